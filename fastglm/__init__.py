@@ -1,0 +1,1 @@
+"""Generalized linear models at the speed of reading the data, with R's numbers."""
