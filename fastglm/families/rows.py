@@ -1,0 +1,131 @@
+"""Templates of the row blocks: what a family and a link do to one block of rows.
+
+Each is compiled once per family or link, with the scalar functions that it names bound in (see
+`fastglm.kernels.jit.RowBlock`). All read and write the planes listed in `fastglm.kernels.planes`,
+by address, and return a status: the number of rows that were outside the domain.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from numba.core.types import float64
+
+from fastglm.kernels.jit import pointer
+from fastglm.kernels.planes import (
+    COMPLEMENT,
+    DEVIANCE,
+    FAMILY_PARAMETER,
+    LINEAR_PREDICTOR,
+    LINK_PARAMETER,
+    LOG_LIKELIHOOD,
+    MEAN,
+    PEARSON,
+    PLANE,
+    PRIOR_WEIGHT,
+    RESIDUAL,
+    RESPONSE,
+    SLOPE,
+    WEIGHT,
+)
+
+# Bound by RowBlock when a family or a link is made; named here for the reader and the linter.
+difference: Any
+standard_deviation: Any
+unit_deviance: Any
+valid_mean: Any
+starting_mean: Any
+log_density: Any
+forward: Any
+inverse: Any
+
+
+def respond_rows(planes, rows):
+    """Weight, score residual, squared Pearson residual and deviance from the mean and its slope.
+
+    A row of prior weight 0 contributes exactly nothing, whatever else it holds. A mean that has
+    underflowed to where the variance is 0 gets weight 0, not a clipped mean: clipping would move
+    the coefficients. McCullagh & Nelder (1989), section 2.5.
+    """
+    base = pointer(planes, float64)
+    parameter = base[FAMILY_PARAMETER * PLANE]
+    outside = 0
+    for i in range(rows):
+        y = base[RESPONSE * PLANE + i]
+        prior = base[PRIOR_WEIGHT * PLANE + i]
+        mu = base[MEAN * PLANE + i]
+        complement = base[COMPLEMENT * PLANE + i]
+        slope = base[SLOPE * PLANE + i]
+        # Square roots of variances, because a variance overflows where its root does not.
+        spread = standard_deviation(mu, complement, parameter)
+        precision = 1.0 / spread if spread > 0.0 else 0.0
+        scaled_slope = slope * precision
+        scaled_residual = difference(y, mu, complement) * precision
+        unit = unit_deviance(y, mu, complement, parameter)
+        present = prior > 0.0
+        base[WEIGHT * PLANE + i] = prior * scaled_slope * scaled_slope if present else 0.0
+        base[RESIDUAL * PLANE + i] = prior * scaled_residual * scaled_slope if present else 0.0
+        base[PEARSON * PLANE + i] = prior * scaled_residual * scaled_residual if present else 0.0
+        base[DEVIANCE * PLANE + i] = prior * unit if present else 0.0
+        valid = valid_mean(mu, complement)
+        outside += 1 if present & (not valid) else 0
+    return outside
+
+
+def start_rows(planes, rows):
+    """A mean inside the domain for every row, from the response alone."""
+    base = pointer(planes, float64)
+    parameter = base[FAMILY_PARAMETER * PLANE]
+    for i in range(rows):
+        mu = starting_mean(
+            base[RESPONSE * PLANE + i], base[PRIOR_WEIGHT * PLANE + i], parameter
+        )
+        base[MEAN * PLANE + i] = mu
+        base[COMPLEMENT * PLANE + i] = 1.0 - mu
+    return 0
+
+
+def log_density_rows(planes, rows):
+    """Log-likelihood of each row at its mean; the dispersion stands beside the family parameter."""
+    base = pointer(planes, float64)
+    parameter = base[FAMILY_PARAMETER * PLANE]
+    dispersion = base[FAMILY_PARAMETER * PLANE + 1]
+    for i in range(rows):
+        prior = base[PRIOR_WEIGHT * PLANE + i]
+        value = log_density(
+            base[RESPONSE * PLANE + i],
+            base[MEAN * PLANE + i],
+            base[COMPLEMENT * PLANE + i],
+            prior,
+            dispersion,
+            parameter,
+        )
+        base[LOG_LIKELIHOOD * PLANE + i] = value if prior > 0.0 else 0.0
+    return 0
+
+
+def inverse_link_rows(planes, rows):
+    """Mean, its complement and its slope from the linear predictor."""
+    base = pointer(planes, float64)
+    parameter = base[LINK_PARAMETER * PLANE]
+    outside = 0
+    for i in range(rows):
+        mu, complement, slope = inverse(base[LINEAR_PREDICTOR * PLANE + i], parameter)
+        base[MEAN * PLANE + i] = mu
+        base[COMPLEMENT * PLANE + i] = complement
+        base[SLOPE * PLANE + i] = slope
+        # A linear predictor outside the link's domain gives NaN; rows of weight 0 do not count.
+        outside += 1 if math.isnan(mu) & (base[PRIOR_WEIGHT * PLANE + i] > 0.0) else 0
+    return outside
+
+
+def link_rows(planes, rows):
+    """Linear predictor from the mean and its complement."""
+    base = pointer(planes, float64)
+    parameter = base[LINK_PARAMETER * PLANE]
+    for i in range(rows):
+        base[LINEAR_PREDICTOR * PLANE + i] = forward(
+            base[MEAN * PLANE + i], base[COMPLEMENT * PLANE + i], parameter
+        )
+    return 0

@@ -1,0 +1,32 @@
+"""What a block of rows looks like while it is in cache.
+
+A block holds up to `BLOCK_ROWS` rows. Each quantity has a plane of `PLANE` float64 values in one
+contiguous scratch array, so that every loop reads and writes at constant distances from one base:
+the compiler can then prove that planes do not overlap and use vector instructions throughout.
+"""
+
+from __future__ import annotations
+
+#: Most rows in one block: X's part of the block stays in the second-level cache.
+BLOCK_ROWS = 256
+#: Distance between planes. Not a power of two, or planes would compete for the same cache sets.
+PLANE = BLOCK_ROWS + 8
+
+(
+    RESPONSE,
+    PRIOR_WEIGHT,
+    OFFSET,
+    LINEAR_PREDICTOR,
+    MEAN,
+    COMPLEMENT,  # 1 - mean, where the mean is a probability; accurate when the mean is near one
+    SLOPE,  # d mean / d linear_predictor
+    WEIGHT,  # IRLS weight: prior_weight * slope**2 / variance
+    RESIDUAL,  # score residual: prior_weight * (response - mean) * slope / variance
+    PEARSON,  # prior_weight * (response - mean)**2 / variance
+    DEVIANCE,  # prior_weight * unit deviance
+    LOG_LIKELIHOOD,
+    SCRATCH,
+    FAMILY_PARAMETER,  # the first value is the family's parameter, the second the dispersion
+    LINK_PARAMETER,  # the first value is the link's parameter
+    N_PLANES,
+) = range(16)
