@@ -1,0 +1,256 @@
+"""Columns of a data frame as they lie: numbers as arrays, categories as integer codes.
+
+pandas, polars, pyarrow and dictionaries of arrays are read through narwhals. A numeric column
+without missing values comes back as a view of the frame's own memory, and so do the codes of a
+pandas categorical.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import narwhals as nw
+import numpy as np
+
+from fastglm.errors import ColumnNotFoundError, DataError
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = [
+    "Categories",
+    "Column",
+    "Frame",
+    "Level",
+    "categorize",
+    "is_frame",
+    "plain_levels",
+    "read_column",
+    "recode",
+]
+
+Level: TypeAlias = str | int | float | bool
+
+
+@dataclass(frozen=True, eq=False)
+class Categories:
+    """A categorical column.
+
+    Parameters
+    ----------
+    codes : ndarray, shape (n,)
+        Index into `levels`, any integer dtype; negative where the value is missing.
+    levels : tuple
+        The levels in order.
+    declared : bool
+        Whether the column's type fixes the levels. If not, they are the values that occur.
+    """
+
+    codes: np.ndarray
+    levels: tuple[Level, ...]
+    declared: bool = True
+
+    def take(self, rows: np.ndarray) -> Categories:
+        """Keep the rows where the boolean mask `rows` is true, and only the levels that remain."""
+        codes = self.codes[rows]
+        if self.declared:
+            return Categories(codes, self.levels)
+        used = np.bincount(codes[codes >= 0], minlength=len(self.levels)) > 0
+        if used.all():
+            return Categories(codes, self.levels, declared=False)
+        levels = tuple(level for level, keep in zip(self.levels, used, strict=True) if keep)
+        return Categories(recode(codes, np.cumsum(used) - 1, len(levels)), levels, declared=False)
+
+
+Column: TypeAlias = np.ndarray | Categories
+
+
+class Frame:
+    """A data frame of any supported library.
+
+    Parameters
+    ----------
+    native : pandas.DataFrame, polars.DataFrame, pyarrow.Table or mapping of names to columns
+
+    Raises
+    ------
+    DataError
+        If `native` is none of these, has no rows, or its columns differ in length.
+    """
+
+    def __init__(self, native: Any) -> None:
+        if isinstance(native, Mapping):
+            self._columns: Any = native
+            self.names = [str(name) for name in native]
+            lengths = {name: np.shape(column)[:1] or (0,) for name, column in native.items()}
+            if len(set(lengths.values())) > 1:
+                sizes = ", ".join(f"'{name}' {size[0]}" for name, size in lengths.items())
+                raise DataError(f"The columns of the data differ in length: {sizes}.")
+            self.n_rows = next(iter(lengths.values()), (0,))[0]
+        else:
+            try:
+                self._columns = nw.from_native(native, eager_only=True)
+            except TypeError as error:
+                raise DataError(
+                    f"The data is a {type(native).__name__}; pass a pandas or polars DataFrame, "
+                    "a pyarrow Table or a dictionary of arrays."
+                ) from error
+            self.names = list(self._columns.columns)
+            self.n_rows = len(self._columns)
+        if self.n_rows == 0:
+            raise DataError("The data frame has no rows.")
+
+    def column(self, name: str) -> Column:
+        """Read one column.
+
+        Raises
+        ------
+        ColumnNotFoundError
+            If there is no such column; the message lists the closest names.
+        DataError
+            If the column is neither numeric nor categorical.
+        """
+        if name not in self.names:
+            raise ColumnNotFoundError(_not_found(name, self.names))
+        return read_column(self._columns[name], name)
+
+
+def is_frame(data: Any) -> bool:
+    """Whether `data` is a data frame or a dictionary of columns."""
+    return isinstance(data, Mapping) or nw.dependencies.is_into_dataframe(data)
+
+
+def read_column(column: Any, name: str) -> Column:
+    """One column of any library as numbers or categories.
+
+    Parameters
+    ----------
+    column : series, array or sequence, length n
+    name : str
+        For messages.
+
+    Returns
+    -------
+    ndarray, shape (n,), or Categories
+        Missing numbers are NaN, missing categories have a negative code.
+
+    Raises
+    ------
+    DataError
+        For dates, complex numbers, nested values, or values of mixed type.
+    """
+    if not isinstance(column, nw.Series):
+        if nw.dependencies.is_into_series(column):
+            column = nw.from_native(column, series_only=True)
+        else:
+            return _read_array(np.asarray(column), name)
+    dtype = column.dtype
+    if dtype == nw.Categorical or dtype == nw.Enum:
+        return _read_categories(column)
+    if dtype == nw.String:
+        return _read_strings(column, name)
+    if dtype == nw.Decimal or dtype == nw.Int128 or dtype == nw.UInt128:
+        return column.cast(nw.Float64).to_numpy()
+    if dtype.is_numeric():
+        return _read_array(column.to_numpy(), name)
+    if dtype == nw.Boolean:
+        return column.to_numpy() if not column.null_count() else column.cast(nw.Float64).to_numpy()
+    if dtype == nw.Object:
+        return _read_array(column.to_numpy(), name)
+    raise DataError(
+        f"Column '{name}' holds {dtype} values; convert it to numbers or to strings first."
+    )
+
+
+def categorize(column: Column, name: str) -> Categories:
+    """Any column as categories; the levels of a numeric column are its sorted distinct values."""
+    if isinstance(column, Categories):
+        return column
+    return _factorize(column, name)
+
+
+def recode(codes: np.ndarray, table: np.ndarray, n_levels: int) -> np.ndarray:
+    """Map codes through a table, negative codes staying negative, to the smallest integer dtype."""
+    dtype = np.min_scalar_type(-max(n_levels, 1))
+    padded = np.append(table, -1).astype(dtype)
+    return padded[codes]
+
+
+def _read_array(values: np.ndarray, name: str) -> Column:
+    if values.ndim != 1:
+        raise DataError(f"Column '{name}' has shape {values.shape}; it must be one-dimensional.")
+    if values.dtype.kind in "biu":
+        return values
+    if values.dtype.kind == "f":
+        return values if values.dtype.itemsize in (4, 8) else values.astype(np.float64)
+    if values.dtype.kind in "OU":
+        return _factorize(values, name)
+    raise DataError(
+        f"Column '{name}' holds {values.dtype} values; convert it to numbers or to strings first."
+    )
+
+
+def _read_categories(series: nw.Series[Any]) -> Categories:
+    if series.implementation.is_pandas_like():
+        native = series.to_native().array
+        return Categories(native.codes, plain_levels(native.categories.tolist()))
+    return _from_arrow(series.to_arrow())
+
+
+def _from_arrow(encoded: Any) -> Categories:
+    import pyarrow
+
+    if isinstance(encoded, pyarrow.ChunkedArray):
+        encoded = encoded.unify_dictionaries().combine_chunks()
+    indices = encoded.indices
+    if indices.null_count:
+        indices = indices.cast(pyarrow.int64()).fill_null(-1)
+    codes = indices.to_numpy(zero_copy_only=False)
+    return Categories(codes, plain_levels(encoded.dictionary.to_pylist()))
+
+
+def _read_strings(series: nw.Series[Any], name: str) -> Categories:
+    if series.implementation.is_pandas_like():
+        return _factorize(series.to_native(), name)
+    arrow = series.to_arrow()
+    found = _from_arrow(arrow.dictionary_encode())
+    return _sorted(found.codes, list(found.levels), name)
+
+
+def _factorize(values: np.ndarray | pandas.Series, name: str) -> Categories:
+    import pandas
+
+    codes, levels = pandas.factorize(values)
+    return _sorted(codes, list(plain_levels(levels.tolist())), name)
+
+
+def _sorted(codes: np.ndarray, levels: list[Level], name: str) -> Categories:
+    kinds = {type(level) for level in levels}
+    if len(kinds) > 1 and not kinds <= {int, float}:
+        found = ", ".join(sorted(kind.__name__ for kind in kinds))
+        raise DataError(
+            f"Column '{name}' mixes values of type {found}; convert it to one type first."
+        )
+    order = sorted(range(len(levels)), key=levels.__getitem__)
+    rank = np.empty(len(levels), dtype=np.intp)
+    rank[order] = np.arange(len(levels))
+    ordered = tuple(levels[i] for i in order)
+    return Categories(recode(codes, rank, len(levels)), ordered, declared=False)
+
+
+def plain_levels(levels: Iterable[Any]) -> tuple[Level, ...]:
+    """Levels as types that JSON keeps; any other, such as an interval, by its printed form."""
+    return tuple(v if isinstance(v, str | int | float) else str(v) for v in levels)
+
+
+def _not_found(name: str, names: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    if close:
+        hint = "Did you mean " + " or ".join(f"'{match}'" for match in close) + "?"
+    else:
+        shown = ", ".join(f"'{other}'" for other in names[:10])
+        hint = f"The columns are {shown}{', ...' if len(names) > 10 else ''}."
+    return f"There is no column '{name}' in the data. {hint}"

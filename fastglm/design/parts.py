@@ -1,0 +1,260 @@
+"""The design matrix as it is stored: blocks of columns that are never expanded.
+
+A `Design` is a list of parts side by side. Together they give the *sweep columns*, the ones the
+kernels read. A sparse `transform` turns them into the *model columns*, the ones that carry
+coefficients: a treatment-coded categorical is one `Coded` part with all its levels, and the
+transform leaves its reference level out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from math import prod
+from typing import Any, TypeAlias
+
+import numpy as np
+import scipy.sparse
+
+__all__ = ["Coded", "Dense", "Design", "Ones", "Part", "Product", "Sparse"]
+
+
+@dataclass(frozen=True, eq=False)
+class Dense:
+    """Numeric columns stored as one matrix: one sweep column each.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, k)
+        Any strides; float64, float32, any integer or boolean dtype. Never copied.
+    """
+
+    values: np.ndarray
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return self.values.shape[0]
+
+    @property
+    def n_columns(self) -> int:
+        """Number of sweep columns."""
+        return self.values.shape[1]
+
+    def take(self, rows: np.ndarray) -> Dense:
+        """Keep the rows where the boolean mask `rows` is true."""
+        return Dense(self.values[rows])
+
+    def to_dense(self) -> np.ndarray:
+        """Sweep columns written out, (n, n_columns) float64."""
+        return self.values.astype(np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Product:
+    """One sweep column: the product of numeric columns, formed block by block in the kernel.
+
+    Parameters
+    ----------
+    factors : tuple of ndarray, each shape (n,)
+        At least one; any numeric or boolean dtype and stride. One factor is a plain column.
+    """
+
+    factors: tuple[np.ndarray, ...]
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return self.factors[0].shape[0]
+
+    @property
+    def n_columns(self) -> int:
+        """Number of sweep columns, always 1."""
+        return 1
+
+    def take(self, rows: np.ndarray) -> Product:
+        """Keep the rows where the boolean mask `rows` is true."""
+        return Product(tuple(factor[rows] for factor in self.factors))
+
+    def to_dense(self) -> np.ndarray:
+        """Sweep columns written out, (n, 1) float64."""
+        return _multiply(self.factors, self.n_rows)[:, None]
+
+
+@dataclass(frozen=True, eq=False)
+class Coded:
+    """The indicators of one or more crossed categoricals, times numeric columns.
+
+    Parameters
+    ----------
+    codes : tuple of ndarray, each shape (n,)
+        Integer codes from 0 to levels - 1, any integer dtype.
+    levels : tuple of int
+        Number of levels of each categorical.
+    factors : tuple of ndarray, each shape (n,)
+        Numeric columns that multiply every indicator; empty for the plain indicators.
+
+    Notes
+    -----
+    There are ``prod(levels)`` sweep columns, one per combination of levels; the last categorical
+    varies fastest.
+    """
+
+    codes: tuple[np.ndarray, ...]
+    levels: tuple[int, ...]
+    factors: tuple[np.ndarray, ...] = ()
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return self.codes[0].shape[0]
+
+    @property
+    def n_columns(self) -> int:
+        """Number of sweep columns."""
+        return prod(self.levels)
+
+    def take(self, rows: np.ndarray) -> Coded:
+        """Keep the rows where the boolean mask `rows` is true."""
+        codes = tuple(codes[rows] for codes in self.codes)
+        return Coded(codes, self.levels, tuple(factor[rows] for factor in self.factors))
+
+    def to_dense(self) -> np.ndarray:
+        """Sweep columns written out, (n, n_columns) float64."""
+        code = np.zeros(self.n_rows, dtype=np.intp)
+        for codes, levels in zip(self.codes, self.levels, strict=True):
+            code = code * levels + codes
+        columns = np.zeros((self.n_rows, self.n_columns))
+        columns[np.arange(self.n_rows), code] = _multiply(self.factors, self.n_rows)
+        return columns
+
+
+@dataclass(frozen=True, eq=False)
+class Sparse:
+    """Numeric columns stored as a sparse matrix: one sweep column each.
+
+    Parameters
+    ----------
+    matrix : scipy.sparse CSR or CSC matrix or array, shape (n, k)
+    """
+
+    matrix: Any
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return self.matrix.shape[0]
+
+    @property
+    def n_columns(self) -> int:
+        """Number of sweep columns."""
+        return self.matrix.shape[1]
+
+    def take(self, rows: np.ndarray) -> Sparse:
+        """Keep the rows where the boolean mask `rows` is true."""
+        return Sparse(self.matrix[rows])
+
+    def to_dense(self) -> np.ndarray:
+        """Sweep columns written out, (n, n_columns) float64."""
+        return self.matrix.toarray().astype(np.float64)
+
+
+@dataclass(frozen=True)
+class Ones:
+    """The intercept: one sweep column of ones that takes no storage.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    """
+
+    n: int
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return self.n
+
+    @property
+    def n_columns(self) -> int:
+        """Number of sweep columns, always 1."""
+        return 1
+
+    def take(self, rows: np.ndarray) -> Ones:
+        """Keep the rows where the boolean mask `rows` is true."""
+        return Ones(int(np.count_nonzero(rows)))
+
+    def to_dense(self) -> np.ndarray:
+        """Sweep columns written out, (n, 1) float64."""
+        return np.ones((self.n, 1))
+
+
+Part: TypeAlias = Dense | Product | Coded | Sparse | Ones
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """A design matrix in parts.
+
+    Parameters
+    ----------
+    parts : tuple of Part
+        Their sweep columns stand side by side, q in all.
+    n_rows : int
+        Number of rows, n.
+    names : tuple of str
+        Names of the p model columns.
+    transform : tuple (indptr, indices, data) or None
+        The (q, p) matrix in compressed sparse column form that turns sweep columns into model
+        columns: ``X_model = X_sweep @ transform``. None is the identity, and then q equals p.
+    constant : int or None
+        Index of the model column known to be one in every row, if there is one.
+    terms : tuple of (str, slice)
+        Each term of the model and the model columns it owns, in order.
+    """
+
+    parts: tuple[Part, ...]
+    n_rows: int
+    names: tuple[str, ...]
+    transform: tuple[np.ndarray, np.ndarray, np.ndarray] | None
+    constant: int | None
+    terms: tuple[tuple[str, slice], ...]
+
+    @property
+    def n_sweep_columns(self) -> int:
+        """Number of columns the kernels read, q."""
+        return sum(part.n_columns for part in self.parts)
+
+    @property
+    def n_columns(self) -> int:
+        """Number of model columns, p."""
+        return len(self.names)
+
+    def take(self, rows: np.ndarray) -> Design:
+        """Keep the rows where the boolean mask `rows`, shape (n,), is true: a copy."""
+        parts = tuple(part.take(rows) for part in self.parts)
+        return replace(self, parts=parts, n_rows=int(np.count_nonzero(rows)))
+
+    def to_dense(self) -> np.ndarray:
+        """Model columns written out: the slow, readable meaning of a design.
+
+        Returns
+        -------
+        ndarray, shape (n, p), float64
+        """
+        sweep = np.empty((self.n_rows, self.n_sweep_columns))
+        start = 0
+        for part in self.parts:
+            sweep[:, start : start + part.n_columns] = part.to_dense()
+            start += part.n_columns
+        if self.transform is None:
+            return sweep
+        indptr, indices, data = self.transform
+        shape = (self.n_sweep_columns, self.n_columns)
+        return sweep @ scipy.sparse.csc_array((data, indices, indptr), shape=shape).toarray()
+
+
+def _multiply(factors: Sequence[np.ndarray], n_rows: int) -> np.ndarray:
+    return reduce(np.multiply, factors, np.ones(n_rows))

@@ -1,0 +1,99 @@
+"""Which categoricals of which terms are coded in full, so that the design has full rank.
+
+A factor that spans the intercept (a categorical, or a spline basis that sums to one) can be coded
+in full or reduced by the direction of the intercept. Each term is split into the products of
+reduced factors it spans, those that an earlier term already spans are left out, and the rest are
+joined again into as few products as possible. The rule is that of patsy and formulaic, whose
+order of columns it reproduces (Smith, "patsy" documentation, "Redundancy and categorical
+factors").
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+__all__ = ["ScopedFactor", "ScopedTerm", "scope_terms"]
+
+
+@dataclass(frozen=True)
+class ScopedFactor:
+    """A factor, by its text, and whether it is coded without the direction of the intercept."""
+
+    text: str
+    reduced: bool
+
+
+@dataclass(frozen=True)
+class ScopedTerm:
+    """A product of scoped factors; empty for the intercept."""
+
+    factors: tuple[ScopedFactor, ...]
+
+    @property
+    def span(self) -> frozenset[ScopedFactor]:
+        """The factors without their order: two terms with the same span are the same columns."""
+        return frozenset(self.factors)
+
+
+def scope_terms(
+    terms: Iterable[Sequence[str]], spans_intercept: dict[str, bool]
+) -> list[list[ScopedTerm]]:
+    """Choose full or reduced coding for every factor of every term.
+
+    Parameters
+    ----------
+    terms : iterable of sequences of str
+        The factors of each term, in the order of the model.
+    spans_intercept : dict of str to bool
+        For each factor, whether it can be reduced.
+
+    Returns
+    -------
+    list of list of ScopedTerm
+        For each term, the products whose columns make it up; empty if earlier terms span it.
+    """
+    spanned: set[frozenset[ScopedFactor]] = set()
+    scoped = []
+    for term in terms:
+        choices = [
+            (ScopedFactor(text, True), None)
+            if spans_intercept[text]
+            else (ScopedFactor(text, False),)
+            for text in term
+        ]
+        products = [
+            ScopedTerm(tuple(factor for factor in product if factor is not None))
+            for product in itertools.product(*choices)
+        ]
+        new = [product for product in products if product.span not in spanned]
+        spanned.update(product.span for product in new)
+        scoped.append(_join(new))
+    return scoped
+
+
+def _join(products: Sequence[ScopedTerm]) -> list[ScopedTerm]:
+    """Apply ``anything + anything:reduced -> anything:full`` until nothing changes."""
+    joined: list[ScopedTerm] = []
+    for product in sorted(products, key=lambda product: len(product.factors)):
+        partner = next((other for other in joined if _extends(product, other)), None)
+        if partner is None:
+            joined.append(product)
+            continue
+        (extra,) = product.span - partner.span
+        full = ScopedTerm(
+            tuple(ScopedFactor(f.text, False) if f == extra else f for f in product.factors)
+        )
+        joined = _join([*(other for other in joined if other is not partner), full])
+    return joined
+
+
+def _extends(product: ScopedTerm, other: ScopedTerm) -> bool:
+    """Whether `product` is `other` times one reduced factor."""
+    extra = product.span - other.span
+    return (
+        len(product.factors) == len(other.factors) + 1
+        and len(extra) == 1
+        and next(iter(extra)).reduced
+    )

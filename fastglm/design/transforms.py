@@ -1,0 +1,142 @@
+"""The fixed list of functions a formula may call on numeric columns.
+
+Element-wise functions are NumPy's. Those that learn something from the data (knots, means,
+polynomial recurrences) are formulaic's; what they learn is kept as plain numbers and lists, so
+that it can be saved as JSON and used again on new data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastglm.errors import DataError, FormulaError
+
+__all__ = ["ELEMENTWISE", "STATEFUL", "Basis", "apply_stateful"]
+
+ELEMENTWISE: dict[str, Callable[..., np.ndarray]] = {
+    "abs": np.abs,
+    "cos": np.cos,
+    "exp": np.exp,
+    "exp2": np.exp2,
+    "expm1": np.expm1,
+    "log": np.log,
+    "log10": np.log10,
+    "log1p": np.log1p,
+    "log2": np.log2,
+    "maximum": np.maximum,
+    "minimum": np.minimum,
+    "power": np.power,
+    "sin": np.sin,
+    "sqrt": np.sqrt,
+    "square": np.square,
+    "tan": np.tan,
+    "tanh": np.tanh,
+}
+
+# Name in a formula: where formulaic keeps it.
+STATEFUL = {
+    "bs": ("basis_spline", "basis_spline"),
+    "cc": ("cubic_spline", "cyclic_cubic_spline"),
+    "center": ("scale", "center"),
+    "cr": ("cubic_spline", "natural_cubic_spline"),
+    "cs": ("cubic_spline", "natural_cubic_spline"),
+    "poly": ("poly", "poly"),
+    "scale": ("scale", "scale"),
+    "standardize": ("patsy_compat", "standardize"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Basis:
+    """Several numeric columns made from one, the value of ``bs(...)`` or ``poly(...)``.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, k), float64, Fortran order
+    labels : tuple of str
+        The text in brackets in each column's name.
+    spans_intercept : bool
+        Whether the columns sum to a constant, so that the first goes next to an intercept.
+    """
+
+    values: np.ndarray
+    labels: tuple[str, ...]
+    spans_intercept: bool = False
+
+
+def apply_stateful(
+    name: str, arguments: list[Any], options: dict[str, Any], state: dict[str, Any], call: str
+) -> np.ndarray | Basis:
+    """Call a function that learns from the data the first time and repeats it afterwards.
+
+    Parameters
+    ----------
+    name : str
+        A key of `STATEFUL`.
+    arguments, options
+        As written in the formula; the first argument is the (n,) float64 column.
+    state : dict
+        What was learned. Filled in place if empty; plain numbers and lists.
+    call : str
+        The call as written, for messages.
+
+    Returns
+    -------
+    ndarray, shape (n,), or Basis
+
+    Raises
+    ------
+    FormulaError
+        If the arguments do not fit the function.
+    DataError
+        If the values do not, such as values beyond the outer knots of a spline.
+    """
+    import importlib
+
+    module, function = STATEFUL[name]
+    transform = getattr(importlib.import_module(f"formulaic.transforms.{module}"), function)
+    learned = _with_arrays(state)
+    try:
+        result = transform(*arguments, _state=learned, **options)
+    except TypeError as error:
+        raise FormulaError(f"{call}: {error}") from error
+    except ValueError as error:
+        raise DataError(f"{call}: {error}") from error
+    if not state:
+        state.update({key: _plain(value) for key, value in learned.items()})
+    return _columns(result)
+
+
+def _columns(result: Any) -> np.ndarray | Basis:
+    metadata = getattr(result, "__formulaic_metadata__", None)
+    values = getattr(result, "__wrapped__", result)
+    if isinstance(values, dict):
+        stacked = np.stack(list(values.values())).T
+        labels = tuple(str(label) for label in values)
+    elif values.ndim == 1:
+        return values
+    else:
+        stacked = np.asfortranarray(values, dtype=np.float64)
+        named = metadata.column_names if metadata is not None else None
+        labels = tuple(str(label) for label in named or range(values.shape[1]))
+    return Basis(stacked, labels, spans_intercept=bool(metadata and metadata.spans_intercept))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        # The recurrences of poly() are keyed 0, 1, 2, ...: a list, since JSON has no such keys.
+        return [_plain(value[key]) for key in sorted(value)]
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    return value
+
+
+def _with_arrays(state: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: np.array(value) if key == "constraints" and value is not None else value
+        for key, value in state.items()
+    }
