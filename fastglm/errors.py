@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
+
 __all__ = [
     "ColumnNotFoundError",
     "ConvergenceWarning",
@@ -14,6 +16,7 @@ __all__ = [
     "RankWarning",
     "SeparationError",
     "SeparationWarning",
+    "Status",
     "UnseenLevelError",
 ]
 
@@ -68,3 +71,44 @@ class RankWarning(FastGLMWarning):
 
 class SeparationWarning(FastGLMWarning):
     """Some estimates are infinite because the regressors separate the responses."""
+
+
+class Status(IntEnum):
+    """How a fit ended. Compiled code returns it; `advice` says what to do about it."""
+
+    RUNNING = 0
+    CONVERGED = 1
+    MAX_ITERATIONS = 2
+    STEP_TOO_SHORT = 3
+    NOT_FINITE = 4
+    NOT_CONSTANT = 5
+    NO_START = 6
+
+    @property
+    def advice(self) -> str:
+        """What happened and what to try, in a sentence or two."""
+        return _ADVICE[self]
+
+
+_ADVICE = {
+    Status.RUNNING: "the fit was interrupted before it converged.",
+    Status.CONVERGED: "the fit converged.",
+    Status.MAX_ITERATIONS: (
+        "the fit did not converge within max_iter iterations. Estimates that keep growing point to "
+        "separation or to a link that does not suit the data; otherwise raise max_iter."
+    ),
+    Status.STEP_TOO_SHORT: (
+        "the fit stopped where no step along the Fisher direction lowers the deviance: the optimum "
+        "may lie on the boundary of the link's domain. Try another link, or start_params closer to "
+        "the optimum."
+    ),
+    Status.NOT_FINITE: (
+        "the fit met values that are not finite. Look for extreme values in X, the offset or the "
+        "weights, or give start_params."
+    ),
+    Status.NOT_CONSTANT: "a column taken for a constant is not one.",
+    Status.NO_START: (
+        "no coefficients were found for which every mean lies inside the family's domain. Give "
+        "start_params that do, add an intercept, or use a link whose domain has no bounds."
+    ),
+}

@@ -2,8 +2,8 @@
 
 Three kinds of compiled function:
 
-``inlined``
-    small functions that LLVM inlines into whatever calls them; never cached on their own.
+``inlined`` / ``called``
+    helpers of other kernels, inlined or not; never cached on their own.
 ``entry`` / ``parallel_entry``
     what Python calls. Cached on disk, released from the interpreter lock.
 ``RowBlock``
@@ -45,7 +45,10 @@ _SUM_OPTIONS = _OPTIONS | {"fastmath": {"reassoc", "contract", "nsz"}}
 
 # A call that LLVM's cost model leaves standing keeps the loop around it scalar.
 inlined = numba.njit(forceinline=True, **_OPTIONS)
-inlined_sums = numba.njit(**_SUM_OPTIONS)
+inlined_sums = numba.njit(forceinline=True, **_SUM_OPTIONS)
+# Large helpers that are called from several places: one copy of their code is enough.
+called = numba.njit(**_OPTIONS)
+called_sums = numba.njit(**_SUM_OPTIONS)
 
 
 @functools.lru_cache(maxsize=1)

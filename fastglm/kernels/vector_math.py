@@ -20,6 +20,7 @@ LN2_LOW = 1.90821492927058770002e-10
 INVERSE_LN2 = 1.44269504088896338700e00
 # Adding and subtracting 1.5 * 2**52 rounds to the nearest integer.
 ROUNDER = 6755399441055744.0
+LARGEST_ROUNDED = 2.0**51
 EXPONENT_ONE = 1023
 MANTISSA_BITS = 52
 SMALLEST_NORMAL = 2.2250738585072014e-308
@@ -27,6 +28,10 @@ TWO_54 = 18014398509481984.0
 # Bits of the float64 nearest to sqrt(1/2), whose distance from 1.0's bits centres the mantissa.
 BITS_SQRT_HALF = 0x3FE6A09E667F3BCD
 BITS_ONE = 0x3FF0000000000000
+# A quotient's denominator beyond 2**-500 or 2**500 is brought back by 2**500 before dividing.
+EXTREME_LOW = 2.0**-500
+EXTREME_HIGH = 2.0**500
+EXTREME_SHIFT = 500.0 * math.log(2.0)
 
 
 @inlined
@@ -74,16 +79,13 @@ def exp(x):
 @inlined
 def expm1(x):
     """e**x - 1, accurate for small x."""
-    clipped = min(max(x, -50.0), 710.0)
+    # Reduced exactly as in `exp`, so that a loop that needs both does the work once.
+    clipped = min(max(x, -746.0), 710.0)
     k, r, tail = _exp_parts(clipped)
     half = k >> 1
-    scale_1 = power_of_two(half)
-    scale_2 = power_of_two(k - half)
-    one = power_of_two(-half) if k < 1000 else 0.0
-    # (2**k - 1) + 2**k (r + tail), scaled so that 2**1024 is never formed.
-    value = ((scale_2 - one) + scale_2 * (r + tail)) * scale_1
-    small = r + tail
-    value = small if k == 0 else value
+    scale = power_of_two(half) * power_of_two(k - half)
+    moderate = (scale - 1.0) + scale * (r + tail)
+    value = exp(x) if x > 60.0 else moderate
     return value if x == x else x
 
 
@@ -130,14 +132,26 @@ def log1p(x):
 
 
 @inlined
-def relative_entropy(y, mu):
-    """y log(y / mu) - y + mu >= 0 for y, mu >= 0, without cancellation where y is near mu.
+def nearest_integer(x):
+    """Round x >= 0 to the nearest integer, halves to even."""
+    return (x + ROUNDER) - ROUNDER if x < LARGEST_ROUNDED else x
 
-    Half the unit deviance of a Poisson response, and the piece other deviances are made of.
-    Infinite where mu = 0 < y. Loader (2000), "Fast and accurate computation of binomial
-    probabilities", for the series about y = mu.
+
+@inlined
+def power(x, exponent):
+    """x**exponent for x >= 0, to about |exponent * log(x)| units in the last place."""
+    value = exp(exponent * log(x))
+    return 1.0 if exponent == 0.0 else value
+
+
+@inlined
+def relative_entropy(y, mu, difference):
+    """Return y log(y / mu) - y + mu for y, mu >= 0, given ``difference`` = y - mu.
+
+    Half the unit deviance of a Poisson response, and the piece other deviances are made of. As
+    accurate as the difference where y is near mu; infinite where mu = 0 < y. Loader (2000), "Fast
+    and accurate computation of binomial probabilities", for the series about y = mu.
     """
-    difference = y - mu
     total = y + mu
     v = difference / total if total > 0.0 else 0.0
     w = v * v
@@ -150,7 +164,12 @@ def relative_entropy(y, mu):
     s = s * w + 1.0 / 5.0
     s = s * w + 1.0 / 3.0
     near = v * difference + 2.0 * y * v * w * s
+    # The quotient itself would leave the range when mu is near either end of it.
+    shift = EXTREME_SHIFT if mu < EXTREME_LOW else 0.0
+    shift = -EXTREME_SHIFT if mu > EXTREME_HIGH else shift
+    scale = EXTREME_HIGH if mu < EXTREME_LOW else 1.0
+    scale = EXTREME_LOW if mu > EXTREME_HIGH else scale
     safe = y if y > 0.0 else 1.0
-    far = y * log(safe / mu) - difference
+    far = y * (log(safe / (mu * scale)) + shift) - difference
     far = far if y > 0.0 else mu
     return near if w < 0.01 else far

@@ -1,0 +1,78 @@
+"""The table that every chunked kernel reads: sizes, and addresses of the arrays it works on.
+
+A kernel is a C function of two integers, the address of such a table and the number of a chunk of
+rows. Passing one table instead of thirty arrays keeps the call as cheap as a function call in C
+(a fit of 100 rows takes tens of microseconds in all), and lets one parallel loop serve every kernel.
+The names below are positions in the table; addresses are of contiguous arrays.
+"""
+
+from __future__ import annotations
+
+(
+    N_ROWS,
+    N_CHUNKS,
+    N_BLOCKS,  # blocks that this pass visits
+    BLOCK_STEP,  # distance between visited blocks: 1 is every block, more is a sample
+    MODE,  # sum of the modes below
+    N_DENSE,  # sweep columns held as dense planes
+    N_CODED,  # categorical terms
+    N_SWEEP,  # all sweep columns: dense, then the levels of each categorical, then sparse
+    SOURCES,  # int64 (n_sources, 3): address, stride in elements, element type
+    DENSE_START,  # int64 (n_dense + 1,): where each dense column's factors begin in DENSE_FACTOR
+    DENSE_FACTOR,  # int64: sources whose product is the column; no factor at all is a column of ones
+    CODED_START,  # int64 (n_coded + 1,): where each term's categoricals begin
+    CODED_SOURCE,  # int64: sources of integer codes
+    CODED_RADIX,  # int64: what one step of the code adds to the combined code
+    CODED_OFFSET,  # int64 (n_coded,): sweep column of the term's combined code 0
+    CODED_FACTOR_START,  # int64 (n_coded + 1,)
+    CODED_FACTOR,  # int64: sources that multiply the indicator
+    SPARSE_START,  # int64 (n + 1,): row pointers of one CSR matrix, address 0 if there is none
+    SPARSE_INDEX,  # int32
+    SPARSE_VALUE,  # float64
+    SPARSE_OFFSET,  # sweep column of the matrix's first column
+    MAX_ENTRIES,  # most sparse entries (categorical terms included) in one row
+    SHIFT,  # float64 (n_dense,), subtracted first
+    SCALE,  # float64 (n_dense,), then multiplied by
+    CONSTANT,  # dense column believed to be all ones once scaled, -1 if there is none
+    RESPONSE_SOURCE,
+    WEIGHT_SOURCE,  # -1: all ones
+    OFFSET_SOURCE,  # -1: all zeros
+    PARAMETERS,  # float64 (3,): of the family, dispersion, of the link
+    BETA,  # float64 (n_sweep,)
+    FORWARD_ROWS,  # addresses of row blocks
+    INVERSE_ROWS,
+    START_ROWS,
+    RESPOND_ROWS,
+    LOG_DENSITY_ROWS,
+    PARTIALS,  # float64 (n_chunks, partial size): each chunk's own sums
+    N_WANTED,  # row outputs: how many planes are written out
+    WANTED,  # int64 (n_wanted,): which planes
+    OUTPUT,  # float64 (n_wanted, n_rows)
+    FACTOR,  # float64 (n_sweep, n_factor) row-major: leverage is weight * |x' factor|**2
+    N_FACTOR,
+    CONTEXT_SIZE,
+) = range(42)
+
+# Modes of a sweep, added together.
+WITH_GRAM = 1
+FROM_RESPONSE = 2  # the first sweep: linear predictor from the response, not from coefficients
+WITH_LOG_LIKELIHOOD = 4
+MEAT = 8  # Gram weights are squared score residuals: the middle of a sandwich covariance
+
+# Sums that every sweep keeps, after the Gram matrix and the score in a chunk's partial.
+(SUM_DEVIANCE, SUM_PEARSON, SUM_OUTSIDE, SUM_NOT_CONSTANT, SUM_LOG_LIKELIHOOD, N_SUMS) = range(6)
+
+# Element types of sources.
+ELEMENT_CODES = {
+    "float64": 0,
+    "float32": 1,
+    "int8": 2,
+    "int16": 3,
+    "int32": 4,
+    "int64": 5,
+    "uint8": 6,
+    "uint16": 7,
+    "uint32": 8,
+    "uint64": 9,
+    "bool": 6,
+}

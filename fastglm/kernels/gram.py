@@ -1,0 +1,209 @@
+"""Accumulate: Gram matrix and score of one block of rows held in cache.
+
+Dense columns meet in 4 x 4 tiles of dot products down the block, which keeps sixteen running
+vectors in registers and loads eight values for every sixteen products. Indicators and sparse
+entries are scattered: a pair of categorical codes adds one weight at one place.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba.core.types import float64, int32, int64
+
+from fastglm.kernels.context import (
+    N_CODED,
+    N_DENSE,
+    N_SWEEP,
+    SPARSE_INDEX,
+    SPARSE_OFFSET,
+    SPARSE_START,
+    SPARSE_VALUE,
+)
+from fastglm.kernels.jit import called, called_sums, inlined, inlined_sums, pointer
+from fastglm.kernels.planes import PLANE
+
+TILE = 4
+
+
+@inlined_sums
+def sum_plane(plane, rows):
+    """Sum of the first `rows` values of a plane."""
+    total = 0.0
+    for i in range(rows):
+        total += plane[i]
+    return total
+
+
+@inlined_sums
+def _score_and_scale(column, residual, root_weight, rows):
+    """Dot product of a column with the residual; the column is then multiplied by root_weight."""
+    total = 0.0
+    for i in range(rows):
+        value = column[i]
+        total += value * residual[i]
+        column[i] = value * root_weight[i]
+    return total
+
+
+@inlined_sums
+def _dot(column, residual, rows):
+    total = 0.0
+    for i in range(rows):
+        total += column[i] * residual[i]
+    return total
+
+
+@called_sums
+def _tile(a, b, rows, gram, order):
+    """Adds the 4 x 4 dot products of columns a..a+3 with columns b..b+3 to the corner of `gram`."""
+    s00 = s01 = s02 = s03 = s10 = s11 = s12 = s13 = 0.0
+    s20 = s21 = s22 = s23 = s30 = s31 = s32 = s33 = 0.0
+    for i in range(rows):
+        a0 = a[i]
+        a1 = a[PLANE + i]
+        a2 = a[2 * PLANE + i]
+        a3 = a[3 * PLANE + i]
+        b0 = b[i]
+        b1 = b[PLANE + i]
+        b2 = b[2 * PLANE + i]
+        b3 = b[3 * PLANE + i]
+        s00 += a0 * b0
+        s01 += a0 * b1
+        s02 += a0 * b2
+        s03 += a0 * b3
+        s10 += a1 * b0
+        s11 += a1 * b1
+        s12 += a1 * b2
+        s13 += a1 * b3
+        s20 += a2 * b0
+        s21 += a2 * b1
+        s22 += a2 * b2
+        s23 += a2 * b3
+        s30 += a3 * b0
+        s31 += a3 * b1
+        s32 += a3 * b2
+        s33 += a3 * b3
+    gram[0] += s00
+    gram[1] += s01
+    gram[2] += s02
+    gram[3] += s03
+    gram[order] += s10
+    gram[order + 1] += s11
+    gram[order + 2] += s12
+    gram[order + 3] += s13
+    gram[2 * order] += s20
+    gram[2 * order + 1] += s21
+    gram[2 * order + 2] += s22
+    gram[2 * order + 3] += s23
+    gram[3 * order] += s30
+    gram[3 * order + 1] += s31
+    gram[3 * order + 2] += s32
+    gram[3 * order + 3] += s33
+
+
+@called
+def dense_gram(n_padded, rows, dense, gram, order):
+    """Lower-triangular tiles of the Gram matrix of `n_padded` columns (a multiple of TILE).
+
+    `dense` and `gram` are addresses; `gram` has rows `order` apart. Tiles on the diagonal are
+    whole, so entries just above the diagonal are written too and must be ignored.
+    """
+    for j in range(0, n_padded, TILE):
+        for k in range(0, j + TILE, TILE):
+            _tile(
+                pointer(dense + 8 * PLANE * j, float64),
+                pointer(dense + 8 * PLANE * k, float64),
+                rows,
+                pointer(gram + 8 * (order * j + k), float64),
+                order,
+            )
+
+
+@inlined
+def row_entries(context, start, i, entry_index, entry_value, index, value):
+    """Gather the sparse entries of row `i` of the block; returns how many there are."""
+    n_coded = context[N_CODED]
+    for t in range(n_coded):
+        index[t] = entry_index[PLANE * t + i]
+        value[t] = entry_value[PLANE * t + i]
+    count = n_coded
+    if context[SPARSE_START] != 0:
+        row_start = pointer(context[SPARSE_START], int64)
+        columns = pointer(context[SPARSE_INDEX], int32)
+        values = pointer(context[SPARSE_VALUE], float64)
+        offset = context[SPARSE_OFFSET]
+        for e in range(row_start[start + i], row_start[start + i + 1]):
+            index[count] = offset + columns[e]
+            value[count] = values[e]
+            count += 1
+    return count
+
+
+@called
+def sparse_score(context, start, rows, entries, residual, score):
+    """Adds the sparse columns' part of the score."""
+    entry_index, entry_value, index, value = entries
+    for i in range(rows):
+        count = row_entries(context, start, i, entry_index, entry_value, index, value)
+        for e in range(count):
+            score[index[e]] += value[e] * residual[i]
+
+
+@called
+def sparse_gram(context, start, rows, entries, root_weight, dense, gram, order):
+    """Adds sparse x dense and sparse x sparse products; `dense` is already scaled by root_weight.
+
+    A pair of entries is added once, at (later, earlier) in the row's own order; the caller
+    symmetrises.
+    """
+    entry_index, entry_value, index, value = entries
+    n_dense = context[N_DENSE]
+    for i in range(rows):
+        count = row_entries(context, start, i, entry_index, entry_value, index, value)
+        weight = root_weight[i]
+        for e in range(count):
+            scaled = value[e] * weight
+            corner = index[e] * order
+            for j in range(n_dense):
+                gram[corner + j] += scaled * dense[PLANE * j + i]
+            scaled *= weight
+            for f in range(e + 1):
+                gram[corner + index[f]] += scaled * value[f]
+
+
+@called
+def accumulate_score(context, start, rows, dense, entries, residual, score):
+    """Adds X' residual of one block."""
+    for j in range(context[N_DENSE]):
+        score[j] += _dot(pointer(dense + 8 * PLANE * j, float64), residual, rows)
+    if context[N_SWEEP] > context[N_DENSE]:
+        sparse_score(context, start, rows, entries, residual, score)
+
+
+@called
+def accumulate(context, start, rows, dense, entries, weight, residual, root_weight, gram, score):
+    """Adds X' W X and X' residual of one block; overwrites the dense planes and `root_weight`."""
+    n_dense = context[N_DENSE]
+    order = context[N_SWEEP]
+    for i in range(rows):
+        root_weight[i] = math.sqrt(weight[i])
+    for j in range(n_dense):
+        column = pointer(dense + 8 * PLANE * j, float64)
+        score[j] += _score_and_scale(column, residual, root_weight, rows)
+    n_padded = (n_dense + TILE - 1) // TILE * TILE
+    padded_order = max(order, np.int64(n_padded))
+    dense_gram(n_padded, rows, dense, gram, padded_order)
+    if order > n_dense:
+        sparse_score(context, start, rows, entries, residual, score)
+        sparse_gram(
+            context,
+            start,
+            rows,
+            entries,
+            root_weight,
+            pointer(dense, float64),
+            pointer(gram, float64),
+            padded_order,
+        )

@@ -1,0 +1,308 @@
+"""One step of Fisher scoring, compiled: from a sweep's sums to the next coefficients to try.
+
+The score form, ``X'WX step = X'residual``, rather than the working-response form: its rounding
+errors shrink with the residual, so that every step refines the one before.
+McCullagh & Nelder (1989), section 2.5; Marschner (2011), "glm2", for the step halving.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba.core.types import float64
+
+from fastglm.errors import Status
+from fastglm.kernels.context import (
+    BETA,
+    FROM_RESPONSE,
+    MODE,
+    N_CHUNKS,
+    N_DENSE,
+    N_SUMS,
+    N_SWEEP,
+    PARTIALS,
+    SUM_DEVIANCE,
+    SUM_LOG_LIKELIHOOD,
+    SUM_NOT_CONSTANT,
+    SUM_OUTSIDE,
+    SUM_PEARSON,
+    WITH_GRAM,
+)
+from fastglm.kernels.jit import call_row_block, entry, inlined, pointer
+from fastglm.kernels.sweep import padded_size
+from fastglm.solve.cholesky import factorize, solve
+from fastglm.solve.state import (
+    CANDIDATE,
+    COLUMN_SCALE,
+    DECREMENT,
+    DEVIANCE,
+    FACTOR_SCALE,
+    FROZEN,
+    LAST_DECREMENT,
+    LOG_LIKELIHOOD,
+    MAX_ITERATIONS,
+    N_ALIASED,
+    N_ITERATIONS,
+    N_SWEEPS,
+    PEARSON,
+    PIVOT,
+    RANK_TOLERANCE,
+    SCORE,
+    SHORTEST_STEP,
+    STATUS,
+    STEP,
+    STEP_LENGTH,
+    THETA,
+    TOLERANCE,
+    WITHIN_TOLERANCE,
+)
+
+RUNNING = int(Status.RUNNING)
+CONVERGED = int(Status.CONVERGED)
+TOO_MANY = int(Status.MAX_ITERATIONS)
+TOO_SHORT = int(Status.STEP_TOO_SHORT)
+NOT_FINITE = int(Status.NOT_FINITE)
+NOT_CONSTANT = int(Status.NOT_CONSTANT)
+NO_START = int(Status.NO_START)
+
+# A deviance is a sum with rounding errors: a rise by less than this share of it is none.
+DEVIANCE_ROUNDING = 1e-12
+# A refining step that shrinks the decrement by less than this has reached rounding.
+STAGNATION = 0.25
+
+
+@inlined
+def add_partials(context):
+    """Adds all chunks' partials to the first, in order; returns its address and its size."""
+    order = context[N_SWEEP]
+    _, padded_order = padded_size(context)
+    size = padded_order * padded_order + order + N_SUMS
+    total = pointer(context[PARTIALS], float64)
+    first = 0 if context[MODE] & WITH_GRAM else padded_order * padded_order
+    for chunk in range(1, context[N_CHUNKS]):
+        partial = pointer(context[PARTIALS] + 8 * size * chunk, float64)
+        for k in range(first, size):
+            total[k] += partial[k]
+    return padded_order
+
+
+@inlined
+def symmetric_entry(total, padded_order, n_dense, a, b):
+    """Entry (a, b) of the whole Gram matrix; see `fastglm.kernels.gram` for what is stored."""
+    high, low = max(a, b), min(a, b)
+    value = total[high * padded_order + low]
+    if low >= n_dense and high > low:
+        value += total[low * padded_order + high]
+    return value
+
+
+@inlined
+def gram_to_model(context, padded_order, transform, gram, work):
+    """Gram matrix of the model's columns, transform' G transform, into `gram` (lower and upper)."""
+    start, index, value = transform
+    total = pointer(context[PARTIALS], float64)
+    n_dense = context[N_DENSE]
+    p = gram.shape[0]
+    if start.shape[0] == 0:
+        for a in range(p):
+            for b in range(a + 1):
+                gram[a, b] = symmetric_entry(total, padded_order, n_dense, a, b)
+                gram[b, a] = gram[a, b]
+        return
+    for a in range(context[N_SWEEP]):
+        for b in range(p):
+            s = 0.0
+            for e in range(start[b], start[b + 1]):
+                s += symmetric_entry(total, padded_order, n_dense, a, index[e]) * value[e]
+            work[a, b] = s
+    for a in range(p):
+        for b in range(a + 1):
+            s = 0.0
+            for e in range(start[a], start[a + 1]):
+                s += value[e] * work[index[e], b]
+            gram[a, b] = s
+            gram[b, a] = s
+
+
+@inlined
+def score_to_model(context, padded_order, transform, score):
+    """Score of the model's columns, transform' g."""
+    start, index, value = transform
+    total = pointer(context[PARTIALS], float64)
+    first = padded_order * padded_order
+    for b in range(score.shape[0]):
+        if start.shape[0] == 0:
+            score[b] = total[first + b]
+        else:
+            s = 0.0
+            for e in range(start[b], start[b + 1]):
+                s += total[first + index[e]] * value[e]
+            score[b] = s
+
+
+@inlined
+def candidate_to_sweep(context, transform, candidate):
+    """Coefficients of the sweep's columns, transform @ candidate."""
+    start, index, value = transform
+    beta = pointer(context[BETA], float64)
+    if start.shape[0] == 0:
+        for b in range(candidate.shape[0]):
+            beta[b] = candidate[b]
+        return
+    for a in range(context[N_SWEEP]):
+        beta[a] = 0.0
+    for b in range(candidate.shape[0]):
+        for e in range(start[b], start[b + 1]):
+            beta[index[e]] += value[e] * candidate[b]
+
+
+@inlined
+def try_step(context, transform, state, vectors):
+    """Puts accepted coefficients plus the current share of the step where the sweep reads them."""
+    length = state[STEP_LENGTH]
+    for j in range(vectors.shape[1]):
+        vectors[CANDIDATE, j] = vectors[THETA, j] + length * vectors[STEP, j]
+    candidate_to_sweep(context, transform, vectors[CANDIDATE])
+
+
+@inlined
+def shorten(context, transform, state, vectors):
+    """Half of the step that left the domain or raised the deviance."""
+    state[STEP_LENGTH] *= 0.5
+    if state[STEP_LENGTH] < SHORTEST_STEP:
+        state[STATUS] = NO_START if math.isinf(state[DEVIANCE]) else TOO_SHORT
+        return
+    context[MODE] |= WITH_GRAM
+    try_step(context, transform, state, vectors)
+
+
+@inlined
+def is_acceptable(state, deviance, outside):
+    """Whether the candidate is inside the domain and no worse than the coefficients before."""
+    if outside > 0.0 or not math.isfinite(deviance):
+        return False
+    last = state[DEVIANCE]
+    return deviance <= last + DEVIANCE_ROUNDING * (abs(last) + 0.1)
+
+
+@inlined
+def judge_convergence(state):
+    """Sets the status from the decrement: met the tolerance, then refined as far as rounding lets.
+
+    The tolerance is met at half the decrement <= tol (|deviance| + 0.1). Coefficients are then
+    within about sqrt(tol) standard errors, which is not enough for standard errors and slowly
+    converging links: sweeps go on to tol squared, or until they stop gaining.
+    """
+    bound = abs(state[DEVIANCE]) + 0.1
+    half = 0.5 * state[DECREMENT]
+    tolerance = state[TOLERANCE]
+    if half <= tolerance * tolerance * bound:
+        state[STATUS] = CONVERGED
+    elif half <= tolerance * bound:
+        stagnates = state[DECREMENT] > STAGNATION * state[LAST_DECREMENT]
+        if state[WITHIN_TOLERANCE] == 1.0 and stagnates:
+            state[STATUS] = CONVERGED
+        state[WITHIN_TOLERANCE] = 1.0
+    if state[STATUS] == RUNNING and state[N_ITERATIONS] >= state[MAX_ITERATIONS]:
+        state[STATUS] = CONVERGED if state[WITHIN_TOLERANCE] == 1.0 else TOO_MANY
+
+
+@inlined
+def find_step(context, padded_order, transform, state, vectors, matrices):
+    """Newton step from the sweep's Gram matrix, or from a frozen factor where there is none."""
+    gram, factor, work = matrices
+    score_to_model(context, padded_order, transform, vectors[SCORE])
+    if context[MODE] & WITH_GRAM:
+        gram_to_model(context, padded_order, transform, gram, work)
+        aliased = factorize(gram, factor, vectors[COLUMN_SCALE], vectors[PIVOT], RANK_TOLERANCE)
+        if aliased < 0:
+            state[STATUS] = NOT_FINITE
+            return
+        state[N_ALIASED] = aliased
+        state[FACTOR_SCALE] = 1.0
+    solve(factor, vectors[COLUMN_SCALE], vectors[PIVOT], vectors[SCORE], vectors[STEP])
+    decrement = 0.0
+    for j in range(vectors.shape[1]):
+        vectors[STEP, j] *= state[FACTOR_SCALE]
+        decrement += vectors[STEP, j] * vectors[SCORE, j]
+    state[LAST_DECREMENT] = state[DECREMENT]
+    state[DECREMENT] = decrement
+    if not math.isfinite(decrement):
+        state[STATUS] = NOT_FINITE
+
+
+@inlined
+def plan_next_sweep(context, state):
+    """Whether the next sweep needs its own Gram matrix, or gains enough from the frozen factor."""
+    if state[FROZEN] <= 0.0 or context[MODE] & WITH_GRAM:
+        context[MODE] |= WITH_GRAM
+        return
+    bound = abs(state[DEVIANCE]) + 0.1
+    tolerance = state[TOLERANCE]
+    state[FROZEN] -= 1.0
+    is_done = 0.5 * state[DECREMENT] <= tolerance * tolerance * bound
+    is_slow = state[DECREMENT] > 0.1 * state[LAST_DECREMENT]
+    if is_done or is_slow or state[FROZEN] <= 0.0:
+        context[MODE] |= WITH_GRAM
+        state[FROZEN] = 0.0
+
+
+@inlined
+def take_step(context, transform, state, vectors, matrices):
+    """Everything between two sweeps: accept or halve, factor, solve, judge, set the next try."""
+    padded_order = add_partials(context)
+    sums = pointer(context[PARTIALS], float64)
+    sums_at = padded_order * padded_order + context[N_SWEEP]
+    state[N_SWEEPS] += 1.0
+    if sums[sums_at + SUM_NOT_CONSTANT] > 0.0:
+        state[STATUS] = NOT_CONSTANT
+        return
+    deviance = sums[sums_at + SUM_DEVIANCE]
+    from_response = context[MODE] & FROM_RESPONSE
+    if from_response:
+        if math.isnan(deviance):
+            state[STATUS] = NOT_FINITE
+            return
+        context[MODE] -= FROM_RESPONSE
+    else:
+        if not is_acceptable(state, deviance, sums[sums_at + SUM_OUTSIDE]):
+            shorten(context, transform, state, vectors)
+            return
+        vectors[THETA] = vectors[CANDIDATE]
+        state[DEVIANCE] = deviance
+        state[PEARSON] = sums[sums_at + SUM_PEARSON]
+        state[LOG_LIKELIHOOD] = sums[sums_at + SUM_LOG_LIKELIHOOD]
+        state[N_ITERATIONS] += 1.0
+    with_gram = context[MODE] & WITH_GRAM
+    find_step(context, padded_order, transform, state, vectors, matrices)
+    if state[STATUS] != RUNNING:
+        return
+    state[STEP_LENGTH] = 1.0
+    if from_response:
+        # The sweep solved for coefficients; what leads there from the safe start is the step.
+        for j in range(vectors.shape[1]):
+            vectors[STEP, j] -= vectors[THETA, j]
+        state[DECREMENT] = math.inf
+    elif with_gram:
+        judge_convergence(state)
+    plan_next_sweep(context, state)
+    try_step(context, transform, state, vectors)
+    if state[STATUS] == CONVERGED:
+        vectors[THETA] = vectors[CANDIDATE]
+
+
+@entry
+def step(context, transform, state, vectors, matrices):
+    """`take_step` for a sweep that Python launched."""
+    take_step(context, transform, state, vectors, matrices)
+
+
+@entry
+def iterate(kernel, context, transform, state, vectors, matrices):
+    """Sweeps and steps to the end on the calling thread, for problems too small to share out."""
+    address = np.int64(context.ctypes.data)
+    while state[STATUS] == RUNNING:
+        for chunk in range(context[N_CHUNKS]):
+            call_row_block(kernel, address, chunk)
+        take_step(context, transform, state, vectors, matrices)

@@ -1,0 +1,32 @@
+"""The solver's state, shared by compiled code and Python: positions of its numbers and vectors."""
+
+from __future__ import annotations
+
+# float64 state of a fit.
+(
+    STATUS,
+    TOLERANCE,
+    MAX_ITERATIONS,
+    N_ITERATIONS,  # accepted steps
+    N_SWEEPS,
+    DEVIANCE,  # at the accepted coefficients
+    PEARSON,
+    LOG_LIKELIHOOD,
+    DECREMENT,  # step' score: twice the predicted fall of half the deviance
+    LAST_DECREMENT,
+    STEP_LENGTH,  # share of STEP that is being tried
+    WITHIN_TOLERANCE,  # 1 once the decrement met the tolerance: the sweeps after that refine
+    FROZEN,  # sweeps still allowed with the factor of an earlier Gram matrix
+    FACTOR_SCALE,  # the frozen factor's Gram matrix times this is the estimate for all rows
+    N_ALIASED,
+    STATE_SIZE,
+) = range(16)
+
+# float64 (n_vectors, p): vectors of the solver, on its own scale.
+(THETA, STEP, SCORE, COLUMN_SCALE, PIVOT, CANDIDATE, N_VECTORS) = range(7)
+
+#: Below this share of unexplained variation a Gram matrix cannot tell a column from a combination
+#: of earlier ones: its entries carry rounding errors of about 1e-15.
+RANK_TOLERANCE = 1e-10
+#: Shortest share of a step that is tried.
+SHORTEST_STEP = 2.0**-40
