@@ -1,0 +1,192 @@
+"""Members on proportions: beta and Dirichlet, which share everything but the form of y."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import special
+
+from fastglm.errors import DataError
+from fastglm.expfam import checks
+from fastglm.expfam.base import Array, ExponentialFamily, Symbols
+from fastglm.expfam.checks import Support
+from fastglm.expfam.special import (
+    gamma_excess,
+    gamma_excess_divergence,
+    gamma_excess_slope,
+    inverse_digamma_start,
+    poisson_divergence,
+)
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_START_ROUNDS = 5
+
+
+class _Proportions(ExponentialFamily):
+    """Dirichlet distribution of k parts: η is the concentration, T the logarithms of the parts."""
+
+    def _mean_parameter(self) -> Array:
+        alpha = self.natural_parameter
+        return special.digamma(alpha) - special.digamma(alpha.sum(-1, keepdims=True))
+
+    def _fisher_information(self) -> Array:
+        alpha = self.natural_parameter
+        diagonal = special.polygamma(1, alpha)[..., None] * np.eye(alpha.shape[-1])
+        return diagonal - special.polygamma(1, alpha.sum(-1))[..., None, None]
+
+    def _log_partition(self) -> Array:
+        alpha = self.natural_parameter
+        return special.gammaln(alpha).sum(-1) - special.gammaln(alpha.sum(-1))
+
+    def _entropy(self) -> Array:
+        alpha = self.natural_parameter
+        k, total = alpha.shape[-1], alpha.sum(-1)
+        parts = np.log(alpha) + gamma_excess(alpha) + (1 - alpha) * gamma_excess_slope(alpha)
+        whole = gamma_excess(total) + (k - total) * gamma_excess_slope(total)
+        return parts.sum(-1) - k * np.log(total) - whole
+
+    def _logs(self, y: Array) -> Array:
+        """Return the logarithms (…, k) of the parts of y."""
+        raise NotImplementedError
+
+    def _statistic(self, y: Array) -> Array:
+        return self._logs(y)
+
+    def _log_base_measure(self, y: Array) -> Array:
+        return -self._logs(y).sum(-1)
+
+    def _log_density(self, y: Array) -> Array:
+        alpha, log_y = self.natural_parameter, self._logs(y)
+        total = alpha.sum(-1, keepdims=True)
+        distance = poisson_divergence(alpha, total * np.exp(log_y), np.log(total) + log_y)
+        parts = gamma_excess(alpha) + distance + log_y
+        return gamma_excess(total[..., 0]) - parts.sum(-1)
+
+    def _divergence(self, other: _Proportions) -> Array:
+        # Means apart times the other's total, then the sizes of the concentrations.
+        alpha, end = self.natural_parameter, other.natural_parameter
+        total, end_total = alpha.sum(-1), end.sum(-1)
+        scaled = alpha * (end_total / total)[..., None]
+        sizes = gamma_excess_divergence(end, alpha) + poisson_divergence(end, scaled)
+        return sizes.sum(-1) - gamma_excess_divergence(end_total, total)
+
+    @classmethod
+    def _natural_domain(cls, eta: Array, **fixed: Array) -> Array:
+        return (eta > 0).all(-1)
+
+    @classmethod
+    def _mean_domain(cls, mean: Array, **fixed: Array) -> Array:
+        return np.less(special.logsumexp(mean, axis=-1), 0.0)
+
+    @classmethod
+    def _start(cls, mean: Array, **fixed: Array) -> Array:
+        # Exact to first order for large totals, then fixed-point rounds for small ones (Minka
+        # 2000, "Estimating a Dirichlet distribution", equation 9).
+        logs = special.logsumexp(mean, axis=-1, keepdims=True)
+        alpha = np.exp(mean - logs) * (mean.shape[-1] - 1) / (-2 * logs)
+        for _ in range(_START_ROUNDS):
+            total = special.digamma(alpha.sum(-1, keepdims=True))
+            alpha = inverse_digamma_start(mean + total)
+        return alpha
+
+
+class Beta(_Proportions):
+    """Beta distribution.
+
+    Parameters
+    ----------
+    a, b : array_like
+        Scipy's names of the two shapes, above 0; E[y] = a / (a + b).
+    """
+
+    parameter_names = ("a", "b")
+    support_symbols = "0 < y < 1"
+    natural_domain_symbols = "η₁ > 0, η₂ > 0"
+    mean_domain_symbols = "exp(E[log y]) + exp(E[log(1 - y)]) < 1"
+    symbols = Symbols(
+        "(log(y), log(1 - y))",
+        "log Γ(a) + log Γ(b) - log Γ(a + b)",
+        "1/(y (1 - y))",
+        "(a, b)",
+        "a = η₁, b = η₂",
+    )
+    plot_examples = ({"a": 2.0, "b": 5.0}, {"a": 3.0, "b": 3.0}, {"a": 6.0, "b": 1.5})
+    _support = Support(support_symbols, lambda y: (y > 0) & (y < 1), np.array(0.5))
+    a: Array
+    b: Array
+
+    def __init__(self, a: Any, b: Any) -> None:
+        a, b = checks.broadcast(a=checks.positive(a, "a"), b=checks.positive(b, "b"))
+        self._hold(np.stack([a, b], axis=-1), a=a, b=b)
+
+    def _logs(self, y: Array) -> Array:
+        return np.stack([np.log(y), np.log1p(-y)], axis=-1)
+
+    def _draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+        return rng.beta(self.a, self.b, shape)
+
+    @classmethod
+    def _ordinary(cls, eta: Array, **fixed: Array) -> dict[str, Array]:
+        return {"a": eta[..., 0], "b": eta[..., 1]}
+
+    @classmethod
+    def _template(cls, sample: Array, fixed: dict[str, Array]) -> Self:
+        return cls(1.0, 1.0)
+
+
+class Dirichlet(_Proportions):
+    """Dirichlet distribution of k parts that sum to 1.
+
+    Parameters
+    ----------
+    alpha : array_like, shape (…, k)
+        Concentrations, above 0, k of at least 2; E[y] = alpha / sum(alpha).
+    """
+
+    parameter_names = ("alpha",)
+    support_symbols = "y > 0, sum(y) = 1"
+    natural_domain_symbols = "η > 0"
+    mean_domain_symbols = "sum(exp(E[log y])) < 1"
+    symbols = Symbols(
+        "log(y)",
+        "sum(log Γ(alpha)) - log Γ(sum(alpha))",
+        "1/prod(y)",
+        "alpha",
+        "alpha = η",
+    )
+    alpha: Array
+
+    def __init__(self, alpha: Any) -> None:
+        alpha = checks.positive(checks.vector(alpha, "alpha", least=2), "alpha")
+        self._hold(alpha, alpha=alpha)
+
+    def _support_set(self) -> Support:
+        k = self.natural_parameter.shape[-1]
+
+        def contains(y: Array) -> Array:
+            return (y > 0).all(-1) & (np.abs(y.sum(-1) - 1) < 1e-9)
+
+        return Support(self.support_symbols, contains, np.full(k, 1 / k))
+
+    def _logs(self, y: Array) -> Array:
+        return np.log(y)
+
+    def _draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+        parts = rng.standard_gamma(self.alpha, (*shape, self.alpha.shape[-1]))
+        return parts / parts.sum(-1, keepdims=True)
+
+    @classmethod
+    def _check_size(cls, size: int) -> None:
+        if size < 2:
+            raise DataError(f"Dirichlet has parameter vectors of at least 2 entries; got {size}")
+
+    @classmethod
+    def _ordinary(cls, eta: Array, **fixed: Array) -> dict[str, Array]:
+        return {"alpha": eta}
+
+    @classmethod
+    def _template(cls, sample: Array, fixed: dict[str, Array]) -> Self:
+        return cls(np.ones(checks.vector(sample, "sample", least=2).shape[-1]))
