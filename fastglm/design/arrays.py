@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
+from fastglm.design.frames import is_frame
 from fastglm.design.parts import Dense, Design, Part, Sparse
+from fastglm.design.recipe import Recipe
 from fastglm.errors import DataError
 
 __all__ = ["as_matrix", "design_from_array"]
@@ -18,10 +20,11 @@ def design_from_array(X: Any) -> Design:
 
     Parameters
     ----------
-    X : array_like or sparse matrix, shape (n, p) or (n,)
+    X : array_like, sparse matrix or data frame, shape (n, p) or (n,)
         Any layout; float64, float32, any integer or boolean dtype is not copied, and neither is
         a CSR or CSC matrix. One dimension is one column. Values are not looked at, except to
-        find a constant column.
+        find a constant column. Data frames are taken column by column, see
+        `fastglm.design.recipe.Recipe.from_columns`.
 
     Returns
     -------
@@ -34,6 +37,8 @@ def design_from_array(X: Any) -> Design:
     DataError
         If `X` is empty, has more than two dimensions or is not numeric.
     """
+    if is_frame(X):
+        return Recipe.from_columns(X)[1].design
     X = as_matrix(X)
     n_rows, n_columns = X.shape
     part: Part = Sparse(X) if scipy.sparse.issparse(X) else Dense(X)
@@ -61,14 +66,14 @@ def as_matrix(X: Any) -> Any:
     ndarray or CSR or CSC matrix, shape (n, p)
         `X` itself or a view of it, where its type allows.
     """
-    if scipy.sparse.issparse(X):
-        X = X if getattr(X, "format", None) in ("csr", "csc") else scipy.sparse.csc_array(X)
-    else:
+    if not scipy.sparse.issparse(X):
         try:
             X = np.asarray(X)
         except ValueError as error:
             raise DataError(f"X is not a rectangular array: {error}.") from error
         X = X[:, None] if X.ndim == 1 else X
+    elif getattr(X, "format", None) not in ("csr", "csc"):
+        X = scipy.sparse.coo_array(X).tocsc()  # type: ignore[call-overload]
     if X.ndim != 2 or 0 in X.shape:
         raise DataError(f"X has shape {X.shape}; it must have rows and columns, (n, p).")
     if X.dtype.kind not in "fiub":

@@ -149,7 +149,7 @@ def read_column(column: Any, name: str) -> Column:
             return _read_array(np.asarray(column), name)
     dtype = column.dtype
     if dtype == nw.Categorical or dtype == nw.Enum:
-        return _read_categories(column)
+        return _read_categories(column, name)
     if dtype == nw.String:
         return _read_strings(column, name)
     if dtype == nw.Decimal or dtype == nw.Int128 or dtype == nw.UInt128:
@@ -193,11 +193,16 @@ def _read_array(values: np.ndarray, name: str) -> Column:
     )
 
 
-def _read_categories(series: nw.Series[Any]) -> Categories:
+def _read_categories(series: nw.Series[Any], name: str) -> Categories:
     if series.implementation.is_pandas_like():
         native = series.to_native().array
         return Categories(native.codes, plain_levels(native.categories.tolist()))
-    return _from_arrow(series.to_arrow())
+    found = _from_arrow(series.to_arrow())
+    if series.implementation.is_polars() and series.dtype == nw.Categorical:
+        # polars keeps such levels in no order of the user's: sort them, or the reference level
+        # would depend on the order of the rows.
+        return _sorted(found.codes, found.levels, name)
+    return found
 
 
 def _from_arrow(encoded: Any) -> Categories:
@@ -215,19 +220,18 @@ def _from_arrow(encoded: Any) -> Categories:
 def _read_strings(series: nw.Series[Any], name: str) -> Categories:
     if series.implementation.is_pandas_like():
         return _factorize(series.to_native(), name)
-    arrow = series.to_arrow()
-    found = _from_arrow(arrow.dictionary_encode())
-    return _sorted(found.codes, list(found.levels), name)
+    found = _from_arrow(series.to_arrow().dictionary_encode())
+    return _sorted(found.codes, found.levels, name)
 
 
 def _factorize(values: np.ndarray | pandas.Series, name: str) -> Categories:
     import pandas
 
     codes, levels = pandas.factorize(values)
-    return _sorted(codes, list(plain_levels(levels.tolist())), name)
+    return _sorted(codes, plain_levels(levels.tolist()), name)
 
 
-def _sorted(codes: np.ndarray, levels: list[Level], name: str) -> Categories:
+def _sorted(codes: np.ndarray, levels: Sequence[Level], name: str) -> Categories:
     kinds = {type(level) for level in levels}
     if len(kinds) > 1 and not kinds <= {int, float}:
         found = ", ".join(sorted(kind.__name__ for kind in kinds))

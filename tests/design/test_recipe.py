@@ -151,8 +151,17 @@ def test_new_data_is_coded_by_what_the_fit_learned(formula, frame):
     )
 
 
+def to_polars(frame):
+    """With an Enum for pandas categories: polars' Categorical has no order of levels."""
+    enums = [
+        pl.Series(name, frame[name].astype(object), dtype=pl.Enum(list(frame[name].cat.categories)))
+        for name in frame.select_dtypes("category")
+    ]
+    return pl.from_pandas(frame).with_columns(enums)
+
+
 LIBRARIES = {
-    "polars": pl.from_pandas,
+    "polars": to_polars,
     "pyarrow": lambda frame: pa.Table.from_pandas(frame, preserve_index=False),
     "pyarrow in chunks": lambda frame: pa.concat_tables(
         [
@@ -187,6 +196,13 @@ def test_declared_levels_keep_their_order_in_every_library(library, frame):
     _, result = Recipe.fit("y ~ b", LIBRARIES[library](frame))
     assert list(result.design.names) == list(matrix.columns)
     np.testing.assert_array_equal(result.design.to_dense(), matrix.to_numpy())
+
+
+def test_polars_categoricals_are_sorted_whatever_the_order_of_rows(frame):
+    given = pl.from_pandas(frame[["y", "c"]]).with_columns(pl.col("c").cast(pl.Categorical))
+    for rows in (given, given.reverse()):
+        names = Recipe.fit("y ~ c", rows)[1].design.names
+        assert names == ("Intercept", "c[T.one]", "c[T.three]", "c[T.two]")
 
 
 def test_unused_declared_levels_keep_their_column(frame):
