@@ -95,10 +95,12 @@ def _constant_values(X: Any) -> dict[int, float]:
 
 
 def _constant_values_sparse(X: Any) -> dict[int, float]:
-    full = np.flatnonzero(X.getnnz(axis=0) == X.shape[0])
+    n_rows, n_columns = X.shape
+    csc = X.format == "csc"
+    stored = np.diff(X.indptr) if csc else np.bincount(X.indices, minlength=n_columns)
     constant = {}
-    for j in full:
-        values = X[:, [int(j)]].data
+    for j in np.flatnonzero(stored >= n_rows):
+        values = X[:, [int(j)]].toarray()[:, 0]
         if (values == values[0]).all():
             constant[int(j)] = float(values[0])
     return constant
