@@ -8,7 +8,7 @@ pandas categorical.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -78,13 +78,14 @@ class Frame:
     Raises
     ------
     DataError
-        If `native` is none of these, has no rows, or its columns differ in length.
+        If `native` is none of these, has no rows, its columns differ in length or two of them
+        have the same name.
     """
 
     def __init__(self, native: Any) -> None:
+        self._read: Callable[[Any], Any]
         if isinstance(native, Mapping):
-            self._columns: Any = native
-            self.names = [str(name) for name in native]
+            self._read, keys = native.__getitem__, list(native)
             lengths = {name: np.shape(column)[:1] or (0,) for name, column in native.items()}
             if len(set(lengths.values())) > 1:
                 sizes = ", ".join(f"'{name}' {size[0]}" for name, size in lengths.items())
@@ -92,16 +93,21 @@ class Frame:
             self.n_rows = next(iter(lengths.values()), (0,))[0]
         else:
             try:
-                self._columns = nw.from_native(native, eager_only=True)
+                frame = nw.from_native(native, eager_only=True)
+                self._read, keys = frame.get_column, list(frame.columns)
+            except nw.exceptions.DuplicateError as error:
+                raise DataError(f"Columns of the data share a name: {error}") from error
             except TypeError as error:
                 raise DataError(
                     f"The data is a {type(native).__name__}; pass a pandas or polars DataFrame, "
                     "a pyarrow Table or a dictionary of arrays."
                 ) from error
-            self.names = list(self._columns.columns)
-            self.n_rows = len(self._columns)
+            self.n_rows = len(frame)
         if self.n_rows == 0:
             raise DataError("The data frame has no rows.")
+        # pandas numbers the columns of an unnamed array: 0, 1, ...
+        self._keys = {str(key): key for key in keys}
+        self.names = list(self._keys)
 
     def column(self, name: str) -> Column:
         """Read one column.
@@ -113,9 +119,9 @@ class Frame:
         DataError
             If the column is neither numeric nor categorical.
         """
-        if name not in self.names:
+        if name not in self._keys:
             raise ColumnNotFoundError(_not_found(name, self.names))
-        return read_column(self._columns[name], name)
+        return read_column(self._read(self._keys[name]), name)
 
 
 def is_frame(data: Any) -> bool:

@@ -85,6 +85,8 @@ def parse_formula(text: str, columns: Sequence[str]) -> ParsedFormula:
         If the formula cannot be parsed, has several parts or responses, or uses a function
         outside the fixed list.
     """
+    if not isinstance(text, str):
+        raise FormulaError(f"The formula must be a string, not a {type(text).__name__}.")
     sides = _formulaic(_powers(text), columns)
     lhs = list(getattr(sides, "lhs", None) or [])
     rhs = getattr(sides, "rhs", sides)

@@ -172,6 +172,7 @@ def test_frame_lists_columns_when_no_name_is_close():
         ({"x": [1, 2], "y": [1]}, "differ in length: 'x' 2, 'y' 1"),
         ({}, "no rows"),
         (pd.DataFrame({"x": []}), "no rows"),
+        (pd.DataFrame([[1, 2]], columns=["x", "x"]), "share a name"),
         (np.zeros((2, 2)), "is a ndarray"),
         ("text", "is a str"),
     ],
@@ -179,6 +180,12 @@ def test_frame_lists_columns_when_no_name_is_close():
 def test_frames_that_cannot_be_used(native, match):
     with pytest.raises(DataError, match=match):
         Frame(native)
+
+
+def test_numbered_columns_are_named_by_their_number():
+    frame = Frame(pd.DataFrame([[1, 2], [3, 4]]))
+    assert frame.names == ["0", "1"]
+    np.testing.assert_array_equal(frame.column("1"), [2, 4])
 
 
 def test_is_frame():

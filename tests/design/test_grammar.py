@@ -57,6 +57,7 @@ def test_messages_are_plain_text():
         ("y ~ 2:offset(u)", "stands alone"),
         ("y ~ a ~ b", "Cannot parse"),
         ("y ~ log(", "Cannot parse"),
+        (5, "must be a string, not a int"),
     ],
 )
 def test_formulas_that_cannot_be_read(text, match):
