@@ -1,162 +1,279 @@
-"""Families: how the response varies about its mean.
-
-A family is a handful of compiled scalar functions and a row in the registry `FAMILIES`:
-
-``standard_deviation(mu, complement, parameter)``
-    the square root of the variance function.
-``unit_deviance(y, mu, complement, parameter)``
-    twice the log-likelihood ratio of one row against the saturated model, at dispersion 1.
-``log_density(y, mu, complement, weight, dispersion, parameter)``
-    the log-likelihood of one row, its prior weight included.
-``starting_mean(y, weight, parameter)``
-    a mean to start from, inside the domain.
-``valid_mean(mu, complement)``
-    whether a mean is inside the domain.
-``difference(y, mu, complement)``
-    y - mu without cancellation.
-"""
+"""What every family is: its scalar functions, their row blocks, and the methods on arrays."""
 
 from __future__ import annotations
 
-import math
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
-from fastglm.families.links import Link, Log, Logit
-from fastglm.families.rows import log_density_rows, respond_rows, start_rows
-from fastglm.kernels import vector_math as vm
-from fastglm.kernels.jit import RowBlock, inlined
+import numpy as np
+
+from fastglm.errors import ModelError
+from fastglm.families.domain import ResponseDomain, ResponseSummary
+from fastglm.families.evaluate import Frozen, evaluate
+from fastglm.families.links import Link, resolve_link
+from fastglm.families.response_functions import binary_difference, binary_unit_deviance
+from fastglm.families.rows import log_density_rows, respond_rows, start_rows, variance_rows
+from fastglm.kernels.jit import RowBlock
+from fastglm.kernels.planes import (
+    COMPLEMENT,
+    DEVIANCE,
+    LOG_LIKELIHOOD,
+    MEAN,
+    PRIOR_WEIGHT,
+    RESPONSE,
+    SCRATCH,
+)
 
 
-class Family:
-    """Base of all families."""
+@dataclass(frozen=True, eq=False)
+class ResponseFunctions:
+    """The ``inlined`` scalar functions of a family, and the row blocks made of them.
+
+    Attributes
+    ----------
+    name : str
+        Unique among all families' functions: the compiled code is cached under it.
+    standard_deviation, unit_deviance, starting_mean, valid_mean, difference : callable
+        As listed in `fastglm.families.response_functions`.
+    log_density : callable
+        As listed in `fastglm.families.densities`.
+    cached : bool, default True
+        False for functions that a user wrote.
+    """
+
+    name: str
+    standard_deviation: Callable
+    unit_deviance: Callable
+    starting_mean: Callable
+    valid_mean: Callable
+    difference: Callable
+    log_density: Callable
+    cached: bool = True
+
+    def _block(self, template: Callable, name: str, functions: dict[str, Callable]) -> RowBlock:
+        return RowBlock(template, f"{name}_{self.name}", functions, cached=self.cached)
+
+    def _respond(self, name: str, unit_deviance: Callable, difference: Callable) -> RowBlock:
+        functions = {
+            "standard_deviation": self.standard_deviation,
+            "unit_deviance": unit_deviance,
+            "valid_mean": self.valid_mean,
+            "difference": difference,
+        }
+        return self._block(respond_rows, name, functions)
+
+    @functools.cached_property
+    def respond_rows(self) -> RowBlock:
+        """Weight, score residual, Pearson residual and deviance from the mean and its slope."""
+        return self._respond("respond", self.unit_deviance, self.difference)
+
+    @functools.cached_property
+    def respond_binary_rows(self) -> RowBlock:
+        """As `respond_rows`, for a probability when every response is exactly 0 or 1."""
+        return self._respond("respond_binary", binary_unit_deviance, binary_difference)
+
+    @functools.cached_property
+    def variance_rows(self) -> RowBlock:
+        """Variance function at the mean."""
+        functions = {"standard_deviation": self.standard_deviation}
+        return self._block(variance_rows, "variance", functions)
+
+    @functools.cached_property
+    def start_rows(self) -> RowBlock:
+        """A mean to start from."""
+        return self._block(start_rows, "start", {"starting_mean": self.starting_mean})
+
+    @functools.cached_property
+    def log_density_rows(self) -> RowBlock:
+        """Log-likelihood of each row."""
+        return self._block(log_density_rows, "log_density", {"log_density": self.log_density})
+
+
+class Family(Frozen):
+    """Base of all families. Immutable; equal when class, parameters and link are.
+
+    Parameters
+    ----------
+    link : Link, class or str, optional
+        By default the family's `default_link`.
+
+    Attributes
+    ----------
+    name : str
+        Its key in `FAMILIES`.
+    link : Link
+    parameter : float
+        The parameter of the variance function, 0 for families that have none.
+    dispersion_known : bool
+        Whether the dispersion is 1; otherwise it is estimated, by Pearson's statistic.
+    has_likelihood : bool
+        False for quasi families, whose log-likelihood is nan.
+    n_dispersion_parameters : int
+        How many parameters the dispersion adds to the likelihood, for AIC and BIC.
+    links : tuple of class
+        The links that can be used.
+
+    Raises
+    ------
+    ModelError
+        If the link cannot be used with the family.
+    """
 
     name: str = ""
     parameter: float = 0.0
     dispersion_known: bool = False
+    has_likelihood: bool = True
+    n_dispersion_parameters: int = 0
     default_link: type[Link]
-    respond_rows: RowBlock
-    start_rows: RowBlock
-    log_density_rows: RowBlock
+    links: tuple[type[Link], ...] = ()
+    link: Link
+    functions: ResponseFunctions
+    domain: ResponseDomain
 
-    def __init__(self, link: Link | None = None):
-        self.link = self.default_link() if link is None else link
+    def __init__(self, link: Link | type[Link] | str | None = None):
+        chosen = self.default_link() if link is None else resolve_link(link)
+        if type(chosen) not in self.links:
+            usable = ", ".join(cls.__name__ for cls in self.links)
+            raise ModelError(
+                f"link {type(chosen).__name__} cannot be used with family "
+                f"{type(self).__name__}; its links are {usable}"
+            )
+        self._set(link=chosen)
 
+    def arguments(self) -> dict[str, Any]:
+        """Constructor arguments that make an equal family."""
+        return {"link": self.link}
 
-def _compiled(
-    name,
-    *,
-    standard_deviation,
-    unit_deviance,
-    log_density,
-    starting_mean,
-    valid_mean,
-    difference,
-):
-    """The three row blocks of a family."""
-    return (
-        RowBlock(
-            respond_rows,
-            f"respond_{name}",
-            {
-                "standard_deviation": standard_deviation,
-                "unit_deviance": unit_deviance,
-                "valid_mean": valid_mean,
-                "difference": difference,
-            },
-        ),
-        RowBlock(start_rows, f"start_{name}", {"starting_mean": starting_mean}),
-        RowBlock(log_density_rows, f"log_density_{name}", {"log_density": log_density}),
-    )
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{key}={value!r}" for key, value in self.arguments().items())
+        return f"{type(self).__name__}({arguments})"
 
+    def with_link(self, link: Link | type[Link] | str) -> Family:
+        """The same family with another link."""
+        return type(self)(**(self.arguments() | {"link": link}))
 
-@inlined
-def plain_difference(y, mu, complement):
-    return y - mu
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON from which `from_dict` makes an equal family."""
+        arguments = self.arguments()
+        del arguments["link"]
+        return {"name": self.name, "arguments": arguments, "link": self.link.to_dict()}
 
+    @staticmethod
+    def from_dict(saved: dict[str, Any]) -> Family:
+        """The family that `to_dict` described. Raises `ModelError` for an unknown name."""
+        from fastglm.families.resolve import family_class
 
-@inlined
-def binomial_difference(y, mu, complement):
-    return y * complement - (1.0 - y) * mu
+        link = Link.from_dict(saved["link"])
+        return family_class(saved["name"])(**saved["arguments"], link=link)
 
+    @property
+    def respond_rows(self) -> RowBlock:
+        """Row block: weight, score residual, Pearson residual and deviance."""
+        return self.functions.respond_rows
 
-@inlined
-def binomial_sd(mu, complement, parameter):
-    return math.sqrt(mu * complement)
+    @property
+    def start_rows(self) -> RowBlock:
+        """Row block: a mean to start from."""
+        return self.functions.start_rows
 
+    @property
+    def log_density_rows(self) -> RowBlock:
+        """Row block: log-likelihood of each row."""
+        return self.functions.log_density_rows
 
-@inlined
-def binomial_unit_deviance(y, mu, complement, parameter):
-    return 2.0 * (vm.relative_entropy(y, mu) + vm.relative_entropy(1.0 - y, complement))
+    def respond_rows_for(self, binary: bool) -> RowBlock:
+        """The quickest `respond_rows` for a response that is (not) 0 or 1 throughout."""
+        return self.functions.respond_rows
 
+    def check_response(self, y: np.ndarray, weights: np.ndarray | None = None) -> ResponseSummary:
+        """Check that every response of positive weight is one the family can have.
 
-@inlined
-def binomial_start(y, weight, parameter):
-    return (weight * y + 0.5) / (weight + 1.0)
+        Parameters
+        ----------
+        y
+            (n,) responses of any numeric dtype.
+        weights
+            (n,) prior or frequency weights; rows of weight 0 are not checked.
 
+        Returns
+        -------
+        ResponseSummary
 
-@inlined
-def valid_probability(mu, complement):
-    return (mu >= 0.0) & (complement >= 0.0)
+        Raises
+        ------
+        DataError
+            Naming the first offending rows and what the family needs.
+        """
+        return self.domain.check(y, type(self).__name__, weights)
 
+    def _evaluate(self, block: RowBlock, planes: dict[int, Any], output: int, scale: float) -> Any:
+        mu = np.asarray(planes[MEAN], dtype=np.float64)
+        planes = planes | {MEAN: mu, COMPLEMENT: 1.0 - mu}
+        return evaluate(block, planes, output, family=self.parameter, dispersion=scale)
 
-@inlined
-def binomial_log_density(y, mu, complement, weight, dispersion, parameter):
-    return -vm.relative_entropy(y, mu)
+    def variance(self, mu: Any) -> Any:
+        """Variance function at the mean: the variance of a response is dispersion times it."""
+        return self._evaluate(self.functions.variance_rows, {MEAN: mu}, SCRATCH, 1.0)
 
+    def starting_mu(self, y: Any, var_weights: Any = 1.0) -> Any:
+        """A mean to start from, of the shape of `y`: R's ``mustart``."""
+        planes = {RESPONSE: y, PRIOR_WEIGHT: var_weights}
+        return evaluate(self.start_rows, planes, MEAN, family=self.parameter)
 
-class Binomial(Family):
-    """Proportion of successes."""
+    def unit_deviance(self, endog: Any, mu: Any) -> Any:
+        """Deviance of each response at dispersion 1."""
+        return self._evaluate(self.respond_rows, {RESPONSE: endog, MEAN: mu}, DEVIANCE, 1.0)
 
-    name = "binomial"
-    dispersion_known = True
-    default_link = Logit
-    respond_rows, start_rows, log_density_rows = _compiled(
-        "binomial",
-        standard_deviation=binomial_sd,
-        unit_deviance=binomial_unit_deviance,
-        log_density=binomial_log_density,
-        starting_mean=binomial_start,
-        valid_mean=valid_probability,
-        difference=binomial_difference,
-    )
+    def resid_dev(self, endog: Any, mu: Any, var_weights: Any = 1.0, scale: float = 1.0) -> Any:
+        """Signed square root of each response's scaled deviance."""
+        unit = np.maximum(self.unit_deviance(endog, mu), 0.0)
+        return np.sign(np.subtract(endog, mu)) * np.sqrt(unit * var_weights / scale)
 
+    def deviance(
+        self,
+        endog: Any,
+        mu: Any,
+        var_weights: Any = 1.0,
+        freq_weights: Any = 1.0,
+        scale: float = 1.0,
+    ) -> float:
+        """Sum of the weighted unit deviances, over `scale`."""
+        weights = np.asarray(var_weights) * np.asarray(freq_weights)
+        return float(np.sum(weights * self.unit_deviance(endog, mu)) / scale)
 
-@inlined
-def poisson_sd(mu, complement, parameter):
-    return math.sqrt(mu)
+    def loglike_obs(self, endog: Any, mu: Any, var_weights: Any = 1.0, scale: float = 1.0) -> Any:
+        """Log-likelihood of each response at dispersion `scale`; nan for quasi families."""
+        planes = {RESPONSE: endog, MEAN: mu, PRIOR_WEIGHT: var_weights}
+        return self._evaluate(self.log_density_rows, planes, LOG_LIKELIHOOD, scale)
 
+    def loglike(
+        self,
+        endog: Any,
+        mu: Any,
+        var_weights: Any = 1.0,
+        freq_weights: Any = 1.0,
+        scale: float = 1.0,
+    ) -> float:
+        """Log-likelihood at dispersion `scale`, as R counts it; nan for quasi families."""
+        rows = self.loglike_obs(endog, mu, var_weights, scale)
+        return float(np.sum(np.asarray(freq_weights) * rows))
 
-@inlined
-def poisson_unit_deviance(y, mu, complement, parameter):
-    return 2.0 * vm.relative_entropy(y, mu)
+    def likelihood_dispersion(
+        self, deviance: float, sum_weights: float, n: float, scale: float = 1.0
+    ) -> float:
+        """Dispersion at which R's ``logLik`` evaluates the likelihood.
 
-
-@inlined
-def poisson_start(y, weight, parameter):
-    return y + 0.1
-
-
-@inlined
-def valid_nonnegative(mu, complement):
-    return mu >= 0.0
-
-
-@inlined
-def poisson_log_density(y, mu, complement, weight, dispersion, parameter):
-    return -vm.relative_entropy(y, mu)
-
-
-class Poisson(Family):
-    """Counts."""
-
-    name = "poisson"
-    dispersion_known = True
-    default_link = Log
-    respond_rows, start_rows, log_density_rows = _compiled(
-        "poisson",
-        standard_deviation=poisson_sd,
-        unit_deviance=poisson_unit_deviance,
-        log_density=poisson_log_density,
-        starting_mean=poisson_start,
-        valid_mean=valid_nonnegative,
-        difference=plain_difference,
-    )
+        Parameters
+        ----------
+        deviance
+            Of the fit.
+        sum_weights
+            Sum of prior weight times frequency over the rows.
+        n
+            Number of observations: the sum of the frequencies of rows with positive weight.
+        scale
+            The dispersion of the fit (Pearson), for families whose likelihood is taken there.
+        """
+        return 1.0

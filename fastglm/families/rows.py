@@ -1,3 +1,4 @@
+# ruff: noqa: F821 -- the scalar functions are bound when a template is compiled
 """Templates of the row blocks: what a family and a link do to one block of rows.
 
 Each is compiled once per family or link, with the scalar functions that it names bound in (see
@@ -26,6 +27,7 @@ from fastglm.kernels.planes import (
     PRIOR_WEIGHT,
     RESIDUAL,
     RESPONSE,
+    SCRATCH,
     SLOPE,
     WEIGHT,
 )
@@ -39,6 +41,7 @@ starting_mean: Any
 log_density: Any
 forward: Any
 inverse: Any
+curvature: Any
 
 
 def respond_rows(planes, rows):
@@ -68,9 +71,20 @@ def respond_rows(planes, rows):
         base[RESIDUAL * PLANE + i] = prior * scaled_residual * scaled_slope if present else 0.0
         base[PEARSON * PLANE + i] = prior * scaled_residual * scaled_residual if present else 0.0
         base[DEVIANCE * PLANE + i] = prior * unit if present else 0.0
-        valid = valid_mean(mu, complement)
+        valid = valid_mean(y, mu, complement)
         outside += 1 if present & (not valid) else 0
     return outside
+
+
+def variance_rows(planes, rows):
+    """Variance function at the mean."""
+    base = pointer(planes, float64)
+    parameter = base[FAMILY_PARAMETER * PLANE]
+    for i in range(rows):
+        mu = base[MEAN * PLANE + i]
+        spread = standard_deviation(mu, base[COMPLEMENT * PLANE + i], parameter)
+        base[SCRATCH * PLANE + i] = spread * spread
+    return 0
 
 
 def start_rows(planes, rows):
@@ -78,9 +92,7 @@ def start_rows(planes, rows):
     base = pointer(planes, float64)
     parameter = base[FAMILY_PARAMETER * PLANE]
     for i in range(rows):
-        mu = starting_mean(
-            base[RESPONSE * PLANE + i], base[PRIOR_WEIGHT * PLANE + i], parameter
-        )
+        mu = starting_mean(base[RESPONSE * PLANE + i], base[PRIOR_WEIGHT * PLANE + i], parameter)
         base[MEAN * PLANE + i] = mu
         base[COMPLEMENT * PLANE + i] = 1.0 - mu
     return 0
@@ -128,4 +140,15 @@ def link_rows(planes, rows):
         base[LINEAR_PREDICTOR * PLANE + i] = forward(
             base[MEAN * PLANE + i], base[COMPLEMENT * PLANE + i], parameter
         )
+    return 0
+
+
+def curvature_rows(planes, rows):
+    """Second derivative of the mean in the linear predictor."""
+    base = pointer(planes, float64)
+    parameter = base[LINK_PARAMETER * PLANE]
+    for i in range(rows):
+        eta = base[LINEAR_PREDICTOR * PLANE + i]
+        mu, complement, slope = inverse(eta, parameter)
+        base[SCRATCH * PLANE + i] = curvature(eta, mu, complement, slope, parameter)
     return 0

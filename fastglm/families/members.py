@@ -1,0 +1,415 @@
+"""The families, and the registry `FAMILIES`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+from fastglm.errors import ModelError
+from fastglm.families import densities as dn
+from fastglm.families import response_functions as rf
+from fastglm.families import tweedie as tw
+from fastglm.families.domain import ResponseDomain
+from fastglm.families.family import Family, ResponseFunctions
+from fastglm.families.links import (
+    LINKS,
+    Cauchy,
+    CLogLog,
+    Identity,
+    InversePower,
+    InverseSquared,
+    Link,
+    Log,
+    LogC,
+    Logit,
+    LogLog,
+    Power,
+    Probit,
+    Sqrt,
+)
+from fastglm.families.links import NegativeBinomial as NegativeBinomialLink
+from fastglm.kernels.jit import RowBlock
+
+REAL = ResponseDomain()
+NONNEGATIVE = ResponseDomain(lower=0.0)
+POSITIVE = ResponseDomain(lower=0.0, includes_lower=False)
+PROPORTION = ResponseDomain(lower=0.0, upper=1.0)
+
+UNBOUNDED_LINKS = (Identity, Log, InversePower, InverseSquared, Sqrt, Power)
+PROPORTION_LINKS = (
+    Logit,
+    Probit,
+    CLogLog,
+    LogLog,
+    Cauchy,
+    Log,
+    LogC,
+    Identity,
+    Sqrt,
+    Power,
+)
+
+LinkLike = Link | type[Link] | str | None
+
+GAUSSIAN = ResponseFunctions(
+    "gaussian",
+    standard_deviation=rf.gaussian_sd,
+    unit_deviance=rf.gaussian_unit_deviance,
+    starting_mean=rf.plain_start,
+    valid_mean=rf.valid_real,
+    difference=rf.plain_difference,
+    log_density=dn.gaussian_log_density,
+)
+BINOMIAL = ResponseFunctions(
+    "binomial",
+    standard_deviation=rf.binomial_sd,
+    unit_deviance=rf.binomial_unit_deviance,
+    starting_mean=rf.binomial_start,
+    valid_mean=rf.valid_probability,
+    difference=rf.binomial_difference,
+    log_density=dn.binomial_log_density,
+)
+POISSON = ResponseFunctions(
+    "poisson",
+    standard_deviation=rf.poisson_sd,
+    unit_deviance=rf.poisson_unit_deviance,
+    starting_mean=rf.poisson_start,
+    valid_mean=rf.valid_nonnegative,
+    difference=rf.plain_difference,
+    log_density=dn.poisson_log_density,
+)
+GAMMA = ResponseFunctions(
+    "gamma",
+    standard_deviation=rf.gamma_sd,
+    unit_deviance=rf.gamma_unit_deviance,
+    starting_mean=rf.plain_start,
+    valid_mean=rf.valid_positive,
+    difference=rf.plain_difference,
+    log_density=dn.gamma_log_density,
+)
+INVERSE_GAUSSIAN = ResponseFunctions(
+    "inverse_gaussian",
+    standard_deviation=rf.inverse_gaussian_sd,
+    unit_deviance=rf.inverse_gaussian_unit_deviance,
+    starting_mean=rf.plain_start,
+    valid_mean=rf.valid_positive,
+    difference=rf.plain_difference,
+    log_density=dn.inverse_gaussian_log_density,
+)
+NEGATIVE_BINOMIAL = ResponseFunctions(
+    "negative_binomial",
+    standard_deviation=rf.negative_binomial_sd,
+    unit_deviance=rf.negative_binomial_unit_deviance,
+    starting_mean=rf.negative_binomial_start,
+    valid_mean=rf.valid_nonnegative,
+    difference=rf.plain_difference,
+    log_density=dn.negative_binomial_log_density,
+)
+TWEEDIE = ResponseFunctions(
+    "tweedie",
+    standard_deviation=tw.tweedie_sd,
+    unit_deviance=tw.tweedie_unit_deviance,
+    starting_mean=rf.nudged_start,
+    valid_mean=rf.valid_nonnegative,
+    difference=rf.plain_difference,
+    log_density=tw.tweedie_log_density,
+)
+
+# Special powers of the Tweedie families: prior weights divide the dispersion in all of them.
+TWEEDIE_SPECIAL = {
+    0.0: GAUSSIAN,
+    1.0: replace(POISSON, name="tweedie_1", log_density=tw.scaled_poisson_log_density),
+    2.0: replace(GAMMA, name="tweedie_2", log_density=tw.weighted_gamma_log_density),
+    3.0: replace(
+        INVERSE_GAUSSIAN,
+        name="tweedie_3",
+        log_density=tw.weighted_inverse_gaussian_log_density,
+    ),
+}
+
+
+def _quasi(functions: ResponseFunctions, name: str, **changes: Any) -> ResponseFunctions:
+    return replace(functions, name=name, log_density=dn.undefined_log_density, **changes)
+
+
+QUASIPOISSON = _quasi(POISSON, "quasipoisson")
+QUASIBINOMIAL = _quasi(BINOMIAL, "quasibinomial")
+#: Variance functions of `Quasi` by R's name, with the responses they allow.
+QUASI_VARIANCES: dict[str, tuple[ResponseFunctions, ResponseDomain]] = {
+    "constant": (_quasi(GAUSSIAN, "quasi_constant"), REAL),
+    "mu": (_quasi(POISSON, "quasi_mu", starting_mean=rf.nudged_start), NONNEGATIVE),
+    "mu^2": (
+        _quasi(
+            GAMMA,
+            "quasi_mu_squared",
+            starting_mean=rf.nudged_start,
+            unit_deviance=rf.quasi_mu_squared_unit_deviance,
+        ),
+        NONNEGATIVE,
+    ),
+    "mu^3": (_quasi(INVERSE_GAUSSIAN, "quasi_mu_cubed"), POSITIVE),
+    "mu(1-mu)": (QUASIBINOMIAL, PROPORTION),
+    "mu^2(1-mu)^2": (
+        _quasi(
+            BINOMIAL,
+            "wedderburn",
+            standard_deviation=rf.wedderburn_sd,
+            unit_deviance=rf.wedderburn_unit_deviance,
+            starting_mean=rf.wedderburn_start,
+        ),
+        PROPORTION,
+    ),
+}
+
+
+class Gaussian(Family):
+    """Normal response of constant variance."""
+
+    name = "gaussian"
+    default_link = Identity
+    links = UNBOUNDED_LINKS
+    functions = GAUSSIAN
+    domain = REAL
+    n_dispersion_parameters = 1
+
+    def likelihood_dispersion(
+        self, deviance: float, sum_weights: float, n: float, scale: float = 1.0
+    ) -> float:
+        """Deviance over the number of observations, the maximum likelihood estimate."""
+        return deviance / n
+
+
+class _Proportion(Family):
+    """What families of proportions share."""
+
+    default_link = Logit
+    links = PROPORTION_LINKS
+    domain = PROPORTION
+
+    def respond_rows_for(self, binary: bool) -> RowBlock:
+        """One logarithm in place of two when every response is 0 or 1."""
+        return self.functions.respond_binary_rows if binary else self.functions.respond_rows
+
+
+class Binomial(_Proportion):
+    """Proportion of successes; the prior weights are the numbers of trials."""
+
+    name = "binomial"
+    functions = BINOMIAL
+    dispersion_known = True
+
+
+class QuasiBinomial(_Proportion):
+    """Binomial variance times an estimated dispersion."""
+
+    name = "quasibinomial"
+    functions = QUASIBINOMIAL
+    has_likelihood = False
+
+
+class Poisson(Family):
+    """Counts."""
+
+    name = "poisson"
+    default_link = Log
+    links = UNBOUNDED_LINKS
+    functions = POISSON
+    domain = NONNEGATIVE
+    dispersion_known = True
+
+
+class QuasiPoisson(Family):
+    """Poisson variance times an estimated dispersion."""
+
+    name = "quasipoisson"
+    default_link = Log
+    links = UNBOUNDED_LINKS
+    functions = QUASIPOISSON
+    domain = NONNEGATIVE
+    has_likelihood = False
+
+
+class _MeanWeightDispersion(Family):
+    """Families whose likelihood R evaluates at deviance over the sum of the weights."""
+
+    n_dispersion_parameters = 1
+
+    def likelihood_dispersion(
+        self, deviance: float, sum_weights: float, n: float, scale: float = 1.0
+    ) -> float:
+        """Deviance over the sum of the weights, as in R's ``aic`` functions."""
+        return deviance / sum_weights
+
+
+class Gamma(_MeanWeightDispersion):
+    """Positive response whose standard deviation is proportional to its mean."""
+
+    name = "gamma"
+    default_link = InversePower
+    links = UNBOUNDED_LINKS
+    functions = GAMMA
+    domain = POSITIVE
+
+
+class InverseGaussian(_MeanWeightDispersion):
+    """Positive response whose variance is proportional to the cube of its mean."""
+
+    name = "inverse_gaussian"
+    default_link = InverseSquared
+    links = UNBOUNDED_LINKS
+    functions = INVERSE_GAUSSIAN
+    domain = POSITIVE
+
+
+class NegativeBinomial(Family):
+    """Counts of variance mu + alpha mu**2 (NB2), alpha given.
+
+    The dispersion is estimated as R's ``summary`` does for ``MASS::negative.binomial(theta)``, with
+    alpha = 1/theta; the likelihood is that of dispersion 1.
+
+    Parameters
+    ----------
+    link : optional
+        Default log.
+    alpha : float, default 1
+        Positive.
+    """
+
+    name = "negative_binomial"
+    default_link = Log
+    links = (*UNBOUNDED_LINKS, CLogLog, NegativeBinomialLink)
+    functions = NEGATIVE_BINOMIAL
+    domain = NONNEGATIVE
+
+    def __init__(self, link: LinkLike = None, alpha: float = 1.0):
+        if not 0.0 < alpha < math.inf:
+            raise ModelError(
+                f"family NegativeBinomial: alpha must be positive and finite, got {alpha!r}; "
+                "alpha = 0 is the Poisson family"
+            )
+        super().__init__(link)
+        self._set(parameter=float(alpha))
+
+    def arguments(self) -> dict[str, Any]:
+        """Alpha and link."""
+        return {"alpha": self.parameter, "link": self.link}
+
+
+class Tweedie(Family):
+    """Response whose variance is proportional to mu**var_power.
+
+    Power 0 is the normal, 1 the (overdispersed) Poisson, 2 the gamma and 3 the inverse Gaussian
+    family; between 1 and 2 it is a sum of a Poisson number of gamma variables, with exact zeros.
+    The likelihood is taken at Pearson's dispersion. Jorgensen (1997), chapter 4.
+
+    Parameters
+    ----------
+    link : optional
+        Default log.
+    var_power : float, default 1.5
+        0, or 1 and above: no distribution has a power in between.
+    """
+
+    name = "tweedie"
+    default_link = Log
+    links = UNBOUNDED_LINKS
+    n_dispersion_parameters = 1
+
+    def __init__(self, link: LinkLike = None, var_power: float = 1.5):
+        if not (var_power == 0.0 or 1.0 <= var_power < math.inf):
+            raise ModelError(
+                f"family Tweedie: var_power must be 0 or at least 1, got {var_power!r}"
+            )
+        super().__init__(link)
+        self._set(parameter=float(var_power))
+
+    @property
+    def functions(self) -> ResponseFunctions:  # type: ignore[override]
+        """Those of the special power, or the general ones."""
+        return TWEEDIE_SPECIAL.get(self.parameter, TWEEDIE)
+
+    @property
+    def domain(self) -> ResponseDomain:  # type: ignore[override]
+        """All reals, from 0, or above 0, by the power."""
+        if self.parameter == 0.0:
+            return REAL
+        return NONNEGATIVE if self.parameter < 2.0 else POSITIVE
+
+    def arguments(self) -> dict[str, Any]:
+        """Power and link."""
+        return {"var_power": self.parameter, "link": self.link}
+
+    def likelihood_dispersion(
+        self, deviance: float, sum_weights: float, n: float, scale: float = 1.0
+    ) -> float:
+        """The dispersion of the fit."""
+        return scale
+
+
+class Quasi(Family):
+    """Any of R's variance functions times an estimated dispersion.
+
+    The deviance is the quasi-deviance. Wedderburn (1974), "Quasi-likelihood functions".
+
+    Parameters
+    ----------
+    link : optional
+        Default identity, as in R.
+    variance : str, default "constant"
+        "constant", "mu", "mu^2", "mu^3", "mu(1-mu)" or "mu^2(1-mu)^2".
+    """
+
+    name = "quasi"
+    default_link = Identity
+    links = tuple(LINKS.values())
+    has_likelihood = False
+    variance_name: str
+
+    def __init__(self, link: LinkLike = None, variance: str = "constant"):
+        name = "".join(variance.split()).replace("**", "^") if isinstance(variance, str) else ""
+        if name not in QUASI_VARIANCES:
+            raise ModelError(
+                f"family Quasi: variance must be one of {', '.join(QUASI_VARIANCES)}; "
+                f"got {variance!r}"
+            )
+        super().__init__(link)
+        self._set(variance_name=name)
+
+    @property
+    def functions(self) -> ResponseFunctions:  # type: ignore[override]
+        """Those of the variance function."""
+        return QUASI_VARIANCES[self.variance_name][0]
+
+    @property
+    def domain(self) -> ResponseDomain:  # type: ignore[override]
+        """That of the variance function."""
+        return QUASI_VARIANCES[self.variance_name][1]
+
+    def respond_rows_for(self, binary: bool) -> RowBlock:
+        """As `QuasiBinomial` for the binomial variance function."""
+        if binary and self.variance_name == "mu(1-mu)":
+            return self.functions.respond_binary_rows
+        return self.functions.respond_rows
+
+    def arguments(self) -> dict[str, Any]:
+        """Variance function and link."""
+        return {"variance": self.variance_name, "link": self.link}
+
+
+#: Every family by its name.
+FAMILIES: dict[str, type[Family]] = {
+    family.name: family
+    for family in (
+        Gaussian,
+        Binomial,
+        Poisson,
+        Gamma,
+        InverseGaussian,
+        NegativeBinomial,
+        Tweedie,
+        QuasiPoisson,
+        QuasiBinomial,
+        Quasi,
+    )
+}

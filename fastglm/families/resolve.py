@@ -1,0 +1,64 @@
+"""From what a user writes for ``family=`` and ``link=`` to a family object."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastglm.errors import ModelError
+from fastglm.families.family import Family
+from fastglm.families.links import Link, plain_name
+from fastglm.families.members import FAMILIES
+
+_BY_PLAIN_NAME = {plain_name(name): family for name, family in FAMILIES.items()} | {
+    "normal": FAMILIES["gaussian"],
+    "nb": FAMILIES["negative_binomial"],
+    "negbin": FAMILIES["negative_binomial"],
+    "bernoulli": FAMILIES["binomial"],
+}
+
+
+def family_class(name: str) -> type[Family]:
+    """The family of that name, whatever its case and punctuation.
+
+    Raises
+    ------
+    ModelError
+        If there is none; the text lists the names.
+    """
+    family = _BY_PLAIN_NAME.get(plain_name(name))
+    if family is None:
+        raise ModelError(f"unknown family {name!r}; known families: {', '.join(FAMILIES)}")
+    return family
+
+
+def resolve_family(family: Any, link: Link | type[Link] | str | None = None) -> Family:
+    """A family object from what a user writes.
+
+    Parameters
+    ----------
+    family
+        A family object, its class, its name, or an object or class with a method ``glm_family()``
+        that returns one of these (a member of the exponential family).
+    link
+        A link object, its class or its name, to replace the family's own.
+
+    Returns
+    -------
+    Family
+
+    Raises
+    ------
+    ModelError
+        If the family or the link is unknown, or the two cannot be used together.
+    """
+    if isinstance(family, str):
+        return family_class(family)(link)
+    if isinstance(family, type) and issubclass(family, Family):
+        return family(link)
+    if isinstance(family, Family):
+        return family if link is None else family.with_link(link)
+    if hasattr(family, "glm_family"):
+        return resolve_family(family.glm_family(), link)
+    raise ModelError(
+        f"family must be a family object, its class or one of {', '.join(FAMILIES)}; got {family!r}"
+    )
