@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import TypeAlias
 
 import numpy as np
@@ -13,7 +14,7 @@ import scipy.sparse
 from fastglm.design.contrasts import Contrast
 from fastglm.design.frames import Level
 from fastglm.design.parts import Coded, Dense, Design, Ones, Part, Product
-from fastglm.design.scoping import ScopedTerm
+from fastglm.design.scoping import ScopedFactor, ScopedTerm
 
 __all__ = ["CategoricalFactor", "Factor", "NumericFactor", "ScaledTerm", "assemble"]
 
@@ -82,6 +83,9 @@ class _Block:
     parts: list[Part]
     transform: scipy.sparse.csc_array
     names: list[str]
+    numeric: tuple[ScopedFactor, ...] = ()
+    categorical: tuple[str, ...] = ()
+    levels: tuple[int, ...] = ()
 
 
 def assemble(terms: Sequence[ScaledTerm], factors: Mapping[str, Factor], n_rows: int) -> Design:
@@ -97,7 +101,8 @@ def assemble(terms: Sequence[ScaledTerm], factors: Mapping[str, Factor], n_rows:
     -------
     Design
         With the columns in formulaic's order: terms as given, and inside a term the first factor
-        varies fastest.
+        varies fastest. The indicators of a categorical are sums of those of its interactions,
+        so a main effect next to its interaction adds no sweep columns.
     """
     blocks: list[_Block] = []
     slices: list[tuple[str, slice]] = []
@@ -115,81 +120,67 @@ def assemble(terms: Sequence[ScaledTerm], factors: Mapping[str, Factor], n_rows:
             width += len(block.names)
         slices.append((term.name, slice(start, start + width)))
         start += width
+    hosts = [_host(block, blocks) for block in blocks]
     return Design(
-        parts=tuple(_gather([part for block in blocks for part in block.parts])),
+        parts=tuple(p for i, block in enumerate(blocks) if hosts[i] == i for p in block.parts),
         n_rows=n_rows,
         names=tuple(name for block in blocks for name in block.names),
-        transform=_side_by_side([block.transform for block in blocks]),
+        transform=_stack(blocks, hosts),
         constant=constant,
         terms=tuple(slices),
     )
 
 
-def _gather(parts: list[Part]) -> list[Part]:
-    """Join neighbouring numeric columns that lie side by side in one matrix of the frame."""
-    gathered: list[Part] = []
-    for part in parts:
-        last = gathered[-1] if gathered else None
-        joined = _join_columns(last, part)
-        if joined is None:
-            gathered.append(part)
-        else:
-            gathered[-1] = joined
-    return gathered
+def _host(block: _Block, blocks: Sequence[_Block]) -> int:
+    """The block whose sweep columns `block` reads: the largest that holds its categoricals."""
+    if not block.categorical:
+        return next(i for i, other in enumerate(blocks) if other is block)
+    holding = [
+        i
+        for i, other in enumerate(blocks)
+        if other.numeric == block.numeric and set(block.categorical) <= set(other.categorical)
+    ]
+    return max(holding, key=lambda i: len(blocks[i].categorical))
 
 
-def _join_columns(left: Part | None, right: Part) -> Dense | None:
-    """Give the view of both parts as one matrix, or None if they do not lie side by side."""
-    if not (isinstance(right, Product) and len(right.factors) == 1):
-        return None
-    column = right.factors[0]
-    if isinstance(left, Product) and len(left.factors) == 1:
-        block = left.factors[0][:, None]
-    elif isinstance(left, Dense):
-        block = left.values
-    else:
-        return None
-    matrix = column.base
-    if matrix is None or matrix is not block.base or np.ndim(matrix) != 2:
-        return None
-    matrix = matrix if len(matrix) == len(column) else matrix.T
-    if len(matrix) != len(column) or matrix.strides[0] != column.strides[0]:
-        return None
-    first = (_address(block) - _address(matrix)) // matrix.strides[1]
-    last = (_address(column) - _address(matrix)) // matrix.strides[1]
-    if last != first + block.shape[1] or last >= matrix.shape[1]:
-        return None
-    if _address(column) != _address(matrix[:, last]) or column.dtype != matrix.dtype:
-        return None
-    return Dense(matrix[:, first : last + 1])
+def _hosted_transform(block: _Block, host: _Block) -> scipy.sparse.csc_array:
+    """The transform of `block` on the sweep columns of `host`."""
+    if block is host:
+        return block.transform
+    combination = np.indices(host.levels).reshape(len(host.levels), -1)
+    own = [combination[host.categorical.index(text)] for text in block.categorical]
+    code = np.ravel_multi_index(tuple(own), block.levels)
+    indicator = scipy.sparse.csr_array(
+        (np.ones(len(code)), code, np.arange(len(code) + 1)),
+        shape=(len(code), prod(block.levels)),
+    )
+    n_numeric = block.transform.shape[0] // indicator.shape[1]
+    sums = scipy.sparse.kron(scipy.sparse.eye_array(n_numeric), indicator)
+    transform = scipy.sparse.csc_array(sums @ block.transform)
+    transform.sort_indices()
+    return transform
 
 
-def _address(array: np.ndarray) -> int:
-    return array.__array_interface__["data"][0]
-
-
-def _side_by_side(
-    transforms: Sequence[scipy.sparse.csc_array],
+def _stack(
+    blocks: Sequence[_Block], hosts: Sequence[int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """Give the block-diagonal transform, or None if it is the identity."""
-    indptr: list[np.ndarray] = [np.zeros(1, np.int64)]
-    indices: list[np.ndarray] = []
-    data: list[np.ndarray] = []
-    n_rows = n_stored = 0
-    for block in transforms:
-        indptr.append(block.indptr[1:] + n_stored)
-        indices.append(block.indices + n_rows)
-        data.append(block.data)
-        n_rows += block.shape[0]
-        n_stored += block.nnz
-    pointers = np.concatenate(indptr).astype(np.int64)
-    rows = np.concatenate([np.empty(0), *indices]).astype(np.int64)
-    values = np.concatenate([np.empty(0), *data])
-    n_columns = len(pointers) - 1
-    diagonal = np.arange(n_columns)
-    if n_columns == n_rows == n_stored and (rows == diagonal).all() and (values == 1).all():
+    """Put the transforms side by side, each on the rows of its host; None for the identity."""
+    first_row, n_rows = {}, 0
+    for i, block in enumerate(blocks):
+        if hosts[i] == i:
+            first_row[i] = n_rows
+            n_rows += block.transform.shape[0]
+    transforms = [
+        _hosted_transform(block, blocks[host]) for block, host in zip(blocks, hosts, strict=True)
+    ]
+    widths = np.concatenate([np.diff(transform.indptr) for transform in transforms])
+    rows = np.concatenate(
+        [t.indices.astype(np.int64) + first_row[h] for t, h in zip(transforms, hosts, strict=True)]
+    )
+    values = np.concatenate([transform.data for transform in transforms])
+    if len(widths) == n_rows and np.array_equal(rows, np.arange(n_rows)) and (values == 1).all():
         return None
-    return pointers, rows, values
+    return np.concatenate([[0], np.cumsum(widths)]).astype(np.int64), rows, values
 
 
 def _block(product: ScopedTerm, factors: Mapping[str, Factor], n_rows: int) -> _Block:
@@ -203,24 +194,26 @@ def _block(product: ScopedTerm, factors: Mapping[str, Factor], n_rows: int) -> _
     if len(numeric) == 1 and not categorical and numeric[0].shape[1] > 1:
         parts = [Dense(numeric[0])]
     else:
-        picks = itertools.product(*(range(values.shape[1]) for values in numeric))
-        parts = [
-            _part(
-                [values[:, j] for values, j in zip(numeric, pick, strict=True)],
-                categorical,
-            )
-            for pick in picks
-        ]
-    return _Block(parts, coding, names)
+        # One part for every choice of a column from each numeric factor.
+        choices = itertools.product(*(values.T for values in numeric))
+        parts = [_part(choice, categorical) for choice in choices]
+    return _Block(
+        parts,
+        coding,
+        names,
+        tuple(f for f in product.factors if isinstance(factors[f.text], NumericFactor)),
+        tuple(factor.name for factor in categorical),
+        tuple(len(factor.levels) for factor in categorical),
+    )
 
 
-def _part(numeric: list[np.ndarray], categorical: list[CategoricalFactor]) -> Part:
+def _part(numeric: tuple[np.ndarray, ...], categorical: list[CategoricalFactor]) -> Part:
     if not categorical:
-        return Product(tuple(numeric))
+        return Product(numeric)
     return Coded(
         tuple(factor.codes for factor in categorical),
         tuple(len(factor.levels) for factor in categorical),
-        tuple(numeric),
+        numeric,
     )
 
 

@@ -80,24 +80,36 @@ def test_the_identity_transform_is_left_out():
     assert assemble([term(("x", False), scale=2.0)], FACTORS, N).transform is not None
 
 
-def test_columns_of_one_matrix_are_joined_only_where_they_lie_side_by_side():
-    values = RNG.normal(size=(N, 4))
-    columns = {f"v{j}": NumericFactor(values[:, j], (f"v{j}",)) for j in range(4)}
-    columns["other"] = NumericFactor(values[:, 1].copy(), ("other",))
-    columns["half"] = NumericFactor(RNG.normal(size=2 * N)[::2], ("half",))
+def test_main_effects_read_the_sweep_columns_of_their_interaction():
+    def parts(*terms):
+        return assemble([term(), *terms], FACTORS, N).parts
 
-    def shapes(*names):
-        design = assemble([term((name, False)) for name in names], columns, N)
-        wanted = np.column_stack([columns[name].values for name in names])
-        np.testing.assert_array_equal(design.to_dense(), wanted)
-        return [part.n_columns for part in design.parts]
+    a, b, c, x = (("a", True), ("b", True), ("c", True), ("x", False))
+    assert [part.n_columns for part in parts(term(a), term(b), term(a, b))] == [1, 6]
+    assert [part.n_columns for part in parts(term(b), term(a, b), term(c))] == [1, 6, 4]
+    everything = [term(a), term(b), term(c), term(a, c), term(b, a), term(c, a, b)]
+    assert [part.n_columns for part in parts(*everything)] == [1, 24]
+    # Times x the indicators are other columns.
+    assert [part.n_columns for part in parts(term(a), term(a, x))] == [1, 3, 3]
+    assert [part.n_columns for part in parts(term(b, x), term(x, a, b))] == [1, 6]
 
-    assert shapes("v0", "v1", "v2", "v3") == [4]
-    assert shapes("v1", "v2", "v0", "v3") == [2, 1, 1]
-    assert shapes("v3", "v2") == [1, 1]
-    assert shapes("v0", "v2") == [1, 1]
-    assert shapes("v0", "other", "v1") == [1, 1, 1]
-    assert shapes("half", "v0", "v1", "half") == [1, 2, 1]
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+def test_shared_sweep_columns_mean_the_same_matrix(order):
+    terms = [
+        term(("a", True), scale=3.0),
+        term(("s", False), ("b", False)),
+        term(("c", True), ("s", False), ("b", True), ("a", False)),
+        term(("b", True), ("a", True)),
+    ]
+    terms = [terms[i] for i in order]
+    apart = [assemble([one], FACTORS, N) for one in terms]
+    together = assemble(terms, FACTORS, N)
+    assert together.n_sweep_columns == 3 * 24 + 6
+    assert together.names == tuple(name for design in apart for name in design.names)
+    np.testing.assert_allclose(
+        together.to_dense(), np.hstack([design.to_dense() for design in apart]), rtol=1e-14
+    )
 
 
 def test_a_term_without_columns_keeps_its_place():
