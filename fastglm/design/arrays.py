@@ -7,12 +7,10 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from fastglm.design.frames import is_frame
-from fastglm.design.parts import Dense, Design, Part, Sparse
-from fastglm.design.recipe import Recipe
+from fastglm.design.parts import Dense, Design, Sparse
 from fastglm.errors import DataError
 
-__all__ = ["as_matrix", "design_from_array"]
+__all__ = ["array_names", "as_matrix", "column_terms", "design_from_array"]
 
 
 def design_from_array(X: Any) -> Design:
@@ -20,42 +18,58 @@ def design_from_array(X: Any) -> Design:
 
     Parameters
     ----------
-    X : array_like, sparse matrix or data frame, shape (n, p) or (n,)
+    X : array_like or sparse matrix, shape (n, p) or (n,)
         Any layout; float64, float32, any integer or boolean dtype is not copied, and neither is
-        a CSR or CSC matrix. One dimension is one column. Values are not looked at, except to
-        find a constant column. Data frames are taken column by column, see
-        `fastglm.design.recipe.Recipe.from_columns`.
+        a CSR or CSC matrix. One dimension is one column. Values are not looked at.
 
     Returns
     -------
     Design
-        One model column per column of `X`, named ``x1``, ``x2``, ...; the first constant column
-        is called ``const`` and not counted, as statsmodels does.
+        One model column per column of `X`, named by `array_names`.
 
     Raises
     ------
     DataError
         If `X` is empty, has more than two dimensions or is not numeric.
     """
-    if is_frame(X):
-        return Recipe.from_columns(X)[1].design
     X = as_matrix(X)
     n_rows, n_columns = X.shape
-    part: Part = Sparse(X) if scipy.sparse.issparse(X) else Dense(X)
-    names = [f"x{j + 1}" for j in range(n_columns)]
-    values = _constant_values(X)
-    if values:
-        names = names[:-1]
-        names.insert(min(values), "const")
-    ones = [j for j, value in values.items() if value == 1]
+    names = array_names(n_columns, None)
     return Design(
-        parts=(part,),
+        parts=(Sparse(X) if scipy.sparse.issparse(X) else Dense(X),),
         n_rows=n_rows,
-        names=tuple(names),
+        names=names,
         transform=None,
-        constant=ones[0] if ones else None,
-        terms=tuple((name, slice(j, j + 1)) for j, name in enumerate(names)),
+        constant=None,
+        terms=column_terms(names),
     )
+
+
+def array_names(n_columns: int, constant: int | None) -> tuple[str, ...]:
+    """Name the columns of an array as statsmodels does.
+
+    Parameters
+    ----------
+    n_columns
+        Number of columns.
+    constant
+        Index of the constant column if there is one.
+
+    Returns
+    -------
+    tuple of str
+        ``x1``, ``x2``, ...; the constant column is called ``const`` and not counted.
+    """
+    if constant is None:
+        return tuple([f"x{j}" for j in range(1, n_columns + 1)])
+    names = [f"x{j}" for j in range(1, n_columns)]
+    names.insert(constant, "const")
+    return tuple(names)
+
+
+def column_terms(names: tuple[str, ...]) -> tuple[tuple[str, slice], ...]:
+    """Give every column a term of its own."""
+    return tuple([(name, slice(j, j + 1)) for j, name in enumerate(names)])
 
 
 def as_matrix(X: Any) -> Any:
@@ -82,25 +96,3 @@ def as_matrix(X: Any) -> Any:
             "use a formula for categories."
         )
     return X if X.dtype.kind != "f" or X.dtype.itemsize in (4, 8) else X.astype(np.float64)
-
-
-def _constant_values(X: Any) -> dict[int, float]:
-    """Columns that hold one value throughout, with that value, in order."""
-    if scipy.sparse.issparse(X):
-        return _constant_values_sparse(X)
-    # A few rows rule almost every column out before a column is read.
-    few = X[np.linspace(0, len(X) - 1, 32).astype(np.intp)]
-    candidates = np.flatnonzero((few == few[0]).all(axis=0))
-    return {int(j): float(X[0, j]) for j in candidates if (X[:, j] == X[0, j]).all()}
-
-
-def _constant_values_sparse(X: Any) -> dict[int, float]:
-    n_rows, n_columns = X.shape
-    csc = X.format == "csc"
-    stored = np.diff(X.indptr) if csc else np.bincount(X.indices, minlength=n_columns)
-    constant = {}
-    for j in np.flatnonzero(stored >= n_rows):
-        values = X[:, [int(j)]].toarray()[:, 0]
-        if (values == values[0]).all():
-            constant[int(j)] = float(values[0])
-    return constant

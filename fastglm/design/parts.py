@@ -9,7 +9,7 @@ transform leaves its reference level out.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import reduce
 from math import prod
 from typing import Any, TypeAlias
@@ -42,10 +42,6 @@ class Dense:
         """Number of sweep columns."""
         return self.values.shape[1]
 
-    def take(self, rows: np.ndarray) -> Dense:
-        """Keep the rows where the boolean mask `rows` is true."""
-        return Dense(self.values[rows])
-
     def to_dense(self) -> np.ndarray:
         """Sweep columns written out, (n, n_columns) float64."""
         return self.values.astype(np.float64)
@@ -72,10 +68,6 @@ class Product:
     def n_columns(self) -> int:
         """Number of sweep columns, always 1."""
         return 1
-
-    def take(self, rows: np.ndarray) -> Product:
-        """Keep the rows where the boolean mask `rows` is true."""
-        return Product(tuple(factor[rows] for factor in self.factors))
 
     def to_dense(self) -> np.ndarray:
         """Sweep columns written out, (n, 1) float64."""
@@ -115,11 +107,6 @@ class Coded:
         """Number of sweep columns."""
         return prod(self.levels)
 
-    def take(self, rows: np.ndarray) -> Coded:
-        """Keep the rows where the boolean mask `rows` is true."""
-        codes = tuple(codes[rows] for codes in self.codes)
-        return Coded(codes, self.levels, tuple(factor[rows] for factor in self.factors))
-
     def to_dense(self) -> np.ndarray:
         """Sweep columns written out, (n, n_columns) float64."""
         code = np.zeros(self.n_rows, dtype=np.intp)
@@ -151,10 +138,6 @@ class Sparse:
         """Number of sweep columns."""
         return self.matrix.shape[1]
 
-    def take(self, rows: np.ndarray) -> Sparse:
-        """Keep the rows where the boolean mask `rows` is true."""
-        return Sparse(self.matrix[rows])
-
     def to_dense(self) -> np.ndarray:
         """Sweep columns written out, (n, n_columns) float64."""
         return self.matrix.toarray().astype(np.float64)
@@ -181,10 +164,6 @@ class Ones:
     def n_columns(self) -> int:
         """Number of sweep columns, always 1."""
         return 1
-
-    def take(self, rows: np.ndarray) -> Ones:
-        """Keep the rows where the boolean mask `rows` is true."""
-        return Ones(int(np.count_nonzero(rows)))
 
     def to_dense(self) -> np.ndarray:
         """Sweep columns written out, (n, 1) float64."""
@@ -231,11 +210,6 @@ class Design:
     def n_columns(self) -> int:
         """Number of model columns, p."""
         return len(self.names)
-
-    def take(self, rows: np.ndarray) -> Design:
-        """Keep the rows where the boolean mask `rows`, shape (n,), is true: a copy."""
-        parts = tuple(part.take(rows) for part in self.parts)
-        return replace(self, parts=parts, n_rows=int(np.count_nonzero(rows)))
 
     def to_dense(self) -> np.ndarray:
         """Model columns written out: the slow, readable meaning of a design.

@@ -1,10 +1,9 @@
 import numpy as np
-import pandas as pd
 import pytest
 import scipy.sparse
 from statsmodels.base.data import _make_exog_names
 
-from fastglm.design.arrays import design_from_array
+from fastglm.design.arrays import array_names, column_terms, design_from_array
 from fastglm.errors import DataError
 
 RNG = np.random.default_rng(8)
@@ -15,23 +14,12 @@ X = np.column_stack([RNG.normal(size=(40, 2)), np.ones(40), RNG.integers(0, 2, 4
     "columns", [[0], [0, 1], [2, 0, 1], [0, 1, 2], [0, 2, 3], [2], [2, 0, 2], [3, 2]]
 )
 def test_names_are_those_of_statsmodels(columns):
-    chosen = X[:, columns]
-    assert list(design_from_array(chosen).names) == _make_exog_names(chosen)
+    constant = columns.index(2) if 2 in columns else None
+    assert list(array_names(len(columns), constant)) == _make_exog_names(X[:, columns])
 
 
-def test_constant_is_the_first_column_of_ones():
-    assert design_from_array(X).constant == 2
-    assert design_from_array(X[:, :2]).constant is None
-    other = design_from_array(np.column_stack([np.full(40, 2.0), X]))
-    assert other.names == ("const", "x1", "x2", "x3", "x4")
-    assert other.constant == 3
-
-
-def test_a_column_constant_but_for_one_row_is_not_constant():
-    values = np.ones((1000, 2))
-    values[:, 0] = np.arange(1000)
-    values[501, 1] = 2
-    assert design_from_array(values).names == ("x1", "x2")
+def test_every_column_is_a_term():
+    assert column_terms(("x1", "const")) == (("x1", slice(0, 1)), ("const", slice(1, 2)))
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "int8", "bool", "uint64"])
@@ -61,31 +49,13 @@ def test_sparse_matrices_are_not_copied(layout):
     matrix = getattr(scipy.sparse, layout)(X)
     design = design_from_array(matrix)
     assert design.parts[0].matrix is matrix
-    assert design.names == ("x1", "x2", "const", "x3")
-    assert design.constant == 2
+    assert design.names == ("x1", "x2", "x3", "x4")
     np.testing.assert_array_equal(design.to_dense(), X)
 
 
 def test_other_sparse_formats_are_converted():
     design = design_from_array(scipy.sparse.coo_array(X))
     np.testing.assert_array_equal(design.to_dense(), X)
-
-
-def test_data_frames_keep_names_and_code_categories():
-    frame = pd.DataFrame({"u": X[:, 0], "one": 1.0, "g": RNG.choice(["a", "b", "c"], 40)})
-    design = design_from_array(frame)
-    assert design.names == ("u", "one", "g[T.b]", "g[T.c]")
-    assert design.constant == 1
-    wanted = np.column_stack([X[:, 0], np.ones(40), frame["g"] == "b", frame["g"] == "c"])
-    np.testing.assert_array_equal(design.to_dense(), wanted)
-
-
-def test_a_frame_of_one_block_is_one_dense_view():
-    values = RNG.normal(size=(30, 5))
-    frame = pd.DataFrame(values, columns=list("abcde"), copy=False)
-    (part,) = design_from_array(frame).parts
-    assert np.shares_memory(part.values, values)
-    np.testing.assert_array_equal(part.values, values)
 
 
 @pytest.mark.parametrize(

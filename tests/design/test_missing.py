@@ -13,6 +13,7 @@ from fastglm.design.missing import (
     rows_text,
 )
 from fastglm.design.parts import Coded, Design, Product
+from fastglm.design.rows import take_rows
 from fastglm.errors import MissingValueError
 
 
@@ -79,7 +80,7 @@ def test_designs_of_arrays(kind):
     np.testing.assert_array_equal(missing_design_rows(design), [False, True, False, False])
     with pytest.raises(MissingValueError, match=r"'x1' is infinite .* 1 row \(3"):
         require_finite_design(design)
-    finite = design.take(np.array([True, False, True, False]))
+    finite = take_rows(design, np.array([True, False, True, False]))
     assert missing_design_rows(finite) is None
     require_finite_design(finite)
 

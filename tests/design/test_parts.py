@@ -83,11 +83,3 @@ def test_transform_makes_model_columns_of_sweep_columns(rng):
         terms=(),
     )
     np.testing.assert_allclose(design.to_dense(), values @ matrix.toarray(), rtol=1e-15)
-
-
-def test_take_keeps_rows_of_every_part(rng):
-    design = every_kind(rng)
-    rows = np.arange(9) % 2 == 0
-    taken = design.take(rows)
-    assert taken.n_rows == 5
-    np.testing.assert_array_equal(taken.to_dense(), design.to_dense()[rows])

@@ -452,3 +452,12 @@ def test_a_frame_taken_column_by_column(frame):
     np.testing.assert_array_equal(result.design.to_dense()[:, :5], wanted[:, 1:])
     again = Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))).apply(frame[:7])
     np.testing.assert_array_equal(again.design.to_dense(), result.design.to_dense()[:7])
+
+
+def test_numeric_columns_of_a_frame_are_taken_without_a_copy():
+    values = np.random.default_rng(4).normal(size=(30, 5))
+    _, result = Recipe.from_columns(pd.DataFrame(values, copy=False))
+    assert result.design.names == ("0", "1", "2", "3", "4")
+    assert result.design.constant is None
+    assert all(np.shares_memory(part.factors[0], values) for part in result.design.parts)
+    np.testing.assert_array_equal(result.design.to_dense(), values)
