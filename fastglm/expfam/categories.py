@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
 def _log_probabilities(eta: Array) -> Array:
     """Return the k log probabilities from the k - 1 log odds against the last category."""
-    return special.log_softmax(np.concatenate([eta, np.zeros((*eta.shape[:-1], 1))], -1), axis=-1)
+    log_odds = np.concatenate([eta, np.zeros((*eta.shape[:-1], 1))], axis=-1)
+    top = log_odds.argmax(-1)[..., None]
+    log_odds = log_odds - np.take_along_axis(log_odds, top, axis=-1)
+    # The others' share, not the total: the log of a probability near 1 keeps its digits.
+    share = np.exp(log_odds)
+    np.put_along_axis(share, top, 0.0, axis=-1)
+    return log_odds - np.log1p(share.sum(-1, keepdims=True))
 
 
 class _Draws(ExponentialFamily):
@@ -229,7 +235,7 @@ def _category_surprise(n: Array, log_p: Array) -> float:
 
     def weighted(y: Array) -> Array:
         counts = np.stack([y, n - y], axis=-1)
-        pair = np.array([log_p, np.log(rest)])
+        pair = np.array([log_p, np.log(np.maximum(rest, np.finfo(float).tiny))])
         mass = np.exp(category_log_mass(counts, np.exp(pair), pair))
         return mass * (poisson_divergence(y, n * p, np.log(n) + log_p) - log_factorial_gap(y))
 

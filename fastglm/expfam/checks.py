@@ -137,8 +137,18 @@ def broadcast(**arrays: Array) -> tuple[Array, ...]:
 
 def is_positive_definite(matrices: Array) -> Array:
     """Return whether each of `matrices` (…, p, p) is symmetric (to 1e-10) positive definite."""
-    scale = np.abs(matrices).max(axis=(-1, -2))
-    asymmetry = np.abs(matrices - matrices.swapaxes(-1, -2)).max(axis=(-1, -2))
-    usable = np.isfinite(scale) & (asymmetry <= 1e-10 * scale)
+    diagonal = np.diagonal(matrices, axis1=-2, axis2=-1)
+    usable = np.asarray(np.isfinite(matrices).all(axis=(-1, -2)) & (diagonal > 0).all(-1))
     safe = np.where(usable[..., None, None], matrices, np.eye(matrices.shape[-1]))
-    return usable & (np.linalg.eigvalsh(safe)[..., 0] > 0)
+    _, unit = unit_diagonal(safe)
+    usable &= (np.abs(unit - unit.swapaxes(-1, -2)) <= 1e-10).all(axis=(-1, -2))
+    return np.asarray(usable & (np.linalg.eigvalsh(unit)[..., 0] > 0))
+
+
+def unit_diagonal(matrices: Array) -> tuple[Array, Array]:
+    """Return roots r (…, p) of the diagonal, and the matrices divided by the outer product of r.
+
+    Units of measurement, however different, then cost no digits in what is computed next.
+    """
+    roots = np.sqrt(np.diagonal(matrices, axis1=-2, axis2=-1))
+    return roots, matrices / roots[..., :, None] / roots[..., None, :]

@@ -69,6 +69,8 @@ def count_sum(function: Callable[[Array], Array], mean: Any, sd: Any, top: Any) 
     rule for equally spaced points (Gram polynomials; Golub & Welsch 1969) stands for the sum.
     The cost does not grow with the mean.
     """
+    if sd == 0:  # the probability of any other count has underflown
+        return float(function(np.round(np.array([mean])))[0])
     reach = mean + 40 * (sd + sd * sd / mean) + _PANEL
     last = min(top, np.ceil(reach)) + 1
     growth = _PANEL * 2.0 ** np.arange(np.ceil(max(np.log2(last / _PANEL), 0.0)) + 1)

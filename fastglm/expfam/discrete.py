@@ -11,7 +11,7 @@ from fastglm.expfam import checks
 from fastglm.expfam.base import Array, ExponentialFamily, Symbols
 from fastglm.expfam.checks import Support
 from fastglm.expfam.counts import category_log_mass, count_entropy, whole
-from fastglm.expfam.special import log_factorial_gap, poisson_divergence
+from fastglm.expfam.special import log_factorial_gap, log_one_minus_exp, poisson_divergence
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -124,7 +124,7 @@ class _Failures(ExponentialFamily):
     def _failure_log_mass(self, y: Array) -> Array:
         eta, size = self.natural_parameter[..., 0], self._successes
         counts = np.stack(np.broadcast_arrays(y, size), axis=-1)
-        log_p = np.stack([eta, np.log(-np.expm1(eta))], axis=-1)
+        log_p = np.stack([eta, log_one_minus_exp(eta)], axis=-1)
         p = np.stack([np.exp(eta), -np.expm1(eta)], axis=-1)
         return category_log_mass(counts, p, log_p) - np.log1p(y / size)
 
@@ -165,18 +165,18 @@ class Geometric(_Failures):
         return -1 / np.expm1(self.natural_parameter)
 
     def _log_partition(self) -> Array:
-        return -np.log(np.expm1(-self.natural_parameter[..., 0]))
+        return self.natural_parameter[..., 0] - log_one_minus_exp(self.natural_parameter[..., 0])
 
     def _entropy(self) -> Array:
         eta = self.natural_parameter[..., 0]
-        return -np.log(-np.expm1(eta)) - eta * self._failure_mean
+        return -log_one_minus_exp(eta) - eta * self._failure_mean
 
     def _log_base_measure(self, y: Array) -> Array:
         return np.zeros(y.shape)
 
     def _log_density(self, y: Array) -> Array:
         eta = self.natural_parameter[..., 0]
-        return (y - 1) * eta + np.log(-np.expm1(eta))
+        return (y - 1) * eta + log_one_minus_exp(eta)
 
     def _draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
         return rng.geometric(self.p, shape)
@@ -236,7 +236,7 @@ class NegativeBinomial(_Failures):
         return self._failure_mean[..., None]
 
     def _log_partition(self) -> Array:
-        return -self.size * np.log(-np.expm1(self.natural_parameter[..., 0]))
+        return -self.size * log_one_minus_exp(self.natural_parameter[..., 0])
 
     def _entropy(self) -> Array:
         sd = np.sqrt(self.fisher_information[..., 0, 0])

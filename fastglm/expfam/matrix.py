@@ -57,7 +57,14 @@ def _doubling(p: int) -> Array:
 
 
 def _log_det(matrices: Array) -> Array:
-    return np.linalg.slogdet(matrices)[1]
+    roots, unit = checks.unit_diagonal(matrices)
+    return np.linalg.slogdet(unit)[1] + 2 * np.log(roots).sum(-1)
+
+
+def _inverse(matrices: Array) -> Array:
+    roots, unit = checks.unit_diagonal(matrices)
+    inverse = np.linalg.inv(unit) / roots[..., :, None] / roots[..., None, :]
+    return (inverse + inverse.swapaxes(-1, -2)) / 2
 
 
 def _relative_eigenvalues(matrices: Array, base: Array) -> Array:
@@ -130,12 +137,12 @@ class _Wishart(ExponentialFamily):
     @property
     def _base(self) -> Array:
         """V (…, p, p)."""
-        return np.linalg.inv(self._precision_matrix)
+        return _inverse(self._precision_matrix)
 
     def _mean_parameter(self) -> Array:
         precision = self._precision_matrix
         log_det = special.digamma(self._shapes).sum(-1) - _log_det(precision / 2)
-        matrix = np.asarray(self.df)[..., None, None] * np.linalg.inv(precision)
+        matrix = np.asarray(self.df)[..., None, None] * _inverse(precision)
         return np.concatenate([log_det[..., None], free_coordinates(matrix)], axis=-1)
 
     def _fisher_information(self) -> Array:
@@ -188,11 +195,16 @@ class _Wishart(ExponentialFamily):
         half, end = self._half_df[..., None], other._half_df[..., None]
         precision, other_precision = self._precision_matrix, other._precision_matrix
         scales = _relative_eigenvalues(other_precision - precision, precision)
-        ratios = _relative_eigenvalues(other_precision, precision) * half / end
         degrees = (half - end) / end
-        means = end * log_excess(scales * (1 + degrees) + degrees, ratios)
+        excess = scales * (1 + degrees) + degrees
+        # The log determinant, not the sum of logs: a small eigenvalue has few digits.
+        log_ratio = _log_det(other_precision) - _log_det(precision)
+        log_ratio = log_ratio + self._p * np.log1p(degrees[..., 0])
+        near = np.abs(excess).max(-1) < 0.5
+        close = log_excess(np.where(near[..., None], excess, 0.0), 1.0).sum(-1)
+        means = end[..., 0] * np.where(near, close, excess.sum(-1) - log_ratio)
         shapes = gamma_excess_divergence(other._shapes, self._shapes)
-        return (means + shapes + _shift_gain(end, half, self._shapes)).sum(-1)
+        return means + (shapes + _shift_gain(end, half, self._shapes)).sum(-1)
 
     def _wishart_draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
         """Draw Z by Bartlett's decomposition (Anderson 2003, section 7.2)."""
@@ -235,7 +247,7 @@ class _Wishart(ExponentialFamily):
         matrix = symmetric_matrix(mean[..., 1:])
         p = matrix.shape[-1]
         half_df = (p - 1) / 2 + p * (p + 1) / 4 / (_log_det(matrix) - mean[..., 0])
-        coordinates = free_coordinates(np.linalg.inv(matrix)) * _doubling(p)
+        coordinates = free_coordinates(_inverse(matrix)) * _doubling(p)
         matrix_part = -half_df[..., None] * coordinates
         return np.concatenate([half_df[..., None], matrix_part], axis=-1)
 
@@ -249,16 +261,18 @@ def _shift_gain(y: Array, x: Array, shapes: Array) -> Array:
     """Return D(y - c, x - c) - D(y, x), D the Poisson divergence and x - c the `shapes`.
 
     Its derivative in c is y / x - 1 - log(y / x) at the shifted points, so where the shift is
-    small beside x the integral over the shift keeps what the difference would lose.
+    small the integral over the shift keeps what the difference would lose.
     """
     shift = x - shapes
-    small = shift < x / 4
+    small = shift < np.minimum(x, y) / 4
     nodes = np.where(small, shift, 0.0)[..., None] * UNIT_NODES
     moved = x[..., None] - nodes
     slope = log_excess((y - x)[..., None] / moved, (y[..., None] - nodes) / moved)
     integral = shift * (slope @ UNIT_WEIGHTS)
-    difference = poisson_divergence(y - shift, shapes) - poisson_divergence(y, x)
-    return np.where(small, integral, difference)
+    near = poisson_divergence(y - shift, shapes) - poisson_divergence(y, x)
+    logs = np.log1p(-shift / y) - np.log1p(-shift / x)
+    far = (y - shift) * logs - shift * np.log(y / x)
+    return np.where(small, integral, np.where(np.abs(y - x) < x / 2, near, far))
 
 
 class Wishart(_Wishart):
@@ -283,7 +297,7 @@ class Wishart(_Wishart):
 
     @classmethod
     def _precision(cls, scale: Array) -> Array:
-        return np.linalg.inv(scale)
+        return _inverse(scale)
 
     @classmethod
     def _wishart_matrix(cls, y: Array) -> Array:
@@ -322,12 +336,11 @@ class InverseWishart(_Wishart):
 
     @classmethod
     def _wishart_matrix(cls, y: Array) -> Array:
-        return np.linalg.inv(y)
+        return _inverse(y)
 
     def _entropy(self) -> Array:
         # The volume element changes by det(y)^(p + 1) between y⁻¹ and y.
         return self._wishart_entropy() - (self._p + 1) * self.mean_parameter[..., 0]
 
     def _draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-        drawn = np.linalg.inv(self._wishart_draw(rng, shape))
-        return (drawn + drawn.swapaxes(-1, -2)) / 2
+        return _inverse(self._wishart_draw(rng, shape))

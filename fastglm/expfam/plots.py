@@ -63,6 +63,7 @@ def _draw_bars(members: list[Any], first: float, last: float, ax: Axes) -> None:
     for order, member in enumerate(members):
         place = y + (order - (len(members) - 1) / 2) * width
         ax.bar(place, np.exp(member.log_prob(y)), width, label=_label(member))
+    ax.set_ylim(top=ax.get_ylim()[1] * (1 + 0.08 * len(members)))  # room for the legend
     if y.size <= 12:
         ax.set_xticks(y)
     ax.set_ylabel("p(y; η)")

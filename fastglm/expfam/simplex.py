@@ -13,6 +13,7 @@ from fastglm.expfam.base import Array, ExponentialFamily, Symbols
 from fastglm.expfam.checks import Support
 from fastglm.expfam.special import (
     gamma_excess,
+    gamma_excess_curvature,
     gamma_excess_divergence,
     gamma_excess_slope,
     inverse_digamma_start,
@@ -28,18 +29,36 @@ _START_ROUNDS = 5
 class _Proportions(ExponentialFamily):
     """Dirichlet distribution of k parts: η is the concentration, T the logarithms of the parts."""
 
-    def _mean_parameter(self) -> Array:
+    @property
+    def _totals(self) -> tuple[Array, Array, Array]:
+        """The concentrations, their sum (…, 1), and for each the sum of the others."""
         alpha = self.natural_parameter
-        return special.digamma(alpha) - special.digamma(alpha.sum(-1, keepdims=True))
+        others = np.ones((alpha.shape[-1],) * 2) - np.eye(alpha.shape[-1])
+        return alpha, alpha.sum(-1, keepdims=True), alpha @ others
+
+    @property
+    def _log_shares(self) -> Array:
+        """log(α / total), where one concentration may be nearly all of the total."""
+        alpha, total, others = self._totals
+        most = alpha > others
+        return np.where(most, np.log1p(-np.where(most, others / total, 0.0)), np.log(alpha / total))
+
+    def _mean_parameter(self) -> Array:
+        alpha, total, _ = self._totals
+        return self._log_shares + gamma_excess_slope(alpha) - gamma_excess_slope(total)
 
     def _fisher_information(self) -> Array:
-        alpha = self.natural_parameter
-        diagonal = special.polygamma(1, alpha)[..., None] * np.eye(alpha.shape[-1])
-        return diagonal - special.polygamma(1, alpha.sum(-1))[..., None, None]
+        alpha, total, others = self._totals
+        curvature = gamma_excess_curvature(total)
+        diagonal = others / alpha / total + gamma_excess_curvature(alpha) - curvature
+        identity = np.eye(alpha.shape[-1])
+        rest = -(1 / total + curvature)[..., None]
+        return diagonal[..., None] * identity + rest * (1 - identity)
 
     def _log_partition(self) -> Array:
-        alpha = self.natural_parameter
-        return special.gammaln(alpha).sum(-1) - special.gammaln(alpha.sum(-1))
+        alpha, total, _ = self._totals
+        parts = alpha * self._log_shares + gamma_excess(alpha)
+        return parts.sum(-1) - gamma_excess(total[..., 0])
 
     def _entropy(self) -> Array:
         alpha = self.natural_parameter
@@ -75,11 +94,11 @@ class _Proportions(ExponentialFamily):
 
     @classmethod
     def _natural_domain(cls, eta: Array, **fixed: Array) -> Array:
-        return (eta > 0).all(-1)
+        return np.asarray((eta > 0).all(-1))
 
     @classmethod
     def _mean_domain(cls, mean: Array, **fixed: Array) -> Array:
-        return np.less(special.logsumexp(mean, axis=-1), 0.0)
+        return np.asarray(special.logsumexp(mean, axis=-1) < 0)
 
     @classmethod
     def _start(cls, mean: Array, **fixed: Array) -> Array:

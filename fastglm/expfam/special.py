@@ -120,8 +120,17 @@ def log_factorial_gap(y: Any) -> Array:
     return np.where(y > 0, -gamma_excess(positive) - np.log(positive), 0.0)
 
 
+def log_one_minus_exp(x: Any) -> Array:
+    """Return log(1 - exp(x)) for x < 0, accurate at both ends (Mächler 2012)."""
+    x = np.asarray(x, dtype=float)
+    near = x > -np.log(2)
+    return np.where(
+        near, np.log(-np.expm1(np.where(near, x, -1.0))), np.log1p(-np.exp(np.where(near, -1.0, x)))
+    )
+
+
 def inverse_digamma_start(value: Any) -> Array:
-    """Return x with ψ(x) roughly `value`, within a few per cent (Minka 2000, appendix C)."""
+    """Return x with ψ(x) roughly `value`: within a third of x (Minka 2000, appendix C)."""
     value = np.asarray(value, dtype=float)
     right = value >= -2.22
     return np.where(

@@ -48,7 +48,7 @@ from __future__ import annotations
     N_WANTED,  # row outputs: how many planes are written out
     WANTED,  # int64 (n_wanted,): which planes
     OUTPUT,  # float64 (n_wanted, n_rows)
-    FACTOR,  # float64 (n_sweep, n_factor) row-major: leverage is weight * |x' factor|**2
+    FACTOR,  # float64 (n_factor, n_sweep): the quadratic form of a row is |factor x|**2
     N_FACTOR,
     CONTEXT_SIZE,
 ) = range(42)
@@ -56,11 +56,10 @@ from __future__ import annotations
 # Modes of a sweep, added together.
 WITH_GRAM = 1
 FROM_RESPONSE = 2  # the first sweep: linear predictor from the response, not from coefficients
-WITH_LOG_LIKELIHOOD = 4
-MEAT = 8  # Gram weights are squared score residuals: the middle of a sandwich covariance
+MEAT = 4  # Gram weights are squared score residuals: the middle of a sandwich covariance
 
 # Sums that every sweep keeps, after the Gram matrix and the score in a chunk's partial.
-(SUM_DEVIANCE, SUM_PEARSON, SUM_OUTSIDE, SUM_NOT_CONSTANT, SUM_LOG_LIKELIHOOD, N_SUMS) = range(6)
+(SUM_DEVIANCE, SUM_PEARSON, SUM_OUTSIDE, SUM_NOT_CONSTANT, N_SUMS) = range(5)
 
 # Element types of sources.
 ELEMENT_CODES = {

@@ -14,15 +14,16 @@ Three kinds of compiled function:
 from __future__ import annotations
 
 import functools
+import glob
 import hashlib
 import os
-import shutil
+import re
 import tempfile
 import types as python_types
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numba
 from numba.core import caching, cgutils, types
@@ -33,9 +34,7 @@ from numba.extending import intrinsic
 from fastglm.errors import FastGLMWarning
 
 PACKAGE = Path(__file__).resolve().parent.parent
-#: Folders whose source ends up in machine code. All of it is part of every kernel's stamp: a
-#: kernel inlines helpers from other files, which numba's own stamp (the caller's file) misses.
-COMPILED_FOLDERS = ("kernels", "families", "solve")
+_IMPORT = re.compile(r"^\s*from\s+(fastglm[\w.]*)\s+import\s+(\([^)]*\)|[^\n]*)", re.MULTILINE)
 
 # A product and a sum may become one fused operation, and sums may be reordered into vector lanes.
 # Nothing else of fast-math is safe: `nnan` would delete the tests for NaN, and reassociation inside a
@@ -51,14 +50,38 @@ called = numba.njit(**_OPTIONS)
 called_sums = numba.njit(**_SUM_OPTIONS)
 
 
-@functools.lru_cache(maxsize=1)
-def source_stamp() -> str:
-    """Hash of every source file that can end up in a kernel."""
+@functools.cache
+def _module_source(name: str) -> tuple[bytes, tuple[str, ...]]:
+    """Source of a module of this package, and the names of those that it imports."""
+    path = PACKAGE.parent / Path(*name.split("."))
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    source = path.read_bytes()
+    imported = []
+    for module, names in _IMPORT.findall(source.decode()):
+        folder = PACKAGE.parent / Path(*module.split("."))
+        inside = [
+            f"{module}.{n}" for n in re.findall(r"\w+", names) if (folder / f"{n}.py").exists()
+        ]
+        imported += inside or [module]
+    return source, tuple(imported)
+
+
+def source_stamp(modules: Iterable[str]) -> str:
+    """Hash of the source of these modules and of every module of the package that they import.
+
+    A kernel inlines functions from other files; numba's own stamp, of the kernel's file alone,
+    would go on loading machine code of helpers that have changed.
+    """
+    waiting, seen = list(modules), set()
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            waiting.extend(_module_source(name)[1])
     digest = hashlib.sha256()
-    for folder in COMPILED_FOLDERS:
-        for path in sorted((PACKAGE / folder).glob("*.py")):
-            digest.update(path.name.encode())
-            digest.update(path.read_bytes())
+    for name in sorted(seen):
+        digest.update(name.encode())
+        digest.update(_module_source(name)[0])
     return digest.hexdigest()[:16]
 
 
@@ -78,61 +101,54 @@ def _user_cache_folder() -> Path:
 
 @functools.lru_cache(maxsize=1)
 def cache_folder() -> Path:
-    """Where machine code is kept: beside the package, or in the user's cache if that is read-only.
-
-    The stamp is part of the path, so code of another version can never be loaded, whichever
-    process wrote it last.
-    """
-    in_tree = PACKAGE / "__pycache__" / "kernels"
+    """Where machine code is kept: beside the package, or in the user's cache if that is read-only."""
     if numba.config.CACHE_DIR:
         candidates = [Path(numba.config.CACHE_DIR) / "fastglm"]
     else:
-        candidates = [in_tree, _user_cache_folder()]
-    for root in candidates:
-        folder = root / source_stamp()
+        candidates = [PACKAGE / "__pycache__" / "kernels", _user_cache_folder()]
+    for folder in candidates:
         if _usable(folder):
-            if root is not in_tree and not numba.config.CACHE_DIR:
-                _say_once_that_the_cache_moved(root)
-            _remove_stale(root, keep=folder)
+            if folder is not candidates[0]:
+                _say_once_that_the_cache_moved(folder)
             return folder
     return Path(tempfile.mkdtemp(prefix="fastglm-kernels-"))
 
 
-def _say_once_that_the_cache_moved(root: Path) -> None:
-    note = root / "why-this-folder"
+def _say_once_that_the_cache_moved(folder: Path) -> None:
+    note = folder / "why-this-folder"
     if not note.exists():
-        text = f"the installation of fastglm is read-only: compiled kernels are cached in {root}"
+        text = f"the installation of fastglm is read-only: compiled kernels are cached in {folder}"
         note.write_text(text + "\n")
         warnings.warn(text, FastGLMWarning, stacklevel=2)
 
 
-def _remove_stale(root: Path, keep: Path) -> None:
-    for other in root.iterdir():
-        if other.is_dir() and other != keep:
-            shutil.rmtree(other, ignore_errors=True)
-
-
 class _Locator(caching._CacheLocator):
-    def __init__(self, name: str):
-        self._name = name
-        self._py_file = name
+    """Tells numba where a kernel is cached and what its source was.
+
+    The stamp is part of the file's name, so that code of another version is never loaded,
+    whichever process wrote last.
+    """
+
+    def __init__(self, stamp: str):
+        self._stamp = stamp
+        self._py_file = str(PACKAGE)
 
     def get_cache_path(self) -> str:
         return str(cache_folder())
 
     def get_source_stamp(self) -> str:
-        return source_stamp()
+        return self._stamp
 
     def get_disambiguator(self) -> str:
-        return self._name
+        return self._stamp
 
     @classmethod
-    def from_function(cls, py_func: Callable, py_file: str) -> _Locator:
-        return cls(py_func.__module__.rpartition(".")[2])
+    def from_function(cls, py_func: Any, py_file: str) -> _Locator:
+        return cls(source_stamp({py_func.__module__, *getattr(py_func, "stamped_modules", ())}))
 
 
 class _KernelCacheImpl(caching.CompileResultCacheImpl):
-    _locator_classes: list[type] = [_Locator]
+    _locator_classes: ClassVar[list[type]] = [_Locator]
 
     def __init__(self, py_func: Callable):
         # The environment variable that swaps locators would bring back stamps that miss helpers.
@@ -148,10 +164,31 @@ class KernelCache(caching.FunctionCache):
 
     _impl_class = _KernelCacheImpl
 
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep the machine code, and remove that of older sources."""
+        super().save_overload(sig, data)
+        stamp = self._impl.locator.get_source_stamp()
+        before, after = self._impl.filename_base.split(stamp)
+        for path in cache_folder().glob(f"{glob.escape(before)}*{glob.escape(after)}.*"):
+            if stamp not in path.name:
+                path.unlink(missing_ok=True)
+
+
+class _LazyCache(caching.NullCache):
+    """Stands in until a kernel is first called: importing the package reads no source files."""
+
+    def __init__(self, dispatcher: Any):
+        self._dispatcher = dispatcher
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Make the real cache and ask it."""
+        self._dispatcher._cache = KernelCache(self._dispatcher.py_func)
+        return self._dispatcher._cache.load_overload(sig, target_context)
+
 
 def _cached(dispatcher: Any) -> Any:
     if not numba.config.DISABLE_JIT:
-        dispatcher._cache = KernelCache(dispatcher.py_func)
+        dispatcher._cache = _LazyCache(dispatcher)
     return dispatcher
 
 
@@ -239,6 +276,8 @@ class RowBlock:
         function = python_types.FunctionType(code, namespace, name)
         function.__qualname__ = name
         function.__module__ = template.__module__
+        modules = {f.__module__ for f in functions.values()} if cached else set()
+        function.stamped_modules = modules  # type: ignore[attr-defined]
         self.name = name
         self._function = function
         self._cached = cached

@@ -77,12 +77,8 @@ def transpose_panel(
         rows = [builder.fmul(builder.fsub(row, shifts), scales) for row in rows]
         # Three rounds of swaps between rows 1, 2 and 4 apart, each swapping off-diagonal squares.
         for distance in (1, 2, 4):
-            low = [
-                c if not c & distance else PANEL + c - distance for c in range(PANEL)
-            ]
-            high = [
-                c + distance if not c & distance else PANEL + c for c in range(PANEL)
-            ]
+            low = [c if not c & distance else PANEL + c - distance for c in range(PANEL)]
+            high = [c + distance if not c & distance else PANEL + c for c in range(PANEL)]
             for k in range(PANEL):
                 if not k & distance:
                     a, b = rows[k], rows[k + distance]
@@ -208,9 +204,7 @@ def load_dense(context, start, rows, dense, scratch):
     while j < n_dense:
         if _is_row_major_panel(sources, factors, starts, j, n_dense):
             which = factors[starts[j]]
-            _load_panel(
-                sources, which, start, rows, context[SHIFT], context[SCALE], j, dense
-            )
+            _load_panel(sources, which, start, rows, context[SHIFT], context[SCALE], j, dense)
             j += PANEL
             continue
         target = pointer(dense + 8 * PLANE * j, float64)

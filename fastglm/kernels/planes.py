@@ -25,8 +25,9 @@ PLANE = BLOCK_ROWS + 8
     PEARSON,  # prior_weight * (response - mean)**2 / variance
     DEVIANCE,  # prior_weight * unit deviance
     LOG_LIKELIHOOD,
+    QUADRATIC_FORM,  # x' (factor factor') x: leverage over weight, or a prediction's variance
     SCRATCH,
     FAMILY_PARAMETER,  # the first value is the family's parameter, the second the dispersion
     LINK_PARAMETER,  # the first value is the link's parameter
     N_PLANES,
-) = range(16)
+) = range(17)

@@ -16,7 +16,6 @@ from fastglm.kernels.context import (
     FORWARD_ROWS,
     FROM_RESPONSE,
     INVERSE_ROWS,
-    LOG_DENSITY_ROWS,
     MAX_ENTRIES,
     MEAT,
     MODE,
@@ -35,13 +34,11 @@ from fastglm.kernels.context import (
     SOURCES,
     START_ROWS,
     SUM_DEVIANCE,
-    SUM_LOG_LIKELIHOOD,
     SUM_NOT_CONSTANT,
     SUM_OUTSIDE,
     SUM_PEARSON,
     WEIGHT_SOURCE,
     WITH_GRAM,
-    WITH_LOG_LIKELIHOOD,
 )
 from fastglm.kernels.gram import TILE, accumulate, accumulate_score, row_entries, sum_plane
 from fastglm.kernels.jit import RowBlock, call_row_block, called, inlined, pointer
@@ -52,7 +49,6 @@ from fastglm.kernels.planes import (
     FAMILY_PARAMETER,
     LINEAR_PREDICTOR,
     LINK_PARAMETER,
-    LOG_LIKELIHOOD,
     N_PLANES,
     OFFSET,
     PEARSON,
@@ -148,9 +144,7 @@ def predict_block(context, start, rows, planes, dense, entries):
         c = pointer(dense + 8 * PLANE * j, float64)
         b0, b1, b2, b3 = beta[j], beta[j + 1], beta[j + 2], beta[j + 3]
         for i in range(rows):
-            eta[i] += (
-                c[i] * b0 + c[PLANE + i] * b1 + c[2 * PLANE + i] * b2 + c[3 * PLANE + i] * b3
-            )
+            eta[i] += c[i] * b0 + c[PLANE + i] * b1 + c[2 * PLANE + i] * b2 + c[3 * PLANE + i] * b3
     for j in range(whole, n_dense):
         c = pointer(dense + 8 * PLANE * j, float64)
         b0 = beta[j]
@@ -172,8 +166,6 @@ def respond_block(context, rows, planes):
         call_row_block(context[FORWARD_ROWS], planes, rows)
     outside = call_row_block(context[INVERSE_ROWS], planes, rows)
     outside += call_row_block(context[RESPOND_ROWS], planes, rows)
-    if context[MODE] & WITH_LOG_LIKELIHOOD:
-        call_row_block(context[LOG_DENSITY_ROWS], planes, rows)
     return outside
 
 
@@ -202,9 +194,6 @@ def add_sums(context, rows, planes, dense, sums):
     """Adds a block's deviance and the like to the chunk's sums."""
     sums[SUM_DEVIANCE] += sum_plane(pointer(planes + 8 * PLANE * DEVIANCE, float64), rows)
     sums[SUM_PEARSON] += sum_plane(pointer(planes + 8 * PLANE * PEARSON, float64), rows)
-    if context[MODE] & WITH_LOG_LIKELIHOOD:
-        plane = pointer(planes + 8 * PLANE * LOG_LIKELIHOOD, float64)
-        sums[SUM_LOG_LIKELIHOOD] += sum_plane(plane, rows)
     if context[CONSTANT] >= 0:
         column = pointer(dense + 8 * PLANE * context[CONSTANT], float64)
         sums[SUM_NOT_CONSTANT] += count_other_than_one(column, rows)

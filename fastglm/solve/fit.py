@@ -24,7 +24,7 @@ from fastglm.solve.scaling import Scaling, find_scaling, sample_blocks
 from fastglm.solve.state import N_VECTORS, STATE_SIZE
 from fastglm.solve.threads import launch
 
-__all__ = ["Progress", "Solution", "SolverOptions", "solve"]
+__all__ = ["Progress", "Solution", "SolverOptions", "count_chunks", "solve"]
 
 #: Called after each sweep with the number of sweeps so far and the deviance.
 Progress = Callable[[int, float], None]
@@ -69,6 +69,8 @@ class Solution:
     status : Status
     decrement : float
         Last step' score: at convergence, the squared distance to the optimum in standard errors.
+    constant : int or None
+        Model column that is constant, if there is one: the intercept.
     timings : dict of str to float
         Seconds spent in each stage.
     """
@@ -81,6 +83,7 @@ class Solution:
     n_sweeps: int
     status: Status
     decrement: float
+    constant: int | None
     timings: dict[str, float]
 
 
@@ -93,7 +96,7 @@ class _Run:
         order = max(q, n_padded)
         size = order * order + q + N_SUMS
         self.layout = layout
-        self.n_chunks = _count_chunks(layout.n_rows * max(q, 1), 8 * size)
+        self.n_chunks = count_chunks(layout, 8 * size)
         self.partials = np.empty((self.n_chunks, size))
         self.beta = np.zeros(max(q, n_padded))
         self.parameters = np.array([family.parameter, 1.0, family.link.parameter])
@@ -168,9 +171,9 @@ class _Run:
                 options.progress(int(state[at.N_SWEEPS]), float(state[at.DEVIANCE]))
 
 
-def _count_chunks(n_values: int, partial_bytes: int) -> int:
+def count_chunks(layout: Layout, partial_bytes: int = 1) -> int:
     """Chunks of rows: from the size of the data alone, so that sums never depend on threads."""
-    wanted = min(MAX_CHUNKS, n_values // CHUNK_VALUES)
+    wanted = min(MAX_CHUNKS, layout.n_rows * layout.n_sweep // CHUNK_VALUES)
     return max(1, min(wanted, max(4, PARTIAL_BYTES // partial_bytes)))
 
 
@@ -260,9 +263,7 @@ def _choose_start(run: _Run, family: Family, binary: bool, options: SolverOption
     run.start_from_response(None)
 
 
-def _restart_from_mean(
-    run: _Run, family: Family, safe_mean: float, options: SolverOptions
-) -> None:
+def _restart_from_mean(run: _Run, family: Family, safe_mean: float, options: SolverOptions) -> None:
     """Starts again with steps measured from a constant mean, where the model has an intercept."""
     if run.scaling.constant < 0:
         return
@@ -293,6 +294,9 @@ def _finish(run: _Run, clock: _Clock) -> Solution:
         n_sweeps=int(state[at.N_SWEEPS]),
         status=Status(int(state[at.STATUS])),
         decrement=float(state[at.DECREMENT]),
+        constant=None
+        if run.scaling.constant < 0
+        else int(layout.dense_owner[run.scaling.constant]),
         timings=clock.laps,
     )
 

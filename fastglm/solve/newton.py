@@ -23,7 +23,6 @@ from fastglm.kernels.context import (
     N_SWEEP,
     PARTIALS,
     SUM_DEVIANCE,
-    SUM_LOG_LIKELIHOOD,
     SUM_NOT_CONSTANT,
     SUM_OUTSIDE,
     SUM_PEARSON,
@@ -40,7 +39,6 @@ from fastglm.solve.state import (
     FACTOR_SCALE,
     FROZEN,
     LAST_DECREMENT,
-    LOG_LIKELIHOOD,
     MAX_ITERATIONS,
     N_ALIASED,
     N_ITERATIONS,
@@ -68,6 +66,9 @@ NO_START = int(Status.NO_START)
 
 # A deviance is a sum with rounding errors: a rise by less than this share of it is none.
 DEVIANCE_ROUNDING = 1e-12
+# Standard errors come from weights at the last coefficients that were evaluated, whose relative error
+# is about sqrt(decrement / deviance): within this factor of tol squared they are right to 10 tol.
+STANDARD_ERROR_SLACK = 100.0
 # A refining step that shrinks the decrement by less than this has reached rounding.
 STAGNATION = 0.25
 
@@ -192,15 +193,19 @@ def judge_convergence(state):
 
     The tolerance is met at half the decrement <= tol (|deviance| + 0.1). Coefficients are then
     within about sqrt(tol) standard errors, which is not enough for standard errors and slowly
-    converging links: sweeps go on to tol squared, or until they stop gaining.
+    converging links: sweeps go on until the decrement predicted for the coefficients after the
+    step is within tol squared, or until they stop gaining.
     """
     bound = abs(state[DEVIANCE]) + 0.1
     half = 0.5 * state[DECREMENT]
     tolerance = state[TOLERANCE]
-    if half <= tolerance * tolerance * bound:
+    target = tolerance * tolerance * bound
+    last = state[LAST_DECREMENT]
+    gain = state[DECREMENT] / last if last > 0.0 and math.isfinite(last) else 1.0
+    if half * gain <= target and half <= STANDARD_ERROR_SLACK * target:
         state[STATUS] = CONVERGED
     elif half <= tolerance * bound:
-        stagnates = state[DECREMENT] > STAGNATION * state[LAST_DECREMENT]
+        stagnates = gain > STAGNATION
         if state[WITHIN_TOLERANCE] == 1.0 and stagnates:
             state[STATUS] = CONVERGED
         state[WITHIN_TOLERANCE] = 1.0
@@ -272,7 +277,6 @@ def take_step(context, transform, state, vectors, matrices):
         vectors[THETA] = vectors[CANDIDATE]
         state[DEVIANCE] = deviance
         state[PEARSON] = sums[sums_at + SUM_PEARSON]
-        state[LOG_LIKELIHOOD] = sums[sums_at + SUM_LOG_LIKELIHOOD]
         state[N_ITERATIONS] += 1.0
     with_gram = context[MODE] & WITH_GRAM
     find_step(context, padded_order, transform, state, vectors, matrices)

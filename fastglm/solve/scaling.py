@@ -110,9 +110,7 @@ def find_scaling(layout: Layout, shifted: bool = True) -> Scaling:
     return Scaling(shift, scale, constant)
 
 
-def _moments(
-    layout: Layout, shift: np.ndarray, scale: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _moments(layout: Layout, shift: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     context = layout.context.copy()
     context[slots.SHIFT] = shift.ctypes.data
     context[slots.SCALE] = scale.ctypes.data

@@ -11,7 +11,6 @@ from __future__ import annotations
     N_SWEEPS,
     DEVIANCE,  # at the accepted coefficients
     PEARSON,
-    LOG_LIKELIHOOD,
     DECREMENT,  # step' score: twice the predicted fall of half the deviance
     LAST_DECREMENT,
     STEP_LENGTH,  # share of STEP that is being tried
@@ -20,7 +19,7 @@ from __future__ import annotations
     FACTOR_SCALE,  # the frozen factor's Gram matrix times this is the estimate for all rows
     N_ALIASED,
     STATE_SIZE,
-) = range(16)
+) = range(15)
 
 # float64 (n_vectors, p): vectors of the solver, on its own scale.
 (THETA, STEP, SCORE, COLUMN_SCALE, PIVOT, CANDIDATE, N_VECTORS) = range(7)

@@ -1,0 +1,138 @@
+"""Predictions for new rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastglm.design.arrays import design_from_array
+from fastglm.design.frames import is_frame
+from fastglm.design.layout import Layout, lay_out
+from fastglm.design.parts import Design
+from fastglm.errors import DataError, ModelError
+from fastglm.inputs import total_offset, vector
+from fastglm.kernels import planes
+from fastglm.solve.rows import evaluate_rows
+from fastglm.solve.threads import usable_threads
+
+if TYPE_CHECKING:
+    from fastglm.results import Results
+
+__all__ = ["NewRows", "new_rows", "predict"]
+
+_PLANES = {"mean": planes.MEAN, "linear": planes.LINEAR_PREDICTOR}
+
+
+@dataclass(frozen=True, eq=False)
+class NewRows:
+    """New rows brought to the model's columns.
+
+    Attributes
+    ----------
+    design : Design
+    layout : Layout
+        With offset and log exposure.
+    nan_rows : ndarray of bool, shape (n,), or None
+        Rows whose prediction is NaN: a missing value, or an unseen level.
+    index : pandas.Index or None
+    """
+
+    design: Design
+    layout: Layout
+    nan_rows: np.ndarray | None
+    index: Any
+
+    def label(self, values: np.ndarray) -> Any:
+        """A prediction per row, NaN where it must be, as a Series if pandas came in."""
+        if self.nan_rows is not None:
+            values[self.nan_rows] = np.nan
+        if self.index is None:
+            return values
+        import pandas as pd
+
+        return pd.Series(values, index=self.index)
+
+
+def new_rows(
+    results: Results, exog: Any, offset: Any = None, exposure: Any = None, unseen: str = "raise"
+) -> NewRows:
+    """Bring new rows to the model's columns; arguments as for `Results.predict`.
+
+    Raises
+    ------
+    DataError
+        If columns, offset or exposure are missing or cannot be used.
+    """
+    given = {
+        "offset": _named_column(results, exog, "offset", offset),
+        "exposure": _named_column(results, exog, "exposure", exposure),
+    }
+    formula_offset, nan_rows, index = None, None, None
+    if results.recipe is not None:
+        if not is_frame(exog):
+            raise DataError(
+                "the model was fitted to a data frame: predict needs a frame with its columns "
+                f"too, not {type(exog).__name__}."
+            )
+        built = results.recipe.apply(exog, unseen=unseen, missing="nan", extra=given)
+        design, nan_rows, formula_offset = built.design, built.nan_rows, built.offset
+        columns = {name: built.extra.get(name) for name in given}
+        index = getattr(exog, "index", None)
+        index = index if hasattr(index, "dtype") else None
+    else:
+        design = design_from_array(exog)
+        if design.n_columns != len(results.names):
+            raise DataError(
+                f"X has {design.n_columns} columns, but the model has {len(results.names)}."
+            )
+        columns = {
+            name: None if values is None else vector(values, name, design.n_rows)
+            for name, values in given.items()
+        }
+    if nan_rows is not None:
+        columns = {k: _neutral(v, nan_rows, k == "exposure") for k, v in columns.items()}
+    total = total_offset(formula_offset, columns["offset"], columns["exposure"], results.family)
+    return NewRows(design, lay_out(design, offset=total), nan_rows, index)
+
+
+def predict(
+    results: Results,
+    exog: Any,
+    which: str,
+    offset: Any,
+    exposure: Any,
+    unseen: str,
+    n_threads: int | None,
+) -> Any:
+    """Predictions for new rows; see `Results.predict`."""
+    if which not in _PLANES:
+        raise ModelError(f"which must be one of {tuple(_PLANES)}, not {which!r}")
+    rows = new_rows(results, exog, offset, exposure, unseen)
+    (values,) = evaluate_rows(
+        rows.layout,
+        results.family,
+        results.estimates,
+        (_PLANES[which],),
+        n_threads=usable_threads(n_threads),
+    )
+    return rows.label(values)
+
+
+def _named_column(results: Results, exog: Any, name: str, given: Any) -> Any:
+    """What was given, or the column that the fit used if the new frame has it."""
+    needed = results.has_offset if name == "offset" else results.has_exposure
+    if given is not None or not needed:
+        return given
+    column = results.column_names.get(name)
+    if column is None:
+        raise DataError(f"the model was fitted with {name}=: predict needs {name}= too.")
+    return column
+
+
+def _neutral(values: np.ndarray | None, rows: np.ndarray, is_exposure: bool) -> np.ndarray | None:
+    """Placeholders in rows whose prediction will be NaN."""
+    if values is None:
+        return None
+    return np.where(rows, 1.0 if is_exposure else 0.0, values)

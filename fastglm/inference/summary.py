@@ -1,0 +1,148 @@
+"""The summary of a fit, in the layout that users of statsmodels know."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from fastglm.results import Results
+
+__all__ = ["Summary"]
+
+WIDTH = 78
+
+
+class Summary:
+    """Printable summary of a fit.
+
+    Parameters
+    ----------
+    results
+        The fit.
+    alpha
+        Intervals are at level 1 - alpha.
+    """
+
+    def __init__(self, results: Results, alpha: float = 0.05):
+        self.results = results
+        self.alpha = alpha
+
+    def header(self) -> list[tuple[str, str]]:
+        """Names and values of what stands above the table."""
+        fit = self.results
+        return [
+            ("Dep. Variable", fit.response_name),
+            ("Model", "GLM"),
+            ("Model Family", type(fit.family).__name__),
+            ("Link Function", type(fit.family.link).__name__),
+            ("Method", "IRLS (Cholesky)"),
+            ("Covariance Type", fit.cov_type),
+            ("No. Iterations", f"{fit.n_iter}"),
+            ("Converged", "yes" if fit.converged else f"NO: {fit.status.name.lower()}"),
+            ("No. Observations", f"{fit.nobs:.15g}"),
+            ("Df Residuals", f"{fit.df_resid:.15g}"),
+            ("Df Model", f"{fit.df_model:.15g}"),
+            ("Scale", f"{fit.scale:.5g}"),
+            ("Log-Likelihood", f"{fit.llf:.8g}"),
+            ("AIC", f"{fit.aic:.8g}"),
+            ("Deviance", f"{fit.deviance:.8g}"),
+            ("Null Deviance", f"{fit.null_deviance:.8g}"),
+            ("Pearson chi2", f"{fit.pearson_chi2:.6g}"),
+            ("Deviance R-sq.", f"{1.0 - fit.deviance / fit.null_deviance:.4f}")
+            if fit.null_deviance > 0
+            else ("Deviance R-sq.", "nan"),
+        ]
+
+    def columns(self) -> list[str]:
+        """Headings of the table of coefficients."""
+        letter = "t" if self.results.use_t else "z"
+        low, high = self.alpha / 2, 1 - self.alpha / 2
+        return ["coef", "std err", letter, f"P>|{letter}|", f"[{low:.3g}", f"{high:.3g}]"]
+
+    def table(self) -> np.ndarray:
+        """Estimate, standard error, statistic, p-value and interval, (p, 6)."""
+        fit = self.results
+        statistics = [fit.params, fit.bse, fit.tvalues, fit.pvalues]
+        interval = np.asarray(fit.conf_int(self.alpha))
+        return np.column_stack([*(np.asarray(s) for s in statistics), interval])
+
+    def notes(self) -> list[str]:
+        """What a reader must know beside the numbers."""
+        fit = self.results
+        notes = []
+        if not fit.converged:
+            notes.append(f"Warning: {fit.status.advice}")
+        if fit.aliased:
+            notes.append(f"Aliased with earlier columns: {', '.join(fit.aliased)}.")
+        if fit.n_dropped:
+            by_column = ", ".join(f"{name} {count}" for name, count in fit.missing.items())
+            notes.append(f"{fit.n_dropped} rows left out for missing values ({by_column}).")
+        return notes
+
+    def _cells(self) -> list[list[str]]:
+        formats = ["{:.4f}", "{:.3f}", "{:.3f}", "{:.3f}", "{:.3f}", "{:.3f}"]
+        return [
+            [_number(value, form) for value, form in zip(row, formats, strict=True)]
+            for row in self.table()
+        ]
+
+    def as_text(self) -> str:
+        """The summary as text of 78 columns or more."""
+        cells = self._cells()
+        name_width = max([20, *(len(name) for name in self.results.names)])
+        widths = [max(10, *(len(row[k]) + 1 for row in cells)) if cells else 10 for k in range(6)]
+        width = max(WIDTH, name_width + sum(widths))
+        rule, thin = "=" * width, "-" * width
+        lines = ["Generalized Linear Model Regression Results".center(width).rstrip(), rule]
+        header = self.header()
+        half = (width - 2) // 2
+        for left, right in zip(header[0::2], header[1::2], strict=True):
+            lines.append("  ".join(_pair(*item, half) for item in (left, right)).rstrip())
+        lines.append(rule)
+        titles = "".join(t.rjust(w) for t, w in zip(self.columns(), widths, strict=True))
+        lines += [" " * name_width + titles, thin]
+        for name, row in zip(self.results.names, cells, strict=True):
+            numbers = "".join(c.rjust(w) for c, w in zip(row, widths, strict=True))
+            lines.append(name.ljust(name_width) + numbers)
+        lines.append(rule)
+        return "\n".join([*lines, *self.notes()])
+
+    def __str__(self) -> str:
+        return self.as_text()
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        header = self.header()
+        top = "".join(
+            f"<tr><th>{escape(a)}</th><td>{escape(b)}</td><th>{escape(c)}</th><td>{escape(d)}</td></tr>"
+            for (a, b), (c, d) in zip(header[0::2], header[1::2], strict=True)
+        )
+        titles = "".join(f"<th>{escape(title)}</th>" for title in ["", *self.columns()])
+        body = "".join(
+            f"<tr><th>{escape(name)}</th>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>"
+            for name, row in zip(self.results.names, self._cells(), strict=True)
+        )
+        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes())
+        return (
+            "<table><caption>Generalized Linear Model Regression Results</caption>"
+            f"{top}</table><table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>"
+            f"{notes}"
+        )
+
+
+def _pair(name: str, value: str, width: int) -> str:
+    return f"{name}:{value.rjust(max(1, width - len(name) - 1))}"
+
+
+def _number(value: float, form: str) -> str:
+    """Fixed point as statsmodels prints it; powers of ten where that would hide the number."""
+    if not np.isfinite(value):
+        return str(value)
+    hidden = value != 0.0 and abs(value) < 1e-3 and form != "{:.3f}"
+    if abs(value) >= 1e5 or hidden:
+        return f"{value:.3e}"
+    return form.format(value)

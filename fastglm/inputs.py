@@ -1,0 +1,377 @@
+"""The rows of a model: response, weights and offset, checked and brought to one form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from fastglm.design.arrays import design_from_array
+from fastglm.design.frames import is_frame
+from fastglm.design.missing import missing_design_rows, rows_text
+from fastglm.design.parts import Design
+from fastglm.design.recipe import FrameDesign, Recipe
+from fastglm.design.rows import take_rows
+from fastglm.errors import DataError, MissingValueError, ModelError
+from fastglm.families import Family, ResponseSummary, summarize
+
+__all__ = ["ModelRows", "rows_from_arrays", "rows_from_formula", "total_offset", "vector"]
+
+_MISSING = ("raise", "drop", "none")
+
+
+@dataclass(frozen=True, eq=False)
+class ModelRows:
+    """Everything a fit reads of its n rows.
+
+    Attributes
+    ----------
+    design : Design
+    response : ndarray, shape (n,)
+        For two columns of successes and failures, the proportion.
+    summary : ResponseSummary
+        Of the response.
+    prior_weights : ndarray, shape (n,), or None
+        Product of frequency weights, variance weights and numbers of trials; None for all ones.
+    variance_weights : ndarray, shape (n,), or None
+        Without the frequencies.
+    frequencies : ndarray, shape (n,), or None
+    offset : ndarray, shape (n,), or None
+        On the scale of the linear predictor, log exposure included.
+    has_offset, has_exposure : bool
+        What new data must bring along.
+    column_names : dict of str to str
+        The frame's columns that "offset" and "exposure" came from, where they were named.
+    recipe : Recipe or None
+        How to rebuild the columns on new data; None for arrays.
+    response_name : str
+    index : pandas.Index or None
+        Of the rows, when pandas objects came in.
+    n_dropped : int
+        Rows left out because of missing values.
+    missing : dict of str to int
+        Missing values by column.
+    """
+
+    design: Design
+    response: np.ndarray
+    summary: ResponseSummary
+    prior_weights: np.ndarray | None = None
+    variance_weights: np.ndarray | None = None
+    frequencies: np.ndarray | None = None
+    offset: np.ndarray | None = None
+    has_offset: bool = False
+    has_exposure: bool = False
+    column_names: Mapping[str, str] = field(default_factory=dict)
+    recipe: Recipe | None = None
+    response_name: str = "y"
+    index: Any = None
+    n_dropped: int = 0
+    missing: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return self.design.n_rows
+
+    @property
+    def nobs(self) -> float:
+        """Number of observations: rows, or the sum of their frequencies; none of weight 0."""
+        present = None if self.prior_weights is None else self.prior_weights > 0
+        if self.frequencies is not None:
+            return float(self.frequencies[present].sum())
+        return float(self.n_rows if present is None else np.count_nonzero(present))
+
+    @property
+    def sum_weights(self) -> float:
+        """Sum of the prior weights."""
+        return float(self.n_rows if self.prior_weights is None else self.prior_weights.sum())
+
+    @property
+    def mean_response(self) -> float:
+        """Weighted mean of the response."""
+        weights = self.prior_weights
+        if weights is None:
+            return float(np.mean(self.response, dtype=np.float64))
+        return float(weights @ np.where(weights > 0, self.response, 0.0) / weights.sum())
+
+
+def vector(values: Any, name: str, n: int | None = None) -> np.ndarray:
+    """A one-dimensional numeric array, of `n` values if given; strings and objects are refused."""
+    array = np.asarray(values)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.dtype.kind == "O":
+        try:
+            array = array.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise DataError(
+                f"{name} holds objects that are not numbers ({error}); convert it to a number."
+            ) from None
+    if array.dtype.kind not in "fiub":
+        raise DataError(f"{name} has dtype {array.dtype}; it must be numeric.")
+    if array.ndim == 0 and n is not None:
+        array = np.full(n, array)
+    if array.ndim != 1:
+        raise DataError(f"{name} has shape {array.shape}; it must have one dimension.")
+    if n is not None and array.shape[0] != n:
+        raise DataError(f"{name} has {array.shape[0]} values, but there are {n} rows.")
+    return array
+
+
+def _checked(values: np.ndarray, name: str, minimum: float, includes: bool) -> np.ndarray:
+    """Refuses values that are not finite or not above `minimum`."""
+    summary = summarize(values)
+    if summary.n_not_finite:
+        rows = np.flatnonzero(~np.isfinite(values.astype(np.float64)))
+        raise MissingValueError(
+            f"{name} has missing or infinite values in {rows_text(rows)}; remove those rows, or "
+            'pass missing="drop" to leave out rows with missing values.'
+        )
+    bad = summary.minimum < minimum or (not includes and summary.minimum == minimum)
+    if bad and values.size:
+        rows = np.flatnonzero(values < minimum if includes else values <= minimum)
+        need = "not be negative" if includes else "be positive"
+        raise DataError(f"{name} must {need}, but it is in {rows_text(rows)}.")
+    return values
+
+
+def _response_and_trials(
+    endog: Any, family: Family, n: int | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """The response as one column, and the trials behind it for successes and failures."""
+    array = np.asarray(endog)
+    if array.ndim != 2 or array.shape[1] == 1:
+        return vector(array, "the response", n), None
+    if array.shape[1] != 2 or "binomial" not in family.name:
+        raise DataError(
+            f"the response has shape {array.shape}; only a binomial response may have two columns "
+            "(successes, failures)."
+        )
+    successes = vector(array[:, 0], "the successes", n).astype(np.float64)
+    failures = vector(array[:, 1], "the failures", n).astype(np.float64)
+    _checked(successes, "the number of successes", 0.0, True)
+    _checked(failures, "the number of failures", 0.0, True)
+    trials = successes + failures
+    return np.divide(successes, trials, out=np.zeros_like(trials), where=trials > 0), trials
+
+
+def _combine(*weights: np.ndarray | None) -> np.ndarray | None:
+    """Product of those weights that are there."""
+    present = [w for w in weights if w is not None]
+    if not present:
+        return None
+    product = present[0].astype(np.float64)
+    for other in present[1:]:
+        product = product * other
+    return product
+
+
+def total_offset(
+    formula_offset: np.ndarray | None,
+    offset: np.ndarray | None,
+    exposure: np.ndarray | None,
+    family: Family,
+) -> np.ndarray | None:
+    """Sum of the offsets of the formula and the caller and of log exposure; None if there is none.
+
+    Raises
+    ------
+    DataError
+        If an offset is not finite or an exposure not positive.
+    ModelError
+        If there is an exposure and the link is not log.
+    """
+    if offset is not None:
+        _checked(offset, "offset", -np.inf, True)
+        offset = offset if formula_offset is None else formula_offset + offset
+    else:
+        offset = formula_offset
+    if exposure is None:
+        return offset
+    if family.link.name != "log":
+        raise ModelError(
+            f"exposure needs a log link, but the link is {family.link!r}; pass an offset on the "
+            "scale of the linear predictor instead."
+        )
+    log_exposure = np.log(_checked(exposure, "exposure", 0.0, False), dtype=np.float64)
+    return log_exposure if offset is None else log_exposure + offset
+
+
+def _assemble(
+    family: Family,
+    design: Design,
+    endog: Any,
+    columns: Mapping[str, Any],
+    formula_offset: np.ndarray | None,
+    **rest: Any,
+) -> ModelRows:
+    """Checks the row quantities against the design and each other."""
+    n = design.n_rows
+    response, trials = _response_and_trials(endog, family, n)
+    vectors: dict[str, np.ndarray | None] = {
+        name: None if values is None else vector(values, name, n)
+        for name, values in columns.items()
+    }
+    for name in ("freq_weights", "var_weights"):
+        values = vectors[name]
+        if values is not None:
+            _checked(values, name, 0.0, True)
+    frequencies = vectors["freq_weights"]
+    variance_weights = _combine(vectors["var_weights"], trials)
+    prior_weights = _combine(frequencies, variance_weights)
+    if prior_weights is not None and not prior_weights.any():
+        raise DataError("all weights are zero: there is nothing to fit.")
+    return ModelRows(
+        design=design,
+        response=response,
+        summary=family.check_response(response, prior_weights),
+        prior_weights=prior_weights,
+        variance_weights=variance_weights,
+        frequencies=None if frequencies is None else frequencies.astype(np.float64),
+        offset=total_offset(formula_offset, vectors["offset"], vectors["exposure"], family),
+        has_offset=vectors["offset"] is not None,
+        has_exposure=vectors["exposure"] is not None,
+        **rest,
+    )
+
+
+def rows_from_arrays(
+    endog: Any, exog: Any, family: Family, columns: Mapping[str, Any], missing: str
+) -> ModelRows:
+    """Rows of a model given as arrays, or as a data frame of columns to take as they are.
+
+    Parameters
+    ----------
+    endog, exog
+        Response, and array, sparse matrix or frame of columns.
+    family
+        What the response may be.
+    columns
+        ``offset``, ``exposure``, ``freq_weights`` and ``var_weights``, each (n,) or None.
+    missing
+        "raise", "drop", or "none" for no check beyond the solver's own.
+
+    Raises
+    ------
+    DataError
+        Naming the argument, column or row that cannot be used.
+    """
+    if missing not in _MISSING:
+        raise ModelError(f"missing must be one of {_MISSING}, not {missing!r}")
+    if is_frame(exog):
+        recipe, built = Recipe.from_columns(exog, missing="raise" if missing != "drop" else "drop")
+        design, kept = built.design, built.rows
+        counts, n_dropped = dict(built.missing), built.n_dropped
+    else:
+        recipe, design, kept, counts, n_dropped = None, design_from_array(exog), None, {}, 0
+    given = {"the response": endog, **{k: v for k, v in columns.items() if v is not None}}
+    n_given = design.n_rows + n_dropped
+    if missing == "drop":
+        given, design, dropped = _drop_missing(given, design, kept, n_given, recipe is None, counts)
+        n_dropped += dropped
+    index = getattr(endog, "index", None)
+    has_rows = hasattr(index, "dtype") and n_dropped == 0
+    return _assemble(
+        family,
+        design,
+        given.pop("the response"),
+        {name: given.get(name) for name in columns},
+        None,
+        recipe=recipe,
+        response_name=str(getattr(endog, "name", None) or "y"),
+        index=index if has_rows else None,
+        n_dropped=n_dropped,
+        missing=counts,
+    )
+
+
+def _drop_missing(
+    given: dict[str, Any],
+    design: Design,
+    kept: np.ndarray | None,
+    n: int,
+    is_array: bool,
+    counts: dict[str, int],
+) -> tuple[dict[str, Any], Design, int]:
+    """Leaves out rows in which anything is NaN; adds to `counts` by argument."""
+    mask = np.zeros(n, dtype=bool)
+    arrays = {name: np.asarray(values) for name, values in given.items()}
+    for name, values in arrays.items():
+        if values.dtype.kind in "fO" and values.shape[:1] == (n,):
+            missing = np.asarray(values != values)
+            missing = missing.any(axis=1) if missing.ndim == 2 else missing
+            if missing.any():
+                counts[name] = int(missing.sum())
+                mask |= missing
+    in_design = missing_design_rows(design) if is_array else None
+    if in_design is not None:
+        counts["X"] = int(in_design.sum())
+        mask |= in_design
+    keep = ~mask
+    if keep.all():
+        keep_rows = kept
+    else:
+        keep_rows = keep if kept is None else keep & kept
+        design = take_rows(design, keep if kept is None else keep[kept])
+    if keep_rows is None:
+        return given, design, 0
+    if not keep_rows.any():
+        raise MissingValueError("every row has a missing value: nothing is left to fit.")
+    taken = {k: v[keep_rows] if v.shape[:1] == (n,) else v for k, v in arrays.items()}
+    already = 0 if kept is None else int(n - kept.sum())
+    return taken, design, int(n - keep_rows.sum()) - already
+
+
+def rows_from_formula(
+    formula: str, frame: Any, family: Family, columns: Mapping[str, Any], missing: str
+) -> ModelRows:
+    """Rows of a model given as a formula and a data frame.
+
+    Parameters
+    ----------
+    formula, frame
+        See `fastglm.GLM.from_formula`.
+    family
+        What the response may be.
+    columns
+        As in `rows_from_arrays`; the name of a column of the frame will do.
+    missing
+        "raise" or "drop".
+
+    Raises
+    ------
+    DataError, FormulaError
+        Naming the column, row or piece of the formula that cannot be used.
+    """
+    if missing not in ("raise", "drop"):
+        raise ModelError(f'missing must be "raise" or "drop" with a formula, not {missing!r}')
+    recipe, built = Recipe.fit(formula, frame, missing=missing, extra=columns)
+    if built.y is None or recipe.response is None:
+        raise DataError(f"the formula {formula!r} has no response: write it left of '~'.")
+    given: dict[str, Any] = {name: built.extra.get(name) for name in columns}
+    formula_offset = built.offset
+    named = ("offset", "exposure")
+    # An offset() in the formula is rebuilt from new data by the recipe, not asked for.
+    return _assemble(
+        family,
+        built.design,
+        built.y,
+        given,
+        formula_offset,
+        recipe=recipe,
+        column_names={k: columns[k] for k in named if isinstance(columns[k], str)},
+        response_name=recipe.response,
+        index=_kept_index(frame, built),
+        n_dropped=built.n_dropped,
+        missing=built.missing,
+    )
+
+
+def _kept_index(frame: Any, built: FrameDesign) -> Any:
+    index = getattr(frame, "index", None)
+    if index is None or not hasattr(index, "dtype"):
+        return None
+    return index if built.rows is None else index[built.rows]

@@ -1,0 +1,284 @@
+"""GLM: choose family and link, build the design, call the solver, hand back Results."""
+
+from __future__ import annotations
+
+import warnings
+from functools import cached_property
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from fastglm.design.layout import Layout, lay_out
+from fastglm.design.missing import require_finite_design
+from fastglm.errors import ConvergenceWarning, DataError, ModelError, RankWarning, Status
+from fastglm.families import Family, resolve_family
+from fastglm.inputs import ModelRows, rows_from_arrays, rows_from_formula
+from fastglm.results import Results
+from fastglm.solve.fit import Progress, Solution, SolverOptions, solve
+from fastglm.solve.threads import usable_threads
+
+__all__ = ["GLM", "glm"]
+
+
+class GLM:
+    """A generalized linear model of a response on columns.
+
+    Parameters
+    ----------
+    endog : array_like, shape (n,) or (n, 2)
+        Response. For the binomial family: 0/1, proportions with ``var_weights`` = trials, or two
+        columns, successes and failures.
+    exog : array_like, sparse matrix or data frame, shape (n, p)
+        Columns, taken as they are: no intercept is added, nothing is copied. Categorical columns
+        of a frame are coded against their first level. The arrays must stay as they are while
+        the model is in use.
+    family : family, class or str, default "gaussian"
+        One of `fastglm.families`, or its name.
+    link : link, class or str, optional
+        Instead of the family's own.
+    offset : array_like, shape (n,), optional
+        Added to the linear predictor.
+    exposure : array_like, shape (n,), optional
+        Its logarithm is added to the linear predictor; needs a log link.
+    freq_weights : array_like, shape (n,), optional
+        Numbers of identical rows; they enter ``nobs``.
+    var_weights : array_like, shape (n,), optional
+        R's prior weights: the variance of a row is divided by its weight.
+    missing : {"raise", "drop", "none"}, default "raise"
+        What to do about rows with NaN. "drop" leaves them out and counts them in ``n_dropped``.
+
+    Raises
+    ------
+    DataError
+        If anything in the data cannot be used; the text names the argument, column or row.
+    ModelError
+        If family, link and other options do not go together.
+
+    See Also
+    --------
+    GLM.from_formula : The same from a formula and a data frame.
+
+    Notes
+    -----
+    McCullagh & Nelder (1989), *Generalized Linear Models*, 2nd edition.
+    """
+
+    def __init__(
+        self,
+        endog: Any,
+        exog: Any,
+        family: Any = "gaussian",
+        offset: Any = None,
+        exposure: Any = None,
+        freq_weights: Any = None,
+        var_weights: Any = None,
+        missing: str = "raise",
+        *,
+        link: Any = None,
+    ):
+        self.family: Family = resolve_family(family, link)
+        columns = _columns(offset, exposure, freq_weights, var_weights)
+        self.rows: ModelRows = rows_from_arrays(endog, exog, self.family, columns, missing)
+        self.formula: str | None = None
+
+    @classmethod
+    def from_formula(
+        cls,
+        formula: str,
+        data: Any,
+        family: Any = "gaussian",
+        offset: Any = None,
+        exposure: Any = None,
+        freq_weights: Any = None,
+        var_weights: Any = None,
+        missing: str = "raise",
+        *,
+        link: Any = None,
+    ) -> GLM:
+        """A model given as a formula and a data frame.
+
+        Parameters
+        ----------
+        formula : str
+            In formulaic's grammar, such as ``"claims ~ C(region) * power + bs(age, df=4)"``. An
+            intercept is added unless it says ``- 1``; ``offset(log(hours))`` is an offset, and
+            ``cbind(successes, failures)`` a binomial response.
+        data : pandas.DataFrame, polars.DataFrame, pyarrow.Table or mapping of columns
+            Numeric columns and categorical codes are used as they lie.
+        family, link
+            As for `GLM`.
+        offset, exposure, freq_weights, var_weights : str or array_like, optional
+            As for `GLM`, or the name of a column.
+        missing : {"raise", "drop"}, default "raise"
+            As for `GLM`, over all columns in use.
+
+        Raises
+        ------
+        FormulaError
+            If the formula cannot be read.
+        DataError, ModelError
+            As for `GLM`.
+        """
+        model = cls.__new__(cls)
+        model.family = resolve_family(family, link)
+        columns = _columns(offset, exposure, freq_weights, var_weights)
+        model.rows = rows_from_formula(formula, data, model.family, columns, missing)
+        model.formula = formula
+        return model
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the p columns."""
+        return self.rows.design.names
+
+    @cached_property
+    def layout(self) -> Layout:
+        """What the kernels read."""
+        rows = self.rows
+        return lay_out(rows.design, rows.response, rows.prior_weights, rows.offset)
+
+    def fit(
+        self,
+        tol: float = 1e-8,
+        max_iter: int = 50,
+        start_params: Any = None,
+        cov_type: str = "nonrobust",
+        cov_kwds: dict[str, Any] | None = None,
+        scale: float | str | None = None,
+        use_t: bool | None = None,
+        n_threads: int | None = None,
+        progress: Progress | None = None,
+    ) -> Results:
+        """Maximise the likelihood.
+
+        Parameters
+        ----------
+        tol : float, default 1e-8
+            The fit has converged when half the Newton decrement is at most
+            ``tol * (|deviance| + 0.1)``; further sweeps then refine estimates and standard errors
+            to a relative error of about `tol`.
+        max_iter : int, default 50
+            Most steps.
+        start_params : array_like, shape (p,), optional
+            Coefficients to start from.
+        cov_type : str, default "nonrobust"
+            Covariance of the estimates.
+        cov_kwds : dict, optional
+            What that covariance needs.
+        scale : float, "X2" or "dev", optional
+            Dispersion: a number, or Pearson's statistic or the deviance over the residual degrees
+            of freedom. By default 1 for families whose dispersion is known, else "X2".
+        use_t : bool, optional
+            Whether tests use Student's t; by default where the dispersion is estimated.
+        n_threads : int, optional
+            Threads to use. The results do not depend on it, to the last bit.
+        progress : callable, optional
+            Called as ``progress(n_sweeps, deviance)`` after each sweep over many rows.
+
+        Returns
+        -------
+        Results
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the fit stopped early; ``results.status`` says why.
+        RankWarning
+            If columns are combinations of earlier ones; their coefficients are NaN.
+
+        Raises
+        ------
+        DataError
+            If a column of X holds NaN or infinite values.
+        ModelError
+            If an option is out of range.
+        """
+        begin = perf_counter()
+        options = SolverOptions(
+            _positive(tol, "tol"),
+            int(_positive(max_iter, "max_iter")),
+            usable_threads(n_threads),
+            progress,
+        )
+        solution = solve(
+            self.layout,
+            self.family,
+            options,
+            binary=self.rows.summary.binary,
+            start_params=self._checked_start(start_params),
+            safe_mean=self.rows.mean_response,
+        )
+        if solution.status in (Status.NOT_FINITE, Status.NO_START):
+            # The kernels notice values that are not finite, but not where they are.
+            require_finite_design(self.rows.design)
+        _warn(solution, self.names)
+        solution.timings["fit"] = perf_counter() - begin
+        results = Results.from_solution(self, solution, scale, use_t, options.n_threads)
+        if cov_type == "nonrobust":
+            return results
+        return results.with_covariance(cov_type, **(cov_kwds or {}))
+
+    def _checked_start(self, start_params: Any) -> np.ndarray | None:
+        if start_params is None:
+            return None
+        start = np.asarray(start_params, dtype=np.float64)
+        p = self.rows.design.n_columns
+        if start.shape != (p,):
+            raise DataError(f"start_params has shape {start.shape}, but there are {p} columns.")
+        if not np.isfinite(start).all():
+            raise DataError("start_params holds values that are not finite.")
+        return start
+
+    def __repr__(self) -> str:
+        rows = self.rows
+        what = f"formula={self.formula!r}" if self.formula else f"{rows.design.n_columns} columns"
+        return f"<GLM {self.family!r}, {rows.n_rows} rows, {what}>"
+
+
+def glm(formula: str, data: Any, family: Any = "gaussian", **options: Any) -> Results:
+    """Fit a generalized linear model, in R's spelling.
+
+    Parameters
+    ----------
+    formula, data, family
+        As for `GLM.from_formula`.
+    **options
+        Any other argument of `GLM.from_formula` or of `GLM.fit`.
+
+    Returns
+    -------
+    Results
+    """
+    of_model = {"link", "offset", "exposure", "freq_weights", "var_weights", "missing"}
+    model_options = {name: options.pop(name) for name in of_model & options.keys()}
+    return GLM.from_formula(formula, data, family, **model_options).fit(**options)
+
+
+def _columns(offset: Any, exposure: Any, freq_weights: Any, var_weights: Any) -> dict[str, Any]:
+    return {
+        "offset": offset,
+        "exposure": exposure,
+        "freq_weights": freq_weights,
+        "var_weights": var_weights,
+    }
+
+
+def _positive(value: float, name: str) -> float:
+    if not value > 0:
+        raise ModelError(f"{name} must be positive, not {value!r}")
+    return value
+
+
+def _warn(solution: Solution, names: tuple[str, ...]) -> None:
+    if solution.status != Status.CONVERGED:
+        text = solution.status.advice
+        warnings.warn(text[0].upper() + text[1:], ConvergenceWarning, stacklevel=3)
+    aliased = [name for name, value in zip(names, solution.params, strict=True) if value != value]
+    if aliased and solution.status != Status.NOT_FINITE:
+        warnings.warn(
+            f"These columns are combinations of earlier ones, and their coefficients are NaN: "
+            f"{', '.join(aliased)}.",
+            RankWarning,
+            stacklevel=3,
+        )

@@ -1,0 +1,496 @@
+"""Results: the frozen record of one fit, and what can be asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import special
+
+from fastglm.design.arrays import array_names, column_terms
+from fastglm.design.layout import Layout, lay_out
+from fastglm.design.parts import Design, Ones
+from fastglm.design.recipe import Recipe
+from fastglm.errors import DataError, ModelError, Status
+from fastglm.families import Family
+from fastglm.inference.prediction import predict
+from fastglm.inference.summary import Summary
+from fastglm.kernels import planes
+from fastglm.solve.fit import Solution, SolverOptions, solve
+from fastglm.solve.rows import evaluate_rows
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fastglm.model import GLM
+
+__all__ = ["Results"]
+
+#: Numbers that need the data once more; a saved result carries them along.
+LAZY_NUMBERS = ("null_deviance", "llf", "llnull")
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """One fitted model.
+
+    Labelled pandas objects where pandas objects came in, NumPy arrays in the order of `names`
+    otherwise. Coefficients that the data cannot tell apart from earlier ones are NaN and listed
+    in `aliased`.
+
+    Attributes
+    ----------
+    params : (p,)
+        Estimated coefficients, on the scale of the linear predictor.
+    scale : float
+        Dispersion: 1 where the family knows it, else Pearson's statistic over `df_resid`.
+    deviance, pearson_chi2 : float
+    df_resid, df_model : float
+        Observations less coefficients, and coefficients less the intercept.
+    nobs : float
+        Observations: rows of positive weight, or the sum of their frequencies.
+    n_iter, n_sweeps : int
+        Steps taken, and passes over all rows.
+    status : Status
+        How the fit ended; ``status.advice`` says what to do about it.
+    converged : bool
+    names : tuple of str
+        Names of the p coefficients.
+    family : Family
+    n_dropped : int
+        Rows left out because of missing values; `missing` counts them by column.
+    timings : dict of str to float
+        Seconds by stage.
+    """
+
+    family: Family
+    names: tuple[str, ...]
+    terms: tuple[tuple[str, slice], ...]
+    estimates: np.ndarray
+    information_inverse: np.ndarray
+    covariance: np.ndarray
+    scale: float
+    deviance: float
+    pearson_chi2: float
+    nobs: float
+    sum_weights: float
+    rank: int
+    has_intercept: bool
+    status: Status
+    n_iter: int
+    n_sweeps: int
+    decrement: float
+    use_t: bool
+    cov_type: str = "nonrobust"
+    formula: str | None = None
+    response_name: str = "y"
+    recipe: Recipe | None = None
+    has_offset: bool = False
+    has_exposure: bool = False
+    column_names: Mapping[str, str] = field(default_factory=dict)
+    labelled: bool = False
+    n_dropped: int = 0
+    missing: Mapping[str, int] = field(default_factory=dict)
+    timings: Mapping[str, float] = field(default_factory=dict)
+    n_threads: int = 1
+    model: GLM | None = None
+
+    @classmethod
+    def from_solution(
+        cls,
+        model: GLM,
+        solution: Solution,
+        scale: float | str | None,
+        use_t: bool | None,
+        n_threads: int,
+    ) -> Results:
+        """The record of a solution; see `GLM.fit` for `scale` and `use_t`."""
+        rows, family = model.rows, model.family
+        names, terms = model.names, rows.design.terms
+        if rows.recipe is None:
+            # Which column is constant is not known before the sweep has read every row.
+            names = array_names(len(names), solution.constant)
+            terms = column_terms(names)
+        rank = int(np.count_nonzero(~np.isnan(solution.params)))
+        dispersion = _dispersion(scale, family, solution, rows.nobs - rank)
+        return cls(
+            family=family,
+            names=names,
+            terms=terms,
+            estimates=_frozen(solution.params),
+            information_inverse=_frozen(solution.information_inverse),
+            covariance=_frozen(solution.information_inverse * dispersion),
+            scale=dispersion,
+            deviance=solution.deviance,
+            pearson_chi2=solution.pearson_chi2,
+            nobs=rows.nobs,
+            sum_weights=rows.sum_weights,
+            rank=rank,
+            has_intercept=solution.constant is not None,
+            status=solution.status,
+            n_iter=solution.n_iter,
+            n_sweeps=solution.n_sweeps,
+            decrement=solution.decrement,
+            use_t=not family.dispersion_known if use_t is None else use_t,
+            formula=model.formula,
+            response_name=rows.response_name,
+            recipe=rows.recipe,
+            has_offset=rows.has_offset,
+            has_exposure=rows.has_exposure,
+            column_names=rows.column_names,
+            labelled=rows.index is not None,
+            n_dropped=rows.n_dropped,
+            missing=rows.missing,
+            timings=solution.timings,
+            n_threads=n_threads,
+            model=model,
+        )
+
+    def with_covariance(self, cov_type: str, **cov_kwds: Any) -> Results:
+        """The same fit with another covariance of its estimates.
+
+        Parameters
+        ----------
+        cov_type : {"nonrobust"}
+            Name of the covariance.
+
+        Raises
+        ------
+        ModelError
+            If there is no covariance of that name.
+        """
+        if cov_type != "nonrobust" or cov_kwds:
+            raise ModelError(f"cov_type must be 'nonrobust', not {cov_type!r}")
+        covariance = _frozen(self.information_inverse * self.scale)
+        return replace(self, covariance=covariance, cov_type=cov_type)
+
+    # -- estimates and their uncertainty
+
+    @property
+    def params(self) -> Any:
+        """Coefficients, (p,)."""
+        return self._vector(self.estimates)
+
+    @cached_property
+    def _standard_errors(self) -> np.ndarray:
+        with np.errstate(invalid="ignore"):
+            return _frozen(np.sqrt(np.diag(self.covariance)))
+
+    @property
+    def bse(self) -> Any:
+        """Standard errors, (p,)."""
+        return self._vector(self._standard_errors)
+
+    @property
+    def tvalues(self) -> Any:
+        """Coefficients over their standard errors, (p,): z or t statistics, see `use_t`."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self._vector(self.estimates / self._standard_errors)
+
+    @property
+    def pvalues(self) -> Any:
+        """Two-sided p-values of the coefficients being zero, (p,)."""
+        tails = -np.abs(np.asarray(self.tvalues))
+        one_sided = special.stdtr(self.df_resid, tails) if self.use_t else special.ndtr(tails)
+        return self._vector(2.0 * one_sided)
+
+    def cov_params(self) -> Any:
+        """Covariance of the coefficients, (p, p)."""
+        return self._matrix(self.covariance, self.names)
+
+    def conf_int(self, alpha: float = 0.05) -> Any:
+        """Wald intervals of the coefficients, (p, 2), at level 1 - alpha.
+
+        Raises
+        ------
+        ModelError
+            If `alpha` is not between 0 and 1.
+        """
+        half = self.critical_value(alpha) * self._standard_errors
+        return self._matrix(np.column_stack([self.estimates - half, self.estimates + half]), (0, 1))
+
+    def critical_value(self, alpha: float) -> float:
+        """Two-sided critical value of the reference distribution, normal or Student's t."""
+        if not 0.0 < alpha < 1.0:
+            raise ModelError(f"alpha must be between 0 and 1, not {alpha!r}")
+        upper = 1.0 - alpha / 2.0
+        return float(special.stdtrit(self.df_resid, upper) if self.use_t else special.ndtri(upper))
+
+    @property
+    def aliased(self) -> tuple[str, ...]:
+        """Names of the coefficients that the data cannot tell apart from earlier ones."""
+        return tuple(
+            n for n, value in zip(self.names, self.estimates, strict=True) if value != value
+        )
+
+    # -- goodness of fit
+
+    @property
+    def converged(self) -> bool:
+        """Whether the fit reached the optimum."""
+        return self.status == Status.CONVERGED
+
+    @property
+    def df_resid(self) -> float:
+        """Residual degrees of freedom."""
+        return self.nobs - self.rank
+
+    @property
+    def df_null(self) -> float:
+        """Degrees of freedom of the null model."""
+        return self.nobs - self.has_intercept
+
+    @property
+    def df_model(self) -> float:
+        """Coefficients beside the intercept."""
+        return float(self.rank - self.has_intercept)
+
+    @cached_property
+    def _null(self) -> tuple[float, float]:
+        """Deviance and log-likelihood of the null model."""
+        model = self._model_with_data("the null deviance")
+        rows = model.rows
+        null = Design((Ones(rows.n_rows),), rows.n_rows, ("Intercept",), None, 0, ())
+        layout = lay_out(null, rows.response, rows.prior_weights, rows.offset)
+        # Without an intercept R's null model has none either: its linear predictor is the offset.
+        start = np.zeros(1)
+        if self.has_intercept and rows.offset is None:
+            start[0] = self.family.link(rows.mean_response)
+        elif self.has_intercept:
+            start = None
+        options = SolverOptions(max_iter=50 if self.has_intercept else 1, n_threads=self.n_threads)
+        solution = solve(
+            layout,
+            self.family,
+            options,
+            binary=rows.summary.binary,
+            start_params=start,
+            safe_mean=rows.mean_response,
+        )
+        params = solution.params if self.has_intercept else np.zeros(1)
+        null_rows = lay_out(null, rows.response, rows.variance_weights, rows.offset)
+        return solution.deviance, self._log_likelihood(null_rows, params, solution)
+
+    @cached_property
+    def null_deviance(self) -> float:
+        """Deviance of the model of nothing but an intercept and the offset."""
+        return self._null[0]
+
+    @cached_property
+    def llnull(self) -> float:
+        """Log-likelihood of the null model."""
+        return self._null[1]
+
+    @cached_property
+    def llf(self) -> float:
+        """Log-likelihood as R's ``logLik`` counts it; NaN for quasi families."""
+        self._model_with_data("the log-likelihood")
+        return self._log_likelihood(self._row_layout, self.estimates, self)
+
+    def _log_likelihood(self, layout: Layout, params: np.ndarray, fit: Any) -> float:
+        if not self.family.has_likelihood:
+            return float("nan")
+        dispersion = self.family.likelihood_dispersion(
+            fit.deviance, self.sum_weights, self.nobs, self.scale
+        )
+        (values,) = evaluate_rows(
+            layout,
+            self.family,
+            params,
+            (planes.LOG_LIKELIHOOD,),
+            dispersion=dispersion,
+            n_threads=self.n_threads,
+        )
+        frequencies = self.model.rows.frequencies if self.model is not None else None
+        return float(values.sum() if frequencies is None else values @ frequencies)
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion; an estimated dispersion counts as a parameter."""
+        return -2.0 * self.llf + 2.0 * self._n_parameters
+
+    @property
+    def bic(self) -> float:
+        """Bayesian information criterion, with log(nobs) a parameter."""
+        return -2.0 * self.llf + np.log(self.nobs) * self._n_parameters
+
+    @property
+    def _n_parameters(self) -> int:
+        return self.rank + self.family.n_dispersion_parameters
+
+    # -- rows
+
+    @cached_property
+    def _row_layout(self) -> Layout:
+        """Rows with variance weights alone: a frequency does not change a row's own numbers."""
+        rows = self._model_with_data("the rows").rows
+        return lay_out(rows.design, rows.response, rows.variance_weights, rows.offset)
+
+    def row_values(self, *which: int) -> np.ndarray:
+        """Planes (`fastglm.kernels.planes`) of every row at the estimates, (len(which), n)."""
+        return evaluate_rows(
+            self._row_layout, self.family, self.estimates, which, n_threads=self.n_threads
+        )
+
+    @property
+    def fittedvalues(self) -> Any:
+        """Fitted means, (n,)."""
+        return self._rows(self.row_values(planes.MEAN)[0])
+
+    @property
+    def linear_predictor(self) -> Any:
+        """Fitted linear predictor, offset included, (n,)."""
+        return self._rows(self.row_values(planes.LINEAR_PREDICTOR)[0])
+
+    @property
+    def resid_response(self) -> Any:
+        """Response less fitted mean, (n,)."""
+        return self._rows(self._response - self.row_values(planes.MEAN)[0])
+
+    @property
+    def resid_pearson(self) -> Any:
+        """Response residual over the square root of variance function / prior weight, (n,)."""
+        mean, squared = self.row_values(planes.MEAN, planes.PEARSON)
+        return self._rows(np.copysign(np.sqrt(squared), self._response - mean))
+
+    @property
+    def resid_deviance(self) -> Any:
+        """Signed square root of each row's part of the deviance, (n,)."""
+        mean, deviance = self.row_values(planes.MEAN, planes.DEVIANCE)
+        root = np.sqrt(np.maximum(deviance, 0.0))
+        return self._rows(np.copysign(root, self._response - mean))
+
+    @property
+    def resid_working(self) -> Any:
+        """Response residual on the scale of the linear predictor, (n,)."""
+        mean, slope = self.row_values(planes.MEAN, planes.SLOPE)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self._rows((self._response - mean) / slope)
+
+    @property
+    def _response(self) -> np.ndarray:
+        return self._model_with_data("residuals").rows.response
+
+    def predict(
+        self,
+        exog: Any = None,
+        which: str = "mean",
+        offset: Any = None,
+        exposure: Any = None,
+        unseen: str = "raise",
+        n_threads: int | None = None,
+    ) -> Any:
+        """Predict new rows, or the fitted ones.
+
+        Parameters
+        ----------
+        exog : data frame or array_like, optional
+            New rows: a frame with the columns of the formula, or an array of the p columns. By
+            default the rows of the fit.
+        which : {"mean", "linear"}, default "mean"
+            Mean of the response, or linear predictor.
+        offset, exposure : array_like or str, optional
+            For the new rows, or a column of the frame; needed where the model had one, unless it
+            was a column that the new frame has too.
+        unseen : {"raise", "nan"}, default "raise"
+            What to do with rows that hold a level the fit has not seen.
+
+        Returns
+        -------
+        (n,) predictions; NaN for rows with missing values.
+
+        Raises
+        ------
+        DataError
+            Naming what is wrong with the new rows.
+        """
+        if exog is None:
+            return self.fittedvalues if which == "mean" else self.linear_predictor
+        return predict(self, exog, which, offset, exposure, unseen, n_threads)
+
+    def summary(self, alpha: float = 0.05) -> Summary:
+        """Table of coefficients and goodness of fit; prints as text, shows as HTML in notebooks."""
+        return Summary(self, alpha)
+
+    def _repr_html_(self) -> str:
+        return self.summary()._repr_html_()
+
+    def __repr__(self) -> str:
+        return (
+            f"<Results: {type(self.family).__name__}/{type(self.family.link).__name__}, "
+            f"{self.rank} coefficients, {self.nobs:g} observations, deviance {self.deviance:.6g}, "
+            f"{'converged' if self.converged else self.status.name.lower()}>"
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write the fit to a JSON file that `fastglm.load` reads; no data goes with it."""
+        from fastglm.saving import save
+
+        save(self, path)
+
+    # -- labels and the data behind
+
+    def _model_with_data(self, what: str) -> GLM:
+        if self.model is None:
+            raise DataError(
+                f"{what} cannot be computed: this result was loaded without the data of its fit."
+            )
+        return self.model
+
+    def _vector(self, values: np.ndarray) -> Any:
+        if not self.labelled:
+            return values
+        import pandas as pd
+
+        return pd.Series(values, index=list(self.names))
+
+    def _matrix(self, values: np.ndarray, columns: tuple) -> Any:
+        if not self.labelled:
+            return values
+        import pandas as pd
+
+        return pd.DataFrame(values, index=list(self.names), columns=list(columns))
+
+    def _rows(self, values: np.ndarray) -> Any:
+        if not self.labelled or self.model is None:
+            return values
+        import pandas as pd
+
+        return pd.Series(values, index=self.model.rows.index)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the data: a pickled result is a few kilobytes whatever n is."""
+        if self.model is not None:
+            for name in LAZY_NUMBERS:
+                getattr(self, name)
+        state = dict(self.__dict__)
+        for name in ("_row_layout", "_null"):
+            state.pop(name, None)
+        return state | {"model": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+
+def _frozen(array: np.ndarray) -> np.ndarray:
+    array.setflags(write=False)
+    return array
+
+
+def _dispersion(
+    scale: float | str | None, family: Family, solution: Solution, df_resid: float
+) -> float:
+    """The dispersion asked for; NaN where it is estimated and no degree of freedom is left."""
+    if scale is None:
+        scale = 1.0 if family.dispersion_known else "X2"
+    if isinstance(scale, str):
+        if scale.lower() not in ("x2", "dev"):
+            raise ModelError(f'scale must be a positive number, "X2" or "dev", not {scale!r}')
+        total = solution.pearson_chi2 if scale.lower() == "x2" else solution.deviance
+        return total / df_resid if df_resid > 0 else float("nan")
+    if not scale > 0:
+        raise ModelError(f"scale must be positive, not {scale!r}")
+    return float(scale)

@@ -1,0 +1,122 @@
+"""Saved fits: plain JSON with a format version; no pickle, no data, and no code to run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastglm.design.recipe import Recipe
+from fastglm.errors import DataError, Status
+from fastglm.families import Family
+from fastglm.results import LAZY_NUMBERS, Results
+
+__all__ = ["FORMAT", "load", "save"]
+
+#: Version of the format; a file of a later one is refused.
+FORMAT = 1
+
+_PLAIN = (
+    "deviance", "pearson_chi2", "scale", "nobs", "sum_weights", "rank", "has_intercept", "n_iter",
+    "n_sweeps", "decrement", "use_t", "cov_type", "response_name", "has_offset",
+    "has_exposure", "labelled", "n_dropped", "n_threads",
+)  # fmt: skip
+_DICTS = ("column_names", "missing", "timings")
+_ARRAYS = ("estimates", "information_inverse", "covariance")
+
+
+def save(results: Results, path: str | Path) -> None:
+    """Write a fit to `path`, atomically; see `Results.save`."""
+    target = Path(path)
+    temporary = target.with_name(target.name + ".part")
+    temporary.write_text(json.dumps(to_dict(results), indent=1) + "\n", encoding="utf-8")
+    temporary.replace(target)
+
+
+def to_dict(results: Results) -> dict[str, Any]:
+    """A fit as plain JSON types. NaN is null; floats are written so that they read back exactly."""
+    saved: dict[str, Any] = {"fastglm": FORMAT}
+    saved |= {name: _plain(getattr(results, name)) for name in (*_PLAIN, *LAZY_NUMBERS)}
+    saved |= {name: dict(getattr(results, name)) for name in _DICTS}
+    saved |= {name: _plain(getattr(results, name).tolist()) for name in _ARRAYS}
+    saved["names"] = list(results.names)
+    saved["terms"] = [[name, term.start, term.stop] for name, term in results.terms]
+    saved["status"] = results.status.name
+    saved["family"] = results.family.to_dict()
+    saved["formula"] = results.formula
+    saved["recipe"] = None if results.recipe is None else results.recipe.to_dict()
+    return saved
+
+
+def load(path: str | Path) -> Results:
+    """Read a fit that `Results.save` wrote.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    Results
+        That predicts exactly the same numbers. What needs the data of the fit, such as residuals,
+        raises `DataError`.
+
+    Raises
+    ------
+    DataError
+        If the file is not a saved fit, is of a later format, or names a transform, family or link
+        that is not known. Nothing in the file is ever run.
+    """
+    try:
+        saved = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is not a saved model: {error}") from None
+    if not isinstance(saved, dict) or "fastglm" not in saved:
+        raise DataError(f"{path} is not a model saved by fastglm.")
+    if saved["fastglm"] != FORMAT:
+        raise DataError(
+            f"{path} has format {saved['fastglm']!r}, but this version reads format {FORMAT}: "
+            "upgrade fastglm."
+        )
+    try:
+        return from_dict(saved)
+    except KeyError as error:
+        raise DataError(f"{path} is not a complete model: {error} is missing.") from None
+
+
+def from_dict(saved: dict[str, Any]) -> Results:
+    """The fit that `to_dict` described."""
+    arguments: dict[str, Any] = {name: saved[name] for name in _DICTS}
+    arguments |= {name: _float(saved[name]) for name in _PLAIN}
+    for name in _ARRAYS:
+        arguments[name] = np.array(saved[name], dtype=np.float64)
+        arguments[name].setflags(write=False)
+    results = Results(
+        family=Family.from_dict(saved["family"]),
+        names=tuple(saved["names"]),
+        terms=tuple((name, slice(start, stop)) for name, start, stop in saved["terms"]),
+        status=Status[saved["status"]],
+        formula=saved["formula"],
+        recipe=None if saved["recipe"] is None else Recipe.from_dict(saved["recipe"]),
+        **arguments,
+    )
+    results.__dict__.update({name: _float(saved[name]) for name in LAZY_NUMBERS})
+    return results
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return None if np.isnan(value) else str(value)
+    return value
+
+
+def _float(value: Any) -> Any:
+    if value is None:
+        return np.nan
+    return float(value) if value in ("inf", "-inf") else value

@@ -1,0 +1,91 @@
+"""Quantities of single rows at given coefficients, through the kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from fastglm.design.layout import Layout
+from fastglm.families import Family
+from fastglm.kernels import context as slots
+from fastglm.kernels.planes import LOG_LIKELIHOOD
+from fastglm.kernels.rows import rows_kernel
+from fastglm.solve.fit import count_chunks
+from fastglm.solve.threads import launch
+
+__all__ = ["evaluate_rows", "to_sweep_columns"]
+
+
+def to_sweep_columns(layout: Layout, values: np.ndarray) -> np.ndarray:
+    """Coefficients of the sweep's columns from those of the model's: (..., p) to (..., q).
+
+    Aliased coefficients, NaN, count as zero.
+    """
+    values = np.where(np.isnan(values), 0.0, values)
+    start, index, weight = layout.transform
+    if not start.size:
+        return np.ascontiguousarray(values)
+    sweep = np.zeros((*values.shape[:-1], layout.n_sweep))
+    owner = np.repeat(np.arange(layout.n_columns), np.diff(start))
+    np.add.at(sweep, (..., index), weight * values[..., owner])
+    return sweep
+
+
+def evaluate_rows(
+    layout: Layout,
+    family: Family,
+    params: np.ndarray,
+    planes: Sequence[int],
+    *,
+    dispersion: float = 1.0,
+    factor: np.ndarray | None = None,
+    n_threads: int = 1,
+) -> np.ndarray:
+    """Evaluate planes (`fastglm.kernels.planes`) for every row.
+
+    Parameters
+    ----------
+    layout
+        Rows; with a response for everything but the linear predictor, mean and quadratic form.
+    family
+        With its link.
+    params
+        (p,) coefficients; NaN where aliased.
+    planes
+        Which planes.
+    dispersion
+        At which log-likelihoods are evaluated.
+    factor
+        (k, p) matrix for the quadratic form |factor x|**2.
+    n_threads
+        From `usable_threads`.
+
+    Returns
+    -------
+    ndarray, shape (len(planes), n)
+    """
+    beta = to_sweep_columns(layout, params)
+    shift, scale = np.zeros(layout.n_dense), np.ones(layout.n_dense)
+    parameters = np.array([family.parameter, dispersion, family.link.parameter])
+    wanted = np.array(planes, dtype=np.int64)
+    output = np.empty((wanted.size, layout.n_rows))
+    context = layout.context.copy()
+    context[slots.N_CHUNKS] = count_chunks(layout)
+    context[slots.BETA] = beta.ctypes.data
+    context[slots.SHIFT] = shift.ctypes.data
+    context[slots.SCALE] = scale.ctypes.data
+    context[slots.PARAMETERS] = parameters.ctypes.data
+    context[slots.INVERSE_ROWS] = family.link.inverse_rows.address
+    context[slots.RESPOND_ROWS] = family.respond_rows.address
+    context[slots.N_WANTED] = wanted.size
+    context[slots.WANTED] = wanted.ctypes.data
+    context[slots.OUTPUT] = output.ctypes.data
+    if LOG_LIKELIHOOD in planes:
+        context[slots.LOG_DENSITY_ROWS] = family.log_density_rows.address
+    if factor is not None:
+        factor = to_sweep_columns(layout, factor)
+        context[slots.FACTOR] = factor.ctypes.data
+        context[slots.N_FACTOR] = factor.shape[0]
+    launch(rows_kernel, context, int(context[slots.N_CHUNKS]), n_threads)
+    return output
