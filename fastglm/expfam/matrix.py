@@ -199,7 +199,7 @@ class _Wishart(ExponentialFamily):
         excess = scales * (1 + degrees) + degrees
         # The log determinant, not the sum of logs: a small eigenvalue has few digits.
         log_ratio = _log_det(other_precision) - _log_det(precision)
-        log_ratio = log_ratio + self._p * np.log1p(degrees[..., 0])
+        log_ratio = log_ratio + self._p * np.log(half / end)[..., 0]
         near = np.abs(excess).max(-1) < 0.5
         close = log_excess(np.where(near[..., None], excess, 0.0), 1.0).sum(-1)
         means = end[..., 0] * np.where(near, close, excess.sum(-1) - log_ratio)
