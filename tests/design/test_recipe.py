@@ -1,6 +1,7 @@
 """Recipes against formulaic's model matrices and R's."""
 
 import json
+import pickle
 import warnings
 from pathlib import Path
 
@@ -461,3 +462,22 @@ def test_numeric_columns_of_a_frame_are_taken_without_a_copy():
     assert result.design.constant is None
     assert all(np.shares_memory(part.factors[0], values) for part in result.design.parts)
     np.testing.assert_array_equal(result.design.to_dense(), values)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_the_order_of_rows_does_not_matter(library, frame):
+    order = np.random.default_rng(9).permutation(len(frame))
+    formula = "y ~ a * c + C(k) + bs(x, df=4)"
+    _, straight = Recipe.fit(formula, LIBRARIES[library](frame))
+    shuffled = frame.iloc[order].reset_index(drop=True)
+    _, result = Recipe.fit(formula, LIBRARIES[library](shuffled))
+    assert result.design.names == straight.design.names
+    np.testing.assert_array_equal(result.design.to_dense(), straight.design.to_dense()[order])
+
+
+def test_a_pickled_recipe_is_small_and_gives_the_same_columns(frame):
+    recipe, result = Recipe.fit("y ~ a * bs(x, df=5) + C(c, contr.sum)", frame)
+    pickled = pickle.dumps(recipe)
+    assert len(pickled) < 4000
+    again = pickle.loads(pickled).apply(frame)
+    np.testing.assert_array_equal(again.design.to_dense(), result.design.to_dense())
