@@ -89,7 +89,8 @@ class ExponentialFamily(Constructed):
                 f"and {type(other).__name__}"
             )
         for name, value in self.fixed.items():
-            if not np.all(value == getattr(other, name)):
+            pair = {name: np.asarray(value), "other": np.asarray(getattr(other, name))}
+            if not np.equal(*checks.broadcast(**pair)).all():
                 raise ModelError(f"kl_divergence needs members with the same {name}")
         with np.errstate(under="ignore"):
             return self._divergence(other)[()]

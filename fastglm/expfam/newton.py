@@ -30,25 +30,9 @@ def natural_from_mean(
     the slope along it has not turned clearly positive, and halved otherwise or when it leaves
     the natural parameter space (Boyd & Vandenberghe 2004, section 9.5).
 
-    Parameters
-    ----------
-    family : type
-        A class of members with `mean_parameter` and `fisher_information`.
-    mean : ndarray, shape (…, k)
-        Mean parameters inside the mean parameter space.
-    start : ndarray, shape (…, k)
-        A point inside the natural parameter space.
-    fixed : dict
-        The known parameters of the family.
-
-    Returns
-    -------
-    ndarray, shape (…, k)
-
-    Raises
-    ------
-    FastGLMError
-        If some element of the batch has not converged after 500 steps.
+    `mean` (…, k) must lie inside the mean parameter space and `start` (…, k) inside the natural
+    one; `fixed` holds the known parameters. Returns η, (…, k). Raises FastGLMError when some
+    element of the batch has not converged after 500 steps.
     """
     eta = start
     previous = np.full(mean.shape[:-1], np.inf)

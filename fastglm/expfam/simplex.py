@@ -194,8 +194,11 @@ class Dirichlet(_Proportions):
         return np.log(y)
 
     def _draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-        parts = rng.standard_gamma(self.alpha, (*shape, self.alpha.shape[-1]))
-        return parts / parts.sum(-1, keepdims=True)
+        # Logarithms of gamma draws (Marsaglia & Tsang 2000, section 8): with small
+        # concentrations the draws themselves would all underflow.
+        full = (*shape, self.alpha.shape[-1])
+        logs = np.log(rng.standard_gamma(self.alpha + 1, full))
+        return special.softmax(logs - rng.standard_exponential(full) / self.alpha, axis=-1)
 
     @classmethod
     def _check_size(cls, size: int) -> None:

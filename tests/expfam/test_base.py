@@ -235,6 +235,8 @@ def test_nan_and_wrong_shapes_are_named(member):
 def test_kl_needs_the_same_class_and_known_parameters():
     with pytest.raises(ModelError, match="one class; got Poisson and Normal"):
         expfam.Poisson(1.0).kl_divergence(expfam.Normal(0.0, 1.0))
+    with pytest.raises(DataError, match="do not broadcast"):
+        expfam.Binomial([3, 3], 0.5).kl_divergence(expfam.Binomial([3, 3, 3], 0.5))
     with pytest.raises(ModelError, match="the same n"):
         expfam.Binomial(3, 0.5).kl_divergence(expfam.Binomial(4, 0.5))
 

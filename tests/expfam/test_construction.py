@@ -96,6 +96,12 @@ def test_weights_are_copies(member):
     np.testing.assert_allclose(weighted.natural_parameter, repeated.natural_parameter, rtol=1e-8)
 
 
+def test_weights_may_differ_by_batch():
+    y = np.array([[1.0, 1.0], [2.0, 2.0], [4.0, 4.0]])
+    fitted = expfam.Poisson.fit(y, weights=[[1, 0], [1, 0], [1, 5]])
+    np.testing.assert_allclose(fitted.mean, [7 / 3, 4.0])
+
+
 def test_conjugate_prior_is_pseudo_observations(member, other):
     y = member.sample(4, 60)
     extra = other.sample(5, 30)

@@ -128,6 +128,14 @@ def test_divergence_of_large_shapes_at_equal_means():
     np.testing.assert_allclose(one.kl_divergence(two), 3 * (0.5 - np.log(1.5)) / 2, rtol=1e-7)
 
 
+def test_dirichlet_draws_at_tiny_concentrations():
+    y = expfam.Dirichlet([1e-4, 2e-4]).sample(0, 20_000)
+    np.testing.assert_allclose(y.sum(-1), 1.0, rtol=1e-12)
+    # Nearly every draw is a corner; the second is twice as likely.
+    share = y[:, 1].mean()
+    assert abs(share - 2 / 3) < 4 * np.sqrt(2 / 9 / 20_000)
+
+
 def test_tails_beyond_the_smallest_probability():
     bernoulli = expfam.Bernoulli.from_natural_parameter([-800.0])
     assert bernoulli.log_prob(1) == -800.0

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import fastglm
 from fastglm import expfam, families
 from fastglm.errors import ModelError
 
@@ -32,9 +33,21 @@ def test_the_class_alone_is_enough(member, family, link):
     if family is families.NegativeBinomial:
         with pytest.raises(ModelError, match="pass size="):
             type(member).glm_family()
-        assert type(member).glm_family(size=2.0).alpha == 0.5
+        assert "alpha=0.5" in repr(type(member).glm_family(size=2.0))
     else:
         assert isinstance(type(member).glm_family(), family)
+
+
+@pytest.mark.parametrize("family", [expfam.Bernoulli, expfam.Poisson])
+def test_the_regression_derived_from_a_member_solves_its_score_equations(family):
+    rng = np.random.default_rng(0)
+    X = np.column_stack([np.ones(300), rng.normal(size=300)])
+    y = family.from_natural_parameter((X @ [0.2, 0.7])[:, None]).sample(1)
+    params = fastglm.GLM(y, X, family=family).fit(tol=1e-14).params
+    fitted = family.from_natural_parameter((X @ params)[:, None])
+    # The gradient of Σ log p(y; η = Xθ) in θ.
+    score = X.T @ (y - fitted.mean_parameter[:, 0])
+    np.testing.assert_allclose(score, 0.0, atol=1e-8)
 
 
 # Var[y] over V(E[y]): the dispersion each member stands for.
