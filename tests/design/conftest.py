@@ -1,5 +1,10 @@
+import warnings
+
+import formulaic
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 
 
@@ -22,3 +27,50 @@ def frame():
             "my col": rng.uniform(1, 2, n),
         }
     )
+
+
+def to_polars(frame):
+    """With an Enum for pandas categories: polars' Categorical has no order of levels."""
+    enums = [
+        pl.Series(name, frame[name].astype(object), dtype=pl.Enum(list(frame[name].cat.categories)))
+        for name in frame.select_dtypes("category")
+    ]
+    return pl.from_pandas(frame).with_columns(enums)
+
+
+CONVERSIONS = {
+    "pandas": lambda frame: frame,
+    "polars": to_polars,
+    "pyarrow": lambda frame: pa.Table.from_pandas(frame, preserve_index=False),
+    "pyarrow in chunks": lambda frame: pa.concat_tables(
+        [
+            pa.Table.from_pandas(frame[:30], preserve_index=False),
+            pa.Table.from_pandas(frame[30:], preserve_index=False),
+        ]
+    ),
+    "dictionary of arrays": lambda frame: {name: frame[name].to_numpy() for name in frame},
+    "dictionary of lists": lambda frame: {name: frame[name].tolist() for name in frame},
+    "dictionary of series": lambda frame: dict(frame.items()),
+    "pandas categories": lambda frame: frame.astype({"a": "category", "c": "category"}),
+    "pandas objects": lambda frame: frame.astype({"a": object, "c": object}),
+    "pandas nullable": lambda frame: frame.convert_dtypes(),
+}
+
+
+@pytest.fixture(params=CONVERSIONS)
+def convert(request):
+    """Turn a pandas frame into another kind of frame with the same columns."""
+    return CONVERSIONS[request.param]
+
+
+@pytest.fixture(scope="package")
+def expected():
+    """Formulaic's response and model matrix, both as data frames."""
+
+    def matrices(formula, frame):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            both = formulaic.model_matrix(formula, frame)
+        return both.lhs, both.rhs
+
+    return matrices
