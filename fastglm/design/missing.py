@@ -35,10 +35,10 @@ def missing_rows(column: Column) -> np.ndarray | None:
     if isinstance(column, Categories):
         codes = column.codes
         return codes < 0 if codes.dtype.kind == "i" and codes.min() < 0 else None
-    if _all_finite(column):
+    # The minimum of an array with a NaN is NaN: one pass without a temporary.
+    if column.dtype.kind != "f" or not np.isnan(column.min()):
         return None
-    rows = np.isnan(column)
-    return rows if rows.any() else None
+    return np.isnan(column)
 
 
 def raise_missing(missing: Mapping[str, np.ndarray]) -> None:

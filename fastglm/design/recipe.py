@@ -193,7 +193,9 @@ class Recipe:
         ones = [
             design.names.index(text)
             for text, factor in factors.items()
-            if isinstance(factor, NumericFactor) and (factor.values == 1).all()
+            if isinstance(factor, NumericFactor)
+            and factor.values[0] == 1
+            and (factor.values == 1).all()
         ]
         return recipe, FrameDesign(
             design=replace(design, constant=ones[0] if ones else None),
