@@ -176,6 +176,8 @@ class ExponentialFamily(Constructed):
     def plot(cls, etas: Any = None, ax: Any = None, **fixed: Any) -> Any:
         """Draw the density or mass function as η varies, with T, a and b fixed.
 
+        For vectors and matrices that of their first entry.
+
         Parameters
         ----------
         etas : sequence of natural parameters, each (k,) or a number, optional
@@ -193,7 +195,7 @@ class ExponentialFamily(Constructed):
         Raises
         ------
         ModelError
-            If a response of this class is not a single number.
+            If there is nothing to draw, or one of `etas` is a batch.
         """
         from fastglm.expfam.plots import draw
 

@@ -12,6 +12,7 @@ from fastglm.expfam.base import Array, ExponentialFamily, Symbols
 from fastglm.expfam.checks import Support
 from fastglm.expfam.counts import category_log_mass, count_sum
 from fastglm.expfam.special import log_factorial_gap, poisson_divergence
+from fastglm.expfam.trials import Binomial
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -168,6 +169,11 @@ class Multinomial(_Draws):
         "log(p_i/p_k), i < k",
         "p_i = exp(η_i)/(1 + sum(exp(η)))",
     )
+    plot_examples = (
+        {"n": 10, "p": [0.2, 0.4, 0.4]},
+        {"n": 10, "p": [0.5, 0.25, 0.25]},
+        {"n": 10, "p": [0.8, 0.1, 0.1]},
+    )
     n: Array
 
     def __init__(self, n: Any, p: Any) -> None:
@@ -196,6 +202,9 @@ class Multinomial(_Draws):
         for index in np.ndindex(log_p.shape):
             result[index[:-1]] += _category_surprise(self._trials[index[:-1]], log_p[index])
         return result[()]
+
+    def _marginal(self) -> Binomial:
+        return Binomial(self.n, self.p[..., 0])
 
     def _statistic(self, y: Array) -> Array:
         return y[..., :-1]

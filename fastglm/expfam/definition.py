@@ -61,6 +61,10 @@ class Definition(ABC):
     @abstractmethod
     def _entropy(self) -> Array: ...
 
+    def _marginal(self) -> Definition:
+        """Return what `plot` draws: for vectors and matrices the member of the first entry."""
+        return self
+
     @abstractmethod
     def _statistic(self, y: Array) -> Array: ...
 

@@ -294,6 +294,11 @@ class Wishart(_Wishart):
         "(df/2, -scale⁻¹/2)",
         "df = 2 η₁, scale = (-2 η₂)⁻¹",
     )
+    plot_examples = (
+        {"df": 3.0, "scale": [[1.0, 0.5], [0.5, 1.0]]},
+        {"df": 6.0, "scale": [[1.0, 0.5], [0.5, 1.0]]},
+        {"df": 6.0, "scale": [[2.0, 0.5], [0.5, 1.0]]},
+    )
 
     @classmethod
     def _precision(cls, scale: Array) -> Array:
@@ -302,6 +307,9 @@ class Wishart(_Wishart):
     @classmethod
     def _wishart_matrix(cls, y: Array) -> Array:
         return y
+
+    def _marginal(self) -> Wishart:
+        return Wishart(self.df, self.scale[..., :1, :1])
 
     def _entropy(self) -> Array:
         return self._wishart_entropy()
@@ -329,6 +337,11 @@ class InverseWishart(_Wishart):
         "(df/2, -scale/2)",
         "df = 2 η₁, scale = -2 η₂",
     )
+    plot_examples = (
+        {"df": 6.0, "scale": [[1.0, 0.5], [0.5, 1.0]]},
+        {"df": 12.0, "scale": [[1.0, 0.5], [0.5, 1.0]]},
+        {"df": 12.0, "scale": [[2.0, 0.5], [0.5, 1.0]]},
+    )
 
     @classmethod
     def _precision(cls, scale: Array) -> Array:
@@ -337,6 +350,9 @@ class InverseWishart(_Wishart):
     @classmethod
     def _wishart_matrix(cls, y: Array) -> Array:
         return _inverse(y)
+
+    def _marginal(self) -> InverseWishart:
+        return InverseWishart(self.df - self._p + 1, self.scale[..., :1, :1])
 
     def _entropy(self) -> Array:
         # The volume element changes by det(y)^(p + 1) between y⁻¹ and y.

@@ -176,6 +176,11 @@ class Dirichlet(_Proportions):
         "alpha",
         "alpha = η",
     )
+    plot_examples = (
+        {"alpha": [1.0, 1.0, 1.0]},
+        {"alpha": [2.0, 6.0, 2.0]},
+        {"alpha": [6.0, 2.0, 2.0]},
+    )
     alpha: Array
 
     def __init__(self, alpha: Any) -> None:
@@ -192,6 +197,9 @@ class Dirichlet(_Proportions):
 
     def _logs(self, y: Array) -> Array:
         return np.log(y)
+
+    def _marginal(self) -> Beta:
+        return Beta(self.alpha[..., 0], self.alpha[..., 1:].sum(-1))
 
     def _draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
         # Logarithms of gamma draws (Marsaglia & Tsang 2000, section 8): with small

@@ -47,10 +47,32 @@ def test_curves_are_the_density():
     assert np.trapezoid(y, x) > 0.99
 
 
-def test_every_scalar_member_draws(member):
-    if member.support.example.ndim:
-        with pytest.raises(ModelError, match="single numbers"):
-            member.plot([member.natural_parameter])
+def test_every_member_draws(member):
+    ax = type(member).plot()
+    assert len(ax.get_legend().get_texts()) == 3
+    expected = "first entry of y" if member.support.example.ndim else "y"
+    assert ax.get_xlabel() == expected
+
+
+def test_matrices_and_vectors_are_drawn_by_their_first_entry(member):
+    if not member.support.example.ndim:
+        pytest.skip("a single number is drawn as it is")
+    draws = member.sample(0, 20_000)
+    first = draws.reshape(len(draws), -1)[:, 0]
+    ax = member.plot([member.natural_parameter])
+    if isinstance(member, expfam.Multinomial):
+        shares = np.bincount(first, minlength=8) / len(first)
+        drawn = [bar.get_height() for bar in ax.containers[0]]
+        np.testing.assert_allclose(drawn, shares[: len(drawn)], atol=0.02)
     else:
-        ax = type(member).plot()
-        assert len(ax.get_legend().get_texts()) == 3
+        x, density = ax.lines[0].get_data()
+        low, high = np.quantile(first, [0.2, 0.7])
+        inside = (x > low) & (x < high)
+        area = np.trapezoid(density[inside], x[inside])
+        assert abs(area - 0.5) < 0.03
+
+
+def test_nothing_to_draw_and_batches_are_refused():
+    for etas in ([], [[[0.0], [1.0]]]):
+        with pytest.raises(ModelError, match="at least one eta"):
+            expfam.Bernoulli.plot(etas)
