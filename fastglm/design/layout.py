@@ -9,10 +9,13 @@ from itertools import chain
 import numpy as np
 import scipy.sparse
 
-from fastglm.design.parts import Coded, Dense, Design, Ones, Product, Sparse
+from fastglm.design.parts import Coded, Dense, Design, Ones, Product
 from fastglm.kernels import context as slots
 from fastglm.kernels.context import CONTEXT_SIZE, ELEMENT_CODES
+from fastglm.kernels.gram import accumulate_stage
+from fastglm.kernels.load import load_stage
 from fastglm.kernels.planes import BLOCK_ROWS
+from fastglm.kernels.predict import predict_stage
 
 __all__ = ["Layout", "Transform", "lay_out"]
 
@@ -173,6 +176,9 @@ def _fill(context: np.ndarray, tables: _Tables, n_rows: int, n_dense: int) -> li
         kept.append(array)
         context[slot] = array.ctypes.data
 
+    context[slots.LOAD] = load_stage.address
+    context[slots.PREDICT] = predict_stage.address
+    context[slots.ACCUMULATE] = accumulate_stage.address
     n_coded = len(tables.coded_levels)
     offsets = np.cumsum([n_dense, *tables.coded_levels])
     context[slots.N_ROWS] = n_rows
@@ -182,6 +188,7 @@ def _fill(context: np.ndarray, tables: _Tables, n_rows: int, n_dense: int) -> li
     context[slots.N_CODED] = n_coded
     context[slots.CONSTANT] = -1
     context[slots.MAX_ENTRIES] = n_coded
+    put(slots.PARAMETERS, np.zeros(3), np.float64)
     put(slots.SOURCES, _describe(tables.sources))
     put(slots.DENSE_START, tables.dense_start)
     put(slots.DENSE_FACTOR, tables.dense_factor)

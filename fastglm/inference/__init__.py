@@ -1,1 +1,1 @@
-
+"""What follows a fit: covariance, tests, residuals, prediction, summary."""

@@ -1,8 +1,8 @@
 """The table that every chunked kernel reads: sizes, and addresses of the arrays it works on.
 
 A kernel is a C function of two integers, the address of such a table and the number of a chunk of
-rows. Passing one table instead of thirty arrays keeps the call as cheap as a function call in C
-(a fit of 100 rows takes tens of microseconds in all), and lets one parallel loop serve every kernel.
+rows. Passing one table instead of thirty arrays keeps the call as cheap as a function call in C (a
+fit of 100 rows takes tens of microseconds in all), and lets one parallel loop serve every kernel.
 The names below are positions in the table; addresses are of contiguous arrays.
 """
 
@@ -19,7 +19,7 @@ from __future__ import annotations
     N_SWEEP,  # all sweep columns: dense, then the levels of each categorical, then sparse
     SOURCES,  # int64 (n_sources, 3): address, stride in elements, element type
     DENSE_START,  # int64 (n_dense + 1,): where each dense column's factors begin in DENSE_FACTOR
-    DENSE_FACTOR,  # int64: sources whose product is the column; no factor at all is a column of ones
+    DENSE_FACTOR,  # int64: sources whose product is the column; with no factor it is all ones
     CODED_START,  # int64 (n_coded + 1,): where each term's categoricals begin
     CODED_SOURCE,  # int64: sources of integer codes
     CODED_RADIX,  # int64: what one step of the code adds to the combined code
@@ -39,6 +39,9 @@ from __future__ import annotations
     OFFSET_SOURCE,  # -1: all zeros
     PARAMETERS,  # float64 (3,): of the family, dispersion, of the link
     BETA,  # float64 (n_sweep,)
+    LOAD,  # addresses of stages
+    PREDICT,
+    ACCUMULATE,
     FORWARD_ROWS,  # addresses of row blocks
     INVERSE_ROWS,
     START_ROWS,
@@ -51,7 +54,7 @@ from __future__ import annotations
     FACTOR,  # float64 (n_factor, n_sweep): the quadratic form of a row is |factor x|**2
     N_FACTOR,
     CONTEXT_SIZE,
-) = range(42)
+) = range(45)
 
 # Modes of a sweep, added together.
 WITH_GRAM = 1

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 from numba.core.types import float64, int32, int64
 
+from fastglm.kernels.block import TILE, dense_at, entries_at, padded_size, plane_at
 from fastglm.kernels.context import (
+    MODE,
     N_CODED,
     N_DENSE,
     N_SWEEP,
@@ -20,11 +21,10 @@ from fastglm.kernels.context import (
     SPARSE_OFFSET,
     SPARSE_START,
     SPARSE_VALUE,
+    WITH_GRAM,
 )
-from fastglm.kernels.jit import called, called_sums, inlined, inlined_sums, pointer
-from fastglm.kernels.planes import PLANE
-
-TILE = 4
+from fastglm.kernels.jit import RowBlock, called, called_sums, inlined, inlined_sums, pointer
+from fastglm.kernels.planes import PLANE, RESIDUAL, SCRATCH, WEIGHT
 
 
 @inlined_sums
@@ -122,21 +122,22 @@ def dense_gram(n_padded, rows, dense, gram, order):
 
 
 @inlined
-def row_entries(context, start, i, entry_index, entry_value, index, value):
+def row_entries(context, start, i, entries):
     """Gather the sparse entries of row `i` of the block; returns how many there are."""
+    column_planes, value_planes, columns, values = entries
     n_coded = context[N_CODED]
     for t in range(n_coded):
-        index[t] = entry_index[PLANE * t + i]
-        value[t] = entry_value[PLANE * t + i]
+        columns[t] = column_planes[PLANE * t + i]
+        values[t] = value_planes[PLANE * t + i]
     count = n_coded
     if context[SPARSE_START] != 0:
         row_start = pointer(context[SPARSE_START], int64)
-        columns = pointer(context[SPARSE_INDEX], int32)
-        values = pointer(context[SPARSE_VALUE], float64)
+        sparse_columns = pointer(context[SPARSE_INDEX], int32)
+        sparse_values = pointer(context[SPARSE_VALUE], float64)
         offset = context[SPARSE_OFFSET]
         for e in range(row_start[start + i], row_start[start + i + 1]):
-            index[count] = offset + columns[e]
-            value[count] = values[e]
+            columns[count] = offset + sparse_columns[e]
+            values[count] = sparse_values[e]
             count += 1
     return count
 
@@ -144,11 +145,11 @@ def row_entries(context, start, i, entry_index, entry_value, index, value):
 @called
 def sparse_score(context, start, rows, entries, residual, score):
     """Adds the sparse columns' part of the score."""
-    entry_index, entry_value, index, value = entries
+    _, _, columns, values = entries
     for i in range(rows):
-        count = row_entries(context, start, i, entry_index, entry_value, index, value)
+        count = row_entries(context, start, i, entries)
         for e in range(count):
-            score[index[e]] += value[e] * residual[i]
+            score[columns[e]] += values[e] * residual[i]
 
 
 @called
@@ -158,52 +159,54 @@ def sparse_gram(context, start, rows, entries, root_weight, dense, gram, order):
     A pair of entries is added once, at (later, earlier) in the row's own order; the caller
     symmetrises.
     """
-    entry_index, entry_value, index, value = entries
+    _, _, columns, values = entries
     n_dense = context[N_DENSE]
     for i in range(rows):
-        count = row_entries(context, start, i, entry_index, entry_value, index, value)
+        count = row_entries(context, start, i, entries)
         weight = root_weight[i]
         for e in range(count):
-            scaled = value[e] * weight
-            corner = index[e] * order
+            scaled = values[e] * weight
+            corner = columns[e] * order
             for j in range(n_dense):
                 gram[corner + j] += scaled * dense[PLANE * j + i]
             scaled *= weight
             for f in range(e + 1):
-                gram[corner + index[f]] += scaled * value[f]
+                gram[corner + columns[f]] += scaled * values[f]
 
 
-@called
-def accumulate_score(context, start, rows, dense, entries, residual, score):
-    """Adds X' residual of one block."""
-    for j in range(context[N_DENSE]):
-        score[j] += _dot(pointer(dense + 8 * PLANE * j, float64), residual, rows)
-    if context[N_SWEEP] > context[N_DENSE]:
-        sparse_score(context, start, rows, entries, residual, score)
+def accumulate(context_address, start, rows, scratch, partial):
+    """Adds X' W X and X' residual of one block to the partial sums at address `partial`.
 
-
-@called
-def accumulate(context, start, rows, dense, entries, weight, residual, root_weight, gram, score):
-    """Adds X' W X and X' residual of one block; overwrites the dense planes and `root_weight`."""
+    A stage. Reads the planes WEIGHT and RESIDUAL; overwrites the dense planes and SCRATCH. Without
+    the mode WITH_GRAM only the score is added.
+    """
+    context = pointer(context_address, int64)
     n_dense = context[N_DENSE]
-    order = context[N_SWEEP]
+    n_padded, order = padded_size(context)
+    dense = dense_at(scratch)
+    entries = entries_at(context, scratch)
+    residual = plane_at(scratch, RESIDUAL)
+    score = pointer(partial + 8 * order * order, float64)
+    if context[N_SWEEP] > n_dense:
+        sparse_score(context, start, rows, entries, residual, score)
+    if not context[MODE] & WITH_GRAM:
+        for j in range(n_dense):
+            score[j] += _dot(pointer(dense + 8 * PLANE * j, float64), residual, rows)
+        return 0
+    weight = plane_at(scratch, WEIGHT)
+    root_weight = plane_at(scratch, SCRATCH)
     for i in range(rows):
         root_weight[i] = math.sqrt(weight[i])
     for j in range(n_dense):
         column = pointer(dense + 8 * PLANE * j, float64)
         score[j] += _score_and_scale(column, residual, root_weight, rows)
-    n_padded = (n_dense + TILE - 1) // TILE * TILE
-    padded_order = max(order, np.int64(n_padded))
-    dense_gram(n_padded, rows, dense, gram, padded_order)
-    if order > n_dense:
-        sparse_score(context, start, rows, entries, residual, score)
+    dense_gram(n_padded, rows, dense, partial, order)
+    if context[N_SWEEP] > n_dense:
+        gram = pointer(partial, float64)
         sparse_gram(
-            context,
-            start,
-            rows,
-            entries,
-            root_weight,
-            pointer(dense, float64),
-            pointer(gram, float64),
-            padded_order,
+            context, start, rows, entries, root_weight, pointer(dense, float64), gram, order
         )
+    return 0
+
+
+accumulate_stage = RowBlock(accumulate, "accumulate", {})

@@ -1,4 +1,4 @@
-"""The one place for compiler options: how kernels are compiled, where they are cached, how they are called.
+"""The one place for compiler options: how kernels are compiled, cached and called.
 
 Three kinds of compiled function:
 
@@ -37,8 +37,8 @@ PACKAGE = Path(__file__).resolve().parent.parent
 _IMPORT = re.compile(r"^\s*from\s+(fastglm[\w.]*)\s+import\s+(\([^)]*\)|[^\n]*)", re.MULTILINE)
 
 # A product and a sum may become one fused operation, and sums may be reordered into vector lanes.
-# Nothing else of fast-math is safe: `nnan` would delete the tests for NaN, and reassociation inside a
-# formula would undo its careful order of operations.
+# Nothing else of fast-math is safe: `nnan` would delete the tests for NaN, and reassociation inside
+# a formula would undo its careful order of operations.
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
 _SUM_OPTIONS = _OPTIONS | {"fastmath": {"reassoc", "contract", "nsz"}}
 
@@ -101,7 +101,7 @@ def _user_cache_folder() -> Path:
 
 @functools.lru_cache(maxsize=1)
 def cache_folder() -> Path:
-    """Where machine code is kept: beside the package, or in the user's cache if that is read-only."""
+    """Where machine code is kept: beside the package, or the user's cache if that is read-only."""
     if numba.config.CACHE_DIR:
         candidates = [Path(numba.config.CACHE_DIR) / "fastglm"]
     else:
@@ -215,17 +215,46 @@ def pointer(typing_context: Any, address: Any, element: Any) -> Any:
 
 
 @intrinsic
-def call_row_block(typing_context: Any, address: Any, planes: Any, rows: Any) -> Any:
-    """Call the `RowBlock` at `address`; returns its status."""
-    signature = types.int64(types.int64, types.int64, types.int64)
+def offset_pointer(typing_context: Any, base: Any, elements: Any) -> Any:
+    """The pointer `elements` further on than `base`."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.gep(args[0], [args[1]])
+
+    return base(base, types.int64), codegen
+
+
+def _call_by_address(n_arguments: int) -> Any:
+    """An intrinsic ``call(address, ...)`` for C functions of `n_arguments` 64-bit integers."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         int64 = context.get_value_type(types.int64)
-        function_type = cgutils.ir.FunctionType(int64, [int64, int64])
+        function_type = cgutils.ir.FunctionType(int64, [int64] * n_arguments)
         function = builder.inttoptr(args[0], function_type.as_pointer())
-        return builder.call(function, [args[1], args[2]])
+        return builder.call(function, args[1:])
 
+    signature = types.int64(*[types.int64] * (n_arguments + 1))
     return signature, codegen
+
+
+@intrinsic
+def call_row_block(typing_context: Any, address: Any, planes: Any, rows: Any) -> Any:
+    """Call the `RowBlock` of two arguments at `address`; returns its status."""
+    return _call_by_address(2)
+
+
+@intrinsic
+def call_stage(
+    typing_context: Any,
+    address: Any,
+    context: Any,
+    start: Any,
+    rows: Any,
+    scratch: Any,
+    target: Any,
+) -> Any:
+    """Call the stage of a sweep at `address` (`fastglm.kernels.stages`)."""
+    return _call_by_address(5)
 
 
 @intrinsic
@@ -248,11 +277,10 @@ def from_bits(typing_context: Any, bits: Any) -> Any:
     return types.float64(types.int64), codegen
 
 
-_ROW_BLOCK_SIGNATURE = types.int64(types.int64, types.int64)
-
-
 class RowBlock:
-    """A compiled C function ``int64 f(int64 planes_address, int64 rows)`` over one block of rows.
+    """A compiled C function of 64-bit integers, called by address for a block or chunk of rows.
+
+    Two arguments, the address of the planes and the number of rows, unless the template has more.
 
     Parameters
     ----------
@@ -284,7 +312,8 @@ class RowBlock:
 
     @functools.cached_property
     def _compiled(self) -> CFunc:
-        signature = (_ROW_BLOCK_SIGNATURE.args, _ROW_BLOCK_SIGNATURE.return_type)
+        n_arguments = self._function.__code__.co_argcount
+        signature = ((types.int64,) * n_arguments, types.int64)
         compiled = CFunc(self._function, signature, {}, dict(_OPTIONS))
         if self._cached:
             compiled._cache = KernelCache(self._function)

@@ -1,4 +1,4 @@
-"""Load: columns as they lie in memory, widened block by block into column-major planes of float64."""
+"""Load: columns as they lie in memory, widened block by block into planes of float64."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from numba.core.types import (
 )
 from numba.extending import intrinsic
 
+from fastglm.kernels.block import dense_at, entries_at, plane_at
 from fastglm.kernels.context import (
     CODED_FACTOR,
     CODED_FACTOR_START,
@@ -31,12 +32,15 @@ from fastglm.kernels.context import (
     DENSE_START,
     N_CODED,
     N_DENSE,
+    OFFSET_SOURCE,
+    RESPONSE_SOURCE,
     SCALE,
     SHIFT,
     SOURCES,
+    WEIGHT_SOURCE,
 )
-from fastglm.kernels.jit import called, inlined, pointer
-from fastglm.kernels.planes import PLANE
+from fastglm.kernels.jit import RowBlock, called, inlined, offset_pointer, pointer
+from fastglm.kernels.planes import OFFSET, PLANE, PRIOR_WEIGHT, RESPONSE, SCRATCH
 
 # Rows and columns of the panels that are transposed in registers.
 PANEL = 8
@@ -188,12 +192,9 @@ def _load_product(sources, factors, first, last, start, rows, target, scratch):
 
 
 @called
-def load_dense(context, start, rows, dense, scratch):
-    """The block's dense columns into planes of `dense`, shifted and scaled.
-
-    `dense` and `scratch` are addresses; `dense` holds as many planes as the number of columns
-    rounded up to the Gram kernel's tile, the last of which the caller has zeroed.
-    """
+def load_dense(context, start, rows, scratch):
+    """The block's dense columns into their planes, shifted and scaled."""
+    dense = dense_at(scratch)
     sources = pointer(context[SOURCES], int64)
     starts = pointer(context[DENSE_START], int64)
     factors = pointer(context[DENSE_FACTOR], int64)
@@ -216,7 +217,7 @@ def load_dense(context, start, rows, dense, scratch):
             start,
             rows,
             target,
-            pointer(scratch, float64),
+            plane_at(scratch, SCRATCH),
         )
         for i in range(rows):
             target[i] = (target[i] - shift[j]) * scale[j]
@@ -224,11 +225,8 @@ def load_dense(context, start, rows, dense, scratch):
 
 
 @called
-def load_coded(context, start, rows, entry_index, entry_value, scratch):
-    """The block's categorical terms as sparse entries: one plane of columns and one of values a term.
-
-    `entry_index` (int64) and `entry_value` (float64) are addresses of `n_coded` planes.
-    """
+def load_coded(context, start, rows, scratch):
+    """The block's categorical terms as sparse entries: planes of columns and of values."""
     sources = pointer(context[SOURCES], int64)
     starts = pointer(context[CODED_START], int64)
     code_sources = pointer(context[CODED_SOURCE], int64)
@@ -236,17 +234,46 @@ def load_coded(context, start, rows, entry_index, entry_value, scratch):
     offsets = pointer(context[CODED_OFFSET], int64)
     factor_starts = pointer(context[CODED_FACTOR_START], int64)
     factors = pointer(context[CODED_FACTOR], int64)
-    plane = pointer(scratch, float64)
+    plane = plane_at(scratch, SCRATCH)
+    columns, values, _, _ = entries_at(context, scratch)
     for t in range(context[N_CODED]):
-        index = pointer(entry_index + 8 * PLANE * t, int64)
-        value = pointer(entry_value + 8 * PLANE * t, float64)
+        first = PLANE * t
         for i in range(rows):
-            index[i] = offsets[t]
+            columns[first + i] = offsets[t]
         for c in range(starts[t], starts[t + 1]):
             load_source(sources, code_sources[c], start, rows, plane)
             step = radix[c]
             for i in range(rows):
-                index[i] += step * np.int64(plane[i])
+                columns[first + i] += step * np.int64(plane[i])
+        target = offset_pointer(values, first)
         _load_product(
-            sources, factors, factor_starts[t], factor_starts[t + 1], start, rows, value, plane
+            sources, factors, factor_starts[t], factor_starts[t + 1], start, rows, target, plane
         )
+
+
+@inlined
+def _load_or_fill(context, slot, start, rows, target, value):
+    """A row quantity from its source, or the same value in every row."""
+    if context[slot] >= 0:
+        load_source(pointer(context[SOURCES], int64), context[slot], start, rows, target)
+    else:
+        for i in range(rows):
+            target[i] = value
+
+
+def load_block(context_address, start, rows, scratch, target):
+    """Everything about one block of rows: columns, response, prior weights and offset.
+
+    A stage: called by address, so that it is compiled once for every kernel. `target` is not used.
+    """
+    context = pointer(context_address, int64)
+    load_dense(context, start, rows, scratch)
+    if context[N_CODED] > 0:
+        load_coded(context, start, rows, scratch)
+    _load_or_fill(context, RESPONSE_SOURCE, start, rows, plane_at(scratch, RESPONSE), 0.0)
+    _load_or_fill(context, WEIGHT_SOURCE, start, rows, plane_at(scratch, PRIOR_WEIGHT), 1.0)
+    _load_or_fill(context, OFFSET_SOURCE, start, rows, plane_at(scratch, OFFSET), 0.0)
+    return 0
+
+
+load_stage = RowBlock(load_block, "load", {})

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 from numba.core.types import float64, int64
 
-from fastglm.kernels.context import N_BLOCKS, N_DENSE, OUTPUT
+from fastglm.kernels.block import allocate_scratch, block_rows, dense_at
+from fastglm.kernels.context import LOAD, N_BLOCKS, N_DENSE, OUTPUT
 from fastglm.kernels.gram import sum_plane
-from fastglm.kernels.jit import RowBlock, inlined_sums, pointer
-from fastglm.kernels.load import load_dense
+from fastglm.kernels.jit import RowBlock, call_stage, inlined_sums, pointer
 from fastglm.kernels.planes import PLANE
-from fastglm.kernels.sweep import block_rows
 
 
 @inlined_sums
@@ -31,21 +29,21 @@ def moments_chunk(context_address, chunk):
     n_dense = context[N_DENSE]
     mean = pointer(context[OUTPUT], float64)
     squares = pointer(context[OUTPUT] + 8 * n_dense, float64)
-    scratch = np.empty((n_dense + 1) * PLANE)
-    dense = scratch.ctypes.data
+    scratch_array = allocate_scratch(context)
+    scratch = scratch_array.ctypes.data
     seen = 0.0
     for block in range(context[N_BLOCKS]):
         start, rows = block_rows(context, block)
-        load_dense(context, start, rows, dense, dense + 8 * PLANE * n_dense)
+        call_stage(context[LOAD], context_address, start, rows, scratch, 0)
         for j in range(n_dense):
-            plane = pointer(dense + 8 * PLANE * j, float64)
+            plane = pointer(dense_at(scratch) + 8 * PLANE * j, float64)
             block_mean = sum_plane(plane, rows) / rows
             difference = block_mean - mean[j]
             squares[j] += _squares_about(plane, block_mean, rows)
             squares[j] += difference * difference * seen * rows / (seen + rows)
             mean[j] += difference * rows / (seen + rows)
         seen += rows
-    return 0
+    return scratch_array.size * 0
 
 
 moments_kernel = RowBlock(moments_chunk, "moments", {})

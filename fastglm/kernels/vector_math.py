@@ -83,9 +83,13 @@ def expm1(x):
     clipped = min(max(x, -746.0), 710.0)
     k, r, tail = _exp_parts(clipped)
     half = k >> 1
-    scale = power_of_two(half) * power_of_two(k - half)
+    scale_1 = power_of_two(half)
+    scale_2 = power_of_two(k - half)
+    scale = scale_1 * scale_2
     moderate = (scale - 1.0) + scale * (r + tail)
-    value = exp(x) if x > 60.0 else moderate
+    # From here on the 1 is below rounding, and `scale` alone may leave the range.
+    large = (1.0 + (r + tail)) * scale_1 * scale_2
+    value = large if x > 60.0 else moderate
     return value if x == x else x
 
 

@@ -1,1 +1,1 @@
-
+"""The loop around the sweep: steps, halving, convergence, factorisation, scaling, threads."""

@@ -1,4 +1,4 @@
-"""Cholesky factorisation of a Gram matrix on unit diagonal, left to right, and what is solved with it."""
+"""Cholesky factorisation of a Gram matrix on unit diagonal, left to right, and its solutions."""
 
 from __future__ import annotations
 

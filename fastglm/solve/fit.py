@@ -1,4 +1,4 @@
-"""The loop: sweep, step, until it converges; a sample of the rows goes first where there are many."""
+"""The loop: sweep, step, until it converges; a sample of rows goes first where there are many."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from fastglm.design.layout import Layout
 from fastglm.errors import Status
 from fastglm.families import Family
 from fastglm.kernels import context as slots
+from fastglm.kernels.block import TILE
 from fastglm.kernels.context import FROM_RESPONSE, N_SUMS, WITH_GRAM
-from fastglm.kernels.gram import TILE
 from fastglm.kernels.planes import BLOCK_ROWS
 from fastglm.kernels.sweep import sweep_kernel
 from fastglm.solve import state as at
@@ -153,8 +153,11 @@ class _Run:
         self.state[at.STEP_LENGTH] = 1.0
         self.vectors[at.THETA] = 0.0 if theta is None else theta
 
-    def run(self, options: SolverOptions) -> None:
-        """Sweeps and steps until the status is no longer RUNNING."""
+    def run(self, options: SolverOptions, on_trial: bool = False) -> None:
+        """Sweeps and steps until the status is no longer RUNNING, or a start on trial fails.
+
+        It has failed once a step must be shortened: Newton's method is far from its optimum.
+        """
         state, context = self.state, self.context
         state[at.TOLERANCE] = options.tol
         state[at.MAX_ITERATIONS] = options.max_iter
@@ -169,6 +172,8 @@ class _Run:
             step(context, self.layout.transform, state, self.vectors, matrices)
             if options.progress is not None:
                 options.progress(int(state[at.N_SWEEPS]), float(state[at.DEVIANCE]))
+            if on_trial and state[at.STEP_LENGTH] < 1.0:
+                return
 
 
 def count_chunks(layout: Layout, partial_bytes: int = 1) -> int:
@@ -234,12 +239,16 @@ def solve(
     clock.lap("scaling")
     run = _Run(layout, scaling, family, binary)
     clock.lap("setup")
+    on_trial = False
     if start_params is not None:
         run.start_from(scaling.from_params(start_params, layout))
     else:
-        _choose_start(run, family, binary, options)
+        on_trial = _choose_start(run, family, binary, options)
     clock.lap("warm start")
-    run.run(options)
+    run.run(options, on_trial)
+    if on_trial and _sample_misled(run):
+        run.start_from_response(None)
+        run.run(options)
     if run.state[at.STATUS] == Status.NOT_CONSTANT:
         # The column that looked constant in the sample of rows is not: no shifts, then.
         run = _Run(layout, find_scaling(layout, shifted=False), family, binary)
@@ -251,7 +260,8 @@ def solve(
     return _finish(run, clock)
 
 
-def _choose_start(run: _Run, family: Family, binary: bool, options: SolverOptions) -> None:
+def _choose_start(run: _Run, family: Family, binary: bool, options: SolverOptions) -> bool:
+    """Start from a sample of the rows where that pays, else from the response; whether it did."""
     rows = _sample_rows(run.layout)
     if rows:
         sample = _Run(run.layout, run.scaling, family, binary)
@@ -259,8 +269,19 @@ def _choose_start(run: _Run, family: Family, binary: bool, options: SolverOption
             run.start_from(sample.vectors[at.THETA])
             if run.layout.n_dense >= FREEZE_FROM_COLUMNS and sample.state[at.N_ALIASED] == 0:
                 run.freeze(sample, rows / run.layout.n_rows)
-            return
+            return True
     run.start_from_response(None)
+    return False
+
+
+def _sample_misled(run: _Run) -> bool:
+    """Whether the run from a sample's coefficients must be done again from the response.
+
+    A level that is rare in the sample may have a huge coefficient there. Its rows then have weights
+    near zero: Newton steps overshoot, or its column looks like a combination of others.
+    """
+    status = run.state[at.STATUS]
+    return status not in (Status.CONVERGED, Status.NOT_CONSTANT) or run.state[at.N_ALIASED] > 0
 
 
 def _restart_from_mean(run: _Run, family: Family, safe_mean: float, options: SolverOptions) -> None:

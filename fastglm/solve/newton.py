@@ -13,6 +13,7 @@ import numpy as np
 from numba.core.types import float64
 
 from fastglm.errors import Status
+from fastglm.kernels.block import padded_size
 from fastglm.kernels.context import (
     BETA,
     FROM_RESPONSE,
@@ -29,7 +30,6 @@ from fastglm.kernels.context import (
     WITH_GRAM,
 )
 from fastglm.kernels.jit import call_row_block, entry, inlined, pointer
-from fastglm.kernels.sweep import padded_size
 from fastglm.solve.cholesky import factorize, solve
 from fastglm.solve.state import (
     CANDIDATE,
@@ -66,8 +66,8 @@ NO_START = int(Status.NO_START)
 
 # A deviance is a sum with rounding errors: a rise by less than this share of it is none.
 DEVIANCE_ROUNDING = 1e-12
-# Standard errors come from weights at the last coefficients that were evaluated, whose relative error
-# is about sqrt(decrement / deviance): within this factor of tol squared they are right to 10 tol.
+# Standard errors come from weights at the last coefficients that were evaluated, whose relative
+# error is about sqrt(decrement / deviance): within this factor of tol squared it is 10 tol.
 STANDARD_ERROR_SLACK = 100.0
 # A refining step that shrinks the decrement by less than this has reached rounding.
 STAGNATION = 0.25
