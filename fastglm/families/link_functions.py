@@ -143,7 +143,7 @@ def cauchit_inverse(eta, parameter):
 
 @inlined
 def cauchit_curvature(eta, mu, complement, slope, parameter):
-    return -2.0 * eta * slope / (1.0 + eta * eta)
+    return -2.0 * (eta * slope) / (1.0 + eta * eta)
 
 
 @inlined

@@ -135,10 +135,8 @@ def binomial_unit_deviance(y, mu, complement, parameter):
 
 @inlined
 def binary_unit_deviance(y, mu, complement, parameter):
-    # log1p, or a mean close to the response would lose its digits to the distance from one.
-    wrong = complement if y > 0.5 else mu
-    right = mu if y > 0.5 else complement
-    return -2.0 * (vm.log1p(-wrong) if wrong < 0.5 else vm.log(right))
+    # Within rounding of 1, where a mean next to its response counts as equal to it.
+    return -2.0 * vm.log(mu if y > 0.5 else complement)
 
 
 @inlined

@@ -35,7 +35,8 @@ def tweedie_unit_deviance(y, mu, complement, parameter):
     b = 1.0 - parameter
     positive = y if y > 0.0 else 1.0
     relative = (positive - mu) / mu
-    log_ratio = vm.log1p(relative)
+    # The quotient overflows where its logarithm does not.
+    log_ratio = vm.log1p(relative) if abs(relative) < 0.5 else vm.log(positive) - vm.log(mu)
     mu_to_a = vm.power(mu, a)
     # Series of (expm1(a L)/a - expm1(L)) / b about L = 0, where the two terms cancel.
     term = 0.5 * log_ratio * log_ratio

@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 from fastglm import families
-from fastglm.errors import ModelError
-from fastglm.families import FAMILIES, links
+from fastglm.families import links
 
 REFERENCE = Path(__file__).parents[1] / "data" / "reference"
 

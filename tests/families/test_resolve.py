@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import pytest
+
+from fastglm import families
+from fastglm.errors import ModelError
+from fastglm.families import FAMILIES, links, resolve_family
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_name_class_and_object(name):
+    cls = FAMILIES[name]
+    assert resolve_family(name) == resolve_family(cls) == resolve_family(cls()) == cls()
+
+
+@pytest.mark.parametrize(
+    ("written", "cls"),
+    [
+        ("Gamma", families.Gamma),
+        ("GAUSSIAN", families.Gaussian),
+        ("inverse.gaussian", families.InverseGaussian),
+        ("inverse gaussian", families.InverseGaussian),
+        ("InverseGaussian", families.InverseGaussian),
+        ("negativebinomial", families.NegativeBinomial),
+        ("nb", families.NegativeBinomial),
+        ("quasi-poisson", families.QuasiPoisson),
+    ],
+)
+def test_the_ways_users_write_it(written, cls):
+    assert resolve_family(written) == cls()
+
+
+def test_the_link_replaces_the_familys_own():
+    probit = families.Binomial(link=links.Probit())
+    assert resolve_family("binomial", "probit") == probit
+    assert resolve_family(families.Binomial, links.Probit) == probit
+    assert resolve_family(families.Binomial(), links.Probit()) == probit
+    kept = resolve_family(families.NegativeBinomial(alpha=2.0), "sqrt")
+    assert kept == families.NegativeBinomial(links.Sqrt(), alpha=2.0)
+
+
+def test_an_object_that_knows_its_family():
+    class Member:
+        @classmethod
+        def glm_family(cls):
+            return families.Poisson()
+
+    assert resolve_family(Member) == resolve_family(Member()) == families.Poisson()
+    assert resolve_family(Member, "sqrt").link == links.Sqrt()
+
+
+@pytest.mark.parametrize("bad", ["possion", 3, None, int])
+def test_an_unknown_family_lists_the_known(bad):
+    with pytest.raises(ModelError, match=r"binomial, .*tweedie"):
+        resolve_family(bad)
+
+
+@pytest.mark.parametrize(
+    ("family", "link"),
+    [
+        ("poisson", "logit"),
+        ("gaussian", "probit"),
+        ("gamma", "cloglog"),
+        ("binomial", "1/mu^2"),
+        ("inverse_gaussian", "cauchit"),
+        ("tweedie", "nbinom"),
+    ],
+)
+def test_an_invalid_pair_names_both_and_the_valid_links(family, link):
+    pair = rf"{type(links.resolve_link(link)).__name__} .*{FAMILIES[family].__name__}.* Log"
+    with pytest.raises(ModelError, match=pair):
+        resolve_family(family, link)
+
+
+#: The links that R and statsmodels accept.
+ACCEPTED = {
+    "gaussian": "identity log inverse",
+    "binomial": "logit probit cloglog loglog cauchit log logc identity",
+    "poisson": "log identity sqrt",
+    "gamma": "inverse identity log",
+    "inverse_gaussian": "1/mu^2 inverse identity log",
+    "negative_binomial": "log sqrt identity cloglog nbinom",
+    "tweedie": "log identity inverse",
+    "quasipoisson": "log identity sqrt",
+    "quasibinomial": "logit probit cloglog cauchit log",
+    "quasi": "logit probit cloglog identity inverse log 1/mu^2 sqrt",
+}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_what_r_and_statsmodels_accept_is_accepted(name):
+    for link in ACCEPTED[name].split():
+        assert resolve_family(name, link).link.name == link
