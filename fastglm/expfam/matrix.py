@@ -24,6 +24,7 @@ from fastglm.expfam.special import (
     gamma_excess_slope,
     log_excess,
     poisson_divergence,
+    product_excess,
 )
 
 if TYPE_CHECKING:
@@ -196,7 +197,7 @@ class _Wishart(ExponentialFamily):
         precision, other_precision = self._precision_matrix, other._precision_matrix
         scales = _relative_eigenvalues(other_precision - precision, precision)
         degrees = (half - end) / end
-        excess = scales * (1 + degrees) + degrees
+        excess = product_excess(scales, degrees, (1 + scales) * half / end)
         # The log determinant, not the sum of logs: a small eigenvalue has few digits.
         log_ratio = _log_det(other_precision) - _log_det(precision)
         log_ratio = log_ratio + self._p * np.log(half / end)[..., 0]

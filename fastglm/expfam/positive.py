@@ -18,6 +18,7 @@ from fastglm.expfam.special import (
     log_excess,
     log_gamma_divergence,
     poisson_divergence,
+    product_excess,
     scaled_exponential_integral,
 )
 
@@ -179,9 +180,8 @@ class Gamma(ExponentialFamily):
         # Means apart, then shapes apart at equal means: both parts are non-negative.
         shapes = (self.shape - other.shape) / other.shape
         rates = (other.rate - self.rate) / self.rate
-        excess = shapes * (1 + rates) + rates
         ratio = (self.shape / other.shape) * (other.rate / self.rate)
-        means = log_excess(excess, ratio)
+        means = log_excess(product_excess(shapes, rates, ratio), ratio)
         return other.shape * means + gamma_excess_divergence(other.shape, self.shape)
 
     def _draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:

@@ -42,6 +42,15 @@ def log_excess(x: Any, ratio: Any) -> Array:
     return np.where(near, series, x - np.log(np.where(near, 1.0, ratio)))
 
 
+def product_excess(x: Any, y: Any, ratio: Any) -> Array:
+    """Return (1 + x) (1 + y) - 1, where the product is also given as `ratio` > 0.
+
+    The sum x + y + x y is best when both are small, the ratio when one undoes the other.
+    """
+    small = (np.abs(x) < _CLOSE) & (np.abs(y) < _CLOSE)
+    return np.where(small, x + y + x * y, ratio - 1.0)
+
+
 def poisson_divergence(y: Any, mean: Any, log_mean: Any = None) -> Array:
     """Return y log(y / mean) - y + mean, half the Poisson unit deviance.
 

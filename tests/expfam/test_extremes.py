@@ -1,5 +1,7 @@
 """Parameters over many orders of magnitude: nothing overflows, and nothing loses its digits."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -126,6 +128,19 @@ def test_divergence_of_large_shapes_at_equal_means():
     one = expfam.Wishart(1e10, scale / 1e10)
     two = expfam.Wishart(1.5e10, scale / 1.5e10)
     np.testing.assert_allclose(one.kl_divergence(two), 3 * (0.5 - np.log(1.5)) / 2, rtol=1e-7)
+
+
+@pytest.mark.parametrize("rate", [316227.7660168379, 1.1e6])
+def test_divergence_of_shapes_and_rates_that_nearly_cancel(rate):
+    # Against the definition, whose terms are known exactly at shape and rate 1.
+    shape = 1e6
+    log_gamma = (shape - 0.5) * np.log(shape) - shape + 0.5 * np.log(2 * np.pi) + 1 / (12 * shape)
+    terms = [log_gamma, -shape * np.log(rate), np.euler_gamma * (shape - 1), rate - 1]
+    expected = math.fsum(terms)
+    one, two = expfam.Gamma(1.0, 1.0), expfam.Gamma(shape, rate)
+    np.testing.assert_allclose(one.kl_divergence(two), expected, rtol=1e-13)
+    unit = expfam.Wishart(2.0, [[0.5]]).kl_divergence(expfam.Wishart(2 * shape, [[0.5 / rate]]))
+    np.testing.assert_allclose(unit, expected, rtol=1e-13)
 
 
 def test_dirichlet_draws_at_tiny_concentrations():
