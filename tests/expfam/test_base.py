@@ -57,7 +57,7 @@ def test_inverse_wishart_entropy_of_one_number_is_that_of_the_inverse_gamma():
 
 @pytest.mark.parametrize("p", [2, 3])
 def test_inverse_wishart_entropy_is_the_average_of_scipys_log_density(p):
-    # scipy's own entropy() is off from this average by (p + 1) (p - 1) log(2) / 2: it takes
+    # In scipy 1.17.1 entropy() is off from this average by (p + 1) (p - 1) log(2) / 2: it takes
     # log 2 once, not p times, from the log determinant of the scale matrix.
     scale = SCALE[:p, :p]
     reference = stats.invwishart(6.5, scale)
@@ -66,7 +66,6 @@ def test_inverse_wishart_entropy_is_the_average_of_scipys_log_density(p):
     error = surprise.std() / np.sqrt(DRAWS)
     assert error < 0.02
     assert abs(surprise.mean() - expfam.InverseWishart(6.5, scale).entropy()) < 4 * error
-    assert abs(surprise.mean() - reference.entropy()) > 20 * error
 
 
 def finite_difference(member, function):
