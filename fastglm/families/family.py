@@ -114,6 +114,9 @@ class Family(Frozen):
         How many parameters the dispersion adds to the likelihood, for AIC and BIC.
     links : tuple of class
         The links that can be used.
+    free_parameter : str or None
+        Name of the parameter that a fit is to estimate, None if there is none. Until then
+        `parameter` is the value where the search starts.
 
     Raises
     ------
@@ -126,6 +129,7 @@ class Family(Frozen):
     dispersion_known: bool = False
     has_likelihood: bool = True
     n_dispersion_parameters: int = 0
+    free_parameter: str | None = None
     default_link: type[Link]
     links: tuple[type[Link], ...] = ()
     link: Link
@@ -153,6 +157,11 @@ class Family(Frozen):
     def with_link(self, link: Link | type[Link] | str) -> Family:
         """The same family with another link."""
         return type(self)(**(self.arguments() | {"link": link}))
+
+    def with_estimate(self, value: float) -> Family:
+        """The same family with its free parameter at an estimate, `value`."""
+        arguments = self.arguments() | {str(self.free_parameter): value, "estimated": True}
+        return type(self)(**arguments)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON from which `from_dict` makes an equal family."""

@@ -15,12 +15,11 @@ from __future__ import annotations
 
 import math
 
-from fastglm.families.normal import normal_quantile, normal_tail
+from fastglm.families.normal import normal_density_and_tail, normal_quantile
 from fastglm.kernels import vector_math as vm
 from fastglm.kernels.jit import inlined
 
 INVERSE_PI = 1.0 / math.pi
-INVERSE_SQRT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
 
 
 @inlined
@@ -82,8 +81,10 @@ def probit_forward(mu, complement, parameter):
 
 @inlined
 def probit_inverse(eta, parameter):
-    slope = INVERSE_SQRT_2PI * vm.exp(-0.5 * eta * eta)
-    return normal_tail(-eta), normal_tail(eta), slope
+    slope, tail = normal_density_and_tail(eta)
+    mu = 1.0 - tail if eta >= 0.0 else tail
+    complement = tail if eta >= 0.0 else 1.0 - tail
+    return mu, complement, slope
 
 
 @inlined
@@ -136,8 +137,9 @@ def cauchit_forward(mu, complement, parameter):
 
 @inlined
 def cauchit_inverse(eta, parameter):
-    mu = INVERSE_PI * math.atan2(1.0, -eta)
-    complement = INVERSE_PI * math.atan2(1.0, eta)
+    tail = INVERSE_PI * vm.arc_cotangent(abs(eta))
+    mu = 1.0 - tail if eta >= 0.0 else tail
+    complement = tail if eta >= 0.0 else 1.0 - tail
     return mu, complement, INVERSE_PI / (1.0 + eta * eta)
 
 

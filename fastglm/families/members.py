@@ -263,37 +263,58 @@ class InverseGaussian(_MeanWeightDispersion):
 
 
 class NegativeBinomial(Family):
-    """Counts of variance mu + alpha mu**2 (NB2), alpha given.
+    """Counts of variance mu + alpha mu**2 (NB2).
 
-    The dispersion is estimated as R's ``summary`` does for ``MASS::negative.binomial(theta)``, with
-    alpha = 1/theta; the likelihood is that of dispersion 1.
+    With alpha given, the dispersion is estimated as R's ``summary`` does for
+    ``MASS::negative.binomial(theta)``, alpha = 1/theta; the likelihood is that of dispersion 1.
+    Without, a fit estimates alpha by maximum likelihood and the dispersion is 1, as in R's
+    ``glm.nb``. Venables & Ripley (2002), *Modern Applied Statistics with S*, section 7.4.
 
     Parameters
     ----------
     link : optional
         Default log.
-    alpha : float, default 1
-        Positive.
+    alpha : float, optional
+        Positive. None is to be estimated; until then the family's methods take 1.
+    estimated : bool, default False
+        Whether `alpha` is an estimate from the data; it may then be 0, the Poisson boundary.
     """
 
     name = "negative_binomial"
     default_link = Log
     links = (*UNBOUNDED_LINKS, CLogLog, NegativeBinomialLink)
-    functions = NEGATIVE_BINOMIAL
     domain = NONNEGATIVE
+    estimated: bool
 
-    def __init__(self, link: LinkLike = None, alpha: float = 1.0):
-        if not 0.0 < alpha < math.inf:
+    def __init__(self, link: LinkLike = None, alpha: float | None = None, estimated: bool = False):
+        if alpha is not None and not (0.0 < alpha < math.inf or (estimated and alpha == 0.0)):
             raise ModelError(
                 f"family NegativeBinomial: alpha must be positive and finite, got {alpha!r}; "
                 "alpha = 0 is the Poisson family"
             )
         super().__init__(link)
-        self._set(parameter=float(alpha))
+        self._set(
+            parameter=1.0 if alpha is None else float(alpha),
+            free_parameter="alpha" if alpha is None else None,
+            estimated=estimated,
+            dispersion_known=alpha is None or estimated,
+            n_dispersion_parameters=int(estimated),
+        )
+
+    @property
+    def alpha(self) -> float | None:
+        """The parameter of the variance function; None if it is to be estimated."""
+        return None if self.free_parameter else self.parameter
+
+    @property
+    def functions(self) -> ResponseFunctions:  # type: ignore[override]
+        """At alpha = 0 those of the Poisson family, its limit."""
+        return POISSON if self.parameter == 0.0 else NEGATIVE_BINOMIAL
 
     def arguments(self) -> dict[str, Any]:
         """Alpha and link."""
-        return {"alpha": self.parameter, "link": self.link}
+        estimated = {"estimated": True} if self.estimated else {}
+        return {"alpha": self.alpha, "link": self.link} | estimated
 
 
 class Tweedie(Family):
@@ -301,28 +322,44 @@ class Tweedie(Family):
 
     Power 0 is the normal, 1 the (overdispersed) Poisson, 2 the gamma and 3 the inverse Gaussian
     family; between 1 and 2 it is a sum of a Poisson number of gamma variables, with exact zeros.
-    The likelihood is taken at Pearson's dispersion. Jorgensen (1997), chapter 4.
+    With the power given, the likelihood is taken at Pearson's dispersion; without, a fit
+    estimates power and dispersion by maximum (profile) likelihood. Jorgensen (1997), chapter 4.
 
     Parameters
     ----------
     link : optional
         Default log.
-    var_power : float, default 1.5
-        0, or 1 and above: no distribution has a power in between.
+    var_power : float, optional
+        0, or 1 and above: no distribution has a power in between. None is to be estimated, above
+        1, and below 2 where responses are 0; until then the family's methods take 1.5.
+    estimated : bool, default False
+        Whether `var_power` is an estimate from the data.
     """
 
     name = "tweedie"
     default_link = Log
     links = UNBOUNDED_LINKS
-    n_dispersion_parameters = 1
+    estimated: bool
 
-    def __init__(self, link: LinkLike = None, var_power: float = 1.5):
-        if not (var_power == 0.0 or 1.0 <= var_power < math.inf):
+    def __init__(
+        self, link: LinkLike = None, var_power: float | None = None, estimated: bool = False
+    ):
+        if var_power is not None and not (var_power == 0.0 or 1.0 <= var_power < math.inf):
             raise ModelError(
                 f"family Tweedie: var_power must be 0 or at least 1, got {var_power!r}"
             )
         super().__init__(link)
-        self._set(parameter=float(var_power))
+        self._set(
+            parameter=1.5 if var_power is None else float(var_power),
+            free_parameter="var_power" if var_power is None else None,
+            estimated=estimated,
+            n_dispersion_parameters=1 + estimated,
+        )
+
+    @property
+    def var_power(self) -> float | None:
+        """The power of the variance function; None if it is to be estimated."""
+        return None if self.free_parameter else self.parameter
 
     @property
     def functions(self) -> ResponseFunctions:  # type: ignore[override]
@@ -338,7 +375,8 @@ class Tweedie(Family):
 
     def arguments(self) -> dict[str, Any]:
         """Power and link."""
-        return {"var_power": self.parameter, "link": self.link}
+        estimated = {"estimated": True} if self.estimated else {}
+        return {"var_power": self.var_power, "link": self.link} | estimated
 
     def likelihood_dispersion(
         self, deviance: float, sum_weights: float, n: float, scale: float = 1.0

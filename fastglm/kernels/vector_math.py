@@ -28,6 +28,7 @@ TWO_54 = 18014398509481984.0
 # Bits of the float64 nearest to sqrt(1/2), whose distance from 1.0's bits centres the mantissa.
 BITS_SQRT_HALF = 0x3FE6A09E667F3BCD
 BITS_ONE = 0x3FF0000000000000
+SQRT_2 = math.sqrt(2.0)
 # A quotient's denominator beyond 2**-500 or 2**500 is brought back by 2**500 before dividing.
 EXTREME_LOW = 2.0**-500
 EXTREME_HIGH = 2.0**500
@@ -146,6 +147,24 @@ def power(x, exponent):
     """x**exponent for x >= 0, to about |exponent * log(x)| units in the last place."""
     value = exp(exponent * log(x))
     return 1.0 if exponent == 0.0 else value
+
+
+@inlined
+def arc_cotangent(x):
+    """Angle in (0, pi/2] whose cotangent is x >= 0; accurate where x is large."""
+    # arccot(x) = offset + atan(ratio) with abs(ratio) <= sqrt(2) - 1.
+    large = x > SQRT_2 + 1.0
+    small = x < SQRT_2 - 1.0
+    numerator = 1.0 if large else (-x if small else 1.0 - x)
+    denominator = x if large else (1.0 if small else 1.0 + x)
+    offset = 0.0 if large else (0.5 * math.pi if small else 0.25 * math.pi)
+    ratio = numerator / denominator
+    w = ratio * ratio
+    # Series of the arc tangent; the first term left out is 3e-18.
+    s = 0.0
+    for n in range(20, 0, -1):
+        s = 1.0 / (2 * n + 1) - w * s
+    return offset + (ratio - ratio * (w * s))
 
 
 @inlined

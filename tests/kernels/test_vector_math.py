@@ -87,6 +87,13 @@ def test_nearest_integer_takes_halves_to_even(x, nearest):
     assert vm.nearest_integer(x) == nearest
 
 
+def test_arc_cotangent():
+    x = np.concatenate([np.linspace(0, 5, 20001), np.logspace(-300, 300, 999)])
+    got = over(vm.arc_cotangent)(x)
+    assert units_off(got, np.arctan2(LONG(1), x.astype(LONG))) < 3.0
+    assert vm.arc_cotangent(np.inf) == 0.0
+
+
 @pytest.mark.parametrize("y", [1e-8, 0.3, 7.0, 1e6])
 @pytest.mark.parametrize("ratio", [1e-9, 1e-5, 1e-3, 0.05, 0.2, 0.21, 0.5, 3.0, 1e5])
 def test_relative_entropy_near_and_far(y, ratio):
