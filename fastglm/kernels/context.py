@@ -53,8 +53,14 @@ from __future__ import annotations
     OUTPUT,  # float64 (n_wanted, n_rows)
     FACTOR,  # float64 (n_factor, n_sweep): the quadratic form of a row is |factor x|**2
     N_FACTOR,
+    QUADRATIC,  # address of the stage that evaluates it
+    LEVERAGE_POWER,  # sandwich sums: residuals**2 are over (1 - leverage)**LEVERAGE_POWER
+    MEAN_LEVERAGE,  # float64 (1,)
+    ROW_FACTOR,  # float64 (n_rows,): how often each row was observed, address 0 if once
+    GROUP,  # int64 (n_rows,): which sum of scores a row belongs to
+    N_GROUPS,
     CONTEXT_SIZE,
-) = range(45)
+) = range(51)
 
 # Modes of a sweep, added together.
 WITH_GRAM = 1

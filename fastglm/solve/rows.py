@@ -9,12 +9,14 @@ import numpy as np
 from fastglm.design.layout import Layout
 from fastglm.families import Family
 from fastglm.kernels import context as slots
+from fastglm.kernels.block import TILE
 from fastglm.kernels.planes import LOG_LIKELIHOOD
+from fastglm.kernels.quadratic import quadratic_stage
 from fastglm.kernels.rows import rows_kernel
 from fastglm.solve.fit import count_chunks
 from fastglm.solve.threads import launch
 
-__all__ = ["evaluate_rows", "to_sweep_columns"]
+__all__ = ["evaluate_rows", "in_tiles", "to_sweep_columns"]
 
 
 def to_sweep_columns(layout: Layout, values: np.ndarray) -> np.ndarray:
@@ -30,6 +32,11 @@ def to_sweep_columns(layout: Layout, values: np.ndarray) -> np.ndarray:
     owner = np.repeat(np.arange(layout.n_columns), np.diff(start))
     np.add.at(sweep, (..., index), weight * values[..., owner])
     return sweep
+
+
+def in_tiles(factor: np.ndarray) -> np.ndarray:
+    """The factor of a quadratic form with rows of zeros up to a multiple of TILE."""
+    return np.pad(factor, ((0, -factor.shape[0] % TILE), (0, 0)))
 
 
 def evaluate_rows(
@@ -84,8 +91,9 @@ def evaluate_rows(
     if LOG_LIKELIHOOD in planes:
         context[slots.LOG_DENSITY_ROWS] = family.log_density_rows.address
     if factor is not None:
-        factor = to_sweep_columns(layout, factor)
+        factor = in_tiles(to_sweep_columns(layout, factor))
         context[slots.FACTOR] = factor.ctypes.data
         context[slots.N_FACTOR] = factor.shape[0]
+        context[slots.QUADRATIC] = quadratic_stage.address
     launch(rows_kernel, context, int(context[slots.N_CHUNKS]), n_threads)
     return output
