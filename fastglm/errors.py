@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 __all__ = [
+    "BoundaryWarning",
     "ColumnNotFoundError",
     "ConvergenceWarning",
     "DataError",
@@ -59,6 +60,10 @@ class SeparationError(FastGLMError, ValueError):
 
 class FastGLMWarning(UserWarning):
     """Base of every warning this library gives."""
+
+
+class BoundaryWarning(FastGLMWarning):
+    """An estimated parameter lies at the end of its range."""
 
 
 class ConvergenceWarning(FastGLMWarning):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from functools import cached_property
 from time import perf_counter
 from typing import Any
@@ -14,6 +15,8 @@ from fastglm.design.missing import require_finite_design
 from fastglm.errors import ConvergenceWarning, DataError, ModelError, RankWarning, Status
 from fastglm.families import Family, resolve_family
 from fastglm.inputs import ModelRows, rows_from_arrays, rows_from_formula
+from fastglm.responses.estimators import ESTIMATORS
+from fastglm.responses.free_parameters import Problem
 from fastglm.results import Results
 from fastglm.solve.fit import Progress, Solution, SolverOptions, solve
 from fastglm.solve.threads import usable_threads
@@ -201,20 +204,32 @@ class GLM:
             usable_threads(n_threads),
             progress,
         )
-        solution = solve(
-            self.layout,
-            self.family,
-            options,
-            binary=self.rows.summary.binary,
-            start_params=self._checked_start(start_params),
-            safe_mean=self.rows.mean_response,
-        )
+        start = self._checked_start(start_params)
+        estimate = None
+        if self.family.free_parameter is None:
+            solution = solve(
+                self.layout,
+                self.family,
+                options,
+                binary=self.rows.summary.binary,
+                start_params=start,
+                safe_mean=self.rows.mean_response,
+            )
+        else:
+            problem = Problem(self.layout, self.rows, self.family, options)
+            estimate = ESTIMATORS[self.family.name](problem, start)
+            solution = estimate.solution
+            scale = estimate.scale if scale is None else scale
         if solution.status in (Status.NOT_FINITE, Status.NO_START):
             # The kernels notice values that are not finite, but not where they are.
             require_finite_design(self.rows.design)
         _warn(solution, self.names)
         solution.timings["fit"] = perf_counter() - begin
         results = Results.from_solution(self, solution, scale, use_t, options.n_threads)
+        if estimate is not None:
+            results = replace(
+                results, family=estimate.family, parameter_se=estimate.standard_error
+            )
         if cov_type == "nonrobust":
             return results
         return results.with_covariance(cov_type, **(cov_kwds or {}))

@@ -16,7 +16,9 @@ from fastglm.design.parts import Design, Ones
 from fastglm.design.recipe import Recipe
 from fastglm.errors import DataError, ModelError, Status
 from fastglm.families import Family
+from fastglm.inference.family_parameters import FamilyParameters
 from fastglm.inference.prediction import predict
+from fastglm.inference.questions import Questions
 from fastglm.inference.summary import Summary
 from fastglm.kernels import planes
 from fastglm.solve.fit import Solution, SolverOptions, solve
@@ -34,7 +36,7 @@ LAZY_NUMBERS = ("null_deviance", "llf", "llnull")
 
 
 @dataclass(frozen=True, eq=False)
-class Results:
+class Results(FamilyParameters, Questions):
     """One fitted model.
 
     Labelled pandas objects where pandas objects came in, NumPy arrays in the order of `names`
@@ -50,6 +52,10 @@ class Results:
     deviance, pearson_chi2 : float
     df_resid, df_model : float
         Observations less coefficients, and coefficients less the intercept.
+    cov_type : str
+        Name of the covariance behind standard errors, tests and intervals.
+    df_inference : float
+        Degrees of freedom of their t and F statistics: `df_resid`, or clusters less one.
     nobs : float
         Observations: rows of positive weight, or the sum of their frequencies.
     n_iter, n_sweeps : int
@@ -60,6 +66,9 @@ class Results:
     names : tuple of str
         Names of the p coefficients.
     family : Family
+        With its parameter, where the fit estimated that.
+    parameter_se : float
+        Standard error of that parameter; NaN where it was given, or lies on a boundary.
     n_dropped : int
         Rows left out because of missing values; `missing` counts them by column.
     timings : dict of str to float
@@ -85,6 +94,8 @@ class Results:
     decrement: float
     use_t: bool
     cov_type: str = "nonrobust"
+    df_inference: float = float("nan")
+    parameter_se: float = float("nan")
     formula: str | None = None
     response_name: str = "y"
     recipe: Recipe | None = None
@@ -135,6 +146,7 @@ class Results:
             n_sweeps=solution.n_sweeps,
             decrement=solution.decrement,
             use_t=not family.dispersion_known if use_t is None else use_t,
+            df_inference=rows.nobs - rank,
             formula=model.formula,
             response_name=rows.response_name,
             recipe=rows.recipe,
@@ -148,24 +160,6 @@ class Results:
             n_threads=n_threads,
             model=model,
         )
-
-    def with_covariance(self, cov_type: str, **cov_kwds: Any) -> Results:
-        """The same fit with another covariance of its estimates.
-
-        Parameters
-        ----------
-        cov_type : {"nonrobust"}
-            Name of the covariance.
-
-        Raises
-        ------
-        ModelError
-            If there is no covariance of that name.
-        """
-        if cov_type != "nonrobust" or cov_kwds:
-            raise ModelError(f"cov_type must be 'nonrobust', not {cov_type!r}")
-        covariance = _frozen(self.information_inverse * self.scale)
-        return replace(self, covariance=covariance, cov_type=cov_type)
 
     # -- estimates and their uncertainty
 
@@ -194,30 +188,21 @@ class Results:
     def pvalues(self) -> Any:
         """Two-sided p-values of the coefficients being zero, (p,)."""
         tails = -np.abs(np.asarray(self.tvalues))
-        one_sided = special.stdtr(self.df_resid, tails) if self.use_t else special.ndtr(tails)
+        one_sided = special.stdtr(self.df_inference, tails) if self.use_t else special.ndtr(tails)
         return self._vector(2.0 * one_sided)
 
     def cov_params(self) -> Any:
         """Covariance of the coefficients, (p, p)."""
         return self._matrix(self.covariance, self.names)
 
-    def conf_int(self, alpha: float = 0.05) -> Any:
-        """Wald intervals of the coefficients, (p, 2), at level 1 - alpha.
-
-        Raises
-        ------
-        ModelError
-            If `alpha` is not between 0 and 1.
-        """
-        half = self.critical_value(alpha) * self._standard_errors
-        return self._matrix(np.column_stack([self.estimates - half, self.estimates + half]), (0, 1))
-
     def critical_value(self, alpha: float) -> float:
         """Two-sided critical value of the reference distribution, normal or Student's t."""
         if not 0.0 < alpha < 1.0:
             raise ModelError(f"alpha must be between 0 and 1, not {alpha!r}")
         upper = 1.0 - alpha / 2.0
-        return float(special.stdtrit(self.df_resid, upper) if self.use_t else special.ndtri(upper))
+        if not self.use_t:
+            return float(special.ndtri(upper))
+        return float(special.stdtrit(self.df_inference, upper))
 
     @property
     def aliased(self) -> tuple[str, ...]:

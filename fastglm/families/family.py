@@ -147,7 +147,7 @@ class Family(Frozen):
         self._set(link=chosen)
 
     def arguments(self) -> dict[str, Any]:
-        """Constructor arguments that make an equal family."""
+        """Return constructor arguments that make an equal family."""
         return {"link": self.link}
 
     def __repr__(self) -> str:
@@ -155,7 +155,7 @@ class Family(Frozen):
         return f"{type(self).__name__}({arguments})"
 
     def with_link(self, link: Link | type[Link] | str) -> Family:
-        """The same family with another link."""
+        """Return the same family with another link."""
         return type(self)(**(self.arguments() | {"link": link}))
 
     def with_estimate(self, value: float) -> Family:
@@ -171,7 +171,7 @@ class Family(Frozen):
 
     @staticmethod
     def from_dict(saved: dict[str, Any]) -> Family:
-        """The family that `to_dict` described. Raises `ModelError` for an unknown name."""
+        """Rebuild the family that `to_dict` described; `ModelError` for an unknown name."""
         from fastglm.families.resolve import family_class
 
         link = Link.from_dict(saved["link"])
@@ -193,7 +193,7 @@ class Family(Frozen):
         return self.functions.log_density_rows
 
     def respond_rows_for(self, binary: bool) -> RowBlock:
-        """The quickest `respond_rows` for a response that is (not) 0 or 1 throughout."""
+        """Choose the quickest `respond_rows` for a response that is (not) 0 or 1 throughout."""
         return self.functions.respond_rows
 
     def check_response(self, y: np.ndarray, weights: np.ndarray | None = None) -> ResponseSummary:
@@ -227,7 +227,7 @@ class Family(Frozen):
         return self._evaluate(self.functions.variance_rows, {MEAN: mu}, SCRATCH, 1.0)
 
     def starting_mu(self, y: Any, var_weights: Any = 1.0) -> Any:
-        """A mean to start from, of the shape of `y`: R's ``mustart``."""
+        """Mean to start from, of the shape of `y`: R's ``mustart``."""
         planes = {RESPONSE: y, PRIOR_WEIGHT: var_weights}
         return evaluate(self.start_rows, planes, MEAN, family=self.parameter)
 

@@ -73,6 +73,10 @@ class Summary:
         """What a reader must know beside the numbers."""
         fit = self.results
         notes = []
+        if np.isfinite(fit.parameter_se):
+            name = next(iter(fit.family.arguments()))
+            value, error = fit.family.parameter, fit.parameter_se
+            notes.append(f"Estimated with the fit: {name} = {value:.6g} (std err {error:.4g}).")
         if not fit.converged:
             notes.append(f"Warning: {fit.status.advice}")
         if fit.aliased:

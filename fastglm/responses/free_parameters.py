@@ -1,0 +1,111 @@
+"""Families with a parameter that is estimated together with the coefficients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fastglm.design.layout import Layout
+from fastglm.errors import Status
+from fastglm.families import Family
+from fastglm.inputs import ModelRows
+from fastglm.kernels.planes import LOG_LIKELIHOOD, MEAN
+from fastglm.solve.fit import Solution, SolverOptions, solve
+from fastglm.solve.rows import evaluate_rows
+
+__all__ = ["Estimate", "Estimator", "Problem"]
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """A fit together with its family's parameter.
+
+    Attributes
+    ----------
+    family : Family
+        With the estimate in place.
+    solution : Solution
+        Coefficients at that family.
+    standard_error : float
+        Of the parameter, from the observed information; NaN on the boundary.
+    scale : float
+        Dispersion.
+    """
+
+    family: Family
+    solution: Solution
+    standard_error: float
+    scale: float
+
+
+class Problem:
+    """What is fitted: rows and a family whose parameter is free, with the work counted.
+
+    Parameters
+    ----------
+    layout
+        Of the rows, with their prior weights.
+    rows
+        Response, weights and offset.
+    family
+        With a free parameter.
+    options
+        Of every fit at a given value of the parameter.
+    """
+
+    def __init__(self, layout: Layout, rows: ModelRows, family: Family, options: SolverOptions):
+        self.layout = layout
+        self.rows = rows
+        self.family = family
+        self.options = options
+        self.n_iter = 0
+        self.n_sweeps = 0
+
+    def solve(self, family: Family, start: np.ndarray | None) -> Solution:
+        """Coefficients at a value of the parameter, from (p,) `start` if it is given."""
+        if start is not None:
+            start = np.where(np.isnan(start), 0.0, start)
+        solution = solve(
+            self.layout,
+            family,
+            self.options,
+            binary=self.rows.summary.binary,
+            start_params=start,
+            safe_mean=self.rows.mean_response,
+        )
+        self.n_iter += solution.n_iter
+        self.n_sweeps += solution.n_sweeps
+        return solution
+
+    def means(self, family: Family, params: np.ndarray) -> np.ndarray:
+        """Fitted means, (n,)."""
+        return evaluate_rows(
+            self.layout, family, params, (MEAN,), n_threads=self.options.n_threads
+        )[0]
+
+    def log_likelihood(
+        self, family: Family, params: np.ndarray, layout: Layout, scale: float
+    ) -> float:
+        """Sum of the rows' log-likelihoods, of `layout`'s weights, at dispersion `scale`."""
+        (values,) = evaluate_rows(
+            layout,
+            family,
+            params,
+            (LOG_LIKELIHOOD,),
+            dispersion=scale,
+            n_threads=self.options.n_threads,
+        )
+        frequencies = self.rows.frequencies
+        return float(values.sum() if frequencies is None else values @ frequencies)
+
+    def finish(self, solution: Solution, converged: bool) -> Solution:
+        """The last solution, with the work of all of them."""
+        failed = solution.status == Status.CONVERGED and not converged
+        status = Status.MAX_ITERATIONS if failed else solution.status
+        return replace(solution, status=status, n_iter=self.n_iter, n_sweeps=self.n_sweeps)
+
+
+#: From a problem and (p,) coefficients to start from to the estimate.
+Estimator = Callable[[Problem, "np.ndarray | None"], Estimate]

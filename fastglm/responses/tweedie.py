@@ -1,0 +1,183 @@
+"""Power and dispersion of the Tweedie family, estimated by maximum likelihood.
+
+At the maximum the coefficients are the family's at that power, so the profile likelihood is climbed
+by turns: a Newton step in power and log dispersion at the fitted means, to which both are
+orthogonal, and a fit of the coefficients. Dunn & Smyth (2005), "Series evaluation of Tweedie
+exponential dispersion model densities", section 5.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import numpy as np
+
+from fastglm.design.layout import lay_out
+from fastglm.errors import BoundaryWarning, Status
+from fastglm.families import Family
+from fastglm.responses.free_parameters import Estimate, Problem
+from fastglm.solve.fit import Solution
+
+__all__ = ["estimate_power"]
+
+MAX_STEPS = 40
+#: Distance of the differences that stand for derivatives, in the coordinates below.
+DIFFERENCE = 2e-3
+#: Coordinates beyond which the power is taken to be on the boundary: 1.01 and 1.99, or 1.01 and 11.
+LOWEST, HIGHEST_WITH_ZEROS, HIGHEST = -4.6, 4.6, 2.3
+LONGEST_STEP = 1.0
+FIRST_POWERS = (1.1, 1.3, 1.5, 1.7, 1.9)
+
+
+class _Profile:
+    """The likelihood in (z, log dispersion) at given coefficients, and the way from z to powers.
+
+    The power is 1 + 1/(1 + exp(-z)) where there are zeros, else 1 + exp(z).
+    """
+
+    def __init__(self, problem: Problem):
+        rows = problem.rows
+        self.problem = problem
+        self.layout = lay_out(rows.design, rows.response, rows.variance_weights, rows.offset)
+        self.has_zeros = rows.summary.minimum == 0.0
+        self.highest = HIGHEST_WITH_ZEROS if self.has_zeros else HIGHEST
+
+    def power(self, z: float) -> float:
+        return 1.0 + (1.0 / (1.0 + math.exp(-z)) if self.has_zeros else math.exp(z))
+
+    def coordinate(self, power: float) -> float:
+        return math.log((power - 1.0) / (2.0 - power) if self.has_zeros else power - 1.0)
+
+    def slope(self, z: float) -> float:
+        """d power / d z."""
+        above = self.power(z) - 1.0
+        return above * (1.0 - above) if self.has_zeros else above
+
+    def family(self, z: float) -> Family:
+        return self.problem.family.with_estimate(self.power(z))
+
+    def log_likelihood(self, point: np.ndarray, params: np.ndarray) -> float:
+        z, log_scale = point
+        scale = math.exp(log_scale)
+        return self.problem.log_likelihood(self.family(z), params, self.layout, scale)
+
+    def inside(self, point: np.ndarray, step: np.ndarray) -> np.ndarray:
+        """The step, along the end of the range where it would lead out."""
+        leads_out = (point[0] <= LOWEST and step[0] < 0) or (
+            point[0] >= self.highest and step[0] > 0
+        )
+        return np.array([0.0, step[1]]) if leads_out else step
+
+    def derivatives(self, point: np.ndarray, params: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Gradient (2,), to fourth order in the differences, and Hessian (2, 2)."""
+        h = DIFFERENCE
+
+        def value(a: float, b: float) -> float:
+            return self.log_likelihood(point + h * np.array([a, b]), params)
+
+        middle = value(0, 0)
+        gradient, hessian = np.empty(2), np.empty((2, 2))
+        for k, (a, b) in enumerate(((1, 0), (0, 1))):
+            near = value(a, b), value(-a, -b)
+            far = value(2 * a, 2 * b), value(-2 * a, -2 * b)
+            gradient[k] = (8.0 * (near[0] - near[1]) - (far[0] - far[1])) / (12.0 * h)
+            sums = 16.0 * (near[0] + near[1]) - (far[0] + far[1]) - 30.0 * middle
+            hessian[k, k] = sums / (12.0 * h * h)
+        mixed = value(1, 1) + value(-1, -1) - value(1, -1) - value(-1, 1)
+        hessian[0, 1] = hessian[1, 0] = mixed / (4.0 * h * h)
+        return gradient, hessian
+
+
+def estimate_power(problem: Problem, start: np.ndarray | None) -> Estimate:
+    """Estimate power, dispersion and coefficients.
+
+    Parameters
+    ----------
+    problem
+        With a `Tweedie` family without a power.
+    start
+        (p,) coefficients to start from, or None.
+
+    Returns
+    -------
+    Estimate
+        With the maximum likelihood dispersion.
+
+    Warns
+    -----
+    BoundaryWarning
+        If the likelihood rises up to the end of the range of powers.
+    """
+    profile = _Profile(problem)
+    solution = problem.solve(problem.family, start)
+    point = _first_point(profile, solution)
+    converged, hessian = False, np.full((2, 2), math.nan)
+    for _ in range(MAX_STEPS):
+        if solution.status != Status.CONVERGED:
+            break
+        solution = problem.solve(profile.family(point[0]), solution.params)
+        gradient, hessian = profile.derivatives(point, solution.params)
+        step = profile.inside(point, _ascent(gradient, hessian))
+        # The step in standard errors: far below them, and above the noise of the differences.
+        if math.sqrt(abs(step @ hessian @ step)) <= 0.1 * math.sqrt(problem.options.tol):
+            converged = True
+            break
+        point = _climb(profile, point, step, solution.params)
+    error = math.nan
+    if not LOWEST < point[0] < profile.highest:
+        _warn_of_boundary(profile.power(point[0]))
+    elif converged:
+        error = profile.slope(point[0]) * math.sqrt(np.linalg.inv(-hessian)[0, 0])
+    return Estimate(
+        profile.family(point[0]), problem.finish(solution, converged), error, math.exp(point[1])
+    )
+
+
+def _first_point(profile: _Profile, solution: Solution) -> np.ndarray:
+    """The best of a few powers, each with Pearson's dispersion, at the first fitted means."""
+    problem = profile.problem
+    mu = problem.means(problem.family, solution.params)
+    y, weights = problem.rows.response, problem.rows.prior_weights
+    squares = (y - mu) ** 2 if weights is None else np.where(weights > 0, weights, 0) * (y - mu) ** 2
+    points = [
+        np.array(
+            [
+                profile.coordinate(power),
+                math.log(float((squares / mu**power).sum()) / problem.rows.nobs),
+            ]
+        )
+        for power in FIRST_POWERS
+    ]
+    values = [profile.log_likelihood(point, solution.params) for point in points]
+    return points[int(np.argmax(values))]
+
+
+def _ascent(gradient: np.ndarray, hessian: np.ndarray) -> np.ndarray:
+    """Newton step up, with the sign of each curvature turned where it points down."""
+    values, vectors = np.linalg.eigh(hessian)
+    return vectors @ ((vectors.T @ gradient) / np.maximum(np.abs(values), 1e-8))
+
+
+def _climb(
+    profile: _Profile, point: np.ndarray, step: np.ndarray, params: np.ndarray
+) -> np.ndarray:
+    """The point after the longest share of the step that does not lower the likelihood."""
+    step = step * min(1.0, LONGEST_STEP / np.abs(step).max())
+    before = profile.log_likelihood(point, params)
+    for _ in range(20):
+        candidate = point + step
+        candidate[0] = min(max(candidate[0], LOWEST), profile.highest)
+        if profile.log_likelihood(candidate, params) >= before - 1e-12 * abs(before):
+            return candidate
+        step = 0.5 * step
+    return point
+
+
+def _warn_of_boundary(power: float) -> None:
+    warnings.warn(
+        f"The likelihood still rises at the end of the range of powers, {power:.3g}: the data do "
+        "not look like those of a Tweedie family with a power in between.",
+        BoundaryWarning,
+        stacklevel=4,
+    )
