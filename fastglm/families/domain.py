@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+import struct
 from dataclasses import dataclass
 
 import numpy as np
 
 from fastglm.errors import DataError, MissingValueError
 from fastglm.kernels.jit import entry
+from fastglm.kernels.vector_math import BITS_ONE
 
 # How many offending rows an error names.
 ROWS_NAMED = 5
+LARGEST_INTEGER = 2**63 - 1
+BITS_INFINITY = 0x7FF0000000000000
 
 
 @dataclass(frozen=True)
@@ -35,28 +39,44 @@ class ResponseSummary:
 
 
 @entry
-def _summarize(y):
-    minimum = math.inf
-    maximum = -math.inf
+def _summarize(bits):
+    """Keys of the extremes over the finite values, and the counts of the others, from the bits.
+
+    As integers, since a loop that compares floats that may be NaN stays scalar. The key of a
+    float64 is its bits, the lower 63 flipped where it is negative: keys are ordered as values are.
+    """
+    least = LARGEST_INTEGER
+    greatest = -LARGEST_INTEGER
     n_not_finite = 0
     n_not_binary = 0
-    for i in range(y.shape[0]):
-        value = y[i]
-        finite = abs(value) < math.inf
-        low = value if finite else math.inf
-        high = value if finite else -math.inf
-        minimum = low if low < minimum else minimum
-        maximum = high if high > maximum else maximum
+    for i in range(bits.shape[0]):
+        pattern = bits[i]
+        key = pattern ^ ((pattern >> 63) & LARGEST_INTEGER)
+        magnitude = pattern & LARGEST_INTEGER
+        finite = magnitude < BITS_INFINITY
+        least = min(least, key if finite else LARGEST_INTEGER)
+        greatest = max(greatest, key if finite else -LARGEST_INTEGER)
         n_not_finite += 0 if finite else 1
-        n_not_binary += 0 if (value == 0.0) | (value == 1.0) else 1
-    return minimum, maximum, n_not_finite, n_not_binary
+        n_not_binary += 0 if (magnitude == 0) | (pattern == BITS_ONE) else 1
+    return least, greatest, n_not_finite, n_not_binary
+
+
+def _value_of(key: int) -> float:
+    bits = key if key >= 0 else key ^ LARGEST_INTEGER
+    return struct.unpack("d", struct.pack("q", bits))[0]
 
 
 def summarize(y: np.ndarray) -> ResponseSummary:
     """Summarize a response of shape (n,) and any numeric dtype, in one pass."""
     values = np.ascontiguousarray(y, dtype=np.float64)
-    minimum, maximum, n_not_finite, n_not_binary = _summarize(values)
-    return ResponseSummary(minimum, maximum, n_not_finite, n_not_binary == 0)
+    least, greatest, n_not_finite, n_not_binary = _summarize(values.view(np.int64))
+    any_finite = values.size > n_not_finite
+    return ResponseSummary(
+        _value_of(least) if any_finite else math.inf,
+        _value_of(greatest) if any_finite else -math.inf,
+        n_not_finite,
+        n_not_binary == 0,
+    )
 
 
 @dataclass(frozen=True)

@@ -58,10 +58,6 @@ class Link(Frozen):
     inverse_rows: RowBlock
     curvature_rows: RowBlock
 
-    def arguments(self) -> dict[str, Any]:
-        """Constructor arguments that make an equal link."""
-        return {}
-
     def __repr__(self) -> str:
         arguments = ", ".join(f"{key}={value!r}" for key, value in self.arguments().items())
         return f"{type(self).__name__}({arguments})"
@@ -81,7 +77,7 @@ class Link(Frozen):
         return evaluate(self.inverse_rows, {LINEAR_PREDICTOR: z}, COMPLEMENT, link=self.parameter)
 
     def inverse_deriv(self, z: Any) -> Any:
-        """Derivative of the mean in the linear predictor, at the linear predictor `z`."""
+        """Differentiate the mean in the linear predictor, at the linear predictor `z`."""
         return evaluate(self.inverse_rows, {LINEAR_PREDICTOR: z}, SLOPE, link=self.parameter)
 
     def inverse_deriv2(self, z: Any) -> Any:
@@ -89,7 +85,7 @@ class Link(Frozen):
         return evaluate(self.curvature_rows, {LINEAR_PREDICTOR: z}, SCRATCH, link=self.parameter)
 
     def deriv(self, p: Any) -> Any:
-        """Derivative of the linear predictor in the mean, at the mean `p`."""
+        """Differentiate the linear predictor in the mean, at the mean `p`."""
         return 1.0 / self.inverse_deriv(self(p))
 
     def deriv2(self, p: Any) -> Any:
@@ -103,14 +99,14 @@ class Link(Frozen):
 
     @staticmethod
     def from_dict(saved: dict[str, Any]) -> Link:
-        """The link that `to_dict` described. Raises `ModelError` for an unknown name."""
+        """Rebuild the link that `to_dict` described; `ModelError` for an unknown name."""
         return _class_named(saved["name"])(**saved["arguments"])
 
 
 def _compiled(
     name: str, forward: Callable, inverse: Callable, curvature: Callable
 ) -> tuple[RowBlock, RowBlock, RowBlock]:
-    """The three row blocks of a link."""
+    """Make the three row blocks of a link."""
     return (
         RowBlock(link_rows, f"link_{name}", {"forward": forward}),
         RowBlock(inverse_link_rows, f"inverse_{name}", {"inverse": inverse}),
@@ -257,7 +253,7 @@ class Power(Link):
         self._set(parameter=float(power))
 
     def arguments(self) -> dict[str, Any]:
-        """The power."""
+        """Return the power."""
         return {"power": self.parameter}
 
 
@@ -284,7 +280,7 @@ class NegativeBinomial(Link):
         self._set(parameter=float(alpha))
 
     def arguments(self) -> dict[str, Any]:
-        """The alpha."""
+        """Return alpha."""
         return {"alpha": self.parameter}
 
 
@@ -310,7 +306,7 @@ LINKS: dict[str, type[Link]] = {
 
 
 def plain_name(name: str) -> str:
-    """A name without case, spaces and punctuation."""
+    """Strip a name of case, spaces and punctuation."""
     return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
@@ -327,7 +323,7 @@ def _class_named(name: str) -> type[Link]:
 
 
 def resolve_link(link: Link | type[Link] | str) -> Link:
-    """A link object from an object, its class, or its name in R or statsmodels.
+    """Make a link object from an object, its class, or its name in R or statsmodels.
 
     Raises
     ------

@@ -18,7 +18,7 @@ _BY_PLAIN_NAME = {plain_name(name): family for name, family in FAMILIES.items()}
 
 
 def family_class(name: str) -> type[Family]:
-    """The family of that name, whatever its case and punctuation.
+    """Look up a family by name, whatever its case and punctuation.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def family_class(name: str) -> type[Family]:
 
 
 def resolve_family(family: Any, link: Link | type[Link] | str | None = None) -> Family:
-    """A family object from what a user writes.
+    """Make a family object from what a user writes.
 
     Parameters
     ----------

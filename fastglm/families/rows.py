@@ -88,7 +88,7 @@ def variance_rows(planes, rows):
 
 
 def start_rows(planes, rows):
-    """A mean inside the domain for every row, from the response alone."""
+    """Start from a mean inside the domain in every row, from the response alone."""
     base = pointer(planes, float64)
     parameter = base[FAMILY_PARAMETER * PLANE]
     for i in range(rows):

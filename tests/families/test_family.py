@@ -98,10 +98,10 @@ def test_unit_deviance_is_the_quasi_likelihood_integral(family):
         assert family.unit_deviance(y, mu) == pytest.approx(2 * value, rel=1e-8)
 
 
-def test_unit_deviance_is_accurate_next_to_the_mean(family):
+@pytest.mark.parametrize("name", [name for name in FAMILY_LIST if "(1-mu)^2" not in name])
+def test_unit_deviance_is_accurate_next_to_the_mean(name):
+    family = FAMILY_LIST[name]
     y, _ = interior(family)
-    if family.arguments().get("variance") == "mu^2(1-mu)^2":
-        pytest.skip("R's deviance is not zero at y = mu")
     # Not exactly 0: a binomial difference is two products.
     assert (np.abs(family.unit_deviance(y, y)) < 1e-30).all()
     mu = y * (1 + 1e-7)
@@ -147,9 +147,7 @@ def test_binary_tails_have_finite_weights(link):
 
 
 def test_a_row_of_weight_zero_contributes_nothing(family):
-    link = family.link
     for y, eta in ((np.nan, 0.5), (0.3, np.nan), (np.inf, -1.0)):
-        assert link.inverse(eta) is not None
         for part in respond(family, y, eta, 0.0):
             assert part == 0.0
 
