@@ -1,0 +1,294 @@
+"""Covariances of the estimates: the registry of those that `fit` and `with_covariance` know.
+
+Sandwich covariances are ``B M B``, with the inverse information B and the sum M of products of
+scores. The dispersion cancels. White (1980), *Econometrica* 48; Zeileis (2004), *Journal of
+Statistical Software* 11(10), for the conventions, which are those of R's package sandwich.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastglm.design.rows import take_rows
+from fastglm.errors import DataError, ModelError
+from fastglm.kernels import planes
+from fastglm.kernels.sandwich import GROWING_POWER
+from fastglm.solve.products import Products, group_scores, score_products
+
+if TYPE_CHECKING:
+    from fastglm.results import Results
+
+__all__ = ["COVARIANCES", "Covariance", "covariance_of", "group_codes"]
+
+#: Values of X that are written out at a time where lagged rows must meet.
+SLICE_VALUES = 1_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Covariance:
+    """A covariance of the estimates.
+
+    Attributes
+    ----------
+    matrix : ndarray, shape (p, p)
+        NaN for aliased coefficients.
+    df : float
+        Degrees of freedom of t and F statistics that use it.
+    """
+
+    matrix: np.ndarray
+    df: float
+
+
+def covariance_of(results: Results, cov_type: str, cov_kwds: dict[str, Any]) -> Covariance:
+    """The covariance of that name.
+
+    Raises
+    ------
+    ModelError
+        If there is no covariance of that name, or it does not take these options.
+    """
+    if cov_type not in COVARIANCES:
+        raise ModelError(f"cov_type must be one of {tuple(COVARIANCES)}, not {cov_type!r}")
+    known = COVARIANCES[cov_type].__kwdefaults__ or {}
+    unknown = sorted(cov_kwds.keys() - known.keys())
+    if unknown:
+        takes = ", ".join(known) or "nothing"
+        raise ModelError(f"covariance {cov_type!r} does not take {unknown}; it takes {takes}.")
+    return COVARIANCES[cov_type](results, **cov_kwds)
+
+
+# -- the classical covariance, and White's
+
+
+def _nonrobust(results: Results) -> Covariance:
+    return Covariance(results.information_inverse * results.scale, results.df_resid)
+
+
+def _scores(results: Results, power: int) -> Products:
+    """Sums of products of scores with leverages to that power."""
+    model = results._model_with_data("a robust covariance")
+    products = score_products(
+        results._row_layout,
+        results.family,
+        results.estimates,
+        shifted=results.has_intercept,
+        power=power,
+        leverage_factor=leverage_factor(results),
+        mean_leverage=results.rank / results.nobs,
+        frequencies=model.rows.frequencies,
+        n_threads=results.n_threads,
+    )
+    if products.n_undefined:
+        raise DataError(
+            f"{products.n_undefined} rows have leverage 1: the fit passes through them whatever "
+            'their response is, and their residuals say nothing. Use "HC0" or "HC1".'
+        )
+    return products
+
+
+def leverage_factor(results: Results) -> np.ndarray:
+    """(p, p) matrix F with F F' the inverse information; rows of aliased coefficients are zero."""
+    factor = np.zeros_like(results.information_inverse)
+    kept = np.flatnonzero(~np.isnan(results.estimates))
+    block = np.ix_(kept, kept)
+    factor[block] = np.linalg.cholesky(results.information_inverse[block])
+    return factor
+
+
+def _sandwich(results: Results, products: Products, meat: np.ndarray | None = None) -> np.ndarray:
+    """``B M B``, with M on the standardised columns of the products; NaN where aliased."""
+    bread = products.lift(np.nan_to_num(results.information_inverse))
+    matrix = bread.T @ (products.gram if meat is None else meat) @ bread
+    return _with_aliased(results, 0.5 * (matrix + matrix.T))
+
+
+def _with_aliased(results: Results, matrix: np.ndarray) -> np.ndarray:
+    aliased = np.isnan(results.estimates)
+    matrix[aliased] = np.nan
+    matrix[:, aliased] = np.nan
+    return matrix
+
+
+def _hc0(results: Results) -> Covariance:
+    return Covariance(_sandwich(results, _scores(results, 0)), results.df_resid)
+
+
+def _hc1(results: Results) -> Covariance:
+    matrix = _sandwich(results, _scores(results, 0)) * (results.nobs / results.df_resid)
+    return Covariance(matrix, results.df_resid)
+
+
+def _hc2(results: Results) -> Covariance:
+    return Covariance(_sandwich(results, _scores(results, 1)), results.df_resid)
+
+
+def _hc3(results: Results) -> Covariance:
+    return Covariance(_sandwich(results, _scores(results, 2)), results.df_resid)
+
+
+def _hc4(results: Results) -> Covariance:
+    return Covariance(_sandwich(results, _scores(results, GROWING_POWER)), results.df_resid)
+
+
+# -- clusters
+
+
+def group_codes(results: Results, groups: Any) -> tuple[np.ndarray, int]:
+    """Numbers of the groups of the rows, from 0, and how many there are.
+
+    Raises
+    ------
+    DataError
+        If there is not one group for every row, some are missing, or there is only one.
+    """
+    import pandas as pd
+
+    n = results._model_with_data("groups").rows.n_rows
+    values = np.asarray(groups)
+    if values.shape != (n,):
+        raise DataError(
+            f"groups has shape {values.shape}; it must hold one group for each of the {n} rows of "
+            "the fit."
+        )
+    codes, levels = pd.factorize(values)
+    if (codes < 0).any():
+        raise DataError(
+            f"groups has no value in row {int(np.argmin(codes))}; every row needs a group."
+        )
+    if len(levels) < 2:
+        raise DataError("groups holds only one group; a covariance needs two or more.")
+    return codes.astype(np.int64), len(levels)
+
+
+def _ways(results: Results, groups: Any) -> list[tuple[np.ndarray, int]]:
+    """Codes of each way of grouping; several ways are the columns of `groups`."""
+    if groups is None:
+        raise ModelError('covariance "cluster" needs cov_kwds={"groups": ...}.')
+    if isinstance(groups, tuple | list) and len(groups) and np.ndim(groups[0]) == 1:
+        columns = list(groups)
+    else:
+        table = np.asarray(groups)
+        columns = list(table.T) if table.ndim == 2 else [groups]
+    return [group_codes(results, column) for column in columns]
+
+
+def _cluster(
+    results: Results, *, groups: Any = None, use_correction: bool | str = True
+) -> Covariance:
+    """Scores are summed over clusters; several ways are combined by inclusion and exclusion.
+
+    Cameron, Gelbach & Miller (2011), *Journal of Business & Economic Statistics* 29.
+    """
+    if use_correction not in (True, False, "groups"):
+        raise ModelError(
+            'use_correction must be True for G/(G-1) (n-1)/(n-p), "groups" for G/(G-1), or False, '
+            f"not {use_correction!r}"
+        )
+    ways = _ways(results, groups)
+    model = results._model_with_data("a clustered covariance")
+    total = np.zeros_like(results.covariance)
+    for size in range(1, len(ways) + 1):
+        for chosen in itertools.combinations(ways, size):
+            codes, n_groups = _intersection(chosen)
+            products = group_scores(
+                model.layout,
+                results.family,
+                results.estimates,
+                codes,
+                n_groups,
+                shifted=results.has_intercept,
+                n_threads=results.n_threads,
+            )
+            factor = n_groups / (n_groups - 1.0) if use_correction else 1.0
+            total += (-1.0) ** (size + 1) * factor * _sandwich(results, products)
+    if use_correction is True:
+        total *= (results.nobs - 1.0) / results.df_resid
+    return Covariance(total, min(n for _, n in ways) - 1.0)
+
+
+def _intersection(ways: tuple[tuple[np.ndarray, int], ...]) -> tuple[np.ndarray, int]:
+    """Codes of the groups that are alike in every way."""
+    codes, n_groups = ways[0]
+    for other, n_other in ways[1:]:
+        present, codes = np.unique(codes * n_other + other, return_inverse=True)
+        n_groups = present.size
+    return codes, n_groups
+
+
+# -- time series
+
+
+def _hac(
+    results: Results, *, maxlags: int | None = None, use_correction: bool = False
+) -> Covariance:
+    """Newey & West (1987), *Econometrica* 55: Bartlett's weights, rows in the order of time.
+
+    The weight 1 - lag / (maxlags + 1) is the share of windows of maxlags + 1 rows that hold both
+    rows, so sums of scores over a moving window take the place of sums over lags.
+    """
+    rows = results._model_with_data("a covariance over time").rows
+    if rows.frequencies is not None:
+        raise ModelError('covariance "HAC" needs one row per time: freq_weights have no order.')
+    if maxlags is None:
+        maxlags = int(4.0 * (rows.n_rows / 100.0) ** (2.0 / 9.0))
+    if not 0 <= maxlags < rows.n_rows:
+        raise ModelError(f"maxlags must be from 0 to the rows less one, not {maxlags!r}")
+    (residual,) = results.row_values(planes.RESIDUAL)
+    meat = _moving_window_products(rows.design, residual, int(maxlags)) / (maxlags + 1)
+    bread = np.nan_to_num(results.information_inverse)
+    matrix = _with_aliased(results, bread @ meat @ bread)
+    if use_correction:
+        matrix *= results.nobs / results.df_resid
+    return Covariance(matrix, results.df_resid)
+
+
+def _moving_window_products(design: Any, residual: np.ndarray, maxlags: int) -> np.ndarray:
+    """Sum of s s' over all windows of maxlags + 1 rows, those that reach over the ends included."""
+    n, p = design.n_rows, design.n_columns
+    length = max(SLICE_VALUES // max(p, 1), maxlags + 1)
+    meat = np.zeros((p, p))
+    before = np.zeros((maxlags, p))
+    for start in range(0, n + maxlags, length):
+        numbers = np.arange(start, min(start + length, n))
+        scores = take_rows(design, numbers).to_dense() * residual[numbers, None]
+        beyond = max(0, min(start + length, n + maxlags) - max(start, n))
+        scores = np.concatenate([before, scores, np.zeros((beyond, p))])
+        windows = np.lib.stride_tricks.sliding_window_view(scores, maxlags + 1, axis=0).sum(axis=-1)
+        meat += windows.T @ windows
+        before = scores[len(scores) - maxlags :]
+    return meat
+
+
+# -- the jackknife
+
+
+def _jackknife(results: Results) -> Covariance:
+    """Covariance of the estimates with each observation left out, each by one Newton step.
+
+    Exact for linear models. Efron (1982), *The Jackknife, the Bootstrap and Other Resampling
+    Plans*; Pregibon (1981), *Annals of Statistics* 9, for the step.
+    """
+    products = _scores(results, 2)
+    meat = products.gram - np.outer(products.score, products.score) / results.nobs
+    factor = (results.nobs - 1.0) / results.nobs
+    return Covariance(factor * _sandwich(results, products, meat), results.df_resid)
+
+
+#: Every covariance by name. Options are keyword arguments with defaults.
+COVARIANCES: dict[str, Callable[..., Covariance]] = {
+    "nonrobust": _nonrobust,
+    "HC0": _hc0,
+    "HC1": _hc1,
+    "HC2": _hc2,
+    "HC3": _hc3,
+    "HC4": _hc4,
+    "cluster": _cluster,
+    "HAC": _hac,
+    "jackknife": _jackknife,
+}

@@ -1,0 +1,230 @@
+"""Tests of linear hypotheses: from text or a matrix to Wald, t and score tests.
+
+Wald and score tests: Rao (1973), *Linear Statistical Inference and Its Applications*, section 6e.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import special
+
+from fastglm.errors import DataError, ModelError
+from fastglm.inference.tables import HypothesisTest, align, format_number
+
+if TYPE_CHECKING:
+    from fastglm.results import Results
+
+__all__ = ["LinearTests", "read_hypothesis", "t_test", "wald_test"]
+
+#: Below this share of its largest eigenvalue, a constraint's variance is none of its own.
+RANK_TOLERANCE = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class LinearTests:
+    """t or z tests of single linear combinations of the coefficients.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The k hypotheses.
+    effect, sd : ndarray, shape (k,)
+        Estimate of each combination and its standard error.
+    null_value : ndarray, shape (k,)
+        What the hypothesis says it is.
+    statistic, pvalue : ndarray, shape (k,)
+        Two-sided.
+    df : float
+        Degrees of freedom of Student's t; infinite for the normal distribution.
+    """
+
+    names: tuple[str, ...]
+    effect: np.ndarray
+    sd: np.ndarray
+    null_value: np.ndarray
+    statistic: np.ndarray
+    pvalue: np.ndarray
+    df: float
+
+    def conf_int(self, alpha: float = 0.05) -> np.ndarray:
+        """Intervals of the combinations at level 1 - alpha, (k, 2)."""
+        if not 0.0 < alpha < 1.0:
+            raise ModelError(f"alpha must be between 0 and 1, not {alpha!r}")
+        half = special.stdtrit(self.df, 1.0 - alpha / 2.0) * self.sd
+        return np.column_stack([self.effect - half, self.effect + half])
+
+    def summary_frame(self, alpha: float = 0.05) -> Any:
+        """The tests as a pandas DataFrame."""
+        import pandas as pd
+
+        low, high = self.conf_int(alpha).T
+        letter = "z" if np.isinf(self.df) else "t"
+        columns = {
+            "coef": self.effect,
+            "std err": self.sd,
+            letter: self.statistic,
+            f"P>|{letter}|": self.pvalue,
+            "Conf. Int. Low": low,
+            "Conf. Int. Upp.": high,
+        }
+        return pd.DataFrame(columns, index=list(self.names))
+
+    def __str__(self) -> str:
+        frame = self.summary_frame()
+        rows = [["", *frame.columns]]
+        for name, values in zip(frame.index, frame.to_numpy(), strict=True):
+            rows.append([name, *(format_number(v) for v in values)])
+        return align(rows)
+
+    __repr__ = __str__
+
+
+def read_hypothesis(
+    hypothesis: Any, names: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Matrix R and values q of the hypothesis ``R beta = q``, with a text for each row.
+
+    Parameters
+    ----------
+    hypothesis : str, array_like, or tuple of two array_like
+        ``"x1 = x2, x3 = 0"``; a combination alone, as in ``"x1 - x2"``, is compared with zero. Or
+        R, (k, p) or (p,), or the pair (R, q).
+    names
+        Of the p coefficients.
+
+    Raises
+    ------
+    ModelError
+        If the text cannot be read, or names something else than coefficients.
+    DataError
+        If the matrix has the wrong shape or holds values that are not finite.
+    """
+    if isinstance(hypothesis, str):
+        return _read_text(hypothesis, names)
+    values: Any = 0.0
+    if isinstance(hypothesis, tuple):
+        if len(hypothesis) != 2:
+            raise DataError("a hypothesis given as a tuple must be (matrix, values).")
+        hypothesis, values = hypothesis
+    matrix = np.atleast_2d(np.asarray(hypothesis, dtype=np.float64))
+    if matrix.ndim != 2 or matrix.shape[1] != len(names):
+        raise DataError(
+            f"the hypothesis has shape {matrix.shape}, but there are {len(names)} coefficients: it "
+            "needs one column for each."
+        )
+    values = np.broadcast_to(np.asarray(values, dtype=np.float64), matrix.shape[:1])
+    if not (np.isfinite(matrix).all() and np.isfinite(values).all()):
+        raise DataError("the hypothesis holds values that are not finite.")
+    texts = tuple(_text(row, value, names) for row, value in zip(matrix, values, strict=True))
+    return matrix, values, texts
+
+
+def _read_text(text: str, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Reads each equation with formulaic, after names of any spelling became plain words."""
+    from formulaic.utils.constraints import LinearConstraints
+
+    words = tuple(f"coefficient_{k}" for k in range(len(names)))
+    by_length = sorted(range(len(names)), key=lambda k: -len(names[k]))
+    spellings = "|".join(re.escape(names[k]) for k in by_length)
+    word_of = dict(zip(names, words, strict=True))
+    plain = re.sub(
+        rf"`(?P<quoted>[^`]*)`|(?<![\w.])(?P<bare>{spellings})(?![\w.])",
+        lambda match: word_of.get(match["quoted"] or match["bare"], match[0]),
+        text,
+    )
+    matrices, constants = [], []
+    for equation in _equations(plain, text):
+        try:
+            read = LinearConstraints.from_spec(equation, variable_names=words)
+        except Exception as error:
+            # formulaic reports what it cannot read by exceptions of many kinds.
+            raise ModelError(
+                f"the hypothesis {text!r} cannot be read. Write equations between sums of "
+                f"coefficients, with commas between them; the coefficients are {', '.join(names)}."
+            ) from error
+        matrices.append(read.constraint_matrix)
+        constants.append(read.constraint_values)
+    matrix = np.concatenate(matrices).astype(np.float64)
+    values = np.concatenate(constants).astype(np.float64)
+    texts = tuple(_text(row, value, names) for row, value in zip(matrix, values, strict=True))
+    return matrix, values, texts
+
+
+def _equations(plain: str, text: str) -> list[str]:
+    """Single equations: ``a = b = 0`` is two of them."""
+    equations = []
+    for piece in plain.split(","):
+        sides = [side.strip() for side in piece.split("=")]
+        if not all(sides):
+            raise ModelError(f"the hypothesis {text!r} has an empty side.")
+        if len(sides) == 1:
+            equations.append(f"{sides[0]} = 0")
+        equations += [f"{a} = {b}" for a, b in itertools.pairwise(sides)]
+    return equations
+
+
+def _text(row: np.ndarray, value: float, names: Sequence[str]) -> str:
+    """An equation as text."""
+    terms = ""
+    for coefficient, name in zip(row, names, strict=True):
+        if coefficient == 0.0:
+            continue
+        sign = (" - " if coefficient < 0 else " + ") if terms else ("-" if coefficient < 0 else "")
+        size = "" if abs(coefficient) == 1.0 else f"{abs(coefficient):g}*"
+        terms += f"{sign}{size}{name}"
+    return f"{terms or '0'} = {value:g}"
+
+
+def _combinations(
+    results: Results, hypothesis: Any
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, tuple[str, ...]]:
+    """R, q, estimates and covariance of the combinations, and their texts."""
+    matrix, values, texts = read_hypothesis(hypothesis, results.names)
+    aliased = np.isnan(results.estimates)
+    touched = [results.names[k] for k in np.flatnonzero((matrix != 0.0).any(axis=0) & aliased)]
+    if touched:
+        raise ModelError(
+            f"the hypothesis involves {', '.join(touched)}, which the data cannot tell apart from "
+            "earlier columns."
+        )
+    effect = matrix @ np.where(aliased, 0.0, results.estimates)
+    covariance = matrix @ np.where(np.isnan(results.covariance), 0.0, results.covariance) @ matrix.T
+    return matrix, values, effect, covariance, texts
+
+
+def t_test(results: Results, hypothesis: Any) -> LinearTests:
+    """Tests of single combinations; see `Results.t_test`."""
+    _, values, effect, covariance, texts = _combinations(results, hypothesis)
+    sd = np.sqrt(np.diag(covariance))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = (effect - values) / sd
+    df = results.df_inference if results.use_t else np.inf
+    pvalue = 2.0 * special.stdtr(df, -np.abs(statistic))
+    return LinearTests(texts, effect, sd, values, statistic, pvalue, df)
+
+
+def wald_test(results: Results, hypothesis: Any, use_f: bool | None) -> HypothesisTest:
+    """Joint test of all combinations; see `Results.wald_test`."""
+    _, values, effect, covariance, texts = _combinations(results, hypothesis)
+    scale = np.sqrt(np.diag(covariance))
+    if not (scale > 0.0).all():
+        zero = texts[int(np.argmin(scale > 0.0))]
+        raise ModelError(f"the hypothesis {zero!r} involves no coefficient.")
+    correlation = covariance / np.outer(scale, scale)
+    if np.linalg.eigvalsh(correlation)[0] < RANK_TOLERANCE * len(texts):
+        raise ModelError(
+            "the equations of the hypothesis are not independent of each other: leave out those "
+            "that follow from the others."
+        )
+    distance = (effect - values) / scale
+    statistic = float(distance @ np.linalg.solve(correlation, distance))
+    use_f = results.use_t if use_f is None else use_f
+    return HypothesisTest.of(
+        "Wald test", statistic, len(texts), results.df_inference if use_f else None, texts
+    )

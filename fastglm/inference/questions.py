@@ -1,0 +1,128 @@
+"""What a statistician asks of a fit next: other covariances, tests, intervals, other models."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from fastglm.inference.covariance import covariance_of
+from fastglm.inference.hypotheses import LinearTests, t_test, wald_test
+from fastglm.inference.tables import HypothesisTest
+
+if TYPE_CHECKING:
+    from fastglm.results import Results
+
+__all__ = ["Questions"]
+
+
+class Questions:
+    """Methods of `fastglm.Results` that ask for inference."""
+
+    @property
+    def _fit(self) -> Results:
+        return cast("Results", self)
+
+    def with_covariance(self, cov_type: str, **cov_kwds: Any) -> Results:
+        """The same fit with another covariance of its estimates.
+
+        Parameters
+        ----------
+        cov_type : str
+            - "nonrobust": inverse information times the dispersion.
+            - "HC0", ..., "HC4": right whatever the variances of the responses are (White);
+              "HC1" times n/(n-p), "HC2", "HC3" and "HC4" with residuals made larger by their
+              leverage. Equal to ``vcovHC`` of R's package sandwich.
+            - "cluster": responses may depend on each other within groups. ``groups``, (n,), or
+              several ways of grouping as a tuple or the columns of a matrix. ``use_correction``:
+              True for G/(G-1) (n-1)/(n-p) as in Stata's ``regress`` and statsmodels, "groups" for
+              G/(G-1) as ``vcovCL`` does for a GLM and Stata for maximum likelihood, False for
+              none. t and F statistics get G-1 degrees of freedom, of the smallest G.
+            - "HAC": responses may depend on those up to ``maxlags`` rows before (Newey & West), by
+              default 4 (n/100)^(2/9). ``use_correction=True`` multiplies by n/(n-p).
+            - "jackknife": each observation left out in turn.
+        **cov_kwds
+            Options of that covariance.
+
+        Returns
+        -------
+        Results
+
+        Raises
+        ------
+        ModelError
+            If there is no such covariance, or an option it does not know.
+        DataError
+            If the result was loaded without its data, or there is not a group for each row.
+
+        Notes
+        -----
+        A dispersion cancels from all but "nonrobust". References are in
+        `fastglm.inference.covariance`.
+        """
+        fit = self._fit
+        covariance = covariance_of(fit, cov_type, cov_kwds)
+        covariance.matrix.setflags(write=False)
+        return replace(
+            fit,
+            covariance=covariance.matrix,
+            cov_type=cov_type,
+            df_inference=covariance.df,
+        )
+
+    def conf_int(self, alpha: float = 0.05) -> Any:
+        """Wald intervals of the coefficients, (p, 2), at level 1 - alpha.
+
+        Raises
+        ------
+        ModelError
+            If `alpha` is not between 0 and 1.
+        """
+        fit = self._fit
+        half = fit.critical_value(alpha) * fit._standard_errors
+        limits = np.column_stack([fit.estimates - half, fit.estimates + half])
+        return fit._matrix(limits, (0, 1))
+
+    def t_test(self, hypothesis: Any) -> LinearTests:
+        """Tests of linear combinations of the coefficients, one by one.
+
+        Parameters
+        ----------
+        hypothesis : str, array_like, or tuple of two array_like
+            ``"x1 = x2, x3 = 0"``, or a matrix of one row of p numbers for each combination, which
+            is compared with zero, or such a matrix and the k values to compare with. A name that
+            is not a plain word may be written as it is or in backquotes.
+
+        Returns
+        -------
+        LinearTests
+            t tests if the fit uses t (`use_t`), else z tests.
+
+        Raises
+        ------
+        ModelError
+            If the hypothesis cannot be read, or involves an aliased coefficient.
+        DataError
+            If a matrix has the wrong shape.
+        """
+        return t_test(self._fit, hypothesis)
+
+    def wald_test(self, hypothesis: Any, use_f: bool | None = None) -> HypothesisTest:
+        """Wald test of all equations of a linear hypothesis together.
+
+        Parameters
+        ----------
+        hypothesis
+            As for `t_test`.
+        use_f : bool, optional
+            F instead of chi-squared; by default where the fit uses t.
+
+        Raises
+        ------
+        ModelError
+            As for `t_test`, and if one equation follows from the others.
+        DataError
+            If a matrix has the wrong shape.
+        """
+        return wald_test(self._fit, hypothesis, use_f)

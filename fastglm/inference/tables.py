@@ -1,0 +1,142 @@
+"""What tests hand back: small frozen records and tables that print well and become frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+__all__ = ["HypothesisTest", "Table", "align", "f_tail", "format_number"]
+
+
+@dataclass(frozen=True)
+class HypothesisTest:
+    """One test.
+
+    Attributes
+    ----------
+    name : str
+    statistic : float
+        Chi-squared, or F, which is the chi-squared statistic over `df`.
+    pvalue : float
+        Probability of a larger statistic under the hypothesis.
+    df : float
+        Degrees of freedom.
+    df_denominator : float
+        Of F; infinite for chi-squared.
+    hypothesis : tuple of str
+        What is tested.
+    """
+
+    name: str
+    statistic: float
+    pvalue: float
+    df: float
+    df_denominator: float = float("inf")
+    hypothesis: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        chi_squared: float,
+        df: float,
+        df_denominator: float | None = None,
+        hypothesis: Sequence[str] = (),
+    ) -> HypothesisTest:
+        """A chi-squared test, or with `df_denominator` the F test of the same statistic."""
+        if df_denominator is None:
+            pvalue = float(special.chdtrc(df, chi_squared))
+            return cls(name, chi_squared, pvalue, df, hypothesis=tuple(hypothesis))
+        statistic = chi_squared / df
+        pvalue = float(f_tail(df, df_denominator, statistic))
+        return cls(name, statistic, pvalue, df, df_denominator, tuple(hypothesis))
+
+    @property
+    def distribution(self) -> str:
+        """Of the statistic: "chi2" or "F"."""
+        return "chi2" if np.isinf(self.df_denominator) else "F"
+
+    def summary_frame(self) -> Any:
+        """The test as a pandas DataFrame of one row."""
+        import pandas as pd
+
+        columns: dict[str, float] = {self.distribution: self.statistic, "df": self.df}
+        if self.distribution == "F":
+            columns["df_denominator"] = self.df_denominator
+        return pd.DataFrame(columns | {"pvalue": self.pvalue}, index=[self.name])
+
+    def __str__(self) -> str:
+        degrees = f"{self.df:g}"
+        if self.distribution == "F":
+            degrees += f" and {self.df_denominator:g}"
+        line = (
+            f"{self.name}: {self.distribution} = {self.statistic:.6g} on {degrees} degrees of "
+            f"freedom, p = {self.pvalue:.4g}"
+        )
+        return "\n".join([line, *(f"    {equation}" for equation in self.hypothesis)])
+
+    __repr__ = __str__
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table of models or terms, a row each.
+
+    Attributes
+    ----------
+    heading : str
+    names : tuple of str
+        Of the k rows.
+    columns : dict of str to ndarray, shape (k,)
+        NaN where a row has no such number.
+    """
+
+    heading: str
+    names: tuple[str, ...]
+    columns: dict[str, np.ndarray]
+
+    def __getitem__(self, column: str) -> np.ndarray:
+        return self.columns[column]
+
+    def summary_frame(self) -> Any:
+        """The table as a pandas DataFrame."""
+        import pandas as pd
+
+        return pd.DataFrame(self.columns, index=list(self.names))
+
+    def __str__(self) -> str:
+        rows = [["", *self.columns]]
+        for k, name in enumerate(self.names):
+            cells = ("" if np.isnan(c[k]) else format_number(c[k]) for c in self.columns.values())
+            rows.append([name, *cells])
+        return f"{self.heading}\n{align(rows)}"
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return str(self.summary_frame()._repr_html_())
+
+
+def f_tail(df: Any, df_denominator: Any, statistic: Any) -> Any:
+    """Upper tail of the F distribution; NaN where it is not defined."""
+    return special.fdtrc(df, df_denominator, statistic)
+
+
+def format_number(value: float) -> str:
+    """A number in at most six digits."""
+    return f"{value:.6g}"
+
+
+def align(rows: Sequence[Sequence[str]]) -> str:
+    """Cells as text in columns: the first to the left, the others to the right."""
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [row[0].ljust(widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)

@@ -1,0 +1,226 @@
+"""Sums of products over rows at given coefficients, on the standardised columns of the kernels.
+
+Everything here is exact algebra on standardised columns; `Products.lift` takes a matrix of the
+model's coefficients there without the digits that columns far from zero would cost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse
+
+from fastglm.design.layout import Layout
+from fastglm.families import Family
+from fastglm.kernels import context as slots
+from fastglm.kernels.block import TILE
+from fastglm.kernels.context import MEAT, N_SUMS, SUM_OUTSIDE, WITH_GRAM
+from fastglm.kernels.quadratic import quadratic_stage
+from fastglm.kernels.sandwich import group_scores_kernel, score_products_kernel
+from fastglm.solve.fit import count_chunks
+from fastglm.solve.rows import in_tiles, to_sweep_columns
+from fastglm.solve.scaling import Scaling, find_scaling
+from fastglm.solve.threads import launch
+
+__all__ = ["Products", "group_scores", "information", "score_products"]
+
+#: Bytes that the chunks' sums of scores by group may take together, unless one alone takes more.
+GROUP_BYTES = 64_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Products:
+    """Sums over all rows.
+
+    Attributes
+    ----------
+    gram : ndarray, shape (p, p)
+        Sum of weight times x x', on standardised columns.
+    score : ndarray, shape (p,)
+        Sum of score residual times x, on standardised columns.
+    n_undefined : int
+        Rows of leverage 1 where the weights needed them to be less.
+    """
+
+    gram: np.ndarray
+    score: np.ndarray
+    n_undefined: int
+    _scaling: Scaling
+    _layout: Layout
+
+    def lift(self, columns: np.ndarray) -> np.ndarray:
+        """Standardised coefficients from each column of a (p, k) matrix of coefficients."""
+        return lift(columns, self._scaling, self._layout)
+
+    def to_params(self, columns: np.ndarray) -> np.ndarray:
+        """Coefficients from each column of a (p, k) matrix of standardised ones."""
+        return np.column_stack([self._scaling.to_params(c, self._layout) for c in columns.T])
+
+
+def lift(columns: np.ndarray, scaling: Scaling, layout: Layout) -> np.ndarray:
+    """Standardised coefficients from each column of a (p, k) matrix of coefficients."""
+    return np.column_stack([scaling.from_params(c, layout) for c in columns.T])
+
+
+class _Pass:
+    """One pass over the rows: a copy of the layout's table, and the arrays it points to."""
+
+    def __init__(self, layout: Layout, family: Family, params: np.ndarray, shifted: bool):
+        params = np.where(np.isnan(params), 0.0, params)
+        self.scaling = find_scaling(layout, shifted)
+        self.beta = to_sweep_columns(layout, self.scaling.from_params(params, layout))
+        self.parameters = np.array([family.parameter, 1.0, family.link.parameter])
+        context = layout.context.copy()
+        context[slots.BETA] = self.beta.ctypes.data
+        context[slots.SHIFT] = self.scaling.shift.ctypes.data
+        context[slots.SCALE] = self.scaling.scale.ctypes.data
+        context[slots.PARAMETERS] = self.parameters.ctypes.data
+        context[slots.INVERSE_ROWS] = family.link.inverse_rows.address
+        context[slots.RESPOND_ROWS] = family.respond_rows.address
+        context[slots.MODE] = WITH_GRAM
+        self.context = context
+
+
+def information(
+    layout: Layout, family: Family, params: np.ndarray, *, shifted: bool, n_threads: int
+) -> Products:
+    """Expected information X'WX and score X'residual, for a dispersion of 1.
+
+    Parameters
+    ----------
+    layout
+        With response and prior weights.
+    family, params
+        The model and its (p,) coefficients; NaN counts as zero.
+    shifted
+        Whether the design has a constant column, so that columns may be shifted.
+    n_threads
+        From `usable_threads`.
+    """
+    return _products(_Pass(layout, family, params, shifted), layout, n_threads)
+
+
+def score_products(
+    layout: Layout,
+    family: Family,
+    params: np.ndarray,
+    *,
+    shifted: bool,
+    power: int,
+    leverage_factor: np.ndarray,
+    mean_leverage: float,
+    frequencies: np.ndarray | None,
+    n_threads: int,
+) -> Products:
+    """Sum of squared score residuals times x x', and of score residuals times x.
+
+    Parameters
+    ----------
+    layout
+        With response and the weights of single observations, without frequencies.
+    family, params, shifted, n_threads
+        As for `information`.
+    power
+        Residuals are over ``(1 - leverage)**(power / 2)``; 0, 1, 2 or `GROWING_POWER`.
+    leverage_factor
+        (p, p) matrix F such that ``|F'x|**2`` times its weight is a row's leverage.
+    mean_leverage
+        Coefficients over observations, the unit of `GROWING_POWER`.
+    frequencies
+        (n,) numbers of observations behind each row, None if all are one.
+    """
+    run = _Pass(layout, family, params, shifted)
+    context = run.context
+    context[slots.MODE] |= MEAT
+    if frequencies is not None:
+        context[slots.ROW_FACTOR] = frequencies.ctypes.data
+    if power == 0:
+        return _products(run, layout, n_threads)
+    factor = in_tiles(to_sweep_columns(layout, lift(leverage_factor, run.scaling, layout).T))
+    mean = np.array([mean_leverage])
+    context[slots.FACTOR] = factor.ctypes.data
+    context[slots.N_FACTOR] = factor.shape[0]
+    context[slots.QUADRATIC] = quadratic_stage.address
+    context[slots.LEVERAGE_POWER] = power
+    context[slots.MEAN_LEVERAGE] = mean.ctypes.data
+    return _products(run, layout, n_threads)
+
+
+def _products(run: _Pass, layout: Layout, n_threads: int) -> Products:
+    q = layout.n_sweep
+    order = max(q, -(-layout.n_dense // TILE) * TILE)
+    size = order * order + q + N_SUMS
+    n_chunks = count_chunks(layout, 8 * size)
+    partials = np.zeros((n_chunks, size))
+    run.context[slots.N_CHUNKS] = n_chunks
+    run.context[slots.PARTIALS] = partials.ctypes.data
+    launch(score_products_kernel, run.context, n_chunks, n_threads)
+    total = partials.sum(axis=0)
+    gram = _symmetric(total[: order * order].reshape(order, order)[:q, :q], layout.n_dense)
+    score, sums = total[order * order : -N_SUMS], total[-N_SUMS:]
+    transform = _transform(layout)
+    return Products(
+        gram=transform.T @ (transform.T @ gram).T,
+        score=transform.T @ score,
+        n_undefined=int(sums[SUM_OUTSIDE]),
+        _scaling=run.scaling,
+        _layout=layout,
+    )
+
+
+def group_scores(
+    layout: Layout,
+    family: Family,
+    params: np.ndarray,
+    groups: np.ndarray,
+    n_groups: int,
+    *,
+    shifted: bool,
+    n_threads: int,
+) -> Products:
+    """Products of the sums of score residuals times x over groups of rows.
+
+    Parameters
+    ----------
+    layout, family, params, shifted, n_threads
+        As for `information`.
+    groups
+        (n,) int64 numbers of the groups, from 0 to n_groups - 1.
+    n_groups
+        Number of groups.
+    """
+    run = _Pass(layout, family, params, shifted)
+    size = 8 * n_groups * layout.n_sweep
+    n_chunks = max(1, min(count_chunks(layout), GROUP_BYTES // size))
+    partials = np.zeros((n_chunks, n_groups, layout.n_sweep))
+    groups = np.ascontiguousarray(groups, dtype=np.int64)
+    run.context[slots.N_CHUNKS] = n_chunks
+    run.context[slots.PARTIALS] = partials.ctypes.data
+    run.context[slots.GROUP] = groups.ctypes.data
+    run.context[slots.N_GROUPS] = n_groups
+    launch(group_scores_kernel, run.context, n_chunks, n_threads)
+    scores = partials.sum(axis=0) if n_chunks > 1 else partials[0]
+    transform = _transform(layout)
+    return Products(
+        gram=transform.T @ (transform.T @ (scores.T @ scores)).T,
+        score=transform.T @ scores.sum(axis=0),
+        n_undefined=0,
+        _scaling=run.scaling,
+        _layout=layout,
+    )
+
+
+def _symmetric(total: np.ndarray, n_dense: int) -> np.ndarray:
+    """The whole Gram matrix; see `fastglm.kernels.gram` for what the kernel stores."""
+    lower = np.tril(total)
+    lower[n_dense:, n_dense:] += np.triu(total[n_dense:, n_dense:], 1).T
+    return lower + np.tril(lower, -1).T
+
+
+def _transform(layout: Layout) -> scipy.sparse.csc_array:
+    start, index, value = layout.transform
+    if not start.size:
+        return scipy.sparse.eye_array(layout.n_sweep, format="csc")
+    shape = (layout.n_sweep, layout.n_columns)
+    return scipy.sparse.csc_array((value, index, start), shape=shape)
