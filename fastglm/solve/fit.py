@@ -69,6 +69,8 @@ class Solution:
     status : Status
     decrement : float
         Last step' score: at convergence, the squared distance to the optimum in standard errors.
+    gain : float
+        The decrement over the one before it, 1 if there was none: near a maximum, close to 0.
     constant : int or None
         Model column that is constant, if there is one: the intercept.
     timings : dict of str to float
@@ -83,6 +85,7 @@ class Solution:
     n_sweeps: int
     status: Status
     decrement: float
+    gain: float
     constant: int | None
     timings: dict[str, float]
 
@@ -315,11 +318,16 @@ def _finish(run: _Run, clock: _Clock) -> Solution:
         n_sweeps=int(state[at.N_SWEEPS]),
         status=Status(int(state[at.STATUS])),
         decrement=float(state[at.DECREMENT]),
+        gain=_gain(float(state[at.DECREMENT]), float(state[at.LAST_DECREMENT])),
         constant=None
         if run.scaling.constant < 0
         else int(layout.dense_owner[run.scaling.constant]),
         timings=clock.laps,
     )
+
+
+def _gain(decrement: float, last: float) -> float:
+    return decrement / last if 0.0 < last < math.inf else 1.0
 
 
 class _Clock:

@@ -1,0 +1,325 @@
+"""Separation: whether the regressors push estimates to infinity, decided by linear programming.
+
+A direction of the coefficients along which no row's likelihood falls and some row's rises leaves
+the likelihood without a maximum. Only rows whose response lies on the boundary of its domain can
+gain for ever, and each of them only on one side; the linear predictor of every other row must stand
+still. That is a system of linear inequalities in the direction, which has a solution or has none.
+Albert & Anderson (1984); Konis (2007), "Linear programming algorithms for detecting separated
+data"; Correia, Guimaraes & Zylkin (2019), "Verifying the existence of maximum likelihood estimates
+for generalized linear models".
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse
+
+from fastglm.design.layout import lay_out
+from fastglm.design.parts import Design
+from fastglm.design.rows import take_rows
+from fastglm.errors import FastGLMError, Status
+from fastglm.families import Family, ResponseSummary
+from fastglm.kernels.planes import LINEAR_PREDICTOR, QUADRATIC_FORM
+from fastglm.solve.fit import Solution
+from fastglm.solve.rows import evaluate_rows
+
+__all__ = ["Separation", "find_separation", "looks_separated"]
+
+#: Steps of a fit without a maximum gain a constant factor, 1/e for most links; Newton's method at a
+#: maximum gains ever more.
+SLOW_GAIN = 0.2
+#: A decrement below this share of the deviance is rounding, which does not shrink either.
+ROUNDING = 1e-22
+#: Rows of each kind in the first linear program; it holds them all where there are no more.
+FIRST_ROWS = 700
+#: Rows that a round adds to the linear program.
+MORE_ROWS = 1000
+#: Share of a direction's largest entry, on standardised columns, below which a number is zero.
+ZERO = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Separation:
+    """What keeps the maximum of a likelihood at infinity, if anything does.
+
+    Attributes
+    ----------
+    direction : ndarray, shape (p,)
+        Along it the likelihood rises for ever; all zero where the maximum exists. An estimate goes
+        to plus or minus infinity with the sign of its entry.
+    rows : ndarray of bool, shape (n,)
+        The separated rows: those whose fitted mean reaches the boundary of its domain. What is left
+        without them has a maximum, which gives the finite part of the estimates.
+    """
+
+    direction: np.ndarray
+    rows: np.ndarray
+
+    @property
+    def exists(self) -> bool:
+        """Whether any row is separated."""
+        return bool(self.rows.any())
+
+    @property
+    def n_rows(self) -> int:
+        """Number of separated rows."""
+        return int(self.rows.sum())
+
+
+def looks_separated(solution: Solution, family: Family, summary: ResponseSummary) -> bool:
+    """Whether a fit shows a symptom of separation; no verdict, but reason enough for a search.
+
+    Without a maximum the fit stops early, or its last steps gained no more than a constant factor,
+    or the weights of separated rows have shrunk until their columns look aliased. Costs nothing.
+    """
+    stopped = solution.status != Status.CONVERGED
+    slow = solution.gain > SLOW_GAIN and solution.decrement > ROUNDING * (
+        abs(solution.deviance) + 0.1
+    )
+    if not (stopped or slow or np.isnan(solution.params).any()):
+        return False
+    at_lower, at_upper = _open_sides(family)
+    domain = family.domain
+    return bool(
+        (at_lower and summary.minimum <= domain.lower)
+        or (at_upper and summary.maximum >= domain.upper)
+    )
+
+
+def find_separation(
+    design: Design,
+    family: Family,
+    response: np.ndarray,
+    prior_weights: np.ndarray | None = None,
+    n_threads: int = 1,
+) -> Separation:
+    """Find every separated row, and a direction that separates them.
+
+    Parameters
+    ----------
+    design
+        Of n rows and p columns.
+    family
+        With its link.
+    response
+        (n,) responses inside the family's domain.
+    prior_weights
+        (n,), or None for ones; rows of weight 0 do not count.
+    n_threads
+        From `usable_threads`.
+
+    Raises
+    ------
+    FastGLMError
+        If the linear program cannot be solved.
+
+    Notes
+    -----
+    The verdict is exact but for rounding: a linear program in the direction, over some of the rows
+    to begin with. Rows that its solution violates, or that its rows say nothing about, join it until
+    there are none, so that few rows decide however many there are.
+    """
+    search = _Search(design, family, _sides(family, response), n_threads)
+    if prior_weights is not None:
+        search.counts &= prior_weights > 0
+    direction = np.zeros(design.n_columns)
+    predictor = np.zeros(design.n_rows)
+    separated = np.zeros(design.n_rows, dtype=bool)
+    while True:
+        found = search.separate()
+        if found is None:
+            return Separation(direction, separated)
+        further, moved = found
+        # Small enough that no row separated so far loses more than half of what it had.
+        side = search.side[separated]
+        loss = -side * moved[separated]
+        room = np.divide(
+            side * predictor[separated], loss, out=np.ones_like(loss), where=loss > 0.0
+        )
+        step = min(1.0, 0.5 * room.min(initial=2.0))
+        direction += step * further
+        predictor += step * moved
+        now = search.counts & (search.side * moved > search.tolerance)
+        separated |= now
+        # A larger multiple of the direction makes up for anything these rows lose later.
+        search.counts &= ~now
+
+
+def _open_sides(family: Family) -> tuple[float, float]:
+    """Sign of the infinite linear predictor at which the mean meets each end of its domain, or 0.
+
+    Zero, too, where the deviance of a response at the end is not finite: no likelihood to maximise.
+    """
+    domain = family.domain
+    signs = []
+    for end in (domain.lower, domain.upper):
+        reachable = math.isfinite(end) and (end == domain.upper or domain.includes_lower)
+        limit = float(family.link(end)) if reachable else 0.0
+        signs.append(math.copysign(1.0, limit) if math.isinf(limit) else 0.0)
+    # The quasi-likelihood of a zero, the integral of 1 / variance times the mean, must converge.
+    tiny = 1e-100
+    if not tiny * tiny < 0.999 * float(family.variance(tiny)):
+        return 0.0, 0.0
+    return signs[0], signs[1]
+
+
+def _sides(family: Family, response: np.ndarray) -> np.ndarray:
+    """Sign of the change of linear predictor that each row's likelihood can bear; 0 for none."""
+    at_lower, at_upper = _open_sides(family)
+    side = np.zeros(response.shape[0], dtype=np.int8)
+    side[response <= family.domain.lower] = at_lower
+    side[response >= family.domain.upper] = at_upper
+    return side
+
+
+class _Search:
+    """The search for one direction at a time, over the rows that still count.
+
+    Attributes
+    ----------
+    side : ndarray of int8, shape (n,)
+        See `_sides`.
+    counts : ndarray of bool, shape (n,)
+        Rows of positive weight that are not separated yet.
+    tolerance : float
+        Changes of linear predictor up to this are rounding, for the direction found last.
+    """
+
+    def __init__(self, design: Design, family: Family, side: np.ndarray, n_threads: int):
+        self.design = design
+        self.family = family
+        self.layout = lay_out(design)
+        self.side = side
+        self.counts = np.ones(side.shape[0], dtype=bool)
+        self.n_threads = n_threads
+        self.tolerance = ZERO
+
+    def separate(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """A direction that separates rows, (p,), and its linear predictor, (n,); None if none does."""
+        if not (self.side[self.counts] != 0).any():
+            return None
+        working = self._first_rows()
+        while True:
+            matrix = take_rows(self.design, working).to_dense()
+            scale = np.sqrt(np.mean(matrix * matrix, axis=0))
+            scale[scale == 0.0] = 1.0
+            matrix /= scale
+            direction = _separating_direction(matrix, self.side[working])
+            if direction is None:
+                more = self._unseen(_null_space(matrix) / scale[:, None], working)
+                if more.size == 0:
+                    return None
+            else:
+                self.tolerance = ZERO * max(1.0, float(np.abs(direction).max()))
+                predictor = self._evaluate(direction / scale, LINEAR_PREDICTOR)
+                more = self._violated(predictor, working)
+                if more.size == 0:
+                    return direction / scale, predictor
+            working = np.union1d(working, more)
+
+    def _evaluate(
+        self, direction: np.ndarray, plane: int, factor: np.ndarray | None = None
+    ) -> np.ndarray:
+        values = evaluate_rows(
+            self.layout, self.family, direction, (plane,), factor=factor, n_threads=self.n_threads
+        )
+        return values[0]
+
+    def _first_rows(self) -> np.ndarray:
+        wanted = max(FIRST_ROWS, 4 * self.design.n_columns)
+        kinds = [np.flatnonzero(self.counts & (self.side == kind)) for kind in (-1, 0, 1)]
+        return np.sort(np.concatenate([_spread(rows, wanted) for rows in kinds]))
+
+    def _unseen(self, null_space: np.ndarray, working: np.ndarray) -> np.ndarray:
+        """Rows that move along directions, columns of (p, d), of which `working` knows nothing."""
+        if null_space.shape[1] == 0:
+            return np.empty(0, dtype=np.intp)
+        origin = np.zeros(self.design.n_columns)
+        squares = self._evaluate(origin, QUADRATIC_FORM, np.ascontiguousarray(null_space.T))
+        squares[~self.counts] = 0.0
+        squares[working] = 0.0
+        return _spread(np.flatnonzero(squares > ZERO * ZERO), MORE_ROWS)
+
+    def _violated(self, predictor: np.ndarray, working: np.ndarray) -> np.ndarray:
+        """The rows that lose most from a change of linear predictor."""
+        loss = np.where(self.side == 0, np.abs(predictor), -self.side * predictor)
+        loss[~self.counts] = 0.0
+        loss[working] = 0.0
+        bad = np.flatnonzero(loss > self.tolerance)
+        if bad.size <= MORE_ROWS:
+            return bad
+        return bad[np.argpartition(-loss[bad], MORE_ROWS)[:MORE_ROWS]]
+
+
+def _spread(rows: np.ndarray, wanted: int) -> np.ndarray:
+    """`wanted` of the rows, evenly spaced, or all of them."""
+    if rows.size <= wanted:
+        return rows
+    return rows[np.linspace(0, rows.size - 1, wanted).astype(np.intp)]
+
+
+def _null_space(matrix: np.ndarray) -> np.ndarray:
+    """Orthonormal basis, (p, d), of the directions that move no row of (m, p) by more than rounding."""
+    _, values, vectors = np.linalg.svd(np.linalg.qr(matrix, mode="r"), full_matrices=True)
+    rank = int(np.count_nonzero(values > ZERO * values[0])) if values.size else 0
+    return vectors[rank:].T
+
+
+def _separating_direction(matrix: np.ndarray, side: np.ndarray) -> np.ndarray | None:
+    """The direction that separates most of these rows, (p,), scaled so that each moves by 1 or more.
+
+    `matrix`, (m, p), has columns of about unit size. None where no row can be separated.
+    """
+    bounded = side != 0
+    gains, fixed = matrix[bounded] * side[bounded, None], matrix[~bounded]
+    if gains.shape[0] == 0:
+        return None
+    direction = _solve_program(np.unique(gains, axis=0), np.unique(fixed, axis=0))
+    separated = gains @ direction > 0.5
+    if not separated.any():
+        return None
+    # The program meets its constraints to its own tolerance: the rows that stand still say exactly
+    # where they do.
+    still = np.concatenate([gains[~separated], fixed])
+    if still.shape[0]:
+        direction = direction - np.linalg.lstsq(still, still @ direction, rcond=None)[0]
+    size = float(np.abs(direction).max())
+    direction[np.abs(direction) <= ZERO * size] = 0.0
+    is_exact = np.abs(still @ direction).max(initial=0.0) <= 10.0 * ZERO * max(1.0, size)
+    return direction if is_exact and (gains[separated] @ direction > 0.25).all() else None
+
+
+def _solve_program(gains: np.ndarray, fixed: np.ndarray) -> np.ndarray:
+    """Direction that maximises ``sum(min(gains @ direction, 1))`` where none is negative.
+
+    As directions may be as long as they need, at the maximum every row that can gain gains 1.
+    """
+    from scipy.optimize import linprog
+
+    m, p = gains.shape
+    unit = scipy.sparse.eye_array(m, format="csr")
+    empty = scipy.sparse.csr_array((fixed.shape[0], m))
+    # Tolerances that are hard to meet with ill-conditioned columns; the caller checks the solution.
+    for tolerance in (1e-10, 1e-7):
+        program = linprog(
+            np.concatenate([np.zeros(p), -np.ones(m)]),
+            A_ub=scipy.sparse.hstack([scipy.sparse.csr_array(-gains), unit], format="csr"),
+            b_ub=np.zeros(m),
+            A_eq=scipy.sparse.hstack([scipy.sparse.csr_array(fixed), empty], format="csr"),
+            b_eq=np.zeros(fixed.shape[0]),
+            bounds=[(None, None)] * p + [(0.0, 1.0)] * m,
+            method="highs",
+            options={
+                "primal_feasibility_tolerance": tolerance,
+                "dual_feasibility_tolerance": tolerance,
+            },
+        )
+        if program.status == 0:
+            return program.x[:p]
+    raise FastGLMError(
+        f"the check for separation could not be completed: {program.message} Leave it out with "
+        'separation="ignore", or use bias_reduction="firth", which needs none.'
+    )
