@@ -20,8 +20,8 @@ FORMAT = 1
 
 _PLAIN = (
     "deviance", "pearson_chi2", "scale", "nobs", "sum_weights", "rank", "has_intercept", "n_iter",
-    "n_sweeps", "decrement", "use_t", "cov_type", "df_inference", "parameter_se", "response_name", "has_offset",
-    "has_exposure", "labelled", "n_dropped", "n_threads",
+    "n_sweeps", "decrement", "use_t", "cov_type", "df_inference", "parameter_se", "response_name",
+    "has_offset", "has_exposure", "labelled", "n_dropped", "n_threads",
 )  # fmt: skip
 _DICTS = ("column_names", "missing", "timings")
 _ARRAYS = ("estimates", "information_inverse", "covariance")
