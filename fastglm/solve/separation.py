@@ -119,8 +119,8 @@ def find_separation(
     Notes
     -----
     The verdict is exact but for rounding: a linear program in the direction, over some of the rows
-    to begin with. Rows that its solution violates, or that its rows say nothing about, join it until
-    there are none, so that few rows decide however many there are.
+    to begin with. Rows that its solution violates, or that its rows say nothing about, join it
+    until there are none, so that few rows decide however many there are.
     """
     search = _Search(design, family, _sides(family, response), n_threads)
     if prior_weights is not None:
@@ -198,7 +198,7 @@ class _Search:
         self.tolerance = ZERO
 
     def separate(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """A direction that separates rows, (p,), and its linear predictor, (n,); None if none does."""
+        """A direction that separates rows, (p,), and its linear predictor, (n,), if there is one."""
         if not (self.side[self.counts] != 0).any():
             return None
         working = self._first_rows()
@@ -262,14 +262,14 @@ def _spread(rows: np.ndarray, wanted: int) -> np.ndarray:
 
 
 def _null_space(matrix: np.ndarray) -> np.ndarray:
-    """Orthonormal basis, (p, d), of the directions that move no row of (m, p) by more than rounding."""
+    """Orthonormal basis, (p, d), of the directions that move no row of (m, p)."""
     _, values, vectors = np.linalg.svd(np.linalg.qr(matrix, mode="r"), full_matrices=True)
     rank = int(np.count_nonzero(values > ZERO * values[0])) if values.size else 0
     return vectors[rank:].T
 
 
 def _separating_direction(matrix: np.ndarray, side: np.ndarray) -> np.ndarray | None:
-    """The direction that separates most of these rows, (p,), scaled so that each moves by 1 or more.
+    """The direction that separates most of these rows, (p,): each moves by 1 or more.
 
     `matrix`, (m, p), has columns of about unit size. None where no row can be separated.
     """
@@ -318,7 +318,7 @@ def _solve_program(gains: np.ndarray, fixed: np.ndarray) -> np.ndarray:
             },
         )
         if program.status == 0:
-            return program.x[:p]
+            return np.asarray(program.x)[:p]
     raise FastGLMError(
         f"the check for separation could not be completed: {program.message} Leave it out with "
         'separation="ignore", or use bias_reduction="firth", which needs none.'

@@ -1,4 +1,4 @@
-"""Separation: the verdict, the rows, the direction, against known truth and a plain linear program."""
+"""Separation: verdict, rows and direction, against known truth and plain linear programs."""
 
 from pathlib import Path
 
