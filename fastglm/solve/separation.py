@@ -198,7 +198,7 @@ class _Search:
         self.tolerance = ZERO
 
     def separate(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """A direction that separates rows, (p,), and its linear predictor, (n,), if there is one."""
+        """A direction that separates rows, (p,), and its linear predictor, (n,), or None."""
         if not (self.side[self.counts] != 0).any():
             return None
         working = self._first_rows()
