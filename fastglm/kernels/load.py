@@ -43,18 +43,22 @@ from fastglm.kernels.jit import RowBlock, called, inlined, offset_pointer, point
 from fastglm.kernels.planes import OFFSET, PLANE, PRIOR_WEIGHT, RESPONSE, SCRATCH
 
 # Rows and columns of the panels that are transposed in registers.
-PANEL = 8
+PANEL = 4
+CACHE_LINE = 64
+# Bytes of an element, by its code in `fastglm.kernels.context`.
+ELEMENT_SIZES = (8, 4, 1, 2, 4, 8, 1, 2, 4, 8)
 
 
 @intrinsic
 def transpose_panel(
     typing_context: Any, source: Any, stride: Any, shift: Any, scale: Any, target: Any, plane: Any
 ) -> Any:
-    """8 rows x 8 columns of row-major float64, shifted and scaled, into 8 column planes.
+    """4 rows x 4 columns of row-major float64, shifted and scaled, into 4 column planes.
 
     All arguments are integers: addresses, except `stride` and `plane`, distances in bytes between
-    rows of the source and planes of the target. Transposing in vector registers moves twice as
-    much per second as doing it element by element.
+    rows of the source and planes of the target. Pairs of values are loaded from two rows into one
+    register, so that one shuffle more gives each column: moving the values through registers is
+    several times as fast as one by one, and 256-bit shuffles cost less than 512-bit ones.
     """
     signature = types.void(*[types.int64] * 6)
 
@@ -62,133 +66,171 @@ def transpose_panel(
         from llvmlite import ir
 
         source, stride, shift, scale, target, plane = args
-        vector = ir.VectorType(ir.DoubleType(), PANEL)
-        integer = ir.IntType(64)
+        double, integer, lane = ir.DoubleType(), ir.IntType(64), ir.IntType(32)
+        pair, vector = ir.VectorType(double, 2), ir.VectorType(double, PANEL)
 
-        def at(address: Any, distance: Any, k: int) -> Any:
-            moved = builder.add(address, builder.mul(distance, ir.Constant(integer, k)))
-            return builder.inttoptr(moved, vector.as_pointer())
+        def load(address: Any, kind: Any) -> Any:
+            return builder.load(builder.inttoptr(address, kind.as_pointer()), align=8)
 
-        def load(address: Any) -> Any:
-            return builder.load(address, align=8)
+        def moved(address: Any, distance: Any, k: int) -> Any:
+            return builder.add(address, builder.mul(distance, ir.Constant(integer, k)))
 
-        def mask(indices: list[int]) -> Any:
-            return ir.Constant(ir.VectorType(ir.IntType(32), PANEL), indices)
+        def shuffled(a: Any, b: Any, *lanes: int) -> Any:
+            return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(lane, PANEL), lanes))
 
-        shifts = load(builder.inttoptr(shift, vector.as_pointer()))
-        scales = load(builder.inttoptr(scale, vector.as_pointer()))
-        rows = [load(at(source, stride, k)) for k in range(PANEL)]
-        rows = [builder.fmul(builder.fsub(row, shifts), scales) for row in rows]
-        # Three rounds of swaps between rows 1, 2 and 4 apart, each swapping off-diagonal squares.
-        for distance in (1, 2, 4):
-            low = [c if not c & distance else PANEL + c - distance for c in range(PANEL)]
-            high = [c + distance if not c & distance else PANEL + c for c in range(PANEL)]
-            for k in range(PANEL):
-                if not k & distance:
-                    a, b = rows[k], rows[k + distance]
-                    rows[k] = builder.shuffle_vector(a, b, mask(low))
-                    rows[k + distance] = builder.shuffle_vector(a, b, mask(high))
-        for k in range(PANEL):
-            builder.store(rows[k], at(target, plane, k), align=8)
+        def spread(value: Any) -> Any:
+            first = ir.Constant(vector, ir.Undefined)
+            first = builder.insert_element(first, value, ir.Constant(lane, 0))
+            return shuffled(first, first, 0, 0, 0, 0)
+
+        eight = ir.Constant(integer, 8)
+        rows = [moved(source, stride, k) for k in range(PANEL)]
+        for c in range(0, PANEL, 2):
+            pairs = [load(moved(row, eight, c), pair) for row in rows]
+            even = shuffled(pairs[0], pairs[2], 0, 1, 2, 3)
+            odd = shuffled(pairs[1], pairs[3], 0, 1, 2, 3)
+            columns = shuffled(even, odd, 0, 4, 2, 6), shuffled(even, odd, 1, 5, 3, 7)
+            for k, column in enumerate(columns, start=c):
+                shifted = builder.fsub(column, spread(load(moved(shift, eight, k), double)))
+                scaled = builder.fmul(shifted, spread(load(moved(scale, eight, k), double)))
+                at = builder.inttoptr(moved(target, plane, k), vector.as_pointer())
+                builder.store(scaled, at, align=8)
         return context.get_dummy_value()
 
     return signature, codegen
 
 
+@intrinsic
+def prefetch(typing_context: Any, address: Any) -> Any:
+    """Ask for the cache line at `address`; an address beyond the end of an array does no harm."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        from llvmlite import ir
+
+        byte = ir.IntType(8).as_pointer()
+        int32_type = ir.IntType(32)
+        function = builder.module.declare_intrinsic(
+            "llvm.prefetch", [byte], ir.FunctionType(ir.VoidType(), [byte] + [int32_type] * 3)
+        )
+        # Read, keep in the second-level cache, data.
+        hints = [ir.Constant(int32_type, k) for k in (0, 2, 1)]
+        builder.call(function, [builder.inttoptr(args[0], byte), *hints])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), codegen
+
+
 @inlined
-def _widen(source, stride, start, rows, target):
-    """target[0:rows] = source[start : start + rows], whatever the element type."""
+def _prefetch_range(first, n_bytes):
+    """Ask for the memory that the next block will read, while this one is worked on."""
+    for line in range(0, n_bytes, CACHE_LINE):
+        prefetch(first + line)
+
+
+@inlined
+def _widen(source, stride, start, rows, target, shift, scale):
+    """target[0:rows] = (source[start : start + rows] - shift) * scale, whatever the type."""
     if stride == 1:
         for i in range(rows):
-            target[i] = float64(source[start + i])
+            target[i] = (float64(source[start + i]) - shift) * scale
     else:
         for i in range(rows):
-            target[i] = float64(source[(start + i) * stride])
+            target[i] = (float64(source[(start + i) * stride]) - shift) * scale
 
 
 @called
-def load_source(sources, which, start, rows, target):
-    """One source's rows [start, start + rows) into the plane `target`, as float64."""
+def load_source(sources, which, start, rows, target, shift, scale):
+    """One source's rows [start, start + rows) into the plane `target`, as (x - shift) * scale."""
     address = sources[3 * which]
     stride = sources[3 * which + 1]
     element = sources[3 * which + 2]
+    if stride == 1:
+        size = ELEMENT_SIZES[element]
+        _prefetch_range(address + size * (start + rows), size * rows)
     if element == 0:
-        _widen(pointer(address, float64), stride, start, rows, target)
+        _widen(pointer(address, float64), stride, start, rows, target, shift, scale)
     elif element == 1:
-        _widen(pointer(address, float32), stride, start, rows, target)
+        _widen(pointer(address, float32), stride, start, rows, target, shift, scale)
     elif element == 2:
-        _widen(pointer(address, int8), stride, start, rows, target)
+        _widen(pointer(address, int8), stride, start, rows, target, shift, scale)
     elif element == 3:
-        _widen(pointer(address, int16), stride, start, rows, target)
+        _widen(pointer(address, int16), stride, start, rows, target, shift, scale)
     elif element == 4:
-        _widen(pointer(address, int32), stride, start, rows, target)
+        _widen(pointer(address, int32), stride, start, rows, target, shift, scale)
     elif element == 5:
-        _widen(pointer(address, int64), stride, start, rows, target)
+        _widen(pointer(address, int64), stride, start, rows, target, shift, scale)
     elif element == 6:
-        _widen(pointer(address, uint8), stride, start, rows, target)
+        _widen(pointer(address, uint8), stride, start, rows, target, shift, scale)
     elif element == 7:
-        _widen(pointer(address, uint16), stride, start, rows, target)
+        _widen(pointer(address, uint16), stride, start, rows, target, shift, scale)
     elif element == 8:
-        _widen(pointer(address, uint32), stride, start, rows, target)
+        _widen(pointer(address, uint32), stride, start, rows, target, shift, scale)
     else:
-        _widen(pointer(address, uint64), stride, start, rows, target)
+        _widen(pointer(address, uint64), stride, start, rows, target, shift, scale)
 
 
 @inlined
-def _is_row_major_panel(sources, factors, starts, j, n_dense):
-    """Whether dense columns j..j+7 lie side by side in the rows of one float64 matrix."""
-    if j + PANEL > n_dense:
-        return False
-    for k in range(PANEL):
-        if starts[j + k + 1] - starts[j + k] != 1:
-            return False
+def _row_major_run(sources, factors, starts, j, n_dense):
+    """How many dense columns from j on lie side by side in the rows of one float64 matrix."""
     first = factors[starts[j]]
     stride = sources[3 * first + 1]
-    for k in range(PANEL):
-        which = factors[starts[j + k]]
-        side_by_side = sources[3 * which] == sources[3 * first] + 8 * k
+    count = 0
+    while j + count < n_dense and starts[j + count + 1] - starts[j + count] == 1:
+        which = factors[starts[j + count]]
+        side_by_side = sources[3 * which] == sources[3 * first] + 8 * count
         if not side_by_side or sources[3 * which + 1] != stride or sources[3 * which + 2] != 0:
-            return False
-    return stride >= PANEL
+            break
+        count += 1
+    return count if stride >= count else 0
 
 
 @inlined
-def _load_panel(sources, which, start, rows, shift, scale, j, dense):
-    """Eight side-by-side columns, by transposed panels and a scalar remainder."""
+def _load_run(sources, which, start, rows, shift, scale, j, count, dense):
+    """`count` >= PANEL side-by-side columns from j on, by transposed panels and a scalar rest.
+
+    Rows are read once from left to right, so that memory is read in order; the last panel overlaps
+    the one before if `count` is not a multiple of PANEL.
+    """
     stride = sources[3 * which + 1]
     address = sources[3 * which] + 8 * stride * start
+    ahead = 8 * stride * rows
     whole = rows - rows % PANEL
     for i in range(0, whole, PANEL):
-        transpose_panel(
-            address + 8 * stride * i,
-            8 * stride,
-            shift + 8 * j,
-            scale + 8 * j,
-            dense + 8 * (j * PLANE + i),
-            8 * PLANE,
-        )
+        _prefetch_range(address + 8 * stride * i + ahead, 8 * stride * PANEL)
+        for left in range(0, count, PANEL):
+            k = min(left, count - PANEL)
+            transpose_panel(
+                address + 8 * (stride * i + k),
+                8 * stride,
+                shift + 8 * (j + k),
+                scale + 8 * (j + k),
+                dense + 8 * ((j + k) * PLANE + i),
+                8 * PLANE,
+            )
     values = pointer(address, float64)
     shifts = pointer(shift, float64)
     scales = pointer(scale, float64)
     target = pointer(dense, float64)
     for i in range(whole, rows):
-        for k in range(PANEL):
+        for k in range(count):
             value = (values[i * stride + k] - shifts[j + k]) * scales[j + k]
             target[(j + k) * PLANE + i] = value
 
 
 @called
-def _load_product(sources, factors, first, last, start, rows, target, scratch):
-    """The product of the sources factors[first:last]; of none at all, ones."""
-    if first == last:
-        for i in range(rows):
-            target[i] = 1.0
+def load_product(sources, factors, first, last, start, rows, target, scratch, shift, scale):
+    """(product - shift) * scale of the sources factors[first:last]; of none at all, ones."""
+    if last - first == 1:
+        load_source(sources, factors[first], start, rows, target, shift, scale)
         return
-    load_source(sources, factors[first], start, rows, target)
-    for f in range(first + 1, last):
-        load_source(sources, factors[f], start, rows, scratch)
+    for i in range(rows):
+        target[i] = 1.0
+    for f in range(first, last):
+        load_source(sources, factors[f], start, rows, scratch, 0.0, 1.0)
         for i in range(rows):
             target[i] *= scratch[i]
+    for i in range(rows):
+        target[i] = (target[i] - shift) * scale
 
 
 @called
@@ -200,16 +242,18 @@ def load_dense(context, start, rows, scratch):
     factors = pointer(context[DENSE_FACTOR], int64)
     shift = pointer(context[SHIFT], float64)
     scale = pointer(context[SCALE], float64)
+    plane = plane_at(scratch, SCRATCH)
     n_dense = context[N_DENSE]
     j = 0
     while j < n_dense:
-        if _is_row_major_panel(sources, factors, starts, j, n_dense):
+        run = _row_major_run(sources, factors, starts, j, n_dense)
+        if run >= PANEL:
             which = factors[starts[j]]
-            _load_panel(sources, which, start, rows, context[SHIFT], context[SCALE], j, dense)
-            j += PANEL
+            _load_run(sources, which, start, rows, context[SHIFT], context[SCALE], j, run, dense)
+            j += run
             continue
         target = pointer(dense + 8 * PLANE * j, float64)
-        _load_product(
+        load_product(
             sources,
             factors,
             starts[j],
@@ -217,10 +261,10 @@ def load_dense(context, start, rows, scratch):
             start,
             rows,
             target,
-            plane_at(scratch, SCRATCH),
+            plane,
+            shift[j],
+            scale[j],
         )
-        for i in range(rows):
-            target[i] = (target[i] - shift[j]) * scale[j]
         j += 1
 
 
@@ -241,13 +285,22 @@ def load_coded(context, start, rows, scratch):
         for i in range(rows):
             columns[first + i] = offsets[t]
         for c in range(starts[t], starts[t + 1]):
-            load_source(sources, code_sources[c], start, rows, plane)
+            load_source(sources, code_sources[c], start, rows, plane, 0.0, 1.0)
             step = radix[c]
             for i in range(rows):
                 columns[first + i] += step * np.int64(plane[i])
         target = offset_pointer(values, first)
-        _load_product(
-            sources, factors, factor_starts[t], factor_starts[t + 1], start, rows, target, plane
+        load_product(
+            sources,
+            factors,
+            factor_starts[t],
+            factor_starts[t + 1],
+            start,
+            rows,
+            target,
+            plane,
+            0.0,
+            1.0,
         )
 
 
@@ -255,7 +308,7 @@ def load_coded(context, start, rows, scratch):
 def _load_or_fill(context, slot, start, rows, target, value):
     """A row quantity from its source, or the same value in every row."""
     if context[slot] >= 0:
-        load_source(pointer(context[SOURCES], int64), context[slot], start, rows, target)
+        load_source(pointer(context[SOURCES], int64), context[slot], start, rows, target, 0.0, 1.0)
     else:
         for i in range(rows):
             target[i] = value
