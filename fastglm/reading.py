@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from fastglm.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["column_names", "read_table", "write_table"]
+__all__ = ["column_names", "read_table", "write_csv", "write_table"]
 
 _CSV = (".csv", ".csv.gz", ".csv.bz2", ".csv.zst", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
 _PARQUET = (".parquet", ".pq")
@@ -40,12 +40,12 @@ def read_table(path: str | Path, columns: Iterable[str] | None = None) -> pyarro
         If the file cannot be read, its ending is not known, or pyarrow is not installed.
     """
     wanted = None if columns is None else list(columns)
-    return _attempt(Path(path), lambda: _read(Path(path), wanted))
+    return _attempt(Path(path), lambda: _read(_existing(path), wanted))
 
 
 def column_names(path: str | Path) -> list[str]:
     """Names of a file's columns, from its head; raises as `read_table`."""
-    return _attempt(Path(path), lambda: _names(Path(path)))
+    return _attempt(Path(path), lambda: _names(_existing(path)))
 
 
 def write_table(table: pyarrow.Table, path: str | Path) -> None:
@@ -65,7 +65,13 @@ def _attempt(path: Path, action: Callable[[], Any], verb: str = "read") -> Any:
         return action()
     except (OSError, pyarrow.ArrowException) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise DataError(f"cannot {verb} {path}: {reason}.") from error
+        raise DataError(f"cannot {verb} {path}: {reason.rstrip('.')}.") from error
+
+
+def _existing(path: str | Path) -> Path:
+    """`path`, after a try to open it: the system's own words are clearer than pyarrow's."""
+    Path(path).open("rb").close()
+    return Path(path)
 
 
 def _ends(path: Path, endings: tuple[str, ...]) -> bool:
@@ -109,11 +115,18 @@ def _names(path: Path) -> list[str]:
     return list(_read(path, None).column_names)
 
 
+def write_csv(table: pyarrow.Table, target: Path | BinaryIO) -> None:
+    """Write a table as CSV to a file or a stream of bytes."""
+    from pyarrow import csv
+
+    csv.write_csv(table, target, csv.WriteOptions(quoting_style="needed"))
+
+
 def _write(table: pyarrow.Table, path: Path) -> None:
-    from pyarrow import csv, feather, parquet
+    from pyarrow import feather, parquet
 
     if _ends(path, (".csv",)):
-        csv.write_csv(table, path)
+        write_csv(table, path)
     elif _ends(path, _PARQUET):
         parquet.write_table(table, path)
     elif _ends(path, _ARROW):

@@ -1,0 +1,301 @@
+"""The command line: fit a model to a file, predict from a saved one, compile ahead."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fastglm import __version__
+from fastglm.design.expressions import Expression
+from fastglm.design.grammar import parse_formula
+from fastglm.errors import DataError, FastGLMError, ModelError
+from fastglm.families.resolve import family_class
+from fastglm.model import GLM
+from fastglm.reading import column_names, read_table, write_csv, write_table
+from fastglm.results import Results
+from fastglm.saving import load
+from fastglm.terminal import Watch, plain_warnings, say
+
+if TYPE_CHECKING:
+    import pyarrow
+
+    from fastglm.families import Family
+
+GOOD, NOT_CONVERGED, BAD_INPUT = 0, 1, 2
+
+_HELP = """
+Generalized linear models at the speed of reading the data, with R's numbers.
+
+Fit a model to a file, keep it, and predict from it:
+
+\b
+    fastglm fit claims.parquet "claims ~ region + bs(age, df=4)" \\
+        --family poisson --exposure years -o model.json
+
+    fastglm predict model.json new.csv -o predictions.csv
+
+Results go to standard output; progress, times, warnings and errors to standard error. The exit
+code is 0 for a good fit, 1 for one that did not converge and 2 for bad input.
+"""
+
+_FIT_HELP = """
+Fit a model to the rows of a file and print its summary.
+
+DATA is a CSV, Parquet or Arrow/Feather file; only the columns in use are read. FORMULA says what to
+explain by what, as in R:
+
+\b
+    y ~ x + z                    numbers; strings become categories
+    y ~ C(year) * region         a number as categories; an interaction
+    y ~ bs(age, df=4) + log(z)   a spline, a function; also poly, cr, I()
+    y ~ x - 1                    no intercept
+    cbind(won, lost) ~ x         successes and failures, for binomial
+    y ~ x + offset(log(hours))   a term whose coefficient is 1
+
+Examples:
+
+\b
+    fastglm fit flights.csv "late ~ carrier + C(hour)" -f binomial --missing drop
+    fastglm fit claims.parquet "n ~ region" -f poisson --exposure years -o model.json
+    fastglm fit costs.csv "cost ~ age + sex" -f gamma --link log --json
+"""
+
+_PREDICT_HELP = """
+Predict new rows from a model that `fastglm fit -o` saved.
+
+NEW needs the columns of the formula's right side, and those of --offset and --exposure of the fit.
+One row comes out per row that goes in; it is empty where a value is missing.
+
+Examples:
+
+\b
+    fastglm predict model.json new.parquet -o predictions.parquet
+    fastglm predict model.json new.csv --which linear --unseen nan > predictions.csv
+"""
+
+app = typer.Typer(
+    help=_HELP,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Option = typer.Option
+Argument = typer.Argument
+Text = str | None
+Data = Annotated[Path, Argument(metavar="DATA", help="CSV, Parquet or Arrow/Feather file.")]
+Threads = Annotated[int | None, Option("--threads", help="Threads to use. [default: all cores]")]
+
+
+def main() -> None:
+    """Run the command `fastglm`: bad input is one line on standard error and exit code 2."""
+    try:
+        with plain_warnings():
+            app()
+    except FastGLMError as error:
+        say(f"error: {error}")
+        sys.exit(BAD_INPUT)
+    except OSError as error:
+        say(f"error: {error.filename}: {error.strerror}")
+        sys.exit(BAD_INPUT)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"fastglm {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _fastglm(
+    version: Annotated[
+        bool, Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(help=_FIT_HELP)
+def fit(
+    data: Data,
+    formula: Annotated[str, Argument(metavar="FORMULA", help='Such as "y ~ x + C(group)".')],
+    family: Annotated[
+        str, Option("-f", "--family", help="gaussian, binomial, poisson, gamma, tweedie, ...")
+    ] = "gaussian",
+    link: Annotated[
+        Text, Option("-l", "--link", help="log, logit, identity, ... [default: the family's]")
+    ] = None,
+    exposure: Annotated[Text, Option(help="Column of exposures; needs a log link.")] = None,
+    offset: Annotated[Text, Option(help="Column added to the linear predictor.")] = None,
+    weights: Annotated[Text, Option(help="Column of R's prior weights, 1/variance.")] = None,
+    freq_weights: Annotated[Text, Option(help="Column of numbers of identical rows.")] = None,
+    alpha: Annotated[float | None, Option(help="Of the negative binomial family.")] = None,
+    var_power: Annotated[float | None, Option(help="Of the Tweedie family.")] = None,
+    variance: Annotated[Text, Option(help="Of the quasi family, such as mu^2.")] = None,
+    missing: Annotated[str, Option(help="Rows with missing values: raise or drop.")] = "raise",
+    cov_type: Annotated[str, Option(help="Covariance of the estimates.")] = "nonrobust",
+    max_iter: Annotated[int, Option(help="Most iterations.")] = 50,
+    threads: Threads = None,
+    as_json: Annotated[bool, Option("--json", help="Print JSON instead of the summary.")] = False,
+    output: Annotated[Path | None, Option("-o", "--output", help="Save the model here.")] = None,
+) -> None:
+    """Fit a model to a file."""
+    chosen = _family(family, link, {"alpha": alpha, "var_power": var_power, "variance": variance})
+    columns = {
+        "offset": offset,
+        "exposure": exposure,
+        "var_weights": weights,
+        "freq_weights": freq_weights,
+    }
+    _require_folder(output)
+    with Watch(f"reading {data}") as watch:
+        with watch.stage("read", f"reading {data}"):
+            table = _read_for_formula(data, formula, columns.values())
+        with watch.stage("fit", "fitting"):
+            model = GLM.from_formula(formula, table, chosen, missing=missing, **columns)
+            results = model.fit(
+                max_iter=max_iter, cov_type=cov_type, n_threads=threads, progress=watch.sweep
+            )
+        with watch.stage("summary", "summing up"):
+            text = json.dumps(as_record(results)) if as_json else str(results.summary())
+    print(text)
+    say(_times(watch, table.num_rows, results))
+    if output is not None:
+        results.save(output)
+        say(f"saved in {output}")
+    raise typer.Exit(GOOD if results.converged else NOT_CONVERGED)
+
+
+@app.command(help=_PREDICT_HELP)
+def predict(
+    model: Annotated[Path, Argument(metavar="MODEL", help="JSON file of a saved model.")],
+    new: Annotated[Path, Argument(metavar="NEW", help="CSV, Parquet or Arrow/Feather file.")],
+    output: Annotated[
+        Path | None,
+        Option("-o", "--output", help=".parquet, .feather or .csv. [default: CSV on stdout]"),
+    ] = None,
+    which: Annotated[str, Option(help="mean or linear, the linear predictor.")] = "mean",
+    unseen: Annotated[str, Option(help="Levels the fit has not seen: raise or nan.")] = "raise",
+    offset: Annotated[Text, Option(help="Column. [default: that of the fit]")] = None,
+    exposure: Annotated[Text, Option(help="Column. [default: that of the fit]")] = None,
+    threads: Threads = None,
+) -> None:
+    """Predict the rows of a file."""
+    import pyarrow
+
+    _require_folder(output)
+    fitted = load(model)
+    if fitted.recipe is None:
+        raise DataError(f"{model} was fitted to arrays without names: predict from Python.")
+    with Watch(f"reading {new}") as watch:
+        with watch.stage("read", f"reading {new}"):
+            table = _read_for_model(new, fitted, [offset, exposure])
+        with watch.stage("predict", "predicting"):
+            values = fitted.predict(
+                table, which, offset=offset, exposure=exposure, unseen=unseen, n_threads=threads
+            )
+        # A prediction that is NaN is a missing value.
+        predictions = pyarrow.table({"prediction": pyarrow.array(values, from_pandas=True)})
+        with watch.stage("write", "writing"):
+            if output is None:
+                write_csv(predictions, sys.stdout.buffer)
+            else:
+                write_table(predictions, output)
+    say(_times(watch, table.num_rows))
+
+
+@app.command()
+def warmup() -> None:
+    """Compile every kernel and keep it in the cache, so that no fit waits for the compiler."""
+    from fastglm.kernels.jit import cache_folder
+    from fastglm.warmup import warm_up
+
+    with Watch("compiling") as watch:
+
+        def report(done: int, total: int, name: str) -> None:
+            watch.update(f"compiling {name}", done, total)
+
+        with watch.stage("compile or load", "compiling"):
+            n_kernels = warm_up(report)
+    seconds = watch.seconds["compile or load"]
+    say(f"{n_kernels} kernels ready in {seconds:.1f} s, kept in {cache_folder()}")
+
+
+def as_record(results: Results) -> dict[str, Any]:
+    """A fit for machines: plain JSON types, with null for what is not finite."""
+    summary = results.summary()
+    fields = ("coef", "std_err", "statistic", "p_value", "conf_low", "conf_high")
+    scalars = (
+        "formula", "nobs", "n_dropped", "df_resid", "df_model", "scale", "deviance",
+        "null_deviance", "pearson_chi2", "llf", "aic", "bic", "converged", "n_iter", "cov_type",
+        "use_t",
+    )  # fmt: skip
+    record = {name: _plain(getattr(results, name)) for name in scalars}
+    record["family"] = results.family.to_dict()
+    record["status"] = results.status.name.lower()
+    record["aliased"] = list(results.aliased)
+    record["notes"] = summary.notes()
+    record["coefficients"] = [
+        {"name": name} | dict(zip(fields, map(_plain, row), strict=True))
+        for name, row in zip(results.names, summary.table().tolist(), strict=True)
+    ]
+    return record
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    return value
+
+
+def _require_folder(output: Path | None) -> None:
+    """Refuse an output that cannot be written before anything is computed."""
+    if output is not None and not output.parent.is_dir():
+        raise DataError(f"cannot write {output}: there is no folder {output.parent}.")
+
+
+def _family(name: str, link: str | None, options: dict[str, Any]) -> Family:
+    """The family of that name, with those of its options that were given."""
+    given = {key: value for key, value in options.items() if value is not None}
+    try:
+        return family_class(name)(link=link, **given)
+    except TypeError:
+        names = ", ".join(f"--{key.replace('_', '-')}" for key in given)
+        raise ModelError(f"family {name} does not take {names}") from None
+
+
+def _read_for_formula(path: Path, formula: str, others: Any) -> pyarrow.Table:
+    """The columns of the file that a formula and options name."""
+    parsed = parse_formula(formula, names := column_names(path))
+    sides = (*parsed.factors, *parsed.offsets, *((parsed.response,) if parsed.response else ()))
+    return _read_columns(path, names, sides, others)
+
+
+def _read_for_model(path: Path, fitted: Results, others: list[str | None]) -> pyarrow.Table:
+    """The columns of the file that a fitted model needs."""
+    recipe = fitted.recipe
+    assert recipe is not None
+    others = [*others, *fitted.column_names.values()]
+    return _read_columns(path, column_names(path), (*recipe.factors, *recipe.offsets), others)
+
+
+def _read_columns(
+    path: Path, names: list[str], expressions: tuple[Expression, ...], others: Any
+) -> pyarrow.Table:
+    used = {column for expression in expressions for column in expression.columns}
+    used |= {name for name in others if name is not None}
+    # With all columns at hand the model can say which names are close to one that is not there.
+    return read_table(path, [name for name in names if name in used] if used <= {*names} else None)
+
+
+def _times(watch: Watch, n_rows: int, results: Results | None = None) -> str:
+    text = ", ".join(f"{name} {seconds:.3f} s" for name, seconds in watch.seconds.items())
+    sweeps = "" if results is None else f", {results.n_sweeps} sweeps"
+    return f"{n_rows:,} rows{sweeps}: {text}"

@@ -1,0 +1,87 @@
+"""Compiling ahead: every kernel once, so that no later fit waits for the compiler."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from fastglm import kernels
+from fastglm.families import FAMILIES, LINKS, Family, Quasi, Tweedie
+from fastglm.families.members import QUASI_VARIANCES, TWEEDIE_SPECIAL
+from fastglm.kernels.jit import RowBlock
+from fastglm.model import GLM
+
+__all__ = ["every_family", "every_row_block", "warm_up"]
+
+#: Enough rows for several chunks: these take the parallel path.
+MANY_ROWS = 70_000
+FEW_ROWS = 40
+
+
+def every_family() -> list[Family]:
+    """One family of each kind, each with row blocks of its own."""
+    several: dict[type[Family], list[Family]] = {
+        Tweedie: [Tweedie(var_power=power) for power in (*TWEEDIE_SPECIAL, 1.5)],
+        Quasi: [Quasi(variance=variance) for variance in QUASI_VARIANCES],
+    }
+    return [family for cls in FAMILIES.values() for family in several.get(cls) or [cls()]]
+
+
+def every_row_block() -> list[RowBlock]:
+    """Every compiled block of rows: of the sweeps, of the links and of the families."""
+    blocks = [*_module_blocks(), *_link_blocks()]
+    for family in every_family():
+        functions = family.functions
+        blocks += [family.respond_rows_for(binary) for binary in (False, True)]
+        blocks += [functions.start_rows, functions.variance_rows, functions.log_density_rows]
+    return list({block.name: block for block in blocks}.values())
+
+
+def _module_blocks() -> Iterator[RowBlock]:
+    for found in pkgutil.iter_modules(kernels.__path__):
+        module = importlib.import_module(f"{kernels.__name__}.{found.name}")
+        yield from (value for value in vars(module).values() if isinstance(value, RowBlock))
+
+
+def _link_blocks() -> Iterator[RowBlock]:
+    for link in LINKS.values():
+        yield from (link.forward_rows, link.inverse_rows, link.curvature_rows)
+
+
+def warm_up(report: Callable[[int, int, str], None] | None = None) -> int:
+    """Compile and cache every kernel of the package; those in the cache are only loaded.
+
+    Parameters
+    ----------
+    report : callable, optional
+        Called as ``report(n_done, n_all, name)`` before each kernel.
+
+    Returns
+    -------
+    int
+        Number of kernels.
+    """
+    blocks = every_row_block()
+    n_all = len(blocks) + 1
+    for k, block in enumerate(blocks):
+        if report is not None:
+            report(k, n_all, block.name)
+        assert block.address
+    if report is not None:
+        report(len(blocks), n_all, "solver")
+    for n in (FEW_ROWS, MANY_ROWS):
+        _fit_and_use(n)
+    return n_all
+
+
+def _fit_and_use(n: int) -> None:
+    """A fit of `n` rows and what reads its rows again, to compile what Python calls."""
+    x = np.linspace(-1.0, 1.0, n)
+    y = np.exp(0.1 * x) + 0.01 * np.cos(50.0 * x)
+    fit = GLM(y, np.column_stack([np.ones(n), x]), FAMILIES["gaussian"]()).fit()
+    fit.predict(which="linear")
+    fit.family.variance(y[:1])
+    assert np.isfinite([fit.llf, fit.null_deviance]).all()
