@@ -172,6 +172,8 @@ def load_source(sources, which, start, rows, target, shift, scale):
 @inlined
 def _row_major_run(sources, factors, starts, j, n_dense):
     """How many dense columns from j on lie side by side in the rows of one float64 matrix."""
+    if starts[j + 1] - starts[j] != 1:
+        return 0
     first = factors[starts[j]]
     stride = sources[3 * first + 1]
     count = 0

@@ -8,7 +8,8 @@ from fastglm.kernels.jit import entry, inlined, inlined_sums
 
 
 @inlined_sums
-def _dot(a, b, n):
+def dot(a, b, n):
+    """Dot product of the first n elements."""
     total = 0.0
     for k in range(n):
         total += a[k] * b[k]
@@ -33,10 +34,10 @@ def factorize(gram, factor, scale, pivot, tolerance):
         scale[j] = 1.0 / math.sqrt(diagonal) if diagonal > 0.0 else 0.0
     for j in range(p):
         for k in range(j):
-            unexplained = gram[j, k] * scale[j] * scale[k] - _dot(factor[j], factor[k], k)
+            unexplained = gram[j, k] * scale[j] * scale[k] - dot(factor[j], factor[k], k)
             factor[j, k] = unexplained / factor[k, k] if pivot[k] > 0.0 else 0.0
             factor[k, j] = 0.0
-        left = (1.0 if scale[j] > 0.0 else 0.0) - _dot(factor[j], factor[j], j)
+        left = (1.0 if scale[j] > 0.0 else 0.0) - dot(factor[j], factor[j], j)
         if not math.isfinite(left):
             return -1
         if left > tolerance:
@@ -57,7 +58,7 @@ def solve(factor, scale, pivot, right, result):
     p = right.shape[0]
     for j in range(p):
         if pivot[j] > 0.0:
-            result[j] = (right[j] * scale[j] - _dot(factor[j], result, j)) / factor[j, j]
+            result[j] = (right[j] * scale[j] - dot(factor[j], result, j)) / factor[j, j]
         else:
             result[j] = 0.0
     for j in range(p - 1, -1, -1):
@@ -86,10 +87,10 @@ def invert(factor, scale, pivot, inverse, work):
         work[j, j] = 1.0 / factor[j, j]
         for i in range(j + 1, p):
             if pivot[i] > 0.0:
-                partial = _dot(factor[i, j:], work[j, j:], i - j)
+                partial = dot(factor[i, j:], work[j, j:], i - j)
                 work[j, i] = -partial / factor[i, i]
     for j in range(p):
         for k in range(j + 1):
-            value = _dot(work[j, j:], work[k, j:], p - j) * scale[j] * scale[k]
+            value = dot(work[j, j:], work[k, j:], p - j) * scale[j] * scale[k]
             inverse[j, k] = value
             inverse[k, j] = value

@@ -36,7 +36,7 @@ MAX_CHUNKS = 128
 PARTIAL_BYTES = 32_000_000
 #: A sample is tried when X has more values than this.
 SAMPLE_FROM_VALUES = 2_000_000
-SAMPLE_SHARE = 32
+SAMPLE_SHARE = 16
 SAMPLE_ROWS_PER_COLUMN = 64
 #: From this many columns on, a sweep without a Gram matrix is much cheaper than one with it.
 FREEZE_FROM_COLUMNS = 48

@@ -30,7 +30,7 @@ from fastglm.kernels.context import (
     WITH_GRAM,
 )
 from fastglm.kernels.jit import call_row_block, entry, inlined, pointer
-from fastglm.solve.cholesky import factorize, solve
+from fastglm.solve.cholesky import dot, factorize, solve
 from fastglm.solve.state import (
     CANDIDATE,
     COLUMN_SCALE,
@@ -39,14 +39,18 @@ from fastglm.solve.state import (
     FACTOR_SCALE,
     FROZEN,
     LAST_DECREMENT,
+    LAST_SCORE,
     MAX_ITERATIONS,
+    MEMORY,
     N_ALIASED,
     N_ITERATIONS,
+    N_SECANTS,
     N_SWEEPS,
     PEARSON,
     PIVOT,
     RANK_TOLERANCE,
     SCORE,
+    SECANTS,
     SHORTEST_STEP,
     STATUS,
     STEP,
@@ -68,9 +72,13 @@ NO_START = int(Status.NO_START)
 DEVIANCE_ROUNDING = 1e-12
 # Standard errors come from weights at the last coefficients that were evaluated, whose relative
 # error is about sqrt(decrement / deviance): within this factor of tol squared it is 10 tol.
-STANDARD_ERROR_SLACK = 100.0
-# A refining step that shrinks the decrement by less than this has reached rounding.
-STAGNATION = 0.25
+STANDARD_ERROR_SLACK = 10.0
+# A refining step after which this share of the decrement is left has reached rounding.
+STAGNATION = 0.9
+# Close to the optimum, Newton steps leave far less than this share of the decrement. Where Fisher's
+# information is not the Hessian more is left, and secants are worth keeping.
+SLOW_GAIN = 1e-3
+CLOSE = 1e-2
 
 
 @inlined
@@ -168,17 +176,6 @@ def try_step(context, transform, state, vectors):
 
 
 @inlined
-def shorten(context, transform, state, vectors):
-    """Half of the step that left the domain or raised the deviance."""
-    state[STEP_LENGTH] *= 0.5
-    if state[STEP_LENGTH] < SHORTEST_STEP:
-        state[STATUS] = NO_START if math.isinf(state[DEVIANCE]) else TOO_SHORT
-        return
-    context[MODE] |= WITH_GRAM
-    try_step(context, transform, state, vectors)
-
-
-@inlined
 def is_acceptable(state, deviance, outside):
     """Whether the candidate is inside the domain and no worse than the coefficients before."""
     if outside > 0.0 or not math.isfinite(deviance):
@@ -214,10 +211,85 @@ def judge_convergence(state):
 
 
 @inlined
+def is_slow(state):
+    """Whether the last steps converged linearly, close to the optimum."""
+    close = 0.5 * state[DECREMENT] <= CLOSE * (abs(state[DEVIANCE]) + 0.1)
+    return close and state[DECREMENT] > SLOW_GAIN * state[LAST_DECREMENT]
+
+
+@inlined
+def keep_secant(state, vectors):
+    """Remembers the last move and the change of score it brought; the oldest pair goes."""
+    length = state[STEP_LENGTH]
+    curvature = 0.0
+    for j in range(vectors.shape[1]):
+        change = vectors[LAST_SCORE, j] - vectors[SCORE, j]
+        curvature += length * vectors[STEP, j] * change
+    if not curvature > 0.0:
+        return
+    kept = int(state[N_SECANTS])
+    if kept == MEMORY:
+        kept -= 1
+        for m in range(kept):
+            vectors[SECANTS + m] = vectors[SECANTS + m + 1]
+            vectors[SECANTS + MEMORY + m] = vectors[SECANTS + MEMORY + m + 1]
+    for j in range(vectors.shape[1]):
+        vectors[SECANTS + kept, j] = length * vectors[STEP, j]
+        vectors[SECANTS + MEMORY + kept, j] = vectors[LAST_SCORE, j] - vectors[SCORE, j]
+    state[N_SECANTS] = kept + 1
+
+
+@inlined
+def solve_with_secants(factor, state, vectors):
+    """Step from the factor, corrected by the secants kept (limited-memory BFGS, two loops).
+
+    Nocedal & Wright (2006), *Numerical Optimization*, algorithm 7.4, with Fisher's information in
+    the place of the initial Hessian. Without secants it is the Fisher scoring step.
+    """
+    kept = int(state[N_SECANTS])
+    right = vectors[CANDIDATE]
+    right[:] = vectors[SCORE]
+    weights = np.empty(MEMORY)
+    for m in range(kept - 1, -1, -1):
+        move, change = vectors[SECANTS + m], vectors[SECANTS + MEMORY + m]
+        weights[m] = dot(move, right, right.size) / dot(move, change, right.size)
+        for j in range(right.size):
+            right[j] -= weights[m] * change[j]
+    step = vectors[STEP]
+    solve(factor, vectors[COLUMN_SCALE], vectors[PIVOT], right, step)
+    for m in range(kept):
+        move, change = vectors[SECANTS + m], vectors[SECANTS + MEMORY + m]
+        correction = weights[m] - dot(change, step, step.size) / dot(move, change, step.size)
+        for j in range(step.size):
+            step[j] += correction * move[j]
+
+
+@inlined
+def shorten(context, transform, state, vectors, factor):
+    """Half of the step that left the domain or raised the deviance.
+
+    Where no share of a step is any good, the secants may be to blame: once more without them.
+    """
+    state[STEP_LENGTH] *= 0.5
+    if state[STEP_LENGTH] < SHORTEST_STEP:
+        if state[N_SECANTS] == 0.0:
+            state[STATUS] = NO_START if math.isinf(state[DEVIANCE]) else TOO_SHORT
+            return
+        state[N_SECANTS] = 0.0
+        state[STEP_LENGTH] = 1.0
+        solve_with_secants(factor, state, vectors)
+    context[MODE] |= WITH_GRAM
+    try_step(context, transform, state, vectors)
+
+
+@inlined
 def find_step(context, padded_order, transform, state, vectors, matrices):
     """Newton step from the sweep's Gram matrix, or from a frozen factor where there is none."""
     gram, factor, work = matrices
+    vectors[LAST_SCORE] = vectors[SCORE]
     score_to_model(context, padded_order, transform, vectors[SCORE])
+    if is_slow(state):
+        keep_secant(state, vectors)
     if context[MODE] & WITH_GRAM:
         gram_to_model(context, padded_order, transform, gram, work)
         aliased = factorize(gram, factor, vectors[COLUMN_SCALE], vectors[PIVOT], RANK_TOLERANCE)
@@ -226,7 +298,7 @@ def find_step(context, padded_order, transform, state, vectors, matrices):
             return
         state[N_ALIASED] = aliased
         state[FACTOR_SCALE] = 1.0
-    solve(factor, vectors[COLUMN_SCALE], vectors[PIVOT], vectors[SCORE], vectors[STEP])
+    solve_with_secants(factor, state, vectors)
     decrement = 0.0
     for j in range(vectors.shape[1]):
         vectors[STEP, j] *= state[FACTOR_SCALE]
@@ -272,7 +344,7 @@ def take_step(context, transform, state, vectors, matrices):
         context[MODE] -= FROM_RESPONSE
     else:
         if not is_acceptable(state, deviance, sums[sums_at + SUM_OUTSIDE]):
-            shorten(context, transform, state, vectors)
+            shorten(context, transform, state, vectors, matrices[1])
             return
         vectors[THETA] = vectors[CANDIDATE]
         state[DEVIANCE] = deviance

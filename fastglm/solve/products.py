@@ -1,7 +1,7 @@
 """Sums of products over rows at given coefficients, on the standardised columns of the kernels.
 
-Everything here is exact algebra on standardised columns; `Products.lift` takes a matrix of the
-model's coefficients there without the digits that columns far from zero would cost.
+A column far from zero, such as a year, would cost digits; `Standard` leads from the model's
+coefficients and columns to standardised ones.
 """
 
 from __future__ import annotations
@@ -23,7 +23,14 @@ from fastglm.solve.rows import in_tiles, to_sweep_columns
 from fastglm.solve.scaling import Scaling, find_scaling
 from fastglm.solve.threads import launch
 
-__all__ = ["Products", "group_scores", "information", "score_products"]
+__all__ = [
+    "Products",
+    "Standard",
+    "group_scores",
+    "information",
+    "score_products",
+    "standard_columns",
+]
 
 #: Bytes that the chunks' sums of scores by group may take together, unless one alone takes more.
 GROUP_BYTES = 64_000_000
@@ -46,21 +53,36 @@ class Products:
     gram: np.ndarray
     score: np.ndarray
     n_undefined: int
-    _scaling: Scaling
-    _layout: Layout
+    standard: Standard
+
+
+@dataclass(frozen=True, eq=False)
+class Standard:
+    """The standardised columns of a layout.
+
+    Parameters
+    ----------
+    scaling : Scaling
+    layout : Layout
+    """
+
+    scaling: Scaling
+    layout: Layout
 
     def lift(self, columns: np.ndarray) -> np.ndarray:
         """Standardised coefficients from each column of a (p, k) matrix of coefficients."""
-        return lift(columns, self._scaling, self._layout)
+        return np.column_stack([self.scaling.from_params(c, self.layout) for c in columns.T])
 
-    def to_params(self, columns: np.ndarray) -> np.ndarray:
-        """Coefficients from each column of a (p, k) matrix of standardised ones."""
-        return np.column_stack([self._scaling.to_params(c, self._layout) for c in columns.T])
+    def columns(self, model_columns: np.ndarray) -> np.ndarray:
+        """Standardised columns from the model's, (m, p)."""
+        unit = np.eye(self.layout.n_columns)
+        back = np.column_stack([self.scaling.to_params(c, self.layout) for c in unit])
+        return model_columns @ back
 
 
-def lift(columns: np.ndarray, scaling: Scaling, layout: Layout) -> np.ndarray:
-    """Standardised coefficients from each column of a (p, k) matrix of coefficients."""
-    return np.column_stack([scaling.from_params(c, layout) for c in columns.T])
+def standard_columns(layout: Layout, shifted: bool) -> Standard:
+    """How a design's columns are standardised; `shifted` as for `information`."""
+    return Standard(find_scaling(layout, shifted), layout)
 
 
 class _Pass:
@@ -68,13 +90,14 @@ class _Pass:
 
     def __init__(self, layout: Layout, family: Family, params: np.ndarray, shifted: bool):
         params = np.where(np.isnan(params), 0.0, params)
-        self.scaling = find_scaling(layout, shifted)
-        self.beta = to_sweep_columns(layout, self.scaling.from_params(params, layout))
+        self.standard = standard_columns(layout, shifted)
+        scaling = self.standard.scaling
+        self.beta = to_sweep_columns(layout, scaling.from_params(params, layout))
         self.parameters = np.array([family.parameter, 1.0, family.link.parameter])
         context = layout.context.copy()
         context[slots.BETA] = self.beta.ctypes.data
-        context[slots.SHIFT] = self.scaling.shift.ctypes.data
-        context[slots.SCALE] = self.scaling.scale.ctypes.data
+        context[slots.SHIFT] = scaling.shift.ctypes.data
+        context[slots.SCALE] = scaling.scale.ctypes.data
         context[slots.PARAMETERS] = self.parameters.ctypes.data
         context[slots.INVERSE_ROWS] = family.link.inverse_rows.address
         context[slots.RESPOND_ROWS] = family.respond_rows.address
@@ -137,7 +160,7 @@ def score_products(
         context[slots.ROW_FACTOR] = frequencies.ctypes.data
     if power == 0:
         return _products(run, layout, n_threads)
-    factor = in_tiles(to_sweep_columns(layout, lift(leverage_factor, run.scaling, layout).T))
+    factor = in_tiles(to_sweep_columns(layout, run.standard.lift(leverage_factor).T))
     mean = np.array([mean_leverage])
     context[slots.FACTOR] = factor.ctypes.data
     context[slots.N_FACTOR] = factor.shape[0]
@@ -164,8 +187,7 @@ def _products(run: _Pass, layout: Layout, n_threads: int) -> Products:
         gram=transform.T @ (transform.T @ gram).T,
         score=transform.T @ score,
         n_undefined=int(sums[SUM_OUTSIDE]),
-        _scaling=run.scaling,
-        _layout=layout,
+        standard=run.standard,
     )
 
 
@@ -206,8 +228,7 @@ def group_scores(
         gram=transform.T @ (transform.T @ (scores.T @ scores)).T,
         score=transform.T @ scores.sum(axis=0),
         n_undefined=0,
-        _scaling=run.scaling,
-        _layout=layout,
+        standard=run.standard,
     )
 
 

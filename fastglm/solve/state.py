@@ -18,11 +18,17 @@ from __future__ import annotations
     FROZEN,  # sweeps still allowed with the factor of an earlier Gram matrix
     FACTOR_SCALE,  # the frozen factor's Gram matrix times this is the estimate for all rows
     N_ALIASED,
+    N_SECANTS,  # pairs of a move and the change of score it brought, kept in SECANTS
     STATE_SIZE,
-) = range(15)
+) = range(16)
 
-# float64 (n_vectors, p): vectors of the solver, on its own scale.
-(THETA, STEP, SCORE, COLUMN_SCALE, PIVOT, CANDIDATE, N_VECTORS) = range(7)
+#: Most such pairs.
+MEMORY = 6
+
+# float64 (n_vectors, p): vectors of the solver, on its own scale. MEMORY moves stand from SECANTS
+# on, then MEMORY changes of score.
+(THETA, STEP, SCORE, LAST_SCORE, COLUMN_SCALE, PIVOT, CANDIDATE, SECANTS) = range(8)
+N_VECTORS = SECANTS + 2 * MEMORY
 
 #: Below this share of unexplained variation a Gram matrix cannot tell a column from a combination
 #: of earlier ones: its entries carry rounding errors of about 1e-15.
