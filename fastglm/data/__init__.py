@@ -40,7 +40,7 @@ def load_flights() -> pandas.DataFrame:
     """
     with resources.as_file(resources.files(__name__) / "flights.parquet") as path:
         raw = read_table(path).to_pandas()
-    # The actual time would give the delay away: no flight is scheduled for the hours after midnight.
+    # From the actual time a model could read the delay: no departure is scheduled after midnight.
     minutes = raw["dep_time"] // 100 * 60 + raw["dep_time"] % 100 - raw["dep_delay"]
     departure = minutes % (24 * 60) / 60
     frame = raw[["month", "carrier", "origin", "distance"]]
