@@ -14,11 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastglm.design.parts import Design
 from fastglm.design.rows import take_rows
 from fastglm.errors import DataError, ModelError
 from fastglm.kernels import planes
 from fastglm.kernels.sandwich import GROWING_POWER
-from fastglm.solve.products import Products, group_scores, score_products
+from fastglm.solve.products import (
+    Products,
+    Standard,
+    group_scores,
+    score_products,
+    standard_columns,
+)
 
 if TYPE_CHECKING:
     from fastglm.results import Results
@@ -101,10 +108,10 @@ def leverage_factor(results: Results) -> np.ndarray:
     return factor
 
 
-def _sandwich(results: Results, products: Products, meat: np.ndarray | None = None) -> np.ndarray:
-    """``B M B``, with M on the standardised columns of the products; NaN where aliased."""
-    bread = products.lift(np.nan_to_num(results.information_inverse))
-    matrix = bread.T @ (products.gram if meat is None else meat) @ bread
+def _sandwich(results: Results, standard: Standard, meat: np.ndarray) -> np.ndarray:
+    """``B M B``, with M on standardised columns; NaN where aliased."""
+    bread = standard.lift(np.nan_to_num(results.information_inverse))
+    matrix = bread.T @ meat @ bread
     return _with_aliased(results, 0.5 * (matrix + matrix.T))
 
 
@@ -115,25 +122,30 @@ def _with_aliased(results: Results, matrix: np.ndarray) -> np.ndarray:
     return matrix
 
 
+def _white(results: Results, power: int) -> np.ndarray:
+    products = _scores(results, power)
+    return _sandwich(results, products.standard, products.gram)
+
+
 def _hc0(results: Results) -> Covariance:
-    return Covariance(_sandwich(results, _scores(results, 0)), results.df_resid)
+    return Covariance(_white(results, 0), results.df_resid)
 
 
 def _hc1(results: Results) -> Covariance:
-    matrix = _sandwich(results, _scores(results, 0)) * (results.nobs / results.df_resid)
+    matrix = _white(results, 0) * (results.nobs / results.df_resid)
     return Covariance(matrix, results.df_resid)
 
 
 def _hc2(results: Results) -> Covariance:
-    return Covariance(_sandwich(results, _scores(results, 1)), results.df_resid)
+    return Covariance(_white(results, 1), results.df_resid)
 
 
 def _hc3(results: Results) -> Covariance:
-    return Covariance(_sandwich(results, _scores(results, 2)), results.df_resid)
+    return Covariance(_white(results, 2), results.df_resid)
 
 
 def _hc4(results: Results) -> Covariance:
-    return Covariance(_sandwich(results, _scores(results, GROWING_POWER)), results.df_resid)
+    return Covariance(_white(results, GROWING_POWER), results.df_resid)
 
 
 # -- clusters
@@ -206,7 +218,9 @@ def _cluster(
                 n_threads=results.n_threads,
             )
             factor = n_groups / (n_groups - 1.0) if use_correction else 1.0
-            total += (-1.0) ** (size + 1) * factor * _sandwich(results, products)
+            total += (
+                (-1.0) ** (size + 1) * factor * _sandwich(results, products.standard, products.gram)
+            )
     if use_correction is True:
         total *= (results.nobs - 1.0) / results.df_resid
     return Covariance(total, min(n for _, n in ways) - 1.0)
@@ -240,15 +254,17 @@ def _hac(
     if not 0 <= maxlags < rows.n_rows:
         raise ModelError(f"maxlags must be from 0 to the rows less one, not {maxlags!r}")
     (residual,) = results.row_values(planes.RESIDUAL)
-    meat = _moving_window_products(rows.design, residual, int(maxlags)) / (maxlags + 1)
-    bread = np.nan_to_num(results.information_inverse)
-    matrix = _with_aliased(results, bread @ meat @ bread)
+    standard = standard_columns(results._row_layout, results.has_intercept)
+    meat = _moving_window_products(rows.design, standard, residual, int(maxlags)) / (maxlags + 1)
+    matrix = _sandwich(results, standard, meat)
     if use_correction:
         matrix *= results.nobs / results.df_resid
     return Covariance(matrix, results.df_resid)
 
 
-def _moving_window_products(design: Any, residual: np.ndarray, maxlags: int) -> np.ndarray:
+def _moving_window_products(
+    design: Design, standard: Standard, residual: np.ndarray, maxlags: int
+) -> np.ndarray:
     """Sum of s s' over all windows of maxlags + 1 rows, those that reach over the ends included."""
     n, p = design.n_rows, design.n_columns
     length = max(SLICE_VALUES // max(p, 1), maxlags + 1)
@@ -256,8 +272,9 @@ def _moving_window_products(design: Any, residual: np.ndarray, maxlags: int) -> 
     before = np.zeros((maxlags, p))
     for start in range(0, n + maxlags, length):
         numbers = np.arange(start, min(start + length, n))
-        scores = take_rows(design, numbers).to_dense() * residual[numbers, None]
+        columns = standard.columns(take_rows(design, numbers).to_dense())
         beyond = max(0, min(start + length, n + maxlags) - max(start, n))
+        scores = columns * residual[numbers, None]
         scores = np.concatenate([before, scores, np.zeros((beyond, p))])
         windows = np.lib.stride_tricks.sliding_window_view(scores, maxlags + 1, axis=0).sum(axis=-1)
         meat += windows.T @ windows
@@ -277,7 +294,7 @@ def _jackknife(results: Results) -> Covariance:
     products = _scores(results, 2)
     meat = products.gram - np.outer(products.score, products.score) / results.nobs
     factor = (results.nobs - 1.0) / results.nobs
-    return Covariance(factor * _sandwich(results, products, meat), results.df_resid)
+    return Covariance(factor * _sandwich(results, products.standard, meat), results.df_resid)
 
 
 #: Every covariance by name. Options are keyword arguments with defaults.
