@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastglm.responses.free_parameters import Estimator
 from fastglm.responses.negative_binomial import estimate_alpha
-from fastglm.responses.tweedie import estimate_power
+from fastglm.responses.tweedie_power import estimate_power
 
 __all__ = ["ESTIMATORS"]
 

@@ -139,7 +139,9 @@ def _first_point(profile: _Profile, solution: Solution) -> np.ndarray:
     problem = profile.problem
     mu = problem.means(problem.family, solution.params)
     y, weights = problem.rows.response, problem.rows.prior_weights
-    squares = (y - mu) ** 2 if weights is None else np.where(weights > 0, weights, 0) * (y - mu) ** 2
+    squares = (
+        (y - mu) ** 2 if weights is None else np.where(weights > 0, weights, 0) * (y - mu) ** 2
+    )
     points = [
         np.array(
             [

@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+from scipy import optimize
+
+import fastglm as fg
+from fastglm.families import Tweedie
+
+
+def claims(n, power=1.6, dispersion=1.5, seed=1):
+    rng = np.random.default_rng(seed)
+    X = np.column_stack([np.ones(n), rng.normal(size=n)])
+    mu = np.exp(X @ [0.3, 0.4])
+    rate = mu ** (2 - power) / dispersion / (2 - power)
+    scale = dispersion * (power - 1) * mu ** (power - 1)
+    number = rng.poisson(rate)
+    shape = np.maximum(number, 1) * (2 - power) / (power - 1)
+    return np.where(number > 0, rng.gamma(shape) * scale, 0.0), X
+
+
+def profile(y, X, weights, power):
+    """Maximum over dispersion of the likelihood at a power, with its dispersion."""
+    fit = fg.GLM(y, X, family=Tweedie(var_power=power), var_weights=weights).fit()
+
+    def objective(log_scale):
+        values = fit.family.loglike_obs(y, fit.fittedvalues, weights, np.exp(log_scale))
+        return -np.sum(values)
+
+    best = optimize.minimize_scalar(objective, bracket=(-1, 1), tol=1e-10)
+    return -best.fun, np.exp(best.x)
+
+
+def test_maximises_the_profile_likelihood():
+    y, X = claims(500)
+    weights = np.linspace(0.5, 1.5, len(y))
+    fit = fg.GLM(y, X, family="tweedie", var_weights=weights).fit()
+    assert fit.converged
+    h = fit.var_power_se
+    below, at, above = (
+        profile(y, X, weights, fit.var_power + step)[0] for step in (-0.1 * h, 0.0, 0.1 * h)
+    )
+    # The vertex of the parabola through three points of the profile.
+    vertex = 0.05 * (below - above) / (below - 2 * at + above)
+    assert abs(vertex) < 1e-3
+    assert fit.llf == pytest.approx(at, rel=1e-10)
+    assert fit.scale == pytest.approx(profile(y, X, weights, fit.var_power)[1], rel=1e-4)
+    curvature = (below - 2 * at + above) / (0.1 * h) ** 2
+    assert h == pytest.approx((-curvature) ** -0.5, rel=1e-2)
+    assert fit.aic == pytest.approx(-2 * fit.llf + 2 * 4)
+
+
+def test_finds_the_power_of_a_sample():
+    y, X = claims(5000)
+    fit = fg.GLM(y, X, family=Tweedie()).fit()
+    assert abs(fit.var_power - 1.6) < 4 * fit.var_power_se
+    assert fit.var_power_se < 0.02
+
+
+def test_survives_saving(tmp_path):
+    y, X = claims(200)
+    fit = fg.GLM(y, X, family="tweedie").fit()
+    fit.save(tmp_path / "fit.json")
+    again = fg.load(tmp_path / "fit.json")
+    assert (again.var_power, again.var_power_se) == (fit.var_power, fit.var_power_se)
+    assert "var_power = " in str(again.summary())
