@@ -14,7 +14,6 @@ import warnings
 import numpy as np
 
 from fastglm.errors import BoundaryWarning, DataError, Status
-from fastglm.families import Family
 from fastglm.kernels.overdispersion import overdispersion_sums
 from fastglm.responses.free_parameters import Estimate, Problem
 from fastglm.solve.fit import Solution

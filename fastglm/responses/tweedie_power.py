@@ -50,7 +50,7 @@ class _Profile:
         return math.log((power - 1.0) / (2.0 - power) if self.has_zeros else power - 1.0)
 
     def slope(self, z: float) -> float:
-        """d power / d z."""
+        """Derivative of the power in z."""
         above = self.power(z) - 1.0
         return above * (1.0 - above) if self.has_zeros else above
 
