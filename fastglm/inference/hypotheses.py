@@ -5,9 +5,10 @@ Wald and score tests: Rao (1973), *Linear Statistical Inference and Its Applicat
 
 from __future__ import annotations
 
+import ast
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -126,46 +127,69 @@ def read_hypothesis(
 
 
 def _read_text(text: str, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Reads each equation with formulaic, after names of any spelling became plain words."""
-    from formulaic.utils.constraints import LinearConstraints
-
-    words = tuple(f"coefficient_{k}" for k in range(len(names)))
-    by_length = sorted(range(len(names)), key=lambda k: -len(names[k]))
-    spellings = "|".join(re.escape(names[k]) for k in by_length)
+    """Reads each equation as arithmetic, after names of any spelling became plain words."""
+    words = {f"coefficient_{k}": k for k in range(len(names))}
     word_of = dict(zip(names, words, strict=True))
+    spellings = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
     plain = re.sub(
         rf"`(?P<quoted>[^`]*)`|(?<![\w.])(?P<bare>{spellings})(?![\w.])",
         lambda match: word_of.get(match["quoted"] or match["bare"], match[0]),
         text,
     )
-    matrices, constants = [], []
-    for equation in _equations(plain, text):
+    rows = []
+    for left, right in _equations(plain, text):
         try:
-            read = LinearConstraints.from_spec(equation, variable_names=words)
-        except Exception as error:
-            # formulaic reports what it cannot read by exceptions of many kinds.
+            rows.append(_linear(left, words) - _linear(right, words))
+        except (SyntaxError, ValueError) as error:
             raise ModelError(
                 f"the hypothesis {text!r} cannot be read. Write equations between sums of "
                 f"coefficients, with commas between them; the coefficients are {', '.join(names)}."
             ) from error
-        matrices.append(read.constraint_matrix)
-        constants.append(read.constraint_values)
-    matrix = np.concatenate(matrices).astype(np.float64)
-    values = np.concatenate(constants).astype(np.float64)
+    matrix, values = np.array(rows)[:, :-1], 0.0 - np.array(rows)[:, -1]
     texts = tuple(_text(row, value, names) for row, value in zip(matrix, values, strict=True))
     return matrix, values, texts
 
 
-def _equations(plain: str, text: str) -> list[str]:
-    """Single equations: ``a = b = 0`` is two of them."""
+def _linear(side: str, words: Mapping[str, int]) -> np.ndarray:
+    """One side of an equation as coefficients of the words, and last its constant."""
+
+    def visit(node: ast.AST) -> np.ndarray:
+        result = np.zeros(len(words) + 1)
+        if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+            result[-1] = node.value
+        elif isinstance(node, ast.Name) and node.id in words:
+            result[words[node.id]] = 1.0
+        elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
+            operand = visit(node.operand)
+            result = -operand if isinstance(node.op, ast.USub) else operand
+        elif isinstance(node, ast.BinOp):
+            result = combine(node.op, visit(node.left), visit(node.right))
+        else:
+            raise ValueError(f"not a sum of coefficients: {ast.unparse(node)}")
+        return result
+
+    def combine(operator: ast.operator, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        if isinstance(operator, ast.Add):
+            return left + right
+        if isinstance(operator, ast.Sub):
+            return left - right
+        if isinstance(operator, ast.Mult) and not (left[:-1].any() and right[:-1].any()):
+            return left * right[-1] if left[:-1].any() else left[-1] * right
+        if isinstance(operator, ast.Div) and not right[:-1].any() and right[-1] != 0.0:
+            return left / right[-1]
+        raise ValueError("not linear in the coefficients")
+
+    return visit(ast.parse(side, mode="eval").body)
+
+
+def _equations(plain: str, text: str) -> list[tuple[str, str]]:
+    """Both sides of each equation: ``a = b = 0`` is two of them."""
     equations = []
     for piece in plain.split(","):
         sides = [side.strip() for side in piece.split("=")]
         if not all(sides):
             raise ModelError(f"the hypothesis {text!r} has an empty side.")
-        if len(sides) == 1:
-            equations.append(f"{sides[0]} = 0")
-        equations += [f"{a} = {b}" for a, b in itertools.pairwise(sides)]
+        equations += itertools.pairwise(sides if len(sides) > 1 else [sides[0], "0"])
     return equations
 
 
@@ -176,9 +200,9 @@ def _text(row: np.ndarray, value: float, names: Sequence[str]) -> str:
         if coefficient == 0.0:
             continue
         sign = (" - " if coefficient < 0 else " + ") if terms else ("-" if coefficient < 0 else "")
-        size = "" if abs(coefficient) == 1.0 else f"{abs(coefficient):g}*"
+        size = "" if abs(coefficient) == 1.0 else f"{abs(coefficient):.12g}*"
         terms += f"{sign}{size}{name}"
-    return f"{terms or '0'} = {value:g}"
+    return f"{terms or '0'} = {value:.12g}"
 
 
 def _combinations(
