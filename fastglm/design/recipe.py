@@ -36,8 +36,8 @@ class FrameDesign:
     ----------
     design : Design
         The model columns of the n rows that were kept.
-    y : ndarray, shape (n,) or (n, 2), or None
-        The response; two columns for successes and failures; None when columns are rebuilt or
+    y : ndarray, shape (n,) or (n, k), or None
+        The response; columns for ``cbind``, as of successes and failures; None when columns are rebuilt or
         the formula has no left side.
     offset : ndarray, shape (n,), float64, or None
         The sum of the ``offset()`` terms, on the scale of the linear predictor.
@@ -50,8 +50,8 @@ class FrameDesign:
     nan_rows : ndarray of bool, shape (n,), or None
         Rows of new data whose prediction is to be NaN, for an unseen level or a missing value;
         their columns hold placeholders. None if there are none.
-    response_levels : tuple of two levels, or None
-        For a categorical response, the levels coded 0 and 1.
+    response_levels : tuple of levels, or None
+        For a categorical response, the levels coded 0, 1, ...
     """
 
     design: Design
@@ -106,6 +106,7 @@ class Recipe:
         frame: Any,
         missing: str = "raise",
         extra: Mapping[str, Any] | None = None,
+        categorical: bool = False,
     ) -> tuple[Recipe, FrameDesign]:
         """Learn a formula from a data frame.
 
@@ -120,6 +121,8 @@ class Recipe:
         extra : mapping of str to str, array or None, optional
             Other columns to read along, such as an exposure: by argument name, the name of a
             column or an array with a value per row of the frame. None is skipped.
+        categorical : bool, default False
+            Whether the response is a category, of any number of levels.
 
         Returns
         -------
@@ -142,7 +145,7 @@ class Recipe:
         recipe, factors = cls._learn(parsed, table)
         y, levels = None, None
         if parsed.response is not None:
-            y, levels = evaluate_response(parsed.response, table.columns)
+            y, levels = evaluate_response(parsed.response, table.columns, categorical)
         return recipe, FrameDesign(
             design=assemble(recipe.terms, factors, table.n_rows),
             y=y,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from fastglm.design.expressions import Expression
-from fastglm.design.frames import Categories, Column, Level
+from fastglm.design.frames import Categories, Column, Level, categorize
 from fastglm.design.missing import require_finite
 from fastglm.errors import DataError, FormulaError
 
@@ -15,7 +15,7 @@ __all__ = ["evaluate_response"]
 
 
 def evaluate_response(
-    response: Expression, columns: Mapping[str, Column]
+    response: Expression, columns: Mapping[str, Column], categorical: bool = False
 ) -> tuple[np.ndarray, tuple[Level, ...] | None]:
     """Compute the response.
 
@@ -23,16 +23,18 @@ def evaluate_response(
     ----------
     response : Expression
         A numeric or boolean expression, a categorical of two levels, or
-        ``cbind(successes, failures)``.
+        ``cbind(successes, failures)``, or more columns for models that take them.
     columns : mapping of str to Column
+    categorical : bool, default False
+        Whether the response is a category, of any number of levels.
 
     Returns
     -------
-    y : ndarray, shape (n,) or (n, 2)
+    y : ndarray, shape (n,) or (n, k)
         As it lies for a numeric column; 0 and 1 for a categorical of two levels, 1 being the
-        second; two float64 columns for ``cbind``.
-    levels : tuple of two levels, or None
-        The levels coded 0 and 1.
+        second; float64 columns for ``cbind``; codes from 0 of a category.
+    levels : tuple of levels, or None
+        The levels coded 0, 1, ...
 
     Raises
     ------
@@ -43,9 +45,15 @@ def evaluate_response(
     MissingValueError
         If a value is not finite.
     """
+    if categorical:
+        value = response.evaluate(columns, {})
+        if not isinstance(value, np.ndarray | Categories):
+            raise FormulaError(f"The response '{response.text}' must be a single column.")
+        categories = categorize(value, response.text)
+        return categories.codes, categories.levels
     pair = response.called("cbind")
     if pair is not None:
-        if len(pair) != 2:
+        if len(pair) < 2:
             raise FormulaError(f"'{response.text}' must be cbind(successes, failures).")
         counts = np.column_stack([_numbers(one, columns) for one in pair]).astype(np.float64)
         return counts, None

@@ -48,7 +48,7 @@ def _score_and_scale(column, residual, root_weight, rows):
 
 
 @inlined_sums
-def _dot(column, residual, rows):
+def dot(column, residual, rows):
     total = 0.0
     for i in range(rows):
         total += column[i] * residual[i]
@@ -56,7 +56,7 @@ def _dot(column, residual, rows):
 
 
 @called_sums
-def _tile(a, b, rows, gram, order):
+def tile(a, b, rows, gram, order):
     """Adds the 4 x 4 dot products of columns a..a+3 with columns b..b+3 to the corner of `gram`."""
     s00 = s01 = s02 = s03 = s10 = s11 = s12 = s13 = 0.0
     s20 = s21 = s22 = s23 = s30 = s31 = s32 = s33 = 0.0
@@ -112,7 +112,7 @@ def dense_gram(n_padded, rows, dense, gram, order):
     """
     for j in range(0, n_padded, TILE):
         for k in range(0, j + TILE, TILE):
-            _tile(
+            tile(
                 pointer(dense + 8 * PLANE * j, float64),
                 pointer(dense + 8 * PLANE * k, float64),
                 rows,
@@ -191,7 +191,7 @@ def accumulate(context_address, start, rows, scratch, partial):
         sparse_score(context, start, rows, entries, residual, score)
     if not context[MODE] & WITH_GRAM:
         for j in range(n_dense):
-            score[j] += _dot(pointer(dense + 8 * PLANE * j, float64), residual, rows)
+            score[j] += dot(pointer(dense + 8 * PLANE * j, float64), residual, rows)
         return 0
     weight = plane_at(scratch, WEIGHT)
     root_weight = plane_at(scratch, SCRATCH)
