@@ -126,6 +126,8 @@ class Frame:
 
 def is_frame(data: Any) -> bool:
     """Whether `data` is a data frame or a dictionary of columns."""
+    if isinstance(data, np.ndarray):
+        return False
     return isinstance(data, Mapping) or nw.dependencies.is_into_dataframe(data)
 
 

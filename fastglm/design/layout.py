@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from itertools import chain
+from dataclasses import dataclass
+from itertools import accumulate, chain
 
 import numpy as np
 import scipy.sparse
@@ -25,37 +24,50 @@ Transform = tuple[np.ndarray, np.ndarray, np.ndarray]
 IDENTITY: Transform = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
 
 
-@dataclass
 class _Tables:
-    """Lists that grow part by part and become the kernels' int64 tables."""
+    """Lists that grow part by part and become the kernels' int64 tables.
 
-    sources: list[np.ndarray] = field(default_factory=list)
-    dense_start: list[int] = field(default_factory=lambda: [0])
-    dense_factor: list[int] = field(default_factory=list)
-    coded_start: list[int] = field(default_factory=lambda: [0])
-    coded_source: list[int] = field(default_factory=list)
-    coded_radix: list[int] = field(default_factory=list)
-    coded_levels: list[int] = field(default_factory=list)
-    coded_factor_start: list[int] = field(default_factory=lambda: [0])
-    coded_factor: list[int] = field(default_factory=list)
-    sparse: list[scipy.sparse.spmatrix] = field(default_factory=list)
+    Sources are held as (address, stride in elements, element type); `kept_alive` owns the memory.
+    """
+
+    def __init__(self) -> None:
+        self.sources: list[tuple[int, int, int]] = []
+        self.dense_start = [0]
+        self.dense_factor: list[int] = []
+        self.coded_start = [0]
+        self.coded_source: list[int] = []
+        self.coded_radix: list[int] = []
+        self.coded_levels: list[int] = []
+        self.coded_factor_start = [0]
+        self.coded_factor: list[int] = []
+        self.sparse: list[scipy.sparse.csr_array | scipy.sparse.csc_array] = []
+        self.kept_alive: list[object] = []
 
     def add_source(self, array: np.ndarray) -> int:
-        self.sources.append(_readable(array))
+        """One column; its number."""
+        address, strides, element = self._describe(array)
+        self.sources.append((address, strides[0], element))
         return len(self.sources) - 1
 
     def add_dense(self, part: Dense) -> None:
-        values = part.values if part.values.ndim == 2 else part.values[:, None]
-        for j in range(values.shape[1]):
-            self.dense_factor.append(self.add_source(values[:, j]))
+        """Every column of a matrix."""
+        address, strides, element = self._describe(part.values)
+        down, across = strides
+        size = part.values.itemsize
+        first = len(self.sources)
+        for j in range(part.values.shape[1]):
+            self.sources.append((address + size * across * j, down, element))
+            self.dense_factor.append(first + j)
             self.dense_start.append(len(self.dense_factor))
 
     def add_product(self, part: Product | Ones) -> None:
+        """One column, the product of its factors."""
         if isinstance(part, Product):
-            self.dense_factor.extend(self.add_source(factor) for factor in part.factors)
+            self.dense_factor.extend([self.add_source(factor) for factor in part.factors])
         self.dense_start.append(len(self.dense_factor))
 
     def add_coded(self, part: Coded) -> None:
+        """The levels of crossed categoricals."""
         radix = part.n_columns
         for codes, levels in zip(part.codes, part.levels, strict=True):
             radix //= levels
@@ -63,26 +75,21 @@ class _Tables:
             self.coded_radix.append(radix)
         self.coded_start.append(len(self.coded_source))
         self.coded_levels.append(part.n_columns)
-        self.coded_factor.extend(self.add_source(factor) for factor in part.factors)
+        self.coded_factor.extend([self.add_source(factor) for factor in part.factors])
         self.coded_factor_start.append(len(self.coded_factor))
 
-
-def _readable(array: np.ndarray) -> np.ndarray:
-    """The array itself where kernels can read it as it lies, else the nearest copy they can."""
-    array = np.asarray(array)
-    if array.dtype.name not in ELEMENT_CODES or not array.dtype.isnative:
-        array = array.astype(np.float64)
-    if not array.flags.aligned or (array.ndim and array.strides[0] % array.itemsize):
-        array = np.ascontiguousarray(array)
-    return array
-
-
-def _describe(sources: Sequence[np.ndarray]) -> np.ndarray:
-    rows = [
-        (a.__array_interface__["data"][0], a.strides[0] // a.itemsize, ELEMENT_CODES[a.dtype.name])
-        for a in sources
-    ]
-    return np.array(rows, dtype=np.int64).reshape(-1)
+    def _describe(self, array: np.ndarray) -> tuple[int, list[int], int]:
+        """Address, strides in elements and element type, of the array or the nearest readable."""
+        array = np.asarray(array)
+        element = ELEMENT_CODES.get(array.dtype.str)
+        if element is None:
+            array, element = array.astype(np.float64), 0
+        size = array.itemsize
+        if not array.flags.aligned or any(stride % size for stride in array.strides):
+            array = np.ascontiguousarray(array)
+        self.kept_alive.append(array)
+        address = array.__array_interface__["data"][0]
+        return address, [stride // size for stride in array.strides], element
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,8 +159,8 @@ def lay_out(
     ]
     for slot, array in rows:
         context[slot] = -1 if array is None else tables.add_source(array)
+    _fill(context, tables, design.n_rows, n_dense)
     order = list(chain(*dense_parts, *coded_parts, *sparse_parts))
-    kept = _fill(context, tables, design.n_rows, n_dense)
     transform = _reordered(design.transform, order, first)
     return Layout(
         context=context,
@@ -163,68 +170,84 @@ def lay_out(
         n_dense=n_dense,
         n_sweep=first,
         n_columns=design.n_columns,
-        _kept_alive=(*kept, *tables.sources),
+        _kept_alive=tuple(tables.kept_alive),
     )
 
 
-def _fill(context: np.ndarray, tables: _Tables, n_rows: int, n_dense: int) -> list[np.ndarray]:
-    """Writes sizes and addresses into the table; returns the arrays behind the addresses."""
-    kept = []
-
-    def put(slot: int, values: Sequence[int] | np.ndarray, dtype: type = np.int64) -> None:
-        array = np.ascontiguousarray(values, dtype=dtype)
-        kept.append(array)
-        context[slot] = array.ctypes.data
-
-    context[slots.LOAD] = load_stage.address
-    context[slots.PREDICT] = predict_stage.address
-    context[slots.ACCUMULATE] = accumulate_stage.address
+def _fill(context: np.ndarray, tables: _Tables, n_rows: int, n_dense: int) -> None:
+    """Write sizes and addresses into the table."""
     n_coded = len(tables.coded_levels)
-    offsets = np.cumsum([n_dense, *tables.coded_levels])
+    offsets = list(accumulate(tables.coded_levels, initial=n_dense))
     context[slots.N_ROWS] = n_rows
     context[slots.BLOCK_STEP] = 1
     context[slots.N_BLOCKS] = -(-n_rows // BLOCK_ROWS)
     context[slots.N_DENSE] = n_dense
     context[slots.N_CODED] = n_coded
+    context[slots.N_SWEEP] = offsets[-1]
     context[slots.CONSTANT] = -1
     context[slots.MAX_ENTRIES] = n_coded
-    put(slots.PARAMETERS, np.zeros(3), np.float64)
-    put(slots.SOURCES, _describe(tables.sources))
-    put(slots.DENSE_START, tables.dense_start)
-    put(slots.DENSE_FACTOR, tables.dense_factor)
-    if n_coded:
-        put(slots.CODED_START, tables.coded_start)
-        put(slots.CODED_SOURCE, tables.coded_source)
-        put(slots.CODED_RADIX, tables.coded_radix)
-        put(slots.CODED_OFFSET, offsets[:-1])
-        put(slots.CODED_FACTOR_START, tables.coded_factor_start)
-        put(slots.CODED_FACTOR, tables.coded_factor)
-    n_sweep = int(offsets[-1])
+    context[slots.LOAD] = load_stage.address
+    context[slots.PREDICT] = predict_stage.address
+    context[slots.ACCUMULATE] = accumulate_stage.address
+    flat = [number for source in tables.sources for number in source]
+    _put(
+        context,
+        tables,
+        {
+            slots.SOURCES: flat,
+            slots.DENSE_START: tables.dense_start,
+            slots.DENSE_FACTOR: tables.dense_factor,
+            slots.CODED_START: tables.coded_start,
+            slots.CODED_SOURCE: tables.coded_source,
+            slots.CODED_RADIX: tables.coded_radix,
+            slots.CODED_OFFSET: offsets[:-1],
+            slots.CODED_FACTOR_START: tables.coded_factor_start,
+            slots.CODED_FACTOR: tables.coded_factor,
+            # Zeros until a fit puts its own there.
+            slots.PARAMETERS: [0, 0, 0],
+        },
+    )
     if tables.sparse:
-        rows = scipy.sparse.csr_array(
-            tables.sparse[0] if len(tables.sparse) == 1 else scipy.sparse.hstack(tables.sparse)
-        )
-        if not rows.has_canonical_format:
-            rows = rows.copy()
-            rows.sum_duplicates()
-        put(slots.SPARSE_START, rows.indptr)
-        put(slots.SPARSE_INDEX, rows.indices, np.int32)
-        put(slots.SPARSE_VALUE, rows.data, np.float64)
-        context[slots.SPARSE_OFFSET] = n_sweep
-        n_sweep += rows.shape[1]
-        most = int(np.diff(rows.indptr).max(initial=0))
-        context[slots.MAX_ENTRIES] = n_coded + most
-    context[slots.N_SWEEP] = n_sweep
-    return kept
+        _fill_sparse(context, tables)
+
+
+def _put(context: np.ndarray, tables: _Tables, lists: dict[int, list[int]]) -> None:
+    """Store all lists in one array and their addresses in the table."""
+    array = np.array([number for values in lists.values() for number in values], dtype=np.int64)
+    tables.kept_alive.append(array)
+    address = array.__array_interface__["data"][0]
+    for slot, values in lists.items():
+        context[slot] = address
+        address += 8 * len(values)
+
+
+def _fill_sparse(context: np.ndarray, tables: _Tables) -> None:
+    """Describe the sparse parts as one CSR matrix behind the other columns."""
+    rows = scipy.sparse.csr_array(
+        tables.sparse[0] if len(tables.sparse) == 1 else scipy.sparse.hstack(tables.sparse)
+    )
+    if not rows.has_canonical_format:
+        rows = rows.copy()
+        rows.sum_duplicates()
+    arrays = {
+        slots.SPARSE_START: np.ascontiguousarray(rows.indptr, dtype=np.int64),
+        slots.SPARSE_INDEX: np.ascontiguousarray(rows.indices, dtype=np.int32),
+        slots.SPARSE_VALUE: np.ascontiguousarray(rows.data, dtype=np.float64),
+    }
+    for slot, array in arrays.items():
+        context[slot] = array.ctypes.data
+    tables.kept_alive.extend(arrays.values())
+    context[slots.SPARSE_OFFSET] = context[slots.N_SWEEP]
+    context[slots.N_SWEEP] += rows.shape[1]
+    context[slots.MAX_ENTRIES] += int(np.diff(rows.indptr).max(initial=0))
 
 
 def _reordered(
     transform: tuple[np.ndarray, np.ndarray, np.ndarray] | None, order: list[int], q: int
 ) -> Transform:
     """The design's transform on the kernels' order of sweep columns: dense, coded, sparse."""
-    in_order = order == list(range(q))
     if transform is None:
-        if in_order:
+        if order == list(range(q)):
             return IDENTITY
         transform = (np.arange(q + 1), np.arange(q), np.ones(q))
     start, index, value = transform

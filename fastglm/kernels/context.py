@@ -8,6 +8,8 @@ The names below are positions in the table; addresses are of contiguous arrays.
 
 from __future__ import annotations
 
+import numpy as np
+
 (
     N_ROWS,
     N_CHUNKS,
@@ -70,17 +72,22 @@ MEAT = 4  # Gram weights are squared score residuals: the middle of a sandwich c
 # Sums that every sweep keeps, after the Gram matrix and the score in a chunk's partial.
 (SUM_DEVIANCE, SUM_PEARSON, SUM_OUTSIDE, SUM_NOT_CONSTANT, N_SUMS) = range(5)
 
-# Element types of sources.
+# Element types of sources, by the type string NumPy gives them in native byte order.
 ELEMENT_CODES = {
-    "float64": 0,
-    "float32": 1,
-    "int8": 2,
-    "int16": 3,
-    "int32": 4,
-    "int64": 5,
-    "uint8": 6,
-    "uint16": 7,
-    "uint32": 8,
-    "uint64": 9,
-    "bool": 6,
+    np.dtype(name).str: code
+    for code, names in enumerate(
+        (
+            ("float64",),
+            ("float32",),
+            ("int8",),
+            ("int16",),
+            ("int32",),
+            ("int64",),
+            ("uint8", "bool"),
+            ("uint16",),
+            ("uint32",),
+            ("uint64",),
+        )
+    )
+    for name in names
 }

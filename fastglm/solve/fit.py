@@ -301,8 +301,8 @@ def _finish(run: _Run, clock: _Clock) -> Solution:
     vectors, state, layout = run.vectors, run.state, run.layout
     inverse = np.empty_like(run.gram)
     invert(run.factor, vectors[at.COLUMN_SCALE], vectors[at.PIVOT], inverse, run.gram)
-    params = run.scaling.to_params(vectors[at.THETA], layout)
-    inverse = run.scaling.covariance(inverse, layout)
+    params = vectors[at.THETA].copy()
+    run.scaling.undo(params, inverse, layout)
     if state[at.N_ALIASED]:
         aliased = vectors[at.PIVOT] == 0.0
         params[aliased] = np.nan

@@ -8,18 +8,88 @@ which columns are aliased.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from fastglm.design.layout import Layout
 from fastglm.kernels import context as slots
+from fastglm.kernels.jit import entry, inlined
 from fastglm.kernels.moments import moments_kernel
 from fastglm.kernels.planes import BLOCK_ROWS
 from fastglm.solve.threads import launch
 
 #: Rows that are read to find approximate means and spreads.
 MOMENT_ROWS = 16_384
+
+
+@inlined
+def _power_of_two_below(value):
+    """1 over the power of two next above a positive value; 1 if there is none to speak of."""
+    if not (value > 0.0 and value < math.inf):
+        return 1.0
+    _, exponent = math.frexp(value)
+    return math.ldexp(1.0, -min(max(exponent, -1000), 1000))
+
+
+@inlined
+def _few_bits(mean, spread):
+    """The mean to within a spread, in as few bits as that takes."""
+    unit = 1.0 / _power_of_two_below(spread)
+    rounded = np.rint(mean / unit) * unit
+    return rounded if spread > 0.0 and math.isfinite(rounded) else mean
+
+
+@entry
+def _choose(moments, rows, owner, shifted, shift, scale):
+    """Fills shifts and scales from means and sums of squares; returns the constant column or -1."""
+    n_dense = owner.shape[0]
+    constant = -1
+    if shifted:
+        for j in range(n_dense):
+            mean = moments[0, j]
+            is_constant = owner[j] >= 0 and moments[1, j] == 0.0 and mean != 0.0
+            is_first = constant < 0 or owner[j] < owner[constant]
+            # Dividing by the constant must give exactly one.
+            if is_constant and is_first and mean * (1.0 / mean) == 1.0:
+                constant = j
+    for j in range(n_dense):
+        mean, spread = moments[0, j], math.sqrt(moments[1, j] / rows)
+        shift[j], scale[j] = 0.0, 1.0
+        if owner[j] < 0:
+            continue
+        if j == constant:
+            scale[j] = 1.0 / mean
+        elif constant >= 0 and owner[j] > owner[constant] and math.isfinite(mean):
+            shift[j] = _few_bits(mean, spread)
+            scale[j] = _power_of_two_below(spread)
+        else:
+            scale[j] = _power_of_two_below(math.hypot(mean, spread))
+    return constant
+
+
+@inlined
+def _unscale_column(column, shift, scale, owner, constant):
+    """Brings one vector from standardised to given columns, in place."""
+    moved = 0.0
+    for j in range(owner.shape[0]):
+        if owner[j] >= 0 and j != constant:
+            column[owner[j]] *= scale[j]
+            moved += shift[j] * column[owner[j]]
+    if constant >= 0:
+        intercept = owner[constant]
+        column[intercept] = (column[intercept] - moved) * scale[constant]
+
+
+@entry
+def _unscale(theta, inverse, shift, scale, owner, constant):
+    """Coefficients and their inverse information, from standardised columns to given ones."""
+    _unscale_column(theta, shift, scale, owner, constant)
+    for j in range(inverse.shape[0]):
+        _unscale_column(inverse[j], shift, scale, owner, constant)
+    for j in range(inverse.shape[0]):
+        _unscale_column(inverse[:, j], shift, scale, owner, constant)
 
 
 @dataclass(frozen=True)
@@ -37,40 +107,28 @@ class Scaling:
     scale: np.ndarray
     constant: int
 
+    def undo(self, theta: np.ndarray, inverse: np.ndarray, layout: Layout) -> None:
+        """Bring coefficients, (p,), and inverse information, (p, p), to the given columns' scale.
+
+        Both are overwritten.
+        """
+        _unscale(theta, inverse, self.shift, self.scale, layout.dense_owner, self.constant)
+
     def to_params(self, theta: np.ndarray, layout: Layout) -> np.ndarray:
-        """Coefficients of the columns as they came, from those of the standardised ones."""
-        return self._unscale(theta[:, None], layout)[:, 0]
+        """Coefficients of the columns as they came, from those of the standardised columns."""
+        params = theta.astype(np.float64)
+        self.undo(params, np.empty((0, params.size)), layout)
+        return params
 
     def from_params(self, params: np.ndarray, layout: Layout) -> np.ndarray:
         """Coefficients of the standardised columns, from those of the columns as they came."""
         theta = params.astype(np.float64)
-        owner, owned = self._owned(layout)
-        if self.constant >= 0:
-            intercept = layout.dense_owner[self.constant]
-            moved = self.shift[owned] @ params[owner]
-            theta[intercept] = params[intercept] / self.scale[self.constant] + moved
-            owner, owned = owner[owned != self.constant], owned[owned != self.constant]
-        theta[owner] = params[owner] / self.scale[owned]
-        return theta
-
-    def covariance(self, inverse: np.ndarray, layout: Layout) -> np.ndarray:
-        """Inverse information of the columns as they came, (p, p)."""
-        return self._unscale(self._unscale(inverse, layout).T, layout)
-
-    def _owned(self, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
         owned = np.flatnonzero(layout.dense_owner >= 0)
-        return layout.dense_owner[owned], owned
-
-    def _unscale(self, columns: np.ndarray, layout: Layout) -> np.ndarray:
-        """Applies params = A theta to each column of a (p, k) array."""
-        result = columns.copy()
-        owner, owned = self._owned(layout)
-        result[owner] *= self.scale[owned, None]
+        owner = layout.dense_owner[owned]
+        theta[owner] = params[owner] / self.scale[owned]
         if self.constant >= 0:
-            intercept = layout.dense_owner[self.constant]
-            moved = self.shift[owned] @ result[owner]
-            result[intercept] = (columns[intercept] - moved) * self.scale[self.constant]
-        return result
+            theta[layout.dense_owner[self.constant]] += self.shift[owned] @ params[owner]
+        return theta
 
 
 def find_scaling(layout: Layout, shifted: bool = True) -> Scaling:
@@ -83,64 +141,23 @@ def find_scaling(layout: Layout, shifted: bool = True) -> Scaling:
     shifted
         False to leave out shifts: no column is constant after all.
     """
-    n_dense = layout.n_dense
-    shift, scale = np.zeros(n_dense), np.ones(n_dense)
-    if n_dense == 0:
-        return Scaling(shift, scale, -1)
-    mean, spread = _moments(layout, shift, scale)
-    owned = layout.dense_owner >= 0
-    constant = -1
-    candidates = np.flatnonzero(owned & (spread == 0.0) & (mean != 0.0) & np.isfinite(mean))
-    if shifted and candidates.size:
-        first = candidates[np.argmin(layout.dense_owner[candidates])]
-        # Dividing by the constant must give exactly one.
-        if mean[first] * (1.0 / mean[first]) == 1.0:
-            constant = int(first)
-    root_mean_square = np.hypot(mean, spread)
-    if constant >= 0:
-        later = owned & (layout.dense_owner > layout.dense_owner[constant])
-        usable = later & np.isfinite(mean)
-        shift[usable] = _few_bits(mean[usable], spread[usable])
-        scale[usable] = _inverse_power_of_two(spread[usable])
-        earlier = owned & ~later
-        scale[earlier] = _inverse_power_of_two(root_mean_square[earlier])
-        scale[constant] = 1.0 / mean[constant]
-    else:
-        scale[owned] = _inverse_power_of_two(root_mean_square[owned])
-    return Scaling(shift, scale, constant)
-
-
-def _moments(layout: Layout, shift: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    shift, scale = np.zeros(layout.n_dense), np.ones(layout.n_dense)
+    moments = np.zeros((2, layout.n_dense))
+    step, n_blocks = sample_blocks(layout, MOMENT_ROWS)
     context = layout.context.copy()
     context[slots.SHIFT] = shift.ctypes.data
     context[slots.SCALE] = scale.ctypes.data
-    output = np.zeros((2, layout.n_dense))
-    context[slots.OUTPUT] = output.ctypes.data
-    step, n_blocks = sample_blocks(layout, MOMENT_ROWS)
+    context[slots.OUTPUT] = moments.ctypes.data
     context[slots.BLOCK_STEP] = step
     context[slots.N_BLOCKS] = n_blocks
     launch(moments_kernel, context, 1, 1)
     rows = min(layout.n_rows, n_blocks * BLOCK_ROWS)
-    with np.errstate(invalid="ignore"):
-        return output[0], np.sqrt(output[1] / rows)
+    constant = _choose(moments, rows, layout.dense_owner, shifted, shift, scale)
+    return Scaling(shift, scale, constant)
 
 
 def sample_blocks(layout: Layout, rows: int) -> tuple[int, int]:
     """Distance between blocks, and their number, for a sample of about `rows` rows."""
-    n_blocks = int(layout.context[slots.N_BLOCKS])
+    n_blocks = -(-layout.n_rows // BLOCK_ROWS)
     step = max(1, n_blocks * BLOCK_ROWS // max(rows, 1))
     return step, -(-n_blocks // step)
-
-
-def _inverse_power_of_two(spread: np.ndarray) -> np.ndarray:
-    usable = np.isfinite(spread) & (spread > 0.0)
-    exponent = np.frexp(np.where(usable, spread, 1.0))[1]
-    return np.where(usable, np.ldexp(1.0, -np.clip(exponent, -1000, 1000)), 1.0)
-
-
-def _few_bits(mean: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    """The mean to within a spread, in as few bits as that takes."""
-    unit = 1.0 / _inverse_power_of_two(spread)
-    with np.errstate(over="ignore", invalid="ignore"):
-        rounded = np.rint(mean / unit) * unit
-    return np.where((spread > 0.0) & np.isfinite(rounded), rounded, mean)
