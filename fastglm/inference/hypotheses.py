@@ -136,15 +136,15 @@ def _read_text(text: str, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray,
         lambda match: word_of.get(match["quoted"] or match["bare"], match[0]),
         text,
     )
-    rows = []
-    for left, right in _equations(plain, text):
-        try:
-            rows.append(_linear(left, words) - _linear(right, words))
-        except (SyntaxError, ValueError) as error:
-            raise ModelError(
-                f"the hypothesis {text!r} cannot be read. Write equations between sums of "
-                f"coefficients, with commas between them; the coefficients are {', '.join(names)}."
-            ) from error
+    try:
+        rows = [_linear(a, words) - _linear(b, words) for a, b in _equations(plain, text)]
+    except (SyntaxError, ValueError) as error:
+        if isinstance(error, ModelError):
+            raise
+        raise ModelError(
+            f"the hypothesis {text!r} cannot be read. Write equations between sums of "
+            f"coefficients, with commas between them; the coefficients are {', '.join(names)}."
+        ) from error
     matrix, values = np.array(rows)[:, :-1], 0.0 - np.array(rows)[:, -1]
     texts = tuple(_text(row, value, names) for row, value in zip(matrix, values, strict=True))
     return matrix, values, texts
@@ -184,7 +184,7 @@ def _linear(side: str, words: Mapping[str, int]) -> np.ndarray:
 
 def _equations(plain: str, text: str) -> list[tuple[str, str]]:
     """Both sides of each equation: ``a = b = 0`` is two of them."""
-    equations = []
+    equations: list[tuple[str, str]] = []
     for piece in plain.split(","):
         sides = [side.strip() for side in piece.split("=")]
         if not all(sides):
