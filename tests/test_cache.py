@@ -1,0 +1,111 @@
+"""The cache of machine code, seen from fresh processes."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import fastglm
+
+PACKAGE = Path(fastglm.__file__).parent
+
+# One row block and one entry point: seconds to compile, where a fit takes tens of them.
+LIGHT = """
+import numpy as np, fastglm as fg
+print(float(fg.families.links.Log().inverse(np.array([1.0]))[0]))
+"""
+FIT = """
+import numpy as np, fastglm as fg
+x = np.linspace(-1, 1, 30)
+fit = fg.GLM(np.round(np.exp(1 + x)), np.column_stack([x**0, x]), family="poisson").fit()
+print(fit.deviance.hex(), fit.params[1].hex())
+"""
+
+
+def start(code, folder, **environment):
+    """A new Python process that imports the package from `folder`."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("NUMBA_", "PYTHON", "XDG"))}
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=kept | {"PYTHONPATH": str(folder)} | environment,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process):
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    return out.strip(), err
+
+
+def kernels(folder):
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*.nb[ci]")}
+
+
+@pytest.fixture
+def copied(tmp_path):
+    """A copy of the package, alone in a folder, without machine code."""
+    ignored = shutil.ignore_patterns("__pycache__", "*.parquet")
+    shutil.copytree(PACKAGE, tmp_path / "site" / "fastglm", ignore=ignored)
+    return tmp_path / "site"
+
+
+def test_a_new_process_loads_all_of_a_fit(copied, tmp_path):
+    place = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    begin = time.perf_counter()
+    first, _ = finish(start(FIT, copied, **place))
+    cold = time.perf_counter() - begin
+    compiled = kernels(tmp_path / "cache")
+    assert len(compiled) > 10
+    begin = time.perf_counter()
+    second, _ = finish(start(FIT, copied, **place))
+    warm = time.perf_counter() - begin
+    assert second == first
+    assert kernels(tmp_path / "cache") == compiled
+    assert warm < cold / 2
+
+
+def test_an_edited_helper_is_compiled_anew(copied, tmp_path):
+    place = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    before, _ = finish(start(LIGHT, copied, **place))
+    assert float(before) == pytest.approx(2.718281828459045, rel=1e-15)
+    helper = copied / "fastglm" / "kernels" / "vector_math.py"
+    helper.write_text(helper.read_text() + "\n\n@inlined\ndef exp(x):\n    return 7.0\n")
+    after, _ = finish(start(LIGHT, copied, **place))
+    assert float(after) == 7.0
+    names = [path.name.split("-")[0] for path in kernels(tmp_path / "cache")]
+    # Machine code of the old source is gone, an index and an object per kernel are there.
+    assert sorted(names) == sorted(2 * list({*names}))
+
+
+def test_a_read_only_installation_falls_back_and_says_so_once(copied, tmp_path):
+    # A file where the folder of the cache would be stops the superuser, too.
+    (copied / "fastglm" / "__pycache__").write_text("")
+    place = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "PYTHONDONTWRITEBYTECODE": "1"}
+    first, said = finish(start(LIGHT, copied, **place))
+    folder = tmp_path / "cache" / "fastglm"
+    assert "read-only" in said
+    assert str(folder) in said
+    compiled = kernels(folder)
+    assert compiled
+    second, said = finish(start(LIGHT, copied, **place))
+    assert second == first
+    assert said == ""
+    assert kernels(folder) == compiled
+
+
+def test_three_processes_may_compile_at_once(copied, tmp_path):
+    place = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    results = [finish(p) for p in [start(LIGHT, copied, **place) for _ in range(3)]]
+    assert {out for out, _ in results} == {"2.718281828459045"}
+    assert {err for _, err in results} == {""}
+    compiled = kernels(tmp_path / "cache")
+    finish(start(LIGHT, copied, **place))
+    assert kernels(tmp_path / "cache") == compiled

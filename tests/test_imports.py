@@ -1,0 +1,101 @@
+"""Which module may import which, read from the imports; and what `import fastglm` costs."""
+
+import ast
+import os
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import fastglm
+
+PACKAGE = Path(fastglm.__file__).parent
+MODULES = {
+    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in PACKAGE.rglob("*.py")
+}
+
+# What each part may import besides itself, `errors` and other libraries. What is not listed here
+# stands above all of these.
+ALLOWED = {
+    "errors": set(),
+    "kernels": set(),
+    "families": {"kernels"},
+    "design": {"kernels"},
+    "solve": {"kernels", "families", "design"},
+    "reading": set(),
+}
+
+
+def part(module):
+    return module.split(".")[1] if "." in module else ""
+
+
+def only_for_types(node):
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+def statements(tree, everywhere):
+    """Nodes that run at import, or with `everywhere` those inside functions as well."""
+    for node in ast.iter_child_nodes(tree):
+        if only_for_types(node):
+            continue
+        if not everywhere and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        yield node
+        yield from statements(node, everywhere)
+
+
+def imports(module, everywhere=False):
+    """Names of what a module imports: modules of this package in full, others by first name."""
+    found = set()
+    for node in statements(ast.parse(MODULES[module].read_text()), everywhere):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            inside = {f"{node.module}.{alias.name}" for alias in node.names} & MODULES.keys()
+            found |= inside or {node.module}
+            assert node.level == 0, f"{module} has a relative import"
+    return found
+
+
+@pytest.mark.parametrize("module", sorted(m for m in MODULES if part(m) in ALLOWED))
+def test_imports_run_one_way(module):
+    used = {part(name) for name in imports(module, everywhere=True) & MODULES.keys()}
+    assert used <= ALLOWED[part(module)] | {part(module), "errors"}
+
+
+def test_every_layer_exists():
+    assert set(ALLOWED) - {part(module) for module in MODULES} == set()
+
+
+def test_no_circles():
+    graph = {module: imports(module) & MODULES.keys() for module in MODULES}
+    assert list(TopologicalSorter(graph).static_order())
+
+
+HEAVY = ["pandas", "polars", "pyarrow", "matplotlib", "scipy.stats", "formulaic", "statsmodels"]
+PROBE = f"""
+import gc, sys
+import fastglm
+from numba.core.dispatcher import Dispatcher
+print([name for name in {HEAVY} if name in sys.modules])
+print([d for d in gc.get_objects() if isinstance(d, Dispatcher) and d.signatures
+       and d.py_func.__module__.startswith("fastglm")])
+"""
+
+
+def test_import_is_light(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE],
+        env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    heavy, compiled = done.stdout.splitlines()
+    assert heavy == "[]"
+    assert compiled == "[]"
+    assert list(tmp_path.iterdir()) == []
