@@ -1,0 +1,1 @@
+"""Speed and memory of fastglm beside its peers: `python -m benchmarks`."""

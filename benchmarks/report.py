@@ -1,0 +1,183 @@
+"""The table, the targets and the README section, from the JSON of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.suite import COLD_SECONDS, MEGABYTE, WARM_SECONDS, Target
+
+BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
+
+#: Columns of the table: heading, library, and whether the fit must end with standard errors.
+GROUPS: tuple[tuple[str, str, bool], ...] = (
+    ("statsmodels", "statsmodels", True),
+    ("glum", "glum", False),
+    ("glum with standard errors", "glum", True),
+    ("scikit-learn", "scikit-learn", False),
+    ("R glm.fit", "R", True),
+)
+_PEERS_FOR_FASTEST = ("glum", "scikit-learn")
+
+
+def comparable(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """The fits of a result that found the common optimum."""
+    return [fit for fit in result["fits"] if fit.get("same_optimum")]
+
+
+def ours(result: dict[str, Any]) -> dict[str, Any] | None:
+    """fastglm's fit in the layout that arrays come in: the first one registered."""
+    return next((fit for fit in comparable(result) if fit["library"] == "fastglm"), None)
+
+
+def fastest(
+    result: dict[str, Any], libraries: Iterable[str], with_errors: bool = False
+) -> dict[str, Any] | None:
+    """The fastest comparable fit of these libraries."""
+    among = tuple(libraries)
+    fits = [
+        fit
+        for fit in comparable(result)
+        if fit["library"] in among and (fit["gives_standard_errors"] or not with_errors)
+    ]
+    return min(fits, key=lambda fit: fit["median"], default=None)
+
+
+def ratio(result: dict[str, Any], peer: dict[str, Any] | None) -> float | None:
+    """Seconds of a peer over fastglm's."""
+    mine = ours(result)
+    return None if mine is None or peer is None else peer["median"] / mine["median"]
+
+
+def seconds_text(seconds: float) -> str:
+    """A duration to three digits, in the unit that suits it."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds * 1e6:.3g} µs"
+
+
+def check_targets(result: dict[str, Any], target: Target) -> list[tuple[str, float, float, bool]]:
+    """What is asked of a problem: description, figure, bound, and whether it is met."""
+    mine = ours(result)
+    if mine is None:
+        return [("fastglm reaches the common optimum", 0.0, 1.0, False)]
+    checks = []
+    at_least = (
+        ("× statsmodels", target.statsmodels, fastest(result, ["statsmodels"])),
+        ("× the fastest peer", target.fastest, fastest(result, _PEERS_FOR_FASTEST)),
+        ("× glum with standard errors", target.with_errors, fastest(result, ["glum"], True)),
+    )
+    for text, bound, peer in at_least:
+        figure = ratio(result, peer)
+        if bound is not None and figure is not None:
+            checks.append((text, figure, bound, figure >= bound))
+    at_most = (
+        ("reads of X", target.reads, result["read"] and mine["median"] / result["read"]),
+        ("MB beyond the data", target.megabytes, megabytes(mine)),
+        ("s per fit", target.seconds, mine["median"]),
+    )
+    for text, bound, figure in at_most:
+        if bound is not None and figure is not None:
+            checks.append((text, figure, bound, figure <= bound))
+    return checks
+
+
+def megabytes(fit: dict[str, Any]) -> float | None:
+    """Peak memory of a fit beyond its data."""
+    return None if fit.get("peak_bytes") is None else fit["peak_bytes"] / MEGABYTE
+
+
+def table(results: list[dict[str, Any]]) -> str:
+    """The comparison in markdown: seconds, and in brackets how many times fastglm's."""
+    groups = [group for group in GROUPS if any(_peer(result, group) for result in results)]
+    heads = ["problem", "fastglm", *(head for head, _, _ in groups), "reads of X", "peak memory"]
+    lines = [_row(heads), _row(["---", *["---:"] * (len(heads) - 1)])]
+    for result in results:
+        mine = ours(result)
+        cells = [result["title"], "not the same optimum"]
+        if mine is not None:
+            cells[1] = f"**{seconds_text(mine['median'])}**"
+        cells += [_cell(result, group) for group in groups]
+        reads = result["read"] and mine and mine["median"] / result["read"]
+        # For a hundred rows it would be the cost of starting threads that is compared.
+        large = reads and result["read"] > 1e-4
+        cells.append(f"{reads:.0f}" if large else "–")
+        used = mine and megabytes(mine)
+        cells.append("–" if used is None else f"{used:.0f} MB")
+        lines.append(_row(cells))
+    return "\n".join(lines)
+
+
+def _row(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _peer(result: dict[str, Any], group: tuple[str, str, bool]) -> dict[str, Any] | None:
+    return fastest(result, [group[1]], group[2])
+
+
+def _cell(result: dict[str, Any], group: tuple[str, str, bool]) -> str:
+    peer = _peer(result, group)
+    if peer is None:
+        tried = [fit for fit in result["fits"] if fit["library"] == group[1]]
+        if not tried:
+            return "–"
+        return "failed" if all("failure" in fit for fit in tried) else "not the same optimum"
+    times = ratio(result, peer)
+    text = seconds_text(peer["median"])
+    return text if times is None else f"{text} ({times:.3g}×)"
+
+
+def first_fit_text(first: dict[str, Any]) -> str:
+    """A sentence about new processes."""
+    others = ", ".join(
+        f"{name.split()[0]} {first_of['total']:.2f} s" for name, first_of in first["others"].items()
+    )
+    return (
+        f"Import and first fit in a new process ({first['title']}): "
+        f"{first['warm']['total']:.2f} s with compiled code cached, "
+        f"{first['cold']['total']:.1f} s when it is compiled first (once per installation); "
+        f"{others}."
+    )
+
+
+def check_first_fit(first: dict[str, Any]) -> list[tuple[str, float, float, bool]]:
+    """The bounds on new processes, as `check_targets` gives them."""
+    bounds = (("warm", WARM_SECONDS), ("cold", COLD_SECONDS))
+    totals = [(name, first[name]["total"], bound) for name, bound in bounds]
+    return [(f"s, {name} process", total, bound, total <= bound) for name, total, bound in totals]
+
+
+def section(
+    results: list[dict[str, Any]], first: dict[str, Any] | None, pictures: Iterable[tuple[str, str]]
+) -> str:
+    """The README's section, from the whole run."""
+    machine = results[0]["machine"]
+    versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
+    parts = [f"![{text}]({path})" for path, text in pictures]
+    parts.append(table(results))
+    if first is not None:
+        parts.append(first_fit_text(first))
+    parts.append(
+        "Medians of the whole call: data in, coefficients out, and standard errors for fastglm, "
+        "statsmodels, R and where it says so; in brackets the multiple of fastglm's time. glum and "
+        "scikit-learn are their fastest solver and memory layout, at the loosest tolerance whose "
+        "deviance is within 1e-8 of the optimum. Peak memory is fastglm's beyond the data; reads of "
+        "X are its time over that of one parallel read of X. "
+        f"{machine['processor']}, {machine['cores']} cores, {machine['date']}; {versions}. "
+        "Made by `python -m benchmarks`."
+    )
+    return "\n\n".join(parts)
+
+
+def write_section(readme: Path, text: str) -> None:
+    """Put a section between the markers of the README, at its end if it has none."""
+    old = readme.read_text() if readme.exists() else ""
+    new = f"{BEGIN}\n{text}\n{END}"
+    if BEGIN in old and END in old:
+        before, rest = old.split(BEGIN, 1)
+        readme.write_text(before + new + rest.split(END, 1)[1])
+    else:
+        readme.write_text(f"{old.rstrip()}\n\n{new}\n".lstrip())

@@ -1,0 +1,245 @@
+"""Measures every library on every problem, each in a process of its own, and judges the results."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from importlib.metadata import PackageNotFoundError, version
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from benchmarks.adapters import ADAPTERS, Adapter
+from benchmarks.measure import Effort
+from benchmarks.problems import ROOT, Problem
+from benchmarks.worker import SAME_OPTIMUM, TINY_ROWS
+
+TIMEOUT = 600
+OURS = "fastglm"
+#: Standard errors this far apart, relatively, are pointed out; glum's differ by a factor n/(n-p).
+SAME_ERRORS = 1e-3
+
+Say = Callable[[str], None]
+
+
+class WorkerError(RuntimeError):
+    """A measuring process failed; the text is the last line it wrote."""
+
+
+def ask_worker(request: dict[str, Any], environment: dict[str, str] | None = None) -> Any:
+    """The answer of `benchmarks.worker` to a request."""
+    command = [sys.executable, "-m", "benchmarks.worker", json.dumps(request)]
+    try:
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=os.environ | (environment or {}),
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT,
+        )
+    except subprocess.TimeoutExpired:
+        raise WorkerError(f"not finished after {TIMEOUT} seconds") from None
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines() or [f"ended with code {done.returncode}"]
+        raise WorkerError(lines[-1])
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def adapters_for(problem: Problem) -> list[Adapter]:
+    """Who can do this problem, fastglm first: its optimum is what the others are tuned to reach."""
+    sample = problem.resized(min(TINY_ROWS, problem.n)).build()
+    able = [a for a in ADAPTERS.values() if a.task == problem.task and a.accepts(sample)]
+    return sorted(able, key=lambda adapter: (adapter.library != OURS, adapter.library))
+
+
+def compare(problem: Problem, effort: Effort, say: Say) -> dict[str, Any]:
+    """All libraries on one problem.
+
+    Returns
+    -------
+    dict
+        JSON-able: "fits", each with its median seconds and whether it may be compared, and "read",
+        the seconds of one parallel read of X.
+    """
+    fits: list[dict[str, Any]] = []
+    target = None
+    for library, variants in itertools.groupby(adapters_for(problem), lambda a: a.library):
+        found = _fit_with(list(variants), problem, target, effort, say)
+        if library == OURS and "failure" not in found[0]:
+            target = found[0]["certificate"]
+        fits += found
+    judge(fits, problem.published_deviance)
+    return {
+        "problem": problem.name,
+        "title": problem.title,
+        "fits": fits,
+        "read": _read(problem, effort),
+        "machine": describe_machine(),
+    }
+
+
+def _fit_with(
+    variants: list[Adapter], problem: Problem, target: float | None, effort: Effort, say: Say
+) -> list[dict[str, Any]]:
+    """All variants of one library, in one process; what failed says why."""
+    request = {
+        "mode": "steady",
+        "problem": problem.name,
+        "adapters": [adapter.name for adapter in variants],
+        "target": target,
+        "effort": effort.as_dict(),
+    }
+    try:
+        answers = ask_worker(request)
+    except WorkerError as error:
+        answers = [{"failure": str(error)} for _ in variants]
+    fits = []
+    for adapter, answer in zip(variants, answers, strict=True):
+        fit = {
+            "name": adapter.name,
+            "library": adapter.library,
+            "gives_standard_errors": adapter.standard_errors,
+        } | answer
+        if "failure" in fit:
+            say(f"  {adapter.name}: failed: {fit['failure']}")
+        else:
+            fit["median"] = median(fit["seconds"])
+            say(f"  {adapter.name}: {fit['median']:.4g} s")
+        fits.append(fit)
+    return fits
+
+
+def _read(problem: Problem, effort: Effort) -> float | None:
+    if problem.kind == "fremtpl2":
+        return None
+    request = {"mode": "read", "problem": problem.name, "effort": effort.as_dict()}
+    return median(ask_worker(request)["seconds"])
+
+
+def judge(fits: list[dict[str, Any]], published: float | None = None) -> None:
+    """Write into each fit that ran whether it found the common optimum, and how its errors differ.
+
+    Parameters
+    ----------
+    fits
+        As `compare` makes them.
+    published
+        Deviance known from elsewhere, rounded to four decimals.
+    """
+    done = [fit for fit in fits if "failure" not in fit]
+    best = min((fit["certificate"] for fit in done), default=np.nan)
+    reference = next((fit["standard_errors"] for fit in done if fit["library"] == OURS), None)
+    for fit in done:
+        excess = (fit["certificate"] - best) / abs(best)
+        fit["excess"] = excess
+        fit["same_optimum"] = bool(excess <= SAME_OPTIMUM)
+        if published is not None:
+            # Half a unit of the last published digit, beside what is allowed between libraries.
+            slack = 5e-5 + SAME_OPTIMUM * published
+            fit["same_optimum"] &= abs(fit["certificate"] - published) <= slack
+        errors = fit.pop("standard_errors")
+        if errors is not None and reference is not None:
+            # Libraries order columns differently.
+            ours, theirs = np.sort(reference), np.sort(errors)
+            fit["standard_error_difference"] = float(np.abs(theirs / ours - 1.0).max())
+
+
+def measure_first_fits(problem: Problem, say: Say) -> dict[str, Any]:
+    """Import and first fit in new processes: cold and warm for fastglm, and the others once."""
+    name = f"{OURS} C order"
+    names = (name, "statsmodels", "glum irls-ls, C order, with standard errors")
+    adapters = [ADAPTERS[problem.task, each] for each in names]
+    with tempfile.TemporaryDirectory() as cache:
+        environment = {"NUMBA_CACHE_DIR": cache}
+        cold = _first(adapters[0], problem, environment)
+        warm = [_first(adapters[0], problem, environment) for _ in range(3)]
+    others = {adapter.name: _first(adapter, problem) for adapter in adapters[1:]}
+    say(f"  first fit: cold {cold['total']:.2f} s, warm {_median_total(warm):.2f} s")
+    return {
+        "problem": problem.name,
+        "title": problem.title,
+        "cold": cold,
+        "warm": sorted(warm, key=lambda first: first["total"])[1],
+        "others": others,
+        "machine": describe_machine(),
+    }
+
+
+def _median_total(firsts: Iterable[dict[str, float]]) -> float:
+    return median(first["total"] for first in firsts)
+
+
+def _first(
+    adapter: Adapter, problem: Problem, environment: dict[str, str] | None = None
+) -> dict[str, float]:
+    request = {
+        "mode": "first",
+        "module": adapter.module,
+        "problem": problem.name,
+        "adapter": adapter.name,
+    }
+    answer = ask_worker(request, environment)
+    return answer | {"total": answer["import"] + answer["first_call"]}
+
+
+def measure_scaling(problems: Iterable[Problem], effort: Effort, say: Say) -> dict[str, Any]:
+    """fastglm alone, over problems that differ in rows or in columns."""
+    points = []
+    for problem in problems:
+        request = {
+            "mode": "steady",
+            "problem": problem.name,
+            "adapters": [f"{OURS} C order"],
+            "target": None,
+            "effort": effort.as_dict(),
+        }
+        try:
+            answer = ask_worker(request)[0]
+        except WorkerError as error:
+            answer = {"failure": str(error)}
+        if "failure" in answer:
+            say(f"  {problem.name}: failed: {answer['failure']}")
+            continue
+        seconds = median(answer["seconds"])
+        say(f"  {problem.name}: {seconds:.4g} s")
+        points.append({"n": problem.n, "p": problem.p, "seconds": seconds})
+    return {"points": points, "machine": describe_machine()}
+
+
+def describe_machine() -> dict[str, Any]:
+    """What the figures depend on."""
+    packages = ("fastglm", "numba", "numpy", "statsmodels", "glum", "scikit-learn")
+    return {
+        "date": datetime.date.today().isoformat(),
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "python": platform.python_version(),
+        "versions": {name: found for name in packages if (found := _version(name))},
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo") as lines:
+            for line in lines:
+                if line.startswith("model name"):
+                    return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
