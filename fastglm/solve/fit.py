@@ -154,7 +154,10 @@ class _Run:
         self.state[at.DEVIANCE] = math.inf
         self.state[at.DECREMENT] = math.inf
         self.state[at.STEP_LENGTH] = 1.0
-        self.vectors[at.THETA] = 0.0 if theta is None else theta
+        # Nothing of a start that was given up may stay.
+        self.vectors[:] = 0.0
+        if theta is not None:
+            self.vectors[at.THETA] = theta
 
     def run(self, options: SolverOptions, on_trial: bool = False) -> None:
         """Sweeps and steps until the status is no longer RUNNING, or a start on trial fails.
