@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from fastglm.inference.anova import anova, drop1
 from fastglm.inference.covariance import covariance_of
 from fastglm.inference.hypotheses import LinearTests, t_test, wald_test
-from fastglm.inference.tables import HypothesisTest
+from fastglm.inference.tables import HypothesisTest, Table
 
 if TYPE_CHECKING:
     from fastglm.results import Results
@@ -126,3 +127,52 @@ class Questions:
             If a matrix has the wrong shape.
         """
         return wald_test(self._fit, hypothesis, use_f)
+
+    # -- analysis of deviance
+
+    def anova(self, type: int = 1, test: str | None = None) -> Table:
+        """Analysis of deviance of the terms of the fit.
+
+        Parameters
+        ----------
+        type : {1, 2, 3}, default 1
+            1 adds the terms one after the other, as R's ``anova``; 2 and 3 compare each term with
+            the model of all others, as ``Anova`` of R's package car. Type 2 leaves out the
+            interactions that contain the term; type 3 does not, and says something about main
+            effects only with contrasts that sum to zero.
+        test : {"Chisq", "LR", "F", "Rao"}, optional
+            Likelihood ratio ("Chisq" and "LR" are the same), F, or score test. By default F where
+            the dispersion is estimated.
+
+        Returns
+        -------
+        Table
+
+        Raises
+        ------
+        ModelError
+            If `type` or `test` is none of these.
+
+        Notes
+        -----
+        Terms are those of the formula, or single columns. The dispersion is that of this fit.
+        """
+        return anova(self._fit, type, test)
+
+    def drop1(self, test: str | None = None, k: float = 2.0) -> Table:
+        """Each term dropped that no interaction contains, in the table of R's ``drop1``.
+
+        Parameters
+        ----------
+        test : {"Chisq", "LR", "F", "Rao"}, optional
+            As for `anova`. As in R the F test of `drop1` takes the deviance over its degrees of
+            freedom for the dispersion, where that of `anova` takes Pearson's.
+        k : float, default 2
+            Price of a parameter in the column AIC; log(nobs) makes it BIC. The dispersion of this
+            fit is kept, except for the gaussian family.
+
+        Returns
+        -------
+        Table
+        """
+        return drop1(self._fit, test, k)
