@@ -19,6 +19,7 @@ from fastglm.families import Family
 from fastglm.inference.family_parameters import FamilyParameters
 from fastglm.inference.prediction import predict
 from fastglm.inference.questions import Questions
+from fastglm.inference.row_questions import RowQuestions
 from fastglm.inference.summary import Summary
 from fastglm.kernels import planes
 from fastglm.solve.fit import Solution, SolverOptions, solve
@@ -36,7 +37,7 @@ LAZY_NUMBERS = ("null_deviance", "llf", "llnull")
 
 
 @dataclass(frozen=True, eq=False)
-class Results(FamilyParameters, Questions):
+class Results(FamilyParameters, Questions, RowQuestions):
     """One fitted model.
 
     Labelled pandas objects where pandas objects came in, NumPy arrays in the order of `names`
@@ -329,35 +330,6 @@ class Results(FamilyParameters, Questions):
     def linear_predictor(self) -> Any:
         """Fitted linear predictor, offset included, (n,)."""
         return self._rows(self.row_values(planes.LINEAR_PREDICTOR)[0])
-
-    @property
-    def resid_response(self) -> Any:
-        """Response less fitted mean, (n,)."""
-        return self._rows(self._response - self.row_values(planes.MEAN)[0])
-
-    @property
-    def resid_pearson(self) -> Any:
-        """Response residual over the square root of variance function / prior weight, (n,)."""
-        mean, squared = self.row_values(planes.MEAN, planes.PEARSON)
-        return self._rows(np.copysign(np.sqrt(squared), self._response - mean))
-
-    @property
-    def resid_deviance(self) -> Any:
-        """Signed square root of each row's part of the deviance, (n,)."""
-        mean, deviance = self.row_values(planes.MEAN, planes.DEVIANCE)
-        root = np.sqrt(np.maximum(deviance, 0.0))
-        return self._rows(np.copysign(root, self._response - mean))
-
-    @property
-    def resid_working(self) -> Any:
-        """Response residual on the scale of the linear predictor, (n,)."""
-        mean, slope = self.row_values(planes.MEAN, planes.SLOPE)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return self._rows((self._response - mean) / slope)
-
-    @property
-    def _response(self) -> np.ndarray:
-        return self._model_with_data("residuals").rows.response
 
     def predict(
         self,

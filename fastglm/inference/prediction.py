@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from fastglm.design.arrays import design_from_array
 from fastglm.design.frames import is_frame
 from fastglm.design.layout import Layout, lay_out
 from fastglm.design.parts import Design
+from fastglm.design.recipe import FrameDesign
 from fastglm.errors import DataError, ModelError
 from fastglm.inputs import total_offset, vector
 from fastglm.kernels import planes
@@ -20,7 +22,7 @@ from fastglm.solve.threads import usable_threads
 if TYPE_CHECKING:
     from fastglm.results import Results
 
-__all__ = ["NewRows", "new_rows", "predict"]
+__all__ = ["NewRows", "fitted_rows", "new_rows", "new_rows_without_offset", "predict"]
 
 _PLANES = {"mean": planes.MEAN, "linear": planes.LINEAR_PREDICTOR}
 
@@ -69,32 +71,58 @@ def new_rows(
         "offset": _named_column(results, exog, "offset", offset),
         "exposure": _named_column(results, exog, "exposure", exposure),
     }
-    formula_offset, nan_rows, index = None, None, None
+    built = _build(results, exog, given, unseen)
+    columns = {name: built.extra.get(name) for name in given}
+    if built.nan_rows is not None:
+        columns = {k: _neutral(v, built.nan_rows, k == "exposure") for k, v in columns.items()}
+    total = total_offset(built.offset, columns["offset"], columns["exposure"], results.family)
+    return NewRows(built.design, lay_out(built.design, offset=total), built.nan_rows, _index(exog))
+
+
+def new_rows_without_offset(results: Results, exog: Any) -> NewRows:
+    """New rows for what no offset enters, such as the contributions of terms."""
+    built = _build(results, exog, {}, "raise")
+    return NewRows(built.design, lay_out(built.design), built.nan_rows, _index(exog))
+
+
+def fitted_rows(results: Results) -> NewRows:
+    """The rows of the fit, with their offset.
+
+    Raises
+    ------
+    DataError
+        If the result was loaded without its data.
+    """
+    rows = results._model_with_data("a prediction of the fitted rows").rows
+    return NewRows(rows.design, lay_out(rows.design, offset=rows.offset), None, rows.index)
+
+
+def _build(results: Results, exog: Any, given: Mapping[str, Any], unseen: str) -> FrameDesign:
+    """The model's columns of new rows, and the `given` columns that go with them."""
     if results.recipe is not None:
         if not is_frame(exog):
             raise DataError(
                 "the model was fitted to a data frame: predict needs a frame with its columns "
                 f"too, not {type(exog).__name__}."
             )
-        built = results.recipe.apply(exog, unseen=unseen, missing="nan", extra=given)
-        design, nan_rows, formula_offset = built.design, built.nan_rows, built.offset
-        columns = {name: built.extra.get(name) for name in given}
-        index = getattr(exog, "index", None)
-        index = index if hasattr(index, "dtype") else None
-    else:
-        design = design_from_array(exog)
-        if design.n_columns != len(results.names):
-            raise DataError(
-                f"X has {design.n_columns} columns, but the model has {len(results.names)}."
-            )
-        columns = {
-            name: None if values is None else vector(values, name, design.n_rows)
-            for name, values in given.items()
-        }
-    if nan_rows is not None:
-        columns = {k: _neutral(v, nan_rows, k == "exposure") for k, v in columns.items()}
-    total = total_offset(formula_offset, columns["offset"], columns["exposure"], results.family)
-    return NewRows(design, lay_out(design, offset=total), nan_rows, index)
+        return results.recipe.apply(exog, unseen=unseen, missing="nan", extra=given)
+    design = design_from_array(exog)
+    if design.n_columns != len(results.names):
+        raise DataError(
+            f"X has {design.n_columns} columns, but the model has {len(results.names)}."
+        )
+    extra = {
+        name: vector(values, name, design.n_rows)
+        for name, values in given.items()
+        if values is not None
+    }
+    return FrameDesign(design, extra=extra)
+
+
+def _index(exog: Any) -> Any:
+    """The index of a pandas frame; None for anything else."""
+    index = getattr(exog, "index", None)
+    return index if hasattr(index, "dtype") else None
 
 
 def predict(

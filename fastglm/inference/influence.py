@@ -1,0 +1,265 @@
+"""How much each observation moves a fit, without fitting again.
+
+Deletion is one Newton step from the estimates, in closed form: Pregibon (1981), *Annals of
+Statistics* 9; Williams (1987), *Applied Statistics* 36. Numbers equal those of R's
+``influence.measures`` for a GLM.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import special
+
+from fastglm.design.slices import dense_slices
+from fastglm.errors import ModelError
+from fastglm.inference.covariance import leverage_factor
+from fastglm.inference.residuals import signed_root
+from fastglm.inference.tables import Table
+from fastglm.kernels import planes
+from fastglm.kernels.sandwich import FULL_LEVERAGE
+from fastglm.solve.rows import evaluate_rows
+
+if TYPE_CHECKING:
+    from fastglm.results import Results
+
+__all__ = ["Influence"]
+
+_PLANES = (
+    planes.MEAN, planes.WEIGHT, planes.QUADRATIC_FORM, planes.RESIDUAL, planes.PEARSON,
+    planes.DEVIANCE,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Influence:
+    """Influence of each of the n observations on a fit.
+
+    Everything is computed when it is asked for, from one pass over the rows. A row that stands for
+    several observations (``freq_weights``) has the numbers of one of them. Rows of leverage 1,
+    through which the fit passes whatever their response is, give NaN.
+
+    Parameters
+    ----------
+    results : Results
+        Of a fit whose data is at hand.
+    """
+
+    results: Results
+
+    @cached_property
+    def _values(self) -> dict[int, np.ndarray]:
+        fit = self.results
+        fit._model_with_data("influence")
+        found = evaluate_rows(
+            fit._row_layout,
+            fit.family,
+            fit.estimates,
+            _PLANES,
+            factor=leverage_factor(fit).T,
+            n_threads=fit.n_threads,
+        )
+        return dict(zip(_PLANES, found, strict=True))
+
+    @cached_property
+    def _leverage(self) -> np.ndarray:
+        leverage = self._values[planes.WEIGHT] * self._values[planes.QUADRATIC_FORM]
+        # As R does: what rounding keeps below 1.
+        return np.where(leverage > 1.0 - FULL_LEVERAGE, 1.0, leverage)
+
+    @cached_property
+    def _remaining(self) -> np.ndarray:
+        """One less the leverage; NaN where that is 0."""
+        return np.where(self._leverage == 1.0, np.nan, 1.0 - self._leverage)
+
+    @cached_property
+    def _difference(self) -> np.ndarray:
+        fit = self.results
+        response = fit._model_with_data("influence").rows.response
+        return response - self._values[planes.MEAN]
+
+    @cached_property
+    def _deviance_residual(self) -> np.ndarray:
+        return signed_root(self._values[planes.DEVIANCE], self._difference)
+
+    @cached_property
+    def _deletion_scale(self) -> np.ndarray:
+        """Root of the deviance over its degrees of freedom, each observation left out in turn."""
+        fit, squared = self.results, self._deviance_residual**2
+        frequencies = fit._model_with_data("influence").rows.frequencies
+        total = squared.sum() if frequencies is None else squared @ frequencies
+        rest = total - squared / self._remaining
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.sqrt(rest / (fit.df_resid - 1.0))
+
+    @property
+    def hat_matrix_diag(self) -> Any:
+        """Leverages, (n,): diagonal of the projection matrix of the weighted regression."""
+        return self.results._rows(self._leverage)
+
+    @property
+    def cooks_distance(self) -> tuple[Any, Any]:
+        """Cook's distances, (n,), and as statsmodels has it their upper F tails, (n,).
+
+        The distance is the squared change of the estimates in units of their covariance, over
+        their number.
+        """
+        fit = self.results
+        distance = self._cooks_distance
+        pvalues = special.fdtrc(fit.rank, fit.df_resid, distance)
+        return fit._rows(distance), fit._rows(pvalues)
+
+    @cached_property
+    def _cooks_distance(self) -> np.ndarray:
+        fit = self.results
+        pearson = self._values[planes.PEARSON]
+        return pearson * self._leverage / (self._remaining**2 * fit.scale * fit.rank)
+
+    @property
+    def resid_studentized(self) -> Any:
+        """Pearson residuals over their standard deviations, (n,): R's ``rstandard`` of "pearson".
+
+        statsmodels gives them this name; for those of deletion see `resid_studentized_external`.
+        """
+        pearson = np.copysign(np.sqrt(self._values[planes.PEARSON]), self._difference)
+        return self.results._rows(self._standardized(pearson))
+
+    @property
+    def resid_standardized(self) -> Any:
+        """Deviance residuals over their standard deviations, (n,): R's ``rstandard``."""
+        return self.results._rows(self._standardized(self._deviance_residual))
+
+    def _standardized(self, residual: np.ndarray) -> np.ndarray:
+        return residual / np.sqrt(self.results.scale * self._remaining)
+
+    @property
+    def resid_studentized_external(self) -> Any:
+        """Likelihood residuals, (n,): R's ``rstudent``.
+
+        Signed root of the drop of the deviance on leaving the observation out, over the
+        dispersion's root without it where the dispersion is estimated.
+        """
+        return self.results._rows(self._deletion_residual)
+
+    @cached_property
+    def _deletion_residual(self) -> np.ndarray:
+        pearson, deviance = self._values[planes.PEARSON], self._values[planes.DEVIANCE]
+        drop = deviance + self._leverage * pearson / self._remaining
+        residual = signed_root(drop, self._difference)
+        if self.results.family.dispersion_known:
+            return residual
+        return residual / self._deletion_scale
+
+    @property
+    def dffits(self) -> Any:
+        """Change of each fitted value on leaving its observation out, in standard errors, (n,)."""
+        root = np.sqrt(self._leverage) / (self._deletion_scale * self._remaining)
+        return self.results._rows(self._deviance_residual * root)
+
+    @property
+    def cov_ratio(self) -> Any:
+        """Determinant of the covariance without the observation, over that with it, (n,)."""
+        fit = self.results
+        external = self._deviance_residual**2 / (self._deletion_scale**2 * self._remaining)
+        ratio = (fit.df_resid - 1.0 + external) / fit.df_resid
+        return fit._rows(1.0 / (self._remaining * ratio**fit.rank))
+
+    @cached_property
+    def _directions(self) -> np.ndarray:
+        """Inverse information times x of each row, (n, p); zero for aliased coefficients."""
+        fit = self.results
+        design = fit._model_with_data("influence").rows.design
+        inverse = np.nan_to_num(fit.information_inverse)
+        directions = np.empty((design.n_rows, design.n_columns))
+        for rows, columns in dense_slices(design):
+            np.matmul(columns, inverse, out=directions[rows])
+        return directions
+
+    @property
+    def d_params(self) -> Any:
+        """Estimates less those with the observation left out, (n, p), by one Newton step."""
+        step = self._values[planes.RESIDUAL] / self._remaining
+        return self._by_coefficient(step, np.ones(self._directions.shape[1]))
+
+    @property
+    def dfbetas(self) -> Any:
+        """Change of each estimate on leaving an observation out, in standard errors, (n, p).
+
+        As in R, from deviance residuals and with the dispersion without the observation.
+        """
+        root_weight = np.sqrt(self._values[planes.WEIGHT])
+        step = self._deviance_residual * root_weight / (self._remaining * self._deletion_scale)
+        with np.errstate(invalid="ignore"):
+            unit = 1.0 / np.sqrt(np.diag(self.results.information_inverse))
+        return self._by_coefficient(step, unit)
+
+    def _by_coefficient(self, by_row: np.ndarray, by_column: np.ndarray) -> Any:
+        fit = self.results
+        values = self._directions * by_row[:, None]
+        values *= np.where(np.isnan(fit.estimates), np.nan, by_column)
+        if not fit.labelled or fit.model is None:
+            return values
+        import pandas as pd
+
+        return pd.DataFrame(values, index=fit.model.rows.index, columns=list(fit.names))
+
+    def outlier_test(self, n_most: int = 10) -> Table:
+        """The observations with the largest likelihood residuals, adjusted for the search.
+
+        Parameters
+        ----------
+        n_most : int, default 10
+            How many to show.
+
+        Returns
+        -------
+        Table
+            A row for each: its row number, residual, two-sided p-value (normal, or t where the
+            dispersion is estimated), and that times the number of observations (Bonferroni).
+
+        Raises
+        ------
+        ModelError
+            If `n_most` is not positive.
+
+        Notes
+        -----
+        As ``outlierTest`` of R's package car; Fox & Weisberg (2019), section 8.3.
+        """
+        if n_most < 1:
+            raise ModelError(f"n_most must be at least 1, not {n_most!r}")
+        fit, residual = self.results, self._deletion_residual
+        size = np.where(np.isnan(residual), -np.inf, np.abs(residual))
+        n_most = min(n_most, int(np.isfinite(size).sum()))
+        first = np.argpartition(-size, n_most - 1)[:n_most]
+        first = first[np.argsort(-size[first], kind="stable")]
+        tail = -size[first]
+        known = fit.family.dispersion_known
+        pvalue = 2.0 * (special.ndtr(tail) if known else special.stdtr(fit.df_resid - 1.0, tail))
+        index = None if fit.model is None else fit.model.rows.index
+        names = tuple(str(row if index is None else index[row]) for row in first)
+        columns = {
+            "row": first.astype(np.float64),
+            "rstudent": residual[first],
+            "pvalue": pvalue,
+            "bonferroni": np.minimum(pvalue * fit.nobs, 1.0),
+        }
+        return Table("Outlier test", names, columns)
+
+    def summary_frame(self) -> Any:
+        """Leverage, Cook's distance and the other measures by observation, a pandas DataFrame."""
+        import pandas as pd
+
+        fit = self.results
+        columns = {
+            "hat_diag": self._leverage,
+            "cooks_d": self._cooks_distance,
+            "standard_resid": np.asarray(self.resid_studentized),
+            "student_resid": self._deletion_residual,
+            "dffits": np.asarray(self.dffits),
+            "cov_ratio": np.asarray(self.cov_ratio),
+        }
+        return pd.DataFrame(columns, index=None if fit.model is None else fit.model.rows.index)

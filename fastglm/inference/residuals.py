@@ -1,0 +1,149 @@
+"""Residuals of the fitted rows. McCullagh & Nelder (1989), section 2.4, unless said otherwise.
+
+Every function gives (n,) float64: numbers of single observations, whatever their frequencies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import special
+
+from fastglm.families import Family
+from fastglm.inference.distributions import distribution_of
+from fastglm.kernels import planes
+
+if TYPE_CHECKING:
+    from fastglm.results import Results
+
+__all__ = [
+    "RESIDUALS",
+    "anscombe_residuals",
+    "deviance_residuals",
+    "pearson_residuals",
+    "quantile_residuals",
+    "response_residuals",
+    "working_residuals",
+]
+
+
+def _response(results: Results) -> np.ndarray:
+    return results._model_with_data("residuals").rows.response
+
+
+def _weights(results: Results) -> np.ndarray:
+    rows = results._model_with_data("residuals").rows
+    return np.ones(rows.n_rows) if rows.variance_weights is None else rows.variance_weights
+
+
+def response_residuals(results: Results) -> np.ndarray:
+    """Response less fitted mean."""
+    return _response(results) - results.row_values(planes.MEAN)[0]
+
+
+def pearson_residuals(results: Results) -> np.ndarray:
+    """Response residual over the square root of variance function / prior weight."""
+    mean, squared = results.row_values(planes.MEAN, planes.PEARSON)
+    return np.copysign(np.sqrt(squared), _response(results) - mean)
+
+
+def deviance_residuals(results: Results) -> np.ndarray:
+    """Signed square root of each row's part of the deviance."""
+    mean, deviance = results.row_values(planes.MEAN, planes.DEVIANCE)
+    return signed_root(deviance, _response(results) - mean)
+
+
+def signed_root(deviance: np.ndarray, difference: np.ndarray) -> np.ndarray:
+    """Square root of parts of the deviance, with the sign of response less mean."""
+    # Rounding may leave the deviance of a perfect fit a little below zero.
+    return np.copysign(np.sqrt(np.maximum(deviance, 0.0)), difference)
+
+
+def working_residuals(results: Results) -> np.ndarray:
+    """Response residual on the scale of the linear predictor."""
+    mean, slope = results.row_values(planes.MEAN, planes.SLOPE)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return (_response(results) - mean) / slope
+
+
+def anscombe_residuals(results: Results) -> np.ndarray:
+    """Residuals on the scale that makes the response most nearly normal.
+
+    (A(y) - A(mu)) / (A'(mu) sqrt(V(mu) / weight)), where A is the integral of V**(-1/3). Anscombe
+    (1953), *Journal of the Royal Statistical Society B* 15, discussion.
+    """
+    family = results.family
+    (mean,) = results.row_values(planes.MEAN)
+    integral = _anscombe_integral(family)
+    response = _response(results)
+    spread = family.variance(mean) ** (1.0 / 6.0) / np.sqrt(_weights(results))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return (integral(response) - integral(mean)) / spread
+
+
+def _anscombe_integral(family: Family) -> Callable[[np.ndarray], np.ndarray]:
+    """The integral of V**(-1/3), up to a constant."""
+    name = getattr(family, "variance_name", family.name)
+    if name in ("binomial", "quasibinomial", "mu(1-mu)"):
+        return lambda u: special.beta(2 / 3, 2 / 3) * special.betainc(2 / 3, 2 / 3, u)
+    if name == "mu^2(1-mu)^2":
+        return lambda u: special.beta(1 / 3, 1 / 3) * special.betainc(1 / 3, 1 / 3, u)
+    if name == "negative_binomial":
+        alpha = family.parameter
+        return lambda u: 1.5 * np.cbrt(u) ** 2 * special.hyp2f1(1 / 3, 2 / 3, 5 / 3, -alpha * u)
+    power = family.parameter if name == "tweedie" else _POWERS[name]
+    if power == 3.0:
+        return np.log
+    exponent = 1.0 - power / 3.0
+    if exponent == 1.0:
+        return lambda u: u
+    return lambda u: u**exponent / exponent
+
+
+_POWERS = {
+    "gaussian": 0.0, "constant": 0.0, "poisson": 1.0, "quasipoisson": 1.0, "mu": 1.0,
+    "gamma": 2.0, "mu^2": 2.0, "inverse_gaussian": 3.0, "mu^3": 3.0,
+}  # fmt: skip
+
+
+def quantile_residuals(results: Results, seed: int = 0) -> np.ndarray:
+    """Normal quantiles of the probabilities of smaller responses; exactly normal if all is right.
+
+    Where responses are discrete the probability is drawn from between those of a smaller and of a
+    smaller or equal response. Dunn & Smyth (1996), *Journal of Computational and Graphical
+    Statistics* 5. A row of weight 0 gives NaN.
+
+    Parameters
+    ----------
+    results
+    seed
+        Of the draws.
+
+    Raises
+    ------
+    ModelError
+        If the family does not say how responses are distributed.
+    """
+    distribution = distribution_of(results.family, results.scale)
+    (mean,) = results.row_values(planes.MEAN)
+    response, weights = np.asarray(_response(results), np.float64), _weights(results)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        lower, upper = distribution.tails(response, mean, weights)
+        if distribution.lattice is not None or distribution.mass_at_zero:
+            below, above = distribution.tails_below(response, mean, weights)
+            share = np.random.default_rng(seed).random(response.size)
+            lower = below + share * (lower - below)
+            upper = upper + (1.0 - share) * (above - upper)
+        return np.where(lower < 0.5, special.ndtri(lower), -special.ndtri(upper))
+
+
+#: Residuals that need no more than the fit, by the names R and statsmodels give them.
+RESIDUALS: dict[str, Callable[[Results], np.ndarray]] = {
+    "response": response_residuals,
+    "pearson": pearson_residuals,
+    "deviance": deviance_residuals,
+    "working": working_residuals,
+    "anscombe": anscombe_residuals,
+}

@@ -1,0 +1,108 @@
+"""What each term adds to the linear predictor, and partial residuals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastglm.design.layout import Layout, lay_out
+from fastglm.inference.prediction import fitted_rows, new_rows_without_offset
+from fastglm.inference.residuals import working_residuals
+from fastglm.kernels import planes
+from fastglm.solve.rows import evaluate_rows
+
+if TYPE_CHECKING:
+    from fastglm.results import Results
+
+__all__ = [
+    "TermContributions",
+    "constant_column",
+    "model_terms",
+    "partial_residuals",
+    "term_contributions",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class TermContributions:
+    """Parts of the linear predictor.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of the terms, without the intercept.
+    values : ndarray, shape (n, terms)
+    constant : float
+        What is left of the linear predictor without its offset: the intercept and the centring.
+    """
+
+    names: tuple[str, ...]
+    values: np.ndarray
+    constant: float
+    _index: Any
+
+    def labelled(self) -> Any:
+        """The values, as a DataFrame if pandas objects came in."""
+        if self._index is None:
+            return self.values
+        import pandas as pd
+
+        return pd.DataFrame(self.values, index=self._index, columns=list(self.names))
+
+
+def constant_column(results: Results) -> int | None:
+    """Which column is the intercept; None if there is none."""
+    if not results.has_intercept:
+        return None
+    if results.model is not None and results.model.rows.design.constant is not None:
+        return results.model.rows.design.constant
+    return next(k for k, name in enumerate(results.names) if name in ("Intercept", "const"))
+
+
+def model_terms(results: Results) -> list[tuple[str, slice]]:
+    """Terms of the model and their columns, without the intercept."""
+    constant = constant_column(results)
+    return [
+        (name, columns)
+        for name, columns in results.terms
+        if (columns.start, columns.stop - 1) != (constant, constant)
+    ]
+
+
+def term_contributions(results: Results, exog: Any = None) -> TermContributions:
+    """Contributions of the terms, centred where there is an intercept."""
+    fitted = fitted_rows(results)
+    rows = fitted if exog is None else new_rows_without_offset(results, exog)
+    layout, fitted_layout = lay_out(rows.design), lay_out(fitted.design)
+    terms = model_terms(results)
+    values = np.empty((layout.n_rows, len(terms)), order="F")
+    intercept = constant_column(results)
+    constant = 0.0 if intercept is None else float(results.estimates[intercept])
+    for k, (_, columns) in enumerate(terms):
+        values[:, k] = _linear(results, layout, columns)
+        if intercept is not None:
+            centre = float(_linear(results, fitted_layout, columns).mean())
+            values[:, k] -= centre
+            constant += centre
+    if rows.nan_rows is not None:
+        values[rows.nan_rows] = np.nan
+    return TermContributions(tuple(name for name, _ in terms), values, constant, rows.index)
+
+
+def partial_residuals(results: Results) -> TermContributions:
+    """Working residuals plus the contribution of each term."""
+    terms = term_contributions(results)
+    terms.values[...] += working_residuals(results)[:, None]
+    return terms
+
+
+def _linear(results: Results, layout: Layout, columns: slice) -> np.ndarray:
+    """What some columns add to the linear predictor, (n,)."""
+    params = np.zeros_like(results.estimates)
+    params[columns] = results.estimates[columns]
+    (values,) = evaluate_rows(
+        layout, results.family, params, (planes.LINEAR_PREDICTOR,), n_threads=results.n_threads
+    )
+    return values
