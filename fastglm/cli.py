@@ -98,7 +98,7 @@ def main() -> None:
     """Run the command `fastglm`: bad input is one line on standard error and exit code 2."""
     try:
         with plain_warnings():
-            app()
+            app(prog_name="fastglm")
     except FastGLMError as error:
         say(f"error: {error}")
         sys.exit(BAD_INPUT)

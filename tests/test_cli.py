@@ -1,0 +1,264 @@
+import json
+import sys
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+import fastglm as fg
+from fastglm import cli, terminal
+from fastglm.reading import read_table, write_table
+
+ROWS = 300
+
+
+@pytest.fixture(scope="module")
+def frame():
+    rng = np.random.default_rng(11)
+    x, years = rng.normal(size=ROWS), rng.uniform(0.2, 2, ROWS)
+    region = rng.choice(["north", "south", "west"], ROWS)
+    return pd.DataFrame(
+        {
+            "claims": rng.poisson(years * np.exp(0.3 * x - 0.2)),
+            "x": x,
+            "region": region,
+            "years": years,
+            "log_years": np.log(years),
+            "count": rng.integers(1, 4, ROWS),
+            "weight": rng.uniform(0.5, 2, ROWS),
+            "unused": "text",
+        }
+    )
+
+
+@pytest.fixture
+def folder(frame, tmp_path, monkeypatch):
+    """A folder to work in, with the frame as a file of each kind."""
+    for ending in ("csv", "parquet", "feather"):
+        write_table(pa.Table.from_pandas(frame), tmp_path / f"data.{ending}")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run the command as a shell would: exit code, standard output and standard error."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["fastglm", *arguments])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        captured = capsys.readouterr()
+        return stopped.value.code, captured.out, captured.err
+
+    return run
+
+
+MODEL = ("claims ~ x + region", "--family", "poisson", "--exposure", "years")
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "feather"])
+def test_the_summary_is_that_of_the_library(folder, run, frame, ending):
+    code, out, err = run("fit", f"data.{ending}", *MODEL)
+    expected = fg.glm("claims ~ x + region", frame, family="poisson", exposure="years")
+    assert code == 0
+    assert out == f"{expected.summary()}\n"
+    assert err.startswith("300 rows, ")
+    assert err.count("\n") == 1
+
+
+def test_every_column_argument(folder, run, frame):
+    options = {"offset": "log_years", "weights": "weight", "freq-weights": "count"}
+    flags = [text for name, value in options.items() for text in (f"--{name}", value)]
+    code, out, _ = run("fit", "data.csv", "claims ~ x", "-f", "quasipoisson", *flags, "--json")
+    expected = fg.glm(
+        "claims ~ x",
+        frame,
+        family="quasipoisson",
+        offset="log_years",
+        var_weights="weight",
+        freq_weights="count",
+    )
+    assert code == 0
+    found = json.loads(out)["coefficients"]
+    assert [row["coef"] for row in found] == expected.params.tolist()
+    assert [row["std_err"] for row in found] == expected.bse.tolist()
+
+
+@pytest.mark.parametrize(
+    ("flags", "family"),
+    [
+        (["negative_binomial", "--alpha", "0.5"], fg.families.NegativeBinomial(alpha=0.5)),
+        (["tweedie", "--var-power", "1.4"], fg.families.Tweedie(var_power=1.4)),
+        (["quasi", "--variance", "mu", "-l", "log"], fg.families.Quasi("log", variance="mu")),
+        (["gaussian", "--link", "identity"], fg.families.Gaussian()),
+    ],
+)
+def test_families_and_links(folder, run, frame, flags, family):
+    code, out, _ = run("fit", "data.parquet", "claims ~ x", "--json", "--family", *flags)
+    record = json.loads(out)
+    assert code == 0
+    assert record["family"] == family.to_dict()
+    assert record["deviance"] == fg.glm("claims ~ x", frame, family=family).deviance
+
+
+def test_json_is_all_of_the_fit_and_plain(folder, run):
+    def refuse(constant):
+        raise AssertionError(f"{constant} is not JSON")
+
+    code, out, _ = run("fit", "data.csv", "claims ~ x", "-f", "quasipoisson", "--json")
+    record = json.loads(out, parse_constant=refuse)
+    assert code == 0
+    assert record["llf"] is None
+    assert record["converged"] is True
+    assert record["nobs"] == ROWS
+    names = {"name", "coef", "std_err", "statistic", "p_value", "conf_low", "conf_high"}
+    assert [set(row) for row in record["coefficients"]] == [names, names]
+
+
+def test_a_saved_model_predicts_what_the_library_predicts(folder, run, frame):
+    assert run("fit", "data.csv", *MODEL, "-o", "model.json")[0] == 0
+    fit = fg.glm("claims ~ x + region", frame, family="poisson", exposure="years")
+    for ending in ("parquet", "feather", "csv"):
+        code, out, err = run("predict", "model.json", "data.csv", "-o", f"predicted.{ending}")
+        assert (code, out) == (0, "")
+        assert err.startswith("300 rows: read ")
+        predicted = read_table(f"predicted.{ending}").to_pandas()
+        assert list(predicted) == ["prediction"]
+        assert np.array_equal(predicted["prediction"], fit.predict(frame))
+
+
+def test_predictions_on_standard_output(folder, run):
+    run("fit", "data.csv", *MODEL, "-o", "model.json")
+    new = pa.table({"x": [0.5, None, 1.5], "region": ["west", "north", "east"]})
+    write_table(new.append_column("time", pa.array([1.0, 2.0, 3.0])), "new.csv")
+    options = ["--which", "linear", "--exposure", "time", "--unseen", "nan"]
+    code, out, _ = run("predict", "model.json", "new.csv", *options)
+    header, *lines = out.splitlines()
+    params = fg.load("model.json").params
+    assert code == 0
+    assert header == '"prediction"'
+    assert float(lines[0]) == pytest.approx(params[0] + 0.5 * params[1] + params[3], rel=1e-14)
+    assert lines[1:] == ["", ""]
+
+
+def test_rows_with_missing_values_are_dropped_and_counted(folder, run, frame):
+    holes = frame.assign(x=frame["x"].where(frame["x"] < 1))
+    write_table(pa.Table.from_pandas(holes), "holes.csv")
+    n_missing = int(holes["x"].isna().sum())
+    code, out, _ = run("fit", "holes.csv", "claims ~ x", "--missing", "drop")
+    assert code == 0
+    assert f"{n_missing} rows left out for missing values (x {n_missing})." in out
+
+
+def test_a_fit_that_does_not_converge(folder, run):
+    code, out, err = run("fit", "data.csv", *MODEL, "--max-iter", "1", "-o", "model.json")
+    assert code == 1
+    assert "NO: max_iterations" in out
+    assert err.startswith("warning: The fit did not converge")
+    assert not fg.load("model.json").converged
+
+
+BAD = {
+    ("fit", "nowhere.csv", "y ~ x"): "cannot read nowhere.csv: No such file or directory.",
+    ("fit", "data.xls", "y ~ x"): "cannot read data.xls: No such file or directory.",
+    ("fit", "data.csv", "claim ~ x"): "There is no column 'claim' in the data. Did you mean 'cla",
+    ("fit", "data.csv", "claims ~ x +"): "Cannot parse the formula 'claims ~ x +'",
+    ("fit", "data.csv", "claims ~ eval(x)"): "'eval' in 'eval(x)' is not a function",
+    ("fit", "data.csv", "~ x"): "the formula '~ x' has no response",
+    ("fit", "data.csv", "claims ~ x", "-f", "zipf"): "unknown family 'zipf'; known families: gau",
+    ("fit", "data.csv", "claims ~ x", "-l", "logit"): "link Logit cannot be used with family Gau",
+    ("fit", "data.csv", "claims ~ x", "--alpha", "1"): "family gaussian does not take --alpha",
+    ("fit", "data.csv", "claims ~ x", "--exposure", "years"): "exposure needs a log link",
+    ("fit", "data.csv", "claims ~ x", "--offset", "year"): "There is no column 'year'",
+    ("fit", "data.csv", "claims ~ x", "--weights", "x"): "var_weights must not be negative",
+    ("fit", "data.csv", "claims ~ x", "--threads", "0"): "n_threads must be a positive whole",
+    ("fit", "data.csv", "claims ~ x", "--missing", "x"): 'missing must be "raise" or "drop"',
+    ("fit", "data.csv", "claims ~ x", "--cov-type", "x"): "cov_type must be",
+    ("fit", "data.csv", "x ~ region", "-f", "binomial"): "family Binomial needs a response",
+    ("fit", "data.csv", "claims ~ x", "-o", "no/model.json"): "cannot write no/model.json: there",
+    ("predict", "nowhere.json", "data.csv"): "nowhere.json: No such file or directory",
+    ("predict", "data.csv", "data.csv"): "data.csv is not a saved model",
+    ("predict", "model.json", "other.csv"): "There is no column 'x' in the data.",
+    ("predict", "model.json", "new.csv"): "'region' has the level 'east' in 1 row",
+    ("predict", "model.json", "data.csv", "--which", "x"): "which must be one of",
+    ("predict", "model.json", "data.csv", "-o", "p.xls"): "cannot tell how to write p.xls",
+}
+
+
+@pytest.fixture
+def bad_folder(folder, run):
+    run("fit", "data.csv", "claims ~ x + region", "-f", "poisson", "-o", "model.json")
+    write_table(pa.table({"z": [1.0], "region": ["west"]}), "other.csv")
+    write_table(pa.table({"x": [1.0], "region": ["east"]}), "new.csv")
+
+
+@pytest.mark.parametrize("arguments", BAD, ids=" ".join)
+def test_bad_input_is_one_line_and_exit_code_2(bad_folder, run, arguments):
+    code, out, err = run(*arguments)
+    assert code == 2
+    assert out == ""
+    assert err.startswith(f"error: {BAD[arguments]}")
+    assert err.count("\n") == 1
+
+
+def test_models_of_arrays_have_no_columns_to_read(folder, run):
+    fg.GLM([1.0, 2.0, 4.0], np.array([[1.0, 0.0], [1.0, 1.0], [1.0, 3.0]])).fit().save("m.json")
+    code, _, err = run("predict", "m.json", "data.csv")
+    assert code == 2
+    assert "arrays without names: predict from Python" in err
+
+
+@pytest.mark.parametrize(
+    "arguments", [("fit",), ("fit", "data.csv"), ("fit", "--nonsense"), ("x",)]
+)
+def test_wrong_usage_is_exit_code_2(run, arguments):
+    code, out, err = run(*arguments)
+    assert code == 2
+    assert out == ""
+    assert "Usage: fastglm" in err
+
+
+@pytest.mark.parametrize("command", [(), ("fit",), ("predict",), ("warmup",)])
+def test_help_shows_examples_whole(run, command):
+    code, out, _ = run(*command, "--help")
+    assert code == 0
+    assert "Usage: fastglm" in out
+    if command == ("fit",):
+        line = 'fastglm fit flights.csv "late ~ carrier + C(hour)" -f binomial --missing drop\n'
+        assert line in out
+
+
+def test_version(run):
+    assert run("--version") == (0, f"fastglm {fg.__version__}\n", "")
+
+
+def test_only_the_columns_in_use_are_read(folder, run, monkeypatch):
+    read = []
+
+    def read_and_tell(path, columns):
+        read.append(columns)
+        return read_table(path, columns)
+
+    monkeypatch.setattr(cli, "read_table", read_and_tell)
+    run("fit", "data.parquet", "claims ~ log(years):region", "--offset", "x", "-o", "model.json")
+    run("predict", "model.json", "data.parquet", "-o", "predicted.csv")
+    assert read == [["claims", "x", "region", "years"], ["x", "region", "years"]]
+
+
+def test_a_bar_only_for_a_person_who_waits(monkeypatch, capsys):
+    monkeypatch.setattr(terminal, "PATIENCE", 0.0)
+    with terminal.Watch("reading") as watch:
+        watch.sweep(3, 12.5)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    with terminal.Watch("reading") as watch:
+        watch._timer.join()
+        watch.sweep(3, 12.5)
+    assert "fitting: sweep 3, deviance 12.5" in capsys.readouterr().err
+    monkeypatch.setattr(terminal, "PATIENCE", 60.0)
+    with terminal.Watch("reading"):
+        pass
+    assert capsys.readouterr().err == ""
