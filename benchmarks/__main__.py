@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: fit the same problems with every library, and write table and pictures."""
+"""`python -m benchmarks`: the same problems by every library; writes table and pictures."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def register(
     return add
 
 
-def _tolerance(name: str, value: float | None) -> dict[str, float]:
+def _tolerance(name: str, value: float | None) -> dict[str, Any]:
     return {} if value is None else {name: value}
 
 
@@ -132,8 +132,8 @@ def _tolerance(name: str, value: float | None) -> dict[str, float]:
 _C_ORDER, _F_ORDER = "C order", "F order"
 
 
-def _ordered(X: np.ndarray, order: str) -> np.ndarray:
-    return np.asfortranarray(X) if order == _F_ORDER else X
+def _ordered(data: Data, order: str) -> np.ndarray:
+    return np.asfortranarray(data.dense) if order == _F_ORDER else data.dense
 
 
 def _with_fitted_values(data: Data) -> Callable[[Any], Outcome]:
@@ -145,7 +145,7 @@ def _register_fastglm(order: str) -> None:
     def dense(data: Data, tolerance: float | None) -> Job:
         import fastglm as fg
 
-        X = _ordered(data.X, order)
+        X = _ordered(data, order)
         link = "logit" if data.family == "binomial" else "log"
 
         def run() -> Any:
@@ -191,7 +191,7 @@ def _statsmodels(data: Data, tolerance: float | None) -> Job:
     import statsmodels.api as sm
 
     def run() -> Any:
-        model = sm.GLM(data.response, data.X, family=_statsmodels_family(data.family))
+        model = sm.GLM(data.response, data.dense, family=_statsmodels_family(data.family))
         result = model.fit(**_tolerance("tol", tolerance))
         _ = result.bse
         return result
@@ -205,7 +205,7 @@ def _statsmodels_formula(data: Data, tolerance: float | None) -> Job:
 
     def run() -> Any:
         family = _statsmodels_family(data.family)
-        exposure = data.frame[data.exposure]
+        exposure = data.table[data.exposure]
         model = smf.glm(data.formula, data.frame, family=family, exposure=exposure)
         result = model.fit(**_tolerance("tol", tolerance))
         _ = result.bse
@@ -242,7 +242,7 @@ def _register_glum(order: str, solver: str, errors: bool) -> None:
 
     @register("glum", variant, accepts=_is_dense, standard_errors=errors)
     def dense(data: Data, tolerance: float | None) -> Job:
-        X = _ordered(data.X, order)
+        X = _ordered(data, order)
 
         def run() -> Any:
             model = _glum(data, tolerance, solver, fit_intercept=False).fit(X, data.response)
@@ -266,8 +266,8 @@ def _register_glum_frame(errors: bool) -> None:
     @register("glum", variant, accepts=_is_frame, standard_errors=errors)
     def frame(data: Data, tolerance: float | None) -> Job:
         def run() -> Any:
-            X = data.frame[list(CATEGORICAL + NUMERIC)]
-            offset = np.log(data.frame[data.exposure].to_numpy())
+            X = data.table[list(CATEGORICAL + NUMERIC)]
+            offset = np.log(data.exposures)
             model = _glum(data, tolerance, "irls-ls", drop_first=True)
             model.fit(X, data.response, offset=offset)
             standard_errors = None
@@ -309,7 +309,7 @@ def _register_scikit_learn(order: str, solver: str) -> None:
         module="sklearn.linear_model",
     )
     def dense(data: Data, tolerance: float | None) -> Job:
-        X = _ordered(data.X, order)
+        X = _ordered(data, order)
 
         def run() -> Any:
             model = _scikit_learn(data.family, solver, tolerance, fit_intercept=False)
@@ -344,14 +344,14 @@ def _register_scikit_learn_frame(solver: str) -> None:
                 ]
             )
             model = _scikit_learn(data.family, solver, tolerance)
-            exposure = data.frame[data.exposure].to_numpy()
+            exposure = data.exposures
             weights = {f"{type(model).__name__.lower()}__sample_weight": exposure}
             return make_pipeline(columns, model).fit(
                 data.frame, data.response / exposure, **weights
             )
 
         def inspect(model: Any) -> Outcome:
-            exposure = data.frame[data.exposure].to_numpy()
+            exposure = data.exposures
             return Outcome(data.deviance(model.predict(data.frame) * exposure))
 
         return Job(run, inspect)

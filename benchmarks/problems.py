@@ -53,6 +53,25 @@ class Data:
     formula: str = ""
     exposure: str = ""
 
+    @property
+    def dense(self) -> np.ndarray:
+        """X of a dense problem."""
+        if self.X is None:
+            raise ValueError("these data are a frame and have no X")
+        return self.X
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Frame of a problem that has one."""
+        if self.frame is None:
+            raise ValueError("these data are an array and have no frame")
+        return self.frame
+
+    @property
+    def exposures(self) -> np.ndarray:
+        """The exposure, (n,)."""
+        return self.table[self.exposure].to_numpy()
+
     def deviance(self, mean: np.ndarray) -> float:
         """Deviance of fitted means, by the textbook and by no library under test."""
         return float(2.0 * _HALF_DEVIANCES[self.family](self.response, np.asarray(mean)).sum())

@@ -27,7 +27,7 @@ def comparable(result: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def ours(result: dict[str, Any]) -> dict[str, Any] | None:
-    """fastglm's fit in the layout that arrays come in: the first one registered."""
+    """Our own fit in the layout that arrays come in: the first one registered."""
     return next((fit for fit in comparable(result) if fit["library"] == "fastglm"), None)
 
 
@@ -164,8 +164,8 @@ def section(
         "Medians of the whole call: data in, coefficients out, and standard errors for fastglm, "
         "statsmodels, R and where it says so; in brackets the multiple of fastglm's time. glum and "
         "scikit-learn are their fastest solver and memory layout, at the loosest tolerance whose "
-        "deviance is within 1e-8 of the optimum. Peak memory is fastglm's beyond the data; reads of "
-        "X are its time over that of one parallel read of X. "
+        "deviance is within 1e-8 of the optimum. Peak memory is fastglm's beyond the data; reads "
+        "of X are its time over that of one parallel read of X. "
         f"{machine['processor']}, {machine['cores']} cores, {machine['date']}; {versions}. "
         "Made by `python -m benchmarks`."
     )

@@ -53,12 +53,11 @@ class GlmFit:
     """One problem written out for R."""
 
     def __init__(self, data: Data, epsilon: float):
-        assert data.X is not None
         self._data = data
         self._folder = tempfile.TemporaryDirectory()
         folder = Path(self._folder.name)
-        n, self._p = data.X.shape
-        data.X.T.tofile(folder / "X")
+        n, self._p = data.dense.shape
+        data.dense.T.tofile(folder / "X")
         data.response.tofile(folder / "y")
         self._script = folder / "fit.R"
         self._script.write_text(
@@ -76,6 +75,6 @@ class GlmFit:
 
     def deviance(self, answer: Answer) -> float:
         """Deviance at R's coefficients."""
-        eta = self._data.X @ answer.coefficients
+        eta = self._data.dense @ answer.coefficients
         mean = special.expit(eta) if self._data.family == "binomial" else np.exp(eta)
         return self._data.deviance(mean)

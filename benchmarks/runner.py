@@ -44,6 +44,7 @@ def ask_worker(request: dict[str, Any], environment: dict[str, str] | None = Non
             env=os.environ | (environment or {}),
             capture_output=True,
             text=True,
+            check=False,
             timeout=TIMEOUT,
         )
     except subprocess.TimeoutExpired:
@@ -192,7 +193,7 @@ def _first(
 
 
 def measure_scaling(problems: Iterable[Problem], effort: Effort, say: Say) -> dict[str, Any]:
-    """fastglm alone, over problems that differ in rows or in columns."""
+    """Our own time, over problems that differ in rows or in columns."""
     points = []
     for problem in problems:
         request = {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
@@ -36,7 +37,7 @@ def measure_first(module: str, problem: str, adapter: str) -> dict[str, Any]:
 
 
 def measure_steady(
-    problem: str, adapters: list[str], target: float | None, effort: dict[str, float]
+    problem: str, adapters: list[str], target: float | None, effort: dict[str, Any]
 ) -> list[dict[str, Any]]:
     """Variants of one library in turn: seconds per call once all is loaded, memory, outcome.
 
@@ -69,7 +70,7 @@ def measure_steady(
 
 
 def _measure_variant(
-    how: Any, tiny: Any, data: Any, target: float | None, effort: dict[str, float]
+    how: Any, tiny: Any, data: Any, target: float | None, effort: dict[str, Any]
 ) -> dict[str, Any]:
     from benchmarks.measure import Effort, run_watched, time_job
 
@@ -96,15 +97,19 @@ def _measure_variant(
     }
 
 
-def measure_read(problem: str, effort: dict[str, float]) -> dict[str, Any]:
+def measure_read(problem: str, effort: dict[str, Any]) -> dict[str, Any]:
     """Seconds of reading X once on all threads."""
     from benchmarks.measure import Effort, time_read
     from benchmarks.problems import find
 
-    return {"seconds": time_read(find(problem).build().X, Effort(**effort))}
+    return {"seconds": time_read(find(problem).build().dense, Effort(**effort))}
 
 
-MODES = {"first": measure_first, "steady": measure_steady, "read": measure_read}
+MODES: dict[str, Callable[..., Any]] = {
+    "first": measure_first,
+    "steady": measure_steady,
+    "read": measure_read,
+}
 
 
 def main() -> None:

@@ -1,0 +1,88 @@
+"""Fits are judged, and the table and targets say so."""
+
+import pytest
+
+from benchmarks import report
+from benchmarks.runner import judge
+from benchmarks.suite import Target
+
+
+def _fit(library, seconds, certificate=1000.0, errors=None, peak=5_000_000):
+    return {
+        "name": library,
+        "library": library,
+        "median": seconds,
+        "certificate": certificate,
+        "standard_errors": errors,
+        "gives_standard_errors": errors is not None,
+        "peak_bytes": peak,
+    }
+
+
+@pytest.fixture
+def result():
+    fits = [
+        _fit("fastglm", 0.1, errors=[1.0, 2.0]),
+        _fit("statsmodels", 20.0, errors=[2.0, 1.0]),
+        _fit("glum", 0.2, certificate=1000.0 * (1 + 3e-8)),
+        _fit("glum", 0.9, errors=[1.0, 2.1]),
+        {"name": "R", "library": "R", "failure": "no such file"},
+    ]
+    judge(fits)
+    return {"title": "a problem", "fits": fits, "read": 0.01}
+
+
+def test_another_optimum_is_not_compared(result):
+    assert [fit["same_optimum"] for fit in result["fits"][:4]] == [True, True, False, True]
+    assert report.fastest(result, ["glum"])["median"] == 0.9
+
+
+def test_a_published_deviance_binds_all():
+    fits = [_fit("fastglm", 0.1, certificate=1000.0)]
+    judge(fits, published=1000.001)
+    assert not fits[0]["same_optimum"]
+
+
+def test_standard_errors_are_compared_in_any_order(result):
+    assert result["fits"][1]["standard_error_difference"] == 0.0
+    assert result["fits"][3]["standard_error_difference"] == pytest.approx(0.05)
+
+
+def test_targets(result):
+    target = Target(statsmodels=100, fastest=10, reads=15, megabytes=4, seconds=1.0)
+    met = {text: ok for text, _, _, ok in report.check_targets(result, target)}
+    assert met == {
+        "× statsmodels": True,
+        "× the fastest peer": False,
+        "reads of X": True,
+        "MB beyond the data": False,
+        "s per fit": True,
+    }
+
+
+def test_table_says_what_failed(result):
+    head, _, row = report.table([result]).splitlines()
+    assert "statsmodels" in head
+    assert "20 s (200×)" in row
+    result["fits"][1]["same_optimum"] = False
+    assert report.ratio(result, report.fastest(result, ["statsmodels"])) is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(12.34, "12.3 s"), (0.0123, "12.3 ms"), (1e-3, "1 ms"), (5e-5, "50 µs")]
+)
+def test_seconds_text(seconds, text):
+    assert report.seconds_text(seconds) == text
+
+
+def test_section_replaces_the_old_one(tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text("# Title\n")
+    report.write_section(readme, "old")
+    readme.write_text(readme.read_text() + "\n## After\n")
+    report.write_section(readme, "new")
+    text = readme.read_text()
+    assert "old" not in text
+    assert text.startswith("# Title\n")
+    assert text.endswith("## After\n")
+    assert text.count(report.BEGIN) == text.count(report.END) == 1
