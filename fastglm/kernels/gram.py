@@ -49,6 +49,7 @@ def _score_and_scale(column, residual, root_weight, rows):
 
 @inlined_sums
 def dot(column, residual, rows):
+    """Dot product of two planes."""
     total = 0.0
     for i in range(rows):
         total += column[i] * residual[i]

@@ -22,6 +22,7 @@ from numba.extending import intrinsic
 
 from fastglm.kernels.block import dense_at, entries_at, plane_at
 from fastglm.kernels.context import (
+    BLOCK_STEP,
     CODED_FACTOR,
     CODED_FACTOR_START,
     CODED_OFFSET,
@@ -40,7 +41,7 @@ from fastglm.kernels.context import (
     WEIGHT_SOURCE,
 )
 from fastglm.kernels.jit import RowBlock, called, inlined, offset_pointer, pointer
-from fastglm.kernels.planes import OFFSET, PLANE, PRIOR_WEIGHT, RESPONSE, SCRATCH
+from fastglm.kernels.planes import BLOCK_ROWS, OFFSET, PLANE, PRIOR_WEIGHT, RESPONSE, SCRATCH
 
 # Rows and columns of the panels that are transposed in registers.
 PANEL = 4
@@ -139,14 +140,18 @@ def _widen(source, stride, start, rows, target, shift, scale):
 
 
 @called
-def load_source(sources, which, start, rows, target, shift, scale):
-    """One source's rows [start, start + rows) into the plane `target`, as (x - shift) * scale."""
+def load_source(sources, which, span, target, shift, scale):
+    """One source's rows into the plane `target`, as (x - shift) * scale.
+
+    `span` is the first row, the number of rows, and how far ahead the rows are that come next.
+    """
+    start, rows, ahead = span
     address = sources[3 * which]
     stride = sources[3 * which + 1]
     element = sources[3 * which + 2]
     if stride == 1:
         size = ELEMENT_SIZES[element]
-        _prefetch_range(address + size * (start + rows), size * rows)
+        _prefetch_range(address + size * (start + ahead), size * rows)
     if element == 0:
         _widen(pointer(address, float64), stride, start, rows, target, shift, scale)
     elif element == 1:
@@ -187,18 +192,18 @@ def _row_major_run(sources, factors, starts, j, n_dense):
 
 
 @inlined
-def _load_run(sources, which, start, rows, shift, scale, j, count, dense):
+def _load_run(sources, which, span, shift, scale, j, count, dense):
     """`count` >= PANEL side-by-side columns from j on, by transposed panels and a scalar rest.
 
     Rows are read once from left to right, so that memory is read in order; the last panel overlaps
     the one before if `count` is not a multiple of PANEL.
     """
+    start, rows, ahead = span
     stride = sources[3 * which + 1]
     address = sources[3 * which] + 8 * stride * start
-    ahead = 8 * stride * rows
     whole = rows - rows % PANEL
     for i in range(0, whole, PANEL):
-        _prefetch_range(address + 8 * stride * i + ahead, 8 * stride * PANEL)
+        _prefetch_range(address + 8 * stride * (i + ahead), 8 * stride * PANEL)
         for left in range(0, count, PANEL):
             k = min(left, count - PANEL)
             transpose_panel(
@@ -220,15 +225,16 @@ def _load_run(sources, which, start, rows, shift, scale, j, count, dense):
 
 
 @called
-def load_product(sources, factors, first, last, start, rows, target, scratch, shift, scale):
+def load_product(sources, factors, first, last, span, target, scratch, shift, scale):
     """(product - shift) * scale of the sources factors[first:last]; of none at all, ones."""
     if last - first == 1:
-        load_source(sources, factors[first], start, rows, target, shift, scale)
+        load_source(sources, factors[first], span, target, shift, scale)
         return
+    rows = span[1]
     for i in range(rows):
         target[i] = 1.0
     for f in range(first, last):
-        load_source(sources, factors[f], start, rows, scratch, 0.0, 1.0)
+        load_source(sources, factors[f], span, scratch, 0.0, 1.0)
         for i in range(rows):
             target[i] *= scratch[i]
     for i in range(rows):
@@ -236,7 +242,7 @@ def load_product(sources, factors, first, last, start, rows, target, scratch, sh
 
 
 @called
-def load_dense(context, start, rows, scratch):
+def load_dense(context, span, scratch):
     """The block's dense columns into their planes, shifted and scaled."""
     dense = dense_at(scratch)
     sources = pointer(context[SOURCES], int64)
@@ -251,7 +257,7 @@ def load_dense(context, start, rows, scratch):
         run = _row_major_run(sources, factors, starts, j, n_dense)
         if run >= PANEL:
             which = factors[starts[j]]
-            _load_run(sources, which, start, rows, context[SHIFT], context[SCALE], j, run, dense)
+            _load_run(sources, which, span, context[SHIFT], context[SCALE], j, run, dense)
             j += run
             continue
         target = pointer(dense + 8 * PLANE * j, float64)
@@ -260,8 +266,7 @@ def load_dense(context, start, rows, scratch):
             factors,
             starts[j],
             starts[j + 1],
-            start,
-            rows,
+            span,
             target,
             plane,
             shift[j],
@@ -271,7 +276,7 @@ def load_dense(context, start, rows, scratch):
 
 
 @called
-def load_coded(context, start, rows, scratch):
+def load_coded(context, span, scratch):
     """The block's categorical terms as sparse entries: planes of columns and of values."""
     sources = pointer(context[SOURCES], int64)
     starts = pointer(context[CODED_START], int64)
@@ -282,12 +287,13 @@ def load_coded(context, start, rows, scratch):
     factors = pointer(context[CODED_FACTOR], int64)
     plane = plane_at(scratch, SCRATCH)
     columns, values, _, _ = entries_at(context, scratch)
+    rows = span[1]
     for t in range(context[N_CODED]):
         first = PLANE * t
         for i in range(rows):
             columns[first + i] = offsets[t]
         for c in range(starts[t], starts[t + 1]):
-            load_source(sources, code_sources[c], start, rows, plane, 0.0, 1.0)
+            load_source(sources, code_sources[c], span, plane, 0.0, 1.0)
             step = radix[c]
             for i in range(rows):
                 columns[first + i] += step * np.int64(plane[i])
@@ -297,8 +303,7 @@ def load_coded(context, start, rows, scratch):
             factors,
             factor_starts[t],
             factor_starts[t + 1],
-            start,
-            rows,
+            span,
             target,
             plane,
             0.0,
@@ -307,12 +312,12 @@ def load_coded(context, start, rows, scratch):
 
 
 @inlined
-def _load_or_fill(context, slot, start, rows, target, value):
+def _load_or_fill(context, slot, span, target, value):
     """A row quantity from its source, or the same value in every row."""
     if context[slot] >= 0:
-        load_source(pointer(context[SOURCES], int64), context[slot], start, rows, target, 0.0, 1.0)
+        load_source(pointer(context[SOURCES], int64), context[slot], span, target, 0.0, 1.0)
     else:
-        for i in range(rows):
+        for i in range(span[1]):
             target[i] = value
 
 
@@ -322,12 +327,13 @@ def load_block(context_address, start, rows, scratch, target):
     A stage: called by address, so that it is compiled once for every kernel. `target` is not used.
     """
     context = pointer(context_address, int64)
-    load_dense(context, start, rows, scratch)
+    span = (start, rows, context[BLOCK_STEP] * BLOCK_ROWS)
+    load_dense(context, span, scratch)
     if context[N_CODED] > 0:
-        load_coded(context, start, rows, scratch)
-    _load_or_fill(context, RESPONSE_SOURCE, start, rows, plane_at(scratch, RESPONSE), 0.0)
-    _load_or_fill(context, WEIGHT_SOURCE, start, rows, plane_at(scratch, PRIOR_WEIGHT), 1.0)
-    _load_or_fill(context, OFFSET_SOURCE, start, rows, plane_at(scratch, OFFSET), 0.0)
+        load_coded(context, span, scratch)
+    _load_or_fill(context, RESPONSE_SOURCE, span, plane_at(scratch, RESPONSE), 0.0)
+    _load_or_fill(context, WEIGHT_SOURCE, span, plane_at(scratch, PRIOR_WEIGHT), 1.0)
+    _load_or_fill(context, OFFSET_SOURCE, span, plane_at(scratch, OFFSET), 0.0)
     return 0
 
 

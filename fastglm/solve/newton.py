@@ -57,6 +57,7 @@ from fastglm.solve.state import (
     STEP_LENGTH,
     THETA,
     TOLERANCE,
+    UNCERTAINTY_CHANGE,
     WITHIN_TOLERANCE,
 )
 
@@ -70,9 +71,11 @@ NO_START = int(Status.NO_START)
 
 # A deviance is a sum with rounding errors: a rise by less than this share of it is none.
 DEVIANCE_ROUNDING = 1e-12
-# Standard errors come from weights at the last coefficients that were evaluated, whose relative
-# error is about sqrt(decrement / deviance): within this factor of tol squared it is 10 tol.
-STANDARD_ERROR_SLACK = 10.0
+# Standard errors come from weights at the last coefficients that were evaluated. What is left to
+# change of them is about the last change times the ratio of the last two steps; up to this many
+# times tol is good enough. A step as small as this share of its bound settles it as well.
+STANDARD_ERROR_SLACK = 5.0
+NEGLIGIBLE = 1e-4
 # A refining step after which this share of the decrement is left has reached rounding.
 STAGNATION = 0.9
 # Close to the optimum, Newton steps leave far less than this share of the decrement. Where Fisher's
@@ -199,7 +202,10 @@ def judge_convergence(state):
     target = tolerance * tolerance * bound
     last = state[LAST_DECREMENT]
     gain = state[DECREMENT] / last if last > 0.0 and math.isfinite(last) else 1.0
-    if half * gain <= target and half <= STANDARD_ERROR_SLACK * target:
+    settled = state[UNCERTAINTY_CHANGE] * math.sqrt(gain) <= STANDARD_ERROR_SLACK * tolerance
+    # What secants gain varies from step to step.
+    predicted = half * (gain if state[N_SECANTS] == 0.0 else 1.0)
+    if predicted <= target and (settled or half <= NEGLIGIBLE * target):
         state[STATUS] = CONVERGED
     elif half <= tolerance * bound:
         stagnates = gain > STAGNATION
@@ -283,6 +289,16 @@ def shorten(context, transform, state, vectors, factor):
 
 
 @inlined
+def diagonal_change(gram, last_scale):
+    """Largest relative change of the diagonal, given 1 / sqrt of what it was; 1 if not known."""
+    change = 0.0
+    for j in range(gram.shape[0]):
+        if gram[j, j] > 0.0:
+            change = max(change, abs(gram[j, j] * last_scale[j] * last_scale[j] - 1.0))
+    return min(change, 1.0)
+
+
+@inlined
 def find_step(context, padded_order, transform, state, vectors, matrices):
     """Newton step from the sweep's Gram matrix, or from a frozen factor where there is none."""
     gram, factor, work = matrices
@@ -292,6 +308,8 @@ def find_step(context, padded_order, transform, state, vectors, matrices):
         keep_secant(state, vectors)
     if context[MODE] & WITH_GRAM:
         gram_to_model(context, padded_order, transform, gram, work)
+        change = diagonal_change(gram, vectors[COLUMN_SCALE])
+        state[UNCERTAINTY_CHANGE] = max(state[UNCERTAINTY_CHANGE], change)
         aliased = factorize(gram, factor, vectors[COLUMN_SCALE], vectors[PIVOT], RANK_TOLERANCE)
         if aliased < 0:
             state[STATUS] = NOT_FINITE
@@ -348,7 +366,11 @@ def take_step(context, transform, state, vectors, matrices):
             return
         vectors[THETA] = vectors[CANDIDATE]
         state[DEVIANCE] = deviance
-        state[PEARSON] = sums[sums_at + SUM_PEARSON]
+        pearson = sums[sums_at + SUM_PEARSON]
+        state[UNCERTAINTY_CHANGE] = (
+            abs(pearson - state[PEARSON]) / pearson if pearson > 0.0 else 0.0
+        )
+        state[PEARSON] = pearson
         state[N_ITERATIONS] += 1.0
     with_gram = context[MODE] & WITH_GRAM
     find_step(context, padded_order, transform, state, vectors, matrices)

@@ -18,9 +18,10 @@ from __future__ import annotations
     FROZEN,  # sweeps still allowed with the factor of an earlier Gram matrix
     FACTOR_SCALE,  # the frozen factor's Gram matrix times this is the estimate for all rows
     N_ALIASED,
+    UNCERTAINTY_CHANGE,  # of the Gram matrix's diagonal and Pearson's statistic, relative
     N_SECANTS,  # pairs of a move and the change of score it brought, kept in SECANTS
     STATE_SIZE,
-) = range(16)
+) = range(17)
 
 #: Most such pairs.
 MEMORY = 6
