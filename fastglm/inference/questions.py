@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from fastglm.errors import ModelError
 from fastglm.inference.anova import anova, drop1
 from fastglm.inference.covariance import covariance_of
 from fastglm.inference.hypotheses import LinearTests, t_test, wald_test
+from fastglm.inference.profile import profile_intervals
 from fastglm.inference.tables import HypothesisTest, Table
 
 if TYPE_CHECKING:
@@ -72,18 +74,39 @@ class Questions:
             df_inference=covariance.df,
         )
 
-    def conf_int(self, alpha: float = 0.05) -> Any:
-        """Wald intervals of the coefficients, (p, 2), at level 1 - alpha.
+    def conf_int(self, alpha: float = 0.05, method: str = "wald") -> Any:
+        """Intervals of the coefficients at level 1 - alpha, (p, 2).
+
+        Parameters
+        ----------
+        alpha : float, default 0.05
+        method : {"wald", "profile"}, default "wald"
+            "wald" is the estimate and so many standard errors, of the covariance of this fit.
+            "profile" is where the deviance of the best model with that coefficient rises by the
+            chi-squared quantile times the dispersion, as R's ``confint``; it takes refits, does
+            not use the covariance, and can be infinite.
 
         Raises
         ------
         ModelError
-            If `alpha` is not between 0 and 1.
+            If `alpha` is not between 0 and 1, or there is no such method.
+
+        Notes
+        -----
+        Venzon & Moolgavkar (1988), *Applied Statistics* 37, for the profile likelihood.
         """
         fit = self._fit
+        if method == "profile":
+            return fit._matrix(profile_intervals(fit, alpha), (0, 1))
+        if method != "wald":
+            raise ModelError(f'method must be "wald" or "profile", not {method!r}')
         half = fit.critical_value(alpha) * fit._standard_errors
         limits = np.column_stack([fit.estimates - half, fit.estimates + half])
         return fit._matrix(limits, (0, 1))
+
+    def confint(self, level: float = 0.95, method: str = "profile") -> Any:
+        """`conf_int` in R's spelling: by the level, and by profile likelihood."""
+        return self.conf_int(1.0 - level, method)
 
     def t_test(self, hypothesis: Any) -> LinearTests:
         """Tests of linear combinations of the coefficients, one by one.

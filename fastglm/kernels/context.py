@@ -61,12 +61,18 @@ import numpy as np
     ROW_FACTOR,  # float64 (n_rows,): how often each row was observed, address 0 if once
     GROUP,  # int64 (n_rows,): which sum of scores a row belongs to
     N_GROUPS,
+    REPLICATE_COUNT,  # int32 (replicates, n_groups or n_rows): how often each of them was drawn
+    REPLICATE_NUMBER,  # int64 (N_REPLICATES,): the row of REPLICATE_COUNT of each
+    REPLICATE_SEED,  # uint64 (replicates,)
+    REPLICATES_PER_CHUNK,
+    N_REPLICATES,
     CONTEXT_SIZE,
-) = range(51)
+) = range(56)
 
 # Modes of a sweep, added together.
 WITH_GRAM = 1
 FROM_RESPONSE = 2  # the first sweep: linear predictor from the response, not from coefficients
+SAME_COEFFICIENTS = 8  # replicates differ in nothing but how often rows count
 MEAT = 4  # Gram weights are squared score residuals: the middle of a sandwich covariance
 
 # Sums that every sweep keeps, after the Gram matrix and the score in a chunk's partial.

@@ -24,6 +24,7 @@ from fastglm.solve.scaling import Scaling, find_scaling
 from fastglm.solve.threads import launch
 
 __all__ = [
+    "Pass",
     "Products",
     "Standard",
     "group_scores",
@@ -85,8 +86,14 @@ def standard_columns(layout: Layout, shifted: bool) -> Standard:
     return Standard(find_scaling(layout, shifted), layout)
 
 
-class _Pass:
-    """One pass over the rows: a copy of the layout's table, and the arrays it points to."""
+class Pass:
+    """One pass over the rows: a copy of the layout's table, and the arrays it points to.
+
+    Parameters
+    ----------
+    layout, family, params, shifted
+        As for `information`.
+    """
 
     def __init__(self, layout: Layout, family: Family, params: np.ndarray, shifted: bool):
         params = np.where(np.isnan(params), 0.0, params)
@@ -121,7 +128,7 @@ def information(
     n_threads
         From `usable_threads`.
     """
-    return _products(_Pass(layout, family, params, shifted), layout, n_threads)
+    return _products(Pass(layout, family, params, shifted), layout, n_threads)
 
 
 def score_products(
@@ -153,7 +160,7 @@ def score_products(
     frequencies
         (n,) numbers of observations behind each row, None if all are one.
     """
-    run = _Pass(layout, family, params, shifted)
+    run = Pass(layout, family, params, shifted)
     context = run.context
     context[slots.MODE] |= MEAT
     if frequencies is not None:
@@ -212,7 +219,7 @@ def group_scores(
     n_groups
         Number of groups.
     """
-    run = _Pass(layout, family, params, shifted)
+    run = Pass(layout, family, params, shifted)
     size = 8 * n_groups * layout.n_sweep
     n_chunks = max(1, min(count_chunks(layout), GROUP_BYTES // size))
     partials = np.zeros((n_chunks, n_groups, layout.n_sweep))
