@@ -5,6 +5,7 @@ from importlib.metadata import version
 from fastglm import errors, families
 from fastglm.errors import FastGLMError, FastGLMWarning
 from fastglm.model import GLM, glm
+from fastglm.responses.multinomial import MNLogit
 from fastglm.results import Results
 from fastglm.saving import load
 
@@ -14,6 +15,7 @@ __all__ = [
     "GLM",
     "FastGLMError",
     "FastGLMWarning",
+    "MNLogit",
     "Results",
     "__version__",
     "errors",

@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 
 from fastglm.design.recipe import Recipe
-from fastglm.errors import DataError, Status
+from fastglm.errors import DataError, FastGLMError, Status
 from fastglm.families import Family
+from fastglm.plain_json import float_from_json, plain_json
+from fastglm.responses.results import ResponseResults
+from fastglm.responses.saving import describe_response, read_response
 from fastglm.results import LAZY_NUMBERS, Results
 
 __all__ = ["FORMAT", "load", "save"]
@@ -27,20 +30,24 @@ _DICTS = ("column_names", "missing", "timings")
 _ARRAYS = ("estimates", "information_inverse", "covariance")
 
 
-def save(results: Results, path: str | Path) -> None:
+def save(results: Results | ResponseResults, path: str | Path) -> None:
     """Write a fit to `path`, atomically; see `Results.save`."""
+    if isinstance(results, ResponseResults):
+        saved = {"fastglm": FORMAT} | describe_response(results)
+    else:
+        saved = to_dict(results)
     target = Path(path)
     temporary = target.with_name(target.name + ".part")
-    temporary.write_text(json.dumps(to_dict(results), indent=1) + "\n", encoding="utf-8")
+    temporary.write_text(json.dumps(saved, indent=1) + "\n", encoding="utf-8")
     temporary.replace(target)
 
 
 def to_dict(results: Results) -> dict[str, Any]:
     """A fit as plain JSON types. NaN is null; floats are written so that they read back exactly."""
     saved: dict[str, Any] = {"fastglm": FORMAT}
-    saved |= {name: _plain(getattr(results, name)) for name in (*_PLAIN, *LAZY_NUMBERS)}
+    saved |= {name: plain_json(getattr(results, name)) for name in (*_PLAIN, *LAZY_NUMBERS)}
     saved |= {name: dict(getattr(results, name)) for name in _DICTS}
-    saved |= {name: _plain(getattr(results, name).tolist()) for name in _ARRAYS}
+    saved |= {name: plain_json(getattr(results, name).tolist()) for name in _ARRAYS}
     saved["names"] = list(results.names)
     saved["terms"] = [[name, term.start, term.stop] for name, term in results.terms]
     saved["status"] = results.status.name
@@ -50,7 +57,7 @@ def to_dict(results: Results) -> dict[str, Any]:
     return saved
 
 
-def load(path: str | Path) -> Results:
+def load(path: str | Path) -> Results | ResponseResults:
     """Read a fit that `Results.save` wrote.
 
     Parameters
@@ -59,7 +66,7 @@ def load(path: str | Path) -> Results:
 
     Returns
     -------
-    Results
+    Results or ResponseResults
         That predicts exactly the same numbers. What needs the data of the fit, such as residuals,
         raises `DataError`.
 
@@ -81,15 +88,19 @@ def load(path: str | Path) -> Results:
             "upgrade fastglm."
         )
     try:
-        return from_dict(saved)
+        return read_response(saved) if "kind" in saved else from_dict(saved)
+    except FastGLMError:
+        raise
     except KeyError as error:
         raise DataError(f"{path} is not a complete model: {error} is missing.") from None
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{path} is not a complete model: {error}.") from None
 
 
 def from_dict(saved: dict[str, Any]) -> Results:
     """The fit that `to_dict` described."""
     arguments: dict[str, Any] = {name: saved[name] for name in _DICTS}
-    arguments |= {name: _float(saved[name]) for name in _PLAIN}
+    arguments |= {name: float_from_json(saved[name]) for name in _PLAIN}
     for name in _ARRAYS:
         arguments[name] = np.array(saved[name], dtype=np.float64)
         arguments[name].setflags(write=False)
@@ -102,21 +113,5 @@ def from_dict(saved: dict[str, Any]) -> Results:
         recipe=None if saved["recipe"] is None else Recipe.from_dict(saved["recipe"]),
         **arguments,
     )
-    results.__dict__.update({name: _float(saved[name]) for name in LAZY_NUMBERS})
+    results.__dict__.update({name: float_from_json(saved[name]) for name in LAZY_NUMBERS})
     return results
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not np.isfinite(value):
-        return None if np.isnan(value) else str(value)
-    return value
-
-
-def _float(value: Any) -> Any:
-    if value is None:
-        return np.nan
-    return float(value) if value in ("inf", "-inf") else value

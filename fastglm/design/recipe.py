@@ -37,7 +37,7 @@ class FrameDesign:
     design : Design
         The model columns of the n rows that were kept.
     y : ndarray, shape (n,) or (n, k), or None
-        The response; columns for ``cbind``, as of successes and failures; None when columns are rebuilt or
+        The response; columns for ``cbind``; None when columns are rebuilt or
         the formula has no left side.
     offset : ndarray, shape (n,), float64, or None
         The sum of the ``offset()`` terms, on the scale of the linear predictor.

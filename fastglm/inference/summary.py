@@ -26,6 +26,8 @@ class Summary:
         Intervals are at level 1 - alpha.
     """
 
+    title = "Generalized Linear Model Regression Results"
+
     def __init__(self, results: Results, alpha: float = 0.05):
         self.results = results
         self.alpha = alpha
@@ -69,14 +71,19 @@ class Summary:
         interval = np.asarray(fit.conf_int(self.alpha))
         return np.column_stack([*(np.asarray(s) for s in statistics), interval])
 
+    def parameter_notes(self) -> list[str]:
+        """The parameter of the family that was estimated with the fit, if there is one."""
+        fit = self.results
+        if not np.isfinite(fit.parameter_se):
+            return []
+        name = next(iter(fit.family.arguments()))
+        value, error = fit.family.parameter, fit.parameter_se
+        return [f"Estimated with the fit: {name} = {value:.6g} (std err {error:.4g})."]
+
     def notes(self) -> list[str]:
         """What a reader must know beside the numbers."""
         fit = self.results
-        notes = []
-        if np.isfinite(fit.parameter_se):
-            name = next(iter(fit.family.arguments()))
-            value, error = fit.family.parameter, fit.parameter_se
-            notes.append(f"Estimated with the fit: {name} = {value:.6g} (std err {error:.4g}).")
+        notes = self.parameter_notes()
         if not fit.converged:
             notes.append(f"Warning: {fit.status.advice}")
         if fit.aliased:
@@ -100,7 +107,7 @@ class Summary:
         widths = [max(10, *(len(row[k]) + 1 for row in cells)) if cells else 10 for k in range(6)]
         width = max(WIDTH, name_width + sum(widths))
         rule, thin = "=" * width, "-" * width
-        lines = ["Generalized Linear Model Regression Results".center(width).rstrip(), rule]
+        lines = [self.title.center(width).rstrip(), rule]
         header = self.header()
         half = (width - 2) // 2
         for left, right in zip(header[0::2], header[1::2], strict=True):
@@ -132,7 +139,7 @@ class Summary:
         )
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes())
         return (
-            "<table><caption>Generalized Linear Model Regression Results</caption>"
+            f"<table><caption>{escape(self.title)}</caption>"
             f"{top}</table><table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>"
             f"{notes}"
         )

@@ -1,0 +1,233 @@
+"""The sweep of models with several linear predictors: multinomial, ordinal, mean and precision, ...
+
+Row i has K linear predictors eta_k = x_i' b_k + offset_ik on the same sweep columns. The response
+gives the log-likelihood of the row, its K first derivatives and its K (K + 1) / 2 negative second
+derivatives W_ab in the predictors; the sweep adds up X' score_k and X' W_ab X. Which coefficient of
+a model stands where in the b_k is left to `fastglm.solve.joint`.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba.core.types import float64, int64
+
+from fastglm.kernels.block import (
+    TILE,
+    allocate_scratch,
+    block_range,
+    block_rows,
+    dense_at,
+    entries_at,
+    padded_size,
+    plane_at,
+)
+from fastglm.kernels.context import CONTEXT_SIZE, LOAD, N_DENSE, N_ROWS, N_SWEEP, PREDICT
+from fastglm.kernels.gram import dot, row_entries, sparse_score, sum_plane, tile
+from fastglm.kernels.jit import (
+    RowBlock,
+    call_row_block,
+    call_stage,
+    called,
+    inlined,
+    offset_pointer,
+    pointer,
+)
+from fastglm.kernels.planes import LINEAR_PREDICTOR, PLANE, PRIOR_WEIGHT, RESPONSE
+
+# Positions in the table of a joint sweep.
+(
+    CONTEXTS,  # K contexts (`fastglm.kernels.context`), equal but for BETA; no offset
+    N_PREDICTORS,
+    N_EXTRA,  # further numbers of a row that the response reads
+    EXTRA,  # float64 (N_EXTRA, n)
+    OFFSETS,  # float64 (K, n), address 0 if there are none
+    RESPOND,  # address of a row block of responses
+    SHAPE,  # float64 (N_SHAPES,): parameters of the response
+    INFORMATION,  # whether X' W X is wanted
+    JOINT_PARTIALS,  # float64 (n_chunks, partial size)
+    TABLE_SIZE,
+) = range(10)
+
+N_SHAPES = 4
+
+# Planes of a row block of responses, one after the other; K numbers each from ETA on.
+(HEADER, JOINT_RESPONSE, JOINT_LOG_LIKELIHOOD, FIRST_EXTRA) = range(4)
+
+
+@inlined
+def predictor_planes(base):
+    """Numbers of predictors and extra planes, and positions of ETA, SCORE and W in a block."""
+    n_predictors = np.int64(base[0])
+    n_extra = np.int64(base[1])
+    eta = (FIRST_EXTRA + n_extra) * PLANE
+    score = eta + n_predictors * PLANE
+    return n_predictors, n_extra, eta, score, score + n_predictors * PLANE
+
+
+@inlined
+def pair_index(a, b):
+    """Position of W_ab, a >= b, among the planes of W."""
+    return a * (a + 1) // 2 + b
+
+
+@inlined
+def count_sums(context, n_predictors):
+    """Sums of one chunk: Gram matrices of all pairs, K scores, log-likelihood, rows outside."""
+    _, order = padded_size(context)
+    pairs = n_predictors * (n_predictors + 1) // 2
+    return pairs * order * order + n_predictors * context[N_SWEEP] + 2
+
+
+@inlined
+def copy_plane(source, target, rows):
+    """Copies `rows` values."""
+    for i in range(rows):
+        target[i] = source[i]
+
+
+@called
+def load_rows(table, start, rows, scratch, base):
+    """Response, extra numbers and linear predictors of a block into the planes at `base`."""
+    n_predictors, n_extra, eta, _, _ = predictor_planes(base)
+    n_rows = pointer(table[CONTEXTS], int64)[N_ROWS]
+    copy_plane(plane_at(scratch, RESPONSE), offset_pointer(base, JOINT_RESPONSE * PLANE), rows)
+    for k in range(n_extra):
+        source = pointer(table[EXTRA] + 8 * (n_rows * k + start), float64)
+        copy_plane(source, offset_pointer(base, (FIRST_EXTRA + k) * PLANE), rows)
+    for k in range(n_predictors):
+        context = table[CONTEXTS] + 8 * CONTEXT_SIZE * k
+        call_stage(pointer(context, int64)[PREDICT], context, start, rows, scratch, 0)
+        target = offset_pointer(base, eta + k * PLANE)
+        copy_plane(plane_at(scratch, LINEAR_PREDICTOR), target, rows)
+        if table[OFFSETS] != 0:
+            offset = pointer(table[OFFSETS] + 8 * (n_rows * k + start), float64)
+            for i in range(rows):
+                target[i] += offset[i]
+
+
+@called
+def weigh(base, prior, rows):
+    """Multiplies everything a response gave by the prior weights; rows of weight 0 give 0."""
+    n_predictors, _, _, score, weight = predictor_planes(base)
+    last = weight + n_predictors * (n_predictors + 1) // 2 * PLANE
+    outside = 0
+    likelihood = offset_pointer(base, JOINT_LOG_LIKELIHOOD * PLANE)
+    for i in range(rows):
+        present = prior[i] > 0.0
+        likelihood[i] = prior[i] * likelihood[i] if present else 0.0
+        outside += 0 if math.isfinite(likelihood[i]) else 1
+    for position in range(score, last, PLANE):
+        plane = offset_pointer(base, position)
+        for i in range(rows):
+            plane[i] = prior[i] * plane[i] if prior[i] > 0.0 else 0.0
+    return outside
+
+
+@called
+def weighted_gram(context, start, rows, scratch, weight, scaled, gram):
+    """Adds the lower triangle of X' diag(weight) X, whatever the signs of the weights.
+
+    `scaled` is room for the dense planes; `gram` is an address.
+    """
+    n_dense = context[N_DENSE]
+    n_padded, order = padded_size(context)
+    dense = dense_at(scratch)
+    for j in range(n_dense):
+        column = pointer(dense + 8 * PLANE * j, float64)
+        for i in range(rows):
+            scaled[PLANE * j + i] = weight[i] * column[i]
+    for j in range(0, n_padded, TILE):
+        for k in range(0, j + TILE, TILE):
+            tile(
+                pointer(dense + 8 * PLANE * j, float64),
+                offset_pointer(scaled, PLANE * k),
+                rows,
+                pointer(gram + 8 * (order * j + k), float64),
+                order,
+            )
+    if context[N_SWEEP] > n_dense:
+        entries = entries_at(context, scratch)
+        add_entries(context, start, rows, entries, weight, scaled, pointer(gram, float64), order)
+
+
+@called
+def add_entries(context, start, rows, entries, weight, scaled, gram, order):
+    """Adds sparse x dense and sparse x sparse products, each pair once: see `sparse_gram`."""
+    _, _, columns, values = entries
+    n_dense = context[N_DENSE]
+    for i in range(rows):
+        for e in range(row_entries(context, start, i, entries)):
+            corner = columns[e] * order
+            for j in range(n_dense):
+                gram[corner + j] += values[e] * scaled[PLANE * j + i]
+            for f in range(e + 1):
+                gram[corner + columns[f]] += values[e] * weight[i] * values[f]
+
+
+@called
+def add_scores(context, start, rows, scratch, base, target):
+    """Adds X' score_k of every predictor at address `target`, (K, n_sweep)."""
+    n_predictors, _, _, first, _ = predictor_planes(base)
+    dense = dense_at(scratch)
+    for k in range(n_predictors):
+        score = offset_pointer(base, first + k * PLANE)
+        total = pointer(target + 8 * context[N_SWEEP] * k, float64)
+        for j in range(context[N_DENSE]):
+            total[j] += dot(pointer(dense + 8 * PLANE * j, float64), score, rows)
+        if context[N_SWEEP] > context[N_DENSE]:
+            sparse_score(context, start, rows, entries_at(context, scratch), score, total)
+
+
+@called
+def add_grams(context, start, rows, scratch, base, scaled, partial):
+    """Adds X' W_ab X of every pair at address `partial`, each (order, order)."""
+    n_predictors, _, _, _, first = predictor_planes(base)
+    _, order = padded_size(context)
+    for pair in range(n_predictors * (n_predictors + 1) // 2):
+        weight = offset_pointer(base, first + pair * PLANE)
+        gram = partial + 8 * order * order * pair
+        weighted_gram(context, start, rows, scratch, weight, scaled, gram)
+
+
+def joint_chunk(table_address, chunk):
+    """Adds up one chunk's sums in its own partial; returns 0."""
+    table = pointer(table_address, int64)
+    context_address = table[CONTEXTS]
+    context = pointer(context_address, int64)
+    n_predictors = table[N_PREDICTORS]
+    n_padded, _ = padded_size(context)
+    size = count_sums(context, n_predictors)
+    partial = table[JOINT_PARTIALS] + 8 * size * chunk
+    sums = pointer(partial, float64)
+    for k in range(size):
+        sums[k] = 0.0
+    scores = partial + 8 * (size - 2 - n_predictors * context[N_SWEEP])
+    scratch_array = allocate_scratch(context)
+    scratch = scratch_array.ctypes.data
+    n_planes = FIRST_EXTRA + table[N_EXTRA] + 2 * n_predictors
+    base_array = np.zeros((n_planes + n_predictors * (n_predictors + 1) // 2) * PLANE)
+    scaled_array = np.zeros(n_padded * PLANE)
+    base = pointer(base_array.ctypes.data, float64)
+    scaled = pointer(scaled_array.ctypes.data, float64)
+    base[0] = n_predictors
+    base[1] = table[N_EXTRA]
+    for k in range(N_SHAPES):
+        base[2 + k] = pointer(table[SHAPE], float64)[k]
+    first, last = block_range(context, chunk)
+    for block in range(first, last):
+        start, rows = block_rows(context, block)
+        call_stage(context[LOAD], context_address, start, rows, scratch, 0)
+        load_rows(table, start, rows, scratch, base)
+        call_row_block(table[RESPOND], base_array.ctypes.data, rows)
+        sums[size - 1] += weigh(base, plane_at(scratch, PRIOR_WEIGHT), rows)
+        sums[size - 2] += sum_plane(offset_pointer(base, JOINT_LOG_LIKELIHOOD * PLANE), rows)
+        add_scores(context, start, rows, scratch, base, scores)
+        if table[INFORMATION]:
+            add_grams(context, start, rows, scratch, base, scaled, partial)
+    # Arrays live until their last use: addresses do not count.
+    return (scratch_array.size + base_array.size + scaled_array.size) * 0
+
+
+joint_kernel = RowBlock(joint_chunk, "joint", {})

@@ -1,0 +1,258 @@
+"""What the models with several predictors share: from rows to a fit."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import scipy.sparse
+
+from fastglm.design.arrays import array_names
+from fastglm.design.layout import lay_out
+from fastglm.design.missing import require_finite_design
+from fastglm.design.parts import Design
+from fastglm.errors import ConvergenceWarning, DataError, ModelError, RankWarning, Status
+from fastglm.families import Gaussian
+from fastglm.kernels.jit import RowBlock
+from fastglm.responses.results import Block, ResponseResults
+from fastglm.responses.rows import JointRows, side_by_side
+from fastglm.solve.fit import Progress, SolverOptions, solve
+from fastglm.solve.joint import JointSolution, JointSystem, maximize, sweep_matrix
+from fastglm.solve.threads import usable_threads
+
+__all__ = ["ResponseModel"]
+
+
+class ResponseModel:
+    """Base of models with several linear predictors.
+
+    A model says which design each of its blocks of coefficients is on, what the response gives for
+    a row (a row block, `fastglm.kernels.joint`), and where to start.
+    """
+
+    results_class: ClassVar[type[ResponseResults]]
+    rows: JointRows
+    formula: str | None = None
+
+    # -- what a model defines
+
+    def _predictors(self) -> list[tuple[str, int]]:
+        """Name and design of every linear predictor, in the order of the row block."""
+        raise NotImplementedError
+
+    def _respond(self) -> RowBlock:
+        raise NotImplementedError
+
+    def _start(self, blocks: Sequence[Block]) -> np.ndarray:
+        """Coefficients, (m,), inside the domain."""
+        raise NotImplementedError
+
+    def _extra(self) -> np.ndarray | None:
+        """Further numbers of the rows that the row block reads, (r, n)."""
+        return None
+
+    def _shape(self) -> Sequence[float]:
+        return ()
+
+    def _settings(self) -> dict[str, Any]:
+        return {}
+
+    def _design(self) -> Design:
+        """All columns that any predictor reads, the model's designs first."""
+        return side_by_side(self.rows.designs)
+
+    def _code(self) -> np.ndarray | None:
+        """The response as one number a row, (n,), where it is that."""
+        return self.rows.response if self.rows.response.ndim == 1 else None
+
+    def _maps(self, blocks: Sequence[Block]) -> list[scipy.sparse.csr_array]:
+        """For every predictor the (columns of `_design`, m) matrix of its coefficients."""
+        m = blocks[-1].stop
+        first = np.cumsum([0, *(design.n_columns for design in self.rows.designs)])
+        maps = []
+        for block in blocks:
+            n = block.stop - block.start
+            place = first[block.design] + np.arange(n), block.start + np.arange(n)
+            maps.append(scipy.sparse.csr_array((np.ones(n), place), shape=(int(first[-1]), m)))
+        return maps
+
+    def _names(self, blocks: Sequence[Block], columns: Sequence[Sequence[str]]) -> list[str]:
+        """Names of all m coefficients, given those of the columns of every design."""
+        return [f"{block.name}{name}" for block in blocks for name in columns[block.design]]
+
+    # -- fitting
+
+    def fit(
+        self,
+        tol: float = 1e-8,
+        max_iter: int = 100,
+        start_params: Any = None,
+        n_threads: int | None = None,
+        progress: Progress | None = None,
+    ) -> Any:
+        """Maximise the likelihood by Newton's method.
+
+        Parameters
+        ----------
+        tol : float, default 1e-8
+            Half the Newton decrement is brought below ``tol**2`` times twice the log-likelihood,
+            or as far as rounding lets.
+        max_iter : int, default 100
+            Most steps.
+        start_params : array_like, shape (m,), optional
+            Coefficients to start from.
+        n_threads : int, optional
+            Threads to use. The results do not depend on it, to the last bit.
+        progress : callable, optional
+            Called as ``progress(n_sweeps, deviance)`` after each step.
+
+        Returns
+        -------
+        ResponseResults
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the fit stopped early; ``results.status`` says why.
+        RankWarning
+            If columns are combinations of earlier ones; their coefficients are NaN.
+
+        Raises
+        ------
+        ModelError
+            If an option is out of range.
+        """
+        if not tol > 0 or not max_iter > 0:
+            raise ModelError(f"tol and max_iter must be positive, not {tol!r} and {max_iter!r}")
+        options = SolverOptions(tol, int(max_iter), usable_threads(n_threads), progress)
+        blocks = self._blocks()
+        columns, aliased = self._columns(options)
+        names = self._names(blocks, columns)
+        start = self._start(blocks)
+        if start_params is not None:
+            start = np.asarray(start_params, dtype=np.float64)
+            if start.shape != (len(names),) or not np.isfinite(start).all():
+                raise DataError(f"start_params must be {len(names)} finite numbers.")
+        solution, gone = self._solve(blocks, aliased, start, options)
+        self._warn(solution, [name for name, out in zip(names, gone, strict=True) if out])
+        return self._results(blocks, names, solution, options.n_threads)
+
+    def null_log_likelihood(self, n_threads: int) -> float:
+        """Log-likelihood of the model whose predictors are constants."""
+        null = copy.copy(self)
+        null.rows = self.rows.without_columns()
+        return null.fit(n_threads=n_threads).llf
+
+    def _blocks(self) -> list[Block]:
+        blocks: list[Block] = []
+        for name, design in self._predictors():
+            first = blocks[-1].stop if blocks else 0
+            stop = first + self.rows.designs[design].n_columns
+            blocks.append(Block(name, design, first, stop))
+        return blocks
+
+    def _columns(self, options: SolverOptions) -> tuple[list[tuple[str, ...]], list[np.ndarray]]:
+        """Names of the columns of every design, and which are combinations of earlier ones."""
+        names, aliased = [], []
+        target = np.arange(self.rows.n_rows, dtype=np.float64)
+        quick = SolverOptions(n_threads=options.n_threads)
+        for design, recipe in zip(self.rows.designs, self.rows.recipes, strict=True):
+            solution = solve(lay_out(design, target, self.rows.weights), Gaussian(), quick)
+            if solution.status == Status.NOT_FINITE:
+                require_finite_design(design)
+            of_array = recipe is None and design.names[0] != "Intercept"
+            names.append(
+                array_names(design.n_columns, solution.constant) if of_array else design.names
+            )
+            aliased.append(np.isnan(solution.params))
+        return names, aliased
+
+    def _solve(
+        self,
+        blocks: Sequence[Block],
+        aliased: Sequence[np.ndarray],
+        start: np.ndarray,
+        options: SolverOptions,
+    ) -> tuple[JointSolution, np.ndarray]:
+        """The solution in all m coefficients, NaN where aliased, and which are that."""
+        gone = np.zeros(start.size, dtype=bool)
+        for block in blocks:
+            gone[block.start : block.stop] = aliased[block.design]
+        layout = lay_out(self._design(), self._code(), self.rows.weights)
+        columns = sweep_matrix(layout)
+        system = JointSystem(
+            layout,
+            [(columns @ each)[:, ~gone].tocsr() for each in self._maps(blocks)],
+            self._respond(),
+            extra=self._extra(),
+            offsets=self._offsets(len(blocks)),
+            shape=self._shape(),
+            n_threads=options.n_threads,
+        )
+        found = maximize(system, start[~gone], options)
+        params, covariance = np.full(gone.size, np.nan), np.full((gone.size, gone.size), np.nan)
+        params[~gone] = found.params
+        covariance[np.ix_(~gone, ~gone)] = found.covariance
+        return (
+            JointSolution(
+                params, covariance, found.log_likelihood, found.n_iter, found.n_sweeps, found.status
+            ),
+            gone,
+        )
+
+    def _offsets(self, n_predictors: int) -> np.ndarray | None:
+        """Offsets of the predictors, (K, n): the rows' offset belongs to the first."""
+        if self.rows.offset is None:
+            return None
+        offsets = np.zeros((n_predictors, self.rows.n_rows))
+        offsets[0] = self.rows.offset
+        return offsets
+
+    def _results(
+        self, blocks: Sequence[Block], names: Sequence[str], solution: JointSolution, n_threads: int
+    ) -> ResponseResults:
+        rows = self.rows
+        for array in (solution.params, solution.covariance):
+            array.setflags(write=False)
+        return self.results_class(
+            names=tuple(names),
+            blocks=tuple(blocks),
+            estimates=solution.params,
+            covariance=solution.covariance,
+            llf=solution.log_likelihood,
+            nobs=rows.nobs,
+            rank=int(np.count_nonzero(~np.isnan(solution.params))),
+            status=solution.status,
+            n_iter=solution.n_iter,
+            n_sweeps=solution.n_sweeps,
+            settings=self._settings(),
+            recipes=rows.recipes,
+            n_columns=tuple(design.n_columns for design in rows.designs),
+            formula=self.formula,
+            response_name=rows.response_name,
+            has_offset=rows.offset is not None,
+            labelled=rows.index is not None,
+            n_dropped=rows.n_dropped,
+            missing=rows.missing,
+            n_threads=n_threads,
+            model=self,
+        )
+
+    def _warn(self, solution: JointSolution, aliased: Sequence[str]) -> None:
+        if solution.status != Status.CONVERGED:
+            text = solution.status.advice
+            warnings.warn(text[0].upper() + text[1:], ConvergenceWarning, stacklevel=3)
+        if aliased:
+            warnings.warn(
+                "These columns are combinations of earlier ones, and their coefficients are NaN: "
+                f"{', '.join(aliased)}.",
+                RankWarning,
+                stacklevel=3,
+            )
+
+    def __repr__(self) -> str:
+        what = f"formula={self.formula!r}" if self.formula else ""
+        return f"<{type(self).__name__}, {self.rows.n_rows} rows{', ' * bool(what)}{what}>"

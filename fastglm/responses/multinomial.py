@@ -1,0 +1,182 @@
+"""Multinomial logit: one category out of several, against a reference category."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy import special
+
+from fastglm.design.frames import Level
+from fastglm.errors import DataError
+from fastglm.kernels.jit import RowBlock
+from fastglm.responses.categories import softmax_rows
+from fastglm.responses.model import ResponseModel
+from fastglm.responses.results import Block, ResponseResults
+from fastglm.responses.rows import JointRows, read_arrays, read_formulas
+
+__all__ = ["MNLogit", "MultinomialResults"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MultinomialResults(ResponseResults):
+    """A fitted multinomial logit.
+
+    `params`, `bse`, `tvalues` and `pvalues` are (p, K - 1): a column for every level but the
+    reference, as in statsmodels. `cov_params` and `conf_int` run through the columns one after the
+    other, in the order of `names`.
+    """
+
+    kind: ClassVar[str] = "MNLogit"
+    title: ClassVar[str] = "Multinomial Logit Results"
+    predictions: ClassVar[tuple[str, ...]] = ("prob", "class", "mean")
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """Levels of the response, the reference first."""
+        return tuple(self.settings["levels"])
+
+    def _vector(self, values: np.ndarray) -> Any:
+        matrix = values.reshape(len(self.blocks), -1).T
+        if not self.labelled:
+            return matrix
+        import pandas as pd
+
+        prefix = len(self.blocks[0].name)
+        index = [name[prefix:] for name in self.names[: matrix.shape[0]]]
+        return pd.DataFrame(matrix, index=index, columns=list(self.levels[1:]))
+
+    def predict(self, exog: Any = None, which: str = "prob", **others: Any) -> Any:
+        """Predict new rows, or the fitted ones; see `ResponseResults.predict`.
+
+        "prob" (also "mean") gives the probability of every level, (n, K), "class" the most
+        probable level, "linear" the log odds against the reference, (n, K - 1).
+        """
+        return super().predict(exog, which, **others)
+
+    def _prediction(self, etas: np.ndarray, which: str) -> tuple[np.ndarray, list[str]]:
+        full = np.vstack([np.zeros(etas.shape[1]), etas])
+        if which == "class":
+            return np.array(self.levels, dtype=object)[full.argmax(axis=0)], []
+        return special.softmax(full, axis=0), [str(level) for level in self.levels]
+
+
+class MNLogit(ResponseModel):
+    """Multinomial logit: log(P(y = k) / P(y = reference)) = x' b_k.
+
+    Parameters
+    ----------
+    endog : array_like, shape (n,)
+        Category of each row: numbers, strings, or a pandas Categorical, whose order counts.
+    exog : array_like, sparse matrix or data frame, shape (n, p)
+        Columns, taken as they are: no intercept is added.
+    freq_weights : array_like, shape (n,), optional
+        Numbers of identical rows.
+    reference : level, optional
+        The level that the others are compared with; by default the first.
+    missing : {"raise", "drop"}, default "raise"
+
+    Raises
+    ------
+    DataError
+        If anything in the data cannot be used.
+
+    Notes
+    -----
+    Agresti (2013), *Categorical Data Analysis*, section 8.1. Equal to R's ``nnet::multinom`` and
+    ``VGAM::vglm(multinomial)`` at their optimum.
+    """
+
+    results_class = MultinomialResults
+
+    def __init__(
+        self,
+        endog: Any,
+        exog: Any,
+        freq_weights: Any = None,
+        *,
+        reference: Level | None = None,
+        missing: str = "raise",
+    ):
+        weights = {"freq_weights": freq_weights}
+        self._take(read_arrays(endog, {"exog": exog}, weights, missing, True), reference)
+
+    @classmethod
+    def from_formula(
+        cls,
+        formula: str,
+        data: Any,
+        freq_weights: Any = None,
+        *,
+        reference: Level | None = None,
+        missing: str = "raise",
+    ) -> MNLogit:
+        """A model given as a formula and a data frame; adds an intercept.
+
+        Parameters
+        ----------
+        formula : str
+            With a categorical response on its left side.
+        data : data frame
+        freq_weights : str or array_like, optional
+        reference, missing
+            As for `MNLogit`.
+        """
+        model = cls.__new__(cls)
+        weights = {"freq_weights": freq_weights}
+        rows = read_formulas(formula, (), data, weights, missing, True)
+        model._take(rows, reference)
+        model.formula = formula
+        return model
+
+    def _take(self, rows: JointRows, reference: Level | None) -> None:
+        codes, levels = used_levels(rows)
+        if reference is not None:
+            if reference not in levels:
+                raise DataError(f"reference {reference!r} is no level of the response: {levels}.")
+            first = levels.index(reference)
+            codes = np.where(codes == first, 0, codes + (codes < first))
+            levels = (reference, *levels[:first], *levels[first + 1 :])
+        self.rows = rows
+        self._codes = codes.astype(np.float64)
+        self.levels = levels
+
+    def _code(self) -> np.ndarray:
+        return self._codes
+
+    def _predictors(self) -> list[tuple[str, int]]:
+        return [(f"{level}:", 0) for level in self.levels[1:]]
+
+    def _respond(self) -> RowBlock:
+        return softmax_rows
+
+    def _start(self, blocks: Sequence[Block]) -> np.ndarray:
+        return np.zeros(blocks[-1].stop)
+
+    def _settings(self) -> dict[str, Any]:
+        return {"levels": list(self.levels)}
+
+
+def used_levels(rows: JointRows) -> tuple[np.ndarray, tuple[Level, ...]]:
+    """Codes, (n,), and levels of a categorical response without those that no row has.
+
+    Raises
+    ------
+    DataError
+        If fewer than two levels occur.
+    """
+    levels = rows.levels or ()
+    counts = np.bincount(rows.response, weights=rows.weights, minlength=len(levels))
+    used = counts > 0
+    if np.count_nonzero(used) < 2:
+        raise DataError(
+            f"the response '{rows.response_name}' needs two levels or more, but every row is the "
+            "same."
+        )
+    # Rows of weight 0 may hold a level that no other row has: any code will do for them.
+    place = np.maximum(np.cumsum(used) - 1, 0)
+    return place[rows.response], tuple(
+        level for level, keep in zip(levels, used, strict=True) if keep
+    )

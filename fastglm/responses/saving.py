@@ -1,0 +1,66 @@
+"""Saved fits with several predictors, as plain JSON types (see `fastglm.saving`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastglm.design.recipe import Recipe
+from fastglm.errors import DataError, Status
+from fastglm.plain_json import float_from_json, plain_json
+from fastglm.responses.results import KINDS, Block, ResponseResults
+
+__all__ = ["describe_response", "read_response"]
+
+_PLAIN = (
+    "llf", "nobs", "rank", "n_iter", "n_sweeps", "response_name", "has_offset", "labelled",
+    "n_dropped", "n_threads",
+)  # fmt: skip
+
+
+def describe_response(results: ResponseResults) -> dict[str, Any]:
+    """A fit as plain JSON types."""
+    saved: dict[str, Any] = {"kind": results.kind}
+    saved |= {name: plain_json(getattr(results, name)) for name in (*_PLAIN, "llnull")}
+    saved["names"] = list(results.names)
+    saved["blocks"] = [[b.name, b.design, b.start, b.stop] for b in results.blocks]
+    saved["estimates"] = plain_json(results.estimates.tolist())
+    saved["covariance"] = plain_json(results.covariance.tolist())
+    saved["status"] = results.status.name
+    saved["settings"] = dict(results.settings)
+    saved["missing"] = dict(results.missing)
+    saved["n_columns"] = list(results.n_columns)
+    saved["formula"] = results.formula
+    saved["recipes"] = [None if r is None else r.to_dict() for r in results.recipes]
+    return saved
+
+
+def read_response(saved: dict[str, Any]) -> ResponseResults:
+    """The fit that `describe_response` described.
+
+    Raises
+    ------
+    DataError
+        If its model is not known.
+    """
+    cls = KINDS.get(saved["kind"])
+    if cls is None:
+        raise DataError(f"unknown kind of model {saved['kind']!r}; known: {', '.join(KINDS)}.")
+    arrays = {name: np.array(saved[name], np.float64) for name in ("estimates", "covariance")}
+    for array in arrays.values():
+        array.setflags(write=False)
+    results = cls(
+        names=tuple(saved["names"]),
+        blocks=tuple(Block(*block) for block in saved["blocks"]),
+        status=Status[saved["status"]],
+        settings=saved["settings"],
+        missing=saved["missing"],
+        n_columns=tuple(saved["n_columns"]),
+        formula=saved["formula"],
+        recipes=tuple(None if r is None else Recipe.from_dict(r) for r in saved["recipes"]),
+        **arrays,
+        **{name: float_from_json(saved[name]) for name in _PLAIN},
+    )
+    results.__dict__["llnull"] = float_from_json(saved["llnull"])
+    return results

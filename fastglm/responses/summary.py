@@ -1,0 +1,50 @@
+"""Summaries of models with several predictors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import special
+
+from fastglm.inference.summary import Summary
+
+if TYPE_CHECKING:
+    from fastglm.responses.results import ResponseResults
+
+__all__ = ["ResponseSummary"]
+
+
+class ResponseSummary(Summary):
+    """Printable summary of a fit.
+
+    Parameters
+    ----------
+    results
+        The fit.
+    alpha
+        Intervals are at level 1 - alpha.
+    """
+
+    results: ResponseResults  # type: ignore[assignment]
+
+    def __init__(self, results: ResponseResults, alpha: float = 0.05):
+        self.results = results
+        self.alpha = alpha
+        self.title = results.title
+
+    def header(self) -> list[tuple[str, str]]:
+        """Names and values of what stands above the table."""
+        return self.results.header()
+
+    def table(self) -> np.ndarray:
+        """Estimate, standard error, statistic, p-value and interval, (m, 6)."""
+        fit = self.results
+        z = fit.estimates / fit.standard_errors
+        interval = np.asarray(fit.conf_int(self.alpha))
+        columns = [fit.estimates, fit.standard_errors, z, 2.0 * special.ndtr(-np.abs(z)), interval]
+        return np.column_stack(columns)
+
+    def parameter_notes(self) -> list[str]:
+        """What the model itself has to say."""
+        return list(self.results.notes())
