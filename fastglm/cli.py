@@ -136,9 +136,11 @@ def fit(
     offset: Annotated[Text, Option(help="Column added to the linear predictor.")] = None,
     weights: Annotated[Text, Option(help="Column of R's prior weights, 1/variance.")] = None,
     freq_weights: Annotated[Text, Option(help="Column of numbers of identical rows.")] = None,
-    alpha: Annotated[float | None, Option(help="Of the negative binomial family.")] = None,
-    var_power: Annotated[float | None, Option(help="Of the Tweedie family.")] = None,
-    variance: Annotated[Text, Option(help="Of the quasi family, such as mu^2.")] = None,
+    alpha: Annotated[
+        float | None, Option(help="Of negative_binomial. [default: estimated]")
+    ] = None,
+    var_power: Annotated[float | None, Option(help="Of tweedie. [default: estimated]")] = None,
+    variance: Annotated[Text, Option(help="Of quasi, such as mu^2.")] = None,
     missing: Annotated[str, Option(help="Rows with missing values: raise or drop.")] = "raise",
     cov_type: Annotated[str, Option(help="Covariance of the estimates.")] = "nonrobust",
     max_iter: Annotated[int, Option(help="Most iterations.")] = 50,

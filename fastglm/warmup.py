@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from fastglm import kernels
-from fastglm.families import FAMILIES, LINKS, Family, Quasi, Tweedie
+import fastglm
+from fastglm.families import FAMILIES, LINKS, Family, NegativeBinomial, Quasi, Tweedie
 from fastglm.families.members import QUASI_VARIANCES, TWEEDIE_SPECIAL
 from fastglm.kernels.jit import RowBlock
 from fastglm.model import GLM
@@ -41,8 +41,8 @@ def every_row_block() -> list[RowBlock]:
 
 
 def _module_blocks() -> Iterator[RowBlock]:
-    for found in pkgutil.iter_modules(kernels.__path__):
-        module = importlib.import_module(f"{kernels.__name__}.{found.name}")
+    for found in pkgutil.walk_packages(fastglm.__path__, "fastglm."):
+        module = importlib.import_module(found.name)
         yield from (value for value in vars(module).values() if isinstance(value, RowBlock))
 
 
@@ -65,23 +65,39 @@ def warm_up(report: Callable[[int, int, str], None] | None = None) -> int:
         Number of kernels.
     """
     blocks = every_row_block()
-    n_all = len(blocks) + 1
+    n_all = len(blocks) + len(_USES)
+    say = report or (lambda done, total, name: None)
     for k, block in enumerate(blocks):
-        if report is not None:
-            report(k, n_all, block.name)
+        say(k, n_all, block.name)
         assert block.address
-    if report is not None:
-        report(len(blocks), n_all, "solver")
-    for n in (FEW_ROWS, MANY_ROWS):
-        _fit_and_use(n)
+    for k, (name, use) in enumerate(_USES.items(), start=len(blocks)):
+        say(k, n_all, name)
+        use()
     return n_all
 
 
-def _fit_and_use(n: int) -> None:
-    """A fit of `n` rows and what reads its rows again, to compile what Python calls."""
+def _columns(n: int) -> tuple[np.ndarray, np.ndarray]:
     x = np.linspace(-1.0, 1.0, n)
-    y = np.exp(0.1 * x) + 0.01 * np.cos(50.0 * x)
-    fit = GLM(y, np.column_stack([np.ones(n), x]), FAMILIES["gaussian"]()).fit()
+    return x, np.column_stack([np.ones(n), x])
+
+
+def _use_fit(n: int) -> None:
+    x, X = _columns(n)
+    fit = GLM(np.exp(0.1 * x) + 0.01 * np.cos(50.0 * x), X).fit()
     fit.predict(which="linear")
-    fit.family.variance(y[:1])
+    fit.family.variance(x[:1])
     assert np.isfinite([fit.llf, fit.null_deviance]).all()
+
+
+def _use_alpha() -> None:
+    _, X = _columns(FEW_ROWS)
+    counts = np.arange(FEW_ROWS) ** 2 % 11
+    assert GLM(counts, X, NegativeBinomial()).fit().converged
+
+
+#: What calls the compiled functions that are no row blocks, by what they do.
+_USES: dict[str, Callable[[], None]] = {
+    "solver": lambda: _use_fit(FEW_ROWS),
+    "parallel loop": lambda: _use_fit(MANY_ROWS),
+    "overdispersion": _use_alpha,
+}
