@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -96,6 +96,25 @@ class ModelRows:
         if weights is None:
             return float(np.mean(self.response, dtype=np.float64))
         return float(weights @ np.where(weights > 0, self.response, 0.0) / weights.sum())
+
+    def take(self, keep: np.ndarray) -> ModelRows:
+        """Some of the rows, by a (n,) bool mask; they are copied."""
+
+        def kept(values: np.ndarray | None) -> np.ndarray | None:
+            return None if values is None else values[keep]
+
+        response = self.response[keep]
+        return replace(
+            self,
+            design=take_rows(self.design, keep),
+            response=response,
+            summary=summarize(response),
+            prior_weights=kept(self.prior_weights),
+            variance_weights=kept(self.variance_weights),
+            frequencies=kept(self.frequencies),
+            offset=kept(self.offset),
+            index=kept(self.index),
+        )
 
 
 def vector(values: Any, name: str, n: int | None = None) -> np.ndarray:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import replace
+from copy import copy
 from functools import cached_property
-from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from fastglm.design.layout import Layout, lay_out
-from fastglm.design.missing import require_finite_design
-from fastglm.errors import ConvergenceWarning, DataError, ModelError, RankWarning, Status
+from fastglm.errors import DataError, ModelError
 from fastglm.families import Family, resolve_family
+from fastglm.fitting import Plan, fit_model
 from fastglm.inputs import ModelRows, rows_from_arrays, rows_from_formula
-from fastglm.responses.estimators import ESTIMATORS
-from fastglm.responses.free_parameters import Problem
 from fastglm.results import Results
-from fastglm.solve.fit import Progress, Solution, SolverOptions, solve
+from fastglm.solve.fit import Progress, SolverOptions
+from fastglm.solve.separation import Separation, find_separation
 from fastglm.solve.threads import usable_threads
 
 __all__ = ["GLM", "glm"]
@@ -152,6 +149,8 @@ class GLM:
         use_t: bool | None = None,
         n_threads: int | None = None,
         progress: Progress | None = None,
+        separation: str = "warn",
+        bias_reduction: str | None = None,
     ) -> Results:
         """Maximise the likelihood.
 
@@ -178,6 +177,20 @@ class GLM:
             Threads to use. The results do not depend on it, to the last bit.
         progress : callable, optional
             Called as ``progress(n_sweeps, deviance)`` after each sweep over many rows.
+        separation : str, default "warn"
+            What to do where regressors separate the responses, so that estimates are infinite
+            (`check_separation`). A fit that shows no symptom of it is not searched.
+
+            - "warn": warn, naming the columns and counting the rows.
+            - "raise": raise `SeparationError`.
+            - "drop": leave the separated rows out and fit the others.
+            - "firth": fit again with ``bias_reduction="firth"``, whose estimates are finite.
+            - "check": as "warn", but search every fit.
+            - "ignore": never search.
+        bias_reduction : {"firth", "median"}, optional
+            Estimates whose mean, or median, is less biased, by adjusted scores: finite where the
+            responses are separated. A dispersion is estimated likewise for the gaussian, gamma and
+            inverse Gaussian families, by Pearson's statistic for others.
 
         Returns
         -------
@@ -189,50 +202,64 @@ class GLM:
             If the fit stopped early; ``results.status`` says why.
         RankWarning
             If columns are combinations of earlier ones; their coefficients are NaN.
+        SeparationWarning
+            If estimates are infinite.
 
         Raises
         ------
+        SeparationError
+            With ``separation="raise"``, or "drop" where every row is separated.
         DataError
             If a column of X holds NaN or infinite values.
         ModelError
             If an option is out of range.
         """
-        begin = perf_counter()
-        options = SolverOptions(
-            _positive(tol, "tol"),
-            int(_positive(max_iter, "max_iter")),
-            usable_threads(n_threads),
-            progress,
+        plan = Plan(
+            options=SolverOptions(
+                _positive(tol, "tol"),
+                int(_positive(max_iter, "max_iter")),
+                usable_threads(n_threads),
+                progress,
+            ),
+            start_params=self._checked_start(start_params),
+            cov_type=cov_type,
+            cov_kwds=cov_kwds or {},
+            scale=scale,
+            use_t=use_t,
+            separation=separation,
+            bias_reduction=bias_reduction,
         )
-        start = self._checked_start(start_params)
-        estimate = None
-        if self.family.free_parameter is None:
-            solution = solve(
-                self.layout,
-                self.family,
-                options,
-                binary=self.rows.summary.binary,
-                start_params=start,
-                safe_mean=self.rows.mean_response,
-            )
-        else:
-            problem = Problem(self.layout, self.rows, self.family, options)
-            estimate = ESTIMATORS[self.family.name](problem, start)
-            solution = estimate.solution
-            scale = estimate.scale if scale is None else scale
-        if solution.status in (Status.NOT_FINITE, Status.NO_START):
-            # The kernels notice values that are not finite, but not where they are.
-            require_finite_design(self.rows.design)
-        _warn(solution, self.names)
-        solution.timings["fit"] = perf_counter() - begin
-        results = Results.from_solution(self, solution, scale, use_t, options.n_threads)
-        if estimate is not None:
-            results = replace(
-                results, family=estimate.family, parameter_se=estimate.standard_error
-            )
-        if cov_type == "nonrobust":
-            return results
-        return results.with_covariance(cov_type, **(cov_kwds or {}))
+        return fit_model(self, plan)
+
+    def check_separation(self, n_threads: int | None = None) -> Separation:
+        """Search for rows that regressors separate from the others, whatever a fit looks like.
+
+        Parameters
+        ----------
+        n_threads : int, optional
+            As for `fit`.
+
+        Returns
+        -------
+        Separation
+            With ``exists``, ``rows``, (n,) bool, and ``direction``, (p,).
+
+        Notes
+        -----
+        A row is separated if its fitted mean reaches 0, or 1 for a probability, on the way to the
+        supremum of the likelihood. By linear programming: Konis (2007).
+        """
+        rows = self.rows
+        return find_separation(
+            rows.design, self.family, rows.response, rows.prior_weights, usable_threads(n_threads)
+        )
+
+    def keeping(self, keep: np.ndarray) -> GLM:
+        """The same model of some of its rows, by a (n,) bool mask; the rows are copied."""
+        model = copy(self)
+        model.__dict__.pop("layout", None)
+        model.rows = self.rows.take(keep)
+        return model
 
     def _checked_start(self, start_params: Any) -> np.ndarray | None:
         if start_params is None:
@@ -283,17 +310,3 @@ def _positive(value: float, name: str) -> float:
     if not value > 0:
         raise ModelError(f"{name} must be positive, not {value!r}")
     return value
-
-
-def _warn(solution: Solution, names: tuple[str, ...]) -> None:
-    if solution.status != Status.CONVERGED:
-        text = solution.status.advice
-        warnings.warn(text[0].upper() + text[1:], ConvergenceWarning, stacklevel=3)
-    aliased = [name for name, value in zip(names, solution.params, strict=True) if value != value]
-    if aliased and solution.status != Status.NOT_FINITE:
-        warnings.warn(
-            f"These columns are combinations of earlier ones, and their coefficients are NaN: "
-            f"{', '.join(aliased)}.",
-            RankWarning,
-            stacklevel=3,
-        )

@@ -72,6 +72,14 @@ class Results(FamilyParameters, Questions, RowQuestions):
         Standard error of that parameter; NaN where it was given, or lies on a boundary.
     n_dropped : int
         Rows left out because of missing values; `missing` counts them by column.
+    n_separated : int
+        Rows that regressors separate from the others; see `GLM.check_separation`. With
+        ``separation="drop"`` they were left out.
+    infinite : dict of str to int
+        Sign of each estimate that is infinite because of them; what is reported for it is only
+        where the fit stopped.
+    bias_reduction : str
+        "none", "firth" or "median".
     timings : dict of str to float
         Seconds by stage.
     """
@@ -106,6 +114,9 @@ class Results(FamilyParameters, Questions, RowQuestions):
     labelled: bool = False
     n_dropped: int = 0
     missing: Mapping[str, int] = field(default_factory=dict)
+    n_separated: int = 0
+    infinite: Mapping[str, int] = field(default_factory=dict)
+    bias_reduction: str = "none"
     timings: Mapping[str, float] = field(default_factory=dict)
     n_threads: int = 1
     model: GLM | None = None

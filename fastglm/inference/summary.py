@@ -86,6 +86,11 @@ class Summary:
         notes = self.parameter_notes()
         if not fit.converged:
             notes.append(f"Warning: {fit.status.advice}")
+        if fit.bias_reduction != "none":
+            of = {"firth": "mean (Firth)", "median": "median"}[fit.bias_reduction]
+            notes.append(f"Estimates with less bias of their {of}, by adjusted scores.")
+        if fit.n_separated:
+            notes.append(_separation_note(fit))
         if fit.aliased:
             notes.append(f"Aliased with earlier columns: {', '.join(fit.aliased)}.")
         if fit.n_dropped:
@@ -143,6 +148,14 @@ class Summary:
             f"{top}</table><table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>"
             f"{notes}"
         )
+
+
+def _separation_note(fit: Results) -> str:
+    rows = f"{fit.n_separated} rows are separated by the regressors"
+    if fit.infinite:
+        signs = ", ".join(f"{n} ({'+' if s > 0 else '-'}inf)" for n, s in fit.infinite.items())
+        return f"Warning: {rows}; infinite estimates: {signs}."
+    return f"{rows}." if fit.bias_reduction != "none" else f"{rows} and were left out."
 
 
 def _pair(name: str, value: str, width: int) -> str:

@@ -113,7 +113,13 @@ class Pass:
 
 
 def information(
-    layout: Layout, family: Family, params: np.ndarray, *, shifted: bool, n_threads: int
+    layout: Layout,
+    family: Family,
+    params: np.ndarray,
+    *,
+    shifted: bool,
+    n_threads: int,
+    with_gram: bool = True,
 ) -> Products:
     """Expected information X'WX and score X'residual, for a dispersion of 1.
 
@@ -127,8 +133,13 @@ def information(
         Whether the design has a constant column, so that columns may be shifted.
     n_threads
         From `usable_threads`.
+    with_gram
+        False for the score alone; the information is then zero.
     """
-    return _products(Pass(layout, family, params, shifted), layout, n_threads)
+    run = Pass(layout, family, params, shifted)
+    if not with_gram:
+        run.context[slots.MODE] -= WITH_GRAM
+    return _products(run, layout, n_threads)
 
 
 def score_products(

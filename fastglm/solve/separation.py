@@ -17,12 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse
 
-from fastglm.design.layout import lay_out
+from fastglm.design.layout import Layout, lay_out
 from fastglm.design.parts import Design
 from fastglm.design.rows import take_rows
 from fastglm.errors import FastGLMError, Status
 from fastglm.families import Family, ResponseSummary
-from fastglm.kernels.planes import LINEAR_PREDICTOR, QUADRATIC_FORM
+from fastglm.kernels.planes import LINEAR_PREDICTOR, PRIOR_WEIGHT, QUADRATIC_FORM, WEIGHT
 from fastglm.solve.fit import Solution
 from fastglm.solve.rows import evaluate_rows
 
@@ -33,6 +33,8 @@ __all__ = ["Separation", "find_separation", "looks_separated"]
 SLOW_GAIN = 0.2
 #: A decrement below this share of the deviance is rounding, which does not shrink either.
 ROUNDING = 1e-22
+#: A weight below this share of the largest may have shrunk without end.
+SHRUNK = 1e-6
 #: Rows of each kind in the first linear program; it holds them all where there are no more.
 FIRST_ROWS = 700
 #: Rows that a round adds to the linear program.
@@ -69,24 +71,39 @@ class Separation:
         return int(self.rows.sum())
 
 
-def looks_separated(solution: Solution, family: Family, summary: ResponseSummary) -> bool:
+def looks_separated(
+    solution: Solution,
+    family: Family,
+    summary: ResponseSummary,
+    layout: Layout,
+    n_threads: int = 1,
+) -> bool:
     """Whether a fit shows a symptom of separation; no verdict, but reason enough for a search.
 
-    Without a maximum the fit stops early, or its last steps gained no more than a constant factor,
-    or the weights of separated rows have shrunk until their columns look aliased. Costs nothing.
+    Without a maximum the fit stops early, or its last step gained no more than a constant factor,
+    or weights have shrunk until columns look aliased. Costs nothing unless columns are aliased,
+    and then a pass over the rows.
     """
     stopped = solution.status != Status.CONVERGED
-    slow = solution.gain > SLOW_GAIN and solution.decrement > ROUNDING * (
-        abs(solution.deviance) + 0.1
-    )
-    if not (stopped or slow or np.isnan(solution.params).any()):
+    rounding = ROUNDING * (abs(solution.deviance) + 0.1)
+    slow = solution.gain > SLOW_GAIN and solution.decrement > rounding
+    aliased = bool(np.isnan(solution.params).any())
+    if not (stopped or slow or aliased) or not _has_open_rows(family, summary):
         return False
-    at_lower, at_upper = _open_sides(family)
-    domain = family.domain
-    return bool(
-        (at_lower and summary.minimum <= domain.lower)
-        or (at_upper and summary.maximum >= domain.upper)
+    if stopped or slow:
+        return True
+    weight, prior = evaluate_rows(
+        layout, family, solution.params, (WEIGHT, PRIOR_WEIGHT), n_threads=n_threads
     )
+    present = weight[prior > 0.0]
+    return bool(present.min() < SHRUNK * present.max())
+
+
+def _has_open_rows(family: Family, summary: ResponseSummary) -> bool:
+    at_lower, at_upper = _open_sides(family)
+    lower = at_lower != 0.0 and summary.minimum <= family.domain.lower
+    upper = at_upper != 0.0 and summary.maximum >= family.domain.upper
+    return lower or upper
 
 
 def find_separation(

@@ -211,7 +211,7 @@ def fit(model: GLM, **options: object):
     solution = solve(
         model.layout, model.family, SolverOptions(**options), binary=rows.summary.binary
     )
-    return solution, looks_separated(solution, model.family, rows.summary)
+    return solution, looks_separated(solution, model.family, rows.summary, model.layout)
 
 
 @pytest.mark.parametrize("link", ["logit", "probit", "cloglog", "loglog", "cauchit"])
@@ -246,6 +246,22 @@ def test_an_ordinary_fit_shows_none(link: str):
     solution, symptoms = fit(model)
     assert solution.status == Status.CONVERGED
     assert not symptoms
+
+
+def test_symptoms_of_an_aliased_fit_are_shrunken_weights():
+    """x and z differ in two rows only, which x separates from the others."""
+    generator = np.random.default_rng(14)
+    x = generator.normal(size=200)
+    z = x.copy()
+    z[[0, 1]] += (5.0, -5.0)
+    y = (generator.uniform(size=200) < 0.5).astype(float)
+    y[[0, 1]] = (1.0, 0.0)
+    ones = np.ones(200)
+    for columns, separated in ([x, z], True), ([x, 2.0 * x], False):
+        model = GLM(y, np.column_stack([ones, *columns]), family="binomial")
+        _, symptoms = fit(model, tol=1e-12)
+        assert symptoms == separated
+        assert find_separation(model.rows.design, model.family, y).exists == separated
 
 
 def test_a_program_that_cannot_be_solved_is_an_error(monkeypatch: pytest.MonkeyPatch):

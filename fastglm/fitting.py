@@ -1,0 +1,191 @@
+"""Fitting: from a model and what was asked for to the record of the fit, separated rows and all."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastglm.design.missing import require_finite_design
+from fastglm.errors import (
+    ConvergenceWarning,
+    ModelError,
+    RankWarning,
+    SeparationError,
+    SeparationWarning,
+    Status,
+)
+from fastglm.families import Family
+from fastglm.responses.estimators import ESTIMATORS
+from fastglm.responses.free_parameters import Problem
+from fastglm.results import Results
+from fastglm.solve.fit import Solution, SolverOptions, solve
+from fastglm.solve.separation import Separation, find_separation, looks_separated
+
+if TYPE_CHECKING:
+    from fastglm.model import GLM
+
+__all__ = ["Plan", "fit_model"]
+
+SEPARATION = ("warn", "raise", "drop", "firth", "check", "ignore")
+#: How many infinite estimates a warning names.
+COLUMNS_NAMED = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What was asked of a fit; see `fastglm.GLM.fit` for each argument."""
+
+    options: SolverOptions
+    start_params: np.ndarray | None
+    cov_type: str
+    cov_kwds: Mapping[str, Any]
+    scale: float | str | None
+    use_t: bool | None
+    separation: str
+    bias_reduction: str | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Estimate:
+    """Estimates of everything: coefficients, dispersion where it goes with them, and family."""
+
+    solution: Solution
+    family: Family
+    scale: float | str | None
+    parameter_se: float = float("nan")
+
+
+def fit_model(model: GLM, plan: Plan) -> Results:
+    """Fit a model as planned, and warn of what the reader must know; see `fastglm.GLM.fit`."""
+    if plan.separation not in SEPARATION:
+        raise ModelError(f"separation must be one of {SEPARATION}, not {plan.separation!r}")
+    begin = perf_counter()
+    estimate = _estimate(model, plan)
+    solution = estimate.solution
+    if solution.status in (Status.NOT_FINITE, Status.NO_START):
+        # The kernels notice values that are not finite, but not where they are.
+        require_finite_design(model.rows.design)
+    found = _search(model, plan, estimate)
+    if found is not None and plan.separation in ("drop", "firth"):
+        return _fit_again(model, plan, found)
+    solution.timings["fit"] = perf_counter() - begin
+    results = Results.from_solution(
+        model, solution, estimate.scale, plan.use_t, plan.options.n_threads
+    )
+    if estimate.family is not model.family:
+        results = replace(results, family=estimate.family, parameter_se=estimate.parameter_se)
+    if plan.bias_reduction is not None:
+        results = replace(results, bias_reduction=plan.bias_reduction)
+    if found is not None:
+        results = _with_separation(results, found, plan.separation)
+    _warn(results)
+    if plan.cov_type == "nonrobust":
+        return results
+    return results.with_covariance(plan.cov_type, **plan.cov_kwds)
+
+
+def _estimate(model: GLM, plan: Plan) -> _Estimate:
+    if plan.bias_reduction is not None:
+        return _estimate_with_less_bias(model, plan)
+    family = model.family
+    if family.free_parameter is None:
+        solution = solve(
+            model.layout,
+            family,
+            plan.options,
+            binary=model.rows.summary.binary,
+            start_params=plan.start_params,
+            safe_mean=model.rows.mean_response,
+        )
+        return _Estimate(solution, family, plan.scale)
+    problem = Problem(model.layout, model.rows, family, plan.options)
+    estimate = ESTIMATORS[family.name](problem, plan.start_params)
+    scale = estimate.scale if plan.scale is None else plan.scale
+    return _Estimate(estimate.solution, estimate.family, scale, estimate.standard_error)
+
+
+def _estimate_with_less_bias(model: GLM, plan: Plan) -> _Estimate:
+    from fastglm.solve.bias_reduction import BIAS_REDUCTIONS, BiasProblem, reduce_bias
+
+    kind, family, scale = plan.bias_reduction, model.family, plan.scale
+    if kind not in BIAS_REDUCTIONS:
+        raise ModelError(f"bias_reduction must be one of {BIAS_REDUCTIONS}, not {kind!r}")
+    if family.free_parameter is not None:
+        raise ModelError(
+            f"bias_reduction needs a value of the family's {family.free_parameter}: give the one "
+            "that a fit without bias_reduction estimates."
+        )
+    given = None if scale is None or isinstance(scale, str) else float(scale)
+    problem = BiasProblem(model.rows, family, kind, given)
+    reduced = reduce_bias(problem, plan.options, plan.start_params)
+    return _Estimate(reduced.solution, family, reduced.dispersion if scale is None else scale)
+
+
+def _search(model: GLM, plan: Plan, estimate: _Estimate) -> Separation | None:
+    """What is separated, if a search is called for and finds anything."""
+    if plan.bias_reduction is not None or plan.separation == "ignore":
+        return None
+    rows, n_threads, family = model.rows, plan.options.n_threads, estimate.family
+    if plan.separation != "check" and not looks_separated(
+        estimate.solution, family, rows.summary, model.layout, n_threads
+    ):
+        return None
+    found = find_separation(rows.design, family, rows.response, rows.prior_weights, n_threads)
+    return found if found.exists else None
+
+
+def _fit_again(model: GLM, plan: Plan, found: Separation) -> Results:
+    """The fit without the separated rows, or with less bias."""
+    again = replace(plan, start_params=None, separation="ignore")
+    if plan.separation == "firth":
+        again = replace(again, bias_reduction="firth")
+    elif found.rows.all():
+        raise SeparationError(
+            "the regressors separate the responses completely: no row would be left to fit. Use "
+            'bias_reduction="firth", or leave out columns.'
+        )
+    else:
+        model = model.keeping(~found.rows)
+    return replace(fit_model(model, again), n_separated=found.n_rows)
+
+
+def _with_separation(results: Results, found: Separation, separation: str) -> Results:
+    """Results that say which estimates are infinite; raises the error if that was asked for."""
+    signs = zip(results.names, np.sign(found.direction).astype(int), strict=True)
+    infinite = {name: int(sign) for name, sign in signs if sign}
+    if separation == "raise":
+        raise SeparationError(_separation_text(infinite, found.n_rows))
+    return replace(results, n_separated=found.n_rows, infinite=infinite)
+
+
+def _separation_text(infinite: Mapping[str, int], n_rows: int) -> str:
+    named = [f"{name} ({'+' if sign > 0 else '-'}infinity)" for name, sign in infinite.items()]
+    more = f" and {len(named) - COLUMNS_NAMED} more" if len(named) > COLUMNS_NAMED else ""
+    return (
+        f"{n_rows} rows are separated from the others by {', '.join(named[:COLUMNS_NAMED])}{more}: "
+        'these estimates are infinite. bias_reduction="firth" gives finite ones; '
+        'separation="drop" fits the other rows.'
+    )
+
+
+def _warn(results: Results) -> None:
+    # The caller of GLM.fit, two functions above this one's.
+    level = 4
+    if results.infinite:
+        text = _separation_text(results.infinite, results.n_separated)
+        warnings.warn(text, SeparationWarning, stacklevel=level)
+    elif results.status != Status.CONVERGED:
+        text = results.status.advice
+        warnings.warn(text[0].upper() + text[1:], ConvergenceWarning, stacklevel=level)
+    if results.aliased and results.status != Status.NOT_FINITE:
+        warnings.warn(
+            f"These columns are combinations of earlier ones, and their coefficients are NaN: "
+            f"{', '.join(results.aliased)}.",
+            RankWarning,
+            stacklevel=level,
+        )
