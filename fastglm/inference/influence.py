@@ -7,6 +7,7 @@ Statistics* 9; Williams (1987), *Applied Statistics* 36. Numbers equal those of 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from scipy import special
 from fastglm.design.slices import dense_slices
 from fastglm.errors import ModelError
 from fastglm.inference.covariance import leverage_factor
-from fastglm.inference.residuals import signed_root
+from fastglm.inference.residuals import deviance_residuals, response_residuals
 from fastglm.inference.tables import Table
 from fastglm.kernels import planes
 from fastglm.kernels.sandwich import FULL_LEVERAGE
@@ -26,12 +27,31 @@ from fastglm.solve.rows import evaluate_rows
 if TYPE_CHECKING:
     from fastglm.results import Results
 
-__all__ = ["Influence"]
+__all__ = ["CooksDistance", "Influence"]
 
-_PLANES = (
-    planes.MEAN, planes.WEIGHT, planes.QUADRATIC_FORM, planes.RESIDUAL, planes.PEARSON,
-    planes.DEVIANCE,
-)  # fmt: skip
+
+@dataclass(frozen=True, eq=False)
+class CooksDistance(Sequence):
+    """Pair of distances and upper F tails; the tails, which take longer, once they are asked for.
+
+    Attributes
+    ----------
+    results : Results
+    distance : ndarray, shape (n,)
+    """
+
+    results: Results
+    distance: np.ndarray
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, which: Any) -> Any:
+        fit = self.results
+        which = range(2)[which]
+        if which == 0:
+            return fit._rows(self.distance)
+        return fit._rows(special.fdtrc(fit.rank, fit.df_resid, self.distance))
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,39 +71,44 @@ class Influence:
     results: Results
 
     @cached_property
-    def _values(self) -> dict[int, np.ndarray]:
+    def _leverage_and_pearson(self) -> tuple[np.ndarray, np.ndarray]:
+        """Leverages, and squared Pearson residuals."""
         fit = self.results
-        fit._model_with_data("influence")
-        found = evaluate_rows(
+        weight, form, pearson = evaluate_rows(
             fit._row_layout,
             fit.family,
             fit.estimates,
-            _PLANES,
+            (planes.WEIGHT, planes.QUADRATIC_FORM, planes.PEARSON),
             factor=leverage_factor(fit).T,
             n_threads=fit.n_threads,
         )
-        return dict(zip(_PLANES, found, strict=True))
+        leverage = np.multiply(weight, form, out=form)
+        # As R does: what rounding keeps from 1 is 1.
+        leverage[leverage > 1.0 - FULL_LEVERAGE] = 1.0
+        return leverage, pearson
 
-    @cached_property
+    @property
     def _leverage(self) -> np.ndarray:
-        leverage = self._values[planes.WEIGHT] * self._values[planes.QUADRATIC_FORM]
-        # As R does: what rounding keeps below 1.
-        return np.where(leverage > 1.0 - FULL_LEVERAGE, 1.0, leverage)
+        return self._leverage_and_pearson[0]
+
+    @property
+    def _pearson(self) -> np.ndarray:
+        return self._leverage_and_pearson[1]
 
     @cached_property
     def _remaining(self) -> np.ndarray:
         """One less the leverage; NaN where that is 0."""
-        return np.where(self._leverage == 1.0, np.nan, 1.0 - self._leverage)
+        remaining = 1.0 - self._leverage
+        remaining[remaining == 0.0] = np.nan
+        return remaining
 
     @cached_property
     def _difference(self) -> np.ndarray:
-        fit = self.results
-        response = fit._model_with_data("influence").rows.response
-        return response - self._values[planes.MEAN]
+        return response_residuals(self.results)
 
     @cached_property
     def _deviance_residual(self) -> np.ndarray:
-        return signed_root(self._values[planes.DEVIANCE], self._difference)
+        return deviance_residuals(self.results)
 
     @cached_property
     def _deletion_scale(self) -> np.ndarray:
@@ -101,22 +126,22 @@ class Influence:
         return self.results._rows(self._leverage)
 
     @property
-    def cooks_distance(self) -> tuple[Any, Any]:
-        """Cook's distances, (n,), and as statsmodels has it their upper F tails, (n,).
+    def cooks_distance(self) -> CooksDistance:
+        """Cook's distances and, as statsmodels has it, their p-values: a pair of (n,).
 
         The distance is the squared change of the estimates in units of their covariance, over
         their number.
         """
-        fit = self.results
-        distance = self._cooks_distance
-        pvalues = special.fdtrc(fit.rank, fit.df_resid, distance)
-        return fit._rows(distance), fit._rows(pvalues)
+        return CooksDistance(self.results, self._cooks_distance)
 
     @cached_property
     def _cooks_distance(self) -> np.ndarray:
         fit = self.results
-        pearson = self._values[planes.PEARSON]
-        return pearson * self._leverage / (self._remaining**2 * fit.scale * fit.rank)
+        distance = self._pearson * self._leverage
+        distance /= self._remaining
+        distance /= self._remaining
+        distance *= 1.0 / (fit.scale * fit.rank)
+        return distance
 
     @property
     def resid_studentized(self) -> Any:
@@ -124,7 +149,7 @@ class Influence:
 
         statsmodels gives them this name; for those of deletion see `resid_studentized_external`.
         """
-        pearson = np.copysign(np.sqrt(self._values[planes.PEARSON]), self._difference)
+        pearson = np.copysign(np.sqrt(self._pearson), self._difference)
         return self.results._rows(self._standardized(pearson))
 
     @property
@@ -146,9 +171,10 @@ class Influence:
 
     @cached_property
     def _deletion_residual(self) -> np.ndarray:
-        pearson, deviance = self._values[planes.PEARSON], self._values[planes.DEVIANCE]
-        drop = deviance + self._leverage * pearson / self._remaining
-        residual = signed_root(drop, self._difference)
+        deviance_residual = self._deviance_residual
+        drop = deviance_residual**2 + self._leverage * self._pearson / self._remaining
+        # R's sign: 0 where a quasi-deviance below 0 has left no deviance residual.
+        residual = np.sign(deviance_residual) * np.sqrt(drop)
         if self.results.family.dispersion_known:
             return residual
         return residual / self._deletion_scale
@@ -181,7 +207,7 @@ class Influence:
     @property
     def d_params(self) -> Any:
         """Estimates less those with the observation left out, (n, p), by one Newton step."""
-        step = self._values[planes.RESIDUAL] / self._remaining
+        step = self.results.row_values(planes.RESIDUAL)[0] / self._remaining
         return self._by_coefficient(step, np.ones(self._directions.shape[1]))
 
     @property
@@ -190,7 +216,7 @@ class Influence:
 
         As in R, from deviance residuals and with the dispersion without the observation.
         """
-        root_weight = np.sqrt(self._values[planes.WEIGHT])
+        root_weight = np.sqrt(self.results.row_values(planes.WEIGHT)[0])
         step = self._deviance_residual * root_weight / (self._remaining * self._deletion_scale)
         with np.errstate(invalid="ignore"):
             unit = 1.0 / np.sqrt(np.diag(self.results.information_inverse))

@@ -86,10 +86,12 @@ class Prediction:
             limits = self._observation_limits(alpha)
         else:
             link = self.results.family.link
-            eta, error = np.asarray(self.linear_predictor), np.asarray(self.se_linear_predictor)
-            ends = [link.inverse(eta - half * error), link.inverse(eta + half * error)]
-            # A decreasing link turns the interval around; NaN beyond the link's domain stays.
-            limits = [np.minimum(*ends), np.maximum(*ends)]
+            eta = np.asarray(self.linear_predictor)
+            reach = half * np.asarray(self.se_linear_predictor)
+            limits = [link.inverse(eta - reach), link.inverse(eta + reach)]
+            if (limits[0] > limits[1]).any():
+                # A decreasing link turns intervals around; NaN beyond the link's domain stays.
+                limits = [np.minimum(*limits), np.maximum(*limits)]
         return self._frame({0: limits[0], 1: limits[1]}, as_array=True)
 
     def _observation_limits(self, alpha: float) -> list[np.ndarray]:
@@ -234,7 +236,9 @@ class _Mixture:
         """The smallest response whose lower tail reaches the probability."""
         distribution = self.distribution
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            ends = distribution.quantile(probability, self.means, self.weights)
+            outer = self.means[[0, -1]]
+            means = self.means if np.isnan(outer).any() else outer
+            ends = distribution.quantile(probability, means, self.weights)
             low, high = np.fmin.reduce(ends), np.fmax.reduce(ends)
             if distribution.lattice is not None:
                 return self._lattice_search(low, high, distribution.lattice, probability)
