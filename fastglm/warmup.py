@@ -13,6 +13,7 @@ from fastglm.families import FAMILIES, LINKS, Family, NegativeBinomial, Quasi, T
 from fastglm.families.members import QUASI_VARIANCES, TWEEDIE_SPECIAL
 from fastglm.kernels.jit import RowBlock
 from fastglm.model import GLM
+from fastglm.responses.multinomial import MNLogit
 
 __all__ = ["every_family", "every_row_block", "warm_up"]
 
@@ -95,9 +96,15 @@ def _use_alpha() -> None:
     assert GLM(counts, X, NegativeBinomial()).fit().converged
 
 
+def _use_categories() -> None:
+    _, X = _columns(FEW_ROWS)
+    assert MNLogit(np.arange(FEW_ROWS) ** 2 % 3, X).fit().converged
+
+
 #: What calls the compiled functions that are no row blocks, by what they do.
 _USES: dict[str, Callable[[], None]] = {
     "solver": lambda: _use_fit(FEW_ROWS),
     "parallel loop": lambda: _use_fit(MANY_ROWS),
     "overdispersion": _use_alpha,
+    "several predictors": _use_categories,
 }
