@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastglm.design.arrays import design_from_array
-from fastglm.design.frames import is_frame
+from fastglm.design.frames import Column, Frame, is_frame
 from fastglm.design.missing import missing_design_rows, rows_text
 from fastglm.design.parts import Design
 from fastglm.design.recipe import FrameDesign, Recipe
@@ -53,6 +53,10 @@ class ModelRows:
         Rows left out because of missing values.
     missing : dict of str to int
         Missing values by column.
+    frame : data frame or None
+        That the formula was read on.
+    frame_rows : ndarray of bool, shape (rows of the frame,), or None
+        Those that the n rows are; None for all.
     """
 
     design: Design
@@ -70,6 +74,8 @@ class ModelRows:
     index: Any = None
     n_dropped: int = 0
     missing: Mapping[str, int] = field(default_factory=dict)
+    frame: Any = None
+    frame_rows: np.ndarray | None = None
 
     @property
     def n_rows(self) -> int:
@@ -104,6 +110,10 @@ class ModelRows:
             return None if values is None else values[keep]
 
         response = self.response[keep]
+        frame_rows = keep
+        if self.frame_rows is not None:
+            frame_rows = self.frame_rows.copy()
+            frame_rows[self.frame_rows] = keep
         return replace(
             self,
             design=take_rows(self.design, keep),
@@ -114,6 +124,31 @@ class ModelRows:
             frequencies=kept(self.frequencies),
             offset=kept(self.offset),
             index=kept(self.index),
+            frame_rows=frame_rows,
+        )
+
+    def frame_column(self, name: str) -> Column:
+        """A column of the frame, for the n rows.
+
+        Raises
+        ------
+        ColumnNotFoundError
+            If the frame has no such column.
+        ModelError
+            If the model was not given as a formula and a frame.
+        """
+        if self.frame is None:
+            raise ModelError(
+                "the model was given as arrays, which have no columns by name: this needs a model "
+                "from a formula and a data frame."
+            )
+        column = Frame(self.frame).column(name)
+        if self.frame_rows is None:
+            return column
+        return (
+            column[self.frame_rows]
+            if isinstance(column, np.ndarray)
+            else column.take(self.frame_rows)
         )
 
 
@@ -386,6 +421,8 @@ def rows_from_formula(
         index=_kept_index(frame, built),
         n_dropped=built.n_dropped,
         missing=built.missing,
+        frame=frame,
+        frame_rows=built.rows,
     )
 
 

@@ -184,7 +184,7 @@ def _negative_binomial(size: float) -> ResponseDistribution:
         guess = special.nbdtrik(probability, size, size / (size + mu))
         return _count_quantile(np.nan_to_num(guess), lambda k: count_tails(k, mu), probability)
 
-    return ResponseDistribution(tails, quantile, lambda weight: np.ones_like(weight))
+    return ResponseDistribution(tails, quantile, np.ones_like)
 
 
 def _gamma(dispersion: float) -> ResponseDistribution:
