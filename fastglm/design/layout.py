@@ -98,6 +98,7 @@ class Layout:
 
     Attributes
     ----------
+    design : Design
     context : ndarray of int64
         Table of sizes and addresses (`fastglm.kernels.context`); fits work on copies of it.
     transform : tuple of ndarray
@@ -108,6 +109,7 @@ class Layout:
         Sizes: rows, dense sweep columns, sweep columns, model columns.
     """
 
+    design: Design
     context: np.ndarray
     transform: Transform
     dense_owner: np.ndarray
@@ -163,6 +165,7 @@ def lay_out(
     order = list(chain(*dense_parts, *coded_parts, *sparse_parts))
     transform = _reordered(design.transform, order, first)
     return Layout(
+        design=design,
         context=context,
         transform=transform,
         dense_owner=_owners(transform, n_dense),

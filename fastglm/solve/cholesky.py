@@ -94,3 +94,9 @@ def invert(factor, scale, pivot, inverse, work):
             value = dot(work[j, j:], work[k, j:], p - j) * scale[j] * scale[k]
             inverse[j, k] = value
             inverse[k, j] = value
+
+
+@entry
+def solve_factored(factor, scale, pivot, right, result):
+    """`solve`, for Python."""
+    solve(factor, scale, pivot, right, result)

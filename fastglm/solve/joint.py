@@ -18,14 +18,19 @@ from fastglm.kernels.jit import RowBlock, entry
 from fastglm.kernels.joint import joint_kernel
 from fastglm.solve.cholesky import factorize, invert
 from fastglm.solve.cholesky import solve as solve_factored
-from fastglm.solve.fit import SolverOptions, count_chunks
+from fastglm.solve.run import SolverOptions, count_chunks
+from fastglm.solve.scaling import sample_blocks
 from fastglm.solve.threads import launch
 
-__all__ = ["JointSolution", "JointSums", "JointSystem", "maximize", "sweep_matrix"]
+__all__ = ["JointSolution", "JointSums", "JointSystem", "maximize", "sweep_matrix", "warm_start"]
 
 #: A negative second derivative below this share of the diagonal is as good as none.
 RANK_TOLERANCE = 1e-12
 SHORTEST_STEP = 2.0**-30
+#: A sample of the rows is fitted first where it has this many rows or more.
+SAMPLE_FROM = 1024
+SAMPLE_SHARE = 32
+SAMPLE_ROWS_PER_PARAMETER = 64
 #: A rise of the log-likelihood by less than this share of it is rounding.
 ROUNDING = 1e-13
 
@@ -104,6 +109,7 @@ class JointSystem:
     ):
         n_predictors, q = len(maps), layout.n_sweep
         self.maps = list(maps)
+        self._layout = layout
         self.n_threads = n_threads
         n_padded = -(-layout.n_dense // TILE) * TILE
         self._order = max(q, n_padded)
@@ -122,7 +128,7 @@ class JointSystem:
         self._contexts[:, slots.PARAMETERS] = parameters.ctypes.data
         for k in range(n_predictors):
             self._contexts[k, slots.BETA] = self._beta[k].ctypes.data
-        self._kept_alive = (layout, ones, zeros, parameters, extra, offsets)
+        self._kept_alive = (ones, zeros, parameters, extra, offsets)
         self._table = np.zeros(table_of.TABLE_SIZE, dtype=np.int64)
         self._table[table_of.CONTEXTS] = self._contexts.ctypes.data
         self._table[table_of.N_PREDICTORS] = n_predictors
@@ -137,6 +143,19 @@ class JointSystem:
     def n_params(self) -> int:
         """Number of coefficients, m."""
         return self.maps[0].shape[1]
+
+    def visit(self, rows: int | None) -> None:
+        """Let sweeps visit about that many rows in evenly spaced blocks; None is every row."""
+        step, n_blocks = sample_blocks(self._layout, self._layout.n_rows if rows is None else rows)
+        self._contexts[:, slots.BLOCK_STEP] = step
+        self._contexts[:, slots.N_BLOCKS] = n_blocks
+
+    def sample_rows(self) -> int:
+        """Rows of a sample that is worth fitting first, 0 if none is."""
+        rows = max(self._layout.n_rows // SAMPLE_SHARE, SAMPLE_ROWS_PER_PARAMETER * self.n_params)
+        return (
+            rows if rows * SAMPLE_SHARE // 4 <= self._layout.n_rows and rows >= SAMPLE_FROM else 0
+        )
 
     def sweep(self, params: np.ndarray, information: bool = True) -> JointSums:
         """One pass over the rows at (m,) coefficients."""
@@ -229,6 +248,27 @@ def _climbing_step(sums: JointSums) -> np.ndarray:
     values, vectors = np.linalg.eigh(sums.information * scale * scale[:, None])
     positive = np.maximum(np.abs(values), 1e-4 * np.abs(values).max())
     return scale * (vectors @ ((vectors.T @ (scale * sums.score)) / positive))
+
+
+def warm_start(system: JointSystem, start: np.ndarray, options: SolverOptions) -> np.ndarray:
+    """Coefficients of a sample of the rows where there are many, else `start`.
+
+    A sample may lack what keeps estimates finite: its coefficients are taken only if they are
+    better than `start` for all rows.
+    """
+    rows = system.sample_rows()
+    if not rows:
+        return start
+    system.visit(rows)
+    quick = SolverOptions(tol=1e-4, max_iter=15, n_threads=options.n_threads)
+    found = maximize(system, start, quick)
+    system.visit(None)
+    if found.status != Status.CONVERGED:
+        return start
+    here, there = (
+        system.sweep(params, information=False).log_likelihood for params in (start, found.params)
+    )
+    return found.params if there > here else start
 
 
 def maximize(

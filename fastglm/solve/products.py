@@ -18,8 +18,8 @@ from fastglm.kernels.block import TILE
 from fastglm.kernels.context import MEAT, N_SUMS, SUM_OUTSIDE, WITH_GRAM
 from fastglm.kernels.quadratic import quadratic_stage
 from fastglm.kernels.sandwich import group_scores_kernel, score_products_kernel
-from fastglm.solve.fit import count_chunks
 from fastglm.solve.rows import in_tiles, to_sweep_columns
+from fastglm.solve.run import count_chunks
 from fastglm.solve.scaling import Scaling, find_scaling
 from fastglm.solve.threads import launch
 
@@ -74,11 +74,22 @@ class Standard:
         """Standardised coefficients from each column of a (p, k) matrix of coefficients."""
         return np.column_stack([self.scaling.from_params(c, self.layout) for c in columns.T])
 
+    def scores(self, sweep_scores: np.ndarray) -> np.ndarray:
+        """Scores of the standardised model columns, (m, p), from those of the sweep's, (m, q)."""
+        return (_transform(self.layout).T @ sweep_scores.T).T
+
+    def to_params(self, theta: np.ndarray) -> np.ndarray:
+        """Coefficients from standardised ones, (m, p) each."""
+        return theta @ self._back().T
+
     def columns(self, model_columns: np.ndarray) -> np.ndarray:
         """Standardised columns from the model's, (m, p)."""
+        return model_columns @ self._back()
+
+    def _back(self) -> np.ndarray:
+        """The (p, p) matrix from standardised coefficients to coefficients."""
         unit = np.eye(self.layout.n_columns)
-        back = np.column_stack([self.scaling.to_params(c, self.layout) for c in unit])
-        return model_columns @ back
+        return np.column_stack([self.scaling.to_params(c, self.layout) for c in unit])
 
 
 def standard_columns(layout: Layout, shifted: bool) -> Standard:
@@ -188,7 +199,7 @@ def score_products(
     return _products(run, layout, n_threads)
 
 
-def _products(run: _Pass, layout: Layout, n_threads: int) -> Products:
+def _products(run: Pass, layout: Layout, n_threads: int) -> Products:
     q = layout.n_sweep
     order = max(q, -(-layout.n_dense // TILE) * TILE)
     size = order * order + q + N_SUMS

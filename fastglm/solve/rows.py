@@ -13,7 +13,7 @@ from fastglm.kernels.block import TILE
 from fastglm.kernels.planes import LOG_LIKELIHOOD
 from fastglm.kernels.quadratic import quadratic_stage
 from fastglm.kernels.rows import rows_kernel
-from fastglm.solve.fit import count_chunks
+from fastglm.solve.run import count_chunks
 from fastglm.solve.threads import launch
 
 __all__ = ["evaluate_rows", "in_tiles", "to_sweep_columns"]

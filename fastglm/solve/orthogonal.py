@@ -1,0 +1,224 @@
+"""Ill-conditioned designs: a factor from a streamed QR, and iterative refinement.
+
+A Gram matrix squares the condition of its design, so that its factor cannot tell a column that is
+nearly a combination of others from one that is. The triangle of a QR factorisation can. Blocks of
+rows are factored one after another, each stacked below the triangle so far (the sequential
+tall-skinny QR of Demmel, Grigori, Hoemmen & Langou, 2012), so that memory does not grow with n. The
+step then solves the seminormal equations R'R step = score, which is as good as the score: for a
+linear model that is summed in twice the working precision (Björck, 1996, *Numerical Methods for
+Least Squares Problems*, section 2.9).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastglm.design.rows import take_rows
+from fastglm.errors import Status
+from fastglm.families import Family
+from fastglm.families.links import Identity
+from fastglm.kernels import context as slots
+from fastglm.kernels.planes import WEIGHT
+from fastglm.kernels.precise import precise_score_kernel
+from fastglm.kernels.sweep import sweep_kernel
+from fastglm.solve import state as at
+from fastglm.solve.cholesky import solve_factored
+from fastglm.solve.newton import step
+from fastglm.solve.rows import evaluate_rows
+from fastglm.solve.run import Run, SolverOptions
+from fastglm.solve.threads import launch
+
+__all__ = ["is_ill_conditioned", "refine_linear", "refine_with_qr"]
+
+#: Pivots (shares of unexplained variation) below this make a Gram matrix's factor doubtful.
+DOUBTFUL_PIVOT = 1e-7
+#: R's own tolerance, of norms: a column whose part outside the span of earlier ones is smaller
+#: than this share of it is aliased.
+ALIASED_NORM = 1e-11
+#: Values of one block that is written out and factored.
+BLOCK_VALUES = 2_000_000
+#: Linear models with this many values are always refined, it takes so little.
+SMALL_VALUES = 20_000
+REFINABLE_PIVOT = 1e-4
+MAX_REFINEMENTS = 8
+
+
+def is_ill_conditioned(run: Run) -> bool:
+    """Whether the run's Gram matrix cannot be trusted to tell its columns apart."""
+    pivot, scale = run.vectors[at.PIVOT], run.vectors[at.COLUMN_SCALE]
+    # A column of zeros is aliased beyond doubt, and has no scale.
+    return bool(np.any((pivot < DOUBTFUL_PIVOT) & (scale > 0.0)))
+
+
+def refine_with_qr(run: Run, family: Family, options: SolverOptions) -> None:
+    """Newton steps with the triangle of a QR factorisation, from where the run stands.
+
+    Decides again which columns are aliased.
+    """
+    linear = isinstance(family.link, Identity) and family.name == "gaussian"
+    theta = np.where(np.isfinite(run.vectors[at.THETA]), run.vectors[at.THETA], 0.0)
+    run.start_from(theta)
+    state = run.state
+    state[at.TOLERANCE], state[at.MAX_ITERATIONS] = options.tol, np.inf
+    matrices = (run.gram, run.factor, run.work)
+    for refinement in range(MAX_REFINEMENTS):
+        if refinement == 0 or not linear:
+            _factor_with_qr(run, family, options)
+        run.context[slots.MODE] = 0
+        state[at.FROZEN] = np.inf
+        state[at.N_SECANTS] = 0.0
+        launch(sweep_kernel, run.context, run.n_chunks, options.n_threads)
+        step(run.context, run.layout.transform, state, run.vectors, matrices)
+        if state[at.STATUS] != Status.RUNNING:
+            return
+        if state[at.STEP_LENGTH] == 1.0 and _is_done(state, options.tol):
+            break
+    within = 0.5 * state[at.DECREMENT] <= options.tol * (abs(state[at.DEVIANCE]) + 0.1)
+    state[at.STATUS] = Status.CONVERGED if within else Status.MAX_ITERATIONS
+    run.vectors[at.THETA] = run.vectors[at.CANDIDATE]
+
+
+def _is_done(state: np.ndarray, tol: float) -> bool:
+    bound = abs(state[at.DEVIANCE]) + 0.1
+    small = 0.5 * state[at.DECREMENT] <= tol * tol * bound
+    close = 0.5 * state[at.DECREMENT] <= tol * bound
+    return bool(small or (close and state[at.DECREMENT] > 0.5 * state[at.LAST_DECREMENT]))
+
+
+def _factor_with_qr(run: Run, family: Family, options: SolverOptions) -> None:
+    """Put the triangle of the weighted, standardised design where the solver looks for a factor."""
+    params = run.scaling.to_params(run.vectors[at.THETA], run.layout)
+    (weight,) = evaluate_rows(run.layout, family, params, (WEIGHT,), n_threads=options.n_threads)
+    triangle = _streamed_triangle(run, np.sqrt(weight))
+    norms = np.sqrt(np.einsum("ij,ij->j", triangle, triangle))
+    scale = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0.0)
+    factor, pivot = _eliminate(triangle * scale)
+    run.factor[:] = factor
+    run.vectors[at.COLUMN_SCALE] = scale
+    run.vectors[at.PIVOT] = pivot
+    run.state[at.N_ALIASED] = np.count_nonzero(pivot == 0.0)
+    run.state[at.FACTOR_SCALE] = 1.0
+
+
+def _streamed_triangle(run: Run, root_weight: np.ndarray) -> np.ndarray:
+    """R of the QR factorisation of the standardised design times root_weight, (p, p)."""
+    layout = run.layout
+    n, p = layout.n_rows, layout.n_columns
+    rows = max(p, BLOCK_VALUES // p)
+    triangle = np.zeros((0, p))
+    for first in range(0, n, rows):
+        last = min(first + rows, n)
+        block = standardized_rows(run, np.arange(first, last)) * root_weight[first:last, None]
+        triangle = np.linalg.qr(np.vstack([triangle, block]), mode="r")
+    return np.vstack([triangle, np.zeros((max(0, p - len(triangle)), p))])
+
+
+def standardized_rows(run: Run, rows: np.ndarray) -> np.ndarray:
+    """Some rows of the design, written out and standardised, (len(rows), p)."""
+    layout, scaling = run.layout, run.scaling
+    columns = take_rows(layout.design, rows).to_dense()
+    owned = np.flatnonzero(layout.dense_owner >= 0)
+    owner = layout.dense_owner[owned]
+    columns[:, owner] = (columns[:, owner] - scaling.shift[owned]) * scaling.scale[owned]
+    return columns
+
+
+def _eliminate(triangle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lower factor and pivots of columns of unit norm, taken from left to right.
+
+    An aliased column must not enter the basis, where its rounding errors would stand for a
+    direction; so the columns are orthogonalised one by one (twice is enough: Kahan and Parlett).
+    """
+    p = triangle.shape[1]
+    basis = np.zeros((p, p))
+    factor, pivot = np.zeros((p, p)), np.zeros(p)
+    for j in range(p):
+        rest = triangle[:, j].copy()
+        for _ in range(2):
+            inside = basis[:, :j].T @ rest
+            factor[j, :j] += inside
+            rest -= basis[:, :j] @ inside
+        norm = np.linalg.norm(rest)
+        if norm > ALIASED_NORM:
+            basis[:, j] = rest / norm
+            factor[j, j] = norm
+            pivot[j] = norm**2
+        else:
+            factor[j, :j] = 0.0
+    return factor, pivot
+
+
+def refine_linear(run: Run, family: Family, options: SolverOptions) -> np.ndarray | None:
+    """Coefficients of a linear model, refined with scores in twice the working precision.
+
+    Returns
+    -------
+    ndarray, shape (p,), or None
+        Coefficients of the columns as they came, 0 where aliased; None where refining is not
+        worth its time, or the model is not linear.
+    """
+    if not (isinstance(family.link, Identity) and family.name == "gaussian"):
+        return None
+    pivot = run.vectors[at.PIVOT]
+    is_small = run.layout.n_rows * run.layout.n_sweep <= SMALL_VALUES
+    if not is_small and pivot.min(initial=1.0, where=pivot > 0.0) > REFINABLE_PIVOT:
+        return None
+    theta = run.vectors[at.THETA].astype(np.longdouble)
+    correction = np.empty(theta.size)
+    last = np.inf
+    for _ in range(MAX_REFINEMENTS):
+        score = _precise_score(run, theta, options)
+        solve_factored(
+            run.factor, run.vectors[at.COLUMN_SCALE], pivot, score.astype(np.float64), correction
+        )
+        size = np.max(np.abs(correction * np.sqrt(np.maximum(pivot, 1e-300))), initial=0.0)
+        if not size < 0.5 * last:
+            break
+        theta += correction
+        last = size
+    run.vectors[at.THETA] = theta
+    return _unscaled(run, theta)
+
+
+def _precise_score(run: Run, theta: np.ndarray, options: SolverOptions) -> np.ndarray:
+    """X'W(y - X theta) of the model's standardised columns, in extended precision."""
+    layout, scaling = run.layout, run.scaling
+    start, index, value = layout.transform
+    sweep = theta
+    if start.size:
+        owner = np.repeat(np.arange(theta.size), np.diff(start))
+        sweep = np.zeros(layout.n_sweep, dtype=np.longdouble)
+        np.add.at(sweep, index, value * theta[owner])
+    high = sweep.astype(np.float64)
+    pairs = np.column_stack([high, (sweep - high).astype(np.float64)])
+    partials = np.empty((run.n_chunks, layout.n_sweep, 2))
+    raw = np.zeros(layout.n_dense), np.ones(layout.n_dense)
+    standard = np.concatenate([scaling.shift, scaling.scale])
+    context = run.context.copy()
+    context[slots.SHIFT] = raw[0].ctypes.data
+    context[slots.SCALE] = raw[1].ctypes.data
+    context[slots.OUTPUT] = standard.ctypes.data
+    context[slots.BETA] = pairs.ctypes.data
+    context[slots.PARTIALS] = partials.ctypes.data
+    launch(precise_score_kernel, context, run.n_chunks, options.n_threads)
+    score = partials.astype(np.longdouble).sum(axis=(0, 2))
+    if not start.size:
+        return score
+    model = np.zeros(theta.size, dtype=np.longdouble)
+    np.add.at(model, owner, value * score[index])
+    return model
+
+
+def _unscaled(run: Run, theta: np.ndarray) -> np.ndarray:
+    """`Scaling.to_params` in extended precision: the intercept is a difference of large sums."""
+    layout, scaling = run.layout, run.scaling
+    params = theta.copy()
+    owned = np.flatnonzero(layout.dense_owner >= 0)
+    owned = owned[owned != scaling.constant]
+    owner = layout.dense_owner[owned]
+    params[owner] = theta[owner] * scaling.scale[owned]
+    if scaling.constant >= 0:
+        intercept = layout.dense_owner[scaling.constant]
+        moved = scaling.shift[owned].astype(np.longdouble) @ params[owner]
+        params[intercept] = (theta[intercept] - moved) * scaling.scale[scaling.constant]
+    return params.astype(np.float64)

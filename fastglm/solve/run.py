@@ -1,0 +1,142 @@
+"""One run of the solver: its arrays, where it starts, and the loop of sweeps and steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastglm.design.layout import Layout
+from fastglm.errors import Status
+from fastglm.families import Family
+from fastglm.kernels import context as slots
+from fastglm.kernels.block import TILE
+from fastglm.kernels.context import FROM_RESPONSE, N_SUMS, WITH_GRAM
+from fastglm.kernels.sweep import sweep_kernel
+from fastglm.solve import state as at
+from fastglm.solve.newton import iterate, step
+from fastglm.solve.scaling import Scaling
+from fastglm.solve.state import N_VECTORS, STATE_SIZE
+from fastglm.solve.threads import launch
+
+__all__ = ["Progress", "Run", "SolverOptions", "count_chunks"]
+
+#: Called after each sweep with the number of sweeps so far and the deviance.
+Progress = Callable[[int, float], None]
+
+#: Values of X in a chunk: less would not repay handing it to a thread.
+CHUNK_VALUES = 65_536
+MAX_CHUNKS = 128
+#: Bytes that all partial sums together may take, short of the four chunks that there are at least.
+PARTIAL_BYTES = 32_000_000
+MAX_FROZEN_SWEEPS = 8
+
+
+@dataclass(frozen=True)
+class SolverOptions:
+    """What the caller chose about the solver; see `fastglm.GLM.fit`."""
+
+    tol: float = 1e-8
+    max_iter: int = 50
+    n_threads: int = 1
+    progress: Progress | None = None
+
+
+class Run:
+    """The arrays of one fit: a copy of the layout's table, and what the solver reads and writes."""
+
+    def __init__(self, layout: Layout, scaling: Scaling, family: Family, binary: bool):
+        p, q = layout.n_columns, layout.n_sweep
+        n_padded = -(-layout.n_dense // TILE) * TILE
+        order = max(q, n_padded)
+        size = order * order + q + N_SUMS
+        self.layout = layout
+        self.n_chunks = count_chunks(layout, 8 * size)
+        self.partials = np.empty((self.n_chunks, size))
+        self.beta = np.zeros(max(q, n_padded))
+        self.parameters = np.array([family.parameter, 1.0, family.link.parameter])
+        self.scaling = scaling
+        self.state = np.zeros(STATE_SIZE)
+        self.vectors = np.zeros((N_VECTORS, p))
+        self.gram = np.empty((p, p))
+        self.factor = np.zeros((p, p))
+        self.work = np.empty((q, p) if layout.transform[0].size else (0, p))
+        context = layout.context.copy()
+        context[slots.N_CHUNKS] = self.n_chunks
+        context[slots.PARTIALS] = self.partials.ctypes.data
+        context[slots.BETA] = self.beta.ctypes.data
+        context[slots.PARAMETERS] = self.parameters.ctypes.data
+        context[slots.SHIFT] = scaling.shift.ctypes.data
+        context[slots.SCALE] = scaling.scale.ctypes.data
+        context[slots.CONSTANT] = scaling.constant
+        context[slots.FORWARD_ROWS] = family.link.forward_rows.address
+        context[slots.INVERSE_ROWS] = family.link.inverse_rows.address
+        context[slots.START_ROWS] = family.start_rows.address
+        context[slots.RESPOND_ROWS] = family.respond_rows_for(binary).address
+        self.context = context
+
+    def start_from_response(self, safe: np.ndarray | None) -> None:
+        """The first sweep takes its linear predictor from the response; `safe` is the way back."""
+        self._reset(safe)
+        self.context[slots.MODE] = WITH_GRAM | FROM_RESPONSE
+
+    def start_from(self, theta: np.ndarray) -> None:
+        """The first sweep evaluates these coefficients."""
+        self._reset(theta)
+        self.vectors[at.CANDIDATE] = theta
+        start, index, value = self.layout.transform
+        if start.size:
+            owner = np.repeat(np.arange(theta.size), np.diff(start))
+            self.beta[:] = np.bincount(index, value * theta[owner], minlength=self.beta.size)
+        else:
+            self.beta[: theta.size] = theta
+        self.context[slots.MODE] = WITH_GRAM
+
+    def freeze(self, sample: Run, share: float) -> None:
+        """Begin with the factor of a sample that holds this share of the rows."""
+        self.factor[:] = sample.factor
+        self.vectors[at.COLUMN_SCALE] = sample.vectors[at.COLUMN_SCALE]
+        self.vectors[at.PIVOT] = sample.vectors[at.PIVOT]
+        self.state[at.FACTOR_SCALE] = share
+        self.state[at.FROZEN] = MAX_FROZEN_SWEEPS
+        self.context[slots.MODE] = 0
+
+    def _reset(self, theta: np.ndarray | None) -> None:
+        self.state[:] = 0.0
+        self.state[at.DEVIANCE] = math.inf
+        self.state[at.DECREMENT] = math.inf
+        self.state[at.STEP_LENGTH] = 1.0
+        # Nothing of a start that was given up may stay.
+        self.vectors[:] = 0.0
+        if theta is not None:
+            self.vectors[at.THETA] = theta
+
+    def run(self, options: SolverOptions, on_trial: bool = False) -> None:
+        """Sweeps and steps until the status is no longer RUNNING, or a start on trial fails.
+
+        It has failed once a step must be shortened: Newton's method is far from its optimum.
+        """
+        state, context = self.state, self.context
+        state[at.TOLERANCE] = options.tol
+        state[at.MAX_ITERATIONS] = options.max_iter
+        matrices = (self.gram, self.factor, self.work)
+        if self.n_chunks == 1:
+            iterate(
+                sweep_kernel.address, context, self.layout.transform, state, self.vectors, matrices
+            )
+            return
+        while state[at.STATUS] == Status.RUNNING:
+            launch(sweep_kernel, context, self.n_chunks, options.n_threads)
+            step(context, self.layout.transform, state, self.vectors, matrices)
+            if options.progress is not None:
+                options.progress(int(state[at.N_SWEEPS]), float(state[at.DEVIANCE]))
+            if on_trial and state[at.STEP_LENGTH] < 1.0:
+                return
+
+
+def count_chunks(layout: Layout, partial_bytes: int = 1) -> int:
+    """Chunks of rows: from the size of the data alone, so that sums never depend on threads."""
+    wanted = min(MAX_CHUNKS, layout.n_rows * layout.n_sweep // CHUNK_VALUES)
+    return max(1, min(wanted, max(4, PARTIAL_BYTES // partial_bytes)))
