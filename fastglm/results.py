@@ -17,6 +17,7 @@ from fastglm.design.recipe import Recipe
 from fastglm.errors import DataError, ModelError, Status
 from fastglm.families import Family
 from fastglm.inference.family_parameters import FamilyParameters
+from fastglm.inference.penalized import PenalizedQuestions
 from fastglm.inference.prediction import predict
 from fastglm.inference.questions import Questions
 from fastglm.inference.row_questions import RowQuestions
@@ -37,7 +38,7 @@ LAZY_NUMBERS = ("null_deviance", "llf", "llnull")
 
 
 @dataclass(frozen=True, eq=False)
-class Results(FamilyParameters, Questions, RowQuestions):
+class Results(FamilyParameters, Questions, RowQuestions, PenalizedQuestions):
     """One fitted model.
 
     Labelled pandas objects where pandas objects came in, NumPy arrays in the order of `names`

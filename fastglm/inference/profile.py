@@ -85,10 +85,14 @@ class CoefficientProfile:
         _, deviance, status = refit(results, layout, self.start + self.slope * distance, tol=1e-12)
         return deviance if status == Status.CONVERGED else math.inf
 
+    def rise(self, value: float) -> float:
+        """Rise of the deviance over the dispersion with the coefficient held."""
+        return (self.deviance(value) - self.results.deviance) / self.results.scale
+
     def signed_root(self, value: float) -> float:
         """Root of the rise of the deviance over the dispersion, negative below the estimate."""
         distance = value - self.results.estimates[self.column]
-        rise = (self.deviance(value) - self.results.deviance) / self.results.scale
+        rise = self.rise(value)
         root = math.sqrt(max(rise, 0.0)) if math.isfinite(rise) else BEYOND
         return math.copysign(root, distance)
 
@@ -130,8 +134,13 @@ def profile_intervals(results: Results, alpha: float) -> np.ndarray:
     if not 0.0 < alpha < 1.0:
         raise ModelError(f"alpha must be between 0 and 1, not {alpha!r}")
     root = float(special.ndtri(1.0 - alpha / 2.0))
+    profile_of = CoefficientProfile
+    if results.bias_reduction != "none":
+        from fastglm.inference.penalized import PenalizedProfile
+
+        profile_of = PenalizedProfile
     limits = np.full((len(results.names), 2), np.nan)
     for column in np.flatnonzero(~np.isnan(results.estimates)):
-        profile = CoefficientProfile(results, int(column))
+        profile = profile_of(results, int(column))
         limits[column] = profile.end(-root), profile.end(root)
     return limits

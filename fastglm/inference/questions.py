@@ -84,7 +84,8 @@ class Questions:
             "wald" is the estimate and so many standard errors, of the covariance of this fit.
             "profile" is where the deviance of the best model with that coefficient rises by the
             chi-squared quantile times the dispersion, as R's ``confint``; it takes refits, does
-            not use the covariance, and can be infinite.
+            not use the covariance, and can be infinite. With ``bias_reduction="firth"`` it is the
+            deviance less the penalty (`penalized_llf`), as R's package logistf.
 
         Raises
         ------
