@@ -297,6 +297,18 @@ def _jackknife(results: Results) -> Covariance:
     return Covariance(factor * _sandwich(results, products.standard, meat), results.df_resid)
 
 
+def _bootstrap(
+    results: Results,
+    *,
+    n_replicates: int = 1000,
+    seed: int = 0,
+    kind: str = "pairs",
+    groups: Any = None,
+) -> Covariance:
+    replicates = results.bootstrap(n_replicates, seed, kind, groups)
+    return Covariance(replicates.cov_params(), results.df_resid)
+
+
 #: Every covariance by name. Options are keyword arguments with defaults.
 COVARIANCES: dict[str, Callable[..., Covariance]] = {
     "nonrobust": _nonrobust,
@@ -308,4 +320,5 @@ COVARIANCES: dict[str, Callable[..., Covariance]] = {
     "cluster": _cluster,
     "HAC": _hac,
     "jackknife": _jackknife,
+    "bootstrap": _bootstrap,
 }

@@ -28,7 +28,7 @@ Solver = Callable[[np.ndarray], np.ndarray]
 #: Replicates that read a block of rows while it is in cache.
 TILE_REPLICATES = 16
 #: Bound on the error that is left of an estimate, in its standard errors.
-TOLERANCE = 1e-5
+TOLERANCE = 5e-6
 MAX_PASSES = 12
 #: Steps that shrink by less than this do not lead to the optimum fast enough.
 SLOWEST_GAIN = 0.3

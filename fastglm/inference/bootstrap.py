@@ -1,0 +1,273 @@
+"""The bootstrap: estimates of many resampled data sets.
+
+Efron & Tibshirani (1993), *An Introduction to the Bootstrap*; Cameron, Gelbach & Miller (2008),
+*Review of Economics and Statistics* 90, for groups drawn as a whole.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastglm.design.layout import Layout, lay_out
+from fastglm.design.parts import Coded, Dense, Design
+from fastglm.errors import ConvergenceWarning, ModelError, Status
+from fastglm.inference.covariance import group_codes
+from fastglm.inference.simulate import draw_responses
+from fastglm.inference.submodels import refit
+from fastglm.kernels import planes
+from fastglm.solve.replicates import draw_counts, replicate_estimates
+
+if TYPE_CHECKING:
+    from fastglm.results import Results
+
+__all__ = ["Bootstrap", "bootstrap"]
+
+#: Draws of all replicates that are kept at a time.
+BATCH_COUNTS = 32_000_000
+#: A value that fewer rows have than this may be missing from a sample (with probability e**-40).
+RARE_ROWS = 40
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Bootstrap:
+    """Estimates of resampled data.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Names of the p coefficients.
+    estimates : ndarray, shape (p,)
+        Of the data themselves.
+    replicates : ndarray, shape (B, p)
+        Of the samples; NaN in all of a row where a sample has no estimates.
+    kind : {"pairs", "cluster", "parametric"}
+    seed : int
+    n_failed : int
+        Samples without estimates: separated, or with a column that tells nothing.
+    """
+
+    names: tuple[str, ...]
+    estimates: np.ndarray
+    replicates: np.ndarray
+    kind: str
+    seed: int
+    n_failed: int
+
+    @property
+    def _usable(self) -> np.ndarray:
+        kept = ~np.isnan(self.estimates)
+        usable = self.replicates[~np.isnan(self.replicates[:, kept]).any(axis=1)]
+        if len(usable) < 2:
+            raise ModelError("fewer than two of the samples have estimates.")
+        return usable
+
+    def cov_params(self) -> np.ndarray:
+        """Covariance of the replicates, (p, p)."""
+        away = self._usable - self._usable.mean(axis=0)
+        return away.T @ away / (len(away) - 1.0)
+
+    @property
+    def bse(self) -> np.ndarray:
+        """Standard deviations of the replicates, (p,)."""
+        return np.sqrt(np.diag(self.cov_params()))
+
+    @property
+    def bias(self) -> np.ndarray:
+        """Mean of the replicates less the estimates, (p,)."""
+        return self._usable.mean(axis=0) - self.estimates
+
+    def conf_int(self, alpha: float = 0.05, method: str = "percentile") -> np.ndarray:
+        """Intervals at level 1 - alpha, (p, 2).
+
+        Parameters
+        ----------
+        alpha : float, default 0.05
+        method : {"percentile", "basic"}, default "percentile"
+            Quantiles of the replicates, or those reflected at the estimate.
+
+        Raises
+        ------
+        ModelError
+            If `alpha` is not between 0 and 1, or there is no such method.
+        """
+        if not 0.0 < alpha < 1.0:
+            raise ModelError(f"alpha must be between 0 and 1, not {alpha!r}")
+        low, high = np.quantile(self._usable, [alpha / 2.0, 1.0 - alpha / 2.0], axis=0)
+        if method == "basic":
+            low, high = 2.0 * self.estimates - high, 2.0 * self.estimates - low
+        elif method != "percentile":
+            raise ModelError(f'method must be "percentile" or "basic", not {method!r}')
+        return np.column_stack([low, high])
+
+    def summary_frame(self, alpha: float = 0.05) -> Any:
+        """Estimates, biases, standard errors and percentile intervals as a pandas DataFrame."""
+        import pandas as pd
+
+        low, high = self.conf_int(alpha).T
+        columns = {
+            "coef": self.estimates,
+            "bias": self.bias,
+            "std err": self.bse,
+            f"[{alpha / 2:.3g}": low,
+            f"{1 - alpha / 2:.3g}]": high,
+        }
+        return pd.DataFrame(columns, index=list(self.names))
+
+    def __repr__(self) -> str:
+        return f"<Bootstrap: {len(self.replicates)} replicates ({self.kind}), seed {self.seed}>"
+
+
+def bootstrap(
+    results: Results,
+    n_replicates: int,
+    seed: int,
+    kind: str,
+    groups: Any,
+    progress: Progress | None,
+) -> Bootstrap:
+    """Replicates of a fit; see `Results.bootstrap`."""
+    if kind not in ("pairs", "parametric"):
+        raise ModelError(f'kind must be "pairs" or "parametric", not {kind!r}')
+    if groups is not None and kind == "parametric":
+        raise ModelError("groups are drawn as a whole from the data: leave out kind=.")
+    if not isinstance(n_replicates, int | np.integer) or n_replicates < 2:
+        raise ModelError(f"n_replicates must be a whole number from 2 on, not {n_replicates!r}")
+    seeds = np.random.SeedSequence(seed).generate_state(int(n_replicates), np.uint64)
+    if kind == "parametric":
+        replicates = _parametric(results, seeds, progress)
+    else:
+        kind = "pairs" if groups is None else "cluster"
+        replicates = _resampled(results, seeds, groups, progress)
+    kept = ~np.isnan(results.estimates)
+    failed = np.isnan(replicates[:, kept]).any(axis=1)
+    replicates[failed] = np.nan
+    if failed.any():
+        warnings.warn(
+            f"{failed.sum()} of {n_replicates} samples have no estimates, because they are "
+            "separated or a column tells nothing in them; they are left out.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+    return Bootstrap(results.names, results.estimates, replicates, kind, seed, int(failed.sum()))
+
+
+# -- rows or groups drawn with replacement
+
+
+def _resampled(
+    results: Results, seeds: np.ndarray, groups: Any, progress: Progress | None
+) -> np.ndarray:
+    model = results._model_with_data("the bootstrap")
+    rows = model.rows
+    codes, n_units = None, rows.n_rows
+    weights, layout = rows.variance_weights, results._row_layout
+    if groups is not None:
+        codes, n_units = group_codes(results, groups)
+        # A group that is drawn brings all observations behind its rows.
+        weights, layout = rows.prior_weights, model.layout
+    probabilities = None if groups is not None else _probabilities(results)
+    rare = _rare_units(rows.design, codes)
+    replicates = np.empty((seeds.size, len(results.names)))
+    batch = max(1, BATCH_COUNTS // n_units)
+    for start in range(0, seeds.size, batch):
+        chosen = seeds[start : start + batch]
+        counts = _counts(chosen, n_units, probabilities, results)
+        estimates, converged = replicate_estimates(
+            layout,
+            results.family,
+            results.estimates,
+            counts,
+            codes,
+            model.layout,
+            shifted=results.has_intercept,
+            binary=rows.summary.binary,
+            n_threads=results.n_threads,
+        )
+        for units in rare:
+            converged &= counts[:, units].any(axis=1)
+        for b in np.flatnonzero(~converged):
+            drawn = counts[b] if codes is None else counts[b][codes]
+            other = drawn.astype(np.float64) if weights is None else weights * drawn
+            estimates[b] = _solved(results, lay_out(rows.design, rows.response, other, rows.offset))
+        replicates[start : start + batch] = estimates
+        if progress is not None:
+            progress(min(start + batch, seeds.size), seeds.size)
+    return replicates
+
+
+def _solved(results: Results, layout: Layout) -> np.ndarray:
+    """Estimates by the solver; NaN where it does not reach an optimum."""
+    params, _, status = refit(results, layout, np.nan_to_num(results.estimates))
+    return params if status == Status.CONVERGED else np.full(params.shape, np.nan)
+
+
+def _probabilities(results: Results) -> np.ndarray | None:
+    """How likely a draw gives each row; None if all are alike."""
+    rows = results._model_with_data("the bootstrap").rows
+    present = None if rows.prior_weights is None else rows.prior_weights > 0.0
+    if rows.frequencies is None and (present is None or present.all()):
+        return None
+    often = np.ones(rows.n_rows) if rows.frequencies is None else rows.frequencies
+    often = often if present is None else often * present
+    return often / often.sum()
+
+
+def _counts(
+    seeds: np.ndarray, n_units: int, probabilities: np.ndarray | None, results: Results
+) -> np.ndarray:
+    if probabilities is None:
+        return draw_counts(seeds, n_units, results.n_threads)
+    n_draws = round(results.nobs)
+    draws = [np.random.default_rng(s).multinomial(n_draws, probabilities) for s in seeds]
+    return np.array(draws, dtype=np.int32)
+
+
+def _rare_units(design: Design, codes: np.ndarray | None) -> list[np.ndarray]:
+    """Units of the rows of each level, or value 0 or 1, that few rows have.
+
+    A sample without them has columns that are combinations of others, which steps with the
+    information of the fit cannot notice.
+    """
+    found = []
+    for part in design.parts:
+        if isinstance(part, Coded):
+            code = np.zeros(design.n_rows, dtype=np.int64)
+            for one, levels in zip(part.codes, part.levels, strict=True):
+                code = code * levels + one
+            sizes = np.bincount(code, minlength=part.n_columns)
+            found += [code == k for k in np.flatnonzero((sizes > 0) & (sizes < RARE_ROWS))]
+        elif isinstance(part, Dense):
+            for column in part.values.T:
+                found += [column != value for value in (0, 1)]
+    rows = [np.flatnonzero(mask) for mask in found if 0 < np.count_nonzero(mask) < RARE_ROWS]
+    return rows if codes is None else [np.unique(codes[r]) for r in rows]
+
+
+# -- responses drawn from the model
+
+
+def _parametric(results: Results, seeds: np.ndarray, progress: Progress | None) -> np.ndarray:
+    rows = results._model_with_data("the bootstrap").rows
+    if rows.frequencies is not None:
+        raise ModelError(
+            "a parametric bootstrap draws a response for each observation: repeat the rows "
+            "instead of counting them by freq_weights."
+        )
+    (mean,) = results.row_values(planes.MEAN)
+    weights = np.ones(rows.n_rows) if rows.variance_weights is None else rows.variance_weights
+    replicates = np.empty((seeds.size, len(results.names)))
+    for b, seed in enumerate(seeds):
+        generator = np.random.default_rng(seed)
+        response = draw_responses(results, mean, weights, generator)
+        layout = lay_out(rows.design, response, rows.prior_weights, rows.offset)
+        replicates[b] = _solved(results, layout)
+        if progress is not None:
+            progress(b + 1, seeds.size)
+    return replicates

@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+import fastglm as fg
+from fastglm.errors import ConvergenceWarning, DataError, ModelError
+from fastglm.solve.replicates import draw_counts
+
+
+@pytest.fixture(scope="module")
+def frame():
+    rng = np.random.default_rng(12)
+    n = 3000
+    frame = pd.DataFrame(
+        {
+            "x": rng.normal(1e3, 1.0, n),
+            "z": rng.uniform(size=n),
+            "a": rng.choice(list("uvwx"), n),
+            "t": rng.uniform(0.5, 2.0, n),
+            "g": rng.integers(0, 200, n),
+            "f": rng.integers(0, 4, n),
+        }
+    )
+    mean = frame.t * np.exp(0.3 * (frame.x - 1e3) + (frame.a == "u") * frame.z)
+    frame["y"] = rng.poisson(mean)
+    frame["b"] = (rng.random(n) < mean / (1 + mean)).astype(float)
+    frame["s"] = rng.gamma(2.0, mean / 2.0)
+    return frame
+
+
+SEED = 5
+
+
+def seeds(n):
+    return np.random.SeedSequence(SEED).generate_state(n, np.uint64)
+
+
+def test_draws_are_uniform_and_independent_of_threads():
+    counts = draw_counts(seeds(400), 1000, 1)
+    np.testing.assert_array_equal(counts, draw_counts(seeds(400), 1000, 2))
+    assert (counts.sum(axis=1) == 1000).all()
+    assert stats.chisquare(counts.sum(axis=0)).pvalue > 1e-4
+    observed = np.bincount(counts.ravel(), minlength=8)[:7]
+    expected = stats.binom.pmf(np.arange(7), 1000, 1e-3) * counts.size
+    assert (
+        stats.chisquare(
+            np.append(observed, counts.size - observed.sum()),
+            np.append(expected, counts.size - expected.sum()),
+        ).pvalue
+        > 1e-4
+    )
+    correlation = np.corrcoef(counts)
+    np.fill_diagonal(correlation, 0.0)
+    assert np.abs(correlation).max() < 0.2
+
+
+@pytest.mark.parametrize(
+    ("formula", "family", "options"),
+    [
+        ("y ~ x + z * a", "poisson", {"exposure": "t"}),
+        ("b ~ x + a", "binomial", {}),
+        ("s ~ x + a", "gamma", {"link": "log"}),
+        ("s ~ x + z", "gaussian", {}),
+        ("y ~ z + a", "poisson", {"link": "sqrt"}),
+        ("b ~ z", "binomial", {"link": "cloglog", "var_weights": "t"}),
+    ],
+)
+def test_replicates_are_refits_of_resampled_rows(frame, formula, family, options):
+    fit = fg.glm(formula, frame, family, **options)
+    replicates = fit.bootstrap(20, seed=SEED).replicates
+    counts = draw_counts(seeds(20), 3000, 1)
+    for b in (0, 7, 19):
+        sample = frame.loc[np.repeat(np.arange(3000), counts[b])]
+        refit = fg.glm(formula, sample, family, tol=1e-12, **options)
+        error = (replicates[b] - refit.params.to_numpy()) / fit.bse.to_numpy()
+        assert np.abs(error).max() < 1e-5
+
+
+def test_groups_are_drawn_as_a_whole(frame):
+    fit = fg.glm("y ~ x + a", frame, "poisson")
+    replicates = fit.bootstrap(10, seed=SEED, groups=frame.g).replicates
+    names, codes = np.unique(pd.factorize(frame.g)[0], return_inverse=True)
+    counts = draw_counts(seeds(10), names.size, 1)
+    for b in (0, 9):
+        sample = frame.loc[np.repeat(np.arange(3000), counts[b][codes])]
+        refit = fg.glm("y ~ x + a", sample, "poisson", tol=1e-12)
+        error = (replicates[b] - refit.params.to_numpy()) / fit.bse.to_numpy()
+        assert np.abs(error).max() < 1e-5
+
+
+def test_the_same_whatever_the_threads_and_batches(frame, monkeypatch):
+    model = fg.GLM.from_formula("y ~ x + a", frame, "poisson")
+    one, two = (model.fit(n_threads=k).bootstrap(30, seed=3).replicates for k in (1, 2))
+    np.testing.assert_array_equal(one, two)
+    first = model.fit().bootstrap(10, seed=3).replicates
+    np.testing.assert_array_equal(first, one[:10])
+    monkeypatch.setattr("fastglm.inference.bootstrap.BATCH_COUNTS", 3000 * 7)
+    np.testing.assert_array_equal(model.fit().bootstrap(30, seed=3).replicates, one)
+    assert not np.array_equal(model.fit().bootstrap(10, seed=4).replicates, first)
+
+
+def test_covariance_is_near_the_sandwich(frame):
+    fit = fg.glm("y ~ x + a", frame, "poisson")
+    boot = fit.with_covariance("bootstrap", n_replicates=2000, seed=1)
+    ratio = boot.bse.to_numpy() / fit.with_covariance("HC0").bse.to_numpy()
+    assert (np.abs(ratio - 1.0) < 0.1).all()
+    grouped = fit.with_covariance("bootstrap", n_replicates=2000, groups=frame.g).bse
+    clustered = fit.with_covariance("cluster", groups=frame.g).bse
+    assert (np.abs(grouped / clustered - 1.0) < 0.15).all()
+
+
+def test_frequencies_draw_observations(frame):
+    counted = fg.glm("y ~ x + a", frame, "poisson", freq_weights="f")
+    boot = counted.bootstrap(1000, seed=1)
+    ratio = boot.bse / counted.with_covariance("HC0").bse.to_numpy()
+    assert (np.abs(ratio - 1.0) < 0.12).all()
+
+
+@pytest.mark.parametrize(
+    ("response", "family", "options"),
+    [
+        ("y", "poisson", {}),
+        ("b", "binomial", {}),
+        ("s", "gamma", {"link": "log"}),
+        ("s", "gaussian", {}),
+        ("s", "inverse_gaussian", {"link": "log"}),
+        ("y", fg.families.NegativeBinomial(alpha=0.5), {}),
+        ("s", fg.families.Tweedie(var_power=1.5), {}),
+    ],
+)
+def test_parametric_replicates_have_the_covariance_of_the_model(frame, response, family, options):
+    fit = fg.glm(f"{response} ~ z + a", frame, family, **options)
+    boot = fit.bootstrap(400, seed=2, kind="parametric")
+    assert (np.abs(boot.bse / fit.bse.to_numpy() - 1.0) < 0.2).all()
+    assert (np.abs(boot.bias / fit.bse.to_numpy()) < 0.25).all()
+
+
+def test_parametric_binomial_with_trials():
+    trials = np.array([5, 10, 20, 40, 30.0])
+    X = np.column_stack([np.ones(5), np.arange(5.0)])
+    fit = fg.GLM(np.array([0.2, 0.4, 0.35, 0.6, 0.8]), X, "binomial", var_weights=trials).fit()
+    boot = fit.bootstrap(500, kind="parametric")
+    assert (np.abs(boot.bse / fit.bse - 1.0) < 0.25).all()
+
+
+def test_samples_that_lack_a_level_have_no_estimates():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": ["u"] * 2 + ["v"] * 50 + ["w"] * 50, "y": rng.poisson(5.0, 102)})
+    fit = fg.glm("y ~ a", frame, "poisson")
+    counts = draw_counts(np.random.SeedSequence(0).generate_state(200, np.uint64), 102, 1)
+    lacking = counts[:, :2].sum(axis=1) == 0
+    with pytest.warns(ConvergenceWarning, match=f"{lacking.sum()} of 200 samples"):
+        boot = fit.bootstrap(200)
+    assert boot.n_failed == lacking.sum() > 10
+    np.testing.assert_array_equal(np.isnan(boot.replicates).all(axis=1), lacking)
+    assert np.isfinite(boot.bse).all()
+
+
+def test_small_samples_are_left_to_the_solver():
+    rng = np.random.default_rng(1)
+    X = np.column_stack([np.ones(25), rng.normal(size=(25, 3))])
+    y = rng.poisson(np.exp(X @ [0.5, 0.8, -0.5, 0.3]))
+    fit = fg.GLM(y, X, "poisson").fit()
+    replicates = fit.bootstrap(50, seed=SEED).replicates
+    counts = draw_counts(seeds(50), 25, 1)
+    for b in range(50):
+        refit = fg.GLM(y, X, "poisson", freq_weights=counts[b]).fit(tol=1e-12)
+        assert np.abs((replicates[b] - refit.params) / fit.bse).max() < 1e-5
+
+
+def test_intervals_and_the_frame(frame):
+    fit = fg.glm("y ~ z", frame, "poisson")
+    boot = fit.bootstrap(300, seed=9)
+    low, high = boot.conf_int(0.1).T
+    np.testing.assert_allclose(low, np.quantile(boot.replicates, 0.05, axis=0))
+    basic = boot.conf_int(0.1, method="basic")
+    np.testing.assert_allclose(basic[:, 0], 2 * fit.params.to_numpy() - high)
+    np.testing.assert_array_equal(fit.conf_int(method="bootstrap"), fit.bootstrap().conf_int())
+    assert list(boot.summary_frame().index) == list(fit.names)
+    assert "300 replicates (pairs), seed 9" in repr(boot)
+
+
+def test_progress_is_told(frame):
+    calls = []
+    fit = fg.glm("y ~ z", frame, "poisson")
+    fit.bootstrap(5, progress=lambda done, total: calls.append((done, total)))
+    assert calls[-1] == (5, 5)
+
+
+def test_options_that_make_no_sense(frame):
+    fit = fg.glm("y ~ z", frame, "poisson")
+    with pytest.raises(ModelError, match="n_replicates"):
+        fit.bootstrap(1)
+    with pytest.raises(ModelError, match="kind must be"):
+        fit.bootstrap(kind="wild")
+    with pytest.raises(ModelError, match="leave out kind"):
+        fit.bootstrap(kind="parametric", groups=frame.g)
+    with pytest.raises(DataError, match="one group for each"):
+        fit.bootstrap(groups=[1, 2])
+    with pytest.raises(ModelError, match="no distribution"):
+        fg.glm("y ~ z", frame, "quasipoisson").bootstrap(3, kind="parametric")
+    with pytest.raises(ModelError, match="freq_weights"):
+        fg.glm("y ~ z", frame, "poisson", freq_weights="f").bootstrap(3, kind="parametric")
