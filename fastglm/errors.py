@@ -17,6 +17,7 @@ __all__ = [
     "RankWarning",
     "SeparationError",
     "SeparationWarning",
+    "StartError",
     "Status",
     "UnseenLevelError",
 ]
@@ -54,6 +55,10 @@ class ModelError(FastGLMError, ValueError):
     """Options that contradict each other, such as a link the family does not allow."""
 
 
+class StartError(FastGLMError, ValueError):
+    """No coefficients were found for which every mean lies inside the family's domain."""
+
+
 class SeparationError(FastGLMError, ValueError):
     """The maximum likelihood estimate does not exist: some estimates are infinite."""
 
@@ -88,6 +93,7 @@ class Status(IntEnum):
     NOT_FINITE = 4
     NOT_CONSTANT = 5
     NO_START = 6
+    BOUNDARY = 7
 
     @property
     def advice(self) -> str:
@@ -112,6 +118,11 @@ _ADVICE = {
         "weights, or give start_params."
     ),
     Status.NOT_CONSTANT: "a column taken for a constant is not one.",
+    Status.BOUNDARY: (
+        "the optimum lies on the boundary of the domain: some fitted means are at the end of what "
+        "the family allows. Standard errors and tests do not hold there; a link without bounds "
+        "avoids it."
+    ),
     Status.NO_START: (
         "no coefficients were found for which every mean lies inside the family's domain. Give "
         "start_params that do, add an intercept, or use a link whose domain has no bounds."

@@ -17,6 +17,7 @@ from fastglm.errors import (
     RankWarning,
     SeparationError,
     SeparationWarning,
+    StartError,
     Status,
 )
 from fastglm.families import Family
@@ -70,6 +71,9 @@ def fit_model(model: GLM, plan: Plan) -> Results:
     if solution.status in (Status.NOT_FINITE, Status.NO_START):
         # The kernels notice values that are not finite, but not where they are.
         require_finite_design(model.rows.design)
+    if solution.status == Status.NO_START:
+        advice = solution.status.advice
+        raise StartError(advice[0].upper() + advice[1:])
     found = _search(model, plan, estimate)
     if found is not None and plan.separation in ("drop", "firth"):
         return _fit_again(model, plan, found)

@@ -228,8 +228,8 @@ class Results(FamilyParameters, Questions, RowQuestions, PenalizedQuestions):
 
     @property
     def converged(self) -> bool:
-        """Whether the fit reached the optimum."""
-        return self.status == Status.CONVERGED
+        """Whether the fit reached the optimum, be it on the boundary of the domain."""
+        return self.status in (Status.CONVERGED, Status.BOUNDARY)
 
     @property
     def df_resid(self) -> float:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fastglm.errors import Status
+
 if TYPE_CHECKING:
     from fastglm.results import Results
 
@@ -84,7 +86,7 @@ class Summary:
         """What a reader must know beside the numbers."""
         fit = self.results
         notes = self.parameter_notes()
-        if not fit.converged:
+        if fit.status != Status.CONVERGED:
             notes.append(f"Warning: {fit.status.advice}")
         if fit.bias_reduction != "none":
             of = {"firth": "mean (Firth)", "median": "median"}[fit.bias_reduction]

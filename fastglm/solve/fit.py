@@ -29,6 +29,11 @@ SAMPLE_ROWS_PER_COLUMN = 64
 FREEZE_FROM_COLUMNS = 48
 
 
+# A run that ended otherwise has no coefficients to refine, or stands on the boundary of the domain,
+# where weights without bound make any design look ill-conditioned.
+_REFINABLE = (Status.CONVERGED, Status.MAX_ITERATIONS, Status.STEP_TOO_SHORT)
+
+
 @dataclass(frozen=True, eq=False)
 class Solution:
     """One maximum of the likelihood, or the best point reached.
@@ -138,10 +143,10 @@ def solve(
         run = Run(layout, find_scaling(layout, shifted=False), family, binary)
         run.start_from_response(None)
         run.run(options)
-    if run.state[at.STATUS] == Status.NO_START and safe_mean is not None:
+    if run.state[at.STATUS] in (Status.NO_START, Status.NOT_FINITE) and safe_mean is not None:
         _restart_from_mean(run, family, safe_mean, options)
     clock.lap("sweeps")
-    if is_ill_conditioned(run) and run.state[at.STATUS] != Status.NOT_FINITE:
+    if is_ill_conditioned(run) and run.state[at.STATUS] in _REFINABLE:
         refine_with_qr(run, family, options)
         clock.lap("orthogonal factor")
     return _finish(run, refine_linear(run, family, options), clock)
@@ -172,13 +177,19 @@ def _sample_misled(run: Run) -> bool:
 
 
 def _restart_from_mean(run: Run, family: Family, safe_mean: float, options: SolverOptions) -> None:
-    """Starts again with steps measured from a constant mean, where the model has an intercept."""
-    if run.scaling.constant < 0:
+    """Starts again from a constant mean, where the model has an intercept."""
+    with np.errstate(all="ignore"):
+        intercept = float(family.link(safe_mean))
+    if run.scaling.constant < 0 or not math.isfinite(intercept):
         return
     safe = np.zeros(run.layout.n_columns)
-    safe[run.layout.dense_owner[run.scaling.constant]] = family.link(safe_mean)
-    run.start_from_response(safe)
-    run.run(options)
+    safe[run.layout.dense_owner[run.scaling.constant]] = intercept
+    if run.state[at.STATUS] == Status.NO_START:
+        run.start_from_response(safe)
+        run.run(options)
+    if run.state[at.STATUS] in (Status.NO_START, Status.NOT_FINITE):
+        run.start_from(safe)
+        run.run(options)
 
 
 def _finish(run: Run, refined: np.ndarray | None, clock: _Clock) -> Solution:

@@ -40,6 +40,7 @@ from fastglm.solve.state import (
     FROZEN,
     LAST_DECREMENT,
     LAST_SCORE,
+    LEFT_DOMAIN_AT,
     MAX_ITERATIONS,
     MEMORY,
     N_ALIASED,
@@ -68,6 +69,7 @@ TOO_SHORT = int(Status.STEP_TOO_SHORT)
 NOT_FINITE = int(Status.NOT_FINITE)
 NOT_CONSTANT = int(Status.NOT_CONSTANT)
 NO_START = int(Status.NO_START)
+BOUNDARY = int(Status.BOUNDARY)
 
 # A deviance is a sum with rounding errors: a rise by less than this share of it is none.
 DEVIANCE_ROUNDING = 1e-12
@@ -207,6 +209,9 @@ def judge_convergence(state):
     predicted = half * (gain if state[N_SECANTS] == 0.0 else 1.0)
     if predicted <= target and (settled or half <= NEGLIGIBLE * target):
         state[STATUS] = CONVERGED
+    elif is_at_boundary(state) and half <= CLOSE * tolerance * bound:
+        # Further on weights would grow without bound.
+        state[STATUS] = CONVERGED
     elif half <= tolerance * bound:
         stagnates = gain > STAGNATION
         if state[WITHIN_TOLERANCE] == 1.0 and stagnates:
@@ -214,13 +219,23 @@ def judge_convergence(state):
         state[WITHIN_TOLERANCE] = 1.0
     if state[STATUS] == RUNNING and state[N_ITERATIONS] >= state[MAX_ITERATIONS]:
         state[STATUS] = CONVERGED if state[WITHIN_TOLERANCE] == 1.0 else TOO_MANY
+    if state[STATUS] == CONVERGED and is_at_boundary(state):
+        state[STATUS] = BOUNDARY
+
+
+@inlined
+def is_at_boundary(state):
+    """Whether one of the last two steps would have left the domain had it not been shortened."""
+    last = state[LEFT_DOMAIN_AT]
+    return last > 0.0 and last >= state[N_ITERATIONS] - 1.0
 
 
 @inlined
 def is_slow(state):
     """Whether the last steps converged linearly, close to the optimum."""
     close = 0.5 * state[DECREMENT] <= CLOSE * (abs(state[DEVIANCE]) + 0.1)
-    return close and state[DECREMENT] > SLOW_GAIN * state[LAST_DECREMENT]
+    slow = state[DECREMENT] > SLOW_GAIN * state[LAST_DECREMENT]
+    return close and slow and not is_at_boundary(state)
 
 
 @inlined
@@ -280,6 +295,8 @@ def shorten(context, transform, state, vectors, factor):
     if state[STEP_LENGTH] < SHORTEST_STEP:
         if state[N_SECANTS] == 0.0:
             state[STATUS] = NO_START if math.isinf(state[DEVIANCE]) else TOO_SHORT
+            if state[WITHIN_TOLERANCE] == 1.0 and is_at_boundary(state):
+                state[STATUS] = BOUNDARY
             return
         state[N_SECANTS] = 0.0
         state[STEP_LENGTH] = 1.0
@@ -361,7 +378,10 @@ def take_step(context, transform, state, vectors, matrices):
             return
         context[MODE] -= FROM_RESPONSE
     else:
-        if not is_acceptable(state, deviance, sums[sums_at + SUM_OUTSIDE]):
+        outside = sums[sums_at + SUM_OUTSIDE]
+        if not is_acceptable(state, deviance, outside):
+            if outside > 0.0:
+                state[LEFT_DOMAIN_AT] = state[N_ITERATIONS] + 1.0
             shorten(context, transform, state, vectors, matrices[1])
             return
         vectors[THETA] = vectors[CANDIDATE]

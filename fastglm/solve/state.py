@@ -19,9 +19,10 @@ from __future__ import annotations
     FACTOR_SCALE,  # the frozen factor's Gram matrix times this is the estimate for all rows
     N_ALIASED,
     UNCERTAINTY_CHANGE,  # of the Gram matrix's diagonal and Pearson's statistic, relative
+    LEFT_DOMAIN_AT,  # number of the last accepted step that had been shortened to stay inside
     N_SECANTS,  # pairs of a move and the change of score it brought, kept in SECANTS
     STATE_SIZE,
-) = range(17)
+) = range(18)
 
 #: Most such pairs.
 MEMORY = 6
