@@ -13,7 +13,8 @@ from fastglm.results import Results
 
 FORMULA = (
     "claims ~ C(region, contr.sum) * power + bs(age, df=4)"
-    " + cc(month, df=3, constraints='center') + poly(size, 2) + scale(exp(size)) + offset(log(size))"
+    " + cc(month, df=3, constraints='center') + poly(size, 2) + scale(exp(size))"
+    " + offset(log(size))"
 )
 
 
