@@ -209,7 +209,7 @@ def judge_convergence(state):
     predicted = half * (gain if state[N_SECANTS] == 0.0 else 1.0)
     if predicted <= target and (settled or half <= NEGLIGIBLE * target):
         state[STATUS] = CONVERGED
-    elif is_at_boundary(state) and half <= CLOSE * tolerance * bound:
+    elif is_at_boundary(state) and half <= NEGLIGIBLE * tolerance * bound:
         # Further on weights would grow without bound.
         state[STATUS] = CONVERGED
     elif half <= tolerance * bound:
