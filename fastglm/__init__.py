@@ -6,6 +6,7 @@ from fastglm import errors, families
 from fastglm.errors import FastGLMError, FastGLMWarning
 from fastglm.model import GLM, glm
 from fastglm.responses.multinomial import MNLogit
+from fastglm.responses.ordinal import OrderedModel
 from fastglm.results import Results
 from fastglm.saving import load
 
@@ -16,6 +17,7 @@ __all__ = [
     "FastGLMError",
     "FastGLMWarning",
     "MNLogit",
+    "OrderedModel",
     "Results",
     "__version__",
     "errors",

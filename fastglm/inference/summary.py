@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,11 @@ from fastglm.errors import Status
 if TYPE_CHECKING:
     from fastglm.results import Results
 
-__all__ = ["Summary"]
+__all__ = ["Summary", "aliased_text"]
 
 WIDTH = 78
+#: How many columns of a combination are written out.
+MOST_PARTS = 6
 
 
 class Summary:
@@ -73,28 +76,27 @@ class Summary:
         interval = np.asarray(fit.conf_int(self.alpha))
         return np.column_stack([*(np.asarray(s) for s in statistics), interval])
 
-    def parameter_notes(self) -> list[str]:
-        """The parameter of the family that was estimated with the fit, if there is one."""
-        fit = self.results
-        if not np.isfinite(fit.parameter_se):
-            return []
-        name = next(iter(fit.family.arguments()))
-        value, error = fit.family.parameter, fit.parameter_se
-        return [f"Estimated with the fit: {name} = {value:.6g} (std err {error:.4g})."]
-
-    def notes(self) -> list[str]:
-        """What a reader must know beside the numbers."""
-        fit = self.results
-        notes = self.parameter_notes()
-        if fit.status != Status.CONVERGED:
-            notes.append(f"Warning: {fit.status.advice}")
+    def model_notes(self) -> list[str]:
+        """What else the fit estimated, and how."""
+        fit, notes = self.results, []
+        if np.isfinite(fit.parameter_se):
+            name = next(iter(fit.family.arguments()))
+            value, error = fit.family.parameter, fit.parameter_se
+            notes.append(f"Estimated with the fit: {name} = {value:.6g} (std err {error:.4g}).")
         if fit.bias_reduction != "none":
             of = {"firth": "mean (Firth)", "median": "median"}[fit.bias_reduction]
             notes.append(f"Estimates with less bias of their {of}, by adjusted scores.")
         if fit.n_separated:
             notes.append(_separation_note(fit))
+        return notes
+
+    def notes(self) -> list[str]:
+        """What a reader must know beside the numbers."""
+        fit, notes = self.results, self.model_notes()
+        if fit.status != Status.CONVERGED:
+            notes.append(f"Warning: {fit.status.advice}")
         if fit.aliased:
-            notes.append(f"Aliased with earlier columns: {', '.join(fit.aliased)}.")
+            notes.append(f"Combinations of earlier columns: {aliased_text(fit.aliased)}.")
         if fit.n_dropped:
             by_column = ", ".join(f"{name} {count}" for name, count in fit.missing.items())
             notes.append(f"{fit.n_dropped} rows left out for missing values ({by_column}).")
@@ -158,6 +160,22 @@ def _separation_note(fit: Results) -> str:
         signs = ", ".join(f"{n} ({'+' if s > 0 else '-'}inf)" for n, s in fit.infinite.items())
         return f"Warning: {rows}; infinite estimates: {signs}."
     return f"{rows}." if fit.bias_reduction != "none" else f"{rows} and were left out."
+
+
+def aliased_text(aliased: Mapping[str, Mapping[str, float]]) -> str:
+    """What each aliased column is a combination of, as ``x3 = x1 - 2 x2; ...``."""
+    return "; ".join(f"{name} = {_combination(parts)}" for name, parts in aliased.items())
+
+
+def _combination(parts: Mapping[str, float]) -> str:
+    shown = list(parts.items())[:MOST_PARTS]
+    text = ""
+    for name, value in shown:
+        sign = "-" if value < 0 else "+" if text else ""
+        size = "" if abs(value) == 1.0 else f"{abs(value):.6g} "
+        text += f" {sign} {size}{name}" if text else f"{sign}{size}{name}"
+    more = len(parts) - len(shown)
+    return (text or "0") + (f" + {more} more" if more else "")
 
 
 def _pair(name: str, value: str, width: int) -> str:

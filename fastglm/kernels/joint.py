@@ -53,7 +53,11 @@ from fastglm.kernels.planes import LINEAR_PREDICTOR, PLANE, PRIOR_WEIGHT, RESPON
 N_SHAPES = 4
 
 # Planes of a row block of responses, one after the other; K numbers each from ETA on.
+# The header holds the numbers of predictors and of extra planes, and from HEADER_SHAPE on SHAPE.
 (HEADER, JOINT_RESPONSE, JOINT_LOG_LIKELIHOOD, FIRST_EXTRA) = range(4)
+
+
+HEADER_SHAPE = 2
 
 
 @inlined
@@ -214,7 +218,7 @@ def joint_chunk(table_address, chunk):
     base[0] = n_predictors
     base[1] = table[N_EXTRA]
     for k in range(N_SHAPES):
-        base[2 + k] = pointer(table[SHAPE], float64)[k]
+        base[HEADER_SHAPE + k] = pointer(table[SHAPE], float64)[k]
     first, last = block_range(context, chunk)
     for block in range(first, last):
         start, rows = block_rows(context, block)

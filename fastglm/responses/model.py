@@ -20,7 +20,7 @@ from fastglm.kernels.jit import RowBlock
 from fastglm.responses.results import Block, ResponseResults
 from fastglm.responses.rows import JointRows, side_by_side
 from fastglm.solve.fit import Progress, SolverOptions, solve
-from fastglm.solve.joint import JointSolution, JointSystem, maximize, sweep_matrix
+from fastglm.solve.joint import JointSolution, JointSystem, maximize, sweep_matrix, warm_start
 from fastglm.solve.threads import usable_threads
 
 __all__ = ["ResponseModel"]
@@ -157,18 +157,21 @@ class ResponseModel:
     def _columns(self, options: SolverOptions) -> tuple[list[tuple[str, ...]], list[np.ndarray]]:
         """Names of the columns of every design, and which are combinations of earlier ones."""
         names, aliased = [], []
-        target = np.arange(self.rows.n_rows, dtype=np.float64)
-        quick = SolverOptions(n_threads=options.n_threads)
         for design, recipe in zip(self.rows.designs, self.rows.recipes, strict=True):
-            solution = solve(lay_out(design, target, self.rows.weights), Gaussian(), quick)
-            if solution.status == Status.NOT_FINITE:
-                require_finite_design(design)
-            of_array = recipe is None and design.names[0] != "Intercept"
-            names.append(
-                array_names(design.n_columns, solution.constant) if of_array else design.names
-            )
-            aliased.append(np.isnan(solution.params))
+            constant, mask = self._aliased(design, options)
+            of_array = recipe is None and design.constant is None
+            names.append(array_names(design.n_columns, constant) if of_array else design.names)
+            aliased.append(mask)
         return names, aliased
+
+    def _aliased(self, design: Design, options: SolverOptions) -> tuple[int | None, np.ndarray]:
+        """The constant column, if there is one, and which are combinations of earlier ones."""
+        target = np.arange(design.n_rows, dtype=np.float64)
+        quick = SolverOptions(n_threads=options.n_threads)
+        solution = solve(lay_out(design, target, self.rows.weights), Gaussian(), quick)
+        if solution.status == Status.NOT_FINITE:
+            require_finite_design(design)
+        return solution.constant, np.isnan(solution.params)
 
     def _solve(
         self,
@@ -188,11 +191,11 @@ class ResponseModel:
             [(columns @ each)[:, ~gone].tocsr() for each in self._maps(blocks)],
             self._respond(),
             extra=self._extra(),
-            offsets=self._offsets(len(blocks)),
+            offsets=self._offsets(),
             shape=self._shape(),
             n_threads=options.n_threads,
         )
-        found = maximize(system, start[~gone], options)
+        found = maximize(system, warm_start(system, start[~gone], options), options)
         params, covariance = np.full(gone.size, np.nan), np.full((gone.size, gone.size), np.nan)
         params[~gone] = found.params
         covariance[np.ix_(~gone, ~gone)] = found.covariance
@@ -203,11 +206,11 @@ class ResponseModel:
             gone,
         )
 
-    def _offsets(self, n_predictors: int) -> np.ndarray | None:
+    def _offsets(self) -> np.ndarray | None:
         """Offsets of the predictors, (K, n): the rows' offset belongs to the first."""
         if self.rows.offset is None:
             return None
-        offsets = np.zeros((n_predictors, self.rows.n_rows))
+        offsets = np.zeros((len(self._predictors()), self.rows.n_rows))
         offsets[0] = self.rows.offset
         return offsets
 

@@ -254,14 +254,17 @@ class ResponseResults:
         raise NotImplementedError
 
     def _linear_predictors(self, designs: tuple[Design, ...]) -> np.ndarray:
-        return np.stack(
-            [
-                linear_predictor(
-                    designs[block.design], self.estimates[block.start : block.stop], self.n_threads
-                )
-                for block in self.blocks
-            ]
-        )
+        coefficients = [
+            (block.design, self.estimates[block.start : block.stop]) for block in self.blocks
+        ]
+        return self._etas_of(designs, coefficients)
+
+    def _etas_of(
+        self, designs: tuple[Design, ...], coefficients: list[tuple[int, np.ndarray]]
+    ) -> np.ndarray:
+        """Linear predictors, (K, n), of pairs of a design's number and its coefficients."""
+        etas = [linear_predictor(designs[k], b, self.n_threads) for k, b in coefficients]
+        return np.stack(etas)
 
     # -- the record itself
 

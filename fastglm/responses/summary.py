@@ -45,6 +45,6 @@ class ResponseSummary(Summary):
         columns = [fit.estimates, fit.standard_errors, z, 2.0 * special.ndtr(-np.abs(z)), interval]
         return np.column_stack(columns)
 
-    def parameter_notes(self) -> list[str]:
+    def model_notes(self) -> list[str]:
         """What the model itself has to say."""
         return list(self.results.notes())

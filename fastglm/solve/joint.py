@@ -18,6 +18,7 @@ from fastglm.kernels.jit import RowBlock, entry
 from fastglm.kernels.joint import joint_kernel
 from fastglm.solve.cholesky import factorize, invert
 from fastglm.solve.cholesky import solve as solve_factored
+from fastglm.solve.newton import STAGNATION
 from fastglm.solve.run import SolverOptions, count_chunks
 from fastglm.solve.scaling import sample_blocks
 from fastglm.solve.threads import launch
@@ -27,7 +28,7 @@ __all__ = ["JointSolution", "JointSums", "JointSystem", "maximize", "sweep_matri
 #: A negative second derivative below this share of the diagonal is as good as none.
 RANK_TOLERANCE = 1e-12
 SHORTEST_STEP = 2.0**-30
-#: A sample of the rows is fitted first where it has this many rows or more.
+#: Rows of a sample that is fitted first where there are eight times as many.
 SAMPLE_FROM = 1024
 SAMPLE_SHARE = 32
 SAMPLE_ROWS_PER_PARAMETER = 64
@@ -327,8 +328,9 @@ def maximize(
 
 
 def _is_done(half: float, last: float, bound: float, tol: float) -> bool:
-    """Whether half the decrement is negligible, or small and no longer shrinking."""
-    return half <= tol * tol * bound or (half <= tol * bound and half > 0.25 * last)
+    """Whether half the decrement is negligible, or small and steps gain no longer."""
+    stagnates = half > STAGNATION * last
+    return half <= tol * tol * bound or (half <= tol * bound and stagnates)
 
 
 def _give_up(

@@ -1,0 +1,278 @@
+"""Ordinal regression: cumulative link models with proportional odds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import scipy.sparse
+
+from fastglm.design.frames import Level
+from fastglm.design.parts import Coded, Design
+from fastglm.errors import DataError, ModelError
+from fastglm.families.links import Link, resolve_link
+from fastglm.inference.tables import HypothesisTest
+from fastglm.kernels.jit import RowBlock
+from fastglm.responses.categories import CUMULATIVE_ROWS
+from fastglm.responses.model import ResponseModel
+from fastglm.responses.multinomial import used_levels
+from fastglm.responses.proportional_odds import proportional_odds_test
+from fastglm.responses.results import Block, ResponseResults
+from fastglm.responses.rows import (
+    JointRows,
+    constant_design,
+    read_arrays,
+    read_formulas,
+    side_by_side,
+)
+from fastglm.solve.fit import SolverOptions
+
+__all__ = ["OrderedModel", "OrdinalResults"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class OrdinalResults(ResponseResults):
+    """A fitted cumulative link model: the coefficients, and after them the thresholds."""
+
+    kind: ClassVar[str] = "OrderedModel"
+    title: ClassVar[str] = "Ordinal Regression Results"
+    predictions: ClassVar[tuple[str, ...]] = ("prob", "cumulative", "class", "mean")
+
+    model: OrderedModel | None = None
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """Levels of the response, from low to high."""
+        return tuple(self.settings["levels"])
+
+    @property
+    def link(self) -> Link:
+        """Link of the cumulative probabilities."""
+        return resolve_link(self.settings["link"])
+
+    @property
+    def thresholds(self) -> Any:
+        """Thresholds between the levels, (K - 1,), rising."""
+        return self.params[-(len(self.levels) - 1) :]
+
+    def proportional_odds_test(self) -> HypothesisTest:
+        """Wald test that the coefficients are the same at every threshold.
+
+        The models of ``y <= level``, one for every threshold but the last level, are fitted each on
+        its own, and their coefficients compared.
+
+        Returns
+        -------
+        HypothesisTest
+            Chi-squared on (K - 2) p degrees of freedom.
+
+        Raises
+        ------
+        DataError
+            If the result was loaded without its data.
+        ModelError
+            If there are two levels only, or a model of one threshold cannot be estimated.
+
+        Notes
+        -----
+        Brant (1990), "Assessing proportionality in the proportional odds model for ordinal logistic
+        regression", for any link.
+        """
+        model = self._model_with_data("the test of proportional odds")
+        return proportional_odds_test(model.rows, model.codes, len(self.levels), self.link)
+
+    def header(self) -> list[tuple[str, str]]:
+        """Names and values of what stands above the table of a summary."""
+        header = super().header()
+        header[2] = ("Link Function", type(self.link).__name__)
+        return header
+
+    def predict(self, exog: Any = None, which: str = "prob", **others: Any) -> Any:
+        """Predict new rows, or the fitted ones; see `ResponseResults.predict`.
+
+        "prob" (also "mean") gives the probability of every level, (n, K), "cumulative" that of
+        every level or a lower one, "class" the most probable level, "linear" x'b, (n, 1).
+        """
+        return super().predict(exog, which, **others)
+
+    def _linear_predictors(self, designs: tuple[Design, ...]) -> np.ndarray:
+        params = self.estimates[: self.blocks[0].stop]
+        constant = self.settings["constant"]
+        if constant is not None:
+            params = np.insert(params, constant, 0.0)
+        return self._etas_of(designs, [(0, params)])
+
+    def _prediction(self, etas: np.ndarray, which: str) -> tuple[np.ndarray, list[str]]:
+        steps = np.asarray(self.estimates[self.blocks[0].stop :])[:, None] - etas
+        n = etas.shape[1]
+        below = np.vstack([np.zeros(n), self.link.inverse(steps), np.ones(n)])
+        above = np.vstack([np.ones(n), self.link.complement(steps), np.zeros(n)])
+        names = [str(level) for level in self.levels]
+        if which == "cumulative":
+            return below[1:], names
+        # Of the two ways to take the difference, the one that keeps the digits of a small tail.
+        small = below[1:] < 0.5
+        probability = np.where(small, below[1:] - below[:-1], above[:-1] - above[1:])
+        if which == "class":
+            return np.array(self.levels, dtype=object)[probability.argmax(axis=0)], []
+        return probability, names
+
+
+class OrderedModel(ResponseModel):
+    """Cumulative link model: P(y <= level j) = F(threshold_j - x'b).
+
+    Parameters
+    ----------
+    endog : array_like, shape (n,)
+        Ordered category of each row: numbers, strings in sorted order, or a pandas Categorical.
+    exog : array_like, sparse matrix or data frame, shape (n, p)
+        Columns, without a constant: the thresholds take its place.
+    link : link, class or str, default "logit"
+        logit, probit, cloglog, loglog or cauchit.
+    freq_weights : array_like, shape (n,), optional
+        Numbers of identical rows.
+    missing : {"raise", "drop"}, default "raise"
+
+    Raises
+    ------
+    DataError
+        If anything in the data cannot be used.
+    ModelError
+        If the link is none of these.
+
+    Notes
+    -----
+    McCullagh (1980), "Regression models for ordinal data". Equal to R's ``ordinal::clm`` and
+    ``MASS::polr``, whose signs it has; standard errors are from the observed information.
+    """
+
+    results_class = OrdinalResults
+
+    def __init__(
+        self,
+        endog: Any,
+        exog: Any,
+        link: Any = "logit",
+        freq_weights: Any = None,
+        *,
+        missing: str = "raise",
+    ):
+        weights = {"freq_weights": freq_weights}
+        self._take(read_arrays(endog, {"exog": exog}, weights, missing, True), link)
+
+    @classmethod
+    def from_formula(
+        cls,
+        formula: str,
+        data: Any,
+        link: Any = "logit",
+        freq_weights: Any = None,
+        *,
+        missing: str = "raise",
+    ) -> OrderedModel:
+        """A model given as a formula and a data frame; its intercept becomes the thresholds.
+
+        Parameters
+        ----------
+        formula : str
+            With an ordered categorical response on its left side.
+        data : data frame
+        link, missing
+            As for `OrderedModel`.
+        freq_weights : str or array_like, optional
+        """
+        model = cls.__new__(cls)
+        weights = {"freq_weights": freq_weights}
+        model._take(read_formulas(formula, (), data, weights, missing, True), link)
+        model.formula = formula
+        return model
+
+    def _take(self, rows: JointRows, link: Any) -> None:
+        self.link = resolve_link(link)
+        if self.link.name not in CUMULATIVE_ROWS:
+            raise ModelError(
+                f"OrderedModel needs one of the links {', '.join(CUMULATIVE_ROWS)}, not "
+                f"{self.link!r}"
+            )
+        self.rows = rows
+        self.codes, self.levels = used_levels(rows)
+
+    @property
+    def _constant(self) -> int | None:
+        return self.rows.designs[0].constant
+
+    @property
+    def _kept(self) -> np.ndarray:
+        """The design's columns but its intercept."""
+        columns = np.arange(self.rows.designs[0].n_columns)
+        return columns if self._constant is None else np.delete(columns, self._constant)
+
+    def _blocks(self) -> list[Block]:
+        return [Block("", 0, 0, len(self._kept))]
+
+    def _columns(self, options: SolverOptions) -> tuple[list[tuple[str, ...]], list[np.ndarray]]:
+        """Names of the columns, and which are combinations of earlier ones and of a constant."""
+        design = self.rows.designs[0]
+        if self._constant is None:
+            design = side_by_side([constant_design(self.rows.n_rows), design])
+        _, aliased = self._aliased(design, options)
+        aliased = np.delete(aliased, self._constant or 0)
+        names = [self.rows.designs[0].names[j] for j in self._kept]
+        if self._constant is None:
+            self._refuse_constant(names, aliased, options)
+        return [tuple(names)], [aliased]
+
+    def _refuse_constant(
+        self, names: Sequence[str], aliased: np.ndarray, options: SolverOptions
+    ) -> None:
+        constant, _ = self._aliased(self.rows.designs[0], options)
+        if constant is not None and aliased[constant]:
+            raise DataError(
+                f"column {constant} of exog is constant: the thresholds take its place, leave it "
+                "out."
+            )
+
+    def _names(self, blocks: Sequence[Block], columns: Sequence[Sequence[str]]) -> list[str]:
+        between = zip(self.levels, self.levels[1:], strict=False)
+        return [*columns[0], *(f"{low}|{high}" for low, high in between)]
+
+    def _design(self) -> Design:
+        """The indicators of the response's levels, then the columns."""
+        levels = len(self.levels)
+        names = tuple(str(level) for level in self.levels)
+        coded = Design((Coded((self.codes,), (levels,)),), self.rows.n_rows, names, None, None, ())
+        return side_by_side([coded, *self.rows.designs])
+
+    def _code(self) -> np.ndarray:
+        return self.codes
+
+    def _maps(self, blocks: Sequence[Block]) -> list[scipy.sparse.csr_array]:
+        # The thresholds above and below a row's own level.
+        levels, p = len(self.levels), blocks[0].stop
+        shape = (levels + self.rows.designs[0].n_columns, p + levels - 1)
+        maps = []
+        for shift in (0, 1):
+            row = np.concatenate([levels + self._kept, np.arange(levels - 1) + shift])
+            value = np.concatenate([np.full(p, -1.0), np.ones(levels - 1)])
+            maps.append(scipy.sparse.csr_array((value, (row, np.arange(shape[1]))), shape=shape))
+        return maps
+
+    def _respond(self) -> RowBlock:
+        return CUMULATIVE_ROWS[self.link.name]
+
+    def _shape(self) -> Sequence[float]:
+        return (len(self.levels) - 1.0,)
+
+    def _start(self, blocks: Sequence[Block]) -> np.ndarray:
+        counts = np.bincount(self.codes, weights=self.rows.weights)
+        below = np.cumsum(counts)[:-1] / counts.sum()
+        return np.concatenate([np.zeros(blocks[0].stop), self.link(below)])
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "levels": list(self.levels),
+            "link": self.link.name,
+            "constant": self._constant,
+        }
