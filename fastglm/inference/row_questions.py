@@ -2,50 +2,44 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from fastglm.errors import ModelError
 from fastglm.inference import residuals
+from fastglm.inference.effect_questions import EffectQuestions
 from fastglm.inference.influence import Influence
 from fastglm.inference.intervals import Prediction, get_prediction
 from fastglm.inference.prediction import fitted_rows, new_rows
 from fastglm.inference.term_contributions import partial_residuals, term_contributions
 from fastglm.solve.threads import usable_threads
 
-if TYPE_CHECKING:
-    from fastglm.results import Results
-
 __all__ = ["RowQuestions"]
 
 
-class RowQuestions:
+class RowQuestions(EffectQuestions):
     """Mixin of `fastglm.Results`."""
-
-    @property
-    def _self(self) -> Results:
-        return cast("Results", self)
 
     # -- residuals
 
     @property
     def resid_response(self) -> Any:
         """Response less fitted mean, (n,)."""
-        return self._self._rows(residuals.response_residuals(self._self))
+        return self._fit._rows(residuals.response_residuals(self._fit))
 
     @property
     def resid_pearson(self) -> Any:
         """Response residual over the square root of variance function / prior weight, (n,)."""
-        return self._self._rows(residuals.pearson_residuals(self._self))
+        return self._fit._rows(residuals.pearson_residuals(self._fit))
 
     @property
     def resid_deviance(self) -> Any:
         """Signed square root of each row's part of the deviance, (n,)."""
-        return self._self._rows(residuals.deviance_residuals(self._self))
+        return self._fit._rows(residuals.deviance_residuals(self._fit))
 
     @property
     def resid_working(self) -> Any:
         """Response residual on the scale of the linear predictor, (n,)."""
-        return self._self._rows(residuals.working_residuals(self._self))
+        return self._fit._rows(residuals.working_residuals(self._fit))
 
     @property
     def resid_anscombe(self) -> Any:
@@ -53,7 +47,7 @@ class RowQuestions:
 
         Anscombe (1953); McCullagh & Nelder (1989), section 2.4.2.
         """
-        return self._self._rows(residuals.anscombe_residuals(self._self))
+        return self._fit._rows(residuals.anscombe_residuals(self._fit))
 
     def resid_quantile(self, seed: int = 0) -> Any:
         """Randomised quantile residuals, (n,): standard normal if the model is right.
@@ -72,7 +66,7 @@ class RowQuestions:
         -----
         Dunn & Smyth (1996), *Journal of Computational and Graphical Statistics* 5.
         """
-        return self._self._rows(residuals.quantile_residuals(self._self, seed))
+        return self._fit._rows(residuals.quantile_residuals(self._fit, seed))
 
     def resid_partial(self) -> Any:
         """Working residuals plus each term's contribution, (n, terms), as in R.
@@ -80,7 +74,7 @@ class RowQuestions:
         Landwehr, Pregibon & Shoemaker (1984), *Journal of the American Statistical Association*
         79.
         """
-        return partial_residuals(self._self).labelled()
+        return partial_residuals(self._fit).labelled()
 
     def rstandard(self, kind: str = "deviance") -> Any:
         """Residuals over their estimated standard deviations, (n,), as R's ``rstandard``.
@@ -107,8 +101,8 @@ class RowQuestions:
 
     def get_influence(self) -> Influence:
         """Leverages, Cook's distances and what else leaving out observations would change."""
-        self._self._model_with_data("influence")
-        return Influence(self._self)
+        self._fit._model_with_data("influence")
+        return Influence(self._fit)
 
     # -- predictions
 
@@ -141,7 +135,7 @@ class RowQuestions:
         DataError
             Naming what is wrong with the new rows.
         """
-        fit = self._self
+        fit = self._fit
         if exog is None:
             rows = fitted_rows(fit)
             if var_weights is None and fit.model is not None:
@@ -169,4 +163,4 @@ class RowQuestions:
         DataError
             Naming what is wrong with the new rows, or if the data of the fit is not at hand.
         """
-        return term_contributions(self._self, exog).labelled()
+        return term_contributions(self._fit, exog).labelled()

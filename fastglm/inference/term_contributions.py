@@ -10,6 +10,7 @@ import numpy as np
 from fastglm.design.layout import Layout, lay_out
 from fastglm.inference.prediction import fitted_rows, new_rows_without_offset
 from fastglm.inference.residuals import working_residuals
+from fastglm.inference.submodels import intercept_column
 from fastglm.kernels import planes
 from fastglm.solve.rows import evaluate_rows
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TermContributions",
-    "constant_column",
     "model_terms",
     "partial_residuals",
     "term_contributions",
@@ -52,18 +52,9 @@ class TermContributions:
         return pd.DataFrame(self.values, index=self._index, columns=list(self.names))
 
 
-def constant_column(results: Results) -> int | None:
-    """Which column is the intercept; None if there is none."""
-    if not results.has_intercept:
-        return None
-    if results.model is not None and results.model.rows.design.constant is not None:
-        return results.model.rows.design.constant
-    return next(k for k, name in enumerate(results.names) if name in ("Intercept", "const"))
-
-
 def model_terms(results: Results) -> list[tuple[str, slice]]:
     """Terms of the model and their columns, without the intercept."""
-    constant = constant_column(results)
+    constant = intercept_column(results)
     return [
         (name, columns)
         for name, columns in results.terms
@@ -78,7 +69,7 @@ def term_contributions(results: Results, exog: Any = None) -> TermContributions:
     layout, fitted_layout = lay_out(rows.design), lay_out(fitted.design)
     terms = model_terms(results)
     values = np.empty((layout.n_rows, len(terms)), order="F")
-    intercept = constant_column(results)
+    intercept = intercept_column(results)
     constant = 0.0 if intercept is None else float(results.estimates[intercept])
     for k, (_, columns) in enumerate(terms):
         values[:, k] = _linear(results, layout, columns)

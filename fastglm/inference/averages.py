@@ -1,0 +1,235 @@
+"""Average predictions, comparisons and slopes of a variable of the data frame.
+
+The names and meaning are those of R's package marginaleffects: Arel-Bundock, Greifer & Heiss
+(2024), *Journal of Statistical Software* 111(9). Standard errors are by the delta method with
+exact derivatives in the coefficients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastglm.design.frames import Categories, Column, Level
+from fastglm.design.layout import lay_out
+from fastglm.design.parts import Design
+from fastglm.design.slices import transposed_product
+from fastglm.errors import ModelError
+from fastglm.inference.estimates import Estimates
+from fastglm.kernels import planes
+from fastglm.solve.rows import evaluate_rows
+
+if TYPE_CHECKING:
+    from fastglm.design.recipe import Recipe
+    from fastglm.inputs import ModelRows
+    from fastglm.results import Results
+
+__all__ = [
+    "Counterfactual",
+    "average_comparisons",
+    "average_predictions",
+    "average_slopes",
+    "native",
+]
+
+#: Half the distance between the points of a slope, in ranges of the variable.
+SLOPE_STEP = 1e-4
+
+
+@dataclass(frozen=True, eq=False)
+class Counterfactual:
+    """The rows of a fit, with some variables of its frame set to other values.
+
+    Attributes
+    ----------
+    results : Results
+    """
+
+    results: Results
+
+    @property
+    def rows(self) -> ModelRows:
+        """The rows of the fit."""
+        return self.results._model_with_data("averages over the rows").rows
+
+    @property
+    def recipe(self) -> Recipe:
+        """What makes columns of variables.
+
+        Raises
+        ------
+        ModelError
+            If the model was given as arrays.
+        """
+        if self.results.recipe is None or self.rows.frame is None:
+            raise ModelError(
+                "averages over the values of a variable need a model from a formula and a data "
+                "frame; for the columns of an array use get_margeff()."
+            )
+        return self.results.recipe
+
+    def names(self) -> list[str]:
+        """The variables of the formula, in order of appearance."""
+        expressions = (*self.recipe.factors, *self.recipe.offsets)
+        return list(dict.fromkeys(name for e in expressions for name in e.columns))
+
+    def column(self, name: str) -> Column:
+        """A variable in the rows of the fit."""
+        if name not in self.names():
+            raise ModelError(
+                f"{name!r} is not in the formula; its variables are {', '.join(self.names())}."
+            )
+        return self.rows.frame_column(name)
+
+    def levels(self, name: str) -> tuple[Level, ...] | None:
+        """The values of a categorical variable, None for a numeric one."""
+        column = self.column(name)
+        if isinstance(column, Categories):
+            return column.levels
+        for factor in self.recipe.factors:
+            if factor.columns == (name,) and factor.text in self.recipe.levels:
+                return tuple(np.unique(column).tolist())
+        return None
+
+    def at(self, values: Mapping[str, Any]) -> tuple[Design, np.ndarray | None]:
+        """Design and offset where these variables have other values: one, or (n,) of them."""
+        n = self.rows.n_rows
+        columns = {name: native(self.column(name)) for name in self.names()}
+        columns |= {name: native(_filled(self, name, v, n)) for name, v in values.items()}
+        built = self.recipe.apply(columns)
+        offset = self.rows.offset
+        if self.recipe.offsets and offset is not None and built.offset is not None:
+            own = self.recipe.apply({k: native(self.column(k)) for k in self.names()}).offset
+            offset = offset + (built.offset - own)
+        return built.design, offset
+
+    def groups(self, by: str | None) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
+        """Names of the groups of a variable, the group of each row, and how often it counts."""
+        n = self.rows.n_rows
+        frequencies = self.rows.frequencies
+        weights = np.ones(n) if frequencies is None else frequencies
+        if by is None:
+            return ("",), np.zeros(n, dtype=np.intp), weights
+        column = self.rows.frame_column(by)
+        if isinstance(column, Categories):
+            names, codes = column.levels, np.asarray(column.codes, dtype=np.intp)
+        else:
+            found, codes = np.unique(column, return_inverse=True)
+            names = tuple(found.tolist())
+        return tuple(f"{by}={name}" for name in names), codes, weights
+
+    def average(
+        self, values: Mapping[str, Any], by: str | None, scale: np.ndarray | float = 1.0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Averages of the mean times `scale` by group, and their derivatives, (g,) and (g, p)."""
+        fit = self.results
+        design, offset = self.at(values)
+        mean, slope = evaluate_rows(
+            lay_out(design, offset=offset),
+            fit.family,
+            fit.estimates,
+            (planes.MEAN, planes.SLOPE),
+            n_threads=fit.n_threads,
+        )
+        names, codes, weights = self.groups(by)
+        totals = np.bincount(codes, weights, minlength=len(names))
+        averages = np.bincount(codes, weights * scale * mean, minlength=len(names)) / totals
+        weighted = weights * scale * slope / totals[codes]
+        gradient = np.stack(
+            [transposed_product(design, weighted * (codes == g)) for g in range(len(names))]
+        )
+        return averages, gradient
+
+    def estimates(
+        self, names: Sequence[str], values: np.ndarray, gradient: np.ndarray, heading: str
+    ) -> Estimates:
+        """Estimates by the delta method."""
+        fit = self.results
+        covariance = gradient @ np.nan_to_num(fit.covariance) @ gradient.T
+        df = fit.df_inference if fit.use_t else np.inf
+        return Estimates(tuple(names), values, covariance, df, heading)
+
+
+def native(column: Column) -> Any:
+    """A column as a recipe reads it."""
+    if not isinstance(column, Categories):
+        return column
+    import pandas as pd
+
+    return pd.Series(pd.Categorical.from_codes(column.codes, list(column.levels)))
+
+
+def _filled(rows: Counterfactual, name: str, value: Any, n: int) -> Column:
+    """One value in all rows, as a level where the variable is categorical."""
+    column = rows.column(name)
+    if isinstance(column, Categories):
+        if value not in column.levels:
+            raise ModelError(f"{name!r} has no level {value!r}; its levels are {column.levels}.")
+        return Categories(np.full(n, column.levels.index(value)), column.levels)
+    return np.broadcast_to(np.asarray(value), (n,))
+
+
+def average_predictions(
+    results: Results, variables: Mapping[str, Any] | None, by: str | None
+) -> Estimates:
+    """See `Results.avg_predictions`."""
+    rows = Counterfactual(results)
+    names, values, gradients = [], [], []
+    settings: list[dict[str, Any]] = [{}]
+    for name, chosen in (variables or {}).items():
+        settings = [s | {name: value} for s in settings for value in np.atleast_1d(chosen).tolist()]
+    groups, _, _ = rows.groups(by)
+    for setting in settings:
+        average, gradient = rows.average(setting, by)
+        text = ", ".join(f"{name}={value}" for name, value in setting.items())
+        names += [", ".join(filter(None, (text, group))) or "all rows" for group in groups]
+        values.append(average)
+        gradients.append(gradient)
+    heading = "Average predictions"
+    return rows.estimates(names, np.concatenate(values), np.concatenate(gradients), heading)
+
+
+def average_comparisons(results: Results, variable: str, step: float, by: str | None) -> Estimates:
+    """See `Results.avg_comparisons`."""
+    rows = Counterfactual(results)
+    levels = rows.levels(variable)
+    groups, _, _ = rows.groups(by)
+    pairs: list[tuple[str, Any, Any]]
+    if levels is None:
+        column = np.asarray(rows.column(variable), dtype=np.float64)
+        pairs = [(f"+{step:g}", column + step, column)]
+    else:
+        pairs = [(f"{level} - {levels[0]}", level, levels[0]) for level in levels[1:]]
+    names, values, gradients = [], [], []
+    low, below = None, (np.empty(0), np.empty(0))
+    for text, high, reference in pairs:
+        if low is not reference:
+            low, below = reference, rows.average({variable: reference}, by)
+        above = rows.average({variable: high}, by)
+        names += [", ".join(filter(None, (f"{variable}: {text}", group))) for group in groups]
+        values.append(above[0] - below[0])
+        gradients.append(above[1] - below[1])
+    heading = "Average comparisons"
+    return rows.estimates(names, np.concatenate(values), np.concatenate(gradients), heading)
+
+
+def average_slopes(results: Results, variable: str, by: str | None) -> Estimates:
+    """See `Results.avg_slopes`."""
+    rows = Counterfactual(results)
+    if rows.levels(variable) is not None:
+        raise ModelError(f"{variable!r} is categorical: use avg_comparisons() for its levels.")
+    column = np.asarray(rows.column(variable), dtype=np.float64)
+    least, most = column.min(), column.max()
+    if least == most:
+        raise ModelError(f"{variable!r} is {least:g} in every row: it has no slope.")
+    step = SLOPE_STEP * (most - least)
+    # Points beyond the data could lie beyond the outer knots of a spline.
+    low, high = np.maximum(column - step, least), np.minimum(column + step, most)
+    above, slope_above = rows.average({variable: high}, by, 1.0 / (high - low))
+    below, slope_below = rows.average({variable: low}, by, 1.0 / (high - low))
+    groups, _, _ = rows.groups(by)
+    names = [", ".join(filter(None, (variable, group))) for group in groups]
+    return rows.estimates(names, above - below, slope_above - slope_below, "Average slopes")

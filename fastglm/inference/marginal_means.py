@@ -1,0 +1,192 @@
+"""Estimated marginal means and their contrasts, as R's package emmeans has them.
+
+Searle, Speed & Milliken (1980), *The American Statistician* 34.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastglm.design.frames import Categories
+from fastglm.errors import ModelError
+from fastglm.inference.averages import Counterfactual, native
+from fastglm.inference.estimates import ADJUSTMENTS, Estimates, adjusted
+
+if TYPE_CHECKING:
+    from fastglm.families import Link
+    from fastglm.results import Results
+
+__all__ = ["Contrasts", "MarginalMeans", "marginal_means"]
+
+#: Most points of a reference grid.
+MOST_POINTS = 1_000_000
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Contrasts(Estimates):
+    """Differences of marginal means on the scale of the link.
+
+    Attributes
+    ----------
+    adjustment : str
+        Of the p-values.
+    n_means : int
+        Means that are compared.
+    """
+
+    adjustment: str = field(kw_only=True)
+    n_means: int = field(kw_only=True)
+
+    @property
+    def pvalues(self) -> np.ndarray:
+        """Two-sided, adjusted for their number, (m,)."""
+        return adjusted(super().pvalues, self.statistic, self.adjustment, self.n_means, self.df)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MarginalMeans(Estimates):
+    """Means over a grid with equal weights, on the scale of the link.
+
+    Attributes
+    ----------
+    link : Link
+        That maps them to means of the response.
+    """
+
+    link: Link = field(kw_only=True)
+
+    def contrasts(
+        self, method: str | Mapping[str, Sequence[float]] = "pairwise", adjust: str = "tukey"
+    ) -> Contrasts:
+        """Contrasts of the means.
+
+        Parameters
+        ----------
+        method : "pairwise", "trt.vs.ctrl", "eff", or mapping of str to (k,) numbers
+            All pairs; all against the first; all against the mean of all; or by name.
+        adjust : {"tukey", "bonferroni", "sidak", "holm", "none"}, default "tukey"
+            For the number of contrasts. Tukey's is for all pairs.
+
+        Raises
+        ------
+        ModelError
+            If there is no such method, or "tukey" is not for pairs.
+        """
+        matrix, names = self._matrix(method)
+        if adjust not in ADJUSTMENTS:
+            raise ModelError(f"adjust must be one of {ADJUSTMENTS}, not {adjust!r}")
+        if adjust == "tukey" and method != "pairwise":
+            raise ModelError('adjust="tukey" is for method="pairwise"; use "holm" or "sidak".')
+        return Contrasts(
+            names,
+            matrix @ self.estimate,
+            matrix @ self.covariance @ matrix.T,
+            self.df,
+            f"Contrasts, adjusted p-values: {adjust}",
+            adjustment=adjust,
+            n_means=len(self.names),
+        )
+
+    def _matrix(self, method: Any) -> tuple[np.ndarray, tuple[str, ...]]:
+        k, one = len(self.names), np.eye(len(self.names))
+        if isinstance(method, Mapping):
+            matrix = np.array([np.asarray(row, np.float64) for row in method.values()])
+            if matrix.shape != (len(method), k):
+                raise ModelError(f"a contrast needs {k} numbers, one for each mean.")
+            return matrix, tuple(method)
+        if method == "pairwise":
+            pairs = list(itertools.combinations(range(k), 2))
+        elif method == "trt.vs.ctrl":
+            pairs = [(j, 0) for j in range(1, k)]
+        elif method == "eff":
+            return one - 1.0 / k, tuple(f"{name} effect" for name in self.names)
+        else:
+            raise ModelError(
+                'method must be "pairwise", "trt.vs.ctrl", "eff" or numbers by name, '
+                f"not {method!r}"
+            )
+        names = tuple(f"{self.names[a]} - {self.names[b]}" for a, b in pairs)
+        return np.array([one[a] - one[b] for a, b in pairs]), names
+
+    def summary_frame(self, alpha: float = 0.05) -> Any:
+        """Means on both scales with their intervals, a pandas DataFrame.
+
+        Columns emmean, std err, ci_lower, ci_upper on the scale of the link, and response,
+        response_lower, response_upper mapped back.
+        """
+        import pandas as pd
+
+        limits = self.conf_int(alpha)
+        back = np.sort(self.link.inverse(limits), axis=1)
+        columns = {
+            "emmean": self.estimate,
+            "std err": self.standard_error,
+            "ci_lower": limits[:, 0],
+            "ci_upper": limits[:, 1],
+            "response": self.link.inverse(self.estimate),
+            "response_lower": back[:, 0],
+            "response_upper": back[:, 1],
+        }
+        return pd.DataFrame(columns, index=list(self.names))
+
+
+def marginal_means(
+    results: Results, specs: str | Sequence[str], at: Mapping[str, Any] | None
+) -> MarginalMeans:
+    """See `Results.emmeans`."""
+    rows = Counterfactual(results)
+    chosen = [specs] if isinstance(specs, str) else list(specs)
+    values = _grid_values(rows, at or {})
+    for name in [*chosen, *(at or {})]:
+        rows.column(name)
+    points = list(itertools.product(*values.values()))
+    if len(points) > MOST_POINTS:
+        raise ModelError(f"the grid of all levels has {len(points)} points; fix some with at=.")
+    grid = dict(zip(values, map(list, zip(*points, strict=True)), strict=True))
+    columns = {name: _as_column(rows, name, column) for name, column in grid.items()}
+    X = rows.recipe.apply(columns).design.to_dense()
+    keys = list(zip(*(grid[name] for name in chosen), strict=True))
+    cells = list(dict.fromkeys(keys))
+    weights = np.array([[key == cell for key in keys] for cell in cells], dtype=np.float64)
+    L = weights @ X / weights.sum(axis=1, keepdims=True)
+    offset = results._model_with_data("marginal means").rows.offset
+    beta = np.nan_to_num(results.estimates)
+    estimate = L @ beta + (0.0 if offset is None else float(np.mean(offset)))
+    names = tuple(
+        ", ".join(f"{name}={value}" for name, value in zip(chosen, cell, strict=True))
+        for cell in cells
+    )
+    df = results.df_inference if results.use_t else np.inf
+    covariance = L @ np.nan_to_num(results.covariance) @ L.T
+    heading = "Estimated marginal means, scale of the link"
+    return MarginalMeans(names, estimate, covariance, df, heading, link=results.family.link)
+
+
+def _grid_values(rows: Counterfactual, at: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Levels of the categorical variables, and means of the numeric ones unless `at` says."""
+    values: dict[str, list[Any]] = {}
+    for name in rows.names():
+        levels = rows.levels(name)
+        if name in at:
+            values[name] = np.atleast_1d(at[name]).tolist()
+        elif levels is not None:
+            values[name] = list(levels)
+        else:
+            values[name] = [float(np.mean(np.asarray(rows.column(name), dtype=np.float64)))]
+    return values
+
+
+def _as_column(rows: Counterfactual, name: str, values: list[Any]) -> Any:
+    column = rows.column(name)
+    if not isinstance(column, Categories):
+        return np.array(values)
+    unknown = sorted(set(values) - set(column.levels), key=str)
+    if unknown:
+        raise ModelError(f"{name!r} has no level {unknown[0]!r}; its levels are {column.levels}.")
+    codes = np.array([column.levels.index(value) for value in values])
+    return native(Categories(codes, column.levels))
