@@ -194,6 +194,8 @@ def predict(
 
     _require_folder(output)
     fitted = load(model)
+    if not isinstance(fitted, Results):
+        raise DataError(f"{model} has several linear predictors: predict from Python.")
     if fitted.recipe is None:
         raise DataError(f"{model} was fitted to arrays without names: predict from Python.")
     with Watch(f"reading {new}") as watch:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 import fastglm as fg
-from fastglm import cli, terminal
+from fastglm import cli
 from fastglm.reading import read_table, write_table
 
 ROWS = 300
@@ -210,6 +210,14 @@ def test_models_of_arrays_have_no_columns_to_read(folder, run):
     assert "arrays without names: predict from Python" in err
 
 
+def test_models_of_several_predictors_are_for_python(folder, run):
+    x = np.linspace(-1, 1, 30)
+    fg.MNLogit(np.arange(30) ** 2 % 3, np.column_stack([x**0, x])).fit().save("m.json")
+    code, _, err = run("predict", "m.json", "data.csv")
+    assert code == 2
+    assert "several linear predictors: predict from Python" in err
+
+
 @pytest.mark.parametrize(
     "arguments", [("fit",), ("fit", "data.csv"), ("fit", "--nonsense"), ("x",)]
 )
@@ -245,20 +253,3 @@ def test_only_the_columns_in_use_are_read(folder, run, monkeypatch):
     run("fit", "data.parquet", "claims ~ log(years):region", "--offset", "x", "-o", "model.json")
     run("predict", "model.json", "data.parquet", "-o", "predicted.csv")
     assert read == [["claims", "x", "region", "years"], ["x", "region", "years"]]
-
-
-def test_a_bar_only_for_a_person_who_waits(monkeypatch, capsys):
-    monkeypatch.setattr(terminal, "PATIENCE", 0.0)
-    with terminal.Watch("reading") as watch:
-        watch.sweep(3, 12.5)
-    assert capsys.readouterr().err == ""
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setenv("TERM", "xterm")
-    with terminal.Watch("reading") as watch:
-        watch._timer.join()
-        watch.sweep(3, 12.5)
-    assert "fitting: sweep 3, deviance 12.5" in capsys.readouterr().err
-    monkeypatch.setattr(terminal, "PATIENCE", 60.0)
-    with terminal.Watch("reading"):
-        pass
-    assert capsys.readouterr().err == ""
