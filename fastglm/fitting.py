@@ -21,6 +21,7 @@ from fastglm.errors import (
     Status,
 )
 from fastglm.families import Family
+from fastglm.inference.summary import aliased_text
 from fastglm.responses.estimators import ESTIMATORS
 from fastglm.responses.free_parameters import Problem
 from fastglm.results import Results
@@ -189,7 +190,7 @@ def _warn(results: Results) -> None:
     if results.aliased and results.status != Status.NOT_FINITE:
         warnings.warn(
             f"These columns are combinations of earlier ones, and their coefficients are NaN: "
-            f"{', '.join(results.aliased)}.",
+            f"{aliased_text(results.aliased)}.",
             RankWarning,
             stacklevel=level,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +79,9 @@ class Results(FamilyParameters, Questions, RowQuestions, PenalizedQuestions):
     infinite : dict of str to int
         Sign of each estimate that is infinite because of them; what is reported for it is only
         where the fit stopped.
+    aliased : dict of str to dict of str to float
+        Columns that are combinations of earlier ones, whose coefficients are NaN: each with the
+        coefficients of the earlier columns that add up to it.
     bias_reduction : str
         "none", "firth" or "median".
     timings : dict of str to float
@@ -117,6 +120,7 @@ class Results(FamilyParameters, Questions, RowQuestions, PenalizedQuestions):
     missing: Mapping[str, int] = field(default_factory=dict)
     n_separated: int = 0
     infinite: Mapping[str, int] = field(default_factory=dict)
+    aliased: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     bias_reduction: str = "none"
     timings: Mapping[str, float] = field(default_factory=dict)
     n_threads: int = 1
@@ -169,6 +173,10 @@ class Results(FamilyParameters, Questions, RowQuestions, PenalizedQuestions):
             labelled=rows.index is not None,
             n_dropped=rows.n_dropped,
             missing=rows.missing,
+            aliased={
+                names[j]: {names[k]: float(parts[k]) for k in np.flatnonzero(parts)}
+                for j, parts in solution.combinations.items()
+            },
             timings=solution.timings,
             n_threads=n_threads,
             model=model,
@@ -217,12 +225,6 @@ class Results(FamilyParameters, Questions, RowQuestions, PenalizedQuestions):
             return float(special.ndtri(upper))
         return float(special.stdtrit(self.df_inference, upper))
 
-    @property
-    def aliased(self) -> tuple[str, ...]:
-        """Names of the coefficients that the data cannot tell apart from earlier ones."""
-        return tuple(
-            n for n, value in zip(self.names, self.estimates, strict=True) if value != value
-        )
 
     # -- goodness of fit
 

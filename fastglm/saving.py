@@ -27,7 +27,7 @@ _PLAIN = (
     "has_offset", "has_exposure", "labelled", "n_dropped", "n_threads", "n_separated",
     "bias_reduction",
 )  # fmt: skip
-_DICTS = ("column_names", "missing", "infinite", "timings")
+_DICTS = ("column_names", "missing", "infinite", "aliased", "timings")
 _ARRAYS = ("estimates", "information_inverse", "covariance")
 
 

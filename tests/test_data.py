@@ -39,7 +39,7 @@ def test_scheduled_departures(flights):
 def test_the_fit_of_the_demonstration_solves_the_score_equations(flights):
     fit = fg.glm(FORMULA, flights, family="binomial", missing="drop")
     assert fit.converged
-    assert fit.aliased == ()
+    assert fit.aliased == {}
     assert fit.n_dropped == 9_430
     complete = flights.dropna().astype({"hour": pd.CategoricalDtype(range(5, 24))})
     X = np.asarray(model_matrix(FORMULA.partition("~")[2], complete), dtype=np.float64)

@@ -48,7 +48,7 @@ def test_separated_rows_can_be_dropped(endometrial: pd.DataFrame):
     assert results.n_separated == 13
     assert results.nobs == 66
     assert len(results.fittedvalues) == 66
-    assert results.aliased == ("NV",)
+    assert list(results.aliased) == ["NV"]
     np.testing.assert_allclose(results.deviance, LIMIT, rtol=1e-12)
     assert "13 rows are separated by the regressors and were left out." in str(results.summary())
 

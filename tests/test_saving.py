@@ -95,7 +95,7 @@ def test_arrays_and_aliased_columns(tmp_path):
         fit = fg.GLM(rng.gamma(2.0, size=60), X, family="gamma", link="log").fit()
     fit.save(tmp_path / "model.json")
     loaded = fg.load(tmp_path / "model.json")
-    assert loaded.aliased == fit.aliased == ("x3",)
+    assert loaded.aliased == fit.aliased == {"x3": {"x1": 1.0, "x2": 1.0}}
     assert np.array_equal(loaded.params, fit.params, equal_nan=True)
     assert np.array_equal(loaded.predict(X[:5]), fit.predict(X[:5]))
 

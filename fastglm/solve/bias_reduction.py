@@ -171,6 +171,7 @@ def reduce_bias(
         decrement=point.decrement,
         gain=point.decrement / last if math.isfinite(last) else 1.0,
         constant=start.constant,
+        combinations=start.combinations,
         timings={"bias reduction": perf_counter() - begin},
     )
     determinant = np.linalg.slogdet(inverse[np.ix_(kept, kept)])[1]

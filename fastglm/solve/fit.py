@@ -15,7 +15,12 @@ from fastglm.kernels import context as slots
 from fastglm.kernels.planes import BLOCK_ROWS
 from fastglm.solve import state as at
 from fastglm.solve.cholesky import invert
-from fastglm.solve.orthogonal import is_ill_conditioned, refine_linear, refine_with_qr
+from fastglm.solve.orthogonal import (
+    aliased_combinations,
+    is_ill_conditioned,
+    refine_linear,
+    refine_with_qr,
+)
 from fastglm.solve.run import Progress, Run, SolverOptions, count_chunks
 from fastglm.solve.scaling import find_scaling, sample_blocks
 
@@ -54,6 +59,8 @@ class Solution:
         The decrement over the one before it, 1 if there was none: near a maximum, close to 0.
     constant : int or None
         Model column that is constant, if there is one: the intercept.
+    combinations : dict of int to ndarray, shape (p,)
+        For each aliased column, the coefficients of the earlier columns that add up to it.
     timings : dict of str to float
         Seconds spent in each stage.
     """
@@ -68,6 +75,7 @@ class Solution:
     decrement: float
     gain: float
     constant: int | None
+    combinations: dict[int, np.ndarray]
     timings: dict[str, float]
 
 
@@ -194,6 +202,7 @@ def _restart_from_mean(run: Run, family: Family, safe_mean: float, options: Solv
 
 def _finish(run: Run, refined: np.ndarray | None, clock: _Clock) -> Solution:
     vectors, state, layout = run.vectors, run.state, run.layout
+    combinations = aliased_combinations(run) if state[at.N_ALIASED] else {}
     inverse = np.empty_like(run.gram)
     invert(run.factor, vectors[at.COLUMN_SCALE], vectors[at.PIVOT], inverse, run.gram)
     params = vectors[at.THETA].copy()
@@ -218,6 +227,7 @@ def _finish(run: Run, refined: np.ndarray | None, clock: _Clock) -> Solution:
         constant=None
         if run.scaling.constant < 0
         else int(layout.dense_owner[run.scaling.constant]),
+        combinations=combinations,
         timings=clock.laps,
     )
 

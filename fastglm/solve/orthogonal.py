@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastglm.design.layout import Layout
 from fastglm.design.rows import take_rows
 from fastglm.errors import Status
 from fastglm.families import Family
@@ -28,7 +29,7 @@ from fastglm.solve.rows import evaluate_rows
 from fastglm.solve.run import Run, SolverOptions
 from fastglm.solve.threads import launch
 
-__all__ = ["is_ill_conditioned", "refine_linear", "refine_with_qr"]
+__all__ = ["aliased_combinations", "is_ill_conditioned", "refine_linear", "refine_with_qr"]
 
 #: Pivots (shares of unexplained variation) below this make a Gram matrix's factor doubtful.
 DOUBTFUL_PIVOT = 1e-7
@@ -41,6 +42,8 @@ BLOCK_VALUES = 2_000_000
 SMALL_VALUES = 20_000
 REFINABLE_PIVOT = 1e-4
 MAX_REFINEMENTS = 8
+#: Coefficients of a combination this much smaller than others are rounding errors.
+NOTHING = 1e-6
 
 
 def is_ill_conditioned(run: Run) -> bool:
@@ -57,8 +60,10 @@ def refine_with_qr(run: Run, family: Family, options: SolverOptions) -> None:
     """
     linear = isinstance(family.link, Identity) and family.name == "gaussian"
     theta = np.where(np.isfinite(run.vectors[at.THETA]), run.vectors[at.THETA], 0.0)
-    run.start_from(theta)
     state = run.state
+    n_iter, n_sweeps = state[at.N_ITERATIONS], state[at.N_SWEEPS]
+    run.start_from(theta)
+    state[at.N_ITERATIONS], state[at.N_SWEEPS] = n_iter - 1.0, n_sweeps
     state[at.TOLERANCE], state[at.MAX_ITERATIONS] = options.tol, np.inf
     matrices = (run.gram, run.factor, run.work)
     for refinement in range(MAX_REFINEMENTS):
@@ -146,6 +151,57 @@ def _eliminate(triangle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         else:
             factor[j, :j] = 0.0
     return factor, pivot
+
+
+def aliased_combinations(run: Run) -> dict[int, np.ndarray]:
+    """What each aliased column is a combination of.
+
+    Returns
+    -------
+    dict of int to ndarray, shape (p,)
+        Column to coefficients of the earlier columns, on the scale of the columns as they came;
+        values that are rounding errors are 0. Columns of zeros are combinations of none.
+    """
+    vectors, layout, scaling = run.vectors, run.layout, run.scaling
+    pivot = vectors[at.PIVOT]
+    dense_of = {int(column): k for k, column in enumerate(layout.dense_owner) if column >= 0}
+    combinations = {}
+    for j in np.flatnonzero(pivot == 0.0):
+        earlier = pivot.copy()
+        earlier[j:] = 0.0
+        theta = np.zeros(pivot.size)
+        products = np.ascontiguousarray(run.gram[:, j])
+        solve_factored(run.factor, vectors[at.COLUMN_SCALE], earlier, products, theta)
+        k = dense_of.get(int(j))
+        if k is not None:
+            theta /= scaling.scale[k]
+            if scaling.constant >= 0:
+                theta[layout.dense_owner[scaling.constant]] += scaling.shift[k]
+        weights = _rounded(scaling.to_params(theta, layout))
+        if scaling.constant >= 0:
+            # A small difference of large numbers, unless taken with the rounded weights.
+            intercept = layout.dense_owner[scaling.constant]
+            weights[intercept] = 0.0
+            weights[intercept] = (
+                _mean_rest(layout, int(j), weights) * scaling.scale[scaling.constant]
+            )
+            weights = _rounded(weights)
+        combinations[int(j)] = weights
+    return combinations
+
+
+def _rounded(weights: np.ndarray) -> np.ndarray:
+    """Weights of a combination without their rounding errors: zeros and whole numbers are exact."""
+    weights = np.where(np.abs(weights) < NOTHING * np.abs(weights).max(initial=0.0), 0.0, weights)
+    nearest = np.rint(weights)
+    return np.where(np.abs(weights - nearest) < NOTHING, nearest, weights)
+
+
+def _mean_rest(layout: Layout, column: int, weights: np.ndarray) -> float:
+    """Mean of a column less a combination of others, over some of the rows."""
+    some = np.unique(np.linspace(0, layout.n_rows - 1, 64).astype(np.intp))
+    rows = take_rows(layout.design, some).to_dense()
+    return float(np.mean(rows[:, column] - rows @ weights))
 
 
 def refine_linear(run: Run, family: Family, options: SolverOptions) -> np.ndarray | None:
