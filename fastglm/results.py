@@ -144,13 +144,16 @@ class Results(FamilyParameters, Questions, RowQuestions, PenalizedQuestions):
             terms = column_terms(names)
         rank = int(np.count_nonzero(~np.isnan(solution.params)))
         dispersion = _dispersion(scale, family, solution, rows.nobs - rank)
+        with np.errstate(over="ignore", invalid="ignore"):
+            # Where either is beyond 1e308, a variance is infinite.
+            covariance = solution.information_inverse * dispersion
         return cls(
             family=family,
             names=names,
             terms=terms,
             estimates=_frozen(solution.params),
             information_inverse=_frozen(solution.information_inverse),
-            covariance=_frozen(solution.information_inverse * dispersion),
+            covariance=_frozen(covariance),
             scale=dispersion,
             deviance=solution.deviance,
             pearson_chi2=solution.pearson_chi2,

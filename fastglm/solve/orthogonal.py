@@ -29,7 +29,13 @@ from fastglm.solve.rows import evaluate_rows
 from fastglm.solve.run import Run, SolverOptions
 from fastglm.solve.threads import launch
 
-__all__ = ["aliased_combinations", "is_ill_conditioned", "refine_linear", "refine_with_qr"]
+__all__ = [
+    "aliased_combinations",
+    "eliminate",
+    "is_ill_conditioned",
+    "refine_linear",
+    "refine_with_qr",
+]
 
 #: Pivots (shares of unexplained variation) below this make a Gram matrix's factor doubtful.
 DOUBTFUL_PIVOT = 1e-7
@@ -56,8 +62,10 @@ def is_ill_conditioned(run: Run) -> bool:
 def refine_with_qr(run: Run, family: Family, options: SolverOptions) -> None:
     """Newton steps with the triangle of a QR factorisation, from where the run stands.
 
-    Decides again which columns are aliased.
+    Decides again which columns are aliased. Leaves a run alone that has not found its domain.
     """
+    if not np.isfinite(run.state[at.DEVIANCE]):
+        return
     linear = isinstance(family.link, Identity) and family.name == "gaussian"
     theta = np.where(np.isfinite(run.vectors[at.THETA]), run.vectors[at.THETA], 0.0)
     state = run.state
@@ -69,6 +77,8 @@ def refine_with_qr(run: Run, family: Family, options: SolverOptions) -> None:
     for refinement in range(MAX_REFINEMENTS):
         if refinement == 0 or not linear:
             _factor_with_qr(run, family, options)
+            if state[at.STATUS] == Status.NOT_FINITE:
+                return
         run.context[slots.MODE] = 0
         state[at.FROZEN] = np.inf
         state[at.N_SECANTS] = 0.0
@@ -94,10 +104,13 @@ def _factor_with_qr(run: Run, family: Family, options: SolverOptions) -> None:
     """Put the triangle of the weighted, standardised design where the solver looks for a factor."""
     params = run.scaling.to_params(run.vectors[at.THETA], run.layout)
     (weight,) = evaluate_rows(run.layout, family, params, (WEIGHT,), n_threads=options.n_threads)
+    if not np.isfinite(weight).all():
+        run.state[at.STATUS] = Status.NOT_FINITE
+        return
     triangle = _streamed_triangle(run, np.sqrt(weight))
     norms = np.sqrt(np.einsum("ij,ij->j", triangle, triangle))
     scale = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0.0)
-    factor, pivot = _eliminate(triangle * scale)
+    factor, pivot = eliminate(triangle * scale)
     run.factor[:] = factor
     run.vectors[at.COLUMN_SCALE] = scale
     run.vectors[at.PIVOT] = pivot
@@ -128,7 +141,7 @@ def standardized_rows(run: Run, rows: np.ndarray) -> np.ndarray:
     return columns
 
 
-def _eliminate(triangle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def eliminate(triangle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Lower factor and pivots of columns of unit norm, taken from left to right.
 
     An aliased column must not enter the basis, where its rounding errors would stand for a

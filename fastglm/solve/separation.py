@@ -24,6 +24,7 @@ from fastglm.errors import FastGLMError, Status
 from fastglm.families import Family, ResponseSummary
 from fastglm.kernels.planes import LINEAR_PREDICTOR, PRIOR_WEIGHT, QUADRATIC_FORM, WEIGHT
 from fastglm.solve.fit import Solution
+from fastglm.solve.orthogonal import eliminate
 from fastglm.solve.rows import evaluate_rows
 
 __all__ = ["Separation", "find_separation", "looks_separated"]
@@ -81,14 +82,14 @@ def looks_separated(
     """Whether a fit shows a symptom of separation; no verdict, but reason enough for a search.
 
     Without a maximum the fit stops early, or its last step gained no more than a constant factor,
-    or weights have shrunk until columns look aliased. Costs nothing unless columns are aliased,
-    and then a pass over the rows.
+    or weights have shrunk until columns look alike. Costs nothing unless columns do look alike, or
+    aliased, and then a pass over the rows.
     """
     stopped = solution.status != Status.CONVERGED
     rounding = ROUNDING * (abs(solution.deviance) + 0.1)
     slow = solution.gain > SLOW_GAIN and solution.decrement > rounding
-    aliased = bool(np.isnan(solution.params).any())
-    if not (stopped or slow or aliased) or not _has_open_rows(family, summary):
+    alike = "orthogonal factor" in solution.timings or bool(np.isnan(solution.params).any())
+    if not (stopped or slow or alike) or not _has_open_rows(family, summary):
         return False
     if stopped or slow:
         return True
@@ -291,22 +292,38 @@ def _separating_direction(matrix: np.ndarray, side: np.ndarray) -> np.ndarray | 
     `matrix`, (m, p), has columns of about unit size. None where no row can be separated.
     """
     bounded = side != 0
-    gains, fixed = matrix[bounded] * side[bounded, None], matrix[~bounded]
-    if gains.shape[0] == 0:
+    if not bounded.any():
         return None
-    direction = _solve_program(np.unique(gains, axis=0), np.unique(fixed, axis=0))
-    separated = gains @ direction > 0.5
+    # What a column does that earlier ones do as well is theirs.
+    independent = _independent_columns(matrix)
+    gains = matrix[bounded][:, independent] * side[bounded, None]
+    fixed = matrix[~bounded][:, independent]
+    found = _solve_program(np.unique(gains, axis=0), np.unique(fixed, axis=0))
+    separated = gains @ found > 0.5
     if not separated.any():
         return None
     # The program meets its constraints to its own tolerance: the rows that stand still say exactly
     # where they do.
     still = np.concatenate([gains[~separated], fixed])
     if still.shape[0]:
-        direction = direction - np.linalg.lstsq(still, still @ direction, rcond=None)[0]
-    size = float(np.abs(direction).max())
-    direction[np.abs(direction) <= ZERO * size] = 0.0
-    is_exact = np.abs(still @ direction).max(initial=0.0) <= 10.0 * ZERO * max(1.0, size)
-    return direction if is_exact and (gains[separated] @ direction > 0.25).all() else None
+        found = found - np.linalg.lstsq(still, still @ found, rcond=None)[0]
+    size = float(np.abs(found).max())
+    found[np.abs(found) <= ZERO * size] = 0.0
+    is_exact = np.abs(still @ found).max(initial=0.0) <= 10.0 * ZERO * max(1.0, size)
+    if not (is_exact and (gains[separated] @ found > 0.25).all()):
+        return None
+    direction = np.zeros(matrix.shape[1])
+    direction[independent] = found
+    return direction
+
+
+def _independent_columns(matrix: np.ndarray) -> np.ndarray:
+    """Numbers of the columns of (m, p) that are no combination of earlier ones."""
+    triangle = np.linalg.qr(matrix, mode="r")
+    norms = np.linalg.norm(triangle, axis=0)
+    padded = np.zeros((matrix.shape[1], matrix.shape[1]))
+    padded[: len(triangle)] = triangle / np.where(norms > 0.0, norms, 1.0)
+    return np.flatnonzero(eliminate(padded)[1] > 0.0)
 
 
 def _solve_program(gains: np.ndarray, fixed: np.ndarray) -> np.ndarray:

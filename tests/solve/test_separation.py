@@ -138,6 +138,14 @@ def test_endometrial_separates_by_nv_alone():
     np.testing.assert_array_equal(found.rows, frame["NV"] == 1)
 
 
+def test_a_column_that_earlier_ones_stand_for_is_not_named():
+    x = np.array([[1.0, -1.0, -2.0], [1.0, -0.5, -1.0], [1.0, 0.5, 1.0], [1.0, 1.0, 2.0]])
+    found = find(np.array([0.0, 0.0, 1.0, 1.0]), x, "binomial", "logit")
+    assert found.rows.all()
+    assert found.direction[1] > 0.0
+    assert found.direction[2] == 0.0
+
+
 def test_rows_of_weight_zero_do_not_count():
     x = np.array([[1.0, -1.0], [1.0, -0.5], [1.0, 0.5], [1.0, 1.0], [1.0, 2.0]])
     y = np.array([0.0, 0.0, 1.0, 1.0, 0.0])
