@@ -81,6 +81,7 @@ class GLM:
         columns = _columns(offset, exposure, freq_weights, var_weights)
         self.rows: ModelRows = rows_from_arrays(endog, exog, self.family, columns, missing)
         self.formula: str | None = None
+        self.source: tuple[Any, dict[str, Any], str] | None = None
 
     @classmethod
     def from_formula(
@@ -125,6 +126,8 @@ class GLM:
         columns = _columns(offset, exposure, freq_weights, var_weights)
         model.rows = rows_from_formula(formula, data, model.family, columns, missing)
         model.formula = formula
+        # Other formulas, such as those that `step` tries, read the same frame.
+        model.source = (data, columns, missing)
         return model
 
     @property

@@ -280,18 +280,24 @@ def drop_table(
     rao: Sequence[float] | None,
     k: float,
     heading: str,
+    added: bool = False,
 ) -> Table:
-    """Models compared with `base`, the first row; R's ``drop1.glm`` with scale = 0."""
+    """Models compared with `base`, the first row, as R does in ``drop1.glm`` and ``add1.glm``."""
     every = [base, *models]
     deviance = np.array([m.deviance for m in every])
     rank = np.array([m.rank for m in every], dtype=float)
     lack = _lack_of_fit(results, deviance)
-    df = base.rank - rank
+    sign = -1.0 if added else 1.0
+    df = sign * (base.rank - rank)
     df[0] = np.nan
     columns = {"Df": df, "Deviance": deviance}
     if results.family.has_likelihood:
         columns["AIC"] = base_aic(results, k) + (lack - lack[0]) + k * (rank - base.rank)
-    columns |= _single_tests(results, test, rao, df, deviance, lack)
+    if test == "F":
+        columns |= _f_tests(results, df, deviance, added)
+    elif test is not None:
+        change = np.maximum(sign * (lack - lack[0]), 0.0)
+        columns |= _chi_squared_tests(results, df, change, rao)
     return Table(heading, ("<none>", *names), columns)
 
 
@@ -307,30 +313,27 @@ def _lack_of_fit(results: Results, deviance: np.ndarray) -> np.ndarray:
     return deviance / results.scale
 
 
-def _single_tests(
-    results: Results,
-    test: str | None,
-    rao: Sequence[float] | None,
-    df: np.ndarray,
-    deviance: np.ndarray,
-    lack: np.ndarray,
+def _f_tests(
+    results: Results, df: np.ndarray, deviance: np.ndarray, added: bool
 ) -> dict[str, np.ndarray]:
-    """Statistic and p-value of each row against the first."""
-    size = np.abs(df)
+    """F tests of single terms, with the deviance of the larger model as error."""
+    error_df = results.df_resid - df if added else np.full(df.shape, results.df_resid)
+    error = deviance if added else np.full(df.shape, deviance[0])
+    change = deviance[0] - deviance if added else deviance - deviance[0]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = np.maximum(change / df, 0.0) / (error / error_df)
+    return {"F value": statistic, "Pr(>F)": f_tail(df, error_df, statistic)}
+
+
+def _chi_squared_tests(
+    results: Results, df: np.ndarray, change: np.ndarray, rao: Sequence[float] | None
+) -> dict[str, np.ndarray]:
+    """Likelihood-ratio tests of single terms, or score tests where there are scores."""
     known = results.family.dispersion_known
-    if test is None:
-        return {}
-    if test == "F":
-        mean_square = deviance[0] / results.df_resid
-        change = np.maximum((deviance - deviance[0]) * np.sign(df), 0.0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            statistic = change / size / mean_square
-        tail = f_tail(size, results.df_resid, statistic)
-        return {"F value": statistic, "Pr(>F)": tail}
-    if test == "Rao" and rao is not None:
-        statistic = np.append(np.nan, rao) / results.scale
-        name = "Rao score" if known else "scaled Rao sc."
+    if rao is not None:
+        name, statistic = "Rao score" if known else "scaled Rao sc.", np.append(0.0, rao)
+        statistic /= results.scale
     else:
-        statistic = np.maximum((lack - lack[0]) * np.sign(df), 0.0)
-        name = "LRT" if known else "scaled dev."
-    return {name: statistic, "Pr(>Chi)": special.chdtrc(size, statistic)}
+        name, statistic = "LRT" if known else "scaled dev.", change
+    statistic = np.where(np.isnan(df), np.nan, statistic)
+    return {name: statistic, "Pr(>Chi)": special.chdtrc(df, statistic)}

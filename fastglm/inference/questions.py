@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,6 +14,7 @@ from fastglm.inference.bootstrap import Bootstrap, Progress, bootstrap
 from fastglm.inference.covariance import covariance_of
 from fastglm.inference.hypotheses import LinearTests, t_test, wald_test
 from fastglm.inference.profile import profile_intervals
+from fastglm.inference.stepwise import Step, add1, step
 from fastglm.inference.tables import HypothesisTest, Table
 
 if TYPE_CHECKING:
@@ -247,3 +249,57 @@ class Questions:
         Table
         """
         return drop1(self._fit, test, k)
+
+    def add1(self, scope: str | Sequence[str], test: str | None = None, k: float = 2.0) -> Table:
+        """Each term of `scope` added whose parts are all in the model, as R's ``add1``.
+
+        Parameters
+        ----------
+        scope : str or sequence of str
+            Terms, as in ``"z + x:w"``, or a formula of the largest model, in which a dot stands for
+            the terms that there are, as in ``"~ .^2"``.
+        test, k
+            As for `drop1`.
+
+        Returns
+        -------
+        Table
+
+        Raises
+        ------
+        ModelError
+            If the model was not given by a formula, or there is nothing to add.
+        DataError
+            If a term has missing values in rows that the model uses.
+        """
+        return add1(self._fit, scope, test, k)
+
+    def step(
+        self,
+        scope: str | Sequence[str] | None = None,
+        direction: str = "both",
+        k: float | str = 2.0,
+        max_steps: int = 1000,
+    ) -> Step:
+        """Search for the model of the smallest AIC by dropping and adding terms, as R's ``step``.
+
+        Parameters
+        ----------
+        scope : str or sequence of str, optional
+            What can be added, as for `add1`; by default the terms of this model.
+        direction : {"both", "backward", "forward"}, default "both"
+        k : float, "aic" or "bic", default 2
+            Price of a parameter.
+        max_steps : int, default 1000
+
+        Returns
+        -------
+        Step
+            With the model found in ``results`` and the path in ``table``.
+
+        Raises
+        ------
+        ModelError
+            As for `add1`, and if the family has no likelihood.
+        """
+        return step(self._fit, scope, direction, k, max_steps)
