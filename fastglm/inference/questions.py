@@ -12,6 +12,14 @@ from fastglm.errors import ModelError
 from fastglm.inference.anova import anova, drop1
 from fastglm.inference.bootstrap import Bootstrap, Progress, bootstrap
 from fastglm.inference.covariance import covariance_of
+from fastglm.inference.goodness import (
+    comparison_with_null,
+    dispersion_test,
+    goodness_of_fit,
+    hosmer_lemeshow,
+    pseudo_rsquared,
+    score_test,
+)
 from fastglm.inference.hypotheses import LinearTests, t_test, wald_test
 from fastglm.inference.profile import profile_intervals
 from fastglm.inference.stepwise import Step, add1, step
@@ -303,3 +311,116 @@ class Questions:
             As for `add1`, and if the family has no likelihood.
         """
         return step(self._fit, scope, direction, k, max_steps)
+
+    # -- goodness of fit
+
+    def score_test(self, exog_extra: Any) -> HypothesisTest:
+        """Rao's score test of adding columns, without fitting the larger model.
+
+        Parameters
+        ----------
+        exog_extra : array_like, shape (n,) or (n, k), or data frame
+            The columns, on the rows of the fit.
+
+        Returns
+        -------
+        HypothesisTest
+            Chi-squared on k degrees of freedom, over the dispersion of this fit.
+
+        Raises
+        ------
+        DataError
+            If there is not a value for every row of the fit.
+
+        Notes
+        -----
+        Rao (1948), *Proceedings of the Cambridge Philosophical Society* 44.
+        """
+        return score_test(self._fit, exog_extra)
+
+    def pseudo_rsquared(self, kind: str = "cs") -> float:
+        """Share of explained variation.
+
+        Parameters
+        ----------
+        kind : {"cs", "nagelkerke", "mcf", "deviance"}, default "cs"
+            Cox & Snell's, 1 - (L0/L)^(2/n); the same over its largest possible value (Nagelkerke
+            1991, *Biometrika* 78); McFadden's, 1 - log L / log L0; or 1 - deviance over null
+            deviance.
+
+        Raises
+        ------
+        ModelError
+            If there is no such kind, or the family has no likelihood that it needs.
+        """
+        return pseudo_rsquared(self._fit, kind)
+
+    def test_against_null(self) -> HypothesisTest:
+        """All coefficients but the intercept are zero: likelihood ratio, or F.
+
+        Raises
+        ------
+        ModelError
+            If there is nothing but an intercept.
+        """
+        return comparison_with_null(self._fit)
+
+    def goodness_of_fit(self) -> Table:
+        """Pearson's statistic and the deviance as chi-squared on the residual degrees of freedom.
+
+        Meaningful for known dispersion and responses of large means or many trials (McCullagh &
+        Nelder 1989, section 4.4.5).
+        """
+        return goodness_of_fit(self._fit)
+
+    def hosmer_lemeshow(self, groups: int = 10) -> tuple[HypothesisTest, Table]:
+        """Hosmer & Lemeshow's test of calibration of a binomial model.
+
+        Parameters
+        ----------
+        groups : int, default 10
+            Of equal weight, by fitted probability; rows with equal probabilities stay together.
+
+        Returns
+        -------
+        HypothesisTest
+            Chi-squared on the groups less two degrees of freedom.
+        Table
+            Trials, observed and expected successes by group.
+
+        Raises
+        ------
+        ModelError
+            If the model is not binomial, or there are fewer than three groups.
+
+        Notes
+        -----
+        Hosmer & Lemeshow (1980), *Communications in Statistics* A9.
+        """
+        return hosmer_lemeshow(self._fit, groups)
+
+    def dispersion_test(self, alternative: str = "greater", power: float = 1.0) -> HypothesisTest:
+        """Cameron & Trivedi's test of a Poisson model's variance against its mean.
+
+        Parameters
+        ----------
+        alternative : {"greater", "less", "two-sided"}, default "greater"
+            "greater" is overdispersion.
+        power : float, default 1
+            The variance is mean + alpha mean^power: 1 is quasi-Poisson, 2 negative binomial.
+
+        Returns
+        -------
+        HypothesisTest
+            With a normal statistic, as ``dispersiontest`` of R's package AER.
+
+        Raises
+        ------
+        ModelError
+            If the family is not Poisson.
+
+        Notes
+        -----
+        Cameron & Trivedi (1990), *Journal of Econometrics* 46.
+        """
+        return dispersion_test(self._fit, alternative, power)

@@ -20,11 +20,11 @@ class HypothesisTest:
     ----------
     name : str
     statistic : float
-        Chi-squared, or F, which is the chi-squared statistic over `df`.
+        Chi-squared, F, which is the chi-squared statistic over `df`, or z.
     pvalue : float
-        Probability of a larger statistic under the hypothesis.
+        Probability of a statistic further from the hypothesis than this one, if it holds.
     df : float
-        Degrees of freedom.
+        Degrees of freedom; NaN for z.
     df_denominator : float
         Of F; infinite for chi-squared.
     hypothesis : tuple of str
@@ -57,25 +57,31 @@ class HypothesisTest:
 
     @property
     def distribution(self) -> str:
-        """Of the statistic: "chi2" or "F"."""
+        """Of the statistic: "chi2", "F", or "z" where there are no degrees of freedom."""
+        if np.isnan(self.df):
+            return "z"
         return "chi2" if np.isinf(self.df_denominator) else "F"
 
     def summary_frame(self) -> Any:
         """The test as a pandas DataFrame of one row."""
         import pandas as pd
 
-        columns: dict[str, float] = {self.distribution: self.statistic, "df": self.df}
+        columns: dict[str, float] = {self.distribution: self.statistic}
+        if self.distribution != "z":
+            columns["df"] = self.df
         if self.distribution == "F":
             columns["df_denominator"] = self.df_denominator
         return pd.DataFrame(columns | {"pvalue": self.pvalue}, index=[self.name])
 
     def __str__(self) -> str:
-        degrees = f"{self.df:g}"
-        if self.distribution == "F":
-            degrees += f" and {self.df_denominator:g}"
+        degrees = ""
+        if self.distribution == "chi2":
+            degrees = f" on {self.df:g} degrees of freedom"
+        elif self.distribution == "F":
+            degrees = f" on {self.df:g} and {self.df_denominator:g} degrees of freedom"
         line = (
-            f"{self.name}: {self.distribution} = {self.statistic:.6g} on {degrees} degrees of "
-            f"freedom, p = {self.pvalue:.4g}"
+            f"{self.name}: {self.distribution} = {self.statistic:.6g}{degrees}, "
+            f"p = {self.pvalue:.4g}"
         )
         return "\n".join([line, *(f"    {equation}" for equation in self.hypothesis)])
 
