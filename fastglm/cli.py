@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fastglm import __version__
+from fastglm import command_help as text
 from fastglm.design.expressions import Expression
 from fastglm.design.grammar import parse_formula
 from fastglm.errors import DataError, FastGLMError, ModelError
@@ -28,70 +29,14 @@ if TYPE_CHECKING:
 
 GOOD, NOT_CONVERGED, BAD_INPUT = 0, 1, 2
 
-_HELP = """
-Generalized linear models at the speed of reading the data, with R's numbers.
-
-Fit a model to a file, keep it, and predict from it:
-
-\b
-    fastglm fit claims.parquet "claims ~ region + bs(age, df=4)" \\
-        --family poisson --exposure years -o model.json
-
-    fastglm predict model.json new.csv -o predictions.csv
-
-Results go to standard output; progress, times, warnings and errors to standard error. The exit
-code is 0 for a good fit, 1 for one that did not converge and 2 for bad input.
-"""
-
-_FIT_HELP = """
-Fit a model to the rows of a file and print its summary.
-
-DATA is a CSV, Parquet or Arrow/Feather file; only the columns in use are read. FORMULA says what to
-explain by what, as in R:
-
-\b
-    y ~ x + z                    numbers; strings become categories
-    y ~ C(year) * region         a number as categories; an interaction
-    y ~ bs(age, df=4) + log(z)   a spline, a function; also poly, cr, I()
-    y ~ x - 1                    no intercept
-    cbind(won, lost) ~ x         successes and failures, for binomial
-    y ~ x + offset(log(hours))   a term whose coefficient is 1
-
-Examples:
-
-\b
-    fastglm fit flights.csv "late ~ carrier + C(hour)" -f binomial --missing drop
-    fastglm fit claims.parquet "n ~ region" -f poisson --exposure years -o model.json
-    fastglm fit costs.csv "cost ~ age + sex" -f gamma --link log --json
-"""
-
-_PREDICT_HELP = """
-Predict new rows from a model that `fastglm fit -o` saved.
-
-NEW needs the columns of the formula's right side, and those of --offset and --exposure of the fit.
-One row comes out per row that goes in; it is empty where a value is missing.
-
-Examples:
-
-\b
-    fastglm predict model.json new.parquet -o predictions.parquet
-    fastglm predict model.json new.csv --which linear --unseen nan > predictions.csv
-"""
-
 app = typer.Typer(
-    help=_HELP,
+    help=text.PROGRAM,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-Option = typer.Option
-Argument = typer.Argument
-Text = str | None
-Data = Annotated[Path, Argument(metavar="DATA", help="CSV, Parquet or Arrow/Feather file.")]
-Threads = Annotated[int | None, Option("--threads", help="Threads to use. [default: all cores]")]
 
 
 def main() -> None:
@@ -116,58 +61,52 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def _fastglm(
     version: Annotated[
-        bool, Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
     ] = False,
 ) -> None:
     pass
 
 
-@app.command(help=_FIT_HELP)
+@app.command(help=text.FIT)
 def fit(
-    data: Data,
-    formula: Annotated[str, Argument(metavar="FORMULA", help='Such as "y ~ x + C(group)".')],
-    family: Annotated[
-        str, Option("-f", "--family", help="gaussian, binomial, poisson, gamma, tweedie, ...")
-    ] = "gaussian",
-    link: Annotated[
-        Text, Option("-l", "--link", help="log, logit, identity, ... [default: the family's]")
-    ] = None,
-    exposure: Annotated[Text, Option(help="Column of exposures; needs a log link.")] = None,
-    offset: Annotated[Text, Option(help="Column added to the linear predictor.")] = None,
-    weights: Annotated[Text, Option(help="Column of R's prior weights, 1/variance.")] = None,
-    freq_weights: Annotated[Text, Option(help="Column of numbers of identical rows.")] = None,
-    alpha: Annotated[
-        float | None, Option(help="Of negative_binomial. [default: estimated]")
-    ] = None,
-    var_power: Annotated[float | None, Option(help="Of tweedie. [default: estimated]")] = None,
-    variance: Annotated[Text, Option(help="Of quasi, such as mu^2.")] = None,
-    missing: Annotated[str, Option(help="Rows with missing values: raise or drop.")] = "raise",
-    cov_type: Annotated[str, Option(help="Covariance of the estimates.")] = "nonrobust",
-    max_iter: Annotated[int, Option(help="Most iterations.")] = 50,
-    threads: Threads = None,
-    as_json: Annotated[bool, Option("--json", help="Print JSON instead of the summary.")] = False,
-    output: Annotated[Path | None, Option("-o", "--output", help="Save the model here.")] = None,
+    data: text.Data,
+    formula: text.Formula,
+    family: text.FamilyName = "gaussian",
+    link: text.LinkName = None,
+    exposure: text.Exposure = None,
+    offset: text.Offset = None,
+    weights: text.Weights = None,
+    freq_weights: text.Frequencies = None,
+    alpha: text.Alpha = None,
+    var_power: text.VarPower = None,
+    variance: text.Variance = None,
+    missing: text.Missing = "raise",
+    cov_type: text.CovType = "nonrobust",
+    separation: text.Separation = "warn",
+    max_iter: text.MaxIter = 50,
+    threads: text.Threads = None,
+    as_json: text.AsJson = False,
+    output: text.ModelOut = None,
 ) -> None:
     """Fit a model to a file."""
-    chosen = _family(family, link, {"alpha": alpha, "var_power": var_power, "variance": variance})
-    columns = {
-        "offset": offset,
-        "exposure": exposure,
-        "var_weights": weights,
-        "freq_weights": freq_weights,
-    }
     _require_folder(output)
+    parameters = {"alpha": alpha, "var_power": var_power, "variance": variance}
+    columns = {"offset": offset, "exposure": exposure}
+    columns |= {"var_weights": weights, "freq_weights": freq_weights}
+    chosen = _family(family, link, parameters)
+    of_fit: dict[str, Any] = {"max_iter": max_iter, "cov_type": cov_type, "separation": separation}
     with Watch(f"reading {data}") as watch:
         with watch.stage("read", f"reading {data}"):
             table = _read_for_formula(data, formula, columns.values())
         with watch.stage("fit", "fitting"):
             model = GLM.from_formula(formula, table, chosen, missing=missing, **columns)
-            results = model.fit(
-                max_iter=max_iter, cov_type=cov_type, n_threads=threads, progress=watch.sweep
-            )
+            results = model.fit(n_threads=threads, progress=watch.sweep, **of_fit)
         with watch.stage("summary", "summing up"):
-            text = json.dumps(as_record(results)) if as_json else str(results.summary())
-    print(text)
+            shown = json.dumps(as_record(results)) if as_json else str(results.summary())
+    print(shown)
     say(_times(watch, table.num_rows, results))
     if output is not None:
         results.save(output)
@@ -175,19 +114,16 @@ def fit(
     raise typer.Exit(GOOD if results.converged else NOT_CONVERGED)
 
 
-@app.command(help=_PREDICT_HELP)
+@app.command(help=text.PREDICT)
 def predict(
-    model: Annotated[Path, Argument(metavar="MODEL", help="JSON file of a saved model.")],
-    new: Annotated[Path, Argument(metavar="NEW", help="CSV, Parquet or Arrow/Feather file.")],
-    output: Annotated[
-        Path | None,
-        Option("-o", "--output", help=".parquet, .feather or .csv. [default: CSV on stdout]"),
-    ] = None,
-    which: Annotated[str, Option(help="mean or linear, the linear predictor.")] = "mean",
-    unseen: Annotated[str, Option(help="Levels the fit has not seen: raise or nan.")] = "raise",
-    offset: Annotated[Text, Option(help="Column. [default: that of the fit]")] = None,
-    exposure: Annotated[Text, Option(help="Column. [default: that of the fit]")] = None,
-    threads: Threads = None,
+    model: text.ModelFile,
+    new: text.NewData,
+    output: text.PredictionsOut = None,
+    which: text.Which = "mean",
+    unseen: text.Unseen = "raise",
+    offset: text.NewOffset = None,
+    exposure: text.NewExposure = None,
+    threads: text.Threads = None,
 ) -> None:
     """Predict the rows of a file."""
     import pyarrow
@@ -300,6 +236,6 @@ def _read_columns(
 
 
 def _times(watch: Watch, n_rows: int, results: Results | None = None) -> str:
-    text = ", ".join(f"{name} {seconds:.3f} s" for name, seconds in watch.seconds.items())
+    stages = ", ".join(f"{name} {seconds:.3f} s" for name, seconds in watch.seconds.items())
     sweeps = "" if results is None else f", {results.n_sweeps} sweeps"
-    return f"{n_rows:,} rows{sweeps}: {text}"
+    return f"{n_rows:,} rows{sweeps}: {stages}"

@@ -160,6 +160,18 @@ def test_a_fit_that_does_not_converge(folder, run):
     assert not fg.load("model.json").converged
 
 
+def test_separated_responses(folder, run):
+    x = np.arange(20.0)
+    write_table(pa.table({"y": (x > 9).astype(float), "x": x}), "separated.csv")
+    fit = ("fit", "separated.csv", "y ~ x", "-f", "binomial")
+    _, out, err = run(*fit)
+    assert err.startswith("warning: ")
+    assert "x" in out
+    code, out, err = run(*fit, "--separation", "raise")
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+
+
 BAD = {
     ("fit", "nowhere.csv", "y ~ x"): "cannot read nowhere.csv: No such file or directory.",
     ("fit", "data.xls", "y ~ x"): "cannot read data.xls: No such file or directory.",

@@ -1,0 +1,92 @@
+"""What `fastglm --help` teaches, and the arguments and options of the commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+from typer import Argument, Option
+
+PROGRAM = """
+Generalized linear models at the speed of reading the data, with R's numbers.
+
+Fit a model to a file, keep it, and predict from it:
+
+\b
+    fastglm fit claims.parquet "claims ~ region + bs(age, df=4)" \\
+        --family poisson --exposure years -o model.json
+
+    fastglm predict model.json new.csv -o predictions.csv
+
+Results go to standard output; progress, times, warnings and errors to standard error. The exit
+code is 0 for a good fit, 1 for one that did not converge and 2 for bad input.
+"""
+
+FIT = """
+Fit a model to the rows of a file and print its summary.
+
+DATA is a CSV, Parquet or Arrow/Feather file; only the columns in use are read. FORMULA says what to
+explain by what, as in R:
+
+\b
+    y ~ x + z                    numbers; strings become categories
+    y ~ C(year) * region         a number as categories; an interaction
+    y ~ bs(age, df=4) + log(z)   a spline, a function; also poly, cr, I()
+    y ~ x - 1                    no intercept
+    cbind(won, lost) ~ x         successes and failures, for binomial
+    y ~ x + offset(log(hours))   a term whose coefficient is 1
+
+Examples:
+
+\b
+    fastglm fit flights.csv "late ~ carrier + C(hour)" -f binomial --missing drop
+    fastglm fit claims.parquet "n ~ region" -f poisson --exposure years -o model.json
+    fastglm fit costs.csv "cost ~ age + sex" -f gamma --link log --json
+"""
+
+PREDICT = """
+Predict new rows from a model that `fastglm fit -o` saved.
+
+NEW needs the columns of the formula's right side, and those of --offset and --exposure of the fit.
+One row comes out per row that goes in; it is empty where a value is missing.
+
+Examples:
+
+\b
+    fastglm predict model.json new.parquet -o predictions.parquet
+    fastglm predict model.json new.csv --which linear --unseen nan > predictions.csv
+"""
+
+Text: TypeAlias = str | None
+Data = Annotated[Path, Argument(metavar="DATA", help="CSV, Parquet or Arrow/Feather file.")]
+Formula = Annotated[str, Argument(metavar="FORMULA", help='Such as "y ~ x + C(group)".')]
+FamilyName = Annotated[
+    str, Option("-f", "--family", help="gaussian, binomial, poisson, gamma, ...")
+]
+LinkName = Annotated[
+    Text, Option("-l", "--link", help="log, logit, identity, ... [default: the family's]")
+]
+Exposure = Annotated[Text, Option(help="Column of exposures; needs a log link.")]
+Offset = Annotated[Text, Option(help="Column added to the linear predictor.")]
+Weights = Annotated[Text, Option(help="Column of R's prior weights, 1/variance.")]
+Frequencies = Annotated[Text, Option(help="Column of numbers of identical rows.")]
+Alpha = Annotated[float | None, Option(help="Of negative_binomial. [default: estimated]")]
+VarPower = Annotated[float | None, Option(help="Of tweedie. [default: estimated]")]
+Variance = Annotated[Text, Option(help="Of quasi, such as mu^2.")]
+Missing = Annotated[str, Option(help="Rows with missing values: raise or drop.")]
+CovType = Annotated[str, Option(help="Covariance of the estimates, such as HC3.")]
+Separation = Annotated[str, Option(help="Infinite estimates: warn, raise, drop, check or ignore.")]
+MaxIter = Annotated[int, Option(help="Most iterations.")]
+Threads = Annotated[int | None, Option("--threads", help="Threads to use. [default: all cores]")]
+AsJson = Annotated[bool, Option("--json", help="Print JSON instead of the summary.")]
+ModelOut = Annotated[Path | None, Option("-o", "--output", help="Save the model here.")]
+ModelFile = Annotated[Path, Argument(metavar="MODEL", help="JSON file of a saved model.")]
+NewData = Annotated[Path, Argument(metavar="NEW", help="CSV, Parquet or Arrow/Feather file.")]
+PredictionsOut = Annotated[
+    Path | None,
+    Option("-o", "--output", help=".parquet, .feather or .csv. [default: CSV on stdout]"),
+]
+Which = Annotated[str, Option(help="mean or linear, the linear predictor.")]
+Unseen = Annotated[str, Option(help="Levels the fit has not seen: raise or nan.")]
+NewOffset = Annotated[Text, Option(help="Column. [default: that of the fit]")]
+NewExposure = Annotated[Text, Option(help="Column. [default: that of the fit]")]
