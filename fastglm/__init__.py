@@ -4,6 +4,8 @@ from importlib.metadata import version
 
 from fastglm import errors, families
 from fastglm.errors import FastGLMError, FastGLMWarning
+from fastglm.inference.anova import anova_models as anova
+from fastglm.inference.compare import compare
 from fastglm.model import GLM, glm
 from fastglm.responses.multinomial import MNLogit
 from fastglm.responses.ordinal import OrderedModel
@@ -20,6 +22,8 @@ __all__ = [
     "OrderedModel",
     "Results",
     "__version__",
+    "anova",
+    "compare",
     "errors",
     "families",
     "glm",

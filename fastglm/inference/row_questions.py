@@ -6,6 +6,7 @@ from typing import Any
 
 from fastglm.errors import ModelError
 from fastglm.inference import residuals
+from fastglm.inference.diagnostic_questions import DiagnosticQuestions
 from fastglm.inference.effect_questions import EffectQuestions
 from fastglm.inference.influence import Influence
 from fastglm.inference.intervals import Prediction, get_prediction
@@ -16,7 +17,7 @@ from fastglm.solve.threads import usable_threads
 __all__ = ["RowQuestions"]
 
 
-class RowQuestions(EffectQuestions):
+class RowQuestions(EffectQuestions, DiagnosticQuestions):
     """Mixin of `fastglm.Results`."""
 
     # -- residuals

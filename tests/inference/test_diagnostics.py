@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+from r_cases import fit_of
+from scipy import stats
+from statsmodels.stats.outliers_influence import variance_inflation_factor
+
+import fastglm as fg
+from fastglm.errors import ModelError, RankWarning
+from fastglm.inference.compare import calibration_error
+
+
+@pytest.fixture
+def linear():
+    rng = np.random.default_rng(4)
+    X = np.column_stack([np.ones(200), rng.normal(size=(200, 3))])
+    X[:, 3] = X[:, 1] + 0.1 * X[:, 3]
+    return X @ [1.0, 0.5, 0.2, 0.1] + rng.normal(size=200), X
+
+
+def test_variance_inflation_equals_statsmodels(linear):
+    y, X = linear
+    table = fg.GLM(y, X).fit().vif()
+    expected = [variance_inflation_factor(X, k) for k in (1, 2, 3)]
+    np.testing.assert_allclose(table["GVIF"], expected, rtol=1e-9)
+
+
+def test_generalised_variance_inflation_is_of_whole_terms():
+    rng = np.random.default_rng(4)
+    frame = pd.DataFrame({"x": rng.normal(size=300), "g": rng.choice(list("abc"), 300)})
+    frame["y"] = frame.x + rng.normal(size=300)
+    table = fg.glm("y ~ x + g", frame).vif()
+    assert table.names == ("x", "g")
+    np.testing.assert_array_equal(table["df"], [1, 2])
+    # With two terms both have the same factor, and that of one column is 1 / (1 - R squared).
+    dummies = sm.add_constant(pd.get_dummies(frame.g, drop_first=True).astype(float))
+    expected = 1.0 / (1.0 - sm.OLS(frame.x, dummies).fit().rsquared)
+    np.testing.assert_allclose(table["GVIF"], [expected, expected], rtol=1e-9)
+    np.testing.assert_allclose(table["GVIF^(1/(2df))"], [expected**0.5, expected**0.25], rtol=1e-9)
+    with pytest.raises(ModelError, match="two or more"):
+        fg.glm("y ~ x", frame).vif()
+
+
+def test_condition_indices_are_those_of_the_singular_values(linear):
+    y, X = linear
+    fit = fg.GLM(np.abs(np.round(y)), X, "poisson").fit()
+    ours = fit.collinearity()
+    weighted = X * np.sqrt(fit.fittedvalues)[:, None]
+    unit = weighted / np.linalg.norm(weighted, axis=0)
+    _, singular, right = np.linalg.svd(unit, full_matrices=False)
+    np.testing.assert_allclose(ours.condition_index, singular[0] / singular, rtol=1e-8)
+    parts = (right / singular[:, None]) ** 2
+    np.testing.assert_allclose(ours.variance_proportions, parts / parts.sum(axis=0), rtol=1e-7)
+    np.testing.assert_allclose(ours.variance_proportions.sum(axis=0), 1.0)
+    assert (ours.variance_proportions[-1, [1, 3]] > 0.9).all()
+
+
+def logistic(link, n=4000):
+    rng = np.random.default_rng(9)
+    x = rng.normal(size=n)
+    eta = -0.3 + 1.5 * x
+    mu = 1 / (1 + np.exp(-eta)) if link == "logit" else 1 - np.exp(-np.exp(eta))
+    return (rng.random(n) < mu).astype(float), np.column_stack([np.ones(n), x])
+
+
+def test_link_tests_equal_fits_with_added_columns():
+    y, X = logistic("cloglog")
+    fit = fg.GLM(y, X, "binomial").fit()
+    theirs = sm.GLM(y, X, sm.families.Binomial()).fit()
+    eta = X @ theirs.params
+    square = sm.GLM(y, np.column_stack([X, eta**2]), sm.families.Binomial()).fit()
+    test = fit.link_test()
+    assert test.statistic == pytest.approx(theirs.deviance - square.deviance, rel=1e-6)
+    tails = np.column_stack([eta**2 * (eta >= 0) / 2, -(eta**2) * (eta < 0) / 2])
+    both = sm.GLM(y, np.column_stack([X, tails]), sm.families.Binomial()).fit()
+    stukel = fit.goodness_of_link()
+    assert stukel.df == 2
+    assert stukel.statistic == pytest.approx(theirs.deviance - both.deviance, rel=1e-6)
+    assert test.pvalue < 0.01
+    right = fg.GLM(y, X, "binomial", link="cloglog").fit()
+    assert right.link_test().pvalue > 0.05
+    assert right.goodness_of_link().pvalue > 0.05
+
+
+def test_link_test_with_estimated_dispersion_is_f(linear):
+    y, X = linear
+    fit = fg.GLM(np.exp(y / 3), X).fit()
+    theirs = sm.OLS(np.exp(y / 3), X).fit()
+    larger = sm.OLS(np.exp(y / 3), np.column_stack([X, theirs.fittedvalues**2])).fit()
+    statistic, pvalue, _ = larger.compare_f_test(theirs)
+    assert fit.link_test().statistic == pytest.approx(statistic, rel=1e-8)
+    assert fit.link_test().pvalue == pytest.approx(pvalue, rel=1e-6)
+
+
+def test_two_values_of_the_predictor_say_nothing_about_the_link():
+    y, X = logistic("logit", 200)
+    X[:, 1] = X[:, 1] > 0
+    with pytest.raises(ModelError, match="already"):
+        fg.GLM(y, X, "binomial").fit().link_test()
+
+
+def test_power_link_profile_finds_the_power_of_the_data():
+    rng = np.random.default_rng(3)
+    x = rng.uniform(0, 1, 3000)
+    mu = (1.0 + 1.5 * x) ** 2
+    fit = fg.GLM(
+        rng.gamma(20.0, mu / 20.0), np.column_stack([np.ones(3000), x]), "gamma", link="log"
+    )
+    profile = fit.fit().power_link_profile()
+    low, high = profile.interval
+    assert low < 0.5 < high
+    assert low < profile.best < high
+    at = fg.GLM(fit.rows.response, np.column_stack([np.ones(3000), x]), "gamma", link="sqrt").fit()
+    assert profile.deviance[profile.powers == 0.5] == pytest.approx(at.deviance, rel=1e-9)
+    best = fg.GLM(
+        fit.rows.response,
+        np.column_stack([np.ones(3000), x]),
+        "gamma",
+        link=fg.families.links.Power(high),
+    ).fit()
+    limit = profile.deviance.min() + stats.chi2.isf(0.05, 1) * best.scale
+    assert best.deviance == pytest.approx(limit, rel=1e-3)
+
+
+def test_probabilities_have_no_power_links():
+    with pytest.raises(ModelError, match="Power"):
+        fg.GLM(*logistic("logit", 100), "binomial").fit().power_link_profile()
+
+
+def test_lack_of_fit_finds_the_bent_variable():
+    rng = np.random.default_rng(2)
+    frame = pd.DataFrame(rng.normal(size=(2000, 2)), columns=["straight", "bent"])
+    frame["g"] = rng.choice(list("ab"), 2000)
+    eta = 0.3 * frame.straight + 0.3 * frame.bent**2
+    frame["y"] = rng.poisson(np.exp(eta))
+    table = fg.glm("y ~ straight + bent + g", frame, "poisson").lack_of_fit()
+    assert table.names == ("straight", "bent")
+    assert table["pvalue"][0] > 0.01
+    assert table["pvalue"][1] < 1e-10
+    with pytest.warns(RankWarning):
+        enough = fg.glm("y ~ straight + cr(bent, df=4) + g", frame, "poisson")
+    with pytest.raises(ModelError, match="already"):
+        enough.lack_of_fit(["bent"])
+    with pytest.warns(RankWarning):
+        spline = fg.glm("y ~ straight + bent + g + cr(straight, df=4)", frame, "poisson")
+    smaller = fg.glm("y ~ straight + bent + g", frame, "poisson")
+    assert table["chi2"][0] == pytest.approx(smaller.deviance - spline.deviance, rel=1e-5)
+    with pytest.raises(ModelError, match="not a numeric variable"):
+        smaller.lack_of_fit(["g"])
+
+
+def test_lack_of_fit_of_array_columns(linear):
+    y, X = linear
+    table = fg.GLM(y + X[:, 2] ** 2, X).fit().lack_of_fit()
+    assert table.names == ("x1", "x2", "x3")
+    assert table["pvalue"][1] < 1e-10
+
+
+def test_zero_inflation_of_constant_poisson_counts_is_van_den_broeks():
+    y = np.random.default_rng(3).poisson(1.3, 500).astype(float)
+    y[:40] = 0.0
+    test = fg.GLM(y, np.ones((500, 1)), "poisson").fit().zero_inflation_test()
+    p0, n = np.exp(-y.mean()), 500
+    n0 = (y == 0).sum()
+    expected = (n0 - n * p0) ** 2 / (n * p0 * (1 - p0) - n * y.mean() * p0**2)
+    assert test.statistic == pytest.approx(expected, rel=1e-9)
+    assert test.pvalue == pytest.approx(stats.chi2.sf(expected, 1) / 2)
+
+
+@pytest.mark.parametrize("family", ["poisson", "negative_binomial"])
+def test_zero_inflation_has_its_size(family):
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=400)
+    X = np.column_stack([np.ones(400), x])
+    mu = np.exp(0.4 + 0.3 * x)
+    model = (
+        fg.families.Poisson() if family == "poisson" else fg.families.NegativeBinomial(alpha=0.5)
+    )
+    pvalues = []
+    for _ in range(300):
+        y = rng.poisson(mu) if family == "poisson" else rng.negative_binomial(2, 2 / (2 + mu))
+        pvalues.append(fg.GLM(y.astype(float), X, model).fit().zero_inflation_test().pvalue)
+    assert 0.02 < np.mean(np.array(pvalues) < 0.05) < 0.09
+
+
+def test_zero_inflation_is_for_counts():
+    with pytest.raises(ModelError, match="Poisson"):
+        fg.GLM(*logistic("logit", 100), "binomial").fit().zero_inflation_test()
+
+
+def test_compare_ranks_by_aic():
+    rng = np.random.default_rng(6)
+    frame = pd.DataFrame({"x": rng.uniform(0, 2, 2000)})
+    frame["y"] = rng.gamma(5.0, np.exp(0.5 + 0.8 * frame.x) / 5.0)
+    table = fg.compare(
+        frame,
+        "y ~ x",
+        families=["gaussian", "gamma", "inverse_gaussian"],
+        links=["log", "identity"],
+    )
+    assert table.names[0] == "gamma, log"
+    assert table["difference"][0] == 0.0
+    assert (np.diff(table["aic"]) > 0).all()
+    fit = fg.glm("y ~ x", frame, "gamma", link="log")
+    assert table["aic"][0] == pytest.approx(fit.aic)
+    assert table["calibration"][0] == pytest.approx(calibration_error(fit))
+    group = pd.qcut(fit.fittedvalues, 10)
+    means = (
+        frame.y.groupby(group, observed=True).sum()
+        - fit.fittedvalues.groupby(group, observed=True).sum()
+    )
+    assert table["calibration"][0] == pytest.approx(means.abs().sum() / frame.y.sum(), rel=1e-2)
+
+
+def test_compare_says_why_nothing_could_be_fitted():
+    frame = pd.DataFrame({"x": [1.0, 2.0, 3.0], "y": [-1.0, 2.0, 3.0]})
+    with pytest.raises(ModelError, match="could be fitted"):
+        fg.compare(frame, "y ~ x", families=["gamma"])
+
+
+def test_aliased_columns_are_left_out():
+    fit = fit_of("v_poi_log_quine_aliased")
+    assert fit.aliased
+    assert np.isfinite(fit.vif()["GVIF"]).all()
+    assert len(fit.collinearity().names) == fit.rank
