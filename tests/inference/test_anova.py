@@ -9,7 +9,6 @@ from r_cases import model_of, names_with, read_case
 
 import fastglm as fg
 from fastglm.errors import ModelError
-from fastglm.inference.anova import anova_models
 
 
 def block(name, key):
@@ -163,10 +162,10 @@ def test_score_tests_equal_their_definition(frame, response, family):
 
 def test_models_compared_one_with_the_next(frame):
     fits = [fg.glm(f"y ~ {right}", frame, "poisson") for right in ("1", "x", "x + a + b")]
-    table = anova_models(*fits)
+    table = fg.anova(*fits)
     np.testing.assert_array_equal(table["Df"][1:], [1, 3])
     np.testing.assert_allclose(table["Deviance"][1:], -np.diff([f.deviance for f in fits]))
-    downwards = anova_models(*fits[::-1])
+    downwards = fg.anova(*fits[::-1])
     np.testing.assert_allclose(downwards["Pr(>Chi)"][1:], table["Pr(>Chi)"][:0:-1], rtol=1e-12)
     assert "Model 3: y ~ x + a + b" in str(table)
     sequential = fits[2].anova()
@@ -221,8 +220,8 @@ def test_questions_that_make_no_sense(frame):
     with pytest.raises(ModelError, match="test must be"):
         fit.drop1(test="t")
     with pytest.raises(ModelError, match="two or more"):
-        anova_models(fit)
+        fg.anova(fit)
     with pytest.raises(ModelError, match="same rows"):
-        anova_models(fit, fg.glm("y ~ 1", frame[:300], "poisson"))
+        fg.anova(fit, fg.glm("y ~ 1", frame[:300], "poisson"))
     with pytest.raises(ModelError, match="family or link"):
-        anova_models(fit, fg.glm("y ~ 1", frame))
+        fg.anova(fit, fg.glm("y ~ 1", frame))

@@ -8,7 +8,6 @@ import pytest
 
 import fastglm as fg
 from fastglm.errors import DataError, ModelError
-from fastglm.inference.anova import anova_models
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +36,7 @@ def test_additions_are_the_larger_models(frame):
         larger = fg.glm(f"y ~ x + {term}", frame, "poisson", exposure="w")
         np.testing.assert_allclose(table["Deviance"][row], larger.deviance, rtol=1e-9)
         np.testing.assert_allclose(table["AIC"][row], larger.aic, rtol=1e-9)
-        expected = anova_models(fit, larger)
+        expected = fg.anova(fit, larger)
         np.testing.assert_allclose(table["LRT"][row], expected["Deviance"][1], rtol=1e-7)
         np.testing.assert_allclose(table["Pr(>Chi)"][row], expected["Pr(>Chi)"][1], rtol=1e-7)
     np.testing.assert_array_equal(table["Df"][1:], [1, 2])
