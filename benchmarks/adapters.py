@@ -237,6 +237,14 @@ def _glum_covariance(data: Data) -> dict[str, Any]:
     return {"robust": False, "expected_information": True} | known
 
 
+def _without_correction(standard_errors: np.ndarray | None, data: Data) -> np.ndarray | None:
+    """Standard errors as R's: glum's variances carry a factor n / (n - p)."""
+    if standard_errors is None:
+        return None
+    errors = np.asarray(standard_errors)
+    return errors * np.sqrt(1.0 - errors.size / data.response.size)
+
+
 def _register_glum(order: str, solver: str, errors: bool) -> None:
     variant = f"{solver}, {order}" + (", with standard errors" if errors else "")
 
@@ -251,7 +259,13 @@ def _register_glum(order: str, solver: str, errors: bool) -> None:
                 standard_errors = model.std_errors(X, data.response, **_glum_covariance(data))
             return model, standard_errors
 
-        return Job(run, lambda done: Outcome(data.deviance(done[0].predict(X)), done[1]))
+        def inspect(done: Any) -> Outcome:
+            model, standard_errors = done
+            return Outcome(
+                data.deviance(model.predict(X)), _without_correction(standard_errors, data)
+            )
+
+        return Job(run, inspect)
 
 
 for _order in (_C_ORDER, _F_ORDER):
@@ -279,7 +293,8 @@ def _register_glum_frame(errors: bool) -> None:
 
         def inspect(done: Any) -> Outcome:
             model, standard_errors, X, offset = done
-            return Outcome(data.deviance(model.predict(X, offset=offset)), standard_errors)
+            mean = model.predict(X, offset=offset)
+            return Outcome(data.deviance(mean), _without_correction(standard_errors, data))
 
         return Job(run, inspect)
 

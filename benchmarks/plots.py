@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import mode
 from typing import Any
 
 import matplotlib
@@ -13,7 +14,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from benchmarks.report import GROUPS, fastest, ours, ratio, seconds_text
-from benchmarks.suite import SCALING_COLUMNS, SCALING_ROWS
+from benchmarks.suite import SCALING_COLUMNS
 
 # Okabe and Ito's colours, told apart by every kind of colour vision.
 COLOURS = {
@@ -73,7 +74,7 @@ def draw_scaling(scaling: dict[str, Any], path: Path) -> None:
     left.loglog(n, seconds[-1] * n / n[-1], ":", color="0.5", label="proportional to n")
     left.set(xlabel="rows n", ylabel="seconds")
     left.set_title(f"logistic, {SCALING_COLUMNS} columns", loc="left", size=10, weight="bold")
-    rows = min(SCALING_ROWS, max(q["n"] for q in points))
+    rows = mode(q["n"] for q in points if q["p"] != SCALING_COLUMNS)
     by_columns = sorted((q["p"], q["seconds"]) for q in points if q["n"] == rows)
     p, seconds = np.array(by_columns).T
     right.loglog(p, seconds / (rows * p**2) * 1e9, "o-", color=COLOURS["fastglm"], label="fastglm")

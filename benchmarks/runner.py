@@ -24,8 +24,9 @@ from benchmarks.worker import SAME_OPTIMUM, TINY_ROWS
 
 TIMEOUT = 600
 OURS = "fastglm"
-#: Standard errors this far apart, relatively, are pointed out; glum's differ by a factor n/(n-p).
-SAME_ERRORS = 1e-3
+#: Standard errors this far apart, relatively, are pointed out: a library that stops as early as the
+#: deviance allows has them at slightly other coefficients, a different formula shows more.
+SAME_ERRORS = 1e-4
 
 Say = Callable[[str], None]
 
