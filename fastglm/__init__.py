@@ -6,7 +6,6 @@ from fastglm import errors, families
 from fastglm.errors import FastGLMError, FastGLMWarning
 from fastglm.inference.anova import anova_models as anova
 from fastglm.inference.compare import compare
-from fastglm.inference.anova import anova_models as anova
 from fastglm.model import GLM, glm
 from fastglm.responses.multinomial import MNLogit
 from fastglm.responses.ordinal import OrderedModel
@@ -23,7 +22,6 @@ __all__ = [
     "OrderedModel",
     "Results",
     "__version__",
-    "anova",
     "anova",
     "compare",
     "errors",
