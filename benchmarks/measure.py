@@ -42,11 +42,12 @@ class Effort:
 
 
 def time_job(job: Job, effort: Effort) -> list[float]:
-    """Seconds per call, one figure a run."""
-    seconds: list[float] = []
+    """Seconds per call, one figure a run, of a job that has run before."""
+    begin = perf_counter()
     first = _seconds_of(job)
     repeats = 1 if job.seconds else max(1, round(effort.shortest / first))
-    begin = perf_counter()
+    # A call too short for the clock only says how often to repeat it.
+    seconds = [first] if repeats == 1 else []
     while len(seconds) < effort.runs and (
         not seconds or perf_counter() - begin + first < effort.budget
     ):
