@@ -12,7 +12,7 @@ def _slow_job(calls, seconds):
 
 
 def test_as_many_runs_as_asked_for():
-    calls = []
+    calls: list[int] = []
     assert time_job(_slow_job(calls, 2.0), Effort(runs=4)) == [2.0] * 4
     assert len(calls) == 4
 
@@ -22,7 +22,7 @@ def test_a_budget_ends_the_runs():
 
 
 def test_short_calls_are_repeated():
-    calls = []
+    calls: list[int] = []
     job = Job(lambda: calls.append(1), lambda result: result)
     seconds = time_job(job, Effort(runs=3, shortest=0.001))
     assert len(seconds) == 3
