@@ -1,6 +1,7 @@
 """What y is: families and links, their compiled row blocks, and the registries of both."""
 
 from fastglm.families import links
+from fastglm.families.custom import CustomFamily, CustomLink
 from fastglm.families.domain import ResponseSummary, summarize
 from fastglm.families.family import Family, ResponseFunctions
 from fastglm.families.links import LINKS, Link, resolve_link
@@ -23,6 +24,8 @@ __all__ = [
     "FAMILIES",
     "LINKS",
     "Binomial",
+    "CustomFamily",
+    "CustomLink",
     "Family",
     "Gamma",
     "Gaussian",

@@ -112,6 +112,8 @@ class Family(Frozen):
         False for quasi families, whose log-likelihood is nan.
     n_dispersion_parameters : int
         How many parameters the dispersion adds to the likelihood, for AIC and BIC.
+    canonical_link : class or None
+        The link for which Fisher scoring is Newton's method.
     links : tuple of class
         The links that can be used.
     free_parameter : str or None
@@ -131,6 +133,7 @@ class Family(Frozen):
     n_dispersion_parameters: int = 0
     free_parameter: str | None = None
     default_link: type[Link]
+    canonical_link: type[Link] | None = None
     links: tuple[type[Link], ...] = ()
     link: Link
     functions: ResponseFunctions
@@ -138,7 +141,7 @@ class Family(Frozen):
 
     def __init__(self, link: Link | type[Link] | str | None = None):
         chosen = self.default_link() if link is None else resolve_link(link)
-        if type(chosen) not in self.links:
+        if not chosen.custom and type(chosen) not in self.links:
             usable = ", ".join(cls.__name__ for cls in self.links)
             raise ModelError(
                 f"link {type(chosen).__name__} cannot be used with family "
@@ -175,6 +178,15 @@ class Family(Frozen):
         from fastglm.families.resolve import family_class
 
         link = Link.from_dict(saved["link"])
+        if saved.get("custom"):
+            from fastglm.families.custom import CUSTOM_FAMILIES
+
+            if saved["name"] not in CUSTOM_FAMILIES:
+                raise ModelError(
+                    f"the saved fit has a family {saved['name']!r} of its own: define that "
+                    "CustomFamily before loading the fit"
+                )
+            return CUSTOM_FAMILIES[saved["name"]].with_link(link)
         return family_class(saved["name"])(**saved["arguments"], link=link)
 
     @property

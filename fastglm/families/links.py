@@ -48,12 +48,15 @@ class Link(Frozen):
         The name R gives it; the key in `LINKS`.
     parameter : float
         The link's parameter, 0 for links that have none.
+    custom : bool
+        Whether a user defined it.
     forward_rows, inverse_rows, curvature_rows : RowBlock
         The link over one block of rows, compiled when their address is first asked for.
     """
 
     name: str = ""
     parameter: float = 0.0
+    custom: bool = False
     forward_rows: RowBlock
     inverse_rows: RowBlock
     curvature_rows: RowBlock
@@ -100,17 +103,31 @@ class Link(Frozen):
     @staticmethod
     def from_dict(saved: dict[str, Any]) -> Link:
         """Rebuild the link that `to_dict` described; `ModelError` for an unknown name."""
+        if saved.get("custom"):
+            from fastglm.families.custom import CUSTOM_LINKS
+
+            if saved["name"] not in CUSTOM_LINKS:
+                raise ModelError(
+                    f"the saved fit has a link of its own, {saved['name']!r}: define that "
+                    "CustomLink before loading the fit"
+                )
+            return CUSTOM_LINKS[saved["name"]]
         return _class_named(saved["name"])(**saved["arguments"])
 
 
-def _compiled(
-    name: str, forward: Callable, inverse: Callable, curvature: Callable
+def compile_link(
+    name: str,
+    forward: Callable,
+    inverse: Callable,
+    curvature: Callable,
+    cached: bool = True,
 ) -> tuple[RowBlock, RowBlock, RowBlock]:
     """Make the three row blocks of a link."""
+    bend = {"inverse": inverse, "curvature": curvature}
     return (
-        RowBlock(link_rows, f"link_{name}", {"forward": forward}),
-        RowBlock(inverse_link_rows, f"inverse_{name}", {"inverse": inverse}),
-        RowBlock(curvature_rows, f"curvature_{name}", {"inverse": inverse, "curvature": curvature}),
+        RowBlock(link_rows, f"link_{name}", {"forward": forward}, cached),
+        RowBlock(inverse_link_rows, f"inverse_{name}", {"inverse": inverse}, cached),
+        RowBlock(curvature_rows, f"curvature_{name}", bend, cached),
     )
 
 
@@ -118,7 +135,7 @@ class Identity(Link):
     """eta = mu."""
 
     name = "identity"
-    forward_rows, inverse_rows, curvature_rows = _compiled(
+    forward_rows, inverse_rows, curvature_rows = compile_link(
         "identity", lf.identity_forward, lf.identity_inverse, lf.identity_curvature
     )
 
@@ -127,7 +144,7 @@ class Log(Link):
     """eta = log(mu)."""
 
     name = "log"
-    forward_rows, inverse_rows, curvature_rows = _compiled(
+    forward_rows, inverse_rows, curvature_rows = compile_link(
         "log", lf.log_forward, lf.log_inverse, lf.log_curvature
     )
 
@@ -136,7 +153,7 @@ class Logit(Link):
     """eta = log(mu / (1 - mu))."""
 
     name = "logit"
-    forward_rows, inverse_rows, curvature_rows = _compiled(
+    forward_rows, inverse_rows, curvature_rows = compile_link(
         "logit", lf.logit_forward, lf.logit_inverse, lf.logit_curvature
     )
 
@@ -145,7 +162,7 @@ class Probit(Link):
     """eta = the standard normal quantile of mu."""
 
     name = "probit"
-    forward_rows, inverse_rows, curvature_rows = _compiled(
+    forward_rows, inverse_rows, curvature_rows = compile_link(
         "probit", lf.probit_forward, lf.probit_inverse, lf.probit_curvature
     )
 
@@ -154,7 +171,7 @@ class CLogLog(Link):
     """eta = log(-log(1 - mu)), the complementary log-log link."""
 
     name = "cloglog"
-    forward_rows, inverse_rows, curvature_rows = _compiled(
+    forward_rows, inverse_rows, curvature_rows = compile_link(
         "cloglog", lf.cloglog_forward, lf.cloglog_inverse, lf.cloglog_curvature
     )
 
@@ -163,7 +180,7 @@ class LogLog(Link):
     """eta = -log(-log(mu))."""
 
     name = "loglog"
-    forward_rows, inverse_rows, curvature_rows = _compiled(
+    forward_rows, inverse_rows, curvature_rows = compile_link(
         "loglog", lf.loglog_forward, lf.loglog_inverse, lf.loglog_curvature
     )
 
@@ -172,7 +189,7 @@ class Cauchy(Link):
     """eta = tan(pi (mu - 1/2)), the Cauchy quantile of mu."""
 
     name = "cauchit"
-    forward_rows, inverse_rows, curvature_rows = _compiled(
+    forward_rows, inverse_rows, curvature_rows = compile_link(
         "cauchit", lf.cauchit_forward, lf.cauchit_inverse, lf.cauchit_curvature
     )
 
@@ -181,7 +198,7 @@ class InversePower(Link):
     """eta = 1 / mu, for eta other than 0."""
 
     name = "inverse"
-    forward_rows, inverse_rows, curvature_rows = _compiled(
+    forward_rows, inverse_rows, curvature_rows = compile_link(
         "inverse", lf.inverse_forward, lf.inverse_inverse, lf.inverse_curvature
     )
 
@@ -190,7 +207,7 @@ class InverseSquared(Link):
     """eta = 1 / mu**2, for eta > 0."""
 
     name = "1/mu^2"
-    forward_rows, inverse_rows, curvature_rows = _compiled(
+    forward_rows, inverse_rows, curvature_rows = compile_link(
         "inverse_squared",
         lf.inverse_squared_forward,
         lf.inverse_squared_inverse,
@@ -202,7 +219,7 @@ class Sqrt(Link):
     """eta = sqrt(mu), for eta > 0."""
 
     name = "sqrt"
-    forward_rows, inverse_rows, curvature_rows = _compiled(
+    forward_rows, inverse_rows, curvature_rows = compile_link(
         "sqrt", lf.sqrt_forward, lf.sqrt_inverse, lf.sqrt_curvature
     )
 
@@ -211,7 +228,7 @@ class LogC(Link):
     """eta = log(1 - mu), the log-complement link."""
 
     name = "logc"
-    forward_rows, inverse_rows, curvature_rows = _compiled(
+    forward_rows, inverse_rows, curvature_rows = compile_link(
         "logc", lf.logc_forward, lf.logc_inverse, lf.logc_curvature
     )
 
@@ -238,7 +255,7 @@ class Power(Link):
     """
 
     name = "power"
-    forward_rows, inverse_rows, curvature_rows = _compiled(
+    forward_rows, inverse_rows, curvature_rows = compile_link(
         "power", lf.power_forward, lf.power_inverse, lf.power_curvature
     )
 
@@ -267,7 +284,7 @@ class NegativeBinomial(Link):
     """
 
     name = "nbinom"
-    forward_rows, inverse_rows, curvature_rows = _compiled(
+    forward_rows, inverse_rows, curvature_rows = compile_link(
         "nbinom",
         lf.negative_binomial_forward,
         lf.negative_binomial_inverse,

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from fastglm.errors import ModelError
+from fastglm.families.custom import CustomFamily
 from fastglm.families.domain import ResponseDomain
 from fastglm.families.family import Family, ResponseFunctions
 from fastglm.families.function_sets import (
@@ -66,6 +67,7 @@ class Gaussian(Family):
 
     name = "gaussian"
     default_link = Identity
+    canonical_link = Identity
     links = UNBOUNDED_LINKS
     functions = GAUSSIAN
     domain = REAL
@@ -82,6 +84,7 @@ class _Proportion(Family):
     """What families of proportions share."""
 
     default_link = Logit
+    canonical_link = Logit
     links = PROPORTION_LINKS
     domain = PROPORTION
 
@@ -111,6 +114,7 @@ class Poisson(Family):
 
     name = "poisson"
     default_link = Log
+    canonical_link = Log
     links = UNBOUNDED_LINKS
     functions = POISSON
     domain = NONNEGATIVE
@@ -122,6 +126,7 @@ class QuasiPoisson(Family):
 
     name = "quasipoisson"
     default_link = Log
+    canonical_link = Log
     links = UNBOUNDED_LINKS
     functions = QUASIPOISSON
     domain = NONNEGATIVE
@@ -145,6 +150,7 @@ class Gamma(_MeanWeightDispersion):
 
     name = "gamma"
     default_link = InversePower
+    canonical_link = InversePower
     links = UNBOUNDED_LINKS
     functions = GAMMA
     domain = POSITIVE
@@ -155,6 +161,7 @@ class InverseGaussian(_MeanWeightDispersion):
 
     name = "inverse_gaussian"
     default_link = InverseSquared
+    canonical_link = InverseSquared
     links = UNBOUNDED_LINKS
     functions = INVERSE_GAUSSIAN
     domain = POSITIVE
@@ -292,8 +299,11 @@ class Quasi(Family):
     ----------
     link : optional
         Default identity, as in R.
-    variance : str, default "constant"
-        "constant", "mu", "mu^2", "mu^3", "mu(1-mu)" or "mu^2(1-mu)^2".
+    variance : str or callable, default "constant"
+        "constant", "mu", "mu^2", "mu^3", "mu(1-mu)" or "mu^2(1-mu)^2"; or a plain function of the
+        mean, which makes a `CustomFamily`.
+    domain : pair of float, optional
+        Of the means, for a variance that is a function.
     """
 
     name = "quasi"
@@ -301,6 +311,18 @@ class Quasi(Family):
     links = tuple(LINKS.values())
     has_likelihood = False
     variance_name: str
+
+    def __new__(  # type: ignore[misc]
+        cls,
+        link: LinkLike = None,
+        variance: Any = "constant",
+        domain: tuple[float, float] = (-math.inf, math.inf),
+    ) -> Family:
+        """Make a custom family of a variance that is a function."""
+        if callable(variance):
+            name = getattr(variance, "__name__", "variance")
+            return CustomFamily(f"quasi {name}", variance, link=link, domain=domain)
+        return object.__new__(cls)
 
     def __init__(self, link: LinkLike = None, variance: str = "constant"):
         name = "".join(variance.split()).replace("**", "^") if isinstance(variance, str) else ""
