@@ -13,7 +13,7 @@ from fastglm.kernels.planes import PLANE, QUADRATIC_FORM
 
 
 @inlined
-def _add_tile(f, stride, column, product, rows):
+def add_products(f, stride, column, product, rows):
     """Adds a 4 x 4 tile of the factor times four columns to four products."""
     f00, f01, f02, f03 = f[0], f[1], f[2], f[3]
     f10, f11, f12, f13 = f[stride], f[stride + 1], f[stride + 2], f[stride + 3]
@@ -63,7 +63,7 @@ def quadratic_block(context_address, start, rows, scratch, target):
             f = pointer(context[FACTOR] + 8 * (n_sweep * k + j), float64)
             if not _is_zero_tile(f, n_sweep):
                 column = pointer(dense_at(scratch) + 8 * PLANE * j, float64)
-                _add_tile(f, n_sweep, column, product, rows)
+                add_products(f, n_sweep, column, product, rows)
         f = pointer(context[FACTOR] + 8 * n_sweep * k, float64)
         for j in range(whole, n_dense):
             column = pointer(dense_at(scratch) + 8 * PLANE * j, float64)

@@ -243,7 +243,9 @@ def group_scores(
     """
     run = Pass(layout, family, params, shifted)
     size = 8 * n_groups * layout.n_sweep
-    n_chunks = max(1, min(count_chunks(layout), GROUP_BYTES // size))
+    # Clearing and adding up the chunks' sums must cost less than the rows themselves.
+    worthwhile = layout.n_rows // (8 * n_groups)
+    n_chunks = max(1, min(count_chunks(layout), worthwhile, GROUP_BYTES // size))
     partials = np.zeros((n_chunks, n_groups, layout.n_sweep))
     groups = np.ascontiguousarray(groups, dtype=np.int64)
     run.context[slots.N_CHUNKS] = n_chunks

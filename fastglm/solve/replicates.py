@@ -15,6 +15,7 @@ import numpy as np
 from fastglm.design.layout import Layout
 from fastglm.families import Family
 from fastglm.kernels import context as slots
+from fastglm.kernels.block import TILE
 from fastglm.kernels.context import SAME_COEFFICIENTS
 from fastglm.kernels.replicates import draw_kernel, replicate_scores_kernel
 from fastglm.solve.products import Pass, information
@@ -26,7 +27,7 @@ __all__ = ["draw_counts", "replicate_estimates"]
 #: Solves with the information of the original fit, row by row.
 Solver = Callable[[np.ndarray], np.ndarray]
 #: Replicates that read a block of rows while it is in cache.
-TILE_REPLICATES = 16
+REPLICATES_PER_CHUNK = 32
 #: Bound on the error that is left of an estimate, in its standard errors.
 TOLERANCE = 5e-6
 MAX_PASSES = 12
@@ -199,16 +200,22 @@ class _Passes:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Scores of the model's standardised columns, (b, p), and rows outside the domain."""
         layout, context = self.layout, self.run.context
-        beta = to_sweep_columns(layout, theta)
-        partials = np.zeros((active.size, layout.n_sweep + 1))
-        per_chunk = min(TILE_REPLICATES, -(-active.size // self.n_threads))
-        n_chunks = -(-active.size // per_chunk)
+        n = active.size
+        # Whole tiles: the last replicate stands in for those that are not there.
+        padded = np.concatenate([active, np.repeat(active[-1:], -n % TILE)])
+        beta = to_sweep_columns(
+            layout, np.concatenate([theta, np.repeat(theta[-1:], -n % TILE, 0)])
+        )
+        order = max(layout.n_sweep, -(-layout.n_dense // TILE) * TILE)
+        partials = np.zeros((padded.size, order + 1))
+        per_thread = -(-padded.size // (TILE * self.n_threads)) * TILE
+        per_chunk = min(REPLICATES_PER_CHUNK, per_thread)
         context[slots.MODE] = SAME_COEFFICIENTS if same else 0
         context[slots.BETA] = beta.ctypes.data
         context[slots.PARTIALS] = partials.ctypes.data
-        context[slots.REPLICATE_NUMBER] = active.ctypes.data
+        context[slots.REPLICATE_NUMBER] = padded.ctypes.data
         context[slots.REPLICATES_PER_CHUNK] = per_chunk
-        context[slots.N_REPLICATES] = active.size
-        launch(replicate_scores_kernel, context, n_chunks, self.n_threads)
-        outside = partials[:, -1]
-        return self.run.standard.scores(partials[:, :-1]), outside
+        context[slots.N_REPLICATES] = padded.size
+        launch(replicate_scores_kernel, context, -(-padded.size // per_chunk), self.n_threads)
+        scores, outside = partials[:n, : layout.n_sweep], partials[:n, -1]
+        return self.run.standard.scores(scores), outside
