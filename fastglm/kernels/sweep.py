@@ -27,7 +27,6 @@ from fastglm.kernels.context import (
     FROM_RESPONSE,
     INVERSE_ROWS,
     LOAD,
-    MEAT,
     MODE,
     N_SUMS,
     N_SWEEP,
@@ -78,15 +77,6 @@ def turn_into_working_response(scratch, rows):
 
 
 @inlined
-def turn_into_meat(scratch, rows):
-    """Squared score residuals in place of weights: the Gram matrix is the middle of a sandwich."""
-    weight = plane_at(scratch, WEIGHT)
-    residual = plane_at(scratch, RESIDUAL)
-    for i in range(rows):
-        weight[i] = residual[i] * residual[i]
-
-
-@inlined
 def count_other_than_one(column, rows):
     """How many values are not one."""
     count = 0
@@ -126,8 +116,6 @@ def sweep_chunk(context_address, chunk):
         add_sums(context, rows, scratch, sums)
         if context[MODE] & FROM_RESPONSE:
             turn_into_working_response(scratch, rows)
-        if context[MODE] & MEAT:
-            turn_into_meat(scratch, rows)
         call_stage(context[ACCUMULATE], context_address, start, rows, scratch, partial)
     return scratch_array.size * 0
 
