@@ -183,6 +183,7 @@ def _fill(context: np.ndarray, tables: _Tables, n_rows: int, n_dense: int) -> No
     offsets = list(accumulate(tables.coded_levels, initial=n_dense))
     context[slots.N_ROWS] = n_rows
     context[slots.BLOCK_STEP] = 1
+    context[slots.BLOCK_LENGTH] = BLOCK_ROWS
     context[slots.N_BLOCKS] = -(-n_rows // BLOCK_ROWS)
     context[slots.N_DENSE] = n_dense
     context[slots.N_CODED] = n_coded

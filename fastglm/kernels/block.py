@@ -12,6 +12,7 @@ import numpy as np
 from numba.core.types import float64, int64
 
 from fastglm.kernels.context import (
+    BLOCK_LENGTH,
     BLOCK_STEP,
     MAX_ENTRIES,
     N_BLOCKS,
@@ -54,7 +55,7 @@ def block_range(context, chunk):
 def block_rows(context, block):
     """First row and number of rows of a visited block."""
     start = block * context[BLOCK_STEP] * BLOCK_ROWS
-    return start, min(np.int64(BLOCK_ROWS), context[N_ROWS] - start)
+    return start, min(context[BLOCK_LENGTH], context[N_ROWS] - start)
 
 
 @inlined

@@ -15,6 +15,7 @@ import numpy as np
     N_CHUNKS,
     N_BLOCKS,  # blocks that this pass visits
     BLOCK_STEP,  # distance between visited blocks: 1 is every block, more is a sample
+    BLOCK_LENGTH,  # most rows read of each
     MODE,  # sum of the modes below
     N_DENSE,  # sweep columns held as dense planes
     N_CODED,  # categorical terms
@@ -67,7 +68,7 @@ import numpy as np
     REPLICATES_PER_CHUNK,
     N_REPLICATES,
     CONTEXT_SIZE,
-) = range(56)
+) = range(57)
 
 # Modes of a sweep, added together.
 WITH_GRAM = 1

@@ -50,19 +50,21 @@ called = numba.njit(**_OPTIONS)
 called_sums = numba.njit(**_SUM_OPTIONS)
 
 
+# Read when the package is imported, not when a kernel is first compiled: files that are replaced in
+# between, by an upgrade, must not lend their stamp to machine code of what was imported.
+_SOURCES = {path: path.read_bytes() for path in PACKAGE.rglob("*.py")}
+
+
 @functools.cache
 def _module_source(name: str) -> tuple[bytes, tuple[str, ...]]:
     """Source of a module of this package, and the names of those that it imports."""
     path = PACKAGE.parent / Path(*name.split("."))
-    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-    source = path.read_bytes()
+    source = _SOURCES.get(path.with_suffix(".py")) or _SOURCES.get(path / "__init__.py", b"")
     imported = []
     for module, names in _IMPORT.findall(source.decode()):
         folder = PACKAGE.parent / Path(*module.split("."))
-        inside = [
-            f"{module}.{n}" for n in re.findall(r"\w+", names) if (folder / f"{n}.py").exists()
-        ]
-        imported += inside or [module]
+        inside = [n for n in re.findall(r"\w+", names) if folder / f"{n}.py" in _SOURCES]
+        imported += [f"{module}.{n}" for n in inside] or [module]
     return source, tuple(imported)
 
 

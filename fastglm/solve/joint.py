@@ -20,7 +20,7 @@ from fastglm.solve.cholesky import factorize, invert
 from fastglm.solve.cholesky import solve as solve_factored
 from fastglm.solve.newton import STAGNATION
 from fastglm.solve.run import SolverOptions, count_chunks
-from fastglm.solve.scaling import sample_blocks
+from fastglm.solve.scaling import read_sample
 from fastglm.solve.threads import launch
 
 __all__ = ["JointSolution", "JointSums", "JointSystem", "maximize", "sweep_matrix", "warm_start"]
@@ -146,10 +146,9 @@ class JointSystem:
         return self.maps[0].shape[1]
 
     def visit(self, rows: int | None) -> None:
-        """Let sweeps visit about that many rows in evenly spaced blocks; None is every row."""
-        step, n_blocks = sample_blocks(self._layout, self._layout.n_rows if rows is None else rows)
-        self._contexts[:, slots.BLOCK_STEP] = step
-        self._contexts[:, slots.N_BLOCKS] = n_blocks
+        """Let sweeps visit about that many rows in evenly spaced runs; None is every row."""
+        for context in self._contexts:
+            read_sample(context, self._layout.n_rows if rows is None else rows)
 
     def sample_rows(self) -> int:
         """Rows of a sample that is worth fitting first, 0 if none is."""

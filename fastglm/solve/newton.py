@@ -38,6 +38,8 @@ from fastglm.solve.state import (
     DEVIANCE,
     FACTOR_SCALE,
     FROZEN,
+    IS_NEWTON,
+    IS_ROUGH,
     LAST_DECREMENT,
     LAST_SCORE,
     LEFT_DOMAIN_AT,
@@ -50,6 +52,7 @@ from fastglm.solve.state import (
     PEARSON,
     PIVOT,
     RANK_TOLERANCE,
+    RIDGE,
     SCORE,
     SECANTS,
     SHORTEST_STEP,
@@ -207,7 +210,8 @@ def judge_convergence(state):
     settled = state[UNCERTAINTY_CHANGE] * math.sqrt(gain) <= STANDARD_ERROR_SLACK * tolerance
     # What secants gain varies from step to step.
     predicted = half * (gain if state[N_SECANTS] == 0.0 else 1.0)
-    if predicted <= target and (settled or half <= NEGLIGIBLE * target):
+    is_refined = predicted <= target and (settled or half <= NEGLIGIBLE * target)
+    if is_refined or (state[IS_ROUGH] == 1.0 and half <= tolerance * bound):
         state[STATUS] = CONVERGED
     elif is_at_boundary(state) and half <= NEGLIGIBLE * tolerance * bound:
         # Further on weights would grow without bound.
@@ -235,7 +239,7 @@ def is_slow(state):
     """Whether the last steps converged linearly, close to the optimum."""
     close = 0.5 * state[DECREMENT] <= CLOSE * (abs(state[DEVIANCE]) + 0.1)
     slow = state[DECREMENT] > SLOW_GAIN * state[LAST_DECREMENT]
-    return close and slow and not is_at_boundary(state)
+    return close and slow and state[IS_NEWTON] == 0.0 and not is_at_boundary(state)
 
 
 @inlined
@@ -321,10 +325,14 @@ def find_step(context, padded_order, transform, state, vectors, matrices):
     gram, factor, work = matrices
     vectors[LAST_SCORE] = vectors[SCORE]
     score_to_model(context, padded_order, transform, vectors[SCORE])
+    for j in range(vectors.shape[1]):
+        vectors[SCORE, j] -= state[RIDGE] * vectors[CANDIDATE, j]
     if is_slow(state):
         keep_secant(state, vectors)
     if context[MODE] & WITH_GRAM:
         gram_to_model(context, padded_order, transform, gram, work)
+        for j in range(gram.shape[0]):
+            gram[j, j] += state[RIDGE]
         change = diagonal_change(gram, vectors[COLUMN_SCALE])
         state[UNCERTAINTY_CHANGE] = max(state[UNCERTAINTY_CHANGE], change)
         aliased = factorize(gram, factor, vectors[COLUMN_SCALE], vectors[PIVOT], RANK_TOLERANCE)
@@ -361,6 +369,15 @@ def plan_next_sweep(context, state):
 
 
 @inlined
+def penalty(state, vectors):
+    """What the ridge adds to the deviance."""
+    total = 0.0
+    for j in range(vectors.shape[1]):
+        total += vectors[CANDIDATE, j] * vectors[CANDIDATE, j]
+    return state[RIDGE] * total
+
+
+@inlined
 def take_step(context, transform, state, vectors, matrices):
     """Everything between two sweeps: accept or halve, factor, solve, judge, set the next try."""
     padded_order = add_partials(context)
@@ -370,7 +387,7 @@ def take_step(context, transform, state, vectors, matrices):
     if sums[sums_at + SUM_NOT_CONSTANT] > 0.0:
         state[STATUS] = NOT_CONSTANT
         return
-    deviance = sums[sums_at + SUM_DEVIANCE]
+    deviance = sums[sums_at + SUM_DEVIANCE] + penalty(state, vectors)
     from_response = context[MODE] & FROM_RESPONSE
     if from_response:
         if math.isnan(deviance):

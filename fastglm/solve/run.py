@@ -76,6 +76,8 @@ class Run:
         context[slots.START_ROWS] = family.start_rows.address
         context[slots.RESPOND_ROWS] = family.respond_rows_for(binary).address
         self.context = context
+        canonical = family.canonical_link
+        self.is_newton = canonical is not None and isinstance(family.link, canonical)
 
     def start_from_response(self, safe: np.ndarray | None) -> None:
         """The first sweep takes its linear predictor from the response; `safe` is the way back."""
@@ -108,6 +110,7 @@ class Run:
         self.state[at.DEVIANCE] = math.inf
         self.state[at.DECREMENT] = math.inf
         self.state[at.STEP_LENGTH] = 1.0
+        self.state[at.IS_NEWTON] = self.is_newton
         # Nothing of a start that was given up may stay.
         self.vectors[:] = 0.0
         if theta is not None:

@@ -22,6 +22,8 @@ from fastglm.solve.threads import launch
 
 #: Rows that are read to find approximate means and spreads.
 MOMENT_ROWS = 16_384
+#: Neighbouring rows that are read together.
+SAMPLE_RUN = 32
 
 
 @inlined
@@ -143,21 +145,28 @@ def find_scaling(layout: Layout, shifted: bool = True) -> Scaling:
     """
     shift, scale = np.zeros(layout.n_dense), np.ones(layout.n_dense)
     moments = np.zeros((2, layout.n_dense))
-    step, n_blocks = sample_blocks(layout, MOMENT_ROWS)
     context = layout.context.copy()
     context[slots.SHIFT] = shift.ctypes.data
     context[slots.SCALE] = scale.ctypes.data
     context[slots.OUTPUT] = moments.ctypes.data
-    context[slots.BLOCK_STEP] = step
-    context[slots.N_BLOCKS] = n_blocks
+    rows = read_sample(context, MOMENT_ROWS)
     launch(moments_kernel, context, 1, 1)
-    rows = min(layout.n_rows, n_blocks * BLOCK_ROWS)
     constant = _choose(moments, rows, layout.dense_owner, shifted, shift, scale)
     return Scaling(shift, scale, constant)
 
 
-def sample_blocks(layout: Layout, rows: int) -> tuple[int, int]:
-    """Distance between blocks, and their number, for a sample of about `rows` rows."""
-    n_blocks = -(-layout.n_rows // BLOCK_ROWS)
-    step = max(1, n_blocks * BLOCK_ROWS // max(rows, 1))
-    return step, -(-n_blocks // step)
+def read_sample(context: np.ndarray, rows: int) -> int:
+    """Make kernels read about `rows` rows, spread evenly in short runs; returns how many.
+
+    Neighbouring rows are often alike: many short runs tell more than a few long ones.
+    """
+    n_rows = int(context[slots.N_ROWS])
+    n_blocks = -(-n_rows // BLOCK_ROWS)
+    step = max(1, n_blocks * SAMPLE_RUN // max(rows, 1))
+    visited = -(-n_blocks // step)
+    length = min(BLOCK_ROWS, -(-rows // (visited * SAMPLE_RUN)) * SAMPLE_RUN)
+    context[slots.BLOCK_STEP] = step
+    context[slots.BLOCK_LENGTH] = length
+    context[slots.N_BLOCKS] = visited
+    in_last = min(length, n_rows - (visited - 1) * step * BLOCK_ROWS)
+    return (visited - 1) * length + in_last

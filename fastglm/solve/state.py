@@ -19,10 +19,13 @@ from __future__ import annotations
     FACTOR_SCALE,  # the frozen factor's Gram matrix times this is the estimate for all rows
     N_ALIASED,
     UNCERTAINTY_CHANGE,  # of the Gram matrix's diagonal and Pearson's statistic, relative
+    RIDGE,  # precision of a normal prior about zero on every coefficient: rough fits only
+    IS_NEWTON,  # 1 where Fisher's information is the Hessian: the link is canonical
+    IS_ROUGH,  # 1 to stop as soon as the decrement meets the tolerance
     LEFT_DOMAIN_AT,  # number of the last accepted step that had been shortened to stay inside
     N_SECANTS,  # pairs of a move and the change of score it brought, kept in SECANTS
     STATE_SIZE,
-) = range(18)
+) = range(21)
 
 #: Most such pairs.
 MEMORY = 6
