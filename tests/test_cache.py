@@ -85,6 +85,17 @@ def test_an_edited_helper_is_compiled_anew(copied, tmp_path):
     assert sorted(names) == sorted(2 * list({*names}))
 
 
+def test_an_upgrade_under_a_running_process_leaves_no_old_code(copied, tmp_path):
+    place = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    helper = copied / "fastglm" / "kernels" / "vector_math.py"
+    edited = helper.read_text() + "\n\n@inlined\ndef exp(x):\n    return 7.0\n"
+    upgrade = f"import fastglm, pathlib; pathlib.Path({str(helper)!r}).write_text({edited!r})\n"
+    running, _ = finish(start(upgrade + LIGHT, copied, **place))
+    assert float(running) == pytest.approx(2.718281828459045, rel=1e-15)
+    after, _ = finish(start(LIGHT, copied, **place))
+    assert float(after) == 7.0
+
+
 def test_a_read_only_installation_falls_back_and_says_so_once(copied, tmp_path):
     # A file where the folder of the cache would be stops the superuser, too.
     (copied / "fastglm" / "__pycache__").write_text("")
