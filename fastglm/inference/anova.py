@@ -8,6 +8,7 @@ Companion to Applied Regression*, for types II and III. Columns are those of R's
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -78,8 +79,6 @@ def terms_of(results: Results) -> Terms:
 
 
 def _with_terms(design: Design, terms: Sequence[tuple[str, slice]]) -> Design:
-    from dataclasses import replace
-
     return replace(design, terms=tuple(terms))
 
 

@@ -18,7 +18,7 @@ from fastglm.design.parts import Coded, Dense, Design
 from fastglm.errors import ConvergenceWarning, ModelError, Status
 from fastglm.inference.covariance import group_codes
 from fastglm.inference.simulate import draw_responses
-from fastglm.inference.submodels import refit
+from fastglm.inference.submodels import refit, require_maximum_likelihood
 from fastglm.kernels import planes
 from fastglm.solve.replicates import draw_counts, replicate_estimates
 
@@ -139,6 +139,7 @@ def bootstrap(
         raise ModelError("groups are drawn as a whole from the data: leave out kind=.")
     if not isinstance(n_replicates, int | np.integer) or n_replicates < 2:
         raise ModelError(f"n_replicates must be a whole number from 2 on, not {n_replicates!r}")
+    require_maximum_likelihood(results)
     seeds = np.random.SeedSequence(seed).generate_state(int(n_replicates), np.uint64)
     if kind == "parametric":
         replicates = _parametric(results, seeds, progress)

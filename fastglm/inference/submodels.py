@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ import numpy as np
 from fastglm.design.columns import select_columns
 from fastglm.design.layout import Layout, lay_out
 from fastglm.design.parts import Design
-from fastglm.errors import ConvergenceWarning, Status
+from fastglm.errors import ConvergenceWarning, ModelError, Status
 from fastglm.kernels import planes
 from fastglm.solve.fit import SolverOptions, solve
 from fastglm.solve.products import information
@@ -21,7 +22,15 @@ from fastglm.solve.scaling import find_scaling
 if TYPE_CHECKING:
     from fastglm.results import Results
 
-__all__ = ["Refit", "intercept_column", "refit", "refit_columns", "score_statistic", "term_factors"]
+__all__ = [
+    "Refit",
+    "intercept_column",
+    "refit",
+    "refit_columns",
+    "require_maximum_likelihood",
+    "score_statistic",
+    "term_factors",
+]
 
 #: A Gram matrix on unit diagonal cannot tell directions below this apart from none.
 RANK_TOLERANCE = 1e-10
@@ -68,7 +77,13 @@ def refit(
         fit starts from the response.
     tol
         As for `fastglm.GLM.fit`.
+
+    Raises
+    ------
+    ModelError
+        If the fit does not maximise the likelihood.
     """
+    require_maximum_likelihood(results)
     rows = results._model_with_data("another model").rows
     options = SolverOptions(tol=tol, max_iter=200, n_threads=results.n_threads)
     for first in (start, None) if start is not None else (None,):
@@ -83,6 +98,21 @@ def refit(
         if solution.status == Status.CONVERGED:
             break
     return solution.params, solution.deviance, solution.status
+
+
+def require_maximum_likelihood(results: Results) -> None:
+    """Refuse fits whose bias was reduced: other models would be fitted by another criterion.
+
+    Raises
+    ------
+    ModelError
+        If the bias was reduced.
+    """
+    if results.bias_reduction != "none":
+        raise ModelError(
+            "other models are fitted by maximum likelihood, and this fit reduced its bias: fit it "
+            'with bias_reduction="none", or use penalized_tests.'
+        )
 
 
 def refit_columns(
@@ -116,8 +146,6 @@ def refit_columns(
 
 
 def _warn(status: Status, names: Sequence[str]) -> None:
-    import warnings
-
     warnings.warn(
         f"The model of {', '.join(names)}: {status.advice}", ConvergenceWarning, stacklevel=4
     )

@@ -225,3 +225,10 @@ def test_questions_that_make_no_sense(frame):
         fg.anova(fit, fg.glm("y ~ 1", frame[:300], "poisson"))
     with pytest.raises(ModelError, match="family or link"):
         fg.anova(fit, fg.glm("y ~ 1", frame))
+
+
+def test_fits_of_another_criterion_are_not_compared(frame):
+    fit = fg.glm("y ~ x + a", frame, "poisson", bias_reduction="firth")
+    for question in (fit.anova, fit.drop1, fit.bootstrap):
+        with pytest.raises(ModelError, match="reduced its bias"):
+            question()

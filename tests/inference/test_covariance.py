@@ -278,3 +278,14 @@ def test_every_covariance_is_symmetric_and_positive(fit, mixed):
         matrix = fit.with_covariance(cov_type, **needs.get(cov_type, {})).covariance
         np.testing.assert_allclose(matrix, matrix.T, rtol=1e-12, err_msg=cov_type)
         assert np.linalg.eigvalsh(matrix / np.sqrt(np.outer(*[np.diag(matrix)] * 2))).min() > 0
+
+
+def test_a_saved_fit_keeps_its_covariance(fit, mixed, tmp_path):
+    robust = fit.with_covariance("cluster", groups=mixed.g)
+    robust.save(tmp_path / "fit.json")
+    loaded = fg.load(tmp_path / "fit.json")
+    np.testing.assert_array_equal(loaded.bse, robust.bse)
+    assert loaded.cov_type == "cluster"
+    assert loaded.df_inference == 39
+    with pytest.raises(DataError, match="without the data"):
+        loaded.with_covariance("HC3")
