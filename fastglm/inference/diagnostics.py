@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
 from fastglm.design.columns import join_designs, select_columns
 from fastglm.design.frames import Categories
@@ -142,6 +142,8 @@ def power_link_profile(
     results: Results, powers: Sequence[float] = POWERS, alpha: float = 0.05
 ) -> PowerLinkProfile:
     """Deviance by power; see `Results.power_link_profile`."""
+    from scipy import optimize
+
     grid = np.sort(np.asarray(powers, dtype=np.float64)).tolist()
 
     @cache
@@ -176,6 +178,8 @@ def _crossing(
     function: Callable[[float], float], limit: float, inner: float, outward: Sequence[float]
 ) -> float:
     """Where the function first rises through the limit; NaN if it does not before it ends."""
+    from scipy import optimize
+
     for power in outward:
         value = function(power)
         if np.isinf(value):
@@ -257,7 +261,7 @@ def zero_inflation_test(results: Results) -> HypothesisTest:
     rows = results._model_with_data("zero inflation").rows
     mean, slope = results.row_values(planes.MEAN, planes.SLOPE)
     weights = np.ones(rows.n_rows) if rows.prior_weights is None else rows.prior_weights
-    zero, _ = distribution_of(family, 1.0).tails(np.zeros(mean.size), mean, np.ones(mean.size))
+    zero = distribution_of(family, 1.0).lower(np.zeros(mean.size), mean, np.ones(mean.size))
     odds = (1.0 - zero) / zero
     score = weights @ np.where(rows.response == 0.0, odds, -1.0)
     # d log P(Y = 0) / d mean is -1 for Poisson counts.

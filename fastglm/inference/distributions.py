@@ -1,7 +1,7 @@
 """Distributions of single responses given their means: tail probabilities and quantiles.
 
-Each answers with both tails, since one minus a probability near one has no digits left. Means that
-the family cannot have give NaN.
+Both tails are there, since one minus a probability near one has no digits left. Means that the
+family cannot have give NaN.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from scipy import special
 from fastglm.errors import ModelError
 from fastglm.families import Family
 
-__all__ = ["ResponseDistribution", "Tails", "distribution_of"]
+__all__ = ["ResponseDistribution", "distribution_of", "lattice_quantile"]
 
-#: P(Y <= y) and P(Y > y).
-Tails = tuple[np.ndarray, np.ndarray]
+#: A function of responses, means and weights, arrays that broadcast.
+Tail = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 #: Poisson counts further than this many standard deviations from their mean are left out of sums.
 POISSON_REACH = 12.0
@@ -31,22 +31,31 @@ class ResponseDistribution:
 
     Attributes
     ----------
-    tails : callable
-        ``tails(y, mu, weight)`` gives P(Y <= y) and P(Y > y).
-    quantile : callable
-        ``quantile(probability, mu, weight)`` gives the smallest y with P(Y <= y) at least that.
+    lower, upper : callable
+        ``lower(y, mu, weight)`` is P(Y <= y), and ``upper(y, mu, weight)`` P(Y > y).
+    continuous_quantile : callable or None
+        ``continuous_quantile(probability, mu, weight)``; None for discrete responses.
     lattice : callable or None
         For discrete responses, ``lattice(weight)`` is the distance between neighbouring values.
     mass_at_zero : bool
         Whether an otherwise continuous response is exactly 0 with positive probability.
     """
 
-    tails: Callable[..., Tails]
-    quantile: Callable[..., np.ndarray]
+    lower: Tail
+    upper: Tail
+    continuous_quantile: Callable[..., np.ndarray] | None = None
     lattice: Callable[[np.ndarray], np.ndarray] | None = None
     mass_at_zero: bool = False
 
-    def tails_below(self, y: np.ndarray, mu: np.ndarray, weight: np.ndarray) -> Tails:
+    def tails(
+        self, y: np.ndarray, mu: np.ndarray, weight: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """P(Y <= y) and P(Y > y)."""
+        return self.lower(y, mu, weight), self.upper(y, mu, weight)
+
+    def tails_below(
+        self, y: np.ndarray, mu: np.ndarray, weight: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """P(Y < y) and P(Y >= y)."""
         if self.lattice is not None:
             return self.tails(y - self.lattice(weight), mu, weight)
@@ -54,6 +63,49 @@ class ResponseDistribution:
         if not self.mass_at_zero:
             return lower, upper
         return np.where(y > 0.0, lower, 0.0), np.where(y > 0.0, upper, 1.0)
+
+    def quantile(self, probability: float, mu: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """The smallest y with P(Y <= y) at least the probability."""
+        if self.lattice is None:
+            assert self.continuous_quantile is not None
+            return self.continuous_quantile(probability, mu, weight)
+        unit = self.lattice(weight)
+        return unit * lattice_quantile(
+            lambda k: self.lower(k * unit, mu, weight), mu / unit, probability
+        )
+
+
+def lattice_quantile(
+    lower: Callable[[np.ndarray], np.ndarray], guess: np.ndarray, probability: float
+) -> np.ndarray:
+    """The smallest counts whose lower tail reaches the probability: galloping, then bisection.
+
+    Parameters
+    ----------
+    lower
+        P(count <= k) of an array of counts k.
+    guess
+        Where to start; NaN stays NaN.
+    probability
+        Between 0 and 1.
+    """
+    low = np.maximum(np.floor(guess) - 1.0, -1.0)
+    high = low + 2.0
+    step = 1.0
+    while (short := lower(high) < probability).any():
+        low, high = np.where(short, high, low), np.where(short, high + step, high)
+        step *= 2.0
+    step = 1.0
+    while (far := (low >= 0.0) & (lower(low) >= probability)).any():
+        high = np.where(far, low, high)
+        low = np.where(far, np.maximum(low - step, -1.0), low)
+        step *= 2.0
+    while (apart := high - low > 1.0).any():
+        middle = np.floor(0.5 * (low + high))
+        enough = lower(middle) >= probability
+        high = np.where(apart & enough, middle, high)
+        low = np.where(apart & ~enough, middle, low)
+    return high
 
 
 def distribution_of(family: Family, dispersion: float) -> ResponseDistribution:
@@ -95,117 +147,104 @@ def distribution_of(family: Family, dispersion: float) -> ResponseDistribution:
     return _BY_POWER[power](dispersion)
 
 
-def _with_sure_ends(k: np.ndarray, last: np.ndarray | float, lower, upper) -> Tails:
-    """Tails of a count, which is never below 0 nor above `last`."""
-    invalid = np.isnan(lower)
-    lower = np.where(k < 0, 0.0, np.where(k >= last, 1.0, lower))
-    upper = np.where(k < 0, 1.0, np.where(k >= last, 0.0, upper))
-    return np.where(invalid, np.nan, lower), np.where(invalid, np.nan, upper)
-
-
-def _count_quantile(guess: np.ndarray, tails: Callable, probability: float) -> np.ndarray:
-    """The smallest count whose lower tail reaches the probability, near a real-valued guess."""
-    k = np.ceil(np.maximum(guess, 0.0) - 1e-6)
-    below = np.maximum(k - 1.0, 0.0)
-    k = np.where(tails(below)[0] >= probability, below, k)
-    return np.where(tails(k)[0] >= probability, k, k + 1.0)
-
-
 def _gaussian(dispersion: float) -> ResponseDistribution:
-    def tails(y, mu, weight):
-        z = (y - mu) / np.sqrt(dispersion / weight)
-        return special.ndtr(z), special.ndtr(-z)
+    def standardized(y, mu, weight):
+        return (y - mu) / np.sqrt(dispersion / weight)
 
-    def quantile(probability, mu, weight):
-        return mu + np.sqrt(dispersion / weight) * special.ndtri(probability)
+    return ResponseDistribution(
+        lambda y, mu, weight: special.ndtr(standardized(y, mu, weight)),
+        lambda y, mu, weight: special.ndtr(-standardized(y, mu, weight)),
+        lambda p, mu, weight: mu + np.sqrt(dispersion / weight) * special.ndtri(p),
+    )
 
-    return ResponseDistribution(tails, quantile)
+
+def _count(y: np.ndarray, unit: np.ndarray | float) -> np.ndarray:
+    """The whole number of units in a response, which rounding may have left a little short."""
+    return np.floor(y / unit + 1e-9)
 
 
 def _poisson(dispersion: float) -> ResponseDistribution:
     """Of dispersion / weight times a Poisson count."""
 
-    def count_tails(k, mean):
-        body = np.maximum(k, 0.0) + 1.0
-        return _with_sure_ends(
-            k, np.inf, special.gammaincc(body, mean), special.gammainc(body, mean)
-        )
+    def lower(y, mu, weight):
+        k = _count(y, dispersion / weight)
+        tail = special.gammaincc(np.maximum(k, 0.0) + 1.0, mu * weight / dispersion)
+        return np.where(k < 0.0, 0.0 * tail, tail)
 
-    def tails(y, mu, weight):
-        unit = dispersion / weight
-        return count_tails(np.floor(y / unit + 1e-9), mu / unit)
+    def upper(y, mu, weight):
+        k = _count(y, dispersion / weight)
+        tail = special.gammainc(np.maximum(k, 0.0) + 1.0, mu * weight / dispersion)
+        return np.where(k < 0.0, 1.0 + 0.0 * tail, tail)
 
-    def quantile(probability, mu, weight):
-        unit = dispersion / weight
-        guess = special.pdtrik(probability, mu / unit)
-        return unit * _count_quantile(guess, lambda k: count_tails(k, mu / unit), probability)
-
-    return ResponseDistribution(tails, quantile, lambda weight: dispersion / weight)
+    return ResponseDistribution(lower, upper, lattice=lambda weight: dispersion / weight)
 
 
 def _binomial() -> ResponseDistribution:
-    def count_tails(k, mu, trials):
-        body = np.clip(k, 0.0, np.maximum(trials - 1.0, 0.0))
-        return _with_sure_ends(
-            k,
-            trials,
-            special.betainc(np.maximum(trials - body, 1.0), body + 1.0, 1.0 - mu),
-            special.betainc(body + 1.0, np.maximum(trials - body, 1.0), mu),
+    """Of the share of successes in as many trials as the weight says."""
+
+    def tail(y, mu, weight, below):
+        trials = np.rint(weight)
+        k = _count(y, 1.0 / trials)
+        more = np.clip(k, 0.0, np.maximum(trials - 1.0, 0.0)) + 1.0
+        fewer = np.maximum(trials - more + 1.0, 1.0)
+        inside = (
+            special.betainc(fewer, more, 1.0 - mu) if below else special.betainc(more, fewer, mu)
         )
+        end = 0.0 * inside
+        inside = np.where(k >= trials, end + below, inside)
+        return np.where(k < 0.0, end + (not below), inside)
 
-    def tails(y, mu, weight):
-        trials = np.rint(weight)
-        return count_tails(np.floor(y * trials + 1e-9), mu, trials)
-
-    def quantile(probability, mu, weight):
-        trials = np.rint(weight)
-        guess = np.nan_to_num(special.bdtrik(probability, trials, mu))
-        k = _count_quantile(guess, lambda k: count_tails(k, mu, trials), probability)
-        return np.minimum(k, trials) / trials
-
-    return ResponseDistribution(tails, quantile, lambda weight: 1.0 / np.rint(weight))
+    return ResponseDistribution(
+        lambda y, mu, weight: tail(y, mu, weight, True),
+        lambda y, mu, weight: tail(y, mu, weight, False),
+        lattice=lambda weight: 1.0 / np.rint(weight),
+    )
 
 
 def _negative_binomial(size: float) -> ResponseDistribution:
-    def count_tails(k, mu):
-        body = np.maximum(k, 0.0)
-        share = mu / (size + mu)
-        return _with_sure_ends(
-            k,
-            np.inf,
-            special.betainc(size, body + 1.0, 1.0 - share),
-            special.betainc(body + 1.0, size, share),
-        )
+    def lower(y, mu, weight):
+        k = _count(y, 1.0)
+        tail = special.betainc(size, np.maximum(k, 0.0) + 1.0, size / (size + mu))
+        return np.where(k < 0.0, 0.0 * tail, tail)
 
-    def tails(y, mu, weight):
-        return count_tails(np.floor(y + 1e-9), mu)
+    def upper(y, mu, weight):
+        k = _count(y, 1.0)
+        tail = special.betainc(np.maximum(k, 0.0) + 1.0, size, mu / (size + mu))
+        return np.where(k < 0.0, 1.0 + 0.0 * tail, tail)
 
-    def quantile(probability, mu, weight):
-        guess = special.nbdtrik(probability, size, size / (size + mu))
-        return _count_quantile(np.nan_to_num(guess), lambda k: count_tails(k, mu), probability)
-
-    return ResponseDistribution(tails, quantile, np.ones_like)
+    return ResponseDistribution(lower, upper, lattice=np.ones_like)
 
 
 def _gamma(dispersion: float) -> ResponseDistribution:
-    def tails(y, mu, weight):
+    def lower(y, mu, weight):
         shape = weight / dispersion
-        return special.gammainc(shape, shape * y / mu), special.gammaincc(shape, shape * y / mu)
+        return special.gammainc(shape, shape * y / mu)
+
+    def upper(y, mu, weight):
+        shape = weight / dispersion
+        return special.gammaincc(shape, shape * y / mu)
 
     def quantile(probability, mu, weight):
         shape = weight / dispersion
         return mu / shape * special.gammaincinv(shape, probability)
 
-    return ResponseDistribution(tails, quantile)
+    return ResponseDistribution(lower, upper, quantile)
 
 
 def _inverse_gaussian(dispersion: float) -> ResponseDistribution:
-    def tails(y, mu, weight):
+    def parts(y, mu, weight):
         shape = weight / dispersion
         root = np.sqrt(shape / y)
-        z = root * (y / mu - 1.0)
         reflected = np.exp(2.0 * shape / mu + special.log_ndtr(-root * (y / mu + 1.0)))
-        return special.ndtr(z) + reflected, np.maximum(special.ndtr(-z) - reflected, 0.0)
+        return root * (y / mu - 1.0), reflected
+
+    def lower(y, mu, weight):
+        z, reflected = parts(y, mu, weight)
+        return special.ndtr(z) + reflected
+
+    def upper(y, mu, weight):
+        z, reflected = parts(y, mu, weight)
+        return np.maximum(special.ndtr(-z) - reflected, 0.0)
 
     def quantile(probability, mu, weight):
         from scipy import stats
@@ -213,39 +252,44 @@ def _inverse_gaussian(dispersion: float) -> ResponseDistribution:
         shape = weight / dispersion
         return stats.invgauss.ppf(probability, mu / shape, scale=shape)
 
-    return ResponseDistribution(tails, quantile)
+    return ResponseDistribution(lower, upper, quantile)
 
 
 def _compound_poisson(power: float, dispersion: float) -> ResponseDistribution:
     """Of a sum of a Poisson number of gamma variables; Jorgensen (1997), section 4.2."""
     shape = (2.0 - power) / (power - 1.0)
 
-    def tails(y, mu, weight):
+    def tail(y, mu, weight, below):
         own = dispersion / weight
         y, mu, own = np.broadcast_arrays(np.asarray(y, np.float64), mu, own)
         events = mu ** (2.0 - power) / (own * (2.0 - power))
         scaled = y / (own * (power - 1.0) * mu ** (power - 1.0))
-        lower, upper = np.exp(-events) * (y >= 0.0), np.zeros(y.shape)
+        incomplete = special.gammainc if below else special.gammaincc
+        total = np.exp(-events) * ((y >= 0.0) if below else (y < 0.0))
         reach = POISSON_REACH * np.sqrt(events) + POISSON_REACH
         first = max(1, int(np.nanmin(events - reach, initial=1.0)))
         for count in range(first, int(np.nanmax(events + reach, initial=1.0)) + 1):
             mass = np.exp(special.xlogy(count, events) - events - special.gammaln(count + 1.0))
-            lower = lower + mass * special.gammainc(count * shape, scaled)
-            upper = upper + mass * special.gammaincc(count * shape, scaled)
-        return lower, upper
+            total = total + mass * incomplete(count * shape, scaled)
+        return total
+
+    def lower(y, mu, weight):
+        return tail(y, mu, weight, True)
 
     def quantile(probability, mu, weight):
         mu, weight = np.broadcast_arrays(np.asarray(mu, np.float64), weight)
         low, high = np.zeros(mu.shape), mu + np.sqrt(dispersion / weight * mu**power)
-        while (short := tails(high, mu, weight)[0] < probability).any():
+        while (short := lower(high, mu, weight) < probability).any():
             high = np.where(short, 2.0 * high, high)
         for _ in range(BISECTIONS):
             middle = 0.5 * (low + high)
-            enough = tails(middle, mu, weight)[0] >= probability
+            enough = lower(middle, mu, weight) >= probability
             low, high = np.where(enough, low, middle), np.where(enough, middle, high)
-        return np.where(tails(np.zeros(mu.shape), mu, weight)[0] >= probability, 0.0, high)
+        return np.where(lower(np.zeros(mu.shape), mu, weight) >= probability, 0.0, high)
 
-    return ResponseDistribution(tails, quantile, mass_at_zero=True)
+    return ResponseDistribution(
+        lower, lambda y, mu, weight: tail(y, mu, weight, False), quantile, mass_at_zero=True
+    )
 
 
 _BY_POWER: dict[float, Callable[[float], ResponseDistribution]] = {

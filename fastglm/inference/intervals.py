@@ -8,9 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import special
 
 from fastglm.errors import ModelError
-from fastglm.inference.distributions import ResponseDistribution, distribution_of
+from fastglm.inference.distributions import (
+    ResponseDistribution,
+    distribution_of,
+    lattice_quantile,
+)
 from fastglm.inference.prediction import NewRows
 from fastglm.inputs import vector
 from fastglm.kernels import planes
@@ -26,6 +31,8 @@ SLICE_ROWS = 16_384
 #: Largest standard error of the mean, in standard deviations of a response, for so many nodes.
 NODES = ((0.1, 3), (0.5, 9), (np.inf, 31))
 ILLINOIS_STEPS = 60
+#: Relative error of a quantile; false position leaves far less.
+QUANTILE_TOLERANCE = 1e-8
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,8 +109,8 @@ class Prediction:
             half = fit.critical_value(alpha) * np.sqrt(error**2 + fit.scale / self.weights)
             return [eta - half, eta + half]
         distribution = distribution_of(family, fit.scale)
-        spread = np.sqrt(family.variance(np.asarray(self.predicted_mean)) * fit.scale)
-        ratio = np.asarray(self.se_mean) * np.sqrt(self.weights) / spread
+        mean, error_of_mean = np.asarray(self.predicted_mean), np.asarray(self.se_mean)
+        deviation = np.sqrt(family.variance(mean) * fit.scale / self.weights)
         slices = [slice(k, k + SLICE_ROWS) for k in range(0, eta.size, SLICE_ROWS)]
         limits = [np.empty(eta.size), np.empty(eta.size)]
 
@@ -111,10 +118,8 @@ class Prediction:
             mixture = _Mixture(
                 distribution,
                 family.link.inverse,
-                eta[rows],
-                error[rows],
-                self.weights[rows],
-                ratio[rows],
+                *(values[rows] for values in (eta, error, self.weights)),
+                *(values[rows] for values in (mean, error_of_mean, deviation)),
             )
             limits[0][rows] = mixture.quantile(alpha / 2.0)
             limits[1][rows] = mixture.quantile(1.0 - alpha / 2.0)
@@ -215,48 +220,41 @@ class _Mixture:
         eta: np.ndarray,
         error: np.ndarray,
         weights: np.ndarray,
-        ratio: np.ndarray,
+        mean: np.ndarray,
+        error_of_mean: np.ndarray,
+        deviation: np.ndarray,
     ):
-        largest = np.nanmax(ratio, initial=0.0)
+        largest = np.nanmax(error_of_mean / deviation, initial=0.0)
         n_nodes = next(count for bound, count in NODES if largest <= bound)
         nodes, masses = np.polynomial.hermite_e.hermegauss(n_nodes)
         self.distribution, self.weights = distribution, weights
         self.masses = masses[:, None] / masses.sum()
         self.means = inverse_link(eta + nodes[:, None] * error)
+        self.centre, self.spread = mean, np.hypot(deviation, error_of_mean)
 
     def lower_tail(self, y: np.ndarray) -> np.ndarray:
         """P(Y <= y); linear predictors without a mean are left out of the average."""
-        lower, _ = self.distribution.tails(y, self.means, self.weights)
+        lower = self.distribution.lower(y, self.means, self.weights)
         present = ~np.isnan(lower)
+        if present.all():
+            return np.sum(lower * self.masses, axis=0)
         total = np.sum(np.where(present, lower, 0.0) * self.masses, axis=0)
-        with np.errstate(invalid="ignore"):
-            return total / np.sum(present * self.masses, axis=0)
+        return total / np.sum(present * self.masses, axis=0)
 
     def quantile(self, probability: float) -> np.ndarray:
         """The smallest response whose lower tail reaches the probability."""
         distribution = self.distribution
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            if distribution.lattice is not None:
+                unit = distribution.lattice(self.weights)
+                guess = (self.centre + self.spread * special.ndtri(probability)) / unit
+                return unit * lattice_quantile(
+                    lambda k: self.lower_tail(k * unit), np.maximum(guess, 0.0), probability
+                )
             outer = self.means[[0, -1]]
             means = self.means if np.isnan(outer).any() else outer
             ends = distribution.quantile(probability, means, self.weights)
-            low, high = np.fmin.reduce(ends), np.fmax.reduce(ends)
-            if distribution.lattice is not None:
-                return self._lattice_search(low, high, distribution.lattice, probability)
-            return self._illinois(low, high, probability)
-
-    def _lattice_search(
-        self, low: np.ndarray, high: np.ndarray, lattice: Callable, probability: float
-    ) -> np.ndarray:
-        """Bisection; the low end is known not to reach the probability, the high one to."""
-        unit = lattice(self.weights)
-        first = np.rint(low / unit) - 1.0
-        last = np.rint(high / unit)
-        while (open_ := last - first > 1.0).any():
-            middle = np.floor(0.5 * (first + last))
-            enough = self.lower_tail(middle * unit) >= probability
-            last = np.where(open_ & enough, middle, last)
-            first = np.where(open_ & ~enough, middle, first)
-        return last * unit
+            return self._illinois(np.fmin.reduce(ends), np.fmax.reduce(ends), probability)
 
     def _illinois(self, low: np.ndarray, high: np.ndarray, probability: float) -> np.ndarray:
         """Safeguarded false position; Dowell & Jarratt (1971), *BIT* 11."""
@@ -270,6 +268,6 @@ class _Mixture:
             low, f_low = np.where(same, low, high), np.where(same, 0.5 * f_low, f_high)
             moved = np.abs(high - middle)
             high, f_high = middle, f_middle
-            if not (moved > 1e-12 * np.abs(middle)).any():
+            if not (moved > QUANTILE_TOLERANCE * np.abs(middle)).any():
                 break
         return middle
