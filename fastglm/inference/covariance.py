@@ -127,12 +127,22 @@ def _white(results: Results, power: int) -> np.ndarray:
     return _sandwich(results, products.standard, products.gram)
 
 
+def _over_df(results: Results, observations: float) -> float:
+    """A small-sample factor: observations over residual degrees of freedom."""
+    if not results.df_resid > 0:
+        raise DataError(
+            f"there are {results.nobs:g} observations for {results.rank} coefficients: a "
+            "small-sample correction needs more observations than that."
+        )
+    return observations / results.df_resid
+
+
 def _hc0(results: Results) -> Covariance:
     return Covariance(_white(results, 0), results.df_resid)
 
 
 def _hc1(results: Results) -> Covariance:
-    matrix = _white(results, 0) * (results.nobs / results.df_resid)
+    matrix = _white(results, 0) * _over_df(results, results.nobs)
     return Covariance(matrix, results.df_resid)
 
 
@@ -222,7 +232,7 @@ def _cluster(
                 (-1.0) ** (size + 1) * factor * _sandwich(results, products.standard, products.gram)
             )
     if use_correction is True:
-        total *= (results.nobs - 1.0) / results.df_resid
+        total *= _over_df(results, results.nobs - 1.0)
     return Covariance(total, min(n for _, n in ways) - 1.0)
 
 
@@ -258,7 +268,7 @@ def _hac(
     meat = _moving_window_products(rows.design, standard, residual, int(maxlags)) / (maxlags + 1)
     matrix = _sandwich(results, standard, meat)
     if use_correction:
-        matrix *= results.nobs / results.df_resid
+        matrix *= _over_df(results, results.nobs)
     return Covariance(matrix, results.df_resid)
 
 
@@ -276,9 +286,12 @@ def _moving_window_products(
         beyond = max(0, min(start + length, n + maxlags) - max(start, n))
         scores = columns * residual[numbers, None]
         scores = np.concatenate([before, scores, np.zeros((beyond, p))])
-        windows = np.lib.stride_tricks.sliding_window_view(scores, maxlags + 1, axis=0).sum(axis=-1)
+        n_windows = len(scores) - maxlags
+        windows = scores[:n_windows].copy()
+        for lag in range(1, maxlags + 1):
+            windows += scores[lag : lag + n_windows]
         meat += windows.T @ windows
-        before = scores[len(scores) - maxlags :]
+        before = scores[n_windows:]
     return meat
 
 

@@ -10,7 +10,7 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
 from fastglm.design.columns import select_columns
 from fastglm.design.layout import lay_out
@@ -98,6 +98,8 @@ class CoefficientProfile:
 
     def end(self, target: float) -> float:
         """Where the signed root is `target`; infinite if it never gets there."""
+        from scipy import optimize
+
         estimate = self.results.estimates[self.column]
         unit = math.sqrt(
             self.results.scale * self.results.information_inverse[self.column, self.column]

@@ -289,3 +289,10 @@ def test_a_saved_fit_keeps_its_covariance(fit, mixed, tmp_path):
     assert loaded.df_inference == 39
     with pytest.raises(DataError, match="without the data"):
         loaded.with_covariance("HC3")
+
+
+def test_corrections_need_residual_degrees_of_freedom():
+    saturated = fg.GLM([1.0, 3.0, 2.0], np.eye(3), "poisson").fit()
+    for cov_type, options in (("HC1", {}), ("cluster", {"groups": [1, 2, 3]})):
+        with pytest.raises(DataError, match="3 observations for 3 coefficients"):
+            saturated.with_covariance(cov_type, **options)
