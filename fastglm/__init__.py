@@ -2,11 +2,13 @@
 
 from importlib.metadata import version
 
-from fastglm import errors, families
+from fastglm import errors, families, plots
 from fastglm.errors import FastGLMError, FastGLMWarning
 from fastglm.inference.anova import anova_models as anova
 from fastglm.inference.compare import compare
 from fastglm.model import GLM, glm
+from fastglm.responses.beta import BetaModel
+from fastglm.responses.dirichlet import DirichletModel
 from fastglm.responses.multinomial import MNLogit
 from fastglm.responses.ordinal import OrderedModel
 from fastglm.results import Results
@@ -16,6 +18,8 @@ __version__ = version("fastglm")
 
 __all__ = [
     "GLM",
+    "BetaModel",
+    "DirichletModel",
     "FastGLMError",
     "FastGLMWarning",
     "MNLogit",
@@ -28,4 +32,5 @@ __all__ = [
     "families",
     "glm",
     "load",
+    "plots",
 ]

@@ -165,3 +165,21 @@ class RowQuestions(EffectQuestions, DiagnosticQuestions):
             Naming what is wrong with the new rows, or if the data of the fit is not at hand.
         """
         return term_contributions(self._fit, exog).labelled()
+
+    # -- pictures
+
+    def plot(self, seed: int = 0) -> Any:
+        """The four panels of `fastglm.plots.panels`.
+
+        Parameters
+        ----------
+        seed : int, default 0
+            Of randomised quantile residuals.
+
+        Returns
+        -------
+        ndarray of matplotlib Axes, shape (2, 2)
+        """
+        from fastglm.plots import panels
+
+        return panels(self._fit, seed)

@@ -1,0 +1,33 @@
+"""Pictures of a fit. Each function draws into one matplotlib Axes and returns it.
+
+Fits of any size stay readable: many points are counted in hexagons or averaged in groups. Colours
+can be told apart by colour-blind readers (Okabe & Ito). matplotlib is imported when something is
+drawn.
+"""
+
+from fastglm.plots.calibration import binned_residuals, calibration, roc
+from fastglm.plots.coefficients import coefficients
+from fastglm.plots.convergence import convergence
+from fastglm.plots.effects import effect, partial_residuals
+from fastglm.plots.lift import actual_expected, double_lift, lift
+from fastglm.plots.panels import leverage, panels, quantile_quantile, residuals, scale_location
+from fastglm.plots.profile import profile_likelihood
+
+__all__ = [
+    "actual_expected",
+    "binned_residuals",
+    "calibration",
+    "coefficients",
+    "convergence",
+    "double_lift",
+    "effect",
+    "leverage",
+    "lift",
+    "panels",
+    "partial_residuals",
+    "profile_likelihood",
+    "quantile_quantile",
+    "residuals",
+    "roc",
+    "scale_location",
+]

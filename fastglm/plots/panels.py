@@ -1,0 +1,154 @@
+"""The four panels of a fit: residuals, their distribution, their spread, and leverage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import special
+
+from fastglm.errors import ModelError
+from fastglm.inference.distributions import distribution_of
+from fastglm.kernels import planes
+from fastglm.plots.style import BLUE, GREY, VERMILION, cloud, new_axes, smooth_line, tidy
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from fastglm.results import Results
+
+__all__ = ["leverage", "panels", "quantile_quantile", "residuals", "scale_location"]
+
+#: Points of a quantile-quantile plot; those in the tails are all drawn.
+MOST_QUANTILES = 2_000
+TAIL = 200
+#: Level of the pointwise envelope.
+ENVELOPE = 0.95
+COOKS = (0.5, 1.0)
+
+
+def panels(results: Results, seed: int = 0) -> np.ndarray:
+    """Residuals against fitted, normal quantiles, scale-location, and leverage.
+
+    Parameters
+    ----------
+    results : Results
+    seed : int, default 0
+        Of randomised quantile residuals.
+
+    Returns
+    -------
+    ndarray of Axes, shape (2, 2)
+    """
+    from matplotlib import pyplot
+
+    _, axes = pyplot.subplots(2, 2, figsize=(11.0, 8.0), layout="constrained")
+    residuals(results, axes[0, 0], seed)
+    quantile_quantile(results, axes[0, 1], seed)
+    scale_location(results, axes[1, 0], seed)
+    leverage(results, axes[1, 1])
+    return axes
+
+
+def _residuals(results: Results, seed: int) -> tuple[np.ndarray, str]:
+    """Quantile residuals; standardised deviance residuals where the family has no distribution."""
+    try:
+        distribution_of(results.family, results.scale)
+    except ModelError:
+        return np.asarray(results.rstandard()), "standardised deviance residual"
+    return np.asarray(results.resid_quantile(seed)), "quantile residual"
+
+
+def residuals(results: Results, ax: Axes | None = None, seed: int = 0) -> Axes:
+    """Quantile residuals against the linear predictor, with a smooth curve.
+
+    Randomised quantile residuals have no bands where responses are discrete: Dunn & Smyth (1996).
+    A curve that leaves zero is a sign of a wrong link or a missing term.
+    """
+    ax = new_axes(ax)
+    values, name = _residuals(results, seed)
+    (eta,) = results.row_values(planes.LINEAR_PREDICTOR)
+    cloud(ax, eta, values)
+    ax.axhline(0.0, color=GREY, linewidth=1.0)
+    smooth_line(ax, eta, values)
+    return tidy(ax, "Residuals against fitted", "linear predictor", name)
+
+
+def quantile_quantile(results: Results, ax: Axes | None = None, seed: int = 0) -> Axes:
+    """Ordered quantile residuals against normal quantiles, with a pointwise 95% envelope.
+
+    The envelope is what simulation of ever more samples would give: the k-th of n uniform numbers
+    has a beta distribution.
+    """
+    ax = new_axes(ax)
+    values, name = _residuals(results, seed)
+    values = np.sort(values[np.isfinite(values)])
+    n = values.size
+    rank = np.arange(1, n + 1)
+    if n > MOST_QUANTILES:
+        middle = np.linspace(TAIL, n - TAIL, MOST_QUANTILES - 2 * TAIL).astype(int)
+        rank = np.unique(np.concatenate([rank[:TAIL], middle, rank[-TAIL:]]))
+    expected = special.ndtri((rank - 0.375) / (n + 0.25))
+    outside = 0.5 * (1.0 - ENVELOPE)
+    low = special.ndtri(special.betaincinv(rank, n + 1 - rank, outside))
+    high = special.ndtri(special.betaincinv(rank, n + 1 - rank, 1.0 - outside))
+    ax.fill_between(expected, low, high, color=GREY, alpha=0.3, linewidth=0, label="95% envelope")
+    ax.plot(expected, expected, color=GREY, linewidth=1.0)
+    ax.plot(expected, values[rank - 1], "o", color=BLUE, markersize=3, markeredgewidth=0)
+    ax.legend(frameon=False, loc="upper left", fontsize=8)
+    return tidy(ax, "Normal quantiles", "normal quantile", name)
+
+
+def scale_location(results: Results, ax: Axes | None = None, seed: int = 0) -> Axes:
+    """Root of the size of quantile residuals against the linear predictor.
+
+    A level curve means that the variance function is right. The grey line is the mean for normal
+    residuals.
+    """
+    ax = new_axes(ax)
+    values, name = _residuals(results, seed)
+    (eta,) = results.row_values(planes.LINEAR_PREDICTOR)
+    size = np.sqrt(np.abs(values))
+    cloud(ax, eta, size)
+    expected = 2.0**0.25 * special.gamma(0.75) / np.sqrt(np.pi)
+    ax.axhline(expected, color=GREY, linewidth=1.0)
+    smooth_line(ax, eta, size)
+    return tidy(ax, "Scale and location", "linear predictor", f"√|{name}|")
+
+
+def leverage(results: Results, ax: Axes | None = None, n_named: int = 3) -> Axes:
+    """Standardised Pearson residuals against leverage, with contours of Cook's distance.
+
+    Parameters
+    ----------
+    results : Results
+    ax : Axes, optional
+    n_named : int, default 3
+        The rows of largest Cook's distance that are named.
+    """
+    ax = new_axes(ax)
+    influence = results.get_influence()
+    hat = np.asarray(influence.hat_matrix_diag)
+    residual = np.asarray(influence.resid_studentized)
+    distance = np.asarray(influence.cooks_distance[0])
+    cloud(ax, hat, residual)
+    ax.axhline(0.0, color=GREY, linewidth=1.0)
+    limits = ax.get_ylim()
+    right = min(1.1 * float(np.nanmax(hat)), 0.999)
+    at = np.linspace(right * 1e-3, right, 300)
+    for level in COOKS:
+        contour = np.sqrt(level * results.rank * (1.0 - at) / at)
+        if contour.min() < max(map(abs, limits)):
+            for side in (contour, -contour):
+                ax.plot(at, side, "--", color=VERMILION, linewidth=1.0)
+            ax.annotate(f"Cook {level:g}", (at[-1], contour[-1]), color=VERMILION, fontsize=8)
+    ax.set_ylim(*limits)
+    ax.set_xlim(left=0.0)
+    order = np.argsort(-np.nan_to_num(distance))[:n_named]
+    index = None if results.model is None else results.model.rows.index
+    for row in order:
+        name = str(row if index is None else index[row])
+        ax.annotate(
+            name, (hat[row], residual[row]), xytext=(4, 3), textcoords="offset points", fontsize=8
+        )
+    return tidy(ax, "Leverage", "leverage", "standardised Pearson residual")

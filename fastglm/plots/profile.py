@@ -1,0 +1,73 @@
+"""Profile likelihood of one coefficient."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import special
+
+from fastglm.errors import ModelError
+from fastglm.inference.profile import CoefficientProfile
+from fastglm.plots.style import BLUE, GREY, ORANGE, VERMILION, new_axes, tidy
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from fastglm.results import Results
+
+__all__ = ["profile_likelihood"]
+
+POINTS = 25
+REACH = 3.2
+
+
+def profile_likelihood(
+    results: Results, name: str, alpha: float = 0.05, ax: Axes | None = None
+) -> Axes:
+    """Profile log-likelihood of a coefficient, its interval, and the Wald approximation.
+
+    Where the two curves part, Wald tests and intervals mislead.
+
+    Parameters
+    ----------
+    results : Results
+    name : str
+        Of a coefficient that is not aliased.
+    alpha : float, default 0.05
+        The interval is at level 1 - alpha.
+    ax : Axes, optional
+
+    Raises
+    ------
+    ModelError
+        If there is no such coefficient, or it is aliased.
+    """
+    if name not in results.names or name in results.aliased:
+        raise ModelError(f"there is no estimated coefficient {name!r}.")
+    if not 0.0 < alpha < 1.0:
+        raise ModelError(f"alpha must be between 0 and 1, not {alpha!r}")
+    column = results.names.index(name)
+    profile = CoefficientProfile(results, column)
+    estimate = float(results.estimates[column])
+    unit = float(np.sqrt(results.scale * results.information_inverse[column, column]))
+    at = estimate + unit * np.linspace(-REACH, REACH, POINTS)
+    fall = -0.5 * np.array([profile.rise(float(value)) for value in at])
+    root = float(special.ndtri(1.0 - alpha / 2.0))
+    ends = np.array([profile.end(-root), profile.end(root)])
+    ax = new_axes(ax)
+    shown = np.isfinite(fall)
+    ax.plot(at, -0.5 * ((at - estimate) / unit) ** 2, "--", color=ORANGE, label="Wald")
+    ax.plot(at[shown], fall[shown], "-", color=BLUE, linewidth=2, label="profile")
+    ax.axhline(-0.5 * root**2, color=GREY, linewidth=1.0)
+    finite = ends[np.isfinite(ends)]
+    ax.vlines(finite, -0.5 * REACH**2, -0.5 * root**2, color=VERMILION, linewidth=1.2)
+    for end, side in zip(ends, ("right", "left"), strict=True):
+        if np.isfinite(end):
+            ax.annotate(
+                f" {end:.4g} ", (end, -0.5 * REACH**2), ha=side, color=VERMILION, fontsize=9
+            )
+    ax.set_ylim(-0.55 * REACH**2, 0.4)
+    ax.legend(frameon=False, loc="upper right", fontsize=8)
+    title = f"Profile likelihood of {name}, {1 - alpha:.0%} interval"
+    return tidy(ax, title, name, "log-likelihood below its maximum")

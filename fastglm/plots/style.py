@@ -1,0 +1,93 @@
+"""What all pictures share: colours, axes, clouds of any number of points, and smooth curves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = [
+    "BLUE",
+    "GREEN",
+    "GREY",
+    "ORANGE",
+    "VERMILION",
+    "cloud",
+    "new_axes",
+    "smooth_line",
+    "tidy",
+]
+
+#: Okabe & Ito's colours.
+BLUE, ORANGE, GREEN, VERMILION, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#8A8A8A"
+#: More points than this are counted in hexagons.
+MOST_POINTS = 3_000
+HEXAGONS = 60
+#: Groups of equally many points that a smooth curve is fitted to, and points in each at least.
+SMOOTH_GROUPS = 100
+GROUP_POINTS = 5
+
+
+def new_axes(ax: Axes | None, size: tuple[float, float] = (6.0, 4.2)) -> Axes:
+    """The axes given, or those of a new figure."""
+    if ax is not None:
+        return ax
+    from matplotlib import pyplot
+
+    return pyplot.subplots(figsize=size, layout="constrained")[1]
+
+
+def tidy(ax: Axes, title: str, x_label: str, y_label: str) -> Axes:
+    """Title and labels, no frame above and to the right."""
+    ax.set_title(title, fontsize=11)
+    ax.set_xlabel(x_label)
+    ax.set_ylabel(y_label)
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def cloud(ax: Axes, x: np.ndarray, y: np.ndarray) -> None:
+    """Points, or their number by hexagon on a logarithmic scale of greys."""
+    finite = np.isfinite(x) & np.isfinite(y)
+    x, y = x[finite], y[finite]
+    if x.size <= MOST_POINTS:
+        ax.plot(x, y, "o", color=BLUE, markersize=3.5, alpha=0.45, markeredgewidth=0)
+        return
+    drawn = ax.hexbin(x, y, gridsize=HEXAGONS, bins="log", mincnt=1, cmap="Blues", linewidths=0.1)
+    # The lightest colours of the map would vanish on white.
+    drawn.set_clim(0.3 * max(float(drawn.get_array().min()), 1.0), None)
+    bar = ax.figure.colorbar(drawn, ax=ax, pad=0.01, aspect=40)
+    bar.set_label("rows", fontsize=8)
+    bar.ax.tick_params(labelsize=7)
+    bar.outline.set_visible(False)
+
+
+def smooth_line(ax: Axes, x: np.ndarray, y: np.ndarray, **style: Any) -> None:
+    """A smoothing spline through means of groups of equally many points."""
+    from scipy.interpolate import make_smoothing_spline
+
+    finite = np.isfinite(x) & np.isfinite(y)
+    x, y = x[finite], y[finite]
+    n_groups = min(SMOOTH_GROUPS, x.size // GROUP_POINTS)
+    if n_groups < GROUP_POINTS:
+        return
+    edges = np.unique(np.quantile(x, np.linspace(0.0, 1.0, n_groups + 1)))
+    if edges.size < GROUP_POINTS + 1:
+        return
+    group = np.clip(np.searchsorted(edges, x, side="right") - 1, 0, edges.size - 2)
+    count = np.bincount(group, minlength=edges.size - 1)
+    kept = count > 0
+    centre = np.bincount(group, x, minlength=count.size)[kept] / count[kept]
+    level = np.bincount(group, y, minlength=count.size)[kept] / count[kept]
+    centre, first = np.unique(centre, return_index=True)
+    if centre.size < GROUP_POINTS:
+        return
+    # Splines are fitted on a unit scale: their penalty knows no units.
+    span = centre[-1] - centre[0]
+    unit = (centre - centre[0]) / span
+    curve = make_smoothing_spline(unit, level[first], w=count[kept][first].astype(float))
+    at = np.linspace(0.0, 1.0, 200)
+    ax.plot(centre[0] + span * at, curve(at), **({"color": VERMILION, "linewidth": 1.8} | style))
