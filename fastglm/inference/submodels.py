@@ -126,6 +126,7 @@ def refit_columns(
         If it did not converge.
     """
     rows = results._model_with_data("another model").rows
+    names = results.names if design is None else design.names
     design = rows.design if design is None else design
     columns = np.sort(np.asarray(columns, dtype=np.intp))
     params = np.zeros(design.n_columns)
@@ -140,7 +141,7 @@ def refit_columns(
     layout = lay_out(chosen, rows.response, rows.prior_weights, rows.offset)
     params[columns], deviance, status = refit(results, layout)
     if status != Status.CONVERGED:
-        _warn(status, chosen.names)
+        _warn(status, [names[k] for k in columns])
     rank = int(np.count_nonzero(~np.isnan(params[columns])))
     return Refit(columns, params, deviance, rank, status)
 
