@@ -148,24 +148,29 @@ def sparse_score(context, start, rows, entries, residual, score):
     """Adds the sparse columns' part of the score."""
     _, _, columns, values = entries
     for i in range(rows):
-        count = row_entries(context, start, i, entries)
-        for e in range(count):
+        for e in range(row_entries(context, start, i, entries)):
             score[columns[e]] += values[e] * residual[i]
 
 
 @called
-def sparse_gram(context, start, rows, entries, root_weight, dense, gram, order):
-    """Adds sparse x dense and sparse x sparse products; `dense` is already scaled by root_weight.
+def sparse_gram(context, start, rows, scratch, gram, score):
+    """Adds sparse x dense and sparse x sparse products, and the sparse columns' score.
 
-    A pair of entries is added once, at (later, earlier) in the row's own order; the caller
-    symmetrises.
+    The dense planes are already scaled by the root weights in SCRATCH. A pair of entries is added
+    once, at (later, earlier) in the row's own order; the caller symmetrises.
     """
+    entries = entries_at(context, scratch)
     _, _, columns, values = entries
+    _, order = padded_size(context)
+    dense = pointer(dense_at(scratch), float64)
+    residual = plane_at(scratch, RESIDUAL)
+    root_weight = plane_at(scratch, SCRATCH)
     n_dense = context[N_DENSE]
     for i in range(rows):
         count = row_entries(context, start, i, entries)
         weight = root_weight[i]
         for e in range(count):
+            score[columns[e]] += values[e] * residual[i]
             scaled = values[e] * weight
             corner = columns[e] * order
             for j in range(n_dense):
@@ -185,12 +190,12 @@ def accumulate(context_address, start, rows, scratch, partial):
     n_dense = context[N_DENSE]
     n_padded, order = padded_size(context)
     dense = dense_at(scratch)
-    entries = entries_at(context, scratch)
     residual = plane_at(scratch, RESIDUAL)
     score = pointer(partial + 8 * order * order, float64)
-    if context[N_SWEEP] > n_dense:
-        sparse_score(context, start, rows, entries, residual, score)
     if not context[MODE] & WITH_GRAM:
+        if context[N_SWEEP] > n_dense:
+            entries = entries_at(context, scratch)
+            sparse_score(context, start, rows, entries, residual, score)
         for j in range(n_dense):
             score[j] += dot(pointer(dense + 8 * PLANE * j, float64), residual, rows)
         return 0
@@ -203,10 +208,7 @@ def accumulate(context_address, start, rows, scratch, partial):
         score[j] += _score_and_scale(column, residual, root_weight, rows)
     dense_gram(n_padded, rows, dense, partial, order)
     if context[N_SWEEP] > n_dense:
-        gram = pointer(partial, float64)
-        sparse_gram(
-            context, start, rows, entries, root_weight, pointer(dense, float64), gram, order
-        )
+        sparse_gram(context, start, rows, scratch, pointer(partial, float64), score)
     return 0
 
 

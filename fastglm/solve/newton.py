@@ -86,6 +86,10 @@ STAGNATION = 0.9
 # Close to the optimum, Newton steps leave far less than this share of the decrement. Where Fisher's
 # information is not the Hessian more is left, and secants are worth keeping.
 SLOW_GAIN = 1e-3
+# A frozen factor that leaves more than this share is not worth keeping.
+POOR_GAIN = 0.1
+# In the place of the number of sweeps to go with a frozen factor: the last one was such a sweep.
+THAWED = -1.0
 CLOSE = 1e-2
 
 
@@ -207,7 +211,12 @@ def judge_convergence(state):
     target = tolerance * tolerance * bound
     last = state[LAST_DECREMENT]
     gain = state[DECREMENT] / last if last > 0.0 and math.isfinite(last) else 1.0
-    settled = state[UNCERTAINTY_CHANGE] * math.sqrt(gain) <= STANDARD_ERROR_SLACK * tolerance
+    left = state[UNCERTAINTY_CHANGE] * math.sqrt(gain)
+    if state[FROZEN] == THAWED:
+        # No Gram matrix to compare with; this is what a step changes of it where no few rows
+        # alone determine a coefficient.
+        left = math.sqrt(half / bound)
+    settled = left <= STANDARD_ERROR_SLACK * tolerance
     # What secants gain varies from step to step.
     predicted = half * (gain if state[N_SECANTS] == 0.0 else 1.0)
     is_refined = predicted <= target and (settled or half <= NEGLIGIBLE * target)
@@ -282,6 +291,8 @@ def solve_with_secants(factor, state, vectors):
             right[j] -= weights[m] * change[j]
     step = vectors[STEP]
     solve(factor, vectors[COLUMN_SCALE], vectors[PIVOT], right, step)
+    for j in range(step.size):
+        step[j] *= state[FACTOR_SCALE]
     for m in range(kept):
         move, change = vectors[SECANTS + m], vectors[SECANTS + MEMORY + m]
         correction = weights[m] - dot(change, step, step.size) / dot(move, change, step.size)
@@ -327,7 +338,9 @@ def find_step(context, padded_order, transform, state, vectors, matrices):
     score_to_model(context, padded_order, transform, vectors[SCORE])
     for j in range(vectors.shape[1]):
         vectors[SCORE, j] -= state[RIDGE] * vectors[CANDIDATE, j]
-    if is_slow(state):
+    if context[MODE] & WITH_GRAM and state[IS_NEWTON] == 1.0:
+        state[N_SECANTS] = 0.0
+    elif is_slow(state) or (state[FROZEN] > 0.0 and state[N_ITERATIONS] > 1.0):
         keep_secant(state, vectors)
     if context[MODE] & WITH_GRAM:
         gram_to_model(context, padded_order, transform, gram, work)
@@ -344,7 +357,6 @@ def find_step(context, padded_order, transform, state, vectors, matrices):
     solve_with_secants(factor, state, vectors)
     decrement = 0.0
     for j in range(vectors.shape[1]):
-        vectors[STEP, j] *= state[FACTOR_SCALE]
         decrement += vectors[STEP, j] * vectors[SCORE, j]
     state[LAST_DECREMENT] = state[DECREMENT]
     state[DECREMENT] = decrement
@@ -357,15 +369,17 @@ def plan_next_sweep(context, state):
     """Whether the next sweep needs its own Gram matrix, or gains enough from the frozen factor."""
     if state[FROZEN] <= 0.0 or context[MODE] & WITH_GRAM:
         context[MODE] |= WITH_GRAM
-        return
-    bound = abs(state[DEVIANCE]) + 0.1
-    tolerance = state[TOLERANCE]
-    state[FROZEN] -= 1.0
-    is_done = 0.5 * state[DECREMENT] <= tolerance * tolerance * bound
-    is_slow = state[DECREMENT] > 0.1 * state[LAST_DECREMENT]
-    if is_done or is_slow or state[FROZEN] <= 0.0:
-        context[MODE] |= WITH_GRAM
         state[FROZEN] = 0.0
+        return
+    slack = STANDARD_ERROR_SLACK * state[TOLERANCE]
+    bound = abs(state[DEVIANCE]) + 0.1
+    state[FROZEN] -= 1.0
+    is_first = math.isinf(state[LAST_DECREMENT])
+    gain = state[DECREMENT] / state[LAST_DECREMENT]
+    is_done = 0.5 * state[DECREMENT] * gain <= slack * slack * bound
+    if (not is_first and (is_done or gain > POOR_GAIN)) or state[FROZEN] <= 0.0:
+        context[MODE] |= WITH_GRAM
+        state[FROZEN] = THAWED
 
 
 @inlined
