@@ -49,7 +49,7 @@ class Plan:
     scale: float | str | None
     use_t: bool | None
     separation: str
-    bias_reduction: str | None
+    bias_reduction: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,8 +84,7 @@ def fit_model(model: GLM, plan: Plan) -> Results:
     )
     if estimate.family is not model.family:
         results = replace(results, family=estimate.family, parameter_se=estimate.parameter_se)
-    if plan.bias_reduction is not None:
-        results = replace(results, bias_reduction=plan.bias_reduction)
+    results = replace(results, bias_reduction=plan.bias_reduction)
     if found is not None:
         results = _with_separation(results, found, plan.separation)
     _warn(results)
@@ -95,7 +94,7 @@ def fit_model(model: GLM, plan: Plan) -> Results:
 
 
 def _estimate(model: GLM, plan: Plan) -> _Estimate:
-    if plan.bias_reduction is not None:
+    if plan.bias_reduction != "none":
         return _estimate_with_less_bias(model, plan)
     family = model.family
     if family.free_parameter is None:
@@ -119,7 +118,8 @@ def _estimate_with_less_bias(model: GLM, plan: Plan) -> _Estimate:
 
     kind, family, scale = plan.bias_reduction, model.family, plan.scale
     if kind not in BIAS_REDUCTIONS:
-        raise ModelError(f"bias_reduction must be one of {BIAS_REDUCTIONS}, not {kind!r}")
+        expected = ("none", *BIAS_REDUCTIONS)
+        raise ModelError(f"bias_reduction must be one of {expected}, not {kind!r}")
     if family.free_parameter is not None:
         raise ModelError(
             f"bias_reduction needs a value of the family's {family.free_parameter}: give the one "
@@ -133,7 +133,7 @@ def _estimate_with_less_bias(model: GLM, plan: Plan) -> _Estimate:
 
 def _search(model: GLM, plan: Plan, estimate: _Estimate) -> Separation | None:
     """What is separated, if a search is called for and finds anything."""
-    if plan.bias_reduction is not None or plan.separation == "ignore":
+    if plan.bias_reduction != "none" or plan.separation == "ignore":
         return None
     rows, n_threads, family = model.rows, plan.options.n_threads, estimate.family
     if plan.separation != "check" and not looks_separated(

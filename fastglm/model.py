@@ -153,7 +153,7 @@ class GLM:
         n_threads: int | None = None,
         progress: Progress | None = None,
         separation: str = "warn",
-        bias_reduction: str | None = None,
+        bias_reduction: str = "none",
     ) -> Results:
         """Maximise the likelihood.
 
@@ -190,7 +190,7 @@ class GLM:
             - "firth": fit again with ``bias_reduction="firth"``, whose estimates are finite.
             - "check": as "warn", but search every fit.
             - "ignore": never search.
-        bias_reduction : {"firth", "median"}, optional
+        bias_reduction : {"none", "firth", "median"}, default "none"
             Estimates whose mean, or median, is less biased, by adjusted scores: finite where the
             responses are separated. A dispersion is estimated likewise for the gaussian, gamma and
             inverse Gaussian families, by Pearson's statistic for others.

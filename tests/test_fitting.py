@@ -107,6 +107,11 @@ def test_unknown_options_are_named(endometrial: pd.DataFrame):
         model.fit(bias_reduction="jeffreys")
 
 
+def test_no_bias_reduction_is_maximum_likelihood(endometrial: pd.DataFrame):
+    model = fg.GLM.from_formula("HG ~ PI + EH", endometrial, family="binomial")
+    np.testing.assert_array_equal(model.fit(bias_reduction="none").params, model.fit().params)
+
+
 def test_check_separation_finds_rows_and_direction(endometrial: pd.DataFrame):
     model = fg.GLM.from_formula(FORMULA, endometrial, family="binomial")
     found = model.check_separation()

@@ -76,3 +76,11 @@ def test_other_fits_have_no_penalised_likelihood(
     if chosen:
         with pytest.raises(ModelError, match="bias_reduction"):
             results.conf_int(method="profile")
+
+
+@pytest.mark.parametrize("kind", ["firth", "median"])
+def test_a_bias_reduced_fit_is_not_compared_by_its_deviance(endometrial: pd.DataFrame, kind: str):
+    results = fg.glm(FORMULA, endometrial, family="binomial", bias_reduction=kind)
+    for compare in (results.anova, results.drop1):
+        with pytest.raises(ModelError, match="bias_reduction"):
+            compare()
