@@ -84,7 +84,8 @@ def fit_model(model: GLM, plan: Plan) -> Results:
     )
     if estimate.family is not model.family:
         results = replace(results, family=estimate.family, parameter_se=estimate.parameter_se)
-    results = replace(results, bias_reduction=plan.bias_reduction)
+    if plan.bias_reduction != "none":
+        results = replace(results, bias_reduction=plan.bias_reduction)
     if found is not None:
         results = _with_separation(results, found, plan.separation)
     _warn(results)
