@@ -214,6 +214,12 @@ class ResponseModel:
         offsets[0] = self.rows.offset
         return offsets
 
+    def _constant_on(self, design: int, value: float) -> np.ndarray:
+        """Coefficients of a design whose linear predictor comes nearest to a constant."""
+        target = np.full(self.rows.n_rows, value)
+        layout = lay_out(self.rows.designs[design], target, self.rows.weights)
+        return np.nan_to_num(solve(layout, Gaussian(), SolverOptions()).params)
+
     def _results(
         self, blocks: Sequence[Block], names: Sequence[str], solution: JointSolution, n_threads: int
     ) -> ResponseResults:

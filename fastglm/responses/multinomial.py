@@ -14,14 +14,14 @@ from fastglm.errors import DataError
 from fastglm.kernels.jit import RowBlock
 from fastglm.responses.categories import softmax_rows
 from fastglm.responses.model import ResponseModel
-from fastglm.responses.results import Block, ResponseResults
+from fastglm.responses.results import Block, CategoricalResults
 from fastglm.responses.rows import JointRows, read_arrays, read_formulas
 
 __all__ = ["MNLogit", "MultinomialResults"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MultinomialResults(ResponseResults):
+class MultinomialResults(CategoricalResults):
     """A fitted multinomial logit.
 
     `params`, `bse`, `tvalues` and `pvalues` are (p, K - 1): a column for every level but the

@@ -19,7 +19,7 @@ from fastglm.responses.categories import CUMULATIVE_ROWS
 from fastglm.responses.model import ResponseModel
 from fastglm.responses.multinomial import used_levels
 from fastglm.responses.proportional_odds import proportional_odds_test
-from fastglm.responses.results import Block, ResponseResults
+from fastglm.responses.results import Block, CategoricalResults
 from fastglm.responses.rows import (
     JointRows,
     constant_design,
@@ -33,7 +33,7 @@ __all__ = ["OrderedModel", "OrdinalResults"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class OrdinalResults(ResponseResults):
+class OrdinalResults(CategoricalResults):
     """A fitted cumulative link model: the coefficients, and after them the thresholds."""
 
     kind: ClassVar[str] = "OrderedModel"

@@ -20,7 +20,7 @@ from fastglm.responses.summary import ResponseSummary
 if TYPE_CHECKING:
     from fastglm.responses.model import ResponseModel
 
-__all__ = ["KINDS", "Block", "ResponseResults"]
+__all__ = ["KINDS", "Block", "CategoricalResults", "ResponseResults"]
 
 #: Classes of results by the name of their model: what a saved fit is read back as.
 KINDS: dict[str, type[ResponseResults]] = {}
@@ -192,11 +192,6 @@ class ResponseResults:
         """Log-likelihood of the model whose predictors are constants."""
         return self._model_with_data("the null model").null_log_likelihood(self.n_threads)
 
-    @property
-    def prsquared(self) -> float:
-        """McFadden's pseudo R squared, 1 - llf / llnull."""
-        return 1.0 - self.llf / self.llnull
-
     # -- rows
 
     def predict(self, exog: Any = None, which: str = "mean", **others: Any) -> Any:
@@ -282,7 +277,7 @@ class ResponseResults:
             ("Log-Likelihood", f"{self.llf:.8g}"),
             ("LL-Null", f"{self.llnull:.8g}"),
             ("AIC", f"{self.aic:.8g}"),
-            ("Pseudo R-squ.", f"{self.prsquared:.4f}"),
+            ("BIC", f"{self.bic:.8g}"),
         ]
 
     def notes(self) -> list[str]:
@@ -331,3 +326,12 @@ class ResponseResults:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+
+
+class CategoricalResults(ResponseResults):
+    """A fit of a categorical response."""
+
+    @property
+    def prsquared(self) -> float:
+        """McFadden's pseudo R squared, 1 - llf / llnull."""
+        return 1.0 - self.llf / self.llnull

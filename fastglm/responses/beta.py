@@ -1,0 +1,192 @@
+"""Beta regression: rates and proportions strictly between 0 and 1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fastglm.design.layout import lay_out
+from fastglm.design.missing import rows_text
+from fastglm.errors import DataError, ModelError
+from fastglm.families import Binomial
+from fastglm.families.links import Link, resolve_link
+from fastglm.kernels.jit import RowBlock
+from fastglm.responses.model import ResponseModel
+from fastglm.responses.results import Block, ResponseResults
+from fastglm.responses.rows import JointRows, read_arrays, read_formulas
+from fastglm.responses.shares import MEAN_LINKS, PRECISION_LINKS, beta_rows
+from fastglm.solve.fit import SolverOptions, solve
+
+__all__ = ["BetaModel", "BetaResults", "check_information"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BetaResults(ResponseResults):
+    """A fitted beta regression: the coefficients of the mean, then those of the precision."""
+
+    kind: ClassVar[str] = "BetaModel"
+    title: ClassVar[str] = "Beta Regression Results"
+    predictions: ClassVar[tuple[str, ...]] = ("mean", "precision", "variance")
+
+    @property
+    def link(self) -> Link:
+        """Link of the mean."""
+        return resolve_link(self.settings["link"])
+
+    @property
+    def precision_link(self) -> Link:
+        """Link of the precision."""
+        return resolve_link(self.settings["precision_link"])
+
+    def header(self) -> list[tuple[str, str]]:
+        """Names and values of what stands above the table of a summary."""
+        header = super().header()
+        names = type(self.link).__name__, type(self.precision_link).__name__
+        header[2] = ("Links", ", ".join(names))
+        return header
+
+    def _prediction(self, etas: np.ndarray, which: str) -> tuple[np.ndarray, list[str]]:
+        mean, precision = self.link.inverse(etas[0]), self.precision_link.inverse(etas[1])
+        if which == "precision":
+            return precision, []
+        return (mean if which == "mean" else mean * (1.0 - mean) / (1.0 + precision)), []
+
+
+class BetaModel(ResponseModel):
+    """Beta regression: mean f(x'b), variance mean (1 - mean) / (1 + precision), precision g(z'c).
+
+    Parameters
+    ----------
+    endog : array_like, shape (n,)
+        Strictly between 0 and 1.
+    exog : array_like, sparse matrix or data frame, shape (n, p)
+        Columns of the mean, taken as they are.
+    precision : array_like or data frame, shape (n, k), optional
+        Columns of the precision; by default it is a constant.
+    link : link, class or str, default "logit"
+        Of the mean: logit, probit, cloglog, loglog, cauchit or log.
+    precision_link : link, class or str, default "log"
+        log, identity or sqrt.
+    freq_weights : array_like, shape (n,), optional
+        Numbers of identical rows.
+    information : {"observed", "expected"}, default "observed"
+        Which information standard errors come from; R's ``betareg`` takes the expected one.
+    missing : {"raise", "drop"}, default "raise"
+
+    Raises
+    ------
+    DataError
+        If anything in the data cannot be used.
+    ModelError
+        If a link or option is none of these.
+
+    Notes
+    -----
+    Ferrari & Cribari-Neto (2004); Cribari-Neto & Zeileis (2010), "Beta regression in R".
+    """
+
+    results_class = BetaResults
+
+    def __init__(
+        self,
+        endog: Any,
+        exog: Any,
+        precision: Any = None,
+        link: Any = "logit",
+        precision_link: Any = "log",
+        freq_weights: Any = None,
+        *,
+        information: str = "observed",
+        missing: str = "raise",
+    ):
+        exogs = {"exog": exog, "precision": precision}
+        rows = read_arrays(endog, exogs, {"freq_weights": freq_weights}, missing)
+        self._take(rows, link, precision_link, information)
+
+    @classmethod
+    def from_formula(
+        cls,
+        formula: str,
+        data: Any,
+        precision: str | None = None,
+        link: Any = "logit",
+        precision_link: Any = "log",
+        freq_weights: Any = None,
+        *,
+        information: str = "observed",
+        missing: str = "raise",
+    ) -> BetaModel:
+        """A model given as formulas and a data frame.
+
+        Parameters
+        ----------
+        formula : str
+            Response and mean.
+        data : data frame
+        precision : str, optional
+            Formula of the precision, ``"~ z"``; by default it is a constant.
+        link, precision_link, information, missing
+            As for `BetaModel`.
+        freq_weights : str or array_like, optional
+        """
+        model = cls.__new__(cls)
+        weights = {"freq_weights": freq_weights}
+        rows = read_formulas(formula, (precision,), data, weights, missing)
+        model._take(rows, link, precision_link, information)
+        model.formula = formula
+        return model
+
+    def _take(self, rows: JointRows, link: Any, precision_link: Any, information: str) -> None:
+        self.link, self.precision_link = resolve_link(link), resolve_link(precision_link)
+        for chosen, usable in (
+            (self.link, MEAN_LINKS),
+            (self.precision_link, PRECISION_LINKS),
+        ):
+            if chosen.name not in usable:
+                raise ModelError(f"the link must be one of {', '.join(usable)}, not {chosen!r}")
+        self.information = check_information(information)
+        if rows.response.ndim != 1:
+            raise DataError(f"the response has shape {rows.response.shape}; it must be (n,).")
+        outside = ~((rows.response > 0.0) & (rows.response < 1.0))
+        if outside.any():
+            raise DataError(
+                f"BetaModel needs responses strictly between 0 and 1: {rows_text(outside)} are not."
+            )
+        self.rows = rows
+
+    def _predictors(self) -> list[tuple[str, int]]:
+        return [("", 0), ("precision-", 1)]
+
+    def _respond(self) -> RowBlock:
+        return beta_rows(self.link.name, self.precision_link.name)
+
+    def _shape(self) -> Sequence[float]:
+        return (float(self.information == "expected"),)
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "link": self.link.name,
+            "precision_link": self.precision_link.name,
+            "information": self.information,
+            "exogs": ["precision"],
+        }
+
+    def _start(self, blocks: Sequence[Block]) -> np.ndarray:
+        """Coefficients of a binomial fit, and the precision that its residuals speak for."""
+        rows = self.rows
+        layout = lay_out(rows.designs[0], rows.response, rows.weights)
+        fit = solve(layout, Binomial(self.link), SolverOptions(tol=1e-4))
+        spread = fit.pearson_chi2 / rows.nobs
+        precision = max(1.0 / spread - 1.0, 0.1)
+        constant = self._constant_on(1, float(self.precision_link(precision)))
+        return np.concatenate([np.nan_to_num(fit.params), constant])
+
+
+def check_information(information: str) -> str:
+    """Refuse anything but "observed" and "expected"."""
+    if information not in ("observed", "expected"):
+        raise ModelError(f'information must be "observed" or "expected", not {information!r}')
+    return information
