@@ -11,6 +11,7 @@ from fastglm.responses.beta import BetaModel
 from fastglm.responses.dirichlet import DirichletModel
 from fastglm.responses.multinomial import MNLogit
 from fastglm.responses.ordinal import OrderedModel
+from fastglm.responses.zeros import Hurdle, ZeroInflated
 from fastglm.results import Results
 from fastglm.saving import load
 
@@ -22,9 +23,11 @@ __all__ = [
     "DirichletModel",
     "FastGLMError",
     "FastGLMWarning",
+    "Hurdle",
     "MNLogit",
     "OrderedModel",
     "Results",
+    "ZeroInflated",
     "__version__",
     "anova",
     "compare",

@@ -1,0 +1,141 @@
+# ruff: noqa: F821 -- the scalar functions are bound when a template is compiled
+"""Row blocks of counts with more or fewer zeros than their distribution has.
+
+Templates of `fastglm.kernels.joint`: eta_0 is the logarithm of the mean of the count distribution,
+eta_1 the log odds of the zero part, and eta_2, where there is one, the logarithm of alpha.
+Lambert (1992), "Zero-inflated Poisson regression"; Mullahy (1986), "Specification and testing of
+some modified count data models".
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from numba.core.types import float64
+
+from fastglm.kernels import vector_math as vm
+from fastglm.kernels.gamma_functions import digamma, trigamma
+from fastglm.kernels.jit import RowBlock, inlined, pointer
+from fastglm.kernels.joint import JOINT_LOG_LIKELIHOOD, JOINT_RESPONSE, predictor_planes
+from fastglm.kernels.planes import PLANE
+
+__all__ = ["HURDLE_ROWS", "ZERO_INFLATED_ROWS"]
+
+# Bound by RowBlock; named here for the reader and the linter.
+count: Any
+
+# Below this, alpha mu is so small that the negative binomial is a Poisson distribution to rounding.
+SMALLEST_ALPHA = 1e-9
+
+
+@inlined
+def poisson_count(y, eta, log_alpha):
+    """Log-mass and its derivatives: in eta, in log_alpha, then second ones (00, 20, 22)."""
+    mu = vm.exp(eta)
+    return y * eta - mu - math.lgamma(y + 1.0), y - mu, 0.0, -mu, 0.0, 0.0
+
+
+@inlined
+def negative_binomial_count(y, eta, log_alpha):
+    """As `poisson_count`, for variance mu + alpha mu**2."""
+    mu, alpha = vm.exp(eta), max(vm.exp(log_alpha), SMALLEST_ALPHA)
+    size, m = 1.0 / alpha, alpha * mu
+    rising = 1.0 + m
+    log_rising = vm.log1p(m)
+    value = math.lgamma(y + size) - math.lgamma(size) - math.lgamma(y + 1.0)
+    value += y * (math.log(alpha) + eta) - (y + size) * log_rising
+    residual = (y - mu) / rising
+    excess = size * (digamma(y + size) - digamma(size) - log_rising)
+    bend = size * size * (trigamma(y + size) - trigamma(size)) + mu / rising
+    tilt = -residual * m / rising
+    return (
+        value,
+        residual,
+        residual - excess,
+        -mu * (1.0 + alpha * y) / (rising * rising),
+        tilt,
+        excess + bend + tilt,
+    )
+
+
+def zero_inflated_block(planes, rows):
+    """With probability logistic(eta_1) the response is zero, else it is a count."""
+    base = pointer(planes, float64)
+    n_predictors, _, eta, score, weight = predictor_planes(base)
+    has_alpha = n_predictors > 2
+    for i in range(rows):
+        y = base[JOINT_RESPONSE * PLANE + i]
+        zero = base[eta + PLANE + i]
+        log_alpha = base[eta + 2 * PLANE + i] if has_alpha else 0.0
+        value, s_0, s_2, h_00, h_20, h_22 = count(y, base[eta + i], log_alpha)
+        small = vm.exp(-abs(zero))
+        inflation = (1.0 if zero > 0.0 else small) / (1.0 + small)
+        log_rest = -(vm.log1p(small) + max(zero, 0.0))
+        # Share of the zeros that belong to the count distribution, from log odds.
+        gap = zero - value
+        tail = vm.exp(-abs(gap))
+        structural = (1.0 if gap > 0.0 else tail) / (1.0 + tail)
+        is_zero = y == 0.0
+        structural = structural if is_zero else 0.0
+        own = 1.0 - structural
+        log_either = max(zero, value) + vm.log1p(tail)
+        base[JOINT_LOG_LIKELIHOOD * PLANE + i] = log_rest + (log_either if is_zero else value)
+        base[score + i] = own * s_0
+        base[score + PLANE + i] = structural - inflation
+        both = own * structural
+        base[weight + i] = -own * h_00 - both * s_0 * s_0
+        base[weight + PLANE + i] = both * s_0
+        base[weight + 2 * PLANE + i] = inflation * (1.0 - inflation) - both
+        if has_alpha:
+            base[score + 2 * PLANE + i] = own * s_2
+            base[weight + 3 * PLANE + i] = -own * h_20 - both * s_2 * s_0
+            base[weight + 4 * PLANE + i] = both * s_2
+            base[weight + 5 * PLANE + i] = -own * h_22 - both * s_2 * s_2
+    return 0
+
+
+def hurdle_block(planes, rows):
+    """With probability logistic(eta_1) the response is a positive count, else zero."""
+    base = pointer(planes, float64)
+    n_predictors, _, eta, score, weight = predictor_planes(base)
+    has_alpha = n_predictors > 2
+    for i in range(rows):
+        y = base[JOINT_RESPONSE * PLANE + i]
+        hurdle = base[eta + PLANE + i]
+        log_alpha = base[eta + 2 * PLANE + i] if has_alpha else 0.0
+        value, s_0, s_2, h_00, h_20, h_22 = count(y, base[eta + i], log_alpha)
+        log_zero, z_0, z_2, g_00, g_20, g_22 = count(0.0, base[eta + i], log_alpha)
+        small = vm.exp(-abs(hurdle))
+        above = (1.0 if hurdle > 0.0 else small) / (1.0 + small)
+        present = 1.0 if y > 0.0 else 0.0
+        # Odds of the zeros that are cut off.
+        odds = 1.0 / vm.expm1(-log_zero)
+        spread = odds * (1.0 + odds)
+        part = value + vm.log1p(odds) if y > 0.0 else 0.0
+        log_side = min(hurdle, 0.0) if y > 0.0 else -max(hurdle, 0.0)
+        base[JOINT_LOG_LIKELIHOOD * PLANE + i] = part + log_side - vm.log1p(small)
+        base[score + i] = present * (s_0 + odds * z_0)
+        base[score + PLANE + i] = present - above
+        base[weight + i] = -present * (h_00 + odds * g_00 + spread * z_0 * z_0)
+        base[weight + PLANE + i] = 0.0
+        base[weight + 2 * PLANE + i] = above * (1.0 - above)
+        if has_alpha:
+            base[score + 2 * PLANE + i] = present * (s_2 + odds * z_2)
+            base[weight + 3 * PLANE + i] = -present * (h_20 + odds * g_20 + spread * z_2 * z_0)
+            base[weight + 4 * PLANE + i] = 0.0
+            base[weight + 5 * PLANE + i] = -present * (h_22 + odds * g_22 + spread * z_2 * z_2)
+    return 0
+
+
+_COUNTS = {"poisson": poisson_count, "negative_binomial": negative_binomial_count}
+
+#: Row blocks by the name of the count distribution.
+ZERO_INFLATED_ROWS: dict[str, RowBlock] = {
+    name: RowBlock(zero_inflated_block, f"zero_inflated_{name}", {"count": function})
+    for name, function in _COUNTS.items()
+}
+HURDLE_ROWS: dict[str, RowBlock] = {
+    name: RowBlock(hurdle_block, f"hurdle_{name}", {"count": function})
+    for name, function in _COUNTS.items()
+}

@@ -1,0 +1,257 @@
+"""Counts with a model of their own for the zeros: zero-inflated and hurdle regression."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy import special
+
+from fastglm.design.layout import lay_out
+from fastglm.design.missing import rows_text
+from fastglm.errors import DataError, ModelError
+from fastglm.families import Binomial, Poisson
+from fastglm.kernels.jit import RowBlock
+from fastglm.responses.count_rows import HURDLE_ROWS, ZERO_INFLATED_ROWS
+from fastglm.responses.model import ResponseModel
+from fastglm.responses.results import Block, ResponseResults
+from fastglm.responses.rows import JointRows, constant_design, read_arrays, read_formulas
+from fastglm.solve.fit import SolverOptions, solve
+
+__all__ = ["Hurdle", "HurdleResults", "ZeroInflated", "ZeroInflatedResults"]
+
+
+class _CountResults(ResponseResults):
+    """What both kinds of results share; the coefficients of the count, of the zeros, log alpha."""
+
+    predictions: ClassVar[tuple[str, ...]] = ("mean", "prob-zero", "mean-count")
+
+    @property
+    def alpha(self) -> float:
+        """The negative binomial's alpha; 0 for Poisson counts."""
+        has_alpha = self.settings["family"] == "negative_binomial"
+        return float(np.exp(self.estimates[-1])) if has_alpha else 0.0
+
+    @property
+    def alpha_se(self) -> float:
+        """Standard error of `alpha`, by the delta method."""
+        return self.alpha * float(self.standard_errors[-1]) if self.alpha else float("nan")
+
+    def header(self) -> list[tuple[str, str]]:
+        """Names and values of what stands above the table of a summary."""
+        header = super().header()
+        header[2] = ("Counts", self.settings["family"])
+        return header
+
+    def notes(self) -> list[str]:
+        """Alpha itself, beside its logarithm in the table."""
+        return [f"alpha = {self.alpha:.6g} (std err {self.alpha_se:.4g})."] if self.alpha else []
+
+    def predict(self, exog: Any = None, which: str = "mean", **others: Any) -> Any:
+        """Predict new rows, or the fitted ones; see `ResponseResults.predict`.
+
+        "mean" gives the mean of the response, "prob-zero" the probability that it is zero,
+        "mean-count" the mean of the count distribution alone.
+        """
+        return super().predict(exog, which, **others)
+
+    def _count(self, etas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean of the count distribution, and the logarithm of its probability of zero."""
+        mean = np.exp(etas[0])
+        return mean, -np.log1p(self.alpha * mean) / self.alpha if self.alpha else -mean
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ZeroInflatedResults(_CountResults):
+    """A fitted zero-inflated regression; see `ResponseResults`."""
+
+    kind: ClassVar[str] = "ZeroInflated"
+    title: ClassVar[str] = "Zero-Inflated Regression Results"
+
+    def _prediction(self, etas: np.ndarray, which: str) -> tuple[np.ndarray, list[str]]:
+        mean, log_zero = self._count(etas)
+        rest = special.expit(-etas[1])
+        if which == "prob-zero":
+            return special.expit(etas[1]) + rest * np.exp(log_zero), []
+        return (mean if which == "mean-count" else rest * mean), []
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class HurdleResults(_CountResults):
+    """A fitted hurdle regression; see `ResponseResults`."""
+
+    kind: ClassVar[str] = "Hurdle"
+    title: ClassVar[str] = "Hurdle Regression Results"
+
+    def _prediction(self, etas: np.ndarray, which: str) -> tuple[np.ndarray, list[str]]:
+        mean, log_zero = self._count(etas)
+        if which == "prob-zero":
+            return special.expit(-etas[1]), []
+        if which == "mean-count":
+            return mean, []
+        return special.expit(etas[1]) * mean / -np.expm1(log_zero), []
+
+
+class _CountModel(ResponseModel):
+    """What both models share: reading, names and starting values."""
+
+    respond_rows: ClassVar[Mapping[str, RowBlock]]
+    #: Whether the zero part models a zero, or a positive count.
+    models_zero: ClassVar[bool]
+
+    def __init__(
+        self,
+        endog: Any,
+        exog: Any,
+        zeros: Any = None,
+        family: str = "poisson",
+        offset: Any = None,
+        freq_weights: Any = None,
+        *,
+        missing: str = "raise",
+    ):
+        exogs = {"exog": exog, "zeros": zeros}
+        columns = {"freq_weights": freq_weights, "offset": offset}
+        self._take(read_arrays(endog, exogs, columns, missing), family)
+
+    @classmethod
+    def from_formula(
+        cls,
+        formula: str,
+        data: Any,
+        zeros: str | None = None,
+        family: str = "poisson",
+        offset: Any = None,
+        freq_weights: Any = None,
+        *,
+        missing: str = "raise",
+    ) -> Any:
+        """A model given as formulas and a data frame.
+
+        Parameters
+        ----------
+        formula : str
+            Response and mean of the counts.
+        data : data frame
+        zeros : str, optional
+            Formula of the zero part, ``"~ z"``; by default it is a constant.
+        family, missing
+            As for the class.
+        offset, freq_weights : str or array_like, optional
+        """
+        model = cls.__new__(cls)
+        columns = {"freq_weights": freq_weights, "offset": offset}
+        model._take(read_formulas(formula, (zeros,), data, columns, missing), family)
+        model.formula = formula
+        return model
+
+    def _take(self, rows: JointRows, family: str) -> None:
+        if family not in self.respond_rows:
+            raise ModelError(
+                f"family must be one of {', '.join(self.respond_rows)}, not {family!r}"
+            )
+        y = rows.response
+        if y.ndim != 1:
+            raise DataError(f"the response has shape {y.shape}; it must be (n,).")
+        wrong = (y < 0.0) | (y != np.floor(y))
+        if wrong.any():
+            raise DataError(f"the response must be counts: it is not in {rows_text(wrong)}.")
+        if (y > 0.0).all() or not y.any():
+            raise DataError("the response needs zeros and positive counts.")
+        self.family = family
+        if family == "negative_binomial":
+            alone = constant_design(rows.n_rows)
+            rows = replace(rows, designs=(*rows.designs, alone), recipes=(*rows.recipes, None))
+        self.rows = rows
+
+    def _predictors(self) -> list[tuple[str, int]]:
+        alpha = [("log(alpha)", 2)] if self.family == "negative_binomial" else []
+        return [("", 0), ("zero-", 1), *alpha]
+
+    def _names(self, blocks: Sequence[Block], columns: Sequence[Sequence[str]]) -> list[str]:
+        names = super()._names(blocks[:2], columns)
+        return [*names, "log(alpha)"] if len(blocks) > 2 else names
+
+    def _respond(self) -> RowBlock:
+        return self.respond_rows[self.family]
+
+    def _settings(self) -> dict[str, Any]:
+        return {"family": self.family, "exogs": ["zeros"]}
+
+    def _start(self, blocks: Sequence[Block]) -> np.ndarray:
+        """A Poisson fit of the counts, a logistic fit of the zeros, and alpha = 1."""
+        rows, quick = self.rows, SolverOptions(tol=1e-4, max_iter=10)
+        layout = lay_out(rows.designs[0], rows.response, rows.weights, rows.offset)
+        counts = solve(layout, Poisson(), quick, safe_mean=float(rows.response.mean()))
+        one = (rows.response == 0.0) if self.models_zero else (rows.response > 0.0)
+        layout = lay_out(rows.designs[1], one.astype(np.float64), rows.weights)
+        zeros = solve(layout, Binomial(), quick, binary=True)
+        alpha = np.zeros(len(blocks) - 2)
+        return np.nan_to_num(np.concatenate([counts.params, zeros.params, alpha]))
+
+
+class ZeroInflated(_CountModel):
+    """Zero-inflated counts: zero with probability logistic(z'c), else a count of mean exp(x'b).
+
+    Parameters
+    ----------
+    endog : array_like, shape (n,)
+        Counts, some of them zero.
+    exog : array_like, sparse matrix or data frame, shape (n, p)
+        Columns of the counts, taken as they are.
+    zeros : array_like or data frame, shape (n, k), optional
+        Columns of the inflation; by default it is a constant.
+    family : {"poisson", "negative_binomial"}, default "poisson"
+        Distribution of the counts; the negative binomial's alpha is estimated.
+    offset : array_like, shape (n,), optional
+        Added to the linear predictor of the counts.
+    freq_weights : array_like, shape (n,), optional
+        Numbers of identical rows.
+    missing : {"raise", "drop"}, default "raise"
+
+    Raises
+    ------
+    DataError
+        If anything in the data cannot be used.
+    ModelError
+        If there is no such family.
+
+    Notes
+    -----
+    Lambert (1992), "Zero-inflated Poisson regression, with an application to defects in
+    manufacturing"; Zeileis, Kleiber & Jackman (2008), "Regression models for count data in R": the
+    theta of its ``zeroinfl`` is 1/alpha.
+    """
+
+    results_class = ZeroInflatedResults
+    respond_rows = ZERO_INFLATED_ROWS
+    models_zero = True
+
+
+class Hurdle(_CountModel):
+    """Hurdle counts: positive with probability logistic(z'c), then a count without its zeros.
+
+    Parameters
+    ----------
+    endog, exog, family, offset, freq_weights, missing
+        As for `ZeroInflated`.
+    zeros : array_like or data frame, shape (n, k), optional
+        Columns of the hurdle, the log odds of a positive count; by default it is a constant.
+
+    Raises
+    ------
+    DataError
+        If anything in the data cannot be used.
+    ModelError
+        If there is no such family.
+
+    Notes
+    -----
+    Mullahy (1986); Zeileis, Kleiber & Jackman (2008), "Regression models for count data in R".
+    """
+
+    results_class = HurdleResults
+    respond_rows = HURDLE_ROWS
+    models_zero = False
