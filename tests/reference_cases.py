@@ -99,8 +99,8 @@ def case_formula(case: dict) -> str:
         right = " + ".join(c for c in case_frame(case).columns if c not in response)
     right = re.sub(r"\b[A-Za-z]\w*\.\w+\b", lambda m: f"`{m.group()}`", right)
     right = re.sub(r"unclass\((\w+)\)", r"\1", right)
-    for name, contrast in _dict(case["contrasts"]):
-        contrast = contrast if isinstance(contrast, str) else contrast[0]
+    for name, given in _dict(case["contrasts"]):
+        contrast = given if isinstance(given, str) else given[0]
         if contrast != "contr.treatment":
             right = re.sub(rf"\b{name}\b", f"C({name}, {contrast})", right)
     return f"{left} ~ {right}"

@@ -99,6 +99,8 @@ class Layout:
     Attributes
     ----------
     design : Design
+    weights : ndarray, shape (n,), or None
+        Prior weights; None for all ones.
     context : ndarray of int64
         Table of sizes and addresses (`fastglm.kernels.context`); fits work on copies of it.
     transform : tuple of ndarray
@@ -110,6 +112,7 @@ class Layout:
     """
 
     design: Design
+    weights: np.ndarray | None
     context: np.ndarray
     transform: Transform
     dense_owner: np.ndarray
@@ -166,6 +169,7 @@ def lay_out(
     transform = _reordered(design.transform, order, first)
     return Layout(
         design=design,
+        weights=weights,
         context=context,
         transform=transform,
         dense_owner=_owners(transform, n_dense),

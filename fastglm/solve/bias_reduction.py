@@ -16,7 +16,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy import linalg, optimize, special
+import scipy
 
 from fastglm.design.layout import Layout, lay_out
 from fastglm.errors import Status
@@ -332,7 +332,7 @@ def _inverse_factor(gram: np.ndarray, kept: np.ndarray) -> np.ndarray | None:
         return None
     factor = np.zeros_like(gram)
     factor[block] = (
-        linalg.solve_triangular(lower, np.eye(scale.size), lower=True).T / scale[:, None]
+        scipy.linalg.solve_triangular(lower, np.eye(scale.size), lower=True).T / scale[:, None]
     )
     return factor
 
@@ -379,9 +379,9 @@ def _gamma_dispersion(problem: BiasProblem, deviance: float, rank: int) -> float
 
     def adjusted_score(log_dispersion: float) -> float:
         shape = weights * math.exp(-log_dispersion)
-        expected = 2.0 * weights * (np.log(shape) - special.psi(shape))
-        second = 2.0 * (special.polygamma(1, shape) - 1.0 / shape)
-        third = -2.0 * (special.polygamma(2, shape) + 1.0 / shape**2)
+        expected = 2.0 * weights * (np.log(shape) - scipy.special.psi(shape))
+        second = 2.0 * (scipy.special.polygamma(1, shape) - 1.0 / shape)
+        third = -2.0 * (scipy.special.polygamma(2, shape) + 1.0 / shape**2)
         skewness = (counts @ (weights**3 * third)) / (counts @ (weights**2 * second))
         dispersion = math.exp(log_dispersion)
         if problem.kind == "median":
@@ -391,4 +391,4 @@ def _gamma_dispersion(problem: BiasProblem, deviance: float, rank: int) -> float
         return float(deviance - counts @ expected + adjustment)
 
     guess = math.log(deviance / (problem.rows.nobs - rank))
-    return math.exp(optimize.brentq(adjusted_score, guess - 5.0, guess + 5.0, xtol=1e-14))
+    return math.exp(scipy.optimize.brentq(adjusted_score, guess - 5.0, guess + 5.0, xtol=1e-14))

@@ -212,10 +212,11 @@ def _finish(run: Run, refined: np.ndarray | None, clock: _Clock) -> Solution:
     run.scaling.undo(params, inverse, layout)
     params = params if refined is None else refined
     if state[at.N_ALIASED]:
-        aliased = vectors[at.PIVOT] == 0.0
-        params[aliased] = np.nan
-        inverse[aliased] = np.nan
-        inverse[:, aliased] = np.nan
+        params[run.aliased] = np.nan
+    unknown = vectors[at.PIVOT] == 0.0
+    if unknown.any():
+        inverse[unknown] = np.nan
+        inverse[:, unknown] = np.nan
     clock.lap("covariance")
     return Solution(
         params=params,

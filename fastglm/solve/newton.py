@@ -354,10 +354,16 @@ def find_step(context, padded_order, transform, state, vectors, matrices):
             return
         state[N_ALIASED] = aliased
         state[FACTOR_SCALE] = 1.0
-    solve_with_secants(factor, state, vectors)
-    decrement = 0.0
-    for j in range(vectors.shape[1]):
-        decrement += vectors[STEP, j] * vectors[SCORE, j]
+    # Fisher's own decrement first: secants that mislead must not make it look converged.
+    p = vectors.shape[1]
+    solve(factor, vectors[COLUMN_SCALE], vectors[PIVOT], vectors[SCORE], vectors[STEP])
+    decrement = state[FACTOR_SCALE] * dot(vectors[STEP], vectors[SCORE], p)
+    if state[N_SECANTS] > 0.0:
+        solve_with_secants(factor, state, vectors)
+        decrement = max(decrement, dot(vectors[STEP], vectors[SCORE], p))
+    else:
+        for j in range(p):
+            vectors[STEP, j] *= state[FACTOR_SCALE]
     state[LAST_DECREMENT] = state[DECREMENT]
     state[DECREMENT] = decrement
     if not math.isfinite(decrement):

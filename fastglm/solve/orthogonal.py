@@ -42,6 +42,8 @@ DOUBTFUL_PIVOT = 1e-7
 #: R's own tolerance, of norms: a column whose part outside the span of earlier ones is smaller
 #: than this share of it is aliased.
 ALIASED_NORM = 1e-11
+#: What rounding leaves of a column of unit norm.
+ROUNDING_NORM = 1e-15
 #: Values of one block that is written out and factored.
 BLOCK_VALUES = 2_000_000
 #: Linear models with this many values are always refined, it takes so little.
@@ -74,6 +76,7 @@ def refine_with_qr(run: Run, family: Family, options: SolverOptions) -> None:
     state[at.N_ITERATIONS], state[at.N_SWEEPS] = n_iter - 1.0, n_sweeps
     state[at.TOLERANCE], state[at.MAX_ITERATIONS] = options.tol, np.inf
     matrices = (run.gram, run.factor, run.work)
+    run.kept = _independent_columns(run)
     for refinement in range(MAX_REFINEMENTS):
         if refinement == 0 or not linear:
             _factor_with_qr(run, family, options)
@@ -88,7 +91,8 @@ def refine_with_qr(run: Run, family: Family, options: SolverOptions) -> None:
             return
         if state[at.STEP_LENGTH] == 1.0 and _is_done(state, options.tol):
             break
-    within = 0.5 * state[at.DECREMENT] <= options.tol * (abs(state[at.DEVIANCE]) + 0.1)
+    bound = options.tol * (abs(state[at.DEVIANCE]) + 0.1)
+    within = np.isfinite(bound) and 0.5 * state[at.DECREMENT] <= bound
     state[at.STATUS] = Status.CONVERGED if within else Status.MAX_ITERATIONS
     run.vectors[at.THETA] = run.vectors[at.CANDIDATE]
 
@@ -107,15 +111,30 @@ def _factor_with_qr(run: Run, family: Family, options: SolverOptions) -> None:
     if not np.isfinite(weight).all():
         run.state[at.STATUS] = Status.NOT_FINITE
         return
-    triangle = _streamed_triangle(run, np.sqrt(weight))
-    norms = np.sqrt(np.einsum("ij,ij->j", triangle, triangle))
-    scale = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0.0)
-    factor, pivot = eliminate(triangle * scale)
+    triangle, scale = _unit_columns(_streamed_triangle(run, np.sqrt(weight)))
+    # Which columns are aliased is settled, whatever the weights make of them: a kept column whose
+    # rows have lost all weight only stays where it is.
+    factor, pivot = eliminate(triangle * run.kept, ROUNDING_NORM)
     run.factor[:] = factor
     run.vectors[at.COLUMN_SCALE] = scale
     run.vectors[at.PIVOT] = pivot
-    run.state[at.N_ALIASED] = np.count_nonzero(pivot == 0.0)
+    run.state[at.N_ALIASED] = np.count_nonzero(~run.kept)
     run.state[at.FACTOR_SCALE] = 1.0
+
+
+def _independent_columns(run: Run) -> np.ndarray:
+    """Mask of the columns that are not combinations of earlier ones, over rows of any weight."""
+    weights = run.layout.weights
+    present = np.ones(run.layout.n_rows) if weights is None else (weights > 0.0).astype(np.float64)
+    triangle, _ = _unit_columns(_streamed_triangle(run, present))
+    return eliminate(triangle)[1] > 0.0
+
+
+def _unit_columns(triangle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Columns scaled to unit norm, and the scales, (p,); a column of zeros stays."""
+    norms = np.sqrt(np.einsum("ij,ij->j", triangle, triangle))
+    scale = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0.0)
+    return triangle * scale, scale
 
 
 def _streamed_triangle(run: Run, root_weight: np.ndarray) -> np.ndarray:
@@ -141,11 +160,14 @@ def standardized_rows(run: Run, rows: np.ndarray) -> np.ndarray:
     return columns
 
 
-def eliminate(triangle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def eliminate(
+    triangle: np.ndarray, tolerance: float = ALIASED_NORM
+) -> tuple[np.ndarray, np.ndarray]:
     """Lower factor and pivots of columns of unit norm, taken from left to right.
 
-    An aliased column must not enter the basis, where its rounding errors would stand for a
-    direction; so the columns are orthogonalised one by one (twice is enough: Kahan and Parlett).
+    A column is aliased if its part outside the span of earlier ones is not above `tolerance`. It
+    must not enter the basis, where its rounding errors would stand for a direction; so the columns
+    are orthogonalised one by one (twice is enough: Kahan and Parlett).
     """
     p = triangle.shape[1]
     basis = np.zeros((p, p))
@@ -157,7 +179,7 @@ def eliminate(triangle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             factor[j, :j] += inside
             rest -= basis[:, :j] @ inside
         norm = np.linalg.norm(rest)
-        if norm > ALIASED_NORM:
+        if norm > tolerance:
             basis[:, j] = rest / norm
             factor[j, j] = norm
             pivot[j] = norm**2
@@ -179,7 +201,7 @@ def aliased_combinations(run: Run) -> dict[int, np.ndarray]:
     pivot = vectors[at.PIVOT]
     dense_of = {int(column): k for k, column in enumerate(layout.dense_owner) if column >= 0}
     combinations = {}
-    for j in np.flatnonzero(pivot == 0.0):
+    for j in np.flatnonzero(run.aliased):
         earlier = pivot.copy()
         earlier[j:] = 0.0
         theta = np.zeros(pivot.size)

@@ -77,7 +77,13 @@ class Run:
         context[slots.RESPOND_ROWS] = family.respond_rows_for(binary).address
         self.context = context
         canonical = family.canonical_link
+        self.kept: np.ndarray | None = None
         self.is_newton = canonical is not None and isinstance(family.link, canonical)
+
+    @property
+    def aliased(self) -> np.ndarray:
+        """Mask of the aliased columns: by the QR factorisation if there was one, else by pivots."""
+        return self.vectors[at.PIVOT] == 0.0 if self.kept is None else ~self.kept
 
     def start_from_response(self, safe: np.ndarray | None) -> None:
         """The first sweep takes its linear predictor from the response; `safe` is the way back."""
