@@ -1,19 +1,26 @@
 """Generalized linear models at the speed of reading the data, with R's numbers."""
 
+from importlib import import_module
 from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
-from fastglm import errors, families, plots
+from fastglm import errors, families
 from fastglm.errors import FastGLMError, FastGLMWarning
 from fastglm.inference.anova import anova_models as anova
 from fastglm.inference.compare import compare
 from fastglm.model import GLM, glm
-from fastglm.responses.beta import BetaModel
-from fastglm.responses.dirichlet import DirichletModel
-from fastglm.responses.multinomial import MNLogit
-from fastglm.responses.ordinal import OrderedModel
-from fastglm.responses.zeros import Hurdle, ZeroInflated
+from fastglm.responses import MODELS
 from fastglm.results import Results
 from fastglm.saving import load
+
+if TYPE_CHECKING:
+    from fastglm import expfam, plots
+    from fastglm.responses.beta import BetaModel
+    from fastglm.responses.dirichlet import DirichletModel
+    from fastglm.responses.multinomial import MNLogit
+    from fastglm.responses.negative_binomial_p import NegativeBinomialP
+    from fastglm.responses.ordinal import OrderedModel
+    from fastglm.responses.zeros import Hurdle, ZeroInflated
 
 __version__ = version("fastglm")
 
@@ -25,6 +32,7 @@ __all__ = [
     "FastGLMWarning",
     "Hurdle",
     "MNLogit",
+    "NegativeBinomialP",
     "OrderedModel",
     "Results",
     "ZeroInflated",
@@ -32,8 +40,25 @@ __all__ = [
     "anova",
     "compare",
     "errors",
+    "expfam",
     "families",
     "glm",
     "load",
     "plots",
 ]
+
+# Imported when first asked for.
+_LATER = MODELS | {"expfam": "fastglm.expfam", "plots": "fastglm.plots"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'fastglm' has no attribute {name!r}")
+    module = import_module(_LATER[name])
+    value = getattr(module, name, module)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

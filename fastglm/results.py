@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import special
+import scipy
 
 from fastglm.design.arrays import array_names, column_terms
 from fastglm.design.layout import Layout, lay_out
@@ -212,7 +212,11 @@ class Results(FamilyParameters, Questions, RowQuestions, PenalizedQuestions):
     def pvalues(self) -> Any:
         """Two-sided p-values of the coefficients being zero, (p,)."""
         tails = -np.abs(np.asarray(self.tvalues))
-        one_sided = special.stdtr(self.df_inference, tails) if self.use_t else special.ndtr(tails)
+        one_sided = (
+            scipy.special.stdtr(self.df_inference, tails)
+            if self.use_t
+            else scipy.special.ndtr(tails)
+        )
         return self._vector(2.0 * one_sided)
 
     def cov_params(self) -> Any:
@@ -225,9 +229,8 @@ class Results(FamilyParameters, Questions, RowQuestions, PenalizedQuestions):
             raise ModelError(f"alpha must be between 0 and 1, not {alpha!r}")
         upper = 1.0 - alpha / 2.0
         if not self.use_t:
-            return float(special.ndtri(upper))
-        return float(special.stdtrit(self.df_inference, upper))
-
+            return float(scipy.special.ndtri(upper))
+        return float(scipy.special.stdtrit(self.df_inference, upper))
 
     # -- goodness of fit
 

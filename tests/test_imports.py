@@ -76,7 +76,12 @@ def test_no_circles():
     assert list(TopologicalSorter(graph).static_order())
 
 
-HEAVY = ["pandas", "polars", "pyarrow", "matplotlib", "scipy.stats", "formulaic", "statsmodels"]
+# Packages that take long to import and that many fits never need.
+HEAVY = [
+    "pandas", "polars", "pyarrow", "matplotlib", "formulaic", "statsmodels", "rich", "typer",
+    "scipy.linalg", "scipy.optimize", "scipy.special", "scipy.stats",
+    "fastglm.expfam", "fastglm.plots", "fastglm.responses.ordinal", "fastglm.responses.multinomial",
+]  # fmt: skip
 PROBE = f"""
 import gc, sys
 import fastglm
@@ -99,3 +104,20 @@ def test_import_is_light(tmp_path):
     assert heavy == "[]"
     assert compiled == "[]"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", sorted(set(fastglm.__all__) - {"__version__"}))
+def test_public_names_are_there_when_asked_for(name):
+    done = subprocess.run(
+        [sys.executable, "-c", f"import fastglm; print(fastglm.{name}, '{name}' in dir(fastglm))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert name in done.stdout
+    assert done.stdout.split()[-1] == "True"
+
+
+def test_unknown_names_are_errors():
+    with pytest.raises(AttributeError, match="no attribute 'GML'"):
+        fastglm.GML  # noqa: B018

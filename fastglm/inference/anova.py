@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import special
+import scipy
 
 from fastglm.design.parts import Design
 from fastglm.errors import ModelError
@@ -158,7 +158,7 @@ def _chi_squared(statistic: np.ndarray, df: np.ndarray) -> np.ndarray:
     """Upper tails; the sign of models in decreasing order is taken off."""
     sign = np.sign(df)
     with np.errstate(invalid="ignore"):
-        tail = special.chdtrc(np.abs(df), np.maximum(statistic * sign, 0.0))
+        tail = scipy.special.chdtrc(np.abs(df), np.maximum(statistic * sign, 0.0))
     return np.where(df == 0, np.nan, tail)
 
 
@@ -335,4 +335,4 @@ def _chi_squared_tests(
     else:
         name, statistic = "LRT" if known else "scaled dev.", change
     statistic = np.where(np.isnan(df), np.nan, statistic)
-    return {name: statistic, "Pr(>Chi)": special.chdtrc(df, statistic)}
+    return {name: statistic, "Pr(>Chi)": scipy.special.chdtrc(df, statistic)}

@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import special
+import scipy
 
 from fastglm.design.columns import join_designs, select_columns
 from fastglm.design.frames import Categories
@@ -142,8 +142,6 @@ def power_link_profile(
     results: Results, powers: Sequence[float] = POWERS, alpha: float = 0.05
 ) -> PowerLinkProfile:
     """Deviance by power; see `Results.power_link_profile`."""
-    from scipy import optimize
-
     grid = np.sort(np.asarray(powers, dtype=np.float64)).tolist()
 
     @cache
@@ -162,10 +160,10 @@ def power_link_profile(
     if np.isinf(values[least]):
         raise ModelError("no power link among those tried has an optimum.")
     bounds = grid[max(least - 1, 0)], grid[min(least + 1, len(grid) - 1)]
-    found = optimize.minimize_scalar(deviance, bounds=bounds, method="bounded")
+    found = scipy.optimize.minimize_scalar(deviance, bounds=bounds, method="bounded")
     best = float(found.x) if found.fun < values[least] else grid[least]
     scale = 1.0 if results.family.dispersion_known else fit_with(best).scale
-    limit = deviance(best) + scale * float(special.chdtri(1, alpha))
+    limit = deviance(best) + scale * float(scipy.special.chdtri(1, alpha))
     interval = (
         _crossing(deviance, limit, best, [power for power in reversed(grid) if power < best]),
         _crossing(deviance, limit, best, [power for power in grid if power > best]),
@@ -178,14 +176,14 @@ def _crossing(
     function: Callable[[float], float], limit: float, inner: float, outward: Sequence[float]
 ) -> float:
     """Where the function first rises through the limit; NaN if it does not before it ends."""
-    from scipy import optimize
-
     for power in outward:
         value = function(power)
         if np.isinf(value):
             break
         if value > limit:
-            return float(optimize.brentq(lambda x: function(x) - limit, inner, power, xtol=1e-6))
+            return float(
+                scipy.optimize.brentq(lambda x: function(x) - limit, inner, power, xtol=1e-6)
+            )
         inner = power
     return float("nan")
 
@@ -273,5 +271,5 @@ def zero_inflation_test(results: Results) -> HypothesisTest:
         # Fewer zeros than expected speak for the family: the alternative has one side.
         return HypothesisTest("Zero inflation", 0.0, 1.0, 1.0)
     return HypothesisTest(
-        "Zero inflation", float(statistic), float(special.ndtr(-np.sqrt(statistic))), 1.0
+        "Zero inflation", float(statistic), float(scipy.special.ndtr(-np.sqrt(statistic))), 1.0
     )

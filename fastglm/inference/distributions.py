@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
+import scipy
 
 from fastglm.errors import ModelError
 from fastglm.families import Family
@@ -152,9 +152,9 @@ def _gaussian(dispersion: float) -> ResponseDistribution:
         return (y - mu) / np.sqrt(dispersion / weight)
 
     return ResponseDistribution(
-        lambda y, mu, weight: special.ndtr(standardized(y, mu, weight)),
-        lambda y, mu, weight: special.ndtr(-standardized(y, mu, weight)),
-        lambda p, mu, weight: mu + np.sqrt(dispersion / weight) * special.ndtri(p),
+        lambda y, mu, weight: scipy.special.ndtr(standardized(y, mu, weight)),
+        lambda y, mu, weight: scipy.special.ndtr(-standardized(y, mu, weight)),
+        lambda p, mu, weight: mu + np.sqrt(dispersion / weight) * scipy.special.ndtri(p),
     )
 
 
@@ -168,12 +168,12 @@ def _poisson(dispersion: float) -> ResponseDistribution:
 
     def lower(y, mu, weight):
         k = _count(y, dispersion / weight)
-        tail = special.gammaincc(np.maximum(k, 0.0) + 1.0, mu * weight / dispersion)
+        tail = scipy.special.gammaincc(np.maximum(k, 0.0) + 1.0, mu * weight / dispersion)
         return np.where(k < 0.0, 0.0 * tail, tail)
 
     def upper(y, mu, weight):
         k = _count(y, dispersion / weight)
-        tail = special.gammainc(np.maximum(k, 0.0) + 1.0, mu * weight / dispersion)
+        tail = scipy.special.gammainc(np.maximum(k, 0.0) + 1.0, mu * weight / dispersion)
         return np.where(k < 0.0, 1.0 + 0.0 * tail, tail)
 
     return ResponseDistribution(lower, upper, lattice=lambda weight: dispersion / weight)
@@ -188,7 +188,9 @@ def _binomial() -> ResponseDistribution:
         more = np.clip(k, 0.0, np.maximum(trials - 1.0, 0.0)) + 1.0
         fewer = np.maximum(trials - more + 1.0, 1.0)
         inside = (
-            special.betainc(fewer, more, 1.0 - mu) if below else special.betainc(more, fewer, mu)
+            scipy.special.betainc(fewer, more, 1.0 - mu)
+            if below
+            else scipy.special.betainc(more, fewer, mu)
         )
         end = 0.0 * inside
         inside = np.where(k >= trials, end + below, inside)
@@ -204,12 +206,12 @@ def _binomial() -> ResponseDistribution:
 def _negative_binomial(size: float) -> ResponseDistribution:
     def lower(y, mu, weight):
         k = _count(y, 1.0)
-        tail = special.betainc(size, np.maximum(k, 0.0) + 1.0, size / (size + mu))
+        tail = scipy.special.betainc(size, np.maximum(k, 0.0) + 1.0, size / (size + mu))
         return np.where(k < 0.0, 0.0 * tail, tail)
 
     def upper(y, mu, weight):
         k = _count(y, 1.0)
-        tail = special.betainc(np.maximum(k, 0.0) + 1.0, size, mu / (size + mu))
+        tail = scipy.special.betainc(np.maximum(k, 0.0) + 1.0, size, mu / (size + mu))
         return np.where(k < 0.0, 1.0 + 0.0 * tail, tail)
 
     return ResponseDistribution(lower, upper, lattice=np.ones_like)
@@ -218,15 +220,15 @@ def _negative_binomial(size: float) -> ResponseDistribution:
 def _gamma(dispersion: float) -> ResponseDistribution:
     def lower(y, mu, weight):
         shape = weight / dispersion
-        return special.gammainc(shape, shape * y / mu)
+        return scipy.special.gammainc(shape, shape * y / mu)
 
     def upper(y, mu, weight):
         shape = weight / dispersion
-        return special.gammaincc(shape, shape * y / mu)
+        return scipy.special.gammaincc(shape, shape * y / mu)
 
     def quantile(probability, mu, weight):
         shape = weight / dispersion
-        return mu / shape * special.gammaincinv(shape, probability)
+        return mu / shape * scipy.special.gammaincinv(shape, probability)
 
     return ResponseDistribution(lower, upper, quantile)
 
@@ -235,22 +237,20 @@ def _inverse_gaussian(dispersion: float) -> ResponseDistribution:
     def parts(y, mu, weight):
         shape = weight / dispersion
         root = np.sqrt(shape / y)
-        reflected = np.exp(2.0 * shape / mu + special.log_ndtr(-root * (y / mu + 1.0)))
+        reflected = np.exp(2.0 * shape / mu + scipy.special.log_ndtr(-root * (y / mu + 1.0)))
         return root * (y / mu - 1.0), reflected
 
     def lower(y, mu, weight):
         z, reflected = parts(y, mu, weight)
-        return special.ndtr(z) + reflected
+        return scipy.special.ndtr(z) + reflected
 
     def upper(y, mu, weight):
         z, reflected = parts(y, mu, weight)
-        return np.maximum(special.ndtr(-z) - reflected, 0.0)
+        return np.maximum(scipy.special.ndtr(-z) - reflected, 0.0)
 
     def quantile(probability, mu, weight):
-        from scipy import stats
-
         shape = weight / dispersion
-        return stats.invgauss.ppf(probability, mu / shape, scale=shape)
+        return scipy.stats.invgauss.ppf(probability, mu / shape, scale=shape)
 
     return ResponseDistribution(lower, upper, quantile)
 
@@ -264,12 +264,14 @@ def _compound_poisson(power: float, dispersion: float) -> ResponseDistribution:
         y, mu, own = np.broadcast_arrays(np.asarray(y, np.float64), mu, own)
         events = mu ** (2.0 - power) / (own * (2.0 - power))
         scaled = y / (own * (power - 1.0) * mu ** (power - 1.0))
-        incomplete = special.gammainc if below else special.gammaincc
+        incomplete = scipy.special.gammainc if below else scipy.special.gammaincc
         total = np.exp(-events) * ((y >= 0.0) if below else (y < 0.0))
         reach = POISSON_REACH * np.sqrt(events) + POISSON_REACH
         first = max(1, int(np.nanmin(events - reach, initial=1.0)))
         for count in range(first, int(np.nanmax(events + reach, initial=1.0)) + 1):
-            mass = np.exp(special.xlogy(count, events) - events - special.gammaln(count + 1.0))
+            mass = np.exp(
+                scipy.special.xlogy(count, events) - events - scipy.special.gammaln(count + 1.0)
+            )
             total = total + mass * incomplete(count * shape, scaled)
         return total
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import special
+import scipy
 
 from fastglm.errors import ModelError
 from fastglm.inference.tables import align, format_number
@@ -52,7 +52,7 @@ class Estimates:
     @property
     def pvalues(self) -> np.ndarray:
         """Two-sided p-values of the quantities being zero, (k,)."""
-        return 2.0 * special.stdtr(self.df, -np.abs(self.statistic))
+        return 2.0 * scipy.special.stdtr(self.df, -np.abs(self.statistic))
 
     def conf_int(self, alpha: float = 0.05) -> np.ndarray:
         """Intervals at level 1 - alpha, (k, 2).
@@ -64,7 +64,7 @@ class Estimates:
         """
         if not 0.0 < alpha < 1.0:
             raise ModelError(f"alpha must be between 0 and 1, not {alpha!r}")
-        half = special.stdtrit(self.df, 1.0 - alpha / 2.0) * self.standard_error
+        half = scipy.special.stdtrit(self.df, 1.0 - alpha / 2.0) * self.standard_error
         return np.column_stack([self.estimate - half, self.estimate + half])
 
     def summary_frame(self, alpha: float = 0.05) -> Any:
@@ -130,6 +130,4 @@ def adjusted(
         result = np.empty(m)
         result[order] = np.minimum(steps, 1.0)
         return result
-    from scipy import stats
-
-    return stats.studentized_range.sf(np.sqrt(2.0) * np.abs(statistic), n_means, df)
+    return scipy.stats.studentized_range.sf(np.sqrt(2.0) * np.abs(statistic), n_means, df)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import special
+import scipy
 
 from fastglm.design.arrays import design_from_array
 from fastglm.design.columns import join_designs
@@ -71,7 +71,7 @@ def goodness_of_fit(results: Results) -> Table:
     """Pearson's statistic and the deviance against chi-squared with the residual degrees."""
     statistic = np.array([results.pearson_chi2, results.deviance])
     df = np.full(2, results.df_resid)
-    columns = {"statistic": statistic, "df": df, "Pr(>Chi)": special.chdtrc(df, statistic)}
+    columns = {"statistic": statistic, "df": df, "Pr(>Chi)": scipy.special.chdtrc(df, statistic)}
     return Table("Goodness of fit", ("Pearson", "deviance"), columns)
 
 
@@ -132,7 +132,7 @@ def dispersion_test(results: Results, alternative: str, power: float) -> Hypothe
     residual = often @ (excess - slope * regressor) ** 2
     z = slope / np.sqrt(residual / (results.nobs - 1.0) / squares)
     sign = tails[alternative]
-    pvalue = special.ndtr(-sign * z) if sign else 2.0 * special.ndtr(-abs(z))
+    pvalue = scipy.special.ndtr(-sign * z) if sign else 2.0 * scipy.special.ndtr(-abs(z))
     return HypothesisTest(
         "Dispersion test", float(z), float(pvalue), float("nan"), float("nan"),
         (f"variance = mean + alpha mean^{power:g}, alpha = 0 (estimate {slope:.6g})",),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import special
+import scipy
 
 from fastglm.errors import DataError, ModelError
 from fastglm.inference.tables import HypothesisTest, align, format_number
@@ -57,7 +57,7 @@ class LinearTests:
         """Intervals of the combinations at level 1 - alpha, (k, 2)."""
         if not 0.0 < alpha < 1.0:
             raise ModelError(f"alpha must be between 0 and 1, not {alpha!r}")
-        half = special.stdtrit(self.df, 1.0 - alpha / 2.0) * self.sd
+        half = scipy.special.stdtrit(self.df, 1.0 - alpha / 2.0) * self.sd
         return np.column_stack([self.effect - half, self.effect + half])
 
     def summary_frame(self, alpha: float = 0.05) -> Any:
@@ -229,7 +229,7 @@ def t_test(results: Results, hypothesis: Any) -> LinearTests:
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = (effect - values) / sd
     df = results.df_inference if results.use_t else np.inf
-    pvalue = 2.0 * special.stdtr(df, -np.abs(statistic))
+    pvalue = 2.0 * scipy.special.stdtr(df, -np.abs(statistic))
     return LinearTests(texts, effect, sd, values, statistic, pvalue, df)
 
 

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import special
+import scipy
 
 from fastglm.design.slices import dense_slices
 from fastglm.errors import ModelError
@@ -51,7 +51,7 @@ class CooksDistance(Sequence):
         which = range(2)[which]
         if which == 0:
             return fit._rows(self.distance)
-        return fit._rows(special.fdtrc(fit.rank, fit.df_resid, self.distance))
+        return fit._rows(scipy.special.fdtrc(fit.rank, fit.df_resid, self.distance))
 
 
 @dataclass(frozen=True, eq=False)
@@ -264,7 +264,9 @@ class Influence:
         first = first[np.argsort(-size[first], kind="stable")]
         tail = -size[first]
         known = fit.family.dispersion_known
-        pvalue = 2.0 * (special.ndtr(tail) if known else special.stdtr(fit.df_resid - 1.0, tail))
+        pvalue = 2.0 * (
+            scipy.special.ndtr(tail) if known else scipy.special.stdtr(fit.df_resid - 1.0, tail)
+        )
         index = None if fit.model is None else fit.model.rows.index
         names = tuple(str(row if index is None else index[row]) for row in first)
         columns = {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import special
+import scipy
 
 from fastglm.errors import ModelError
 from fastglm.inference.distributions import (
@@ -247,7 +247,7 @@ class _Mixture:
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             if distribution.lattice is not None:
                 unit = distribution.lattice(self.weights)
-                guess = (self.centre + self.spread * special.ndtri(probability)) / unit
+                guess = (self.centre + self.spread * scipy.special.ndtri(probability)) / unit
                 return unit * lattice_quantile(
                     lambda k: self.lower_tail(k * unit), np.maximum(guess, 0.0), probability
                 )

@@ -10,7 +10,7 @@ import math
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
-from scipy import special
+import scipy
 
 from fastglm.errors import ModelError, Status
 from fastglm.inference.profile import CoefficientProfile
@@ -107,7 +107,7 @@ class PenalizedQuestions:
         columns = {
             "chi2": rise,
             "df": np.ones(rise.size),
-            "pvalue": special.chdtrc(1.0, np.maximum(rise, 0.0)),
+            "pvalue": scipy.special.chdtrc(1.0, np.maximum(rise, 0.0)),
         }
         return Table("Penalised likelihood-ratio tests", fit.names, columns)
 

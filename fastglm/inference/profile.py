@@ -10,7 +10,7 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import special
+import scipy
 
 from fastglm.design.columns import select_columns
 from fastglm.design.layout import lay_out
@@ -98,8 +98,6 @@ class CoefficientProfile:
 
     def end(self, target: float) -> float:
         """Where the signed root is `target`; infinite if it never gets there."""
-        from scipy import optimize
-
         estimate = self.results.estimates[self.column]
         unit = math.sqrt(
             self.results.scale * self.results.information_inverse[self.column, self.column]
@@ -113,7 +111,7 @@ class CoefficientProfile:
         else:
             return math.copysign(math.inf, target)
         return float(
-            optimize.brentq(
+            scipy.optimize.brentq(
                 lambda b: self.signed_root(b) - target,
                 near,
                 far,
@@ -135,7 +133,7 @@ def profile_intervals(results: Results, alpha: float) -> np.ndarray:
     """
     if not 0.0 < alpha < 1.0:
         raise ModelError(f"alpha must be between 0 and 1, not {alpha!r}")
-    root = float(special.ndtri(1.0 - alpha / 2.0))
+    root = float(scipy.special.ndtri(1.0 - alpha / 2.0))
     profile_of = CoefficientProfile
     if results.bias_reduction != "none":
         from fastglm.inference.penalized import PenalizedProfile

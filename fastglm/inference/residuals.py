@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import special
+import scipy
 
 from fastglm.families import Family
 from fastglm.inference.distributions import distribution_of
@@ -87,12 +87,14 @@ def _anscombe_integral(family: Family) -> Callable[[np.ndarray], np.ndarray]:
     """The integral of V**(-1/3), up to a constant."""
     name = getattr(family, "variance_name", family.name)
     if name in ("binomial", "quasibinomial", "mu(1-mu)"):
-        return lambda u: special.beta(2 / 3, 2 / 3) * special.betainc(2 / 3, 2 / 3, u)
+        return lambda u: scipy.special.beta(2 / 3, 2 / 3) * scipy.special.betainc(2 / 3, 2 / 3, u)
     if name == "mu^2(1-mu)^2":
-        return lambda u: special.beta(1 / 3, 1 / 3) * special.betainc(1 / 3, 1 / 3, u)
+        return lambda u: scipy.special.beta(1 / 3, 1 / 3) * scipy.special.betainc(1 / 3, 1 / 3, u)
     if name == "negative_binomial":
         alpha = family.parameter
-        return lambda u: 1.5 * np.cbrt(u) ** 2 * special.hyp2f1(1 / 3, 2 / 3, 5 / 3, -alpha * u)
+        return lambda u: (
+            1.5 * np.cbrt(u) ** 2 * scipy.special.hyp2f1(1 / 3, 2 / 3, 5 / 3, -alpha * u)
+        )
     power = family.parameter if name == "tweedie" else _POWERS[name]
     if power == 3.0:
         return np.log
@@ -136,7 +138,7 @@ def quantile_residuals(results: Results, seed: int = 0) -> np.ndarray:
             share = np.random.default_rng(seed).random(response.size)
             lower = below + share * (lower - below)
             upper = upper + (1.0 - share) * (above - upper)
-        return np.where(lower < 0.5, special.ndtri(lower), -special.ndtri(upper))
+        return np.where(lower < 0.5, scipy.special.ndtri(lower), -scipy.special.ndtri(upper))
 
 
 #: Residuals that need no more than the fit, by the names R and statsmodels give them.

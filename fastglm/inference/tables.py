@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import special
+import scipy
 
 __all__ = ["HypothesisTest", "Table", "align", "f_tail", "format_number"]
 
@@ -49,7 +49,7 @@ class HypothesisTest:
     ) -> HypothesisTest:
         """A chi-squared test, or with `df_denominator` the F test of the same statistic."""
         if df_denominator is None:
-            pvalue = float(special.chdtrc(df, chi_squared))
+            pvalue = float(scipy.special.chdtrc(df, chi_squared))
             return cls(name, chi_squared, pvalue, df, hypothesis=tuple(hypothesis))
         statistic = chi_squared / df
         pvalue = float(f_tail(df, df_denominator, statistic))
@@ -129,7 +129,7 @@ class Table:
 
 def f_tail(df: Any, df_denominator: Any, statistic: Any) -> Any:
     """Upper tail of the F distribution; NaN where it is not defined."""
-    return special.fdtrc(df, df_denominator, statistic)
+    return scipy.special.fdtrc(df, df_denominator, statistic)
 
 
 def format_number(value: float) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy import special
+import scipy
 
 from fastglm.design.frames import Level
 from fastglm.errors import DataError
@@ -60,7 +60,7 @@ class MultinomialResults(CategoricalResults):
         full = np.vstack([np.zeros(etas.shape[1]), etas])
         if which == "class":
             return np.array(self.levels, dtype=object)[full.argmax(axis=0)], []
-        return special.softmax(full, axis=0), [str(level) for level in self.levels]
+        return scipy.special.softmax(full, axis=0), [str(level) for level in self.levels]
 
 
 class MNLogit(ResponseModel):

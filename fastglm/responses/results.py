@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from scipy import special
+import scipy
 
 from fastglm.design.parts import Design
 from fastglm.design.recipe import Recipe
@@ -120,7 +120,7 @@ class ResponseResults:
     @property
     def pvalues(self) -> Any:
         """Two-sided p-values of the coefficients being zero, (m,)."""
-        return self._vector(2.0 * special.ndtr(-np.abs(self._z)))
+        return self._vector(2.0 * scipy.special.ndtr(-np.abs(self._z)))
 
     def cov_params(self) -> Any:
         """Covariance of the coefficients, (m, m)."""
@@ -140,7 +140,7 @@ class ResponseResults:
         """
         if not 0.0 < alpha < 1.0:
             raise ModelError(f"alpha must be between 0 and 1, not {alpha!r}")
-        half = special.ndtri(1.0 - alpha / 2.0) * self.standard_errors
+        half = scipy.special.ndtri(1.0 - alpha / 2.0) * self.standard_errors
         limits = np.column_stack([self.estimates - half, self.estimates + half])
         if not self.labelled:
             return limits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from fastglm.design.recipe import Recipe
 from fastglm.errors import DataError, Status
 from fastglm.plain_json import float_from_json, plain_json
+from fastglm.responses import MODELS
 from fastglm.responses.results import KINDS, Block, ResponseResults
 
 __all__ = ["describe_response", "read_response"]
@@ -44,11 +46,13 @@ def read_response(saved: dict[str, Any]) -> ResponseResults:
     DataError
         If its model is not known.
     """
-    cls = KINDS.get(saved["kind"])
-    if cls is None:
-        raise DataError(f"unknown kind of model {saved['kind']!r}; known: {', '.join(KINDS)}.")
-    arrays = {name: np.array(saved[name], np.float64) for name in ("estimates", "covariance")}
-    for array in arrays.values():
+    kind = saved["kind"]
+    if kind not in MODELS:
+        raise DataError(f"unknown kind of model {kind!r}; known: {', '.join(MODELS)}.")
+    import_module(MODELS[kind])
+    cls = KINDS[kind]
+    estimates, covariance = (np.array(saved[k], np.float64) for k in ("estimates", "covariance"))
+    for array in (estimates, covariance):
         array.setflags(write=False)
     results = cls(
         names=tuple(saved["names"]),
@@ -59,7 +63,8 @@ def read_response(saved: dict[str, Any]) -> ResponseResults:
         n_columns=tuple(saved["n_columns"]),
         formula=saved["formula"],
         recipes=tuple(None if r is None else Recipe.from_dict(r) for r in saved["recipes"]),
-        **arrays,
+        estimates=estimates,
+        covariance=covariance,
         **{name: float_from_json(saved[name]) for name in _PLAIN},
     )
     results.__dict__["llnull"] = float_from_json(saved["llnull"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import special
+import scipy
 
 from fastglm.inference.summary import Summary
 
@@ -42,7 +42,13 @@ class ResponseSummary(Summary):
         fit = self.results
         z = fit.estimates / fit.standard_errors
         interval = np.asarray(fit.conf_int(self.alpha))
-        columns = [fit.estimates, fit.standard_errors, z, 2.0 * special.ndtr(-np.abs(z)), interval]
+        columns = [
+            fit.estimates,
+            fit.standard_errors,
+            z,
+            2.0 * scipy.special.ndtr(-np.abs(z)),
+            interval,
+        ]
         return np.column_stack(columns)
 
     def model_notes(self) -> list[str]:
