@@ -229,12 +229,13 @@ class CustomFamily(Family):
             "dispersion_known": dispersion_known,
         }
         known = CUSTOM_FAMILIES.get(name)
-        same = known is not None and known.given == given
         self._set(
             name=name,
             given=given,
             domain=ResponseDomain(lower, upper),
-            functions=known.functions if same else _response_functions(given),
+            functions=known.functions
+            if known is not None and known.given == given
+            else _response_functions(given),
             has_likelihood=log_density is not None,
             dispersion_known=dispersion_known,
             n_dispersion_parameters=int(log_density is not None and not dispersion_known),

@@ -7,7 +7,6 @@ MODELS = {
     "Hurdle": "fastglm.responses.zeros",
     "MNLogit": "fastglm.responses.multinomial",
     "NegativeBinomialP": "fastglm.responses.negative_binomial_p",
-    "NegativeBinomialP": "fastglm.responses.negative_binomial_p",
     "OrderedModel": "fastglm.responses.ordinal",
     "ZeroInflated": "fastglm.responses.zeros",
 }

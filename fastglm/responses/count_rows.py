@@ -1,8 +1,9 @@
 # ruff: noqa: F821 -- the scalar functions are bound when a template is compiled
-"""Row blocks of counts with more or fewer zeros than their distribution has.
+"""Row blocks of counts: a model for zeros beside that of the counts, or one for alpha.
 
 Templates of `fastglm.kernels.joint`: eta_0 is the logarithm of the mean of the count distribution,
-eta_1 the log odds of the zero part, and eta_2, where there is one, the logarithm of alpha.
+eta_1 the log odds of the zero part, and eta_2, where there is one, the logarithm of alpha; without
+a zero part, eta_1 is the logarithm of alpha.
 Lambert (1992), "Zero-inflated Poisson regression"; Mullahy (1986), "Specification and testing of
 some modified count data models".
 """
@@ -17,10 +18,15 @@ from numba.core.types import float64
 from fastglm.kernels import vector_math as vm
 from fastglm.kernels.gamma_functions import digamma, trigamma
 from fastglm.kernels.jit import RowBlock, inlined, pointer
-from fastglm.kernels.joint import JOINT_LOG_LIKELIHOOD, JOINT_RESPONSE, predictor_planes
+from fastglm.kernels.joint import (
+    HEADER_SHAPE,
+    JOINT_LOG_LIKELIHOOD,
+    JOINT_RESPONSE,
+    predictor_planes,
+)
 from fastglm.kernels.planes import PLANE
 
-__all__ = ["HURDLE_ROWS", "ZERO_INFLATED_ROWS"]
+__all__ = ["HURDLE_ROWS", "ZERO_INFLATED_ROWS", "negative_binomial_p_rows"]
 
 # Bound by RowBlock; named here for the reader and the linter.
 count: Any
@@ -127,6 +133,42 @@ def hurdle_block(planes, rows):
             base[weight + 5 * PLANE + i] = -present * (h_22 + odds * g_22 + spread * z_2 * z_2)
     return 0
 
+
+def negative_binomial_p_block(planes, rows):
+    """Negative binomial of variance mu + alpha mu**power, the power a parameter of the response.
+
+    Greene (2008), "Functional forms for the negative binomial model for count data".
+    """
+    base = pointer(planes, float64)
+    _, _, eta, score, weight = predictor_planes(base)
+    rate = 2.0 - base[HEADER_SHAPE]
+    for i in range(rows):
+        y, log_mu = base[JOINT_RESPONSE * PLANE + i], base[eta + i]
+        log_alpha = base[eta + PLANE + i]
+        mu = vm.exp(log_mu)
+        size = min(vm.exp(rate * log_mu - log_alpha), 1.0 / SMALLEST_ALPHA)
+        m = mu / size
+        rising = 1.0 + m
+        log_rising = vm.log1p(m)
+        value = math.lgamma(y + size) - math.lgamma(size) - math.lgamma(y + 1.0)
+        value += y * (log_mu - math.log(size)) - (y + size) * log_rising
+        # First and second derivatives in the logarithms of mean and size.
+        by_mean = (y - mu) / rising
+        by_size = size * (digamma(y + size) - digamma(size) - log_rising) - by_mean
+        mean_mean = -mu * (1.0 + y / size) / (rising * rising)
+        mean_size = by_mean * m / rising
+        curve = size * size * (trigamma(y + size) - trigamma(size)) + mu / rising
+        size_size = by_size + curve + by_mean / rising
+        base[JOINT_LOG_LIKELIHOOD * PLANE + i] = value
+        base[score + i] = by_mean + rate * by_size
+        base[score + PLANE + i] = -by_size
+        base[weight + i] = -(mean_mean + 2.0 * rate * mean_size + rate * rate * size_size)
+        base[weight + PLANE + i] = mean_size + rate * size_size
+        base[weight + 2 * PLANE + i] = -size_size
+    return 0
+
+
+negative_binomial_p_rows = RowBlock(negative_binomial_p_block, "negative_binomial_p", {})
 
 _COUNTS = {"poisson": poisson_count, "negative_binomial": negative_binomial_count}
 

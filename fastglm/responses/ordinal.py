@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import scipy.sparse
@@ -39,8 +39,6 @@ class OrdinalResults(CategoricalResults):
     kind: ClassVar[str] = "OrderedModel"
     title: ClassVar[str] = "Ordinal Regression Results"
     predictions: ClassVar[tuple[str, ...]] = ("prob", "cumulative", "class", "mean")
-
-    model: OrderedModel | None = None
 
     @property
     def levels(self) -> tuple[Level, ...]:
@@ -80,7 +78,7 @@ class OrdinalResults(CategoricalResults):
         Brant (1990), "Assessing proportionality in the proportional odds model for ordinal logistic
         regression", for any link.
         """
-        model = self._model_with_data("the test of proportional odds")
+        model = cast("OrderedModel", self._model_with_data("the test of proportional odds"))
         return proportional_odds_test(model.rows, model.codes, len(self.levels), self.link)
 
     def header(self) -> list[tuple[str, str]]:

@@ -70,6 +70,22 @@ class JointRows:
         """Number of observations: rows, or the sum of their frequencies."""
         return float(self.n_rows if self.weights is None else self.weights.sum())
 
+    def counts(self) -> np.ndarray:
+        """The response, (n,), checked to hold counts.
+
+        Raises
+        ------
+        DataError
+            Naming the rows that do not.
+        """
+        y = self.response
+        if y.ndim != 1:
+            raise DataError(f"the response has shape {y.shape}; it must be (n,).")
+        wrong = (y < 0.0) | (y != np.floor(y))
+        if wrong.any():
+            raise DataError(f"the response must be counts: it is not in {rows_text(wrong)}.")
+        return y
+
     def without_columns(self) -> JointRows:
         """The rows of the null model: every design is a constant."""
         designs = tuple(constant_design(self.n_rows) for _ in self.designs)

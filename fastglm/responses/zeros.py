@@ -10,7 +10,6 @@ import numpy as np
 from scipy import special
 
 from fastglm.design.layout import lay_out
-from fastglm.design.missing import rows_text
 from fastglm.errors import DataError, ModelError
 from fastglm.families import Binomial, Poisson
 from fastglm.kernels.jit import RowBlock
@@ -152,12 +151,7 @@ class _CountModel(ResponseModel):
             raise ModelError(
                 f"family must be one of {', '.join(self.respond_rows)}, not {family!r}"
             )
-        y = rows.response
-        if y.ndim != 1:
-            raise DataError(f"the response has shape {y.shape}; it must be (n,).")
-        wrong = (y < 0.0) | (y != np.floor(y))
-        if wrong.any():
-            raise DataError(f"the response must be counts: it is not in {rows_text(wrong)}.")
+        y = rows.counts()
         if (y > 0.0).all() or not y.any():
             raise DataError("the response needs zeros and positive counts.")
         self.family = family

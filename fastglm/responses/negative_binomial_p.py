@@ -1,0 +1,162 @@
+"""Negative binomial regression with a choice of variance: NB1, NB2 and any other power."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fastglm.design.layout import lay_out
+from fastglm.errors import DataError, ModelError
+from fastglm.families import Poisson
+from fastglm.kernels.jit import RowBlock
+from fastglm.responses.count_rows import negative_binomial_p_rows
+from fastglm.responses.model import ResponseModel
+from fastglm.responses.results import Block, ResponseResults
+from fastglm.responses.rows import JointRows, read_arrays, read_formulas
+from fastglm.solve.fit import SolverOptions, solve
+
+__all__ = ["NegativeBinomialP", "NegativeBinomialPResults"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class NegativeBinomialPResults(ResponseResults):
+    """A fitted negative binomial regression: coefficients of the mean, then of log alpha."""
+
+    kind: ClassVar[str] = "NegativeBinomialP"
+    title: ClassVar[str] = "Negative Binomial Regression Results"
+    predictions: ClassVar[tuple[str, ...]] = ("mean", "alpha", "variance")
+
+    @property
+    def power(self) -> float:
+        """The power of the mean in the variance."""
+        return float(self.settings["power"])
+
+    def header(self) -> list[tuple[str, str]]:
+        """Names and values of what stands above the table of a summary."""
+        header = super().header()
+        header[2] = ("Variance", f"mu + alpha mu^{self.power:g}")
+        return header
+
+    def _prediction(self, etas: np.ndarray, which: str) -> tuple[np.ndarray, list[str]]:
+        mean, alpha = np.exp(etas)
+        if which == "variance":
+            return mean + alpha * mean**self.power, []
+        return (mean if which == "mean" else alpha), []
+
+
+class NegativeBinomialP(ResponseModel):
+    """Counts of mean mu = exp(x'b) and variance mu + alpha mu**power, alpha = exp(z'c).
+
+    Parameters
+    ----------
+    endog : array_like, shape (n,)
+        Counts.
+    exog : array_like, sparse matrix or data frame, shape (n, p)
+        Columns of the mean, taken as they are.
+    dispersion : array_like or data frame, shape (n, k), optional
+        Columns of log alpha; by default it is a constant.
+    power : float, default 1
+        1 is NB1, 2 is NB2.
+    offset : array_like, shape (n,), optional
+        Added to the linear predictor of the mean.
+    freq_weights : array_like, shape (n,), optional
+        Numbers of identical rows.
+    missing : {"raise", "drop"}, default "raise"
+
+    Raises
+    ------
+    DataError
+        If anything in the data cannot be used.
+    ModelError
+        If `power` is not a finite number.
+
+    See Also
+    --------
+    fastglm.families.NegativeBinomial : NB2 with one alpha, as a GLM with any link.
+
+    Notes
+    -----
+    Greene (2008), "Functional forms for the negative binomial model for count data". Standard
+    errors are from the observed information. Where counts vary no more than Poisson counts, log
+    alpha falls without end and the fit does not converge.
+    """
+
+    results_class = NegativeBinomialPResults
+
+    def __init__(
+        self,
+        endog: Any,
+        exog: Any,
+        dispersion: Any = None,
+        power: float = 1.0,
+        offset: Any = None,
+        freq_weights: Any = None,
+        *,
+        missing: str = "raise",
+    ):
+        exogs = {"exog": exog, "dispersion": dispersion}
+        columns = {"freq_weights": freq_weights, "offset": offset}
+        self._take(read_arrays(endog, exogs, columns, missing), power)
+
+    @classmethod
+    def from_formula(
+        cls,
+        formula: str,
+        data: Any,
+        dispersion: str | None = None,
+        power: float = 1.0,
+        offset: Any = None,
+        freq_weights: Any = None,
+        *,
+        missing: str = "raise",
+    ) -> NegativeBinomialP:
+        """A model given as formulas and a data frame.
+
+        Parameters
+        ----------
+        formula : str
+            Response and mean.
+        data : data frame
+        dispersion : str, optional
+            Formula of log alpha, ``"~ z"``; by default it is a constant.
+        power, missing
+            As for `NegativeBinomialP`.
+        offset, freq_weights : str or array_like, optional
+        """
+        model = cls.__new__(cls)
+        columns = {"freq_weights": freq_weights, "offset": offset}
+        model._take(read_formulas(formula, (dispersion,), data, columns, missing), power)
+        model.formula = formula
+        return model
+
+    def _take(self, rows: JointRows, power: float) -> None:
+        if not np.isfinite(power):
+            raise ModelError(f"power must be a finite number, not {power!r}")
+        if not rows.counts().any():
+            raise DataError("every response is zero: there is nothing to estimate.")
+        self.rows, self.power = rows, float(power)
+
+    def _predictors(self) -> list[tuple[str, int]]:
+        return [("", 0), ("log(alpha)-", 1)]
+
+    def _respond(self) -> RowBlock:
+        return negative_binomial_p_rows
+
+    def _shape(self) -> Sequence[float]:
+        return (self.power,)
+
+    def _settings(self) -> dict[str, Any]:
+        return {"power": self.power, "exogs": ["dispersion"]}
+
+    def _start(self, blocks: Sequence[Block]) -> np.ndarray:
+        """A Poisson fit, and the alpha that its Pearson statistic speaks for."""
+        rows = self.rows
+        layout = lay_out(rows.designs[0], rows.response, rows.weights, rows.offset)
+        options, mean = SolverOptions(tol=1e-4), float(rows.response.mean())
+        fit = solve(layout, Poisson(), options, safe_mean=mean)
+        excess = max(fit.pearson_chi2 / rows.nobs - 1.0, 0.05)
+        log_alpha = np.log(excess) - (self.power - 1.0) * np.log(mean)
+        return np.concatenate([np.nan_to_num(fit.params), self._constant_on(1, float(log_alpha))])
