@@ -355,8 +355,7 @@ def _drop_missing(
     arrays = {name: np.asarray(values) for name, values in given.items()}
     for name, values in arrays.items():
         if values.dtype.kind in "fO" and values.shape[:1] == (n,):
-            missing = np.asarray(values != values)
-            missing = missing.any(axis=1) if missing.ndim == 2 else missing
+            missing = np.asarray(values != values).reshape(n, -1).any(axis=1)
             if missing.any():
                 counts[name] = int(missing.sum())
                 mask |= missing

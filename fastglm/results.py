@@ -262,11 +262,10 @@ class Results(FamilyParameters, Questions, RowQuestions, PenalizedQuestions):
         null = Design((Ones(rows.n_rows),), rows.n_rows, ("Intercept",), None, 0, ())
         layout = lay_out(null, rows.response, rows.prior_weights, rows.offset)
         # Without an intercept R's null model has none either: its linear predictor is the offset.
-        start = np.zeros(1)
-        if self.has_intercept and rows.offset is None:
-            start[0] = self.family.link(rows.mean_response)
-        elif self.has_intercept:
-            start = None
+        start: np.ndarray | None = np.zeros(1)
+        if self.has_intercept:
+            mean = self.family.link(rows.mean_response)
+            start = np.array([mean]) if rows.offset is None else None
         options = SolverOptions(max_iter=50 if self.has_intercept else 1, n_threads=self.n_threads)
         solution = solve(
             layout,

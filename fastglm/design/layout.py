@@ -237,7 +237,7 @@ def _fill_sparse(context: np.ndarray, tables: _Tables) -> None:
     if not rows.has_canonical_format:
         rows = rows.copy()
         rows.sum_duplicates()
-    arrays = {
+    arrays: dict[int, np.ndarray] = {
         slots.SPARSE_START: np.ascontiguousarray(rows.indptr, dtype=np.int64),
         slots.SPARSE_INDEX: np.ascontiguousarray(rows.indices, dtype=np.int32),
         slots.SPARSE_VALUE: np.ascontiguousarray(rows.data, dtype=np.float64),

@@ -103,9 +103,15 @@ class Summary:
         return notes
 
     def _cells(self) -> list[list[str]]:
-        formats = ["{:.4f}", "{:.3f}", "{:.3f}", "{:.3f}", "{:.3f}", "{:.3f}"]
         return [
-            [_number(value, form) for value, form in zip(row, formats, strict=True)]
+            [
+                _number(row[0], 4),
+                _number(row[1], 3),
+                f"{row[2]:.3f}",
+                f"{row[3]:.3f}",
+                _number(row[4], 3),
+                _number(row[5], 3),
+            ]
             for row in self.table()
         ]
 
@@ -182,11 +188,7 @@ def _pair(name: str, value: str, width: int) -> str:
     return f"{name}:{value.rjust(max(1, width - len(name) - 1))}"
 
 
-def _number(value: float, form: str) -> str:
+def _number(value: float, digits: int) -> str:
     """Fixed point as statsmodels prints it; powers of ten where that would hide the number."""
-    if not np.isfinite(value):
-        return str(value)
-    hidden = value != 0.0 and abs(value) < 1e-3 and form != "{:.3f}"
-    if abs(value) >= 1e5 or hidden:
-        return f"{value:.3e}"
-    return form.format(value)
+    hidden = value != 0.0 and abs(value) < 10.0**-digits
+    return f"{value:.{digits}g}" if hidden or abs(value) >= 1e4 else f"{value:.{digits}f}"

@@ -114,11 +114,11 @@ def _factor_with_qr(run: Run, family: Family, options: SolverOptions) -> None:
     triangle, scale = _unit_columns(_streamed_triangle(run, np.sqrt(weight)))
     # Which columns are aliased is settled, whatever the weights make of them: a kept column whose
     # rows have lost all weight only stays where it is.
-    factor, pivot = eliminate(triangle * run.kept, ROUNDING_NORM)
+    factor, pivot = eliminate(triangle * ~run.aliased, ROUNDING_NORM)
     run.factor[:] = factor
     run.vectors[at.COLUMN_SCALE] = scale
     run.vectors[at.PIVOT] = pivot
-    run.state[at.N_ALIASED] = np.count_nonzero(~run.kept)
+    run.state[at.N_ALIASED] = np.count_nonzero(run.aliased)
     run.state[at.FACTOR_SCALE] = 1.0
 
 
@@ -146,7 +146,7 @@ def _streamed_triangle(run: Run, root_weight: np.ndarray) -> np.ndarray:
     for first in range(0, n, rows):
         last = min(first + rows, n)
         block = standardized_rows(run, np.arange(first, last)) * root_weight[first:last, None]
-        triangle = np.linalg.qr(np.vstack([triangle, block]), mode="r")
+        triangle = np.asarray(np.linalg.qr(np.vstack([triangle, block]), mode="r"))
     return np.vstack([triangle, np.zeros((max(0, p - len(triangle)), p))])
 
 

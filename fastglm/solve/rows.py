@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import scipy.sparse
 
 from fastglm.design.layout import Layout
 from fastglm.families import Family
@@ -28,10 +29,10 @@ def to_sweep_columns(layout: Layout, values: np.ndarray) -> np.ndarray:
     start, index, weight = layout.transform
     if not start.size:
         return np.ascontiguousarray(values)
-    sweep = np.zeros((*values.shape[:-1], layout.n_sweep))
-    owner = np.repeat(np.arange(layout.n_columns), np.diff(start))
-    np.add.at(sweep, (..., index), weight * values[..., owner])
-    return sweep
+    matrix = scipy.sparse.csc_array(
+        (weight, index, start), shape=(layout.n_sweep, layout.n_columns)
+    )
+    return np.ascontiguousarray((matrix @ values.T).T)
 
 
 def in_tiles(factor: np.ndarray) -> np.ndarray:
