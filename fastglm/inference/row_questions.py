@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastglm.errors import ModelError
 from fastglm.inference import residuals
@@ -13,6 +13,9 @@ from fastglm.inference.intervals import Prediction, get_prediction
 from fastglm.inference.prediction import fitted_rows, new_rows
 from fastglm.inference.term_contributions import partial_residuals, term_contributions
 from fastglm.solve.threads import usable_threads
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["RowQuestions"]
 
@@ -183,3 +186,22 @@ class RowQuestions(EffectQuestions, DiagnosticQuestions):
         from fastglm.plots import panels
 
         return panels(self._fit, seed)
+
+    def report(self, path: str | Path, title: str | None = None) -> None:
+        """Write one self-contained web page: the fit, its checks in plain words, and pictures.
+
+        Parameters
+        ----------
+        path : str or Path
+            Of the HTML file.
+        title : str, optional
+            By default the family and the response.
+
+        Raises
+        ------
+        DataError
+            If the result was loaded without its data.
+        """
+        from fastglm.report import write_report
+
+        write_report(self._fit, path, title)

@@ -22,25 +22,26 @@ ROUNDING = 1e-16
 
 
 def convergence(results: Results, ax: Axes | None = None) -> Axes:
-    """Deviance above the optimum after each sweep over the rows, on a logarithmic axis.
+    """Deviance above the optimum after each step of the fit, on a logarithmic axis.
 
-    The model is fitted once more, since a fit does not keep its history.
+    The model is fitted again with ever more steps, since a fit does not keep its history.
     """
+    from matplotlib.ticker import MaxNLocator
+
     model = results._model_with_data("the course of the fit")
-    sweeps: list[tuple[int, float]] = []
+    steps = np.arange(1, max(results.n_iter, 1) + 1)
     with warnings.catch_warnings():
-        # Whatever there is to say about the fit was said when it was made.
+        # That these fits stop early is the purpose.
         warnings.simplefilter("ignore", FastGLMWarning)
-        model.fit(n_threads=results.n_threads, progress=lambda k, d: sweeps.append((k, d)))
+        fits = [model.fit(max_iter=int(k), n_threads=results.n_threads) for k in steps]
+    deviance = np.array([fit.deviance for fit in fits])
+    least = min(float(np.nanmin(deviance)), results.deviance)
+    floor = ROUNDING * max(abs(least), 1.0)
     ax = new_axes(ax)
+    ax.semilogy(steps, np.maximum(deviance - least, floor), "o-", color=BLUE, linewidth=2)
+    ax.axhline(floor, color=GREY, linewidth=1.0)
+    across = ax.get_yaxis_transform()
+    ax.text(0.02, floor, "rounding", color=GREY, transform=across, va="bottom", fontsize=8)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     title = f"Convergence: {results.status.name.lower().replace('_', ' ')}"
-    if sweeps:
-        number, deviance = np.array(sweeps).T
-        least = min(float(np.nanmin(deviance)), results.deviance)
-        floor = ROUNDING * max(abs(least), 1.0)
-        ax.semilogy(number, np.maximum(deviance - least, floor), "o-", color=BLUE, linewidth=2)
-        ax.axhline(floor, color=GREY, linewidth=1.0)
-        where = {"transform": ax.get_yaxis_transform(), "va": "bottom", "fontsize": 8}
-        ax.text(0.02, floor, "rounding", color=GREY, **where)
-        ax.xaxis.get_major_locator().set_params(integer=True)
-    return tidy(ax, title, "sweep over the rows", "deviance above the optimum")
+    return tidy(ax, title, "steps", "deviance above the optimum")

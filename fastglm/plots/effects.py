@@ -12,7 +12,16 @@ from fastglm.inference.averages import Counterfactual
 from fastglm.inference.marginal_means import marginal_means
 from fastglm.inference.residuals import working_residuals
 from fastglm.inference.term_contributions import model_terms, term_contributions
-from fastglm.plots.style import BLUE, GREY, VERMILION, cloud, new_axes, smooth_line, tidy
+from fastglm.plots.style import (
+    BLUE,
+    GREY,
+    VERMILION,
+    cloud,
+    level_ticks,
+    new_axes,
+    smooth_line,
+    tidy,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,13 +64,12 @@ def effect(results: Results, variable: str, alpha: float = 0.05, ax: Axes | None
         place = np.arange(len(levels))
         ax.vlines(place, table["response_lower"], table["response_upper"], color=BLUE, linewidth=2)
         ax.plot(place, table["response"], "o", color=BLUE, markersize=6)
-        long = max(len(str(level)) for level in levels) * len(levels) > 60
-        rotation = {"rotation": 45, "ha": "right"} if long else {}
-        ax.set_xticks(place, [str(level) for level in levels], **rotation)
+        level_ticks(ax, [str(level) for level in levels])
         ax.set_xlim(-0.6, len(levels) - 0.4)
         return tidy(ax, f"Effect of {variable}", variable, f"mean of {response}")
     values = np.asarray(rows.column(variable), dtype=np.float64)
-    grid = np.linspace(*np.quantile(values, SHARES), POINTS)
+    least, most = np.quantile(values, SHARES)
+    grid = np.linspace(least, most, POINTS)
     table = marginal_means(results, variable, {variable: grid}).summary_frame(alpha)
     band = (table["response_lower"], table["response_upper"])
     ax.fill_between(grid, *band, color=BLUE, alpha=0.2, linewidth=0)

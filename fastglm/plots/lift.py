@@ -9,7 +9,7 @@ import numpy as np
 from fastglm.design.frames import Categories
 from fastglm.errors import DataError
 from fastglm.plots.groups import observed, quantile_groups
-from fastglm.plots.style import BLUE, GREEN, GREY, ORANGE, VERMILION, new_axes, tidy
+from fastglm.plots.style import BLUE, GREEN, GREY, ORANGE, VERMILION, level_ticks, new_axes, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -124,8 +124,7 @@ def actual_expected(results: Results, by: Any, n_groups: int = 10, ax: Axes | No
     ax.set_ylim(
         np.nanmin([actual, expected]) - 0.5 * span, np.nanmax([actual, expected]) + 0.25 * span
     )
-    crowded = max(len(label) for label in labels) * len(labels) > 60
-    ax.set_xticks(place, labels, **({"rotation": 45, "ha": "right"} if crowded else {}))
+    level_ticks(ax, labels)
     return tidy(ax, f"Actual and expected by {name}", name, "mean response")
 
 

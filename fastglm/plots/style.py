@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ __all__ = [
     "ORANGE",
     "VERMILION",
     "cloud",
+    "level_ticks",
     "new_axes",
     "smooth_line",
     "tidy",
@@ -26,6 +28,8 @@ BLUE, ORANGE, GREEN, VERMILION, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00
 #: More points than this are counted in hexagons.
 MOST_POINTS = 3_000
 HEXAGONS = 60
+#: Letters that fit below an axis.
+MOST_LETTERS = 60
 #: Groups of equally many points that a smooth curve is fitted to, and points in each at least.
 SMOOTH_GROUPS = 100
 GROUP_POINTS = 5
@@ -49,6 +53,14 @@ def tidy(ax: Axes, title: str, x_label: str, y_label: str) -> Axes:
     return ax
 
 
+def level_ticks(ax: Axes, labels: Sequence[str]) -> None:
+    """Names of levels at 0, 1, ..., slanted where they would run into each other."""
+    ax.set_xticks(np.arange(len(labels)), labels)
+    if max(len(label) for label in labels) * len(labels) > MOST_LETTERS:
+        for label in ax.get_xticklabels():
+            label.set(rotation=45, ha="right")
+
+
 def cloud(ax: Axes, x: np.ndarray, y: np.ndarray) -> None:
     """Points, or their number by hexagon on a logarithmic scale of greys."""
     finite = np.isfinite(x) & np.isfinite(y)
@@ -58,7 +70,7 @@ def cloud(ax: Axes, x: np.ndarray, y: np.ndarray) -> None:
         return
     drawn = ax.hexbin(x, y, gridsize=HEXAGONS, bins="log", mincnt=1, cmap="Blues", linewidths=0.1)
     # The lightest colours of the map would vanish on white.
-    drawn.set_clim(0.3 * max(float(drawn.get_array().min()), 1.0), None)
+    drawn.set_clim(0.3 * max(float(np.min(drawn.get_array())), 1.0), None)
     bar = ax.figure.colorbar(drawn, ax=ax, pad=0.01, aspect=40)
     bar.set_label("rows", fontsize=8)
     bar.ax.tick_params(labelsize=7)
@@ -90,4 +102,5 @@ def smooth_line(ax: Axes, x: np.ndarray, y: np.ndarray, **style: Any) -> None:
     unit = (centre - centre[0]) / span
     curve = make_smoothing_spline(unit, level[first], w=count[kept][first].astype(float))
     at = np.linspace(0.0, 1.0, 200)
-    ax.plot(centre[0] + span * at, curve(at), **({"color": VERMILION, "linewidth": 1.8} | style))
+    shown: dict[str, Any] = {"color": VERMILION, "linewidth": 1.8} | style
+    ax.plot(centre[0] + span * at, curve(at), **shown)

@@ -1,0 +1,179 @@
+"""What a reader of a fit should know, in plain words, with what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fastglm.errors import ModelError
+
+if TYPE_CHECKING:
+    from fastglm.results import Results
+
+__all__ = ["Finding", "findings"]
+
+#: Tests below this level are worth a word.
+LEVEL = 0.01
+#: Pearson's statistic over its degrees of freedom beyond which counts vary more than they should.
+OVERDISPERSED = 1.3
+#: Of GVIF**(1/df), the inflation of a variance.
+INFLATED = 10.0
+INFLUENTIAL = 1.0
+#: Most names in one sentence.
+MOST_NAMES = 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing to know.
+
+    Attributes
+    ----------
+    serious : bool
+        Whether numbers of the report cannot be trusted before it is dealt with.
+    title, text : str
+        What it is, and what it means and what to do.
+    """
+
+    serious: bool
+    title: str
+    text: str
+
+
+def findings(results: Results) -> list[Finding]:
+    """Everything found; empty where nothing speaks against the model."""
+    found: list[Finding] = []
+    for check in _CHECKS:
+        # Not every question has a meaning for every model, such as zeros of a gamma response.
+        with suppress(ModelError):
+            found += check(results)
+    return sorted(found, key=lambda finding: not finding.serious)
+
+
+def _fit(results: Results) -> Iterator[Finding]:
+    if not results.converged:
+        advice = results.status.advice
+        yield Finding(True, "The fit did not converge", advice[0].upper() + advice[1:])
+    for note in results.summary().notes():
+        if "separated" in note:
+            yield Finding(True, "Separation", note)
+    if results.aliased:
+        yield Finding(
+            False,
+            "Columns left out",
+            f"{_some(tuple(results.aliased))}: combinations of earlier columns, which the data cannot "
+            "tell apart from them. Their coefficients are not estimated; predictions are not "
+            "affected.",
+        )
+    if results.n_dropped:
+        share = results.n_dropped / (results.n_dropped + results.nobs)
+        yield Finding(
+            False,
+            "Rows left out",
+            f"{results.n_dropped} rows ({share:.1%}) have missing values in "
+            f"{_some(tuple(results.missing))}. If values are missing for a reason that has to do "
+            "with the response, estimates are biased.",
+        )
+
+
+def _dispersion(results: Results) -> Iterator[Finding]:
+    if not results.family.dispersion_known or results.df_resid <= 0:
+        return
+    trials = results.model is not None and results.model.rows.summary.binary
+    ratio = results.pearson_chi2 / results.df_resid
+    if ratio > OVERDISPERSED and not trials:
+        yield Finding(
+            True,
+            "Overdispersion",
+            f"Responses vary {ratio:.2f} times as much as the family says, so standard errors are "
+            f"too small by a factor of about {np.sqrt(ratio):.2f}. Use a negative binomial or "
+            'quasi family, or cov_type="HC1".',
+        )
+
+
+def _zeros(results: Results) -> Iterator[Finding]:
+    test = results.zero_inflation_test()
+    if test.pvalue < LEVEL:
+        yield Finding(
+            False,
+            "More zeros than expected",
+            f"The score test of zero inflation gives {test.statistic:.1f} (p = {test.pvalue:.2g}). "
+            "A negative binomial family or a model of the zeros may fit better.",
+        )
+
+
+def _link(results: Results) -> Iterator[Finding]:
+    test = results.link_test()
+    if test.pvalue < LEVEL:
+        yield Finding(
+            False,
+            "Link or shape of a term",
+            f"The square of the linear predictor improves the fit (p = {test.pvalue:.2g}): "
+            "another link, an interaction or a bent term is missing. fastglm.compare() tries "
+            "links; the tests of straight lines below say which terms bend.",
+        )
+
+
+def _lines(results: Results) -> Iterator[Finding]:
+    table = results.lack_of_fit()
+    bent = [
+        n for n, p in zip(table.names, table["pvalue"], strict=True) if p * len(table.names) < LEVEL
+    ]
+    if bent:
+        yield Finding(
+            False,
+            "Terms that bend",
+            f"A spline fits better than what the model has for {_some(tuple(bent))}. Replace x by "
+            "bs(x, df=5), or by another function of it.",
+        )
+
+
+def _collinearity(results: Results) -> Iterator[Finding]:
+    table = results.vif()
+    inflation = table["GVIF"] ** (1.0 / table["df"])
+    high = [name for name, value in zip(table.names, inflation, strict=True) if value > INFLATED]
+    if high:
+        yield Finding(
+            False,
+            "Collinearity",
+            f"Other terms tell most of what {_some(tuple(high))} tell: the variances of their "
+            f"coefficients are up to {inflation.max():.0f} times what they would be alone. "
+            "Predictions are not affected; single coefficients mean little.",
+        )
+
+
+def _influence(results: Results) -> Iterator[Finding]:
+    influence = results.get_influence()
+    distance = np.nan_to_num(np.asarray(influence.cooks_distance[0]))
+    count = int((distance > INFLUENTIAL).sum())
+    if count:
+        yield Finding(
+            True,
+            "Influential observations",
+            f"{count} observations have a Cook's distance above {INFLUENTIAL:g}, at most "
+            f"{distance.max():.2g}: without one of them the estimates would be others. See the "
+            "leverage plot, and look at these rows.",
+        )
+    table = influence.outlier_test()
+    outlying = [n for n, p in zip(table.names, table["bonferroni"], strict=True) if p < LEVEL]
+    if outlying and not (results.model is not None and results.model.rows.summary.binary):
+        yield Finding(
+            False,
+            "Outliers",
+            f"Rows {_some(tuple(outlying))} are further from their fitted means than chance "
+            "explains, even as the largest of all rows. Check their values.",
+        )
+
+
+_CHECKS: tuple[Callable[[Results], Iterator[Finding]], ...] = (
+    _fit, _dispersion, _influence, _zeros, _link, _lines, _collinearity,
+)  # fmt: skip
+
+
+def _some(names: tuple[str, ...]) -> str:
+    shown = ", ".join(names[:MOST_NAMES])
+    return shown if len(names) <= MOST_NAMES else f"{shown} and {len(names) - MOST_NAMES} more"

@@ -1,0 +1,202 @@
+"""The page: text, tables and pictures in one HTML file that needs no network."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastglm.errors import ModelError
+from fastglm.inference.averages import Counterfactual
+from fastglm.report.findings import findings
+
+if TYPE_CHECKING:
+    from fastglm.results import Results
+
+__all__ = ["report_html", "write_report"]
+
+#: Most variables with pictures of their own, and most coefficients in the table.
+MOST_VARIABLES = 8
+MOST_COEFFICIENTS = 400
+DPI = 110
+
+_STYLE = """
+:root { color-scheme: light; }
+body { font: 15px/1.5 system-ui, sans-serif; color: #1b1b1b; background: #fff; margin: 0 auto;
+  max-width: 68rem; padding: 1.5rem; }
+h1 { font-size: 1.6rem; margin: 0 0 .3rem; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem; }
+code { background: #f1f3f5; padding: .1rem .35rem; border-radius: .25rem; overflow-wrap: anywhere; }
+.numbers { display: grid; gap: .5rem;
+  grid-template-columns: repeat(auto-fill, minmax(12rem, 1fr)); }
+.numbers div { background: #f6f7f9; padding: .45rem .7rem; border-radius: .4rem; }
+.numbers dt { font-size: .78rem; color: #555; } .numbers dd { margin: 0; font-weight: 600; }
+.finding { border-left: 4px solid #E69F00; background: #fff8ea; padding: .5rem .9rem;
+  margin: .6rem 0; }
+.finding.serious { border-color: #D55E00; background: #fdeee6; }
+.finding.none { border-color: #009E73; background: #e9f6f1; }
+.finding b { display: block; }
+.scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: .88rem; }
+th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid #e5e5e5; }
+th:first-child { text-align: left; font-weight: 500; } thead th { border-bottom: 2px solid #999; }
+tbody tr:hover { background: #f6f7f9; }
+.pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(26rem, 1fr)); gap: 1rem; }
+.pictures.wide { grid-template-columns: 1fr; }
+figure { margin: 0; } figure img { width: 100%; height: auto; }
+figcaption { font-size: .82rem; color: #555; }
+footer { margin-top: 3rem; font-size: .8rem; color: #666; }
+@media (max-width: 32rem) { .pictures { grid-template-columns: 1fr; } }
+"""
+
+
+def write_report(results: Results, path: str | Path, title: str | None = None) -> None:
+    """Write the page; see `Results.report`."""
+    Path(path).write_text(report_html(results, title), encoding="utf-8")
+
+
+def report_html(results: Results, title: str | None = None) -> str:
+    """The page as text.
+
+    Raises
+    ------
+    DataError
+        If the result was loaded without its data.
+    """
+    results._model_with_data("a report")
+    family, link = type(results.family).__name__, type(results.family.link).__name__
+    heading = title or f"{family} model of {results.response_name}"
+    model = results.formula or f"{results.response_name} on {len(results.names)} columns"
+    sections = [
+        f"<h1>{escape(heading)}</h1>",
+        f"<p>{escape(family)} family, {escape(link)} link: <code>{escape(model)}</code></p>",
+        _findings(results),
+        _numbers(results),
+        _coefficients(results),
+        _tests(results),
+        _pictures(results),
+    ]
+    from fastglm import __version__
+
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(heading)}</title><style>{_STYLE}</style></head><body><main>"
+        + "\n".join(sections)
+        + f"</main><footer>fastglm {escape(__version__)}</footer></body></html>\n"
+    )
+
+
+def _findings(results: Results) -> str:
+    found = findings(results)
+    parts = [
+        f'<div class="finding{" serious" if f.serious else ""}"><b>{escape(f.title)}</b>'
+        f"{escape(f.text)}</div>"
+        for f in found
+    ]
+    if not parts:
+        parts = ['<div class="finding none"><b>Nothing speaks against this model</b>The fit '
+                 "converged, and no check below found anything unusual.</div>"]  # fmt: skip
+    return "<h2>What to know</h2>" + "".join(parts)
+
+
+def _numbers(results: Results) -> str:
+    cells = "".join(
+        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
+        for name, value in results.summary().header()
+    )
+    return f'<h2>The fit</h2><dl class="numbers">{cells}</dl>'
+
+
+def _coefficients(results: Results) -> str:
+    import pandas as pd
+
+    summary = results.summary()
+    table = pd.DataFrame(summary.table(), index=list(results.names), columns=summary.columns())
+    more = len(table) - MOST_COEFFICIENTS
+    note = f"<p>{more} more coefficients are not shown.</p>" if more > 0 else ""
+    return "<h2>Coefficients</h2>" + _table(table.head(MOST_COEFFICIENTS)) + note
+
+
+def _table(frame: Any) -> str:
+    """A data frame as a table, six significant digits."""
+    head = "".join(f"<th>{escape(str(name))}</th>" for name in ("", *frame.columns))
+    rows = "".join(
+        f"<tr><th>{escape(str(name))}</th>"
+        + "".join(f"<td>{_number(value)}</td>" for value in values)
+        + "</tr>"
+        for name, values in zip(frame.index, frame.to_numpy(), strict=True)
+    )
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    return f'<div class="scroll">{table}</div>'
+
+
+def _number(value: float) -> str:
+    return "" if value != value else escape(f"{value:.5g}")
+
+
+def _tests(results: Results) -> str:
+    """Tables of the checks that the model can have."""
+    questions: tuple[tuple[str, Callable[[], Any]], ...] = (
+        ("Link", results.link_test),
+        ("Bends of the link's tails", results.goodness_of_link),
+        ("Straight lines against splines", results.lack_of_fit),
+        ("Zero inflation", results.zero_inflation_test),
+        ("Variance inflation", results.vif),
+        ("Largest likelihood residuals", results.get_influence().outlier_test),
+    )
+    parts = []
+    for title, question in questions:
+        # Not every question has a meaning for every model.
+        with suppress(ModelError):
+            parts.append(f"<h3>{escape(title)}</h3>{_table(question().summary_frame())}")
+    return "<h2>Checks</h2>" + "".join(parts)
+
+
+def _pictures(results: Results) -> str:
+    wide = _figure(results.plot, "Residuals, their distribution, spread and leverage.")
+    rest = "".join(_figure(draw, caption) for draw, caption in _drawings(results))
+    return (
+        f'<h2>Diagnostics</h2><div class="pictures wide">{wide}</div>'
+        f'<h2>Effects and calibration</h2><div class="pictures">{rest}</div>'
+    )
+
+
+def _drawings(results: Results) -> Iterator[tuple[Callable[[], Any], str]]:
+    from fastglm import plots
+
+    yield partial(plots.coefficients, results), "Estimates with 95% intervals."
+    yield partial(plots.calibration, results), "Groups of rows of similar fitted mean."
+    yield partial(plots.binned_residuals, results), "Mean residuals of finer groups."
+    yield partial(plots.lift, results), "How far the model tells rows apart."
+    if results.family.name == "binomial":
+        yield partial(plots.roc, results), "Successes found at the price of false alarms."
+    if results.formula:
+        for name in Counterfactual(results).names()[:MOST_VARIABLES]:
+            held = f"Fitted mean by {name}, other variables held."
+            yield partial(plots.effect, results, name), held
+            seen = f"Observed and fitted means by {name}."
+            yield partial(plots.actual_expected, results, name), seen
+
+
+def _figure(draw: Callable[[], Any], caption: str) -> str:
+    """One drawing as an image inside the page."""
+    import matplotlib
+    from matplotlib import pyplot
+
+    before = set(pyplot.get_fignums())
+    with matplotlib.rc_context({"figure.max_open_warning": 0}):
+        drawn = draw()
+        figure = (drawn if hasattr(drawn, "figure") else drawn.flat[0]).figure
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=DPI)
+    for number in set(pyplot.get_fignums()) - before:
+        pyplot.close(number)
+    data = base64.b64encode(buffer.getvalue()).decode("ascii")
+    return (
+        f'<figure><img alt="{escape(caption)}" src="data:image/png;base64,{data}">'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
+    )
