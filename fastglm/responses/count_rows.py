@@ -10,13 +10,12 @@ some modified count data models".
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from numba.core.types import float64
 
 from fastglm.kernels import vector_math as vm
-from fastglm.kernels.gamma_functions import digamma, trigamma
+from fastglm.kernels.gamma_functions import gamma_functions
 from fastglm.kernels.jit import RowBlock, inlined, pointer
 from fastglm.kernels.joint import (
     HEADER_SHAPE,
@@ -39,7 +38,7 @@ SMALLEST_ALPHA = 1e-9
 def poisson_count(y, eta, log_alpha):
     """Log-mass and its derivatives: in eta, in log_alpha, then second ones (00, 20, 22)."""
     mu = vm.exp(eta)
-    return y * eta - mu - math.lgamma(y + 1.0), y - mu, 0.0, -mu, 0.0, 0.0
+    return y * eta - mu - gamma_functions(y + 1.0)[0], y - mu, 0.0, -mu, 0.0, 0.0
 
 
 @inlined
@@ -49,11 +48,13 @@ def negative_binomial_count(y, eta, log_alpha):
     size, m = 1.0 / alpha, alpha * mu
     rising = 1.0 + m
     log_rising = vm.log1p(m)
-    value = math.lgamma(y + size) - math.lgamma(size) - math.lgamma(y + 1.0)
-    value += y * (math.log(alpha) + eta) - (y + size) * log_rising
+    log_sum, psi_sum, curve_sum = gamma_functions(y + size)
+    log_size, psi_size, curve_size = gamma_functions(size)
+    value = log_sum - log_size - gamma_functions(y + 1.0)[0]
+    value += y * (vm.log(alpha) + eta) - (y + size) * log_rising
     residual = (y - mu) / rising
-    excess = size * (digamma(y + size) - digamma(size) - log_rising)
-    bend = size * size * (trigamma(y + size) - trigamma(size)) + mu / rising
+    excess = size * (psi_sum - psi_size - log_rising)
+    bend = size * size * (curve_sum - curve_size) + mu / rising
     tilt = -residual * m / rising
     return (
         value,
@@ -150,14 +151,16 @@ def negative_binomial_p_block(planes, rows):
         m = mu / size
         rising = 1.0 + m
         log_rising = vm.log1p(m)
-        value = math.lgamma(y + size) - math.lgamma(size) - math.lgamma(y + 1.0)
-        value += y * (log_mu - math.log(size)) - (y + size) * log_rising
+        log_sum, psi_sum, curve_sum = gamma_functions(y + size)
+        log_size, psi_size, curve_size = gamma_functions(size)
+        value = log_sum - log_size - gamma_functions(y + 1.0)[0]
+        value += y * (log_mu - vm.log(size)) - (y + size) * log_rising
         # First and second derivatives in the logarithms of mean and size.
         by_mean = (y - mu) / rising
-        by_size = size * (digamma(y + size) - digamma(size) - log_rising) - by_mean
+        by_size = size * (psi_sum - psi_size - log_rising) - by_mean
         mean_mean = -mu * (1.0 + y / size) / (rising * rising)
         mean_size = by_mean * m / rising
-        curve = size * size * (trigamma(y + size) - trigamma(size)) + mu / rising
+        curve = size * size * (curve_sum - curve_size) + mu / rising
         size_size = by_size + curve + by_mean / rising
         base[JOINT_LOG_LIKELIHOOD * PLANE + i] = value
         base[score + i] = by_mean + rate * by_size

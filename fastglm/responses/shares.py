@@ -15,7 +15,7 @@ from numba.core.types import float64
 
 from fastglm.families import link_functions as lf
 from fastglm.kernels import vector_math as vm
-from fastglm.kernels.gamma_functions import digamma, trigamma
+from fastglm.kernels.gamma_functions import gamma_functions
 from fastglm.kernels.jit import RowBlock, pointer
 from fastglm.kernels.joint import (
     FIRST_EXTRA,
@@ -58,12 +58,13 @@ def beta_block(planes, rows):
         inside = (mu > 0.0) & (rest > 0.0) & (phi > 0.0) & (phi < math.inf)
         a, b = (mu * phi, rest * phi) if inside else (1.0, 1.0)
         log_y, log_rest = vm.log(y), vm.log1p(-y)
-        psi_a, psi_b = digamma(a), digamma(b)
-        curve_a, curve_b = trigamma(a), trigamma(b)
+        log_a, psi_a, curve_a = gamma_functions(a)
+        log_b, psi_b, curve_b = gamma_functions(b)
+        log_total, psi, curve = gamma_functions(a + b)
         surprise = (log_y - log_rest) - (psi_a - psi_b)
         by_mu = phi * surprise
-        by_phi = mu * surprise + log_rest - psi_b + digamma(a + b)
-        value = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
+        by_phi = mu * surprise + log_rest - psi_b + psi
+        value = log_total - log_a - log_b
         value += (a - 1.0) * log_y + (b - 1.0) * log_rest
         base[JOINT_LOG_LIKELIHOOD * PLANE + i] = value if inside else -math.inf
         base[score + i] = by_mu * slope
@@ -72,7 +73,7 @@ def beta_block(planes, rows):
         base[weight + i] = fisher * slope * slope - observed * by_mu * bend
         mixed = phi * (mu * curve_a - rest * curve_b) - observed * surprise
         base[weight + PLANE + i] = mixed * slope * phi_slope
-        spread = mu * mu * curve_a + rest * rest * curve_b - trigamma(a + b)
+        spread = mu * mu * curve_a + rest * rest * curve_b - curve
         base[weight + 2 * PLANE + i] = spread * phi_slope * phi_slope - observed * by_phi * phi_bend
     return 0
 
@@ -103,17 +104,17 @@ def dirichlet_block(planes, rows):
             total += vm.exp(base[eta + k * PLANE + i])
         inside = total < math.inf
         total = total if inside else 1.0
-        psi, curve = digamma(total), trigamma(total)
-        value = math.lgamma(total)
+        value, psi, curve = gamma_functions(total)
         for k in range(n_predictors):
             shape = vm.exp(base[eta + k * PLANE + i])
             inside = inside & (shape > 0.0)
             shape = shape if inside else 1.0
             log_share = base[(FIRST_EXTRA + k) * PLANE + i]
-            value += (shape - 1.0) * log_share - math.lgamma(shape)
-            slope = shape * (psi - digamma(shape) + log_share)
+            log_gamma, own_psi, own_curve = gamma_functions(shape)
+            value += (shape - 1.0) * log_share - log_gamma
+            slope = shape * (psi - own_psi + log_share)
             base[score + k * PLANE + i] = slope
-            fisher = shape * shape * (trigamma(shape) - curve)
+            fisher = shape * shape * (own_curve - curve)
             base[weight + pair_index(k, k) * PLANE + i] = fisher - observed * slope
             for j in range(k):
                 other = vm.exp(base[eta + j * PLANE + i])
