@@ -62,6 +62,7 @@ class Problem:
         self.options = options
         self.n_iter = 0
         self.n_sweeps = 0
+        self.gain: float | None = None
 
     def solve(self, family: Family, start: np.ndarray | None) -> Solution:
         """Coefficients at a value of the parameter, from (p,) `start` if it is given."""
@@ -75,6 +76,8 @@ class Problem:
             start_params=start,
             safe_mean=self.rows.mean_response,
         )
+        # Later fits begin where they end: only the first one's gain tells of separation.
+        self.gain = solution.gain if self.gain is None else self.gain
         self.n_iter += solution.n_iter
         self.n_sweeps += solution.n_sweeps
         return solution
@@ -104,7 +107,10 @@ class Problem:
         """The last solution, with the work of all of them."""
         failed = solution.status == Status.CONVERGED and not converged
         status = Status.MAX_ITERATIONS if failed else solution.status
-        return replace(solution, status=status, n_iter=self.n_iter, n_sweeps=self.n_sweeps)
+        gain = solution.gain if self.gain is None else self.gain
+        return replace(
+            solution, status=status, n_iter=self.n_iter, n_sweeps=self.n_sweeps, gain=gain
+        )
 
 
 #: From a problem and (p,) coefficients to start from to the estimate.
