@@ -12,7 +12,7 @@ from fastglm.design.parts import Coded, Dense, Design, Ones, Product
 from fastglm.kernels import context as slots
 from fastglm.kernels.context import CONTEXT_SIZE, ELEMENT_CODES
 from fastglm.kernels.gram import accumulate_stage
-from fastglm.kernels.load import load_stage
+from fastglm.kernels.load import load_stage, widen_stage
 from fastglm.kernels.planes import BLOCK_ROWS
 from fastglm.kernels.predict import predict_stage
 
@@ -195,6 +195,7 @@ def _fill(context: np.ndarray, tables: _Tables, n_rows: int, n_dense: int) -> No
     context[slots.CONSTANT] = -1
     context[slots.MAX_ENTRIES] = n_coded
     context[slots.LOAD] = load_stage.address
+    context[slots.WIDEN] = widen_stage.address
     context[slots.PREDICT] = predict_stage.address
     context[slots.ACCUMULATE] = accumulate_stage.address
     flat = [number for source in tables.sources for number in source]

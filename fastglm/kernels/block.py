@@ -3,7 +3,7 @@
 A chunk allocates one scratch array and works through its blocks in it. It begins with the row
 planes (`fastglm.kernels.planes`); then come the planes of the dense columns, one to spare, and the
 sparse entries: a plane of sweep columns and one of values for each categorical term, and room for
-the entries of a single row.
+the entries of a single row; last, which rows the block holds.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ from fastglm.kernels.planes import (
 
 #: Columns are met in tiles of this many.
 TILE = 4
+#: Numbers that say which rows a block holds.
+SPAN = 3
 
 
 @inlined
@@ -63,7 +65,7 @@ def allocate_scratch(context):
     """Scratch of one chunk, with the family's and link's parameters in their planes."""
     n_padded, _ = padded_size(context)
     size = (N_PLANES + n_padded + 1 + 2 * context[N_CODED]) * PLANE + 2 * context[MAX_ENTRIES]
-    scratch = np.zeros(size)
+    scratch = np.zeros(size + SPAN)
     parameters = pointer(context[PARAMETERS], float64)
     scratch[FAMILY_PARAMETER * PLANE] = parameters[0]
     scratch[FAMILY_PARAMETER * PLANE + 1] = parameters[1]
@@ -84,11 +86,24 @@ def dense_at(scratch):
 
 
 @inlined
+def coded_columns_at(context, scratch):
+    """Address of the planes of the categorical terms' columns; those of their values follow."""
+    n_padded, _ = padded_size(context)
+    return dense_at(scratch) + 8 * PLANE * (n_padded + 1)
+
+
+@inlined
+def span_at(context, scratch):
+    """Address of the block's first row, number of rows, and distance to the next, int64."""
+    entries = coded_columns_at(context, scratch) + 16 * PLANE * context[N_CODED]
+    return entries + 16 * context[MAX_ENTRIES]
+
+
+@inlined
 def entries_at(context, scratch):
     """Planes of the categorical terms' columns and values, and a row's own entries likewise."""
-    n_padded, _ = padded_size(context)
     n_coded = context[N_CODED]
-    columns = dense_at(scratch) + 8 * PLANE * (n_padded + 1)
+    columns = coded_columns_at(context, scratch)
     values = columns + 8 * PLANE * n_coded
     row_columns = values + 8 * PLANE * n_coded
     row_values = row_columns + 8 * context[MAX_ENTRIES]

@@ -43,6 +43,7 @@ import numpy as np
     PARAMETERS,  # float64 (3,): of the family, dispersion, of the link
     BETA,  # float64 (n_sweep,)
     LOAD,  # addresses of stages
+    WIDEN,
     PREDICT,
     ACCUMULATE,
     FORWARD_ROWS,  # addresses of row blocks
@@ -68,7 +69,7 @@ import numpy as np
     REPLICATES_PER_CHUNK,
     N_REPLICATES,
     CONTEXT_SIZE,
-) = range(57)
+) = range(58)
 
 # Modes of a sweep, added together.
 WITH_GRAM = 1

@@ -20,7 +20,7 @@ from numba.core.types import (
 )
 from numba.extending import intrinsic
 
-from fastglm.kernels.block import dense_at, entries_at, plane_at
+from fastglm.kernels.block import coded_columns_at, dense_at, plane_at, span_at
 from fastglm.kernels.context import (
     BLOCK_STEP,
     CODED_FACTOR,
@@ -39,8 +39,17 @@ from fastglm.kernels.context import (
     SHIFT,
     SOURCES,
     WEIGHT_SOURCE,
+    WIDEN,
 )
-from fastglm.kernels.jit import RowBlock, called, inlined, offset_pointer, pointer
+from fastglm.kernels.jit import (
+    RowBlock,
+    bits_of,
+    call_stage,
+    called,
+    from_bits,
+    inlined,
+    pointer,
+)
 from fastglm.kernels.planes import BLOCK_ROWS, OFFSET, PLANE, PRIOR_WEIGHT, RESPONSE, SCRATCH
 
 # Rows and columns of the panels that are transposed in registers.
@@ -139,39 +148,53 @@ def _widen(source, stride, start, rows, target, shift, scale):
             target[i] = (float64(source[(start + i) * stride]) - shift) * scale
 
 
-@called
-def load_source(sources, which, span, target, shift, scale):
-    """One source's rows into the plane `target`, as (x - shift) * scale.
+def widen(source, span, target, shift_bits, scale_bits):
+    """One source's rows as (x - shift) * scale into the plane at address `target`.
 
-    `span` is the first row, the number of rows, and how far ahead the rows are that come next.
+    Called by address, so that its ten element types are compiled once. `source` is the address of
+    the source's entry in SOURCES; `span` that of the first row, the number of rows, and how far
+    ahead the rows are that come next; shift and scale are the bits of float64.
     """
-    start, rows, ahead = span
-    address = sources[3 * which]
-    stride = sources[3 * which + 1]
-    element = sources[3 * which + 2]
+    entry, block = pointer(source, int64), pointer(span, int64)
+    address, stride, element = entry[0], entry[1], entry[2]
+    start, rows, ahead = block[0], block[1], block[2]
+    shift, scale = from_bits(shift_bits), from_bits(scale_bits)
+    plane = pointer(target, float64)
     if stride == 1:
         size = ELEMENT_SIZES[element]
         _prefetch_range(address + size * (start + ahead), size * rows)
     if element == 0:
-        _widen(pointer(address, float64), stride, start, rows, target, shift, scale)
+        _widen(pointer(address, float64), stride, start, rows, plane, shift, scale)
     elif element == 1:
-        _widen(pointer(address, float32), stride, start, rows, target, shift, scale)
+        _widen(pointer(address, float32), stride, start, rows, plane, shift, scale)
     elif element == 2:
-        _widen(pointer(address, int8), stride, start, rows, target, shift, scale)
+        _widen(pointer(address, int8), stride, start, rows, plane, shift, scale)
     elif element == 3:
-        _widen(pointer(address, int16), stride, start, rows, target, shift, scale)
+        _widen(pointer(address, int16), stride, start, rows, plane, shift, scale)
     elif element == 4:
-        _widen(pointer(address, int32), stride, start, rows, target, shift, scale)
+        _widen(pointer(address, int32), stride, start, rows, plane, shift, scale)
     elif element == 5:
-        _widen(pointer(address, int64), stride, start, rows, target, shift, scale)
+        _widen(pointer(address, int64), stride, start, rows, plane, shift, scale)
     elif element == 6:
-        _widen(pointer(address, uint8), stride, start, rows, target, shift, scale)
+        _widen(pointer(address, uint8), stride, start, rows, plane, shift, scale)
     elif element == 7:
-        _widen(pointer(address, uint16), stride, start, rows, target, shift, scale)
+        _widen(pointer(address, uint16), stride, start, rows, plane, shift, scale)
     elif element == 8:
-        _widen(pointer(address, uint32), stride, start, rows, target, shift, scale)
+        _widen(pointer(address, uint32), stride, start, rows, plane, shift, scale)
     else:
-        _widen(pointer(address, uint64), stride, start, rows, target, shift, scale)
+        _widen(pointer(address, uint64), stride, start, rows, plane, shift, scale)
+    return 0
+
+
+widen_stage = RowBlock(widen, "widen", {})
+
+
+@inlined
+def load_source(context, which, scratch, target, shift, scale):
+    """The block's rows of a source into the plane at address `target`."""
+    span = span_at(context, scratch)
+    source = context[SOURCES] + 24 * which
+    call_stage(context[WIDEN], source, span, target, bits_of(shift), bits_of(scale))
 
 
 @inlined
@@ -225,23 +248,25 @@ def _load_run(sources, which, span, shift, scale, j, count, dense):
 
 
 @called
-def load_product(sources, factors, first, last, span, target, scratch, shift, scale):
-    """(product - shift) * scale of the sources factors[first:last]; of none at all, ones."""
+def load_product(context, slots, first, last, scratch, target, shift, scale):
+    """(product - shift) * scale of the sources slots[first:last]; of none at all, ones."""
     if last - first == 1:
-        load_source(sources, factors[first], span, target, shift, scale)
+        load_source(context, slots[first], scratch, target, shift, scale)
         return
-    rows = span[1]
+    rows = pointer(span_at(context, scratch), int64)[1]
+    plane = plane_at(scratch, SCRATCH)
+    product = pointer(target, float64)
     for i in range(rows):
-        target[i] = 1.0
+        product[i] = 1.0
     for f in range(first, last):
-        load_source(sources, factors[f], span, scratch, 0.0, 1.0)
+        load_source(context, slots[f], scratch, scratch + 8 * PLANE * SCRATCH, 0.0, 1.0)
         for i in range(rows):
-            target[i] *= scratch[i]
+            product[i] *= plane[i]
     for i in range(rows):
-        target[i] = (target[i] - shift) * scale
+        product[i] = (product[i] - shift) * scale
 
 
-@called
+@inlined
 def load_dense(context, span, scratch):
     """The block's dense columns into their planes, shifted and scaled."""
     dense = dense_at(scratch)
@@ -250,7 +275,6 @@ def load_dense(context, span, scratch):
     factors = pointer(context[DENSE_FACTOR], int64)
     shift = pointer(context[SHIFT], float64)
     scale = pointer(context[SCALE], float64)
-    plane = plane_at(scratch, SCRATCH)
     n_dense = context[N_DENSE]
     j = 0
     while j < n_dense:
@@ -260,65 +284,34 @@ def load_dense(context, span, scratch):
             _load_run(sources, which, span, context[SHIFT], context[SCALE], j, run, dense)
             j += run
             continue
-        target = pointer(dense + 8 * PLANE * j, float64)
-        load_product(
-            sources,
-            factors,
-            starts[j],
-            starts[j + 1],
-            span,
-            target,
-            plane,
-            shift[j],
-            scale[j],
-        )
+        first, last, target = starts[j], starts[j + 1], dense + 8 * PLANE * j
+        load_product(context, factors, first, last, scratch, target, shift[j], scale[j])
         j += 1
 
 
-@called
-def load_coded(context, span, scratch):
+@inlined
+def load_coded(context, rows, scratch):
     """The block's categorical terms as sparse entries: planes of columns and of values."""
-    sources = pointer(context[SOURCES], int64)
     starts = pointer(context[CODED_START], int64)
     code_sources = pointer(context[CODED_SOURCE], int64)
     radix = pointer(context[CODED_RADIX], int64)
     offsets = pointer(context[CODED_OFFSET], int64)
     factor_starts = pointer(context[CODED_FACTOR_START], int64)
     factors = pointer(context[CODED_FACTOR], int64)
-    plane = plane_at(scratch, SCRATCH)
-    columns, values, _, _ = entries_at(context, scratch)
-    rows = span[1]
+    codes = plane_at(scratch, SCRATCH)
+    columns = coded_columns_at(context, scratch)
+    values = columns + 8 * PLANE * context[N_CODED]
     for t in range(context[N_CODED]):
-        first = PLANE * t
+        column = pointer(columns + 8 * PLANE * t, int64)
         for i in range(rows):
-            columns[first + i] = offsets[t]
+            column[i] = offsets[t]
         for c in range(starts[t], starts[t + 1]):
-            load_source(sources, code_sources[c], span, plane, 0.0, 1.0)
+            load_source(context, code_sources[c], scratch, scratch + 8 * PLANE * SCRATCH, 0.0, 1.0)
             step = radix[c]
             for i in range(rows):
-                columns[first + i] += step * np.int64(plane[i])
-        target = offset_pointer(values, first)
-        load_product(
-            sources,
-            factors,
-            factor_starts[t],
-            factor_starts[t + 1],
-            span,
-            target,
-            plane,
-            0.0,
-            1.0,
-        )
-
-
-@inlined
-def _load_or_fill(context, slot, span, target, value):
-    """A row quantity from its source, or the same value in every row."""
-    if context[slot] >= 0:
-        load_source(pointer(context[SOURCES], int64), context[slot], span, target, 0.0, 1.0)
-    else:
-        for i in range(span[1]):
-            target[i] = value
+                column[i] += step * np.int64(codes[i])
+        first, last, target = factor_starts[t], factor_starts[t + 1], values + 8 * PLANE * t
+        load_product(context, factors, first, last, scratch, target, 0.0, 1.0)
 
 
 def load_block(context_address, start, rows, scratch, target):
@@ -328,12 +321,20 @@ def load_block(context_address, start, rows, scratch, target):
     """
     context = pointer(context_address, int64)
     span = (start, rows, context[BLOCK_STEP] * BLOCK_ROWS)
+    stored = pointer(span_at(context, scratch), int64)
+    stored[0], stored[1], stored[2] = span
     load_dense(context, span, scratch)
-    if context[N_CODED] > 0:
-        load_coded(context, span, scratch)
-    _load_or_fill(context, RESPONSE_SOURCE, span, plane_at(scratch, RESPONSE), 0.0)
-    _load_or_fill(context, WEIGHT_SOURCE, span, plane_at(scratch, PRIOR_WEIGHT), 1.0)
-    _load_or_fill(context, OFFSET_SOURCE, span, plane_at(scratch, OFFSET), 0.0)
+    load_coded(context, rows, scratch)
+    for slot, plane, value in (
+        (RESPONSE_SOURCE, RESPONSE, 0.0),
+        (WEIGHT_SOURCE, PRIOR_WEIGHT, 1.0),
+        (OFFSET_SOURCE, OFFSET, 0.0),
+    ):
+        if context[slot] >= 0:
+            load_source(context, context[slot], scratch, scratch + 8 * PLANE * plane, 0.0, 1.0)
+        else:
+            for i in range(rows):
+                plane_at(scratch, plane)[i] = value
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from fastglm.kernels.jit import entry, inlined, inlined_sums
+from fastglm.kernels.jit import called, entry, inlined_sums
 
 
 @inlined_sums
@@ -16,7 +16,7 @@ def dot(a, b, n):
     return total
 
 
-@inlined
+@called
 def factorize(gram, factor, scale, pivot, tolerance):
     """Lower factor L of ``diag(scale) gram diag(scale)``, which has unit diagonal.
 
@@ -52,7 +52,7 @@ def factorize(gram, factor, scale, pivot, tolerance):
     return aliased
 
 
-@inlined
+@called
 def solve(factor, scale, pivot, right, result):
     """Solution of gram x = right; 0 for aliased columns. `result` is overwritten."""
     p = right.shape[0]

@@ -29,7 +29,7 @@ from fastglm.kernels.context import (
     SUM_PEARSON,
     WITH_GRAM,
 )
-from fastglm.kernels.jit import call_row_block, entry, inlined, pointer
+from fastglm.kernels.jit import call_row_block, called, entry, inlined, pointer
 from fastglm.solve.cholesky import dot, factorize, solve
 from fastglm.solve.state import (
     CANDIDATE,
@@ -94,6 +94,13 @@ CLOSE = 1e-2
 
 
 @inlined
+def copy_vector(vectors, source, target):
+    """Copies one vector of the solver's over another."""
+    for j in range(vectors.shape[1]):
+        vectors[target, j] = vectors[source, j]
+
+
+@called
 def add_partials(context):
     """Adds all chunks' partials to the first, in order; returns its address and its size."""
     order = context[N_SWEEP]
@@ -118,7 +125,7 @@ def symmetric_entry(total, padded_order, n_dense, a, b):
     return value
 
 
-@inlined
+@called
 def gram_to_model(context, padded_order, transform, gram, work):
     """Gram matrix of the model's columns, transform' G transform, into `gram` (lower and upper)."""
     start, index, value = transform
@@ -146,7 +153,7 @@ def gram_to_model(context, padded_order, transform, gram, work):
             gram[b, a] = s
 
 
-@inlined
+@called
 def score_to_model(context, padded_order, transform, score):
     """Score of the model's columns, transform' g."""
     start, index, value = transform
@@ -162,7 +169,7 @@ def score_to_model(context, padded_order, transform, score):
             score[b] = s
 
 
-@inlined
+@called
 def candidate_to_sweep(context, transform, candidate):
     """Coefficients of the sweep's columns, transform @ candidate."""
     start, index, value = transform
@@ -178,7 +185,7 @@ def candidate_to_sweep(context, transform, candidate):
             beta[index[e]] += value[e] * candidate[b]
 
 
-@inlined
+@called
 def try_step(context, transform, state, vectors):
     """Puts accepted coefficients plus the current share of the step where the sweep reads them."""
     length = state[STEP_LENGTH]
@@ -196,7 +203,7 @@ def is_acceptable(state, deviance, outside):
     return deviance <= last + DEVIANCE_ROUNDING * (abs(last) + 0.1)
 
 
-@inlined
+@called
 def judge_convergence(state):
     """Sets the status from the decrement: met the tolerance, then refined as far as rounding lets.
 
@@ -251,7 +258,7 @@ def is_slow(state):
     return close and slow and state[IS_NEWTON] == 0.0 and not is_at_boundary(state)
 
 
-@inlined
+@called
 def keep_secant(state, vectors):
     """Remembers the last move and the change of score it brought; the oldest pair goes."""
     length = state[STEP_LENGTH]
@@ -265,15 +272,15 @@ def keep_secant(state, vectors):
     if kept == MEMORY:
         kept -= 1
         for m in range(kept):
-            vectors[SECANTS + m] = vectors[SECANTS + m + 1]
-            vectors[SECANTS + MEMORY + m] = vectors[SECANTS + MEMORY + m + 1]
+            copy_vector(vectors, SECANTS + m + 1, SECANTS + m)
+            copy_vector(vectors, SECANTS + MEMORY + m + 1, SECANTS + MEMORY + m)
     for j in range(vectors.shape[1]):
         vectors[SECANTS + kept, j] = length * vectors[STEP, j]
         vectors[SECANTS + MEMORY + kept, j] = vectors[LAST_SCORE, j] - vectors[SCORE, j]
     state[N_SECANTS] = kept + 1
 
 
-@inlined
+@called
 def solve_with_secants(factor, state, vectors):
     """Step from the factor, corrected by the secants kept (limited-memory BFGS, two loops).
 
@@ -282,7 +289,7 @@ def solve_with_secants(factor, state, vectors):
     """
     kept = int(state[N_SECANTS])
     right = vectors[CANDIDATE]
-    right[:] = vectors[SCORE]
+    copy_vector(vectors, SCORE, CANDIDATE)
     weights = np.empty(MEMORY)
     for m in range(kept - 1, -1, -1):
         move, change = vectors[SECANTS + m], vectors[SECANTS + MEMORY + m]
@@ -300,7 +307,7 @@ def solve_with_secants(factor, state, vectors):
             step[j] += correction * move[j]
 
 
-@inlined
+@called
 def shorten(context, transform, state, vectors, factor):
     """Half of the step that left the domain or raised the deviance.
 
@@ -320,7 +327,7 @@ def shorten(context, transform, state, vectors, factor):
     try_step(context, transform, state, vectors)
 
 
-@inlined
+@called
 def diagonal_change(gram, last_scale):
     """Largest relative change of the diagonal, given 1 / sqrt of what it was; 1 if not known."""
     change = 0.0
@@ -330,11 +337,11 @@ def diagonal_change(gram, last_scale):
     return min(change, 1.0)
 
 
-@inlined
+@called
 def find_step(context, padded_order, transform, state, vectors, matrices):
     """Newton step from the sweep's Gram matrix, or from a frozen factor where there is none."""
     gram, factor, work = matrices
-    vectors[LAST_SCORE] = vectors[SCORE]
+    copy_vector(vectors, SCORE, LAST_SCORE)
     score_to_model(context, padded_order, transform, vectors[SCORE])
     for j in range(vectors.shape[1]):
         vectors[SCORE, j] -= state[RIDGE] * vectors[CANDIDATE, j]
@@ -370,7 +377,7 @@ def find_step(context, padded_order, transform, state, vectors, matrices):
         state[STATUS] = NOT_FINITE
 
 
-@inlined
+@called
 def plan_next_sweep(context, state):
     """Whether the next sweep needs its own Gram matrix, or gains enough from the frozen factor."""
     if state[FROZEN] <= 0.0 or context[MODE] & WITH_GRAM:
@@ -397,7 +404,7 @@ def penalty(state, vectors):
     return state[RIDGE] * total
 
 
-@inlined
+@called
 def take_step(context, transform, state, vectors, matrices):
     """Everything between two sweeps: accept or halve, factor, solve, judge, set the next try."""
     padded_order = add_partials(context)
@@ -421,7 +428,7 @@ def take_step(context, transform, state, vectors, matrices):
                 state[LEFT_DOMAIN_AT] = state[N_ITERATIONS] + 1.0
             shorten(context, transform, state, vectors, matrices[1])
             return
-        vectors[THETA] = vectors[CANDIDATE]
+        copy_vector(vectors, CANDIDATE, THETA)
         state[DEVIANCE] = deviance
         pearson = sums[sums_at + SUM_PEARSON]
         state[UNCERTAINTY_CHANGE] = (
@@ -444,7 +451,7 @@ def take_step(context, transform, state, vectors, matrices):
     plan_next_sweep(context, state)
     try_step(context, transform, state, vectors)
     if state[STATUS] == CONVERGED:
-        vectors[THETA] = vectors[CANDIDATE]
+        copy_vector(vectors, CANDIDATE, THETA)
 
 
 @entry

@@ -23,17 +23,25 @@ __all__ = ["launch", "usable_threads"]
 
 
 class _Pool:
-    """Whether numba's threads exist in this process, and the lock on them."""
+    """The lock on numba's threads, and whether they were left behind in a parent process."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.started = False
         self.inherited = False
 
     def after_fork_in_child(self) -> None:
         """The child has the parent's memory but none of its threads."""
         self.lock = threading.Lock()
-        self.inherited = self.started
+        self.inherited = _threads_started()
+
+
+def _threads_started() -> bool:
+    """Whether numba has started its threads: asking it for their number is enough to do so."""
+    try:
+        numba.threading_layer()
+    except ValueError:
+        return False
+    return True
 
 
 _pool = _Pool()
@@ -84,9 +92,10 @@ def launch(kernel: RowBlock, context: np.ndarray, n_chunks: int, n_threads: int)
         return
     try:
         before = numba.get_num_threads()
-        _pool.started = True
-        numba.set_num_threads(n_threads)
-        run_parallel(kernel.address, address, n_chunks)
-        numba.set_num_threads(before)
+        try:
+            numba.set_num_threads(n_threads)
+            run_parallel(kernel.address, address, n_chunks)
+        finally:
+            numba.set_num_threads(before)
     finally:
         _pool.lock.release()
