@@ -71,7 +71,7 @@ def calibration(results: Results, n_groups: int = 10, ax: Axes | None = None) ->
     ends = [min(actual.min(), expected.min()), max(actual.max(), expected.max())]
     ax.plot(ends, ends, color=GREY, linewidth=1.0, label="observed = fitted")
     ax.errorbar(expected, actual, yerr=reach, fmt="o", color=BLUE, markersize=5, linewidth=1.5)
-    ax.legend(frameon=False, fontsize=8)
+    ax.legend(frameon=False, fontsize=8, loc="upper left")
     return tidy(ax, "Calibration", "fitted mean", "observed mean")
 
 

@@ -86,7 +86,10 @@ def quantile_quantile(results: Results, ax: Axes | None = None, seed: int = 0) -
     n = values.size
     rank = np.arange(1, n + 1)
     if n > MOST_QUANTILES:
-        middle = np.linspace(TAIL, n - TAIL, MOST_QUANTILES - 2 * TAIL).astype(int)
+        # Evenly spaced on the axis, where evenly spaced ranks would leave gaps.
+        reach = float(special.ndtri(1.0 - TAIL / n))
+        places = special.ndtr(np.linspace(-reach, reach, MOST_QUANTILES - 2 * TAIL))
+        middle = np.rint(places * n).astype(int)
         rank = np.unique(np.concatenate([rank[:TAIL], middle, rank[-TAIL:]]))
     expected = special.ndtri((rank - 0.375) / (n + 0.25))
     outside = 0.5 * (1.0 - ENVELOPE)

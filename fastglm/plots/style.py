@@ -70,7 +70,7 @@ def cloud(ax: Axes, x: np.ndarray, y: np.ndarray) -> None:
         return
     drawn = ax.hexbin(x, y, gridsize=HEXAGONS, bins="log", mincnt=1, cmap="Blues", linewidths=0.1)
     # The lightest colours of the map would vanish on white.
-    drawn.set_clim(0.3 * max(float(np.min(drawn.get_array())), 1.0), None)
+    drawn.set_clim(0.3 * max(float(np.min(np.asarray(drawn.get_array()))), 1.0), None)
     bar = ax.figure.colorbar(drawn, ax=ax, pad=0.01, aspect=40)
     bar.set_label("rows", fontsize=8)
     bar.ax.tick_params(labelsize=7)

@@ -65,9 +65,9 @@ def _fit(results: Results) -> Iterator[Finding]:
         yield Finding(
             False,
             "Columns left out",
-            f"{_some(tuple(results.aliased))}: combinations of earlier columns, which the data cannot "
-            "tell apart from them. Their coefficients are not estimated; predictions are not "
-            "affected.",
+            f"{_some(tuple(results.aliased))}: combinations of earlier columns, which the data "
+            "cannot tell apart from them. Their coefficients are not estimated; predictions are "
+            "not affected.",
         )
     if results.n_dropped:
         share = results.n_dropped / (results.n_dropped + results.nobs)

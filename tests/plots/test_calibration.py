@@ -23,16 +23,6 @@ def test_discrimination_is_for_binomial_models(counts):
         plots.roc(counts)
 
 
-def test_groups_hold_equal_weight():
-    rng = np.random.default_rng(1)
-    values, weight = rng.normal(size=5000), rng.uniform(0.1, 3.0, 5000)
-    group = quantile_groups(values, weight, 10)
-    np.testing.assert_allclose(np.bincount(group, weight), weight.sum() / 10, rtol=0.01)
-    assert all(values[group == g].max() <= values[group == g + 1].min() for g in range(9))
-    ties = quantile_groups(np.repeat([1.0, 2.0], [90, 10]), np.ones(100), 10)
-    assert set(ties) == {0, 1}
-
-
 def test_calibration_draws_observed_over_expected(counts):
     data = observed(counts)
     group = quantile_groups(data.mean, data.weight, 5)

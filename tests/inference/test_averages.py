@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import fastglm as fg
+from fastglm.errors import ModelError
+
+
+@pytest.fixture
+def frame():
+    rng = np.random.default_rng(2)
+    n = 400
+    data = pd.DataFrame(
+        {
+            "x": rng.normal(1.0, 1.0, n),
+            "group": rng.choice(["a", "b", "c"], n, p=[0.5, 0.3, 0.2]),
+            "zone": rng.integers(1, 4, n),
+            "hours": rng.uniform(1, 3, n),
+        }
+    )
+    eta = 0.3 * data.x + data.group.map({"a": 0.0, "b": 0.4, "c": -0.3}) + np.log(data.hours)
+    data["y"] = rng.poisson(np.exp(eta))
+    return data
+
+
+FORMULA = "y ~ x * group + C(zone) + offset(log(hours))"
+
+
+@pytest.fixture
+def arrays():
+    rng = np.random.default_rng(1)
+    X = np.column_stack(
+        [np.ones(300), rng.normal(2, 1, 300), rng.integers(0, 2, 300), rng.poisson(3, 300)]
+    )
+    return (rng.random(300) < 1 / (1 + np.exp(-X @ [-1, 0.5, 0.6, -0.1]))).astype(float), X
+
+
+def numeric_gradient(fit, function, step=1e-6):
+    """Derivatives of a function of the coefficients."""
+    beta = np.asarray(fit.params)
+    return np.array(
+        [
+            (function(beta + step * e) - function(beta - step * e)) / (2 * step)
+            for e in np.eye(beta.size)
+        ]
+    ).T
+
+
+def mean_of(fit, data):
+    X = fit.recipe.apply(data).design.to_dense()
+    offset = np.log(data.hours.to_numpy())
+    return lambda beta: np.exp(X @ beta + offset)
+
+
+def assert_delta_method(fit, ours, function):
+    value = np.atleast_1d(function(np.asarray(fit.params)))
+    gradient = np.atleast_2d(numeric_gradient(fit, function))
+    np.testing.assert_allclose(ours.estimate, value, rtol=1e-6)
+    covariance = gradient @ np.asarray(fit.cov_params()) @ gradient.T
+    np.testing.assert_allclose(ours.covariance, covariance, rtol=1e-4, atol=1e-9)
+
+
+def test_average_predictions(frame):
+    fit = fg.glm(FORMULA, frame, "poisson")
+    assert_delta_method(fit, fit.avg_predictions(), lambda b: mean_of(fit, frame)(b).mean())
+    ours = fit.avg_predictions({"group": ["a", "c"], "x": 0.5})
+    assert ours.names == ("group=a, x=0.5", "group=c, x=0.5")
+    settings = [mean_of(fit, frame.assign(group=g, x=0.5)) for g in "ac"]
+    assert_delta_method(fit, ours, lambda b: np.array([f(b).mean() for f in settings]))
+    by = fit.avg_predictions(by="zone")
+    mean = mean_of(fit, frame)
+    groups = [frame.zone.to_numpy() == zone for zone in (1, 2, 3)]
+    assert_delta_method(fit, by, lambda b: np.array([mean(b)[g].mean() for g in groups]))
+
+
+def test_average_comparisons_of_levels_and_numbers(frame):
+    fit = fg.glm(FORMULA, frame, "poisson")
+    ours = fit.avg_comparisons("group")
+    assert ours.names == ("group: b - a", "group: c - a")
+    at = {g: mean_of(fit, frame.assign(group=g)) for g in "abc"}
+    assert_delta_method(
+        fit, ours, lambda b: np.array([(at[g](b) - at["a"](b)).mean() for g in "bc"])
+    )
+    more, own = mean_of(fit, frame.assign(x=frame.x + 2.0)), mean_of(fit, frame)
+    assert_delta_method(
+        fit, fit.avg_comparisons("x", step=2.0), lambda b: (more(b) - own(b)).mean()
+    )
+    zones = fit.avg_comparisons("zone")
+    assert zones.names == ("zone: 2 - 1", "zone: 3 - 1")
+
+
+def test_average_slopes_go_through_every_term(frame):
+    fit = fg.glm("y ~ bs(x, df=5) + group + offset(log(hours))", frame, "poisson")
+    ours = fit.avg_slopes("x")
+    inner = (frame.x > frame.x.min() + 1e-4) & (frame.x < frame.x.max() - 1e-4)
+    high, low = frame.x + 1e-5 * inner, frame.x - 1e-5 * inner
+    change = mean_of(fit, frame.assign(x=high))(np.asarray(fit.params)) - mean_of(
+        fit, frame.assign(x=low)
+    )(np.asarray(fit.params))
+    expected = (change[inner] / 2e-5).sum() / inner.sum()
+    assert ours.estimate[0] == pytest.approx(expected, rel=0.02)
+    log_linear = fg.glm(FORMULA.replace("x * group", "x + group"), frame, "poisson")
+    slope = log_linear.avg_slopes("x", by="group")
+    mean = mean_of(log_linear, frame)
+    groups = [(frame.group == g).to_numpy() for g in "abc"]
+    assert_delta_method(
+        log_linear,
+        slope,
+        lambda b: np.array([b[log_linear.names.index("x")] * mean(b)[g].mean() for g in groups]),
+    )
+
+
+def test_a_variable_in_the_offset_moves_the_offset(frame):
+    fit = fg.glm("y ~ x + offset(log(hours))", frame, "poisson")
+    doubled = fit.avg_predictions({"hours": 2.0}).estimate[0]
+    mean = np.exp(fit.params["Intercept"] + fit.params["x"] * frame.x) * 2.0
+    assert doubled == pytest.approx(mean.mean())
+
+
+def test_questions_about_variables_need_a_formula(frame, arrays):
+    y, X = arrays
+    with pytest.raises(ModelError, match="formula"):
+        fg.GLM(y, X, "binomial").fit().avg_slopes("x1")
+    fit = fg.glm(FORMULA, frame, "poisson")
+    with pytest.raises(ModelError, match="not in the formula"):
+        fit.avg_slopes("y")
+    with pytest.raises(ModelError, match="categorical"):
+        fit.avg_slopes("group")
+    with pytest.raises(ModelError, match="no level"):
+        fit.avg_predictions({"group": "z"})

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import fastglm as fg
+from fastglm.errors import ModelError
+from fastglm.inference.distributions import distribution_of
+
+
+@pytest.mark.parametrize(
+    ("family", "dispersion", "theirs"),
+    [
+        (fg.families.Poisson(), 1.0, stats.poisson(3.3)),
+        (fg.families.NegativeBinomial(alpha=0.4), 1.0, stats.nbinom(2.5, 2.5 / (2.5 + 3.3))),
+        (fg.families.Gamma(), 0.7, stats.gamma(1 / 0.7, scale=3.3 * 0.7)),
+        (fg.families.InverseGaussian(), 0.7, stats.invgauss(3.3 * 0.7, scale=1 / 0.7)),
+        (fg.families.Gaussian(), 0.7, stats.norm(3.3, np.sqrt(0.7))),
+    ],
+)
+def test_distributions_equal_scipy(family, dispersion, theirs):
+    distribution = distribution_of(family, dispersion)
+    y, one = np.array([1.0, 2.0, 7.0, 40.0]), np.ones(4)
+    lower, upper = distribution.tails(y, 3.3 * one, one)
+    np.testing.assert_allclose(lower, theirs.cdf(y), rtol=1e-10)
+    np.testing.assert_allclose(upper, theirs.sf(y), rtol=1e-8)
+    for probability in (0.001, 0.3, 0.975):
+        quantile = distribution.quantile(probability, 3.3 * one, one)
+        np.testing.assert_allclose(quantile, theirs.ppf(probability), rtol=1e-9)
+
+
+def test_tweedie_distribution_is_a_sum_of_gamma_variables():
+    rng = np.random.default_rng(3)
+    counts = rng.poisson(2.0 * np.sqrt(2.0), 400_000)
+    draws = rng.gamma(np.maximum(counts, 1e-9)) * (counts > 0) * 0.5 * np.sqrt(2.0)
+    distribution = distribution_of(fg.families.Tweedie(var_power=1.5), 1.0)
+    for y in (0.0, 0.5, 2.0, 6.0):
+        lower, upper = distribution.tails(np.array([y]), np.array([2.0]), np.ones(1))
+        assert lower[0] == pytest.approx((draws <= y).mean(), abs=3e-3)
+        assert lower[0] + upper[0] == pytest.approx(1.0, abs=1e-12)
+    quantile = distribution.quantile(np.array(0.6), np.array([2.0]), np.ones(1))
+    assert distribution.tails(quantile, np.array([2.0]), np.ones(1))[0] == pytest.approx(0.6)
+    with pytest.raises(ModelError, match="closed form"):
+        distribution_of(fg.families.Tweedie(var_power=2.5), 1.0)

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+import fastglm as fg
+from fastglm.errors import ModelError
+
+
+@pytest.fixture
+def frame():
+    rng = np.random.default_rng(2)
+    n = 400
+    data = pd.DataFrame(
+        {
+            "x": rng.normal(1.0, 1.0, n),
+            "group": rng.choice(["a", "b", "c"], n, p=[0.5, 0.3, 0.2]),
+            "zone": rng.integers(1, 4, n),
+            "hours": rng.uniform(1, 3, n),
+        }
+    )
+    eta = 0.3 * data.x + data.group.map({"a": 0.0, "b": 0.4, "c": -0.3}) + np.log(data.hours)
+    data["y"] = rng.poisson(np.exp(eta))
+    return data
+
+
+FORMULA = "y ~ x * group + C(zone) + offset(log(hours))"
+
+
+def test_marginal_means_of_one_factor_are_tukeys(frame):
+    groups = [np.log(frame.y + 1.0)[frame.group == g] for g in "abc"]
+    fit = fg.glm("v ~ group", frame.assign(v=np.log(frame.y + 1.0)))
+    means = fit.emmeans("group")
+    np.testing.assert_allclose(means.estimate, [g.mean() for g in groups], rtol=1e-10)
+    theirs = stats.tukey_hsd(*groups)
+    ours = means.contrasts()
+    pairs = [(0, 1), (0, 2), (1, 2)]
+    np.testing.assert_allclose(ours.pvalues, [theirs.pvalue[p] for p in pairs], rtol=1e-6)
+    np.testing.assert_allclose(ours.estimate, [theirs.statistic[p] for p in pairs], rtol=1e-9)
+
+
+def test_marginal_means_average_the_grid_with_equal_weights(frame):
+    fit = fg.glm(FORMULA, frame, "poisson")
+    means = fit.emmeans("group", at={"x": 1.5})
+    grid = pd.DataFrame(
+        [(g, z, 1.5, 1.0) for g in "abc" for z in (1, 2, 3)],
+        columns=["group", "zone", "x", "hours"],
+    )
+    eta = (
+        fit.recipe.apply(grid).design.to_dense() @ fit.params.to_numpy()
+        + np.log(frame.hours).mean()
+    )
+    np.testing.assert_allclose(means.estimate, eta.reshape(3, 3).mean(axis=1), rtol=1e-10)
+    table = means.summary_frame()
+    np.testing.assert_allclose(table["response"], np.exp(means.estimate))
+    assert (table["response_lower"] < table["response"]).all()
+    assert fit.emmeans(["group", "zone"]).names[1] == "group=a, zone=2"
+
+
+def test_contrasts_by_name_and_by_method(frame):
+    means = fg.glm(FORMULA, frame, "poisson").emmeans("group")
+    ours = means.contrasts({"a - mean of others": [1, -0.5, -0.5]}, adjust="holm")
+    assert ours.estimate[0] == pytest.approx(means.estimate @ [1, -0.5, -0.5])
+    control = means.contrasts("trt.vs.ctrl", adjust="sidak")
+    np.testing.assert_allclose(control.estimate, means.estimate[1:] - means.estimate[0])
+    effects = means.contrasts("eff", adjust="none")
+    np.testing.assert_allclose(effects.estimate, means.estimate - means.estimate.mean())
+    for method, adjust in (
+        ("all", "none"),
+        ("eff", "tukey"),
+        ("pairwise", "most"),
+        ({"c": [1]}, "holm"),
+    ):
+        with pytest.raises(ModelError):
+            means.contrasts(method, adjust)
