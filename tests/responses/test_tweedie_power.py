@@ -3,6 +3,7 @@ import pytest
 from scipy import optimize
 
 import fastglm as fg
+from fastglm.errors import BoundaryWarning
 from fastglm.families import Tweedie
 
 
@@ -62,3 +63,23 @@ def test_survives_saving(tmp_path):
     again = fg.load(tmp_path / "fit.json")
     assert (again.var_power, again.var_power_se) == (fit.var_power, fit.var_power_se)
     assert "var_power = " in str(again.summary())
+
+
+def test_a_sample_of_many_rows_goes_first():
+    y, X = claims(12_000)
+    fit = fg.GLM(y, X, family="tweedie").fit()
+    assert fit.converged
+    h = 0.1 * fit.var_power_se
+    weights = np.ones(len(y))
+    below, at, above = (profile(y, X, weights, fit.var_power + d)[0] for d in (-h, 0.0, h))
+    assert fit.llf == pytest.approx(at, rel=1e-10)
+    assert abs(0.05 * (below - above) / (below - 2 * at + above)) < 1e-3
+
+
+def test_says_when_the_power_reaches_the_end_of_its_range():
+    rng = np.random.default_rng(2)
+    X = np.ones((300, 1))
+    with pytest.warns(BoundaryWarning, match=r"end of the range of powers, 1\.01"):
+        fit = fg.GLM(rng.poisson(3.0, 300), X, family="tweedie").fit()
+    assert np.isnan(fit.var_power_se)
+    assert fit.var_power == pytest.approx(1.01, abs=1e-3)
