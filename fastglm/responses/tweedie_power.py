@@ -64,12 +64,13 @@ class _Profile:
         scale = math.exp(log_scale)
         return self.problem.log_likelihood(self.family(z), params, self.layout, scale)
 
-    def inside(self, point: np.ndarray, step: np.ndarray) -> np.ndarray:
-        """The step, along the end of the range where it would lead out."""
+    def step(self, point: np.ndarray, gradient: np.ndarray, hessian: np.ndarray) -> np.ndarray:
+        """Newton step up; at the end of the range of powers, in the dispersion alone."""
+        step = _newton(gradient, hessian)
         leads_out = (point[0] <= LOWEST and step[0] < 0) or (
             point[0] >= self.highest and step[0] > 0
         )
-        return np.array([0.0, step[1]]) if leads_out else step
+        return np.array([0.0, gradient[1] / abs(hessian[1, 1])]) if leads_out else step
 
     def derivatives(self, point: np.ndarray, params: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Gradient (2,), to fourth order in the differences, and Hessian (2, 2)."""
@@ -139,7 +140,7 @@ def _ascend(
             break
         solution = problem.solve(profile.family(point[0]), solution.params)
         gradient, hessian = profile.derivatives(point, solution.params)
-        step = profile.inside(point, _newton(gradient, hessian))
+        step = profile.step(point, gradient, hessian)
         # The step in standard errors: far below them, and above the noise of the differences.
         if math.sqrt(abs(step @ hessian @ step)) <= 0.1 * math.sqrt(problem.options.tol):
             return point, solution, hessian, True
