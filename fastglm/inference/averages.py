@@ -89,6 +89,8 @@ class Counterfactual:
         column = self.column(name)
         if isinstance(column, Categories):
             return column.levels
+        if column.dtype == bool:
+            return False, True
         for factor in self.recipe.factors:
             if factor.columns == (name,) and factor.text in self.recipe.levels:
                 return tuple(np.unique(column).tolist())

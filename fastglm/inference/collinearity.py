@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastglm.errors import ModelError
-from fastglm.inference.tables import Table
+from fastglm.inference.tables import Table, align
 from fastglm.inference.term_contributions import model_terms
 
 if TYPE_CHECKING:
@@ -76,7 +76,11 @@ class Collinearity:
         return frame
 
     def __str__(self) -> str:
-        return str(self.summary_frame().round(3))
+        frame = self.summary_frame()
+        rows = [["", *frame.columns]]
+        for k, values in enumerate(frame.to_numpy()):
+            rows.append([str(k + 1), *(f"{value:.3f}" for value in values)])
+        return align(rows)
 
     __repr__ = __str__
 

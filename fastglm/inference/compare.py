@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastglm.errors import ConvergenceWarning, FastGLMError, ModelError, SeparationWarning
+from fastglm.errors import (
+    BoundaryWarning,
+    ConvergenceWarning,
+    FastGLMError,
+    ModelError,
+    SeparationWarning,
+)
 from fastglm.families import resolve_family
 from fastglm.inference.tables import Table
 from fastglm.kernels import planes
@@ -97,9 +103,10 @@ def _fit(frame: Any, formula: str, family: Any, options: dict[str, Any]) -> Resu
     from fastglm.model import glm
 
     with warnings.catch_warnings():
-        # A candidate without an optimum is left out of the table.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        warnings.simplefilter("ignore", SeparationWarning)
+        # The table tells what a user would be warned of: which candidates have no optimum, and
+        # which are no better than a simpler family.
+        for category in (BoundaryWarning, ConvergenceWarning, SeparationWarning):
+            warnings.simplefilter("ignore", category)
         return glm(formula, frame, family, **options)
 
 

@@ -130,3 +130,35 @@ def test_questions_about_variables_need_a_formula(frame, arrays):
         fit.avg_slopes("group")
     with pytest.raises(ModelError, match="no level"):
         fit.avg_predictions({"group": "z"})
+
+
+def test_a_boolean_changes_from_false_to_true(frame):
+    fit = fg.glm("y ~ x + late", frame.assign(late=frame.hours > 2.0), "poisson")
+    ours = fit.avg_comparisons("late")
+    assert ours.names == ("late: True - False",)
+    mean = [
+        np.exp(fit.params["Intercept"] + fit.params["x"] * frame.x + late)
+        for late in (0.0, fit.params.iloc[-1])
+    ]
+    assert ours.estimate[0] == pytest.approx((mean[1] - mean[0]).mean())
+    assert fit.emmeans("late").names == ("late=False", "late=True")
+
+
+def test_any_frame_library_and_rows_left_out(frame):
+    polars = pytest.importorskip("polars")
+    formula = "y ~ x * group + C(zone)"
+    fit = fg.glm(formula, frame, "poisson")
+    other = fg.glm(formula, polars.from_pandas(frame), "poisson")
+    for ask in (
+        lambda f: f.avg_slopes("x", by="group"),
+        lambda f: f.avg_comparisons("group"),
+        lambda f: f.emmeans("zone"),
+    ):
+        np.testing.assert_allclose(ask(other).estimate, ask(fit).estimate, rtol=1e-10)
+    gaps = frame.copy()
+    gaps.loc[:20, "x"] = np.nan
+    dropped = fg.glm(formula, gaps, "poisson", missing="drop")
+    kept = fg.glm(formula, gaps.dropna(), "poisson")
+    np.testing.assert_allclose(
+        dropped.avg_slopes("x", by="zone").estimate, kept.avg_slopes("x", by="zone").estimate
+    )
