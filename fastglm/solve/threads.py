@@ -95,6 +95,9 @@ def launch(kernel: RowBlock, context: np.ndarray, n_chunks: int, n_threads: int)
         try:
             numba.set_num_threads(n_threads)
             run_parallel(kernel.address, address, n_chunks)
+            # A signal that came meanwhile is raised by the next call of a Python function. That
+            # must not be the one that restores the caller's number.
+            numba.get_num_threads()
         finally:
             numba.set_num_threads(before)
     finally:
