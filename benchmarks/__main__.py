@@ -27,7 +27,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="small sizes and few runs, about two minutes; only prints, unless --output is given",
+        help="small sizes, few runs and no first fit, under two minutes; only prints, unless "
+        "--output is given",
     )
     parser.add_argument(
         "--only",
@@ -62,8 +63,9 @@ def _measure(wanted: list[str] | None, quick: bool, folder: Path | None) -> dict
         if is_wanted(problem.name):
             sized = suite.quick(problem) if quick else problem
             _say(sized.title)
-            keep(problem.name, runner.compare(sized, effort, _say))
-    if is_wanted("first"):
+            keep(problem.name, runner.compare(sized, effort, _say, problem))
+    # To compile everything once takes longer than all else that a quick look does.
+    if is_wanted("first") and (wanted is not None or not quick):
         sized = suite.quick(suite.FIRST_FIT) if quick else suite.FIRST_FIT
         keep("first", runner.measure_first_fits(sized, _say))
     if is_wanted("scaling"):
@@ -80,7 +82,7 @@ def _print(found: dict[str, Any]) -> None:
     """Table and targets on standard output."""
     results = [found[problem.name] for problem in suite.COMPARED if problem.name in found]
     if results:
-        print(report.table(results))
+        print(report.tables(results))
     checks = []
     for problem, target in suite.COMPARED.items():
         if problem.name in found:
@@ -105,8 +107,9 @@ def _print_refused(result: dict[str, Any]) -> None:
             continue
         if not fit["same_optimum"]:
             print(
-                f"not the same optimum, {result['title']}: {fit['name']}, deviance "
-                f"{fit['certificate']:.10g}, {fit['excess']:.1e} above the best"
+                f"not the same answer, {result['title']}: {fit['name']}, optimum "
+                f"{fit['certificate']:.10g}, {fit['excess']:.1e} above the best, values "
+                f"{fit.get('value_difference', 0.0):.1e} from fastglm's"
             )
         difference = fit.get("standard_error_difference", 0.0)
         if difference > runner.SAME_ERRORS:

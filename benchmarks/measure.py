@@ -30,11 +30,17 @@ class Effort:
         Seconds after which no further run is begun.
     shortest : float
         A run repeats its call until it takes about this long, in seconds.
+    longest : float
+        A call that takes longer, in seconds, is not run again: its first run counts.
+    limit : float
+        Seconds that all other libraries together may take for a problem, with all preparations.
     """
 
     runs: int = 7
-    budget: float = 40.0
+    budget: float = 10.0
     shortest: float = 0.1
+    longest: float = 3.0
+    limit: float = 120.0
 
     def as_dict(self) -> dict[str, float]:
         """For handing to a worker."""

@@ -2,6 +2,7 @@
 
 A problem is known by its name, so that a worker process can build it again: "poisson-1000000x20"
 is a dense Poisson model with 20 columns, the constant among them, and "fremtpl2" the motor tariff.
+What is asked beyond a fit stands last: "poisson-1000000x20-HC1".
 """
 
 from __future__ import annotations
@@ -24,8 +25,37 @@ FREMTPL2_DEVIANCE = 212_498.1066
 CATEGORICAL = ("VehAge", "DrivAge", "VehPower", "VehBrand", "VehGas", "Region")
 NUMERIC = ("BonusMalus", "LogDensity")
 
-#: The family behind the first word of a dense problem's name; all links but the logit are log.
-DENSE_FAMILIES = {"logistic": "binomial", "poisson": "poisson", "gamma": "gamma"}
+#: The family behind the first word of a dense problem's name; links are logit or log.
+DENSE_FAMILIES = {
+    "logistic": "binomial",
+    "poisson": "poisson",
+    "gamma": "gamma",
+    "negative_binomial": "negative_binomial",
+    "multinomial": "multinomial",
+    "beta": "beta",
+}
+#: Variance of the negative binomial problems: mean + ALPHA mean².
+ALPHA = 0.5
+CLASSES = 4
+PRECISION = 20.0
+ROWS_PER_GROUP = 1000
+
+
+#: What can be asked, and how a title says it.
+TASKS = {
+    "fit": "",
+    "checks": "fit with all checks",
+    "HC1": "HC1 covariance",
+    "HC3": "HC3 covariance",
+    "cluster": "cluster covariance",
+    "influence": "leverages and Cook's distances",
+    "bootstrap": "1,000 bootstrap replicates",
+    "prediction": "predictions with intervals",
+    "alpha": "fit with its alpha",
+    "classes": f"{CLASSES} classes",
+    "shares": "regression of shares",
+    "user_family": "family of a user",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +65,9 @@ class Data:
     Attributes
     ----------
     family : str
-        "binomial" (logit link), "poisson" or "gamma" (log link).
+        A value of `DENSE_FAMILIES`.
     response : ndarray, shape (n,)
+        Of multinomial problems the number of the class.
     X : ndarray, shape (n, p), or None
         C-ordered, its first column constant; None where there is a frame.
     frame : pandas.DataFrame or None
@@ -72,6 +103,13 @@ class Data:
         """The exposure, (n,)."""
         return self.table[self.exposure].to_numpy()
 
+    @property
+    def groups(self) -> np.ndarray:
+        """Groups of about `ROWS_PER_GROUP` rows in no order, (n,)."""
+        n = self.response.size
+        generator = np.random.default_rng(n)
+        return generator.integers(0, max(2, n // ROWS_PER_GROUP), n)
+
     def deviance(self, mean: np.ndarray) -> float:
         """Deviance of fitted means, by the textbook and by no library under test."""
         return float(2.0 * _HALF_DEVIANCES[self.family](self.response, np.asarray(mean)).sum())
@@ -91,9 +129,9 @@ class Problem:
     Attributes
     ----------
     kind : str
-        "logistic", "poisson", "gamma" (dense) or "fremtpl2".
+        A key of `DENSE_FAMILIES`, or "fremtpl2".
     n, p : int
-        Rows and coefficients.
+        Rows and columns.
     task : str
         What is asked of the libraries; adapters are registered by task.
     """
@@ -106,13 +144,15 @@ class Problem:
     @property
     def name(self) -> str:
         """By which `find` builds it again."""
-        return f"{self.kind}-{self.n}x{self.p}"
+        asked = "" if self.task == "fit" else f"-{self.task}"
+        return f"{self.kind}-{self.n}x{self.p}{asked}"
 
     @property
     def title(self) -> str:
         """For tables and pictures."""
         if self.kind != "fremtpl2":
-            return f"{self.kind}, {_count(self.n)} × {self.p}"
+            what = f"{TASKS[self.task]}: " if TASKS[self.task] else ""
+            return f"{what}{self.kind.replace('_', ' ')}, {_count(self.n)} × {self.p}"
         source = "freMTPL2" if FREMTPL2.exists() else "synthetic portfolio like freMTPL2's"
         return f"Poisson tariff by formula, {source}, {_count(self.n)} × {self.p}"
 
@@ -135,10 +175,13 @@ class Problem:
 
 def find(name: str) -> Problem:
     """The problem of this name."""
-    match = re.fullmatch(r"(\w+)-(\d+)x(\d+)", name)
+    match = re.fullmatch(r"(\w+)-(\d+)x(\d+)(?:-(\w+))?", name)
     if match is None or match[1] not in {*DENSE_FAMILIES, "fremtpl2"}:
         raise ValueError(f"there is no problem named {name!r}")
-    return Problem(match[1], int(match[2]), int(match[3]))
+    task = match[4] or "fit"
+    if task not in TASKS:
+        raise ValueError(f"there is no task named {task!r}")
+    return Problem(match[1], int(match[2]), int(match[3]), task)
 
 
 def _count(n: int) -> str:
@@ -150,15 +193,33 @@ def _dense(family: str, n: int, p: int) -> Data:
     generator = np.random.default_rng([n, p])
     X = generator.standard_normal((n, p))
     X[:, 0] = 1.0
-    eta = X @ (generator.standard_normal(p) * (0.5 / np.sqrt(p)))
-    mean = special.expit(eta) if family == "binomial" else np.exp(eta)
-    if family == "binomial":
-        response = (generator.random(n) < mean).astype(np.float64)
-    elif family == "poisson":
-        response = generator.poisson(mean).astype(np.float64)
-    else:
-        response = generator.gamma(2.0, mean / 2.0)
-    return Data(family, response, X=X)
+    predictors = CLASSES if family == "multinomial" else 1
+    eta = X @ (generator.standard_normal((p, predictors)) * (0.5 / np.sqrt(p)))
+    response = _RESPONSES[family](eta if predictors > 1 else eta[:, 0], generator)
+    return Data(family, response.astype(np.float64), X=X)
+
+
+def _negative_binomial(eta: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    return generator.poisson(generator.gamma(1.0 / ALPHA, ALPHA * np.exp(eta)))
+
+
+def _classes(eta: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    return (eta + generator.gumbel(size=eta.shape)).argmax(axis=1)
+
+
+def _shares(eta: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    mean = special.expit(eta)
+    return generator.beta(mean * PRECISION, (1.0 - mean) * PRECISION)
+
+
+_RESPONSES: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {
+    "binomial": lambda eta, generator: generator.random(eta.size) < special.expit(eta),
+    "poisson": lambda eta, generator: generator.poisson(np.exp(eta)),
+    "gamma": lambda eta, generator: generator.gamma(2.0, np.exp(eta) / 2.0),
+    "negative_binomial": _negative_binomial,
+    "multinomial": _classes,
+    "beta": _shares,
+}
 
 
 def _tariff(n: int) -> Data:

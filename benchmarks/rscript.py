@@ -1,4 +1,4 @@
-"""R's glm.fit, timed by R itself, on arrays handed over in files."""
+"""R's fits, timed by R itself, on arrays handed over in files."""
 
 from __future__ import annotations
 
@@ -18,63 +18,82 @@ _FAMILIES = {
     "gamma": 'Gamma(link = "log")',
 }
 
-# Short fits are repeated inside R until the clock can tell; the standard errors are summary.glm's.
+# Short fits are repeated inside R until the clock can tell.
 _PROGRAM = """
 n <- {n}; p <- {p}
 X <- matrix(readBin("{folder}/X", "double", n * p), n, p)
 y <- readBin("{folder}/y", "double", n)
-family <- {family}
-fit <- function() {{
-  f <- glm.fit(X, y, family = family, control = glm.control(epsilon = {epsilon}, maxit = 100))
-  known <- family$family %in% c("binomial", "poisson")
-  dispersion <- if (known) 1 else sum(f$weights * f$residuals^2) / f$df.residual
-  list(f$coefficients, sqrt(dispersion * diag(chol2inv(f$qr$qr[1:p, 1:p, drop = FALSE]))))
-}}
+{fit}
 times <- 1
 repeat {{
   seconds <- system.time(for (i in 1:times) result <- fit())[["elapsed"]]
   if (seconds > 0.1) break
   times <- times * 10
 }}
-cat(sprintf("%.17g\\n", c(seconds / times, result[[1]], result[[2]])), sep = "")
+cat(sprintf("%.17g\\n", c(seconds / times, result)), sep = "")
+"""
+
+# The standard errors are summary.glm's.
+_GLM = """
+family <- {family}
+fit <- function() {{
+  f <- glm.fit(X, y, family = family, control = glm.control(epsilon = {epsilon}, maxit = 100))
+  known <- family$family %in% c("binomial", "poisson")
+  dispersion <- if (known) 1 else sum(f$weights * f$residuals^2) / f$df.residual
+  inverse <- chol2inv(f$qr$qr[1:p, 1:p, drop = FALSE])
+  c(f$coefficients, sqrt(dispersion * diag(inverse)))
+}}
+"""
+
+_GLM_NB = """
+fit <- function() {{
+  f <- MASS::glm.nb(y ~ X - 1, control = glm.control(epsilon = {epsilon}, maxit = 100))
+  c(coef(f), summary(f)$coefficients[, 2], f$theta)
+}}
 """
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Seconds of one fit, coefficients and standard errors."""
+    """Seconds of one fit, coefficients, standard errors, and what else there is."""
 
     seconds: float
     coefficients: np.ndarray
     standard_errors: np.ndarray
+    others: np.ndarray
 
 
-class GlmFit:
-    """One problem written out for R."""
+class RFit:
+    """One problem written out for R, with the definition of a function ``fit``."""
 
-    def __init__(self, data: Data, epsilon: float):
-        self._data = data
+    def __init__(self, data: Data, definition: str):
         self._folder = tempfile.TemporaryDirectory()
         folder = Path(self._folder.name)
         n, self._p = data.dense.shape
         data.dense.T.tofile(folder / "X")
         data.response.tofile(folder / "y")
         self._script = folder / "fit.R"
-        self._script.write_text(
-            _PROGRAM.format(
-                n=n, p=self._p, folder=folder, family=_FAMILIES[data.family], epsilon=epsilon
-            )
-        )
+        self._script.write_text(_PROGRAM.format(n=n, p=self._p, folder=folder, fit=definition))
 
     def run(self) -> Answer:
         """Start R, read the data and fit."""
         command = ["Rscript", "--vanilla", str(self._script)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         numbers = np.array(done.stdout.split(), dtype=np.float64)
-        return Answer(numbers[0], numbers[1 : self._p + 1], numbers[self._p + 1 :])
+        return Answer(numbers[0], *np.split(numbers[1:], [self._p, 2 * self._p]))
 
-    def deviance(self, answer: Answer) -> float:
-        """Deviance at R's coefficients."""
-        eta = self._data.dense @ answer.coefficients
-        mean = special.expit(eta) if self._data.family == "binomial" else np.exp(eta)
-        return self._data.deviance(mean)
+
+def glm_fit(data: Data, epsilon: float) -> RFit:
+    """R's glm.fit."""
+    return RFit(data, _GLM.format(family=_FAMILIES[data.family], epsilon=epsilon))
+
+
+def glm_nb(data: Data, epsilon: float) -> RFit:
+    """glm.nb of R's package MASS; the other number is its theta, 1 / alpha."""
+    return RFit(data, _GLM_NB.format(epsilon=epsilon))
+
+
+def deviance(data: Data, answer: Answer) -> float:
+    """Deviance at R's coefficients."""
+    eta = data.dense @ answer.coefficients
+    return data.deviance(special.expit(eta) if data.family == "binomial" else np.exp(eta))

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from importlib.metadata import PackageNotFoundError, version
 from statistics import median
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -22,11 +23,18 @@ from benchmarks.measure import Effort
 from benchmarks.problems import ROOT, Problem
 from benchmarks.worker import SAME_OPTIMUM, TINY_ROWS
 
-TIMEOUT = 600
+#: Seconds for a process that no problem's limit is set for.
+TIMEOUT = 180.0
 OURS = "fastglm"
 #: Standard errors this far apart, relatively, are pointed out: a library that stops as early as the
 #: deviance allows has them at slightly other coefficients, a different formula shows more.
 SAME_ERRORS = 1e-4
+#: What else was asked for may differ so far, in units of its largest number; replicates of a
+#: bootstrap are random.
+SAME_VALUES = {"bootstrap": 0.15}
+SAME_VALUES_ELSE = 1e-5
+#: Tasks whose time is told in sweeps of the fit.
+IN_SWEEPS = ("HC1", "HC3", "cluster")
 
 Say = Callable[[str], None]
 
@@ -35,8 +43,20 @@ class WorkerError(RuntimeError):
     """A measuring process failed; the text is the last line it wrote."""
 
 
-def ask_worker(request: dict[str, Any], environment: dict[str, str] | None = None) -> Any:
-    """The answer of `benchmarks.worker` to a request."""
+def ask_worker(
+    request: dict[str, Any], environment: dict[str, str] | None = None, timeout: float = TIMEOUT
+) -> Any:
+    """The one answer of `benchmarks.worker` to a request."""
+    answers, failure = ask_for_all(request, environment, timeout)
+    if failure is not None:
+        raise WorkerError(failure)
+    return answers[-1]
+
+
+def ask_for_all(
+    request: dict[str, Any], environment: dict[str, str] | None = None, timeout: float = TIMEOUT
+) -> tuple[list[Any], str | None]:
+    """All answers of `benchmarks.worker` to a request, and why there are no more, if it failed."""
     command = [sys.executable, "-m", "benchmarks.worker", json.dumps(request)]
     try:
         done = subprocess.run(
@@ -46,51 +66,77 @@ def ask_worker(request: dict[str, Any], environment: dict[str, str] | None = Non
             capture_output=True,
             text=True,
             check=False,
-            timeout=TIMEOUT,
+            timeout=timeout,
         )
-    except subprocess.TimeoutExpired:
-        raise WorkerError(f"not finished after {TIMEOUT} seconds") from None
+    except subprocess.TimeoutExpired as stopped:
+        # What was written until then is in bytes, whatever was asked for.
+        written = stopped.stdout or b""
+        failure = f"not finished after {timeout:.0f} seconds"
+        return _read_lines(written.decode() if isinstance(written, bytes) else written), failure
+    failure = None
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or [f"ended with code {done.returncode}"]
-        raise WorkerError(lines[-1])
-    return json.loads(done.stdout.splitlines()[-1])
+        failure = lines[-1]
+    return _read_lines(done.stdout), failure
+
+
+def _read_lines(text: str) -> list[Any]:
+    """Answers, one a line; a last line without an end was not finished."""
+    return [json.loads(line) for line in text.split("\n")[:-1] if line.startswith("{")]
 
 
 def adapters_for(problem: Problem) -> list[Adapter]:
-    """Who can do this problem, fastglm first: its optimum is what the others are tuned to reach."""
+    """Who can do this problem, fastglm first: its optimum is what the others are tuned to reach.
+
+    statsmodels, in the units of which much is promised, comes before what may use up the time.
+    """
     sample = problem.resized(min(TINY_ROWS, problem.n)).build()
     able = [a for a in ADAPTERS.values() if a.task == problem.task and a.accepts(sample)]
-    return sorted(able, key=lambda adapter: (adapter.library != OURS, adapter.library))
+    first = (OURS, "statsmodels")
+    return sorted(able, key=lambda a: (*(a.library != name for name in first), a.library))
 
 
-def compare(problem: Problem, effort: Effort, say: Say) -> dict[str, Any]:
-    """All libraries on one problem.
+def compare(
+    problem: Problem, effort: Effort, say: Say, asked: Problem | None = None
+) -> dict[str, Any]:
+    """All libraries on one problem, or on a small version of the one `asked`.
 
     Returns
     -------
     dict
-        JSON-able: "fits", each with its median seconds and whether it may be compared, and "read",
-        the seconds of one parallel read of X.
+        JSON-able: "fits", each with its median seconds and whether it may be compared; "read", the
+        seconds of one parallel read of X; "sweep", those of a fit divided by its sweeps.
     """
     fits: list[dict[str, Any]] = []
     target = None
+    end = monotonic() + TIMEOUT
     for library, variants in itertools.groupby(adapters_for(problem), lambda a: a.library):
-        found = _fit_with(list(variants), problem, target, effort, say)
-        if library == OURS and "failure" not in found[0]:
-            target = found[0]["certificate"]
+        found = _fit_with(list(variants), problem, target, effort, end - monotonic(), say)
+        if library == OURS:
+            # It may have had to compile; the limit is for the others.
+            end = monotonic() + effort.limit
+            target = found[0].get("certificate")
         fits += found
-    judge(fits, problem.published_deviance)
+    judge(fits, problem.published_deviance, SAME_VALUES.get(problem.task, SAME_VALUES_ELSE))
+    reads = problem.task == "fit" and problem.kind != "fremtpl2"
     return {
         "problem": problem.name,
+        "asked": (asked or problem).name,
         "title": problem.title,
         "fits": fits,
-        "read": _read(problem, effort),
+        "read": _seconds("read", problem, effort, say) if reads else None,
+        "sweep": _seconds("sweep", problem, effort, say) if problem.task in IN_SWEEPS else None,
         "machine": describe_machine(),
     }
 
 
 def _fit_with(
-    variants: list[Adapter], problem: Problem, target: float | None, effort: Effort, say: Say
+    variants: list[Adapter],
+    problem: Problem,
+    target: float | None,
+    effort: Effort,
+    timeout: float,
+    say: Say,
 ) -> list[dict[str, Any]]:
     """All variants of one library, in one process; what failed says why."""
     request = {
@@ -100,10 +146,10 @@ def _fit_with(
         "target": target,
         "effort": effort.as_dict(),
     }
-    try:
-        answers = ask_worker(request)
-    except WorkerError as error:
-        answers = [{"failure": str(error)} for _ in variants]
+    answers, failure = [], "no time left"
+    if timeout > 0.0:
+        answers, failure = ask_for_all(request, timeout=timeout)
+    answers += [{"failure": failure}] * (len(variants) - len(answers))
     fits = []
     for adapter, answer in zip(variants, answers, strict=True):
         fit = {
@@ -120,15 +166,23 @@ def _fit_with(
     return fits
 
 
-def _read(problem: Problem, effort: Effort) -> float | None:
-    if problem.kind == "fremtpl2":
+def _seconds(mode: str, problem: Problem, effort: Effort, say: Say) -> float | None:
+    request = {"mode": mode, "problem": problem.name, "effort": effort.as_dict()}
+    try:
+        return median(ask_worker(request)["seconds"])
+    except WorkerError as error:
+        say(f"  {mode}: failed: {error}")
         return None
-    request = {"mode": "read", "problem": problem.name, "effort": effort.as_dict()}
-    return median(ask_worker(request)["seconds"])
 
 
-def judge(fits: list[dict[str, Any]], published: float | None = None) -> None:
+def judge(
+    fits: list[dict[str, Any]],
+    published: float | None = None,
+    same_values: float = SAME_VALUES_ELSE,
+) -> None:
     """Write into each fit that ran whether it found the common optimum, and how its errors differ.
+
+    An answer to a further question is held to fastglm's as well: another one is not compared.
 
     Parameters
     ----------
@@ -136,10 +190,13 @@ def judge(fits: list[dict[str, Any]], published: float | None = None) -> None:
         As `compare` makes them.
     published
         Deviance known from elsewhere, rounded to four decimals.
+    same_values
+        How far other answers may differ, in units of the largest.
     """
     done = [fit for fit in fits if "failure" not in fit]
     best = min((fit["certificate"] for fit in done), default=np.nan)
-    reference = next((fit["standard_errors"] for fit in done if fit["library"] == OURS), None)
+    own: dict[str, Any] = next((dict(fit) for fit in done if fit["library"] == OURS), {})
+    reference = own.get("standard_errors")
     for fit in done:
         excess = (fit["certificate"] - best) / abs(best)
         fit["excess"] = excess
@@ -148,6 +205,11 @@ def judge(fits: list[dict[str, Any]], published: float | None = None) -> None:
             # Half a unit of the last published digit, beside what is allowed between libraries.
             slack = 5e-5 + SAME_OPTIMUM * published
             fit["same_optimum"] &= abs(fit["certificate"] - published) <= slack
+        values = fit.pop("values", None)
+        if values is not None and own.get("values") is not None:
+            distance = np.abs(np.subtract(values, own["values"])).max()
+            fit["value_difference"] = float(distance / np.abs(own["values"]).max())
+            fit["same_optimum"] &= bool(fit["value_difference"] <= same_values)
         errors = fit.pop("standard_errors")
         if errors is not None and reference is not None:
             # Libraries order columns differently.
@@ -205,7 +267,7 @@ def measure_scaling(problems: Iterable[Problem], effort: Effort, say: Say) -> di
             "effort": effort.as_dict(),
         }
         try:
-            answer = ask_worker(request)[0]
+            answer = ask_worker(request)
         except WorkerError as error:
             answer = {"failure": str(error)}
         if "failure" in answer:

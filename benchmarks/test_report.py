@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks import report
 from benchmarks.runner import judge
-from benchmarks.suite import Target
+from benchmarks.suite import TABLES, Target
 
 
 def _fit(library, seconds, certificate=1000.0, errors=None, peak=5_000_000):
@@ -49,15 +49,40 @@ def test_standard_errors_are_compared_in_any_order(result):
 
 
 def test_targets(result):
-    target = Target(statsmodels=100, fastest=10, reads=15, megabytes=4, seconds=1.0)
+    target = Target({"statsmodels": 100}, fastest=10, reads=15, megabytes=4, seconds=1.0)
     met = {text: ok for text, _, _, ok in report.check_targets(result, target)}
     assert met == {
         "× statsmodels": True,
         "× the fastest peer": False,
         "reads of X": True,
         "MB beyond the data": False,
-        "s per fit": True,
+        "s per call": True,
     }
+
+
+def test_another_answer_is_not_compared():
+    fits = [_fit("fastglm", 0.1) | {"values": [1.0, 2.0]} for _ in range(2)]
+    fits += [_fit("statsmodels", 20.0) | {"values": [1.0, 2.1]}]
+    judge(fits)
+    assert [fit["same_optimum"] for fit in fits] == [True, True, False]
+    assert fits[2]["value_difference"] == pytest.approx(0.05)
+    assert "values" not in fits[0]
+
+
+def test_sweeps():
+    fits = [_fit("fastglm", 0.1)]
+    judge(fits)
+    result = {"title": "HC1", "fits": fits, "read": None, "sweep": 0.05}
+    assert report.check_targets(result, Target(sweeps=1.0)) == [
+        ("sweeps of a fit", pytest.approx(2.0), 1.0, False)
+    ]
+    assert "sweeps of a fit" in report.table([result])
+
+
+def test_tables_are_grouped(result):
+    names = [next(iter(problems)).name for problems in TABLES.values()]
+    text = report.tables([result | {"asked": name} for name in reversed(names)])
+    assert [line.strip("*") for line in text.splitlines() if line.startswith("**")] == list(TABLES)
 
 
 def test_table_says_what_failed(result):

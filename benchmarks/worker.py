@@ -1,13 +1,13 @@
 """One measurement in a process of its own: `python -m benchmarks.worker '{"mode": ...}'`.
 
-The last line of its standard output is the answer, in JSON.
+Each line of its standard output is an answer, in JSON.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from time import perf_counter
 from typing import Any
 
@@ -18,7 +18,7 @@ TINY_ROWS = 2000
 SAME_OPTIMUM = 1e-8
 
 
-def measure_first(module: str, problem: str, adapter: str) -> dict[str, Any]:
+def measure_first(module: str, problem: str, adapter: str) -> Iterator[dict[str, Any]]:
     """Seconds of the import and of the first call in this process; building data is left out."""
     import importlib
 
@@ -33,12 +33,12 @@ def measure_first(module: str, problem: str, adapter: str) -> dict[str, Any]:
     job = ADAPTERS[chosen.task, adapter].prepare(chosen.build(), None)
     begin = perf_counter()
     job.run()
-    return {"import": imported, "first_call": perf_counter() - begin}
+    yield {"import": imported, "first_call": perf_counter() - begin}
 
 
 def measure_steady(
     problem: str, adapters: list[str], target: float | None, effort: dict[str, Any]
-) -> list[dict[str, Any]]:
+) -> Iterator[dict[str, Any]]:
     """Variants of one library in turn: seconds per call once all is loaded, memory, outcome.
 
     Parameters
@@ -56,17 +56,15 @@ def measure_steady(
     chosen = find(problem)
     tiny = chosen.resized(min(TINY_ROWS, chosen.n)).build()
     data = chosen.build()
-    answers: list[dict[str, Any]] = []
     for name in adapters:
         how = ADAPTERS[chosen.task, name]
         try:
             answer = _measure_variant(how, tiny, data, target, effort)
         except Exception as error:
-            answers.append({"failure": f"{type(error).__name__}: {error}"})
-            continue
-        answers.append(answer)
-        target = answer["certificate"] if target is None else target
-    return answers
+            answer = {"failure": f"{type(error).__name__}: {error}"}
+        yield answer
+        if target is None:
+            target = answer.get("certificate")
 
 
 def _measure_variant(
@@ -79,42 +77,64 @@ def _measure_variant(
     peak = None
     for index, tolerance in enumerate(how.tolerances):
         job = how.prepare(data, tolerance)
+        begin = perf_counter()
         if index == 0:
             result, peak = run_watched(job.run)
         else:
             result = job.run()
+        first = job.seconds(result) if job.seconds else perf_counter() - begin
         outcome = job.inspect(result)
         del result
         if target is None or abs(outcome.certificate - target) <= SAME_OPTIMUM * abs(target):
             break
-    errors = outcome.standard_errors
+    wanted = Effort(**effort)
     return {
-        "seconds": time_job(job, Effort(**effort)),
+        "seconds": [first] if first > wanted.longest else time_job(job, wanted),
         "peak_bytes": peak,
         "certificate": outcome.certificate,
         "tolerance": tolerance,
-        "standard_errors": None if errors is None else [float(value) for value in errors],
+        "standard_errors": _as_list(outcome.standard_errors),
+        "values": _as_list(outcome.values),
     }
 
 
-def measure_read(problem: str, effort: dict[str, Any]) -> dict[str, Any]:
+def _as_list(values: Any) -> list[float] | None:
+    return None if values is None else [float(value) for value in values]
+
+
+def measure_read(problem: str, effort: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Seconds of reading X once on all threads."""
     from benchmarks.measure import Effort, time_read
     from benchmarks.problems import find
 
-    return {"seconds": time_read(find(problem).build().dense, Effort(**effort))}
+    yield {"seconds": time_read(find(problem).build().dense, Effort(**effort))}
 
 
-MODES: dict[str, Callable[..., Any]] = {
+def measure_sweep(problem: str, effort: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Seconds of our own fit, divided by its passes over the rows."""
+    from benchmarks.adapters.after_fit import fit
+    from benchmarks.adapters.registry import Job
+    from benchmarks.measure import Effort, time_job
+    from benchmarks.problems import find
+
+    data = find(problem).build()
+    n_sweeps = fit(data).n_sweeps
+    seconds = time_job(Job(lambda: fit(data), lambda result: result), Effort(**effort))
+    yield {"seconds": [each / n_sweeps for each in seconds], "n_sweeps": n_sweeps}
+
+
+MODES: dict[str, Callable[..., Iterator[dict[str, Any]]]] = {
     "first": measure_first,
     "steady": measure_steady,
     "read": measure_read,
+    "sweep": measure_sweep,
 }
 
 
 def main() -> None:
     request = json.loads(sys.argv[1])
-    print(json.dumps(MODES[request.pop("mode")](**request)))
+    for answer in MODES[request.pop("mode")](**request):
+        print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,135 +1,29 @@
-"""How each library is asked: one registered function per library, task and variant.
-
-An adapter turns data into a `Job`: `run` is the whole call a user would write, from data in memory
-to standard errors where the library has them, and alone is timed; `inspect` then takes from its
-result what must agree between libraries. A later task (another covariance, influence, prediction)
-is a problem with that `task` and one more registered function per library that can do it.
-
-Libraries are imported inside the functions, so that a process holds only the one it measures.
-"""
+"""The task "fit": from data in memory to coefficients, and standard errors where there are any."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from benchmarks import rscript
+from benchmarks.adapters.registry import (
+    Job,
+    Outcome,
+    is_dense,
+    is_frame,
+    register,
+    tolerance_option,
+)
 from benchmarks.problems import CATEGORICAL, NUMERIC, Data
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a result is judged by.
-
-    Attributes
-    ----------
-    certificate : float
-        Must agree between libraries; for the task "fit" the deviance.
-    standard_errors : ndarray or None
-    """
-
-    certificate: float
-    standard_errors: np.ndarray | None = None
-
-
-@dataclass(frozen=True)
-class Job:
-    """A call ready to be timed; `seconds` reads the time from a result that brings its own."""
-
-    run: Callable[[], Any]
-    inspect: Callable[[Any], Outcome]
-    seconds: Callable[[Any], float] | None = None
-
-
-@dataclass(frozen=True)
-class Adapter:
-    """One way of asking one library.
-
-    Attributes
-    ----------
-    library, variant : str
-    task : str
-    standard_errors : bool
-        Whether the call ends with standard errors.
-    module : str
-        What a user imports.
-    tolerances : tuple of float or None
-        Tried in turn, None being the library's own, until the optimum is the same as fastglm's.
-    prepare : callable
-        ``prepare(data, tolerance) -> Job``.
-    accepts : callable
-        Whether it can do these data.
-    """
-
-    library: str
-    variant: str
-    task: str
-    standard_errors: bool
-    module: str
-    tolerances: tuple[float | None, ...]
-    prepare: Callable[[Data, float | None], Job]
-    accepts: Callable[[Data], bool]
-
-    @property
-    def name(self) -> str:
-        """Library and variant."""
-        return f"{self.library} {self.variant}".rstrip()
-
-
-ADAPTERS: dict[tuple[str, str], Adapter] = {}
-
-#: Looser first: a library is timed at the loosest tolerance that reaches the common optimum.
-_TIGHTENING = (None, *(10.0**-k for k in range(5, 13)))
-
-
-def _is_dense(data: Data) -> bool:
-    return data.X is not None
-
-
-def _is_frame(data: Data) -> bool:
-    return data.frame is not None
-
-
-def register(
-    library: str,
-    variant: str = "",
-    *,
-    accepts: Callable[[Data], bool],
-    task: str = "fit",
-    standard_errors: bool = True,
-    module: str | None = None,
-    tolerances: tuple[float | None, ...] = _TIGHTENING,
-) -> Callable[[Callable[..., Job]], Callable[..., Job]]:
-    """Decorator: this function prepares `task` for `library`."""
-
-    def add(prepare: Callable[..., Job]) -> Callable[..., Job]:
-        adapter = Adapter(
-            library,
-            variant,
-            task,
-            standard_errors,
-            module or library,
-            tolerances,
-            prepare,
-            accepts,
-        )
-        ADAPTERS[task, adapter.name] = adapter
-        return prepare
-
-    return add
-
-
-def _tolerance(name: str, value: float | None) -> dict[str, Any]:
-    return {} if value is None else {name: value}
-
 
 # -- fastglm
 
 _C_ORDER, _F_ORDER = "C order", "F order"
+
+LINKS = {"binomial": "logit", "poisson": "log", "gamma": "log"}
 
 
 def _ordered(data: Data, order: str) -> np.ndarray:
@@ -141,16 +35,15 @@ def _with_fitted_values(data: Data) -> Callable[[Any], Outcome]:
 
 
 def _register_fastglm(order: str) -> None:
-    @register("fastglm", order, accepts=_is_dense)
+    @register("fastglm", order, accepts=is_dense)
     def dense(data: Data, tolerance: float | None) -> Job:
         import fastglm as fg
 
         X = _ordered(data, order)
-        link = "logit" if data.family == "binomial" else "log"
 
         def run() -> Any:
-            model = fg.GLM(data.response, X, family=data.family, link=link)
-            result = model.fit(**_tolerance("tol", tolerance))
+            model = fg.GLM(data.response, X, family=data.family, link=LINKS[data.family])
+            result = model.fit(**tolerance_option("tol", tolerance))
             _ = result.bse
             return result
 
@@ -161,13 +54,13 @@ for _order in (_C_ORDER, _F_ORDER):
     _register_fastglm(_order)
 
 
-@register("fastglm", "formula", accepts=_is_frame)
+@register("fastglm", "formula", accepts=is_frame)
 def _fastglm_formula(data: Data, tolerance: float | None) -> Job:
     import fastglm as fg
 
     def run() -> Any:
         options = {"family": data.family, "exposure": data.exposure}
-        result = fg.glm(data.formula, data.frame, **options, **_tolerance("tol", tolerance))
+        result = fg.glm(data.formula, data.frame, **options, **tolerance_option("tol", tolerance))
         _ = result.bse
         return result
 
@@ -177,7 +70,7 @@ def _fastglm_formula(data: Data, tolerance: float | None) -> Job:
 # -- statsmodels
 
 
-def _statsmodels_family(family: str) -> Any:
+def statsmodels_family(family: str) -> Any:
     import statsmodels.api as sm
 
     families = sm.families
@@ -186,28 +79,28 @@ def _statsmodels_family(family: str) -> Any:
     return {"binomial": families.Binomial, "poisson": families.Poisson}[family]()
 
 
-@register("statsmodels", accepts=_is_dense, module="statsmodels.api")
+@register("statsmodels", accepts=is_dense, module="statsmodels.api")
 def _statsmodels(data: Data, tolerance: float | None) -> Job:
     import statsmodels.api as sm
 
     def run() -> Any:
-        model = sm.GLM(data.response, data.dense, family=_statsmodels_family(data.family))
-        result = model.fit(**_tolerance("tol", tolerance))
+        model = sm.GLM(data.response, data.dense, family=statsmodels_family(data.family))
+        result = model.fit(**tolerance_option("tol", tolerance))
         _ = result.bse
         return result
 
     return Job(run, _with_fitted_values(data))
 
 
-@register("statsmodels", "formula", accepts=_is_frame, module="statsmodels.formula.api")
+@register("statsmodels", "formula", accepts=is_frame, module="statsmodels.formula.api")
 def _statsmodels_formula(data: Data, tolerance: float | None) -> Job:
     import statsmodels.formula.api as smf
 
     def run() -> Any:
-        family = _statsmodels_family(data.family)
+        family = statsmodels_family(data.family)
         exposure = data.table[data.exposure]
         model = smf.glm(data.formula, data.frame, family=family, exposure=exposure)
-        result = model.fit(**_tolerance("tol", tolerance))
+        result = model.fit(**tolerance_option("tol", tolerance))
         _ = result.bse
         return result
 
@@ -223,11 +116,11 @@ def _glum(data: Data, tolerance: float | None, solver: str, **options: Any) -> A
     return GeneralizedLinearRegressor(
         alpha=0,
         family=data.family,
-        link="logit" if data.family == "binomial" else "log",
+        link=LINKS[data.family],
         solver=solver,
         max_iter=1000,
         **options,
-        **_tolerance("gradient_tol", tolerance),
+        **tolerance_option("gradient_tol", tolerance),
     )
 
 
@@ -248,7 +141,7 @@ def _without_correction(standard_errors: np.ndarray | None, data: Data) -> np.nd
 def _register_glum(order: str, solver: str, errors: bool) -> None:
     variant = f"{solver}, {order}" + (", with standard errors" if errors else "")
 
-    @register("glum", variant, accepts=_is_dense, standard_errors=errors)
+    @register("glum", variant, accepts=is_dense, standard_errors=errors)
     def dense(data: Data, tolerance: float | None) -> Job:
         X = _ordered(data, order)
 
@@ -277,7 +170,7 @@ for _order in (_C_ORDER, _F_ORDER):
 def _register_glum_frame(errors: bool) -> None:
     variant = "data frame" + (", with standard errors" if errors else "")
 
-    @register("glum", variant, accepts=_is_frame, standard_errors=errors)
+    @register("glum", variant, accepts=is_frame, standard_errors=errors)
     def frame(data: Data, tolerance: float | None) -> Job:
         def run() -> Any:
             X = data.table[list(CATEGORICAL + NUMERIC)]
@@ -309,7 +202,7 @@ for _errors in (False, True):
 def _scikit_learn(family: str, solver: str, tolerance: float | None, **options: Any) -> Any:
     from sklearn import linear_model
 
-    options |= {"solver": solver, "max_iter": 10_000} | _tolerance("tol", tolerance)
+    options |= {"solver": solver, "max_iter": 10_000} | tolerance_option("tol", tolerance)
     if family == "binomial":
         return linear_model.LogisticRegression(C=np.inf, **options)
     return getattr(linear_model, f"{family.capitalize()}Regressor")(alpha=0, **options)
@@ -319,7 +212,7 @@ def _register_scikit_learn(order: str, solver: str) -> None:
     @register(
         "scikit-learn",
         f"{solver}, {order}",
-        accepts=_is_dense,
+        accepts=is_dense,
         standard_errors=False,
         module="sklearn.linear_model",
     )
@@ -342,7 +235,7 @@ def _register_scikit_learn_frame(solver: str) -> None:
     @register(
         "scikit-learn",
         f"{solver}, data frame",
-        accepts=_is_frame,
+        accepts=is_frame,
         standard_errors=False,
         module="sklearn.linear_model",
     )
@@ -382,11 +275,11 @@ for _solver in ("lbfgs", "newton-cholesky"):
 
 if shutil.which("Rscript"):
 
-    @register("R", "glm.fit", accepts=_is_dense, module="subprocess", tolerances=(None, 1e-14))
+    @register("R", "glm.fit", accepts=is_dense, module="subprocess", tolerances=(None, 1e-14))
     def _r(data: Data, tolerance: float | None) -> Job:
-        fit = rscript.GlmFit(data, 1e-8 if tolerance is None else tolerance)
+        fit = rscript.glm_fit(data, 1e-8 if tolerance is None else tolerance)
         return Job(
             fit.run,
-            lambda done: Outcome(fit.deviance(done), done.standard_errors),
+            lambda done: Outcome(rscript.deviance(data, done), done.standard_errors),
             lambda done: done.seconds,
         )
