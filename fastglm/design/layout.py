@@ -45,18 +45,17 @@ class _Tables:
 
     def add_source(self, array: np.ndarray) -> int:
         """One column; its number."""
-        address, strides, element = self._describe(array)
-        self.sources.append((address, strides[0], element))
+        array, element = self._readable(array)
+        self.sources.append((_address(array), array.strides[0] // array.itemsize, element))
         return len(self.sources) - 1
 
     def add_dense(self, part: Dense) -> None:
         """Every column of a matrix."""
-        address, strides, element = self._describe(part.values)
-        down, across = strides
-        size = part.values.itemsize
+        values, element = self._readable(part.values)
+        address, (down, across) = _address(values), values.strides
         first = len(self.sources)
-        for j in range(part.values.shape[1]):
-            self.sources.append((address + size * across * j, down, element))
+        for j in range(values.shape[1]):
+            self.sources.append((address + across * j, down // values.itemsize, element))
             self.dense_factor.append(first + j)
             self.dense_start.append(len(self.dense_factor))
 
@@ -78,18 +77,20 @@ class _Tables:
         self.coded_factor.extend([self.add_source(factor) for factor in part.factors])
         self.coded_factor_start.append(len(self.coded_factor))
 
-    def _describe(self, array: np.ndarray) -> tuple[int, list[int], int]:
-        """Address, strides in elements and element type, of the array or the nearest readable."""
+    def _readable(self, array: np.ndarray) -> tuple[np.ndarray, int]:
+        """The array, or a copy if kernels cannot read it where it lies, and its element type."""
         array = np.asarray(array)
         element = ELEMENT_CODES.get(array.dtype.str)
         if element is None:
             array, element = array.astype(np.float64), 0
-        size = array.itemsize
-        if not array.flags.aligned or any(stride % size for stride in array.strides):
+        if not array.flags.aligned or any(stride % array.itemsize for stride in array.strides):
             array = np.ascontiguousarray(array)
         self.kept_alive.append(array)
-        address = array.__array_interface__["data"][0]
-        return address, [stride // size for stride in array.strides], element
+        return array, element
+
+
+def _address(array: np.ndarray) -> int:
+    return array.__array_interface__["data"][0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,6 +168,11 @@ def lay_out(
     _fill(context, tables, design.n_rows, n_dense)
     order = list(chain(*dense_parts, *coded_parts, *sparse_parts))
     transform = _reordered(design.transform, order, first)
+    context[slots.N_MODEL] = design.n_columns
+    if transform[0].size:
+        places = (slots.TRANSFORM_START, slots.TRANSFORM_INDEX, slots.TRANSFORM_VALUE)
+        for slot, array in zip(places, transform, strict=True):
+            context[slot] = array.ctypes.data
     return Layout(
         design=design,
         weights=weights,
@@ -224,7 +230,7 @@ def _put(context: np.ndarray, tables: _Tables, lists: dict[int, list[int]]) -> N
     """Store all lists in one array and their addresses in the table."""
     array = np.array([number for values in lists.values() for number in values], dtype=np.int64)
     tables.kept_alive.append(array)
-    address = array.__array_interface__["data"][0]
+    address = _address(array)
     for slot, values in lists.items():
         context[slot] = address
         address += 8 * len(values)

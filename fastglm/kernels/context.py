@@ -52,6 +52,15 @@ import numpy as np
     RESPOND_ROWS,
     LOG_DENSITY_ROWS,
     PARTIALS,  # float64 (n_chunks, partial size): each chunk's own sums
+    N_MODEL,  # model columns
+    TRANSFORM_START,  # int64 (n_model + 1,), address 0: the model's columns are the sweep's
+    TRANSFORM_INDEX,  # int64
+    TRANSFORM_VALUE,  # float64
+    STATE,  # float64 (state size,): the solver's numbers (`fastglm.solve.state`)
+    VECTORS,  # float64 (n_vectors, n_model): the solver's vectors
+    GRAM,  # float64 (n_model, n_model): of the model's columns
+    TRIANGLE,  # float64 (n_model, n_model): its factor
+    GRAM_WORK,  # float64 (n_sweep, n_model)
     N_WANTED,  # row outputs: how many planes are written out
     WANTED,  # int64 (n_wanted,): which planes
     OUTPUT,  # float64 (n_wanted, n_rows)
@@ -69,7 +78,7 @@ import numpy as np
     REPLICATES_PER_CHUNK,
     N_REPLICATES,
     CONTEXT_SIZE,
-) = range(58)
+) = range(67)
 
 # Modes of a sweep, added together.
 WITH_GRAM = 1

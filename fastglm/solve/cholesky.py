@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import math
 
-from fastglm.kernels.jit import called, entry, inlined_sums
+from numba.core.types import float64
+
+from fastglm.kernels.jit import (
+    called,
+    entry,
+    inlined,
+    inlined_sums,
+    offset_pointer,
+    pointer,
+)
 
 
 @inlined_sums
@@ -16,56 +25,64 @@ def dot(a, b, n):
     return total
 
 
+@inlined
+def row(matrix, j, p):
+    """Row j of a (p, p) matrix, given and returned as a pointer."""
+    return offset_pointer(matrix, j * p)
+
+
 @called
-def factorize(gram, factor, scale, pivot, tolerance):
+def factorize_gram(gram, factor, scale, pivot, p, tolerance):
     """Lower factor L of ``diag(scale) gram diag(scale)``, which has unit diagonal.
 
-    All arrays are overwritten but `gram`, of which the lower triangle is read. ``pivot[j]`` is the
-    share of column j that earlier columns leave unexplained (1 - R squared); a column where it is
-    not above `tolerance` is aliased: its row and column of L are zero and its pivot is set to 0.
-    Returns the number of aliased columns, or -1 where a value is not finite.
+    All arguments but the last two are pointers to row-major arrays, overwritten but for `gram`, of
+    which the lower triangle is read. ``pivot[j]`` is the share of column j that earlier columns
+    leave unexplained (1 - R squared); a column where it is not above `tolerance` is aliased: its
+    row and column of L are zero and its pivot is set to 0. Returns the number of aliased columns,
+    or -1 where a value is not finite.
     """
-    p = gram.shape[0]
     aliased = 0
     for j in range(p):
-        diagonal = gram[j, j]
+        diagonal = gram[j * p + j]
         if not math.isfinite(diagonal):
             return -1
         scale[j] = 1.0 / math.sqrt(diagonal) if diagonal > 0.0 else 0.0
     for j in range(p):
+        this = row(factor, j, p)
         for k in range(j):
-            unexplained = gram[j, k] * scale[j] * scale[k] - dot(factor[j], factor[k], k)
-            factor[j, k] = unexplained / factor[k, k] if pivot[k] > 0.0 else 0.0
-            factor[k, j] = 0.0
-        left = (1.0 if scale[j] > 0.0 else 0.0) - dot(factor[j], factor[j], j)
+            other = row(factor, k, p)
+            unexplained = gram[j * p + k] * scale[j] * scale[k] - dot(this, other, k)
+            this[k] = unexplained / other[k] if pivot[k] > 0.0 else 0.0
+            other[j] = 0.0
+        left = (1.0 if scale[j] > 0.0 else 0.0) - dot(this, this, j)
         if not math.isfinite(left):
             return -1
         if left > tolerance:
             pivot[j] = left
-            factor[j, j] = math.sqrt(left)
+            this[j] = math.sqrt(left)
         else:
             aliased += 1
             pivot[j] = 0.0
-            factor[j, j] = 0.0
-            for k in range(j):
-                factor[j, k] = 0.0
+            for k in range(j + 1):
+                this[k] = 0.0
     return aliased
 
 
 @called
-def solve(factor, scale, pivot, right, result):
-    """Solution of gram x = right; 0 for aliased columns. `result` is overwritten."""
-    p = right.shape[0]
+def solve(factor, scale, pivot, right, result, p):
+    """Solution of gram x = right; 0 for aliased columns. Pointers; `result` is overwritten."""
     for j in range(p):
+        this = row(factor, j, p)
         if pivot[j] > 0.0:
-            result[j] = (right[j] * scale[j] - dot(factor[j], result, j)) / factor[j, j]
+            result[j] = (right[j] * scale[j] - dot(this, result, j)) / this[j]
         else:
             result[j] = 0.0
     for j in range(p - 1, -1, -1):
+        this = row(factor, j, p)
         if pivot[j] > 0.0:
-            result[j] /= factor[j, j]
+            result[j] /= this[j]
             for k in range(j):
-                result[k] -= factor[j, k] * result[j]
+                result[k] -= this[k] * result[j]
     for j in range(p):
         result[j] *= scale[j]
 
@@ -96,7 +113,32 @@ def invert(factor, scale, pivot, inverse, work):
             inverse[k, j] = value
 
 
+@inlined
+def _pointer_to(array):
+    return pointer(array.ctypes.data, float64)
+
+
+@entry
+def factorize(gram, factor, scale, pivot, tolerance):
+    """`factorize_gram`, for contiguous arrays."""
+    return factorize_gram(
+        _pointer_to(gram),
+        _pointer_to(factor),
+        _pointer_to(scale),
+        _pointer_to(pivot),
+        gram.shape[0],
+        tolerance,
+    )
+
+
 @entry
 def solve_factored(factor, scale, pivot, right, result):
-    """`solve`, for Python."""
-    solve(factor, scale, pivot, right, result)
+    """`solve`, for contiguous arrays."""
+    solve(
+        _pointer_to(factor),
+        _pointer_to(scale),
+        _pointer_to(pivot),
+        _pointer_to(right),
+        _pointer_to(result),
+        right.shape[0],
+    )

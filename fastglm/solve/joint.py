@@ -16,8 +16,7 @@ from fastglm.kernels import joint as table_of
 from fastglm.kernels.block import TILE
 from fastglm.kernels.jit import RowBlock, entry
 from fastglm.kernels.joint import joint_kernel
-from fastglm.solve.cholesky import factorize, invert
-from fastglm.solve.cholesky import solve as solve_factored
+from fastglm.solve.cholesky import factorize, invert, solve_factored
 from fastglm.solve.newton import STAGNATION
 from fastglm.solve.run import SolverOptions, count_chunks
 from fastglm.solve.scaling import read_sample

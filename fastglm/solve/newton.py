@@ -9,28 +9,36 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-from numba.core.types import float64
+from numba.core.types import float64, int64
 
 from fastglm.errors import Status
 from fastglm.kernels.block import padded_size
 from fastglm.kernels.context import (
     BETA,
     FROM_RESPONSE,
+    GRAM,
+    GRAM_WORK,
     MODE,
     N_CHUNKS,
     N_DENSE,
+    N_MODEL,
     N_SUMS,
     N_SWEEP,
     PARTIALS,
+    STATE,
     SUM_DEVIANCE,
     SUM_NOT_CONSTANT,
     SUM_OUTSIDE,
     SUM_PEARSON,
+    TRANSFORM_INDEX,
+    TRANSFORM_START,
+    TRANSFORM_VALUE,
+    TRIANGLE,
+    VECTORS,
     WITH_GRAM,
 )
-from fastglm.kernels.jit import call_row_block, called, entry, inlined, pointer
-from fastglm.solve.cholesky import dot, factorize, solve
+from fastglm.kernels.jit import RowBlock, call_row_block, called, entry, inlined, pointer
+from fastglm.solve.cholesky import dot, factorize_gram, solve
 from fastglm.solve.state import (
     CANDIDATE,
     COLUMN_SCALE,
@@ -54,6 +62,7 @@ from fastglm.solve.state import (
     RANK_TOLERANCE,
     RIDGE,
     SCORE,
+    SECANT_WEIGHTS,
     SECANTS,
     SHORTEST_STEP,
     STATUS,
@@ -94,18 +103,24 @@ CLOSE = 1e-2
 
 
 @inlined
-def copy_vector(vectors, source, target):
-    """Copies one vector of the solver's over another."""
-    for j in range(vectors.shape[1]):
-        vectors[target, j] = vectors[source, j]
+def vector(context, which):
+    """One of the solver's vectors."""
+    return pointer(context[VECTORS] + 8 * context[N_MODEL] * which, float64)
 
 
-@called
+@inlined
+def copy_vector(context, source, target):
+    """Copies one of the solver's vectors over another."""
+    values, copied = vector(context, source), vector(context, target)
+    for j in range(context[N_MODEL]):
+        copied[j] = values[j]
+
+
+@inlined
 def add_partials(context):
-    """Adds all chunks' partials to the first, in order; returns its address and its size."""
-    order = context[N_SWEEP]
+    """Adds all chunks' partials to the first, in order; returns the order of their Gram matrix."""
     _, padded_order = padded_size(context)
-    size = padded_order * padded_order + order + N_SUMS
+    size = padded_order * padded_order + context[N_SWEEP] + N_SUMS
     total = pointer(context[PARTIALS], float64)
     first = 0 if context[MODE] & WITH_GRAM else padded_order * padded_order
     for chunk in range(1, context[N_CHUNKS]):
@@ -125,73 +140,81 @@ def symmetric_entry(total, padded_order, n_dense, a, b):
     return value
 
 
+@inlined
+def transform_of(context):
+    """Column starts, row indices and values of the transform."""
+    return (
+        pointer(context[TRANSFORM_START], int64),
+        pointer(context[TRANSFORM_INDEX], int64),
+        pointer(context[TRANSFORM_VALUE], float64),
+    )
+
+
 @called
-def gram_to_model(context, padded_order, transform, gram, work):
-    """Gram matrix of the model's columns, transform' G transform, into `gram` (lower and upper)."""
-    start, index, value = transform
+def gram_to_model(context, padded_order):
+    """Gram matrix of the model's columns, transform' G transform (lower and upper)."""
     total = pointer(context[PARTIALS], float64)
-    n_dense = context[N_DENSE]
-    p = gram.shape[0]
-    if start.shape[0] == 0:
+    gram = pointer(context[GRAM], float64)
+    work = pointer(context[GRAM_WORK], float64)
+    start, index, value = transform_of(context)
+    n_dense, p = context[N_DENSE], context[N_MODEL]
+    if context[TRANSFORM_START] == 0:
         for a in range(p):
             for b in range(a + 1):
-                gram[a, b] = symmetric_entry(total, padded_order, n_dense, a, b)
-                gram[b, a] = gram[a, b]
+                entry_ab = symmetric_entry(total, padded_order, n_dense, a, b)
+                gram[a * p + b] = entry_ab
+                gram[b * p + a] = entry_ab
         return
     for a in range(context[N_SWEEP]):
         for b in range(p):
             s = 0.0
             for e in range(start[b], start[b + 1]):
                 s += symmetric_entry(total, padded_order, n_dense, a, index[e]) * value[e]
-            work[a, b] = s
+            work[a * p + b] = s
     for a in range(p):
         for b in range(a + 1):
             s = 0.0
             for e in range(start[a], start[a + 1]):
-                s += value[e] * work[index[e], b]
-            gram[a, b] = s
-            gram[b, a] = s
+                s += value[e] * work[index[e] * p + b]
+            gram[a * p + b] = s
+            gram[b * p + a] = s
 
 
-@called
-def score_to_model(context, padded_order, transform, score):
+@inlined
+def score_to_model(context, padded_order):
     """Score of the model's columns, transform' g."""
-    start, index, value = transform
-    total = pointer(context[PARTIALS], float64)
-    first = padded_order * padded_order
-    for b in range(score.shape[0]):
-        if start.shape[0] == 0:
-            score[b] = total[first + b]
+    start, index, value = transform_of(context)
+    total = pointer(context[PARTIALS] + 8 * padded_order * padded_order, float64)
+    score = vector(context, SCORE)
+    for b in range(context[N_MODEL]):
+        if context[TRANSFORM_START] == 0:
+            score[b] = total[b]
         else:
             s = 0.0
             for e in range(start[b], start[b + 1]):
-                s += total[first + index[e]] * value[e]
+                s += total[index[e]] * value[e]
             score[b] = s
 
 
 @called
-def candidate_to_sweep(context, transform, candidate):
-    """Coefficients of the sweep's columns, transform @ candidate."""
-    start, index, value = transform
+def try_step(context, state):
+    """Puts accepted coefficients plus the current share of the step where the sweep reads them."""
+    start, index, value = transform_of(context)
     beta = pointer(context[BETA], float64)
-    if start.shape[0] == 0:
-        for b in range(candidate.shape[0]):
-            beta[b] = candidate[b]
+    theta, step = vector(context, THETA), vector(context, STEP)
+    candidate = vector(context, CANDIDATE)
+    length, p = state[STEP_LENGTH], context[N_MODEL]
+    for j in range(p):
+        candidate[j] = theta[j] + length * step[j]
+    if context[TRANSFORM_START] == 0:
+        for j in range(p):
+            beta[j] = candidate[j]
         return
     for a in range(context[N_SWEEP]):
         beta[a] = 0.0
-    for b in range(candidate.shape[0]):
-        for e in range(start[b], start[b + 1]):
-            beta[index[e]] += value[e] * candidate[b]
-
-
-@called
-def try_step(context, transform, state, vectors):
-    """Puts accepted coefficients plus the current share of the step where the sweep reads them."""
-    length = state[STEP_LENGTH]
-    for j in range(vectors.shape[1]):
-        vectors[CANDIDATE, j] = vectors[THETA, j] + length * vectors[STEP, j]
-    candidate_to_sweep(context, transform, vectors[CANDIDATE])
+    for j in range(p):
+        for e in range(start[j], start[j + 1]):
+            beta[index[e]] += value[e] * candidate[j]
 
 
 @inlined
@@ -203,7 +226,7 @@ def is_acceptable(state, deviance, outside):
     return deviance <= last + DEVIANCE_ROUNDING * (abs(last) + 0.1)
 
 
-@called
+@inlined
 def judge_convergence(state):
     """Sets the status from the decrement: met the tolerance, then refined as far as rounding lets.
 
@@ -258,57 +281,66 @@ def is_slow(state):
     return close and slow and state[IS_NEWTON] == 0.0 and not is_at_boundary(state)
 
 
-@called
-def keep_secant(state, vectors):
+@inlined
+def keep_secant(context, state):
     """Remembers the last move and the change of score it brought; the oldest pair goes."""
-    length = state[STEP_LENGTH]
+    length, p = state[STEP_LENGTH], context[N_MODEL]
+    step = vector(context, STEP)
+    score, last_score = vector(context, SCORE), vector(context, LAST_SCORE)
     curvature = 0.0
-    for j in range(vectors.shape[1]):
-        change = vectors[LAST_SCORE, j] - vectors[SCORE, j]
-        curvature += length * vectors[STEP, j] * change
+    for j in range(p):
+        curvature += length * step[j] * (last_score[j] - score[j])
     if not curvature > 0.0:
         return
     kept = int(state[N_SECANTS])
     if kept == MEMORY:
         kept -= 1
         for m in range(kept):
-            copy_vector(vectors, SECANTS + m + 1, SECANTS + m)
-            copy_vector(vectors, SECANTS + MEMORY + m + 1, SECANTS + MEMORY + m)
-    for j in range(vectors.shape[1]):
-        vectors[SECANTS + kept, j] = length * vectors[STEP, j]
-        vectors[SECANTS + MEMORY + kept, j] = vectors[LAST_SCORE, j] - vectors[SCORE, j]
+            copy_vector(context, SECANTS + m + 1, SECANTS + m)
+            copy_vector(context, SECANTS + MEMORY + m + 1, SECANTS + MEMORY + m)
+    move, change = vector(context, SECANTS + kept), vector(context, SECANTS + MEMORY + kept)
+    for j in range(p):
+        move[j] = length * step[j]
+        change[j] = last_score[j] - score[j]
     state[N_SECANTS] = kept + 1
 
 
+@inlined
+def solve_for(context, right, result):
+    """Solution with the current factor."""
+    triangle = pointer(context[TRIANGLE], float64)
+    scale, pivot = vector(context, COLUMN_SCALE), vector(context, PIVOT)
+    solve(triangle, scale, pivot, right, result, context[N_MODEL])
+
+
 @called
-def solve_with_secants(factor, state, vectors):
+def solve_with_secants(context, state):
     """Step from the factor, corrected by the secants kept (limited-memory BFGS, two loops).
 
     Nocedal & Wright (2006), *Numerical Optimization*, algorithm 7.4, with Fisher's information in
     the place of the initial Hessian. Without secants it is the Fisher scoring step.
     """
-    kept = int(state[N_SECANTS])
-    right = vectors[CANDIDATE]
-    copy_vector(vectors, SCORE, CANDIDATE)
-    weights = np.empty(MEMORY)
+    p, kept = context[N_MODEL], int(state[N_SECANTS])
+    step, right = vector(context, STEP), vector(context, CANDIDATE)
+    copy_vector(context, SCORE, CANDIDATE)
     for m in range(kept - 1, -1, -1):
-        move, change = vectors[SECANTS + m], vectors[SECANTS + MEMORY + m]
-        weights[m] = dot(move, right, right.size) / dot(move, change, right.size)
-        for j in range(right.size):
-            right[j] -= weights[m] * change[j]
-    step = vectors[STEP]
-    solve(factor, vectors[COLUMN_SCALE], vectors[PIVOT], right, step)
-    for j in range(step.size):
+        move, change = vector(context, SECANTS + m), vector(context, SECANTS + MEMORY + m)
+        share = dot(move, right, p) / dot(move, change, p)
+        state[SECANT_WEIGHTS + m] = share
+        for j in range(p):
+            right[j] -= share * change[j]
+    solve_for(context, right, step)
+    for j in range(p):
         step[j] *= state[FACTOR_SCALE]
     for m in range(kept):
-        move, change = vectors[SECANTS + m], vectors[SECANTS + MEMORY + m]
-        correction = weights[m] - dot(change, step, step.size) / dot(move, change, step.size)
-        for j in range(step.size):
+        move, change = vector(context, SECANTS + m), vector(context, SECANTS + MEMORY + m)
+        correction = state[SECANT_WEIGHTS + m] - dot(change, step, p) / dot(move, change, p)
+        for j in range(p):
             step[j] += correction * move[j]
 
 
-@called
-def shorten(context, transform, state, vectors, factor):
+@inlined
+def shorten(context, state):
     """Half of the step that left the domain or raised the deviance.
 
     Where no share of a step is any good, the secants may be to blame: once more without them.
@@ -322,62 +354,70 @@ def shorten(context, transform, state, vectors, factor):
             return
         state[N_SECANTS] = 0.0
         state[STEP_LENGTH] = 1.0
-        solve_with_secants(factor, state, vectors)
+        solve_with_secants(context, state)
     context[MODE] |= WITH_GRAM
-    try_step(context, transform, state, vectors)
+    try_step(context, state)
 
 
-@called
-def diagonal_change(gram, last_scale):
-    """Largest relative change of the diagonal, given 1 / sqrt of what it was; 1 if not known."""
+@inlined
+def factor_gram(context, state, padded_order):
+    """Gram matrix and factor of the sweep that has just been; how much its diagonal changed."""
+    p = context[N_MODEL]
+    gram, scale = pointer(context[GRAM], float64), vector(context, COLUMN_SCALE)
+    gram_to_model(context, padded_order)
     change = 0.0
-    for j in range(gram.shape[0]):
-        if gram[j, j] > 0.0:
-            change = max(change, abs(gram[j, j] * last_scale[j] * last_scale[j] - 1.0))
-    return min(change, 1.0)
+    for j in range(p):
+        gram[j * p + j] += state[RIDGE]
+        # The scale still is 1 / sqrt of what the diagonal was; 0 if that is not known.
+        if gram[j * p + j] > 0.0:
+            change = max(change, abs(gram[j * p + j] * scale[j] * scale[j] - 1.0))
+    state[UNCERTAINTY_CHANGE] = max(state[UNCERTAINTY_CHANGE], min(change, 1.0))
+    triangle = pointer(context[TRIANGLE], float64)
+    aliased = factorize_gram(gram, triangle, scale, vector(context, PIVOT), p, RANK_TOLERANCE)
+    if aliased < 0:
+        state[STATUS] = NOT_FINITE
+    state[N_ALIASED] = aliased
+    state[FACTOR_SCALE] = 1.0
 
 
-@called
-def find_step(context, padded_order, transform, state, vectors, matrices):
+@inlined
+def find_step(context, state, padded_order):
     """Newton step from the sweep's Gram matrix, or from a frozen factor where there is none."""
-    gram, factor, work = matrices
-    copy_vector(vectors, SCORE, LAST_SCORE)
-    score_to_model(context, padded_order, transform, vectors[SCORE])
-    for j in range(vectors.shape[1]):
-        vectors[SCORE, j] -= state[RIDGE] * vectors[CANDIDATE, j]
-    if context[MODE] & WITH_GRAM and state[IS_NEWTON] == 1.0:
+    p = context[N_MODEL]
+    score, step, candidate = (
+        vector(context, SCORE),
+        vector(context, STEP),
+        vector(context, CANDIDATE),
+    )
+    copy_vector(context, SCORE, LAST_SCORE)
+    score_to_model(context, padded_order)
+    for j in range(p):
+        score[j] -= state[RIDGE] * candidate[j]
+    with_gram = context[MODE] & WITH_GRAM
+    if with_gram and state[IS_NEWTON] == 1.0:
         state[N_SECANTS] = 0.0
     elif is_slow(state) or (state[FROZEN] > 0.0 and state[N_ITERATIONS] > 1.0):
-        keep_secant(state, vectors)
-    if context[MODE] & WITH_GRAM:
-        gram_to_model(context, padded_order, transform, gram, work)
-        for j in range(gram.shape[0]):
-            gram[j, j] += state[RIDGE]
-        change = diagonal_change(gram, vectors[COLUMN_SCALE])
-        state[UNCERTAINTY_CHANGE] = max(state[UNCERTAINTY_CHANGE], change)
-        aliased = factorize(gram, factor, vectors[COLUMN_SCALE], vectors[PIVOT], RANK_TOLERANCE)
-        if aliased < 0:
-            state[STATUS] = NOT_FINITE
+        keep_secant(context, state)
+    if with_gram:
+        factor_gram(context, state, padded_order)
+        if state[STATUS] != RUNNING:
             return
-        state[N_ALIASED] = aliased
-        state[FACTOR_SCALE] = 1.0
     # Fisher's own decrement first: secants that mislead must not make it look converged.
-    p = vectors.shape[1]
-    solve(factor, vectors[COLUMN_SCALE], vectors[PIVOT], vectors[SCORE], vectors[STEP])
-    decrement = state[FACTOR_SCALE] * dot(vectors[STEP], vectors[SCORE], p)
+    solve_for(context, score, step)
+    decrement = state[FACTOR_SCALE] * dot(step, score, p)
     if state[N_SECANTS] > 0.0:
-        solve_with_secants(factor, state, vectors)
-        decrement = max(decrement, dot(vectors[STEP], vectors[SCORE], p))
+        solve_with_secants(context, state)
+        decrement = max(decrement, dot(step, score, p))
     else:
         for j in range(p):
-            vectors[STEP, j] *= state[FACTOR_SCALE]
+            step[j] *= state[FACTOR_SCALE]
     state[LAST_DECREMENT] = state[DECREMENT]
     state[DECREMENT] = decrement
     if not math.isfinite(decrement):
         state[STATUS] = NOT_FINITE
 
 
-@called
+@inlined
 def plan_next_sweep(context, state):
     """Whether the next sweep needs its own Gram matrix, or gains enough from the frozen factor."""
     if state[FROZEN] <= 0.0 or context[MODE] & WITH_GRAM:
@@ -396,75 +436,82 @@ def plan_next_sweep(context, state):
 
 
 @inlined
-def penalty(state, vectors):
+def penalty(context, state):
     """What the ridge adds to the deviance."""
-    total = 0.0
-    for j in range(vectors.shape[1]):
-        total += vectors[CANDIDATE, j] * vectors[CANDIDATE, j]
-    return state[RIDGE] * total
+    candidate = vector(context, CANDIDATE)
+    return state[RIDGE] * dot(candidate, candidate, context[N_MODEL])
 
 
-@called
-def take_step(context, transform, state, vectors, matrices):
-    """Everything between two sweeps: accept or halve, factor, solve, judge, set the next try."""
+@inlined
+def accept(context, state, deviance, pearson):
+    """Makes the candidate the coefficients to go on from."""
+    copy_vector(context, CANDIDATE, THETA)
+    moved = abs(pearson - state[PEARSON])
+    state[UNCERTAINTY_CHANGE] = moved / pearson if pearson > 0.0 else 0.0
+    state[DEVIANCE] = deviance
+    state[PEARSON] = pearson
+    state[N_ITERATIONS] += 1.0
+
+
+@inlined
+def measure_from_start(context, state):
+    """Turns coefficients, which the first sweep solved for, into a step from the safe start."""
+    step, theta = vector(context, STEP), vector(context, THETA)
+    for j in range(context[N_MODEL]):
+        step[j] -= theta[j]
+    state[DECREMENT] = math.inf
+
+
+def take_step(context_address, unused):
+    """Everything between two sweeps: accept or halve, factor, solve, judge, set the next try.
+
+    Called by address with that of the table of a run; returns the status.
+    """
+    context = pointer(context_address, int64)
+    state = pointer(context[STATE], float64)
     padded_order = add_partials(context)
-    sums = pointer(context[PARTIALS], float64)
     sums_at = padded_order * padded_order + context[N_SWEEP]
+    sums = pointer(context[PARTIALS] + 8 * sums_at, float64)
     state[N_SWEEPS] += 1.0
-    if sums[sums_at + SUM_NOT_CONSTANT] > 0.0:
-        state[STATUS] = NOT_CONSTANT
-        return
-    deviance = sums[sums_at + SUM_DEVIANCE] + penalty(state, vectors)
+    deviance = sums[SUM_DEVIANCE] + penalty(context, state)
     from_response = context[MODE] & FROM_RESPONSE
-    if from_response:
+    with_gram = context[MODE] & WITH_GRAM
+    if sums[SUM_NOT_CONSTANT] > 0.0:
+        state[STATUS] = NOT_CONSTANT
+    elif from_response:
+        context[MODE] -= FROM_RESPONSE
         if math.isnan(deviance):
             state[STATUS] = NOT_FINITE
-            return
-        context[MODE] -= FROM_RESPONSE
+    elif is_acceptable(state, deviance, sums[SUM_OUTSIDE]):
+        accept(context, state, deviance, sums[SUM_PEARSON])
     else:
-        outside = sums[sums_at + SUM_OUTSIDE]
-        if not is_acceptable(state, deviance, outside):
-            if outside > 0.0:
-                state[LEFT_DOMAIN_AT] = state[N_ITERATIONS] + 1.0
-            shorten(context, transform, state, vectors, matrices[1])
-            return
-        copy_vector(vectors, CANDIDATE, THETA)
-        state[DEVIANCE] = deviance
-        pearson = sums[sums_at + SUM_PEARSON]
-        state[UNCERTAINTY_CHANGE] = (
-            abs(pearson - state[PEARSON]) / pearson if pearson > 0.0 else 0.0
-        )
-        state[PEARSON] = pearson
-        state[N_ITERATIONS] += 1.0
-    with_gram = context[MODE] & WITH_GRAM
-    find_step(context, padded_order, transform, state, vectors, matrices)
-    if state[STATUS] != RUNNING:
-        return
-    state[STEP_LENGTH] = 1.0
-    if from_response:
-        # The sweep solved for coefficients; what leads there from the safe start is the step.
-        for j in range(vectors.shape[1]):
-            vectors[STEP, j] -= vectors[THETA, j]
-        state[DECREMENT] = math.inf
-    elif with_gram:
-        judge_convergence(state)
-    plan_next_sweep(context, state)
-    try_step(context, transform, state, vectors)
-    if state[STATUS] == CONVERGED:
-        copy_vector(vectors, CANDIDATE, THETA)
+        if sums[SUM_OUTSIDE] > 0.0:
+            state[LEFT_DOMAIN_AT] = state[N_ITERATIONS] + 1.0
+        shorten(context, state)
+        return int64(state[STATUS])
+    if state[STATUS] == RUNNING:
+        find_step(context, state, padded_order)
+    if state[STATUS] == RUNNING:
+        state[STEP_LENGTH] = 1.0
+        if from_response:
+            measure_from_start(context, state)
+        elif with_gram:
+            judge_convergence(state)
+        plan_next_sweep(context, state)
+        try_step(context, state)
+        if state[STATUS] == CONVERGED:
+            copy_vector(context, CANDIDATE, THETA)
+    return int64(state[STATUS])
+
+
+step_kernel = RowBlock(take_step, "step", {})
 
 
 @entry
-def step(context, transform, state, vectors, matrices):
-    """`take_step` for a sweep that Python launched."""
-    take_step(context, transform, state, vectors, matrices)
-
-
-@entry
-def iterate(kernel, context, transform, state, vectors, matrices):
+def iterate(kernel, step, context, n_chunks):
     """Sweeps and steps to the end on the calling thread, for problems too small to share out."""
-    address = np.int64(context.ctypes.data)
-    while state[STATUS] == RUNNING:
-        for chunk in range(context[N_CHUNKS]):
-            call_row_block(kernel, address, chunk)
-        take_step(context, transform, state, vectors, matrices)
+    status = RUNNING
+    while status == RUNNING:
+        for chunk in range(n_chunks):
+            call_row_block(kernel, context, chunk)
+        status = call_row_block(step, context, 0)

@@ -21,10 +21,8 @@ from fastglm.families.links import Identity
 from fastglm.kernels import context as slots
 from fastglm.kernels.planes import WEIGHT
 from fastglm.kernels.precise import precise_score_kernel
-from fastglm.kernels.sweep import sweep_kernel
 from fastglm.solve import state as at
 from fastglm.solve.cholesky import solve_factored
-from fastglm.solve.newton import step
 from fastglm.solve.rows import evaluate_rows
 from fastglm.solve.run import Run, SolverOptions
 from fastglm.solve.threads import launch
@@ -75,7 +73,6 @@ def refine_with_qr(run: Run, family: Family, options: SolverOptions) -> None:
     run.start_from(theta)
     state[at.N_ITERATIONS], state[at.N_SWEEPS] = n_iter - 1.0, n_sweeps
     state[at.TOLERANCE], state[at.MAX_ITERATIONS] = options.tol, np.inf
-    matrices = (run.gram, run.factor, run.work)
     run.kept = _independent_columns(run)
     for refinement in range(MAX_REFINEMENTS):
         if refinement == 0 or not linear:
@@ -85,8 +82,7 @@ def refine_with_qr(run: Run, family: Family, options: SolverOptions) -> None:
         run.context[slots.MODE] = 0
         state[at.FROZEN] = np.inf
         state[at.N_SECANTS] = 0.0
-        launch(sweep_kernel, run.context, run.n_chunks, options.n_threads)
-        step(run.context, run.layout.transform, state, run.vectors, matrices)
+        run.sweep_and_step(options.n_threads)
         if state[at.STATUS] != Status.RUNNING:
             return
         if state[at.STEP_LENGTH] == 1.0 and _is_done(state, options.tol):

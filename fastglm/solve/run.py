@@ -16,7 +16,7 @@ from fastglm.kernels.block import TILE
 from fastglm.kernels.context import FROM_RESPONSE, N_SUMS, WITH_GRAM
 from fastglm.kernels.sweep import sweep_kernel
 from fastglm.solve import state as at
-from fastglm.solve.newton import iterate, step
+from fastglm.solve.newton import iterate, step_kernel
 from fastglm.solve.scaling import Scaling
 from fastglm.solve.state import N_VECTORS, STATE_SIZE
 from fastglm.solve.threads import launch
@@ -71,6 +71,11 @@ class Run:
         context[slots.SHIFT] = scaling.shift.ctypes.data
         context[slots.SCALE] = scaling.scale.ctypes.data
         context[slots.CONSTANT] = scaling.constant
+        context[slots.STATE] = self.state.ctypes.data
+        context[slots.VECTORS] = self.vectors.ctypes.data
+        context[slots.GRAM] = self.gram.ctypes.data
+        context[slots.TRIANGLE] = self.factor.ctypes.data
+        context[slots.GRAM_WORK] = self.work.ctypes.data
         context[slots.FORWARD_ROWS] = family.link.forward_rows.address
         context[slots.INVERSE_ROWS] = family.link.inverse_rows.address
         context[slots.START_ROWS] = family.start_rows.address
@@ -122,6 +127,11 @@ class Run:
         if theta is not None:
             self.vectors[at.THETA] = theta
 
+    def sweep_and_step(self, n_threads: int) -> None:
+        """One pass over the rows, and what follows from its sums."""
+        launch(sweep_kernel, self.context, self.n_chunks, n_threads)
+        launch(step_kernel, self.context, 1, 1)
+
     def run(self, options: SolverOptions, on_trial: bool = False) -> None:
         """Sweeps and steps until the status is no longer RUNNING, or a start on trial fails.
 
@@ -130,15 +140,11 @@ class Run:
         state, context = self.state, self.context
         state[at.TOLERANCE] = options.tol
         state[at.MAX_ITERATIONS] = options.max_iter
-        matrices = (self.gram, self.factor, self.work)
         if self.n_chunks == 1:
-            iterate(
-                sweep_kernel.address, context, self.layout.transform, state, self.vectors, matrices
-            )
+            iterate(sweep_kernel.address, step_kernel.address, context.ctypes.data, 1)
             return
         while state[at.STATUS] == Status.RUNNING:
-            launch(sweep_kernel, context, self.n_chunks, options.n_threads)
-            step(context, self.layout.transform, state, self.vectors, matrices)
+            self.sweep_and_step(options.n_threads)
             if options.progress is not None:
                 options.progress(int(state[at.N_SWEEPS]), float(state[at.DEVIANCE]))
             if on_trial and state[at.STEP_LENGTH] < 1.0:

@@ -24,11 +24,12 @@ from __future__ import annotations
     IS_ROUGH,  # 1 to stop as soon as the decrement meets the tolerance
     LEFT_DOMAIN_AT,  # number of the last accepted step that had been shortened to stay inside
     N_SECANTS,  # pairs of a move and the change of score it brought, kept in SECANTS
-    STATE_SIZE,
+    SECANT_WEIGHTS,  # the first of MEMORY numbers
 ) = range(21)
 
 #: Most such pairs.
 MEMORY = 6
+STATE_SIZE = SECANT_WEIGHTS + MEMORY
 
 # float64 (n_vectors, p): vectors of the solver, on its own scale. MEMORY moves stand from SECANTS
 # on, then MEMORY changes of score.
