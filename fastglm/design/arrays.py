@@ -12,6 +12,9 @@ from fastglm.errors import DataError
 
 __all__ = ["array_names", "as_matrix", "column_terms", "design_from_array"]
 
+#: Rows of a sparse matrix in which a constant column is looked for first.
+CONSTANT_ROWS = 64
+
 
 def design_from_array(X: Any) -> Design:
     """Make the design of an array as it lies.
@@ -20,7 +23,8 @@ def design_from_array(X: Any) -> Design:
     ----------
     X : array_like or sparse matrix, shape (n, p) or (n,)
         Any layout; float64, float32, any integer or boolean dtype is not copied, and neither is
-        a CSR or CSC matrix. One dimension is one column. Values are not looked at.
+        a CSR or CSC matrix. One dimension is one column. Values are not looked at, except for a
+        constant column of a sparse matrix.
 
     Returns
     -------
@@ -34,13 +38,15 @@ def design_from_array(X: Any) -> Design:
     """
     X = as_matrix(X)
     n_rows, n_columns = X.shape
-    names = array_names(n_columns, None)
+    is_sparse = scipy.sparse.issparse(X)
+    constant = _constant_column(X) if is_sparse else None
+    names = array_names(n_columns, constant)
     return Design(
-        parts=(Sparse(X) if scipy.sparse.issparse(X) else Dense(X),),
+        parts=(Sparse(X) if is_sparse else Dense(X),),
         n_rows=n_rows,
         names=names,
         transform=None,
-        constant=None,
+        constant=constant,
         terms=column_terms(names),
     )
 
@@ -65,6 +71,27 @@ def array_names(n_columns: int, constant: int | None) -> tuple[str, ...]:
     names = [f"x{j}" for j in range(1, n_columns)]
     names.insert(constant, "const")
     return tuple(names)
+
+
+def _constant_column(X: Any) -> int | None:
+    """The first column of a sparse matrix that holds one value, not zero, in every row."""
+    n_rows = X.shape[0]
+    if X.nnz < n_rows:
+        return None
+    # Only columns that are constant in a few rows are looked at in all.
+    few = np.unique(np.linspace(0, n_rows - 1, CONSTANT_ROWS).astype(np.int64))
+    for column in _constant_columns(X[few]):
+        if _constant_columns(X[:, [column]]).size:
+            return int(column)
+    return None
+
+
+def _constant_columns(X: Any) -> np.ndarray:
+    columns = scipy.sparse.csc_array(X)
+    columns.sum_duplicates()
+    full = np.flatnonzero(np.diff(columns.indptr) == columns.shape[0])
+    values = columns[:, full].data.reshape(full.size, columns.shape[0])
+    return full[(values == values[:, :1]).all(axis=1) & (values[:, 0] != 0)]
 
 
 def column_terms(names: tuple[str, ...]) -> tuple[tuple[str, slice], ...]:

@@ -124,6 +124,8 @@ class Sparse:
     Parameters
     ----------
     matrix : scipy.sparse CSR or CSC matrix or array, shape (n, k)
+        Kernels read rows. A CSR matrix of float64 is read where it lies; of a CSC matrix, and of
+        one with unsorted or repeated entries, fits keep a copy by rows: 12 bytes per entry.
     """
 
     matrix: Any
@@ -189,7 +191,7 @@ class Design:
         The (q, p) matrix in compressed sparse column form that turns sweep columns into model
         columns: ``X_model = X_sweep @ transform``. None is the identity, and then q equals p.
     constant : int or None
-        Index of the model column known to be one in every row, if there is one.
+        Index of a model column known to hold one value, not zero, in every row, if there is one.
     terms : tuple of (str, slice)
         Each term of the model and the model columns it owns, in order.
     """

@@ -49,8 +49,22 @@ def test_sparse_matrices_are_not_copied(layout):
     matrix = getattr(scipy.sparse, layout)(X)
     design = design_from_array(matrix)
     assert design.parts[0].matrix is matrix
-    assert design.names == ("x1", "x2", "x3", "x4")
+    assert design.names == ("x1", "x2", "const", "x3")
+    assert design.constant == 2
     np.testing.assert_array_equal(design.to_dense(), X)
+
+
+@pytest.mark.parametrize("layout", ["csr_array", "csc_matrix"])
+def test_constant_columns_of_sparse_matrices(layout):
+    n = 500
+    nearly = np.ones(n)
+    nearly[333] = 2.0
+    absent = np.ones(n)
+    absent[333] = 0.0
+    columns = [nearly, absent, np.zeros(n), np.arange(n), np.full(n, -7.0), np.ones(n)]
+    make = getattr(scipy.sparse, layout)
+    assert design_from_array(make(np.column_stack(columns))).constant == 4
+    assert design_from_array(make(np.column_stack(columns[:4]))).constant is None
 
 
 def test_other_sparse_formats_are_converted():
