@@ -105,7 +105,7 @@ def _estimate(model: GLM, plan: Plan) -> _Estimate:
             plan.options,
             binary=model.rows.summary.binary,
             start_params=plan.start_params,
-            safe_mean=model.rows.mean_response,
+            safe_mean=lambda: model.rows.mean_response,
         )
         return _Estimate(solution, family, plan.scale)
     problem = Problem(model.layout, model.rows, family, plan.options)

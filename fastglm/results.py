@@ -21,6 +21,7 @@ from fastglm.inference.penalized import PenalizedQuestions
 from fastglm.inference.prediction import predict
 from fastglm.inference.questions import Questions
 from fastglm.inference.row_questions import RowQuestions
+from fastglm.inference.statsmodels_names import StatsmodelsNames
 from fastglm.inference.summary import Summary
 from fastglm.kernels import planes
 from fastglm.solve.fit import Solution, SolverOptions, solve
@@ -38,7 +39,7 @@ LAZY_NUMBERS = ("null_deviance", "llf", "llnull")
 
 
 @dataclass(frozen=True, eq=False)
-class Results(FamilyParameters, Questions, RowQuestions, PenalizedQuestions):
+class Results(FamilyParameters, Questions, RowQuestions, PenalizedQuestions, StatsmodelsNames):
     """One fitted model.
 
     Labelled pandas objects where pandas objects came in, NumPy arrays in the order of `names`
@@ -138,8 +139,9 @@ class Results(FamilyParameters, Questions, RowQuestions, PenalizedQuestions):
         """The record of a solution; see `GLM.fit` for `scale` and `use_t`."""
         rows, family = model.rows, model.family
         names, terms = model.names, rows.design.terms
-        if rows.recipe is None:
-            # Which column is constant is not known before the sweep has read every row.
+        has_intercept = solution.constant is not None or rows.design.constant is not None
+        if rows.recipe is None and rows.design.constant is None:
+            # Which column of an array is constant is not known before a sweep has read every row.
             names = array_names(len(names), solution.constant)
             terms = column_terms(names)
         rank = int(np.count_nonzero(~np.isnan(solution.params)))
@@ -160,12 +162,12 @@ class Results(FamilyParameters, Questions, RowQuestions, PenalizedQuestions):
             nobs=rows.nobs,
             sum_weights=rows.sum_weights,
             rank=rank,
-            has_intercept=solution.constant is not None,
+            has_intercept=has_intercept,
             status=solution.status,
             n_iter=solution.n_iter,
             n_sweeps=solution.n_sweeps,
             decrement=solution.decrement,
-            use_t=not family.dispersion_known if use_t is None else use_t,
+            use_t=_is_estimated(scale, family) if use_t is None else use_t,
             df_inference=rows.nobs - rank,
             formula=model.formula,
             response_name=rows.response_name,
@@ -194,8 +196,7 @@ class Results(FamilyParameters, Questions, RowQuestions, PenalizedQuestions):
 
     @cached_property
     def _standard_errors(self) -> np.ndarray:
-        with np.errstate(invalid="ignore"):
-            return _frozen(np.sqrt(np.diag(self.covariance)))
+        return _frozen(np.sqrt(self.covariance.diagonal()))
 
     @property
     def bse(self) -> Any:
@@ -273,7 +274,7 @@ class Results(FamilyParameters, Questions, RowQuestions, PenalizedQuestions):
             options,
             binary=rows.summary.binary,
             start_params=start,
-            safe_mean=rows.mean_response,
+            safe_mean=lambda: rows.mean_response,
         )
         params = solution.params if self.has_intercept else np.zeros(1)
         null_rows = lay_out(null, rows.response, rows.variance_weights, rows.offset)
@@ -454,6 +455,11 @@ class Results(FamilyParameters, Questions, RowQuestions, PenalizedQuestions):
 def _frozen(array: np.ndarray) -> np.ndarray:
     array.setflags(write=False)
     return array
+
+
+def _is_estimated(scale: float | str | None, family: Family) -> bool:
+    """Whether the dispersion comes from the data, be it for the family's own sake or as asked."""
+    return not family.dispersion_known if scale is None else isinstance(scale, str)
 
 
 def _dispersion(

@@ -93,7 +93,7 @@ def refit(
             options,
             binary=rows.summary.binary,
             start_params=first,
-            safe_mean=rows.mean_response,
+            safe_mean=lambda: rows.mean_response,
         )
         if solution.status == Status.CONVERGED:
             break

@@ -74,7 +74,7 @@ class Problem:
             self.options,
             binary=self.rows.summary.binary,
             start_params=start,
-            safe_mean=self.rows.mean_response,
+            safe_mean=lambda: self.rows.mean_response,
         )
         # Later fits begin where they end: only the first one's gain tells of separation.
         self.gain = solution.gain if self.gain is None else self.gain

@@ -156,7 +156,7 @@ class NegativeBinomialP(ResponseModel):
         rows = self.rows
         layout = lay_out(rows.designs[0], rows.response, rows.weights, rows.offset)
         options, mean = SolverOptions(tol=1e-4), float(rows.response.mean())
-        fit = solve(layout, Poisson(), options, safe_mean=mean)
+        fit = solve(layout, Poisson(), options, safe_mean=lambda: mean)
         excess = max(fit.pearson_chi2 / rows.nobs - 1.0, 0.05)
         log_alpha = np.log(excess) - (self.power - 1.0) * np.log(mean)
         return np.concatenate([np.nan_to_num(fit.params), self._constant_on(1, float(log_alpha))])

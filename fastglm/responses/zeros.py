@@ -178,7 +178,7 @@ class _CountModel(ResponseModel):
         """A Poisson fit of the counts, a logistic fit of the zeros, and alpha = 1."""
         rows, quick = self.rows, SolverOptions(tol=1e-4, max_iter=10)
         layout = lay_out(rows.designs[0], rows.response, rows.weights, rows.offset)
-        counts = solve(layout, Poisson(), quick, safe_mean=float(rows.response.mean()))
+        counts = solve(layout, Poisson(), quick, safe_mean=lambda: float(rows.response.mean()))
         one = (rows.response == 0.0) if self.models_zero else (rows.response > 0.0)
         layout = lay_out(rows.designs[1], one.astype(np.float64), rows.weights)
         zeros = solve(layout, Binomial(), quick, binary=True)

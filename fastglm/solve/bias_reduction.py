@@ -203,7 +203,7 @@ class _Search:
         quick = replace(self.options, tol=1e-4, progress=None)
         mean = float(np.average(response, weights=weights))
         layout = self._layout(response, weights)
-        solution = solve(layout, problem.family, quick, safe_mean=mean)
+        solution = solve(layout, problem.family, quick, safe_mean=lambda: mean)
         self.kept = ~np.isnan(solution.params)
         self.shifted = solution.constant is not None
         self.n_sweeps += solution.n_sweeps

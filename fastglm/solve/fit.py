@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -90,7 +91,7 @@ def _run_on_sample(run: Run, rows: int, options: SolverOptions) -> bool:
     run.state[at.RIDGE] = run.state[at.IS_ROUGH] = 1.0
     tolerance = ROUGHNESS * run.layout.n_columns / rows
     run.run(SolverOptions(tol=tolerance, max_iter=15, n_threads=options.n_threads))
-    return run.state[at.STATUS] == Status.CONVERGED
+    return run.status == Status.CONVERGED
 
 
 def _sample_rows(layout: Layout) -> int:
@@ -110,7 +111,7 @@ def solve(
     *,
     binary: bool = False,
     start_params: np.ndarray | None = None,
-    safe_mean: float | None = None,
+    safe_mean: Callable[[], float] | None = None,
 ) -> Solution:
     """Maximise the likelihood by Fisher scoring.
 
@@ -127,7 +128,7 @@ def solve(
     start_params
         (p,) coefficients to start from; None starts from the response.
     safe_mean
-        A mean inside the family's domain, from which an intercept can start if all else fails.
+        Gives a mean inside the domain, from which an intercept can start if all else fails.
 
     Returns
     -------
@@ -149,15 +150,15 @@ def solve(
     if on_trial and _sample_misled(run):
         run.start_from_response(None)
         run.run(options)
-    if run.state[at.STATUS] == Status.NOT_CONSTANT:
+    if run.status == Status.NOT_CONSTANT:
         # The column that looked constant in the sample of rows is not: no shifts, then.
         run = Run(layout, find_scaling(layout, shifted=False), family, binary)
         run.start_from_response(None)
         run.run(options)
-    if run.state[at.STATUS] in (Status.NO_START, Status.NOT_FINITE) and safe_mean is not None:
-        _restart_from_mean(run, family, safe_mean, options)
+    if run.status in (Status.NO_START, Status.NOT_FINITE) and safe_mean is not None:
+        _restart_from_mean(run, family, safe_mean(), options)
     clock.lap("sweeps")
-    if is_ill_conditioned(run) and run.state[at.STATUS] in _REFINABLE:
+    if is_ill_conditioned(run) and run.status in _REFINABLE:
         refine_with_qr(run, family, options)
         clock.lap("orthogonal factor")
     return _finish(run, refine_linear(run, family, options), clock)
@@ -183,7 +184,7 @@ def _sample_misled(run: Run) -> bool:
     A level that is rare in the sample may have a huge coefficient there. Its rows then have weights
     near zero: Newton steps overshoot, or its column looks like a combination of others.
     """
-    status = run.state[at.STATUS]
+    status = run.status
     return status not in (Status.CONVERGED, Status.NOT_CONSTANT) or run.state[at.N_ALIASED] > 0
 
 
@@ -195,10 +196,10 @@ def _restart_from_mean(run: Run, family: Family, safe_mean: float, options: Solv
         return
     safe = np.zeros(run.layout.n_columns)
     safe[run.layout.dense_owner[run.scaling.constant]] = intercept
-    if run.state[at.STATUS] == Status.NO_START:
+    if run.status == Status.NO_START:
         run.start_from_response(safe)
         run.run(options)
-    if run.state[at.STATUS] in (Status.NO_START, Status.NOT_FINITE):
+    if run.status in (Status.NO_START, Status.NOT_FINITE):
         run.start_from(safe)
         run.run(options)
 
@@ -225,7 +226,7 @@ def _finish(run: Run, refined: np.ndarray | None, clock: _Clock) -> Solution:
         pearson_chi2=float(state[at.PEARSON]),
         n_iter=int(state[at.N_ITERATIONS]),
         n_sweeps=int(state[at.N_SWEEPS]),
-        status=Status(int(state[at.STATUS])),
+        status=Status(run.status),
         decrement=float(state[at.DECREMENT]),
         gain=_gain(float(state[at.DECREMENT]), float(state[at.LAST_DECREMENT])),
         constant=None

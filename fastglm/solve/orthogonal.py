@@ -54,9 +54,11 @@ NOTHING = 1e-6
 
 def is_ill_conditioned(run: Run) -> bool:
     """Whether the run's Gram matrix cannot be trusted to tell its columns apart."""
-    pivot, scale = run.vectors[at.PIVOT], run.vectors[at.COLUMN_SCALE]
+    pivot = run.vectors[at.PIVOT]
+    if pivot.min(initial=1.0) >= DOUBTFUL_PIVOT:
+        return False
     # A column of zeros is aliased beyond doubt, and has no scale.
-    return bool(np.any((pivot < DOUBTFUL_PIVOT) & (scale > 0.0)))
+    return bool(np.any((pivot < DOUBTFUL_PIVOT) & (run.vectors[at.COLUMN_SCALE] > 0.0)))
 
 
 def refine_with_qr(run: Run, family: Family, options: SolverOptions) -> None:

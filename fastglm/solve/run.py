@@ -54,28 +54,26 @@ class Run:
         size = order * order + q + N_SUMS
         self.layout = layout
         self.n_chunks = count_chunks(layout, 8 * size)
-        self.partials = np.empty((self.n_chunks, size))
-        self.beta = np.zeros(max(q, n_padded))
-        self.parameters = np.array([family.parameter, 1.0, family.link.parameter])
         self.scaling = scaling
-        self.state = np.zeros(STATE_SIZE)
-        self.vectors = np.zeros((N_VECTORS, p))
-        self.gram = np.empty((p, p))
-        self.factor = np.zeros((p, p))
-        self.work = np.empty((q, p) if layout.transform[0].size else (0, p))
+        n_work = q * p if layout.transform[0].size else 0
+        shapes = {
+            slots.STATE: (STATE_SIZE,),
+            slots.PARAMETERS: (3,),
+            slots.BETA: (max(q, n_padded),),
+            slots.VECTORS: (N_VECTORS, p),
+            slots.GRAM: (p, p),
+            slots.TRIANGLE: (p, p),
+            slots.GRAM_WORK: (n_work,),
+            slots.PARTIALS: (self.n_chunks * size,),
+        }
         context = layout.context.copy()
+        arrays = _allocate(context, shapes)
+        self.state, parameters, self.beta, self.vectors, self.gram, self.factor = arrays[:6]
+        parameters[:] = family.parameter, 1.0, family.link.parameter
         context[slots.N_CHUNKS] = self.n_chunks
-        context[slots.PARTIALS] = self.partials.ctypes.data
-        context[slots.BETA] = self.beta.ctypes.data
-        context[slots.PARAMETERS] = self.parameters.ctypes.data
         context[slots.SHIFT] = scaling.shift.ctypes.data
         context[slots.SCALE] = scaling.scale.ctypes.data
         context[slots.CONSTANT] = scaling.constant
-        context[slots.STATE] = self.state.ctypes.data
-        context[slots.VECTORS] = self.vectors.ctypes.data
-        context[slots.GRAM] = self.gram.ctypes.data
-        context[slots.TRIANGLE] = self.factor.ctypes.data
-        context[slots.GRAM_WORK] = self.work.ctypes.data
         context[slots.FORWARD_ROWS] = family.link.forward_rows.address
         context[slots.INVERSE_ROWS] = family.link.inverse_rows.address
         context[slots.START_ROWS] = family.start_rows.address
@@ -84,6 +82,11 @@ class Run:
         canonical = family.canonical_link
         self.kept: np.ndarray | None = None
         self.is_newton = canonical is not None and isinstance(family.link, canonical)
+
+    @property
+    def status(self) -> int:
+        """How the run stands, a `Status`."""
+        return int(self.state[at.STATUS])
 
     @property
     def aliased(self) -> np.ndarray:
@@ -143,12 +146,25 @@ class Run:
         if self.n_chunks == 1:
             iterate(sweep_kernel.address, step_kernel.address, context.ctypes.data, 1)
             return
-        while state[at.STATUS] == Status.RUNNING:
+        while self.status == Status.RUNNING:
             self.sweep_and_step(options.n_threads)
             if options.progress is not None:
                 options.progress(int(state[at.N_SWEEPS]), float(state[at.DEVIANCE]))
             if on_trial and state[at.STEP_LENGTH] < 1.0:
                 return
+
+
+def _allocate(context: np.ndarray, shapes: dict[int, tuple[int, ...]]) -> list[np.ndarray]:
+    """Zeroed float64 arrays, all in one piece of memory, and their addresses in the table."""
+    sizes = [math.prod(shape) for shape in shapes.values()]
+    memory = np.zeros(sum(sizes))
+    address = memory.__array_interface__["data"][0]
+    arrays, first = [], 0
+    for (slot, shape), size in zip(shapes.items(), sizes, strict=True):
+        arrays.append(memory[first : first + size].reshape(shape))
+        context[slot] = address + 8 * first
+        first += size
+    return arrays
 
 
 def count_chunks(layout: Layout, partial_bytes: int = 1) -> int:
