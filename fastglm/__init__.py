@@ -5,6 +5,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from fastglm import errors, families
+from fastglm.design.constant import add_constant
 from fastglm.errors import FastGLMError, FastGLMWarning
 from fastglm.inference.anova import anova_models as anova
 from fastglm.inference.compare import compare
@@ -37,6 +38,7 @@ __all__ = [
     "Results",
     "ZeroInflated",
     "__version__",
+    "add_constant",
     "anova",
     "compare",
     "errors",

@@ -12,6 +12,7 @@ from fastglm.design.layout import Layout, lay_out
 from fastglm.errors import DataError, ModelError
 from fastglm.families import Family, resolve_family
 from fastglm.fitting import Plan, fit_model
+from fastglm.inference.statsmodels_names import read_fit_options
 from fastglm.inputs import ModelRows, rows_from_arrays, rows_from_formula
 from fastglm.results import Results
 from fastglm.solve.fit import Progress, SolverOptions
@@ -135,6 +136,23 @@ class GLM:
         """Names of the p columns."""
         return self.rows.design.names
 
+    exog_names = names
+
+    @property
+    def endog(self) -> np.ndarray:
+        """Response, (n,); proportions where it was given as successes and failures."""
+        return self.rows.response
+
+    @property
+    def endog_names(self) -> str:
+        """Name of the response."""
+        return self.rows.response_name
+
+    @property
+    def exog(self) -> np.ndarray:
+        """Columns written out, (n, p): a large array where the data is large."""
+        return self.rows.design.to_dense()
+
     @cached_property
     def layout(self) -> Layout:
         """What the kernels read."""
@@ -154,6 +172,7 @@ class GLM:
         progress: Progress | None = None,
         separation: str = "warn",
         bias_reduction: str = "none",
+        **statsmodels_options: Any,
     ) -> Results:
         """Maximise the likelihood.
 
@@ -194,6 +213,9 @@ class GLM:
             Estimates whose mean, or median, is less biased, by adjusted scores: finite where the
             responses are separated. A dispersion is estimated likewise for the gaussian, gamma and
             inverse Gaussian families, by Pearson's statistic for others.
+        **statsmodels_options
+            ``maxiter`` is `max_iter`; ``method``, ``disp`` and others that lead to the same
+            optimum change nothing.
 
         Returns
         -------
@@ -217,6 +239,7 @@ class GLM:
         ModelError
             If an option is out of range.
         """
+        max_iter = read_fit_options(statsmodels_options, max_iter)
         plan = Plan(
             options=SolverOptions(
                 _positive(tol, "tol"),

@@ -53,6 +53,11 @@ class LinearTests:
     pvalue: np.ndarray
     df: float
 
+    @property
+    def tvalue(self) -> np.ndarray:
+        """`statistic` under statsmodels' name, (k,)."""
+        return self.statistic
+
     def conf_int(self, alpha: float = 0.05) -> np.ndarray:
         """Intervals of the combinations at level 1 - alpha, (k, 2)."""
         if not 0.0 < alpha < 1.0:

@@ -67,6 +67,7 @@ def new_rows(
     DataError
         If columns, offset or exposure are missing or cannot be used.
     """
+    exog = _one_row(results, exog)
     given = {
         "offset": _named_column(results, exog, "offset", offset),
         "exposure": _named_column(results, exog, "exposure", exposure),
@@ -117,6 +118,15 @@ def _build(results: Results, exog: Any, given: Mapping[str, Any], unseen: str) -
         if values is not None
     }
     return FrameDesign(design, extra=extra)
+
+
+def _one_row(results: Results, exog: Any) -> Any:
+    """A single row, given as a vector of p values or a Series by column, as a matrix or frame."""
+    if getattr(exog, "ndim", 2) != 1 or len(results.names) == 1:
+        return exog
+    if results.recipe is not None:
+        return exog.to_frame().T.infer_objects() if hasattr(exog, "to_frame") else exog
+    return np.asarray(exog)[None, :]
 
 
 def _index(exog: Any) -> Any:

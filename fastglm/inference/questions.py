@@ -176,7 +176,9 @@ class Questions(ModelQuestions):
         """
         return t_test(self._fit, hypothesis)
 
-    def wald_test(self, hypothesis: Any, use_f: bool | None = None) -> HypothesisTest:
+    def wald_test(
+        self, hypothesis: Any, use_f: bool | None = None, scalar: bool = True
+    ) -> HypothesisTest:
         """Wald test of all equations of a linear hypothesis together.
 
         Parameters
@@ -185,12 +187,16 @@ class Questions(ModelQuestions):
             As for `t_test`.
         use_f : bool, optional
             F instead of chi-squared; by default where the fit uses t.
+        scalar : True
+            As statsmodels is asked for it: the statistic is a number, not a matrix.
 
         Raises
         ------
         ModelError
-            As for `t_test`, and if one equation follows from the others.
+            As for `t_test`, if one equation follows from the others, or if `scalar` is not True.
         DataError
             If a matrix has the wrong shape.
         """
+        if not scalar:
+            raise ModelError("scalar must be True: the statistic is a number.")
         return wald_test(self._fit, hypothesis, use_f)
