@@ -70,4 +70,5 @@ def _constant_columns(columns: np.ndarray) -> list[int]:
     if not len(columns):
         return []
     first = columns[0]
-    return [k for k in np.flatnonzero((columns == first).all(axis=0)) if first[k] != 0]
+    same = np.flatnonzero((columns == first).all(axis=0))
+    return [int(k) for k in same if first[k] != 0]
