@@ -46,7 +46,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _measure(wanted: list[str] | None, quick: bool, folder: Path | None) -> dict[str, Any]:
-    """Run what is wanted; each result is kept, and written as soon as it is there."""
+    """Run what is wanted; each result is written, table and all, as soon as it is there."""
     effort = suite.QUICK if quick else suite.FULL
     found: dict[str, Any] = {}
 
@@ -58,6 +58,7 @@ def _measure(wanted: list[str] | None, quick: bool, folder: Path | None) -> dict
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+            _write(folder)
 
     for problem in suite.COMPARED:
         if is_wanted(problem.name):
@@ -116,21 +117,35 @@ def _print_refused(result: dict[str, Any]) -> None:
             print(f"standard errors differ by {difference:.1e}, {result['title']}: {fit['name']}")
 
 
-def _publish(folder: Path, readme: Path | None) -> None:
-    """Pictures, and the README's section, from all results in a folder."""
+#: Pictures by file name, and what they show.
+_PICTURES = {
+    "speed.png": "Seconds per fit by library, logarithmic",
+    "scaling.png": "Time against rows and columns",
+}
+
+
+def _draw(folder: Path) -> None:
+    """Pictures of all results in a folder."""
     found = _load(folder)
-    results = [found[problem.name] for problem in suite.COMPARED if problem.name in found]
-    pictures = []
-    if results:
-        plots.draw_speed(results, folder / "speed.png")
-        pictures.append(("speed.png", "Seconds per fit by library, logarithmic"))
+    fits = [found[problem.name] for problem in suite.TABLES["Fits"] if problem.name in found]
+    if fits:
+        plots.draw_speed(fits, folder / "speed.png")
     if "scaling" in found:
         plots.draw_scaling(found["scaling"], folder / "scaling.png")
-        pictures.append(("scaling.png", "Time against rows and columns"))
-    if readme is not None and results:
-        inside = folder.relative_to(readme.parent)
-        linked = [(str(inside / name), text) for name, text in pictures]
-        report.write_section(readme, report.section(results, found.get("first"), linked))
+
+
+def _write(folder: Path) -> None:
+    """The README's section of all results in the folder of results, whole or not."""
+    if folder != RESULTS:
+        return
+    found = _load(folder)
+    results = [found[problem.name] for problem in suite.COMPARED if problem.name in found]
+    inside = folder.relative_to(ROOT)
+    drawn = {name: text for name, text in _PICTURES.items() if (folder / name).exists()}
+    linked = [(str(inside / name), text) for name, text in drawn.items()]
+    if results:
+        section = report.section(results, found.get("first"), linked)
+        report.write_section(ROOT / "README.md", section)
 
 
 def main() -> None:
@@ -142,7 +157,8 @@ def main() -> None:
     found = _measure(arguments.only, arguments.quick, folder)
     _print(found)
     if folder is not None:
-        _publish(folder, ROOT / "README.md" if folder == RESULTS else None)
+        _draw(folder)
+        _write(folder)
 
 
 if __name__ == "__main__":

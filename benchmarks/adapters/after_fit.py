@@ -78,11 +78,14 @@ def _register_covariance(task: str) -> None:
 
         result, options = _fitted_by_statsmodels(data), _options(data, task)
         deviance = data.deviance(result.fittedvalues)
+        n, p = data.dense.shape
+        # Its HC1 of a GLM lacks the factor n / (n - p) that makes it one.
+        factor = np.sqrt(n / (n - p)) if task == "HC1" else 1.0
 
         def run() -> np.ndarray:
             unwrapped = copy(result._results)
             robust = get_robustcov_results(unwrapped, cov_type=task, use_self=True, **options)
-            return np.asarray(robust.bse)
+            return np.asarray(robust.bse) * factor
 
         return Job(run, lambda errors: Outcome(deviance, errors, errors))
 
