@@ -89,22 +89,25 @@ def lattice_quantile(
     probability
         Between 0 and 1.
     """
-    low = np.maximum(np.floor(guess) - 1.0, -1.0)
-    high = low + 2.0
-    step = 1.0
-    while (short := lower(high) < probability).any():
+    # Beyond 2**53 neighbouring counts are further apart than 1.
+    unit = np.maximum(1.0, 4.0 * np.spacing(np.abs(guess)))
+    low = np.maximum(np.floor(guess) - unit, -1.0)
+    high = low + 2.0 * unit
+    step = unit
+    while (short := (lower(high) < probability) & np.isfinite(high)).any():
         low, high = np.where(short, high, low), np.where(short, high + step, high)
-        step *= 2.0
-    step = 1.0
+        step = 2.0 * step
+    step = unit
     while (far := (low >= 0.0) & (lower(low) >= probability)).any():
         high = np.where(far, low, high)
         low = np.where(far, np.maximum(low - step, -1.0), low)
-        step *= 2.0
-    while (apart := high - low > 1.0).any():
-        middle = np.floor(0.5 * (low + high))
+        step = 2.0 * step
+    middle = np.floor(0.5 * (low + high))
+    while (apart := (low < middle) & (middle < high)).any():
         enough = lower(middle) >= probability
         high = np.where(apart & enough, middle, high)
         low = np.where(apart & ~enough, middle, low)
+        middle = np.floor(0.5 * (low + high))
     return high
 
 
@@ -217,25 +220,30 @@ def _negative_binomial(size: float) -> ResponseDistribution:
     return ResponseDistribution(lower, upper, lattice=np.ones_like)
 
 
+def _positive(mu: np.ndarray) -> np.ndarray:
+    """NaN for means that positive responses cannot have."""
+    return np.where(mu > 0.0, mu, np.nan)
+
+
 def _gamma(dispersion: float) -> ResponseDistribution:
     def lower(y, mu, weight):
         shape = weight / dispersion
-        return scipy.special.gammainc(shape, shape * y / mu)
+        return scipy.special.gammainc(shape, shape * y / _positive(mu))
 
     def upper(y, mu, weight):
         shape = weight / dispersion
-        return scipy.special.gammaincc(shape, shape * y / mu)
+        return scipy.special.gammaincc(shape, shape * y / _positive(mu))
 
     def quantile(probability, mu, weight):
         shape = weight / dispersion
-        return mu / shape * scipy.special.gammaincinv(shape, probability)
+        return _positive(mu) / shape * scipy.special.gammaincinv(shape, probability)
 
     return ResponseDistribution(lower, upper, quantile)
 
 
 def _inverse_gaussian(dispersion: float) -> ResponseDistribution:
     def parts(y, mu, weight):
-        shape = weight / dispersion
+        shape, mu = weight / dispersion, _positive(mu)
         root = np.sqrt(shape / y)
         reflected = np.exp(2.0 * shape / mu + scipy.special.log_ndtr(-root * (y / mu + 1.0)))
         return root * (y / mu - 1.0), reflected
@@ -249,7 +257,7 @@ def _inverse_gaussian(dispersion: float) -> ResponseDistribution:
         return np.maximum(scipy.special.ndtr(-z) - reflected, 0.0)
 
     def quantile(probability, mu, weight):
-        shape = weight / dispersion
+        shape, mu = weight / dispersion, _positive(mu)
         return scipy.stats.invgauss.ppf(probability, mu / shape, scale=shape)
 
     return ResponseDistribution(lower, upper, quantile)

@@ -179,7 +179,7 @@ def get_prediction(
     error = np.sqrt(variance)
     n = eta.size
     weights = np.ones(n) if var_weights is None else vector(var_weights, "var_weights", n)
-    if not (weights > 0.0).all():
+    if (weights <= 0.0).any():
         raise ModelError("var_weights of new rows must be positive.")
     return Prediction(
         results,
@@ -224,7 +224,8 @@ class _Mixture:
         error_of_mean: np.ndarray,
         deviation: np.ndarray,
     ):
-        largest = np.nanmax(error_of_mean / deviation, initial=0.0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            largest = np.nanmax(error_of_mean / deviation, initial=0.0)
         n_nodes = next(count for bound, count in NODES if largest <= bound)
         nodes, masses = np.polynomial.hermite_e.hermegauss(n_nodes)
         self.distribution, self.weights = distribution, weights
@@ -270,4 +271,5 @@ class _Mixture:
             high, f_high = middle, f_middle
             if not (moved > QUANTILE_TOLERANCE * np.abs(middle)).any():
                 break
-        return middle
+        # Without a distribution at any node, such as at a negative mean, there is no quantile.
+        return np.where(np.isnan(f_high), np.nan, middle)

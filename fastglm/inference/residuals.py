@@ -78,9 +78,9 @@ def anscombe_residuals(results: Results) -> np.ndarray:
     (mean,) = results.row_values(planes.MEAN)
     integral = _anscombe_integral(family)
     response = _response(results)
-    spread = family.variance(mean) ** (1.0 / 6.0) / np.sqrt(_weights(results))
     with np.errstate(divide="ignore", invalid="ignore"):
-        return (integral(response) - integral(mean)) / spread
+        distance = (integral(response) - integral(mean)) / family.variance(mean) ** (1.0 / 6.0)
+    return distance * np.sqrt(_weights(results))
 
 
 def _anscombe_integral(family: Family) -> Callable[[np.ndarray], np.ndarray]:

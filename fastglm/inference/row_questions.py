@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from fastglm.errors import ModelError
 from fastglm.inference import residuals
 from fastglm.inference.diagnostic_questions import DiagnosticQuestions
@@ -144,6 +146,9 @@ class RowQuestions(EffectQuestions, DiagnosticQuestions):
             rows = fitted_rows(fit)
             if var_weights is None and fit.model is not None:
                 var_weights = fit.model.rows.variance_weights
+                if var_weights is not None:
+                    # A row of weight 0 has no distribution.
+                    var_weights = np.where(var_weights > 0.0, var_weights, np.nan)
         else:
             rows = new_rows(fit, exog, offset, exposure, unseen)
         return get_prediction(fit, rows, var_weights, usable_threads(n_threads))

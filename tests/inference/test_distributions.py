@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 import fastglm as fg
 from fastglm.errors import ModelError
-from fastglm.inference.distributions import distribution_of
+from fastglm.inference.distributions import distribution_of, lattice_quantile
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,15 @@ def test_tweedie_distribution_is_a_sum_of_gamma_variables():
     assert distribution.tails(quantile, np.array([2.0]), np.ones(1))[0] == pytest.approx(0.6)
     with pytest.raises(ModelError, match="closed form"):
         distribution_of(fg.families.Tweedie(var_power=2.5), 1.0)
+
+
+@pytest.mark.parametrize("mean", [1e-8, 0.3, 30.0, 1e9, 1e30])
+@pytest.mark.parametrize("guess", [0.0, 1.0, 1e3])
+def test_lattice_search_finds_the_count_from_anywhere(mean, guess):
+    def lower(k):
+        return np.where(k < 0, 0.0, special.gammaincc(np.maximum(k, 0.0) + 1.0, mean))
+
+    for probability in (0.025, 0.5, 0.975):
+        (k,) = lattice_quantile(lower, np.array([guess]), probability)
+        assert lower(k) >= probability
+        assert k == 0.0 or lower(k - max(1.0, np.spacing(k))) < probability

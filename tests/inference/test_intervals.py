@@ -171,3 +171,38 @@ def test_new_weights_are_positive(data, weights):
     X, y = data
     with pytest.raises(ModelError, match="positive"):
         fg.GLM(y, X).fit().get_prediction(X[:1], var_weights=weights)
+
+
+def test_extreme_and_impossible_means_have_no_made_up_intervals(data):
+    X, y = data
+    counts = fg.GLM(y, X, "poisson").fit()
+    new = np.array([[1.0, 100.0, 0.0], [1.0, 5000.0, 0.0]])
+    table = counts.get_prediction(new).summary_frame()
+    assert table["obs_ci_lower"][0] < table["mean"][0] < table["obs_ci_upper"][0]
+    assert np.isinf(table["mean"][1])
+    assert np.isnan(table["obs_ci_upper"][1])
+    gamma = fg.GLM(y + 1.0, np.abs(X), "gamma", link="identity").fit()
+    new = np.array([[-9.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
+    below = gamma.get_prediction(new).summary_frame()
+    assert below["mean"][0] < 0
+    assert np.isnan(below["obs_ci_lower"][0])
+    assert below["obs_ci_lower"][1] > 0
+
+
+def test_fitted_rows_of_weight_zero_have_no_observation_interval(data):
+    X, y = data
+    weights = np.where(np.arange(150) < 3, 0.0, 2.0)
+    fit = fg.GLM(y, X, "poisson", var_weights=weights).fit()
+    table = fit.get_prediction().summary_frame()
+    assert table["obs_ci_lower"].isna().sum() == 3
+    assert table["mean"].notna().all()
+    assert (fit.resid_anscombe[:3] == 0.0).all()
+    assert np.isnan(fit.resid_quantile()[:3]).all()
+    assert np.isfinite(fit.resid_quantile()[3:]).all()
+
+
+def test_all_missing_rows_are_all_nan():
+    frame = frame_of("v_poi_log_phd")
+    fit = fg.glm("articles ~ mentor", frame, "poisson")
+    new = frame.head(2).assign(mentor=np.nan)
+    assert fit.get_prediction(new).summary_frame().isna().all(axis=None)
