@@ -17,7 +17,7 @@ from fastglm.kernels.block import TILE
 from fastglm.kernels.jit import RowBlock, entry
 from fastglm.kernels.joint import joint_kernel
 from fastglm.solve.cholesky import factorize, invert, solve_factored
-from fastglm.solve.newton import STAGNATION
+from fastglm.solve.convergence import STAGNATION
 from fastglm.solve.run import SolverOptions, count_chunks
 from fastglm.solve.scaling import read_sample
 from fastglm.solve.threads import launch

@@ -1,0 +1,131 @@
+"""Whether a fit has converged, and what the next sweep has to find out: decisions on the state."""
+
+from __future__ import annotations
+
+import math
+
+from fastglm.errors import Status
+from fastglm.kernels.context import MODE, WITH_GRAM
+from fastglm.kernels.jit import inlined
+from fastglm.solve.state import (
+    DECREMENT,
+    DEVIANCE,
+    FROZEN,
+    IS_NEWTON,
+    IS_ROUGH,
+    LAST_DECREMENT,
+    LEFT_DOMAIN_AT,
+    MAX_ITERATIONS,
+    N_ITERATIONS,
+    N_SECANTS,
+    STATUS,
+    TOLERANCE,
+    UNCERTAINTY_CHANGE,
+    WITHIN_TOLERANCE,
+)
+
+RUNNING = int(Status.RUNNING)
+CONVERGED = int(Status.CONVERGED)
+TOO_MANY = int(Status.MAX_ITERATIONS)
+BOUNDARY = int(Status.BOUNDARY)
+
+# A deviance is a sum with rounding errors: a rise by less than this share of it is none.
+DEVIANCE_ROUNDING = 1e-12
+# Standard errors come from weights at the last coefficients that were evaluated. What is left to
+# change of them is about the last change times the ratio of the last two steps; up to this many
+# times tol is good enough. A step as small as this share of its bound settles it as well.
+STANDARD_ERROR_SLACK = 5.0
+NEGLIGIBLE = 1e-4
+# A refining step after which this share of the decrement is left has reached rounding.
+STAGNATION = 0.9
+# Close to the optimum, where half the decrement is within this share of the deviance, Newton steps
+# leave far less than SLOW_GAIN of the decrement. Where Fisher's information is not the Hessian
+# more is left, and secants are worth keeping.
+CLOSE = 1e-2
+SLOW_GAIN = 1e-3
+# A frozen factor that leaves more than this share is not worth keeping.
+POOR_GAIN = 0.1
+# In the place of the number of sweeps to go with a frozen factor: the last one was such a sweep.
+THAWED = -1.0
+
+
+@inlined
+def is_acceptable(state, deviance, outside):
+    """Whether the candidate is inside the domain and no worse than the coefficients before."""
+    if outside > 0.0 or not math.isfinite(deviance):
+        return False
+    last = state[DEVIANCE]
+    return deviance <= last + DEVIANCE_ROUNDING * (abs(last) + 0.1)
+
+
+@inlined
+def is_at_boundary(state):
+    """Whether one of the last two steps would have left the domain had it not been shortened."""
+    last = state[LEFT_DOMAIN_AT]
+    return last > 0.0 and last >= state[N_ITERATIONS] - 1.0
+
+
+@inlined
+def judge_convergence(state):
+    """Sets the status from the decrement: met the tolerance, then refined as far as rounding lets.
+
+    The tolerance is met at half the decrement <= tol (|deviance| + 0.1). Coefficients are then
+    within about sqrt(tol) standard errors, which is not enough for standard errors and slowly
+    converging links: sweeps go on until the decrement predicted for the coefficients after the
+    step is within tol squared, or until they stop gaining.
+    """
+    bound = abs(state[DEVIANCE]) + 0.1
+    half = 0.5 * state[DECREMENT]
+    tolerance = state[TOLERANCE]
+    target = tolerance * tolerance * bound
+    last = state[LAST_DECREMENT]
+    gain = state[DECREMENT] / last if last > 0.0 and math.isfinite(last) else 1.0
+    left = state[UNCERTAINTY_CHANGE] * math.sqrt(gain)
+    if state[FROZEN] == THAWED:
+        # No Gram matrix to compare with; this is what a step changes of it where no few rows
+        # alone determine a coefficient.
+        left = math.sqrt(half / bound)
+    settled = left <= STANDARD_ERROR_SLACK * tolerance
+    # What secants gain varies from step to step.
+    predicted = half * (gain if state[N_SECANTS] == 0.0 else 1.0)
+    is_refined = predicted <= target and (settled or half <= NEGLIGIBLE * target)
+    if is_refined or (state[IS_ROUGH] == 1.0 and half <= tolerance * bound):
+        state[STATUS] = CONVERGED
+    elif is_at_boundary(state) and half <= NEGLIGIBLE * tolerance * bound:
+        # Further on weights would grow without bound.
+        state[STATUS] = CONVERGED
+    elif half <= tolerance * bound:
+        stagnates = gain > STAGNATION
+        if state[WITHIN_TOLERANCE] == 1.0 and stagnates:
+            state[STATUS] = CONVERGED
+        state[WITHIN_TOLERANCE] = 1.0
+    if state[STATUS] == RUNNING and state[N_ITERATIONS] >= state[MAX_ITERATIONS]:
+        state[STATUS] = CONVERGED if state[WITHIN_TOLERANCE] == 1.0 else TOO_MANY
+    if state[STATUS] == CONVERGED and is_at_boundary(state):
+        state[STATUS] = BOUNDARY
+
+
+@inlined
+def is_slow(state):
+    """Whether the last steps converged linearly, close to the optimum."""
+    close = 0.5 * state[DECREMENT] <= CLOSE * (abs(state[DEVIANCE]) + 0.1)
+    slow = state[DECREMENT] > SLOW_GAIN * state[LAST_DECREMENT]
+    return close and slow and state[IS_NEWTON] == 0.0 and not is_at_boundary(state)
+
+
+@inlined
+def plan_next_sweep(context, state):
+    """Whether the next sweep needs its own Gram matrix, or gains enough from the frozen factor."""
+    if state[FROZEN] <= 0.0 or context[MODE] & WITH_GRAM:
+        context[MODE] |= WITH_GRAM
+        state[FROZEN] = 0.0
+        return
+    slack = STANDARD_ERROR_SLACK * state[TOLERANCE]
+    bound = abs(state[DEVIANCE]) + 0.1
+    state[FROZEN] -= 1.0
+    is_first = math.isinf(state[LAST_DECREMENT])
+    gain = state[DECREMENT] / state[LAST_DECREMENT]
+    is_done = 0.5 * state[DECREMENT] * gain <= slack * slack * bound
+    if (not is_first and (is_done or gain > POOR_GAIN)) or state[FROZEN] <= 0.0:
+        context[MODE] |= WITH_GRAM
+        state[FROZEN] = THAWED
