@@ -1,0 +1,1 @@
+"""Hard cases with known answers, by every library: `python -m benchmarks.hard_cases`."""
