@@ -6,7 +6,11 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
+from statsmodels import datasets
 from statsmodels_scripts import SCRIPTS
+
+import fastglm as fg
 
 RESULTS = [
     "params",
@@ -123,6 +127,8 @@ def test_summaries_show_the_same_names_in_the_same_columns(both):
     for heading in ("Generalized Linear Model Regression Results", "std err", "[0.025", "Deviance"):
         assert heading in text
         assert heading in same
+    table, same = ours["res"].summary().tables[1], theirs["res"].summary().tables[1]
+    assert len(table) == len(same.data) - 1
     for name in ours["res"].params.index if hasattr(ours["res"].params, "index") else ():
         assert f"\n{name} " in text
 
@@ -138,3 +144,20 @@ def test_the_model_has_its_data(both):
     assert_same(model.exog[:, order], same.exog, "exog")
     if isinstance(same.endog_names, str):
         assert model.endog_names == same.endog_names
+
+
+def test_where_links_are_not_canonical_information_is_expected():
+    data = datasets.scotland.load()
+    X = sm.add_constant(data.exog)
+    family = sm.families.Gamma(sm.families.links.Log())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = sm.GLM(data.endog, X, family=family)
+        theirs = model.fit(tol=1e-13)
+    ours = fg.GLM(data.endog, X, family="gamma", link="log").fit(tol=1e-13)
+    leverage = theirs.get_hat_matrix_diag(observed=False)
+    np.testing.assert_allclose(ours.get_influence().hat_matrix_diag, leverage, rtol=1e-9)
+    score = model.score_obs(theirs.params)
+    bread = np.linalg.inv(-model.hessian(theirs.params, observed=False))
+    covariance = bread @ (score.T @ score) @ bread
+    np.testing.assert_allclose(ours.with_covariance("HC0").cov_params(), covariance, rtol=1e-8)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -136,12 +136,27 @@ class Summary:
         lines.append(rule)
         return "\n".join([*lines, *self.notes()])
 
+    @property
+    def tables(self) -> list[Any]:
+        """Two pandas DataFrames: what stands above the table, as text, and the coefficients."""
+        import pandas as pd
+
+        header = pd.DataFrame(self.header(), columns=["", "value"]).set_index("")
+        coefficients = pd.DataFrame(
+            self.table(), index=list(self.results.names), columns=self.columns()
+        )
+        return [header, coefficients]
+
     def __str__(self) -> str:
         return self.as_text()
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
+        return self.as_html()
+
+    def as_html(self) -> str:
+        """The summary as HTML tables."""
         header = self.header()
         top = "".join(
             f"<tr><th>{escape(a)}</th><td>{escape(b)}</td><th>{escape(c)}</th><td>{escape(d)}</td></tr>"

@@ -1,14 +1,15 @@
-"""Write the table of families and links in README.md from the registries."""
+"""Write the tables of families and of exponential families in README.md from the code."""
 
+from collections.abc import Callable
 from pathlib import Path
 
+from fastglm import expfam
 from fastglm.families import FAMILIES, LINKS
 
 README = Path(__file__).parent.parent / "README.md"
-BEGIN, END = "<!-- families: begin -->", "<!-- families: end -->"
 
 
-def table() -> str:
+def families_table() -> str:
     """One row per family: name, class, response, and links with the default first."""
     names = {link: name for name, link in LINKS.items()}
     lines = ["| family | class | response | links, the default first |", "|---|---|---|---|"]
@@ -19,15 +20,21 @@ def table() -> str:
         if len(links) == len(LINKS):
             shown = f"`{names[default]}`, and every other"
         lines.append(f"| `{name}` | `{family.__name__}` | {family().domain} | {shown} |")
-    return "\n".join(lines)
+    return "\n".join(lines) + "\n"
 
 
-def with_table(text: str) -> str:
-    """The text of the README with the table between its markers."""
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    return f"{before}{BEGIN}\n{table()}\n{END}{after}"
+TABLES: dict[str, Callable[[], str]] = {"families": families_table, "expfam": expfam.table}
+
+
+def with_tables(text: str) -> str:
+    """The text of the README with each table between its markers."""
+    for name, table in TABLES.items():
+        begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
+        before, rest = text.split(begin)
+        after = rest.split(end)[1]
+        text = f"{before}{begin}{table()}{end}{after}"
+    return text
 
 
 if __name__ == "__main__":
-    README.write_text(with_table(README.read_text()))
+    README.write_text(with_tables(README.read_text()))
