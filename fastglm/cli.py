@@ -90,9 +90,11 @@ def fit(
     threads: text.Threads = None,
     as_json: text.AsJson = False,
     output: text.ModelOut = None,
+    report: text.ReportOut = None,
 ) -> None:
     """Fit a model to a file."""
     _require_folder(output)
+    _require_folder(report)
     parameters = {"alpha": alpha, "var_power": var_power, "variance": variance}
     columns = {"offset": offset, "exposure": exposure}
     columns |= {"var_weights": weights, "freq_weights": freq_weights}
@@ -106,11 +108,15 @@ def fit(
             results = model.fit(n_threads=threads, progress=watch.sweep, **of_fit)
         with watch.stage("summary", "summing up"):
             shown = json.dumps(as_record(results)) if as_json else str(results.summary())
+            if report is not None:
+                results.report(report)
     print(shown)
     say(_times(watch, table.num_rows, results))
     if output is not None:
         results.save(output)
         say(f"saved in {output}")
+    if report is not None:
+        say(f"report in {report}")
     raise typer.Exit(GOOD if results.converged else NOT_CONVERGED)
 
 

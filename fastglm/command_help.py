@@ -41,7 +41,7 @@ Examples:
 \b
     fastglm fit flights.csv "late ~ carrier + C(hour)" -f binomial --missing drop
     fastglm fit claims.parquet "n ~ region" -f poisson --exposure years -o model.json
-    fastglm fit costs.csv "cost ~ age + sex" -f gamma --link log --json
+    fastglm fit costs.csv "cost ~ age + sex" -f gamma --link log --report costs.html
 """
 
 PREDICT = """
@@ -80,6 +80,9 @@ MaxIter = Annotated[int, Option(help="Most iterations.")]
 Threads = Annotated[int | None, Option("--threads", help="Threads to use. [default: all cores]")]
 AsJson = Annotated[bool, Option("--json", help="Print JSON instead of the summary.")]
 ModelOut = Annotated[Path | None, Option("-o", "--output", help="Save the model here.")]
+ReportOut = Annotated[
+    Path | None, Option("--report", help="Write a web page of the fit here: checks and pictures.")
+]
 ModelFile = Annotated[Path, Argument(metavar="MODEL", help="JSON file of a saved model.")]
 NewData = Annotated[Path, Argument(metavar="NEW", help="CSV, Parquet or Arrow/Feather file.")]
 PredictionsOut = Annotated[

@@ -1,4 +1,5 @@
 import json
+import re
 import sys
 
 import numpy as np
@@ -150,6 +151,16 @@ def test_rows_with_missing_values_are_dropped_and_counted(folder, run, frame):
     code, out, _ = run("fit", "holes.csv", "claims ~ x", "--missing", "drop")
     assert code == 0
     assert f"{n_missing} rows left out for missing values (x {n_missing})." in out
+
+
+def test_a_report_is_one_page_that_needs_no_network(folder, run):
+    code, _, err = run("fit", "data.csv", *MODEL, "--report", "report.html")
+    assert code == 0
+    assert "report in report.html" in err
+    page = (folder / "report.html").read_text()
+    assert "data:image" in page
+    assert "claims ~ x + region" in page
+    assert not re.search(r"(src|href)=.https?:", page)
 
 
 def test_a_fit_that_does_not_converge(folder, run):
