@@ -64,14 +64,18 @@ class Problem:
         self.n_sweeps = 0
         self.gain: float | None = None
 
-    def solve(self, family: Family, start: np.ndarray | None) -> Solution:
-        """Coefficients at a value of the parameter, from (p,) `start` if it is given."""
+    def solve(self, family: Family, start: np.ndarray | None, tol: float | None = None) -> Solution:
+        """Coefficients at a value of the parameter, from (p,) `start` if it is given.
+
+        With `tol` only as good as that; else to the tolerance of the options, and refined.
+        """
+        rough = replace(self.options, tol=tol or self.options.tol, rough=tol is not None)
         if start is not None:
             start = np.where(np.isnan(start), 0.0, start)
         solution = solve(
             self.layout,
             family,
-            self.options,
+            rough,
             binary=self.rows.summary.binary,
             start_params=start,
             safe_mean=lambda: self.rows.mean_response,

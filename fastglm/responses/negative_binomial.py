@@ -23,6 +23,9 @@ __all__ = ["estimate_alpha"]
 MAX_STEPS = 50
 #: Longest step in log(alpha).
 LONGEST_STEP = 3.0
+#: Of the coefficients while alpha is further than CLOSE standard errors from its estimate.
+ROUGH_TOLERANCE = 1e-7
+CLOSE = 0.1
 #: Counts are tabulated up to their maximum, which must be below this.
 LARGEST_COUNT = 50_000_000
 
@@ -92,10 +95,11 @@ def estimate_alpha(problem: Problem, start: np.ndarray | None) -> Estimate:
     family = problem.family
     overdispersion = _Overdispersion(problem)
     poisson = family.with_estimate(0.0)
-    solution = problem.solve(poisson, start)
+    solution = problem.solve(poisson, start, ROUGH_TOLERANCE)
     mu = problem.means(poisson, solution.params)
     score, _ = overdispersion.derivatives(0.0, mu)
     if score <= 0.0 or solution.status != Status.CONVERGED:
+        solution = problem.solve(poisson, start)
         if solution.status == Status.CONVERGED:
             _warn_of_boundary()
         return Estimate(poisson, problem.finish(solution, True), math.nan, 1.0)
@@ -109,9 +113,10 @@ def _find_alpha(
     """Root of the profile score in log(alpha): a Newton step, then secant steps."""
     x, last = math.log(alpha), (math.nan, math.nan)
     tol, converged = problem.options.tol, False
+    rough: float | None = ROUGH_TOLERANCE
     for _ in range(MAX_STEPS):
         family = problem.family.with_estimate(math.exp(x))
-        solution = problem.solve(family, solution.params)
+        solution = problem.solve(family, solution.params, rough)
         if solution.status != Status.CONVERGED:
             break
         mu = problem.means(family, solution.params)
@@ -121,9 +126,13 @@ def _find_alpha(
         information = -(alpha * alpha * second + score)
         step = _step(x, score, information, last)
         last = (x, score)
-        if information > 0.0 and abs(step) * math.sqrt(information) <= math.sqrt(tol) * 1e-3:
+        distance = abs(step) * math.sqrt(max(information, 0.0))
+        if rough is None and information > 0.0 and distance <= math.sqrt(tol) * 1e-3:
             converged = True
             break
+        if distance <= CLOSE:
+            # Coefficients and alpha are orthogonal: until here rough ones told alpha well enough.
+            rough = None
         x += step
     error = 1.0 / math.sqrt(-second) if converged and second < 0.0 else math.nan
     return Estimate(family, problem.finish(solution, converged), error, 1.0)

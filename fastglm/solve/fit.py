@@ -88,9 +88,9 @@ def _run_on_sample(run: Run, rows: int, options: SolverOptions) -> bool:
     """
     rows = read_sample(run.context, rows)
     run.start_from_response(None)
-    run.state[at.RIDGE] = run.state[at.IS_ROUGH] = 1.0
+    run.state[at.RIDGE] = 1.0
     tolerance = ROUGHNESS * run.layout.n_columns / rows
-    run.run(SolverOptions(tol=tolerance, max_iter=15, n_threads=options.n_threads))
+    run.run(SolverOptions(tolerance, max_iter=15, n_threads=options.n_threads, rough=True))
     return run.status == Status.CONVERGED
 
 

@@ -42,6 +42,8 @@ class SolverOptions:
     max_iter: int = 50
     n_threads: int = 1
     progress: Progress | None = None
+    #: Stop as soon as the tolerance is met, without refining estimates and standard errors.
+    rough: bool = False
 
 
 class Run:
@@ -143,6 +145,7 @@ class Run:
         state, context = self.state, self.context
         state[at.TOLERANCE] = options.tol
         state[at.MAX_ITERATIONS] = options.max_iter
+        state[at.IS_ROUGH] = options.rough
         if self.n_chunks == 1:
             iterate(sweep_kernel.address, step_kernel.address, context.ctypes.data, 1)
             return

@@ -3,7 +3,8 @@
 Numba's threading layers do not agree on what is allowed: one aborts when two Python threads enter
 a parallel loop at once, another ends the process when a forked child enters one. Here the first
 caller gets the threads, and whoever comes while they are in use works alone on its own thread. The
-answer is the same either way: chunks and the order of their sums do not depend on threads.
+answer is the same either way: chunks and the order of their sums do not depend on threads. A fork
+waits until no thread compiles: its child would wait forever for the one that it left behind.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import threading
 
 import numba
 import numpy as np
+from numba.core.compiler_lock import global_compiler_lock
 
 from fastglm.errors import ModelError
 from fastglm.kernels.jit import RowBlock
@@ -31,6 +33,7 @@ class _Pool:
 
     def after_fork_in_child(self) -> None:
         """The child has the parent's memory but none of its threads."""
+        global_compiler_lock.release()
         self.lock = threading.Lock()
         self.inherited = _threads_started()
 
@@ -46,7 +49,11 @@ def _threads_started() -> bool:
 
 _pool = _Pool()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.after_fork_in_child)
+    os.register_at_fork(
+        before=global_compiler_lock.acquire,
+        after_in_parent=global_compiler_lock.release,
+        after_in_child=_pool.after_fork_in_child,
+    )
 
 
 def usable_threads(n_threads: int | None) -> int:
