@@ -99,7 +99,7 @@ def layer(request: pytest.FixtureRequest) -> str:
 
 
 COMMON = """
-import multiprocessing, os, signal, sys, threading, time
+import faulthandler, multiprocessing, os, signal, sys, threading, time, traceback
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 import numba
 import numpy as np
@@ -118,9 +118,11 @@ def in_fork(task):
     child = os.fork()
     if child == 0:
         signal.alarm(60)
+        faulthandler.dump_traceback_later(50)
         try:
             task()
         except BaseException:
+            traceback.print_exc()
             os._exit(1)
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
@@ -130,11 +132,13 @@ def same_bits():
 """
 
 
-def run(body: str, tmp_path: Path, layer: str, **environment: str) -> None:
+def run(
+    body: str, tmp_path: Path, layer: str, expected: str = "fit(n_threads=1)", **environment: str
+) -> None:
     script = tmp_path / "script.py"
     lines = "".join(f"    {line}\n" for line in body.strip().splitlines())
     script.write_text(
-        f"{COMMON}\nif __name__ == '__main__':\n    expected = fit(n_threads=1)\n{lines}"
+        f"{COMMON}\nif __name__ == '__main__':\n    expected = {expected}\n{lines}"
         f"    print('reached the end')\n"
     )
     settings = {"NUMBA_THREADING_LAYER": layer, "NUMBA_NUM_THREADS": "4"} | environment
@@ -178,12 +182,25 @@ def work():
 workers = [threading.Thread(target=work) for _ in range(3)]
 for worker in workers:
     worker.start()
-for _ in range(5):
-    in_fork(same_bits)
-stop.set()
+try:
+    for _ in range(5):
+        in_fork(same_bits)
+finally:
+    stop.set()
 for worker in workers:
     worker.join()
 same_bits()
+"""
+
+FORK_AMID_COMPILING = """
+def inverse(link):
+    return getattr(fg.families.links, link)().inverse(np.ones(1))
+worker = threading.Thread(target=inverse, args=["Log"])
+worker.start()
+time.sleep(0.3)
+assert worker.is_alive()
+in_fork(lambda: inverse("Logit"))
+worker.join()
 """
 
 PROCESSES = """
@@ -275,6 +292,12 @@ def test_fork_after(first: str, tmp_path: Path, layer: str) -> None:
 @needs_fork
 def test_fork_while_others_fit(tmp_path: Path, layer: str) -> None:
     run(FORK_AMID_FITS, tmp_path, layer)
+
+
+@needs_fork
+def test_fork_while_another_thread_compiles(tmp_path: Path) -> None:
+    cache = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    run(FORK_AMID_COMPILING, tmp_path, "workqueue", expected="None", **cache)
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
