@@ -99,7 +99,7 @@ def layer(request: pytest.FixtureRequest) -> str:
 
 
 COMMON = """
-import faulthandler, multiprocessing, os, signal, sys, threading, time, traceback
+import multiprocessing, os, signal, sys, threading, time, traceback
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 import numba
 import numpy as np
@@ -118,7 +118,6 @@ def in_fork(task):
     child = os.fork()
     if child == 0:
         signal.alarm(60)
-        faulthandler.dump_traceback_later(50)
         try:
             task()
         except BaseException:
