@@ -33,9 +33,12 @@ BOUNDARY = int(Status.BOUNDARY)
 DEVIANCE_ROUNDING = 1e-12
 # Standard errors come from weights at the last coefficients that were evaluated. What is left to
 # change of them is about the last change times the ratio of the last two steps; up to this many
-# times tol is good enough. A step as small as this share of its bound settles it as well.
-STANDARD_ERROR_SLACK = 5.0
+# times tol is good enough, of variances, whose square roots they are. A step as small as this share
+# of its bound settles it as well.
+STANDARD_ERROR_SLACK = 10.0
 NEGLIGIBLE = 1e-4
+# What is predicted may be wrong by a factor: only this share of the target is good enough.
+PREDICTED_SHARE = 1e-2
 # A refining step after which this share of the decrement is left has reached rounding.
 STAGNATION = 0.9
 # Close to the optimum, where half the decrement is within this share of the deviance, Newton steps
@@ -88,7 +91,7 @@ def judge_convergence(state):
     settled = left <= STANDARD_ERROR_SLACK * tolerance
     # What secants gain varies from step to step.
     predicted = half * (gain if state[N_SECANTS] == 0.0 else 1.0)
-    is_refined = predicted <= target and (settled or half <= NEGLIGIBLE * target)
+    is_refined = predicted <= PREDICTED_SHARE * target and (settled or half <= NEGLIGIBLE * target)
     if is_refined or (state[IS_ROUGH] == 1.0 and half <= tolerance * bound):
         state[STATUS] = CONVERGED
     elif is_at_boundary(state) and half <= NEGLIGIBLE * tolerance * bound:

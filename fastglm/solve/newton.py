@@ -63,6 +63,7 @@ from fastglm.solve.state import (
     N_SECANTS,
     N_SWEEPS,
     PEARSON,
+    PEARSON_WEIGHT,
     PIVOT,
     RANK_TOLERANCE,
     RIDGE,
@@ -349,7 +350,7 @@ def penalty(context, state):
 def accept(context, state, deviance, pearson):
     """Makes the candidate the coefficients to go on from."""
     copy_vector(context, CANDIDATE, THETA)
-    moved = abs(pearson - state[PEARSON])
+    moved = state[PEARSON_WEIGHT] * abs(pearson - state[PEARSON])
     state[UNCERTAINTY_CHANGE] = moved / pearson if pearson > 0.0 else 0.0
     state[DEVIANCE] = deviance
     state[PEARSON] = pearson

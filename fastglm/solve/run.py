@@ -81,6 +81,10 @@ class Run:
         context[slots.START_ROWS] = family.start_rows.address
         context[slots.RESPOND_ROWS] = family.respond_rows_for(binary).address
         self.context = context
+        # A dispersion counts as it stands, variances under a square root. Where it is known,
+        # Pearson's statistic is only reported: worth no further sweep over many rows.
+        only_reported = family.dispersion_known and self.n_chunks > 1
+        self.pearson_weight = 0.0 if only_reported else 2.0
         canonical = family.canonical_link
         self.kept: np.ndarray | None = None
         self.is_newton = canonical is not None and isinstance(family.link, canonical)
@@ -127,6 +131,7 @@ class Run:
         self.state[at.DECREMENT] = math.inf
         self.state[at.STEP_LENGTH] = 1.0
         self.state[at.IS_NEWTON] = self.is_newton
+        self.state[at.PEARSON_WEIGHT] = self.pearson_weight
         # Nothing of a start that was given up may stay.
         self.vectors[:] = 0.0
         if theta is not None:
