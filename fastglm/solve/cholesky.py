@@ -118,7 +118,7 @@ def _pointer_to(array):
     return pointer(array.ctypes.data, float64)
 
 
-@entry
+@called
 def factorize(gram, factor, scale, pivot, tolerance):
     """`factorize_gram`, for contiguous arrays."""
     return factorize_gram(

@@ -143,12 +143,15 @@ def find_scaling(layout: Layout, shifted: bool = True) -> Scaling:
     shifted
         False to leave out shifts: no column is constant after all.
     """
-    shift, scale = np.zeros(layout.n_dense), np.ones(layout.n_dense)
-    moments = np.zeros((2, layout.n_dense))
+    # One piece of memory: shifts, scales, means and sums of squares.
+    numbers = np.zeros((4, layout.n_dense))
+    shift, scale, moments = numbers[0], numbers[1], numbers[2:]
+    scale[:] = 1.0
+    address, row = numbers.__array_interface__["data"][0], 8 * layout.n_dense
     context = layout.context.copy()
-    context[slots.SHIFT] = shift.ctypes.data
-    context[slots.SCALE] = scale.ctypes.data
-    context[slots.OUTPUT] = moments.ctypes.data
+    context[slots.SHIFT] = address
+    context[slots.SCALE] = address + row
+    context[slots.OUTPUT] = address + 2 * row
     rows = read_sample(context, MOMENT_ROWS)
     launch(moments_kernel, context, 1, 1)
     constant = _choose(moments, rows, layout.dense_owner, shifted, shift, scale)
