@@ -206,13 +206,13 @@ def _restart_from_mean(run: Run, family: Family, safe_mean: float, options: Solv
 
 def _finish(run: Run, refined: np.ndarray | None, clock: _Clock) -> Solution:
     vectors, state, layout = run.vectors, run.state, run.layout
-    combinations = aliased_combinations(run) if state[at.N_ALIASED] else {}
+    combinations = aliased_combinations(run) if state[at.N_ALIASED] > 0.0 else {}
     inverse = np.empty_like(run.gram)
     invert(run.factor, vectors[at.COLUMN_SCALE], vectors[at.PIVOT], inverse, run.gram)
     params = vectors[at.THETA].copy()
     run.scaling.undo(params, inverse, layout)
     params = params if refined is None else refined
-    if state[at.N_ALIASED]:
+    if state[at.N_ALIASED] > 0.0:
         params[run.aliased] = np.nan
     unknown = vectors[at.PIVOT] == 0.0
     if unknown.any():

@@ -90,7 +90,10 @@ def refine_with_qr(run: Run, family: Family, options: SolverOptions) -> None:
         if state[at.STEP_LENGTH] == 1.0 and _is_done(state, options.tol):
             break
     bound = options.tol * (abs(state[at.DEVIANCE]) + 0.1)
-    within = np.isfinite(bound) and 0.5 * state[at.DECREMENT] <= bound
+    # A column that is no combination of others, but whose rows have lost all weight, is on its way
+    # to infinity.
+    lost = bool(np.any(run.kept & (run.vectors[at.PIVOT] == 0.0)))
+    within = np.isfinite(bound) and 0.5 * state[at.DECREMENT] <= bound and not lost
     state[at.STATUS] = Status.CONVERGED if within else Status.MAX_ITERATIONS
     run.vectors[at.THETA] = run.vectors[at.CANDIDATE]
 
