@@ -22,12 +22,12 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Fit the same problems with fastglm and its peers; write results, table and "
-        "pictures. About fifteen minutes on a quiet machine.",
+        "pictures. About twenty minutes on a quiet machine.",
     )
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="small sizes, few runs and no first fit, under two minutes; only prints, unless "
+        help="small sizes, few runs and no first fit, some two minutes; only prints, unless "
         "--output is given",
     )
     parser.add_argument(

@@ -33,7 +33,7 @@ class Effort:
     longest : float
         A call that takes longer, in seconds, is not run again: its first run counts.
     limit : float
-        Seconds that all other libraries together may take for a problem, with all preparations.
+        Seconds that each other library may take for a problem, with all preparations.
     """
 
     runs: int = 7

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -53,6 +55,14 @@ fit <- function() {{
 """
 
 
+def version() -> str | None:
+    """R's version, or None where there is no Rscript."""
+    if shutil.which("Rscript") is None:
+        return None
+    done = subprocess.run(["Rscript", "--version"], capture_output=True, text=True, check=True)
+    return re.search(r"version (\S+)", done.stdout + done.stderr)[1]
+
+
 @dataclass(frozen=True)
 class Answer:
     """Seconds of one fit, coefficients, standard errors, and what else there is."""
@@ -78,7 +88,9 @@ class RFit:
     def run(self) -> Answer:
         """Start R, read the data and fit."""
         command = ["Rscript", "--vanilla", str(self._script)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(done.stderr.strip())
         numbers = np.array(done.stdout.split(), dtype=np.float64)
         return Answer(numbers[0], *np.split(numbers[1:], [self._p, 2 * self._p]))
 

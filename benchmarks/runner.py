@@ -13,11 +13,11 @@ import tempfile
 from collections.abc import Callable, Iterable
 from importlib.metadata import PackageNotFoundError, version
 from statistics import median
-from time import monotonic
 from typing import Any
 
 import numpy as np
 
+from benchmarks import rscript
 from benchmarks.adapters import ADAPTERS, Adapter
 from benchmarks.measure import Effort
 from benchmarks.problems import ROOT, Problem
@@ -86,14 +86,10 @@ def _read_lines(text: str) -> list[Any]:
 
 
 def adapters_for(problem: Problem) -> list[Adapter]:
-    """Who can do this problem, fastglm first: its optimum is what the others are tuned to reach.
-
-    statsmodels, in the units of which much is promised, comes before what may use up the time.
-    """
+    """Who can do this problem, fastglm first: its optimum is what the others are tuned to reach."""
     sample = problem.resized(min(TINY_ROWS, problem.n)).build()
     able = [a for a in ADAPTERS.values() if a.task == problem.task and a.accepts(sample)]
-    first = (OURS, "statsmodels")
-    return sorted(able, key=lambda a: (*(a.library != name for name in first), a.library))
+    return sorted(able, key=lambda a: (a.library != OURS, a.library))
 
 
 def compare(
@@ -109,12 +105,11 @@ def compare(
     """
     fits: list[dict[str, Any]] = []
     target = None
-    end = monotonic() + TIMEOUT
     for library, variants in itertools.groupby(adapters_for(problem), lambda a: a.library):
-        found = _fit_with(list(variants), problem, target, effort, end - monotonic(), say)
+        # Our own may have to compile; the limit is for the others.
+        timeout = TIMEOUT if library == OURS else effort.limit
+        found = _fit_with(list(variants), problem, target, effort, timeout, say)
         if library == OURS:
-            # It may have had to compile; the limit is for the others.
-            end = monotonic() + effort.limit
             target = found[0].get("certificate")
         fits += found
     judge(fits, problem.published_deviance, SAME_VALUES.get(problem.task, SAME_VALUES_ELSE))
@@ -146,9 +141,7 @@ def _fit_with(
         "target": target,
         "effort": effort.as_dict(),
     }
-    answers, failure = [], "no time left"
-    if timeout > 0.0:
-        answers, failure = ask_for_all(request, timeout=timeout)
+    answers, failure = ask_for_all(request, timeout=timeout)
     answers += [{"failure": failure}] * (len(variants) - len(answers))
     fits = []
     for adapter, answer in zip(variants, answers, strict=True):
@@ -287,7 +280,8 @@ def describe_machine() -> dict[str, Any]:
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)),
         "python": platform.python_version(),
-        "versions": {name: found for name in packages if (found := _version(name))},
+        "versions": {name: found for name in packages if (found := _version(name))}
+        | ({"R": found} if (found := rscript.version()) else {}),
     }
 
 

@@ -102,7 +102,7 @@ SCALING: tuple[Problem, ...] = (
 )
 
 FULL = Effort()
-QUICK = Effort(runs=3, budget=0.5, shortest=0.02, longest=0.2, limit=6.0)
+QUICK = Effort(runs=3, budget=0.5, shortest=0.02, longest=0.2, limit=4.0)
 QUICK_DIVISOR = 50
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -273,7 +272,7 @@ for _solver in ("lbfgs", "newton-cholesky"):
 
 # -- R
 
-if shutil.which("Rscript"):
+if rscript.version():
 
     @register("R", "glm.fit", accepts=is_dense, module="subprocess", tolerances=(None, 1e-14))
     def _r(data: Data, tolerance: float | None) -> Job:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import Any
 
 import numpy as np
@@ -70,7 +69,7 @@ for _method in ("bfgs", "newton"):
     _register_statsmodels_alpha(_method)
 
 
-if shutil.which("Rscript"):
+if rscript.version():
 
     @register("R", "glm.nb", accepts=is_dense, task="alpha", tolerances=(None, 1e-12))
     def _glm_nb(data: Data, tolerance: float | None) -> Job:
