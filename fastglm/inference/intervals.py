@@ -19,13 +19,20 @@ from fastglm.inference.distributions import (
 from fastglm.inference.prediction import NewRows
 from fastglm.inputs import vector
 from fastglm.kernels import planes
-from fastglm.solve.rows import evaluate_rows
+from fastglm.solve.rows import evaluate_rows, limits_of_means
 
 if TYPE_CHECKING:
     from fastglm.results import Results
 
 __all__ = ["Prediction", "covariance_factor", "get_prediction"]
 
+#: What the rows kernel gives of a prediction, in the order of `Prediction`.
+_PLANES = (
+    planes.MEAN,
+    planes.MEAN_STANDARD_ERROR,
+    planes.LINEAR_PREDICTOR,
+    planes.STANDARD_ERROR,
+)
 #: Rows that one thread works on at a time.
 SLICE_ROWS = 16_384
 #: Largest standard error of the mean, in standard deviations of a response, for so many nodes.
@@ -47,6 +54,10 @@ class Prediction:
         Its standard error, by the delta method.
     linear_predictor, se_linear_predictor : (n,)
         The same on the scale of the link.
+    weights : (n,)
+        Of new observations.
+    n_threads : int
+        Threads that intervals use.
     """
 
     results: Results
@@ -55,6 +66,7 @@ class Prediction:
     linear_predictor: Any
     se_linear_predictor: Any
     weights: np.ndarray
+    n_threads: int
     _rows: NewRows
 
     def conf_int(self, alpha: float = 0.05, obs: bool = False) -> Any:
@@ -88,31 +100,33 @@ class Prediction:
         covered with at least that probability. Barndorff-Nielsen & Cox (1996), *Bernoulli* 2;
         Lawless & Fredette (2005), *Biometrika* 92.
         """
-        half = self.results.critical_value(alpha)
-        if obs:
-            limits = self._observation_limits(alpha)
-        else:
-            link = self.results.family.link
-            eta = np.asarray(self.linear_predictor)
-            reach = half * np.asarray(self.se_linear_predictor)
-            limits = [link.inverse(eta - reach), link.inverse(eta + reach)]
-            if (limits[0] > limits[1]).any():
-                # A decreasing link turns intervals around; NaN beyond the link's domain stays.
-                limits = [np.minimum(*limits), np.maximum(*limits)]
-        return self._frame({0: limits[0], 1: limits[1]}, as_array=True)
+        limits = self._observation_limits(alpha) if obs else self._mean_limits(alpha)
+        if self._rows.index is None:
+            return limits.T
+        return self._frame({0: limits[0], 1: limits[1]})
 
-    def _observation_limits(self, alpha: float) -> list[np.ndarray]:
+    def _mean_limits(self, alpha: float) -> np.ndarray:
+        return limits_of_means(
+            self._rows.layout,
+            self.results.family.link,
+            np.ascontiguousarray(self.linear_predictor),
+            np.ascontiguousarray(self.se_linear_predictor),
+            self.results.critical_value(alpha),
+            self.n_threads,
+        )
+
+    def _observation_limits(self, alpha: float) -> np.ndarray:
         fit = self.results
         family = fit.family
         eta, error = np.asarray(self.linear_predictor), np.asarray(self.se_linear_predictor)
         if family.name == "gaussian" and family.link.name == "identity":
             half = fit.critical_value(alpha) * np.sqrt(error**2 + fit.scale / self.weights)
-            return [eta - half, eta + half]
+            return np.stack([eta - half, eta + half])
         distribution = distribution_of(family, fit.scale)
         mean, error_of_mean = np.asarray(self.predicted_mean), np.asarray(self.se_mean)
         deviation = np.sqrt(family.variance(mean) * fit.scale / self.weights)
         slices = [slice(k, k + SLICE_ROWS) for k in range(0, eta.size, SLICE_ROWS)]
-        limits = [np.empty(eta.size), np.empty(eta.size)]
+        limits = np.empty((2, eta.size))
 
         def work(rows: slice) -> None:
             mixture = _Mixture(
@@ -121,10 +135,10 @@ class Prediction:
                 *(values[rows] for values in (eta, error, self.weights)),
                 *(values[rows] for values in (mean, error_of_mean, deviation)),
             )
-            limits[0][rows] = mixture.quantile(alpha / 2.0)
-            limits[1][rows] = mixture.quantile(1.0 - alpha / 2.0)
+            limits[0, rows] = mixture.quantile(alpha / 2.0)
+            limits[1, rows] = mixture.quantile(1.0 - alpha / 2.0)
 
-        with ThreadPoolExecutor(fit.n_threads) as pool:
+        with ThreadPoolExecutor(self.n_threads) as pool:
             list(pool.map(work, slices))
         return limits
 
@@ -140,12 +154,12 @@ class Prediction:
         ModelError
             If `alpha` is not between 0 and 1.
         """
-        mean_limits = np.asarray(self.conf_int(alpha))
+        mean_limits = self._mean_limits(alpha)
         columns = {
             "mean": np.asarray(self.predicted_mean),
             "mean_se": np.asarray(self.se_mean),
-            "mean_ci_lower": mean_limits[:, 0],
-            "mean_ci_upper": mean_limits[:, 1],
+            "mean_ci_lower": mean_limits[0],
+            "mean_ci_upper": mean_limits[1],
         }
         try:
             distribution_of(self.results.family, self.results.scale)
@@ -154,40 +168,37 @@ class Prediction:
         limits = self._observation_limits(alpha)
         return self._frame(columns | {"obs_ci_lower": limits[0], "obs_ci_upper": limits[1]})
 
-    def _frame(self, columns: dict, as_array: bool = False) -> Any:
-        index = self._rows.index
-        if as_array and index is None:
-            return np.column_stack(list(columns.values()))
+    def _frame(self, columns: dict) -> Any:
         import pandas as pd
 
-        return pd.DataFrame(columns, index=index)
+        return pd.DataFrame(columns, index=self._rows.index)
 
 
 def get_prediction(
     results: Results, rows: NewRows, var_weights: Any = None, n_threads: int = 1
 ) -> Prediction:
     """Predictions of rows; see `Results.get_prediction`."""
-    wanted = (planes.LINEAR_PREDICTOR, planes.MEAN, planes.SLOPE, planes.QUADRATIC_FORM)
-    eta, mean, slope, variance = evaluate_rows(
+    mean, error_of_mean, eta, error = evaluate_rows(
         rows.layout,
         results.family,
         results.estimates,
-        wanted,
+        _PLANES,
         factor=covariance_factor(results).T,
         n_threads=n_threads,
     )
-    error = np.sqrt(variance)
-    n = eta.size
-    weights = np.ones(n) if var_weights is None else vector(var_weights, "var_weights", n)
-    if (weights <= 0.0).any():
-        raise ModelError("var_weights of new rows must be positive.")
+    weights = np.broadcast_to(1.0, eta.shape)
+    if var_weights is not None:
+        weights = vector(var_weights, "var_weights", eta.size).astype(np.float64)
+        if (weights <= 0.0).any():
+            raise ModelError("var_weights of new rows must be positive.")
     return Prediction(
         results,
         rows.label(mean),
-        rows.label(np.abs(slope) * error),
+        rows.label(error_of_mean),
         rows.label(eta),
         rows.label(error),
-        weights.astype(np.float64),
+        weights,
+        n_threads,
         rows,
     )
 

@@ -70,6 +70,9 @@ import numpy as np
     LEVERAGE_POWER,  # sandwich sums: residuals**2 are over (1 - leverage)**LEVERAGE_POWER
     MEAN_LEVERAGE,  # float64 (1,)
     ROW_FACTOR,  # float64 (n_rows,): how often each row was observed, address 0 if once
+    LINEAR_PREDICTORS,  # float64 (n_rows,), with intervals of this many standard errors each way:
+    STANDARD_ERRORS,  # float64 (n_rows,)
+    CRITICAL_VALUE,  # float64 (1,)
     GROUP,  # int64 (n_rows,): which sum of scores a row belongs to
     N_GROUPS,
     REPLICATE_COUNT,  # int32 (replicates, n_groups or n_rows): how often each of them was drawn
@@ -78,7 +81,7 @@ import numpy as np
     REPLICATES_PER_CHUNK,
     N_REPLICATES,
     CONTEXT_SIZE,
-) = range(67)
+) = range(70)
 
 # Modes of a sweep, added together.
 WITH_GRAM = 1

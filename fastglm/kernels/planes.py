@@ -26,8 +26,10 @@ PLANE = BLOCK_ROWS + 8
     DEVIANCE,  # prior_weight * unit deviance
     LOG_LIKELIHOOD,
     QUADRATIC_FORM,  # x' (factor factor') x: leverage over weight, or a prediction's variance
+    STANDARD_ERROR,  # of the linear predictor: the root of QUADRATIC_FORM
+    MEAN_STANDARD_ERROR,  # of the mean, by the delta method
     SCRATCH,
     FAMILY_PARAMETER,  # the first value is the family's parameter, the second the dispersion
     LINK_PARAMETER,  # the first value is the link's parameter
     N_PLANES,
-) = range(17)
+) = range(19)

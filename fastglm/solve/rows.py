@@ -8,16 +8,16 @@ import numpy as np
 import scipy.sparse
 
 from fastglm.design.layout import Layout
-from fastglm.families import Family
+from fastglm.families import Family, Link
 from fastglm.kernels import context as slots
 from fastglm.kernels.block import TILE
 from fastglm.kernels.planes import LOG_LIKELIHOOD
 from fastglm.kernels.quadratic import quadratic_stage
-from fastglm.kernels.rows import rows_kernel
+from fastglm.kernels.rows import limits_kernel, rows_kernel
 from fastglm.solve.run import count_chunks
 from fastglm.solve.threads import launch
 
-__all__ = ["evaluate_rows", "in_tiles", "to_sweep_columns"]
+__all__ = ["evaluate_rows", "in_tiles", "limits_of_means", "to_sweep_columns"]
 
 
 def to_sweep_columns(layout: Layout, values: np.ndarray) -> np.ndarray:
@@ -55,7 +55,8 @@ def evaluate_rows(
     Parameters
     ----------
     layout
-        Rows; with a response for everything but the linear predictor, mean and quadratic form.
+        Rows; with a response for everything but the linear predictor, the mean, the quadratic form
+        and the standard errors.
     family
         With its link.
     params
@@ -65,7 +66,8 @@ def evaluate_rows(
     dispersion
         At which log-likelihoods are evaluated.
     factor
-        (k, p) matrix for the quadratic form |factor x|**2.
+        (k, p) matrix for the quadratic form |factor x|**2, and the standard errors of which that
+        is the variance.
     n_threads
         From `usable_threads`.
 
@@ -97,4 +99,46 @@ def evaluate_rows(
         context[slots.N_FACTOR] = factor.shape[0]
         context[slots.QUADRATIC] = quadratic_stage.address
     launch(rows_kernel, context, int(context[slots.N_CHUNKS]), n_threads)
+    return output
+
+
+def limits_of_means(
+    layout: Layout,
+    link: Link,
+    linear_predictor: np.ndarray,
+    standard_error: np.ndarray,
+    critical_value: float,
+    n_threads: int,
+) -> np.ndarray:
+    """Intervals of linear predictors, mapped back through the link.
+
+    Parameters
+    ----------
+    layout
+        Of the rows.
+    link
+        Of the family.
+    linear_predictor, standard_error
+        (n,) contiguous float64.
+    critical_value
+        Standard errors from the middle to the ends.
+    n_threads
+        From `usable_threads`.
+
+    Returns
+    -------
+    ndarray, shape (2, n)
+        Lower and upper ends; NaN beyond the link's domain.
+    """
+    output = np.empty((2, layout.n_rows))
+    reach, parameters = np.array([critical_value]), np.array([0.0, 1.0, link.parameter])
+    context = layout.context.copy()
+    context[slots.N_CHUNKS] = count_chunks(layout)
+    context[slots.LINEAR_PREDICTORS] = linear_predictor.ctypes.data
+    context[slots.STANDARD_ERRORS] = standard_error.ctypes.data
+    context[slots.CRITICAL_VALUE] = reach.ctypes.data
+    context[slots.PARAMETERS] = parameters.ctypes.data
+    context[slots.INVERSE_ROWS] = link.inverse_rows.address
+    context[slots.OUTPUT] = output.ctypes.data
+    launch(limits_kernel, context, int(context[slots.N_CHUNKS]), n_threads)
     return output

@@ -62,6 +62,30 @@ def test_a_decreasing_link_keeps_intervals_the_right_way_round(data):
     assert (table["mean"] < table["mean_ci_upper"]).all()
 
 
+@pytest.mark.parametrize("link", ["inverse", "1/mu^2", "logc", "log", "sqrt"])
+def test_intervals_of_means_are_those_of_linear_predictors_mapped_back(link):
+    rng = np.random.default_rng(3)
+    X = np.column_stack([np.ones(700), rng.uniform(size=(700, 2))])
+    family = "binomial" if link == "logc" else "gamma"
+    y = rng.uniform(0.05, 0.95, 700)
+    fit = fg.GLM(y, X, family, link=link).fit()
+    prediction = fit.get_prediction(X * [1.0, 6.0, -6.0])
+    eta, error = prediction.linear_predictor, prediction.se_linear_predictor
+    np.testing.assert_allclose(
+        prediction.se_mean, np.abs(fit.family.link.inverse_deriv(eta)) * error, rtol=1e-13
+    )
+    reach = fit.critical_value(1e-6) * error
+    ends = fit.family.link.inverse(np.stack([eta - reach, eta + reach]))
+    decreasing = link in ("inverse", "1/mu^2", "logc")
+    lower, upper = prediction.conf_int(1e-6).T
+    one_branch = (eta - reach > 0.0) | (eta + reach < 0.0) | (link != "inverse")
+    expected = ends[::-1] if decreasing else ends
+    for end, other in zip((lower, upper), expected, strict=True):
+        # Rounding of the linear predictor's end, which may nearly cancel.
+        np.testing.assert_allclose(end[one_branch], other[one_branch], rtol=1e-12, atol=1e-14)
+    assert np.isnan(upper if link == "1/mu^2" else lower).any() == (link in ("1/mu^2", "sqrt"))
+
+
 CASES = [
     (fg.families.Poisson(), lambda mu, rng: rng.poisson(mu)),
     (
