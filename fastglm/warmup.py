@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 import fastglm
-from fastglm.families import FAMILIES, LINKS, Family, NegativeBinomial, Quasi, Tweedie
+from fastglm.families import FAMILIES, LINKS, Family, Quasi, Tweedie
 from fastglm.families.members import QUASI_VARIANCES, TWEEDIE_SPECIAL
 from fastglm.kernels.jit import RowBlock
 from fastglm.model import GLM
@@ -90,12 +90,6 @@ def _use_fit(n: int) -> None:
     assert np.isfinite([fit.llf, fit.null_deviance]).all()
 
 
-def _use_alpha() -> None:
-    _, X = _columns(FEW_ROWS)
-    counts = np.arange(FEW_ROWS) ** 2 % 11
-    assert GLM(counts, X, NegativeBinomial()).fit().converged
-
-
 def _use_categories() -> None:
     _, X = _columns(FEW_ROWS)
     assert MNLogit(np.arange(FEW_ROWS) ** 2 % 3, X).fit().converged
@@ -105,6 +99,5 @@ def _use_categories() -> None:
 _USES: dict[str, Callable[[], None]] = {
     "solver": lambda: _use_fit(FEW_ROWS),
     "parallel loop": lambda: _use_fit(MANY_ROWS),
-    "overdispersion": _use_alpha,
     "several predictors": _use_categories,
 }

@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
-import numpy as np
+from numba.core.types import float64, int64
 
 from fastglm.kernels import vector_math as vm
+from fastglm.kernels.block import allocate_scratch, block_range, block_rows
+from fastglm.kernels.context import INVERSE_ROWS, LOAD, OUTPUT, PREDICT
 from fastglm.kernels.gram import sum_plane
-from fastglm.kernels.jit import entry, inlined
-from fastglm.kernels.planes import BLOCK_ROWS, PLANE
+from fastglm.kernels.jit import (
+    RowBlock,
+    call_row_block,
+    call_stage,
+    inlined,
+    offset_pointer,
+    pointer,
+)
+from fastglm.kernels.planes import (
+    FAMILY_PARAMETER,
+    MEAN,
+    PLANE,
+    PRIOR_WEIGHT,
+    RESPONSE,
+    WEIGHT,
+)
 
+# Sums of a chunk, formed in planes that the respond blocks of a sweep would fill.
+N_TERMS = 4
+TERMS = WEIGHT
 # Below this alpha mu, the closed form of the second derivative cancels and its series is used.
 SERIES_BELOW = 1e-3
 
@@ -31,25 +50,46 @@ def overdispersion_terms(y, mu, alpha):
     return first, second
 
 
-@entry
-def overdispersion_sums(y, mu, weight, alpha):
-    """Weighted sums of the part of d/d alpha and d2/d alpha2 that depends on the mean.
+@inlined
+def moment_terms(y, mu):
+    """One row's excess of the squared residual over a Poisson variance, and squared mean."""
+    return (y - mu) * (y - mu) - mu, mu * mu
 
-    The log-likelihood of a row is sum_{j < y} log(1 + alpha j) - (y + 1/alpha) log(1 + alpha mu)
-    and terms without alpha; the first sum is left to the caller. y, mu, weight are (n,) float64,
-    alpha >= 0; finite at alpha = 0, where the score is that of Dean (1992) for overdispersion.
+
+def overdispersion_chunk(context_address, chunk):
+    """Adds up `N_TERMS` terms over one chunk's rows into OUTPUT, (n_chunks, N_TERMS); returns 0.
+
+    First the parts of d/d alpha and d2/d alpha2 that depend on the mean. The log-likelihood of a
+    row is sum_{j < y} log(1 + alpha j) - (y + 1/alpha) log(1 + alpha mu) and terms without alpha;
+    the first sum is left to the caller. Finite at alpha = 0, where the score is that of Dean (1992)
+    for overdispersion. Then the two sums of the moment estimate of alpha.
     """
-    # By blocks in one piece of memory, so that the terms are formed in vector registers.
-    planes = np.zeros(2 * PLANE)
-    score = 0.0
-    curvature = 0.0
-    for start in range(0, y.shape[0], BLOCK_ROWS):
-        rows = min(BLOCK_ROWS, y.shape[0] - start)
+    context = pointer(context_address, int64)
+    sums = pointer(context[OUTPUT] + 8 * N_TERMS * chunk, float64)
+    scratch_array = allocate_scratch(context)
+    scratch = scratch_array.ctypes.data
+    planes = pointer(scratch, float64)
+    for k in range(N_TERMS):
+        sums[k] = 0.0
+    first_block, last_block = block_range(context, chunk)
+    for block in range(first_block, last_block):
+        start, rows = block_rows(context, block)
+        call_stage(context[LOAD], context_address, start, rows, scratch, 0)
+        call_stage(context[PREDICT], context_address, start, rows, scratch, 0)
+        call_row_block(context[INVERSE_ROWS], scratch, rows)
+        alpha = planes[FAMILY_PARAMETER * PLANE]
         for i in range(rows):
-            first, second = overdispersion_terms(y[start + i], mu[start + i], alpha)
-            w = weight[start + i]
-            planes[i] = w * first if w > 0.0 else 0.0
-            planes[PLANE + i] = w * second if w > 0.0 else 0.0
-        score += sum_plane(planes, rows)
-        curvature += sum_plane(planes[PLANE:], rows)
-    return score, curvature
+            y, mu = planes[RESPONSE * PLANE + i], planes[MEAN * PLANE + i]
+            w = planes[PRIOR_WEIGHT * PLANE + i]
+            first, second = overdispersion_terms(y, mu, alpha)
+            excess, square = moment_terms(y, mu)
+            planes[TERMS * PLANE + i] = w * first if w > 0.0 else 0.0
+            planes[(TERMS + 1) * PLANE + i] = w * second if w > 0.0 else 0.0
+            planes[(TERMS + 2) * PLANE + i] = w * excess if w > 0.0 else 0.0
+            planes[(TERMS + 3) * PLANE + i] = w * square if w > 0.0 else 0.0
+        for k in range(N_TERMS):
+            sums[k] += sum_plane(offset_pointer(planes, (TERMS + k) * PLANE), rows)
+    return scratch_array.size * 0
+
+
+overdispersion_kernel = RowBlock(overdispersion_chunk, "overdispersion", {})

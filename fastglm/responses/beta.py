@@ -18,6 +18,7 @@ from fastglm.responses.model import ResponseModel
 from fastglm.responses.results import Block, ResponseResults
 from fastglm.responses.rows import JointRows, read_arrays, read_formulas
 from fastglm.responses.shares import MEAN_LINKS, PRECISION_LINKS, beta_rows
+from fastglm.solve.examine import Columns
 from fastglm.solve.fit import SolverOptions, solve
 
 __all__ = ["BetaModel", "BetaResults", "check_information"]
@@ -174,14 +175,14 @@ class BetaModel(ResponseModel):
             "exogs": ["precision"],
         }
 
-    def _start(self, blocks: Sequence[Block]) -> np.ndarray:
+    def _start(self, blocks: Sequence[Block], found: Sequence[Columns]) -> np.ndarray:
         """Coefficients of a binomial fit, and the precision that its residuals speak for."""
         rows = self.rows
         layout = lay_out(rows.designs[0], rows.response, rows.weights)
         fit = solve(layout, Binomial(self.link), SolverOptions(tol=1e-4))
         spread = fit.pearson_chi2 / rows.nobs
         precision = max(1.0 / spread - 1.0, 0.1)
-        constant = self._constant_on(1, float(self.precision_link(precision)))
+        constant = self._constant_on(1, float(self.precision_link(precision)), found)
         return np.concatenate([np.nan_to_num(fit.params), constant])
 
 

@@ -16,6 +16,7 @@ from fastglm.responses.model import ResponseModel
 from fastglm.responses.results import Block, ResponseResults
 from fastglm.responses.rows import JointRows, read_arrays, read_formulas
 from fastglm.responses.shares import dirichlet_rows
+from fastglm.solve.examine import Columns
 
 __all__ = ["DirichletModel", "DirichletResults"]
 
@@ -147,10 +148,12 @@ class DirichletModel(ResponseModel):
     def _settings(self) -> dict[str, Any]:
         return {"shares": list(self.shares), "information": self.information}
 
-    def _start(self, blocks: Sequence[Block]) -> np.ndarray:
+    def _start(self, blocks: Sequence[Block], found: Sequence[Columns]) -> np.ndarray:
         """Constant shapes that match the means, and the variances all together."""
         y, weights = self.rows.response, self.rows.weights
         mean = np.average(y, axis=0, weights=weights)
         variance = np.average((y - mean) ** 2, axis=0, weights=weights)
         precision = max(float((mean * (1.0 - mean)).sum() / variance.sum()) - 1.0, 0.1)
-        return np.concatenate([self._constant_on(0, float(np.log(m * precision))) for m in mean])
+        return np.concatenate(
+            [self._constant_on(0, float(np.log(m * precision)), found) for m in mean]
+        )

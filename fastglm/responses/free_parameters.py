@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fastglm.design.layout import Layout
+from fastglm.design.layout import Layout, lay_out
 from fastglm.errors import Status
 from fastglm.families import Family
 from fastglm.inputs import ModelRows
@@ -16,6 +16,11 @@ from fastglm.solve.fit import Solution, SolverOptions, solve
 from fastglm.solve.rows import evaluate_rows
 
 __all__ = ["Estimate", "Estimator", "Problem"]
+
+#: Rows of a sample that is fitted first where there are at least twice as many.
+SAMPLE_ROWS = 4000
+SAMPLE_ROWS_PER_COLUMN = 100
+SAMPLE_SHARE = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +90,21 @@ class Problem:
         self.n_iter += solution.n_iter
         self.n_sweeps += solution.n_sweeps
         return solution
+
+    def sample(self) -> Problem | None:
+        """The same of evenly spaced rows where there are many; None where there are not.
+
+        A maximum of it is close to that of all rows, and costs a fraction of a pass over them.
+        """
+        rows, p = self.rows, self.layout.n_columns
+        wanted = max(SAMPLE_ROWS, SAMPLE_ROWS_PER_COLUMN * p, rows.n_rows // SAMPLE_SHARE)
+        if 2 * wanted > rows.n_rows:
+            return None
+        keep = np.zeros(rows.n_rows, dtype=bool)
+        keep[:: rows.n_rows // wanted] = True
+        few = rows.take(keep)
+        layout = lay_out(few.design, few.response, few.prior_weights, few.offset)
+        return Problem(layout, few, self.family, replace(self.options, progress=None))
 
     def means(self, family: Family, params: np.ndarray) -> np.ndarray:
         """Fitted means, (n,)."""

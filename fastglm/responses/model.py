@@ -5,25 +5,34 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
+import scipy.linalg
 import scipy.sparse
 
 from fastglm.design.arrays import array_names
 from fastglm.design.layout import lay_out
-from fastglm.design.missing import require_finite_design
 from fastglm.design.parts import Design
 from fastglm.errors import ConvergenceWarning, DataError, ModelError, RankWarning, Status
 from fastglm.families import Gaussian
 from fastglm.kernels.jit import RowBlock
 from fastglm.responses.results import Block, ResponseResults
 from fastglm.responses.rows import JointRows, side_by_side
+from fastglm.solve.examine import Columns, examine_columns
 from fastglm.solve.fit import Progress, SolverOptions, solve
-from fastglm.solve.joint import JointSolution, JointSystem, maximize, sweep_matrix, warm_start
+from fastglm.solve.joint import JointSolution, JointSystem, maximize, sweep_matrix
 from fastglm.solve.threads import usable_threads
 
 __all__ = ["ResponseModel"]
+
+#: Samples that are fitted first where there are many rows, each from the maximum of the one before:
+#: one row in so many, and how well. Their own error is far larger: the last takes a single step.
+SAMPLE_SHARES = (64, 8)
+SAMPLE_TOLERANCES = (0.01, 0.1)
+SAMPLE_FROM = 1024
+SAMPLE_ROWS_PER_PARAMETER = 64
 
 
 class ResponseModel:
@@ -46,8 +55,8 @@ class ResponseModel:
     def _respond(self) -> RowBlock:
         raise NotImplementedError
 
-    def _start(self, blocks: Sequence[Block]) -> np.ndarray:
-        """Coefficients, (m,), inside the domain."""
+    def _start(self, blocks: Sequence[Block], found: Sequence[Columns]) -> np.ndarray:
+        """Coefficients, (m,), inside the domain; `found` as from `_examine`."""
         raise NotImplementedError
 
     def _extra(self) -> np.ndarray | None:
@@ -128,16 +137,15 @@ class ResponseModel:
         if not tol > 0 or not max_iter > 0:
             raise ModelError(f"tol and max_iter must be positive, not {tol!r} and {max_iter!r}")
         options = SolverOptions(tol, int(max_iter), usable_threads(n_threads), progress)
-        blocks = self._blocks()
-        columns, aliased = self._columns(options)
-        names = self._names(blocks, columns)
-        start = self._start(blocks)
+        blocks, found = self._blocks(), self._examine(options.n_threads)
+        names = self._names(blocks, self._column_names(found))
         if start_params is not None:
-            start = np.asarray(start_params, dtype=np.float64)
-            if start.shape != (len(names),) or not np.isfinite(start).all():
+            start_params = np.asarray(start_params, dtype=np.float64)
+            if start_params.shape != (len(names),) or not np.isfinite(start_params).all():
                 raise DataError(f"start_params must be {len(names)} finite numbers.")
-        solution, gone = self._solve(blocks, aliased, start, options)
-        self._warn(solution, [name for name, out in zip(names, gone, strict=True) if out])
+        solution = self._estimate(blocks, found, start_params, options)
+        missing = np.isnan(solution.params)
+        self._warn(solution, [name for name, gone in zip(names, missing, strict=True) if gone])
         return self._results(blocks, names, solution, options.n_threads)
 
     def null_log_likelihood(self, n_threads: int) -> float:
@@ -154,57 +162,105 @@ class ResponseModel:
             blocks.append(Block(name, design, first, stop))
         return blocks
 
-    def _columns(self, options: SolverOptions) -> tuple[list[tuple[str, ...]], list[np.ndarray]]:
-        """Names of the columns of every design, and which are combinations of earlier ones."""
-        names, aliased = [], []
-        for design, recipe in zip(self.rows.designs, self.rows.recipes, strict=True):
-            constant, mask = self._aliased(design, options)
-            of_array = recipe is None and design.constant is None
-            names.append(array_names(design.n_columns, constant) if of_array else design.names)
-            aliased.append(mask)
-        return names, aliased
+    def _examine(self, n_threads: int) -> list[Columns]:
+        """What there is to know of the columns of every design."""
+        rows = self.rows
+        return [examine_columns(design, rows.weights, n_threads) for design in rows.designs]
 
-    def _aliased(self, design: Design, options: SolverOptions) -> tuple[int | None, np.ndarray]:
-        """The constant column, if there is one, and which are combinations of earlier ones."""
-        target = np.arange(design.n_rows, dtype=np.float64)
-        quick = SolverOptions(n_threads=options.n_threads)
-        solution = solve(lay_out(design, target, self.rows.weights), Gaussian(), quick)
-        if solution.status == Status.NOT_FINITE:
-            require_finite_design(design)
-        return solution.constant, np.isnan(solution.params)
+    def _column_names(self, found: Sequence[Columns]) -> list[tuple[str, ...]]:
+        """Names of the columns of every design."""
+        names = []
+        for design, recipe, columns in zip(
+            self.rows.designs, self.rows.recipes, found, strict=True
+        ):
+            of_array = recipe is None and design.constant is None
+            names.append(
+                array_names(design.n_columns, columns.constant) if of_array else design.names
+            )
+        return names
+
+    def _aliased(self, blocks: Sequence[Block], found: Sequence[Columns]) -> np.ndarray:
+        """Which of the m coefficients stay out, (m,)."""
+        return np.concatenate([found[block.design].aliased for block in blocks])
+
+    def _back(self, blocks: Sequence[Block], found: Sequence[Columns]) -> np.ndarray:
+        """The (m, m) matrix from coefficients of standardised columns to coefficients."""
+        return scipy.linalg.block_diag(*(found[block.design].standard.back for block in blocks))
+
+    def _estimate(
+        self,
+        blocks: Sequence[Block],
+        found: Sequence[Columns],
+        start: np.ndarray | None,
+        options: SolverOptions,
+    ) -> JointSolution:
+        """The solution in all m coefficients, NaN where aliased.
+
+        From `start`, or the maximum for a sample of the rows, if that leads anywhere.
+        """
+        by_sample = start is None
+        if by_sample:
+            start = self._sample_maximum(blocks, found, options)
+        if start is not None:
+            solution = self._solve(blocks, found, start, options, by_sample)
+            if solution.status in (Status.CONVERGED, Status.MAX_ITERATIONS):
+                return solution
+        return self._solve(blocks, found, self._start(blocks, found), options)
+
+    def _sample_maximum(
+        self, blocks: Sequence[Block], found: Sequence[Columns], options: SolverOptions
+    ) -> np.ndarray | None:
+        """Coefficients of evenly spaced rows where there are many; None where that is no start."""
+        n_rows, m = self.rows.n_rows, blocks[-1].stop
+        start = None
+        for share, tol in zip(SAMPLE_SHARES, SAMPLE_TOLERANCES, strict=True):
+            wanted = max(n_rows // share, SAMPLE_ROWS_PER_PARAMETER * m, SAMPLE_FROM)
+            if wanted * SAMPLE_SHARES[-1] > n_rows:
+                continue
+            sample = copy.copy(self)
+            sample.rows = self.rows.take(np.arange(0, n_rows, n_rows // wanted))
+            if start is None:
+                with np.errstate(all="ignore"):
+                    start = sample._start(blocks, found)
+            if not np.isfinite(start).all():
+                return None
+            quick = SolverOptions(tol, max_iter=15, n_threads=options.n_threads)
+            solution = sample._solve(blocks, found, start, quick)
+            if solution.status != Status.CONVERGED:
+                return None
+            start = np.nan_to_num(solution.params)
+        return start
 
     def _solve(
         self,
         blocks: Sequence[Block],
-        aliased: Sequence[np.ndarray],
+        found: Sequence[Columns],
         start: np.ndarray,
         options: SolverOptions,
-    ) -> tuple[JointSolution, np.ndarray]:
-        """The solution in all m coefficients, NaN where aliased, and which are that."""
-        gone = np.zeros(start.size, dtype=bool)
-        for block in blocks:
-            gone[block.start : block.stop] = aliased[block.design]
+        on_trial: bool = False,
+    ) -> JointSolution:
+        """The maximum from (m,) `start`, by standardised columns."""
+        kept = ~self._aliased(blocks, found)
+        back = self._back(blocks, found)[np.ix_(kept, kept)]
         layout = lay_out(self._design(), self._code(), self.rows.weights)
         columns = sweep_matrix(layout)
+        scalings = [each.standard.scaling for each in found]
         system = JointSystem(
             layout,
-            [(columns @ each)[:, ~gone].tocsr() for each in self._maps(blocks)],
+            [(columns @ each)[:, kept].tocsr() for each in self._maps(blocks)],
             self._respond(),
             extra=self._extra(),
             offsets=self._offsets(),
             shape=self._shape(),
+            shift=np.concatenate([scaling.shift for scaling in scalings]),
+            scale=np.concatenate([scaling.scale for scaling in scalings]),
             n_threads=options.n_threads,
         )
-        found = maximize(system, warm_start(system, start[~gone], options), options)
-        params, covariance = np.full(gone.size, np.nan), np.full((gone.size, gone.size), np.nan)
-        params[~gone] = found.params
-        covariance[np.ix_(~gone, ~gone)] = found.covariance
-        return (
-            JointSolution(
-                params, covariance, found.log_likelihood, found.n_iter, found.n_sweeps, found.status
-            ),
-            gone,
-        )
+        solution = maximize(system, np.linalg.solve(back, start[kept]), options, on_trial)
+        params, covariance = np.full(kept.size, np.nan), np.full((kept.size, kept.size), np.nan)
+        params[kept] = back @ solution.params
+        covariance[np.ix_(kept, kept)] = back @ solution.covariance @ back.T
+        return replace(solution, params=params, covariance=covariance)
 
     def _offsets(self) -> np.ndarray | None:
         """Offsets of the predictors, (K, n): the rows' offset belongs to the first."""
@@ -214,8 +270,11 @@ class ResponseModel:
         offsets[0] = self.rows.offset
         return offsets
 
-    def _constant_on(self, design: int, value: float) -> np.ndarray:
+    def _constant_on(self, design: int, value: float, found: Sequence[Columns]) -> np.ndarray:
         """Coefficients of a design whose linear predictor comes nearest to a constant."""
+        constant = found[design].constant_at(value)
+        if constant is not None:
+            return constant
         target = np.full(self.rows.n_rows, value)
         layout = lay_out(self.rows.designs[design], target, self.rows.weights)
         return np.nan_to_num(solve(layout, Gaussian(), SolverOptions()).params)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +16,7 @@ from fastglm.responses.categories import softmax_rows
 from fastglm.responses.model import ResponseModel
 from fastglm.responses.results import Block, CategoricalResults
 from fastglm.responses.rows import JointRows, read_arrays, read_formulas
+from fastglm.solve.examine import Columns
 
 __all__ = ["MNLogit", "MultinomialResults"]
 
@@ -132,19 +133,16 @@ class MNLogit(ResponseModel):
         return model
 
     def _take(self, rows: JointRows, reference: Level | None) -> None:
-        codes, levels = used_levels(rows)
+        rows = with_used_levels(rows)
+        levels = rows.levels or ()
         if reference is not None:
             if reference not in levels:
                 raise DataError(f"reference {reference!r} is no level of the response: {levels}.")
-            first = levels.index(reference)
+            first, codes = levels.index(reference), rows.response
             codes = np.where(codes == first, 0, codes + (codes < first))
             levels = (reference, *levels[:first], *levels[first + 1 :])
-        self.rows = rows
-        self._codes = codes.astype(np.float64)
-        self.levels = levels
-
-    def _code(self) -> np.ndarray:
-        return self._codes
+            rows = replace(rows, response=codes, levels=levels)
+        self.rows, self.levels = rows, levels
 
     def _predictors(self) -> list[tuple[str, int]]:
         return [(f"{level}:", 0) for level in self.levels[1:]]
@@ -152,15 +150,15 @@ class MNLogit(ResponseModel):
     def _respond(self) -> RowBlock:
         return softmax_rows
 
-    def _start(self, blocks: Sequence[Block]) -> np.ndarray:
+    def _start(self, blocks: Sequence[Block], found: Sequence[Columns]) -> np.ndarray:
         return np.zeros(blocks[-1].stop)
 
     def _settings(self) -> dict[str, Any]:
         return {"levels": list(self.levels)}
 
 
-def used_levels(rows: JointRows) -> tuple[np.ndarray, tuple[Level, ...]]:
-    """Codes, (n,), and levels of a categorical response without those that no row has.
+def with_used_levels(rows: JointRows) -> JointRows:
+    """Rows of a categorical response without the levels that no row has.
 
     Raises
     ------
@@ -175,8 +173,9 @@ def used_levels(rows: JointRows) -> tuple[np.ndarray, tuple[Level, ...]]:
             f"the response '{rows.response_name}' needs two levels or more, but every row is the "
             "same."
         )
+    if used.all():
+        return rows
     # Rows of weight 0 may hold a level that no other row has: any code will do for them.
     place = np.maximum(np.cumsum(used) - 1, 0)
-    return place[rows.response], tuple(
-        level for level, keep in zip(levels, used, strict=True) if keep
-    )
+    kept = tuple(level for level, keep in zip(levels, used, strict=True) if keep)
+    return replace(rows, response=place[rows.response], levels=kept)

@@ -13,12 +13,17 @@ import warnings
 
 import numpy as np
 
+from fastglm.design.layout import Layout
 from fastglm.errors import BoundaryWarning, DataError, Status
-from fastglm.kernels.overdispersion import overdispersion_sums
+from fastglm.families import Family
+from fastglm.kernels import context as slots
+from fastglm.kernels.overdispersion import N_TERMS, overdispersion_kernel
 from fastglm.responses.free_parameters import Estimate, Problem
-from fastglm.solve.fit import Solution
+from fastglm.solve.fit import Solution, count_chunks
+from fastglm.solve.products import Pass
+from fastglm.solve.threads import launch
 
-__all__ = ["estimate_alpha"]
+__all__ = ["estimate_alpha", "overdispersion_sums"]
 
 MAX_STEPS = 50
 #: Longest step in log(alpha).
@@ -26,45 +31,66 @@ LONGEST_STEP = 3.0
 #: Of the coefficients while alpha is further than CLOSE standard errors from its estimate.
 ROUGH_TOLERANCE = 1e-7
 CLOSE = 0.1
+#: Alpha in standard errors of a sample from which the estimate of all rows may begin.
+FAR = 8.0
 #: Counts are tabulated up to their maximum, which must be below this.
 LARGEST_COUNT = 50_000_000
 
 
 class _Overdispersion:
-    """Derivatives of the log-likelihood in alpha at given means."""
+    """Derivatives of the log-likelihood in alpha at the means of given coefficients."""
 
     def __init__(self, problem: Problem):
+        self.problem = problem
         rows = problem.rows
-        weights = rows.prior_weights
-        self.y = rows.response.astype(np.float64)
-        self.weights = np.ones_like(self.y) if weights is None else weights
-        self.y = np.where(self.weights > 0, self.y, 0.0)
-        whole = self.y == np.floor(self.y)
-        if not whole.all() or self.y.max(initial=0.0) >= LARGEST_COUNT:
-            row = int(np.argmin(whole & (self.y < LARGEST_COUNT)))
+        y, weights = rows.response, rows.prior_weights
+        if weights is not None:
+            y = np.where(weights > 0, y, 0)
+        with np.errstate(invalid="ignore"):
+            count = y.astype(np.int64)
+        if y.max(initial=0) >= LARGEST_COUNT or (count != y).any():
+            row = int(np.argmax((count != y) | (y >= LARGEST_COUNT)))
             raise DataError(
                 f"alpha is estimated from counts below {LARGEST_COUNT:,}, but the response is "
-                f"{self.y[row]:g} in row {row}: give NegativeBinomial(alpha=...), or use "
+                f"{y[row]:g} in row {row}: give NegativeBinomial(alpha=...), or use "
                 "family='quasipoisson'."
             )
-        counted = np.bincount(self.y.astype(np.int64), weights=self.weights)
+        counted = np.bincount(count, weights=weights)
         # Weight of the rows whose response exceeds j, j = 0, 1, ..., max - 1.
         self.exceeding = counted[::-1].cumsum()[::-1][1:]
 
-    def derivatives(self, alpha: float, mu: np.ndarray) -> tuple[float, float]:
-        """First and second derivative of the log-likelihood in alpha >= 0."""
+    def at(self, family: Family, solution: Solution) -> tuple[float, float, float]:
+        """First and second derivative in the family's alpha >= 0, and the moment estimate.
+
+        The latter is the alpha that matches the variance around the means.
+        """
+        problem = self.problem
+        score, curvature, excess, squares = overdispersion_sums(
+            problem.layout,
+            family,
+            solution.params,
+            solution.constant is not None,
+            problem.options.n_threads,
+        )
         j = np.arange(self.exceeding.size, dtype=np.float64)
-        ratio = j / (1.0 + alpha * j)
-        score, curvature = overdispersion_sums(self.y, mu, self.weights, alpha)
+        ratio = j / (1.0 + family.parameter * j)
         return (
-            float(self.exceeding @ ratio) + score,
-            curvature - float(self.exceeding @ (ratio * ratio)),
+            float(self.exceeding @ ratio) + float(score),
+            float(curvature) - float(self.exceeding @ (ratio * ratio)),
+            float(excess / squares),
         )
 
-    def moment_estimate(self, mu: np.ndarray) -> float:
-        """Alpha that matches the variance around the means."""
-        excess = self.weights @ np.where(self.weights > 0, (self.y - mu) ** 2 - mu, 0.0)
-        return float(excess / (self.weights @ np.where(self.weights > 0, mu * mu, 0.0)))
+
+def overdispersion_sums(
+    layout: Layout, family: Family, params: np.ndarray, shifted: bool, n_threads: int
+) -> np.ndarray:
+    """The sums of `fastglm.kernels.overdispersion` over all rows, (4,); `shifted` as for `Pass`."""
+    over_rows, n_chunks = Pass(layout, family, params, shifted), count_chunks(layout)
+    sums = np.empty((n_chunks, N_TERMS))
+    over_rows.context[slots.N_CHUNKS] = n_chunks
+    over_rows.context[slots.OUTPUT] = sums.ctypes.data
+    launch(overdispersion_kernel, over_rows.context, n_chunks, n_threads)
+    return sums.sum(axis=0)
 
 
 def estimate_alpha(problem: Problem, start: np.ndarray | None) -> Estimate:
@@ -92,26 +118,38 @@ def estimate_alpha(problem: Problem, start: np.ndarray | None) -> Estimate:
     DataError
         If the response does not hold counts.
     """
-    family = problem.family
     overdispersion = _Overdispersion(problem)
-    poisson = family.with_estimate(0.0)
+    sample = problem.sample()
+    if sample is not None:
+        first = _from_poisson(_Overdispersion(sample), start)
+        # Far from the boundary in a sample is further from it in all rows.
+        if first.standard_error * FAR <= first.family.parameter:
+            estimate = _find_alpha(overdispersion, first.family.parameter, first.solution)
+            if estimate.solution.status == Status.CONVERGED:
+                return estimate
+    estimate = _from_poisson(overdispersion, start)
+    if estimate.family.parameter == 0.0 and estimate.solution.status == Status.CONVERGED:
+        _warn_of_boundary()
+    return estimate
+
+
+def _from_poisson(overdispersion: _Overdispersion, start: np.ndarray | None) -> Estimate:
+    """Estimate by way of a Poisson fit, which tells whether alpha is 0."""
+    problem = overdispersion.problem
+    poisson = problem.family.with_estimate(0.0)
     solution = problem.solve(poisson, start, ROUGH_TOLERANCE)
-    mu = problem.means(poisson, solution.params)
-    score, _ = overdispersion.derivatives(0.0, mu)
-    if score <= 0.0 or solution.status != Status.CONVERGED:
-        solution = problem.solve(poisson, start)
-        if solution.status == Status.CONVERGED:
-            _warn_of_boundary()
-        return Estimate(poisson, problem.finish(solution, True), math.nan, 1.0)
-    alpha = max(overdispersion.moment_estimate(mu), 1e-8)
-    return _find_alpha(problem, overdispersion, alpha, solution)
+    if solution.status == Status.CONVERGED:
+        score, _, alpha = overdispersion.at(poisson, solution)
+        if score > 0.0:
+            return _find_alpha(overdispersion, max(alpha, 1e-8), solution)
+    solution = problem.solve(poisson, start)
+    return Estimate(poisson, problem.finish(solution, True), math.nan, 1.0)
 
 
-def _find_alpha(
-    problem: Problem, overdispersion: _Overdispersion, alpha: float, solution: Solution
-) -> Estimate:
+def _find_alpha(overdispersion: _Overdispersion, alpha: float, solution: Solution) -> Estimate:
     """Root of the profile score in log(alpha): a Newton step, then secant steps."""
-    x, last = math.log(alpha), (math.nan, math.nan)
+    problem = overdispersion.problem
+    x, last = math.log(alpha), (math.nan, math.nan, math.nan)
     tol, converged = problem.options.tol, False
     rough: float | None = ROUGH_TOLERANCE
     for _ in range(MAX_STEPS):
@@ -119,15 +157,14 @@ def _find_alpha(
         solution = problem.solve(family, solution.params, rough)
         if solution.status != Status.CONVERGED:
             break
-        mu = problem.means(family, solution.params)
         alpha = family.parameter
-        first, second = overdispersion.derivatives(alpha, mu)
+        first, second, _ = overdispersion.at(family, solution)
         score = alpha * first
         information = -(alpha * alpha * second + score)
-        step = _step(x, score, information, last)
-        last = (x, score)
+        step = _step((x, score, information), last)
+        last = (x, score, information)
         distance = abs(step) * math.sqrt(max(information, 0.0))
-        if rough is None and information > 0.0 and distance <= math.sqrt(tol) * 1e-3:
+        if rough is None and information > 0.0 and abs(step) <= tol and distance <= math.sqrt(tol):
             converged = True
             break
         if distance <= CLOSE:
@@ -138,8 +175,15 @@ def _find_alpha(
     return Estimate(family, problem.finish(solution, converged), error, 1.0)
 
 
-def _step(x: float, score: float, information: float, last: tuple[float, float]) -> float:
-    slope = (last[1] - score) / (x - last[0]) if math.isfinite(last[0]) else information
+def _step(here: tuple[float, float, float], last: tuple[float, float, float]) -> float:
+    """Step up from a point (log alpha, score, information at given means), knowing the last one.
+
+    The secant is the mean slope of the profile score in between; the information, which is that
+    slope but for a nearly constant term, says how much steeper it is here.
+    """
+    (x, score, information), slope = here, here[2]
+    if math.isfinite(last[0]):
+        slope = (last[1] - score) / (x - last[0]) + 0.5 * (information - last[2])
     if not (0.0 < slope < math.inf):
         slope = information if information > 0.0 else abs(score)
     step = score / slope if slope > 0.0 else 0.0

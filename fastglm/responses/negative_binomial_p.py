@@ -16,6 +16,7 @@ from fastglm.responses.count_rows import negative_binomial_p_rows
 from fastglm.responses.model import ResponseModel
 from fastglm.responses.results import Block, ResponseResults
 from fastglm.responses.rows import JointRows, read_arrays, read_formulas
+from fastglm.solve.examine import Columns
 from fastglm.solve.fit import SolverOptions, solve
 
 __all__ = ["NegativeBinomialP", "NegativeBinomialPResults"]
@@ -151,7 +152,7 @@ class NegativeBinomialP(ResponseModel):
     def _settings(self) -> dict[str, Any]:
         return {"power": self.power, "exogs": ["dispersion"]}
 
-    def _start(self, blocks: Sequence[Block]) -> np.ndarray:
+    def _start(self, blocks: Sequence[Block], found: Sequence[Columns]) -> np.ndarray:
         """A Poisson fit, and the alpha that its Pearson statistic speaks for."""
         rows = self.rows
         layout = lay_out(rows.designs[0], rows.response, rows.weights, rows.offset)
@@ -159,4 +160,6 @@ class NegativeBinomialP(ResponseModel):
         fit = solve(layout, Poisson(), options, safe_mean=lambda: mean)
         excess = max(fit.pearson_chi2 / rows.nobs - 1.0, 0.05)
         log_alpha = np.log(excess) - (self.power - 1.0) * np.log(mean)
-        return np.concatenate([np.nan_to_num(fit.params), self._constant_on(1, float(log_alpha))])
+        return np.concatenate(
+            [np.nan_to_num(fit.params), self._constant_on(1, float(log_alpha), found)]
+        )

@@ -17,7 +17,7 @@ from fastglm.inference.tables import HypothesisTest
 from fastglm.kernels.jit import RowBlock
 from fastglm.responses.categories import CUMULATIVE_ROWS
 from fastglm.responses.model import ResponseModel
-from fastglm.responses.multinomial import used_levels
+from fastglm.responses.multinomial import with_used_levels
 from fastglm.responses.proportional_odds import proportional_odds_test
 from fastglm.responses.results import Block, CategoricalResults
 from fastglm.responses.rows import (
@@ -27,7 +27,7 @@ from fastglm.responses.rows import (
     read_formulas,
     side_by_side,
 )
-from fastglm.solve.fit import SolverOptions
+from fastglm.solve.examine import Columns, examine_columns
 
 __all__ = ["OrderedModel", "OrdinalResults"]
 
@@ -79,7 +79,7 @@ class OrdinalResults(CategoricalResults):
         regression", for any link.
         """
         model = cast("OrderedModel", self._model_with_data("the test of proportional odds"))
-        return proportional_odds_test(model.rows, model.codes, len(self.levels), self.link)
+        return proportional_odds_test(model.rows, model.rows.response, len(self.levels), self.link)
 
     def header(self) -> list[tuple[str, str]]:
         """Names and values of what stands above the table of a summary."""
@@ -194,43 +194,58 @@ class OrderedModel(ResponseModel):
                 f"OrderedModel needs one of the links {', '.join(CUMULATIVE_ROWS)}, not "
                 f"{self.link!r}"
             )
-        self.rows = rows
-        self.codes, self.levels = used_levels(rows)
+        self.rows = with_used_levels(rows)
+        self.levels = self.rows.levels or ()
 
     @property
     def _constant(self) -> int | None:
         return self.rows.designs[0].constant
 
-    @property
-    def _kept(self) -> np.ndarray:
-        """The design's columns but its intercept."""
-        columns = np.arange(self.rows.designs[0].n_columns)
-        return columns if self._constant is None else np.delete(columns, self._constant)
+    def _with_constant(self) -> tuple[Design, int]:
+        """The design with an intercept, whose place the thresholds take, and its column."""
+        design = self.rows.designs[0]
+        if self._constant is not None:
+            return design, self._constant
+        return side_by_side([constant_design(self.rows.n_rows), design]), 0
 
     def _blocks(self) -> list[Block]:
-        return [Block("", 0, 0, len(self._kept))]
+        design, _ = self._with_constant()
+        return [Block("", 0, 0, design.n_columns - 1)]
 
-    def _columns(self, options: SolverOptions) -> tuple[list[tuple[str, ...]], list[np.ndarray]]:
-        """Names of the columns, and which are combinations of earlier ones and of a constant."""
-        design = self.rows.designs[0]
-        if self._constant is None:
-            design = side_by_side([constant_design(self.rows.n_rows), design])
-        _, aliased = self._aliased(design, options)
-        aliased = np.delete(aliased, self._constant or 0)
-        names = [self.rows.designs[0].names[j] for j in self._kept]
-        if self._constant is None:
-            self._refuse_constant(names, aliased, options)
-        return [tuple(names)], [aliased]
+    def _examine(self, n_threads: int) -> list[Columns]:
+        design, constant = self._with_constant()
+        columns = examine_columns(design, self.rows.weights, n_threads)
+        if self._constant is None and columns.aliased.any():
+            self._refuse_constant(np.delete(columns.aliased, constant), n_threads)
+        return [columns]
 
-    def _refuse_constant(
-        self, names: Sequence[str], aliased: np.ndarray, options: SolverOptions
-    ) -> None:
-        constant, _ = self._aliased(self.rows.designs[0], options)
+    def _refuse_constant(self, aliased: np.ndarray, n_threads: int) -> None:
+        rows = self.rows
+        constant = examine_columns(rows.designs[0], rows.weights, n_threads).constant
         if constant is not None and aliased[constant]:
             raise DataError(
                 f"column {constant} of exog is constant: the thresholds take its place, leave it "
                 "out."
             )
+
+    def _column_names(self, found: Sequence[Columns]) -> list[tuple[str, ...]]:
+        design, constant = self._with_constant()
+        return [design.names[:constant] + design.names[constant + 1 :]]
+
+    def _aliased(self, blocks: Sequence[Block], found: Sequence[Columns]) -> np.ndarray:
+        _, constant = self._with_constant()
+        thresholds = np.zeros(len(self.levels) - 1, dtype=bool)
+        return np.concatenate([np.delete(found[0].aliased, constant), thresholds])
+
+    def _back(self, blocks: Sequence[Block], found: Sequence[Columns]) -> np.ndarray:
+        # What shifts add to x'b goes to every threshold.
+        _, constant = self._with_constant()
+        kept, m = np.delete(np.arange(blocks[0].stop + 1), constant), len(self.levels) - 1
+        whole, p = found[0].standard.back, kept.size
+        back = np.eye(p + m)
+        back[:p, :p] = whole[np.ix_(kept, kept)]
+        back[p:, :p] = -whole[constant, kept]
+        return back
 
     def _names(self, blocks: Sequence[Block], columns: Sequence[Sequence[str]]) -> list[str]:
         between = zip(self.levels, self.levels[1:], strict=False)
@@ -240,19 +255,19 @@ class OrderedModel(ResponseModel):
         """The indicators of the response's levels, then the columns."""
         levels = len(self.levels)
         names = tuple(str(level) for level in self.levels)
-        coded = Design((Coded((self.codes,), (levels,)),), self.rows.n_rows, names, None, None, ())
-        return side_by_side([coded, *self.rows.designs])
-
-    def _code(self) -> np.ndarray:
-        return self.codes
+        indicators = Coded((self.rows.response,), (levels,))
+        coded = Design((indicators,), self.rows.n_rows, names, None, None, ())
+        return side_by_side([coded, self._with_constant()[0]])
 
     def _maps(self, blocks: Sequence[Block]) -> list[scipy.sparse.csr_array]:
         # The thresholds above and below a row's own level.
         levels, p = len(self.levels), blocks[0].stop
-        shape = (levels + self.rows.designs[0].n_columns, p + levels - 1)
+        _, constant = self._with_constant()
+        kept = np.delete(np.arange(p + 1), constant)
+        shape = (levels + p + 1, p + levels - 1)
         maps = []
         for shift in (0, 1):
-            row = np.concatenate([levels + self._kept, np.arange(levels - 1) + shift])
+            row = np.concatenate([levels + kept, np.arange(levels - 1) + shift])
             value = np.concatenate([np.full(p, -1.0), np.ones(levels - 1)])
             maps.append(scipy.sparse.csr_array((value, (row, np.arange(shape[1]))), shape=shape))
         return maps
@@ -263,8 +278,10 @@ class OrderedModel(ResponseModel):
     def _shape(self) -> Sequence[float]:
         return (len(self.levels) - 1.0,)
 
-    def _start(self, blocks: Sequence[Block]) -> np.ndarray:
-        counts = np.bincount(self.codes, weights=self.rows.weights)
+    def _start(self, blocks: Sequence[Block], found: Sequence[Columns]) -> np.ndarray:
+        codes, weights = self.rows.response, self.rows.weights
+        # Half a row more for every level: a sample of the rows may lack one.
+        counts = np.bincount(codes, weights=weights, minlength=len(self.levels)) + 0.5
         below = np.cumsum(counts)[:-1] / counts.sum()
         return np.concatenate([np.zeros(blocks[0].stop), self.link(below)])
 

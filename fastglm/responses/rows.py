@@ -86,6 +86,21 @@ class JointRows:
             raise DataError(f"the response must be counts: it is not in {rows_text(wrong)}.")
         return y
 
+    def take(self, numbers: np.ndarray) -> JointRows:
+        """Some of the rows, by their numbers; they are copied."""
+
+        def taken(values: Any) -> Any:
+            return None if values is None else values[numbers]
+
+        return replace(
+            self,
+            response=self.response[numbers],
+            designs=tuple(take_rows(design, numbers) for design in self.designs),
+            weights=taken(self.weights),
+            offset=taken(self.offset),
+            index=taken(self.index),
+        )
+
     def without_columns(self) -> JointRows:
         """The rows of the null model: every design is a constant."""
         designs = tuple(constant_design(self.n_rows) for _ in self.designs)

@@ -17,6 +17,7 @@ from fastglm.responses.count_rows import HURDLE_ROWS, ZERO_INFLATED_ROWS
 from fastglm.responses.model import ResponseModel
 from fastglm.responses.results import Block, ResponseResults
 from fastglm.responses.rows import JointRows, constant_design, read_arrays, read_formulas
+from fastglm.solve.examine import Columns
 from fastglm.solve.fit import SolverOptions, solve
 
 __all__ = ["Hurdle", "HurdleResults", "ZeroInflated", "ZeroInflatedResults"]
@@ -174,7 +175,7 @@ class _CountModel(ResponseModel):
     def _settings(self) -> dict[str, Any]:
         return {"family": self.family, "exogs": ["zeros"]}
 
-    def _start(self, blocks: Sequence[Block]) -> np.ndarray:
+    def _start(self, blocks: Sequence[Block], found: Sequence[Columns]) -> np.ndarray:
         """A Poisson fit of the counts, a logistic fit of the zeros, and alpha = 1."""
         rows, quick = self.rows, SolverOptions(tol=1e-4, max_iter=10)
         layout = lay_out(rows.designs[0], rows.response, rows.weights, rows.offset)

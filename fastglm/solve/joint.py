@@ -17,20 +17,24 @@ from fastglm.kernels.block import TILE
 from fastglm.kernels.jit import RowBlock, entry
 from fastglm.kernels.joint import joint_kernel
 from fastglm.solve.cholesky import factorize, invert, solve_factored
-from fastglm.solve.convergence import STAGNATION
+from fastglm.solve.convergence import PREDICTED_SHARE, STAGNATION, STANDARD_ERROR_SLACK
 from fastglm.solve.run import SolverOptions, count_chunks
-from fastglm.solve.scaling import read_sample
 from fastglm.solve.threads import launch
 
-__all__ = ["JointSolution", "JointSums", "JointSystem", "maximize", "sweep_matrix", "warm_start"]
+__all__ = ["JointSolution", "JointSums", "JointSystem", "maximize", "sweep_matrix"]
 
 #: A negative second derivative below this share of the diagonal is as good as none.
 RANK_TOLERANCE = 1e-12
 SHORTEST_STEP = 2.0**-30
-#: Rows of a sample that is fitted first where there are eight times as many.
-SAMPLE_FROM = 1024
-SAMPLE_SHARE = 32
-SAMPLE_ROWS_PER_PARAMETER = 64
+#: Entries of a map up to which it is not worth being sparse.
+SMALL_MAP = 100_000
+#: Products of columns in a row, over all pairs of predictors, from which on sweeps without them are
+#: so much cheaper that several may take the place of one.
+COSTLY_PRODUCTS = 1000
+#: Half the decrement, relative to twice the log-likelihood, between which steps do that.
+KEEP_BELOW, KEEP_ABOVE = 1e-2, 1e-9
+#: A step with information of before that leaves more than this share is the last of them.
+POOR_GAIN = 0.1
 #: A rise of the log-likelihood by less than this share of it is rounding.
 ROUNDING = 1e-13
 
@@ -92,6 +96,8 @@ class JointSystem:
         (K, n) offsets of the predictors.
     shape
         Up to four parameters of the response.
+    shift, scale
+        (n_dense,): the dense columns count as ``(x - shift) * scale``.
     n_threads
         From `usable_threads`.
     """
@@ -105,11 +111,13 @@ class JointSystem:
         extra: np.ndarray | None = None,
         offsets: np.ndarray | None = None,
         shape: Sequence[float] = (),
+        shift: np.ndarray,
+        scale: np.ndarray,
         n_threads: int = 1,
     ):
         n_predictors, q = len(maps), layout.n_sweep
-        self.maps = list(maps)
-        self._layout = layout
+        small = q * maps[0].shape[1] <= SMALL_MAP
+        self.maps = [each.toarray() if small else each for each in maps]
         self.n_threads = n_threads
         n_padded = -(-layout.n_dense // TILE) * TILE
         self._order = max(q, n_padded)
@@ -118,17 +126,16 @@ class JointSystem:
         self._n_chunks = count_chunks(layout, 8 * size)
         self._partials = np.empty((self._n_chunks, size))
         self._beta = np.zeros((n_predictors, self._order))
-        ones, zeros = np.ones(layout.n_dense), np.zeros(layout.n_dense)
         parameters, self._shape = np.zeros(3), np.zeros(table_of.N_SHAPES)
         self._shape[: len(shape)] = shape
         self._contexts = np.tile(layout.context, (n_predictors, 1))
         self._contexts[:, slots.N_CHUNKS] = self._n_chunks
-        self._contexts[:, slots.SHIFT] = zeros.ctypes.data
-        self._contexts[:, slots.SCALE] = ones.ctypes.data
+        self._contexts[:, slots.SHIFT] = shift.ctypes.data
+        self._contexts[:, slots.SCALE] = scale.ctypes.data
         self._contexts[:, slots.PARAMETERS] = parameters.ctypes.data
         for k in range(n_predictors):
             self._contexts[k, slots.BETA] = self._beta[k].ctypes.data
-        self._kept_alive = (ones, zeros, parameters, extra, offsets)
+        self._kept_alive = (layout, shift, scale, parameters, extra, offsets)
         self._table = np.zeros(table_of.TABLE_SIZE, dtype=np.int64)
         self._table[table_of.CONTEXTS] = self._contexts.ctypes.data
         self._table[table_of.N_PREDICTORS] = n_predictors
@@ -144,17 +151,15 @@ class JointSystem:
         """Number of coefficients, m."""
         return self.maps[0].shape[1]
 
-    def visit(self, rows: int | None) -> None:
-        """Let sweeps visit about that many rows in evenly spaced runs; None is every row."""
-        for context in self._contexts:
-            read_sample(context, self._layout.n_rows if rows is None else rows)
+    @property
+    def has_many_rows(self) -> bool:
+        """Whether there is enough to do for several threads."""
+        return self._n_chunks > 1
 
-    def sample_rows(self) -> int:
-        """Rows of a sample that is worth fitting first, 0 if none is."""
-        rows = max(self._layout.n_rows // SAMPLE_SHARE, SAMPLE_ROWS_PER_PARAMETER * self.n_params)
-        return (
-            rows if rows * SAMPLE_SHARE // 4 <= self._layout.n_rows and rows >= SAMPLE_FROM else 0
-        )
+    @property
+    def is_information_costly(self) -> bool:
+        """Whether most of the time of a sweep goes into its information matrix."""
+        return self._n_pairs * self._order * (self._order + 1) // 2 >= COSTLY_PRODUCTS
 
     def sweep(self, params: np.ndarray, information: bool = True) -> JointSums:
         """One pass over the rows at (m,) coefficients."""
@@ -228,6 +233,12 @@ class _Newton:
         )
         return step if failed == 0 else _climbing_step(sums)
 
+    def same_step(self, sums: JointSums) -> np.ndarray:
+        """The step of the last information matrix."""
+        step = np.empty_like(sums.score)
+        solve_factored(self.factor, self.scale, self.pivot, sums.score, step)
+        return step
+
     def inverse(self) -> np.ndarray:
         """Inverse of the last information matrix."""
         inverse, work = np.empty_like(self.factor), np.empty_like(self.factor)
@@ -249,31 +260,11 @@ def _climbing_step(sums: JointSums) -> np.ndarray:
     return scale * (vectors @ ((vectors.T @ (scale * sums.score)) / positive))
 
 
-def warm_start(system: JointSystem, start: np.ndarray, options: SolverOptions) -> np.ndarray:
-    """Coefficients of a sample of the rows where there are many, else `start`.
-
-    A sample may lack what keeps estimates finite: its coefficients are taken only if they are
-    better than `start` for all rows.
-    """
-    rows = system.sample_rows()
-    if not rows:
-        return start
-    system.visit(rows)
-    quick = SolverOptions(tol=1e-4, max_iter=15, n_threads=options.n_threads)
-    found = maximize(system, start, quick)
-    system.visit(None)
-    if found.status != Status.CONVERGED:
-        return start
-    here, there = (
-        system.sweep(params, information=False).log_likelihood for params in (start, found.params)
-    )
-    return found.params if there > here else start
-
-
 def maximize(
     system: JointSystem,
     start: np.ndarray,
     options: SolverOptions,
+    on_trial: bool = False,
 ) -> JointSolution:
     """Maximise the log-likelihood by Newton's method with step halving.
 
@@ -285,54 +276,105 @@ def maximize(
         (m,) coefficients inside the domain.
     options
         Tolerance on half the Newton decrement, relative to twice the log-likelihood; most steps.
+    on_trial
+        Whether to give up as soon as a step must be shortened: `start` was not close.
 
     Returns
     -------
     JointSolution
         Also where the fit did not converge: its status says why.
     """
-    params, newton = start.astype(np.float64), _Newton(start.size)
-    sums = system.sweep(params)
-    n_sweeps, last, status = 1, math.inf, Status.MAX_ITERATIONS
-    if not math.isfinite(sums.log_likelihood):
-        return _give_up(params, sums, Status.NO_START)
-    n_iter = 0
-    while n_iter < options.max_iter:
-        if not np.isfinite(sums.information).all() or not np.isfinite(sums.score).all():
-            return _give_up(params, sums, Status.NOT_FINITE, n_iter, n_sweeps)
-        step = newton.step(sums)
-        half = 0.5 * float(step @ sums.score)
-        bound = 2.0 * abs(sums.log_likelihood) + 0.1
-        if newton.is_definite and _is_done(half, last, bound, options.tol):
-            params = params + step
-            status = Status.CONVERGED
-            break
-        length, last = 1.0, half
-        while True:
-            candidate = params + length * step
-            tried = system.sweep(candidate)
-            n_sweeps += 1
-            if tried.log_likelihood >= sums.log_likelihood - ROUNDING * bound:
-                break
+    ascent = _Ascent(system, start.astype(np.float64), options, on_trial)
+    status = ascent.run()
+    m, newton = start.size, ascent.newton
+    known = newton.is_definite and status in (Status.CONVERGED, Status.MAX_ITERATIONS)
+    return JointSolution(
+        params=ascent.params,
+        covariance=newton.inverse() if known else np.full((m, m), np.nan),
+        log_likelihood=ascent.sums.log_likelihood,
+        n_iter=ascent.n_iter,
+        n_sweeps=ascent.n_sweeps,
+        status=status,
+    )
+
+
+class _Ascent:
+    """Steps up from a start: where they stand, and the sums there."""
+
+    def __init__(
+        self, system: JointSystem, params: np.ndarray, options: SolverOptions, on_trial: bool
+    ):
+        self.system, self.params, self.options = system, params, options
+        self.shortest = 1.0 if on_trial else SHORTEST_STEP
+        self.newton = _Newton(params.size)
+        self.n_iter = self.n_sweeps = 0
+        self.fresh = True
+        self.sums = self._sweep(params, True)
+
+    def run(self) -> Status:
+        """Climb until the status is known."""
+        if not math.isfinite(self.sums.log_likelihood):
+            return Status.NO_START
+        last = math.inf
+        while self.n_iter < self.options.max_iter:
+            sums = self.sums
+            if not np.isfinite(sums.information).all() or not np.isfinite(sums.score).all():
+                return Status.NOT_FINITE
+            step = self.newton.step(sums) if self.fresh else self.newton.same_step(sums)
+            half = 0.5 * float(step @ sums.score)
+            bound = 2.0 * abs(sums.log_likelihood) + 0.1
+            definite = self.newton.is_definite
+            if self.fresh and definite and self._is_done(half, last, bound):
+                self.params = self.params + step
+                return Status.CONVERGED
+            keeps = definite and self.system.is_information_costly
+            keeps = keeps and self._keeps_information(half, last, bound)
+            if not self._advance(step, bound, with_information=not keeps):
+                return Status.STEP_TOO_SHORT
+            last = half
+        return Status.MAX_ITERATIONS
+
+    def _is_done(self, half: float, last: float, bound: float) -> bool:
+        """Whether half the decrement is negligible after this step, or steps gain no longer."""
+        tol = self.options.tol
+        target, gain = tol * tol * bound, half / last if last < math.inf else 1.0
+        predicted = half * gain <= PREDICTED_SHARE * target and half <= self._settled(bound)
+        stagnates = half <= tol * bound and gain > STAGNATION
+        return half <= target or predicted or stagnates
+
+    def _settled(self, bound: float) -> float:
+        """Half the decrement of a step that changes standard errors by no more than is allowed.
+
+        They come from before the last step. Over few rows one more sweep is not worth the slack.
+        """
+        slack = STANDARD_ERROR_SLACK if self.system.has_many_rows else 1.0
+        return (slack * self.options.tol) ** 2 * bound
+
+    def _keeps_information(self, half: float, last: float, bound: float) -> bool:
+        """Whether the next step may be one with this information: it will not be the last."""
+        if self.fresh:
+            return KEEP_ABOVE * bound < half <= KEEP_BELOW * bound
+        gain = half / last
+        return (
+            gain <= POOR_GAIN
+            and half * gain > (STANDARD_ERROR_SLACK * self.options.tol) ** 2 * bound
+        )
+
+    def _advance(self, step: np.ndarray, bound: float, with_information: bool) -> bool:
+        """Take the step, or a share of it that does not lower the likelihood, if there is one."""
+        length = 1.0
+        while length >= self.shortest:
+            candidate = self.params + length * step
+            tried = self._sweep(candidate, with_information)
+            if tried.log_likelihood >= self.sums.log_likelihood - ROUNDING * bound:
+                self.params, self.sums, self.fresh = candidate, tried, with_information
+                self.n_iter += 1
+                if self.options.progress is not None:
+                    self.options.progress(self.n_sweeps, -2.0 * tried.log_likelihood)
+                return True
             length *= 0.5
-            if length < SHORTEST_STEP:
-                return _give_up(params, sums, Status.STEP_TOO_SHORT, n_iter, n_sweeps)
-        params, sums = candidate, tried
-        n_iter += 1
-        if options.progress is not None:
-            options.progress(n_sweeps, -2.0 * sums.log_likelihood)
-    covariance = newton.inverse() if newton.is_definite else np.full((start.size,) * 2, np.nan)
-    return JointSolution(params, covariance, sums.log_likelihood, n_iter, n_sweeps, status)
+        return False
 
-
-def _is_done(half: float, last: float, bound: float, tol: float) -> bool:
-    """Whether half the decrement is negligible, or small and steps gain no longer."""
-    stagnates = half > STAGNATION * last
-    return half <= tol * tol * bound or (half <= tol * bound and stagnates)
-
-
-def _give_up(
-    params: np.ndarray, sums: JointSums, status: Status, n_iter: int = 0, n_sweeps: int = 1
-) -> JointSolution:
-    unknown = np.full((params.size, params.size), np.nan)
-    return JointSolution(params, unknown, sums.log_likelihood, n_iter, n_sweeps, status)
+    def _sweep(self, params: np.ndarray, information: bool) -> JointSums:
+        self.n_sweeps += 1
+        return self.system.sweep(params, information)

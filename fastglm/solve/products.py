@@ -7,6 +7,7 @@ coefficients and columns to standardised ones.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse
@@ -80,13 +81,14 @@ class Standard:
 
     def to_params(self, theta: np.ndarray) -> np.ndarray:
         """Coefficients from standardised ones, (m, p) each."""
-        return theta @ self._back().T
+        return theta @ self.back.T
 
     def columns(self, model_columns: np.ndarray) -> np.ndarray:
         """Standardised columns from the model's, (m, p)."""
-        return model_columns @ self._back()
+        return model_columns @ self.back
 
-    def _back(self) -> np.ndarray:
+    @cached_property
+    def back(self) -> np.ndarray:
         """The (p, p) matrix from standardised coefficients to coefficients."""
         unit = np.eye(self.layout.n_columns)
         return np.column_stack([self.scaling.to_params(c, self.layout) for c in unit])

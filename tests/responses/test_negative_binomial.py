@@ -1,10 +1,13 @@
 import numpy as np
 import pytest
 import statsmodels.api as sm
+from scipy import special
 
 import fastglm as fg
+from fastglm.design.arrays import design_from_array
+from fastglm.design.layout import lay_out
 from fastglm.errors import BoundaryWarning, DataError, ModelError
-from fastglm.kernels.overdispersion import overdispersion_sums
+from fastglm.responses.negative_binomial import overdispersion_sums
 
 CASES = [("v_nb_quine", "log"), ("v_nb_sqrt_quine", "sqrt"), ("v_nb_biochem", "log")]
 
@@ -115,5 +118,38 @@ def test_derivatives_in_alpha_equal_integrals(alpha):
     rising = 1 + alpha * mu
     first = (t / (1 + alpha * t) ** 2 * dt).sum(1) - y * mu / rising
     second = (-2 * t**2 / (1 + alpha * t) ** 3 * dt).sum(1) + y * (mu / rising) ** 2
-    expected = w @ first, w @ second
-    np.testing.assert_allclose(overdispersion_sums(y, mu, w, alpha), expected, rtol=1e-10)
+    expected = w @ first, w @ second, w @ ((y - mu) ** 2 - mu), w @ mu**2
+    layout = lay_out(design_from_array(mu[:, None]), y, w)
+    family = fg.families.NegativeBinomial("identity").with_estimate(alpha)
+    sums = overdispersion_sums(layout, family, np.ones(1), False, 1)
+    np.testing.assert_allclose(sums, expected, rtol=1e-10)
+
+
+def scores(fit, y, X):
+    """Scores in the coefficients and in alpha, by the textbook, each over its standard error."""
+    mean, size = np.exp(X @ fit.params), 1 / fit.alpha
+    of_params = X.T @ ((y - mean) / (1 + fit.alpha * mean))
+    by_size = special.digamma(y + size) - special.digamma(size) + np.log(size / (size + mean))
+    by_size += (mean - y) / (size + mean)
+    return of_params * fit.bse, by_size.sum() * size**2 * fit.alpha_se
+
+
+@pytest.mark.parametrize("n", [20_000, 200_000])
+def test_many_rows_that_begin_with_a_sample_reach_the_maximum(n):
+    y, X = counts(n, alpha=0.3)
+    fit = fg.GLM(y, X, family="negative_binomial").fit()
+    of_params, of_alpha = scores(fit, y, X)
+    assert fit.converged
+    assert np.abs(of_params).max() < 1e-7
+    assert abs(of_alpha) < 1e-4
+
+
+def test_a_sample_that_misleads_is_left_behind():
+    # The rows that a sample may take are Poisson with a mean of their own.
+    y, X = counts(20_000, alpha=0.5)
+    y[::2] = np.random.default_rng(1).poisson(3.0, 10_000)
+    y[::3] = np.where(np.arange(len(y[::3])) % 2, 40, 0)
+    fit = fg.GLM(y, X, family="negative_binomial").fit()
+    of_params, of_alpha = scores(fit, y, X)
+    assert np.abs(of_params).max() < 1e-7
+    assert abs(of_alpha) < 1e-4

@@ -1,0 +1,82 @@
+"""What one pass over the columns of a design tells before anything is fitted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastglm.design.layout import lay_out
+from fastglm.design.missing import require_finite_design
+from fastglm.design.parts import Design
+from fastglm.errors import Status
+from fastglm.families import Gaussian
+from fastglm.solve.fit import SolverOptions, solve
+from fastglm.solve.orthogonal import is_ill_conditioned
+from fastglm.solve.products import Standard
+from fastglm.solve.run import Run
+from fastglm.solve.scaling import find_scaling
+
+__all__ = ["Columns", "examine_columns"]
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """The columns of a design.
+
+    Attributes
+    ----------
+    standard : Standard
+        How they are standardised.
+    aliased : ndarray of bool, shape (p,)
+        Which are combinations of earlier ones.
+    constant : int or None
+        The one that is constant, if there is one.
+    """
+
+    standard: Standard
+    aliased: np.ndarray
+    constant: int | None
+
+    def constant_at(self, value: float) -> np.ndarray | None:
+        """Coefficients, (p,), of a linear predictor of that value; None without a constant."""
+        if self.constant is None:
+            return None
+        return self.standard.back[:, self.constant] * value
+
+
+def examine_columns(design: Design, weights: np.ndarray | None, n_threads: int) -> Columns:
+    """Constant, combinations of earlier columns, shifts and scales, from one pass over the rows.
+
+    Parameters
+    ----------
+    design
+        Of n rows.
+    weights
+        (n,) prior weights; None for all ones.
+    n_threads
+        From `usable_threads`.
+
+    Raises
+    ------
+    DataError
+        If a value is not finite.
+    """
+    target = np.arange(design.n_rows, dtype=np.float64)
+    layout = lay_out(design, target, weights)
+    for shifted in (True, False):
+        run = Run(layout, find_scaling(layout, shifted), Gaussian(), False)
+        run.start_from_response(None)
+        run.sweep_and_step(n_threads)
+        constant = run.scaling.constant
+        owner = None if constant < 0 else int(layout.dense_owner[constant])
+        # A shift needs a constant that is one, and that stays in the model.
+        if run.status != Status.NOT_CONSTANT and (owner is None or not run.aliased[owner]):
+            break
+    if run.status == Status.NOT_FINITE:
+        require_finite_design(design)
+    aliased = run.aliased
+    if is_ill_conditioned(run):
+        exact = solve(layout, Gaussian(), SolverOptions(n_threads=n_threads))
+        aliased = np.isnan(exact.params)
+    return Columns(Standard(run.scaling, layout), aliased, owner)
