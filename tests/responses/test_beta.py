@@ -38,20 +38,6 @@ def test_equals_r_by_formula(reference, matrix, name, link, precision):
         np.testing.assert_allclose(phi, expected["phi_if_constant"], rtol=1e-6)
 
 
-def test_expected_information_gives_the_published_standard_errors(reference):
-    # Ferrari & Cribari-Neto (2004), table 1: gasoline yield, with expected information.
-    case = reference("v_beta_gasoline")
-    formula = case.formula.split("|")[0]
-    fit = fg.BetaModel.from_formula(
-        formula, case.frame, precision_link="identity", information="expected"
-    ).fit()
-    assert fit.params["temp"] == pytest.approx(0.01097, abs=1e-5)
-    assert fit.bse["temp"] == pytest.approx(0.00041, abs=1e-5)
-    assert fit.bse["Intercept"] == pytest.approx(0.18232, abs=1e-5)
-    assert fit.params.iloc[-1] == pytest.approx(440.278, abs=1e-3)
-    assert fit.bse.iloc[-1] == pytest.approx(110.026, abs=1e-3)
-
-
 def sample(n=400, seed=0):
     rng = np.random.default_rng(seed)
     X = np.column_stack([np.ones(n), rng.normal(size=n)])
