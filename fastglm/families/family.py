@@ -114,6 +114,8 @@ class Family(Frozen):
         How many parameters the dispersion adds to the likelihood, for AIC and BIC.
     canonical_link : class or None
         The link for which Fisher scoring is Newton's method.
+    stabilizing_link : class or None
+        The link under which the weights of Fisher scoring do not depend on the mean.
     links : tuple of class
         The links that can be used.
     free_parameter : str or None
@@ -134,6 +136,7 @@ class Family(Frozen):
     free_parameter: str | None = None
     default_link: type[Link]
     canonical_link: type[Link] | None = None
+    stabilizing_link: type[Link] | None = None
     links: tuple[type[Link], ...] = ()
     link: Link
     functions: ResponseFunctions
@@ -188,6 +191,16 @@ class Family(Frozen):
                 )
             return CUSTOM_FAMILIES[saved["name"]].with_link(link)
         return family_class(saved["name"])(**saved["arguments"], link=link)
+
+    @property
+    def has_canonical_link(self) -> bool:
+        """Whether Fisher scoring is Newton's method."""
+        return self.canonical_link is not None and isinstance(self.link, self.canonical_link)
+
+    @property
+    def has_constant_weights(self) -> bool:
+        """Whether the weights of Fisher scoring do not depend on the mean."""
+        return self.stabilizing_link is not None and isinstance(self.link, self.stabilizing_link)
 
     @property
     def respond_rows(self) -> RowBlock:

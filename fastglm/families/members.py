@@ -68,6 +68,7 @@ class Gaussian(Family):
     name = "gaussian"
     default_link = Identity
     canonical_link = Identity
+    stabilizing_link = Identity
     links = UNBOUNDED_LINKS
     functions = GAUSSIAN
     domain = REAL
@@ -151,6 +152,7 @@ class Gamma(_MeanWeightDispersion):
     name = "gamma"
     default_link = InversePower
     canonical_link = InversePower
+    stabilizing_link = Log
     links = UNBOUNDED_LINKS
     functions = GAMMA
     domain = POSITIVE

@@ -226,9 +226,11 @@ def _load_run(sources, which, span, shift, scale, j, count, dense):
     address = sources[3 * which] + 8 * stride * start
     whole = rows - rows % PANEL
     for i in range(0, whole, PANEL):
-        _prefetch_range(address + 8 * stride * (i + ahead), 8 * stride * PANEL)
+        coming = address + 8 * stride * (i + ahead)
         for left in range(0, count, PANEL):
             k = min(left, count - PANEL)
+            # As many bytes as the panel takes: more requests at once would hold up its own loads.
+            _prefetch_range(coming + 8 * PANEL * left, 8 * PANEL * PANEL)
             transpose_panel(
                 address + 8 * (stride * i + k),
                 8 * stride,

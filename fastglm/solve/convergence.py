@@ -11,6 +11,7 @@ from fastglm.solve.state import (
     DECREMENT,
     DEVIANCE,
     FROZEN,
+    HAS_CONSTANT_WEIGHTS,
     IS_NEWTON,
     IS_ROUGH,
     LAST_DECREMENT,
@@ -86,8 +87,10 @@ def judge_convergence(state):
     left = state[UNCERTAINTY_CHANGE] * math.sqrt(gain)
     if state[FROZEN] == THAWED:
         # No Gram matrix to compare with; this is what a step changes of it where no few rows
-        # alone determine a coefficient.
+        # alone determine a coefficient, and Newton's method leaves the square of the step.
         left = math.sqrt(half / bound)
+        if state[IS_NEWTON] == 1.0:
+            gain = half / bound
     settled = left <= STANDARD_ERROR_SLACK * tolerance
     # What secants gain varies from step to step.
     predicted = half * (gain if state[N_SECANTS] == 0.0 else 1.0)
@@ -118,10 +121,12 @@ def is_slow(state):
 
 @inlined
 def plan_next_sweep(context, state):
-    """Whether the next sweep needs its own Gram matrix, or gains enough from the frozen factor."""
+    """Whether the next sweep needs its own Gram matrix, or the factor there is will do."""
     if state[FROZEN] <= 0.0 or context[MODE] & WITH_GRAM:
-        context[MODE] |= WITH_GRAM
         state[FROZEN] = 0.0
+        context[MODE] |= WITH_GRAM
+        if state[HAS_CONSTANT_WEIGHTS] == 1.0:
+            context[MODE] -= WITH_GRAM
         return
     slack = STANDARD_ERROR_SLACK * state[TOLERANCE]
     bound = abs(state[DEVIANCE]) + 0.1

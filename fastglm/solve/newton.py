@@ -379,7 +379,6 @@ def take_step(context_address, unused):
     state[N_SWEEPS] += 1.0
     deviance = sums[SUM_DEVIANCE] + penalty(context, state)
     from_response = context[MODE] & FROM_RESPONSE
-    with_gram = context[MODE] & WITH_GRAM
     if sums[SUM_NOT_CONSTANT] > 0.0:
         state[STATUS] = NOT_CONSTANT
     elif from_response:
@@ -399,7 +398,7 @@ def take_step(context_address, unused):
         state[STEP_LENGTH] = 1.0
         if from_response:
             measure_from_start(context, state)
-        elif with_gram:
+        elif state[FROZEN] <= 0.0:
             judge_convergence(state)
         plan_next_sweep(context, state)
         try_step(context, state)

@@ -31,7 +31,6 @@ CHUNK_VALUES = 65_536
 MAX_CHUNKS = 128
 #: Bytes that all partial sums together may take, short of the four chunks that there are at least.
 PARTIAL_BYTES = 32_000_000
-MAX_FROZEN_SWEEPS = 8
 
 
 @dataclass(frozen=True)
@@ -85,9 +84,9 @@ class Run:
         # Pearson's statistic is only reported: worth no further sweep over many rows.
         only_reported = family.dispersion_known and self.n_chunks > 1
         self.pearson_weight = 0.0 if only_reported else 2.0
-        canonical = family.canonical_link
         self.kept: np.ndarray | None = None
-        self.is_newton = canonical is not None and isinstance(family.link, canonical)
+        self.is_newton = family.has_canonical_link
+        self.has_constant_weights = family.has_constant_weights
 
     @property
     def status(self) -> int:
@@ -116,13 +115,13 @@ class Run:
             self.beta[: theta.size] = theta
         self.context[slots.MODE] = WITH_GRAM
 
-    def freeze(self, sample: Run, share: float) -> None:
-        """Begin with the factor of a sample that holds this share of the rows."""
+    def freeze(self, sample: Run, share: float, sweeps: int) -> None:
+        """Begin with the factor of a sample of this share of the rows, for so many sweeps at most."""
         self.factor[:] = sample.factor
         self.vectors[at.COLUMN_SCALE] = sample.vectors[at.COLUMN_SCALE]
         self.vectors[at.PIVOT] = sample.vectors[at.PIVOT]
         self.state[at.FACTOR_SCALE] = share
-        self.state[at.FROZEN] = MAX_FROZEN_SWEEPS
+        self.state[at.FROZEN] = sweeps
         self.context[slots.MODE] = 0
 
     def _reset(self, theta: np.ndarray | None) -> None:
@@ -131,6 +130,7 @@ class Run:
         self.state[at.DECREMENT] = math.inf
         self.state[at.STEP_LENGTH] = 1.0
         self.state[at.IS_NEWTON] = self.is_newton
+        self.state[at.HAS_CONSTANT_WEIGHTS] = self.has_constant_weights
         self.state[at.PEARSON_WEIGHT] = self.pearson_weight
         # Nothing of a start that was given up may stay.
         self.vectors[:] = 0.0

@@ -21,12 +21,13 @@ from __future__ import annotations
     UNCERTAINTY_CHANGE,  # of the Gram matrix's diagonal and Pearson's statistic, relative
     RIDGE,  # precision of a normal prior about zero on every coefficient: rough fits only
     IS_NEWTON,  # 1 where Fisher's information is the Hessian: the link is canonical
+    HAS_CONSTANT_WEIGHTS,  # 1 where no weight, and so no Gram matrix, depends on the coefficients
     IS_ROUGH,  # 1 to stop as soon as the decrement meets the tolerance
     PEARSON_WEIGHT,  # of changes in Pearson's statistic, among those of the uncertainty
     LEFT_DOMAIN_AT,  # number of the last accepted step that had been shortened to stay inside
     N_SECANTS,  # pairs of a move and the change of score it brought, kept in SECANTS
     SECANT_WEIGHTS,  # the first of MEMORY numbers
-) = range(22)
+) = range(23)
 
 #: Most such pairs.
 MEMORY = 6

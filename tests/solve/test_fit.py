@@ -1,0 +1,85 @@
+"""Fits that begin with a sample of the rows, against Newton's method written out in NumPy."""
+
+import numpy as np
+import pytest
+from scipy import special
+
+import fastglm as fg
+
+FAMILIES = {
+    "binomial": fg.families.Binomial(),
+    "probit": fg.families.Binomial(link="probit"),
+    "poisson": fg.families.Poisson(),
+    "gamma": fg.families.Gamma(link="log"),
+    "gaussian": fg.families.Gaussian(),
+}
+
+
+def _mean_slope_variance(kind: str, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    if kind == "gaussian":
+        return eta, np.ones_like(eta), np.ones_like(eta)
+    if kind in ("poisson", "gamma"):
+        mean = np.exp(eta)
+        return mean, mean, mean if kind == "poisson" else mean**2
+    if kind == "probit":
+        mean, slope = special.ndtr(eta), np.exp(-0.5 * eta**2) / np.sqrt(2.0 * np.pi)
+    else:
+        mean = special.expit(eta)
+        slope = mean * (1.0 - mean)
+    return mean, slope, mean * (1.0 - mean)
+
+
+def _response(kind: str, eta: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    mean = _mean_slope_variance(kind, eta)[0]
+    if kind == "gaussian":
+        return generator.normal(mean)
+    if kind == "poisson":
+        return generator.poisson(mean)
+    if kind == "gamma":
+        return generator.gamma(2.0, mean / 2.0)
+    return generator.random(mean.size) < mean
+
+
+def _fisher_scoring(
+    kind: str, y: np.ndarray, X: np.ndarray, beta: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Estimates and standard errors from `beta` on, to the last digits of double precision."""
+    for _ in range(10):
+        mean, slope, variance = _mean_slope_variance(kind, X @ beta)
+        information = X.T @ (X * (slope**2 / variance)[:, None])
+        beta = beta + np.linalg.solve(information, X.T @ ((y - mean) * slope / variance))
+    dispersion = 1.0
+    if kind in ("gamma", "gaussian"):
+        mean, _, variance = _mean_slope_variance(kind, X @ beta)
+        dispersion = ((y - mean) ** 2 / variance).sum() / (y.size - beta.size)
+    return beta, np.sqrt(dispersion * np.diag(np.linalg.inv(information)))
+
+
+def _problem(kind: str, n: int, p: int) -> tuple[np.ndarray, np.ndarray]:
+    """A constant, normal columns, and three indicators of a few dozen rows each."""
+    generator = np.random.default_rng([n, p])
+    X = generator.standard_normal((n, p))
+    X[:, 0] = 1.0
+    X[:, -3:] = generator.random((n, 3)) < 40 / n
+    eta = X @ generator.normal(0.0, 0.5 / np.sqrt(p), p)
+    return _response(kind, eta, generator).astype(float), X
+
+
+@pytest.mark.parametrize(("n", "p"), [(120_000, 18), (45_000, 56)])
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_a_start_from_a_sample_costs_no_digits(kind: str, n: int, p: int):
+    y, X = _problem(kind, n, p)
+    fit = fg.GLM(y, X, family=FAMILIES[kind]).fit()
+    beta, errors = _fisher_scoring(kind, y, X, np.asarray(fit.params))
+    np.testing.assert_allclose((fit.params - beta) / errors, 0.0, atol=1e-8)
+    np.testing.assert_allclose(fit.bse, errors, rtol=1e-7)
+
+
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_a_start_from_the_response_costs_no_digits(kind: str):
+    y, X = _problem(kind, 700, 6)
+    X[:, -3:] = np.arange(700)[:, None] % np.array([2, 3, 5]) == 0
+    fit = fg.GLM(y, X, family=FAMILIES[kind]).fit()
+    beta, errors = _fisher_scoring(kind, y, X, np.asarray(fit.params))
+    np.testing.assert_allclose((fit.params - beta) / errors, 0.0, atol=1e-8)
+    np.testing.assert_allclose(fit.bse, errors, rtol=1e-7)
