@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 import fastglm as fg
 from fastglm.errors import ConvergenceWarning, FastGLMError, FastGLMWarning, SeparationWarning
+from fastglm.kernels import planes
 
 sys.path.insert(0, str(Path(__file__).parent / "families"))
 from oracle import LINK_ORACLE, is_proportion, make_families, make_link, variance
@@ -177,6 +178,18 @@ def relative_decrement(case: Case, results: fg.Results) -> float:
     return (decrement - 100.0 * floor) / (abs(results.deviance) + 0.1)
 
 
+def check_rows(case: Case, results: fg.Results) -> None:
+    """The estimates give finite means, and the deviance that the fit reports."""
+    frequencies = case.rows.get("freq_weights", np.ones(len(case.y)))
+    present = (frequencies > 0.0) & (case.rows.get("var_weights", frequencies) > 0.0)
+    mean, deviance = results.row_values(planes.MEAN, planes.DEVIANCE)[:, present]
+    assert np.isfinite(mean).all()
+    # Weights as far apart as 1e24 magnify the rounding of coefficients.
+    np.testing.assert_allclose(
+        frequencies[present] @ deviance, results.deviance, rtol=1e-4, atol=1e-6
+    )
+
+
 @CASES
 @given(case=cases())
 def test_a_fit_is_a_verified_optimum_or_says_why_not(case: Case):
@@ -203,6 +216,7 @@ def test_a_fit_is_a_verified_optimum_or_says_why_not(case: Case):
     assert np.isfinite(results.estimates[kept]).all()
     assert np.isfinite(results.information_inverse[np.ix_(kept, kept)]).all()
     assert (np.diag(results.information_inverse)[kept] > 0.0).all()
+    check_rows(case, results)
     decrement = relative_decrement(case, results)
     event("optimum" if np.isfinite(decrement) else "beyond plain formulas")
     # The solver's own decrement, at most 2 tol, is of the coefficients before the last step.

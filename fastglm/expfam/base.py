@@ -9,11 +9,7 @@ import numpy as np
 
 from fastglm.errors import ModelError
 from fastglm.expfam import checks
-from fastglm.expfam.construction import (
-    Constructed,
-    class_or_member,
-    class_or_member_property,
-)
+from fastglm.expfam.construction import Constructed, class_or_member
 from fastglm.expfam.definition import Array, Symbols
 
 __all__ = ["Array", "ExponentialFamily", "Symbols"]
@@ -136,11 +132,10 @@ class ExponentialFamily(Constructed):
         name = cls._response_names()[1]
         return getattr(links, name)(**cls._response_options(**fixed))
 
-    @class_or_member_property
-    @classmethod
-    def canonical_link(cls, **fixed: Any) -> Any:
+    @property
+    def canonical_link(self) -> Any:
         """The link that makes η the linear predictor (up to its sign and scale)."""
-        return cls._link(fixed)
+        return self._link(self.fixed)
 
     @classmethod
     def _variance(cls, mu: Array, **fixed: Array) -> Array:
@@ -163,8 +158,7 @@ class ExponentialFamily(Constructed):
     def glm_family(cls, **fixed: Any) -> Any:
         """Return the family that `fastglm.GLM` fits, with the canonical link.
 
-        Works on the class too, so `GLM(y, X, family=Bernoulli)` is logistic regression. A family
-        with a dispersion has it estimated; `fit(scale=1.0)` keeps an exponential's at 1.
+        Works on the class too, so `GLM(y, X, family=Bernoulli)` is logistic regression.
 
         Raises
         ------
@@ -208,5 +202,6 @@ class ExponentialFamily(Constructed):
         if etas is None:
             members = [cls(**{**example, **fixed}) for example in cls.plot_examples]
         else:
-            members = [cls.from_natural_parameter(eta, **fixed) for eta in etas]
+            vectors = [np.atleast_1d(np.asarray(eta, dtype=float)) for eta in etas]
+            members = [cls.from_natural_parameter(eta, **fixed) for eta in vectors]
         return draw(cls, members, ax)

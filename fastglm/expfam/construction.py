@@ -35,13 +35,6 @@ class class_or_member:  # noqa: N801 (a decorator, spelled like classmethod)
         return functools.update_wrapper(bound, self.function)
 
 
-class class_or_member_property(class_or_member):  # noqa: N801
-    """The same for what is asked without brackets."""
-
-    def __get__(self, member: Any, owner: type) -> Any:
-        return super().__get__(member, owner)()
-
-
 @dataclass(frozen=True)
 class ConjugatePrior:
     """The conjugate prior of η, density proportional to exp(strength (η'm - a(η))).
@@ -66,15 +59,11 @@ class Constructed(Definition):
     """A member that can be made in every way."""
 
     def _hold(self, natural: Array, **parameters: Array) -> None:
-        self.__dict__.update(natural_parameter=_frozen(natural), batch_shape=natural.shape[:-1])
+        self.natural_parameter = _frozen(natural)
+        self.batch_shape = natural.shape[:-1]
         for name, value in parameters.items():
             # A single member shows its parameters as plain numbers.
-            self.__dict__[name] = _frozen(value)[()]
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        raise AttributeError(
-            f"a member is not changed: make another {type(self).__name__} with the {name} you want"
-        )
+            setattr(self, name, _frozen(value)[()])
 
     @classmethod
     def _member(cls, eta: Array, fixed: Mapping[str, Array]) -> Self:
@@ -97,8 +86,6 @@ class Constructed(Definition):
     @classmethod
     def _vector(cls, value: Any, name: str, fixed: dict[str, Any]) -> tuple[Array, dict[str, Any]]:
         """Return a parameter vector and the known parameters, broadcast to one batch shape."""
-        # A number will do for a vector of one entry.
-        value = [value] if np.isscalar(value) else value
         vector = checks.real(checks.vector(value, name, least=1), name)
         cls._check_size(vector.shape[-1])
         known = cls._known(fixed)
@@ -114,7 +101,7 @@ class Constructed(Definition):
         Parameters
         ----------
         eta : array_like, shape (…, k)
-            Natural parameters; a number where k is 1.
+            Natural parameters.
         **fixed
             The known parameters (such as Binomial's n); on a member, its own are the default.
 
@@ -142,7 +129,7 @@ class Constructed(Definition):
         Parameters
         ----------
         mu : array_like, shape (…, k)
-            Mean parameters, on the scale of the sufficient statistic; a number where k is 1.
+            Mean parameters, on the scale of the sufficient statistic.
         **fixed
             The known parameters; on a member, its own are the default.
 
@@ -188,8 +175,6 @@ class Constructed(Definition):
         ------
         DataError
             If the sample leaves the support, or no maximum likelihood estimate exists.
-        ModelError
-            If a known parameter is missing, or `prior` is not a ConjugatePrior.
         """
         values = checks.numbers(sample, "sample")
         template = cls._template(values, cls._known(fixed))
@@ -213,8 +198,6 @@ class Constructed(Definition):
         weights = weights[..., None]
         average, total = (statistic * weights).sum(0) / weights.sum(0), weights.sum(0)
         if prior is not None:
-            if not isinstance(prior, ConjugatePrior):
-                raise ModelError(f"prior must be a ConjugatePrior; got {type(prior).__name__}")
             strength = checks.positive(prior.strength, "prior.strength")
             anchor = checks.real(prior.mean_parameter, "prior.mean_parameter")
             average = (average * total + anchor * strength) / (total + strength)

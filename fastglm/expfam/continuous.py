@@ -191,6 +191,9 @@ class NormalKnownVariance(ExponentialFamily):
     def _entropy(self) -> Array:
         return 0.5 * (_LOG_TWO_PI + 1 + np.log(self.variance))
 
+    def _statistic(self, y: Array) -> Array:
+        return y[..., None]
+
     def _log_base_measure(self, y: Array) -> Array:
         return _log_density(y, np.array(0.0), self.variance)
 

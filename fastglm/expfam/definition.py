@@ -45,7 +45,6 @@ class Definition(ABC):
     plot_examples: ClassVar[tuple[dict[str, Any], ...]] = ()
 
     natural_parameter: Array
-    batch_shape: tuple[int, ...]
 
     def _support_set(self) -> Support:
         return self._support
@@ -66,9 +65,8 @@ class Definition(ABC):
         """Return what `plot` draws: for vectors and matrices the member of the first entry."""
         return self
 
-    def _statistic(self, y: Array) -> Array:
-        """Return T(y): of the natural families y itself."""
-        return y[..., None]
+    @abstractmethod
+    def _statistic(self, y: Array) -> Array: ...
 
     @abstractmethod
     def _log_base_measure(self, y: Array) -> Array: ...

@@ -52,6 +52,9 @@ class Poisson(ExponentialFamily):
     def _entropy(self) -> Array:
         return count_entropy(self, self.mean, np.sqrt(self.mean), np.inf)
 
+    def _statistic(self, y: Array) -> Array:
+        return y[..., None]
+
     def _log_base_measure(self, y: Array) -> Array:
         return -special.gammaln(y + 1)
 
@@ -108,6 +111,9 @@ class _Failures(ExponentialFamily):
     def _fisher_information(self) -> Array:
         variance = self._failure_mean / -np.expm1(self.natural_parameter[..., 0])
         return variance[..., None, None]
+
+    def _statistic(self, y: Array) -> Array:
+        return y[..., None]
 
     def _divergence(self, other: _Failures) -> Array:
         eta, end = self.natural_parameter[..., 0], other.natural_parameter[..., 0]

@@ -65,6 +65,9 @@ class Exponential(ExponentialFamily):
     def _entropy(self) -> Array:
         return 1 - np.log(self.rate)
 
+    def _statistic(self, y: Array) -> Array:
+        return y[..., None]
+
     def _log_base_measure(self, y: Array) -> Array:
         return np.zeros(y.shape)
 

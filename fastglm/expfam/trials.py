@@ -42,6 +42,9 @@ class _Successes(ExponentialFamily):
     def _log_partition(self) -> Array:
         return self._trials * np.logaddexp(0.0, self._odds)
 
+    def _statistic(self, y: Array) -> Array:
+        return y[..., None]
+
     def _divergence(self, other: _Successes) -> Array:
         return self._trials * _coin_divergence(self._odds, other._odds)
 

@@ -26,6 +26,9 @@ from fastglm.kernels.planes import (
     SCRATCH,
 )
 
+#: `Family.is_unbounded`, by the names of the family's functions and the link.
+_UNBOUNDED: dict[tuple[str, str], bool] = {}
+
 
 @dataclass(frozen=True, eq=False)
 class ResponseFunctions:
@@ -220,6 +223,15 @@ class Family(Frozen):
     def respond_rows_for(self, binary: bool) -> RowBlock:
         """Choose the quickest `respond_rows` for a response that is (not) 0 or 1 throughout."""
         return self.functions.respond_rows
+
+    @property
+    def is_unbounded(self) -> bool:
+        """Whether every finite linear predictor gives a mean inside the domain."""
+        names = self.functions.name, self.link.name
+        if names not in _UNBOUNDED:
+            means = self.link.inverse(np.array([-1.0, 1.0]))
+            _UNBOUNDED[names] = bool(self.domain.contains(means).all())
+        return _UNBOUNDED[names]
 
     def check_response(self, y: np.ndarray, weights: np.ndarray | None = None) -> ResponseSummary:
         """Check that every response of positive weight is one the family can have.

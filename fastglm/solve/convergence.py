@@ -22,6 +22,7 @@ from fastglm.solve.state import (
     STATUS,
     TOLERANCE,
     UNCERTAINTY_CHANGE,
+    WEIGHT_CHANGE,
     WITHIN_TOLERANCE,
 )
 
@@ -42,6 +43,11 @@ NEGLIGIBLE = 1e-4
 PREDICTED_SHARE = 1e-2
 # A refining step after which this share of the decrement is left has reached rounding.
 STAGNATION = 0.9
+# Where weights still change by more than this share from step to step, a decrement that does not
+# shrink is no rounding: it is small because the weights are, far from any optimum. So is one that
+# has all but vanished at a stroke. In between, convergence is steady, if only to a supremum.
+RESTLESS = 0.1
+COLLAPSE = 1e-6
 # Close to the optimum, where half the decrement is within this share of the deviance, Newton steps
 # leave far less than SLOW_GAIN of the decrement. Where Fisher's information is not the Hessian
 # more is left, and secants are worth keeping.
@@ -70,6 +76,13 @@ def is_at_boundary(state):
 
 
 @inlined
+def is_restless(state):
+    """Whether the last two Gram matrices, where both are known, differ by more than a little."""
+    known = state[FROZEN] == 0.0 and state[HAS_CONSTANT_WEIGHTS] == 0.0
+    return known and state[WEIGHT_CHANGE] > RESTLESS
+
+
+@inlined
 def judge_convergence(state):
     """Sets the status from the decrement: met the tolerance, then refined as far as rounding lets.
 
@@ -95,13 +108,17 @@ def judge_convergence(state):
     # What secants gain varies from step to step.
     predicted = half * (gain if state[N_SECANTS] == 0.0 else 1.0)
     is_refined = predicted <= PREDICTED_SHARE * target and (settled or half <= NEGLIGIBLE * target)
-    if is_refined or (state[IS_ROUGH] == 1.0 and half <= tolerance * bound):
+    stagnates = gain > STAGNATION
+    if state[IS_ROUGH] == 1.0 and half <= tolerance * bound:
+        state[STATUS] = CONVERGED
+    elif is_restless(state) and (stagnates or gain < COLLAPSE):
+        state[WITHIN_TOLERANCE] = 0.0
+    elif is_refined:
         state[STATUS] = CONVERGED
     elif is_at_boundary(state) and half <= NEGLIGIBLE * tolerance * bound:
         # Further on weights would grow without bound.
         state[STATUS] = CONVERGED
     elif half <= tolerance * bound:
-        stagnates = gain > STAGNATION
         if state[WITHIN_TOLERANCE] == 1.0 and stagnates:
             state[STATUS] = CONVERGED
         state[WITHIN_TOLERANCE] = 1.0

@@ -76,7 +76,8 @@ def examine_columns(design: Design, weights: np.ndarray | None, n_threads: int) 
     if run.status == Status.NOT_FINITE:
         require_finite_design(design)
     aliased = run.aliased
-    if is_ill_conditioned(run):
-        exact = solve(layout, Gaussian(), SolverOptions(n_threads=n_threads))
+    options = SolverOptions(n_threads=n_threads)
+    if is_ill_conditioned(run, Gaussian(), options):
+        exact = solve(layout, Gaussian(), options)
         aliased = np.isnan(exact.params)
     return Columns(Standard(run.scaling, layout), aliased, owner)

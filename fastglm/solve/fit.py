@@ -12,7 +12,7 @@ import numpy as np
 from fastglm.design.layout import Layout
 from fastglm.errors import Status
 from fastglm.families import Family
-from fastglm.kernels.planes import BLOCK_ROWS
+from fastglm.kernels.planes import BLOCK_ROWS, MEAN, PRIOR_WEIGHT
 from fastglm.solve import state as at
 from fastglm.solve.cholesky import invert
 from fastglm.solve.orthogonal import (
@@ -20,7 +20,9 @@ from fastglm.solve.orthogonal import (
     is_ill_conditioned,
     refine_linear,
     refine_with_qr,
+    settle_aliased,
 )
+from fastglm.solve.rows import evaluate_rows
 from fastglm.solve.run import Progress, Run, SolverOptions, count_chunks
 from fastglm.solve.scaling import find_scaling, read_sample
 
@@ -163,12 +165,17 @@ def solve(
         run = Run(layout, find_scaling(layout, shifted=False), family, binary)
         run.start_from_response(None)
         run.run(options)
-    if run.status in (Status.NO_START, Status.NOT_FINITE) and safe_mean is not None:
+    if safe_mean is not None and _is_stranded(run):
         _restart_from_mean(run, family, safe_mean(), options)
+    if run.status == Status.CONVERGED and not family.is_unbounded:
+        _stay_inside(run, family, options)
     clock.lap("sweeps")
-    if is_ill_conditioned(run) and run.status in _REFINABLE:
-        refine_with_qr(run, family, options)
-        clock.lap("orthogonal factor")
+    if run.status in _REFINABLE:
+        if is_ill_conditioned(run, family, options):
+            refine_with_qr(run, family, options)
+            clock.lap("orthogonal factor")
+    elif run.status == Status.BOUNDARY and run.state[at.N_ALIASED] > 0.0:
+        settle_aliased(run)
     return _finish(run, refine_linear(run, family, options), clock)
 
 
@@ -204,6 +211,16 @@ def _sample_misled(run: Run) -> bool:
     return status not in (Status.CONVERGED, Status.NOT_CONSTANT) or run.state[at.N_ALIASED] > 0
 
 
+def _is_stranded(run: Run) -> bool:
+    """Whether the run found no place to start, or went where no row has any weight."""
+    if run.status in (Status.NO_START, Status.NOT_FINITE):
+        return True
+    constant = run.scaling.constant
+    if run.state[at.N_ALIASED] == 0.0 or constant < 0:
+        return False
+    return bool(run.vectors[at.COLUMN_SCALE, run.layout.dense_owner[constant]] == 0.0)
+
+
 def _restart_from_mean(run: Run, family: Family, safe_mean: float, options: SolverOptions) -> None:
     """Starts again from a constant mean, where the model has an intercept."""
     with np.errstate(all="ignore"):
@@ -215,9 +232,20 @@ def _restart_from_mean(run: Run, family: Family, safe_mean: float, options: Solv
     if run.status == Status.NO_START:
         run.start_from_response(safe)
         run.run(options)
-    if run.status in (Status.NO_START, Status.NOT_FINITE):
+    if _is_stranded(run):
         run.start_from(safe)
         run.run(options)
+
+
+def _stay_inside(run: Run, family: Family, options: SolverOptions) -> None:
+    """Takes the last step back, which no sweep has evaluated, if it leaves the domain."""
+    params = run.scaling.to_params(run.vectors[at.THETA], run.layout)
+    mean, prior = evaluate_rows(
+        run.layout, family, params, (MEAN, PRIOR_WEIGHT), n_threads=options.n_threads
+    )
+    if not family.domain.contains(mean[prior > 0.0]).all():
+        run.vectors[at.THETA] = run.vectors[at.CANDIDATE]
+        run.state[at.STATUS] = Status.BOUNDARY
 
 
 def _finish(run: Run, refined: np.ndarray | None, clock: _Clock) -> Solution:

@@ -76,6 +76,7 @@ from fastglm.solve.state import (
     STEP_LENGTH,
     THETA,
     UNCERTAINTY_CHANGE,
+    WEIGHT_CHANGE,
     WITHIN_TOLERANCE,
 )
 
@@ -293,7 +294,8 @@ def factor_gram(context, state, padded_order):
         # The scale still is 1 / sqrt of what the diagonal was; 0 if that is not known.
         if gram[j * p + j] > 0.0:
             change = max(change, abs(gram[j * p + j] * scale[j] * scale[j] - 1.0))
-    state[UNCERTAINTY_CHANGE] = max(state[UNCERTAINTY_CHANGE], min(change, 1.0))
+    state[WEIGHT_CHANGE] = min(change, 1.0)
+    state[UNCERTAINTY_CHANGE] = max(state[UNCERTAINTY_CHANGE], state[WEIGHT_CHANGE])
     triangle = pointer(context[TRIANGLE], float64)
     aliased = factorize_gram(gram, triangle, scale, vector(context, PIVOT), p, RANK_TOLERANCE)
     if aliased < 0:
@@ -366,6 +368,14 @@ def measure_from_start(context, state):
     state[DECREMENT] = math.inf
 
 
+@inlined
+def take_last_step(context):
+    """Makes the candidate the result, without a sweep; the coefficients before take its place."""
+    theta, candidate = vector(context, THETA), vector(context, CANDIDATE)
+    for j in range(context[N_MODEL]):
+        theta[j], candidate[j] = candidate[j], theta[j]
+
+
 def take_step(context_address, unused):
     """Everything between two sweeps: accept or halve, factor, solve, judge, set the next try.
 
@@ -403,7 +413,7 @@ def take_step(context_address, unused):
         plan_next_sweep(context, state)
         try_step(context, state)
         if state[STATUS] == CONVERGED:
-            copy_vector(context, CANDIDATE, THETA)
+            take_last_step(context)
     return int64(state[STATUS])
 
 

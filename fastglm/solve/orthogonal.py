@@ -19,10 +19,11 @@ from fastglm.errors import Status
 from fastglm.families import Family
 from fastglm.families.links import Identity
 from fastglm.kernels import context as slots
-from fastglm.kernels.planes import WEIGHT
+from fastglm.kernels.planes import PRIOR_WEIGHT, QUADRATIC_FORM, WEIGHT
 from fastglm.kernels.precise import precise_score_kernel
 from fastglm.solve import state as at
 from fastglm.solve.cholesky import solve_factored
+from fastglm.solve.convergence import RESTLESS
 from fastglm.solve.rows import evaluate_rows
 from fastglm.solve.run import Run, SolverOptions
 from fastglm.solve.threads import launch
@@ -33,6 +34,7 @@ __all__ = [
     "is_ill_conditioned",
     "refine_linear",
     "refine_with_qr",
+    "settle_aliased",
 ]
 
 #: Pivots (shares of unexplained variation) below this make a Gram matrix's factor doubtful.
@@ -52,13 +54,44 @@ MAX_REFINEMENTS = 8
 NOTHING = 1e-6
 
 
-def is_ill_conditioned(run: Run) -> bool:
+def is_ill_conditioned(run: Run, family: Family, options: SolverOptions) -> bool:
     """Whether the run's Gram matrix cannot be trusted to tell its columns apart."""
     pivot = run.vectors[at.PIVOT]
     if pivot.min(initial=1.0) >= DOUBTFUL_PIVOT:
         return False
-    # A column of zeros is aliased beyond doubt, and has no scale.
-    return bool(np.any((pivot < DOUBTFUL_PIVOT) & (run.vectors[at.COLUMN_SCALE] > 0.0)))
+    nothing = run.vectors[at.COLUMN_SCALE] == 0.0
+    if np.any((pivot < DOUBTFUL_PIVOT) & ~nothing):
+        return True
+    # Columns of zeros are aliased beyond doubt; those whose rows have lost all weight are not.
+    squares, prior = evaluate_rows(
+        run.layout,
+        family,
+        np.zeros(pivot.size),
+        (QUADRATIC_FORM, PRIOR_WEIGHT),
+        factor=np.eye(pivot.size)[nothing],
+        n_threads=options.n_threads,
+    )
+    return bool(np.any((squares > 0.0) & (prior > 0.0)))
+
+
+def settle_aliased(run: Run) -> None:
+    """Decide by QR, over rows of any weight, which columns are combinations of earlier ones.
+
+    Coefficients that they have, from the start or from when weights told them apart, go to those
+    earlier columns.
+    """
+    layout, theta = run.layout, run.vectors[at.THETA]
+    theta[~np.isfinite(theta)] = 0.0
+    weights = layout.weights
+    present = np.ones(layout.n_rows) if weights is None else (weights > 0.0).astype(np.float64)
+    triangle, scale = _unit_columns(_streamed_triangle(run, present))
+    run.kept = eliminate(triangle)[1] > 0.0
+    moved = ~run.kept & (theta != 0.0) & (scale > 0.0)
+    if moved.any():
+        predictor = triangle[:, moved] @ (theta[moved] / scale[moved])
+        combination = np.linalg.lstsq(triangle[:, run.kept], predictor, rcond=None)[0]
+        theta[run.kept] += scale[run.kept] * combination
+    theta[~run.kept] = 0.0
 
 
 def refine_with_qr(run: Run, family: Family, options: SolverOptions) -> None:
@@ -69,16 +102,16 @@ def refine_with_qr(run: Run, family: Family, options: SolverOptions) -> None:
     if not np.isfinite(run.state[at.DEVIANCE]):
         return
     linear = isinstance(family.link, Identity) and family.name == "gaussian"
-    theta = np.where(np.isfinite(run.vectors[at.THETA]), run.vectors[at.THETA], 0.0)
     state = run.state
     n_iter, n_sweeps = state[at.N_ITERATIONS], state[at.N_SWEEPS]
-    run.start_from(theta)
+    settle_aliased(run)
+    run.start_from(run.vectors[at.THETA].copy())
     state[at.N_ITERATIONS], state[at.N_SWEEPS] = n_iter - 1.0, n_sweeps
     state[at.TOLERANCE], state[at.MAX_ITERATIONS] = options.tol, np.inf
-    run.kept = _independent_columns(run)
     for refinement in range(MAX_REFINEMENTS):
         if refinement == 0 or not linear:
-            _factor_with_qr(run, family, options)
+            weight = _row_weights(run, family, options)
+            _factor_with_qr(run, weight)
             if state[at.STATUS] == Status.NOT_FINITE:
                 return
         run.context[slots.MODE] = 0
@@ -89,13 +122,34 @@ def refine_with_qr(run: Run, family: Family, options: SolverOptions) -> None:
             return
         if state[at.STEP_LENGTH] == 1.0 and _is_done(state, options.tol):
             break
-    bound = options.tol * (abs(state[at.DEVIANCE]) + 0.1)
-    # A column that is no combination of others, but whose rows have lost all weight, is on its way
-    # to infinity.
-    lost = bool(np.any(run.kept & (run.vectors[at.PIVOT] == 0.0)))
-    within = np.isfinite(bound) and 0.5 * state[at.DECREMENT] <= bound and not lost
-    state[at.STATUS] = Status.CONVERGED if within else Status.MAX_ITERATIONS
-    run.vectors[at.THETA] = run.vectors[at.CANDIDATE]
+    state[at.STATUS] = _judge(run, family, options, weight)
+
+
+def _judge(run: Run, family: Family, options: SolverOptions, weight: np.ndarray) -> Status:
+    """How refinement ended; takes its last step unless that leaves the domain."""
+    state, vectors = run.state, run.vectors
+    accepted = vectors[at.THETA].copy()
+    vectors[at.THETA] = vectors[at.CANDIDATE]
+    change = np.abs(_row_weights(run, family, options) - weight)
+    if not np.isfinite(change).all():
+        vectors[at.THETA] = accepted
+        return Status.STEP_TOO_SHORT
+    if not 0.5 * state[at.DECREMENT] <= options.tol * (abs(state[at.DEVIANCE]) + 0.1):
+        return Status.MAX_ITERATIONS
+    # A column that is no combination of others, but whose rows have lost all weight or still lose
+    # it, is on its way to infinity, or has brought means to the end of their range.
+    lost = np.any(run.kept & (vectors[at.PIVOT] == 0.0))
+    if lost and _has_reachable_end(family):
+        return Status.BOUNDARY
+    restless = np.any(change > RESTLESS * weight)
+    return Status.MAX_ITERATIONS if lost or restless else Status.CONVERGED
+
+
+def _has_reachable_end(family: Family) -> bool:
+    """Whether a finite linear predictor brings a mean to an end of its domain."""
+    ends = np.array([family.domain.lower, family.domain.upper])
+    with np.errstate(all="ignore"):
+        return bool(np.isfinite(family.link(ends[np.isfinite(ends)])).any())
 
 
 def _is_done(state: np.ndarray, tol: float) -> bool:
@@ -105,10 +159,14 @@ def _is_done(state: np.ndarray, tol: float) -> bool:
     return bool(small or (close and state[at.DECREMENT] > 0.5 * state[at.LAST_DECREMENT]))
 
 
-def _factor_with_qr(run: Run, family: Family, options: SolverOptions) -> None:
-    """Put the triangle of the weighted, standardised design where the solver looks for a factor."""
+def _row_weights(run: Run, family: Family, options: SolverOptions) -> np.ndarray:
+    """Weights of the rows, (n,), at the run's coefficients."""
     params = run.scaling.to_params(run.vectors[at.THETA], run.layout)
-    (weight,) = evaluate_rows(run.layout, family, params, (WEIGHT,), n_threads=options.n_threads)
+    return evaluate_rows(run.layout, family, params, (WEIGHT,), n_threads=options.n_threads)[0]
+
+
+def _factor_with_qr(run: Run, weight: np.ndarray) -> None:
+    """Put the triangle of the weighted, standardised design where the solver looks for a factor."""
     if not np.isfinite(weight).all():
         run.state[at.STATUS] = Status.NOT_FINITE
         return
@@ -121,14 +179,6 @@ def _factor_with_qr(run: Run, family: Family, options: SolverOptions) -> None:
     run.vectors[at.PIVOT] = pivot
     run.state[at.N_ALIASED] = np.count_nonzero(run.aliased)
     run.state[at.FACTOR_SCALE] = 1.0
-
-
-def _independent_columns(run: Run) -> np.ndarray:
-    """Mask of the columns that are not combinations of earlier ones, over rows of any weight."""
-    weights = run.layout.weights
-    present = np.ones(run.layout.n_rows) if weights is None else (weights > 0.0).astype(np.float64)
-    triangle, _ = _unit_columns(_streamed_triangle(run, present))
-    return eliminate(triangle)[1] > 0.0
 
 
 def _unit_columns(triangle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

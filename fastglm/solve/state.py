@@ -19,6 +19,7 @@ from __future__ import annotations
     FACTOR_SCALE,  # the frozen factor's Gram matrix times this is the estimate for all rows
     N_ALIASED,
     UNCERTAINTY_CHANGE,  # of the Gram matrix's diagonal and Pearson's statistic, relative
+    WEIGHT_CHANGE,  # of the Gram matrix's diagonal alone; 1 with none before to compare with
     RIDGE,  # precision of a normal prior about zero on every coefficient: rough fits only
     IS_NEWTON,  # 1 where Fisher's information is the Hessian: the link is canonical
     HAS_CONSTANT_WEIGHTS,  # 1 where no weight, and so no Gram matrix, depends on the coefficients
@@ -27,7 +28,7 @@ from __future__ import annotations
     LEFT_DOMAIN_AT,  # number of the last accepted step that had been shortened to stay inside
     N_SECANTS,  # pairs of a move and the change of score it brought, kept in SECANTS
     SECANT_WEIGHTS,  # the first of MEMORY numbers
-) = range(23)
+) = range(24)
 
 #: Most such pairs.
 MEMORY = 6

@@ -1,7 +1,5 @@
 """Fitting, and the errors of every way to make a member."""
 
-import pickle
-
 import numpy as np
 import pytest
 from scipy import optimize, stats
@@ -179,22 +177,3 @@ def test_known_parameters_are_asked_for():
     with pytest.raises(ModelError, match="Poisson has no known parameter named n"):
         expfam.Poisson.fit([1, 2], n=3)
     assert expfam.Binomial(8, 0.9).fit([0, 3, 1, 4, 2]).p == 0.25
-
-
-def test_a_number_is_a_vector_of_one():
-    assert expfam.Bernoulli.from_natural_parameter(0.0).p == 0.5
-    assert expfam.Poisson.from_mean_parameter(3.0).mean == 3.0
-    with pytest.raises(DataError, match="2 entries"):
-        expfam.Normal.from_natural_parameter(1.0)
-
-
-def test_a_member_is_not_changed():
-    member = expfam.Gamma(shape=2.0, rate=0.5)
-    with pytest.raises(AttributeError, match="make another Gamma"):
-        member.shape = 3.0
-    assert pickle.loads(pickle.dumps(member)).shape == 2.0
-
-
-def test_a_prior_is_of_its_class():
-    with pytest.raises(ModelError, match="must be a ConjugatePrior; got tuple"):
-        expfam.Bernoulli.fit([0, 1], prior=(0.5, 2.0))

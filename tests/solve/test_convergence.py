@@ -1,0 +1,112 @@
+"""Fits that end where the likelihood has no maximum say so, and others find it."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+import fastglm as fg
+from fastglm.errors import ConvergenceWarning, FastGLMWarning, RankWarning, Status
+
+families, links = fg.families, fg.families.links
+
+
+def fit_quietly(y, x, family: families.Family, **options: object) -> fg.Results:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FastGLMWarning)
+        return fg.GLM(y, x, family=family).fit(**options)
+
+
+@pytest.mark.parametrize(
+    "family",
+    [
+        families.InverseGaussian(link=links.Sqrt()),
+        families.InverseGaussian(link=links.Power(power=0.3)),
+        families.InverseGaussian(link=links.Log()),
+        families.Tweedie(var_power=2.5, link=links.Power(power=0.3)),
+        families.Tweedie(var_power=4.0, link=links.Power(power=0.3)),
+    ],
+    ids=repr,
+)
+def test_weights_that_vanish_far_out_do_not_pass_for_convergence(family: families.Family) -> None:
+    # The deviance is bounded as means grow, and flat there: the first steps overshoot.
+    y = np.array([1e-6, 3.0, 2.0, 5.0])
+    fit = fg.GLM(y, np.ones((4, 1)), family=family).fit()
+    assert fit.converged
+    # A mean is the estimate of any family.
+    np.testing.assert_allclose(fit.fittedvalues, y.mean(), rtol=1e-7)
+
+
+def test_start_far_out_on_the_plateau() -> None:
+    y = np.array([0.5, 3.0, 2.0, 5.0])
+    family = families.InverseGaussian(link=links.Log())
+    fit = fg.GLM(y, np.ones((4, 1)), family=family).fit(start_params=[20.0])
+    assert fit.converged
+    np.testing.assert_allclose(fit.params, np.log(y.mean()), rtol=1e-9)
+
+
+def test_mean_of_zero_in_a_saturated_fit_is_a_boundary() -> None:
+    x = np.array([[-1.0, 1.0], [-1.0, 0.0]])
+    with pytest.warns(ConvergenceWarning, match="boundary"):
+        fit = fg.GLM([0, 7], x, family=families.Poisson(link=links.Identity())).fit()
+    assert fit.status == Status.BOUNDARY
+    assert fit.aliased == {}
+    np.testing.assert_allclose(fit.params, [-7.0, -7.0], rtol=1e-12)
+    np.testing.assert_allclose(fit.fittedvalues, [0.0, 7.0], atol=1e-12)
+
+
+@pytest.mark.parametrize("link", [links.Log(), links.InversePower()], ids=repr)
+def test_gaussian_responses_out_of_reach_have_no_finite_estimate(link: links.Link) -> None:
+    # The means of rows with x = 1 can come near their responses, but never reach them.
+    x = np.column_stack([np.ones(5), [0, 0, 0, 1, 1]])
+    fit = fit_quietly([3.0, 2.0, 4.0, 0.0, 0.0], x, families.Gaussian(link=link))
+    assert not fit.converged
+    assert fit.aliased == {}
+    np.testing.assert_allclose(fit.deviance, 2.0, rtol=1e-3)
+
+
+def test_weights_that_vanish_within_a_step_leave_no_column_aliased() -> None:
+    x = np.column_stack([np.ones(3), [0, 0, 1]])
+    fit = fit_quietly([2.0, 3.0, -1.0], x, families.Gaussian(link=links.Log()))
+    assert not fit.converged
+    assert fit.aliased == {}
+    np.testing.assert_allclose(fit.fittedvalues, [2.5, 2.5, 0.0], atol=1e-3)
+
+
+def test_estimates_of_a_fit_whose_columns_came_to_look_alike_give_its_deviance() -> None:
+    # Four columns, two rows: which columns seem aliased changes while the mean of one row vanishes.
+    x = np.array([[2008, 1, 0.1049, 0.3616], [2006, 1, -0.5357, 1.304]])
+    fit = fit_quietly([0.0, 2.0], x, families.Gaussian(link=links.Log()))
+    assert not fit.converged
+    np.testing.assert_allclose(fit.fittedvalues, [0.0, 2.0], atol=1e-6)
+
+
+@pytest.mark.parametrize("family", [families.Poisson(), families.Gaussian()], ids=repr)
+def test_start_params_of_an_aliased_column_are_not_lost(family: families.Family) -> None:
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=50)
+    x = np.column_stack([np.ones(50), a, 2.0 * a - 3.0])
+    y = rng.poisson(np.exp(a))
+    with pytest.warns(RankWarning, match="x2"):
+        plain = fg.GLM(y, x, family=family).fit()
+    with pytest.warns(RankWarning, match="x2"):
+        started = fg.GLM(y, x, family=family).fit(start_params=[0.0, 1.0, 3.0])
+    np.testing.assert_allclose(started.params, plain.params, rtol=1e-9)
+    np.testing.assert_allclose(started.fittedvalues, plain.fittedvalues, rtol=1e-9)
+
+
+def test_last_step_never_leaves_the_domain() -> None:
+    # The second row's mean tends to 0, where the linear predictor ends.
+    x = np.array([[0.0, -2.0, 1.0], [1.0, -1.0, 1.0], [-1.0, -1.0, -1.0], [1.0, 0.0, 1.0]])
+    fit = fit_quietly([0, 3, 3, 0], x, families.Poisson(link=links.Power(power=0.3)))
+    assert np.isfinite(fit.fittedvalues).all()
+
+
+def test_column_of_zeros_is_aliased_wherever_the_fit_starts() -> None:
+    x = np.column_stack([np.ones(4), np.zeros(4)])
+    with pytest.warns(RankWarning, match="x1"):
+        fit = fg.GLM([1, 2, 3, 4], x, family="poisson").fit(start_params=[0.5, 7.0])
+    assert fit.converged
+    np.testing.assert_allclose(fit.params, [np.log(2.5), np.nan], rtol=1e-12)
