@@ -16,19 +16,21 @@ import numpy as np
 from fastglm.design.layout import Layout, lay_out
 from fastglm.design.parts import Coded, Dense, Design
 from fastglm.errors import ConvergenceWarning, ModelError, Status
-from fastglm.inference.covariance import group_codes
+from fastglm.inference.covariance import covariance_of, group_codes
 from fastglm.inference.simulate import draw_responses
 from fastglm.inference.submodels import refit, require_maximum_likelihood
 from fastglm.kernels import planes
-from fastglm.solve.replicates import draw_counts, replicate_estimates
+from fastglm.solve.draws import Counts
+from fastglm.solve.replicates import Replicates
 
 if TYPE_CHECKING:
     from fastglm.results import Results
 
 __all__ = ["Bootstrap", "bootstrap"]
 
-#: Draws of all replicates that are kept at a time.
-BATCH_COUNTS = 32_000_000
+#: Samples that are drawn at a time, and their counts.
+LARGEST_BATCH = 256
+MOST_COUNTS = 100_000_000
 #: A value that fewer rows have than this may be missing from a sample (with probability e**-40).
 RARE_ROWS = 40
 
@@ -169,31 +171,36 @@ def _resampled(
     rows = model.rows
     codes, n_units = None, rows.n_rows
     weights, layout = rows.variance_weights, results._row_layout
+    covariance = covariance_of(results, "HC0", {})
     if groups is not None:
         codes, n_units = group_codes(results, groups)
+        options = {"groups": codes, "use_correction": False}
+        covariance = covariance_of(results, "cluster", options)
         # A group that is drawn brings all observations behind its rows.
         weights, layout = rows.prior_weights, model.layout
     probabilities = None if groups is not None else _probabilities(results)
     rare = _rare_units(rows.design, codes)
+    problem = Replicates(
+        layout,
+        results.family,
+        results.estimates,
+        codes,
+        model.layout,
+        covariance.matrix,
+        shifted=results.has_intercept,
+        binary=rows.summary.binary,
+        n_threads=results.n_threads,
+    )
     replicates = np.empty((seeds.size, len(results.names)))
-    batch = max(1, BATCH_COUNTS // n_units)
+    batch = max(1, min(seeds.size, LARGEST_BATCH, MOST_COUNTS // n_units))
+    counts = Counts(n_units, batch, probabilities, round(results.nobs))
     for start in range(0, seeds.size, batch):
         chosen = seeds[start : start + batch]
-        counts = _counts(chosen, n_units, probabilities, results)
-        estimates, converged = replicate_estimates(
-            layout,
-            results.family,
-            results.estimates,
-            counts,
-            codes,
-            model.layout,
-            shifted=results.has_intercept,
-            binary=rows.summary.binary,
-            n_threads=results.n_threads,
-        )
+        counts.draw(chosen, results.n_threads)
+        estimates, converged = problem.estimates(counts, chosen.size)
         for units in rare:
-            converged &= counts[:, units].any(axis=1)
-        for b in np.flatnonzero(~converged):
+            converged &= counts.include(units)[: chosen.size]
+        for b in map(int, np.flatnonzero(~converged)):
             drawn = counts[b] if codes is None else counts[b][codes]
             other = drawn.astype(np.float64) if weights is None else weights * drawn
             estimates[b] = _solved(results, lay_out(rows.design, rows.response, other, rows.offset))
@@ -220,16 +227,6 @@ def _probabilities(results: Results) -> np.ndarray | None:
     return often / often.sum()
 
 
-def _counts(
-    seeds: np.ndarray, n_units: int, probabilities: np.ndarray | None, results: Results
-) -> np.ndarray:
-    if probabilities is None:
-        return draw_counts(seeds, n_units, results.n_threads)
-    n_draws = round(results.nobs)
-    draws = [np.random.default_rng(s).multinomial(n_draws, probabilities) for s in seeds]
-    return np.array(draws, dtype=np.int32)
-
-
 def _rare_units(design: Design, codes: np.ndarray | None) -> list[np.ndarray]:
     """Units of the rows of each level, or value 0 or 1, that few rows have.
 
@@ -246,7 +243,10 @@ def _rare_units(design: Design, codes: np.ndarray | None) -> list[np.ndarray]:
             found += [code == k for k in np.flatnonzero((sizes > 0) & (sizes < RARE_ROWS))]
         elif isinstance(part, Dense):
             for column in part.values.T:
-                found += [column != value for value in (0, 1)]
+                # The first rows tell of most columns that they are not nearly all alike.
+                first = column[: 2 * RARE_ROWS]
+                near = [v for v in (0, 1) if np.count_nonzero(first != v) < RARE_ROWS]
+                found += [column != value for value in near]
     rows = [np.flatnonzero(mask) for mask in found if 0 < np.count_nonzero(mask) < RARE_ROWS]
     return rows if codes is None else [np.unique(codes[r]) for r in rows]
 

@@ -75,13 +75,21 @@ import numpy as np
     CRITICAL_VALUE,  # float64 (1,)
     GROUP,  # int64 (n_rows,): which sum of scores a row belongs to
     N_GROUPS,
-    REPLICATE_COUNT,  # int32 (replicates, n_groups or n_rows): how often each of them was drawn
-    REPLICATE_NUMBER,  # int64 (N_REPLICATES,): the row of REPLICATE_COUNT of each
-    REPLICATE_SEED,  # uint64 (replicates,)
+    REPLICATE_COUNT,  # (blocks of units, N_DRAWN, rows of a block): how often each was drawn
+    COUNT_BYTES,  # 1 for uint8, 8 for int64
+    REPLICATE_NUMBER,  # int64 (N_REPLICATES,): where in REPLICATE_COUNT each is
+    REPLICATE_SEED,  # uint64 (N_DRAWN,)
+    REPLICATE_STEP,  # float64 (N_REPLICATES, n_sweep): coefficients less BETA
     REPLICATES_PER_CHUNK,
     N_REPLICATES,
+    N_DRAWN,
+    THRESHOLDS,  # uint32 (THRESHOLDS_PER_DRAW,): a unit counts once for each its number is above
+    CURVE,  # float64 (CURVE_TERMS + 1, n_rows): residuals as polynomials, how far they reach
+    CURVE_HOLDS,  # int64 (blocks,): whether these stand for the residuals
+    CURVE_NODES,  # float64 (CURVE_TERMS, 1 + CURVE_TERMS)
+    CURVE_LIMITS,  # float64 (2,): their reach in standard errors, and what error is allowed
     CONTEXT_SIZE,
-) = range(70)
+) = range(78)
 
 # Modes of a sweep, added together.
 WITH_GRAM = 1

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numba.core import cgutils, types
 from numba.core.types import float64, int64
+from numba.extending import intrinsic
 
 from fastglm.kernels.block import TILE, dense_at, entries_at, plane_at
 from fastglm.kernels.context import FACTOR, N_DENSE, N_FACTOR, N_SWEEP
@@ -11,33 +15,82 @@ from fastglm.kernels.gram import row_entries
 from fastglm.kernels.jit import RowBlock, inlined, pointer
 from fastglm.kernels.planes import PLANE, QUADRATIC_FORM
 
+#: Rows that are worked on together; a plane has room for as many more than a block.
+LANES = 8
+
+
+@intrinsic
+def _products_of_lanes(
+    typing_context: Any, factor: Any, stride: Any, column: Any, count: Any, target: Any
+) -> Any:
+    """LANES rows of `count` columns times TILE rows of a factor, added to TILE planes.
+
+    All arguments are integers: addresses, except `stride`, bytes between rows of the factor, and
+    `count`. The sums stay in registers down all columns, which a loop over rows cannot do.
+    """
+    signature = types.void(*[types.int64] * 5)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        from llvmlite import ir
+
+        factor, stride, column, count, target = args
+        double, integer, lane = ir.DoubleType(), ir.IntType(64), ir.IntType(32)
+        vector = ir.VectorType(double, LANES)
+
+        def moved(address: Any, distance: Any, k: Any) -> Any:
+            return builder.add(address, builder.mul(distance, k))
+
+        def at(address: Any, kind: Any) -> Any:
+            return builder.inttoptr(address, kind.as_pointer())
+
+        def spread(value: Any) -> Any:
+            first = builder.insert_element(
+                ir.Constant(vector, ir.Undefined), value, ir.Constant(lane, 0)
+            )
+            zeros = ir.Constant(ir.VectorType(lane, LANES), [0] * LANES)
+            return builder.shuffle_vector(first, first, zeros)
+
+        plane, eight = ir.Constant(integer, 8 * PLANE), ir.Constant(integer, 8)
+        tile = [ir.Constant(integer, a) for a in range(TILE)]
+        targets = [at(moved(target, plane, a), vector) for a in tile]
+        rows = [moved(factor, stride, a) for a in tile]
+        sums = [cgutils.alloca_once_value(builder, builder.load(t, align=8)) for t in targets]
+        with cgutils.for_range(builder, count) as loop:
+            values = builder.load(at(moved(column, plane, loop.index), vector), align=8)
+            for row, total in zip(rows, sums, strict=True):
+                coefficient = builder.load(at(moved(row, eight, loop.index), double), align=8)
+                product = builder.fmul(spread(coefficient), values, flags=("contract",))
+                added = builder.fadd(builder.load(total), product, flags=("contract",))
+                builder.store(added, total)
+        for total, where in zip(sums, targets, strict=True):
+            builder.store(builder.load(total), where, align=8)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
 
 @inlined
-def add_products(f, stride, column, product, rows):
-    """Adds a 4 x 4 tile of the factor times four columns to four products."""
-    f00, f01, f02, f03 = f[0], f[1], f[2], f[3]
-    f10, f11, f12, f13 = f[stride], f[stride + 1], f[stride + 2], f[stride + 3]
-    f20, f21, f22, f23 = f[2 * stride], f[2 * stride + 1], f[2 * stride + 2], f[2 * stride + 3]
-    f30, f31, f32, f33 = f[3 * stride], f[3 * stride + 1], f[3 * stride + 2], f[3 * stride + 3]
-    for i in range(rows):
-        c0 = column[i]
-        c1 = column[PLANE + i]
-        c2 = column[2 * PLANE + i]
-        c3 = column[3 * PLANE + i]
-        product[i] += f00 * c0 + f01 * c1 + f02 * c2 + f03 * c3
-        product[PLANE + i] += f10 * c0 + f11 * c1 + f12 * c2 + f13 * c3
-        product[2 * PLANE + i] += f20 * c0 + f21 * c1 + f22 * c2 + f23 * c3
-        product[3 * PLANE + i] += f30 * c0 + f31 * c1 + f32 * c2 + f33 * c3
+def add_products(factor, stride, first, last, scratch, target, rows):
+    """Adds TILE rows of a factor times the dense columns first..last-1 to TILE planes.
+
+    `factor` and `target` are addresses; rows of the factor are `stride` bytes apart. Lanes beyond
+    the last row, of which a plane has room for some, are filled with what nobody reads.
+    """
+    column = dense_at(scratch) + 8 * PLANE * first
+    for i in range(0, rows, LANES):
+        _products_of_lanes(factor + 8 * first, stride, column + 8 * i, last - first, target + 8 * i)
 
 
 @inlined
-def _is_zero_tile(f, stride):
-    """Whether a 4 x 4 tile of the factor is zero, as half of a triangular factor is."""
-    for a in range(TILE):
-        for b in range(TILE):
-            if f[a * stride + b] != 0.0:
-                return False
-    return True
+def _nonzero_columns(f, stride, n_dense):
+    """First and last-plus-one of the dense columns where TILE rows of the factor are not zero."""
+    first, last = n_dense, 0
+    for j in range(n_dense):
+        for a in range(TILE):
+            if f[a * stride + j] != 0.0:
+                first = min(first, j)
+                last = j + 1
+    return first, max(first, last)
 
 
 def quadratic_block(context_address, start, rows, scratch, target):
@@ -47,7 +100,6 @@ def quadratic_block(context_address, start, rows, scratch, target):
     """
     context = pointer(context_address, int64)
     n_dense, n_sweep = context[N_DENSE], context[N_SWEEP]
-    whole = n_dense - n_dense % TILE
     total = plane_at(scratch, QUADRATIC_FORM)
     entries = entries_at(context, scratch)
     _, _, columns, values = entries
@@ -59,18 +111,10 @@ def quadratic_block(context_address, start, rows, scratch, target):
         for a in range(TILE):
             for i in range(rows):
                 product[a * PLANE + i] = 0.0
-        for j in range(0, whole, TILE):
-            f = pointer(context[FACTOR] + 8 * (n_sweep * k + j), float64)
-            if not _is_zero_tile(f, n_sweep):
-                column = pointer(dense_at(scratch) + 8 * PLANE * j, float64)
-                add_products(f, n_sweep, column, product, rows)
-        f = pointer(context[FACTOR] + 8 * n_sweep * k, float64)
-        for j in range(whole, n_dense):
-            column = pointer(dense_at(scratch) + 8 * PLANE * j, float64)
-            for a in range(TILE):
-                coefficient = f[a * n_sweep + j]
-                for i in range(rows):
-                    product[a * PLANE + i] += coefficient * column[i]
+        corner = context[FACTOR] + 8 * n_sweep * k
+        f = pointer(corner, float64)
+        first, last = _nonzero_columns(f, n_sweep, n_dense)
+        add_products(corner, 8 * n_sweep, first, last, scratch, product_array.ctypes.data, rows)
         if n_sweep > n_dense:
             for i in range(rows):
                 for e in range(row_entries(context, start, i, entries)):

@@ -1,4 +1,4 @@
-"""Bootstrap replicates of a fit: how often each row was drawn, and the scores of many fits a pass.
+"""The scores of many bootstrap replicates of a fit in one pass over the rows.
 
 A tile of replicates reads each block of columns once. Replicates differ in how often a row counts,
 and in their coefficients.
@@ -7,7 +7,7 @@ and in their coefficients.
 from __future__ import annotations
 
 import numpy as np
-from numba.core.types import float64, int32, int64, uint64
+from numba.core.types import float64, int64, uint8
 
 from fastglm.kernels.block import (
     TILE,
@@ -19,118 +19,130 @@ from fastglm.kernels.block import (
     plane_at,
 )
 from fastglm.kernels.context import (
-    BETA,
+    COUNT_BYTES,
+    CURVE,
+    CURVE_HOLDS,
     GROUP,
     INVERSE_ROWS,
     LOAD,
     MODE,
     N_BLOCKS,
     N_DENSE,
-    N_GROUPS,
+    N_DRAWN,
     N_REPLICATES,
+    N_ROWS,
     N_SWEEP,
     PARTIALS,
+    PREDICT,
     REPLICATE_COUNT,
     REPLICATE_NUMBER,
-    REPLICATE_SEED,
+    REPLICATE_STEP,
     REPLICATES_PER_CHUNK,
     RESPOND_ROWS,
     SAME_COEFFICIENTS,
 )
+from fastglm.kernels.curves import CURVE_TERMS
 from fastglm.kernels.gram import row_entries, tile
-from fastglm.kernels.jit import RowBlock, call_row_block, call_stage, inlined, pointer
-from fastglm.kernels.planes import LINEAR_PREDICTOR, OFFSET, PLANE, RESIDUAL
+from fastglm.kernels.jit import (
+    RowBlock,
+    call_row_block,
+    call_stage,
+    inlined,
+    offset_pointer,
+    pointer,
+)
+from fastglm.kernels.planes import BLOCK_ROWS, LINEAR_PREDICTOR, PLANE, RESIDUAL
 from fastglm.kernels.quadratic import add_products
 
-# Steele, Lea & Flood (2014), "Fast splittable pseudorandom number generators".
-GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
-MIX_2 = np.uint64(0x94D049BB133111EB)
-UNIT = 1.0 / 9007199254740992.0
-DRAWS = 256
-
 
 @inlined
-def _draw_units(state, n_units, drawn, count):
-    """`count` uniform numbers of units into `drawn`; a counter drives them, so they vectorise."""
-    for k in range(count):
-        z = state + uint64(k + 1) * GOLDEN
-        z = (z ^ (z >> uint64(30))) * MIX_1
-        z = (z ^ (z >> uint64(27))) * MIX_2
-        z ^= z >> uint64(31)
-        drawn[k] = int64(float64(int64(z >> uint64(11))) * UNIT * n_units)
-
-
-def draw_chunk(context_address, chunk):
-    """Counts of as many draws with replacement as there are units, for one replicate; returns 0."""
-    context = pointer(context_address, int64)
-    n_units = context[N_GROUPS]
-    seed = pointer(context[REPLICATE_SEED], uint64)[chunk]
-    counts = pointer(context[REPLICATE_COUNT] + 4 * n_units * chunk, int32)
-    drawn_array = np.empty(DRAWS, np.int64)
-    drawn = pointer(drawn_array.ctypes.data, int64)
-    for i in range(n_units):
-        counts[i] = 0
-    for start in range(0, n_units, DRAWS):
-        count = min(DRAWS, n_units - start)
-        _draw_units(seed + uint64(start) * GOLDEN, float64(n_units), drawn, count)
-        for k in range(count):
-            counts[drawn[k]] += 1
-    return drawn_array.size * 0
-
-
-draw_kernel = RowBlock(draw_chunk, "draw", {})
-
-
-@inlined
-def _predict(context, start, rows, scratch, beta, eta):
-    """Linear predictors of TILE replicates, whose coefficients are rows of `beta`."""
+def _move(context, start, rows, scratch, step, moved_address):
+    """What TILE replicates add to the linear predictors, by rows of coefficients at `step`."""
     n_dense, q = context[N_DENSE], context[N_SWEEP]
-    whole = n_dense - n_dense % TILE
-    offset = plane_at(scratch, OFFSET)
-    for a in range(TILE):
-        for i in range(rows):
-            eta[a * PLANE + i] = offset[i]
-    for j in range(0, whole, TILE):
-        column = pointer(dense_at(scratch) + 8 * PLANE * j, float64)
-        add_products(pointer(beta + 8 * j, float64), q, column, eta, rows)
-    coefficient = pointer(beta, float64)
-    for j in range(whole, n_dense):
-        column = pointer(dense_at(scratch) + 8 * PLANE * j, float64)
-        for a in range(TILE):
-            b = coefficient[a * q + j]
-            for i in range(rows):
-                eta[a * PLANE + i] += b * column[i]
+    moved = pointer(moved_address, float64)
+    for k in range(TILE * PLANE):
+        moved[k] = 0.0
+    add_products(step, 8 * q, 0, n_dense, scratch, moved_address, rows)
     if q > n_dense:
+        coefficient = pointer(step, float64)
         entries = entries_at(context, scratch)
         _, _, columns, values = entries
         for i in range(rows):
             for e in range(row_entries(context, start, i, entries)):
                 for a in range(TILE):
-                    eta[a * PLANE + i] += coefficient[a * q + columns[e]] * values[e]
+                    moved[a * PLANE + i] += coefficient[a * q + columns[e]] * values[e]
 
 
 @inlined
-def _respond(context, rows, scratch, eta):
-    """Score residuals at one replicate's linear predictor; returns rows outside the domain."""
+def _respond(context, rows, scratch, eta, moved, residual):
+    """Score residuals of one replicate by link and family; returns rows outside the domain."""
     linear_predictor = plane_at(scratch, LINEAR_PREDICTOR)
+    own = plane_at(scratch, RESIDUAL)
     for i in range(rows):
-        linear_predictor[i] = eta[i]
+        linear_predictor[i] = eta[i] + moved[i]
     outside = call_row_block(context[INVERSE_ROWS], scratch, rows)
-    return outside + call_row_block(context[RESPOND_ROWS], scratch, rows)
+    outside += call_row_block(context[RESPOND_ROWS], scratch, rows)
+    for i in range(rows):
+        residual[i] = own[i]
+    return outside
 
 
 @inlined
-def _times_count(context, start, rows, number, residual, product):
-    """Residuals times how often the replicate drew their row or their group of rows."""
-    counts = pointer(context[REPLICATE_COUNT] + 4 * context[N_GROUPS] * number, int32)
-    if context[GROUP] != 0:
+def _read_curves(context, start, rows, curve):
+    """The polynomials of the block's rows and how far they reach, side by side in cache."""
+    n_rows = context[N_ROWS]
+    source = pointer(context[CURVE] + 8 * start, float64)
+    for m in range(CURVE_TERMS + 1):
+        for i in range(rows):
+            curve[m * PLANE + i] = source[m * n_rows + i]
+
+
+@inlined
+def _follow_curve(curve, rows, moved, counts, product):
+    """Score residuals of one replicate by the rows' polynomials, as often as they were drawn.
+
+    Returns how many rows have moved further than their polynomial reaches.
+    """
+    beyond = 0
+    for i in range(rows):
+        beyond += 1 if abs(moved[i]) > curve[CURVE_TERMS * PLANE + i] else 0
+        value = curve[(CURVE_TERMS - 1) * PLANE + i]
+        for m in range(CURVE_TERMS - 2, -1, -1):
+            value = value * moved[i] + curve[m * PLANE + i]
+        product[i] = value * counts[i]
+    return beyond
+
+
+@inlined
+def _times_count(rows, residual, counts, product):
+    """Residuals times how often the replicate drew their row."""
+    for i in range(rows):
+        product[i] = residual[i] * counts[i]
+
+
+@inlined
+def _gather_counts(context, drawn, start, rows, counts):
+    """Counts of the block's rows, or of the groups that they belong to, as float64."""
+    if context[GROUP] == 0:
+        own = offset_pointer(drawn, context[N_DRAWN] * start)
+        for i in range(rows):
+            counts[i] = own[i]
+    else:
         group = pointer(context[GROUP] + 8 * start, int64)
         for i in range(rows):
-            product[i] = residual[i] * counts[group[i]]
+            within = group[i] % BLOCK_ROWS
+            counts[i] = drawn[context[N_DRAWN] * (group[i] - within) + within]
+
+
+@inlined
+def _read_counts(context, start, rows, number, counts):
+    """How often the replicate drew each row of the block."""
+    if context[COUNT_BYTES] == 1:
+        drawn = pointer(context[REPLICATE_COUNT] + BLOCK_ROWS * number, uint8)
+        _gather_counts(context, drawn, start, rows, counts)
     else:
-        for i in range(rows):
-            product[i] = residual[i] * counts[start + i]
+        drawn = pointer(context[REPLICATE_COUNT] + 8 * BLOCK_ROWS * number, int64)
+        _gather_counts(context, drawn, start, rows, counts)
 
 
 @inlined
@@ -154,37 +166,51 @@ def replicate_scores_chunk(context_address, chunk):
     """Adds up the scores of a chunk's replicates, each at its own coefficients; returns 0.
 
     Replicates come in whole tiles. Each has a partial of as many values as a partial Gram matrix
-    has columns, and last how many of its rows were outside the domain.
+    has columns, and last how many of its rows were outside the domain. With the mode
+    SAME_COEFFICIENTS none has moved from BETA.
     """
     context = pointer(context_address, int64)
     _, order = padded_size(context)
-    q, stride = context[N_SWEEP], order + 1
+    stride = order + 1
     scratch_array = allocate_scratch(context)
     scratch = scratch_array.ctypes.data
-    tile_array = np.zeros(2 * TILE * PLANE)
-    eta_address = tile_array.ctypes.data
-    eta = pointer(eta_address, float64)
-    residuals = pointer(eta_address + 8 * TILE * PLANE, float64)
+    tile_array = np.zeros((4 + 2 * TILE + CURVE_TERMS) * PLANE)
+    eta = pointer(tile_array.ctypes.data, float64)
+    residual = pointer(tile_array.ctypes.data + 8 * PLANE, float64)
+    moved_address = tile_array.ctypes.data + 16 * PLANE
+    products = moved_address + 8 * TILE * PLANE
+    curve = pointer(products + 8 * TILE * PLANE, float64)
+    counts = pointer(products + 8 * (TILE + CURVE_TERMS + 1) * PLANE, float64)
     numbers = pointer(context[REPLICATE_NUMBER], int64)
     same = context[MODE] & SAME_COEFFICIENTS != 0
     first = chunk * context[REPLICATES_PER_CHUNK]
     last = min(first + context[REPLICATES_PER_CHUNK], context[N_REPLICATES])
     for block in range(context[N_BLOCKS]):
         start, rows = block_rows(context, block)
+        holds = pointer(context[CURVE_HOLDS], int64)[block] != 0
         call_stage(context[LOAD], context_address, start, rows, scratch, 0)
+        if holds:
+            _read_curves(context, start, rows, curve)
+        call_stage(context[PREDICT], context_address, start, rows, scratch, 0)
+        for i in range(rows):
+            eta[i] = plane_at(scratch, LINEAR_PREDICTOR)[i]
         for r in range(first, last, TILE):
             score = context[PARTIALS] + 8 * stride * r
-            if r == first or not same:
-                _predict(context, start, rows, scratch, context[BETA] + 8 * q * r, eta)
+            if not same:
+                step = context[REPLICATE_STEP] + 8 * context[N_SWEEP] * r
+                _move(context, start, rows, scratch, step, moved_address)
             for a in range(TILE):
-                if not same or (r == first and a == 0):
-                    plane = pointer(eta_address + 8 * PLANE * a, float64)
-                    outside = _respond(context, rows, scratch, plane)
-                    pointer(score + 8 * stride * a, float64)[order] += outside
-                product = pointer(eta_address + 8 * PLANE * (TILE + a), float64)
-                residual = plane_at(scratch, RESIDUAL)
-                _times_count(context, start, rows, numbers[r + a], residual, product)
-            _add_scores(context, start, rows, scratch, residuals, score, stride)
+                moved = pointer(moved_address + 8 * PLANE * a, float64)
+                product = pointer(products + 8 * PLANE * a, float64)
+                _read_counts(context, start, rows, numbers[r + a], counts)
+                if holds and same:
+                    _times_count(rows, curve, counts, product)
+                elif not holds or _follow_curve(curve, rows, moved, counts, product) > 0:
+                    if not same or (r == first and a == 0):
+                        outside = _respond(context, rows, scratch, eta, moved, residual)
+                        pointer(score + 8 * stride * a, float64)[order] += outside
+                    _times_count(rows, residual, counts, product)
+            _add_scores(context, start, rows, scratch, pointer(products, float64), score, stride)
     return (scratch_array.size + tile_array.size) * 0
 
 

@@ -7,7 +7,8 @@ from scipy import stats
 
 import fastglm as fg
 from fastglm.errors import ConvergenceWarning, DataError, ModelError
-from fastglm.solve.replicates import draw_counts
+from fastglm.solve.draws import Counts
+from fastglm.solve.replicates import Replicates
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +37,12 @@ SEED = 5
 
 def seeds(n):
     return np.random.SeedSequence(SEED).generate_state(n, np.uint64)
+
+
+def draw_counts(seeds, n_units, n_threads=1):
+    counts = Counts(n_units, seeds.size)
+    counts.draw(seeds, n_threads)
+    return np.array([counts[b] for b in range(seeds.size)])
 
 
 def test_draws_are_uniform_and_independent_of_threads():
@@ -79,6 +86,38 @@ def test_replicates_are_refits_of_resampled_rows(frame, formula, family, options
         assert np.abs(error).max() < 1e-5
 
 
+@pytest.mark.parametrize(("family", "options"), [("poisson", {}), ("gamma", {"link": "log"})])
+def test_polynomials_stand_for_residuals(frame, monkeypatch, family, options):
+    """Replicates by polynomials equal those by link and family, and use them where they hold."""
+    held = []
+    find_curves = Replicates._find_curves
+
+    def spied(self, *arguments):
+        find_curves(self, *arguments)
+        held.append(self.holds.mean())
+
+    monkeypatch.setattr(Replicates, "_find_curves", spied)
+    frame = pd.concat([frame] * 8, ignore_index=True)
+    fit = fg.glm(f"{'s' if family == 'gamma' else 'y'} ~ x + a", frame, family, **options)
+    quick = fit.bootstrap(40, seed=SEED).replicates
+    monkeypatch.setattr("fastglm.solve.replicates.CURVE_ERROR", -1.0)
+    exact = fit.bootstrap(40, seed=SEED).replicates
+    assert held[0] > 0.9
+    assert held[1] == 0.0
+    assert np.abs((quick - exact) / fit.bse.to_numpy()).max() < 2e-6
+
+
+def test_draws_follow_probabilities():
+    probabilities = np.array([0.5, 0.3, 0.2] + [0.0] * 300)
+    counts = Counts(303, 2, probabilities, 100_000)
+    counts.draw(seeds(2), 1)
+    for b in range(2):
+        assert counts[b].sum() == 100_000
+        assert stats.chisquare(counts[b][:3], 100_000 * probabilities[:3]).pvalue > 1e-4
+    assert counts.include(np.array([2])).all()
+    assert not counts.include(np.array([3, 302])).any()
+
+
 def test_groups_are_drawn_as_a_whole(frame):
     fit = fg.glm("y ~ x + a", frame, "poisson")
     replicates = fit.bootstrap(10, seed=SEED, groups=frame.g).replicates
@@ -97,7 +136,7 @@ def test_the_same_whatever_the_threads_and_batches(frame, monkeypatch):
     np.testing.assert_array_equal(one, two)
     first = model.fit().bootstrap(10, seed=3).replicates
     np.testing.assert_array_equal(first, one[:10])
-    monkeypatch.setattr("fastglm.inference.bootstrap.BATCH_COUNTS", 3000 * 7)
+    monkeypatch.setattr("fastglm.inference.bootstrap.MOST_COUNTS", 3000 * 7)
     np.testing.assert_array_equal(model.fit().bootstrap(30, seed=3).replicates, one)
     assert not np.array_equal(model.fit().bootstrap(10, seed=4).replicates, first)
 
