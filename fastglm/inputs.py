@@ -10,14 +10,15 @@ import numpy as np
 
 from fastglm.design.arrays import design_from_array
 from fastglm.design.frames import Column, Frame, is_frame
-from fastglm.design.missing import missing_design_rows, rows_text
+from fastglm.design.missing import missing_design_rows
 from fastglm.design.parts import Design
 from fastglm.design.recipe import FrameDesign, Recipe
 from fastglm.design.rows import take_rows
 from fastglm.errors import DataError, MissingValueError, ModelError
 from fastglm.families import Family, ResponseSummary, summarize
+from fastglm.vectors import checked, product, total_offset, vector
 
-__all__ = ["ModelRows", "rows_from_arrays", "rows_from_formula", "total_offset", "vector"]
+__all__ = ["ModelRows", "rows_from_arrays", "rows_from_formula"]
 
 _MISSING = ("raise", "drop", "none")
 
@@ -152,46 +153,6 @@ class ModelRows:
         )
 
 
-def vector(values: Any, name: str, n: int | None = None) -> np.ndarray:
-    """A one-dimensional numeric array, of `n` values if given; strings and objects are refused."""
-    array = np.asarray(values)
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
-    if array.dtype.kind == "O":
-        try:
-            array = array.astype(np.float64)
-        except (TypeError, ValueError) as error:
-            raise DataError(
-                f"{name} holds objects that are not numbers ({error}); convert it to a number."
-            ) from None
-    if array.dtype.kind not in "fiub":
-        raise DataError(f"{name} has dtype {array.dtype}; it must be numeric.")
-    if array.ndim == 0 and n is not None:
-        array = np.full(n, array)
-    if array.ndim != 1:
-        raise DataError(f"{name} has shape {array.shape}; it must have one dimension.")
-    if n is not None and array.shape[0] != n:
-        raise DataError(f"{name} has {array.shape[0]} values, but there are {n} rows.")
-    return array
-
-
-def _checked(values: np.ndarray, name: str, minimum: float, includes: bool) -> np.ndarray:
-    """Refuses values that are not finite or not above `minimum`."""
-    summary = summarize(values)
-    if summary.n_not_finite:
-        rows = np.flatnonzero(~np.isfinite(values.astype(np.float64)))
-        raise MissingValueError(
-            f"{name} has missing or infinite values in {rows_text(rows)}; remove those rows, or "
-            'pass missing="drop" to leave out rows with missing values.'
-        )
-    bad = summary.minimum < minimum or (not includes and summary.minimum == minimum)
-    if bad and values.size:
-        rows = np.flatnonzero(values < minimum if includes else values <= minimum)
-        need = "not be negative" if includes else "be positive"
-        raise DataError(f"{name} must {need}, but it is in {rows_text(rows)}.")
-    return values
-
-
 def _response_and_trials(
     endog: Any, family: Family, n: int | None
 ) -> tuple[np.ndarray, np.ndarray | None]:
@@ -206,52 +167,10 @@ def _response_and_trials(
         )
     successes = vector(array[:, 0], "the successes", n).astype(np.float64)
     failures = vector(array[:, 1], "the failures", n).astype(np.float64)
-    _checked(successes, "the number of successes", 0.0, True)
-    _checked(failures, "the number of failures", 0.0, True)
+    checked(successes, "the number of successes", 0.0, True)
+    checked(failures, "the number of failures", 0.0, True)
     trials = successes + failures
     return np.divide(successes, trials, out=np.zeros_like(trials), where=trials > 0), trials
-
-
-def _combine(*weights: np.ndarray | None) -> np.ndarray | None:
-    """Product of those weights that are there."""
-    present = [w for w in weights if w is not None]
-    if not present:
-        return None
-    product = present[0].astype(np.float64)
-    for other in present[1:]:
-        product = product * other
-    return product
-
-
-def total_offset(
-    formula_offset: np.ndarray | None,
-    offset: np.ndarray | None,
-    exposure: np.ndarray | None,
-    family: Family,
-) -> np.ndarray | None:
-    """Sum of the offsets of the formula and the caller and of log exposure; None if there is none.
-
-    Raises
-    ------
-    DataError
-        If an offset is not finite or an exposure not positive.
-    ModelError
-        If there is an exposure and the link is not log.
-    """
-    if offset is not None:
-        _checked(offset, "offset", -np.inf, True)
-        offset = offset if formula_offset is None else formula_offset + offset
-    else:
-        offset = formula_offset
-    if exposure is None:
-        return offset
-    if family.link.name != "log":
-        raise ModelError(
-            f"exposure needs a log link, but the link is {family.link!r}; pass an offset on the "
-            "scale of the linear predictor instead."
-        )
-    log_exposure = np.log(_checked(exposure, "exposure", 0.0, False), dtype=np.float64)
-    return log_exposure if offset is None else log_exposure + offset
 
 
 def _assemble(
@@ -272,10 +191,10 @@ def _assemble(
     for name in ("freq_weights", "var_weights"):
         values = vectors[name]
         if values is not None:
-            _checked(values, name, 0.0, True)
+            checked(values, name, 0.0, True)
     frequencies = vectors["freq_weights"]
-    variance_weights = _combine(vectors["var_weights"], trials)
-    prior_weights = _combine(frequencies, variance_weights)
+    variance_weights = product(vectors["var_weights"], trials)
+    prior_weights = product(frequencies, variance_weights)
     if prior_weights is not None and not prior_weights.any():
         raise DataError("all weights are zero: there is nothing to fit.")
     return ModelRows(

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import scipy
 
 from fastglm.design.arrays import array_names, column_terms
 from fastglm.design.layout import Layout, lay_out
 from fastglm.design.parts import Design, Ones
 from fastglm.design.recipe import Recipe
-from fastglm.errors import DataError, ModelError, Status
+from fastglm.errors import ModelError, Status
 from fastglm.families import Family
 from fastglm.inference.family_parameters import FamilyParameters
 from fastglm.inference.penalized import PenalizedQuestions
 from fastglm.inference.prediction import predict
 from fastglm.inference.questions import Questions
+from fastglm.inference.record import Record
 from fastglm.inference.row_questions import RowQuestions
 from fastglm.inference.statsmodels_names import StatsmodelsNames
 from fastglm.inference.summary import Summary
@@ -28,18 +28,15 @@ from fastglm.solve.fit import Solution, SolverOptions, solve
 from fastglm.solve.rows import evaluate_rows
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from fastglm.model import GLM
 
 __all__ = ["Results"]
 
-#: Numbers that need the data once more; a saved result carries them along.
-LAZY_NUMBERS = ("null_deviance", "llf", "llnull")
-
 
 @dataclass(frozen=True, eq=False)
-class Results(FamilyParameters, Questions, RowQuestions, PenalizedQuestions, StatsmodelsNames):
+class Results(
+    Record, FamilyParameters, Questions, RowQuestions, PenalizedQuestions, StatsmodelsNames
+):
     """One fitted model.
 
     Labelled pandas objects where pandas objects came in, NumPy arrays in the order of `names`
@@ -88,6 +85,8 @@ class Results(FamilyParameters, Questions, RowQuestions, PenalizedQuestions, Sta
     timings : dict of str to float
         Seconds by stage.
     """
+
+    lazy_numbers: ClassVar[tuple[str, ...]] = ("null_deviance", "llf", "llnull")
 
     family: Family
     names: tuple[str, ...]
@@ -187,63 +186,7 @@ class Results(FamilyParameters, Questions, RowQuestions, PenalizedQuestions, Sta
             model=model,
         )
 
-    # -- estimates and their uncertainty
-
-    @property
-    def params(self) -> Any:
-        """Coefficients, (p,)."""
-        return self._vector(self.estimates)
-
-    @cached_property
-    def _standard_errors(self) -> np.ndarray:
-        return _frozen(np.sqrt(self.covariance.diagonal()))
-
-    @property
-    def bse(self) -> Any:
-        """Standard errors, (p,)."""
-        return self._vector(self._standard_errors)
-
-    @property
-    def tvalues(self) -> Any:
-        """Coefficients over their standard errors, (p,): z or t statistics, see `use_t`."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return self._vector(self.estimates / self._standard_errors)
-
-    @property
-    def pvalues(self) -> Any:
-        """Two-sided p-values of the coefficients being zero, (p,)."""
-        tails = -np.abs(np.asarray(self.tvalues))
-        one_sided = (
-            scipy.special.stdtr(self.df_inference, tails)
-            if self.use_t
-            else scipy.special.ndtr(tails)
-        )
-        return self._vector(2.0 * one_sided)
-
-    def cov_params(self) -> Any:
-        """Covariance of the coefficients, (p, p)."""
-        return self._matrix(self.covariance, self.names)
-
-    def critical_value(self, alpha: float) -> float:
-        """Two-sided critical value of the reference distribution, normal or Student's t."""
-        if not 0.0 < alpha < 1.0:
-            raise ModelError(f"alpha must be between 0 and 1, not {alpha!r}")
-        upper = 1.0 - alpha / 2.0
-        if not self.use_t:
-            return float(scipy.special.ndtri(upper))
-        return float(scipy.special.stdtrit(self.df_inference, upper))
-
     # -- goodness of fit
-
-    @property
-    def converged(self) -> bool:
-        """Whether the fit reached the optimum, be it on the boundary of the domain."""
-        return self.status in (Status.CONVERGED, Status.BOUNDARY)
-
-    @property
-    def df_resid(self) -> float:
-        """Residual degrees of freedom."""
-        return self.nobs - self.rank
 
     @property
     def df_null(self) -> float:
@@ -392,9 +335,6 @@ class Results(FamilyParameters, Questions, RowQuestions, PenalizedQuestions, Sta
         """Table of coefficients and goodness of fit; prints as text, shows as HTML in notebooks."""
         return Summary(self, alpha)
 
-    def _repr_html_(self) -> str:
-        return self.summary()._repr_html_()
-
     def __repr__(self) -> str:
         return (
             f"<Results: {type(self.family).__name__}/{type(self.family.link).__name__}, "
@@ -402,54 +342,12 @@ class Results(FamilyParameters, Questions, RowQuestions, PenalizedQuestions, Sta
             f"{'converged' if self.converged else self.status.name.lower()}>"
         )
 
-    def save(self, path: str | Path) -> None:
-        """Write the fit to a JSON file that `fastglm.load` reads; no data goes with it."""
-        from fastglm.saving import save
-
-        save(self, path)
-
-    # -- labels and the data behind
-
-    def _model_with_data(self, what: str) -> GLM:
-        if self.model is None:
-            raise DataError(
-                f"{what} cannot be computed: this result was loaded without the data of its fit."
-            )
-        return self.model
-
-    def _vector(self, values: np.ndarray) -> Any:
-        if not self.labelled:
-            return values
-        import pandas as pd
-
-        return pd.Series(values, index=list(self.names))
-
-    def _matrix(self, values: np.ndarray, columns: tuple) -> Any:
-        if not self.labelled:
-            return values
-        import pandas as pd
-
-        return pd.DataFrame(values, index=list(self.names), columns=list(columns))
-
     def _rows(self, values: np.ndarray) -> Any:
         if not self.labelled or self.model is None:
             return values
         import pandas as pd
 
         return pd.Series(values, index=self.model.rows.index)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Without the data: a pickled result is a few kilobytes whatever n is."""
-        if self.model is not None:
-            for name in LAZY_NUMBERS:
-                getattr(self, name)
-        state = dict(self.__dict__)
-        for name in ("_row_layout", "_null"):
-            state.pop(name, None)
-        return state | {"model": None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from fastglm.design.recipe import Recipe
 from fastglm.errors import DataError, FastGLMError, Status
 from fastglm.families import Family
+from fastglm.inference.record import Record
 from fastglm.plain_json import float_from_json, plain_json
 from fastglm.responses.results import ResponseResults
 from fastglm.responses.saving import describe_response, read_response
-from fastglm.results import LAZY_NUMBERS, Results
+from fastglm.results import Results
 
 __all__ = ["FORMAT", "load", "save"]
 
@@ -31,12 +32,12 @@ _DICTS = ("column_names", "missing", "infinite", "aliased", "timings")
 _ARRAYS = ("estimates", "information_inverse", "covariance")
 
 
-def save(results: Results | ResponseResults, path: str | Path) -> None:
+def save(results: Record, path: str | Path) -> None:
     """Write a fit to `path`, atomically; see `Results.save`."""
     if isinstance(results, ResponseResults):
         saved = {"fastglm": FORMAT} | describe_response(results)
     else:
-        saved = to_dict(results)
+        saved = to_dict(cast("Results", results))
     target = Path(path)
     temporary = target.with_name(target.name + ".part")
     temporary.write_text(json.dumps(saved, indent=1) + "\n", encoding="utf-8")
@@ -46,7 +47,7 @@ def save(results: Results | ResponseResults, path: str | Path) -> None:
 def to_dict(results: Results) -> dict[str, Any]:
     """A fit as plain JSON types. NaN is null; floats are written so that they read back exactly."""
     saved: dict[str, Any] = {"fastglm": FORMAT}
-    saved |= {name: plain_json(getattr(results, name)) for name in (*_PLAIN, *LAZY_NUMBERS)}
+    saved |= {name: plain_json(getattr(results, name)) for name in (*_PLAIN, *results.lazy_numbers)}
     saved |= {name: dict(getattr(results, name)) for name in _DICTS}
     saved |= {name: plain_json(getattr(results, name).tolist()) for name in _ARRAYS}
     saved["names"] = list(results.names)
@@ -114,5 +115,5 @@ def from_dict(saved: dict[str, Any]) -> Results:
         recipe=None if saved["recipe"] is None else Recipe.from_dict(saved["recipe"]),
         **arguments,
     )
-    results.__dict__.update({name: float_from_json(saved[name]) for name in LAZY_NUMBERS})
+    results.__dict__.update({name: float_from_json(saved[name]) for name in Results.lazy_numbers})
     return results

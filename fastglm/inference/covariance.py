@@ -8,7 +8,7 @@ Statistical Software* 11(10), for the conventions, which are those of R's packag
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,9 +28,10 @@ from fastglm.solve.products import (
 )
 
 if TYPE_CHECKING:
+    from fastglm.inference.record import Record
     from fastglm.results import Results
 
-__all__ = ["COVARIANCES", "Covariance", "covariance_of", "group_codes"]
+__all__ = ["COVARIANCES", "Covariance", "clustered", "covariance_of", "group_codes", "over_df"]
 
 #: Values of X that are written out at a time where lagged rows must meet.
 SLICE_VALUES = 1_000_000
@@ -52,22 +53,27 @@ class Covariance:
     df: float
 
 
-def covariance_of(results: Results, cov_type: str, cov_kwds: dict[str, Any]) -> Covariance:
-    """The covariance of that name.
+def covariance_of(
+    results: Record,
+    cov_type: str,
+    cov_kwds: dict[str, Any],
+    covariances: Mapping[str, Callable[..., Covariance]],
+) -> Covariance:
+    """The covariance of that name, of those in the registry `covariances`.
 
     Raises
     ------
     ModelError
         If there is no covariance of that name, or it does not take these options.
     """
-    if cov_type not in COVARIANCES:
-        raise ModelError(f"cov_type must be one of {tuple(COVARIANCES)}, not {cov_type!r}")
-    known = COVARIANCES[cov_type].__kwdefaults__ or {}
+    if cov_type not in covariances:
+        raise ModelError(f"cov_type must be one of {tuple(covariances)}, not {cov_type!r}")
+    known = covariances[cov_type].__kwdefaults__ or {}
     unknown = sorted(cov_kwds.keys() - known.keys())
     if unknown:
         takes = ", ".join(known) or "nothing"
         raise ModelError(f"covariance {cov_type!r} does not take {unknown}; it takes {takes}.")
-    return COVARIANCES[cov_type](results, **cov_kwds)
+    return covariances[cov_type](results, **cov_kwds)
 
 
 # -- the classical covariance, and White's
@@ -127,7 +133,7 @@ def _white(results: Results, power: int) -> np.ndarray:
     return _sandwich(results, products.standard, products.gram)
 
 
-def _over_df(results: Results, observations: float) -> float:
+def over_df(results: Record, observations: float) -> float:
     """A small-sample factor: observations over residual degrees of freedom."""
     if not results.df_resid > 0:
         raise DataError(
@@ -142,7 +148,7 @@ def _hc0(results: Results) -> Covariance:
 
 
 def _hc1(results: Results) -> Covariance:
-    matrix = _white(results, 0) * _over_df(results, results.nobs)
+    matrix = _white(results, 0) * over_df(results, results.nobs)
     return Covariance(matrix, results.df_resid)
 
 
@@ -161,7 +167,7 @@ def _hc4(results: Results) -> Covariance:
 # -- clusters
 
 
-def group_codes(results: Results, groups: Any) -> tuple[np.ndarray, int]:
+def group_codes(results: Record, groups: Any) -> tuple[np.ndarray, int]:
     """Numbers of the groups of the rows, from 0, and how many there are.
 
     Raises
@@ -188,7 +194,7 @@ def group_codes(results: Results, groups: Any) -> tuple[np.ndarray, int]:
     return codes.astype(np.int64), len(levels)
 
 
-def _ways(results: Results, groups: Any) -> list[tuple[np.ndarray, int]]:
+def _ways(results: Record, groups: Any) -> list[tuple[np.ndarray, int]]:
     """Codes of each way of grouping; several ways are the columns of `groups`."""
     if groups is None:
         raise ModelError('covariance "cluster" needs cov_kwds={"groups": ...}.')
@@ -200,12 +206,16 @@ def _ways(results: Results, groups: Any) -> list[tuple[np.ndarray, int]]:
     return [group_codes(results, column) for column in columns]
 
 
-def _cluster(
-    results: Results, *, groups: Any = None, use_correction: bool | str = True
+def clustered(
+    results: Record,
+    groups: Any,
+    use_correction: bool | str,
+    sandwich: Callable[[np.ndarray, int], np.ndarray],
 ) -> Covariance:
     """Scores are summed over clusters; several ways are combined by inclusion and exclusion.
 
-    Cameron, Gelbach & Miller (2011), *Journal of Business & Economic Statistics* 29.
+    `sandwich` gives ``B M B`` for codes of groups, (n,), and how many there are. Cameron, Gelbach &
+    Miller (2011), *Journal of Business & Economic Statistics* 29.
     """
     if use_correction not in (True, False, "groups"):
         raise ModelError(
@@ -213,27 +223,35 @@ def _cluster(
             f"not {use_correction!r}"
         )
     ways = _ways(results, groups)
-    model = results._model_with_data("a clustered covariance")
     total = np.zeros_like(results.covariance)
     for size in range(1, len(ways) + 1):
         for chosen in itertools.combinations(ways, size):
             codes, n_groups = _intersection(chosen)
-            products = group_scores(
-                model.layout,
-                results.family,
-                results.estimates,
-                codes,
-                n_groups,
-                shifted=results.has_intercept,
-                n_threads=results.n_threads,
-            )
             factor = n_groups / (n_groups - 1.0) if use_correction else 1.0
-            total += (
-                (-1.0) ** (size + 1) * factor * _sandwich(results, products.standard, products.gram)
-            )
+            total += (-1.0) ** (size + 1) * factor * sandwich(codes, n_groups)
     if use_correction is True:
-        total *= _over_df(results, results.nobs - 1.0)
+        total *= over_df(results, results.nobs - 1.0)
     return Covariance(total, min(n for _, n in ways) - 1.0)
+
+
+def _cluster(
+    results: Results, *, groups: Any = None, use_correction: bool | str = True
+) -> Covariance:
+    model = results._model_with_data("a clustered covariance")
+
+    def sandwich(codes: np.ndarray, n_groups: int) -> np.ndarray:
+        products = group_scores(
+            model.layout,
+            results.family,
+            results.estimates,
+            codes,
+            n_groups,
+            shifted=results.has_intercept,
+            n_threads=results.n_threads,
+        )
+        return _sandwich(results, products.standard, products.gram)
+
+    return clustered(results, groups, use_correction, sandwich)
 
 
 def _intersection(ways: tuple[tuple[np.ndarray, int], ...]) -> tuple[np.ndarray, int]:
@@ -268,7 +286,7 @@ def _hac(
     meat = _moving_window_products(rows.design, standard, residual, int(maxlags)) / (maxlags + 1)
     matrix = _sandwich(results, standard, meat)
     if use_correction:
-        matrix *= _over_df(results, results.nobs)
+        matrix *= over_df(results, results.nobs)
     return Covariance(matrix, results.df_resid)
 
 

@@ -19,7 +19,7 @@ from fastglm.errors import DataError, ModelError
 from fastglm.inference.tables import HypothesisTest, align, format_number
 
 if TYPE_CHECKING:
-    from fastglm.results import Results
+    from fastglm.inference.record import Record
 
 __all__ = ["LinearTests", "read_hypothesis", "t_test", "wald_test"]
 
@@ -211,7 +211,7 @@ def _text(row: np.ndarray, value: float, names: Sequence[str]) -> str:
 
 
 def _combinations(
-    results: Results, hypothesis: Any
+    results: Record, hypothesis: Any
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, tuple[str, ...]]:
     """R, q, estimates and covariance of the combinations, and their texts."""
     matrix, values, texts = read_hypothesis(hypothesis, results.names)
@@ -227,8 +227,8 @@ def _combinations(
     return matrix, values, effect, covariance, texts
 
 
-def t_test(results: Results, hypothesis: Any) -> LinearTests:
-    """Tests of single combinations; see `Results.t_test`."""
+def t_test(results: Record, hypothesis: Any) -> LinearTests:
+    """Tests of single combinations; see `Record.t_test`."""
     _, values, effect, covariance, texts = _combinations(results, hypothesis)
     sd = np.sqrt(np.diag(covariance))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -238,8 +238,8 @@ def t_test(results: Results, hypothesis: Any) -> LinearTests:
     return LinearTests(texts, effect, sd, values, statistic, pvalue, df)
 
 
-def wald_test(results: Results, hypothesis: Any, use_f: bool | None) -> HypothesisTest:
-    """Joint test of all combinations; see `Results.wald_test`."""
+def wald_test(results: Record, hypothesis: Any, use_f: bool | None) -> HypothesisTest:
+    """Joint test of all combinations; see `Record.wald_test`."""
     _, values, effect, covariance, texts = _combinations(results, hypothesis)
     scale = np.sqrt(np.diag(covariance))
     if not (scale > 0.0).all():

@@ -17,9 +17,9 @@ from fastglm.inference.distributions import (
     lattice_quantile,
 )
 from fastglm.inference.prediction import NewRows
-from fastglm.inputs import vector
 from fastglm.kernels import planes
 from fastglm.solve.rows import evaluate_rows, limits_of_means
+from fastglm.vectors import vector
 
 if TYPE_CHECKING:
     from fastglm.results import Results

@@ -14,10 +14,10 @@ from fastglm.design.layout import Layout, lay_out
 from fastglm.design.parts import Design
 from fastglm.design.recipe import FrameDesign
 from fastglm.errors import DataError, ModelError
-from fastglm.inputs import total_offset, vector
 from fastglm.kernels import planes
 from fastglm.solve.rows import evaluate_rows
 from fastglm.solve.threads import usable_threads
+from fastglm.vectors import total_offset, vector
 
 if TYPE_CHECKING:
     from fastglm.results import Results

@@ -5,15 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from fastglm.errors import ModelError
 from fastglm.inference.bootstrap import Bootstrap, Progress, bootstrap
-from fastglm.inference.covariance import covariance_of
-from fastglm.inference.hypotheses import LinearTests, t_test, wald_test
+from fastglm.inference.covariance import COVARIANCES, covariance_of
 from fastglm.inference.model_questions import ModelQuestions
 from fastglm.inference.profile import profile_intervals
-from fastglm.inference.tables import HypothesisTest
 
 if TYPE_CHECKING:
     from fastglm.results import Results
@@ -63,7 +59,7 @@ class Questions(ModelQuestions):
         `fastglm.inference.covariance`.
         """
         fit = self._fit
-        covariance = covariance_of(fit, cov_type, cov_kwds)
+        covariance = covariance_of(fit, cov_type, cov_kwds, COVARIANCES)
         covariance.matrix.setflags(write=False)
         return replace(
             fit,
@@ -101,9 +97,7 @@ class Questions(ModelQuestions):
             return fit._matrix(self.bootstrap().conf_int(alpha), (0, 1))
         if method != "wald":
             raise ModelError(f'method must be "wald", "profile" or "bootstrap", not {method!r}')
-        half = fit.critical_value(alpha) * fit._standard_errors
-        limits = np.column_stack([fit.estimates - half, fit.estimates + half])
-        return fit._matrix(limits, (0, 1))
+        return fit._wald_intervals(alpha)
 
     def confint(self, level: float = 0.95, method: str = "profile") -> Any:
         """`conf_int` in R's spelling: by the level, and by profile likelihood."""
@@ -151,52 +145,3 @@ class Questions(ModelQuestions):
             If there is not a group for each row.
         """
         return bootstrap(self._fit, n_replicates, seed, kind, groups, progress)
-
-    def t_test(self, hypothesis: Any) -> LinearTests:
-        """Tests of linear combinations of the coefficients, one by one.
-
-        Parameters
-        ----------
-        hypothesis : str, array_like, or tuple of two array_like
-            ``"x1 = x2, x3 = 0"``, or a matrix of one row of p numbers for each combination, which
-            is compared with zero, or such a matrix and the k values to compare with. A name that
-            is not a plain word may be written as it is or in backquotes.
-
-        Returns
-        -------
-        LinearTests
-            t tests if the fit uses t (`use_t`), else z tests.
-
-        Raises
-        ------
-        ModelError
-            If the hypothesis cannot be read, or involves an aliased coefficient.
-        DataError
-            If a matrix has the wrong shape.
-        """
-        return t_test(self._fit, hypothesis)
-
-    def wald_test(
-        self, hypothesis: Any, use_f: bool | None = None, scalar: bool = True
-    ) -> HypothesisTest:
-        """Wald test of all equations of a linear hypothesis together.
-
-        Parameters
-        ----------
-        hypothesis
-            As for `t_test`.
-        use_f : bool, optional
-            F instead of chi-squared; by default where the fit uses t.
-        scalar : True
-            As statsmodels is asked for it: the statistic is a number, not a matrix.
-
-        Raises
-        ------
-        ModelError
-            As for `t_test`, if one equation follows from the others, or if `scalar` is not True.
-        DataError
-            If a matrix has the wrong shape.
-        """
-        if not scalar:
-            raise ModelError("scalar must be True: the statistic is a number.")
-        return wald_test(self._fit, hypothesis, use_f)

@@ -22,6 +22,7 @@ __all__ = [
     "RESIDUALS",
     "anscombe_residuals",
     "deviance_residuals",
+    "normal_quantiles",
     "pearson_residuals",
     "quantile_residuals",
     "response_residuals",
@@ -132,13 +133,24 @@ def quantile_residuals(results: Results, seed: int = 0) -> np.ndarray:
     (mean,) = results.row_values(planes.MEAN)
     response, weights = np.asarray(_response(results), np.float64), _weights(results)
     with np.errstate(divide="ignore", invalid="ignore"):
-        lower, upper = distribution.tails(response, mean, weights)
+        tails, below = distribution.tails(response, mean, weights), None
         if distribution.lattice is not None or distribution.mass_at_zero:
-            below, above = distribution.tails_below(response, mean, weights)
-            share = np.random.default_rng(seed).random(response.size)
-            lower = below + share * (lower - below)
-            upper = upper + (1.0 - share) * (above - upper)
-        return np.where(lower < 0.5, scipy.special.ndtri(lower), -scipy.special.ndtri(upper))
+            below = distribution.tails_below(response, mean, weights)
+        return normal_quantiles(tails, below, seed)
+
+
+def normal_quantiles(
+    tails: tuple[np.ndarray, np.ndarray],
+    below: tuple[np.ndarray, np.ndarray] | None,
+    seed: int,
+) -> np.ndarray:
+    """Normal quantiles of lower and upper tails; drawn from between them and those below."""
+    lower, upper = tails
+    if below is not None:
+        share = np.random.default_rng(seed).random(lower.size)
+        lower = below[0] + share * (lower - below[0])
+        upper = upper + (1.0 - share) * (below[1] - upper)
+    return np.where(lower < 0.5, scipy.special.ndtri(lower), -scipy.special.ndtri(upper))
 
 
 #: Residuals that need no more than the fit, by the names R and statsmodels give them.

@@ -47,8 +47,9 @@ from fastglm.kernels.planes import LINEAR_PREDICTOR, PLANE, PRIOR_WEIGHT, RESPON
     SHAPE,  # float64 (N_SHAPES,): parameters of the response
     INFORMATION,  # whether X' W X is wanted
     JOINT_PARTIALS,  # float64 (n_chunks, partial size)
+    ROW_SCORES,  # float64 (K, n): where the scores of the rows go, address 0 if nowhere
     TABLE_SIZE,
-) = range(10)
+) = range(11)
 
 N_SHAPES = 4
 
@@ -184,6 +185,16 @@ def add_scores(context, start, rows, scratch, base, target):
             sparse_score(context, start, rows, entries_at(context, scratch), score, total)
 
 
+@inlined
+def write_scores(table, start, rows, base):
+    """Writes the weighted scores of a block's rows out."""
+    n_predictors, _, _, first, _ = predictor_planes(base)
+    n_rows = pointer(table[CONTEXTS], int64)[N_ROWS]
+    for k in range(n_predictors):
+        target = pointer(table[ROW_SCORES] + 8 * (n_rows * k + start), float64)
+        copy_plane(offset_pointer(base, first + k * PLANE), target, rows)
+
+
 @called
 def add_grams(context, start, rows, scratch, base, scaled, partial):
     """Adds X' W_ab X of every pair at address `partial`, each (order, order)."""
@@ -227,6 +238,8 @@ def joint_chunk(table_address, chunk):
         call_row_block(table[RESPOND], base_array.ctypes.data, rows)
         sums[size - 1] += weigh(base, plane_at(scratch, PRIOR_WEIGHT), rows)
         sums[size - 2] += sum_plane(offset_pointer(base, JOINT_LOG_LIKELIHOOD * PLANE), rows)
+        if table[ROW_SCORES] != 0:
+            write_scores(table, start, rows, base)
         add_scores(context, start, rows, scratch, base, scores)
         if table[INFORMATION]:
             add_grams(context, start, rows, scratch, base, scaled, partial)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import scipy
 
 from fastglm.design.layout import lay_out
 from fastglm.design.missing import rows_text
@@ -15,6 +16,7 @@ from fastglm.families import Binomial
 from fastglm.families.links import Link, resolve_link
 from fastglm.kernels.jit import RowBlock
 from fastglm.responses.model import ResponseModel
+from fastglm.responses.residuals import Tails
 from fastglm.responses.results import Block, ResponseResults
 from fastglm.responses.rows import JointRows, read_arrays, read_formulas
 from fastglm.responses.shares import MEAN_LINKS, PRECISION_LINKS, beta_rows
@@ -50,10 +52,20 @@ class BetaResults(ResponseResults):
         return header
 
     def _prediction(self, etas: np.ndarray, which: str) -> tuple[np.ndarray, list[str]]:
-        mean, precision = self.link.inverse(etas[0]), self.precision_link.inverse(etas[1])
         if which == "precision":
-            return precision, []
-        return (mean if which == "mean" else mean * (1.0 - mean) / (1.0 + precision)), []
+            return self.precision_link.inverse(etas[1]), []
+        mean, variance = self._moments(etas)
+        return (mean if which == "mean" else variance), []
+
+    def _moments(self, etas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        mean, precision = self.link.inverse(etas[0]), self.precision_link.inverse(etas[1])
+        return mean, mean * (1.0 - mean) / (1.0 + precision)
+
+    def _tails(self, response: np.ndarray, etas: np.ndarray) -> tuple[Tails, Tails | None]:
+        mean, precision = self.link.inverse(etas[0]), self.precision_link.inverse(etas[1])
+        a, b = mean * precision, (1.0 - mean) * precision
+        betainc = scipy.special.betainc
+        return (betainc(a, b, response), betainc(b, a, 1.0 - response)), None
 
 
 class BetaModel(ResponseModel):

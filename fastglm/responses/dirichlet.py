@@ -49,7 +49,16 @@ class DirichletResults(ResponseResults):
         shape = np.exp(etas)
         if which == "precision":
             return shape.sum(axis=0), []
-        return (shape if which == "shape" else shape / shape.sum(axis=0)), list(self.shares)
+        return (shape if which == "shape" else shape / shape.sum(axis=0)), self._prediction_names()
+
+    def _prediction_names(self) -> list[str]:
+        return list(self.shares)
+
+    def _moments(self, etas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        shape = np.exp(etas)
+        precision = shape.sum(axis=0)
+        mean = shape / precision
+        return mean, mean * (1.0 - mean) / (1.0 + precision)
 
 
 class DirichletModel(ResponseModel):

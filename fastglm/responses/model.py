@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -15,8 +15,10 @@ import scipy.sparse
 from fastglm.design.arrays import array_names
 from fastglm.design.layout import lay_out
 from fastglm.design.parts import Design
+from fastglm.design.rows import take_rows
 from fastglm.errors import ConvergenceWarning, DataError, ModelError, RankWarning, Status
 from fastglm.families import Gaussian
+from fastglm.inference.covariance import SLICE_VALUES
 from fastglm.kernels.jit import RowBlock
 from fastglm.responses.results import Block, ResponseResults
 from fastglm.responses.rows import JointRows, side_by_side
@@ -101,6 +103,8 @@ class ResponseModel:
         start_params: Any = None,
         n_threads: int | None = None,
         progress: Progress | None = None,
+        cov_type: str = "nonrobust",
+        cov_kwds: Mapping[str, Any] | None = None,
     ) -> Any:
         """Maximise the likelihood by Newton's method.
 
@@ -117,6 +121,10 @@ class ResponseModel:
             Threads to use. The results do not depend on it, to the last bit.
         progress : callable, optional
             Called as ``progress(n_sweeps, deviance)`` after each step.
+        cov_type : str, default "nonrobust"
+            Covariance of the estimates; see `ResponseResults.with_covariance`.
+        cov_kwds : dict, optional
+            What that covariance needs.
 
         Returns
         -------
@@ -146,7 +154,10 @@ class ResponseModel:
         solution = self._estimate(blocks, found, start_params, options)
         missing = np.isnan(solution.params)
         self._warn(solution, [name for name, gone in zip(names, missing, strict=True) if gone])
-        return self._results(blocks, names, solution, options.n_threads)
+        results = self._results(blocks, names, solution, options.n_threads)
+        if cov_type == "nonrobust":
+            return results
+        return results.with_covariance(cov_type, **(cov_kwds or {}))
 
     def null_log_likelihood(self, n_threads: int) -> float:
         """Log-likelihood of the model whose predictors are constants."""
@@ -242,10 +253,21 @@ class ResponseModel:
         """The maximum from (m,) `start`, by standardised columns."""
         kept = ~self._aliased(blocks, found)
         back = self._back(blocks, found)[np.ix_(kept, kept)]
+        system = self._system(blocks, found, kept, options.n_threads)
+        solution = maximize(system, np.linalg.solve(back, start[kept]), options, on_trial)
+        params, covariance = np.full(kept.size, np.nan), np.full((kept.size, kept.size), np.nan)
+        params[kept] = back @ solution.params
+        covariance[np.ix_(kept, kept)] = back @ solution.covariance @ back.T
+        return replace(solution, params=params, covariance=covariance)
+
+    def _system(
+        self, blocks: Sequence[Block], found: Sequence[Columns], kept: np.ndarray, n_threads: int
+    ) -> JointSystem:
+        """The rows in those of the m standardised coefficients that are `kept`."""
         layout = lay_out(self._design(), self._code(), self.rows.weights)
         columns = sweep_matrix(layout)
         scalings = [each.standard.scaling for each in found]
-        system = JointSystem(
+        return JointSystem(
             layout,
             [(columns @ each)[:, kept].tocsr() for each in self._maps(blocks)],
             self._respond(),
@@ -254,13 +276,45 @@ class ResponseModel:
             shape=self._shape(),
             shift=np.concatenate([scaling.shift for scaling in scalings]),
             scale=np.concatenate([scaling.scale for scaling in scalings]),
-            n_threads=options.n_threads,
+            n_threads=n_threads,
         )
-        solution = maximize(system, np.linalg.solve(back, start[kept]), options, on_trial)
-        params, covariance = np.full(kept.size, np.nan), np.full((kept.size, kept.size), np.nan)
-        params[kept] = back @ solution.params
-        covariance[np.ix_(kept, kept)] = back @ solution.covariance @ back.T
-        return replace(solution, params=params, covariance=covariance)
+
+    def row_scores(
+        self, params: np.ndarray, n_threads: int
+    ) -> tuple[np.ndarray, Iterator[tuple[np.ndarray, np.ndarray]]]:
+        """Scores of the rows in standardised coefficients, weights included.
+
+        Parameters
+        ----------
+        params : ndarray, shape (m,)
+            Coefficients; NaN where aliased.
+        n_threads : int
+
+        Returns
+        -------
+        back : ndarray, shape (m, m)
+            From standardised coefficients to coefficients.
+        scores : iterator of tuple of ndarray
+            Numbers of some rows and their scores, (c, m).
+        """
+        blocks, found = self._blocks(), self._examine(n_threads)
+        back, everything = self._back(blocks, found), np.ones(params.size, dtype=bool)
+        system = self._system(blocks, found, everything, n_threads)
+        of_predictors = system.row_scores(np.linalg.solve(back, np.nan_to_num(params)))
+        maps, design, n = self._maps(blocks), self._design(), self.rows.n_rows
+
+        def slices() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+            length = max(1, SLICE_VALUES // max(design.n_columns, params.size))
+            for start in range(0, n, length):
+                numbers = np.arange(start, min(start + length, n))
+                columns = take_rows(design, numbers).to_dense()
+                scores = sum(
+                    (columns * each[numbers, None]) @ matrix
+                    for each, matrix in zip(of_predictors, maps, strict=True)
+                )
+                yield numbers, np.asarray(scores) @ back
+
+        return back, slices()
 
     def _offsets(self) -> np.ndarray | None:
         """Offsets of the predictors, (K, n): the rows' offset belongs to the first."""
@@ -285,14 +339,17 @@ class ResponseModel:
         rows = self.rows
         for array in (solution.params, solution.covariance):
             array.setflags(write=False)
+        rank = int(np.count_nonzero(~np.isnan(solution.params)))
         return self.results_class(
             names=tuple(names),
             blocks=tuple(blocks),
             estimates=solution.params,
+            information_inverse=solution.covariance,
             covariance=solution.covariance,
             llf=solution.log_likelihood,
             nobs=rows.nobs,
-            rank=int(np.count_nonzero(~np.isnan(solution.params))),
+            rank=rank,
+            df_inference=rows.nobs - rank,
             status=solution.status,
             n_iter=solution.n_iter,
             n_sweeps=solution.n_sweeps,

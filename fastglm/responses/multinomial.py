@@ -34,11 +34,6 @@ class MultinomialResults(CategoricalResults):
     title: ClassVar[str] = "Multinomial Logit Results"
     predictions: ClassVar[tuple[str, ...]] = ("prob", "class", "mean")
 
-    @property
-    def levels(self) -> tuple[Level, ...]:
-        """Levels of the response, the reference first."""
-        return tuple(self.settings["levels"])
-
     def _vector(self, values: np.ndarray) -> Any:
         matrix = values.reshape(len(self.blocks), -1).T
         if not self.labelled:
@@ -61,7 +56,7 @@ class MultinomialResults(CategoricalResults):
         full = np.vstack([np.zeros(etas.shape[1]), etas])
         if which == "class":
             return np.array(self.levels, dtype=object)[full.argmax(axis=0)], []
-        return scipy.special.softmax(full, axis=0), [str(level) for level in self.levels]
+        return scipy.special.softmax(full, axis=0), self._prediction_names()
 
 
 class MNLogit(ResponseModel):

@@ -14,6 +14,7 @@ from fastglm.families import Poisson
 from fastglm.kernels.jit import RowBlock
 from fastglm.responses.count_rows import negative_binomial_p_rows
 from fastglm.responses.model import ResponseModel
+from fastglm.responses.residuals import Tails, negative_binomial_tails
 from fastglm.responses.results import Block, ResponseResults
 from fastglm.responses.rows import JointRows, read_arrays, read_formulas
 from fastglm.solve.examine import Columns
@@ -42,10 +43,20 @@ class NegativeBinomialPResults(ResponseResults):
         return header
 
     def _prediction(self, etas: np.ndarray, which: str) -> tuple[np.ndarray, list[str]]:
+        if which == "alpha":
+            return np.exp(etas[1]), []
+        mean, variance = self._moments(etas)
+        return (mean if which == "mean" else variance), []
+
+    def _moments(self, etas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         mean, alpha = np.exp(etas)
-        if which == "variance":
-            return mean + alpha * mean**self.power, []
-        return (mean if which == "mean" else alpha), []
+        return mean, mean + alpha * mean**self.power
+
+    def _tails(self, response: np.ndarray, etas: np.ndarray) -> tuple[Tails, Tails | None]:
+        mean, alpha = np.exp(etas)
+        alpha = alpha * mean ** (self.power - 2.0)
+        below = negative_binomial_tails(response - 1.0, mean, alpha)
+        return negative_binomial_tails(response, mean, alpha), below
 
 
 class NegativeBinomialP(ResponseModel):

@@ -9,7 +9,6 @@ from typing import Any, ClassVar, cast
 import numpy as np
 import scipy.sparse
 
-from fastglm.design.frames import Level
 from fastglm.design.parts import Coded, Design
 from fastglm.errors import DataError, ModelError
 from fastglm.families.links import Link, resolve_link
@@ -19,6 +18,7 @@ from fastglm.responses.categories import CUMULATIVE_ROWS
 from fastglm.responses.model import ResponseModel
 from fastglm.responses.multinomial import with_used_levels
 from fastglm.responses.proportional_odds import proportional_odds_test
+from fastglm.responses.residuals import Tails
 from fastglm.responses.results import Block, CategoricalResults
 from fastglm.responses.rows import (
     JointRows,
@@ -39,11 +39,6 @@ class OrdinalResults(CategoricalResults):
     kind: ClassVar[str] = "OrderedModel"
     title: ClassVar[str] = "Ordinal Regression Results"
     predictions: ClassVar[tuple[str, ...]] = ("prob", "cumulative", "class", "mean")
-
-    @property
-    def levels(self) -> tuple[Level, ...]:
-        """Levels of the response, from low to high."""
-        return tuple(self.settings["levels"])
 
     @property
     def link(self) -> Link:
@@ -102,20 +97,30 @@ class OrdinalResults(CategoricalResults):
             params = np.insert(params, constant, 0.0)
         return self._etas_of(designs, [(0, params)])
 
-    def _prediction(self, etas: np.ndarray, which: str) -> tuple[np.ndarray, list[str]]:
+    def _cumulative(self, etas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities of lower levels than each, and of others, (K + 1, n), from 0 to 1."""
         steps = np.asarray(self.estimates[self.blocks[0].stop :])[:, None] - etas
         n = etas.shape[1]
         below = np.vstack([np.zeros(n), self.link.inverse(steps), np.ones(n)])
         above = np.vstack([np.ones(n), self.link.complement(steps), np.zeros(n)])
-        names = [str(level) for level in self.levels]
+        return below, above
+
+    def _prediction(self, etas: np.ndarray, which: str) -> tuple[np.ndarray, list[str]]:
+        below, above = self._cumulative(etas)
         if which == "cumulative":
-            return below[1:], names
+            return below[1:], self._prediction_names()
         # Of the two ways to take the difference, the one that keeps the digits of a small tail.
         small = below[1:] < 0.5
         probability = np.where(small, below[1:] - below[:-1], above[:-1] - above[1:])
         if which == "class":
             return np.array(self.levels, dtype=object)[probability.argmax(axis=0)], []
-        return probability, names
+        return probability, self._prediction_names()
+
+    def _tails(self, response: np.ndarray, etas: np.ndarray) -> tuple[Tails, Tails | None]:
+        below, above = self._cumulative(etas)
+        place = np.arange(response.size)
+        at = below[response + 1, place], above[response + 1, place]
+        return at, (below[response, place], above[response, place])
 
 
 class OrderedModel(ResponseModel):

@@ -14,10 +14,10 @@ from fastglm.design.layout import lay_out
 from fastglm.design.parts import Design
 from fastglm.errors import DataError
 from fastglm.families import Gaussian
-from fastglm.inputs import vector
 from fastglm.kernels.planes import LINEAR_PREDICTOR
 from fastglm.responses.rows import constant_design
 from fastglm.solve.rows import evaluate_rows
+from fastglm.vectors import vector
 
 if TYPE_CHECKING:
     from fastglm.responses.results import ResponseResults

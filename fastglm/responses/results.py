@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import scipy
 
+from fastglm.design.frames import Level
 from fastglm.design.parts import Design
 from fastglm.design.recipe import Recipe
-from fastglm.errors import DataError, ModelError, Status
+from fastglm.errors import ModelError, Status
+from fastglm.inference.covariance import covariance_of
+from fastglm.inference.record import Record
+from fastglm.responses.covariance import ROBUST
 from fastglm.responses.prediction import NewDesigns, linear_predictor, new_designs
+from fastglm.responses.residuals import ResponseResiduals
 from fastglm.responses.summary import ResponseSummary
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from fastglm.responses.model import ResponseModel
 
 __all__ = ["KINDS", "Block", "CategoricalResults", "ResponseResults"]
@@ -46,7 +51,7 @@ class Block:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ResponseResults:
+class ResponseResults(Record, ResponseResiduals):
     """One fitted model with several linear predictors.
 
     Attributes
@@ -57,8 +62,10 @@ class ResponseResults:
         Which coefficients make up which linear predictor.
     estimates : ndarray, shape (m,)
         NaN where the data cannot tell a coefficient apart from earlier ones.
-    covariance : ndarray, shape (m, m)
+    information_inverse : ndarray, shape (m, m)
         Inverse of the information.
+    covariance : ndarray, shape (m, m)
+        Behind standard errors, tests and intervals: that, or a robust one.
     llf : float
         Log-likelihood.
     nobs : float
@@ -72,11 +79,12 @@ class ResponseResults:
 
     kind: ClassVar[str] = ""
     title: ClassVar[str] = ""
-    use_t: ClassVar[bool] = False
+    lazy_numbers: ClassVar[tuple[str, ...]] = ("llnull",)
 
     names: tuple[str, ...]
     blocks: tuple[Block, ...]
     estimates: np.ndarray
+    information_inverse: np.ndarray
     covariance: np.ndarray
     llf: float
     nobs: float
@@ -84,6 +92,9 @@ class ResponseResults:
     status: Status
     n_iter: int
     n_sweeps: int
+    cov_type: str = "nonrobust"
+    use_t: bool = False
+    df_inference: float = float("nan")
     settings: Mapping[str, Any] = field(default_factory=dict)
     recipes: tuple[Recipe | None, ...] = ()
     n_columns: tuple[int, ...] = ()
@@ -102,34 +113,6 @@ class ResponseResults:
 
     # -- estimates and their uncertainty
 
-    @property
-    def params(self) -> Any:
-        """Coefficients, (m,)."""
-        return self._vector(self.estimates)
-
-    @property
-    def bse(self) -> Any:
-        """Standard errors, (m,)."""
-        return self._vector(self.standard_errors)
-
-    @property
-    def tvalues(self) -> Any:
-        """Coefficients over their standard errors, (m,)."""
-        return self._vector(self._z)
-
-    @property
-    def pvalues(self) -> Any:
-        """Two-sided p-values of the coefficients being zero, (m,)."""
-        return self._vector(2.0 * scipy.special.ndtr(-np.abs(self._z)))
-
-    def cov_params(self) -> Any:
-        """Covariance of the coefficients, (m, m)."""
-        if not self.labelled:
-            return self.covariance
-        import pandas as pd
-
-        return pd.DataFrame(self.covariance, index=list(self.names), columns=list(self.names))
-
     def conf_int(self, alpha: float = 0.05) -> Any:
         """Wald intervals of the coefficients, (m, 2), at level 1 - alpha.
 
@@ -138,26 +121,39 @@ class ResponseResults:
         ModelError
             If `alpha` is not between 0 and 1.
         """
-        if not 0.0 < alpha < 1.0:
-            raise ModelError(f"alpha must be between 0 and 1, not {alpha!r}")
-        half = scipy.special.ndtri(1.0 - alpha / 2.0) * self.standard_errors
-        limits = np.column_stack([self.estimates - half, self.estimates + half])
-        if not self.labelled:
-            return limits
-        import pandas as pd
+        return self._wald_intervals(alpha)
 
-        return pd.DataFrame(limits, index=list(self.names))
+    def with_covariance(self, cov_type: str, **cov_kwds: Any) -> Self:
+        """The same fit with another covariance of its estimates.
 
-    @cached_property
-    def standard_errors(self) -> np.ndarray:
-        """Standard errors in the order of `names`, (m,)."""
-        with np.errstate(invalid="ignore"):
-            return np.sqrt(np.diag(self.covariance))
+        Parameters
+        ----------
+        cov_type : str
+            - "nonrobust": inverse information.
+            - "HC0", "HC1": from the products of the rows' own scores, right where the likelihood
+              is not quite that of the data; "HC1" times n/(n-p).
+            - "cluster": responses may depend on each other within groups. ``groups`` and
+              ``use_correction`` as for `fastglm.Results.with_covariance`.
+        **cov_kwds
+            Options of that covariance.
 
-    @property
-    def _z(self) -> np.ndarray:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return self.estimates / self.standard_errors
+        Raises
+        ------
+        ModelError
+            If there is no such covariance, or an option it does not know.
+        DataError
+            If the result was loaded without its data, or there is not a group for each row.
+
+        Notes
+        -----
+        White (1982), "Maximum likelihood estimation of misspecified models". Equal to ``sandwich``
+        and ``vcovCL`` of R's package sandwich.
+        """
+        covariance = covariance_of(self, cov_type, cov_kwds, ROBUST)
+        covariance.matrix.setflags(write=False)
+        return replace(
+            self, covariance=covariance.matrix, cov_type=cov_type, df_inference=covariance.df
+        )
 
     @property
     def aliased(self) -> tuple[str, ...]:
@@ -166,16 +162,6 @@ class ResponseResults:
         return tuple(name for name, gone in zip(self.names, missing, strict=True) if gone)
 
     # -- goodness of fit
-
-    @property
-    def converged(self) -> bool:
-        """Whether the fit reached the optimum."""
-        return self.status == Status.CONVERGED
-
-    @property
-    def df_resid(self) -> float:
-        """Observations less coefficients."""
-        return self.nobs - self.rank
 
     @property
     def aic(self) -> float:
@@ -224,17 +210,27 @@ class ResponseResults:
         if which not in (*self.predictions, "linear"):
             raise ModelError(f"which must be one of {(*self.predictions, 'linear')}, not {which!r}")
         if exog is None:
-            rows = self._model_with_data("predictions").rows
-            new = NewDesigns(rows.designs, None, rows.offset, rows.index)
+            new, etas = self._fitted_rows("predictions")
         else:
             new = new_designs(self, exog, others)
-        etas = self._linear_predictors(new.designs)
-        if new.offset is not None:
-            etas[0] += new.offset
+            etas = self._predictors_of(new)
         if which == "linear":
             return new.label(etas, [block.name for block in self.blocks])
         values, columns = self._prediction(etas, which)
         return new.label(values, columns)
+
+    def _fitted_rows(self, what: str) -> tuple[NewDesigns, np.ndarray]:
+        """The rows of the fit, and their (K, n) predictors."""
+        rows = self._model_with_data(what).rows
+        fitted = NewDesigns(rows.designs, None, rows.offset, rows.index)
+        return fitted, self._predictors_of(fitted)
+
+    def _predictors_of(self, new: NewDesigns) -> np.ndarray:
+        """Linear predictors with their offset, (K, n)."""
+        etas = self._linear_predictors(new.designs)
+        if new.offset is not None:
+            etas[0] += new.offset
+        return etas
 
     @property
     def fittedvalues(self) -> Any:
@@ -269,11 +265,11 @@ class ResponseResults:
             ("Dep. Variable", self.response_name),
             ("Model", self.kind),
             ("Method", "Newton"),
+            ("Covariance Type", self.cov_type),
             ("Converged", "yes" if self.converged else f"NO: {self.status.name.lower()}"),
             ("No. Observations", f"{self.nobs:.15g}"),
             ("No. Iterations", f"{self.n_iter}"),
             ("Df Residuals", f"{self.df_resid:.15g}"),
-            ("No. Coefficients", f"{self.rank}"),
             ("Log-Likelihood", f"{self.llf:.8g}"),
             ("LL-Null", f"{self.llnull:.8g}"),
             ("AIC", f"{self.aic:.8g}"),
@@ -288,44 +284,12 @@ class ResponseResults:
         """Table of coefficients; prints as text, shows as HTML in notebooks."""
         return ResponseSummary(self, alpha)
 
-    def _repr_html_(self) -> str:
-        return self.summary()._repr_html_()
-
     def __repr__(self) -> str:
         return (
             f"<{type(self).__name__}: {self.rank} coefficients, {self.nobs:g} observations, "
             f"log-likelihood {self.llf:.8g}, "
             f"{'converged' if self.converged else self.status.name.lower()}>"
         )
-
-    def save(self, path: str | Path) -> None:
-        """Write the fit to a JSON file that `fastglm.load` reads; no data goes with it."""
-        from fastglm.saving import save
-
-        save(self, path)
-
-    def _model_with_data(self, what: str) -> ResponseModel:
-        if self.model is None:
-            raise DataError(
-                f"{what} cannot be computed: this result was loaded without the data of its fit."
-            )
-        return self.model
-
-    def _vector(self, values: np.ndarray) -> Any:
-        if not self.labelled:
-            return values
-        import pandas as pd
-
-        return pd.Series(values, index=list(self.names))
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Without the data: a pickled result is a few kilobytes whatever n is."""
-        if self.model is not None:
-            _ = self.llnull
-        return dict(self.__dict__) | {"model": None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
 
 
 class CategoricalResults(ResponseResults):
@@ -335,3 +299,19 @@ class CategoricalResults(ResponseResults):
     def prsquared(self) -> float:
         """McFadden's pseudo R squared, 1 - llf / llnull."""
         return 1.0 - self.llf / self.llnull
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """Levels of the response: the reference first, or from low to high."""
+        return tuple(self.settings["levels"])
+
+    def _prediction_names(self) -> list[str]:
+        return [str(level) for level in self.levels]
+
+    def _moments(self, etas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        probability, _ = self._prediction(etas, "prob")
+        return probability, probability * (1.0 - probability)
+
+    def _observed(self) -> np.ndarray:
+        codes = self._model_with_data("residuals").rows.response
+        return (codes == np.arange(len(self.levels))[:, None]).astype(np.float64)

@@ -17,7 +17,7 @@ from fastglm.design.parts import Design, Ones
 from fastglm.design.recipe import FrameDesign, Recipe
 from fastglm.design.rows import take_rows
 from fastglm.errors import DataError, MissingValueError, ModelError
-from fastglm.inputs import vector
+from fastglm.vectors import vector
 
 __all__ = ["JointRows", "constant_design", "read_arrays", "read_formulas", "side_by_side"]
 

@@ -17,18 +17,18 @@ __all__ = ["describe_response", "read_response"]
 
 _PLAIN = (
     "llf", "nobs", "rank", "n_iter", "n_sweeps", "response_name", "has_offset", "labelled",
-    "n_dropped", "n_threads",
+    "n_dropped", "n_threads", "cov_type", "df_inference",
 )  # fmt: skip
+_ARRAYS = ("estimates", "information_inverse", "covariance")
 
 
 def describe_response(results: ResponseResults) -> dict[str, Any]:
     """A fit as plain JSON types."""
     saved: dict[str, Any] = {"kind": results.kind}
-    saved |= {name: plain_json(getattr(results, name)) for name in (*_PLAIN, "llnull")}
+    saved |= {name: plain_json(getattr(results, name)) for name in (*_PLAIN, *results.lazy_numbers)}
     saved["names"] = list(results.names)
     saved["blocks"] = [[b.name, b.design, b.start, b.stop] for b in results.blocks]
-    saved["estimates"] = plain_json(results.estimates.tolist())
-    saved["covariance"] = plain_json(results.covariance.tolist())
+    saved |= {name: plain_json(getattr(results, name).tolist()) for name in _ARRAYS}
     saved["status"] = results.status.name
     saved["settings"] = dict(results.settings)
     saved["missing"] = dict(results.missing)
@@ -51,9 +51,10 @@ def read_response(saved: dict[str, Any]) -> ResponseResults:
         raise DataError(f"unknown kind of model {kind!r}; known: {', '.join(MODELS)}.")
     import_module(MODELS[kind])
     cls = KINDS[kind]
-    estimates, covariance = (np.array(saved[k], np.float64) for k in ("estimates", "covariance"))
-    for array in (estimates, covariance):
-        array.setflags(write=False)
+    numbers = {name: float_from_json(saved[name]) for name in _PLAIN}
+    for name in _ARRAYS:
+        numbers[name] = np.array(saved[name], np.float64)
+        numbers[name].setflags(write=False)
     results = cls(
         names=tuple(saved["names"]),
         blocks=tuple(Block(*block) for block in saved["blocks"]),
@@ -63,9 +64,7 @@ def read_response(saved: dict[str, Any]) -> ResponseResults:
         n_columns=tuple(saved["n_columns"]),
         formula=saved["formula"],
         recipes=tuple(None if r is None else Recipe.from_dict(r) for r in saved["recipes"]),
-        estimates=estimates,
-        covariance=covariance,
-        **{name: float_from_json(saved[name]) for name in _PLAIN},
+        **numbers,
     )
-    results.__dict__["llnull"] = float_from_json(saved["llnull"])
+    results.__dict__.update({name: float_from_json(saved[name]) for name in cls.lazy_numbers})
     return results

@@ -41,15 +41,9 @@ class ResponseSummary(Summary):
         """Estimate, standard error, statistic, p-value and interval, (m, 6)."""
         fit = self.results
         z = fit.estimates / fit.standard_errors
+        pvalues = 2.0 * scipy.special.ndtr(-np.abs(z))
         interval = np.asarray(fit.conf_int(self.alpha))
-        columns = [
-            fit.estimates,
-            fit.standard_errors,
-            z,
-            2.0 * scipy.special.ndtr(-np.abs(z)),
-            interval,
-        ]
-        return np.column_stack(columns)
+        return np.column_stack([fit.estimates, fit.standard_errors, z, pvalues, interval])
 
     def model_notes(self) -> list[str]:
         """What the model itself has to say."""

@@ -15,6 +15,7 @@ from fastglm.families import Binomial, Poisson
 from fastglm.kernels.jit import RowBlock
 from fastglm.responses.count_rows import HURDLE_ROWS, ZERO_INFLATED_ROWS
 from fastglm.responses.model import ResponseModel
+from fastglm.responses.residuals import Tails, negative_binomial_tails
 from fastglm.responses.results import Block, ResponseResults
 from fastglm.responses.rows import JointRows, constant_design, read_arrays, read_formulas
 from fastglm.solve.examine import Columns
@@ -57,6 +58,18 @@ class _CountResults(ResponseResults):
         """
         return super().predict(exog, which, **others)
 
+    def _raw_moments(self, etas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Means of counts of the count distribution, and of their squares."""
+        mean = np.exp(etas[0])
+        return mean, mean + (1.0 + self.alpha) * mean**2
+
+    def _tails(self, response: np.ndarray, etas: np.ndarray) -> tuple[Tails, Tails | None]:
+        return self._tails_at(response, etas), self._tails_at(response - 1.0, etas)
+
+    def _tails_at(self, count: np.ndarray, etas: np.ndarray) -> Tails:
+        """Tails at counts from -1 on."""
+        raise NotImplementedError
+
     def _count(self, etas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean of the count distribution, and the logarithm of its probability of zero."""
         mean = np.exp(etas[0])
@@ -77,6 +90,17 @@ class ZeroInflatedResults(_CountResults):
             return special.expit(etas[1]) + rest * np.exp(log_zero), []
         return (mean if which == "mean-count" else rest * mean), []
 
+    def _moments(self, etas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        mean, square = self._raw_moments(etas)
+        rest = special.expit(-etas[1])
+        return rest * mean, rest * square - (rest * mean) ** 2
+
+    def _tails_at(self, count: np.ndarray, etas: np.ndarray) -> Tails:
+        rest = special.expit(-etas[1])
+        lower, upper = negative_binomial_tails(count, np.exp(etas[0]), self.alpha)
+        inflated = np.where(count < 0.0, 0.0, special.expit(etas[1]))
+        return inflated + rest * lower, np.where(count < 0.0, 1.0, rest * upper)
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class HurdleResults(_CountResults):
@@ -92,6 +116,19 @@ class HurdleResults(_CountResults):
         if which == "mean-count":
             return mean, []
         return special.expit(etas[1]) * mean / -np.expm1(log_zero), []
+
+    def _moments(self, etas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        mean, square = self._raw_moments(etas)
+        share = special.expit(etas[1]) / -np.expm1(self._count(etas)[1])
+        return share * mean, share * square - (share * mean) ** 2
+
+    def _tails_at(self, count: np.ndarray, etas: np.ndarray) -> Tails:
+        mean, log_zero = self._count(etas)
+        share = special.expit(etas[1]) / -np.expm1(log_zero)
+        lower, upper = negative_binomial_tails(count, mean, self.alpha)
+        zero = np.where(count < 0.0, 0.0, special.expit(-etas[1]))
+        positive = share * np.maximum(lower - np.exp(log_zero), 0.0)
+        return zero + positive, np.where(count < 0.0, 1.0, share * upper)
 
 
 class _CountModel(ResponseModel):

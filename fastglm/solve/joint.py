@@ -175,6 +175,14 @@ class JointSystem:
         log_likelihood = float(sums[-2]) if sums[-1] == 0.0 else -math.inf
         return JointSums(log_likelihood, np.asarray(score), self._information(sums, q))
 
+    def row_scores(self, params: np.ndarray) -> np.ndarray:
+        """Scores of the rows in their predictors, weights included, (K, n)."""
+        scores = np.empty((len(self.maps), int(self._contexts[0, slots.N_ROWS])))
+        self._table[table_of.ROW_SCORES] = scores.ctypes.data
+        self.sweep(params, information=False)
+        self._table[table_of.ROW_SCORES] = 0
+        return scores
+
     def _information(self, sums: np.ndarray, q: int) -> np.ndarray:
         total = np.zeros((self.n_params, self.n_params))
         grams = sums[: self._n_pairs * self._order**2].reshape(-1, self._order, self._order)

@@ -1,0 +1,75 @@
+"""Robust covariances of fits with several predictors, from the scores of the rows.
+
+White (1982), "Maximum likelihood estimation of misspecified models", *Econometrica* 50.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse
+
+from fastglm.inference.covariance import Covariance, clustered, over_df
+
+if TYPE_CHECKING:
+    from fastglm.responses.results import ResponseResults
+
+__all__ = ["ROBUST"]
+
+
+def _nonrobust(results: ResponseResults) -> Covariance:
+    return Covariance(results.information_inverse, results.df_resid)
+
+
+def _sandwich(results: ResponseResults, groups: tuple[np.ndarray, int] | None) -> np.ndarray:
+    """``B M B``: inverse information, and products of scores of rows, or of sums over groups."""
+    model = results._model_with_data("a robust covariance")
+    back, scores_of = model.row_scores(results.estimates, results.n_threads)
+    m, weights = back.shape[0], model.rows.weights
+    meat = np.zeros((m, m))
+    sums = np.zeros((0 if groups is None else groups[1], m))
+    for numbers, scores in scores_of:
+        if groups is not None:
+            place = groups[0][numbers], np.arange(numbers.size)
+            shape = (groups[1], numbers.size)
+            sums += scipy.sparse.csr_array((np.ones(numbers.size), place), shape=shape) @ scores
+            continue
+        # A row that stands for w alike counts w times; its score here is w times its own.
+        w = 1.0 if weights is None else np.maximum(weights[numbers, None], np.finfo(float).tiny)
+        meat += (scores / w).T @ scores
+    if groups is not None:
+        meat = sums.T @ sums
+    bread = np.linalg.solve(back, np.nan_to_num(results.information_inverse))
+    matrix = bread.T @ meat @ bread
+    aliased = np.isnan(results.estimates)
+    matrix[aliased] = np.nan
+    matrix[:, aliased] = np.nan
+    return 0.5 * (matrix + matrix.T)
+
+
+def _hc0(results: ResponseResults) -> Covariance:
+    return Covariance(_sandwich(results, None), results.df_resid)
+
+
+def _hc1(results: ResponseResults) -> Covariance:
+    factor = over_df(results, results.nobs)
+    return Covariance(factor * _sandwich(results, None), results.df_resid)
+
+
+def _cluster(
+    results: ResponseResults, *, groups: Any = None, use_correction: bool | str = True
+) -> Covariance:
+    return clustered(
+        results, groups, use_correction, lambda codes, n: _sandwich(results, (codes, n))
+    )
+
+
+#: Every covariance by name. Options are keyword arguments with defaults.
+ROBUST: dict[str, Callable[..., Covariance]] = {
+    "nonrobust": _nonrobust,
+    "HC0": _hc0,
+    "HC1": _hc1,
+    "cluster": _cluster,
+}

@@ -1,0 +1,103 @@
+"""Residuals of fits with several predictors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import scipy
+
+from fastglm.errors import ModelError
+from fastglm.inference.residuals import normal_quantiles
+
+if TYPE_CHECKING:
+    from fastglm.responses.results import ResponseResults
+
+__all__ = ["ResponseResiduals", "Tails", "negative_binomial_tails"]
+
+#: Probabilities of a response that small or smaller, and of a larger one.
+Tails = tuple[np.ndarray, np.ndarray]
+
+
+class ResponseResiduals:
+    """Mixin of `ResponseResults`."""
+
+    @property
+    def resid_response(self) -> Any:
+        """Response less fitted mean, (n,); of categories and shares one for each, (n, K)."""
+        return self._residuals(standardized=False)
+
+    @property
+    def resid_pearson(self) -> Any:
+        """Response residuals over the standard deviations of the responses."""
+        return self._residuals(standardized=True)
+
+    def _residuals(self, standardized: bool) -> Any:
+        fit = cast("ResponseResults", self)
+        fitted, etas = fit._fitted_rows("residuals")
+        mean, variance = fit._moments(etas)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            difference = fit._observed() - mean
+            values = difference / np.sqrt(variance) if standardized else difference
+        return fitted.label(values, fit._prediction_names())
+
+    def resid_quantile(self, seed: int = 0) -> Any:
+        """Randomised quantile residuals, (n,): standard normal if the model is right.
+
+        Parameters
+        ----------
+        seed : int, default 0
+            Of the draws that discrete responses need.
+
+        Raises
+        ------
+        ModelError
+            If responses are in no order: categories without one, or several shares.
+
+        Notes
+        -----
+        Dunn & Smyth (1996), *Journal of Computational and Graphical Statistics* 5.
+        """
+        fit = cast("ResponseResults", self)
+        fitted, etas = fit._fitted_rows("residuals")
+        tails, below = fit._tails(fit._model_with_data("residuals").rows.response, etas)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return fitted.label(normal_quantiles(tails, below, seed), [])
+
+    # -- what a kind of response defines
+
+    def _moments(self, etas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and variance of the responses from (K, n) predictors, (n,) or (k, n) each."""
+        raise NotImplementedError
+
+    def _observed(self) -> np.ndarray:
+        """The responses in the shape of their means."""
+        fit = cast("ResponseResults", self)
+        return fit._model_with_data("residuals").rows.response.T
+
+    def _prediction_names(self) -> list[str]:
+        """Names of the k means."""
+        return []
+
+    def _tails(self, response: np.ndarray, etas: np.ndarray) -> tuple[Tails, Tails | None]:
+        """Tails at the responses, and, where responses are discrete, below them."""
+        raise ModelError(f"responses of {type(self).__name__} have no order, and no quantiles.")
+
+
+def negative_binomial_tails(
+    count: np.ndarray, mean: np.ndarray, alpha: np.ndarray | float
+) -> Tails:
+    """Tails of counts of variance mean + alpha mean**2, Poisson where alpha is 0; at -1 too."""
+    inside = np.maximum(count, 0.0)
+    poisson = np.asarray(alpha) == 0.0
+    size = 1.0 / np.where(poisson, 1.0, alpha)
+    share = size / (size + mean)
+    lower = np.where(
+        poisson, scipy.special.pdtr(inside, mean), scipy.special.betainc(size, inside + 1.0, share)
+    )
+    upper = np.where(
+        poisson,
+        scipy.special.pdtrc(inside, mean),
+        scipy.special.betainc(inside + 1.0, size, 1.0 - share),
+    )
+    return np.where(count < 0.0, 0.0, lower), np.where(count < 0.0, 1.0, upper)

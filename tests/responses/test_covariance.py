@@ -1,0 +1,140 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+
+import fastglm as fg
+from fastglm.errors import DataError, ModelError
+
+REFERENCE = Path(__file__).parents[1] / "data" / "responses"
+
+
+@pytest.fixture(scope="module")
+def robust():
+    return json.loads((REFERENCE / "robust_biochem.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def biochem():
+    frame = pd.read_csv(REFERENCE / "v_nb_biochem.data.csv.gz")
+    return frame.assign(
+        level=np.minimum(frame["art"], 3), group=np.arange(1, len(frame) + 1) * 7 % 40
+    )
+
+
+@pytest.mark.parametrize(("name", "model"), [("zeroinfl", fg.ZeroInflated), ("hurdle", fg.Hurdle)])
+def test_scores_equal_those_of_pscl(robust, biochem, name, model):
+    expected = robust[name]
+    fit = model.from_formula("art ~ phd + ment", biochem, "~ ment").fit()
+    np.testing.assert_allclose(fit.params, expected["coef"], rtol=1e-7)
+    # R's information is from differences: only the products of scores are compared.
+    bread = fit.information_inverse
+    white = fit.with_covariance("HC0").covariance
+    np.testing.assert_allclose(white, bread @ expected["meat"] @ bread, rtol=1e-6)
+    clustered = fit.with_covariance("cluster", groups=biochem["group"], use_correction=False)
+    cluster = bread @ expected["meat_cluster"] @ bread
+    np.testing.assert_allclose(clustered.covariance, cluster, rtol=1e-5, atol=1e-12)
+
+
+def test_equals_sandwich_of_a_cumulative_link(robust, biochem):
+    expected = robust["clm"]
+    model = fg.OrderedModel.from_formula("level ~ phd + ment", biochem)
+    fit = model.fit()
+    order = np.r_[2 : len(fit.names), 0, 1]
+    np.testing.assert_allclose(fit.estimates[order], expected["coef"], rtol=1e-9)
+    white = fit.with_covariance("HC0").covariance[np.ix_(order, order)]
+    np.testing.assert_allclose(white, expected["hc0"], rtol=1e-8)
+    kwds = {"groups": biochem["group"], "use_correction": "groups"}
+    clustered = model.fit(cov_type="cluster", cov_kwds=kwds)
+    assert clustered.cov_type == "cluster"
+    cluster = clustered.covariance[np.ix_(order, order)]
+    np.testing.assert_allclose(cluster, expected["cluster"], rtol=1e-8)
+
+
+def sample(n=500, seed=2):
+    rng = np.random.default_rng(seed)
+    X = np.column_stack([np.ones(n), rng.normal(size=(n, 2))])
+    eta = X @ rng.normal(scale=0.6, size=(3, 3))
+    return (eta + rng.gumbel(size=(n, 3))).argmax(axis=1), X
+
+
+def test_multinomial_equals_the_textbook():
+    y, X = sample()
+    groups = np.arange(500) % 23
+    fit = fg.MNLogit(y, X).fit()
+    difference = (y[:, None] == [1, 2]) - fit.predict()[:, 1:]
+    scores = (difference[:, :, None] * X[:, None, :]).reshape(500, 6)
+    bread = sm.MNLogit(y, X).fit(disp=0, tol=1e-13).cov_params()
+    white = fit.with_covariance("HC0")
+    np.testing.assert_allclose(white.cov_params(), bread @ scores.T @ scores @ bread, rtol=1e-7)
+    assert white.bse.shape == (3, 2)
+    sums = np.array([scores[groups == g].sum(axis=0) for g in range(23)])
+    clustered = fit.with_covariance("cluster", groups=groups, use_correction=False)
+    expected = bread @ sums.T @ sums @ bread
+    np.testing.assert_allclose(clustered.cov_params(), expected, rtol=1e-7)
+    factor = 23 / 22 * 499 / 494
+    corrected = fit.with_covariance("cluster", groups=groups).cov_params()
+    np.testing.assert_allclose(corrected, clustered.cov_params() * factor)
+
+
+def test_frequencies_and_correction():
+    y, X = sample(120)
+    times = 1 + np.arange(120) % 3
+    weighted = fg.MNLogit(y, X, freq_weights=times).fit(cov_type="HC0")
+    repeated = fg.MNLogit(np.repeat(y, times), np.repeat(X, times, axis=0)).fit(cov_type="HC0")
+    np.testing.assert_allclose(weighted.cov_params(), repeated.cov_params(), rtol=1e-8)
+    n, m = repeated.nobs, repeated.rank
+    corrected = repeated.with_covariance("HC1")
+    np.testing.assert_allclose(corrected.cov_params(), repeated.cov_params() * n / (n - m))
+    again = corrected.with_covariance("nonrobust")
+    np.testing.assert_array_equal(again.cov_params(), repeated.information_inverse)
+
+
+def test_far_columns_and_aliased_ones():
+    y, X = sample(300)
+    X = np.column_stack([X[:, :1], np.rint(X[:, 1:] * 64) / 64])
+    far = np.column_stack([X, X[:, 1] + X[:, 2]])
+    far[:, 2] = 1e6 + far[:, 2]
+    with pytest.warns(fg.errors.RankWarning):
+        fit = fg.MNLogit(y, far).fit(cov_type="HC0")
+    near = fg.MNLogit(y, X).fit(cov_type="HC0")
+    np.testing.assert_allclose(np.asarray(fit.bse)[1:3], np.asarray(near.bse)[1:3], rtol=1e-6)
+    assert np.isnan(np.asarray(fit.bse)[3]).all()
+
+
+def test_survives_saving(tmp_path):
+    y, X = sample()
+    fit = fg.MNLogit(y, X).fit(cov_type="HC1")
+    fit.save(tmp_path / "fit.json")
+    again = fg.load(tmp_path / "fit.json")
+    assert again.cov_type == "HC1"
+    np.testing.assert_array_equal(again.cov_params(), fit.cov_params())
+    assert "HC1" in str(again.summary())
+    with pytest.raises(DataError, match="without the data"):
+        again.with_covariance("HC0")
+
+
+def test_what_cannot_be_asked():
+    y, X = sample(60)
+    fit = fg.MNLogit(y, X).fit()
+    with pytest.raises(ModelError, match="cov_type must be one of"):
+        fit.with_covariance("HC3")
+    with pytest.raises(ModelError, match="does not take"):
+        fit.with_covariance("HC0", groups=y)
+
+
+def test_hypotheses():
+    y, X = sample()
+    fit = fg.MNLogit(y, X).fit()
+    matrix = np.zeros((2, 6))
+    matrix[0, 1] = matrix[1, 4] = 1.0
+    together = fit.wald_test("`1:x1` = 0, `2:x1` = 0")
+    estimate, covariance = matrix @ fit.estimates, matrix @ fit.covariance @ matrix.T
+    assert together.statistic == pytest.approx(estimate @ np.linalg.solve(covariance, estimate))
+    assert together.df == 2
+    single = fit.t_test("`1:x1` = `2:x1`")
+    assert single.effect[0] == pytest.approx(fit.estimates[1] - fit.estimates[4])
+    assert np.isinf(single.df)
