@@ -123,7 +123,8 @@ def judge_convergence(state):
             state[STATUS] = CONVERGED
         state[WITHIN_TOLERANCE] = 1.0
     if state[STATUS] == RUNNING and state[N_ITERATIONS] >= state[MAX_ITERATIONS]:
-        state[STATUS] = CONVERGED if state[WITHIN_TOLERANCE] == 1.0 else TOO_MANY
+        within = state[WITHIN_TOLERANCE] == 1.0 and not is_restless(state)
+        state[STATUS] = CONVERGED if within else TOO_MANY
     if state[STATUS] == CONVERGED and is_at_boundary(state):
         state[STATUS] = BOUNDARY
 

@@ -29,11 +29,14 @@ from fastglm.solve.rows import evaluate_rows
 
 __all__ = ["Separation", "find_separation", "looks_separated"]
 
-#: Steps of a fit without a maximum gain a constant factor, 1/e for most links; Newton's method at a
-#: maximum gains ever more.
+#: Steps of a fit without a maximum gain a constant factor, 1/e for most links, and its square where
+#: responses may be beyond the mean's range; Newton's method at a maximum gains ever more.
 SLOW_GAIN = 0.2
+SLOW_GAIN_BEYOND = 0.1
 #: A decrement below this share of the deviance is rounding, which does not shrink either.
 ROUNDING = 1e-22
+#: A linear predictor at which means have come to the end of their range, but for rounding.
+FAR_OUT = 1e300
 #: A weight below this share of the largest may have shrunk without end.
 SHRUNK = 1e-6
 #: Rows of each kind in the first linear program; it holds them all where there are no more.
@@ -87,7 +90,8 @@ def looks_separated(
     """
     stopped = solution.status != Status.CONVERGED
     rounding = ROUNDING * (abs(solution.deviance) + 0.1)
-    slow = solution.gain > SLOW_GAIN and solution.decrement > rounding
+    slow_gain = SLOW_GAIN if math.isfinite(family.domain.lower) else SLOW_GAIN_BEYOND
+    slow = solution.gain > slow_gain and solution.decrement > rounding
     alike = "orthogonal factor" in solution.timings or bool(np.isnan(solution.params).any())
     if not (stopped or slow or alike) or not _has_open_rows(family, summary):
         return False
@@ -101,10 +105,10 @@ def looks_separated(
 
 
 def _has_open_rows(family: Family, summary: ResponseSummary) -> bool:
-    at_lower, at_upper = _open_sides(family)
-    lower = at_lower != 0.0 and summary.minimum <= family.domain.lower
-    upper = at_upper != 0.0 and summary.maximum >= family.domain.upper
-    return lower or upper
+    ends = _open_ends(family)
+    return any(
+        summary.minimum <= end if is_lower else summary.maximum >= end for _, end, is_lower in ends
+    )
 
 
 def find_separation(
@@ -166,30 +170,32 @@ def find_separation(
         search.counts &= ~now
 
 
-def _open_sides(family: Family) -> tuple[float, float]:
-    """Sign of the infinite linear predictor at which the mean meets each end of its domain, or 0.
+def _open_ends(family: Family) -> list[tuple[int, float, bool]]:
+    """Ends of the mean's range that are met at an infinite linear predictor: sign, end, is lower.
 
-    Zero, too, where the deviance of a response at the end is not finite: no likelihood to maximise.
+    A response at such an end, or beyond it as a gaussian one may be, gains for ever. None where its
+    deviance is not finite: there is no likelihood to maximise.
     """
-    domain = family.domain
-    signs = []
-    for end in (domain.lower, domain.upper):
-        reachable = math.isfinite(end) and (end == domain.upper or domain.includes_lower)
-        limit = float(family.link(end)) if reachable else 0.0
-        signs.append(math.copysign(1.0, limit) if math.isinf(limit) else 0.0)
     # The quasi-likelihood of a zero, the integral of 1 / variance times the mean, must converge.
     tiny = 1e-100
     if not tiny * tiny < 0.999 * float(family.variance(tiny)):
-        return 0.0, 0.0
-    return signs[0], signs[1]
+        return []
+    ends: list[tuple[int, float, bool]] = []
+    for sign in (1, -1):
+        near, far = (float(family.link.inverse(sign * size)) for size in (1.0, FAR_OUT))
+        end = 0.0 if abs(far) < tiny else far
+        # The other branch of 1 / mu has the same end.
+        is_new = all(end != other for _, other, _ in ends)
+        if abs(end) < 1.0 / tiny and family.domain.contains(np.array([near, end])).all() and is_new:
+            ends.append((sign, end, near > end))
+    return ends
 
 
 def _sides(family: Family, response: np.ndarray) -> np.ndarray:
     """Sign of the change of linear predictor that each row's likelihood can bear; 0 for none."""
-    at_lower, at_upper = _open_sides(family)
     side = np.zeros(response.shape[0], dtype=np.int8)
-    side[response <= family.domain.lower] = at_lower
-    side[response >= family.domain.upper] = at_upper
+    for sign, end, is_lower in _open_ends(family):
+        side[response <= end if is_lower else response >= end] = sign
     return side
 
 

@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 import fastglm as fg
-from fastglm.errors import ConvergenceWarning, FastGLMWarning, RankWarning, Status
+from fastglm.errors import (
+    ConvergenceWarning,
+    FastGLMWarning,
+    RankWarning,
+    SeparationWarning,
+    Status,
+)
 
 families, links = fg.families, fg.families.links
 
@@ -110,3 +116,22 @@ def test_column_of_zeros_is_aliased_wherever_the_fit_starts() -> None:
         fit = fg.GLM([1, 2, 3, 4], x, family="poisson").fit(start_params=[0.5, 7.0])
     assert fit.converged
     np.testing.assert_allclose(fit.params, [np.log(2.5), np.nan], rtol=1e-12)
+
+
+@pytest.mark.parametrize(("link", "sign"), [(links.Log(), -1), (links.InversePower(), 1)], ids=repr)
+def test_gaussian_rows_separated_at_the_end_of_the_range_are_named(
+    link: links.Link, sign: int
+) -> None:
+    rng = np.random.default_rng(0)
+    x = np.column_stack([np.ones(400), rng.uniform(size=400), np.arange(400) < 5])
+    y = link.inverse(1.0 + x[:, 1]) + 0.01 * rng.normal(size=400)
+    y[:5] = [0, 0, -1, 0, 0]
+    with pytest.warns(SeparationWarning, match="5 rows are separated .* x2"):
+        fit = fg.GLM(y, x, family=families.Gaussian(link=link)).fit()
+    assert fit.infinite == {"x2": sign}
+    # What is left without those rows has a maximum.
+    with pytest.warns(SeparationWarning, match="5 rows"):
+        loose = fg.GLM(1e3 * y, x, family=families.Gaussian(link=link)).fit()
+    assert loose.infinite == {"x2": sign}
+    rest = fg.GLM(y[5:], x[5:, :2], family=families.Gaussian(link=link)).fit()
+    np.testing.assert_allclose(fit.params[:2], rest.params, rtol=1e-6)
