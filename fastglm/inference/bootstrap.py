@@ -16,7 +16,7 @@ import numpy as np
 from fastglm.design.layout import Layout, lay_out
 from fastglm.design.parts import Coded, Dense, Design
 from fastglm.errors import ConvergenceWarning, ModelError, Status
-from fastglm.inference.covariance import covariance_of, group_codes
+from fastglm.inference.covariance import COVARIANCES, covariance_of, group_codes
 from fastglm.inference.simulate import draw_responses
 from fastglm.inference.submodels import refit, require_maximum_likelihood
 from fastglm.kernels import planes
@@ -171,11 +171,11 @@ def _resampled(
     rows = model.rows
     codes, n_units = None, rows.n_rows
     weights, layout = rows.variance_weights, results._row_layout
-    covariance = covariance_of(results, "HC0", {})
+    covariance = covariance_of(results, "HC0", {}, COVARIANCES)
     if groups is not None:
         codes, n_units = group_codes(results, groups)
         options = {"groups": codes, "use_correction": False}
-        covariance = covariance_of(results, "cluster", options)
+        covariance = covariance_of(results, "cluster", options, COVARIANCES)
         # A group that is drawn brings all observations behind its rows.
         weights, layout = rows.prior_weights, model.layout
     probabilities = None if groups is not None else _probabilities(results)
