@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -69,7 +70,13 @@ class Problem:
         self.n_sweeps = 0
         self.gain: float | None = None
 
-    def solve(self, family: Family, start: np.ndarray | None, tol: float | None = None) -> Solution:
+    def solve(
+        self,
+        family: Family,
+        start: np.ndarray | None,
+        tol: float | None = None,
+        start_decrement: float = math.inf,
+    ) -> Solution:
         """Coefficients at a value of the parameter, from (p,) `start` if it is given.
 
         With `tol` only as good as that; else to the tolerance of the options, and refined.
@@ -84,6 +91,7 @@ class Problem:
             binary=self.rows.summary.binary,
             start_params=start,
             safe_mean=lambda: self.rows.mean_response,
+            start_decrement=start_decrement,
         )
         # Later fits begin where they end: only the first one's gain tells of separation.
         self.gain = solution.gain if self.gain is None else self.gain

@@ -154,7 +154,9 @@ def _find_alpha(overdispersion: _Overdispersion, alpha: float, solution: Solutio
     rough: float | None = ROUGH_TOLERANCE
     for _ in range(MAX_STEPS):
         family = problem.family.with_estimate(math.exp(x))
-        solution = problem.solve(family, solution.params, rough)
+        # Steps in the coefficients go on where those at the last alpha ended.
+        decrement = solution.decrement if rough is None else math.inf
+        solution = problem.solve(family, solution.params, rough, decrement)
         if solution.status != Status.CONVERGED:
             break
         alpha = family.parameter

@@ -15,6 +15,7 @@ from fastglm.families import Family
 from fastglm.kernels.planes import BLOCK_ROWS, MEAN, PRIOR_WEIGHT
 from fastglm.solve import state as at
 from fastglm.solve.cholesky import invert
+from fastglm.solve.convergence import THAWED
 from fastglm.solve.orthogonal import (
     aliased_combinations,
     is_ill_conditioned,
@@ -122,6 +123,7 @@ def solve(
     binary: bool = False,
     start_params: np.ndarray | None = None,
     safe_mean: Callable[[], float] | None = None,
+    start_decrement: float = math.inf,
 ) -> Solution:
     """Maximise the likelihood by Fisher scoring.
 
@@ -139,6 +141,8 @@ def solve(
         (p,) coefficients to start from; None starts from the response.
     safe_mean
         Gives a mean inside the domain, from which an intercept can start if all else fails.
+    start_decrement
+        Of the step that led to `start_params`: lets the first step tell how fast steps shrink.
 
     Returns
     -------
@@ -153,6 +157,9 @@ def solve(
     on_trial = False
     if start_params is not None:
         run.start_from(scaling.from_params(start_params, layout))
+        if math.isfinite(start_decrement):
+            # There was a step before the first, but its Gram matrix is gone.
+            run.state[at.DECREMENT], run.state[at.FROZEN] = start_decrement, THAWED
     else:
         on_trial = _choose_start(run, family, binary, options)
     clock.lap("warm start")
