@@ -12,7 +12,7 @@ from fastglm.design.layout import Layout, lay_out
 from fastglm.errors import Status
 from fastglm.families import Family
 from fastglm.inputs import ModelRows
-from fastglm.kernels.planes import LOG_LIKELIHOOD, MEAN
+from fastglm.kernels.planes import MEAN
 from fastglm.solve.fit import Solution, SolverOptions, solve
 from fastglm.solve.rows import evaluate_rows
 
@@ -119,21 +119,6 @@ class Problem:
         return evaluate_rows(
             self.layout, family, params, (MEAN,), n_threads=self.options.n_threads
         )[0]
-
-    def log_likelihood(
-        self, family: Family, params: np.ndarray, layout: Layout, scale: float
-    ) -> float:
-        """Sum of the rows' log-likelihoods, of `layout`'s weights, at dispersion `scale`."""
-        (values,) = evaluate_rows(
-            layout,
-            family,
-            params,
-            (LOG_LIKELIHOOD,),
-            dispersion=scale,
-            n_threads=self.options.n_threads,
-        )
-        frequencies = self.rows.frequencies
-        return float(values.sum() if frequencies is None else values @ frequencies)
 
     def finish(self, solution: Solution, converged: bool) -> Solution:
         """The last solution, with the work of all of them."""

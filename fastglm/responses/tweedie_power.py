@@ -13,17 +13,15 @@ import warnings
 
 import numpy as np
 
-from fastglm.design.layout import lay_out
 from fastglm.errors import BoundaryWarning, Status
 from fastglm.families import Family
 from fastglm.responses.free_parameters import Estimate, Problem
+from fastglm.responses.tweedie_likelihood import Likelihood
 from fastglm.solve.fit import Solution
 
 __all__ = ["estimate_power"]
 
 MAX_STEPS = 40
-#: Rows of the sample that is fitted first where there are more than twice as many.
-SAMPLE_ROWS = 4000
 #: Distance of the differences that stand for derivatives, in the coordinates below.
 DIFFERENCE = 2e-3
 #: Coordinates beyond which the power is taken to be on the boundary: 1.01 and 1.99, or 1.01 and 11.
@@ -41,7 +39,7 @@ class _Profile:
     def __init__(self, problem: Problem, has_zeros: bool):
         rows = problem.rows
         self.problem = problem
-        self.layout = lay_out(rows.design, rows.response, rows.variance_weights, rows.offset)
+        self.likelihood = Likelihood(rows)
         self.has_zeros = has_zeros
         self.highest = HIGHEST_WITH_ZEROS if has_zeros else HIGHEST
 
@@ -59,10 +57,13 @@ class _Profile:
     def family(self, z: float) -> Family:
         return self.problem.family.with_estimate(self.power(z))
 
-    def log_likelihood(self, point: np.ndarray, params: np.ndarray) -> float:
+    def look_at(self, solution: Solution) -> None:
+        """Take the means of these coefficients."""
+        self.likelihood.look_at(self.problem.means(self.problem.family, solution.params))
+
+    def log_likelihood(self, point: np.ndarray) -> float:
         z, log_scale = point
-        scale = math.exp(log_scale)
-        return self.problem.log_likelihood(self.family(z), params, self.layout, scale)
+        return self.likelihood(self.family(z), math.exp(log_scale))
 
     def step(self, point: np.ndarray, gradient: np.ndarray, hessian: np.ndarray) -> np.ndarray:
         """Newton step up; at the end of the range of powers, in the dispersion alone."""
@@ -72,12 +73,12 @@ class _Profile:
         )
         return np.array([0.0, gradient[1] / abs(hessian[1, 1])]) if leads_out else step
 
-    def derivatives(self, point: np.ndarray, params: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def derivatives(self, point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Gradient (2,), to fourth order in the differences, and Hessian (2, 2)."""
         h = DIFFERENCE
 
         def value(a: float, b: float) -> float:
-            return self.log_likelihood(point + h * np.array([a, b]), params)
+            return self.log_likelihood(point + h * np.array([a, b]))
 
         middle = value(0, 0)
         gradient, hessian = np.empty(2), np.empty((2, 2))
@@ -115,10 +116,11 @@ def estimate_power(problem: Problem, start: np.ndarray | None) -> Estimate:
     has_zeros = problem.rows.summary.minimum == 0.0
     profile = _Profile(problem, has_zeros)
     solution = problem.solve(problem.family, start)
-    if problem.rows.n_rows >= 2 * SAMPLE_ROWS and solution.status == Status.CONVERGED:
-        point = _point_of_sample(problem, solution, has_zeros)
-    else:
-        point = _first_point(profile, solution)
+    sample = problem.sample() if solution.status == Status.CONVERGED else None
+    point = _first_point(profile, solution)
+    if sample is not None:
+        # Close to the top for all rows, where every step costs passes over them.
+        point = _ascend(_Profile(sample, has_zeros), point, solution)[0]
     point, solution, hessian, converged = _ascend(profile, point, solution)
     error = math.nan
     if not LOWEST < point[0] < profile.highest:
@@ -139,28 +141,20 @@ def _ascend(
         if solution.status != Status.CONVERGED:
             break
         solution = problem.solve(profile.family(point[0]), solution.params)
-        gradient, hessian = profile.derivatives(point, solution.params)
+        profile.look_at(solution)
+        gradient, hessian = profile.derivatives(point)
         step = profile.step(point, gradient, hessian)
         # The step in standard errors: far below them, and above the noise of the differences.
         if math.sqrt(abs(step @ hessian @ step)) <= 0.1 * math.sqrt(problem.options.tol):
             return point, solution, hessian, True
-        point = _climb(profile, point, step, solution.params)
+        point = _climb(profile, point, step)
     return point, solution, hessian, False
-
-
-def _point_of_sample(problem: Problem, solution: Solution, has_zeros: bool) -> np.ndarray:
-    """The top for evenly spaced rows: densities take long, and it is close to that of all rows."""
-    keep = np.zeros(problem.rows.n_rows, dtype=bool)
-    keep[:: problem.rows.n_rows // SAMPLE_ROWS] = True
-    rows = problem.rows.take(keep)
-    layout = lay_out(rows.design, rows.response, rows.prior_weights, rows.offset)
-    sample = _Profile(Problem(layout, rows, problem.family, problem.options), has_zeros)
-    return _ascend(sample, _first_point(sample, solution), solution)[0]
 
 
 def _first_point(profile: _Profile, solution: Solution) -> np.ndarray:
     """The best of a few powers, each with Pearson's dispersion, at the first fitted means."""
     problem = profile.problem
+    profile.look_at(solution)
     mu = problem.means(problem.family, solution.params)
     y, weights = problem.rows.response, problem.rows.prior_weights
     squares = (
@@ -175,7 +169,7 @@ def _first_point(profile: _Profile, solution: Solution) -> np.ndarray:
         )
         for power in FIRST_POWERS
     ]
-    values = [profile.log_likelihood(point, solution.params) for point in points]
+    values = [profile.log_likelihood(point) for point in points]
     return points[int(np.argmax(values))]
 
 
@@ -185,16 +179,14 @@ def _newton(gradient: np.ndarray, hessian: np.ndarray) -> np.ndarray:
     return vectors @ ((vectors.T @ gradient) / np.maximum(np.abs(values), 1e-8))
 
 
-def _climb(
-    profile: _Profile, point: np.ndarray, step: np.ndarray, params: np.ndarray
-) -> np.ndarray:
+def _climb(profile: _Profile, point: np.ndarray, step: np.ndarray) -> np.ndarray:
     """The point after the longest share of the step that does not lower the likelihood."""
     step = step * min(1.0, LONGEST_STEP / np.abs(step).max())
-    before = profile.log_likelihood(point, params)
+    before = profile.log_likelihood(point)
     for _ in range(20):
         candidate = point + step
         candidate[0] = min(max(candidate[0], LOWEST), profile.highest)
-        if profile.log_likelihood(candidate, params) >= before - 1e-12 * abs(before):
+        if profile.log_likelihood(candidate) >= before - 1e-12 * abs(before):
             return candidate
         step = 0.5 * step
     return point

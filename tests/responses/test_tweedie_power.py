@@ -5,6 +5,7 @@ from scipy import optimize
 import fastglm as fg
 from fastglm.errors import BoundaryWarning
 from fastglm.families import Tweedie
+from fastglm.responses.tweedie_likelihood import Likelihood, interpolated
 
 
 def claims(n, power=1.6, dispersion=1.5, seed=1):
@@ -83,3 +84,35 @@ def test_says_when_the_power_reaches_the_end_of_its_range():
         fit = fg.GLM(rng.poisson(3.0, 300), X, family="tweedie").fit()
     assert np.isnan(fit.var_power_se)
     assert fit.var_power == pytest.approx(1.01, abs=1e-3)
+
+
+@pytest.mark.parametrize("power", [1.02, 1.3, 1.5, 1.9, 1.99, 2.5, 3.0, 6.0])
+@pytest.mark.parametrize("scale", [0.05, 1.0, 30.0])
+def test_the_likelihood_equals_the_sum_of_the_rows_own(power, scale):
+    rng = np.random.default_rng(4)
+    n = 3000
+    y = rng.gamma(0.7, 2.0, n) * 10.0 ** rng.uniform(-2, 2, n)
+    if power < 2.0:
+        y[rng.random(n) < 0.3] = 0.0
+    mean, weights = rng.uniform(0.5, 5.0, n), rng.uniform(0.5, 3.0, n)
+    times = rng.integers(0, 3, n)
+    model = fg.GLM(y, np.ones((n, 1)), "tweedie", var_weights=weights, freq_weights=times)
+    likelihood = Likelihood(model.rows)
+    likelihood.look_at(mean)
+    family = Tweedie(var_power=power)
+    expected = family.loglike(y, mean, weights, times, scale)
+    assert likelihood(family, scale) == pytest.approx(expected, rel=1e-12)
+
+
+def test_interpolation_falls_back_on_the_function():
+    points = np.linspace(-3.0, 3.0, 400)
+    calls = []
+
+    def rough(x):
+        calls.append(np.size(x))
+        return np.abs(x - 0.123)
+
+    np.testing.assert_array_equal(interpolated(rough, points), np.abs(points - 0.123))
+    assert sum(calls) < 4 * 400
+    np.testing.assert_allclose(interpolated(np.exp, points), np.exp(points), rtol=1e-11)
+    np.testing.assert_allclose(interpolated(np.exp, np.zeros(50)), np.ones(50), rtol=1e-14)
