@@ -14,17 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastglm.design.parts import Design
-from fastglm.design.rows import take_rows
 from fastglm.errors import DataError, ModelError
-from fastglm.kernels import planes
 from fastglm.kernels.sandwich import GROWING_POWER
 from fastglm.solve.products import (
     Products,
     Standard,
     group_scores,
     score_products,
-    standard_columns,
+    window_products,
 )
 
 if TYPE_CHECKING:
@@ -33,8 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["COVARIANCES", "Covariance", "clustered", "covariance_of", "group_codes", "over_df"]
 
-#: Values of X that are written out at a time where lagged rows must meet.
-SLICE_VALUES = 1_000_000
+#: A span of whole numbers that is worth counting however few rows there are.
+FEW_GROUPS = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,14 +181,32 @@ def group_codes(results: Record, groups: Any) -> tuple[np.ndarray, int]:
             f"groups has shape {values.shape}; it must hold one group for each of the {n} rows of "
             "the fit."
         )
-    codes, levels = pd.factorize(values)
-    if (codes < 0).any():
-        raise DataError(
-            f"groups has no value in row {int(np.argmin(codes))}; every row needs a group."
-        )
-    if len(levels) < 2:
+    codes, n_groups = _codes_of_integers(values)
+    if codes is None:
+        codes, levels = pd.factorize(values)
+        n_groups = len(levels)
+        if (codes < 0).any():
+            raise DataError(
+                f"groups has no value in row {int(np.argmin(codes))}; every row needs a group."
+            )
+    if n_groups < 2:
         raise DataError("groups holds only one group; a covariance needs two or more.")
-    return codes.astype(np.int64), len(levels)
+    return codes.astype(np.int64, copy=False), n_groups
+
+
+def _codes_of_integers(values: np.ndarray) -> tuple[np.ndarray | None, int]:
+    """Codes of whole numbers in their order, if they are close enough together to be counted."""
+    if values.dtype.kind not in "iu":
+        return None, 0
+    lowest, highest = int(values.min()), int(values.max())
+    if highest - lowest >= max(values.size, FEW_GROUPS):
+        return None, 0
+    wide = values if values.itemsize == 8 else values.astype(np.int64)
+    codes = (wide - wide.dtype.type(lowest)).astype(np.int64, copy=False)
+    present = np.bincount(codes) > 0
+    if present.all():
+        return codes, present.size
+    return (np.cumsum(present) - 1)[codes], int(np.count_nonzero(present))
 
 
 def _ways(results: Record, groups: Any) -> list[tuple[np.ndarray, int]]:
@@ -281,36 +296,18 @@ def _hac(
         maxlags = int(4.0 * (rows.n_rows / 100.0) ** (2.0 / 9.0))
     if not 0 <= maxlags < rows.n_rows:
         raise ModelError(f"maxlags must be from 0 to the rows less one, not {maxlags!r}")
-    (residual,) = results.row_values(planes.RESIDUAL)
-    standard = standard_columns(results._row_layout, results.has_intercept)
-    meat = _moving_window_products(rows.design, standard, residual, int(maxlags)) / (maxlags + 1)
-    matrix = _sandwich(results, standard, meat)
+    products, standard = window_products(
+        results._row_layout,
+        results.family,
+        results.estimates,
+        int(maxlags),
+        shifted=results.has_intercept,
+        n_threads=results.n_threads,
+    )
+    matrix = _sandwich(results, standard, products / (maxlags + 1.0))
     if use_correction:
         matrix *= over_df(results, results.nobs)
     return Covariance(matrix, results.df_resid)
-
-
-def _moving_window_products(
-    design: Design, standard: Standard, residual: np.ndarray, maxlags: int
-) -> np.ndarray:
-    """Sum of s s' over all windows of maxlags + 1 rows, those that reach over the ends included."""
-    n, p = design.n_rows, design.n_columns
-    length = max(SLICE_VALUES // max(p, 1), maxlags + 1)
-    meat = np.zeros((p, p))
-    before = np.zeros((maxlags, p))
-    for start in range(0, n + maxlags, length):
-        numbers = np.arange(start, min(start + length, n))
-        columns = standard.columns(take_rows(design, numbers).to_dense())
-        beyond = max(0, min(start + length, n + maxlags) - max(start, n))
-        scores = columns * residual[numbers, None]
-        scores = np.concatenate([before, scores, np.zeros((beyond, p))])
-        n_windows = len(scores) - maxlags
-        windows = scores[:n_windows].copy()
-        for lag in range(1, maxlags + 1):
-            windows += scores[lag : lag + n_windows]
-        meat += windows.T @ windows
-        before = scores[n_windows:]
-    return meat
 
 
 # -- the jackknife

@@ -75,6 +75,7 @@ import numpy as np
     CRITICAL_VALUE,  # float64 (1,)
     GROUP,  # int64 (n_rows,): which sum of scores a row belongs to
     N_GROUPS,
+    N_LAGS,  # rows before a row whose scores are added to its own
     REPLICATE_COUNT,  # (blocks of units, N_DRAWN, rows of a block): how often each was drawn
     COUNT_BYTES,  # 1 for uint8, 8 for int64
     REPLICATE_NUMBER,  # int64 (N_REPLICATES,): where in REPLICATE_COUNT each is
@@ -89,7 +90,7 @@ import numpy as np
     CURVE_NODES,  # float64 (CURVE_TERMS, 1 + CURVE_TERMS)
     CURVE_LIMITS,  # float64 (2,): their reach in standard errors, and what error is allowed
     CONTEXT_SIZE,
-) = range(78)
+) = range(79)
 
 # Modes of a sweep, added together.
 WITH_GRAM = 1

@@ -7,9 +7,14 @@ power that depends on it.
 
 from __future__ import annotations
 
+from typing import Any
+
+from numba.core import types
 from numba.core.types import float64, int64
+from numba.extending import intrinsic
 
 from fastglm.kernels.block import (
+    TILE,
     allocate_scratch,
     block_range,
     block_rows,
@@ -41,12 +46,15 @@ from fastglm.kernels.context import (
 )
 from fastglm.kernels.gram import row_entries
 from fastglm.kernels.jit import RowBlock, call_row_block, call_stage, inlined, pointer
+from fastglm.kernels.load import CACHE_LINE, prefetch
 from fastglm.kernels.planes import PLANE, QUADRATIC_FORM, RESIDUAL, WEIGHT
 
 #: A `LEVERAGE_POWER` that grows with the leverage: as many times as it is the mean, at most four.
 GROWING_POWER = -1
 #: Closer to 1 than this, a leverage is 1: rounding decides what is left of the row's residual.
 FULL_LEVERAGE = 1e-10
+#: Rows before a row that the memory of its group is asked for.
+PREFETCHED_ROWS = 16
 
 
 @inlined
@@ -93,7 +101,8 @@ def _count_rows_often(context, scratch, start, rows):
 
 
 @inlined
-def _respond_at(context, context_address, start, rows, scratch):
+def respond_at(context, context_address, start, rows, scratch):
+    """Everything about one block of rows at the coefficients BETA."""
     call_stage(context[LOAD], context_address, start, rows, scratch, 0)
     call_stage(context[PREDICT], context_address, start, rows, scratch, 0)
     call_row_block(context[INVERSE_ROWS], scratch, rows)
@@ -116,7 +125,7 @@ def score_products_chunk(context_address, chunk):
     first, last = block_range(context, chunk)
     for block in range(first, last):
         start, rows = block_rows(context, block)
-        _respond_at(context, context_address, start, rows, scratch)
+        respond_at(context, context_address, start, rows, scratch)
         if context[MODE] & MEAT:
             if context[N_FACTOR] > 0:
                 call_stage(context[QUADRATIC], context_address, start, rows, scratch, 0)
@@ -131,27 +140,107 @@ def score_products_chunk(context_address, chunk):
 score_products_kernel = RowBlock(score_products_chunk, "score_products", {})
 
 
+@intrinsic
+def _add_panel(
+    typing_context: Any, column: Any, residual: Any, first: Any, second: Any, third: Any, last: Any
+) -> Any:
+    """TILE columns of TILE rows times the rows' residuals, added to TILE places, one for each row.
+
+    All arguments are addresses. Values are transposed in registers, so that a row's are added to
+    its place together.
+    """
+    signature = types.void(*[types.int64] * 6)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        from llvmlite import ir
+
+        integer, lane = ir.IntType(64), ir.IntType(32)
+        vector = ir.VectorType(ir.DoubleType(), TILE)
+
+        def at(address: Any) -> Any:
+            return builder.inttoptr(address, vector.as_pointer())
+
+        def shuffled(a: Any, b: Any, *lanes: int) -> Any:
+            return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(lane, TILE), lanes))
+
+        residuals = builder.load(at(args[1]), align=8)
+        products = []
+        for j in range(TILE):
+            address = builder.add(args[0], ir.Constant(integer, 8 * PLANE * j))
+            products.append(builder.fmul(builder.load(at(address), align=8), residuals))
+        low = shuffled(products[0], products[1], 0, 4, 2, 6)
+        high = shuffled(products[0], products[1], 1, 5, 3, 7)
+        more_low = shuffled(products[2], products[3], 0, 4, 2, 6)
+        more_high = shuffled(products[2], products[3], 1, 5, 3, 7)
+        rows = (
+            shuffled(low, more_low, 0, 1, 4, 5),
+            shuffled(high, more_high, 0, 1, 4, 5),
+            shuffled(low, more_low, 2, 3, 6, 7),
+            shuffled(high, more_high, 2, 3, 6, 7),
+        )
+        for row, place in zip(rows, args[2:], strict=True):
+            total = builder.load(at(place), align=8)
+            builder.store(builder.fadd(total, row), at(place), align=8)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@inlined
+def _prefetch_groups(group, first, last, total, stride, n_bytes):
+    """Ask for the sums of the groups of rows first..last-1."""
+    for i in range(first, last):
+        for line in range(0, n_bytes, CACHE_LINE):
+            prefetch(total + stride * group[i] + line)
+
+
+@inlined
+def _add_dense_scores(n_dense, rows, scratch, group, total, stride):
+    """Adds the dense columns' scores of the block to their groups' sums, `stride` bytes apart."""
+    residual = scratch + 8 * PLANE * RESIDUAL
+    whole = rows - rows % TILE
+    for i in range(0, whole, TILE):
+        ahead = min(i + PREFETCHED_ROWS, rows)
+        _prefetch_groups(group, ahead, min(ahead + TILE, rows), total, stride, 8 * n_dense)
+        first, second = total + stride * group[i], total + stride * group[i + 1]
+        third, last = total + stride * group[i + 2], total + stride * group[i + 3]
+        for j in range(0, n_dense, TILE):
+            column = dense_at(scratch) + 8 * (PLANE * j + i)
+            there = 8 * j
+            _add_panel(
+                column, residual + 8 * i, first + there, second + there, third + there, last + there
+            )
+    dense = pointer(dense_at(scratch), float64)
+    for i in range(whole, rows):
+        own = pointer(total + stride * group[i], float64)
+        for j in range(n_dense):
+            own[j] += plane_at(scratch, RESIDUAL)[i] * dense[PLANE * j + i]
+
+
 def group_scores_chunk(context_address, chunk):
-    """Adds each row's score to its group's in the chunk's own (n_groups, n_sweep) partial."""
+    """Adds up scores by group in the chunk's own (n_groups, order) partial; returns 0."""
     context = pointer(context_address, int64)
     n_dense, n_sweep = context[N_DENSE], context[N_SWEEP]
-    total = pointer(context[PARTIALS] + 8 * context[N_GROUPS] * n_sweep * chunk, float64)
+    _, order = padded_size(context)
+    size = context[N_GROUPS] * order
+    address = context[PARTIALS] + 8 * size * chunk
+    total = pointer(address, float64)
+    for k in range(size):
+        total[k] = 0.0
     scratch_array = allocate_scratch(context)
     scratch = scratch_array.ctypes.data
-    dense = pointer(dense_at(scratch), float64)
     residual = plane_at(scratch, RESIDUAL)
     entries = entries_at(context, scratch)
     _, _, columns, values = entries
     first, last = block_range(context, chunk)
     for block in range(first, last):
         start, rows = block_rows(context, block)
-        _respond_at(context, context_address, start, rows, scratch)
+        respond_at(context, context_address, start, rows, scratch)
         group = pointer(context[GROUP] + 8 * start, int64)
-        for i in range(rows):
-            corner = group[i] * n_sweep
-            for j in range(n_dense):
-                total[corner + j] += residual[i] * dense[PLANE * j + i]
-            if n_sweep > n_dense:
+        _add_dense_scores(n_dense, rows, scratch, group, address, 8 * order)
+        if n_sweep > n_dense:
+            for i in range(rows):
+                corner = group[i] * order
                 for e in range(row_entries(context, start, i, entries)):
                     total[corner + columns[e]] += residual[i] * values[e]
     return scratch_array.size * 0

@@ -49,7 +49,7 @@ class Counts:
     ):
         self.n_units, self.probabilities, self.n_draws = n_units, probabilities, n_draws
         kind = np.uint8 if probabilities is None else np.int64
-        self.blocks = np.zeros((-(-n_units // BLOCK_ROWS), n_samples, BLOCK_ROWS), dtype=kind)
+        self.blocks = np.empty((-(-n_units // BLOCK_ROWS), n_samples, BLOCK_ROWS), dtype=kind)
 
     def draw(self, seeds: np.ndarray, n_threads: int) -> None:
         """Draws new samples in place of the first.

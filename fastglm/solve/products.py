@@ -17,8 +17,10 @@ from fastglm.families import Family
 from fastglm.kernels import context as slots
 from fastglm.kernels.block import TILE
 from fastglm.kernels.context import MEAT, N_SUMS, SUM_OUTSIDE, WITH_GRAM
+from fastglm.kernels.planes import BLOCK_ROWS
 from fastglm.kernels.quadratic import quadratic_stage
 from fastglm.kernels.sandwich import group_scores_kernel, score_products_kernel
+from fastglm.kernels.windows import window_products_kernel
 from fastglm.solve.rows import in_tiles, to_sweep_columns
 from fastglm.solve.run import count_chunks
 from fastglm.solve.scaling import Scaling, find_scaling
@@ -31,11 +33,11 @@ __all__ = [
     "group_scores",
     "information",
     "score_products",
-    "standard_columns",
+    "window_products",
 ]
 
 #: Bytes that the chunks' sums of scores by group may take together, unless one alone takes more.
-GROUP_BYTES = 64_000_000
+GROUP_BYTES = 16_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,20 +85,11 @@ class Standard:
         """Coefficients from standardised ones, (m, p) each."""
         return theta @ self.back.T
 
-    def columns(self, model_columns: np.ndarray) -> np.ndarray:
-        """Standardised columns from the model's, (m, p)."""
-        return model_columns @ self.back
-
     @cached_property
     def back(self) -> np.ndarray:
         """The (p, p) matrix from standardised coefficients to coefficients."""
         unit = np.eye(self.layout.n_columns)
         return np.column_stack([self.scaling.to_params(c, self.layout) for c in unit])
-
-
-def standard_columns(layout: Layout, shifted: bool) -> Standard:
-    """How a design's columns are standardised; `shifted` as for `information`."""
-    return Standard(find_scaling(layout, shifted), layout)
 
 
 class Pass:
@@ -110,7 +103,7 @@ class Pass:
 
     def __init__(self, layout: Layout, family: Family, params: np.ndarray, shifted: bool):
         params = np.where(np.isnan(params), 0.0, params)
-        self.standard = standard_columns(layout, shifted)
+        self.standard = Standard(find_scaling(layout, shifted), layout)
         scaling = self.standard.scaling
         self.beta = to_sweep_columns(layout, scaling.from_params(params, layout))
         self.parameters = np.array([family.parameter, 1.0, family.link.parameter])
@@ -244,18 +237,21 @@ def group_scores(
         Number of groups.
     """
     run = Pass(layout, family, params, shifted)
-    size = 8 * n_groups * layout.n_sweep
+    order = max(layout.n_sweep, -(-layout.n_dense // TILE) * TILE)
+    size = 8 * n_groups * order
     # Clearing and adding up the chunks' sums must cost less than the rows themselves.
     worthwhile = layout.n_rows // (8 * n_groups)
     n_chunks = max(1, min(count_chunks(layout), worthwhile, GROUP_BYTES // size))
-    partials = np.zeros((n_chunks, n_groups, layout.n_sweep))
+    partials = np.empty((n_chunks, n_groups, order))
     groups = np.ascontiguousarray(groups, dtype=np.int64)
     run.context[slots.N_CHUNKS] = n_chunks
     run.context[slots.PARTIALS] = partials.ctypes.data
     run.context[slots.GROUP] = groups.ctypes.data
     run.context[slots.N_GROUPS] = n_groups
     launch(group_scores_kernel, run.context, n_chunks, n_threads)
-    scores = partials.sum(axis=0) if n_chunks > 1 else partials[0]
+    for other in partials[1:]:
+        partials[0] += other
+    scores = partials[0, :, : layout.n_sweep]
     transform = _transform(layout)
     return Products(
         gram=transform.T @ (transform.T @ (scores.T @ scores)).T,
@@ -263,6 +259,50 @@ def group_scores(
         n_undefined=0,
         standard=run.standard,
     )
+
+
+def window_products(
+    layout: Layout,
+    family: Family,
+    params: np.ndarray,
+    n_lags: int,
+    *,
+    shifted: bool,
+    n_threads: int,
+) -> tuple[np.ndarray, Standard]:
+    """Products of sums of score residuals times x over all windows of ``n_lags + 1`` rows.
+
+    Windows that reach over the ends of the rows are included.
+
+    Parameters
+    ----------
+    layout, family, params, shifted, n_threads
+        As for `information`.
+    n_lags
+        Rows of a window but one.
+
+    Returns
+    -------
+    ndarray, shape (p, p)
+        On standardised columns.
+    Standard
+        How these are standardised.
+    """
+    run = Pass(layout, family, params, shifted)
+    order = -(-layout.n_sweep // TILE) * TILE
+    # A chunk reads the rows of a window again that the chunk before it has read.
+    worthwhile = layout.n_rows // (8 * (n_lags + BLOCK_ROWS))
+    n_chunks = max(1, min(count_chunks(layout, 8 * order * order), worthwhile))
+    partials = np.zeros((n_chunks, order, order))
+    run.context[slots.N_BLOCKS] = -(-(layout.n_rows + n_lags) // BLOCK_ROWS)
+    run.context[slots.N_CHUNKS] = n_chunks
+    run.context[slots.N_LAGS] = n_lags
+    run.context[slots.PARTIALS] = partials.ctypes.data
+    launch(window_products_kernel, run.context, n_chunks, n_threads)
+    q = layout.n_sweep
+    gram = _symmetric(partials.sum(axis=0)[:q, :q], q)
+    transform = _transform(layout)
+    return transform.T @ (transform.T @ gram).T, run.standard
 
 
 def _symmetric(total: np.ndarray, n_dense: int) -> np.ndarray:

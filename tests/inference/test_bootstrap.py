@@ -121,7 +121,7 @@ def test_draws_follow_probabilities():
 def test_groups_are_drawn_as_a_whole(frame):
     fit = fg.glm("y ~ x + a", frame, "poisson")
     replicates = fit.bootstrap(10, seed=SEED, groups=frame.g).replicates
-    names, codes = np.unique(pd.factorize(frame.g)[0], return_inverse=True)
+    names, codes = np.unique(frame.g, return_inverse=True)
     counts = draw_counts(seeds(10), names.size, 1)
     for b in (0, 9):
         sample = frame.loc[np.repeat(np.arange(3000), counts[b][codes])]

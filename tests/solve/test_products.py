@@ -5,8 +5,9 @@ import pytest
 
 import fastglm as fg
 from fastglm.kernels import planes
-from fastglm.solve.products import group_scores, information, score_products, standard_columns
+from fastglm.solve.products import Standard, group_scores, information, score_products
 from fastglm.solve.rows import evaluate_rows
+from fastglm.solve.scaling import find_scaling
 
 
 @pytest.fixture(scope="module", params=["arrays", "formula", "sparse", "no intercept"])
@@ -26,10 +27,15 @@ def fit(request):
     return fg.GLM(y, X, "poisson").fit()
 
 
+def standard_columns(fit):
+    layout = fit.model.layout
+    return Standard(find_scaling(layout, fit.has_intercept), layout)
+
+
 def in_numpy(fit):
     """Standardised columns, weights and score residuals."""
-    standard = standard_columns(fit.model.layout, fit.has_intercept)
-    Z = standard.columns(fit.model.rows.design.to_dense())
+    standard = standard_columns(fit)
+    Z = fit.model.rows.design.to_dense() @ standard.back
     return Z, *fit.row_values(planes.WEIGHT, planes.RESIDUAL)
 
 
@@ -72,7 +78,7 @@ def test_scores_of_groups(fit):
 
 
 def test_standardised_coefficients_and_back(fit):
-    standard = standard_columns(fit.model.layout, fit.has_intercept)
+    standard = standard_columns(fit)
     theta = standard.lift(fit.estimates[:, None])
     np.testing.assert_allclose(standard.to_params(theta.T)[0], fit.estimates, rtol=1e-9)
 
