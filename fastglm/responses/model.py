@@ -18,7 +18,6 @@ from fastglm.design.parts import Design
 from fastglm.design.rows import take_rows
 from fastglm.errors import ConvergenceWarning, DataError, ModelError, RankWarning, Status
 from fastglm.families import Gaussian
-from fastglm.inference.covariance import SLICE_VALUES
 from fastglm.kernels.jit import RowBlock
 from fastglm.responses.results import Block, ResponseResults
 from fastglm.responses.rows import JointRows, side_by_side
@@ -35,6 +34,8 @@ SAMPLE_SHARES = (64, 8)
 SAMPLE_TOLERANCES = (0.01, 0.1)
 SAMPLE_FROM = 1024
 SAMPLE_ROWS_PER_PARAMETER = 64
+#: Values of scores that are written out at a time.
+SLICE_VALUES = 1_000_000
 
 
 class ResponseModel:
