@@ -61,10 +61,13 @@ def _run(address, input_planes, inputs, parameters, output_plane, output):
         rows = min(BLOCK_ROWS, n - first)
         for k in range(input_planes.shape[0]):
             start = input_planes[k] * PLANE
-            scratch[start : start + rows] = inputs[k, first : first + rows]
+            # Element by element: for slices numba compiles its messages of unequal shapes as well,
+            # which takes longer than all the rest.
+            for i in range(rows):
+                scratch[start + i] = inputs[k, first + i]
         call_row_block(address, scratch.ctypes.data, rows)
-        start = output_plane * PLANE
-        output[first : first + rows] = scratch[start : start + rows]
+        for i in range(rows):
+            output[first + i] = scratch[output_plane * PLANE + i]
 
 
 def evaluate(

@@ -26,9 +26,6 @@ from fastglm.kernels.planes import (
     SCRATCH,
 )
 
-#: `Family.is_unbounded`, by the names of the family's functions and the link.
-_UNBOUNDED: dict[tuple[str, str], bool] = {}
-
 
 @dataclass(frozen=True, eq=False)
 class ResponseFunctions:
@@ -227,11 +224,8 @@ class Family(Frozen):
     @property
     def is_unbounded(self) -> bool:
         """Whether every finite linear predictor gives a mean inside the domain."""
-        names = self.functions.name, self.link.name
-        if names not in _UNBOUNDED:
-            means = self.link.inverse(np.array([-1.0, 1.0]))
-            _UNBOUNDED[names] = bool(self.domain.contains(means).all())
-        return _UNBOUNDED[names]
+        means = self.link.mean_range
+        return means is not None and self.domain.lower <= means[0] and means[1] <= self.domain.upper
 
     def check_response(self, y: np.ndarray, weights: np.ndarray | None = None) -> ResponseSummary:
         """Check that every response of positive weight is one the family can have.

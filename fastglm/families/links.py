@@ -50,6 +50,8 @@ class Link(Frozen):
         The link's parameter, 0 for links that have none.
     custom : bool
         Whether a user defined it.
+    mean_range : pair of float or None
+        Open interval of the means of all finite linear predictors; None if some have none.
     forward_rows, inverse_rows, curvature_rows : RowBlock
         The link over one block of rows, compiled when their address is first asked for.
     """
@@ -57,6 +59,7 @@ class Link(Frozen):
     name: str = ""
     parameter: float = 0.0
     custom: bool = False
+    mean_range: tuple[float, float] | None = None
     forward_rows: RowBlock
     inverse_rows: RowBlock
     curvature_rows: RowBlock
@@ -135,6 +138,7 @@ class Identity(Link):
     """eta = mu."""
 
     name = "identity"
+    mean_range = (-math.inf, math.inf)
     forward_rows, inverse_rows, curvature_rows = compile_link(
         "identity", lf.identity_forward, lf.identity_inverse, lf.identity_curvature
     )
@@ -144,6 +148,7 @@ class Log(Link):
     """eta = log(mu)."""
 
     name = "log"
+    mean_range = (0.0, math.inf)
     forward_rows, inverse_rows, curvature_rows = compile_link(
         "log", lf.log_forward, lf.log_inverse, lf.log_curvature
     )
@@ -153,6 +158,7 @@ class Logit(Link):
     """eta = log(mu / (1 - mu))."""
 
     name = "logit"
+    mean_range = (0.0, 1.0)
     forward_rows, inverse_rows, curvature_rows = compile_link(
         "logit", lf.logit_forward, lf.logit_inverse, lf.logit_curvature
     )
@@ -162,6 +168,7 @@ class Probit(Link):
     """eta = the standard normal quantile of mu."""
 
     name = "probit"
+    mean_range = (0.0, 1.0)
     forward_rows, inverse_rows, curvature_rows = compile_link(
         "probit", lf.probit_forward, lf.probit_inverse, lf.probit_curvature
     )
@@ -171,6 +178,7 @@ class CLogLog(Link):
     """eta = log(-log(1 - mu)), the complementary log-log link."""
 
     name = "cloglog"
+    mean_range = (0.0, 1.0)
     forward_rows, inverse_rows, curvature_rows = compile_link(
         "cloglog", lf.cloglog_forward, lf.cloglog_inverse, lf.cloglog_curvature
     )
@@ -180,6 +188,7 @@ class LogLog(Link):
     """eta = -log(-log(mu))."""
 
     name = "loglog"
+    mean_range = (0.0, 1.0)
     forward_rows, inverse_rows, curvature_rows = compile_link(
         "loglog", lf.loglog_forward, lf.loglog_inverse, lf.loglog_curvature
     )
@@ -189,6 +198,7 @@ class Cauchy(Link):
     """eta = tan(pi (mu - 1/2)), the Cauchy quantile of mu."""
 
     name = "cauchit"
+    mean_range = (0.0, 1.0)
     forward_rows, inverse_rows, curvature_rows = compile_link(
         "cauchit", lf.cauchit_forward, lf.cauchit_inverse, lf.cauchit_curvature
     )

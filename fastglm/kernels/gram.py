@@ -104,22 +104,54 @@ def tile(a, b, rows, gram, order):
     gram[3 * order + 3] += s33
 
 
+@called_sums
+def diagonal_tile(a, rows, gram, order):
+    """Adds the dot products of columns a..a+3 with each other, the lower triangle of a tile."""
+    s00 = s10 = s11 = s20 = s21 = s22 = s30 = s31 = s32 = s33 = 0.0
+    for i in range(rows):
+        a0 = a[i]
+        a1 = a[PLANE + i]
+        a2 = a[2 * PLANE + i]
+        a3 = a[3 * PLANE + i]
+        s00 += a0 * a0
+        s10 += a1 * a0
+        s11 += a1 * a1
+        s20 += a2 * a0
+        s21 += a2 * a1
+        s22 += a2 * a2
+        s30 += a3 * a0
+        s31 += a3 * a1
+        s32 += a3 * a2
+        s33 += a3 * a3
+    gram[0] += s00
+    gram[order] += s10
+    gram[order + 1] += s11
+    gram[2 * order] += s20
+    gram[2 * order + 1] += s21
+    gram[2 * order + 2] += s22
+    gram[3 * order] += s30
+    gram[3 * order + 1] += s31
+    gram[3 * order + 2] += s32
+    gram[3 * order + 3] += s33
+
+
 @called
 def dense_gram(n_padded, rows, dense, gram, order):
-    """Lower-triangular tiles of the Gram matrix of `n_padded` columns (a multiple of TILE).
+    """Lower triangle of the Gram matrix of `n_padded` columns (a multiple of TILE), by tiles.
 
-    `dense` and `gram` are addresses; `gram` has rows `order` apart. Tiles on the diagonal are
-    whole, so entries just above the diagonal are written too and must be ignored.
+    `dense` and `gram` are addresses; `gram` has rows `order` apart.
     """
     for j in range(0, n_padded, TILE):
-        for k in range(0, j + TILE, TILE):
+        columns = pointer(dense + 8 * PLANE * j, float64)
+        for k in range(0, j, TILE):
             tile(
-                pointer(dense + 8 * PLANE * j, float64),
+                columns,
                 pointer(dense + 8 * PLANE * k, float64),
                 rows,
                 pointer(gram + 8 * (order * j + k), float64),
                 order,
             )
+        diagonal_tile(columns, rows, pointer(gram + 8 * (order + 1) * j, float64), order)
 
 
 @inlined

@@ -3,7 +3,7 @@
 Three kinds of compiled function:
 
 ``inlined`` / ``called``
-    helpers of other kernels, inlined or not; never cached on their own.
+    helpers of other kernels, inlined or not; never cached on their own, not for Python to call.
 ``entry`` / ``parallel_entry``
     what Python calls. Cached on disk, released from the interpreter lock.
 ``RowBlock``
@@ -29,6 +29,7 @@ import numba
 from numba.core import caching, cgutils, types
 from numba.core.caching import CacheImpl
 from numba.core.ccallback import CFunc
+from numba.core.registry import CPUDispatcher
 from numba.extending import intrinsic
 
 from fastglm.errors import FastGLMWarning
@@ -42,12 +43,31 @@ _IMPORT = re.compile(r"^\s*from\s+(fastglm[\w.]*)\s+import\s+(\([^)]*\)|[^\n]*)"
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
 _SUM_OPTIONS = _OPTIONS | {"fastmath": {"reassoc", "contract", "nsz"}}
 
+
+class _Helper(CPUDispatcher):
+    """A function for compiled callers only: without wrappers, a third less is compiled."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Refuse a call from Python, for which there is no machine code."""
+        raise TypeError(f"{self.__name__} is a helper of kernels: only compiled code can call it")
+
+
+def _helper(**options: Any) -> Callable[[Callable], Any]:
+    def decorate(function: Callable) -> Any:
+        dispatcher = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(function)
+        if not numba.config.DISABLE_JIT:
+            dispatcher.__class__ = _Helper
+        return dispatcher
+
+    return decorate
+
+
 # A call that LLVM's cost model leaves standing keeps the loop around it scalar.
-inlined = numba.njit(forceinline=True, **_OPTIONS)
-inlined_sums = numba.njit(forceinline=True, **_SUM_OPTIONS)
+inlined = _helper(forceinline=True, **_OPTIONS)
+inlined_sums = _helper(forceinline=True, **_SUM_OPTIONS)
 # Large helpers that are called from several places: one copy of their code is enough.
-called = numba.njit(**_OPTIONS)
-called_sums = numba.njit(**_SUM_OPTIONS)
+called = _helper(**_OPTIONS)
+called_sums = _helper(**_SUM_OPTIONS)
 
 
 # Read when the package is imported, not when a kernel is first compiled: files that are replaced in

@@ -116,7 +116,7 @@ class Run:
         self.context[slots.MODE] = WITH_GRAM
 
     def freeze(self, sample: Run, share: float, sweeps: int) -> None:
-        """Begin with the factor of a sample of this share of the rows, for so many sweeps at most."""
+        """Begin with the factor of a sample of this share of the rows, for so many sweeps."""
         self.factor[:] = sample.factor
         self.vectors[at.COLUMN_SCALE] = sample.vectors[at.COLUMN_SCALE]
         self.vectors[at.PIVOT] = sample.vectors[at.PIVOT]

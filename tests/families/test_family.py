@@ -7,6 +7,7 @@ import pickle
 
 import numpy as np
 import pytest
+from as_entry import as_entry
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import LINK_ORACLE, UNIT_INTERVAL, is_proportion, make_families, make_link, variance
@@ -173,7 +174,7 @@ def test_a_row_of_weight_zero_contributes_nothing(family):
     ],
 )
 def test_valid_mean(name, y, mu, valid):
-    assert FAMILY_LIST[name].functions.valid_mean(y, mu, 1.0 - mu) == valid
+    assert as_entry(FAMILY_LIST[name].functions.valid_mean)(y, mu, 1.0 - mu) == valid
 
 
 def test_the_start_is_inside_the_domain(family):
@@ -182,7 +183,7 @@ def test_the_start_is_inside_the_domain(family):
     y = np.append(y, ends)
     start = family.starting_mu(y)
     for one, mu in zip(y, start, strict=True):
-        assert family.functions.valid_mean(one, mu, 1 - mu)
+        assert as_entry(family.functions.valid_mean)(one, mu, 1 - mu)
         assert mu > 0 or not np.isfinite(family.domain.lower)
         assert not is_proportion(family) or mu < 1
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 import pytest
+from as_entry import as_entry
 from scipy import special
 
 from fastglm.families.normal import normal_density_and_tail, normal_quantile
@@ -28,24 +29,24 @@ def test_density_and_tail_to_the_ends_of_the_range():
 
 @pytest.mark.parametrize("x", [39.0, 1e200, np.inf])
 def test_far_out_both_are_negligible(x):
-    density, tail = normal_density_and_tail(x)
+    density, tail = as_entry(normal_density_and_tail)(x)
     assert density < 1e-300
     assert tail < 1e-300
 
 
 def test_nan_stays():
-    assert np.isnan(normal_density_and_tail(np.nan)).all()
+    assert np.isnan(as_entry(normal_density_and_tail)(np.nan)).all()
 
 
 def test_quantile():
     p = np.concatenate([np.logspace(-300, -1, 600), np.linspace(0.01, 0.5, 500)])
-    got = np.array([normal_quantile(value, 1.0 - value) for value in p])
+    got = np.array([as_entry(normal_quantile)(value, 1.0 - value) for value in p])
     np.testing.assert_allclose(got, special.ndtri(p), rtol=1e-13, atol=1e-15)
-    mirrored = np.array([normal_quantile(1.0 - value, value) for value in p])
+    mirrored = np.array([as_entry(normal_quantile)(1.0 - value, value) for value in p])
     np.testing.assert_array_equal(mirrored, -got)
 
 
 def test_quantile_at_the_ends():
-    assert normal_quantile(0.0, 1.0) == -np.inf
-    assert normal_quantile(1.0, 0.0) == np.inf
-    assert np.isnan(normal_quantile(-0.1, 1.1))
+    assert as_entry(normal_quantile)(0.0, 1.0) == -np.inf
+    assert as_entry(normal_quantile)(1.0, 0.0) == np.inf
+    assert np.isnan(as_entry(normal_quantile)(-0.1, 1.1))
