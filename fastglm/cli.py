@@ -20,7 +20,7 @@ from fastglm.model import GLM
 from fastglm.reading import column_names, read_table, write_csv, write_table
 from fastglm.results import Results
 from fastglm.saving import load
-from fastglm.terminal import Watch, plain_warnings, say
+from fastglm.terminal import Watch, as_options, plain_warnings, say
 
 if TYPE_CHECKING:
     import pyarrow
@@ -45,7 +45,7 @@ def main() -> None:
         with plain_warnings():
             app(prog_name="fastglm")
     except FastGLMError as error:
-        say(f"error: {error}")
+        say(as_options(f"error: {error}"))
         sys.exit(BAD_INPUT)
     except OSError as error:
         say(f"error: {error.filename}: {error.strerror}")
@@ -86,6 +86,7 @@ def fit(
     missing: text.Missing = "raise",
     cov_type: text.CovType = "nonrobust",
     separation: text.Separation = "warn",
+    bias_reduction: text.BiasReduction = "none",
     max_iter: text.MaxIter = 50,
     threads: text.Threads = None,
     as_json: text.AsJson = False,
@@ -100,6 +101,7 @@ def fit(
     columns |= {"var_weights": weights, "freq_weights": freq_weights}
     chosen = _family(family, link, parameters)
     of_fit: dict[str, Any] = {"max_iter": max_iter, "cov_type": cov_type, "separation": separation}
+    of_fit["bias_reduction"] = bias_reduction
     with Watch(f"reading {data}") as watch:
         with watch.stage("read", f"reading {data}"):
             table = _read_for_formula(data, formula, columns.values())
@@ -243,5 +245,7 @@ def _read_columns(
 
 def _times(watch: Watch, n_rows: int, results: Results | None = None) -> str:
     stages = ", ".join(f"{name} {seconds:.3f} s" for name, seconds in watch.seconds.items())
-    sweeps = "" if results is None else f", {results.n_sweeps} sweeps"
-    return f"{n_rows:,} rows{sweeps}: {stages}"
+    if results is None:
+        return f"{n_rows:,} rows: {stages}"
+    dropped = f", {results.n_dropped:,} left out" if results.n_dropped else ""
+    return f"{n_rows:,} rows{dropped}, {results.n_sweeps} sweeps: {stages}"

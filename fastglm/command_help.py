@@ -75,7 +75,10 @@ VarPower = Annotated[float | None, Option(help="Of tweedie. [default: estimated]
 Variance = Annotated[Text, Option(help="Of quasi, such as mu^2.")]
 Missing = Annotated[str, Option(help="Rows with missing values: raise or drop.")]
 CovType = Annotated[str, Option(help="Covariance of the estimates, such as HC3.")]
-Separation = Annotated[str, Option(help="Infinite estimates: warn, raise, drop, check or ignore.")]
+Separation = Annotated[
+    str, Option(help="Infinite estimates: warn, raise, drop, firth, check or ignore.")
+]
+BiasReduction = Annotated[str, Option(help="Estimates of less bias: none, firth or median.")]
 MaxIter = Annotated[int, Option(help="Most iterations.")]
 Threads = Annotated[int | None, Option("--threads", help="Threads to use. [default: all cores]")]
 AsJson = Annotated[bool, Option("--json", help="Print JSON instead of the summary.")]

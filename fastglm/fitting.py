@@ -172,8 +172,9 @@ def _with_separation(results: Results, found: Separation, separation: str) -> Re
 def _separation_text(infinite: Mapping[str, int], n_rows: int) -> str:
     named = [f"{name} ({'+' if sign > 0 else '-'}infinity)" for name, sign in infinite.items()]
     more = f" and {len(named) - COLUMNS_NAMED} more" if len(named) > COLUMNS_NAMED else ""
+    rows = "1 row is" if n_rows == 1 else f"{n_rows} rows are"
     return (
-        f"{n_rows} rows are separated from the others by {', '.join(named[:COLUMNS_NAMED])}{more}: "
+        f"{rows} separated from the others by {', '.join(named[:COLUMNS_NAMED])}{more}: "
         'these estimates are infinite. bias_reduction="firth" gives finite ones; '
         'separation="drop" fits the other rows.'
     )

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from fastglm.design.arrays import design_from_array
-from fastglm.design.frames import Column, Frame, is_frame
+from fastglm.design.frames import Column, Frame, is_frame, unmasked
 from fastglm.design.missing import missing_design_rows
 from fastglm.design.parts import Design
 from fastglm.design.recipe import FrameDesign, Recipe
 from fastglm.design.rows import take_rows
 from fastglm.errors import DataError, MissingValueError, ModelError
 from fastglm.families import Family, ResponseSummary, summarize
-from fastglm.vectors import checked, product, total_offset, vector
+from fastglm.vectors import checked, product, require_same_index, total_offset, vector
 
 __all__ = ["ModelRows", "rows_from_arrays", "rows_from_formula"]
 
@@ -234,6 +234,8 @@ def rows_from_arrays(
     """
     if missing not in _MISSING:
         raise ModelError(f"missing must be one of {_MISSING}, not {missing!r}")
+    require_same_index(endog, exog, "X")
+    endog, columns = unmasked(endog), {name: unmasked(each) for name, each in columns.items()}
     if is_frame(exog):
         recipe, built = Recipe.from_columns(exog, missing="raise" if missing != "drop" else "drop")
         design, kept = built.design, built.rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import warnings
 from collections.abc import Iterator
@@ -12,10 +13,12 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-__all__ = ["Watch", "console", "plain_warnings", "say"]
+__all__ = ["Watch", "as_options", "console", "plain_warnings", "say"]
 
 #: Seconds after which a bar appears.
 PATIENCE = 1.0
+
+_ARGUMENT = re.compile(r'\b(missing|unseen|separation|bias_reduction)="(\w+)"')
 
 
 def console() -> Console:
@@ -26,6 +29,11 @@ def console() -> Console:
 def say(text: str) -> None:
     """One line on standard error, in which nothing is markup."""
     console().print(" ".join(text.split()), markup=False)
+
+
+def as_options(advice: str) -> str:
+    """Advice in terms of the command line: ``missing="drop"`` is ``--missing drop``."""
+    return _ARGUMENT.sub(lambda found: f"--{found[1].replace('_', '-')} {found[2]}", advice)
 
 
 class Watch:
@@ -80,5 +88,5 @@ def plain_warnings() -> Iterator[None]:
     """Warnings as one line each on standard error, without the line of code that gave them."""
     with warnings.catch_warnings():
         warnings.simplefilter("default")
-        warnings.showwarning = lambda message, *_, **__: say(f"warning: {message}")
+        warnings.showwarning = lambda message, *_, **__: say(as_options(f"warning: {message}"))
         yield

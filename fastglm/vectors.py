@@ -10,7 +10,7 @@ from fastglm.design.missing import rows_text
 from fastglm.errors import DataError, MissingValueError, ModelError
 from fastglm.families import Family, summarize
 
-__all__ = ["checked", "product", "total_offset", "vector"]
+__all__ = ["checked", "product", "require_same_index", "total_offset", "vector"]
 
 
 def vector(values: Any, name: str, n: int | None = None) -> np.ndarray:
@@ -40,17 +40,31 @@ def checked(values: np.ndarray, name: str, minimum: float, includes: bool) -> np
     """Refuses values that are not finite or not above `minimum`."""
     summary = summarize(values)
     if summary.n_not_finite:
-        rows = np.flatnonzero(~np.isfinite(values.astype(np.float64)))
+        wrong = ~np.isfinite(values.astype(np.float64))
         raise MissingValueError(
-            f"{name} has missing or infinite values in {rows_text(rows)}; remove those rows, or "
+            f"{name} has missing or infinite values in {rows_text(wrong)}; remove those rows, or "
             'pass missing="drop" to leave out rows with missing values.'
         )
     bad = summary.minimum < minimum or (not includes and summary.minimum == minimum)
     if bad and values.size:
-        rows = np.flatnonzero(values < minimum if includes else values <= minimum)
-        need = "not be negative" if includes else "be positive"
-        raise DataError(f"{name} must {need}, but it is in {rows_text(rows)}.")
+        wrong = values < minimum if includes else values <= minimum
+        need, found = ("not be negative", "is") if includes else ("be positive", "is not")
+        raise DataError(f"{name} must {need}, but it {found} in {rows_text(wrong)}.")
     return values
+
+
+def require_same_index(endog: Any, exog: Any, name: str) -> None:
+    """Refuses pandas objects of the same length whose rows are not in the same order."""
+    ours: Any = getattr(endog, "index", None)
+    theirs: Any = getattr(exog, "index", None)
+    if not (hasattr(ours, "equals") and hasattr(theirs, "equals")) or len(ours) != len(theirs):
+        return
+    if not ours.equals(theirs):
+        row = int(np.argmax(np.asarray(ours != theirs)))
+        raise DataError(
+            f"the response and {name} have different indexes: row {row} is {ours[row]!r} in the "
+            f"one and {theirs[row]!r} in the other. Align them, or pass arrays to take rows as they stand."
+        )
 
 
 def product(*weights: np.ndarray | None) -> np.ndarray | None:

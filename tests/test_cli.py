@@ -1,5 +1,6 @@
 import json
 import re
+import subprocess
 import sys
 
 import numpy as np
@@ -276,3 +277,33 @@ def test_only_the_columns_in_use_are_read(folder, run, monkeypatch):
     run("fit", "data.parquet", "claims ~ log(years):region", "--offset", "x", "-o", "model.json")
     run("predict", "model.json", "data.parquet", "-o", "predicted.csv")
     assert read == [["claims", "x", "region", "years"], ["x", "region", "years"]]
+
+
+def test_advice_is_in_terms_of_the_command_line(folder, run, frame):
+    frame.assign(x=frame["x"].where(frame.index != 7)).to_csv("gaps.csv", index=False)
+    code, _, err = run("fit", "gaps.csv", "claims ~ x")
+    assert code == 2
+    assert "'x' in 1 row (7, counted from 0). Pass --missing drop to" in err
+    code, _, err = run("fit", "gaps.csv", "claims ~ x", "--missing", "drop")
+    assert code == 0
+    assert err.startswith("300 rows, 1 left out, ")
+
+
+def test_bias_reduction(folder, run, frame):
+    apart = frame.assign(won=(frame["x"] > 0).astype(int))
+    apart.to_csv("apart.csv", index=False)
+    _, _, err = run("fit", "apart.csv", "won ~ x", "-f", "binomial")
+    assert "--bias-reduction firth gives finite ones" in err
+    reduced = "--bias-reduction", "firth", "--json"
+    code, out, _ = run("fit", "apart.csv", "won ~ x", "-f", "binomial", *reduced)
+    expected = fg.glm("won ~ x", apart, family="binomial", bias_reduction="firth")
+    assert code == 0
+    estimates = [row["coef"] for row in json.loads(out)["coefficients"]]
+    np.testing.assert_allclose(estimates, expected.params, rtol=1e-9)
+
+
+def test_the_package_runs_as_a_module():
+    done = subprocess.run(
+        [sys.executable, "-m", "fastglm", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"fastglm {fg.__version__}\n"

@@ -50,7 +50,7 @@ def test_separated_rows_can_be_dropped(endometrial: pd.DataFrame):
     assert len(results.fittedvalues) == 66
     assert list(results.aliased) == ["NV"]
     np.testing.assert_allclose(results.deviance, LIMIT, rtol=1e-12)
-    assert "13 rows are separated by the regressors and were left out." in str(results.summary())
+    assert "13 rows are separated by the regressors and left out." in str(results.summary())
 
 
 def test_dropped_rows_leave_weights_and_offsets_in_step():

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
+from fastglm.design.frames import unmasked
 from fastglm.design.parts import Dense, Design, Sparse
 from fastglm.errors import DataError
 
@@ -107,6 +108,7 @@ def as_matrix(X: Any) -> Any:
     ndarray or CSR or CSC matrix, shape (n, p)
         `X` itself or a view of it, where its type allows.
     """
+    X = unmasked(X)
     if not scipy.sparse.issparse(X):
         try:
             X = np.asarray(X)

@@ -14,6 +14,8 @@ from fastglm.errors import DataError, UnseenLevelError
 
 __all__ = ["code_factor", "require_same_kind"]
 
+ROWS_AT_ONCE = 50_000
+
 
 def code_factor(
     value: Value,
@@ -31,7 +33,8 @@ def code_factor(
     name : str
         The text of the expression.
     levels : tuple, optional
-        The levels to code by; default those asked for in the formula, or else those of the data.
+        The levels to code by; default those asked for in the formula, or else those that occur in
+        the data, as R's ``glm`` drops a factor's unused levels.
     nan_rows : ndarray of bool, shape (n,), optional
         Rows without a value, let through with a placeholder code or a NaN; default none.
         With ``unseen="nan"``, rows with a level outside `levels` are added in place.
@@ -51,7 +54,7 @@ def code_factor(
     if isinstance(value, Categories):
         value = Coding(value)
     if isinstance(value, Coding):
-        levels = levels or value.levels or value.categories.levels
+        levels = levels or value.levels or _used(value.categories)
         codes = _align(value.categories, levels)
         if codes.dtype.kind == "i" and codes.min() < 0:
             codes = _fill(codes, value.categories, levels, name, nan_rows, unseen)
@@ -62,6 +65,17 @@ def code_factor(
         names = tuple(f"{name}[{label}]" for label in value.labels)
         return NumericFactor(numbers, names, value.spans_intercept)
     return NumericFactor(numbers, (name,))
+
+
+def _used(categories: Categories) -> tuple[Level, ...]:
+    """The levels that occur, in their order."""
+    used = np.zeros(len(categories.levels) + 1, dtype=bool)
+    # All levels have mostly been met after a few rows. Missing ones go to the last place.
+    for start in range(0, len(categories.codes), ROWS_AT_ONCE):
+        used[categories.codes[start : start + ROWS_AT_ONCE]] = True
+        if used[:-1].all():
+            return categories.levels
+    return tuple(level for level, occurs in zip(categories.levels, used, strict=False) if occurs)
 
 
 def _align(categories: Categories, levels: tuple[Level, ...]) -> np.ndarray:

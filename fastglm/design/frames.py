@@ -10,6 +10,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import narwhals as nw
@@ -30,6 +32,7 @@ __all__ = [
     "plain_levels",
     "read_column",
     "recode",
+    "unmasked",
 ]
 
 Level: TypeAlias = str | int | float | bool
@@ -86,11 +89,15 @@ class Frame:
         self._read: Callable[[Any], Any]
         if isinstance(native, Mapping):
             self._read, keys = native.__getitem__, list(native)
-            lengths = {name: np.shape(column)[:1] or (0,) for name, column in native.items()}
+            shapes = {name: np.shape(column) for name, column in native.items()}
+            for name, shape in shapes.items():
+                if not shape:
+                    raise DataError(f"'{name}' is one value, not a column: put it in a list.")
+            lengths = {name: shape[0] for name, shape in shapes.items()}
             if len(set(lengths.values())) > 1:
-                sizes = ", ".join(f"'{name}' {size[0]}" for name, size in lengths.items())
+                sizes = ", ".join(f"'{name}' {size}" for name, size in lengths.items())
                 raise DataError(f"The columns of the data differ in length: {sizes}.")
-            self.n_rows = next(iter(lengths.values()), (0,))[0]
+            self.n_rows = next(iter(lengths.values()), 0)
         else:
             try:
                 frame = nw.from_native(native, eager_only=True)
@@ -98,9 +105,10 @@ class Frame:
             except nw.exceptions.DuplicateError as error:
                 raise DataError(f"Columns of the data share a name: {error}") from error
             except TypeError as error:
+                lazy = " (collect() a LazyFrame first)" if hasattr(native, "collect") else ""
                 raise DataError(
-                    f"The data is a {type(native).__name__}; pass a pandas or polars DataFrame, "
-                    "a pyarrow Table or a dictionary of arrays."
+                    f"The data is a {type(native).__name__}; pass a pandas or polars DataFrame"
+                    f"{lazy}, a pyarrow Table or a dictionary of arrays."
                 ) from error
             self.n_rows = len(frame)
         if self.n_rows == 0:
@@ -154,7 +162,7 @@ def read_column(column: Any, name: str) -> Column:
         if nw.dependencies.is_into_series(column):
             column = nw.from_native(column, series_only=True)
         else:
-            return _read_array(np.asarray(column), name)
+            return _read_array(np.asarray(unmasked(column)), name)
     dtype = column.dtype
     if dtype == nw.Categorical or dtype == nw.Enum:
         return _read_categories(column, name)
@@ -194,7 +202,9 @@ def _read_array(values: np.ndarray, name: str) -> Column:
         return values
     if values.dtype.kind == "f":
         return values if values.dtype.itemsize in (4, 8) else values.astype(np.float64)
-    if values.dtype.kind in "OU":
+    if values.dtype.kind == "O":
+        return _read_objects(values, name)
+    if values.dtype.kind == "U":
         return _factorize(values, name)
     raise DataError(
         f"Column '{name}' holds {values.dtype} values; convert it to numbers or to strings first."
@@ -232,11 +242,39 @@ def _read_strings(series: nw.Series[Any], name: str) -> Categories:
     return _sorted(found.codes, found.levels, name)
 
 
+def _read_objects(values: np.ndarray, name: str) -> Column:
+    """Objects that are all numbers, such as decimals, as numbers; all else as categories."""
+    import pandas
+
+    codes, levels = pandas.factorize(values)
+    if not len(levels) or not all(map(_is_number, levels)):
+        return _sorted(codes, plain_levels(levels.tolist()), name)
+    if (codes >= 0).all() and all(isinstance(level, Integral) for level in levels):
+        return levels.astype(np.int64)[codes]
+    return np.append(levels.astype(np.float64), np.nan)[codes]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real | Decimal) and not isinstance(value, bool)
+
+
 def _factorize(values: np.ndarray | pandas.Series, name: str) -> Categories:
     import pandas
 
     codes, levels = pandas.factorize(values)
     return _sorted(codes, plain_levels(levels.tolist()), name)
+
+
+def unmasked(values: Any) -> Any:
+    """A masked array as an ordinary one with NaN, or None, where it is masked; else `values`."""
+    if not isinstance(values, np.ma.MaskedArray):
+        return values
+    if not np.ma.is_masked(values):
+        return values.data
+    is_number = values.dtype.kind in "biuf"
+    plain: np.ndarray = values.data.astype(np.float64 if is_number else object)
+    plain[np.ma.getmaskarray(values)] = np.nan if is_number else None
+    return plain
 
 
 def _sorted(codes: np.ndarray, levels: Sequence[Level], name: str) -> Categories:

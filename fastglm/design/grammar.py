@@ -13,6 +13,7 @@ from fastglm.errors import FormulaError
 __all__ = ["ParsedFormula", "Term", "parse_formula"]
 
 _QUOTED = re.compile(r"(\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|`[^`]+`)")
+_NUMBER = re.compile(r"\s*[0-9.]+(e[+-]?[0-9]+)?\s*")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -82,11 +83,14 @@ def parse_formula(text: str, columns: Sequence[str]) -> ParsedFormula:
     Raises
     ------
     FormulaError
-        If the formula cannot be parsed, has several parts or responses, or uses a function
-        outside the fixed list.
+        If the formula cannot be parsed, has several parts or responses, uses a function
+        outside the fixed list, or a column that is named by a number.
     """
     if not isinstance(text, str):
         raise FormulaError(f"The formula must be a string, not a {type(text).__name__}.")
+    for piece in _QUOTED.findall(text):
+        if piece[0] == "`" and _NUMBER.fullmatch(piece[1:-1]):
+            raise FormulaError(f"{piece} in '{text}' reads as a number: rename this column.")
     sides = _formulaic(_powers(text), columns)
     lhs = list(getattr(sides, "lhs", None) or [])
     rhs = getattr(sides, "rhs", sides)

@@ -56,9 +56,9 @@ def raise_missing(missing: Mapping[str, np.ndarray]) -> None:
     """
     if not missing:
         return
-    found = "; ".join(f"'{name}' {rows_text(rows)}" for name, rows in missing.items())
+    found = "; ".join(f"'{name}' in {rows_text(rows)}" for name, rows in missing.items())
     raise MissingValueError(
-        f'Missing values in {found}. Pass missing="drop" to leave these rows out.'
+        f'Missing values: {found}. Pass missing="drop" to leave these rows out.'
     )
 
 

@@ -117,8 +117,8 @@ def read_table(
     frame : Frame
     expressions : iterable of Expression
     extra : mapping of str to str, array or None
-        By argument name: the name of a column, or an array with one value per row. None is
-        skipped.
+        By argument name: the name of a column, an array with one value per row, or a number for
+        all rows. None is skipped.
 
     Returns
     -------
@@ -137,6 +137,8 @@ def read_table(
     for argument, value in (extra or {}).items():
         if isinstance(value, str):
             along[argument] = frame.column(value)
+        elif np.ndim(value) == 0 and value is not None:
+            along[argument] = np.full(frame.n_rows, value)
         elif value is not None:
             along[argument] = column = read_column(value, argument)
             length = len(column.codes if isinstance(column, Categories) else column)

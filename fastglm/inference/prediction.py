@@ -122,6 +122,7 @@ def _build(results: Results, exog: Any, given: Mapping[str, Any], unseen: str) -
 
 def _one_row(results: Results, exog: Any) -> Any:
     """A single row, given as a vector of p values or a Series by column, as a matrix or frame."""
+    exog = np.asarray(exog) if isinstance(exog, list | tuple) else exog
     if getattr(exog, "ndim", 2) != 1 or len(results.names) == 1:
         return exog
     if results.recipe is not None:

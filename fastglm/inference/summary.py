@@ -176,11 +176,12 @@ class Summary:
 
 
 def _separation_note(fit: Results) -> str:
-    rows = f"{fit.n_separated} rows are separated by the regressors"
+    n = fit.n_separated
+    rows = f"{n} row{' is' if n == 1 else 's are'} separated by the regressors"
     if fit.infinite:
         signs = ", ".join(f"{n} ({'+' if s > 0 else '-'}inf)" for n, s in fit.infinite.items())
         return f"Warning: {rows}; infinite estimates: {signs}."
-    return f"{rows}." if fit.bias_reduction != "none" else f"{rows} and were left out."
+    return f"{rows}." if fit.bias_reduction != "none" else f"{rows} and left out."
 
 
 def aliased_text(aliased: Mapping[str, Mapping[str, float]]) -> str:

@@ -10,14 +10,14 @@ import numpy as np
 import scipy.sparse
 
 from fastglm.design.arrays import design_from_array
-from fastglm.design.frames import Level, categorize, is_frame, read_column
+from fastglm.design.frames import Level, categorize, is_frame, read_column, unmasked
 from fastglm.design.layout import IDENTITY
 from fastglm.design.missing import missing_design_rows, rows_text
 from fastglm.design.parts import Design, Ones
 from fastglm.design.recipe import FrameDesign, Recipe
 from fastglm.design.rows import take_rows
 from fastglm.errors import DataError, MissingValueError, ModelError
-from fastglm.vectors import vector
+from fastglm.vectors import require_same_index, vector
 
 __all__ = ["JointRows", "constant_design", "read_arrays", "read_formulas", "side_by_side"]
 
@@ -165,6 +165,8 @@ def read_arrays(
     _require_choice(missing)
     values, levels = _read_response(endog, categorical)
     n = len(values)
+    for name, exog in exogs.items():
+        require_same_index(endog, exog, name)
     read = {name: _read_design(exog, name, n) for name, exog in exogs.items()}
     vectors = {k: None if v is None else vector(v, k, n) for k, v in columns.items()}
     absent = {"the response": _absent(values, categorical)}
@@ -273,7 +275,7 @@ def _read_response(endog: Any, categorical: bool) -> tuple[np.ndarray, tuple[Lev
     if categorical:
         found = categorize(read_column(endog, "the response"), "the response")
         return found.codes, found.levels
-    values = np.asarray(endog)
+    values = np.asarray(unmasked(endog))
     if values.dtype.kind not in "fiub" or values.ndim not in (1, 2):
         raise DataError(
             f"the response has dtype {values.dtype} and shape {values.shape}; it must be numbers, "

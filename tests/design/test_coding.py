@@ -48,7 +48,7 @@ def test_unseen_levels():
 
 def test_rows_known_to_be_missing_are_let_through():
     gaps = Categories(np.array([0, -1, 1], dtype=np.int8), ("u", "v"))
-    with pytest.raises(MissingValueError, match=r"'g' 1 row \(1"):
+    with pytest.raises(MissingValueError, match=r"'g' in 1 row \(1"):
         code_factor(gaps, "g")
     nan_rows = np.array([False, True, False])
     np.testing.assert_array_equal(code_factor(gaps, "g", None, nan_rows).codes, [0, 0, 1])

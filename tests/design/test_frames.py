@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastglm.design.frames import Categories, Frame, categorize, is_frame, read_column, recode
+from fastglm.design.frames import (
+    Categories,
+    Frame,
+    categorize,
+    is_frame,
+    read_column,
+    recode,
+    unmasked,
+)
 from fastglm.errors import ColumnNotFoundError, DataError
 
 
@@ -193,3 +201,32 @@ def test_is_frame():
     assert is_frame({"x": [1]})
     assert not is_frame(np.zeros((2, 2)))
     assert isinstance(Frame({"x": ["a"]}).column("x"), Categories)
+
+
+@pytest.mark.parametrize("library", [lambda v: pd.Series(v, dtype=object), np.array])
+def test_objects_that_are_numbers_are_numbers(library):
+    values = [decimal.Decimal("1.5"), 2, None, np.float64(0.25)]
+    np.testing.assert_array_equal(
+        read_column(library(np.array(values, dtype=object)), "x"), [1.5, 2.0, np.nan, 0.25]
+    )
+    whole = read_column(pd.Series([3, 1, 3], dtype=object), "x")
+    assert whole.dtype == np.int64
+    np.testing.assert_array_equal(whole, [3, 1, 3])
+
+
+def test_objects_that_are_booleans_stay_levels():
+    assert read_column(pd.Series([True, None, False], dtype=object), "x").levels == (False, True)
+
+
+def test_what_is_masked_is_missing():
+    numbers = np.ma.masked_array([1, 2, 3], mask=[False, True, False])
+    np.testing.assert_array_equal(read_column(numbers, "x"), [1, np.nan, 3])
+    words = np.ma.masked_array(["a", "b", "c"], mask=[False, True, False])
+    assert decoded(read_column(words, "x")) == ["a", None, "c"]
+    whole = np.ma.masked_array([1, 2, 3])
+    assert np.shares_memory(unmasked(whole), whole)
+
+
+def test_a_lazy_frame_is_to_be_collected():
+    with pytest.raises(DataError, match=r"is a LazyFrame; .*\(collect\(\)"):
+        Frame(pl.LazyFrame({"x": [1]}))

@@ -63,3 +63,10 @@ def test_messages_are_plain_text():
 def test_formulas_that_cannot_be_read(text, match):
     with pytest.raises(FormulaError, match=match):
         parse_formula(text, [])
+
+
+def test_a_column_named_by_a_number_is_refused():
+    # The parser would take it for the number.
+    with pytest.raises(FormulaError, match=r"`1` .* reads as a number"):
+        parse_formula("y ~ x + `1`", ["y", "x", "1"])
+    assert parse_formula("y ~ `1st`", ["y", "1st"]).terms[1].name == "1st"

@@ -53,7 +53,7 @@ def test_require_finite_says_where():
 def test_raise_missing_is_silent_without_missing_values():
     raise_missing({})
     with pytest.raises(
-        MissingValueError, match=r"'u' 1 row \(2, .*'v' 6 rows \(0, 1, 2, 3, 4, ..."
+        MissingValueError, match=r"'u' in 1 row \(2, .*'v' in 6 rows \(0, 1, 2, 3, 4, ..."
     ):
         raise_missing({"u": np.arange(6) == 2, "v": np.ones(6, dtype=bool)})
 

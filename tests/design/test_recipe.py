@@ -62,8 +62,8 @@ def test_missing_raise_names_columns_counts_and_rows(convert, gaps):
     with pytest.raises(MissingValueError) as caught:
         Recipe.fit("y ~ x + a", gaps)
     message = str(caught.value)
-    assert "'x' 2 rows (2, 5" in message
-    assert "'a' 3 rows (5, 7, 9" in message
+    assert "'x' in 2 rows (2, 5" in message
+    assert "'a' in 3 rows (5, 7, 9" in message
     assert 'missing="drop"' in message
 
 
@@ -140,9 +140,9 @@ def test_unseen_nan_marks_the_rows(convert, frame):
 
 def test_missing_values_in_new_data(gaps, frame):
     recipe, _ = Recipe.fit("y ~ a + bs(x, df=4) + offset(z)", frame)
-    with pytest.raises(MissingValueError, match="'a' 3 rows"):
+    with pytest.raises(MissingValueError, match="'a' in 3 rows"):
         recipe.apply(gaps)
-    with pytest.raises(MissingValueError, match="'a' 3 rows"):
+    with pytest.raises(MissingValueError, match="'a' in 3 rows"):
         recipe.apply(gaps, unseen="nan")
     result = recipe.apply(gaps, missing="nan")
     np.testing.assert_array_equal(np.flatnonzero(result.nan_rows), [2, 3, 5, 7, 9])

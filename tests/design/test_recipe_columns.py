@@ -8,9 +8,12 @@ import formulaic
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 
+from fastglm.design import coding
 from fastglm.design.recipe import Recipe
+from fastglm.errors import UnseenLevelError
 
 DATA = Path(__file__).parents[1] / "data" / "design"
 
@@ -161,12 +164,36 @@ def test_polars_categoricals_are_sorted_whatever_the_order_of_rows(frame):
         assert names == ("Intercept", "c[T.one]", "c[T.three]", "c[T.two]")
 
 
-def test_unused_declared_levels_keep_their_column(frame, expected):
-    wide = frame.assign(b=frame["b"].cat.add_categories(["never"]))
-    _, matrix = expected("y ~ b", wide)
-    _, result = Recipe.fit("y ~ b", wide)
+def as_enum(frame):
+    levels = pl.Enum(list(frame["b"].cat.categories))
+    return pl.from_pandas(frame).with_columns(pl.col("b").cast(levels))
+
+
+@pytest.mark.parametrize("library", [lambda frame: frame, as_enum, pa.Table.from_pandas])
+def test_unused_declared_levels_are_dropped_as_r_drops_them(frame, expected, library):
+    levels = ["never", *frame["b"].cat.categories, "nor this"]
+    wide = library(frame.assign(b=frame["b"].cat.set_categories(levels)))
+    _, matrix = expected("y ~ b", frame)
+    recipe, result = Recipe.fit("y ~ b", wide)
     assert list(result.design.names) == list(matrix.columns)
     np.testing.assert_array_equal(result.design.to_dense(), matrix.to_numpy())
+    with pytest.raises(UnseenLevelError, match="'never' in 1 row"):
+        recipe.apply({"b": np.array(["never"])})
+
+
+def test_levels_that_were_asked_for_are_kept(frame):
+    names = Recipe.fit("y ~ C(c, levels=['one', 'two', 'three', 'four', 'never'])", frame)[
+        1
+    ].design.names
+    assert names[-1].endswith("[T.never]")
+
+
+def test_levels_that_occur_late_are_kept(monkeypatch):
+    monkeypatch.setattr(coding, "ROWS_AT_ONCE", 3)
+    codes = np.array([0, 0, 0, -1, 3, 0, 0, 1])
+    column = pd.Categorical.from_codes(codes, ["p", "q", "r", "s"])
+    _, result = Recipe.fit("~ b", {"b": column, "y": codes}, missing="drop")
+    assert result.design.names == ("Intercept", "b[T.q]", "b[T.s]")
 
 
 R_CASES = {

@@ -36,7 +36,7 @@ def test_complete_leaves_a_complete_table_alone():
 
 def test_what_cannot_be_used():
     table = read_table(FRAME, USED, None)
-    with pytest.raises(MissingValueError, match=r"'x' 1 row \(1.*'g' 1 row \(2"):
+    with pytest.raises(MissingValueError, match=r"'x' in 1 row \(1.*'g' in 1 row \(2"):
         table.complete("raise")
     with pytest.raises(DataError, match='must be "raise" or "drop"'):
         table.complete("ignore")

@@ -1,0 +1,159 @@
+"""What can be wrong with the input: one error each, naming the argument, column or row."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import fastglm as fg
+from fastglm.errors import (
+    ColumnNotFoundError,
+    DataError,
+    FastGLMError,
+    FormulaError,
+    MissingValueError,
+    ModelError,
+)
+
+FRAME = pd.DataFrame(
+    {
+        "y": [1, 0, 3, 2, 1, 4],
+        "x": [0.5, 1.5, 2.5, 1.0, 3.0, 4.0],
+        "g": list("uvuvuv"),
+        "hours": [1.0, 2.0, 1.0, 0.5, 1.0, 2.0],
+    }
+)
+
+
+def changed(column, row, value):
+    values = FRAME[column].astype(float).to_numpy(copy=True)
+    values[row] = value
+    return FRAME.assign(**{column: values})
+
+
+BY_FORMULA = {
+    "a missing number": (changed("x", 3, np.nan), {}, MissingValueError, r"'x' in 1 row \(3.*drop"),
+    "an infinite number": (changed("x", 3, np.inf), {}, MissingValueError, r"'x' .*1 row \(3"),
+    "an impossible response": (changed("y", 2, -1), {}, DataError, r"row 2 \(-1\)"),
+    "a negative weight": (
+        changed("hours", 4, -1.0),
+        {"var_weights": "hours"},
+        DataError,
+        r"var_weights .*1 row \(4",
+    ),
+    "no weight": (
+        FRAME.assign(hours=0.0),
+        {"freq_weights": "hours"},
+        DataError,
+        "all weights are zero",
+    ),
+    "no exposure": (
+        changed("hours", 5, 0.0),
+        {"exposure": "hours"},
+        DataError,
+        r"exposure .*1 row \(5",
+    ),
+    "an exposure without logarithm": (
+        FRAME,
+        {"exposure": "hours", "link": "sqrt"},
+        ModelError,
+        "exposure needs a log link",
+    ),
+    "no such column": (FRAME, {"offset": "hour"}, ColumnNotFoundError, "'hour'.*mean 'hours'"),
+    "a link of another family": (FRAME, {"link": "logit"}, ModelError, "Logit .*Poisson"),
+    "no rows": (FRAME.head(0), {}, DataError, "no rows"),
+    "mixed types": (
+        FRAME.assign(g=["u", 1, "v", "u", "v", "u"]),
+        {},
+        DataError,
+        "'g' mixes values of type int, str",
+    ),
+    "dates": (FRAME.assign(g=pd.Timestamp("2024-01-01")), {}, DataError, "'g' holds Datetime"),
+}
+
+
+@pytest.mark.parametrize("case", BY_FORMULA)
+def test_a_formula_and_a_frame(case):
+    frame, options, error, reason = BY_FORMULA[case]
+    with pytest.raises(error, match=reason) as raised:
+        fg.GLM.from_formula("y ~ x + g", frame, family="poisson", **options)
+    assert isinstance(raised.value, FastGLMError)
+    assert isinstance(raised.value, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("formula", "error", "reason"),
+    [
+        ("y ~ xx", ColumnNotFoundError, "'xx'"),
+        ("y ~ x +", FormulaError, "Cannot parse"),
+        ("x + g", DataError, "no response"),
+        ("y ~ open(x)", FormulaError, "'open'"),
+        ("y ~ log(x - 2)", MissingValueError, r"'log\(x - 2\)' .* 3 rows \(0, 1, 3"),
+    ],
+)
+def test_formulas(formula, error, reason):
+    with pytest.raises(error, match=reason):
+        fg.GLM.from_formula(formula, FRAME, family="poisson")
+
+
+@pytest.mark.parametrize(
+    ("endog", "exog", "reason"),
+    [
+        ([1.0, 2.0], np.ones((3, 1)), "2 values, but there are 3 rows"),
+        ([], np.empty((0, 1)), "must have rows"),
+        ([1.0, 2.0], [["a"], ["b"]], "must be numeric"),
+        ([1.0, 2.0], [[1.0], [1.0, 2.0]], "not a rectangular array"),
+        (["a", "b"], np.ones((2, 1)), "must be numeric"),
+    ],
+)
+def test_arrays(endog, exog, reason):
+    with pytest.raises(DataError, match=reason):
+        fg.GLM(endog, exog)
+
+
+def test_masked_values_are_missing():
+    y = np.ma.masked_array(FRAME["y"], mask=[0, 1, 0, 0, 0, 0])
+    X = np.ma.masked_array(FRAME[["x"]], mask=np.array([[0, 0, 0, 0, 1, 0]]).T)
+    weights = np.ma.masked_array(FRAME["hours"], mask=[0, 0, 0, 0, 0, 1])
+    for arguments in ((y, FRAME[["x"]]), (FRAME["y"], X), (y, X)):
+        with pytest.raises(MissingValueError):
+            fg.GLM(*arguments, "poisson").fit()
+    rest = [0, 2, 3]
+    ours = fg.GLM(y, X, "poisson", var_weights=weights, missing="drop").fit()
+    kept = FRAME.iloc[rest]
+    expected = fg.GLM(kept["y"], kept[["x"]], "poisson", var_weights=kept["hours"]).fit()
+    np.testing.assert_allclose(ours.params, expected.params, rtol=1e-12)
+    assert ours.n_dropped == 3
+
+
+def test_rows_in_another_order_are_refused():
+    X = FRAME[["x"]]
+    with pytest.raises(DataError, match="row 0 is 0 in the one and 5 in the other"):
+        fg.GLM(FRAME["y"], X.iloc[::-1])
+    fg.GLM(FRAME["y"].to_numpy(), X.iloc[::-1])
+    fg.GLM(FRAME["y"], X.set_axis(list(range(6))))
+
+
+def test_levels_nobody_has_are_left_out():
+    levels = pd.CategoricalDtype(["never", "u", "v"])
+    fit = fg.glm("y ~ g", FRAME.assign(g=FRAME["g"].astype(levels)), family="poisson")
+    assert fit.names == ("Intercept", "g[T.v]")
+    with pytest.raises(DataError, match="'never' in 1 row"):
+        fit.predict({"g": np.array(["u", "never"])})
+
+
+def test_rows_in_another_order_are_refused_by_other_responses():
+    with pytest.raises(DataError, match="the response and zeros have different indexes"):
+        fg.ZeroInflated(FRAME["y"], FRAME[["x"]], FRAME[["hours"]].iloc[::-1])
+
+
+def test_one_exposure_for_all_new_rows():
+    fit = fg.glm("y ~ x", FRAME, family="poisson", exposure="hours")
+    double = fit.predict(FRAME[["x"]], exposure=2.0)
+    np.testing.assert_allclose(double, fit.predict(FRAME[["x"]], exposure=np.full(6, 2.0)))
+
+
+def test_one_row():
+    fit = fg.GLM(FRAME["y"], fg.add_constant(FRAME[["x"]].to_numpy()), family="poisson").fit()
+    np.testing.assert_array_equal(fit.predict([1.0, 2.0]), fit.predict([[1.0, 2.0]]))
+    with pytest.raises(DataError, match="'x' is one value, not a column"):
+        fg.glm("y ~ x", FRAME, family="poisson").predict({"x": 2.0})
