@@ -43,9 +43,9 @@ def _sandwich(results: ResponseResults, groups: tuple[np.ndarray, int] | None) -
         meat = sums.T @ sums
     bread = np.linalg.solve(back, np.nan_to_num(results.information_inverse))
     matrix = bread.T @ meat @ bread
-    aliased = np.isnan(results.estimates)
-    matrix[aliased] = np.nan
-    matrix[:, aliased] = np.nan
+    unknown = np.isnan(results.information_inverse.diagonal())
+    matrix[unknown] = np.nan
+    matrix[:, unknown] = np.nan
     return 0.5 * (matrix + matrix.T)
 
 

@@ -16,7 +16,14 @@ from fastglm.design.arrays import array_names
 from fastglm.design.layout import lay_out
 from fastglm.design.parts import Design
 from fastglm.design.rows import take_rows
-from fastglm.errors import ConvergenceWarning, DataError, ModelError, RankWarning, Status
+from fastglm.errors import (
+    BoundaryWarning,
+    ConvergenceWarning,
+    DataError,
+    ModelError,
+    RankWarning,
+    Status,
+)
 from fastglm.families import Gaussian
 from fastglm.kernels.jit import RowBlock
 from fastglm.responses.results import Block, ResponseResults
@@ -34,8 +41,8 @@ SAMPLE_SHARES = (64, 8)
 SAMPLE_TOLERANCES = (0.01, 0.1)
 SAMPLE_FROM = 1024
 SAMPLE_ROWS_PER_PARAMETER = 64
-#: Values of scores that are written out at a time.
-SLICE_VALUES = 1_000_000
+#: In the place of a coefficient of -inf, the logarithm of a parameter that is zero.
+LOG_OF_NOTHING = -50.0
 
 
 class ResponseModel:
@@ -48,6 +55,8 @@ class ResponseModel:
     results_class: ClassVar[type[ResponseResults]]
     rows: JointRows
     formula: str | None = None
+    #: What to say of a fit that ended on the boundary.
+    at_boundary: ClassVar[str] = ""
 
     # -- what a model defines
 
@@ -164,7 +173,11 @@ class ResponseModel:
         """Log-likelihood of the model whose predictors are constants."""
         null = copy.copy(self)
         null.rows = self.rows.without_columns()
-        return null.fit(n_threads=n_threads).llf
+        options = SolverOptions(max_iter=100, n_threads=n_threads)
+        solution = null._estimate(null._blocks(), null._examine(n_threads), None, options)
+        if solution.status != Status.BOUNDARY:
+            null._warn(solution, [])
+        return solution.log_likelihood
 
     def _blocks(self) -> list[Block]:
         blocks: list[Block] = []
@@ -301,7 +314,8 @@ class ResponseModel:
         blocks, found = self._blocks(), self._examine(n_threads)
         back, everything = self._back(blocks, found), np.ones(params.size, dtype=bool)
         system = self._system(blocks, found, everything, n_threads)
-        of_predictors = system.row_scores(np.linalg.solve(back, np.nan_to_num(params)))
+        finite = np.nan_to_num(params, neginf=LOG_OF_NOTHING)
+        of_predictors = system.row_scores(np.linalg.solve(back, finite))
         maps, design, n = self._maps(blocks), self._design(), self.rows.n_rows
 
         def slices() -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -368,7 +382,9 @@ class ResponseModel:
         )
 
     def _warn(self, solution: JointSolution, aliased: Sequence[str]) -> None:
-        if solution.status != Status.CONVERGED:
+        if solution.status == Status.BOUNDARY:
+            warnings.warn(self.at_boundary, BoundaryWarning, stacklevel=3)
+        elif solution.status != Status.CONVERGED:
             text = solution.status.advice
             warnings.warn(text[0].upper() + text[1:], ConvergenceWarning, stacklevel=3)
         if aliased:

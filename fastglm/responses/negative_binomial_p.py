@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from fastglm.design.layout import lay_out
-from fastglm.errors import DataError, ModelError
+from fastglm.errors import DataError, ModelError, Status
 from fastglm.families import Poisson
 from fastglm.kernels.jit import RowBlock
+from fastglm.kernels.planes import LOG_LIKELIHOOD, MEAN
 from fastglm.responses.count_rows import negative_binomial_p_rows
 from fastglm.responses.model import ResponseModel
 from fastglm.responses.residuals import Tails, negative_binomial_tails
@@ -19,8 +20,13 @@ from fastglm.responses.results import Block, ResponseResults
 from fastglm.responses.rows import JointRows, read_arrays, read_formulas
 from fastglm.solve.examine import Columns
 from fastglm.solve.fit import SolverOptions, solve
+from fastglm.solve.joint import JointSolution
+from fastglm.solve.rows import evaluate_rows
 
 __all__ = ["NegativeBinomialP", "NegativeBinomialPResults"]
+
+#: Logarithm of a variance over a Poisson one, less 1, that may be on its way to zero.
+LOG_SMALL_EXCESS = -7.0
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -92,11 +98,16 @@ class NegativeBinomialP(ResponseModel):
     Notes
     -----
     Greene (2008), "Functional forms for the negative binomial model for count data". Standard
-    errors are from the observed information. Where counts vary no more than Poisson counts, log
-    alpha falls without end and the fit does not converge.
+    errors are from the observed information. Where counts vary no more than Poisson counts, and
+    alpha is a constant, it is 0 on the boundary: its logarithm is -inf, the other coefficients are
+    those of a Poisson fit, and a `BoundaryWarning` says so.
     """
 
     results_class = NegativeBinomialPResults
+    at_boundary = (
+        "The counts vary no more than Poisson counts would: alpha is 0, on the boundary, and the "
+        "fit is that of the Poisson family."
+    )
 
     def __init__(
         self,
@@ -162,6 +173,48 @@ class NegativeBinomialP(ResponseModel):
 
     def _settings(self) -> dict[str, Any]:
         return {"power": self.power, "exogs": ["dispersion"]}
+
+    def _estimate(
+        self,
+        blocks: Sequence[Block],
+        found: Sequence[Columns],
+        start: np.ndarray | None,
+        options: SolverOptions,
+    ) -> JointSolution:
+        solution = super()._estimate(blocks, found, start, options)
+        log_alpha = solution.params[blocks[1].start :]
+        if self.rows.designs[1].n_columns > 1 or found[1].constant is None:
+            return solution
+        # An alpha this small, or none, may be on the way to zero.
+        excess = log_alpha[0] + (self.power - 1.0) * np.log(self.rows.response.mean())
+        if solution.status == Status.CONVERGED and excess > LOG_SMALL_EXCESS:
+            return solution
+        return self._poisson_boundary(solution, options) or solution
+
+    def _poisson_boundary(
+        self, solution: JointSolution, options: SolverOptions
+    ) -> JointSolution | None:
+        """The Poisson fit, if the likelihood falls from there on as alpha rises."""
+        rows = self.rows
+        layout = lay_out(rows.designs[0], rows.response, rows.weights, rows.offset)
+        fit = solve(layout, Poisson(), options, safe_mean=lambda: float(rows.response.mean()))
+        mean, terms = evaluate_rows(
+            layout, Poisson(), fit.params, (MEAN, LOG_LIKELIHOOD), n_threads=options.n_threads
+        )
+        times = np.ones(rows.n_rows) if rows.weights is None else rows.weights
+        excess = ((rows.response - mean) ** 2 - rows.response) * mean ** (self.power - 2.0)
+        if fit.status != Status.CONVERGED or times @ excess > 0.0:
+            return None
+        m = fit.params.size + 1
+        covariance = np.full((m, m), np.nan)
+        covariance[:-1, :-1] = fit.information_inverse
+        return replace(
+            solution,
+            params=np.append(fit.params, -np.inf),
+            covariance=covariance,
+            log_likelihood=float(terms @ times),
+            status=Status.BOUNDARY,
+        )
 
     def _start(self, blocks: Sequence[Block], found: Sequence[Columns]) -> np.ndarray:
         """A Poisson fit, and the alpha that its Pearson statistic speaks for."""

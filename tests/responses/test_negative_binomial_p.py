@@ -3,7 +3,7 @@ import pytest
 import statsmodels.api as sm
 
 import fastglm as fg
-from fastglm.errors import ConvergenceWarning, DataError, ModelError
+from fastglm.errors import BoundaryWarning, DataError, ModelError
 
 
 def sample(power, n=800, alpha=0.8, seed=0):
@@ -65,5 +65,35 @@ def test_what_cannot_be_used_is_said():
         fg.NegativeBinomialP([0.0, 1.0, 0.5, 2.0], X)
     with pytest.raises(DataError, match="every response is zero"):
         fg.NegativeBinomialP([0, 0, 0, 0], X)
-    with pytest.warns(ConvergenceWarning):
-        fg.NegativeBinomialP(np.tile([2, 3], 30), np.ones((60, 1))).fit()
+
+
+@pytest.mark.parametrize("power", [1.0, 2.0])
+def test_counts_that_vary_less_than_poisson_counts(power, tmp_path):
+    y, x = np.tile([2, 3, 3, 4], 20), np.linspace(-1, 1, 80)
+    X = np.column_stack([np.ones(80), x])
+    with pytest.warns(BoundaryWarning, match="alpha is 0"):
+        fit = fg.NegativeBinomialP(y, X, power=power).fit()
+    poisson = fg.GLM(y, X, family="poisson").fit()
+    assert fit.converged
+    assert fit.params[2] == -np.inf
+    np.testing.assert_allclose(fit.params[:2], poisson.params, rtol=1e-10)
+    np.testing.assert_allclose(fit.bse[:2], poisson.bse, rtol=1e-10)
+    assert fit.llf == pytest.approx(poisson.llf, rel=1e-12)
+    np.testing.assert_allclose(fit.predict(X, "variance"), fit.predict(X), rtol=1e-12)
+    np.testing.assert_allclose(fit.resid_quantile(), fit.resid_quantile())
+    fit.save(tmp_path / "fit.json")
+    assert fg.load(tmp_path / "fit.json").params[2] == -np.inf
+    assert "alpha" in str(fit.summary())
+    # The rows' scores are those of an alpha of 1e-9, with half the digits.
+    white = poisson.with_covariance("HC0").covariance
+    np.testing.assert_allclose(fit.with_covariance("HC0").covariance[:2, :2], white, rtol=1e-6)
+
+
+def test_a_small_alpha_is_no_boundary():
+    rng = np.random.default_rng(0)
+    X = np.column_stack([np.ones(200_000), rng.normal(size=200_000)])
+    mean = np.exp(X @ [2.0, 0.3])
+    y = rng.poisson(mean * rng.gamma(1 / 0.01, 0.01, 200_000))
+    fit = fg.NegativeBinomialP(y, X, power=2).fit()
+    assert fit.converged
+    assert np.exp(fit.params[2]) == pytest.approx(0.01, rel=0.2)
