@@ -32,9 +32,9 @@ def _sandwich(results: ResponseResults, groups: tuple[np.ndarray, int] | None) -
     sums = np.zeros((0 if groups is None else groups[1], m))
     for numbers, scores in scores_of:
         if groups is not None:
-            place = groups[0][numbers], np.arange(numbers.size)
-            shape = (groups[1], numbers.size)
-            sums += scipy.sparse.csr_array((np.ones(numbers.size), place), shape=shape) @ scores
+            n = len(scores)
+            place, shape = (groups[0][numbers], np.arange(n)), (groups[1], n)
+            sums += scipy.sparse.csr_array((np.ones(n), place), shape=shape) @ scores
             continue
         # A row that stands for w alike counts w times; its score here is w times its own.
         w = 1.0 if weights is None else np.maximum(weights[numbers, None], np.finfo(float).tiny)

@@ -15,7 +15,7 @@ import scipy.sparse
 from fastglm.design.arrays import array_names
 from fastglm.design.layout import lay_out
 from fastglm.design.parts import Design
-from fastglm.design.rows import take_rows
+from fastglm.design.slices import dense_slices
 from fastglm.errors import (
     BoundaryWarning,
     ConvergenceWarning,
@@ -295,7 +295,7 @@ class ResponseModel:
 
     def row_scores(
         self, params: np.ndarray, n_threads: int
-    ) -> tuple[np.ndarray, Iterator[tuple[np.ndarray, np.ndarray]]]:
+    ) -> tuple[np.ndarray, Iterator[tuple[slice, np.ndarray]]]:
         """Scores of the rows in standardised coefficients, weights included.
 
         Parameters
@@ -308,21 +308,18 @@ class ResponseModel:
         -------
         back : ndarray, shape (m, m)
             From standardised coefficients to coefficients.
-        scores : iterator of tuple of ndarray
-            Numbers of some rows and their scores, (c, m).
+        scores : iterator of tuple of slice and ndarray
+            Some rows and their scores, (c, m).
         """
         blocks, found = self._blocks(), self._examine(n_threads)
         back, everything = self._back(blocks, found), np.ones(params.size, dtype=bool)
         system = self._system(blocks, found, everything, n_threads)
         finite = np.nan_to_num(params, neginf=LOG_OF_NOTHING)
         of_predictors = system.row_scores(np.linalg.solve(back, finite))
-        maps, design, n = self._maps(blocks), self._design(), self.rows.n_rows
+        maps, design = self._maps(blocks), self._design()
 
-        def slices() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-            length = max(1, SLICE_VALUES // max(design.n_columns, params.size))
-            for start in range(0, n, length):
-                numbers = np.arange(start, min(start + length, n))
-                columns = take_rows(design, numbers).to_dense()
+        def slices() -> Iterator[tuple[slice, np.ndarray]]:
+            for numbers, columns in dense_slices(design):
                 scores = sum(
                     (columns * each[numbers, None]) @ matrix
                     for each, matrix in zip(of_predictors, maps, strict=True)
