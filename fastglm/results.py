@@ -143,11 +143,13 @@ class Results(
             # Which column of an array is constant is not known before a sweep has read every row.
             names = array_names(len(names), solution.constant)
             terms = column_terms(names)
-        rank = int(np.count_nonzero(~np.isnan(solution.params)))
+        rank = len(names) - int(np.count_nonzero(np.isnan(solution.params)))
         dispersion = _dispersion(scale, family, solution, rows.nobs - rank)
-        with np.errstate(over="ignore", invalid="ignore"):
-            # Where either is beyond 1e308, a variance is infinite.
-            covariance = solution.information_inverse * dispersion
+        covariance = solution.information_inverse
+        if dispersion != 1.0:
+            with np.errstate(over="ignore", invalid="ignore"):
+                # Where either is beyond 1e308, a variance is infinite.
+                covariance = covariance * dispersion
         return cls(
             family=family,
             names=names,

@@ -53,11 +53,11 @@ class _Tables:
         """Every column of a matrix."""
         values, element = self._readable(part.values)
         address, (down, across) = _address(values), values.strides
-        first = len(self.sources)
-        for j in range(values.shape[1]):
-            self.sources.append((address + across * j, down // values.itemsize, element))
-            self.dense_factor.append(first + j)
-            self.dense_start.append(len(self.dense_factor))
+        p, stride = values.shape[1], down // values.itemsize
+        source, factor = len(self.sources), len(self.dense_factor)
+        self.sources.extend([(address + across * j, stride, element) for j in range(p)])
+        self.dense_factor.extend(range(source, source + p))
+        self.dense_start.extend(range(factor + 1, factor + p + 1))
 
     def add_product(self, part: Product | Ones) -> None:
         """One column, the product of its factors."""
@@ -83,7 +83,9 @@ class _Tables:
         element = ELEMENT_CODES.get(array.dtype.str)
         if element is None:
             array, element = array.astype(np.float64), 0
-        if not array.flags.aligned or any(stride % array.itemsize for stride in array.strides):
+        flags = array.flags
+        whole = flags.c_contiguous or not any(step % array.itemsize for step in array.strides)
+        if not (whole and flags.aligned):
             array = np.ascontiguousarray(array)
         self.kept_alive.append(array)
         return array, element

@@ -110,8 +110,9 @@ class ResponseDomain:
     def check(self, y: np.ndarray, family: str, weights: np.ndarray | None) -> ResponseSummary:
         """Summarize `y`, or raise `DataError` naming the first rows outside the interval."""
         summary = summarize(y)
-        ends = np.array([summary.minimum, summary.maximum])
-        if summary.n_not_finite or not self.contains(ends).all():
+        least = summary.minimum
+        above = least >= self.lower if self.includes_lower else least > self.lower
+        if summary.n_not_finite or not (above and summary.maximum <= self.upper):
             self._raise_if_present(np.asarray(y, dtype=np.float64), family, weights)
         return summary
 

@@ -6,6 +6,7 @@ registry `LINKS`. A link's parameter is data: it is never compiled in.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -332,6 +333,7 @@ LINKS: dict[str, type[Link]] = {
 }
 
 
+@functools.cache
 def plain_name(name: str) -> str:
     """Strip a name of case, spaces and punctuation."""
     return "".join(letter for letter in name.lower() if letter.isalnum())

@@ -265,8 +265,8 @@ def _finish(run: Run, refined: np.ndarray | None, clock: _Clock) -> Solution:
     params = params if refined is None else refined
     if state[at.N_ALIASED] > 0.0:
         params[run.aliased] = np.nan
-    unknown = vectors[at.PIVOT] == 0.0
-    if unknown.any():
+    if not vectors[at.PIVOT].all():
+        unknown = vectors[at.PIVOT] == 0.0
         inverse[unknown] = np.nan
         inverse[:, unknown] = np.nan
     clock.lap("covariance")
