@@ -120,6 +120,11 @@ def test_ordered_responses(link):
     if link != "cauchit":
         agrees(fit, answer, in_errors=1e-10, errors=1e-8)
     agrees(fit, answer["polished"], errors=2e-6)
+    if "nominal_LR" in answer:
+        # Wald's test of what clm(nominal=) tests by the ratio of likelihoods.
+        test = fit.proportional_odds_test()
+        assert test.statistic == pytest.approx(answer["nominal_LR"], rel=0.02)
+        assert test.df == 6
 
 
 # -- bias reduction
@@ -264,6 +269,13 @@ def test_score_tests(name):
     data = frame("reference", data)
     test = fg.glm(formula, data, family=family, link=link).score_test(data[answer["added"]])
     assert test.statistic == pytest.approx(answer["score"] ** 2, rel=1e-8)
+
+
+def test_quantile_residuals():
+    formula, (family, link), data = INFERENCE["cpus"]
+    fit = fg.glm(formula, frame("reference", data), family=family, link=link)
+    expected = ANSWERS["inference"]["cpus"]["qresiduals"]
+    np.testing.assert_allclose(fit.resid_quantile(), expected, atol=1e-8)
 
 
 @pytest.mark.parametrize("name", ["phd", "birthwt", "warpbreaks"])

@@ -154,7 +154,12 @@ ordinal_answers <- function() {
     }
     # clm takes 1e5 for infinity, beyond which a Cauchy distribution still has 3e-6 of its mass.
     exact <- link != "cauchit"
-    out[[link]] <- c(if (exact) list(coef = coef, se = se, loglik = as.numeric(logLik(m))), list(polished = polish(loglik, coef, se, 1e-3)))
+    nominal <- if (link %in% c("logit", "probit", "cloglog")) {
+      clm(Sat ~ 1, nominal = ~ Infl + Type + Cont, data = housing, weights = Freq, link = link)
+    }
+    out[[link]] <- c(if (exact) list(coef = coef, se = se, loglik = as.numeric(logLik(m))), list(polished = polish(loglik, coef, se, 1e-3)),
+      if (!is.null(nominal)) list(nominal_LR = 2 * (as.numeric(logLik(nominal)) - as.numeric(logLik(m))))
+    )
   }
   out
 }
@@ -279,6 +284,7 @@ inference_answers <- function() {
       lrtest = if (case[[2]]$family != "quasipoisson") unlist(lrtest(smaller, m)[2, c("Chisq", "Pr(>Chisq)")])
     )
     if (is.numeric(d[[case[[5]]]])) one$score <- unname(glm.scoretest(m, d[[case[[5]]]], dispersion = if (case[[2]]$family == "poisson") 1))
+    if (case[[2]]$family == "Gamma") one$qresiduals <- unname(qresiduals(m))
     if (case[[2]]$family %in% c("poisson", "binomial")) {
       sink(nullfile()); one$pR2 <- as.list(pR2(m)); sink()
     }
