@@ -37,6 +37,8 @@ __all__ = [
     "zero_inflation_test",
 ]
 
+#: Of the largest part, below which rounding explains what a spline has beyond a line.
+BEYOND_ROUNDING = 1e-10
 #: Powers that a profile starts from.
 POWERS = tuple(np.linspace(-2.0, 2.0, 17).tolist())
 
@@ -209,6 +211,8 @@ def lack_of_fit(results: Results, variables: Sequence[str] | None = None, df: in
             continue
         basis = apply_stateful("cr", [values], {"df": df}, {}, f"cr({name}, df={df})")
         columns = np.ascontiguousarray(basis.values if isinstance(basis, Basis) else basis)
+        if results.has_intercept and name in results.names:
+            columns = _beyond_a_line(values, columns)
         try:
             tests.append(_test_of_columns(results, f"Lack of fit of {name}", columns))
         except ModelError:
@@ -227,6 +231,14 @@ def lack_of_fit(results: Results, variables: Sequence[str] | None = None, df: in
             "pvalue": np.array([test.pvalue for test in tests]),
         },
     )
+
+
+def _beyond_a_line(values: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """What a spline has that a line has not: nothing is left to find aliased."""
+    line = np.linalg.qr(np.column_stack([np.ones(values.size), values - values.mean()]))[0]
+    rest = columns - line @ (line.T @ columns)
+    _, sizes, directions = np.linalg.svd(np.linalg.qr(rest, mode="r"))
+    return rest @ directions[sizes > BEYOND_ROUNDING * sizes[0]].T
 
 
 def _numeric_variables(results: Results) -> dict[str, Any]:

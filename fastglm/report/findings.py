@@ -12,6 +12,7 @@ import numpy as np
 from fastglm.errors import ModelError
 
 if TYPE_CHECKING:
+    from fastglm.report.checks import Checks
     from fastglm.results import Results
 
 __all__ = ["Finding", "findings"]
@@ -44,17 +45,17 @@ class Finding:
     text: str
 
 
-def findings(results: Results) -> list[Finding]:
+def findings(results: Results, checks: Checks) -> list[Finding]:
     """Everything found; empty where nothing speaks against the model."""
     found: list[Finding] = []
     for check in _CHECKS:
         # Not every question has a meaning for every model, such as zeros of a gamma response.
         with suppress(ModelError):
-            found += check(results)
+            found += check(results, checks)
     return sorted(found, key=lambda finding: not finding.serious)
 
 
-def _fit(results: Results) -> Iterator[Finding]:
+def _fit(results: Results, checks: Checks) -> Iterator[Finding]:
     if not results.converged:
         advice = results.status.advice
         yield Finding(True, "The fit did not converge", advice[0].upper() + advice[1:])
@@ -80,7 +81,7 @@ def _fit(results: Results) -> Iterator[Finding]:
         )
 
 
-def _dispersion(results: Results) -> Iterator[Finding]:
+def _dispersion(results: Results, checks: Checks) -> Iterator[Finding]:
     if not results.family.dispersion_known or results.df_resid <= 0:
         return
     trials = results.model is not None and results.model.rows.summary.binary
@@ -95,8 +96,8 @@ def _dispersion(results: Results) -> Iterator[Finding]:
         )
 
 
-def _zeros(results: Results) -> Iterator[Finding]:
-    test = results.zero_inflation_test()
+def _zeros(results: Results, checks: Checks) -> Iterator[Finding]:
+    test = checks.zero_inflation
     if test.pvalue < LEVEL:
         yield Finding(
             False,
@@ -106,8 +107,8 @@ def _zeros(results: Results) -> Iterator[Finding]:
         )
 
 
-def _link(results: Results) -> Iterator[Finding]:
-    test = results.link_test()
+def _link(results: Results, checks: Checks) -> Iterator[Finding]:
+    test = checks.link
     if test.pvalue < LEVEL:
         yield Finding(
             False,
@@ -118,8 +119,8 @@ def _link(results: Results) -> Iterator[Finding]:
         )
 
 
-def _lines(results: Results) -> Iterator[Finding]:
-    table = results.lack_of_fit()
+def _lines(results: Results, checks: Checks) -> Iterator[Finding]:
+    table = checks.lines
     bent = [
         n for n, p in zip(table.names, table["pvalue"], strict=True) if p * len(table.names) < LEVEL
     ]
@@ -132,8 +133,8 @@ def _lines(results: Results) -> Iterator[Finding]:
         )
 
 
-def _collinearity(results: Results) -> Iterator[Finding]:
-    table = results.vif()
+def _collinearity(results: Results, checks: Checks) -> Iterator[Finding]:
+    table = checks.inflation
     inflation = table["GVIF"] ** (1.0 / table["df"])
     high = [name for name, value in zip(table.names, inflation, strict=True) if value > INFLATED]
     if high:
@@ -146,9 +147,8 @@ def _collinearity(results: Results) -> Iterator[Finding]:
         )
 
 
-def _influence(results: Results) -> Iterator[Finding]:
-    influence = results.get_influence()
-    distance = np.nan_to_num(np.asarray(influence.cooks_distance[0]))
+def _influence(results: Results, checks: Checks) -> Iterator[Finding]:
+    distance = np.nan_to_num(np.asarray(checks.influence.cooks_distance[0]))
     count = int((distance > INFLUENTIAL).sum())
     if count:
         yield Finding(
@@ -158,7 +158,7 @@ def _influence(results: Results) -> Iterator[Finding]:
             f"{distance.max():.2g}: without one of them the estimates would be others. See the "
             "leverage plot, and look at these rows.",
         )
-    table = influence.outlier_test()
+    table = checks.outliers
     outlying = [n for n, p in zip(table.names, table["bonferroni"], strict=True) if p < LEVEL]
     if outlying and not (results.model is not None and results.model.rows.summary.binary):
         yield Finding(
@@ -169,7 +169,7 @@ def _influence(results: Results) -> Iterator[Finding]:
         )
 
 
-_CHECKS: tuple[Callable[[Results], Iterator[Finding]], ...] = (
+_CHECKS: tuple[Callable[[Results, Checks], Iterator[Finding]], ...] = (
     _fit, _dispersion, _influence, _zeros, _link, _lines, _collinearity,
 )  # fmt: skip
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastglm.errors import ModelError
 from fastglm.inference.averages import Counterfactual
+from fastglm.report.checks import Checks
 from fastglm.report.findings import findings
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ __all__ = ["report_html", "write_report"]
 MOST_VARIABLES = 8
 MOST_COEFFICIENTS = 400
 DPI = 110
+#: From the first to the last of these, whole numbers are written out.
+FIVE_DIGITS, EXACT_WHOLE = 1e5, 1e15
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -70,13 +73,14 @@ def report_html(results: Results, title: str | None = None) -> str:
     family, link = type(results.family).__name__, type(results.family.link).__name__
     heading = title or f"{family} model of {results.response_name}"
     model = results.formula or f"{results.response_name} on {len(results.names)} columns"
+    checks = Checks(results)
     sections = [
         f"<h1>{escape(heading)}</h1>",
         f"<p>{escape(family)} family, {escape(link)} link: <code>{escape(model)}</code></p>",
-        _findings(results),
+        _findings(results, checks),
         _numbers(results),
         _coefficients(results),
-        _tests(results),
+        _tests(checks),
         _pictures(results),
     ]
     from fastglm import __version__
@@ -90,8 +94,8 @@ def report_html(results: Results, title: str | None = None) -> str:
     )
 
 
-def _findings(results: Results) -> str:
-    found = findings(results)
+def _findings(results: Results, checks: Checks) -> str:
+    found = findings(results, checks)
     parts = [
         f'<div class="finding{" serious" if f.serious else ""}"><b>{escape(f.title)}</b>'
         f"{escape(f.text)}</div>"
@@ -135,24 +139,28 @@ def _table(frame: Any) -> str:
 
 
 def _number(value: float) -> str:
-    return "" if value != value else escape(f"{value:.5g}")
+    if value != value:
+        return ""
+    # Five digits, but no fewer than stand before the point: 336776 and not 3.3678e+05.
+    digits = ".0f" if FIVE_DIGITS <= abs(value) < EXACT_WHOLE else ".5g"
+    return escape(f"{value:{digits}}")
 
 
-def _tests(results: Results) -> str:
+def _tests(checks: Checks) -> str:
     """Tables of the checks that the model can have."""
-    questions: tuple[tuple[str, Callable[[], Any]], ...] = (
-        ("Link", results.link_test),
-        ("Bends of the link's tails", results.goodness_of_link),
-        ("Straight lines against splines", results.lack_of_fit),
-        ("Zero inflation", results.zero_inflation_test),
-        ("Variance inflation", results.vif),
-        ("Largest likelihood residuals", results.get_influence().outlier_test),
-    )
+    titles = {
+        "link": "Link",
+        "tails": "Bends of the link's tails",
+        "lines": "Straight lines against splines",
+        "zero_inflation": "Zero inflation",
+        "inflation": "Variance inflation",
+        "outliers": "Largest likelihood residuals",
+    }
     parts = []
-    for title, question in questions:
+    for name, title in titles.items():
         # Not every question has a meaning for every model.
         with suppress(ModelError):
-            parts.append(f"<h3>{escape(title)}</h3>{_table(question().summary_frame())}")
+            parts.append(f"<h3>{escape(title)}</h3>{_table(getattr(checks, name).summary_frame())}")
     return "<h2>Checks</h2>" + "".join(parts)
 
 
@@ -191,6 +199,11 @@ def _figure(draw: Callable[[], Any], caption: str) -> str:
     with matplotlib.rc_context({"figure.max_open_warning": 0}):
         drawn = draw()
         figure = (drawn if hasattr(drawn, "figure") else drawn.flat[0]).figure
+        # Once: saving would draw everything a second time to lay it out.
+        engine = figure.get_layout_engine()
+        if engine is not None:
+            engine.execute(figure)
+            figure.set_layout_engine("none")
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=DPI)
     for number in set(pyplot.get_fignums()) - before:

@@ -10,7 +10,7 @@ import pytest
 
 import fastglm as fg
 from fastglm.errors import DataError
-from fastglm.report.page import report_html
+from fastglm.report.page import _number, report_html
 
 matplotlib.use("Agg")
 
@@ -77,3 +77,18 @@ def test_a_report_needs_the_data(frame, tmp_path):
     fg.glm("claims ~ age", frame, "poisson").save(tmp_path / "fit.json")
     with pytest.raises(DataError, match="without the data"):
         fg.load(tmp_path / "fit.json").report(tmp_path / "report.html")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (336776.0, "336776"),
+        (-1234567.8, "-1234568"),
+        (99999.0, "99999"),
+        (0.000012345678, "1.2346e-05"),
+        (2e300, "2e+300"),
+        (np.nan, ""),
+    ],
+)
+def test_large_numbers_are_written_out(value, text):
+    assert _number(value) == text
