@@ -212,7 +212,7 @@ def section(
         "After the fit only the answer is timed, and only answers that agree are compared. Calls "
         "of more than three seconds are timed once. Peak memory is fastglm's beyond the data; "
         "reads of X are its time over that of one parallel read of X, sweeps of a fit over that "
-        "of a fit divided by its passes over the rows. "
+        "of a fit from its own estimates divided by its passes over the rows. "
         f"{machine['processor']}, {machine['cores']} cores, {machine['date']}; {versions}. "
         "Made by `python -m benchmarks`."
     )

@@ -101,7 +101,7 @@ def compare(
     -------
     dict
         JSON-able: "fits", each with its median seconds and whether it may be compared; "read", the
-        seconds of one parallel read of X; "sweep", those of a fit divided by its sweeps.
+        seconds of one parallel read of X; "sweep", those of a whole sweep of a fit.
     """
     fits: list[dict[str, Any]] = []
     target = None

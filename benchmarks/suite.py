@@ -29,7 +29,7 @@ class Target:
     seconds : float or None
         Most seconds per call.
     sweeps : float or None
-        Most time, in sweeps of a fit: its seconds divided by its passes over the rows.
+        Most time, in whole sweeps of a fit.
     """
 
     peers: Mapping[str, float] = field(default_factory=dict)
