@@ -1,7 +1,9 @@
 import json
 import re
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 import fastglm as fg
-from fastglm import cli
+from fastglm import cli, command_help
 from fastglm.reading import read_table, write_table
 
 ROWS = 300
@@ -307,3 +309,46 @@ def test_the_package_runs_as_a_module():
         [sys.executable, "-m", "fastglm", "--version"], capture_output=True, text=True, check=True
     )
     assert done.stdout == f"fastglm {fg.__version__}\n"
+
+
+def taught():
+    """Every command that the README and the help show, but for those that compile or install."""
+    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    texts = re.findall(r"```sh\n(.*?)```", readme, re.DOTALL)
+    texts += command_help.PROGRAM, command_help.FIT, command_help.PREDICT
+    shown = "\n".join(texts)
+    lines = shown.replace("\\\n", " ").splitlines()
+    found = [line.strip() for line in lines if line.strip().startswith("fastglm ")]
+    return [line for line in dict.fromkeys(found) if line != "fastglm warmup"]
+
+
+def test_everything_taught_works(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(3)
+    n = 400
+    claims = pd.DataFrame(
+        {
+            "region": rng.choice(["north", "south"], n),
+            "age": rng.uniform(18.0, 80.0, n),
+            "years": rng.uniform(0.1, 1.0, n),
+        }
+    )
+    claims["claims"] = claims["n"] = rng.poisson(claims["years"])
+    costs = claims.assign(cost=rng.gamma(2.0, 1.0, n), sex=rng.choice(["f", "m"], n))
+    flights = pd.DataFrame({"carrier": rng.choice(["A", "B"], n), "hour": rng.integers(6, 9, n)})
+    flights["late"] = rng.integers(0, 2, n).astype(float)
+    flights.loc[3, "late"] = np.nan
+    for name, frame in (("claims", claims), ("costs", costs), ("flights", flights)):
+        frame.to_csv(f"{name}.csv", index=False)
+    claims.to_parquet("claims.parquet")
+    claims.to_parquet("new.parquet")
+    claims.to_csv("new.csv", index=False)
+    commands = taught()
+    assert len(commands) >= 7
+    for command in commands:
+        line, _, redirected = command.partition(" > ")
+        code, out, err = run(*shlex.split(line)[1:])
+        assert code == 0, (command, err)
+        assert not redirected or out.startswith('"prediction"')
+    for written in ("model.json", "costs.html", "predictions.csv", "predictions.parquet"):
+        assert (tmp_path / written).exists(), written

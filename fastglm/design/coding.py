@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import warnings
+
 import numpy as np
 
 from fastglm.design.assemble import CategoricalFactor, Factor, NumericFactor
@@ -10,11 +13,15 @@ from fastglm.design.expressions import Value
 from fastglm.design.frames import Categories, Level, recode
 from fastglm.design.missing import raise_missing, require_finite, rows_text
 from fastglm.design.transforms import Basis
-from fastglm.errors import DataError, UnseenLevelError
+from fastglm.errors import DataError, FastGLMWarning, UnseenLevelError
 
 __all__ = ["code_factor", "require_same_kind"]
 
 ROWS_AT_ONCE = 50_000
+#: A column of text with so many levels, of which at most this share are words, looks like numbers.
+MANY_LEVELS, MOST_WORDS = 50, 0.05
+
+_NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
 
 
 def code_factor(
@@ -50,8 +57,15 @@ def code_factor(
         If a row has a level outside `levels` and `unseen` is "raise".
     MissingValueError
         If a number is not finite.
+
+    Warns
+    -----
+    FastGLMWarning
+        If levels are learned from a column of text that looks like numbers.
     """
     if isinstance(value, Categories):
+        if levels is None:
+            _warn_of_numbers(value, name)
         value = Coding(value)
     if isinstance(value, Coding):
         levels = levels or value.levels or _used(value.categories)
@@ -76,6 +90,22 @@ def _used(categories: Categories) -> tuple[Level, ...]:
         if used[:-1].all():
             return categories.levels
     return tuple(level for level, occurs in zip(categories.levels, used, strict=False) if occurs)
+
+
+def _warn_of_numbers(categories: Categories, name: str) -> None:
+    """Say so where a column of text looks like numbers among which a word has got."""
+    levels = categories.levels
+    if categories.declared or len(levels) < MANY_LEVELS:
+        return
+    words = [level for level in levels if isinstance(level, str) and not _NUMBER.fullmatch(level)]
+    if len(words) <= MOST_WORDS * len(levels):
+        but = f" but {', '.join(map(repr, words[:5]))}" if words else ""
+        warnings.warn(
+            f"'{name}' is text, and its {len(levels)} levels are numbers{but}. Convert it to "
+            f"numbers if that is what it is, or write C({name}) for its levels.",
+            FastGLMWarning,
+            stacklevel=2,
+        )
 
 
 def _align(categories: Categories, levels: tuple[Level, ...]) -> np.ndarray:

@@ -3,9 +3,9 @@ import pytest
 
 from fastglm.design.coding import code_factor, require_same_kind
 from fastglm.design.contrasts import Coding, Contrast
-from fastglm.design.frames import Categories
+from fastglm.design.frames import Categories, read_column
 from fastglm.design.transforms import Basis
-from fastglm.errors import DataError, MissingValueError, UnseenLevelError
+from fastglm.errors import DataError, FastGLMWarning, MissingValueError, UnseenLevelError
 
 G = Categories(np.array([0, 1, 2, 0], dtype=np.int8), ("u", "v", "w"))
 
@@ -70,3 +70,17 @@ def test_require_same_kind():
     require_same_kind(code_factor(G, "g"), was_numeric=False)
     with pytest.raises(DataError, match="'g' was numeric when the model was fitted"):
         require_same_kind(code_factor(G, "g"), was_numeric=True)
+
+
+@pytest.mark.parametrize(("words", "but"), [(("old",), " but 'old'"), ((), "")])
+def test_text_that_looks_like_numbers(words, but):
+    levels = [*(f"{k / 7:.3f}" for k in range(-20, 40)), "1e5", *words]
+    text = read_column(np.array(levels), "age")
+    with pytest.warns(
+        FastGLMWarning, match=f"its {len(levels)} levels are numbers{but}\\. .*C\\(age"
+    ):
+        code_factor(text, "age")
+    # What was asked for, is declared or has mostly words is left alone.
+    code_factor(Coding(text), "C(age)")
+    code_factor(Categories(text.codes, text.levels), "age")
+    code_factor(read_column(np.array([*levels, *(f"a{k}" for k in range(5))]), "age"), "age")
