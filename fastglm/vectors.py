@@ -63,8 +63,8 @@ def require_same_index(endog: Any, exog: Any, name: str) -> None:
         row = int(np.argmax(np.asarray(ours != theirs)))
         raise DataError(
             f"the response and {name} have different indexes: row {row} is {ours[row]!r} in the "
-            f"one and {theirs[row]!r} in the other. Align them, or pass arrays to take rows as they "
-            "stand."
+            f"one and {theirs[row]!r} in the other. Align them, or pass arrays to take rows in the "
+            "order they have."
         )
 
 
