@@ -22,6 +22,7 @@ __all__ = ["Estimate", "Estimator", "Problem"]
 SAMPLE_ROWS = 4000
 SAMPLE_ROWS_PER_COLUMN = 100
 SAMPLE_SHARE = 32
+SAMPLE_TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +113,8 @@ class Problem:
         keep[:: rows.n_rows // wanted] = True
         few = rows.take(keep)
         layout = lay_out(few.design, few.response, few.prior_weights, few.offset)
-        return Problem(layout, few, self.family, replace(self.options, progress=None))
+        options = replace(self.options, tol=SAMPLE_TOLERANCE, progress=None)
+        return Problem(layout, few, self.family, options)
 
     def means(self, family: Family, params: np.ndarray) -> np.ndarray:
         """Fitted means, (n,)."""
