@@ -185,9 +185,12 @@ class Family(Frozen):
             from fastglm.families.custom import CUSTOM_FAMILIES
 
             if saved["name"] not in CUSTOM_FAMILIES:
+                quasi = saved["name"].startswith("quasi ")
+                how = "Quasi(variance=...)" if quasi else f"CustomFamily({saved['name']!r}, ...)"
                 raise ModelError(
-                    f"the saved fit has a family {saved['name']!r} of its own: define that "
-                    "CustomFamily before loading the fit"
+                    f"the saved fit has a family {saved['name']!r} of its own: define it first, by "
+                    f"the same fastglm.families.{how} as before the fit; no file holds its "
+                    "functions."
                 )
             return CUSTOM_FAMILIES[saved["name"]].with_link(link)
         return family_class(saved["name"])(**saved["arguments"], link=link)

@@ -112,8 +112,9 @@ class Link(Frozen):
 
             if saved["name"] not in CUSTOM_LINKS:
                 raise ModelError(
-                    f"the saved fit has a link of its own, {saved['name']!r}: define that "
-                    "CustomLink before loading the fit"
+                    f"the saved fit has a link {saved['name']!r} of its own: define it first, by "
+                    f"the same fastglm.families.CustomLink({saved['name']!r}, ...) as before the "
+                    "fit; no file holds its functions."
                 )
             return CUSTOM_LINKS[saved["name"]]
         return _class_named(saved["name"])(**saved["arguments"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -116,8 +117,9 @@ class JointSystem:
         n_threads: int = 1,
     ):
         n_predictors, q = len(maps), layout.n_sweep
-        small = q * maps[0].shape[1] <= SMALL_MAP
-        self.maps = [each.toarray() if small else each for each in maps]
+        self._n_sweep = q
+        self.n_params = maps[0].shape[1]
+        self._maps = [_compact(each) for each in maps]
         self.n_threads = n_threads
         n_padded = -(-layout.n_dense // TILE) * TILE
         self._order = max(q, n_padded)
@@ -126,16 +128,10 @@ class JointSystem:
         self._n_chunks = count_chunks(layout, 8 * size)
         self._partials = np.empty((self._n_chunks, size))
         self._beta = np.zeros((n_predictors, self._order))
-        parameters, self._shape = np.zeros(3), np.zeros(table_of.N_SHAPES)
+        self._shape = np.zeros(table_of.N_SHAPES)
         self._shape[: len(shape)] = shape
-        self._contexts = np.tile(layout.context, (n_predictors, 1))
-        self._contexts[:, slots.N_CHUNKS] = self._n_chunks
-        self._contexts[:, slots.SHIFT] = shift.ctypes.data
-        self._contexts[:, slots.SCALE] = scale.ctypes.data
-        self._contexts[:, slots.PARAMETERS] = parameters.ctypes.data
-        for k in range(n_predictors):
-            self._contexts[k, slots.BETA] = self._beta[k].ctypes.data
-        self._kept_alive = (layout, shift, scale, parameters, extra, offsets)
+        self._contexts = self._tabulate(layout, shift, scale)
+        self._kept_alive = (layout, shift, scale, extra, offsets)
         self._table = np.zeros(table_of.TABLE_SIZE, dtype=np.int64)
         self._table[table_of.CONTEXTS] = self._contexts.ctypes.data
         self._table[table_of.N_PREDICTORS] = n_predictors
@@ -146,10 +142,16 @@ class JointSystem:
         self._table[table_of.SHAPE] = self._shape.ctypes.data
         self._table[table_of.JOINT_PARTIALS] = self._partials.ctypes.data
 
-    @property
-    def n_params(self) -> int:
-        """Number of coefficients, m."""
-        return self.maps[0].shape[1]
+    def _tabulate(self, layout: Layout, shift: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        """The kernels' table of each predictor, alike but for the address of its coefficients."""
+        self._parameters = np.zeros(3)
+        contexts = np.tile(layout.context, (len(self._beta), 1))
+        contexts[:, slots.N_CHUNKS] = self._n_chunks
+        contexts[:, slots.SHIFT] = shift.ctypes.data
+        contexts[:, slots.SCALE] = scale.ctypes.data
+        contexts[:, slots.PARAMETERS] = self._parameters.ctypes.data
+        contexts[:, slots.BETA] = [beta.ctypes.data for beta in self._beta]
+        return contexts
 
     @property
     def has_many_rows(self) -> bool:
@@ -163,34 +165,37 @@ class JointSystem:
 
     def sweep(self, params: np.ndarray, information: bool = True) -> JointSums:
         """One pass over the rows at (m,) coefficients."""
-        q = self.maps[0].shape[0]
-        for beta, matrix in zip(self._beta, self.maps, strict=True):
-            beta[:q] = matrix @ params
+        for beta, (own, matrix) in zip(self._beta, self._maps, strict=True):
+            beta[: self._n_sweep] = matrix @ params[own]
         self._table[table_of.INFORMATION] = int(information)
         launch(joint_kernel, self._table, self._n_chunks, self.n_threads)
         sums = self._partials.sum(axis=0)
         first = self._n_pairs * self._order**2
-        scores = sums[first:-2].reshape(len(self.maps), q)
-        score = sum(matrix.T @ part for matrix, part in zip(self.maps, scores, strict=True))
+        scores = sums[first:-2].reshape(len(self._maps), self._n_sweep)
+        score = np.zeros(self.n_params)
+        for (own, matrix), part in zip(self._maps, scores, strict=True):
+            score[own] += matrix.T @ part
         log_likelihood = float(sums[-2]) if sums[-1] == 0.0 else -math.inf
-        return JointSums(log_likelihood, np.asarray(score), self._information(sums, q))
+        return JointSums(log_likelihood, score, self._information(sums))
 
     def row_scores(self, params: np.ndarray) -> np.ndarray:
         """Scores of the rows in their predictors, weights included, (K, n)."""
-        scores = np.empty((len(self.maps), int(self._contexts[0, slots.N_ROWS])))
+        scores = np.empty((len(self._maps), int(self._contexts[0, slots.N_ROWS])))
         self._table[table_of.ROW_SCORES] = scores.ctypes.data
         self.sweep(params, information=False)
         self._table[table_of.ROW_SCORES] = 0
         return scores
 
-    def _information(self, sums: np.ndarray, q: int) -> np.ndarray:
-        total = np.zeros((self.n_params, self.n_params))
+    def _information(self, sums: np.ndarray) -> np.ndarray:
+        total, q = np.zeros((self.n_params, self.n_params)), self._n_sweep
         grams = sums[: self._n_pairs * self._order**2].reshape(-1, self._order, self._order)
         pair = 0
-        for a, left in enumerate(self.maps):
-            for b, right in enumerate(self.maps[: a + 1]):
+        for a, (rows, left) in enumerate(self._maps):
+            for b, (columns, right) in enumerate(self._maps[: a + 1]):
                 block = left.T @ (right.T @ self._whole(grams[pair][:q, :q])).T
-                total += block if a == b else block + block.T
+                total[np.ix_(rows, columns)] += block
+                if a != b:
+                    total[np.ix_(columns, rows)] += block.T
                 pair += 1
         return total
 
@@ -201,6 +206,13 @@ class JointSystem:
         # Pairs of sparse entries stand on the side that the order of the row's entries says.
         lower[n_dense:, n_dense:] += np.triu(gram[n_dense:, n_dense:], 1).T
         return lower + np.tril(lower, -1).T
+
+
+def _compact(matrix: scipy.sparse.csr_array) -> tuple[np.ndarray, Any]:
+    """The coefficients that a predictor has, and its map from them alone."""
+    own = np.unique(matrix.indices)
+    few = matrix[:, own]
+    return own, few.toarray() if few.shape[0] * own.size <= SMALL_MAP else few
 
 
 def sweep_matrix(layout: Layout) -> scipy.sparse.csr_array:

@@ -144,7 +144,22 @@ def test_a_saved_fit_finds_family_and_link_by_name(tmp_path):
     np.testing.assert_array_equal(again.predict(X), fit.predict(X))
     text = (tmp_path / "fit.json").read_text().replace("quasi <lambda>", "unheard of")
     (tmp_path / "other.json").write_text(text)
-    with pytest.raises(ModelError, match="'unheard of' of its own: define"):
+    with pytest.raises(ModelError, match=r"CustomFamily\('unheard of', \.\.\.\) as before the fit"):
+        fg.load(tmp_path / "other.json")
+    text = text.replace("unheard of", "quasi unheard of")
+    (tmp_path / "other.json").write_text(text)
+    with pytest.raises(ModelError, match=r"the same fastglm.families.Quasi\(variance=\.\.\.\)"):
+        fg.load(tmp_path / "other.json")
+
+
+def test_a_saved_fit_says_which_link_to_define(tmp_path):
+    y, X = counts(50)
+    link = CustomLink("log again", math.log, math.exp, math.exp, domain=POSITIVE)
+    fit = fg.GLM(y + 1.0, X, family="gamma", link=link).fit()
+    fit.save(tmp_path / "fit.json")
+    text = (tmp_path / "fit.json").read_text().replace("log again", "unheard of")
+    (tmp_path / "other.json").write_text(text)
+    with pytest.raises(ModelError, match=r"CustomLink\('unheard of', \.\.\.\) as before the fit"):
         fg.load(tmp_path / "other.json")
 
 
