@@ -134,8 +134,6 @@ def predict(
     threads: text.Threads = None,
 ) -> None:
     """Predict the rows of a file."""
-    import pyarrow
-
     _require_folder(output)
     fitted = load(model)
     if not isinstance(fitted, Results):
@@ -149,6 +147,8 @@ def predict(
             values = fitted.predict(
                 table, which, offset=offset, exposure=exposure, unseen=unseen, n_threads=threads
             )
+        import pyarrow
+
         # A prediction that is NaN is a missing value.
         predictions = pyarrow.table({"prediction": pyarrow.array(values, from_pandas=True)})
         with watch.stage("write", "writing"):

@@ -352,3 +352,15 @@ def test_everything_taught_works(run, tmp_path, monkeypatch):
         assert not redirected or out.startswith('"prediction"')
     for written in ("model.json", "costs.html", "predictions.csv", "predictions.parquet"):
         assert (tmp_path / written).exists(), written
+
+
+@pytest.mark.parametrize("command", ["fit", "predict"])
+def test_files_without_pyarrow(folder, run, monkeypatch, command):
+    run("fit", "data.csv", *MODEL, "-o", "model.json")
+    for name in [name for name in sys.modules if name.split(".")[0] == "pyarrow"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    arguments = ("data.csv", *MODEL) if command == "fit" else ("model.json", "data.csv")
+    code, _, err = run(command, *arguments)
+    assert code == 2
+    assert "pip install 'fastglm[parquet]'" in err
