@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastglm.design.arrays import design_from_array
-from fastglm.design.frames import Column, Frame, is_frame, unmasked
+from fastglm.design.frames import Column, Frame, is_frame, with_nan
 from fastglm.design.missing import missing_design_rows
 from fastglm.design.parts import Design
 from fastglm.design.recipe import FrameDesign, Recipe
@@ -235,7 +235,6 @@ def rows_from_arrays(
     if missing not in _MISSING:
         raise ModelError(f"missing must be one of {_MISSING}, not {missing!r}")
     require_same_index(endog, exog, "X")
-    endog, columns = unmasked(endog), {name: unmasked(each) for name, each in columns.items()}
     if is_frame(exog):
         recipe, built = Recipe.from_columns(exog, missing="raise" if missing != "drop" else "drop")
         design, kept = built.design, built.rows
@@ -243,6 +242,7 @@ def rows_from_arrays(
     else:
         recipe, design, kept, counts, n_dropped = None, design_from_array(exog), None, {}, 0
     given = {"the response": endog, **{k: v for k, v in columns.items() if v is not None}}
+    given = {name: with_nan(values) for name, values in given.items()}
     n_given = design.n_rows + n_dropped
     if missing == "drop":
         given, design, dropped = _drop_missing(given, design, kept, n_given, recipe is None, counts)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastglm.design.frames import with_nan
 from fastglm.design.missing import rows_text
 from fastglm.errors import DataError, MissingValueError, ModelError
 from fastglm.families import Family, summarize
@@ -15,7 +16,7 @@ __all__ = ["checked", "product", "require_same_index", "total_offset", "vector"]
 
 def vector(values: Any, name: str, n: int | None = None) -> np.ndarray:
     """A one-dimensional numeric array, of `n` values if given; strings and objects are refused."""
-    array = np.asarray(values)
+    array = with_nan(values)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.dtype.kind == "O":

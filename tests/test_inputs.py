@@ -2,6 +2,8 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 
 import fastglm as fg
@@ -157,3 +159,46 @@ def test_one_row():
     np.testing.assert_array_equal(fit.predict([1.0, 2.0]), fit.predict([[1.0, 2.0]]))
     with pytest.raises(DataError, match="'x' is one value, not a column"):
         fg.glm("y ~ x", FRAME, family="poisson").predict({"x": 2.0})
+
+
+def gaps_of(values):
+    """Numbers of which that of row 3 is missing, in many ways."""
+    numbers = [None if row == 3 else float(value) for row, value in enumerate(values)]
+    yield numbers
+    yield pd.Series(numbers, dtype="Float64")
+    yield pd.Series(numbers, dtype="float64[pyarrow]")
+    yield pd.Series([pd.NA if n is None else n for n in numbers], dtype=object)
+    yield pl.Series(numbers)
+    yield pa.array(numbers)
+
+
+def test_missing_values_of_every_kind_are_missing():
+    X, kept = FRAME[["x"]].to_numpy(), [0, 1, 2, 4, 5]
+    y = FRAME["y"].to_numpy()
+    expected = fg.GLM(y[kept], X[kept], "poisson").fit().params
+    for gaps in gaps_of(y):
+        with pytest.raises(MissingValueError, match="row 3"):
+            fg.GLM(gaps, X, "poisson")
+        np.testing.assert_allclose(
+            fg.GLM(gaps, X, "poisson", missing="drop").fit().params, expected
+        )
+        with pytest.raises(MissingValueError, match=r"1 row \(3"):
+            fg.NegativeBinomialP(gaps, X)
+    for gaps in gaps_of(np.ones(6)):
+        with pytest.raises(MissingValueError, match=r"1 row \(3"):
+            fg.GLM(y, X, "poisson", var_weights=gaps)
+        weighted = fg.GLM(y, X, "poisson", var_weights=gaps, missing="drop")
+        np.testing.assert_allclose(weighted.fit().params, expected)
+
+
+def test_missing_counts_and_truths():
+    X, kept = FRAME[["x"]].to_numpy(), [0, 1, 2, 4, 5]
+    pairs = pd.DataFrame({"won": FRAME["y"], "lost": 2}).astype("Int64")
+    pairs.loc[3, "lost"] = pd.NA
+    whole = pairs.iloc[kept].astype(float).to_numpy()
+    ours = fg.GLM(pairs, X, "binomial", missing="drop").fit().params
+    np.testing.assert_allclose(ours, fg.GLM(whole, X[kept], "binomial").fit().params)
+    truths = pd.Series([True, False, True, pd.NA, False, True], dtype="boolean")
+    ours = fg.GLM(truths, X, "binomial", missing="drop").fit().params
+    numbers = truths[kept].astype(float).to_numpy()
+    np.testing.assert_allclose(ours, fg.GLM(numbers, X[kept], "binomial").fit().params)

@@ -33,6 +33,7 @@ __all__ = [
     "read_column",
     "recode",
     "unmasked",
+    "with_nan",
 ]
 
 Level: TypeAlias = str | int | float | bool
@@ -275,6 +276,16 @@ def unmasked(values: Any) -> Any:
     plain: np.ndarray = values.data.astype(np.float64 if is_number else object)
     plain[np.ma.getmaskarray(values)] = np.nan if is_number else None
     return plain
+
+
+def with_nan(values: Any) -> np.ndarray:
+    """An array of what must be numbers, in which what is masked, None or pandas' NA is NaN."""
+    array = np.asarray(unmasked(values))
+    if array.dtype.kind != "O":
+        return array
+    import pandas
+
+    return np.where(pandas.isna(array), np.nan, array)
 
 
 def _sorted(codes: np.ndarray, levels: Sequence[Level], name: str) -> Categories:

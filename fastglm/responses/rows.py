@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse
 
 from fastglm.design.arrays import design_from_array
-from fastglm.design.frames import Level, categorize, is_frame, read_column, unmasked
+from fastglm.design.frames import Level, categorize, is_frame, read_column, with_nan
 from fastglm.design.layout import IDENTITY
 from fastglm.design.missing import missing_design_rows, rows_text
 from fastglm.design.parts import Design, Ones
@@ -275,7 +275,9 @@ def _read_response(endog: Any, categorical: bool) -> tuple[np.ndarray, tuple[Lev
     if categorical:
         found = categorize(read_column(endog, "the response"), "the response")
         return found.codes, found.levels
-    values = np.asarray(unmasked(endog))
+    values = with_nan(endog)
+    if values.dtype.kind == "O" and values.ndim == 1:
+        values = vector(values, "the response")
     if values.dtype.kind not in "fiub" or values.ndim not in (1, 2):
         raise DataError(
             f"the response has dtype {values.dtype} and shape {values.shape}; it must be numbers, "
