@@ -35,8 +35,8 @@ __all__ = [
     "native",
 ]
 
-#: Half the distance between the points of a slope, in ranges of the variable.
-SLOPE_STEP = 1e-4
+#: Distance of the points that tell how columns change with a variable, in ranges of the variable.
+SLOPE_STEP = 3e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,27 +123,68 @@ class Counterfactual:
             names = tuple(found.tolist())
         return tuple(f"{by}={name}" for name in names), codes, weights
 
-    def average(
-        self, values: Mapping[str, Any], by: str | None, scale: np.ndarray | float = 1.0
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Averages of the mean times `scale` by group, and their derivatives, (g,) and (g, p)."""
-        fit = self.results
+    def average(self, values: Mapping[str, Any], by: str | None) -> tuple[np.ndarray, np.ndarray]:
+        """Averages of the mean by group, and their derivatives, (g,) and (g, p)."""
         design, offset = self.at(values)
-        mean, slope = evaluate_rows(
-            lay_out(design, offset=offset),
-            fit.family,
-            fit.estimates,
-            (planes.MEAN, planes.SLOPE),
-            n_threads=fit.n_threads,
-        )
+        mean, slope = self._rows_of(design, offset, (planes.MEAN, planes.SLOPE))
         names, codes, weights = self.groups(by)
         totals = np.bincount(codes, weights, minlength=len(names))
-        averages = np.bincount(codes, weights * scale * mean, minlength=len(names)) / totals
-        weighted = weights * scale * slope / totals[codes]
+        averages = np.bincount(codes, weights * mean, minlength=len(names)) / totals
+        weighted = weights * slope / totals[codes]
         gradient = np.stack(
             [transposed_product(design, weighted * (codes == g)) for g in range(len(names))]
         )
         return averages, gradient
+
+    def average_change(
+        self,
+        variable: str,
+        points: Sequence[np.ndarray],
+        shares: Sequence[np.ndarray],
+        by: str | None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Averages of the mean's derivative in a variable by group, and their derivatives.
+
+        Parameters
+        ----------
+        variable
+            Numeric.
+        points, shares
+            (n,) values of it, and their weights in the derivative of a row's linear predictor. The
+            rest, of the mean in the linear predictor and of all in the coefficients, is exact.
+        by
+            As for `groups`.
+
+        Returns
+        -------
+        (g,) and (g, p)
+        """
+        fit = self.results
+        names, codes, weights = self.groups(by)
+        weights = weights / np.bincount(codes, weights, minlength=len(names))[codes]
+        moved = [self.at({variable: point}) for point in points]
+        change = sum(
+            share * self._rows_of(*built, (planes.LINEAR_PREDICTOR,))[0]
+            for built, share in zip(moved, shares, strict=True)
+        )
+        design, offset = self.at({})
+        eta, slope = self._rows_of(design, offset, (planes.LINEAR_PREDICTOR, planes.SLOPE))
+        averages = np.bincount(codes, weights * slope * change, minlength=len(names))
+        bend = weights * fit.family.link.inverse_deriv2(eta) * change
+        gradient = []
+        for g in range(len(names)):
+            total = transposed_product(design, bend * (codes == g))
+            for (one, _), share in zip(moved, shares, strict=True):
+                total = total + transposed_product(one, weights * slope * share * (codes == g))
+            gradient.append(total)
+        return averages, np.stack(gradient)
+
+    def _rows_of(
+        self, design: Design, offset: np.ndarray | None, wanted: Sequence[int]
+    ) -> np.ndarray:
+        fit = self.results
+        layout = lay_out(design, offset=offset)
+        return evaluate_rows(layout, fit.family, fit.estimates, wanted, n_threads=fit.n_threads)
 
     def estimates(
         self, names: Sequence[str], values: np.ndarray, gradient: np.ndarray, heading: str
@@ -227,11 +268,25 @@ def average_slopes(results: Results, variable: str, by: str | None) -> Estimates
     least, most = column.min(), column.max()
     if least == most:
         raise ModelError(f"{variable!r} is {least:g} in every row: it has no slope.")
-    step = SLOPE_STEP * (most - least)
-    # Points beyond the data could lie beyond the outer knots of a spline.
-    low, high = np.maximum(column - step, least), np.minimum(column + step, most)
-    above, slope_above = rows.average({variable: high}, by, 1.0 / (high - low))
-    below, slope_below = rows.average({variable: low}, by, 1.0 / (high - low))
+    averages, gradient = rows.average_change(variable, *_three_points(column, least, most), by)
     groups, _, _ = rows.groups(by)
     names = [", ".join(filter(None, (variable, group))) for group in groups]
-    return rows.estimates(names, above - below, slope_above - slope_below, "Average slopes")
+    return rows.estimates(names, averages, gradient, "Average slopes")
+
+
+def _three_points(
+    column: np.ndarray, least: float, most: float
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Values about those of a variable, and their weights in the derivative of a parabola there.
+
+    Points beyond the data could lie beyond the outer knots of a spline; at the ends of the data
+    all three are on one side.
+    """
+    step = SLOPE_STEP * (most - least)
+    middle = np.clip(column, least + step, most - step)
+    points = [middle - step, middle, middle + step]
+    shares = []
+    for k in range(3):
+        own, (one, other) = points[k], [p for j, p in enumerate(points) if j != k]
+        shares.append(((column - one) + (column - other)) / ((own - one) * (own - other)))
+    return points, shares

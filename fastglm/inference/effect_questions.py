@@ -120,7 +120,8 @@ class EffectQuestions(Asking):
         Returns
         -------
         Estimates
-            Difference quotients over a ten-thousandth of the range to either side.
+            Exact derivatives through the link and in the coefficients. How columns change with the
+            variable is told by parabolas through three points, 3e-5 of its range apart.
 
         Raises
         ------

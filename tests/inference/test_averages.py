@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import special
 
 import fastglm as fg
 from fastglm.errors import ModelError
@@ -162,3 +163,21 @@ def test_any_frame_library_and_rows_left_out(frame):
     np.testing.assert_allclose(
         dropped.avg_slopes("x", by="zone").estimate, kept.avg_slopes("x", by="zone").estimate
     )
+
+
+def test_slopes_and_their_errors_are_exact_where_half_the_rows_are_at_an_end():
+    rng = np.random.default_rng(8)
+    x = np.where(rng.random(500) < 0.5, 0.0, rng.uniform(0.0, 3.0, 500))
+    frame = pd.DataFrame({"x": x, "z": rng.normal(size=500)})
+    frame["y"] = (rng.random(500) < special.expit(0.5 * x - 0.2 * x**2 + frame.z)).astype(float)
+    fit = fg.glm("y ~ x + I(x ** 2) + x:z", frame, "binomial")
+    b = fit.params.to_numpy()
+    X = np.column_stack([np.ones(500), x, x**2, x * frame.z])
+    D = np.column_stack([np.zeros(500), np.ones(500), 2.0 * x, frame.z])
+    link = fit.family.link
+    slope, bend = link.inverse_deriv(X @ b), link.inverse_deriv2(X @ b)
+    gradient = ((bend * (D @ b))[:, None] * X + slope[:, None] * D).mean(axis=0)
+    ours = fit.avg_slopes("x")
+    assert ours.estimate[0] == pytest.approx((slope * (D @ b)).mean(), rel=1e-9)
+    error = np.sqrt(gradient @ fit.cov_params().to_numpy() @ gradient)
+    assert ours.standard_error[0] == pytest.approx(error, rel=1e-9)
