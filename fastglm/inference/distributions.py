@@ -39,6 +39,8 @@ class ResponseDistribution:
         For discrete responses, ``lattice(weight)`` is the distance between neighbouring values.
     mass_at_zero : bool
         Whether an otherwise continuous response is exactly 0 with positive probability.
+    lowest : float
+        End of the range of responses.
     """
 
     lower: Tail
@@ -46,6 +48,7 @@ class ResponseDistribution:
     continuous_quantile: Callable[..., np.ndarray] | None = None
     lattice: Callable[[np.ndarray], np.ndarray] | None = None
     mass_at_zero: bool = False
+    lowest: float = 0.0
 
     def tails(
         self, y: np.ndarray, mu: np.ndarray, weight: np.ndarray
@@ -158,6 +161,7 @@ def _gaussian(dispersion: float) -> ResponseDistribution:
         lambda y, mu, weight: scipy.special.ndtr(standardized(y, mu, weight)),
         lambda y, mu, weight: scipy.special.ndtr(-standardized(y, mu, weight)),
         lambda p, mu, weight: mu + np.sqrt(dispersion / weight) * scipy.special.ndtri(p),
+        lowest=-np.inf,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -37,6 +37,9 @@ _PLANES = (
 SLICE_ROWS = 16_384
 #: Largest standard error of the mean, in standard deviations of a response, for so many nodes.
 NODES = ((0.1, 3), (0.5, 9), (np.inf, 31))
+#: The same for the dispersion, by its residual degrees of freedom.
+DISPERSION_NODES = ((100_000, 1), (300, 3), (30, 7), (8, 15), (0, 31))
+DOUBLINGS = 60
 ILLINOIS_STEPS = 60
 #: Relative error of a quantile; false position leaves far less.
 QUANTILE_TOLERANCE = 1e-8
@@ -93,12 +96,14 @@ class Prediction:
         Notes
         -----
         An interval of an observation runs between the alpha/2 and 1 - alpha/2 quantiles of its
-        predictive distribution, which knows the uncertainty of the coefficients: the distribution
-        of the response given its linear predictor, averaged over the normal approximation of that
-        (Gauss-Hermite quadrature). For the normal family with identity link that is exact, by
-        Student's t. An estimated dispersion is otherwise taken as known. Discrete responses are
-        covered with at least that probability. Barndorff-Nielsen & Cox (1996), *Bernoulli* 2;
-        Lawless & Fredette (2005), *Biometrika* 92.
+        predictive distribution, which knows the uncertainty of the estimates: the distribution of
+        the response given its linear predictor and dispersion, averaged over the normal
+        approximation of the one and the chi-squared approximation of the other on the residual
+        degrees of freedom (Gauss-Hermite quadrature). For the normal family with identity link
+        that is exact, by Student's t. Discrete responses are covered with at least that
+        probability, and an estimated dispersion of theirs, the distance between their values, is
+        taken as known. Barndorff-Nielsen & Cox (1996), *Bernoulli* 2; Lawless & Fredette (2005),
+        *Biometrika* 92.
         """
         limits = self._observation_limits(alpha) if obs else self._mean_limits(alpha)
         if self._rows.index is None:
@@ -122,7 +127,7 @@ class Prediction:
         if family.name == "gaussian" and family.link.name == "identity":
             half = fit.critical_value(alpha) * np.sqrt(error**2 + fit.scale / self.weights)
             return np.stack([eta - half, eta + half])
-        distribution = distribution_of(family, fit.scale)
+        components = _components(fit)
         mean, error_of_mean = np.asarray(self.predicted_mean), np.asarray(self.se_mean)
         deviation = np.sqrt(family.variance(mean) * fit.scale / self.weights)
         slices = [slice(k, k + SLICE_ROWS) for k in range(0, eta.size, SLICE_ROWS)]
@@ -130,10 +135,11 @@ class Prediction:
 
         def work(rows: slice) -> None:
             mixture = _Mixture(
-                distribution,
+                components,
                 family.link.inverse,
-                *(values[rows] for values in (eta, error, self.weights)),
-                *(values[rows] for values in (mean, error_of_mean, deviation)),
+                # One weight for all rows asks for one quantile of a standardised response.
+                self.weights[:1] if self.weights.strides == (0,) else self.weights[rows],
+                *(values[rows] for values in (eta, error, mean, error_of_mean, deviation)),
             )
             limits[0, rows] = mixture.quantile(alpha / 2.0)
             limits[1, rows] = mixture.quantile(1.0 - alpha / 2.0)
@@ -221,16 +227,54 @@ def covariance_factor(results: Results) -> np.ndarray:
     return factor
 
 
+@dataclass(frozen=True)
+class _Component:
+    """Responses at one dispersion: its probability, and its root in roots of the estimate."""
+
+    mass: float
+    root: float
+    distribution: ResponseDistribution
+
+
+def _components(fit: Results) -> list[_Component]:
+    """Distributions of responses for dispersions that the data allow.
+
+    The estimate times its degrees of freedom is taken to be the dispersion times a chi-squared
+    variable.
+    """
+    known = distribution_of(fit.family, fit.scale)
+    if fit.family.dispersion_known or known.lattice is not None:
+        return [_Component(1.0, 1.0, known)]
+    df = fit.df_resid
+    nodes, masses = _hermite(next(count for bound, count in DISPERSION_NODES if df >= bound))
+    below, above = scipy.special.ndtr(nodes), scipy.special.ndtr(-nodes)
+    chi_squared = 2.0 * np.where(
+        nodes < 0.0,
+        scipy.special.gammaincinv(0.5 * df, below),
+        scipy.special.gammainccinv(0.5 * df, above),
+    )
+    return [
+        _Component(mass, np.sqrt(ratio), distribution_of(fit.family, fit.scale * ratio))
+        for mass, ratio in zip(masses, df / chi_squared, strict=True)
+    ]
+
+
+def _hermite(n_nodes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Values of a standard normal variable, and probabilities, of Gauss-Hermite quadrature."""
+    nodes, masses = np.polynomial.hermite_e.hermegauss(n_nodes)
+    return nodes, masses / masses.sum()
+
+
 class _Mixture:
     """Distribution of responses averaged over normal linear predictors, row by row."""
 
     def __init__(
         self,
-        distribution: ResponseDistribution,
+        components: Sequence[_Component],
         inverse_link: Callable[[np.ndarray], np.ndarray],
+        weights: np.ndarray,
         eta: np.ndarray,
         error: np.ndarray,
-        weights: np.ndarray,
         mean: np.ndarray,
         error_of_mean: np.ndarray,
         deviation: np.ndarray,
@@ -238,15 +282,19 @@ class _Mixture:
         with np.errstate(invalid="ignore", divide="ignore"):
             largest = np.nanmax(error_of_mean / deviation, initial=0.0)
         n_nodes = next(count for bound, count in NODES if largest <= bound)
-        nodes, masses = np.polynomial.hermite_e.hermegauss(n_nodes)
-        self.distribution, self.weights = distribution, weights
-        self.masses = masses[:, None] / masses.sum()
-        self.means = inverse_link(eta + nodes[:, None] * error)
+        nodes, masses = _hermite(n_nodes)
+        self.components, self.weights = components, weights
+        self.masses = masses[:, None]
+        # Errors of linear predictors grow with the root of the dispersion.
+        self.means = [inverse_link(eta + nodes[:, None] * (c.root * error)) for c in components]
         self.centre, self.spread = mean, np.hypot(deviation, error_of_mean)
 
     def lower_tail(self, y: np.ndarray) -> np.ndarray:
         """P(Y <= y); linear predictors without a mean are left out of the average."""
-        lower = self.distribution.lower(y, self.means, self.weights)
+        lower = sum(
+            component.mass * component.distribution.lower(y, means, self.weights)
+            for component, means in zip(self.components, self.means, strict=True)
+        )
         present = ~np.isnan(lower)
         if present.all():
             return np.sum(lower * self.masses, axis=0)
@@ -255,7 +303,7 @@ class _Mixture:
 
     def quantile(self, probability: float) -> np.ndarray:
         """The smallest response whose lower tail reaches the probability."""
-        distribution = self.distribution
+        distribution = self.components[0].distribution
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             if distribution.lattice is not None:
                 unit = distribution.lattice(self.weights)
@@ -263,10 +311,25 @@ class _Mixture:
                 return unit * lattice_quantile(
                     lambda k: self.lower_tail(k * unit), np.maximum(guess, 0.0), probability
                 )
-            outer = self.means[[0, -1]]
-            means = self.means if np.isnan(outer).any() else outer
-            ends = distribution.quantile(probability, means, self.weights)
-            return self._illinois(np.fmin.reduce(ends), np.fmax.reduce(ends), probability)
+            middle = len(self.components) // 2
+            outer = self.means[middle][[0, -1]]
+            means = self.means[middle] if np.isnan(outer).any() else outer
+            ends = self.components[middle].distribution.quantile(probability, means, self.weights)
+            return self._illinois(*self._bracket(ends, probability), probability)
+
+    def _bracket(self, ends: np.ndarray, probability: float) -> tuple[np.ndarray, np.ndarray]:
+        """An interval about the quantile, from some values near it."""
+        low, high = np.fmin.reduce(ends), np.fmax.reduce(ends)
+        lowest = self.components[0].distribution.lowest
+        for _ in range(DOUBLINGS):
+            above = (self.lower_tail(low) > probability) & (low > lowest)
+            below = self.lower_tail(high) < probability
+            if not (above.any() or below.any()):
+                break
+            width = np.maximum(high - low, 0.1 * self.spread)
+            further = np.maximum(low - width, 0.5 * (low + lowest))
+            low, high = np.where(above, further, low), np.where(below, high + width, high)
+        return low, high
 
     def _illinois(self, low: np.ndarray, high: np.ndarray, probability: float) -> np.ndarray:
         """Safeguarded false position; Dowell & Jarratt (1971), *BIT* 11."""

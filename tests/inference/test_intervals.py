@@ -9,6 +9,7 @@ from r_cases import fit_of, frame_of, matrix, names_with, read_case
 import fastglm as fg
 from fastglm.errors import DataError, ModelError
 from fastglm.inference.distributions import distribution_of
+from fastglm.inference.intervals import _components, _Mixture
 
 COLUMNS = ["mean", "mean_se", "mean_ci_lower", "mean_ci_upper", "obs_ci_lower", "obs_ci_upper"]
 
@@ -86,6 +87,23 @@ def test_intervals_of_means_are_those_of_linear_predictors_mapped_back(link):
     assert np.isnan(upper if link == "1/mu^2" else lower).any() == (link in ("1/mu^2", "sqrt"))
 
 
+@pytest.mark.parametrize("n", [7, 12, 40, 400])
+def test_averaging_over_dispersions_gives_students_t(n):
+    """What the quadrature does for other families, where the answer is known."""
+    rng = np.random.default_rng(4)
+    X = np.column_stack([np.ones(n), rng.normal(size=n)])
+    fit = fg.GLM(X @ [1.0, 2.0] + rng.normal(size=n), X).fit()
+    new = np.array([[1.0, 0.0], [1.0, 3.0]])
+    prediction = fit.get_prediction(new)
+    eta, error = prediction.linear_predictor, prediction.se_linear_predictor
+    deviation = np.full(2, np.sqrt(fit.scale))
+    mixture = _Mixture(
+        _components(fit), fit.family.link.inverse, np.ones(1), eta, error, eta, error, deviation
+    )
+    for probability, exact in zip((0.025, 0.975), prediction.conf_int(obs=True).T, strict=True):
+        np.testing.assert_allclose(mixture.quantile(probability), exact, rtol=3e-4)
+
+
 CASES = [
     (fg.families.Poisson(), lambda mu, rng: rng.poisson(mu)),
     (
@@ -109,7 +127,11 @@ def test_observation_intervals_are_quantiles_of_simulated_observations(family, d
     new = np.array([[1.0, 0.0], [1.0, 2.5]])
     table = fit.get_prediction(new).summary_frame(alpha=0.1)
     draws = rng.multivariate_normal(fit.params, fit.cov_params(), 200_000)
-    distribution = distribution_of(family, fit.scale)
+    ratio = np.ones(len(draws))
+    if not family.dispersion_known:
+        ratio = fit.df_resid / rng.chisquare(fit.df_resid, len(draws))
+        draws = fit.params + np.sqrt(ratio)[:, None] * (draws - fit.params)
+    distribution = distribution_of(family, fit.scale * ratio)
     means = np.exp(draws @ new.T)
     for row in range(2):
         for column, probability in (("obs_ci_lower", 0.05), ("obs_ci_upper", 0.95)):
