@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy
 
 from fastglm.design.layout import Layout, lay_out
 from fastglm.design.parts import Coded, Dense, Design
+from fastglm.design.slices import dense_slices
 from fastglm.errors import ConvergenceWarning, ModelError, Status
 from fastglm.inference.covariance import COVARIANCES, covariance_of, group_codes
 from fastglm.inference.simulate import draw_responses
@@ -22,6 +24,7 @@ from fastglm.inference.submodels import refit, require_maximum_likelihood
 from fastglm.kernels import planes
 from fastglm.solve.draws import Counts
 from fastglm.solve.replicates import Replicates
+from fastglm.solve.rows import evaluate_rows
 
 if TYPE_CHECKING:
     from fastglm.results import Results
@@ -53,6 +56,10 @@ class Bootstrap:
     seed : int
     n_failed : int
         Samples without estimates: separated, or with a column that tells nothing.
+    groups : ndarray of int64, shape (n,), or None
+        Group of each row, where groups were drawn.
+    results : Results
+        The fit.
     """
 
     names: tuple[str, ...]
@@ -61,6 +68,8 @@ class Bootstrap:
     kind: str
     seed: int
     n_failed: int
+    groups: np.ndarray | None
+    results: Results
 
     @property
     def _usable(self) -> np.ndarray:
@@ -91,28 +100,56 @@ class Bootstrap:
         Parameters
         ----------
         alpha : float, default 0.05
-        method : {"percentile", "basic"}, default "percentile"
-            Quantiles of the replicates, or those reflected at the estimate.
+        method : {"percentile", "basic", "bca"}, default "percentile"
+            Quantiles of the replicates; those reflected at the estimate; or quantiles at levels
+            that are corrected for bias and for a standard error that changes with the coefficient.
 
         Raises
         ------
         ModelError
-            If `alpha` is not between 0 and 1, or there is no such method.
+            If `alpha` is not between 0 and 1, there is no such method, or "bca" is asked of
+            parametric replicates, or where all replicates are on one side of the estimate.
+
+        Notes
+        -----
+        "bca": Efron (1987), *Journal of the American Statistical Association* 82, with the
+        acceleration from the influence of each row, or group of rows, on the estimates.
         """
         if not 0.0 < alpha < 1.0:
             raise ModelError(f"alpha must be between 0 and 1, not {alpha!r}")
+        if method == "bca":
+            return self._corrected(alpha)
         low, high = np.quantile(self._usable, [alpha / 2.0, 1.0 - alpha / 2.0], axis=0)
         if method == "basic":
             low, high = 2.0 * self.estimates - high, 2.0 * self.estimates - low
         elif method != "percentile":
-            raise ModelError(f'method must be "percentile" or "basic", not {method!r}')
+            raise ModelError(f'method must be "percentile", "basic" or "bca", not {method!r}')
         return np.column_stack([low, high])
 
-    def summary_frame(self, alpha: float = 0.05) -> Any:
-        """Estimates, biases, standard errors and percentile intervals as a pandas DataFrame."""
+    def _corrected(self, alpha: float) -> np.ndarray:
+        if self.kind == "parametric":
+            raise ModelError('method="bca" is for rows or groups drawn from the data.')
+        usable, limits = self._usable, np.full((len(self.names), 2), np.nan)
+        # Ties count as half below.
+        below = np.mean([usable < self.estimates, usable <= self.estimates], axis=(0, 1))
+        normal = scipy.special.ndtri([alpha / 2.0, 1.0 - alpha / 2.0])
+        acceleration = _accelerations(self.results, self.groups)
+        for j in np.flatnonzero(~np.isnan(self.estimates)):
+            if not 0.0 < below[j] < 1.0:
+                raise ModelError(
+                    f"all replicates of {self.names[j]!r} are on one side of its estimate: draw "
+                    'more, or use method="percentile".'
+                )
+            bias = scipy.special.ndtri(below[j])
+            moved = bias + (bias + normal) / (1.0 - acceleration[j] * (bias + normal))
+            limits[j] = np.quantile(usable[:, j], scipy.special.ndtr(moved))
+        return limits
+
+    def summary_frame(self, alpha: float = 0.05, method: str = "percentile") -> Any:
+        """Estimates, biases, standard errors and intervals as a pandas DataFrame."""
         import pandas as pd
 
-        low, high = self.conf_int(alpha).T
+        low, high = self.conf_int(alpha, method).T
         columns = {
             "coef": self.estimates,
             "bias": self.bias,
@@ -124,6 +161,32 @@ class Bootstrap:
 
     def __repr__(self) -> str:
         return f"<Bootstrap: {len(self.replicates)} replicates ({self.kind}), seed {self.seed}>"
+
+
+def _accelerations(results: Results, groups: np.ndarray | None) -> np.ndarray:
+    """A sixth of the skewness of what each row, or group of rows, adds to the estimates, (p,)."""
+    model = results._model_with_data("accelerations")
+    rows, p = model.rows, len(results.names)
+    (residual,) = evaluate_rows(
+        results._row_layout if groups is None else model.layout,
+        results.family,
+        results.estimates,
+        (planes.RESIDUAL,),
+        n_threads=results.n_threads,
+    )
+    often = np.ones(rows.n_rows) if rows.frequencies is None else rows.frequencies
+    back = np.nan_to_num(results.information_inverse)
+    totals = np.zeros((0 if groups is None else int(groups.max()) + 1, p))
+    squares, cubes = np.zeros(p), np.zeros(p)
+    for part, X in dense_slices(rows.design):
+        influence = (X * residual[part, None]) @ back
+        if groups is None:
+            squares += often[part] @ influence**2
+            cubes += often[part] @ influence**3
+        else:
+            np.add.at(totals, groups[part], influence)
+    squares, cubes = squares + (totals**2).sum(axis=0), cubes + (totals**3).sum(axis=0)
+    return cubes / (6.0 * np.where(squares > 0.0, squares, np.nan) ** 1.5)
 
 
 def bootstrap(
@@ -142,12 +205,13 @@ def bootstrap(
     if not isinstance(n_replicates, int | np.integer) or n_replicates < 2:
         raise ModelError(f"n_replicates must be a whole number from 2 on, not {n_replicates!r}")
     require_maximum_likelihood(results)
+    codes = None if groups is None else group_codes(results, groups)[0]
     seeds = np.random.SeedSequence(seed).generate_state(int(n_replicates), np.uint64)
     if kind == "parametric":
         replicates = _parametric(results, seeds, progress)
     else:
         kind = "pairs" if groups is None else "cluster"
-        replicates = _resampled(results, seeds, groups, progress)
+        replicates = _resampled(results, seeds, codes, progress)
     kept = ~np.isnan(results.estimates)
     failed = np.isnan(replicates[:, kept]).any(axis=1)
     replicates[failed] = np.nan
@@ -158,27 +222,30 @@ def bootstrap(
             ConvergenceWarning,
             stacklevel=3,
         )
-    return Bootstrap(results.names, results.estimates, replicates, kind, seed, int(failed.sum()))
+    n_failed = int(failed.sum())
+    return Bootstrap(
+        results.names, results.estimates, replicates, kind, seed, n_failed, codes, results
+    )
 
 
 # -- rows or groups drawn with replacement
 
 
 def _resampled(
-    results: Results, seeds: np.ndarray, groups: Any, progress: Progress | None
+    results: Results, seeds: np.ndarray, codes: np.ndarray | None, progress: Progress | None
 ) -> np.ndarray:
     model = results._model_with_data("the bootstrap")
     rows = model.rows
-    codes, n_units = None, rows.n_rows
+    n_units = rows.n_rows
     weights, layout = rows.variance_weights, results._row_layout
     covariance = covariance_of(results, "HC0", {}, COVARIANCES)
-    if groups is not None:
-        codes, n_units = group_codes(results, groups)
+    if codes is not None:
+        n_units = int(codes.max()) + 1
         options = {"groups": codes, "use_correction": False}
         covariance = covariance_of(results, "cluster", options, COVARIANCES)
         # A group that is drawn brings all observations behind its rows.
         weights, layout = rows.prior_weights, model.layout
-    probabilities = None if groups is not None else _probabilities(results)
+    probabilities = None if codes is not None else _probabilities(results)
     rare = _rare_units(rows.design, codes)
     problem = Replicates(
         layout,

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -243,3 +245,47 @@ def test_options_that_make_no_sense(frame):
         fg.glm("y ~ z", frame, "quasipoisson").bootstrap(3, kind="parametric")
     with pytest.raises(ModelError, match="freq_weights"):
         fg.glm("y ~ z", frame, "poisson", freq_weights="f").bootstrap(3, kind="parametric")
+
+
+def test_bca_intervals_of_a_mean_equal_scipy():
+    """Of a mean, the acceleration from influences is that of the jackknife."""
+    y = np.random.default_rng(2).gamma(0.7, size=60)
+    fit = fg.GLM(y, np.ones((60, 1))).fit()
+    boot = fit.bootstrap(40_000, seed=1)
+    theirs = stats.bootstrap(
+        (y,), np.mean, n_resamples=40_000, method="BCa", rng=np.random.default_rng(3), batch=4000
+    ).confidence_interval
+    ours, spread = boot.conf_int(method="bca")[0], boot.bse[0]
+    assert np.abs(ours - theirs).max() < 0.04 * spread
+    assert np.abs(boot.conf_int()[0] - theirs).max() > 0.1 * spread
+    low, high = boot.summary_frame(method="bca").iloc[0, 3:]
+    np.testing.assert_array_equal([low, high], ours)
+
+
+def test_bca_levels_of_rows_and_of_groups(frame):
+    fit = fg.glm("s ~ z", frame, "gamma", link="log")
+    X = np.column_stack([np.ones(3000), frame.z])
+    influence = (
+        X * (frame.s / fit.fittedvalues - 1.0).to_numpy()[:, None]
+    ) @ fit.information_inverse
+    summed = pd.DataFrame(influence).groupby(frame.g).sum().to_numpy()
+    for groups, each in ((None, influence), (frame.g, summed)):
+        boot = fit.bootstrap(300, seed=4, groups=groups)
+        acceleration = (each**3).sum(axis=0) / (6.0 * (each**2).sum(axis=0) ** 1.5)
+        for j in range(2):
+            bias = stats.norm.ppf((boot.replicates[:, j] < boot.estimates[j]).mean())
+            shifted = bias + stats.norm.ppf([0.05, 0.95])
+            levels = stats.norm.cdf(bias + shifted / (1.0 - acceleration[j] * shifted))
+            expected = np.quantile(boot.replicates[:, j], levels)
+            np.testing.assert_allclose(boot.conf_int(0.1, "bca")[j], expected, rtol=1e-9)
+
+
+def test_bca_needs_rows_and_replicates_on_both_sides(frame):
+    fit = fg.glm("y ~ z", frame, "poisson")
+    with pytest.raises(ModelError, match="drawn from the data"):
+        fit.bootstrap(3, kind="parametric").conf_int(method="bca")
+    with pytest.raises(ModelError, match="one side"):
+        moved = replace(fit.bootstrap(2), replicates=fit.estimates + [[0.1, 0.2], [0.3, 0.4]])
+        moved.conf_int(method="bca")
+    with pytest.raises(ModelError, match="bca"):
+        fit.bootstrap(2).conf_int(method="abc")
