@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,11 @@ import numpy as np
 from fastglm.design.arrays import design_from_array
 from fastglm.design.frames import is_frame
 from fastglm.design.layout import Layout, lay_out
+from fastglm.design.missing import rows_text
 from fastglm.design.parts import Design
 from fastglm.design.recipe import FrameDesign
-from fastglm.errors import DataError, ModelError
+from fastglm.errors import DataError, ModelError, RankWarning
+from fastglm.inference.summary import aliased_text
 from fastglm.kernels import planes
 from fastglm.solve.rows import evaluate_rows
 from fastglm.solve.threads import usable_threads
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
     from fastglm.results import Results
 
 __all__ = ["NewRows", "fitted_rows", "new_rows", "new_rows_without_offset", "predict"]
+
+#: An aliased column may be this far from its combination, as a share of the largest value.
+SAME_COMBINATION = 1e-5
 
 _PLANES = {"mean": planes.MEAN, "linear": planes.LINEAR_PREDICTOR}
 
@@ -66,6 +72,11 @@ def new_rows(
     ------
     DataError
         If columns, offset or exposure are missing or cannot be used.
+
+    Warns
+    -----
+    RankWarning
+        If aliased columns are not the combinations that they were in the fit, as R's ``predict``.
     """
     exog = _one_row(results, exog)
     given = {
@@ -77,6 +88,8 @@ def new_rows(
     if built.nan_rows is not None:
         columns = {k: _neutral(v, built.nan_rows, k == "exposure") for k, v in columns.items()}
     total = total_offset(built.offset, columns["offset"], columns["exposure"], results.family)
+    if results.aliased:
+        _warn_of_other_combinations(results, built)
     return NewRows(built.design, lay_out(built.design, offset=total), built.nan_rows, _index(exog))
 
 
@@ -128,6 +141,29 @@ def _one_row(results: Results, exog: Any) -> Any:
     if results.recipe is not None:
         return exog.to_frame().T.infer_objects() if hasattr(exog, "to_frame") else exog
     return np.asarray(exog)[None, :]
+
+
+def _warn_of_other_combinations(results: Results, built: FrameDesign) -> None:
+    """Say in which rows an aliased column is not the combination that it was in the fit."""
+    layout, apart = lay_out(built.design), np.zeros(built.design.n_rows, dtype=bool)
+    for name, parts in results.aliased.items():
+        of_column = np.array([float(other == name) for other in results.names])
+        of_parts = np.array([parts.get(other, 0.0) for other in results.names])
+        column, combination = (
+            evaluate_rows(layout, results.family, weights, (planes.LINEAR_PREDICTOR,))[0]
+            for weights in (of_column, of_parts)
+        )
+        size = max(np.abs(column).max(), np.abs(combination).max())
+        apart |= np.abs(column - combination) > SAME_COMBINATION * size
+    if built.nan_rows is not None:
+        apart &= ~built.nan_rows
+    if apart.any():
+        warnings.warn(
+            f"In {rows_text(apart)} of the new data {aliased_text(results.aliased)} does not hold "
+            "as it did in the fit: their predictions depend on taking NaN coefficients for 0.",
+            RankWarning,
+            stacklevel=4,
+        )
 
 
 def _index(exog: Any) -> Any:
