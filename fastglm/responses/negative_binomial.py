@@ -166,8 +166,8 @@ def _find_alpha(overdispersion: _Overdispersion, alpha: float, solution: Solutio
         step = _step((x, score, information), last)
         last = (x, score, information)
         distance = abs(step) * math.sqrt(max(information, 0.0))
-        if rough is None and information > 0.0 and abs(step) <= tol and distance <= math.sqrt(tol):
-            converged = True
+        if rough is None and abs(step) <= tol and distance <= math.sqrt(tol):
+            converged = information > 0.0
             break
         if distance <= CLOSE:
             # Coefficients and alpha are orthogonal: until here rough ones told alpha well enough.
@@ -184,7 +184,7 @@ def _step(here: tuple[float, float, float], last: tuple[float, float, float]) ->
     slope but for a nearly constant term, says how much steeper it is here.
     """
     (x, score, information), slope = here, here[2]
-    if math.isfinite(last[0]):
+    if math.isfinite(last[0]) and x != last[0]:
         slope = (last[1] - score) / (x - last[0]) + 0.5 * (information - last[2])
     if not (0.0 < slope < math.inf):
         slope = information if information > 0.0 else abs(score)

@@ -153,3 +153,16 @@ def test_a_sample_that_misleads_is_left_behind():
     of_params, of_alpha = scores(fit, y, X)
     assert np.abs(of_params).max() < 1e-7
     assert abs(of_alpha) < 1e-4
+
+
+@pytest.mark.parametrize("n_positive", [5, 60])
+def test_few_counts_among_many_zeros(n_positive):
+    rng = np.random.default_rng(0)
+    X = np.column_stack([np.ones(100_000), rng.normal(size=100_000)])
+    y = np.zeros(100_000)
+    y[rng.choice(100_000, n_positive, replace=False)] = 1 + rng.poisson(1.0, n_positive)
+    fit = fg.GLM(y, X, family="negative_binomial").fit()
+    of_params, of_alpha = scores(fit, y, X)
+    assert fit.converged
+    assert np.abs(of_params).max() < 1e-6
+    assert abs(of_alpha) < 1e-4
