@@ -170,6 +170,7 @@ def reduce_bias(
         status=status,
         decrement=point.decrement,
         gain=point.decrement / last if math.isfinite(last) else 1.0,
+        weight_change=0.0,
         constant=start.constant,
         combinations=start.combinations,
         timings={"bias reduction": perf_counter() - begin},

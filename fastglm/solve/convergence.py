@@ -102,6 +102,7 @@ def judge_convergence(state):
         # No Gram matrix to compare with; this is what a step changes of it where no few rows
         # alone determine a coefficient, and Newton's method leaves the square of the step.
         left = math.sqrt(half / bound)
+        state[WEIGHT_CHANGE] = 0.0
         if state[IS_NEWTON] == 1.0:
             gain = half / bound
     settled = left <= STANDARD_ERROR_SLACK * tolerance

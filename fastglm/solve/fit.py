@@ -64,6 +64,9 @@ class Solution:
         Last step' score: at convergence, the squared distance to the optimum in standard errors.
     gain : float
         The decrement over the one before it, 1 if there was none: near a maximum, close to 0.
+    weight_change : float
+        Largest relative change of a diagonal entry of X'WX in the last step, 0 if that is not
+        known: near a maximum, close to 0 as well.
     constant : int or None
         Model column that is constant, if there is one: the intercept.
     combinations : dict of int to ndarray, shape (p,)
@@ -81,6 +84,7 @@ class Solution:
     status: Status
     decrement: float
     gain: float
+    weight_change: float
     constant: int | None
     combinations: dict[int, np.ndarray]
     timings: dict[str, float]
@@ -288,6 +292,7 @@ def _finish(run: Run, refined: np.ndarray | None, clock: _Clock) -> Solution:
         n_sweeps=int(state[at.N_SWEEPS]),
         status=Status(run.status),
         decrement=float(state[at.DECREMENT]),
+        weight_change=float(state[at.WEIGHT_CHANGE]),
         gain=_gain(float(state[at.DECREMENT]), float(state[at.LAST_DECREMENT])),
         constant=None
         if run.scaling.constant < 0

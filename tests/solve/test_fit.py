@@ -5,6 +5,7 @@ import pytest
 from scipy import special
 
 import fastglm as fg
+from fastglm.errors import SeparationWarning
 
 FAMILIES = {
     "binomial": fg.families.Binomial(),
@@ -83,3 +84,14 @@ def test_a_start_from_the_response_costs_no_digits(kind: str):
     beta, errors = _fisher_scoring(kind, y, X, np.asarray(fit.params))
     np.testing.assert_allclose((fit.params - beta) / errors, 0.0, atol=1e-8)
     np.testing.assert_allclose(fit.bse, errors, rtol=1e-7)
+
+
+@pytest.mark.parametrize("kind", ["binomial", "poisson"])
+@pytest.mark.parametrize("p", [20, 50])
+def test_levels_that_a_sample_does_not_know_are_found_separated(kind: str, p: int):
+    y, X = _problem(kind, 2_400_000 // p, p)
+    y[X[:, -1] == 1.0] = 0.0
+    with pytest.warns(SeparationWarning):
+        fit = fg.GLM(y, X, family=FAMILIES[kind]).fit()
+    assert fit.infinite == {f"x{p - 1}": -1}
+    assert fit.n_separated == X[:, -1].sum()
