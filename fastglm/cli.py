@@ -85,6 +85,7 @@ def fit(
     variance: text.Variance = None,
     missing: text.Missing = "raise",
     cov_type: text.CovType = "nonrobust",
+    groups: text.Groups = None,
     separation: text.Separation = "warn",
     bias_reduction: text.BiasReduction = "none",
     max_iter: text.MaxIter = 50,
@@ -102,9 +103,13 @@ def fit(
     chosen = _family(family, link, parameters)
     of_fit: dict[str, Any] = {"max_iter": max_iter, "cov_type": cov_type, "separation": separation}
     of_fit["bias_reduction"] = bias_reduction
+    if cov_type == "cluster" and groups is None:
+        raise ModelError("--cov-type cluster needs --groups, the column of the groups.")
+    if groups is not None:
+        of_fit["cov_kwds"] = {"groups": groups}
     with Watch(f"reading {data}") as watch:
         with watch.stage("read", f"reading {data}"):
-            table = _read_for_formula(data, formula, columns.values())
+            table = _read_for_formula(data, formula, (*columns.values(), groups))
         with watch.stage("fit", "fitting"):
             model = GLM.from_formula(formula, table, chosen, missing=missing, **columns)
             results = model.fit(n_threads=threads, progress=watch.sweep, **of_fit)

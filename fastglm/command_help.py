@@ -75,6 +75,7 @@ VarPower = Annotated[float | None, Option(help="Of tweedie. [default: estimated]
 Variance = Annotated[Text, Option(help="Of quasi, such as mu^2.")]
 Missing = Annotated[str, Option(help="Rows with missing values: raise or drop.")]
 CovType = Annotated[str, Option(help="Covariance of the estimates, such as HC3.")]
+Groups = Annotated[Text, Option(help="Column of the groups, for --cov-type cluster.")]
 Separation = Annotated[
     str, Option(help="Infinite estimates: warn, raise, drop, firth, check or ignore.")
 ]

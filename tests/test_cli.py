@@ -364,3 +364,16 @@ def test_files_without_pyarrow(folder, run, monkeypatch, command):
     code, _, err = run(command, *arguments)
     assert code == 2
     assert "pip install 'fastglm[parquet]'" in err
+
+
+def test_clusters(folder, run, frame):
+    options = "claims ~ x", "-f", "poisson", "--cov-type", "cluster"
+    code, _, err = run("fit", "data.csv", *options)
+    assert code == 2
+    assert "--groups" in err
+    code, out, _ = run("fit", "data.csv", *options, "--groups", "region", "--json")
+    kwds = {"groups": frame["region"]}
+    expected = fg.glm("claims ~ x", frame, family="poisson", cov_type="cluster", cov_kwds=kwds)
+    assert code == 0
+    errors = [row["std_err"] for row in json.loads(out)["coefficients"]]
+    np.testing.assert_allclose(errors, expected.bse, rtol=1e-9)

@@ -171,11 +171,14 @@ def group_codes(results: Record, groups: Any) -> tuple[np.ndarray, int]:
     ------
     DataError
         If there is not one group for every row, some are missing, or there is only one.
+    ModelError
+        If `groups` is the name of a column and the fit has no frame.
     """
     import pandas as pd
 
-    n = results._model_with_data("groups").rows.n_rows
-    values = np.asarray(groups)
+    rows = results._model_with_data("groups").rows
+    n = rows.n_rows
+    values = _group_column(rows, groups) if isinstance(groups, str) else np.asarray(groups)
     if values.shape != (n,):
         raise DataError(
             f"groups has shape {values.shape}; it must hold one group for each of the {n} rows of "
@@ -192,6 +195,16 @@ def group_codes(results: Record, groups: Any) -> tuple[np.ndarray, int]:
     if n_groups < 2:
         raise DataError("groups holds only one group; a covariance needs two or more.")
     return codes.astype(np.int64, copy=False), n_groups
+
+
+def _group_column(rows: Any, name: str) -> np.ndarray:
+    """The groups in a column of the frame, NaN where a row has none."""
+    if not hasattr(rows, "frame_column"):
+        raise ModelError(f"groups must be an array, not the name of a column: {name!r}.")
+    column = rows.frame_column(name)
+    if isinstance(column, np.ndarray):
+        return column
+    return np.where(column.codes < 0, np.nan, column.codes)
 
 
 def _codes_of_integers(values: np.ndarray) -> tuple[np.ndarray | None, int]:
@@ -213,7 +226,8 @@ def _ways(results: Record, groups: Any) -> list[tuple[np.ndarray, int]]:
     """Codes of each way of grouping; several ways are the columns of `groups`."""
     if groups is None:
         raise ModelError('covariance "cluster" needs cov_kwds={"groups": ...}.')
-    if isinstance(groups, tuple | list) and len(groups) and np.ndim(groups[0]) == 1:
+    several = isinstance(groups, tuple) and all(isinstance(way, str) for way in groups)
+    if several or (isinstance(groups, tuple | list) and len(groups) and np.ndim(groups[0]) == 1):
         columns = list(groups)
     else:
         table = np.asarray(groups)

@@ -30,8 +30,9 @@ class Questions(ModelQuestions):
             - "HC0", ..., "HC4": right whatever the variances of the responses are (White);
               "HC1" times n/(n-p), "HC2", "HC3" and "HC4" with residuals made larger by their
               leverage. Equal to ``vcovHC`` of R's package sandwich.
-            - "cluster": responses may depend on each other within groups. ``groups``, (n,), or
-              several ways of grouping as a tuple or the columns of a matrix. ``use_correction``:
+            - "cluster": responses may depend on each other within groups. ``groups``, (n,) or the
+              name of a column of the frame, or several ways of grouping as a tuple or the columns
+              of a matrix. ``use_correction``:
               True for G/(G-1) (n-1)/(n-p) as in Stata's ``regress`` and statsmodels, "groups" for
               G/(G-1) as ``vcovCL`` does for a GLM and Stata for maximum likelihood, False for
               none. t and F statistics get G-1 degrees of freedom, of the smallest G.
@@ -121,8 +122,8 @@ class Questions(ModelQuestions):
         kind : {"pairs", "parametric"}, default "pairs"
             Rows drawn with replacement (observations, where there are frequencies), or responses
             drawn from the fitted model.
-        groups : array_like, shape (n,), optional
-            Draw whole groups of rows.
+        groups : array_like, shape (n,), or str, optional
+            Draw whole groups of rows; the name of a column of the frame will do.
         progress : callable, optional
             Called as ``progress(done, n_replicates)``.
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from r_cases import REFERENCE, fit_of, matrix, names_with, read_case, read_table
 
 import fastglm as fg
-from fastglm.errors import DataError, ModelError
+from fastglm.errors import ColumnNotFoundError, DataError, ModelError
 from fastglm.inference.covariance import COVARIANCES
 from fastglm.kernels import planes
 
@@ -126,6 +126,30 @@ def test_two_ways_of_clustering_combine_by_inclusion_and_exclusion(fit, mixed):
 def test_every_row_its_own_cluster_is_hc0(fit):
     own = fit.with_covariance("cluster", groups=np.arange(700), use_correction=False)
     assert relative(own.covariance, fit.with_covariance("HC0").covariance) < 1e-12
+
+
+def test_clusters_may_be_columns_of_the_frame(mixed):
+    gaps = mixed.assign(x=mixed["x"].where(mixed.index % 9 > 0))
+    fit = fg.glm("y ~ x + z", gaps, "poisson", missing="drop")
+    kept = gaps[gaps["x"].notna()]
+    for name in ("g", "a"):
+        by_name = fit.with_covariance("cluster", groups=name).covariance
+        by_array = fit.with_covariance("cluster", groups=kept[name]).covariance
+        np.testing.assert_array_equal(by_name, by_array)
+    both = fit.with_covariance("cluster", groups=("g", "h")).covariance
+    arrays = fit.with_covariance("cluster", groups=(kept["g"], kept["h"])).covariance
+    np.testing.assert_array_equal(both, arrays)
+    draws = [fit.bootstrap(5, seed=1, groups=each).replicates for each in ("g", kept["g"])]
+    np.testing.assert_array_equal(*draws)
+    with pytest.raises(ColumnNotFoundError, match="'gg'"):
+        fit.with_covariance("cluster", groups="gg")
+    with pytest.raises(DataError, match="no value in row 0"):
+        fg.glm("y ~ z", gaps, "poisson").with_covariance("cluster", groups="x")
+    with pytest.raises(ModelError, match="as arrays"):
+        fg.GLM(kept["y"], kept[["z"]], "poisson").fit().with_covariance("cluster", groups="g")
+    beta = fg.ZeroInflated(kept["y"], kept[["z"]]).fit()
+    with pytest.raises(ModelError, match="must be an array"):
+        beta.with_covariance("cluster", groups="g")
 
 
 def test_clusters_by_name_or_number_are_the_same(fit, mixed):
