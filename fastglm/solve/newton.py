@@ -34,11 +34,10 @@ from fastglm.kernels.context import (
     TRANSFORM_START,
     TRANSFORM_VALUE,
     TRIANGLE,
-    VECTORS,
     WITH_GRAM,
 )
 from fastglm.kernels.jit import RowBlock, call_row_block, called, entry, inlined, pointer
-from fastglm.solve.cholesky import dot, factorize_gram, solve
+from fastglm.solve.cholesky import dot, factorize_gram
 from fastglm.solve.convergence import (
     is_acceptable,
     is_at_boundary,
@@ -46,6 +45,7 @@ from fastglm.solve.convergence import (
     judge_convergence,
     plan_next_sweep,
 )
+from fastglm.solve.secants import keep_secant, solve_for, solve_with_secants
 from fastglm.solve.state import (
     CANDIDATE,
     COLUMN_SCALE,
@@ -57,7 +57,6 @@ from fastglm.solve.state import (
     LAST_DECREMENT,
     LAST_SCORE,
     LEFT_DOMAIN_AT,
-    MEMORY,
     N_ALIASED,
     N_ITERATIONS,
     N_SECANTS,
@@ -68,8 +67,6 @@ from fastglm.solve.state import (
     RANK_TOLERANCE,
     RIDGE,
     SCORE,
-    SECANT_WEIGHTS,
-    SECANTS,
     SHORTEST_STEP,
     STATUS,
     STEP,
@@ -79,6 +76,7 @@ from fastglm.solve.state import (
     WEIGHT_CHANGE,
     WITHIN_TOLERANCE,
 )
+from fastglm.solve.vectors import copy_vector, vector
 
 RUNNING = int(Status.RUNNING)
 CONVERGED = int(Status.CONVERGED)
@@ -87,20 +85,6 @@ NOT_FINITE = int(Status.NOT_FINITE)
 NOT_CONSTANT = int(Status.NOT_CONSTANT)
 NO_START = int(Status.NO_START)
 BOUNDARY = int(Status.BOUNDARY)
-
-
-@inlined
-def vector(context, which):
-    """One of the solver's vectors."""
-    return pointer(context[VECTORS] + 8 * context[N_MODEL] * which, float64)
-
-
-@inlined
-def copy_vector(context, source, target):
-    """Copies one of the solver's vectors over another."""
-    values, copied = vector(context, source), vector(context, target)
-    for j in range(context[N_MODEL]):
-        copied[j] = values[j]
 
 
 @inlined
@@ -202,64 +186,6 @@ def try_step(context, state):
     for j in range(p):
         for e in range(start[j], start[j + 1]):
             beta[index[e]] += value[e] * candidate[j]
-
-
-@inlined
-def keep_secant(context, state):
-    """Remembers the last move and the change of score it brought; the oldest pair goes."""
-    length, p = state[STEP_LENGTH], context[N_MODEL]
-    step = vector(context, STEP)
-    score, last_score = vector(context, SCORE), vector(context, LAST_SCORE)
-    curvature = 0.0
-    for j in range(p):
-        curvature += length * step[j] * (last_score[j] - score[j])
-    if not curvature > 0.0:
-        return
-    kept = int(state[N_SECANTS])
-    if kept == MEMORY:
-        kept -= 1
-        for m in range(kept):
-            copy_vector(context, SECANTS + m + 1, SECANTS + m)
-            copy_vector(context, SECANTS + MEMORY + m + 1, SECANTS + MEMORY + m)
-    move, change = vector(context, SECANTS + kept), vector(context, SECANTS + MEMORY + kept)
-    for j in range(p):
-        move[j] = length * step[j]
-        change[j] = last_score[j] - score[j]
-    state[N_SECANTS] = kept + 1
-
-
-@inlined
-def solve_for(context, right, result):
-    """Solution with the current factor."""
-    triangle = pointer(context[TRIANGLE], float64)
-    scale, pivot = vector(context, COLUMN_SCALE), vector(context, PIVOT)
-    solve(triangle, scale, pivot, right, result, context[N_MODEL])
-
-
-@called
-def solve_with_secants(context, state):
-    """Step from the factor, corrected by the secants kept (limited-memory BFGS, two loops).
-
-    Nocedal & Wright (2006), *Numerical Optimization*, algorithm 7.4, with Fisher's information in
-    the place of the initial Hessian. Without secants it is the Fisher scoring step.
-    """
-    p, kept = context[N_MODEL], int(state[N_SECANTS])
-    step, right = vector(context, STEP), vector(context, CANDIDATE)
-    copy_vector(context, SCORE, CANDIDATE)
-    for m in range(kept - 1, -1, -1):
-        move, change = vector(context, SECANTS + m), vector(context, SECANTS + MEMORY + m)
-        share = dot(move, right, p) / dot(move, change, p)
-        state[SECANT_WEIGHTS + m] = share
-        for j in range(p):
-            right[j] -= share * change[j]
-    solve_for(context, right, step)
-    for j in range(p):
-        step[j] *= state[FACTOR_SCALE]
-    for m in range(kept):
-        move, change = vector(context, SECANTS + m), vector(context, SECANTS + MEMORY + m)
-        correction = state[SECANT_WEIGHTS + m] - dot(change, step, p) / dot(move, change, p)
-        for j in range(p):
-            step[j] += correction * move[j]
 
 
 @inlined
