@@ -26,6 +26,7 @@ from fastglm.inference.summary import Summary
 from fastglm.kernels import planes
 from fastglm.solve.fit import Solution, SolverOptions, solve
 from fastglm.solve.rows import evaluate_rows
+from fastglm.solve.scaling import Centring
 
 if TYPE_CHECKING:
     from fastglm.model import GLM
@@ -94,6 +95,8 @@ class Results(
     estimates: np.ndarray
     information_inverse: np.ndarray
     covariance: np.ndarray
+    information_root: np.ndarray
+    centring: Centring
     scale: float
     deviance: float
     pearson_chi2: float
@@ -107,6 +110,7 @@ class Results(
     decrement: float
     use_t: bool
     cov_type: str = "nonrobust"
+    covariance_root: np.ndarray | None = None
     df_inference: float = float("nan")
     parameter_se: float = float("nan")
     formula: str | None = None
@@ -157,6 +161,8 @@ class Results(
             estimates=_frozen(solution.params),
             information_inverse=_frozen(solution.information_inverse),
             covariance=_frozen(covariance),
+            information_root=_frozen(solution.information_root),
+            centring=solution.centring,
             scale=dispersion,
             deviance=solution.deviance,
             pearson_chi2=solution.pearson_chi2,

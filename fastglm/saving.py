@@ -16,6 +16,7 @@ from fastglm.plain_json import float_from_json, plain_json
 from fastglm.responses.results import ResponseResults
 from fastglm.responses.saving import describe_response, read_response
 from fastglm.results import Results
+from fastglm.solve.scaling import Centring
 
 __all__ = ["FORMAT", "load", "save"]
 
@@ -29,7 +30,7 @@ _PLAIN = (
     "bias_reduction",
 )  # fmt: skip
 _DICTS = ("column_names", "missing", "infinite", "aliased", "timings")
-_ARRAYS = ("estimates", "information_inverse", "covariance")
+_ARRAYS = ("estimates", "information_inverse", "covariance", "information_root")
 
 
 def save(results: Record, path: str | Path) -> None:
@@ -50,6 +51,13 @@ def to_dict(results: Results) -> dict[str, Any]:
     saved |= {name: plain_json(getattr(results, name)) for name in (*_PLAIN, *results.lazy_numbers)}
     saved |= {name: dict(getattr(results, name)) for name in _DICTS}
     saved |= {name: plain_json(getattr(results, name).tolist()) for name in _ARRAYS}
+    root, centring = results.covariance_root, results.centring
+    saved["covariance_root"] = None if root is None else plain_json(root.tolist())
+    saved["centring"] = {
+        "centre": plain_json(centring.centre.tolist()),
+        "constant": centring.constant,
+        "value": centring.value,
+    }
     saved["names"] = list(results.names)
     saved["terms"] = [[name, term.start, term.stop] for name, term in results.terms]
     saved["status"] = results.status.name
@@ -106,6 +114,10 @@ def from_dict(saved: dict[str, Any]) -> Results:
     for name in _ARRAYS:
         arguments[name] = np.array(saved[name], dtype=np.float64)
         arguments[name].setflags(write=False)
+    root, centring = saved["covariance_root"], saved["centring"]
+    arguments["covariance_root"] = None if root is None else np.array(root, dtype=np.float64)
+    centre = np.array(centring["centre"], dtype=np.float64)
+    arguments["centring"] = Centring(centre, centring["constant"], centring["value"])
     results = Results(
         family=Family.from_dict(saved["family"]),
         names=tuple(saved["names"]),

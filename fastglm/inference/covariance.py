@@ -44,10 +44,14 @@ class Covariance:
         NaN for aliased coefficients.
     df : float
         Degrees of freedom of t and F statistics that use it.
+    root : ndarray, shape (p, p), or None
+        F with F F' the covariance for centred columns, rows of aliased coefficients 0; None where
+        the record's information says as much.
     """
 
     matrix: np.ndarray
     df: float
+    root: np.ndarray | None = None
 
 
 def covariance_of(
@@ -89,7 +93,8 @@ def _scores(results: Results, power: int) -> Products:
         results.estimates,
         shifted=results.has_intercept,
         power=power,
-        leverage_factor=leverage_factor(results),
+        leverage_factor=results.information_root,
+        centring=results.centring,
         mean_leverage=results.rank / results.nobs,
         frequencies=model.rows.frequencies,
         n_threads=results.n_threads,
@@ -102,32 +107,43 @@ def _scores(results: Results, power: int) -> Products:
     return products
 
 
-def leverage_factor(results: Results) -> np.ndarray:
-    """(p, p) matrix F with F F' the inverse information; rows of aliased coefficients are zero."""
-    factor = np.zeros_like(results.information_inverse)
-    kept = np.flatnonzero(~np.isnan(results.estimates))
-    block = np.ix_(kept, kept)
-    factor[block] = np.linalg.cholesky(results.information_inverse[block])
+def _sandwich(results: Results, standard: Standard, meat: np.ndarray) -> np.ndarray:
+    """``B M B`` for centred columns, with M on standardised ones; zero where aliased."""
+    root = results.information_root
+    bread = standard.lift_centred(root, results.centring) @ root.T
+    matrix = bread.T @ meat @ bread
+    return 0.5 * (matrix + matrix.T)
+
+
+def _of_centred(results: Results, matrix: np.ndarray, df: float) -> Covariance:
+    """The covariance of the estimates from that of the coefficients of centred columns, (p, p)."""
+    centring, aliased = results.centring, np.isnan(results.estimates)
+    given = centring.to_given(centring.to_given(matrix).T)
+    given[aliased] = np.nan
+    given[:, aliased] = np.nan
+    return Covariance(given, df, _root(matrix))
+
+
+def _root(matrix: np.ndarray) -> np.ndarray:
+    """F with F F' a positive semidefinite matrix, some of whose rows may be zero."""
+    unit = np.sqrt(np.maximum(np.diag(matrix), 0.0))
+    kept = np.flatnonzero(unit > 0.0)
+    correlation = matrix[np.ix_(kept, kept)] / np.outer(unit[kept], unit[kept])
+    try:
+        root = np.linalg.cholesky(correlation)
+    except np.linalg.LinAlgError:
+        # Fewer clusters than coefficients leave directions without variance.
+        values, vectors = np.linalg.eigh(correlation)
+        root = vectors * np.sqrt(np.maximum(values, 0.0))
+    factor = np.zeros_like(matrix)
+    factor[np.ix_(kept, kept)] = unit[kept, None] * root
     return factor
 
 
-def _sandwich(results: Results, standard: Standard, meat: np.ndarray) -> np.ndarray:
-    """``B M B``, with M on standardised columns; NaN where aliased."""
-    bread = standard.lift(np.nan_to_num(results.information_inverse))
-    matrix = bread.T @ meat @ bread
-    return _with_aliased(results, 0.5 * (matrix + matrix.T))
-
-
-def _with_aliased(results: Results, matrix: np.ndarray) -> np.ndarray:
-    aliased = np.isnan(results.estimates)
-    matrix[aliased] = np.nan
-    matrix[:, aliased] = np.nan
-    return matrix
-
-
-def _white(results: Results, power: int) -> np.ndarray:
+def _white(results: Results, power: int, factor: float = 1.0) -> Covariance:
     products = _scores(results, power)
-    return _sandwich(results, products.standard, products.gram)
+    matrix = factor * _sandwich(results, products.standard, products.gram)
+    return _of_centred(results, matrix, results.df_resid)
 
 
 def over_df(results: Record, observations: float) -> float:
@@ -141,24 +157,23 @@ def over_df(results: Record, observations: float) -> float:
 
 
 def _hc0(results: Results) -> Covariance:
-    return Covariance(_white(results, 0), results.df_resid)
+    return _white(results, 0)
 
 
 def _hc1(results: Results) -> Covariance:
-    matrix = _white(results, 0) * over_df(results, results.nobs)
-    return Covariance(matrix, results.df_resid)
+    return _white(results, 0, over_df(results, results.nobs))
 
 
 def _hc2(results: Results) -> Covariance:
-    return Covariance(_white(results, 1), results.df_resid)
+    return _white(results, 1)
 
 
 def _hc3(results: Results) -> Covariance:
-    return Covariance(_white(results, 2), results.df_resid)
+    return _white(results, 2)
 
 
 def _hc4(results: Results) -> Covariance:
-    return Covariance(_white(results, GROWING_POWER), results.df_resid)
+    return _white(results, GROWING_POWER)
 
 
 # -- clusters
@@ -280,7 +295,8 @@ def _cluster(
         )
         return _sandwich(results, products.standard, products.gram)
 
-    return clustered(results, groups, use_correction, sandwich)
+    found = clustered(results, groups, use_correction, sandwich)
+    return _of_centred(results, found.matrix, found.df)
 
 
 def _intersection(ways: tuple[tuple[np.ndarray, int], ...]) -> tuple[np.ndarray, int]:
@@ -321,7 +337,7 @@ def _hac(
     matrix = _sandwich(results, standard, products / (maxlags + 1.0))
     if use_correction:
         matrix *= over_df(results, results.nobs)
-    return Covariance(matrix, results.df_resid)
+    return _of_centred(results, matrix, results.df_resid)
 
 
 # -- the jackknife
@@ -336,7 +352,8 @@ def _jackknife(results: Results) -> Covariance:
     products = _scores(results, 2)
     meat = products.gram - np.outer(products.score, products.score) / results.nobs
     factor = (results.nobs - 1.0) / results.nobs
-    return Covariance(factor * _sandwich(results, products.standard, meat), results.df_resid)
+    matrix = factor * _sandwich(results, products.standard, meat)
+    return _of_centred(results, matrix, results.df_resid)
 
 
 def _bootstrap(
@@ -348,7 +365,9 @@ def _bootstrap(
     groups: Any = None,
 ) -> Covariance:
     replicates = results.bootstrap(n_replicates, seed, kind, groups)
-    return Covariance(replicates.cov_params(), results.df_resid)
+    centring = results.centring
+    centred = centring.from_given(np.nan_to_num(replicates.cov_params()))
+    return _of_centred(results, centring.from_given(centred.T), results.df_resid)
 
 
 #: Every covariance by name. Options are keyword arguments with defaults.

@@ -17,7 +17,6 @@ import scipy
 
 from fastglm.design.slices import dense_slices
 from fastglm.errors import ModelError
-from fastglm.inference.covariance import leverage_factor
 from fastglm.inference.residuals import deviance_residuals, response_residuals
 from fastglm.inference.tables import Table
 from fastglm.kernels import planes
@@ -79,7 +78,8 @@ class Influence:
             fit.family,
             fit.estimates,
             (planes.WEIGHT, planes.QUADRATIC_FORM, planes.PEARSON),
-            factor=leverage_factor(fit).T,
+            factor=fit.information_root.T,
+            centring=fit.centring,
             n_threads=fit.n_threads,
         )
         leverage = np.multiply(weight, form, out=form)
@@ -198,10 +198,10 @@ class Influence:
         """Inverse information times x of each row, (n, p); zero for aliased coefficients."""
         fit = self.results
         design = fit._model_with_data("influence").rows.design
-        inverse = np.nan_to_num(fit.information_inverse)
+        inverse = fit.information_root @ fit.centring.to_given(fit.information_root).T
         directions = np.empty((design.n_rows, design.n_columns))
         for rows, columns in dense_slices(design):
-            np.matmul(columns, inverse, out=directions[rows])
+            np.matmul(columns - fit.centring.centre, inverse, out=directions[rows])
         return directions
 
     @property

@@ -24,7 +24,7 @@ from fastglm.vectors import vector
 if TYPE_CHECKING:
     from fastglm.results import Results
 
-__all__ = ["Prediction", "covariance_factor", "get_prediction"]
+__all__ = ["Prediction", "get_prediction"]
 
 #: What the rows kernel gives of a prediction, in the order of `Prediction`.
 _PLANES = (
@@ -189,7 +189,8 @@ def get_prediction(
         results.family,
         results.estimates,
         _PLANES,
-        factor=covariance_factor(results).T,
+        factor=_covariance_root(results).T,
+        centring=results.centring,
         n_threads=n_threads,
     )
     weights = np.broadcast_to(1.0, eta.shape)
@@ -209,22 +210,11 @@ def get_prediction(
     )
 
 
-def covariance_factor(results: Results) -> np.ndarray:
-    """(p, p) matrix F with F F' the covariance; rows of aliased coefficients are zero."""
-    factor = np.zeros_like(results.covariance)
-    kept = np.flatnonzero(~np.isnan(results.estimates))
-    block = np.ix_(kept, kept)
-    matrix = results.covariance[block]
-    unit = np.sqrt(np.diag(matrix))
-    correlation = matrix / np.outer(unit, unit)
-    try:
-        root = np.linalg.cholesky(correlation)
-    except np.linalg.LinAlgError:
-        # Fewer clusters than coefficients leave directions without variance.
-        values, vectors = np.linalg.eigh(correlation)
-        root = vectors * np.sqrt(np.maximum(values, 0.0))
-    factor[block] = unit[:, None] * root
-    return factor
+def _covariance_root(results: Results) -> np.ndarray:
+    """(p, p) matrix F with F F' the covariance of the coefficients of centred columns."""
+    if results.covariance_root is not None:
+        return results.covariance_root
+    return results.information_root * np.sqrt(results.scale)
 
 
 @dataclass(frozen=True)

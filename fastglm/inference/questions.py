@@ -65,6 +65,7 @@ class Questions(ModelQuestions):
         return replace(
             fit,
             covariance=covariance.matrix,
+            covariance_root=covariance.root,
             cov_type=cov_type,
             df_inference=covariance.df,
         )

@@ -23,8 +23,9 @@ from fastglm.errors import Status
 from fastglm.families import Family
 from fastglm.kernels import planes
 from fastglm.solve.fit import Solution, SolverOptions, solve
-from fastglm.solve.products import Products, Standard, information
+from fastglm.solve.products import Products, information
 from fastglm.solve.rows import evaluate_rows
+from fastglm.solve.scaling import Centring
 
 if TYPE_CHECKING:
     from fastglm.inputs import ModelRows
@@ -111,6 +112,8 @@ class _Point:
 
     params: np.ndarray
     factor: np.ndarray
+    root: np.ndarray
+    centring: Centring
     dispersion: float
     rows: _Rows
     step: np.ndarray
@@ -163,6 +166,8 @@ def reduce_bias(
     solution = Solution(
         params=np.where(kept, point.params, np.nan),
         information_inverse=np.where(np.outer(kept, kept), inverse, np.nan),
+        information_root=point.root,
+        centring=point.centring,
         deviance=float(point.rows.deviance.sum()),
         pearson_chi2=float(point.rows.pearson.sum()),
         n_iter=n_iter,
@@ -232,14 +237,16 @@ class _Search:
         standardised = _inverse_factor(products.gram, self.kept)
         if standardised is None:
             return None
-        factor = _to_params(products.standard, standardised)
+        root, centring = products.standard.scaling.to_centred(standardised, self.layout)
+        factor = centring.to_given(root)
         rows = _Rows(
             *evaluate_rows(
                 self.layout,
                 family,
                 params,
                 _PLANES,
-                factor=np.ascontiguousarray(factor.T),
+                factor=root.T,
+                centring=centring,
                 n_threads=self.options.n_threads,
             )
         )
@@ -257,7 +264,7 @@ class _Search:
         decrement = float(moved @ products.gram @ moved) / dispersion
         if not math.isfinite(decrement):
             return None
-        return _Point(params, factor, dispersion, rows, step, decrement)
+        return _Point(params, factor, root, centring, dispersion, rows, step, decrement)
 
     def _information(self, layout: Layout, params: np.ndarray, with_gram: bool = True) -> Products:
         return information(
@@ -336,11 +343,6 @@ def _inverse_factor(gram: np.ndarray, kept: np.ndarray) -> np.ndarray | None:
         scipy.linalg.solve_triangular(lower, np.eye(scale.size), lower=True).T / scale[:, None]
     )
     return factor
-
-
-def _to_params(standard: Standard, columns: np.ndarray) -> np.ndarray:
-    """Coefficients from each column of a (p, k) matrix of standardised ones."""
-    return np.column_stack([standard.scaling.to_params(c, standard.layout) for c in columns.T])
 
 
 def _what_moves(inverse: np.ndarray, fixed: np.ndarray, step: np.ndarray) -> np.ndarray:

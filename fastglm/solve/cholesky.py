@@ -87,30 +87,44 @@ def solve(factor, scale, pivot, right, result, p):
         result[j] *= scale[j]
 
 
-@entry
-def invert(factor, scale, pivot, inverse, work):
-    """Inverse of the Gram matrix, (p, p); rows and columns of aliased coefficients are 0.
+@called
+def invert_factor(factor, scale, pivot, root):
+    """Upper triangular root of the Gram matrix's inverse, root root'; 0 for aliased coefficients.
 
-    `work`, (p, p), is overwritten with the inverse of the triangular factor.
+    Its row j is column j of L^-1 times `scale`, so that all loops run along contiguous memory.
     """
     p = factor.shape[0]
     for j in range(p):
         for k in range(p):
-            work[j, k] = 0.0
-    # Row j of `work` holds column j of L^-1, so that both loops run along contiguous memory.
+            root[j, k] = 0.0
     for j in range(p):
         if pivot[j] <= 0.0:
             continue
-        work[j, j] = 1.0 / factor[j, j]
+        root[j, j] = 1.0 / factor[j, j]
         for i in range(j + 1, p):
             if pivot[i] > 0.0:
-                partial = dot(factor[i, j:], work[j, j:], i - j)
-                work[j, i] = -partial / factor[i, i]
+                partial = dot(factor[i, j:], root[j, j:], i - j)
+                root[j, i] = -partial / factor[i, i]
+        for i in range(j, p):
+            root[j, i] *= scale[j]
+
+
+@called
+def multiply_root(root, product):
+    """Root root' of an upper triangular root; a sum of squares is never negative."""
+    p = root.shape[0]
     for j in range(p):
         for k in range(j + 1):
-            value = dot(work[j, j:], work[k, j:], p - j) * scale[j] * scale[k]
-            inverse[j, k] = value
-            inverse[k, j] = value
+            value = dot(root[j, j:], root[k, j:], p - j)
+            product[j, k] = value
+            product[k, j] = value
+
+
+@entry
+def invert(factor, scale, pivot, inverse, root):
+    """Inverse of the Gram matrix, (p, p), and its `invert_factor`."""
+    invert_factor(factor, scale, pivot, root)
+    multiply_root(root, inverse)
 
 
 @inlined

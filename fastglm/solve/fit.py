@@ -14,7 +14,6 @@ from fastglm.errors import Status
 from fastglm.families import Family
 from fastglm.kernels.planes import BLOCK_ROWS, MEAN, PRIOR_WEIGHT
 from fastglm.solve import state as at
-from fastglm.solve.cholesky import invert
 from fastglm.solve.convergence import THAWED
 from fastglm.solve.orthogonal import (
     aliased_combinations,
@@ -25,7 +24,7 @@ from fastglm.solve.orthogonal import (
 )
 from fastglm.solve.rows import evaluate_rows
 from fastglm.solve.run import Progress, Run, SolverOptions, count_chunks
-from fastglm.solve.scaling import find_scaling, read_sample
+from fastglm.solve.scaling import Centring, find_scaling, read_sample
 
 __all__ = ["Progress", "Solution", "SolverOptions", "count_chunks", "solve"]
 
@@ -56,6 +55,10 @@ class Solution:
         Coefficients of the model's columns; NaN where aliased.
     information_inverse : ndarray, shape (p, p)
         Inverse of X'WX at `params`; rows and columns of aliased coefficients are NaN.
+    information_root : ndarray, shape (p, p)
+        F with F F' that inverse for centred columns; rows of aliased coefficients are 0.
+    centring : Centring
+        Which these are.
     deviance, pearson_chi2 : float
     n_iter, n_sweeps : int
         Accepted steps, and passes over all rows.
@@ -77,6 +80,8 @@ class Solution:
 
     params: np.ndarray
     information_inverse: np.ndarray
+    information_root: np.ndarray
+    centring: Centring
     deviance: float
     pearson_chi2: float
     n_iter: int
@@ -271,10 +276,10 @@ def _stay_inside(run: Run, family: Family, options: SolverOptions) -> None:
 def _finish(run: Run, refined: np.ndarray | None, clock: _Clock) -> Solution:
     vectors, state, layout = run.vectors, run.state, run.layout
     combinations = aliased_combinations(run) if state[at.N_ALIASED] > 0.0 else {}
-    inverse = np.empty_like(run.gram)
-    invert(run.factor, vectors[at.COLUMN_SCALE], vectors[at.PIVOT], inverse, run.gram)
     params = vectors[at.THETA].copy()
-    run.scaling.undo(params, inverse, layout)
+    root, inverse, centring = run.scaling.undo(
+        params, run.factor, vectors[at.COLUMN_SCALE], vectors[at.PIVOT], layout
+    )
     params = params if refined is None else refined
     if state[at.N_ALIASED] > 0.0:
         params[run.aliased] = np.nan
@@ -286,6 +291,8 @@ def _finish(run: Run, refined: np.ndarray | None, clock: _Clock) -> Solution:
     return Solution(
         params=params,
         information_inverse=inverse,
+        information_root=root,
+        centring=centring,
         deviance=float(state[at.DEVIANCE]),
         pearson_chi2=float(state[at.PEARSON]),
         n_iter=int(state[at.N_ITERATIONS]),
@@ -294,9 +301,7 @@ def _finish(run: Run, refined: np.ndarray | None, clock: _Clock) -> Solution:
         decrement=float(state[at.DECREMENT]),
         weight_change=float(state[at.WEIGHT_CHANGE]),
         gain=_gain(float(state[at.DECREMENT]), float(state[at.LAST_DECREMENT])),
-        constant=None
-        if run.scaling.constant < 0
-        else int(layout.dense_owner[run.scaling.constant]),
+        constant=centring.constant,
         combinations=combinations,
         timings=clock.laps,
     )

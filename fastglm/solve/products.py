@@ -23,7 +23,7 @@ from fastglm.kernels.sandwich import group_scores_kernel, score_products_kernel
 from fastglm.kernels.windows import window_products_kernel
 from fastglm.solve.rows import in_tiles, to_sweep_columns
 from fastglm.solve.run import count_chunks
-from fastglm.solve.scaling import Scaling, find_scaling
+from fastglm.solve.scaling import Centring, Scaling, find_scaling
 from fastglm.solve.threads import launch
 
 __all__ = [
@@ -76,6 +76,19 @@ class Standard:
     def lift(self, columns: np.ndarray) -> np.ndarray:
         """Standardised coefficients from each column of a (p, k) matrix of coefficients."""
         return np.column_stack([self.scaling.from_params(c, self.layout) for c in columns.T])
+
+    def lift_centred(self, columns: np.ndarray, centring: Centring) -> np.ndarray:
+        """Standardised coefficients from each column of a (p, k) matrix for centred columns."""
+        scaling, layout = self.scaling, self.layout
+        if scaling.constant < 0:
+            return self.lift(centring.to_given(columns))
+        theta = columns.astype(np.float64)
+        owned = np.flatnonzero(layout.dense_owner >= 0)
+        owner = layout.dense_owner[owned]
+        theta[owner] /= scaling.scale[owned, None]
+        moved = (scaling.shift[owned] - centring.centre[owner]) @ columns[owner]
+        theta[layout.dense_owner[scaling.constant]] += moved
+        return theta
 
     def scores(self, sweep_scores: np.ndarray) -> np.ndarray:
         """Scores of the standardised model columns, (m, p), from those of the sweep's, (m, q)."""
@@ -156,6 +169,7 @@ def score_products(
     shifted: bool,
     power: int,
     leverage_factor: np.ndarray,
+    centring: Centring,
     mean_leverage: float,
     frequencies: np.ndarray | None,
     n_threads: int,
@@ -171,7 +185,10 @@ def score_products(
     power
         Residuals are over ``(1 - leverage)**(power / 2)``; 0, 1, 2 or `GROWING_POWER`.
     leverage_factor
-        (p, p) matrix F such that ``|F'x|**2`` times its weight is a row's leverage.
+        (p, p) matrix F such that ``|F'x|**2`` times its weight is a row's leverage, where x is
+        centred.
+    centring
+        How.
     mean_leverage
         Coefficients over observations, the unit of `GROWING_POWER`.
     frequencies
@@ -184,7 +201,9 @@ def score_products(
         context[slots.ROW_FACTOR] = frequencies.ctypes.data
     if power == 0:
         return _products(run, layout, n_threads)
-    factor = in_tiles(to_sweep_columns(layout, run.standard.lift(leverage_factor).T))
+    factor = in_tiles(
+        to_sweep_columns(layout, run.standard.lift_centred(leverage_factor, centring).T)
+    )
     mean = np.array([mean_leverage])
     context[slots.FACTOR] = factor.ctypes.data
     context[slots.N_FACTOR] = factor.shape[0]

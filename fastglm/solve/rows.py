@@ -15,6 +15,7 @@ from fastglm.kernels.planes import LOG_LIKELIHOOD
 from fastglm.kernels.quadratic import quadratic_stage
 from fastglm.kernels.rows import limits_kernel, rows_kernel
 from fastglm.solve.run import count_chunks
+from fastglm.solve.scaling import Centring
 from fastglm.solve.threads import launch
 
 __all__ = ["evaluate_rows", "in_tiles", "limits_of_means", "to_sweep_columns"]
@@ -48,6 +49,7 @@ def evaluate_rows(
     *,
     dispersion: float = 1.0,
     factor: np.ndarray | None = None,
+    centring: Centring | None = None,
     n_threads: int = 1,
 ) -> np.ndarray:
     """Evaluate planes (`fastglm.kernels.planes`) for every row.
@@ -68,6 +70,8 @@ def evaluate_rows(
     factor
         (k, p) matrix for the quadratic form |factor x|**2, and the standard errors of which that
         is the variance.
+    centring
+        What the columns that `factor` is for are less than those of the layout.
     n_threads
         From `usable_threads`.
 
@@ -75,8 +79,10 @@ def evaluate_rows(
     -------
     ndarray, shape (len(planes), n)
     """
-    beta = to_sweep_columns(layout, params)
     shift, scale = np.zeros(layout.n_dense), np.ones(layout.n_dense)
+    if centring is not None and factor is not None:
+        params, factor = _centre(layout, centring, params, factor, shift)
+    beta = to_sweep_columns(layout, params)
     parameters = np.array([family.parameter, dispersion, family.link.parameter])
     wanted = np.array(planes, dtype=np.int64)
     output = np.empty((wanted.size, layout.n_rows))
@@ -100,6 +106,19 @@ def evaluate_rows(
         context[slots.QUADRATIC] = quadratic_stage.address
     launch(rows_kernel, context, int(context[slots.N_CHUNKS]), n_threads)
     return output
+
+
+def _centre(
+    layout: Layout, centring: Centring, params: np.ndarray, factor: np.ndarray, shift: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients and factor for the columns that the kernels can centre; fills their shifts."""
+    owned = layout.dense_owner >= 0
+    owner = layout.dense_owner[owned]
+    dense = np.zeros(layout.n_columns, dtype=bool)
+    dense[owner] = True
+    shift[owned] = centring.centre[owner]
+    params = centring.only(dense).from_given(np.where(np.isnan(params), 0.0, params))
+    return params, centring.only(~dense).to_given(factor.T).T
 
 
 def limits_of_means(

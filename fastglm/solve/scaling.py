@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from fastglm.kernels import context as slots
 from fastglm.kernels.jit import entry, inlined
 from fastglm.kernels.moments import moments_kernel
 from fastglm.kernels.planes import BLOCK_ROWS
+from fastglm.solve.cholesky import invert_factor, multiply_root
 from fastglm.solve.threads import launch
 
 #: Rows that are read to find approximate means and spreads.
@@ -85,13 +87,71 @@ def _unscale_column(column, shift, scale, owner, constant):
 
 
 @entry
-def _unscale(theta, inverse, shift, scale, owner, constant):
-    """Coefficients and their inverse information, from standardised columns to given ones."""
+def _unscale(theta, shift, scale, owner, constant):
+    """Coefficients, from standardised columns to given ones."""
     _unscale_column(theta, shift, scale, owner, constant)
-    for j in range(inverse.shape[0]):
-        _unscale_column(inverse[j], shift, scale, owner, constant)
-    for j in range(inverse.shape[0]):
-        _unscale_column(inverse[:, j], shift, scale, owner, constant)
+
+
+@entry
+def _undo(theta, factor, column_scale, pivot, shift, scale, owner, constant, root, inverse, centre):
+    """Coefficients, root of the inverse information on centred columns, and the inverse."""
+    _unscale_column(theta, shift, scale, owner, constant)
+    invert_factor(factor, column_scale, pivot, root)
+    for j in range(owner.shape[0]):
+        if owner[j] >= 0:
+            centre[owner[j]] = shift[j]
+            for k in range(root.shape[0]):
+                root[owner[j], k] *= scale[j]
+    if constant < 0:
+        multiply_root(root, inverse)
+        return
+    intercept = owner[constant]
+    centred = root[intercept].copy()
+    for j in range(owner.shape[0]):
+        if owner[j] >= 0:
+            for k in range(root.shape[0]):
+                root[intercept, k] -= shift[j] * scale[constant] * root[owner[j], k]
+    multiply_root(root, inverse)
+    for k in range(root.shape[0]):
+        root[intercept, k] = centred[k]
+
+
+class Centring(NamedTuple):
+    """Columns less multiples of a constant one, ``x - centre``: what is large of them is gone.
+
+    Squares of coefficients on such columns keep the digits that those of the intercept, far from
+    all data, would cost.
+
+    Attributes
+    ----------
+    centre : ndarray, shape (p,)
+    constant : int or None
+        The constant column, without which every centre is 0.
+    value : float
+        Its value.
+    """
+
+    centre: np.ndarray
+    constant: int | None
+    value: float
+
+    def to_given(self, coefficients: np.ndarray) -> np.ndarray:
+        """Coefficients of the columns as they came, (p, k), from those of the centred ones."""
+        return self._moved(coefficients, -self.centre)
+
+    def from_given(self, coefficients: np.ndarray) -> np.ndarray:
+        """Coefficients of the centred columns, (p, k) or (p,), from those of the given ones."""
+        return self._moved(coefficients, self.centre)
+
+    def only(self, columns: np.ndarray) -> Centring:
+        """Centring of those columns alone, by a (p,) mask."""
+        return Centring(np.where(columns, self.centre, 0.0), self.constant, self.value)
+
+    def _moved(self, coefficients: np.ndarray, centre: np.ndarray) -> np.ndarray:
+        moved = coefficients.copy()
+        if self.constant is not None:
+            moved[self.constant] += (centre @ coefficients) / self.value
+        return moved
 
 
 @dataclass(frozen=True)
@@ -109,17 +169,59 @@ class Scaling:
     scale: np.ndarray
     constant: int
 
-    def undo(self, theta: np.ndarray, inverse: np.ndarray, layout: Layout) -> None:
-        """Bring coefficients, (p,), and inverse information, (p, p), to the given columns' scale.
+    def undo(
+        self,
+        theta: np.ndarray,
+        factor: np.ndarray,
+        column_scale: np.ndarray,
+        pivot: np.ndarray,
+        layout: Layout,
+    ) -> tuple[np.ndarray, np.ndarray, Centring]:
+        """Bring coefficients and inverse information to the given columns.
 
-        Both are overwritten.
+        Parameters
+        ----------
+        theta
+            (p,) coefficients of the standardised columns, overwritten.
+        factor, column_scale, pivot
+            Of their information, by `fastglm.solve.cholesky.factorize_gram`.
+        layout
+            The design.
+
+        Returns
+        -------
+        root : ndarray, shape (p, p)
+            ``root root'`` is the inverse information of centred columns; rows of aliased
+            coefficients are 0.
+        inverse : ndarray, shape (p, p)
+        centring : Centring
         """
-        _unscale(theta, inverse, self.shift, self.scale, layout.dense_owner, self.constant)
+        p = len(factor)
+        memory = np.zeros((2 * p + 1, p))
+        root, inverse, centre = memory[:p], memory[p:-1], memory[-1]
+        scales = self.shift, self.scale, layout.dense_owner, self.constant
+        _undo(theta, factor, column_scale, pivot, *scales, root, inverse, centre)
+        return root, inverse, self._centring(centre, layout)
+
+    def _centring(self, centre: np.ndarray, layout: Layout) -> Centring:
+        if self.constant < 0:
+            return Centring(centre, None, 1.0)
+        constant = int(layout.dense_owner[self.constant])
+        return Centring(centre, constant, 1.0 / float(self.scale[self.constant]))
+
+    def to_centred(self, columns: np.ndarray, layout: Layout) -> tuple[np.ndarray, Centring]:
+        """Coefficients of centred columns, (p, k), from standardised ones, and the centring."""
+        centred, centre = columns.astype(np.float64), np.zeros(layout.n_columns)
+        owned = np.flatnonzero(layout.dense_owner >= 0)
+        owner = layout.dense_owner[owned]
+        centred[owner] *= self.scale[owned, None]
+        centre[owner] = self.shift[owned]
+        return centred, self._centring(centre, layout)
 
     def to_params(self, theta: np.ndarray, layout: Layout) -> np.ndarray:
         """Coefficients of the columns as they came, from those of the standardised columns."""
         params = theta.astype(np.float64)
-        self.undo(params, np.empty((0, params.size)), layout)
+        _unscale(params, self.shift, self.scale, layout.dense_owner, self.constant)
         return params
 
     def from_params(self, params: np.ndarray, layout: Layout) -> np.ndarray:

@@ -58,6 +58,7 @@ def test_products_of_scores(fit):
         shifted=fit.has_intercept,
         power=0,
         leverage_factor=np.zeros((p, p)),
+        centring=fit.centring,
         mean_leverage=1.0,
         frequencies=None,
         n_threads=2,
