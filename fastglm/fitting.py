@@ -13,6 +13,7 @@ import numpy as np
 from fastglm.design.missing import require_finite_design
 from fastglm.errors import (
     ConvergenceWarning,
+    DataError,
     ModelError,
     RankWarning,
     SeparationError,
@@ -75,6 +76,7 @@ def fit_model(model: GLM, plan: Plan) -> Results:
     if solution.status == Status.NO_START:
         advice = solution.status.advice
         raise StartError(advice[0].upper() + advice[1:])
+    _require_more_rows_than_rank(model, solution)
     found = _search(model, plan, estimate)
     if found is not None and plan.separation in ("drop", "firth"):
         return _fit_again(model, plan, found)
@@ -92,6 +94,22 @@ def fit_model(model: GLM, plan: Plan) -> Results:
     if plan.cov_type == "nonrobust":
         return results
     return results.with_covariance(plan.cov_type, **plan.cov_kwds)
+
+
+def _require_more_rows_than_rank(model: GLM, solution: Solution) -> None:
+    """Raises `DataError` for more columns than rows that leave nothing of any response to chance.
+
+    Columns that say nothing new, such as sets of fixed effects have, do not count.
+    """
+    if not solution.combinations or solution.status == Status.NOT_FINITE:
+        return
+    weights, p = model.rows.prior_weights, solution.params.size
+    n = model.rows.n_rows if weights is None else int(np.count_nonzero(weights > 0.0))
+    if p > n and p - len(solution.combinations) == n:
+        raise DataError(
+            f"X has {p} columns, but only {n} rows of positive weight, which {n} of the columns fit "
+            "exactly whatever their responses are. Give more rows, or leave out columns."
+        )
 
 
 def _estimate(model: GLM, plan: Plan) -> _Estimate:

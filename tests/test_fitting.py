@@ -1,4 +1,4 @@
-"""What `GLM.fit` does where regressors separate the responses, and about bias."""
+"""What `GLM.fit` does where regressors separate the responses or are too many, and about bias."""
 
 import warnings
 from pathlib import Path
@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import fastglm as fg
-from fastglm.errors import ModelError, RankWarning, SeparationError, SeparationWarning
+from fastglm.errors import DataError, ModelError, RankWarning, SeparationError, SeparationWarning
 
 DATA = Path(__file__).parent / "data"
 FORMULA = "HG ~ NV + PI + EH"
@@ -150,3 +150,30 @@ def test_separated_counts_are_dropped_as_their_truth_says(path: Path):
         results = fg.glm(f"y ~ {' + '.join(terms)}", frame, family="poisson", separation="drop")
     assert results.n_separated == frame["separated"].sum()
     assert results.converged
+
+
+@pytest.mark.parametrize("family", ["gaussian", "poisson", "binomial"])
+def test_more_columns_than_rows_of_full_rank_are_refused(family):
+    rng = np.random.default_rng(0)
+    X = np.column_stack([np.ones(5), rng.normal(size=(5, 6))])
+    with pytest.raises(DataError, match="7 columns, but only 5 rows"):
+        fg.GLM([0, 1, 0, 1, 1], X, family=family).fit()
+
+
+def test_rows_of_weight_zero_do_not_count_against_columns():
+    rng = np.random.default_rng(0)
+    X = np.column_stack([np.ones(9), rng.normal(size=(9, 4))])
+    weights = np.array([1.0, 1, 1, 1, 0, 0, 0, 0, 0])
+    with pytest.raises(DataError, match="5 columns, but only 4 rows of positive weight"):
+        fg.GLM(rng.normal(size=9), X, var_weights=weights).fit()
+
+
+def test_more_columns_than_rows_of_less_rank_are_fitted():
+    # Two sets of fixed effects, most of whose columns repeat others.
+    codes = np.arange(6)
+    X = np.column_stack([codes[:, None] // 2 == np.arange(3)] * 3).astype(float)
+    y = np.array([1.0, 2, 3, 5, 8, 13])
+    with pytest.warns(RankWarning):
+        fit = fg.GLM(y, X).fit()
+    assert X.shape[1] > X.shape[0]
+    np.testing.assert_allclose(fit.params[:3], [1.5, 4.0, 10.5])

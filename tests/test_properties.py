@@ -182,12 +182,14 @@ def check_rows(case: Case, results: fg.Results) -> None:
     """The estimates give finite means, and the deviance that the fit reports."""
     frequencies = case.rows.get("freq_weights", np.ones(len(case.y)))
     present = (frequencies > 0.0) & (case.rows.get("var_weights", frequencies) > 0.0)
-    mean, deviance = results.row_values(planes.MEAN, planes.DEVIANCE)[:, present]
+    which = planes.MEAN, planes.DEVIANCE, planes.RESIDUAL, planes.WEIGHT
+    mean, deviance, residual, weight = results.row_values(*which)[:, present]
     assert np.isfinite(mean).all()
-    # Weights as far apart as 1e24 magnify the rounding of coefficients.
-    np.testing.assert_allclose(
-        frequencies[present] @ deviance, results.deviance, rtol=1e-4, atol=1e-6
-    )
+    # What rounding of the coefficients and of the linear predictor does to each row's deviance.
+    rounding = 1e-14 * np.abs(case.x[present]) @ np.abs(np.nan_to_num(results.estimates))
+    noise = 2.0 * np.abs(residual) * rounding + weight * rounding**2
+    bound = 1e-6 * (results.deviance + 0.1) + frequencies[present] @ noise
+    assert abs(frequencies[present] @ deviance - results.deviance) <= bound
 
 
 @CASES

@@ -82,11 +82,11 @@ def test_weights_that_vanish_within_a_step_leave_no_column_aliased() -> None:
 
 
 def test_estimates_of_a_fit_whose_columns_came_to_look_alike_give_its_deviance() -> None:
-    # Four columns, two rows: which columns seem aliased changes while the mean of one row vanishes.
-    x = np.array([[2008, 1, 0.1049, 0.3616], [2006, 1, -0.5357, 1.304]])
-    fit = fit_quietly([0.0, 2.0], x, families.Gaussian(link=links.Log()))
+    # Of rank 2: which columns seem aliased changes while the mean of some rows vanishes.
+    x = np.repeat([[2008, 1, 0.1049, 0.3616], [2006, 1, -0.5357, 1.304]], 2, axis=0)
+    fit = fit_quietly([0.0, 0.0, 2.0, 2.0], x, families.Gaussian(link=links.Log()))
     assert not fit.converged
-    np.testing.assert_allclose(fit.fittedvalues, [0.0, 2.0], atol=1e-6)
+    np.testing.assert_allclose(fit.fittedvalues, [0.0, 0.0, 2.0, 2.0], atol=1e-6)
 
 
 @pytest.mark.parametrize("family", [families.Poisson(), families.Gaussian()], ids=repr)
