@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -76,13 +75,19 @@ def test_bits_do_not_depend_on_threads_or_runs(make: Any) -> None:
 # -- other processes, under every threading layer that can be loaded ------------------------------
 
 LAYERS = {"omp": "omppool", "tbb": "tbbpool", "workqueue": "workqueue"}
+# The wheel of tbb puts its libraries where no loader looks unless it is told to.
+LIBRARIES = os.pathsep.join(
+    [str(Path(sys.prefix) / "lib"), *filter(None, [os.environ.get("LD_LIBRARY_PATH")])]
+)
+ENVIRONMENT = os.environ | {"LD_LIBRARY_PATH": LIBRARIES}
 
 
 def loads(module: str) -> bool:
-    try:
-        return importlib.import_module(f"numba.np.ufunc.{module}") is not None
-    except ImportError:
-        return False
+    """Whether a process that is told of the wheel's libraries can load a layer of numba."""
+    command = [sys.executable, "-c", f"import numba.np.ufunc.{module}"]
+    return (
+        subprocess.run(command, env=ENVIRONMENT, capture_output=True, check=False).returncode == 0
+    )
 
 
 @pytest.fixture(
@@ -143,7 +148,7 @@ def run(
     settings = {"NUMBA_THREADING_LAYER": layer, "NUMBA_NUM_THREADS": "4"} | environment
     done = subprocess.run(
         [sys.executable, str(script)],
-        env=os.environ | settings,
+        env=ENVIRONMENT | settings,
         capture_output=True,
         text=True,
         timeout=300,
