@@ -20,6 +20,7 @@ from fastglm.solve.state import (
     N_ITERATIONS,
     N_SECANTS,
     STATUS,
+    STEP_LENGTH,
     TOLERANCE,
     UNCERTAINTY_CHANGE,
     WEIGHT_CHANGE,
@@ -41,8 +42,10 @@ STANDARD_ERROR_SLACK = 10.0
 NEGLIGIBLE = 1e-4
 # What is predicted may be wrong by a factor: only this share of the target is good enough.
 PREDICTED_SHARE = 1e-2
-# A refining step after which this share of the decrement is left has reached rounding.
+# A refining step after which this share of the decrement is left has reached rounding, if no more
+# is left than this share of the tolerance; else it is slow, and may have far to go.
 STAGNATION = 0.9
+ROUNDING_SHARE = 1e-6
 # Where weights still change by more than this share from step to step, a decrement that does not
 # shrink is no rounding: it is small because the weights are, far from any optimum. So is one that
 # has all but vanished at a stroke. In between, convergence is steady, if only to a supremum.
@@ -120,8 +123,12 @@ def judge_convergence(state):
         # Further on weights would grow without bound.
         state[STATUS] = CONVERGED
     elif half <= tolerance * bound:
-        if state[WITHIN_TOLERANCE] == 1.0 and stagnates:
+        is_rounding = stagnates and half <= ROUNDING_SHARE * tolerance * bound
+        if state[WITHIN_TOLERANCE] == 1.0 and is_rounding:
             state[STATUS] = CONVERGED
+            if gain > 1.0:
+                # Nothing but rounding errors, which weights or secants have magnified.
+                state[STEP_LENGTH] = 0.0
         state[WITHIN_TOLERANCE] = 1.0
     if state[STATUS] == RUNNING and state[N_ITERATIONS] >= state[MAX_ITERATIONS]:
         within = state[WITHIN_TOLERANCE] == 1.0 and not is_restless(state)

@@ -135,3 +135,23 @@ def test_gaussian_rows_separated_at_the_end_of_the_range_are_named(
     assert loose.infinite == {"x2": sign}
     rest = fg.GLM(y[5:], x[5:, :2], family=families.Gaussian(link=link)).fit()
     np.testing.assert_allclose(fit.params[:2], rest.params, rtol=1e-6)
+
+
+def test_steps_of_rounding_errors_are_not_taken() -> None:
+    # Exact responses of weight 1e11 beside others of 1e-11: the decrement grows from step to step.
+    x = np.column_stack([np.ones(4), [-2.0, 0.0, -1.0, 2.0]])
+    weights = np.array([1e-9, 1e11, 1e-11, 1e6])
+    family = families.Tweedie(var_power=1.9, link=links.Power(power=0.3))
+    model = fg.GLM(np.full(4, 2.0), x, family=family, var_weights=weights, offset=np.full(4, 500.0))
+    fit = model.fit()
+    assert weights @ family.unit_deviance(2.0, fit.fittedvalues) < 1e-12
+
+
+def test_slow_convergence_is_not_taken_for_rounding() -> None:
+    # Far from what the responses look like, Fisher's information is some 50 times the curvature.
+    x = np.linspace(-2.0, 2.0, 21)[:, None] + 0.05
+    family = families.Tweedie(var_power=4.0, link=links.Log())
+    fit = fg.GLM(np.full(21, 2.0), x, family=family).fit()
+    mean = np.exp(x @ fit.params)
+    score = x.T @ ((2.0 - mean) / mean**3)
+    np.testing.assert_allclose(score / np.abs(x.T @ mean**-3.0), 0.0, atol=1e-7)
