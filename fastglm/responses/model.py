@@ -210,7 +210,7 @@ class ResponseModel:
 
     def _back(self, blocks: Sequence[Block], found: Sequence[Columns]) -> np.ndarray:
         """The (m, m) matrix from coefficients of standardised columns to coefficients."""
-        return scipy.linalg.block_diag(*(found[block.design].standard.back for block in blocks))
+        return scipy.linalg.block_diag(*(found[block.design].back for block in blocks))
 
     def _estimate(
         self,

@@ -246,7 +246,7 @@ class OrderedModel(ResponseModel):
         # What shifts add to x'b goes to every threshold.
         _, constant = self._with_constant()
         kept, m = np.delete(np.arange(blocks[0].stop + 1), constant), len(self.levels) - 1
-        whole, p = found[0].standard.back, kept.size
+        whole, p = found[0].back, kept.size
         back = np.eye(p + m)
         back[:p, :p] = whole[np.ix_(kept, kept)]
         back[p:, :p] = -whole[constant, kept]

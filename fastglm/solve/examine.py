@@ -12,7 +12,7 @@ from fastglm.design.parts import Design
 from fastglm.errors import Status
 from fastglm.families import Gaussian
 from fastglm.solve.fit import SolverOptions, solve
-from fastglm.solve.orthogonal import is_ill_conditioned
+from fastglm.solve.orthogonal import aliased_combinations, is_ill_conditioned
 from fastglm.solve.products import Standard
 from fastglm.solve.run import Run
 from fastglm.solve.scaling import find_scaling
@@ -28,6 +28,8 @@ class Columns:
     ----------
     standard : Standard
         How they are standardised.
+    back : ndarray, shape (p, p)
+        From coefficients of the standardised columns to coefficients.
     aliased : ndarray of bool, shape (p,)
         Which are combinations of earlier ones.
     constant : int or None
@@ -35,14 +37,15 @@ class Columns:
     """
 
     standard: Standard
+    back: np.ndarray
     aliased: np.ndarray
     constant: int | None
 
     def constant_at(self, value: float) -> np.ndarray | None:
         """Coefficients, (p,), of a linear predictor of that value; None without a constant."""
-        if self.constant is None:
+        if self.constant is None or self.aliased[self.constant]:
             return None
-        return self.standard.back[:, self.constant] * value
+        return self.back[:, self.constant] * value
 
 
 def examine_columns(design: Design, weights: np.ndarray | None, n_threads: int) -> Columns:
@@ -70,8 +73,8 @@ def examine_columns(design: Design, weights: np.ndarray | None, n_threads: int) 
         run.sweep_and_step(n_threads)
         constant = run.scaling.constant
         owner = None if constant < 0 else int(layout.dense_owner[constant])
-        # A shift needs a constant that is one, and that stays in the model.
-        if run.status != Status.NOT_CONSTANT and (owner is None or not run.aliased[owner]):
+        # A shift needs a constant that is one.
+        if run.status != Status.NOT_CONSTANT:
             break
     if run.status == Status.NOT_FINITE:
         require_finite_design(design)
@@ -80,4 +83,9 @@ def examine_columns(design: Design, weights: np.ndarray | None, n_threads: int) 
     if is_ill_conditioned(run, Gaussian(), options):
         exact = solve(layout, Gaussian(), options)
         aliased = np.isnan(exact.params)
-    return Columns(Standard(run.scaling, layout), aliased, owner)
+    standard = Standard(run.scaling, layout)
+    back = standard.back
+    if owner is not None and aliased[owner]:
+        # What shifts add to an intercept that goes belongs to the columns that add up to it.
+        back = back + np.outer(aliased_combinations(run)[owner], back[owner])
+    return Columns(standard, back, aliased, owner)

@@ -133,6 +133,7 @@ def solve(
     start_params: np.ndarray | None = None,
     safe_mean: Callable[[], float] | None = None,
     start_decrement: float = math.inf,
+    shifted: bool = True,
 ) -> Solution:
     """Maximise the likelihood by Fisher scoring.
 
@@ -152,6 +153,8 @@ def solve(
         Gives a mean inside the domain, from which an intercept can start if all else fails.
     start_decrement
         Of the step that led to `start_params`: lets the first step tell how fast steps shrink.
+    shifted
+        False to leave columns where they are, though one seems to be constant.
 
     Returns
     -------
@@ -159,7 +162,7 @@ def solve(
         Also where the fit did not converge: its status says why.
     """
     clock = _Clock()
-    scaling = find_scaling(layout)
+    scaling = find_scaling(layout, shifted)
     clock.lap("scaling")
     run = Run(layout, scaling, family, binary)
     clock.lap("setup")
@@ -176,11 +179,6 @@ def solve(
     if on_trial and _sample_misled(run):
         run.start_from_response(None)
         run.run(options)
-    if run.status == Status.NOT_CONSTANT:
-        # The column that looked constant in the sample of rows is not: no shifts, then.
-        run = Run(layout, find_scaling(layout, shifted=False), family, binary)
-        run.start_from_response(None)
-        run.run(options)
     if safe_mean is not None and _is_stranded(run):
         _restart_from_mean(run, family, safe_mean(), options)
     if run.status == Status.CONVERGED and _may_have_left(run, family):
@@ -192,7 +190,25 @@ def solve(
             clock.lap("orthogonal factor")
     elif run.status == Status.BOUNDARY and run.state[at.N_ALIASED] > 0.0:
         settle_aliased(run)
+    if run.status == Status.NOT_CONSTANT or _has_lost_its_constant(run):
+        return solve(
+            layout,
+            family,
+            options,
+            binary=binary,
+            start_params=start_params,
+            safe_mean=safe_mean,
+            shifted=False,
+        )
     return _finish(run, refine_linear(run, family, options), clock)
+
+
+def _has_lost_its_constant(run: Run) -> bool:
+    """Whether the intercept that takes the shifts of columns is a combination of earlier ones."""
+    constant = run.scaling.constant
+    if constant < 0 or not run.scaling.shift.any():
+        return False
+    return bool(run.aliased[run.layout.dense_owner[constant]])
 
 
 def _choose_start(run: Run, family: Family, binary: bool, options: SolverOptions) -> bool:

@@ -5,7 +5,7 @@ import pytest
 from scipy import special
 
 import fastglm as fg
-from fastglm.errors import Status
+from fastglm.errors import RankWarning, Status
 
 N = 400
 
@@ -79,6 +79,26 @@ def test_many_rows_begin_with_samples_and_end_at_the_maximum(name):
     distance = np.abs(fit.estimates - again.estimates) / fit.standard_errors
     assert distance.max() < 1e-7
     np.testing.assert_allclose(fit.standard_errors, again.standard_errors, rtol=1e-7)
+
+
+@pytest.mark.parametrize("far", [0.0, 3.0, 1e6])
+def test_a_constant_that_follows_from_earlier_columns(far):
+    x, responses = draw()
+    x, y = np.rint(x * 64) / 64, responses["BetaModel"]
+    groups = np.eye(3)[np.arange(N) % 3]
+    without = fg.BetaModel(y, np.column_stack([groups, x])).fit()
+    with pytest.warns(RankWarning, match="const"):
+        fit = fg.BetaModel(y, np.column_stack([groups, np.ones(N), far + x])).fit()
+    assert fit.converged
+    assert fit.aliased == ("const",)
+    assert fit.llf == pytest.approx(without.llf, rel=1e-12)
+    np.testing.assert_allclose(fit.predict(), without.predict(), rtol=1e-8)
+    np.testing.assert_allclose(fit.bse[4:], without.bse[3:], rtol=1e-7)
+    # At x = 0 of the near columns.
+    move = np.eye(6)[[0, 1, 2, 4, 5]]
+    move[:3, 4] = far
+    values = move @ np.nan_to_num(fit.estimates)
+    np.testing.assert_allclose(values, without.estimates, rtol=1e-6, atol=1e-9)
 
 
 def test_a_level_that_samples_lack():

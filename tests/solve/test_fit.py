@@ -5,7 +5,7 @@ import pytest
 from scipy import special
 
 import fastglm as fg
-from fastglm.errors import SeparationWarning
+from fastglm.errors import RankWarning, SeparationWarning
 
 FAMILIES = {
     "binomial": fg.families.Binomial(),
@@ -95,3 +95,31 @@ def test_levels_that_a_sample_does_not_know_are_found_separated(kind: str, p: in
         fit = fg.GLM(y, X, family=FAMILIES[kind]).fit()
     assert fit.infinite == {f"x{p - 1}": -1}
     assert fit.n_separated == X[:, -1].sum()
+
+
+@pytest.mark.parametrize("family", ["binomial", "poisson", "gaussian", "gamma"])
+@pytest.mark.parametrize("bias_reduction", ["none", "firth"])
+@pytest.mark.parametrize("far", [3.0, 2000.0])
+def test_a_constant_that_follows_from_earlier_columns(family, bias_reduction, far):
+    rng = np.random.default_rng(7)
+    n = 300
+    groups, x = np.eye(3)[rng.integers(0, 3, n)], rng.normal(size=n)
+    mean = np.exp(0.2 * x + groups @ [0.1, 0.2, 0.3])
+    y = {
+        "binomial": (rng.random(n) < mean / (1 + mean)) * 1.0,
+        "poisson": rng.poisson(mean) * 1.0,
+        "gaussian": mean + rng.normal(size=n),
+        "gamma": rng.gamma(2.0, mean),
+    }[family]
+    link = "log" if family == "gamma" else None
+    options = {"bias_reduction": bias_reduction, "cov_type": "HC0"}
+    columns = np.column_stack([groups, far + x])
+    expected = fg.GLM(y, columns, family, link=link).fit(**options)
+    with pytest.warns(RankWarning):
+        fit = fg.GLM(y, np.insert(columns, 3, 1.0, axis=1), family, link=link).fit(**options)
+    kept = [0, 1, 2, 4]
+    assert np.isnan(fit.params[3])
+    np.testing.assert_allclose(fit.params[kept], expected.params, rtol=1e-8)
+    np.testing.assert_allclose(fit.bse[kept], expected.bse, rtol=1e-6)
+    np.testing.assert_allclose(fit.fittedvalues, expected.fittedvalues, rtol=1e-9)
+    assert fit.llf == pytest.approx(expected.llf, rel=1e-11)
