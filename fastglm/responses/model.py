@@ -28,9 +28,10 @@ from fastglm.families import Gaussian
 from fastglm.kernels.jit import RowBlock
 from fastglm.responses.results import Block, ResponseResults
 from fastglm.responses.rows import JointRows, side_by_side
+from fastglm.solve.ascent import JointSolution, maximize
 from fastglm.solve.examine import Columns, examine_columns
 from fastglm.solve.fit import Progress, SolverOptions, solve
-from fastglm.solve.joint import JointSolution, JointSystem, maximize, sweep_matrix
+from fastglm.solve.joint import JointSystem, sweep_matrix
 from fastglm.solve.threads import usable_threads
 
 __all__ = ["ResponseModel"]

@@ -18,9 +18,9 @@ from fastglm.responses.model import ResponseModel
 from fastglm.responses.residuals import Tails, negative_binomial_tails
 from fastglm.responses.results import Block, ResponseResults
 from fastglm.responses.rows import JointRows, read_arrays, read_formulas
+from fastglm.solve.ascent import JointSolution
 from fastglm.solve.examine import Columns
 from fastglm.solve.fit import SolverOptions, solve
-from fastglm.solve.joint import JointSolution
 from fastglm.solve.rows import evaluate_rows
 
 __all__ = ["NegativeBinomialP", "NegativeBinomialPResults"]

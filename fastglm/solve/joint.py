@@ -1,4 +1,4 @@
-"""Newton's method for models with several linear predictors that may share coefficients."""
+"""Sums over the rows of models with several linear predictors that may share coefficients."""
 
 from __future__ import annotations
 
@@ -11,33 +11,21 @@ import numpy as np
 import scipy.sparse
 
 from fastglm.design.layout import Layout
-from fastglm.errors import Status
 from fastglm.kernels import context as slots
 from fastglm.kernels import joint as table_of
 from fastglm.kernels.block import TILE
-from fastglm.kernels.jit import RowBlock, entry
+from fastglm.kernels.jit import RowBlock
 from fastglm.kernels.joint import joint_kernel
-from fastglm.solve.cholesky import factorize, invert, solve_factored
-from fastglm.solve.convergence import PREDICTED_SHARE, STAGNATION, STANDARD_ERROR_SLACK
-from fastglm.solve.run import SolverOptions, count_chunks
+from fastglm.solve.run import count_chunks
 from fastglm.solve.threads import launch
 
-__all__ = ["JointSolution", "JointSums", "JointSystem", "maximize", "sweep_matrix"]
+__all__ = ["JointSums", "JointSystem", "sweep_matrix"]
 
-#: A negative second derivative below this share of the diagonal is as good as none.
-RANK_TOLERANCE = 1e-12
-SHORTEST_STEP = 2.0**-30
 #: Entries of a map up to which it is not worth being sparse.
 SMALL_MAP = 100_000
 #: Products of columns in a row, over all pairs of predictors, from which on sweeps without them are
 #: so much cheaper that several may take the place of one.
 COSTLY_PRODUCTS = 1000
-#: Half the decrement, relative to twice the log-likelihood, between which steps do that.
-KEEP_BELOW, KEEP_ABOVE = 1e-2, 1e-9
-#: A step with information of before that leaves more than this share is the last of them.
-POOR_GAIN = 0.1
-#: A rise of the log-likelihood by less than this share of it is rounding.
-ROUNDING = 1e-13
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,28 +44,6 @@ class JointSums:
     log_likelihood: float
     score: np.ndarray
     information: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class JointSolution:
-    """A maximum of the log-likelihood, or the best point reached.
-
-    Attributes
-    ----------
-    params : ndarray, shape (m,)
-    covariance : ndarray, shape (m, m)
-        Inverse of the information at `params`.
-    log_likelihood : float
-    n_iter, n_sweeps : int
-    status : Status
-    """
-
-    params: np.ndarray
-    covariance: np.ndarray
-    log_likelihood: float
-    n_iter: int
-    n_sweeps: int
-    status: Status
 
 
 class JointSystem:
@@ -117,7 +83,7 @@ class JointSystem:
         n_threads: int = 1,
     ):
         n_predictors, q = len(maps), layout.n_sweep
-        self._n_sweep = q
+        self._n_sweep, self._below = q, np.tri(q, k=-1)
         self.n_params = maps[0].shape[1]
         self._maps = [_compact(each) for each in maps]
         self.n_threads = n_threads
@@ -201,11 +167,12 @@ class JointSystem:
 
     def _whole(self, gram: np.ndarray) -> np.ndarray:
         """The symmetric matrix of what the kernel stores of it."""
-        n_dense = int(self._contexts[0, slots.N_DENSE])
-        lower = np.tril(gram)
+        lower, sparse = gram * self._below, slice(int(self._contexts[0, slots.N_DENSE]), None)
         # Pairs of sparse entries stand on the side that the order of the row's entries says.
-        lower[n_dense:, n_dense:] += np.triu(gram[n_dense:, n_dense:], 1).T
-        return lower + np.tril(lower, -1).T
+        lower[sparse, sparse] += (gram * self._below.T)[sparse, sparse].T
+        whole = lower + lower.T
+        np.fill_diagonal(whole, gram.diagonal())
+        return whole
 
 
 def _compact(matrix: scipy.sparse.csr_array) -> tuple[np.ndarray, Any]:
@@ -222,179 +189,3 @@ def sweep_matrix(layout: Layout) -> scipy.sparse.csr_array:
         return scipy.sparse.eye_array(layout.n_sweep, format="csr")
     shape = (layout.n_sweep, layout.n_columns)
     return scipy.sparse.csc_array((value, index, start), shape=shape).tocsr()
-
-
-@entry
-def _newton_step(information, score, factor, scale, pivot, tolerance, step):
-    """Solve information step = score; returns the number of pivots that are not positive."""
-    failed = factorize(information, factor, scale, pivot, tolerance)
-    if failed == 0:
-        solve_factored(factor, scale, pivot, score, step)
-    return failed
-
-
-class _Newton:
-    """Steps from one information matrix, and its inverse."""
-
-    def __init__(self, m: int):
-        self.factor, self.scale, self.pivot = np.zeros((m, m)), np.zeros(m), np.zeros(m)
-
-    def step(self, sums: JointSums) -> np.ndarray:
-        """Newton step; where the information is not positive definite, one that still climbs."""
-        step = np.empty_like(sums.score)
-        failed = _newton_step(
-            sums.information,
-            sums.score,
-            self.factor,
-            self.scale,
-            self.pivot,
-            RANK_TOLERANCE,
-            step,
-        )
-        return step if failed == 0 else _climbing_step(sums)
-
-    def same_step(self, sums: JointSums) -> np.ndarray:
-        """The step of the last information matrix."""
-        step = np.empty_like(sums.score)
-        solve_factored(self.factor, self.scale, self.pivot, sums.score, step)
-        return step
-
-    def inverse(self) -> np.ndarray:
-        """Inverse of the last information matrix."""
-        inverse, work = np.empty_like(self.factor), np.empty_like(self.factor)
-        invert(self.factor, self.scale, self.pivot, inverse, work)
-        return inverse
-
-    @property
-    def is_definite(self) -> bool:
-        """Whether the last information matrix was positive definite."""
-        return bool((self.pivot > 0.0).all())
-
-
-def _climbing_step(sums: JointSums) -> np.ndarray:
-    """The step of the information with its eigenvalues made positive, on unit diagonal."""
-    diagonal = np.abs(np.diag(sums.information))
-    scale = 1.0 / np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
-    values, vectors = np.linalg.eigh(sums.information * scale * scale[:, None])
-    positive = np.maximum(np.abs(values), 1e-4 * np.abs(values).max())
-    return scale * (vectors @ ((vectors.T @ (scale * sums.score)) / positive))
-
-
-def maximize(
-    system: JointSystem,
-    start: np.ndarray,
-    options: SolverOptions,
-    on_trial: bool = False,
-) -> JointSolution:
-    """Maximise the log-likelihood by Newton's method with step halving.
-
-    Parameters
-    ----------
-    system
-        What is to be fitted.
-    start
-        (m,) coefficients inside the domain.
-    options
-        Tolerance on half the Newton decrement, relative to twice the log-likelihood; most steps.
-    on_trial
-        Whether to give up as soon as a step must be shortened: `start` was not close.
-
-    Returns
-    -------
-    JointSolution
-        Also where the fit did not converge: its status says why.
-    """
-    ascent = _Ascent(system, start.astype(np.float64), options, on_trial)
-    status = ascent.run()
-    m, newton = start.size, ascent.newton
-    known = newton.is_definite and status in (Status.CONVERGED, Status.MAX_ITERATIONS)
-    return JointSolution(
-        params=ascent.params,
-        covariance=newton.inverse() if known else np.full((m, m), np.nan),
-        log_likelihood=ascent.sums.log_likelihood,
-        n_iter=ascent.n_iter,
-        n_sweeps=ascent.n_sweeps,
-        status=status,
-    )
-
-
-class _Ascent:
-    """Steps up from a start: where they stand, and the sums there."""
-
-    def __init__(
-        self, system: JointSystem, params: np.ndarray, options: SolverOptions, on_trial: bool
-    ):
-        self.system, self.params, self.options = system, params, options
-        self.shortest = 1.0 if on_trial else SHORTEST_STEP
-        self.newton = _Newton(params.size)
-        self.n_iter = self.n_sweeps = 0
-        self.fresh = True
-        self.sums = self._sweep(params, True)
-
-    def run(self) -> Status:
-        """Climb until the status is known."""
-        if not math.isfinite(self.sums.log_likelihood):
-            return Status.NO_START
-        last = math.inf
-        while self.n_iter < self.options.max_iter:
-            sums = self.sums
-            if not np.isfinite(sums.information).all() or not np.isfinite(sums.score).all():
-                return Status.NOT_FINITE
-            step = self.newton.step(sums) if self.fresh else self.newton.same_step(sums)
-            half = 0.5 * float(step @ sums.score)
-            bound = 2.0 * abs(sums.log_likelihood) + 0.1
-            definite = self.newton.is_definite
-            if self.fresh and definite and self._is_done(half, last, bound):
-                self.params = self.params + step
-                return Status.CONVERGED
-            keeps = definite and self.system.is_information_costly
-            keeps = keeps and self._keeps_information(half, last, bound)
-            if not self._advance(step, bound, with_information=not keeps):
-                return Status.STEP_TOO_SHORT
-            last = half
-        return Status.MAX_ITERATIONS
-
-    def _is_done(self, half: float, last: float, bound: float) -> bool:
-        """Whether half the decrement is negligible after this step, or steps gain no longer."""
-        tol = self.options.tol
-        target, gain = tol * tol * bound, half / last if last < math.inf else 1.0
-        predicted = half * gain <= PREDICTED_SHARE * target and half <= self._settled(bound)
-        stagnates = half <= tol * bound and gain > STAGNATION
-        return half <= target or predicted or stagnates
-
-    def _settled(self, bound: float) -> float:
-        """Half the decrement of a step that changes standard errors by no more than is allowed.
-
-        They come from before the last step. Over few rows one more sweep is not worth the slack.
-        """
-        slack = STANDARD_ERROR_SLACK if self.system.has_many_rows else 1.0
-        return (slack * self.options.tol) ** 2 * bound
-
-    def _keeps_information(self, half: float, last: float, bound: float) -> bool:
-        """Whether the next step may be one with this information: it will not be the last."""
-        if self.fresh:
-            return KEEP_ABOVE * bound < half <= KEEP_BELOW * bound
-        gain = half / last
-        return (
-            gain <= POOR_GAIN
-            and half * gain > (STANDARD_ERROR_SLACK * self.options.tol) ** 2 * bound
-        )
-
-    def _advance(self, step: np.ndarray, bound: float, with_information: bool) -> bool:
-        """Take the step, or a share of it that does not lower the likelihood, if there is one."""
-        length = 1.0
-        while length >= self.shortest:
-            candidate = self.params + length * step
-            tried = self._sweep(candidate, with_information)
-            if tried.log_likelihood >= self.sums.log_likelihood - ROUNDING * bound:
-                self.params, self.sums, self.fresh = candidate, tried, with_information
-                self.n_iter += 1
-                if self.options.progress is not None:
-                    self.options.progress(self.n_sweeps, -2.0 * tried.log_likelihood)
-                return True
-            length *= 0.5
-        return False
-
-    def _sweep(self, params: np.ndarray, information: bool) -> JointSums:
-        self.n_sweeps += 1
-        return self.system.sweep(params, information)
