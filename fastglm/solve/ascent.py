@@ -19,8 +19,8 @@ __all__ = ["JointSolution", "maximize"]
 #: A negative second derivative below this share of the diagonal is as good as none.
 RANK_TOLERANCE = 1e-12
 SHORTEST_STEP = 2.0**-30
-#: Half the decrement, relative to twice the log-likelihood, between which steps keep the information
-#: of one before, where that is costly.
+#: Half the decrement, relative to twice the log-likelihood, between which steps keep information
+#: of a step before, where that is costly.
 KEEP_BELOW, KEEP_ABOVE = 1e-2, 1e-9
 #: A step with information of before that leaves more than this share is the last of them.
 POOR_GAIN = 0.1
