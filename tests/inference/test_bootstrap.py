@@ -284,8 +284,9 @@ def test_bca_needs_rows_and_replicates_on_both_sides(frame):
     fit = fg.glm("y ~ z", frame, "poisson")
     with pytest.raises(ModelError, match="drawn from the data"):
         fit.bootstrap(3, kind="parametric").conf_int(method="bca")
+    above = fit.estimates + np.array([[0.1, 0.2], [0.3, 0.4]])
+    moved = replace(fit.bootstrap(2), replicates=above)
     with pytest.raises(ModelError, match="one side"):
-        moved = replace(fit.bootstrap(2), replicates=fit.estimates + [[0.1, 0.2], [0.3, 0.4]])
         moved.conf_int(method="bca")
     with pytest.raises(ModelError, match="bca"):
         fit.bootstrap(2).conf_int(method="abc")
