@@ -37,7 +37,8 @@ def every_row_block() -> list[RowBlock]:
     for family in every_family():
         functions = family.functions
         blocks += [family.respond_rows_for(binary) for binary in (False, True)]
-        blocks += [functions.start_rows, functions.variance_rows, functions.log_density_rows]
+        blocks += [functions.score_rows, functions.start_rows]
+        blocks += [functions.variance_rows, functions.log_density_rows]
     return list({block.name: block for block in blocks}.values())
 
 

@@ -67,6 +67,11 @@ def nudged_start(y, weight, parameter):
 
 
 @inlined
+def no_unit_deviance(y, mu, complement, parameter):
+    return 0.0
+
+
+@inlined
 def gaussian_sd(mu, complement, parameter):
     return 1.0
 

@@ -255,7 +255,6 @@ def _resampled(
         model.layout,
         covariance.matrix,
         shifted=results.has_intercept,
-        binary=rows.summary.binary,
         n_threads=results.n_threads,
     )
     replicates = np.empty((seeds.size, len(results.names)))

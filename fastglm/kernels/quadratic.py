@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,16 +20,18 @@ from fastglm.kernels.planes import PLANE, QUADRATIC_FORM
 LANES = 8
 
 
-@intrinsic
-def _products_of_lanes(
-    typing_context: Any, factor: Any, stride: Any, column: Any, count: Any, target: Any
-) -> Any:
-    """LANES rows of `count` columns times TILE rows of a factor, added to TILE planes.
+def _lanes(finish: Callable) -> Any:
+    """An intrinsic of LANES rows of `count` columns times TILE rows of a factor.
 
-    All arguments are integers: addresses, except `stride`, bytes between rows of the factor, and
-    `count`. The sums stay in registers down all columns, which a loop over rows cannot do.
+    Its arguments are integers: addresses, except `stride`, bytes between rows of the factor, and
+    `count`. Products stay in registers down all columns, which a loop over rows cannot do; what
+    becomes of them at `target` is up to ``finish(builder, products, target, vector)``.
     """
-    signature = types.void(*[types.int64] * 5)
+
+    def lanes(
+        typing_context: Any, factor: Any, stride: Any, column: Any, count: Any, target: Any
+    ) -> Any:
+        return types.void(*[types.int64] * 5), codegen
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         from llvmlite import ir
@@ -37,41 +40,58 @@ def _products_of_lanes(
         double, integer, lane = ir.DoubleType(), ir.IntType(64), ir.IntType(32)
         vector = ir.VectorType(double, LANES)
 
-        def moved(address: Any, distance: Any, k: Any) -> Any:
-            return builder.add(address, builder.mul(distance, k))
-
-        def at(address: Any, kind: Any) -> Any:
+        def at(base: Any, distance: Any, k: Any, kind: Any) -> Any:
+            address = builder.add(base, builder.mul(distance, k))
             return builder.inttoptr(address, kind.as_pointer())
 
         def spread(value: Any) -> Any:
-            first = builder.insert_element(
-                ir.Constant(vector, ir.Undefined), value, ir.Constant(lane, 0)
-            )
+            first = ir.Constant(vector, ir.Undefined)
+            first = builder.insert_element(first, value, ir.Constant(lane, 0))
             zeros = ir.Constant(ir.VectorType(lane, LANES), [0] * LANES)
             return builder.shuffle_vector(first, first, zeros)
 
         plane, eight = ir.Constant(integer, 8 * PLANE), ir.Constant(integer, 8)
-        tile = [ir.Constant(integer, a) for a in range(TILE)]
-        targets = [at(moved(target, plane, a), vector) for a in tile]
-        rows = [moved(factor, stride, a) for a in tile]
-        sums = [cgutils.alloca_once_value(builder, builder.load(t, align=8)) for t in targets]
+        zero = ir.Constant(vector, [0.0] * LANES)
+        sums = [cgutils.alloca_once_value(builder, zero) for _ in range(TILE)]
+        rows = [
+            builder.add(factor, builder.mul(stride, ir.Constant(integer, a))) for a in range(TILE)
+        ]
         with cgutils.for_range(builder, count) as loop:
-            values = builder.load(at(moved(column, plane, loop.index), vector), align=8)
+            values = builder.load(at(column, plane, loop.index, vector), align=8)
             for row, total in zip(rows, sums, strict=True):
-                coefficient = builder.load(at(moved(row, eight, loop.index), double), align=8)
+                coefficient = builder.load(at(row, eight, loop.index, double), align=8)
                 product = builder.fmul(spread(coefficient), values, flags=("contract",))
                 added = builder.fadd(builder.load(total), product, flags=("contract",))
                 builder.store(added, total)
-        for total, where in zip(sums, targets, strict=True):
-            builder.store(builder.load(total), where, align=8)
+        finish(builder, [builder.load(total) for total in sums], target, vector)
         return context.get_dummy_value()
 
-    return signature, codegen
+    return intrinsic(lanes)
+
+
+def _store(builder: Any, products: Any, target: Any, vector: Any) -> None:
+    """Into TILE planes."""
+    for k, product in enumerate(products):
+        address = builder.add(target, target.type(8 * PLANE * k))
+        builder.store(product, builder.inttoptr(address, vector.as_pointer()), align=8)
+
+
+def _add_squares(builder: Any, products: Any, target: Any, vector: Any) -> None:
+    """Squares, added to one plane."""
+    place = builder.inttoptr(target, vector.as_pointer())
+    total = builder.load(place, align=8)
+    for product in products:
+        square = builder.fmul(product, product, flags=("contract",))
+        total = builder.fadd(total, square, flags=("contract",))
+    builder.store(total, place, align=8)
+
+
+_products_of_lanes, _squares_of_lanes = _lanes(_store), _lanes(_add_squares)
 
 
 @inlined
-def add_products(factor, stride, first, last, scratch, target, rows):
-    """Adds TILE rows of a factor times the dense columns first..last-1 to TILE planes.
+def dense_products(factor, stride, first, last, scratch, target, rows):
+    """TILE rows of a factor times the dense columns first..last-1, into TILE planes.
 
     `factor` and `target` are addresses; rows of the factor are `stride` bytes apart. Lanes beyond
     the last row, of which a plane has room for some, are filled with what nobody reads.
@@ -79,6 +99,14 @@ def add_products(factor, stride, first, last, scratch, target, rows):
     column = dense_at(scratch) + 8 * PLANE * first
     for i in range(0, rows, LANES):
         _products_of_lanes(factor + 8 * first, stride, column + 8 * i, last - first, target + 8 * i)
+
+
+@inlined
+def _add_dense_squares(factor, stride, first, last, scratch, target, rows):
+    """The squares of the same, added to one plane."""
+    column = dense_at(scratch) + 8 * PLANE * first
+    for i in range(0, rows, LANES):
+        _squares_of_lanes(factor + 8 * first, stride, column + 8 * i, last - first, target + 8 * i)
 
 
 @inlined
@@ -108,18 +136,19 @@ def quadratic_block(context_address, start, rows, scratch, target):
     for i in range(rows):
         total[i] = 0.0
     for k in range(0, context[N_FACTOR], TILE):
-        for a in range(TILE):
-            for i in range(rows):
-                product[a * PLANE + i] = 0.0
         corner = context[FACTOR] + 8 * n_sweep * k
         f = pointer(corner, float64)
         first, last = _nonzero_columns(f, n_sweep, n_dense)
-        add_products(corner, 8 * n_sweep, first, last, scratch, product_array.ctypes.data, rows)
-        if n_sweep > n_dense:
-            for i in range(rows):
-                for e in range(row_entries(context, start, i, entries)):
-                    for a in range(TILE):
-                        product[a * PLANE + i] += f[a * n_sweep + columns[e]] * values[e]
+        if n_sweep == n_dense:
+            target = scratch + 8 * PLANE * QUADRATIC_FORM
+            _add_dense_squares(corner, 8 * n_sweep, first, last, scratch, target, rows)
+            continue
+        target = product_array.ctypes.data
+        dense_products(corner, 8 * n_sweep, first, last, scratch, target, rows)
+        for i in range(rows):
+            for e in range(row_entries(context, start, i, entries)):
+                for a in range(TILE):
+                    product[a * PLANE + i] += f[a * n_sweep + columns[e]] * values[e]
         for i in range(rows):
             total[i] += (product[i] ** 2 + product[PLANE + i] ** 2) + (
                 product[2 * PLANE + i] ** 2 + product[3 * PLANE + i] ** 2

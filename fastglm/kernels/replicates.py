@@ -52,7 +52,7 @@ from fastglm.kernels.jit import (
     pointer,
 )
 from fastglm.kernels.planes import BLOCK_ROWS, LINEAR_PREDICTOR, PLANE, RESIDUAL
-from fastglm.kernels.quadratic import add_products
+from fastglm.kernels.quadratic import dense_products
 
 
 @inlined
@@ -60,9 +60,7 @@ def _move(context, start, rows, scratch, step, moved_address):
     """What TILE replicates add to the linear predictors, by rows of coefficients at `step`."""
     n_dense, q = context[N_DENSE], context[N_SWEEP]
     moved = pointer(moved_address, float64)
-    for k in range(TILE * PLANE):
-        moved[k] = 0.0
-    add_products(step, 8 * q, 0, n_dense, scratch, moved_address, rows)
+    dense_products(step, 8 * q, 0, n_dense, scratch, moved_address, rows)
     if q > n_dense:
         coefficient = pointer(step, float64)
         entries = entries_at(context, scratch)

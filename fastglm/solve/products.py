@@ -32,6 +32,7 @@ __all__ = [
     "Standard",
     "group_scores",
     "information",
+    "score_pass",
     "score_products",
     "window_products",
 ]
@@ -126,9 +127,15 @@ class Pass:
         context[slots.SCALE] = scaling.scale.ctypes.data
         context[slots.PARAMETERS] = self.parameters.ctypes.data
         context[slots.INVERSE_ROWS] = family.link.inverse_rows.address
-        context[slots.RESPOND_ROWS] = family.respond_rows.address
         context[slots.MODE] = WITH_GRAM
         self.context = context
+
+
+def score_pass(layout: Layout, family: Family, params: np.ndarray, shifted: bool) -> Pass:
+    """A pass that knows score residuals and weights, but no deviance."""
+    run = Pass(layout, family, params, shifted)
+    run.context[slots.RESPOND_ROWS] = family.score_rows.address
+    return run
 
 
 def information(
@@ -155,7 +162,7 @@ def information(
     with_gram
         False for the score alone; the information is then zero.
     """
-    run = Pass(layout, family, params, shifted)
+    run = score_pass(layout, family, params, shifted)
     if not with_gram:
         run.context[slots.MODE] -= WITH_GRAM
     return _products(run, layout, n_threads)
@@ -194,7 +201,7 @@ def score_products(
     frequencies
         (n,) numbers of observations behind each row, None if all are one.
     """
-    run = Pass(layout, family, params, shifted)
+    run = score_pass(layout, family, params, shifted)
     context = run.context
     context[slots.MODE] |= MEAT
     if frequencies is not None:
@@ -255,7 +262,7 @@ def group_scores(
     n_groups
         Number of groups.
     """
-    run = Pass(layout, family, params, shifted)
+    run = score_pass(layout, family, params, shifted)
     order = max(layout.n_sweep, -(-layout.n_dense // TILE) * TILE)
     size = 8 * n_groups * order
     # Clearing and adding up the chunks' sums must cost less than the rows themselves.
@@ -307,7 +314,7 @@ def window_products(
     Standard
         How these are standardised.
     """
-    run = Pass(layout, family, params, shifted)
+    run = score_pass(layout, family, params, shifted)
     order = -(-layout.n_sweep // TILE) * TILE
     # A chunk reads the rows of a window again that the chunk before it has read.
     worthwhile = layout.n_rows // (8 * (n_lags + BLOCK_ROWS))

@@ -21,7 +21,7 @@ from fastglm.kernels.planes import BLOCK_ROWS
 from fastglm.kernels.quadratic import quadratic_stage
 from fastglm.kernels.replicates import replicate_scores_kernel
 from fastglm.solve.draws import Counts
-from fastglm.solve.products import Pass, information
+from fastglm.solve.products import information, score_pass
 from fastglm.solve.rows import in_tiles, to_sweep_columns
 from fastglm.solve.run import count_chunks
 from fastglm.solve.threads import launch
@@ -56,8 +56,6 @@ class Replicates:
         The layout of the original fit.
     covariance
         (p, p), of the estimates of samples: how far they are expected from `params`.
-    binary
-        Whether every response is exactly 0 or 1.
     """
 
     def __init__(
@@ -70,14 +68,12 @@ class Replicates:
         covariance: np.ndarray,
         *,
         shifted: bool,
-        binary: bool,
         n_threads: int,
     ):
-        self.run = Pass(layout, family, params, shifted)
+        self.run = score_pass(layout, family, params, shifted)
         self.layout, self.params, self.groups = layout, params, groups
         self.n_threads = n_threads
         standard, context = self.run.standard, self.run.context
-        context[slots.RESPOND_ROWS] = family.respond_rows_for(binary).address
         context[slots.GROUP] = 0 if groups is None else groups.ctypes.data
         self.gram = information(
             reference, family, params, shifted=shifted, n_threads=n_threads

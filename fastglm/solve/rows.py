@@ -37,8 +37,12 @@ def to_sweep_columns(layout: Layout, values: np.ndarray) -> np.ndarray:
 
 
 def in_tiles(factor: np.ndarray) -> np.ndarray:
-    """The factor of a quadratic form with rows of zeros up to a multiple of TILE."""
-    return np.pad(factor, ((0, -factor.shape[0] % TILE), (0, 0)))
+    """The factor of a quadratic form as a triangle, with rows of zeros up to a multiple of TILE.
+
+    The kernel leaves out what is zero at either end of a tile's rows.
+    """
+    triangle = np.asarray(np.linalg.qr(factor, mode="r"))
+    return np.pad(triangle, ((0, -triangle.shape[0] % TILE), (0, 0)))
 
 
 def evaluate_rows(
