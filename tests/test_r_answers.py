@@ -262,6 +262,35 @@ def test_likelihood_ratio_tests(name):
         np.testing.assert_allclose(last, answer["lrtest"], rtol=1e-7)
 
 
+def test_analysis_of_deviance(question):
+    fit, answer, _ = question
+    sequential, dropped = fit.anova(test="Rao"), fit.drop1(test="Rao")
+    np.testing.assert_allclose(sequential["Rao"][1:], answer["anova_Rao"]["statistic"], rtol=1e-8)
+    np.testing.assert_allclose(sequential["Pr(>Chi)"][1:], answer["anova_Rao"]["p"], rtol=1e-6)
+    # drop1 of R fits the smaller models with a deviance good to 1e-8 only.
+    statistic, pvalue = list(dropped.columns.values())[-2:]
+    np.testing.assert_allclose(statistic[1:], answer["drop1_Rao"]["statistic"], rtol=1e-4)
+    np.testing.assert_allclose(pvalue[1:], answer["drop1_Rao"]["p"], rtol=1e-3)
+    if "anova_F" in answer:
+        by_F = fit.anova(test="F")
+        np.testing.assert_allclose(by_F["F"][1:], answer["anova_F"]["statistic"], rtol=1e-8)
+        np.testing.assert_allclose(by_F["Pr(>F)"][1:], answer["anova_F"]["p"], rtol=1e-6)
+
+
+def test_contributions_of_terms(question):
+    fit, answer, _ = question
+    ours = np.asarray(fit.predict_terms())[[0, 1, 2, -1]]
+    np.testing.assert_allclose(ours, answer["terms"], atol=1e-9)
+
+
+def test_stepwise_search(question):
+    fit, answer, _ = question
+    if "step" in answer:
+        best = fit.step().results
+        assert [name for name, _ in best.terms][1:] == answer["step"]["terms"]
+        assert best.aic == pytest.approx(answer["step"]["aic"], rel=1e-10)
+
+
 @pytest.mark.parametrize("name", ["phd", "cpus"])
 def test_score_tests(name):
     formula, (family, link), data = INFERENCE[name]

@@ -145,8 +145,9 @@ def _chain(
     after = {"Resid. Df": results.nobs - rank, "Resid. Dev": deviance}
     columns = before | after if kind == "term" else after | before
     if test == "Rao" and rao is not None:
-        columns["Rao"] = np.append(np.nan, rao) / results.scale
-        columns["Pr(>Chi)"] = _chi_squared(columns["Rao"], df)
+        # As R prints it: like the deviances beside it, not divided by the dispersion.
+        columns["Rao"] = np.append(np.nan, rao)
+        columns["Pr(>Chi)"] = _chi_squared(columns["Rao"] / results.scale, df)
     elif test == "Chisq":
         columns["Pr(>Chi)"] = _chi_squared(drop / results.scale, df)
     else:

@@ -284,6 +284,20 @@ inference_answers <- function() {
       lrtest = if (case[[2]]$family != "quasipoisson") unlist(lrtest(smaller, m)[2, c("Chisq", "Pr(>Chisq)")])
     )
     if (is.numeric(d[[case[[5]]]])) one$score <- unname(glm.scoretest(m, d[[case[[5]]]], dispersion = if (case[[2]]$family == "poisson") 1))
+    sequential <- anova(m, test = "Rao")
+    dropped <- drop1(m, test = "Rao")
+    one$anova_Rao <- list(statistic = sequential[-1, "Rao"], p = sequential[-1, "Pr(>Chi)"])
+    one$drop1_Rao <- list(statistic = dropped[-1, ncol(dropped) - 1], p = dropped[-1, ncol(dropped)])
+    if (df > 0) {
+      by_F <- anova(m, test = "F")
+      one$anova_F <- list(statistic = by_F[-1, "F"], p = by_F[-1, "Pr(>F)"])
+    }
+    terms <- predict(m, type = "terms")
+    one$terms <- unname(terms[c(1:3, n), , drop = FALSE])
+    if (case[[2]]$family != "quasipoisson") {
+      best <- step(m, trace = 0)
+      one$step <- list(terms = attr(terms(best), "term.labels"), aic = AIC(best))
+    }
     if (case[[2]]$family == "Gamma") one$qresiduals <- unname(qresiduals(m))
     if (case[[2]]$family %in% c("poisson", "binomial")) {
       sink(nullfile()); one$pR2 <- as.list(pR2(m)); sink()
