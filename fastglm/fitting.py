@@ -107,8 +107,8 @@ def _require_more_rows_than_rank(model: GLM, solution: Solution) -> None:
     n = model.rows.n_rows if weights is None else int(np.count_nonzero(weights > 0.0))
     if p > n and p - len(solution.combinations) == n:
         raise DataError(
-            f"X has {p} columns, but only {n} rows of positive weight, which {n} of the columns fit "
-            "exactly whatever their responses are. Give more rows, or leave out columns."
+            f"X has {p} columns, but only {n} rows of positive weight, and {n} of the columns fit "
+            "these exactly whatever their responses are. Give more rows, or leave out columns."
         )
 
 

@@ -32,6 +32,8 @@ def read_fit_options(options: Mapping[str, Any], max_iter: int) -> int:
     TypeError
         If there is no such option.
     """
+    if not options:
+        return int(max_iter)
     for name in options.keys() - _OTHER_SEARCH - {"maxiter"}:
         raise TypeError(f"fit() got an unexpected keyword argument {name!r}")
     return int(options.get("maxiter", max_iter))

@@ -315,7 +315,7 @@ def _finish(run: Run, refined: np.ndarray | None, clock: _Clock) -> Solution:
         n_sweeps=int(state[at.N_SWEEPS]),
         status=Status(run.status),
         decrement=float(state[at.DECREMENT]),
-        weight_change=float(state[at.WEIGHT_CHANGE]),
+        weight_change=float(state[at.WEIGHT_CHANGE]) if state[at.N_SWEEPS] > 1.0 else 0.0,
         gain=_gain(float(state[at.DECREMENT]), float(state[at.LAST_DECREMENT])),
         constant=centring.constant,
         combinations=combinations,

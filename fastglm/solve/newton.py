@@ -56,6 +56,7 @@ from fastglm.solve.state import (
     IS_NEWTON,
     LAST_DECREMENT,
     LAST_SCORE,
+    LEAST_PIVOT,
     LEFT_DOMAIN_AT,
     N_ALIASED,
     N_ITERATIONS,
@@ -223,10 +224,15 @@ def factor_gram(context, state, padded_order):
     state[WEIGHT_CHANGE] = min(change, 1.0)
     state[UNCERTAINTY_CHANGE] = max(state[UNCERTAINTY_CHANGE], state[WEIGHT_CHANGE])
     triangle = pointer(context[TRIANGLE], float64)
-    aliased = factorize_gram(gram, triangle, scale, vector(context, PIVOT), p, RANK_TOLERANCE)
+    pivot = vector(context, PIVOT)
+    aliased = factorize_gram(gram, triangle, scale, pivot, p, RANK_TOLERANCE)
+    least = 1.0
+    for j in range(p):
+        least = min(least, pivot[j])
     if aliased < 0:
         state[STATUS] = NOT_FINITE
     state[N_ALIASED] = aliased
+    state[LEAST_PIVOT] = least
     state[FACTOR_SCALE] = 1.0
 
 

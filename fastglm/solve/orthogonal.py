@@ -56,9 +56,9 @@ NOTHING = 1e-6
 
 def is_ill_conditioned(run: Run, family: Family, options: SolverOptions) -> bool:
     """Whether the run's Gram matrix cannot be trusted to tell its columns apart."""
-    pivot = run.vectors[at.PIVOT]
-    if pivot.min(initial=1.0) >= DOUBTFUL_PIVOT:
+    if run.state[at.LEAST_PIVOT] >= DOUBTFUL_PIVOT:
         return False
+    pivot = run.vectors[at.PIVOT]
     nothing = run.vectors[at.COLUMN_SCALE] == 0.0
     if np.any((pivot < DOUBTFUL_PIVOT) & ~nothing):
         return True

@@ -18,6 +18,7 @@ from __future__ import annotations
     FROZEN,  # sweeps still allowed with the factor of an earlier Gram matrix
     FACTOR_SCALE,  # the frozen factor's Gram matrix times this is the estimate for all rows
     N_ALIASED,
+    LEAST_PIVOT,  # of the last factor
     UNCERTAINTY_CHANGE,  # of the Gram matrix's diagonal and Pearson's statistic, relative
     WEIGHT_CHANGE,  # of the Gram matrix's diagonal alone; 1 with none before to compare with
     RIDGE,  # precision of a normal prior about zero on every coefficient: rough fits only
@@ -28,7 +29,7 @@ from __future__ import annotations
     LEFT_DOMAIN_AT,  # number of the last accepted step that had been shortened to stay inside
     N_SECANTS,  # pairs of a move and the change of score it brought, kept in SECANTS
     SECANT_WEIGHTS,  # the first of MEMORY numbers
-) = range(24)
+) = range(25)
 
 #: Most such pairs.
 MEMORY = 6
