@@ -18,6 +18,7 @@ from fastglm.design.layout import lay_out
 from fastglm.design.parts import Design
 from fastglm.design.slices import transposed_product
 from fastglm.errors import ModelError
+from fastglm.inference.covariance import covariance_of_combinations
 from fastglm.inference.estimates import Estimates
 from fastglm.kernels import planes
 from fastglm.solve.rows import evaluate_rows
@@ -191,7 +192,7 @@ class Counterfactual:
     ) -> Estimates:
         """Estimates by the delta method."""
         fit = self.results
-        covariance = gradient @ np.nan_to_num(fit.covariance) @ gradient.T
+        covariance = covariance_of_combinations(fit, gradient)
         df = fit.df_inference if fit.use_t else np.inf
         return Estimates(tuple(names), values, covariance, df, heading)
 

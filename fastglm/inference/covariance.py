@@ -28,7 +28,16 @@ if TYPE_CHECKING:
     from fastglm.inference.record import Record
     from fastglm.results import Results
 
-__all__ = ["COVARIANCES", "Covariance", "clustered", "covariance_of", "group_codes", "over_df"]
+__all__ = [
+    "COVARIANCES",
+    "Covariance",
+    "clustered",
+    "covariance_of",
+    "covariance_of_combinations",
+    "covariance_root",
+    "group_codes",
+    "over_df",
+]
 
 #: A span of whole numbers that is worth counting however few rows there are.
 FEW_GROUPS = 1000
@@ -105,6 +114,23 @@ def _scores(results: Results, power: int) -> Products:
             'their response is, and their residuals say nothing. Use "HC0" or "HC1".'
         )
     return products
+
+
+def covariance_root(results: Results) -> np.ndarray:
+    """(p, p) matrix F with F F' the covariance of the coefficients of centred columns."""
+    if results.covariance_root is not None:
+        return results.covariance_root
+    return results.information_root * np.sqrt(results.scale)
+
+
+def covariance_of_combinations(results: Results, matrix: np.ndarray) -> np.ndarray:
+    """Covariance, (m, m), of m combinations of the estimates, the rows of (m, p).
+
+    By way of centred columns: among rows of a design far from zero, what the intercept's variance
+    and its covariances add up to is a small difference of large numbers.
+    """
+    root = results.centring.combinations(matrix) @ covariance_root(results)
+    return root @ root.T
 
 
 def _sandwich(results: Results, standard: Standard, meat: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 import scipy
 
 from fastglm.errors import ModelError
+from fastglm.inference.covariance import covariance_root
 from fastglm.inference.distributions import (
     ResponseDistribution,
     distribution_of,
@@ -189,7 +190,7 @@ def get_prediction(
         results.family,
         results.estimates,
         _PLANES,
-        factor=_covariance_root(results).T,
+        factor=covariance_root(results).T,
         centring=results.centring,
         n_threads=n_threads,
     )
@@ -208,13 +209,6 @@ def get_prediction(
         n_threads,
         rows,
     )
-
-
-def _covariance_root(results: Results) -> np.ndarray:
-    """(p, p) matrix F with F F' the covariance of the coefficients of centred columns."""
-    if results.covariance_root is not None:
-        return results.covariance_root
-    return results.information_root * np.sqrt(results.scale)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import numpy as np
 from fastglm.design.columns import select_columns
 from fastglm.design.slices import dense_slices
 from fastglm.errors import DataError, ModelError
+from fastglm.inference.covariance import covariance_of_combinations
 from fastglm.inference.estimates import Estimates
 from fastglm.inference.submodels import intercept_column
 
@@ -95,7 +96,7 @@ def marginal_effects(
         X[:, list(fixed)] = list(fixed.values())
         _add(sums, results, X, offset, weights, columns, kinds, METHODS[method])
     effect, gradient = sums.effect / sums.weight, sums.gradient / sums.weight
-    covariance = gradient @ np.nan_to_num(results.covariance) @ gradient.T
+    covariance = covariance_of_combinations(results, gradient)
     relative_y, relative_x = METHODS[method]
     heading = f"d({'ln ' * relative_y}y)/d({'ln ' * relative_x}x), {at}"
     return MarginalEffects(

@@ -15,6 +15,7 @@ import numpy as np
 from fastglm.design.frames import Categories
 from fastglm.errors import ModelError
 from fastglm.inference.averages import Counterfactual, native
+from fastglm.inference.covariance import covariance_of_combinations
 from fastglm.inference.estimates import ADJUSTMENTS, Estimates, adjusted
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def marginal_means(
         for cell in cells
     )
     df = results.df_inference if results.use_t else np.inf
-    covariance = L @ np.nan_to_num(results.covariance) @ L.T
+    covariance = covariance_of_combinations(results, L)
     heading = "Estimated marginal means, scale of the link"
     return MarginalMeans(names, estimate, covariance, df, heading, link=results.family.link)
 

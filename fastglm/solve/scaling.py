@@ -143,6 +143,12 @@ class Centring(NamedTuple):
         """Coefficients of the centred columns, (p, k) or (p,), from those of the given ones."""
         return self._moved(coefficients, self.centre)
 
+    def combinations(self, matrix: np.ndarray) -> np.ndarray:
+        """Combinations of the centred columns' coefficients, (m, p), from those of the given."""
+        if self.constant is None:
+            return matrix
+        return matrix - np.outer(matrix[:, self.constant] / self.value, self.centre)
+
     def only(self, columns: np.ndarray) -> Centring:
         """Centring of those columns alone, by a (p,) mask."""
         return Centring(np.where(columns, self.centre, 0.0), self.constant, self.value)

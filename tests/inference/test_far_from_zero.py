@@ -7,6 +7,7 @@ column less a constant changes the intercept alone.
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import fastglm as fg
@@ -105,3 +106,22 @@ def test_standard_error_of_the_intercept(distance: float) -> None:
     move = np.array([1.0, -distance, distance]).astype(np.longdouble)
     expected = np.sqrt(fit.scale * float(move @ reference.inverse @ move))
     np.testing.assert_allclose(fit.bse[0], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
+def test_errors_of_averages(distance: float) -> None:
+    rng = np.random.default_rng(4)
+    frame = pd.DataFrame({"x": np.round(rng.normal(size=N) * 64.0) / 64.0})
+    frame["g"] = np.where(rng.uniform(size=N) < 0.4, "a", "b")
+    frame["y"] = rng.poisson(np.exp(0.5 + 0.3 * frame["x"]))
+    near, far = (
+        fg.glm("y ~ x + g", frame.assign(x=frame["x"] + move), family="poisson")
+        for move in (0.0, distance)
+    )
+    rtol = 1e-12 + 1e-14 * distance
+    for ask in (
+        lambda fit: fit.avg_predictions(by="g").standard_error,
+        lambda fit: fit.emmeans("g").standard_error,
+        lambda fit: fit.get_margeff().margeff_se,
+    ):
+        np.testing.assert_allclose(ask(far), ask(near), rtol=rtol)
