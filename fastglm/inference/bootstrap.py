@@ -254,7 +254,8 @@ def _resampled(
         codes,
         model.layout,
         covariance.matrix,
-        shifted=results.has_intercept,
+        # An intercept that is aliased cannot take what shifts add.
+        shifted=results.has_intercept and not results.aliased,
         n_threads=results.n_threads,
     )
     replicates = np.empty((seeds.size, len(results.names)))

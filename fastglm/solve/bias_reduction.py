@@ -211,7 +211,8 @@ class _Search:
         layout = self._layout(response, weights)
         solution = solve(layout, problem.family, quick, safe_mean=lambda: mean)
         self.kept = ~np.isnan(solution.params)
-        self.shifted = solution.constant is not None
+        constant = solution.constant
+        self.shifted = constant is not None and constant not in solution.combinations
         self.n_sweeps += solution.n_sweeps
         params = solution.params if start_params is None else start_params
         return np.where(self.kept, params, 0.0), solution

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 import numpy as np
@@ -190,8 +190,9 @@ def solve(
             clock.lap("orthogonal factor")
     elif run.status == Status.BOUNDARY and run.state[at.N_ALIASED] > 0.0:
         settle_aliased(run)
-    if run.status == Status.NOT_CONSTANT or _has_lost_its_constant(run):
-        return solve(
+    lost = _lost_constant(run)
+    if run.status == Status.NOT_CONSTANT or lost is not None:
+        solution = solve(
             layout,
             family,
             options,
@@ -200,15 +201,17 @@ def solve(
             safe_mean=safe_mean,
             shifted=False,
         )
+        return replace(solution, constant=lost)
     return _finish(run, refine_linear(run, family, options), clock)
 
 
-def _has_lost_its_constant(run: Run) -> bool:
-    """Whether the intercept that takes the shifts of columns is a combination of earlier ones."""
+def _lost_constant(run: Run) -> int | None:
+    """The intercept that takes the shifts of columns, if it is a combination of earlier ones."""
     constant = run.scaling.constant
     if constant < 0 or not run.scaling.shift.any():
-        return False
-    return bool(run.aliased[run.layout.dense_owner[constant]])
+        return None
+    owner = int(run.layout.dense_owner[constant])
+    return owner if run.aliased[owner] else None
 
 
 def _choose_start(run: Run, family: Family, binary: bool, options: SolverOptions) -> bool:

@@ -118,8 +118,15 @@ def test_a_constant_that_follows_from_earlier_columns(family, bias_reduction, fa
     with pytest.warns(RankWarning):
         fit = fg.GLM(y, np.insert(columns, 3, 1.0, axis=1), family, link=link).fit(**options)
     kept = [0, 1, 2, 4]
+    assert fit.names[3] == "const"
     assert np.isnan(fit.params[3])
     np.testing.assert_allclose(fit.params[kept], expected.params, rtol=1e-8)
     np.testing.assert_allclose(fit.bse[kept], expected.bse, rtol=1e-6)
+    if bias_reduction == "none":
+        for cov_type, kwds in (("HC3", {}), ("cluster", {"groups": np.arange(n) % 7})):
+            one, other = (f.with_covariance(cov_type, **kwds) for f in (fit, expected))
+            np.testing.assert_allclose(one.bse[kept], other.bse, rtol=1e-6)
+        one, other = (f.bootstrap(20).cov_params() for f in (fit, expected))
+        np.testing.assert_allclose(np.asarray(one)[np.ix_(kept, kept)], other, rtol=1e-3)
     np.testing.assert_allclose(fit.fittedvalues, expected.fittedvalues, rtol=1e-9)
     assert fit.llf == pytest.approx(expected.llf, rel=1e-11)
