@@ -181,6 +181,8 @@ def solve(
         run.run(options)
     if safe_mean is not None and _is_stranded(run):
         _restart_from_mean(run, family, safe_mean(), options)
+    elif safe_mean is not None and start_params is None and _may_be_in_another_part(run, family):
+        _try_from_mean(run, family, safe_mean(), options)
     if run.status == Status.CONVERGED and _may_have_left(run, family):
         _stay_inside(run, family, options)
     clock.lap("sweeps")
@@ -258,17 +260,47 @@ def _is_stranded(run: Run) -> bool:
 
 def _restart_from_mean(run: Run, family: Family, safe_mean: float, options: SolverOptions) -> None:
     """Starts again from a constant mean, where the model has an intercept."""
-    with np.errstate(all="ignore"):
-        intercept = float(family.link(safe_mean))
-    if run.scaling.constant < 0 or not math.isfinite(intercept):
+    safe = _constant_mean(run, family, safe_mean)
+    if safe is None:
         return
-    safe = np.zeros(run.layout.n_columns)
-    safe[run.layout.dense_owner[run.scaling.constant]] = intercept
     if run.status == Status.NO_START:
         run.start_from_response(safe)
         run.run(options)
     if _is_stranded(run):
         run.start_from(safe)
+        run.run(options)
+
+
+def _constant_mean(run: Run, family: Family, mean: float) -> np.ndarray | None:
+    """Coefficients, (p,), that give the mean to every row but for its offset, if any do."""
+    with np.errstate(all="ignore"):
+        intercept = float(family.link(mean))
+    if run.scaling.constant < 0 or not math.isfinite(intercept):
+        return None
+    theta = np.zeros(run.layout.n_columns)
+    theta[run.layout.dense_owner[run.scaling.constant]] = intercept
+    return theta
+
+
+def _may_be_in_another_part(run: Run, family: Family) -> bool:
+    """Whether a better optimum may lie beyond linear predictors that have no mean.
+
+    As with means 1 / eta of either sign: responses of both signs start rows on both sides.
+    """
+    in_parts = family.link.mean_range is None and math.isinf(family.domain.lower)
+    return in_parts and run.status == Status.CONVERGED
+
+
+def _try_from_mean(run: Run, family: Family, mean: float, options: SolverOptions) -> None:
+    """Looks for a better optimum from a constant mean; returns to where the run stood if none."""
+    start = _constant_mean(run, family, mean)
+    if start is None:
+        return
+    theta, deviance = run.vectors[at.THETA].copy(), run.state[at.DEVIANCE]
+    run.start_from(start)
+    run.run(options)
+    if run.status != Status.CONVERGED or not run.state[at.DEVIANCE] < deviance:
+        run.start_from(theta)
         run.run(options)
 
 

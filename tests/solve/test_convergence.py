@@ -155,3 +155,13 @@ def test_slow_convergence_is_not_taken_for_rounding() -> None:
     mean = np.exp(x @ fit.params)
     score = x.T @ ((2.0 - mean) / mean**3)
     np.testing.assert_allclose(score / np.abs(x.T @ mean**-3.0), 0.0, atol=1e-7)
+
+
+def test_means_of_either_sign_are_no_worse_than_one_mean() -> None:
+    # From the responses, rows start on both sides of 1 / 0 and stay there.
+    rng = np.random.default_rng(5)
+    for _ in range(40):
+        x = np.column_stack([np.ones(12), rng.normal(size=12)])
+        y = 3.0 * rng.normal(size=12)
+        fit = fit_quietly(y, x, families.Gaussian(link=links.InversePower()))
+        assert not fit.converged or fit.deviance <= np.sum((y - y.mean()) ** 2) * (1.0 + 1e-9)
