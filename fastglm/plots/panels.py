@@ -77,8 +77,10 @@ def residuals(results: Results, ax: Axes | None = None, seed: int = 0) -> Axes:
 def quantile_quantile(results: Results, ax: Axes | None = None, seed: int = 0) -> Axes:
     """Ordered quantile residuals against normal quantiles, with a pointwise 95% envelope.
 
-    The envelope is what simulation of ever more samples would give: the k-th of n uniform numbers
-    has a beta distribution.
+    The envelope is what simulation of ever more responses from the fitted model would give, without
+    its noise: their quantile residuals are independent normal variables, whatever the family, so
+    the k-th of n has the distribution of a normal quantile at a beta variable. Standardised
+    deviance residuals, for families without a distribution, are only nearly normal.
     """
     ax = new_axes(ax)
     values, name = _residuals(results, seed)

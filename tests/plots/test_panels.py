@@ -36,6 +36,23 @@ def test_the_envelope_is_that_of_order_statistics(counts):
     np.testing.assert_allclose(np.unique(band[first, 1].round(9)), expected, rtol=1e-6)
 
 
+def test_the_envelope_is_that_of_simulated_responses(counts):
+    """Quantile residuals of counts drawn from the fitted means, by SciPy's distribution."""
+    ax = plots.quantile_quantile(counts)
+    band = ax.collections[0].get_paths()[0].vertices
+    mean, rng = np.asarray(counts.fittedvalues), np.random.default_rng(5)
+    n, draws = mean.size, rng.poisson(mean, (2000, mean.size))
+    below, at = stats.poisson.cdf(draws - 1, mean), stats.poisson.pmf(draws, mean)
+    simulated = np.sort(stats.norm.ppf(below + rng.random(draws.shape) * at), axis=1)
+    low, high = np.quantile(simulated, [0.025, 0.975], axis=0)
+    places = stats.norm.ppf((np.arange(1, n + 1) - 0.375) / (n + 0.25))
+    for k in (0, 1, n // 4, n // 2, n - 2, n - 1):
+        drawn = band[np.isclose(band[:, 0], places[k]), 1]
+        noise = 0.08 * (high[k] - low[k])
+        assert drawn.min() == pytest.approx(low[k], abs=noise)
+        assert drawn.max() == pytest.approx(high[k], abs=noise)
+
+
 def test_families_without_a_distribution_show_deviance_residuals(frame):
     fit = fg.glm("claims ~ age", frame, "quasipoisson")
     ax = plots.residuals(fit)
