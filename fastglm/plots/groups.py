@@ -66,4 +66,6 @@ def quantile_groups(values: np.ndarray, weight: np.ndarray, n_groups: int) -> np
     share = (share - 0.5 * weight[order]) / share[-1]
     ordered = values[order]
     cuts = ordered[np.searchsorted(share, np.arange(1, n_groups) / n_groups)]
-    return np.unique(np.searchsorted(np.unique(cuts), values, side="right"), return_inverse=True)[1]
+    group = np.searchsorted(np.unique(cuts), values, side="right")
+    present = np.bincount(group) > 0
+    return (np.cumsum(present) - 1)[group]

@@ -43,9 +43,11 @@ def panels(results: Results, seed: int = 0) -> np.ndarray:
     from matplotlib import pyplot
 
     _, axes = pyplot.subplots(2, 2, figsize=(11.0, 8.0), layout="constrained")
-    residuals(results, axes[0, 0], seed)
-    quantile_quantile(results, axes[0, 1], seed)
-    scale_location(results, axes[1, 0], seed)
+    values, name = _residuals(results, seed)
+    (eta,) = results.row_values(planes.LINEAR_PREDICTOR)
+    _draw_residuals(axes[0, 0], eta, values, name)
+    _draw_quantiles(axes[0, 1], values, name)
+    _draw_sizes(axes[1, 0], eta, values, name)
     leverage(results, axes[1, 1])
     return axes
 
@@ -65,9 +67,12 @@ def residuals(results: Results, ax: Axes | None = None, seed: int = 0) -> Axes:
     Randomised quantile residuals have no bands where responses are discrete: Dunn & Smyth (1996).
     A curve that leaves zero is a sign of a wrong link or a missing term.
     """
-    ax = new_axes(ax)
     values, name = _residuals(results, seed)
     (eta,) = results.row_values(planes.LINEAR_PREDICTOR)
+    return _draw_residuals(new_axes(ax), eta, values, name)
+
+
+def _draw_residuals(ax: Axes, eta: np.ndarray, values: np.ndarray, name: str) -> Axes:
     cloud(ax, eta, values)
     ax.axhline(0.0, color=GREY, linewidth=1.0)
     smooth_line(ax, eta, values)
@@ -82,8 +87,10 @@ def quantile_quantile(results: Results, ax: Axes | None = None, seed: int = 0) -
     the k-th of n has the distribution of a normal quantile at a beta variable. Standardised
     deviance residuals, for families without a distribution, are only nearly normal.
     """
-    ax = new_axes(ax)
-    values, name = _residuals(results, seed)
+    return _draw_quantiles(new_axes(ax), *_residuals(results, seed))
+
+
+def _draw_quantiles(ax: Axes, values: np.ndarray, name: str) -> Axes:
     values = np.sort(values[np.isfinite(values)])
     n = values.size
     rank = np.arange(1, n + 1)
@@ -110,9 +117,12 @@ def scale_location(results: Results, ax: Axes | None = None, seed: int = 0) -> A
     A level curve means that the variance function is right. The grey line is the mean for normal
     residuals.
     """
-    ax = new_axes(ax)
     values, name = _residuals(results, seed)
     (eta,) = results.row_values(planes.LINEAR_PREDICTOR)
+    return _draw_sizes(new_axes(ax), eta, values, name)
+
+
+def _draw_sizes(ax: Axes, eta: np.ndarray, values: np.ndarray, name: str) -> Axes:
     size = np.sqrt(np.abs(values))
     cloud(ax, eta, size)
     expected = 2.0**0.25 * special.gamma(0.75) / np.sqrt(np.pi)
@@ -149,7 +159,9 @@ def leverage(results: Results, ax: Axes | None = None, n_named: int = 3) -> Axes
             ax.annotate(f"Cook {level:g}", (at[-1], contour[-1]), color=VERMILION, fontsize=8)
     ax.set_ylim(*limits)
     ax.set_xlim(left=0.0)
-    order = np.argsort(-np.nan_to_num(distance))[:n_named]
+    negative = np.nan_to_num(-distance)
+    named = np.argpartition(negative, min(n_named, negative.size) - 1)[:n_named]
+    order = named[np.argsort(negative[named])]
     index = None if results.model is None else results.model.rows.index
     for row in order:
         name = str(row if index is None else index[row])
