@@ -131,8 +131,8 @@ class Questions(ModelQuestions):
         Returns
         -------
         Bootstrap
-            With the replicates, their covariance and intervals. Estimates are within 1e-5 standard
-            errors of those of a refit to the sample.
+            With the replicates, their covariance and intervals. Estimates are within about 1e-5
+            standard errors of those of a refit to the sample.
 
         Warns
         -----
@@ -145,5 +145,10 @@ class Questions(ModelQuestions):
             If an option makes no sense, or responses cannot be drawn from the family.
         DataError
             If there is not a group for each row.
+
+        Notes
+        -----
+        Rows and groups are drawn, and estimates found, for many samples in a few passes over the
+        rows; that takes 72 bytes for each row, and up to 100 MB for the samples.
         """
         return bootstrap(self._fit, n_replicates, seed, kind, groups, progress)

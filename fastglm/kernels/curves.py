@@ -108,9 +108,9 @@ def curve_chunk(context_address, chunk):
         call_stage(context[QUADRATIC], context_address, start, rows, scratch, 0)
         for i in range(rows):
             eta[i] = plane_at(scratch, LINEAR_PREDICTOR)[i]
+            reached = reach * math.sqrt(plane_at(scratch, QUADRATIC_FORM)[i])
             # A row without a standard error never moves.
-            error = math.sqrt(plane_at(scratch, QUADRATIC_FORM)[i])
-            radius[i] = reach * error if error > 0.0 else 1.0
+            radius[i] = reached if reached > 0.0 else 1.0
         outside = _interpolate(context, scratch, rows, eta, radius, curve)
         outside += _check(context, scratch, rows, eta, radius, curve, worst)
         total = 0.0

@@ -290,3 +290,10 @@ def test_bca_needs_rows_and_replicates_on_both_sides(frame):
         moved.conf_int(method="bca")
     with pytest.raises(ModelError, match="bca"):
         fit.bootstrap(2).conf_int(method="abc")
+
+
+def test_a_perfect_fit_has_the_same_estimates_in_every_sample():
+    X = np.column_stack([np.ones(300), np.arange(300.0) % 17, np.arange(300.0) % 5])
+    fit = fg.GLM(X @ [1.0, 2.0, -3.0], X).fit()
+    replicates = fit.bootstrap(20).replicates
+    np.testing.assert_allclose(replicates, np.tile(fit.estimates, (20, 1)), atol=1e-10)
