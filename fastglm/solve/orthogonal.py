@@ -19,7 +19,7 @@ from fastglm.errors import Status
 from fastglm.families import Family
 from fastglm.families.links import Identity
 from fastglm.kernels import context as slots
-from fastglm.kernels.planes import PRIOR_WEIGHT, QUADRATIC_FORM, WEIGHT
+from fastglm.kernels.planes import DEVIANCE, PRIOR_WEIGHT, QUADRATIC_FORM, WEIGHT
 from fastglm.kernels.precise import precise_score_kernel
 from fastglm.solve import state as at
 from fastglm.solve.cholesky import solve_factored
@@ -110,7 +110,7 @@ def refine_with_qr(run: Run, family: Family, options: SolverOptions) -> None:
     state[at.TOLERANCE], state[at.MAX_ITERATIONS] = options.tol, np.inf
     for refinement in range(MAX_REFINEMENTS):
         if refinement == 0 or not linear:
-            weight = _row_weights(run, family, options)
+            (weight,) = _rows_at(run, family, options, WEIGHT)
             _factor_with_qr(run, weight)
             if state[at.STATUS] == Status.NOT_FINITE:
                 return
@@ -126,23 +126,27 @@ def refine_with_qr(run: Run, family: Family, options: SolverOptions) -> None:
 
 
 def _judge(run: Run, family: Family, options: SolverOptions, weight: np.ndarray) -> Status:
-    """How refinement ended; takes its last step unless that leaves the domain."""
+    """How refinement ended; takes its last step unless the deviance rises or the domain ends.
+
+    `weight` is that of the rows when they were factored last.
+    """
     state, vectors = run.state, run.vectors
     accepted = vectors[at.THETA].copy()
     vectors[at.THETA] = vectors[at.CANDIDATE]
-    change = np.abs(_row_weights(run, family, options) - weight)
-    if not np.isfinite(change).all():
-        vectors[at.THETA] = accepted
-        return Status.STEP_TOO_SHORT
-    if not 0.5 * state[at.DECREMENT] <= options.tol * (abs(state[at.DEVIANCE]) + 0.1):
+    now, deviance, prior = _rows_at(run, family, options, WEIGHT, DEVIANCE, PRIOR_WEIGHT)
+    slack = options.tol * (abs(state[at.DEVIANCE]) + 0.1)
+    if not (np.isfinite(now).all() and deviance.sum() <= state[at.DEVIANCE] + slack):
+        vectors[at.THETA], now = accepted, weight
+    if not 0.5 * state[at.DECREMENT] <= slack:
         return Status.MAX_ITERATIONS
     # A column that is no combination of others, but whose rows have lost all weight or still lose
     # it, is on its way to infinity, or has brought means to the end of their range.
     lost = np.any(run.kept & (vectors[at.PIVOT] == 0.0))
     if lost and _has_reachable_end(family):
         return Status.BOUNDARY
-    restless = np.any(change > RESTLESS * weight)
-    return Status.MAX_ITERATIONS if lost or restless else Status.CONVERGED
+    gone = np.any((now == 0.0) & (prior > 0.0))
+    restless = np.any(np.abs(now - weight) > RESTLESS * weight)
+    return Status.MAX_ITERATIONS if lost or gone or restless else Status.CONVERGED
 
 
 def _has_reachable_end(family: Family) -> bool:
@@ -159,10 +163,10 @@ def _is_done(state: np.ndarray, tol: float) -> bool:
     return bool(small or (close and state[at.DECREMENT] > 0.5 * state[at.LAST_DECREMENT]))
 
 
-def _row_weights(run: Run, family: Family, options: SolverOptions) -> np.ndarray:
-    """Weights of the rows, (n,), at the run's coefficients."""
+def _rows_at(run: Run, family: Family, options: SolverOptions, *which: int) -> np.ndarray:
+    """Planes of the rows, (len(which), n), at the run's coefficients."""
     params = run.scaling.to_params(run.vectors[at.THETA], run.layout)
-    return evaluate_rows(run.layout, family, params, (WEIGHT,), n_threads=options.n_threads)[0]
+    return evaluate_rows(run.layout, family, params, which, n_threads=options.n_threads)
 
 
 def _factor_with_qr(run: Run, weight: np.ndarray) -> None:
