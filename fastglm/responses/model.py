@@ -28,10 +28,11 @@ from fastglm.families import Gaussian
 from fastglm.kernels.jit import RowBlock
 from fastglm.responses.results import Block, ResponseResults
 from fastglm.responses.rows import JointRows, side_by_side
+from fastglm.responses.setting import Setting
 from fastglm.solve.ascent import JointSolution, maximize
 from fastglm.solve.examine import Columns, examine_columns
 from fastglm.solve.fit import Progress, SolverOptions, solve
-from fastglm.solve.joint import JointSystem, sweep_matrix
+from fastglm.solve.joint import JointSystem, PredictorMaps
 from fastglm.solve.threads import usable_threads
 
 __all__ = ["ResponseModel"]
@@ -224,20 +225,27 @@ class ResponseModel:
 
         From `start`, or the maximum for a sample of the rows, if that leads anywhere.
         """
+        setting = self._setting(blocks, found, ~self._aliased(blocks, found))
         by_sample = start is None
         if by_sample:
-            start = self._sample_maximum(blocks, found, options)
+            start = self._sample_maximum(setting, options)
         if start is not None:
-            solution = self._solve(blocks, found, start, options, by_sample)
+            solution = self._solve(setting, start, options, by_sample)
             if solution.status in (Status.CONVERGED, Status.MAX_ITERATIONS):
                 return solution
-        return self._solve(blocks, found, self._start(blocks, found), options)
+        return self._solve(setting, self._start(blocks, found), options)
 
-    def _sample_maximum(
-        self, blocks: Sequence[Block], found: Sequence[Columns], options: SolverOptions
-    ) -> np.ndarray | None:
+    def _setting(
+        self, blocks: Sequence[Block], found: Sequence[Columns], kept: np.ndarray
+    ) -> Setting:
+        """For those of the m standardised coefficients that are `kept`."""
+        back = self._back(blocks, found)[np.ix_(kept, kept)]
+        maps = PredictorMaps.of(lay_out(self._design()), self._maps(blocks), kept)
+        return Setting(blocks, found, kept, back, maps)
+
+    def _sample_maximum(self, setting: Setting, options: SolverOptions) -> np.ndarray | None:
         """Coefficients of evenly spaced rows where there are many; None where that is no start."""
-        n_rows, m = self.rows.n_rows, blocks[-1].stop
+        n_rows, m = self.rows.n_rows, setting.kept.size
         start = None
         for share, tol in zip(SAMPLE_SHARES, SAMPLE_TOLERANCES, strict=True):
             wanted = max(n_rows // share, SAMPLE_ROWS_PER_PARAMETER * m, SAMPLE_FROM)
@@ -247,44 +255,33 @@ class ResponseModel:
             sample.rows = self.rows.take(np.arange(0, n_rows, n_rows // wanted))
             if start is None:
                 with np.errstate(all="ignore"):
-                    start = sample._start(blocks, found)
+                    start = sample._start(setting.blocks, setting.found)
             if not np.isfinite(start).all():
                 return None
             quick = SolverOptions(tol, max_iter=15, n_threads=options.n_threads)
-            solution = sample._solve(blocks, found, start, quick)
+            solution = sample._solve(setting, start, quick)
             if solution.status != Status.CONVERGED:
                 return None
             start = np.nan_to_num(solution.params)
         return start
 
     def _solve(
-        self,
-        blocks: Sequence[Block],
-        found: Sequence[Columns],
-        start: np.ndarray,
-        options: SolverOptions,
-        on_trial: bool = False,
+        self, setting: Setting, start: np.ndarray, options: SolverOptions, on_trial: bool = False
     ) -> JointSolution:
         """The maximum from (m,) `start`, by standardised columns."""
-        kept = ~self._aliased(blocks, found)
-        back = self._back(blocks, found)[np.ix_(kept, kept)]
-        system = self._system(blocks, found, kept, options.n_threads)
+        kept, back = setting.kept, setting.back
+        system = self._system(setting, options.n_threads)
         solution = maximize(system, np.linalg.solve(back, start[kept]), options, on_trial)
         params, covariance = np.full(kept.size, np.nan), np.full((kept.size, kept.size), np.nan)
         params[kept] = back @ solution.params
         covariance[np.ix_(kept, kept)] = back @ solution.covariance @ back.T
         return replace(solution, params=params, covariance=covariance)
 
-    def _system(
-        self, blocks: Sequence[Block], found: Sequence[Columns], kept: np.ndarray, n_threads: int
-    ) -> JointSystem:
-        """The rows in those of the m standardised coefficients that are `kept`."""
-        layout = lay_out(self._design(), self._code(), self.rows.weights)
-        columns = sweep_matrix(layout)
-        scalings = [each.standard.scaling for each in found]
+    def _system(self, setting: Setting, n_threads: int) -> JointSystem:
+        scalings = [each.standard.scaling for each in setting.found]
         return JointSystem(
-            layout,
-            [(columns @ each)[:, kept].tocsr() for each in self._maps(blocks)],
+            lay_out(self._design(), self._code(), self.rows.weights),
+            setting.maps,
             self._respond(),
             extra=self._extra(),
             offsets=self._offsets(),
@@ -313,8 +310,8 @@ class ResponseModel:
             Some rows and their scores, (c, m).
         """
         blocks, found = self._blocks(), self._examine(n_threads)
-        back, everything = self._back(blocks, found), np.ones(params.size, dtype=bool)
-        system = self._system(blocks, found, everything, n_threads)
+        setting = self._setting(blocks, found, np.ones(params.size, dtype=bool))
+        system, back = self._system(setting, n_threads), setting.back
         finite = np.nan_to_num(params, neginf=LOG_OF_NOTHING)
         of_predictors = system.row_scores(np.linalg.solve(back, finite))
         maps, design = self._maps(blocks), self._design()

@@ -19,7 +19,7 @@ from fastglm.kernels.joint import joint_kernel
 from fastglm.solve.run import count_chunks
 from fastglm.solve.threads import launch
 
-__all__ = ["JointSums", "JointSystem", "sweep_matrix"]
+__all__ = ["JointSums", "JointSystem", "PredictorMaps"]
 
 #: Entries of a map up to which it is not worth being sparse.
 SMALL_MAP = 100_000
@@ -46,6 +46,36 @@ class JointSums:
     information: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class PredictorMaps:
+    """How m coefficients make up the K linear predictors of a layout.
+
+    Attributes
+    ----------
+    n_params : int
+        Number of coefficients, m.
+    of_predictors : list of tuple
+        The coefficients that each predictor has, and the (n_sweep, own) matrix of what those of the
+        sweep's columns are.
+    """
+
+    n_params: int
+    of_predictors: list[tuple[np.ndarray, Any]]
+
+    @classmethod
+    def of(
+        cls, layout: Layout, matrices: Sequence[scipy.sparse.csr_array], kept: np.ndarray
+    ) -> PredictorMaps:
+        """From (columns of the design, all coefficients) matrices and a mask of those kept."""
+        columns, maps = _sweep_matrix(layout), []
+        for matrix in matrices:
+            whole = (columns @ matrix)[:, kept].tocsr()
+            own = np.unique(whole.indices)
+            few = whole[:, own]
+            maps.append((own, few.toarray() if few.shape[0] * own.size <= SMALL_MAP else few))
+        return cls(int(np.count_nonzero(kept)), maps)
+
+
 class JointSystem:
     """Rows, their response, and how m coefficients make up K linear predictors.
 
@@ -54,7 +84,7 @@ class JointSystem:
     layout
         Design, response and prior weights; no offset.
     maps
-        K matrices, (n_sweep, m): coefficients of the sweep's columns in each predictor.
+        What the coefficients of the sweep's columns are in each predictor.
     respond
         Row block of the response (`fastglm.kernels.joint`).
     extra
@@ -72,7 +102,7 @@ class JointSystem:
     def __init__(
         self,
         layout: Layout,
-        maps: Sequence[scipy.sparse.csr_array],
+        maps: PredictorMaps,
         respond: RowBlock,
         *,
         extra: np.ndarray | None = None,
@@ -82,10 +112,9 @@ class JointSystem:
         scale: np.ndarray,
         n_threads: int = 1,
     ):
-        n_predictors, q = len(maps), layout.n_sweep
+        n_predictors, q = len(maps.of_predictors), layout.n_sweep
         self._n_sweep, self._below = q, np.tri(q, k=-1)
-        self.n_params = maps[0].shape[1]
-        self._maps = [_compact(each) for each in maps]
+        self.n_params, self._maps = maps.n_params, maps.of_predictors
         self.n_threads = n_threads
         n_padded = -(-layout.n_dense // TILE) * TILE
         self._order = max(q, n_padded)
@@ -175,14 +204,7 @@ class JointSystem:
         return whole
 
 
-def _compact(matrix: scipy.sparse.csr_array) -> tuple[np.ndarray, Any]:
-    """The coefficients that a predictor has, and its map from them alone."""
-    own = np.unique(matrix.indices)
-    few = matrix[:, own]
-    return own, few.toarray() if few.shape[0] * own.size <= SMALL_MAP else few
-
-
-def sweep_matrix(layout: Layout) -> scipy.sparse.csr_array:
+def _sweep_matrix(layout: Layout) -> scipy.sparse.csr_array:
     """The layout's transform, (n_sweep, n_columns): sweep columns to model columns."""
     start, index, value = layout.transform
     if not start.size:
