@@ -301,23 +301,32 @@ class _Mixture:
             ends = self.components[middle].distribution.quantile(probability, means, self.weights)
             return self._illinois(*self._bracket(ends, probability), probability)
 
-    def _bracket(self, ends: np.ndarray, probability: float) -> tuple[np.ndarray, np.ndarray]:
-        """An interval about the quantile, from some values near it."""
+    def _bracket(
+        self, ends: np.ndarray, probability: float
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """An interval about the quantile, from some values near it, and what its ends miss."""
         low, high = np.fmin.reduce(ends), np.fmax.reduce(ends)
+        f_low, f_high = self.lower_tail(low) - probability, self.lower_tail(high) - probability
         lowest = self.components[0].distribution.lowest
         for _ in range(DOUBLINGS):
-            above = (self.lower_tail(low) > probability) & (low > lowest)
-            below = self.lower_tail(high) < probability
+            above, below = (f_low > 0.0) & (low > lowest), f_high < 0.0
             if not (above.any() or below.any()):
                 break
             width = np.maximum(high - low, 0.1 * self.spread)
             further = np.maximum(low - width, 0.5 * (low + lowest))
             low, high = np.where(above, further, low), np.where(below, high + width, high)
-        return low, high
+            f_low, f_high = self.lower_tail(low) - probability, self.lower_tail(high) - probability
+        return low, high, f_low, f_high
 
-    def _illinois(self, low: np.ndarray, high: np.ndarray, probability: float) -> np.ndarray:
+    def _illinois(
+        self,
+        low: np.ndarray,
+        high: np.ndarray,
+        f_low: np.ndarray,
+        f_high: np.ndarray,
+        probability: float,
+    ) -> np.ndarray:
         """Safeguarded false position; Dowell & Jarratt (1971), *BIT* 11."""
-        f_low, f_high = self.lower_tail(low) - probability, self.lower_tail(high) - probability
         middle = high
         for _ in range(ILLINOIS_STEPS):
             middle = high - f_high * (high - low) / (f_high - f_low)
