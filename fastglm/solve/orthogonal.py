@@ -136,7 +136,8 @@ def _judge(run: Run, family: Family, options: SolverOptions, weight: np.ndarray)
     now, deviance, prior = _rows_at(run, family, options, WEIGHT, DEVIANCE, PRIOR_WEIGHT)
     slack = options.tol * (abs(state[at.DEVIANCE]) + 0.1)
     if not (np.isfinite(now).all() and deviance.sum() <= state[at.DEVIANCE] + slack):
-        vectors[at.THETA], now = accepted, weight
+        vectors[at.THETA] = accepted
+        return Status.STEP_TOO_SHORT
     if not 0.5 * state[at.DECREMENT] <= slack:
         return Status.MAX_ITERATIONS
     # A column that is no combination of others, but whose rows have lost all weight or still lose

@@ -165,3 +165,21 @@ def test_means_of_either_sign_are_no_worse_than_one_mean() -> None:
         y = 3.0 * rng.normal(size=12)
         fit = fit_quietly(y, x, families.Gaussian(link=links.InversePower()))
         assert not fit.converged or fit.deviance <= np.sum((y - y.mean()) ** 2) * (1.0 + 1e-9)
+
+
+def test_refinement_that_no_step_improves_has_not_converged() -> None:
+    # Every mean is far out on the plateau, and columns look alike there.
+    x = np.array([[3.0, 2006.0, 4012.0], [3.0, 2008.0, 4016.0], [3.0, 2004.0, 4008.0]])
+    weights = np.array([1.5101338332761247, 1.5931266096696097, 0.647570804182499])
+    offset = np.array([-1.4475924150851458, 0.5379960147606389, 0.5780033860967162])
+    family = families.InverseGaussian(link=links.Log())
+    y = np.array([1e-6, 2.0, 8.0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FastGLMWarning)
+        fit = fg.GLM(y, x, family=family, var_weights=weights, offset=offset).fit()
+    eta = x[:, :2] @ fit.params[:2] + offset
+    mean = np.exp(eta)
+    score = x[:, :2].T @ (weights * (y - mean) / mean**2)
+    gram = x[:, :2].T @ (x[:, :2] * (weights / mean)[:, None])
+    decrement = score @ np.linalg.solve(gram, score)
+    assert not fit.converged or decrement <= 1e-7 * fit.deviance
