@@ -26,6 +26,7 @@ from fastglm.inference.summary import aliased_text
 from fastglm.responses.estimators import ESTIMATORS
 from fastglm.responses.free_parameters import Problem
 from fastglm.results import Results
+from fastglm.solve.convergence import RESTLESS
 from fastglm.solve.fit import Solution, SolverOptions, solve
 from fastglm.solve.separation import Separation, find_separation, looks_separated
 
@@ -78,6 +79,8 @@ def fit_model(model: GLM, plan: Plan) -> Results:
         raise StartError(advice[0].upper() + advice[1:])
     _require_more_rows_than_rank(model, solution)
     found = _search(model, plan, estimate)
+    if found is None and plan.separation != "ignore" and _runs_away(solution):
+        solution = replace(solution, status=Status.MAX_ITERATIONS)
     if found is not None and plan.separation in ("drop", "firth"):
         return _fit_again(model, plan, found)
     solution.timings["fit"] = perf_counter() - begin
@@ -94,6 +97,11 @@ def fit_model(model: GLM, plan: Plan) -> Results:
     if plan.cov_type == "nonrobust":
         return results
     return results.with_covariance(plan.cov_type, **plan.cov_kwds)
+
+
+def _runs_away(solution: Solution) -> bool:
+    """Whether an estimate was on its way to infinity when the rest of the fit had converged."""
+    return solution.status == Status.CONVERGED and solution.weight_change > RESTLESS
 
 
 def _require_more_rows_than_rank(model: GLM, solution: Solution) -> None:

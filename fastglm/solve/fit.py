@@ -14,7 +14,7 @@ from fastglm.errors import Status
 from fastglm.families import Family
 from fastglm.kernels.planes import BLOCK_ROWS, MEAN, PRIOR_WEIGHT
 from fastglm.solve import state as at
-from fastglm.solve.convergence import THAWED
+from fastglm.solve.convergence import RESTLESS, THAWED
 from fastglm.solve.orthogonal import (
     aliased_combinations,
     is_ill_conditioned,
@@ -242,10 +242,12 @@ def _sample_misled(run: Run) -> bool:
     """Whether the run from a sample's coefficients must be done again from the response.
 
     A level that is rare in the sample may have a huge coefficient there. Its rows then have weights
-    near zero: Newton steps overshoot, or its column looks like a combination of others.
+    near zero: Newton steps overshoot, or its column looks like a combination of others, or the
+    coefficient goes on growing.
     """
-    status = run.status
-    return status not in (Status.CONVERGED, Status.NOT_CONSTANT) or run.state[at.N_ALIASED] > 0
+    if run.status not in (Status.CONVERGED, Status.NOT_CONSTANT) or run.state[at.N_ALIASED] > 0:
+        return True
+    return run.weight_change > RESTLESS
 
 
 def _is_stranded(run: Run) -> bool:
@@ -350,7 +352,7 @@ def _finish(run: Run, refined: np.ndarray | None, clock: _Clock) -> Solution:
         n_sweeps=int(state[at.N_SWEEPS]),
         status=Status(run.status),
         decrement=float(state[at.DECREMENT]),
-        weight_change=float(state[at.WEIGHT_CHANGE]) if state[at.N_SWEEPS] > 1.0 else 0.0,
+        weight_change=run.weight_change,
         gain=_gain(float(state[at.DECREMENT]), float(state[at.LAST_DECREMENT])),
         constant=centring.constant,
         combinations=combinations,

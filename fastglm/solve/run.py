@@ -94,6 +94,12 @@ class Run:
         return int(self.state[at.STATUS])
 
     @property
+    def weight_change(self) -> float:
+        """How much the last step changed the Gram matrix's diagonal, 0 if that is not known."""
+        known = self.state[at.N_SWEEPS] > 1.0 and not self.has_constant_weights
+        return float(self.state[at.WEIGHT_CHANGE]) if known else 0.0
+
+    @property
     def aliased(self) -> np.ndarray:
         """Mask of the aliased columns: by the QR factorisation if there was one, else by pivots."""
         return self.vectors[at.PIVOT] == 0.0 if self.kept is None else ~self.kept
