@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -83,7 +84,7 @@ class ModelRows:
         """Number of rows."""
         return self.design.n_rows
 
-    @property
+    @cached_property
     def nobs(self) -> float:
         """Number of observations: rows, or the sum of their frequencies; none of weight 0."""
         present = None if self.prior_weights is None else self.prior_weights > 0
@@ -91,12 +92,12 @@ class ModelRows:
             return float(self.frequencies[present].sum())
         return float(self.n_rows if present is None else np.count_nonzero(present))
 
-    @property
+    @cached_property
     def sum_weights(self) -> float:
         """Sum of the prior weights."""
         return float(self.n_rows if self.prior_weights is None else self.prior_weights.sum())
 
-    @property
+    @cached_property
     def mean_response(self) -> float:
         """Weighted mean of the response."""
         weights = self.prior_weights

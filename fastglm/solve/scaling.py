@@ -23,7 +23,7 @@ from fastglm.solve.cholesky import invert_factor, multiply_root
 from fastglm.solve.threads import launch
 
 #: Rows that are read to find approximate means and spreads.
-MOMENT_ROWS = 16_384
+MOMENT_ROWS = 4_096
 #: Neighbouring rows that are read together.
 SAMPLE_RUN = 32
 
