@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import scipy.sparse
+import scipy
 
 from fastglm.design.frames import unmasked
 from fastglm.design.parts import Dense, Design, Sparse
@@ -39,7 +39,7 @@ def design_from_array(X: Any) -> Design:
     """
     X = as_matrix(X)
     n_rows, n_columns = X.shape
-    is_sparse = scipy.sparse.issparse(X)
+    is_sparse = not isinstance(X, np.ndarray)
     constant = _constant_column(X) if is_sparse else None
     names = array_names(n_columns, constant)
     return Design(
@@ -109,7 +109,8 @@ def as_matrix(X: Any) -> Any:
         `X` itself or a view of it, where its type allows.
     """
     X = unmasked(X)
-    if not scipy.sparse.issparse(X):
+    # SciPy's sparse matrices take long to import: only for what is no array.
+    if isinstance(X, np.ndarray) or not scipy.sparse.issparse(X):
         try:
             X = np.asarray(X)
         except ValueError as error:

@@ -9,7 +9,7 @@ from math import prod
 from typing import TypeAlias
 
 import numpy as np
-import scipy.sparse
+import scipy
 
 from fastglm.design.contrasts import Contrast
 from fastglm.design.frames import Level

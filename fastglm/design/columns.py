@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
-import scipy.sparse
+import scipy
 
 from fastglm.design.parts import Dense, Design, Part
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import accumulate, chain
 
 import numpy as np
-import scipy.sparse
+import scipy
 
 from fastglm.design.parts import Coded, Dense, Design, Ones, Product
 from fastglm.kernels import context as slots

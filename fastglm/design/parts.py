@@ -15,7 +15,7 @@ from math import prod
 from typing import Any, TypeAlias
 
 import numpy as np
-import scipy.sparse
+import scipy
 
 __all__ = ["Coded", "Dense", "Design", "Ones", "Part", "Product", "Sparse"]
 

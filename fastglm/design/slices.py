@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import scipy.sparse
+import scipy
 
 from fastglm.design.parts import Coded, Dense, Design, Ones, Part, Product
 from fastglm.design.rows import take_rows

@@ -278,7 +278,8 @@ def load_dense(context, span, scratch):
     shift = pointer(context[SHIFT], float64)
     scale = pointer(context[SCALE], float64)
     n_dense = context[N_DENSE]
-    j = 0
+    # A plain 0 would be a type of its own, for which all that takes j were compiled once more.
+    j = int64(0)
     while j < n_dense:
         run = _row_major_run(sources, factors, starts, j, n_dense)
         if run >= PANEL:

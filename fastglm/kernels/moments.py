@@ -15,7 +15,8 @@ from fastglm.kernels.planes import PLANE
 def _squares_about(plane, center, rows):
     total = 0.0
     for i in range(rows):
-        total += (plane[i] - center) ** 2
+        deviation = plane[i] - center
+        total += deviation * deviation
     return total
 
 

@@ -9,8 +9,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
-import scipy.linalg
-import scipy.sparse
+import scipy
 
 from fastglm.design.arrays import array_names
 from fastglm.design.layout import lay_out

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
 import numpy as np
-import scipy.sparse
+import scipy
 
 from fastglm.design.parts import Coded, Design
 from fastglm.errors import DataError, ModelError

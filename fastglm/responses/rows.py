@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import scipy.sparse
+import scipy
 
 from fastglm.design.arrays import design_from_array
 from fastglm.design.frames import Level, categorize, is_frame, read_column, with_nan

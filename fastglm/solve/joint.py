@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.sparse
+import scipy
 
 from fastglm.design.layout import Layout
 from fastglm.kernels import context as slots

@@ -237,27 +237,24 @@ def factor_gram(context, state, padded_order):
 
 
 @inlined
-def find_step(context, state, padded_order):
-    """Newton step from the sweep's Gram matrix, or from a frozen factor where there is none."""
-    p = context[N_MODEL]
-    score, step, candidate = (
-        vector(context, SCORE),
-        vector(context, STEP),
-        vector(context, CANDIDATE),
-    )
+def find_score(context, state, padded_order):
+    """Score of the sweep that has just been, and the secant that it gives."""
+    score, candidate = vector(context, SCORE), vector(context, CANDIDATE)
     copy_vector(context, SCORE, LAST_SCORE)
     score_to_model(context, padded_order)
-    for j in range(p):
+    for j in range(context[N_MODEL]):
         score[j] -= state[RIDGE] * candidate[j]
-    with_gram = context[MODE] & WITH_GRAM
-    if with_gram and state[IS_NEWTON] == 1.0:
+    if context[MODE] & WITH_GRAM and state[IS_NEWTON] == 1.0:
         state[N_SECANTS] = 0.0
     elif is_slow(state) or (state[FROZEN] > 0.0 and state[N_ITERATIONS] > 1.0):
         keep_secant(context, state)
-    if with_gram:
-        factor_gram(context, state, padded_order)
-        if state[STATUS] != RUNNING:
-            return
+
+
+@inlined
+def find_step(context, state):
+    """Newton step from the factor of the sweep's Gram matrix, or from a frozen one."""
+    p = context[N_MODEL]
+    score, step = vector(context, SCORE), vector(context, STEP)
     # Fisher's own decrement first: secants that mislead must not make it look converged.
     solve_for(context, score, step)
     decrement = state[FACTOR_SCALE] * dot(step, score, p)
@@ -335,7 +332,11 @@ def take_step(context_address, unused):
         shorten(context, state)
         return int64(state[STATUS])
     if state[STATUS] == RUNNING:
-        find_step(context, state, padded_order)
+        find_score(context, state, padded_order)
+        if context[MODE] & WITH_GRAM:
+            factor_gram(context, state, padded_order)
+    if state[STATUS] == RUNNING:
+        find_step(context, state)
     if state[STATUS] == RUNNING:
         state[STEP_LENGTH] = 1.0
         if from_response:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import scipy.sparse
+import scipy
 
 from fastglm.design.layout import Layout
 from fastglm.families import Family

@@ -93,7 +93,20 @@ def _unscale(theta, shift, scale, owner, constant):
 
 
 @entry
-def _undo(theta, factor, column_scale, pivot, shift, scale, owner, constant, root, inverse, centre):
+def _undo(
+    theta,
+    factor,
+    column_scale,
+    pivot,
+    shift,
+    scale,
+    owner,
+    constant,
+    root,
+    inverse,
+    centre,
+    kept,
+):
     """Coefficients, root of the inverse information on centred columns, and the inverse."""
     _unscale_column(theta, shift, scale, owner, constant)
     invert_factor(factor, column_scale, pivot, root)
@@ -106,14 +119,15 @@ def _undo(theta, factor, column_scale, pivot, shift, scale, owner, constant, roo
         multiply_root(root, inverse)
         return
     intercept = owner[constant]
-    centred = root[intercept].copy()
+    for k in range(root.shape[0]):
+        kept[k] = root[intercept, k]
     for j in range(owner.shape[0]):
         if owner[j] >= 0:
             for k in range(root.shape[0]):
                 root[intercept, k] -= shift[j] * scale[constant] * root[owner[j], k]
     multiply_root(root, inverse)
     for k in range(root.shape[0]):
-        root[intercept, k] = centred[k]
+        root[intercept, k] = kept[k]
 
 
 class Centring(NamedTuple):
@@ -203,10 +217,10 @@ class Scaling:
         centring : Centring
         """
         p = len(factor)
-        memory = np.zeros((2 * p + 1, p))
-        root, inverse, centre = memory[:p], memory[p:-1], memory[-1]
+        memory = np.zeros((2 * p + 2, p))
+        root, inverse, centre, kept = memory[:p], memory[p:-2], memory[-2], memory[-1]
         scales = self.shift, self.scale, layout.dense_owner, self.constant
-        _undo(theta, factor, column_scale, pivot, *scales, root, inverse, centre)
+        _undo(theta, factor, column_scale, pivot, *scales, root, inverse, centre, kept)
         return root, inverse, self._centring(centre, layout)
 
     def _centring(self, centre: np.ndarray, layout: Layout) -> Centring:

@@ -15,7 +15,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse
+import scipy
 
 from fastglm.design.layout import Layout, lay_out
 from fastglm.design.parts import Design
