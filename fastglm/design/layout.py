@@ -10,6 +10,7 @@ import scipy
 
 from fastglm.design.parts import Coded, Dense, Design, Ones, Product
 from fastglm.kernels import context as slots
+from fastglm.kernels.block import TILE
 from fastglm.kernels.context import CONTEXT_SIZE, ELEMENT_CODES
 from fastglm.kernels.gram import accumulate_stage
 from fastglm.kernels.load import load_stage, widen_stage
@@ -124,6 +125,17 @@ class Layout:
     n_sweep: int
     n_columns: int
     _kept_alive: tuple[object, ...]
+
+    @property
+    def gram_order(self) -> int:
+        """Order of a partial Gram matrix: `fastglm.kernels.block.padded_size` for Python."""
+        return max(self.n_sweep, -(-self.n_dense // TILE) * TILE)
+
+    @property
+    def owned(self) -> tuple[np.ndarray, np.ndarray]:
+        """Dense sweep columns that are model columns themselves, and which these are."""
+        columns = np.flatnonzero(self.dense_owner >= 0)
+        return columns, self.dense_owner[columns]
 
 
 def lay_out(

@@ -63,6 +63,15 @@ def _interpolate(context, scratch, rows, eta, radius, curve):
 
 
 @inlined
+def curve_value(curve, i, x):
+    """The polynomial of row i at x."""
+    value = curve[(CURVE_TERMS - 1) * PLANE + i]
+    for m in range(CURVE_TERMS - 2, -1, -1):
+        value = value * x + curve[m * PLANE + i]
+    return value
+
+
+@inlined
 def _check(context, scratch, rows, eta, radius, curve, worst):
     """Largest errors of the polynomials halfway between nodes; returns rows outside the domain."""
     residual = plane_at(scratch, RESIDUAL)
@@ -73,10 +82,7 @@ def _check(context, scratch, rows, eta, radius, curve, worst):
         node = math.cos(math.pi * k / CURVE_TERMS)
         outside += _residuals_at(context, scratch, rows, eta, radius, node)
         for i in range(rows):
-            value = curve[(CURVE_TERMS - 1) * PLANE + i]
-            for m in range(CURVE_TERMS - 2, -1, -1):
-                value = value * node + curve[m * PLANE + i]
-            error = abs(value - residual[i])
+            error = abs(curve_value(curve, i, node) - residual[i])
             # NaN is worse than any number.
             worst[i] = worst[i] if error <= worst[i] else error
     return outside

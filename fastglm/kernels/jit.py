@@ -236,6 +236,18 @@ def pointer(typing_context: Any, address: Any, element: Any) -> Any:
     return signature, codegen
 
 
+def spread(builder: Any, value: Any, lanes: int) -> Any:
+    """For intrinsics: a vector of `lanes` times the same LLVM value."""
+    from llvmlite import ir
+
+    lane = ir.IntType(32)
+    first = ir.Constant(ir.VectorType(value.type, lanes), ir.Undefined)
+    first = builder.insert_element(first, value, ir.Constant(lane, 0))
+    return builder.shuffle_vector(
+        first, first, ir.Constant(ir.VectorType(lane, lanes), [0] * lanes)
+    )
+
+
 @intrinsic
 def offset_pointer(typing_context: Any, base: Any, elements: Any) -> Any:
     """The pointer `elements` further on than `base`."""

@@ -49,6 +49,7 @@ from fastglm.kernels.jit import (
     from_bits,
     inlined,
     pointer,
+    spread,
 )
 from fastglm.kernels.planes import BLOCK_ROWS, OFFSET, PLANE, PRIOR_WEIGHT, RESPONSE, SCRATCH
 
@@ -88,11 +89,6 @@ def transpose_panel(
         def shuffled(a: Any, b: Any, *lanes: int) -> Any:
             return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(lane, PANEL), lanes))
 
-        def spread(value: Any) -> Any:
-            first = ir.Constant(vector, ir.Undefined)
-            first = builder.insert_element(first, value, ir.Constant(lane, 0))
-            return shuffled(first, first, 0, 0, 0, 0)
-
         eight = ir.Constant(integer, 8)
         rows = [moved(source, stride, k) for k in range(PANEL)]
         for c in range(0, PANEL, 2):
@@ -101,8 +97,9 @@ def transpose_panel(
             odd = shuffled(pairs[1], pairs[3], 0, 1, 2, 3)
             columns = shuffled(even, odd, 0, 4, 2, 6), shuffled(even, odd, 1, 5, 3, 7)
             for k, column in enumerate(columns, start=c):
-                shifted = builder.fsub(column, spread(load(moved(shift, eight, k), double)))
-                scaled = builder.fmul(shifted, spread(load(moved(scale, eight, k), double)))
+                center = spread(builder, load(moved(shift, eight, k), double), PANEL)
+                factor = spread(builder, load(moved(scale, eight, k), double), PANEL)
+                scaled = builder.fmul(builder.fsub(column, center), factor)
                 at = builder.inttoptr(moved(target, plane, k), vector.as_pointer())
                 builder.store(scaled, at, align=8)
         return context.get_dummy_value()

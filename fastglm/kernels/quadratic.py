@@ -13,7 +13,7 @@ from numba.extending import intrinsic
 from fastglm.kernels.block import TILE, dense_at, entries_at, plane_at
 from fastglm.kernels.context import FACTOR, N_DENSE, N_FACTOR, N_SWEEP
 from fastglm.kernels.gram import row_entries
-from fastglm.kernels.jit import RowBlock, inlined, pointer
+from fastglm.kernels.jit import RowBlock, inlined, pointer, spread
 from fastglm.kernels.planes import PLANE, QUADRATIC_FORM
 
 #: Rows that are worked on together; a plane has room for as many more than a block.
@@ -37,18 +37,12 @@ def _lanes(finish: Callable) -> Any:
         from llvmlite import ir
 
         factor, stride, column, count, target = args
-        double, integer, lane = ir.DoubleType(), ir.IntType(64), ir.IntType(32)
+        double, integer = ir.DoubleType(), ir.IntType(64)
         vector = ir.VectorType(double, LANES)
 
         def at(base: Any, distance: Any, k: Any, kind: Any) -> Any:
             address = builder.add(base, builder.mul(distance, k))
             return builder.inttoptr(address, kind.as_pointer())
-
-        def spread(value: Any) -> Any:
-            first = ir.Constant(vector, ir.Undefined)
-            first = builder.insert_element(first, value, ir.Constant(lane, 0))
-            zeros = ir.Constant(ir.VectorType(lane, LANES), [0] * LANES)
-            return builder.shuffle_vector(first, first, zeros)
 
         plane, eight = ir.Constant(integer, 8 * PLANE), ir.Constant(integer, 8)
         zero = ir.Constant(vector, [0.0] * LANES)
@@ -60,7 +54,9 @@ def _lanes(finish: Callable) -> Any:
             values = builder.load(at(column, plane, loop.index, vector), align=8)
             for row, total in zip(rows, sums, strict=True):
                 coefficient = builder.load(at(row, eight, loop.index, double), align=8)
-                product = builder.fmul(spread(coefficient), values, flags=("contract",))
+                product = builder.fmul(
+                    spread(builder, coefficient, LANES), values, flags=("contract",)
+                )
                 added = builder.fadd(builder.load(total), product, flags=("contract",))
                 builder.store(added, total)
         finish(builder, [builder.load(total) for total in sums], target, vector)

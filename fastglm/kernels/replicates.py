@@ -41,7 +41,7 @@ from fastglm.kernels.context import (
     RESPOND_ROWS,
     SAME_COEFFICIENTS,
 )
-from fastglm.kernels.curves import CURVE_TERMS
+from fastglm.kernels.curves import CURVE_TERMS, curve_value
 from fastglm.kernels.gram import row_entries, tile
 from fastglm.kernels.jit import (
     RowBlock,
@@ -104,10 +104,7 @@ def _follow_curve(curve, rows, moved, counts, product):
     beyond = 0
     for i in range(rows):
         beyond += 1 if abs(moved[i]) > curve[CURVE_TERMS * PLANE + i] else 0
-        value = curve[(CURVE_TERMS - 1) * PLANE + i]
-        for m in range(CURVE_TERMS - 2, -1, -1):
-            value = value * moved[i] + curve[m * PLANE + i]
-        product[i] = value * counts[i]
+        product[i] = curve_value(curve, i, moved[i]) * counts[i]
     return beyond
 
 

@@ -10,7 +10,12 @@ import numpy as np
 from fastglm.errors import Status
 from fastglm.kernels.jit import entry
 from fastglm.solve.cholesky import factorize, invert, solve_factored
-from fastglm.solve.convergence import PREDICTED_SHARE, STAGNATION, STANDARD_ERROR_SLACK
+from fastglm.solve.convergence import (
+    POOR_GAIN,
+    PREDICTED_SHARE,
+    STAGNATION,
+    STANDARD_ERROR_SLACK,
+)
 from fastglm.solve.joint import JointSums, JointSystem
 from fastglm.solve.run import SolverOptions
 
@@ -22,8 +27,6 @@ SHORTEST_STEP = 2.0**-30
 #: Half the decrement, relative to twice the log-likelihood, between which steps keep information
 #: of a step before, where that is costly.
 KEEP_BELOW, KEEP_ABOVE = 1e-2, 1e-9
-#: A step with information of before that leaves more than this share is the last of them.
-POOR_GAIN = 0.1
 #: A rise of the log-likelihood by less than this share of it is rounding.
 ROUNDING = 1e-13
 

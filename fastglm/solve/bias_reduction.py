@@ -23,7 +23,7 @@ from fastglm.errors import Status
 from fastglm.families import Family
 from fastglm.kernels import planes
 from fastglm.solve.fit import Solution, SolverOptions, solve
-from fastglm.solve.products import Products, information
+from fastglm.solve.products import Products, information, inverse_factor
 from fastglm.solve.rows import evaluate_rows
 from fastglm.solve.scaling import Centring
 
@@ -235,8 +235,9 @@ class _Search:
         """The adjusted score's step at these coefficients; None outside the family's domain."""
         problem, family = self.problem, self.problem.family
         products = self._information(self.layout, params)
-        standardised = _inverse_factor(products.gram, self.kept)
-        if standardised is None:
+        try:
+            standardised = inverse_factor(products.gram, self.kept)
+        except np.linalg.LinAlgError:
             return None
         root, centring = products.standard.scaling.to_centred(standardised, self.layout)
         factor = centring.to_given(root)
@@ -327,23 +328,6 @@ def _off_the_boundary(problem: BiasProblem) -> tuple[np.ndarray, np.ndarray]:
     if math.isfinite(domain.lower) and domain.includes_lower:
         return np.where(present, y + 0.5 * p / n, y), weights
     return y, weights
-
-
-def _inverse_factor(gram: np.ndarray, kept: np.ndarray) -> np.ndarray | None:
-    """F with F F' the inverse of the kept part of (p, p); rows and columns of others are zero."""
-    block = np.ix_(kept, kept)
-    scale = np.sqrt(np.diag(gram)[kept])
-    if not (np.isfinite(gram).all() and (scale > 0.0).all()):
-        return None
-    try:
-        lower = np.linalg.cholesky(gram[block] / np.outer(scale, scale))
-    except np.linalg.LinAlgError:
-        return None
-    factor = np.zeros_like(gram)
-    factor[block] = (
-        scipy.linalg.solve_triangular(lower, np.eye(scale.size), lower=True).T / scale[:, None]
-    )
-    return factor
 
 
 def _what_moves(inverse: np.ndarray, fixed: np.ndarray, step: np.ndarray) -> np.ndarray:

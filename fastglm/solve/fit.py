@@ -210,7 +210,8 @@ def solve(
 def _lost_constant(run: Run) -> int | None:
     """The intercept that takes the shifts of columns, if it is a combination of earlier ones."""
     constant = run.scaling.constant
-    if constant < 0 or not run.scaling.shift.any():
+    nothing_aliased = run.kept is None and run.state[at.LEAST_PIVOT] > 0.0
+    if nothing_aliased or constant < 0 or not run.scaling.shift.any():
         return None
     owner = int(run.layout.dense_owner[constant])
     return owner if run.aliased[owner] else None

@@ -13,7 +13,6 @@ import scipy
 from fastglm.design.layout import Layout
 from fastglm.kernels import context as slots
 from fastglm.kernels import joint as table_of
-from fastglm.kernels.block import TILE
 from fastglm.kernels.jit import RowBlock
 from fastglm.kernels.joint import joint_kernel
 from fastglm.solve.run import count_chunks
@@ -116,8 +115,7 @@ class JointSystem:
         self._n_sweep, self._below = q, np.tri(q, k=-1)
         self.n_params, self._maps = maps.n_params, maps.of_predictors
         self.n_threads = n_threads
-        n_padded = -(-layout.n_dense // TILE) * TILE
-        self._order = max(q, n_padded)
+        self._order = layout.gram_order
         self._n_pairs = n_predictors * (n_predictors + 1) // 2
         size = self._n_pairs * self._order**2 + n_predictors * q + 2
         self._n_chunks = count_chunks(layout, 8 * size)

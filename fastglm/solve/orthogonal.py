@@ -210,8 +210,7 @@ def standardized_rows(run: Run, rows: np.ndarray) -> np.ndarray:
     """Some rows of the design, written out and standardised, (len(rows), p)."""
     layout, scaling = run.layout, run.scaling
     columns = take_rows(layout.design, rows).to_dense()
-    owned = np.flatnonzero(layout.dense_owner >= 0)
-    owner = layout.dense_owner[owned]
+    owned, owner = layout.owned
     columns[:, owner] = (columns[:, owner] - scaling.shift[owned]) * scaling.scale[owned]
     return columns
 

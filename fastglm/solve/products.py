@@ -32,6 +32,7 @@ __all__ = [
     "Standard",
     "group_scores",
     "information",
+    "inverse_factor",
     "score_pass",
     "score_products",
     "window_products",
@@ -84,8 +85,7 @@ class Standard:
         if scaling.constant < 0:
             return self.lift(centring.to_given(columns))
         theta = columns.astype(np.float64)
-        owned = np.flatnonzero(layout.dense_owner >= 0)
-        owner = layout.dense_owner[owned]
+        owned, owner = layout.owned
         theta[owner] /= scaling.scale[owned, None]
         moved = (scaling.shift[owned] - centring.centre[owner]) @ columns[owner]
         theta[layout.dense_owner[scaling.constant]] += moved
@@ -222,7 +222,7 @@ def score_products(
 
 def _products(run: Pass, layout: Layout, n_threads: int) -> Products:
     q = layout.n_sweep
-    order = max(q, -(-layout.n_dense // TILE) * TILE)
+    order = layout.gram_order
     size = order * order + q + N_SUMS
     n_chunks = count_chunks(layout, 8 * size)
     partials = np.zeros((n_chunks, size))
@@ -263,7 +263,7 @@ def group_scores(
         Number of groups.
     """
     run = score_pass(layout, family, params, shifted)
-    order = max(layout.n_sweep, -(-layout.n_dense // TILE) * TILE)
+    order = layout.gram_order
     size = 8 * n_groups * order
     # Clearing and adding up the chunks' sums must cost less than the rows themselves.
     worthwhile = layout.n_rows // (8 * n_groups)
@@ -285,6 +285,26 @@ def group_scores(
         n_undefined=0,
         standard=run.standard,
     )
+
+
+def inverse_factor(gram: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """F with F F' the inverse of the kept part of a Gram matrix, (p, p); zero where not kept.
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If that part is not finite or not positive definite.
+    """
+    block = np.ix_(kept, kept)
+    scale = np.sqrt(np.diag(gram)[kept])
+    if not (np.isfinite(gram).all() and (scale > 0.0).all()):
+        raise np.linalg.LinAlgError("a Gram matrix without an inverse")
+    lower = np.linalg.cholesky(gram[block] / np.outer(scale, scale))
+    factor = np.zeros_like(gram)
+    factor[block] = (
+        scipy.linalg.solve_triangular(lower, np.eye(scale.size), lower=True).T / scale[:, None]
+    )
+    return factor
 
 
 def window_products(

@@ -9,7 +9,6 @@ the solver.
 from __future__ import annotations
 
 import numpy as np
-import scipy
 
 from fastglm.design.layout import Layout
 from fastglm.families import Family
@@ -21,7 +20,7 @@ from fastglm.kernels.planes import BLOCK_ROWS
 from fastglm.kernels.quadratic import quadratic_stage
 from fastglm.kernels.replicates import replicate_scores_kernel
 from fastglm.solve.draws import Counts
-from fastglm.solve.products import information, score_pass
+from fastglm.solve.products import information, inverse_factor, score_pass
 from fastglm.solve.rows import in_tiles, to_sweep_columns
 from fastglm.solve.run import count_chunks
 from fastglm.solve.threads import launch
@@ -78,7 +77,7 @@ class Replicates:
         self.gram = information(
             reference, family, params, shifted=shifted, n_threads=n_threads
         ).gram
-        root = _inverse_root(self.gram, ~np.isnan(params))
+        root = inverse_factor(self.gram, ~np.isnan(params)).T
         self.inverse = root.T @ root
         spread = standard.lift(standard.lift(np.nan_to_num(covariance)).T)
         self._find_curves(root, np.trace(self.gram @ spread) / np.count_nonzero(~np.isnan(params)))
@@ -151,8 +150,7 @@ class Replicates:
         padded = np.concatenate([active, np.repeat(active[-1:], -n % TILE)])
         steps = np.concatenate([moved, np.repeat(moved[-1:], -n % TILE, 0)])
         steps = to_sweep_columns(layout, steps)
-        order = max(layout.n_sweep, -(-layout.n_dense // TILE) * TILE)
-        partials = np.zeros((padded.size, order + 1))
+        partials = np.zeros((padded.size, layout.gram_order + 1))
         per_thread = -(-padded.size // (TILE * self.n_threads)) * TILE
         per_chunk = min(REPLICATES_PER_CHUNK, per_thread)
         context[slots.MODE] = SAME_COEFFICIENTS if same else 0
@@ -167,16 +165,6 @@ class Replicates:
         launch(replicate_scores_kernel, context, -(-padded.size // per_chunk), self.n_threads)
         scores, outside = partials[:n, : layout.n_sweep], partials[:n, -1]
         return self.run.standard.scores(scores), outside
-
-
-def _inverse_root(gram: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """(p, p) matrix R with R' R the inverse of a Gram matrix; 0 where not kept."""
-    scale = np.where(kept, 1.0 / np.sqrt(np.where(kept, np.diag(gram), 1.0)), 0.0)
-    root = np.zeros_like(gram)
-    block = np.ix_(kept, kept)
-    lower = np.linalg.cholesky((gram * np.outer(scale, scale))[block])
-    root[block] = scipy.linalg.solve_triangular(lower, np.eye(len(lower)), lower=True)
-    return root * scale
 
 
 def _curve_nodes() -> np.ndarray:

@@ -116,8 +116,7 @@ def _centre(
     layout: Layout, centring: Centring, params: np.ndarray, factor: np.ndarray, shift: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Coefficients and factor for the columns that the kernels can centre; fills their shifts."""
-    owned = layout.dense_owner >= 0
-    owner = layout.dense_owner[owned]
+    owned, owner = layout.owned
     dense = np.zeros(layout.n_columns, dtype=bool)
     dense[owner] = True
     shift[owned] = centring.centre[owner]

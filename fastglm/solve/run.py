@@ -12,7 +12,6 @@ from fastglm.design.layout import Layout
 from fastglm.errors import Status
 from fastglm.families import Family
 from fastglm.kernels import context as slots
-from fastglm.kernels.block import TILE
 from fastglm.kernels.context import FROM_RESPONSE, N_SUMS, WITH_GRAM
 from fastglm.kernels.sweep import sweep_kernel
 from fastglm.solve import state as at
@@ -50,8 +49,7 @@ class Run:
 
     def __init__(self, layout: Layout, scaling: Scaling, family: Family, binary: bool):
         p, q = layout.n_columns, layout.n_sweep
-        n_padded = -(-layout.n_dense // TILE) * TILE
-        order = max(q, n_padded)
+        order = layout.gram_order
         size = order * order + q + N_SUMS
         self.layout = layout
         self.n_chunks = count_chunks(layout, 8 * size)
@@ -60,7 +58,7 @@ class Run:
         shapes = {
             slots.STATE: (STATE_SIZE,),
             slots.PARAMETERS: (3,),
-            slots.BETA: (max(q, n_padded),),
+            slots.BETA: (order,),
             slots.VECTORS: (N_VECTORS, p),
             slots.GRAM: (p, p),
             slots.TRIANGLE: (p, p),

@@ -232,8 +232,7 @@ class Scaling:
     def to_centred(self, columns: np.ndarray, layout: Layout) -> tuple[np.ndarray, Centring]:
         """Coefficients of centred columns, (p, k), from standardised ones, and the centring."""
         centred, centre = columns.astype(np.float64), np.zeros(layout.n_columns)
-        owned = np.flatnonzero(layout.dense_owner >= 0)
-        owner = layout.dense_owner[owned]
+        owned, owner = layout.owned
         centred[owner] *= self.scale[owned, None]
         centre[owner] = self.shift[owned]
         return centred, self._centring(centre, layout)
@@ -247,8 +246,7 @@ class Scaling:
     def from_params(self, params: np.ndarray, layout: Layout) -> np.ndarray:
         """Coefficients of the standardised columns, from those of the columns as they came."""
         theta = params.astype(np.float64)
-        owned = np.flatnonzero(layout.dense_owner >= 0)
-        owner = layout.dense_owner[owned]
+        owned, owner = layout.owned
         theta[owner] = params[owner] / self.scale[owned]
         if self.constant >= 0:
             theta[layout.dense_owner[self.constant]] += self.shift[owned] @ params[owner]
