@@ -13,7 +13,7 @@ from numba.core.types import boolean, float64, int64
 
 from fastglm.errors import ModelError
 from fastglm.kernels import vector_math as vm
-from fastglm.kernels.jit import inlined
+from fastglm.kernels.jit import inlined_from_user
 
 __all__ = ["call", "compile_scalar", "require_derivative"]
 
@@ -71,7 +71,7 @@ def compile_scalar(function: Callable, name: str, n_arguments: int) -> Callable:
         function.__defaults__,
         function.__closure__,
     )
-    compiled = inlined(function)
+    compiled = inlined_from_user(function)
     try:
         compiled.compile((float64,) * n_arguments)
     except NumbaError as error:

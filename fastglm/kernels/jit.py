@@ -29,10 +29,12 @@ import numba
 from numba.core import caching, cgutils, types
 from numba.core.caching import CacheImpl
 from numba.core.ccallback import CFunc
+from numba.core.compiler import Compiler, CompilerBase
 from numba.core.registry import CPUDispatcher
 from numba.extending import intrinsic
 
 from fastglm.errors import FastGLMWarning
+from fastglm.kernels.pipeline import HelperCompiler, KernelCompiler
 
 PACKAGE = Path(__file__).resolve().parent.parent
 _IMPORT = re.compile(r"^\s*from\s+(fastglm[\w.]*)\s+import\s+(\([^)]*\)|[^\n]*)", re.MULTILINE)
@@ -45,16 +47,22 @@ _SUM_OPTIONS = _OPTIONS | {"fastmath": {"reassoc", "contract", "nsz"}}
 
 
 class _Helper(CPUDispatcher):
-    """A function for compiled callers only: without wrappers, a third less is compiled."""
+    """A function for compiled callers only (`fastglm.kernels.pipeline`)."""
+
+    def add_overload(self, cres: Any) -> None:
+        """Keep what was compiled for compiled callers, but not for a call from Python."""
+        self.overloads[tuple(cres.signature.args)] = cres
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Refuse a call from Python, for which there is no machine code."""
         raise TypeError(f"{self.__name__} is a helper of kernels: only compiled code can call it")
 
 
-def _helper(**options: Any) -> Callable[[Callable], Any]:
+def _helper(pipeline: type[CompilerBase], **options: Any) -> Callable[[Callable], Any]:
     def decorate(function: Callable) -> Any:
-        dispatcher = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(function)
+        dispatcher = numba.njit(
+            pipeline_class=pipeline, no_cpython_wrapper=True, no_cfunc_wrapper=True, **options
+        )(function)
         if not numba.config.DISABLE_JIT:
             dispatcher.__class__ = _Helper
         return dispatcher
@@ -63,11 +71,13 @@ def _helper(**options: Any) -> Callable[[Callable], Any]:
 
 
 # A call that LLVM's cost model leaves standing keeps the loop around it scalar.
-inlined = _helper(forceinline=True, **_OPTIONS)
-inlined_sums = _helper(forceinline=True, **_SUM_OPTIONS)
+inlined = _helper(HelperCompiler, forceinline=True, **_OPTIONS)
+inlined_sums = _helper(HelperCompiler, forceinline=True, **_SUM_OPTIONS)
 # Large helpers that are called from several places: one copy of their code is enough.
-called = _helper(**_OPTIONS)
-called_sums = _helper(**_SUM_OPTIONS)
+called = _helper(HelperCompiler, **_OPTIONS)
+called_sums = _helper(HelperCompiler, **_SUM_OPTIONS)
+# What others wrote may need any of numba's passes.
+inlined_from_user = _helper(Compiler, forceinline=True, **_OPTIONS)
 
 
 # Read when the package is imported, not when a kernel is first compiled: files that are replaced in
@@ -216,7 +226,9 @@ def _cached(dispatcher: Any) -> Any:
 
 def entry(function: Callable) -> Any:
     """Compile a kernel that Python calls, cached on disk, without the interpreter lock."""
-    return _cached(numba.njit(**_OPTIONS)(function))
+    return _cached(
+        numba.njit(pipeline_class=KernelCompiler, no_cfunc_wrapper=True, **_OPTIONS)(function)
+    )
 
 
 def parallel_entry(function: Callable) -> Any:
@@ -348,7 +360,7 @@ class RowBlock:
     def _compiled(self) -> CFunc:
         n_arguments = self._function.__code__.co_argcount
         signature = ((types.int64,) * n_arguments, types.int64)
-        compiled = CFunc(self._function, signature, {}, dict(_OPTIONS))
+        compiled = CFunc(self._function, signature, {}, dict(_OPTIONS), KernelCompiler)
         if self._cached:
             compiled._cache = KernelCache(self._function)
         compiled.compile()

@@ -55,6 +55,17 @@ def test_a_link_equals_the_built_in_one():
     np.testing.assert_allclose(log(log.inverse(eta)), eta, rtol=1e-12)
 
 
+def test_functions_inside_functions_are_compiled_too():
+    def power(mu):
+        halved = lambda x: 0.5 * x  # noqa: E731
+        return sum([halved(mu) for _ in range(2)])
+
+    y, X = counts()
+    identity = CustomLink("my sum", power, lambda eta: eta, lambda eta: 1.0)
+    fit = fg.GLM(y, X, family=fg.families.Gaussian(link=identity)).fit()
+    np.testing.assert_allclose(fit.params, fg.GLM(y, X).fit().params, rtol=1e-12)
+
+
 def test_a_link_defined_on_half_of_the_line():
     root = CustomLink(
         "my root", lambda mu: mu**0.5, lambda eta: eta**2, lambda eta: 2.0 * eta, domain=POSITIVE
