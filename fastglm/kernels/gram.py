@@ -7,8 +7,6 @@ entries are scattered: a pair of categorical codes adds one weight at one place.
 
 from __future__ import annotations
 
-import math
-
 from numba.core.types import float64, int32, int64
 
 from fastglm.kernels.block import TILE, dense_at, entries_at, padded_size, plane_at
@@ -24,7 +22,7 @@ from fastglm.kernels.context import (
     WITH_GRAM,
 )
 from fastglm.kernels.jit import RowBlock, called, called_sums, inlined, inlined_sums, pointer
-from fastglm.kernels.planes import PLANE, RESIDUAL, SCRATCH, WEIGHT
+from fastglm.kernels.planes import PLANE, RESIDUAL, WEIGHT, WEIGHTED
 
 
 @inlined_sums
@@ -37,14 +35,29 @@ def sum_plane(plane, rows):
 
 
 @inlined_sums
-def _score_and_scale(column, residual, root_weight, rows):
-    """Dot product of a column with the residual; the column is then multiplied by root_weight."""
-    total = 0.0
+def _add_score(columns, residual, rows, count, score):
+    """Adds the dot products of TILE columns with the residual to the first `count` of `score`."""
+    s0 = s1 = s2 = s3 = 0.0
     for i in range(rows):
-        value = column[i]
-        total += value * residual[i]
-        column[i] = value * root_weight[i]
-    return total
+        value = residual[i]
+        s0 += columns[i] * value
+        s1 += columns[PLANE + i] * value
+        s2 += columns[2 * PLANE + i] * value
+        s3 += columns[3 * PLANE + i] * value
+    sums = (s0, s1, s2, s3)
+    for k in range(min(count, TILE)):
+        score[k] += sums[k]
+
+
+@inlined
+def _weigh(columns, weight, rows, weighted):
+    """TILE columns times the weights, into as many planes."""
+    for i in range(rows):
+        w = weight[i]
+        weighted[i] = columns[i] * w
+        weighted[PLANE + i] = columns[PLANE + i] * w
+        weighted[2 * PLANE + i] = columns[2 * PLANE + i] * w
+        weighted[3 * PLANE + i] = columns[3 * PLANE + i] * w
 
 
 @inlined_sums
@@ -105,24 +118,28 @@ def tile(a, b, rows, gram, order):
 
 
 @called_sums
-def diagonal_tile(a, rows, gram, order):
-    """Adds the dot products of columns a..a+3 with each other, the lower triangle of a tile."""
+def diagonal_tile(a, b, rows, gram, order):
+    """The lower triangle of such a tile, where columns b..b+3 are multiples of a..a+3."""
     s00 = s10 = s11 = s20 = s21 = s22 = s30 = s31 = s32 = s33 = 0.0
     for i in range(rows):
         a0 = a[i]
         a1 = a[PLANE + i]
         a2 = a[2 * PLANE + i]
         a3 = a[3 * PLANE + i]
-        s00 += a0 * a0
-        s10 += a1 * a0
-        s11 += a1 * a1
-        s20 += a2 * a0
-        s21 += a2 * a1
-        s22 += a2 * a2
-        s30 += a3 * a0
-        s31 += a3 * a1
-        s32 += a3 * a2
-        s33 += a3 * a3
+        b0 = b[i]
+        b1 = b[PLANE + i]
+        b2 = b[2 * PLANE + i]
+        b3 = b[3 * PLANE + i]
+        s00 += a0 * b0
+        s10 += a1 * b0
+        s11 += a1 * b1
+        s20 += a2 * b0
+        s21 += a2 * b1
+        s22 += a2 * b2
+        s30 += a3 * b0
+        s31 += a3 * b1
+        s32 += a3 * b2
+        s33 += a3 * b3
     gram[0] += s00
     gram[order] += s10
     gram[order + 1] += s11
@@ -136,22 +153,19 @@ def diagonal_tile(a, rows, gram, order):
 
 
 @called
-def dense_gram(n_padded, rows, dense, gram, order):
-    """Lower triangle of the Gram matrix of `n_padded` columns (a multiple of TILE), by tiles.
+def add_gram_rows(left, j, rows, dense, gram, order):
+    """TILE rows of a Gram matrix from j on, up to the diagonal: `left` times the columns of `dense`.
 
-    `dense` and `gram` are addresses; `gram` has rows `order` apart.
+    `left`, `dense` and `gram` are addresses; `left` are the columns j..j+TILE-1, or their weighted
+    values; `gram` has rows `order` apart.
     """
-    for j in range(0, n_padded, TILE):
-        columns = pointer(dense + 8 * PLANE * j, float64)
-        for k in range(0, j, TILE):
-            tile(
-                columns,
-                pointer(dense + 8 * PLANE * k, float64),
-                rows,
-                pointer(gram + 8 * (order * j + k), float64),
-                order,
-            )
-        diagonal_tile(columns, rows, pointer(gram + 8 * (order + 1) * j, float64), order)
+    a = pointer(left, float64)
+    corner = gram + 8 * order * j
+    for k in range(0, j, TILE):
+        b = pointer(dense + 8 * PLANE * k, float64)
+        tile(a, b, rows, pointer(corner + 8 * k, float64), order)
+    b = pointer(dense + 8 * PLANE * j, float64)
+    diagonal_tile(a, b, rows, pointer(corner + 8 * j, float64), order)
 
 
 @inlined
@@ -188,26 +202,24 @@ def sparse_score(context, start, rows, entries, residual, score):
 def sparse_gram(context, start, rows, scratch, gram, score):
     """Adds sparse x dense and sparse x sparse products, and the sparse columns' score.
 
-    The dense planes are already scaled by the root weights in SCRATCH. A pair of entries is added
-    once, at (later, earlier) in the row's own order; the caller symmetrises.
+    A pair of entries is added once, at (later, earlier) in the row's own order; the caller
+    symmetrises.
     """
     entries = entries_at(context, scratch)
     _, _, columns, values = entries
     _, order = padded_size(context)
     dense = pointer(dense_at(scratch), float64)
     residual = plane_at(scratch, RESIDUAL)
-    root_weight = plane_at(scratch, SCRATCH)
+    weight = plane_at(scratch, WEIGHT)
     n_dense = context[N_DENSE]
     for i in range(rows):
         count = row_entries(context, start, i, entries)
-        weight = root_weight[i]
         for e in range(count):
             score[columns[e]] += values[e] * residual[i]
-            scaled = values[e] * weight
+            scaled = values[e] * weight[i]
             corner = columns[e] * order
             for j in range(n_dense):
                 gram[corner + j] += scaled * dense[PLANE * j + i]
-            scaled *= weight
             for f in range(e + 1):
                 gram[corner + columns[f]] += scaled * values[f]
 
@@ -215,32 +227,30 @@ def sparse_gram(context, start, rows, scratch, gram, score):
 def accumulate(context_address, start, rows, scratch, partial):
     """Adds X' W X and X' residual of one block to the partial sums at address `partial`.
 
-    A stage. Reads the planes WEIGHT and RESIDUAL; overwrites the dense planes and SCRATCH. Without
-    the mode WITH_GRAM only the score is added.
+    A stage. Reads the planes WEIGHT and RESIDUAL. Without the mode WITH_GRAM only the score is
+    added.
     """
     context = pointer(context_address, int64)
-    n_dense = context[N_DENSE]
+    n_dense, n_sweep = context[N_DENSE], context[N_SWEEP]
     n_padded, order = padded_size(context)
+    with_gram = context[MODE] & WITH_GRAM
     dense = dense_at(scratch)
     residual = plane_at(scratch, RESIDUAL)
-    score = pointer(partial + 8 * order * order, float64)
-    if not context[MODE] & WITH_GRAM:
-        if context[N_SWEEP] > n_dense:
+    weighted = scratch + 8 * PLANE * WEIGHTED
+    score = partial + 8 * order * order
+    for j in range(0, n_padded, TILE):
+        columns = pointer(dense + 8 * PLANE * j, float64)
+        _add_score(columns, residual, rows, n_dense - j, pointer(score + 8 * j, float64))
+        if with_gram:
+            _weigh(columns, plane_at(scratch, WEIGHT), rows, pointer(weighted, float64))
+            add_gram_rows(weighted, j, rows, dense, partial, order)
+    if n_sweep > n_dense:
+        if with_gram:
+            gram = pointer(partial, float64)
+            sparse_gram(context, start, rows, scratch, gram, pointer(score, float64))
+        else:
             entries = entries_at(context, scratch)
-            sparse_score(context, start, rows, entries, residual, score)
-        for j in range(n_dense):
-            score[j] += dot(pointer(dense + 8 * PLANE * j, float64), residual, rows)
-        return 0
-    weight = plane_at(scratch, WEIGHT)
-    root_weight = plane_at(scratch, SCRATCH)
-    for i in range(rows):
-        root_weight[i] = math.sqrt(weight[i])
-    for j in range(n_dense):
-        column = pointer(dense + 8 * PLANE * j, float64)
-        score[j] += _score_and_scale(column, residual, root_weight, rows)
-    dense_gram(n_padded, rows, dense, partial, order)
-    if context[N_SWEEP] > n_dense:
-        sparse_gram(context, start, rows, scratch, pointer(partial, float64), score)
+            sparse_score(context, start, rows, entries, residual, pointer(score, float64))
     return 0
 
 

@@ -31,5 +31,6 @@ PLANE = BLOCK_ROWS + 8
     SCRATCH,
     FAMILY_PARAMETER,  # the first value is the family's parameter, the second the dispersion
     LINK_PARAMETER,  # the first value is the link's parameter
-    N_PLANES,
+    WEIGHTED,  # this and three more: columns times the weights
 ) = range(19)
+N_PLANES = WEIGHTED + 4

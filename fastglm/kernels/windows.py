@@ -14,7 +14,7 @@ from fastglm.kernels.block import (
     plane_at,
 )
 from fastglm.kernels.context import N_DENSE, N_LAGS, N_ROWS, N_SWEEP, PARTIALS
-from fastglm.kernels.gram import dense_gram, row_entries
+from fastglm.kernels.gram import add_gram_rows, row_entries
 from fastglm.kernels.jit import RowBlock, inlined, pointer
 from fastglm.kernels.planes import BLOCK_ROWS, PLANE, RESIDUAL
 from fastglm.kernels.sandwich import respond_at
@@ -100,9 +100,10 @@ def window_products_chunk(context_address, chunk):
         if block >= first:
             rows = min(BLOCK_ROWS, n_windows - start)
             for j in range(0, order, TILE):
-                target = pointer(windows + 8 * PLANE * j, float64)
+                columns = windows + 8 * PLANE * j
+                target = pointer(columns, float64)
                 _sum_windows(n_lags, rows, scores + 8 * stride * j, stride, target)
-            dense_gram(order, rows, windows, partial, order)
+                add_gram_rows(columns, j, rows, windows, partial, order)
     return (scratch_array.size + scores_array.size + windows_array.size) * 0
 
 
