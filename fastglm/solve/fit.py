@@ -95,21 +95,25 @@ class Solution:
     timings: dict[str, float]
 
 
-def _run_on_sample(run: Run, rows: int, options: SolverOptions) -> bool:
+def _run_on_sample(run: Run, rows: int, options: SolverOptions, last: bool = True) -> bool:
     """Fits the run's model roughly to blocks spread over the rows; whether that converged.
 
-    Begins with a still smaller sample where that pays. A weak prior keeps coefficients finite of
+    Begins with a still smaller sample where that pays; the `last` one gives the first sweeps of all
+    rows their factor. A weak prior keeps coefficients finite of
     levels that the sample hardly knows. The sample's own error is about one unit of the decrement
     per coefficient: nothing is gained far below it.
     """
     start = None
     fewer = max(rows // SAMPLE_SHARE, SAMPLE_ROWS_PER_COLUMN * run.layout.n_sweep)
-    if 4 * fewer <= rows and _run_on_sample(run, fewer, options):
+    if 4 * fewer <= rows and _run_on_sample(run, fewer, options, last=False):
         start = run.vectors[at.THETA].copy()
     rows = read_sample(run.context, rows)
     run.start_from_response(None) if start is None else run.start_from(start)
     run.state[at.RIDGE] = 1.0
     tolerance = ROUGHNESS * run.layout.n_columns / rows
+    if run.is_newton and not (last and _frozen_sweeps(run) > 1):
+        # What a Newton step leaves is about its square. A factor for many sweeps must be better.
+        tolerance = math.sqrt(tolerance)
     run.run(SolverOptions(tolerance, max_iter=15, n_threads=options.n_threads, rough=True))
     return run.status == Status.CONVERGED
 
@@ -233,7 +237,12 @@ def _choose_start(run: Run, family: Family, binary: bool, options: SolverOptions
 
 
 def _frozen_sweeps(run: Run) -> int:
-    """How many sweeps may do with the factor of a sample."""
+    """How many sweeps may do with the factor of a sample.
+
+    Where no weight changes, none: the first sweep's own factor serves all that follow.
+    """
+    if run.has_constant_weights:
+        return 0
     if run.layout.n_dense >= FREEZE_FROM_DENSE:
         return FROZEN_SWEEPS
     return 1 if run.layout.n_sweep >= FREEZE_FROM_COLUMNS else 0

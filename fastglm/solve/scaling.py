@@ -25,7 +25,7 @@ from fastglm.solve.threads import launch
 #: Rows that are read to find approximate means and spreads.
 MOMENT_ROWS = 4_096
 #: Neighbouring rows that are read together.
-SAMPLE_RUN = 32
+SAMPLE_RUN = 64
 
 
 @inlined
