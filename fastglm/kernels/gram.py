@@ -154,7 +154,7 @@ def diagonal_tile(a, b, rows, gram, order):
 
 @called
 def add_gram_rows(left, j, rows, dense, gram, order):
-    """TILE rows of a Gram matrix from j on, up to the diagonal: `left` times the columns of `dense`.
+    """TILE rows of a Gram matrix from j on, up to the diagonal: `left` times columns of `dense`.
 
     `left`, `dense` and `gram` are addresses; `left` are the columns j..j+TILE-1, or their weighted
     values; `gram` has rows `order` apart.
