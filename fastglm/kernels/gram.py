@@ -60,15 +60,6 @@ def _weigh(columns, weight, rows, weighted):
         weighted[3 * PLANE + i] = columns[3 * PLANE + i] * w
 
 
-@inlined_sums
-def dot(column, residual, rows):
-    """Dot product of two planes."""
-    total = 0.0
-    for i in range(rows):
-        total += column[i] * residual[i]
-    return total
-
-
 @called_sums
 def tile(a, b, rows, gram, order):
     """Adds the 4 x 4 dot products of columns a..a+3 with columns b..b+3 to the corner of `gram`."""

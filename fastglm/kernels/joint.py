@@ -14,17 +14,23 @@ import numpy as np
 from numba.core.types import float64, int64
 
 from fastglm.kernels.block import (
-    TILE,
     allocate_scratch,
     block_range,
     block_rows,
-    dense_at,
-    entries_at,
     padded_size,
     plane_at,
 )
-from fastglm.kernels.context import CONTEXT_SIZE, LOAD, N_DENSE, N_ROWS, N_SWEEP, PREDICT
-from fastglm.kernels.gram import dot, row_entries, sparse_score, sum_plane, tile
+from fastglm.kernels.context import (
+    ACCUMULATE,
+    CONTEXT_SIZE,
+    LOAD,
+    MODE,
+    N_ROWS,
+    N_SWEEP,
+    PREDICT,
+    WITH_GRAM,
+)
+from fastglm.kernels.gram import sum_plane
 from fastglm.kernels.jit import (
     RowBlock,
     call_row_block,
@@ -34,7 +40,14 @@ from fastglm.kernels.jit import (
     offset_pointer,
     pointer,
 )
-from fastglm.kernels.planes import LINEAR_PREDICTOR, PLANE, PRIOR_WEIGHT, RESPONSE
+from fastglm.kernels.planes import (
+    LINEAR_PREDICTOR,
+    PLANE,
+    PRIOR_WEIGHT,
+    RESIDUAL,
+    RESPONSE,
+    WEIGHT,
+)
 
 # Positions in the table of a joint sweep.
 (
@@ -45,11 +58,10 @@ from fastglm.kernels.planes import LINEAR_PREDICTOR, PLANE, PRIOR_WEIGHT, RESPON
     OFFSETS,  # float64 (K, n), address 0 if there are none
     RESPOND,  # address of a row block of responses
     SHAPE,  # float64 (N_SHAPES,): parameters of the response
-    INFORMATION,  # whether X' W X is wanted
     JOINT_PARTIALS,  # float64 (n_chunks, partial size)
     ROW_SCORES,  # float64 (K, n): where the scores of the rows go, address 0 if nowhere
     TABLE_SIZE,
-) = range(11)
+) = range(10)
 
 N_SHAPES = 4
 
@@ -79,10 +91,10 @@ def pair_index(a, b):
 
 @inlined
 def count_sums(context, n_predictors):
-    """Sums of one chunk: Gram matrices of all pairs, K scores, log-likelihood, rows outside."""
+    """Sums of one chunk: Gram matrices and scores of all pairs, log-likelihood, rows outside."""
     _, order = padded_size(context)
     pairs = n_predictors * (n_predictors + 1) // 2
-    return pairs * order * order + n_predictors * context[N_SWEEP] + 2
+    return pairs * (order * order + context[N_SWEEP]) + 2
 
 
 @inlined
@@ -130,61 +142,6 @@ def weigh(base, prior, rows):
     return outside
 
 
-@called
-def weighted_gram(context, start, rows, scratch, weight, scaled, gram):
-    """Adds the lower triangle of X' diag(weight) X, whatever the signs of the weights.
-
-    `scaled` is room for the dense planes; `gram` is an address.
-    """
-    n_dense = context[N_DENSE]
-    n_padded, order = padded_size(context)
-    dense = dense_at(scratch)
-    for j in range(n_dense):
-        column = pointer(dense + 8 * PLANE * j, float64)
-        for i in range(rows):
-            scaled[PLANE * j + i] = weight[i] * column[i]
-    for j in range(0, n_padded, TILE):
-        for k in range(0, j + TILE, TILE):
-            tile(
-                pointer(dense + 8 * PLANE * j, float64),
-                offset_pointer(scaled, PLANE * k),
-                rows,
-                pointer(gram + 8 * (order * j + k), float64),
-                order,
-            )
-    if context[N_SWEEP] > n_dense:
-        entries = entries_at(context, scratch)
-        add_entries(context, start, rows, entries, weight, scaled, pointer(gram, float64), order)
-
-
-@called
-def add_entries(context, start, rows, entries, weight, scaled, gram, order):
-    """Adds sparse x dense and sparse x sparse products, each pair once: see `sparse_gram`."""
-    _, _, columns, values = entries
-    n_dense = context[N_DENSE]
-    for i in range(rows):
-        for e in range(row_entries(context, start, i, entries)):
-            corner = columns[e] * order
-            for j in range(n_dense):
-                gram[corner + j] += values[e] * scaled[PLANE * j + i]
-            for f in range(e + 1):
-                gram[corner + columns[f]] += values[e] * weight[i] * values[f]
-
-
-@called
-def add_scores(context, start, rows, scratch, base, target):
-    """Adds X' score_k of every predictor at address `target`, (K, n_sweep)."""
-    n_predictors, _, _, first, _ = predictor_planes(base)
-    dense = dense_at(scratch)
-    for k in range(n_predictors):
-        score = offset_pointer(base, first + k * PLANE)
-        total = pointer(target + 8 * context[N_SWEEP] * k, float64)
-        for j in range(context[N_DENSE]):
-            total[j] += dot(pointer(dense + 8 * PLANE * j, float64), score, rows)
-        if context[N_SWEEP] > context[N_DENSE]:
-            sparse_score(context, start, rows, entries_at(context, scratch), score, total)
-
-
 @inlined
 def write_scores(table, start, rows, base):
     """Writes the weighted scores of a block's rows out."""
@@ -196,14 +153,30 @@ def write_scores(table, start, rows, base):
 
 
 @called
-def add_grams(context, start, rows, scratch, base, scaled, partial):
-    """Adds X' W_ab X of every pair at address `partial`, each (order, order)."""
-    n_predictors, _, _, _, first = predictor_planes(base)
+def add_products(context_address, start, rows, scratch, base, partial):
+    """Adds X' W_ab X of every pair of predictors, and to those of equal ones X' score.
+
+    Each pair has a partial Gram matrix and a score of its own, which is 0 for two predictors.
+    """
+    context = pointer(context_address, int64)
+    n_predictors, _, _, first_score, first_weight = predictor_planes(base)
     _, order = padded_size(context)
-    for pair in range(n_predictors * (n_predictors + 1) // 2):
-        weight = offset_pointer(base, first + pair * PLANE)
-        gram = partial + 8 * order * order * pair
-        weighted_gram(context, start, rows, scratch, weight, scaled, gram)
+    size = order * order + context[N_SWEEP]
+    residual = plane_at(scratch, RESIDUAL)
+    for a in range(n_predictors):
+        for b in range(a + 1):
+            if a == b:
+                copy_plane(offset_pointer(base, first_score + a * PLANE), residual, rows)
+            elif context[MODE] & WITH_GRAM:
+                for i in range(rows):
+                    residual[i] = 0.0
+            else:
+                continue
+            pair = pair_index(a, b)
+            weight = offset_pointer(base, first_weight + pair * PLANE)
+            copy_plane(weight, plane_at(scratch, WEIGHT), rows)
+            target = partial + 8 * size * pair
+            call_stage(context[ACCUMULATE], context_address, start, rows, scratch, target)
 
 
 def joint_chunk(table_address, chunk):
@@ -212,20 +185,16 @@ def joint_chunk(table_address, chunk):
     context_address = table[CONTEXTS]
     context = pointer(context_address, int64)
     n_predictors = table[N_PREDICTORS]
-    n_padded, _ = padded_size(context)
     size = count_sums(context, n_predictors)
     partial = table[JOINT_PARTIALS] + 8 * size * chunk
     sums = pointer(partial, float64)
     for k in range(size):
         sums[k] = 0.0
-    scores = partial + 8 * (size - 2 - n_predictors * context[N_SWEEP])
     scratch_array = allocate_scratch(context)
     scratch = scratch_array.ctypes.data
     n_planes = FIRST_EXTRA + table[N_EXTRA] + 2 * n_predictors
     base_array = np.zeros((n_planes + n_predictors * (n_predictors + 1) // 2) * PLANE)
-    scaled_array = np.zeros(n_padded * PLANE)
     base = pointer(base_array.ctypes.data, float64)
-    scaled = pointer(scaled_array.ctypes.data, float64)
     base[0] = n_predictors
     base[1] = table[N_EXTRA]
     for k in range(N_SHAPES):
@@ -240,11 +209,9 @@ def joint_chunk(table_address, chunk):
         sums[size - 2] += sum_plane(offset_pointer(base, JOINT_LOG_LIKELIHOOD * PLANE), rows)
         if table[ROW_SCORES] != 0:
             write_scores(table, start, rows, base)
-        add_scores(context, start, rows, scratch, base, scores)
-        if table[INFORMATION]:
-            add_grams(context, start, rows, scratch, base, scaled, partial)
+        add_products(context_address, start, rows, scratch, base, partial)
     # Arrays live until their last use: addresses do not count.
-    return (scratch_array.size + base_array.size + scaled_array.size) * 0
+    return (scratch_array.size + base_array.size) * 0
 
 
 joint_kernel = RowBlock(joint_chunk, "joint", {})

@@ -13,6 +13,7 @@ import scipy
 from fastglm.design.layout import Layout
 from fastglm.kernels import context as slots
 from fastglm.kernels import joint as table_of
+from fastglm.kernels.context import WITH_GRAM
 from fastglm.kernels.jit import RowBlock
 from fastglm.kernels.joint import joint_kernel
 from fastglm.solve.run import count_chunks
@@ -117,7 +118,7 @@ class JointSystem:
         self.n_threads = n_threads
         self._order = layout.gram_order
         self._n_pairs = n_predictors * (n_predictors + 1) // 2
-        size = self._n_pairs * self._order**2 + n_predictors * q + 2
+        size = self._n_pairs * (self._order**2 + q) + 2
         self._n_chunks = count_chunks(layout, 8 * size)
         self._partials = np.empty((self._n_chunks, size))
         self._beta = np.zeros((n_predictors, self._order))
@@ -160,16 +161,17 @@ class JointSystem:
         """One pass over the rows at (m,) coefficients."""
         for beta, (own, matrix) in zip(self._beta, self._maps, strict=True):
             beta[: self._n_sweep] = matrix @ params[own]
-        self._table[table_of.INFORMATION] = int(information)
+        self._contexts[0, slots.MODE] = WITH_GRAM if information else 0
         launch(joint_kernel, self._table, self._n_chunks, self.n_threads)
         sums = self._partials.sum(axis=0)
-        first = self._n_pairs * self._order**2
-        scores = sums[first:-2].reshape(len(self._maps), self._n_sweep)
+        pairs = sums[:-2].reshape(self._n_pairs, -1)
         score = np.zeros(self.n_params)
-        for (own, matrix), part in zip(self._maps, scores, strict=True):
-            score[own] += matrix.T @ part
+        for k, (own, matrix) in enumerate(self._maps):
+            # Pairs go (0, 0), (1, 0), (1, 1), (2, 0), ...: a predictor's own pair is its last.
+            score[own] += matrix.T @ pairs[(k + 1) * (k + 2) // 2 - 1, self._order**2 :]
+        grams = pairs[:, : self._order**2].reshape(-1, self._order, self._order)
         log_likelihood = float(sums[-2]) if sums[-1] == 0.0 else -math.inf
-        return JointSums(log_likelihood, score, self._information(sums))
+        return JointSums(log_likelihood, score, self._information(grams))
 
     def row_scores(self, params: np.ndarray) -> np.ndarray:
         """Scores of the rows in their predictors, weights included, (K, n)."""
@@ -179,9 +181,8 @@ class JointSystem:
         self._table[table_of.ROW_SCORES] = 0
         return scores
 
-    def _information(self, sums: np.ndarray) -> np.ndarray:
+    def _information(self, grams: np.ndarray) -> np.ndarray:
         total, q = np.zeros((self.n_params, self.n_params)), self._n_sweep
-        grams = sums[: self._n_pairs * self._order**2].reshape(-1, self._order, self._order)
         pair = 0
         for a, (rows, left) in enumerate(self._maps):
             for b, (columns, right) in enumerate(self._maps[: a + 1]):
