@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Bootstrap", "bootstrap"]
 
 #: Samples that are drawn at a time, and their counts.
-LARGEST_BATCH = 256
+LARGEST_BATCH = 512
 MOST_COUNTS = 100_000_000
 #: A value that fewer rows have than this may be missing from a sample (with probability e**-40).
 RARE_ROWS = 40

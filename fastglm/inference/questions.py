@@ -149,6 +149,6 @@ class Questions(ModelQuestions):
         Notes
         -----
         Rows and groups are drawn, and estimates found, for many samples in a few passes over the
-        rows; that takes 72 bytes for each row, and up to 100 MB for the samples.
+        rows; that takes 36 bytes for each row, and up to 100 MB for the samples.
         """
         return bootstrap(self._fit, n_replicates, seed, kind, groups, progress)

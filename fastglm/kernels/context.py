@@ -80,17 +80,20 @@ import numpy as np
     COUNT_BYTES,  # 1 for uint8, 8 for int64
     REPLICATE_NUMBER,  # int64 (N_REPLICATES,): where in REPLICATE_COUNT each is
     REPLICATE_SEED,  # uint64 (N_DRAWN,)
-    REPLICATE_STEP,  # float64 (N_REPLICATES, n_sweep): coefficients less BETA
+    REPLICATE_STEP,  # float32 (N_REPLICATES, N_DIRECTIONS): along the directions of the rows
+    REPLICATE_REST,  # float64 (N_REPLICATES, n_sweep): of sparse columns' coefficients
     REPLICATES_PER_CHUNK,
     N_REPLICATES,
     N_DRAWN,
     THRESHOLDS,  # uint32 (THRESHOLDS_PER_DRAW,): a unit counts once for each its number is above
-    CURVE,  # float64 (CURVE_TERMS + 1, n_rows): residuals as polynomials, how far they reach
-    CURVE_HOLDS,  # int64 (blocks,): whether these stand for the residuals
-    CURVE_NODES,  # float64 (CURVE_TERMS, 1 + CURVE_TERMS)
-    CURVE_LIMITS,  # float64 (2,): their reach in standard errors, and what error is allowed
+    N_DIRECTIONS,  # first rows of FACTOR, before whole tiles end, that give directions of rows
+    CURVE,  # float32 (blocks, CURVE_PLANES, rows of a block): residuals as polynomials
+    CURVE_LENGTH,  # int64 (blocks,): coefficients of these, 0 if they do not hold
+    CURVE_NODES,  # float64 (CURVE_POINTS, 1 + CURVE_POINTS)
+    CURVE_POWERS,  # float64 (CURVE_TERMS, CURVE_TERMS)
+    CURVE_LIMITS,  # float64 (3,): reach in standard errors, standard error, what error is allowed
     CONTEXT_SIZE,
-) = range(79)
+) = range(82)
 
 # Modes of a sweep, added together.
 WITH_GRAM = 1

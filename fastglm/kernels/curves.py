@@ -9,14 +9,15 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba.core.types import float64, int64
+from numba.core.types import float32, float64, int64
 
 from fastglm.kernels.block import allocate_scratch, block_range, block_rows, plane_at
 from fastglm.kernels.context import (
     CURVE,
-    CURVE_HOLDS,
+    CURVE_LENGTH,
     CURVE_LIMITS,
     CURVE_NODES,
+    CURVE_POWERS,
     INVERSE_ROWS,
     LOAD,
     N_ROWS,
@@ -24,114 +25,133 @@ from fastglm.kernels.context import (
     QUADRATIC,
     RESPOND_ROWS,
 )
-from fastglm.kernels.jit import RowBlock, call_row_block, call_stage, inlined, pointer
-from fastglm.kernels.planes import LINEAR_PREDICTOR, PLANE, QUADRATIC_FORM, RESIDUAL
+from fastglm.kernels.jit import (
+    RowBlock,
+    call_row_block,
+    call_stage,
+    inlined,
+    inlined_sums,
+    offset_pointer,
+    pointer,
+)
+from fastglm.kernels.planes import BLOCK_ROWS, LINEAR_PREDICTOR, PLANE, QUADRATIC_FORM, RESIDUAL
 
-#: Coefficients of a polynomial.
+#: Most coefficients of a polynomial.
 CURVE_TERMS = 8
+#: Planes of a block in CURVE: the coefficients, and the lengths of the rows.
+CURVE_PLANES = CURVE_TERMS + 1
+#: Where residuals are evaluated: at two more, whose coefficients tell what is left out.
+CURVE_POINTS = CURVE_TERMS + 2
 
 
 @inlined
-def _residuals_at(context, scratch, rows, eta, radius, node):
-    """Score residuals at eta + node * radius; returns rows outside the domain."""
-    linear_predictor = plane_at(scratch, LINEAR_PREDICTOR)
-    for i in range(rows):
-        linear_predictor[i] = eta[i] + node * radius[i]
+def respond(context, scratch, rows):
+    """Score residuals at the linear predictors; returns rows outside the domain."""
     outside = call_row_block(context[INVERSE_ROWS], scratch, rows)
     return outside + call_row_block(context[RESPOND_ROWS], scratch, rows)
 
 
 @inlined
-def _interpolate(context, scratch, rows, eta, radius, curve):
-    """Coefficients in powers of the share of the radius; returns rows outside the domain.
+def _expand(context, scratch, rows, eta, radius, scale, series):
+    """Chebyshev's series of the scaled residuals; returns rows outside the domain.
 
-    CURVE_NODES holds, for each of CURVE_TERMS nodes, what its value adds to each coefficient.
+    CURVE_NODES holds, for each of CURVE_POINTS nodes, what its value adds to each coefficient.
     """
     nodes = pointer(context[CURVE_NODES], float64)
+    linear_predictor = plane_at(scratch, LINEAR_PREDICTOR)
     residual = plane_at(scratch, RESIDUAL)
     outside = 0
-    for m in range(CURVE_TERMS * PLANE):
-        curve[m] = 0.0
-    for k in range(CURVE_TERMS):
-        corner = k * (CURVE_TERMS + 1)
-        outside += _residuals_at(context, scratch, rows, eta, radius, nodes[corner])
-        for m in range(CURVE_TERMS):
+    for m in range(CURVE_POINTS * PLANE):
+        series[m] = 0.0
+    for k in range(CURVE_POINTS):
+        corner = k * (CURVE_POINTS + 1)
+        for i in range(rows):
+            linear_predictor[i] = eta[i] + nodes[corner] * radius[i]
+        outside += respond(context, scratch, rows)
+        for m in range(CURVE_POINTS):
             share = nodes[corner + 1 + m]
             for i in range(rows):
-                curve[m * PLANE + i] += share * residual[i]
+                series[m * PLANE + i] += share * (residual[i] * scale[i])
     return outside
 
 
-@inlined
-def curve_value(curve, i, x):
-    """The polynomial of row i at x."""
-    value = curve[(CURVE_TERMS - 1) * PLANE + i]
-    for m in range(CURVE_TERMS - 2, -1, -1):
-        value = value * x + curve[m * PLANE + i]
-    return value
-
-
-@inlined
-def _check(context, scratch, rows, eta, radius, curve, worst):
-    """Largest errors of the polynomials halfway between nodes; returns rows outside the domain."""
-    residual = plane_at(scratch, RESIDUAL)
-    outside = 0
+@inlined_sums
+def _sum_of_absolute(plane, rows):
+    total = 0.0
     for i in range(rows):
-        worst[i] = 0.0
-    for k in range(CURVE_TERMS + 1):
-        node = math.cos(math.pi * k / CURVE_TERMS)
-        outside += _residuals_at(context, scratch, rows, eta, radius, node)
+        total += abs(plane[i])
+    return total
+
+
+@inlined
+def _sufficient_length(series, rows, allowed):
+    """Fewest coefficients that leave out no more than is allowed, 0 if not even all are enough."""
+    length, left = 0, 0.0
+    for m in range(CURVE_POINTS - 1, 0, -1):
+        left += _sum_of_absolute(offset_pointer(series, m * PLANE), rows)
+        # A comparison with NaN is false.
+        if m <= CURVE_TERMS and left <= allowed:
+            length = m
+    return length
+
+
+@inlined
+def _write_curve(context, series, length, rows, curve):
+    """The first coefficients of a series as those of powers.
+
+    CURVE_POWERS holds the powers that each of Chebyshev's polynomials consists of.
+    """
+    powers = pointer(context[CURVE_POWERS], float64)
+    for j in range(length):
         for i in range(rows):
-            error = abs(curve_value(curve, i, node) - residual[i])
-            # NaN is worse than any number.
-            worst[i] = worst[i] if error <= worst[i] else error
-    return outside
+            total = 0.0
+            for m in range(j, length):
+                total += powers[m * CURVE_TERMS + j] * series[m * PLANE + i]
+            curve[j * BLOCK_ROWS + i] = float32(total)
 
 
 def curve_chunk(context_address, chunk):
-    """Writes the polynomials of one chunk of rows into CURVE, and how far they reach; returns 0.
+    """Writes the polynomials of one chunk of rows into CURVE; returns 0.
 
-    CURVE_HOLDS says of each block whether its polynomials may stand for the residuals. For that,
-    the sum of their errors times the rows' standard errors, which bounds how far they move an
-    estimate in its own standard errors, must be within the block's share of what is allowed.
+    They are of residuals times the lengths of the rows, |factor x|, over the standard error of an
+    estimate whose information is 1, in shares of how far the linear predictor is expected to move.
+    CURVE_LENGTH says of each block how many coefficients it takes to stand for the residuals, 0 if
+    there are not enough: the sum of the errors, which bounds how far they move an estimate in its
+    own standard errors, must be within the block's share of what is allowed. Of a block of length
+    0 there is only the residual itself.
     """
     context = pointer(context_address, int64)
     n_rows = context[N_ROWS]
     limits = pointer(context[CURVE_LIMITS], float64)
-    reach, allowed = limits[0], limits[1]
+    reach, standard_error, allowed = limits[0], limits[1], limits[2]
     scratch_array = allocate_scratch(context)
     scratch = scratch_array.ctypes.data
-    work_array = np.zeros((CURVE_TERMS + 3) * PLANE)
+    work_array = np.zeros((CURVE_POINTS + 3) * PLANE)
     eta = pointer(work_array.ctypes.data, float64)
     radius = pointer(work_array.ctypes.data + 8 * PLANE, float64)
-    worst = pointer(work_array.ctypes.data + 16 * PLANE, float64)
-    curve = pointer(work_array.ctypes.data + 24 * PLANE, float64)
+    scale = pointer(work_array.ctypes.data + 16 * PLANE, float64)
+    series = pointer(work_array.ctypes.data + 24 * PLANE, float64)
+    residual = plane_at(scratch, RESIDUAL)
     first, last = block_range(context, chunk)
     for block in range(first, last):
         start, rows = block_rows(context, block)
+        curve = pointer(context[CURVE] + 4 * CURVE_PLANES * BLOCK_ROWS * block, float32)
         call_stage(context[LOAD], context_address, start, rows, scratch, 0)
         call_stage(context[PREDICT], context_address, start, rows, scratch, 0)
         call_stage(context[QUADRATIC], context_address, start, rows, scratch, 0)
+        respond(context, scratch, rows)
         for i in range(rows):
             eta[i] = plane_at(scratch, LINEAR_PREDICTOR)[i]
-            reached = reach * math.sqrt(plane_at(scratch, QUADRATIC_FORM)[i])
-            # A row without a standard error never moves.
-            radius[i] = reached if reached > 0.0 else 1.0
-        outside = _interpolate(context, scratch, rows, eta, radius, curve)
-        outside += _check(context, scratch, rows, eta, radius, curve, worst)
-        total = 0.0
-        for i in range(rows):
-            total += worst[i] * math.sqrt(plane_at(scratch, QUADRATIC_FORM)[i])
-        holds = (outside == 0) & (total <= allowed * rows / n_rows)
-        pointer(context[CURVE_HOLDS], int64)[block] = int64(holds)
-        for i in range(rows):
-            power = 1.0
-            for m in range(CURVE_TERMS):
-                output = pointer(context[CURVE] + 8 * (n_rows * m + start), float64)
-                output[i] = curve[m * PLANE + i] * power
-                power /= radius[i]
-            output = pointer(context[CURVE] + 8 * (n_rows * CURVE_TERMS + start), float64)
-            output[i] = radius[i]
+            length = float32(math.sqrt(plane_at(scratch, QUADRATIC_FORM)[i]))
+            curve[CURVE_TERMS * BLOCK_ROWS + i] = length
+            radius[i] = reach * standard_error * length
+            scale[i] = length / standard_error
+            curve[i] = float32(residual[i] * scale[i])
+        outside = _expand(context, scratch, rows, eta, radius, scale, series)
+        n_terms = _sufficient_length(series, rows, allowed * rows / n_rows)
+        n_terms = n_terms if outside == 0 else 0
+        pointer(context[CURVE_LENGTH], int64)[block] = n_terms
+        _write_curve(context, series, n_terms, rows, curve)
     return (scratch_array.size + work_array.size) * 0
 
 

@@ -6,8 +6,13 @@ the total lacks is drawn one by one. So hardly any memory is visited out of orde
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from numba.core.types import float64, int32, int64, uint8, uint32, uint64
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.core.types import float64, int64, uint8, uint16, uint32, uint64
+from numba.extending import intrinsic
 
 from fastglm.kernels.context import (
     N_DRAWN,
@@ -16,7 +21,7 @@ from fastglm.kernels.context import (
     REPLICATE_SEED,
     THRESHOLDS,
 )
-from fastglm.kernels.jit import RowBlock, inlined, pointer
+from fastglm.kernels.jit import RowBlock, inlined, pointer, spread
 from fastglm.kernels.planes import BLOCK_ROWS
 
 # Steele, Lea & Flood (2014), "Fast splittable pseudorandom number generators".
@@ -24,9 +29,15 @@ GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 MIX_2 = np.uint64(0x94D049BB133111EB)
 UNIT = 1.0 / 9007199254740992.0
-HALF_BLOCK = BLOCK_ROWS // 2
+#: Numbers of 16 bits in one of 64.
+SHORTS = 4
+#: Units whose numbers are compared together.
+DRAWN_TOGETHER = 32
 #: Largest Poisson count: a mean of one exceeds it once in 1e9 draws.
 THRESHOLDS_PER_DRAW = 11
+#: Those of them, up to a mean of one, whose first 16 bits are not all 1.
+LOW_THRESHOLDS = 7
+HIGHEST_SHORT = 2**16 - 1
 
 
 @inlined
@@ -38,57 +49,130 @@ def _random_bits(state, number):
     return z ^ (z >> uint64(31))
 
 
-@inlined
-def _draw_block(state, first, thresholds, bits, counts):
-    """Poisson counts of one block of units, by inversion of 32 random bits each."""
-    for k in range(HALF_BLOCK):
-        z = _random_bits(state, first + k)
-        bits[k] = uint32(z)
-        bits[HALF_BLOCK + k] = uint32(z >> uint64(32))
-    for k in range(BLOCK_ROWS):
-        count = int32(0)
-        for t in range(THRESHOLDS_PER_DRAW):
-            count += int32(1) if bits[k] > thresholds[t] else int32(0)
-        counts[k] = uint8(count)
+@intrinsic
+def _count_thresholds(
+    typing_context: Any, shorts: Any, thresholds: Any, counts: Any, ties: Any
+) -> Any:
+    """How many thresholds each number of a block is above; returns the total.
+
+    All arguments are addresses: of 16-bit numbers and the first 16 bits of LOW_THRESHOLDS, of the
+    counts, and of a 32-bit mask for every DRAWN_TOGETHER numbers, of those for which 16 bits do not
+    tell.
+    """
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        shorts, thresholds, counts, ties = args
+        short, byte, index = ir.IntType(16), ir.IntType(8), ir.IntType(64)
+        vector, mask = ir.VectorType(short, DRAWN_TOGETHER), ir.IntType(DRAWN_TOGETHER)
+
+        def at(base: Any, k: Any, n_bytes: int, kind: Any) -> Any:
+            address = builder.add(base, builder.mul(k, index(n_bytes)))
+            return builder.inttoptr(address, kind.as_pointer())
+
+        zero = ir.Constant(vector, [0] * DRAWN_TOGETHER)
+        highest = ir.Constant(vector, [HIGHEST_SHORT] * DRAWN_TOGETHER)
+        limits = [
+            spread(builder, builder.load(at(thresholds, index(t), 2, short)), DRAWN_TOGETHER)
+            for t in range(LOW_THRESHOLDS)
+        ]
+        total = cgutils.alloca_once_value(builder, zero)
+        with cgutils.for_range(builder, index(BLOCK_ROWS // DRAWN_TOGETHER)) as loop:
+            numbers = builder.load(at(shorts, loop.index, 2 * DRAWN_TOGETHER, vector), align=2)
+            count, tied = zero, builder.icmp_unsigned("==", numbers, highest)
+            for limit in limits:
+                above = builder.icmp_unsigned(">", numbers, limit)
+                count = builder.sub(count, builder.sext(above, vector))
+                tied = builder.or_(tied, builder.icmp_unsigned("==", numbers, limit))
+            small = builder.trunc(count, ir.VectorType(byte, DRAWN_TOGETHER))
+            builder.store(small, at(counts, loop.index, DRAWN_TOGETHER, small.type), align=1)
+            builder.store(builder.bitcast(tied, mask), at(ties, loop.index, 4, mask), align=4)
+            builder.store(builder.add(builder.load(total), count), total)
+        sums, width = builder.load(total), DRAWN_TOGETHER
+        while width > 1:
+            width //= 2
+            halves = [
+                ir.Constant(ir.VectorType(ir.IntType(32), width), list(range(k, k + width)))
+                for k in (0, width)
+            ]
+            low, high = (builder.shuffle_vector(sums, sums, lanes) for lanes in halves)
+            sums = builder.add(low, high)
+        one = builder.extract_element(sums, ir.IntType(32)(0))
+        return builder.zext(one, index)
+
+    return types.int64(*[types.int64] * 4), codegen
 
 
 @inlined
-def _end_block(counts, units):
-    """Nobody is drawn beyond the last unit; returns how many were drawn."""
+def _settle_ties(state, drawn, thresholds, shorts, ties, counts):
+    """Counts of the units for which 16 bits did not tell, by 16 more; returns what that adds."""
+    added = 0
+    for k in range(BLOCK_ROWS // DRAWN_TOGETHER):
+        if ties[k] == 0:
+            continue
+        for j in range(DRAWN_TOGETHER):
+            if (ties[k] >> j) & 1:
+                unit = DRAWN_TOGETHER * k + j
+                more = int64(_random_bits(state, -1 - drawn - unit) & uint64(HIGHEST_SHORT))
+                number = (int64(shorts[unit]) << 16) | more
+                count = 0
+                for t in range(THRESHOLDS_PER_DRAW):
+                    count += 1 if number > int64(thresholds[t]) else 0
+                added += count - int64(counts[unit])
+                counts[unit] = uint8(count)
+    return added
+
+
+@inlined
+def _draw_block(state, drawn, thresholds, work, units, counts_address):
+    """Poisson counts of a block of units, none beyond the last; returns their total.
+
+    `drawn` is the number of units before, `work` the address of room for 16-bit numbers, ties and
+    the first bits of thresholds.
+    """
+    words = pointer(work, uint64)
+    for k in range(BLOCK_ROWS // SHORTS):
+        words[k] = _random_bits(state, drawn // SHORTS + k)
+    ties = work + 2 * BLOCK_ROWS
+    high = ties + 4 * BLOCK_ROWS // DRAWN_TOGETHER
+    counts = pointer(counts_address, uint8)
+    total = _count_thresholds(work, high, counts_address, ties)
+    total += _settle_ties(
+        state, drawn, thresholds, pointer(work, uint16), pointer(ties, uint32), counts
+    )
     for k in range(units, BLOCK_ROWS):
+        total -= int64(counts[k])
         counts[k] = uint8(0)
-    total = int32(0)
-    for k in range(BLOCK_ROWS):
-        total += int32(counts[k])
     return total
 
 
 def draw_chunk(context_address, chunk):
     """Counts of as many draws with replacement as there are units, for one replicate; returns 0.
 
-    They are written to REPLICATE_COUNT by blocks of units, and within a block by replicates.
+    They are written to REPLICATE_COUNT by blocks of units, and within a block by replicates. Counts
+    follow by inversion from numbers of 32 bits, of which the second half is seldom needed.
     """
     context = pointer(context_address, int64)
     n_units, n_drawn = context[N_GROUPS], context[N_DRAWN]
     seed = pointer(context[REPLICATE_SEED], uint64)[chunk]
     thresholds = pointer(context[THRESHOLDS], uint32)
-    bits_array = np.empty(BLOCK_ROWS, np.uint32)
-    bits = pointer(bits_array.ctypes.data, uint32)
+    shorts = np.empty(BLOCK_ROWS + 2 * BLOCK_ROWS // DRAWN_TOGETHER + LOW_THRESHOLDS, np.uint16)
+    for t in range(LOW_THRESHOLDS):
+        shorts[shorts.size - LOW_THRESHOLDS + t] = uint16(thresholds[t] >> 16)
+    work = shorts.ctypes.data
     base = context[REPLICATE_COUNT] + BLOCK_ROWS * chunk
-    number, missing = 0, -1
+    drawn, missing = 0, -1
     while missing < 0:
         missing = n_units
         for start in range(0, n_units, BLOCK_ROWS):
-            counts = pointer(base + n_drawn * start, uint8)
-            _draw_block(seed, number, thresholds, bits, counts)
-            missing -= _end_block(counts, min(BLOCK_ROWS, n_units - start))
-            number += HALF_BLOCK
-    for k in range(number, number + missing):
+            units = min(BLOCK_ROWS, n_units - start)
+            missing -= _draw_block(seed, drawn, thresholds, work, units, base + n_drawn * start)
+            drawn += BLOCK_ROWS
+    for k in range(drawn, drawn + missing):
         share = float64(int64(_random_bits(seed, k) >> uint64(11))) * UNIT
         unit = int64(share * n_units)
         within = unit % BLOCK_ROWS
         pointer(base + n_drawn * (unit - within), uint8)[within] += uint8(1)
-    return bits_array.size * 0
+    return shorts.size * 0
 
 
 draw_kernel = RowBlock(draw_chunk, "draw", {})

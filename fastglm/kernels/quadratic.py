@@ -117,6 +117,27 @@ def _nonzero_columns(f, stride, n_dense):
     return first, max(first, last)
 
 
+@inlined
+def factor_products(context, start, rows, scratch, k, target):
+    """TILE rows of the factor from row k on, times the block's columns, into TILE planes.
+
+    `target` is their address.
+    """
+    n_dense, n_sweep = context[N_DENSE], context[N_SWEEP]
+    corner = context[FACTOR] + 8 * n_sweep * k
+    f = pointer(corner, float64)
+    first, last = _nonzero_columns(f, n_sweep, n_dense)
+    dense_products(corner, 8 * n_sweep, first, last, scratch, target, rows)
+    if n_sweep > n_dense:
+        product = pointer(target, float64)
+        entries = entries_at(context, scratch)
+        _, _, columns, values = entries
+        for i in range(rows):
+            for e in range(row_entries(context, start, i, entries)):
+                for a in range(TILE):
+                    product[a * PLANE + i] += f[a * n_sweep + columns[e]] * values[e]
+
+
 def quadratic_block(context_address, start, rows, scratch, target):
     """|factor x|**2 into the plane QUADRATIC_FORM. A stage; `target` is not used.
 
@@ -125,26 +146,18 @@ def quadratic_block(context_address, start, rows, scratch, target):
     context = pointer(context_address, int64)
     n_dense, n_sweep = context[N_DENSE], context[N_SWEEP]
     total = plane_at(scratch, QUADRATIC_FORM)
-    entries = entries_at(context, scratch)
-    _, _, columns, values = entries
     product_array = np.empty(TILE * PLANE)
     product = pointer(product_array.ctypes.data, float64)
     for i in range(rows):
         total[i] = 0.0
     for k in range(0, context[N_FACTOR], TILE):
-        corner = context[FACTOR] + 8 * n_sweep * k
-        f = pointer(corner, float64)
-        first, last = _nonzero_columns(f, n_sweep, n_dense)
         if n_sweep == n_dense:
+            corner = context[FACTOR] + 8 * n_sweep * k
+            first, last = _nonzero_columns(pointer(corner, float64), n_sweep, n_dense)
             target = scratch + 8 * PLANE * QUADRATIC_FORM
             _add_dense_squares(corner, 8 * n_sweep, first, last, scratch, target, rows)
             continue
-        target = product_array.ctypes.data
-        dense_products(corner, 8 * n_sweep, first, last, scratch, target, rows)
-        for i in range(rows):
-            for e in range(row_entries(context, start, i, entries)):
-                for a in range(TILE):
-                    product[a * PLANE + i] += f[a * n_sweep + columns[e]] * values[e]
+        factor_products(context, start, rows, scratch, k, product_array.ctypes.data)
         for i in range(rows):
             total[i] += (product[i] ** 2 + product[PLANE + i] ** 2) + (
                 product[2 * PLANE + i] ** 2 + product[3 * PLANE + i] ** 2

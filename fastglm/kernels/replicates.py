@@ -1,212 +1,260 @@
 """The scores of many bootstrap replicates of a fit in one pass over the rows.
 
 A tile of replicates reads each block of columns once. Replicates differ in how often a row counts,
-and in their coefficients.
+and in their coefficients. Those of columns that are sparse are the model's; the other columns come
+as directions of the rows, on coordinates of which the information is the identity.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba.core.types import float64, int64, uint8
+from numba.core.types import float32, float64, int64, uint8
 
 from fastglm.kernels.block import (
     TILE,
     allocate_scratch,
+    block_range,
     block_rows,
-    dense_at,
     entries_at,
-    padded_size,
     plane_at,
 )
 from fastglm.kernels.context import (
     COUNT_BYTES,
     CURVE,
-    CURVE_HOLDS,
+    CURVE_LENGTH,
+    CURVE_LIMITS,
     GROUP,
-    INVERSE_ROWS,
     LOAD,
     MODE,
-    N_BLOCKS,
     N_DENSE,
+    N_DIRECTIONS,
     N_DRAWN,
     N_REPLICATES,
-    N_ROWS,
     N_SWEEP,
     PARTIALS,
     PREDICT,
     REPLICATE_COUNT,
     REPLICATE_NUMBER,
+    REPLICATE_REST,
     REPLICATE_STEP,
     REPLICATES_PER_CHUNK,
-    RESPOND_ROWS,
     SAME_COEFFICIENTS,
 )
-from fastglm.kernels.curves import CURVE_TERMS, curve_value
-from fastglm.kernels.gram import row_entries, tile
-from fastglm.kernels.jit import (
-    RowBlock,
-    call_row_block,
-    call_stage,
-    inlined,
-    offset_pointer,
-    pointer,
-)
+from fastglm.kernels.curves import CURVE_PLANES, CURVE_TERMS, respond
+from fastglm.kernels.gram import row_entries
+from fastglm.kernels.jit import RowBlock, call_stage, called, inlined, offset_pointer, pointer
 from fastglm.kernels.planes import BLOCK_ROWS, LINEAR_PREDICTOR, PLANE, RESIDUAL
-from fastglm.kernels.quadratic import dense_products
+from fastglm.kernels.quadratic import factor_products
+from fastglm.kernels.single import FOLLOWED_ROWS, follow_curves, multiply_half_tile, multiply_tile
+
+# Planes that a chunk needs beside those of the block, in double precision: linear predictors of the
+# fit, lengths of the rows, their inverses, and TILE more.
+_ETA, _LENGTH, _INVERSE, _PRODUCT, _N_DOUBLE = 0, 1, 2, 3, 3 + TILE
+# In single precision, for TILE replicates each: what sparse columns add, residuals, and these as
+# often as rows were drawn. Then coefficients of the polynomial that is its own argument, and
+# directions.
+_REST, _RESIDUAL, _COUNTED, _LINE = 0, TILE, 2 * TILE, 3 * TILE
+_LINE_TERMS = 2
+_DIRECTION = _LINE + _LINE_TERMS
 
 
 @inlined
-def _move(context, start, rows, scratch, step, moved_address):
-    """What TILE replicates add to the linear predictors, by rows of coefficients at `step`."""
-    n_dense, q = context[N_DENSE], context[N_SWEEP]
-    moved = pointer(moved_address, float64)
-    dense_products(step, 8 * q, 0, n_dense, scratch, moved_address, rows)
-    if q > n_dense:
-        coefficient = pointer(step, float64)
-        entries = entries_at(context, scratch)
-        _, _, columns, values = entries
-        for i in range(rows):
-            for e in range(row_entries(context, start, i, entries)):
-                for a in range(TILE):
-                    moved[a * PLANE + i] += coefficient[a * q + columns[e]] * values[e]
+def _allocate(context):
+    """Zeros for these planes, but for the one coefficient that is 1."""
+    n_single = _DIRECTION + (context[N_DIRECTIONS] + TILE - 1) // TILE * TILE
+    work = np.zeros(_N_DOUBLE * PLANE + (n_single * PLANE + 1) // 2)
+    line = pointer(_single_at(work.ctypes.data, _LINE), float32)
+    for i in range(BLOCK_ROWS):
+        line[BLOCK_ROWS + i] = float32(1.0)
+    return work
 
 
 @inlined
-def _respond(context, rows, scratch, eta, moved, residual):
-    """Score residuals of one replicate by link and family; returns rows outside the domain."""
-    linear_predictor = plane_at(scratch, LINEAR_PREDICTOR)
-    own = plane_at(scratch, RESIDUAL)
+def _single_at(work, which):
+    """Address of a plane in single precision."""
+    return work + 8 * PLANE * _N_DOUBLE + 4 * PLANE * which
+
+
+@called
+def _prepare(context, context_address, start, rows, scratch, curve, work):
+    """Linear predictors, lengths and directions of a block of rows."""
+    call_stage(context[LOAD], context_address, start, rows, scratch, 0)
+    call_stage(context[PREDICT], context_address, start, rows, scratch, 0)
+    eta, length = plane_at(work, _ETA), plane_at(work, _LENGTH)
+    inverse, product = plane_at(work, _INVERSE), plane_at(work, _PRODUCT)
     for i in range(rows):
-        linear_predictor[i] = eta[i] + moved[i]
-    outside = call_row_block(context[INVERSE_ROWS], scratch, rows)
-    outside += call_row_block(context[RESPOND_ROWS], scratch, rows)
+        eta[i] = plane_at(scratch, LINEAR_PREDICTOR)[i]
+        length[i] = curve[CURVE_TERMS * BLOCK_ROWS + i]
+        # A row of length zero has no direction.
+        inverse[i] = 1.0 / length[i] if length[i] > 0.0 else 0.0
+    direction = pointer(_single_at(work, _DIRECTION), float32)
+    for k in range(0, context[N_DIRECTIONS], TILE):
+        factor_products(context, start, rows, scratch, k, work + 8 * PLANE * _PRODUCT)
+        for a in range(TILE):
+            for i in range(rows):
+                direction[(k + a) * PLANE + i] = float32(product[a * PLANE + i] * inverse[i])
+
+
+@called
+def _move_by_rest(context, start, rows, scratch, r, work):
+    """What steps of sparse columns' coefficients add to the rows of replicates r..r+TILE-1."""
+    q = context[N_SWEEP]
+    added = pointer(_single_at(work, _REST), float32)
+    for k in range(TILE * PLANE):
+        added[k] = float32(0.0)
+    step = pointer(context[REPLICATE_REST] + 8 * q * r, float64)
+    inverse = plane_at(work, _INVERSE)
+    entries = entries_at(context, scratch)
+    _, _, columns, values = entries
     for i in range(rows):
-        residual[i] = own[i]
-    return outside
+        for e in range(row_entries(context, start, i, entries)):
+            value = values[e] * inverse[i]
+            for a in range(TILE):
+                added[a * PLANE + i] += float32(step[a * q + columns[e]] * value)
 
 
-@inlined
-def _read_curves(context, start, rows, curve):
-    """The polynomials of the block's rows and how far they reach, side by side in cache."""
-    n_rows = context[N_ROWS]
-    source = pointer(context[CURVE] + 8 * start, float64)
-    for m in range(CURVE_TERMS + 1):
-        for i in range(rows):
-            curve[m * PLANE + i] = source[m * n_rows + i]
-
-
-@inlined
-def _follow_curve(curve, rows, moved, counts, product):
-    """Score residuals of one replicate by the rows' polynomials, as often as they were drawn.
-
-    Returns how many rows have moved further than their polynomial reaches.
-    """
-    beyond = 0
-    for i in range(rows):
-        beyond += 1 if abs(moved[i]) > curve[CURVE_TERMS * PLANE + i] else 0
-        product[i] = curve_value(curve, i, moved[i]) * counts[i]
+@called
+def _follow(context, rows, r, curve, n_terms, work):
+    """Polynomials of replicates r..r+TILE-1 where they are; 0 if that is within their reach."""
+    n_directions = context[N_DIRECTIONS]
+    step, stride = context[REPLICATE_STEP] + 4 * n_directions * r, 4 * n_directions
+    rest, residual = _single_at(work, _REST), _single_at(work, _RESIDUAL)
+    direction = _single_at(work, _DIRECTION)
+    beyond = int64(0)
+    for k in range(0, 4 * rows, 4 * FOLLOWED_ROWS):
+        beyond |= follow_curves(
+            step, stride, direction + k, n_directions, rest + k, curve + k, n_terms, residual + k
+        )
     return beyond
 
 
 @inlined
-def _times_count(rows, residual, counts, product):
-    """Residuals times how often the replicate drew their row."""
+def _respond_beside(context, rows, scratch, residual, work):
+    """Residuals of one replicate by link and family, in place of the shares of the reach.
+
+    Returns rows outside the domain.
+    """
+    limits = pointer(context[CURVE_LIMITS], float64)
+    reach, standard_error = limits[0], limits[1]
+    eta, length = plane_at(work, _ETA), plane_at(work, _LENGTH)
     for i in range(rows):
-        product[i] = residual[i] * counts[i]
+        radius = reach * standard_error * length[i]
+        plane_at(scratch, LINEAR_PREDICTOR)[i] = eta[i] + residual[i] * radius
+    outside = respond(context, scratch, rows)
+    for i in range(rows):
+        residual[i] = float32(plane_at(scratch, RESIDUAL)[i] * (length[i] / standard_error))
+    return outside
 
 
 @inlined
-def _gather_counts(context, drawn, start, rows, counts):
-    """Counts of the block's rows, or of the groups that they belong to, as float64."""
+def _find_residuals(context, block, start, rows, scratch, r, score, stride, work):
+    """Residuals of replicates r..r+TILE-1, each row's times its length.
+
+    Returns the address of the first's plane and the distance to the next.
+    """
+    curve = context[CURVE] + 4 * CURVE_PLANES * BLOCK_ROWS * block
+    if context[MODE] & SAME_COEFFICIENTS:
+        return curve, 0
+    n_terms = pointer(context[CURVE_LENGTH], int64)[block]
+    if context[N_SWEEP] > context[N_DENSE]:
+        _move_by_rest(context, start, rows, scratch, r, work)
+    if n_terms == 0 or _follow(context, rows, r, curve, n_terms, work) != 0:
+        _follow(context, rows, r, _single_at(work, _LINE), _LINE_TERMS, work)
+        for a in range(TILE):
+            own = pointer(_single_at(work, _RESIDUAL + a), float32)
+            score[(a + 1) * stride - 1] += _respond_beside(context, rows, scratch, own, work)
+    return _single_at(work, _RESIDUAL), 4 * PLANE
+
+
+@called
+def _times_counts(context, drawn, start, rows, residual, counted):
+    """Residuals times the counts of the block's rows, or of the groups that they belong to."""
     if context[GROUP] == 0:
         own = offset_pointer(drawn, context[N_DRAWN] * start)
         for i in range(rows):
-            counts[i] = own[i]
+            counted[i] = residual[i] * float32(own[i])
     else:
         group = pointer(context[GROUP] + 8 * start, int64)
         for i in range(rows):
             within = group[i] % BLOCK_ROWS
-            counts[i] = drawn[context[N_DRAWN] * (group[i] - within) + within]
+            count = drawn[context[N_DRAWN] * (group[i] - within) + within]
+            counted[i] = residual[i] * float32(count)
+    for i in range(rows, PLANE):
+        counted[i] = float32(0.0)
 
 
 @inlined
-def _read_counts(context, start, rows, number, counts):
-    """How often the replicate drew each row of the block."""
+def _count(context, start, rows, number, residual, counted):
+    """Residuals times how often the replicate drew each row of the block."""
     if context[COUNT_BYTES] == 1:
         drawn = pointer(context[REPLICATE_COUNT] + BLOCK_ROWS * number, uint8)
-        _gather_counts(context, drawn, start, rows, counts)
+        _times_counts(context, drawn, start, rows, residual, counted)
     else:
         drawn = pointer(context[REPLICATE_COUNT] + 8 * BLOCK_ROWS * number, int64)
-        _gather_counts(context, drawn, start, rows, counts)
+        _times_counts(context, drawn, start, rows, residual, counted)
 
 
-@inlined
-def _add_scores(context, start, rows, scratch, residuals, score, stride):
-    """Adds the scores of TILE replicates to rows of `score`, `stride` apart."""
-    n_dense = context[N_DENSE]
-    for j in range(0, n_dense, TILE):
-        column = pointer(dense_at(scratch) + 8 * PLANE * j, float64)
-        tile(residuals, column, rows, pointer(score + 8 * j, float64), stride)
+@called
+def _add_scores(context, start, rows, scratch, score, stride, work):
+    """Adds the scores of TILE replicates to rows at `score`, `stride` apart."""
+    n_directions, n_dense = context[N_DIRECTIONS], context[N_DENSE]
+    counted = _single_at(work, _COUNTED)
+    for k in range(0, n_directions, TILE):
+        direction = _single_at(work, _DIRECTION + k)
+        if n_directions - k > TILE // 2:
+            multiply_tile(counted, direction, rows, score + 8 * k, 8 * stride)
+        else:
+            multiply_half_tile(counted, direction, rows, score + 8 * k, 8 * stride)
     if context[N_SWEEP] > n_dense:
-        total = pointer(score, float64)
+        residual, inverse = pointer(counted, float32), plane_at(work, _INVERSE)
+        total = pointer(score + 8 * (n_directions - n_dense), float64)
         entries = entries_at(context, scratch)
         _, _, columns, values = entries
         for i in range(rows):
             for e in range(row_entries(context, start, i, entries)):
+                value = values[e] * inverse[i]
                 for a in range(TILE):
-                    total[a * stride + columns[e]] += residuals[a * PLANE + i] * values[e]
+                    total[a * stride + columns[e]] += residual[a * PLANE + i] * value
 
 
 def replicate_scores_chunk(context_address, chunk):
-    """Adds up the scores of a chunk's replicates, each at its own coefficients; returns 0.
+    """Adds up the scores of some replicates, each at its own coefficients, on some rows; returns 0.
 
-    Replicates come in whole tiles. Each has a partial of as many values as a partial Gram matrix
-    has columns, and last how many of its rows were outside the domain. With the mode
-    SAME_COEFFICIENTS none has moved from BETA.
+    There are chunks for all replicates on the first rows, then on the next. Replicates come in
+    whole tiles. Each has a partial: its scores along the directions, those of the sparse columns,
+    and last how many of its rows were outside the domain. With the mode SAME_COEFFICIENTS none has
+    moved from BETA.
     """
     context = pointer(context_address, int64)
-    _, order = padded_size(context)
-    stride = order + 1
+    stride = context[N_DIRECTIONS] + context[N_SWEEP] - context[N_DENSE] + 1
     scratch_array = allocate_scratch(context)
     scratch = scratch_array.ctypes.data
-    tile_array = np.zeros((4 + 2 * TILE + CURVE_TERMS) * PLANE)
-    eta = pointer(tile_array.ctypes.data, float64)
-    residual = pointer(tile_array.ctypes.data + 8 * PLANE, float64)
-    moved_address = tile_array.ctypes.data + 16 * PLANE
-    products = moved_address + 8 * TILE * PLANE
-    curve = pointer(products + 8 * TILE * PLANE, float64)
-    counts = pointer(products + 8 * (TILE + CURVE_TERMS + 1) * PLANE, float64)
+    work_array = _allocate(context)
+    work = work_array.ctypes.data
     numbers = pointer(context[REPLICATE_NUMBER], int64)
-    same = context[MODE] & SAME_COEFFICIENTS != 0
-    first = chunk * context[REPLICATES_PER_CHUNK]
-    last = min(first + context[REPLICATES_PER_CHUNK], context[N_REPLICATES])
-    for block in range(context[N_BLOCKS]):
+    n_replicates, per_chunk = context[N_REPLICATES], context[REPLICATES_PER_CHUNK]
+    n_parts = (n_replicates + per_chunk - 1) // per_chunk
+    partial = context[PARTIALS] + 8 * stride * n_replicates * (chunk // n_parts)
+    first = chunk % n_parts * per_chunk
+    last = min(first + per_chunk, n_replicates)
+    first_block, last_block = block_range(context, chunk // n_parts)
+    for block in range(first_block, last_block):
         start, rows = block_rows(context, block)
-        holds = pointer(context[CURVE_HOLDS], int64)[block] != 0
-        call_stage(context[LOAD], context_address, start, rows, scratch, 0)
-        if holds:
-            _read_curves(context, start, rows, curve)
-        call_stage(context[PREDICT], context_address, start, rows, scratch, 0)
-        for i in range(rows):
-            eta[i] = plane_at(scratch, LINEAR_PREDICTOR)[i]
+        curve = pointer(context[CURVE] + 4 * CURVE_PLANES * BLOCK_ROWS * block, float32)
+        _prepare(context, context_address, start, rows, scratch, curve, work)
         for r in range(first, last, TILE):
-            score = context[PARTIALS] + 8 * stride * r
-            if not same:
-                step = context[REPLICATE_STEP] + 8 * context[N_SWEEP] * r
-                _move(context, start, rows, scratch, step, moved_address)
-            for a in range(TILE):
-                moved = pointer(moved_address + 8 * PLANE * a, float64)
-                product = pointer(products + 8 * PLANE * a, float64)
-                _read_counts(context, start, rows, numbers[r + a], counts)
-                if holds and same:
-                    _times_count(rows, curve, counts, product)
-                elif not holds or _follow_curve(curve, rows, moved, counts, product) > 0:
-                    if not same or (r == first and a == 0):
-                        outside = _respond(context, rows, scratch, eta, moved, residual)
-                        pointer(score + 8 * stride * a, float64)[order] += outside
-                    _times_count(rows, residual, counts, product)
-            _add_scores(context, start, rows, scratch, pointer(products, float64), score, stride)
-    return (scratch_array.size + tile_array.size) * 0
+            score_address = partial + 8 * stride * r
+            score = pointer(score_address, float64)
+            residuals, apart = _find_residuals(
+                context, block, start, rows, scratch, r, score, stride, work
+            )
+            # As many as TILE, but the compiler must not know: it would write the loop out.
+            for a in range(min(TILE, last - r)):
+                residual = pointer(residuals + apart * a, float32)
+                counted = pointer(_single_at(work, _COUNTED + a), float32)
+                _count(context, start, rows, numbers[r + a], residual, counted)
+            _add_scores(context, start, rows, scratch, score_address, stride, work)
+    return (scratch_array.size + work_array.size) * 0
 
 
 replicate_scores_kernel = RowBlock(replicate_scores_chunk, "replicate_scores", {})

@@ -16,7 +16,7 @@ __all__ = ["Counts"]
 
 NEVER = np.uint32(2**32 - 1)
 #: The total of Poisson counts is to fall short of the draws by so many standard deviations.
-SHORTFALL = 5.0
+SHORTFALL = 2.5
 
 
 class Counts:

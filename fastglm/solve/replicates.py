@@ -4,9 +4,16 @@ All replicates take steps with the information of the original fit. A step leave
 1/sqrt(n) of what was there, so a few passes without Gram matrices, each over the rows once for a
 tile of replicates, reach the optimum of every replicate. Those that do not get there are left to
 the solver.
+
+Passes count in single precision. That costs no digits that matter, because columns come as
+directions that are orthogonal, of unit length in every row: each rounding error is a share of a
+row's own part of the score, and adds up to about 1e-7 standard errors however collinear the columns
+are.
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
@@ -15,23 +22,21 @@ from fastglm.families import Family
 from fastglm.kernels import context as slots
 from fastglm.kernels.block import TILE
 from fastglm.kernels.context import SAME_COEFFICIENTS
-from fastglm.kernels.curves import CURVE_TERMS, curve_kernel
+from fastglm.kernels.curves import CURVE_PLANES, CURVE_POINTS, CURVE_TERMS, curve_kernel
 from fastglm.kernels.planes import BLOCK_ROWS
 from fastglm.kernels.quadratic import quadratic_stage
 from fastglm.kernels.replicates import replicate_scores_kernel
 from fastglm.solve.draws import Counts
 from fastglm.solve.products import information, inverse_factor, score_pass
-from fastglm.solve.rows import in_tiles, to_sweep_columns
+from fastglm.solve.rows import to_sweep_columns
 from fastglm.solve.run import count_chunks
 from fastglm.solve.threads import launch
 
 __all__ = ["Replicates"]
 
-#: Replicates that read a block of rows while it is in cache.
-REPLICATES_PER_CHUNK = 128
-#: Bound on the error that is left of an estimate, in its standard errors.
-TOLERANCE = 5e-6
-#: Part of it that comes from polynomials in place of residuals.
+#: Error that may be expected to be left of an estimate, in its standard errors.
+TOLERANCE = 3e-6
+#: Bound on what polynomials in place of residuals add to it.
 CURVE_ERROR = 1e-6
 #: Standard errors of a linear predictor that polynomials reach.
 REACH = 5.0
@@ -74,29 +79,62 @@ class Replicates:
         self.n_threads = n_threads
         standard, context = self.run.standard, self.run.context
         context[slots.GROUP] = 0 if groups is None else groups.ctypes.data
-        self.gram = information(
-            reference, family, params, shifted=shifted, n_threads=n_threads
-        ).gram
-        root = inverse_factor(self.gram, ~np.isnan(params)).T
-        self.inverse = root.T @ root
+        gram = information(reference, family, params, shifted=shifted, n_threads=n_threads).gram
+        kept = ~np.isnan(params)
         spread = standard.lift(standard.lift(np.nan_to_num(covariance)).T)
-        self._find_curves(root, np.trace(self.gram @ spread) / np.count_nonzero(~np.isnan(params)))
+        dispersion = np.trace(gram @ spread) / np.count_nonzero(kept)
+        self.standard_error = np.sqrt(dispersion) if dispersion > 0.0 else 1.0
+        self.solvable = True
+        try:
+            self._choose_coordinates(gram, kept)
+        except np.linalg.LinAlgError:
+            self.solvable = False
+        else:
+            self._find_curves()
 
-    def _find_curves(self, root: np.ndarray, dispersion: float) -> None:
+    def _choose_coordinates(self, gram: np.ndarray, kept: np.ndarray) -> None:
+        """Coordinates of what replicates add to coefficients, (k,), and their information.
+
+        First come those along directions of the rows, of which the information is the identity;
+        then coefficients of sparse columns, for which sums are made in double precision.
+
+        Raises
+        ------
+        numpy.linalg.LinAlgError
+            If the columns are too collinear for steps with their information.
+        """
+        sparse = ~_touches_dense(self.layout)
+        rest, dense = np.flatnonzero(kept & sparse), np.flatnonzero(kept & ~sparse)
+        order = np.concatenate([rest, dense])
+        root = np.zeros((order.size, kept.size))
+        root[:, order] = inverse_factor(gram[np.ix_(order, order)], np.ones(order.size, bool)).T
+        directions, others = root[rest.size :], root[: rest.size]
+        self.n_directions = dense.size
+        self.basis = np.concatenate([directions, np.eye(kept.size)[rest]])
+        self.inverse = np.eye(order.size)
+        self.inverse[dense.size :, dense.size :] = (others.T @ others)[np.ix_(rest, rest)]
+        self.factor = np.concatenate(
+            [_whole_tiles(to_sweep_columns(self.layout, rows)) for rows in (directions, others)]
+        )
+
+    def _find_curves(self) -> None:
         """Polynomials for linear predictors as near to the fit's as replicates bring them."""
         layout, context = self.layout, self.run.context
-        factor = in_tiles(to_sweep_columns(layout, root))
-        nodes, limits = _curve_nodes(), np.array([REACH * np.sqrt(dispersion), CURVE_ERROR])
-        self.curve = np.empty((CURVE_TERMS + 1, layout.n_rows))
-        self.holds = np.empty(-(-layout.n_rows // BLOCK_ROWS), dtype=np.int64)
+        nodes, powers = _chebyshev()
+        self.limits = np.array([REACH, self.standard_error, CURVE_ERROR])
+        n_blocks = -(-layout.n_rows // BLOCK_ROWS)
+        self.curve = np.zeros((n_blocks, CURVE_PLANES, BLOCK_ROWS), dtype=np.float32)
+        self.curve_length = np.empty(n_blocks, dtype=np.int64)
         context[slots.N_CHUNKS] = count_chunks(layout)
-        context[slots.FACTOR] = factor.ctypes.data
-        context[slots.N_FACTOR] = factor.shape[0]
+        context[slots.FACTOR] = self.factor.ctypes.data
+        context[slots.N_FACTOR] = self.factor.shape[0]
+        context[slots.N_DIRECTIONS] = self.n_directions
         context[slots.QUADRATIC] = quadratic_stage.address
         context[slots.CURVE] = self.curve.ctypes.data
-        context[slots.CURVE_HOLDS] = self.holds.ctypes.data
+        context[slots.CURVE_LENGTH] = self.curve_length.ctypes.data
         context[slots.CURVE_NODES] = nodes.ctypes.data
-        context[slots.CURVE_LIMITS] = limits.ctypes.data
+        context[slots.CURVE_POWERS] = powers.ctypes.data
+        context[slots.CURVE_LIMITS] = self.limits.ctypes.data
         launch(curve_kernel, context, int(context[slots.N_CHUNKS]), self.n_threads)
 
     def estimates(self, counts: Counts, n_samples: int) -> tuple[np.ndarray, np.ndarray]:
@@ -109,16 +147,21 @@ class Replicates:
         converged : ndarray of bool, shape (B,)
             The others need the solver.
         """
+        if not self.solvable:
+            return np.full((n_samples, self.params.size), np.nan), np.zeros(n_samples, dtype=bool)
         moved, converged = self._iterate(counts, n_samples)
         standard = self.run.standard
         start = standard.lift(np.nan_to_num(self.params)[:, None])[:, 0]
-        estimates = standard.to_params(start + moved)
+        estimates = standard.to_params(start + self.standard_error * moved @ self.basis)
         estimates[:, np.isnan(self.params)] = np.nan
         return estimates, converged
 
     def _iterate(self, counts: Counts, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """How far the optimum of each sample is from the fit's, and whether it was reached."""
-        moved, converged = np.zeros((n, len(self.gram))), np.zeros(n, dtype=bool)
+        """How far the optimum of each sample is from the fit's, and whether it was reached.
+
+        In coordinates, and in units of `standard_error`.
+        """
+        moved, converged = np.zeros((n, len(self.basis))), np.zeros(n, dtype=bool)
         active, last = np.arange(n), np.full(n, np.inf)
         secants = _Secants(moved.shape)
         for number in range(MAX_PASSES):
@@ -140,38 +183,65 @@ class Replicates:
     def _scores(
         self, counts: Counts, active: np.ndarray, moved: np.ndarray, same: bool
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Scores of samples that moved so far from the fit, and rows outside the domain.
-
-        Scores are those of the model's standardised columns, (b, p).
-        """
-        layout, context = self.layout, self.run.context
-        n = active.size
+        """Scores of samples that moved so far from the fit, and rows outside the domain."""
+        layout, context, k = self.layout, self.run.context, self.n_directions
+        n, width = active.size, int(context[slots.N_DIRECTIONS])
         # Whole tiles: the last sample stands in for those that are not there.
         padded = np.concatenate([active, np.repeat(active[-1:], -n % TILE)])
-        steps = np.concatenate([moved, np.repeat(moved[-1:], -n % TILE, 0)])
-        steps = to_sweep_columns(layout, steps)
-        partials = np.zeros((padded.size, layout.gram_order + 1))
-        per_thread = -(-padded.size // (TILE * self.n_threads)) * TILE
-        per_chunk = min(REPLICATES_PER_CHUNK, per_thread)
+        moved = np.concatenate([moved, np.repeat(moved[-1:], -n % TILE, 0)]) / REACH
+        steps = np.zeros((padded.size, width), dtype=np.float32)
+        steps[:, :k] = moved[:, :k]
+        rest = to_sweep_columns(layout, moved[:, k:] @ self.basis[k:])
+        n_sparse = layout.n_sweep - layout.n_dense
+        shape = padded.size, width + n_sparse + 1
+        n_chunks = count_chunks(layout, 8 * math.prod(shape))
+        partials = np.zeros((n_chunks, *shape))
+        # All replicates read a block of rows while it is in cache, unless threads would be idle.
+        parts = -(-self.n_threads // n_chunks)
+        per_chunk = -(-padded.size // (TILE * parts)) * TILE
+        context[slots.N_CHUNKS] = n_chunks
         context[slots.MODE] = SAME_COEFFICIENTS if same else 0
         context[slots.REPLICATE_COUNT] = counts.blocks.ctypes.data
         context[slots.COUNT_BYTES] = counts.blocks.itemsize
         context[slots.N_DRAWN] = counts.blocks.shape[1]
         context[slots.REPLICATE_STEP] = steps.ctypes.data
+        context[slots.REPLICATE_REST] = rest.ctypes.data
         context[slots.PARTIALS] = partials.ctypes.data
         context[slots.REPLICATE_NUMBER] = padded.ctypes.data
         context[slots.REPLICATES_PER_CHUNK] = per_chunk
         context[slots.N_REPLICATES] = padded.size
-        launch(replicate_scores_kernel, context, -(-padded.size // per_chunk), self.n_threads)
-        scores, outside = partials[:n, : layout.n_sweep], partials[:n, -1]
-        return self.run.standard.scores(scores), outside
+        n_parts = -(-padded.size // per_chunk)
+        launch(replicate_scores_kernel, context, n_chunks * n_parts, self.n_threads)
+        total = partials.sum(axis=0)[:n]
+        sparse = np.zeros((n, layout.n_sweep))
+        sparse[:, layout.n_dense :] = total[:, width:-1]
+        others = self.run.standard.scores(sparse) @ self.basis[k:].T
+        return np.concatenate([total[:, :k], others], axis=1), total[:, -1]
 
 
-def _curve_nodes() -> np.ndarray:
-    """Chebyshev's nodes, and what a value at each adds to the coefficients of the polynomial."""
-    nodes = np.cos(np.pi * (np.arange(CURVE_TERMS) + 0.5) / CURVE_TERMS)
-    shares = np.linalg.inv(np.vander(nodes, increasing=True)).T
-    return np.ascontiguousarray(np.column_stack([nodes, shares]))
+def _touches_dense(layout: Layout) -> np.ndarray:
+    """Which of the model's columns have a dense column of the sweep in them, (p,) bool."""
+    start, index, _ = layout.transform
+    if not start.size:
+        return np.arange(layout.n_columns) < layout.n_dense
+    owner = np.repeat(np.arange(layout.n_columns), np.diff(start))
+    return np.bincount(owner[index < layout.n_dense], minlength=layout.n_columns) > 0
+
+
+def _whole_tiles(rows: np.ndarray) -> np.ndarray:
+    """With rows of zeros up to a multiple of TILE."""
+    return np.pad(rows, ((0, -len(rows) % TILE), (0, 0)))
+
+
+def _chebyshev() -> tuple[np.ndarray, np.ndarray]:
+    """Nodes with what a value at each adds to a series, and the series' polynomials in powers."""
+    angles = np.pi * (np.arange(CURVE_POINTS) + 0.5) / CURVE_POINTS
+    shares = np.cos(np.outer(angles, np.arange(CURVE_POINTS))) * 2.0 / CURVE_POINTS
+    shares[:, 0] /= 2.0
+    powers = np.zeros((CURVE_TERMS, CURVE_TERMS))
+    for m in range(CURVE_TERMS):
+        powers[m, : m + 1] = np.polynomial.chebyshev.cheb2poly(np.eye(m + 1)[m])
+    return np.column_stack([np.cos(angles), shares]), powers
 
 
 class _Secants:
