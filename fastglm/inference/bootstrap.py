@@ -205,7 +205,8 @@ def bootstrap(
     if not isinstance(n_replicates, int | np.integer) or n_replicates < 2:
         raise ModelError(f"n_replicates must be a whole number from 2 on, not {n_replicates!r}")
     require_maximum_likelihood(results)
-    codes = None if groups is None else group_codes(results, groups)[0]
+    # A copy, because the caller's array may change while intervals still ask for it.
+    codes = None if groups is None else group_codes(results, groups)[0].copy()
     seeds = np.random.SeedSequence(seed).generate_state(int(n_replicates), np.uint64)
     if kind == "parametric":
         replicates = _parametric(results, seeds, progress)

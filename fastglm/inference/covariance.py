@@ -41,6 +41,8 @@ __all__ = [
 
 #: A span of whole numbers that is worth counting however few rows there are.
 FEW_GROUPS = 1000
+#: Rows that are searched for groups at a time.
+CODES_AT_A_TIME = 65_536
 
 
 @dataclass(frozen=True, eq=False)
@@ -256,10 +258,15 @@ def _codes_of_integers(values: np.ndarray) -> tuple[np.ndarray | None, int]:
     if highest - lowest >= max(values.size, FEW_GROUPS):
         return None, 0
     wide = values if values.itemsize == 8 else values.astype(np.int64)
-    codes = (wide - wide.dtype.type(lowest)).astype(np.int64, copy=False)
-    present = np.bincount(codes) > 0
-    if present.all():
-        return codes, present.size
+    moved = wide if lowest == 0 else wide - wide.dtype.type(lowest)
+    codes = moved.astype(np.int64, copy=False)
+    present = np.zeros(highest - lowest + 1, dtype=bool)
+    # Often the first rows have every group already.
+    step = max(CODES_AT_A_TIME, 8 * present.size)
+    for start in range(0, codes.size, step):
+        present[codes[start : start + step]] = True
+        if present.all():
+            return codes, present.size
     return (np.cumsum(present) - 1)[codes], int(np.count_nonzero(present))
 
 

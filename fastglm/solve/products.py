@@ -266,7 +266,7 @@ def group_scores(
     order = layout.gram_order
     size = 8 * n_groups * order
     # Clearing and adding up the chunks' sums must cost less than the rows themselves.
-    worthwhile = layout.n_rows // (8 * n_groups)
+    worthwhile = layout.n_rows // (32 * n_groups)
     n_chunks = max(1, min(count_chunks(layout), worthwhile, GROUP_BYTES // size))
     partials = np.empty((n_chunks, n_groups, order))
     groups = np.ascontiguousarray(groups, dtype=np.int64)
