@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -33,15 +33,14 @@ from fastglm.solve.separation import Separation, find_separation, looks_separate
 if TYPE_CHECKING:
     from fastglm.model import GLM
 
-__all__ = ["Plan", "fit_model"]
+__all__ = ["Estimate", "Plan", "fit_model"]
 
 SEPARATION = ("warn", "raise", "drop", "firth", "check", "ignore")
 #: How many infinite estimates a warning names.
 COLUMNS_NAMED = 10
 
 
-@dataclass(frozen=True, eq=False)
-class Plan:
+class Plan(NamedTuple):
     """What was asked of a fit; see `fastglm.GLM.fit` for each argument."""
 
     options: SolverOptions
@@ -54,8 +53,7 @@ class Plan:
     bias_reduction: str
 
 
-@dataclass(frozen=True, eq=False)
-class _Estimate:
+class Estimate(NamedTuple):
     """Estimates of everything: coefficients, dispersion where it goes with them, and family."""
 
     solution: Solution
@@ -80,17 +78,11 @@ def fit_model(model: GLM, plan: Plan) -> Results:
     _require_more_rows_than_rank(model, solution)
     found = _search(model, plan, estimate)
     if found is None and plan.separation != "ignore" and _runs_away(solution):
-        solution = replace(solution, status=Status.MAX_ITERATIONS)
+        estimate = estimate._replace(solution=replace(solution, status=Status.MAX_ITERATIONS))
     if found is not None and plan.separation in ("drop", "firth"):
         return _fit_again(model, plan, found)
     solution.timings["fit"] = perf_counter() - begin
-    results = Results.from_solution(
-        model, solution, estimate.scale, plan.use_t, plan.options.n_threads
-    )
-    if estimate.family is not model.family:
-        results = replace(results, family=estimate.family, parameter_se=estimate.parameter_se)
-    if plan.bias_reduction != "none":
-        results = replace(results, bias_reduction=plan.bias_reduction)
+    results = Results.from_estimate(model, estimate, plan)
     if found is not None:
         results = _with_separation(results, found, plan.separation)
     _warn(results)
@@ -120,7 +112,7 @@ def _require_more_rows_than_rank(model: GLM, solution: Solution) -> None:
         )
 
 
-def _estimate(model: GLM, plan: Plan) -> _Estimate:
+def _estimate(model: GLM, plan: Plan) -> Estimate:
     if plan.bias_reduction != "none":
         return _estimate_with_less_bias(model, plan)
     family = model.family
@@ -133,14 +125,14 @@ def _estimate(model: GLM, plan: Plan) -> _Estimate:
             start_params=plan.start_params,
             safe_mean=lambda: model.rows.mean_response,
         )
-        return _Estimate(solution, family, plan.scale)
+        return Estimate(solution, family, plan.scale)
     problem = Problem(model.layout, model.rows, family, plan.options)
     estimate = ESTIMATORS[family.name](problem, plan.start_params)
     scale = estimate.scale if plan.scale is None else plan.scale
-    return _Estimate(estimate.solution, estimate.family, scale, estimate.standard_error)
+    return Estimate(estimate.solution, estimate.family, scale, estimate.standard_error)
 
 
-def _estimate_with_less_bias(model: GLM, plan: Plan) -> _Estimate:
+def _estimate_with_less_bias(model: GLM, plan: Plan) -> Estimate:
     from fastglm.solve.bias_reduction import BIAS_REDUCTIONS, BiasProblem, reduce_bias
 
     kind, family, scale = plan.bias_reduction, model.family, plan.scale
@@ -155,10 +147,10 @@ def _estimate_with_less_bias(model: GLM, plan: Plan) -> _Estimate:
     given = None if scale is None or isinstance(scale, str) else float(scale)
     problem = BiasProblem(model.rows, family, kind, given)
     reduced = reduce_bias(problem, plan.options, plan.start_params)
-    return _Estimate(reduced.solution, family, reduced.dispersion if scale is None else scale)
+    return Estimate(reduced.solution, family, reduced.dispersion if scale is None else scale)
 
 
-def _search(model: GLM, plan: Plan, estimate: _Estimate) -> Separation | None:
+def _search(model: GLM, plan: Plan, estimate: Estimate) -> Separation | None:
     """What is separated, if a search is called for and finds anything."""
     if plan.bias_reduction != "none" or plan.separation == "ignore":
         return None
@@ -173,9 +165,9 @@ def _search(model: GLM, plan: Plan, estimate: _Estimate) -> Separation | None:
 
 def _fit_again(model: GLM, plan: Plan, found: Separation) -> Results:
     """The fit without the separated rows, or with less bias."""
-    again = replace(plan, start_params=None, separation="ignore")
+    again = plan._replace(start_params=None, separation="ignore")
     if plan.separation == "firth":
-        again = replace(again, bias_reduction="firth")
+        again = again._replace(bias_reduction="firth")
     elif found.rows.all():
         raise SeparationError(
             "the regressors separate the responses completely: no row would be left to fit. Use "

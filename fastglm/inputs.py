@@ -17,6 +17,7 @@ from fastglm.design.recipe import FrameDesign, Recipe
 from fastglm.design.rows import take_rows
 from fastglm.errors import DataError, MissingValueError, ModelError
 from fastglm.families import Family, ResponseSummary, summarize
+from fastglm.records import filled_at_once
 from fastglm.vectors import checked, product, require_same_index, total_offset, vector
 
 __all__ = ["ModelRows", "rows_from_arrays", "rows_from_formula"]
@@ -24,6 +25,7 @@ __all__ = ["ModelRows", "rows_from_arrays", "rows_from_formula"]
 _MISSING = ("raise", "drop", "none")
 
 
+@filled_at_once
 @dataclass(frozen=True, eq=False)
 class ModelRows:
     """Everything a fit reads of its n rows.
@@ -84,18 +86,26 @@ class ModelRows:
         """Number of rows."""
         return self.design.n_rows
 
-    @cached_property
+    @property
     def nobs(self) -> float:
         """Number of observations: rows, or the sum of their frequencies; none of weight 0."""
-        present = None if self.prior_weights is None else self.prior_weights > 0
-        if self.frequencies is not None:
-            return float(self.frequencies[present].sum())
-        return float(self.n_rows if present is None else np.count_nonzero(present))
+        return self._sums[0]
 
-    @cached_property
+    @property
     def sum_weights(self) -> float:
         """Sum of the prior weights."""
-        return float(self.n_rows if self.prior_weights is None else self.prior_weights.sum())
+        return self._sums[1]
+
+    @cached_property
+    def _sums(self) -> tuple[float, float]:
+        """`nobs` and `sum_weights`."""
+        weights = self.prior_weights
+        if weights is None:
+            return float(self.n_rows), float(self.n_rows)
+        present = weights > 0
+        if self.frequencies is None:
+            return float(np.count_nonzero(present)), float(weights.sum())
+        return float(self.frequencies[present].sum()), float(weights.sum())
 
     @cached_property
     def mean_response(self) -> float:
@@ -158,7 +168,7 @@ def _response_and_trials(
     endog: Any, family: Family, n: int | None
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """The response as one column, and the trials behind it for successes and failures."""
-    array = np.asarray(endog)
+    array = with_nan(endog)
     if array.ndim != 2 or array.shape[1] == 1:
         return vector(array, "the response", n), None
     if array.shape[1] != 2 or "binomial" not in family.name:
@@ -242,25 +252,28 @@ def rows_from_arrays(
         counts, n_dropped = dict(built.missing), built.n_dropped
     else:
         recipe, design, kept, counts, n_dropped = None, design_from_array(exog), None, {}, 0
-    given = {"the response": endog, **{k: v for k, v in columns.items() if v is not None}}
-    given = {name: with_nan(values) for name, values in given.items()}
-    n_given = design.n_rows + n_dropped
+    index, response_name = getattr(endog, "index", None), getattr(endog, "name", None)
     if missing == "drop":
+        given = {"the response": endog, **{k: v for k, v in columns.items() if v is not None}}
+        n_given = design.n_rows + n_dropped
         given, design, dropped = _drop_missing(given, design, kept, n_given, recipe is None, counts)
         n_dropped += dropped
-    index = getattr(endog, "index", None)
+        endog, columns = given.pop("the response"), {name: given.get(name) for name in columns}
     has_rows = hasattr(index, "dtype") and n_dropped == 0
     return _assemble(
         family,
         design,
-        given.pop("the response"),
-        {name: given.get(name) for name in columns},
+        endog,
+        columns,
         None,
+        column_names={},
         recipe=recipe,
-        response_name=str(getattr(endog, "name", None) or "y"),
+        response_name=str(response_name or "y"),
         index=index if has_rows else None,
         n_dropped=n_dropped,
         missing=counts,
+        frame=None,
+        frame_rows=None,
     )
 
 
@@ -274,7 +287,7 @@ def _drop_missing(
 ) -> tuple[dict[str, Any], Design, int]:
     """Leaves out rows in which anything is NaN; adds to `counts` by argument."""
     mask = np.zeros(n, dtype=bool)
-    arrays = {name: np.asarray(values) for name, values in given.items()}
+    arrays = {name: with_nan(values) for name, values in given.items()}
     for name, values in arrays.items():
         if values.dtype.kind in "fO" and values.shape[:1] == (n,):
             missing = np.asarray(values != values).reshape(n, -1).any(axis=1)
@@ -292,7 +305,7 @@ def _drop_missing(
         keep_rows = keep if kept is None else keep & kept
         design = take_rows(design, keep if kept is None else keep[kept])
     if keep_rows is None:
-        return given, design, 0
+        return arrays, design, 0
     if not keep_rows.any():
         raise MissingValueError("every row has a missing value: nothing is left to fit.")
     taken = {k: v[keep_rows] if v.shape[:1] == (n,) else v for k, v in arrays.items()}

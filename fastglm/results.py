@@ -24,16 +24,19 @@ from fastglm.inference.row_questions import RowQuestions
 from fastglm.inference.statsmodels_names import StatsmodelsNames
 from fastglm.inference.summary import Summary
 from fastglm.kernels import planes
+from fastglm.records import filled_at_once
 from fastglm.solve.fit import Solution, SolverOptions, solve
 from fastglm.solve.rows import evaluate_rows
 from fastglm.solve.scaling import Centring
 
 if TYPE_CHECKING:
+    from fastglm.fitting import Estimate, Plan
     from fastglm.model import GLM
 
 __all__ = ["Results"]
 
 
+@filled_at_once
 @dataclass(frozen=True, eq=False)
 class Results(
     Record, FamilyParameters, Questions, RowQuestions, PenalizedQuestions, StatsmodelsNames
@@ -131,42 +134,37 @@ class Results(
     model: GLM | None = None
 
     @classmethod
-    def from_solution(
-        cls,
-        model: GLM,
-        solution: Solution,
-        scale: float | str | None,
-        use_t: bool | None,
-        n_threads: int,
-    ) -> Results:
-        """The record of a solution; see `GLM.fit` for `scale` and `use_t`."""
-        rows, family = model.rows, model.family
-        names, terms = model.names, rows.design.terms
-        has_intercept = solution.constant is not None or rows.design.constant is not None
-        if rows.recipe is None and rows.design.constant is None:
+    def from_estimate(cls, model: GLM, estimate: Estimate, plan: Plan) -> Results:
+        """The record of what was estimated."""
+        solution, family, scale = estimate.solution, estimate.family, estimate.scale
+        rows, use_t = model.rows, plan.use_t
+        design, nobs = rows.design, rows.nobs
+        names, terms = design.names, design.terms
+        has_intercept = solution.constant is not None or design.constant is not None
+        if rows.recipe is None and design.constant is None:
             # Which column of an array is constant is not known before a sweep has read every row.
             names = array_names(len(names), solution.constant)
             terms = column_terms(names)
         rank = len(names) - int(np.count_nonzero(np.isnan(solution.params)))
-        dispersion = _dispersion(scale, family, solution, rows.nobs - rank)
-        covariance = solution.information_inverse
+        dispersion = _dispersion(scale, family, solution, nobs - rank)
+        inverse = covariance = _frozen(solution.information_inverse)
         if dispersion != 1.0:
             with np.errstate(over="ignore", invalid="ignore"):
                 # Where either is beyond 1e308, a variance is infinite.
-                covariance = covariance * dispersion
+                covariance = _frozen(inverse * dispersion)
         return cls(
             family=family,
             names=names,
             terms=terms,
             estimates=_frozen(solution.params),
-            information_inverse=_frozen(solution.information_inverse),
-            covariance=_frozen(covariance),
+            information_inverse=inverse,
+            covariance=covariance,
             information_root=_frozen(solution.information_root),
             centring=solution.centring,
             scale=dispersion,
             deviance=solution.deviance,
             pearson_chi2=solution.pearson_chi2,
-            nobs=rows.nobs,
+            nobs=nobs,
             sum_weights=rows.sum_weights,
             rank=rank,
             has_intercept=has_intercept,
@@ -175,7 +173,10 @@ class Results(
             n_sweeps=solution.n_sweeps,
             decrement=solution.decrement,
             use_t=_is_estimated(scale, family) if use_t is None else use_t,
-            df_inference=rows.nobs - rank,
+            cov_type="nonrobust",
+            covariance_root=None,
+            df_inference=nobs - rank,
+            parameter_se=estimate.parameter_se,
             formula=model.formula,
             response_name=rows.response_name,
             recipe=rows.recipe,
@@ -185,12 +186,15 @@ class Results(
             labelled=rows.index is not None,
             n_dropped=rows.n_dropped,
             missing=rows.missing,
+            n_separated=0,
+            infinite={},
             aliased={
                 names[j]: {names[k]: float(parts[k]) for k in np.flatnonzero(parts)}
                 for j, parts in solution.combinations.items()
             },
+            bias_reduction=plan.bias_reduction,
             timings=solution.timings,
-            n_threads=n_threads,
+            n_threads=plan.options.n_threads,
             model=model,
         )
 

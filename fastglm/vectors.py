@@ -71,12 +71,10 @@ def require_same_index(endog: Any, exog: Any, name: str) -> None:
 
 def product(*weights: np.ndarray | None) -> np.ndarray | None:
     """Product of those weights that are there."""
-    present = [w for w in weights if w is not None]
-    if not present:
-        return None
-    result = present[0].astype(np.float64)
-    for other in present[1:]:
-        result = result * other
+    result = None
+    for factor in weights:
+        if factor is not None:
+            result = factor.astype(np.float64) if result is None else result * factor
     return result
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,7 @@ def design_from_array(X: Any) -> Design:
     )
 
 
+@lru_cache(maxsize=64)
 def array_names(n_columns: int, constant: int | None) -> tuple[str, ...]:
     """Name the columns of an array as statsmodels does.
 
@@ -95,6 +97,7 @@ def _constant_columns(X: Any) -> np.ndarray:
     return full[(values == values[:, :1]).all(axis=1) & (values[:, 0] != 0)]
 
 
+@lru_cache(maxsize=64)
 def column_terms(names: tuple[str, ...]) -> tuple[tuple[str, slice], ...]:
     """Give every column a term of its own."""
     return tuple([(name, slice(j, j + 1)) for j, name in enumerate(names)])

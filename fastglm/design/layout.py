@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import array
+from functools import cache
 from itertools import accumulate, chain
+from typing import NamedTuple
 
 import numpy as np
 import scipy
@@ -11,7 +13,7 @@ import scipy
 from fastglm.design.parts import Coded, Dense, Design, Ones, Product
 from fastglm.kernels import context as slots
 from fastglm.kernels.block import TILE
-from fastglm.kernels.context import CONTEXT_SIZE, ELEMENT_CODES
+from fastglm.kernels.context import CONTEXT_SIZE, ELEMENT_CODES, address_of
 from fastglm.kernels.gram import accumulate_stage
 from fastglm.kernels.load import load_stage, widen_stage
 from fastglm.kernels.planes import BLOCK_ROWS
@@ -28,11 +30,12 @@ IDENTITY: Transform = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
 class _Tables:
     """Lists that grow part by part and become the kernels' int64 tables.
 
-    Sources are held as (address, stride in elements, element type); `kept_alive` owns the memory.
+    Sources are held one after another, three numbers each: address, stride in elements, element
+    type; `kept_alive` owns the memory.
     """
 
     def __init__(self) -> None:
-        self.sources: list[tuple[int, int, int]] = []
+        self.sources: list[int] = []
         self.dense_start = [0]
         self.dense_factor: list[int] = []
         self.coded_start = [0]
@@ -44,21 +47,23 @@ class _Tables:
         self.sparse: list[scipy.sparse.csr_array | scipy.sparse.csc_array] = []
         self.kept_alive: list[object] = []
 
-    def add_source(self, array: np.ndarray) -> int:
+    def add_source(self, values: np.ndarray) -> int:
         """One column; its number."""
-        array, element = self._readable(array)
-        self.sources.append((_address(array), array.strides[0] // array.itemsize, element))
-        return len(self.sources) - 1
+        values, element = self._readable(values)
+        self.sources += address_of(values), values.strides[0] // values.itemsize, element
+        return len(self.sources) // 3 - 1
 
     def add_dense(self, part: Dense) -> None:
         """Every column of a matrix."""
         values, element = self._readable(part.values)
-        address, (down, across) = _address(values), values.strides
+        address, (down, across) = address_of(values), values.strides
         p, stride = values.shape[1], down // values.itemsize
-        source, factor = len(self.sources), len(self.dense_factor)
-        self.sources.extend([(address + across * j, stride, element) for j in range(p)])
-        self.dense_factor.extend(range(source, source + p))
-        self.dense_start.extend(range(factor + 1, factor + p + 1))
+        source, factor = len(self.sources) // 3, len(self.dense_factor)
+        columns = [0, stride, element] * p
+        columns[::3] = [address + across * j for j in range(p)]
+        self.sources += columns
+        self.dense_factor += range(source, source + p)
+        self.dense_start += range(factor + 1, factor + p + 1)
 
     def add_product(self, part: Product | Ones) -> None:
         """One column, the product of its factors."""
@@ -78,26 +83,21 @@ class _Tables:
         self.coded_factor.extend([self.add_source(factor) for factor in part.factors])
         self.coded_factor_start.append(len(self.coded_factor))
 
-    def _readable(self, array: np.ndarray) -> tuple[np.ndarray, int]:
+    def _readable(self, values: np.ndarray) -> tuple[np.ndarray, int]:
         """The array, or a copy if kernels cannot read it where it lies, and its element type."""
-        array = np.asarray(array)
-        element = ELEMENT_CODES.get(array.dtype.str)
+        values = np.asarray(values)
+        element = ELEMENT_CODES.get(values.dtype.str)
         if element is None:
-            array, element = array.astype(np.float64), 0
-        flags = array.flags
-        whole = flags.c_contiguous or not any(step % array.itemsize for step in array.strides)
+            values, element = values.astype(np.float64), 0
+        flags = values.flags
+        whole = flags.c_contiguous or not any(step % values.itemsize for step in values.strides)
         if not (whole and flags.aligned):
-            array = np.ascontiguousarray(array)
-        self.kept_alive.append(array)
-        return array, element
+            values = np.ascontiguousarray(values)
+        self.kept_alive.append(values)
+        return values, element
 
 
-def _address(array: np.ndarray) -> int:
-    return array.__array_interface__["data"][0]
-
-
-@dataclass(frozen=True, eq=False)
-class Layout:
+class Layout(NamedTuple):
     """What the kernels need to know of a design, its response, weights and offset.
 
     Attributes
@@ -113,6 +113,8 @@ class Layout:
         The model column that is each dense sweep column and nothing else, or -1.
     n_rows, n_dense, n_sweep, n_columns : int
         Sizes: rows, dense sweep columns, sweep columns, model columns.
+    kept_alive : tuple
+        Owners of the memory at the addresses.
     """
 
     design: Design
@@ -124,7 +126,7 @@ class Layout:
     n_dense: int
     n_sweep: int
     n_columns: int
-    _kept_alive: tuple[object, ...]
+    kept_alive: tuple[object, ...]
 
     @property
     def gram_order(self) -> int:
@@ -171,22 +173,21 @@ def lay_out(
             tables.sparse.append(part.matrix)
             sparse_parts.append(columns)
     n_dense = len(tables.dense_start) - 1
-    context = np.zeros(CONTEXT_SIZE, dtype=np.int64)
-    rows = [
-        (slots.RESPONSE_SOURCE, response),
-        (slots.WEIGHT_SOURCE, weights),
-        (slots.OFFSET_SOURCE, offset),
-    ]
-    for slot, array in rows:
-        context[slot] = -1 if array is None else tables.add_source(array)
+    context = _empty_context().copy()
+    if response is not None:
+        context[slots.RESPONSE_SOURCE] = tables.add_source(response)
+    if weights is not None:
+        context[slots.WEIGHT_SOURCE] = tables.add_source(weights)
+    if offset is not None:
+        context[slots.OFFSET_SOURCE] = tables.add_source(offset)
     _fill(context, tables, design.n_rows, n_dense)
     order = list(chain(*dense_parts, *coded_parts, *sparse_parts))
     transform = _reordered(design.transform, order, first)
     context[slots.N_MODEL] = design.n_columns
     if transform[0].size:
         places = (slots.TRANSFORM_START, slots.TRANSFORM_INDEX, slots.TRANSFORM_VALUE)
-        for slot, array in zip(places, transform, strict=True):
-            context[slot] = array.ctypes.data
+        for slot, values in zip(places, transform, strict=True):
+            context[slot] = address_of(values)
     return Layout(
         design=design,
         weights=weights,
@@ -197,54 +198,68 @@ def lay_out(
         n_dense=n_dense,
         n_sweep=first,
         n_columns=design.n_columns,
-        _kept_alive=tuple(tables.kept_alive),
+        kept_alive=tuple(tables.kept_alive),
     )
+
+
+@cache
+def _empty_context() -> np.ndarray:
+    """The table of a design of nothing."""
+    context = np.zeros(CONTEXT_SIZE, dtype=np.int64)
+    context[slots.BLOCK_STEP] = 1
+    context[slots.BLOCK_LENGTH] = BLOCK_ROWS
+    for slot in (
+        slots.CONSTANT,
+        slots.RESPONSE_SOURCE,
+        slots.WEIGHT_SOURCE,
+        slots.OFFSET_SOURCE,
+    ):
+        context[slot] = -1
+    context[slots.LOAD] = load_stage.address
+    context[slots.WIDEN] = widen_stage.address
+    context[slots.PREDICT] = predict_stage.address
+    context[slots.ACCUMULATE] = accumulate_stage.address
+    return context
 
 
 def _fill(context: np.ndarray, tables: _Tables, n_rows: int, n_dense: int) -> None:
     """Write sizes and addresses into the table."""
     n_coded = len(tables.coded_levels)
-    offsets = list(accumulate(tables.coded_levels, initial=n_dense))
     context[slots.N_ROWS] = n_rows
-    context[slots.BLOCK_STEP] = 1
-    context[slots.BLOCK_LENGTH] = BLOCK_ROWS
     context[slots.N_BLOCKS] = -(-n_rows // BLOCK_ROWS)
     context[slots.N_DENSE] = n_dense
     context[slots.N_CODED] = n_coded
-    context[slots.N_SWEEP] = offsets[-1]
-    context[slots.CONSTANT] = -1
+    context[slots.N_SWEEP] = n_dense + sum(tables.coded_levels)
     context[slots.MAX_ENTRIES] = n_coded
-    context[slots.LOAD] = load_stage.address
-    context[slots.WIDEN] = widen_stage.address
-    context[slots.PREDICT] = predict_stage.address
-    context[slots.ACCUMULATE] = accumulate_stage.address
-    flat = [number for source in tables.sources for number in source]
-    _put(
-        context,
-        tables,
-        {
-            slots.SOURCES: flat,
-            slots.DENSE_START: tables.dense_start,
-            slots.DENSE_FACTOR: tables.dense_factor,
+    lists = {
+        slots.SOURCES: tables.sources,
+        slots.DENSE_START: tables.dense_start,
+        slots.DENSE_FACTOR: tables.dense_factor,
+        # Zeros until a fit puts its own there.
+        slots.PARAMETERS: [0, 0, 0],
+    }
+    if n_coded:
+        lists |= {
             slots.CODED_START: tables.coded_start,
             slots.CODED_SOURCE: tables.coded_source,
             slots.CODED_RADIX: tables.coded_radix,
-            slots.CODED_OFFSET: offsets[:-1],
+            slots.CODED_OFFSET: list(accumulate(tables.coded_levels[:-1], initial=n_dense)),
             slots.CODED_FACTOR_START: tables.coded_factor_start,
             slots.CODED_FACTOR: tables.coded_factor,
-            # Zeros until a fit puts its own there.
-            slots.PARAMETERS: [0, 0, 0],
-        },
-    )
+        }
+    _put(context, tables, lists)
     if tables.sparse:
         _fill_sparse(context, tables)
 
 
 def _put(context: np.ndarray, tables: _Tables, lists: dict[int, list[int]]) -> None:
     """Store all lists in one array and their addresses in the table."""
-    array = np.array([number for values in lists.values() for number in values], dtype=np.int64)
-    tables.kept_alive.append(array)
-    address = _address(array)
+    numbers: list[int] = []
+    for values in lists.values():
+        numbers += values
+    table = array.array("q", numbers)
+    tables.kept_alive.append(table)
+    address, _ = table.buffer_info()
     for slot, values in lists.items():
         context[slot] = address
         address += 8 * len(values)
@@ -263,8 +278,8 @@ def _fill_sparse(context: np.ndarray, tables: _Tables) -> None:
         slots.SPARSE_INDEX: np.ascontiguousarray(rows.indices, dtype=np.int32),
         slots.SPARSE_VALUE: np.ascontiguousarray(rows.data, dtype=np.float64),
     }
-    for slot, array in arrays.items():
-        context[slot] = array.ctypes.data
+    for slot, values in arrays.items():
+        context[slot] = address_of(values)
     tables.kept_alive.extend(arrays.values())
     context[slots.SPARSE_OFFSET] = context[slots.N_SWEEP]
     context[slots.N_SWEEP] += rows.shape[1]

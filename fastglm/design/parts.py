@@ -17,6 +17,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import scipy
 
+from fastglm.records import filled_at_once
+
 __all__ = ["Coded", "Dense", "Design", "Ones", "Part", "Product", "Sparse"]
 
 
@@ -175,6 +177,7 @@ class Ones:
 Part: TypeAlias = Dense | Product | Coded | Sparse | Ones
 
 
+@filled_at_once
 @dataclass(frozen=True, eq=False)
 class Design:
     """A design matrix in parts.

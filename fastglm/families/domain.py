@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,8 +19,7 @@ LARGEST_INTEGER = 2**63 - 1
 BITS_INFINITY = 0x7FF0000000000000
 
 
-@dataclass(frozen=True)
-class ResponseSummary:
+class ResponseSummary(NamedTuple):
     """What one pass over a response tells.
 
     Attributes

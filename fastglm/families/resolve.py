@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from fastglm.errors import ModelError
@@ -31,6 +32,12 @@ def family_class(name: str) -> type[Family]:
     return family
 
 
+@lru_cache(maxsize=64)
+def _named(family: str, link: str | None) -> Family:
+    """Families cannot change: those that are given by name alone are made once."""
+    return family_class(family)(link)
+
+
 def resolve_family(family: Any, link: Link | type[Link] | str | None = None) -> Family:
     """Make a family object from what a user writes.
 
@@ -52,7 +59,7 @@ def resolve_family(family: Any, link: Link | type[Link] | str | None = None) -> 
         If the family or the link is unknown, or the two cannot be used together.
     """
     if isinstance(family, str):
-        return family_class(family)(link)
+        return _named(family, link) if isinstance(link, str | None) else family_class(family)(link)
     if isinstance(family, type) and issubclass(family, Family):
         return family(link)
     if isinstance(family, Family):

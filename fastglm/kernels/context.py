@@ -8,6 +8,8 @@ The names below are positions in the table; addresses are of contiguous arrays.
 
 from __future__ import annotations
 
+import ctypes
+
 import numpy as np
 
 (
@@ -123,3 +125,15 @@ ELEMENT_CODES = {
     )
     for name in names
 }
+
+_NO_BYTES = ctypes.c_char * 0
+
+
+def address_of(array: np.ndarray) -> int:
+    """Address of an array's first element.
+
+    What ``array.ctypes.data`` tells in a microsecond, of most arrays in a third of one.
+    """
+    if array.flags.carray:
+        return ctypes.addressof(_NO_BYTES.from_buffer(array))  # type: ignore[arg-type]
+    return array.ctypes.data

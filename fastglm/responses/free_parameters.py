@@ -82,7 +82,7 @@ class Problem:
 
         With `tol` only as good as that; else to the tolerance of the options, and refined.
         """
-        rough = replace(self.options, tol=tol or self.options.tol, rough=tol is not None)
+        rough = self.options._replace(tol=tol or self.options.tol, rough=tol is not None)
         if start is not None:
             start = np.where(np.isnan(start), 0.0, start)
         solution = solve(
@@ -113,7 +113,7 @@ class Problem:
         keep[:: rows.n_rows // wanted] = True
         few = rows.take(keep)
         layout = lay_out(few.design, few.response, few.prior_weights, few.offset)
-        options = replace(self.options, tol=SAMPLE_TOLERANCE, progress=None)
+        options = self.options._replace(tol=SAMPLE_TOLERANCE, progress=None)
         return Problem(layout, few, self.family, options)
 
     def means(self, family: Family, params: np.ndarray) -> np.ndarray:

@@ -206,7 +206,7 @@ class _Search:
         """Coefficients to start from, and the fit that says which columns are aliased."""
         problem = self.problem
         response, weights = _off_the_boundary(problem)
-        quick = replace(self.options, tol=1e-4, progress=None)
+        quick = self.options._replace(tol=1e-4, progress=None)
         mean = float(np.average(response, weights=weights))
         layout = self._layout(response, weights)
         solution = solve(layout, problem.family, quick, safe_mean=lambda: mean)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from fastglm.design.layout import Layout
 from fastglm.errors import Status
 from fastglm.families import Family
 from fastglm.kernels import context as slots
-from fastglm.kernels.context import FROM_RESPONSE, N_SUMS, WITH_GRAM
+from fastglm.kernels.context import FROM_RESPONSE, N_SUMS, WITH_GRAM, address_of
 from fastglm.kernels.sweep import sweep_kernel
 from fastglm.solve import state as at
 from fastglm.solve.newton import iterate, step_kernel
@@ -32,8 +32,7 @@ MAX_CHUNKS = 128
 PARTIAL_BYTES = 32_000_000
 
 
-@dataclass(frozen=True)
-class SolverOptions:
+class SolverOptions(NamedTuple):
     """What the caller chose about the solver; see `fastglm.GLM.fit`."""
 
     tol: float = 1e-8
@@ -48,36 +47,18 @@ class Run:
     """The arrays of one fit: a copy of the layout's table, and what the solver reads and writes."""
 
     def __init__(self, layout: Layout, scaling: Scaling, family: Family, binary: bool):
-        p, q = layout.n_columns, layout.n_sweep
-        order = layout.gram_order
-        size = order * order + q + N_SUMS
         self.layout = layout
-        self.n_chunks = count_chunks(layout, 8 * size)
         self.scaling = scaling
-        n_work = q * p if layout.transform[0].size else 0
-        shapes = {
-            slots.STATE: (STATE_SIZE,),
-            slots.PARAMETERS: (3,),
-            slots.BETA: (order,),
-            slots.VECTORS: (N_VECTORS, p),
-            slots.GRAM: (p, p),
-            slots.TRIANGLE: (p, p),
-            slots.GRAM_WORK: (n_work,),
-            slots.PARTIALS: (self.n_chunks * size,),
-        }
-        context = layout.context.copy()
-        arrays = _allocate(context, shapes)
-        self.state, parameters, self.beta, self.vectors, self.gram, self.factor = arrays[:6]
-        parameters[:] = family.parameter, 1.0, family.link.parameter
-        context[slots.N_CHUNKS] = self.n_chunks
-        context[slots.SHIFT] = scaling.shift.ctypes.data
-        context[slots.SCALE] = scaling.scale.ctypes.data
+        self.context = context = layout.context.copy()
+        self._allocate()
+        context[slots.SHIFT] = scaling.address
+        context[slots.SCALE] = scaling.address + 8 * layout.n_dense
         context[slots.CONSTANT] = scaling.constant
+        self._parameters[:] = family.parameter, 1.0, family.link.parameter
         context[slots.FORWARD_ROWS] = family.link.forward_rows.address
         context[slots.INVERSE_ROWS] = family.link.inverse_rows.address
         context[slots.START_ROWS] = family.start_rows.address
         context[slots.RESPOND_ROWS] = family.respond_rows_for(binary).address
-        self.context = context
         # A dispersion counts as it stands, variances under a square root. Where it is known,
         # Pearson's statistic is only reported: worth no further sweep over many rows.
         only_reported = family.dispersion_known and self.n_chunks > 1
@@ -85,6 +66,35 @@ class Run:
         self.kept: np.ndarray | None = None
         self.is_newton = family.has_canonical_link
         self.has_constant_weights = family.has_constant_weights
+
+    def _allocate(self) -> None:
+        """Zeros for all arrays, in one piece of memory, and their addresses in the table."""
+        layout, context = self.layout, self.context
+        p, q = layout.n_columns, layout.n_sweep
+        order = layout.gram_order
+        partial = order * order + q + N_SUMS
+        self.n_chunks = context[slots.N_CHUNKS] = count_chunks(layout, 8 * partial)
+        sizes = {
+            slots.VECTORS: N_VECTORS * p,
+            slots.GRAM: p * p,
+            slots.TRIANGLE: p * p,
+            slots.STATE: STATE_SIZE,
+            slots.PARAMETERS: 3,
+            slots.BETA: order,
+            slots.GRAM_WORK: q * p if layout.transform[0].size else 0,
+            slots.PARTIALS: self.n_chunks * partial,
+        }
+        memory = np.zeros(sum(sizes.values()))
+        address = address_of(memory)
+        for slot, size in sizes.items():
+            context[slot] = address
+            address += 8 * size
+        rows = N_VECTORS + 2 * p
+        matrix, rest = memory[: rows * p].reshape(rows, p), memory[rows * p :]
+        self.vectors = matrix[:N_VECTORS]
+        self.gram, self.factor = matrix[N_VECTORS : N_VECTORS + p], matrix[N_VECTORS + p :]
+        self.state, rest = rest[:STATE_SIZE], rest[STATE_SIZE:]
+        self._parameters, self.beta = rest[:3], rest[3 : 3 + order]
 
     @property
     def status(self) -> int:
@@ -156,7 +166,7 @@ class Run:
         state[at.MAX_ITERATIONS] = options.max_iter
         state[at.IS_ROUGH] = options.rough
         if self.n_chunks == 1:
-            iterate(sweep_kernel.address, step_kernel.address, context.ctypes.data, 1)
+            iterate(sweep_kernel.address, step_kernel.address, address_of(context), 1)
             return
         while self.status == Status.RUNNING:
             self.sweep_and_step(options.n_threads)
@@ -164,19 +174,6 @@ class Run:
                 options.progress(int(state[at.N_SWEEPS]), float(state[at.DEVIANCE]))
             if on_trial and state[at.STEP_LENGTH] < 1.0:
                 return
-
-
-def _allocate(context: np.ndarray, shapes: dict[int, tuple[int, ...]]) -> list[np.ndarray]:
-    """Zeroed float64 arrays, all in one piece of memory, and their addresses in the table."""
-    sizes = [math.prod(shape) for shape in shapes.values()]
-    memory = np.zeros(sum(sizes))
-    address = memory.__array_interface__["data"][0]
-    arrays, first = [], 0
-    for (slot, shape), size in zip(shapes.items(), sizes, strict=True):
-        arrays.append(memory[first : first + size].reshape(shape))
-        context[slot] = address + 8 * first
-        first += size
-    return arrays
 
 
 def count_chunks(layout: Layout, partial_bytes: int = 1) -> int:

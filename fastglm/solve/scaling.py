@@ -9,13 +9,13 @@ which columns are aliased.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from fastglm.design.layout import Layout
 from fastglm.kernels import context as slots
+from fastglm.kernels.context import address_of
 from fastglm.kernels.jit import entry, inlined
 from fastglm.kernels.moments import moments_kernel
 from fastglm.kernels.planes import BLOCK_ROWS
@@ -46,20 +46,21 @@ def _few_bits(mean, spread):
 
 
 @entry
-def _choose(moments, rows, owner, shifted, shift, scale):
+def _choose(numbers, rows, owner, shifted):
     """Fills shifts and scales from means and sums of squares; returns the constant column or -1."""
+    shift, scale, means, squares = numbers[0], numbers[1], numbers[2], numbers[3]
     n_dense = owner.shape[0]
     constant = -1
     if shifted:
         for j in range(n_dense):
-            mean = moments[0, j]
-            is_constant = owner[j] >= 0 and moments[1, j] == 0.0 and mean != 0.0
+            mean = means[j]
+            is_constant = owner[j] >= 0 and squares[j] == 0.0 and mean != 0.0
             is_first = constant < 0 or owner[j] < owner[constant]
             # Dividing by the constant must give exactly one.
             if is_constant and is_first and mean * (1.0 / mean) == 1.0:
                 constant = j
     for j in range(n_dense):
-        mean, spread = moments[0, j], math.sqrt(moments[1, j] / rows)
+        mean, spread = means[j], math.sqrt(squares[j] / rows)
         shift[j], scale[j] = 0.0, 1.0
         if owner[j] < 0:
             continue
@@ -102,12 +103,12 @@ def _undo(
     scale,
     owner,
     constant,
-    root,
-    inverse,
-    centre,
-    kept,
+    results,
 ):
     """Coefficients, root of the inverse information on centred columns, and the inverse."""
+    p = factor.shape[0]
+    root, inverse = results[:p], results[p : 2 * p]
+    centre, kept = results[2 * p], results[2 * p + 1]
     _unscale_column(theta, shift, scale, owner, constant)
     invert_factor(factor, column_scale, pivot, root)
     for j in range(owner.shape[0]):
@@ -174,8 +175,7 @@ class Centring(NamedTuple):
         return moved
 
 
-@dataclass(frozen=True)
-class Scaling:
+class Scaling(NamedTuple):
     """Standardised dense columns ``z = (x - shift) * scale``.
 
     Attributes
@@ -183,11 +183,14 @@ class Scaling:
     shift, scale : ndarray, shape (n_dense,)
     constant : int
         Dense sweep column that is taken to be constant, -1 if there is none.
+    address : int
+        Of the shifts, with the scales behind them.
     """
 
     shift: np.ndarray
     scale: np.ndarray
     constant: int
+    address: int
 
     def undo(
         self,
@@ -217,11 +220,10 @@ class Scaling:
         centring : Centring
         """
         p = len(factor)
-        memory = np.zeros((2 * p + 2, p))
-        root, inverse, centre, kept = memory[:p], memory[p:-2], memory[-2], memory[-1]
+        results = np.zeros((2 * p + 2, p))
         scales = self.shift, self.scale, layout.dense_owner, self.constant
-        _undo(theta, factor, column_scale, pivot, *scales, root, inverse, centre, kept)
-        return root, inverse, self._centring(centre, layout)
+        _undo(theta, factor, column_scale, pivot, *scales, results)
+        return results[:p], results[p:-2], self._centring(results[-2], layout)
 
     def _centring(self, centre: np.ndarray, layout: Layout) -> Centring:
         if self.constant < 0:
@@ -263,19 +265,18 @@ def find_scaling(layout: Layout, shifted: bool = True) -> Scaling:
     shifted
         False to leave out shifts: no column is constant after all.
     """
-    # One piece of memory: shifts, scales, means and sums of squares.
+    # Shifts, scales, means and sums of squares.
     numbers = np.zeros((4, layout.n_dense))
-    shift, scale, moments = numbers[0], numbers[1], numbers[2:]
-    scale[:] = 1.0
-    address, row = numbers.__array_interface__["data"][0], 8 * layout.n_dense
+    numbers[1] = 1.0
+    address, row = address_of(numbers), 8 * layout.n_dense
     context = layout.context.copy()
     context[slots.SHIFT] = address
     context[slots.SCALE] = address + row
     context[slots.OUTPUT] = address + 2 * row
     rows = read_sample(context, MOMENT_ROWS)
     launch(moments_kernel, context, 1, 1)
-    constant = _choose(moments, rows, layout.dense_owner, shifted, shift, scale)
-    return Scaling(shift, scale, constant)
+    constant = _choose(numbers, rows, layout.dense_owner, shifted)
+    return Scaling(numbers[0], numbers[1], constant, address)
 
 
 def read_sample(context: np.ndarray, rows: int) -> int:
@@ -284,6 +285,8 @@ def read_sample(context: np.ndarray, rows: int) -> int:
     Neighbouring rows are often alike: many short runs tell more than a few long ones.
     """
     n_rows = int(context[slots.N_ROWS])
+    if n_rows <= rows:
+        return n_rows
     n_blocks = -(-n_rows // BLOCK_ROWS)
     step = max(1, n_blocks * SAMPLE_RUN // max(rows, 1))
     visited = -(-n_blocks // step)

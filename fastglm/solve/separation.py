@@ -93,7 +93,7 @@ def looks_separated(
     rounding = ROUNDING * (abs(solution.deviance) + 0.1)
     slow_gain = SLOW_GAIN if math.isfinite(family.domain.lower) else SLOW_GAIN_BEYOND
     slow = solution.gain > slow_gain and solution.decrement > rounding
-    alike = "orthogonal factor" in solution.timings or bool(np.isnan(solution.params).any())
+    alike = "orthogonal factor" in solution.timings or len(solution.combinations) > 0
     restless = solution.weight_change > RESTLESS
     if not (stopped or slow or restless or alike) or not _has_open_rows(family, summary):
         return False

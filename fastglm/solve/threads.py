@@ -21,6 +21,7 @@ import numpy as np
 from numba.core.compiler_lock import global_compiler_lock
 
 from fastglm.errors import ModelError
+from fastglm.kernels.context import address_of
 from fastglm.kernels.jit import RowBlock
 from fastglm.kernels.launch import run_parallel, run_serial
 
@@ -124,7 +125,7 @@ def launch(kernel: RowBlock, context: np.ndarray, n_chunks: int, n_threads: int)
     n_threads
         Most threads to use, from `usable_threads`.
     """
-    address = context.ctypes.data
+    address = address_of(context)
     alone = n_threads == 1 or n_chunks == 1 or _pool.inherited
     if alone or not _pool.lock.acquire(blocking=False):
         run_serial(kernel.address, address, n_chunks)

@@ -1,0 +1,28 @@
+"""Immutable records of many fields that are made quickly."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any, TypeVar
+
+__all__ = ["filled_at_once"]
+
+T = TypeVar("T")
+
+
+def filled_at_once(cls: type[T]) -> type[T]:
+    """Make a frozen dataclass take all of its fields in one piece when they are given by name.
+
+    It sets them one by one otherwise, each with a call: a tenth of the time of a fit of 100 rows.
+    """
+    n_fields, set_one_by_one = len(fields(cls)), cls.__init__  # type: ignore[arg-type, misc]
+
+    def fill(self: T, *args: Any, **values: Any) -> None:
+        if args or len(values) != n_fields:
+            set_one_by_one(self, *args, **values)
+        else:
+            object.__setattr__(self, "__dict__", values)
+
+    fill.__wrapped__ = set_one_by_one  # type: ignore[attr-defined]
+    cls.__init__ = fill  # type: ignore[assignment, method-assign]
+    return cls

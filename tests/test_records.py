@@ -1,0 +1,63 @@
+"""Records that take all of their fields at once."""
+
+import copy
+import inspect
+import pickle
+from dataclasses import FrozenInstanceError, dataclass, field, replace
+
+import pytest
+
+from fastglm.records import filled_at_once
+
+
+@dataclass(frozen=True, eq=False)
+class Plain:
+    first: int
+    second: list = field(default_factory=list)
+    third: str = "three"
+
+
+@filled_at_once
+@dataclass(frozen=True, eq=False)
+class Quick:
+    first: int
+    second: list = field(default_factory=list)
+    third: str = "three"
+
+
+@pytest.mark.parametrize(
+    ("positional", "named"),
+    [
+        ((), {"first": 1, "second": [2], "third": "3"}),
+        ((1, [2], "3"), {}),
+        ((1,), {"third": "3"}),
+        ((1,), {}),
+        ((), {"first": 1}),
+    ],
+)
+def test_the_fields_are_those_of_the_dataclass(positional, named):
+    assert vars(Quick(*positional, **named)) == vars(Plain(*positional, **named))
+
+
+@pytest.mark.parametrize("named", [{}, {"second": []}, {"first": 1, "fourth": 4}])
+def test_wrong_fields_are_refused_as_by_the_dataclass(named):
+    for record in (Plain, Quick):
+        with pytest.raises(TypeError):
+            record(**named)
+
+
+def test_a_default_is_made_anew():
+    assert Quick(1).second is not Quick(1).second
+
+
+def test_it_is_frozen_and_can_be_replaced_copied_and_pickled():
+    record = Quick(first=1, second=[2], third="3")
+    with pytest.raises(FrozenInstanceError):
+        record.first = 2
+    assert vars(replace(record, first=4)) == {"first": 4, "second": [2], "third": "3"}
+    for other in (copy.copy(record), pickle.loads(pickle.dumps(record))):
+        assert vars(other) == vars(record)
+
+
+def test_the_signature_is_that_of_the_dataclass():
+    assert str(inspect.signature(Quick)) == str(inspect.signature(Plain))
