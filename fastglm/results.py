@@ -145,7 +145,7 @@ class Results(
             # Which column of an array is constant is not known before a sweep has read every row.
             names = array_names(len(names), solution.constant)
             terms = column_terms(names)
-        rank = len(names) - int(np.count_nonzero(np.isnan(solution.params)))
+        rank = len(names) - len(solution.combinations)
         dispersion = _dispersion(scale, family, solution, nobs - rank)
         inverse = covariance = _frozen(solution.information_inverse)
         if dispersion != 1.0:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import struct
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from fastglm.errors import DataError, MissingValueError
-from fastglm.kernels.jit import entry
+from fastglm.kernels.jit import entry, from_bits, inlined
 from fastglm.kernels.vector_math import BITS_ONE
 
 # How many offending rows an error names.
@@ -38,9 +37,15 @@ class ResponseSummary(NamedTuple):
     binary: bool
 
 
+@inlined
+def _value_of(key):
+    """The float64 of a key."""
+    return from_bits(key if key >= 0 else key ^ LARGEST_INTEGER)
+
+
 @entry
 def _summarize(bits):
-    """Keys of the extremes over the finite values, and the counts of the others, from the bits.
+    """Extremes over the finite values, and the counts of the others, from the bits.
 
     As integers, since a loop that compares floats that may be NaN stays scalar. The key of a
     float64 is its bits, the lower 63 flipped where it is negative: keys are ordered as values are.
@@ -58,25 +63,15 @@ def _summarize(bits):
         greatest = max(greatest, key if finite else -LARGEST_INTEGER)
         n_not_finite += 0 if finite else 1
         n_not_binary += 0 if (magnitude == 0) | (pattern == BITS_ONE) else 1
-    return least, greatest, n_not_finite, n_not_binary
-
-
-def _value_of(key: int) -> float:
-    bits = key if key >= 0 else key ^ LARGEST_INTEGER
-    return struct.unpack("d", struct.pack("q", bits))[0]
+    if n_not_finite == bits.shape[0]:
+        return math.inf, -math.inf, n_not_finite, n_not_binary == 0
+    return _value_of(least), _value_of(greatest), n_not_finite, n_not_binary == 0
 
 
 def summarize(y: np.ndarray) -> ResponseSummary:
     """Summarize a response of shape (n,) and any numeric dtype, in one pass."""
     values = np.ascontiguousarray(y, dtype=np.float64)
-    least, greatest, n_not_finite, n_not_binary = _summarize(values.view(np.int64))
-    any_finite = values.size > n_not_finite
-    return ResponseSummary(
-        _value_of(least) if any_finite else math.inf,
-        _value_of(greatest) if any_finite else -math.inf,
-        n_not_finite,
-        n_not_binary == 0,
-    )
+    return ResponseSummary(*_summarize(values.view(np.int64)))
 
 
 @dataclass(frozen=True)
