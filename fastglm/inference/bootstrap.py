@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from fastglm.inference.covariance import COVARIANCES, covariance_of, group_codes
 from fastglm.inference.simulate import draw_responses
 from fastglm.inference.submodels import refit, require_maximum_likelihood
 from fastglm.kernels import planes
-from fastglm.solve.draws import Counts
+from fastglm.solve.draws import AddedResiduals, Counts
 from fastglm.solve.replicates import Replicates
 from fastglm.solve.rows import evaluate_rows
 
@@ -278,9 +279,10 @@ def _resampled(
     return replicates
 
 
-def _solved(results: Results, layout: Layout) -> np.ndarray:
+def _solved(results: Results, layout: Layout, same_response: bool = True) -> np.ndarray:
     """Estimates by the solver; NaN where it does not reach an optimum."""
-    params, _, status = refit(results, layout, np.nan_to_num(results.estimates))
+    start = np.nan_to_num(results.estimates)
+    params, _, status = refit(results, layout, start, same_response=same_response)
     return params if status == Status.CONVERGED else np.full(params.shape, np.nan)
 
 
@@ -329,14 +331,69 @@ def _parametric(results: Results, seeds: np.ndarray, progress: Progress | None) 
             "a parametric bootstrap draws a response for each observation: repeat the rows "
             "instead of counting them by freq_weights."
         )
-    (mean,) = results.row_values(planes.MEAN)
-    weights = np.ones(rows.n_rows) if rows.variance_weights is None else rows.variance_weights
-    replicates = np.empty((seeds.size, len(results.names)))
-    for b, seed in enumerate(seeds):
-        generator = np.random.default_rng(seed)
-        response = draw_responses(results, mean, weights, generator)
-        layout = lay_out(rows.design, response, rows.prior_weights, rows.offset)
-        replicates[b] = _solved(results, layout)
+    mean, slope, weight = results.row_values(planes.MEAN, planes.SLOPE, planes.WEIGHT)
+    variance_weights = np.ones(rows.n_rows)
+    if rows.variance_weights is not None:
+        variance_weights = rows.variance_weights
+
+    def drawn(seed: np.uint64) -> np.ndarray:
+        return draw_responses(results, mean, variance_weights, np.random.default_rng(seed))
+
+    replicates = np.full((seeds.size, len(results.names)), np.nan)
+    converged = np.zeros(seeds.size, dtype=bool)
+    if results.family.has_canonical_link:
+        # There the score residual is this times the response, whatever the coefficients.
+        share = np.divide(weight, slope, out=np.zeros(rows.n_rows), where=slope != 0.0)
+        replicates, converged = _of_responses(results, seeds, drawn, share, progress)
+    done = int(np.count_nonzero(converged))
+    for b in map(int, np.flatnonzero(~converged)):
+        layout = lay_out(rows.design, drawn(seeds[b]), rows.prior_weights, rows.offset)
+        replicates[b] = _solved(results, layout, same_response=False)
+        done += 1
         if progress is not None:
-            progress(b + 1, seeds.size)
+            progress(done, seeds.size)
     return replicates
+
+
+def _of_responses(
+    results: Results,
+    seeds: np.ndarray,
+    drawn: Callable[[np.uint64], np.ndarray],
+    share: np.ndarray,
+    progress: Progress | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Estimates from drawn responses, which enter the residuals by a share of them; and whether so.
+
+    Those that are not reached are left to the solver.
+    """
+    model = results._model_with_data("the bootstrap")
+    response, n_rows = model.rows.response, model.rows.n_rows
+    problem = Replicates(
+        model.layout,
+        results.family,
+        results.estimates,
+        None,
+        model.layout,
+        results.scale * results.information_inverse,
+        shifted=results.has_intercept and not results.aliased,
+        n_threads=results.n_threads,
+    )
+    replicates = np.full((seeds.size, len(results.names)), np.nan)
+    converged = np.zeros(seeds.size, dtype=bool)
+    if not problem.solvable:
+        return replicates, converged
+    batch = max(1, min(seeds.size, LARGEST_BATCH, MOST_COUNTS // (4 * n_rows)))
+    added = AddedResiduals(batch, problem.residual_scale)
+
+    def draw(sample: int, seed: np.uint64) -> None:
+        added[sample] = (drawn(seed) - response) * share
+
+    with ThreadPoolExecutor(results.n_threads) as pool:
+        for start in range(0, seeds.size, batch):
+            chosen = seeds[start : start + batch]
+            list(pool.map(draw, range(chosen.size), chosen))
+            part = slice(start, start + chosen.size)
+            replicates[part], converged[part] = problem.estimates(added, chosen.size)
+            if progress is not None:
+                progress(int(np.count_nonzero(converged)), seeds.size)
+    return replicates, converged

@@ -25,6 +25,7 @@ def draw_responses(
         The fit; its family and dispersion.
     mean, weights
         (n,) fitted means, and weights that divide the variance; trials for the binomial family.
+        The response of a row of weight 0 is its mean.
     generator
         Of random numbers.
 
@@ -33,6 +34,16 @@ def draw_responses(
     ModelError
         If the family says nothing about distributions, or cannot be drawn from.
     """
+    if (weights > 0.0).all():
+        return _draw(results, mean, weights, generator)
+    present, response = weights > 0.0, mean.copy()
+    response[present] = _draw(results, mean[present], weights[present], generator)
+    return response
+
+
+def _draw(
+    results: Results, mean: np.ndarray, weights: np.ndarray, generator: np.random.Generator
+) -> np.ndarray:
     family, dispersion = results.family, results.scale
     if family.name == "gaussian":
         return generator.normal(mean, np.sqrt(dispersion / weights))
@@ -42,6 +53,8 @@ def draw_responses(
         trials = np.rint(weights)
         if (trials != weights).any():
             raise ModelError("binomial responses can be drawn only for whole numbers of trials.")
+        if (trials == 1.0).all():
+            return (generator.random(mean.size) < mean).astype(np.float64)
         return generator.binomial(trials.astype(np.int64), mean) / weights
     if family.name == "gamma":
         shape = weights / dispersion

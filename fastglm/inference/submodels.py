@@ -63,6 +63,7 @@ def refit(
     layout: Layout,
     start: np.ndarray | None = None,
     tol: float = 1e-10,
+    same_response: bool = True,
 ) -> tuple[np.ndarray, float, Status]:
     """Coefficients, deviance and status of another model with the family of the fit.
 
@@ -77,6 +78,8 @@ def refit(
         fit starts from the response.
     tol
         As for `fastglm.GLM.fit`.
+    same_response
+        Whether the other model has the response of the fit.
 
     Raises
     ------
@@ -91,7 +94,7 @@ def refit(
             layout,
             results.family,
             options,
-            binary=rows.summary.binary,
+            binary=same_response and rows.summary.binary,
             start_params=first,
             safe_mean=lambda: rows.mean_response,
         )

@@ -78,8 +78,9 @@ import numpy as np
     GROUP,  # int64 (n_rows,): which sum of scores a row belongs to
     N_GROUPS,
     N_LAGS,  # rows before a row whose scores are added to its own
-    REPLICATE_COUNT,  # (blocks of units, N_DRAWN, rows of a block): how often each was drawn
-    COUNT_BYTES,  # 1 for uint8, 8 for int64
+    REPLICATE_COUNT,  # (blocks of units, N_DRAWN, rows of a block): how often each was drawn, or
+    # what new responses add to the scaled residual of each row
+    COUNT_BYTES,  # 1 for uint8, 8 for int64; 4 for float32, which is added
     REPLICATE_NUMBER,  # int64 (N_REPLICATES,): where in REPLICATE_COUNT each is
     REPLICATE_SEED,  # uint64 (N_DRAWN,)
     REPLICATE_STEP,  # float32 (N_REPLICATES, N_DIRECTIONS): along the directions of the rows

@@ -1,8 +1,9 @@
 """The scores of many bootstrap replicates of a fit in one pass over the rows.
 
 A tile of replicates reads each block of columns once. Replicates differ in how often a row counts,
-and in their coefficients. Those of columns that are sparse are the model's; the other columns come
-as directions of the rows, on coordinates of which the information is the identity.
+or in its response, and in their coefficients. Those of columns that are sparse are the model's; the
+other columns come as directions of the rows, on coordinates of which the information is the
+identity.
 """
 
 from __future__ import annotations
@@ -184,9 +185,22 @@ def _times_counts(context, drawn, start, rows, residual, counted):
 
 
 @inlined
+def _add_to_residuals(rows, residual, own, changed):
+    """Residuals plus what the replicate's responses change of them."""
+    for i in range(rows):
+        changed[i] = residual[i] + own[i]
+    for i in range(rows, PLANE):
+        changed[i] = float32(0.0)
+
+
+@inlined
 def _count(context, start, rows, number, residual, counted):
-    """Residuals times how often the replicate drew each row of the block."""
-    if context[COUNT_BYTES] == 1:
+    """Residuals of a replicate: as often as it drew each row of the block, or of its responses."""
+    if context[COUNT_BYTES] == 4:
+        added = pointer(context[REPLICATE_COUNT] + 4 * BLOCK_ROWS * number, float32)
+        own = offset_pointer(added, context[N_DRAWN] * start)
+        _add_to_residuals(rows, residual, own, counted)
+    elif context[COUNT_BYTES] == 1:
         drawn = pointer(context[REPLICATE_COUNT] + BLOCK_ROWS * number, uint8)
         _times_counts(context, drawn, start, rows, residual, counted)
     else:

@@ -1,4 +1,4 @@
-"""How often bootstrap samples draw each row or group of rows."""
+"""What bootstrap samples change: how often each row or group of rows counts, or its response."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fastglm.kernels.draws import THRESHOLDS_PER_DRAW, draw_kernel
 from fastglm.kernels.planes import BLOCK_ROWS
 from fastglm.solve.threads import launch
 
-__all__ = ["Counts"]
+__all__ = ["AddedResiduals", "Counts"]
 
 NEVER = np.uint32(2**32 - 1)
 #: The total of Poisson counts is to fall short of the draws by so many standard deviations.
@@ -85,6 +85,32 @@ class Counts:
         """Which samples include any of these units, (n_samples,) bool."""
         counts = self.blocks[units // BLOCK_ROWS, :, units % BLOCK_ROWS]
         return np.any(counts, axis=0)
+
+
+class AddedResiduals:
+    """What new responses of each sample add to the rows' score residuals.
+
+    Parameters
+    ----------
+    n_samples
+        Most samples at a time.
+    scale : ndarray, shape (n_blocks, BLOCK_ROWS)
+        What the residuals of each row are multiplied by.
+
+    Attributes
+    ----------
+    blocks : ndarray of float32, shape (n_blocks, n_samples, BLOCK_ROWS)
+        As those of `Counts`.
+    """
+
+    def __init__(self, n_samples: int, scale: np.ndarray):
+        self.scale = scale
+        self.blocks = np.empty((len(scale), n_samples, BLOCK_ROWS), dtype=np.float32)
+
+    def __setitem__(self, sample: int, added: np.ndarray) -> None:
+        """Of one sample, (n,)."""
+        padded = np.pad(added, (0, self.scale.size - added.size))
+        self.blocks[:, sample] = padded.reshape(-1, BLOCK_ROWS) * self.scale
 
 
 def _thresholds(mean: float) -> np.ndarray:

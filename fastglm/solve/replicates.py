@@ -1,4 +1,4 @@
-"""Many fits that differ in how often each row counts, from the optimum of the fit they vary.
+"""Many fits that differ in counts or responses of rows, from the optimum of the fit they vary.
 
 All replicates take steps with the information of the original fit. A step leaves an error of about
 1/sqrt(n) of what was there, so a few passes without Gram matrices, each over the rows once for a
@@ -26,7 +26,7 @@ from fastglm.kernels.curves import CURVE_PLANES, CURVE_POINTS, CURVE_TERMS, curv
 from fastglm.kernels.planes import BLOCK_ROWS
 from fastglm.kernels.quadratic import quadratic_stage
 from fastglm.kernels.replicates import replicate_scores_kernel
-from fastglm.solve.draws import Counts
+from fastglm.solve.draws import AddedResiduals, Counts
 from fastglm.solve.products import information, inverse_factor, score_pass
 from fastglm.solve.rows import to_sweep_columns
 from fastglm.solve.run import count_chunks
@@ -46,7 +46,7 @@ SLOWEST_GAIN = 0.3
 
 
 class Replicates:
-    """Fits that differ from one in how often each of its rows counts.
+    """Fits that differ from one in how often each of its rows counts, or in its response.
 
     Parameters
     ----------
@@ -137,8 +137,23 @@ class Replicates:
         context[slots.CURVE_LIMITS] = self.limits.ctypes.data
         launch(curve_kernel, context, int(context[slots.N_CHUNKS]), self.n_threads)
 
-    def estimates(self, counts: Counts, n_samples: int) -> tuple[np.ndarray, np.ndarray]:
+    @property
+    def residual_scale(self) -> np.ndarray:
+        """What passes multiply the residual of each row by, (n_blocks, BLOCK_ROWS)."""
+        return self.curve[:, CURVE_TERMS] / self.standard_error
+
+    def estimates(
+        self, samples: Counts | AddedResiduals, n_samples: int
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Estimates of each of the first B samples.
+
+        Parameters
+        ----------
+        samples
+            Residuals can be added where they do not depend on the coefficients: where the link is
+            canonical. Their `residual_scale` is this one's.
+        n_samples
+            B.
 
         Returns
         -------
@@ -149,14 +164,14 @@ class Replicates:
         """
         if not self.solvable:
             return np.full((n_samples, self.params.size), np.nan), np.zeros(n_samples, dtype=bool)
-        moved, converged = self._iterate(counts, n_samples)
+        moved, converged = self._iterate(samples, n_samples)
         standard = self.run.standard
         start = standard.lift(np.nan_to_num(self.params)[:, None])[:, 0]
         estimates = standard.to_params(start + self.standard_error * moved @ self.basis)
         estimates[:, np.isnan(self.params)] = np.nan
         return estimates, converged
 
-    def _iterate(self, counts: Counts, n: int) -> tuple[np.ndarray, np.ndarray]:
+    def _iterate(self, samples: Counts | AddedResiduals, n: int) -> tuple[np.ndarray, np.ndarray]:
         """How far the optimum of each sample is from the fit's, and whether it was reached.
 
         In coordinates, and in units of `standard_error`.
@@ -165,7 +180,7 @@ class Replicates:
         active, last = np.arange(n), np.full(n, np.inf)
         secants = _Secants(moved.shape)
         for number in range(MAX_PASSES):
-            scores, outside = self._scores(counts, active, moved[active], same=number == 0)
+            scores, outside = self._scores(samples, active, moved[active], same=number == 0)
             step = secants.step(active, scores, self.inverse)
             length = np.sqrt(np.maximum((step * scores).sum(axis=1), 0.0))
             moved[active] += step
@@ -181,7 +196,11 @@ class Replicates:
         return moved, converged
 
     def _scores(
-        self, counts: Counts, active: np.ndarray, moved: np.ndarray, same: bool
+        self,
+        samples: Counts | AddedResiduals,
+        active: np.ndarray,
+        moved: np.ndarray,
+        same: bool,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Scores of samples that moved so far from the fit, and rows outside the domain."""
         layout, context, k = self.layout, self.run.context, self.n_directions
@@ -201,9 +220,9 @@ class Replicates:
         per_chunk = -(-padded.size // (TILE * parts)) * TILE
         context[slots.N_CHUNKS] = n_chunks
         context[slots.MODE] = SAME_COEFFICIENTS if same else 0
-        context[slots.REPLICATE_COUNT] = counts.blocks.ctypes.data
-        context[slots.COUNT_BYTES] = counts.blocks.itemsize
-        context[slots.N_DRAWN] = counts.blocks.shape[1]
+        context[slots.REPLICATE_COUNT] = samples.blocks.ctypes.data
+        context[slots.COUNT_BYTES] = samples.blocks.itemsize
+        context[slots.N_DRAWN] = samples.blocks.shape[1]
         context[slots.REPLICATE_STEP] = steps.ctypes.data
         context[slots.REPLICATE_REST] = rest.ctypes.data
         context[slots.PARTIALS] = partials.ctypes.data

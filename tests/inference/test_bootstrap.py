@@ -9,6 +9,7 @@ from scipy import stats
 
 import fastglm as fg
 from fastglm.errors import ConvergenceWarning, DataError, ModelError
+from fastglm.inference.simulate import draw_responses
 from fastglm.solve.draws import Counts
 from fastglm.solve.replicates import Replicates
 
@@ -225,6 +226,50 @@ def test_parametric_replicates_have_the_covariance_of_the_model(frame, response,
     boot = fit.bootstrap(400, seed=2, kind="parametric")
     assert (np.abs(boot.bse / fit.bse.to_numpy() - 1.0) < 0.2).all()
     assert (np.abs(boot.bias / fit.bse.to_numpy()) < 0.25).all()
+
+
+@pytest.mark.parametrize(
+    ("formula", "family", "options"),
+    [
+        ("y ~ x + z * a", "poisson", {"exposure": "t"}),
+        ("b ~ x + a", "binomial", {}),
+        ("b ~ x + a", "binomial", {"var_weights": "k", "link": "probit"}),
+        ("b ~ z", "binomial", {"var_weights": "k"}),
+        ("s ~ x + z", "gaussian", {"var_weights": "t"}),
+        ("s ~ z + a", "gamma", {}),
+    ],
+)
+def test_parametric_replicates_are_refits_to_drawn_responses(frame, formula, family, options):
+    frame = frame.assign(k=frame.f + 1.0)
+    fit = fg.glm(formula, frame, family, **options)
+    replicates = fit.bootstrap(8, seed=SEED, kind="parametric").replicates
+    weights = frame[options["var_weights"]] if "var_weights" in options else np.ones(len(frame))
+    for b, seed in enumerate(seeds(8)):
+        generator = np.random.default_rng(seed)
+        drawn = draw_responses(fit, fit.fittedvalues.to_numpy(), np.asarray(weights), generator)
+        own = frame.assign(**{formula[0]: drawn})
+        refit = fg.glm(formula, own, family, tol=1e-12, **options)
+        assert (np.abs(replicates[b] - refit.params) / fit.bse).max() < 1e-5
+
+
+def test_parametric_replicates_do_not_depend_on_threads(frame):
+    one, two = (
+        fg.glm("y ~ x * a", frame, "poisson", n_threads=threads)
+        .bootstrap(40, kind="parametric")
+        .replicates
+        for threads in (1, 2)
+    )
+    np.testing.assert_array_equal(one, two)
+
+
+def test_rows_of_weight_zero_draw_nothing():
+    rng = np.random.default_rng(3)
+    X = np.column_stack([np.ones(400), rng.normal(size=400)])
+    y = (rng.random(400) < 0.4).astype(float)
+    weights = (np.arange(400) < 300).astype(float)
+    fit = fg.GLM(y, X, "binomial", var_weights=weights).fit()
+    boot = fit.bootstrap(300, kind="parametric")
+    assert (np.abs(boot.bse / fit.bse - 1.0) < 0.2).all()
 
 
 def test_parametric_binomial_with_trials():
