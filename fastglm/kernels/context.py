@@ -85,6 +85,7 @@ import numpy as np
     REPLICATE_SEED,  # uint64 (N_DRAWN,)
     REPLICATE_STEP,  # float32 (N_REPLICATES, N_DIRECTIONS): along the directions of the rows
     REPLICATE_REST,  # float64 (N_REPLICATES, n_sweep): of sparse columns' coefficients
+    N_REST,  # sparse columns, or 0 if the directions are of all columns
     REPLICATES_PER_CHUNK,
     N_REPLICATES,
     N_DRAWN,
@@ -96,7 +97,7 @@ import numpy as np
     CURVE_POWERS,  # float64 (CURVE_TERMS, CURVE_TERMS)
     CURVE_LIMITS,  # float64 (3,): reach in standard errors, standard error, what error is allowed
     CONTEXT_SIZE,
-) = range(82)
+) = range(83)
 
 # Modes of a sweep, added together.
 WITH_GRAM = 1

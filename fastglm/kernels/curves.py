@@ -115,10 +115,9 @@ def curve_chunk(context_address, chunk):
 
     They are of residuals times the lengths of the rows, |factor x|, over the standard error of an
     estimate whose information is 1, in shares of how far the linear predictor is expected to move.
-    CURVE_LENGTH says of each block how many coefficients it takes to stand for the residuals, 0 if
-    there are not enough: the sum of the errors, which bounds how far they move an estimate in its
-    own standard errors, must be within the block's share of what is allowed. Of a block of length
-    0 there is only the residual itself.
+    CURVE_LENGTH says of each block how many coefficients keep the sum of the errors, which bounds
+    how far they move an estimate in its own standard errors, within the block's share of what is
+    allowed. If none are enough it is 0, and there is only the residual itself.
     """
     context = pointer(context_address, int64)
     n_rows = context[N_ROWS]
@@ -131,14 +130,12 @@ def curve_chunk(context_address, chunk):
     radius = pointer(work_array.ctypes.data + 8 * PLANE, float64)
     scale = pointer(work_array.ctypes.data + 16 * PLANE, float64)
     series = pointer(work_array.ctypes.data + 24 * PLANE, float64)
-    residual = plane_at(scratch, RESIDUAL)
     first, last = block_range(context, chunk)
     for block in range(first, last):
         start, rows = block_rows(context, block)
         curve = pointer(context[CURVE] + 4 * CURVE_PLANES * BLOCK_ROWS * block, float32)
-        call_stage(context[LOAD], context_address, start, rows, scratch, 0)
-        call_stage(context[PREDICT], context_address, start, rows, scratch, 0)
-        call_stage(context[QUADRATIC], context_address, start, rows, scratch, 0)
+        for stage in (LOAD, PREDICT, QUADRATIC):
+            call_stage(context[stage], context_address, start, rows, scratch, 0)
         respond(context, scratch, rows)
         for i in range(rows):
             eta[i] = plane_at(scratch, LINEAR_PREDICTOR)[i]
@@ -146,7 +143,7 @@ def curve_chunk(context_address, chunk):
             curve[CURVE_TERMS * BLOCK_ROWS + i] = length
             radius[i] = reach * standard_error * length
             scale[i] = length / standard_error
-            curve[i] = float32(residual[i] * scale[i])
+            curve[i] = float32(plane_at(scratch, RESIDUAL)[i] * scale[i])
         outside = _expand(context, scratch, rows, eta, radius, scale, series)
         n_terms = _sufficient_length(series, rows, allowed * rows / n_rows)
         n_terms = n_terms if outside == 0 else 0

@@ -49,15 +49,29 @@ def _random_bits(state, number):
     return z ^ (z >> uint64(31))
 
 
+def _sum_of_lanes(builder: Any, vector: Any) -> Any:
+    """The sum of the lanes of a vector, of which there is a power of two."""
+    lane, width = ir.IntType(32), vector.type.count
+    while width > 1:
+        width //= 2
+        low, high = (
+            ir.Constant(ir.VectorType(lane, width), list(range(k, k + width))) for k in (0, width)
+        )
+        vector = builder.add(
+            builder.shuffle_vector(vector, vector, low),
+            builder.shuffle_vector(vector, vector, high),
+        )
+    return builder.extract_element(vector, lane(0))
+
+
 @intrinsic
 def _count_thresholds(
     typing_context: Any, shorts: Any, thresholds: Any, counts: Any, ties: Any
 ) -> Any:
     """How many thresholds each number of a block is above; returns the total.
 
-    All arguments are addresses: of 16-bit numbers and the first 16 bits of LOW_THRESHOLDS, of the
-    counts, and of a 32-bit mask for every DRAWN_TOGETHER numbers, of those for which 16 bits do not
-    tell.
+    All arguments are addresses: of 16-bit numbers, of the first 16 bits of LOW_THRESHOLDS, of the
+    counts, and of masks of DRAWN_TOGETHER numbers: for which of them 16 bits do not tell.
     """
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -87,17 +101,7 @@ def _count_thresholds(
             builder.store(small, at(counts, loop.index, DRAWN_TOGETHER, small.type), align=1)
             builder.store(builder.bitcast(tied, mask), at(ties, loop.index, 4, mask), align=4)
             builder.store(builder.add(builder.load(total), count), total)
-        sums, width = builder.load(total), DRAWN_TOGETHER
-        while width > 1:
-            width //= 2
-            halves = [
-                ir.Constant(ir.VectorType(ir.IntType(32), width), list(range(k, k + width)))
-                for k in (0, width)
-            ]
-            low, high = (builder.shuffle_vector(sums, sums, lanes) for lanes in halves)
-            sums = builder.add(low, high)
-        one = builder.extract_element(sums, ir.IntType(32)(0))
-        return builder.zext(one, index)
+        return builder.zext(_sum_of_lanes(builder, builder.load(total)), index)
 
     return types.int64(*[types.int64] * 4), codegen
 

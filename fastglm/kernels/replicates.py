@@ -1,9 +1,9 @@
 """The scores of many bootstrap replicates of a fit in one pass over the rows.
 
 A tile of replicates reads each block of columns once. Replicates differ in how often a row counts,
-or in its response, and in their coefficients. Those of columns that are sparse are the model's; the
-other columns come as directions of the rows, on coordinates of which the information is the
-identity.
+or in its response, and in their coefficients. Columns come as directions of the rows, whose
+coordinates have the identity for information; where there are many, sparse columns stay as they
+are.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from fastglm.kernels.context import (
     N_DIRECTIONS,
     N_DRAWN,
     N_REPLICATES,
+    N_REST,
     N_SWEEP,
     PARTIALS,
     PREDICT,
@@ -157,7 +158,7 @@ def _find_residuals(context, block, start, rows, scratch, r, score, stride, work
     if context[MODE] & SAME_COEFFICIENTS:
         return curve, 0
     n_terms = pointer(context[CURVE_LENGTH], int64)[block]
-    if context[N_SWEEP] > context[N_DENSE]:
+    if context[N_REST] > 0:
         _move_by_rest(context, start, rows, scratch, r, work)
     if n_terms == 0 or _follow(context, rows, r, curve, n_terms, work) != 0:
         _follow(context, rows, r, _single_at(work, _LINE), _LINE_TERMS, work)
@@ -211,7 +212,7 @@ def _count(context, start, rows, number, residual, counted):
 @called
 def _add_scores(context, start, rows, scratch, score, stride, work):
     """Adds the scores of TILE replicates to rows at `score`, `stride` apart."""
-    n_directions, n_dense = context[N_DIRECTIONS], context[N_DENSE]
+    n_directions = context[N_DIRECTIONS]
     counted = _single_at(work, _COUNTED)
     for k in range(0, n_directions, TILE):
         direction = _single_at(work, _DIRECTION + k)
@@ -219,9 +220,9 @@ def _add_scores(context, start, rows, scratch, score, stride, work):
             multiply_tile(counted, direction, rows, score + 8 * k, 8 * stride)
         else:
             multiply_half_tile(counted, direction, rows, score + 8 * k, 8 * stride)
-    if context[N_SWEEP] > n_dense:
+    if context[N_REST] > 0:
         residual, inverse = pointer(counted, float32), plane_at(work, _INVERSE)
-        total = pointer(score + 8 * (n_directions - n_dense), float64)
+        total = pointer(score + 8 * (n_directions - context[N_DENSE]), float64)
         entries = entries_at(context, scratch)
         _, _, columns, values = entries
         for i in range(rows):
@@ -240,7 +241,7 @@ def replicate_scores_chunk(context_address, chunk):
     moved from BETA.
     """
     context = pointer(context_address, int64)
-    stride = context[N_DIRECTIONS] + context[N_SWEEP] - context[N_DENSE] + 1
+    stride = context[N_DIRECTIONS] + context[N_REST] + 1
     scratch_array = allocate_scratch(context)
     scratch = scratch_array.ctypes.data
     work_array = _allocate(context)

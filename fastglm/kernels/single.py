@@ -81,21 +81,25 @@ def follow_curves(
                 one = spread(builder, _load(builder, own, _SINGLE), FOLLOWED_ROWS)
                 _add_product(builder, total, one, values)
         shares = [builder.load(total) for total in moved]
-        last = builder.sub(length, _INTEGER(1))
-        highest = _load(builder, _at(builder, curve, 4 * BLOCK_ROWS, last), vector)
-        results = [highest] * TILE
-        values = [cgutils.alloca_once_value(builder, result) for result in results]
-        with cgutils.for_range(builder, last) as loop:
-            lower = builder.sub(builder.sub(last, loop.index), _INTEGER(1))
-            term = _load(builder, _at(builder, curve, 4 * BLOCK_ROWS, lower), vector)
-            for share, value in zip(shares, values, strict=True):
-                product = builder.fmul(builder.load(value), share, flags=("contract",))
-                builder.store(builder.fadd(product, term, flags=("contract",)), value)
-        for a, value in enumerate(values):
-            _store(builder, builder.load(value), _at(builder, target, 4 * PLANE, a))
+        for a, value in enumerate(_polynomials(builder, shares, curve, length, vector)):
+            _store(builder, value, _at(builder, target, 4 * PLANE, a))
         return _any_beyond_one(builder, shares, vector)
 
     return types.int64(*[types.int64] * 8), codegen
+
+
+def _polynomials(builder: Any, shares: list[Any], curve: Any, length: Any, vector: Any) -> Any:
+    """Values of the same polynomials at each share, by Horner's scheme."""
+    last = builder.sub(length, _INTEGER(1))
+    highest = _load(builder, _at(builder, curve, 4 * BLOCK_ROWS, last), vector)
+    values = [cgutils.alloca_once_value(builder, highest) for _ in shares]
+    with cgutils.for_range(builder, last) as loop:
+        lower = builder.sub(builder.sub(last, loop.index), _INTEGER(1))
+        term = _load(builder, _at(builder, curve, 4 * BLOCK_ROWS, lower), vector)
+        for share, value in zip(shares, values, strict=True):
+            product = builder.fmul(builder.load(value), share, flags=("contract",))
+            builder.store(builder.fadd(product, term, flags=("contract",)), value)
+    return [builder.load(value) for value in values]
 
 
 def _any_beyond_one(builder: Any, shares: list[Any], vector: Any) -> Any:

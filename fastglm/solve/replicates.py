@@ -41,6 +41,8 @@ CURVE_ERROR = 1e-6
 #: Standard errors of a linear predictor that polynomials reach.
 REACH = 5.0
 MAX_PASSES = 12
+#: Most columns that are cheaper as directions, all of them dense, than as entries if sparse.
+MOST_DIRECTIONS = 128
 #: Steps that shrink by less than this do not lead to the optimum fast enough.
 SLOWEST_GAIN = 0.3
 
@@ -96,14 +98,15 @@ class Replicates:
         """Coordinates of what replicates add to coefficients, (k,), and their information.
 
         First come those along directions of the rows, of which the information is the identity;
-        then coefficients of sparse columns, for which sums are made in double precision.
+        then, if there are many columns, the coefficients of sparse ones, for which sums are made in
+        double precision.
 
         Raises
         ------
         numpy.linalg.LinAlgError
             If the columns are too collinear for steps with their information.
         """
-        sparse = ~_touches_dense(self.layout)
+        sparse = ~_touches_dense(self.layout) & (np.count_nonzero(kept) > MOST_DIRECTIONS)
         rest, dense = np.flatnonzero(kept & sparse), np.flatnonzero(kept & ~sparse)
         order = np.concatenate([rest, dense])
         root = np.zeros((order.size, kept.size))
@@ -204,15 +207,14 @@ class Replicates:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Scores of samples that moved so far from the fit, and rows outside the domain."""
         layout, context, k = self.layout, self.run.context, self.n_directions
-        n, width = active.size, int(context[slots.N_DIRECTIONS])
+        n = active.size
         # Whole tiles: the last sample stands in for those that are not there.
         padded = np.concatenate([active, np.repeat(active[-1:], -n % TILE)])
         moved = np.concatenate([moved, np.repeat(moved[-1:], -n % TILE, 0)]) / REACH
-        steps = np.zeros((padded.size, width), dtype=np.float32)
-        steps[:, :k] = moved[:, :k]
+        steps = np.ascontiguousarray(moved[:, :k], dtype=np.float32)
         rest = to_sweep_columns(layout, moved[:, k:] @ self.basis[k:])
-        n_sparse = layout.n_sweep - layout.n_dense
-        shape = padded.size, width + n_sparse + 1
+        n_rest = layout.n_sweep - layout.n_dense if len(self.basis) > k else 0
+        shape = padded.size, k + n_rest + 1
         n_chunks = count_chunks(layout, 8 * math.prod(shape))
         partials = np.zeros((n_chunks, *shape))
         # All replicates read a block of rows while it is in cache, unless threads would be idle.
@@ -225,6 +227,7 @@ class Replicates:
         context[slots.N_DRAWN] = samples.blocks.shape[1]
         context[slots.REPLICATE_STEP] = steps.ctypes.data
         context[slots.REPLICATE_REST] = rest.ctypes.data
+        context[slots.N_REST] = n_rest
         context[slots.PARTIALS] = partials.ctypes.data
         context[slots.REPLICATE_NUMBER] = padded.ctypes.data
         context[slots.REPLICATES_PER_CHUNK] = per_chunk
@@ -233,7 +236,7 @@ class Replicates:
         launch(replicate_scores_kernel, context, n_chunks * n_parts, self.n_threads)
         total = partials.sum(axis=0)[:n]
         sparse = np.zeros((n, layout.n_sweep))
-        sparse[:, layout.n_dense :] = total[:, width:-1]
+        sparse[:, layout.n_sweep - n_rest :] = total[:, k:-1]
         others = self.run.standard.scores(sparse) @ self.basis[k:].T
         return np.concatenate([total[:, :k], others], axis=1), total[:, -1]
 

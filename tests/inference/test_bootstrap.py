@@ -96,15 +96,23 @@ def test_replicates_are_refits_of_resampled_rows(frame, formula, family, options
         ("y ~ z + near", "poisson"),
         ("y ~ year + a", "poisson"),
         ("y ~ a + x:a - 1", "poisson"),
+        ("y ~ a - 1", "poisson"),
         ("tiny ~ x + a", "gaussian"),
         ("huge ~ x + a", "gaussian"),
         ("y ~ heavy + z", "poisson"),
         ("b ~ x + constant", "binomial"),
     ],
 )
+@pytest.mark.parametrize("most_directions", [0, 128])
 @pytest.mark.filterwarnings("ignore::fastglm.errors.RankWarning")
-def test_replicates_of_columns_that_cost_digits(frame, formula, family):
-    """Collinear, of any magnitude, heavy-tailed, aliased: though passes are in single precision."""
+def test_replicates_of_columns_that_cost_digits(
+    frame, formula, family, most_directions, monkeypatch
+):
+    """Collinear, of any magnitude, heavy-tailed, aliased: though passes are in single precision.
+
+    All columns come as directions, or the sparse ones do not.
+    """
+    monkeypatch.setattr("fastglm.solve.replicates.MOST_DIRECTIONS", most_directions)
     rng = np.random.default_rng(3)
     frame = frame.assign(
         near=frame.z + 1e-5 * rng.normal(size=len(frame)),

@@ -262,6 +262,19 @@ def test_threads_and_chunks_do_not_change_a_digit():
         np.testing.assert_array_equal(one, two)
 
 
+def test_groups_that_come_late_and_numbers_that_no_row_has():
+    """Groups of consecutive rows: those that come first do not tell which there are."""
+    rng = np.random.default_rng(8)
+    n = 150_000
+    x, y = rng.normal(size=n), rng.poisson(2.0, n)
+    fit = fg.GLM(y, np.column_stack([np.ones(n), x]), "poisson").fit()
+    consecutive = np.arange(n) // 1000
+    expected = fit.with_covariance("cluster", groups=consecutive.astype(str)).covariance
+    for groups in (consecutive, 3 * consecutive, consecutive - 70):
+        ours = fit.with_covariance("cluster", groups=groups).covariance
+        np.testing.assert_array_equal(ours, expected)
+
+
 def test_sparse_columns():
     import scipy.sparse
 
