@@ -53,6 +53,10 @@ class _Helper(CPUDispatcher):
         """Keep what was compiled for compiled callers, but not for a call from Python."""
         self.overloads[tuple(cres.signature.args)] = cres
 
+    def get_call_template(self, args: Any, kws: Any) -> Any:
+        """Compile once for all constants, which would each be a type of their own."""
+        return super().get_call_template([types.unliteral(arg) for arg in args], kws)
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Refuse a call from Python, for which there is no machine code."""
         raise TypeError(f"{self.__name__} is a helper of kernels: only compiled code can call it")
