@@ -188,12 +188,14 @@ def lay_out(
         places = (slots.TRANSFORM_START, slots.TRANSFORM_INDEX, slots.TRANSFORM_VALUE)
         for slot, values in zip(places, transform, strict=True):
             context[slot] = address_of(values)
+    dense_owner = _owners(transform, n_dense)
+    context[slots.DENSE_OWNER] = address_of(dense_owner)
     return Layout(
         design=design,
         weights=weights,
         context=context,
         transform=transform,
-        dense_owner=_owners(transform, n_dense),
+        dense_owner=dense_owner,
         n_rows=design.n_rows,
         n_dense=n_dense,
         n_sweep=first,

@@ -25,6 +25,7 @@ import numpy as np
     SOURCES,  # int64 (n_sources, 3): address, stride in elements, element type
     DENSE_START,  # int64 (n_dense + 1,): where each dense column's factors begin in DENSE_FACTOR
     DENSE_FACTOR,  # int64: sources whose product is the column; with no factor it is all ones
+    DENSE_OWNER,  # int64 (n_dense,): the model column that it is and nothing else, or -1
     CODED_START,  # int64 (n_coded + 1,): where each term's categoricals begin
     CODED_SOURCE,  # int64: sources of integer codes
     CODED_RADIX,  # int64: what one step of the code adds to the combined code
@@ -104,6 +105,7 @@ WITH_GRAM = 1
 FROM_RESPONSE = 2  # the first sweep: linear predictor from the response, not from coefficients
 SAME_COEFFICIENTS = 8  # replicates differ in nothing but how often rows count
 MEAT = 4  # Gram weights are squared score residuals: the middle of a sandwich covariance
+SHIFTED = 16  # of standardising: columns may be shifted
 
 # Sums that every sweep keeps, after the Gram matrix and the score in a chunk's partial.
 (SUM_DEVIANCE, SUM_PEARSON, SUM_OUTSIDE, SUM_NOT_CONSTANT, N_SUMS) = range(5)

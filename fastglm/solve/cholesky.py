@@ -88,48 +88,51 @@ def solve(factor, scale, pivot, right, result, p):
 
 
 @called
-def invert_factor(factor, scale, pivot, root):
+def invert_factor(factor, scale, pivot, root, p):
     """Upper triangular root of the Gram matrix's inverse, root root'; 0 for aliased coefficients.
 
-    Its row j is column j of L^-1 times `scale`, so that all loops run along contiguous memory.
+    Pointers. Row j of the root is column j of L^-1 times `scale`, so that all loops run along
+    contiguous memory.
     """
-    p = factor.shape[0]
     for j in range(p):
+        this = row(root, j, p)
         for k in range(p):
-            root[j, k] = 0.0
-    for j in range(p):
+            this[k] = 0.0
         if pivot[j] <= 0.0:
             continue
-        root[j, j] = 1.0 / factor[j, j]
+        this[j] = 1.0 / row(factor, j, p)[j]
         for i in range(j + 1, p):
             if pivot[i] > 0.0:
-                partial = dot(factor[i, j:], root[j, j:], i - j)
-                root[j, i] = -partial / factor[i, i]
+                other = row(factor, i, p)
+                partial = dot(offset_pointer(other, j), offset_pointer(this, j), i - j)
+                this[i] = -partial / other[i]
         for i in range(j, p):
-            root[j, i] *= scale[j]
+            this[i] *= scale[j]
 
 
 @called
-def multiply_root(root, product):
-    """Root root' of an upper triangular root; a sum of squares is never negative."""
-    p = root.shape[0]
+def multiply_root(root, product, p):
+    """Root root' of an upper triangular root; a sum of squares is never negative. Pointers."""
     for j in range(p):
+        this = offset_pointer(root, (p + 1) * j)
         for k in range(j + 1):
-            value = dot(root[j, j:], root[k, j:], p - j)
-            product[j, k] = value
-            product[k, j] = value
-
-
-@entry
-def invert(factor, scale, pivot, inverse, root):
-    """Inverse of the Gram matrix, (p, p), and its `invert_factor`."""
-    invert_factor(factor, scale, pivot, root)
-    multiply_root(root, inverse)
+            value = dot(this, offset_pointer(root, p * k + j), p - j)
+            product[p * j + k] = value
+            product[p * k + j] = value
 
 
 @inlined
 def _pointer_to(array):
     return pointer(array.ctypes.data, float64)
+
+
+@entry
+def invert(factor, scale, pivot, inverse, root):
+    """Inverse of the Gram matrix, (p, p), and its `invert_factor`, for contiguous arrays."""
+    p = len(scale)
+    factor_pointer, root_pointer = _pointer_to(factor), _pointer_to(root)
+    invert_factor(factor_pointer, _pointer_to(scale), _pointer_to(pivot), root_pointer, p)
+    multiply_root(root_pointer, _pointer_to(inverse), p)
 
 
 @called

@@ -339,10 +339,7 @@ def _stay_inside(run: Run, family: Family, options: SolverOptions) -> None:
 def _finish(run: Run, refined: np.ndarray | None, clock: _Clock) -> Solution:
     vectors, state, layout = run.vectors, run.state, run.layout
     combinations = aliased_combinations(run) if state[at.N_ALIASED] > 0.0 else {}
-    params = vectors[at.THETA].copy()
-    root, inverse, centring = run.scaling.undo(
-        params, run.factor, vectors[at.COLUMN_SCALE], vectors[at.PIVOT], layout
-    )
+    params, root, inverse, centring = run.scaling.undo(run.context, layout)
     params = params if refined is None else refined
     if state[at.N_ALIASED] > 0.0:
         params[run.aliased] = np.nan

@@ -1,26 +1,33 @@
-"""Shifts and scales that the sweep applies to dense columns, and how they are undone.
-
-Both are rounded so that applying them is exact in floating point for data of ordinary precision:
-scales to powers of two, shifts to a few leading bits. A column is shifted only if a column of ones
-stands before it, so the span of every column and those before it stays the same, and with it
-which columns are aliased.
-"""
+"""Shifts and scales that the sweep applies to dense columns, and how they are undone."""
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
+from numba.core.types import float64, int64
 
 from fastglm.design.layout import Layout
 from fastglm.kernels import context as slots
-from fastglm.kernels.context import address_of
-from fastglm.kernels.jit import entry, inlined
-from fastglm.kernels.moments import moments_kernel
+from fastglm.kernels.context import (
+    CONSTANT,
+    DENSE_OWNER,
+    N_DENSE,
+    N_MODEL,
+    OUTPUT,
+    SCALE,
+    SHIFT,
+    SHIFTED,
+    TRIANGLE,
+    address_of,
+)
+from fastglm.kernels.jit import RowBlock, inlined, pointer
 from fastglm.kernels.planes import BLOCK_ROWS
-from fastglm.solve.cholesky import invert_factor, multiply_root
+from fastglm.kernels.standardise import standardise_kernel
+from fastglm.solve.cholesky import invert_factor, multiply_root, row
+from fastglm.solve.state import COLUMN_SCALE, PIVOT, THETA
 from fastglm.solve.threads import launch
+from fastglm.solve.vectors import vector
 
 #: Rows that are read to find approximate means and spreads.
 MOMENT_ROWS = 4_096
@@ -29,106 +36,63 @@ SAMPLE_RUN = 64
 
 
 @inlined
-def _power_of_two_below(value):
-    """1 over the power of two next above a positive value; 1 if there is none to speak of."""
-    if not (value > 0.0 and value < math.inf):
-        return 1.0
-    _, exponent = math.frexp(value)
-    return math.ldexp(1.0, -min(max(exponent, -1000), 1000))
-
-
-@inlined
-def _few_bits(mean, spread):
-    """The mean to within a spread, in as few bits as that takes."""
-    unit = 1.0 / _power_of_two_below(spread)
-    rounded = np.rint(mean / unit) * unit
-    return rounded if spread > 0.0 and math.isfinite(rounded) else mean
-
-
-@entry
-def _choose(numbers, rows, owner, shifted):
-    """Fills shifts and scales from means and sums of squares; returns the constant column or -1."""
-    shift, scale, means, squares = numbers[0], numbers[1], numbers[2], numbers[3]
-    n_dense = owner.shape[0]
-    constant = -1
-    if shifted:
-        for j in range(n_dense):
-            mean = means[j]
-            is_constant = owner[j] >= 0 and squares[j] == 0.0 and mean != 0.0
-            is_first = constant < 0 or owner[j] < owner[constant]
-            # Dividing by the constant must give exactly one.
-            if is_constant and is_first and mean * (1.0 / mean) == 1.0:
-                constant = j
-    for j in range(n_dense):
-        mean, spread = means[j], math.sqrt(squares[j] / rows)
-        shift[j], scale[j] = 0.0, 1.0
-        if owner[j] < 0:
-            continue
-        if j == constant:
-            scale[j] = 1.0 / mean
-        elif constant >= 0 and owner[j] > owner[constant] and math.isfinite(mean):
-            shift[j] = _few_bits(mean, spread)
-            scale[j] = _power_of_two_below(spread)
-        else:
-            scale[j] = _power_of_two_below(math.hypot(mean, spread))
-    return constant
-
-
-@inlined
-def _unscale_column(column, shift, scale, owner, constant):
-    """Brings one vector from standardised to given columns, in place."""
+def _unscale(params, context):
+    """Brings coefficients from standardised to given columns, in place."""
+    owner = pointer(context[DENSE_OWNER], int64)
+    shift, scale = pointer(context[SHIFT], float64), pointer(context[SCALE], float64)
+    constant = context[CONSTANT]
     moved = 0.0
-    for j in range(owner.shape[0]):
+    for j in range(context[N_DENSE]):
         if owner[j] >= 0 and j != constant:
-            column[owner[j]] *= scale[j]
-            moved += shift[j] * column[owner[j]]
+            params[owner[j]] *= scale[j]
+            moved += shift[j] * params[owner[j]]
     if constant >= 0:
         intercept = owner[constant]
-        column[intercept] = (column[intercept] - moved) * scale[constant]
+        params[intercept] = (params[intercept] - moved) * scale[constant]
 
 
-@entry
-def _unscale(theta, shift, scale, owner, constant):
-    """Coefficients, from standardised columns to given ones."""
-    _unscale_column(theta, shift, scale, owner, constant)
+def undo(context_address, unused):
+    """Brings coefficients and inverse information of a run to the given columns.
 
-
-@entry
-def _undo(
-    theta,
-    factor,
-    column_scale,
-    pivot,
-    shift,
-    scale,
-    owner,
-    constant,
-    results,
-):
-    """Coefficients, root of the inverse information on centred columns, and the inverse."""
-    p = factor.shape[0]
-    root, inverse = results[:p], results[p : 2 * p]
-    centre, kept = results[2 * p], results[2 * p + 1]
-    _unscale_column(theta, shift, scale, owner, constant)
-    invert_factor(factor, column_scale, pivot, root)
-    for j in range(owner.shape[0]):
+    Into OUTPUT go the root of the inverse information on centred columns, (p, p), the inverse,
+    (p, p), the coefficients, (p,), and the centre, (p,); then comes room for (p,) more numbers.
+    """
+    context = pointer(context_address, int64)
+    p, constant = context[N_MODEL], context[CONSTANT]
+    owner = pointer(context[DENSE_OWNER], int64)
+    shift, scale = pointer(context[SHIFT], float64), pointer(context[SCALE], float64)
+    root = pointer(context[OUTPUT], float64)
+    inverse, params, centre = row(root, p, p), row(root, 2 * p, p), row(root, 2 * p + 1, p)
+    theta = vector(context, THETA)
+    for j in range(p):
+        params[j] = theta[j]
+    _unscale(params, context)
+    factor = pointer(context[TRIANGLE], float64)
+    invert_factor(factor, vector(context, COLUMN_SCALE), vector(context, PIVOT), root, p)
+    for j in range(context[N_DENSE]):
         if owner[j] >= 0:
             centre[owner[j]] = shift[j]
-            for k in range(root.shape[0]):
-                root[owner[j], k] *= scale[j]
+            scaled = row(root, owner[j], p)
+            for k in range(p):
+                scaled[k] *= scale[j]
     if constant < 0:
-        multiply_root(root, inverse)
-        return
-    intercept = owner[constant]
-    for k in range(root.shape[0]):
-        kept[k] = root[intercept, k]
-    for j in range(owner.shape[0]):
+        multiply_root(root, inverse, p)
+        return 0
+    intercept, kept = row(root, owner[constant], p), row(root, 2 * p + 2, p)
+    for k in range(p):
+        kept[k] = intercept[k]
+    for j in range(context[N_DENSE]):
         if owner[j] >= 0:
-            for k in range(root.shape[0]):
-                root[intercept, k] -= shift[j] * scale[constant] * root[owner[j], k]
-    multiply_root(root, inverse)
-    for k in range(root.shape[0]):
-        root[intercept, k] = kept[k]
+            moved = row(root, owner[j], p)
+            for k in range(p):
+                intercept[k] -= shift[j] * scale[constant] * moved[k]
+    multiply_root(root, inverse, p)
+    for k in range(p):
+        intercept[k] = kept[k]
+    return 0
+
+
+undo_kernel = RowBlock(undo, "undo", {})
 
 
 class Centring(NamedTuple):
@@ -193,37 +157,31 @@ class Scaling(NamedTuple):
     address: int
 
     def undo(
-        self,
-        theta: np.ndarray,
-        factor: np.ndarray,
-        column_scale: np.ndarray,
-        pivot: np.ndarray,
-        layout: Layout,
-    ) -> tuple[np.ndarray, np.ndarray, Centring]:
+        self, context: np.ndarray, layout: Layout
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Centring]:
         """Bring coefficients and inverse information to the given columns.
 
         Parameters
         ----------
-        theta
-            (p,) coefficients of the standardised columns, overwritten.
-        factor, column_scale, pivot
-            Of their information, by `fastglm.solve.cholesky.factorize_gram`.
+        context
+            Of a run of the solver with this scaling, overwritten where OUTPUT is.
         layout
             The design.
 
         Returns
         -------
+        params : ndarray, shape (p,)
         root : ndarray, shape (p, p)
             ``root root'`` is the inverse information of centred columns; rows of aliased
             coefficients are 0.
         inverse : ndarray, shape (p, p)
         centring : Centring
         """
-        p = len(factor)
-        results = np.zeros((2 * p + 2, p))
-        scales = self.shift, self.scale, layout.dense_owner, self.constant
-        _undo(theta, factor, column_scale, pivot, *scales, results)
-        return results[:p], results[p:-2], self._centring(results[-2], layout)
+        p = layout.n_columns
+        results = np.zeros((2 * p + 3, p))
+        context[slots.OUTPUT] = address_of(results)
+        launch(undo_kernel, context, 1, 1)
+        return results[-3], results[:p], results[p:-3], self._centring(results[-2], layout)
 
     def _centring(self, centre: np.ndarray, layout: Layout) -> Centring:
         if self.constant < 0:
@@ -242,7 +200,11 @@ class Scaling(NamedTuple):
     def to_params(self, theta: np.ndarray, layout: Layout) -> np.ndarray:
         """Coefficients of the columns as they came, from those of the standardised columns."""
         params = theta.astype(np.float64)
-        _unscale(params, self.shift, self.scale, layout.dense_owner, self.constant)
+        owned, owner = layout.owned
+        params[owner] *= self.scale[owned]
+        if self.constant >= 0:
+            moved = self.shift[owned] @ params[owner]
+            params[layout.dense_owner[self.constant]] -= moved * self.scale[self.constant]
         return params
 
     def from_params(self, params: np.ndarray, layout: Layout) -> np.ndarray:
@@ -268,15 +230,15 @@ def find_scaling(layout: Layout, shifted: bool = True) -> Scaling:
     # Shifts, scales, means and sums of squares.
     numbers = np.zeros((4, layout.n_dense))
     numbers[1] = 1.0
-    address, row = address_of(numbers), 8 * layout.n_dense
+    address, size = address_of(numbers), 8 * layout.n_dense
     context = layout.context.copy()
     context[slots.SHIFT] = address
-    context[slots.SCALE] = address + row
-    context[slots.OUTPUT] = address + 2 * row
-    rows = read_sample(context, MOMENT_ROWS)
-    launch(moments_kernel, context, 1, 1)
-    constant = _choose(numbers, rows, layout.dense_owner, shifted)
-    return Scaling(numbers[0], numbers[1], constant, address)
+    context[slots.SCALE] = address + size
+    context[slots.OUTPUT] = address + 2 * size
+    context[slots.MODE] = SHIFTED if shifted else 0
+    read_sample(context, MOMENT_ROWS)
+    launch(standardise_kernel, context, 1, 1)
+    return Scaling(numbers[0], numbers[1], int(context[slots.CONSTANT]), address)
 
 
 def read_sample(context: np.ndarray, rows: int) -> int:
