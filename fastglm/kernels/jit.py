@@ -77,9 +77,9 @@ def _helper(pipeline: type[CompilerBase], **options: Any) -> Callable[[Callable]
 # A call that LLVM's cost model leaves standing keeps the loop around it scalar.
 inlined = _helper(HelperCompiler, forceinline=True, **_OPTIONS)
 inlined_sums = _helper(HelperCompiler, forceinline=True, **_SUM_OPTIONS)
-# Large helpers that are called from several places: one copy of their code is enough.
-called = _helper(HelperCompiler, **_OPTIONS)
-called_sums = _helper(HelperCompiler, **_SUM_OPTIONS)
+# Helpers of which one copy is enough: large ones, called from several places.
+called = _helper(HelperCompiler, forceinline=False, **_OPTIONS)
+called_sums = _helper(HelperCompiler, forceinline=False, **_SUM_OPTIONS)
 # What others wrote may need any of numba's passes.
 inlined_from_user = _helper(Compiler, forceinline=True, **_OPTIONS)
 

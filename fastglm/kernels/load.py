@@ -45,7 +45,6 @@ from fastglm.kernels.jit import (
     RowBlock,
     bits_of,
     call_stage,
-    called,
     from_bits,
     inlined,
     pointer,
@@ -246,7 +245,7 @@ def _load_run(sources, which, span, shift, scale, j, count, dense):
             target[(j + k) * PLANE + i] = value
 
 
-@called
+@inlined
 def load_product(context, slots, first, last, scratch, target, shift, scale):
     """(product - shift) * scale of the sources slots[first:last]; of none at all, ones."""
     if last - first == 1:

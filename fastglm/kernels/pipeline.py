@@ -35,7 +35,10 @@ class _HelperLibrary(JITCodeLibrary):
 
 @register_pass(mutates_CFG=True, analysis_only=False)
 class _HelperLowering(NativeLowering):
-    """Lowers to LLVM code, without machine code or anything that Python could call."""
+    """Lowers to LLVM code, without machine code or anything that Python could call.
+
+    A caller that is inlined itself must not pass that on: what need not be inlined never is.
+    """
 
     _name = "fastglm_helper_lowering"
 
@@ -45,6 +48,9 @@ class _HelperLowering(NativeLowering):
         state.flags.no_compile = True
         super().run_pass(state)
         lowered = state["cr"]
+        if not state.flags.forceinline:
+            name = lowered.fndesc.llvm_func_name
+            state.library._final_module.get_function(name).add_function_attribute("noinline")
         state.targetctx.insert_user_function(lowered.fndesc, lowered.fndesc, [state.library])
         state["cr"] = lowered._replace(cfunc=lowered.fndesc)
         return True

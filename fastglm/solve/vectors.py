@@ -5,7 +5,7 @@ from __future__ import annotations
 from numba.core.types import float64
 
 from fastglm.kernels.context import N_MODEL, VECTORS
-from fastglm.kernels.jit import inlined, pointer
+from fastglm.kernels.jit import called, inlined, pointer
 
 
 @inlined
@@ -14,7 +14,7 @@ def vector(context, which):
     return pointer(context[VECTORS] + 8 * context[N_MODEL] * which, float64)
 
 
-@inlined
+@called
 def copy_vector(context, source, target):
     """Copies one of the solver's vectors over another."""
     values, copied = vector(context, source), vector(context, target)
