@@ -98,7 +98,7 @@ import numpy as np
     CURVE_POWERS,  # float64 (CURVE_TERMS, CURVE_TERMS)
     CURVE_LIMITS,  # float64 (3,): reach in standard errors, standard error, what error is allowed
     CONTEXT_SIZE,
-) = range(83)
+) = range(84)
 
 # Modes of a sweep, added together.
 WITH_GRAM = 1
