@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Bootstrap", "bootstrap"]
 
-#: Samples that are drawn at a time, and their counts.
+#: Samples that are drawn at a time, and memory for their counts or residuals.
 LARGEST_BATCH = 512
-MOST_COUNTS = 100_000_000
+SAMPLE_BYTES = 100_000_000
 #: A value that fewer rows have than this may be missing from a sample (with probability e**-40).
 RARE_ROWS = 40
 
@@ -261,7 +261,8 @@ def _resampled(
         n_threads=results.n_threads,
     )
     replicates = np.empty((seeds.size, len(results.names)))
-    batch = max(1, min(seeds.size, LARGEST_BATCH, MOST_COUNTS // n_units))
+    unit_bytes = 1 if probabilities is None else 8
+    batch = max(1, min(seeds.size, LARGEST_BATCH, SAMPLE_BYTES // (unit_bytes * n_units)))
     counts = Counts(n_units, batch, probabilities, round(results.nobs))
     for start in range(0, seeds.size, batch):
         chosen = seeds[start : start + batch]
@@ -382,7 +383,7 @@ def _of_responses(
     converged = np.zeros(seeds.size, dtype=bool)
     if not problem.solvable:
         return replicates, converged
-    batch = max(1, min(seeds.size, LARGEST_BATCH, MOST_COUNTS // (4 * n_rows)))
+    batch = max(1, min(seeds.size, LARGEST_BATCH, SAMPLE_BYTES // (4 * n_rows)))
     added = AddedResiduals(batch, problem.residual_scale)
 
     def draw(sample: int, seed: np.uint64) -> None:

@@ -195,7 +195,7 @@ def test_the_same_whatever_the_threads_and_batches(frame, monkeypatch):
     np.testing.assert_array_equal(one, two)
     first = model.fit().bootstrap(10, seed=3).replicates
     np.testing.assert_array_equal(first, one[:10])
-    monkeypatch.setattr("fastglm.inference.bootstrap.MOST_COUNTS", 3000 * 7)
+    monkeypatch.setattr("fastglm.inference.bootstrap.SAMPLE_BYTES", 3000 * 7)
     np.testing.assert_array_equal(model.fit().bootstrap(30, seed=3).replicates, one)
     assert not np.array_equal(model.fit().bootstrap(10, seed=4).replicates, first)
 
