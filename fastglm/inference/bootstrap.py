@@ -24,7 +24,7 @@ from fastglm.inference.simulate import draw_responses
 from fastglm.inference.submodels import refit, require_maximum_likelihood
 from fastglm.kernels import planes
 from fastglm.solve.draws import AddedResiduals, Counts
-from fastglm.solve.replicates import Replicates
+from fastglm.solve.replicates import LARGEST_BATCH, Replicates
 from fastglm.solve.rows import evaluate_rows
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Bootstrap", "bootstrap"]
 
-#: Samples that are drawn at a time, and memory for their counts or residuals.
-LARGEST_BATCH = 512
+#: Memory for the counts or residuals of samples that are drawn at a time.
 SAMPLE_BYTES = 100_000_000
 #: A value that fewer rows have than this may be missing from a sample (with probability e**-40).
 RARE_ROWS = 40

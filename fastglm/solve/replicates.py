@@ -13,8 +13,6 @@ are.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from fastglm.design.layout import Layout
@@ -32,7 +30,7 @@ from fastglm.solve.rows import to_sweep_columns
 from fastglm.solve.run import count_chunks
 from fastglm.solve.threads import launch
 
-__all__ = ["Replicates"]
+__all__ = ["LARGEST_BATCH", "Replicates"]
 
 #: Error that may be expected to be left of an estimate, in its standard errors.
 TOLERANCE = 3e-6
@@ -41,6 +39,8 @@ CURVE_ERROR = 1e-6
 #: Standard errors of a linear predictor that polynomials reach.
 REACH = 5.0
 MAX_PASSES = 12
+#: Most replicates at a time.
+LARGEST_BATCH = 512
 #: Most columns that are cheaper as directions, all of them dense, than as entries if sparse.
 MOST_DIRECTIONS = 128
 #: Steps that shrink by less than this do not lead to the optimum fast enough.
@@ -214,9 +214,10 @@ class Replicates:
         steps = np.ascontiguousarray(moved[:, :k], dtype=np.float32)
         rest = to_sweep_columns(layout, moved[:, k:] @ self.basis[k:])
         n_rest = layout.n_sweep - layout.n_dense if len(self.basis) > k else 0
-        shape = padded.size, k + n_rest + 1
-        n_chunks = count_chunks(layout, 8 * math.prod(shape))
-        partials = np.zeros((n_chunks, *shape))
+        width = k + n_rest + 1
+        # As many however many replicates there are: sums of one do not depend on the others.
+        n_chunks = count_chunks(layout, 8 * LARGEST_BATCH * width)
+        partials = np.zeros((n_chunks, padded.size, width))
         # All replicates read a block of rows while it is in cache, unless threads would be idle.
         parts = -(-self.n_threads // n_chunks)
         per_chunk = -(-padded.size // (TILE * parts)) * TILE
