@@ -47,6 +47,7 @@ from fastglm.kernels.jit import (
     call_stage,
     from_bits,
     inlined,
+    offset_pointer,
     pointer,
     spread,
 )
@@ -136,12 +137,9 @@ def _prefetch_range(first, n_bytes):
 @inlined
 def _widen(source, stride, start, rows, target, shift, scale):
     """target[0:rows] = (source[start : start + rows] - shift) * scale, whatever the type."""
-    if stride == 1:
-        for i in range(rows):
-            target[i] = (float64(source[start + i]) - shift) * scale
-    else:
-        for i in range(rows):
-            target[i] = (float64(source[(start + i) * stride]) - shift) * scale
+    first = offset_pointer(source, start * stride)
+    for i in range(rows):
+        target[i] = (float64(first[i * stride]) - shift) * scale
 
 
 def widen(source, span, target, shift_bits, scale_bits):
