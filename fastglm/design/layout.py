@@ -12,11 +12,10 @@ import scipy
 
 from fastglm.design.parts import Coded, Dense, Design, Ones, Product
 from fastglm.kernels import context as slots
-from fastglm.kernels.block import TILE
 from fastglm.kernels.context import CONTEXT_SIZE, ELEMENT_CODES, address_of
 from fastglm.kernels.gram import accumulate_stage
 from fastglm.kernels.load import load_stage, widen_stage
-from fastglm.kernels.planes import BLOCK_ROWS
+from fastglm.kernels.planes import BLOCK_ROWS, TILE
 from fastglm.kernels.predict import predict_stage
 
 __all__ = ["Layout", "Transform", "lay_out"]

@@ -30,10 +30,9 @@ from fastglm.kernels.planes import (
     LINK_PARAMETER,
     N_PLANES,
     PLANE,
+    TILE,
 )
 
-#: Columns are met in tiles of this many.
-TILE = 4
 #: Numbers that say which rows a block holds.
 SPAN = 3
 

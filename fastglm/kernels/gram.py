@@ -1,15 +1,14 @@
 """Accumulate: Gram matrix and score of one block of rows held in cache.
 
-Dense columns meet in 4 x 4 tiles of dot products down the block, which keeps sixteen running
-vectors in registers and loads eight values for every sixteen products. Indicators and sparse
-entries are scattered: a pair of categorical codes adds one weight at one place.
+Dense columns meet in tiles of dot products down the block. Indicators and sparse entries are
+scattered: a pair of categorical codes adds one weight at one place.
 """
 
 from __future__ import annotations
 
 from numba.core.types import float64, int32, int64
 
-from fastglm.kernels.block import TILE, dense_at, entries_at, padded_size, plane_at
+from fastglm.kernels.block import dense_at, entries_at, padded_size, plane_at
 from fastglm.kernels.context import (
     MODE,
     N_CODED,
@@ -21,8 +20,9 @@ from fastglm.kernels.context import (
     SPARSE_VALUE,
     WITH_GRAM,
 )
-from fastglm.kernels.jit import RowBlock, called, called_sums, inlined, inlined_sums, pointer
-from fastglm.kernels.planes import PLANE, RESIDUAL, WEIGHT, WEIGHTED
+from fastglm.kernels.jit import RowBlock, called, inlined, inlined_sums, pointer
+from fastglm.kernels.planes import PLANE, RESIDUAL, TILE, WEIGHT, WEIGHTED
+from fastglm.kernels.tiles import add_diagonal_tile, add_tile, end_with_zeros
 
 
 @inlined_sums
@@ -58,89 +58,7 @@ def _weigh(columns, weight, rows, weighted):
         weighted[PLANE + i] = columns[PLANE + i] * w
         weighted[2 * PLANE + i] = columns[2 * PLANE + i] * w
         weighted[3 * PLANE + i] = columns[3 * PLANE + i] * w
-
-
-@called_sums
-def tile(a, b, rows, gram, order):
-    """Adds the 4 x 4 dot products of columns a..a+3 with columns b..b+3 to the corner of `gram`."""
-    s00 = s01 = s02 = s03 = s10 = s11 = s12 = s13 = 0.0
-    s20 = s21 = s22 = s23 = s30 = s31 = s32 = s33 = 0.0
-    for i in range(rows):
-        a0 = a[i]
-        a1 = a[PLANE + i]
-        a2 = a[2 * PLANE + i]
-        a3 = a[3 * PLANE + i]
-        b0 = b[i]
-        b1 = b[PLANE + i]
-        b2 = b[2 * PLANE + i]
-        b3 = b[3 * PLANE + i]
-        s00 += a0 * b0
-        s01 += a0 * b1
-        s02 += a0 * b2
-        s03 += a0 * b3
-        s10 += a1 * b0
-        s11 += a1 * b1
-        s12 += a1 * b2
-        s13 += a1 * b3
-        s20 += a2 * b0
-        s21 += a2 * b1
-        s22 += a2 * b2
-        s23 += a2 * b3
-        s30 += a3 * b0
-        s31 += a3 * b1
-        s32 += a3 * b2
-        s33 += a3 * b3
-    gram[0] += s00
-    gram[1] += s01
-    gram[2] += s02
-    gram[3] += s03
-    gram[order] += s10
-    gram[order + 1] += s11
-    gram[order + 2] += s12
-    gram[order + 3] += s13
-    gram[2 * order] += s20
-    gram[2 * order + 1] += s21
-    gram[2 * order + 2] += s22
-    gram[2 * order + 3] += s23
-    gram[3 * order] += s30
-    gram[3 * order + 1] += s31
-    gram[3 * order + 2] += s32
-    gram[3 * order + 3] += s33
-
-
-@called_sums
-def diagonal_tile(a, b, rows, gram, order):
-    """The lower triangle of such a tile, where columns b..b+3 are multiples of a..a+3."""
-    s00 = s10 = s11 = s20 = s21 = s22 = s30 = s31 = s32 = s33 = 0.0
-    for i in range(rows):
-        a0 = a[i]
-        a1 = a[PLANE + i]
-        a2 = a[2 * PLANE + i]
-        a3 = a[3 * PLANE + i]
-        b0 = b[i]
-        b1 = b[PLANE + i]
-        b2 = b[2 * PLANE + i]
-        b3 = b[3 * PLANE + i]
-        s00 += a0 * b0
-        s10 += a1 * b0
-        s11 += a1 * b1
-        s20 += a2 * b0
-        s21 += a2 * b1
-        s22 += a2 * b2
-        s30 += a3 * b0
-        s31 += a3 * b1
-        s32 += a3 * b2
-        s33 += a3 * b3
-    gram[0] += s00
-    gram[order] += s10
-    gram[order + 1] += s11
-    gram[2 * order] += s20
-    gram[2 * order + 1] += s21
-    gram[2 * order + 2] += s22
-    gram[3 * order] += s30
-    gram[3 * order + 1] += s31
-    gram[3 * order + 2] += s32
-    gram[3 * order + 3] += s33
+    end_with_zeros(weighted, rows)
 
 
 @called
@@ -148,15 +66,12 @@ def add_gram_rows(left, j, rows, dense, gram, order):
     """TILE rows of a Gram matrix from j on, up to the diagonal: `left` times columns of `dense`.
 
     `left`, `dense` and `gram` are addresses; `left` are the columns j..j+TILE-1, or their weighted
-    values; `gram` has rows `order` apart.
+    values, with zeros behind the last row; `gram` has rows `order` apart.
     """
-    a = pointer(left, float64)
     corner = gram + 8 * order * j
     for k in range(0, j, TILE):
-        b = pointer(dense + 8 * PLANE * k, float64)
-        tile(a, b, rows, pointer(corner + 8 * k, float64), order)
-    b = pointer(dense + 8 * PLANE * j, float64)
-    diagonal_tile(a, b, rows, pointer(corner + 8 * j, float64), order)
+        add_tile(left, dense + 8 * PLANE * k, rows, corner + 8 * k, 8 * order)
+    add_diagonal_tile(left, dense + 8 * PLANE * j, rows, corner + 8 * j, 8 * order)
 
 
 @inlined

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 #: Most rows in one block: X's part of the block stays in the second-level cache.
 BLOCK_ROWS = 256
+#: Columns are met in tiles of this many.
+TILE = 4
 #: Distance between planes. Not a power of two, or planes would compete for the same cache sets.
 PLANE = BLOCK_ROWS + 8
 
@@ -31,6 +33,6 @@ PLANE = BLOCK_ROWS + 8
     SCRATCH,
     FAMILY_PARAMETER,  # the first value is the family's parameter, the second the dispersion
     LINK_PARAMETER,  # the first value is the link's parameter
-    WEIGHTED,  # this and three more: columns times the weights
+    WEIGHTED,  # the first of TILE: columns times the weights
 ) = range(19)
-N_PLANES = WEIGHTED + 4
+N_PLANES = WEIGHTED + TILE

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from numba.core.types import float64, int64
 
-from fastglm.kernels.block import TILE, dense_at, entries_at, plane_at
+from fastglm.kernels.block import dense_at, entries_at, plane_at
 from fastglm.kernels.context import BETA, N_DENSE, N_SWEEP
 from fastglm.kernels.gram import row_entries
 from fastglm.kernels.jit import RowBlock, pointer
-from fastglm.kernels.planes import LINEAR_PREDICTOR, OFFSET, PLANE
+from fastglm.kernels.planes import LINEAR_PREDICTOR, OFFSET, PLANE, TILE
 
 
 def predict_block(context_address, start, rows, scratch, target):

@@ -10,11 +10,11 @@ from numba.core import cgutils, types
 from numba.core.types import float64, int64
 from numba.extending import intrinsic
 
-from fastglm.kernels.block import TILE, dense_at, entries_at, plane_at
+from fastglm.kernels.block import dense_at, entries_at, plane_at
 from fastglm.kernels.context import FACTOR, N_DENSE, N_FACTOR, N_SWEEP
 from fastglm.kernels.gram import row_entries
 from fastglm.kernels.jit import RowBlock, inlined, pointer, spread
-from fastglm.kernels.planes import PLANE, QUADRATIC_FORM
+from fastglm.kernels.planes import PLANE, QUADRATIC_FORM, TILE
 
 #: Rows that are worked on together; a plane has room for as many more than a block.
 LANES = 8

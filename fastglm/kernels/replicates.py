@@ -12,7 +12,6 @@ import numpy as np
 from numba.core.types import float32, float64, int64, uint8
 
 from fastglm.kernels.block import (
-    TILE,
     allocate_scratch,
     block_range,
     block_rows,
@@ -45,9 +44,10 @@ from fastglm.kernels.context import (
 from fastglm.kernels.curves import CURVE_PLANES, CURVE_TERMS, respond
 from fastglm.kernels.gram import row_entries
 from fastglm.kernels.jit import RowBlock, call_stage, called, inlined, offset_pointer, pointer
-from fastglm.kernels.planes import BLOCK_ROWS, LINEAR_PREDICTOR, PLANE, RESIDUAL
+from fastglm.kernels.planes import BLOCK_ROWS, LINEAR_PREDICTOR, PLANE, RESIDUAL, TILE
 from fastglm.kernels.quadratic import factor_products
-from fastglm.kernels.single import FOLLOWED_ROWS, follow_curves, multiply_half_tile, multiply_tile
+from fastglm.kernels.single import FOLLOWED_ROWS, follow_curves
+from fastglm.kernels.tiles import add_single_half_tile, add_single_tile
 
 # Planes that a chunk needs beside those of the block, in double precision: linear predictors of the
 # fit, lengths of the rows, their inverses, and TILE more.
@@ -217,9 +217,9 @@ def _add_scores(context, start, rows, scratch, score, stride, work):
     for k in range(0, n_directions, TILE):
         direction = _single_at(work, _DIRECTION + k)
         if n_directions - k > TILE // 2:
-            multiply_tile(counted, direction, rows, score + 8 * k, 8 * stride)
+            add_single_tile(counted, direction, rows, score + 8 * k, 8 * stride)
         else:
-            multiply_half_tile(counted, direction, rows, score + 8 * k, 8 * stride)
+            add_single_half_tile(counted, direction, rows, score + 8 * k, 8 * stride)
     if context[N_REST] > 0:
         residual, inverse = pointer(counted, float32), plane_at(work, _INVERSE)
         total = pointer(score + 8 * (n_directions - context[N_DENSE]), float64)

@@ -14,7 +14,6 @@ from numba.core.types import float64, int64
 from numba.extending import intrinsic
 
 from fastglm.kernels.block import (
-    TILE,
     allocate_scratch,
     block_range,
     block_rows,
@@ -47,7 +46,7 @@ from fastglm.kernels.context import (
 from fastglm.kernels.gram import row_entries
 from fastglm.kernels.jit import RowBlock, call_row_block, call_stage, inlined, pointer
 from fastglm.kernels.load import CACHE_LINE, prefetch
-from fastglm.kernels.planes import PLANE, QUADRATIC_FORM, RESIDUAL, WEIGHT
+from fastglm.kernels.planes import PLANE, QUADRATIC_FORM, RESIDUAL, TILE, WEIGHT
 
 #: A `LEVERAGE_POWER` that grows with the leverage: as many times as it is the mean, at most four.
 GROWING_POWER = -1

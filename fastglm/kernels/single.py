@@ -1,7 +1,7 @@
-"""Tiles of replicates in single precision: twice as many rows at a time as in double.
+"""Polynomials of a tile of replicates, in single precision: twice as many rows at a time.
 
 What comes here is of one magnitude, unit directions of rows and residuals in proportion to them, so
-that rounding is small beside sampling errors. Sums over a block go on in double precision.
+that rounding is small beside sampling errors.
 """
 
 from __future__ import annotations
@@ -12,41 +12,14 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from fastglm.kernels.block import TILE
 from fastglm.kernels.jit import spread
-from fastglm.kernels.planes import BLOCK_ROWS, PLANE
+from fastglm.kernels.planes import BLOCK_ROWS, PLANE, TILE
+from fastglm.kernels.tiles import add_product, address_at, load, store
 
 #: Rows that a tile of replicates follows together.
 FOLLOWED_ROWS = 16
-#: Rows that enter dot products together.
-PRODUCT_ROWS = 8
 
-_SINGLE, _DOUBLE, _INTEGER = ir.FloatType(), ir.DoubleType(), ir.IntType(64)
-
-
-def _at(builder: Any, base: Any, distance: Any, index: Any) -> Any:
-    """The address `index` times `distance` bytes further on; either may be a number."""
-    distance, index = (_INTEGER(x) if isinstance(x, int) else x for x in (distance, index))
-    return builder.add(base, builder.mul(distance, index))
-
-
-def _load(builder: Any, address: Any, kind: Any) -> Any:
-    return builder.load(builder.inttoptr(address, kind.as_pointer()), align=4)
-
-
-def _store(builder: Any, value: Any, address: Any) -> None:
-    builder.store(value, builder.inttoptr(address, value.type.as_pointer()), align=4)
-
-
-def _add_product(builder: Any, total: Any, a: Any, b: Any) -> None:
-    product = builder.fmul(a, b, flags=("contract",))
-    builder.store(builder.fadd(builder.load(total), product, flags=("contract",)), total)
-
-
-def _shuffled(builder: Any, a: Any, b: Any, *lanes: int) -> Any:
-    return builder.shuffle_vector(
-        a, b, ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), lanes)
-    )
+_SINGLE, _INTEGER = ir.FloatType(), ir.IntType(64)
 
 
 @intrinsic
@@ -72,17 +45,19 @@ def follow_curves(
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         step, stride, direction, count, start, curve, length, target = args
         vector = ir.VectorType(_SINGLE, FOLLOWED_ROWS)
-        moved = [_load(builder, _at(builder, start, 4 * PLANE, a), vector) for a in range(TILE)]
+        moved = [
+            load(builder, address_at(builder, start, 4 * PLANE, a), vector) for a in range(TILE)
+        ]
         moved = [cgutils.alloca_once_value(builder, value) for value in moved]
         with cgutils.for_range(builder, count) as loop:
-            values = _load(builder, _at(builder, direction, 4 * PLANE, loop.index), vector)
+            values = load(builder, address_at(builder, direction, 4 * PLANE, loop.index), vector)
             for a, total in enumerate(moved):
-                own = _at(builder, _at(builder, step, stride, a), 4, loop.index)
-                one = spread(builder, _load(builder, own, _SINGLE), FOLLOWED_ROWS)
-                _add_product(builder, total, one, values)
+                own = address_at(builder, address_at(builder, step, stride, a), 4, loop.index)
+                one = spread(builder, load(builder, own, _SINGLE), FOLLOWED_ROWS)
+                add_product(builder, total, one, values)
         shares = [builder.load(total) for total in moved]
         for a, value in enumerate(_polynomials(builder, shares, curve, length, vector)):
-            _store(builder, value, _at(builder, target, 4 * PLANE, a))
+            store(builder, value, address_at(builder, target, 4 * PLANE, a))
         return _any_beyond_one(builder, shares, vector)
 
     return types.int64(*[types.int64] * 8), codegen
@@ -91,11 +66,11 @@ def follow_curves(
 def _polynomials(builder: Any, shares: list[Any], curve: Any, length: Any, vector: Any) -> Any:
     """Values of the same polynomials at each share, by Horner's scheme."""
     last = builder.sub(length, _INTEGER(1))
-    highest = _load(builder, _at(builder, curve, 4 * BLOCK_ROWS, last), vector)
+    highest = load(builder, address_at(builder, curve, 4 * BLOCK_ROWS, last), vector)
     values = [cgutils.alloca_once_value(builder, highest) for _ in shares]
     with cgutils.for_range(builder, last) as loop:
         lower = builder.sub(builder.sub(last, loop.index), _INTEGER(1))
-        term = _load(builder, _at(builder, curve, 4 * BLOCK_ROWS, lower), vector)
+        term = load(builder, address_at(builder, curve, 4 * BLOCK_ROWS, lower), vector)
         for share, value in zip(shares, values, strict=True):
             product = builder.fmul(builder.load(value), share, flags=("contract",))
             builder.store(builder.fadd(product, term, flags=("contract",)), value)
@@ -110,63 +85,3 @@ def _any_beyond_one(builder: Any, shares: list[Any], vector: Any) -> Any:
     for other in beyond[1:]:
         any_ = builder.or_(any_, other)
     return builder.zext(builder.bitcast(any_, ir.IntType(FOLLOWED_ROWS)), _INTEGER)
-
-
-def _products(columns: int) -> Any:
-    """An intrinsic that adds dot products of TILE planes at `left` and `columns` at `right`.
-
-    All arguments are integers: addresses, except the number of rows and `stride`, bytes between
-    the TILE float64 rows from `corner` on that are added to. From the last row on, the planes at
-    `left` hold zeros.
-    """
-
-    def products(
-        typing_context: Any, left: Any, right: Any, rows: Any, corner: Any, stride: Any
-    ) -> Any:
-        return types.void(*[types.int64] * 5), codegen
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        left, right, rows, corner, stride = args
-        vector = ir.VectorType(_SINGLE, PRODUCT_ROWS)
-        zero = ir.Constant(vector, [0.0] * PRODUCT_ROWS)
-        totals = [
-            [cgutils.alloca_once_value(builder, zero) for _ in range(columns)] for _ in range(TILE)
-        ]
-        steps = builder.udiv(builder.add(rows, _INTEGER(PRODUCT_ROWS - 1)), _INTEGER(PRODUCT_ROWS))
-        with cgutils.for_range(builder, steps) as loop:
-            a, b = (
-                [_load(builder, _at(builder, base, 4 * PLANE, k), vector) for k in range(count)]
-                for base, count in (
-                    (_at(builder, left, 4 * PRODUCT_ROWS, loop.index), TILE),
-                    (_at(builder, right, 4 * PRODUCT_ROWS, loop.index), columns),
-                )
-            )
-            for x, row in zip(a, totals, strict=True):
-                for y, total in zip(b, row, strict=True):
-                    _add_product(builder, total, x, y)
-        for k, row in enumerate(totals):
-            place = _at(builder, corner, stride, k)
-            sums = _sums_of_lanes(builder, [builder.load(total) for total in row])
-            _store(builder, builder.fadd(_load(builder, place, sums.type), sums), place)
-        return context.get_dummy_value()
-
-    return intrinsic(products)
-
-
-def _sums_of_lanes(builder: Any, vectors: list[Any]) -> Any:
-    """The sum of each of 2 or 4 vectors of PRODUCT_ROWS, as a vector of float64."""
-
-    def folded(a: Any, b: Any, first: tuple[int, ...], second: tuple[int, ...]) -> Any:
-        return builder.fadd(_shuffled(builder, a, b, *first), _shuffled(builder, a, b, *second))
-
-    halves = [folded(v, v, (0, 1, 2, 3), (4, 5, 6, 7)) for v in vectors]
-    pairs = [
-        folded(a, b, (0, 4, 1, 5), (2, 6, 3, 7))
-        for a, b in zip(halves[::2], halves[1::2], strict=True)
-    ]
-    ends = ((0, 1, 4, 5), (2, 3, 6, 7)) if len(pairs) == 2 else ((0, 1), (2, 3))
-    sums = folded(pairs[0], pairs[-1], *ends)
-    return builder.fpext(sums, ir.VectorType(_DOUBLE, len(vectors)))
-
-
-multiply_tile, multiply_half_tile = _products(TILE), _products(TILE // 2)

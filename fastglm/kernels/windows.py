@@ -6,7 +6,6 @@ import numpy as np
 from numba.core.types import float64, int64
 
 from fastglm.kernels.block import (
-    TILE,
     allocate_scratch,
     block_range,
     dense_at,
@@ -16,8 +15,9 @@ from fastglm.kernels.block import (
 from fastglm.kernels.context import N_DENSE, N_LAGS, N_ROWS, N_SWEEP, PARTIALS
 from fastglm.kernels.gram import add_gram_rows, row_entries
 from fastglm.kernels.jit import RowBlock, inlined, pointer
-from fastglm.kernels.planes import BLOCK_ROWS, PLANE, RESIDUAL
+from fastglm.kernels.planes import BLOCK_ROWS, PLANE, RESIDUAL, TILE
 from fastglm.kernels.sandwich import respond_at
+from fastglm.kernels.tiles import end_with_zeros
 
 
 @inlined
@@ -77,6 +77,7 @@ def _sum_windows(n_lags, rows, scores, stride, windows):
         w1 -= s1[i]
         w2 -= s2[i]
         w3 -= s3[i]
+    end_with_zeros(windows, rows)
 
 
 def window_products_chunk(context_address, chunk):

@@ -15,9 +15,8 @@ import scipy
 from fastglm.design.layout import Layout
 from fastglm.families import Family
 from fastglm.kernels import context as slots
-from fastglm.kernels.block import TILE
 from fastglm.kernels.context import MEAT, N_SUMS, SUM_OUTSIDE, WITH_GRAM
-from fastglm.kernels.planes import BLOCK_ROWS
+from fastglm.kernels.planes import BLOCK_ROWS, TILE
 from fastglm.kernels.quadratic import quadratic_stage
 from fastglm.kernels.sandwich import group_scores_kernel, score_products_kernel
 from fastglm.kernels.windows import window_products_kernel

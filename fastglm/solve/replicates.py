@@ -18,10 +18,9 @@ import numpy as np
 from fastglm.design.layout import Layout
 from fastglm.families import Family
 from fastglm.kernels import context as slots
-from fastglm.kernels.block import TILE
 from fastglm.kernels.context import SAME_COEFFICIENTS
 from fastglm.kernels.curves import CURVE_PLANES, CURVE_POINTS, CURVE_TERMS, curve_kernel
-from fastglm.kernels.planes import BLOCK_ROWS
+from fastglm.kernels.planes import BLOCK_ROWS, TILE
 from fastglm.kernels.quadratic import quadratic_stage
 from fastglm.kernels.replicates import replicate_scores_kernel
 from fastglm.solve.draws import AddedResiduals, Counts

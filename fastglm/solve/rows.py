@@ -10,8 +10,7 @@ import scipy
 from fastglm.design.layout import Layout
 from fastglm.families import Family, Link
 from fastglm.kernels import context as slots
-from fastglm.kernels.block import TILE
-from fastglm.kernels.planes import LOG_LIKELIHOOD
+from fastglm.kernels.planes import LOG_LIKELIHOOD, TILE
 from fastglm.kernels.quadratic import quadratic_stage
 from fastglm.kernels.rows import limits_kernel, rows_kernel
 from fastglm.solve.run import count_chunks
