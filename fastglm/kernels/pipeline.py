@@ -26,6 +26,15 @@ from numba.core.untyped_passes import FixupArgs, IRProcessing, ReconstructSSA, T
 class _HelperLibrary(JITCodeLibrary):
     """Code that is only ever linked into other libraries, which optimise and finish it."""
 
+    inline = True
+
+    def add_ir_module(self, ir_module: Any) -> None:
+        """Take over code; one copy of it serves all callers unless it is to be inlined."""
+        for function in ir_module.functions:
+            if not (self.inline or function.is_declaration):
+                function.attributes.add("noinline")
+        super().add_ir_module(ir_module)
+
     def _optimize_final_module(self) -> None:
         """Leave that to the callers."""
 
@@ -45,12 +54,10 @@ class _HelperLowering(NativeLowering):
     def run_pass(self, state: Any) -> bool:
         """Lower, and tell the callers to come by which name they find the code."""
         state.library = _HelperLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library.inline = state.flags.forceinline
         state.flags.no_compile = True
         super().run_pass(state)
         lowered = state["cr"]
-        if not state.flags.forceinline:
-            name = lowered.fndesc.llvm_func_name
-            state.library._final_module.get_function(name).add_function_attribute("noinline")
         state.targetctx.insert_user_function(lowered.fndesc, lowered.fndesc, [state.library])
         state["cr"] = lowered._replace(cfunc=lowered.fndesc)
         return True
