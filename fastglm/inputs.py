@@ -256,10 +256,12 @@ def rows_from_arrays(
     if missing == "drop":
         given = {"the response": endog, **{k: v for k, v in columns.items() if v is not None}}
         n_given = design.n_rows + n_dropped
-        given, design, dropped = _drop_missing(given, design, kept, n_given, recipe is None, counts)
-        n_dropped += dropped
+        given, design, kept = _drop_missing(given, design, kept, n_given, recipe is None, counts)
+        n_dropped = 0 if kept is None else int(n_given - kept.sum())
         endog, columns = given.pop("the response"), {name: given.get(name) for name in columns}
-    has_rows = hasattr(index, "dtype") and n_dropped == 0
+    index = index if hasattr(index, "dtype") else None
+    if index is not None and kept is not None:
+        index = index[kept]
     return _assemble(
         family,
         design,
@@ -269,7 +271,7 @@ def rows_from_arrays(
         column_names={},
         recipe=recipe,
         response_name=str(response_name or "y"),
-        index=index if has_rows else None,
+        index=index,
         n_dropped=n_dropped,
         missing=counts,
         frame=None,
@@ -284,8 +286,11 @@ def _drop_missing(
     n: int,
     is_array: bool,
     counts: dict[str, int],
-) -> tuple[dict[str, Any], Design, int]:
-    """Leaves out rows in which anything is NaN; adds to `counts` by argument."""
+) -> tuple[dict[str, Any], Design, np.ndarray | None]:
+    """Leaves out rows in which anything is NaN; adds to `counts` by argument.
+
+    Returns what was given and the design without them, and which of the n rows are left.
+    """
     mask = np.zeros(n, dtype=bool)
     arrays = {name: with_nan(values) for name, values in given.items()}
     for name, values in arrays.items():
@@ -305,12 +310,11 @@ def _drop_missing(
         keep_rows = keep if kept is None else keep & kept
         design = take_rows(design, keep if kept is None else keep[kept])
     if keep_rows is None:
-        return arrays, design, 0
+        return arrays, design, None
     if not keep_rows.any():
         raise MissingValueError("every row has a missing value: nothing is left to fit.")
     taken = {k: v[keep_rows] if v.shape[:1] == (n,) else v for k, v in arrays.items()}
-    already = 0 if kept is None else int(n - kept.sum())
-    return taken, design, int(n - keep_rows.sum()) - already
+    return taken, design, keep_rows
 
 
 def rows_from_formula(

@@ -60,6 +60,9 @@ class Results(
         Name of the covariance behind standard errors, tests and intervals.
     df_inference : float
         Degrees of freedom of their t and F statistics: `df_resid`, or clusters less one.
+    dispersion_known : bool
+        Whether the dispersion was known, by the family or from a number given as ``scale``, and
+        not estimated from the data: then tests are chi-squared, not F.
     nobs : float
         Observations: rows of positive weight, or the sum of their frequencies.
     n_iter, n_sweeps : int
@@ -112,6 +115,7 @@ class Results(
     n_sweeps: int
     decrement: float
     use_t: bool
+    dispersion_known: bool
     cov_type: str = "nonrobust"
     covariance_root: np.ndarray | None = None
     df_inference: float = float("nan")
@@ -173,6 +177,7 @@ class Results(
             n_sweeps=solution.n_sweeps,
             decrement=solution.decrement,
             use_t=_is_estimated(scale, family) if use_t is None else use_t,
+            dispersion_known=not _is_estimated(plan.scale, family),
             cov_type="nonrobust",
             covariance_root=None,
             df_inference=nobs - rank,

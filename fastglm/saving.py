@@ -25,9 +25,9 @@ FORMAT = 1
 
 _PLAIN = (
     "deviance", "pearson_chi2", "scale", "nobs", "sum_weights", "rank", "has_intercept", "n_iter",
-    "n_sweeps", "decrement", "use_t", "cov_type", "df_inference", "parameter_se", "response_name",
-    "has_offset", "has_exposure", "labelled", "n_dropped", "n_threads", "n_separated",
-    "bias_reduction",
+    "n_sweeps", "decrement", "use_t", "dispersion_known", "cov_type", "df_inference",
+    "parameter_se", "response_name", "has_offset", "has_exposure", "labelled", "n_dropped",
+    "n_threads", "n_separated", "bias_reduction",
 )  # fmt: skip
 _DICTS = ("column_names", "missing", "infinite", "aliased", "timings")
 _ARRAYS = ("estimates", "information_inverse", "covariance", "information_root")

@@ -202,3 +202,24 @@ def test_missing_counts_and_truths():
     ours = fg.GLM(truths, X, "binomial", missing="drop").fit().params
     numbers = truths[kept].astype(float).to_numpy()
     np.testing.assert_allclose(ours, fg.GLM(numbers, X[kept], "binomial").fit().params)
+
+
+def test_arrays_of_pandas_keep_the_index_of_the_rows_that_are_left():
+    X = FRAME[["x", "hours"]].set_index(pd.Index(list("abcdef")))
+    y = pd.Series(FRAME.y.to_numpy(float), X.index, name="claims")
+    gone = X.astype(float)
+    gone.loc["e", "x"] = np.nan
+    for response, columns, left in (
+        (y.where(y.index != "b"), X, list("acdef")),
+        (y, gone, list("abcdf")),
+        (y.where(y.index != "b"), gone, list("acdf")),
+        (y, X.to_numpy(), list("abcdef")),
+        (y.where(y.index != "b"), X.to_numpy(), list("acdef")),
+    ):
+        fit = fg.GLM(response, columns, "poisson", missing="drop").fit()
+        kept = fg.GLM(y[left], np.asarray(X.loc[left]), "poisson").fit()
+        assert fit.n_dropped == 6 - len(left)
+        assert list(fit.fittedvalues.index) == left
+        assert isinstance(fit.params, pd.Series)
+        np.testing.assert_allclose(fit.fittedvalues, kept.fittedvalues, rtol=1e-7)
+        np.testing.assert_allclose(fit.get_influence().dfbetas, kept.get_influence().dfbetas)

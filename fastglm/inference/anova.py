@@ -85,7 +85,7 @@ def _with_terms(design: Design, terms: Sequence[tuple[str, slice]]) -> Design:
 def checked_test(results: Results, test: str | None) -> str:
     """The test asked for; by default F where the dispersion is estimated, else chi-squared."""
     if test is None:
-        return "Chisq" if results.family.dispersion_known else "F"
+        return "Chisq" if results.dispersion_known else "F"
     name = {"LR": "Chisq", "LRT": "Chisq"}.get(test, test)
     if name not in TESTS:
         raise ModelError(f'test must be one of {TESTS} or "LR", not {test!r}')
@@ -118,7 +118,9 @@ def _sequential(results: Results, test: str) -> Table:
     rao = None
     if test == "Rao":
         steps = range(1, n_terms + 1)
-        rao = [score_statistic(results, models[k - 1], design, terms.of(range(k))) for k in steps]
+        rao = [
+            score_statistic(results, models[k - 1], design, terms.of(range(k)))[0] for k in steps
+        ]
     heading = (
         f"Analysis of Deviance Table\n\nModel: {results.family.name}, link: "
         f"{results.family.link.name}\n\nResponse: {results.response_name}\n\n"
@@ -186,7 +188,7 @@ def _partial(results: Results, type: int, test: str) -> Table:
         smaller = refit_columns(results, terms.of(terms.without(k, among)))
         df[k] = larger.rank - smaller.rank
         if test == "Rao":
-            statistic[k] = score_statistic(results, smaller, design, terms.of(among))
+            statistic[k], _ = score_statistic(results, smaller, design, terms.of(among))
         else:
             statistic[k] = smaller.deviance - larger.deviance
     columns = {"Df": df}
@@ -216,13 +218,15 @@ def anova_models(*fits: Results, test: str | None = None) -> Table:
     Returns
     -------
     Table
-        With the columns of R's ``anova(fit1, fit2, ...)``.
+        With the columns of R's ``anova(fit1, fit2, ...)``. Negative binomial fits that estimated
+        different alphas are compared by their likelihoods, as ``anova.negbin`` of R's package MASS
+        does.
 
     Raises
     ------
     ModelError
         If there are fewer than two fits, or they are not fits to the same rows with one family
-        and link.
+        and link, or with different parameters of the family and an estimated dispersion.
     """
     if len(fits) < 2:
         raise ModelError("anova compares two or more fits; results.anova() takes one apart.")
@@ -244,7 +248,18 @@ def anova_models(*fits: Results, test: str | None = None) -> Table:
         f"Model {k}: {fit.formula or ' + '.join(fit.names)}" for k, fit in enumerate(fits, 1)
     )
     names = [str(k) for k in range(1, len(fits) + 1)]
-    return _chain(largest, names, [full_refit(f) for f in fits], test, None, heading, "model")
+    models = [full_refit(fit) for fit in fits]
+    if len({fit.family.parameter for fit in fits}) == 1:
+        return _chain(largest, names, models, test, None, heading, "model")
+    if test != "Chisq" or not largest.dispersion_known:
+        raise ModelError(
+            f"the fits differ in the parameter of {largest.family.name}: their deviances do not "
+            f"compare. Give that of the largest model to all: {largest.family!r}."
+        )
+    models = [replace(m, deviance=-2.0 * f.llf) for m, f in zip(models, fits, strict=True)]
+    table = _chain(largest, names, models, test, None, heading, "model")
+    called = {"Resid. Dev": "-2 logLik", "Deviance": "LR"}
+    return replace(table, columns={called.get(k, k): v for k, v in table.columns.items()})
 
 
 # -- single terms dropped and added
@@ -261,7 +276,7 @@ def drop1(results: Results, test: str | None, k: float) -> Table:
     base = full_refit(results)
     rao = None
     if test == "Rao":
-        rao = [score_statistic(results, model, design, base.columns) for model in models]
+        rao = [score_statistic(results, model, design, base.columns)[0] for model in models]
     heading = f"Single term deletions\n\nModel: {_described(results)}"
     names = [terms.names[t] for t in scope]
     return drop_table(results, base, names, models, test, rao, k, heading)
@@ -290,14 +305,16 @@ def drop_table(
     sign = -1.0 if added else 1.0
     df = sign * (base.rank - rank)
     df[0] = np.nan
+    # A term whose columns the others make up says nothing: as in R, there is no test of it.
+    tested = np.where(df == 0.0, np.nan, df)
     columns = {"Df": df, "Deviance": deviance}
     if results.family.has_likelihood:
         columns["AIC"] = base_aic(results, k) + (lack - lack[0]) + k * (rank - base.rank)
     if test == "F":
-        columns |= _f_tests(results, df, deviance, added)
+        columns |= _f_tests(results, tested, deviance, added)
     elif test is not None:
         change = np.maximum(sign * (lack - lack[0]), 0.0)
-        columns |= _chi_squared_tests(results, df, change, rao)
+        columns |= _chi_squared_tests(results, tested, change, rao)
     return Table(heading, ("<none>", *names), columns)
 
 
@@ -329,7 +346,7 @@ def _chi_squared_tests(
     results: Results, df: np.ndarray, change: np.ndarray, rao: Sequence[float] | None
 ) -> dict[str, np.ndarray]:
     """Likelihood-ratio tests of single terms, or score tests where there are scores."""
-    known = results.family.dispersion_known
+    known = results.dispersion_known
     if rao is not None:
         name, statistic = "Rao score" if known else "scaled Rao sc.", np.append(0.0, rao)
         statistic /= results.scale

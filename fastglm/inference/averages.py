@@ -17,7 +17,7 @@ from fastglm.design.frames import Categories, Column, Level
 from fastglm.design.layout import lay_out
 from fastglm.design.parts import Design
 from fastglm.design.slices import transposed_product
-from fastglm.errors import ModelError
+from fastglm.errors import DataError, ModelError
 from fastglm.inference.covariance import covariance_of_combinations
 from fastglm.inference.estimates import Estimates
 from fastglm.kernels import planes
@@ -110,7 +110,10 @@ class Counterfactual:
         return built.design, offset
 
     def groups(self, by: str | None) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
-        """Names of the groups of a variable, the group of each row, and how often it counts."""
+        """Names of the groups of a variable, the group of each row, and how often it counts.
+
+        Groups without observations are left out.
+        """
         n = self.rows.n_rows
         frequencies = self.rows.frequencies
         weights = np.ones(n) if frequencies is None else frequencies
@@ -122,13 +125,22 @@ class Counterfactual:
         else:
             found, codes = np.unique(column, return_inverse=True)
             names = tuple(found.tolist())
-        return tuple(f"{by}={name}" for name in names), codes, weights
+            codes = np.where(column == column, codes, -1)
+        if (codes < 0).any():
+            raise DataError(
+                f"{by!r} has no value in row {int(np.argmin(codes))}; every row needs a group."
+            )
+        present = np.bincount(codes, weights, minlength=len(names)) > 0.0
+        kept = tuple(f"{by}={name}" for name, used in zip(names, present, strict=True) if used)
+        return kept, np.maximum(np.cumsum(present) - 1, 0)[codes], weights
 
     def average(self, values: Mapping[str, Any], by: str | None) -> tuple[np.ndarray, np.ndarray]:
         """Averages of the mean by group, and their derivatives, (g,) and (g, p)."""
         design, offset = self.at(values)
         mean, slope = self._rows_of(design, offset, (planes.MEAN, planes.SLOPE))
         names, codes, weights = self.groups(by)
+        # A row that was never observed may have no mean there.
+        mean[weights == 0.0] = slope[weights == 0.0] = 0.0
         totals = np.bincount(codes, weights, minlength=len(names))
         averages = np.bincount(codes, weights * mean, minlength=len(names)) / totals
         weighted = weights * slope / totals[codes]

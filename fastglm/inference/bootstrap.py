@@ -19,7 +19,8 @@ from fastglm.design.layout import Layout, lay_out
 from fastglm.design.parts import Coded, Dense, Design
 from fastglm.design.slices import dense_slices
 from fastglm.errors import ConvergenceWarning, ModelError, Status
-from fastglm.inference.covariance import COVARIANCES, covariance_of, group_codes
+from fastglm.inference.covariance import COVARIANCES, covariance_of
+from fastglm.inference.groups import group_codes
 from fastglm.inference.simulate import draw_responses
 from fastglm.inference.submodels import refit, require_maximum_likelihood
 from fastglm.kernels import planes

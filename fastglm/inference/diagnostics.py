@@ -50,11 +50,21 @@ def _other_fit(
     model = copy(results._model_with_data("another model"))
     model.__dict__.pop("layout", None)
     model.family = results.family if family is None else family
+    start = None
     if design is not None:
         model.rows = replace(model.rows, design=design)
+        # More columns: a model that has this fit in it cannot end above its deviance.
+        more = design.n_columns - results.estimates.size
+        start = np.append(np.nan_to_num(results.estimates), np.zeros(more))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RankWarning)
-        return model.fit(tol=1e-10, max_iter=200, n_threads=results.n_threads)
+        return model.fit(
+            tol=1e-10,
+            max_iter=200,
+            start_params=start,
+            scale=results.scale if results.dispersion_known else "X2",
+            n_threads=results.n_threads,
+        )
 
 
 def _test_of_columns(results: Results, name: str, columns: np.ndarray) -> HypothesisTest:
@@ -74,8 +84,8 @@ def _test_of_columns(results: Results, name: str, columns: np.ndarray) -> Hypoth
     if df == 0:
         raise ModelError(f"{name}: what it adds is in the model already.")
     drop = results.deviance - larger.deviance
-    if results.family.dispersion_known:
-        return HypothesisTest.of(name, max(drop, 0.0), df)
+    if results.dispersion_known:
+        return HypothesisTest.of(name, max(drop, 0.0) / results.scale, df)
     return HypothesisTest.of(name, max(drop, 0.0) / larger.scale, df, larger.df_resid)
 
 
@@ -87,7 +97,11 @@ def _centred_predictor(results: Results) -> np.ndarray:
     (eta,) = results.row_values(planes.LINEAR_PREDICTOR)
     if "binomial" in results.family.name and results.family.name != "negative_binomial":
         return eta - float(results.family.link(0.5))
-    return eta - eta.mean()
+    rows = results._model_with_data("the mean linear predictor").rows
+    often = np.ones(rows.n_rows) if rows.frequencies is None else rows.frequencies
+    if rows.prior_weights is not None:
+        often = often * (rows.prior_weights > 0.0)
+    return eta - np.average(eta, weights=often)
 
 
 def link_test(results: Results) -> HypothesisTest:
@@ -164,7 +178,7 @@ def power_link_profile(
     bounds = grid[max(least - 1, 0)], grid[min(least + 1, len(grid) - 1)]
     found = scipy.optimize.minimize_scalar(deviance, bounds=bounds, method="bounded")
     best = float(found.x) if found.fun < values[least] else grid[least]
-    scale = 1.0 if results.family.dispersion_known else fit_with(best).scale
+    scale = fit_with(best).scale
     limit = deviance(best) + scale * float(scipy.special.chdtri(1, alpha))
     interval = (
         _crossing(deviance, limit, best, [power for power in reversed(grid) if power < best]),

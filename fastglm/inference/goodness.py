@@ -11,6 +11,7 @@ import scipy
 from fastglm.design.arrays import design_from_array
 from fastglm.design.columns import join_designs
 from fastglm.design.frames import is_frame
+from fastglm.design.missing import require_finite_design
 from fastglm.design.recipe import Recipe
 from fastglm.errors import DataError, ModelError
 from fastglm.inference.submodels import Refit, score_statistic
@@ -28,6 +29,9 @@ __all__ = [
     "pseudo_rsquared",
     "score_test",
 ]
+
+#: Decimals to which fitted probabilities are equal.
+SAME_PROBABILITY = 10
 
 _KINDS = ("cs", "nagelkerke", "mcf", "deviance")
 
@@ -56,7 +60,7 @@ def pseudo_rsquared(results: Results, kind: str) -> float:
 def comparison_with_null(results: Results) -> HypothesisTest:
     """Likelihood-ratio test against the model of the intercept; F if dispersion is estimated."""
     change = (results.null_deviance - results.deviance) / results.scale
-    known = results.family.dispersion_known
+    known = results.dispersion_known
     if not results.df_model > 0:
         raise ModelError("the model has nothing but an intercept: there is nothing to compare.")
     return HypothesisTest.of(
@@ -84,7 +88,8 @@ def hosmer_lemeshow(results: Results, groups: int) -> tuple[HypothesisTest, Tabl
     if not isinstance(groups, int | np.integer) or groups < 3:
         raise ModelError(f"groups must be a whole number from 3 on, not {groups!r}")
     rows = results._model_with_data("a calibration test").rows
-    (mean,) = results.row_values(planes.MEAN)
+    # Rounding must not tell apart what the model says is equal.
+    mean = np.round(results.row_values(planes.MEAN)[0], SAME_PROBABILITY)
     weights = np.ones(rows.n_rows) if rows.prior_weights is None else rows.prior_weights
     cuts = np.unique(_weighted_quantiles(mean, weights, groups))
     codes = np.searchsorted(cuts, mean, side="left")
@@ -125,7 +130,11 @@ def dispersion_test(results: Results, alternative: str, power: float) -> Hypothe
     rows = results._model_with_data("a dispersion test").rows
     (mean,) = results.row_values(planes.MEAN)
     often = np.ones(rows.n_rows) if rows.frequencies is None else rows.frequencies
-    excess = ((rows.response - mean) ** 2 - rows.response) / mean
+    weights = rows.variance_weights
+    if weights is None:
+        weights = np.ones(rows.n_rows)
+    often = often * (weights > 0.0)
+    excess = (weights * (rows.response - mean) ** 2 - rows.response) / mean
     regressor = mean ** (power - 1.0)
     squares = often @ regressor**2
     slope = often @ (regressor * excess) / squares
@@ -149,10 +158,15 @@ def score_test(results: Results, exog_extra: Any) -> HypothesisTest:
         extra = design_from_array(array[:, None] if array.ndim == 1 else array)
     if extra.n_rows != rows.n_rows:
         raise DataError(f"exog_extra has {extra.n_rows} rows, but the fit has {rows.n_rows}.")
+    require_finite_design(extra)
     design = join_designs(replace(rows.design, terms=()), replace(extra, terms=()))
     zeros = np.zeros(extra.n_columns)
     params = np.concatenate([results.estimates, zeros])
     kept = np.flatnonzero(~np.isnan(params))
     base = Refit(kept, params, results.deviance, results.rank, results.status)
-    statistic = score_statistic(results, base, design, kept) / results.scale
-    return HypothesisTest.of("Score test", statistic, extra.n_columns, None, extra.names)
+    statistic, rank = score_statistic(results, base, design, kept)
+    if rank <= results.rank:
+        raise ModelError("exog_extra is in the model already: there is nothing to test.")
+    return HypothesisTest.of(
+        "Score test", statistic / results.scale, rank - results.rank, None, extra.names
+    )

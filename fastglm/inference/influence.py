@@ -175,7 +175,7 @@ class Influence:
         drop = deviance_residual**2 + self._leverage * self._pearson / self._remaining
         # R's sign: 0 where a quasi-deviance below 0 has left no deviance residual.
         residual = np.sign(deviance_residual) * np.sqrt(drop)
-        if self.results.family.dispersion_known:
+        if self.results.dispersion_known:
             return residual
         return residual / self._deletion_scale
 
@@ -263,7 +263,7 @@ class Influence:
         first = np.argpartition(-size, n_most - 1)[:n_most]
         first = first[np.argsort(-size[first], kind="stable")]
         tail = -size[first]
-        known = fit.family.dispersion_known
+        known = fit.dispersion_known
         pvalue = 2.0 * (
             scipy.special.ndtr(tail) if known else scipy.special.stdtr(fit.df_resid - 1.0, tail)
         )

@@ -227,7 +227,7 @@ def _components(fit: Results) -> list[_Component]:
     variable.
     """
     known = distribution_of(fit.family, fit.scale)
-    if fit.family.dispersion_known or known.lattice is not None:
+    if fit.dispersion_known or known.lattice is not None:
         return [_Component(1.0, 1.0, known)]
     df = fit.df_resid
     nodes, masses = _hermite(next(count for bound, count in DISPERSION_NODES if df >= bound))

@@ -128,7 +128,9 @@ def _rows_at(results: Results, at: str) -> Iterator[tuple[np.ndarray, Any, np.nd
     offset = np.zeros(n) if rows.offset is None else rows.offset
     if at == "overall":
         for part, X in dense_slices(rows.design):
-            yield X, offset[part], times[part]
+            # A row that was never observed may have no mean where a column is moved to.
+            seen = times[part] > 0.0
+            yield X[seen], offset[part][seen], times[part][seen]
         return
     point = np.zeros(p)
     if at == "mean":

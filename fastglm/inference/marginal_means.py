@@ -150,14 +150,16 @@ def marginal_means(
         raise ModelError(f"the grid of all levels has {len(points)} points; fix some with at=.")
     grid = dict(zip(values, map(list, zip(*points, strict=True)), strict=True))
     columns = {name: _as_column(rows, name, column) for name, column in grid.items()}
-    X = rows.recipe.apply(columns).design.to_dense()
+    built = rows.recipe.apply(columns)
+    X = built.design.to_dense()
     keys = list(zip(*(grid[name] for name in chosen), strict=True))
     cells = list(dict.fromkeys(keys))
     weights = np.array([[key == cell for key in keys] for cell in cells], dtype=np.float64)
-    L = weights @ X / weights.sum(axis=1, keepdims=True)
-    offset = results._model_with_data("marginal means").rows.offset
-    beta = np.nan_to_num(results.estimates)
-    estimate = L @ beta + (0.0 if offset is None else float(np.mean(offset)))
+    weights /= weights.sum(axis=1, keepdims=True)
+    L = weights @ X
+    estimate = L @ np.nan_to_num(results.estimates) + _given_offset(rows)
+    if built.offset is not None:
+        estimate += weights @ built.offset
     names = tuple(
         ", ".join(f"{name}={value}" for name, value in zip(chosen, cell, strict=True))
         for cell in cells
@@ -166,6 +168,17 @@ def marginal_means(
     covariance = covariance_of_combinations(results, L)
     heading = "Estimated marginal means, scale of the link"
     return MarginalMeans(names, estimate, covariance, df, heading, link=results.family.link)
+
+
+def _given_offset(rows: Counterfactual) -> float:
+    """Mean of the offset beside that of the formula, which follows the values of the grid."""
+    offset, frequencies = rows.rows.offset, rows.rows.frequencies
+    if offset is None:
+        return 0.0
+    if rows.recipe.offsets:
+        own = rows.recipe.apply({name: native(rows.column(name)) for name in rows.names()}).offset
+        offset = offset - own
+    return float(np.average(offset, weights=frequencies))
 
 
 def _grid_values(rows: Counterfactual, at: Mapping[str, Any]) -> dict[str, list[Any]]:
@@ -178,7 +191,8 @@ def _grid_values(rows: Counterfactual, at: Mapping[str, Any]) -> dict[str, list[
         elif levels is not None:
             values[name] = list(levels)
         else:
-            values[name] = [float(np.mean(np.asarray(rows.column(name), dtype=np.float64)))]
+            column = np.asarray(rows.column(name), dtype=np.float64)
+            values[name] = [float(np.average(column, weights=rows.rows.frequencies))]
     return values
 
 

@@ -140,12 +140,15 @@ class ModelQuestions(Asking):
         Returns
         -------
         HypothesisTest
-            Chi-squared on k degrees of freedom, over the dispersion of this fit.
+            Chi-squared, over the dispersion of this fit, on as many degrees of freedom as there
+            are columns that neither the model nor the others make up.
 
         Raises
         ------
         DataError
-            If there is not a value for every row of the fit.
+            If there is not a finite value for every row of the fit.
+        ModelError
+            If the model has the columns already.
 
         Notes
         -----
@@ -222,7 +225,8 @@ class ModelQuestions(Asking):
         alternative : {"greater", "less", "two-sided"}, default "greater"
             "greater" is overdispersion.
         power : float, default 1
-            The variance is mean + alpha mean^power: 1 is quasi-Poisson, 2 negative binomial.
+            The variance is mean + alpha mean^power, over the row's weight: 1 is quasi-Poisson, 2
+            negative binomial.
 
         Returns
         -------

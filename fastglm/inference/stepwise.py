@@ -126,7 +126,7 @@ def add1(results: Results, scope: str | Sequence[str], test: str | None, k: floa
     rao = None
     if test == "Rao":
         base = refit_columns(results, upper.terms.of(included), design)
-        rao = [score_statistic(results, base, design, chosen) for chosen in columns]
+        rao = [score_statistic(results, base, design, chosen)[0] for chosen in columns]
     heading = f"Single term additions\n\nModel: {results.formula}"
     names = [upper.terms.names[t] for t in added]
     return drop_table(results, full_refit(results), names, models, test, rao, k, heading, True)

@@ -165,8 +165,10 @@ def intercept_column(results: Results) -> int | None:
     return None if constant < 0 else int(layout.dense_owner[constant])
 
 
-def score_statistic(results: Results, model: Refit, design: Design, columns: np.ndarray) -> float:
-    """Rao's statistic of adding columns to a model, for a dispersion of 1.
+def score_statistic(
+    results: Results, model: Refit, design: Design, columns: np.ndarray
+) -> tuple[float, int]:
+    """Rao's statistic of adding columns to a model, for a dispersion of 1, and the larger's rank.
 
     Parameters
     ----------
@@ -197,7 +199,7 @@ def score_statistic(results: Results, model: Refit, design: Design, columns: np.
     values, vectors = np.linalg.eigh(products.gram * np.outer(scale, scale))
     usable = values > RANK_TOLERANCE * len(values)
     score = vectors[:, usable].T @ (products.score * scale)
-    return float((score**2 / values[usable]).sum())
+    return float((score**2 / values[usable]).sum()), int(np.count_nonzero(usable))
 
 
 def term_factors(results: Results, names: Sequence[str]) -> list[frozenset[str]]:

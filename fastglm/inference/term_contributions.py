@@ -68,13 +68,14 @@ def term_contributions(results: Results, exog: Any = None) -> TermContributions:
     rows = fitted if exog is None else new_rows_without_offset(results, exog)
     layout, fitted_layout = lay_out(rows.design), lay_out(fitted.design)
     terms = model_terms(results)
+    often = results._model_with_data("the centres of terms").rows.frequencies
     values = np.empty((layout.n_rows, len(terms)), order="F")
     intercept = intercept_column(results)
     constant = 0.0 if intercept is None else float(results.estimates[intercept])
     for k, (_, columns) in enumerate(terms):
         values[:, k] = _linear(results, layout, columns)
         if intercept is not None:
-            centre = float(_linear(results, fitted_layout, columns).mean())
+            centre = float(np.average(_linear(results, fitted_layout, columns), weights=often))
             values[:, k] -= centre
             constant += centre
     if rows.nan_rows is not None:

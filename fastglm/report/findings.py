@@ -82,10 +82,10 @@ def _fit(results: Results, checks: Checks) -> Iterator[Finding]:
 
 
 def _dispersion(results: Results, checks: Checks) -> Iterator[Finding]:
-    if not results.family.dispersion_known or results.df_resid <= 0:
+    if not results.dispersion_known or results.df_resid <= 0:
         return
     trials = results.model is not None and results.model.rows.summary.binary
-    ratio = results.pearson_chi2 / results.df_resid
+    ratio = results.pearson_chi2 / results.df_resid / results.scale
     if ratio > OVERDISPERSED and not trials:
         yield Finding(
             True,

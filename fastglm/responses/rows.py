@@ -70,6 +70,11 @@ class JointRows:
         """Number of observations: rows, or the sum of their frequencies."""
         return float(self.n_rows if self.weights is None else self.weights.sum())
 
+    @property
+    def prior_weights(self) -> np.ndarray | None:
+        """`weights`, by the name that models of one predictor have for them."""
+        return self.weights
+
     def counts(self) -> np.ndarray:
         """The response, (n,), checked to hold counts.
 

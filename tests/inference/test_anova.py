@@ -232,3 +232,46 @@ def test_fits_of_another_criterion_are_not_compared(frame):
     for question in (fit.anova, fit.drop1, fit.bootstrap):
         with pytest.raises(ModelError, match="reduced its bias"):
             question()
+
+
+SMALL = {
+    "x": [0.1, 0.5, 0.9, 1.3, 1.7, 2.1, 2.5, 2.9, 3.3, 3.7, 0.3, 0.8],
+    "a": list("uvw") * 4,
+    "y": [1, 0, 3, 2, 7, 1, 5, 2, 14, 4, 0, 6],
+}
+
+
+def test_negative_binomial_fits_of_their_own_alpha_compare_by_likelihood():
+    # anova(glm.nb(y ~ x), glm.nb(y ~ x + a)) of R's package MASS, converged to 1e-14.
+    one, two = (fg.glm(f, SMALL, "negative_binomial") for f in ("y ~ x", "y ~ x + a"))
+    assert one.family.parameter != two.family.parameter
+    table = fg.anova(one, two).columns
+    np.testing.assert_allclose(
+        table["-2 logLik"], [54.16282120915806, 51.44469219347449], rtol=1e-8
+    )
+    assert table["LR"][1] == pytest.approx(2.71812901568357, rel=1e-7)
+    assert table["Pr(>Chi)"][1] == pytest.approx(0.256900993440518, rel=1e-7)
+    with pytest.raises(ModelError, match="parameter of negative_binomial"):
+        fg.anova(one, two, test="F")
+    same = fg.glm("y ~ x", SMALL, fg.families.NegativeBinomial(alpha=two.family.parameter))
+    drop = fg.anova(same, two).columns["Deviance"][1]
+    assert drop == pytest.approx(same.deviance - two.deviance)
+
+
+def test_a_term_that_others_make_up_is_not_tested():
+    with pytest.warns(fg.errors.RankWarning):
+        fit = fg.glm("y ~ x + I(2 * x) + a", SMALL, "poisson")
+    for test in ("Chisq", "F", "Rao"):
+        *_, statistic, pvalue = fit.drop1(test).columns.values()
+        for column in (statistic, pvalue):
+            np.testing.assert_array_equal(np.isnan(column), [True, True, True, False], test)
+
+
+def test_a_dispersion_that_was_estimated_or_given_chooses_the_test():
+    quasi = fg.glm("y ~ x + a", SMALL, "quasipoisson")
+    model = fg.GLM.from_formula("y ~ x + a", SMALL, "poisson")
+    for ask in ("anova", "drop1"):
+        ours = getattr(model.fit(scale="X2"), ask)().columns
+        for name, column in getattr(quasi, ask)().columns.items():
+            np.testing.assert_allclose(ours[name], column, rtol=1e-7, err_msg=name)
+        assert "Pr(>Chi)" in getattr(model.fit(scale=1.7), ask)().columns

@@ -6,7 +6,7 @@ import pytest
 from scipy import special
 
 import fastglm as fg
-from fastglm.errors import ModelError
+from fastglm.errors import DataError, ModelError
 
 
 @pytest.fixture
@@ -181,3 +181,26 @@ def test_slopes_and_their_errors_are_exact_where_half_the_rows_are_at_an_end():
     assert ours.estimate[0] == pytest.approx((slope * (D @ b)).mean(), rel=1e-9)
     error = np.sqrt(gradient @ fit.cov_params().to_numpy() @ gradient)
     assert ours.standard_error[0] == pytest.approx(error, rel=1e-9)
+
+
+def test_groups_need_values_and_observations(frame):
+    gap = frame.assign(half=pd.Categorical([None, *np.where(frame.x[1:] > 1.0, "high", "low")]))
+    gap["number"] = frame.zone.where(frame.index != 7)
+    fit = fg.glm(FORMULA, gap, "poisson")
+    for by, row in (("half", 0), ("number", 7)):
+        for ask in (
+            lambda by=by: fit.avg_predictions(by=by),
+            lambda by=by: fit.avg_comparisons("group", by=by),
+            lambda by=by: fit.avg_slopes("x", by=by),
+        ):
+            with pytest.raises(DataError, match=f"'{by}' has no value in row {row}"):
+                ask()
+    times = (frame.group != "b").astype(int)
+    some = fg.glm("y ~ x + C(zone)", frame, "poisson", freq_weights=times)
+    rest = fg.glm("y ~ x + C(zone)", frame[times > 0], "poisson")
+    for ask in ("avg_predictions", "avg_slopes"):
+        arguments = {} if ask == "avg_predictions" else {"variable": "x"}
+        ours, theirs = (getattr(fit, ask)(by="group", **arguments) for fit in (some, rest))
+        assert ours.names == theirs.names
+        np.testing.assert_allclose(ours.estimate, theirs.estimate, rtol=1e-6)
+        np.testing.assert_allclose(ours.standard_error, theirs.standard_error, rtol=1e-6)

@@ -366,3 +366,24 @@ def test_groups_of_whole_numbers_of_any_type_and_place(fit, mixed, offset):
     if offset < 2**53:
         far = fit.with_covariance("cluster", groups=moved.astype(np.float64)).covariance
         np.testing.assert_allclose(far, expected, rtol=1e-12)
+
+
+def test_groups_without_weight_do_not_count():
+    rng = np.random.default_rng(8)
+    n = 90
+    X = np.column_stack([np.ones(n), rng.normal(size=n)])
+    y = rng.poisson(np.exp(X @ [0.3, 0.4])).astype(float)
+    one, other = rng.integers(0, 9, n), rng.integers(0, 6, n)
+    weights = (rng.random(n) < 0.7).astype(float)
+    one[weights == 0.0] += rng.integers(0, 2, int(np.sum(weights == 0.0))) * 50
+    seen = weights > 0.0
+    kept = fg.GLM(y[seen], X[seen], "poisson").fit()
+    for name in ("var_weights", "freq_weights"):
+        fit = fg.GLM(y, X, "poisson", **{name: weights}).fit()
+        for groups in (one, np.column_stack([one, other])):
+            ours = fit.with_covariance("cluster", groups=groups)
+            expected = kept.with_covariance("cluster", groups=groups[seen])
+            np.testing.assert_allclose(ours.cov_params(), expected.cov_params(), rtol=1e-8)
+            assert ours.df_inference == expected.df_inference
+        with pytest.raises(DataError, match="only one group"):
+            fit.with_covariance("cluster", groups=np.where(seen, "a", "b"))

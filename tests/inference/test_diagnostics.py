@@ -149,3 +149,40 @@ def test_zero_inflation_has_its_size(family):
 def test_zero_inflation_is_for_counts():
     with pytest.raises(ModelError, match="Poisson"):
         fg.GLM(*logistic("logit", 100), "binomial").fit().zero_inflation_test()
+
+
+@pytest.fixture
+def counts():
+    rng = np.random.default_rng(12)
+    n = 150
+    frame = pd.DataFrame({"x": rng.normal(size=n), "hours": rng.uniform(0.3, 4.0, n)})
+    frame["y"] = rng.poisson(frame.hours * np.exp(0.4 + 0.5 * frame.x))
+    return frame.assign(times=rng.integers(0, 4, n))
+
+
+@pytest.mark.parametrize("test", ["link_test", "goodness_of_link"])
+def test_link_tests_count_every_observation_as_often_as_it_was_seen(counts, test):
+    seen = counts[counts.times > 0]
+    repeated = seen.loc[seen.index.repeat(seen.times)]
+    pairs = [({"freq_weights": "times"}, repeated), ({"var_weights": counts.times > 0}, seen)]
+    for weights, expected in pairs:
+        options = {"exposure": "hours"} | weights
+        ours = getattr(fg.glm("y ~ x", counts, "poisson", **options), test)()
+        theirs = getattr(fg.glm("y ~ x", expected, "poisson", exposure="hours"), test)()
+        assert ours.statistic == pytest.approx(theirs.statistic, rel=1e-6)
+
+
+def test_tests_of_more_columns_know_the_dispersion_of_the_fit(counts):
+    model = fg.GLM.from_formula("y ~ x", counts, "poisson", exposure="hours")
+    quasi = fg.glm("y ~ x", counts, "quasipoisson", exposure="hours")
+    one, two, estimated = model.fit(), model.fit(scale=2.0), model.fit(scale="X2")
+    for ask in ("link_test", "goodness_of_link", "test_against_null"):
+        first = getattr(one, ask)()
+        second, ours, theirs = (getattr(fit, ask)() for fit in (two, estimated, quasi))
+        assert second.statistic == pytest.approx(first.statistic / 2.0, rel=1e-6)
+        assert ours.statistic == pytest.approx(theirs.statistic, rel=1e-6)
+        assert (ours.distribution, ours.df_denominator) == ("F", theirs.df_denominator)
+    gaussian = fg.GLM.from_formula("y ~ x", counts)
+    drop = gaussian.fit(scale=1.0).link_test().statistic
+    assert gaussian.fit(scale=4.0).link_test().statistic == pytest.approx(drop / 4.0)
+    assert gaussian.fit().link_test().distribution == "F"

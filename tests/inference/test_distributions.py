@@ -55,3 +55,12 @@ def test_lattice_search_finds_the_count_from_anywhere(mean, guess):
         (k,) = lattice_quantile(lower, np.array([guess]), probability)
         assert lower(k) >= probability
         assert k == 0.0 or lower(k - max(1.0, np.spacing(k))) < probability
+
+
+@pytest.mark.parametrize("dispersion", [1e-6, 0.1, 3.0, 1e4])
+def test_inverse_gaussian_quantiles_far_out(dispersion):
+    distribution = distribution_of(fg.families.InverseGaussian(), dispersion)
+    mu, weight = np.exp(np.linspace(-3.0, 6.0, 30)), np.ones(30)
+    for probability in (0.001, 0.5, 0.975, 0.9999):
+        quantile = distribution.quantile(probability, mu, weight)
+        np.testing.assert_allclose(distribution.lower(quantile, mu, weight), probability, rtol=1e-8)

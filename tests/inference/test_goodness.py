@@ -144,3 +144,48 @@ def test_questions_that_make_no_sense(frame):
         fg.glm("b ~ x", frame, "binomial").hosmer_lemeshow(2)
     with pytest.raises(DataError, match="3 rows, but the fit has 600"):
         fit.score_test([1.0, 2.0, 3.0])
+
+
+def test_rows_of_weight_zero_say_nothing_of_the_dispersion(frame):
+    weights = (frame.index % 3 > 0).astype(float)
+    seen = frame[weights > 0]
+    for power in (1.0, 2.0):
+        ours = fg.glm("o ~ x", frame, "poisson", var_weights=weights).dispersion_test(power=power)
+        theirs = fg.glm("o ~ x", seen, "poisson").dispersion_test(power=power)
+        assert ours.statistic == pytest.approx(theirs.statistic, rel=1e-8)
+
+
+def test_the_dispersion_of_means_of_counts_is_that_of_the_weights(frame):
+    rng = np.random.default_rng(4)
+    n = 20_000
+    x, weights = rng.normal(size=n), rng.integers(1, 9, n)
+    X = np.column_stack([np.ones(n), x])
+    means = rng.poisson(weights * np.exp(0.5 + 0.3 * x)) / weights
+    fit = fg.GLM(means, X, "poisson", var_weights=weights).fit()
+    # Each is a mean of as many Poisson counts as its weight: nothing is over- or underdispersed.
+    assert abs(fit.dispersion_test().statistic) < 3.0
+
+
+def test_columns_that_are_there_already_add_no_degree_of_freedom(frame):
+    fit = fg.glm("y ~ x", frame, "poisson")
+    z = frame.z.to_numpy(copy=True)
+    one = fit.score_test(z)
+    twice = fit.score_test(np.column_stack([z, 2.0 * z + frame.x]))
+    assert (twice.df, twice.pvalue) == (1.0, pytest.approx(one.pvalue, rel=1e-8))
+    with pytest.raises(ModelError, match="in the model already"):
+        fit.score_test(1.0 - frame.x.to_numpy())
+    z[3] = np.nan
+    with pytest.raises(DataError, match=r"1 row \(3"):
+        fit.score_test(z)
+
+
+@pytest.mark.parametrize("seed", [2, 17, 34, 36, 57])
+def test_rounding_does_not_part_equal_probabilities(seed):
+    a, b, u = (np.random.default_rng(s) for s in (seed, seed + 99, seed))
+    frame = pd.DataFrame({"a": a.choice(list("uvw"), 120), "b": b.choice(list("pq"), 120)})
+    frame["y"] = (u.random(120) < 0.4).astype(float)
+    fit = fg.glm("y ~ a * b", frame, "binomial", link="probit")
+    other = fg.GLM(frame.y.to_numpy(), fit.model.exog[:, ::-1].copy(), "binomial", link="probit")
+    (one, first), (two, second) = (results.hosmer_lemeshow() for results in (fit, other.fit()))
+    assert one.df == two.df
+    np.testing.assert_allclose(first.columns["trials"], second.columns["trials"])

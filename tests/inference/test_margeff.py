@@ -59,3 +59,16 @@ def test_marginal_effects_at_a_point_and_with_frequencies(arrays):
         counted.get_margeff(at="nowhere")
     with pytest.raises(ModelError, match="method must"):
         counted.get_margeff(method="slope")
+
+
+def test_rows_that_were_never_seen_may_have_no_mean_where_columns_move():
+    rng = np.random.default_rng(5)
+    X = np.column_stack([np.ones(60), rng.integers(0, 2, 60), rng.uniform(0.0, 3.0, 60)])
+    y = rng.poisson((X @ [2.0, -0.8, 0.5]) ** 2).astype(float)
+    times = rng.integers(1, 3, 60)
+    X[0], times[0] = (1.0, 0.0, -3.9), 0
+    family = fg.families.Poisson(fg.families.links.Sqrt())
+    ours = fg.GLM(y, X, family, freq_weights=times).fit().get_margeff(dummy=True)
+    theirs = fg.GLM(y[1:], X[1:], family, freq_weights=times[1:]).fit().get_margeff(dummy=True)
+    np.testing.assert_allclose(ours.margeff, theirs.margeff, rtol=1e-8)
+    np.testing.assert_allclose(ours.margeff_se, theirs.margeff_se, rtol=1e-8)

@@ -42,3 +42,13 @@ def test_terms_of_a_formula_hold_all_their_columns():
     effect = frame.g.map({"a": 0.0, "b": fit.params["g[T.b]"], "c": fit.params["g[T.c]"]})
     np.testing.assert_allclose(terms["g"], effect - effect.mean(), atol=1e-12)
     assert fit.resid_partial().shape == (90, 2)
+
+
+def test_terms_of_counted_rows_are_those_of_repeated_rows(design):
+    y = np.random.default_rng(2).poisson(np.exp(design @ [0.1, 0.3, 0.2])).astype(float)
+    times = np.random.default_rng(3).integers(0, 4, 200)
+    counted = fg.GLM(y, design, "poisson", freq_weights=times).fit(tol=1e-12)
+    repeated = fg.GLM(y.repeat(times), design.repeat(times, 0), "poisson").fit(tol=1e-12)
+    np.testing.assert_allclose(
+        counted.predict_terms().repeat(times, 0), repeated.predict_terms(), atol=1e-9
+    )
