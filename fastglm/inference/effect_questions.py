@@ -141,7 +141,8 @@ class EffectQuestions(Asking):
             Variables of the formula: a mean for each combination of their levels.
         at : mapping of str to a value or several, optional
             Values of other variables. By default numeric ones have their mean, and categorical
-            ones are averaged over all levels with equal weights.
+            ones are averaged over all levels with equal weights. Offsets of the formula are those
+            of these values; of others the mean is taken.
 
         Returns
         -------
