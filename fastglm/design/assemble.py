@@ -234,6 +234,8 @@ def _columns(scoped: Sequence[tuple[Factor, bool]]) -> tuple[list[str], scipy.sp
             matrix = scipy.sparse.eye_array(len(columns), format="csc")
         names.append(columns)
         codings.append(matrix)
+    if len(scoped) == 1:
+        return names[0], codings[0]
     order = sorted(range(len(scoped)), key=lambda i: isinstance(scoped[i][0], CategoricalFactor))
     transform = codings[order[0]]
     for i in order[1:]:

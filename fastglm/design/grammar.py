@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from fastglm.design.expressions import Expression
@@ -88,6 +89,11 @@ def parse_formula(text: str, columns: Sequence[str]) -> ParsedFormula:
     """
     if not isinstance(text, str):
         raise FormulaError(f"The formula must be a string, not a {type(text).__name__}.")
+    return _parse(text, tuple(columns))
+
+
+@lru_cache(maxsize=64)
+def _parse(text: str, columns: tuple[str, ...]) -> ParsedFormula:
     for piece in _QUOTED.findall(text):
         if piece[0] == "`" and _NUMBER.fullmatch(piece[1:-1]):
             raise FormulaError(f"{piece} in '{text}' reads as a number: rename this column.")
