@@ -19,6 +19,7 @@ from fastglm.errors import Status
 from fastglm.families import Family
 from fastglm.families.links import Identity
 from fastglm.kernels import context as slots
+from fastglm.kernels.context import address_of
 from fastglm.kernels.planes import DEVIANCE, PRIOR_WEIGHT, QUADRATIC_FORM, WEIGHT
 from fastglm.kernels.precise import precise_score_kernel
 from fastglm.solve import state as at
@@ -310,14 +311,14 @@ def refine_linear(run: Run, family: Family, options: SolverOptions) -> np.ndarra
     if not is_small and pivot.min(initial=1.0, where=pivot > 0.0) > REFINABLE_PIVOT:
         return None
     theta = run.vectors[at.THETA].astype(np.longdouble)
-    correction = np.empty(theta.size)
+    column_scale, correction = run.vectors[at.COLUMN_SCALE], np.empty(theta.size)
+    root_pivot = np.sqrt(np.maximum(pivot, 1e-300))
+    precise_score = _PreciseScore(run)
     last = np.inf
     for _ in range(MAX_REFINEMENTS):
-        score = _precise_score(run, theta, options)
-        solve_factored(
-            run.factor, run.vectors[at.COLUMN_SCALE], pivot, score.astype(np.float64), correction
-        )
-        size = np.max(np.abs(correction * np.sqrt(np.maximum(pivot, 1e-300))), initial=0.0)
+        score = precise_score.evaluate(theta, options.n_threads).astype(np.float64)
+        solve_factored(run.factor, column_scale, pivot, score, correction)
+        size = np.max(np.abs(correction * root_pivot), initial=0.0)
         if not size < 0.5 * last:
             break
         theta += correction
@@ -326,33 +327,42 @@ def refine_linear(run: Run, family: Family, options: SolverOptions) -> np.ndarra
     return _unscaled(run, theta)
 
 
-def _precise_score(run: Run, theta: np.ndarray, options: SolverOptions) -> np.ndarray:
-    """X'W(y - X theta) of the model's standardised columns, in extended precision."""
-    layout, scaling = run.layout, run.scaling
-    start, index, value = layout.transform
-    sweep = theta
-    if start.size:
-        owner = np.repeat(np.arange(theta.size), np.diff(start))
-        sweep = np.zeros(layout.n_sweep, dtype=np.longdouble)
-        np.add.at(sweep, index, value * theta[owner])
-    high = sweep.astype(np.float64)
-    pairs = np.column_stack([high, (sweep - high).astype(np.float64)])
-    partials = np.empty((run.n_chunks, layout.n_sweep, 2))
-    raw = np.zeros(layout.n_dense), np.ones(layout.n_dense)
-    standard = np.concatenate([scaling.shift, scaling.scale])
-    context = run.context.copy()
-    context[slots.SHIFT] = raw[0].ctypes.data
-    context[slots.SCALE] = raw[1].ctypes.data
-    context[slots.OUTPUT] = standard.ctypes.data
-    context[slots.BETA] = pairs.ctypes.data
-    context[slots.PARTIALS] = partials.ctypes.data
-    launch(precise_score_kernel, context, run.n_chunks, options.n_threads)
-    score = partials.astype(np.longdouble).sum(axis=(0, 2))
-    if not start.size:
-        return score
-    model = np.zeros(theta.size, dtype=np.longdouble)
-    np.add.at(model, owner, value * score[index])
-    return model
+class _PreciseScore:
+    """X'W(y - X theta) of a run's standardised columns, in extended precision."""
+
+    def __init__(self, run: Run):
+        n, q = run.layout.n_dense, run.layout.n_sweep
+        self.run = run
+        self.pairs = np.empty((q, 2))
+        self.partials = np.empty((run.n_chunks, q, 2))
+        # The kernel standardises in twice the precision: columns are loaded as they came.
+        shift, scale = run.scaling.shift, run.scaling.scale
+        self.scales = np.concatenate([np.zeros(n), np.ones(n), shift, scale])
+        self.context = run.context.copy()
+        address = address_of(self.scales)
+        self.context[slots.SHIFT] = address
+        self.context[slots.SCALE] = address + 8 * n
+        self.context[slots.OUTPUT] = address + 16 * n
+        self.context[slots.BETA] = address_of(self.pairs)
+        self.context[slots.PARTIALS] = address_of(self.partials)
+
+    def evaluate(self, theta: np.ndarray, n_threads: int) -> np.ndarray:
+        """At those coefficients, (p,)."""
+        layout, sweep = self.run.layout, theta
+        start, index, value = layout.transform
+        if start.size:
+            owner = np.repeat(np.arange(theta.size), np.diff(start))
+            sweep = np.zeros(layout.n_sweep, dtype=np.longdouble)
+            np.add.at(sweep, index, value * theta[owner])
+        self.pairs[:, 0] = sweep
+        self.pairs[:, 1] = sweep - self.pairs[:, 0]
+        launch(precise_score_kernel, self.context, self.run.n_chunks, n_threads)
+        score = self.partials.astype(np.longdouble).sum(axis=(0, 2))
+        if not start.size:
+            return score
+        model = np.zeros(theta.size, dtype=np.longdouble)
+        np.add.at(model, owner, value * score[index])
+        return model
 
 
 def _unscaled(run: Run, theta: np.ndarray) -> np.ndarray:
