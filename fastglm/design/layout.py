@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import array
-from functools import cache
+from functools import cache, lru_cache
 from itertools import accumulate, chain
 from typing import NamedTuple
 
@@ -85,13 +85,14 @@ class _Tables:
     def _readable(self, values: np.ndarray) -> tuple[np.ndarray, int]:
         """The array, or a copy if kernels cannot read it where it lies, and its element type."""
         values = np.asarray(values)
-        element = ELEMENT_CODES.get(values.dtype.str)
+        element = ELEMENT_CODES.get(values.dtype)
         if element is None:
             values, element = values.astype(np.float64), 0
         flags = values.flags
-        whole = flags.c_contiguous or not any(step % values.itemsize for step in values.strides)
-        if not (whole and flags.aligned):
-            values = np.ascontiguousarray(values)
+        if not flags.carray:
+            whole = flags.c_contiguous or not any(step % values.itemsize for step in values.strides)
+            if not (whole and flags.aligned):
+                values = np.ascontiguousarray(values)
         self.kept_alive.append(values)
         return values, element
 
@@ -158,7 +159,7 @@ def lay_out(
     first = 0
     for part in design.parts:
         columns = range(first, first + part.n_columns)
-        first += part.n_columns
+        first = columns.stop
         if isinstance(part, Dense):
             tables.add_dense(part)
             dense_parts.append(columns)
@@ -182,7 +183,7 @@ def lay_out(
     _fill(context, tables, design.n_rows, n_dense)
     order = list(chain(*dense_parts, *coded_parts, *sparse_parts))
     transform = _reordered(design.transform, order, first)
-    context[slots.N_MODEL] = design.n_columns
+    context[slots.N_MODEL] = n_columns = design.n_columns
     if transform[0].size:
         places = (slots.TRANSFORM_START, slots.TRANSFORM_INDEX, slots.TRANSFORM_VALUE)
         for slot, values in zip(places, transform, strict=True):
@@ -198,7 +199,7 @@ def lay_out(
         n_rows=design.n_rows,
         n_dense=n_dense,
         n_sweep=first,
-        n_columns=design.n_columns,
+        n_columns=n_columns,
         kept_alive=tuple(tables.kept_alive),
     )
 
@@ -305,10 +306,16 @@ def _reordered(
     )
 
 
+@lru_cache(maxsize=64)
+def _identity(n: int) -> np.ndarray:
+    # Shared by all layouts, and written to by none.
+    return np.arange(n)
+
+
 def _owners(transform: Transform, n_dense: int) -> np.ndarray:
     start, index, value = transform
     if not start.size:
-        return np.arange(n_dense)
+        return _identity(n_dense)
     owner = np.full(n_dense, -1)
     used = np.bincount(index[index < n_dense], minlength=n_dense)
     single = np.flatnonzero(np.diff(start) == 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -96,8 +97,10 @@ class Record:
     @cached_property
     def standard_errors(self) -> np.ndarray:
         """Standard errors in the order of `names`, (p,), unlabelled."""
-        with np.errstate(invalid="ignore"):
-            errors = np.sqrt(self.covariance.diagonal())
+        # A robust covariance may have a negative variance. One by one that is soon seen to; NumPy
+        # takes longer to be told not to warn of it than for the roots.
+        variances = self.covariance.diagonal().tolist()
+        errors = np.array([math.sqrt(v) if v >= 0.0 else math.nan for v in variances])
         errors.setflags(write=False)
         return errors
 

@@ -110,9 +110,9 @@ SHIFTED = 16  # of standardising: columns may be shifted
 # Sums that every sweep keeps, after the Gram matrix and the score in a chunk's partial.
 (SUM_DEVIANCE, SUM_PEARSON, SUM_OUTSIDE, SUM_NOT_CONSTANT, N_SUMS) = range(5)
 
-# Element types of sources, by the type string NumPy gives them in native byte order.
+# Element types of sources, in native byte order.
 ELEMENT_CODES = {
-    np.dtype(name).str: code
+    np.dtype(name): code
     for code, names in enumerate(
         (
             ("float64",),
