@@ -127,10 +127,12 @@ def launch(kernel: RowBlock, context: np.ndarray, n_chunks: int, n_threads: int)
     """
     address = address_of(context)
     alone = n_threads == 1 or n_chunks == 1 or _pool.inherited
-    if alone or not _pool.lock.acquire(blocking=False):
+    if alone or _pool.lock.locked():
         run_serial(kernel.address, address, n_chunks)
         return
-    try:
+    # A signal may be raised as soon as `acquire` returns, before any `try`; `with` lets none come
+    # between. Whoever is overtaken here waits.
+    with _pool.lock:
         with _pool.asking:
             before = numba.get_num_threads()
         try:
@@ -141,5 +143,3 @@ def launch(kernel: RowBlock, context: np.ndarray, n_chunks: int, n_threads: int)
             numba.get_num_threads()
         finally:
             numba.set_num_threads(before)
-    finally:
-        _pool.lock.release()
