@@ -13,6 +13,7 @@ from fastglm.design.layout import Layout
 from fastglm.errors import Status
 from fastglm.families import Family
 from fastglm.kernels.planes import BLOCK_ROWS, MEAN, PRIOR_WEIGHT
+from fastglm.records import filled_at_once
 from fastglm.solve import state as at
 from fastglm.solve.convergence import RESTLESS, THAWED
 from fastglm.solve.orthogonal import (
@@ -45,6 +46,7 @@ FROZEN_SWEEPS = 8
 _REFINABLE = (Status.CONVERGED, Status.MAX_ITERATIONS, Status.STEP_TOO_SHORT)
 
 
+@filled_at_once
 @dataclass(frozen=True, eq=False)
 class Solution:
     """One maximum of the likelihood, or the best point reached.
@@ -214,8 +216,7 @@ def solve(
 def _lost_constant(run: Run) -> int | None:
     """The intercept that takes the shifts of columns, if it is a combination of earlier ones."""
     constant = run.scaling.constant
-    nothing_aliased = run.kept is None and run.state[at.LEAST_PIVOT] > 0.0
-    if nothing_aliased or constant < 0 or not run.scaling.shift.any():
+    if run.nothing_aliased or constant < 0 or not run.scaling.shift.any():
         return None
     owner = int(run.layout.dense_owner[constant])
     return owner if run.aliased[owner] else None
@@ -343,7 +344,7 @@ def _finish(run: Run, refined: np.ndarray | None, clock: _Clock) -> Solution:
     params = params if refined is None else refined
     if state[at.N_ALIASED] > 0.0:
         params[run.aliased] = np.nan
-    if not vectors[at.PIVOT].all():
+    if not run.nothing_aliased:
         unknown = vectors[at.PIVOT] == 0.0
         inverse[unknown] = np.nan
         inverse[:, unknown] = np.nan

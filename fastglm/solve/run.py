@@ -108,6 +108,11 @@ class Run:
         return float(self.state[at.WEIGHT_CHANGE]) if known else 0.0
 
     @property
+    def nothing_aliased(self) -> bool:
+        """Whether the last factor left no column out."""
+        return self.kept is None and bool(self.state[at.LEAST_PIVOT] > 0.0)
+
+    @property
     def aliased(self) -> np.ndarray:
         """Mask of the aliased columns: by the QR factorisation if there was one, else by pivots."""
         return self.vectors[at.PIVOT] == 0.0 if self.kept is None else ~self.kept
