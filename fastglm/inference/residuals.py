@@ -136,7 +136,8 @@ def quantile_residuals(results: Results, seed: int = 0) -> np.ndarray:
         tails, below = distribution.tails(response, mean, weights), None
         if distribution.lattice is not None or distribution.mass_at_zero:
             below = distribution.tails_below(response, mean, weights)
-        return normal_quantiles(tails, below, seed)
+        residuals = normal_quantiles(tails, below, seed)
+    return np.where(weights > 0.0, residuals, np.nan)
 
 
 def normal_quantiles(
