@@ -99,13 +99,16 @@ class Counterfactual:
 
     def at(self, values: Mapping[str, Any]) -> tuple[Design, np.ndarray | None]:
         """Design and offset where these variables have other values: one, or (n,) of them."""
+        recipe = self.recipe
+        if not values:
+            return self.rows.design, self.rows.offset
         n = self.rows.n_rows
         columns = {name: native(self.column(name)) for name in self.names()}
         columns |= {name: native(_filled(self, name, v, n)) for name, v in values.items()}
-        built = self.recipe.apply(columns)
+        built = recipe.apply(columns)
         offset = self.rows.offset
-        if self.recipe.offsets and offset is not None and built.offset is not None:
-            own = self.recipe.apply({k: native(self.column(k)) for k in self.names()}).offset
+        if recipe.offsets and offset is not None and built.offset is not None:
+            own = recipe.apply({k: native(self.column(k)) for k in self.names()}).offset
             offset = offset + (built.offset - own)
         return built.design, offset
 

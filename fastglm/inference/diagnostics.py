@@ -176,7 +176,9 @@ def power_link_profile(
     if np.isinf(values[least]):
         raise ModelError("no power link among those tried has an optimum.")
     bounds = grid[max(least - 1, 0)], grid[min(least + 1, len(grid) - 1)]
-    found = scipy.optimize.minimize_scalar(deviance, bounds=bounds, method="bounded")
+    with np.errstate(invalid="ignore"):
+        # Where there is no optimum the deviance is infinite.
+        found = scipy.optimize.minimize_scalar(deviance, bounds=bounds, method="bounded")
     best = float(found.x) if found.fun < values[least] else grid[least]
     scale = fit_with(best).scale
     limit = deviance(best) + scale * float(scipy.special.chdtri(1, alpha))

@@ -189,9 +189,10 @@ class Influence:
     def cov_ratio(self) -> Any:
         """Determinant of the covariance without the observation, over that with it, (n,)."""
         fit = self.results
-        external = self._deviance_residual**2 / (self._deletion_scale**2 * self._remaining)
-        ratio = (fit.df_resid - 1.0 + external) / fit.df_resid
-        return fit._rows(1.0 / (self._remaining * ratio**fit.rank))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            external = self._deviance_residual**2 / (self._deletion_scale**2 * self._remaining)
+            ratio = (fit.df_resid - 1.0 + external) / fit.df_resid
+            return fit._rows(1.0 / (self._remaining * ratio**fit.rank))
 
     @cached_property
     def _directions(self) -> np.ndarray:

@@ -128,6 +128,9 @@ class Prediction:
         if family.name == "gaussian" and family.link.name == "identity":
             half = fit.critical_value(alpha) * np.sqrt(error**2 + fit.scale / self.weights)
             return np.stack([eta - half, eta + half])
+        if np.isnan(fit.scale):
+            # No degree of freedom is left to say how far observations are from their means.
+            return np.full((2, eta.size), np.nan)
         components = _components(fit)
         mean, error_of_mean = np.asarray(self.predicted_mean), np.asarray(self.se_mean)
         deviation = np.sqrt(family.variance(mean) * fit.scale / self.weights)

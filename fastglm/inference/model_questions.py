@@ -124,6 +124,8 @@ class ModelQuestions(Asking):
         ------
         ModelError
             As for `add1`, and if the family has no likelihood.
+        DataError
+            If a model on the way has values in other rows than this one, as R's ``step``.
         """
         return step(self._fit, scope, direction, k, max_steps)
 

@@ -133,6 +133,11 @@ def profile_intervals(results: Results, alpha: float) -> np.ndarray:
     """
     if not 0.0 < alpha < 1.0:
         raise ModelError(f"alpha must be between 0 and 1, not {alpha!r}")
+    if np.isnan(results.scale):
+        raise ModelError(
+            f"there are {results.nobs:g} observations for {results.rank} coefficients: there is no "
+            "dispersion to measure the deviance in. Give more rows, or scale= as a number."
+        )
     root = float(scipy.special.ndtri(1.0 - alpha / 2.0))
     profile_of = CoefficientProfile
     if results.bias_reduction != "none":

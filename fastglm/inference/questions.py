@@ -86,7 +86,8 @@ class Questions(ModelQuestions):
         Raises
         ------
         ModelError
-            If `alpha` is not between 0 and 1, or there is no such method.
+            If `alpha` is not between 0 and 1, there is no such method, or a profile has no
+            dispersion to measure the deviance in: no degree of freedom is left to estimate it.
 
         Notes
         -----

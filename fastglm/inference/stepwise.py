@@ -56,13 +56,8 @@ class _Upper:
             raise ModelError("terms can be added to models that were given by a formula.")
         self.response, self.right = (side.strip() for side in model.formula.split("~", 1))
         formula = model.formula if scope is None else f"{self.response} ~ {self._right(scope)}"
-        self.model = self.fit_model(model, formula)
-        if self.model.rows.n_rows != model.rows.n_rows:
-            raise DataError(
-                f"the terms of scope have missing values in "
-                f"{model.rows.n_rows - self.model.rows.n_rows} rows that the model uses: fit it to "
-                "the rows without."
-            )
+        self.n_rows = model.rows.n_rows
+        self.model = self.of_formula(model, formula)
         design = self.model.rows.design
         self.terms = Terms(results, design, design.constant)
 
@@ -74,12 +69,18 @@ class _Upper:
         # A dot stands for the terms that there are, as in R.
         return re.sub(r"(?<![\w.)\]])\.(?![\w.(])", f"({self.right})", scope.split("~", 1)[1])
 
-    @staticmethod
-    def fit_model(model: GLM, formula: str) -> GLM:
-        """The model of another formula on the same frame."""
+    def of_formula(self, model: GLM, formula: str) -> GLM:
+        """The model of another formula on the same rows."""
         assert model.source is not None
         data, columns, missing = model.source
-        return type(model).from_formula(formula, data, model.family, missing=missing, **columns)
+        other = type(model).from_formula(formula, data, model.family, missing=missing, **columns)
+        if other.rows.n_rows != self.n_rows:
+            raise DataError(
+                f"{formula!r} has no missing values in {other.rows.n_rows} rows, and the model in "
+                f"{self.n_rows}: their deviances do not compare. Fit it to the rows in which no "
+                "term has any."
+            )
+        return other
 
     def included(self, results: Results) -> list[int]:
         """The terms of a fit, as numbers of terms of the largest model."""
@@ -146,6 +147,9 @@ def step(
         raise ModelError(f"{results.family.name} has no likelihood and so no AIC.")
     price = _price(results, k)
     upper = _Upper(results, scope)
+    scale: float | str | None = results.scale
+    if not results.dispersion_known:
+        scale = "X2" if results.family.dispersion_known else None
     steps, fits = [""], [results]
     for _ in range(max_steps):
         change = _best_change(fits[-1], upper, direction, price)
@@ -153,8 +157,8 @@ def step(
             break
         label, included = change
         steps.append(label)
-        model = upper.fit_model(upper.model, upper.formula(included))
-        fits.append(model.fit(n_threads=results.n_threads))
+        model = upper.of_formula(upper.model, upper.formula(included))
+        fits.append(model.fit(scale=scale, n_threads=results.n_threads))
     return Step(fits[-1], _path(steps, fits, price))
 
 

@@ -204,3 +204,9 @@ def test_groups_need_values_and_observations(frame):
         assert ours.names == theirs.names
         np.testing.assert_allclose(ours.estimate, theirs.estimate, rtol=1e-6)
         np.testing.assert_allclose(ours.standard_error, theirs.standard_error, rtol=1e-6)
+
+
+def test_a_formula_without_variables_has_an_average(frame):
+    fit = fg.glm("y ~ 1", frame, "poisson")
+    for by, expected in ((None, [frame.y.mean()]), ("group", [frame.y.mean()] * 3)):
+        np.testing.assert_allclose(fit.avg_predictions(by=by).estimate, expected, rtol=1e-7)

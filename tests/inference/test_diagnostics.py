@@ -186,3 +186,11 @@ def test_tests_of_more_columns_know_the_dispersion_of_the_fit(counts):
     drop = gaussian.fit(scale=1.0).link_test().statistic
     assert gaussian.fit(scale=4.0).link_test().statistic == pytest.approx(drop / 4.0)
     assert gaussian.fit().link_test().distribution == "F"
+
+
+def test_powers_without_an_optimum_leave_gaps_and_no_warnings():
+    rng = np.random.default_rng(28)
+    X = np.column_stack([np.ones(6), rng.normal(size=(6, 2))])
+    profile = fg.GLM(np.exp(rng.normal(size=6)), X).fit().power_link_profile()
+    assert np.isnan(profile.deviance).any()
+    assert np.isfinite(profile.best)

@@ -120,3 +120,10 @@ def test_influence_needs_the_data(poisson, tmp_path):
     fit.save(tmp_path / "fit.json")
     with pytest.raises(DataError, match="without the data"):
         fg.load(tmp_path / "fit.json").get_influence()
+
+
+def test_leaving_one_out_may_leave_no_degree_of_freedom():
+    X, y = np.vander([0.1, 0.4, 0.9, 1.7], 3), np.array([1.0, 3.0, 2.0, 2.5])
+    influence = fg.GLM(y, X).fit().get_influence()
+    assert not np.isfinite(influence.cov_ratio).any()
+    assert (influence.cooks_distance[0] > 0.0).all()

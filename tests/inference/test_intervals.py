@@ -252,3 +252,10 @@ def test_all_missing_rows_are_all_nan():
     fit = fg.glm("articles ~ mentor", frame, "poisson")
     new = frame.head(2).assign(mentor=np.nan)
     assert fit.get_prediction(new).summary_frame().isna().all(axis=None)
+
+
+def test_without_degrees_of_freedom_observations_have_no_interval():
+    X, y = np.vander([0.1, 0.4, 0.9], 3), np.array([1.0, 3.0, 2.0])
+    frame = fg.GLM(y, X, "gamma", link="log").fit().get_prediction().summary_frame()
+    np.testing.assert_allclose(frame["mean"], y, rtol=1e-6)
+    assert frame[["obs_ci_lower", "obs_ci_upper"]].isna().all(axis=None)

@@ -85,3 +85,11 @@ def test_bad_arguments():
         fit.conf_int(alpha=2.0, method="profile")
     with pytest.raises(ModelError, match="method must be"):
         fit.conf_int(method="exact")
+
+
+def test_without_degrees_of_freedom_there_is_no_dispersion_to_measure_in():
+    X, y = np.vander([0.1, 0.4, 0.9], 3), np.array([1.0, 3.0, 2.0])
+    with pytest.raises(ModelError, match="3 observations for 3 coefficients"):
+        fg.GLM(y, X).fit().conf_int(method="profile")
+    fit = fg.GLM(y, X).fit(scale=1.0)
+    np.testing.assert_allclose(fit.conf_int(method="profile"), fit.conf_int(), rtol=1e-6)

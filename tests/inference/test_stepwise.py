@@ -125,3 +125,17 @@ def test_what_cannot_be_searched(frame):
     missing = frame.assign(z=frame.z.where(frame.z > -2.0))
     with pytest.raises(DataError, match="missing values"):
         fg.glm("y ~ x", missing, "poisson", missing="drop").add1("z")
+
+
+def test_every_step_has_the_rows_and_the_dispersion_of_the_first(frame):
+    gaps = frame.assign(w=np.random.default_rng(1).normal(size=len(frame)))
+    gaps.loc[gaps.index[:10], "w"] = np.nan
+    fit = fg.glm("y ~ x + w", gaps, "poisson", missing="drop")
+    with pytest.raises(DataError, match="no missing values in 500 rows, and the model in 490"):
+        fit.step(k=50.0)
+    model = fg.GLM.from_formula("y ~ x + w", gaps.dropna(), "poisson")
+    for scale in ("X2", 1.7):
+        found = model.fit(scale=scale).step().results
+        again = fg.GLM.from_formula(found.formula, gaps.dropna(), "poisson").fit(scale=scale)
+        assert found.scale == pytest.approx(again.scale, rel=1e-8)
+        assert found.use_t == again.use_t
