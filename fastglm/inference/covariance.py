@@ -289,8 +289,10 @@ def _hac(
         raise ModelError('covariance "HAC" needs one row per time: freq_weights have no order.')
     if maxlags is None:
         maxlags = int(4.0 * (rows.n_rows / 100.0) ** (2.0 / 9.0))
-    if not 0 <= maxlags < rows.n_rows:
-        raise ModelError(f"maxlags must be from 0 to the rows less one, not {maxlags!r}")
+    if not 0 <= maxlags < rows.n_rows or maxlags != int(maxlags):
+        raise ModelError(
+            f"maxlags must be a whole number from 0 to the rows less one, not {maxlags!r}"
+        )
     products, standard = window_products(
         results._row_layout,
         results.family,

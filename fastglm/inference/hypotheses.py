@@ -215,15 +215,15 @@ def _combinations(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, tuple[str, ...]]:
     """R, q, estimates and covariance of the combinations, and their texts."""
     matrix, values, texts = read_hypothesis(hypothesis, results.names)
-    aliased = np.isnan(results.estimates)
-    touched = [results.names[k] for k in np.flatnonzero((matrix != 0.0).any(axis=0) & aliased)]
+    used = np.flatnonzero((matrix != 0.0).any(axis=0))
+    touched = [results.names[k] for k in used if np.isnan(results.estimates[k])]
     if touched:
         raise ModelError(
             f"the hypothesis involves {', '.join(touched)}, which the data cannot tell apart from "
             "earlier columns."
         )
-    effect = matrix @ np.where(aliased, 0.0, results.estimates)
-    covariance = matrix @ np.where(np.isnan(results.covariance), 0.0, results.covariance) @ matrix.T
+    effect = matrix[:, used] @ results.estimates[used]
+    covariance = matrix[:, used] @ results.covariance[np.ix_(used, used)] @ matrix[:, used].T
     return matrix, values, effect, covariance, texts
 
 
@@ -240,20 +240,34 @@ def t_test(results: Record, hypothesis: Any) -> LinearTests:
 
 def wald_test(results: Record, hypothesis: Any, use_f: bool | None) -> HypothesisTest:
     """Joint test of all combinations; see `Record.wald_test`."""
-    _, values, effect, covariance, texts = _combinations(results, hypothesis)
+    matrix, values, effect, covariance, texts = _combinations(results, hypothesis)
+    empty = ~(matrix != 0.0).any(axis=1)
+    if empty.any():
+        raise ModelError(f"the hypothesis {texts[int(empty.argmax())]!r} involves no coefficient.")
     scale = np.sqrt(np.diag(covariance))
-    if not (scale > 0.0).all():
-        zero = texts[int(np.argmin(scale > 0.0))]
-        raise ModelError(f"the hypothesis {zero!r} involves no coefficient.")
-    correlation = covariance / np.outer(scale, scale)
-    if np.linalg.eigvalsh(correlation)[0] < RANK_TOLERANCE * len(texts):
+    if np.isnan(scale).any():
         raise ModelError(
-            "the equations of the hypothesis are not independent of each other: leave out those "
-            "that follow from the others."
+            f"there are {results.nobs:g} observations for {results.rank} coefficients: without "
+            "standard errors there is no test. Give more rows, or scale= as a number."
         )
+    correlation = covariance / np.outer(scale, scale) if scale.all() else np.zeros_like(covariance)
+    if np.linalg.eigvalsh(correlation)[0] < RANK_TOLERANCE * len(texts):
+        raise ModelError(_why_singular(results, matrix))
     distance = (effect - values) / scale
     statistic = float(distance @ np.linalg.solve(correlation, distance))
     use_f = results.use_t if use_f is None else use_f
     return HypothesisTest.of(
         "Wald test", statistic, len(texts), results.df_inference if use_f else None, texts
+    )
+
+
+def _why_singular(results: Record, matrix: np.ndarray) -> str:
+    if np.linalg.matrix_rank(matrix) < len(matrix):
+        return (
+            "the equations of the hypothesis are not independent of each other: leave out those "
+            "that follow from the others."
+        )
+    return (
+        f"the {results.cov_type!r} covariance of these {len(matrix)} combinations is singular, as "
+        "that of fewer clusters than equations is: test fewer at a time."
     )

@@ -260,6 +260,10 @@ class Influence:
             raise ModelError(f"n_most must be at least 1, not {n_most!r}")
         fit, residual = self.results, self._deletion_residual
         size = np.where(np.isnan(residual), -np.inf, np.abs(residual))
+        frequencies = fit._model_with_data("outliers").rows.frequencies
+        if frequencies is not None:
+            # What was never observed is no outlier.
+            size[frequencies == 0.0] = -np.inf
         n_most = min(n_most, int(np.isfinite(size).sum()))
         first = np.argpartition(-size, n_most - 1)[:n_most]
         first = first[np.argsort(-size[first], kind="stable")]

@@ -78,7 +78,8 @@ def anscombe_residuals(results: Results) -> np.ndarray:
     family = results.family
     (mean,) = results.row_values(planes.MEAN)
     integral = _anscombe_integral(family)
-    response = _response(results)
+    # Close to the mean the integrals cancel: single precision would leave few digits.
+    response = np.asarray(_response(results), np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         distance = (integral(response) - integral(mean)) / family.variance(mean) ** (1.0 / 6.0)
     return distance * np.sqrt(_weights(results))

@@ -170,6 +170,11 @@ def test_newey_west_equals_the_sum_over_lags(fit, maxlags):
     assert relative(ours.covariance, back @ meat @ back.T) < 1e-9
 
 
+def test_lags_are_whole_numbers(fit):
+    with pytest.raises(ModelError, match="whole number"):
+        fit.with_covariance("HAC", maxlags=2.5)
+
+
 @pytest.mark.parametrize("maxlags", [3, 255, 256, 700])
 def test_newey_west_in_many_blocks_and_chunks(maxlags):
     rng = np.random.default_rng(8)

@@ -150,3 +150,21 @@ def test_a_test_prints_and_becomes_a_frame(both):
     assert "F = " in str(test)
     assert "x1 - x2 = 0" in str(test)
     assert test.summary_frame().loc["Wald test", "pvalue"] == test.pvalue
+
+
+def test_without_degrees_of_freedom_nothing_is_significant():
+    X, y = np.vander([0.1, 0.4, 0.9], 3), np.array([1.0, 3.0, 2.0])
+    fit = fg.GLM(y, X).fit()
+    assert np.isnan(fit.t_test(np.eye(3)).pvalue).all()
+    with pytest.raises(ModelError, match="3 observations for 3 coefficients"):
+        fit.wald_test(np.eye(3))
+
+
+def test_fewer_clusters_than_equations_are_said_to_be_so():
+    rng = np.random.default_rng(5)
+    X, groups = rng.normal(size=(60, 4)), np.arange(60) % 3
+    fit = fg.GLM(rng.normal(size=60), X).fit(cov_type="cluster", cov_kwds={"groups": groups})
+    with pytest.raises(ModelError, match="fewer clusters than equations"):
+        fit.wald_test(np.eye(4))
+    with pytest.raises(ModelError, match="not independent"):
+        fit.wald_test(np.array([[1.0, 0, 0, 0], [2.0, 0, 0, 0]]))

@@ -127,3 +127,15 @@ def test_leaving_one_out_may_leave_no_degree_of_freedom():
     influence = fg.GLM(y, X).fit().get_influence()
     assert not np.isfinite(influence.cov_ratio).any()
     assert (influence.cooks_distance[0] > 0.0).all()
+
+
+def test_rows_that_were_never_observed_are_no_outliers(poisson):
+    y, X = poisson
+    times = np.ones(80)
+    worst = fg.GLM(y, X, "poisson").fit().get_influence().outlier_test(1).columns["row"][0]
+    times[int(worst)] = 0
+    ours = fg.GLM(y, X, "poisson", freq_weights=times).fit().get_influence().outlier_test(3)
+    kept = times > 0
+    theirs = fg.GLM(y[kept], X[kept], "poisson").fit().get_influence().outlier_test(3)
+    np.testing.assert_array_equal(ours["row"], np.flatnonzero(kept)[theirs["row"].astype(int)])
+    np.testing.assert_allclose(ours["bonferroni"], theirs["bonferroni"], rtol=1e-6)

@@ -187,3 +187,13 @@ def test_kinds_are_named(design):
     fit = fg.GLM(design[:, 1], design[:, [0, 2]]).fit()
     with pytest.raises(ModelError, match="kind"):
         fit.rstandard("working")
+
+
+def test_anscombe_residuals_of_single_precision_have_all_digits():
+    rng = np.random.default_rng(2)
+    X = np.column_stack([np.ones(60), rng.normal(size=60)])
+    y = (rng.binomial(1000, 1.0 / (1.0 + np.exp(-X @ [0.2, 0.4]))) / 1000).astype(np.float32)
+    trials = np.full(60, 1000.0)
+    single = fg.GLM(y, X, "binomial", var_weights=trials).fit(tol=1e-12)
+    double = fg.GLM(y.astype(float), X, "binomial", var_weights=trials).fit(tol=1e-12)
+    np.testing.assert_allclose(single.resid_anscombe, double.resid_anscombe, rtol=1e-6, atol=1e-9)
