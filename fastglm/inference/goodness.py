@@ -75,7 +75,9 @@ def goodness_of_fit(results: Results) -> Table:
     """Pearson's statistic and the deviance against chi-squared with the residual degrees."""
     statistic = np.array([results.pearson_chi2, results.deviance])
     df = np.full(2, results.df_resid)
-    columns = {"statistic": statistic, "df": df, "Pr(>Chi)": scipy.special.chdtrc(df, statistic)}
+    # With nothing left over there is no test.
+    pvalue = np.where(df > 0.0, scipy.special.chdtrc(df, statistic), np.nan)
+    columns = {"statistic": statistic, "df": df, "Pr(>Chi)": pvalue}
     return Table("Goodness of fit", ("Pearson", "deviance"), columns)
 
 

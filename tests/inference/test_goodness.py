@@ -189,3 +189,10 @@ def test_rounding_does_not_part_equal_probabilities(seed):
     (one, first), (two, second) = (results.hosmer_lemeshow() for results in (fit, other.fit()))
     assert one.df == two.df
     np.testing.assert_allclose(first.columns["trials"], second.columns["trials"])
+
+
+def test_a_saturated_model_has_no_test_of_its_fit():
+    fit = fg.GLM(np.array([1.0, 3.0, 2.0]), np.vander([0.1, 0.4, 0.9], 3), "poisson").fit()
+    table = fit.goodness_of_fit()
+    np.testing.assert_array_equal(table["df"], 0.0)
+    assert np.isnan(table["Pr(>Chi)"]).all()
