@@ -12,7 +12,8 @@ import numpy as np
 from fastglm.design.layout import Layout
 from fastglm.errors import Status
 from fastglm.families import Family
-from fastglm.kernels.planes import BLOCK_ROWS, MEAN, PRIOR_WEIGHT
+from fastglm.kernels import context as slots
+from fastglm.kernels.planes import BLOCK_ROWS, LINEAR_PREDICTOR, MEAN, PRIOR_WEIGHT
 from fastglm.records import filled_at_once
 from fastglm.solve import state as at
 from fastglm.solve.convergence import RESTLESS, THAWED
@@ -273,7 +274,7 @@ def _is_stranded(run: Run) -> bool:
 
 def _restart_from_mean(run: Run, family: Family, safe_mean: float, options: SolverOptions) -> None:
     """Starts again from a constant mean, where the model has an intercept."""
-    safe = _constant_mean(run, family, safe_mean)
+    safe = _constant_mean(run, family, safe_mean, options)
     if safe is None:
         return
     if run.status == Status.NO_START:
@@ -284,14 +285,28 @@ def _restart_from_mean(run: Run, family: Family, safe_mean: float, options: Solv
         run.run(options)
 
 
-def _constant_mean(run: Run, family: Family, mean: float) -> np.ndarray | None:
-    """Coefficients, (p,), that give the mean to every row but for its offset, if any do."""
+def _constant_mean(
+    run: Run, family: Family, mean: float, options: SolverOptions
+) -> np.ndarray | None:
+    """Coefficients, (p,), that give the mean to every row but for its offset, if any do.
+
+    Where offsets lead out of the domain, the intercept makes up for the least or greatest of them.
+    """
+    layout = run.layout
     with np.errstate(all="ignore"):
         intercept = float(family.link(mean))
     if run.scaling.constant < 0 or not math.isfinite(intercept):
         return None
-    theta = np.zeros(run.layout.n_columns)
-    theta[run.layout.dense_owner[run.scaling.constant]] = intercept
+    theta = np.zeros(layout.n_columns)
+    if layout.context[slots.OFFSET_SOURCE] >= 0 and not family.is_unbounded:
+        wanted = LINEAR_PREDICTOR, PRIOR_WEIGHT
+        offset, prior = evaluate_rows(layout, family, theta, wanted, n_threads=options.n_threads)
+        offset = offset[prior > 0.0]
+        for moved in (intercept, intercept - offset.min(), intercept - offset.max()):
+            if family.domain.contains(family.link.inverse(moved + offset)).all():
+                intercept = moved
+                break
+    theta[layout.dense_owner[run.scaling.constant]] = intercept
     return theta
 
 
@@ -306,7 +321,7 @@ def _may_be_in_another_part(run: Run, family: Family) -> bool:
 
 def _try_from_mean(run: Run, family: Family, mean: float, options: SolverOptions) -> None:
     """Looks for a better optimum from a constant mean; returns to where the run stood if none."""
-    start = _constant_mean(run, family, mean)
+    start = _constant_mean(run, family, mean, options)
     if start is None:
         return
     theta, deviance = run.vectors[at.THETA].copy(), run.state[at.DEVIANCE]

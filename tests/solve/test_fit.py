@@ -133,3 +133,15 @@ def test_a_constant_that_follows_from_earlier_columns(family, bias_reduction, fa
         np.testing.assert_allclose(np.asarray(one)[np.ix_(kept, kept)], other, rtol=1e-3)
     np.testing.assert_allclose(fit.fittedvalues, expected.fittedvalues, rtol=1e-9)
     assert fit.llf == pytest.approx(expected.llf, rel=1e-11)
+
+
+@pytest.mark.parametrize(("family", "link"), [("gamma", "inverse"), ("inverse_gaussian", "1/mu^2")])
+@pytest.mark.parametrize("seed", range(5))
+def test_offsets_that_lead_out_of_the_domain_do_not_keep_a_fit_from_starting(family, link, seed):
+    generator = np.random.default_rng([seed, 55])
+    x, offset = generator.uniform(size=60), generator.uniform(-1.0, 1.0, 60)
+    y = generator.gamma(5.0, 1.0 / (5.0 * (1.05 + 0.5 * x + offset)))
+    X = np.column_stack([np.ones(60), x])
+    fit = fg.GLM(y, X, family, link=link, offset=offset).fit()
+    started = fg.GLM(y, X, family, link=link, offset=offset).fit(start_params=[1.05, 0.5])
+    np.testing.assert_allclose(fit.params, started.params, rtol=1e-6)
