@@ -290,23 +290,25 @@ def _constant_mean(
 ) -> np.ndarray | None:
     """Coefficients, (p,), that give the mean to every row but for its offset, if any do.
 
-    Where offsets lead out of the domain, the intercept makes up for the least or greatest of them.
+    Where offsets lead out of the domain, the intercept makes up for the least or greatest of them;
+    without an intercept all coefficients are 0.
     """
-    layout = run.layout
+    layout, constant = run.layout, run.scaling.constant
+    theta, offset = np.zeros(layout.n_columns), np.zeros(1)
     with np.errstate(all="ignore"):
-        intercept = float(family.link(mean))
-    if run.scaling.constant < 0 or not math.isfinite(intercept):
+        intercept = float(family.link(mean)) if constant >= 0 else 0.0
+    if not math.isfinite(intercept):
         return None
-    theta = np.zeros(layout.n_columns)
     if layout.context[slots.OFFSET_SOURCE] >= 0 and not family.is_unbounded:
         wanted = LINEAR_PREDICTOR, PRIOR_WEIGHT
         offset, prior = evaluate_rows(layout, family, theta, wanted, n_threads=options.n_threads)
         offset = offset[prior > 0.0]
-        for moved in (intercept, intercept - offset.min(), intercept - offset.max()):
-            if family.domain.contains(family.link.inverse(moved + offset)).all():
-                intercept = moved
-                break
-    theta[layout.dense_owner[run.scaling.constant]] = intercept
+    moves = (0.0, -offset.min(), -offset.max())[: 3 if constant >= 0 else 1]
+    means = (family.link.inverse(intercept + move + offset) for move in moves)
+    inside = [m for m, mean in zip(moves, means, strict=True) if family.domain.contains(mean).all()]
+    if constant < 0:
+        return theta if inside else None
+    theta[layout.dense_owner[constant]] = intercept + (inside[0] if inside else 0.0)
     return theta
 
 

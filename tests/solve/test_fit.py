@@ -145,3 +145,13 @@ def test_offsets_that_lead_out_of_the_domain_do_not_keep_a_fit_from_starting(fam
     fit = fg.GLM(y, X, family, link=link, offset=offset).fit()
     started = fg.GLM(y, X, family, link=link, offset=offset).fit(start_params=[1.05, 0.5])
     np.testing.assert_allclose(fit.params, started.params, rtol=1e-6)
+
+
+@pytest.mark.parametrize("seed", [0, 17, 20])
+def test_a_log_link_without_an_intercept_starts_from_coefficients_of_zero(seed):
+    generator = np.random.default_rng(seed)
+    x = generator.standard_normal(300)
+    y = np.exp(0.6 * x) + generator.normal(0.0, 0.1, 300)
+    fit = fg.GLM(y, x[:, None], "gaussian", link="log").fit()
+    assert fit.converged
+    assert abs(fit.params[0] - 0.6) < 4.0 * fit.bse[0]
