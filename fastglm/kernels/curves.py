@@ -18,16 +18,13 @@ from fastglm.kernels.context import (
     CURVE_LIMITS,
     CURVE_NODES,
     CURVE_POWERS,
-    INVERSE_ROWS,
     LOAD,
     N_ROWS,
     PREDICT,
     QUADRATIC,
-    RESPOND_ROWS,
 )
 from fastglm.kernels.jit import (
     RowBlock,
-    call_row_block,
     call_stage,
     inlined,
     inlined_sums,
@@ -35,6 +32,7 @@ from fastglm.kernels.jit import (
     pointer,
 )
 from fastglm.kernels.planes import BLOCK_ROWS, LINEAR_PREDICTOR, PLANE, QUADRATIC_FORM, RESIDUAL
+from fastglm.kernels.sweep import respond
 
 #: Most coefficients of a polynomial.
 CURVE_TERMS = 8
@@ -42,13 +40,6 @@ CURVE_TERMS = 8
 CURVE_PLANES = CURVE_TERMS + 1
 #: Where residuals are evaluated: at two more, whose coefficients tell what is left out.
 CURVE_POINTS = CURVE_TERMS + 2
-
-
-@inlined
-def respond(context, scratch, rows):
-    """Score residuals at the linear predictors; returns rows outside the domain."""
-    outside = call_row_block(context[INVERSE_ROWS], scratch, rows)
-    return outside + call_row_block(context[RESPOND_ROWS], scratch, rows)
 
 
 @inlined
@@ -67,7 +58,7 @@ def _expand(context, scratch, rows, eta, radius, scale, series):
         corner = k * (CURVE_POINTS + 1)
         for i in range(rows):
             linear_predictor[i] = eta[i] + nodes[corner] * radius[i]
-        outside += respond(context, scratch, rows)
+        outside += respond(context, rows, scratch)
         for m in range(CURVE_POINTS):
             share = nodes[corner + 1 + m]
             for i in range(rows):
@@ -136,7 +127,7 @@ def curve_chunk(context_address, chunk):
         curve = pointer(context[CURVE] + 4 * CURVE_PLANES * BLOCK_ROWS * block, float32)
         for stage in (LOAD, PREDICT, QUADRATIC):
             call_stage(context[stage], context_address, start, rows, scratch, 0)
-        respond(context, scratch, rows)
+        respond(context, rows, scratch)
         for i in range(rows):
             eta[i] = plane_at(scratch, LINEAR_PREDICTOR)[i]
             length = float32(math.sqrt(plane_at(scratch, QUADRATIC_FORM)[i]))

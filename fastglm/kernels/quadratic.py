@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.types import float64, int64
 from numba.extending import intrinsic
@@ -15,6 +16,7 @@ from fastglm.kernels.context import FACTOR, N_DENSE, N_FACTOR, N_SWEEP
 from fastglm.kernels.gram import row_entries
 from fastglm.kernels.jit import RowBlock, inlined, pointer, spread
 from fastglm.kernels.planes import PLANE, QUADRATIC_FORM, TILE
+from fastglm.kernels.tiles import add_product, address_at, load, store
 
 #: Rows that are worked on together; a plane has room for as many more than a block.
 LANES = 8
@@ -34,31 +36,16 @@ def _lanes(finish: Callable) -> Any:
         return types.void(*[types.int64] * 5), codegen
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        from llvmlite import ir
-
         factor, stride, column, count, target = args
-        double, integer = ir.DoubleType(), ir.IntType(64)
-        vector = ir.VectorType(double, LANES)
-
-        def at(base: Any, distance: Any, k: Any, kind: Any) -> Any:
-            address = builder.add(base, builder.mul(distance, k))
-            return builder.inttoptr(address, kind.as_pointer())
-
-        plane, eight = ir.Constant(integer, 8 * PLANE), ir.Constant(integer, 8)
+        double, vector = ir.DoubleType(), ir.VectorType(ir.DoubleType(), LANES)
         zero = ir.Constant(vector, [0.0] * LANES)
         sums = [cgutils.alloca_once_value(builder, zero) for _ in range(TILE)]
-        rows = [
-            builder.add(factor, builder.mul(stride, ir.Constant(integer, a))) for a in range(TILE)
-        ]
+        rows = [address_at(builder, factor, stride, a) for a in range(TILE)]
         with cgutils.for_range(builder, count) as loop:
-            values = builder.load(at(column, plane, loop.index, vector), align=8)
+            values = load(builder, address_at(builder, column, 8 * PLANE, loop.index), vector)
             for row, total in zip(rows, sums, strict=True):
-                coefficient = builder.load(at(row, eight, loop.index, double), align=8)
-                product = builder.fmul(
-                    spread(builder, coefficient, LANES), values, flags=("contract",)
-                )
-                added = builder.fadd(builder.load(total), product, flags=("contract",))
-                builder.store(added, total)
+                coefficient = load(builder, address_at(builder, row, 8, loop.index), double)
+                add_product(builder, total, spread(builder, coefficient, LANES), values)
         finish(builder, [builder.load(total) for total in sums], target, vector)
         return context.get_dummy_value()
 
@@ -68,18 +55,16 @@ def _lanes(finish: Callable) -> Any:
 def _store(builder: Any, products: Any, target: Any, vector: Any) -> None:
     """Into TILE planes."""
     for k, product in enumerate(products):
-        address = builder.add(target, target.type(8 * PLANE * k))
-        builder.store(product, builder.inttoptr(address, vector.as_pointer()), align=8)
+        store(builder, product, address_at(builder, target, 8 * PLANE, k))
 
 
 def _add_squares(builder: Any, products: Any, target: Any, vector: Any) -> None:
     """Squares, added to one plane."""
-    place = builder.inttoptr(target, vector.as_pointer())
-    total = builder.load(place, align=8)
+    total = load(builder, target, vector)
     for product in products:
         square = builder.fmul(product, product, flags=("contract",))
         total = builder.fadd(total, square, flags=("contract",))
-    builder.store(total, place, align=8)
+    store(builder, total, target)
 
 
 _products_of_lanes, _squares_of_lanes = _lanes(_store), _lanes(_add_squares)

@@ -41,12 +41,13 @@ from fastglm.kernels.context import (
     REPLICATES_PER_CHUNK,
     SAME_COEFFICIENTS,
 )
-from fastglm.kernels.curves import CURVE_PLANES, CURVE_TERMS, respond
+from fastglm.kernels.curves import CURVE_PLANES, CURVE_TERMS
 from fastglm.kernels.gram import row_entries
 from fastglm.kernels.jit import RowBlock, call_stage, called, inlined, offset_pointer, pointer
 from fastglm.kernels.planes import BLOCK_ROWS, LINEAR_PREDICTOR, PLANE, RESIDUAL, TILE
 from fastglm.kernels.quadratic import factor_products
 from fastglm.kernels.single import FOLLOWED_ROWS, follow_curves
+from fastglm.kernels.sweep import respond
 from fastglm.kernels.tiles import add_single_half_tile, add_single_tile
 
 # Planes that a chunk needs beside those of the block, in double precision: linear predictors of the
@@ -142,7 +143,7 @@ def _respond_beside(context, rows, scratch, residual, work):
     for i in range(rows):
         radius = reach * standard_error * length[i]
         plane_at(scratch, LINEAR_PREDICTOR)[i] = eta[i] + residual[i] * radius
-    outside = respond(context, scratch, rows)
+    outside = respond(context, rows, scratch)
     for i in range(rows):
         residual[i] = float32(plane_at(scratch, RESIDUAL)[i] * (length[i] / standard_error))
     return outside

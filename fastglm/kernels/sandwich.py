@@ -25,7 +25,6 @@ from fastglm.kernels.block import (
 from fastglm.kernels.context import (
     ACCUMULATE,
     GROUP,
-    INVERSE_ROWS,
     LEVERAGE_POWER,
     LOAD,
     MEAN_LEVERAGE,
@@ -39,14 +38,14 @@ from fastglm.kernels.context import (
     PARTIALS,
     PREDICT,
     QUADRATIC,
-    RESPOND_ROWS,
     ROW_FACTOR,
     SUM_OUTSIDE,
 )
 from fastglm.kernels.gram import row_entries
-from fastglm.kernels.jit import RowBlock, call_row_block, call_stage, inlined, pointer
+from fastglm.kernels.jit import RowBlock, call_stage, inlined, pointer
 from fastglm.kernels.load import CACHE_LINE, prefetch
 from fastglm.kernels.planes import PLANE, QUADRATIC_FORM, RESIDUAL, TILE, WEIGHT
+from fastglm.kernels.sweep import respond
 
 #: A `LEVERAGE_POWER` that grows with the leverage: as many times as it is the mean, at most four.
 GROWING_POWER = -1
@@ -104,8 +103,7 @@ def respond_at(context, context_address, start, rows, scratch):
     """Everything about one block of rows at the coefficients BETA."""
     call_stage(context[LOAD], context_address, start, rows, scratch, 0)
     call_stage(context[PREDICT], context_address, start, rows, scratch, 0)
-    call_row_block(context[INVERSE_ROWS], scratch, rows)
-    call_row_block(context[RESPOND_ROWS], scratch, rows)
+    respond(context, rows, scratch)
 
 
 def score_products_chunk(context_address, chunk):

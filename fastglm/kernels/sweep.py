@@ -53,13 +53,19 @@ from fastglm.kernels.planes import (
 
 
 @inlined
+def respond(context, rows, planes):
+    """Mean, weight, score residual and the like at the linear predictors; returns rows outside."""
+    outside = call_row_block(context[INVERSE_ROWS], planes, rows)
+    return outside + call_row_block(context[RESPOND_ROWS], planes, rows)
+
+
+@inlined
 def respond_block(context, rows, planes):
     """Mean, weight, score residual and deviance of one block; returns rows outside the domain."""
     if context[MODE] & FROM_RESPONSE:
         call_row_block(context[START_ROWS], planes, rows)
         call_row_block(context[FORWARD_ROWS], planes, rows)
-    outside = call_row_block(context[INVERSE_ROWS], planes, rows)
-    return outside + call_row_block(context[RESPOND_ROWS], planes, rows)
+    return respond(context, rows, planes)
 
 
 @inlined
