@@ -3,13 +3,13 @@
 A chunk allocates one scratch array and works through its blocks in it. It begins with the row
 planes (`fastglm.kernels.planes`); then come the planes of the dense columns, one to spare, and the
 sparse entries: a plane of sweep columns and one of values for each categorical term, and room for
-the entries of a single row; last, which rows the block holds.
+the entries of a single row; last, the span: which rows the block holds, and what comes next.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba.core.types import float64, int64
+from numba.core.types import float32, float64, int64
 
 from fastglm.kernels.context import (
     BLOCK_LENGTH,
@@ -31,10 +31,22 @@ from fastglm.kernels.planes import (
     N_PLANES,
     PLANE,
     TILE,
+    WEIGHTED,
 )
 
-#: Numbers that say which rows a block holds.
-SPAN = 3
+# What stands at the span of a block: int64. The pieces of memory are those of the next block
+# (`fastglm.kernels.prefetch`).
+(
+    SPAN_START,  # first row
+    SPAN_ROWS,
+    SPAN_AHEAD,  # rows from the first to that of the next block
+    ROOM,  # pieces that may be listed
+    LISTED,
+    TAKEN,
+    PIECES,  # the first of as many addresses as there is room for
+) = range(7)
+#: Response, prior weights and offset.
+OTHER_SOURCES = 3
 
 
 @inlined
@@ -60,11 +72,18 @@ def block_rows(context, block):
 
 
 @inlined
+def count_pieces(context):
+    """Pieces of memory that a block's columns have at most, short of unusual layouts."""
+    n_padded, _ = padded_size(context)
+    return 2 * n_padded + context[N_CODED] + OTHER_SOURCES
+
+
+@inlined
 def allocate_scratch(context):
     """Scratch of one chunk, with the family's and link's parameters in their planes."""
     n_padded, _ = padded_size(context)
     size = (N_PLANES + n_padded + 1 + 2 * context[N_CODED]) * PLANE + 2 * context[MAX_ENTRIES]
-    scratch = np.zeros(size + SPAN)
+    scratch = np.zeros(size + PIECES + count_pieces(context))
     parameters = pointer(context[PARAMETERS], float64)
     scratch[FAMILY_PARAMETER * PLANE] = parameters[0]
     scratch[FAMILY_PARAMETER * PLANE + 1] = parameters[1]
@@ -76,6 +95,19 @@ def allocate_scratch(context):
 def plane_at(scratch, which):
     """A row plane of the scratch memory at address `scratch`."""
     return pointer(scratch + 8 * PLANE * which, float64)
+
+
+@inlined
+def single_at(scratch, which):
+    """Address of a float32 plane for passing use: eight stand where the planes WEIGHTED do."""
+    return scratch + 8 * PLANE * WEIGHTED + 4 * PLANE * which
+
+
+@inlined
+def narrow(plane, rows, single):
+    """The first `rows` values of a plane in single precision."""
+    for i in range(rows):
+        single[i] = float32(plane[i])
 
 
 @inlined
@@ -93,7 +125,7 @@ def coded_columns_at(context, scratch):
 
 @inlined
 def span_at(context, scratch):
-    """Address of the block's first row, number of rows, and distance to the next, int64."""
+    """Address of the numbers that begin with SPAN_START."""
     entries = coded_columns_at(context, scratch) + 16 * PLANE * context[N_CODED]
     return entries + 16 * context[MAX_ENTRIES]
 

@@ -6,23 +6,40 @@ scattered: a pair of categorical codes adds one weight at one place.
 
 from __future__ import annotations
 
-from numba.core.types import float64, int32, int64
+from numba.core.types import float32, float64, int32, int64
 
-from fastglm.kernels.block import dense_at, entries_at, padded_size, plane_at
+from fastglm.kernels.block import (
+    dense_at,
+    entries_at,
+    narrow,
+    padded_size,
+    plane_at,
+    single_at,
+    span_at,
+)
 from fastglm.kernels.context import (
     MODE,
     N_CODED,
     N_DENSE,
     N_SWEEP,
+    SINGLE,
     SPARSE_INDEX,
     SPARSE_OFFSET,
     SPARSE_START,
     SPARSE_VALUE,
+    WITH_DIAGONAL,
     WITH_GRAM,
 )
 from fastglm.kernels.jit import RowBlock, called, inlined, inlined_sums, pointer
-from fastglm.kernels.planes import PLANE, RESIDUAL, TILE, WEIGHT, WEIGHTED
-from fastglm.kernels.tiles import add_diagonal_tile, add_tile, end_with_zeros
+from fastglm.kernels.planes import PLANE, RESIDUAL, TILE, WEIGHT
+from fastglm.kernels.prefetch import next_piece, prefetch_rest
+from fastglm.kernels.tiles import (
+    add_diagonal_tile,
+    add_single_diagonal_tile,
+    add_single_tile,
+    add_tile,
+    end_with_zeros,
+)
 
 
 @inlined_sums
@@ -35,9 +52,12 @@ def sum_plane(plane, rows):
 
 
 @inlined_sums
-def _add_score(columns, residual, rows, count, score):
-    """Adds the dot products of TILE columns with the residual to the first `count` of `score`."""
-    s0 = s1 = s2 = s3 = 0.0
+def _add_score(columns, residual, rows, count, score, zero):
+    """Adds the dot products of TILE columns with the residual to the first `count` of `score`.
+
+    Sums of a block are of the precision of `zero`.
+    """
+    s0 = s1 = s2 = s3 = zero
     for i in range(rows):
         value = residual[i]
         s0 += columns[i] * value
@@ -47,6 +67,32 @@ def _add_score(columns, residual, rows, count, score):
     sums = (s0, s1, s2, s3)
     for k in range(min(count, TILE)):
         score[k] += sums[k]
+
+
+@inlined_sums
+def _add_score_and_diagonal(columns, residual, weight, rows, count, score, gram, order, zero):
+    """As `_add_score`, and the weighted squares of the columns to a diagonal.
+
+    It is that of the Gram matrix at `gram`, with rows `order` apart.
+    """
+    s0 = s1 = s2 = s3 = zero
+    d0 = d1 = d2 = d3 = zero
+    for i in range(rows):
+        value, w = residual[i], weight[i]
+        c0, c1 = columns[i], columns[PLANE + i]
+        c2, c3 = columns[2 * PLANE + i], columns[3 * PLANE + i]
+        s0 += c0 * value
+        s1 += c1 * value
+        s2 += c2 * value
+        s3 += c3 * value
+        d0 += c0 * c0 * w
+        d1 += c1 * c1 * w
+        d2 += c2 * c2 * w
+        d3 += c3 * c3 * w
+    sums, squares = (s0, s1, s2, s3), (d0, d1, d2, d3)
+    for k in range(min(count, TILE)):
+        score[k] += sums[k]
+        gram[k * (order + 1)] += squares[k]
 
 
 @inlined
@@ -62,16 +108,53 @@ def _weigh(columns, weight, rows, weighted):
 
 
 @called
-def add_gram_rows(left, j, rows, dense, gram, order):
+def add_gram_rows(left, j, rows, dense, gram, order, span):
     """TILE rows of a Gram matrix from j on, up to the diagonal: `left` times columns of `dense`.
 
     `left`, `dense` and `gram` are addresses; `left` are the columns j..j+TILE-1, or their weighted
-    values, with zeros behind the last row; `gram` has rows `order` apart.
+    values, with zeros behind the last row; `gram` has rows `order` apart. Tiles ask for the memory
+    that is listed at `span`.
     """
+    corner, stride = gram + 8 * order * j, 8 * order
+    for k in range(0, j, TILE):
+        # Every other tile for two: more at once would be dropped.
+        right, piece = dense + 8 * PLANE * k, next_piece(span)
+        other = next_piece(span) if k % (2 * TILE) == 0 else span
+        add_tile(left, right, rows, corner + 8 * k, stride, piece, other)
+    right, piece, other = dense + 8 * PLANE * j, next_piece(span), span
+    add_diagonal_tile(left, right, rows, corner + 8 * j, stride, piece, other)
+
+
+@called
+def _add_single_rows(left, j, rows, dense, gram, order, span):
+    """As `add_gram_rows`, of planes in single precision; asks for no memory."""
     corner = gram + 8 * order * j
     for k in range(0, j, TILE):
-        add_tile(left, dense + 8 * PLANE * k, rows, corner + 8 * k, 8 * order)
-    add_diagonal_tile(left, dense + 8 * PLANE * j, rows, corner + 8 * j, 8 * order)
+        add_single_tile(left, dense + 4 * PLANE * k, rows, corner + 8 * k, 8 * order)
+    add_single_diagonal_tile(left, dense + 4 * PLANE * j, rows, corner + 8 * j, 8 * order)
+
+
+@inlined
+def _add_dense(context, rows, scratch, weight, residual, partial, size, precision, add_rows):
+    """Adds what the dense columns alone give; their planes are of `size` bytes a number."""
+    n_dense, dense, span = context[N_DENSE], dense_at(scratch), span_at(context, scratch)
+    n_padded, order = padded_size(context)
+    weighted, score = single_at(scratch, 0), partial + 8 * order * order
+    with_gram = context[MODE] & WITH_GRAM
+    with_diagonal = context[MODE] & WITH_DIAGONAL and not with_gram
+    zero = precision(0.0)
+    for j in range(0, n_padded, TILE):
+        columns = pointer(dense + size * PLANE * j, precision)
+        own, count = pointer(score + 8 * j, float64), n_dense - j
+        if with_diagonal:
+            gram = pointer(partial + 8 * (order + 1) * j, float64)
+            _add_score_and_diagonal(columns, residual, weight, rows, count, own, gram, order, zero)
+        else:
+            _add_score(columns, residual, rows, count, own, zero)
+        if with_gram:
+            _weigh(columns, weight, rows, pointer(weighted, precision))
+            add_rows(weighted, j, rows, dense, partial, order, span)
+    prefetch_rest(span)
 
 
 @inlined
@@ -96,12 +179,17 @@ def row_entries(context, start, i, entries):
 
 
 @called
-def sparse_score(context, start, rows, entries, residual, score):
-    """Adds the sparse columns' part of the score."""
+def sparse_score(context, start, rows, scratch, gram, score):
+    """Adds the sparse columns' part of the score, and of the diagonal if that is wanted."""
+    entries = entries_at(context, scratch)
     _, _, columns, values = entries
+    residual, weight = plane_at(scratch, RESIDUAL), plane_at(scratch, WEIGHT)
+    _, order = padded_size(context)
     for i in range(rows):
         for e in range(row_entries(context, start, i, entries)):
             score[columns[e]] += values[e] * residual[i]
+            if context[MODE] & WITH_DIAGONAL:
+                gram[columns[e] * (order + 1)] += values[e] * values[e] * weight[i]
 
 
 @called
@@ -134,29 +222,35 @@ def accumulate(context_address, start, rows, scratch, partial):
     """Adds X' W X and X' residual of one block to the partial sums at address `partial`.
 
     A stage. Reads the planes WEIGHT and RESIDUAL. Without the mode WITH_GRAM only the score is
-    added.
+    added, and the diagonal with the mode WITH_DIAGONAL.
     """
     context = pointer(context_address, int64)
-    n_dense, n_sweep = context[N_DENSE], context[N_SWEEP]
-    n_padded, order = padded_size(context)
-    with_gram = context[MODE] & WITH_GRAM
-    dense = dense_at(scratch)
-    residual = plane_at(scratch, RESIDUAL)
-    weighted = scratch + 8 * PLANE * WEIGHTED
-    score = partial + 8 * order * order
-    for j in range(0, n_padded, TILE):
-        columns = pointer(dense + 8 * PLANE * j, float64)
-        _add_score(columns, residual, rows, n_dense - j, pointer(score + 8 * j, float64))
-        if with_gram:
-            _weigh(columns, plane_at(scratch, WEIGHT), rows, pointer(weighted, float64))
-            add_gram_rows(weighted, j, rows, dense, partial, order)
-    if n_sweep > n_dense:
-        if with_gram:
-            gram = pointer(partial, float64)
-            sparse_gram(context, start, rows, scratch, gram, pointer(score, float64))
+    weight, residual = plane_at(scratch, WEIGHT), plane_at(scratch, RESIDUAL)
+    if context[MODE] & SINGLE:
+        narrow_weight = pointer(single_at(scratch, TILE), float32)
+        narrow_residual = pointer(single_at(scratch, TILE + 1), float32)
+        narrow(weight, rows, narrow_weight)
+        narrow(residual, rows, narrow_residual)
+        _add_dense(
+            context,
+            rows,
+            scratch,
+            narrow_weight,
+            narrow_residual,
+            partial,
+            4,
+            float32,
+            _add_single_rows,
+        )
+    else:
+        _add_dense(context, rows, scratch, weight, residual, partial, 8, float64, add_gram_rows)
+    if context[N_SWEEP] > context[N_DENSE]:
+        _, order = padded_size(context)
+        gram, score = pointer(partial, float64), pointer(partial + 8 * order * order, float64)
+        if context[MODE] & WITH_GRAM:
+            sparse_gram(context, start, rows, scratch, gram, score)
         else:
-            entries = entries_at(context, scratch)
-            sparse_score(context, start, rows, entries, residual, pointer(score, float64))
+            sparse_score(context, start, rows, scratch, gram, score)
     return 0
 
 

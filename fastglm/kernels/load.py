@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numba.core import types
 from numba.core.types import (
     float32,
     float64,
@@ -18,9 +15,22 @@ from numba.core.types import (
     uint32,
     uint64,
 )
-from numba.extending import intrinsic
 
-from fastglm.kernels.block import coded_columns_at, dense_at, plane_at, span_at
+from fastglm.kernels.block import (
+    LISTED,
+    ROOM,
+    SPAN_AHEAD,
+    SPAN_ROWS,
+    SPAN_START,
+    TAKEN,
+    coded_columns_at,
+    count_pieces,
+    dense_at,
+    narrow,
+    plane_at,
+    single_at,
+    span_at,
+)
 from fastglm.kernels.context import (
     BLOCK_STEP,
     CODED_FACTOR,
@@ -31,15 +41,18 @@ from fastglm.kernels.context import (
     CODED_START,
     DENSE_FACTOR,
     DENSE_START,
+    MODE,
     N_CODED,
     N_DENSE,
     OFFSET_SOURCE,
     RESPONSE_SOURCE,
     SCALE,
     SHIFT,
+    SINGLE,
     SOURCES,
     WEIGHT_SOURCE,
     WIDEN,
+    WITH_GRAM,
 )
 from fastglm.kernels.jit import (
     RowBlock,
@@ -49,89 +62,25 @@ from fastglm.kernels.jit import (
     inlined,
     offset_pointer,
     pointer,
-    spread,
 )
-from fastglm.kernels.planes import BLOCK_ROWS, OFFSET, PLANE, PRIOR_WEIGHT, RESPONSE, SCRATCH
+from fastglm.kernels.planes import (
+    BLOCK_ROWS,
+    OFFSET,
+    PLANE,
+    PRIOR_WEIGHT,
+    RESPONSE,
+    SCRATCH,
+    TILE,
+)
+from fastglm.kernels.prefetch import prefetch_later
+from fastglm.kernels.transpose import PANEL, transpose_across, transpose_down, transpose_single
 
-# Rows and columns of the panels that are transposed in registers.
-PANEL = 4
-CACHE_LINE = 64
+# Rows of a strip of columns that is transposed before the next: they stay in the nearest cache.
+STRIP = 128
+# From this many dense columns on, tiles ask for what the next block reads.
+ASKING_FROM = 5 * TILE
 # Bytes of an element, by its code in `fastglm.kernels.context`.
 ELEMENT_SIZES = (8, 4, 1, 2, 4, 8, 1, 2, 4, 8)
-
-
-@intrinsic
-def transpose_panel(
-    typing_context: Any, source: Any, stride: Any, shift: Any, scale: Any, target: Any, plane: Any
-) -> Any:
-    """4 rows x 4 columns of row-major float64, shifted and scaled, into 4 column planes.
-
-    All arguments are integers: addresses, except `stride` and `plane`, distances in bytes between
-    rows of the source and planes of the target. Pairs of values are loaded from two rows into one
-    register, so that one shuffle more gives each column: moving the values through registers is
-    several times as fast as one by one, and 256-bit shuffles cost less than 512-bit ones.
-    """
-    signature = types.void(*[types.int64] * 6)
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        from llvmlite import ir
-
-        source, stride, shift, scale, target, plane = args
-        double, integer, lane = ir.DoubleType(), ir.IntType(64), ir.IntType(32)
-        pair, vector = ir.VectorType(double, 2), ir.VectorType(double, PANEL)
-
-        def load(address: Any, kind: Any) -> Any:
-            return builder.load(builder.inttoptr(address, kind.as_pointer()), align=8)
-
-        def moved(address: Any, distance: Any, k: int) -> Any:
-            return builder.add(address, builder.mul(distance, ir.Constant(integer, k)))
-
-        def shuffled(a: Any, b: Any, *lanes: int) -> Any:
-            return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(lane, PANEL), lanes))
-
-        eight = ir.Constant(integer, 8)
-        rows = [moved(source, stride, k) for k in range(PANEL)]
-        for c in range(0, PANEL, 2):
-            pairs = [load(moved(row, eight, c), pair) for row in rows]
-            even = shuffled(pairs[0], pairs[2], 0, 1, 2, 3)
-            odd = shuffled(pairs[1], pairs[3], 0, 1, 2, 3)
-            columns = shuffled(even, odd, 0, 4, 2, 6), shuffled(even, odd, 1, 5, 3, 7)
-            for k, column in enumerate(columns, start=c):
-                center = spread(builder, load(moved(shift, eight, k), double), PANEL)
-                factor = spread(builder, load(moved(scale, eight, k), double), PANEL)
-                scaled = builder.fmul(builder.fsub(column, center), factor)
-                at = builder.inttoptr(moved(target, plane, k), vector.as_pointer())
-                builder.store(scaled, at, align=8)
-        return context.get_dummy_value()
-
-    return signature, codegen
-
-
-@intrinsic
-def prefetch(typing_context: Any, address: Any) -> Any:
-    """Ask for the cache line at `address`; an address beyond the end of an array does no harm."""
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        from llvmlite import ir
-
-        byte = ir.IntType(8).as_pointer()
-        int32_type = ir.IntType(32)
-        function = builder.module.declare_intrinsic(
-            "llvm.prefetch", [byte], ir.FunctionType(ir.VoidType(), [byte] + [int32_type] * 3)
-        )
-        # Read, keep in the second-level cache, data.
-        hints = [ir.Constant(int32_type, k) for k in (0, 2, 1)]
-        builder.call(function, [builder.inttoptr(args[0], byte), *hints])
-        return context.get_dummy_value()
-
-    return types.void(types.int64), codegen
-
-
-@inlined
-def _prefetch_range(first, n_bytes):
-    """Ask for the memory that the next block will read, while this one is worked on."""
-    for line in range(0, n_bytes, CACHE_LINE):
-        prefetch(first + line)
 
 
 @inlined
@@ -146,17 +95,17 @@ def widen(source, span, target, shift_bits, scale_bits):
     """One source's rows as (x - shift) * scale into the plane at address `target`.
 
     Called by address, so that its ten element types are compiled once. `source` is the address of
-    the source's entry in SOURCES; `span` that of the first row, the number of rows, and how far
-    ahead the rows are that come next; shift and scale are the bits of float64.
+    the source's entry in SOURCES, `span` that of the block's; shift and scale are the bits of
+    float64.
     """
     entry, block = pointer(source, int64), pointer(span, int64)
     address, stride, element = entry[0], entry[1], entry[2]
-    start, rows, ahead = block[0], block[1], block[2]
+    start, rows, ahead = block[SPAN_START], block[SPAN_ROWS], block[SPAN_AHEAD]
     shift, scale = from_bits(shift_bits), from_bits(scale_bits)
     plane = pointer(target, float64)
     if stride == 1:
         size = ELEMENT_SIZES[element]
-        _prefetch_range(address + size * (start + ahead), size * rows)
+        prefetch_later(span, address + size * (start + ahead), size * rows)
     if element == 0:
         _widen(pointer(address, float64), stride, start, rows, plane, shift, scale)
     elif element == 1:
@@ -209,38 +158,45 @@ def _row_major_run(sources, factors, starts, j, n_dense):
 
 
 @inlined
-def _load_run(sources, which, span, shift, scale, j, count, dense):
-    """`count` >= PANEL side-by-side columns from j on, by transposed panels and a scalar rest.
-
-    Rows are read once from left to right, so that memory is read in order; the last panel overlaps
-    the one before if `count` is not a multiple of PANEL.
-    """
-    start, rows, ahead = span
+def _load_run(context, which, span, j, count, dense):
+    """`count` >= PANEL side-by-side columns from j on, by transposed panels and a scalar rest."""
+    sources = pointer(context[SOURCES], int64)
+    block = pointer(span, int64)
+    rows, single = block[SPAN_ROWS], context[MODE] & SINGLE
     stride = sources[3 * which + 1]
-    address = sources[3 * which] + 8 * stride * start
+    address = sources[3 * which] + 8 * stride * block[SPAN_START]
+    shift, scale = context[SHIFT] + 8 * j, context[SCALE] + 8 * j
+    first = dense + (4 if single else 8) * PLANE * j
+    ahead = 8 * stride * block[SPAN_AHEAD]
     whole = rows - rows % PANEL
-    for i in range(0, whole, PANEL):
-        coming = address + 8 * stride * (i + ahead)
-        for left in range(0, count, PANEL):
-            k = min(left, count - PANEL)
-            # As many bytes as the panel takes: more requests at once would hold up its own loads.
-            _prefetch_range(coming + 8 * PANEL * left, 8 * PANEL * PANEL)
-            transpose_panel(
-                address + 8 * (stride * i + k),
-                8 * stride,
-                shift + 8 * (j + k),
-                scale + 8 * (j + k),
-                dense + 8 * ((j + k) * PLANE + i),
-                8 * PLANE,
-            )
+    # Of rows that lie far apart, tiles would ask for more than is wanted.
+    if block[ROOM] > 0 and stride <= 2 * count:
+        prefetch_later(span, address + ahead, 8 * stride * rows)
+        for i in range(0, whole, STRIP):
+            panels = min(STRIP, whole - i) // PANEL
+            for left in range(0, count, PANEL):
+                k = 8 * min(left, count - PANEL)
+                source, target = address + 8 * stride * i + k, first + PLANE * k + 8 * i
+                transpose_down(source, 8 * stride, panels, shift + k, scale + k, target)
+    else:
+        for i in range(0, whole, PANEL):
+            source = address + 8 * stride * i
+            coming = source + ahead
+            if single:
+                target = first + 4 * i
+                transpose_single(source, 8 * stride, count, shift, scale, target, coming)
+            else:
+                target = first + 8 * i
+                transpose_across(source, 8 * stride, count, shift, scale, target, coming)
     values = pointer(address, float64)
-    shifts = pointer(shift, float64)
-    scales = pointer(scale, float64)
-    target = pointer(dense, float64)
+    shifts, scales = pointer(shift, float64), pointer(scale, float64)
     for i in range(whole, rows):
         for k in range(count):
-            value = (values[i * stride + k] - shifts[j + k]) * scales[j + k]
-            target[(j + k) * PLANE + i] = value
+            value = (values[i * stride + k] - shifts[k]) * scales[k]
+            if single:
+                pointer(first, float32)[k * PLANE + i] = float32(value)
+            else:
+                pointer(first, float64)[k * PLANE + i] = value
 
 
 @inlined
@@ -249,7 +205,7 @@ def load_product(context, slots, first, last, scratch, target, shift, scale):
     if last - first == 1:
         load_source(context, slots[first], scratch, target, shift, scale)
         return
-    rows = pointer(span_at(context, scratch), int64)[1]
+    rows = pointer(span_at(context, scratch), int64)[SPAN_ROWS]
     plane = plane_at(scratch, SCRATCH)
     product = pointer(target, float64)
     for i in range(rows):
@@ -264,25 +220,32 @@ def load_product(context, slots, first, last, scratch, target, shift, scale):
 
 @inlined
 def load_dense(context, span, scratch):
-    """The block's dense columns into their planes, shifted and scaled."""
+    """The block's dense columns into their planes, shifted and scaled.
+
+    With the mode SINGLE the planes are of float32, as far apart as if there were no room between.
+    """
     dense = dense_at(scratch)
     sources = pointer(context[SOURCES], int64)
     starts = pointer(context[DENSE_START], int64)
     factors = pointer(context[DENSE_FACTOR], int64)
     shift = pointer(context[SHIFT], float64)
     scale = pointer(context[SCALE], float64)
-    n_dense = context[N_DENSE]
+    n_dense, single = context[N_DENSE], context[MODE] & SINGLE
+    rows = pointer(span, int64)[SPAN_ROWS]
     # A plain 0 would be a type of its own, for which all that takes j were compiled once more.
     j = int64(0)
     while j < n_dense:
         run = _row_major_run(sources, factors, starts, j, n_dense)
         if run >= PANEL:
             which = factors[starts[j]]
-            _load_run(sources, which, span, context[SHIFT], context[SCALE], j, run, dense)
+            _load_run(context, which, span, j, run, dense)
             j += run
             continue
-        first, last, target = starts[j], starts[j + 1], dense + 8 * PLANE * j
+        first, last = starts[j], starts[j + 1]
+        target = single_at(scratch, 0) if single else dense + 8 * PLANE * j
         load_product(context, factors, first, last, scratch, target, shift[j], scale[j])
+        if single:
+            narrow(pointer(target, float64), rows, pointer(dense + 4 * PLANE * j, float32))
         j += 1
 
 
@@ -317,9 +280,14 @@ def load_block(context_address, start, rows, scratch, target):
     A stage: called by address, so that it is compiled once for every kernel. `target` is not used.
     """
     context = pointer(context_address, int64)
-    span = (start, rows, context[BLOCK_STEP] * BLOCK_ROWS)
-    stored = pointer(span_at(context, scratch), int64)
-    stored[0], stored[1], stored[2] = span
+    span = span_at(context, scratch)
+    block = pointer(span, int64)
+    block[SPAN_START], block[SPAN_ROWS] = start, rows
+    block[SPAN_AHEAD] = context[BLOCK_STEP] * BLOCK_ROWS
+    # Fewer tiles, or such of single precision, have too little to do to ask meanwhile.
+    asking = context[MODE] & (WITH_GRAM | SINGLE) == WITH_GRAM and context[N_DENSE] >= ASKING_FROM
+    block[ROOM] = count_pieces(context) if asking else 0
+    block[LISTED] = block[TAKEN] = 0
     load_dense(context, span, scratch)
     load_coded(context, rows, scratch)
     for slot, plane, value in (

@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
-from numba.core.types import float64, int64
+from numba.core.types import float32, float64, int64
 
-from fastglm.kernels.block import dense_at, entries_at, plane_at
-from fastglm.kernels.context import BETA, N_DENSE, N_SWEEP
+from fastglm.kernels.block import dense_at, entries_at, plane_at, single_at
+from fastglm.kernels.context import BETA, MODE, N_DENSE, N_SWEEP, SINGLE
 from fastglm.kernels.gram import row_entries
-from fastglm.kernels.jit import RowBlock, pointer
+from fastglm.kernels.jit import RowBlock, inlined, offset_pointer, pointer
 from fastglm.kernels.planes import LINEAR_PREDICTOR, OFFSET, PLANE, TILE
+
+
+@inlined
+def _add_columns(column, beta, n_columns, rows, total, precision):
+    """Adds planes times their coefficients to the plane `total`, all of one precision."""
+    whole = n_columns - n_columns % TILE
+    for j in range(0, whole, TILE):
+        c = offset_pointer(column, PLANE * j)
+        b0, b1 = precision(beta[j]), precision(beta[j + 1])
+        b2, b3 = precision(beta[j + 2]), precision(beta[j + 3])
+        for i in range(rows):
+            total[i] += (
+                c[i] * b0 + c[PLANE + i] * b1 + c[2 * PLANE + i] * b2 + c[3 * PLANE + i] * b3
+            )
+    for j in range(whole, n_columns):
+        c = offset_pointer(column, PLANE * j)
+        b0 = precision(beta[j])
+        for i in range(rows):
+            total[i] += c[i] * b0
 
 
 def predict_block(context_address, start, rows, scratch, target):
@@ -21,17 +40,15 @@ def predict_block(context_address, start, rows, scratch, target):
     offset = plane_at(scratch, OFFSET)
     for i in range(rows):
         eta[i] = offset[i]
-    whole = n_dense - n_dense % TILE
-    for j in range(0, whole, TILE):
-        c = pointer(dense + 8 * PLANE * j, float64)
-        b0, b1, b2, b3 = beta[j], beta[j + 1], beta[j + 2], beta[j + 3]
+    if context[MODE] & SINGLE:
+        total = pointer(single_at(scratch, 0), float32)
         for i in range(rows):
-            eta[i] += c[i] * b0 + c[PLANE + i] * b1 + c[2 * PLANE + i] * b2 + c[3 * PLANE + i] * b3
-    for j in range(whole, n_dense):
-        c = pointer(dense + 8 * PLANE * j, float64)
-        b0 = beta[j]
+            total[i] = float32(0.0)
+        _add_columns(pointer(dense, float32), beta, n_dense, rows, total, float32)
         for i in range(rows):
-            eta[i] += c[i] * b0
+            eta[i] += total[i]
+    else:
+        _add_columns(pointer(dense, float64), beta, n_dense, rows, eta, float64)
     if context[N_SWEEP] > n_dense:
         entries = entries_at(context, scratch)
         _, _, columns, values = entries

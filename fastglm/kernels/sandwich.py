@@ -43,8 +43,8 @@ from fastglm.kernels.context import (
 )
 from fastglm.kernels.gram import row_entries
 from fastglm.kernels.jit import RowBlock, call_stage, inlined, pointer
-from fastglm.kernels.load import CACHE_LINE, prefetch
 from fastglm.kernels.planes import PLANE, QUADRATIC_FORM, RESIDUAL, TILE, WEIGHT
+from fastglm.kernels.prefetch import prefetch_range
 from fastglm.kernels.sweep import respond
 
 #: A `LEVERAGE_POWER` that grows with the leverage: as many times as it is the mean, at most four.
@@ -187,8 +187,7 @@ def _add_panel(
 def _prefetch_groups(group, first, last, total, stride, n_bytes):
     """Ask for the sums of the groups of rows first..last-1."""
     for i in range(first, last):
-        for line in range(0, n_bytes, CACHE_LINE):
-            prefetch(total + stride * group[i] + line)
+        prefetch_range(total + stride * group[i], n_bytes)
 
 
 @inlined

@@ -33,6 +33,7 @@ from fastglm.kernels.context import (
     PARTIALS,
     PREDICT,
     RESPOND_ROWS,
+    SINGLE,
     START_ROWS,
     SUM_DEVIANCE,
     SUM_NOT_CONSTANT,
@@ -96,7 +97,8 @@ def add_sums(context, rows, scratch, sums):
     """Adds a block's deviance and the like to the chunk's sums."""
     sums[SUM_DEVIANCE] += sum_plane(plane_at(scratch, DEVIANCE), rows)
     sums[SUM_PEARSON] += sum_plane(plane_at(scratch, PEARSON), rows)
-    if context[CONSTANT] >= 0:
+    # What is only near the optimum need not be certain of it.
+    if context[CONSTANT] >= 0 and not context[MODE] & SINGLE:
         column = pointer(dense_at(scratch) + 8 * PLANE * context[CONSTANT], float64)
         sums[SUM_NOT_CONSTANT] += count_other_than_one(column, rows)
 

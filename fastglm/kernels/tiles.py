@@ -14,6 +14,7 @@ from numba.extending import intrinsic
 
 from fastglm.kernels.jit import inlined
 from fastglm.kernels.planes import PLANE, TILE
+from fastglm.kernels.prefetch import ask
 
 #: Products are added up for as many rows at a time, or a divisor of it: the planes on one side of a
 #: tile hold zeros from the last row up to a multiple.
@@ -46,7 +47,7 @@ def add_product(builder: Any, total: Any, a: Any, b: Any) -> None:
 
 @inlined
 def end_with_zeros(planes, rows):
-    """Zeros behind the last row of TILE float64 planes, as far as a tile reads."""
+    """Zeros behind the last row of TILE planes, as far as a tile reads."""
     for k in range(TILE):
         for i in range(rows, rows + TILE_ROWS):
             planes[PLANE * k + i] = 0.0
@@ -89,7 +90,8 @@ def _products(kind: Any, columns: int, below: bool = False) -> Any:
     All arguments are integers: addresses, except the number of rows and `stride`, bytes between
     the TILE float64 rows from `corner` on that are added to. From the last row on, up to a multiple
     of TILE_ROWS, the planes at `left` hold zeros and those at `right` numbers. With `below`, only
-    products up to the diagonal are added.
+    products up to the diagonal are added. Tiles of float64 have two arguments more, pieces of
+    memory that they ask for meanwhile (`fastglm.kernels.prefetch`).
     """
 
     def products(
@@ -97,8 +99,20 @@ def _products(kind: Any, columns: int, below: bool = False) -> Any:
     ) -> Any:
         return types.void(*[types.int64] * 5), codegen
 
+    def asking_products(
+        typing_context: Any,
+        left: Any,
+        right: Any,
+        rows: Any,
+        corner: Any,
+        stride: Any,
+        piece: Any,
+        other_piece: Any,
+    ) -> Any:
+        return types.void(*[types.int64] * 7), codegen
+
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        left, right, rows, corner, stride = args
+        left, right, rows, corner, stride, *pieces = args
         lanes, size = _rows_at_a_time(context, kind), 8 if kind == _DOUBLE else 4
         vector = ir.VectorType(kind, lanes)
         zero = ir.Constant(vector, [0.0] * lanes)
@@ -109,6 +123,8 @@ def _products(kind: Any, columns: int, below: bool = False) -> Any:
         ]
         steps = builder.udiv(builder.add(rows, _INTEGER(lanes - 1)), _INTEGER(lanes))
         with cgutils.for_range(builder, steps) as loop:
+            for piece in pieces:
+                ask(builder, address_at(builder, piece, 8 * lanes, loop.index))
             a, b = (
                 [
                     load(builder, address_at(builder, base, size * PLANE, k), vector)
@@ -130,9 +146,10 @@ def _products(kind: Any, columns: int, below: bool = False) -> Any:
             store(builder, builder.fadd(load(builder, place, sums.type), sums), place)
         return context.get_dummy_value()
 
-    return intrinsic(products)
+    return intrinsic(asking_products if kind == _DOUBLE else products)
 
 
 add_tile, add_diagonal_tile = _products(_DOUBLE, TILE), _products(_DOUBLE, TILE, below=True)
 add_single_tile = _products(ir.FloatType(), TILE)
+add_single_diagonal_tile = _products(ir.FloatType(), TILE, below=True)
 add_single_half_tile = _products(ir.FloatType(), TILE // 2)

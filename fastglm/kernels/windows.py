@@ -11,6 +11,7 @@ from fastglm.kernels.block import (
     dense_at,
     entries_at,
     plane_at,
+    span_at,
 )
 from fastglm.kernels.context import N_DENSE, N_LAGS, N_ROWS, N_SWEEP, PARTIALS
 from fastglm.kernels.gram import add_gram_rows, row_entries
@@ -92,6 +93,7 @@ def window_products_chunk(context_address, chunk):
     stride = n_lags + BLOCK_ROWS
     scratch_array = allocate_scratch(context)
     scores_array, windows_array = np.zeros(order * stride), np.zeros(order * PLANE)
+    span = span_at(context, scratch_array.ctypes.data)
     scores, windows = scores_array.ctypes.data, windows_array.ctypes.data
     first, last = block_range(context, chunk)
     before = (n_lags + BLOCK_ROWS - 1) // BLOCK_ROWS
@@ -104,7 +106,7 @@ def window_products_chunk(context_address, chunk):
                 columns = windows + 8 * PLANE * j
                 target = pointer(columns, float64)
                 _sum_windows(n_lags, rows, scores + 8 * stride * j, stride, target)
-                add_gram_rows(columns, j, rows, windows, partial, order)
+                add_gram_rows(columns, j, rows, windows, partial, order, span)
     return (scratch_array.size + scores_array.size + windows_array.size) * 0
 
 

@@ -60,6 +60,8 @@ SLOW_GAIN = 1e-3
 POOR_GAIN = 0.1
 # In the place of the number of sweeps to go with a frozen factor: the last one was such a sweep.
 THAWED = -1.0
+# In the place of the change of weights: there was nothing to compare with.
+UNKNOWN = 1.0
 
 
 @inlined
@@ -102,11 +104,12 @@ def judge_convergence(state):
     gain = state[DECREMENT] / last if last > 0.0 and math.isfinite(last) else 1.0
     left = state[UNCERTAINTY_CHANGE] * math.sqrt(gain)
     if state[FROZEN] == THAWED:
-        # No Gram matrix to compare with; this is what a step changes of it where no few rows
-        # alone determine a coefficient, and Newton's method leaves the square of the step.
-        left = math.sqrt(half / bound)
-        state[WEIGHT_CHANGE] = 0.0
+        if state[WEIGHT_CHANGE] == UNKNOWN:
+            # What a step changes where no few rows alone determine a coefficient.
+            left = math.sqrt(half / bound)
+            state[WEIGHT_CHANGE] = 0.0
         if state[IS_NEWTON] == 1.0:
+            # Newton's method leaves the square of the step, whatever steps before have left.
             gain = half / bound
     settled = left <= STANDARD_ERROR_SLACK * tolerance
     # What secants gain varies from step to step.
@@ -154,12 +157,16 @@ def plan_next_sweep(context, state):
         if state[HAS_CONSTANT_WEIGHTS] == 1.0:
             context[MODE] -= WITH_GRAM
         return
-    slack = STANDARD_ERROR_SLACK * state[TOLERANCE]
+    # A rough run's tolerance is what is wanted of the step.
+    slack = state[TOLERANCE] * (1.0 if state[IS_ROUGH] == 1.0 else STANDARD_ERROR_SLACK)
     bound = abs(state[DEVIANCE]) + 0.1
     state[FROZEN] -= 1.0
     is_first = math.isinf(state[LAST_DECREMENT])
     gain = state[DECREMENT] / state[LAST_DECREMENT]
-    is_done = 0.5 * state[DECREMENT] * gain <= slack * slack * bound
-    if (not is_first and (is_done or gain > POOR_GAIN)) or state[FROZEN] <= 0.0:
+    change = state[UNCERTAINTY_CHANGE] if state[WEIGHT_CHANGE] != UNKNOWN else 0.0
+    is_done = 0.5 * state[DECREMENT] * gain <= slack * slack * bound and change * gain <= slack
+    if state[IS_ROUGH] == 1.0 and not is_first and is_done:
+        state[STATUS] = CONVERGED
+    elif (not is_first and (is_done or gain > POOR_GAIN)) or state[FROZEN] <= 0.0:
         context[MODE] |= WITH_GRAM
         state[FROZEN] = THAWED

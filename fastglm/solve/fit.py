@@ -13,10 +13,10 @@ from fastglm.design.layout import Layout
 from fastglm.errors import Status
 from fastglm.families import Family
 from fastglm.kernels import context as slots
-from fastglm.kernels.planes import BLOCK_ROWS, LINEAR_PREDICTOR, MEAN, PRIOR_WEIGHT
+from fastglm.kernels.planes import LINEAR_PREDICTOR, MEAN, PRIOR_WEIGHT
 from fastglm.records import filled_at_once
 from fastglm.solve import state as at
-from fastglm.solve.convergence import RESTLESS, THAWED
+from fastglm.solve.convergence import RESTLESS
 from fastglm.solve.orthogonal import (
     aliased_combinations,
     is_ill_conditioned,
@@ -26,21 +26,10 @@ from fastglm.solve.orthogonal import (
 )
 from fastglm.solve.rows import evaluate_rows
 from fastglm.solve.run import Progress, Run, SolverOptions, count_chunks
-from fastglm.solve.scaling import Centring, find_scaling, read_sample
+from fastglm.solve.scaling import Centring, find_scaling
+from fastglm.solve.warm_start import choose_start
 
 __all__ = ["Progress", "Solution", "SolverOptions", "count_chunks", "solve"]
-
-#: A sample is tried when X has more values than this.
-SAMPLE_FROM_VALUES = 2_000_000
-SAMPLE_SHARE = 16
-SAMPLE_ROWS_PER_COLUMN = 64
-ROUGHNESS = 0.05
-#: From this many dense columns on, a sweep without a Gram matrix is much cheaper than one with it.
-FREEZE_FROM_DENSE = 48
-#: From this many columns on, it is somewhat cheaper, and only the first sweep does without.
-FREEZE_FROM_COLUMNS = 12
-FROZEN_SWEEPS = 8
-
 
 # A run that ended otherwise has no coefficients to refine, or stands on the boundary of the domain,
 # where weights without bound make any design look ill-conditioned.
@@ -98,39 +87,6 @@ class Solution:
     timings: dict[str, float]
 
 
-def _run_on_sample(run: Run, rows: int, options: SolverOptions, last: bool = True) -> bool:
-    """Fits the run's model roughly to blocks spread over the rows; whether that converged.
-
-    Begins with a still smaller sample where that pays; the `last` one gives the first sweeps of all
-    rows their factor. A weak prior keeps coefficients finite of
-    levels that the sample hardly knows. The sample's own error is about one unit of the decrement
-    per coefficient: nothing is gained far below it.
-    """
-    start = None
-    fewer = max(rows // SAMPLE_SHARE, SAMPLE_ROWS_PER_COLUMN * run.layout.n_sweep)
-    if 4 * fewer <= rows and _run_on_sample(run, fewer, options, last=False):
-        start = run.vectors[at.THETA].copy()
-    rows = read_sample(run.context, rows)
-    run.start_from_response(None) if start is None else run.start_from(start)
-    run.state[at.RIDGE] = 1.0
-    tolerance = ROUGHNESS * run.layout.n_columns / rows
-    if run.is_newton and not (last and _frozen_sweeps(run) > 1):
-        # What a Newton step leaves is about its square. A factor for many sweeps must be better.
-        tolerance = math.sqrt(tolerance)
-    run.run(SolverOptions(tolerance, max_iter=15, n_threads=options.n_threads, rough=True))
-    return run.status == Status.CONVERGED
-
-
-def _sample_rows(layout: Layout) -> int:
-    """Rows of a sample that is worth fitting first, 0 if none is."""
-    if layout.n_rows * layout.n_sweep < SAMPLE_FROM_VALUES:
-        return 0
-    rows = max(
-        layout.n_rows // SAMPLE_SHARE, SAMPLE_ROWS_PER_COLUMN * layout.n_sweep, 32 * BLOCK_ROWS
-    )
-    return rows if 4 * rows <= layout.n_rows else 0
-
-
 def solve(
     layout: Layout,
     family: Family,
@@ -177,10 +133,9 @@ def solve(
     if start_params is not None:
         run.start_from(scaling.from_params(start_params, layout))
         if math.isfinite(start_decrement):
-            # There was a step before the first, but its Gram matrix is gone.
-            run.state[at.DECREMENT], run.state[at.FROZEN] = start_decrement, THAWED
+            run.follow(start_decrement)
     else:
-        on_trial = _choose_start(run, family, binary, options)
+        on_trial = choose_start(run, family, binary, options)
     clock.lap("warm start")
     run.run(options, on_trial)
     if on_trial and _sample_misled(run):
@@ -221,33 +176,6 @@ def _lost_constant(run: Run) -> int | None:
         return None
     owner = int(run.layout.dense_owner[constant])
     return owner if run.aliased[owner] else None
-
-
-def _choose_start(run: Run, family: Family, binary: bool, options: SolverOptions) -> bool:
-    """Start from a sample of the rows where that pays, else from the response; whether it did."""
-    rows = _sample_rows(run.layout)
-    if rows:
-        sample = Run(run.layout, run.scaling, family, binary)
-        if _run_on_sample(sample, rows, options):
-            run.start_from(sample.vectors[at.THETA])
-            frozen = _frozen_sweeps(run)
-            if frozen and sample.state[at.N_ALIASED] == 0:
-                run.freeze(sample, rows / run.layout.n_rows, frozen)
-            return True
-    run.start_from_response(None)
-    return False
-
-
-def _frozen_sweeps(run: Run) -> int:
-    """How many sweeps may do with the factor of a sample.
-
-    Where no weight changes, none: the first sweep's own factor serves all that follow.
-    """
-    if run.has_constant_weights:
-        return 0
-    if run.layout.n_dense >= FREEZE_FROM_DENSE:
-        return FROZEN_SWEEPS
-    return 1 if run.layout.n_sweep >= FREEZE_FROM_COLUMNS else 0
 
 
 def _sample_misled(run: Run) -> bool:

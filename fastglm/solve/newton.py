@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from numba.core.types import float64, int64
+from numba.core.types import float32, float64, int64
 
 from fastglm.errors import Status
 from fastglm.kernels.block import padded_size
@@ -25,6 +25,7 @@ from fastglm.kernels.context import (
     N_SUMS,
     N_SWEEP,
     PARTIALS,
+    SINGLE,
     STATE,
     SUM_DEVIANCE,
     SUM_NOT_CONSTANT,
@@ -34,11 +35,13 @@ from fastglm.kernels.context import (
     TRANSFORM_START,
     TRANSFORM_VALUE,
     TRIANGLE,
+    WITH_DIAGONAL,
     WITH_GRAM,
 )
 from fastglm.kernels.jit import RowBlock, call_row_block, called, entry, inlined, pointer
 from fastglm.solve.cholesky import dot, factorize_gram
 from fastglm.solve.convergence import (
+    UNKNOWN,
     is_acceptable,
     is_at_boundary,
     is_slow,
@@ -51,6 +54,7 @@ from fastglm.solve.state import (
     COLUMN_SCALE,
     DECREMENT,
     DEVIANCE,
+    DIAGONAL,
     FACTOR_SCALE,
     FROZEN,
     IS_NEWTON,
@@ -95,8 +99,11 @@ def add_partials(context):
     size = padded_order * padded_order + context[N_SWEEP] + N_SUMS
     total = pointer(context[PARTIALS], float64)
     first = 0 if context[MODE] & WITH_GRAM else padded_order * padded_order
+    diagonal = first if context[MODE] & WITH_DIAGONAL else 0
     for chunk in range(1, context[N_CHUNKS]):
         partial = pointer(context[PARTIALS] + 8 * size * chunk, float64)
+        for k in range(0, diagonal, padded_order + 1):
+            total[k] += partial[k]
         for k in range(first, size):
             total[k] += partial[k]
     return padded_order
@@ -178,6 +185,9 @@ def try_step(context, state):
     length, p = state[STEP_LENGTH], context[N_MODEL]
     for j in range(p):
         candidate[j] = theta[j] + length * step[j]
+        if context[MODE] & SINGLE and state[STATUS] == RUNNING:
+            # Sweeps must take the step from where they were evaluated.
+            candidate[j] = float32(candidate[j])
     if context[TRANSFORM_START] == 0:
         for j in range(p):
             beta[j] = candidate[j]
@@ -211,18 +221,12 @@ def shorten(context, state):
 
 @inlined
 def factor_gram(context, state, padded_order):
-    """Gram matrix and factor of the sweep that has just been; how much its diagonal changed."""
+    """Gram matrix of the model's columns of the sweep that has just been, and its factor."""
     p = context[N_MODEL]
     gram, scale = pointer(context[GRAM], float64), vector(context, COLUMN_SCALE)
     gram_to_model(context, padded_order)
-    change = 0.0
     for j in range(p):
         gram[j * p + j] += state[RIDGE]
-        # The scale still is 1 / sqrt of what the diagonal was; 0 if that is not known.
-        if gram[j * p + j] > 0.0:
-            change = max(change, abs(gram[j * p + j] * scale[j] * scale[j] - 1.0))
-    state[WEIGHT_CHANGE] = min(change, 1.0)
-    state[UNCERTAINTY_CHANGE] = max(state[UNCERTAINTY_CHANGE], state[WEIGHT_CHANGE])
     triangle = pointer(context[TRIANGLE], float64)
     pivot = vector(context, PIVOT)
     aliased = factorize_gram(gram, triangle, scale, pivot, p, RANK_TOLERANCE)
@@ -234,6 +238,25 @@ def factor_gram(context, state, padded_order):
     state[N_ALIASED] = aliased
     state[LEAST_PIVOT] = least
     state[FACTOR_SCALE] = 1.0
+
+
+@inlined
+def compare_diagonal(context, state, padded_order):
+    """How much the Gram matrix's diagonal changed since a sweep that knew it; keeps it."""
+    p, with_gram = context[N_MODEL], context[MODE] & WITH_GRAM
+    gram, last = pointer(context[GRAM], float64), vector(context, DIAGONAL)
+    total = pointer(context[PARTIALS], float64)
+    change = 0.0
+    for j in range(p):
+        value = gram[j * p + j] if with_gram else total[j * (padded_order + 1)]
+        if not with_gram and context[TRANSFORM_START] != 0:
+            # What the sweep's own columns add up to takes more than a diagonal.
+            value, change = 0.0, UNKNOWN
+        if value > 0.0:
+            change = max(change, abs(value / last[j] - 1.0) if last[j] > 0.0 else UNKNOWN)
+        last[j] = value
+    state[WEIGHT_CHANGE] = min(change, UNKNOWN)
+    state[UNCERTAINTY_CHANGE] = max(state[UNCERTAINTY_CHANGE], state[WEIGHT_CHANGE])
 
 
 @inlined
@@ -317,6 +340,9 @@ def take_step(context_address, unused):
     sums = pointer(context[PARTIALS] + 8 * sums_at, float64)
     state[N_SWEEPS] += 1.0
     deviance = sums[SUM_DEVIANCE] + penalty(context, state)
+    if context[MODE] & SINGLE:
+        # Not evaluated: an estimate, which stays.
+        deviance = state[DEVIANCE]
     from_response = context[MODE] & FROM_RESPONSE
     if sums[SUM_NOT_CONSTANT] > 0.0:
         state[STATUS] = NOT_CONSTANT
@@ -335,6 +361,8 @@ def take_step(context_address, unused):
         find_score(context, state, padded_order)
         if context[MODE] & WITH_GRAM:
             factor_gram(context, state, padded_order)
+        if context[MODE] & (WITH_GRAM | WITH_DIAGONAL):
+            compare_diagonal(context, state, padded_order)
     if state[STATUS] == RUNNING:
         find_step(context, state)
     if state[STATUS] == RUNNING:

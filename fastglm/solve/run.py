@@ -12,9 +12,10 @@ from fastglm.design.layout import Layout
 from fastglm.errors import Status
 from fastglm.families import Family
 from fastglm.kernels import context as slots
-from fastglm.kernels.context import FROM_RESPONSE, N_SUMS, WITH_GRAM, address_of
+from fastglm.kernels.context import FROM_RESPONSE, N_SUMS, WITH_DIAGONAL, WITH_GRAM, address_of
 from fastglm.kernels.sweep import sweep_kernel
 from fastglm.solve import state as at
+from fastglm.solve.convergence import THAWED
 from fastglm.solve.newton import iterate, step_kernel
 from fastglm.solve.scaling import Scaling
 from fastglm.solve.state import N_VECTORS, STATE_SIZE
@@ -125,6 +126,22 @@ class Run:
     def start_from(self, theta: np.ndarray) -> None:
         """The first sweep evaluates these coefficients."""
         self._reset(theta)
+        self._evaluate_next(theta)
+
+    def go_on_precisely(self) -> None:
+        """Leaves single precision, in which the run has converged, for a sweep that certifies it.
+
+        The last step and sums remain to compare with, but for a factor that was frozen.
+        """
+        state = self.state
+        state[at.STATUS] = Status.RUNNING
+        state[at.DEVIANCE] = math.inf
+        state[at.N_SECANTS] = state[at.WITHIN_TOLERANCE] = 0.0
+        if state[at.FROZEN] > 0.0:
+            state[at.FROZEN] = THAWED
+        self._evaluate_next(self.vectors[at.THETA])
+
+    def _evaluate_next(self, theta: np.ndarray) -> None:
         self.vectors[at.CANDIDATE] = theta
         start, index, value = self.layout.transform
         if start.size:
@@ -141,7 +158,12 @@ class Run:
         self.vectors[at.PIVOT] = sample.vectors[at.PIVOT]
         self.state[at.FACTOR_SCALE] = share
         self.state[at.FROZEN] = sweeps
-        self.context[slots.MODE] = 0
+        # After a single one there is nothing to compare a diagonal with before the Gram matrix.
+        self.context[slots.MODE] = WITH_DIAGONAL if sweeps > 1 else 0
+
+    def follow(self, decrement: float) -> None:
+        """There was a step before the first, of this decrement, but its Gram matrix is gone."""
+        self.state[at.DECREMENT], self.state[at.FROZEN] = decrement, THAWED
 
     def _reset(self, theta: np.ndarray | None) -> None:
         self.state[:] = 0.0

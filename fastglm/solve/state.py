@@ -36,8 +36,8 @@ MEMORY = 6
 STATE_SIZE = SECANT_WEIGHTS + MEMORY
 
 # float64 (n_vectors, p): vectors of the solver, on its own scale. MEMORY moves stand from SECANTS
-# on, then MEMORY changes of score.
-(THETA, STEP, SCORE, LAST_SCORE, COLUMN_SCALE, PIVOT, CANDIDATE, SECANTS) = range(8)
+# on, then MEMORY changes of score. DIAGONAL is that of the last Gram matrix, 0 where not known.
+(THETA, STEP, SCORE, LAST_SCORE, COLUMN_SCALE, PIVOT, CANDIDATE, DIAGONAL, SECANTS) = range(9)
 N_VECTORS = SECANTS + 2 * MEMORY
 
 #: Below this share of unexplained variation a Gram matrix cannot tell a column from a combination

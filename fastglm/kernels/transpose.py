@@ -1,0 +1,135 @@
+"""Row-major float64 into planes of columns, shifted and scaled, through vector registers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from fastglm.kernels.jit import spread
+from fastglm.kernels.planes import PLANE
+from fastglm.kernels.prefetch import CACHE_LINE, ask
+from fastglm.kernels.tiles import address_at, load, store
+
+#: Rows and columns of the panels that are transposed at once.
+PANEL = 4
+
+_DOUBLE, _SINGLE, _LANE = ir.DoubleType(), ir.FloatType(), ir.IntType(32)
+
+
+def _columns(builder: Any, source: Any, stride: Any) -> list[Any]:
+    """The columns of a panel, each as a vector.
+
+    Pairs of values are loaded from two rows into one register, so that one shuffle more gives each
+    column: moving the values through registers is several times as fast as one by one, and 256-bit
+    shuffles cost less than 512-bit ones.
+    """
+
+    def shuffled(a: Any, b: Any, *lanes: int) -> Any:
+        return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_LANE, PANEL), lanes))
+
+    columns = []
+    for c in range(0, PANEL, 2):
+        first, second, third, last = (
+            load(
+                builder,
+                address_at(builder, address_at(builder, source, stride, k), 8, c),
+                ir.VectorType(_DOUBLE, 2),
+            )
+            for k in range(PANEL)
+        )
+        even, odd = shuffled(first, third, 0, 1, 2, 3), shuffled(second, last, 0, 1, 2, 3)
+        columns += [shuffled(even, odd, 0, 4, 2, 6), shuffled(even, odd, 1, 5, 3, 7)]
+    return columns
+
+
+def _keep(
+    builder: Any, columns: list[Any], centers: list[Any], factors: list[Any], target: Any, kind: Any
+) -> None:
+    """Puts the columns of a panel, shifted and scaled, into planes of that kind of number."""
+    for k, column in enumerate(columns):
+        value = builder.fmul(builder.fsub(column, centers[k]), factors[k])
+        if kind == _SINGLE:
+            value = builder.fptrunc(value, ir.VectorType(kind, PANEL))
+        store(builder, value, address_at(builder, target, _size(kind) * PLANE, k))
+
+
+def _size(kind: Any) -> int:
+    return 8 if kind == _DOUBLE else 4
+
+
+def _numbers(builder: Any, address: Any) -> list[Any]:
+    """PANEL numbers, each spread over a vector."""
+    return [
+        spread(builder, load(builder, address_at(builder, address, 8, k), _DOUBLE), PANEL)
+        for k in range(PANEL)
+    ]
+
+
+@intrinsic
+def transpose_down(
+    typing_context: Any, source: Any, stride: Any, panels: Any, shift: Any, scale: Any, target: Any
+) -> Any:
+    """Panels below each other into planes of float64.
+
+    All arguments are integers: addresses, except `panels` and `stride`, bytes between rows. For
+    rows that are in cache: from memory they would come out of order.
+    """
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        source, stride, panels, shift, scale, target = args
+        centers, factors = _numbers(builder, shift), _numbers(builder, scale)
+        below = builder.mul(stride, stride.type(PANEL))
+        with cgutils.for_range(builder, panels) as loop:
+            columns = _columns(builder, address_at(builder, source, below, loop.index), stride)
+            there = address_at(builder, target, 8 * PANEL, loop.index)
+            _keep(builder, columns, centers, factors, there, _DOUBLE)
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 6), codegen
+
+
+def _transpose_across(kind: Any) -> Any:
+    """An intrinsic that transposes PANEL rows of `count` >= PANEL columns, panel by panel.
+
+    All arguments are integers: addresses, except `count` and `stride`, bytes between rows. The last
+    panel overlaps the one before if `count` is not a multiple of PANEL. Each panel asks for as many
+    bytes as it has from `ahead` on: more at once would hold up its own loads.
+    """
+
+    def transpose(
+        typing_context: Any,
+        source: Any,
+        stride: Any,
+        count: Any,
+        shift: Any,
+        scale: Any,
+        target: Any,
+        ahead: Any,
+    ) -> Any:
+        return types.void(*[types.int64] * 7), codegen
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        source, stride, count, shift, scale, target, ahead = args
+        number = count.type
+        panels = builder.udiv(builder.add(count, number(PANEL - 1)), number(PANEL))
+        last = builder.sub(count, number(PANEL))
+        with cgutils.for_range(builder, panels) as loop:
+            coming = address_at(builder, ahead, 8 * PANEL * PANEL, loop.index)
+            for line in range(0, 8 * PANEL * PANEL, CACHE_LINE):
+                ask(builder, builder.add(coming, number(line)))
+            left = builder.mul(loop.index, number(PANEL))
+            left = builder.select(builder.icmp_signed("<", left, last), left, last)
+            columns = _columns(builder, address_at(builder, source, 8, left), stride)
+            centers = _numbers(builder, address_at(builder, shift, 8, left))
+            factors = _numbers(builder, address_at(builder, scale, 8, left))
+            there = address_at(builder, target, _size(kind) * PLANE, left)
+            _keep(builder, columns, centers, factors, there, kind)
+        return context.get_dummy_value()
+
+    return intrinsic(transpose)
+
+
+transpose_across, transpose_single = _transpose_across(_DOUBLE), _transpose_across(_SINGLE)

@@ -1,0 +1,149 @@
+"""Where a fit of many rows starts: from a sample of them, then from all in single precision.
+
+Sweeps that only lead to where a precise one starts need not be precise themselves. A sample's
+optimum is about one unit of the decrement per coefficient and share of the rows away from that of
+all rows; sweeps of all rows in single precision take half of the arithmetic and lead to within
+rounding of it, so that the first precise sweep has little left to do but to say so.
+"""
+
+from __future__ import annotations
+
+import math
+
+from fastglm.errors import Status
+from fastglm.families import Family
+from fastglm.kernels import context as slots
+from fastglm.kernels.context import SINGLE
+from fastglm.kernels.planes import BLOCK_ROWS
+from fastglm.solve import state as at
+from fastglm.solve.convergence import STANDARD_ERROR_SLACK
+from fastglm.solve.run import Run, SolverOptions
+from fastglm.solve.scaling import read_sample
+
+__all__ = ["choose_start"]
+
+#: A sample is tried when X has more values than this.
+SAMPLE_FROM_VALUES = 2_000_000
+SAMPLE_SHARE = 8
+#: Where sweeps without a Gram matrix are so cheap that there may be many, fewer rows will do.
+SMALL_SAMPLE_SHARE = 16
+SAMPLE_ROWS_PER_COLUMN = 64
+ROUGHNESS = 0.05
+#: From this many dense columns on, a sweep without a Gram matrix is much cheaper than one with it.
+FREEZE_FROM_DENSE = 48
+#: From this many columns on, it is somewhat cheaper, and only the first sweep does without.
+FREEZE_FROM_COLUMNS = 12
+FROZEN_SWEEPS = 8
+#: Single precision tells a column from a combination of earlier ones if that leaves this share.
+SINGLE_PIVOT = 1e-4
+SINGLE_SWEEPS = 12
+#: Where steps do not shrink to their squares, those in single precision go on to this decrement.
+SINGLE_TOLERANCE = 1e-10
+
+
+def choose_start(run: Run, family: Family, binary: bool, options: SolverOptions) -> bool:
+    """Start from a sample of the rows where that pays, else from the response; whether it did."""
+    rows = _sample_rows(run)
+    if rows:
+        sample = Run(run.layout, run.scaling, family, binary)
+        share = _run_on_sample(sample, rows, options) / run.layout.n_rows
+        if share > 0.0:
+            _start_from_sample(run, sample, share)
+            if _may_be_in_single_precision(run) and _is_well_conditioned(sample):
+                deviance = sample.state[at.DEVIANCE] / share
+                if not _lead_in_single_precision(run, family, deviance, options):
+                    _start_from_sample(run, sample, share)
+            return True
+    run.start_from_response(None)
+    return False
+
+
+def _sample_rows(run: Run) -> int:
+    """Rows of a sample that is worth fitting first, 0 if none is."""
+    n, p = run.layout.n_rows, run.layout.n_sweep
+    if n * p < SAMPLE_FROM_VALUES:
+        return 0
+    share = SMALL_SAMPLE_SHARE if _frozen_sweeps(run) > 1 else SAMPLE_SHARE
+    rows = max(n // share, SAMPLE_ROWS_PER_COLUMN * p, 32 * BLOCK_ROWS)
+    return rows if 4 * rows <= n else 0
+
+
+def _run_on_sample(run: Run, rows: int, options: SolverOptions, last: bool = True) -> int:
+    """Fits the run's model roughly to about so many rows; how many, or 0 if it did not converge.
+
+    Begins with a still smaller sample where that pays; the `last` one gives the first sweeps of all
+    rows their factor. A weak prior keeps coefficients finite of levels that the sample hardly
+    knows. The sample's own error is about one unit of the decrement
+    per coefficient: nothing is gained far below it.
+    """
+    start = None
+    fewer = max(rows // SAMPLE_SHARE, SAMPLE_ROWS_PER_COLUMN * run.layout.n_sweep)
+    if 4 * fewer <= rows and _run_on_sample(run, fewer, options, last=False):
+        start = run.vectors[at.THETA].copy()
+    rows = read_sample(run.context, rows)
+    run.start_from_response(None) if start is None else run.start_from(start)
+    run.state[at.RIDGE] = 1.0
+    tolerance = ROUGHNESS * run.layout.n_columns / rows
+    if run.is_newton and not (last and _frozen_sweeps(run) > 1):
+        # What a Newton step leaves is about its square. A factor for many sweeps must be better.
+        tolerance = math.sqrt(tolerance)
+    run.run(SolverOptions(tolerance, max_iter=15, n_threads=options.n_threads, rough=True))
+    return rows if run.status == Status.CONVERGED else 0
+
+
+def _start_from_sample(run: Run, sample: Run, share: float) -> None:
+    """Coefficients of the sample, and its factor for the first sweeps."""
+    run.start_from(sample.vectors[at.THETA])
+    frozen = _frozen_sweeps(run)
+    if frozen and sample.state[at.N_ALIASED] == 0:
+        run.freeze(sample, share, frozen)
+
+
+def _frozen_sweeps(run: Run) -> int:
+    """How many sweeps may do with the factor of a sample.
+
+    Where no weight changes, none: the first sweep's own factor serves all that follow.
+    """
+    if run.has_constant_weights:
+        return 0
+    if run.layout.n_dense >= FREEZE_FROM_DENSE:
+        return FROZEN_SWEEPS
+    return 1 if run.layout.n_sweep >= FREEZE_FROM_COLUMNS else 0
+
+
+def _may_be_in_single_precision(run: Run) -> bool:
+    """Whether sweeps in single precision lead anywhere that one precise sweep would not."""
+    layout = run.layout
+    is_linear = run.is_newton and run.has_constant_weights
+    return layout.n_dense == layout.n_sweep and not layout.transform[0].size and not is_linear
+
+
+def _is_well_conditioned(sample: Run) -> bool:
+    """Whether single precision can tell the columns apart; the sample's prior adds to each."""
+    prior = sample.state[at.RIDGE] * sample.vectors[at.COLUMN_SCALE].max() ** 2
+    return bool(sample.state[at.LEAST_PIVOT] > SINGLE_PIVOT + 2.0 * prior)
+
+
+def _lead_in_single_precision(
+    run: Run, family: Family, deviance: float, options: SolverOptions
+) -> bool:
+    """Takes the run, which is at its start, close to the optimum; whether it got there.
+
+    The estimate of the deviance stands in for the deviance itself, whose logarithms take much of
+    the time of a sweep.
+    """
+    context, state = run.context, run.state
+    state[at.DEVIANCE] = deviance
+    respond_rows = context[slots.RESPOND_ROWS]
+    context[slots.RESPOND_ROWS] = family.score_rows.address
+    context[slots.MODE] |= SINGLE
+    tolerance = STANDARD_ERROR_SLACK * options.tol if run.is_newton else SINGLE_TOLERANCE
+    most = min(SINGLE_SWEEPS, options.max_iter)
+    run.run(
+        SolverOptions(tolerance, most, options.n_threads, options.progress, True), on_trial=True
+    )
+    context[slots.RESPOND_ROWS] = respond_rows
+    if run.status != Status.CONVERGED or state[at.N_ALIASED] > 0.0:
+        return False
+    run.go_on_precisely()
+    return True
