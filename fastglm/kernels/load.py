@@ -73,13 +73,25 @@ from fastglm.kernels.planes import (
     TILE,
 )
 from fastglm.kernels.prefetch import prefetch_later
-from fastglm.kernels.transpose import PANEL, transpose_across, transpose_down, transpose_single
+from fastglm.kernels.transpose import (
+    PANEL,
+    double_across,
+    double_down,
+    double_to_single,
+    single_across,
+    single_down,
+    single_to_single,
+)
 
 # Rows of a strip of columns that is transposed before the next: they stay in the nearest cache.
 STRIP = 128
 # From this many dense columns on, tiles ask for what the next block reads.
 ASKING_FROM = 5 * TILE
+# How many blocks ahead a column of its own is asked for: a block's part of it is short, and many
+# such from all over memory come later than as much in a row.
+COLUMN_AHEAD = 2
 # Bytes of an element, by its code in `fastglm.kernels.context`.
+SINGLE_ELEMENT = 1
 ELEMENT_SIZES = (8, 4, 1, 2, 4, 8, 1, 2, 4, 8)
 
 
@@ -105,7 +117,7 @@ def widen(source, span, target, shift_bits, scale_bits):
     plane = pointer(target, float64)
     if stride == 1:
         size = ELEMENT_SIZES[element]
-        prefetch_later(span, address + size * (start + ahead), size * rows)
+        prefetch_later(span, address + size * (start + COLUMN_AHEAD * ahead), size * rows)
     if element == 0:
         _widen(pointer(address, float64), stride, start, rows, plane, shift, scale)
     elif element == 1:
@@ -142,57 +154,73 @@ def load_source(context, which, scratch, target, shift, scale):
 
 @inlined
 def _row_major_run(sources, factors, starts, j, n_dense):
-    """How many dense columns from j on lie side by side in the rows of one float64 matrix."""
+    """How many dense columns from j on lie side by side in the rows of one matrix of floats."""
     if starts[j + 1] - starts[j] != 1:
         return 0
     first = factors[starts[j]]
-    stride = sources[3 * first + 1]
+    stride, element = sources[3 * first + 1], sources[3 * first + 2]
+    size = ELEMENT_SIZES[element]
     count = 0
     while j + count < n_dense and starts[j + count + 1] - starts[j + count] == 1:
         which = factors[starts[j + count]]
-        side_by_side = sources[3 * which] == sources[3 * first] + 8 * count
-        if not side_by_side or sources[3 * which + 1] != stride or sources[3 * which + 2] != 0:
+        side_by_side = sources[3 * which] == sources[3 * first] + size * count
+        alike = sources[3 * which + 1] == stride and sources[3 * which + 2] == element
+        if not (side_by_side and alike):
             break
         count += 1
-    return count if stride >= count else 0
+    return count if element <= SINGLE_ELEMENT and stride >= count else 0
+
+
+@inlined
+def _load_row(source, stride, count, shift, scale, target, ahead, is_single, single):
+    """PANEL rows into planes, as memory gives them."""
+    if is_single and single:
+        single_to_single(source, stride, count, shift, scale, target, ahead)
+    elif is_single:
+        single_across(source, stride, count, shift, scale, target, ahead)
+    elif single:
+        double_to_single(source, stride, count, shift, scale, target, ahead)
+    else:
+        double_across(source, stride, count, shift, scale, target, ahead)
 
 
 @inlined
 def _load_run(context, which, span, j, count, dense):
     """`count` >= PANEL side-by-side columns from j on, by transposed panels and a scalar rest."""
-    sources = pointer(context[SOURCES], int64)
+    source = pointer(context[SOURCES] + 24 * which, int64)
     block = pointer(span, int64)
     rows, single = block[SPAN_ROWS], context[MODE] & SINGLE
-    stride = sources[3 * which + 1]
-    address = sources[3 * which] + 8 * stride * block[SPAN_START]
-    shift, scale = context[SHIFT] + 8 * j, context[SCALE] + 8 * j
-    first = dense + (4 if single else 8) * PLANE * j
-    ahead = 8 * stride * block[SPAN_AHEAD]
+    is_single = source[2] == SINGLE_ELEMENT
+    size, plane = ELEMENT_SIZES[source[2]], (4 if single else 8) * PLANE
+    stride = size * source[1]
+    address = source[0] + stride * block[SPAN_START]
+    shift, scale, first = context[SHIFT] + 8 * j, context[SCALE] + 8 * j, dense + plane * j
+    ahead = stride * block[SPAN_AHEAD]
     whole = rows - rows % PANEL
     # Of rows that lie far apart, tiles would ask for more than is wanted.
-    if block[ROOM] > 0 and stride <= 2 * count:
-        prefetch_later(span, address + ahead, 8 * stride * rows)
+    if block[ROOM] > 0 and source[1] <= 2 * count:
+        prefetch_later(span, address + ahead, stride * rows)
         for i in range(0, whole, STRIP):
             panels = min(STRIP, whole - i) // PANEL
             for left in range(0, count, PANEL):
-                k = 8 * min(left, count - PANEL)
-                source, target = address + 8 * stride * i + k, first + PLANE * k + 8 * i
-                transpose_down(source, 8 * stride, panels, shift + k, scale + k, target)
+                k = min(left, count - PANEL)
+                here, there = address + stride * i + size * k, first + 8 * (PLANE * k + i)
+                if is_single:
+                    single_down(here, stride, panels, shift + 8 * k, scale + 8 * k, there)
+                else:
+                    double_down(here, stride, panels, shift + 8 * k, scale + 8 * k, there)
     else:
         for i in range(0, whole, PANEL):
-            source = address + 8 * stride * i
-            coming = source + ahead
-            if single:
-                target = first + 4 * i
-                transpose_single(source, 8 * stride, count, shift, scale, target, coming)
-            else:
-                target = first + 8 * i
-                transpose_across(source, 8 * stride, count, shift, scale, target, coming)
-    values = pointer(address, float64)
+            here, there = address + stride * i, first + plane // PLANE * i
+            _load_row(here, stride, count, shift, scale, there, here + ahead, is_single, single)
     shifts, scales = pointer(shift, float64), pointer(scale, float64)
     for i in range(whole, rows):
         for k in range(count):
-            value = (values[i * stride + k] - shifts[k]) * scales[k]
+            if is_single:
+                value = float64(pointer(address + stride * i, float32)[k])
+            else:
+                value = pointer(address + stride * i, float64)[k]
+            value = (value - shifts[k]) * scales[k]
             if single:
                 pointer(first, float32)[k * PLANE + i] = float32(value)
             else:

@@ -1,4 +1,4 @@
-"""Row-major float64 into planes of columns, shifted and scaled, through vector registers."""
+"""Row-major floats into planes of columns, shifted and scaled, through vector registers."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ PANEL = 4
 _DOUBLE, _SINGLE, _LANE = ir.DoubleType(), ir.FloatType(), ir.IntType(32)
 
 
-def _columns(builder: Any, source: Any, stride: Any) -> list[Any]:
-    """The columns of a panel, each as a vector.
+def _columns(builder: Any, source: Any, stride: Any, kind: Any) -> list[Any]:
+    """The columns of a panel of that kind of number, each as a vector of float64.
 
-    Pairs of values are loaded from two rows into one register, so that one shuffle more gives each
+    Pairs of float64 are loaded from two rows into one register, so that one shuffle more gives each
     column: moving the values through registers is several times as fast as one by one, and 256-bit
     shuffles cost less than 512-bit ones.
     """
@@ -30,16 +30,21 @@ def _columns(builder: Any, source: Any, stride: Any) -> list[Any]:
     def shuffled(a: Any, b: Any, *lanes: int) -> Any:
         return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_LANE, PANEL), lanes))
 
+    def loaded(left: int, count: int) -> list[Any]:
+        rows = (address_at(builder, source, stride, k) for k in range(PANEL))
+        vector = ir.VectorType(kind, count)
+        return [load(builder, address_at(builder, row, _size(kind), left), vector) for row in rows]
+
+    if kind == _SINGLE:
+        first, second, third, last = loaded(0, PANEL)
+        columns = []
+        for lanes in ((0, 4, 1, 5), (2, 6, 3, 7)):
+            upper, lower = shuffled(first, second, *lanes), shuffled(third, last, *lanes)
+            columns += [shuffled(upper, lower, 0, 1, 4, 5), shuffled(upper, lower, 2, 3, 6, 7)]
+        return [builder.fpext(column, ir.VectorType(_DOUBLE, PANEL)) for column in columns]
     columns = []
-    for c in range(0, PANEL, 2):
-        first, second, third, last = (
-            load(
-                builder,
-                address_at(builder, address_at(builder, source, stride, k), 8, c),
-                ir.VectorType(_DOUBLE, 2),
-            )
-            for k in range(PANEL)
-        )
+    for left in range(0, PANEL, 2):
+        first, second, third, last = loaded(left, 2)
         even, odd = shuffled(first, third, 0, 1, 2, 3), shuffled(second, last, 0, 1, 2, 3)
         columns += [shuffled(even, odd, 0, 4, 2, 6), shuffled(even, odd, 1, 5, 3, 7)]
     return columns
@@ -68,35 +73,44 @@ def _numbers(builder: Any, address: Any) -> list[Any]:
     ]
 
 
-@intrinsic
-def transpose_down(
-    typing_context: Any, source: Any, stride: Any, panels: Any, shift: Any, scale: Any, target: Any
-) -> Any:
-    """Panels below each other into planes of float64.
+def _transpose_down(source_kind: Any) -> Any:
+    """An intrinsic that transposes `panels` panels below each other into planes of float64.
 
     All arguments are integers: addresses, except `panels` and `stride`, bytes between rows. For
     rows that are in cache: from memory they would come out of order.
     """
+
+    def transpose(
+        typing_context: Any,
+        source: Any,
+        stride: Any,
+        panels: Any,
+        shift: Any,
+        scale: Any,
+        target: Any,
+    ) -> Any:
+        return types.void(*[types.int64] * 6), codegen
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         source, stride, panels, shift, scale, target = args
         centers, factors = _numbers(builder, shift), _numbers(builder, scale)
         below = builder.mul(stride, stride.type(PANEL))
         with cgutils.for_range(builder, panels) as loop:
-            columns = _columns(builder, address_at(builder, source, below, loop.index), stride)
+            here = address_at(builder, source, below, loop.index)
+            columns = _columns(builder, here, stride, source_kind)
             there = address_at(builder, target, 8 * PANEL, loop.index)
             _keep(builder, columns, centers, factors, there, _DOUBLE)
         return context.get_dummy_value()
 
-    return types.void(*[types.int64] * 6), codegen
+    return intrinsic(transpose)
 
 
-def _transpose_across(kind: Any) -> Any:
+def _transpose_across(source_kind: Any, kind: Any) -> Any:
     """An intrinsic that transposes PANEL rows of `count` >= PANEL columns, panel by panel.
 
     All arguments are integers: addresses, except `count` and `stride`, bytes between rows. The last
-    panel overlaps the one before if `count` is not a multiple of PANEL. Each panel asks for as many
-    bytes as it has from `ahead` on: more at once would hold up its own loads.
+    panel overlaps the one before if `count` is not a multiple of PANEL. The same part of the rows
+    at `ahead` is asked for, panel by panel: more at once would hold up its own loads.
     """
 
     def transpose(
@@ -116,13 +130,18 @@ def _transpose_across(kind: Any) -> Any:
         number = count.type
         panels = builder.udiv(builder.add(count, number(PANEL - 1)), number(PANEL))
         last = builder.sub(count, number(PANEL))
+        per_line = number(CACHE_LINE // (_size(source_kind) * PANEL))
         with cgutils.for_range(builder, panels) as loop:
-            coming = address_at(builder, ahead, 8 * PANEL * PANEL, loop.index)
-            for line in range(0, 8 * PANEL * PANEL, CACHE_LINE):
-                ask(builder, builder.add(coming, number(line)))
+            line = builder.udiv(loop.index, per_line)
+            into_line = builder.urem(loop.index, per_line)
+            with builder.if_then(builder.icmp_unsigned("==", into_line, number(0))):
+                for k in range(PANEL):
+                    row = address_at(builder, ahead, stride, k)
+                    ask(builder, address_at(builder, row, CACHE_LINE, line))
             left = builder.mul(loop.index, number(PANEL))
             left = builder.select(builder.icmp_signed("<", left, last), left, last)
-            columns = _columns(builder, address_at(builder, source, 8, left), stride)
+            here = address_at(builder, source, _size(source_kind), left)
+            columns = _columns(builder, here, stride, source_kind)
             centers = _numbers(builder, address_at(builder, shift, 8, left))
             factors = _numbers(builder, address_at(builder, scale, 8, left))
             there = address_at(builder, target, _size(kind) * PLANE, left)
@@ -132,4 +151,10 @@ def _transpose_across(kind: Any) -> Any:
     return intrinsic(transpose)
 
 
-transpose_across, transpose_single = _transpose_across(_DOUBLE), _transpose_across(_SINGLE)
+# From the kind of number that a name begins with to planes of float64, if it does not say single.
+double_down = _transpose_down(_DOUBLE)
+single_down = _transpose_down(_SINGLE)
+double_across = _transpose_across(_DOUBLE, _DOUBLE)
+single_across = _transpose_across(_SINGLE, _DOUBLE)
+double_to_single = _transpose_across(_DOUBLE, _SINGLE)
+single_to_single = _transpose_across(_SINGLE, _SINGLE)

@@ -27,6 +27,7 @@ def laid_out(layout, p):
         "every third column": wide[:N, : 3 * p : 3],
         "backwards": wide[:N][::-1, :p],
         "single precision": wide[:N, :p].astype(np.float32),
+        "part of wide rows in single precision": wide[:N].astype(np.float32)[:, 3 : 3 + p],
         "integers": np.round(10.0 * wide[:N, :p]).astype(np.int16),
     }[layout]
     return X, np.asarray(X, dtype=np.float64)
@@ -41,6 +42,7 @@ LAYOUTS = [
     "every third column",
     "backwards",
     "single precision",
+    "part of wide rows in single precision",
     "integers",
 ]
 
