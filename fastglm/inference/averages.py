@@ -20,6 +20,7 @@ from fastglm.design.slices import transposed_product
 from fastglm.errors import DataError, ModelError
 from fastglm.inference.covariance import covariance_of_combinations
 from fastglm.inference.estimates import Estimates
+from fastglm.inference.groups import renumbered
 from fastglm.kernels import planes
 from fastglm.solve.rows import evaluate_rows
 
@@ -135,7 +136,7 @@ class Counterfactual:
             )
         present = np.bincount(codes, weights, minlength=len(names)) > 0.0
         kept = tuple(f"{by}={name}" for name, used in zip(names, present, strict=True) if used)
-        return kept, np.maximum(np.cumsum(present) - 1, 0)[codes], weights
+        return kept, renumbered(codes, present)[0], weights
 
     def average(self, values: Mapping[str, Any], by: str | None) -> tuple[np.ndarray, np.ndarray]:
         """Averages of the mean by group, and their derivatives, (g,) and (g, p)."""

@@ -249,20 +249,9 @@ def _resampled(
         weights, layout = rows.prior_weights, model.layout
     probabilities = None if codes is not None else _probabilities(results)
     rare = _rare_units(rows.design, codes)
-    problem = Replicates(
-        layout,
-        results.family,
-        results.estimates,
-        codes,
-        model.layout,
-        covariance.matrix,
-        # An intercept that is aliased cannot take what shifts add.
-        shifted=results.has_intercept and not results.aliased,
-        n_threads=results.n_threads,
-    )
+    problem = _problem(results, covariance.matrix, layout, codes)
     replicates = np.empty((seeds.size, len(results.names)))
-    unit_bytes = 1 if probabilities is None else 8
-    batch = max(1, min(seeds.size, LARGEST_BATCH, SAMPLE_BYTES // (unit_bytes * n_units)))
+    batch = _batch(seeds.size, n_units * (1 if probabilities is None else 8))
     counts = Counts(n_units, batch, probabilities, round(results.nobs))
     for start in range(0, seeds.size, batch):
         chosen = seeds[start : start + batch]
@@ -278,6 +267,28 @@ def _resampled(
         if progress is not None:
             progress(min(start + batch, seeds.size), seeds.size)
     return replicates
+
+
+def _problem(
+    results: Results, covariance: np.ndarray, layout: Layout, codes: np.ndarray | None = None
+) -> Replicates:
+    """Estimates of samples of the layout's rows, or of groups of them."""
+    return Replicates(
+        layout,
+        results.family,
+        results.estimates,
+        codes,
+        results._model_with_data("the bootstrap").layout,
+        covariance,
+        # An intercept that is aliased cannot take what shifts add.
+        shifted=results.has_intercept and not results.aliased,
+        n_threads=results.n_threads,
+    )
+
+
+def _batch(n_samples: int, sample_bytes: int) -> int:
+    """How many samples of that size are drawn at a time."""
+    return max(1, min(n_samples, LARGEST_BATCH, SAMPLE_BYTES // sample_bytes))
 
 
 def _solved(results: Results, layout: Layout, same_response: bool = True) -> np.ndarray:
@@ -369,21 +380,12 @@ def _of_responses(
     """
     model = results._model_with_data("the bootstrap")
     response, n_rows = model.rows.response, model.rows.n_rows
-    problem = Replicates(
-        model.layout,
-        results.family,
-        results.estimates,
-        None,
-        model.layout,
-        results.scale * results.information_inverse,
-        shifted=results.has_intercept and not results.aliased,
-        n_threads=results.n_threads,
-    )
+    problem = _problem(results, results.scale * results.information_inverse, model.layout)
     replicates = np.full((seeds.size, len(results.names)), np.nan)
     converged = np.zeros(seeds.size, dtype=bool)
     if not problem.solvable:
         return replicates, converged
-    batch = max(1, min(seeds.size, LARGEST_BATCH, SAMPLE_BYTES // (4 * n_rows)))
+    batch = _batch(seeds.size, 4 * n_rows)
     added = AddedResiduals(batch, problem.residual_scale)
 
     def draw(sample: int, seed: np.uint64) -> None:

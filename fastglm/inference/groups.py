@@ -11,7 +11,7 @@ from fastglm.errors import DataError, ModelError
 if TYPE_CHECKING:
     from fastglm.inference.record import Record
 
-__all__ = ["group_codes", "of_weight"]
+__all__ = ["group_codes", "of_weight", "renumbered"]
 
 #: A span of whole numbers that is worth counting however few rows there are.
 FEW_GROUPS = 1000
@@ -62,8 +62,16 @@ def of_weight(codes: np.ndarray, n_groups: int, results: Record) -> tuple[np.nda
         return codes, n_groups
     present = np.zeros(n_groups, dtype=bool)
     present[codes[weights > 0.0]] = True
+    return renumbered(codes, present)
+
+
+def renumbered(codes: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, int]:
+    """Codes that count only the groups of a mask, and how many those are.
+
+    Rows of the others get any code.
+    """
     if present.all():
-        return codes, n_groups
+        return codes, present.size
     return np.maximum(np.cumsum(present) - 1, 0)[codes], int(np.count_nonzero(present))
 
 
@@ -94,4 +102,4 @@ def _codes_of_integers(values: np.ndarray) -> tuple[np.ndarray | None, int]:
         present[codes[start : start + step]] = True
         if present.all():
             return codes, present.size
-    return (np.cumsum(present) - 1)[codes], int(np.count_nonzero(present))
+    return renumbered(codes, present)

@@ -23,6 +23,7 @@ from fastglm.kernels.context import (
 )
 from fastglm.kernels.jit import RowBlock, inlined, pointer, spread
 from fastglm.kernels.planes import BLOCK_ROWS
+from fastglm.kernels.tiles import address_at, load, store
 
 # Steele, Lea & Flood (2014), "Fast splittable pseudorandom number generators".
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -79,27 +80,26 @@ def _count_thresholds(
         short, byte, index = ir.IntType(16), ir.IntType(8), ir.IntType(64)
         vector, mask = ir.VectorType(short, DRAWN_TOGETHER), ir.IntType(DRAWN_TOGETHER)
 
-        def at(base: Any, k: Any, n_bytes: int, kind: Any) -> Any:
-            address = builder.add(base, builder.mul(k, index(n_bytes)))
-            return builder.inttoptr(address, kind.as_pointer())
-
         zero = ir.Constant(vector, [0] * DRAWN_TOGETHER)
         highest = ir.Constant(vector, [HIGHEST_SHORT] * DRAWN_TOGETHER)
         limits = [
-            spread(builder, builder.load(at(thresholds, index(t), 2, short)), DRAWN_TOGETHER)
+            spread(
+                builder, load(builder, address_at(builder, thresholds, 2, t), short), DRAWN_TOGETHER
+            )
             for t in range(LOW_THRESHOLDS)
         ]
         total = cgutils.alloca_once_value(builder, zero)
         with cgutils.for_range(builder, index(BLOCK_ROWS // DRAWN_TOGETHER)) as loop:
-            numbers = builder.load(at(shorts, loop.index, 2 * DRAWN_TOGETHER, vector), align=2)
+            at = address_at(builder, shorts, 2 * DRAWN_TOGETHER, loop.index)
+            numbers = load(builder, at, vector)
             count, tied = zero, builder.icmp_unsigned("==", numbers, highest)
             for limit in limits:
                 above = builder.icmp_unsigned(">", numbers, limit)
                 count = builder.sub(count, builder.sext(above, vector))
                 tied = builder.or_(tied, builder.icmp_unsigned("==", numbers, limit))
             small = builder.trunc(count, ir.VectorType(byte, DRAWN_TOGETHER))
-            builder.store(small, at(counts, loop.index, DRAWN_TOGETHER, small.type), align=1)
-            builder.store(builder.bitcast(tied, mask), at(ties, loop.index, 4, mask), align=4)
+            store(builder, small, address_at(builder, counts, DRAWN_TOGETHER, loop.index))
+            store(builder, builder.bitcast(tied, mask), address_at(builder, ties, 4, loop.index))
             builder.store(builder.add(builder.load(total), count), total)
         return builder.zext(_sum_of_lanes(builder, builder.load(total)), index)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from llvmlite import ir
 from numba.core import types
 from numba.core.types import float64, int64
 from numba.extending import intrinsic
@@ -46,6 +47,7 @@ from fastglm.kernels.jit import RowBlock, call_stage, inlined, pointer
 from fastglm.kernels.planes import PLANE, QUADRATIC_FORM, RESIDUAL, TILE, WEIGHT
 from fastglm.kernels.prefetch import prefetch_range
 from fastglm.kernels.sweep import respond
+from fastglm.kernels.tiles import address_at, load, store
 
 #: A `LEVERAGE_POWER` that grows with the leverage: as many times as it is the mean, at most four.
 GROWING_POWER = -1
@@ -149,22 +151,14 @@ def _add_panel(
     signature = types.void(*[types.int64] * 6)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        from llvmlite import ir
-
-        integer, lane = ir.IntType(64), ir.IntType(32)
-        vector = ir.VectorType(ir.DoubleType(), TILE)
-
-        def at(address: Any) -> Any:
-            return builder.inttoptr(address, vector.as_pointer())
+        lane, vector = ir.IntType(32), ir.VectorType(ir.DoubleType(), TILE)
 
         def shuffled(a: Any, b: Any, *lanes: int) -> Any:
             return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(lane, TILE), lanes))
 
-        residuals = builder.load(at(args[1]), align=8)
-        products = []
-        for j in range(TILE):
-            address = builder.add(args[0], ir.Constant(integer, 8 * PLANE * j))
-            products.append(builder.fmul(builder.load(at(address), align=8), residuals))
+        residuals = load(builder, args[1], vector)
+        columns = (address_at(builder, args[0], 8 * PLANE, j) for j in range(TILE))
+        products = [builder.fmul(load(builder, column, vector), residuals) for column in columns]
         low = shuffled(products[0], products[1], 0, 4, 2, 6)
         high = shuffled(products[0], products[1], 1, 5, 3, 7)
         more_low = shuffled(products[2], products[3], 0, 4, 2, 6)
@@ -176,8 +170,7 @@ def _add_panel(
             shuffled(high, more_high, 2, 3, 6, 7),
         )
         for row, place in zip(rows, args[2:], strict=True):
-            total = builder.load(at(place), align=8)
-            builder.store(builder.fadd(total, row), at(place), align=8)
+            store(builder, builder.fadd(load(builder, place, vector), row), place)
         return context.get_dummy_value()
 
     return signature, codegen

@@ -31,12 +31,12 @@ def address_at(builder: Any, base: Any, distance: Any, index: Any) -> Any:
 
 def load(builder: Any, address: Any, kind: Any) -> Any:
     """For intrinsics: the value at an address."""
-    return builder.load(builder.inttoptr(address, kind.as_pointer()), align=4)
+    return builder.load(builder.inttoptr(address, kind.as_pointer()), align=1)
 
 
 def store(builder: Any, value: Any, address: Any) -> None:
     """For intrinsics: puts a value at an address."""
-    builder.store(value, builder.inttoptr(address, value.type.as_pointer()), align=4)
+    builder.store(value, builder.inttoptr(address, value.type.as_pointer()), align=1)
 
 
 def add_product(builder: Any, total: Any, a: Any, b: Any) -> None:

@@ -65,8 +65,7 @@ class Counts:
             for sample, seed in enumerate(seeds):
                 generator = np.random.default_rng(seed)
                 counts = generator.multinomial(self.n_draws, self.probabilities)
-                padded = np.pad(counts, (0, -self.n_units % BLOCK_ROWS))
-                self.blocks[:, sample] = padded.reshape(-1, BLOCK_ROWS)
+                self.blocks[:, sample] = _in_blocks(counts)
             return
         thresholds = _thresholds(1.0 - SHORTFALL / math.sqrt(self.n_units))
         context = np.zeros(slots.CONTEXT_SIZE, dtype=np.int64)
@@ -109,8 +108,12 @@ class AddedResiduals:
 
     def __setitem__(self, sample: int, added: np.ndarray) -> None:
         """Of one sample, (n,)."""
-        padded = np.pad(added, (0, self.scale.size - added.size))
-        self.blocks[:, sample] = padded.reshape(-1, BLOCK_ROWS) * self.scale
+        self.blocks[:, sample] = _in_blocks(added) * self.scale
+
+
+def _in_blocks(values: np.ndarray) -> np.ndarray:
+    """Values in rows of BLOCK_ROWS, with zeros behind the last."""
+    return np.pad(values, (0, -values.size % BLOCK_ROWS)).reshape(-1, BLOCK_ROWS)
 
 
 def _thresholds(mean: float) -> np.ndarray:

@@ -52,9 +52,7 @@ class Run:
         self.scaling = scaling
         self.context = context = layout.context.copy()
         self._allocate()
-        context[slots.SHIFT] = scaling.address
-        context[slots.SCALE] = scaling.address + 8 * layout.n_dense
-        context[slots.CONSTANT] = scaling.constant
+        scaling.enter(context)
         self._parameters[:] = family.parameter, 1.0, family.link.parameter
         context[slots.FORWARD_ROWS] = family.link.forward_rows.address
         context[slots.INVERSE_ROWS] = family.link.inverse_rows.address

@@ -92,7 +92,15 @@ def undo(context_address, unused):
     return 0
 
 
+def unscale(context_address, unused):
+    """Brings the coefficients in OUTPUT, (p,), from standardised to given columns."""
+    context = pointer(context_address, int64)
+    _unscale(pointer(context[OUTPUT], float64), context)
+    return 0
+
+
 undo_kernel = RowBlock(undo, "undo", {})
+unscale_kernel = RowBlock(unscale, "unscale", {})
 
 
 class Centring(NamedTuple):
@@ -156,6 +164,12 @@ class Scaling(NamedTuple):
     constant: int
     address: int
 
+    def enter(self, context: np.ndarray) -> None:
+        """Tell kernels by their table."""
+        context[slots.SHIFT] = self.address
+        context[slots.SCALE] = self.address + 8 * self.scale.size
+        context[slots.CONSTANT] = self.constant
+
     def undo(
         self, context: np.ndarray, layout: Layout
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Centring]:
@@ -200,11 +214,10 @@ class Scaling(NamedTuple):
     def to_params(self, theta: np.ndarray, layout: Layout) -> np.ndarray:
         """Coefficients of the columns as they came, from those of the standardised columns."""
         params = theta.astype(np.float64)
-        owned, owner = layout.owned
-        params[owner] *= self.scale[owned]
-        if self.constant >= 0:
-            moved = self.shift[owned] @ params[owner]
-            params[layout.dense_owner[self.constant]] -= moved * self.scale[self.constant]
+        context = layout.context.copy()
+        self.enter(context)
+        context[slots.OUTPUT] = address_of(params)
+        launch(unscale_kernel, context, 1, 1)
         return params
 
     def from_params(self, params: np.ndarray, layout: Layout) -> np.ndarray:
