@@ -13,6 +13,7 @@ from fastglm.errors import Status
 from fastglm.families import Family
 from fastglm.inputs import ModelRows
 from fastglm.kernels.planes import MEAN
+from fastglm.solve.convergence import STARTING
 from fastglm.solve.fit import Solution, SolverOptions, solve
 from fastglm.solve.rows import evaluate_rows
 
@@ -82,7 +83,7 @@ class Problem:
 
         With `tol` only as good as that; else to the tolerance of the options, and refined.
         """
-        rough = self.options._replace(tol=tol or self.options.tol, rough=tol is not None)
+        rough = self.options._replace(tol=tol or self.options.tol, rough=STARTING if tol else 0.0)
         if start is not None:
             start = np.where(np.isnan(start), 0.0, start)
         solution = solve(

@@ -60,6 +60,9 @@ SLOW_GAIN = 1e-3
 POOR_GAIN = 0.1
 # In the place of the number of sweeps to go with a frozen factor: the last one was such a sweep.
 THAWED = -1.0
+# What a rough run is for: to start another, of a sample, or all rows in single precision. The
+# latter is done once the step leaves nothing that single precision could see.
+STARTING, LEADING = 1.0, 2.0
 # In the place of the change of weights: there was nothing to compare with.
 UNKNOWN = 1.0
 
@@ -116,7 +119,9 @@ def judge_convergence(state):
     predicted = half * (gain if state[N_SECANTS] == 0.0 else 1.0)
     is_refined = predicted <= PREDICTED_SHARE * target and (settled or half <= NEGLIGIBLE * target)
     stagnates = gain > STAGNATION
-    if state[IS_ROUGH] == 1.0 and half <= tolerance * bound:
+    starts = state[IS_ROUGH] == STARTING and half <= tolerance * bound
+    leads = state[IS_ROUGH] == LEADING and leaves_nothing(state, gain, tolerance)
+    if starts or leads:
         state[STATUS] = CONVERGED
     elif is_restless(state) and (stagnates or gain < COLLAPSE):
         state[WITHIN_TOLERANCE] = 0.0
@@ -141,6 +146,20 @@ def judge_convergence(state):
 
 
 @inlined
+def leaves_nothing(state, gain, slack):
+    """Whether a step, and the next, leave less than `slack` of estimates and uncertainty.
+
+    Newton's method leaves the square of a step, others what steps before have left.
+    """
+    bound = abs(state[DEVIANCE]) + 0.1
+    half = 0.5 * state[DECREMENT]
+    if state[IS_NEWTON] == 1.0 and state[FROZEN] <= 0.0:
+        return half <= slack * bound
+    change = state[UNCERTAINTY_CHANGE] if state[WEIGHT_CHANGE] != UNKNOWN else 0.0
+    return half * gain <= slack * slack * bound and change * gain <= slack
+
+
+@inlined
 def is_slow(state):
     """Whether the last steps converged linearly, close to the optimum."""
     close = 0.5 * state[DECREMENT] <= CLOSE * (abs(state[DEVIANCE]) + 0.1)
@@ -157,16 +176,14 @@ def plan_next_sweep(context, state):
         if state[HAS_CONSTANT_WEIGHTS] == 1.0:
             context[MODE] -= WITH_GRAM
         return
-    # A rough run's tolerance is what is wanted of the step.
-    slack = state[TOLERANCE] * (1.0 if state[IS_ROUGH] == 1.0 else STANDARD_ERROR_SLACK)
-    bound = abs(state[DEVIANCE]) + 0.1
-    state[FROZEN] -= 1.0
+    is_leading = state[IS_ROUGH] == LEADING
+    slack = state[TOLERANCE] * (1.0 if is_leading else STANDARD_ERROR_SLACK)
     is_first = math.isinf(state[LAST_DECREMENT])
     gain = state[DECREMENT] / state[LAST_DECREMENT]
-    change = state[UNCERTAINTY_CHANGE] if state[WEIGHT_CHANGE] != UNKNOWN else 0.0
-    is_done = 0.5 * state[DECREMENT] * gain <= slack * slack * bound and change * gain <= slack
-    if state[IS_ROUGH] == 1.0 and not is_first and is_done:
+    is_done = not is_first and leaves_nothing(state, gain, slack)
+    state[FROZEN] -= 1.0
+    if is_done and is_leading:
         state[STATUS] = CONVERGED
-    elif (not is_first and (is_done or gain > POOR_GAIN)) or state[FROZEN] <= 0.0:
+    elif is_done or (not is_first and gain > POOR_GAIN) or state[FROZEN] <= 0.0:
         context[MODE] |= WITH_GRAM
         state[FROZEN] = THAWED

@@ -126,7 +126,6 @@ class Pass:
         context[slots.SCALE] = scaling.scale.ctypes.data
         context[slots.PARAMETERS] = self.parameters.ctypes.data
         context[slots.INVERSE_ROWS] = family.link.inverse_rows.address
-        context[slots.MODE] = WITH_GRAM
         self.context = context
 
 
@@ -162,8 +161,7 @@ def information(
         False for the score alone; the information is then zero.
     """
     run = score_pass(layout, family, params, shifted)
-    if not with_gram:
-        run.context[slots.MODE] -= WITH_GRAM
+    run.context[slots.MODE] = WITH_GRAM if with_gram else 0
     return _products(run, layout, n_threads)
 
 
@@ -202,7 +200,7 @@ def score_products(
     """
     run = score_pass(layout, family, params, shifted)
     context = run.context
-    context[slots.MODE] |= MEAT
+    context[slots.MODE] = WITH_GRAM | MEAT
     if frequencies is not None:
         context[slots.ROW_FACTOR] = frequencies.ctypes.data
     if power == 0:

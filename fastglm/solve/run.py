@@ -40,8 +40,8 @@ class SolverOptions(NamedTuple):
     max_iter: int = 50
     n_threads: int = 1
     progress: Progress | None = None
-    #: Stop as soon as the tolerance is met, without refining estimates and standard errors.
-    rough: bool = False
+    #: Not 0 to stop without refining estimates and standard errors: STARTING or LEADING.
+    rough: float = 0.0
 
 
 class Run:
@@ -157,7 +157,8 @@ class Run:
         self.state[at.FACTOR_SCALE] = share
         self.state[at.FROZEN] = sweeps
         # After a single one there is nothing to compare a diagonal with before the Gram matrix.
-        self.context[slots.MODE] = WITH_DIAGONAL if sweeps > 1 else 0
+        changes = sweeps > 1 and not self.has_constant_weights
+        self.context[slots.MODE] = WITH_DIAGONAL if changes else 0
 
     def follow(self, decrement: float) -> None:
         """There was a step before the first, of this decrement, but its Gram matrix is gone."""

@@ -24,7 +24,7 @@ from __future__ import annotations
     RIDGE,  # precision of a normal prior about zero on every coefficient: rough fits only
     IS_NEWTON,  # 1 where Fisher's information is the Hessian: the link is canonical
     HAS_CONSTANT_WEIGHTS,  # 1 where no weight, and so no Gram matrix, depends on the coefficients
-    IS_ROUGH,  # 1 to stop as soon as the decrement meets the tolerance
+    IS_ROUGH,  # 0 if the run is to give results, else what it is for: STARTING or LEADING
     PEARSON_WEIGHT,  # of changes in Pearson's statistic, among those of the uncertainty
     LEFT_DOMAIN_AT,  # number of the last accepted step that had been shortened to stay inside
     N_SECANTS,  # pairs of a move and the change of score it brought, kept in SECANTS

@@ -16,7 +16,7 @@ from fastglm.kernels import context as slots
 from fastglm.kernels.context import SINGLE
 from fastglm.kernels.planes import BLOCK_ROWS
 from fastglm.solve import state as at
-from fastglm.solve.convergence import STANDARD_ERROR_SLACK
+from fastglm.solve.convergence import LEADING, STARTING
 from fastglm.solve.run import Run, SolverOptions
 from fastglm.solve.scaling import read_sample
 
@@ -29,6 +29,8 @@ SAMPLE_SHARE = 8
 SMALL_SAMPLE_SHARE = 16
 SAMPLE_ROWS_PER_COLUMN = 64
 ROUGHNESS = 0.05
+#: Share of the decrement that a step of Fisher scoring is trusted to leave at most, close by.
+SCORING_LEAVES = 0.01
 #: From this many dense columns on, a sweep without a Gram matrix is much cheaper than one with it.
 FREEZE_FROM_DENSE = 48
 #: From this many columns on, it is somewhat cheaper, and only the first sweep does without.
@@ -37,8 +39,8 @@ FROZEN_SWEEPS = 8
 #: Single precision tells a column from a combination of earlier ones if that leaves this share.
 SINGLE_PIVOT = 1e-4
 SINGLE_SWEEPS = 12
-#: Where steps do not shrink to their squares, those in single precision go on to this decrement.
-SINGLE_TOLERANCE = 1e-10
+#: What sweeps in single precision may leave of steps: less would be lost in its rounding.
+SINGLE_SLACK = 1e-7
 
 
 def choose_start(run: Run, family: Family, binary: bool, options: SolverOptions) -> bool:
@@ -63,7 +65,7 @@ def _sample_rows(run: Run) -> int:
     n, p = run.layout.n_rows, run.layout.n_sweep
     if n * p < SAMPLE_FROM_VALUES:
         return 0
-    share = SMALL_SAMPLE_SHARE if _frozen_sweeps(run) > 1 else SAMPLE_SHARE
+    share = SMALL_SAMPLE_SHARE if run.layout.n_dense >= FREEZE_FROM_DENSE else SAMPLE_SHARE
     rows = max(n // share, SAMPLE_ROWS_PER_COLUMN * p, 32 * BLOCK_ROWS)
     return rows if 4 * rows <= n else 0
 
@@ -84,10 +86,11 @@ def _run_on_sample(run: Run, rows: int, options: SolverOptions, last: bool = Tru
     run.start_from_response(None) if start is None else run.start_from(start)
     run.state[at.RIDGE] = 1.0
     tolerance = ROUGHNESS * run.layout.n_columns / rows
-    if run.is_newton and not (last and _frozen_sweeps(run) > 1):
-        # What a Newton step leaves is about its square. A factor for many sweeps must be better.
-        tolerance = math.sqrt(tolerance)
-    run.run(SolverOptions(tolerance, max_iter=15, n_threads=options.n_threads, rough=True))
+    # A factor for many sweeps must be one from close by, where it changes.
+    if run.has_constant_weights or not (last and _frozen_sweeps(run) > 1):
+        # What a Newton step leaves is about its square.
+        tolerance = math.sqrt(tolerance) if run.is_newton else tolerance / SCORING_LEAVES
+    run.run(SolverOptions(tolerance, max_iter=15, n_threads=options.n_threads, rough=STARTING))
     return rows if run.status == Status.CONVERGED else 0
 
 
@@ -102,13 +105,16 @@ def _start_from_sample(run: Run, sample: Run, share: float) -> None:
 def _frozen_sweeps(run: Run) -> int:
     """How many sweeps may do with the factor of a sample.
 
-    Where no weight changes, none: the first sweep's own factor serves all that follow.
+    Where no weight changes, the first precise sweep's own factor serves all that follow.
     """
-    if run.has_constant_weights:
+    layout = run.layout
+    if run.has_constant_weights and not _may_be_in_single_precision(run):
         return 0
-    if run.layout.n_dense >= FREEZE_FROM_DENSE:
+    if layout.n_dense >= FREEZE_FROM_DENSE:
         return FROZEN_SWEEPS
-    return 1 if run.layout.n_sweep >= FREEZE_FROM_COLUMNS else 0
+    if layout.n_sweep < FREEZE_FROM_COLUMNS:
+        return 0
+    return FROZEN_SWEEPS if run.has_constant_weights else 1
 
 
 def _may_be_in_single_precision(run: Run) -> bool:
@@ -137,11 +143,9 @@ def _lead_in_single_precision(
     respond_rows = context[slots.RESPOND_ROWS]
     context[slots.RESPOND_ROWS] = family.score_rows.address
     context[slots.MODE] |= SINGLE
-    tolerance = STANDARD_ERROR_SLACK * options.tol if run.is_newton else SINGLE_TOLERANCE
     most = min(SINGLE_SWEEPS, options.max_iter)
-    run.run(
-        SolverOptions(tolerance, most, options.n_threads, options.progress, True), on_trial=True
-    )
+    rough = SolverOptions(SINGLE_SLACK, most, options.n_threads, options.progress, rough=LEADING)
+    run.run(rough, on_trial=True)
     context[slots.RESPOND_ROWS] = respond_rows
     if run.status != Status.CONVERGED or state[at.N_ALIASED] > 0.0:
         return False
