@@ -56,7 +56,8 @@ def ratio(result: dict[str, Any], peer: dict[str, Any] | None) -> float | None:
 def seconds_text(seconds: float) -> str:
     """A duration to three digits, in the unit that suits it."""
     for unit, size in (("s", 1.0), ("ms", 1e-3)):
-        if seconds >= size:
+        # What three digits round up to a whole unit is told in it.
+        if seconds >= 0.9995 * size:
             return f"{seconds / size:.3g} {unit}"
     return f"{seconds * 1e6:.3g} µs"
 

@@ -94,7 +94,15 @@ def test_table_says_what_failed(result):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(12.34, "12.3 s"), (0.0123, "12.3 ms"), (1e-3, "1 ms"), (5e-5, "50 µs")]
+    ("seconds", "text"),
+    [
+        (12.34, "12.3 s"),
+        (0.9996, "1 s"),
+        (0.0123, "12.3 ms"),
+        (9.996e-4, "1 ms"),
+        (1e-3, "1 ms"),
+        (5e-5, "50 µs"),
+    ],
 )
 def test_seconds_text(seconds, text):
     assert report.seconds_text(seconds) == text

@@ -67,7 +67,7 @@ def _sample_rows(run: Run) -> int:
         return 0
     share = SMALL_SAMPLE_SHARE if run.layout.n_dense >= FREEZE_FROM_DENSE else SAMPLE_SHARE
     rows = max(n // share, SAMPLE_ROWS_PER_COLUMN * p, 32 * BLOCK_ROWS)
-    return rows if 4 * rows <= n else 0
+    return rows if 2 * rows <= n else 0
 
 
 def _run_on_sample(run: Run, rows: int, options: SolverOptions, last: bool = True) -> int:
