@@ -91,8 +91,9 @@ ASKING_FROM = 5 * TILE
 # such from all over memory come later than as much in a row.
 COLUMN_AHEAD = 2
 # Bytes of an element, by its code in `fastglm.kernels.context`.
-SINGLE_ELEMENT = 1
 ELEMENT_SIZES = (8, 4, 1, 2, 4, 8, 1, 2, 4, 8)
+# The code of float32; only that of float64 is less.
+SINGLE_ELEMENT = 1
 
 
 @inlined
@@ -250,7 +251,7 @@ def load_product(context, slots, first, last, scratch, target, shift, scale):
 def load_dense(context, span, scratch):
     """The block's dense columns into their planes, shifted and scaled.
 
-    With the mode SINGLE the planes are of float32, as far apart as if there were no room between.
+    With the mode SINGLE they are planes of float32, at half the distance.
     """
     dense = dense_at(scratch)
     sources = pointer(context[SOURCES], int64)

@@ -75,8 +75,8 @@ def _run_on_sample(run: Run, rows: int, options: SolverOptions, last: bool = Tru
 
     Begins with a still smaller sample where that pays; the `last` one gives the first sweeps of all
     rows their factor. A weak prior keeps coefficients finite of levels that the sample hardly
-    knows. The sample's own error is about one unit of the decrement
-    per coefficient: nothing is gained far below it.
+    knows. The sample's own error is about one unit of the decrement per coefficient: nothing is
+    gained far below it.
     """
     start = None
     fewer = max(rows // SAMPLE_SHARE, SAMPLE_ROWS_PER_COLUMN * run.layout.n_sweep)
