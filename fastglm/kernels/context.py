@@ -106,8 +106,8 @@ FROM_RESPONSE = 2  # the first sweep: linear predictor from the response, not fr
 SAME_COEFFICIENTS = 8  # replicates differ in nothing but how often rows count
 MEAT = 4  # Gram weights are squared score residuals: the middle of a sandwich covariance
 SHIFTED = 16  # of standardising: columns may be shifted
-WITH_DIAGONAL = 64  # of the Gram matrix its diagonal alone, where there is no mode WITH_GRAM
 SINGLE = 32  # dense columns, of which there are no others, in single precision
+WITH_DIAGONAL = 64  # of the Gram matrix its diagonal alone, where there is no mode WITH_GRAM
 
 # Sums that every sweep keeps, after the Gram matrix and the score in a chunk's partial.
 (SUM_DEVIANCE, SUM_PEARSON, SUM_OUTSIDE, SUM_NOT_CONSTANT, N_SUMS) = range(5)

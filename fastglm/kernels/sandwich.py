@@ -47,7 +47,7 @@ from fastglm.kernels.jit import RowBlock, call_stage, inlined, pointer
 from fastglm.kernels.planes import PLANE, QUADRATIC_FORM, RESIDUAL, TILE, WEIGHT
 from fastglm.kernels.prefetch import prefetch_range
 from fastglm.kernels.sweep import respond
-from fastglm.kernels.tiles import address_at, load, store
+from fastglm.kernels.tiles import address_at, load, shuffled, store
 
 #: A `LEVERAGE_POWER` that grows with the leverage: as many times as it is the mean, at most four.
 GROWING_POWER = -1
@@ -151,23 +151,19 @@ def _add_panel(
     signature = types.void(*[types.int64] * 6)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        lane, vector = ir.IntType(32), ir.VectorType(ir.DoubleType(), TILE)
-
-        def shuffled(a: Any, b: Any, *lanes: int) -> Any:
-            return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(lane, TILE), lanes))
-
+        vector = ir.VectorType(ir.DoubleType(), TILE)
         residuals = load(builder, args[1], vector)
         columns = (address_at(builder, args[0], 8 * PLANE, j) for j in range(TILE))
         products = [builder.fmul(load(builder, column, vector), residuals) for column in columns]
-        low = shuffled(products[0], products[1], 0, 4, 2, 6)
-        high = shuffled(products[0], products[1], 1, 5, 3, 7)
-        more_low = shuffled(products[2], products[3], 0, 4, 2, 6)
-        more_high = shuffled(products[2], products[3], 1, 5, 3, 7)
+        low = shuffled(builder, products[0], products[1], 0, 4, 2, 6)
+        high = shuffled(builder, products[0], products[1], 1, 5, 3, 7)
+        more_low = shuffled(builder, products[2], products[3], 0, 4, 2, 6)
+        more_high = shuffled(builder, products[2], products[3], 1, 5, 3, 7)
         rows = (
-            shuffled(low, more_low, 0, 1, 4, 5),
-            shuffled(high, more_high, 0, 1, 4, 5),
-            shuffled(low, more_low, 2, 3, 6, 7),
-            shuffled(high, more_high, 2, 3, 6, 7),
+            shuffled(builder, low, more_low, 0, 1, 4, 5),
+            shuffled(builder, high, more_high, 0, 1, 4, 5),
+            shuffled(builder, low, more_low, 2, 3, 6, 7),
+            shuffled(builder, high, more_high, 2, 3, 6, 7),
         )
         for row, place in zip(rows, args[2:], strict=True):
             store(builder, builder.fadd(load(builder, place, vector), row), place)

@@ -39,6 +39,11 @@ def store(builder: Any, value: Any, address: Any) -> None:
     builder.store(value, builder.inttoptr(address, value.type.as_pointer()), align=1)
 
 
+def size_of(kind: Any) -> int:
+    """Bytes of a number of that kind, float64 or float32."""
+    return 8 if kind == _DOUBLE else 4
+
+
 def add_product(builder: Any, total: Any, a: Any, b: Any) -> None:
     """For intrinsics: adds a product to the stack's place `total`, rounded once or twice."""
     product = builder.fmul(a, b, flags=("contract",))
@@ -53,7 +58,8 @@ def end_with_zeros(planes, rows):
             planes[PLANE * k + i] = 0.0
 
 
-def _shuffled(builder: Any, a: Any, b: Any, *lanes: int) -> Any:
+def shuffled(builder: Any, a: Any, b: Any, *lanes: int) -> Any:
+    """For intrinsics: a vector of lanes of two others, counted through both."""
     return builder.shuffle_vector(
         a, b, ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), lanes)
     )
@@ -63,7 +69,7 @@ def _sums_of_lanes(builder: Any, vectors: list[Any]) -> Any:
     """The sum of each of 2 or 4 vectors, as a vector of float64."""
 
     def folded(a: Any, b: Any, first: tuple[int, ...], second: tuple[int, ...]) -> Any:
-        return builder.fadd(_shuffled(builder, a, b, *first), _shuffled(builder, a, b, *second))
+        return builder.fadd(shuffled(builder, a, b, *first), shuffled(builder, a, b, *second))
 
     if vectors[0].type.count == 8:
         vectors = [folded(v, v, (0, 1, 2, 3), (4, 5, 6, 7)) for v in vectors]
@@ -113,7 +119,7 @@ def _products(kind: Any, columns: int, below: bool = False) -> Any:
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         left, right, rows, corner, stride, *pieces = args
-        lanes, size = _rows_at_a_time(context, kind), 8 if kind == _DOUBLE else 4
+        lanes, size = _rows_at_a_time(context, kind), size_of(kind)
         vector = ir.VectorType(kind, lanes)
         zero = ir.Constant(vector, [0.0] * lanes)
         wanted = [[not below or j <= i for j in range(columns)] for i in range(TILE)]

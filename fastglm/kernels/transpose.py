@@ -11,12 +11,12 @@ from numba.extending import intrinsic
 from fastglm.kernels.jit import spread
 from fastglm.kernels.planes import PLANE
 from fastglm.kernels.prefetch import CACHE_LINE, ask
-from fastglm.kernels.tiles import address_at, load, store
+from fastglm.kernels.tiles import address_at, load, shuffled, size_of, store
 
 #: Rows and columns of the panels that are transposed at once.
 PANEL = 4
 
-_DOUBLE, _SINGLE, _LANE = ir.DoubleType(), ir.FloatType(), ir.IntType(32)
+_DOUBLE, _SINGLE = ir.DoubleType(), ir.FloatType()
 
 
 def _columns(builder: Any, source: Any, stride: Any, kind: Any) -> list[Any]:
@@ -27,26 +27,29 @@ def _columns(builder: Any, source: Any, stride: Any, kind: Any) -> list[Any]:
     shuffles cost less than 512-bit ones.
     """
 
-    def shuffled(a: Any, b: Any, *lanes: int) -> Any:
-        return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_LANE, PANEL), lanes))
-
     def loaded(left: int, count: int) -> list[Any]:
         rows = (address_at(builder, source, stride, k) for k in range(PANEL))
         vector = ir.VectorType(kind, count)
-        return [load(builder, address_at(builder, row, _size(kind), left), vector) for row in rows]
+        return [
+            load(builder, address_at(builder, row, size_of(kind), left), vector) for row in rows
+        ]
 
     if kind == _SINGLE:
         first, second, third, last = loaded(0, PANEL)
         columns = []
         for lanes in ((0, 4, 1, 5), (2, 6, 3, 7)):
-            upper, lower = shuffled(first, second, *lanes), shuffled(third, last, *lanes)
-            columns += [shuffled(upper, lower, 0, 1, 4, 5), shuffled(upper, lower, 2, 3, 6, 7)]
+            upper = shuffled(builder, first, second, *lanes)
+            lower = shuffled(builder, third, last, *lanes)
+            columns.append(shuffled(builder, upper, lower, 0, 1, 4, 5))
+            columns.append(shuffled(builder, upper, lower, 2, 3, 6, 7))
         return [builder.fpext(column, ir.VectorType(_DOUBLE, PANEL)) for column in columns]
     columns = []
     for left in range(0, PANEL, 2):
         first, second, third, last = loaded(left, 2)
-        even, odd = shuffled(first, third, 0, 1, 2, 3), shuffled(second, last, 0, 1, 2, 3)
-        columns += [shuffled(even, odd, 0, 4, 2, 6), shuffled(even, odd, 1, 5, 3, 7)]
+        even = shuffled(builder, first, third, 0, 1, 2, 3)
+        odd = shuffled(builder, second, last, 0, 1, 2, 3)
+        columns.append(shuffled(builder, even, odd, 0, 4, 2, 6))
+        columns.append(shuffled(builder, even, odd, 1, 5, 3, 7))
     return columns
 
 
@@ -58,11 +61,7 @@ def _keep(
         value = builder.fmul(builder.fsub(column, centers[k]), factors[k])
         if kind == _SINGLE:
             value = builder.fptrunc(value, ir.VectorType(kind, PANEL))
-        store(builder, value, address_at(builder, target, _size(kind) * PLANE, k))
-
-
-def _size(kind: Any) -> int:
-    return 8 if kind == _DOUBLE else 4
+        store(builder, value, address_at(builder, target, size_of(kind) * PLANE, k))
 
 
 def _numbers(builder: Any, address: Any) -> list[Any]:
@@ -130,7 +129,7 @@ def _transpose_across(source_kind: Any, kind: Any) -> Any:
         number = count.type
         panels = builder.udiv(builder.add(count, number(PANEL - 1)), number(PANEL))
         last = builder.sub(count, number(PANEL))
-        per_line = number(CACHE_LINE // (_size(source_kind) * PANEL))
+        per_line = number(CACHE_LINE // (size_of(source_kind) * PANEL))
         with cgutils.for_range(builder, panels) as loop:
             line = builder.udiv(loop.index, per_line)
             into_line = builder.urem(loop.index, per_line)
@@ -140,11 +139,11 @@ def _transpose_across(source_kind: Any, kind: Any) -> Any:
                     ask(builder, address_at(builder, row, CACHE_LINE, line))
             left = builder.mul(loop.index, number(PANEL))
             left = builder.select(builder.icmp_signed("<", left, last), left, last)
-            here = address_at(builder, source, _size(source_kind), left)
+            here = address_at(builder, source, size_of(source_kind), left)
             columns = _columns(builder, here, stride, source_kind)
             centers = _numbers(builder, address_at(builder, shift, 8, left))
             factors = _numbers(builder, address_at(builder, scale, 8, left))
-            there = address_at(builder, target, _size(kind) * PLANE, left)
+            there = address_at(builder, target, size_of(kind) * PLANE, left)
             _keep(builder, columns, centers, factors, there, kind)
         return context.get_dummy_value()
 

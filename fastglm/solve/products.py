@@ -122,8 +122,7 @@ class Pass:
         self.parameters = np.array([family.parameter, 1.0, family.link.parameter])
         context = layout.context.copy()
         context[slots.BETA] = self.beta.ctypes.data
-        context[slots.SHIFT] = scaling.shift.ctypes.data
-        context[slots.SCALE] = scaling.scale.ctypes.data
+        scaling.enter(context)
         context[slots.PARAMETERS] = self.parameters.ctypes.data
         context[slots.INVERSE_ROWS] = family.link.inverse_rows.address
         self.context = context
