@@ -47,7 +47,7 @@ from fastglm.kernels.jit import RowBlock, call_stage, inlined, pointer
 from fastglm.kernels.planes import PLANE, QUADRATIC_FORM, RESIDUAL, TILE, WEIGHT
 from fastglm.kernels.prefetch import prefetch_range
 from fastglm.kernels.sweep import respond
-from fastglm.kernels.tiles import address_at, load, shuffled, store
+from fastglm.kernels.tiles import address_at, load, store, transposed
 
 #: A `LEVERAGE_POWER` that grows with the leverage: as many times as it is the mean, at most four.
 GROWING_POWER = -1
@@ -155,17 +155,7 @@ def _add_panel(
         residuals = load(builder, args[1], vector)
         columns = (address_at(builder, args[0], 8 * PLANE, j) for j in range(TILE))
         products = [builder.fmul(load(builder, column, vector), residuals) for column in columns]
-        low = shuffled(builder, products[0], products[1], 0, 4, 2, 6)
-        high = shuffled(builder, products[0], products[1], 1, 5, 3, 7)
-        more_low = shuffled(builder, products[2], products[3], 0, 4, 2, 6)
-        more_high = shuffled(builder, products[2], products[3], 1, 5, 3, 7)
-        rows = (
-            shuffled(builder, low, more_low, 0, 1, 4, 5),
-            shuffled(builder, high, more_high, 0, 1, 4, 5),
-            shuffled(builder, low, more_low, 2, 3, 6, 7),
-            shuffled(builder, high, more_high, 2, 3, 6, 7),
-        )
-        for row, place in zip(rows, args[2:], strict=True):
+        for row, place in zip(transposed(builder, products), args[2:], strict=True):
             store(builder, builder.fadd(load(builder, place, vector), row), place)
         return context.get_dummy_value()
 

@@ -65,6 +65,20 @@ def shuffled(builder: Any, a: Any, b: Any, *lanes: int) -> Any:
     )
 
 
+def transposed(builder: Any, rows: list[Any]) -> list[Any]:
+    """For intrinsics: the columns of four vectors of four."""
+    low, high, more_low, more_high = (
+        shuffled(builder, a, b, *lanes)
+        for a, b in (rows[:2], rows[2:])
+        for lanes in ((0, 4, 2, 6), (1, 5, 3, 7))
+    )
+    return [
+        shuffled(builder, upper, lower, *lanes)
+        for lanes in ((0, 1, 4, 5), (2, 3, 6, 7))
+        for upper, lower in ((low, more_low), (high, more_high))
+    ]
+
+
 def _sums_of_lanes(builder: Any, vectors: list[Any]) -> Any:
     """The sum of each of 2 or 4 vectors, as a vector of float64."""
 

@@ -11,7 +11,7 @@ from numba.extending import intrinsic
 from fastglm.kernels.jit import spread
 from fastglm.kernels.planes import PLANE
 from fastglm.kernels.prefetch import CACHE_LINE, ask
-from fastglm.kernels.tiles import address_at, load, shuffled, size_of, store
+from fastglm.kernels.tiles import address_at, load, shuffled, size_of, store, transposed
 
 #: Rows and columns of the panels that are transposed at once.
 PANEL = 4
@@ -35,14 +35,9 @@ def _columns(builder: Any, source: Any, stride: Any, kind: Any) -> list[Any]:
         ]
 
     if kind == _SINGLE:
-        first, second, third, last = loaded(0, PANEL)
-        columns = []
-        for lanes in ((0, 4, 1, 5), (2, 6, 3, 7)):
-            upper = shuffled(builder, first, second, *lanes)
-            lower = shuffled(builder, third, last, *lanes)
-            columns.append(shuffled(builder, upper, lower, 0, 1, 4, 5))
-            columns.append(shuffled(builder, upper, lower, 2, 3, 6, 7))
-        return [builder.fpext(column, ir.VectorType(_DOUBLE, PANEL)) for column in columns]
+        rows = loaded(0, PANEL)
+        wide = ir.VectorType(_DOUBLE, PANEL)
+        return transposed(builder, [builder.fpext(row, wide) for row in rows])
     columns = []
     for left in range(0, PANEL, 2):
         first, second, third, last = loaded(left, 2)
