@@ -17,7 +17,7 @@ import math
 
 from fastglm.families.normal import normal_density_and_tail, normal_quantile
 from fastglm.kernels import vector_math as vm
-from fastglm.kernels.jit import inlined
+from fastglm.kernels.jit import formula, inlined
 
 INVERSE_PI = 1.0 / math.pi
 
@@ -27,7 +27,7 @@ def identity_forward(mu, complement, parameter):
     return mu
 
 
-@inlined
+@formula
 def identity_inverse(eta, parameter):
     return eta, 1.0 - eta, 1.0
 
@@ -42,7 +42,7 @@ def log_forward(mu, complement, parameter):
     return vm.log(mu)
 
 
-@inlined
+@formula
 def log_inverse(eta, parameter):
     mu = vm.exp(eta)
     return mu, -vm.expm1(eta), mu
@@ -58,7 +58,7 @@ def logit_forward(mu, complement, parameter):
     return vm.log(mu) - vm.log(complement)
 
 
-@inlined
+@formula
 def logit_inverse(eta, parameter):
     # exp of minus the absolute value: never overflows, and keeps the small tail exact.
     small = vm.exp(-abs(eta))
@@ -99,7 +99,7 @@ def cloglog_forward(mu, complement, parameter):
     return vm.log(hazard)
 
 
-@inlined
+@formula
 def cloglog_inverse(eta, parameter):
     hazard = vm.exp(eta)
     # One exponential of the difference: the product would be infinity times zero.
@@ -116,7 +116,7 @@ def loglog_forward(mu, complement, parameter):
     return -cloglog_forward(complement, mu, parameter)
 
 
-@inlined
+@formula
 def loglog_inverse(eta, parameter):
     complement, mu, slope = cloglog_inverse(-eta, parameter)
     return mu, complement, slope
@@ -153,7 +153,7 @@ def inverse_forward(mu, complement, parameter):
     return 1.0 / mu
 
 
-@inlined
+@formula
 def inverse_inverse(eta, parameter):
     mu = 1.0 / eta if eta != 0.0 else math.nan
     return mu, 1.0 - mu, -mu * mu
@@ -170,7 +170,7 @@ def inverse_squared_forward(mu, complement, parameter):
     return reciprocal * reciprocal
 
 
-@inlined
+@formula
 def inverse_squared_inverse(eta, parameter):
     mu = 1.0 / math.sqrt(eta) if eta > 0.0 else math.nan
     return mu, 1.0 - mu, -0.5 * mu / eta
@@ -186,7 +186,7 @@ def sqrt_forward(mu, complement, parameter):
     return math.sqrt(mu)
 
 
-@inlined
+@formula
 def sqrt_inverse(eta, parameter):
     # The square is one-to-one on the positive half only.
     mu = eta * eta if eta > 0.0 else math.nan
@@ -220,7 +220,7 @@ def logc_forward(mu, complement, parameter):
     return vm.log(complement)
 
 
-@inlined
+@formula
 def logc_inverse(eta, parameter):
     complement = vm.exp(eta)
     return -vm.expm1(eta), complement, -complement

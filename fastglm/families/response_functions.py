@@ -18,40 +18,40 @@ from __future__ import annotations
 import math
 
 from fastglm.kernels import vector_math as vm
-from fastglm.kernels.jit import inlined
+from fastglm.kernels.jit import formula, inlined
 
 # R's package gnm keeps the logarithm of Wedderburn's deviance finite at 0 and 1 with this.
 WEDDERBURN_EPSILON = 0.0005
 
 
-@inlined
+@formula
 def valid_real(y, mu, complement):
     return (mu > -math.inf) & (mu < math.inf)
 
 
-@inlined
+@formula
 def valid_positive(y, mu, complement):
     return (mu > 0.0) & (mu < math.inf)
 
 
-@inlined
+@formula
 def valid_nonnegative(y, mu, complement):
     return ((mu > 0.0) | ((mu == 0.0) & (y == 0.0))) & (mu < math.inf)
 
 
-@inlined
+@formula
 def valid_probability(y, mu, complement):
     above = (mu > 0.0) | ((mu == 0.0) & (y == 0.0))
     below = (complement > 0.0) | ((complement == 0.0) & (y == 1.0))
     return above & below
 
 
-@inlined
+@formula
 def plain_difference(y, mu, complement):
     return y - mu
 
 
-@inlined
+@formula
 def binomial_difference(y, mu, complement):
     return y * complement - (1.0 - y) * mu
 
@@ -66,12 +66,12 @@ def nudged_start(y, weight, parameter):
     return y if y > 0.0 else 0.1
 
 
-@inlined
+@formula
 def no_unit_deviance(y, mu, complement, parameter):
     return 0.0
 
 
-@inlined
+@formula
 def gaussian_sd(mu, complement, parameter):
     return 1.0
 
@@ -81,7 +81,7 @@ def gaussian_unit_deviance(y, mu, complement, parameter):
     return (y - mu) * (y - mu)
 
 
-@inlined
+@formula
 def poisson_sd(mu, complement, parameter):
     return math.sqrt(mu)
 
@@ -96,7 +96,7 @@ def poisson_start(y, weight, parameter):
     return y + 0.1
 
 
-@inlined
+@formula
 def gamma_sd(mu, complement, parameter):
     return mu
 
@@ -114,7 +114,7 @@ def quasi_mu_squared_unit_deviance(y, mu, complement, parameter):
     return positive if y > 0.0 else at_zero
 
 
-@inlined
+@formula
 def inverse_gaussian_sd(mu, complement, parameter):
     return mu * math.sqrt(mu)
 
@@ -125,7 +125,7 @@ def inverse_gaussian_unit_deviance(y, mu, complement, parameter):
     return relative * relative / y
 
 
-@inlined
+@formula
 def binomial_sd(mu, complement, parameter):
     return math.sqrt(mu * complement)
 
@@ -144,7 +144,7 @@ def binary_unit_deviance(y, mu, complement, parameter):
     return -2.0 * vm.log(mu if y > 0.5 else complement)
 
 
-@inlined
+@formula
 def binary_difference(y, mu, complement):
     return complement if y > 0.5 else -mu
 
@@ -154,7 +154,7 @@ def binomial_start(y, weight, parameter):
     return (weight * y + 0.5) / (weight + 1.0)
 
 
-@inlined
+@formula
 def wedderburn_sd(mu, complement, parameter):
     return mu * complement
 
@@ -171,7 +171,7 @@ def wedderburn_start(y, weight, parameter):
     return max(0.001, min(0.99, y))
 
 
-@inlined
+@formula
 def negative_binomial_sd(mu, complement, parameter):
     # Two roots: the variance mu + alpha mu**2 would overflow first.
     return math.sqrt(mu) * math.sqrt(1.0 + parameter * mu)

@@ -32,6 +32,8 @@ from fastglm.kernels.planes import (
     WEIGHT,
 )
 
+# Rows are in double precision, unless RowBlock binds other numbers, further apart.
+number, distance = float64, PLANE
 # Bound by RowBlock when a family or a link is made; named here for the reader and the linter.
 difference: Any
 standard_deviation: Any
@@ -51,15 +53,15 @@ def respond_rows(planes, rows):
     underflowed to where the variance is 0 gets weight 0, not a clipped mean: clipping would move
     the coefficients. McCullagh & Nelder (1989), section 2.5.
     """
-    base = pointer(planes, float64)
-    parameter = base[FAMILY_PARAMETER * PLANE]
+    base = pointer(planes, number)
+    parameter = number(pointer(planes, float64)[FAMILY_PARAMETER * PLANE])
     outside = 0
     for i in range(rows):
-        y = base[RESPONSE * PLANE + i]
-        prior = base[PRIOR_WEIGHT * PLANE + i]
-        mu = base[MEAN * PLANE + i]
-        complement = base[COMPLEMENT * PLANE + i]
-        slope = base[SLOPE * PLANE + i]
+        y = base[RESPONSE * distance + i]
+        prior = base[PRIOR_WEIGHT * distance + i]
+        mu = base[MEAN * distance + i]
+        complement = base[COMPLEMENT * distance + i]
+        slope = base[SLOPE * distance + i]
         # Square roots of variances, because a variance overflows where its root does not.
         spread = standard_deviation(mu, complement, parameter)
         precision = 1.0 / spread if spread > 0.0 else 0.0
@@ -67,10 +69,14 @@ def respond_rows(planes, rows):
         scaled_residual = difference(y, mu, complement) * precision
         unit = unit_deviance(y, mu, complement, parameter)
         present = prior > 0.0
-        base[WEIGHT * PLANE + i] = prior * scaled_slope * scaled_slope if present else 0.0
-        base[RESIDUAL * PLANE + i] = prior * scaled_residual * scaled_slope if present else 0.0
-        base[PEARSON * PLANE + i] = prior * scaled_residual * scaled_residual if present else 0.0
-        base[DEVIANCE * PLANE + i] = prior * unit if present else 0.0
+        weight = prior * scaled_slope * scaled_slope
+        residual = prior * scaled_residual * scaled_slope
+        pearson = prior * scaled_residual * scaled_residual
+        deviance = prior * unit
+        base[WEIGHT * distance + i] = number(weight) if present else 0.0
+        base[RESIDUAL * distance + i] = number(residual) if present else 0.0
+        base[PEARSON * distance + i] = number(pearson) if present else 0.0
+        base[DEVIANCE * distance + i] = number(deviance) if present else 0.0
         valid = valid_mean(y, mu, complement)
         outside += 1 if present & (not valid) else 0
     return outside
@@ -119,16 +125,16 @@ def log_density_rows(planes, rows):
 
 def inverse_link_rows(planes, rows):
     """Mean, its complement and its slope from the linear predictor."""
-    base = pointer(planes, float64)
-    parameter = base[LINK_PARAMETER * PLANE]
+    base = pointer(planes, number)
+    parameter = number(pointer(planes, float64)[LINK_PARAMETER * PLANE])
     outside = 0
     for i in range(rows):
-        mu, complement, slope = inverse(base[LINEAR_PREDICTOR * PLANE + i], parameter)
-        base[MEAN * PLANE + i] = mu
-        base[COMPLEMENT * PLANE + i] = complement
-        base[SLOPE * PLANE + i] = slope
+        mu, complement, slope = inverse(base[LINEAR_PREDICTOR * distance + i], parameter)
+        base[MEAN * distance + i] = number(mu)
+        base[COMPLEMENT * distance + i] = number(complement)
+        base[SLOPE * distance + i] = number(slope)
         # A linear predictor outside the link's domain gives NaN; rows of weight 0 do not count.
-        outside += 1 if math.isnan(mu) & (base[PRIOR_WEIGHT * PLANE + i] > 0.0) else 0
+        outside += 1 if math.isnan(mu) & (base[PRIOR_WEIGHT * distance + i] > 0.0) else 0
     return outside
 
 

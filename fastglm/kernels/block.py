@@ -98,9 +98,15 @@ def plane_at(scratch, which):
 
 
 @inlined
-def single_at(scratch, which):
-    """Address of a float32 plane for passing use: eight stand where the planes WEIGHTED do."""
-    return scratch + 8 * PLANE * WEIGHTED + 4 * PLANE * which
+def single_plane_at(scratch, which):
+    """A row plane of float32, which begins where that of float64 would."""
+    return pointer(scratch + 8 * PLANE * which, float32)
+
+
+@inlined
+def passing_at(scratch):
+    """Address of TILE planes for passing use."""
+    return scratch + 8 * PLANE * WEIGHTED
 
 
 @inlined

@@ -11,10 +11,10 @@ from numba.core.types import float32, float64, int32, int64
 from fastglm.kernels.block import (
     dense_at,
     entries_at,
-    narrow,
     padded_size,
+    passing_at,
     plane_at,
-    single_at,
+    single_plane_at,
     span_at,
 )
 from fastglm.kernels.context import (
@@ -139,7 +139,7 @@ def _add_dense(context, rows, scratch, weight, residual, partial, size, precisio
     """Adds what the dense columns alone give; their planes are of `size` bytes a number."""
     n_dense, dense, span = context[N_DENSE], dense_at(scratch), span_at(context, scratch)
     n_padded, order = padded_size(context)
-    weighted, score = single_at(scratch, 0), partial + 8 * order * order
+    weighted, score = passing_at(scratch), partial + 8 * order * order
     with_gram = context[MODE] & WITH_GRAM
     with_diagonal = context[MODE] & WITH_DIAGONAL and not with_gram
     zero = precision(0.0)
@@ -225,24 +225,11 @@ def accumulate(context_address, start, rows, scratch, partial):
     added, and the diagonal with the mode WITH_DIAGONAL.
     """
     context = pointer(context_address, int64)
-    weight, residual = plane_at(scratch, WEIGHT), plane_at(scratch, RESIDUAL)
     if context[MODE] & SINGLE:
-        narrow_weight = pointer(single_at(scratch, TILE), float32)
-        narrow_residual = pointer(single_at(scratch, TILE + 1), float32)
-        narrow(weight, rows, narrow_weight)
-        narrow(residual, rows, narrow_residual)
-        _add_dense(
-            context,
-            rows,
-            scratch,
-            narrow_weight,
-            narrow_residual,
-            partial,
-            4,
-            float32,
-            _add_single_rows,
-        )
+        w, residual = single_plane_at(scratch, WEIGHT), single_plane_at(scratch, RESIDUAL)
+        _add_dense(context, rows, scratch, w, residual, partial, 4, float32, _add_single_rows)
     else:
+        weight, residual = plane_at(scratch, WEIGHT), plane_at(scratch, RESIDUAL)
         _add_dense(context, rows, scratch, weight, residual, partial, 8, float64, add_gram_rows)
     if context[N_SWEEP] > context[N_DENSE]:
         _, order = padded_size(context)

@@ -34,7 +34,13 @@ from numba.core.registry import CPUDispatcher
 from numba.extending import intrinsic
 
 from fastglm.errors import FastGLMWarning
-from fastglm.kernels.pipeline import HelperCompiler, KernelCompiler
+from fastglm.kernels.pipeline import (
+    FormulaCompiler,
+    HelperCompiler,
+    KernelCompiler,
+    SingleCompiler,
+)
+from fastglm.kernels.planes import PLANE
 
 PACKAGE = Path(__file__).resolve().parent.parent
 _IMPORT = re.compile(r"^\s*from\s+(fastglm[\w.]*)\s+import\s+(\([^)]*\)|[^\n]*)", re.MULTILINE)
@@ -49,13 +55,20 @@ _SUM_OPTIONS = _OPTIONS | {"fastmath": {"reassoc", "contract", "nsz"}}
 class _Helper(CPUDispatcher):
     """A function for compiled callers only (`fastglm.kernels.pipeline`)."""
 
+    #: The helper that computes the same of arguments in single precision, if that is another.
+    in_single_precision: Any = None
+
     def add_overload(self, cres: Any) -> None:
         """Keep what was compiled for compiled callers, but not for a call from Python."""
         self.overloads[tuple(cres.signature.args)] = cres
 
     def get_call_template(self, args: Any, kws: Any) -> Any:
         """Compile once for all constants, which would each be a type of their own."""
-        return super().get_call_template([types.unliteral(arg) for arg in args], kws)
+        args = tuple(types.unliteral(arg) for arg in args)
+        if self.in_single_precision is not None and types.float32 in args:
+            self.in_single_precision.get_call_template(args, kws)
+            self.overloads[args] = self.in_single_precision.overloads[args]
+        return super().get_call_template(args, kws)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Refuse a call from Python, for which there is no machine code."""
@@ -77,6 +90,8 @@ def _helper(pipeline: type[CompilerBase], **options: Any) -> Callable[[Callable]
 # A call that LLVM's cost model leaves standing keeps the loop around it scalar.
 inlined = _helper(HelperCompiler, forceinline=True, **_OPTIONS)
 inlined_sums = _helper(HelperCompiler, forceinline=True, **_SUM_OPTIONS)
+# Scalar formulas, in the precision of their arguments.
+formula = _helper(FormulaCompiler, forceinline=True, **_OPTIONS)
 # Helpers of which one copy is enough: large ones, called from several places.
 called = _helper(HelperCompiler, forceinline=False, **_OPTIONS)
 called_sums = _helper(HelperCompiler, forceinline=False, **_SUM_OPTIONS)
@@ -318,6 +333,16 @@ def bits_of(typing_context: Any, value: Any) -> Any:
 
 
 @intrinsic
+def from_single_bits(typing_context: Any, bits: Any) -> Any:
+    """The float32 with these 32 bits."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], context.get_value_type(types.float32))
+
+    return types.float32(types.int32), codegen
+
+
+@intrinsic
 def from_bits(typing_context: Any, bits: Any) -> Any:
     """The float64 with these 64 bits."""
 
@@ -344,12 +369,21 @@ class RowBlock:
         The ``inlined`` functions to bind.
     cached
         False for functions that the user wrote: their source is not part of the stamp.
+    single
+        True for `in_single_precision`.
     """
 
     def __init__(
-        self, template: Callable, name: str, functions: dict[str, Callable], cached: bool = True
+        self,
+        template: Callable,
+        name: str,
+        functions: dict[str, Callable],
+        cached: bool = True,
+        single: bool = False,
     ):
-        namespace = dict(template.__globals__, **functions)
+        self._template, self._functions = template, functions
+        precision = {"number": types.float32, "distance": 2 * PLANE} if single else {}
+        namespace = dict(template.__globals__, **functions, **precision)
         code = template.__code__
         function = python_types.FunctionType(code, namespace, name)
         function.__qualname__ = name
@@ -359,16 +393,27 @@ class RowBlock:
         self.name = name
         self._function = function
         self._cached = cached
+        self._compiler = SingleCompiler if single else KernelCompiler
 
     @functools.cached_property
     def _compiled(self) -> CFunc:
         n_arguments = self._function.__code__.co_argcount
         signature = ((types.int64,) * n_arguments, types.int64)
-        compiled = CFunc(self._function, signature, {}, dict(_OPTIONS), KernelCompiler)
+        compiled = CFunc(self._function, signature, {}, dict(_OPTIONS), self._compiler)
         if self._cached:
             compiled._cache = KernelCache(self._function)
         compiled.compile()
         return compiled
+
+    @functools.cached_property
+    def in_single_precision(self) -> RowBlock:
+        """The same of planes of float32, which begin where those of float64 do.
+
+        In its template ``number`` is float32, ``distance`` the planes' distance, and constants are
+        narrowed.
+        """
+        name = f"{self.name}_in_single_precision"
+        return RowBlock(self._template, name, self._functions, self._cached, single=True)
 
     @functools.cached_property
     def address(self) -> int:

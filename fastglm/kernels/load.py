@@ -27,8 +27,9 @@ from fastglm.kernels.block import (
     count_pieces,
     dense_at,
     narrow,
+    passing_at,
     plane_at,
-    single_at,
+    single_plane_at,
     span_at,
 )
 from fastglm.kernels.context import (
@@ -271,7 +272,7 @@ def load_dense(context, span, scratch):
             j += run
             continue
         first, last = starts[j], starts[j + 1]
-        target = single_at(scratch, 0) if single else dense + 8 * PLANE * j
+        target = passing_at(scratch) if single else dense + 8 * PLANE * j
         load_product(context, factors, first, last, scratch, target, shift[j], scale[j])
         if single:
             narrow(pointer(target, float64), rows, pointer(dense + 4 * PLANE * j, float32))
@@ -303,6 +304,12 @@ def load_coded(context, rows, scratch):
         load_product(context, factors, first, last, scratch, target, 0.0, 1.0)
 
 
+@inlined
+def _fill(plane, rows, value):
+    for i in range(rows):
+        plane[i] = value
+
+
 def load_block(context_address, start, rows, scratch, target):
     """Everything about one block of rows: columns, response, prior weights and offset.
 
@@ -324,11 +331,16 @@ def load_block(context_address, start, rows, scratch, target):
         (WEIGHT_SOURCE, PRIOR_WEIGHT, 1.0),
         (OFFSET_SOURCE, OFFSET, 0.0),
     ):
+        single = context[MODE] & SINGLE
         if context[slot] >= 0:
-            load_source(context, context[slot], scratch, scratch + 8 * PLANE * plane, 0.0, 1.0)
+            target = scratch + 8 * PLANE * (SCRATCH if single else plane)
+            load_source(context, context[slot], scratch, target, 0.0, 1.0)
+            if single:
+                narrow(plane_at(scratch, SCRATCH), rows, single_plane_at(scratch, plane))
+        elif single:
+            _fill(single_plane_at(scratch, plane), rows, float32(value))
         else:
-            for i in range(rows):
-                plane_at(scratch, plane)[i] = value
+            _fill(plane_at(scratch, plane), rows, value)
     return 0
 
 

@@ -7,11 +7,15 @@ their callers as it is.
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
+import numpy as np
+from numba.core import ir, types
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase
-from numba.core.compiler_machinery import PassManager, register_pass
+from numba.core.compiler_machinery import FunctionPass, PassManager, register_pass
+from numba.core.errors import ConstantInferenceError
 from numba.core.typed_passes import (
     AnnotateTypes,
     IRLegalization,
@@ -63,6 +67,28 @@ class _HelperLowering(NativeLowering):
         return True
 
 
+@register_pass(mutates_CFG=False, analysis_only=False)
+class _NarrowConstants(FunctionPass):
+    """Constants in single precision, where numba would go on in that of the constants."""
+
+    _name = "fastglm_narrow_constants"
+
+    def __init__(self) -> None:
+        FunctionPass.__init__(self)
+
+    def run_pass(self, state: Any) -> bool:
+        """Rewrite constants, and names that stand for numbers, also those of modules."""
+        found = False
+        for block in state.func_ir.blocks.values():
+            for statement in block.find_insts(ir.Assign):
+                with contextlib.suppress(ConstantInferenceError):
+                    number = state.func_ir.infer_constant(statement.target)
+                    if isinstance(number, float):
+                        statement.value = ir.Const(np.float32(number), statement.loc)
+                        found = True
+        return found
+
+
 class KernelCompiler(CompilerBase):
     """Kernels are loops over numbers: numba's other passes would find nothing in them to rewrite.
 
@@ -70,6 +96,10 @@ class KernelCompiler(CompilerBase):
     """
 
     lowering: type[NativeLowering] = NativeLowering
+
+    def narrows(self) -> bool:
+        """Whether constants are in single precision."""
+        return False
 
     def define_pipelines(self) -> list[PassManager]:
         """The passes, in numba's order."""
@@ -79,6 +109,7 @@ class KernelCompiler(CompilerBase):
             FixupArgs,
             IRProcessing,
             ReconstructSSA,
+            *([_NarrowConstants] if self.narrows() else []),
             NopythonTypeInference,
             PreLowerStripPhis,
             IRLegalization,
@@ -95,3 +126,19 @@ class HelperCompiler(KernelCompiler):
     """For functions that only compiled code calls."""
 
     lowering = _HelperLowering
+
+
+class FormulaCompiler(HelperCompiler):
+    """For helpers whose constants are of the precision of their arguments."""
+
+    def narrows(self) -> bool:
+        """Whether one of the arguments is in single precision."""
+        return types.float32 in self.state.args
+
+
+class SingleCompiler(KernelCompiler):
+    """For kernels in single precision throughout."""
+
+    def narrows(self) -> bool:
+        """They are."""
+        return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numba.core.types import float32, float64, int64
 
-from fastglm.kernels.block import dense_at, entries_at, plane_at, single_at
+from fastglm.kernels.block import dense_at, entries_at, plane_at, single_plane_at
 from fastglm.kernels.context import BETA, MODE, N_DENSE, N_SWEEP, SINGLE
 from fastglm.kernels.gram import row_entries
 from fastglm.kernels.jit import RowBlock, inlined, offset_pointer, pointer
@@ -12,8 +12,10 @@ from fastglm.kernels.planes import LINEAR_PREDICTOR, OFFSET, PLANE, TILE
 
 
 @inlined
-def _add_columns(column, beta, n_columns, rows, total, precision):
-    """Adds planes times their coefficients to the plane `total`, all of one precision."""
+def _add_up(column, beta, n_columns, rows, offset, total, precision):
+    """Planes times their coefficients and the offset into `total`, all of one precision."""
+    for i in range(rows):
+        total[i] = offset[i]
     whole = n_columns - n_columns % TILE
     for j in range(0, whole, TILE):
         c = offset_pointer(column, PLANE * j)
@@ -36,19 +38,13 @@ def predict_block(context_address, start, rows, scratch, target):
     beta = pointer(context[BETA], float64)
     n_dense = context[N_DENSE]
     dense = dense_at(scratch)
-    eta = plane_at(scratch, LINEAR_PREDICTOR)
-    offset = plane_at(scratch, OFFSET)
-    for i in range(rows):
-        eta[i] = offset[i]
     if context[MODE] & SINGLE:
-        total = pointer(single_at(scratch, 0), float32)
-        for i in range(rows):
-            total[i] = float32(0.0)
-        _add_columns(pointer(dense, float32), beta, n_dense, rows, total, float32)
-        for i in range(rows):
-            eta[i] += total[i]
-    else:
-        _add_columns(pointer(dense, float64), beta, n_dense, rows, eta, float64)
+        eta = single_plane_at(scratch, LINEAR_PREDICTOR)
+        offset = single_plane_at(scratch, OFFSET)
+        _add_up(pointer(dense, float32), beta, n_dense, rows, offset, eta, float32)
+        return 0
+    eta, offset = plane_at(scratch, LINEAR_PREDICTOR), plane_at(scratch, OFFSET)
+    _add_up(pointer(dense, float64), beta, n_dense, rows, offset, eta, float64)
     if context[N_SWEEP] > n_dense:
         entries = entries_at(context, scratch)
         _, _, columns, values = entries

@@ -19,6 +19,7 @@ from fastglm.kernels.block import (
     dense_at,
     padded_size,
     plane_at,
+    single_plane_at,
 )
 from fastglm.kernels.context import (
     ACCUMULATE,
@@ -95,10 +96,13 @@ def count_other_than_one(column, rows):
 @inlined
 def add_sums(context, rows, scratch, sums):
     """Adds a block's deviance and the like to the chunk's sums."""
+    if context[MODE] & SINGLE:
+        # What only leads on is not asked for a deviance, nor what is certain of the optimum.
+        sums[SUM_PEARSON] += sum_plane(single_plane_at(scratch, PEARSON), rows)
+        return
     sums[SUM_DEVIANCE] += sum_plane(plane_at(scratch, DEVIANCE), rows)
     sums[SUM_PEARSON] += sum_plane(plane_at(scratch, PEARSON), rows)
-    # What is only near the optimum need not be certain of it.
-    if context[CONSTANT] >= 0 and not context[MODE] & SINGLE:
+    if context[CONSTANT] >= 0:
         column = pointer(dense_at(scratch) + 8 * PLANE * context[CONSTANT], float64)
         sums[SUM_NOT_CONSTANT] += count_other_than_one(column, rows)
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numba.core.types import int32
 
-from fastglm.kernels.jit import bits_of, from_bits, inlined
+from fastglm.kernels.jit import bits_of, formula, from_bits, from_single_bits, inlined
 
 # log(2) split so that k * LN2_HIGH is exact for |k| < 2**11.
 LN2_HIGH = 6.93147180369123816490e-01
@@ -33,6 +34,14 @@ SQRT_2 = math.sqrt(2.0)
 EXTREME_LOW = 2.0**-500
 EXTREME_HIGH = 2.0**500
 EXTREME_SHIFT = 500.0 * math.log(2.0)
+# The same for single precision, whose range is narrower: k * SINGLE_LN2_HIGH is exact for its k.
+SINGLE_LN2_HIGH = 0.693359375
+SINGLE_LN2_LOW = LN2_HIGH - SINGLE_LN2_HIGH + LN2_LOW
+# From here on exp(x) counts as infinite: a factor 2**k with a k that is rounded up would be.
+SINGLE_LARGEST = 88.3
+SINGLE_ROUNDER = 12582912.0
+SINGLE_EXPONENT_ONE = 127
+SINGLE_MANTISSA_BITS = 23
 
 
 @inlined
@@ -92,6 +101,40 @@ def expm1(x):
     large = (1.0 + (r + tail)) * scale_1 * scale_2
     value = large if x > 60.0 else moderate
     return value if x == x else x
+
+
+@formula
+def _exp_parts_single(x):
+    """2**k, 0 where it would be subnormal, and more with exp(x) = 2**k (1 + more)."""
+    clipped = min(max(x, -88.0), SINGLE_LARGEST)
+    k = (clipped * INVERSE_LN2 + SINGLE_ROUNDER) - SINGLE_ROUNDER
+    r = (clipped - k * SINGLE_LN2_HIGH) - k * SINGLE_LN2_LOW
+    # At |r| = 0.3466 the first term left out is 5e-9.
+    s = 1.0 / 5040.0
+    s = s * r + 1.0 / 720.0
+    s = s * r + 1.0 / 120.0
+    s = s * r + 1.0 / 24.0
+    s = s * r + 1.0 / 6.0
+    s = s * r + 0.5
+    exponent = int32(k) + int32(SINGLE_EXPONENT_ONE)
+    power = from_single_bits(exponent << int32(SINGLE_MANTISSA_BITS))
+    return power, r + s * (r * r)
+
+
+@formula
+def _exp_single(x):
+    power, more = _exp_parts_single(x)
+    return power + power * more if x <= SINGLE_LARGEST else x + math.inf
+
+
+@formula
+def _expm1_single(x):
+    power, more = _exp_parts_single(x)
+    return (power - 1.0) + power * more if x <= SINGLE_LARGEST else x + math.inf
+
+
+exp.in_single_precision = _exp_single
+expm1.in_single_precision = _expm1_single
 
 
 @inlined

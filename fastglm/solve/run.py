@@ -12,7 +12,14 @@ from fastglm.design.layout import Layout
 from fastglm.errors import Status
 from fastglm.families import Family
 from fastglm.kernels import context as slots
-from fastglm.kernels.context import FROM_RESPONSE, N_SUMS, WITH_DIAGONAL, WITH_GRAM, address_of
+from fastglm.kernels.context import (
+    FROM_RESPONSE,
+    N_SUMS,
+    SINGLE,
+    WITH_DIAGONAL,
+    WITH_GRAM,
+    address_of,
+)
 from fastglm.kernels.sweep import sweep_kernel
 from fastglm.solve import state as at
 from fastglm.solve.convergence import THAWED
@@ -55,9 +62,10 @@ class Run:
         scaling.enter(context)
         self._parameters[:] = family.parameter, 1.0, family.link.parameter
         context[slots.FORWARD_ROWS] = family.link.forward_rows.address
-        context[slots.INVERSE_ROWS] = family.link.inverse_rows.address
         context[slots.START_ROWS] = family.start_rows.address
-        context[slots.RESPOND_ROWS] = family.respond_rows_for(binary).address
+        self.family = family
+        self._respond_rows = family.respond_rows_for(binary)
+        self.set_precision(single=False)
         # A dispersion counts as it stands, variances under a square root. Where it is known,
         # Pearson's statistic is only reported: worth no further sweep over many rows.
         only_reported = family.dispersion_known and self.n_chunks > 1
@@ -94,6 +102,17 @@ class Run:
         self.gram, self.factor = matrix[N_VECTORS : N_VECTORS + p], matrix[N_VECTORS + p :]
         self.state, rest = rest[:STATE_SIZE], rest[STATE_SIZE:]
         self._parameters, self.beta = rest[:3], rest[3 : 3 + order]
+
+    def set_precision(self, single: bool) -> None:
+        """Lets sweeps compute in single precision, without a deviance, or in double again."""
+        context, inverse, respond = self.context, self.family.link.inverse_rows, self._respond_rows
+        context[slots.MODE] &= ~SINGLE
+        if single:
+            context[slots.MODE] |= SINGLE
+            inverse = inverse.in_single_precision
+            respond = self.family.score_rows.in_single_precision
+        context[slots.INVERSE_ROWS] = inverse.address
+        context[slots.RESPOND_ROWS] = respond.address
 
     @property
     def status(self) -> int:

@@ -12,8 +12,6 @@ import math
 
 from fastglm.errors import Status
 from fastglm.families import Family
-from fastglm.kernels import context as slots
-from fastglm.kernels.context import SINGLE
 from fastglm.kernels.planes import BLOCK_ROWS
 from fastglm.solve import state as at
 from fastglm.solve.convergence import LEADING, STARTING
@@ -53,7 +51,7 @@ def choose_start(run: Run, family: Family, binary: bool, options: SolverOptions)
             _start_from_sample(run, sample, share)
             if _may_be_in_single_precision(run) and _is_well_conditioned(sample):
                 deviance = sample.state[at.DEVIANCE] / share
-                if not _lead_in_single_precision(run, family, deviance, options):
+                if not _lead_in_single_precision(run, deviance, options):
                     _start_from_sample(run, sample, share)
             return True
     run.start_from_response(None)
@@ -130,23 +128,19 @@ def _is_well_conditioned(sample: Run) -> bool:
     return bool(sample.state[at.LEAST_PIVOT] > SINGLE_PIVOT + 2.0 * prior)
 
 
-def _lead_in_single_precision(
-    run: Run, family: Family, deviance: float, options: SolverOptions
-) -> bool:
+def _lead_in_single_precision(run: Run, deviance: float, options: SolverOptions) -> bool:
     """Takes the run, which is at its start, close to the optimum; whether it got there.
 
     The estimate of the deviance stands in for the deviance itself, whose logarithms take much of
     the time of a sweep.
     """
-    context, state = run.context, run.state
+    state = run.state
     state[at.DEVIANCE] = deviance
-    respond_rows = context[slots.RESPOND_ROWS]
-    context[slots.RESPOND_ROWS] = family.score_rows.address
-    context[slots.MODE] |= SINGLE
+    run.set_precision(single=True)
     most = min(SINGLE_SWEEPS, options.max_iter)
     rough = SolverOptions(SINGLE_SLACK, most, options.n_threads, options.progress, rough=LEADING)
     run.run(rough, on_trial=True)
-    context[slots.RESPOND_ROWS] = respond_rows
+    run.set_precision(single=False)
     if run.status != Status.CONVERGED or state[at.N_ALIASED] > 0.0:
         return False
     run.go_on_precisely()

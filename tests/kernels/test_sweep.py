@@ -51,7 +51,8 @@ def swept(model, theta, mode):
     """A run after one sweep and step from coefficients of the standardised columns."""
     run = Run(model.layout, find_scaling(model.layout), model.family, binary=False)
     run.start_from(theta)
-    run.context[slots.MODE] = mode
+    run.context[slots.MODE] = mode & ~SINGLE
+    run.set_precision(single=bool(mode & SINGLE))
     # A deviance to stay below, where none is evaluated, and no end.
     run.state[at.DEVIANCE] = 1e300
     run.state[at.MAX_ITERATIONS] = 9

@@ -120,3 +120,29 @@ def test_relative_entropy_near_and_far(y, ratio):
 )
 def test_relative_entropy_at_the_ends(y, mu, expected):
     assert as_entry(vm.relative_entropy)(y, mu, y - mu) == pytest.approx(expected, rel=1e-14)
+
+
+@pytest.mark.parametrize("name", ["exp", "expm1"])
+def test_single_precision_within_two_units_in_its_last_place(compiled, name):
+    function = getattr(vm, name)
+
+    @numba.njit(error_model="numpy")
+    def loop(x, out):
+        for i in range(x.shape[0]):
+            out[i] = function(x[i])
+
+    low = -87.3 if name == "exp" else -30.0
+    x = np.linspace(low, 88.3, 40_001).astype(np.float32)
+    x = np.concatenate([x, np.linspace(-1, 1, 20_001).astype(np.float32)])
+    got = np.empty_like(x)
+    loop(x, got)
+    assert str(loop.nopython_signatures[0].args[0].dtype) == "float32"
+    exact = getattr(np, name)(x.astype(float))
+    assert (np.abs(got - exact) <= 2.0 * np.spacing(np.abs(exact).astype(np.float32))).all()
+    # What is computed in double precision is within half a unit, but for a few in a million.
+    assert (np.abs(got - exact) > 0.51 * np.spacing(np.abs(exact).astype(np.float32))).any()
+    ends = np.array([-np.inf, -200.0, 100.0, np.inf, np.nan], dtype=np.float32)
+    got = np.empty_like(ends)
+    loop(ends, got)
+    lowest = -1.0 if name == "expm1" else 0.0
+    np.testing.assert_array_equal(got, [lowest, lowest, np.inf, np.inf, np.nan])
