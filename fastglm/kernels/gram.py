@@ -127,11 +127,14 @@ def add_gram_rows(left, j, rows, dense, gram, order, span):
 
 @called
 def _add_single_rows(left, j, rows, dense, gram, order, span):
-    """As `add_gram_rows`, of planes in single precision; asks for no memory."""
-    corner = gram + 8 * order * j
+    """As `add_gram_rows`, of planes in single precision."""
+    corner, stride = gram + 8 * order * j, 8 * order
     for k in range(0, j, TILE):
-        add_single_tile(left, dense + 4 * PLANE * k, rows, corner + 8 * k, 8 * order)
-    add_single_diagonal_tile(left, dense + 4 * PLANE * j, rows, corner + 8 * j, 8 * order)
+        right, piece = dense + 4 * PLANE * k, next_piece(span)
+        other = next_piece(span) if k % (2 * TILE) == 0 else span
+        add_single_tile(left, right, rows, corner + 8 * k, stride, piece, other)
+    right, piece, other = dense + 4 * PLANE * j, next_piece(span), span
+    add_single_diagonal_tile(left, right, rows, corner + 8 * j, stride, piece, other)
 
 
 @inlined

@@ -77,11 +77,13 @@ from fastglm.kernels.prefetch import prefetch_later
 from fastglm.kernels.transpose import (
     PANEL,
     double_across,
+    double_across_to_single,
     double_down,
-    double_to_single,
+    double_down_to_single,
     single_across,
+    single_across_to_single,
     single_down,
-    single_to_single,
+    single_down_to_single,
 )
 
 # Rows of a strip of columns that is transposed before the next: they stay in the nearest cache.
@@ -177,13 +179,26 @@ def _row_major_run(sources, factors, starts, j, n_dense):
 def _load_row(source, stride, count, shift, scale, target, ahead, is_single, single):
     """PANEL rows into planes, as memory gives them."""
     if is_single and single:
-        single_to_single(source, stride, count, shift, scale, target, ahead)
+        single_across_to_single(source, stride, count, shift, scale, target, ahead)
     elif is_single:
         single_across(source, stride, count, shift, scale, target, ahead)
     elif single:
-        double_to_single(source, stride, count, shift, scale, target, ahead)
+        double_across_to_single(source, stride, count, shift, scale, target, ahead)
     else:
         double_across(source, stride, count, shift, scale, target, ahead)
+
+
+@inlined
+def _load_down(source, stride, panels, shift, scale, target, is_single, single):
+    """Panels of rows that are in cache into planes."""
+    if is_single and single:
+        single_down_to_single(source, stride, panels, shift, scale, target)
+    elif is_single:
+        single_down(source, stride, panels, shift, scale, target)
+    elif single:
+        double_down_to_single(source, stride, panels, shift, scale, target)
+    else:
+        double_down(source, stride, panels, shift, scale, target)
 
 
 @inlined
@@ -193,27 +208,27 @@ def _load_run(context, which, span, j, count, dense):
     block = pointer(span, int64)
     rows, single = block[SPAN_ROWS], context[MODE] & SINGLE
     is_single = source[2] == SINGLE_ELEMENT
-    size, plane = ELEMENT_SIZES[source[2]], (4 if single else 8) * PLANE
+    size, number = ELEMENT_SIZES[source[2]], 4 if single else 8
+    plane = number * PLANE
     stride = size * source[1]
     address = source[0] + stride * block[SPAN_START]
     shift, scale, first = context[SHIFT] + 8 * j, context[SCALE] + 8 * j, dense + plane * j
     ahead = stride * block[SPAN_AHEAD]
-    whole = rows - rows % PANEL
+    whole = rows - rows % (2 * PANEL)
     # Of rows that lie far apart, tiles would ask for more than is wanted.
     if block[ROOM] > 0 and source[1] <= 2 * count:
         prefetch_later(span, address + ahead, stride * rows)
         for i in range(0, whole, STRIP):
-            panels = min(STRIP, whole - i) // PANEL
+            panels = min(STRIP, whole - i) // (2 * PANEL if single else PANEL)
             for left in range(0, count, PANEL):
                 k = min(left, count - PANEL)
-                here, there = address + stride * i + size * k, first + 8 * (PLANE * k + i)
-                if is_single:
-                    single_down(here, stride, panels, shift + 8 * k, scale + 8 * k, there)
-                else:
-                    double_down(here, stride, panels, shift + 8 * k, scale + 8 * k, there)
+                here, there = address + stride * i + size * k, first + plane * k + number * i
+                _load_down(
+                    here, stride, panels, shift + 8 * k, scale + 8 * k, there, is_single, single
+                )
     else:
         for i in range(0, whole, PANEL):
-            here, there = address + stride * i, first + plane // PLANE * i
+            here, there = address + stride * i, first + number * i
             _load_row(here, stride, count, shift, scale, there, here + ahead, is_single, single)
     shifts, scales = pointer(shift, float64), pointer(scale, float64)
     for i in range(whole, rows):
@@ -320,8 +335,8 @@ def load_block(context_address, start, rows, scratch, target):
     block = pointer(span, int64)
     block[SPAN_START], block[SPAN_ROWS] = start, rows
     block[SPAN_AHEAD] = context[BLOCK_STEP] * BLOCK_ROWS
-    # Fewer tiles, or such of single precision, have too little to do to ask meanwhile.
-    asking = context[MODE] & (WITH_GRAM | SINGLE) == WITH_GRAM and context[N_DENSE] >= ASKING_FROM
+    # Fewer tiles have too little to do to ask meanwhile.
+    asking = context[MODE] & WITH_GRAM and context[N_DENSE] >= ASKING_FROM
     block[ROOM] = count_pieces(context) if asking else 0
     block[LISTED] = block[TAKEN] = 0
     load_dense(context, span, scratch)

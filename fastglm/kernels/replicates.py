@@ -48,7 +48,7 @@ from fastglm.kernels.planes import BLOCK_ROWS, LINEAR_PREDICTOR, PLANE, RESIDUAL
 from fastglm.kernels.quadratic import factor_products
 from fastglm.kernels.single import FOLLOWED_ROWS, follow_curves
 from fastglm.kernels.sweep import respond
-from fastglm.kernels.tiles import add_single_half_tile, add_single_tile
+from fastglm.kernels.tiles import add_quiet_half_tile, add_quiet_tile
 
 # Planes that a chunk needs beside those of the block, in double precision: linear predictors of the
 # fit, lengths of the rows, their inverses, and TILE more.
@@ -218,9 +218,9 @@ def _add_scores(context, start, rows, scratch, score, stride, work):
     for k in range(0, n_directions, TILE):
         direction = _single_at(work, _DIRECTION + k)
         if n_directions - k > TILE // 2:
-            add_single_tile(counted, direction, rows, score + 8 * k, 8 * stride)
+            add_quiet_tile(counted, direction, rows, score + 8 * k, 8 * stride)
         else:
-            add_single_half_tile(counted, direction, rows, score + 8 * k, 8 * stride)
+            add_quiet_half_tile(counted, direction, rows, score + 8 * k, 8 * stride)
     if context[N_REST] > 0:
         residual, inverse = pointer(counted, float32), plane_at(work, _INVERSE)
         total = pointer(score + 8 * (n_directions - context[N_DENSE]), float64)

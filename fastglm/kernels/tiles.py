@@ -104,14 +104,14 @@ def _rows_at_a_time(context: Any, kind: Any) -> int:
     return TILE_ROWS if kind != _DOUBLE or "+avx512f" in features else 4
 
 
-def _products(kind: Any, columns: int, below: bool = False) -> Any:
+def _products(kind: Any, columns: int, *, below: bool = False, asks: bool = False) -> Any:
     """An intrinsic that adds dot products of TILE planes at `left` and `columns` at `right`.
 
     All arguments are integers: addresses, except the number of rows and `stride`, bytes between
     the TILE float64 rows from `corner` on that are added to. From the last row on, up to a multiple
     of TILE_ROWS, the planes at `left` hold zeros and those at `right` numbers. With `below`, only
-    products up to the diagonal are added. Tiles of float64 have two arguments more, pieces of
-    memory that they ask for meanwhile (`fastglm.kernels.prefetch`).
+    products up to the diagonal are added. What `asks` has two arguments more, pieces of memory to
+    ask for meanwhile (`fastglm.kernels.prefetch`).
     """
 
     def products(
@@ -166,10 +166,13 @@ def _products(kind: Any, columns: int, below: bool = False) -> Any:
             store(builder, builder.fadd(load(builder, place, sums.type), sums), place)
         return context.get_dummy_value()
 
-    return intrinsic(asking_products if kind == _DOUBLE else products)
+    return intrinsic(asking_products if asks else products)
 
 
-add_tile, add_diagonal_tile = _products(_DOUBLE, TILE), _products(_DOUBLE, TILE, below=True)
-add_single_tile = _products(ir.FloatType(), TILE)
-add_single_diagonal_tile = _products(ir.FloatType(), TILE, below=True)
-add_single_half_tile = _products(ir.FloatType(), TILE // 2)
+_SINGLE = ir.FloatType()
+add_tile = _products(_DOUBLE, TILE, asks=True)
+add_diagonal_tile = _products(_DOUBLE, TILE, below=True, asks=True)
+add_single_tile = _products(_SINGLE, TILE, asks=True)
+add_single_diagonal_tile = _products(_SINGLE, TILE, below=True, asks=True)
+# For what reads little memory.
+add_quiet_tile, add_quiet_half_tile = _products(_SINGLE, TILE), _products(_SINGLE, TILE // 2)

@@ -16,7 +16,7 @@ from fastglm.kernels.tiles import address_at, load, shuffled, size_of, store, tr
 #: Rows and columns of the panels that are transposed at once.
 PANEL = 4
 
-_DOUBLE, _SINGLE = ir.DoubleType(), ir.FloatType()
+_KINDS = _DOUBLE, _SINGLE = ir.DoubleType(), ir.FloatType()
 
 
 def _columns(builder: Any, source: Any, stride: Any, kind: Any) -> list[Any]:
@@ -48,15 +48,32 @@ def _columns(builder: Any, source: Any, stride: Any, kind: Any) -> list[Any]:
     return columns
 
 
-def _keep(
-    builder: Any, columns: list[Any], centers: list[Any], factors: list[Any], target: Any, kind: Any
-) -> None:
-    """Puts the columns of a panel, shifted and scaled, into planes of that kind of number."""
-    for k, column in enumerate(columns):
-        value = builder.fmul(builder.fsub(column, centers[k]), factors[k])
-        if kind == _SINGLE:
-            value = builder.fptrunc(value, ir.VectorType(kind, PANEL))
-        store(builder, value, address_at(builder, target, size_of(kind) * PLANE, k))
+def _narrow_columns(
+    builder: Any, source: Any, stride: Any, kind: Any, factor: Any, offset: Any
+) -> list[Any]:
+    """The columns of twice as many rows, each as a vector of float32.
+
+    Rows are multiplied and added to, before they are rounded, as they lie. Then the first half of
+    the rows goes the way of the second.
+    """
+    rows = []
+    for k in range(2 * PANEL):
+        row = load(builder, address_at(builder, source, stride, k), ir.VectorType(kind, PANEL))
+        row = row if kind == _DOUBLE else builder.fpext(row, ir.VectorType(_DOUBLE, PANEL))
+        scaled = builder.fmul(row, factor, flags=("contract",))
+        value = builder.fadd(scaled, offset, flags=("contract",))
+        rows.append(builder.fptrunc(value, ir.VectorType(_SINGLE, PANEL)))
+    first, second, third, last = (
+        shuffled(builder, a, b, *range(2 * PANEL))
+        for a, b in zip(rows[:PANEL], rows[PANEL:], strict=True)
+    )
+    columns = []
+    for lanes in ((0, 8, 1, 9, 4, 12, 5, 13), (2, 10, 3, 11, 6, 14, 7, 15)):
+        upper = shuffled(builder, first, second, *lanes)
+        lower = shuffled(builder, third, last, *lanes)
+        columns.append(shuffled(builder, upper, lower, 0, 1, 8, 9, 4, 5, 12, 13))
+        columns.append(shuffled(builder, upper, lower, 2, 3, 10, 11, 6, 7, 14, 15))
+    return columns
 
 
 def _numbers(builder: Any, address: Any) -> list[Any]:
@@ -67,11 +84,29 @@ def _numbers(builder: Any, address: Any) -> list[Any]:
     ]
 
 
-def _transpose_down(source_kind: Any) -> Any:
-    """An intrinsic that transposes `panels` panels below each other into planes of float64.
+def _panel(
+    builder: Any, source: Any, stride: Any, source_kind: Any, centers: list[Any], factors: list[Any]
+) -> list[Any]:
+    """The columns of a panel, shifted and scaled, each as a vector of float64."""
+    columns = zip(_columns(builder, source, stride, source_kind), centers, factors, strict=True)
+    return [builder.fmul(builder.fsub(column, c), f) for column, c, f in columns]
+
+
+def _keep(builder: Any, columns: list[Any], target: Any, kind: Any) -> None:
+    """Puts the columns of a panel into planes of that kind of number."""
+    for k, column in enumerate(columns):
+        is_wide = column.type.element == _DOUBLE and kind == _SINGLE
+        vector = ir.VectorType(kind, column.type.count)
+        value = builder.fptrunc(column, vector) if is_wide else column
+        store(builder, value, address_at(builder, target, size_of(kind) * PLANE, k))
+
+
+def _transpose_down(source_kind: Any, kind: Any) -> Any:
+    """An intrinsic that transposes `panels` panels below each other into planes.
 
     All arguments are integers: addresses, except `panels` and `stride`, bytes between rows. For
-    rows that are in cache: from memory they would come out of order.
+    rows that are in cache: from memory they would come out of order. A panel has PANEL rows, twice
+    as many if they go to planes of float32.
     """
 
     def transpose(
@@ -87,13 +122,21 @@ def _transpose_down(source_kind: Any) -> Any:
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         source, stride, panels, shift, scale, target = args
-        centers, factors = _numbers(builder, shift), _numbers(builder, scale)
-        below = builder.mul(stride, stride.type(PANEL))
+        if kind == _SINGLE:
+            n_rows, wide = 2 * PANEL, ir.VectorType(_DOUBLE, PANEL)
+            factor = load(builder, scale, wide)
+            offset = builder.fneg(builder.fmul(load(builder, shift, wide), factor))
+        else:
+            n_rows, centers, factors = PANEL, _numbers(builder, shift), _numbers(builder, scale)
+        below = builder.mul(stride, stride.type(n_rows))
         with cgutils.for_range(builder, panels) as loop:
             here = address_at(builder, source, below, loop.index)
-            columns = _columns(builder, here, stride, source_kind)
-            there = address_at(builder, target, 8 * PANEL, loop.index)
-            _keep(builder, columns, centers, factors, there, _DOUBLE)
+            if kind == _SINGLE:
+                columns = _narrow_columns(builder, here, stride, source_kind, factor, offset)
+            else:
+                columns = _panel(builder, here, stride, source_kind, centers, factors)
+            there = address_at(builder, target, size_of(kind) * n_rows, loop.index)
+            _keep(builder, columns, there, kind)
         return context.get_dummy_value()
 
     return intrinsic(transpose)
@@ -135,20 +178,18 @@ def _transpose_across(source_kind: Any, kind: Any) -> Any:
             left = builder.mul(loop.index, number(PANEL))
             left = builder.select(builder.icmp_signed("<", left, last), left, last)
             here = address_at(builder, source, size_of(source_kind), left)
-            columns = _columns(builder, here, stride, source_kind)
             centers = _numbers(builder, address_at(builder, shift, 8, left))
             factors = _numbers(builder, address_at(builder, scale, 8, left))
+            columns = _panel(builder, here, stride, source_kind, centers, factors)
             there = address_at(builder, target, size_of(kind) * PLANE, left)
-            _keep(builder, columns, centers, factors, there, kind)
+            _keep(builder, columns, there, kind)
         return context.get_dummy_value()
 
     return intrinsic(transpose)
 
 
-# From the kind of number that a name begins with to planes of float64, if it does not say single.
-double_down = _transpose_down(_DOUBLE)
-single_down = _transpose_down(_SINGLE)
-double_across = _transpose_across(_DOUBLE, _DOUBLE)
-single_across = _transpose_across(_SINGLE, _DOUBLE)
-double_to_single = _transpose_across(_DOUBLE, _SINGLE)
-single_to_single = _transpose_across(_SINGLE, _SINGLE)
+# From the kind of number that a name begins with to planes of the kind that it ends with.
+double_down, double_down_to_single = (_transpose_down(_DOUBLE, kind) for kind in _KINDS)
+single_down, single_down_to_single = (_transpose_down(_SINGLE, kind) for kind in _KINDS)
+double_across, double_across_to_single = (_transpose_across(_DOUBLE, kind) for kind in _KINDS)
+single_across, single_across_to_single = (_transpose_across(_SINGLE, kind) for kind in _KINDS)
