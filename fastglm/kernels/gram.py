@@ -95,16 +95,26 @@ def _add_score_and_diagonal(columns, residual, weight, rows, count, score, gram,
         gram[k * (order + 1)] += squares[k]
 
 
-@inlined
-def _weigh(columns, weight, rows, weighted):
-    """TILE columns times the weights, into as many planes."""
+@inlined_sums
+def _add_score_and_weigh(columns, residual, weight, rows, count, score, weighted, zero):
+    """As `_add_score`, and TILE columns times the weights, into as many planes."""
+    s0 = s1 = s2 = s3 = zero
     for i in range(rows):
-        w = weight[i]
-        weighted[i] = columns[i] * w
-        weighted[PLANE + i] = columns[PLANE + i] * w
-        weighted[2 * PLANE + i] = columns[2 * PLANE + i] * w
-        weighted[3 * PLANE + i] = columns[3 * PLANE + i] * w
+        value, w = residual[i], weight[i]
+        c0, c1 = columns[i], columns[PLANE + i]
+        c2, c3 = columns[2 * PLANE + i], columns[3 * PLANE + i]
+        s0 += c0 * value
+        s1 += c1 * value
+        s2 += c2 * value
+        s3 += c3 * value
+        weighted[i] = c0 * w
+        weighted[PLANE + i] = c1 * w
+        weighted[2 * PLANE + i] = c2 * w
+        weighted[3 * PLANE + i] = c3 * w
     end_with_zeros(weighted, rows)
+    sums = (s0, s1, s2, s3)
+    for k in range(min(count, TILE)):
+        score[k] += sums[k]
 
 
 @called
@@ -149,14 +159,15 @@ def _add_dense(context, rows, scratch, weight, residual, partial, size, precisio
     for j in range(0, n_padded, TILE):
         columns = pointer(dense + size * PLANE * j, precision)
         own, count = pointer(score + 8 * j, float64), n_dense - j
-        if with_diagonal:
+        if with_gram:
+            left = pointer(weighted, precision)
+            _add_score_and_weigh(columns, residual, weight, rows, count, own, left, zero)
+            add_rows(weighted, j, rows, dense, partial, order, span)
+        elif with_diagonal:
             gram = pointer(partial + 8 * (order + 1) * j, float64)
             _add_score_and_diagonal(columns, residual, weight, rows, count, own, gram, order, zero)
         else:
             _add_score(columns, residual, rows, count, own, zero)
-        if with_gram:
-            _weigh(columns, weight, rows, pointer(weighted, precision))
-            add_rows(weighted, j, rows, dense, partial, order, span)
     prefetch_rest(span)
 
 

@@ -220,6 +220,17 @@ class Run:
             if on_trial and state[at.STEP_LENGTH] < 1.0:
                 return
 
+    def run_in_single_precision(self, options: SolverOptions, deviance: float) -> None:
+        """As `run` on trial, from its start on, with sweeps in single precision.
+
+        An estimate of the deviance stands in for the deviance itself, whose logarithms take much of
+        the time of a sweep.
+        """
+        self.state[at.DEVIANCE] = deviance
+        self.set_precision(single=True)
+        self.run(options, on_trial=True)
+        self.set_precision(single=False)
+
 
 def count_chunks(layout: Layout, partial_bytes: int = 1) -> int:
     """Chunks of rows: from the size of the data alone, so that sums never depend on threads."""

@@ -76,20 +76,28 @@ def _run_on_sample(run: Run, rows: int, options: SolverOptions, last: bool = Tru
     knows. The sample's own error is about one unit of the decrement per coefficient: nothing is
     gained far below it.
     """
-    start = None
     fewer = max(rows // SAMPLE_SHARE, SAMPLE_ROWS_PER_COLUMN * run.layout.n_sweep)
-    if 4 * fewer <= rows and _run_on_sample(run, fewer, options, last=False):
-        start = run.vectors[at.THETA].copy()
+    fewer = _run_on_sample(run, fewer, options, last=False) if 4 * fewer <= rows else 0
+    start = run.vectors[at.THETA].copy()
+    single = fewer and _may_be_in_single_precision(run) and _is_well_conditioned(run)
+    deviance = run.state[at.DEVIANCE] * rows / max(fewer, 1)
     rows = read_sample(run.context, rows)
-    run.start_from_response(None) if start is None else run.start_from(start)
-    run.state[at.RIDGE] = 1.0
     tolerance = ROUGHNESS * run.layout.n_columns / rows
     # A factor for many sweeps must be one from close by, where it changes.
     if run.has_constant_weights or not (last and _frozen_sweeps(run) > 1):
         # What a Newton step leaves is about its square.
         tolerance = math.sqrt(tolerance) if run.is_newton else tolerance / SCORING_LEAVES
-    run.run(SolverOptions(tolerance, max_iter=15, n_threads=options.n_threads, rough=STARTING))
-    return rows if run.status == Status.CONVERGED else 0
+    rough = SolverOptions(tolerance, max_iter=15, n_threads=options.n_threads, rough=STARTING)
+    for in_single in (True, False) if single else (False,):
+        run.start_from(start) if fewer else run.start_from_response(None)
+        run.state[at.RIDGE] = 1.0
+        if in_single:
+            run.run_in_single_precision(rough, deviance)
+        else:
+            run.run(rough)
+        if run.status == Status.CONVERGED:
+            return rows
+    return 0
 
 
 def _start_from_sample(run: Run, sample: Run, share: float) -> None:
@@ -129,19 +137,11 @@ def _is_well_conditioned(sample: Run) -> bool:
 
 
 def _lead_in_single_precision(run: Run, deviance: float, options: SolverOptions) -> bool:
-    """Takes the run, which is at its start, close to the optimum; whether it got there.
-
-    The estimate of the deviance stands in for the deviance itself, whose logarithms take much of
-    the time of a sweep.
-    """
-    state = run.state
-    state[at.DEVIANCE] = deviance
-    run.set_precision(single=True)
+    """Takes the run, which is at its start, close to the optimum; whether it got there."""
     most = min(SINGLE_SWEEPS, options.max_iter)
     rough = SolverOptions(SINGLE_SLACK, most, options.n_threads, options.progress, rough=LEADING)
-    run.run(rough, on_trial=True)
-    run.set_precision(single=False)
-    if run.status != Status.CONVERGED or state[at.N_ALIASED] > 0.0:
+    run.run_in_single_precision(rough, deviance)
+    if run.status != Status.CONVERGED or run.state[at.N_ALIASED] > 0.0:
         return False
     run.go_on_precisely()
     return True
