@@ -118,7 +118,8 @@ class ModelQuestions(Asking):
         Returns
         -------
         Step
-            With the model found in ``results`` and the path in ``table``.
+            With the model found in ``results`` and the path in ``table``. The standard errors of a
+            model found are those of the model; ask its `with_covariance` for others.
 
         Raises
         ------
