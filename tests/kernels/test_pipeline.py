@@ -1,10 +1,13 @@
 """Helpers become part of what calls them, and are nothing of their own."""
 
+import math
+
 import numpy as np
+import pytest
 from as_entry import as_entry
 from numba.core.types import float64
 
-from fastglm.kernels.jit import called, inlined, pointer
+from fastglm.kernels.jit import called, formula, inlined, pointer
 
 
 @inlined
@@ -38,3 +41,29 @@ def test_a_helper_has_no_machine_code_of_its_own():
     name = compiled.fndesc.llvm_func_name
     assert name in {function.name for function in compiled.library.get_defined_functions()}
     assert compiled.library.get_pointer_to_function(name) == 0
+
+
+THIRD = 1.0 / 3.0
+
+
+def _shifted(x):
+    return math.pi * x + THIRD if x < math.inf else 0.1
+
+
+_in_doubles, _in_its_precision = inlined(_shifted), formula(_shifted)
+
+
+@inlined
+def _by_either(x):
+    return _in_doubles(x), _in_its_precision(x)
+
+
+def test_formulas_keep_the_precision_of_their_arguments():
+    by_either = as_entry(_by_either)
+    x = np.float32(0.7)
+    exact = math.pi * float(x) + THIRD
+    double, own = by_either(x)
+    assert double == pytest.approx(exact, rel=1e-15)
+    assert own == np.float32(own) != double
+    assert own == pytest.approx(exact, rel=2e-7)
+    assert by_either(float(x)) == (double, double)
