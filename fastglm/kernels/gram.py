@@ -51,6 +51,13 @@ def sum_plane(plane, rows):
     return total
 
 
+@inlined
+def _add_first(sums, count, target, step):
+    """Adds the first `count` of TILE sums to numbers `step` apart."""
+    for k in range(min(count, TILE)):
+        target[k * step] += sums[k]
+
+
 @inlined_sums
 def _add_score(columns, residual, rows, count, score, zero):
     """Adds the dot products of TILE columns with the residual to the first `count` of `score`.
@@ -64,9 +71,7 @@ def _add_score(columns, residual, rows, count, score, zero):
         s1 += columns[PLANE + i] * value
         s2 += columns[2 * PLANE + i] * value
         s3 += columns[3 * PLANE + i] * value
-    sums = (s0, s1, s2, s3)
-    for k in range(min(count, TILE)):
-        score[k] += sums[k]
+    _add_first((s0, s1, s2, s3), count, score, 1)
 
 
 @inlined_sums
@@ -89,10 +94,8 @@ def _add_score_and_diagonal(columns, residual, weight, rows, count, score, gram,
         d1 += c1 * c1 * w
         d2 += c2 * c2 * w
         d3 += c3 * c3 * w
-    sums, squares = (s0, s1, s2, s3), (d0, d1, d2, d3)
-    for k in range(min(count, TILE)):
-        score[k] += sums[k]
-        gram[k * (order + 1)] += squares[k]
+    _add_first((s0, s1, s2, s3), count, score, 1)
+    _add_first((d0, d1, d2, d3), count, gram, order + 1)
 
 
 @inlined_sums
@@ -112,43 +115,35 @@ def _add_score_and_weigh(columns, residual, weight, rows, count, score, weighted
         weighted[2 * PLANE + i] = c2 * w
         weighted[3 * PLANE + i] = c3 * w
     end_with_zeros(weighted, rows)
-    sums = (s0, s1, s2, s3)
-    for k in range(min(count, TILE)):
-        score[k] += sums[k]
+    _add_first((s0, s1, s2, s3), count, score, 1)
 
 
 @called
-def add_gram_rows(left, j, rows, dense, gram, order, span):
+def add_gram_rows(left, j, rows, dense, size, gram, order, span):
     """TILE rows of a Gram matrix from j on, up to the diagonal: `left` times columns of `dense`.
 
     `left`, `dense` and `gram` are addresses; `left` are the columns j..j+TILE-1, or their weighted
-    values, with zeros behind the last row; `gram` has rows `order` apart. Tiles ask for the memory
-    that is listed at `span`.
+    values, with zeros behind the last row; their planes and those of `dense` are of `size` bytes a
+    number; `gram` has rows `order` apart. Tiles ask for the memory that is listed at `span`.
     """
     corner, stride = gram + 8 * order * j, 8 * order
     for k in range(0, j, TILE):
         # Every other tile for two: more at once would be dropped.
-        right, piece = dense + 8 * PLANE * k, next_piece(span)
+        right, piece = dense + size * PLANE * k, next_piece(span)
         other = next_piece(span) if k % (2 * TILE) == 0 else span
-        add_tile(left, right, rows, corner + 8 * k, stride, piece, other)
-    right, piece, other = dense + 8 * PLANE * j, next_piece(span), span
-    add_diagonal_tile(left, right, rows, corner + 8 * j, stride, piece, other)
-
-
-@called
-def _add_single_rows(left, j, rows, dense, gram, order, span):
-    """As `add_gram_rows`, of planes in single precision."""
-    corner, stride = gram + 8 * order * j, 8 * order
-    for k in range(0, j, TILE):
-        right, piece = dense + 4 * PLANE * k, next_piece(span)
-        other = next_piece(span) if k % (2 * TILE) == 0 else span
-        add_single_tile(left, right, rows, corner + 8 * k, stride, piece, other)
-    right, piece, other = dense + 4 * PLANE * j, next_piece(span), span
-    add_single_diagonal_tile(left, right, rows, corner + 8 * j, stride, piece, other)
+        if size == 8:
+            add_tile(left, right, rows, corner + 8 * k, stride, piece, other)
+        else:
+            add_single_tile(left, right, rows, corner + 8 * k, stride, piece, other)
+    right, piece, other = dense + size * PLANE * j, next_piece(span), span
+    if size == 8:
+        add_diagonal_tile(left, right, rows, corner + 8 * j, stride, piece, other)
+    else:
+        add_single_diagonal_tile(left, right, rows, corner + 8 * j, stride, piece, other)
 
 
 @inlined
-def _add_dense(context, rows, scratch, weight, residual, partial, size, precision, add_rows):
+def _add_dense(context, rows, scratch, weight, residual, partial, size, precision):
     """Adds what the dense columns alone give; their planes are of `size` bytes a number."""
     n_dense, dense, span = context[N_DENSE], dense_at(scratch), span_at(context, scratch)
     n_padded, order = padded_size(context)
@@ -162,7 +157,7 @@ def _add_dense(context, rows, scratch, weight, residual, partial, size, precisio
         if with_gram:
             left = pointer(weighted, precision)
             _add_score_and_weigh(columns, residual, weight, rows, count, own, left, zero)
-            add_rows(weighted, j, rows, dense, partial, order, span)
+            add_gram_rows(weighted, j, rows, dense, size, partial, order, span)
         elif with_diagonal:
             gram = pointer(partial + 8 * (order + 1) * j, float64)
             _add_score_and_diagonal(columns, residual, weight, rows, count, own, gram, order, zero)
@@ -241,10 +236,10 @@ def accumulate(context_address, start, rows, scratch, partial):
     context = pointer(context_address, int64)
     if context[MODE] & SINGLE:
         w, residual = single_plane_at(scratch, WEIGHT), single_plane_at(scratch, RESIDUAL)
-        _add_dense(context, rows, scratch, w, residual, partial, 4, float32, _add_single_rows)
+        _add_dense(context, rows, scratch, w, residual, partial, 4, float32)
     else:
         weight, residual = plane_at(scratch, WEIGHT), plane_at(scratch, RESIDUAL)
-        _add_dense(context, rows, scratch, weight, residual, partial, 8, float64, add_gram_rows)
+        _add_dense(context, rows, scratch, weight, residual, partial, 8, float64)
     if context[N_SWEEP] > context[N_DENSE]:
         _, order = padded_size(context)
         gram, score = pointer(partial, float64), pointer(partial + 8 * order * order, float64)

@@ -106,7 +106,7 @@ def window_products_chunk(context_address, chunk):
                 columns = windows + 8 * PLANE * j
                 target = pointer(columns, float64)
                 _sum_windows(n_lags, rows, scores + 8 * stride * j, stride, target)
-                add_gram_rows(columns, j, rows, windows, partial, order, span)
+                add_gram_rows(columns, j, rows, windows, 8, partial, order, span)
     return (scratch_array.size + scores_array.size + windows_array.size) * 0
 
 

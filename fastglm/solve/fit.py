@@ -135,7 +135,7 @@ def solve(
         if math.isfinite(start_decrement):
             run.follow(start_decrement)
     else:
-        on_trial = choose_start(run, family, binary, options)
+        on_trial = choose_start(run, options)
     clock.lap("warm start")
     run.run(options, on_trial)
     if on_trial and _sample_misled(run):

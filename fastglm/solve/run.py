@@ -63,8 +63,7 @@ class Run:
         self._parameters[:] = family.parameter, 1.0, family.link.parameter
         context[slots.FORWARD_ROWS] = family.link.forward_rows.address
         context[slots.START_ROWS] = family.start_rows.address
-        self.family = family
-        self._respond_rows = family.respond_rows_for(binary)
+        self.family, self.binary = family, binary
         self.set_precision(single=False)
         # A dispersion counts as it stands, variances under a square root. Where it is known,
         # Pearson's statistic is only reported: worth no further sweep over many rows.
@@ -105,12 +104,13 @@ class Run:
 
     def set_precision(self, single: bool) -> None:
         """Lets sweeps compute in single precision, without a deviance, or in double again."""
-        context, inverse, respond = self.context, self.family.link.inverse_rows, self._respond_rows
+        context, family = self.context, self.family
+        inverse, respond = family.link.inverse_rows, family.respond_rows_for(self.binary)
         context[slots.MODE] &= ~SINGLE
         if single:
             context[slots.MODE] |= SINGLE
             inverse = inverse.in_single_precision
-            respond = self.family.score_rows.in_single_precision
+            respond = family.score_rows.in_single_precision
         context[slots.INVERSE_ROWS] = inverse.address
         context[slots.RESPOND_ROWS] = respond.address
 

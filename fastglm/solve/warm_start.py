@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 
 from fastglm.errors import Status
-from fastglm.families import Family
 from fastglm.kernels.planes import BLOCK_ROWS
 from fastglm.solve import state as at
 from fastglm.solve.convergence import LEADING, STARTING
@@ -41,11 +40,11 @@ SINGLE_SWEEPS = 12
 SINGLE_SLACK = 1e-7
 
 
-def choose_start(run: Run, family: Family, binary: bool, options: SolverOptions) -> bool:
+def choose_start(run: Run, options: SolverOptions) -> bool:
     """Start from a sample of the rows where that pays, else from the response; whether it did."""
     rows = _sample_rows(run)
     if rows:
-        sample = Run(run.layout, run.scaling, family, binary)
+        sample = Run(run.layout, run.scaling, run.family, run.binary)
         share = _run_on_sample(sample, rows, options) / run.layout.n_rows
         if share > 0.0:
             _start_from_sample(run, sample, share)
