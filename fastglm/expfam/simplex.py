@@ -15,7 +15,9 @@ from fastglm.expfam.special import (
     gamma_excess,
     gamma_excess_curvature,
     gamma_excess_divergence,
+    gamma_excess_gap,
     gamma_excess_slope,
+    gamma_excess_slope_gap,
     inverse_digamma_start,
     poisson_divergence,
 )
@@ -44,8 +46,8 @@ class _Proportions(ExponentialFamily):
         return np.where(most, np.log1p(-np.where(most, others / total, 0.0)), np.log(alpha / total))
 
     def _mean_parameter(self) -> Array:
-        alpha, total, _ = self._totals
-        return self._log_shares + gamma_excess_slope(alpha) - gamma_excess_slope(total)
+        alpha, _, others = self._totals
+        return self._log_shares - gamma_excess_slope_gap(alpha, others)
 
     def _fisher_information(self) -> Array:
         alpha, total, others = self._totals
@@ -86,11 +88,23 @@ class _Proportions(ExponentialFamily):
 
     def _divergence(self, other: _Proportions) -> Array:
         # Means apart times the other's total, then the sizes of the concentrations.
-        alpha, end = self.natural_parameter, other.natural_parameter
-        total, end_total = alpha.sum(-1), end.sum(-1)
-        scaled = alpha * (end_total / total)[..., None]
-        sizes = gamma_excess_divergence(end, alpha) + poisson_divergence(end, scaled)
-        return sizes.sum(-1) - gamma_excess_divergence(end_total, total)
+        alpha, total, others = self._totals
+        end, end_total, end_others = other._totals
+        sizes = gamma_excess_divergence(end, alpha)
+        # The other's largest concentration may be nearly all of its total. Far from here both
+        # have the same large divergence, and only what sets them apart counts.
+        far = np.abs(end_total - total) > total / 2
+        largest = far & (np.arange(end.shape[-1]) == end.argmax(-1)[..., None])
+        apart = (
+            gamma_excess_gap(alpha, others)
+            - gamma_excess_gap(end, end_others)
+            + gamma_excess_slope_gap(alpha, others) * (end - alpha)
+            + gamma_excess_slope(total) * (end_others - others)
+        )
+        scaled = alpha * (end_total / total)
+        sizes = np.where(largest, apart, sizes) + poisson_divergence(end, scaled)
+        whole = np.where(far, 0.0, gamma_excess_divergence(end_total, total))
+        return sizes.sum(-1) - whole[..., 0]
 
     @classmethod
     def _natural_domain(cls, eta: Array, **fixed: Array) -> Array:

@@ -103,6 +103,26 @@ def gamma_excess_curvature(x: Any) -> Array:
     return np.where(large, 0.5 / big**2 + series, special.polygamma(1, little) - 1 / little)
 
 
+def _gap(function: Any, derivative: Any, x: Any, step: Any) -> Array:
+    """Return function(x + step) - function(x) for positive x and step, which broadcast."""
+    x, step = np.broadcast_arrays(np.asarray(x, dtype=float), np.asarray(step, dtype=float))
+    near = step < _CLOSE * x
+    start, delta = np.where(near, x, 1.0)[..., None], np.where(near, step, 0.0)[..., None]
+    # The step itself counts: x + step has lost the digits of a small one.
+    close = (delta * derivative(start + UNIT_NODES * delta) * UNIT_WEIGHTS).sum(-1)
+    return np.where(near, close, function(x + step) - function(x))
+
+
+def gamma_excess_gap(x: Any, step: Any) -> Array:
+    """Return g(x + step) - g(x) for positive x and step, g being `gamma_excess`."""
+    return _gap(gamma_excess, gamma_excess_slope, x, step)
+
+
+def gamma_excess_slope_gap(x: Any, step: Any) -> Array:
+    """Return g'(x + step) - g'(x) for positive x and step, g being `gamma_excess`."""
+    return _gap(gamma_excess_slope, gamma_excess_curvature, x, step)
+
+
 def gamma_excess_divergence(y: Any, x: Any) -> Array:
     """Return g(y) - g(x) - g'(x) (y - x), g being `gamma_excess`; y and x positive, broadcast."""
     y, x = np.broadcast_arrays(np.asarray(y, dtype=float), np.asarray(x, dtype=float))

@@ -132,6 +132,14 @@ def test_divergence_of_large_shapes_at_equal_means():
     np.testing.assert_allclose(one.kl_divergence(two), 3 * (0.5 - np.log(1.5)) / 2, rtol=1e-7)
 
 
+def test_divergence_where_one_concentration_is_nearly_the_total():
+    # Both by mpmath in 60 digits from log gamma and digamma.
+    one, two = expfam.Beta(1e-6, 1.0), expfam.Beta(1e-4, 1e8)
+    expected = [-1000000.0000000000453, -1.6449328647924055246e-6]
+    np.testing.assert_allclose(one.mean_parameter, expected, rtol=1e-15)
+    np.testing.assert_allclose(one.kl_divergence(two), 258.88621486690348976, rtol=1e-14)
+
+
 @pytest.mark.parametrize("rate", [316227.7660168379, 1.1e6])
 def test_divergence_of_shapes_and_rates_that_nearly_cancel(rate):
     # Against the definition, whose terms are known exactly at shape and rate 1.

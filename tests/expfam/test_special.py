@@ -109,3 +109,28 @@ def test_scaled_exponential_integral(z):
         else np.exp(z) * (-np.log(z) - np.euler_gamma + z)
     )
     np.testing.assert_allclose(special.scaled_exponential_integral(z), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("step", [1e-300, 1e-9, 1e-3])
+def test_gaps_keep_the_digits_of_a_small_step(step):
+    # Abramowitz & Stegun 6.3.14: digamma(1 + x) + gamma = zeta(2) x - zeta(3) x^2 + ...
+    zeta = [np.pi**2 / 6, -1.2020569031595942, np.pi**4 / 90, -1.03692775514337, np.pi**6 / 945]
+    digamma = sum(z * step ** (k + 1) for k, z in enumerate(zeta))
+    slope = special.gamma_excess_slope_gap(1.0, step)
+    np.testing.assert_allclose(slope, digamma - np.log1p(step), rtol=2e-13)
+    # log Gamma(1 + x) is the integral of the series above.
+    log_gamma = sum(z * step ** (k + 2) / (k + 2) for k, z in enumerate(zeta))
+    expected = log_gamma - np.euler_gamma * step - (1 + step) * np.log1p(step) + step
+    np.testing.assert_allclose(special.gamma_excess_gap(1.0, step), expected, rtol=2e-13)
+
+
+@given(st.floats(1e-6, 1e8), st.floats(1e-3, 1e3))
+def test_gaps_are_differences(x, ratio):
+    step = x * ratio
+    for gap, function in (
+        (special.gamma_excess_gap, special.gamma_excess),
+        (special.gamma_excess_slope_gap, special.gamma_excess_slope),
+    ):
+        start, end = function(x), function(x + step)
+        size = np.abs(start) + np.abs(end)
+        np.testing.assert_allclose(gap(x, step), end - start, rtol=0, atol=1e-14 * size)
