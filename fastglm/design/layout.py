@@ -210,6 +210,7 @@ def _empty_context() -> np.ndarray:
     context = np.zeros(CONTEXT_SIZE, dtype=np.int64)
     context[slots.BLOCK_STEP] = 1
     context[slots.BLOCK_LENGTH] = BLOCK_ROWS
+    context[slots.CHUNK_STEP] = 1
     for slot in (
         slots.CONSTANT,
         slots.RESPONSE_SOURCE,

@@ -76,6 +76,7 @@ import numpy as np
     LINEAR_PREDICTORS,  # float64 (n_rows,), with intervals of this many standard errors each way:
     STANDARD_ERRORS,  # float64 (n_rows,)
     CRITICAL_VALUE,  # float64 (1,)
+    CHUNK_STEP,  # distance between chunks that a sweep visits, from the middle of the first such
     GROUP,  # int64 (n_rows,): which sum of scores a row belongs to
     N_GROUPS,
     N_LAGS,  # rows before a row whose scores are added to its own
@@ -98,7 +99,7 @@ import numpy as np
     CURVE_POWERS,  # float64 (CURVE_TERMS, CURVE_TERMS)
     CURVE_LIMITS,  # float64 (3,): reach in standard errors, standard error, what error is allowed
     CONTEXT_SIZE,
-) = range(84)
+) = range(85)
 
 # Modes of a sweep, added together.
 WITH_GRAM = 1

@@ -23,6 +23,8 @@ from fastglm.solve.state import (
     STEP_LENGTH,
     TOLERANCE,
     UNCERTAINTY_CHANGE,
+    UNCERTAINTY_SLACK,
+    UNSETTLED,
     WEIGHT_CHANGE,
     WITHIN_TOLERANCE,
 )
@@ -58,6 +60,8 @@ CLOSE = 1e-2
 SLOW_GAIN = 1e-3
 # A frozen factor that leaves more than this share is not worth keeping.
 POOR_GAIN = 0.1
+# What is left of a step and of the precise one after it, as a share of the slack.
+AHEAD_SHARE = 0.1
 # In the place of the number of sweeps to go with a frozen factor: the last one was such a sweep.
 THAWED = -1.0
 # What a rough run is for: to start another, of a sample, or all rows in single precision. The
@@ -114,13 +118,14 @@ def judge_convergence(state):
         if state[IS_NEWTON] == 1.0:
             # Newton's method leaves the square of the step, whatever steps before have left.
             gain = half / bound
-    settled = left <= STANDARD_ERROR_SLACK * tolerance
+    settled = left <= state[UNCERTAINTY_SLACK] * tolerance
+    state[UNSETTLED] = left
     # What secants gain varies from step to step.
     predicted = half * (gain if state[N_SECANTS] == 0.0 else 1.0)
     is_refined = predicted <= PREDICTED_SHARE * target and (settled or half <= NEGLIGIBLE * target)
     stagnates = gain > STAGNATION
     starts = state[IS_ROUGH] == STARTING and half <= tolerance * bound
-    leads = state[IS_ROUGH] == LEADING and leaves_nothing(state, gain, tolerance)
+    leads = state[IS_ROUGH] == LEADING and has_led(state, gain, tolerance)
     if starts or leads:
         state[STATUS] = CONVERGED
     elif is_restless(state) and (stagnates or gain < COLLAPSE):
@@ -157,6 +162,16 @@ def leaves_nothing(state, gain, slack):
         return half <= slack * bound
     change = state[UNCERTAINTY_CHANGE] if state[WEIGHT_CHANGE] != UNKNOWN else 0.0
     return half * gain <= slack * slack * bound and change * gain <= slack
+
+
+@inlined
+def has_led(state, gain, slack):
+    """Whether a precise sweep, and its step, can follow those in single precision."""
+    if leaves_nothing(state, gain, slack):
+        return True
+    # With the same factor, the precise step will gain as much again.
+    is_constant = state[HAS_CONSTANT_WEIGHTS] == 1.0
+    return is_constant and leaves_nothing(state, gain * gain, AHEAD_SHARE * slack)
 
 
 @inlined

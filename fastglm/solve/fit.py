@@ -17,6 +17,7 @@ from fastglm.kernels.planes import LINEAR_PREDICTOR, MEAN, PRIOR_WEIGHT
 from fastglm.records import filled_at_once
 from fastglm.solve import state as at
 from fastglm.solve.convergence import RESTLESS
+from fastglm.solve.foresight import settle
 from fastglm.solve.orthogonal import (
     aliased_combinations,
     is_ill_conditioned,
@@ -138,6 +139,8 @@ def solve(
         on_trial = choose_start(run, options)
     clock.lap("warm start")
     run.run(options, on_trial)
+    if not settle(run, options):
+        run.run(options, on_trial)
     if on_trial and _sample_misled(run):
         run.start_from_response(None)
         run.run(options)

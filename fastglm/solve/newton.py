@@ -240,6 +240,17 @@ def factor_gram(context, state, padded_order):
     state[FACTOR_SCALE] = 1.0
 
 
+def factor(context_address, unused):
+    """Factor of the Gram matrix that stands where all chunks' are added up; returns 0."""
+    context = pointer(context_address, int64)
+    _, padded_order = padded_size(context)
+    factor_gram(context, pointer(context[STATE], float64), padded_order)
+    return 0
+
+
+factor_kernel = RowBlock(factor, "factor", {})
+
+
 @inlined
 def compare_diagonal(context, state, padded_order):
     """How much the Gram matrix's diagonal changed since a sweep that knew it; keeps it."""

@@ -22,7 +22,7 @@ from fastglm.kernels.context import (
 )
 from fastglm.kernels.sweep import sweep_kernel
 from fastglm.solve import state as at
-from fastglm.solve.convergence import THAWED
+from fastglm.solve.convergence import STANDARD_ERROR_SLACK, THAWED
 from fastglm.solve.newton import iterate, step_kernel
 from fastglm.solve.scaling import Scaling
 from fastglm.solve.state import N_VECTORS, STATE_SIZE
@@ -101,6 +101,8 @@ class Run:
         self.gram, self.factor = matrix[N_VECTORS : N_VECTORS + p], matrix[N_VECTORS + p :]
         self.state, rest = rest[:STATE_SIZE], rest[STATE_SIZE:]
         self._parameters, self.beta = rest[:3], rest[3 : 3 + order]
+        #: Gram matrix, (order, order), score and sums of each chunk; of all chunks in the first.
+        self.partials = memory[-self.n_chunks * partial :].reshape(self.n_chunks, partial)
 
     def set_precision(self, single: bool) -> None:
         """Lets sweeps compute in single precision, without a deviance, or in double again."""
@@ -158,15 +160,24 @@ class Run:
             state[at.FROZEN] = THAWED
         self._evaluate_next(self.vectors[at.THETA])
 
+    def go_on(self) -> None:
+        """The next sweep evaluates the coefficients THETA, wherever the last step led."""
+        self.state[at.STATUS] = Status.RUNNING
+        self._evaluate_next(self.vectors[at.THETA])
+
     def _evaluate_next(self, theta: np.ndarray) -> None:
         self.vectors[at.CANDIDATE] = theta
+        self.write_beta(theta)
+        self.context[slots.MODE] = WITH_GRAM
+
+    def write_beta(self, theta: np.ndarray) -> None:
+        """Puts coefficients where sweeps read them."""
         start, index, value = self.layout.transform
         if start.size:
             owner = np.repeat(np.arange(theta.size), np.diff(start))
             self.beta[:] = np.bincount(index, value * theta[owner], minlength=self.beta.size)
         else:
             self.beta[: theta.size] = theta
-        self.context[slots.MODE] = WITH_GRAM
 
     def freeze(self, sample: Run, share: float, sweeps: int) -> None:
         """Begin with the factor of a sample of this share of the rows, for so many sweeps."""
@@ -191,6 +202,7 @@ class Run:
         self.state[at.IS_NEWTON] = self.is_newton
         self.state[at.HAS_CONSTANT_WEIGHTS] = self.has_constant_weights
         self.state[at.PEARSON_WEIGHT] = self.pearson_weight
+        self.state[at.UNCERTAINTY_SLACK] = STANDARD_ERROR_SLACK
         # Nothing of a start that was given up may stay.
         self.vectors[:] = 0.0
         if theta is not None:

@@ -27,9 +27,11 @@ from __future__ import annotations
     IS_ROUGH,  # 0 if the run is to give results, else what it is for: STARTING or LEADING
     PEARSON_WEIGHT,  # of changes in Pearson's statistic, among those of the uncertainty
     LEFT_DOMAIN_AT,  # number of the last accepted step that had been shortened to stay inside
+    UNCERTAINTY_SLACK,  # what may be left of the uncertainty at the end, in units of the tolerance
+    UNSETTLED,  # what is left of it
     N_SECANTS,  # pairs of a move and the change of score it brought, kept in SECANTS
     SECANT_WEIGHTS,  # the first of MEMORY numbers
-) = range(25)
+) = range(27)
 
 #: Most such pairs.
 MEMORY = 6

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from fastglm.errors import Status
 from fastglm.kernels.planes import BLOCK_ROWS
 from fastglm.solve import state as at
 from fastglm.solve.convergence import LEADING, STARTING
+from fastglm.solve.foresight import correct_step, may_foretell
 from fastglm.solve.run import Run, SolverOptions
 from fastglm.solve.scaling import read_sample
 
@@ -38,6 +41,11 @@ SINGLE_PIVOT = 1e-4
 SINGLE_SWEEPS = 12
 #: What sweeps in single precision may leave of steps: less would be lost in its rounding.
 SINGLE_SLACK = 1e-7
+#: What may be left of the uncertainty, in units of `tol`, where a few chunks tell the rest.
+SETTLED_LATER = 1e4
+#: Change of the linear predictor, root mean square, that sampling error may leave to the precise
+#: sweep: what this changes of the uncertainty, a few chunks tell mostly.
+FORETOLD = 2e-6
 
 
 def choose_start(run: Run, options: SolverOptions) -> bool:
@@ -47,11 +55,14 @@ def choose_start(run: Run, options: SolverOptions) -> bool:
         sample = Run(run.layout, run.scaling, run.family, run.binary)
         share = _run_on_sample(sample, rows, options) / run.layout.n_rows
         if share > 0.0:
-            _start_from_sample(run, sample, share)
-            if _may_be_in_single_precision(run) and _is_well_conditioned(sample):
-                deviance = sample.state[at.DEVIANCE] / share
-                if not _lead_in_single_precision(run, deviance, options):
-                    _start_from_sample(run, sample, share)
+            if not (
+                _may_be_in_single_precision(run)
+                and _is_well_conditioned(sample)
+                and _lead_in_single_precision(run, sample, share, options)
+            ):
+                _start_from_sample(run, sample, share)
+            if may_foretell(run):
+                run.state[at.UNCERTAINTY_SLACK] = SETTLED_LATER
             return True
     run.start_from_response(None)
     return False
@@ -62,7 +73,7 @@ def _sample_rows(run: Run) -> int:
     n, p = run.layout.n_rows, run.layout.n_sweep
     if n * p < SAMPLE_FROM_VALUES:
         return 0
-    share = SMALL_SAMPLE_SHARE if run.layout.n_dense >= FREEZE_FROM_DENSE else SAMPLE_SHARE
+    share = SMALL_SAMPLE_SHARE if _is_wide(run) else SAMPLE_SHARE
     rows = max(n // share, SAMPLE_ROWS_PER_COLUMN * p, 32 * BLOCK_ROWS)
     return rows if 2 * rows <= n else 0
 
@@ -110,16 +121,19 @@ def _start_from_sample(run: Run, sample: Run, share: float) -> None:
 def _frozen_sweeps(run: Run) -> int:
     """How many sweeps may do with the factor of a sample.
 
-    Where no weight changes, the first precise sweep's own factor serves all that follow.
+    Where no weight changes, the first sweep's own factor serves all that follow, until one in
+    double precision.
     """
-    layout = run.layout
-    if run.has_constant_weights and not _may_be_in_single_precision(run):
-        return 0
-    if layout.n_dense >= FREEZE_FROM_DENSE:
+    if run.has_constant_weights:
+        return FROZEN_SWEEPS if _is_wide(run) and _may_be_in_single_precision(run) else 0
+    if _is_wide(run):
         return FROZEN_SWEEPS
-    if layout.n_sweep < FREEZE_FROM_COLUMNS:
-        return 0
-    return FROZEN_SWEEPS if run.has_constant_weights else 1
+    return 1 if run.layout.n_sweep >= FREEZE_FROM_COLUMNS else 0
+
+
+def _is_wide(run: Run) -> bool:
+    """Whether a sweep without a Gram matrix is much cheaper than one with it."""
+    return run.layout.n_dense >= FREEZE_FROM_DENSE
 
 
 def _may_be_in_single_precision(run: Run) -> bool:
@@ -135,11 +149,26 @@ def _is_well_conditioned(sample: Run) -> bool:
     return bool(sample.state[at.LEAST_PIVOT] > SINGLE_PIVOT + 2.0 * prior)
 
 
-def _lead_in_single_precision(run: Run, deviance: float, options: SolverOptions) -> bool:
-    """Takes the run, which is at its start, close to the optimum; whether it got there."""
+def _lead_in_single_precision(run: Run, sample: Run, share: float, options: SolverOptions) -> bool:
+    """Takes the run from the sample's coefficients close to the optimum; whether it got there."""
+    deviance = sample.state[at.DEVIANCE] / share
     most = min(SINGLE_SWEEPS, options.max_iter)
     rough = SolverOptions(SINGLE_SLACK, most, options.n_threads, options.progress, rough=LEADING)
-    run.run_in_single_precision(rough, deviance)
+    if most > 1 and may_foretell(run) and run.is_newton and not _is_wide(run):
+        start = sample.vectors[at.THETA].astype(np.float32).astype(np.float64)
+        run.start_from(start)
+        run.run_in_single_precision(rough._replace(max_iter=1), deviance)
+        if run.status == Status.MAX_ITERATIONS and run.state[at.N_ALIASED] == 0.0:
+            error = correct_step(run, start, options.n_threads)
+            if 0.5 * error <= FORETOLD**2 * deviance:
+                run.go_on_precisely()
+                return True
+            if math.isfinite(error):
+                run.go_on()
+                run.run_in_single_precision(rough, deviance)
+    else:
+        _start_from_sample(run, sample, share)
+        run.run_in_single_precision(rough, deviance)
     if run.status != Status.CONVERGED or run.state[at.N_ALIASED] > 0.0:
         return False
     run.go_on_precisely()
