@@ -1,9 +1,10 @@
 """One block of rows in cache: which rows it holds, and where its scratch memory is divided.
 
 A chunk allocates one scratch array and works through its blocks in it. It begins with the row
-planes (`fastglm.kernels.planes`); then come the planes of the dense columns, one to spare, and the
-sparse entries: a plane of sweep columns and one of values for each categorical term, and room for
-the entries of a single row; last, the span: which rows the block holds, and what comes next.
+planes (`fastglm.kernels.planes`); then come the planes of the dense columns, one to spare, those of
+the same in single precision, and the sparse entries: a plane of sweep columns and one of values for
+each categorical term, and room for the entries of a single row; last, the span: which rows the
+block holds, and what comes next.
 """
 
 from __future__ import annotations
@@ -82,7 +83,8 @@ def count_pieces(context):
 def allocate_scratch(context):
     """Scratch of one chunk, with the family's and link's parameters in their planes."""
     n_padded, _ = padded_size(context)
-    size = (N_PLANES + n_padded + 1 + 2 * context[N_CODED]) * PLANE + 2 * context[MAX_ENTRIES]
+    n_planes = N_PLANES + n_padded + 1 + n_padded // 2 + 2 * context[N_CODED]
+    size = n_planes * PLANE + 2 * context[MAX_ENTRIES]
     scratch = np.zeros(size + PIECES + count_pieces(context))
     parameters = pointer(context[PARAMETERS], float64)
     scratch[FAMILY_PARAMETER * PLANE] = parameters[0]
@@ -123,10 +125,17 @@ def dense_at(scratch):
 
 
 @inlined
+def narrowed_at(context, scratch):
+    """Address of the planes of the dense columns in single precision, of whole tiles of them."""
+    n_padded, _ = padded_size(context)
+    return dense_at(scratch) + 8 * PLANE * (n_padded + 1)
+
+
+@inlined
 def coded_columns_at(context, scratch):
     """Address of the planes of the categorical terms' columns; those of their values follow."""
     n_padded, _ = padded_size(context)
-    return dense_at(scratch) + 8 * PLANE * (n_padded + 1)
+    return narrowed_at(context, scratch) + 4 * PLANE * n_padded
 
 
 @inlined

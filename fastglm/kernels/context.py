@@ -108,6 +108,7 @@ SAME_COEFFICIENTS = 8  # replicates differ in nothing but how often rows count
 MEAT = 4  # Gram weights are squared score residuals: the middle of a sandwich covariance
 SHIFTED = 16  # of standardising: columns may be shifted
 SINGLE = 32  # dense columns, of which there are no others, in single precision
+NARROWED = 128  # the Gram matrix alone is of columns in single precision, of dense ones only
 WITH_DIAGONAL = 64  # of the Gram matrix its diagonal alone, where there is no mode WITH_GRAM
 
 # Sums that every sweep keeps, after the Gram matrix and the score in a chunk's partial.

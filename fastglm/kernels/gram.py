@@ -11,6 +11,7 @@ from numba.core.types import float32, float64, int32, int64
 from fastglm.kernels.block import (
     dense_at,
     entries_at,
+    narrowed_at,
     padded_size,
     passing_at,
     plane_at,
@@ -22,6 +23,7 @@ from fastglm.kernels.context import (
     N_CODED,
     N_DENSE,
     N_SWEEP,
+    NARROWED,
     SINGLE,
     SPARSE_INDEX,
     SPARSE_OFFSET,
@@ -99,8 +101,13 @@ def _add_score_and_diagonal(columns, residual, weight, rows, count, score, gram,
 
 
 @inlined_sums
-def _add_score_and_weigh(columns, residual, weight, rows, count, score, weighted, zero):
-    """As `_add_score`, and TILE columns times the weights, into as many planes."""
+def _add_score_and_weigh(
+    columns, residual, weight, rows, count, score, weighted, copied, copies, zero
+):
+    """As `_add_score`, and TILE columns times the weights, into as many planes.
+
+    If it `copies`, the columns themselves go into as many more.
+    """
     s0 = s1 = s2 = s3 = zero
     for i in range(rows):
         value, w = residual[i], weight[i]
@@ -114,6 +121,9 @@ def _add_score_and_weigh(columns, residual, weight, rows, count, score, weighted
         weighted[PLANE + i] = c1 * w
         weighted[2 * PLANE + i] = c2 * w
         weighted[3 * PLANE + i] = c3 * w
+        if copies:
+            copied[i], copied[PLANE + i] = c0, c1
+            copied[2 * PLANE + i], copied[3 * PLANE + i] = c2, c3
     end_with_zeros(weighted, rows)
     _add_first((s0, s1, s2, s3), count, score, 1)
 
@@ -143,11 +153,17 @@ def add_gram_rows(left, j, rows, dense, size, gram, order, span):
 
 
 @inlined
-def _add_dense(context, rows, scratch, weight, residual, partial, size, precision):
-    """Adds what the dense columns alone give; their planes are of `size` bytes a number."""
+def _add_dense(context, rows, scratch, weight, residual, partial, kinds, sizes):
+    """Adds what the dense columns alone give.
+
+    Of `kinds` and their `sizes` in bytes, the first is the precision of the planes, the second that
+    of the products of columns.
+    """
+    (precision, narrow), (size, narrow_size) = kinds, sizes
     n_dense, dense, span = context[N_DENSE], dense_at(scratch), span_at(context, scratch)
     n_padded, order = padded_size(context)
     weighted, score = passing_at(scratch), partial + 8 * order * order
+    right = dense if narrow_size == size else narrowed_at(context, scratch)
     with_gram = context[MODE] & WITH_GRAM
     with_diagonal = context[MODE] & WITH_DIAGONAL and not with_gram
     zero = precision(0.0)
@@ -155,9 +171,12 @@ def _add_dense(context, rows, scratch, weight, residual, partial, size, precisio
         columns = pointer(dense + size * PLANE * j, precision)
         own, count = pointer(score + 8 * j, float64), n_dense - j
         if with_gram:
-            left = pointer(weighted, precision)
-            _add_score_and_weigh(columns, residual, weight, rows, count, own, left, zero)
-            add_gram_rows(weighted, j, rows, dense, size, partial, order, span)
+            left, copies = pointer(weighted, narrow), narrow_size != size
+            copied = pointer(right + narrow_size * PLANE * j, narrow)
+            _add_score_and_weigh(
+                columns, residual, weight, rows, count, own, left, copied, copies, zero
+            )
+            add_gram_rows(weighted, j, rows, right, narrow_size, partial, order, span)
         elif with_diagonal:
             gram = pointer(partial + 8 * (order + 1) * j, float64)
             _add_score_and_diagonal(columns, residual, weight, rows, count, own, gram, order, zero)
@@ -236,10 +255,15 @@ def accumulate(context_address, start, rows, scratch, partial):
     context = pointer(context_address, int64)
     if context[MODE] & SINGLE:
         w, residual = single_plane_at(scratch, WEIGHT), single_plane_at(scratch, RESIDUAL)
-        _add_dense(context, rows, scratch, w, residual, partial, 4, float32)
+        _add_dense(context, rows, scratch, w, residual, partial, (float32, float32), (4, 4))
     else:
         weight, residual = plane_at(scratch, WEIGHT), plane_at(scratch, RESIDUAL)
-        _add_dense(context, rows, scratch, weight, residual, partial, 8, float64)
+        if context[MODE] & NARROWED:
+            kinds, sizes = (float64, float32), (8, 4)
+            _add_dense(context, rows, scratch, weight, residual, partial, kinds, sizes)
+        else:
+            kinds, sizes = (float64, float64), (8, 8)
+            _add_dense(context, rows, scratch, weight, residual, partial, kinds, sizes)
     if context[N_SWEEP] > context[N_DENSE]:
         _, order = padded_size(context)
         gram, score = pointer(partial, float64), pointer(partial + 8 * order * order, float64)

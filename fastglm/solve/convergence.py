@@ -169,9 +169,9 @@ def has_led(state, gain, slack):
     """Whether a precise sweep, and its step, can follow those in single precision."""
     if leaves_nothing(state, gain, slack):
         return True
-    # With the same factor, the precise step will gain as much again.
-    is_constant = state[HAS_CONSTANT_WEIGHTS] == 1.0
-    return is_constant and leaves_nothing(state, gain * gain, AHEAD_SHARE * slack)
+    # With the same factor, and no secants that it goes without, the precise step gains as much.
+    is_alike = state[HAS_CONSTANT_WEIGHTS] == 1.0 and state[N_SECANTS] == 0.0
+    return is_alike and leaves_nothing(state, gain * gain, AHEAD_SHARE * slack)
 
 
 @inlined

@@ -15,7 +15,7 @@ import numpy as np
 
 from fastglm.errors import Status
 from fastglm.kernels import context as slots
-from fastglm.kernels.context import N_SUMS, SINGLE, SUM_PEARSON, WITH_GRAM
+from fastglm.kernels.context import N_SUMS, NARROWED, SINGLE, SUM_PEARSON, WITH_DIAGONAL, WITH_GRAM
 from fastglm.kernels.sweep import sweep_kernel
 from fastglm.solve import state as at
 from fastglm.solve.convergence import STANDARD_ERROR_SLACK
@@ -25,15 +25,14 @@ from fastglm.solve.threads import launch
 
 __all__ = ["correct_step", "may_foretell", "settle"]
 
-#: Chunks that are swept once more: in single precision before the sweep that is to be the last, and
-#: after it.
-CHUNKS_BEFORE, CHUNKS_AFTER = 16, 8
+#: Chunks that are swept once more to tell a remainder; to tell rounding errors, one of so many.
+CHUNKS, ONE_OF = 16, 32
 #: A correction that asks for steps with more than this share of the decrement is not small.
 SMALL = 1e-2
 #: Sums of these chunks, in proportion, may differ from those of all by this share.
 ALIKE = 0.5
 #: Share of what standard errors may be off that may be sampling error.
-ERROR_SHARE = 0.5
+ERROR_SHARE = 0.35
 
 
 class _Chunks:
@@ -49,6 +48,10 @@ class _Chunks:
         #: Chunks there are for each of these.
         self.weight = run.n_chunks / len(self.sums)
 
+    def error_of(self, numbers: np.ndarray) -> np.ndarray:
+        """Standard errors, (q,), of estimates of all rows' sums from (k, q) numbers of these."""
+        return self.weight * math.sqrt(len(numbers)) * numbers.std(axis=0, ddof=1)
+
     def sweep(self, mode: int, n_threads: int) -> None:
         """Sums anew, at the coefficients where the run's sweeps read them."""
         context = self._run.context.copy()
@@ -58,76 +61,89 @@ class _Chunks:
 
 def may_foretell(run: Run) -> bool:
     """Whether there are chunks enough."""
-    return run.n_chunks >= CHUNKS_BEFORE
+    return run.n_chunks >= CHUNKS
 
 
-def correct_step(run: Run, start: np.ndarray, n_threads: int) -> float:
-    """Adds to the step of all rows what a few chunks tell.
+def correct_step(run: Run, start: np.ndarray, options: SolverOptions) -> bool:
+    """Adds to the step of all rows what some chunks tell, if it is little; where THETA leads.
 
     The run, of dense columns alone, has made one sweep in single precision, with a Gram matrix, at
-    the coefficients `start`, (p,), and its link is canonical. THETA becomes where the step leads.
-    Returns which decrement the sampling error of the correction would have, infinity if this was
-    not small.
+    the coefficients `start`, (p,), and its link is canonical. Returns whether the chunks will be
+    able to settle a sweep that follows.
     """
     p, order, vectors = start.size, run.layout.gram_order, run.vectors
-    chunks = _Chunks(run, CHUNKS_BEFORE)
+    chunks = _Chunks(run, CHUNKS)
     k = len(chunks.sums)
     below = np.tril(chunks.sums[:, : order * order].reshape(k, order, order)[:, :p, :p])
     first_scores = chunks.sums[:, order * order :][:, :p].copy()
-    reached = vectors[at.CANDIDATE].astype(np.float32).astype(np.float64)
+    vectors[at.THETA] = reached = vectors[at.CANDIDATE].astype(np.float32).astype(np.float64)
     moved = reached - start
     diagonals = np.diagonal(below, axis1=1, axis2=2)
     foretold = below @ moved + np.swapaxes(below, 1, 2) @ moved - diagonals * moved
     run.beta[:p] = reached
     run.set_precision(single=True)
-    chunks.sweep(SINGLE, n_threads)
+    chunks.sweep(SINGLE | WITH_DIAGONAL, options.n_threads)
     run.set_precision(single=False)
     remainders = chunks.weight * (chunks.sums[:, order * order :][:, :p] - first_scores + foretold)
     # The step itself has been rounded: what the Gram matrix foretells is not quite zero.
     score = vectors[at.SCORE] - run.gram @ moved + remainders.sum(axis=0)
     errors = (remainders - remainders.mean(axis=0)).T * math.sqrt(k / (k - 1))
     solved = np.linalg.solve(run.gram, np.column_stack([score, errors]))
-    further = solved[:, 0]
+    further, decrement = solved[:, 0], run.state[at.DECREMENT]
+    diagonal = run.gram.diagonal()
+    unlike = np.abs(chunks.weight * diagonals.sum(axis=0) - diagonal)
+    if not (further @ score <= SMALL * decrement and (unlike <= ALIKE * diagonal).all()):
+        return False
     vectors[at.THETA] = reached + further
-    vectors[at.STEP] = vectors[at.THETA] - start
-    if not further @ score <= SMALL * run.state[at.DECREMENT]:
-        return math.inf
-    return float((errors * solved[:, 1:]).sum())
+    # What the chunks will be asked after a step as long as the error of this correction.
+    changes = chunks.sums[:, : order * order : order + 1][:, :p] - diagonals
+    length = math.sqrt((errors * solved[:, 1:]).sum() / decrement)
+    error = length * (chunks.error_of(changes) / diagonal).max()
+    return bool(error <= ERROR_SHARE * STANDARD_ERROR_SLACK * options.tol)
 
 
 def settle(run: Run, options: SolverOptions) -> bool:
     """Brings the uncertainty of a run that has converged to its result; False if a sweep must.
 
-    Its sums are those before the last step. What this changed in a few chunks is added in
-    proportion, if these are alike enough for that.
+    Its sums are those before the last step, and its Gram matrix may be narrowed. What the step and
+    double precision change in some chunks is added in proportion, where that is certain enough.
     """
-    state = run.state
+    state, context = run.state, run.context
     allowed = STANDARD_ERROR_SLACK * options.tol
-    is_open = state[at.UNCERTAINTY_SLACK] > STANDARD_ERROR_SLACK and state[at.UNSETTLED] > allowed
-    if run.status != Status.CONVERGED or not is_open:
+    is_narrowed = bool(context[slots.MODE] & NARROWED)
+    is_left = state[at.UNCERTAINTY_SLACK] > STANDARD_ERROR_SLACK and state[at.UNSETTLED] > allowed
+    if run.status != Status.CONVERGED or not (is_left or is_narrowed):
         return True
-    chunks, total = _Chunks(run, CHUNKS_AFTER), run.partials[0]
+    chunks = _Chunks(run, CHUNKS if is_left else max(2, run.n_chunks // ONE_OF))
+    total, q, order = run.partials[0], run.layout.n_sweep, run.layout.gram_order
+    gram, pearson = slice(order * order), total.size - N_SUMS + SUM_PEARSON
+    changes_gram = is_narrowed or not run.has_constant_weights
+    if is_narrowed and not total[gram].any():
+        # Weights are constant: a sweep before the last had the Gram matrix.
+        total[gram].reshape(order, order)[:q, :q] = run.gram
+        run.write_beta(run.vectors[at.CANDIDATE])
+        chunks.sweep(WITH_GRAM | NARROWED, options.n_threads)
     before = chunks.sums.copy()
     run.write_beta(run.vectors[at.THETA])
-    chunks.sweep(0 if run.has_constant_weights else WITH_GRAM, options.n_threads)
-    order = run.layout.gram_order
-    gram, pearson = slice(order * order), total.size - N_SUMS + SUM_PEARSON
-    if run.has_constant_weights:
-        chunks.sums[:, gram] = before[:, gram]
+    chunks.sweep(WITH_GRAM if changes_gram else 0, options.n_threads)
     change = chunks.sums - before
-    watched = np.arange(run.layout.n_sweep) * (order + 1)
+    watched = np.arange(q) * (order + 1) if changes_gram else np.arange(0)
     if run.pearson_weight:
         watched = np.append(watched, pearson)
-    known = watched[total[watched] > 0.0]
-    error = change[:, known].std(axis=0, ddof=1) * math.sqrt(len(change)) * chunks.weight
-    unlike = np.abs(chunks.weight * before[:, known].sum(axis=0) / total[known] - 1.0)
-    if not ((error <= ERROR_SHARE * allowed * total[known]) & (unlike <= ALIKE)).all():
+    watched = watched[total[watched] > 0.0]
+    error, size = chunks.error_of(change[:, watched]), total[watched]
+    if is_left:
+        # Rows unlike those of the chunks, however few, have a change of their own.
+        unlike = np.abs(chunks.weight * before[:, watched].sum(axis=0) - size)
+        error = np.maximum(error, state[at.UNSETTLED] * unlike)
+    if not (error <= ERROR_SHARE * allowed * size).all():
         state[at.UNCERTAINTY_SLACK] = STANDARD_ERROR_SLACK
-        run.go_on_precisely()
+        run.go_on_precisely(narrowed=False)
         return False
     change = chunks.weight * change.sum(axis=0)
-    total[gram] += change[gram]
     total[pearson] += change[pearson]
     state[at.PEARSON] = total[pearson]
-    launch(factor_kernel, run.context, 1, 1)
+    if changes_gram:
+        total[gram] += change[gram]
+        launch(factor_kernel, context, 1, 1)
     return True

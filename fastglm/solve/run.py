@@ -15,6 +15,7 @@ from fastglm.kernels import context as slots
 from fastglm.kernels.context import (
     FROM_RESPONSE,
     N_SUMS,
+    NARROWED,
     SINGLE,
     WITH_DIAGONAL,
     WITH_GRAM,
@@ -147,10 +148,11 @@ class Run:
         self._reset(theta)
         self._evaluate_next(theta)
 
-    def go_on_precisely(self) -> None:
+    def go_on_precisely(self, narrowed: bool) -> None:
         """Leaves single precision, in which the run has converged, for a sweep that certifies it.
 
-        The last step and sums remain to compare with, but for a factor that was frozen.
+        The last step and sums remain to compare with, but for a factor that was frozen. Gram
+        matrices are to be `narrowed`, if they will be settled, or precise as well.
         """
         state = self.state
         state[at.STATUS] = Status.RUNNING
@@ -159,9 +161,11 @@ class Run:
         if state[at.FROZEN] > 0.0:
             state[at.FROZEN] = THAWED
         self._evaluate_next(self.vectors[at.THETA])
+        if narrowed:
+            self.context[slots.MODE] |= NARROWED
 
     def go_on(self) -> None:
-        """The next sweep evaluates the coefficients THETA, wherever the last step led."""
+        """The next sweep evaluates THETA, wherever the last step led."""
         self.state[at.STATUS] = Status.RUNNING
         self._evaluate_next(self.vectors[at.THETA])
 

@@ -28,6 +28,8 @@ SAMPLE_SHARE = 8
 #: Where sweeps without a Gram matrix are so cheap that there may be many, fewer rows will do.
 SMALL_SAMPLE_SHARE = 16
 SAMPLE_ROWS_PER_COLUMN = 64
+#: A sample that only another one starts from may do with less.
+FEWER_ROWS_PER_COLUMN = 16
 ROUGHNESS = 0.05
 #: Share of the decrement that a step of Fisher scoring is trusted to leave at most, close by.
 SCORING_LEAVES = 0.01
@@ -41,11 +43,8 @@ SINGLE_PIVOT = 1e-4
 SINGLE_SWEEPS = 12
 #: What sweeps in single precision may leave of steps: less would be lost in its rounding.
 SINGLE_SLACK = 1e-7
-#: What may be left of the uncertainty, in units of `tol`, where a few chunks tell the rest.
-SETTLED_LATER = 1e4
-#: Change of the linear predictor, root mean square, that sampling error may leave to the precise
-#: sweep: what this changes of the uncertainty, a few chunks tell mostly.
-FORETOLD = 2e-6
+#: What may be left of the uncertainty, in units of `tol`, where some chunks may tell the rest.
+SETTLED_LATER = 100.0
 
 
 def choose_start(run: Run, options: SolverOptions) -> bool:
@@ -86,7 +85,7 @@ def _run_on_sample(run: Run, rows: int, options: SolverOptions, last: bool = Tru
     knows. The sample's own error is about one unit of the decrement per coefficient: nothing is
     gained far below it.
     """
-    fewer = max(rows // SAMPLE_SHARE, SAMPLE_ROWS_PER_COLUMN * run.layout.n_sweep)
+    fewer = max(rows // SAMPLE_SHARE, FEWER_ROWS_PER_COLUMN * run.layout.n_sweep)
     fewer = _run_on_sample(run, fewer, options, last=False) if 4 * fewer <= rows else 0
     start = run.vectors[at.THETA].copy()
     single = fewer and _may_be_in_single_precision(run) and _is_well_conditioned(run)
@@ -159,17 +158,15 @@ def _lead_in_single_precision(run: Run, sample: Run, share: float, options: Solv
         run.start_from(start)
         run.run_in_single_precision(rough._replace(max_iter=1), deviance)
         if run.status == Status.MAX_ITERATIONS and run.state[at.N_ALIASED] == 0.0:
-            error = correct_step(run, start, options.n_threads)
-            if 0.5 * error <= FORETOLD**2 * deviance:
-                run.go_on_precisely()
+            if correct_step(run, start, options):
+                run.go_on_precisely(narrowed=True)
                 return True
-            if math.isfinite(error):
-                run.go_on()
-                run.run_in_single_precision(rough, deviance)
+            run.go_on()
+            run.run_in_single_precision(rough, deviance)
     else:
         _start_from_sample(run, sample, share)
         run.run_in_single_precision(rough, deviance)
     if run.status != Status.CONVERGED or run.state[at.N_ALIASED] > 0.0:
         return False
-    run.go_on_precisely()
+    run.go_on_precisely(narrowed=may_foretell(run))
     return True

@@ -6,7 +6,7 @@ import pytest
 
 import fastglm as fg
 from fastglm.kernels import context as slots
-from fastglm.kernels.context import SINGLE, WITH_DIAGONAL, WITH_GRAM
+from fastglm.kernels.context import NARROWED, SINGLE, WITH_DIAGONAL, WITH_GRAM
 from fastglm.solve import state as at
 from fastglm.solve.run import Run
 from fastglm.solve.scaling import find_scaling
@@ -100,6 +100,20 @@ def test_sums_in_single_precision_equal_numpy_to_rounding(layout, p):
     np.testing.assert_allclose(run.gram, gram, atol=3e-7 * size)
     np.testing.assert_allclose(run.vectors[at.SCORE], score, atol=3e-7 * size)
     assert np.abs(run.gram - gram).max() > 1e-12 * size
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("p", [1, 4, 7, 20, 22, 51])
+def test_a_narrowed_gram_matrix_comes_with_a_precise_score(layout, p):
+    model, X, y, theta = problem(layout, p)
+    run, precise = swept(model, theta, WITH_GRAM | NARROWED), swept(model, theta, WITH_GRAM)
+    gram, _ = expected(run, X, y, theta)
+    size = np.abs(gram).max()
+    np.testing.assert_allclose(run.gram, gram, atol=1e-7 * size)
+    assert np.abs(run.gram - gram).max() > 1e-12 * size
+    np.testing.assert_array_equal(run.gram, run.gram.T)
+    np.testing.assert_allclose(run.vectors[at.SCORE], precise.vectors[at.SCORE], rtol=1e-13)
+    assert run.state[at.DEVIANCE] == precise.state[at.DEVIANCE]
 
 
 @pytest.mark.parametrize("single", [0, SINGLE])
