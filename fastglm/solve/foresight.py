@@ -1,10 +1,12 @@
-"""What a few chunks of rows tell of all rows after a step, which saves a sweep of them.
+"""What some chunks of rows tell of all rows, where little is left to tell: it saves a sweep.
 
-Every sweep keeps the sums of each chunk. Some chunks, spread evenly, are swept once more after the
-step. What changed in their sums stands for what would change in those of all rows: not for the
-change itself, which the score and the Gram matrix of all rows foretell, but for the small remainder
-that these do not. Jordan, Lee & Yang (2019), "Communication-efficient distributed statistical
-inference", *JASA* 114, with the second derivative of all rows beside the first.
+Every sweep keeps the sums of each chunk. Some chunks, spread evenly, are swept once more, after the
+step or in double precision, and what this changes of their sums stands for what it would change of
+those of all rows. Before the last sweep that is the remainder of the score which the Gram matrix of
+all rows does not foretell (Jordan, Lee & Yang (2019), "Communication-efficient distributed
+statistical inference", *JASA* 114, with the second derivative of all rows beside the first); after
+it, what the last step and rounded columns change of the Gram matrix and of Pearson's statistic. The
+chunks differ among each other, which tells how far the estimate may be off.
 """
 
 from __future__ import annotations
@@ -47,6 +49,19 @@ class _Chunks:
         self.sums = run.partials[self._step // 2 :: self._step]
         #: Chunks there are for each of these.
         self.weight = run.n_chunks / len(self.sums)
+        self._order, self._q = run.layout.gram_order, run.layout.n_sweep
+
+    @property
+    def grams(self) -> np.ndarray:
+        """Gram matrices of dense columns, (k, q, q), up to their diagonals."""
+        order, q = self._order, self._q
+        return self.sums[:, : order * order].reshape(-1, order, order)[:, :q, :q]
+
+    @property
+    def scores(self) -> np.ndarray:
+        """Scores, (k, q)."""
+        first = self._order * self._order
+        return self.sums[:, first : first + self._q]
 
     def error_of(self, numbers: np.ndarray) -> np.ndarray:
         """Standard errors, (q,), of estimates of all rows' sums from (k, q) numbers of these."""
@@ -71,20 +86,17 @@ def correct_step(run: Run, start: np.ndarray, options: SolverOptions) -> bool:
     the coefficients `start`, (p,), and its link is canonical. Returns whether the chunks will be
     able to settle a sweep that follows.
     """
-    p, order, vectors = start.size, run.layout.gram_order, run.vectors
-    chunks = _Chunks(run, CHUNKS)
-    k = len(chunks.sums)
-    below = np.tril(chunks.sums[:, : order * order].reshape(k, order, order)[:, :p, :p])
-    first_scores = chunks.sums[:, order * order :][:, :p].copy()
+    chunks, vectors = _Chunks(run, CHUNKS), run.vectors
+    k, below, scores = len(chunks.sums), np.tril(chunks.grams), chunks.scores.copy()
     vectors[at.THETA] = reached = vectors[at.CANDIDATE].astype(np.float32).astype(np.float64)
     moved = reached - start
     diagonals = np.diagonal(below, axis1=1, axis2=2)
     foretold = below @ moved + np.swapaxes(below, 1, 2) @ moved - diagonals * moved
-    run.beta[:p] = reached
+    run.write_beta(reached)
     run.set_precision(single=True)
     chunks.sweep(SINGLE | WITH_DIAGONAL, options.n_threads)
     run.set_precision(single=False)
-    remainders = chunks.weight * (chunks.sums[:, order * order :][:, :p] - first_scores + foretold)
+    remainders = chunks.weight * (chunks.scores - scores + foretold)
     # The step itself has been rounded: what the Gram matrix foretells is not quite zero.
     score = vectors[at.SCORE] - run.gram @ moved + remainders.sum(axis=0)
     errors = (remainders - remainders.mean(axis=0)).T * math.sqrt(k / (k - 1))
@@ -96,7 +108,7 @@ def correct_step(run: Run, start: np.ndarray, options: SolverOptions) -> bool:
         return False
     vectors[at.THETA] = reached + further
     # What the chunks will be asked after a step as long as the error of this correction.
-    changes = chunks.sums[:, : order * order : order + 1][:, :p] - diagonals
+    changes = np.diagonal(chunks.grams, axis1=1, axis2=2) - diagonals
     length = math.sqrt((errors * solved[:, 1:]).sum() / decrement)
     error = length * (chunks.error_of(changes) / diagonal).max()
     return bool(error <= ERROR_SHARE * STANDARD_ERROR_SLACK * options.tol)
