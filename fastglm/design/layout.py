@@ -134,6 +134,11 @@ class Layout(NamedTuple):
         return max(self.n_sweep, -(-self.n_dense // TILE) * TILE)
 
     @property
+    def is_dense(self) -> bool:
+        """Whether the model's columns are dense columns of the sweep, and no others."""
+        return self.n_dense == self.n_sweep and not self.transform[0].size
+
+    @property
     def owned(self) -> tuple[np.ndarray, np.ndarray]:
         """Dense sweep columns that are model columns themselves, and which these are."""
         columns = np.flatnonzero(self.dense_owner >= 0)

@@ -15,6 +15,7 @@ from numba.core.types import float32, float64, int64
 from fastglm.kernels.context import (
     BLOCK_LENGTH,
     BLOCK_STEP,
+    CHUNK_STEP,
     MAX_ENTRIES,
     N_BLOCKS,
     N_CHUNKS,
@@ -63,6 +64,13 @@ def block_range(context, chunk):
     n_blocks = context[N_BLOCKS]
     n_chunks = context[N_CHUNKS]
     return chunk * n_blocks // n_chunks, (chunk + 1) * n_blocks // n_chunks
+
+
+@inlined
+def visited_chunk(context, number):
+    """Which chunk a kernel visits that may be told to visit only some, spread evenly."""
+    step = context[CHUNK_STEP]
+    return number * step + step // 2
 
 
 @inlined

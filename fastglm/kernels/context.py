@@ -76,7 +76,7 @@ import numpy as np
     LINEAR_PREDICTORS,  # float64 (n_rows,), with intervals of this many standard errors each way:
     STANDARD_ERRORS,  # float64 (n_rows,)
     CRITICAL_VALUE,  # float64 (1,)
-    CHUNK_STEP,  # distance between chunks that a sweep visits, from the middle of the first such
+    CHUNK_STEP,  # distance between visited chunks: 1 is every chunk, more is a sample
     GROUP,  # int64 (n_rows,): which sum of scores a row belongs to
     N_GROUPS,
     N_LAGS,  # rows before a row whose scores are added to its own

@@ -8,26 +8,30 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.core.types import float64, int64
+from numba.core.types import float32, float64, int64
 from numba.extending import intrinsic
 
-from fastglm.kernels.block import dense_at, entries_at, plane_at
-from fastglm.kernels.context import FACTOR, N_DENSE, N_FACTOR, N_SWEEP
+from fastglm.kernels.block import dense_at, entries_at, plane_at, single_plane_at
+from fastglm.kernels.context import FACTOR, MODE, N_DENSE, N_FACTOR, N_SWEEP, SINGLE
 from fastglm.kernels.gram import row_entries
 from fastglm.kernels.jit import RowBlock, inlined, pointer, spread
 from fastglm.kernels.planes import PLANE, QUADRATIC_FORM, TILE
-from fastglm.kernels.tiles import add_product, address_at, load, store
+from fastglm.kernels.tiles import add_product, address_at, load, size_of, store
 
-#: Rows that are worked on together; a plane has room for as many more than a block.
+#: Rows that are worked on together, twice as many in single precision; a plane of float64 has room
+#: for as many more than a block, one of float32 for those up to a multiple.
 LANES = 8
 
+_DOUBLE, _SINGLE = ir.DoubleType(), ir.FloatType()
 
-def _lanes(finish: Callable) -> Any:
+
+def _lanes(finish: Callable, kind: Any) -> Any:
     """An intrinsic of LANES rows of `count` columns times TILE rows of a factor.
 
     Its arguments are integers: addresses, except `stride`, bytes between rows of the factor, and
     `count`. Products stay in registers down all columns, which a loop over rows cannot do; what
-    becomes of them at `target` is up to ``finish(builder, products, target, vector)``.
+    becomes of them at `target` is up to ``finish(builder, products, target, vector)``. All numbers
+    are of that kind.
     """
 
     def lanes(
@@ -37,15 +41,16 @@ def _lanes(finish: Callable) -> Any:
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         factor, stride, column, count, target = args
-        double, vector = ir.DoubleType(), ir.VectorType(ir.DoubleType(), LANES)
-        zero = ir.Constant(vector, [0.0] * LANES)
+        lanes, size = (LANES if kind == _DOUBLE else 2 * LANES), size_of(kind)
+        vector = ir.VectorType(kind, lanes)
+        zero = ir.Constant(vector, [0.0] * lanes)
         sums = [cgutils.alloca_once_value(builder, zero) for _ in range(TILE)]
         rows = [address_at(builder, factor, stride, a) for a in range(TILE)]
         with cgutils.for_range(builder, count) as loop:
-            values = load(builder, address_at(builder, column, 8 * PLANE, loop.index), vector)
+            values = load(builder, address_at(builder, column, size * PLANE, loop.index), vector)
             for row, total in zip(rows, sums, strict=True):
-                coefficient = load(builder, address_at(builder, row, 8, loop.index), double)
-                add_product(builder, total, spread(builder, coefficient, LANES), values)
+                coefficient = load(builder, address_at(builder, row, size, loop.index), kind)
+                add_product(builder, total, spread(builder, coefficient, lanes), values)
         finish(builder, [builder.load(total) for total in sums], target, vector)
         return context.get_dummy_value()
 
@@ -67,7 +72,8 @@ def _add_squares(builder: Any, products: Any, target: Any, vector: Any) -> None:
     store(builder, total, target)
 
 
-_products_of_lanes, _squares_of_lanes = _lanes(_store), _lanes(_add_squares)
+_products_of_lanes = _lanes(_store, _DOUBLE)
+_squares_of_lanes, _squares_of_single_lanes = (_lanes(_add_squares, k) for k in (_DOUBLE, _SINGLE))
 
 
 @inlined
@@ -83,11 +89,20 @@ def dense_products(factor, stride, first, last, scratch, target, rows):
 
 
 @inlined
-def _add_dense_squares(factor, stride, first, last, scratch, target, rows):
-    """The squares of the same, added to one plane."""
-    column = dense_at(scratch) + 8 * PLANE * first
-    for i in range(0, rows, LANES):
-        _squares_of_lanes(factor + 8 * first, stride, column + 8 * i, last - first, target + 8 * i)
+def _add_dense_squares(context, k, scratch, rows, kind, size):
+    """Adds the squares of TILE rows of the factor from k on, times dense columns, for each row."""
+    n_sweep, count = context[N_SWEEP], context[N_DENSE]
+    corner, stride = context[FACTOR] + size * n_sweep * k, size * n_sweep
+    first, last = _nonzero_columns(pointer(corner, kind), n_sweep, count)
+    corner += size * first
+    column = dense_at(scratch) + size * PLANE * first
+    target = scratch + 8 * PLANE * QUADRATIC_FORM
+    if size == 8:
+        for i in range(0, rows, LANES):
+            _squares_of_lanes(corner, stride, column + 8 * i, last - first, target + 8 * i)
+    else:
+        for i in range(0, rows, 2 * LANES):
+            _squares_of_single_lanes(corner, stride, column + 4 * i, last - first, target + 4 * i)
 
 
 @inlined
@@ -126,10 +141,18 @@ def factor_products(context, start, rows, scratch, k, target):
 def quadratic_block(context_address, start, rows, scratch, target):
     """|factor x|**2 into the plane QUADRATIC_FORM. A stage; `target` is not used.
 
-    The factor has a multiple of TILE rows, zeros where there are no more.
+    The factor has a multiple of TILE rows, zeros where there are no more. With the mode SINGLE it
+    is of float32.
     """
     context = pointer(context_address, int64)
     n_dense, n_sweep = context[N_DENSE], context[N_SWEEP]
+    if context[MODE] & SINGLE:
+        single = single_plane_at(scratch, QUADRATIC_FORM)
+        for i in range(rows):
+            single[i] = 0.0
+        for k in range(0, context[N_FACTOR], TILE):
+            _add_dense_squares(context, k, scratch, rows, float32, 4)
+        return 0
     total = plane_at(scratch, QUADRATIC_FORM)
     product_array = np.empty(TILE * PLANE)
     product = pointer(product_array.ctypes.data, float64)
@@ -137,10 +160,7 @@ def quadratic_block(context_address, start, rows, scratch, target):
         total[i] = 0.0
     for k in range(0, context[N_FACTOR], TILE):
         if n_sweep == n_dense:
-            corner = context[FACTOR] + 8 * n_sweep * k
-            first, last = _nonzero_columns(pointer(corner, float64), n_sweep, n_dense)
-            target = scratch + 8 * PLANE * QUADRATIC_FORM
-            _add_dense_squares(corner, 8 * n_sweep, first, last, scratch, target, rows)
+            _add_dense_squares(context, k, scratch, rows, float64, 8)
             continue
         factor_products(context, start, rows, scratch, k, product_array.ctypes.data)
         for i in range(rows):

@@ -22,6 +22,8 @@ from fastglm.kernels.block import (
     entries_at,
     padded_size,
     plane_at,
+    single_plane_at,
+    visited_chunk,
 )
 from fastglm.kernels.context import (
     ACCUMULATE,
@@ -40,6 +42,7 @@ from fastglm.kernels.context import (
     PREDICT,
     QUADRATIC,
     ROW_FACTOR,
+    SINGLE,
     SUM_OUTSIDE,
 )
 from fastglm.kernels.gram import row_entries
@@ -53,23 +56,25 @@ from fastglm.kernels.tiles import address_at, load, store, transposed
 GROWING_POWER = -1
 #: Closer to 1 than this, a leverage is 1: rounding decides what is left of the row's residual.
 FULL_LEVERAGE = 1e-10
+#: In single precision, what is left of higher leverages has lost too many digits.
+HALF_LEVERAGE = 0.5
 #: Rows before a row that the memory of its group is asked for.
 PREFETCHED_ROWS = 16
 
 
 @inlined
-def _divide_by_leverage(context, scratch, rows):
-    """Residuals over (1 - leverage)**(power / 2); returns the rows for which that is undefined."""
-    weight = plane_at(scratch, WEIGHT)
-    residual = plane_at(scratch, RESIDUAL)
-    quadratic = plane_at(scratch, QUADRATIC_FORM)
+def _divide_by_leverage(context, weight, residual, quadratic, rows, full):
+    """Residuals over (1 - leverage)**(power / 2); returns the rows for which that is undefined.
+
+    That is where 1 - leverage is below `full`.
+    """
     mean = pointer(context[MEAN_LEVERAGE], float64)[0]
     power = context[LEVERAGE_POWER]
     undefined = 0
     for i in range(rows):
         leverage = weight[i] * quadratic[i]
         left = 1.0 - leverage
-        if left < FULL_LEVERAGE:
+        if left < full:
             undefined += 1
         elif power == GROWING_POWER:
             residual[i] /= left ** (0.5 * min(4.0, leverage / mean))
@@ -81,23 +86,26 @@ def _divide_by_leverage(context, scratch, rows):
 
 
 @inlined
-def _square_residuals(scratch, rows):
-    """Squared residuals in place of weights."""
-    weight = plane_at(scratch, WEIGHT)
-    residual = plane_at(scratch, RESIDUAL)
-    for i in range(rows):
-        weight[i] = residual[i] * residual[i]
+def _weigh_rows(context, context_address, start, rows, scratch, weight, residual, quadratic, full):
+    """What a block's rows count in the sums, in place of WEIGHT and RESIDUAL.
 
-
-@inlined
-def _count_rows_often(context, scratch, start, rows):
-    """Multiplies weights and residuals by the row's own factor: how often the row was observed."""
-    factor = pointer(context[ROW_FACTOR] + 8 * start, float64)
-    weight = plane_at(scratch, WEIGHT)
-    residual = plane_at(scratch, RESIDUAL)
-    for i in range(rows):
-        weight[i] *= factor[i]
-        residual[i] *= factor[i]
+    With the mode MEAT, squared residuals take the place of weights. Both are multiplied by the
+    row's own factor: how often it was observed. Returns the rows that have less than `full` left
+    beside their leverage.
+    """
+    undefined = 0
+    if context[MODE] & MEAT:
+        if context[N_FACTOR] > 0:
+            call_stage(context[QUADRATIC], context_address, start, rows, scratch, 0)
+            undefined = _divide_by_leverage(context, weight, residual, quadratic, rows, full)
+        for i in range(rows):
+            weight[i] = residual[i] * residual[i]
+    if context[ROW_FACTOR] != 0:
+        factor = pointer(context[ROW_FACTOR] + 8 * start, float64)
+        for i in range(rows):
+            weight[i] *= factor[i]
+            residual[i] *= factor[i]
+    return undefined
 
 
 @inlined
@@ -115,9 +123,13 @@ def score_products_chunk(context_address, chunk):
     (1 - leverage)**LEVERAGE_POWER, else the information X'WX.
     """
     context = pointer(context_address, int64)
+    chunk = visited_chunk(context, chunk)
     _, order = padded_size(context)
     size = order * order + context[N_SWEEP] + N_SUMS
     partial = context[PARTIALS] + 8 * size * chunk
+    zeroed = pointer(partial, float64)
+    for k in range(size):
+        zeroed[k] = 0.0
     sums = pointer(partial + 8 * (size - N_SUMS), float64)
     scratch_array = allocate_scratch(context)
     scratch = scratch_array.ctypes.data
@@ -125,13 +137,18 @@ def score_products_chunk(context_address, chunk):
     for block in range(first, last):
         start, rows = block_rows(context, block)
         respond_at(context, context_address, start, rows, scratch)
-        if context[MODE] & MEAT:
-            if context[N_FACTOR] > 0:
-                call_stage(context[QUADRATIC], context_address, start, rows, scratch, 0)
-                sums[SUM_OUTSIDE] += _divide_by_leverage(context, scratch, rows)
-            _square_residuals(scratch, rows)
-        if context[ROW_FACTOR] != 0:
-            _count_rows_often(context, scratch, start, rows)
+        if context[MODE] & SINGLE:
+            w, residual = single_plane_at(scratch, WEIGHT), single_plane_at(scratch, RESIDUAL)
+            form = single_plane_at(scratch, QUADRATIC_FORM)
+            sums[SUM_OUTSIDE] += _weigh_rows(
+                context, context_address, start, rows, scratch, w, residual, form, HALF_LEVERAGE
+            )
+        else:
+            w, residual = plane_at(scratch, WEIGHT), plane_at(scratch, RESIDUAL)
+            form = plane_at(scratch, QUADRATIC_FORM)
+            sums[SUM_OUTSIDE] += _weigh_rows(
+                context, context_address, start, rows, scratch, w, residual, form, FULL_LEVERAGE
+            )
         call_stage(context[ACCUMULATE], context_address, start, rows, scratch, partial)
     return scratch_array.size * 0
 

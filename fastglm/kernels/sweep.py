@@ -20,10 +20,10 @@ from fastglm.kernels.block import (
     padded_size,
     plane_at,
     single_plane_at,
+    visited_chunk,
 )
 from fastglm.kernels.context import (
     ACCUMULATE,
-    CHUNK_STEP,
     CONSTANT,
     FORWARD_ROWS,
     FROM_RESPONSE,
@@ -111,7 +111,7 @@ def add_sums(context, rows, scratch, sums):
 def sweep_chunk(context_address, chunk):
     """Adds up one chunk's Gram matrix, score and sums in its own partial; returns 0."""
     context = pointer(context_address, int64)
-    chunk = chunk * context[CHUNK_STEP] + context[CHUNK_STEP] // 2
+    chunk = visited_chunk(context, chunk)
     _, order = padded_size(context)
     size = order * order + context[N_SWEEP] + N_SUMS
     partial = context[PARTIALS] + 8 * size * chunk

@@ -20,6 +20,7 @@ from fastglm.kernels import context as slots
 from fastglm.kernels.context import N_SUMS, NARROWED, SINGLE, SUM_PEARSON, WITH_DIAGONAL, WITH_GRAM
 from fastglm.kernels.sweep import sweep_kernel
 from fastglm.solve import state as at
+from fastglm.solve.chunks import Chunks
 from fastglm.solve.convergence import STANDARD_ERROR_SLACK
 from fastglm.solve.newton import factor_kernel
 from fastglm.solve.run import Run, SolverOptions
@@ -37,18 +38,11 @@ ALIKE = 0.5
 ERROR_SHARE = 0.35
 
 
-class _Chunks:
-    """Some chunks of a run, and their sums, (k, sums of a chunk), as the last sweep left them.
-
-    The first chunk, where those of all are added up, is none of them.
-    """
+class _Chunks(Chunks):
+    """Some chunks of a run, with their sums by name."""
 
     def __init__(self, run: Run, about: int) -> None:
-        self._run = run
-        self._step = max(2, run.n_chunks // about)
-        self.sums = run.partials[self._step // 2 :: self._step]
-        #: Chunks there are for each of these.
-        self.weight = run.n_chunks / len(self.sums)
+        super().__init__(run.partials, about)
         self._order, self._q = run.layout.gram_order, run.layout.n_sweep
 
     @property
@@ -62,16 +56,6 @@ class _Chunks:
         """Scores, (k, q)."""
         first = self._order * self._order
         return self.sums[:, first : first + self._q]
-
-    def error_of(self, numbers: np.ndarray) -> np.ndarray:
-        """Standard errors, (q,), of estimates of all rows' sums from (k, q) numbers of these."""
-        return self.weight * math.sqrt(len(numbers)) * numbers.std(axis=0, ddof=1)
-
-    def sweep(self, mode: int, n_threads: int) -> None:
-        """Sums anew, at the coefficients where the run's sweeps read them."""
-        context = self._run.context.copy()
-        context[slots.MODE], context[slots.CHUNK_STEP] = mode, self._step
-        launch(sweep_kernel, context, len(self.sums), n_threads)
 
 
 def may_foretell(run: Run) -> bool:
@@ -94,7 +78,7 @@ def correct_step(run: Run, start: np.ndarray, options: SolverOptions) -> bool:
     foretold = below @ moved + np.swapaxes(below, 1, 2) @ moved - diagonals * moved
     run.write_beta(reached)
     run.set_precision(single=True)
-    chunks.sweep(SINGLE | WITH_DIAGONAL, options.n_threads)
+    chunks.visit(sweep_kernel, run.context, SINGLE | WITH_DIAGONAL, options.n_threads)
     run.set_precision(single=False)
     remainders = chunks.weight * (chunks.scores - scores + foretold)
     # The step itself has been rounded: what the Gram matrix foretells is not quite zero.
@@ -134,10 +118,11 @@ def settle(run: Run, options: SolverOptions) -> bool:
         # Weights are constant: a sweep before the last had the Gram matrix.
         total[gram].reshape(order, order)[:q, :q] = run.gram
         run.write_beta(run.vectors[at.CANDIDATE])
-        chunks.sweep(WITH_GRAM | NARROWED, options.n_threads)
+        chunks.visit(sweep_kernel, context, WITH_GRAM | NARROWED, options.n_threads)
     before = chunks.sums.copy()
     run.write_beta(run.vectors[at.THETA])
-    chunks.sweep(WITH_GRAM if changes_gram else 0, options.n_threads)
+    mode = WITH_GRAM if changes_gram else 0
+    chunks.visit(sweep_kernel, context, mode, options.n_threads)
     change = chunks.sums - before
     watched = np.arange(q) * (order + 1) if changes_gram else np.arange(0)
     if run.pearson_weight:

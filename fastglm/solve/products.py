@@ -15,11 +15,12 @@ import scipy
 from fastglm.design.layout import Layout
 from fastglm.families import Family
 from fastglm.kernels import context as slots
-from fastglm.kernels.context import MEAT, N_SUMS, SUM_OUTSIDE, WITH_GRAM
+from fastglm.kernels.context import MEAT, N_SUMS, SINGLE, SUM_OUTSIDE, WITH_GRAM
 from fastglm.kernels.planes import BLOCK_ROWS, TILE
 from fastglm.kernels.quadratic import quadratic_stage
 from fastglm.kernels.sandwich import group_scores_kernel, score_products_kernel
 from fastglm.kernels.windows import window_products_kernel
+from fastglm.solve.chunks import Chunks
 from fastglm.solve.rows import in_tiles, to_sweep_columns
 from fastglm.solve.run import count_chunks
 from fastglm.solve.scaling import Centring, Scaling, find_scaling
@@ -37,6 +38,11 @@ __all__ = [
     "window_products",
 ]
 
+#: Sums over X with fewer values than this are too cheap to be made cheaper.
+SINGLE_FROM_VALUES = 2_000_000
+#: Sums in single precision are compared with precise ones in so many chunks at least, and in one of
+#: so many. What is taken back of rounding may have this sampling error, as a share of a square.
+AT_LEAST, ONE_OF, ROUNDING_LEFT = 4, 32, 3e-8
 #: Bytes that the chunks' sums of scores by group may take together, unless one alone takes more.
 GROUP_BYTES = 16_000_000
 
@@ -202,30 +208,72 @@ def score_products(
     context[slots.MODE] = WITH_GRAM | MEAT
     if frequencies is not None:
         context[slots.ROW_FACTOR] = frequencies.ctypes.data
-    if power == 0:
-        return _products(run, layout, n_threads)
-    factor = in_tiles(
-        to_sweep_columns(layout, run.standard.lift_centred(leverage_factor, centring).T)
-    )
+    factor = np.zeros((0, layout.n_sweep))
+    if power:
+        lifted = run.standard.lift_centred(leverage_factor, centring)
+        factor = in_tiles(to_sweep_columns(layout, lifted.T))
     mean = np.array([mean_leverage])
     context[slots.FACTOR] = factor.ctypes.data
     context[slots.N_FACTOR] = factor.shape[0]
     context[slots.QUADRATIC] = quadratic_stage.address
     context[slots.LEVERAGE_POWER] = power
     context[slots.MEAN_LEVERAGE] = mean.ctypes.data
+    if layout.is_dense and layout.n_rows * layout.n_sweep >= SINGLE_FROM_VALUES:
+        total = _sum_in_single_precision(run, layout, family, factor, n_threads)
+        if total is not None:
+            return _named(total, run, layout)
     return _products(run, layout, n_threads)
 
 
-def _products(run: Pass, layout: Layout, n_threads: int) -> Products:
-    q = layout.n_sweep
-    order = layout.gram_order
-    size = order * order + q + N_SUMS
-    n_chunks = count_chunks(layout, 8 * size)
-    partials = np.zeros((n_chunks, size))
-    run.context[slots.N_CHUNKS] = n_chunks
-    run.context[slots.PARTIALS] = partials.ctypes.data
-    launch(score_products_kernel, run.context, n_chunks, n_threads)
+def _sum_in_single_precision(
+    run: Pass, layout: Layout, family: Family, factor: np.ndarray, n_threads: int
+) -> np.ndarray | None:
+    """Sums of `score_products_kernel` by single precision, less what some chunks tell of rounding.
+
+    None if that is not certain enough.
+    """
+    partials = _enter_partials(run.context, layout)
+    single, narrow = run.context.copy(), factor.astype(np.float32)
+    single[slots.MODE] |= SINGLE
+    single[slots.FACTOR] = narrow.ctypes.data
+    single[slots.INVERSE_ROWS] = family.link.inverse_rows.in_single_precision.address
+    single[slots.RESPOND_ROWS] = family.score_rows.in_single_precision.address
+    launch(score_products_kernel, single, len(partials), n_threads)
     total = partials.sum(axis=0)
+    if total[SUM_OUTSIDE - N_SUMS] > 0.0:
+        return None
+    chunks = Chunks(partials, max(AT_LEAST, len(partials) // ONE_OF))
+    before = chunks.sums.copy()
+    chunks.visit(score_products_kernel, run.context, int(run.context[slots.MODE]), n_threads)
+    diagonal = np.arange(layout.n_sweep) * (layout.gram_order + 1)
+    with np.errstate(all="ignore"):
+        change = chunks.sums - before
+        rounding, error = chunks.weight * change.sum(axis=0), chunks.error_of(change)
+        is_certain = (error[diagonal] <= ROUNDING_LEFT * total[diagonal]).all()
+        # What is not clear of its own error would only add that.
+        total += np.where(np.abs(rounding) > 2.0 * error, rounding, 0.0)
+    return total if is_certain and np.isfinite(total).all() else None
+
+
+def _enter_partials(context: np.ndarray, layout: Layout) -> np.ndarray:
+    """Room for each chunk's Gram matrix, score and sums, (n_chunks, size), told to a table."""
+    order = layout.gram_order
+    size = order * order + layout.n_sweep + N_SUMS
+    partials = np.empty((count_chunks(layout, 8 * size), size))
+    context[slots.N_CHUNKS] = len(partials)
+    context[slots.PARTIALS] = partials.ctypes.data
+    return partials
+
+
+def _products(run: Pass, layout: Layout, n_threads: int) -> Products:
+    partials = _enter_partials(run.context, layout)
+    launch(score_products_kernel, run.context, len(partials), n_threads)
+    return _named(partials.sum(axis=0), run, layout)
+
+
+def _named(total: np.ndarray, run: Pass, layout: Layout) -> Products:
+    """Sums of all rows by their names."""
+    q, order = layout.n_sweep, layout.gram_order
     gram = _symmetric(total[: order * order].reshape(order, order)[:q, :q], layout.n_dense)
     score, sums = total[order * order : -N_SUMS], total[-N_SUMS:]
     transform = _transform(layout)

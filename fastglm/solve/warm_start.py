@@ -137,9 +137,8 @@ def _is_wide(run: Run) -> bool:
 
 def _may_be_in_single_precision(run: Run) -> bool:
     """Whether sweeps in single precision lead anywhere that one precise sweep would not."""
-    layout = run.layout
     is_linear = run.is_newton and run.has_constant_weights
-    return layout.n_dense == layout.n_sweep and not layout.transform[0].size and not is_linear
+    return run.layout.is_dense and not is_linear
 
 
 def _is_well_conditioned(sample: Run) -> bool:

@@ -5,6 +5,7 @@ import pytest
 
 import fastglm as fg
 from fastglm.kernels import planes
+from fastglm.solve import products as products_module
 from fastglm.solve.products import Standard, group_scores, information, score_products
 from fastglm.solve.rows import evaluate_rows
 from fastglm.solve.scaling import find_scaling
@@ -92,3 +93,78 @@ def test_quadratic_forms_of_any_number_of_rows(fit, k):
         fit.model.layout, fit.family, fit.estimates, (planes.QUADRATIC_FORM,), factor=factor
     )
     np.testing.assert_allclose(form, ((X @ factor.T) ** 2).sum(axis=1), rtol=1e-9)
+
+
+MANY, COLUMNS = 120_000, 18
+
+
+def many_rows(generator):
+    """A design of many rows: among its columns few values, a long tail, one far from zero."""
+    X = generator.standard_normal((MANY, COLUMNS))
+    X[:, 0] = 1.0
+    X[:, 4] = generator.choice([0.1, 0.7], MANY)
+    X[:, 5] = np.exp(X[:, 5])
+    X[:, 6] += 1e4
+    return X
+
+
+@pytest.fixture
+def totals(monkeypatch):
+    """What sums in single precision were given, None where they were given up."""
+    given = []
+    add_up = products_module._sum_in_single_precision
+
+    def spy(*args):
+        given.append(add_up(*args))
+        return given[-1]
+
+    monkeypatch.setattr(products_module, "_sum_in_single_precision", spy)
+    return given
+
+
+@pytest.mark.parametrize("power", [0, 1, 2, -1])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_many_rows_are_added_up_in_single_precision(totals, power, weighted):
+    generator = np.random.default_rng(3)
+    X = many_rows(generator)
+    y = generator.poisson(np.exp(0.2 * X[:, 1] - 0.3 * X[:, 5] + 0.5)).astype(float)
+    times = generator.integers(1, 4, MANY) if weighted else np.ones(MANY)
+    fit = fg.GLM(y, X, "poisson", freq_weights=times if weighted else None).fit()
+    robust = fit.with_covariance({0: "HC0", 1: "HC2", 2: "HC3", -1: "HC4"}[power])
+    assert len(totals) == 1
+    assert totals[0] is not None
+    Z = X.copy()
+    Z[:, 6] -= 1e4
+    mean = np.exp(X @ fit.params)
+    bread = np.linalg.inv((Z.T * (times * mean)) @ Z)
+    leverage = mean * np.einsum("ij,jk,ik->i", Z, bread, Z)
+    exponent = np.minimum(4.0, leverage * times.sum() / COLUMNS) if power == -1 else power
+    squares = times * (y - mean) ** 2 / (1.0 - leverage) ** exponent
+    covariance = bread @ ((Z.T * squares) @ Z) @ bread
+    slopes = np.arange(1, COLUMNS)
+    np.testing.assert_allclose(robust.bse[slopes], np.sqrt(np.diag(covariance))[slopes], rtol=3e-8)
+
+
+def test_a_response_that_single_precision_rounds_off(totals):
+    generator = np.random.default_rng(4)
+    X = many_rows(generator)
+    y = 1e8 + X[:, 1] + generator.normal(size=MANY)
+    far = fg.GLM(y, X, "gaussian").fit(cov_type="HC3")
+    near = fg.GLM(y - 1e8, X, "gaussian").fit(cov_type="HC3")
+    assert totals[0] is None
+    assert totals[1] is not None
+    slopes = np.arange(1, COLUMNS)
+    np.testing.assert_allclose(far.bse[slopes], near.bse[slopes], rtol=3e-7)
+
+
+def test_rows_of_full_leverage_among_many(totals):
+    generator = np.random.default_rng(5)
+    X = many_rows(generator)
+    X[:, 3] = 0.0
+    X[777, 3] = 1.0
+    y = generator.poisson(2.0, MANY).astype(float)
+    y[777] = 3.0
+    fit = fg.GLM(y, X, "poisson").fit()
+    with pytest.raises(fg.errors.DataError, match="1 rows have leverage 1"):
+        fit.with_covariance("HC3")
+    assert totals == [None]

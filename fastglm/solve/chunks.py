@@ -1,0 +1,42 @@
+"""Some chunks of rows, spread evenly: a sample of all rows whose sums a pass has kept."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from fastglm.kernels import context as slots
+from fastglm.kernels.jit import RowBlock
+from fastglm.solve.threads import launch
+
+__all__ = ["Chunks"]
+
+
+class Chunks:
+    """Every so-manieth chunk of a pass over the rows, not the first of all.
+
+    Parameters
+    ----------
+    partials : ndarray, shape (n_chunks, m)
+        Sums of each chunk, as a pass has left them.
+    about : int
+        How many chunks to choose.
+    """
+
+    def __init__(self, partials: np.ndarray, about: int) -> None:
+        self._step = max(2, len(partials) // about)
+        #: Sums of the chosen chunks, (k, m).
+        self.sums = partials[self._step // 2 :: self._step]
+        #: Chunks there are for each of these.
+        self.weight = len(partials) / len(self.sums)
+
+    def visit(self, kernel: RowBlock, context: np.ndarray, mode: int, n_threads: int) -> None:
+        """Finds the sums anew, in this mode."""
+        context = context.copy()
+        context[slots.MODE], context[slots.CHUNK_STEP] = mode, self._step
+        launch(kernel, context, len(self.sums), n_threads)
+
+    def error_of(self, numbers: np.ndarray) -> np.ndarray:
+        """Standard errors, (m,), of estimates of all rows' sums from (k, m) numbers of these."""
+        return self.weight * math.sqrt(len(numbers)) * numbers.std(axis=0, ddof=1)
