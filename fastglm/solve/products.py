@@ -344,7 +344,7 @@ def inverse_factor(gram: np.ndarray, kept: np.ndarray) -> np.ndarray:
     if not (np.isfinite(gram).all() and (scale > 0.0).all()):
         raise np.linalg.LinAlgError("a Gram matrix without an inverse")
     lower = np.linalg.cholesky(gram[block] / np.outer(scale, scale))
-    # Not `solve_triangular`: for however small a matrix it wakes all threads of OpenBLAS, which then
+    # Not `solve_triangular`: for however small a matrix it wakes the threads of OpenBLAS, and these
     # keep the cores from ours for a tenth of a second.
     inverse, _ = scipy.linalg.lapack.dtrtri(lower.T, lower=0)
     factor = np.zeros_like(gram)
