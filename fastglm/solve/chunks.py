@@ -10,7 +10,11 @@ from fastglm.kernels import context as slots
 from fastglm.kernels.jit import RowBlock
 from fastglm.solve.threads import launch
 
-__all__ = ["Chunks"]
+__all__ = ["Chunks", "enough_chunks"]
+
+#: Rounding errors of columns in single precision are told to about 2e-8 of a sum by so many rows.
+ROUNDING_ROWS = 16_384
+LEAST_CHUNKS = 3
 
 
 class Chunks:
@@ -40,3 +44,8 @@ class Chunks:
     def error_of(self, numbers: np.ndarray) -> np.ndarray:
         """Standard errors, (m,), of estimates of all rows' sums from (k, m) numbers of these."""
         return self.weight * math.sqrt(len(numbers)) * numbers.std(axis=0, ddof=1)
+
+
+def enough_chunks(n_chunks: int, n_rows: int) -> int:
+    """How many chunks tell rounding errors well enough."""
+    return max(LEAST_CHUNKS, -(-ROUNDING_ROWS * n_chunks // n_rows))

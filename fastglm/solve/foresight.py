@@ -20,7 +20,7 @@ from fastglm.kernels import context as slots
 from fastglm.kernels.context import N_SUMS, NARROWED, SINGLE, SUM_PEARSON, WITH_DIAGONAL, WITH_GRAM
 from fastglm.kernels.sweep import sweep_kernel
 from fastglm.solve import state as at
-from fastglm.solve.chunks import Chunks
+from fastglm.solve.chunks import Chunks, enough_chunks
 from fastglm.solve.convergence import STANDARD_ERROR_SLACK
 from fastglm.solve.newton import factor_kernel
 from fastglm.solve.run import Run, SolverOptions
@@ -28,8 +28,8 @@ from fastglm.solve.threads import launch
 
 __all__ = ["correct_step", "may_foretell", "settle"]
 
-#: Chunks that are swept once more to tell a remainder; to tell rounding errors, one of so many.
-CHUNKS, ONE_OF = 16, 32
+#: Chunks that are swept once more to tell a remainder, and how many there must be of all.
+CHUNKS, LEAST_OF_ALL = 16, 8
 #: A correction that asks for steps with more than this share of the decrement is not small.
 SMALL = 1e-2
 #: Sums of these chunks, in proportion, may differ from those of all by this share.
@@ -60,7 +60,7 @@ class _Chunks(Chunks):
 
 def may_foretell(run: Run) -> bool:
     """Whether there are chunks enough."""
-    return run.n_chunks >= CHUNKS
+    return run.n_chunks >= LEAST_OF_ALL
 
 
 def correct_step(run: Run, start: np.ndarray, options: SolverOptions) -> bool:
@@ -110,7 +110,8 @@ def settle(run: Run, options: SolverOptions) -> bool:
     is_left = state[at.UNCERTAINTY_SLACK] > STANDARD_ERROR_SLACK and state[at.UNSETTLED] > allowed
     if run.status != Status.CONVERGED or not (is_left or is_narrowed):
         return True
-    chunks = _Chunks(run, CHUNKS if is_left else max(2, run.n_chunks // ONE_OF))
+    few = enough_chunks(run.n_chunks, run.layout.n_rows)
+    chunks = _Chunks(run, max(CHUNKS, few) if is_left else few)
     total, q, order = run.partials[0], run.layout.n_sweep, run.layout.gram_order
     gram, pearson = slice(order * order), total.size - N_SUMS + SUM_PEARSON
     changes_gram = is_narrowed or not run.has_constant_weights

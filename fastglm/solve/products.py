@@ -20,7 +20,7 @@ from fastglm.kernels.planes import BLOCK_ROWS, TILE
 from fastglm.kernels.quadratic import quadratic_stage
 from fastglm.kernels.sandwich import group_scores_kernel, score_products_kernel
 from fastglm.kernels.windows import window_products_kernel
-from fastglm.solve.chunks import Chunks
+from fastglm.solve.chunks import Chunks, enough_chunks
 from fastglm.solve.rows import in_tiles, to_sweep_columns
 from fastglm.solve.run import count_chunks
 from fastglm.solve.scaling import Centring, Scaling, find_scaling
@@ -40,9 +40,8 @@ __all__ = [
 
 #: Sums over X with fewer values than this are too cheap to be made cheaper.
 SINGLE_FROM_VALUES = 2_000_000
-#: Sums in single precision are compared with precise ones in so many chunks at least, and in one of
-#: so many. What is taken back of rounding may have this sampling error, as a share of a square.
-AT_LEAST, ONE_OF, ROUNDING_LEFT = 4, 32, 3e-8
+#: What is taken back of rounding may have this sampling error, as a share of a sum of squares.
+ROUNDING_LEFT = 3e-8
 #: Bytes that the chunks' sums of scores by group may take together, unless one alone takes more.
 GROUP_BYTES = 16_000_000
 
@@ -242,7 +241,7 @@ def _sum_in_single_precision(
     total = partials.sum(axis=0)
     if total[SUM_OUTSIDE - N_SUMS] > 0.0:
         return None
-    chunks = Chunks(partials, max(AT_LEAST, len(partials) // ONE_OF))
+    chunks = Chunks(partials, enough_chunks(len(partials), layout.n_rows))
     before = chunks.sums.copy()
     chunks.visit(score_products_kernel, run.context, int(run.context[slots.MODE]), n_threads)
     diagonal = np.arange(layout.n_sweep) * (layout.gram_order + 1)

@@ -55,11 +55,18 @@ class SolverOptions(NamedTuple):
 class Run:
     """The arrays of one fit: a copy of the layout's table, and what the solver reads and writes."""
 
-    def __init__(self, layout: Layout, scaling: Scaling, family: Family, binary: bool):
+    def __init__(
+        self,
+        layout: Layout,
+        scaling: Scaling,
+        family: Family,
+        binary: bool,
+        partials: np.ndarray | None = None,
+    ):
         self.layout = layout
         self.scaling = scaling
         self.context = context = layout.context.copy()
-        self._allocate()
+        self._allocate(partials)
         scaling.enter(context)
         self._parameters[:] = family.parameter, 1.0, family.link.parameter
         context[slots.FORWARD_ROWS] = family.link.forward_rows.address
@@ -74,8 +81,12 @@ class Run:
         self.is_newton = family.has_canonical_link
         self.has_constant_weights = family.has_constant_weights
 
-    def _allocate(self) -> None:
-        """Zeros for all arrays, in one piece of memory, and their addresses in the table."""
+    def _allocate(self, partials: np.ndarray | None) -> None:
+        """Zeros for all arrays, in one piece of memory, and their addresses in the table.
+
+        Only the chunks' sums may be those of another run: new memory comes page by page, which
+        takes as long as sweeps of a sample where there are many columns.
+        """
         layout, context = self.layout, self.context
         p, q = layout.n_columns, layout.n_sweep
         order = layout.gram_order
@@ -89,7 +100,7 @@ class Run:
             slots.PARAMETERS: 3,
             slots.BETA: order,
             slots.GRAM_WORK: q * p if layout.transform[0].size else 0,
-            slots.PARTIALS: self.n_chunks * partial,
+            slots.PARTIALS: self.n_chunks * partial if partials is None else 0,
         }
         memory = np.zeros(sum(sizes.values()))
         address = address_of(memory)
@@ -103,7 +114,10 @@ class Run:
         self.state, rest = rest[:STATE_SIZE], rest[STATE_SIZE:]
         self._parameters, self.beta = rest[:3], rest[3 : 3 + order]
         #: Gram matrix, (order, order), score and sums of each chunk; of all chunks in the first.
-        self.partials = memory[-self.n_chunks * partial :].reshape(self.n_chunks, partial)
+        if partials is None:
+            partials = memory[-self.n_chunks * partial :].reshape(self.n_chunks, partial)
+        self.partials = partials
+        context[slots.PARTIALS] = address_of(partials)
 
     def set_precision(self, single: bool) -> None:
         """Lets sweeps compute in single precision, without a deviance, or in double again."""

@@ -51,7 +51,7 @@ def choose_start(run: Run, options: SolverOptions) -> bool:
     """Start from a sample of the rows where that pays, else from the response; whether it did."""
     rows = _sample_rows(run)
     if rows:
-        sample = Run(run.layout, run.scaling, run.family, run.binary)
+        sample = Run(run.layout, run.scaling, run.family, run.binary, run.partials)
         share = _run_on_sample(sample, rows, options) / run.layout.n_rows
         if share > 0.0:
             if not (
