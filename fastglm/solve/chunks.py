@@ -10,7 +10,7 @@ from fastglm.kernels import context as slots
 from fastglm.kernels.jit import RowBlock
 from fastglm.solve.threads import launch
 
-__all__ = ["Chunks", "enough_chunks"]
+__all__ = ["Chunks", "clear_of", "enough_chunks"]
 
 #: Rounding errors of columns in single precision are told to about 2e-8 of a sum by so many rows.
 ROUNDING_ROWS = 16_384
@@ -49,3 +49,8 @@ class Chunks:
 def enough_chunks(n_chunks: int, n_rows: int) -> int:
     """How many chunks tell rounding errors well enough."""
     return max(LEAST_CHUNKS, -(-ROUNDING_ROWS * n_chunks // n_rows))
+
+
+def clear_of(rounding: np.ndarray, errors: np.ndarray) -> np.ndarray:
+    """Estimates of rounding that are clear of their standard errors, which the others would add."""
+    return np.where(np.abs(rounding) > 2.0 * errors, rounding, 0.0)

