@@ -22,8 +22,10 @@ from fastglm.kernels.context import (
     N_CODED,
     N_DENSE,
     N_ROWS,
+    N_SUMS,
     N_SWEEP,
     PARAMETERS,
+    PARTIALS,
 )
 from fastglm.kernels.jit import inlined, pointer
 from fastglm.kernels.planes import (
@@ -71,6 +73,18 @@ def visited_chunk(context, number):
     """Which chunk a kernel visits that may be told to visit only some, spread evenly."""
     step = context[CHUNK_STEP]
     return number * step + step // 2
+
+
+@inlined
+def zeroed_partial(context, chunk):
+    """Address of a chunk's Gram matrix and score, and its sums behind them, all made zero."""
+    _, order = padded_size(context)
+    size = order * order + context[N_SWEEP] + N_SUMS
+    address = context[PARTIALS] + 8 * size * chunk
+    partial = pointer(address, float64)
+    for k in range(size):
+        partial[k] = 0.0
+    return address, pointer(address + 8 * (size - N_SUMS), float64)
 
 
 @inlined

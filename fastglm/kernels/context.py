@@ -18,6 +18,7 @@ import numpy as np
     N_BLOCKS,  # blocks that this pass visits
     BLOCK_STEP,  # distance between visited blocks: 1 is every block, more is a sample
     BLOCK_LENGTH,  # most rows read of each
+    CHUNK_STEP,  # distance between visited chunks: 1 is every chunk, more is a sample
     MODE,  # sum of the modes below
     N_DENSE,  # sweep columns held as dense planes
     N_CODED,  # categorical terms
@@ -76,7 +77,6 @@ import numpy as np
     LINEAR_PREDICTORS,  # float64 (n_rows,), with intervals of this many standard errors each way:
     STANDARD_ERRORS,  # float64 (n_rows,)
     CRITICAL_VALUE,  # float64 (1,)
-    CHUNK_STEP,  # distance between visited chunks: 1 is every chunk, more is a sample
     GROUP,  # int64 (n_rows,): which sum of scores a row belongs to
     N_GROUPS,
     N_LAGS,  # rows before a row whose scores are added to its own
@@ -108,8 +108,8 @@ SAME_COEFFICIENTS = 8  # replicates differ in nothing but how often rows count
 MEAT = 4  # Gram weights are squared score residuals: the middle of a sandwich covariance
 SHIFTED = 16  # of standardising: columns may be shifted
 SINGLE = 32  # dense columns, of which there are no others, in single precision
-NARROWED = 128  # the Gram matrix alone is of columns in single precision, of dense ones only
 WITH_DIAGONAL = 64  # of the Gram matrix its diagonal alone, where there is no mode WITH_GRAM
+NARROWED = 128  # the Gram matrix alone is of columns in single precision, of dense ones only
 
 # Sums that every sweep keeps, after the Gram matrix and the score in a chunk's partial.
 (SUM_DEVIANCE, SUM_PEARSON, SUM_OUTSIDE, SUM_NOT_CONSTANT, N_SUMS) = range(5)

@@ -24,6 +24,7 @@ from fastglm.kernels.block import (
     plane_at,
     single_plane_at,
     visited_chunk,
+    zeroed_partial,
 )
 from fastglm.kernels.context import (
     ACCUMULATE,
@@ -36,7 +37,6 @@ from fastglm.kernels.context import (
     N_DENSE,
     N_FACTOR,
     N_GROUPS,
-    N_SUMS,
     N_SWEEP,
     PARTIALS,
     PREDICT,
@@ -124,13 +124,7 @@ def score_products_chunk(context_address, chunk):
     """
     context = pointer(context_address, int64)
     chunk = visited_chunk(context, chunk)
-    _, order = padded_size(context)
-    size = order * order + context[N_SWEEP] + N_SUMS
-    partial = context[PARTIALS] + 8 * size * chunk
-    zeroed = pointer(partial, float64)
-    for k in range(size):
-        zeroed[k] = 0.0
-    sums = pointer(partial + 8 * (size - N_SUMS), float64)
+    partial, sums = zeroed_partial(context, chunk)
     scratch_array = allocate_scratch(context)
     scratch = scratch_array.ctypes.data
     first, last = block_range(context, chunk)

@@ -17,10 +17,10 @@ from fastglm.kernels.block import (
     block_range,
     block_rows,
     dense_at,
-    padded_size,
     plane_at,
     single_plane_at,
     visited_chunk,
+    zeroed_partial,
 )
 from fastglm.kernels.context import (
     ACCUMULATE,
@@ -30,9 +30,6 @@ from fastglm.kernels.context import (
     INVERSE_ROWS,
     LOAD,
     MODE,
-    N_SUMS,
-    N_SWEEP,
-    PARTIALS,
     PREDICT,
     RESPOND_ROWS,
     SINGLE,
@@ -112,13 +109,7 @@ def sweep_chunk(context_address, chunk):
     """Adds up one chunk's Gram matrix, score and sums in its own partial; returns 0."""
     context = pointer(context_address, int64)
     chunk = visited_chunk(context, chunk)
-    _, order = padded_size(context)
-    size = order * order + context[N_SWEEP] + N_SUMS
-    partial = context[PARTIALS] + 8 * size * chunk
-    zeroed = pointer(partial, float64)
-    for k in range(size):
-        zeroed[k] = 0.0
-    sums = pointer(partial + 8 * (size - N_SUMS), float64)
+    partial, sums = zeroed_partial(context, chunk)
     scratch_array = allocate_scratch(context)
     scratch = scratch_array.ctypes.data
     first, last = block_range(context, chunk)

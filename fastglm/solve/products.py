@@ -15,14 +15,14 @@ import scipy
 from fastglm.design.layout import Layout
 from fastglm.families import Family
 from fastglm.kernels import context as slots
-from fastglm.kernels.context import MEAT, N_SUMS, SINGLE, SUM_OUTSIDE, WITH_GRAM
+from fastglm.kernels.context import MEAT, N_SUMS, SUM_OUTSIDE, WITH_GRAM
 from fastglm.kernels.planes import BLOCK_ROWS, TILE
 from fastglm.kernels.quadratic import quadratic_stage
 from fastglm.kernels.sandwich import group_scores_kernel, score_products_kernel
 from fastglm.kernels.windows import window_products_kernel
 from fastglm.solve.chunks import Chunks, clear_of, enough_chunks
 from fastglm.solve.rows import in_tiles, to_sweep_columns
-from fastglm.solve.run import count_chunks
+from fastglm.solve.run import count_chunks, enter_single_precision
 from fastglm.solve.scaling import Centring, Scaling, find_scaling
 from fastglm.solve.threads import launch
 
@@ -233,10 +233,8 @@ def _sum_in_single_precision(
     """
     partials = _enter_partials(run.context, layout)
     single, narrow = run.context.copy(), factor.astype(np.float32)
-    single[slots.MODE] |= SINGLE
+    enter_single_precision(single, family)
     single[slots.FACTOR] = narrow.ctypes.data
-    single[slots.INVERSE_ROWS] = family.link.inverse_rows.in_single_precision.address
-    single[slots.RESPOND_ROWS] = family.score_rows.in_single_precision.address
     launch(score_products_kernel, single, len(partials), n_threads)
     total = partials.sum(axis=0)
     if total[SUM_OUTSIDE - N_SUMS] > 0.0:

@@ -29,7 +29,7 @@ from fastglm.solve.scaling import Scaling
 from fastglm.solve.state import N_VECTORS, STATE_SIZE
 from fastglm.solve.threads import launch
 
-__all__ = ["Progress", "Run", "SolverOptions", "count_chunks"]
+__all__ = ["Progress", "Run", "SolverOptions", "count_chunks", "enter_single_precision"]
 
 #: Called after each sweep with the number of sweeps so far and the deviance.
 Progress = Callable[[int, float], None]
@@ -122,14 +122,12 @@ class Run:
     def set_precision(self, single: bool) -> None:
         """Lets sweeps compute in single precision, without a deviance, or in double again."""
         context, family = self.context, self.family
-        inverse, respond = family.link.inverse_rows, family.respond_rows_for(self.binary)
-        context[slots.MODE] &= ~SINGLE
         if single:
-            context[slots.MODE] |= SINGLE
-            inverse = inverse.in_single_precision
-            respond = family.score_rows.in_single_precision
-        context[slots.INVERSE_ROWS] = inverse.address
-        context[slots.RESPOND_ROWS] = respond.address
+            enter_single_precision(context, family)
+            return
+        context[slots.MODE] &= ~SINGLE
+        context[slots.INVERSE_ROWS] = family.link.inverse_rows.address
+        context[slots.RESPOND_ROWS] = family.respond_rows_for(self.binary).address
 
     @property
     def status(self) -> int:
@@ -260,6 +258,13 @@ class Run:
         self.set_precision(single=True)
         self.run(options, on_trial=True)
         self.set_precision(single=False)
+
+
+def enter_single_precision(context: np.ndarray, family: Family) -> None:
+    """Tell kernels by their table to compute in single precision, without a deviance."""
+    context[slots.MODE] |= SINGLE
+    context[slots.INVERSE_ROWS] = family.link.inverse_rows.in_single_precision.address
+    context[slots.RESPOND_ROWS] = family.score_rows.in_single_precision.address
 
 
 def count_chunks(layout: Layout, partial_bytes: int = 1) -> int:

@@ -80,6 +80,12 @@ def test_a_sweep_is_saved_and_no_digits(told, family, n_sweeps, weighted):
     np.testing.assert_allclose(fit.scale, scale, rtol=1e-7)
 
 
+def uncorrected(run, start, options):
+    """In the place of `correct_step`: the step as it was."""
+    run.vectors[at.THETA] = run.vectors[at.CANDIDATE]
+    return True
+
+
 def test_settling_follows_the_last_step(monkeypatch):
     # A fit that may stop far from settled: what its chunks tell makes most of the difference.
     generator = np.random.default_rng(11)
@@ -87,10 +93,6 @@ def test_settling_follows_the_last_step(monkeypatch):
     y = draw("poisson", X, generator)
     model = fg.GLM(y, X, "poisson")
     exact = np.asarray(model.fit().bse)
-
-    def uncorrected(run, start, options):
-        run.vectors[at.THETA] = run.vectors[at.CANDIDATE]
-        return True
 
     monkeypatch.setattr(warm_start, "correct_step", uncorrected)
     monkeypatch.setattr(foresight, "STANDARD_ERROR_SLACK", 1e-6)
@@ -111,24 +113,16 @@ def test_the_corrected_step_leaves_little(monkeypatch):
     X = design(generator)
     y = draw("binomial", X, generator)
     decrements = []
-    run = warm_start.Run.go_on_precisely
+    go_on = warm_start.Run.go_on_precisely
 
     def spy(self, narrowed):
-        run(self, narrowed)
+        go_on(self, narrowed)
         self.sweep_and_step(1)
         decrements.append(self.state[at.DECREMENT])
-        run(self, narrowed)
+        go_on(self, narrowed)
 
     monkeypatch.setattr(warm_start.Run, "go_on_precisely", spy)
     fg.GLM(y, X, "binomial").fit()
-    correct_step = foresight.correct_step
-
-    def uncorrected(run, start, options):
-        reached = run.vectors[at.CANDIDATE].copy()
-        correct_step(run, start, options)
-        run.vectors[at.THETA] = reached
-        return True
-
     monkeypatch.setattr(warm_start, "correct_step", uncorrected)
     fg.GLM(y, X, "binomial").fit()
     assert decrements[0] < 0.05 * decrements[1]

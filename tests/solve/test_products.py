@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from spies import answers_of
 
 import fastglm as fg
 from fastglm.kernels import planes
@@ -111,15 +112,7 @@ def many_rows(generator):
 @pytest.fixture
 def totals(monkeypatch):
     """What sums in single precision were given, None where they were given up."""
-    given = []
-    add_up = products_module._sum_in_single_precision
-
-    def spy(*args):
-        given.append(add_up(*args))
-        return given[-1]
-
-    monkeypatch.setattr(products_module, "_sum_in_single_precision", spy)
-    return given
+    return answers_of(monkeypatch, products_module, "_sum_in_single_precision")
 
 
 @pytest.mark.parametrize("power", [0, 1, 2, -1])

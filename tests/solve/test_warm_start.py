@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from spies import answers_of
 
 import fastglm as fg
 from fastglm.solve import warm_start
@@ -12,15 +13,7 @@ ROWS, COLUMNS = 120_000, 20
 @pytest.fixture
 def led(monkeypatch):
     """What leading in single precision returned, once for each fit that tried."""
-    returned = []
-    lead = warm_start._lead_in_single_precision
-
-    def spy(*args):
-        returned.append(lead(*args))
-        return returned[-1]
-
-    monkeypatch.setattr(warm_start, "_lead_in_single_precision", spy)
-    return returned
+    return answers_of(monkeypatch, warm_start, "_lead_in_single_precision")
 
 
 def poisson(X, generator, slope=0.1):
