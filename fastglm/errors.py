@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from enum import IntEnum
 
 __all__ = [
@@ -20,7 +22,12 @@ __all__ = [
     "StartError",
     "Status",
     "UnseenLevelError",
+    "warn",
 ]
+
+#: Modules whose frames stand between a user's line and the warning about it: this package, and what
+#: calls its properties and context managers.
+_BETWEEN = frozenset({"fastglm", "functools", "contextlib"})
 
 
 class FastGLMError(Exception):
@@ -81,6 +88,24 @@ class RankWarning(FastGLMWarning):
 
 class SeparationWarning(FastGLMWarning):
     """Some estimates are infinite because the regressors separate the responses."""
+
+
+def warn(text: str, category: type[FastGLMWarning]) -> None:
+    """Give a warning that names the line outside this package from which the package was called.
+
+    Parameters
+    ----------
+    text : str
+    category : type
+    """
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and _is_between(frame.f_globals):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, category, stacklevel=level)
+
+
+def _is_between(scope: dict) -> bool:
+    return scope.get("__name__", "").partition(".")[0] in _BETWEEN
 
 
 class Status(IntEnum):

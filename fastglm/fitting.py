@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from time import perf_counter
@@ -20,6 +19,7 @@ from fastglm.errors import (
     SeparationWarning,
     StartError,
     Status,
+    warn,
 )
 from fastglm.families import Family
 from fastglm.inference.summary import aliased_text
@@ -199,18 +199,15 @@ def _separation_text(infinite: Mapping[str, int], n_rows: int) -> str:
 
 
 def _warn(results: Results) -> None:
-    # The caller of GLM.fit, two functions above this one's.
-    level = 4
     if results.infinite:
         text = _separation_text(results.infinite, results.n_separated)
-        warnings.warn(text, SeparationWarning, stacklevel=level)
+        warn(text, SeparationWarning)
     elif results.status != Status.CONVERGED:
         text = results.status.advice
-        warnings.warn(text[0].upper() + text[1:], ConvergenceWarning, stacklevel=level)
+        warn(text[0].upper() + text[1:], ConvergenceWarning)
     if results.aliased and results.status != Status.NOT_FINITE:
-        warnings.warn(
+        warn(
             f"These columns are combinations of earlier ones, and their coefficients are NaN: "
             f"{aliased_text(results.aliased)}.",
             RankWarning,
-            stacklevel=level,
         )

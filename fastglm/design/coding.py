@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from fastglm.design.expressions import Value
 from fastglm.design.frames import Categories, Level, recode
 from fastglm.design.missing import raise_missing, require_finite, rows_text
 from fastglm.design.transforms import Basis
-from fastglm.errors import DataError, FastGLMWarning, UnseenLevelError
+from fastglm.errors import DataError, FastGLMWarning, UnseenLevelError, warn
 
 __all__ = ["code_factor", "require_same_kind"]
 
@@ -100,11 +99,10 @@ def _warn_of_numbers(categories: Categories, name: str) -> None:
     words = [level for level in levels if isinstance(level, str) and not _NUMBER.fullmatch(level)]
     if len(words) <= MOST_WORDS * len(levels):
         but = f" but {', '.join(map(repr, words[:5]))}" if words else ""
-        warnings.warn(
+        warn(
             f"'{name}' is text, and its {len(levels)} levels are numbers{but}. Convert it to "
             f"numbers if that is what it is, or write C({name}) for its levels.",
             FastGLMWarning,
-            stacklevel=2,
         )
 
 

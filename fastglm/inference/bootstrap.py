@@ -6,7 +6,6 @@ Efron & Tibshirani (1993), *An Introduction to the Bootstrap*; Cameron, Gelbach 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ import scipy
 from fastglm.design.layout import Layout, lay_out
 from fastglm.design.parts import Coded, Dense, Design
 from fastglm.design.slices import dense_slices
-from fastglm.errors import ConvergenceWarning, ModelError, Status
+from fastglm.errors import ConvergenceWarning, ModelError, Status, warn
 from fastglm.inference.covariance import COVARIANCES, covariance_of
 from fastglm.inference.groups import group_codes
 from fastglm.inference.simulate import draw_responses
@@ -218,11 +217,10 @@ def bootstrap(
     failed = np.isnan(replicates[:, kept]).any(axis=1)
     replicates[failed] = np.nan
     if failed.any():
-        warnings.warn(
+        warn(
             f"{failed.sum()} of {n_replicates} samples have no estimates, because they are "
             "separated or a column tells nothing in them; they are left out.",
             ConvergenceWarning,
-            stacklevel=3,
         )
     n_failed = int(failed.sum())
     return Bootstrap(

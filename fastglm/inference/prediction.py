@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from fastglm.design.layout import Layout, lay_out
 from fastglm.design.missing import rows_text
 from fastglm.design.parts import Design
 from fastglm.design.recipe import FrameDesign
-from fastglm.errors import DataError, ModelError, RankWarning
+from fastglm.errors import DataError, ModelError, RankWarning, warn
 from fastglm.inference.summary import aliased_text
 from fastglm.kernels import planes
 from fastglm.solve.rows import evaluate_rows
@@ -158,11 +157,10 @@ def _warn_of_other_combinations(results: Results, built: FrameDesign) -> None:
     if built.nan_rows is not None:
         apart &= ~built.nan_rows
     if apart.any():
-        warnings.warn(
+        warn(
             f"In {rows_text(apart)} of the new data {aliased_text(results.aliased)} does not hold "
             "as it did in the fit: their predictions depend on taking NaN coefficients for 0.",
             RankWarning,
-            stacklevel=4,
         )
 
 

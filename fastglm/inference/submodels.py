@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ import numpy as np
 from fastglm.design.columns import select_columns
 from fastglm.design.layout import Layout, lay_out
 from fastglm.design.parts import Design
-from fastglm.errors import ConvergenceWarning, ModelError, Status
+from fastglm.errors import ConvergenceWarning, ModelError, Status, warn
 from fastglm.kernels import planes
 from fastglm.solve.fit import SolverOptions, solve
 from fastglm.solve.products import information
@@ -150,9 +149,7 @@ def refit_columns(
 
 
 def _warn(status: Status, names: Sequence[str]) -> None:
-    warnings.warn(
-        f"The model of {', '.join(names)}: {status.advice}", ConvergenceWarning, stacklevel=4
-    )
+    warn(f"The model of {', '.join(names)}: {status.advice}", ConvergenceWarning)
 
 
 def intercept_column(results: Results) -> int | None:

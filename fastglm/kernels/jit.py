@@ -20,7 +20,6 @@ import os
 import re
 import tempfile
 import types as python_types
-import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -33,7 +32,7 @@ from numba.core.compiler import Compiler, CompilerBase
 from numba.core.registry import CPUDispatcher
 from numba.extending import intrinsic
 
-from fastglm.errors import FastGLMWarning
+from fastglm.errors import FastGLMWarning, warn
 from fastglm.kernels.pipeline import (
     FormulaCompiler,
     HelperCompiler,
@@ -170,7 +169,7 @@ def _say_once_that_the_cache_moved(folder: Path) -> None:
     if not note.exists():
         text = f"the installation of fastglm is read-only: compiled kernels are cached in {folder}"
         note.write_text(text + "\n")
-        warnings.warn(text, FastGLMWarning, stacklevel=2)
+        warn(text, FastGLMWarning)
 
 
 class _Locator(caching._CacheLocator):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -22,6 +21,7 @@ from fastglm.errors import (
     ModelError,
     RankWarning,
     Status,
+    warn,
 )
 from fastglm.families import Gaussian
 from fastglm.kernels.jit import RowBlock
@@ -377,16 +377,15 @@ class ResponseModel:
 
     def _warn(self, solution: JointSolution, aliased: Sequence[str]) -> None:
         if solution.status == Status.BOUNDARY:
-            warnings.warn(self.at_boundary, BoundaryWarning, stacklevel=3)
+            warn(self.at_boundary, BoundaryWarning)
         elif solution.status != Status.CONVERGED:
             text = solution.status.advice
-            warnings.warn(text[0].upper() + text[1:], ConvergenceWarning, stacklevel=3)
+            warn(text[0].upper() + text[1:], ConvergenceWarning)
         if aliased:
-            warnings.warn(
+            warn(
                 "These columns are combinations of earlier ones, and their coefficients are NaN: "
                 f"{', '.join(aliased)}.",
                 RankWarning,
-                stacklevel=3,
             )
 
     def __repr__(self) -> str:

@@ -9,12 +9,11 @@ binomial and mixed Poisson regression"; Venables & Ripley (2002), section 7.4.
 from __future__ import annotations
 
 import math
-import warnings
 
 import numpy as np
 
 from fastglm.design.layout import Layout
-from fastglm.errors import BoundaryWarning, DataError, Status
+from fastglm.errors import BoundaryWarning, DataError, Status, warn
 from fastglm.families import Family
 from fastglm.kernels import context as slots
 from fastglm.kernels.overdispersion import N_TERMS, overdispersion_kernel
@@ -193,9 +192,8 @@ def _step(here: tuple[float, float, float], last: tuple[float, float, float]) ->
 
 
 def _warn_of_boundary() -> None:
-    warnings.warn(
+    warn(
         "The counts vary no more than Poisson counts would: alpha is 0, on the boundary, and the "
         "fit is that of the Poisson family.",
         BoundaryWarning,
-        stacklevel=5,
     )

@@ -9,11 +9,10 @@ exponential dispersion model densities", section 5.
 from __future__ import annotations
 
 import math
-import warnings
 
 import numpy as np
 
-from fastglm.errors import BoundaryWarning, Status
+from fastglm.errors import BoundaryWarning, Status, warn
 from fastglm.families import Family
 from fastglm.responses.free_parameters import Estimate, Problem
 from fastglm.responses.tweedie_likelihood import Likelihood
@@ -193,9 +192,8 @@ def _climb(profile: _Profile, point: np.ndarray, step: np.ndarray) -> np.ndarray
 
 
 def _warn_of_boundary(power: float) -> None:
-    warnings.warn(
+    warn(
         f"The likelihood still rises at the end of the range of powers, {power:.3g}: the data do "
         "not look like those of a Tweedie family with a power in between.",
         BoundaryWarning,
-        stacklevel=4,
     )

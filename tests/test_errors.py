@@ -1,0 +1,110 @@
+"""Where warnings point, and that no line of the package counts frames."""
+
+import ast
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import fastglm as fg
+
+PACKAGE = Path(fg.__file__).parent
+
+
+@pytest.fixture(scope="module")
+def frame():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=60)
+    y = (x > 0).astype(float)
+    return pd.DataFrame(
+        {
+            "x": x,
+            "z": 2.0 * x,
+            "y": y,
+            "count": np.tile([1, 2, 3], 20),
+            "g": np.tile(list("abc"), 20),
+        }
+    )
+
+
+def collinear(frame):
+    return fg.glm("count ~ x + z", frame, family="poisson")
+
+
+def apart(frame):
+    X = np.column_stack([np.ones(frame.shape[0]), frame["x"]])
+    return fg.GLM(frame["y"], X, family="binomial").fit()
+
+
+def underdispersed(frame):
+    return fg.glm("count ~ x", frame, family="negative_binomial")
+
+
+def categories(frame):
+    return fg.MNLogit.from_formula("g ~ x + z", frame).fit()
+
+
+def new_rows(frame):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = collinear(frame)
+    return fit.predict(frame.assign(z=1.0))
+
+
+def samples(frame):
+    rare = frame["x"].iloc[:30].to_frame().assign(g=["b", *["a"] * 29], count=frame["count"])
+    fit = fg.glm("count ~ x + g", rare, family="poisson")
+    return fit.bootstrap(20)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [collinear, apart, underdispersed, categories, new_rows, samples],
+    ids=lambda f: f.__name__,
+)
+def test_a_warning_names_the_line_that_called_the_package(frame, use):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        use(frame)
+    assert caught
+    for warning in caught:
+        assert issubclass(warning.category, fg.FastGLMWarning)
+        assert warning.filename == __file__
+        first = use.__code__.co_firstlineno
+        assert first < warning.lineno < first + 9
+
+
+IN_THE_PACKAGE = """
+from functools import cached_property
+from fastglm.errors import FastGLMWarning, warn
+
+class Fit:
+    @cached_property
+    def number(self):
+        warn("Beware.", FastGLMWarning)
+        return 1
+"""
+
+
+def test_a_property_is_not_taken_for_the_line_that_asked_for_it():
+    scope = {"__name__": "fastglm.anything"}
+    exec(IN_THE_PACKAGE, scope)
+    fit = scope["Fit"]()
+    with pytest.warns(fg.FastGLMWarning, match="Beware") as caught:
+        _ = fit.number
+    assert caught[0].filename == __file__
+
+
+def calls(tree):
+    return (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: p.stem)
+def test_no_other_module_warns_by_itself(path):
+    if path.name == "errors.py":
+        return
+    for call in calls(ast.parse(path.read_text())):
+        assert ast.unparse(call.func) != "warnings.warn", f"{path}:{call.lineno}"
+        assert all(keyword.arg != "stacklevel" for keyword in call.keywords), call.lineno
