@@ -295,6 +295,11 @@ class Results(
         rows = self._model_with_data("the rows").rows
         return lay_out(rows.design, rows.response, rows.variance_weights, rows.offset)
 
+    @property
+    def response_dispersion(self) -> float:
+        """Dispersion of the distribution of responses: `scale`, but for an estimated power."""
+        return self.family.response_dispersion(self.scale)
+
     def row_values(self, *which: int) -> np.ndarray:
         """Planes (`fastglm.kernels.planes`) of every row at the estimates, (len(which), n)."""
         return evaluate_rows(

@@ -173,9 +173,9 @@ class Family(Frozen):
         """Return the same family with another link."""
         return type(self)(**(self.arguments() | {"link": link}))
 
-    def with_estimate(self, value: float) -> Family:
+    def with_estimate(self, value: float, **others: Any) -> Family:
         """The same family with its free parameter at an estimate, `value`."""
-        arguments = self.arguments() | {str(self.free_parameter): value, "estimated": True}
+        arguments = self.arguments() | {str(self.free_parameter): value, "estimated": True} | others
         return type(self)(**arguments)
 
     def to_dict(self) -> dict[str, Any]:
@@ -334,3 +334,7 @@ class Family(Frozen):
             The dispersion of the fit (Pearson), for families whose likelihood is taken there.
         """
         return 1.0
+
+    def response_dispersion(self, scale: float) -> float:
+        """Dispersion of the distribution of responses, (0, inf), given the `scale` of the fit."""
+        return scale

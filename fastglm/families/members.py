@@ -229,8 +229,11 @@ class Tweedie(Family):
 
     Power 0 is the normal, 1 the (overdispersed) Poisson, 2 the gamma and 3 the inverse Gaussian
     family; between 1 and 2 it is a sum of a Poisson number of gamma variables, with exact zeros.
-    With the power given, the likelihood is taken at Pearson's dispersion; without, a fit
-    estimates power and dispersion by maximum (profile) likelihood. Jorgensen (1997), chapter 4.
+    With the power given, the likelihood is taken at the deviance over the observations, as R's
+    ``logLiktweedie`` does, and as for the gamma and normal families at powers 2 and 0. Without, a
+    fit estimates power and dispersion by maximum (profile) likelihood, and likelihood and
+    distribution are those of both estimates. Standard errors come from Pearson's dispersion either
+    way. Jorgensen (1997), chapter 4.
 
     Parameters
     ----------
@@ -241,25 +244,37 @@ class Tweedie(Family):
         1, and below 2 where responses are 0; until then the family's methods take 1.5.
     estimated : bool, default False
         Whether `var_power` is an estimate from the data.
+    dispersion : float, optional
+        Where the likelihood is taken instead: the estimate that goes with that of the power. A
+        power that was estimated, given again without it, has the lower likelihood of R's
+        convention.
     """
 
     name = "tweedie"
     default_link = Log
     links = UNBOUNDED_LINKS
     estimated: bool
+    dispersion: float | None
 
     def __init__(
-        self, link: LinkLike = None, var_power: float | None = None, estimated: bool = False
+        self,
+        link: LinkLike = None,
+        var_power: float | None = None,
+        estimated: bool = False,
+        dispersion: float | None = None,
     ):
         if var_power is not None and not (var_power == 0.0 or 1.0 <= var_power < math.inf):
             raise ModelError(
                 f"family Tweedie: var_power must be 0 or at least 1, got {var_power!r}"
             )
+        if dispersion is not None and not 0.0 < dispersion < math.inf:
+            raise ModelError(f"family Tweedie: dispersion must be positive, got {dispersion!r}")
         super().__init__(link)
         self._set(
             parameter=1.5 if var_power is None else float(var_power),
             free_parameter="var_power" if var_power is None else None,
             estimated=estimated,
+            dispersion=dispersion,
             n_dispersion_parameters=1 + estimated,
         )
 
@@ -281,15 +296,25 @@ class Tweedie(Family):
         return NONNEGATIVE if self.parameter < 2.0 else POSITIVE
 
     def arguments(self) -> dict[str, Any]:
-        """Power and link."""
-        estimated = {"estimated": True} if self.estimated else {}
-        return {"var_power": self.var_power, "link": self.link} | estimated
+        """Power, link, and what was estimated."""
+        given: dict[str, Any] = {"var_power": self.var_power, "link": self.link}
+        if self.estimated:
+            given["estimated"] = True
+        if self.dispersion is not None:
+            given["dispersion"] = self.dispersion
+        return given
 
     def likelihood_dispersion(
         self, deviance: float, sum_weights: float, n: float, scale: float = 1.0
     ) -> float:
-        """Return the dispersion of the fit."""
-        return scale
+        """Deviance over the number of observations, or the estimate beside that of the power."""
+        # The weights divide the dispersion, so it does not go by their sum: twice the weights
+        # are twice the dispersion, and the same likelihood.
+        return deviance / n if self.dispersion is None else self.dispersion
+
+    def response_dispersion(self, scale: float) -> float:
+        """Dispersion of the distribution of responses, given the `scale` of the fit."""
+        return scale if self.dispersion is None else self.dispersion
 
 
 class Quasi(Family):

@@ -133,7 +133,7 @@ class Prediction:
             return np.full((2, eta.size), np.nan)
         components = _components(fit)
         mean, error_of_mean = np.asarray(self.predicted_mean), np.asarray(self.se_mean)
-        deviation = np.sqrt(family.variance(mean) * fit.scale / self.weights)
+        deviation = np.sqrt(family.variance(mean) * fit.response_dispersion / self.weights)
         slices = [slice(k, k + SLICE_ROWS) for k in range(0, eta.size, SLICE_ROWS)]
         limits = np.empty((2, eta.size))
 
@@ -172,7 +172,7 @@ class Prediction:
             "mean_ci_upper": mean_limits[1],
         }
         try:
-            distribution_of(self.results.family, self.results.scale)
+            distribution_of(self.results.family, self.results.response_dispersion)
         except ModelError:
             return self._frame(columns)
         limits = self._observation_limits(alpha)
@@ -229,7 +229,8 @@ def _components(fit: Results) -> list[_Component]:
     The estimate times its degrees of freedom is taken to be the dispersion times a chi-squared
     variable.
     """
-    known = distribution_of(fit.family, fit.scale)
+    dispersion = fit.response_dispersion
+    known = distribution_of(fit.family, dispersion)
     if fit.dispersion_known or known.lattice is not None:
         return [_Component(1.0, 1.0, known)]
     df = fit.df_resid
@@ -241,7 +242,7 @@ def _components(fit: Results) -> list[_Component]:
         scipy.special.gammainccinv(0.5 * df, above),
     )
     return [
-        _Component(mass, np.sqrt(ratio), distribution_of(fit.family, fit.scale * ratio))
+        _Component(mass, np.sqrt(ratio), distribution_of(fit.family, dispersion * ratio))
         for mass, ratio in zip(masses, df / chi_squared, strict=True)
     ]
 

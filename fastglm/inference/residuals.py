@@ -130,7 +130,7 @@ def quantile_residuals(results: Results, seed: int = 0) -> np.ndarray:
     ModelError
         If the family does not say how responses are distributed.
     """
-    distribution = distribution_of(results.family, results.scale)
+    distribution = distribution_of(results.family, results.response_dispersion)
     (mean,) = results.row_values(planes.MEAN)
     response, weights = np.asarray(_response(results), np.float64), _weights(results)
     with np.errstate(divide="ignore", invalid="ignore"):

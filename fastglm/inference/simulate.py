@@ -44,7 +44,7 @@ def draw_responses(
 def _draw(
     results: Results, mean: np.ndarray, weights: np.ndarray, generator: np.random.Generator
 ) -> np.ndarray:
-    family, dispersion = results.family, results.scale
+    family, dispersion = results.family, results.response_dispersion
     if family.name == "gaussian":
         return generator.normal(mean, np.sqrt(dispersion / weights))
     if family.name == "poisson":

@@ -55,7 +55,7 @@ def panels(results: Results, seed: int = 0) -> np.ndarray:
 def _residuals(results: Results, seed: int) -> tuple[np.ndarray, str]:
     """Quantile residuals; standardised deviance residuals where the family has no distribution."""
     try:
-        distribution_of(results.family, results.scale)
+        distribution_of(results.family, results.response_dispersion)
     except ModelError:
         return np.asarray(results.rstandard()), "standardised deviance residual"
     return np.asarray(results.resid_quantile(seed)), "quantile residual"

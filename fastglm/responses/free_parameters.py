@@ -38,14 +38,14 @@ class Estimate:
         Coefficients at that family.
     standard_error : float
         Of the parameter, from the observed information; NaN on the boundary.
-    scale : float
-        Dispersion.
+    scale : float or None
+        Dispersion; None for Pearson's.
     """
 
     family: Family
     solution: Solution
     standard_error: float
-    scale: float
+    scale: float | None
 
 
 class Problem:

@@ -105,7 +105,8 @@ def estimate_power(problem: Problem, start: np.ndarray | None) -> Estimate:
     Returns
     -------
     Estimate
-        With the maximum likelihood dispersion.
+        The family holds the maximum likelihood dispersion, for likelihood and distribution;
+        standard errors take Pearson's, as they do at a power that is given.
 
     Warns
     -----
@@ -126,9 +127,9 @@ def estimate_power(problem: Problem, start: np.ndarray | None) -> Estimate:
         _warn_of_boundary(profile.power(point[0]))
     elif converged:
         error = profile.slope(point[0]) * math.sqrt(np.linalg.inv(-hessian)[0, 0])
-    return Estimate(
-        profile.family(point[0]), problem.finish(solution, converged), error, math.exp(point[1])
-    )
+    power, dispersion = profile.power(point[0]), math.exp(point[1])
+    family = problem.family.with_estimate(power, dispersion=dispersion)
+    return Estimate(family, problem.finish(solution, converged), error, None)
 
 
 def _ascend(

@@ -3,7 +3,7 @@ import pytest
 from scipy import optimize
 
 import fastglm as fg
-from fastglm.errors import BoundaryWarning
+from fastglm.errors import BoundaryWarning, ModelError
 from fastglm.families import Tweedie
 from fastglm.responses.tweedie_likelihood import Likelihood, interpolated
 
@@ -44,7 +44,9 @@ def test_maximises_the_profile_likelihood():
     vertex = 0.05 * (below - above) / (below - 2 * at + above)
     assert abs(vertex) < 1e-3
     assert fit.llf == pytest.approx(at, rel=1e-10)
-    assert fit.scale == pytest.approx(profile(y, X, weights, fit.var_power)[1], rel=1e-4)
+    dispersion = profile(y, X, weights, fit.var_power)[1]
+    assert fit.response_dispersion == pytest.approx(dispersion, rel=1e-4)
+    assert fit.scale == pytest.approx(fit.pearson_chi2 / fit.df_resid, rel=1e-12)
     curvature = (below - 2 * at + above) / (0.1 * h) ** 2
     assert h == pytest.approx((-curvature) ** -0.5, rel=1e-2)
     assert fit.aic == pytest.approx(-2 * fit.llf + 2 * 4)
@@ -57,11 +59,82 @@ def test_finds_the_power_of_a_sample():
     assert fit.var_power_se < 0.02
 
 
+def test_standard_errors_are_those_of_the_power_given():
+    # Lognormal claims: the likelihood's own dispersion is far from the variance of the residuals.
+    rng = np.random.default_rng(5)
+    X = np.column_stack([np.ones(4000), rng.integers(0, 2, 4000)])
+    y = np.array([rng.lognormal(6.0, 2.2, k).sum() for k in rng.poisson(0.1, 4000)])
+    estimated = fg.GLM(y, X, family="tweedie").fit()
+    given = fg.GLM(y, X, family=Tweedie(var_power=estimated.var_power)).fit()
+    np.testing.assert_allclose(estimated.bse, given.bse, rtol=1e-6)
+    np.testing.assert_allclose(estimated.conf_int(), given.conf_int(), rtol=1e-6)
+    assert estimated.scale == pytest.approx(given.scale, rel=1e-6)
+    assert estimated.scale > 2.0 * estimated.response_dispersion
+
+
+def test_the_family_of_a_fit_has_its_likelihood():
+    y, X = claims(300)
+    estimated = fg.GLM(y, X, family="tweedie").fit()
+    again = fg.GLM(y, X, family=estimated.family).fit()
+    assert again.llf == pytest.approx(estimated.llf, rel=1e-10)
+    assert again.aic == pytest.approx(estimated.aic, rel=1e-10)
+    residuals = estimated.resid_quantile(seed=1)
+    np.testing.assert_allclose(again.resid_quantile(seed=1), residuals, atol=1e-6)
+    assert 0.9 < np.std(residuals) < 1.1
+    apart = Tweedie(var_power=estimated.var_power, dispersion=2.0 * estimated.response_dispersion)
+    assert fg.GLM(y, X, family=apart).fit().llf < estimated.llf - 1.0
+
+
+@pytest.mark.parametrize(("name", "power"), [("gaussian", 0.0), ("gamma", 2.0)])
+def test_special_powers_have_the_likelihood_of_their_families(name, power):
+    rng = np.random.default_rng(0)
+    X = np.column_stack([np.ones(300), rng.normal(size=(300, 2))])
+    y = rng.gamma(0.5, 2.0 * np.exp(X @ [1.0, 0.3, -0.2]))
+    times = rng.integers(0, 3, 300)
+    options = {"freq_weights": times}
+    fit = fg.GLM(y, X, family=name, link="log", **options).fit()
+    tweedie = fg.GLM(y, X, family=Tweedie(var_power=power), **options).fit()
+    for quantity in ("llf", "aic", "bic", "llnull"):
+        assert getattr(tweedie, quantity) == pytest.approx(getattr(fit, quantity), rel=1e-9)
+
+
+def test_the_inverse_gaussian_is_power_three():
+    rng = np.random.default_rng(0)
+    X = np.column_stack([np.ones(300), rng.normal(size=(300, 2))])
+    y = rng.wald(np.exp(X @ [1.0, 0.3, -0.2]), 1.0)
+    fit = fg.GLM(y, X, family="inverse_gaussian", link="log").fit()
+    tweedie = fg.GLM(y, X, family=Tweedie(var_power=3.0)).fit()
+    assert tweedie.aic == pytest.approx(fit.aic, rel=1e-9)
+
+
+def test_the_likelihood_of_a_given_power_is_that_of_r():
+    # logLiktweedie of R's package tweedie.
+    fit = fg.GLM([0.0, 0.0, 1.0, 2.0, 3.0], np.ones((5, 1)), family=Tweedie(var_power=1.5)).fit()
+    assert fit.llf == pytest.approx(-8.35485, abs=5e-6)
+
+
+def test_the_likelihood_does_not_depend_on_the_unit_of_the_weights():
+    y, X = claims(300)
+    weights = np.linspace(0.5, 1.5, 300)
+    one, ten = (
+        fg.GLM(y, X, family=Tweedie(var_power=1.5), var_weights=k * weights).fit()
+        for k in (1.0, 10.0)
+    )
+    assert ten.llf == pytest.approx(one.llf, rel=1e-10)
+
+
+def test_a_dispersion_is_positive():
+    with pytest.raises(ModelError, match="dispersion must be positive"):
+        Tweedie(var_power=1.5, dispersion=0.0)
+
+
 def test_survives_saving(tmp_path):
     y, X = claims(200)
     fit = fg.GLM(y, X, family="tweedie").fit()
     fit.save(tmp_path / "fit.json")
     again = fg.load(tmp_path / "fit.json")
+    assert again.family == fit.family
+    assert again.response_dispersion == fit.response_dispersion
     assert (again.var_power, again.var_power_se) == (fit.var_power, fit.var_power_se)
     assert "var_power = " in str(again.summary())
 
