@@ -177,3 +177,15 @@ def test_more_columns_than_rows_of_less_rank_are_fitted():
         fit = fg.GLM(y, X).fit()
     assert X.shape[1] > X.shape[0]
     np.testing.assert_allclose(fit.params[:3], [1.5, 4.0, 10.5])
+
+
+def test_a_row_of_no_weight_is_no_part_of_a_combination():
+    # The third column is zero in every row that counts: a combination of none.
+    X = np.column_stack([np.ones(11), np.arange(11) % 3, np.arange(11) == 10]).astype(float)
+    weights = np.append(np.ones(10), 0.0)
+    y = np.arange(11.0) % 4
+    for family in ("gaussian", "poisson"):
+        for name in ("freq_weights", "var_weights"):
+            with pytest.warns(RankWarning):
+                fit = fg.GLM(y, X, family=family, **{name: weights}).fit()
+            assert fit.aliased == {"x2": {}}

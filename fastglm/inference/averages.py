@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,11 @@ from fastglm.design.parts import Design
 from fastglm.design.slices import transposed_product
 from fastglm.errors import DataError, ModelError
 from fastglm.inference.covariance import covariance_of_combinations
+from fastglm.inference.estimability import (
+    LinearCombinations,
+    reason_not_estimable,
+    rows_apart,
+)
 from fastglm.inference.estimates import Estimates
 from fastglm.inference.groups import renumbered
 from fastglm.kernels import planes
@@ -39,6 +44,37 @@ __all__ = [
 
 #: Distance of the points that tell how columns change with a variable, in ranges of the variable.
 SLOPE_STEP = 3e-5
+#: The same, of those that tell whether a slope is estimable.
+ASIDE = 0.01
+
+
+class Averages(NamedTuple):
+    """Averages of something by group.
+
+    Attributes
+    ----------
+    value : ndarray, shape (g,)
+    gradient : ndarray, shape (g, p)
+        Its derivatives in the coefficients.
+    apart : ndarray of bool, shape (g,)
+        Whether some row is one of which the rows of the fit do not tell.
+    size : ndarray, shape (g, p)
+        Sums of the sizes of what was added up to `gradient`.
+    """
+
+    value: np.ndarray
+    gradient: np.ndarray
+    apart: np.ndarray
+    size: np.ndarray
+
+    def less(self, other: Averages) -> Averages:
+        """The differences from those of `other`."""
+        return Averages(
+            self.value - other.value,
+            self.gradient - other.gradient,
+            self.apart | other.apart,
+            self.size + other.size,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,8 +174,8 @@ class Counterfactual:
         kept = tuple(f"{by}={name}" for name, used in zip(names, present, strict=True) if used)
         return kept, renumbered(codes, present)[0], weights
 
-    def average(self, values: Mapping[str, Any], by: str | None) -> tuple[np.ndarray, np.ndarray]:
-        """Averages of the mean by group, and their derivatives, (g,) and (g, p)."""
+    def average(self, values: Mapping[str, Any], by: str | None) -> Averages:
+        """Averages of the mean by group."""
         design, offset = self.at(values)
         mean, slope = self._rows_of(design, offset, (planes.MEAN, planes.SLOPE))
         names, codes, weights = self.groups(by)
@@ -151,7 +187,18 @@ class Counterfactual:
         gradient = np.stack(
             [transposed_product(design, weighted * (codes == g)) for g in range(len(names))]
         )
-        return averages, gradient
+        apart = self._apart([design] if values else [], by)
+        return Averages(averages, gradient, apart, np.abs(gradient))
+
+    def _apart(self, designs: Sequence[Design], by: str | None) -> np.ndarray:
+        """Groups, (g,) bool, with rows of which the rows of the fit do not tell."""
+        names, codes, weights = self.groups(by)
+        if not self.results.aliased:
+            return np.zeros(len(names), dtype=bool)
+        apart = np.zeros(codes.size, dtype=bool)
+        for design in designs:
+            apart |= rows_apart(self.results, design)
+        return np.bincount(codes, weights * apart, minlength=len(names)) > 0.0
 
     def average_change(
         self,
@@ -159,8 +206,8 @@ class Counterfactual:
         points: Sequence[np.ndarray],
         shares: Sequence[np.ndarray],
         by: str | None,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Averages of the mean's derivative in a variable by group, and their derivatives.
+    ) -> Averages:
+        """Averages of the mean's derivative in a variable by group.
 
         Parameters
         ----------
@@ -171,10 +218,6 @@ class Counterfactual:
             rest, of the mean in the linear predictor and of all in the coefficients, is exact.
         by
             As for `groups`.
-
-        Returns
-        -------
-        (g,) and (g, p)
         """
         fit = self.results
         names, codes, weights = self.groups(by)
@@ -194,7 +237,15 @@ class Counterfactual:
             for (one, _), share in zip(moved, shares, strict=True):
                 total = total + transposed_product(one, weights * slope * share * (codes == g))
             gradient.append(total)
-        return averages, np.stack(gradient)
+        apart = self._apart(self._aside(variable) if fit.aliased else [], by)
+        return Averages(averages, np.stack(gradient), apart, np.abs(gradient))
+
+    def _aside(self, variable: str) -> list[Design]:
+        """Designs where a numeric variable is a little to either side of what it is, or one."""
+        column = np.asarray(self.column(variable), dtype=np.float64)
+        step = ASIDE * (column.max() - column.min())
+        sides = (np.clip(column + s, column.min(), column.max()) for s in (-step, step))
+        return [self.at({variable: side})[0] for side in sides]
 
     def _rows_of(
         self, design: Design, offset: np.ndarray | None, wanted: Sequence[int]
@@ -204,13 +255,22 @@ class Counterfactual:
         return evaluate_rows(layout, fit.family, fit.estimates, wanted, n_threads=fit.n_threads)
 
     def estimates(
-        self, names: Sequence[str], values: np.ndarray, gradient: np.ndarray, heading: str
+        self, names: Sequence[str], parts: Sequence[Averages], heading: str
     ) -> Estimates:
-        """Estimates by the delta method."""
+        """Estimates by the delta method; NaN, with the reason, where they are not estimable."""
         fit = self.results
+        values, gradient, apart, size = map(np.concatenate, zip(*parts, strict=True))
+        if apart.any() and fit.family.link.name == "identity":
+            # Then an average is a combination of the coefficients, which may be estimable though
+            # those of its rows are not.
+            apart &= ~LinearCombinations(fit, gradient, np.zeros(apart.size), size).estimable
         covariance = covariance_of_combinations(fit, gradient)
+        values[apart] = np.nan
+        covariance[apart] = np.nan
+        covariance[:, apart] = np.nan
         df = fit.df_inference if fit.use_t else np.inf
-        return Estimates(tuple(names), values, covariance, df, heading)
+        notes = reason_not_estimable(fit, names, ~apart)
+        return Estimates(tuple(names), values, covariance, df, heading, notes)
 
 
 def native(column: Column) -> Any:
@@ -237,19 +297,16 @@ def average_predictions(
 ) -> Estimates:
     """See `Results.avg_predictions`."""
     rows = Counterfactual(results)
-    names, values, gradients = [], [], []
+    names, parts = [], []
     settings: list[dict[str, Any]] = [{}]
     for name, chosen in (variables or {}).items():
         settings = [s | {name: value} for s in settings for value in np.atleast_1d(chosen).tolist()]
     groups, _, _ = rows.groups(by)
     for setting in settings:
-        average, gradient = rows.average(setting, by)
+        parts.append(rows.average(setting, by))
         text = ", ".join(f"{name}={value}" for name, value in setting.items())
         names += [", ".join(filter(None, (text, group))) or "all rows" for group in groups]
-        values.append(average)
-        gradients.append(gradient)
-    heading = "Average predictions"
-    return rows.estimates(names, np.concatenate(values), np.concatenate(gradients), heading)
+    return rows.estimates(names, parts, "Average predictions")
 
 
 def average_comparisons(results: Results, variable: str, step: float, by: str | None) -> Estimates:
@@ -263,17 +320,14 @@ def average_comparisons(results: Results, variable: str, step: float, by: str | 
         pairs = [(f"+{step:g}", column + step, column)]
     else:
         pairs = [(f"{level} - {levels[0]}", level, levels[0]) for level in levels[1:]]
-    names, values, gradients = [], [], []
-    low, below = None, (np.empty(0), np.empty(0))
-    for text, high, reference in pairs:
-        if low is not reference:
-            low, below = reference, rows.average({variable: reference}, by)
-        above = rows.average({variable: high}, by)
+    if not pairs:
+        raise ModelError(f"{variable!r} has one level only: there is nothing to compare.")
+    names, parts = [], []
+    below = rows.average({variable: pairs[0][2]}, by)
+    for text, high, _ in pairs:
+        parts.append(rows.average({variable: high}, by).less(below))
         names += [", ".join(filter(None, (f"{variable}: {text}", group))) for group in groups]
-        values.append(above[0] - below[0])
-        gradients.append(above[1] - below[1])
-    heading = "Average comparisons"
-    return rows.estimates(names, np.concatenate(values), np.concatenate(gradients), heading)
+    return rows.estimates(names, parts, "Average comparisons")
 
 
 def average_slopes(results: Results, variable: str, by: str | None) -> Estimates:
@@ -285,10 +339,10 @@ def average_slopes(results: Results, variable: str, by: str | None) -> Estimates
     least, most = column.min(), column.max()
     if least == most:
         raise ModelError(f"{variable!r} is {least:g} in every row: it has no slope.")
-    averages, gradient = rows.average_change(variable, *_three_points(column, least, most), by)
+    averages = rows.average_change(variable, *_three_points(column, least, most), by)
     groups, _, _ = rows.groups(by)
     names = [", ".join(filter(None, (variable, group))) for group in groups]
-    return rows.estimates(names, averages, gradient, "Average slopes")
+    return rows.estimates(names, [averages], "Average slopes")
 
 
 def _three_points(

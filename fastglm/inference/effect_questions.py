@@ -78,6 +78,12 @@ class EffectQuestions(Asking):
         -------
         Estimates
 
+        Warns
+        -----
+        RankWarning
+            If an average is not estimable, which is then NaN: it is over rows, such as of a cell
+            that has none in the fit, of which the rows of the fit do not tell.
+
         Raises
         ------
         ModelError
@@ -99,6 +105,12 @@ class EffectQuestions(Asking):
         Returns
         -------
         Estimates
+
+        Warns
+        -----
+        RankWarning
+            If an average is not estimable, which is then NaN: it is over rows, such as of a cell
+            that has none in the fit, of which the rows of the fit do not tell.
 
         Raises
         ------
@@ -122,6 +134,12 @@ class EffectQuestions(Asking):
         Estimates
             Exact derivatives through the link and in the coefficients. How columns change with the
             variable is told by parabolas through three points, 3e-5 of its range apart.
+
+        Warns
+        -----
+        RankWarning
+            If an average is not estimable, which is then NaN: it is over rows, such as of a cell
+            that has none in the fit, of which the rows of the fit do not tell.
 
         Raises
         ------
@@ -148,6 +166,12 @@ class EffectQuestions(Asking):
         -------
         MarginalMeans
             On the scale of the link, with `contrasts`.
+
+        Warns
+        -----
+        RankWarning
+            If an average is not estimable, which is then NaN: it is over rows, such as of a cell
+            that has none in the fit, of which the rows of the fit do not tell.
 
         Raises
         ------

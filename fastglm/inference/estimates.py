@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,11 @@ import scipy
 from fastglm.errors import ModelError
 from fastglm.inference.tables import align, format_number
 
-__all__ = ["ADJUSTMENTS", "Estimates", "adjusted"]
+__all__ = ["ADJUSTMENTS", "INTERVALS", "Estimates", "adjusted", "adjusted_critical_value"]
 
 ADJUSTMENTS = ("none", "bonferroni", "sidak", "holm", "tukey")
+#: The adjustment of intervals that goes with one of p-values, where that is another.
+INTERVALS = {"holm": "bonferroni"}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -29,6 +32,8 @@ class Estimates:
     df : float
         Of Student's t; infinite for the normal distribution.
     heading : str
+    notes : tuple of str
+        What a reader must know beside the numbers, such as why some are NaN.
     """
 
     names: tuple[str, ...]
@@ -36,6 +41,7 @@ class Estimates:
     covariance: np.ndarray
     df: float
     heading: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def standard_error(self) -> np.ndarray:
@@ -64,8 +70,12 @@ class Estimates:
         """
         if not 0.0 < alpha < 1.0:
             raise ModelError(f"alpha must be between 0 and 1, not {alpha!r}")
-        half = scipy.special.stdtrit(self.df, 1.0 - alpha / 2.0) * self.standard_error
+        half = self._critical_value(alpha) * self.standard_error
         return np.column_stack([self.estimate - half, self.estimate + half])
+
+    def _critical_value(self, alpha: float) -> float:
+        """Standard errors from an estimate to the ends of its interval."""
+        return float(scipy.special.stdtrit(self.df, 1.0 - alpha / 2.0))
 
     def summary_frame(self, alpha: float = 0.05) -> Any:
         """Estimates, tests and intervals, a pandas DataFrame."""
@@ -86,14 +96,16 @@ class Estimates:
     def __str__(self) -> str:
         frame = self.summary_frame()
         rows = [["", *frame.columns]]
-        for name, values in zip(frame.index, frame.to_numpy(), strict=True):
-            rows.append([str(name), *(format_number(value) for value in values)])
-        return "\n".join([*([self.heading] if self.heading else []), align(rows)])
+        for name, values in zip(frame.index, frame.itertuples(index=False), strict=True):
+            rows.append([str(name), *(v if isinstance(v, str) else format_number(v) for v in values)])
+        return "\n".join([*([self.heading] if self.heading else []), align(rows), *self.notes])
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return str(self.summary_frame()._repr_html_())
+        heading, *notes = (f"<p>{escape(text)}</p>" for text in (self.heading, *self.notes))
+        table = str(self.summary_frame()._repr_html_())
+        return "".join([*([heading] if self.heading else []), table, *notes])
 
 
 def adjusted(
@@ -104,7 +116,7 @@ def adjusted(
     Parameters
     ----------
     pvalues, statistic
-        (m,) unadjusted.
+        (m,) unadjusted; NaN where not estimable, which is none of their number.
     method
         One of `ADJUSTMENTS`; "tukey" is for all pairs of `n_means` means.
     n_means
@@ -117,7 +129,7 @@ def adjusted(
     Holm (1979), *Scandinavian Journal of Statistics* 6; Tukey's studentized range as in R's
     package emmeans.
     """
-    m = pvalues.size
+    m = int(np.count_nonzero(~np.isnan(pvalues)))
     if method == "none":
         return pvalues
     if method == "bonferroni":
@@ -125,9 +137,39 @@ def adjusted(
     if method == "sidak":
         return -np.expm1(m * np.log1p(-pvalues))
     if method == "holm":
-        order = np.argsort(pvalues)
+        order = np.argsort(pvalues)[:m]
         steps = np.maximum.accumulate((m - np.arange(m)) * pvalues[order])
-        result = np.empty(m)
+        result = np.full(pvalues.size, np.nan)
         result[order] = np.minimum(steps, 1.0)
         return result
     return scipy.stats.studentized_range.sf(np.sqrt(2.0) * np.abs(statistic), n_means, df)
+
+
+def adjusted_critical_value(method: str, m: int, n_means: int, df: float, alpha: float) -> float:
+    """Half the width, in standard errors, of m intervals that hold together at level 1 - alpha.
+
+    Parameters
+    ----------
+    method
+        One of `ADJUSTMENTS`, as for `adjusted`. Holm's p-values go with no two-sided intervals of
+        finite length in general: `INTERVALS` says that Bonferroni's stand beside them, as in
+        emmeans.
+    m
+        Number of intervals.
+    n_means
+        Means behind the comparisons.
+    df
+        Of Student's t.
+    alpha
+        Probability that one or more of the intervals miss.
+    """
+    method = INTERVALS.get(method, method)
+    if method == "tukey":
+        quantile = scipy.stats.studentized_range.ppf(1.0 - alpha, n_means, df)
+        return float(quantile / np.sqrt(2.0))
+    tail = alpha / 2.0
+    if method == "bonferroni":
+        tail = alpha / (2.0 * max(m, 1))
+    elif method == "sidak":
+        tail = -0.5 * np.expm1(np.log1p(-alpha) / max(m, 1))
+    return float(-scipy.special.stdtrit(df, tail))

@@ -15,8 +15,14 @@ import numpy as np
 from fastglm.design.frames import Categories
 from fastglm.errors import ModelError
 from fastglm.inference.averages import Counterfactual, native
-from fastglm.inference.covariance import covariance_of_combinations
-from fastglm.inference.estimates import ADJUSTMENTS, Estimates, adjusted
+from fastglm.inference.estimability import LinearCombinations, reason_not_estimable
+from fastglm.inference.estimates import (
+    ADJUSTMENTS,
+    INTERVALS,
+    Estimates,
+    adjusted,
+    adjusted_critical_value,
+)
 
 if TYPE_CHECKING:
     from fastglm.families import Link
@@ -35,7 +41,8 @@ class Contrasts(Estimates):
     Attributes
     ----------
     adjustment : str
-        Of the p-values.
+        Of p-values and intervals, for the number of contrasts: "none", "bonferroni", "sidak",
+        "holm" (with Bonferroni's intervals) or "tukey".
     n_means : int
         Means that are compared.
     """
@@ -48,6 +55,19 @@ class Contrasts(Estimates):
         """Two-sided, adjusted for their number, (m,)."""
         return adjusted(super().pvalues, self.statistic, self.adjustment, self.n_means, self.df)
 
+    def _critical_value(self, alpha: float) -> float:
+        m = int(np.count_nonzero(~np.isnan(self.estimate)))
+        return adjusted_critical_value(self.adjustment, m, self.n_means, self.df, alpha)
+
+    def summary_frame(self, alpha: float = 0.05) -> Any:
+        """Contrasts, tests and intervals, a pandas DataFrame.
+
+        Column adjustment names that of p-values, and of intervals where that is another.
+        """
+        frame = super().summary_frame(alpha)
+        frame.insert(frame.shape[1] - 2, "adjustment", _adjustment_text(self.adjustment))
+        return frame
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class MarginalMeans(Estimates):
@@ -57,9 +77,12 @@ class MarginalMeans(Estimates):
     ----------
     link : Link
         That maps them to means of the response.
+    combinations : LinearCombinations
+        The means as combinations of the coefficients.
     """
 
     link: Link = field(kw_only=True)
+    combinations: LinearCombinations = field(kw_only=True)
 
     def contrasts(
         self, method: str | Mapping[str, Sequence[float]] = "pairwise", adjust: str = "tukey"
@@ -71,7 +94,19 @@ class MarginalMeans(Estimates):
         method : "pairwise", "trt.vs.ctrl", "eff", or mapping of str to (k,) numbers
             All pairs; all against the first; all against the mean of all; or by name.
         adjust : {"tukey", "bonferroni", "sidak", "holm", "none"}, default "tukey"
-            For the number of contrasts. Tukey's is for all pairs.
+            Of p-values and intervals, for the number of contrasts. Tukey's is for all pairs;
+            beside Holm's p-values stand Bonferroni's intervals, as in R's package emmeans.
+
+        Returns
+        -------
+        Contrasts
+            NaN where the rows of the fit do not tell of a contrast. One of means that are not
+            estimable may itself be.
+
+        Warns
+        -----
+        RankWarning
+            If a contrast is not estimable.
 
         Raises
         ------
@@ -83,12 +118,16 @@ class MarginalMeans(Estimates):
             raise ModelError(f"adjust must be one of {ADJUSTMENTS}, not {adjust!r}")
         if adjust == "tukey" and method != "pairwise":
             raise ModelError('adjust="tukey" is for method="pairwise"; use "holm" or "sidak".')
+        combinations = self.combinations.combined(matrix)
+        estimate, covariance, estimable = combinations.estimate()
         return Contrasts(
             names,
-            matrix @ self.estimate,
-            matrix @ self.covariance @ matrix.T,
+            estimate,
+            covariance,
             self.df,
-            f"Contrasts, adjusted p-values: {adjust}",
+            f"Contrasts, scale of the link; p-values and intervals adjusted for their number: "
+            f"{_adjustment_text(adjust)}",
+            reason_not_estimable(combinations.results, names, estimable),
             adjustment=adjust,
             n_means=len(self.names),
         )
@@ -136,6 +175,11 @@ class MarginalMeans(Estimates):
         return pd.DataFrame(columns, index=list(self.names))
 
 
+def _adjustment_text(adjustment: str) -> str:
+    intervals = INTERVALS.get(adjustment, adjustment)
+    return adjustment if intervals == adjustment else f"{adjustment} (intervals: {intervals})"
+
+
 def marginal_means(
     results: Results, specs: str | Sequence[str], at: Mapping[str, Any] | None
 ) -> MarginalMeans:
@@ -156,18 +200,26 @@ def marginal_means(
     cells = list(dict.fromkeys(keys))
     weights = np.array([[key == cell for key in keys] for cell in cells], dtype=np.float64)
     weights /= weights.sum(axis=1, keepdims=True)
-    L = weights @ X
-    estimate = L @ np.nan_to_num(results.estimates) + _given_offset(rows)
-    if built.offset is not None:
-        estimate += weights @ built.offset
+    offset = np.zeros(len(X)) if built.offset is None else built.offset
+    combinations = LinearCombinations(
+        results, weights @ X, weights @ offset + _given_offset(rows), weights @ np.abs(X)
+    )
+    estimate, covariance, estimable = combinations.estimate()
     names = tuple(
         ", ".join(f"{name}={value}" for name, value in zip(chosen, cell, strict=True))
         for cell in cells
     )
     df = results.df_inference if results.use_t else np.inf
-    covariance = covariance_of_combinations(results, L)
-    heading = "Estimated marginal means, scale of the link"
-    return MarginalMeans(names, estimate, covariance, df, heading, link=results.family.link)
+    return MarginalMeans(
+        names,
+        estimate,
+        covariance,
+        df,
+        "Estimated marginal means, scale of the link",
+        reason_not_estimable(results, names, estimable),
+        link=results.family.link,
+        combinations=combinations,
+    )
 
 
 def _given_offset(rows: Counterfactual) -> float:

@@ -15,6 +15,7 @@ from fastglm.design.missing import rows_text
 from fastglm.design.parts import Design
 from fastglm.design.recipe import FrameDesign
 from fastglm.errors import DataError, ModelError, RankWarning, warn
+from fastglm.inference.estimability import rows_apart
 from fastglm.inference.summary import aliased_text
 from fastglm.kernels import planes
 from fastglm.solve.rows import evaluate_rows
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from fastglm.results import Results
 
 __all__ = ["NewRows", "fitted_rows", "new_rows", "new_rows_without_offset", "predict"]
-
-#: An aliased column may be this far from its combination, as a share of the largest value.
-SAME_COMBINATION = 1e-5
 
 _PLANES = {"mean": planes.MEAN, "linear": planes.LINEAR_PREDICTOR}
 
@@ -93,8 +91,16 @@ def new_rows(
 
 
 def new_rows_without_offset(results: Results, exog: Any) -> NewRows:
-    """New rows for what no offset enters, such as the contributions of terms."""
+    """New rows for what no offset enters, such as the contributions of terms.
+
+    Warns
+    -----
+    RankWarning
+        As `new_rows`.
+    """
     built = _build(results, exog, {}, "raise")
+    if results.aliased:
+        _warn_of_other_combinations(results, built)
     return NewRows(built.design, lay_out(built.design), built.nan_rows, _index(exog))
 
 
@@ -144,16 +150,7 @@ def _one_row(results: Results, exog: Any) -> Any:
 
 def _warn_of_other_combinations(results: Results, built: FrameDesign) -> None:
     """Say in which rows an aliased column is not the combination that it was in the fit."""
-    layout, apart = lay_out(built.design), np.zeros(built.design.n_rows, dtype=bool)
-    for name, parts in results.aliased.items():
-        of_column = np.array([float(other == name) for other in results.names])
-        of_parts = np.array([parts.get(other, 0.0) for other in results.names])
-        column, combination = (
-            evaluate_rows(layout, results.family, weights, (planes.LINEAR_PREDICTOR,))[0]
-            for weights in (of_column, of_parts)
-        )
-        size = max(np.abs(column).max(), np.abs(combination).max())
-        apart |= np.abs(column - combination) > SAME_COMBINATION * size
+    apart = rows_apart(results, built.design)
     if built.nan_rows is not None:
         apart &= ~built.nan_rows
     if apart.any():

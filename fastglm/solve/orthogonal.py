@@ -289,9 +289,14 @@ def _rounded(weights: np.ndarray) -> np.ndarray:
 
 
 def _mean_rest(layout: Layout, column: int, weights: np.ndarray) -> float:
-    """Mean of a column less a combination of others, over some of the rows."""
-    some = np.unique(np.linspace(0, layout.n_rows - 1, 64).astype(np.intp))
-    rows = take_rows(layout.design, some).to_dense()
+    """Mean of a column less a combination of others, over some of the rows of positive weight."""
+    if layout.weights is None:
+        present, n = None, layout.n_rows
+    else:
+        present = np.flatnonzero(layout.weights > 0.0)
+        n = present.size
+    some = np.unique(np.linspace(0, n - 1, 64).astype(np.intp))
+    rows = take_rows(layout.design, some if present is None else present[some]).to_dense()
     return float(np.mean(rows[:, column] - rows @ weights))
 
 
