@@ -254,9 +254,7 @@ class Counterfactual:
         layout = lay_out(design, offset=offset)
         return evaluate_rows(layout, fit.family, fit.estimates, wanted, n_threads=fit.n_threads)
 
-    def estimates(
-        self, names: Sequence[str], parts: Sequence[Averages], heading: str
-    ) -> Estimates:
+    def estimates(self, names: Sequence[str], parts: Sequence[Averages], heading: str) -> Estimates:
         """Estimates by the delta method; NaN, with the reason, where they are not estimable."""
         fit = self.results
         values, gradient, apart, size = map(np.concatenate, zip(*parts, strict=True))

@@ -97,7 +97,8 @@ class Estimates:
         frame = self.summary_frame()
         rows = [["", *frame.columns]]
         for name, values in zip(frame.index, frame.itertuples(index=False), strict=True):
-            rows.append([str(name), *(v if isinstance(v, str) else format_number(v) for v in values)])
+            cells = (v if isinstance(v, str) else format_number(v) for v in values)
+            rows.append([str(name), *cells])
         return "\n".join([*([self.heading] if self.heading else []), align(rows), *self.notes])
 
     __repr__ = __str__

@@ -68,8 +68,8 @@ def test_tukeys_intervals_are_those_of_r():
 @pytest.mark.parametrize("method", ["none", "bonferroni", "sidak", "tukey"])
 def test_intervals_hold_zero_where_the_pvalue_says_so(frame, method, family):
     """The level at which an interval just reaches zero is the adjusted p-value."""
-    contrasts = fg.glm("y ~ x + group + C(zone)", frame, family).emmeans("zone").contrasts(
-        adjust=method
+    contrasts = (
+        fg.glm("y ~ x + group + C(zone)", frame, family).emmeans("zone").contrasts(adjust=method)
     )
     for k, pvalue in enumerate(contrasts.pvalues):
         if 1e-12 < pvalue < 1.0:
