@@ -171,7 +171,7 @@ def _response_and_trials(
     array = with_nan(endog)
     if array.ndim != 2 or array.shape[1] == 1:
         return vector(array, "the response", n), None
-    if array.shape[1] != 2 or "binomial" not in family.name:
+    if array.shape[1] != 2 or not family.takes_two_columns:
         raise DataError(
             f"the response has shape {array.shape}; only a binomial response may have two columns "
             "(successes, failures)."

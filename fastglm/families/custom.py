@@ -16,6 +16,13 @@ from fastglm.families.domain import ResponseDomain
 from fastglm.families.family import Family, ResponseFunctions
 from fastglm.families.links import LINKS, Identity, Link, compile_link
 from fastglm.families.quasi_deviance import deviance_of_variance
+from fastglm.families.registry import (
+    CUSTOM_FAMILIES,
+    CUSTOM_LINKS,
+    FAMILIES,
+    FAMILY_SYNONYMS,
+    refuse_taken_name,
+)
 from fastglm.families.user_functions import call, compile_scalar, require_derivative
 from fastglm.kernels.jit import inlined
 
@@ -79,8 +86,7 @@ class CustomLink(Link):
         inverse_deriv: Callable[[float], float],
         domain: tuple[float, float] = (-math.inf, math.inf),
     ):
-        if name in LINKS:
-            raise ModelError(f"there is a link {name!r} already; choose another name")
+        refuse_taken_name(name, [*LINKS, *(link.__name__ for link in LINKS.values())], "link")
         lower, upper = _interval(domain, "domain")
         _check_link(forward, inverse, inverse_deriv, lower, upper)
         rows = compile_link(
@@ -202,6 +208,7 @@ class CustomFamily(Family):
     method".
     """
 
+    custom = True
     default_link = Identity
     links = tuple(LINKS.values())
 
@@ -217,6 +224,7 @@ class CustomFamily(Family):
         dispersion_known: bool = False,
     ):
         super().__init__(link)
+        refuse_taken_name(name, [*FAMILIES, *FAMILY_SYNONYMS], "family")
         lower, upper = _interval(domain, "domain")
         _check_family(variance, unit_deviance, log_density, starting_mean, lower, upper)
         given = {
@@ -263,11 +271,6 @@ class CustomFamily(Family):
     ) -> float:
         """Return the dispersion of the fit."""
         return scale
-
-
-#: What this process has defined, by name: a saved fit is read back with them.
-CUSTOM_FAMILIES: dict[str, CustomFamily] = {}
-CUSTOM_LINKS: dict[str, CustomLink] = {}
 
 
 def _check_family(

@@ -127,6 +127,10 @@ class Family(Frozen):
         The link under which the weights of Fisher scoring do not depend on the mean.
     links : tuple of class
         The links that can be used.
+    custom : bool
+        Whether a user defined it.
+    takes_two_columns : bool
+        Whether a response may be successes and failures: shares of trials with binomial variance.
     free_parameter : str or None
         Name of the parameter that a fit is to estimate, None if there is none. Until then
         `parameter` is the value where the search starts.
@@ -147,6 +151,8 @@ class Family(Frozen):
     canonical_link: type[Link] | None = None
     stabilizing_link: type[Link] | None = None
     links: tuple[type[Link], ...] = ()
+    takes_two_columns: bool = False
+    custom: bool = False
     link: Link
     functions: ResponseFunctions
     domain: ResponseDomain
@@ -191,7 +197,7 @@ class Family(Frozen):
 
         link = Link.from_dict(saved["link"])
         if saved.get("custom"):
-            from fastglm.families.custom import CUSTOM_FAMILIES
+            from fastglm.families.registry import CUSTOM_FAMILIES
 
             if saved["name"] not in CUSTOM_FAMILIES:
                 quasi = saved["name"].startswith("quasi ")
@@ -213,6 +219,11 @@ class Family(Frozen):
     def has_constant_weights(self) -> bool:
         """Whether the weights of Fisher scoring do not depend on the mean."""
         return self.stabilizing_link is not None and isinstance(self.link, self.stabilizing_link)
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether the score is linear in the coefficients: least squares."""
+        return False
 
     @property
     def respond_rows(self) -> RowBlock:

@@ -6,7 +6,6 @@ registry `LINKS`. A link's parameter is data: it is never compiled in.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 from fastglm.errors import ModelError
 from fastglm.families import link_functions as lf
 from fastglm.families.evaluate import Frozen, evaluate
+from fastglm.families.registry import LINKS, plain_name
 from fastglm.families.rows import curvature_rows, inverse_link_rows, link_rows
 from fastglm.kernels.jit import RowBlock
 from fastglm.kernels.planes import COMPLEMENT, LINEAR_PREDICTOR, MEAN, SCRATCH, SLOPE
@@ -108,7 +108,7 @@ class Link(Frozen):
     def from_dict(saved: dict[str, Any]) -> Link:
         """Rebuild the link that `to_dict` described; `ModelError` for an unknown name."""
         if saved.get("custom"):
-            from fastglm.families.custom import CUSTOM_LINKS
+            from fastglm.families.registry import CUSTOM_LINKS
 
             if saved["name"] not in CUSTOM_LINKS:
                 raise ModelError(
@@ -313,31 +313,22 @@ class NegativeBinomial(Link):
         return {"alpha": self.parameter}
 
 
-#: Every link by the name R gives it.
-LINKS: dict[str, type[Link]] = {
-    link.name: link
-    for link in (
-        Identity,
-        Log,
-        Logit,
-        Probit,
-        CLogLog,
-        LogLog,
-        Cauchy,
-        InversePower,
-        InverseSquared,
-        Sqrt,
-        Power,
-        LogC,
-        NegativeBinomial,
-    )
-}
-
-
-@functools.cache
-def plain_name(name: str) -> str:
-    """Strip a name of case, spaces and punctuation."""
-    return "".join(letter for letter in name.lower() if letter.isalnum())
+for _link in (
+    Identity,
+    Log,
+    Logit,
+    Probit,
+    CLogLog,
+    LogLog,
+    Cauchy,
+    InversePower,
+    InverseSquared,
+    Sqrt,
+    Power,
+    LogC,
+    NegativeBinomial,
+):
+    LINKS[_link.name] = _link
 
 
 _BY_PLAIN_NAME = {plain_name(link.__name__): link for link in LINKS.values()} | {

@@ -43,6 +43,7 @@ from fastglm.families.links import (
     Sqrt,
 )
 from fastglm.families.links import NegativeBinomial as NegativeBinomialLink
+from fastglm.families.registry import FAMILIES
 from fastglm.kernels.jit import RowBlock
 
 UNBOUNDED_LINKS = (Identity, Log, InversePower, InverseSquared, Sqrt, Power)
@@ -74,6 +75,11 @@ class Gaussian(Family):
     domain = REAL
     n_dispersion_parameters = 1
 
+    @property
+    def is_linear(self) -> bool:
+        """With the identity link."""
+        return isinstance(self.link, Identity)
+
     def likelihood_dispersion(
         self, deviance: float, sum_weights: float, n: float, scale: float = 1.0
     ) -> float:
@@ -84,6 +90,7 @@ class Gaussian(Family):
 class _Proportion(Family):
     """What families of proportions share."""
 
+    takes_two_columns = True
     default_link = Logit
     canonical_link = Logit
     links = PROPORTION_LINKS
@@ -382,19 +389,16 @@ class Quasi(Family):
         return {"variance": self.variance_name, "link": self.link}
 
 
-#: Every family by its name.
-FAMILIES: dict[str, type[Family]] = {
-    family.name: family
-    for family in (
-        Gaussian,
-        Binomial,
-        Poisson,
-        Gamma,
-        InverseGaussian,
-        NegativeBinomial,
-        Tweedie,
-        QuasiPoisson,
-        QuasiBinomial,
-        Quasi,
-    )
-}
+for _family in (
+    Gaussian,
+    Binomial,
+    Poisson,
+    Gamma,
+    InverseGaussian,
+    NegativeBinomial,
+    Tweedie,
+    QuasiPoisson,
+    QuasiBinomial,
+    Quasi,
+):
+    FAMILIES[_family.name] = _family

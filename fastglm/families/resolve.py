@@ -7,14 +7,12 @@ from typing import Any
 
 from fastglm.errors import ModelError
 from fastglm.families.family import Family
-from fastglm.families.links import Link, plain_name
+from fastglm.families.links import Link
 from fastglm.families.members import FAMILIES
+from fastglm.families.registry import FAMILY_SYNONYMS, plain_name
 
 _BY_PLAIN_NAME = {plain_name(name): family for name, family in FAMILIES.items()} | {
-    "normal": FAMILIES["gaussian"],
-    "nb": FAMILIES["negative_binomial"],
-    "negbin": FAMILIES["negative_binomial"],
-    "bernoulli": FAMILIES["binomial"],
+    synonym: FAMILIES[name] for synonym, name in FAMILY_SYNONYMS.items()
 }
 
 

@@ -95,7 +95,7 @@ def _test_of_columns(results: Results, name: str, columns: np.ndarray) -> Hypoth
 def _centred_predictor(results: Results) -> np.ndarray:
     """Linear predictor less what the link gives a probability of one half, or else its mean."""
     (eta,) = results.row_values(planes.LINEAR_PREDICTOR)
-    if "binomial" in results.family.name and results.family.name != "negative_binomial":
+    if results.family.takes_two_columns:
         return eta - float(results.family.link(0.5))
     rows = results._model_with_data("the mean linear predictor").rows
     often = np.ones(rows.n_rows) if rows.frequencies is None else rows.frequencies

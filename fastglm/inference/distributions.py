@@ -134,19 +134,20 @@ def distribution_of(family: Family, dispersion: float) -> ResponseDistribution:
     ModelError
         For quasi families, which have no distribution, and Tweedie powers without closed forms.
     """
-    power = {"gaussian": 0.0, "poisson": 1.0, "gamma": 2.0, "inverse_gaussian": 3.0}.get(
-        family.name, family.parameter
-    )
-    if family.name == "binomial":
-        return _binomial()
-    if family.name == "poisson" or (family.name == "negative_binomial" and power == 0.0):
-        return _poisson(1.0)
-    if family.name == "negative_binomial":
-        return _negative_binomial(1.0 / family.parameter)
-    if not family.has_likelihood:
+    powers = {"gaussian": 0.0, "poisson": 1.0, "gamma": 2.0, "inverse_gaussian": 3.0}
+    powers |= {"tweedie": family.parameter}
+    power = None if family.custom else powers.get(family.name)
+    if power is None and (family.custom or not family.has_likelihood):
         raise ModelError(
             f"{family!r} does not say how responses are distributed, only their mean and variance."
         )
+    if family.name == "binomial":
+        return _binomial()
+    if family.name == "poisson" or (family.name == "negative_binomial" and family.parameter == 0.0):
+        return _poisson(1.0)
+    if family.name == "negative_binomial":
+        return _negative_binomial(1.0 / family.parameter)
+    assert power is not None
     if 1.0 < power < 2.0:
         return _compound_poisson(power, dispersion)
     if power not in _BY_POWER:

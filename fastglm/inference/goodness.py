@@ -83,7 +83,7 @@ def goodness_of_fit(results: Results) -> Table:
 
 def hosmer_lemeshow(results: Results, groups: int) -> tuple[HypothesisTest, Table]:
     """Observed and expected successes by groups of fitted probability."""
-    if "binomial" not in results.family.name or results.family.name == "negative_binomial":
+    if not results.family.takes_two_columns:
         raise ModelError(
             f"the Hosmer-Lemeshow test is of binomial models, not {results.family.name}."
         )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy
 
+from fastglm.errors import ModelError
 from fastglm.families import Family
 from fastglm.inference.distributions import distribution_of
 from fastglm.kernels import planes
@@ -88,6 +89,11 @@ def anscombe_residuals(results: Results) -> np.ndarray:
 def _anscombe_integral(family: Family) -> Callable[[np.ndarray], np.ndarray]:
     """The integral of V**(-1/3), up to a constant."""
     name = getattr(family, "variance_name", family.name)
+    if family.custom:
+        raise ModelError(
+            f"{family!r} does not give the integral of variance**(-1/3) that Anscombe's residuals "
+            "need; take deviance residuals."
+        )
     if name in ("binomial", "quasibinomial", "mu(1-mu)"):
         return lambda u: scipy.special.beta(2 / 3, 2 / 3) * scipy.special.betainc(2 / 3, 2 / 3, u)
     if name == "mu^2(1-mu)^2":

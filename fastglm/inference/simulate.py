@@ -45,6 +45,8 @@ def _draw(
     results: Results, mean: np.ndarray, weights: np.ndarray, generator: np.random.Generator
 ) -> np.ndarray:
     family, dispersion = results.family, results.response_dispersion
+    if family.custom:
+        raise ModelError(f"no responses can be drawn from {family!r}: it gives no distribution.")
     if family.name == "gaussian":
         return generator.normal(mean, np.sqrt(dispersion / weights))
     if family.name == "poisson":

@@ -104,7 +104,7 @@ def area_under_curve(results: Results) -> float:
 
 
 def _roc_curve(results: Results) -> tuple[np.ndarray, np.ndarray]:
-    if results.family.name not in ("binomial", "quasibinomial"):
+    if not results.family.takes_two_columns:
         raise ModelError("a receiver operating characteristic needs a binomial model.")
     data = observed(results)
     return _curve(data.response, data.mean, data.weight)

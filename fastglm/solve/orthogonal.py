@@ -17,7 +17,6 @@ from fastglm.design.layout import Layout
 from fastglm.design.rows import take_rows
 from fastglm.errors import Status
 from fastglm.families import Family
-from fastglm.families.links import Identity
 from fastglm.kernels import context as slots
 from fastglm.kernels.context import address_of
 from fastglm.kernels.planes import DEVIANCE, PRIOR_WEIGHT, QUADRATIC_FORM, WEIGHT
@@ -102,7 +101,7 @@ def refine_with_qr(run: Run, family: Family, options: SolverOptions) -> None:
     """
     if not np.isfinite(run.state[at.DEVIANCE]):
         return
-    linear = isinstance(family.link, Identity) and family.name == "gaussian"
+    linear = family.is_linear
     state = run.state
     n_iter, n_sweeps = state[at.N_ITERATIONS], state[at.N_SWEEPS]
     settle_aliased(run)
@@ -309,7 +308,7 @@ def refine_linear(run: Run, family: Family, options: SolverOptions) -> np.ndarra
         Coefficients of the columns as they came, 0 where aliased; None where refining is not
         worth its time, or the model is not linear.
     """
-    if not (isinstance(family.link, Identity) and family.name == "gaussian"):
+    if not family.is_linear:
         return None
     pivot = run.vectors[at.PIVOT]
     is_small = run.layout.n_rows * run.layout.n_sweep <= SMALL_VALUES

@@ -8,6 +8,7 @@ from scipy import integrate
 import fastglm as fg
 from fastglm.errors import DataError, ModelError
 from fastglm.families import CustomFamily, CustomLink, Quasi, QuasiPoisson, links
+from fastglm.families.registry import CUSTOM_FAMILIES
 
 POSITIVE = (0.0, math.inf)
 
@@ -174,7 +175,44 @@ def test_a_saved_fit_says_which_link_to_define(tmp_path):
         fg.load(tmp_path / "other.json")
 
 
-def test_names_of_built_in_links_are_taken():
+@pytest.mark.parametrize("name", ["log", "Log", "InversePower", "1/mu^2"])
+def test_names_of_built_in_links_are_taken(name):
     with pytest.raises(ModelError, match="already"):
-        CustomLink("log", math.log, math.exp, math.exp)
+        CustomLink(name, math.log, math.exp, math.exp)
     assert fg.families.resolve_link("log") == links.Log()
+
+
+@pytest.mark.parametrize("name", [*fg.families.FAMILIES, "Gaussian", "inverse gaussian", "normal"])
+def test_names_of_built_in_families_are_taken(name):
+    with pytest.raises(ModelError, match="already"):
+        CustomFamily(name, lambda mu: 1.0)
+    assert name not in CUSTOM_FAMILIES
+
+
+def test_what_a_family_does_does_not_hang_on_its_name(monkeypatch):
+    """Even a family that has come by a built-in one's name, or by a part of it, is itself."""
+    x = np.linspace(1.0, 2.0, 50)
+    y = np.random.default_rng(1).gamma(3.0, (1.0 + 2.0 * x) / 3.0)
+    X = np.column_stack([np.ones(50), x])
+    monkeypatch.setattr("fastglm.families.custom.refuse_taken_name", lambda *given: None)
+    gamma = fg.GLM(y, X, family=fg.families.Gamma(link="identity")).fit(tol=1e-12)
+    for name in ("gaussian", "mine", "poisson", "nonbinomial"):
+        family = CustomFamily(name, lambda mu: mu * mu, link="identity", domain=POSITIVE)
+        fit = fg.GLM(y, X, family=family).fit(tol=1e-12)
+        np.testing.assert_allclose(fit.params, gamma.params, rtol=1e-9)
+        np.testing.assert_allclose(fit.bse, gamma.bse, rtol=1e-6)
+        with pytest.raises(ModelError, match="distributed"):
+            fit.resid_quantile()
+        with pytest.raises(ModelError, match="distribut"):
+            fit.bootstrap(10, kind="parametric")
+        with pytest.raises(ModelError, match="Hosmer-Lemeshow"):
+            fit.hosmer_lemeshow()
+        with pytest.raises(ModelError, match="operating characteristic"):
+            fg.plots.roc(fit)
+        with pytest.raises(DataError, match="two columns"):
+            fg.GLM(np.column_stack([y, y]), X, family=family)
+        with pytest.raises(ModelError, match="Anscombe"):
+            _ = fit.resid_anscombe
+        frame = fit.get_prediction(X).summary_frame()
+        assert "obs_ci_lower" not in frame
+        CUSTOM_FAMILIES.pop(name)
