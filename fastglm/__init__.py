@@ -1,5 +1,6 @@
 """Generalized linear models at the speed of reading the data, with R's numbers."""
 
+import sys
 from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -9,10 +10,12 @@ from fastglm.design.constant import add_constant
 from fastglm.errors import FastGLMError, FastGLMWarning
 from fastglm.inference.anova import anova_models as anova
 from fastglm.inference.compare import compare
-from fastglm.model import GLM, glm
+from fastglm.model import GLM
+from fastglm.pointers import PACKAGE, describe_name
 from fastglm.responses import MODELS
 from fastglm.results import Results
 from fastglm.saving import load
+from fastglm.shorthand import glm
 
 if TYPE_CHECKING:
     from fastglm import expfam, plots
@@ -55,7 +58,10 @@ _LATER = MODELS | {"expfam": "fastglm.expfam", "plots": "fastglm.plots"}
 
 def __getattr__(name: str) -> Any:
     if name not in _LATER:
-        raise AttributeError(f"module 'fastglm' has no attribute {name!r}")
+        if name.startswith("_"):
+            raise AttributeError(f"module 'fastglm' has no attribute {name!r}")
+        text = describe_name("fastglm", name, PACKAGE, __all__)
+        raise errors.UnknownNameError(text, name=name, obj=sys.modules[__name__])
     module = import_module(_LATER[name])
     value = getattr(module, name, module)
     globals()[name] = value
@@ -63,4 +69,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return list(__all__)

@@ -11,8 +11,8 @@ from rich.table import Table
 
 from fastglm.data import load_flights
 from fastglm.kernels.jit import cache_folder
-from fastglm.model import glm
 from fastglm.results import Results
+from fastglm.shorthand import glm
 from fastglm.solve.threads import usable_threads
 
 FORMULA = "late ~ carrier + origin + C(month) + hour + bs(distance, df=4) + bs(departure, df=4)"

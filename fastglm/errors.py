@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from enum import IntEnum
+from importlib import import_module
 
 __all__ = [
     "BoundaryWarning",
@@ -14,14 +15,18 @@ __all__ = [
     "FastGLMError",
     "FastGLMWarning",
     "FormulaError",
+    "MissingPackageError",
     "MissingValueError",
     "ModelError",
+    "OptionError",
     "RankWarning",
     "SeparationError",
     "SeparationWarning",
     "StartError",
     "Status",
+    "UnknownNameError",
     "UnseenLevelError",
+    "require_package",
     "warn",
 ]
 
@@ -54,12 +59,24 @@ class ColumnNotFoundError(DataError, KeyError):
         return str(self.args[0]) if self.args else ""
 
 
+class MissingPackageError(DataError, ImportError):
+    """A package that only some functions need is not installed; the text says how to install it."""
+
+
 class FormulaError(FastGLMError, ValueError):
     """A formula cannot be parsed or uses a transform outside the fixed list."""
 
 
 class ModelError(FastGLMError, ValueError):
     """Options that contradict each other, such as a link the family does not allow."""
+
+
+class OptionError(ModelError, TypeError):
+    """A call with an argument that does not exist, or without one that it needs."""
+
+
+class UnknownNameError(FastGLMError, AttributeError):
+    """A name that a module, model or result does not have; the text says what to use instead."""
 
 
 class StartError(FastGLMError, ValueError):
@@ -88,6 +105,24 @@ class RankWarning(FastGLMWarning):
 
 class SeparationWarning(FastGLMWarning):
     """Some estimates are infinite because the regressors separate the responses."""
+
+
+def require_package(package: str, extra: str, what: str) -> None:
+    """Raise `MissingPackageError` unless an optional package can be imported.
+
+    Parameters
+    ----------
+    package : str
+    extra : str
+        The extra of this package that installs it.
+    what : str
+        Subject of the sentence, in the plural.
+    """
+    try:
+        import_module(package)
+    except ImportError:
+        text = f"{what} need {package}; pip install 'fastglm[{extra}]'."
+        raise MissingPackageError(text) from None
 
 
 def warn(text: str, category: type[FastGLMWarning]) -> None:

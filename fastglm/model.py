@@ -9,20 +9,23 @@ from typing import Any
 import numpy as np
 
 from fastglm.design.layout import Layout, lay_out
+from fastglm.entry import entry_points
 from fastglm.errors import DataError, ModelError
 from fastglm.families import Family, resolve_family
 from fastglm.fitting import Plan, fit_model
 from fastglm.inference.statsmodels_names import read_fit_options
 from fastglm.inputs import ModelRows, rows_from_arrays, rows_from_formula
+from fastglm.pointers import Pointing
 from fastglm.results import Results
 from fastglm.solve.fit import Progress, SolverOptions
 from fastglm.solve.separation import Separation, find_separation
 from fastglm.solve.threads import usable_threads
 
-__all__ = ["GLM", "glm"]
+__all__ = ["GLM"]
 
 
-class GLM:
+@entry_points
+class GLM(Pointing):
     """A generalized linear model of a response on columns.
 
     Parameters
@@ -214,8 +217,8 @@ class GLM:
             responses are separated. A dispersion is estimated likewise for the gaussian, gamma and
             inverse Gaussian families, by Pearson's statistic for others.
         **statsmodels_options
-            ``maxiter`` is `max_iter`; ``method``, ``disp`` and others that lead to the same
-            optimum change nothing.
+            ``maxiter`` is `max_iter`, and the smaller of ``rtol`` and `tol` counts; ``method``,
+            ``disp``, ``atol`` and others that lead to the same optimum change nothing.
 
         Returns
         -------
@@ -239,7 +242,7 @@ class GLM:
         ModelError
             If an option is out of range.
         """
-        max_iter = read_fit_options(statsmodels_options, max_iter)
+        tol, max_iter = read_fit_options("fit", type(self), statsmodels_options, tol, max_iter)
         plan = Plan(
             options=SolverOptions(
                 _positive(tol, "tol"),
@@ -302,25 +305,6 @@ class GLM:
         rows = self.rows
         what = f"formula={self.formula!r}" if self.formula else f"{rows.design.n_columns} columns"
         return f"<GLM {self.family!r}, {rows.n_rows} rows, {what}>"
-
-
-def glm(formula: str, data: Any, family: Any = "gaussian", **options: Any) -> Results:
-    """Fit a generalized linear model, in R's spelling.
-
-    Parameters
-    ----------
-    formula, data, family
-        As for `GLM.from_formula`.
-    **options
-        Any other argument of `GLM.from_formula` or of `GLM.fit`.
-
-    Returns
-    -------
-    Results
-    """
-    of_model = {"link", "offset", "exposure", "freq_weights", "var_weights", "missing"}
-    model_options = {name: options.pop(name) for name in of_model & options.keys()}
-    return GLM.from_formula(formula, data, family, **model_options).fit(**options)
 
 
 def _columns(offset: Any, exposure: Any, freq_weights: Any, var_weights: Any) -> dict[str, Any]:

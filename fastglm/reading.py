@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from fastglm.errors import DataError
+from fastglm.errors import DataError, require_package
 
 if TYPE_CHECKING:
     import pyarrow
@@ -55,12 +55,9 @@ def write_table(table: pyarrow.Table, path: str | Path) -> None:
 
 def _attempt(path: Path, action: Callable[[], Any], verb: str = "read") -> Any:
     """Run `action` with every failure of file or library as one `DataError`."""
-    try:
-        import pyarrow
-    except ImportError:
-        raise DataError(
-            f"cannot {verb} {path}: files need pyarrow; pip install 'fastglm[parquet]'."
-        ) from None
+    require_package("pyarrow", "parquet", f"cannot {verb} {path}: files")
+    import pyarrow
+
     try:
         return action()
     except (OSError, pyarrow.ArrowException) as error:

@@ -13,6 +13,7 @@ from fastglm.design.arrays import array_names, column_terms
 from fastglm.design.layout import Layout, lay_out
 from fastglm.design.parts import Design, Ones
 from fastglm.design.recipe import Recipe
+from fastglm.entry import entry_points
 from fastglm.errors import ModelError, Status
 from fastglm.families import Family
 from fastglm.inference.family_parameters import FamilyParameters
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Results"]
 
 
+@entry_points
 @filled_at_once
 @dataclass(frozen=True, eq=False)
 class Results(

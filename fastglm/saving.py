@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from fastglm.design.recipe import Recipe
+from fastglm.entry import entry
 from fastglm.errors import DataError, FastGLMError, Status
 from fastglm.families import Family
 from fastglm.inference.record import Record
@@ -67,6 +68,7 @@ def to_dict(results: Results) -> dict[str, Any]:
     return saved
 
 
+@entry
 def load(path: str | Path) -> Results | ResponseResults:
     """Read a fit that `Results.save` wrote.
 

@@ -1,14 +1,17 @@
 """Where warnings point, and that no line of the package counts frames."""
 
 import ast
+import sys
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import polars
 import pytest
 
 import fastglm as fg
+from fastglm.data import load_flights
 
 PACKAGE = Path(fg.__file__).parent
 
@@ -108,3 +111,35 @@ def test_no_other_module_warns_by_itself(path):
     for call in calls(ast.parse(path.read_text())):
         assert ast.unparse(call.func) != "warnings.warn", f"{path}:{call.lineno}"
         assert all(keyword.arg != "stacklevel" for keyword in call.keywords), call.lineno
+
+
+@pytest.fixture
+def no_extras(monkeypatch):
+    for name in ("matplotlib", "pyarrow"):
+        monkeypatch.setitem(sys.modules, name, None)
+
+
+def test_pictures_without_matplotlib_say_so_before_they_compute(frame, no_extras, monkeypatch):
+    fit = fg.glm("count ~ x", frame, family="poisson")
+
+    def compute(*planes):
+        raise AssertionError("computed first")
+
+    monkeypatch.setattr(fg.Results, "row_values", compute)
+    message = r"^pictures need matplotlib; pip install 'fastglm\[plots\]'\.$"
+    draws = [getattr(fg.plots, name) for name in fg.plots.__all__]
+    for draw in [fit.plot, lambda: fit.report("report.html"), fg.expfam.Bernoulli.plot]:
+        with pytest.raises(fg.errors.MissingPackageError, match=message):
+            draw()
+    for draw in draws:
+        with pytest.raises(fg.FastGLMError, match=message):
+            draw(fit)
+    assert issubclass(fg.errors.MissingPackageError, ImportError)
+
+
+def test_files_and_polars_frames_without_pyarrow(no_extras):
+    with pytest.raises(fg.errors.MissingPackageError, match=r"files need pyarrow.*\[parquet\]"):
+        load_flights()
+    data = polars.DataFrame({"y": [1.0, 2.0, 3.0], "g": ["a", "b", "a"]})
+    with pytest.raises(fg.errors.MissingPackageError, match=r"need pyarrow.*\[polars\]"):
+        fg.glm("y ~ g", data)

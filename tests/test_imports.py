@@ -120,5 +120,5 @@ def test_public_names_are_there_when_asked_for(name):
 
 
 def test_unknown_names_are_errors():
-    with pytest.raises(AttributeError, match="no attribute 'GML'"):
+    with pytest.raises(AttributeError, match="no 'GML': did you mean 'glm'"):
         fastglm.GML  # noqa: B018

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import narwhals as nw
 import numpy as np
 
-from fastglm.errors import ColumnNotFoundError, DataError
+from fastglm.errors import ColumnNotFoundError, DataError, require_package
 
 if TYPE_CHECKING:
     import pandas
@@ -216,6 +216,7 @@ def _read_categories(series: nw.Series[Any], name: str) -> Categories:
     if series.implementation.is_pandas_like():
         native = series.to_native().array
         return Categories(native.codes, plain_levels(native.categories.tolist()))
+    require_package("pyarrow", "polars", "categories of such a frame")
     found = _from_arrow(series.to_arrow())
     if series.implementation.is_polars() and series.dtype == nw.Categorical:
         # polars keeps such levels in no order of the user's: sort them, or the reference level
@@ -239,6 +240,7 @@ def _from_arrow(encoded: Any) -> Categories:
 def _read_strings(series: nw.Series[Any], name: str) -> Categories:
     if series.implementation.is_pandas_like():
         return _factorize(series.to_native(), name)
+    require_package("pyarrow", "polars", "text columns of such a frame")
     found = _from_arrow(series.to_arrow().dictionary_encode())
     return _sorted(found.codes, found.levels, name)
 

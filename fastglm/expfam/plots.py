@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastglm.errors import ModelError
+from fastglm.errors import ModelError, require_package
 from fastglm.expfam.base import Array, ExponentialFamily
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ def draw(family: type[ExponentialFamily], members: list[Any], ax: Any = None) ->
     if not members or any(member.batch_shape for member in members):
         raise ModelError("plot needs at least one eta, and one natural parameter for each")
     if ax is None:
+        require_package("matplotlib", "plots", "pictures")
         from matplotlib import pyplot
 
         _, ax = pyplot.subplots(figsize=(6.4, 4.0), layout="constrained")

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastglm.entry import entry
 from fastglm.errors import (
     BoundaryWarning,
     ConvergenceWarning,
     FastGLMError,
     ModelError,
+    OptionError,
     SeparationWarning,
 )
 from fastglm.families import resolve_family
@@ -27,6 +29,7 @@ __all__ = ["calibration_error", "compare"]
 CALIBRATION_GROUPS = 10
 
 
+@entry
 def compare(
     frame: Any,
     formula: str,
@@ -70,6 +73,9 @@ def compare(
     for family, link in _candidates(families, links):
         try:
             fit = _fit(frame, formula, resolve_family(family, link), options)
+        except OptionError:
+            # No other candidate has the option either.
+            raise
         except FastGLMError as error:
             reason = str(error)
             continue
@@ -100,7 +106,7 @@ def _candidates(families: Sequence[Any], links: Sequence[Any] | None) -> list[tu
 
 
 def _fit(frame: Any, formula: str, family: Any, options: dict[str, Any]) -> Results:
-    from fastglm.model import glm
+    from fastglm.shorthand import glm
 
     with warnings.catch_warnings():
         # The table tells what a user would be warned of: which candidates have no optimum, and

@@ -13,6 +13,7 @@ import scipy
 from fastglm.errors import DataError, ModelError, Status
 from fastglm.inference.hypotheses import LinearTests, t_test, wald_test
 from fastglm.inference.tables import HypothesisTest
+from fastglm.pointers import Pointing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +21,15 @@ if TYPE_CHECKING:
 __all__ = ["Record"]
 
 
-class Record:
+#: Public to the package alone.
+_INTERNAL = frozenset({
+    "recipe", "recipes", "covariance_root", "information_root", "information_inverse", "centring",
+    "row_values", "lazy_numbers", "from_estimate", "labelled", "critical_value", "n_columns",
+    "column_names", "decrement", "header", "notes", "blocks", "terms", "kind", "title",
+})  # fmt: skip
+
+
+class Record(Pointing):
     """Base of frozen dataclasses with these fields and more.
 
     Attributes
@@ -61,6 +70,10 @@ class Record:
     status: Status
     labelled: bool
     model: Any
+
+    def __dir__(self) -> list[str]:
+        """What is meant for users; the rest is there, but not shown."""
+        return [name for name in super().__dir__() if name not in _INTERNAL]
 
     # -- estimates and their uncertainty
 

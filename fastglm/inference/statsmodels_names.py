@@ -2,41 +2,59 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from fastglm.errors import OptionError
 from fastglm.inference.asking import Asking
 from fastglm.inference.hypotheses import wald_test
 from fastglm.inference.tables import HypothesisTest
+from fastglm.pointers import describe_option
 
 __all__ = ["StatsmodelsNames", "read_fit_options"]
 
+# fmt: off
 #: Options of statsmodels' ``GLM.fit`` that say how the optimum is looked for, or what is printed.
-_OTHER_SEARCH = frozenset(
-    {"method", "disp", "full_output", "max_start_irls", "attach_wls", "tol_criterion"}
-)
+_OTHER_SEARCH = frozenset({
+    "method", "disp", "full_output", "max_start_irls", "attach_wls", "tol_criterion", "atol",
+    "wls_method", "optim_hessian", "callback", "retall", "skip_hessian", "warn_convergence",
+})
+# fmt: on
 
 
-def read_fit_options(options: Mapping[str, Any], max_iter: int) -> int:
-    """Most steps, from the options of statsmodels' ``GLM.fit`` that are not those of ours.
+def read_fit_options(
+    called: str, model: type, options: Mapping[str, Any], tol: float, max_iter: int
+) -> tuple[float, int]:
+    """Tolerance and most steps, from the options of statsmodels' ``GLM.fit`` that are not ours.
 
     Parameters
     ----------
+    called : str
+        The function that was given them.
+    model : type
+        Class of the model, whose options are known.
     options : mapping of str to object
-        ``maxiter`` is `max_iter`. Those that choose another way to the same optimum change nothing.
-    max_iter : int
-        Where they do not say.
+        ``maxiter`` is `max_iter`, and ``rtol`` a `tol`. Those that choose another way to the same
+        optimum change nothing.
+    tol, max_iter
+        Where they do not say, or say less.
 
     Raises
     ------
-    TypeError
+    OptionError
         If there is no such option.
     """
     if not options:
-        return int(max_iter)
-    for name in options.keys() - _OTHER_SEARCH - {"maxiter"}:
-        raise TypeError(f"fit() got an unexpected keyword argument {name!r}")
-    return int(options.get("maxiter", max_iter))
+        return tol, int(max_iter)
+    for name in options:
+        if name not in _OTHER_SEARCH and name not in ("maxiter", "rtol"):
+            methods = [model.fit] if called == "fit" else [model.from_formula, model.fit]  # type: ignore[attr-defined]
+            known = [p for method in methods for p in inspect.signature(method).parameters]
+            known = [p for p in known if p not in ("self", "statsmodels_options")]
+            raise OptionError(describe_option(called, name, known, model))
+    rtol = options.get("rtol")
+    return min(tol, rtol) if rtol else tol, int(options.get("maxiter", max_iter))
 
 
 class StatsmodelsNames(Asking):

@@ -9,7 +9,7 @@ from scipy import special
 
 from fastglm.errors import ModelError
 from fastglm.plots.groups import observed, quantile_groups
-from fastglm.plots.style import BLUE, GREY, VERMILION, new_axes, tidy
+from fastglm.plots.style import BLUE, GREY, VERMILION, new_axes, picture, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +22,7 @@ __all__ = ["area_under_curve", "binned_residuals", "calibration", "roc"]
 CURVE_POINTS = 2_000
 
 
+@picture
 def binned_residuals(results: Results, n_groups: int | None = None, ax: Axes | None = None) -> Axes:
     """Mean residual of groups of similar fitted mean, with two standard errors around zero.
 
@@ -53,6 +54,7 @@ def binned_residuals(results: Results, n_groups: int | None = None, ax: Axes | N
     return tidy(ax, "Binned residuals", "fitted mean", "mean residual")
 
 
+@picture
 def calibration(results: Results, n_groups: int = 10, ax: Axes | None = None) -> Axes:
     """Observed mean against fitted mean of groups of equal weight, with 95% intervals.
 
@@ -115,6 +117,7 @@ def _area(x: np.ndarray, y: np.ndarray) -> float:
     return float(np.diff(x) @ (y[1:] + y[:-1]) / 2.0)
 
 
+@picture
 def roc(results: Results, ax: Axes | None = None) -> Axes:
     """Receiver operating characteristic of a binomial model, with the area under it.
 

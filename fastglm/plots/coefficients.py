@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastglm.errors import ModelError
-from fastglm.plots.style import BLUE, GREY, new_axes, tidy
+from fastglm.plots.style import BLUE, GREY, new_axes, picture, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,6 +21,7 @@ __all__ = ["coefficients"]
 MOST = 60
 
 
+@picture
 def coefficients(
     results: Results,
     names: Sequence[str] | None = None,

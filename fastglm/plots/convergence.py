@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastglm.errors import FastGLMWarning
-from fastglm.plots.style import BLUE, GREY, new_axes, tidy
+from fastglm.plots.style import BLUE, GREY, new_axes, picture, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,6 +21,7 @@ __all__ = ["convergence"]
 ROUNDING = 1e-16
 
 
+@picture
 def convergence(results: Results, ax: Axes | None = None) -> Axes:
     """Deviance above the optimum after each step of the fit, on a logarithmic axis.
 

@@ -19,6 +19,7 @@ from fastglm.plots.style import (
     cloud,
     level_ticks,
     new_axes,
+    picture,
     smooth_line,
     tidy,
 )
@@ -35,6 +36,7 @@ POINTS = 60
 SHARES = (0.005, 0.995)
 
 
+@picture
 def effect(results: Results, variable: str, alpha: float = 0.05, ax: Axes | None = None) -> Axes:
     """Mean response against one variable of the formula, with a pointwise band.
 
@@ -86,6 +88,7 @@ def _rug(ax: Axes, values: np.ndarray) -> None:
     )
 
 
+@picture
 def partial_residuals(results: Results, term: str, ax: Axes | None = None) -> Axes:
     """Component plus residual: a term's contribution, and working residuals around it.
 

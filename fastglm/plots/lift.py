@@ -9,7 +9,17 @@ import numpy as np
 from fastglm.design.frames import Categories
 from fastglm.errors import DataError
 from fastglm.plots.groups import observed, quantile_groups
-from fastglm.plots.style import BLUE, GREEN, GREY, ORANGE, VERMILION, level_ticks, new_axes, tidy
+from fastglm.plots.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    VERMILION,
+    level_ticks,
+    new_axes,
+    picture,
+    tidy,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +32,7 @@ __all__ = ["actual_expected", "double_lift", "lift"]
 MOST_LEVELS = 40
 
 
+@picture
 def lift(results: Results, n_groups: int = 10, ax: Axes | None = None) -> Axes:
     """Observed and fitted mean of groups of equal weight, from the least fitted mean to the most.
 
@@ -46,6 +57,7 @@ def lift(results: Results, n_groups: int = 10, ax: Axes | None = None) -> Axes:
     return tidy(ax, title, "group by fitted mean", "mean response")
 
 
+@picture
 def double_lift(
     first: Results, second: Results, n_groups: int = 10, ax: Axes | None = None,
     labels: tuple[str, str] = ("first", "second"),
@@ -86,6 +98,7 @@ def double_lift(
     return tidy(ax, "Double lift", ratio, "mean response")
 
 
+@picture
 def actual_expected(results: Results, by: Any, n_groups: int = 10, ax: Axes | None = None) -> Axes:
     """Actual against expected mean by level of a factor, over bars of exposure.
 

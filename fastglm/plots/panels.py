@@ -10,7 +10,7 @@ from scipy import special
 from fastglm.errors import ModelError
 from fastglm.inference.distributions import distribution_of
 from fastglm.kernels import planes
-from fastglm.plots.style import BLUE, GREY, VERMILION, cloud, new_axes, smooth_line, tidy
+from fastglm.plots.style import BLUE, GREY, VERMILION, cloud, new_axes, picture, smooth_line, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,6 +27,7 @@ ENVELOPE = 0.95
 COOKS = (0.5, 1.0)
 
 
+@picture
 def panels(results: Results, seed: int = 0) -> np.ndarray:
     """Residuals against fitted, normal quantiles, scale-location, and leverage.
 
@@ -61,6 +62,7 @@ def _residuals(results: Results, seed: int) -> tuple[np.ndarray, str]:
     return np.asarray(results.resid_quantile(seed)), "quantile residual"
 
 
+@picture
 def residuals(results: Results, ax: Axes | None = None, seed: int = 0) -> Axes:
     """Quantile residuals against the linear predictor, with a smooth curve.
 
@@ -79,6 +81,7 @@ def _draw_residuals(ax: Axes, eta: np.ndarray, values: np.ndarray, name: str) ->
     return tidy(ax, "Residuals against fitted", "linear predictor", name)
 
 
+@picture
 def quantile_quantile(results: Results, ax: Axes | None = None, seed: int = 0) -> Axes:
     """Ordered quantile residuals against normal quantiles, with a pointwise 95% envelope.
 
@@ -111,6 +114,7 @@ def _draw_quantiles(ax: Axes, values: np.ndarray, name: str) -> Axes:
     return tidy(ax, "Normal quantiles", "normal quantile", name)
 
 
+@picture
 def scale_location(results: Results, ax: Axes | None = None, seed: int = 0) -> Axes:
     """Root of the size of quantile residuals against the linear predictor.
 
@@ -131,6 +135,7 @@ def _draw_sizes(ax: Axes, eta: np.ndarray, values: np.ndarray, name: str) -> Axe
     return tidy(ax, "Scale and location", "linear predictor", f"√|{name}|")
 
 
+@picture
 def leverage(results: Results, ax: Axes | None = None, n_named: int = 3) -> Axes:
     """Standardised Pearson residuals against leverage, with contours of Cook's distance.
 

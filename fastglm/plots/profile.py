@@ -9,7 +9,7 @@ from scipy import special
 
 from fastglm.errors import ModelError
 from fastglm.inference.profile import CoefficientProfile
-from fastglm.plots.style import BLUE, GREY, ORANGE, VERMILION, new_axes, tidy
+from fastglm.plots.style import BLUE, GREY, ORANGE, VERMILION, new_axes, picture, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +22,7 @@ POINTS = 25
 REACH = 3.2
 
 
+@picture
 def profile_likelihood(
     results: Results, name: str, alpha: float = 0.05, ax: Axes | None = None
 ) -> Axes:

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastglm.entry import F, entry
+from fastglm.errors import require_package
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -19,6 +22,8 @@ __all__ = [
     "cloud",
     "level_ticks",
     "new_axes",
+    "picture",
+    "require_matplotlib",
     "smooth_line",
     "tidy",
 ]
@@ -33,6 +38,16 @@ MOST_LETTERS = 60
 #: Groups of equally many points that a smooth curve is fitted to, and points in each at least.
 SMOOTH_GROUPS = 100
 GROUP_POINTS = 5
+
+
+def require_matplotlib() -> None:
+    """Raise `MissingPackageError` where nothing could be drawn."""
+    require_package("matplotlib", "plots", "pictures")
+
+
+def picture(function: F) -> F:
+    """An entry point that draws: without matplotlib it says so before it computes."""
+    return entry(function, before=require_matplotlib)
 
 
 def new_axes(ax: Axes | None, size: tuple[float, float] = (6.0, 4.2)) -> Axes:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastglm.errors import ModelError
 from fastglm.inference.averages import Counterfactual
+from fastglm.plots.style import require_matplotlib
 from fastglm.report.checks import Checks
 from fastglm.report.findings import findings
 
@@ -58,6 +59,7 @@ footer { margin-top: 3rem; font-size: .8rem; color: #666; }
 
 def write_report(results: Results, path: str | Path, title: str | None = None) -> None:
     """Write the page; see `Results.report`."""
+    require_matplotlib()
     Path(path).write_text(report_html(results, title), encoding="utf-8")
 
 

@@ -14,6 +14,7 @@ from fastglm.design.arrays import array_names
 from fastglm.design.layout import lay_out
 from fastglm.design.parts import Design
 from fastglm.design.slices import dense_slices
+from fastglm.entry import entry_points
 from fastglm.errors import (
     BoundaryWarning,
     ConvergenceWarning,
@@ -25,6 +26,7 @@ from fastglm.errors import (
 )
 from fastglm.families import Gaussian
 from fastglm.kernels.jit import RowBlock
+from fastglm.pointers import Pointing
 from fastglm.responses.results import Block, ResponseResults
 from fastglm.responses.rows import JointRows, side_by_side
 from fastglm.responses.setting import Setting
@@ -46,7 +48,7 @@ SAMPLE_ROWS_PER_PARAMETER = 64
 LOG_OF_NOTHING = -50.0
 
 
-class ResponseModel:
+class ResponseModel(Pointing):
     """Base of models with several linear predictors.
 
     A model says which design each of its blocks of coefficients is on, what the response gives for
@@ -58,6 +60,10 @@ class ResponseModel:
     formula: str | None = None
     #: What to say of a fit that ended on the boundary.
     at_boundary: ClassVar[str] = ""
+
+    def __init_subclass__(cls) -> None:
+        """Make its methods entry points."""
+        entry_points(cls)
 
     # -- what a model defines
 

@@ -12,6 +12,7 @@ import numpy as np
 from fastglm.design.frames import Level
 from fastglm.design.parts import Design
 from fastglm.design.recipe import Recipe
+from fastglm.entry import entry_points
 from fastglm.errors import ModelError, Status
 from fastglm.inference.covariance import covariance_of
 from fastglm.inference.record import Record
@@ -109,7 +110,7 @@ class ResponseResults(Record, ResponseResiduals):
 
     def __init_subclass__(cls) -> None:
         """Register the kind."""
-        KINDS[cls.kind] = cls
+        KINDS[cls.kind] = entry_points(cls)
 
     # -- estimates and their uncertainty
 

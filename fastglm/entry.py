@@ -1,0 +1,94 @@
+"""What every public call has in common: short tracebacks, and a sentence on wrong options."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable
+from dataclasses import is_dataclass
+from functools import wraps
+from types import FunctionType
+from typing import Any, TypeVar
+
+from fastglm.errors import FastGLMError, OptionError
+from fastglm.pointers import describe_option
+
+__all__ = ["entry", "entry_points"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+C = TypeVar("C", bound=type)
+
+#: Set to "full" to see where inside the package a mistake was noticed.
+_FULL = os.environ.get("FASTGLM_TRACEBACK") == "full"
+
+
+def entry(function: F, owner: type | None = None, before: Callable[[], None] | None = None) -> F:
+    """A public function that says of a wrong call what to write instead.
+
+    Parameters
+    ----------
+    function : callable
+    owner : type, optional
+        The class it belongs to: an option of another of its methods is named.
+    before : callable, optional
+        Called first: raises what would make the call futile.
+
+    Returns
+    -------
+    callable
+        That raises `OptionError` where Python would raise a TypeError about the call's arguments.
+        The traceback of any `FastGLMError` starts here, unless the environment variable
+        FASTGLM_TRACEBACK is "full" when the package is imported.
+    """
+
+    @wraps(function)
+    def call(*args: Any, **options: Any) -> Any:
+        __tracebackhide__ = True
+        try:
+            if before is not None:
+                before()
+            return function(*args, **options)
+        except FastGLMError as error:
+            if _FULL:
+                raise
+            raise error.with_traceback(None) from None
+        except TypeError as error:
+            if error.__traceback__ is None or error.__traceback__.tb_next is not None:
+                # Raised inside the function, not by calling it.
+                raise
+            raise _explained(error, function, options, owner) from None
+
+    return call  # type: ignore[return-value]
+
+
+def entry_points(cls: C) -> C:
+    """Make every public method of a class an `entry`, those of its bases in the package as well."""
+    for name in dir(cls):
+        is_constructor = name == "__init__" and not is_dataclass(cls)
+        if name.startswith("_") and not is_constructor:
+            continue
+        method = inspect.getattr_static(cls, name)
+        if isinstance(method, FunctionType):
+            setattr(cls, name, entry(_innermost(method), cls))
+        elif isinstance(method, classmethod):
+            setattr(cls, name, classmethod(entry(_innermost(method.__func__), cls)))
+    return cls
+
+
+def _innermost(method: Any) -> Any:
+    """A method as it was written, where a base class has made it an entry."""
+    return getattr(method, "__wrapped__", method) if method.__globals__ is globals() else method
+
+
+def _explained(
+    error: TypeError, function: Any, options: dict[str, Any], owner: type | None
+) -> OptionError:
+    parameters = inspect.signature(function).parameters.values()
+    named = [p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    known = [name for name in named if name not in ("self", "cls")]
+    wrong = next((name for name in options if name not in named), None)
+    if wrong is None:
+        # A positional argument too many, or one that is missing: Python says which.
+        return OptionError(f"{error}.")
+    called = owner.__name__ if owner and function.__name__ == "__init__" else function.__name__
+    return OptionError(describe_option(called, wrong, known, owner))

@@ -1,0 +1,95 @@
+"""A generalized linear model built and fitted in one call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastglm.entry import entry
+from fastglm.inference.statsmodels_names import read_fit_options
+from fastglm.model import GLM
+from fastglm.results import Results
+from fastglm.solve.fit import Progress
+
+__all__ = ["glm"]
+
+
+@entry
+def glm(
+    formula: str,
+    data: Any,
+    family: Any = "gaussian",
+    offset: Any = None,
+    exposure: Any = None,
+    freq_weights: Any = None,
+    var_weights: Any = None,
+    missing: str = "raise",
+    *,
+    link: Any = None,
+    tol: float = 1e-8,
+    max_iter: int = 50,
+    start_params: Any = None,
+    cov_type: str = "nonrobust",
+    cov_kwds: dict[str, Any] | None = None,
+    scale: float | str | None = None,
+    use_t: bool | None = None,
+    n_threads: int | None = None,
+    progress: Progress | None = None,
+    separation: str = "warn",
+    bias_reduction: str = "none",
+    **statsmodels_options: Any,
+) -> Results:
+    """Fit a generalized linear model, in R's spelling.
+
+    Parameters
+    ----------
+    formula, data, family, offset, exposure, freq_weights, var_weights, missing, link
+        As for `GLM.from_formula`.
+    tol, max_iter, start_params, cov_type, cov_kwds, scale, use_t, n_threads, progress
+        As for `GLM.fit`.
+    separation, bias_reduction
+        As for `GLM.fit`.
+    **statsmodels_options
+        As for `GLM.fit`.
+
+    Returns
+    -------
+    Results
+
+    Raises
+    ------
+    FormulaError, DataError, ModelError
+        As for `GLM.from_formula` and `GLM.fit`.
+
+    Examples
+    --------
+    >>> import fastglm as fg
+    >>> data = {"x": [0.0, 1.0, 2.0, 3.0], "y": [1.0, 2.0, 4.0, 8.0]}
+    >>> res = fg.glm("y ~ x", data, family="poisson")
+    >>> [round(float(b), 4) for b in res.params]
+    [0.0, 0.6931]
+    """
+    tol, max_iter = read_fit_options("glm", GLM, statsmodels_options, tol, max_iter)
+    model = GLM.from_formula(
+        formula,
+        data,
+        family,
+        offset,
+        exposure,
+        freq_weights,
+        var_weights,
+        missing,
+        link=link,
+    )
+    return model.fit(
+        tol,
+        max_iter,
+        start_params,
+        cov_type,
+        cov_kwds,
+        scale,
+        use_t,
+        n_threads,
+        progress,
+        separation,
+        bias_reduction,
+    )

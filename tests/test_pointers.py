@@ -1,0 +1,171 @@
+"""Names of other libraries lead to the right ones, and every name that is pointed to exists."""
+
+import copy
+import inspect
+import pickle
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import fastglm as fg
+from fastglm import pointers
+from fastglm.errors import OptionError, UnknownNameError
+
+rng = np.random.default_rng(5)
+FRAME = pd.DataFrame({"x": rng.normal(size=60), "y": rng.poisson(2.0, 60), "g": ["a", "b"] * 30})
+
+
+@pytest.fixture(scope="module")
+def fit():
+    return fg.glm("y ~ x", FRAME, family="poisson")
+
+
+@pytest.fixture(scope="module")
+def categories():
+    return fg.MNLogit.from_formula("g ~ x", FRAME).fit()
+
+
+def is_written(member):
+    return inspect.isroutine(member) and hasattr(member, "__code__")
+
+
+def public_functions():
+    owners = [fg.GLM, fg.Results, fg.MNLogit, type(fg.glm("y ~ 1", FRAME).get_prediction())]
+    yield from (fg.glm, fg.add_constant)
+    for owner in owners:
+        yield from (f for _, f in inspect.getmembers(owner, is_written))
+
+
+ALL_OPTIONS = {
+    name for function in public_functions() for name in inspect.signature(function).parameters
+}
+
+
+@pytest.mark.parametrize(
+    "table", [pointers.OPTIONS, pointers.RESULTS, pointers.MODELS, pointers.PACKAGE]
+)
+def test_what_is_pointed_to_exists(fit, table):
+    for name, text in table.items():
+        for attribute in re.findall(r"\bres\.(\w+)", text):
+            assert hasattr(fit, attribute), (name, text)
+        for attribute in re.findall(r"\bmodel\.(\w+)", text):
+            assert hasattr(fit.model, attribute), (name, text)
+        for path in re.findall(r"\bfg\.([\w.]*\w)", text):
+            found = fg
+            for part in path.split("."):
+                found = getattr(found, part)
+        if not text.startswith(("R's", "glum's")):
+            for option in re.findall(r"(\w+)=(?!=)", text):
+                assert option in ALL_OPTIONS | {"alpha"}, (name, text)
+
+
+def test_no_pointer_hides_what_there_is(fit):
+    assert not [name for name in pointers.RESULTS if name in dir(fit)]
+    assert not [name for name in pointers.MODELS if name in dir(fit.model)]
+    assert not [name for name in pointers.PACKAGE if name in dir(fg)]
+
+
+@pytest.mark.parametrize("name", pointers.RESULTS)
+def test_names_of_results(fit, categories, name):
+    for results in (fit, categories):
+        if name == "prsquared" and results is categories:
+            continue
+        assert not hasattr(results, name)
+        with pytest.raises(UnknownNameError, match=f"has no '{name}'") as caught:
+            getattr(results, name)
+        assert isinstance(caught.value, AttributeError)
+        assert isinstance(caught.value, fg.FastGLMError)
+        for attribute in re.findall(r"\bres\.(\w+)", str(caught.value))[:1]:
+            assert hasattr(results, attribute)
+    with pytest.raises(UnknownNameError, match=re.escape(pointers.RESULTS[name])):
+        getattr(fit, name)
+
+
+@pytest.mark.parametrize("name", pointers.MODELS)
+def test_names_of_models(fit, categories, name):
+    for model in (fit.model, categories.model):
+        with pytest.raises(UnknownNameError, match=re.escape(pointers.MODELS[name])):
+            getattr(model, name)
+
+
+@pytest.mark.parametrize("name", pointers.PACKAGE)
+def test_names_of_the_package(name):
+    with pytest.raises(UnknownNameError, match=re.escape(pointers.PACKAGE[name])):
+        getattr(fg, name)
+
+
+WRONG_OPTIONS = [
+    (lambda fit: fg.glm("y ~ x", FRAME, weights=FRAME["x"]), r"glm\(\).*'weights'.*var_weights="),
+    (lambda fit: fg.glm("y ~ x", FRAME, sample_weight=1), "var_weights="),
+    (lambda fit: fg.glm("y ~ x", FRAME, subset=FRAME["x"] > 0), "select the rows"),
+    (lambda fit: fg.glm("y ~ x", FRAME, alpha=1.0), "not penalised"),
+    (lambda fit: fg.glm("y ~ x", FRAME, maxit=3), "max_iter="),
+    (lambda fit: fg.glm("y ~ x", FRAME, exposre="x"), "did you mean exposure="),
+    (lambda fit: fg.glm("y ~ x", FRAME, zzz="x"), "its options are formula, data, family, offset"),
+    (lambda fit: fg.GLM(FRAME["y"], FRAME[["x"]], cov_type="HC0"), r"GLM\(\).*give it to fit\(\)"),
+    (lambda fit: fit.model.fit(offset=1.0), r"fit\(\) has no option 'offset': give it to GLM"),
+    (lambda fit: fit.model.fit(maxiter=5, weights=1.0), r"fit\(\) has no option 'weights'"),
+    (lambda fit: fit.predict(type="response"), "which="),
+    (lambda fit: fit.predict(newdata=FRAME), "first argument, exog"),
+    (lambda fit: fit.predict(FRAME, whih="mean"), "did you mean which="),
+    (lambda fit: fit.conf_int(level=0.9), "alpha = 1 - level"),
+    (lambda fit: fit.summary(level=0.9), "alpha = 1 - level"),
+    (lambda fit: fit.predict(FRAME, "mean", 1, 2, 3, 4, 5), "positional arguments"),
+    (lambda fit: fg.GLM(FRAME["y"]), "missing 1 required positional argument: 'exog'"),
+    (lambda fit: fg.compare(FRAME, "y ~ x", families=["poisson"], weights=1), "var_weights="),
+    (lambda fit: fg.load("model.json", chek=False), "load"),
+    (lambda fit: fg.plots.effect(fit, "x", alfa=0.1), "did you mean alpha="),
+    (lambda fit: fg.MNLogit(FRAME["g"], FRAME[["x"]], weights=1), r"MNLogit\(\).*freq_weights="),
+    (lambda fit: fg.MNLogit.from_formula("g ~ x", FRAME).fit(maxit=3), "max_iter="),
+    (lambda fit: fg.ZeroInflated.from_formula("y ~ x", FRAME, zeroes="~ x"), "did you mean zeros="),
+]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"), WRONG_OPTIONS, ids=lambda v: v if isinstance(v, str) else ""
+)
+def test_wrong_options(fit, call, message):
+    with pytest.raises(OptionError, match=message) as caught:
+        call(fit)
+    assert isinstance(caught.value, TypeError)
+    assert isinstance(caught.value, fg.errors.ModelError)
+    assert str(caught.value)[-1] in ".?"
+
+
+def test_a_type_error_from_within_is_left_alone(fit):
+    with pytest.raises(TypeError) as caught:
+        fit.bootstrap(10, progress=3)
+    assert not isinstance(caught.value, fg.FastGLMError)
+
+
+def test_a_property_that_fails_says_so_itself(fit, monkeypatch):
+    def fails(self):
+        raise AttributeError("no such thing inside")
+
+    monkeypatch.setattr(fg.Results, "broken", property(fails), raising=False)
+    with pytest.raises(AttributeError, match="no such thing inside"):
+        _ = fit.broken
+
+
+def test_copies_and_pickles(fit, categories):
+    for results in (fit, categories):
+        assert copy.copy(results).params.equals(results.params)
+        assert pickle.loads(pickle.dumps(results)).params.equals(results.params)
+        with pytest.raises(AttributeError, match="object has no attribute"):
+            _ = results._nothing
+
+
+def test_glm_spells_out_its_arguments():
+    model = inspect.signature(fg.GLM.from_formula).parameters
+    of_fit = list(inspect.signature(fg.GLM.fit).parameters.values())[1:]
+    expected = [*model.values(), *of_fit]
+    found = inspect.signature(fg.glm).parameters.values()
+    assert [(p.name, p.default) for p in found] == [(p.name, p.default) for p in expected]
+
+
+def test_what_is_shown_is_public(fit):
+    assert set(dir(fg)) == set(fg.__all__)
+    assert not {"centring", "recipe", "row_values", "from_estimate"} & set(dir(fit))
+    assert {"params", "deviance", "summary", "model", "aliased"} <= set(dir(fit))
