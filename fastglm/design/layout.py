@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy
 
+from fastglm.design.columns import select_columns
 from fastglm.design.parts import Coded, Dense, Design, Ones, Product
 from fastglm.kernels import context as slots
 from fastglm.kernels.context import CONTEXT_SIZE, ELEMENT_CODES, address_of
@@ -103,8 +104,8 @@ class Layout(NamedTuple):
     Attributes
     ----------
     design : Design
-    weights : ndarray, shape (n,), or None
-        Prior weights; None for all ones.
+    response, weights, offset : ndarray, shape (n,), or None
+        Of the rows; prior weights are None for all ones.
     context : ndarray of int64
         Table of sizes and addresses (`fastglm.kernels.context`); fits work on copies of it.
     transform : tuple of ndarray
@@ -118,7 +119,9 @@ class Layout(NamedTuple):
     """
 
     design: Design
+    response: np.ndarray | None
     weights: np.ndarray | None
+    offset: np.ndarray | None
     context: np.ndarray
     transform: Transform
     dense_owner: np.ndarray
@@ -143,6 +146,11 @@ class Layout(NamedTuple):
         """Dense sweep columns that are model columns themselves, and which these are."""
         columns = np.flatnonzero(self.dense_owner >= 0)
         return columns, self.dense_owner[columns]
+
+    def of_columns(self, columns: np.ndarray) -> Layout:
+        """The same rows with some of the model columns, by their numbers in increasing order."""
+        design = select_columns(self.design, columns)
+        return lay_out(design, self.response, self.weights, self.offset)
 
 
 def lay_out(
@@ -197,7 +205,9 @@ def lay_out(
     context[slots.DENSE_OWNER] = address_of(dense_owner)
     return Layout(
         design=design,
+        response=response,
         weights=weights,
+        offset=offset,
         context=context,
         transform=transform,
         dense_owner=dense_owner,

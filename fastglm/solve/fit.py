@@ -16,6 +16,7 @@ from fastglm.kernels import context as slots
 from fastglm.kernels.planes import LINEAR_PREDICTOR, MEAN, PRIOR_WEIGHT
 from fastglm.records import filled_at_once
 from fastglm.solve import state as at
+from fastglm.solve.aliases import PROVING, ProvenAliases, restore_columns
 from fastglm.solve.convergence import RESTLESS
 from fastglm.solve.foresight import settle
 from fastglm.solve.orthogonal import (
@@ -130,18 +131,30 @@ def solve(
     clock.lap("scaling")
     run = Run(layout, scaling, family, binary)
     clock.lap("setup")
-    on_trial = False
+    on_trial, aliases = False, ProvenAliases(run, options.n_threads)
     if start_params is not None:
         run.start_from(scaling.from_params(start_params, layout))
         if math.isfinite(start_decrement):
             run.follow(start_decrement)
     else:
-        on_trial = choose_start(run, options)
+        started = choose_start(run, options, aliases)
+        if started is None:
+            kept = aliases.others
+            solution = solve(
+                layout.of_columns(kept),
+                family,
+                options,
+                binary=binary,
+                safe_mean=safe_mean,
+                shifted=shifted,
+            )
+            return restore_columns(solution, run, aliases)
+        on_trial = started
     clock.lap("warm start")
     run.run(options, on_trial)
     if not settle(run, options):
         run.run(options, on_trial)
-    if on_trial and _sample_misled(run):
+    if on_trial and _sample_misled(run, aliases):
         run.start_from_response(None)
         run.run(options)
     if safe_mean is not None and _is_stranded(run):
@@ -153,8 +166,12 @@ def solve(
     clock.lap("sweeps")
     if run.status in _REFINABLE:
         if is_ill_conditioned(run, family, options):
-            refine_with_qr(run, family, options)
-            clock.lap("orthogonal factor")
+            if aliases.explain(run):
+                aliases.settle(run)
+                clock.lap(PROVING)
+            else:
+                refine_with_qr(run, family, options)
+                clock.lap("orthogonal factor")
     elif run.status == Status.BOUNDARY and run.state[at.N_ALIASED] > 0.0:
         settle_aliased(run)
     lost = _lost_constant(run)
@@ -181,14 +198,16 @@ def _lost_constant(run: Run) -> int | None:
     return owner if run.aliased[owner] else None
 
 
-def _sample_misled(run: Run) -> bool:
+def _sample_misled(run: Run, aliases: ProvenAliases) -> bool:
     """Whether the run from a sample's coefficients must be done again from the response.
 
     A level that is rare in the sample may have a huge coefficient there. Its rows then have weights
     near zero: Newton steps overshoot, or its column looks like a combination of others, or the
     coefficient goes on growing.
     """
-    if run.status not in (Status.CONVERGED, Status.NOT_CONSTANT) or run.state[at.N_ALIASED] > 0:
+    if run.status not in (Status.CONVERGED, Status.NOT_CONSTANT):
+        return True
+    if run.state[at.N_ALIASED] > 0 and not aliases.explain(run):
         return True
     return run.weight_change > RESTLESS
 

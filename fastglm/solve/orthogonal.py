@@ -26,15 +26,19 @@ from fastglm.solve.cholesky import solve_factored
 from fastglm.solve.convergence import RESTLESS
 from fastglm.solve.rows import evaluate_rows
 from fastglm.solve.run import Run, SolverOptions
+from fastglm.solve.scaling import Scaling
 from fastglm.solve.threads import launch
 
 __all__ = [
     "aliased_combinations",
+    "combination_of_given",
     "eliminate",
     "is_ill_conditioned",
     "refine_linear",
     "refine_with_qr",
     "settle_aliased",
+    "standardized_rows",
+    "unit_columns",
 ]
 
 #: Pivots (shares of unexplained variation) below this make a Gram matrix's factor doubtful.
@@ -84,7 +88,7 @@ def settle_aliased(run: Run) -> None:
     theta[~np.isfinite(theta)] = 0.0
     weights = layout.weights
     present = np.ones(layout.n_rows) if weights is None else (weights > 0.0).astype(np.float64)
-    triangle, scale = _unit_columns(_streamed_triangle(run, present))
+    triangle, scale = unit_columns(_streamed_triangle(run, present))
     run.kept = eliminate(triangle)[1] > 0.0
     moved = ~run.kept & (theta != 0.0) & (scale > 0.0)
     if moved.any():
@@ -175,7 +179,7 @@ def _factor_with_qr(run: Run, weight: np.ndarray) -> None:
     if not np.isfinite(weight).all():
         run.state[at.STATUS] = Status.NOT_FINITE
         return
-    triangle, scale = _unit_columns(_streamed_triangle(run, np.sqrt(weight)))
+    triangle, scale = unit_columns(_streamed_triangle(run, np.sqrt(weight)))
     # Which columns are aliased is settled, whatever the weights make of them: a kept column whose
     # rows have lost all weight only stays where it is.
     factor, pivot = eliminate(triangle * ~run.aliased, ROUNDING_NORM)
@@ -186,7 +190,7 @@ def _factor_with_qr(run: Run, weight: np.ndarray) -> None:
     run.state[at.FACTOR_SCALE] = 1.0
 
 
-def _unit_columns(triangle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def unit_columns(triangle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Columns scaled to unit norm, and the scales, (p,); a column of zeros stays."""
     norms = np.sqrt(np.einsum("ij,ij->j", triangle, triangle))
     scale = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0.0)
@@ -252,9 +256,8 @@ def aliased_combinations(run: Run) -> dict[int, np.ndarray]:
         Column to coefficients of the earlier columns, on the scale of the columns as they came;
         values that are rounding errors are 0. Columns of zeros are combinations of none.
     """
-    vectors, layout, scaling = run.vectors, run.layout, run.scaling
+    vectors = run.vectors
     pivot = vectors[at.PIVOT]
-    dense_of = {int(column): k for k, column in enumerate(layout.dense_owner) if column >= 0}
     combinations = {}
     for j in np.flatnonzero(run.aliased):
         earlier = pivot.copy()
@@ -262,22 +265,30 @@ def aliased_combinations(run: Run) -> dict[int, np.ndarray]:
         theta = np.zeros(pivot.size)
         products = np.ascontiguousarray(run.gram[:, j])
         solve_factored(run.factor, vectors[at.COLUMN_SCALE], earlier, products, theta)
-        k = dense_of.get(int(j))
-        if k is not None:
-            theta /= scaling.scale[k]
-            if scaling.constant >= 0:
-                theta[layout.dense_owner[scaling.constant]] += scaling.shift[k]
-        weights = _rounded(scaling.to_params(theta, layout))
-        if scaling.constant >= 0:
-            # A small difference of large numbers, unless taken with the rounded weights.
-            intercept = layout.dense_owner[scaling.constant]
-            weights[intercept] = 0.0
-            weights[intercept] = (
-                _mean_rest(layout, int(j), weights) * scaling.scale[scaling.constant]
-            )
-            weights = _rounded(weights)
-        combinations[int(j)] = weights
+        combinations[int(j)] = combination_of_given(run.layout, run.scaling, int(j), theta)
     return combinations
+
+
+def combination_of_given(
+    layout: Layout, scaling: Scaling, column: int, theta: np.ndarray
+) -> np.ndarray:
+    """What a column is a combination of, (p,), on the scale of the columns as they came.
+
+    `theta`, (p,), says it of the standardised columns. Values that are rounding errors become 0.
+    """
+    theta = theta.copy()
+    for k in np.flatnonzero(layout.dense_owner == column):
+        theta /= scaling.scale[k]
+        if scaling.constant >= 0:
+            theta[layout.dense_owner[scaling.constant]] += scaling.shift[k]
+    weights = _rounded(scaling.to_params(theta, layout))
+    if scaling.constant >= 0:
+        # A small difference of large numbers, unless taken with the rounded weights.
+        intercept = layout.dense_owner[scaling.constant]
+        weights[intercept] = 0.0
+        weights[intercept] = _mean_rest(layout, column, weights) * scaling.scale[scaling.constant]
+        weights = _rounded(weights)
+    return weights
 
 
 def _rounded(weights: np.ndarray) -> np.ndarray:

@@ -23,6 +23,7 @@ from fastglm.design.rows import take_rows
 from fastglm.errors import FastGLMError, Status
 from fastglm.families import Family, ResponseSummary
 from fastglm.kernels.planes import LINEAR_PREDICTOR, PRIOR_WEIGHT, QUADRATIC_FORM, WEIGHT
+from fastglm.solve.aliases import PROVING
 from fastglm.solve.convergence import RESTLESS
 from fastglm.solve.fit import Solution
 from fastglm.solve.orthogonal import eliminate
@@ -87,13 +88,15 @@ def looks_separated(
 
     Without a maximum the fit stops early, or its last step gained no more than a constant factor,
     or a column's weights were still changing, or have shrunk until columns look alike. Costs
-    nothing unless columns do look alike, or aliased, and then a pass over the rows.
+    nothing unless columns do look alike, or aliased without proof that no weights have to do with
+    it, and then a pass over the rows.
     """
     stopped = solution.status != Status.CONVERGED
     rounding = ROUNDING * (abs(solution.deviance) + 0.1)
     slow_gain = SLOW_GAIN if math.isfinite(family.domain.lower) else SLOW_GAIN_BEYOND
     slow = solution.gain > slow_gain and solution.decrement > rounding
-    alike = "orthogonal factor" in solution.timings or len(solution.combinations) > 0
+    unproved = len(solution.combinations) > 0 and PROVING not in solution.timings
+    alike = "orthogonal factor" in solution.timings or unproved
     restless = solution.weight_change > RESTLESS
     if not (stopped or slow or restless or alike) or not _has_open_rows(family, summary):
         return False

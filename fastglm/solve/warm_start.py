@@ -15,6 +15,7 @@ import numpy as np
 from fastglm.errors import Status
 from fastglm.kernels.planes import BLOCK_ROWS
 from fastglm.solve import state as at
+from fastglm.solve.aliases import ProvenAliases
 from fastglm.solve.convergence import LEADING, STARTING
 from fastglm.solve.foresight import correct_step, may_foretell
 from fastglm.solve.run import Run, SolverOptions
@@ -47,12 +48,18 @@ SINGLE_SLACK = 1e-7
 SETTLED_LATER = 100.0
 
 
-def choose_start(run: Run, options: SolverOptions) -> bool:
-    """Start from a sample of the rows where that pays, else from the response; whether it did."""
+def choose_start(run: Run, options: SolverOptions, aliases: ProvenAliases) -> bool | None:
+    """Start from a sample of the rows where that pays, else from the response; whether it did.
+
+    None, and no start, where the sample leads to columns that are proved to be aliased: what is
+    to be fitted is the model without them.
+    """
     rows = _sample_rows(run)
     if rows:
         sample = Run(run.layout, run.scaling, run.family, run.binary, run.partials)
-        share = _run_on_sample(sample, rows, options) / run.layout.n_rows
+        share = _run_on_sample(sample, rows, options, aliases) / run.layout.n_rows
+        if aliases.found:
+            return None
         if share > 0.0:
             if not (
                 _may_be_in_single_precision(run)
@@ -77,16 +84,21 @@ def _sample_rows(run: Run) -> int:
     return rows if 2 * rows <= n else 0
 
 
-def _run_on_sample(run: Run, rows: int, options: SolverOptions, last: bool = True) -> int:
+def _run_on_sample(
+    run: Run, rows: int, options: SolverOptions, aliases: ProvenAliases, last: bool = True
+) -> int:
     """Fits the run's model roughly to about so many rows; how many, or 0 if it did not converge.
 
-    Begins with a still smaller sample where that pays; the `last` one gives the first sweeps of all
-    rows their factor. A weak prior keeps coefficients finite of levels that the sample hardly
-    knows. The sample's own error is about one unit of the decrement per coefficient: nothing is
-    gained far below it.
+    0 as well where aliased columns are found: there is no use in going on with these. Begins with
+    a still smaller sample where that pays; the `last` one gives the first sweeps of all rows their
+    factor. A weak prior keeps coefficients finite of levels that the sample hardly knows. The
+    sample's own error is about one unit of the decrement per coefficient: nothing is gained far
+    below it.
     """
     fewer = max(rows // SAMPLE_SHARE, FEWER_ROWS_PER_COLUMN * run.layout.n_sweep)
-    fewer = _run_on_sample(run, fewer, options, last=False) if 4 * fewer <= rows else 0
+    fewer = _run_on_sample(run, fewer, options, aliases, last=False) if 4 * fewer <= rows else 0
+    if aliases.found:
+        return 0
     start = run.vectors[at.THETA].copy()
     single = fewer and _may_be_in_single_precision(run) and _is_well_conditioned(run)
     deviance = run.state[at.DEVIANCE] * rows / max(fewer, 1)
@@ -105,7 +117,7 @@ def _run_on_sample(run: Run, rows: int, options: SolverOptions, last: bool = Tru
         else:
             run.run(rough)
         if run.status == Status.CONVERGED:
-            return rows
+            return 0 if aliases.are_found_after(run) else rows
     return 0
 
 

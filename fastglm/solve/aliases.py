@@ -1,0 +1,278 @@
+"""Columns that are combinations of earlier ones beyond doubt: found on some rows, proved on all.
+
+A QR factorisation of all rows tells every such column, but it takes as long as dozens of sweeps. A
+combination that holds in some rows is instead evaluated in every row, in one pass: where what it
+leaves of a column is within the tolerance of the QR factorisation, the answer is the same. Columns
+that this does not decide are left to `fastglm.solve.orthogonal`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from itertools import pairwise
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fastglm.design.columns import select_columns
+from fastglm.design.layout import Layout, lay_out
+from fastglm.design.parts import Coded
+from fastglm.families import Gaussian
+from fastglm.kernels.planes import QUADRATIC_FORM
+from fastglm.solve import state as at
+from fastglm.solve.orthogonal import (
+    ALIASED_NORM,
+    DOUBTFUL_PIVOT,
+    combination_of_given,
+    eliminate,
+    standardized_rows,
+    unit_columns,
+)
+from fastglm.solve.rows import evaluate_rows
+from fastglm.solve.run import Run
+from fastglm.solve.scaling import Centring
+
+if TYPE_CHECKING:
+    from fastglm.solve.fit import Solution
+
+__all__ = ["PROVING", "ProvenAliases", "restore_columns"]
+
+#: The stage of a fit in its timings.
+PROVING = "aliased columns"
+#: Rows on which combinations are found, of each column and at least.
+ROWS_PER_COLUMN, LEAST_ROWS = 4, 1_024
+#: Shares of a column that are left out of its combination, far below what it may leave.
+NOTHING = 1e-14
+#: Values of a block that is factored at a time: OpenBLAS leaves its threads asleep.
+QUIET_VALUES = 8_192
+#: Places of each level from which rows are taken where those are too few to have all levels.
+PLACES = 3
+#: A sample's pivots below this may be those of an aliased column; its prior keeps them from zero.
+SUSPICIOUS_PIVOT = 1e-2
+#: Looking for aliased columns before a fit takes at most this share of its rows.
+SHARE_OF_ROWS = 16
+
+
+class ProvenAliases:
+    """The columns of a run that are proved to be combinations of earlier ones.
+
+    Parameters
+    ----------
+    run
+        With its layout and scaling.
+    n_threads
+        From `usable_threads`.
+    """
+
+    def __init__(self, run: Run, n_threads: int):
+        self._run, self._n_threads = run, n_threads
+        #: What proving has taken.
+        self.seconds = 0.0
+
+    @cached_property
+    def combinations(self) -> dict[int, np.ndarray]:
+        """Each such column, and (p,) coefficients of the earlier ones, all standardised.
+
+        Empty where nothing is proved: that says nothing about other columns.
+        """
+        begin = perf_counter()
+        found = self._find()
+        self.seconds = perf_counter() - begin
+        return found
+
+    def _find(self) -> dict[int, np.ndarray]:
+        run = self._run
+        candidates, sizes = _candidates(run)
+        if not candidates or _constant_is_later(run, min(candidates)):
+            return {}
+        rests = np.column_stack(list(candidates.values()))
+        rests[list(candidates), np.arange(rests.shape[1])] -= 1.0
+        proved = self._prove(rests, ALIASED_NORM * sizes[list(candidates)])
+        return {j: c for (j, c), is_sure in zip(candidates.items(), proved, strict=True) if is_sure}
+
+    @cached_property
+    def others(self) -> np.ndarray:
+        """Numbers of all other columns."""
+        return np.setdiff1d(np.arange(self._run.layout.n_columns), list(self.combinations))
+
+    @property
+    def found(self) -> bool:
+        """Whether there are such columns, as far as has been asked."""
+        return bool(self.__dict__.get("combinations"))
+
+    def are_found_after(self, sample: Run) -> bool:
+        """Whether there are such columns; looks where a sample's fit makes it worth while."""
+        n, p = self._run.layout.n_rows, self._run.layout.n_columns
+        few = SHARE_OF_ROWS * max(ROWS_PER_COLUMN * p, LEAST_ROWS) <= n
+        is_suspicious = sample.state[at.LEAST_PIVOT] < SUSPICIOUS_PIVOT
+        return bool(few and is_suspicious and self.combinations)
+
+    def explain(self, run: Run) -> bool:
+        """Whether they are just the columns that the run's Gram matrix cannot tell from others.
+
+        Then the factor that the run has left them out of is as good as one without them.
+        """
+        pivot = run.vectors[at.PIVOT]
+        doubtful = pivot < DOUBTFUL_PIVOT
+        if pivot[doubtful].any() or not doubtful.any():
+            return False
+        return set(np.flatnonzero(doubtful).tolist()) == set(self.combinations)
+
+    def settle(self, run: Run) -> None:
+        """Leaves them out of a run that they explain; what coefficients they have goes to others.
+
+        They may have some from the start.
+        """
+        theta = run.vectors[at.THETA]
+        for j, combination in self.combinations.items():
+            theta += theta[j] * combination
+            theta[j] = 0.0
+        run.kept = np.ones(theta.size, dtype=bool)
+        run.kept[list(self.combinations)] = False
+
+    def _prove(self, rests: np.ndarray, allowed: np.ndarray) -> np.ndarray:
+        """Whether each combination, (p, k), is no longer over all rows than allowed, (k,)."""
+        proved = np.zeros(allowed.size, dtype=bool)
+        zero = allowed == 0.0
+        for group in (np.flatnonzero(~zero), np.flatnonzero(zero)):
+            if not group.size:
+                continue
+            # All at once first, in proportion to what each may leave: one pass settles most.
+            unit = np.where(allowed[group] > 0.0, allowed[group], 1.0)
+            bound = 0.0 if zero[group[0]] else 1.0
+            if self._squares(rests[:, group] / unit) <= bound:
+                proved[group] = True
+            elif group.size > 1:
+                for k, size in zip(group, unit, strict=True):
+                    proved[k] = self._squares(rests[:, [k]] / size) <= bound
+        return proved
+
+    def _squares(self, rests: np.ndarray) -> float:
+        """Sum of squares of combinations, (p, k), over the rows of any weight."""
+        run = self._run
+        centred, centring = run.scaling.to_centred(rests, run.layout)
+        involved = np.any(rests != 0.0, axis=1)
+        constant = centring.constant
+        if constant is not None:
+            involved = involved | (np.arange(involved.size) == constant)
+            constant = int(np.count_nonzero(involved[:constant]))
+        # Without a response, and with a link that costs nothing.
+        (squares,) = evaluate_rows(
+            lay_out(select_columns(run.layout.design, np.flatnonzero(involved))),
+            Gaussian(),
+            np.zeros(np.count_nonzero(involved)),
+            (QUADRATIC_FORM,),
+            factor=centred[involved].T,
+            centring=Centring(centring.centre[involved], constant, centring.value),
+            n_threads=self._n_threads,
+        )
+        weights = run.layout.weights
+        return float(squares.sum() if weights is None else squares[weights > 0.0].sum())
+
+
+def _candidates(run: Run) -> tuple[dict[int, np.ndarray], np.ndarray]:
+    """Columns that are combinations of earlier ones in some rows, and all columns' norms there."""
+    rows = _some_rows(run.layout)
+    block = standardized_rows(run, rows)
+    if rows.size < run.layout.n_rows and not block.any(axis=0).all():
+        rows = np.union1d(rows, _rows_of_levels(run.layout))
+        block = standardized_rows(run, rows)
+    if run.layout.weights is not None:
+        block = block[run.layout.weights[rows] > 0.0]
+    p = block.shape[1]
+    triangle, scale = unit_columns(_triangle(block))
+    kept = np.flatnonzero(eliminate(triangle)[1] > 0.0)
+    left = np.setdiff1d(np.arange(p), kept)
+    coefficients = np.zeros((p, left.size))
+    if kept.size:
+        basis, factor = np.linalg.qr(triangle[:, kept])
+        solved = np.linalg.solve(factor, basis.T @ triangle[:, left])
+        solved[np.abs(solved) < NOTHING] = 0.0
+        unscaled = np.divide(1.0, scale[left], out=np.zeros(left.size), where=scale[left] > 0.0)
+        coefficients[kept] = scale[kept, None] * solved * unscaled
+    # By rounding alone do later columns take part.
+    coefficients[np.arange(p)[:, None] > left] = 0.0
+    sizes = np.divide(1.0, scale, out=np.zeros(p), where=scale > 0.0)
+    return dict(zip(left.tolist(), coefficients.T, strict=True)), sizes
+
+
+def _triangle(block: np.ndarray) -> np.ndarray:
+    """R of the QR factorisation, (p, p) or of fewer rows."""
+    p = block.shape[1]
+    rows = max(QUIET_VALUES // p - p, p)
+    triangle = np.zeros((0, p))
+    for first in range(0, len(block), rows):
+        stacked = np.vstack([triangle, block[first : first + rows]])
+        triangle = np.asarray(np.linalg.qr(stacked, mode="r"))
+    return triangle
+
+
+def _some_rows(layout: Layout) -> np.ndarray:
+    """Numbers of rows, in order, drawn with a fixed seed: no period of the data can hide."""
+    n, wanted = layout.n_rows, max(ROWS_PER_COLUMN * layout.n_columns, LEAST_ROWS)
+    if n <= 2 * wanted:
+        return np.arange(n)
+    return np.unique(np.random.default_rng(0).integers(0, n, wanted))
+
+
+def _rows_of_levels(layout: Layout) -> np.ndarray:
+    """A few rows of each level of the coded columns."""
+    edges = np.linspace(0, layout.n_rows, PLACES + 1).astype(np.intp)
+    found = []
+    for part in layout.design.parts:
+        if isinstance(part, Coded):
+            for first, last in pairwise(edges):
+                code = np.zeros(last - first, dtype=np.intp)
+                for codes, levels in zip(part.codes, part.levels, strict=True):
+                    code = code * levels + codes[first:last]
+                rows = np.full(part.n_columns, -1)
+                rows[code] = np.arange(first, last)
+                found.append(rows[rows >= 0])
+    return np.concatenate(found) if found else np.empty(0, dtype=np.intp)
+
+
+def _constant_is_later(run: Run, first: int) -> bool:
+    """Whether columns are shifted by one that comes after the first aliased one.
+
+    A combination of the shifted columns may then need it, while the later one is to be left out.
+    """
+    constant = run.scaling.constant
+    return constant >= 0 and int(run.layout.dense_owner[constant]) > first
+
+
+def restore_columns(solution: Solution, run: Run, aliases: ProvenAliases) -> Solution:
+    """The solution of all columns of a run, from that of those that are not aliased."""
+    p, kept = run.layout.n_columns, aliases.others
+    found = {
+        j: combination_of_given(run.layout, run.scaling, j, combination)
+        for j, combination in aliases.combinations.items()
+    }
+    for j, combination in solution.combinations.items():
+        found[int(kept[j])] = _spread(combination, kept, p, 0.0)
+    centring, constant = solution.centring, solution.constant
+    moved = None if centring.constant is None else int(kept[centring.constant])
+    own = run.scaling.constant
+    intercept = -1 if own < 0 else int(run.layout.dense_owner[own])
+    if constant is not None:
+        constant = int(kept[constant])
+    elif intercept in aliases.combinations:
+        constant = intercept
+    return replace(
+        solution,
+        params=_spread(solution.params, kept, p, np.nan),
+        information_inverse=_spread(solution.information_inverse, kept, p, np.nan),
+        information_root=_spread(solution.information_root, kept, p, 0.0),
+        centring=Centring(_spread(centring.centre, kept, p, 0.0), moved, centring.value),
+        constant=constant,
+        combinations=dict(sorted(found.items())),
+        timings=solution.timings | {PROVING: aliases.seconds},
+    )
+
+
+def _spread(values: np.ndarray, kept: np.ndarray, p: int, fill: float) -> np.ndarray:
+    """Values (k,) or (k, k) of the columns kept at their places among all p."""
+    result = np.full((p,) * values.ndim, fill)
+    result[np.ix_(*(kept,) * values.ndim)] = values
+    return result
