@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -10,19 +10,28 @@ from typing import Any
 import numpy as np
 
 from fastglm.design.arrays import design_from_array
-from fastglm.design.frames import Column, Frame, is_frame, with_nan
+from fastglm.design.frames import Column, is_frame, with_nan
 from fastglm.design.missing import missing_design_rows
 from fastglm.design.parts import Design
 from fastglm.design.recipe import FrameDesign, Recipe
-from fastglm.design.rows import take_rows
+from fastglm.design.rows import frame_column, take_rows
 from fastglm.errors import DataError, MissingValueError, ModelError
 from fastglm.families import Family, ResponseSummary, summarize
 from fastglm.records import filled_at_once
-from fastglm.vectors import checked, product, require_same_index, total_offset, vector
+from fastglm.vectors import OffsetParts, checked, product, require_same_index, vector
 
-__all__ = ["ModelRows", "rows_from_arrays", "rows_from_formula"]
+__all__ = [
+    "WEIGHTS",
+    "ModelRows",
+    "named_columns",
+    "rows_from_arrays",
+    "rows_from_formula",
+    "weight_sources",
+]
 
 _MISSING = ("raise", "drop", "none")
+#: Arguments that hold weights.
+WEIGHTS = ("freq_weights", "var_weights")
 
 
 @filled_at_once
@@ -44,10 +53,13 @@ class ModelRows:
     frequencies : ndarray, shape (n,), or None
     offset : ndarray, shape (n,), or None
         On the scale of the linear predictor, log exposure included.
-    has_offset, has_exposure : bool
-        What new data must bring along.
+    offset_parts : OffsetParts
+        What that adds up.
     column_names : dict of str to str
         The frame's columns that "offset" and "exposure" came from, where they were named.
+    weights : dict of str to str
+        Of the arguments "freq_weights" and "var_weights" those that were given: the frame's column,
+        or "array".
     recipe : Recipe or None
         How to rebuild the columns on new data; None for arrays.
     response_name : str
@@ -70,9 +82,9 @@ class ModelRows:
     variance_weights: np.ndarray | None = None
     frequencies: np.ndarray | None = None
     offset: np.ndarray | None = None
-    has_offset: bool = False
-    has_exposure: bool = False
+    offset_parts: OffsetParts = field(default_factory=OffsetParts)
     column_names: Mapping[str, str] = field(default_factory=dict)
+    weights: Mapping[str, str] = field(default_factory=dict)
     recipe: Recipe | None = None
     response_name: str = "y"
     index: Any = None
@@ -85,6 +97,16 @@ class ModelRows:
     def n_rows(self) -> int:
         """Number of rows."""
         return self.design.n_rows
+
+    @property
+    def has_offset(self) -> bool:
+        """Whether new data must bring an offset along."""
+        return self.offset_parts.offset is not None
+
+    @property
+    def has_exposure(self) -> bool:
+        """Whether new data must bring an exposure along."""
+        return self.offset_parts.exposure is not None
 
     @property
     def nobs(self) -> float:
@@ -135,6 +157,7 @@ class ModelRows:
             variance_weights=kept(self.variance_weights),
             frequencies=kept(self.frequencies),
             offset=kept(self.offset),
+            offset_parts=self.offset_parts.take(keep),
             index=kept(self.index),
             frame_rows=frame_rows,
         )
@@ -149,19 +172,18 @@ class ModelRows:
         ModelError
             If the model was not given as a formula and a frame.
         """
-        if self.frame is None:
-            raise ModelError(
-                "the model was given as arrays, which have no columns by name: this needs a model "
-                "from a formula and a data frame."
-            )
-        column = Frame(self.frame).column(name)
-        if self.frame_rows is None:
-            return column
-        return (
-            column[self.frame_rows]
-            if isinstance(column, np.ndarray)
-            else column.take(self.frame_rows)
-        )
+        return frame_column(self.frame, self.frame_rows, name)
+
+
+def named_columns(columns: Mapping[str, Any], arguments: Sequence[str]) -> dict[str, str]:
+    """Of these arguments those that were given as the name of a column, and that name."""
+    return {name: columns[name] for name in arguments if isinstance(columns.get(name), str)}
+
+
+def weight_sources(columns: Mapping[str, Any]) -> dict[str, str]:
+    """Where the weights that were given come from, by argument: a column's name, or "array"."""
+    given = {name: columns[name] for name in WEIGHTS if columns.get(name) is not None}
+    return {name: value if isinstance(value, str) else "array" for name, value in given.items()}
 
 
 def _response_and_trials(
@@ -199,7 +221,10 @@ def _assemble(
         name: None if values is None else vector(values, name, n)
         for name, values in columns.items()
     }
-    for name in ("freq_weights", "var_weights"):
+    parts = OffsetParts(
+        formula=formula_offset, offset=vectors["offset"], exposure=vectors["exposure"]
+    )
+    for name in WEIGHTS:
         values = vectors[name]
         if values is not None:
             checked(values, name, 0.0, True)
@@ -215,9 +240,8 @@ def _assemble(
         prior_weights=prior_weights,
         variance_weights=variance_weights,
         frequencies=None if frequencies is None else frequencies.astype(np.float64),
-        offset=total_offset(formula_offset, vectors["offset"], vectors["exposure"], family),
-        has_offset=vectors["offset"] is not None,
-        has_exposure=vectors["exposure"] is not None,
+        offset=parts.total(family.link),
+        offset_parts=parts,
         **rest,
     )
 
@@ -269,6 +293,7 @@ def rows_from_arrays(
         columns,
         None,
         column_names={},
+        weights=weight_sources(columns),
         recipe=recipe,
         response_name=str(response_name or "y"),
         index=index,
@@ -345,7 +370,6 @@ def rows_from_formula(
         raise DataError(f"the formula {formula!r} has no response: write it left of '~'.")
     given: dict[str, Any] = {name: built.extra.get(name) for name in columns}
     formula_offset = built.offset
-    named = ("offset", "exposure")
     # An offset() in the formula is rebuilt from new data by the recipe, not asked for.
     return _assemble(
         family,
@@ -354,7 +378,8 @@ def rows_from_formula(
         given,
         formula_offset,
         recipe=recipe,
-        column_names={k: columns[k] for k in named if isinstance(columns[k], str)},
+        column_names=named_columns(columns, ("offset", "exposure")),
+        weights=weight_sources(columns),
         response_name=recipe.response,
         index=_kept_index(frame, built),
         n_dropped=built.n_dropped,

@@ -128,6 +128,7 @@ class Results(
     has_offset: bool = False
     has_exposure: bool = False
     column_names: Mapping[str, str] = field(default_factory=dict)
+    weights: Mapping[str, str] = field(default_factory=dict)
     labelled: bool = False
     n_dropped: int = 0
     missing: Mapping[str, int] = field(default_factory=dict)
@@ -190,6 +191,7 @@ class Results(
             has_offset=rows.has_offset,
             has_exposure=rows.has_exposure,
             column_names=rows.column_names,
+            weights=rows.weights,
             labelled=rows.index is not None,
             n_dropped=rows.n_dropped,
             missing=rows.missing,
@@ -335,10 +337,11 @@ class Results(
             New rows: a frame with the columns of the formula, or an array of the p columns. By
             default the rows of the fit.
         which : {"mean", "linear"}, default "mean"
-            Mean of the response, or linear predictor.
+            Mean of the response, or linear predictor; R's "response" and "link" will do.
         offset, exposure : array_like or str, optional
             For the new rows, or a column of the frame; needed where the model had one, unless it
-            was a column that the new frame has too.
+            was a column that the new frame has too. Without new rows, in place of those of the
+            fit.
         unseen : {"raise", "nan"}, default "raise"
             What to do with rows that hold a level the fit has not seen.
 
@@ -350,9 +353,9 @@ class Results(
         ------
         DataError
             Naming what is wrong with the new rows.
+        ModelError
+            If there is no such prediction.
         """
-        if exog is None:
-            return self.fittedvalues if which == "mean" else self.linear_predictor
         return predict(self, exog, which, offset, exposure, unseen, n_threads)
 
     def summary(self, alpha: float = 0.05) -> Summary:

@@ -50,7 +50,7 @@ def to_dict(results: Results) -> dict[str, Any]:
     """A fit as plain JSON types. NaN is null; floats are written so that they read back exactly."""
     saved: dict[str, Any] = {"fastglm": FORMAT}
     saved |= {name: plain_json(getattr(results, name)) for name in (*_PLAIN, *results.lazy_numbers)}
-    saved |= {name: dict(getattr(results, name)) for name in _DICTS}
+    saved |= {name: dict(getattr(results, name)) for name in (*_DICTS, "weights")}
     saved |= {name: plain_json(getattr(results, name).tolist()) for name in _ARRAYS}
     root, centring = results.covariance_root, results.centring
     saved["covariance_root"] = None if root is None else plain_json(root.tolist())
@@ -112,6 +112,8 @@ def load(path: str | Path) -> Results | ResponseResults:
 def from_dict(saved: dict[str, Any]) -> Results:
     """The fit that `to_dict` described."""
     arguments: dict[str, Any] = {name: saved[name] for name in _DICTS}
+    # Files of earlier versions do not say which weights there were.
+    arguments["weights"] = saved.get("weights", {})
     arguments |= {name: float_from_json(saved[name]) for name in _PLAIN}
     for name in _ARRAYS:
         arguments[name] = np.array(saved[name], dtype=np.float64)

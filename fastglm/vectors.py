@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,11 @@ import numpy as np
 from fastglm.design.frames import with_nan
 from fastglm.design.missing import rows_text
 from fastglm.errors import DataError, MissingValueError, ModelError
-from fastglm.families import Family, summarize
+from fastglm.families import summarize
+from fastglm.families.links import Link
+from fastglm.records import filled_at_once
 
-__all__ = ["checked", "product", "require_same_index", "total_offset", "vector"]
+__all__ = ["OffsetParts", "checked", "product", "require_same_index", "vector"]
 
 
 def vector(values: Any, name: str, n: int | None = None) -> np.ndarray:
@@ -78,32 +81,69 @@ def product(*weights: np.ndarray | None) -> np.ndarray | None:
     return result
 
 
-def total_offset(
-    formula_offset: np.ndarray | None,
-    offset: np.ndarray | None,
-    exposure: np.ndarray | None,
-    family: Family,
-) -> np.ndarray | None:
-    """Sum of the offsets of the formula and the caller and of log exposure; None if there is none.
+@filled_at_once
+@dataclass(frozen=True, eq=False)
+class OffsetParts:
+    """What adds up to the offset of a linear predictor, each (n,) or None.
 
-    Raises
-    ------
-    DataError
-        If an offset is not finite or an exposure not positive.
-    ModelError
-        If there is an exposure and the link is not log.
+    Attributes
+    ----------
+    formula : ndarray or None
+        Sum of the ``offset()`` terms of a formula.
+    offset : ndarray or None
+        As given by the caller.
+    exposure : ndarray or None
+        Its logarithm is part of the offset.
     """
-    if offset is not None:
-        checked(offset, "offset", -np.inf, True)
-        offset = offset if formula_offset is None else formula_offset + offset
-    else:
-        offset = formula_offset
-    if exposure is None:
-        return offset
-    if family.link.name != "log":
-        raise ModelError(
-            f"exposure needs a log link, but the link is {family.link!r}; pass an offset on the "
-            "scale of the linear predictor instead."
+
+    formula: np.ndarray | None = None
+    offset: np.ndarray | None = None
+    exposure: np.ndarray | None = None
+
+    def take(self, rows: np.ndarray) -> OffsetParts:
+        """Those of some rows, by a mask or by their numbers."""
+        parts = (self.formula, self.offset, self.exposure)
+        return OffsetParts(*(None if part is None else part[rows] for part in parts))
+
+    def with_given(self, offset: np.ndarray | None, exposure: np.ndarray | None) -> OffsetParts:
+        """With another offset and another exposure, where these are given."""
+        return OffsetParts(
+            formula=self.formula,
+            offset=self.offset if offset is None else offset,
+            exposure=self.exposure if exposure is None else exposure,
         )
-    log_exposure = np.log(checked(exposure, "exposure", 0.0, False), dtype=np.float64)
-    return log_exposure if offset is None else log_exposure + offset
+
+    def with_placeholders(self, rows: np.ndarray | None) -> OffsetParts:
+        """Without what is given for some rows, a mask or None, whose prediction will be NaN."""
+        if rows is None:
+            return self
+        return OffsetParts(
+            formula=self.formula,
+            offset=None if self.offset is None else np.where(rows, 0.0, self.offset),
+            exposure=None if self.exposure is None else np.where(rows, 1.0, self.exposure),
+        )
+
+    def total(self, link: Link) -> np.ndarray | None:
+        """Sum of all, (n,) on the scale of the linear predictor; None if there is nothing.
+
+        Raises
+        ------
+        DataError
+            If an offset is not finite or an exposure not positive.
+        ModelError
+            If there is an exposure and the link is not log.
+        """
+        offset = self.formula
+        if self.offset is not None:
+            given = checked(self.offset, "offset", -np.inf, True)
+            offset = given if offset is None else offset + given
+        if self.exposure is None:
+            return offset
+        if link.name != "log":
+            raise ModelError(
+                f"exposure needs a log link, but the link is {link!r}; pass an offset on the "
+                "scale of the linear predictor instead."
+            )
+        exposure = checked(self.exposure, "exposure", 0.0, False)
+        log_exposure = np.log(exposure, dtype=np.float64)
+        return log_exposure if offset is None else log_exposure + offset

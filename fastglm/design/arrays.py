@@ -18,7 +18,7 @@ __all__ = ["array_names", "as_matrix", "column_terms", "design_from_array"]
 CONSTANT_ROWS = 64
 
 
-def design_from_array(X: Any) -> Design:
+def design_from_array(X: Any, allow_empty: bool = False) -> Design:
     """Make the design of an array as it lies.
 
     Parameters
@@ -27,6 +27,8 @@ def design_from_array(X: Any) -> Design:
         Any layout; float64, float32, any integer or boolean dtype is not copied, and neither is
         a CSR or CSC matrix. One dimension is one column. Values are not looked at, except for a
         constant column of a sparse matrix.
+    allow_empty : bool, default False
+        Whether there may be no rows.
 
     Returns
     -------
@@ -38,7 +40,7 @@ def design_from_array(X: Any) -> Design:
     DataError
         If `X` is empty, has more than two dimensions or is not numeric.
     """
-    X = as_matrix(X)
+    X = as_matrix(X, allow_empty)
     n_rows, n_columns = X.shape
     is_sparse = not isinstance(X, np.ndarray)
     constant = _constant_column(X) if is_sparse else None
@@ -79,7 +81,7 @@ def array_names(n_columns: int, constant: int | None) -> tuple[str, ...]:
 def _constant_column(X: Any) -> int | None:
     """The first column of a sparse matrix that holds one value, not zero, in every row."""
     n_rows = X.shape[0]
-    if X.nnz < n_rows:
+    if n_rows == 0 or X.nnz < n_rows:
         return None
     # Only columns that are constant in a few rows are looked at in all.
     few = np.unique(np.linspace(0, n_rows - 1, CONSTANT_ROWS).astype(np.int64))
@@ -103,7 +105,7 @@ def column_terms(names: tuple[str, ...]) -> tuple[tuple[str, slice], ...]:
     return tuple([(name, slice(j, j + 1)) for j, name in enumerate(names)])
 
 
-def as_matrix(X: Any) -> Any:
+def as_matrix(X: Any, allow_empty: bool = False) -> Any:
     """Check that `X` is a numeric matrix with rows and columns; see `design_from_array`.
 
     Returns
@@ -121,7 +123,7 @@ def as_matrix(X: Any) -> Any:
         X = X[:, None] if X.ndim == 1 else X
     elif getattr(X, "format", None) not in ("csr", "csc"):
         X = scipy.sparse.coo_array(X).tocsc()  # type: ignore[call-overload]
-    if X.ndim != 2 or 0 in X.shape:
+    if X.ndim != 2 or X.shape[1] == 0 or (X.shape[0] == 0 and not allow_empty):
         raise DataError(f"X has shape {X.shape}; it must have rows and columns, (n, p).")
     if X.dtype.kind not in "fiub":
         raise DataError(

@@ -69,7 +69,7 @@ def code_factor(
     if isinstance(value, Coding):
         levels = levels or value.levels or _used(value.categories)
         codes = _align(value.categories, levels)
-        if codes.dtype.kind == "i" and codes.min() < 0:
+        if codes.dtype.kind == "i" and codes.min(initial=0) < 0:
             codes = _fill(codes, value.categories, levels, name, nan_rows, unseen)
         return CategoricalFactor(codes, levels, value.contrast, name, value.spans_intercept)
     numbers = value.values if isinstance(value, Basis) else value

@@ -78,6 +78,8 @@ class Frame:
     Parameters
     ----------
     native : pandas.DataFrame, polars.DataFrame, pyarrow.Table or mapping of names to columns
+    allow_empty : bool, default False
+        Whether there may be no rows.
 
     Raises
     ------
@@ -86,7 +88,7 @@ class Frame:
         have the same name.
     """
 
-    def __init__(self, native: Any) -> None:
+    def __init__(self, native: Any, allow_empty: bool = False) -> None:
         self._read: Callable[[Any], Any]
         if isinstance(native, Mapping):
             self._read, keys = native.__getitem__, list(native)
@@ -112,7 +114,7 @@ class Frame:
                     f"{lazy}, a pyarrow Table or a dictionary of arrays."
                 ) from error
             self.n_rows = len(frame)
-        if self.n_rows == 0:
+        if self.n_rows == 0 and not allow_empty:
             raise DataError("The data frame has no rows.")
         # pandas numbers the columns of an unnamed array: 0, 1, ...
         self._keys = {str(key): key for key in keys}

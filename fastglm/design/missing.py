@@ -34,9 +34,9 @@ def missing_rows(column: Column) -> np.ndarray | None:
     """
     if isinstance(column, Categories):
         codes = column.codes
-        return codes < 0 if codes.dtype.kind == "i" and codes.min() < 0 else None
+        return codes < 0 if codes.dtype.kind == "i" and codes.min(initial=0) < 0 else None
     # The minimum of an array with a NaN is NaN: one pass without a temporary.
-    if column.dtype.kind != "f" or not np.isnan(column.min()):
+    if column.dtype.kind != "f" or not np.isnan(column.min(initial=0.0)):
         return None
     return np.isnan(column)
 

@@ -266,7 +266,7 @@ class Recipe:
         for argument, value in (("unseen", unseen), ("missing", missing)):
             if value not in ("raise", "nan"):
                 raise DataError(f'{argument} must be "raise" or "nan", not {value!r}.')
-        table = read_table(Frame(frame), (*self.factors, *self.offsets), extra)
+        table = read_table(Frame(frame, allow_empty=True), (*self.factors, *self.offsets), extra)
         absent = table.missing()
         if missing == "raise":
             raise_missing(absent)

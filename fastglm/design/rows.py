@@ -1,14 +1,47 @@
-"""Some of the rows of a design."""
+"""Some of the rows of a design, and of the frame it was read from."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
+from fastglm.design.frames import Column, Frame
 from fastglm.design.parts import Coded, Dense, Design, Ones, Part, Product, Sparse
+from fastglm.errors import ModelError
 
-__all__ = ["take_rows"]
+__all__ = ["frame_column", "take_rows"]
+
+
+def frame_column(frame: Any, rows: np.ndarray | None, name: str) -> Column:
+    """A column of the data frame a model was given, for the rows of its fit.
+
+    Parameters
+    ----------
+    frame
+        None if the model was given as arrays.
+    rows : ndarray of bool, or None
+        Which rows of the frame are those of the fit; None for all.
+    name
+        Of the column.
+
+    Raises
+    ------
+    ColumnNotFoundError
+        If the frame has no such column.
+    ModelError
+        If there is no frame.
+    """
+    if frame is None:
+        raise ModelError(
+            "the model was given as arrays, which have no columns by name: this needs a model "
+            "from a formula and a data frame."
+        )
+    column = Frame(frame).column(name)
+    if rows is None:
+        return column
+    return column[rows] if isinstance(column, np.ndarray) else column.take(rows)
 
 
 def take_rows(design: Design, rows: np.ndarray) -> Design:

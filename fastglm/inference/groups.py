@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastglm.errors import DataError, ModelError
+from fastglm.errors import DataError
 
 if TYPE_CHECKING:
     from fastglm.inference.record import Record
@@ -77,8 +77,6 @@ def renumbered(codes: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, int]
 
 def _group_column(rows: Any, name: str) -> np.ndarray:
     """The groups in a column of the frame, NaN where a row has none."""
-    if not hasattr(rows, "frame_column"):
-        raise ModelError(f"groups must be an array, not the name of a column: {name!r}.")
     column = rows.frame_column(name)
     if isinstance(column, np.ndarray):
         return column

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastglm.design.arrays import design_from_array
-from fastglm.design.frames import is_frame
+from fastglm.design.frames import Categories, is_frame
 from fastglm.design.layout import Layout, lay_out
 from fastglm.design.missing import rows_text
 from fastglm.design.parts import Design
@@ -20,14 +20,25 @@ from fastglm.inference.summary import aliased_text
 from fastglm.kernels import planes
 from fastglm.solve.rows import evaluate_rows
 from fastglm.solve.threads import usable_threads
-from fastglm.vectors import total_offset, vector
+from fastglm.vectors import OffsetParts, vector
 
 if TYPE_CHECKING:
     from fastglm.results import Results
 
-__all__ = ["NewRows", "fitted_rows", "new_rows", "new_rows_without_offset", "predict"]
+__all__ = [
+    "NewRows",
+    "fitted_rows",
+    "given_vector",
+    "named_prediction",
+    "new_rows",
+    "new_rows_without_offset",
+    "predict",
+    "require_unseen",
+]
 
 _PLANES = {"mean": planes.MEAN, "linear": planes.LINEAR_PREDICTOR}
+#: R's words for what to predict.
+WORDS_OF_R = {"response": "mean", "link": "linear"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,16 +86,15 @@ def new_rows(
     RankWarning
         If aliased columns are not the combinations that they were in the fit, as R's ``predict``.
     """
+    require_unseen(unseen)
     exog = _one_row(results, exog)
     given = {
         "offset": _named_column(results, exog, "offset", offset),
         "exposure": _named_column(results, exog, "exposure", exposure),
     }
     built = _build(results, exog, given, unseen)
-    columns = {name: built.extra.get(name) for name in given}
-    if built.nan_rows is not None:
-        columns = {k: _neutral(v, built.nan_rows, k == "exposure") for k, v in columns.items()}
-    total = total_offset(built.offset, columns["offset"], columns["exposure"], results.family)
+    parts = OffsetParts(built.offset, built.extra.get("offset"), built.extra.get("exposure"))
+    total = parts.with_placeholders(built.nan_rows).total(results.family.link)
     if results.aliased:
         _warn_of_other_combinations(results, built)
     return NewRows(built.design, lay_out(built.design, offset=total), built.nan_rows, _index(exog))
@@ -104,16 +114,55 @@ def new_rows_without_offset(results: Results, exog: Any) -> NewRows:
     return NewRows(built.design, lay_out(built.design), built.nan_rows, _index(exog))
 
 
-def fitted_rows(results: Results) -> NewRows:
-    """The rows of the fit, with their offset.
+def fitted_rows(
+    results: Results, offset: Any = None, exposure: Any = None, unseen: str = "raise"
+) -> NewRows:
+    """The rows of the fit, with their offset, or another offset or exposure in its place.
 
     Raises
     ------
     DataError
-        If the result was loaded without its data.
+        If the result was loaded without its data, or `offset` or `exposure` cannot be used.
     """
+    require_unseen(unseen)
     rows = results._model_with_data("a prediction of the fitted rows").rows
-    return NewRows(rows.design, lay_out(rows.design, offset=rows.offset), None, rows.index)
+    total = rows.offset
+    if offset is not None or exposure is not None:
+        given = (given_vector(rows, offset, "offset"), given_vector(rows, exposure, "exposure"))
+        total = rows.offset_parts.with_given(*given).total(results.family.link)
+    return NewRows(rows.design, lay_out(rows.design, offset=total), None, rows.index)
+
+
+def given_vector(rows: Any, values: Any, name: str) -> np.ndarray | None:
+    """An argument for the fitted rows, (n,): an array, or the name of a column of their frame."""
+    if values is None:
+        return None
+    if isinstance(values, str):
+        column = rows.frame_column(values)
+        if isinstance(column, Categories):
+            raise DataError(f"{name} must be numeric, but column '{values}' is categorical.")
+        values = column
+    return vector(values, name, rows.n_rows)
+
+
+def named_prediction(which: str, known: Sequence[str]) -> str:
+    """What to predict, in the words of this library.
+
+    Raises
+    ------
+    ModelError
+        If it is none of those `known`.
+    """
+    word = WORDS_OF_R.get(which, which) if isinstance(which, str) else which
+    if word not in known:
+        raise ModelError(f"which must be one of {tuple(known)}, not {which!r}")
+    return word
+
+
+def require_unseen(unseen: str) -> None:
+    """Refuse anything but "raise" and "nan"."""
+    if unseen not in ("raise", "nan"):
+        raise ModelError(f'unseen must be "raise" or "nan", not {unseen!r}')
 
 
 def _build(results: Results, exog: Any, given: Mapping[str, Any], unseen: str) -> FrameDesign:
@@ -125,7 +174,7 @@ def _build(results: Results, exog: Any, given: Mapping[str, Any], unseen: str) -
                 f"too, not {type(exog).__name__}."
             )
         return results.recipe.apply(exog, unseen=unseen, missing="nan", extra=given)
-    design = design_from_array(exog)
+    design = design_from_array(exog, allow_empty=True)
     if design.n_columns != len(results.names):
         raise DataError(
             f"X has {design.n_columns} columns, but the model has {len(results.names)}."
@@ -176,16 +225,18 @@ def predict(
     unseen: str,
     n_threads: int | None,
 ) -> Any:
-    """Predictions for new rows; see `Results.predict`."""
-    if which not in _PLANES:
-        raise ModelError(f"which must be one of {tuple(_PLANES)}, not {which!r}")
-    rows = new_rows(results, exog, offset, exposure, unseen)
+    """Predictions for new rows, or the fitted ones; see `Results.predict`."""
+    plane = _PLANES[named_prediction(which, tuple(_PLANES))]
+    if exog is None:
+        rows = fitted_rows(results, offset, exposure, unseen)
+    else:
+        rows = new_rows(results, exog, offset, exposure, unseen)
     (values,) = evaluate_rows(
         rows.layout,
         results.family,
         results.estimates,
-        (_PLANES[which],),
-        n_threads=usable_threads(n_threads),
+        (plane,),
+        n_threads=results.n_threads if n_threads is None else usable_threads(n_threads),
     )
     return rows.label(values)
 
@@ -199,10 +250,3 @@ def _named_column(results: Results, exog: Any, name: str, given: Any) -> Any:
     if column is None:
         raise DataError(f"the model was fitted with {name}=: predict needs {name}= too.")
     return column
-
-
-def _neutral(values: np.ndarray | None, rows: np.ndarray, is_exposure: bool) -> np.ndarray | None:
-    """Placeholders in rows whose prediction will be NaN."""
-    if values is None:
-        return None
-    return np.where(rows, 1.0 if is_exposure else 0.0, values)

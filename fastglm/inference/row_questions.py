@@ -143,7 +143,7 @@ class RowQuestions(EffectQuestions, DiagnosticQuestions):
         """
         fit = self._fit
         if exog is None:
-            rows = fitted_rows(fit)
+            rows = fitted_rows(fit, offset, exposure, unseen)
             if var_weights is None and fit.model is not None:
                 var_weights = fit.model.rows.variance_weights
                 if var_weights is not None:

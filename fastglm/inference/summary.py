@@ -90,13 +90,17 @@ class Summary:
             notes.append(_separation_note(fit))
         return notes
 
+    def aliased_columns(self) -> str:
+        """Names of the aliased columns, with what they are combinations of where that is known."""
+        return aliased_text(self.results.aliased)
+
     def notes(self) -> list[str]:
         """What a reader must know beside the numbers."""
         fit, notes = self.results, self.model_notes()
         if fit.status != Status.CONVERGED:
             notes.append(f"Warning: {fit.status.advice}")
         if fit.aliased:
-            notes.append(f"Combinations of earlier columns: {aliased_text(fit.aliased)}.")
+            notes.append(f"Combinations of earlier columns: {self.aliased_columns()}.")
         if fit.n_dropped:
             by_column = ", ".join(f"{name} {count}" for name, count in fit.missing.items())
             notes.append(f"{fit.n_dropped} rows left out for missing values ({by_column}).")

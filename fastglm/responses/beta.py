@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 import numpy as np
 import scipy
 
-from fastglm.design.layout import lay_out
 from fastglm.design.missing import rows_text
 from fastglm.errors import DataError, ModelError
 from fastglm.families import Binomial
@@ -28,7 +27,10 @@ __all__ = ["BetaModel", "BetaResults", "check_information"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class BetaResults(ResponseResults):
-    """A fitted beta regression: the coefficients of the mean, then those of the precision."""
+    """A fitted beta regression: the coefficients of the mean, then those of the precision.
+
+    `predict` gives "mean", "precision", or "variance", of the response, (n,).
+    """
 
     kind: ClassVar[str] = "BetaModel"
     title: ClassVar[str] = "Beta Regression Results"
@@ -85,6 +87,11 @@ class BetaModel(ResponseModel):
         log, identity or sqrt.
     freq_weights : array_like, shape (n,), optional
         Numbers of identical rows.
+    var_weights : array_like, shape (n,), optional
+        What the log-likelihood of each row is multiplied by, as R's ``weights``.
+    offset : array_like, shape (n,), optional
+        Added to the linear predictor of the mean.
+        An ``offset()`` in the formula of the precision enters the precision's.
     information : {"observed", "expected"}, default "observed"
         Which information standard errors come from; R's ``betareg`` takes the expected one.
     missing : {"raise", "drop"}, default "raise"
@@ -112,11 +119,14 @@ class BetaModel(ResponseModel):
         precision_link: Any = "log",
         freq_weights: Any = None,
         *,
+        var_weights: Any = None,
+        offset: Any = None,
         information: str = "observed",
         missing: str = "raise",
     ):
         exogs = {"exog": exog, "precision": precision}
-        rows = read_arrays(endog, exogs, {"freq_weights": freq_weights}, missing)
+        columns = {"freq_weights": freq_weights, "var_weights": var_weights, "offset": offset}
+        rows = read_arrays(endog, exogs, columns, missing)
         self._take(rows, link, precision_link, information)
 
     @classmethod
@@ -129,6 +139,8 @@ class BetaModel(ResponseModel):
         precision_link: Any = "log",
         freq_weights: Any = None,
         *,
+        var_weights: Any = None,
+        offset: Any = None,
         information: str = "observed",
         missing: str = "raise",
     ) -> BetaModel:
@@ -143,11 +155,12 @@ class BetaModel(ResponseModel):
             Formula of the precision, ``"~ z"``; by default it is a constant.
         link, precision_link, information, missing
             As for `BetaModel`.
-        freq_weights : str or array_like, optional
+        freq_weights, var_weights, offset : str or array_like, optional
+            As for `BetaModel`, or the name of a column.
         """
         model = cls.__new__(cls)
-        weights = {"freq_weights": freq_weights}
-        rows = read_formulas(formula, (precision,), data, weights, missing)
+        columns = {"freq_weights": freq_weights, "var_weights": var_weights, "offset": offset}
+        rows = read_formulas(formula, (precision,), data, columns, missing)
         model._take(rows, link, precision_link, information)
         model.formula = formula
         return model
@@ -190,9 +203,8 @@ class BetaModel(ResponseModel):
     def _start(self, blocks: Sequence[Block], found: Sequence[Columns]) -> np.ndarray:
         """Coefficients of a binomial fit, and the precision that its residuals speak for."""
         rows = self.rows
-        layout = lay_out(rows.designs[0], rows.response, rows.weights)
-        fit = solve(layout, Binomial(self.link), SolverOptions(tol=1e-4))
-        spread = fit.pearson_chi2 / rows.nobs
+        fit = solve(rows.layout(0), Binomial(self.link), SolverOptions(tol=1e-4))
+        spread = fit.pearson_chi2 / rows.sum_weights
         precision = max(1.0 / spread - 1.0, 0.1)
         constant = self._constant_on(1, float(self.precision_link(precision)), found)
         return np.concatenate([np.nan_to_num(fit.params), constant])

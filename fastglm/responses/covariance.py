@@ -27,7 +27,7 @@ def _sandwich(results: ResponseResults, groups: tuple[np.ndarray, int] | None) -
     """``B M B``: inverse information, and products of scores of rows, or of sums over groups."""
     model = results._model_with_data("a robust covariance")
     back, scores_of = model.row_scores(results.estimates, results.n_threads)
-    m, weights = back.shape[0], model.rows.weights
+    m, frequencies = back.shape[0], model.rows.frequencies
     meat = np.zeros((m, m))
     sums = np.zeros((0 if groups is None else groups[1], m))
     for numbers, scores in scores_of:
@@ -36,9 +36,10 @@ def _sandwich(results: ResponseResults, groups: tuple[np.ndarray, int] | None) -
             place, shape = (groups[0][numbers], np.arange(n)), (groups[1], n)
             sums += scipy.sparse.csr_array((np.ones(n), place), shape=shape) @ scores
             continue
-        # A row that stands for w alike counts w times; its score here is w times its own.
-        w = 1.0 if weights is None else np.maximum(weights[numbers, None], np.finfo(float).tiny)
-        meat += (scores / w).T @ scores
+        # A row that stands for f alike counts f times; its score here is f times its own.
+        tiny = np.finfo(float).tiny
+        f = 1.0 if frequencies is None else np.maximum(frequencies[numbers, None], tiny)
+        meat += (scores / f).T @ scores
     if groups is not None:
         meat = sums.T @ sums
     bread = np.linalg.solve(back, np.nan_to_num(results.information_inverse))

@@ -26,7 +26,11 @@ ROUNDING = 1e-6
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DirichletResults(ResponseResults):
-    """A fitted Dirichlet regression: the coefficients of every share, one after the other."""
+    """A fitted Dirichlet regression: the coefficients of every share, one after the other.
+
+    `predict` gives "mean", the expected shares, (n, K), "shape", the parameters of the
+    distribution, or "precision", their sum, (n,).
+    """
 
     kind: ClassVar[str] = "DirichletModel"
     title: ClassVar[str] = "Dirichlet Regression Results"
@@ -37,21 +41,13 @@ class DirichletResults(ResponseResults):
         """Names of the shares."""
         return tuple(self.settings["shares"])
 
-    def predict(self, exog: Any = None, which: str = "mean", **others: Any) -> Any:
-        """Predict new rows, or the fitted ones; see `ResponseResults.predict`.
-
-        "mean" gives the expected shares, (n, K), "shape" the parameters of the distribution,
-        "precision" their sum, (n,).
-        """
-        return super().predict(exog, which, **others)
-
     def _prediction(self, etas: np.ndarray, which: str) -> tuple[np.ndarray, list[str]]:
         shape = np.exp(etas)
         if which == "precision":
             return shape.sum(axis=0), []
         return (shape if which == "shape" else shape / shape.sum(axis=0)), self._prediction_names()
 
-    def _prediction_names(self) -> list[str]:
+    def _prediction_names(self) -> list[Any]:
         return list(self.shares)
 
     def _moments(self, etas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -72,6 +68,11 @@ class DirichletModel(ResponseModel):
         Columns, taken as they are.
     freq_weights : array_like, shape (n,), optional
         Numbers of identical rows.
+    var_weights : array_like, shape (n,), optional
+        What the log-likelihood of each row is multiplied by, as R's ``weights``.
+    offset : array_like, shape (n,), optional
+        Added to the linear predictor of every share.
+        It multiplies the precision and leaves the expected shares alone.
     information : {"observed", "expected"}, default "observed"
         Which information standard errors come from.
     missing : {"raise", "drop"}, default "raise"
@@ -95,10 +96,13 @@ class DirichletModel(ResponseModel):
         exog: Any,
         freq_weights: Any = None,
         *,
+        var_weights: Any = None,
+        offset: Any = None,
         information: str = "observed",
         missing: str = "raise",
     ):
-        rows = read_arrays(endog, {"exog": exog}, {"freq_weights": freq_weights}, missing)
+        columns = {"freq_weights": freq_weights, "var_weights": var_weights, "offset": offset}
+        rows = read_arrays(endog, {"exog": exog}, columns, missing)
         names = [str(name) for name in getattr(endog, "columns", ())]
         self._take(rows, names, information)
 
@@ -109,6 +113,8 @@ class DirichletModel(ResponseModel):
         data: Any,
         freq_weights: Any = None,
         *,
+        var_weights: Any = None,
+        offset: Any = None,
         information: str = "observed",
         missing: str = "raise",
     ) -> DirichletModel:
@@ -118,12 +124,14 @@ class DirichletModel(ResponseModel):
         ----------
         formula : str
         data : data frame
-        freq_weights : str or array_like, optional
+        freq_weights, var_weights, offset : str or array_like, optional
+            As for `DirichletModel`, or the name of a column.
         information, missing
             As for `DirichletModel`.
         """
         model = cls.__new__(cls)
-        rows = read_formulas(formula, (), data, {"freq_weights": freq_weights}, missing)
+        columns = {"freq_weights": freq_weights, "var_weights": var_weights, "offset": offset}
+        rows = read_formulas(formula, (), data, columns, missing)
         model._take(rows, [], information)
         model.formula = formula
         return model
@@ -159,7 +167,7 @@ class DirichletModel(ResponseModel):
 
     def _start(self, blocks: Sequence[Block], found: Sequence[Columns]) -> np.ndarray:
         """Constant shapes that match the means, and the variances all together."""
-        y, weights = self.rows.response, self.rows.weights
+        y, weights = self.rows.response, self.rows.prior_weights
         mean = np.average(y, axis=0, weights=weights)
         variance = np.average((y - mean) ** 2, axis=0, weights=weights)
         precision = max(float((mean * (1.0 - mean)).sum() / variance.sum()) - 1.0, 0.1)

@@ -197,7 +197,7 @@ class ResponseModel(Pointing):
     def _examine(self, n_threads: int) -> list[Columns]:
         """What there is to know of the columns of every design."""
         rows = self.rows
-        return [examine_columns(design, rows.weights, n_threads) for design in rows.designs]
+        return [examine_columns(design, rows.prior_weights, n_threads) for design in rows.designs]
 
     def _column_names(self, found: Sequence[Columns]) -> list[tuple[str, ...]]:
         """Names of the columns of every design."""
@@ -285,7 +285,7 @@ class ResponseModel(Pointing):
     def _system(self, setting: Setting, n_threads: int) -> JointSystem:
         scalings = [each.standard.scaling for each in setting.found]
         return JointSystem(
-            lay_out(self._design(), self._code(), self.rows.weights),
+            lay_out(self._design(), self._code(), self.rows.prior_weights),
             setting.maps,
             self._respond(),
             extra=self._extra(),
@@ -332,20 +332,22 @@ class ResponseModel(Pointing):
         return back, slices()
 
     def _offsets(self) -> np.ndarray | None:
-        """Offsets of the predictors, (K, n): the rows' offset belongs to the first."""
-        if self.rows.offset is None:
+        """Offsets of the predictors, (K, n): each has that of its design."""
+        of_designs = self.rows.offsets
+        if all(offset is None for offset in of_designs):
             return None
         offsets = np.zeros((len(self._predictors()), self.rows.n_rows))
-        offsets[0] = self.rows.offset
+        for k, (_, design) in enumerate(self._predictors()):
+            if of_designs[design] is not None:
+                offsets[k] = of_designs[design]
         return offsets
 
     def _constant_on(self, design: int, value: float, found: Sequence[Columns]) -> np.ndarray:
         """Coefficients of a design whose linear predictor comes nearest to a constant."""
-        constant = found[design].constant_at(value)
-        if constant is not None:
+        constant, offset = found[design].constant_at(value), self.rows.offsets[design]
+        if constant is not None and offset is None:
             return constant
-        target = np.full(self.rows.n_rows, value)
-        layout = lay_out(self.rows.designs[design], target, self.rows.weights)
+        layout = self.rows.layout(design, np.full(self.rows.n_rows, value))
         return np.nan_to_num(solve(layout, Gaussian(), SolverOptions()).params)
 
     def _results(
@@ -373,7 +375,10 @@ class ResponseModel(Pointing):
             n_columns=tuple(design.n_columns for design in rows.designs),
             formula=self.formula,
             response_name=rows.response_name,
-            has_offset=rows.offset is not None,
+            has_offset=rows.offset_parts.offset is not None,
+            has_exposure=rows.offset_parts.exposure is not None,
+            column_names=rows.column_names,
+            weights=rows.weights,
             labelled=rows.index is not None,
             n_dropped=rows.n_dropped,
             missing=rows.missing,

@@ -28,6 +28,9 @@ class MultinomialResults(CategoricalResults):
     `params`, `bse`, `tvalues` and `pvalues` are (p, K - 1): a column for every level but the
     reference, as in statsmodels. `cov_params` and `conf_int` run through the columns one after the
     other, in the order of `names`.
+
+    `predict` gives "prob" (also "mean"), the probability of every level, (n, K), "class", the most
+    probable level, or "linear", the log odds against the reference, (n, K - 1).
     """
 
     kind: ClassVar[str] = "MNLogit"
@@ -44,18 +47,10 @@ class MultinomialResults(CategoricalResults):
         index = [name[prefix:] for name in self.names[: matrix.shape[0]]]
         return pd.DataFrame(matrix, index=index, columns=list(self.levels[1:]))
 
-    def predict(self, exog: Any = None, which: str = "prob", **others: Any) -> Any:
-        """Predict new rows, or the fitted ones; see `ResponseResults.predict`.
-
-        "prob" (also "mean") gives the probability of every level, (n, K), "class" the most
-        probable level, "linear" the log odds against the reference, (n, K - 1).
-        """
-        return super().predict(exog, which, **others)
-
-    def _prediction(self, etas: np.ndarray, which: str) -> tuple[np.ndarray, list[str]]:
+    def _prediction(self, etas: np.ndarray, which: str) -> tuple[np.ndarray, list[Any]]:
         full = np.vstack([np.zeros(etas.shape[1]), etas])
         if which == "class":
-            return np.array(self.levels, dtype=object)[full.argmax(axis=0)], []
+            return self._most_probable(full), []
         return scipy.special.softmax(full, axis=0), self._prediction_names()
 
 
@@ -70,6 +65,10 @@ class MNLogit(ResponseModel):
         Columns, taken as they are: no intercept is added.
     freq_weights : array_like, shape (n,), optional
         Numbers of identical rows.
+    var_weights : array_like, shape (n,), optional
+        What the log-likelihood of each row is multiplied by, as R's ``weights``.
+    offset : array_like, shape (n,), optional
+        Added to the linear predictor of every level but the reference.
     reference : level, optional
         The level that the others are compared with; by default the first.
     missing : {"raise", "drop"}, default "raise"
@@ -93,11 +92,13 @@ class MNLogit(ResponseModel):
         exog: Any,
         freq_weights: Any = None,
         *,
+        var_weights: Any = None,
+        offset: Any = None,
         reference: Level | None = None,
         missing: str = "raise",
     ):
-        weights = {"freq_weights": freq_weights}
-        self._take(read_arrays(endog, {"exog": exog}, weights, missing, True), reference)
+        columns = {"freq_weights": freq_weights, "var_weights": var_weights, "offset": offset}
+        self._take(read_arrays(endog, {"exog": exog}, columns, missing, True), reference)
 
     @classmethod
     def from_formula(
@@ -106,6 +107,8 @@ class MNLogit(ResponseModel):
         data: Any,
         freq_weights: Any = None,
         *,
+        var_weights: Any = None,
+        offset: Any = None,
         reference: Level | None = None,
         missing: str = "raise",
     ) -> MNLogit:
@@ -116,13 +119,14 @@ class MNLogit(ResponseModel):
         formula : str
             With a categorical response on its left side.
         data : data frame
-        freq_weights : str or array_like, optional
+        freq_weights, var_weights, offset : str or array_like, optional
+            As for `MNLogit`, or the name of a column.
         reference, missing
             As for `MNLogit`.
         """
         model = cls.__new__(cls)
-        weights = {"freq_weights": freq_weights}
-        rows = read_formulas(formula, (), data, weights, missing, True)
+        columns = {"freq_weights": freq_weights, "var_weights": var_weights, "offset": offset}
+        rows = read_formulas(formula, (), data, columns, missing, True)
         model._take(rows, reference)
         model.formula = formula
         return model
@@ -161,7 +165,7 @@ def with_used_levels(rows: JointRows) -> JointRows:
         If fewer than two levels occur.
     """
     levels = rows.levels or ()
-    counts = np.bincount(rows.response, weights=rows.weights, minlength=len(levels))
+    counts = np.bincount(rows.response, weights=rows.prior_weights, minlength=len(levels))
     used = counts > 0
     if np.count_nonzero(used) < 2:
         raise DataError(

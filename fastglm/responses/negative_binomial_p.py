@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fastglm.design.layout import lay_out
 from fastglm.errors import DataError, ModelError, Status
 from fastglm.families import Poisson
 from fastglm.kernels.jit import RowBlock
@@ -31,10 +30,14 @@ LOG_SMALL_EXCESS = -7.0
 
 @dataclass(frozen=True, eq=False, repr=False)
 class NegativeBinomialPResults(ResponseResults):
-    """A fitted negative binomial regression: coefficients of the mean, then of log alpha."""
+    """A fitted negative binomial regression: coefficients of the mean, then of log alpha.
+
+    `predict` gives "mean", "alpha", or "variance", of the response, (n,).
+    """
 
     kind: ClassVar[str] = "NegativeBinomialP"
     title: ClassVar[str] = "Negative Binomial Regression Results"
+    takes_exposure: ClassVar[bool] = True
     predictions: ClassVar[tuple[str, ...]] = ("mean", "alpha", "variance")
 
     @property
@@ -79,9 +82,14 @@ class NegativeBinomialP(ResponseModel):
     power : float, default 1
         1 is NB1, 2 is NB2.
     offset : array_like, shape (n,), optional
-        Added to the linear predictor of the mean.
+        Added to the linear predictor of the mean. An ``offset()`` in the formula of the
+        dispersion is added to log alpha.
+    exposure : array_like, shape (n,), optional
+        Its logarithm is added to that linear predictor.
     freq_weights : array_like, shape (n,), optional
         Numbers of identical rows.
+    var_weights : array_like, shape (n,), optional
+        What the log-likelihood of each row is multiplied by, as R's ``weights``.
     missing : {"raise", "drop"}, default "raise"
 
     Raises
@@ -118,10 +126,17 @@ class NegativeBinomialP(ResponseModel):
         offset: Any = None,
         freq_weights: Any = None,
         *,
+        exposure: Any = None,
+        var_weights: Any = None,
         missing: str = "raise",
     ):
         exogs = {"exog": exog, "dispersion": dispersion}
-        columns = {"freq_weights": freq_weights, "offset": offset}
+        columns = {
+            "freq_weights": freq_weights,
+            "var_weights": var_weights,
+            "offset": offset,
+            "exposure": exposure,
+        }
         self._take(read_arrays(endog, exogs, columns, missing), power)
 
     @classmethod
@@ -134,6 +149,8 @@ class NegativeBinomialP(ResponseModel):
         offset: Any = None,
         freq_weights: Any = None,
         *,
+        exposure: Any = None,
+        var_weights: Any = None,
         missing: str = "raise",
     ) -> NegativeBinomialP:
         """A model given as formulas and a data frame.
@@ -147,10 +164,16 @@ class NegativeBinomialP(ResponseModel):
             Formula of log alpha, ``"~ z"``; by default it is a constant.
         power, missing
             As for `NegativeBinomialP`.
-        offset, freq_weights : str or array_like, optional
+        offset, exposure, freq_weights, var_weights : str or array_like, optional
+            As for `NegativeBinomialP`, or the name of a column.
         """
         model = cls.__new__(cls)
-        columns = {"freq_weights": freq_weights, "offset": offset}
+        columns = {
+            "freq_weights": freq_weights,
+            "var_weights": var_weights,
+            "offset": offset,
+            "exposure": exposure,
+        }
         model._take(read_formulas(formula, (dispersion,), data, columns, missing), power)
         model.formula = formula
         return model
@@ -196,13 +219,15 @@ class NegativeBinomialP(ResponseModel):
     ) -> JointSolution | None:
         """The Poisson fit, if the likelihood falls from there on as alpha rises."""
         rows = self.rows
-        layout = lay_out(rows.designs[0], rows.response, rows.weights, rows.offset)
-        fit = solve(layout, Poisson(), options, safe_mean=lambda: float(rows.response.mean()))
+        layout = rows.layout(0)
+        fit = solve(layout, Poisson(), options, safe_mean=lambda: rows.mean_response)
         mean, terms = evaluate_rows(
             layout, Poisson(), fit.params, (MEAN, LOG_LIKELIHOOD), n_threads=options.n_threads
         )
-        times = np.ones(rows.n_rows) if rows.weights is None else rows.weights
+        times = np.ones(rows.n_rows) if rows.prior_weights is None else rows.prior_weights
         excess = ((rows.response - mean) ** 2 - rows.response) * mean ** (self.power - 2.0)
+        if rows.offsets[1] is not None:
+            excess = excess * np.exp(rows.offsets[1])
         if fit.status != Status.CONVERGED or times @ excess > 0.0:
             return None
         m = fit.params.size + 1
@@ -219,10 +244,9 @@ class NegativeBinomialP(ResponseModel):
     def _start(self, blocks: Sequence[Block], found: Sequence[Columns]) -> np.ndarray:
         """A Poisson fit, and the alpha that its Pearson statistic speaks for."""
         rows = self.rows
-        layout = lay_out(rows.designs[0], rows.response, rows.weights, rows.offset)
-        options, mean = SolverOptions(tol=1e-4), float(rows.response.mean())
-        fit = solve(layout, Poisson(), options, safe_mean=lambda: mean)
-        excess = max(fit.pearson_chi2 / rows.nobs - 1.0, 0.05)
+        options, mean = SolverOptions(tol=1e-4), rows.mean_response
+        fit = solve(rows.layout(0), Poisson(), options, safe_mean=lambda: mean)
+        excess = max(fit.pearson_chi2 / rows.sum_weights - 1.0, 0.05)
         log_alpha = np.log(excess) - (self.power - 1.0) * np.log(mean)
         return np.concatenate(
             [np.nan_to_num(fit.params), self._constant_on(1, float(log_alpha), found)]

@@ -34,7 +34,12 @@ __all__ = ["OrderedModel", "OrdinalResults"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class OrdinalResults(CategoricalResults):
-    """A fitted cumulative link model: the coefficients, and after them the thresholds."""
+    """A fitted cumulative link model: the coefficients, and after them the thresholds.
+
+    `predict` gives "prob" (also "mean"), the probability of every level, (n, K), "cumulative", that
+    of every level or a lower one, "class", the most probable level, or "linear", x'b with its
+    offset, (n, 1).
+    """
 
     kind: ClassVar[str] = "OrderedModel"
     title: ClassVar[str] = "Ordinal Regression Results"
@@ -82,14 +87,6 @@ class OrdinalResults(CategoricalResults):
         header[2] = ("Link Function", type(self.link).__name__)
         return header
 
-    def predict(self, exog: Any = None, which: str = "prob", **others: Any) -> Any:
-        """Predict new rows, or the fitted ones; see `ResponseResults.predict`.
-
-        "prob" (also "mean") gives the probability of every level, (n, K), "cumulative" that of
-        every level or a lower one, "class" the most probable level, "linear" x'b, (n, 1).
-        """
-        return super().predict(exog, which, **others)
-
     def _linear_predictors(self, designs: tuple[Design, ...]) -> np.ndarray:
         params = self.estimates[: self.blocks[0].stop]
         constant = self.settings["constant"]
@@ -105,7 +102,7 @@ class OrdinalResults(CategoricalResults):
         above = np.vstack([np.ones(n), self.link.complement(steps), np.zeros(n)])
         return below, above
 
-    def _prediction(self, etas: np.ndarray, which: str) -> tuple[np.ndarray, list[str]]:
+    def _prediction(self, etas: np.ndarray, which: str) -> tuple[np.ndarray, list[Any]]:
         below, above = self._cumulative(etas)
         if which == "cumulative":
             return below[1:], self._prediction_names()
@@ -113,7 +110,7 @@ class OrdinalResults(CategoricalResults):
         small = below[1:] < 0.5
         probability = np.where(small, below[1:] - below[:-1], above[:-1] - above[1:])
         if which == "class":
-            return np.array(self.levels, dtype=object)[probability.argmax(axis=0)], []
+            return self._most_probable(probability), []
         return probability, self._prediction_names()
 
     def _tails(self, response: np.ndarray, etas: np.ndarray) -> tuple[Tails, Tails | None]:
@@ -136,6 +133,10 @@ class OrderedModel(ResponseModel):
         logit, probit, cloglog, loglog or cauchit.
     freq_weights : array_like, shape (n,), optional
         Numbers of identical rows.
+    var_weights : array_like, shape (n,), optional
+        What the log-likelihood of each row is multiplied by, as R's ``weights``.
+    offset : array_like, shape (n,), optional
+        Added to x'b.
     missing : {"raise", "drop"}, default "raise"
 
     Raises
@@ -160,10 +161,12 @@ class OrderedModel(ResponseModel):
         link: Any = "logit",
         freq_weights: Any = None,
         *,
+        var_weights: Any = None,
+        offset: Any = None,
         missing: str = "raise",
     ):
-        weights = {"freq_weights": freq_weights}
-        self._take(read_arrays(endog, {"exog": exog}, weights, missing, True), link)
+        columns = {"freq_weights": freq_weights, "var_weights": var_weights, "offset": offset}
+        self._take(read_arrays(endog, {"exog": exog}, columns, missing, True), link)
 
     @classmethod
     def from_formula(
@@ -173,6 +176,8 @@ class OrderedModel(ResponseModel):
         link: Any = "logit",
         freq_weights: Any = None,
         *,
+        var_weights: Any = None,
+        offset: Any = None,
         missing: str = "raise",
     ) -> OrderedModel:
         """A model given as a formula and a data frame; its intercept becomes the thresholds.
@@ -184,11 +189,12 @@ class OrderedModel(ResponseModel):
         data : data frame
         link, missing
             As for `OrderedModel`.
-        freq_weights : str or array_like, optional
+        freq_weights, var_weights, offset : str or array_like, optional
+            As for `OrderedModel`, or the name of a column.
         """
         model = cls.__new__(cls)
-        weights = {"freq_weights": freq_weights}
-        model._take(read_formulas(formula, (), data, weights, missing, True), link)
+        columns = {"freq_weights": freq_weights, "var_weights": var_weights, "offset": offset}
+        model._take(read_formulas(formula, (), data, columns, missing, True), link)
         model.formula = formula
         return model
 
@@ -219,14 +225,14 @@ class OrderedModel(ResponseModel):
 
     def _examine(self, n_threads: int) -> list[Columns]:
         design, constant = self._with_constant()
-        columns = examine_columns(design, self.rows.weights, n_threads)
+        columns = examine_columns(design, self.rows.prior_weights, n_threads)
         if self._constant is None and columns.aliased.any():
             self._refuse_constant(np.delete(columns.aliased, constant), n_threads)
         return [columns]
 
     def _refuse_constant(self, aliased: np.ndarray, n_threads: int) -> None:
         rows = self.rows
-        constant = examine_columns(rows.designs[0], rows.weights, n_threads).constant
+        constant = examine_columns(rows.designs[0], rows.prior_weights, n_threads).constant
         if constant is not None and aliased[constant]:
             raise DataError(
                 f"column {constant} of exog is constant: the thresholds take its place, leave it "
@@ -284,11 +290,18 @@ class OrderedModel(ResponseModel):
         return (len(self.levels) - 1.0,)
 
     def _start(self, blocks: Sequence[Block], found: Sequence[Columns]) -> np.ndarray:
-        codes, weights = self.rows.response, self.rows.weights
+        codes, weights = self.rows.response, self.rows.prior_weights
         # Half a row more for every level: a sample of the rows may lack one.
         counts = np.bincount(codes, weights=weights, minlength=len(self.levels)) + 0.5
         below = np.cumsum(counts)[:-1] / counts.sum()
-        return np.concatenate([np.zeros(blocks[0].stop), self.link(below)])
+        offset = self.rows.offsets[0]
+        shift = 0.0 if offset is None else float(np.average(offset, weights=weights))
+        return np.concatenate([np.zeros(blocks[0].stop), self.link(below) + shift])
+
+    def _offsets(self) -> np.ndarray | None:
+        # Both thresholds of a row, above and below its level, are less x'b and the offset.
+        offset = self.rows.offsets[0]
+        return None if offset is None else np.stack([-offset, -offset])
 
     def _settings(self) -> dict[str, Any]:
         return {

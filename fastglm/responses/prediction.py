@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,17 +12,20 @@ from fastglm.design.arrays import design_from_array
 from fastglm.design.frames import is_frame
 from fastglm.design.layout import lay_out
 from fastglm.design.parts import Design
-from fastglm.errors import DataError
+from fastglm.design.recipe import FrameDesign
+from fastglm.errors import DataError, ModelError
 from fastglm.families import Gaussian
+from fastglm.families.links import Log
+from fastglm.inference.prediction import given_vector, require_unseen
 from fastglm.kernels.planes import LINEAR_PREDICTOR
 from fastglm.responses.rows import constant_design
 from fastglm.solve.rows import evaluate_rows
-from fastglm.vectors import vector
+from fastglm.vectors import OffsetParts, vector
 
 if TYPE_CHECKING:
     from fastglm.responses.results import ResponseResults
 
-__all__ = ["NewDesigns", "linear_predictor", "new_designs"]
+__all__ = ["NewDesigns", "fitted_designs", "linear_predictor", "new_designs"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,18 +37,21 @@ class NewDesigns:
     designs : tuple of Design
     nan_rows : ndarray of bool, shape (n,), or None
         Rows whose prediction is NaN.
-    offset : ndarray, shape (n,), or None
+    offsets : tuple of (ndarray, shape (n,), or None)
+        One per design.
     index : pandas.Index or None
     """
 
     designs: tuple[Design, ...]
     nan_rows: np.ndarray | None
-    offset: np.ndarray | None
+    offsets: tuple[np.ndarray | None, ...]
     index: Any
 
-    def label(self, values: np.ndarray, columns: Sequence[str]) -> Any:
+    def label(self, values: np.ndarray, columns: Sequence[Any]) -> Any:
         """(n,) values as they are, (k, n) as (n, k); labelled if pandas objects came in."""
         if self.nan_rows is not None:
+            # Whole numbers, levels of a response, have no NaN.
+            values = values if values.dtype.kind in "fO" else values.astype(np.float64)
             values[..., self.nan_rows] = np.nan
         if self.index is None:
             return values.T
@@ -64,67 +70,132 @@ def linear_predictor(design: Design, params: np.ndarray, n_threads: int) -> np.n
     return values
 
 
-def new_designs(results: ResponseResults, exog: Any, others: dict[str, Any]) -> NewDesigns:
+def fitted_designs(
+    results: ResponseResults, offset: Any, exposure: Any, unseen: str, designs: Mapping[str, Any]
+) -> NewDesigns:
+    """The rows of the fit; arguments as for `ResponseResults.predict`.
+
+    Raises
+    ------
+    DataError
+        If the result was loaded without its data, or the offset or exposure cannot be used.
+    ModelError
+        If columns are given for a further predictor, or an option is none of the known ones.
+    """
+    _require_known(results, exposure, unseen, designs)
+    if designs:
+        names = ", ".join(f"{name}=" for name in sorted(designs))
+        raise ModelError(f"{names} goes with new rows: give exog too.")
+    rows = results._model_with_data("predictions").rows
+    offsets = rows.offsets
+    if offset is not None or exposure is not None:
+        given = given_vector(rows, offset, "offset"), given_vector(rows, exposure, "exposure")
+        offsets = (rows.offset_parts.with_given(*given).total(Log()), *offsets[1:])
+    return NewDesigns(rows.designs, None, offsets, rows.index)
+
+
+def new_designs(
+    results: ResponseResults,
+    exog: Any,
+    offset: Any = None,
+    exposure: Any = None,
+    unseen: str = "raise",
+    designs: Mapping[str, Any] | None = None,
+) -> NewDesigns:
     """Bring new rows to the model's columns; arguments as for `ResponseResults.predict`.
 
     Raises
     ------
     DataError
         If columns are missing or cannot be used.
+    ModelError
+        If there is no further predictor of that name, or `unseen` is none of the known ones.
     """
-    others = dict(others)
-    offset, unseen = others.pop("offset", None), others.pop("unseen", "raise")
-    if results.has_offset and offset is None and not _is_offset_in_formula(results):
-        raise DataError("the model was fitted with offset=: predict needs offset= too.")
     names = ("exog", *results.settings.get("exogs", ()))
-    unknown = set(others) - set(names)
+    others = dict(designs or {})
+    _require_known(results, exposure, unseen, others)
+    given = {
+        "offset": _named_column(results, "offset", offset, results.has_offset),
+        "exposure": _named_column(results, "exposure", exposure, results.has_exposure),
+    }
+    built = [
+        _rebuilt(results, k, exog, others.get(names[k]), unseen, given if k == 0 else {})
+        for k in range(min(len(names), len(results.recipes)))
+    ]
+    first = built[0]
+    assert first is not None
+    n = first.design.n_rows
+    for name, each in zip(names, built, strict=False):
+        if each is not None and each.design.n_rows != n:
+            raise DataError(f"{name} has {each.design.n_rows} rows, but exog has {n}.")
+    masks = [each.nan_rows for each in built if each is not None and each.nan_rows is not None]
+    nan_rows = np.logical_or.reduce(masks) if masks else None
+    parts = OffsetParts(first.offset, first.extra.get("offset"), first.extra.get("exposure"))
+    offsets = [parts.with_placeholders(nan_rows).total(Log())]
+    offsets += [None if each is None else each.offset for each in built[1:]]
+    further = len(results.recipes) - len(built)
+    index = getattr(exog, "index", None)
+    return NewDesigns(
+        tuple(constant_design(n) if each is None else each.design for each in built)
+        + (constant_design(n),) * further,
+        nan_rows,
+        tuple(offsets) + (None,) * further,
+        index if hasattr(index, "dtype") else None,
+    )
+
+
+def _require_known(
+    results: ResponseResults, exposure: Any, unseen: str, designs: Mapping[str, Any]
+) -> None:
+    """Refuse options and columns of further predictors that the model does not have."""
+    require_unseen(unseen)
+    if exposure is not None and not results.takes_exposure:
+        raise ModelError(
+            f"{results.kind} has no exposure: give offset=, on the scale of the linear predictor."
+        )
+    known = results.settings.get("exogs", ())
+    unknown = sorted(set(designs) - set(known))
     if unknown:
-        raise DataError(f"predict does not know {', '.join(sorted(unknown))}.")
-    given = {"exog": exog} | others
-    designs: list[Design | None] = []
-    masks: list[np.ndarray] = []
-    total = None
-    for k, recipe in enumerate(results.recipes):
-        values = given.get(names[k]) if k < len(names) else None
-        if recipe is None:
-            designs.append(
-                _from_array(values, names[k], results.n_columns[k]) if k < len(names) else None
-            )
-            continue
+        takes = ", ".join(["exog", "which", *known, "offset", "exposure", "unseen"])
+        raise ModelError(f"predict does not take {', '.join(unknown)}; it takes {takes}.")
+
+
+def _was_constant(results: ResponseResults, k: int) -> bool:
+    """Whether a design was nothing but the intercept that is there by default."""
+    block = next(block for block in results.blocks if block.design == k)
+    of_first = results.names[block.start].removeprefix(block.name)
+    return k > 0 and results.n_columns[k] == 1 and of_first == "Intercept"
+
+
+def _named_column(results: ResponseResults, name: str, given: Any, needed: bool) -> Any:
+    """What was given, or the column that the fit used."""
+    if given is None and needed:
+        if name not in results.column_names:
+            raise DataError(f"the model was fitted with {name}=: predict needs {name}= too.")
+        return results.column_names[name]
+    return given
+
+
+def _rebuilt(
+    results: ResponseResults, k: int, exog: Any, own: Any, unseen: str, extra: Mapping[str, Any]
+) -> FrameDesign | None:
+    """One of the designs on new rows, with `extra` columns; None where it was a constant."""
+    recipe, values = results.recipes[k], exog if k == 0 else own
+    if recipe is not None:
         values = exog if values is None else values
         if not is_frame(values):
             raise DataError(
                 "the model was fitted to a data frame: predict needs a frame with its columns "
                 f"too, not {type(values).__name__}."
             )
-        built = recipe.apply(values, unseen=unseen, missing="nan")
-        designs.append(built.design)
-        if built.nan_rows is not None:
-            masks.append(built.nan_rows)
-        total = built.offset if total is None else total
-    n = next(design.n_rows for design in designs if design is not None)
-    if offset is not None:
-        extra = vector(offset, "offset", n).astype(np.float64)
-        total = extra if total is None else total + extra
-    index = getattr(exog, "index", None)
-    return NewDesigns(
-        tuple(constant_design(n) if design is None else design for design in designs),
-        np.logical_or.reduce(masks) if masks else None,
-        total,
-        index if hasattr(index, "dtype") else None,
-    )
-
-
-def _is_offset_in_formula(results: ResponseResults) -> bool:
-    recipe = results.recipes[0]
-    return recipe is not None and bool(recipe.offsets)
-
-
-def _from_array(values: Any, name: str, n_columns: int) -> Design | None:
-    """The design of an array; None for a design that was a constant."""
+        return recipe.apply(values, unseen=unseen, missing="nan", extra=extra)
+    name, n_columns = ("exog", *results.settings.get("exogs", ()))[k], results.n_columns[k]
     if values is None:
+        if not _was_constant(results, k):
+            raise DataError(f"the model was fitted with {name}=: predict needs {name}= too.")
         return None
-    design = design_from_array(values)
+    design = design_from_array(values, allow_empty=True)
     if design.n_columns != n_columns:
         raise DataError(f"{name} has {design.n_columns} columns, but the model has {n_columns}.")
-    return design
+    vectors = {name: vector(v, name, design.n_rows) for name, v in extra.items() if v is not None}
+    return FrameDesign(design, extra=vectors)

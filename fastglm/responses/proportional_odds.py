@@ -63,7 +63,9 @@ def _threshold_models(
     """Coefficients, (K - 1, p), of P(y <= level), and of each the means and slopes of the rows."""
     family, estimates, responses = Binomial(link), [], []
     for level in range(n_levels - 1):
-        layout = lay_out(design, (codes <= level).astype(np.float64), rows.weights)
+        offset = None if rows.offsets[0] is None else -rows.offsets[0]
+        below = (codes <= level).astype(np.float64)
+        layout = lay_out(design, below, rows.prior_weights, offset)
         solution = solve(layout, family, SolverOptions(), binary=True)
         if solution.status != Status.CONVERGED or np.isnan(solution.params).any():
             raise ModelError(
@@ -88,7 +90,7 @@ def _weight(
 
 
 def _inverse_gram(design: Design, rows: JointRows, weight: np.ndarray) -> np.ndarray:
-    """Inverse of X' diag(weight) X, frequencies included."""
-    weight = weight if rows.weights is None else weight * rows.weights
+    """Inverse of X' diag(weight) X, prior weights included."""
+    weight = weight if rows.prior_weights is None else weight * rows.prior_weights
     layout = lay_out(design, np.arange(rows.n_rows, dtype=np.float64), weight)
     return solve(layout, Gaussian(), SolverOptions()).information_inverse

@@ -75,7 +75,7 @@ class ResponseResiduals:
         fit = cast("ResponseResults", self)
         return fit._model_with_data("residuals").rows.response.T
 
-    def _prediction_names(self) -> list[str]:
+    def _prediction_names(self) -> list[Any]:
         """Names of the k means."""
         return []
 

@@ -13,11 +13,17 @@ from fastglm.design.frames import Level
 from fastglm.design.parts import Design
 from fastglm.design.recipe import Recipe
 from fastglm.entry import entry_points
-from fastglm.errors import ModelError, Status
+from fastglm.errors import Status
 from fastglm.inference.covariance import covariance_of
+from fastglm.inference.prediction import named_prediction
 from fastglm.inference.record import Record
 from fastglm.responses.covariance import ROBUST
-from fastglm.responses.prediction import NewDesigns, linear_predictor, new_designs
+from fastglm.responses.prediction import (
+    NewDesigns,
+    fitted_designs,
+    linear_predictor,
+    new_designs,
+)
 from fastglm.responses.residuals import ResponseResiduals
 from fastglm.responses.summary import ResponseSummary
 
@@ -102,6 +108,9 @@ class ResponseResults(Record, ResponseResiduals):
     formula: str | None = None
     response_name: str = "y"
     has_offset: bool = False
+    has_exposure: bool = False
+    column_names: Mapping[str, str] = field(default_factory=dict)
+    weights: Mapping[str, str] = field(default_factory=dict)
     labelled: bool = False
     n_dropped: int = 0
     missing: Mapping[str, int] = field(default_factory=dict)
@@ -181,7 +190,15 @@ class ResponseResults(Record, ResponseResiduals):
 
     # -- rows
 
-    def predict(self, exog: Any = None, which: str = "mean", **others: Any) -> Any:
+    def predict(
+        self,
+        exog: Any = None,
+        which: str = "mean",
+        offset: Any = None,
+        exposure: Any = None,
+        unseen: str = "raise",
+        **designs: Any,
+    ) -> Any:
         """Predict new rows, or the fitted ones.
 
         Parameters
@@ -189,12 +206,19 @@ class ResponseResults(Record, ResponseResiduals):
         exog : data frame or array_like, optional
             New rows: a frame with the columns of the formulas, or an array of the columns. By
             default the rows of the fit.
-        which : str
-            What to predict: one of the model's `predictions`, or "linear".
-        **others
+        which : str, default "mean"
+            What to predict: one of the model's `predictions`, which its class explains, or
+            "linear", every linear predictor with its offset, (n, K). R's "response" and "link"
+            mean "mean" and "linear".
+        offset, exposure : array_like or str, optional
+            For the new rows, or a column of the frame; needed where the model had one, unless it
+            was a column that the new frame has too. Without new rows, in place of those of the
+            fit. An ``offset()`` of a formula is computed from the new rows.
+        unseen : {"raise", "nan"}, default "raise"
+            What to do with rows that hold a level the fit has not seen.
+        **designs
             For models fitted to arrays, the columns of further predictors under the names they
-            had; ``offset`` where the fit had one; ``unseen`` = "raise" or "nan" for rows that
-            hold a level the fit has not seen.
+            had, such as ``zeros=``.
 
         Returns
         -------
@@ -206,15 +230,14 @@ class ResponseResults(Record, ResponseResiduals):
         DataError
             Naming what is wrong with the new rows.
         ModelError
-            If there is no such prediction.
+            If there is no such prediction or argument.
         """
-        if which not in (*self.predictions, "linear"):
-            raise ModelError(f"which must be one of {(*self.predictions, 'linear')}, not {which!r}")
+        which = named_prediction(which, (*self.predictions, "mean", "linear"))
         if exog is None:
-            new, etas = self._fitted_rows("predictions")
+            new = fitted_designs(self, offset, exposure, unseen, designs)
         else:
-            new = new_designs(self, exog, others)
-            etas = self._predictors_of(new)
+            new = new_designs(self, exog, offset, exposure, unseen, designs)
+        etas = self._predictors_of(new)
         if which == "linear":
             return new.label(etas, [block.name for block in self.blocks])
         values, columns = self._prediction(etas, which)
@@ -223,14 +246,16 @@ class ResponseResults(Record, ResponseResiduals):
     def _fitted_rows(self, what: str) -> tuple[NewDesigns, np.ndarray]:
         """The rows of the fit, and their (K, n) predictors."""
         rows = self._model_with_data(what).rows
-        fitted = NewDesigns(rows.designs, None, rows.offset, rows.index)
+        fitted = NewDesigns(rows.designs, None, rows.offsets, rows.index)
         return fitted, self._predictors_of(fitted)
 
     def _predictors_of(self, new: NewDesigns) -> np.ndarray:
-        """Linear predictors with their offset, (K, n)."""
+        """Linear predictors with their offsets, (K, n)."""
         etas = self._linear_predictors(new.designs)
-        if new.offset is not None:
-            etas[0] += new.offset
+        for k, block in enumerate(self.blocks):
+            offset = new.offsets[block.design]
+            if offset is not None:
+                etas[k] += offset
         return etas
 
     @property
@@ -240,8 +265,10 @@ class ResponseResults(Record, ResponseResiduals):
 
     #: What `predict` can give, the default first.
     predictions: ClassVar[tuple[str, ...]] = ("mean",)
+    #: Whether the first predictor is the logarithm of a mean that an exposure multiplies.
+    takes_exposure: ClassVar[bool] = False
 
-    def _prediction(self, etas: np.ndarray, which: str) -> tuple[np.ndarray, list[str]]:
+    def _prediction(self, etas: np.ndarray, which: str) -> tuple[np.ndarray, list[Any]]:
         """From (K, n) linear predictors to (n,) or (k, n) values, and names of the k."""
         raise NotImplementedError
 
@@ -306,8 +333,15 @@ class CategoricalResults(ResponseResults):
         """Levels of the response: the reference first, or from low to high."""
         return tuple(self.settings["levels"])
 
-    def _prediction_names(self) -> list[str]:
-        return [str(level) for level in self.levels]
+    def _prediction_names(self) -> list[Level]:
+        return list(self.levels)
+
+    def _most_probable(self, probability: np.ndarray) -> np.ndarray:
+        """The level of the largest of (K, n) probabilities, (n,): numbers of numeric levels."""
+        levels = np.array(self.levels)
+        if levels.dtype.kind not in "iufb":
+            levels = np.array(self.levels, dtype=object)
+        return levels[probability.argmax(axis=0)]
 
     def _moments(self, etas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         probability, _ = self._prediction(etas, "prob")

@@ -10,14 +10,16 @@ import numpy as np
 import scipy
 
 from fastglm.design.arrays import design_from_array
-from fastglm.design.frames import Level, categorize, is_frame, read_column, with_nan
-from fastglm.design.layout import IDENTITY
+from fastglm.design.frames import Column, Level, categorize, is_frame, read_column, with_nan
+from fastglm.design.layout import IDENTITY, Layout, lay_out
 from fastglm.design.missing import missing_design_rows, rows_text
 from fastglm.design.parts import Design, Ones
 from fastglm.design.recipe import FrameDesign, Recipe
-from fastglm.design.rows import take_rows
+from fastglm.design.rows import frame_column, take_rows
 from fastglm.errors import DataError, MissingValueError, ModelError
-from fastglm.vectors import require_same_index, vector
+from fastglm.families.links import Log
+from fastglm.inputs import WEIGHTS, named_columns, weight_sources
+from fastglm.vectors import OffsetParts, checked, product, require_same_index, vector
 
 __all__ = ["JointRows", "constant_design", "read_arrays", "read_formulas", "side_by_side"]
 
@@ -39,10 +41,18 @@ class JointRows:
         One per formula.
     recipes : tuple of Recipe or None
         How to rebuild each design on new data; None for arrays.
-    weights : ndarray, shape (n,), or None
+    prior_weights : ndarray, shape (n,), or None
+        What the log-likelihood of each row is multiplied by: product of both kinds of weights.
+    frequencies : ndarray, shape (n,), or None
         Numbers of identical rows.
-    offset : ndarray, shape (n,), or None
-        Of the first predictor.
+    offsets : tuple of (ndarray, shape (n,), or None)
+        One per design, added to every linear predictor on it; log exposure included.
+    offset_parts : OffsetParts
+        What that of the first design adds up.
+    column_names, weights : dict of str to str
+        As of `fastglm.inputs.ModelRows`.
+    frame, frame_rows
+        Likewise.
     response_name : str
     index : pandas.Index or None
     n_dropped : int
@@ -53,12 +63,18 @@ class JointRows:
     levels: tuple[Level, ...] | None
     designs: tuple[Design, ...]
     recipes: tuple[Recipe | None, ...]
-    weights: np.ndarray | None = None
-    offset: np.ndarray | None = None
+    prior_weights: np.ndarray | None = None
+    frequencies: np.ndarray | None = None
+    offsets: tuple[np.ndarray | None, ...] = ()
+    offset_parts: OffsetParts = field(default_factory=OffsetParts)
+    column_names: Mapping[str, str] = field(default_factory=dict)
+    weights: Mapping[str, str] = field(default_factory=dict)
     response_name: str = "y"
     index: Any = None
     n_dropped: int = 0
     missing: Mapping[str, int] = field(default_factory=dict)
+    frame: Any = None
+    frame_rows: np.ndarray | None = None
 
     @property
     def n_rows(self) -> int:
@@ -67,13 +83,32 @@ class JointRows:
 
     @property
     def nobs(self) -> float:
-        """Number of observations: rows, or the sum of their frequencies."""
-        return float(self.n_rows if self.weights is None else self.weights.sum())
+        """Number of observations: rows, or the sum of their frequencies; none of weight 0."""
+        if self.prior_weights is None:
+            return float(self.n_rows)
+        present = self.prior_weights > 0.0
+        if self.frequencies is None:
+            return float(np.count_nonzero(present))
+        return float(self.frequencies[present].sum())
 
     @property
-    def prior_weights(self) -> np.ndarray | None:
-        """`weights`, by the name that models of one predictor have for them."""
-        return self.weights
+    def sum_weights(self) -> float:
+        """Sum of the prior weights."""
+        return float(self.n_rows if self.prior_weights is None else self.prior_weights.sum())
+
+    @property
+    def mean_response(self) -> float:
+        """Weighted mean of the response."""
+        return float(np.average(self.response, weights=self.prior_weights))
+
+    def frame_column(self, name: str) -> Column:
+        """A column of the frame, for the n rows; see `fastglm.design.rows.frame_column`."""
+        return frame_column(self.frame, self.frame_rows, name)
+
+    def layout(self, design: int, response: np.ndarray | None = None) -> Layout:
+        """One of the designs with its offset and the weights; by default with the response."""
+        response = self.response if response is None else response
+        return lay_out(self.designs[design], response, self.prior_weights, self.offsets[design])
 
     def counts(self) -> np.ndarray:
         """The response, (n,), checked to hold counts.
@@ -97,13 +132,28 @@ class JointRows:
         def taken(values: Any) -> Any:
             return None if values is None else values[numbers]
 
+        frame_rows = numbers
+        if self.frame_rows is not None:
+            frame_rows = np.flatnonzero(self.frame_rows)[numbers]
         return replace(
             self,
             response=self.response[numbers],
             designs=tuple(take_rows(design, numbers) for design in self.designs),
-            weights=taken(self.weights),
-            offset=taken(self.offset),
+            prior_weights=taken(self.prior_weights),
+            frequencies=taken(self.frequencies),
+            offsets=tuple(taken(offset) for offset in self.offsets),
+            offset_parts=self.offset_parts.take(numbers),
             index=taken(self.index),
+            frame_rows=frame_rows,
+        )
+
+    def with_constant_design(self) -> JointRows:
+        """The rows with one more design, of nothing but an intercept."""
+        return replace(
+            self,
+            designs=(*self.designs, constant_design(self.n_rows)),
+            recipes=(*self.recipes, None),
+            offsets=(*self.offsets, None),
         )
 
     def without_columns(self) -> JointRows:
@@ -156,7 +206,7 @@ def read_arrays(
     exogs
         By argument name, array, sparse matrix or frame; None is a constant.
     columns
-        ``freq_weights`` and ``offset``, each (n,) or None.
+        ``freq_weights``, ``var_weights``, ``offset`` and ``exposure``, each (n,) or None.
     missing
         "raise" or "drop".
     categorical
@@ -172,7 +222,7 @@ def read_arrays(
     n = len(values)
     for name, exog in exogs.items():
         require_same_index(endog, exog, name)
-    read = {name: _read_design(exog, name, n) for name, exog in exogs.items()}
+    read = {name: _read_design(exog, name, n, missing) for name, exog in exogs.items()}
     vectors = {k: None if v is None else vector(v, k, n) for k, v in columns.items()}
     absent = {"the response": _absent(values, categorical)}
     absent |= {k: np.isnan(v) for k, v in vectors.items() if v is not None and v.dtype.kind == "f"}
@@ -180,21 +230,24 @@ def read_arrays(
     counts = {name: int(rows.sum()) for name, rows in absent.items() if rows.any()}
     designs = tuple(design for design, _, _ in read.values())
     n_dropped, index = 0, getattr(endog, "index", None)
+    index = index if hasattr(index, "dtype") else None
     if counts:
         keep = _kept(absent, counts, missing)
         n_dropped = int(n - keep.sum())
         designs = tuple(take_rows(design, keep) for design in designs)
         values = values[keep]
         vectors = {k: None if v is None else v[keep] for k, v in vectors.items()}
-        index = None
-    return _checked(
+        index = None if index is None else index[keep]
+    return _assembled(
         values,
         levels,
         designs,
         tuple(recipe for _, recipe, _ in read.values()),
         vectors,
+        (None,) * len(designs),
+        weights=weight_sources(columns),
         response_name=str(getattr(endog, "name", None) or "y"),
-        index=index if hasattr(index, "dtype") else None,
+        index=index,
         n_dropped=n_dropped,
         missing=counts,
     )
@@ -234,17 +287,19 @@ def read_formulas(
     if built is None or recipe is None or built.y is None or recipe.response is None:
         raise DataError(f"the formula {formula!r} has no response: write it left of '~'.")
     n = built.design.n_rows
-    offset, given = built.offset, built.extra.get("offset")
-    if given is not None:
-        offset = given if offset is None else offset + given
     index = getattr(data, "index", None)
     index = index if hasattr(index, "dtype") else None
-    return _checked(
+    return _assembled(
         built.y,
         built.response_levels if categorical else None,
         tuple(constant_design(n) if other is None else other.design for _, other in fits),
         tuple(each for each, _ in fits),
-        {"freq_weights": built.extra.get("freq_weights"), "offset": offset},
+        {name: built.extra.get(name) for name in columns},
+        tuple(None if other is None else other.offset for _, other in fits),
+        column_names=named_columns(columns, ("offset", "exposure")),
+        weights=weight_sources(columns),
+        frame=data,
+        frame_rows=built.rows,
         response_name=recipe.response,
         index=index if built.rows is None or index is None else index[built.rows],
         n_dropped=built.n_dropped,
@@ -291,19 +346,26 @@ def _read_response(endog: Any, categorical: bool) -> tuple[np.ndarray, tuple[Lev
     return values.astype(np.float64), None
 
 
-def _read_design(exog: Any, name: str, n: int) -> tuple[Design, Recipe | None, np.ndarray | None]:
+def _read_design(
+    exog: Any, name: str, n: int, missing: str
+) -> tuple[Design, Recipe | None, np.ndarray | None]:
     """A design, its recipe, and its rows with missing values."""
     if exog is None:
         return constant_design(n), None, None
-    recipe = None
+    recipe, absent = None, None
     if is_frame(exog):
-        recipe, built = Recipe.from_columns(exog)
+        recipe, built = Recipe.from_columns(exog, missing)
         design = built.design
+        if built.rows is not None:
+            # Those rows stay, with placeholders, until it is known what else has no value.
+            again = recipe.apply(exog, missing="nan")
+            design, absent = replace(again.design, constant=design.constant), again.nan_rows
     else:
         design = design_from_array(exog)
+        absent = missing_design_rows(design)
     if design.n_rows != n:
         raise DataError(f"{name} has {design.n_rows} rows, but the response has {n}.")
-    return design, recipe, missing_design_rows(design)
+    return design, recipe, absent
 
 
 def _absent(values: np.ndarray, categorical: bool) -> np.ndarray:
@@ -325,32 +387,40 @@ def _kept(absent: Mapping[str, np.ndarray], counts: Mapping[str, int], missing: 
     return ~rows
 
 
-def _checked(
+def _assembled(
     response: np.ndarray,
     levels: tuple[Level, ...] | None,
     designs: tuple[Design, ...],
     recipes: tuple[Recipe | None, ...],
     vectors: Mapping[str, np.ndarray | None],
+    formula_offsets: tuple[np.ndarray | None, ...],
     **rest: Any,
 ) -> JointRows:
-    weights, offset = vectors.get("freq_weights"), vectors.get("offset")
-    for name, values in (("freq_weights", weights), ("offset", offset)):
-        if values is not None and not np.isfinite(values).all():
-            raise DataError(f"{name} is infinite in {rows_text(~np.isfinite(values))}.")
-    if weights is not None:
-        weights = weights.astype(np.float64)
-        if (weights < 0).any():
-            raise DataError(f"freq_weights is negative in {rows_text(weights < 0)}.")
-        if not weights.any():
-            raise DataError("all freq_weights are zero: there is nothing to fit.")
-    if offset is not None:
-        offset = offset.astype(np.float64)
+    for name in WEIGHTS:
+        weights = vectors.get(name)
+        if weights is not None:
+            checked(weights, name, 0.0, True)
+    prior_weights = product(vectors.get("freq_weights"), vectors.get("var_weights"))
+    if prior_weights is not None and not prior_weights.any():
+        raise DataError("all weights are zero: there is nothing to fit.")
+    parts = OffsetParts(formula_offsets[0], vectors.get("offset"), vectors.get("exposure"))
+    first = parts.total(Log())
     if levels is None:
         response = response.astype(np.float64)
         bad = ~np.isfinite(response).reshape(len(response), -1).all(axis=1)
         if bad.any():
             raise MissingValueError(f"the response is infinite in {rows_text(bad)}.")
-    return JointRows(response, levels, designs, recipes, weights, offset, **rest)
+    return JointRows(
+        response,
+        levels,
+        designs,
+        recipes,
+        prior_weights=prior_weights,
+        frequencies=product(vectors.get("freq_weights")),
+        offsets=(None if first is None else first.astype(np.float64), *formula_offsets[1:]),
+        offset_parts=parts,
+        **rest,
+    )
 
 
 def _require_choice(missing: str) -> None:

@@ -45,6 +45,10 @@ class ResponseSummary(Summary):
         interval = np.asarray(fit.conf_int(self.alpha))
         return np.column_stack([fit.estimates, fit.standard_errors, z, pvalues, interval])
 
+    def aliased_columns(self) -> str:
+        """Names of the aliased columns."""
+        return ", ".join(self.results.aliased)
+
     def model_notes(self) -> list[str]:
         """What the model itself has to say."""
         return list(self.results.notes())

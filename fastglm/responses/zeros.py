@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from scipy import special
 
-from fastglm.design.layout import lay_out
 from fastglm.errors import DataError, ModelError
 from fastglm.families import Binomial, Poisson
 from fastglm.kernels.jit import RowBlock
@@ -17,7 +16,7 @@ from fastglm.responses.count_rows import HURDLE_ROWS, ZERO_INFLATED_ROWS
 from fastglm.responses.model import ResponseModel
 from fastglm.responses.residuals import Tails, negative_binomial_tails
 from fastglm.responses.results import Block, ResponseResults
-from fastglm.responses.rows import JointRows, constant_design, read_arrays, read_formulas
+from fastglm.responses.rows import JointRows, read_arrays, read_formulas
 from fastglm.solve.examine import Columns
 from fastglm.solve.fit import SolverOptions, solve
 
@@ -27,6 +26,7 @@ __all__ = ["Hurdle", "HurdleResults", "ZeroInflated", "ZeroInflatedResults"]
 class _CountResults(ResponseResults):
     """What both kinds of results share; the coefficients of the count, of the zeros, log alpha."""
 
+    takes_exposure: ClassVar[bool] = True
     predictions: ClassVar[tuple[str, ...]] = ("mean", "prob-zero", "mean-count")
 
     @property
@@ -50,14 +50,6 @@ class _CountResults(ResponseResults):
         """Alpha itself, beside its logarithm in the table."""
         return [f"alpha = {self.alpha:.6g} (std err {self.alpha_se:.4g})."] if self.alpha else []
 
-    def predict(self, exog: Any = None, which: str = "mean", **others: Any) -> Any:
-        """Predict new rows, or the fitted ones; see `ResponseResults.predict`.
-
-        "mean" gives the mean of the response, "prob-zero" the probability that it is zero,
-        "mean-count" the mean of the count distribution alone.
-        """
-        return super().predict(exog, which, **others)
-
     def _raw_moments(self, etas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Means of counts of the count distribution, and of their squares."""
         mean = np.exp(etas[0])
@@ -78,7 +70,11 @@ class _CountResults(ResponseResults):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ZeroInflatedResults(_CountResults):
-    """A fitted zero-inflated regression; see `ResponseResults`."""
+    """A fitted zero-inflated regression.
+
+    `predict` gives "mean", the mean of the response, "prob-zero", the probability that it is zero,
+    or "mean-count", the mean of the count distribution alone.
+    """
 
     kind: ClassVar[str] = "ZeroInflated"
     title: ClassVar[str] = "Zero-Inflated Regression Results"
@@ -104,7 +100,11 @@ class ZeroInflatedResults(_CountResults):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class HurdleResults(_CountResults):
-    """A fitted hurdle regression; see `ResponseResults`."""
+    """A fitted hurdle regression.
+
+    `predict` gives "mean", the mean of the response, "prob-zero", the probability that it is zero,
+    or "mean-count", the mean of the count distribution before its zeros are cut off.
+    """
 
     kind: ClassVar[str] = "Hurdle"
     title: ClassVar[str] = "Hurdle Regression Results"
@@ -147,10 +147,17 @@ class _CountModel(ResponseModel):
         offset: Any = None,
         freq_weights: Any = None,
         *,
+        exposure: Any = None,
+        var_weights: Any = None,
         missing: str = "raise",
     ):
         exogs = {"exog": exog, "zeros": zeros}
-        columns = {"freq_weights": freq_weights, "offset": offset}
+        columns = {
+            "freq_weights": freq_weights,
+            "var_weights": var_weights,
+            "offset": offset,
+            "exposure": exposure,
+        }
         self._take(read_arrays(endog, exogs, columns, missing), family)
 
     @classmethod
@@ -163,6 +170,8 @@ class _CountModel(ResponseModel):
         offset: Any = None,
         freq_weights: Any = None,
         *,
+        exposure: Any = None,
+        var_weights: Any = None,
         missing: str = "raise",
     ) -> Any:
         """A model given as formulas and a data frame.
@@ -176,10 +185,16 @@ class _CountModel(ResponseModel):
             Formula of the zero part, ``"~ z"``; by default it is a constant.
         family, missing
             As for the class.
-        offset, freq_weights : str or array_like, optional
+        offset, exposure, freq_weights, var_weights : str or array_like, optional
+            As for the class, or the name of a column.
         """
         model = cls.__new__(cls)
-        columns = {"freq_weights": freq_weights, "offset": offset}
+        columns = {
+            "freq_weights": freq_weights,
+            "var_weights": var_weights,
+            "offset": offset,
+            "exposure": exposure,
+        }
         model._take(read_formulas(formula, (zeros,), data, columns, missing), family)
         model.formula = formula
         return model
@@ -194,8 +209,7 @@ class _CountModel(ResponseModel):
             raise DataError("the response needs zeros and positive counts.")
         self.family = family
         if family == "negative_binomial":
-            alone = constant_design(rows.n_rows)
-            rows = replace(rows, designs=(*rows.designs, alone), recipes=(*rows.recipes, None))
+            rows = rows.with_constant_design()
         self.rows = rows
 
     def _predictors(self) -> list[tuple[str, int]]:
@@ -215,11 +229,9 @@ class _CountModel(ResponseModel):
     def _start(self, blocks: Sequence[Block], found: Sequence[Columns]) -> np.ndarray:
         """A Poisson fit of the counts, a logistic fit of the zeros, and alpha = 1."""
         rows, quick = self.rows, SolverOptions(tol=1e-4, max_iter=10)
-        layout = lay_out(rows.designs[0], rows.response, rows.weights, rows.offset)
-        counts = solve(layout, Poisson(), quick, safe_mean=lambda: float(rows.response.mean()))
+        counts = solve(rows.layout(0), Poisson(), quick, safe_mean=lambda: rows.mean_response)
         one = (rows.response == 0.0) if self.models_zero else (rows.response > 0.0)
-        layout = lay_out(rows.designs[1], one.astype(np.float64), rows.weights)
-        zeros = solve(layout, Binomial(), quick, binary=True)
+        zeros = solve(rows.layout(1, one.astype(np.float64)), Binomial(), quick, binary=True)
         alpha = np.zeros(len(blocks) - 2)
         return np.nan_to_num(np.concatenate([counts.params, zeros.params, alpha]))
 
@@ -238,9 +250,14 @@ class ZeroInflated(_CountModel):
     family : {"poisson", "negative_binomial"}, default "poisson"
         Distribution of the counts; the negative binomial's alpha is estimated.
     offset : array_like, shape (n,), optional
-        Added to the linear predictor of the counts.
+        Added to the linear predictor of the counts. An ``offset()`` in the formula of the zeros
+        enters theirs.
+    exposure : array_like, shape (n,), optional
+        Its logarithm is added to that linear predictor.
     freq_weights : array_like, shape (n,), optional
         Numbers of identical rows.
+    var_weights : array_like, shape (n,), optional
+        What the log-likelihood of each row is multiplied by, as R's ``weights``.
     missing : {"raise", "drop"}, default "raise"
 
     Raises
@@ -267,7 +284,7 @@ class Hurdle(_CountModel):
 
     Parameters
     ----------
-    endog, exog, family, offset, freq_weights, missing
+    endog, exog, family, offset, exposure, freq_weights, var_weights, missing
         As for `ZeroInflated`.
     zeros : array_like or data frame, shape (n, k), optional
         Columns of the hurdle, the log odds of a positive count; by default it is a constant.
