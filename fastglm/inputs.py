@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from fastglm.design.arrays import design_from_array
-from fastglm.design.frames import Column, is_frame, with_nan
-from fastglm.design.missing import missing_design_rows
+from fastglm.design.frames import Categories, Column, Level, is_frame, with_nan
+from fastglm.design.missing import missing_design_rows, missing_rows
 from fastglm.design.parts import Design
 from fastglm.design.recipe import FrameDesign, Recipe
+from fastglm.design.response import ResponseRule, read_response
 from fastglm.design.rows import frame_column, take_rows
 from fastglm.errors import DataError, MissingValueError, ModelError
 from fastglm.families import Family, ResponseSummary, summarize
@@ -63,6 +64,8 @@ class ModelRows:
     recipe : Recipe or None
         How to rebuild the columns on new data; None for arrays.
     response_name : str
+    response_levels : tuple of two levels, or None
+        Of a response of text, categories or truth values: those that are 0 and 1.
     index : pandas.Index or None
         Of the rows, when pandas objects came in.
     n_dropped : int
@@ -87,6 +90,7 @@ class ModelRows:
     weights: Mapping[str, str] = field(default_factory=dict)
     recipe: Recipe | None = None
     response_name: str = "y"
+    response_levels: tuple[Level, ...] | None = None
     index: Any = None
     n_dropped: int = 0
     missing: Mapping[str, int] = field(default_factory=dict)
@@ -186,12 +190,15 @@ def weight_sources(columns: Mapping[str, Any]) -> dict[str, str]:
     return {name: value if isinstance(value, str) else "array" for name, value in given.items()}
 
 
+def _rule(family: Family) -> ResponseRule:
+    return ResponseRule(f"family {type(family).__name__}", two_levels=family.takes_two_levels)
+
+
 def _response_and_trials(
-    endog: Any, family: Family, n: int | None
+    array: np.ndarray, family: Family, n: int | None
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """The response as one column, and the trials behind it for successes and failures."""
-    array = with_nan(endog)
-    if array.ndim != 2 or array.shape[1] == 1:
+    if array.ndim != 2:
         return vector(array, "the response", n), None
     if array.shape[1] != 2 or not family.takes_two_columns:
         raise DataError(
@@ -209,7 +216,7 @@ def _response_and_trials(
 def _assemble(
     family: Family,
     design: Design,
-    endog: Any,
+    endog: np.ndarray,
     columns: Mapping[str, Any],
     formula_offset: np.ndarray | None,
     **rest: Any,
@@ -269,6 +276,7 @@ def rows_from_arrays(
     """
     if missing not in _MISSING:
         raise ModelError(f"missing must be one of {_MISSING}, not {missing!r}")
+    response, shown_name = read_response(endog)
     require_same_index(endog, exog, "X")
     if is_frame(exog):
         recipe, built = Recipe.from_columns(exog, missing="raise" if missing != "drop" else "drop")
@@ -278,24 +286,26 @@ def rows_from_arrays(
         recipe, design, kept, counts, n_dropped = None, design_from_array(exog), None, {}, 0
     index, response_name = getattr(endog, "index", None), getattr(endog, "name", None)
     if missing == "drop":
-        given = {"the response": endog, **{k: v for k, v in columns.items() if v is not None}}
+        given = {"the response": response, **{k: v for k, v in columns.items() if v is not None}}
         n_given = design.n_rows + n_dropped
         given, design, kept = _drop_missing(given, design, kept, n_given, recipe is None, counts)
         n_dropped = 0 if kept is None else int(n_given - kept.sum())
-        endog, columns = given.pop("the response"), {name: given.get(name) for name in columns}
+        response, columns = given.pop("the response"), {name: given.get(name) for name in columns}
+    values, levels = _rule(family).coded(response, shown_name)
     index = index if hasattr(index, "dtype") else None
     if index is not None and kept is not None:
         index = index[kept]
     return _assemble(
         family,
         design,
-        endog,
+        values,
         columns,
         None,
         column_names={},
         weights=weight_sources(columns),
         recipe=recipe,
         response_name=str(response_name or "y"),
+        response_levels=levels,
         index=index,
         n_dropped=n_dropped,
         missing=counts,
@@ -311,19 +321,18 @@ def _drop_missing(
     n: int,
     is_array: bool,
     counts: dict[str, int],
-) -> tuple[dict[str, Any], Design, np.ndarray | None]:
+) -> tuple[dict[str, Column], Design, np.ndarray | None]:
     """Leaves out rows in which anything is NaN; adds to `counts` by argument.
 
     Returns what was given and the design without them, and which of the n rows are left.
     """
     mask = np.zeros(n, dtype=bool)
-    arrays = {name: with_nan(values) for name, values in given.items()}
+    arrays = {k: v if isinstance(v, Categories) else with_nan(v) for k, v in given.items()}
     for name, values in arrays.items():
-        if values.dtype.kind in "fO" and values.shape[:1] == (n,):
-            missing = np.asarray(values != values).reshape(n, -1).any(axis=1)
-            if missing.any():
-                counts[name] = int(missing.sum())
-                mask |= missing
+        missing = _rows_without(values)
+        if missing is not None and missing.shape == (n,):
+            counts[name] = int(missing.sum())
+            mask |= missing
     in_design = missing_design_rows(design) if is_array else None
     if in_design is not None:
         counts["X"] = int(in_design.sum())
@@ -338,8 +347,24 @@ def _drop_missing(
         return arrays, design, None
     if not keep_rows.any():
         raise MissingValueError("every row has a missing value: nothing is left to fit.")
-    taken = {k: v[keep_rows] if v.shape[:1] == (n,) else v for k, v in arrays.items()}
-    return taken, design, keep_rows
+    return {k: _taken(v, keep_rows) for k, v in arrays.items()}, design, keep_rows
+
+
+def _rows_without(values: Column) -> np.ndarray | None:
+    """Rows without a value, or without one of several, (n,); None if there are none."""
+    if isinstance(values, Categories) or (values.dtype.kind == "f" and values.ndim == 1):
+        return missing_rows(values)
+    if values.ndim == 0 or values.dtype.kind not in "fO":
+        return None
+    missing = np.any(values != values, axis=tuple(range(1, values.ndim)))
+    return missing if missing.any() else None
+
+
+def _taken(values: Column, rows: np.ndarray) -> Column:
+    """Some of the rows, by a (n,) bool mask; values of another length as they are."""
+    if isinstance(values, Categories):
+        return values.take(rows) if values.codes.shape == rows.shape else values
+    return values[rows] if values.shape[:1] == rows.shape else values
 
 
 def rows_from_formula(
@@ -365,7 +390,7 @@ def rows_from_formula(
     """
     if missing not in ("raise", "drop"):
         raise ModelError(f'missing must be "raise" or "drop" with a formula, not {missing!r}')
-    recipe, built = Recipe.fit(formula, frame, missing=missing, extra=columns)
+    recipe, built = Recipe.fit(formula, frame, missing, columns, _rule(family))
     if built.y is None or recipe.response is None:
         raise DataError(f"the formula {formula!r} has no response: write it left of '~'.")
     given: dict[str, Any] = {name: built.extra.get(name) for name in columns}
@@ -381,6 +406,7 @@ def rows_from_formula(
         column_names=named_columns(columns, ("offset", "exposure")),
         weights=weight_sources(columns),
         response_name=recipe.response,
+        response_levels=built.response_levels,
         index=_kept_index(frame, built),
         n_dropped=built.n_dropped,
         missing=built.missing,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from fastglm.design.arrays import array_names, column_terms
+from fastglm.design.categories import Level
 from fastglm.design.layout import Layout, lay_out
 from fastglm.design.parts import Design, Ones
 from fastglm.design.recipe import Recipe
@@ -78,6 +79,9 @@ class Results(
         With its parameter, where the fit estimated that.
     parameter_se : float
         Standard error of that parameter; NaN where it was given, or lies on a boundary.
+    response_levels : tuple of two levels, or None
+        Of a response of text, categories or truth values: the second is the one whose probability
+        is modelled.
     n_dropped : int
         Rows left out because of missing values; `missing` counts them by column.
     n_separated : int
@@ -124,6 +128,7 @@ class Results(
     parameter_se: float = float("nan")
     formula: str | None = None
     response_name: str = "y"
+    response_levels: tuple[Level, ...] | None = None
     recipe: Recipe | None = None
     has_offset: bool = False
     has_exposure: bool = False
@@ -187,6 +192,7 @@ class Results(
             parameter_se=estimate.parameter_se,
             formula=model.formula,
             response_name=rows.response_name,
+            response_levels=rows.response_levels,
             recipe=rows.recipe,
             has_offset=rows.has_offset,
             has_exposure=rows.has_exposure,

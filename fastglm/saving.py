@@ -64,6 +64,8 @@ def to_dict(results: Results) -> dict[str, Any]:
     saved["status"] = results.status.name
     saved["family"] = results.family.to_dict()
     saved["formula"] = results.formula
+    levels = results.response_levels
+    saved["response_levels"] = None if levels is None else list(levels)
     saved["recipe"] = None if results.recipe is None else results.recipe.to_dict()
     return saved
 
@@ -118,6 +120,9 @@ def from_dict(saved: dict[str, Any]) -> Results:
     for name in _ARRAYS:
         arguments[name] = np.array(saved[name], dtype=np.float64)
         arguments[name].setflags(write=False)
+    # Files of earlier versions do not have them.
+    levels = saved.get("response_levels")
+    arguments["response_levels"] = None if levels is None else tuple(levels)
     root, centring = saved["covariance_root"], saved["centring"]
     arguments["covariance_root"] = None if root is None else np.array(root, dtype=np.float64)
     centre = np.array(centring["centre"], dtype=np.float64)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastglm.design.frames import with_nan
+from fastglm.design.frames import native_numbers, with_nan
 from fastglm.design.missing import rows_text
 from fastglm.errors import DataError, MissingValueError, ModelError
 from fastglm.families import summarize
@@ -37,7 +37,7 @@ def vector(values: Any, name: str, n: int | None = None) -> np.ndarray:
         raise DataError(f"{name} has shape {array.shape}; it must have one dimension.")
     if n is not None and array.shape[0] != n:
         raise DataError(f"{name} has {array.shape[0]} values, but there are {n} rows.")
-    return array
+    return native_numbers(array)
 
 
 def checked(values: np.ndarray, name: str, minimum: float, includes: bool) -> np.ndarray:
@@ -66,10 +66,15 @@ def require_same_index(endog: Any, exog: Any, name: str) -> None:
     if not ours.equals(theirs):
         row = int(np.argmax(np.asarray(ours != theirs)))
         raise DataError(
-            f"the response and {name} have different indexes: row {row} is {ours[row]!r} in the "
-            f"one and {theirs[row]!r} in the other. Align them, or pass arrays to take rows in the "
-            "order they have."
+            f"the response and {name} have different indexes: row {row} is {_plain(ours[row])!r} "
+            f"in the one and {_plain(theirs[row])!r} in the other. Align them, or "
+            "pass arrays to take rows in the order they have."
         )
+
+
+def _plain(label: Any) -> Any:
+    """A label as Python prints it, without NumPy's type."""
+    return label.item() if isinstance(label, np.generic) else label
 
 
 def product(*weights: np.ndarray | None) -> np.ndarray | None:

@@ -104,7 +104,7 @@ def test_formulas(formula, error, reason):
         ([], np.empty((0, 1)), "must have rows"),
         ([1.0, 2.0], [["a"], ["b"]], "must be numeric"),
         ([1.0, 2.0], [[1.0], [1.0, 2.0]], "not a rectangular array"),
-        (["a", "b"], np.ones((2, 1)), "must be numeric"),
+        (["a", "b"], np.ones((2, 1)), "takes numbers"),
     ],
 )
 def test_arrays(endog, exog, reason):

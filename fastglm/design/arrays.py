@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import scipy
 
-from fastglm.design.frames import unmasked
+from fastglm.design.frames import native_numbers, unmasked
 from fastglm.design.parts import Dense, Design, Sparse
 from fastglm.errors import DataError
 
@@ -130,4 +130,4 @@ def as_matrix(X: Any, allow_empty: bool = False) -> Any:
             f"X has dtype {X.dtype}; it must be numeric. Pass a data frame for mixed columns, or "
             "use a formula for categories."
         )
-    return X if X.dtype.kind != "f" or X.dtype.itemsize in (4, 8) else X.astype(np.float64)
+    return native_numbers(X)

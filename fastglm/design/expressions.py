@@ -17,8 +17,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from fastglm.design.categories import Categories, Column, without_levels
 from fastglm.design.contrasts import CONTRASTS, Coding, Contrast
-from fastglm.design.frames import Categories, Column, categorize
+from fastglm.design.frames import categorize
 from fastglm.design.transforms import ELEMENTWISE, STATEFUL, Basis, apply_stateful
 from fastglm.errors import FormulaError
 
@@ -117,6 +118,12 @@ class Expression:
         if isinstance(self.tree, ast.Call) and _dotted(self.tree.func) == name:
             return [_subexpression(argument, self.text) for argument in self.tree.args]
         return None
+
+    @property
+    def is_stateful(self) -> bool:
+        """Whether a function in it learns from the data."""
+        calls = (node for node in ast.walk(self.tree) if isinstance(node, ast.Call))
+        return any(_function(call) in STATEFUL for call in calls)
 
     def evaluate(self, columns: Mapping[str, Column], state: State) -> Value:
         """Compute the factor.
@@ -311,6 +318,9 @@ class _Evaluation:
         category, constant = self.value(left), self.value(right)
         if isinstance(constant, Categories):
             category, constant = constant, category
+        if isinstance(constant, str) and isinstance(category, np.ndarray):
+            # A column without a single value may be a category.
+            category = without_levels(category)
         if not isinstance(category, Categories):
             return _COMPARISONS[type(op)](self.number(left), self.number(right))
         if not isinstance(op, ast.Eq | ast.NotEq) or not _is_plain(constant):

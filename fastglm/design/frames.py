@@ -8,15 +8,23 @@ pandas categorical.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 import numpy as np
 
+from fastglm.design.categories import (
+    TRUTHS,
+    Categories,
+    Column,
+    Level,
+    plain_levels,
+    recode,
+    sorted_categories,
+)
 from fastglm.errors import ColumnNotFoundError, DataError, require_package
 
 if TYPE_CHECKING:
@@ -29,47 +37,14 @@ __all__ = [
     "Level",
     "categorize",
     "is_frame",
+    "is_series",
+    "native_numbers",
     "plain_levels",
     "read_column",
     "recode",
     "unmasked",
     "with_nan",
 ]
-
-Level: TypeAlias = str | int | float | bool
-
-
-@dataclass(frozen=True, eq=False)
-class Categories:
-    """A categorical column.
-
-    Parameters
-    ----------
-    codes : ndarray, shape (n,)
-        Index into `levels`, any integer dtype; negative where the value is missing.
-    levels : tuple
-        The levels in order.
-    declared : bool
-        Whether the column's type fixes the levels. If not, they are the values that occur.
-    """
-
-    codes: np.ndarray
-    levels: tuple[Level, ...]
-    declared: bool = True
-
-    def take(self, rows: np.ndarray) -> Categories:
-        """Keep the rows where the boolean mask `rows` is true, and only the levels that remain."""
-        codes = self.codes[rows]
-        if self.declared:
-            return Categories(codes, self.levels)
-        used = np.bincount(codes[codes >= 0], minlength=len(self.levels)) > 0
-        if used.all():
-            return Categories(codes, self.levels, declared=False)
-        levels = tuple(level for level, keep in zip(self.levels, used, strict=True) if keep)
-        return Categories(recode(codes, np.cumsum(used) - 1, len(levels)), levels, declared=False)
-
-
-Column: TypeAlias = np.ndarray | Categories
 
 
 class Frame:
@@ -108,11 +83,7 @@ class Frame:
             except nw.exceptions.DuplicateError as error:
                 raise DataError(f"Columns of the data share a name: {error}") from error
             except TypeError as error:
-                lazy = " (collect() a LazyFrame first)" if hasattr(native, "collect") else ""
-                raise DataError(
-                    f"The data is a {type(native).__name__}; pass a pandas or polars DataFrame"
-                    f"{lazy}, a pyarrow Table or a dictionary of arrays."
-                ) from error
+                raise DataError(_not_a_frame(native)) from error
             self.n_rows = len(frame)
         if self.n_rows == 0 and not allow_empty:
             raise DataError("The data frame has no rows.")
@@ -142,6 +113,11 @@ def is_frame(data: Any) -> bool:
     return isinstance(data, Mapping) or nw.dependencies.is_into_dataframe(data)
 
 
+def is_series(data: Any) -> bool:
+    """Whether `data` is a column of pandas, polars or pyarrow."""
+    return not isinstance(data, np.ndarray) and nw.dependencies.is_into_series(_as_series(data))
+
+
 def read_column(column: Any, name: str) -> Column:
     """One column of any library as numbers or categories.
 
@@ -162,6 +138,7 @@ def read_column(column: Any, name: str) -> Column:
         For dates, complex numbers, nested values, or values of mixed type.
     """
     if not isinstance(column, nw.Series):
+        column = _as_series(column)
         if nw.dependencies.is_into_series(column):
             column = nw.from_native(column, series_only=True)
         else:
@@ -176,10 +153,47 @@ def read_column(column: Any, name: str) -> Column:
     if dtype.is_numeric():
         return _read_array(column.to_numpy(), name)
     if dtype == nw.Boolean:
-        return column.to_numpy() if not column.null_count() else column.cast(nw.Float64).to_numpy()
+        return (
+            column.to_numpy()
+            if not column.null_count()
+            else _truths(column.cast(nw.Float64).to_numpy())
+        )
     if dtype == nw.Object:
         return _read_array(column.to_numpy(), name)
-    raise DataError(
+    return _read_unknown(column, name)
+
+
+def _as_series(column: Any) -> Any:
+    """Arrays of pandas and pyarrow, whose types NumPy does not know, as series; else `column`."""
+    module = type(column).__module__.partition(".")[0]
+    if module == "pandas" and hasattr(column, "dtype") and not hasattr(column, "iloc"):
+        import pandas
+
+        return pandas.Series(column)
+    if module == "pyarrow" and hasattr(column, "type") and not hasattr(column, "chunks"):
+        import pyarrow
+
+        return pyarrow.chunked_array([column])
+    return column
+
+
+def _read_unknown(column: nw.Series[Any], name: str) -> Column:
+    """A type that narwhals does not know: a sparse one, one of another byte order, or nulls."""
+    native = column.to_native()
+    if column.implementation.is_pandas_like() and column.dtype == nw.Unknown:
+        dtype = native.dtype
+        plain = getattr(dtype, "subtype", dtype) if hasattr(native, "sparse") else dtype
+        if isinstance(plain, np.dtype):
+            return _read_array(native.to_numpy(dtype=plain), name)
+    else:
+        dtype = column.dtype
+    if column.null_count() == len(column):
+        return np.full(len(column), np.nan)
+    raise _unusable(name, dtype)
+
+
+def _unusable(name: str, dtype: Any) -> DataError:
+    return DataError(
         f"Column '{name}' holds {dtype} values; convert it to numbers or to strings first."
     )
 
@@ -191,40 +205,42 @@ def categorize(column: Column, name: str) -> Categories:
     return _factorize(column, name)
 
 
-def recode(codes: np.ndarray, table: np.ndarray, n_levels: int) -> np.ndarray:
-    """Map codes through a table, negative codes staying negative, to the smallest integer dtype."""
-    dtype = np.min_scalar_type(-max(n_levels, 1))
-    padded = np.append(table, -1).astype(dtype)
-    return padded[codes]
-
-
 def _read_array(values: np.ndarray, name: str) -> Column:
     if values.ndim != 1:
         raise DataError(f"Column '{name}' has shape {values.shape}; it must be one-dimensional.")
-    if values.dtype.kind in "biu":
-        return values
-    if values.dtype.kind == "f":
-        return values if values.dtype.itemsize in (4, 8) else values.astype(np.float64)
+    if values.dtype.kind in "biuf":
+        return native_numbers(values)
     if values.dtype.kind == "O":
         return _read_objects(values, name)
-    if values.dtype.kind == "U":
+    if values.dtype.kind in "UT":
         return _factorize(values, name)
-    raise DataError(
-        f"Column '{name}' holds {values.dtype} values; convert it to numbers or to strings first."
-    )
+    raise _unusable(name, values.dtype)
 
 
-def _read_categories(series: nw.Series[Any], name: str) -> Categories:
-    if series.implementation.is_pandas_like():
+def native_numbers(values: np.ndarray) -> np.ndarray:
+    """Numbers as the kernels read them: of the machine's byte order, floats of 4 or 8 bytes."""
+    if values.dtype.kind == "f" and values.dtype.itemsize not in (4, 8):
+        return values.astype(np.float64)
+    return values if values.dtype.isnative else values.astype(values.dtype.newbyteorder("="))
+
+
+def _read_categories(series: nw.Series[Any], name: str) -> Column:
+    if series.implementation.is_pandas_like() and hasattr(series.to_native().array, "codes"):
         native = series.to_native().array
-        return Categories(native.codes, plain_levels(native.categories.tolist()))
+        levels = plain_levels(native.categories.tolist())
+        return _with_values(Categories(native.codes, levels, ordered=bool(native.ordered)))
     require_package("pyarrow", "polars", "categories of such a frame")
     found = _from_arrow(series.to_arrow())
-    if series.implementation.is_polars() and series.dtype == nw.Categorical:
-        # polars keeps such levels in no order of the user's: sort them, or the reference level
-        # would depend on the order of the rows.
-        return _sorted(found.codes, found.levels, name)
-    return found
+    # Without an order, the levels are in the order in which they were met: sort them, or the
+    # reference level would depend on the order of the rows.
+    if not found.ordered:
+        found = sorted_categories(found.codes, found.levels, name)
+    return _with_values(found)
+
+
+def _with_values(found: Categories) -> Column:
+    """A column in which every value is missing is of no kind: NaN."""
+    return found if len(found.levels) else np.full(len(found.codes), np.nan)
 
 
 def _from_arrow(encoded: Any) -> Categories:
@@ -232,19 +248,24 @@ def _from_arrow(encoded: Any) -> Categories:
 
     if isinstance(encoded, pyarrow.ChunkedArray):
         encoded = encoded.unify_dictionaries().combine_chunks()
-    indices = encoded.indices
+    indices, values = encoded.indices, encoded.dictionary
     if indices.null_count:
         indices = indices.cast(pyarrow.int64()).fill_null(-1)
     codes = indices.to_numpy(zero_copy_only=False)
-    return Categories(codes, plain_levels(encoded.dictionary.to_pylist()))
+    if values.null_count:
+        place = np.cumsum(values.is_valid()) - 1
+        codes = recode(codes, np.where(values.is_valid(), place, -1), len(values))
+        values = values.drop_null()
+    ordered = bool(encoded.type.ordered)
+    return Categories(codes, plain_levels(values.to_pylist()), ordered=ordered)
 
 
-def _read_strings(series: nw.Series[Any], name: str) -> Categories:
+def _read_strings(series: nw.Series[Any], name: str) -> Column:
     if series.implementation.is_pandas_like():
-        return _factorize(series.to_native(), name)
+        return _with_values(_factorize(series.to_native(), name))
     require_package("pyarrow", "polars", "text columns of such a frame")
     found = _from_arrow(series.to_arrow().dictionary_encode())
-    return _sorted(found.codes, found.levels, name)
+    return _with_values(sorted_categories(found.codes, found.levels, name))
 
 
 def _read_objects(values: np.ndarray, name: str) -> Column:
@@ -252,11 +273,22 @@ def _read_objects(values: np.ndarray, name: str) -> Column:
     import pandas
 
     codes, levels = pandas.factorize(values)
-    if not len(levels) or not all(map(_is_number, levels)):
-        return _sorted(codes, plain_levels(levels.tolist()), name)
-    if (codes >= 0).all() and all(isinstance(level, Integral) for level in levels):
+    if len(levels) and all(isinstance(level, bool | np.bool_) for level in levels):
+        truths = pandas.array(values, dtype="boolean")
+        return _truths(truths.to_numpy(np.float64, na_value=np.nan))
+    if not all(map(_is_number, levels)):
+        return sorted_categories(codes, plain_levels(levels.tolist()), name)
+    if len(levels) and (codes >= 0).all() and all(isinstance(v, Integral) for v in levels):
         return levels.astype(np.int64)[codes]
     return np.append(levels.astype(np.float64), np.nan)[codes]
+
+
+def _truths(numbers: np.ndarray) -> Column:
+    """Truth values from 0, 1 and, where one is missing, NaN."""
+    missing = np.isnan(numbers)
+    if not missing.any():
+        return numbers == 1
+    return Categories(np.where(missing, -1, numbers == 1).astype(np.int8), TRUTHS, declared=False)
 
 
 def _is_number(value: Any) -> bool:
@@ -267,7 +299,7 @@ def _factorize(values: np.ndarray | pandas.Series, name: str) -> Categories:
     import pandas
 
     codes, levels = pandas.factorize(values)
-    return _sorted(codes, plain_levels(levels.tolist()), name)
+    return sorted_categories(codes, plain_levels(levels.tolist()), name)
 
 
 def unmasked(values: Any) -> Any:
@@ -292,27 +324,22 @@ def with_nan(values: Any) -> np.ndarray:
     return np.where(pandas.isna(array), np.nan, array)
 
 
-def _sorted(codes: np.ndarray, levels: Sequence[Level], name: str) -> Categories:
-    kinds = {type(level) for level in levels}
-    if len(kinds) > 1 and not kinds <= {int, float}:
-        found = ", ".join(sorted(kind.__name__ for kind in kinds))
-        raise DataError(
-            f"Column '{name}' mixes values of type {found}; convert it to one type first."
-        )
-    order = sorted(range(len(levels)), key=levels.__getitem__)
-    rank = np.empty(len(levels), dtype=np.intp)
-    rank[order] = np.arange(len(levels))
-    ordered = tuple(levels[i] for i in order)
-    return Categories(recode(codes, rank, len(levels)), ordered, declared=False)
-
-
-def plain_levels(levels: Iterable[Any]) -> tuple[Level, ...]:
-    """Levels as types that JSON keeps; any other, such as an interval, by its printed form."""
-    return tuple(v if isinstance(v, str | int | float) else str(v) for v in levels)
+def _not_a_frame(native: Any) -> str:
+    kind = type(native).__name__
+    # Dask's compute() and polars' collect() give the frame itself.
+    ready = next((name for name in ("collect", "compute") if hasattr(native, name)), None)
+    if ready is not None:
+        module = type(native).__module__.partition(".")[0]
+        return f"The data is a {module} {kind}, which holds no rows yet: pass data.{ready}()."
+    return (
+        f"The data is a {kind}; pass a pandas or polars DataFrame, a pyarrow Table or a "
+        "dictionary of arrays."
+    )
 
 
 def _not_found(name: str, names: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    close = [other for other in names if other.lower() == name.lower()]
+    close = close or difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     if close:
         hint = "Did you mean " + " or ".join(f"'{match}'" for match in close) + "?"
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,10 @@ __all__ = ["ParsedFormula", "Term", "parse_formula"]
 _QUOTED = re.compile(r"(\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|`[^`]+`)")
 _NUMBER = re.compile(r"\s*[0-9.]+(e[+-]?[0-9]+)?\s*")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+#: What formulaic puts around the piece of a formula that it cannot read.
+_FAULTY = re.compile(r"⧛(.*?)⧚", re.DOTALL)
+#: Goes after a column's name that is a Python keyword: formulaic keeps its backticks then.
+_MARK = "\ue000"
 
 
 @dataclass(frozen=True)
@@ -53,12 +58,15 @@ class ParsedFormula:
         The right side without offsets, in the order of the model matrix.
     offsets : tuple of Expression
         The arguments of the ``offset()`` terms.
+    response_dropped : bool
+        Whether the response stood on the right side too, where it is left out.
     """
 
     text: str
     response: Expression | None
     terms: tuple[Term, ...]
     offsets: tuple[Expression, ...]
+    response_dropped: bool = False
 
     @property
     def factors(self) -> tuple[Expression, ...]:
@@ -97,7 +105,11 @@ def _parse(text: str, columns: tuple[str, ...]) -> ParsedFormula:
     for piece in _QUOTED.findall(text):
         if piece[0] == "`" and _NUMBER.fullmatch(piece[1:-1]):
             raise FormulaError(f"{piece} in '{text}' reads as a number: rename this column.")
-    sides = _formulaic(_powers(text), columns)
+    if not text.rpartition("~")[2].strip():
+        raise FormulaError(
+            f"The formula '{text}' has nothing right of '~': write 1 there for a mean alone."
+        )
+    sides = _formulaic(text, columns)
     lhs = list(getattr(sides, "lhs", None) or [])
     rhs = getattr(sides, "rhs", sides)
     if isinstance(rhs, tuple):
@@ -110,7 +122,9 @@ def _parse(text: str, columns: tuple[str, ...]) -> ParsedFormula:
             terms.append(parsed)
         else:
             offsets.append(offset)
-    return ParsedFormula(text, _response(lhs, text), tuple(terms), tuple(offsets))
+    response = _response(lhs, text)
+    kept = [term for term in terms if response is None or term.name != response.text]
+    return ParsedFormula(text, response, tuple(kept), tuple(offsets), len(kept) < len(terms))
 
 
 def _formulaic(text: str, columns: Sequence[str]) -> Any:
@@ -118,31 +132,50 @@ def _formulaic(text: str, columns: Sequence[str]) -> Any:
     from formulaic.errors import FormulaicError
 
     try:
-        return Formula(text, _context={"__formulaic_variables_available__": list(columns)})
+        return Formula(
+            _prepared(text), _context={"__formulaic_variables_available__": list(columns)}
+        )
     except (FormulaicError, SyntaxError) as error:
-        message = _COLOUR.sub("", str(error)).strip()
-        raise FormulaError(
-            f"Cannot parse the formula '{text}': {message}\n"
-            "Comparisons and arithmetic between columns go inside I(), as in I(x > 30)."
-        ) from error
+        raise FormulaError(_why_not(text, str(error))) from error
 
 
-def _powers(text: str) -> str:
-    """Read ``^`` as a power: Python would take it for the exclusive or of two integers."""
+def _why_not(text: str, message: str) -> str:
+    """In our words, what formulaic cannot read."""
+    message = _COLOUR.sub("", message).replace(_MARK, "")
+    reason = message.strip().splitlines()[0].rstrip(".").replace("insuffient", "insufficient")
+    faulty = _FAULTY.search(message)
+    place = f" at '{faulty[1]}'" if faulty and faulty[1] not in reason else ""
+    hint = ""
+    if faulty and faulty[1].strip() in ("=", "==", "!=", "<", "<=", ">", ">=", "&", "%", "//"):
+        hint = " Comparisons and arithmetic between columns go inside I(), as in I(x > 30)."
+    return f"Cannot parse the formula '{text}': {reason}{place}.{hint}"
+
+
+def _prepared(text: str) -> str:
+    """A formula as formulaic reads it.
+
+    ``^`` is a power: Python would take it for the exclusive or of two integers. Columns in
+    backticks that Python has as keywords are marked: formulaic would leave the backticks out.
+    """
     pieces = _QUOTED.split(text)
-    return "".join(p if i % 2 else p.replace("^", "**") for i, p in enumerate(pieces))
+    for i, piece in enumerate(pieces):
+        if i % 2 == 0:
+            pieces[i] = piece.replace("^", "**")
+        elif piece[0] == "`" and keyword.iskeyword(piece[1:-1]):
+            pieces[i] = f"{piece[:-1]}{_MARK}`"
+    return "".join(pieces)
 
 
 def _term(term: Any) -> Term:
     factors, scale = [], 1.0
     for factor in term.factors:
-        method = factor.eval_method.value
+        method, text = factor.eval_method.value, factor.expr.replace(_MARK, "")
         if method == "literal":
-            scale *= float(factor.expr)
+            scale *= float(text)
         elif method == "lookup":
-            factors.append(Expression.column(factor.expr))
+            factors.append(Expression.column(text))
         else:
-            factors.append(Expression.parse(factor.expr))
+            factors.append(Expression.parse(text))
     return Term(tuple(factors), scale)
 
 

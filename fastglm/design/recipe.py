@@ -7,23 +7,24 @@ categoricals and what the transforms learned.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from fastglm.design.assemble import CategoricalFactor, Factor, NumericFactor, ScaledTerm, assemble
+from fastglm.design.categories import Level, without_levels
 from fastglm.design.coding import code_factor, require_same_kind
 from fastglm.design.expressions import Expression, State
-from fastglm.design.frames import Frame, Level
+from fastglm.design.frames import Frame
 from fastglm.design.grammar import ParsedFormula, parse_formula
 from fastglm.design.missing import raise_missing, require_finite
 from fastglm.design.parts import Design
-from fastglm.design.response import evaluate_response
+from fastglm.design.response import NUMBERS, ResponseRule, evaluate_response
 from fastglm.design.scoping import ScopedFactor, ScopedTerm, scope_terms
 from fastglm.design.table import Table, read_table
-from fastglm.errors import DataError, FormulaError
+from fastglm.errors import DataError, FastGLMWarning, FormulaError, warn
 
 __all__ = ["FrameDesign", "Recipe"]
 
@@ -51,7 +52,7 @@ class FrameDesign:
         Rows of new data whose prediction is to be NaN, for an unseen level or a missing value;
         their columns hold placeholders. None if there are none.
     response_levels : tuple of levels, or None
-        For a categorical response, the levels coded 0, 1, ...
+        For a categorical or boolean response, the levels coded 0, 1, ...
     """
 
     design: Design
@@ -106,7 +107,7 @@ class Recipe:
         frame: Any,
         missing: str = "raise",
         extra: Mapping[str, Any] | None = None,
-        categorical: bool = False,
+        rule: ResponseRule = NUMBERS,
     ) -> tuple[Recipe, FrameDesign]:
         """Learn a formula from a data frame.
 
@@ -116,13 +117,14 @@ class Recipe:
             In formulaic's grammar.
         frame : pandas.DataFrame, polars.DataFrame, pyarrow.Table or mapping of columns
         missing : {"raise", "drop"}, default "raise"
-            What to do with rows where a column in use has no value. Levels, knots and means are
-            learned from the rows that are kept.
+            What to do with rows where a column in use has no value. Levels are those of the rows
+            that are kept; knots and means are learned from every row that has the variable, as in
+            R and formulaic.
         extra : mapping of str to str, array or None, optional
             Other columns to read along, such as an exposure: by argument name, the name of a
             column or an array with a value per row of the frame. None is skipped.
-        categorical : bool, default False
-            Whether the response is a category, of any number of levels.
+        rule : ResponseRule
+            What the model takes as its response; by default numbers.
 
         Returns
         -------
@@ -141,11 +143,23 @@ class Recipe:
         parsed = parse_formula(formula, data.names)
         response = () if parsed.response is None else (parsed.response,)
         used = (*response, *parsed.factors, *parsed.offsets)
-        table, rows, counts = read_table(data, used, extra).complete(missing)
-        recipe, factors = cls._learn(parsed, table)
+        if parsed.response_dropped:
+            warn(
+                f"The response '{formula.partition('~')[0].strip()}' stood on the right side of "
+                "the formula too, and was left out there.",
+                FastGLMWarning,
+            )
+        whole = read_table(data, used, extra)
+        table, rows, counts = whole.complete(missing)
+        state: State = {}
+        of_response: State = {}
+        if rows is not None:
+            _learn_from_all(whole, (*parsed.factors, *parsed.offsets), state)
+            _learn_from_all(whole, response, of_response)
+        recipe, factors = cls._learn(parsed, table, state)
         y, levels = None, None
         if parsed.response is not None:
-            y, levels = evaluate_response(parsed.response, table.columns, categorical)
+            y, levels = evaluate_response(parsed.response, table.columns, rule, of_response)
         return recipe, FrameDesign(
             design=assemble(recipe.terms, factors, table.n_rows),
             y=y,
@@ -208,9 +222,10 @@ class Recipe:
         )
 
     @classmethod
-    def _learn(cls, parsed: ParsedFormula, table: Table) -> tuple[Recipe, dict[str, Factor]]:
+    def _learn(
+        cls, parsed: ParsedFormula, table: Table, state: State
+    ) -> tuple[Recipe, dict[str, Factor]]:
         """Evaluate the factors, keep what they learned, and choose the coding of the terms."""
-        state: State = {}
         factors = {
             factor.text: code_factor(factor.evaluate(table.columns, state), factor.text)
             for factor in parsed.factors
@@ -270,11 +285,14 @@ class Recipe:
         absent = table.missing()
         if missing == "raise":
             raise_missing(absent)
+        table = table.with_nan()
         nan_rows = np.logical_or.reduce([np.zeros(table.n_rows, bool), *absent.values()])
         factors = {}
         for expression in self.factors:
             text, levels = expression.text, self.levels.get(expression.text)
             computed = expression.evaluate(table.columns, self.state)
+            if levels is not None and isinstance(computed, np.ndarray):
+                computed = without_levels(computed)
             factors[text] = code_factor(computed, text, levels, nan_rows, unseen)
             require_same_kind(factors[text], was_numeric=levels is None)
         return FrameDesign(
@@ -342,6 +360,14 @@ class Recipe:
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise DataError(f"This is not a saved formula: {error!r}.") from error
+
+
+def _learn_from_all(whole: Table, expressions: Iterable[Expression], state: State) -> None:
+    """Let transforms learn from rows that another column leaves out."""
+    columns = whole.with_nan().columns
+    for expression in expressions:
+        if expression.is_stateful:
+            expression.evaluate(columns, state)
 
 
 def _levels(factors: Mapping[str, Factor]) -> dict[str, tuple[Level, ...]]:

@@ -50,6 +50,14 @@ class Table:
             int(np.count_nonzero(rows)),
         )
 
+    def with_nan(self) -> Table:
+        """Truth values of which some are missing as numbers, with NaN."""
+        return Table(
+            {name: _with_nan(column) for name, column in self.columns.items()},
+            {name: _with_nan(column) for name, column in self.extra.items()},
+            self.n_rows,
+        )
+
     def complete(self, missing: str) -> tuple[Table, np.ndarray | None, dict[str, int]]:
         """Leave out the rows with missing values, or refuse them.
 
@@ -147,6 +155,10 @@ def read_table(
                     f"{argument} has {length} values, but the data has {frame.n_rows} rows."
                 )
     return Table(columns, along, frame.n_rows)
+
+
+def _with_nan(column: Column) -> Column:
+    return column.as_numbers() if isinstance(column, Categories) and column.are_truths else column
 
 
 def _take(column: Column, rows: np.ndarray) -> Column:

@@ -8,7 +8,7 @@ that it can be saved as JSON and used again on new data.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,13 @@ STATEFUL = {
 }
 
 
+#: Splines whose columns add up to a constant: centred unless the formula says otherwise, as mgcv
+#: centres them, since beside an intercept one column would be a combination of the others.
+CENTRED = ("cc", "cr", "cs")
+#: Where `constraints` stands among their arguments.
+CONSTRAINTS_PLACE = 5
+
+
 @dataclass(frozen=True, eq=False)
 class Basis:
     """Several numeric columns made from one, the value of ``bs(...)`` or ``poly(...)``.
@@ -87,6 +94,7 @@ def apply_stateful(
     Returns
     -------
     ndarray, shape (n,), or Basis
+        NaN in the rows without a finite value, from which nothing is learned.
 
     Raises
     ------
@@ -97,18 +105,33 @@ def apply_stateful(
     """
     import importlib
 
+    if name in CENTRED and len(arguments) <= CONSTRAINTS_PLACE:
+        options = {"constraints": "center"} | options
     module, function = STATEFUL[name]
     transform = getattr(importlib.import_module(f"formulaic.transforms.{module}"), function)
     learned = _with_arrays(state)
+    values, *rest = arguments
+    present = np.isfinite(values)
+    everywhere = bool(present.all()) or not present.any()
     try:
-        result = transform(*arguments, _state=learned, **options)
+        result = transform(
+            values if everywhere else values[present], *rest, _state=learned, **options
+        )
     except TypeError as error:
         raise FormulaError(f"{call}: {error}") from error
     except ValueError as error:
         raise DataError(f"{call}: {error}") from error
     if not state:
         state.update({key: _plain(value) for key, value in learned.items()})
-    return _columns(result)
+    return _columns(result) if everywhere else _spread(_columns(result), present)
+
+
+def _spread(result: np.ndarray | Basis, present: np.ndarray) -> np.ndarray | Basis:
+    """The columns for all rows: NaN where there is no value."""
+    values = result.values if isinstance(result, Basis) else result
+    spread = np.full((present.size, *values.shape[1:]), np.nan, order="F")
+    spread[present] = values
+    return replace(result, values=spread) if isinstance(result, Basis) else spread
 
 
 def _columns(result: Any) -> np.ndarray | Basis:

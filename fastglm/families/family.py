@@ -255,6 +255,11 @@ class Family(Frozen):
         means = self.link.mean_range
         return means is not None and self.domain.lower <= means[0] and means[1] <= self.domain.upper
 
+    @property
+    def takes_two_levels(self) -> bool:
+        """Whether a response may be one of two levels: where responses are from 0 to 1."""
+        return (self.domain.lower, self.domain.upper) == (0.0, 1.0) and self.domain.includes_lower
+
     def check_response(self, y: np.ndarray, weights: np.ndarray | None = None) -> ResponseSummary:
         """Check that every response of positive weight is one the family can have.
 

@@ -225,7 +225,8 @@ def lack_of_fit(results: Results, variables: Sequence[str] | None = None, df: in
         # Knots at quantiles need enough different values.
         if variables is None and np.unique(values[:10_000]).size <= df + 2:
             continue
-        basis = apply_stateful("cr", [values], {"df": df}, {}, f"cr({name}, df={df})")
+        options = {"df": df, "constraints": None}
+        basis = apply_stateful("cr", [values], options, {}, f"cr({name}, df={df})")
         columns = np.ascontiguousarray(basis.values if isinstance(basis, Basis) else basis)
         if results.has_intercept and name in results.names:
             columns = _beyond_a_line(values, columns)

@@ -10,6 +10,7 @@ import numpy as np
 import scipy
 
 from fastglm.design.frames import Level
+from fastglm.design.response import CATEGORIES
 from fastglm.errors import DataError
 from fastglm.kernels.jit import RowBlock
 from fastglm.responses.categories import softmax_rows
@@ -60,7 +61,8 @@ class MNLogit(ResponseModel):
     Parameters
     ----------
     endog : array_like, shape (n,)
-        Category of each row: numbers, strings, or a pandas Categorical, whose order counts.
+        Category of each row: numbers, text or categories. The levels of an ordered type are in its
+        order, all others sorted.
     exog : array_like, sparse matrix or data frame, shape (n, p)
         Columns, taken as they are: no intercept is added.
     freq_weights : array_like, shape (n,), optional
@@ -98,7 +100,7 @@ class MNLogit(ResponseModel):
         missing: str = "raise",
     ):
         columns = {"freq_weights": freq_weights, "var_weights": var_weights, "offset": offset}
-        self._take(read_arrays(endog, {"exog": exog}, columns, missing, True), reference)
+        self._take(read_arrays(endog, {"exog": exog}, columns, missing, CATEGORIES), reference)
 
     @classmethod
     def from_formula(
@@ -126,7 +128,7 @@ class MNLogit(ResponseModel):
         """
         model = cls.__new__(cls)
         columns = {"freq_weights": freq_weights, "var_weights": var_weights, "offset": offset}
-        rows = read_formulas(formula, (), data, columns, missing, True)
+        rows = read_formulas(formula, (), data, columns, missing, CATEGORIES)
         model._take(rows, reference)
         model.formula = formula
         return model

@@ -9,7 +9,9 @@ from typing import Any, ClassVar, cast
 import numpy as np
 import scipy
 
+from fastglm.design.frames import Level
 from fastglm.design.parts import Coded, Design
+from fastglm.design.response import ResponseRule
 from fastglm.errors import DataError, ModelError
 from fastglm.families.links import Link, resolve_link
 from fastglm.inference.tables import HypothesisTest
@@ -126,7 +128,8 @@ class OrderedModel(ResponseModel):
     Parameters
     ----------
     endog : array_like, shape (n,)
-        Ordered category of each row: numbers, strings in sorted order, or a pandas Categorical.
+        Ordered category of each row: numbers, or a type of ordered categories, such as an ordered
+        pandas Categorical or a polars Enum. Text and unordered categories need `levels`.
     exog : array_like, sparse matrix or data frame, shape (n, p)
         Columns, without a constant: the thresholds take its place.
     link : link, class or str, default "logit"
@@ -137,6 +140,8 @@ class OrderedModel(ResponseModel):
         What the log-likelihood of each row is multiplied by, as R's ``weights``.
     offset : array_like, shape (n,), optional
         Added to x'b.
+    levels : sequence of levels, optional
+        The order of the levels, lowest first.
     missing : {"raise", "drop"}, default "raise"
 
     Raises
@@ -163,10 +168,11 @@ class OrderedModel(ResponseModel):
         *,
         var_weights: Any = None,
         offset: Any = None,
+        levels: Sequence[Level] | None = None,
         missing: str = "raise",
     ):
         columns = {"freq_weights": freq_weights, "var_weights": var_weights, "offset": offset}
-        self._take(read_arrays(endog, {"exog": exog}, columns, missing, True), link)
+        self._take(read_arrays(endog, {"exog": exog}, columns, missing, _rule(levels)), link)
 
     @classmethod
     def from_formula(
@@ -178,6 +184,7 @@ class OrderedModel(ResponseModel):
         *,
         var_weights: Any = None,
         offset: Any = None,
+        levels: Sequence[Level] | None = None,
         missing: str = "raise",
     ) -> OrderedModel:
         """A model given as a formula and a data frame; its intercept becomes the thresholds.
@@ -187,14 +194,14 @@ class OrderedModel(ResponseModel):
         formula : str
             With an ordered categorical response on its left side.
         data : data frame
-        link, missing
+        link, levels, missing
             As for `OrderedModel`.
         freq_weights, var_weights, offset : str or array_like, optional
             As for `OrderedModel`, or the name of a column.
         """
         model = cls.__new__(cls)
         columns = {"freq_weights": freq_weights, "var_weights": var_weights, "offset": offset}
-        model._take(read_formulas(formula, (), data, columns, missing, True), link)
+        model._take(read_formulas(formula, (), data, columns, missing, _rule(levels)), link)
         model.formula = formula
         return model
 
@@ -309,3 +316,8 @@ class OrderedModel(ResponseModel):
             "link": self.link.name,
             "constant": self._constant,
         }
+
+
+def _rule(levels: Sequence[Level] | None) -> ResponseRule:
+    order = None if levels is None else tuple(levels)
+    return ResponseRule("OrderedModel", category=True, ordered=True, order=order)

@@ -10,11 +10,12 @@ import numpy as np
 import scipy
 
 from fastglm.design.arrays import design_from_array
-from fastglm.design.frames import Column, Level, categorize, is_frame, read_column, with_nan
+from fastglm.design.frames import Categories, Column, Level, is_frame
 from fastglm.design.layout import IDENTITY, Layout, lay_out
-from fastglm.design.missing import missing_design_rows, rows_text
+from fastglm.design.missing import missing_design_rows, missing_rows, rows_text
 from fastglm.design.parts import Design, Ones
 from fastglm.design.recipe import FrameDesign, Recipe
+from fastglm.design.response import NUMBERS, ResponseRule, read_response
 from fastglm.design.rows import frame_column, take_rows
 from fastglm.errors import DataError, MissingValueError, ModelError
 from fastglm.families.links import Log
@@ -196,7 +197,7 @@ def read_arrays(
     exogs: Mapping[str, Any],
     columns: Mapping[str, Any],
     missing: str,
-    categorical: bool = False,
+    rule: ResponseRule = NUMBERS,
 ) -> JointRows:
     """Rows of a model given as arrays or frames of columns.
 
@@ -209,8 +210,8 @@ def read_arrays(
         ``freq_weights``, ``var_weights``, ``offset`` and ``exposure``, each (n,) or None.
     missing
         "raise" or "drop".
-    categorical
-        Whether the response is a category.
+    rule
+        What the model takes as its response.
 
     Raises
     ------
@@ -218,13 +219,13 @@ def read_arrays(
         Naming the argument or row that cannot be used.
     """
     _require_choice(missing)
-    values, levels = _read_response(endog, categorical)
-    n = len(values)
+    response, shown_name = read_response(endog)
+    n = len(response.codes if isinstance(response, Categories) else response)
     for name, exog in exogs.items():
         require_same_index(endog, exog, name)
     read = {name: _read_design(exog, name, n, missing) for name, exog in exogs.items()}
     vectors = {k: None if v is None else vector(v, k, n) for k, v in columns.items()}
-    absent = {"the response": _absent(values, categorical)}
+    absent = {"the response": _absent(response)}
     absent |= {k: np.isnan(v) for k, v in vectors.items() if v is not None and v.dtype.kind == "f"}
     absent |= {name: rows for name, (_, _, rows) in read.items() if rows is not None}
     counts = {name: int(rows.sum()) for name, rows in absent.items() if rows.any()}
@@ -235,9 +236,10 @@ def read_arrays(
         keep = _kept(absent, counts, missing)
         n_dropped = int(n - keep.sum())
         designs = tuple(take_rows(design, keep) for design in designs)
-        values = values[keep]
+        response = response.take(keep) if isinstance(response, Categories) else response[keep]
         vectors = {k: None if v is None else v[keep] for k, v in vectors.items()}
         index = None if index is None else index[keep]
+    values, levels = rule.coded(response, shown_name)
     return _assembled(
         values,
         levels,
@@ -259,7 +261,7 @@ def read_formulas(
     data: Any,
     columns: Mapping[str, Any],
     missing: str,
-    categorical: bool = False,
+    rule: ResponseRule = NUMBERS,
 ) -> JointRows:
     """Rows of a model given as formulas and a data frame.
 
@@ -269,7 +271,7 @@ def read_formulas(
         With the response on its left side.
     others
         Formulas of further predictors, ``"~ x"``; None is a constant.
-    data, columns, missing, categorical
+    data, columns, missing, rule
         As for `read_arrays`; the name of a column of the frame will do for `columns`.
 
     Raises
@@ -278,11 +280,11 @@ def read_formulas(
         Naming the column, row or piece of a formula that cannot be used.
     """
     _require_choice(missing)
-    fits = _fit_recipes(formula, others, data, columns, missing, categorical, None)
+    fits = _fit_recipes(formula, others, data, columns, missing, rule, None)
     masks = [built.rows for _, built in fits if built is not None]
     keep = _together(masks)
     if keep is not None and any(mask is None or (mask != keep).any() for mask in masks):
-        fits = _fit_recipes(formula, others, data, columns, missing, categorical, keep)
+        fits = _fit_recipes(formula, others, data, columns, missing, rule, keep)
     recipe, built = fits[0]
     if built is None or recipe is None or built.y is None or recipe.response is None:
         raise DataError(f"the formula {formula!r} has no response: write it left of '~'.")
@@ -291,7 +293,7 @@ def read_formulas(
     index = index if hasattr(index, "dtype") else None
     return _assembled(
         built.y,
-        built.response_levels if categorical else None,
+        built.response_levels,
         tuple(constant_design(n) if other is None else other.design for _, other in fits),
         tuple(each for each, _ in fits),
         {name: built.extra.get(name) for name in columns},
@@ -313,11 +315,11 @@ def _fit_recipes(
     data: Any,
     columns: Mapping[str, Any],
     missing: str,
-    categorical: bool,
+    rule: ResponseRule,
     keep: np.ndarray | None,
 ) -> list[tuple[Recipe | None, FrameDesign | None]]:
     marked = {} if keep is None else {_KEEP: np.where(keep, 1.0, np.nan)}
-    first = Recipe.fit(formula, data, missing, {**columns, **marked}, categorical)
+    first = Recipe.fit(formula, data, missing, {**columns, **marked}, rule)
     rest = [
         (None, None) if other is None else Recipe.fit(other, data, missing, marked)
         for other in others
@@ -329,21 +331,6 @@ def _together(masks: Sequence[np.ndarray | None]) -> np.ndarray | None:
     """The rows that all keep; None for every row."""
     present = [mask for mask in masks if mask is not None]
     return np.logical_and.reduce(present) if present else None
-
-
-def _read_response(endog: Any, categorical: bool) -> tuple[np.ndarray, tuple[Level, ...] | None]:
-    if categorical:
-        found = categorize(read_column(endog, "the response"), "the response")
-        return found.codes, found.levels
-    values = with_nan(endog)
-    if values.dtype.kind == "O" and values.ndim == 1:
-        values = vector(values, "the response")
-    if values.dtype.kind not in "fiub" or values.ndim not in (1, 2):
-        raise DataError(
-            f"the response has dtype {values.dtype} and shape {values.shape}; it must be numbers, "
-            "one or several to a row."
-        )
-    return values.astype(np.float64), None
 
 
 def _read_design(
@@ -368,11 +355,12 @@ def _read_design(
     return design, recipe, absent
 
 
-def _absent(values: np.ndarray, categorical: bool) -> np.ndarray:
-    if categorical:
-        return values < 0
-    missing = np.isnan(values)
-    return missing.any(axis=1) if missing.ndim == 2 else missing
+def _absent(response: Column) -> np.ndarray:
+    if isinstance(response, Categories) or response.ndim == 1:
+        missing = missing_rows(response)
+        n = len(response.codes if isinstance(response, Categories) else response)
+        return np.zeros(n, dtype=bool) if missing is None else missing
+    return np.any(np.isnan(response), axis=1)
 
 
 def _kept(absent: Mapping[str, np.ndarray], counts: Mapping[str, int], missing: str) -> np.ndarray:

@@ -61,12 +61,19 @@ def test_missing_numbers_are_nan(series):
     "series",
     [
         pd.Series([True, None, False], dtype="boolean"),
+        pd.Series([True, None, False], dtype=object),
+        pd.Series([True, None, False], dtype="bool[pyarrow]"),
         pl.Series([True, None, False]),
         pa.chunked_array([[True, None, False]]),
     ],
 )
-def test_missing_booleans_are_nan(series):
-    np.testing.assert_array_equal(read_column(series, "x"), [1, np.nan, 0])
+def test_truth_values_stay_truth_values_where_some_are_missing(series):
+    column = read_column(series, "x")
+    assert column.are_truths
+    np.testing.assert_array_equal(column.as_numbers(), [1, np.nan, 0])
+    complete = column.take(np.array([True, False, True]))
+    assert complete.dtype == bool
+    np.testing.assert_array_equal(complete, [True, False])
 
 
 TEXT = ["b", None, "a", "b", "é"]
@@ -100,8 +107,8 @@ def test_strings_are_categories_in_sorted_order(series):
         pl.Series(["b", None, "a", "b"], dtype=pl.Enum(["c", "b", "a"])),
         pa.chunked_array(
             [
-                pa.DictionaryArray.from_arrays([1, None], ["c", "b", "a"]),
-                pa.DictionaryArray.from_arrays([2, 1], ["c", "b", "a"]),
+                pa.DictionaryArray.from_arrays([1, None], ["c", "b", "a"], ordered=True),
+                pa.DictionaryArray.from_arrays([2, 1], ["c", "b", "a"], ordered=True),
             ]
         ),
     ],
@@ -132,7 +139,50 @@ def test_take_forgets_undeclared_levels_only():
     assert decoded(declared) == ["a", "c"]
 
 
-@given(st.lists(st.one_of(st.none(), st.text(max_size=3)), min_size=1, max_size=300))
+@pytest.mark.parametrize(
+    "series",
+    [
+        pd.Series([None, None]),
+        pd.Series([None, None], dtype="str"),
+        pd.Series([None, None], dtype="category"),
+        pd.Series([None, None], dtype=pd.ArrowDtype(pa.null())),
+        pl.Series([None, None]),
+        pl.Series([None, None], dtype=pl.String),
+        pa.chunked_array([pa.nulls(2)]),
+        np.array([None, None]),
+    ],
+)
+def test_a_column_without_values_is_of_no_kind(series):
+    np.testing.assert_array_equal(read_column(series, "x"), [np.nan, np.nan])
+
+
+@pytest.mark.parametrize(
+    "series",
+    [
+        pd.Series(pd.arrays.SparseArray([0.0, 1.0, 0.0])),
+        pd.Series(pd.arrays.SparseArray([False, True, False])),
+        pd.Series(np.array([0, 1, 0], dtype=">f8")),
+        pd.Series(np.array([0, 1, 0], dtype=">i2")),
+        pd.Series(np.array([0, 1, 0], dtype=np.longdouble)),
+        pd.Series(np.array([0, 1, 0], dtype=np.float16)),
+        np.array([0, 1, 0], dtype=">f4"),
+    ],
+)
+def test_numbers_however_they_are_stored(series):
+    values = read_column(series, "x")
+    np.testing.assert_array_equal(values, [0, 1, 0])
+    assert values.dtype.isnative
+    assert values.dtype.kind != "f" or values.dtype.itemsize in (4, 8)
+
+
+def test_a_missing_entry_of_a_dictionary_is_a_missing_value():
+    column = pa.chunked_array([pa.DictionaryArray.from_arrays([2, 1, 0, 2], ["v", None, "u"])])
+    found = read_column(column, "x")
+    assert found.levels == ("u", "v")
+    assert decoded(found) == ["u", None, "v", "u"]
+
+
+@given(st.lists(st.one_of(st.none(), st.text(max_size=3)), min_size=1, max_size=300).filter(any))
 def test_categories_decode_to_what_went_in(values):
     for series in (pd.Series(values, dtype=object), pl.Series(values, dtype=pl.String)):
         column = read_column(series, "x")
@@ -228,5 +278,5 @@ def test_what_is_masked_is_missing():
 
 
 def test_a_lazy_frame_is_to_be_collected():
-    with pytest.raises(DataError, match=r"is a LazyFrame; .*\(collect\(\)"):
+    with pytest.raises(DataError, match=r"polars LazyFrame, .*: pass data.collect\(\)"):
         Frame(pl.LazyFrame({"x": [1]}))

@@ -1,3 +1,5 @@
+import keyword
+
 import pytest
 
 from fastglm.design.grammar import parse_formula
@@ -70,3 +72,51 @@ def test_a_column_named_by_a_number_is_refused():
     with pytest.raises(FormulaError, match=r"`1` .* reads as a number"):
         parse_formula("y ~ x + `1`", ["y", "x", "1"])
     assert parse_formula("y ~ `1st`", ["y", "1st"]).terms[1].name == "1st"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "y ~ x = z",
+            "Cannot parse the formula 'y ~ x = z': Unknown operator '='. Comparisons and "
+            "arithmetic between columns go inside I(), as in I(x > 30).",
+        ),
+        (
+            "y ~ x $ z",
+            "Cannot parse the formula 'y ~ x $ z': Unknown operator '$'.",
+        ),
+        (
+            "y ~ x z",
+            "Cannot parse the formula 'y ~ x z': Missing operator between `x` and `z` at 'x z'.",
+        ),
+        ("y ~ ", "The formula 'y ~ ' has nothing right of '~': write 1 there for a mean alone."),
+        ("y ~", "The formula 'y ~' has nothing right of '~': write 1 there for a mean alone."),
+        ("", "The formula '' has nothing right of '~': write 1 there for a mean alone."),
+    ],
+)
+def test_messages_say_what_is_wrong_and_where(text, message):
+    with pytest.raises(FormulaError) as caught:
+        parse_formula(text, ["x", "y", "z"])
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("name", keyword.kwlist)
+def test_columns_named_by_python_keywords(name):
+    formula = f"`{name}` ~ log(`{name}`) + C(`{name}`):x + I(`{name}`**2)"
+    parsed = parse_formula(formula, [name, "x"])
+    assert parsed.response.columns == (name,)
+    assert [factor.columns for factor in parsed.factors if factor.text != "x"] == [(name,)] * 3
+    assert [term.name for term in parsed.terms] == [
+        "Intercept",
+        f"log(`{name}`)",
+        f"I(`{name}` ** 2)",
+        f"C(`{name}`):x",
+    ]
+
+
+def test_a_response_is_no_regressor():
+    parsed = parse_formula("log(y) ~ x + log(y) + y", ["x", "y"])
+    assert [term.name for term in parsed.terms] == ["Intercept", "x", "y"]
+    assert parsed.response_dropped
+    assert not parse_formula("y ~ x", ["x", "y"]).response_dropped

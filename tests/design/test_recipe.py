@@ -11,6 +11,7 @@ from fastglm.design.recipe import Recipe
 from fastglm.errors import (
     ColumnNotFoundError,
     DataError,
+    FastGLMWarning,
     FormulaError,
     MissingValueError,
     UnseenLevelError,
@@ -69,8 +70,8 @@ def test_missing_raise_names_columns_counts_and_rows(convert, gaps):
 
 @pytest.mark.parametrize("convert", ["pandas", "polars", "pyarrow"], indirect=True)
 def test_missing_drop_is_the_fit_of_the_complete_rows(convert, gaps, expected):
-    complete = gaps.dropna(subset=["y", "x", "a", "b"])
-    _, matrix = expected("y ~ a * b + bs(x, df=4) + scale(x)", complete)
+    # Formulaic learns knots and means before it drops rows for other columns, as R does.
+    _, matrix = expected("y ~ a * b + bs(x, df=4) + scale(x)", gaps.dropna(subset="x"))
     given = convert(gaps)
     _, result = Recipe.fit("y ~ a * b + bs(x, df=4) + scale(x)", given, missing="drop")
     assert list(result.design.names) == list(matrix.columns)
@@ -80,6 +81,77 @@ def test_missing_drop_is_the_fit_of_the_complete_rows(convert, gaps, expected):
     np.testing.assert_array_equal(np.flatnonzero(~result.rows), [1, 2, 5, 7, 9])
     assert result.n_dropped == 5
     assert result.missing == {"x": 2, "a": 3, "b": 1}
+
+
+@pytest.mark.parametrize("call", ["bs(x, df=5)", "cr(x, df=4)", "cc(x, df=3)", "scale(x)"])
+def test_transforms_learn_from_every_row_that_has_the_variable(call, frame):
+    gaps = frame.copy()
+    gaps.loc[gaps.x > 0, "z"] = np.nan
+    gaps.loc[gaps.x < -1.5, "x"] = np.nan
+    recipe, result = Recipe.fit(f"log(y + 1) ~ {call} + z + offset(center(x))", gaps, "drop")
+    learned, _ = Recipe.fit(f"y ~ {call} + offset(center(x))", gaps.dropna(subset="x"))
+    kept = gaps.dropna(subset=["x", "z"])
+    expected = learned.apply(kept)
+    np.testing.assert_allclose(
+        result.design.to_dense()[:, :-1], expected.design.to_dense(), rtol=1e-13, atol=1e-13
+    )
+    np.testing.assert_allclose(result.offset, expected.offset, rtol=1e-13)
+    np.testing.assert_array_equal(recipe.apply(kept).design.to_dense(), result.design.to_dense())
+
+
+def test_a_response_learns_likewise(frame):
+    gaps = frame.assign(z=frame.z.where(frame.x < 0))
+    _, result = Recipe.fit("scale(y) ~ z", gaps, "drop")
+    y = frame.y.to_numpy(dtype=float)
+    np.testing.assert_allclose(result.y, ((y - y.mean()) / y.std(ddof=1))[frame.x < 0], rtol=1e-13)
+
+
+def test_transforms_of_missing_values_are_missing(frame):
+    recipe, _ = Recipe.fit("y ~ bs(x, df=4) + scale(z)", frame)
+    new = frame.iloc[:4].assign(x=[0.1, np.nan, 0.2, 0.3])
+    built = recipe.apply(new, missing="nan")
+    np.testing.assert_array_equal(built.nan_rows, [False, True, False, False])
+    whole = recipe.apply(new.iloc[[0, 2, 3]])
+    np.testing.assert_array_equal(built.design.to_dense()[[0, 2, 3]], whole.design.to_dense())
+
+
+def test_a_response_on_the_right_side_is_left_out_with_a_warning(frame):
+    with pytest.warns(FastGLMWarning, match="'y' stood on the right side"):
+        recipe, result = Recipe.fit("y ~ x + y", frame)
+    assert result.design.names == ("Intercept", "x")
+    assert recipe.apply(frame[["x"]]).design.names == ("Intercept", "x")
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("flag", [True, None]),
+        ("x", [None, None]),
+        ("a", [None, None]),
+        ("a", ["u", None]),
+        ("k", [2, None]),
+    ],
+)
+def test_missing_values_of_any_type_keep_the_kind_of_the_fit(column, values, frame):
+    recipe, _ = Recipe.fit("y ~ flag + x + a + k + I(a == 'u') + log(z)", frame)
+    for dtype in (object, None):
+        new = frame.iloc[:2].assign(**{column: pd.Series(values, dtype=dtype)})
+        built = recipe.apply(new, missing="nan")
+        np.testing.assert_array_equal(built.nan_rows, [v is None for v in values])
+        with pytest.raises(MissingValueError, match=f"'{column}'"):
+            recipe.apply(new)
+        kept = [v is not None for v in values]
+        if any(kept):
+            whole = recipe.apply(frame.iloc[:1].assign(**{column: values[:1]}))
+            np.testing.assert_array_equal(built.design.to_dense()[kept], whole.design.to_dense())
+
+
+def test_one_row_as_a_frame_of_objects(frame):
+    recipe, result = Recipe.fit("y ~ flag + x + a + b", frame)
+    row = frame.iloc[3].to_frame().T
+    np.testing.assert_array_equal(
+        recipe.apply(row).design.to_dense(), result.design.to_dense()[[3]]
+    )
 
 
 def test_a_level_that_only_dropped_rows_have_is_no_level(frame):

@@ -1,6 +1,7 @@
 """The columns of formulas, against formulaic's model matrices and R's."""
 
 import json
+import re
 import warnings
 from pathlib import Path
 
@@ -13,8 +14,11 @@ import pytest
 
 from fastglm.design import coding
 from fastglm.design.recipe import Recipe
+from fastglm.design.response import ResponseRule
 from fastglm.errors import UnseenLevelError
 
+TRUTHS_TOO = ResponseRule("family Binomial", two_levels=True)
+CENTRED = r"\1, constraints='center')"
 DATA = Path(__file__).parents[1] / "data" / "design"
 
 FORMULAS = [
@@ -79,6 +83,7 @@ FORMULAS = [
     "y ~ bs(x, df=4) * a",
     "y ~ bs(x, df=4):bs(z, df=4)",
     "y ~ cr(x, df=4)",
+    "y ~ cr(x, df=3, constraints=None)",
     "y ~ cr(x, df=3, constraints='center')",
     "y ~ cc(x, df=4)",
     "y ~ cs(x, df=4):b",
@@ -100,15 +105,19 @@ FORMULAS = [
 
 
 def as_formulaic_reads(formula):
-    """A power in I() is `**` for formulaic; `^` there would be Python's exclusive or."""
-    return formula.replace("x^2", "x**2")
+    """A power in I() is `**` for formulaic; `^` there would be Python's exclusive or.
+
+    And cubic splines are centred where the formula asks for it only.
+    """
+    return re.sub(r"(c[crs]\(x, df=4)\)", CENTRED, formula.replace("x^2", "x**2"))
 
 
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_names_values_and_response_are_formulaics(formula, frame, expected):
     response, matrix = expected(as_formulaic_reads(formula), frame)
-    _, result = Recipe.fit(formula, frame)
-    assert list(result.design.names) == list(matrix.columns)
+    _, result = Recipe.fit(formula, frame, rule=TRUTHS_TOO)
+    names = [name.replace("=4" + CENTRED[2:], "=4)") for name in matrix.columns]
+    assert list(result.design.names) == names
     np.testing.assert_allclose(
         result.design.to_dense(), matrix.to_numpy(dtype=float), rtol=1e-13, atol=1e-13
     )
@@ -117,7 +126,7 @@ def test_names_values_and_response_are_formulaics(formula, frame, expected):
 
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_saved_recipe_rebuilds_the_same_columns(formula, frame):
-    recipe, result = Recipe.fit(formula, frame)
+    recipe, result = Recipe.fit(formula, frame, rule=TRUTHS_TOO)
     loaded = Recipe.from_dict(json.loads(json.dumps(recipe.to_dict(), allow_nan=False)))
     again = loaded.apply(frame.drop(columns="y"))
     assert again.design.names == result.design.names
@@ -126,13 +135,12 @@ def test_saved_recipe_rebuilds_the_same_columns(formula, frame):
 
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_new_data_is_coded_by_what_the_fit_learned(formula, frame):
-    formula = as_formulaic_reads(formula)
     new = frame.iloc[[3, 11, 12, 40, 41]]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        spec = formulaic.model_matrix(formula, frame).rhs.model_spec
+        spec = formulaic.model_matrix(as_formulaic_reads(formula), frame).rhs.model_spec
         matrix = spec.get_model_matrix(new)
-    recipe, _ = Recipe.fit(formula, frame)
+    recipe, _ = Recipe.fit(formula, frame, rule=TRUTHS_TOO)
     np.testing.assert_allclose(
         recipe.apply(new).design.to_dense(), matrix.to_numpy(dtype=float), rtol=1e-12, atol=1e-12
     )
@@ -141,7 +149,7 @@ def test_new_data_is_coded_by_what_the_fit_learned(formula, frame):
 @pytest.mark.parametrize("formula", ["y ~ a * c + bs(x, df=4)", "y ~ C(k) * flag + log(z):a"])
 def test_every_kind_of_frame_gives_the_same_design(convert, formula, frame, expected):
     _, matrix = expected(formula, frame)
-    _, result = Recipe.fit(formula, convert(frame))
+    _, result = Recipe.fit(formula, convert(frame), rule=TRUTHS_TOO)
     assert list(result.design.names) == list(matrix.columns)
     np.testing.assert_allclose(
         result.design.to_dense(), matrix.to_numpy(dtype=float), rtol=1e-13, atol=1e-13
@@ -169,7 +177,12 @@ def as_enum(frame):
     return pl.from_pandas(frame).with_columns(pl.col("b").cast(levels))
 
 
-@pytest.mark.parametrize("library", [lambda frame: frame, as_enum, pa.Table.from_pandas])
+def as_arrow(frame):
+    """With an ordered dictionary: any other has no order of the user's."""
+    return pa.Table.from_pandas(frame.assign(b=frame["b"].cat.as_ordered()))
+
+
+@pytest.mark.parametrize("library", [lambda frame: frame, as_enum, as_arrow])
 def test_unused_declared_levels_are_dropped_as_r_drops_them(frame, expected, library):
     levels = ["never", *frame["b"].cat.categories, "nor this"]
     wide = library(frame.assign(b=frame["b"].cat.set_categories(levels)))
@@ -219,7 +232,7 @@ def test_designs_are_those_of_r(case):
 def test_the_order_of_rows_does_not_matter(convert, frame):
     order = np.random.default_rng(9).permutation(len(frame))
     formula = "y ~ a * c + C(k) + bs(x, df=4)"
-    _, straight = Recipe.fit(formula, convert(frame))
+    _, straight = Recipe.fit(formula, convert(frame), rule=TRUTHS_TOO)
     shuffled = frame.iloc[order].reset_index(drop=True)
     _, result = Recipe.fit(formula, convert(shuffled))
     assert result.design.names == straight.design.names

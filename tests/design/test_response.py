@@ -3,12 +3,15 @@ import pandas as pd
 import pytest
 
 from fastglm.design.recipe import Recipe
+from fastglm.design.response import ResponseRule
 from fastglm.errors import DataError, FormulaError, MissingValueError
+
+TWO_LEVELS = ResponseRule("family Binomial", two_levels=True)
 
 
 def response(formula, **columns):
     frame = pd.DataFrame({**columns, "x": np.arange(len(next(iter(columns.values()))))})
-    _, result = Recipe.fit(formula, frame)
+    _, result = Recipe.fit(formula, frame, rule=TWO_LEVELS)
     return result.y, result.response_levels
 
 
@@ -16,19 +19,23 @@ def test_numbers_and_booleans_as_they_lie():
     y, levels = response("y ~ x", y=np.array([1, 2, 3], dtype=np.int16))
     assert y.dtype == np.int16
     assert levels is None
-    y, _ = response("y ~ x", y=[True, False])
+    y, levels = response("y ~ x", y=[True, False])
     np.testing.assert_array_equal(y, [True, False])
+    assert levels == (False, True)
     y, _ = response("I(delay > 30) ~ x", delay=[10.0, 31.0])
     np.testing.assert_array_equal(y, [False, True])
 
 
-@pytest.mark.parametrize("dtype", ["str", object, pd.CategoricalDtype(["yes", "no"])])
+ORDERED = pd.CategoricalDtype(["yes", "no"], ordered=True)
+
+
+@pytest.mark.parametrize("dtype", ["str", object, pd.CategoricalDtype(["yes", "no"]), ORDERED])
 def test_the_second_of_two_levels_counts_as_one(dtype):
     y, levels = response("y ~ x", y=pd.Series(["no", "yes", "no"], dtype=dtype))
     first, second = levels
     assert {first, second} == {"no", "yes"}
     assert [levels[int(value)] for value in y] == ["no", "yes", "no"]
-    assert second == ("no" if isinstance(dtype, pd.CategoricalDtype) else "yes")
+    assert second == ("no" if dtype is ORDERED else "yes")
 
 
 def test_counts_of_two_kinds():

@@ -44,6 +44,32 @@ def test_bs_is_scipys_basis():
     np.testing.assert_allclose(full.values.sum(axis=1), 1, rtol=1e-14)
 
 
+@pytest.mark.parametrize("name", ["cr", "cs", "cc"])
+def test_cubic_splines_are_independent_of_an_intercept(name):
+    state = {}
+    basis = apply_stateful(name, [X], {"df": 4}, state, name).values
+    assert basis.shape == (40, 4)
+    np.testing.assert_allclose(basis.mean(axis=0), 0, atol=1e-14)
+    assert np.linalg.matrix_rank(np.column_stack([np.ones(40), basis])) == 5
+    asked = apply_stateful(name, [X], {"df": 4, "constraints": None}, {}, name).values
+    np.testing.assert_allclose(asked.sum(axis=1), 1, rtol=1e-13)
+    # As a model was saved before splines were centred: what it learned decides.
+    old = {}
+    apply_stateful(name, [X], {"df": 4, "constraints": None}, old, name)
+    again = apply_stateful(name, [X], {"df": 4}, json.loads(json.dumps(old)), name).values
+    np.testing.assert_array_equal(again, asked)
+
+
+def test_nothing_is_learned_from_rows_without_a_value():
+    gaps = np.insert(X, [0, 7], [np.nan, np.inf])
+    for name in STATEFUL:
+        options = OPTIONS.get(name, {})
+        whole = columns(apply_stateful(name, [X], options, {}, name))
+        spread = columns(apply_stateful(name, [gaps], options, {}, name))
+        np.testing.assert_array_equal(spread[np.isfinite(gaps)], whole)
+        assert np.isnan(spread[~np.isfinite(gaps)]).all()
+
+
 def test_poly_is_orthonormal_to_the_constant_and_itself():
     values = apply_stateful("poly", [X, 4], {}, {}, "poly(x, 4)").values
     with_one = np.column_stack([np.full(40, 40**-0.5), values])

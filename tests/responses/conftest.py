@@ -18,7 +18,7 @@ def reference():
         frame = pd.read_csv(REFERENCE / f"{name}.data.csv.gz")
         for column, levels in (case.get("factor_levels") or {}).items():
             names = [level[0] if isinstance(level, list) else level for level in levels]
-            frame[column] = pd.Categorical(frame[column].astype(str), names)
+            frame[column] = pd.Categorical(frame[column].astype(str), names, ordered=True)
         table = pd.read_csv(REFERENCE / f"{name}.design.csv.gz")
         columns = [column for column in table if column.startswith("x:")]
         return SimpleNamespace(

@@ -106,7 +106,7 @@ def test_two_levels_are_logistic_regression():
 
 def test_predictions_agree_with_each_other(tmp_path):
     y, X = sample()
-    fit = fg.OrderedModel(np.array(list("abcd"))[y], X, link="probit").fit()
+    fit = fg.OrderedModel(np.array(list("abcd"))[y], X, link="probit", levels="abcd").fit()
     probability = fit.predict(X[:20])
     np.testing.assert_allclose(probability.sum(axis=1), 1.0)
     np.testing.assert_allclose(probability.cumsum(axis=1), fit.predict(X[:20], "cumulative"))
