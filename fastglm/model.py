@@ -13,9 +13,9 @@ from fastglm.entry import entry_points
 from fastglm.errors import DataError, ModelError
 from fastglm.families import Family, resolve_family
 from fastglm.fitting import Plan, fit_model
+from fastglm.inference.statsmodels_model import StatsmodelsModel
 from fastglm.inference.statsmodels_names import read_fit_options
 from fastglm.inputs import ModelRows, rows_from_arrays, rows_from_formula
-from fastglm.pointers import Pointing
 from fastglm.results import Results
 from fastglm.solve.fit import Progress, SolverOptions
 from fastglm.solve.separation import Separation, find_separation
@@ -25,7 +25,7 @@ __all__ = ["GLM"]
 
 
 @entry_points
-class GLM(Pointing):
+class GLM(StatsmodelsModel):
     """A generalized linear model of a response on columns.
 
     Parameters
@@ -286,7 +286,8 @@ class GLM(Pointing):
     def keeping(self, keep: np.ndarray) -> GLM:
         """The same model of some of its rows, by a (n,) bool mask; the rows are copied."""
         model = copy(self)
-        model.__dict__.pop("layout", None)
+        for cached in ("layout", "_columns"):
+            model.__dict__.pop(cached, None)
         model.rows = self.rows.take(keep)
         return model
 

@@ -226,8 +226,8 @@ class Results(
         return float(self.rank - self.has_intercept)
 
     @cached_property
-    def _null(self) -> tuple[float, float]:
-        """Deviance and log-likelihood of the null model."""
+    def _null(self) -> tuple[float, float, float]:
+        """Deviance, log-likelihood and intercept of the null model."""
         model = self._model_with_data("the null deviance")
         rows = model.rows
         null = Design((Ones(rows.n_rows),), rows.n_rows, ("Intercept",), None, 0, ())
@@ -248,7 +248,7 @@ class Results(
         )
         params = solution.params if self.has_intercept else np.zeros(1)
         null_rows = lay_out(null, rows.response, rows.variance_weights, rows.offset)
-        return solution.deviance, self._log_likelihood(null_rows, params, solution)
+        return solution.deviance, self._log_likelihood(null_rows, params, solution), params[0]
 
     @cached_property
     def null_deviance(self) -> float:
@@ -364,8 +364,7 @@ class Results(
         """
         return predict(self, exog, which, offset, exposure, unseen, n_threads)
 
-    def summary(self, alpha: float = 0.05) -> Summary:
-        """Table of coefficients and goodness of fit; prints as text, shows as HTML in notebooks."""
+    def _summary(self, alpha: float) -> Summary:
         return Summary(self, alpha)
 
     def __repr__(self) -> str:

@@ -39,6 +39,7 @@ __all__ = [
     "is_frame",
     "is_series",
     "native_numbers",
+    "one_row",
     "plain_levels",
     "read_column",
     "recode",
@@ -104,6 +105,15 @@ class Frame:
         if name not in self._keys:
             raise ColumnNotFoundError(_not_found(name, self.names))
         return read_column(self._read(self._keys[name]), name)
+
+
+def one_row(row: Any) -> Any:
+    """A frame of one row, from a mapping of single values or a pandas Series; all else as it is."""
+    if isinstance(row, Mapping) and row and all(np.ndim(value) == 0 for value in row.values()):
+        return {name: [value] for name, value in row.items()}
+    if getattr(row, "ndim", 2) == 1 and hasattr(row, "infer_objects"):
+        return row.to_frame().T.infer_objects()
+    return row
 
 
 def is_frame(data: Any) -> bool:

@@ -360,3 +360,9 @@ def resolve_link(link: Link | type[Link] | str) -> Link:
     raise ModelError(
         f"link must be a link object, its class or one of {', '.join(LINKS)}; got {link!r}"
     )
+
+
+# Names that older scripts for statsmodels have.
+identity, log, logit, probit, cloglog, loglog = Identity, Log, Logit, Probit, CLogLog, LogLog
+cauchy, inverse_power, inverse_squared, sqrt = Cauchy, InversePower, InverseSquared, Sqrt
+logc, nbinom = LogC, NegativeBinomial

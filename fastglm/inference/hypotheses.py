@@ -81,6 +81,10 @@ class LinearTests:
         }
         return pd.DataFrame(columns, index=list(self.names))
 
+    def summary(self) -> str:
+        """The tests as text."""
+        return str(self)
+
     def __str__(self) -> str:
         frame = self.summary_frame()
         rows = [["", *frame.columns]]
@@ -191,7 +195,11 @@ def _equations(plain: str, text: str) -> list[tuple[str, str]]:
     """Both sides of each equation: ``a = b = 0`` is two of them."""
     equations: list[tuple[str, str]] = []
     for piece in plain.split(","):
-        sides = [side.strip() for side in piece.split("=")]
+        whole = piece.strip()
+        if "=" in whole and whole.startswith("(") and whole.endswith(")"):
+            # statsmodels takes an equation in parentheses.
+            whole = whole[1:-1]
+        sides = [side.strip() for side in whole.split("=")]
         if not all(sides):
             raise ModelError(f"the hypothesis {text!r} has an empty side.")
         equations += itertools.pairwise(sides if len(sides) > 1 else [sides[0], "0"])

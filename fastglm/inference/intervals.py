@@ -46,7 +46,41 @@ ILLINOIS_STEPS = 60
 QUANTILE_TOLERANCE = 1e-8
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
+class LinearPrediction:
+    """Linear predictors of n rows and their uncertainty, under statsmodels' names.
+
+    Attributes
+    ----------
+    predicted_mean, se_mean : (n,)
+        Linear predictor and its standard error.
+    """
+
+    predicted_mean: Any
+    se_mean: Any
+    results: Results
+    index: Any = None
+
+    def conf_int(self, alpha: float = 0.05) -> Any:
+        """Intervals at level 1 - alpha, (n, 2); labelled where pandas came in."""
+        frame = self.summary_frame(alpha).iloc[:, 2:]
+        return frame.to_numpy() if self.index is None else frame.set_axis([0, 1], axis=1)
+
+    def summary_frame(self, alpha: float = 0.05) -> Any:
+        """Columns mean, mean_se, mean_ci_lower and mean_ci_upper, a pandas DataFrame of n rows."""
+        import pandas as pd
+
+        eta, error = np.asarray(self.predicted_mean), np.asarray(self.se_mean)
+        half = self.results.critical_value(alpha) * error
+        columns = {"mean": eta, "mean_se": error}
+        limits = {"mean_ci_lower": eta - half, "mean_ci_upper": eta + half}
+        return pd.DataFrame(columns | limits, index=self.index)
+
+    def __repr__(self) -> str:
+        return repr(self.summary_frame())
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Prediction:
     """Predictions of n rows and their uncertainty.
 
@@ -72,6 +106,13 @@ class Prediction:
     weights: np.ndarray
     n_threads: int
     _rows: NewRows
+
+    @property
+    def linpred(self) -> LinearPrediction:
+        """The same on the scale of the linear predictor."""
+        return LinearPrediction(
+            self.linear_predictor, self.se_linear_predictor, self.results, self._rows.index
+        )
 
     def conf_int(self, alpha: float = 0.05, obs: bool = False) -> Any:
         """Intervals at level 1 - alpha, (n, 2).
@@ -177,6 +218,9 @@ class Prediction:
             return self._frame(columns)
         limits = self._observation_limits(alpha)
         return self._frame(columns | {"obs_ci_lower": limits[0], "obs_ci_upper": limits[1]})
+
+    def __repr__(self) -> str:
+        return f"<Prediction of {self.weights.size} rows: summary_frame() has the table>"
 
     def _frame(self, columns: dict) -> Any:
         import pandas as pd

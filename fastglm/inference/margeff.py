@@ -35,7 +35,15 @@ METHODS = {
 
 @dataclass(frozen=True, eq=False, repr=False)
 class MarginalEffects(Estimates):
-    """Marginal effects under statsmodels' names."""
+    """Marginal effects under statsmodels' names.
+
+    Attributes
+    ----------
+    method : str
+        Which derivative, as "dy/dx".
+    """
+
+    method: str = "dy/dx"
 
     @property
     def margeff(self) -> np.ndarray:
@@ -56,6 +64,14 @@ class MarginalEffects(Estimates):
     def tvalues(self) -> np.ndarray:
         """Effects over standard errors, (k,)."""
         return self.statistic
+
+    def summary_frame(self, alpha: float = 0.05) -> Any:
+        """Effects, tests and intervals, a pandas DataFrame with statsmodels' columns."""
+        letter = "z" if np.isinf(self.df) else "t"
+        names = [self.method, "Std. Err.", letter, f"Pr(>|{letter}|)"]
+        # The last name is spelt so in statsmodels.
+        names += ["Conf. Int. Low", "Cont. Int. Hi."]
+        return super().summary_frame(alpha).set_axis(names, axis=1)
 
     def summary(self) -> str:
         """The effects as text."""
@@ -105,6 +121,7 @@ def marginal_effects(
         covariance[np.ix_(columns, columns)],
         results.df_inference if results.use_t else np.inf,
         heading,
+        method=f"{method[:2]}/{method[2:]}",
     )
 
 

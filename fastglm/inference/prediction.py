@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastglm.design.arrays import design_from_array
-from fastglm.design.frames import Categories, is_frame
+from fastglm.design.frames import Categories, is_frame, one_row
 from fastglm.design.layout import Layout, lay_out
 from fastglm.design.missing import rows_text
 from fastglm.design.parts import Design
@@ -188,13 +188,12 @@ def _build(results: Results, exog: Any, given: Mapping[str, Any], unseen: str) -
 
 
 def _one_row(results: Results, exog: Any) -> Any:
-    """A single row, given as a vector of p values or a Series by column, as a matrix or frame."""
+    """A single row, given as p values or by column, as a matrix or frame."""
     exog = np.asarray(exog) if isinstance(exog, list | tuple) else exog
-    if getattr(exog, "ndim", 2) != 1 or len(results.names) == 1:
-        return exog
     if results.recipe is not None:
-        return exog.to_frame().T.infer_objects() if hasattr(exog, "to_frame") else exog
-    return np.asarray(exog)[None, :]
+        return one_row(exog)
+    is_row = getattr(exog, "ndim", 2) == 1 and len(results.names) > 1
+    return np.asarray(exog)[None, :] if is_row else exog
 
 
 def _warn_of_other_combinations(results: Results, built: FrameDesign) -> None:

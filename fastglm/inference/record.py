@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -199,8 +200,25 @@ class Record(Pointing):
         """Residual degrees of freedom: observations less coefficients."""
         return self.nobs - self.rank
 
-    def summary(self, alpha: float = 0.05) -> Any:
-        """Table of coefficients and goodness of fit; prints as text, shows as HTML in notebooks."""
+    def summary(
+        self,
+        alpha: float = 0.05,
+        yname: str | None = None,
+        xname: Sequence[str] | None = None,
+        title: str | None = None,
+    ) -> Any:
+        """Table of coefficients and goodness of fit; prints as text, shows as HTML in notebooks.
+
+        Parameters
+        ----------
+        alpha : float, default 0.05
+            Intervals are at level 1 - alpha.
+        yname, xname, title : optional
+            Other names of the response and of the p coefficients, and another title.
+        """
+        return self._summary(alpha).renamed(yname, xname, title)
+
+    def _summary(self, alpha: float) -> Any:
         raise NotImplementedError
 
     def _repr_html_(self) -> str:

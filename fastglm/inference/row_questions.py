@@ -51,9 +51,10 @@ class RowQuestions(EffectQuestions, DiagnosticQuestions):
     def resid_anscombe(self) -> Any:
         """Residuals on the scale that makes responses most nearly normal, (n,).
 
-        Anscombe (1953); McCullagh & Nelder (1989), section 2.4.2.
+        Over the root of the dispersion, as statsmodels has them. Anscombe (1953); McCullagh &
+        Nelder (1989), section 2.4.2.
         """
-        return self._fit._rows(residuals.anscombe_residuals(self._fit))
+        return self._fit._rows(residuals.anscombe_residuals(self._fit) / np.sqrt(self._fit.scale))
 
     def resid_quantile(self, seed: int = 0) -> Any:
         """Randomised quantile residuals, (n,): standard normal if the model is right.

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastglm.errors import Status
+from fastglm.errors import DataError, Status
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from fastglm.results import Results
 
 __all__ = ["Summary", "aliased_text"]
@@ -31,11 +36,14 @@ class Summary:
         Intervals are at level 1 - alpha.
     """
 
+    #: Instead of the name of the response.
+    response_name: str | None = None
     title = "Generalized Linear Model Regression Results"
 
     def __init__(self, results: Results, alpha: float = 0.05):
         self.results = results
         self.alpha = alpha
+        self.names: tuple[str, ...] = results.names
 
     def header(self) -> list[tuple[str, str]]:
         """Names and values of what stands above the table."""
@@ -61,6 +69,42 @@ class Summary:
             ("Deviance R-sq.", f"{1.0 - fit.deviance / fit.null_deviance:.4f}")
             if fit.null_deviance > 0
             else ("Deviance R-sq.", "nan"),
+        ]
+
+    def renamed(
+        self,
+        yname: str | None = None,
+        xname: Sequence[str] | None = None,
+        title: str | None = None,
+    ) -> Self:
+        """The summary under other names.
+
+        Parameters
+        ----------
+        yname : str, optional
+            Of the response.
+        xname : sequence of str, optional
+            Of the p coefficients.
+        title : str, optional
+
+        Raises
+        ------
+        DataError
+            If there is not a name for each coefficient.
+        """
+        if xname is not None and len(xname) != len(self.names):
+            raise DataError(f"xname has {len(xname)} names, but there are {len(self.names)}.")
+        self.title = self.title if title is None else title
+        self.names = self.names if xname is None else tuple(map(str, xname))
+        self.response_name = yname
+        return self
+
+    def shown_header(self) -> list[tuple[str, str]]:
+        """`header` with the name of the response that was asked for."""
+        name = self.response_name
+        return [
+            (key, name if key == "Dep. Variable" and name is not None else value)
+            for key, value in self.header()
         ]
 
     def columns(self) -> list[str]:
@@ -122,19 +166,19 @@ class Summary:
     def as_text(self) -> str:
         """The summary as text of 78 columns or more."""
         cells = self._cells()
-        name_width = max([20, *(len(name) for name in self.results.names)])
+        name_width = max([20, *(len(name) for name in self.names)])
         widths = [max(10, *(len(row[k]) + 1 for row in cells)) if cells else 10 for k in range(6)]
         width = max(WIDTH, name_width + sum(widths))
         rule, thin = "=" * width, "-" * width
         lines = [self.title.center(width).rstrip(), rule]
-        header = self.header()
+        header = self.shown_header()
         half = (width - 2) // 2
         for left, right in zip(header[0::2], header[1::2], strict=True):
             lines.append("  ".join(_pair(*item, half) for item in (left, right)).rstrip())
         lines.append(rule)
         titles = "".join(t.rjust(w) for t, w in zip(self.columns(), widths, strict=True))
         lines += [" " * name_width + titles, thin]
-        for name, row in zip(self.results.names, cells, strict=True):
+        for name, row in zip(self.names, cells, strict=True):
             numbers = "".join(c.rjust(w) for c, w in zip(row, widths, strict=True))
             lines.append(name.ljust(name_width) + numbers)
         lines.append(rule)
@@ -145,10 +189,8 @@ class Summary:
         """Two pandas DataFrames: what stands above the table, as text, and the coefficients."""
         import pandas as pd
 
-        header = pd.DataFrame(self.header(), columns=["", "value"]).set_index("")
-        coefficients = pd.DataFrame(
-            self.table(), index=list(self.results.names), columns=self.columns()
-        )
+        header = pd.DataFrame(self.shown_header(), columns=["", "value"]).set_index("")
+        coefficients = pd.DataFrame(self.table(), index=list(self.names), columns=self.columns())
         return [header, coefficients]
 
     def __str__(self) -> str:
@@ -159,9 +201,31 @@ class Summary:
     def _repr_html_(self) -> str:
         return self.as_html()
 
+    def as_csv(self) -> str:
+        """The summary as lines of cells with commas between them."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow([self.title])
+        header = self.shown_header()
+        writer.writerows([*a, *b] for a, b in zip(header[0::2], header[1::2], strict=True))
+        writer.writerow(["", *self.columns()])
+        rows = zip(self.names, self._cells(), strict=True)
+        writer.writerows([name, *cells] for name, cells in rows)
+        return text.getvalue()
+
+    def as_latex(self) -> str:
+        """The summary as two LaTeX tables."""
+        header = self.shown_header()
+        top = [[*a, *b] for a, b in zip(header[0::2], header[1::2], strict=True)]
+        rows = [[name, *row] for name, row in zip(self.names, self._cells(), strict=True)]
+        body = [["", *self.columns()], *rows]
+        tables = [_latex(top, "lrlr"), _latex(body, "l" + "r" * (len(body[0]) - 1))]
+        notes = "\n\n".join(map(_latex_text, [self.title, *self.notes()]))
+        return "\n\n".join([*tables, notes])
+
     def as_html(self) -> str:
         """The summary as HTML tables."""
-        header = self.header()
+        header = self.shown_header()
         top = "".join(
             f"<tr><th>{escape(a)}</th><td>{escape(b)}</td><th>{escape(c)}</th><td>{escape(d)}</td></tr>"
             for (a, b), (c, d) in zip(header[0::2], header[1::2], strict=True)
@@ -169,7 +233,7 @@ class Summary:
         titles = "".join(f"<th>{escape(title)}</th>" for title in ["", *self.columns()])
         body = "".join(
             f"<tr><th>{escape(name)}</th>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>"
-            for name, row in zip(self.results.names, self._cells(), strict=True)
+            for name, row in zip(self.names, self._cells(), strict=True)
         )
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes())
         return (
@@ -177,6 +241,23 @@ class Summary:
             f"{top}</table><table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>"
             f"{notes}"
         )
+
+
+def _latex(rows: list[list[str]], alignment: str) -> str:
+    lines = [" & ".join(map(_latex_text, row)) + r" \\" for row in rows]
+    end = r"\end{tabular}"
+    return "\n".join([rf"\begin{{tabular}}{{{alignment}}}", r"\hline", *lines, r"\hline", end])
+
+
+def _latex_text(text: str) -> str:
+    return re.sub(r"[&%$#_{}~^\\<>|]", lambda found: _LATEX.get(found[0], "\\" + found[0]), text)
+
+
+#: Characters that a backslash before them does not make print.
+_LATEX = {
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
+    "<": "$<$", ">": "$>$", "|": "$|$",
+}  # fmt: skip
 
 
 def _separation_note(fit: Results) -> str:

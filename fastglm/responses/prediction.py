@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastglm.design.arrays import design_from_array
-from fastglm.design.frames import is_frame
+from fastglm.design.frames import is_frame, one_row
 from fastglm.design.layout import lay_out
 from fastglm.design.parts import Design
 from fastglm.design.recipe import FrameDesign
-from fastglm.errors import DataError, ModelError
+from fastglm.errors import DataError, ModelError, OptionError
 from fastglm.families import Gaussian
 from fastglm.families.links import Log
 from fastglm.inference.prediction import given_vector, require_unseen
 from fastglm.kernels.planes import LINEAR_PREDICTOR
+from fastglm.pointers import describe_option
 from fastglm.responses.rows import constant_design
 from fastglm.solve.rows import evaluate_rows
 from fastglm.vectors import OffsetParts, vector
@@ -112,6 +113,7 @@ def new_designs(
         If there is no further predictor of that name, or `unseen` is none of the known ones.
     """
     names = ("exog", *results.settings.get("exogs", ()))
+    exog = exog if results.recipes[0] is None else one_row(exog)
     others = dict(designs or {})
     _require_known(results, exposure, unseen, others)
     given = {
@@ -156,8 +158,8 @@ def _require_known(
     known = results.settings.get("exogs", ())
     unknown = sorted(set(designs) - set(known))
     if unknown:
-        takes = ", ".join(["exog", "which", *known, "offset", "exposure", "unseen"])
-        raise ModelError(f"predict does not take {', '.join(unknown)}; it takes {takes}.")
+        takes = ["exog", "which", *known, "offset", "exposure", "unseen"]
+        raise OptionError(describe_option("predict", unknown[0], takes))
 
 
 def _was_constant(results: ResponseResults, k: int) -> bool:

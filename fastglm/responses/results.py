@@ -308,8 +308,7 @@ class ResponseResults(Record, ResponseResiduals):
         """What stands below the table of a summary."""
         return []
 
-    def summary(self, alpha: float = 0.05) -> ResponseSummary:
-        """Table of coefficients; prints as text, shows as HTML in notebooks."""
+    def _summary(self, alpha: float) -> ResponseSummary:
         return ResponseSummary(self, alpha)
 
     def __repr__(self) -> str:

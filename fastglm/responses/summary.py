@@ -32,6 +32,7 @@ class ResponseSummary(Summary):
         self.results = results
         self.alpha = alpha
         self.title = results.title
+        self.names = results.names
 
     def header(self) -> list[tuple[str, str]]:
         """Names and values of what stands above the table."""
