@@ -84,6 +84,7 @@ def fit(
     var_power: text.VarPower = None,
     variance: text.Variance = None,
     missing: text.Missing = "raise",
+    delimiter: text.Delimiter = None,
     cov_type: text.CovType = "nonrobust",
     groups: text.Groups = None,
     separation: text.Separation = "warn",
@@ -109,7 +110,7 @@ def fit(
         of_fit["cov_kwds"] = {"groups": groups}
     with Watch(f"reading {data}") as watch:
         with watch.stage("read", f"reading {data}"):
-            table = _read_for_formula(data, formula, (*columns.values(), groups))
+            table = _read_for_formula(data, formula, (*columns.values(), groups), delimiter)
         with watch.stage("fit", "fitting"):
             model = GLM.from_formula(formula, table, chosen, missing=missing, **columns)
             results = model.fit(n_threads=threads, progress=watch.sweep, **of_fit)
@@ -136,6 +137,7 @@ def predict(
     unseen: text.Unseen = "raise",
     offset: text.NewOffset = None,
     exposure: text.NewExposure = None,
+    delimiter: text.Delimiter = None,
     threads: text.Threads = None,
 ) -> None:
     """Predict the rows of a file."""
@@ -147,7 +149,7 @@ def predict(
         raise DataError(f"{model} was fitted to arrays without names: predict from Python.")
     with Watch(f"reading {new}") as watch:
         with watch.stage("read", f"reading {new}"):
-            table = _read_for_model(new, fitted, [offset, exposure])
+            table = _read_for_model(new, fitted, [offset, exposure], delimiter)
         with watch.stage("predict", "predicting"):
             values = fitted.predict(
                 table, which, offset=offset, exposure=exposure, unseen=unseen, n_threads=threads
@@ -224,28 +226,38 @@ def _family(name: str, link: str | None, options: dict[str, Any]) -> Family:
         raise ModelError(f"family {name} does not take {names}") from None
 
 
-def _read_for_formula(path: Path, formula: str, others: Any) -> pyarrow.Table:
+def _read_for_formula(
+    path: Path, formula: str, others: Any, delimiter: str | None
+) -> pyarrow.Table:
     """The columns of the file that a formula and options name."""
-    parsed = parse_formula(formula, names := column_names(path))
+    parsed = parse_formula(formula, names := column_names(path, delimiter))
     sides = (*parsed.factors, *parsed.offsets, *((parsed.response,) if parsed.response else ()))
-    return _read_columns(path, names, sides, others)
+    return _read_columns(path, names, sides, others, delimiter)
 
 
-def _read_for_model(path: Path, fitted: Results, others: list[str | None]) -> pyarrow.Table:
+def _read_for_model(
+    path: Path, fitted: Results, others: list[str | None], delimiter: str | None
+) -> pyarrow.Table:
     """The columns of the file that a fitted model needs."""
     recipe = fitted.recipe
     assert recipe is not None
     others = [*others, *fitted.column_names.values()]
-    return _read_columns(path, column_names(path), (*recipe.factors, *recipe.offsets), others)
+    names = column_names(path, delimiter)
+    return _read_columns(path, names, (*recipe.factors, *recipe.offsets), others, delimiter)
 
 
 def _read_columns(
-    path: Path, names: list[str], expressions: tuple[Expression, ...], others: Any
+    path: Path,
+    names: list[str],
+    expressions: tuple[Expression, ...],
+    others: Any,
+    delimiter: str | None,
 ) -> pyarrow.Table:
     used = {column for expression in expressions for column in expression.columns}
     used |= {name for name in others if name is not None}
     # With all columns at hand the model can say which names are close to one that is not there.
-    return read_table(path, [name for name in names if name in used] if used <= {*names} else None)
+    wanted = [name for name in names if name in used] if used <= {*names} else None
+    return read_table(path, wanted, delimiter)
 
 
 def _times(watch: Watch, n_rows: int, results: Results | None = None) -> str:

@@ -95,5 +95,8 @@ PredictionsOut = Annotated[
 ]
 Which = Annotated[str, Option(help="mean or linear, the linear predictor.")]
 Unseen = Annotated[str, Option(help="Levels the fit has not seen: raise or nan.")]
+Delimiter = Annotated[
+    Text, Option(help='Of a CSV file: a character or "tab". [default: told by its first line]')
+]
 NewOffset = Annotated[Text, Option(help="Column. [default: that of the fit]")]
 NewExposure = Annotated[Text, Option(help="Column. [default: that of the fit]")]

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from fastglm.design.arrays import design_from_array
-from fastglm.design.frames import Categories, Column, Level, is_frame, with_nan
-from fastglm.design.missing import missing_design_rows, missing_rows
+from fastglm.design.frames import Column, Level, is_frame
 from fastglm.design.parts import Design
 from fastglm.design.recipe import FrameDesign, Recipe
 from fastglm.design.response import ResponseRule, read_response
 from fastglm.design.rows import frame_column, take_rows
-from fastglm.errors import DataError, MissingValueError, ModelError
+from fastglm.dropping import drop_missing
+from fastglm.errors import DataError, ModelError
 from fastglm.families import Family, ResponseSummary, summarize
 from fastglm.records import filled_at_once
 from fastglm.vectors import OffsetParts, checked, product, require_same_index, vector
@@ -52,6 +52,8 @@ class ModelRows:
     variance_weights : ndarray, shape (n,), or None
         Without the frequencies.
     frequencies : ndarray, shape (n,), or None
+    trials : ndarray, shape (n,), or None
+        Of two columns of successes and failures.
     offset : ndarray, shape (n,), or None
         On the scale of the linear predictor, log exposure included.
     offset_parts : OffsetParts
@@ -84,6 +86,7 @@ class ModelRows:
     prior_weights: np.ndarray | None = None
     variance_weights: np.ndarray | None = None
     frequencies: np.ndarray | None = None
+    trials: np.ndarray | None = None
     offset: np.ndarray | None = None
     offset_parts: OffsetParts = field(default_factory=OffsetParts)
     column_names: Mapping[str, str] = field(default_factory=dict)
@@ -160,6 +163,7 @@ class ModelRows:
             prior_weights=kept(self.prior_weights),
             variance_weights=kept(self.variance_weights),
             frequencies=kept(self.frequencies),
+            trials=kept(self.trials),
             offset=kept(self.offset),
             offset_parts=self.offset_parts.take(keep),
             index=kept(self.index),
@@ -247,6 +251,7 @@ def _assemble(
         prior_weights=prior_weights,
         variance_weights=variance_weights,
         frequencies=None if frequencies is None else frequencies.astype(np.float64),
+        trials=trials,
         offset=parts.total(family.link),
         offset_parts=parts,
         **rest,
@@ -288,7 +293,7 @@ def rows_from_arrays(
     if missing == "drop":
         given = {"the response": response, **{k: v for k, v in columns.items() if v is not None}}
         n_given = design.n_rows + n_dropped
-        given, design, kept = _drop_missing(given, design, kept, n_given, recipe is None, counts)
+        given, design, kept = drop_missing(given, design, kept, n_given, recipe is None, counts)
         n_dropped = 0 if kept is None else int(n_given - kept.sum())
         response, columns = given.pop("the response"), {name: given.get(name) for name in columns}
     values, levels = _rule(family).coded(response, shown_name)
@@ -312,59 +317,6 @@ def rows_from_arrays(
         frame=None,
         frame_rows=None,
     )
-
-
-def _drop_missing(
-    given: dict[str, Any],
-    design: Design,
-    kept: np.ndarray | None,
-    n: int,
-    is_array: bool,
-    counts: dict[str, int],
-) -> tuple[dict[str, Column], Design, np.ndarray | None]:
-    """Leaves out rows in which anything is NaN; adds to `counts` by argument.
-
-    Returns what was given and the design without them, and which of the n rows are left.
-    """
-    mask = np.zeros(n, dtype=bool)
-    arrays = {k: v if isinstance(v, Categories) else with_nan(v) for k, v in given.items()}
-    for name, values in arrays.items():
-        missing = _rows_without(values)
-        if missing is not None and missing.shape == (n,):
-            counts[name] = int(missing.sum())
-            mask |= missing
-    in_design = missing_design_rows(design) if is_array else None
-    if in_design is not None:
-        counts["X"] = int(in_design.sum())
-        mask |= in_design
-    keep = ~mask
-    if keep.all():
-        keep_rows = kept
-    else:
-        keep_rows = keep if kept is None else keep & kept
-        design = take_rows(design, keep if kept is None else keep[kept])
-    if keep_rows is None:
-        return arrays, design, None
-    if not keep_rows.any():
-        raise MissingValueError("every row has a missing value: nothing is left to fit.")
-    return {k: _taken(v, keep_rows) for k, v in arrays.items()}, design, keep_rows
-
-
-def _rows_without(values: Column) -> np.ndarray | None:
-    """Rows without a value, or without one of several, (n,); None if there are none."""
-    if isinstance(values, Categories) or (values.dtype.kind == "f" and values.ndim == 1):
-        return missing_rows(values)
-    if values.ndim == 0 or values.dtype.kind not in "fO":
-        return None
-    missing = np.any(values != values, axis=tuple(range(1, values.ndim)))
-    return missing if missing.any() else None
-
-
-def _taken(values: Column, rows: np.ndarray) -> Column:
-    """Some of the rows, by a (n,) bool mask; values of another length as they are."""
-    if isinstance(values, Categories):
-        return values.take(rows) if values.codes.shape == rows.shape else values
-    return values[rows] if values.shape[:1] == rows.shape else values
 
 
 def rows_from_formula(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -19,7 +20,18 @@ _ARROW = (".feather", ".arrow", ".ipc")
 _KNOWN = f"{', '.join(_CSV)}; {', '.join(_PARQUET)}; {', '.join(_ARROW)}"
 
 
-def read_table(path: str | Path, columns: Iterable[str] | None = None) -> pyarrow.Table:
+#: What an empty cell is beside pyarrow's own words for it: a point, as SAS and Stata write it.
+_MISSING = "."
+_DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "space": " "}
+#: Bytes of a CSV file that are looked at to tell its delimiter.
+_HEAD = 65536
+_QUOTED = re.compile(r'"[^"]*"')
+_DECIMAL_COMMA = re.compile(r"[-+]?\d*,(\d{1,2}|\d{4,})([eE][-+]?\d+)?")
+
+
+def read_table(
+    path: str | Path, columns: Iterable[str] | None = None, delimiter: str | None = None
+) -> pyarrow.Table:
     """Read a table.
 
     Parameters
@@ -29,6 +41,9 @@ def read_table(path: str | Path, columns: Iterable[str] | None = None) -> pyarro
         (``.parquet``, ``.pq``) or Arrow (``.feather``, ``.arrow``, ``.ipc``).
     columns : iterable of str, optional
         The columns to read; all of them by default.
+    delimiter : str, optional
+        What separates the columns of a CSV file: a character, or "tab". By default the one of
+        comma, semicolon and tab that its first line has most of.
 
     Returns
     -------
@@ -40,12 +55,12 @@ def read_table(path: str | Path, columns: Iterable[str] | None = None) -> pyarro
         If the file cannot be read, its ending is not known, or pyarrow is not installed.
     """
     wanted = None if columns is None else list(columns)
-    return _attempt(Path(path), lambda: _read(_existing(path), wanted))
+    return _attempt(Path(path), lambda: _read(_existing(path), wanted, delimiter))
 
 
-def column_names(path: str | Path) -> list[str]:
-    """Names of a file's columns, from its head; raises as `read_table`."""
-    return _attempt(Path(path), lambda: _names(_existing(path)))
+def column_names(path: str | Path, delimiter: str | None = None) -> list[str]:
+    """Names of a file's columns, from its head; arguments and errors as for `read_table`."""
+    return _attempt(Path(path), lambda: _names(_existing(path), delimiter))
 
 
 def write_table(table: pyarrow.Table, path: str | Path) -> None:
@@ -75,22 +90,62 @@ def _ends(path: Path, endings: tuple[str, ...]) -> bool:
     return path.name.lower().endswith(endings)
 
 
-def _csv_options(path: Path, columns: list[str] | None) -> dict[str, Any]:
+def _csv_options(path: Path, columns: list[str] | None, delimiter: str | None) -> dict[str, Any]:
     from pyarrow import csv
 
-    delimiter = "," if _ends(path, _CSV[:4]) else "\t"
+    lines = _first_lines(path)
+    if delimiter is None:
+        delimiter = _guessed(lines, usual="," if _ends(path, _CSV[:4]) else "\t")
+    delimiter = _DELIMITERS.get(delimiter, delimiter)
+    if len(delimiter) != 1:
+        raise DataError(
+            f"delimiter must be one character or one of {', '.join(_DELIMITERS)}, not "
+            f"{delimiter!r}."
+        )
     return {
         "parse_options": csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
         # An empty cell or NA is a missing value in a column of strings too.
-        "convert_options": csv.ConvertOptions(include_columns=columns, strings_can_be_null=True),
+        "convert_options": csv.ConvertOptions(
+            include_columns=columns,
+            null_values=[*csv.ConvertOptions().null_values, _MISSING],
+            strings_can_be_null=True,
+            decimal_point="," if _has_decimal_commas(lines, delimiter) else ".",
+        ),
     }
 
 
-def _read(path: Path, columns: list[str] | None) -> pyarrow.Table:
+def _first_lines(path: Path) -> list[str]:
+    """Lines of the head of a text file, compressed or not."""
+    import pyarrow
+
+    with pyarrow.input_stream(str(path), compression="detect") as stream:
+        head = stream.read(_HEAD)
+    lines = head.decode("utf-8", errors="replace").splitlines()
+    return lines[:-1] if len(head) == _HEAD else lines
+
+
+def _guessed(lines: list[str], usual: str) -> str:
+    """The delimiter that the first line has most of; the usual one where it has none."""
+    first = _QUOTED.sub("", lines[0]) if lines else ""
+    return max((usual, ",", ";", "\t"), key=first.count)
+
+
+def _has_decimal_commas(lines: list[str], delimiter: str) -> bool:
+    """Whether numbers have a decimal comma, as they do where semicolons separate them.
+
+    Three digits after a comma may be thousands: alone they tell nothing.
+    """
+    if delimiter != ";":
+        return False
+    cells = (cell.strip().strip('"') for line in lines[1:] for cell in line.split(";"))
+    return any(_DECIMAL_COMMA.fullmatch(cell) for cell in cells)
+
+
+def _read(path: Path, columns: list[str] | None, delimiter: str | None) -> pyarrow.Table:
     from pyarrow import csv, feather, parquet
 
     if _ends(path, _CSV):
-        return csv.read_csv(path, **_csv_options(path, columns))
+        return csv.read_csv(path, **_csv_options(path, columns, delimiter))
     if _ends(path, _PARQUET):
         return parquet.read_table(path, columns=columns)
     if _ends(path, _ARROW):
@@ -98,18 +153,18 @@ def _read(path: Path, columns: list[str] | None) -> pyarrow.Table:
     raise DataError(f"cannot tell what {path} is: its name must end in one of {_KNOWN}.")
 
 
-def _names(path: Path) -> list[str]:
+def _names(path: Path, delimiter: str | None) -> list[str]:
     from pyarrow import csv, ipc, parquet
 
     if _ends(path, _CSV):
-        with csv.open_csv(path, **_csv_options(path, None)) as reader:
+        with csv.open_csv(path, **_csv_options(path, None, delimiter)) as reader:
             return list(reader.schema.names)
     if _ends(path, _PARQUET):
         return list(parquet.read_schema(path).names)
     if _ends(path, _ARROW):
         with ipc.open_file(path) as reader:
             return list(reader.schema.names)
-    return list(_read(path, None).column_names)
+    return list(_read(path, None, delimiter).column_names)
 
 
 def write_csv(table: pyarrow.Table, target: Path | BinaryIO) -> None:

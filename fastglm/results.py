@@ -12,7 +12,7 @@ import numpy as np
 from fastglm.design.arrays import array_names, column_terms
 from fastglm.design.categories import Level
 from fastglm.design.layout import Layout, lay_out
-from fastglm.design.parts import Design, Ones
+from fastglm.design.parts import Design
 from fastglm.design.recipe import Recipe
 from fastglm.entry import entry_points
 from fastglm.errors import ModelError, Status
@@ -26,8 +26,9 @@ from fastglm.inference.row_questions import RowQuestions
 from fastglm.inference.statsmodels_names import StatsmodelsNames
 from fastglm.inference.summary import Summary
 from fastglm.kernels import planes
+from fastglm.likelihood import NullFit, log_likelihood, null_fit
 from fastglm.records import filled_at_once
-from fastglm.solve.fit import Solution, SolverOptions, solve
+from fastglm.solve.fit import Solution
 from fastglm.solve.rows import evaluate_rows
 from fastglm.solve.scaling import Centring
 
@@ -226,62 +227,37 @@ class Results(
         return float(self.rank - self.has_intercept)
 
     @cached_property
-    def _null(self) -> tuple[float, float, float]:
-        """Deviance, log-likelihood and intercept of the null model."""
-        model = self._model_with_data("the null deviance")
-        rows = model.rows
-        null = Design((Ones(rows.n_rows),), rows.n_rows, ("Intercept",), None, 0, ())
-        layout = lay_out(null, rows.response, rows.prior_weights, rows.offset)
-        # Without an intercept R's null model has none either: its linear predictor is the offset.
-        start: np.ndarray | None = np.zeros(1)
-        if self.has_intercept:
-            mean = self.family.link(rows.mean_response)
-            start = np.array([mean]) if rows.offset is None else None
-        options = SolverOptions(max_iter=50 if self.has_intercept else 1, n_threads=self.n_threads)
-        solution = solve(
-            layout,
-            self.family,
-            options,
-            binary=rows.summary.binary,
-            start_params=start,
-            safe_mean=lambda: rows.mean_response,
-        )
-        params = solution.params if self.has_intercept else np.zeros(1)
-        null_rows = lay_out(null, rows.response, rows.variance_weights, rows.offset)
-        return solution.deviance, self._log_likelihood(null_rows, params, solution), params[0]
+    def _null(self) -> NullFit:
+        rows = self._model_with_data("the null deviance").rows
+        return null_fit(rows, self.family, self.has_intercept, self.n_threads)
 
     @cached_property
     def null_deviance(self) -> float:
-        """Deviance of the model of nothing but an intercept and the offset."""
-        return self._null[0]
+        """Deviance of the model of nothing but an intercept and the offset; NaN if it has no mean.
+
+        Without an intercept it is that of the offset, or of linear predictors of 0, which under
+        links such as the inverse is no mean.
+        """
+        return self._null.deviance
 
     @cached_property
     def llnull(self) -> float:
         """Log-likelihood of the null model."""
-        return self._null[1]
+        null = self._null
+        if np.isnan(null.deviance):
+            return float("nan")
+        return self._log_likelihood(null.design, null.params, null.deviance)
 
     @cached_property
     def llf(self) -> float:
         """Log-likelihood as R's ``logLik`` counts it; NaN for quasi families."""
-        self._model_with_data("the log-likelihood")
-        return self._log_likelihood(self._row_layout, self.estimates, self)
+        design = self._model_with_data("the log-likelihood").rows.design
+        return self._log_likelihood(design, self.estimates, self.deviance)
 
-    def _log_likelihood(self, layout: Layout, params: np.ndarray, fit: Any) -> float:
-        if not self.family.has_likelihood:
-            return float("nan")
-        dispersion = self.family.likelihood_dispersion(
-            fit.deviance, self.sum_weights, self.nobs, self.scale
-        )
-        (values,) = evaluate_rows(
-            layout,
-            self.family,
-            params,
-            (planes.LOG_LIKELIHOOD,),
-            dispersion=dispersion,
-            n_threads=self.n_threads,
-        )
-        frequencies = self.model.rows.frequencies if self.model is not None else None
-        return float(values.sum() if frequencies is None else values @ frequencies)
+    def _log_likelihood(self, design: Design, params: np.ndarray, deviance: float) -> float:
+        rows, family = self._model_with_data("the log-likelihood").rows, self.family
+        dispersion = family.likelihood_dispersion(deviance, self.sum_weights, self.nobs, self.scale)
+        return log_likelihood(design, rows, family, params, dispersion, self.n_threads)
 
     @property
     def aic(self) -> float:

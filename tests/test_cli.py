@@ -271,9 +271,9 @@ def test_version(run):
 def test_only_the_columns_in_use_are_read(folder, run, monkeypatch):
     read = []
 
-    def read_and_tell(path, columns):
+    def read_and_tell(path, columns, delimiter):
         read.append(columns)
-        return read_table(path, columns)
+        return read_table(path, columns, delimiter)
 
     monkeypatch.setattr(cli, "read_table", read_and_tell)
     run("fit", "data.parquet", "claims ~ log(years):region", "--offset", "x", "-o", "model.json")
@@ -377,3 +377,29 @@ def test_clusters(folder, run, frame):
     assert code == 0
     errors = [row["std_err"] for row in json.loads(out)["coefficients"]]
     np.testing.assert_allclose(errors, expected.bse, rtol=1e-9)
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_other_delimiters_give_the_same_fit(folder, frame, run, separator):
+    frame.to_csv("other.csv", sep=separator, index=False)
+    asked = ("--delimiter", separator) if separator == "|" else ()
+    formula = ("claims ~ x + region", "-f", "poisson", "--json")
+    code, expected, _ = run("fit", "data.csv", *formula)
+    assert code == 0
+    code, found, _ = run("fit", "other.csv", *formula, *asked, "-o", "m.json")
+    assert (code, json.loads(found)) == (0, json.loads(expected))
+    code, predicted, _ = run("predict", "m.json", "other.csv", *asked)
+    assert (code, predicted) == (0, run("predict", "m.json", "data.csv")[1])
+
+
+def test_a_formula_without_a_right_side_is_refused(folder, run):
+    code, _, said = run("fit", "data.csv", "claims ~")
+    assert code == 2
+    assert "nothing right of '~'" in said
+
+
+def test_text_is_no_response_of_numbers(folder, run):
+    for file in ("data.csv", "data.parquet"):
+        code, _, said = run("fit", file, "region ~ x")
+        assert code == 2
+        assert "The response 'region' holds text" in said

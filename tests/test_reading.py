@@ -54,3 +54,42 @@ def test_without_pyarrow(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     with pytest.raises(DataError, match=r"pip install 'fastglm\[parquet\]'"):
         read_table(tmp_path / "table.csv")
+
+
+def written(path, text):
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("ending", [".csv", ".tsv", ".txt"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_the_first_line_tells_the_delimiter(tmp_path, separator, ending):
+    lines = ['x|"y;y,y"|g', "1.5|2|a", "2.5|3|b"]
+    text = "\n".join(lines).replace("|", separator) + "\n"
+    path = written(tmp_path / f"data{ending}", text)
+    assert column_names(path) == ["x", "y;y,y", "g"]
+    assert read_table(path).to_pydict() == {"x": [1.5, 2.5], "y;y,y": [2, 3], "g": ["a", "b"]}
+
+
+@pytest.mark.parametrize(("delimiter", "character"), [("|", "|"), ("tab", "\t"), ("space", " ")])
+def test_a_delimiter_that_is_given(tmp_path, delimiter, character):
+    path = written(tmp_path / "data.csv", f"x{character}a,b;c\n1{character}2\n")
+    assert column_names(path, delimiter) == ["x", "a,b;c"]
+    assert read_table(path, ["a,b;c"], delimiter).to_pydict() == {"a,b;c": [2]}
+    with pytest.raises(DataError, match="delimiter must be one character"):
+        read_table(path, delimiter="||")
+
+
+def test_decimal_commas(tmp_path):
+    path = written(tmp_path / "data.csv", 'x;y;g\n1,5;"-2,25";a,5\n2;1,125;b\n')
+    assert read_table(path).to_pydict() == {"x": [1.5, 2.0], "y": [-2.25, 1.125], "g": ["a,5", "b"]}
+    thousands = written(tmp_path / "thousands.csv", "x;y\n1,500;1\n2,000;2\n")
+    assert read_table(thousands).to_pydict() == {"x": ["1,500", "2,000"], "y": [1, 2]}
+    american = written(tmp_path / "american.csv", "x\ty\n1,5\t1\n")
+    assert read_table(american).to_pydict() == {"x": ["1,5"], "y": [1]}
+
+
+def test_a_point_is_a_missing_value(tmp_path):
+    path = written(tmp_path / "data.csv", "x,g\n1.5,a\n.,.\n,b\nNA,c\n")
+    table = read_table(path).to_pydict()
+    assert table == {"x": [1.5, None, None, None], "g": ["a", None, "b", "c"]}

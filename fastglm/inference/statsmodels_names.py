@@ -111,7 +111,7 @@ class StatsmodelsNames(Asking):
         fit = self._fit
         rows = fit._model_with_data("the null model").rows
         eta = np.zeros(rows.n_rows) if rows.offset is None else rows.offset
-        return fit._rows(fit.family.link.inverse(fit._null[2] + eta))
+        return fit._rows(fit.family.link.inverse(fit._null.params[0] + eta))
 
     @property
     def llr_pvalue(self) -> float:
