@@ -122,6 +122,25 @@ class Counterfactual:
             )
         return self.rows.frame_column(name)
 
+    def as_column(self, name: str, values: list[Any]) -> Any:
+        """Values of a variable as a recipe reads them.
+
+        Raises
+        ------
+        ModelError
+            If one is no level of a categorical variable.
+        """
+        column = self.column(name)
+        if not isinstance(column, Categories):
+            return np.array(values)
+        position = {level: k for k, level in enumerate(column.levels)}
+        unknown = sorted((value for value in set(values) if value not in position), key=str)
+        if unknown:
+            raise ModelError(
+                f"{name!r} has no level {unknown[0]!r}; its levels are {column.levels}."
+            )
+        return native(Categories(np.array([position[value] for value in values]), column.levels))
+
     def levels(self, name: str) -> tuple[Level, ...] | None:
         """The values of a categorical variable, None for a numeric one."""
         column = self.column(name)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastglm.design.frames import Categories
 from fastglm.errors import ModelError
 from fastglm.inference.averages import Counterfactual, native
 from fastglm.inference.estimability import LinearCombinations, reason_not_estimable
@@ -23,15 +22,13 @@ from fastglm.inference.estimates import (
     adjusted,
     adjusted_critical_value,
 )
+from fastglm.inference.grid import average_over_grid
 
 if TYPE_CHECKING:
     from fastglm.families import Link
     from fastglm.results import Results
 
 __all__ = ["Contrasts", "MarginalMeans", "marginal_means"]
-
-#: Most points of a reference grid.
-MOST_POINTS = 1_000_000
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -189,25 +186,14 @@ def marginal_means(
     values = _grid_values(rows, at or {})
     for name in [*chosen, *(at or {})]:
         rows.column(name)
-    points = list(itertools.product(*values.values()))
-    if len(points) > MOST_POINTS:
-        raise ModelError(f"the grid of all levels has {len(points)} points; fix some with at=.")
-    grid = dict(zip(values, map(list, zip(*points, strict=True)), strict=True))
-    columns = {name: _as_column(rows, name, column) for name, column in grid.items()}
-    built = rows.recipe.apply(columns)
-    X = built.design.to_dense()
-    keys = list(zip(*(grid[name] for name in chosen), strict=True))
-    cells = list(dict.fromkeys(keys))
-    weights = np.array([[key == cell for key in keys] for cell in cells], dtype=np.float64)
-    weights /= weights.sum(axis=1, keepdims=True)
-    offset = np.zeros(len(X)) if built.offset is None else built.offset
+    grid = average_over_grid(rows, values, chosen)
     combinations = LinearCombinations(
-        results, weights @ X, weights @ offset + _given_offset(rows), weights @ np.abs(X)
+        results, grid.columns, grid.offset + _given_offset(rows), grid.sizes
     )
     estimate, covariance, estimable = combinations.estimate()
     names = tuple(
         ", ".join(f"{name}={value}" for name, value in zip(chosen, cell, strict=True))
-        for cell in cells
+        for cell in grid.cells
     )
     df = results.df_inference if results.use_t else np.inf
     return MarginalMeans(
@@ -246,14 +232,3 @@ def _grid_values(rows: Counterfactual, at: Mapping[str, Any]) -> dict[str, list[
             column = np.asarray(rows.column(name), dtype=np.float64)
             values[name] = [float(np.average(column, weights=rows.rows.frequencies))]
     return values
-
-
-def _as_column(rows: Counterfactual, name: str, values: list[Any]) -> Any:
-    column = rows.column(name)
-    if not isinstance(column, Categories):
-        return np.array(values)
-    unknown = sorted(set(values) - set(column.levels), key=str)
-    if unknown:
-        raise ModelError(f"{name!r} has no level {unknown[0]!r}; its levels are {column.levels}.")
-    codes = np.array([column.levels.index(value) for value in values])
-    return native(Categories(codes, column.levels))

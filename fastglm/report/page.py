@@ -51,6 +51,7 @@ tbody tr:hover { background: #f6f7f9; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(26rem, 1fr)); gap: 1rem; }
 .pictures.wide { grid-template-columns: 1fr; }
 figure { margin: 0; } figure img { width: 100%; height: auto; }
+figure.missing p { color: #555; background: #f6f7f9; padding: .5rem .9rem; }
 figcaption { font-size: .82rem; color: #555; }
 footer { margin-top: 3rem; font-size: .8rem; color: #666; }
 @media (max-width: 32rem) { .pictures { grid-template-columns: 1fr; } }
@@ -193,11 +194,31 @@ def _drawings(results: Results) -> Iterator[tuple[Callable[[], Any], str]]:
 
 
 def _figure(draw: Callable[[], Any], caption: str) -> str:
-    """One drawing as an image inside the page."""
-    import matplotlib
+    """One drawing as an image inside the page, or a sentence that says why there is none."""
     from matplotlib import pyplot
 
     before = set(pyplot.get_fignums())
+    try:
+        data = base64.b64encode(_png(draw)).decode("ascii")
+    except Exception as error:
+        # Whatever it is: a page without one picture still tells the rest.
+        reason = f"This picture could not be drawn: {str(error) or type(error).__name__}"
+        return (
+            f'<figure class="missing"><p>{escape(reason)}</p>'
+            f"<figcaption>{escape(caption)}</figcaption></figure>"
+        )
+    finally:
+        for number in set(pyplot.get_fignums()) - before:
+            pyplot.close(number)
+    return (
+        f'<figure><img alt="{escape(caption)}" src="data:image/png;base64,{data}">'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
+    )
+
+
+def _png(draw: Callable[[], Any]) -> bytes:
+    import matplotlib
+
     with matplotlib.rc_context({"figure.max_open_warning": 0}):
         drawn = draw()
         figure = (drawn if hasattr(drawn, "figure") else drawn.flat[0]).figure
@@ -208,10 +229,4 @@ def _figure(draw: Callable[[], Any], caption: str) -> str:
             figure.set_layout_engine("none")
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=DPI)
-    for number in set(pyplot.get_fignums()) - before:
-        pyplot.close(number)
-    data = base64.b64encode(buffer.getvalue()).decode("ascii")
-    return (
-        f'<figure><img alt="{escape(caption)}" src="data:image/png;base64,{data}">'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
-    )
+    return buffer.getvalue()

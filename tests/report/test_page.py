@@ -57,6 +57,22 @@ def test_the_page_stands_alone(frame, tmp_path):
     assert f"{fit.params['age']:.5g}" in page
 
 
+@pytest.mark.parametrize("error", [DataError("no picture of <this>"), MemoryError()])
+def test_a_picture_that_cannot_be_drawn_becomes_a_sentence(frame, monkeypatch, error):
+    def fail(*arguments):
+        matplotlib.pyplot.figure()
+        raise error
+
+    monkeypatch.setattr(fg.plots, "effect", fail)
+    before = matplotlib.pyplot.get_fignums()
+    page = report_html(fg.glm("claims ~ age", frame, "poisson"))
+    reason = str(error).replace("<", "&lt;").replace(">", "&gt;") or "MemoryError"
+    assert f"This picture could not be drawn: {reason}" in page
+    assert "Fitted mean by age, other variables held." in page
+    assert page.count("<img") == 6
+    assert matplotlib.pyplot.get_fignums() == before
+
+
 def test_no_figure_is_left_open(frame):
     from matplotlib import pyplot
 
