@@ -90,13 +90,13 @@ def test_terms_that_do_not_interact_need_no_grid() -> None:
 def test_too_many_combinations_are_refused_by_name() -> None:
     data = _many_factors()
     fit = fg.glm("y ~ f0 + f1 + f2 + f3 + f4", data, "poisson")
-    with pytest.raises(ModelError, match="f0, f1, f2, f3 have too many .* 20736 means"):
+    with pytest.raises(ModelError, match=r"f0, f1, f2, f3 have too many .* 20736 means"):
         fit.emmeans(["f0", "f1", "f2", "f3"])
 
 
 def test_too_large_a_grid_of_one_term_is_refused_by_name(monkeypatch) -> None:
     fit = fg.glm("y ~ f0 * f1 + f2", _many_factors(), "poisson")
     monkeypatch.setattr(grid, "MOST_POINTS", 100)
-    with pytest.raises(ModelError, match="f0, f1 have too many .* 144 points"):
+    with pytest.raises(ModelError, match=r"f0, f1 have too many .* 144 points"):
         fit.emmeans("f2")
     assert len(fit.emmeans("f2", at={"f1": "l3"}).names) == 12
