@@ -10,6 +10,7 @@ from fastglm.design.constant import add_constant
 from fastglm.errors import FastGLMError, FastGLMWarning
 from fastglm.inference.anova import anova_models as anova
 from fastglm.inference.compare import compare
+from fastglm.mixed import mixed
 from fastglm.model import GLM
 from fastglm.pointers import PACKAGE, describe_name
 from fastglm.responses import MODELS
@@ -19,6 +20,8 @@ from fastglm.shorthand import glm
 
 if TYPE_CHECKING:
     from fastglm import expfam, plots
+    from fastglm.mixed.model import MixedGLM, MixedLM
+    from fastglm.mixed.rows import Random
     from fastglm.responses.beta import BetaModel
     from fastglm.responses.dirichlet import DirichletModel
     from fastglm.responses.multinomial import MNLogit
@@ -36,8 +39,11 @@ __all__ = [
     "FastGLMWarning",
     "Hurdle",
     "MNLogit",
+    "MixedGLM",
+    "MixedLM",
     "NegativeBinomialP",
     "OrderedModel",
+    "Random",
     "Results",
     "ZeroInflated",
     "__version__",
@@ -49,11 +55,18 @@ __all__ = [
     "families",
     "glm",
     "load",
+    "mixed",
     "plots",
 ]
 
 # Imported when first asked for.
-_LATER = MODELS | {"expfam": "fastglm.expfam", "plots": "fastglm.plots"}
+_LATER = MODELS | {
+    "MixedGLM": "fastglm.mixed.model",
+    "MixedLM": "fastglm.mixed.model",
+    "Random": "fastglm.mixed.rows",
+    "expfam": "fastglm.expfam",
+    "plots": "fastglm.plots",
+}
 
 
 def __getattr__(name: str) -> Any:

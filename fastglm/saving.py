@@ -23,6 +23,8 @@ __all__ = ["FORMAT", "load", "save"]
 
 #: Version of the format; a file of a later one is refused.
 FORMAT = 1
+#: Kind of a mixed model, whose module is imported when it is needed.
+MIXED = "MixedGLM"
 
 _PLAIN = (
     "deviance", "pearson_chi2", "scale", "nobs", "sum_weights", "rank", "has_intercept", "n_iter",
@@ -38,6 +40,10 @@ def save(results: Record, path: str | Path) -> None:
     """Write a fit to `path`, atomically; see `Results.save`."""
     if isinstance(results, ResponseResults):
         saved = {"fastglm": FORMAT} | describe_response(results)
+    elif getattr(results, "kind", "") == MIXED:
+        from fastglm.mixed.saving import describe_mixed
+
+        saved = {"fastglm": FORMAT} | describe_mixed(cast("Any", results))
     else:
         saved = to_dict(cast("Results", results))
     target = Path(path)
@@ -71,7 +77,7 @@ def to_dict(results: Results) -> dict[str, Any]:
 
 
 @entry
-def load(path: str | Path) -> Results | ResponseResults:
+def load(path: str | Path) -> Any:
     """Read a fit that `Results.save` wrote.
 
     Parameters
@@ -80,7 +86,7 @@ def load(path: str | Path) -> Results | ResponseResults:
 
     Returns
     -------
-    Results or ResponseResults
+    Results, ResponseResults or MixedResults
         That predicts exactly the same numbers. What needs the data of the fit, such as residuals,
         raises `DataError`.
 
@@ -102,6 +108,10 @@ def load(path: str | Path) -> Results | ResponseResults:
             "upgrade fastglm."
         )
     try:
+        if saved.get("kind") == MIXED:
+            from fastglm.mixed.saving import read_mixed
+
+            return read_mixed(saved)
         return read_response(saved) if "kind" in saved else from_dict(saved)
     except FastGLMError:
         raise

@@ -1,0 +1,317 @@
+"""Tables of sums by level, and H = I + Lambda' Z'WZ Lambda factored for given Lambda."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from scipy.linalg import lapack
+
+from fastglm.mixed import level_algebra as kernels
+from fastglm.mixed.layout import Layout
+from fastglm.mixed.level_sums import sum_columns, sum_products
+
+__all__ = ["Columns", "Factor", "Products", "Schur", "over_chunks", "scale"]
+
+#: Components of the remainder up to this size are factored by the library's own loops.
+SMALL = 32
+
+
+def over_chunks(kernel: Callable, layout: Layout, n_threads: int, *arguments: Any) -> None:
+    """Run a kernel over the levels of every chunk, each with sums of its own."""
+    cuts = layout.chunks
+    n_chunks = cuts.size - 1
+    if n_threads == 1 or n_chunks == 1:
+        for chunk in range(n_chunks):
+            kernel(cuts[chunk], cuts[chunk + 1], chunk, *arguments)
+        return
+    with ThreadPoolExecutor(n_threads) as pool:
+        waiting = [
+            pool.submit(kernel, cuts[chunk], cuts[chunk + 1], chunk, *arguments)
+            for chunk in range(n_chunks)
+        ]
+        for each in waiting:
+            each.result()
+
+
+class Products:
+    """Z'WZ of given weights.
+
+    Parameters
+    ----------
+    layout : Layout
+    weight : ndarray, shape (n,)
+        Of the rows in the layout's order.
+    n_threads : int
+
+    Attributes
+    ----------
+    own : ndarray, shape (q, k, k)
+        Inside levels of the first block.
+    cross : ndarray, flat
+        Between these levels and their pairs.
+    other : ndarray, flat
+        Of the remainder.
+    """
+
+    def __init__(self, layout: Layout, weight: np.ndarray, n_threads: int):
+        self.layout, self.n_threads = layout, n_threads
+        k = layout.k
+        self.own = np.zeros((layout.q, k, k))
+        self.cross = np.zeros(k * int(layout.cross_start[-1]))
+        other = np.zeros((layout.chunks.size - 1, layout.n_entries))
+        over_chunks(
+            sum_products, layout, n_threads, layout.start, layout.z, layout.rest, layout.widths,
+            layout.column, layout.local, layout.row_start, layout.cross_start, weight, self.own,
+            self.cross, other,
+        )  # fmt: skip
+        self.other = other[0] if len(other) == 1 else other.sum(axis=0)
+
+    def residuals(
+        self, own: np.ndarray, other: np.ndarray, effects: np.ndarray, other_effects: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Z'W times what is left of c columns when given effects (not spherical) are taken off.
+
+        `own`, (q, k, c), and `other`, (R, c), are Z'W of the columns.
+        """
+        layout = self.layout
+        target, rest = own.copy(), np.zeros((layout.chunks.size - 1, *other.shape))
+        over_chunks(
+            kernels.cross_residuals, layout, self.n_threads, *_pairs(layout), self.own, self.cross,
+            effects, other_effects, target, rest,
+        )  # fmt: skip
+        remaining = other + rest.sum(axis=0)
+        if layout.rest_size:
+            kernels.remainder_residuals(
+                layout.component_first, layout.row_start, self.other, other_effects, remaining
+            )
+        return target, remaining
+
+
+class Columns:
+    """Z'W[X y] and [X y]'W[X y] of standardised columns: all that a linear model reads of rows.
+
+    The tables are sums over rows in any order: another source of rows can fill them likewise.
+
+    Parameters
+    ----------
+    layout : Layout
+    weight, y : ndarray, shape (n,)
+        In the layout's order.
+    x : ndarray, shape (n, p)
+        In the order of the file.
+    shift, scale : ndarray, shape (p,)
+    n_threads : int
+
+    Attributes
+    ----------
+    own : ndarray, shape (q, k, p + 1)
+    other : ndarray, shape (R, p + 1)
+    gram : ndarray, shape (p + 1, p + 1)
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        weight: np.ndarray,
+        x: np.ndarray,
+        shift: np.ndarray,
+        scale: np.ndarray,
+        y: np.ndarray,
+        n_threads: int,
+    ):
+        n_chunks, size = layout.chunks.size - 1, x.shape[1] + 1
+        self.own = np.zeros((layout.q, layout.k, size))
+        other = np.zeros((n_chunks, layout.rest_size, size))
+        gram, line = np.zeros((n_chunks, size, size)), np.empty((n_chunks, size))
+        over_chunks(
+            sum_columns, layout, n_threads, layout.order, layout.start, layout.z, layout.rest,
+            layout.widths, layout.column, weight, x, shift, scale, y, line, self.own, other, gram,
+        )  # fmt: skip
+        self.other = other.sum(axis=0)
+        upper = gram.sum(axis=0)
+        self.gram = upper + np.triu(upper, 1).T
+
+
+def _pairs(layout: Layout) -> tuple[np.ndarray, ...]:
+    return (
+        layout.widths, layout.pair_start, layout.pair_column, layout.pair_block,
+        layout.pair_local, layout.cross_start,
+    )  # fmt: skip
+
+
+class Factor:
+    """H factored by blocks.
+
+    Parameters
+    ----------
+    products : Products
+    factors : ndarray, shape (b, K, K)
+        Lambda of every block.
+
+    Attributes
+    ----------
+    log_determinant : float
+    """
+
+    def __init__(self, products: Products, factors: np.ndarray):
+        self.products, self.factors = products, factors
+        self.layout, self.n_threads = products.layout, products.n_threads
+        layout = self.layout
+        n_chunks = layout.chunks.size - 1
+        self._roots = np.empty_like(products.own)
+        self._scaled = np.empty_like(products.cross)
+        parts, logs = np.zeros((n_chunks, layout.n_entries)), np.empty(n_chunks)
+        over_chunks(
+            kernels.eliminate, layout, self.n_threads, layout.widths, factors,
+            *_pairs(layout)[1:], layout.row_start, products.own, products.cross, self._roots,
+            self._scaled, parts, logs,
+        )  # fmt: skip
+        self.log_determinant = float(logs.sum())
+        self._matrix = parts[0] if n_chunks == 1 else parts.sum(axis=0)
+        if layout.rest_size:
+            self.log_determinant += self._factor_remainder()
+
+    def _large(self) -> list[tuple[slice, int]]:
+        return self.layout.large_components(SMALL)
+
+    def _factor_remainder(self) -> float:
+        layout, products = self.layout, self.products
+        kernels.scale_remainder(
+            layout.widths, self.factors, layout.rest_first, layout.rest_block,
+            layout.component_first, layout.column_component, layout.row_start, products.other,
+            self._matrix,
+        )  # fmt: skip
+        total = kernels.factor_small(layout.component_first, layout.row_start, SMALL, self._matrix)
+        for place, size in self._large():
+            block = self._matrix[place].reshape(size, size)
+            # The lower triangle by rows is the upper one by columns: LAPACK works in place.
+            _, info = lapack.dpotrf(block.T, lower=0, clean=0, overwrite_a=1)
+            total += 2.0 * np.log(np.diag(block)).sum() if info == 0 else np.nan
+        return float(total)
+
+    def solve(self, own: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """H^-1 of right sides given as (q, k, c) and (R, c)."""
+        layout = self.layout
+        first = own.copy()
+        parts = np.zeros((layout.chunks.size - 1, *other.shape))
+        over_chunks(
+            kernels.forward_substitute, layout, self.n_threads, *_pairs(layout), self._roots,
+            self._scaled, first, parts,
+        )  # fmt: skip
+        rest = other + parts.sum(axis=0)
+        if layout.rest_size:
+            kernels.solve_small(layout.component_first, layout.row_start, SMALL, self._matrix, rest)
+            for (place, size), columns in zip(self._large(), self._large_columns(), strict=True):
+                block = self._matrix[place].reshape(size, size)
+                rest[columns], _ = lapack.dpotrs(block.T, rest[columns], lower=0)
+        over_chunks(
+            kernels.back_substitute, layout, self.n_threads, *_pairs(layout), self._roots,
+            self._scaled, first, rest,
+        )  # fmt: skip
+        return first, rest
+
+    def _large_columns(self) -> list[slice]:
+        return self.layout.large_columns(SMALL)
+
+    @cached_property
+    def remainder_inverse(self) -> np.ndarray:
+        """Entries of H^-1 inside components of the remainder, flat."""
+        layout = self.layout
+        inverse = np.empty(layout.n_entries)
+        kernels.invert_small(layout.component_first, layout.row_start, SMALL, self._matrix, inverse)
+        for place, size in self._large():
+            block = inverse[place].reshape(size, size)
+            block[:] = self._matrix[place].reshape(size, size)
+            lapack.dpotri(block.T, lower=0, overwrite_c=1)
+            above = np.triu_indices(size, 1)
+            block[above] = block.T[above]
+        return inverse
+
+    @cached_property
+    def inverse(self) -> tuple[np.ndarray, np.ndarray]:
+        """Entries of H^-1 inside levels, (q, k, k), and between levels and their pairs, flat."""
+        layout = self.layout
+        own, cross = np.empty_like(self._roots), np.empty_like(self._scaled)
+        over_chunks(
+            kernels.invert_levels, layout, self.n_threads, *_pairs(layout), layout.row_start,
+            self._roots, self._scaled, self.remainder_inverse, own, cross,
+        )  # fmt: skip
+        return own, cross
+
+    def traces(self) -> np.ndarray:
+        """Half the derivatives of log det H in the entries of every Lambda, (b, K, K)."""
+        layout, products = self.layout, self.products
+        parts = np.zeros((layout.chunks.size - 1, *self.factors.shape))
+        over_chunks(
+            kernels.add_traces, layout, self.n_threads, layout.widths, self.factors,
+            *_pairs(layout)[1:], products.own, products.cross, *self.inverse, parts,
+        )  # fmt: skip
+        total = parts.sum(axis=0)
+        if layout.rest_size:
+            kernels.trace_remainder(
+                layout.widths, self.factors, layout.rest_first, layout.rest_block,
+                layout.component_first, layout.column_component, layout.row_start, products.other,
+                self.remainder_inverse, total,
+            )  # fmt: skip
+        return total
+
+    def scale(
+        self, own: np.ndarray, other: np.ndarray, transposed: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Lambda, or its transpose, times (q, k, c) and (R, c) columns."""
+        return scale(self.layout, self.factors, own, other, transposed)
+
+    def level_covariances(self, block: int) -> np.ndarray:
+        """Lambda H^-1 Lambda' inside the levels of a block, (q, k, k)."""
+        layout, k = self.layout, int(self.layout.widths[block])
+        root = self.factors[block, :k, :k]
+        if block == 0:
+            return root @ self.inverse[0] @ root.T
+        columns = layout.columns_of(block)
+        places = layout.row_start[columns][:, :, None] + columns[:, None, :]
+        return root @ self.remainder_inverse[places] @ root.T
+
+
+@dataclass(frozen=True, eq=False)
+class Schur:
+    """What is left of [X y]'W[X y] when the random effects are eliminated.
+
+    Attributes
+    ----------
+    effects : tuple of ndarray, (q, k, p + 1) and (R, p + 1)
+        Spherical effects that fit each column of [X y].
+    matrix : ndarray, shape (p + 1, p + 1)
+    """
+
+    effects: tuple[np.ndarray, np.ndarray]
+    matrix: np.ndarray
+
+    @classmethod
+    def of(cls, factor: Factor, columns: Columns) -> Schur:
+        """By the factored H and the columns' products of the same weights."""
+        right = factor.scale(columns.own, columns.other, transposed=True)
+        effects = factor.solve(*right)
+        explained = np.tensordot(right[0], effects[0], ([0, 1], [0, 1]))
+        explained += right[1].T @ effects[1]
+        return cls(effects, columns.gram - 0.5 * (explained + explained.T))
+
+
+def scale(
+    layout: Layout, factors: np.ndarray, own: np.ndarray, other: np.ndarray, transposed: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lambda, or its transpose, times (q, k, c) and (R, c) columns."""
+    k = layout.k
+    root = factors[0, :k, :k]
+    first = (root.T if transposed else root) @ own
+    rest = np.empty_like(other)
+    for block in range(1, len(layout.blocks)):
+        width = int(layout.widths[block])
+        root = factors[block, :width, :width]
+        columns = layout.columns_of(block)
+        rest[columns] = (root.T if transposed else root) @ other[columns]
+    return first, rest

@@ -1,0 +1,101 @@
+"""Singular fits: variances of zero and perfect correlations, found, held there and named.
+
+The criterion is even in every standard deviation, so that zero is always stationary: whether it is
+a minimum there, the curvature decides. Lambda is brought to the one form of its covariance whose
+columns without a pivot are zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from fastglm.mixed.covariances import Diagonal, Unstructured
+from fastglm.mixed.layout import Layout
+
+__all__ = ["describe_singular", "semidefinite_theta"]
+
+#: Pivots of Lambda below this share of its largest, or of one, are taken for zero if the criterion
+#: is no worse for it.
+SMALL_PIVOT = 1e-3
+#: Reported as singular, as by lme4's ``isSingular``.
+SINGULAR = 1e-4
+
+
+def semidefinite_theta(
+    layout: Layout, theta: np.ndarray, small: float = SMALL_PIVOT
+) -> tuple[np.ndarray, np.ndarray]:
+    """Theta with small pivots at zero, and which of its entries that holds there, (m,) bool."""
+    parts, held = [], []
+    for (_, term), part in zip(layout.theta_order, layout.split(theta), strict=True):
+        structure = term.structure
+        if isinstance(structure, Unstructured):
+            new, stays = _zero_pivots(structure, part, small)
+        elif isinstance(structure, Diagonal):
+            stays = np.abs(part) < small
+            new = np.where(stays, 0.0, part)
+        else:
+            new, stays = part, np.zeros(part.size, dtype=bool)
+        parts.append(new)
+        held.append(stays)
+    return np.concatenate(parts), np.concatenate(held)
+
+
+def _zero_pivots(
+    structure: Unstructured, part: np.ndarray, small: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The semidefinite Cholesky factor of the same covariance, by columns."""
+    factor = structure.factor(part)
+    covariance = factor @ factor.T
+    k = structure.k
+    limit = small * max(1.0, float(np.abs(factor).max()))
+    root, zero = np.zeros((k, k)), np.zeros((k, k), dtype=bool)
+    for j in range(k):
+        pivot = covariance[j, j] - root[j, :j] @ root[j, :j]
+        if pivot <= limit * limit:
+            zero[j:, j] = True
+            continue
+        root[j, j] = np.sqrt(pivot)
+        for i in range(j + 1, k):
+            root[i, j] = (covariance[i, j] - root[i, :j] @ root[j, :j]) / root[j, j]
+    row, column = structure._places()
+    return root[row, column], zero[row, column]
+
+
+def describe_singular(layout: Layout, factors: np.ndarray) -> dict[str, str]:
+    """By grouping factor, the combination of effects that does not vary."""
+    found = {}
+    for number, block in enumerate(layout.blocks):
+        for term in block.terms:
+            place = slice(term.start, term.stop)
+            factor = factors[number, place, place]
+            lengths = np.sqrt((factor**2).sum(axis=1))
+            if lengths.max() == 0.0:
+                found[block.group] = ", ".join(term.columns)
+                continue
+            left, sizes, _ = np.linalg.svd(factor)
+            if sizes[-1] > SINGULAR * max(1.0, sizes[0]) and np.diag(factor).min() >= SINGULAR:
+                continue
+            direction = left[:, -1] / left[np.argmax(np.abs(left[:, -1])), -1]
+            pieces = [
+                name if abs(weight - 1.0) < 1e-12 else f"{weight:.3g} {name}"
+                for name, weight in zip(term.columns, direction, strict=True)
+                if abs(weight) > 1e-6
+            ]
+            found[block.group] = " + ".join(pieces).replace("+ -", "- ")
+    return found
+
+
+def settle(
+    layout: Layout,
+    theta: np.ndarray,
+    value: float,
+    value_at: Callable[[np.ndarray], float],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Theta in canonical form, with what belongs on the boundary put there, and which that is."""
+    canonical = layout.canonical(theta)
+    moved, held = semidefinite_theta(layout, canonical)
+    if held.any() and value_at(moved) <= value + 1e-8 * (1.0 + 1e-3 * abs(value)):
+        return moved, held
+    return canonical, np.zeros(theta.size, dtype=bool)

@@ -1,0 +1,242 @@
+"""Covariance structures of random effects: from parameters theta to a factor Lambda.
+
+The effects of a level are ``b = Lambda u`` with u standard normal, times sigma in a linear model.
+Bates et al. (2015), section 2.2, for the unstructured one, whose parameters are the lower triangle
+of Lambda column by column.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from fastglm.errors import ModelError
+
+__all__ = ["STRUCTURES", "Structure"]
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Of the effects of k columns.
+
+    Attributes
+    ----------
+    k : int
+        Number of columns.
+    """
+
+    k: int
+    name: ClassVar[str] = ""
+
+    @property
+    def n_theta(self) -> int:
+        """Number of parameters."""
+        raise NotImplementedError
+
+    def start(self) -> np.ndarray:
+        """Parameters, (m,), at which Lambda is the identity."""
+        raise NotImplementedError
+
+    def factor(self, theta: np.ndarray) -> np.ndarray:
+        """Lambda, (k, k), lower triangular."""
+        raise NotImplementedError
+
+    def jacobian(self, theta: np.ndarray) -> np.ndarray:
+        """Derivatives of Lambda in each parameter, (m, k, k)."""
+        raise NotImplementedError
+
+    def names(self, columns: tuple[str, ...]) -> list[str]:
+        """Of the parameters, given those of the columns."""
+        raise NotImplementedError
+
+    def canonical(self, theta: np.ndarray) -> np.ndarray:
+        """The parameters of the same covariance whose standard deviations are not negative."""
+        raise NotImplementedError
+
+
+class Unstructured(Structure):
+    """Any covariance: theta is the lower triangle of Lambda, column by column."""
+
+    name = "us"
+
+    @property
+    def n_theta(self) -> int:
+        """k (k + 1) / 2."""
+        return self.k * (self.k + 1) // 2
+
+    def _places(self) -> tuple[np.ndarray, np.ndarray]:
+        column, row = np.triu_indices(self.k)
+        return row, column
+
+    def start(self) -> np.ndarray:
+        """The identity."""
+        row, column = self._places()
+        return (row == column).astype(np.float64)
+
+    def factor(self, theta: np.ndarray) -> np.ndarray:
+        """The triangle filled."""
+        factor = np.zeros((self.k, self.k))
+        factor[self._places()] = theta
+        return factor
+
+    def jacobian(self, theta: np.ndarray) -> np.ndarray:
+        """Ones where each parameter stands."""
+        row, column = self._places()
+        jacobian = np.zeros((theta.size, self.k, self.k))
+        jacobian[np.arange(theta.size), row, column] = 1.0
+        return jacobian
+
+    def names(self, columns: tuple[str, ...]) -> list[str]:
+        """As lme4's: a column, or two joined by a dot, second first."""
+        row, column = self._places()
+        return [
+            columns[i] if i == j else f"{columns[i]}.{columns[j]}"
+            for i, j in zip(row, column, strict=True)
+        ]
+
+    def canonical(self, theta: np.ndarray) -> np.ndarray:
+        """Columns of Lambda with a negative diagonal change their sign."""
+        factor = self.factor(theta)
+        factor *= np.where(np.diag(factor) < 0.0, -1.0, 1.0)
+        return factor[self._places()] + 0.0
+
+
+class Diagonal(Structure):
+    """Independent effects: theta is the diagonal of Lambda."""
+
+    name = "diag"
+
+    @property
+    def n_theta(self) -> int:
+        """One a column."""
+        return self.k
+
+    def start(self) -> np.ndarray:
+        """Ones."""
+        return np.ones(self.k)
+
+    def factor(self, theta: np.ndarray) -> np.ndarray:
+        """The diagonal matrix."""
+        return np.diag(theta)
+
+    def jacobian(self, theta: np.ndarray) -> np.ndarray:
+        """Ones where each parameter stands."""
+        jacobian = np.zeros((self.k, self.k, self.k))
+        index = np.arange(self.k)
+        jacobian[index, index, index] = 1.0
+        return jacobian
+
+    def names(self, columns: tuple[str, ...]) -> list[str]:
+        """The columns."""
+        return list(columns)
+
+    def canonical(self, theta: np.ndarray) -> np.ndarray:
+        """Absolute values."""
+        return np.abs(theta)
+
+
+class _Correlated(Structure):
+    """Standard deviations times the Cholesky factor of a correlation matrix of one parameter.
+
+    theta holds the standard deviations and then t, a correlation on an unbounded scale.
+    """
+
+    def _deviations(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Standard deviations, (k,), and their derivatives in those of theta, (m - 1, k)."""
+        return theta[:-1], np.eye(self.k)
+
+    def _correlation(self, t: float) -> tuple[np.ndarray, np.ndarray]:
+        """The correlation matrix at t, and its derivative."""
+        raise NotImplementedError
+
+    @property
+    def n_theta(self) -> int:
+        """The standard deviations and one more."""
+        return self.k + 1
+
+    def start(self) -> np.ndarray:
+        """Ones, without correlation."""
+        return np.append(np.ones(self.n_theta - 1), 0.0)
+
+    def factor(self, theta: np.ndarray) -> np.ndarray:
+        """Rows of the Cholesky factor times standard deviations."""
+        correlation, _ = self._correlation(theta[-1])
+        return self._deviations(theta)[0][:, None] * np.linalg.cholesky(correlation)
+
+    def jacobian(self, theta: np.ndarray) -> np.ndarray:
+        """By the derivative of a Cholesky factor: L Phi(L^-1 dR L^-T), Phi halving the diagonal."""
+        correlation, slope = self._correlation(theta[-1])
+        root = np.linalg.cholesky(correlation)
+        deviations, weights = self._deviations(theta)
+        inner = np.linalg.solve(root, np.linalg.solve(root, slope).T)
+        of_root = root @ (np.tril(inner, -1) + 0.5 * np.diag(np.diag(inner)))
+        return np.stack([*(w[:, None] * root for w in weights), deviations[:, None] * of_root])
+
+    def canonical(self, theta: np.ndarray) -> np.ndarray:
+        """Standard deviations without sign: only all of them can change it at once."""
+        sign = -1.0 if theta[0] < 0.0 else 1.0
+        return np.append(sign * theta[:-1], theta[-1])
+
+
+class CompoundSymmetry(_Correlated):
+    """A standard deviation for each column and one correlation for all pairs, above -1/(k-1)."""
+
+    name = "cs"
+
+    def _correlation(self, t: float) -> tuple[np.ndarray, np.ndarray]:
+        low = -1.0 / max(self.k - 1, 1)
+        share = 0.5 * (1.0 + np.tanh(t + np.arctanh(-1.0 - 2.0 * low / (1.0 - low))))
+        value = low + (1.0 - low) * share
+        ones = np.ones((self.k, self.k)) - np.eye(self.k)
+        return np.eye(self.k) + value * ones, (1.0 - low) * 2.0 * share * (1.0 - share) * ones
+
+    def names(self, columns: tuple[str, ...]) -> list[str]:
+        """The columns, and "cor"."""
+        return [*columns, "cor"]
+
+
+class Autoregressive(_Correlated):
+    """One standard deviation, and correlations rho to the power of the distance of columns."""
+
+    name = "ar1"
+
+    @property
+    def n_theta(self) -> int:
+        """A standard deviation and a correlation."""
+        return 2
+
+    def _deviations(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return np.full(self.k, theta[0]), np.ones((1, self.k))
+
+    def _correlation(self, t: float) -> tuple[np.ndarray, np.ndarray]:
+        rho = np.tanh(t)
+        index = np.arange(self.k)
+        distance = np.abs(index[:, None] - index)
+        slope = distance * np.power(rho, np.maximum(distance - 1, 0)) * (1.0 - rho * rho)
+        return np.power(rho, distance), slope
+
+    def names(self, columns: tuple[str, ...]) -> list[str]:
+        """ "sd" and "rho"."""
+        return ["sd", "rho"]
+
+
+STRUCTURES: dict[str, type[Structure]] = {
+    cls.name: cls for cls in (Unstructured, Diagonal, CompoundSymmetry, Autoregressive)
+}
+
+
+def structure_named(name: str, k: int) -> Structure:
+    """A structure of k columns.
+
+    Raises
+    ------
+    ModelError
+        If there is none of this name, or it needs more columns.
+    """
+    if name not in STRUCTURES:
+        raise ModelError(f"the structure must be one of {', '.join(STRUCTURES)}, not {name!r}.")
+    if name in ("cs", "ar1") and k < 2:
+        raise ModelError(f"{name}() needs two or more columns left of the bar.")
+    return STRUCTURES[name](k)

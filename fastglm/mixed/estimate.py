@@ -1,0 +1,199 @@
+"""From rows to the estimates of a linear mixed model, singular fits included."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from fastglm.mixed.algebra import Columns, Factor, Products
+from fastglm.mixed.boundary import settle
+from fastglm.mixed.layout import Layout
+from fastglm.mixed.linear import LinearProblem, LinearState, products_by_block
+from fastglm.mixed.optimum import difference_hessian, minimise
+from fastglm.mixed.rows import MixedRows
+from fastglm.mixed.scaling import FixedColumns
+
+__all__ = ["LinearEstimate", "estimate_linear"]
+
+#: Residual sum of squares, as a share of that of the response, below which the tables are made
+#: anew of what the coefficients leave: rounding of the larger would be seen.
+CANCELS = 1e-4
+MOST_PASSES = 3
+
+
+@dataclass(frozen=True, eq=False)
+class LinearEstimate:
+    """A fitted linear mixed model, in standardised columns.
+
+    Attributes
+    ----------
+    layout : Layout
+    fixed : FixedColumns
+    state : LinearState
+        At the estimates.
+    base : ndarray, shape (p,)
+        What the response of the tables has been relieved of; beta is this and the state's.
+    held : ndarray of bool, shape (m,)
+        Which of theta lie on the boundary.
+    hessian : ndarray, shape (m, m)
+        Of the profiled criterion in theta; NaN where held.
+    gradient : float
+        Largest derivative of the criterion in a free parameter.
+    n_evaluations, n_iter : int
+    converged : bool
+    """
+
+    layout: Layout
+    fixed: FixedColumns
+    state: LinearState
+    base: np.ndarray
+    held: np.ndarray
+    hessian: np.ndarray
+    gradient: float
+    n_evaluations: int
+    n_iter: int
+    converged: bool
+
+    @property
+    def theta(self) -> np.ndarray:
+        """Parameters of the covariances, (m,)."""
+        return self.state.theta
+
+    @property
+    def sigma(self) -> float:
+        """Residual standard deviation."""
+        return float(np.sqrt(self.state.sigma2))
+
+    @property
+    def value(self) -> float:
+        """-2 log-likelihood, or the REML criterion."""
+        return self.state.value
+
+    @property
+    def beta(self) -> np.ndarray:
+        """Coefficients of standardised columns, (p,)."""
+        return self.base + self.state.beta
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """Of `beta`, (p, p)."""
+        return self.state.sigma2 * self.state.information_inverse
+
+    @property
+    def factor(self) -> Factor:
+        """H at the estimates."""
+        return self.state.factor
+
+    @property
+    def modes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Conditional means of the effects, (q, k) and (R,)."""
+        return self.state.modes
+
+    @cached_property
+    def parameter_covariance(self) -> np.ndarray:
+        """Of (theta, sigma), (m + 1, m + 1): twice the inverse Hessian of the deviance.
+
+        NaN for what lies on the boundary.
+        """
+        state, m = self.state, self.theta.size
+        sigma = self.sigma
+        contrast = np.outer(state.contrast, state.contrast)
+        of_sum = -2.0 * self.layout.chain(
+            self.theta,
+            products_by_block(self.layout, state.column_residuals, state.effects, contrast),
+        )
+        mixed = -2.0 * of_sum / sigma**3
+        own = 4.0 * state.df / sigma**2
+        full = np.empty((m + 1, m + 1))
+        full[:m, :m] = self.hessian + np.outer(mixed, mixed) / own
+        full[m, :m] = full[:m, m] = mixed
+        full[m, m] = own
+        free = np.append(~self.held, True)
+        covariance = np.full((m + 1, m + 1), np.nan)
+        covariance[np.ix_(free, free)] = 2.0 * np.linalg.inv(full[np.ix_(free, free)])
+        return covariance
+
+
+def estimate_linear(
+    rows: MixedRows, reml: bool, start: np.ndarray | None, max_iter: int, n_threads: int
+) -> LinearEstimate:
+    """Fit by maximum likelihood or REML."""
+    layout = Layout(rows.blocks)
+    given = rows.fixed
+    fixed = FixedColumns.of(given.design, given.prior_weights, n_threads)
+    n = layout.n_rows
+    weight = np.ones(n) if given.prior_weights is None else given.prior_weights
+    y = given.response.astype(np.float64)
+    y = y if given.offset is None else y - given.offset
+    order = layout.order
+    products = Products(layout, weight[order], n_threads)
+    base = np.zeros(fixed.p)
+    if fixed.constant is not None:
+        base[fixed.constant] = float(weight @ y / weight.sum())
+    theta = layout.start_theta() if start is None else start
+    for attempt in range(MOST_PASSES):
+        left = y - _predict(fixed, base)
+        columns = Columns(
+            layout, weight[order], fixed.x, fixed.shift, fixed.scale, left[order], n_threads
+        )
+        problem = LinearProblem(
+            layout, products, columns, given.nobs, _log_weights(rows), fixed.log_scale, reml
+        )
+        found = minimise(problem.criterion, theta, max_iter=max_iter)
+        state = problem.at(found.x)
+        if state.residual_sum > CANCELS * columns.gram[-1, -1] or attempt == MOST_PASSES - 1:
+            break
+        base, theta = base + state.beta, found.x
+    return _settled(layout, fixed, problem, base, found)
+
+
+def _predict(fixed: FixedColumns, beta: np.ndarray) -> np.ndarray:
+    coefficients = fixed.back @ beta
+    return fixed.x @ coefficients
+
+
+def _log_weights(rows: MixedRows) -> float:
+    """Sum of the logarithms of the weights that divide variances, over observations."""
+    given = rows.fixed
+    if given.variance_weights is None:
+        return 0.0
+    weights = given.variance_weights
+    present = weights > 0.0
+    counts = 1.0 if given.frequencies is None else given.frequencies[present]
+    return float(np.sum(counts * np.log(weights[present])))
+
+
+def _settled(layout, fixed, problem, base, found) -> LinearEstimate:  # type: ignore[no-untyped-def]
+    """The estimate in canonical form; what lies on the boundary is held there."""
+    theta, held = settle(layout, found.x, found.value, lambda t: problem.criterion(t)[0])
+    free, m = ~held, theta.size
+    n_evaluations, n_iter, converged = found.n_evaluations, found.n_iter, found.converged
+    hessian = np.full((m, m), np.nan)
+    gradient = np.zeros(0)
+
+    def partial(values: np.ndarray) -> tuple[float, np.ndarray]:
+        full = theta.copy()
+        full[free] = values
+        value, slope = problem.criterion(full)
+        return value, slope[free]
+
+    if held.any() and free.any():
+        again = minimise(partial, theta[free], found.hessian[np.ix_(free, free)])
+        theta[free] = again.x
+        n_evaluations, converged = n_evaluations + again.n_evaluations, again.converged
+        hessian[np.ix_(free, free)], gradient = again.hessian, again.gradient
+    elif free.any():
+        # Signs made canonical turn those of the Hessian as well.
+        value, gradient = problem.criterion(theta)
+        turned = difference_hessian(partial, theta, np.diag(found.hessian))
+        hessian[:] = turned
+        n_evaluations += 1 + 2 * m
+    else:
+        converged = True
+    return LinearEstimate(
+        layout=layout, fixed=fixed, state=problem.at(theta), base=base, held=held,
+        hessian=hessian, gradient=float(np.abs(gradient).max(initial=0.0)),
+        n_evaluations=n_evaluations, n_iter=n_iter, converged=bool(converged),
+    )  # fmt: skip

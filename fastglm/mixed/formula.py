@@ -1,0 +1,217 @@
+"""Random terms of a formula, ``(1 + x | g)``, cut out before the rest goes to formulaic's parser.
+
+formulaic has no bar inside parentheses. A small tokenizer splits the right side at its top-level
+plus signs; a piece that is one parenthesis with a bar in it is a random term, and both sides of its
+bar are formulas that formulaic reads. Syntax: Bates et al. (2015), "Fitting linear mixed-effects
+models using lme4", *Journal of Statistical Software* 67.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fastglm.design.expressions import Expression
+from fastglm.design.grammar import Term, parse_formula
+from fastglm.errors import FormulaError
+
+__all__ = ["RandomTerm", "split_formula"]
+
+_TOKEN = re.compile(r"(\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|`[^`]+`)|(\|\|?|[()\[\]{}+\-~])")
+_TAGGED = re.compile(r"\s*(us|diag|cs|ar1)\s*(?=\()")
+_DOT = re.compile(r"(?<![\w.)`\]])\.(?![\w.(`])")
+
+
+@dataclass(frozen=True)
+class RandomTerm:
+    """Effects of some columns that vary between the levels of a grouping factor.
+
+    Attributes
+    ----------
+    columns : str
+        Their formula, ``"~ 1 + x"``.
+    factors : tuple of Expression
+        Whose combinations that occur are the levels.
+    structure : {"us", "diag", "cs", "ar1"}
+        Of their covariance: unstructured, diagonal, compound symmetry, first-order autoregressive.
+    text : str
+        As written.
+    """
+
+    columns: str
+    factors: tuple[Expression, ...]
+    structure: str
+    text: str
+
+    @property
+    def group(self) -> str:
+        """Name of the grouping factor, its parts joined by colons."""
+        return ":".join(factor.text for factor in self.factors)
+
+
+def split_formula(text: str, columns: Sequence[str]) -> tuple[str, tuple[RandomTerm, ...]]:
+    """Take the random terms out of a formula.
+
+    Parameters
+    ----------
+    text : str
+        Such as ``"y ~ x + (1 + x | g)"``.
+    columns : sequence of str
+        The columns of the data, for ``.``, which leaves out those used after a bar.
+
+    Returns
+    -------
+    fixed : str
+        The formula without random terms, for `fastglm.design.grammar`.
+    terms : tuple of RandomTerm
+        As written, nested factors and ``||`` written out.
+
+    Raises
+    ------
+    FormulaError
+        If a bar stands outside parentheses of its own, or a side of it cannot be read.
+    """
+    if not isinstance(text, str):
+        raise FormulaError(f"The formula must be a string, not a {type(text).__name__}.")
+    left, tilde, right = _cut_tilde(text)
+    fixed, random = [], []
+    for sign, piece in _summands(right, text):
+        term = _random_term(piece, text)
+        if term is None:
+            fixed.append(f"{sign} {piece.strip()}")
+        elif sign == "-":
+            raise FormulaError(
+                f"'{text}': a random term cannot be subtracted: '- {piece.strip()}'."
+            )
+        else:
+            random += _write_out(*term, columns)
+    used = {name for term in random for factor in term.factors for name in factor.columns}
+    rest = " ".join(fixed).lstrip("+ ") or "1"
+    response = parse_formula(f"{left} ~ 1", columns).response
+    used |= set(() if response is None else response.columns)
+    return f"{left}{tilde} {_without_dot(rest, columns, used)}", tuple(random)
+
+
+def _cut_tilde(text: str) -> tuple[str, str, str]:
+    for match in _TOKEN.finditer(text):
+        if match.group(2) == "~":
+            return text[: match.start()], "~", text[match.end() :]
+    raise FormulaError(f"'{text}' has no '~': write 'response ~ terms'.")
+
+
+def _summands(right: str, text: str) -> list[tuple[str, str]]:
+    """The pieces between plus and minus signs outside all parentheses, with their signs."""
+    pieces, depth, sign, first = [], 0, "+", 0
+    for match in _TOKEN.finditer(right):
+        token = match.group(2)
+        if token is None:
+            continue
+        depth += token in "([{"
+        depth -= token in ")]}"
+        if depth < 0:
+            raise FormulaError(f"'{text}': a parenthesis is closed that was not opened.")
+        if depth == 0 and token[0] == "|":
+            raise FormulaError(
+                f"'{text}': '{token}' stands outside parentheses; a random term is written "
+                "'(1 + x | group)'."
+            )
+        if depth == 0 and token in "+-":
+            pieces.append((sign, right[first : match.start()]))
+            sign, first = token, match.end()
+    if depth:
+        raise FormulaError(f"'{text}': a parenthesis is not closed.")
+    pieces.append((sign, right[first:]))
+    return [(sign, piece) for sign, piece in pieces if piece.strip()]
+
+
+def _random_term(piece: str, text: str) -> tuple[str, str, str, bool, str] | None:
+    """Structure, left and right side, whether correlated, and text; None for a fixed term."""
+    tag = _TAGGED.match(piece)
+    inner = piece[tag.end() :] if tag else piece
+    stripped = inner.strip()
+    bars = _bars(inner)
+    if not bars:
+        return None
+    alone = stripped.startswith("(") and _closes_at(stripped) == len(stripped) - 1
+    if not alone or len(bars) > 1 or bars[0][1] != 1:
+        raise FormulaError(
+            f"'{text}': a bar must stand alone inside one pair of parentheses, as in "
+            f"'(1 + x | group)'; it does not in '{piece.strip()}'."
+        )
+    place, _, bar = bars[0]
+    opening = inner.index("(")
+    left, right = inner[opening + 1 : place], inner[place + len(bar) : inner.rindex(")")]
+    if not left.strip() or not right.strip():
+        raise FormulaError(f"'{text}': a side of the bar is empty in '{piece.strip()}'.")
+    structure = tag.group(1) if tag else "us"
+    if bar == "||" and structure != "us":
+        raise FormulaError(f"'{text}': '||' says diagonal already; leave out {structure}().")
+    return structure, left.strip(), right.strip(), bar == "|", piece.strip()
+
+
+def _bars(piece: str) -> list[tuple[int, int, str]]:
+    """Place, depth and text of every bar."""
+    found, depth = [], 0
+    for match in _TOKEN.finditer(piece):
+        token = match.group(2)
+        if token is None:
+            continue
+        depth += token in "([{"
+        depth -= token in ")]}"
+        if token[0] == "|":
+            found.append((match.start(), depth, token))
+    return found
+
+
+def _closes_at(piece: str) -> int:
+    """Where the parenthesis that opens the piece is closed."""
+    depth = 0
+    for match in _TOKEN.finditer(piece):
+        token = match.group(2)
+        if token is None:
+            continue
+        depth += token in "([{"
+        depth -= token in ")]}"
+        if depth == 0:
+            return match.start()
+    return -1
+
+
+def _write_out(
+    structure: str, left: str, right: str, correlated: bool, text: str, columns: Sequence[str]
+) -> list[RandomTerm]:
+    """A term for each grouping factor, and for ``||`` for each summand of the left side.
+
+    As in lme4, a categorical column left of ``||`` keeps correlations between its levels; `diag`
+    has none.
+    """
+    groups = parse_formula(f"~ 0 + {right}", columns)
+    sides = [f"~ {left}"]
+    if not correlated:
+        parsed = parse_formula(f"~ {left}", columns)
+        sides = [f"~ 0 + {_written(t)}" if t.factors else "~ 1" for t in parsed.terms]
+    found = []
+    nested = "/" in right
+    for group in groups.terms:
+        if not group.factors:
+            raise FormulaError(f"'{text}': the right side of a bar must name grouping factors.")
+        # lme4 names a nested factor from the inside: class:school.
+        factors = group.factors[::-1] if nested else group.factors
+        found += [RandomTerm(side, factors, structure, text) for side in sides]
+    if not found:
+        raise FormulaError(f"'{text}': the right side of a bar must name grouping factors.")
+    return found
+
+
+def _written(term: Term) -> str:
+    """A term as a formula has it: names of columns in backquotes."""
+    return ":".join(f"`{f.text}`" if f.columns == (f.text,) else f.text for f in term.factors)
+
+
+def _without_dot(rest: str, columns: Sequence[str], used: set[str]) -> str:
+    """The fixed part with ``.`` written out: every column that nothing else uses."""
+    if not _DOT.search(rest):
+        return rest
+    others = [f"`{name}`" for name in columns if name not in used]
+    return _DOT.sub(f"({' + '.join(others) or '1'})", rest)

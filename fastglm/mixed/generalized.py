@@ -1,0 +1,353 @@
+"""From rows to the estimates of a generalized linear mixed model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from fastglm.design.layout import lay_out
+from fastglm.errors import ModelError
+from fastglm.families import Family
+from fastglm.families.derivatives import LikelihoodDerivatives, supports_derivatives
+from fastglm.mixed.algebra import Columns, Factor, Schur
+from fastglm.mixed.boundary import settle
+from fastglm.mixed.laplace import LaplaceProblem, LaplaceState, Parameters
+from fastglm.mixed.layout import Layout
+from fastglm.mixed.optimum import Minimum, minimise
+from fastglm.mixed.rows import MixedRows
+from fastglm.mixed.scaling import FixedColumns
+from fastglm.solve.fit import SolverOptions, solve
+
+__all__ = ["GeneralizedEstimate", "estimate_generalized"]
+
+#: Where the search for theta begins: Lambda is this share of the identity.
+START_SHARE = 0.7
+#: Distance of the points from which the slope of a normaliser is told, to fourth order.
+SLOPE_STEP = 2e-3
+MOST_COUNTS = 10_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class GeneralizedEstimate:
+    """A fitted generalized linear mixed model, in standardised columns.
+
+    Attributes
+    ----------
+    layout : Layout
+    fixed : FixedColumns
+    problem : LaplaceProblem
+    state : LaplaceState
+        At the estimates.
+    held : ndarray of bool, shape (m,)
+        Which of theta lie on the boundary.
+    hessian : ndarray
+        Of the criterion in beta, the free theta and the extra parameter.
+    gradient : float
+        Its largest derivative in one of these.
+    n_evaluations, n_iter : int
+    converged : bool
+    """
+
+    layout: Layout
+    fixed: FixedColumns
+    problem: LaplaceProblem
+    state: LaplaceState
+    held: np.ndarray
+    hessian: np.ndarray
+    gradient: float
+    n_evaluations: int
+    n_iter: int
+    converged: bool
+
+    @property
+    def theta(self) -> np.ndarray:
+        """Parameters of the covariances, (m,)."""
+        return self.state.parameters.theta
+
+    @property
+    def beta(self) -> np.ndarray:
+        """Coefficients of standardised columns, (p,)."""
+        return self.state.parameters.beta
+
+    @property
+    def value(self) -> float:
+        """-2 log-likelihood."""
+        return self.state.value
+
+    @property
+    def dispersion(self) -> float:
+        """Of the family."""
+        return self.problem.constants(self.state.parameters.log_extra)[1]
+
+    @property
+    def sigma(self) -> float:
+        """Root of the dispersion: 1 where it is known."""
+        return math.sqrt(self.dispersion)
+
+    @property
+    def factor(self) -> Factor:
+        """H at the estimates."""
+        return self.state.factor
+
+    @property
+    def modes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Conditional modes of the effects, (q, k) and (R,)."""
+        return self.state._effects(self.state.spherical)
+
+    @cached_property
+    def schur(self) -> Schur:
+        """X'WX and the effects of its columns, by the weights of the determinant."""
+        return schur_of(self.problem, self.state)
+
+    @cached_property
+    def information_inverse(self) -> np.ndarray:
+        """Inverse of X' V^-1 X at the modes, (p, p): lme4's covariance without the Hessian."""
+        p = self.fixed.p
+        return np.linalg.inv(self.schur.matrix[:p, :p])
+
+    @cached_property
+    def joint_covariance(self) -> np.ndarray:
+        """Of beta, theta and the extra parameter: twice the inverse Hessian; NaN where held."""
+        p, m = self.fixed.p, self.theta.size
+        has_extra = self.problem.extra != "none"
+        free = np.concatenate([np.ones(p, bool), ~self.held, np.ones(int(has_extra), bool)])
+        covariance = np.full((p + m + has_extra,) * 2, np.nan)
+        covariance[np.ix_(free, free)] = 2.0 * np.linalg.inv(self.hessian)
+        return covariance
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """Of `beta`, (p, p)."""
+        p = self.fixed.p
+        return self.joint_covariance[:p, :p]
+
+    @property
+    def parameter_covariance(self) -> np.ndarray:
+        """Of theta and, where there is one, the logarithm of the extra parameter."""
+        p = self.fixed.p
+        return self.joint_covariance[p:, p:]
+
+
+def estimate_generalized(
+    rows: MixedRows,
+    family: Family,
+    observed: bool,
+    start: np.ndarray | None,
+    max_iter: int,
+    n_threads: int,
+) -> GeneralizedEstimate:
+    """Fit by maximum likelihood, the effects integrated out by Laplace's approximation."""
+    problem = make_problem(rows, family, observed, n_threads)
+    beta, log_extra = _glm_start(rows, problem)
+    theta = START_SHARE * problem.layout.start_theta() if start is None else start
+    search = _Search(problem, np.zeros(theta.size, dtype=bool))
+    theta, log_extra, near = search.theta_at(beta, theta, log_extra, max_iter)
+    first = np.concatenate([beta, theta, search.extra(log_extra)])
+    found = minimise(search, first, search.metric(first, near), max_iter=max_iter)
+    return _settled(search, found, max_iter)
+
+
+class _Search:
+    """The criterion as a function of one vector: beta, the free theta and the extra parameter."""
+
+    def __init__(self, problem: LaplaceProblem, held: np.ndarray):
+        self.problem, self.held = problem, held
+        self.p = problem.fixed.p
+        self.has_extra = problem.extra != "none"
+
+    def extra(self, log_extra: float) -> list[float]:
+        """The extra parameter, if there is one."""
+        return [log_extra] if self.has_extra else []
+
+    def parameters(self, x: np.ndarray) -> Parameters:
+        """From the vector; what is held is zero."""
+        theta = np.zeros(self.held.size)
+        free = ~self.held
+        theta[free] = x[self.p : self.p + free.sum()]
+        return Parameters(x[: self.p], theta, float(x[-1]) if self.has_extra else 0.0)
+
+    def gradient(self, state: LaplaceState) -> np.ndarray:
+        """Of the vector."""
+        parts = [state.beta_gradient, state.theta_gradient[~self.held]]
+        return np.concatenate([*parts, self.extra(state.extra_gradient if self.has_extra else 0.0)])
+
+    def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        """Value and gradient."""
+        with np.errstate(all="ignore"):
+            state = self.problem.at(self.parameters(x))
+            if not math.isfinite(state.value):
+                return math.inf, np.zeros_like(x)
+            return state.value, self.gradient(state)
+
+    def theta_at(
+        self, beta: np.ndarray, theta: np.ndarray, log_extra: float, max_iter: int
+    ) -> tuple[np.ndarray, float, Minimum]:
+        """The best theta and extra parameter at given coefficients: X is read once."""
+        eta, m = self.problem.fixed_eta(beta), theta.size
+
+        def function(x: np.ndarray) -> tuple[float, np.ndarray]:
+            parameters = Parameters(beta, x[:m], float(x[-1]) if self.has_extra else 0.0)
+            with np.errstate(all="ignore"):
+                state = self.problem.at(parameters, eta)
+                if not math.isfinite(state.value):
+                    return math.inf, np.zeros_like(x)
+                slope = self.extra(state.extra_gradient if self.has_extra else 0.0)
+                return state.value, np.concatenate([state.theta_gradient, slope])
+
+        first = np.concatenate([theta, self.extra(log_extra)])
+        found = minimise(function, first, max_iter=max_iter, polish=False, near=1e-2)
+        return found.x[:m], float(found.x[-1]) if self.has_extra else 0.0, found
+
+    def metric(self, x: np.ndarray, near: Minimum) -> np.ndarray:
+        """About the Hessian: twice the Schur complement, and that of the search over theta."""
+        state = self.problem.at(self.parameters(x))
+        size, p = x.size, self.p
+        metric = np.zeros((size, size))
+        metric[:p, :p] = 2.0 * schur_of(self.problem, state).matrix[:p, :p]
+        metric[p:, p:] = near.hessian
+        return metric
+
+
+def schur_of(problem: LaplaceProblem, state: LaplaceState) -> Schur:
+    """Schur complement of the fixed columns by the weights of the determinant."""
+    fixed, weight = problem.fixed, state.determinant_weight
+    columns = Columns(
+        problem.layout, weight, fixed.x, fixed.shift, fixed.scale, np.zeros(weight.size),
+        problem.n_threads,
+    )  # fmt: skip
+    return Schur.of(state.factor, columns)
+
+
+def _settled(search: _Search, found: Minimum, max_iter: int) -> GeneralizedEstimate:
+    """In canonical form; what lies on the boundary is held there."""
+    problem, p = search.problem, search.p
+    layout, m = problem.layout, search.held.size
+    at = search.parameters(found.x)
+
+    def value_at(theta: np.ndarray) -> float:
+        return problem.at(Parameters(at.beta, theta, at.log_extra)).value
+
+    theta, held = settle(layout, at.theta, found.value, value_at)
+    n_evaluations, n_iter = found.n_evaluations, found.n_iter
+    if held.any() or not np.array_equal(theta, at.theta):
+        search = _Search(problem, held)
+        problem.warm = None
+        free = np.concatenate([np.ones(p, bool), ~held, np.ones(int(search.has_extra), bool)])
+        first = np.concatenate([at.beta, theta[~held], search.extra(at.log_extra)])
+        metric = _turned(layout, found.hessian, at.theta, theta, p)[np.ix_(free, free)]
+        found = minimise(search, first, metric, max_iter=max_iter)
+        n_evaluations, n_iter = n_evaluations + found.n_evaluations, n_iter + found.n_iter
+    state = problem.at(search.parameters(found.x))
+    gradient = search.gradient(state)
+    return GeneralizedEstimate(
+        layout=layout, fixed=problem.fixed, problem=problem, state=state, held=held,
+        hessian=found.hessian, gradient=float(np.abs(gradient).max(initial=0.0)),
+        n_evaluations=n_evaluations, n_iter=n_iter, converged=found.converged,
+    )  # fmt: skip
+
+
+def _turned(
+    layout: Layout, hessian: np.ndarray, old: np.ndarray, new: np.ndarray, p: int
+) -> np.ndarray:
+    """The Hessian where parameters changed their sign."""
+    sign = np.ones(len(hessian))
+    sign[p : p + old.size] = np.where(old * new < 0.0, -1.0, 1.0)
+    return hessian * np.outer(sign, sign)
+
+
+def make_problem(rows: MixedRows, family: Family, observed: bool, n_threads: int) -> LaplaceProblem:
+    """The rows in the order of levels, with the derivatives of their family.
+
+    Raises
+    ------
+    ModelError
+        If derivatives of the family or link are not known.
+    """
+    if not supports_derivatives(family):
+        raise ModelError(
+            f"mixed models need further derivatives of the likelihood, which {family!r} does not "
+            "give: use one of the families gaussian, binomial, poisson, gamma, inverse_gaussian "
+            "and negative_binomial with a link of fastglm.families.links."
+        )
+    given, layout = rows.fixed, Layout(rows.blocks)
+    fixed = FixedColumns.of(given.design, given.prior_weights, n_threads)
+    y = given.response.astype(np.float64)
+    prior = np.ones(y.size) if given.prior_weights is None else given.prior_weights
+    offset = np.zeros(y.size) if given.offset is None else given.offset
+    binary = given.summary.binary and math.isfinite(family.domain.upper)
+    if family.free_parameter is not None:
+        extra = "parameter"
+    else:
+        extra = "dispersion" if family.n_dispersion_parameters else "none"
+    order = layout.order
+    return LaplaceProblem(
+        layout=layout, fixed=fixed, derivatives=LikelihoodDerivatives(family, binary),
+        y=y[order], prior=prior[order].astype(np.float64), offset=offset[order].astype(np.float64),
+        observed=observed, extra=extra, normaliser=_normaliser(rows, family, extra, binary),
+        n_threads=n_threads,
+    )  # fmt: skip
+
+
+def _normaliser(
+    rows: MixedRows, family: Family, extra: str, binary: bool
+) -> Callable[[float], tuple[float, float]]:
+    """Sum of log-densities at a deviance of zero, and its slope, at the log of a parameter."""
+    given = rows.fixed
+    if binary and given.variance_weights is None:
+        return lambda log_extra: (0.0, 0.0)
+    y, weights, counts = _distinct(given.response.astype(np.float64), given)
+    mean = family.starting_mu(y, weights)
+    known: dict[float, float] = {}
+
+    def value(log_extra: float) -> float:
+        if log_extra not in known:
+            one = math.exp(log_extra)
+            here = family.with_estimate(one) if extra == "parameter" else family
+            scale = one if extra == "dispersion" else 1.0
+            density = here.loglike_obs(y, mean, weights, scale)
+            density = density + 0.5 * weights * here.unit_deviance(y, mean) / scale
+            known[log_extra] = float(np.sum(counts * np.where(weights > 0.0, density, 0.0)))
+        return known[log_extra]
+
+    def both(log_extra: float) -> tuple[float, float]:
+        if extra == "none":
+            return value(0.0), 0.0
+        h = SLOPE_STEP
+        near = value(log_extra + h) - value(log_extra - h)
+        far = value(log_extra + 2.0 * h) - value(log_extra - 2.0 * h)
+        return value(log_extra), (8.0 * near - far) / (12.0 * h)
+
+    return both
+
+
+def _distinct(y: np.ndarray, given: object) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Responses, variance weights and how often each pair occurs; counts are put together."""
+    weights = given.variance_weights  # type: ignore[attr-defined]
+    counts = given.frequencies  # type: ignore[attr-defined]
+    counts = np.ones(y.size) if counts is None else counts
+    whole = (
+        weights is None and (y >= 0.0).all() and y.max() < MOST_COUNTS and (y == np.floor(y)).all()
+    )
+    if whole:
+        table = np.bincount(y.astype(np.int64), counts)
+        values = np.flatnonzero(table)
+        return values.astype(np.float64), np.ones(values.size), table[values]
+    return y, np.ones(y.size) if weights is None else weights, counts
+
+
+def _glm_start(rows: MixedRows, problem: LaplaceProblem) -> tuple[np.ndarray, float]:
+    """Coefficients of the model without random effects, and the log of the extra parameter."""
+    given, fixed = rows.fixed, problem.fixed
+    family = problem.derivatives.family
+    layout = lay_out(given.design, given.response, given.prior_weights, given.offset)
+    solution = solve(layout, family, SolverOptions(n_threads=problem.n_threads))
+    params = np.nan_to_num(solution.params)[fixed.kept]
+    beta = np.linalg.solve(fixed.back, params) if fixed.p else params
+    if problem.extra == "dispersion":
+        df = max(given.nobs - fixed.p, 1.0)
+        return beta, math.log(max(solution.pearson_chi2 / df, 1e-8))
+    return beta, 0.0

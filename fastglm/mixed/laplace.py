@@ -1,0 +1,388 @@
+"""Laplace's approximation of a generalized linear mixed model, with its exact gradient.
+
+With the conditional modes u of the spherical effects, and weights w minus the second derivatives of
+the rows' log-likelihoods in their linear predictors,
+
+    F = -2 sum of log-likelihoods at u + |u|**2 + log det(I + Lambda' Z'WZ Lambda).
+
+Modes are found by Newton's method; the derivative of the determinant needs the leverages of the
+rows and the third derivatives of the log-likelihood. Tierney & Kadane (1986); Skaug & Fournier
+(2006), "Automatic approximation of the marginal likelihood in non-Gaussian hierarchical models".
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from fastglm.families import derivatives as dv
+from fastglm.kernels.planes import DEVIANCE, RESIDUAL
+from fastglm.mixed import row_passes
+from fastglm.mixed.algebra import Factor, Products, over_chunks
+from fastglm.mixed.layout import Layout
+from fastglm.mixed.level_sums import sum_scores
+from fastglm.mixed.scaling import FixedColumns
+
+__all__ = ["LaplaceProblem", "LaplaceState", "Parameters"]
+
+#: Largest decrement of the last step to the modes, relative to 1 + deviance: what is left after
+#: the step is its square.
+MODE_TOLERANCE = 1e-13
+MOST_MODE_STEPS = 100
+PLANES = (
+    DEVIANCE, RESIDUAL, dv.OBSERVED, dv.OBSERVED_SLOPE, dv.EXPECTED, dv.EXPECTED_SLOPE,
+    dv.PARAMETER_SCORE, dv.PARAMETER_RESIDUAL, dv.PARAMETER_OBSERVED, dv.PARAMETER_EXPECTED,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What the criterion is a function of.
+
+    Attributes
+    ----------
+    beta : ndarray, shape (p,)
+        Of standardised columns.
+    theta : ndarray, shape (m,)
+    log_extra : float
+        Logarithm of the dispersion, or of the family's parameter; 0 where there is neither.
+    """
+
+    beta: np.ndarray
+    theta: np.ndarray
+    log_extra: float = 0.0
+
+
+@dataclass(eq=False)
+class LaplaceProblem:
+    """Rows of a generalized mixed model in the order of levels.
+
+    Attributes
+    ----------
+    layout : Layout
+    fixed : FixedColumns
+    derivatives : LikelihoodDerivatives
+    y, prior, offset : ndarray, shape (n,)
+    observed : bool
+        Whether the determinant is of observed, not expected weights.
+    extra : {"none", "dispersion", "parameter"}
+        What `Parameters.log_extra` is.
+    normaliser : callable
+        From log_extra to the sum of log-densities at a deviance of zero, and its derivative.
+    n_threads : int
+    """
+
+    layout: Layout
+    fixed: FixedColumns
+    derivatives: dv.LikelihoodDerivatives
+    y: np.ndarray
+    prior: np.ndarray
+    offset: np.ndarray
+    observed: bool
+    extra: str
+    normaliser: object
+    n_threads: int
+    #: Modes of the last evaluation, where the next begins.
+    warm: tuple[np.ndarray, np.ndarray] | None = None
+    n_inner: int = field(default=0)
+
+    def run(self, kernel, *arguments) -> None:  # type: ignore[no-untyped-def]
+        """A kernel over all chunks of levels."""
+        over_chunks(kernel, self.layout, self.n_threads, *arguments)
+
+    def fixed_eta(self, beta: np.ndarray) -> np.ndarray:
+        """Fixed part of the linear predictors, (n,), offset included."""
+        fixed, layout = self.fixed, self.layout
+        eta = np.empty(layout.n_rows)
+        coefficients = beta * fixed.scale
+        offset = self.offset - float(fixed.shift @ coefficients)
+        self.run(
+            row_passes.fixed_predictor, layout.order, layout.start, fixed.x, coefficients, offset,
+            eta,
+        )  # fmt: skip
+        return eta
+
+    def score_of(self, residual: np.ndarray) -> np.ndarray:
+        """Standardised columns' X' residual, (p,)."""
+        fixed, layout = self.fixed, self.layout
+        parts = np.zeros((layout.chunks.size - 1, fixed.p + 1))
+        self.run(row_passes.fixed_score, layout.order, layout.start, fixed.x, residual, parts)
+        sums = parts.sum(axis=0)
+        return (sums[:-1] - fixed.shift * sums[-1]) * fixed.scale
+
+    def effect_sums(self, residual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Z' residual, (q, k) and (R,)."""
+        layout = self.layout
+        own = np.empty((layout.q, layout.k))
+        parts = np.zeros((layout.chunks.size - 1, layout.rest_size))
+        self.run(
+            sum_scores, layout.start, layout.z, layout.rest, layout.widths, layout.column,
+            residual, own, parts,
+        )  # fmt: skip
+        return own, parts.sum(axis=0)
+
+    def constants(self, log_extra: float) -> tuple[float, float]:
+        """Family's parameter and dispersion."""
+        family = self.derivatives.family
+        value = math.exp(log_extra)
+        return (
+            value if self.extra == "parameter" else family.parameter,
+            value if self.extra == "dispersion" else 1.0,
+        )
+
+    def at(self, parameters: Parameters, fixed_eta: np.ndarray | None = None) -> LaplaceState:
+        """The criterion at these parameters."""
+        eta = self.fixed_eta(parameters.beta) if fixed_eta is None else fixed_eta
+        state = LaplaceState(self, parameters, eta)
+        if math.isfinite(state.value):
+            self.warm = state.spherical
+        return state
+
+    def respond(self, eta: np.ndarray, log_extra: float) -> Rows:
+        """Deviances and derivatives of all rows."""
+        layout, blocks = self.layout, self.derivatives
+        planes = PLANES if blocks.has_parameter else PLANES[:6]
+        values = np.empty((len(planes), layout.n_rows))
+        outside = np.zeros(layout.chunks.size - 1, dtype=np.int64)
+        self.run(
+            row_passes.respond, layout.start, blocks.mean_rows.address,
+            blocks.family_rows.address, blocks.parameters(*self.constants(log_extra)), self.y,
+            self.prior, eta, np.array(planes), values, outside,
+        )  # fmt: skip
+        return Rows(*values, inside=not outside.any())
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """What the family says of the rows, (n,) each."""
+
+    deviance: np.ndarray
+    residual: np.ndarray
+    observed: np.ndarray
+    observed_slope: np.ndarray
+    expected: np.ndarray
+    expected_slope: np.ndarray
+    parameter_score: np.ndarray | None = None
+    parameter_residual: np.ndarray | None = None
+    parameter_observed: np.ndarray | None = None
+    parameter_expected: np.ndarray | None = None
+    inside: bool = True
+
+
+class LaplaceState:
+    """The criterion and all that follows from it at one point.
+
+    Parameters
+    ----------
+    problem : LaplaceProblem
+    parameters : Parameters
+    fixed_eta : ndarray, shape (n,)
+    """
+
+    def __init__(self, problem: LaplaceProblem, parameters: Parameters, fixed_eta: np.ndarray):
+        self.problem, self.parameters, self.fixed_eta = problem, parameters, fixed_eta
+        self.layout = problem.layout
+        self.factors = self.layout.factors(parameters.theta)
+        self.value = math.inf
+        with np.errstate(all="ignore"):
+            self.found = self._find_modes()
+            if self.found:
+                self.value = self._criterion()
+
+    # -- modes
+
+    def _effects(self, u: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """b = Lambda u, (q, k) and (R,)."""
+        from fastglm.mixed.algebra import scale
+
+        own, other = scale(self.layout, self.factors, u[0][:, :, None], u[1][:, None], False)
+        return own[:, :, 0], other[:, 0]
+
+    def _predictor(self, u: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        layout, eta = self.layout, np.empty(self.layout.n_rows)
+        self.problem.run(
+            row_passes.add_effects, layout.start, layout.z, layout.rest, layout.widths,
+            layout.column, self.fixed_eta, *self._effects(u), eta,
+        )  # fmt: skip
+        return eta
+
+    def _by_component(self, own: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """Sums over levels of the first block, (q,), and columns of the remainder, (R,)."""
+        layout = self.layout
+        size = layout.component_first.size - 1
+        total = np.bincount(layout.component, own, minlength=size)
+        if layout.rest_size:
+            total += np.bincount(layout.column_component, other, minlength=size)
+        return total
+
+    def _penalised(self, u: tuple[np.ndarray, np.ndarray], rows: Rows) -> np.ndarray:
+        """Penalised deviance of every component."""
+        by_level = np.add.reduceat(rows.deviance, self.layout.start[:-1])
+        total = self._by_component(by_level + (u[0] ** 2).sum(axis=1), u[1] ** 2)
+        return np.where(np.isnan(total), np.inf, total)
+
+    def _find_modes(self) -> bool:
+        """Newton's method, all components at once, each with steps halved as it needs."""
+        problem, layout = self.problem, self.layout
+        if problem.warm is None:
+            u = np.zeros((layout.q, layout.k)), np.zeros(layout.rest_size)
+        else:
+            u = problem.warm
+        rows = problem.respond(self._predictor(u), self.parameters.log_extra)
+        now = self._penalised(u, rows)
+        if not np.isfinite(now).all() and problem.warm is not None:
+            u = np.zeros((layout.q, layout.k)), np.zeros(layout.rest_size)
+            rows = problem.respond(self._predictor(u), self.parameters.log_extra)
+            now = self._penalised(u, rows)
+        for _ in range(MOST_MODE_STEPS):
+            problem.n_inner += 1
+            step, decrement = self._step(u, rows)
+            if not np.isfinite(decrement).all() or not np.isfinite(now).all():
+                return False
+            last = bool((decrement <= MODE_TOLERANCE * (1.0 + now)).all())
+            u, rows, now = self._advance(u, rows, now, step)
+            if last:
+                self.spherical, self.rows = u, rows
+                self.penalty = float((u[0] ** 2).sum() + (u[1] ** 2).sum())
+                return bool(rows.inside)
+        return False
+
+    def _step(
+        self, u: tuple[np.ndarray, np.ndarray], rows: Rows
+    ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+        """Newton step and its decrement by component; expected weights where concavity fails."""
+        factor = Factor(Products(self.layout, rows.observed, self.problem.n_threads), self.factors)
+        if not math.isfinite(factor.log_determinant):
+            weight = np.where(rows.observed > 0.0, rows.observed, rows.expected)
+            factor = Factor(Products(self.layout, weight, self.problem.n_threads), self.factors)
+        own, other = self.problem.effect_sums(rows.residual)
+        own, other = factor.scale(own[:, :, None], other[:, None], transposed=True)
+        own[:, :, 0] -= u[0]
+        other[:, 0] -= u[1]
+        first, rest = factor.solve(own, other)
+        decrement = self._by_component((own * first).sum(axis=(1, 2)), (other * rest).sum(axis=1))
+        return (first[:, :, 0], rest[:, 0]), decrement
+
+    def _advance(
+        self,
+        u: tuple[np.ndarray, np.ndarray],
+        rows: Rows,
+        now: np.ndarray,
+        step: tuple[np.ndarray, np.ndarray],
+    ) -> tuple[tuple[np.ndarray, np.ndarray], Rows, np.ndarray]:
+        """Take the step, halved for components whose penalised deviance would rise."""
+        layout = self.layout
+        length = np.ones(now.size)
+        for _ in range(40):
+            of_level = length[layout.component][:, None]
+            of_column = length[layout.column_component]
+            new = u[0] + of_level * step[0], u[1] + of_column * step[1]
+            new_rows = self.problem.respond(self._predictor(new), self.parameters.log_extra)
+            then = self._penalised(new, new_rows)
+            worse = ~(then <= now + 1e-12 * (1.0 + np.abs(now)))
+            if not worse.any():
+                return new, new_rows, then
+            length[worse] *= 0.5
+        return u, rows, now
+
+    # -- the criterion
+
+    @cached_property
+    def determinant_weight(self) -> np.ndarray:
+        """Weights of the determinant, (n,)."""
+        return self.rows.observed if self.problem.observed else self.rows.expected
+
+    @cached_property
+    def factor(self) -> Factor:
+        """H of the determinant."""
+        products = Products(self.layout, self.determinant_weight, self.problem.n_threads)
+        return Factor(products, self.factors)
+
+    @cached_property
+    def observed_factor(self) -> Factor:
+        """H of observed weights, which say how modes move."""
+        if self.determinant_weight is self.rows.observed:
+            return self.factor
+        products = Products(self.layout, self.rows.observed, self.problem.n_threads)
+        return Factor(products, self.factors)
+
+    def _criterion(self) -> float:
+        constant, _ = self.problem.normaliser(self.parameters.log_extra)  # type: ignore[operator]
+        value = float(self.rows.deviance.sum()) - 2.0 * constant
+        value += self.penalty + self.factor.log_determinant
+        return value if math.isfinite(value) else math.inf
+
+    # -- its gradient
+
+    @cached_property
+    def leverages(self) -> np.ndarray:
+        """a' H^-1 a of the rows, (n,)."""
+        layout, target = self.layout, np.empty(self.layout.n_rows)
+        self.problem.run(
+            row_passes.find_leverages, layout.start, layout.z, layout.rest, layout.widths,
+            layout.column, layout.local, layout.row_start, layout.cross_start, self.factors,
+            *self.factor.inverse, self.factor.remainder_inverse, target,
+        )  # fmt: skip
+        return target
+
+    @cached_property
+    def _pull(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """lambda, (q, k) and (R,), Lambda lambda in the rows, (n,), and c = w' v, (n,)."""
+        rows, problem = self.rows, self.problem
+        slope = rows.observed_slope if problem.observed else rows.expected_slope
+        pulled = slope * self.leverages
+        own, other = problem.effect_sums(pulled)
+        right = self.factor.scale(own[:, :, None], other[:, None], transposed=True)
+        first, rest = self.observed_factor.solve(*right)
+        pull = first[:, :, 0], rest[:, 0]
+        layout, moved = self.layout, np.empty(self.layout.n_rows)
+        problem.run(
+            row_passes.add_effects, layout.start, layout.z, layout.rest, layout.widths,
+            layout.column, np.zeros(layout.n_rows), *self._effects(pull), moved,
+        )  # fmt: skip
+        return (*pull, moved, pulled)
+
+    @cached_property
+    def working_residual(self) -> np.ndarray:
+        """Derivative of the criterion in each row's linear predictor, (n,): rho."""
+        _, _, moved, pulled = self._pull
+        return -2.0 * self.rows.residual + pulled - self.rows.observed * moved
+
+    @cached_property
+    def theta_gradient(self) -> np.ndarray:
+        """Of the criterion, in theta."""
+        problem, layout = self.problem, self.layout
+        own_pull, other_pull, _, _ = self._pull
+        total = 2.0 * self.factor.traces()
+        for residual, effects in (
+            (self.working_residual, self.spherical),
+            (self.rows.residual, (own_pull, other_pull)),
+        ):
+            own, other = problem.effect_sums(residual)
+            k = layout.k
+            total[0, :k, :k] += own.T @ effects[0]
+            for block in range(1, len(layout.blocks)):
+                columns, k = layout.columns_of(block), int(layout.widths[block])
+                total[block, :k, :k] += other[columns].T @ effects[1][columns]
+        return layout.chain(self.parameters.theta, total)
+
+    @cached_property
+    def beta_gradient(self) -> np.ndarray:
+        """Of the criterion, in the coefficients of standardised columns."""
+        return self.problem.score_of(self.working_residual)
+
+    @cached_property
+    def extra_gradient(self) -> float:
+        """Of the criterion, in `Parameters.log_extra`."""
+        problem, rows = self.problem, self.rows
+        _, slope = problem.normaliser(self.parameters.log_extra)  # type: ignore[operator]
+        _, _, moved, _ = self._pull
+        if problem.extra == "dispersion":
+            value = -float(rows.deviance.sum()) - float(self.leverages @ self.determinant_weight)
+            return value - 2.0 * slope - float(moved @ rows.residual)
+        weight = rows.parameter_observed if problem.observed else rows.parameter_expected
+        value = -2.0 * float(rows.parameter_score.sum()) + float(self.leverages @ weight)
+        return value - 2.0 * slope + float(moved @ rows.parameter_residual)

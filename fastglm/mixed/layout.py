@@ -1,0 +1,320 @@
+"""Random effects as the kernels read them: rows by level of the largest factor, and a remainder.
+
+The factor with most effects is eliminated level by level; the effects of all others, the
+remainder, are columns of a symmetric matrix that is dense inside each of its components, sets of
+levels that share rows. Nested factors have a component for every level of the outermost, so that
+nothing fills in. Bates & DebRoy (2004), "Linear mixed models and penalized least squares".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import scipy
+
+from fastglm.errors import ModelError
+from fastglm.mixed.covariances import Structure
+
+__all__ = ["Block", "Layout", "Term"]
+
+#: Rows of a chunk: chunks depend on the data alone, and sums are added in their order.
+CHUNK_ROWS = 16_384
+#: Most bytes for the sums over the remainder that each chunk has of its own.
+CHUNK_BYTES = 64_000_000
+#: Most entries of the remainder's matrix, three of which are held: 2.4 GB.
+MOST_ENTRIES = 100_000_000
+
+
+@dataclass(frozen=True)
+class Term:
+    """One random term: some columns of a block and the structure of their covariance.
+
+    Attributes
+    ----------
+    columns : tuple of str
+    start : int
+        Its first column in the block.
+    structure : Structure
+    """
+
+    columns: tuple[str, ...]
+    start: int
+    structure: Structure
+
+    @property
+    def stop(self) -> int:
+        """One past its last column in the block."""
+        return self.start + len(self.columns)
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """All random terms of one grouping factor.
+
+    Attributes
+    ----------
+    group : str
+    levels : tuple
+        The q levels.
+    codes : ndarray, shape (n,), int64
+        Of the rows.
+    columns : ndarray, shape (n, k)
+        What the effects of a level are multiplied by.
+    terms : tuple of Term
+    """
+
+    group: str
+    levels: tuple
+    codes: np.ndarray
+    columns: np.ndarray
+    terms: tuple[Term, ...]
+
+    @property
+    def k(self) -> int:
+        """Effects of a level."""
+        return self.columns.shape[1]
+
+    @property
+    def q(self) -> int:
+        """Number of levels."""
+        return len(self.levels)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the k columns."""
+        return tuple(name for term in self.terms for name in term.columns)
+
+
+class Layout:
+    """The random effects of n rows.
+
+    Parameters
+    ----------
+    blocks : sequence of Block
+        In any order.
+
+    Attributes
+    ----------
+    blocks : tuple of Block
+        The one with most effects first.
+    order : ndarray, shape (n,), int64
+        Rows by level of the first block.
+    start : ndarray, shape (q + 1,), int64
+        Where each level's rows begin.
+    z : ndarray, shape (n, k)
+        Columns of the first block, in that order.
+    rest : ndarray, shape (n, K)
+        Columns of the other blocks.
+    widths : ndarray, shape (b,), int64
+        Effects of a level of every block.
+    column : ndarray, shape (n, b - 1), int64
+        Where the effects of a row's levels begin in the remainder.
+    local : ndarray, shape (n, b - 1), int64
+        The same among the columns that meet its level of the first block.
+    pair_start : ndarray, shape (q + 1,), int64
+        Where each level's pairs begin: levels of other blocks that share rows with it.
+    pair_column, pair_block, pair_local : ndarray, shape (n_pairs,), int64
+        Of a pair: first column of the remainder, block, and place among the level's columns.
+    cross_start : ndarray, shape (q + 1,), int64
+        How many columns the pairs of earlier levels have.
+    rest_size : int
+        Columns of the remainder.
+    rest_first : ndarray, shape (levels of other blocks + 1,), int64
+        First column of each level there, in order of columns.
+    rest_block : ndarray, shape (levels of other blocks,), int64
+    component_first : ndarray, shape (n_components + 1,), int64
+        First column of each component.
+    row_start : ndarray, shape (rest_size,), int64
+        Entry (r, c) of the remainder's matrix is at ``row_start[r] + c``.
+    n_entries : int
+        Of the remainder's matrix.
+    component : ndarray, shape (q,), int64
+        Of each level of the first block.
+    column_component : ndarray, shape (rest_size,), int64
+    chunks : ndarray, shape (n_chunks + 1,), int64
+        Levels of the first block where chunks begin.
+    """
+
+    def __init__(self, blocks: Sequence[Block]):
+        self.blocks = tuple(sorted(blocks, key=lambda block: -block.q * block.k))
+        first, others = self.blocks[0], self.blocks[1:]
+        self.n_rows = first.codes.size
+        self.widths = np.array([block.k for block in self.blocks], dtype=np.int64)
+        counts = np.bincount(first.codes, minlength=first.q)
+        self.start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        self.order = np.argsort(first.codes, kind="stable").astype(np.int64)
+        self.z = np.ascontiguousarray(first.columns[self.order])
+        columns = [block.columns[self.order] for block in others]
+        self.rest = np.ascontiguousarray(np.hstack([np.empty((self.n_rows, 0)), *columns]))
+        self._number_columns(others)
+        self._find_pairs(others)
+        self.chunks = self._cut_chunks()
+
+    @property
+    def q(self) -> int:
+        """Levels of the first block."""
+        return self.blocks[0].q
+
+    @property
+    def k(self) -> int:
+        """Effects of a level of the first block."""
+        return self.blocks[0].k
+
+    def _number_columns(self, others: Sequence[Block]) -> None:
+        """Columns of the remainder, those of a component side by side."""
+        code = self.blocks[0].codes[self.order]
+        offsets = np.concatenate([[0], np.cumsum([block.q for block in others])]).astype(np.int64)
+        self._levels = [b.codes[self.order] + o for b, o in zip(others, offsets, strict=False)]
+        n_levels = int(offsets[-1])
+        if not others:
+            self.component = np.arange(self.q)
+            n_components, of_level = self.q, np.empty(0, dtype=np.int64)
+        else:
+            ends = np.concatenate([self.q + level for level in self._levels])
+            starts = np.tile(code, len(others))
+            shape = (self.q + n_levels, self.q + n_levels)
+            graph = scipy.sparse.coo_array((np.ones(ends.size, bool), (starts, ends)), shape=shape)
+            n_components, found = scipy.sparse.csgraph.connected_components(graph, directed=False)
+            self.component = found[: self.q].astype(np.int64)
+            of_level = found[self.q :].astype(np.int64)
+        block = np.repeat(np.arange(len(others)), [b.q for b in others]).astype(np.int64)
+        by_column = np.argsort(of_level, kind="stable")
+        width = self.widths[1:][block[by_column]] if others else np.empty(0, dtype=np.int64)
+        self.rest_block = block[by_column] + 1
+        self.rest_first = np.concatenate([[0], np.cumsum(width)]).astype(np.int64)
+        self.rest_size = int(self.rest_first[-1])
+        self.column_of_level = np.empty(n_levels, dtype=np.int64)
+        self.column_of_level[by_column] = self.rest_first[:-1]
+        self.column_component = np.repeat(of_level[by_column], width)
+        sizes = np.bincount(self.column_component, minlength=n_components)
+        self.component_first = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        area = np.concatenate([[0], np.cumsum(sizes.astype(np.int64) ** 2)])
+        self.n_entries = int(area[-1])
+        if self.n_entries > MOST_ENTRIES:
+            raise ModelError(
+                f"the {self.rest_size:,} effects of the smaller grouping factors would need a "
+                f"matrix of {self.n_entries:,} numbers ({self.n_entries * 24 / 1e9:.1f} GB with "
+                f"its factor and inverse), more than {MOST_ENTRIES:,}: leave a factor out, or "
+                "absorb it as a fixed effect."
+            )
+        c, column = self.column_component, np.arange(self.rest_size)
+        first = self.component_first[c]
+        self.row_start = (area[c] + (column - first) * sizes[c] - first).astype(np.int64)
+        shape2 = (self.n_rows, len(others))
+        self.column = np.empty(shape2, dtype=np.int64)
+        for t, level in enumerate(self._levels):
+            self.column[:, t] = self.column_of_level[level]
+
+    def _find_pairs(self, others: Sequence[Block]) -> None:
+        """Which levels of the other blocks meet which of the first, and where rows find them."""
+        code = self.blocks[0].codes[self.order]
+        self.local = np.empty((self.n_rows, len(others)), dtype=np.int64)
+        found, base = [], np.zeros(self.q, dtype=np.int64)
+        n_all = self.column_of_level.size
+        for t, level in enumerate(self._levels):
+            keys, inverse = np.unique(code * max(n_all, 1) + level, return_inverse=True)
+            j, k = keys // max(n_all, 1), self.widths[t + 1]
+            count = np.bincount(j, minlength=self.q)
+            before = np.concatenate([[0], np.cumsum(count)[:-1]])
+            local = base[j] + (np.arange(keys.size) - before[j]) * k
+            self.local[:, t] = local[inverse]
+            found.append((j, self.column_of_level[keys % n_all], np.full(j.size, t + 1), local))
+            base += count * k
+        empty = np.empty(0, dtype=np.int64)
+        j, column, block, local = (
+            np.concatenate([empty, *parts])
+            for parts in (zip(*found, strict=True) if found else [()] * 4)
+        )
+        by_level = np.lexsort((local, j))
+        self.pair_column, self.pair_block, self.pair_local = (
+            np.ascontiguousarray(a[by_level]).astype(np.int64) for a in (column, block, local)
+        )
+        counts = np.bincount(j, minlength=self.q)
+        self.pair_start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        self.cross_start = np.concatenate([[0], np.cumsum(base)]).astype(np.int64)
+
+    def _cut_chunks(self) -> np.ndarray:
+        """Levels where chunks begin: about as many rows each, and few enough for their sums."""
+        bytes_each = 8 * max(self.n_entries + self.rest_size, 1)
+        most = max(1, min(-(-self.n_rows // CHUNK_ROWS), CHUNK_BYTES // bytes_each))
+        cuts = np.searchsorted(self.start, np.arange(1, most) * self.n_rows // most)
+        return np.unique(np.concatenate([[0], cuts, [self.q]])).astype(np.int64)
+
+    def columns_of(self, block: int) -> np.ndarray:
+        """Columns of the remainder of every level of a block other than the first, (q, k)."""
+        start = sum(each.q for each in self.blocks[1:block])
+        levels = self.column_of_level[start : start + self.blocks[block].q]
+        return levels[:, None] + np.arange(self.widths[block])
+
+    @cached_property
+    def _sizes(self) -> np.ndarray:
+        return np.diff(self.component_first)
+
+    def large_components(self, small: int) -> list[tuple[slice, int]]:
+        """Places in the flat matrix, and sizes, of components of more than `small` columns."""
+        area = np.concatenate([[0], np.cumsum(self._sizes**2)])
+        return [
+            (slice(int(area[c]), int(area[c + 1])), int(self._sizes[c]))
+            for c in np.flatnonzero(self._sizes > small)
+        ]
+
+    def large_columns(self, small: int) -> list[slice]:
+        """Columns of these components."""
+        return [
+            slice(int(self.component_first[c]), int(self.component_first[c + 1]))
+            for c in np.flatnonzero(self._sizes > small)
+        ]
+
+    @cached_property
+    def theta_order(self) -> tuple[tuple[int, Term], ...]:
+        """Terms with the number of their block, in the order of theta: as lme4, most levels first."""
+        terms = [(b, term) for b, block in enumerate(self.blocks) for term in block.terms]
+        return tuple(sorted(terms, key=lambda item: -self.blocks[item[0]].q))
+
+    @cached_property
+    def n_theta(self) -> int:
+        """Number of covariance parameters."""
+        return sum(term.structure.n_theta for _, term in self.theta_order)
+
+    def split(self, theta: np.ndarray) -> list[np.ndarray]:
+        """Parameters of each term in `theta_order`."""
+        ends = np.cumsum([term.structure.n_theta for _, term in self.theta_order])
+        return np.split(theta, ends[:-1])
+
+    def start_theta(self) -> np.ndarray:
+        """Where every Lambda is the identity, (m,)."""
+        return np.concatenate([term.structure.start() for _, term in self.theta_order])
+
+    def theta_names(self) -> tuple[str, ...]:
+        """Names of the m parameters, ``group.column``, as lme4 has them."""
+        return tuple(
+            f"{self.blocks[b].group}.{name}"
+            for b, term in self.theta_order
+            for name in term.structure.names(term.columns)
+        )
+
+    def canonical(self, theta: np.ndarray) -> np.ndarray:
+        """The same covariances with standard deviations that are not negative."""
+        parts = zip(self.theta_order, self.split(theta), strict=True)
+        return np.concatenate([term.structure.canonical(part) for (_, term), part in parts])
+
+    def factors(self, theta: np.ndarray) -> np.ndarray:
+        """Lambda of every block, (b, K, K), padded with zeros."""
+        widest = int(self.widths.max())
+        factors = np.zeros((len(self.blocks), widest, widest))
+        for (b, term), part in zip(self.theta_order, self.split(theta), strict=True):
+            place = slice(term.start, term.stop)
+            factors[b, place, place] = term.structure.factor(part)
+        return factors
+
+    def chain(self, theta: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        """Derivatives in theta, (m,), from those in the entries of every Lambda, (b, K, K)."""
+        found = []
+        for (b, term), part in zip(self.theta_order, self.split(theta), strict=True):
+            place = slice(term.start, term.stop)
+            jacobian = term.structure.jacobian(part)
+            found.append(np.einsum("mab,ab->m", jacobian, gradient[b, place, place]))
+        return np.concatenate(found)

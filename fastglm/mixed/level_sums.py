@@ -1,0 +1,113 @@
+"""Compiled passes over rows that fill the tables of levels: sums of products of columns.
+
+Every kernel visits the rows of the levels ``first`` to ``last`` of the largest factor. What belongs
+to these levels alone is written in place; sums over the remainder and over all rows go to the place
+of the chunk, so that they can be added in the order of chunks.
+"""
+
+from __future__ import annotations
+
+from fastglm.kernels.jit import entry, inlined, inlined_sums
+
+__all__ = ["sum_columns", "sum_products", "sum_scores"]
+
+
+@inlined
+def add_squares(i, w, z, rest, widths, column, local, row_start, own, cross, base, nnz, other):
+    """Adds w z z' of one row: to its level, to the level's pairs, and to the remainder."""
+    k = widths[0]
+    n_others = column.shape[1]
+    for a in range(k):
+        wz = w * z[i, a]
+        for b in range(k):
+            own[a, b] += wz * z[i, b]
+        at = 0
+        for t in range(n_others):
+            for b in range(widths[t + 1]):
+                cross[base + a * nnz + local[i, t] + b] += wz * rest[i, at + b]
+            at += widths[t + 1]
+    at = 0
+    for s in range(n_others):
+        for a in range(widths[s + 1]):
+            wz = w * rest[i, at + a]
+            row = row_start[column[i, s] + a]
+            to = 0
+            for t in range(n_others):
+                for b in range(widths[t + 1]):
+                    other[row + column[i, t] + b] += wz * rest[i, to + b]
+                to += widths[t + 1]
+        at += widths[s + 1]
+
+
+@entry
+def sum_products(
+    first, last, chunk, start, z, rest, widths, column, local, row_start, cross_start, weight,
+    own, cross, other,
+):  # fmt: skip
+    """Z'WZ: (q, k, k) `own`, the flat `cross`, and the chunk's part of the remainder's."""
+    for j in range(first, last):
+        base, nnz = widths[0] * cross_start[j], cross_start[j + 1] - cross_start[j]
+        for i in range(start[j], start[j + 1]):
+            add_squares(
+                i, weight[i], z, rest, widths, column, local, row_start, own[j], cross, base, nnz,
+                other[chunk],
+            )  # fmt: skip
+    return 0
+
+
+@entry
+def sum_scores(first, last, chunk, start, z, rest, widths, column, residual, own, other):
+    """Z'r: (q, k) `own`, and the chunk's part of the remainder's (R,)."""
+    k = widths[0]
+    for j in range(first, last):
+        for a in range(k):
+            own[j, a] = 0.0
+        for i in range(start[j], start[j + 1]):
+            r = residual[i]
+            for a in range(k):
+                own[j, a] += r * z[i, a]
+            at = 0
+            for t in range(column.shape[1]):
+                for b in range(widths[t + 1]):
+                    other[chunk, column[i, t] + b] += r * rest[i, at + b]
+                at += widths[t + 1]
+    return 0
+
+
+@inlined_sums
+def add_row(target, at, factor, values, p):
+    """Adds a multiple of `values` to a row of `target`."""
+    for c in range(p):
+        target[at, c] += factor * values[c]
+
+
+@entry
+def sum_columns(
+    first, last, chunk, order, start, z, rest, widths, column, weight, x, shift, scale, y, line,
+    own, other, gram,
+):  # fmt: skip
+    """Z'W[X y] and [X y]'W[X y] of standardised columns.
+
+    Into (q, k, p + 1) `own`, and the chunk's parts (R, p + 1) of the remainder and (p + 1, p + 1);
+    of the last only the upper triangle. `line` is scratch, (n_chunks, p + 1).
+    """
+    k, p = widths[0], x.shape[1]
+    values = line[chunk]
+    for j in range(first, last):
+        for i in range(start[j], start[j + 1]):
+            row, w = order[i], weight[i]
+            for c in range(p):
+                values[c] = (x[row, c] - shift[c]) * scale[c]
+            values[p] = y[i]
+            for a in range(k):
+                add_row(own[j], a, w * z[i, a], values, p + 1)
+            at = 0
+            for t in range(column.shape[1]):
+                for b in range(widths[t + 1]):
+                    add_row(other[chunk], column[i, t] + b, w * rest[i, at + b], values, p + 1)
+                at += widths[t + 1]
+            for c in range(p + 1):
+                wx = w * values[c]
+                for d in range(c, p + 1):
+                    gram[chunk, c, d] += wx * values[d]
+    return 0

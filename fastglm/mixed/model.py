@@ -1,0 +1,389 @@
+"""MixedGLM: a generalized linear mixed model, by arrays or by formula."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastglm.errors import ConvergenceWarning, DataError, ModelError, Status, warn
+from fastglm.families import Family, resolve_family
+from fastglm.mixed.boundary import describe_singular
+from fastglm.mixed.effects import GroupEffects, variance_components
+from fastglm.mixed.estimate import LinearEstimate, estimate_linear
+from fastglm.mixed.generalized import GeneralizedEstimate, estimate_generalized
+from fastglm.mixed.results import MixedResults
+from fastglm.mixed.rows import MixedRows, Random, rows_of_arrays, rows_of_formula
+from fastglm.solve.threads import usable_threads
+
+__all__ = ["MixedGLM", "MixedLM", "fit_formula"]
+
+_OF_MODEL = {"link", "offset", "exposure", "freq_weights", "var_weights", "weights", "missing"}
+
+
+class MixedGLM:
+    """A generalized linear model with random effects.
+
+    Parameters
+    ----------
+    endog : array_like, shape (n,) or (n, 2)
+        Response, as for `fastglm.GLM`.
+    exog : array_like or data frame, shape (n, p)
+        Fixed columns; no intercept is added.
+    groups : array_like, shape (n,), optional
+        Level of each row.
+    Z : array_like or data frame, shape (n, k), optional
+        Columns whose effects vary between levels; an intercept alone by default.
+    family : family, class or str, default "gaussian"
+        With a likelihood: gaussian, binomial, poisson, gamma, inverse_gaussian or
+        negative_binomial.
+    random : sequence of Random, optional
+        Several grouping factors, instead of `groups` and `Z`.
+    offset, exposure, freq_weights, var_weights : array_like, shape (n,), optional
+        As for `fastglm.GLM`.
+    weights : array_like, shape (n,), optional
+        R's name for `var_weights`.
+    missing : {"raise", "drop"}, default "raise"
+    link : link, class or str, optional
+
+    Raises
+    ------
+    DataError
+        If anything in the data cannot be used.
+    ModelError
+        If options do not go together.
+
+    Examples
+    --------
+    >>> import numpy as np, fastglm as fg
+    >>> rng = np.random.default_rng(1)
+    >>> group = np.repeat(np.arange(20), 10)
+    >>> x = rng.normal(size=200)
+    >>> y = 1 + x + rng.normal(size=20)[group] + rng.normal(size=200)
+    >>> fit = fg.MixedGLM(y, np.column_stack([np.ones(200), x]), groups=group).fit()
+    >>> fit.params.shape
+    (2,)
+    """
+
+    def __init__(
+        self,
+        endog: Any,
+        exog: Any,
+        groups: Any = None,
+        Z: Any = None,
+        family: Any = "gaussian",
+        *,
+        random: Sequence[Random] | None = None,
+        exog_re: Any = None,
+        offset: Any = None,
+        exposure: Any = None,
+        freq_weights: Any = None,
+        var_weights: Any = None,
+        weights: Any = None,
+        missing: str = "raise",
+        link: Any = None,
+    ):
+        self.family: Family = resolve_family(family, link)
+        Z = exog_re if Z is None else Z
+        if (groups is None) == (random is None):
+            raise ModelError("give either groups=, with Z=, or random=.")
+        random = [Random(groups, Z)] if random is None else list(random)
+        columns = _columns(offset, exposure, freq_weights, var_weights, weights)
+        self.rows: MixedRows = rows_of_arrays(endog, exog, random, self.family, columns, missing)
+        self.formula: str | None = None
+
+    @classmethod
+    def from_formula(
+        cls,
+        formula: str,
+        data: Any,
+        family: Any = "gaussian",
+        groups: Any = None,
+        re_formula: str | None = None,
+        vc_formula: Mapping[str, str] | None = None,
+        *,
+        offset: Any = None,
+        exposure: Any = None,
+        freq_weights: Any = None,
+        var_weights: Any = None,
+        weights: Any = None,
+        missing: str = "raise",
+        link: Any = None,
+    ) -> Any:
+        """A model given as a formula and a data frame.
+
+        Parameters
+        ----------
+        formula : str
+            ``"y ~ x + (1 + x | g)"``, or without random terms where `groups` is given.
+        data : data frame
+        family, link
+            As for `MixedGLM`.
+        groups : str, optional
+            statsmodels' spelling: column with the levels, ...
+        re_formula : str, optional
+            ... columns whose effects vary between them, ``"~x"``; an intercept by default, ...
+        vc_formula : mapping of str to str, optional
+            ... and further independent effects inside each level, by name,
+            ``{"item": "0 + C(item)"}``.
+        offset, exposure, freq_weights, var_weights, weights : str or array_like, optional
+            As for `MixedGLM`, or the name of a column.
+        missing : {"raise", "drop"}, default "raise"
+
+        Raises
+        ------
+        FormulaError
+            If the formula cannot be read.
+        DataError, ModelError
+            As for `MixedGLM`.
+        """
+        model = cls.__new__(cls)
+        model.family = resolve_family(family, link)
+        if groups is not None:
+            formula = f"{formula} + {_statsmodels_terms(groups, re_formula, vc_formula)}"
+        elif re_formula is not None or vc_formula is not None:
+            raise ModelError("re_formula= and vc_formula= need groups=.")
+        columns = _columns(offset, exposure, freq_weights, var_weights, weights)
+        model.rows = rows_of_formula(formula, data, model.family, columns, missing)
+        model.formula = formula
+        return model
+
+    def fit(
+        self,
+        reml: bool | None = None,
+        nagq: int = 1,
+        laplace: str = "observed",
+        start_theta: Any = None,
+        max_iter: int = 200,
+        n_threads: int | None = None,
+    ) -> MixedResults:
+        """Maximise the likelihood, random effects integrated out.
+
+        Parameters
+        ----------
+        reml : bool, optional
+            Restricted likelihood; by default for a gaussian response with identity link, as lme4.
+        nagq : int, default 1
+            1 is Laplace's approximation.
+        laplace : {"observed", "expected"}, default "observed"
+            Which weights the approximation's determinant is of, where the link is not canonical:
+            "observed" is Laplace's approximation as defined, and what glmmTMB does; "expected"
+            is what lme4 does.
+        start_theta : array_like, shape (m,), optional
+            Parameters of the covariances to start from.
+        max_iter : int, default 200
+            Most quasi-Newton steps.
+        n_threads : int, optional
+            Threads to use. The results do not depend on it, to the last bit.
+
+        Returns
+        -------
+        MixedResults
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the fit stopped early; the text names the parameter that still moves.
+
+        Raises
+        ------
+        ModelError
+            If an option does not go with the model.
+        """
+        if laplace not in ("observed", "expected"):
+            raise ModelError(f"laplace must be 'observed' or 'expected', not {laplace!r}.")
+        if not max_iter > 0:
+            raise ModelError(f"max_iter must be positive, not {max_iter!r}.")
+        threads = usable_threads(n_threads)
+        start = self._checked_start(start_theta)
+        linear = self.family.name == "gaussian" and self.family.has_canonical_link
+        if reml and not linear:
+            raise ModelError("REML is defined for a gaussian response with identity link only.")
+        if nagq != 1:
+            raise ModelError("nagq must be 1.")
+        estimate: LinearEstimate | GeneralizedEstimate
+        if linear:
+            self._require_residuals()
+            reml = True if reml is None else bool(reml)
+            estimate = estimate_linear(self.rows, reml, start, max_iter, threads)
+            method = "REML" if reml else "ML"
+        else:
+            observed = laplace == "observed"
+            estimate = estimate_generalized(
+                self.rows, self.family, observed, start, max_iter, threads
+            )
+            method = "Laplace" if self.family.has_canonical_link else f"Laplace ({laplace})"
+        results = _results(self, estimate, method, threads)
+        if not results.converged:
+            warn(_advice(results), ConvergenceWarning)
+        return results
+
+    def _checked_start(self, start_theta: Any) -> np.ndarray | None:
+        if start_theta is None:
+            return None
+        start = np.atleast_1d(np.asarray(start_theta, dtype=np.float64))
+        m = sum(t.structure.n_theta for block in self.rows.blocks for t in block.terms)
+        if start.shape != (m,) or not np.isfinite(start).all():
+            raise DataError(f"start_theta must be {m} finite numbers.")
+        return start
+
+    def _require_residuals(self) -> None:
+        """Refuse an effect for every row, which sigma cannot be told from."""
+        for block in self.rows.blocks:
+            if block.q * block.k >= self.rows.fixed.nobs:
+                raise ModelError(
+                    f"'{block.group}' has {block.q * block.k} random effects for "
+                    f"{self.rows.fixed.nobs:g} observations: they cannot be told from the "
+                    "residuals. Leave the term out or use a coarser grouping factor."
+                )
+
+    def __repr__(self) -> str:
+        what = f", formula={self.formula!r}" if self.formula else ""
+        return f"<{type(self).__name__} {self.family!r}, {self.rows.fixed.n_rows} rows{what}>"
+
+
+class MixedLM(MixedGLM):
+    """`MixedGLM` with a gaussian response: a script of statsmodels' ``mixedlm`` runs with it."""
+
+    def __init__(
+        self, endog: Any, exog: Any, groups: Any = None, exog_re: Any = None, **options: Any
+    ):
+        super().__init__(endog, exog, groups, exog_re, **options)
+
+
+def fit_formula(formula: str, data: Any, family: Any = "gaussian", **options: Any) -> MixedResults:
+    """Build and fit; see `fastglm.mixed`."""
+    of_model = {name: options.pop(name) for name in _OF_MODEL & options.keys()}
+    return MixedGLM.from_formula(formula, data, family, **of_model).fit(**options)
+
+
+def _columns(
+    offset: Any, exposure: Any, freq_weights: Any, var_weights: Any, weights: Any
+) -> dict[str, Any]:
+    if weights is not None:
+        if var_weights is not None:
+            raise ModelError("weights= and var_weights= are the same: give one of them.")
+        var_weights = weights
+    return {
+        "offset": offset,
+        "exposure": exposure,
+        "freq_weights": freq_weights,
+        "var_weights": var_weights,
+    }
+
+
+def _statsmodels_terms(
+    groups: Any, re_formula: str | None, vc_formula: Mapping[str, str] | None
+) -> str:
+    """statsmodels' arguments as terms of a formula."""
+    if not isinstance(groups, str):
+        raise ModelError("groups= names a column of the data frame.")
+    terms = []
+    if re_formula is not None or not vc_formula:
+        terms.append(f"({(re_formula or '1').lstrip(' ~')} | {groups})")
+    for formula in (vc_formula or {}).values():
+        inside = formula.lstrip(" ~")
+        inside = inside.removeprefix("0").lstrip(" +")
+        inside = inside[2:-1] if inside.startswith("C(") and inside.endswith(")") else inside
+        terms.append(f"(1 | {groups}:{inside})" if inside != "1" else f"(1 | {groups})")
+    return " + ".join(terms)
+
+
+def _advice(results: MixedResults) -> str:
+    return (
+        f"the fit did not converge: the largest derivative of the criterion is "
+        f"{results.gradient:.2g}. Raise max_iter, rescale columns, or look for a random term that "
+        "the data say little about."
+    )
+
+
+def _results(
+    model: MixedGLM, estimate: LinearEstimate | GeneralizedEstimate, method: str, n_threads: int
+) -> MixedResults:
+    rows, fixed, layout = model.rows.fixed, estimate.fixed, estimate.layout
+    family, linear = model.family, isinstance(estimate, LinearEstimate)
+    back = fixed.back
+    spread = estimate.sigma if linear else 1.0
+    given_theta = estimate.state.sigma2 if isinstance(estimate, LinearEstimate) else 1.0
+    conditional = (
+        estimate.covariance
+        if isinstance(estimate, LinearEstimate)
+        else given_theta * estimate.information_inverse
+    )
+    has_parameter = False
+    if isinstance(estimate, GeneralizedEstimate):
+        has_parameter = estimate.problem.extra != "none"
+        if estimate.problem.extra == "parameter":
+            value = estimate.problem.constants(estimate.state.parameters.log_extra)[0]
+            family = family.with_estimate(value)
+    recipes = {recipe.group: recipe for recipe in model.rows.recipes}
+    groups = tuple(
+        GroupEffects(
+            block.group, block.levels, block.names, block.terms,
+            spread**2 * _covariance(estimate, b), _modes_of(estimate, b),
+            given_theta * estimate.factor.level_covariances(b), recipes[block.group],
+        )
+        for b, block in enumerate(layout.blocks)
+    )  # fmt: skip
+    return MixedResults(
+        names=tuple(rows.design.names),
+        estimates=fixed.spread_out(back @ estimate.beta),
+        covariance=fixed.spread_out(back @ estimate.covariance @ back.T),
+        conditional_covariance=fixed.spread_out(back @ conditional @ back.T),
+        family=family,
+        groups=groups,
+        components=_components(estimate),
+        theta=estimate.theta,
+        theta_names=layout.theta_names(),
+        parameter_covariance=estimate.parameter_covariance,
+        sigma=estimate.sigma,
+        criterion=estimate.value,
+        n_parameters=fixed.p + estimate.theta.size + int(linear or has_parameter),
+        reml=method == "REML",
+        method=method,
+        nobs=rows.nobs,
+        rank=fixed.p,
+        status=Status.CONVERGED if estimate.converged else Status.MAX_ITERATIONS,
+        gradient=estimate.gradient,
+        n_evaluations=estimate.n_evaluations,
+        n_iter=estimate.n_iter,
+        singular=describe_singular(layout, layout.factors(estimate.theta)),
+        formula=model.formula,
+        recipe=rows.recipe,
+        response_name=rows.response_name,
+        response_levels=rows.response_levels,
+        has_offset=rows.has_offset,
+        has_exposure=rows.has_exposure,
+        column_names=rows.column_names,
+        labelled=rows.index is not None,
+        n_dropped=rows.n_dropped,
+        missing=rows.missing,
+        n_threads=n_threads,
+        model=model,
+        estimate=estimate,
+    )
+
+
+def _covariance(estimate: LinearEstimate | GeneralizedEstimate, block: int) -> np.ndarray:
+    """Lambda Lambda' of a block."""
+    k = int(estimate.layout.widths[block])
+    root = estimate.layout.factors(estimate.theta)[block, :k, :k]
+    return root @ root.T
+
+
+def _modes_of(estimate: LinearEstimate | GeneralizedEstimate, block: int) -> np.ndarray:
+    own, other = estimate.modes
+    return own if block == 0 else other[estimate.layout.columns_of(block)]
+
+
+def _components(estimate: LinearEstimate | GeneralizedEstimate) -> tuple:
+    """Variance components with standard errors."""
+    layout, theta, covariance = estimate.layout, estimate.theta, estimate.parameter_covariance
+    if isinstance(estimate, LinearEstimate):
+        return variance_components(
+            layout, theta, estimate.sigma, lambda s: s, lambda s: s, covariance
+        )
+    problem, log_extra = estimate.problem, estimate.state.parameters.log_extra
+    residual = (lambda e: float(np.exp(0.5 * e))) if problem.extra == "dispersion" else None
+    return variance_components(layout, theta, log_extra, lambda e: 1.0, residual, covariance)

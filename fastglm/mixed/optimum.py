@@ -1,0 +1,227 @@
+"""Minimum of a smooth function with an exact gradient: quasi-Newton steps, then Newton's.
+
+Nocedal & Wright (2006), *Numerical Optimization*, 2nd edition: BFGS of section 6.1 with steps that
+satisfy the weak Wolfe conditions, and Newton steps with differences of the gradient, section 7.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["Minimum", "difference_hessian", "minimise"]
+
+#: Decrement below which quasi-Newton steps end and Newton steps begin, and the share of the value
+#: below which rounding would hide it.
+NEAR, ROUNDING = 1e-9, 1e-12
+#: Steps of differences, in units of the inverse root of the curvature: errors of both kinds are
+#: about 1e-8 of it.
+DIFFERENCE = 2e-4
+#: Most Newton steps.
+MOST_POLISHING = 8
+LEAST_STEP = 1e-10
+
+Function = Callable[[np.ndarray], tuple[float, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """Where a search ended.
+
+    Attributes
+    ----------
+    x : ndarray, shape (m,)
+    value : float
+    gradient : ndarray, shape (m,)
+    hessian : ndarray, shape (m, m)
+    converged : bool
+    n_evaluations : int
+        With their gradient.
+    n_iter : int
+        Steps.
+    decrement : float
+        Half the squared length of the last Newton step, in the metric of the Hessian.
+    """
+
+    x: np.ndarray
+    value: float
+    gradient: np.ndarray
+    hessian: np.ndarray
+    converged: bool
+    n_evaluations: int
+    n_iter: int
+    decrement: float
+
+
+class _Counted:
+    """A function that counts its calls."""
+
+    def __init__(self, function: Function):
+        self.function, self.n = function, 0
+
+    def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        self.n += 1
+        return self.function(x)
+
+
+def difference_hessian(function: Function, x: np.ndarray, curvature: np.ndarray) -> np.ndarray:
+    """Central differences of the gradient.
+
+    Parameters
+    ----------
+    function
+        Of (m,), giving value and gradient.
+    x : ndarray, shape (m,)
+    curvature : ndarray, shape (m,)
+        About the diagonal of the Hessian, for the steps.
+    """
+    m = x.size
+    steps = DIFFERENCE / np.sqrt(np.maximum(np.abs(curvature), 1e-12))
+    steps = np.minimum(steps, DIFFERENCE * np.maximum(1.0, np.abs(x)) * 10.0)
+    hessian = np.empty((m, m))
+    for i, step in enumerate(steps):
+        up, down = x.copy(), x.copy()
+        up[i] += step
+        down[i] -= step
+        hessian[i] = (function(up)[1] - function(down)[1]) / (up[i] - down[i])
+    return 0.5 * (hessian + hessian.T)
+
+
+def minimise(
+    function: Function,
+    start: np.ndarray,
+    metric: np.ndarray | None = None,
+    *,
+    max_iter: int = 200,
+    hessian_of: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
+    polish: bool = True,
+    near: float = NEAR,
+) -> Minimum:
+    """Find a local minimum.
+
+    Parameters
+    ----------
+    function
+        Of (m,), giving value and exact gradient; the value may be infinite or NaN outside.
+    start : ndarray, shape (m,)
+    metric : ndarray, shape (m, m), optional
+        About the Hessian at the start; by default scaled from the first gradient.
+    max_iter : int
+        Most quasi-Newton steps.
+    hessian_of
+        Exact Hessian at a point, given an approximate one; by default differences.
+    polish : bool
+        False to stop where the quasi-Newton decrement is small.
+    near : float
+        How small.
+    """
+    counted = _Counted(function)
+    x, value, gradient, inverse, n_iter = _quasi_newton(counted, start, metric, max_iter, near)
+    if not polish:
+        hessian = np.linalg.pinv(inverse)
+        decrement = float(0.5 * gradient @ inverse @ gradient)
+        return Minimum(x, value, gradient, hessian, n_iter < max_iter, counted.n, n_iter, decrement)
+    return _newton(counted, x, value, gradient, inverse, n_iter, hessian_of)
+
+
+def _quasi_newton(
+    function: _Counted,
+    start: np.ndarray,
+    metric: np.ndarray | None,
+    max_iter: int,
+    near: float,
+) -> tuple[np.ndarray, float, np.ndarray, np.ndarray, int]:
+    x = start.astype(np.float64)
+    value, gradient = function(x)
+    if metric is None:
+        inverse = np.eye(x.size) / max(1.0, float(np.abs(gradient).max(initial=0.0)))
+    else:
+        inverse = np.linalg.inv(positive_definite(metric))
+    scaled = metric is not None
+    for n_iter in range(1, max_iter + 1):
+        step = -inverse @ gradient
+        slope = float(gradient @ step)
+        if -0.5 * slope <= max(near, ROUNDING * abs(value)) or not np.isfinite(slope):
+            return x, value, gradient, inverse, n_iter
+        length, new_value, new_gradient = _line_search(function, x, value, slope, step)
+        if length == 0.0:
+            return x, value, gradient, inverse, n_iter
+        moved, change = length * step, new_gradient - gradient
+        x, value, gradient = x + moved, new_value, new_gradient
+        inner = float(moved @ change)
+        if inner > 1e-12 * np.linalg.norm(moved) * np.linalg.norm(change):
+            if not scaled:
+                inverse *= inner / float(change @ inverse @ change)
+                scaled = True
+            turned = np.eye(x.size) - np.outer(moved, change) / inner
+            inverse = turned @ inverse @ turned.T + np.outer(moved, moved) / inner
+    return x, value, gradient, inverse, max_iter
+
+
+def _line_search(
+    function: _Counted, x: np.ndarray, value: float, slope: float, step: np.ndarray
+) -> tuple[float, float, np.ndarray]:
+    """A step length that satisfies the weak Wolfe conditions, by bisection; 0 where none does."""
+    low, high, length = 0.0, np.inf, 1.0
+    best: tuple[float, float, np.ndarray] = (0.0, value, np.zeros_like(x))
+    noise = 1e-13 * (1.0 + abs(value))
+    for _ in range(40):
+        new_value, new_gradient = function(x + length * step)
+        if not np.isfinite(new_value) or new_value > value + 1e-4 * length * slope + noise:
+            high = length
+        elif float(new_gradient @ step) < 0.9 * slope and length < 64.0:
+            best = (length, new_value, new_gradient)
+            low = length
+        else:
+            return length, new_value, new_gradient
+        length = 2.0 * low if np.isinf(high) else 0.5 * (low + high)
+        if length < LEAST_STEP:
+            break
+    return best
+
+
+def _newton(
+    function: _Counted,
+    x: np.ndarray,
+    value: float,
+    gradient: np.ndarray,
+    inverse: np.ndarray,
+    n_iter: int,
+    hessian_of: Callable[[np.ndarray, np.ndarray], np.ndarray] | None,
+) -> Minimum:
+    """Newton steps; where the Hessian is indefinite, its eigenvalues count by their size."""
+    hessian = np.linalg.pinv(inverse)
+    converged, decrement = False, np.inf
+    for _ in range(MOST_POLISHING):
+        if hessian_of is not None:
+            hessian = hessian_of(x, hessian)
+        else:
+            hessian = difference_hessian(function, x, np.diag(hessian))
+        step = -np.linalg.solve(positive_definite(hessian), gradient)
+        decrement = float(-0.5 * gradient @ step)
+        n_iter += 1
+        new, new_value, new_gradient = x, value, gradient
+        for _ in range(30):
+            new = x + step
+            new_value, new_gradient = function(new)
+            if new_value <= value + 1e-12 * (1.0 + abs(value)):
+                break
+            step *= 0.5
+        else:
+            break
+        x, value, gradient = new, new_value, new_gradient
+        if decrement <= max(NEAR, ROUNDING * abs(value)):
+            # So short a step leaves the Hessian as it is, and its square of the gradient.
+            converged = True
+            break
+    return Minimum(x, value, gradient, hessian, converged, function.n, n_iter, decrement)
+
+
+def positive_definite(matrix: np.ndarray) -> np.ndarray:
+    """The matrix with eigenvalues by their size, none below a small share of the largest."""
+    values, vectors = np.linalg.eigh(0.5 * (matrix + matrix.T))
+    sizes = np.abs(values)
+    sizes = np.maximum(sizes, 1e-10 * max(float(sizes.max(initial=0.0)), 1e-300))
+    return (vectors * sizes) @ vectors.T

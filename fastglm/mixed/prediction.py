@@ -1,0 +1,256 @@
+"""Predictions of a mixed model: with the modes of levels, without, or averaged over levels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastglm.design.arrays import design_from_array
+from fastglm.design.frames import Frame, is_frame, read_column
+from fastglm.design.parts import Design
+from fastglm.design.table import read_table
+from fastglm.errors import DataError, ModelError, UnseenLevelError
+from fastglm.mixed.rows import GroupRecipe, _as_categories
+from fastglm.responses.prediction import linear_predictor
+from fastglm.vectors import OffsetParts, vector
+
+if TYPE_CHECKING:
+    from fastglm.mixed.results import MixedResults
+
+__all__ = ["NewRows", "marginal_mean", "new_rows", "predict_rows"]
+
+LEVELS = ("conditional", "population", "marginal")
+NEW_LEVELS = ("raise", "zero", "nan")
+#: Nodes of the quadrature over a normal distribution.
+N_NODES = 61
+
+
+@dataclass(frozen=True, eq=False)
+class NewRows:
+    """Rows to predict.
+
+    Attributes
+    ----------
+    design : Design
+        Fixed columns.
+    offset : ndarray, shape (n,), or None
+    codes : list of ndarray, shape (n,)
+        Levels of every grouping factor; negative for unseen ones.
+    columns : list of ndarray, shape (n, k)
+        Columns of its effects.
+    nan_rows : ndarray of bool, shape (n,)
+        Rows with missing values.
+    index : pandas.Index or None
+    """
+
+    design: Design
+    offset: np.ndarray | None
+    codes: list[np.ndarray]
+    columns: list[np.ndarray]
+    nan_rows: np.ndarray
+    index: Any
+
+    def label(self, values: np.ndarray) -> Any:
+        """(n,) numbers, NaN where values are missing; a Series if pandas objects came in."""
+        values = np.where(self.nan_rows, np.nan, values)
+        if self.index is None:
+            return values
+        import pandas as pd
+
+        return pd.Series(values, index=self.index)
+
+
+def predict_rows(
+    results: MixedResults,
+    exog: Any,
+    level: str,
+    which: str,
+    new_levels: str,
+    others: Mapping[str, Any],
+) -> Any:
+    """Predictions; arguments as for `MixedResults.predict`."""
+    for value, known, name in (
+        (level, LEVELS, "level"),
+        (which, ("mean", "linear"), "which"),
+        (new_levels, NEW_LEVELS, "new_levels"),
+    ):
+        if value not in known:
+            raise ModelError(f"{name} must be one of {', '.join(known)}, not {value!r}.")
+    if level == "marginal" and which == "linear":
+        raise ModelError("the marginal mean is one of the response: leave out which='linear'.")
+    rows = new_rows(results, exog, others, level)
+    eta = linear_predictor(rows.design, results.estimates, results.n_threads)
+    if rows.offset is not None:
+        eta = eta + rows.offset
+    if level == "conditional":
+        eta = eta + conditional_part(results, rows, new_levels)
+    link = results.family.link
+    if level == "marginal":
+        return rows.label(marginal_mean(link, eta, effect_sd(results, rows)))
+    return rows.label(eta if which == "linear" else link.inverse(eta))
+
+
+def conditional_part(results: MixedResults, rows: NewRows, new_levels: str) -> np.ndarray:
+    """What the modes of the rows' levels add to the linear predictor, (n,)."""
+    total = np.zeros(rows.design.n_rows)
+    for group, codes, columns in zip(results.groups, rows.codes, rows.columns, strict=True):
+        unseen = (codes < 0) & ~rows.nan_rows
+        if unseen.any() and new_levels == "raise":
+            row = int(np.flatnonzero(unseen)[0])
+            raise UnseenLevelError(
+                f"row {row} has a level of '{group.group}' that the fit has not seen: pass "
+                "new_levels='zero' to predict it with random effects of zero, or 'nan'."
+            )
+        part = (group.modes[codes] * columns).sum(axis=1)
+        part[codes < 0] = 0.0 if new_levels == "zero" else np.nan
+        total += part
+    return total
+
+
+def effect_sd(results: MixedResults, rows: NewRows) -> np.ndarray:
+    """Standard deviation of the random part of the rows over all levels, (n,)."""
+    variance = np.zeros(rows.design.n_rows)
+    for group, columns in zip(results.groups, rows.columns, strict=True):
+        variance += np.einsum("na,ab,nb->n", columns, group.covariance, columns)
+    return np.sqrt(variance)
+
+
+def marginal_mean(link: Any, eta: np.ndarray, sd: np.ndarray) -> np.ndarray:
+    """Mean of the response over normal linear predictors, by Gauss-Hermite quadrature, (n,)."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(N_NODES)
+    total = np.zeros(eta.size)
+    for node, weight in zip(nodes, weights / weights.sum(), strict=True):
+        total += weight * link.inverse(eta + node * sd)
+    return total
+
+
+def new_rows(
+    results: MixedResults, exog: Any, others: Mapping[str, Any], level: str = "conditional"
+) -> NewRows:
+    """Bring new rows to the model's columns.
+
+    Population predictions do not need the columns of the random terms.
+
+    Raises
+    ------
+    DataError
+        If columns are missing or cannot be used.
+    """
+    others = dict(others)
+    if exog is None:
+        return _fitted_rows(results)
+    unknown = set(others) - {"offset", "exposure", "groups", "Z"}
+    if unknown:
+        raise ModelError(f"predict does not know {', '.join(sorted(unknown))}.")
+    wanted = level != "population"
+    index = getattr(exog, "index", None)
+    index = index if hasattr(index, "dtype") else None
+    if results.recipe is None:
+        design = design_from_array(exog)
+        if design.n_columns != results.estimates.size:
+            raise DataError(
+                f"exog has {design.n_columns} columns, but the model has {results.estimates.size}."
+            )
+        nan_rows = np.zeros(design.n_rows, dtype=bool)
+        offset = None
+    else:
+        if not is_frame(exog):
+            raise DataError(
+                "the model was fitted to a data frame: predict needs a frame with its columns too, "
+                f"not {type(exog).__name__}."
+            )
+        built = results.recipe.apply(exog, missing="nan")
+        design, offset = built.design, built.offset
+        nan_rows = np.zeros(design.n_rows, bool) if built.nan_rows is None else built.nan_rows
+    codes, columns = [], []
+    if wanted:
+        for group in results.groups:
+            one = _codes_and_columns(group.recipe, exog, others, design.n_rows, nan_rows)
+            codes.append(one[0])
+            columns.append(one[1])
+    offset = _offset(results, exog, others, offset, design.n_rows)
+    return NewRows(design, offset, codes, columns, nan_rows, index)
+
+
+def _fitted_rows(results: MixedResults) -> NewRows:
+    rows = results._model_with_data("predictions").rows
+    blocks = {block.group: block for block in rows.blocks}
+    own = [blocks[group.group] for group in results.groups]
+    fixed = rows.fixed
+    return NewRows(
+        fixed.design,
+        fixed.offset,
+        [block.codes for block in own],
+        [block.columns for block in own],
+        np.zeros(fixed.n_rows, dtype=bool),
+        fixed.index,
+    )
+
+
+def _codes_and_columns(
+    recipe: GroupRecipe, exog: Any, others: Mapping[str, Any], n: int, nan_rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Levels and columns of one factor for new rows; rows with missing columns are marked."""
+    if not recipe.factors:
+        return _from_arrays(recipe, others, n)
+    table = read_table(Frame(exog), recipe.factors, None)
+    values = [_as_categories(f.evaluate(table.columns, {}), f.text) for f in recipe.factors]
+    matrices = []
+    for term in recipe.terms:
+        assert term.recipe is not None
+        built = term.recipe.apply(exog, missing="nan")
+        if built.nan_rows is not None:
+            nan_rows |= built.nan_rows
+        matrices.append(built.design.to_dense())
+    return recipe.codes(values), np.hstack(matrices)
+
+
+def _from_arrays(
+    recipe: GroupRecipe, others: Mapping[str, Any], n: int
+) -> tuple[np.ndarray, np.ndarray]:
+    groups, Z = others.get("groups"), others.get("Z")
+    groups = groups.get(recipe.group) if isinstance(groups, Mapping) else groups
+    if groups is None:
+        raise DataError(
+            f"predict needs groups= with the levels of '{recipe.group}', or level='population'."
+        )
+    codes = recipe.codes([_as_categories(read_column(groups, recipe.group), recipe.group)])
+    if codes.size != n:
+        raise DataError(f"groups has {codes.size} values for {n} rows.")
+    width = sum(term.width for term in recipe.terms)
+    given = Z.get(recipe.group) if isinstance(Z, Mapping) else Z
+    if given is None:
+        if not all(term.is_intercept for term in recipe.terms):
+            raise DataError(f"predict needs Z= with the columns of '{recipe.group}'.")
+        return codes, np.ones((n, width))
+    matrix = np.asarray(given, dtype=np.float64).reshape(n, -1)
+    if matrix.shape[1] != width:
+        raise DataError(f"Z has {matrix.shape[1]} columns, but '{recipe.group}' has {width}.")
+    return codes, matrix
+
+
+def _offset(
+    results: MixedResults,
+    exog: Any,
+    others: Mapping[str, Any],
+    formula_offset: np.ndarray | None,
+    n: int,
+) -> np.ndarray | None:
+    """Offsets of new rows: as given, or the frame's columns of the fit."""
+    given: dict[str, np.ndarray | None] = {}
+    for name, needed in (("offset", results.has_offset), ("exposure", results.has_exposure)):
+        value = others.get(name)
+        if value is None and needed:
+            value = results.column_names.get(name)
+            if value is None:
+                raise DataError(f"the model was fitted with {name}=: predict needs {name}= too.")
+        if isinstance(value, str):
+            value = Frame(exog).column(value)
+        given[name] = None if value is None else vector(value, name, n)
+    parts = OffsetParts(
+        formula=formula_offset, offset=given["offset"], exposure=given["exposure"]
+    )
+    return parts.total(results.family.link)

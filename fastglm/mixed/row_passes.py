@@ -1,0 +1,145 @@
+"""Compiled passes over the rows of a generalized mixed model, in the order of levels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastglm.families.derivatives import ALL_PLANES
+from fastglm.kernels.jit import call_row_block, entry, inlined_sums
+from fastglm.kernels.planes import (
+    BLOCK_ROWS,
+    FAMILY_PARAMETER,
+    LINEAR_PREDICTOR,
+    LINK_PARAMETER,
+    PLANE,
+    PRIOR_WEIGHT,
+    RESPONSE,
+)
+
+__all__ = ["add_effects", "find_leverages", "fixed_predictor", "fixed_score", "respond"]
+
+
+@inlined_sums
+def dot_row(x, row, coefficients):
+    """A row of x times coefficients."""
+    total = 0.0
+    for c in range(coefficients.size):
+        total += x[row, c] * coefficients[c]
+    return total
+
+
+@entry
+def fixed_predictor(first, last, chunk, order, start, x, coefficients, offset, target):
+    """X beta + offset: rows of x in the order of the file, the rest in that of levels."""
+    for i in range(start[first], start[last]):
+        target[i] = offset[i] + dot_row(x, order[i], coefficients)
+    return 0
+
+
+@inlined_sums
+def add_multiple(target, chunk, x, row, factor):
+    """Adds a multiple of a row of x."""
+    for c in range(x.shape[1]):
+        target[chunk, c] += factor * x[row, c]
+
+
+@entry
+def fixed_score(first, last, chunk, order, start, x, residual, target):
+    """X' residual, and the sum of the residuals in the last place, into the place of the chunk."""
+    p = x.shape[1]
+    for i in range(start[first], start[last]):
+        add_multiple(target, chunk, x, order[i], residual[i])
+        target[chunk, p] += residual[i]
+    return 0
+
+
+@entry
+def add_effects(
+    first, last, chunk, start, z, rest, widths, column, fixed, effects, other_effects, target
+):
+    """Linear predictors: the fixed part and Z b, effects (q, k) and (R,)."""
+    k = widths[0]
+    for j in range(first, last):
+        for i in range(start[j], start[j + 1]):
+            eta = fixed[i]
+            for a in range(k):
+                eta += z[i, a] * effects[j, a]
+            at = 0
+            for t in range(column.shape[1]):
+                for b in range(widths[t + 1]):
+                    eta += rest[i, at + b] * other_effects[column[i, t] + b]
+                at += widths[t + 1]
+            target[i] = eta
+    return 0
+
+
+@entry
+def respond(
+    first, last, chunk, start, mean_block, family_block, parameters, y, prior, eta, planes, target,
+    outside,
+):  # fmt: skip
+    """Planes of the family's derivatives for the rows of the chunk, (n_planes, n) `target`."""
+    scratch = np.zeros(ALL_PLANES * PLANE)
+    scratch[FAMILY_PARAMETER * PLANE] = parameters[0]
+    scratch[FAMILY_PARAMETER * PLANE + 1] = parameters[1]
+    scratch[LINK_PARAMETER * PLANE] = parameters[2]
+    scratch[LINK_PARAMETER * PLANE + 1] = parameters[3]
+    count = 0
+    stop = start[last]
+    for begin in range(start[first], stop, BLOCK_ROWS):
+        rows = min(BLOCK_ROWS, stop - begin)
+        for i in range(rows):
+            scratch[LINEAR_PREDICTOR * PLANE + i] = eta[begin + i]
+            scratch[RESPONSE * PLANE + i] = y[begin + i]
+            scratch[PRIOR_WEIGHT * PLANE + i] = prior[begin + i]
+        call_row_block(mean_block, scratch.ctypes.data, rows)
+        count += call_row_block(family_block, scratch.ctypes.data, rows)
+        for m in range(planes.size):
+            at = planes[m] * PLANE
+            for i in range(rows):
+                target[m, begin + i] = scratch[at + i]
+    outside[chunk] = count
+    return 0
+
+
+@entry
+def find_leverages(
+    first, last, chunk, start, z, rest, widths, column, local, row_start, cross_start, factors,
+    own, cross, inverse, target,
+):  # fmt: skip
+    """a' H^-1 a of every row, a = Lambda' z."""
+    k, n_rest = widths[0], rest.shape[1]
+    a1, a2 = np.empty(k), np.empty(n_rest)
+    for j in range(first, last):
+        base, nnz = k * cross_start[j], cross_start[j + 1] - cross_start[j]
+        for i in range(start[j], start[j + 1]):
+            for b in range(k):
+                a1[b] = 0.0
+                for d in range(b, k):
+                    a1[b] += factors[0, d, b] * z[i, d]
+            value = 0.0
+            for b in range(k):
+                for d in range(k):
+                    value += a1[b] * own[j, b, d] * a1[d]
+            at = 0
+            for t in range(column.shape[1]):
+                for b in range(widths[t + 1]):
+                    a2[at + b] = 0.0
+                    for d in range(b, widths[t + 1]):
+                        a2[at + b] += factors[t + 1, d, b] * rest[i, at + d]
+                    for d in range(k):
+                        entry_of = cross[base + d * nnz + local[i, t] + b]
+                        value += 2.0 * a1[d] * entry_of * a2[at + b]
+                at += widths[t + 1]
+            at = 0
+            for s in range(column.shape[1]):
+                for b in range(widths[s + 1]):
+                    row = row_start[column[i, s] + b]
+                    to = 0
+                    for t in range(column.shape[1]):
+                        for d in range(widths[t + 1]):
+                            value += a2[at + b] * inverse[row + column[i, t] + d] * a2[to + d]
+                        to += widths[t + 1]
+                at += widths[s + 1]
+            target[i] = value
+    return 0

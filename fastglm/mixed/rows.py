@@ -1,0 +1,384 @@
+"""The rows of a mixed model: fixed part, grouping factors and their columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from fastglm.design.contrasts import Coding
+from fastglm.design.expressions import Expression
+from fastglm.design.frames import (
+    Categories,
+    Frame,
+    Level,
+    categorize,
+    is_frame,
+    read_column,
+    with_nan,
+)
+from fastglm.design.missing import missing_rows, raise_missing
+from fastglm.design.recipe import Recipe
+from fastglm.design.table import read_table
+from fastglm.errors import DataError, ModelError
+from fastglm.families import Family
+from fastglm.inputs import ModelRows, rows_from_arrays, rows_from_formula
+from fastglm.mixed.covariances import structure_named
+from fastglm.mixed.formula import RandomTerm, split_formula
+from fastglm.mixed.layout import Block, Term
+
+__all__ = ["GroupRecipe", "MixedRows", "Random", "rows_of_arrays", "rows_of_formula"]
+
+#: Name of the extra column that marks rows to leave out by NaN.
+_KEEP = "columns of random terms"
+INTERCEPT = "Intercept"
+
+
+@dataclass(frozen=True, eq=False)
+class Random:
+    """Random effects of a model given as arrays.
+
+    Parameters
+    ----------
+    groups : array_like, shape (n,)
+        Level of each row.
+    Z : array_like, shape (n, k), optional
+        Columns whose effects vary between levels; a frame names them. An intercept alone by
+        default.
+    correlated : bool, default True
+        False for independent effects.
+    name : str, optional
+        Of the grouping factor; by default that of `groups`, or "group".
+    structure : {"us", "diag", "cs", "ar1"}, optional
+        Of the covariance, instead of `correlated`.
+    """
+
+    groups: Any
+    Z: Any = None
+    correlated: bool = True
+    name: str | None = None
+    structure: str | None = None
+
+
+@dataclass(frozen=True)
+class TermRecipe:
+    """How to rebuild the columns of one random term on new rows.
+
+    Attributes
+    ----------
+    recipe : Recipe or None
+        None for columns given as an array.
+    width : int
+        Number of columns.
+    is_intercept : bool
+        Whether its one column is constant.
+    """
+
+    recipe: Recipe | None
+    width: int
+    is_intercept: bool
+
+
+@dataclass(frozen=True)
+class GroupRecipe:
+    """A grouping factor and its terms, ready for new rows.
+
+    Attributes
+    ----------
+    group : str
+    factors : tuple of Expression
+        Whose combinations are the levels; empty for arrays.
+    levels : tuple
+        Labels of the q levels.
+    parts : tuple of tuple
+        What each level is a combination of, one value a factor.
+    terms : tuple of TermRecipe
+    """
+
+    group: str
+    factors: tuple[Expression, ...]
+    levels: tuple[Level, ...]
+    parts: tuple[tuple[Level, ...], ...]
+    terms: tuple[TermRecipe, ...]
+
+    def codes(self, columns: Sequence[Categories]) -> np.ndarray:
+        """Levels of new rows by number, (n,); negative for those never seen or missing."""
+        position = {parts: i for i, parts in enumerate(self.parts)}
+        combined, found = _combine(columns)
+        table = np.array([position.get(parts, -1) for parts in found] + [-1], dtype=np.int64)
+        return table[combined]
+
+
+@dataclass(frozen=True, eq=False)
+class MixedRows:
+    """Everything a mixed model reads of its rows.
+
+    Attributes
+    ----------
+    fixed : ModelRows
+    blocks : tuple of Block
+        In the order of `recipes`.
+    recipes : tuple of GroupRecipe
+    """
+
+    fixed: ModelRows
+    blocks: tuple[Block, ...]
+    recipes: tuple[GroupRecipe, ...] = field(default=())
+
+
+def _combine(columns: Sequence[Categories]) -> tuple[np.ndarray, list[tuple[Level, ...]]]:
+    """Codes of the combinations that occur, (n,), -1 where one is missing, and the combinations.
+
+    Pair by pair, so that no product of numbers of levels overflows.
+    """
+    codes = columns[0].codes.astype(np.int64)
+    used, codes = _renumber(codes)
+    parts: list[tuple[Level, ...]] = [(columns[0].levels[i],) for i in used]
+    for column in columns[1:]:
+        own = column.codes.astype(np.int64)
+        size = len(column.levels) + 1
+        both = np.where((codes < 0) | (own < 0), -1, codes * size + own)
+        used, codes = _renumber(both)
+        parts = [(*parts[i // size], column.levels[i % size]) for i in used]
+    return codes, parts
+
+
+def _renumber(codes: np.ndarray) -> tuple[list[int], np.ndarray]:
+    """Codes that occur, without negative ones, and each row's place among them."""
+    if codes.size and codes.max() < 4 * codes.size + 1024:
+        counts = np.bincount(codes[codes >= 0] if codes.min() < 0 else codes)
+        used = np.flatnonzero(counts)
+        table = np.full(counts.size + 1, -1, dtype=np.int64)
+        table[used] = np.arange(used.size)
+        return used.tolist(), table[codes]
+    used, inverse = np.unique(codes, return_inverse=True)
+    if used.size and used[0] < 0:
+        return used[1:].tolist(), inverse.astype(np.int64) - 1
+    return used.tolist(), inverse.astype(np.int64)
+
+
+def _as_categories(value: Any, name: str) -> Categories:
+    """A grouping factor's column as categories; numbers that are not whole are refused."""
+    if isinstance(value, Coding):
+        return value.categories
+    if isinstance(value, Categories):
+        return value
+    if not isinstance(value, np.ndarray):
+        raise ModelError(f"'{name}' cannot be a grouping factor: it gives several columns.")
+    if value.dtype.kind == "f":
+        present = value[~np.isnan(value)]
+        if (present != np.floor(present)).any():
+            raise DataError(
+                f"the grouping factor '{name}' holds numbers that are not whole: it looks like a "
+                "measurement. Cut it into classes, or convert it to strings if it names levels."
+            )
+    return categorize(value, name)
+
+
+def _label(parts: tuple[Level, ...]) -> Level:
+    return parts[0] if len(parts) == 1 else ":".join(str(part) for part in parts)
+
+
+def rows_of_formula(
+    formula: str, frame: Any, family: Family, columns: Mapping[str, Any], missing: str
+) -> MixedRows:
+    """Rows of a model given as a formula with random terms and a data frame.
+
+    Raises
+    ------
+    FormulaError
+        If the formula cannot be read.
+    ModelError
+        If it has no random term.
+    DataError
+        Naming the column or row that cannot be used.
+    """
+    data = Frame(frame)
+    fixed, terms = split_formula(formula, data.names)
+    if not terms:
+        raise ModelError(
+            f"'{formula}' has no random term such as (1 | group): use fastglm.glm instead."
+        )
+    marker = _mark_missing(data, terms, missing)
+    rows = rows_from_formula(fixed, frame, family, {**columns, _KEEP: marker}, missing)
+    counts = {name: count for name, count in rows.missing.items() if name != _KEEP}
+    rows = replace(rows, missing=counts)
+    built = [_build_group(group, own, frame, data, rows) for group, own in _grouped(terms).items()]
+    return MixedRows(rows, tuple(b for b, _ in built), tuple(r for _, r in built))
+
+
+def _grouped(terms: Sequence[RandomTerm]) -> dict[str, list[RandomTerm]]:
+    groups: dict[str, list[RandomTerm]] = {}
+    for term in terms:
+        groups.setdefault(term.group, []).append(term)
+    return groups
+
+
+def _mark_missing(data: Frame, terms: Sequence[RandomTerm], missing: str) -> np.ndarray | None:
+    """NaN for rows where a column of a random term has no value; None if there are none."""
+    from fastglm.design.grammar import parse_formula
+
+    used = [factor for term in terms for factor in term.factors]
+    for term in terms:
+        used += parse_formula(term.columns, data.names).factors
+    absent = read_table(data, used, None).missing()
+    if not absent:
+        return None
+    if missing == "raise":
+        raise_missing(absent)
+    return np.where(np.logical_or.reduce(list(absent.values())), np.nan, 0.0)
+
+
+def _build_group(
+    group: str, terms: list[RandomTerm], frame: Any, data: Frame, rows: ModelRows
+) -> tuple[Block, GroupRecipe]:
+    kept = rows.frame_rows
+    table = read_table(data, terms[0].factors, None)
+    if kept is not None:
+        table = table.take(kept)
+    columns = [_as_categories(f.evaluate(table.columns, {}), f.text) for f in terms[0].factors]
+    codes, parts = _combine(columns)
+    marker = None if kept is None else np.where(kept, 0.0, np.nan)
+    matrices, specs, recipes, start = [], [], [], 0
+    for term in terms:
+        recipe, built = Recipe.fit(
+            term.columns, frame, "raise" if kept is None else "drop", {_KEEP: marker}
+        )
+        matrix = built.design.to_dense()
+        names = built.design.names
+        specs.append(Term(names, start, structure_named(term.structure, len(names))))
+        recipes.append(TermRecipe(recipe, len(names), names == (INTERCEPT,)))
+        matrices.append(matrix)
+        start += len(names)
+    levels = tuple(_label(each) for each in parts)
+    recipe_of_group = GroupRecipe(group, terms[0].factors, levels, tuple(parts), tuple(recipes))
+    return _block(group, levels, codes, matrices, specs), recipe_of_group
+
+
+def _block(
+    group: str, levels: tuple, codes: np.ndarray, matrices: list[np.ndarray], terms: list[Term]
+) -> Block:
+    names = [name for term in terms for name in term.columns]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise ModelError(
+            f"the random effects of '{group}' have {', '.join(sorted(twice))} twice: write "
+            "'0 + ' in all but one of its terms."
+        )
+    if len(levels) < 2:
+        raise DataError(
+            f"the grouping factor '{group}' has one level only: random effects need two or more."
+        )
+    columns = matrices[0] if len(matrices) == 1 else np.hstack(matrices)
+    for name, column in zip(names, columns.T, strict=True):
+        if not np.isfinite(column).all():
+            raise DataError(f"'{name}' in a random term of '{group}' is not finite in some rows.")
+        if name != INTERCEPT and not column.any():
+            raise DataError(f"'{name}' in a random term of '{group}' is zero in every row.")
+    return Block(
+        group, levels, codes, np.ascontiguousarray(columns, dtype=np.float64), tuple(terms)
+    )
+
+
+def rows_of_arrays(
+    endog: Any,
+    exog: Any,
+    random: Sequence[Random],
+    family: Family,
+    columns: Mapping[str, Any],
+    missing: str,
+) -> MixedRows:
+    """Rows of a model given as arrays; arguments as for `fastglm.MixedGLM`."""
+    if not random:
+        raise ModelError("a mixed model needs groups= or random=: use fastglm.GLM instead.")
+    keep, random = _complete(endog, exog, random, columns, missing)
+    if keep is not None:
+        endog, exog = _taken(endog, keep), _taken(exog, keep)
+        columns = {k: None if v is None else _taken(v, keep) for k, v in columns.items()}
+    rows = rows_from_arrays(endog, exog, family, columns, "raise")
+    if keep is not None:
+        rows = replace(rows, n_dropped=int(keep.size - keep.sum()))
+    named: dict[str, list[tuple[Categories, Random]]] = {}
+    for number, each in enumerate(random):
+        name = each.name or getattr(each.groups, "name", None) or "group" + str(number or "")
+        column = _as_categories(read_column(each.groups, str(name)), str(name))
+        if column.codes.size != rows.n_rows:
+            raise DataError(f"groups has {column.codes.size} values for {rows.n_rows} rows.")
+        named.setdefault(str(name), []).append((column, each))
+    built = [_group_of_arrays(name, given, rows.n_rows) for name, given in named.items()]
+    return MixedRows(rows, tuple(b for b, _ in built), tuple(r for _, r in built))
+
+
+def _group_of_arrays(
+    name: str, given: list[tuple[Categories, Random]], n: int
+) -> tuple[Block, GroupRecipe]:
+    codes, parts = _combine([given[0][0]])
+    matrices, terms, recipes, start = [], [], [], 0
+    for _, each in given:
+        matrix, names = _columns_of(each.Z, n)
+        structure = each.structure or ("us" if each.correlated else "diag")
+        terms.append(Term(names, start, structure_named(structure, len(names))))
+        recipes.append(TermRecipe(None, len(names), each.Z is None))
+        matrices.append(matrix)
+        start += len(names)
+    levels = tuple(_label(each) for each in parts)
+    recipe = GroupRecipe(name, (), levels, tuple(parts), tuple(recipes))
+    return _block(name, levels, codes, matrices, terms), recipe
+
+
+def _columns_of(Z: Any, n: int) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Columns of a random term and their names."""
+    if Z is None:
+        return np.ones((n, 1)), (INTERCEPT,)
+    if is_frame(Z):
+        frame = Frame(Z)
+        matrix = np.column_stack([np.asarray(frame.column(name)) for name in frame.names])
+        names = tuple(INTERCEPT if name.lower() == "intercept" else name for name in frame.names)
+    else:
+        matrix = np.asarray(Z, dtype=np.float64)
+        matrix = matrix[:, None] if matrix.ndim == 1 else matrix
+        names = tuple(f"z{i + 1}" for i in range(matrix.shape[1]))
+        names = tuple(
+            INTERCEPT if (column == 1.0).all() and INTERCEPT not in names[:i] else name
+            for i, (name, column) in enumerate(zip(names, matrix.T, strict=True))
+        )
+    if matrix.shape[0] != n:
+        raise DataError(f"Z has {matrix.shape[0]} rows for {n} rows of the model.")
+    return matrix.astype(np.float64), names
+
+
+def _complete(
+    endog: Any, exog: Any, random: Sequence[Random], columns: Mapping[str, Any], missing: str
+) -> tuple[np.ndarray | None, Sequence[Random]]:
+    """Which rows are complete, None if all are, and the random effects of those."""
+    absent = {}
+    for number, each in enumerate(random):
+        name = each.name or f"groups {number}"
+        rows = missing_rows(read_column(each.groups, name))
+        if rows is not None:
+            absent[name] = rows
+    given = {"the response": endog, "X": exog, **columns}
+    given |= {f"Z of {number}": each.Z for number, each in enumerate(random)}
+    for name, values in given.items():
+        if values is None or np.ndim(values) == 0:
+            continue
+        array = with_nan(values)
+        if array.dtype.kind == "f" and np.isnan(array.min(initial=0.0)):
+            absent[name] = np.isnan(array).reshape(len(array), -1).any(axis=1)
+    if not absent:
+        return None, random
+    if missing != "drop":
+        raise_missing(absent)
+    keep = ~np.logical_or.reduce(list(absent.values()))
+    taken = [replace(r, groups=_taken(r.groups, keep), Z=_taken(r.Z, keep)) for r in random]
+    return keep, taken
+
+
+def _taken(values: Any, keep: np.ndarray) -> Any:
+    if values is None or np.ndim(values) == 0:
+        return values
+    if hasattr(values, "loc"):
+        return values.loc[keep]
+    return np.asarray(values)[keep]

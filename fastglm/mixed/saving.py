@@ -1,0 +1,112 @@
+"""Saved mixed models, as plain JSON types (see `fastglm.saving`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastglm.design.recipe import Recipe, _expression_from_dict, _expression_to_dict
+from fastglm.errors import Status
+from fastglm.families import Family
+from fastglm.mixed.covariances import structure_named
+from fastglm.mixed.effects import GroupEffects, VarianceComponent
+from fastglm.mixed.layout import Term
+from fastglm.mixed.results import MixedResults
+from fastglm.mixed.rows import GroupRecipe, TermRecipe
+from fastglm.plain_json import float_from_json, plain_json
+
+__all__ = ["describe_mixed", "read_mixed"]
+
+_PLAIN = (
+    "sigma", "criterion", "n_parameters", "reml", "method", "nobs", "rank", "gradient",
+    "n_evaluations", "n_iter", "cov_type", "use_t", "df_inference", "response_name", "has_offset",
+    "has_exposure", "labelled", "n_dropped", "n_threads",
+)  # fmt: skip
+_ARRAYS = ("estimates", "covariance", "conditional_covariance", "theta", "parameter_covariance")
+_DICTS = ("singular", "column_names", "missing")
+
+
+def describe_mixed(results: MixedResults) -> dict[str, Any]:
+    """A fit as plain JSON types."""
+    saved: dict[str, Any] = {"kind": results.kind}
+    saved |= {name: plain_json(getattr(results, name)) for name in _PLAIN}
+    saved |= {name: plain_json(getattr(results, name).tolist()) for name in _ARRAYS}
+    saved |= {name: dict(getattr(results, name)) for name in _DICTS}
+    saved["names"], saved["theta_names"] = list(results.names), list(results.theta_names)
+    saved["family"], saved["status"] = results.family.to_dict(), results.status.name
+    saved["formula"] = results.formula
+    levels = results.response_levels
+    saved["response_levels"] = None if levels is None else list(levels)
+    saved["recipe"] = None if results.recipe is None else results.recipe.to_dict()
+    saved["components"] = [
+        [c.group, c.term1, c.term2, *(plain_json(v) for v in (c.variance, c.sd, c.se))]
+        for c in results.components
+    ]
+    saved["groups"] = [_describe_group(group) for group in results.groups]
+    return saved
+
+
+def _describe_group(group: GroupEffects) -> dict[str, Any]:
+    recipe = group.recipe
+    return {
+        "group": group.group,
+        "levels": list(group.levels),
+        "parts": [list(parts) for parts in recipe.parts],
+        "columns": list(group.columns),
+        "terms": [[list(t.columns), t.start, t.structure.name] for t in group.terms],
+        "covariance": plain_json(group.covariance.tolist()),
+        "modes": plain_json(group.modes.tolist()),
+        "variances": plain_json(group.variances.tolist()),
+        "factors": [_expression_to_dict(factor) for factor in recipe.factors],
+        "recipes": [
+            [None if t.recipe is None else t.recipe.to_dict(), t.width, t.is_intercept]
+            for t in recipe.terms
+        ],
+    }
+
+
+def read_mixed(saved: dict[str, Any]) -> MixedResults:
+    """The fit that `describe_mixed` described."""
+    numbers: dict[str, Any] = {name: float_from_json(saved[name]) for name in _PLAIN}
+    for name in _ARRAYS:
+        numbers[name] = np.array(saved[name], dtype=np.float64)
+        numbers[name].setflags(write=False)
+    return MixedResults(
+        names=tuple(saved["names"]),
+        theta_names=tuple(saved["theta_names"]),
+        family=Family.from_dict(saved["family"]),
+        status=Status[saved["status"]],
+        formula=saved["formula"],
+        response_levels=saved["response_levels"] and tuple(saved["response_levels"]),
+        recipe=None if saved["recipe"] is None else Recipe.from_dict(saved["recipe"]),
+        components=tuple(
+            VarianceComponent(*names, *(float_from_json(v) for v in values))
+            for *names, a, b, c in saved["components"]
+            for values in [(a, b, c)]
+        ),
+        groups=tuple(_read_group(group) for group in saved["groups"]),
+        **{name: saved[name] for name in _DICTS},
+        **numbers,
+    )
+
+
+def _read_group(saved: dict[str, Any]) -> GroupEffects:
+    terms = tuple(
+        Term(tuple(columns), start, structure_named(name, len(columns)))
+        for columns, start, name in saved["terms"]
+    )
+    recipe = GroupRecipe(
+        saved["group"],
+        tuple(_expression_from_dict(factor) for factor in saved["factors"]),
+        tuple(saved["levels"]),
+        tuple(tuple(parts) for parts in saved["parts"]),
+        tuple(
+            TermRecipe(None if r is None else Recipe.from_dict(r), width, is_intercept)
+            for r, width, is_intercept in saved["recipes"]
+        ),
+    )
+    arrays = (np.array(saved[k], dtype=np.float64) for k in ("covariance", "modes", "variances"))
+    return GroupEffects(
+        saved["group"], tuple(saved["levels"]), tuple(saved["columns"]), terms, *arrays, recipe
+    )
