@@ -362,7 +362,7 @@ class LikelihoodDerivatives:
         canonical = family.has_canonical_link
         self.has_parameter = family.name in _OF_PARAMETER
         self.constant = _constant(family) if canonical else 1.0
-        self.mean_rows = _mean_rows(type(family.link))
+        self.mean_rows = _mean_rows(family.link.__class__)
         self.family_rows = _family_rows(family.name, family.functions, binary, canonical)
 
     def parameters(self, parameter: float, dispersion: float) -> np.ndarray:
@@ -377,14 +377,14 @@ def supports_derivatives(family: Family) -> bool:
 
 
 def _constant(family: Family) -> float:
-    """mu' / V under a canonical link: a multiple of one half."""
+    """Slope over variance, under a canonical link: a multiple of one half."""
     eta = float(family.link(0.5))
     ratio = float(family.link.inverse_deriv(eta)) / float(family.variance(0.5))
     return round(2.0 * ratio) / 2.0
 
 
 @functools.cache
-def _mean_rows(link: type[lk.Link]) -> RowBlock:
+def _mean_rows(link: Any) -> RowBlock:
     inverse_of_link, bends_of_link = LINKS[link]
     functions = {"inverse": inverse_of_link, "bends": bends_of_link}
     return RowBlock(mean_rows, f"mean_{bends_of_link.__name__}", functions)

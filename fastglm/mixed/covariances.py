@@ -63,7 +63,7 @@ class Unstructured(Structure):
 
     @property
     def n_theta(self) -> int:
-        """k (k + 1) / 2."""
+        """Entries of the lower triangle."""
         return self.k * (self.k + 1) // 2
 
     def _places(self) -> tuple[np.ndarray, np.ndarray]:
@@ -218,7 +218,7 @@ class Autoregressive(_Correlated):
         return np.power(rho, distance), slope
 
     def names(self, columns: tuple[str, ...]) -> list[str]:
-        """ "sd" and "rho"."""
+        """Standard deviation and correlation."""
         return ["sd", "rho"]
 
 

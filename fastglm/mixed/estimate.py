@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -186,7 +186,7 @@ def _settled(layout, fixed, problem, base, found) -> LinearEstimate:  # type: ig
         hessian[np.ix_(free, free)], gradient = again.hessian, again.gradient
     elif free.any():
         # Signs made canonical turn those of the Hessian as well.
-        value, gradient = problem.criterion(theta)
+        _, gradient = problem.criterion(theta)
         turned = difference_hessian(partial, theta, np.diag(found.hessian))
         hessian[:] = turned
         n_evaluations += 1 + 2 * m

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -225,7 +225,7 @@ def schur_of(problem: LaplaceProblem, state: LaplaceState) -> Schur:
 def _settled(search: _Search, found: Minimum, max_iter: int) -> GeneralizedEstimate:
     """In canonical form; what lies on the boundary is held there."""
     problem, p = search.problem, search.p
-    layout, m = problem.layout, search.held.size
+    layout = problem.layout
     at = search.parameters(found.x)
 
     def value_at(theta: np.ndarray) -> float:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 
@@ -152,13 +153,14 @@ class LaplaceProblem:
             blocks.family_rows.address, blocks.parameters(*self.constants(log_extra)), self.y,
             self.prior, eta, np.array(planes), values, outside,
         )  # fmt: skip
-        return Rows(*values, inside=not outside.any())
+        return Rows(not outside.any(), *values)
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """What the family says of the rows, (n,) each."""
+    """What the family says of the rows, (n,) each, and whether all means are inside its domain."""
 
+    inside: bool
     deviance: np.ndarray
     residual: np.ndarray
     observed: np.ndarray
@@ -169,7 +171,6 @@ class Rows:
     parameter_residual: np.ndarray | None = None
     parameter_observed: np.ndarray | None = None
     parameter_expected: np.ndarray | None = None
-    inside: bool = True
 
 
 class LaplaceState:
@@ -195,7 +196,7 @@ class LaplaceState:
     # -- modes
 
     def _effects(self, u: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """b = Lambda u, (q, k) and (R,)."""
+        """Effects Lambda u, (q, k) and (R,)."""
         from fastglm.mixed.algebra import scale
 
         own, other = scale(self.layout, self.factors, u[0][:, :, None], u[1][:, None], False)
@@ -319,7 +320,7 @@ class LaplaceState:
 
     @cached_property
     def leverages(self) -> np.ndarray:
-        """a' H^-1 a of the rows, (n,)."""
+        """Quadratic forms a' H^-1 a of the rows, (n,)."""
         layout, target = self.layout, np.empty(self.layout.n_rows)
         self.problem.run(
             row_passes.find_leverages, layout.start, layout.z, layout.rest, layout.widths,
@@ -384,5 +385,7 @@ class LaplaceState:
             value = -float(rows.deviance.sum()) - float(self.leverages @ self.determinant_weight)
             return value - 2.0 * slope - float(moved @ rows.residual)
         weight = rows.parameter_observed if problem.observed else rows.parameter_expected
-        value = -2.0 * float(rows.parameter_score.sum()) + float(self.leverages @ weight)
+        value = -2.0 * float(np.sum(cast("np.ndarray", rows.parameter_score))) + float(
+            self.leverages @ weight
+        )
         return value - 2.0 * slope + float(moved @ rows.parameter_residual)

@@ -140,7 +140,7 @@ class LinearState:
 
     @cached_property
     def column_residuals(self) -> tuple[np.ndarray, np.ndarray]:
-        """Z'W of what the random effects leave of each column of [X y]: (q, k, p + 1), (R, p + 1)."""
+        """Z'W of what random effects leave of each column, (q, k, p + 1) and (R, p + 1)."""
         columns = self.problem.columns
         taken = self.factor.scale(*self.effects)
         return self.problem.products.residuals(columns.own, columns.other, *taken)

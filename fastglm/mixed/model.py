@@ -276,7 +276,7 @@ def _columns(
 def _statsmodels_terms(
     groups: Any, re_formula: str | None, vc_formula: Mapping[str, str] | None
 ) -> str:
-    """statsmodels' arguments as terms of a formula."""
+    """Arguments as statsmodels has them, as terms of a formula."""
     if not isinstance(groups, str):
         raise ModelError("groups= names a column of the data frame.")
     terms = []

@@ -250,7 +250,5 @@ def _offset(
         if isinstance(value, str):
             value = Frame(exog).column(value)
         given[name] = None if value is None else vector(value, name, n)
-    parts = OffsetParts(
-        formula=formula_offset, offset=given["offset"], exposure=given["exposure"]
-    )
+    parts = OffsetParts(formula=formula_offset, offset=given["offset"], exposure=given["exposure"])
     return parts.total(results.family.link)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 
@@ -199,7 +199,7 @@ class MixedResults(Record):
         for group in self.groups:
             modes = group.frame()
             names = [*self.names, *(c for c in group.columns if c not in fixed)]
-            columns = {n: fixed.get(n, 0.0) + (modes[n] if n in modes else 0.0) for n in names}
+            columns = {n: fixed.get(n, 0.0) + modes.get(n, 0.0) for n in names}
             found[group.group] = pd.DataFrame(columns, index=modes.index)
         return found
 
@@ -282,7 +282,7 @@ class MixedResults(Record):
         """`bse`, statsmodels' name."""
         return self.bse
 
-    def VarCorr(self) -> Any:  # noqa: N802
+    def VarCorr(self) -> Any:
         """`varcorr`, lme4's name."""
         return self.varcorr
 
@@ -303,7 +303,7 @@ class MixedResults(Record):
     # -- the record itself
 
     def _summary(self, alpha: float) -> MixedSummary:
-        return MixedSummary(self, alpha)
+        return MixedSummary(cast("Any", self), alpha)
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the data and the tables."""

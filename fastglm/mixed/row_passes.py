@@ -107,7 +107,7 @@ def find_leverages(
     first, last, chunk, start, z, rest, widths, column, local, row_start, cross_start, factors,
     own, cross, inverse, target,
 ):  # fmt: skip
-    """a' H^-1 a of every row, a = Lambda' z."""
+    """Quadratic forms a' H^-1 a of every row, a = Lambda' z."""
     k, n_rest = widths[0], rest.shape[1]
     a1, a2 = np.empty(k), np.empty(n_rest)
     for j in range(first, last):

@@ -108,5 +108,12 @@ def _read_group(saved: dict[str, Any]) -> GroupEffects:
     )
     arrays = (np.array(saved[k], dtype=np.float64) for k in ("covariance", "modes", "variances"))
     return GroupEffects(
-        saved["group"], tuple(saved["levels"]), tuple(saved["columns"]), terms, *arrays, recipe
+        saved["group"],
+        tuple(saved["levels"]),
+        tuple(saved["columns"]),
+        terms,
+        next(arrays),
+        next(arrays),
+        next(arrays),
+        recipe,
     )

@@ -76,7 +76,7 @@ class FixedColumns:
 
     @property
     def log_scale(self) -> float:
-        """Log determinant of a quadratic form of the columns as given, less the standardised one's."""
+        """What a form's log determinant for columns as given is above that for standardised ones."""
         return -2.0 * float(np.linalg.slogdet(self.back)[1]) if self.p else 0.0
 
     def spread_out(self, values: np.ndarray) -> np.ndarray:
