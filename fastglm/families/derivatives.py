@@ -19,7 +19,7 @@ derivative for its gradient, the fourth for its Hessian.
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numba.core.types import float64
@@ -362,7 +362,7 @@ class LikelihoodDerivatives:
         canonical = family.has_canonical_link
         self.has_parameter = family.name in _OF_PARAMETER
         self.constant = _constant(family) if canonical else 1.0
-        self.mean_rows = _mean_rows(family.link.__class__)
+        self.mean_rows = _mean_rows(cast("Any", type(family.link)))
         self.family_rows = _family_rows(family.name, family.functions, binary, canonical)
 
     def parameters(self, parameter: float, dispersion: float) -> np.ndarray:

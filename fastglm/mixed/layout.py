@@ -270,7 +270,7 @@ class Layout:
 
     @cached_property
     def theta_order(self) -> tuple[tuple[int, Term], ...]:
-        """Terms with the number of their block, in the order of theta: most levels first, as lme4."""
+        """Terms with the number of their block, in the order of theta: as lme4, by levels."""
         terms = [(b, term) for b, block in enumerate(self.blocks) for term in block.terms]
         return tuple(sorted(terms, key=lambda item: -self.blocks[item[0]].q))
 

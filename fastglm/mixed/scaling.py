@@ -76,7 +76,7 @@ class FixedColumns:
 
     @property
     def log_scale(self) -> float:
-        """What a form's log determinant for columns as given is above that for standardised ones."""
+        """How much larger a form's log determinant is for the columns as given."""
         return -2.0 * float(np.linalg.slogdet(self.back)[1]) if self.p else 0.0
 
     def spread_out(self, values: np.ndarray) -> np.ndarray:
