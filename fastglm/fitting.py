@@ -72,6 +72,7 @@ def fit_model(model: GLM, plan: Plan) -> Results:
     if solution.status in (Status.NOT_FINITE, Status.NO_START):
         # The kernels notice values that are not finite, but not where they are.
         require_finite_design(model.rows.design)
+        _require_a_mean(model)
     if solution.status == Status.NO_START:
         advice = solution.status.advice
         raise StartError(advice[0].upper() + advice[1:])
@@ -89,6 +90,17 @@ def fit_model(model: GLM, plan: Plan) -> Results:
     if plan.cov_type == "nonrobust":
         return results
     return results.with_covariance(plan.cov_type, **plan.cov_kwds)
+
+
+def _require_a_mean(model: GLM) -> None:
+    """Raises `ModelError` if the link has no mean as large, or small, as that of the response."""
+    link, mean = model.family.link, model.rows.mean_response
+    lowest, highest = link.mean_range or (-np.inf, np.inf)
+    if not lowest <= mean <= highest:
+        raise ModelError(
+            f"link {type(link).__name__} has means between {lowest:g} and {highest:g} only, but "
+            f"the responses have the mean {mean:.4g}: choose another link."
+        )
 
 
 def _runs_away(solution: Solution) -> bool:

@@ -189,3 +189,13 @@ def test_a_row_of_no_weight_is_no_part_of_a_combination():
             with pytest.warns(RankWarning):
                 fit = fg.GLM(y, X, family=family, **{name: weights}).fit()
             assert fit.aliased == {"x2": {}}
+
+
+def test_a_link_without_such_means_is_named():
+    y = np.array([2.0, 3.0, 4.0, 1.0, 5.0])
+    family = fg.families.NegativeBinomial("cloglog", alpha=1.0)
+    with pytest.raises(ModelError, match=r"CLogLog has means between 0 and 1 only.*mean 3: choose"):
+        fg.GLM(y, np.ones((5, 1)), family).fit()
+    few = np.array([0.0, 1.0, 0.0, 0.0, 2.0])
+    fit = fg.GLM(few, np.ones((5, 1)), family).fit()
+    assert fit.fittedvalues[0] == pytest.approx(0.6, rel=1e-9)

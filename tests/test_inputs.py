@@ -157,8 +157,10 @@ def test_one_exposure_for_all_new_rows():
 def test_one_row():
     fit = fg.GLM(FRAME["y"], fg.add_constant(FRAME[["x"]].to_numpy()), family="poisson").fit()
     np.testing.assert_array_equal(fit.predict([1.0, 2.0]), fit.predict([[1.0, 2.0]]))
+    named = fg.glm("y ~ x", FRAME, family="poisson")
+    np.testing.assert_array_equal(named.predict({"x": 2.0}), named.predict({"x": [2.0]}))
     with pytest.raises(DataError, match="'x' is one value, not a column"):
-        fg.glm("y ~ x", FRAME, family="poisson").predict({"x": 2.0})
+        fg.glm("y ~ x", {"y": [1.0, 2.0], "x": 2.0})
 
 
 def gaps_of(values):
@@ -223,3 +225,24 @@ def test_arrays_of_pandas_keep_the_index_of_the_rows_that_are_left():
         assert isinstance(fit.params, pd.Series)
         np.testing.assert_allclose(fit.fittedvalues, kept.fittedvalues, rtol=1e-7)
         np.testing.assert_allclose(fit.get_influence().dfbetas, kept.get_influence().dfbetas)
+
+
+def test_a_formula_where_a_response_should_be():
+    for model in (fg.GLM, fg.MNLogit, fg.Hurdle):
+        with pytest.raises(DataError, match=r"text 'y ~ x'. A formula goes to from_formula"):
+            model("y ~ x", FRAME)
+
+
+@pytest.mark.parametrize("dtype", [">f8", ">f4", "longdouble", "float16", ">i4"])
+def test_numbers_of_any_storage_are_responses_columns_and_weights(dtype):
+    X, y, weights = np.column_stack([np.ones(6), FRAME.x]), FRAME.y.to_numpy(), [1, 2, 1, 3, 1, 2]
+    stored = [np.array(values, dtype=dtype) for values in (y, X, weights)]
+    plain = [values.astype(float) for values in stored]
+    ours = fg.GLM(*stored[:2], "poisson", var_weights=stored[2], offset=stored[2] / 8).fit()
+    same = fg.GLM(*plain[:2], "poisson", var_weights=plain[2], offset=plain[2] / 8).fit()
+    np.testing.assert_allclose(ours.params, same.params, rtol=1e-12)
+    np.testing.assert_allclose(
+        ours.predict(stored[1], offset=stored[2]),
+        same.predict(plain[1], offset=plain[2]),
+        rtol=1e-12,
+    )

@@ -55,6 +55,17 @@ _SIGNS: dict[type, Callable[[Any], Any]] = {
     ast.Invert: np.logical_not,
 }
 _FUNCTIONS = {*ELEMENTWISE, *STATEFUL, "C", "I", "Q"}
+#: What stands here for functions of R, patsy and NumPy.
+_ELSEWHERE = {
+    "factor": "R's factor(x) is C(x).",
+    "as.factor": "R's as.factor(x) is C(x).",
+    "relevel": "R's relevel(x, 'a') is C(x, contr.treatment('a')).",
+    "ns": "R's ns(x, df=4) is cr(x, df=4), a natural cubic spline by its values at the knots.",
+    "s": "A spline is bs(x, df=4) or cr(x, df=4); smooths of a penalty are not fitted.",
+    "pmin": "R's pmin is minimum.",
+    "pmax": "R's pmax is maximum.",
+    **dict.fromkeys(("where", "ifelse", "cut", "digitize"), "Compute the column beforehand."),
+}
 _WHOLE_FACTOR = ("cbind", "offset")
 _MODULES = ("np", "numpy")
 _QUOTED = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|`[^`]+`")
@@ -208,6 +219,7 @@ def _check_call(node: ast.Call, columns: dict[str, None], text: str) -> None:
     if name not in _FUNCTIONS:
         close = difflib.get_close_matches(name, _FUNCTIONS, n=2)
         hint = f"Did you mean {' or '.join(close)}?" if close else "Compute the column beforehand."
+        hint = _ELSEWHERE.get(name, hint)
         raise FormulaError(
             f"'{name}' in '{text}' is not a function of the formula language. {hint} "
             f"It has {', '.join(sorted(_FUNCTIONS, key=str.lower))}."

@@ -11,7 +11,7 @@ import numpy as np
 from fastglm.design.expressions import Expression
 from fastglm.design.frames import Categories, Column, Frame, read_column
 from fastglm.design.missing import missing_rows, raise_missing, require_finite
-from fastglm.errors import DataError
+from fastglm.errors import ColumnNotFoundError, DataError
 
 __all__ = ["Table", "read_table"]
 
@@ -144,7 +144,7 @@ def read_table(
     along: dict[str, Column] = {}
     for argument, value in (extra or {}).items():
         if isinstance(value, str):
-            along[argument] = frame.column(value)
+            along[argument] = _named(frame, value, argument)
         elif np.ndim(value) == 0 and value is not None:
             along[argument] = np.full(frame.n_rows, value)
         elif value is not None:
@@ -155,6 +155,17 @@ def read_table(
                     f"{argument} has {length} values, but the data has {frame.n_rows} rows."
                 )
     return Table(columns, along, frame.n_rows)
+
+
+def _named(frame: Frame, name: str, argument: str) -> Column:
+    """The column that an argument, of this call or of the fit, names."""
+    try:
+        return frame.column(name)
+    except ColumnNotFoundError as error:
+        raise ColumnNotFoundError(
+            f"{error} It is the column of {argument}=: add it, or give {argument}= numbers, one "
+            "for each row or one for all, such as 1."
+        ) from None
 
 
 def _with_nan(column: Column) -> Column:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
@@ -26,7 +27,9 @@ def family_class(name: str) -> type[Family]:
     """
     family = _BY_PLAIN_NAME.get(plain_name(name))
     if family is None:
-        raise ModelError(f"unknown family {name!r}; known families: {', '.join(FAMILIES)}")
+        close = get_close_matches(plain_name(name), _BY_PLAIN_NAME, n=1)
+        hint = f"did you mean {_BY_PLAIN_NAME[close[0]].name!r}? " if close else ""
+        raise ModelError(f"unknown family {name!r}; {hint}known families: {', '.join(FAMILIES)}")
     return family
 
 

@@ -17,7 +17,7 @@ from fastglm.design.frames import Categories
 from fastglm.design.parts import Dense, Design
 from fastglm.design.slices import transposed_product
 from fastglm.design.transforms import Basis, apply_stateful
-from fastglm.errors import ConvergenceWarning, ModelError, RankWarning
+from fastglm.errors import ConvergenceWarning, ModelError, RankWarning, StartError
 from fastglm.families import Family
 from fastglm.families.links import Power
 from fastglm.inference.distributions import distribution_of
@@ -125,6 +125,7 @@ class PowerLinkProfile:
     Attributes
     ----------
     powers : ndarray, shape (k,)
+        Those tried that the family can have.
     deviance : ndarray, shape (k,)
         NaN where the fit did not converge.
     best : float
@@ -158,7 +159,7 @@ def power_link_profile(
     results: Results, powers: Sequence[float] = POWERS, alpha: float = 0.05
 ) -> PowerLinkProfile:
     """Deviance by power; see `Results.power_link_profile`."""
-    grid = np.sort(np.asarray(powers, dtype=np.float64)).tolist()
+    grid = _powers_of(results.family, powers)
 
     @cache
     def fit_with(power: float) -> Results:
@@ -168,7 +169,10 @@ def power_link_profile(
             return _other_fit(results, family=results.family.with_link(Power(power)))
 
     def deviance(power: float) -> float:
-        fit = fit_with(float(power))
+        try:
+            fit = fit_with(float(power))
+        except StartError:
+            return np.inf
         return float(fit.deviance) if fit.converged else np.inf
 
     values = np.array([deviance(power) for power in grid])
@@ -188,6 +192,18 @@ def power_link_profile(
     )
     deviances = np.where(np.isinf(values), np.nan, values)
     return PowerLinkProfile(np.array(grid), deviances, best, interval)
+
+
+def _powers_of(family: Family, powers: Sequence[float]) -> list[float]:
+    """Those powers, in order, whose link the family can have; `ModelError` if it is none."""
+    usable = []
+    for power in np.sort(np.asarray(powers, dtype=np.float64)).tolist():
+        link = Power(power)
+        if type(link) in family.links or family.custom:
+            usable.append(power)
+    if not usable:
+        raise ModelError(f"family {type(family).__name__} has none of these power links.")
+    return usable
 
 
 def _crossing(

@@ -156,8 +156,9 @@ def score_test(results: Results, exog_extra: Any) -> HypothesisTest:
     if is_frame(exog_extra):
         extra = Recipe.from_columns(exog_extra, missing="raise")[1].design
     else:
-        array = np.asarray(exog_extra)
-        extra = design_from_array(array[:, None] if array.ndim == 1 else array)
+        extra = design_from_array(np.asarray(exog_extra))
+        if extra.n_columns == 1 and getattr(exog_extra, "name", None) is not None:
+            extra = replace(extra, names=(str(exog_extra.name),))
     if extra.n_rows != rows.n_rows:
         raise DataError(f"exog_extra has {extra.n_rows} rows, but the fit has {rows.n_rows}.")
     require_finite_design(extra)

@@ -178,3 +178,17 @@ def test_arithmetic_is_pythons(text):
     python = text.replace("a.b", "a_b")
     names = {"x": COLUMNS["x"], "a_b": COLUMNS["a.b"]}
     np.testing.assert_array_equal(evaluate(text), eval(python, {}, names))
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("factor(x)", r"is C\(x\)"),
+        ("pmin(x, 3)", "is minimum"),
+        ("np.where(x > 1, 1, 0)", "Compute the column beforehand"),
+        ("sqr(x)", "Did you mean sqrt"),
+    ],
+)
+def test_functions_of_other_languages_lead_to_ours(text, hint):
+    with pytest.raises(FormulaError, match=hint):
+        Expression.parse(text)

@@ -280,3 +280,21 @@ def test_what_is_masked_is_missing():
 def test_a_lazy_frame_is_to_be_collected():
     with pytest.raises(DataError, match=r"polars LazyFrame, .*: pass data.collect\(\)"):
         Frame(pl.LazyFrame({"x": [1]}))
+
+
+def test_names_of_another_case_are_suggested():
+    with pytest.raises(ColumnNotFoundError, match="Did you mean 'Y'\\?"):
+        Frame({"Y": [1.0], "yy": [2.0]}).column("y")
+
+
+def test_frames_that_are_to_be_computed_say_so():
+    class DataFrame:
+        """As Dask's, which narwhals takes for lazy."""
+
+        __module__ = "dask.dataframe"
+
+        def compute(self):
+            raise AssertionError
+
+    with pytest.raises(DataError, match=r"dask DataFrame, .* pass data.compute\(\)"):
+        Frame(DataFrame())

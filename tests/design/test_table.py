@@ -5,7 +5,7 @@ import pytest
 from fastglm.design.expressions import Expression
 from fastglm.design.frames import Frame
 from fastglm.design.table import read_table
-from fastglm.errors import DataError, MissingValueError
+from fastglm.errors import ColumnNotFoundError, DataError, MissingValueError
 
 FRAME = Frame(pd.DataFrame({"x": [1.0, np.nan, 3.0], "g": ["u", "v", None], "t": [1, 2, 3]}))
 USED = [Expression.parse("x"), Expression.parse("log(x)"), Expression.column("g")]
@@ -46,3 +46,8 @@ def test_what_cannot_be_used():
         read_table(FRAME, USED, {"weights": "g"}).extra_numbers()
     with pytest.raises(MissingValueError, match="'weights' is infinite"):
         read_table(FRAME, USED, {"weights": [1, np.inf, 2]}).extra_numbers()
+
+
+def test_a_column_of_an_argument_that_is_not_there():
+    with pytest.raises(ColumnNotFoundError, match=r"no column 'years'.* of exposure=: add it, or"):
+        read_table(Frame({"x": [1.0]}), (), {"exposure": "years"})

@@ -91,3 +91,13 @@ ACCEPTED = {
 def test_what_r_and_statsmodels_accept_is_accepted(name):
     for link in ACCEPTED[name].split():
         assert resolve_family(name, link).link.name == link
+
+
+@pytest.mark.parametrize(
+    ("typo", "meant"), [("binomal", "binomial"), ("Poison", "poisson"), ("gausian", "gaussian")]
+)
+def test_a_misspelt_family_is_suggested(typo, meant):
+    with pytest.raises(ModelError, match=f"unknown family '{typo}'; did you mean '{meant}'"):
+        resolve_family(typo)
+    with pytest.raises(ModelError, match="unknown family 'zzz'; known families: gaussian"):
+        resolve_family("zzz")

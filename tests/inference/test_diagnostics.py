@@ -85,9 +85,9 @@ def test_power_link_profile_finds_the_power_of_the_data():
     assert best.deviance == pytest.approx(limit, rel=1e-3)
 
 
-def test_probabilities_have_no_power_links():
-    with pytest.raises(ModelError, match="Power"):
-        fg.GLM(*logistic("logit", 100), "binomial").fit().power_link_profile()
+def test_powers_whose_links_a_family_cannot_have_are_refused():
+    with pytest.raises(ModelError, match="family Binomial has none of these power links"):
+        fg.GLM(*logistic("logit", 100), "binomial").fit().power_link_profile([-2.0, -1.0])
 
 
 def test_lack_of_fit_finds_the_bent_variable():
@@ -196,3 +196,20 @@ def test_powers_without_an_optimum_leave_gaps_and_no_warnings():
     profile = fg.GLM(np.exp(rng.normal(size=6)), X).fit().power_link_profile()
     assert np.isnan(profile.deviance).any()
     assert np.isfinite(profile.best)
+
+
+def test_power_links_of_probabilities_by_their_own_grid():
+    rng = np.random.default_rng(4)
+    x = rng.uniform(size=4000)
+    # A probability whose square is linear.
+    y = (rng.random(4000) < np.sqrt(0.05 + 0.8 * x)) * 1.0
+    fit = fg.GLM(y, np.column_stack([np.ones(4000), x]), "binomial").fit()
+    profile = fit.power_link_profile()
+    # Binomial probabilities have no inverse links of their own names.
+    assert set(np.linspace(-2.0, 2.0, 17)) - set(profile.powers) == {-2.0, -1.0}
+    assert profile.best == pytest.approx(2.0, abs=0.5)
+    for power, link in ((1.0, "identity"), (0.0, "log"), (0.5, "sqrt")):
+        alone = fg.GLM(fit.model.endog, fit.model.exog, "binomial", link=link).fit()
+        deviance = profile.deviance[list(profile.powers).index(power)]
+        assert deviance == pytest.approx(alone.deviance, rel=1e-9)
+    assert np.isfinite(profile.deviance[profile.powers >= 0.5]).all()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import statsmodels.api as sm
 from scipy import stats
@@ -196,3 +197,17 @@ def test_a_saturated_model_has_no_test_of_its_fit():
     table = fit.goodness_of_fit()
     np.testing.assert_array_equal(table["df"], 0.0)
     assert np.isnan(table["Pr(>Chi)"]).all()
+
+
+def test_a_series_is_tested_under_its_name():
+    rng = np.random.default_rng(3)
+    frame = pd.DataFrame(rng.normal(size=(60, 2)), columns=["x", "other"])
+    frame["y"] = rng.poisson(2.0, 60)
+    fit = fg.glm("y ~ x", frame, "poisson")
+    expected = fit.score_test(frame[["other"]])
+    assert expected.hypothesis == ("other",)
+    for series in (frame["other"], pl.Series("other", frame["other"].to_numpy())):
+        found = fit.score_test(series)
+        assert found.hypothesis == ("other",)
+        assert found.statistic == pytest.approx(expected.statistic, rel=1e-12)
+    assert fit.score_test(frame["other"].to_numpy()).hypothesis == ("x1",)
