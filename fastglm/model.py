@@ -175,6 +175,7 @@ class GLM(StatsmodelsModel):
         progress: Progress | None = None,
         separation: str = "warn",
         bias_reduction: str = "none",
+        exact: bool = False,
         **statsmodels_options: Any,
     ) -> Results:
         """Maximise the likelihood.
@@ -216,6 +217,10 @@ class GLM(StatsmodelsModel):
             Estimates whose mean, or median, is less biased, by adjusted scores: finite where the
             responses are separated. A dispersion is estimated likewise for the gaussian, gamma and
             inverse Gaussian families, by Pearson's statistic for others.
+        exact : bool, default False
+            Take no shortcut: no sample of the rows, no single precision, standard errors and robust
+            covariances from a QR factorisation. Slower by far, and for checking: where a shortcut
+            could not be trusted, it has not been taken.
         **statsmodels_options
             ``maxiter`` is `max_iter`, and the smaller of ``rtol`` and `tol` counts; ``method``,
             ``disp``, ``atol`` and others that lead to the same optimum change nothing.
@@ -249,6 +254,7 @@ class GLM(StatsmodelsModel):
                 int(_positive(max_iter, "max_iter")),
                 usable_threads(n_threads),
                 progress,
+                exact=exact,
             ),
             start_params=self._checked_start(start_params),
             cov_type=cov_type,

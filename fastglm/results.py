@@ -17,6 +17,7 @@ from fastglm.design.recipe import Recipe
 from fastglm.entry import entry_points
 from fastglm.errors import ModelError, Status
 from fastglm.families import Family
+from fastglm.inference.covariance import trusted_root
 from fastglm.inference.family_parameters import FamilyParameters
 from fastglm.inference.penalized import PenalizedQuestions
 from fastglm.inference.prediction import predict
@@ -96,6 +97,13 @@ class Results(
         coefficients of the earlier columns that add up to it.
     bias_reduction : str
         "none", "firth" or "median".
+    numerical_error : float
+        Bound on the relative error of any standard error that rounding may have left, magnified by
+        collinear columns: 1e-7 or less but for condition numbers above about 1e8. NaN in a fit that
+        an earlier version saved.
+    orthogonal : bool
+        Whether standard errors and robust covariances come from a QR factorisation, as those of
+        nearly collinear columns do, and all with ``exact=True``.
     timings : dict of str to float
         Seconds by stage.
     """
@@ -142,6 +150,8 @@ class Results(
     infinite: Mapping[str, int] = field(default_factory=dict)
     aliased: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     bias_reduction: str = "none"
+    numerical_error: float = float("nan")
+    orthogonal: bool = False
     timings: Mapping[str, float] = field(default_factory=dict)
     n_threads: int = 1
     model: GLM | None = None
@@ -209,10 +219,16 @@ class Results(
                 for j, parts in solution.combinations.items()
             },
             bias_reduction=plan.bias_reduction,
+            numerical_error=solution.numerical_error,
+            orthogonal=solution.orthogonal,
             timings=solution.timings,
             n_threads=plan.options.n_threads,
             model=model,
         )
+
+    def root_of_combinations(self, matrix: np.ndarray) -> np.ndarray:
+        """See `Record.root_of_combinations`."""
+        return trusted_root(self, matrix, super().root_of_combinations(matrix))
 
     # -- goodness of fit
 

@@ -32,6 +32,8 @@ _PLAIN = (
     "parameter_se", "response_name", "has_offset", "has_exposure", "labelled", "n_dropped",
     "n_threads", "n_separated", "bias_reduction",
 )  # fmt: skip
+#: What files of the first versions do not have.
+_LATER = {"numerical_error": float("nan"), "orthogonal": False}
 _DICTS = ("column_names", "missing", "infinite", "aliased", "timings")
 _ARRAYS = ("estimates", "information_inverse", "covariance", "information_root")
 
@@ -55,7 +57,8 @@ def save(results: Record, path: str | Path) -> None:
 def to_dict(results: Results) -> dict[str, Any]:
     """A fit as plain JSON types. NaN is null; floats are written so that they read back exactly."""
     saved: dict[str, Any] = {"fastglm": FORMAT}
-    saved |= {name: plain_json(getattr(results, name)) for name in (*_PLAIN, *results.lazy_numbers)}
+    plain = (*_PLAIN, *_LATER, *results.lazy_numbers)
+    saved |= {name: plain_json(getattr(results, name)) for name in plain}
     saved |= {name: dict(getattr(results, name)) for name in (*_DICTS, "weights")}
     saved |= {name: plain_json(getattr(results, name).tolist()) for name in _ARRAYS}
     root, centring = results.covariance_root, results.centring
@@ -127,6 +130,7 @@ def from_dict(saved: dict[str, Any]) -> Results:
     # Files of earlier versions do not say which weights there were.
     arguments["weights"] = saved.get("weights", {})
     arguments |= {name: float_from_json(saved[name]) for name in _PLAIN}
+    arguments |= {name: float_from_json(saved.get(name, old)) for name, old in _LATER.items()}
     for name in _ARRAYS:
         arguments[name] = np.array(saved[name], dtype=np.float64)
         arguments[name].setflags(write=False)

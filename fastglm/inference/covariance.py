@@ -1,8 +1,9 @@
 """Covariances of the estimates: the registry of those that `fit` and `with_covariance` know.
 
-Sandwich covariances are ``B M B``, with the inverse information B and the sum M of products of
-scores. The dispersion cancels. White (1980), *Econometrica* 48; Zeileis (2004), *Journal of
-Statistical Software* 11(10), for the conventions, which are those of R's package sandwich.
+Sandwich covariances are ``F M F'``, with ``F F'`` the inverse information and M the sum of products
+of scores in the coordinates where the information is the identity. The dispersion cancels. White
+(1980), *Econometrica* 48; Zeileis (2004), *Journal of Statistical Software* 11(10), for the
+conventions, which are those of R's package sandwich.
 """
 
 from __future__ import annotations
@@ -17,17 +18,16 @@ import numpy as np
 from fastglm.errors import DataError, ModelError
 from fastglm.inference.groups import group_codes, of_weight
 from fastglm.kernels.sandwich import GROWING_POWER
-from fastglm.solve.products import (
-    Products,
-    Standard,
-    group_scores,
-    score_products,
-    window_products,
-)
+from fastglm.solve.conditioning import may_use_cholesky, semidefinite_root
+from fastglm.solve.orthogonal_rows import OrthogonalRows, ScoreProducts
+from fastglm.solve.products import group_scores, window_products
+from fastglm.solve.score_products import score_products
 
 if TYPE_CHECKING:
+    from fastglm.design.layout import Layout
     from fastglm.inference.record import Record
     from fastglm.results import Results
+    from fastglm.solve.scaling import Centring
 
 __all__ = [
     "COVARIANCES",
@@ -37,6 +37,7 @@ __all__ = [
     "covariance_of_combinations",
     "covariance_root",
     "over_df",
+    "trusted_root",
 ]
 
 
@@ -90,21 +91,54 @@ def _nonrobust(results: Results) -> Covariance:
     return Covariance(results.information_inverse * results.scale, results.df_resid)
 
 
-def _scores(results: Results, power: int) -> Products:
-    """Sums of products of scores with leverages to that power."""
-    model = results._model_with_data("a robust covariance")
-    products = score_products(
-        results._row_layout,
+def _orthogonal_rows(results: Results, layout: Layout) -> OrthogonalRows:
+    return OrthogonalRows(
+        layout,
         results.family,
         results.estimates,
-        shifted=results.has_intercept,
-        power=power,
-        leverage_factor=results.information_root,
-        centring=results.centring,
-        mean_leverage=results.rank / results.nobs,
-        frequencies=model.rows.frequencies,
-        n_threads=results.n_threads,
+        results.information_root,
+        results.centring,
+        results.n_threads,
     )
+
+
+def _trusted(
+    results: Results, by_sums: Callable[[], ScoreProducts], by_rows: Callable[[], ScoreProducts]
+) -> ScoreProducts:
+    """Sums of products of scores, row by row where sums over columns would lose their digits."""
+    if not results.orthogonal:
+        products = by_sums()
+        if may_use_cholesky(products.inflation):
+            return products
+    return by_rows()
+
+
+def _scores(results: Results, power: int) -> ScoreProducts:
+    """Sums of products of scores with leverages to that power."""
+    model = results._model_with_data("a robust covariance")
+    layout, root, centring = results._row_layout, results.information_root, results.centring
+    mean, frequencies = results.rank / results.nobs, model.rows.frequencies
+
+    def by_sums() -> ScoreProducts:
+        products = score_products(
+            layout,
+            results.family,
+            results.estimates,
+            shifted=results.has_intercept,
+            power=power,
+            leverage_factor=root,
+            centring=centring,
+            mean_leverage=mean,
+            frequencies=frequencies,
+            n_threads=results.n_threads,
+            dispersion=results.scale,
+        )
+        return ScoreProducts.from_sums(products, root, centring)
+
+    def by_rows() -> ScoreProducts:
+        return _orthogonal_rows(results, layout).score_products(power, mean, frequencies)
+
+    products = _trusted(results, by_sums, by_rows)
     if products.n_undefined:
         raise DataError(
             f"{products.n_undefined} rows have leverage 1: the fit passes through them whatever "
@@ -120,6 +154,18 @@ def covariance_root(results: Results) -> np.ndarray:
     return results.information_root * np.sqrt(results.scale)
 
 
+def trusted_root(results: Results, matrix: np.ndarray, by_covariance: np.ndarray) -> np.ndarray:
+    """Root of the covariance of combinations, the rows of (m, p), by the root that the fit has.
+
+    A covariance of collinear coefficients has lost digits that its root has not; but several ways
+    of clustering may leave a matrix without a root, of which `by_covariance` is as good as can be.
+    """
+    root = results.centring.combinations(matrix) @ covariance_root(results)
+    known, kept = (np.square(r).sum(axis=1) for r in (by_covariance, root))
+    is_same = results.orthogonal or np.allclose(known, kept, rtol=1e-4, atol=0.0, equal_nan=True)
+    return root if is_same else by_covariance
+
+
 def covariance_of_combinations(results: Results, matrix: np.ndarray) -> np.ndarray:
     """Covariance, (m, m), of m combinations of the estimates, the rows of (m, p).
 
@@ -130,43 +176,28 @@ def covariance_of_combinations(results: Results, matrix: np.ndarray) -> np.ndarr
     return root @ root.T
 
 
-def _sandwich(results: Results, standard: Standard, meat: np.ndarray) -> np.ndarray:
-    """``B M B`` for centred columns, with M on standardised ones; zero where aliased."""
-    root = results.information_root
-    bread = standard.lift_centred(root, results.centring) @ root.T
-    matrix = bread.T @ meat @ bread
-    return 0.5 * (matrix + matrix.T)
+def _sandwich(results: Results, meat: np.ndarray, df: float) -> Covariance:
+    """``F M F'`` with M in orthogonal coordinates: the covariance of the estimates."""
+    root, centring = results.information_root, results.centring
+    matrix = root @ meat @ root.T
+    return _of_centred(
+        results, 0.5 * (matrix + matrix.T), df, root @ semidefinite_root(meat), centring
+    )
 
 
-def _of_centred(results: Results, matrix: np.ndarray, df: float) -> Covariance:
+def _of_centred(
+    results: Results, matrix: np.ndarray, df: float, root: np.ndarray, centring: Centring
+) -> Covariance:
     """The covariance of the estimates from that of the coefficients of centred columns, (p, p)."""
-    centring, aliased = results.centring, np.isnan(results.estimates)
+    aliased = np.isnan(results.estimates)
     given = centring.to_given(centring.to_given(matrix).T)
     given[aliased] = np.nan
     given[:, aliased] = np.nan
-    return Covariance(given, df, _root(matrix))
-
-
-def _root(matrix: np.ndarray) -> np.ndarray:
-    """F with F F' a positive semidefinite matrix, some of whose rows may be zero."""
-    unit = np.sqrt(np.maximum(np.diag(matrix), 0.0))
-    kept = np.flatnonzero(unit > 0.0)
-    correlation = matrix[np.ix_(kept, kept)] / np.outer(unit[kept], unit[kept])
-    try:
-        root = np.linalg.cholesky(correlation)
-    except np.linalg.LinAlgError:
-        # Fewer clusters than coefficients leave directions without variance.
-        values, vectors = np.linalg.eigh(correlation)
-        root = vectors * np.sqrt(np.maximum(values, 0.0))
-    factor = np.zeros_like(matrix)
-    factor[np.ix_(kept, kept)] = unit[kept, None] * root
-    return factor
+    return Covariance(given, df, root)
 
 
 def _white(results: Results, power: int, factor: float = 1.0) -> Covariance:
-    products = _scores(results, power)
-    matrix = factor * _sandwich(results, products.standard, products.gram)
-    return _of_centred(results, matrix, results.df_resid)
+    return _sandwich(results, factor * _scores(results, power).meat, results.df_resid)
 
 
 def over_df(results: Record, observations: float) -> float:
@@ -223,8 +254,8 @@ def clustered(
 ) -> Covariance:
     """Scores are summed over clusters; several ways are combined by inclusion and exclusion.
 
-    `sandwich` gives ``B M B`` for codes of groups, (n,), and how many there are. Cameron, Gelbach &
-    Miller (2011), *Journal of Business & Economic Statistics* 29.
+    `sandwich` gives what is summed up for codes of groups, (n,), and how many there are. Cameron,
+    Gelbach & Miller (2011), *Journal of Business & Economic Statistics* 29.
     """
     if use_correction not in (True, False, "groups"):
         raise ModelError(
@@ -247,21 +278,28 @@ def _cluster(
     results: Results, *, groups: Any = None, use_correction: bool | str = True
 ) -> Covariance:
     model = results._model_with_data("a clustered covariance")
+    root, centring = results.information_root, results.centring
 
-    def sandwich(codes: np.ndarray, n_groups: int) -> np.ndarray:
-        products = group_scores(
-            model.layout,
-            results.family,
-            results.estimates,
-            codes,
-            n_groups,
-            shifted=results.has_intercept,
-            n_threads=results.n_threads,
-        )
-        return _sandwich(results, products.standard, products.gram)
+    def meat(codes: np.ndarray, n_groups: int) -> np.ndarray:
+        def by_sums() -> ScoreProducts:
+            products = group_scores(
+                model.layout,
+                results.family,
+                results.estimates,
+                codes,
+                n_groups,
+                shifted=results.has_intercept,
+                n_threads=results.n_threads,
+            )
+            return ScoreProducts.from_sums(products, root, centring)
 
-    found = clustered(results, groups, use_correction, sandwich)
-    return _of_centred(results, found.matrix, found.df)
+        def by_rows() -> ScoreProducts:
+            return _orthogonal_rows(results, model.layout).group_products(codes, n_groups)
+
+        return _trusted(results, by_sums, by_rows).meat
+
+    found = clustered(results, groups, use_correction, meat)
+    return _sandwich(results, found.matrix, found.df)
 
 
 def _intersection(ways: tuple[tuple[np.ndarray, int], ...]) -> tuple[np.ndarray, int]:
@@ -293,18 +331,27 @@ def _hac(
         raise ModelError(
             f"maxlags must be a whole number from 0 to the rows less one, not {maxlags!r}"
         )
-    products, standard = window_products(
-        results._row_layout,
-        results.family,
-        results.estimates,
-        int(maxlags),
-        shifted=results.has_intercept,
-        n_threads=results.n_threads,
-    )
-    matrix = _sandwich(results, standard, products / (maxlags + 1.0))
+    lags, layout = int(maxlags), results._row_layout
+    root, centring = results.information_root, results.centring
+
+    def by_sums() -> ScoreProducts:
+        gram, standard = window_products(
+            layout,
+            results.family,
+            results.estimates,
+            lags,
+            shifted=results.has_intercept,
+            n_threads=results.n_threads,
+        )
+        return ScoreProducts.from_gram(gram, standard, root, centring)
+
+    def by_rows() -> ScoreProducts:
+        return _orthogonal_rows(results, layout).window_products(lags)
+
+    meat = _trusted(results, by_sums, by_rows).meat / (lags + 1.0)
     if use_correction:
-        matrix *= over_df(results, results.nobs)
-    return _of_centred(results, matrix, results.df_resid)
+        meat *= over_df(results, results.nobs)
+    return _sandwich(results, meat, results.df_resid)
 
 
 # -- the jackknife
@@ -317,10 +364,8 @@ def _jackknife(results: Results) -> Covariance:
     Plans*; Pregibon (1981), *Annals of Statistics* 9, for the step.
     """
     products = _scores(results, 2)
-    meat = products.gram - np.outer(products.score, products.score) / results.nobs
-    factor = (results.nobs - 1.0) / results.nobs
-    matrix = factor * _sandwich(results, products.standard, meat)
-    return _of_centred(results, matrix, results.df_resid)
+    meat = products.meat - np.outer(products.score, products.score) / results.nobs
+    return _sandwich(results, meat * ((results.nobs - 1.0) / results.nobs), results.df_resid)
 
 
 def _bootstrap(
@@ -334,7 +379,8 @@ def _bootstrap(
     replicates = results.bootstrap(n_replicates, seed, kind, groups)
     centring = results.centring
     centred = centring.from_given(np.nan_to_num(replicates.cov_params()))
-    return _of_centred(results, centring.from_given(centred.T), results.df_resid)
+    matrix = centring.from_given(centred.T)
+    return _of_centred(results, matrix, results.df_resid, semidefinite_root(matrix), centring)
 
 
 #: Every covariance by name. Options are keyword arguments with defaults.

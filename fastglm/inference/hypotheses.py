@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["LinearTests", "read_hypothesis", "t_test", "wald_test"]
 
 #: Below this share of its largest eigenvalue, a constraint's variance is none of its own.
-RANK_TOLERANCE = 1e-12
+RANK_TOLERANCE = 1e-11
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,7 +221,7 @@ def _text(row: np.ndarray, value: float, names: Sequence[str]) -> str:
 def _combinations(
     results: Record, hypothesis: Any
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, tuple[str, ...]]:
-    """R, q, estimates and covariance of the combinations, and their texts."""
+    """R, q, estimates of the combinations, a root of their covariance, and their texts."""
     matrix, values, texts = read_hypothesis(hypothesis, results.names)
     used = np.flatnonzero((matrix != 0.0).any(axis=0))
     touched = [results.names[k] for k in used if np.isnan(results.estimates[k])]
@@ -231,14 +231,13 @@ def _combinations(
             "earlier columns."
         )
     effect = matrix[:, used] @ results.estimates[used]
-    covariance = matrix[:, used] @ results.covariance[np.ix_(used, used)] @ matrix[:, used].T
-    return matrix, values, effect, covariance, texts
+    return matrix, values, effect, results.root_of_combinations(matrix), texts
 
 
 def t_test(results: Record, hypothesis: Any) -> LinearTests:
     """Tests of single combinations; see `Record.t_test`."""
-    _, values, effect, covariance, texts = _combinations(results, hypothesis)
-    sd = np.sqrt(np.diag(covariance))
+    _, values, effect, root, texts = _combinations(results, hypothesis)
+    sd = np.sqrt(np.square(root).sum(axis=1))
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = (effect - values) / sd
     df = results.df_inference if results.use_t else np.inf
@@ -248,21 +247,23 @@ def t_test(results: Record, hypothesis: Any) -> LinearTests:
 
 def wald_test(results: Record, hypothesis: Any, use_f: bool | None) -> HypothesisTest:
     """Joint test of all combinations; see `Record.wald_test`."""
-    matrix, values, effect, covariance, texts = _combinations(results, hypothesis)
+    matrix, values, effect, root, texts = _combinations(results, hypothesis)
     empty = ~(matrix != 0.0).any(axis=1)
     if empty.any():
         raise ModelError(f"the hypothesis {texts[int(empty.argmax())]!r} involves no coefficient.")
-    scale = np.sqrt(np.diag(covariance))
+    scale = np.sqrt(np.square(root).sum(axis=1))
     if np.isnan(scale).any():
         raise ModelError(
             f"there are {results.nobs:g} observations for {results.rank} coefficients: without "
             "standard errors there is no test. Give more rows, or scale= as a number."
         )
-    correlation = covariance / np.outer(scale, scale) if scale.all() else np.zeros_like(covariance)
-    if np.linalg.eigvalsh(correlation)[0] < RANK_TOLERANCE * len(texts):
+    # By the root, not by the covariance: what squares of collinear coefficients' have lost stays.
+    unit = root / scale[:, None] if scale.all() else np.zeros_like(root)
+    least = np.linalg.svd(unit, compute_uv=False)[-1] if len(unit) <= unit.shape[1] else 0.0
+    if least < RANK_TOLERANCE * len(texts):
         raise ModelError(_why_singular(results, matrix))
-    distance = (effect - values) / scale
-    statistic = float(distance @ np.linalg.solve(correlation, distance))
+    triangle = np.asarray(np.linalg.qr(unit.T, mode="r"))
+    statistic = float(np.square(np.linalg.solve(triangle.T, (effect - values) / scale)).sum())
     use_f = results.use_t if use_f is None else use_f
     return HypothesisTest.of(
         "Wald test", statistic, len(texts), results.df_inference if use_f else None, texts

@@ -199,10 +199,11 @@ class Influence:
         """Inverse information times x of each row, (n, p); zero for aliased coefficients."""
         fit = self.results
         design = fit._model_with_data("influence").rows.design
-        inverse = fit.information_root @ fit.centring.to_given(fit.information_root).T
+        root = fit.information_root
+        back = fit.centring.to_given(root).T
         directions = np.empty((design.n_rows, design.n_columns))
         for rows, columns in dense_slices(design):
-            np.matmul(columns - fit.centring.centre, inverse, out=directions[rows])
+            np.matmul((columns - fit.centring.centre) @ root, back, out=directions[rows])
         return directions
 
     @property

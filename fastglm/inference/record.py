@@ -15,6 +15,7 @@ from fastglm.errors import DataError, ModelError, Status
 from fastglm.inference.hypotheses import LinearTests, t_test, wald_test
 from fastglm.inference.tables import HypothesisTest
 from fastglm.pointers import Pointing
+from fastglm.solve.conditioning import semidefinite_root
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +27,7 @@ __all__ = ["Record"]
 _INTERNAL = frozenset({
     "recipe", "recipes", "covariance_root", "information_root", "information_inverse", "centring",
     "row_values", "lazy_numbers", "from_estimate", "labelled", "critical_value", "n_columns",
+    "root_of_combinations",
     "column_names", "decrement", "header", "notes", "blocks", "terms", "kind", "title",
 })  # fmt: skip
 
@@ -117,6 +119,19 @@ class Record(Pointing):
         errors = np.array([math.sqrt(v) if v >= 0.0 else math.nan for v in variances])
         errors.setflags(write=False)
         return errors
+
+    def root_of_combinations(self, matrix: np.ndarray) -> np.ndarray:
+        """F with F F' the covariance of combinations, the rows of (m, p), of known coefficients.
+
+        Rows of F are NaN where a robust covariance has a negative variance.
+        """
+        used = np.flatnonzero((matrix != 0.0).any(axis=0))
+        covariance = matrix[:, used] @ self.covariance[np.ix_(used, used)] @ matrix[:, used].T
+        if not np.isfinite(covariance).all():
+            return covariance
+        root = semidefinite_root(covariance)
+        root[np.diag(covariance) < 0.0] = np.nan
+        return root
 
     @property
     def _statistics(self) -> np.ndarray:

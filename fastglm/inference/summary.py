@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastglm.errors import DataError, Status
+from fastglm.solve.conditioning import significant_digits
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["Summary", "aliased_text"]
 
 WIDTH = 78
+#: Relative error of standard errors from which on the summary speaks of it.
+PROMISED_ERROR = 1e-6
 #: How many columns of a combination are written out.
 MOST_PARTS = 6
 
@@ -130,6 +133,12 @@ class Summary:
         if fit.bias_reduction != "none":
             of = {"firth": "mean (Firth)", "median": "median"}[fit.bias_reduction]
             notes.append(f"Estimates with less bias of their {of}, by adjusted scores.")
+        if fit.numerical_error > PROMISED_ERROR:
+            digits = significant_digits(fit.numerical_error)
+            notes.append(
+                "Warning: columns are nearly collinear: standard errors are right to about "
+                f"{digits} digits, estimates to as many of a standard error."
+            )
         if fit.n_separated:
             notes.append(_separation_note(fit))
         return notes

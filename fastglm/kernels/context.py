@@ -72,7 +72,7 @@ import numpy as np
     N_FACTOR,
     QUADRATIC,  # address of the stage that evaluates it
     LEVERAGE_POWER,  # sandwich sums: residuals**2 are over (1 - leverage)**LEVERAGE_POWER
-    MEAN_LEVERAGE,  # float64 (1,)
+    MEAN_LEVERAGE,  # float64 (2,): and the most that single precision takes of WEIGHT * eta**2
     ROW_FACTOR,  # float64 (n_rows,): how often each row was observed, address 0 if once
     LINEAR_PREDICTORS,  # float64 (n_rows,), with intervals of this many standard errors each way:
     STANDARD_ERRORS,  # float64 (n_rows,)

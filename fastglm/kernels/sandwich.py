@@ -47,7 +47,14 @@ from fastglm.kernels.context import (
 )
 from fastglm.kernels.gram import row_entries
 from fastglm.kernels.jit import RowBlock, call_stage, inlined, pointer
-from fastglm.kernels.planes import PLANE, QUADRATIC_FORM, RESIDUAL, TILE, WEIGHT
+from fastglm.kernels.planes import (
+    LINEAR_PREDICTOR,
+    PLANE,
+    QUADRATIC_FORM,
+    RESIDUAL,
+    TILE,
+    WEIGHT,
+)
 from fastglm.kernels.prefetch import prefetch_range
 from fastglm.kernels.sweep import respond
 from fastglm.kernels.tiles import address_at, load, store, transposed
@@ -109,6 +116,16 @@ def _weigh_rows(context, context_address, start, rows, scratch, weight, residual
 
 
 @inlined
+def _count_far(context, weight, eta, rows):
+    """Rows whose linear predictor is too many standard errors from zero for single precision."""
+    most = pointer(context[MEAN_LEVERAGE], float64)[1]
+    count = 0
+    for i in range(rows):
+        count += 1 if weight[i] * eta[i] * eta[i] > most else 0
+    return count
+
+
+@inlined
 def respond_at(context, context_address, start, rows, scratch):
     """Everything about one block of rows at the coefficients BETA."""
     call_stage(context[LOAD], context_address, start, rows, scratch, 0)
@@ -134,6 +151,8 @@ def score_products_chunk(context_address, chunk):
         if context[MODE] & SINGLE:
             w, residual = single_plane_at(scratch, WEIGHT), single_plane_at(scratch, RESIDUAL)
             form = single_plane_at(scratch, QUADRATIC_FORM)
+            eta = single_plane_at(scratch, LINEAR_PREDICTOR)
+            sums[SUM_OUTSIDE] += _count_far(context, w, eta, rows)
             sums[SUM_OUTSIDE] += _weigh_rows(
                 context, context_address, start, rows, scratch, w, residual, form, HALF_LEVERAGE
             )

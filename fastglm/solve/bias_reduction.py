@@ -22,6 +22,7 @@ from fastglm.design.layout import Layout, lay_out
 from fastglm.errors import Status
 from fastglm.families import Family
 from fastglm.kernels import planes
+from fastglm.solve.conditioning import cholesky_error, inflation_of_factor
 from fastglm.solve.fit import Solution, SolverOptions, solve
 from fastglm.solve.products import Products, information, inverse_factor
 from fastglm.solve.rows import evaluate_rows
@@ -118,6 +119,7 @@ class _Point:
     rows: _Rows
     step: np.ndarray
     decrement: float
+    inflation: float
 
 
 def reduce_bias(
@@ -177,6 +179,8 @@ def reduce_bias(
         gain=point.decrement / last if math.isfinite(last) else 1.0,
         weight_change=0.0,
         constant=start.constant,
+        numerical_error=cholesky_error(point.inflation),
+        orthogonal=False,
         combinations=start.combinations,
         timings={"bias reduction": perf_counter() - begin},
     )
@@ -266,7 +270,8 @@ class _Search:
         decrement = float(moved @ products.gram @ moved) / dispersion
         if not math.isfinite(decrement):
             return None
-        return _Point(params, factor, root, centring, dispersion, rows, step, decrement)
+        inflation = inflation_of_factor(standardised, products.gram)
+        return _Point(params, factor, root, centring, dispersion, rows, step, decrement, inflation)
 
     def _information(self, layout: Layout, params: np.ndarray, with_gram: bool = True) -> Products:
         return information(

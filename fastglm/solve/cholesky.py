@@ -15,6 +15,9 @@ from fastglm.kernels.jit import (
     pointer,
 )
 
+#: Of the power method, for a condition estimate that is right to a third or so.
+POWER_STEPS = 8
+
 
 @inlined_sums
 def dot(a, b, n):
@@ -108,6 +111,46 @@ def invert_factor(factor, scale, pivot, root, p):
                 this[i] = -partial / other[i]
         for i in range(j, p):
             this[i] *= scale[j]
+
+
+@called
+def inflation(root, scale, work, p):
+    """Largest eigenvalue of the inverse of the Gram matrix of columns of equal length.
+
+    `root` is that of `invert_factor`, with its `scale`; `work` has room for 2 p numbers. By the
+    power method, from the coefficient of the largest variance inflation factor: never below that
+    factor. See `fastglm.solve.conditioning` for what it is for.
+    """
+    vector, half = work, offset_pointer(work, p)
+    most, largest = 0, 0.0
+    for j in range(p):
+        vector[j] = 0.0
+        if scale[j] > 0.0:
+            this = row(root, j, p)
+            variance = dot(this, this, p) / (scale[j] * scale[j])
+            if variance > largest:
+                most, largest = j, variance
+    if largest == 0.0:
+        return 1.0
+    vector[most] = 1.0
+    for _ in range(POWER_STEPS):
+        for k in range(p):
+            half[k] = 0.0
+        for j in range(p):
+            if scale[j] > 0.0 and vector[j] != 0.0:
+                this, factor = row(root, j, p), vector[j] / scale[j]
+                for k in range(j, p):
+                    half[k] += this[k] * factor
+        # The quotient of Rayleigh, of a vector of unit length.
+        largest = max(largest, dot(half, half, p))
+        for j in range(p):
+            vector[j] = dot(row(root, j, p), half, p) / scale[j] if scale[j] > 0.0 else 0.0
+        length = math.sqrt(dot(vector, vector, p))
+        if not length > 0.0:
+            return largest
+        for j in range(p):
+            vector[j] /= length
+    return largest
 
 
 @called

@@ -10,11 +10,26 @@ from fastglm.kernels import context as slots
 from fastglm.kernels.jit import RowBlock
 from fastglm.solve.threads import launch
 
-__all__ = ["Chunks", "clear_of", "enough_chunks"]
+__all__ = [
+    "ROUNDING_TOLD",
+    "SINGLE_ROUNDING",
+    "Chunks",
+    "clear_of",
+    "enough_chunks",
+    "may_sample_rounding",
+]
 
-#: Rounding errors of columns in single precision are told to about 2e-8 of a sum by so many rows.
+#: Rounding errors of columns in single precision are told to about this share of a sum by so many
+#: rows.
+ROUNDING_TOLD = 3e-8
 ROUNDING_ROWS = 16_384
 LEAST_CHUNKS = 3
+#: Most of these rows that may be read again, as a share of all: more would not repay it. A little
+#: more than `ROUNDING_ROWS` are always worth it.
+ROUNDING_SHARE = 0.25
+SMALL_INFLATION = 1.25
+#: Rounding error of a product of two columns in single precision, relative: that of both and of it.
+SINGLE_ROUNDING = 1.2e-7
 
 
 class Chunks:
@@ -46,9 +61,19 @@ class Chunks:
         return self.weight * math.sqrt(len(numbers)) * numbers.std(axis=0, ddof=1)
 
 
-def enough_chunks(n_chunks: int, n_rows: int) -> int:
-    """How many chunks tell rounding errors well enough."""
-    return max(LEAST_CHUNKS, -(-ROUNDING_ROWS * n_chunks // n_rows))
+def enough_chunks(n_chunks: int, n_rows: int, inflation: float) -> int:
+    """How many chunks tell rounding errors well enough that count so many times.
+
+    The error of what they tell falls with the root of their number.
+    """
+    rows = ROUNDING_ROWS * min(inflation, n_rows) ** 2
+    return min(n_chunks, max(LEAST_CHUNKS, math.ceil(rows * n_chunks / n_rows)))
+
+
+def may_sample_rounding(n_rows: int, inflation: float) -> bool:
+    """Whether some of the rows can tell rounding errors that count so many times."""
+    is_small = inflation <= SMALL_INFLATION
+    return is_small or ROUNDING_ROWS * inflation**2 <= ROUNDING_SHARE * n_rows
 
 
 def clear_of(rounding: np.ndarray, errors: np.ndarray) -> np.ndarray:

@@ -17,18 +17,19 @@ from fastglm.kernels.planes import LINEAR_PREDICTOR, MEAN, PRIOR_WEIGHT
 from fastglm.records import filled_at_once
 from fastglm.solve import state as at
 from fastglm.solve.aliases import PROVING, ProvenAliases, restore_columns
+from fastglm.solve.conditioning import cholesky_error, may_use_cholesky, qr_error
 from fastglm.solve.convergence import RESTLESS
 from fastglm.solve.foresight import settle
+from fastglm.solve.linear_refinement import refine_linear
 from fastglm.solve.orthogonal import (
     aliased_combinations,
     is_ill_conditioned,
-    refine_linear,
     refine_with_qr,
     settle_aliased,
 )
 from fastglm.solve.rows import evaluate_rows
 from fastglm.solve.run import Progress, Run, SolverOptions, count_chunks
-from fastglm.solve.scaling import Centring, find_scaling
+from fastglm.solve.scaling import Centring, Inverse, find_scaling
 from fastglm.solve.warm_start import choose_start
 
 __all__ = ["Progress", "Solution", "SolverOptions", "count_chunks", "solve"]
@@ -66,6 +67,11 @@ class Solution:
         known: near a maximum, close to 0 as well.
     constant : int or None
         Model column that is constant, if there is one: the intercept.
+    numerical_error : float
+        Bound on what rounding may have changed of any standard error, relative.
+    orthogonal : bool
+        Whether the inverse is that of a QR factorisation: sums of products of columns of this
+        design would have lost too many digits, or none were to be lost.
     combinations : dict of int to ndarray, shape (p,)
         For each aliased column, the coefficients of the earlier columns that add up to it.
     timings : dict of str to float
@@ -85,6 +91,8 @@ class Solution:
     gain: float
     weight_change: float
     constant: int | None
+    numerical_error: float
+    orthogonal: bool
     combinations: dict[int, np.ndarray]
     timings: dict[str, float]
 
@@ -164,16 +172,7 @@ def solve(
     if run.status == Status.CONVERGED and _may_have_left(run, family):
         _stay_inside(run, family, options)
     clock.lap("sweeps")
-    if run.status in _REFINABLE:
-        if is_ill_conditioned(run, family, options):
-            if aliases.explain(run):
-                aliases.settle(run)
-                clock.lap(PROVING)
-            else:
-                refine_with_qr(run, family, options)
-                clock.lap("orthogonal factor")
-    elif run.status == Status.BOUNDARY and run.state[at.N_ALIASED] > 0.0:
-        settle_aliased(run)
+    inverse = _refine(run, family, options, aliases, clock)
     lost = _lost_constant(run)
     if run.status == Status.NOT_CONSTANT or lost is not None:
         solution = solve(
@@ -186,7 +185,31 @@ def solve(
             shifted=False,
         )
         return replace(solution, constant=lost)
-    return _finish(run, refine_linear(run, family, options), clock)
+    return _finish(run, inverse, refine_linear(run, family, options), clock)
+
+
+def _refine(
+    run: Run, family: Family, options: SolverOptions, aliases: ProvenAliases, clock: _Clock
+) -> Inverse:
+    """The inverse of the run's information, from a QR factorisation where the Gram matrix fails.
+
+    That is where it cannot tell columns apart, or has lost the digits that variances need.
+    """
+    inverse = run.invert()
+    if run.status in _REFINABLE:
+        doubtful = is_ill_conditioned(run, family, options)
+        if doubtful and aliases.explain(run):
+            aliases.settle(run)
+            doubtful, inverse = False, run.invert()
+            clock.lap(PROVING)
+        if doubtful or options.exact or not may_use_cholesky(run.inflation):
+            refine_with_qr(run, family, options, doubtful)
+            inverse = run.invert()
+            clock.lap("orthogonal factor")
+    elif run.status == Status.BOUNDARY and run.state[at.N_ALIASED] > 0.0:
+        settle_aliased(run)
+        inverse = run.invert()
+    return inverse
 
 
 def _lost_constant(run: Run) -> int | None:
@@ -304,10 +327,10 @@ def _stay_inside(run: Run, family: Family, options: SolverOptions) -> None:
         run.state[at.STATUS] = Status.BOUNDARY
 
 
-def _finish(run: Run, refined: np.ndarray | None, clock: _Clock) -> Solution:
-    vectors, state, layout = run.vectors, run.state, run.layout
+def _finish(run: Run, inverted: Inverse, refined: np.ndarray | None, clock: _Clock) -> Solution:
+    vectors, state = run.vectors, run.state
     combinations = aliased_combinations(run) if state[at.N_ALIASED] > 0.0 else {}
-    params, root, inverse, centring = run.scaling.undo(run.context, layout)
+    params, root, inverse, centring = inverted
     params = params if refined is None else refined
     if state[at.N_ALIASED] > 0.0:
         params[run.aliased] = np.nan
@@ -330,9 +353,16 @@ def _finish(run: Run, refined: np.ndarray | None, clock: _Clock) -> Solution:
         weight_change=run.weight_change,
         gain=_gain(float(state[at.DECREMENT]), float(state[at.LAST_DECREMENT])),
         constant=centring.constant,
+        numerical_error=_numerical_error(run),
+        orthogonal=run.is_orthogonal,
         combinations=combinations,
         timings=clock.laps,
     )
+
+
+def _numerical_error(run: Run) -> float:
+    bound = qr_error if run.is_orthogonal else cholesky_error
+    return bound(run.inflation)
 
 
 def _gain(decrement: float, last: float) -> float:

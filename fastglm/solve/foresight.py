@@ -20,13 +20,21 @@ from fastglm.kernels import context as slots
 from fastglm.kernels.context import N_SUMS, NARROWED, SINGLE, SUM_PEARSON, WITH_DIAGONAL, WITH_GRAM
 from fastglm.kernels.sweep import sweep_kernel
 from fastglm.solve import state as at
-from fastglm.solve.chunks import Chunks, clear_of, enough_chunks
+from fastglm.solve.chunks import (
+    SINGLE_ROUNDING,
+    Chunks,
+    clear_of,
+    enough_chunks,
+    may_sample_rounding,
+)
 from fastglm.solve.convergence import STANDARD_ERROR_SLACK
 from fastglm.solve.newton import factor_kernel
+from fastglm.solve.products import Standard, model_gram
 from fastglm.solve.run import Run, SolverOptions
+from fastglm.solve.scaling import Inverse
 from fastglm.solve.threads import launch
 
-__all__ = ["correct_step", "may_foretell", "settle"]
+__all__ = ["correct_step", "may_foretell", "may_tell_rounding", "settle"]
 
 #: Chunks that are swept once more to tell a remainder, and how many there must be of all.
 CHUNKS, LEAST_OF_ALL = 16, 8
@@ -36,6 +44,8 @@ SMALL = 1e-2
 ALIKE = 0.5
 #: Share of what standard errors may be off that may be sampling error.
 ERROR_SHARE = 0.35
+#: With more columns, a sweep costs less than what each chunk changes of every variance.
+MOST_COLUMNS = 128
 
 
 class _Chunks(Chunks):
@@ -61,6 +71,12 @@ class _Chunks(Chunks):
 def may_foretell(run: Run) -> bool:
     """Whether there are chunks enough."""
     return run.n_chunks >= LEAST_OF_ALL
+
+
+def may_tell_rounding(run: Run) -> bool:
+    """Whether some chunks can tell rounding errors, as the run's inverse magnifies them."""
+    run.invert()
+    return may_sample_rounding(run.layout.n_rows, run.inflation)
 
 
 def correct_step(run: Run, start: np.ndarray, options: SolverOptions) -> bool:
@@ -94,7 +110,7 @@ def correct_step(run: Run, start: np.ndarray, options: SolverOptions) -> bool:
     # What the chunks will be asked after a step as long as the error of this correction.
     changes = np.diagonal(chunks.grams, axis1=1, axis2=2) - diagonals
     length = math.sqrt((errors * solved[:, 1:]).sum() / decrement)
-    error = length * (chunks.error_of(changes) / diagonal).max()
+    error = run.inflation * length * (chunks.error_of(changes) / diagonal).max()
     return bool(error <= ERROR_SHARE * STANDARD_ERROR_SLACK * options.tol)
 
 
@@ -102,49 +118,106 @@ def settle(run: Run, options: SolverOptions) -> bool:
     """Brings the uncertainty of a run that has converged to its result; False if a sweep must.
 
     Its sums are those before the last step, and its Gram matrix may be narrowed. What the step and
-    double precision change in some chunks is added in proportion, where that is certain enough.
+    double precision change in some chunks is added in proportion, where that is certain enough:
+    where its error, as the inverse magnifies it, is a small part of what standard errors may be
+    off.
     """
-    state, context = run.state, run.context
+    state, is_narrowed = run.state, bool(run.context[slots.MODE] & NARROWED)
     allowed = STANDARD_ERROR_SLACK * options.tol
-    is_narrowed = bool(context[slots.MODE] & NARROWED)
     is_left = state[at.UNCERTAINTY_SLACK] > STANDARD_ERROR_SLACK and state[at.UNSETTLED] > allowed
     if run.status != Status.CONVERGED or not (is_left or is_narrowed):
         return True
-    few = enough_chunks(run.n_chunks, run.layout.n_rows)
-    chunks = _Chunks(run, max(CHUNKS, few) if is_left else few)
-    total, q, order = run.partials[0], run.layout.n_sweep, run.layout.gram_order
-    gram, pearson = slice(order * order), total.size - N_SUMS + SUM_PEARSON
-    changes_gram = is_narrowed or not run.has_constant_weights
-    if is_narrowed and not total[gram].any():
-        # Weights are constant: a sweep before the last had the Gram matrix.
-        total[gram].reshape(order, order)[:q, :q] = run.gram
-        run.write_beta(run.vectors[at.CANDIDATE])
-        chunks.visit(sweep_kernel, context, WITH_GRAM | NARROWED, options.n_threads)
-    before = chunks.sums.copy()
-    run.write_beta(run.vectors[at.THETA])
-    mode = WITH_GRAM if changes_gram else 0
-    chunks.visit(sweep_kernel, context, mode, options.n_threads)
-    change = chunks.sums - before
-    watched = np.arange(q) * (order + 1) if changes_gram else np.arange(0)
-    if run.pearson_weight:
-        watched = np.append(watched, pearson)
-    watched = watched[total[watched] > 0.0]
-    errors, size = chunks.error_of(change), total[watched]
-    error = errors[watched]
-    if is_left:
-        # Rows unlike those of the chunks, however few, have a change of their own.
-        unlike = np.abs(chunks.weight * before[:, watched].sum(axis=0) - size)
-        error = np.maximum(error, state[at.UNSETTLED] * unlike)
-    if not (error <= ERROR_SHARE * allowed * size).all():
+    inverse = run.invert()
+    correction = None
+    if not is_narrowed or may_sample_rounding(run.layout.n_rows, run.inflation):
+        correction = _Correction(run, is_left, is_narrowed, options)
+    if correction is None or not correction.is_certain(inverse, ERROR_SHARE * allowed):
         state[at.UNCERTAINTY_SLACK] = STANDARD_ERROR_SLACK
         run.go_on_precisely(narrowed=False)
         return False
-    change = chunks.weight * change.sum(axis=0)
-    if not is_left:
-        change = clear_of(change, errors)
-    total[pearson] += change[pearson]
-    state[at.PEARSON] = total[pearson]
-    if changes_gram:
-        total[gram] += change[gram]
-        launch(factor_kernel, context, 1, 1)
+    correction.add()
     return True
+
+
+class _Correction:
+    """What the last step and double precision change in some chunks."""
+
+    def __init__(self, run: Run, is_left: bool, is_narrowed: bool, options: SolverOptions):
+        self.run, self.is_left, self.is_narrowed = run, is_left, is_narrowed
+        context, inflation = run.context, run.inflation if is_narrowed else 1.0
+        few = enough_chunks(run.n_chunks, run.layout.n_rows, inflation)
+        self.chunks = chunks = _Chunks(run, max(CHUNKS, few) if is_left else few)
+        self.total, q, order = run.partials[0], run.layout.n_sweep, run.layout.gram_order
+        self.gram, self.pearson = slice(order * order), self.total.size - N_SUMS + SUM_PEARSON
+        self.changes_gram = is_narrowed or not run.has_constant_weights
+        self.diagonal = np.arange(q) * (order + 1)
+        if is_narrowed and not self.total[self.gram].any():
+            # Weights are constant: a sweep before the last had the Gram matrix.
+            self.total[self.gram].reshape(order, order)[:q, :q] = run.gram
+            run.write_beta(run.vectors[at.CANDIDATE])
+            chunks.visit(sweep_kernel, context, WITH_GRAM | NARROWED, options.n_threads)
+        self.before = chunks.sums.copy()
+        run.write_beta(run.vectors[at.THETA])
+        mode = WITH_GRAM if self.changes_gram else 0
+        chunks.visit(sweep_kernel, context, mode, options.n_threads)
+        self.change = chunks.sums - self.before
+
+    @property
+    def _own(self) -> float:
+        """What rows unlike those of the chunks may have of changes and rounding, as a share."""
+        unsettled = float(self.run.state[at.UNSETTLED]) if self.is_left else 0.0
+        return unsettled + (SINGLE_ROUNDING if self.is_narrowed else 0.0)
+
+    def is_certain(self, inverse: Inverse, most: float) -> bool:
+        """Whether the error is below `most`, as a share, of every variance and the dispersion."""
+        if self.run.pearson_weight and not (self._errors(np.array([self.pearson])) <= most).all():
+            return False
+        if not self.changes_gram:
+            return True
+        diagonal = self._errors(self.diagonal)
+        if (self.run.inflation * diagonal <= most).all():
+            return True
+        # Changed weights alone are not magnified as rounding is: the variances tell by how much.
+        is_small = self.run.layout.n_columns <= MOST_COLUMNS
+        return not self.is_narrowed and is_small and self._error_of_variances(inverse) <= most
+
+    def _errors(self, watched: np.ndarray) -> np.ndarray:
+        """Errors of those of all rows' sums, as shares of them."""
+        chunks, size = self.chunks, self.total[watched]
+        errors = chunks.error_of(self.change[:, watched])
+        unlike = np.abs(chunks.weight * self.before[:, watched].sum(axis=0) - size)
+        known = size > 0.0
+        return np.maximum(errors, self._own * unlike)[known] / size[known]
+
+    def _error_of_variances(self, inverse: Inverse) -> float:
+        """Largest error of a coefficient's variance, as a share, by what each chunk changes of it.
+
+        That of coefficient j is u'Gu, with the column u of the inverse G^-1.
+        """
+        run, chunks = self.run, self.chunks
+        standard = Standard(run.scaling, run.layout)
+        root = standard.lift_centred(inverse.root, inverse.centring)
+        columns = (root @ inverse.root.T)[:, run.vectors[at.PIVOT] > 0.0]
+
+        def parts(sums: np.ndarray) -> np.ndarray:
+            gram = model_gram(run.layout, sums[self.gram])
+            return np.asarray(np.einsum("ij,ij->j", columns, gram @ columns))
+
+        whole = parts(self.total)
+        errors = chunks.error_of(np.array([parts(change) for change in self.change]))
+        unlike = np.abs(chunks.weight * parts(self.before.sum(axis=0)) - whole)
+        with np.errstate(all="ignore"):
+            shares = np.maximum(errors, self._own * unlike) / whole
+        return float(shares.max(initial=0.0)) if np.isfinite(shares).all() else math.inf
+
+    def add(self) -> None:
+        """Adds it to the sums of all rows, in proportion, and factors their Gram matrix anew."""
+        chunks, total = self.chunks, self.total
+        change = chunks.weight * self.change.sum(axis=0)
+        if not self.is_left:
+            change = clear_of(change, chunks.error_of(self.change))
+        total[self.pearson] += change[self.pearson]
+        self.run.state[at.PEARSON] = total[self.pearson]
+        if self.changes_gram:
+            total[self.gram] += change[self.gram]
+            launch(factor_kernel, self.run.context, 1, 1)

@@ -1,12 +1,11 @@
-"""Ill-conditioned designs: a factor from a streamed QR, and iterative refinement.
+"""Ill-conditioned designs: a factor from a streamed QR, and steps with it.
 
 A Gram matrix squares the condition of its design, so that its factor cannot tell a column that is
 nearly a combination of others from one that is. The triangle of a QR factorisation can. Blocks of
 rows are factored one after another, each stacked below the triangle so far (the sequential
 tall-skinny QR of Demmel, Grigori, Hoemmen & Langou, 2012), so that memory does not grow with n. The
 step then solves the seminormal equations R'R step = score, which is as good as the score: for a
-linear model that is summed in twice the working precision (Björck, 1996, *Numerical Methods for
-Least Squares Problems*, section 2.9).
+linear model that is then summed in twice the working precision (`refine_linear`).
 """
 
 from __future__ import annotations
@@ -18,23 +17,24 @@ from fastglm.design.rows import take_rows
 from fastglm.errors import Status
 from fastglm.families import Family
 from fastglm.kernels import context as slots
-from fastglm.kernels.context import address_of
 from fastglm.kernels.planes import DEVIANCE, PRIOR_WEIGHT, QUADRATIC_FORM, WEIGHT
-from fastglm.kernels.precise import precise_score_kernel
 from fastglm.solve import state as at
 from fastglm.solve.cholesky import solve_factored
-from fastglm.solve.convergence import RESTLESS
+from fastglm.solve.convergence import (
+    PREDICTED_SHARE,
+    RESTLESS,
+    STAGNATION,
+    STANDARD_ERROR_SLACK,
+)
 from fastglm.solve.rows import evaluate_rows
 from fastglm.solve.run import Run, SolverOptions
 from fastglm.solve.scaling import Scaling
-from fastglm.solve.threads import launch
 
 __all__ = [
     "aliased_combinations",
     "combination_of_given",
     "eliminate",
     "is_ill_conditioned",
-    "refine_linear",
     "refine_with_qr",
     "settle_aliased",
     "standardized_rows",
@@ -50,10 +50,11 @@ ALIASED_NORM = 1e-11
 ROUNDING_NORM = 1e-15
 #: Values of one block that is written out and factored.
 BLOCK_VALUES = 2_000_000
-#: Linear models with this many values are always refined, it takes so little.
-SMALL_VALUES = 20_000
-REFINABLE_PIVOT = 1e-4
-MAX_REFINEMENTS = 8
+MAX_REFINEMENTS = 30
+#: Steps that are hardly shorter than the shortest so far, until they are taken for rounding errors.
+MAX_STALLS = 6
+#: A factor by QR is made anew where a weight has changed by more than this share since the last.
+NEW_FACTOR = 1e-2
 #: Coefficients of a combination this much smaller than others are rounding errors.
 NOTHING = 1e-6
 
@@ -98,35 +99,60 @@ def settle_aliased(run: Run) -> None:
     theta[~run.kept] = 0.0
 
 
-def refine_with_qr(run: Run, family: Family, options: SolverOptions) -> None:
+def refine_with_qr(run: Run, family: Family, options: SolverOptions, doubtful: bool = True) -> None:
     """Newton steps with the triangle of a QR factorisation, from where the run stands.
 
-    Decides again which columns are aliased. Leaves a run alone that has not found its domain.
+    Decides again which columns are aliased, if that is `doubtful`. Leaves a run alone that has not
+    found its domain.
     """
     if not np.isfinite(run.state[at.DEVIANCE]):
         return
-    linear = family.is_linear
     state = run.state
     n_iter, n_sweeps = state[at.N_ITERATIONS], state[at.N_SWEEPS]
-    settle_aliased(run)
+    if doubtful:
+        settle_aliased(run)
+    else:
+        run.kept = ~run.aliased
     run.start_from(run.vectors[at.THETA].copy())
     state[at.N_ITERATIONS], state[at.N_SWEEPS] = n_iter - 1.0, n_sweeps
     state[at.TOLERANCE], state[at.MAX_ITERATIONS] = options.tol, np.inf
+    (factored,) = _rows_at(run, family, options, WEIGHT)
+    _factor_with_qr(run, factored)
+    stalled, least = 0, np.inf
     for refinement in range(MAX_REFINEMENTS):
-        if refinement == 0 or not linear:
+        if refinement and not family.has_constant_weights:
             (weight,) = _rows_at(run, family, options, WEIGHT)
-            _factor_with_qr(run, weight)
-            if state[at.STATUS] == Status.NOT_FINITE:
-                return
-        run.context[slots.MODE] = 0
-        state[at.FROZEN] = np.inf
-        state[at.N_SECANTS] = 0.0
-        run.sweep_and_step(options.n_threads)
-        if state[at.STATUS] != Status.RUNNING:
+            if _weights_differ_by(NEW_FACTOR, weight, factored):
+                factored = weight
+                _factor_with_qr(run, weight)
+                state[at.N_SECANTS] = 0.0
+        if state[at.STATUS] == Status.NOT_FINITE or not _take_step(run, options):
             return
-        if state[at.STEP_LENGTH] == 1.0 and _is_done(state, options.tol):
+        if state[at.STEP_LENGTH] == 1.0 and _is_small(state, options.tol):
             break
-    state[at.STATUS] = _judge(run, family, options, weight)
+        # Secants of moves that are hardly more than rounding errors may mislead for a while.
+        stalled = stalled + 1 if state[at.DECREMENT] > STAGNATION * least else 0
+        least = min(least, state[at.DECREMENT])
+        if stalled == MAX_STALLS:
+            break
+    state[at.STATUS] = _judge(run, family, options, factored)
+
+
+def _take_step(run: Run, options: SolverOptions) -> bool:
+    """A sweep, and a step with the factor that there is; whether there are steps to follow."""
+    state = run.state
+    run.context[slots.MODE] = 0
+    state[at.FROZEN] = np.inf
+    if 0.5 * state[at.DECREMENT] <= options.tol * (abs(state[at.DEVIANCE]) + 0.1):
+        # So close, what the deviance rises or falls may be rounding: steps are judged by size.
+        state[at.DEVIANCE] = np.inf
+    run.sweep_and_step(options.n_threads)
+    return bool(state[at.STATUS] == Status.RUNNING)
+
+
+def _weights_differ_by(share: float, weight: np.ndarray, other: np.ndarray) -> bool:
+    """Whether any weight differs by more than a share: no variance differs by more than that."""
+    return not bool((np.abs(weight - other) <= share * other).all())
 
 
 def _judge(run: Run, family: Family, options: SolverOptions, weight: np.ndarray) -> Status:
@@ -151,7 +177,12 @@ def _judge(run: Run, family: Family, options: SolverOptions, weight: np.ndarray)
         return Status.BOUNDARY
     gone = np.any((now == 0.0) & (prior > 0.0))
     restless = np.any(np.abs(now - weight) > RESTLESS * weight)
-    return Status.MAX_ITERATIONS if lost or gone or restless else Status.CONVERGED
+    if lost or gone or restless:
+        return Status.MAX_ITERATIONS
+    if _weights_differ_by(STANDARD_ERROR_SLACK * options.tol, now, weight):
+        # Standard errors are those of the weights at the estimates, not of weights close by.
+        _factor_with_qr(run, now)
+    return Status.CONVERGED
 
 
 def _has_reachable_end(family: Family) -> bool:
@@ -161,11 +192,10 @@ def _has_reachable_end(family: Family) -> bool:
         return bool(np.isfinite(family.link(ends[np.isfinite(ends)])).any())
 
 
-def _is_done(state: np.ndarray, tol: float) -> bool:
+def _is_small(state: np.ndarray, tol: float) -> bool:
+    """Whether steps are as short as those of any other fit at its end."""
     bound = abs(state[at.DEVIANCE]) + 0.1
-    small = 0.5 * state[at.DECREMENT] <= tol * tol * bound
-    close = 0.5 * state[at.DECREMENT] <= tol * bound
-    return bool(small or (close and state[at.DECREMENT] > 0.5 * state[at.LAST_DECREMENT]))
+    return bool(0.5 * state[at.DECREMENT] <= PREDICTED_SHARE * tol * tol * bound)
 
 
 def _rows_at(run: Run, family: Family, options: SolverOptions, *which: int) -> np.ndarray:
@@ -188,6 +218,7 @@ def _factor_with_qr(run: Run, weight: np.ndarray) -> None:
     run.vectors[at.PIVOT] = pivot
     run.state[at.N_ALIASED] = np.count_nonzero(run.aliased)
     run.state[at.FACTOR_SCALE] = 1.0
+    run.is_orthogonal = True
 
 
 def unit_columns(triangle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -308,88 +339,3 @@ def _mean_rest(layout: Layout, column: int, weights: np.ndarray) -> float:
     some = np.unique(np.linspace(0, n - 1, 64).astype(np.intp))
     rows = take_rows(layout.design, some if present is None else present[some]).to_dense()
     return float(np.mean(rows[:, column] - rows @ weights))
-
-
-def refine_linear(run: Run, family: Family, options: SolverOptions) -> np.ndarray | None:
-    """Coefficients of a linear model, refined with scores in twice the working precision.
-
-    Returns
-    -------
-    ndarray, shape (p,), or None
-        Coefficients of the columns as they came, 0 where aliased; None where refining is not
-        worth its time, or the model is not linear.
-    """
-    if not family.is_linear:
-        return None
-    pivot = run.vectors[at.PIVOT]
-    is_small = run.layout.n_rows * run.layout.n_sweep <= SMALL_VALUES
-    if not is_small and pivot.min(initial=1.0, where=pivot > 0.0) > REFINABLE_PIVOT:
-        return None
-    theta = run.vectors[at.THETA].astype(np.longdouble)
-    column_scale, correction = run.vectors[at.COLUMN_SCALE], np.empty(theta.size)
-    root_pivot = np.sqrt(np.maximum(pivot, 1e-300))
-    precise_score = _PreciseScore(run)
-    last = np.inf
-    for _ in range(MAX_REFINEMENTS):
-        score = precise_score.evaluate(theta, options.n_threads).astype(np.float64)
-        solve_factored(run.factor, column_scale, pivot, score, correction)
-        size = np.max(np.abs(correction * root_pivot), initial=0.0)
-        if not size < 0.5 * last:
-            break
-        theta += correction
-        last = size
-    run.vectors[at.THETA] = theta
-    return _unscaled(run, theta)
-
-
-class _PreciseScore:
-    """X'W(y - X theta) of a run's standardised columns, in extended precision."""
-
-    def __init__(self, run: Run):
-        n, q = run.layout.n_dense, run.layout.n_sweep
-        self.run = run
-        self.pairs = np.empty((q, 2))
-        self.partials = np.empty((run.n_chunks, q, 2))
-        # The kernel standardises in twice the precision: columns are loaded as they came.
-        shift, scale = run.scaling.shift, run.scaling.scale
-        self.scales = np.concatenate([np.zeros(n), np.ones(n), shift, scale])
-        self.context = run.context.copy()
-        address = address_of(self.scales)
-        self.context[slots.SHIFT] = address
-        self.context[slots.SCALE] = address + 8 * n
-        self.context[slots.OUTPUT] = address + 16 * n
-        self.context[slots.BETA] = address_of(self.pairs)
-        self.context[slots.PARTIALS] = address_of(self.partials)
-
-    def evaluate(self, theta: np.ndarray, n_threads: int) -> np.ndarray:
-        """At those coefficients, (p,)."""
-        layout, sweep = self.run.layout, theta
-        start, index, value = layout.transform
-        if start.size:
-            owner = np.repeat(np.arange(theta.size), np.diff(start))
-            sweep = np.zeros(layout.n_sweep, dtype=np.longdouble)
-            np.add.at(sweep, index, value * theta[owner])
-        self.pairs[:, 0] = sweep
-        self.pairs[:, 1] = sweep - self.pairs[:, 0]
-        launch(precise_score_kernel, self.context, self.run.n_chunks, n_threads)
-        score = self.partials.astype(np.longdouble).sum(axis=(0, 2))
-        if not start.size:
-            return score
-        model = np.zeros(theta.size, dtype=np.longdouble)
-        np.add.at(model, owner, value * score[index])
-        return model
-
-
-def _unscaled(run: Run, theta: np.ndarray) -> np.ndarray:
-    """`Scaling.to_params` in extended precision: the intercept is a difference of large sums."""
-    layout, scaling = run.layout, run.scaling
-    params = theta.copy()
-    owned = np.flatnonzero(layout.dense_owner >= 0)
-    owned = owned[owned != scaling.constant]
-    owner = layout.dense_owner[owned]
-    params[owner] = theta[owner] * scaling.scale[owned]
-    if scaling.constant >= 0:
-        intercept = layout.dense_owner[scaling.constant]
-        moved = scaling.shift[owned].astype(np.longdouble) @ params[owner]
-        params[intercept] = (theta[intercept] - moved) * scaling.scale[scaling.constant]
-    return params.astype(np.float64)

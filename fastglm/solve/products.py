@@ -15,14 +15,12 @@ import scipy
 from fastglm.design.layout import Layout
 from fastglm.families import Family
 from fastglm.kernels import context as slots
-from fastglm.kernels.context import MEAT, N_SUMS, SUM_OUTSIDE, WITH_GRAM
+from fastglm.kernels.context import N_SUMS, SUM_OUTSIDE, WITH_GRAM
 from fastglm.kernels.planes import BLOCK_ROWS, TILE
-from fastglm.kernels.quadratic import quadratic_stage
 from fastglm.kernels.sandwich import group_scores_kernel, score_products_kernel
 from fastglm.kernels.windows import window_products_kernel
-from fastglm.solve.chunks import Chunks, clear_of, enough_chunks
-from fastglm.solve.rows import in_tiles, to_sweep_columns
-from fastglm.solve.run import count_chunks, enter_single_precision
+from fastglm.solve.rows import to_sweep_columns
+from fastglm.solve.run import count_chunks
 from fastglm.solve.scaling import Centring, Scaling, find_scaling
 from fastglm.solve.threads import launch
 
@@ -30,18 +28,17 @@ __all__ = [
     "Pass",
     "Products",
     "Standard",
+    "enter_partials",
     "group_scores",
     "information",
     "inverse_factor",
+    "model_gram",
+    "named_sums",
     "score_pass",
-    "score_products",
+    "sum_products",
     "window_products",
 ]
 
-#: Sums over X with fewer values than this are too cheap to be made cheaper.
-SINGLE_FROM_VALUES = 2_000_000
-#: What is taken back of rounding may have this sampling error, as a share of a sum of squares.
-ROUNDING_LEFT = 3e-8
 #: Bytes that the chunks' sums of scores by group may take together, unless one alone takes more.
 GROUP_BYTES = 16_000_000
 
@@ -166,92 +163,10 @@ def information(
     """
     run = score_pass(layout, family, params, shifted)
     run.context[slots.MODE] = WITH_GRAM if with_gram else 0
-    return _products(run, layout, n_threads)
+    return sum_products(run, layout, n_threads)
 
 
-def score_products(
-    layout: Layout,
-    family: Family,
-    params: np.ndarray,
-    *,
-    shifted: bool,
-    power: int,
-    leverage_factor: np.ndarray,
-    centring: Centring,
-    mean_leverage: float,
-    frequencies: np.ndarray | None,
-    n_threads: int,
-) -> Products:
-    """Sum of squared score residuals times x x', and of score residuals times x.
-
-    Parameters
-    ----------
-    layout
-        With response and the weights of single observations, without frequencies.
-    family, params, shifted, n_threads
-        As for `information`.
-    power
-        Residuals are over ``(1 - leverage)**(power / 2)``; 0, 1, 2 or `GROWING_POWER`.
-    leverage_factor
-        (p, p) matrix F such that ``|F'x|**2`` times its weight is a row's leverage, where x is
-        centred.
-    centring
-        How.
-    mean_leverage
-        Coefficients over observations, the unit of `GROWING_POWER`.
-    frequencies
-        (n,) numbers of observations behind each row, None if all are one.
-    """
-    run = score_pass(layout, family, params, shifted)
-    context = run.context
-    context[slots.MODE] = WITH_GRAM | MEAT
-    if frequencies is not None:
-        context[slots.ROW_FACTOR] = frequencies.ctypes.data
-    factor = np.zeros((0, layout.n_sweep))
-    if power:
-        lifted = run.standard.lift_centred(leverage_factor, centring)
-        factor = in_tiles(to_sweep_columns(layout, lifted.T))
-    mean = np.array([mean_leverage])
-    context[slots.FACTOR] = factor.ctypes.data
-    context[slots.N_FACTOR] = factor.shape[0]
-    context[slots.QUADRATIC] = quadratic_stage.address
-    context[slots.LEVERAGE_POWER] = power
-    context[slots.MEAN_LEVERAGE] = mean.ctypes.data
-    if layout.is_dense and layout.n_rows * layout.n_sweep >= SINGLE_FROM_VALUES:
-        total = _sum_in_single_precision(run, layout, family, factor, n_threads)
-        if total is not None:
-            return _named(total, run, layout)
-    return _products(run, layout, n_threads)
-
-
-def _sum_in_single_precision(
-    run: Pass, layout: Layout, family: Family, factor: np.ndarray, n_threads: int
-) -> np.ndarray | None:
-    """Sums of `score_products_kernel` by single precision, less what some chunks tell of rounding.
-
-    None if that is not certain enough.
-    """
-    partials = _enter_partials(run.context, layout)
-    single, narrow = run.context.copy(), factor.astype(np.float32)
-    enter_single_precision(single, family)
-    single[slots.FACTOR] = narrow.ctypes.data
-    launch(score_products_kernel, single, len(partials), n_threads)
-    total = partials.sum(axis=0)
-    if total[SUM_OUTSIDE - N_SUMS] > 0.0:
-        return None
-    chunks = Chunks(partials, enough_chunks(len(partials), layout.n_rows))
-    before = chunks.sums.copy()
-    chunks.visit(score_products_kernel, run.context, int(run.context[slots.MODE]), n_threads)
-    diagonal = np.arange(layout.n_sweep) * (layout.gram_order + 1)
-    with np.errstate(all="ignore"):
-        change = chunks.sums - before
-        rounding, error = chunks.weight * change.sum(axis=0), chunks.error_of(change)
-        is_certain = (error[diagonal] <= ROUNDING_LEFT * total[diagonal]).all()
-        total += clear_of(rounding, error)
-    return total if is_certain and np.isfinite(total).all() else None
-
-
-def _enter_partials(context: np.ndarray, layout: Layout) -> np.ndarray:
+def enter_partials(context: np.ndarray, layout: Layout) -> np.ndarray:
     """Room for each chunk's Gram matrix, score and sums, (n_chunks, size), told to a table."""
     order = layout.gram_order
     size = order * order + layout.n_sweep + N_SUMS
@@ -261,24 +176,33 @@ def _enter_partials(context: np.ndarray, layout: Layout) -> np.ndarray:
     return partials
 
 
-def _products(run: Pass, layout: Layout, n_threads: int) -> Products:
-    partials = _enter_partials(run.context, layout)
+def sum_products(run: Pass, layout: Layout, n_threads: int) -> Products:
+    """Sums of `score_products_kernel` over all rows, in double precision."""
+    partials = enter_partials(run.context, layout)
     launch(score_products_kernel, run.context, len(partials), n_threads)
-    return _named(partials.sum(axis=0), run, layout)
+    return named_sums(partials.sum(axis=0), run, layout)
 
 
-def _named(total: np.ndarray, run: Pass, layout: Layout) -> Products:
+def named_sums(total: np.ndarray, run: Pass, layout: Layout) -> Products:
     """Sums of all rows by their names."""
-    q, order = layout.n_sweep, layout.gram_order
-    gram = _symmetric(total[: order * order].reshape(order, order)[:q, :q], layout.n_dense)
+    order = layout.gram_order
     score, sums = total[order * order : -N_SUMS], total[-N_SUMS:]
-    transform = _transform(layout)
     return Products(
-        gram=transform.T @ (transform.T @ gram).T,
-        score=transform.T @ score,
+        gram=model_gram(layout, total[: order * order]),
+        score=_transform(layout).T @ score if layout.transform[0].size else score,
         n_undefined=int(sums[SUM_OUTSIDE]),
         standard=run.standard,
     )
+
+
+def model_gram(layout: Layout, total: np.ndarray) -> np.ndarray:
+    """Gram matrix of the standardised model columns, (p, p), from the sweep's, as it is stored."""
+    q, order = layout.n_sweep, layout.gram_order
+    gram = _symmetric(total.reshape(order, order)[:q, :q], layout.n_dense)
+    if not layout.transform[0].size:
+        return gram
+    transform = _transform(layout)
+    return np.asarray(transform.T @ (transform.T @ gram).T)
 
 
 def group_scores(

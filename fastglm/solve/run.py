@@ -25,7 +25,7 @@ from fastglm.kernels.sweep import sweep_kernel
 from fastglm.solve import state as at
 from fastglm.solve.convergence import STANDARD_ERROR_SLACK, THAWED
 from fastglm.solve.newton import iterate, step_kernel
-from fastglm.solve.scaling import Scaling
+from fastglm.solve.scaling import Inverse, Scaling
 from fastglm.solve.state import N_VECTORS, STATE_SIZE
 from fastglm.solve.threads import launch
 
@@ -50,6 +50,8 @@ class SolverOptions(NamedTuple):
     progress: Progress | None = None
     #: Not 0 to stop without refining estimates and standard errors: STARTING or LEADING.
     rough: float = 0.0
+    #: True for no shortcut at all: no sample, no single precision, a QR factorisation always.
+    exact: bool = False
 
 
 class Run:
@@ -78,6 +80,8 @@ class Run:
         only_reported = family.dispersion_known and self.n_chunks > 1
         self.pearson_weight = 0.0 if only_reported else 2.0
         self.kept: np.ndarray | None = None
+        #: Whether the factor is that of a QR factorisation.
+        self.is_orthogonal = False
         self.is_newton = family.has_canonical_link
         self.has_constant_weights = family.has_constant_weights
 
@@ -139,6 +143,15 @@ class Run:
         """How much the last step changed the Gram matrix's diagonal, 0 if that is not known."""
         known = self.state[at.N_SWEEPS] > 1.0 and not self.has_constant_weights
         return float(self.state[at.WEIGHT_CHANGE]) if known else 0.0
+
+    def invert(self) -> Inverse:
+        """Coefficients and inverse information of the given columns; see `Scaling.undo`."""
+        return self.scaling.undo(self.context, self.layout)
+
+    @property
+    def inflation(self) -> float:
+        """By what the last inverse magnifies errors; see `fastglm.solve.conditioning`."""
+        return float(self.state[at.INFLATION])
 
     @property
     def nothing_aliased(self) -> bool:

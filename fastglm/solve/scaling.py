@@ -18,14 +18,15 @@ from fastglm.kernels.context import (
     SCALE,
     SHIFT,
     SHIFTED,
+    STATE,
     TRIANGLE,
     address_of,
 )
 from fastglm.kernels.jit import RowBlock, inlined, pointer
 from fastglm.kernels.planes import BLOCK_ROWS
 from fastglm.kernels.standardise import standardise_kernel
-from fastglm.solve.cholesky import invert_factor, multiply_root, row
-from fastglm.solve.state import COLUMN_SCALE, PIVOT, THETA
+from fastglm.solve.cholesky import inflation, invert_factor, multiply_root, row
+from fastglm.solve.state import COLUMN_SCALE, INFLATION, PIVOT, THETA
 from fastglm.solve.threads import launch
 from fastglm.solve.vectors import vector
 
@@ -55,7 +56,8 @@ def undo(context_address, unused):
     """Brings coefficients and inverse information of a run to the given columns.
 
     Into OUTPUT go the root of the inverse information on centred columns, (p, p), the inverse,
-    (p, p), the coefficients, (p,), and the centre, (p,); then comes room for (p,) more numbers.
+    (p, p), the coefficients, (p,), and the centre, (p,); then comes room for (2, p) more numbers.
+    The state keeps the inflation of that inverse.
     """
     context = pointer(context_address, int64)
     p, constant = context[N_MODEL], context[CONSTANT]
@@ -68,7 +70,10 @@ def undo(context_address, unused):
         params[j] = theta[j]
     _unscale(params, context)
     factor = pointer(context[TRIANGLE], float64)
-    invert_factor(factor, vector(context, COLUMN_SCALE), vector(context, PIVOT), root, p)
+    column_scale, pivot = vector(context, COLUMN_SCALE), vector(context, PIVOT)
+    invert_factor(factor, column_scale, pivot, root, p)
+    state, work = pointer(context[STATE], float64), row(root, 2 * p + 2, p)
+    state[INFLATION] = inflation(root, column_scale, work, p)
     for j in range(context[N_DENSE]):
         if owner[j] >= 0:
             centre[owner[j]] = shift[j]
@@ -147,6 +152,25 @@ class Centring(NamedTuple):
         return moved
 
 
+class Inverse(NamedTuple):
+    """Where a run stands, on the given columns.
+
+    Attributes
+    ----------
+    params : ndarray, shape (p,)
+    root : ndarray, shape (p, p)
+        ``root root'`` is the inverse information of centred columns; rows of aliased coefficients
+        are 0.
+    inverse : ndarray, shape (p, p)
+    centring : Centring
+    """
+
+    params: np.ndarray
+    root: np.ndarray
+    inverse: np.ndarray
+    centring: Centring
+
+
 class Scaling(NamedTuple):
     """Standardised dense columns ``z = (x - shift) * scale``.
 
@@ -170,9 +194,7 @@ class Scaling(NamedTuple):
         context[slots.SCALE] = self.address + 8 * self.scale.size
         context[slots.CONSTANT] = self.constant
 
-    def undo(
-        self, context: np.ndarray, layout: Layout
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Centring]:
+    def undo(self, context: np.ndarray, layout: Layout) -> Inverse:
         """Bring coefficients and inverse information to the given columns.
 
         Parameters
@@ -184,18 +206,14 @@ class Scaling(NamedTuple):
 
         Returns
         -------
-        params : ndarray, shape (p,)
-        root : ndarray, shape (p, p)
-            ``root root'`` is the inverse information of centred columns; rows of aliased
-            coefficients are 0.
-        inverse : ndarray, shape (p, p)
-        centring : Centring
+        Inverse
         """
         p = layout.n_columns
-        results = np.zeros((2 * p + 3, p))
+        results = np.zeros((2 * p + 4, p))
         context[slots.OUTPUT] = address_of(results)
         launch(undo_kernel, context, 1, 1)
-        return results[-3], results[:p], results[p:-3], self._centring(results[-2], layout)
+        centring = self._centring(results[2 * p + 1], layout)
+        return Inverse(results[2 * p], results[:p], results[p : 2 * p], centring)
 
     def _centring(self, centre: np.ndarray, layout: Layout) -> Centring:
         if self.constant < 0:

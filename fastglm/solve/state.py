@@ -29,9 +29,10 @@ from __future__ import annotations
     LEFT_DOMAIN_AT,  # number of the last accepted step that had been shortened to stay inside
     UNCERTAINTY_SLACK,  # what may be left of the uncertainty at the end, in units of the tolerance
     UNSETTLED,  # what is left of it
+    INFLATION,  # of the last inverse: see `fastglm.solve.conditioning`
     N_SECANTS,  # pairs of a move and the change of score it brought, kept in SECANTS
     SECANT_WEIGHTS,  # the first of MEMORY numbers
-) = range(27)
+) = range(28)
 
 #: Most such pairs.
 MEMORY = 6

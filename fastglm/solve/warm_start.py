@@ -17,7 +17,7 @@ from fastglm.kernels.planes import BLOCK_ROWS
 from fastglm.solve import state as at
 from fastglm.solve.aliases import ProvenAliases
 from fastglm.solve.convergence import LEADING, STARTING
-from fastglm.solve.foresight import correct_step, may_foretell
+from fastglm.solve.foresight import correct_step, may_foretell, may_tell_rounding
 from fastglm.solve.run import Run, SolverOptions
 from fastglm.solve.scaling import read_sample
 
@@ -39,8 +39,8 @@ FREEZE_FROM_DENSE = 48
 #: From this many columns on, it is somewhat cheaper, and only the first sweep does without.
 FREEZE_FROM_COLUMNS = 12
 FROZEN_SWEEPS = 8
-#: Single precision tells a column from a combination of earlier ones if that leaves this share.
-SINGLE_PIVOT = 1e-4
+#: Single precision tells columns of equal length apart if their Gram matrix has no smaller one.
+LEAST_EIGENVALUE = 1e-4
 SINGLE_SWEEPS = 12
 #: What sweeps in single precision may leave of steps: less would be lost in its rounding.
 SINGLE_SLACK = 1e-7
@@ -54,7 +54,7 @@ def choose_start(run: Run, options: SolverOptions, aliases: ProvenAliases) -> bo
     None, and no start, where the sample leads to columns that are proved to be aliased: what is
     to be fitted is the model without them.
     """
-    rows = _sample_rows(run)
+    rows = 0 if options.exact else _sample_rows(run)
     if rows:
         sample = Run(run.layout, run.scaling, run.family, run.binary, run.partials)
         share = _run_on_sample(sample, rows, options, aliases) / run.layout.n_rows
@@ -154,9 +154,15 @@ def _may_be_in_single_precision(run: Run) -> bool:
 
 
 def _is_well_conditioned(sample: Run) -> bool:
-    """Whether single precision can tell the columns apart; the sample's prior adds to each."""
+    """Whether single precision can tell the columns apart."""
+    return _least_eigenvalue(sample) > LEAST_EIGENVALUE
+
+
+def _least_eigenvalue(sample: Run) -> float:
+    """Bound on that of the sample's Gram matrix of columns of equal length, without its prior."""
     prior = sample.state[at.RIDGE] * sample.vectors[at.COLUMN_SCALE].max() ** 2
-    return bool(sample.state[at.LEAST_PIVOT] > SINGLE_PIVOT + 2.0 * prior)
+    sample.invert()
+    return 1.0 / sample.inflation - prior
 
 
 def _lead_in_single_precision(run: Run, sample: Run, share: float, options: SolverOptions) -> bool:
@@ -169,7 +175,7 @@ def _lead_in_single_precision(run: Run, sample: Run, share: float, options: Solv
         run.start_from(start)
         run.run_in_single_precision(rough._replace(max_iter=1), deviance)
         if run.status == Status.MAX_ITERATIONS and run.state[at.N_ALIASED] == 0.0:
-            if correct_step(run, start, options):
+            if may_tell_rounding(run) and correct_step(run, start, options):
                 run.go_on_precisely(narrowed=True)
                 return True
             run.go_on()
@@ -179,5 +185,5 @@ def _lead_in_single_precision(run: Run, sample: Run, share: float, options: Solv
         run.run_in_single_precision(rough, deviance)
     if run.status != Status.CONVERGED or run.state[at.N_ALIASED] > 0.0:
         return False
-    run.go_on_precisely(narrowed=may_foretell(run))
+    run.go_on_precisely(narrowed=may_foretell(run) and may_tell_rounding(run))
     return True

@@ -6,10 +6,11 @@ from spies import answers_of
 
 import fastglm as fg
 from fastglm.kernels import planes
-from fastglm.solve import products as products_module
-from fastglm.solve.products import Standard, group_scores, information, score_products
+from fastglm.solve import score_products as products_module
+from fastglm.solve.products import Standard, group_scores, information
 from fastglm.solve.rows import evaluate_rows
 from fastglm.solve.scaling import find_scaling
+from fastglm.solve.score_products import score_products
 
 
 @pytest.fixture(scope="module", params=["arrays", "formula", "sparse", "no intercept"])
