@@ -12,6 +12,7 @@ import fastglm
 from fastglm.families import FAMILIES, LINKS, Family, Quasi, Tweedie
 from fastglm.families.members import QUASI_VARIANCES, TWEEDIE_SPECIAL
 from fastglm.kernels.jit import RowBlock
+from fastglm.kernels.notice import notice
 from fastglm.model import GLM
 from fastglm.responses.multinomial import MNLogit
 
@@ -71,12 +72,13 @@ def warm_up(report: Callable[[int, int, str], None] | None = None) -> int:
     blocks = every_row_block()
     n_all = len(blocks) + len(_USES)
     say = report or (lambda done, total, name: None)
-    for k, block in enumerate(blocks):
-        say(k, n_all, block.name)
-        assert block.address
-    for k, (name, use) in enumerate(_USES.items(), start=len(blocks)):
-        say(k, n_all, name)
-        use()
+    with notice.silenced():
+        for k, block in enumerate(blocks):
+            say(k, n_all, block.name)
+            assert block.address
+        for k, (name, use) in enumerate(_USES.items(), start=len(blocks)):
+            say(k, n_all, name)
+            use()
     return n_all
 
 

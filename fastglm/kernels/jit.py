@@ -33,6 +33,7 @@ from numba.core.registry import CPUDispatcher
 from numba.extending import intrinsic
 
 from fastglm.errors import FastGLMWarning, warn
+from fastglm.kernels.notice import notice
 from fastglm.kernels.pipeline import (
     FormulaCompiler,
     HelperCompiler,
@@ -214,8 +215,16 @@ class KernelCache(caching.FunctionCache):
 
     _impl_class = _KernelCacheImpl
 
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Machine code, or None where the compiler comes next."""
+        found = super().load_overload(sig, target_context)
+        if found is None:
+            notice.begin()
+        return found
+
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Keep the machine code, and remove that of older sources."""
+        """Keep what has been compiled, and remove machine code of older sources."""
+        notice.end()
         super().save_overload(sig, data)
         stamp = self._impl.locator.get_source_stamp()
         before, after = self._impl.filename_base.split(stamp)
