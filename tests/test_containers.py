@@ -115,12 +115,18 @@ def of(results):
 @given(seed=st.integers(0, 10**6), gaps=st.booleans())
 def test_every_container_gives_the_same_model(model, seed, gaps):
     frame = rows(150, seed, gaps)
-    names, levels, estimates, llf, nobs = of(MODELS[model](as_pandas(frame)))
+    plain = MODELS[model](as_pandas(frame))
+    names, levels, estimates, llf, nobs = of(plain)
+    predicted = np.asarray(plain.predict(as_pandas(frame)))
     for container, convert in CONTAINERS.items():
-        found = of(MODELS[model](convert(frame)))
+        fit = MODELS[model](convert(frame))
+        found = of(fit)
         assert found[:2] == (names, levels), container
         np.testing.assert_allclose(found[2], estimates, rtol=1e-9, atol=1e-12, err_msg=container)
         np.testing.assert_allclose(found[3:], (llf, nobs), rtol=1e-12, err_msg=container)
+        again = plain.predict(convert(frame)), fit.predict(convert(frame))
+        for values in again:
+            np.testing.assert_allclose(np.asarray(values), predicted, rtol=1e-8, err_msg=container)
 
 
 RESPONSES = {
@@ -189,6 +195,16 @@ def test_unused_levels_do_not_count():
     fit = fg.glm("y ~ 1", {"y": y}, "binomial")
     assert fit.response_levels == ("b", "c")
     np.testing.assert_allclose(fit.params, np.log(1 / 2), rtol=1e-9)
+
+
+def test_truth_values_are_numbers_where_the_formula_says_so():
+    frame = rows(30, 2, False)
+    late = np.array(frame["late"], dtype=float)
+    for response in ("I(1 * late)", "I(late + 0)"):
+        fit = fg.glm(f"{response} ~ x", frame)
+        assert fit.response_levels is None
+        expected = np.polynomial.polynomial.polyfit(frame["x"], late, 1)
+        np.testing.assert_allclose(fit.params, expected, rtol=1e-9)
 
 
 def test_levels_are_saved_and_loaded(tmp_path):

@@ -204,6 +204,8 @@ def test_recode_uses_the_smallest_dtype(n_levels, dtype):
         (pd.Series([1, "a"], dtype=object), "'x' mixes values of type int, str"),
         (pd.Series(["2020-01-01"], dtype="datetime64[ns]"), "'x' holds Datetime"),
         (pl.Series([[1, 2]]), "'x' holds List"),
+        (pd.Series(pd.period_range("2020", periods=2, freq="M")), r"'x' holds period\[M\] values"),
+        (pd.Series(pd.interval_range(0, 2)), "'x' holds interval"),
         (np.array([1j]), "'x' holds complex128"),
         (np.array(["2020-01-01"], dtype="datetime64[D]"), "'x' holds datetime64"),
         (np.zeros((2, 2)), r"'x' has shape \(2, 2\)"),
