@@ -28,7 +28,12 @@ from fastglm.responses.free_parameters import Problem
 from fastglm.results import Results
 from fastglm.solve.convergence import RESTLESS
 from fastglm.solve.fit import Solution, SolverOptions, solve
-from fastglm.solve.separation import Separation, find_separation, looks_separated
+from fastglm.solve.separation import (
+    Separation,
+    find_separation,
+    infinite_text,
+    looks_separated,
+)
 
 if TYPE_CHECKING:
     from fastglm.model import GLM
@@ -36,8 +41,6 @@ if TYPE_CHECKING:
 __all__ = ["Estimate", "Plan", "fit_model"]
 
 SEPARATION = ("warn", "raise", "drop", "firth", "check", "ignore")
-#: How many infinite estimates a warning names.
-COLUMNS_NAMED = 10
 
 
 class Plan(NamedTuple):
@@ -200,13 +203,8 @@ def _with_separation(results: Results, found: Separation, separation: str) -> Re
 
 
 def _separation_text(infinite: Mapping[str, int], n_rows: int) -> str:
-    named = [f"{name} ({'+' if sign > 0 else '-'}infinity)" for name, sign in infinite.items()]
-    more = f" and {len(named) - COLUMNS_NAMED} more" if len(named) > COLUMNS_NAMED else ""
-    rows = "1 row is" if n_rows == 1 else f"{n_rows} rows are"
-    return (
-        f"{rows} separated from the others by {', '.join(named[:COLUMNS_NAMED])}{more}: "
-        'these estimates are infinite. bias_reduction="firth" gives finite ones; '
-        'separation="drop" fits the other rows.'
+    return infinite_text(infinite, n_rows) + (
+        ' bias_reduction="firth" gives finite ones; separation="drop" fits the other rows.'
     )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from fastglm.results import Results
 
-__all__ = ["Summary", "aliased_text"]
+__all__ = ["Summary", "aliased_text", "separation_note"]
 
 WIDTH = 78
 #: Relative error of standard errors from which on the summary speaks of it.
@@ -140,7 +140,7 @@ class Summary:
                 f"{digits} digits, estimates to as many of a standard error."
             )
         if fit.n_separated:
-            notes.append(_separation_note(fit))
+            notes.append(separation_note(fit))
         return notes
 
     def aliased_columns(self) -> str:
@@ -269,7 +269,8 @@ _LATEX = {
 }  # fmt: skip
 
 
-def _separation_note(fit: Results) -> str:
+def separation_note(fit: Any) -> str:
+    """How many rows are separated, and which estimates are infinite or what was done about it."""
     n = fit.n_separated
     rows = f"{n} row{' is' if n == 1 else 's are'} separated by the regressors"
     if fit.infinite:

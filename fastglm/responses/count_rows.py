@@ -35,10 +35,19 @@ SMALLEST_ALPHA = 1e-9
 
 
 @inlined
+def log_factorial(y):
+    """log(y!), exactly 0 for 0 and 1.
+
+    Where means are tiny, a hurdle's probability of a zero is so near 1 that rounding would show.
+    """
+    return gamma_functions(y + 1.0)[0] if y > 1.0 else 0.0
+
+
+@inlined
 def poisson_count(y, eta, log_alpha):
     """Log-mass and its derivatives: in eta, in log_alpha, then second ones (00, 20, 22)."""
     mu = vm.exp(eta)
-    return y * eta - mu - gamma_functions(y + 1.0)[0], y - mu, 0.0, -mu, 0.0, 0.0
+    return y * eta - mu - log_factorial(y), y - mu, 0.0, -mu, 0.0, 0.0
 
 
 @inlined
@@ -50,7 +59,7 @@ def negative_binomial_count(y, eta, log_alpha):
     log_rising = vm.log1p(m)
     log_sum, psi_sum, curve_sum = gamma_functions(y + size)
     log_size, psi_size, curve_size = gamma_functions(size)
-    value = log_sum - log_size - gamma_functions(y + 1.0)[0]
+    value = log_sum - log_size - log_factorial(y)
     value += y * (vm.log(alpha) + eta) - (y + size) * log_rising
     residual = (y - mu) / rising
     excess = size * (psi_sum - psi_size - log_rising)
@@ -153,7 +162,7 @@ def negative_binomial_p_block(planes, rows):
         log_rising = vm.log1p(m)
         log_sum, psi_sum, curve_sum = gamma_functions(y + size)
         log_size, psi_size, curve_size = gamma_functions(size)
-        value = log_sum - log_size - gamma_functions(y + 1.0)[0]
+        value = log_sum - log_size - log_factorial(y)
         value += y * (log_mu - vm.log(size)) - (y + size) * log_rising
         # First and second derivatives in the logarithms of mean and size.
         by_mean = (y - mu) / rising

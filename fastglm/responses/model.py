@@ -21,19 +21,24 @@ from fastglm.errors import (
     DataError,
     ModelError,
     RankWarning,
+    SeparationError,
+    SeparationWarning,
     Status,
     warn,
 )
 from fastglm.families import Gaussian
 from fastglm.kernels.jit import RowBlock
 from fastglm.pointers import Pointing
+from fastglm.responses.prediction import linear_predictor
 from fastglm.responses.results import Block, ResponseResults
 from fastglm.responses.rows import JointRows, side_by_side
+from fastglm.responses.separation import Part, looks_separated, require_choice, separation_of
 from fastglm.responses.setting import Setting
 from fastglm.solve.ascent import JointSolution, maximize
 from fastglm.solve.examine import Columns, examine_columns
 from fastglm.solve.fit import Progress, SolverOptions, solve
 from fastglm.solve.joint import JointSystem, PredictorMaps
+from fastglm.solve.separation import Separation, infinite_text
 from fastglm.solve.threads import usable_threads
 
 __all__ = ["ResponseModel"]
@@ -58,8 +63,6 @@ class ResponseModel(Pointing):
     results_class: ClassVar[type[ResponseResults]]
     rows: JointRows
     formula: str | None = None
-    #: What to say of a fit that ended on the boundary.
-    at_boundary: ClassVar[str] = ""
 
     def __init_subclass__(cls) -> None:
         """Make its methods entry points."""
@@ -84,6 +87,38 @@ class ResponseModel(Pointing):
 
     def _shape(self) -> Sequence[float]:
         return ()
+
+    def _with_boundary(
+        self, blocks: Sequence[Block], solution: JointSolution, n_threads: int
+    ) -> JointSolution:
+        """The solution, said to be on the boundary if something goes to the end of its range."""
+        if solution.status == Status.BOUNDARY or not looks_separated(solution):
+            return solution
+        boundary = self._boundary_of_rows(blocks, solution, n_threads)
+        return (
+            replace(solution, status=Status.BOUNDARY, boundary=boundary) if boundary else solution
+        )
+
+    def _boundary_of_rows(
+        self, blocks: Sequence[Block], solution: JointSolution, n_threads: int
+    ) -> str:
+        """Of a fit without a maximum, what goes to the end of its range in some rows, and where."""
+        return ""
+
+    def _etas(self, blocks: Sequence[Block], params: np.ndarray, n_threads: int) -> np.ndarray:
+        """Linear predictors, (K, n), of (m,) coefficients, each with the offset of its design."""
+        rows, etas = self.rows, []
+        finite = np.nan_to_num(params, neginf=LOG_OF_NOTHING)
+        for block in blocks:
+            own = finite[block.start : block.stop]
+            eta = linear_predictor(rows.designs[block.design], own, n_threads)
+            offset = rows.offsets[block.design]
+            etas.append(eta if offset is None else eta + offset)
+        return np.stack(etas)
+
+    def _separable_parts(self, blocks: Sequence[Block], n_threads: int) -> Iterator[Part]:
+        """The parts of the model whose rows regressors may separate."""
+        return iter(())
 
     def _settings(self) -> dict[str, Any]:
         return {}
@@ -122,6 +157,7 @@ class ResponseModel(Pointing):
         progress: Progress | None = None,
         cov_type: str = "nonrobust",
         cov_kwds: Mapping[str, Any] | None = None,
+        separation: str = "warn",
     ) -> Any:
         """Maximise the likelihood by Newton's method.
 
@@ -142,6 +178,14 @@ class ResponseModel(Pointing):
             Covariance of the estimates; see `ResponseResults.with_covariance`.
         cov_kwds : dict, optional
             What that covariance needs.
+        separation : str, default "warn"
+            What to do where regressors separate the responses, so that estimates are infinite
+            (`check_separation`). A fit that shows no symptom of it is not searched.
+
+            - "warn": warn, naming the coefficients and counting the rows.
+            - "raise": raise `SeparationError`.
+            - "check": as "warn", but search every fit.
+            - "ignore": never search.
 
         Returns
         -------
@@ -153,12 +197,19 @@ class ResponseModel(Pointing):
             If the fit stopped early; ``results.status`` says why.
         RankWarning
             If columns are combinations of earlier ones; their coefficients are NaN.
+        SeparationWarning
+            If estimates are infinite.
+        BoundaryWarning
+            If another parameter lies at the end of its range.
 
         Raises
         ------
+        SeparationError
+            With ``separation="raise"``.
         ModelError
             If an option is out of range.
         """
+        require_choice(separation)
         if not tol > 0 or not max_iter > 0:
             raise ModelError(f"tol and max_iter must be positive, not {tol!r} and {max_iter!r}")
         options = SolverOptions(tol, int(max_iter), usable_threads(n_threads), progress)
@@ -169,12 +220,55 @@ class ResponseModel(Pointing):
             if start_params.shape != (len(names),) or not np.isfinite(start_params).all():
                 raise DataError(f"start_params must be {len(names)} finite numbers.")
         solution = self._estimate(blocks, found, start_params, options)
-        missing = np.isnan(solution.params)
-        self._warn(solution, [name for name, gone in zip(names, missing, strict=True) if gone])
+        separated = self._search(blocks, solution, separation, options.n_threads)
+        if separated is None and separation != "ignore":
+            solution = self._with_boundary(blocks, solution, options.n_threads)
         results = self._results(blocks, names, solution, options.n_threads)
+        if separated is not None:
+            signs = zip(names, np.sign(separated.direction).astype(int), strict=True)
+            infinite = {name: int(sign) for name, sign in signs if sign}
+            if separation == "raise":
+                raise SeparationError(infinite_text(infinite, separated.n_rows))
+            results = replace(results, n_separated=separated.n_rows, infinite=infinite)
+        self._warn(solution, results)
         if cov_type == "nonrobust":
             return results
         return results.with_covariance(cov_type, **(cov_kwds or {}))
+
+    def _search(
+        self, blocks: Sequence[Block], solution: JointSolution, separation: str, n_threads: int
+    ) -> Separation | None:
+        """What is separated, if a search is called for and finds anything."""
+        if separation == "ignore" or (separation != "check" and not looks_separated(solution)):
+            return None
+        found = self._separation(blocks, n_threads)
+        return found if found.exists else None
+
+    def _separation(self, blocks: Sequence[Block], n_threads: int) -> Separation:
+        parts, rows = self._separable_parts(blocks, n_threads), self.rows
+        m = self._maps(blocks)[0].shape[1]
+        return separation_of(parts, m, rows.n_rows, rows.prior_weights)
+
+    def check_separation(self, n_threads: int | None = None) -> Separation:
+        """Search for rows that regressors separate from the others, whatever a fit looks like.
+
+        Parameters
+        ----------
+        n_threads : int, optional
+            As for `fit`.
+
+        Returns
+        -------
+        Separation
+            With ``exists``, ``rows``, (n,) bool, and ``direction``, (m,).
+
+        Notes
+        -----
+        A row is separated if a probability of its response that the likelihood reads goes to 0 or
+        1 on the way to the supremum. By linear programming, as `fastglm.GLM.check_separation`;
+        Albert & Anderson (1984) for several categories.
+        """
+        return self._separation(self._blocks(), usable_threads(n_threads))
 
     def null_log_likelihood(self, n_threads: int) -> float:
         """Log-likelihood of the model whose predictors are constants."""
@@ -183,7 +277,7 @@ class ResponseModel(Pointing):
         options = SolverOptions(max_iter=100, n_threads=n_threads)
         solution = null._estimate(null._blocks(), null._examine(n_threads), None, options)
         if solution.status != Status.BOUNDARY:
-            null._warn(solution, [])
+            null._warn(solution)
         return solution.log_likelihood
 
     def _blocks(self) -> list[Block]:
@@ -386,16 +480,18 @@ class ResponseModel(Pointing):
             model=self,
         )
 
-    def _warn(self, solution: JointSolution, aliased: Sequence[str]) -> None:
+    def _warn(self, solution: JointSolution, results: ResponseResults | None = None) -> None:
         if solution.status == Status.BOUNDARY:
-            warn(self.at_boundary, BoundaryWarning)
-        elif solution.status != Status.CONVERGED:
+            warn(solution.boundary, BoundaryWarning)
+        if results is not None and results.infinite:
+            warn(infinite_text(results.infinite, results.n_separated), SeparationWarning)
+        elif solution.status not in (Status.CONVERGED, Status.BOUNDARY):
             text = solution.status.advice
             warn(text[0].upper() + text[1:], ConvergenceWarning)
-        if aliased:
+        if results is not None and results.aliased:
             warn(
                 "These columns are combinations of earlier ones, and their coefficients are NaN: "
-                f"{', '.join(aliased)}.",
+                f"{', '.join(results.aliased)}.",
                 RankWarning,
             )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -17,6 +17,7 @@ from fastglm.responses.categories import softmax_rows
 from fastglm.responses.model import ResponseModel
 from fastglm.responses.results import Block, CategoricalResults
 from fastglm.responses.rows import JointRows, read_arrays, read_formulas
+from fastglm.responses.separation import CombinedRows, Part
 from fastglm.solve.examine import Columns
 
 __all__ = ["MNLogit", "MultinomialResults"]
@@ -153,6 +154,16 @@ class MNLogit(ResponseModel):
 
     def _start(self, blocks: Sequence[Block], found: Sequence[Columns]) -> np.ndarray:
         return np.zeros(blocks[-1].stop)
+
+    def _separable_parts(self, blocks: Sequence[Block], n_threads: int) -> Iterator[Part]:
+        # The log odds of a row's own level against each of the others.
+        levels, codes = np.arange(len(self.levels)), self.rows.response
+        own = (codes == levels[1:, None]).astype(np.int8)
+        others = (levels[:, None] == levels[1:]).astype(np.int8)
+        odds = own - others[:, :, None]
+        moving = CombinedRows(self._design(), self._maps(blocks), odds, n_threads)
+        counts = (codes != levels[:, None]).ravel()
+        yield slice(None), moving, np.ones(counts.size, np.int8), counts
 
     def _settings(self) -> dict[str, Any]:
         return {"levels": list(self.levels)}

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
+from fastglm.design.layout import lay_out
 from fastglm.errors import DataError, ModelError, Status
 from fastglm.families import Poisson
 from fastglm.kernels.jit import RowBlock
-from fastglm.kernels.planes import LOG_LIKELIHOOD, MEAN
+from fastglm.kernels.planes import LOG_LIKELIHOOD
+from fastglm.responses.count_boundaries import (
+    LOG_SMALL_EXCESS,
+    NO_ALPHA,
+    alpha_slope,
+    no_alpha_in,
+    without_parameter,
+)
 from fastglm.responses.count_rows import negative_binomial_p_rows
 from fastglm.responses.model import ResponseModel
 from fastglm.responses.residuals import Tails, negative_binomial_tails
 from fastglm.responses.results import Block, ResponseResults
 from fastglm.responses.rows import JointRows, read_arrays, read_formulas
+from fastglm.responses.separation import Part, part_of_design
 from fastglm.solve.ascent import JointSolution
 from fastglm.solve.examine import Columns
 from fastglm.solve.fit import SolverOptions, solve
@@ -24,8 +33,8 @@ from fastglm.solve.rows import evaluate_rows
 
 __all__ = ["NegativeBinomialP", "NegativeBinomialPResults"]
 
-#: Logarithm of a variance over a Poisson one, less 1, that may be on its way to zero.
-LOG_SMALL_EXCESS = -7.0
+#: Logarithm of a variance over a Poisson one, less 1, that is on its way to zero in a row.
+LOG_NO_EXCESS = -14.0
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -112,10 +121,6 @@ class NegativeBinomialP(ResponseModel):
     """
 
     results_class = NegativeBinomialPResults
-    at_boundary = (
-        "The counts vary no more than Poisson counts would: alpha is 0, on the boundary, and the "
-        "fit is that of the Poisson family."
-    )
 
     def __init__(
         self,
@@ -167,15 +172,22 @@ class NegativeBinomialP(ResponseModel):
         offset, exposure, freq_weights, var_weights : str or array_like, optional
             As for `NegativeBinomialP`, or the name of a column.
         """
-        model = cls.__new__(cls)
         columns = {
             "freq_weights": freq_weights,
             "var_weights": var_weights,
             "offset": offset,
             "exposure": exposure,
         }
-        model._take(read_formulas(formula, (dispersion,), data, columns, missing), power)
+        rows = read_formulas(formula, (dispersion,), data, columns, missing)
+        model = cls.of_rows(rows, power)
         model.formula = formula
+        return model
+
+    @classmethod
+    def of_rows(cls, rows: JointRows, power: float) -> NegativeBinomialP:
+        """The model of rows that are read already, with designs of the mean and of log alpha."""
+        model = cls.__new__(cls)
+        model._take(rows, power)
         return model
 
     def _take(self, rows: JointRows, power: float) -> None:
@@ -212,34 +224,49 @@ class NegativeBinomialP(ResponseModel):
         excess = log_alpha[0] + (self.power - 1.0) * np.log(self.rows.response.mean())
         if solution.status == Status.CONVERGED and excess > LOG_SMALL_EXCESS:
             return solution
-        return self._poisson_boundary(solution, options) or solution
+        return self._poisson_boundary(solution, blocks, options) or solution
 
     def _poisson_boundary(
-        self, solution: JointSolution, options: SolverOptions
+        self, solution: JointSolution, blocks: Sequence[Block], options: SolverOptions
     ) -> JointSolution | None:
         """The Poisson fit, if the likelihood falls from there on as alpha rises."""
-        rows = self.rows
-        layout = rows.layout(0)
-        fit = solve(layout, Poisson(), options, safe_mean=lambda: rows.mean_response)
-        mean, terms = evaluate_rows(
-            layout, Poisson(), fit.params, (MEAN, LOG_LIKELIHOOD), n_threads=options.n_threads
-        )
-        times = np.ones(rows.n_rows) if rows.prior_weights is None else rows.prior_weights
-        excess = ((rows.response - mean) ** 2 - rows.response) * mean ** (self.power - 2.0)
+        rows, reduced = self.rows, self.poisson_fit(options)
+        mean = np.exp(self._etas(blocks[:1], reduced.params, options.n_threads)[0])
+        slopes = alpha_slope(rows.response, mean) * mean ** (self.power - 2.0)
         if rows.offsets[1] is not None:
-            excess = excess * np.exp(rows.offsets[1])
-        if fit.status != Status.CONVERGED or times @ excess > 0.0:
-            return None
-        m = fit.params.size + 1
-        covariance = np.full((m, m), np.nan)
-        covariance[:-1, :-1] = fit.information_inverse
-        return replace(
-            solution,
-            params=np.append(fit.params, -np.inf),
-            covariance=covariance,
-            log_likelihood=float(terms @ times),
-            status=Status.BOUNDARY,
+            slopes = slopes * np.exp(rows.offsets[1])
+        slope = rows.weighted_sum(slopes)
+        return without_parameter(solution, reduced, blocks[1].start, slope, NO_ALPHA)
+
+    def poisson_fit(self, options: SolverOptions) -> JointSolution:
+        """The fit with alpha 0, of nothing but the coefficients of the mean."""
+        rows, layout = self.rows, self.rows.layout(0)
+        fit = solve(layout, Poisson(), options, safe_mean=lambda: rows.mean_response)
+        alike = lay_out(rows.designs[0], rows.response, None, rows.offsets[0])
+        (terms,) = evaluate_rows(
+            alike, Poisson(), fit.params, (LOG_LIKELIHOOD,), n_threads=options.n_threads
         )
+        return JointSolution(
+            params=fit.params,
+            covariance=fit.information_inverse,
+            log_likelihood=rows.weighted_sum(terms),
+            n_iter=fit.n_iter,
+            n_sweeps=fit.n_sweeps,
+            status=fit.status,
+        )
+
+    def _boundary_of_rows(
+        self, blocks: Sequence[Block], solution: JointSolution, n_threads: int
+    ) -> str:
+        etas = self._etas(blocks, solution.params, n_threads)
+        n = int(np.count_nonzero(etas[1] + (self.power - 1.0) * etas[0] < LOG_NO_EXCESS))
+        return no_alpha_in(n) if n else ""
+
+    def _separable_parts(self, blocks: Sequence[Block], n_threads: int) -> Iterator[Part]:
+        # A count of zero gains as its mean falls.
+        y, first = self.rows.response, slice(blocks[0].start, blocks[0].stop)
+        side, counts = np.where(y == 0.0, -1, 0), np.ones(y.size, dtype=bool)
+        yield part_of_design(first, self.rows.designs[0], side, counts, n_threads)
 
     def _start(self, blocks: Sequence[Block], found: Sequence[Columns]) -> np.ndarray:
         """A Poisson fit, and the alpha that its Pearson statistic speaks for."""

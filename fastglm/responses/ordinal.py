@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
@@ -29,6 +29,7 @@ from fastglm.responses.rows import (
     read_formulas,
     side_by_side,
 )
+from fastglm.responses.separation import CombinedRows, Part
 from fastglm.solve.examine import Columns, examine_columns
 
 __all__ = ["OrderedModel", "OrdinalResults"]
@@ -309,6 +310,14 @@ class OrderedModel(ResponseModel):
         # Both thresholds of a row, above and below its level, are less x'b and the offset.
         offset = self.rows.offsets[0]
         return None if offset is None else np.stack([-offset, -offset])
+
+    def _separable_parts(self, blocks: Sequence[Block], n_threads: int) -> Iterator[Part]:
+        # A row gains as the threshold above its level rises over x'b, and that below it falls.
+        codes = self.rows.response
+        each = np.repeat(np.eye(2, dtype=np.int8)[:, :, None], codes.size, axis=2)
+        moving = CombinedRows(self._design(), self._maps(blocks), each, n_threads)
+        side = np.repeat(np.array([1, -1], dtype=np.int8), codes.size)
+        yield slice(None), moving, side, np.concatenate([codes < len(self.levels) - 1, codes > 0])
 
     def _settings(self) -> dict[str, Any]:
         return {

@@ -80,6 +80,11 @@ class ResponseResults(Record, ResponseResiduals):
         Coefficients that are not aliased.
     status : Status
     n_iter, n_sweeps : int
+    n_separated : int
+        Rows that regressors separate from the others; see `ResponseModel.check_separation`.
+    infinite : dict of str to int
+        Sign of each estimate that is infinite because of them; what is reported for it is only
+        where the fit stopped.
     settings : dict
         What else defines the model, such as its links and levels.
     """
@@ -115,6 +120,8 @@ class ResponseResults(Record, ResponseResiduals):
     n_dropped: int = 0
     missing: Mapping[str, int] = field(default_factory=dict)
     n_threads: int = 1
+    n_separated: int = 0
+    infinite: Mapping[str, int] = field(default_factory=dict)
     model: ResponseModel | None = None
 
     def __init_subclass__(cls) -> None:

@@ -102,6 +102,11 @@ class JointRows:
         """Weighted mean of the response."""
         return float(np.average(self.response, weights=self.prior_weights))
 
+    def weighted_sum(self, values: np.ndarray) -> float:
+        """Sum over the rows, (n,) values times the prior weights."""
+        weights = self.prior_weights
+        return float(values.sum() if weights is None else values @ weights)
+
     def frame_column(self, name: str) -> Column:
         """A column of the frame, for the n rows; see `fastglm.design.rows.frame_column`."""
         return frame_column(self.frame, self.frame_rows, name)
@@ -146,6 +151,19 @@ class JointRows:
             offset_parts=self.offset_parts.take(numbers),
             index=taken(self.index),
             frame_rows=frame_rows,
+        )
+
+    def with_designs(self, *numbers: int) -> JointRows:
+        """The rows with those of their designs, in that order."""
+
+        def chosen(values: tuple[Any, ...]) -> tuple[Any, ...]:
+            return tuple(values[k] for k in numbers)
+
+        return replace(
+            self,
+            designs=chosen(self.designs),
+            recipes=chosen(self.recipes),
+            offsets=chosen(self.offsets),
         )
 
     def with_constant_design(self) -> JointRows:

@@ -17,9 +17,9 @@ __all__ = ["describe_response", "read_response"]
 
 _PLAIN = (
     "llf", "nobs", "rank", "n_iter", "n_sweeps", "response_name", "has_offset", "has_exposure",
-    "labelled", "n_dropped", "n_threads", "cov_type", "df_inference",
+    "labelled", "n_dropped", "n_threads", "n_separated", "cov_type", "df_inference",
 )  # fmt: skip
-_DICTS = ("settings", "missing", "column_names", "weights")
+_DICTS = ("settings", "missing", "column_names", "weights", "infinite")
 _ARRAYS = ("estimates", "information_inverse", "covariance")
 
 
@@ -91,4 +91,6 @@ def _of_first_version(saved: dict[str, Any], recipes: tuple[Recipe | None, ...])
         "has_exposure": False,
         "column_names": {},
         "weights": {},
+        "n_separated": 0,
+        "infinite": {},
     }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy
 
-from fastglm.inference.summary import Summary
+from fastglm.inference.summary import Summary, separation_note
 
 if TYPE_CHECKING:
     from fastglm.responses.results import ResponseResults
@@ -52,4 +52,6 @@ class ResponseSummary(Summary):
 
     def model_notes(self) -> list[str]:
         """What the model itself has to say."""
-        return list(self.results.notes())
+        fit = self.results
+        separated = [separation_note(fit)] if fit.n_separated else []
+        return [*fit.notes(), *separated]

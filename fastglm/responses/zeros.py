@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from scipy import special
 
-from fastglm.errors import DataError, ModelError
+from fastglm.errors import DataError, ModelError, Status
 from fastglm.families import Binomial, Poisson
 from fastglm.kernels.jit import RowBlock
+from fastglm.responses.count_boundaries import (
+    LOG_SMALL_EXCESS,
+    NO_ALPHA,
+    NO_INFLATION,
+    SMALL_LOG_ODDS,
+    alpha_slope_of_hurdle,
+    alpha_slope_of_zero_inflated,
+    inflation_slope,
+    no_inflation_in,
+    without_parameter,
+)
 from fastglm.responses.count_rows import HURDLE_ROWS, ZERO_INFLATED_ROWS
 from fastglm.responses.model import ResponseModel
+from fastglm.responses.negative_binomial_p import NegativeBinomialP
 from fastglm.responses.residuals import Tails, negative_binomial_tails
 from fastglm.responses.results import Block, ResponseResults
 from fastglm.responses.rows import JointRows, read_arrays, read_formulas
+from fastglm.responses.separation import Part, part_of_design
+from fastglm.solve.ascent import JointSolution
 from fastglm.solve.examine import Columns
 from fastglm.solve.fit import SolverOptions, solve
 
 __all__ = ["Hurdle", "HurdleResults", "ZeroInflated", "ZeroInflatedResults"]
+
+#: Log odds of extra zeros that are on their way to minus infinity in a row.
+LOG_NO_INFLATION = -14.0
 
 
 class _CountResults(ResponseResults):
@@ -226,6 +244,42 @@ class _CountModel(ResponseModel):
     def _settings(self) -> dict[str, Any]:
         return {"family": self.family, "exogs": ["zeros"]}
 
+    def _estimate(
+        self,
+        blocks: Sequence[Block],
+        found: Sequence[Columns],
+        start: np.ndarray | None,
+        options: SolverOptions,
+    ) -> JointSolution:
+        solution = super()._estimate(blocks, found, start, options)
+        return self._at_boundary(solution, blocks, found, options) or solution
+
+    def _at_boundary(
+        self,
+        solution: JointSolution,
+        blocks: Sequence[Block],
+        found: Sequence[Columns],
+        options: SolverOptions,
+    ) -> JointSolution | None:
+        """The fit without alpha, if its likelihood falls from there on as alpha rises."""
+        rows = self.rows
+        if self.family == "poisson":
+            return None
+        excess = solution.params[-1] + np.log(rows.mean_response)
+        if solution.status == Status.CONVERGED and excess > LOG_SMALL_EXCESS:
+            return None
+        poisson = copy(self)
+        poisson.family = "poisson"
+        poisson.rows = rows.with_designs(0, 1)
+        reduced = poisson._estimate(blocks[:2], found[:2], None, options)
+        etas = self._etas(blocks[:2], reduced.params, options.n_threads)
+        slope = rows.weighted_sum(self._alpha_slope(rows.response, etas))
+        return without_parameter(solution, reduced, blocks[2].start, slope, NO_ALPHA)
+
+    def _alpha_slope(self, response: np.ndarray, etas: np.ndarray) -> np.ndarray:
+        """Derivative of each row's log-likelihood in alpha, at 0, (n,)."""
+        raise NotImplementedError
+
     def _start(self, blocks: Sequence[Block], found: Sequence[Columns]) -> np.ndarray:
         """A Poisson fit of the counts, a logistic fit of the zeros, and alpha = 1."""
         rows, quick = self.rows, SolverOptions(tol=1e-4, max_iter=10)
@@ -278,6 +332,61 @@ class ZeroInflated(_CountModel):
     respond_rows = ZERO_INFLATED_ROWS
     models_zero = True
 
+    def _alpha_slope(self, response: np.ndarray, etas: np.ndarray) -> np.ndarray:
+        return alpha_slope_of_zero_inflated(response, etas)
+
+    def _at_boundary(
+        self,
+        solution: JointSolution,
+        blocks: Sequence[Block],
+        found: Sequence[Columns],
+        options: SolverOptions,
+    ) -> JointSolution | None:
+        at_boundary = super()._at_boundary(solution, blocks, found, options)
+        if at_boundary is not None or not self._has_constant_zeros(found):
+            return at_boundary
+        rows, zeros = self.rows, blocks[1]
+        if solution.status == Status.CONVERGED and solution.params[zeros.start] > SMALL_LOG_ODDS:
+            return None
+        reduced, alpha = self._counts_alone(options)
+        mean = np.exp(self._etas(blocks[:1], reduced.params, options.n_threads)[0])
+        log_zero = -np.log1p(alpha * mean) / alpha if alpha else -mean
+        slopes = inflation_slope(rows.response, log_zero)
+        if rows.offsets[1] is not None:
+            slopes = slopes * np.exp(rows.offsets[1])
+        slope = rows.weighted_sum(slopes)
+        return without_parameter(solution, reduced, zeros.start, slope, NO_INFLATION)
+
+    def _has_constant_zeros(self, found: Sequence[Columns]) -> bool:
+        return self.rows.designs[1].n_columns == 1 and found[1].constant is not None
+
+    def _counts_alone(self, options: SolverOptions) -> tuple[JointSolution, float]:
+        """The fit of all counts without extra zeros, and its alpha."""
+        if self.family == "poisson":
+            alone = NegativeBinomialP.of_rows(self.rows.with_designs(0, 1), power=2.0)
+            return alone.poisson_fit(options), 0.0
+        alone = NegativeBinomialP.of_rows(self.rows.with_designs(0, 2), power=2.0)
+        blocks, found = alone._blocks(), alone._examine(options.n_threads)
+        solution = alone._estimate(blocks, found, None, options)
+        return solution, float(np.exp(solution.params[-1]))
+
+    def _boundary_of_rows(
+        self, blocks: Sequence[Block], solution: JointSolution, n_threads: int
+    ) -> str:
+        etas = self._etas(blocks, solution.params, n_threads)
+        n = int(np.count_nonzero(etas[1] < LOG_NO_INFLATION))
+        return no_inflation_in(n) if n else ""
+
+    def _separable_parts(self, blocks: Sequence[Block], n_threads: int) -> Iterator[Part]:
+        # A zero gains as the count's mean falls, and as an extra zero becomes more likely.
+        rows, is_zero = self.rows, self.rows.response == 0.0
+        every = np.ones(rows.n_rows, dtype=bool)
+        for block, side in zip(
+            blocks[:2], (np.where(is_zero, -1, 0), np.where(is_zero, 1, -1)), strict=True
+        ):
+            own = slice(block.start, block.stop)
+            yield part_of_design(own, rows.designs[block.design], side, every, n_threads)
+
 
 class Hurdle(_CountModel):
     """Hurdle counts: positive with probability logistic(z'c), then a count without its zeros.
@@ -304,3 +413,15 @@ class Hurdle(_CountModel):
     results_class = HurdleResults
     respond_rows = HURDLE_ROWS
     models_zero = False
+
+    def _alpha_slope(self, response: np.ndarray, etas: np.ndarray) -> np.ndarray:
+        return alpha_slope_of_hurdle(response, etas)
+
+    def _separable_parts(self, blocks: Sequence[Block], n_threads: int) -> Iterator[Part]:
+        # A positive count of one gains as the mean before the cut falls; other counts bear no
+        # change. Zeros say nothing of it.
+        rows, y = self.rows, self.rows.response
+        sides = np.where(y == 1.0, -1, 0), np.where(y > 0.0, 1, -1)
+        for block, side, counts in zip(blocks[:2], sides, (y > 0.0, y >= 0.0), strict=True):
+            own = slice(block.start, block.stop)
+            yield part_of_design(own, rows.designs[block.design], side, counts, n_threads)

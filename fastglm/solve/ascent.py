@@ -43,6 +43,13 @@ class JointSolution:
     log_likelihood : float
     n_iter, n_sweeps : int
     status : Status
+    gain : float
+        Half the decrement of a step over that of the step before, the larger of the last two; NaN
+        where there was but one step.
+    half_decrement : float
+        Half the decrement of the last step.
+    boundary : str
+        What lies on the boundary of the domain, in a sentence, if anything does.
     """
 
     params: np.ndarray
@@ -51,6 +58,9 @@ class JointSolution:
     n_iter: int
     n_sweeps: int
     status: Status
+    gain: float = math.nan
+    half_decrement: float = math.nan
+    boundary: str = ""
 
 
 @entry
@@ -144,6 +154,9 @@ def maximize(
         n_iter=ascent.n_iter,
         n_sweeps=ascent.n_sweeps,
         status=status,
+        # Of two, as rounding may make the last one small.
+        gain=max(ascent.gains[-2:], default=math.nan),
+        half_decrement=ascent.half_decrement,
     )
 
 
@@ -157,6 +170,8 @@ class _Ascent:
         self.shortest = 1.0 if on_trial else SHORTEST_STEP
         self.newton = _Newton(params.size)
         self.n_iter = self.n_sweeps = 0
+        self.gains: list[float] = []
+        self.half_decrement = math.nan
         self.fresh = True
         self.sums = self._sweep(params, True)
 
@@ -171,6 +186,7 @@ class _Ascent:
                 return Status.NOT_FINITE
             step = self.newton.step(sums) if self.fresh else self.newton.same_step(sums)
             half = 0.5 * float(step @ sums.score)
+            self._record(half, last)
             bound = 2.0 * abs(sums.log_likelihood) + 0.1
             definite = self.newton.is_definite
             if self.fresh and definite and self._is_done(half, last, bound):
@@ -182,6 +198,11 @@ class _Ascent:
                 return Status.STEP_TOO_SHORT
             last = half
         return Status.MAX_ITERATIONS
+
+    def _record(self, half: float, last: float) -> None:
+        self.half_decrement = half
+        if last < math.inf:
+            self.gains.append(half / last)
 
     def _is_done(self, half: float, last: float, bound: float) -> bool:
         """Whether half the decrement is negligible after this step, or steps gain no longer."""

@@ -12,24 +12,32 @@ for generalized linear models".
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import scipy
 
 from fastglm.design.layout import Layout, lay_out
 from fastglm.design.parts import Design
 from fastglm.design.rows import take_rows
-from fastglm.errors import FastGLMError, Status
-from fastglm.families import Family, ResponseSummary
+from fastglm.errors import Status
+from fastglm.families import Family, Gaussian, ResponseSummary
 from fastglm.kernels.planes import LINEAR_PREDICTOR, PRIOR_WEIGHT, QUADRATIC_FORM, WEIGHT
 from fastglm.solve.aliases import PROVING
 from fastglm.solve.convergence import RESTLESS
 from fastglm.solve.fit import Solution
-from fastglm.solve.orthogonal import eliminate
 from fastglm.solve.rows import evaluate_rows
+from fastglm.solve.separating_direction import ZERO, null_space, separating_direction
 
-__all__ = ["Separation", "find_separation", "looks_separated"]
+__all__ = [
+    "DesignRows",
+    "MovingRows",
+    "Separation",
+    "find_separation",
+    "infinite_text",
+    "looks_separated",
+    "separate",
+]
 
 #: Steps of a fit without a maximum gain a constant factor, 1/e for most links, and its square where
 #: responses may be beyond the mean's range; Newton's method at a maximum gains ever more.
@@ -45,8 +53,8 @@ SHRUNK = 1e-6
 FIRST_ROWS = 700
 #: Rows that a round adds to the linear program.
 MORE_ROWS = 1000
-#: Share of a direction's largest entry, on standardised columns, below which a number is zero.
-ZERO = 1e-9
+#: How many infinite estimates a warning names.
+COLUMNS_NAMED = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,12 +157,84 @@ def find_separation(
     to begin with. Rows that its solution violates, or that its rows say nothing about, join it
     until there are none, so that few rows decide however many there are.
     """
-    search = _Search(design, family, _sides(family, response), n_threads)
+    return separate(DesignRows(design, n_threads), _sides(family, response), prior_weights)
+
+
+class MovingRows:
+    """Rows of a linear predictor and how they move along a direction of the coefficients.
+
+    Attributes
+    ----------
+    n_rows, n_columns : int
+        Numbers of rows, n, and of coefficients, p.
+    """
+
+    n_rows: int
+    n_columns: int
+
+    def matrix(self, rows: np.ndarray) -> np.ndarray:
+        """Columns of some rows, by their numbers, (m, p)."""
+        raise NotImplementedError
+
+    def moved(self, direction: np.ndarray) -> np.ndarray:
+        """Change of every row along (p,) `direction`, (n,)."""
+        raise NotImplementedError
+
+    def squares(self, directions: np.ndarray) -> np.ndarray:
+        """Sum over the columns of (p, d) of the squared changes, (n,)."""
+        raise NotImplementedError
+
+
+class DesignRows(MovingRows):
+    """The rows of a design."""
+
+    def __init__(self, design: Design, n_threads: int = 1):
+        self.design, self.layout, self.n_threads = design, lay_out(design), n_threads
+        self.n_rows, self.n_columns = design.n_rows, design.n_columns
+
+    def matrix(self, rows: np.ndarray) -> np.ndarray:
+        """See `MovingRows`."""
+        return take_rows(self.design, rows).to_dense()
+
+    def moved(self, direction: np.ndarray) -> np.ndarray:
+        """See `MovingRows`."""
+        return self._evaluate(direction, LINEAR_PREDICTOR)
+
+    def squares(self, directions: np.ndarray) -> np.ndarray:
+        """See `MovingRows`."""
+        origin = np.zeros(self.n_columns)
+        return self._evaluate(origin, QUADRATIC_FORM, np.ascontiguousarray(directions.T))
+
+    def _evaluate(
+        self, direction: np.ndarray, plane: int, factor: np.ndarray | None = None
+    ) -> np.ndarray:
+        values = evaluate_rows(
+            self.layout, Gaussian(), direction, (plane,), factor=factor, n_threads=self.n_threads
+        )
+        return values[0]
+
+
+def separate(
+    rows: MovingRows, side: np.ndarray, prior_weights: np.ndarray | None = None
+) -> Separation:
+    """Find every separated row, and a direction that separates them.
+
+    Parameters
+    ----------
+    rows
+        n of them, and p coefficients.
+    side : ndarray of int8, shape (n,)
+        The sign of the changes along which the likelihood of a row rises; 0 where any change lowers
+        it.
+    prior_weights
+        (n,), or None for ones; rows of weight 0 do not count.
+    """
+    search = _Search(rows, side)
     if prior_weights is not None:
         search.counts &= prior_weights > 0
-    direction = np.zeros(design.n_columns)
-    predictor = np.zeros(design.n_rows)
-    separated = np.zeros(design.n_rows, dtype=bool)
+    direction = np.zeros(rows.n_columns)
+    predictor = np.zeros(rows.n_rows)
+    separated = np.zeros(rows.n_rows, dtype=bool)
     while True:
         found = search.separate()
         if found is None:
@@ -217,13 +297,10 @@ class _Search:
         Changes of linear predictor up to this are rounding, for the direction found last.
     """
 
-    def __init__(self, design: Design, family: Family, side: np.ndarray, n_threads: int):
-        self.design = design
-        self.family = family
-        self.layout = lay_out(design)
+    def __init__(self, rows: MovingRows, side: np.ndarray):
+        self.rows = rows
         self.side = side
-        self.counts = np.ones(side.shape[0], dtype=bool)
-        self.n_threads = n_threads
+        self.counts = np.ones(rows.n_rows, dtype=bool)
         self.tolerance = ZERO
 
     def separate(self) -> tuple[np.ndarray, np.ndarray] | None:
@@ -232,42 +309,33 @@ class _Search:
             return None
         working = self._first_rows()
         while True:
-            matrix = take_rows(self.design, working).to_dense()
+            matrix = self.rows.matrix(working)
             scale = np.sqrt(np.mean(matrix * matrix, axis=0))
             scale[scale == 0.0] = 1.0
             matrix /= scale
-            direction = _separating_direction(matrix, self.side[working])
+            direction = separating_direction(matrix, self.side[working])
             if direction is None:
-                more = self._unseen(_null_space(matrix) / scale[:, None], working)
+                more = self._unseen(null_space(matrix) / scale[:, None], working)
                 if more.size == 0:
                     return None
             else:
                 self.tolerance = ZERO * max(1.0, float(np.abs(direction).max()))
-                predictor = self._evaluate(direction / scale, LINEAR_PREDICTOR)
+                predictor = self.rows.moved(direction / scale)
                 more = self._violated(predictor, working)
                 if more.size == 0:
                     return direction / scale, predictor
             working = np.union1d(working, more)
 
-    def _evaluate(
-        self, direction: np.ndarray, plane: int, factor: np.ndarray | None = None
-    ) -> np.ndarray:
-        values = evaluate_rows(
-            self.layout, self.family, direction, (plane,), factor=factor, n_threads=self.n_threads
-        )
-        return values[0]
-
     def _first_rows(self) -> np.ndarray:
-        wanted = max(FIRST_ROWS, 4 * self.design.n_columns)
+        wanted = max(FIRST_ROWS, 4 * self.rows.n_columns)
         kinds = [np.flatnonzero(self.counts & (self.side == kind)) for kind in (-1, 0, 1)]
         return np.sort(np.concatenate([_spread(rows, wanted) for rows in kinds]))
 
-    def _unseen(self, null_space: np.ndarray, working: np.ndarray) -> np.ndarray:
+    def _unseen(self, directions: np.ndarray, working: np.ndarray) -> np.ndarray:
         """Rows that move along directions, columns of (p, d), of which `working` knows nothing."""
-        if null_space.shape[1] == 0:
+        if directions.shape[1] == 0:
             return np.empty(0, dtype=np.intp)
-        origin = np.zeros(self.design.n_columns)
-        squares = self._evaluate(origin, QUADRATIC_FORM, np.ascontiguousarray(null_space.T))
+        squares = self.rows.squares(directions)
         squares[~self.counts] = 0.0
         squares[working] = 0.0
         return _spread(np.flatnonzero(squares > ZERO * ZERO), MORE_ROWS)
@@ -290,81 +358,12 @@ def _spread(rows: np.ndarray, wanted: int) -> np.ndarray:
     return rows[np.linspace(0, rows.size - 1, wanted).astype(np.intp)]
 
 
-def _null_space(matrix: np.ndarray) -> np.ndarray:
-    """Orthonormal basis, (p, d), of the directions that move no row of (m, p)."""
-    _, values, vectors = np.linalg.svd(np.linalg.qr(matrix, mode="r"), full_matrices=True)
-    rank = int(np.count_nonzero(values > ZERO * values[0])) if values.size else 0
-    return vectors[rank:].T
-
-
-def _separating_direction(matrix: np.ndarray, side: np.ndarray) -> np.ndarray | None:
-    """The direction that separates most of these rows, (p,): each moves by 1 or more.
-
-    `matrix`, (m, p), has columns of about unit size. None where no row can be separated.
-    """
-    bounded = side != 0
-    if not bounded.any():
-        return None
-    # What a column does that earlier ones do as well is theirs.
-    independent = _independent_columns(matrix)
-    gains = matrix[bounded][:, independent] * side[bounded, None]
-    fixed = matrix[~bounded][:, independent]
-    found = _solve_program(np.unique(gains, axis=0), np.unique(fixed, axis=0))
-    separated = gains @ found > 0.5
-    if not separated.any():
-        return None
-    # The program meets its constraints to its own tolerance: the rows that stand still say exactly
-    # where they do.
-    still = np.concatenate([gains[~separated], fixed])
-    if still.shape[0]:
-        found = found - np.linalg.lstsq(still, still @ found, rcond=None)[0]
-    size = float(np.abs(found).max())
-    found[np.abs(found) <= ZERO * size] = 0.0
-    is_exact = np.abs(still @ found).max(initial=0.0) <= 10.0 * ZERO * max(1.0, size)
-    if not (is_exact and (gains[separated] @ found > 0.25).all()):
-        return None
-    direction = np.zeros(matrix.shape[1])
-    direction[independent] = found
-    return direction
-
-
-def _independent_columns(matrix: np.ndarray) -> np.ndarray:
-    """Numbers of the columns of (m, p) that are no combination of earlier ones."""
-    triangle = np.linalg.qr(matrix, mode="r")
-    norms = np.linalg.norm(triangle, axis=0)
-    padded = np.zeros((matrix.shape[1], matrix.shape[1]))
-    padded[: len(triangle)] = triangle / np.where(norms > 0.0, norms, 1.0)
-    return np.flatnonzero(eliminate(padded)[1] > 0.0)
-
-
-def _solve_program(gains: np.ndarray, fixed: np.ndarray) -> np.ndarray:
-    """Direction that maximises ``sum(min(gains @ direction, 1))`` where none is negative.
-
-    As directions may be as long as they need, at the maximum every row that can gain gains 1.
-    """
-    from scipy.optimize import linprog
-
-    m, p = gains.shape
-    unit = scipy.sparse.eye_array(m, format="csr")
-    empty = scipy.sparse.csr_array((fixed.shape[0], m))
-    # Tolerances that are hard to meet with ill-conditioned columns; the caller checks the solution.
-    for tolerance in (1e-10, 1e-7):
-        program = linprog(
-            np.concatenate([np.zeros(p), -np.ones(m)]),
-            A_ub=scipy.sparse.hstack([scipy.sparse.csr_array(-gains), unit], format="csr"),
-            b_ub=np.zeros(m),
-            A_eq=scipy.sparse.hstack([scipy.sparse.csr_array(fixed), empty], format="csr"),
-            b_eq=np.zeros(fixed.shape[0]),
-            bounds=[(None, None)] * p + [(0.0, 1.0)] * m,
-            method="highs",
-            options={
-                "primal_feasibility_tolerance": tolerance,
-                "dual_feasibility_tolerance": tolerance,
-            },
-        )
-        if program.status == 0:
-            return np.asarray(program.x)[:p]
-    raise FastGLMError(
-        f"the check for separation could not be completed: {program.message} Leave it out with "
-        'separation="ignore", or use bias_reduction="firth", which needs none.'
+def infinite_text(infinite: Mapping[str, int], n_rows: int) -> str:
+    """Which estimates are infinite, with their signs, and how many rows are separated by them."""
+    named = [f"{name} ({'+' if sign > 0 else '-'}infinity)" for name, sign in infinite.items()]
+    more = f" and {len(named) - COLUMNS_NAMED} more" if len(named) > COLUMNS_NAMED else ""
+    rows = "1 row is" if n_rows == 1 else f"{n_rows} rows are"
+    return (
+        f"{rows} separated from the others by {', '.join(named[:COLUMNS_NAMED])}{more}: "
+        "these estimates are infinite."
     )

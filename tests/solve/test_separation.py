@@ -11,9 +11,8 @@ from scipy.optimize import linprog
 
 from fastglm import GLM
 from fastglm.design.arrays import design_from_array
-from fastglm.errors import Status
+from fastglm.errors import FastGLMError, Status
 from fastglm.families import resolve_family
-from fastglm.solve import separation as module
 from fastglm.solve.fit import SolverOptions, solve
 from fastglm.solve.separation import Separation, find_separation, looks_separated
 
@@ -279,5 +278,5 @@ def test_a_program_that_cannot_be_solved_is_an_error(monkeypatch: pytest.MonkeyP
 
     failed = SimpleNamespace(status=4, message="numerical difficulties")
     monkeypatch.setattr(scipy.optimize, "linprog", lambda *a, **k: failed)
-    with pytest.raises(module.FastGLMError, match="numerical difficulties"):
+    with pytest.raises(FastGLMError, match="numerical difficulties"):
         find(np.array([0.0, 1.0]), np.eye(2), "binomial", "logit")
