@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastglm.errors import DataError, Status
+from fastglm.inference.summary_setting import family_parameters, model_setting
 from fastglm.solve.conditioning import significant_digits
 
 if TYPE_CHECKING:
@@ -110,6 +112,14 @@ class Summary:
             for key, value in self.header()
         ]
 
+    def setting(self) -> list[tuple[str, str]]:
+        """What the fit was given, each on a line of its own: formula, offset, weights, levels."""
+        fit = self.results
+        level = []
+        if fit.response_levels is not None:
+            level = [("Modelled Level", f"{fit.response_name} = {fit.response_levels[1]}")]
+        return [*model_setting(fit), *level, *family_parameters(fit.family)]
+
     def columns(self) -> list[str]:
         """Headings of the table of coefficients."""
         letter = "t" if self.results.use_t else "z"
@@ -147,11 +157,15 @@ class Summary:
         """Names of the aliased columns, with what they are combinations of where that is known."""
         return aliased_text(self.results.aliased)
 
+    def advice(self) -> str:
+        """Of a fit that has not converged to an inner optimum, what happened and what to try."""
+        return self.results.status.advice
+
     def notes(self) -> list[str]:
         """What a reader must know beside the numbers."""
         fit, notes = self.results, self.model_notes()
         if fit.status != Status.CONVERGED:
-            notes.append(f"Warning: {fit.status.advice}")
+            notes.append(f"Warning: {self.advice()}")
         if fit.aliased:
             notes.append(f"Combinations of earlier columns: {self.aliased_columns()}.")
         if fit.n_dropped:
@@ -184,6 +198,8 @@ class Summary:
         half = (width - 2) // 2
         for left, right in zip(header[0::2], header[1::2], strict=True):
             lines.append("  ".join(_pair(*item, half) for item in (left, right)).rstrip())
+        for name, value in self.setting():
+            lines += textwrap.wrap(f"{name}: {value}", width, subsequent_indent="  ")
         lines.append(rule)
         titles = "".join(t.rjust(w) for t, w in zip(self.columns(), widths, strict=True))
         lines += [" " * name_width + titles, thin]
@@ -198,7 +214,8 @@ class Summary:
         """Two pandas DataFrames: what stands above the table, as text, and the coefficients."""
         import pandas as pd
 
-        header = pd.DataFrame(self.shown_header(), columns=["", "value"]).set_index("")
+        shown = [*self.shown_header(), *self.setting()]
+        header = pd.DataFrame(shown, columns=["", "value"]).set_index("")
         coefficients = pd.DataFrame(self.table(), index=list(self.names), columns=self.columns())
         return [header, coefficients]
 
@@ -217,6 +234,7 @@ class Summary:
         writer.writerow([self.title])
         header = self.shown_header()
         writer.writerows([*a, *b] for a, b in zip(header[0::2], header[1::2], strict=True))
+        writer.writerows(self.setting())
         writer.writerow(["", *self.columns()])
         rows = zip(self.names, self._cells(), strict=True)
         writer.writerows([name, *cells] for name, cells in rows)
@@ -229,7 +247,8 @@ class Summary:
         rows = [[name, *row] for name, row in zip(self.names, self._cells(), strict=True)]
         body = [["", *self.columns()], *rows]
         tables = [_latex(top, "lrlr"), _latex(body, "l" + "r" * (len(body[0]) - 1))]
-        notes = "\n\n".join(map(_latex_text, [self.title, *self.notes()]))
+        setting = [f"{name}: {value}" for name, value in self.setting()]
+        notes = "\n\n".join(map(_latex_text, [self.title, *setting, *self.notes()]))
         return "\n\n".join([*tables, notes])
 
     def as_html(self) -> str:
@@ -238,6 +257,10 @@ class Summary:
         top = "".join(
             f"<tr><th>{escape(a)}</th><td>{escape(b)}</td><th>{escape(c)}</th><td>{escape(d)}</td></tr>"
             for (a, b), (c, d) in zip(header[0::2], header[1::2], strict=True)
+        )
+        top += "".join(
+            f'<tr><th>{escape(name)}</th><td colspan="3">{escape(value)}</td></tr>'
+            for name, value in self.setting()
         )
         titles = "".join(f"<th>{escape(title)}</th>" for title in ["", *self.columns()])
         body = "".join(

@@ -111,9 +111,10 @@ def _findings(results: Results, checks: Checks) -> str:
 
 
 def _numbers(results: Results) -> str:
+    summary = results.summary()
     cells = "".join(
         f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
-        for name, value in results.summary().header()
+        for name, value in [*summary.header(), *summary.setting()]
     )
     return f'<h2>The fit</h2><dl class="numbers">{cells}</dl>'
 

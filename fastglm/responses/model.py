@@ -477,6 +477,7 @@ class ResponseModel(Pointing):
             n_dropped=rows.n_dropped,
             missing=rows.missing,
             n_threads=n_threads,
+            boundary=solution.boundary,
             model=self,
         )
 

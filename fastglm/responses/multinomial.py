@@ -49,6 +49,11 @@ class MultinomialResults(CategoricalResults):
         index = [name[prefix:] for name in self.names[: matrix.shape[0]]]
         return pd.DataFrame(matrix, index=index, columns=list(self.levels[1:]))
 
+    def setting(self) -> list[tuple[str, str]]:
+        """Names and values of what the fit was given, the reference level among them."""
+        reference = f"{self.response_name} = {self.levels[0]}"
+        return [*super().setting(), ("Reference Level", reference)]
+
     def _prediction(self, etas: np.ndarray, which: str) -> tuple[np.ndarray, list[Any]]:
         full = np.vstack([np.zeros(etas.shape[1]), etas])
         if which == "class":

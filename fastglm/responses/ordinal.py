@@ -90,6 +90,10 @@ class OrdinalResults(CategoricalResults):
         header[2] = ("Link Function", type(self.link).__name__)
         return header
 
+    def setting(self) -> list[tuple[str, str]]:
+        """Names and values of what the fit was given, the order of the levels among them."""
+        return [*super().setting(), ("Levels", " < ".join(map(str, self.levels)))]
+
     def _linear_predictors(self, designs: tuple[Design, ...]) -> np.ndarray:
         params = self.estimates[: self.blocks[0].stop]
         constant = self.settings["constant"]

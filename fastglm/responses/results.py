@@ -17,6 +17,7 @@ from fastglm.errors import Status
 from fastglm.inference.covariance import covariance_of
 from fastglm.inference.prediction import named_prediction
 from fastglm.inference.record import Record
+from fastglm.inference.summary_setting import model_setting
 from fastglm.responses.covariance import ROBUST
 from fastglm.responses.prediction import (
     NewDesigns,
@@ -80,6 +81,8 @@ class ResponseResults(Record, ResponseResiduals):
         Coefficients that are not aliased.
     status : Status
     n_iter, n_sweeps : int
+    boundary : str
+        What lies on the boundary of the domain, in a sentence, if anything does.
     n_separated : int
         Rows that regressors separate from the others; see `ResponseModel.check_separation`.
     infinite : dict of str to int
@@ -120,6 +123,7 @@ class ResponseResults(Record, ResponseResiduals):
     n_dropped: int = 0
     missing: Mapping[str, int] = field(default_factory=dict)
     n_threads: int = 1
+    boundary: str = ""
     n_separated: int = 0
     infinite: Mapping[str, int] = field(default_factory=dict)
     model: ResponseModel | None = None
@@ -310,6 +314,10 @@ class ResponseResults(Record, ResponseResiduals):
             ("AIC", f"{self.aic:.8g}"),
             ("BIC", f"{self.bic:.8g}"),
         ]
+
+    def setting(self) -> list[tuple[str, str]]:
+        """Names and values of what the fit was given, such as formulas and offsets."""
+        return model_setting(self)
 
     def notes(self) -> list[str]:
         """What stands below the table of a summary."""

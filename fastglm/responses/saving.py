@@ -17,7 +17,7 @@ __all__ = ["describe_response", "read_response"]
 
 _PLAIN = (
     "llf", "nobs", "rank", "n_iter", "n_sweeps", "response_name", "has_offset", "has_exposure",
-    "labelled", "n_dropped", "n_threads", "n_separated", "cov_type", "df_inference",
+    "labelled", "n_dropped", "n_threads", "n_separated", "boundary", "cov_type", "df_inference",
 )  # fmt: skip
 _DICTS = ("settings", "missing", "column_names", "weights", "infinite")
 _ARRAYS = ("estimates", "information_inverse", "covariance")
@@ -92,5 +92,6 @@ def _of_first_version(saved: dict[str, Any], recipes: tuple[Recipe | None, ...])
         "column_names": {},
         "weights": {},
         "n_separated": 0,
+        "boundary": "",
         "infinite": {},
     }

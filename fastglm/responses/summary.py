@@ -38,6 +38,10 @@ class ResponseSummary(Summary):
         """Names and values of what stands above the table."""
         return self.results.header()
 
+    def setting(self) -> list[tuple[str, str]]:
+        """What the fit was given, each on a line of its own."""
+        return self.results.setting()
+
     def table(self) -> np.ndarray:
         """Estimate, standard error, statistic, p-value and interval, (m, 6)."""
         fit = self.results
@@ -49,6 +53,10 @@ class ResponseSummary(Summary):
     def aliased_columns(self) -> str:
         """Names of the aliased columns."""
         return ", ".join(self.results.aliased)
+
+    def advice(self) -> str:
+        """What lies on the boundary, or what else happened."""
+        return self.results.boundary or self.results.status.advice
 
     def model_notes(self) -> list[str]:
         """What the model itself has to say."""

@@ -10,7 +10,7 @@ import fastglm as fg
 from fastglm.errors import DataError
 
 N = 80
-NEW_KEYS = ("has_exposure", "column_names", "weights", "n_separated", "infinite")
+NEW_KEYS = ("boundary", "has_exposure", "column_names", "weights", "n_separated", "infinite")
 
 
 @pytest.fixture

@@ -1,0 +1,52 @@
+"""What a fit was given, as a summary names it: formulas, offsets, weights, levels, parameters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["family_parameters", "model_setting"]
+
+
+def model_setting(fit: Any) -> list[tuple[str, str]]:
+    """Formula, offset, exposure and weights of a fit of any model, those that there are.
+
+    Parameters
+    ----------
+    fit : Results or ResponseResults
+
+    Returns
+    -------
+    list of tuple of str
+        Names and values.
+    """
+    recipes = fit.recipes if hasattr(fit, "recipes") else (fit.recipe,)
+    rows = [("Formula", fit.formula)] if fit.formula else []
+    parts = () if not hasattr(fit, "settings") else fit.settings.get("exogs", ())
+    for name, recipe in zip(parts, recipes[1:], strict=False):
+        if recipe is not None and recipe.formula:
+            rows.append((f"Formula of {name}", recipe.formula))
+    offsets = [] if recipes[0] is None else [f"offset({o.text})" for o in recipes[0].offsets]
+    if fit.has_offset:
+        offsets.append(fit.column_names.get("offset", "array"))
+    if offsets:
+        rows.append(("Offset", " + ".join(offsets)))
+    if fit.has_exposure:
+        rows.append(("Exposure", fit.column_names.get("exposure", "array")))
+    if fit.weights:
+        rows.append(
+            ("Weights", ", ".join(f"{name} {column}" for name, column in fit.weights.items()))
+        )
+    return rows
+
+
+def family_parameters(family: Any) -> list[tuple[str, str]]:
+    """Parameters of a family beside its link: alpha, the power of the variance, and so on."""
+    given = family.arguments()
+    shown = [
+        f"{name} = {value:.6g}" if isinstance(value, float) else f"{name} = {value}"
+        for name, value in given.items()
+        if isinstance(value, int | float | str) and name not in ("name", "estimated")
+    ]
+    if not shown:
+        return []
+    return [("Family Parameters", ", ".join(shown) + ", estimated" * ("estimated" in given))]
