@@ -15,9 +15,10 @@ from fastglm.families import Binomial
 from fastglm.families.links import Link, resolve_link
 from fastglm.kernels.jit import RowBlock
 from fastglm.responses.model import ResponseModel
+from fastglm.responses.reading import read_arrays, read_formulas
 from fastglm.responses.residuals import Tails
 from fastglm.responses.results import Block, ResponseResults
-from fastglm.responses.rows import JointRows, read_arrays, read_formulas
+from fastglm.responses.rows import JointRows
 from fastglm.responses.shares import MEAN_LINKS, PRECISION_LINKS, beta_rows
 from fastglm.solve.examine import Columns
 from fastglm.solve.fit import SolverOptions, solve

@@ -13,8 +13,9 @@ from fastglm.errors import DataError
 from fastglm.kernels.jit import RowBlock
 from fastglm.responses.beta import check_information
 from fastglm.responses.model import ResponseModel
+from fastglm.responses.reading import read_arrays, read_formulas
 from fastglm.responses.results import Block, ResponseResults
-from fastglm.responses.rows import JointRows, read_arrays, read_formulas
+from fastglm.responses.rows import JointRows
 from fastglm.responses.shares import dirichlet_rows
 from fastglm.solve.examine import Columns
 

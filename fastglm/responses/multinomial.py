@@ -15,8 +15,9 @@ from fastglm.errors import DataError
 from fastglm.kernels.jit import RowBlock
 from fastglm.responses.categories import softmax_rows
 from fastglm.responses.model import ResponseModel
+from fastglm.responses.reading import read_arrays, read_formulas
 from fastglm.responses.results import Block, CategoricalResults
-from fastglm.responses.rows import JointRows, read_arrays, read_formulas
+from fastglm.responses.rows import JointRows
 from fastglm.responses.separation import CombinedRows, Part
 from fastglm.solve.examine import Columns
 

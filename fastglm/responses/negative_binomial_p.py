@@ -22,9 +22,10 @@ from fastglm.responses.count_boundaries import (
 )
 from fastglm.responses.count_rows import negative_binomial_p_rows
 from fastglm.responses.model import ResponseModel
+from fastglm.responses.reading import read_arrays, read_formulas
 from fastglm.responses.residuals import Tails, negative_binomial_tails
 from fastglm.responses.results import Block, ResponseResults
-from fastglm.responses.rows import JointRows, read_arrays, read_formulas
+from fastglm.responses.rows import JointRows
 from fastglm.responses.separation import Part, part_of_design
 from fastglm.solve.ascent import JointSolution
 from fastglm.solve.examine import Columns

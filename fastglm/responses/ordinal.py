@@ -20,15 +20,10 @@ from fastglm.responses.categories import CUMULATIVE_ROWS
 from fastglm.responses.model import ResponseModel
 from fastglm.responses.multinomial import with_used_levels
 from fastglm.responses.proportional_odds import proportional_odds_test
+from fastglm.responses.reading import read_arrays, read_formulas
 from fastglm.responses.residuals import Tails
 from fastglm.responses.results import Block, CategoricalResults
-from fastglm.responses.rows import (
-    JointRows,
-    constant_design,
-    read_arrays,
-    read_formulas,
-    side_by_side,
-)
+from fastglm.responses.rows import JointRows, constant_design, side_by_side
 from fastglm.responses.separation import CombinedRows, Part
 from fastglm.solve.examine import Columns, examine_columns
 

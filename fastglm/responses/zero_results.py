@@ -1,0 +1,122 @@
+"""Results of counts with a model of their own for the zeros."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from scipy import special
+
+from fastglm.responses.residuals import Tails, negative_binomial_tails
+from fastglm.responses.results import ResponseResults
+
+__all__ = ["HurdleResults", "ZeroInflatedResults"]
+
+
+class _CountResults(ResponseResults):
+    """What both kinds of results share; the coefficients of the count, of the zeros, log alpha."""
+
+    takes_exposure: ClassVar[bool] = True
+    predictions: ClassVar[tuple[str, ...]] = ("mean", "prob-zero", "mean-count")
+
+    @property
+    def alpha(self) -> float:
+        """The negative binomial's alpha; 0 for Poisson counts."""
+        has_alpha = self.settings["family"] == "negative_binomial"
+        return float(np.exp(self.estimates[-1])) if has_alpha else 0.0
+
+    @property
+    def alpha_se(self) -> float:
+        """Standard error of `alpha`, by the delta method."""
+        return self.alpha * float(self.standard_errors[-1]) if self.alpha else float("nan")
+
+    def header(self) -> list[tuple[str, str]]:
+        """Names and values of what stands above the table of a summary."""
+        header = super().header()
+        header[2] = ("Counts", self.settings["family"])
+        return header
+
+    def notes(self) -> list[str]:
+        """Alpha itself, beside its logarithm in the table."""
+        return [f"alpha = {self.alpha:.6g} (std err {self.alpha_se:.4g})."] if self.alpha else []
+
+    def _raw_moments(self, etas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Means of counts of the count distribution, and of their squares."""
+        mean = np.exp(etas[0])
+        return mean, mean + (1.0 + self.alpha) * mean**2
+
+    def _tails(self, response: np.ndarray, etas: np.ndarray) -> tuple[Tails, Tails | None]:
+        return self._tails_at(response, etas), self._tails_at(response - 1.0, etas)
+
+    def _tails_at(self, count: np.ndarray, etas: np.ndarray) -> Tails:
+        """Tails at counts from -1 on."""
+        raise NotImplementedError
+
+    def _count(self, etas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean of the count distribution, and the logarithm of its probability of zero."""
+        mean = np.exp(etas[0])
+        return mean, -np.log1p(self.alpha * mean) / self.alpha if self.alpha else -mean
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ZeroInflatedResults(_CountResults):
+    """A fitted zero-inflated regression.
+
+    `predict` gives "mean", the mean of the response, "prob-zero", the probability that it is zero,
+    or "mean-count", the mean of the count distribution alone.
+    """
+
+    kind: ClassVar[str] = "ZeroInflated"
+    title: ClassVar[str] = "Zero-Inflated Regression Results"
+
+    def _prediction(self, etas: np.ndarray, which: str) -> tuple[np.ndarray, list[str]]:
+        mean, log_zero = self._count(etas)
+        rest = special.expit(-etas[1])
+        if which == "prob-zero":
+            return special.expit(etas[1]) + rest * np.exp(log_zero), []
+        return (mean if which == "mean-count" else rest * mean), []
+
+    def _moments(self, etas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        mean, square = self._raw_moments(etas)
+        rest = special.expit(-etas[1])
+        return rest * mean, rest * square - (rest * mean) ** 2
+
+    def _tails_at(self, count: np.ndarray, etas: np.ndarray) -> Tails:
+        rest = special.expit(-etas[1])
+        lower, upper = negative_binomial_tails(count, np.exp(etas[0]), self.alpha)
+        inflated = np.where(count < 0.0, 0.0, special.expit(etas[1]))
+        return inflated + rest * lower, np.where(count < 0.0, 1.0, rest * upper)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class HurdleResults(_CountResults):
+    """A fitted hurdle regression.
+
+    `predict` gives "mean", the mean of the response, "prob-zero", the probability that it is zero,
+    or "mean-count", the mean of the count distribution before its zeros are cut off.
+    """
+
+    kind: ClassVar[str] = "Hurdle"
+    title: ClassVar[str] = "Hurdle Regression Results"
+
+    def _prediction(self, etas: np.ndarray, which: str) -> tuple[np.ndarray, list[str]]:
+        mean, log_zero = self._count(etas)
+        if which == "prob-zero":
+            return special.expit(-etas[1]), []
+        if which == "mean-count":
+            return mean, []
+        return special.expit(etas[1]) * mean / -np.expm1(log_zero), []
+
+    def _moments(self, etas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        mean, square = self._raw_moments(etas)
+        share = special.expit(etas[1]) / -np.expm1(self._count(etas)[1])
+        return share * mean, share * square - (share * mean) ** 2
+
+    def _tails_at(self, count: np.ndarray, etas: np.ndarray) -> Tails:
+        mean, log_zero = self._count(etas)
+        share = special.expit(etas[1]) / -np.expm1(log_zero)
+        lower, upper = negative_binomial_tails(count, mean, self.alpha)
+        zero = np.where(count < 0.0, 0.0, special.expit(-etas[1]))
+        positive = share * np.maximum(lower - np.exp(log_zero), 0.0)
+        return zero + positive, np.where(count < 0.0, 1.0, share * upper)
