@@ -41,6 +41,7 @@ OPTIONS: dict[str, str] = {
     "solver": "there is one way to the optimum; tol= and max_iter= say how far",
     "n_jobs": "give n_threads=",
     "verbose": "give a function as progress=",
+    "callback": "a function given as progress= is called after each step",
     "start": "give start_params=",
     "mustart": "give start_params=",
     "etastart": "give start_params=",

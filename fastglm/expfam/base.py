@@ -151,6 +151,7 @@ class ExponentialFamily(Constructed):
         cannot be the response of a generalized linear model.
         """
         cls._response_names()
+        cls._refuse_unknown(fixed)
         return cls._variance(checks.numbers(mu, "mu"), **fixed)
 
     @class_or_member
@@ -167,6 +168,7 @@ class ExponentialFamily(Constructed):
         """
         from fastglm import families
 
+        cls._refuse_unknown(fixed)
         link = cls._link(fixed)
         options = cls._response_options(**fixed)
         return getattr(families, cls._response_names()[0])(link=link, **options)

@@ -78,10 +78,14 @@ class Constructed(Definition):
         missing = [name for name in cls.fixed_names if name not in fixed]
         if missing:
             raise ModelError(f"{cls.__name__} needs its known parameter: pass {missing[0]}=")
+        cls._refuse_unknown(fixed)
+        return cls._check_fixed(**fixed)
+
+    @classmethod
+    def _refuse_unknown(cls, fixed: Mapping[str, Any]) -> None:
         unknown = [name for name in fixed if name not in cls.fixed_names]
         if unknown:
             raise ModelError(f"{cls.__name__} has no known parameter named {unknown[0]}")
-        return cls._check_fixed(**fixed)
 
     @classmethod
     def _vector(cls, value: Any, name: str, fixed: dict[str, Any]) -> tuple[Array, dict[str, Any]]:

@@ -22,7 +22,7 @@ __all__ = ["StatsmodelsNames", "read_fit_options"]
 #: Options of statsmodels' ``GLM.fit`` that say how the optimum is looked for, or what is printed.
 _OTHER_SEARCH = frozenset({
     "method", "disp", "full_output", "max_start_irls", "attach_wls", "tol_criterion", "atol",
-    "wls_method", "optim_hessian", "callback", "retall", "skip_hessian", "warn_convergence",
+    "wls_method", "optim_hessian", "retall", "skip_hessian", "warn_convergence",
 })
 # fmt: on
 

@@ -76,3 +76,9 @@ def test_members_that_are_no_response_say_so():
             member.variance_function(0.5)
         with pytest.raises(ModelError, match="not the response"):
             _ = member.canonical_link
+
+
+def test_parameters_that_are_not_there_are_refused():
+    for ask in (expfam.Poisson.glm_family, lambda **k: expfam.Poisson.variance_function(1.0, **k)):
+        with pytest.raises(ModelError, match="Poisson has no known parameter named nonsense"):
+            ask(nonsense=2)

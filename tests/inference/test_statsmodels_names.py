@@ -216,3 +216,9 @@ def test_tolerances(frame):
     same = model.fit(atol=0, wls_method="pinv", optim_hessian="eim", rtol=1e-3)
     np.testing.assert_array_equal(same.params, plain.params)
     assert model.fit(rtol=1e-15).n_iter > model.fit(tol=1e-2, rtol=1e-3).n_iter
+
+
+def test_a_callback_is_not_dropped_in_silence(frame):
+    model = fg.GLM.from_formula("y ~ x + z", frame, family="poisson")
+    with pytest.raises(TypeError, match="progress= is called after each step"):
+        model.fit(callback=print)

@@ -5,7 +5,13 @@ import scipy.sparse
 import statsmodels.api as sm
 
 import fastglm as fg
-from fastglm.errors import ConvergenceWarning, DataError, MissingValueError, ModelError, RankWarning
+from fastglm.errors import (
+    DataError,
+    MissingValueError,
+    ModelError,
+    RankWarning,
+    SeparationWarning,
+)
 
 CASES = [("v_multinom_womenlf", None), ("v_multinom_housing_w", "Freq")]
 
@@ -157,7 +163,7 @@ def test_extreme_linear_predictors_stay_finite():
     X = np.column_stack([np.ones(9), [0, 0, 0, -1e3, -1e3, -1e3, 1e3, 1e3, 1e3]])
     y = [0, 1, 2, 1, 1, 1, 2, 2, 2]
     start = np.array([0.0, -0.9, 0.0, 0.9])
-    with pytest.warns(ConvergenceWarning):
+    with pytest.warns(SeparationWarning, match="6 rows are separated"):
         fit = fg.MNLogit(y, X).fit(start_params=start, max_iter=1)
     assert fit.llf == pytest.approx(-3 * np.log(3), rel=1e-12)
     assert np.isfinite(fit.predict()).all()
