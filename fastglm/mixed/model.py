@@ -356,6 +356,7 @@ def _results(
         has_offset=rows.has_offset,
         has_exposure=rows.has_exposure,
         column_names=rows.column_names,
+        weights=rows.weights,
         labelled=rows.index is not None,
         n_dropped=rows.n_dropped,
         missing=rows.missing,

@@ -90,6 +90,7 @@ class MixedResults(Record):
     has_offset: bool = False
     has_exposure: bool = False
     column_names: Mapping[str, str] = field(default_factory=dict)
+    weights: Mapping[str, str] = field(default_factory=dict)
     labelled: bool = False
     n_dropped: int = 0
     missing: Mapping[str, int] = field(default_factory=dict)

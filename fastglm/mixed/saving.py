@@ -24,7 +24,7 @@ _PLAIN = (
     "has_exposure", "labelled", "n_dropped", "n_threads",
 )  # fmt: skip
 _ARRAYS = ("estimates", "covariance", "conditional_covariance", "theta", "parameter_covariance")
-_DICTS = ("singular", "column_names", "missing")
+_DICTS = ("singular", "column_names", "weights", "missing")
 
 
 def describe_mixed(results: MixedResults) -> dict[str, Any]:

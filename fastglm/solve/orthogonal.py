@@ -259,8 +259,9 @@ def eliminate(
     must not enter the basis, where its rounding errors would stand for a direction; so the columns
     are orthogonalised one by one (twice is enough: Kahan and Parlett).
     """
-    p = triangle.shape[1]
-    basis = np.zeros((p, p))
+    n_rows, p = triangle.shape
+    # Of fewer rows than columns there are fewer in R, too.
+    basis = np.zeros((n_rows, p))
     factor, pivot = np.zeros((p, p)), np.zeros(p)
     for j in range(p):
         rest = triangle[:, j].copy()
