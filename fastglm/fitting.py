@@ -142,7 +142,7 @@ def _estimate(model: GLM, plan: Plan) -> Estimate:
         )
         return Estimate(solution, family, plan.scale)
     problem = Problem(model.layout, model.rows, family, plan.options)
-    estimate = ESTIMATORS[family.name](problem, plan.start_params)
+    estimate = ESTIMATORS[family.free_parameter](problem, plan.start_params)
     scale = estimate.scale if plan.scale is None else plan.scale
     return Estimate(estimate.solution, estimate.family, scale, estimate.standard_error)
 

@@ -1,12 +1,14 @@
 """What y is: families and links, their compiled row blocks, and the registries of both."""
 
 from fastglm.families import links
-from fastglm.families.custom import CustomFamily, CustomLink
+from fastglm.families.catalogue import FAMILIES
+from fastglm.families.custom import CustomFamily
+from fastglm.families.distribution import ResponseDistribution
 from fastglm.families.domain import ResponseSummary, summarize
-from fastglm.families.family import Family, ResponseFunctions
-from fastglm.families.links import LINKS, Link, resolve_link
+from fastglm.families.family import Family
+from fastglm.families.functions import ResponseFunctions
+from fastglm.families.links import LINKS, CustomLink, Link, resolve_link
 from fastglm.families.members import (
-    FAMILIES,
     Binomial,
     Gamma,
     Gaussian,
@@ -36,6 +38,7 @@ __all__ = [
     "Quasi",
     "QuasiBinomial",
     "QuasiPoisson",
+    "ResponseDistribution",
     "ResponseFunctions",
     "ResponseSummary",
     "Tweedie",

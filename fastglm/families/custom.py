@@ -10,168 +10,33 @@ from typing import Any
 import numpy as np
 
 from fastglm.errors import ModelError
-from fastglm.families import densities as dn
-from fastglm.families import response_functions as rf
 from fastglm.families.domain import ResponseDomain
-from fastglm.families.family import Family, ResponseFunctions
-from fastglm.families.links import LINKS, Identity, Link, compile_link
+from fastglm.families.family import Family
+from fastglm.families.functions import ResponseFunctions
+from fastglm.families.links import CustomLink, Identity
 from fastglm.families.quasi_deviance import deviance_of_variance
 from fastglm.families.registry import (
     CUSTOM_FAMILIES,
-    CUSTOM_LINKS,
     FAMILIES,
     FAMILY_SYNONYMS,
+    LINKS,
     refuse_taken_name,
 )
-from fastglm.families.user_functions import call, compile_scalar, require_derivative
+from fastglm.families.shared_functions import (
+    binomial_difference,
+    plain_difference,
+    undefined_log_density,
+)
+from fastglm.families.user_functions import (
+    call,
+    compile_scalar,
+    interval,
+    points_inside,
+    require_derivative,
+)
 from fastglm.kernels.jit import inlined
 
 __all__ = ["CustomFamily", "CustomLink"]
-
-#: Shares of the way through an interval at which functions are tried.
-_SHARES = (0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95)
-#: Relative step of the differences that stand for a second derivative.
-_STEP = 6e-6
-
-
-def _inside(lower: float, upper: float) -> list[float]:
-    """Points inside an interval."""
-    if math.isinf(lower) and math.isinf(upper):
-        return [6.0 * share - 3.0 for share in _SHARES]
-    if math.isinf(upper):
-        return [lower + 8.0 * share * share for share in _SHARES]
-    if math.isinf(lower):
-        return [upper - 8.0 * share * share for share in _SHARES]
-    return [lower + share * (upper - lower) for share in _SHARES]
-
-
-def _interval(domain: tuple[float, float], what: str) -> tuple[float, float]:
-    lower, upper = (float(end) for end in domain)
-    if not lower < upper:
-        raise ModelError(f"{what} must be a pair (lower, upper), not {domain!r}")
-    return lower, upper
-
-
-class CustomLink(Link):
-    """A link of a user.
-
-    Parameters
-    ----------
-    name : str
-        Its name; a saved fit finds the link again by it.
-    forward : callable
-        ``eta = forward(mu)``.
-    inverse : callable
-        ``mu = inverse(eta)``.
-    inverse_deriv : callable
-        The derivative of `inverse`.
-    domain : pair of float, default (-inf, inf)
-        Where `inverse` is defined, ends not included.
-
-    Raises
-    ------
-    ModelError
-        If `forward` does not undo `inverse`, if `inverse_deriv` is not its derivative, or if a
-        function cannot be compiled; the text says which.
-    """
-
-    custom = True
-    domain: tuple[float, float]
-
-    def __init__(
-        self,
-        name: str,
-        forward: Callable[[float], float],
-        inverse: Callable[[float], float],
-        inverse_deriv: Callable[[float], float],
-        domain: tuple[float, float] = (-math.inf, math.inf),
-    ):
-        refuse_taken_name(name, [*LINKS, *(link.__name__ for link in LINKS.values())], "link")
-        lower, upper = _interval(domain, "domain")
-        _check_link(forward, inverse, inverse_deriv, lower, upper)
-        rows = compile_link(
-            f"custom_{name}",
-            *_link_functions(
-                compile_scalar(forward, "forward", 1),
-                compile_scalar(inverse, "inverse", 1),
-                compile_scalar(inverse_deriv, "inverse_deriv", 1),
-                lower,
-                upper,
-            ),
-            cached=False,
-        )
-        self._set(
-            name=name,
-            given=(forward, inverse, inverse_deriv),
-            domain=(lower, upper),
-            forward_rows=rows[0],
-            inverse_rows=rows[1],
-            curvature_rows=rows[2],
-        )
-        CUSTOM_LINKS[name] = self
-
-    def arguments(self) -> dict[str, Any]:
-        """Name, functions and domain."""
-        forward, inverse, inverse_deriv = self.given  # type: ignore[attr-defined]
-        return {
-            "name": self.name,
-            "forward": forward,
-            "inverse": inverse,
-            "inverse_deriv": inverse_deriv,
-            "domain": self.domain,
-        }
-
-    def __repr__(self) -> str:
-        return f"CustomLink({self.name!r})"
-
-    def to_dict(self) -> dict[str, Any]:
-        """The name alone: functions are not saved."""
-        return {"name": self.name, "arguments": {}, "custom": True}
-
-
-def _check_link(
-    forward: Callable, inverse: Callable, inverse_deriv: Callable, lower: float, upper: float
-) -> None:
-    etas = _inside(lower, upper)
-    means = call(inverse, "inverse", [(eta,) for eta in etas])
-    slopes = call(inverse_deriv, "inverse_deriv", [(eta,) for eta in etas])
-    back = call(forward, "forward", [(mu,) for mu in means])
-    for eta, mu, slope, again in zip(etas, means, slopes, back, strict=True):
-        require_derivative(
-            inverse,
-            slope,
-            eta,
-            min(eta - lower, upper - eta),
-            f"inverse_deriv({eta:.6g}) is not the derivative of inverse",
-        )
-        if not abs(again - eta) <= 1e-6 * max(1.0, abs(eta)):
-            raise ModelError(
-                f"forward does not undo inverse: inverse({eta:.6g}) = {mu:.8g}, but "
-                f"forward({mu:.8g}) = {again:.8g}."
-            )
-
-
-def _link_functions(
-    forward: Callable, inverse: Callable, slope: Callable, lower: float, upper: float
-) -> tuple[Callable, Callable, Callable]:
-    """The three functions of `fastglm.families.link_functions`."""
-
-    @inlined
-    def link_forward(mu, complement, parameter):
-        return forward(mu)
-
-    @inlined
-    def link_inverse(eta, parameter):
-        inside = (eta > lower) & (eta < upper)
-        mu = inverse(eta) if inside else math.nan
-        return mu, 1.0 - mu, slope(eta) if inside else math.nan
-
-    @inlined
-    def link_curvature(eta, mu, complement, slope_at, parameter):
-        h = _STEP * max(1.0, abs(eta))
-        return (slope(eta + h) - slope(eta - h)) / (2.0 * h)
-
-    return link_forward, link_inverse, link_curvature
 
 
 class CustomFamily(Family):
@@ -225,7 +90,7 @@ class CustomFamily(Family):
     ):
         super().__init__(link)
         refuse_taken_name(name, [*FAMILIES, *FAMILY_SYNONYMS], "family")
-        lower, upper = _interval(domain, "domain")
+        lower, upper = interval(domain, "domain")
         _check_family(variance, unit_deviance, log_density, starting_mean, lower, upper)
         given = {
             "name": name,
@@ -281,7 +146,7 @@ def _check_family(
     lower: float,
     upper: float,
 ) -> None:
-    means = _inside(lower, upper)
+    means = points_inside(lower, upper)
     variances = call(variance, "variance", [(mu,) for mu in means])
     if (variances <= 0.0).any():
         worst = int(np.argmin(variances))
@@ -323,7 +188,7 @@ def _check_deviance(
 
 
 def _response_functions(given: dict[str, Any]) -> ResponseFunctions:
-    """The functions of `fastglm.families.response_functions`, compiled."""
+    """The functions of `fastglm.families.shared_functions`, compiled."""
     lower, upper = given["domain"]
     is_proportion = (lower, upper) == (0.0, 1.0)
     variance = compile_scalar(given["variance"], "variance", 1)
@@ -338,7 +203,7 @@ def _response_functions(given: dict[str, Any]) -> ResponseFunctions:
         unit_deviance=_deviance_function(given, variance),
         starting_mean=_start_function(given),
         valid_mean=_domain_function(lower, upper),
-        difference=rf.binomial_difference if is_proportion else rf.plain_difference,
+        difference=binomial_difference if is_proportion else plain_difference,
         log_density=_density_function(given),
         cached=False,
     )
@@ -389,7 +254,7 @@ def _domain_function(lower: float, upper: float) -> Callable:
 
 def _density_function(given: dict[str, Any]) -> Callable:
     if given["log_density"] is None:
-        return dn.undefined_log_density
+        return undefined_log_density
     log_density = compile_scalar(given["log_density"], "log_density", 4)
 
     @inlined

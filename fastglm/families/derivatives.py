@@ -24,10 +24,10 @@ from typing import Any, cast
 import numpy as np
 from numba.core.types import float64
 
-from fastglm.families import link_functions as lf
 from fastglm.families import links as lk
 from fastglm.families.family import Family
-from fastglm.families.response_functions import binary_difference, binary_unit_deviance
+from fastglm.families.links import functions as lf
+from fastglm.families.shared_functions import binary_difference, binary_unit_deviance
 from fastglm.kernels import vector_math as vm
 from fastglm.kernels.jit import RowBlock, inlined, pointer
 from fastglm.kernels.planes import (

@@ -97,6 +97,13 @@ class ResponseDomain:
             return f"{'at least' if self.includes_lower else 'greater than'} {self.lower:g}"
         return "finite"
 
+    @property
+    def kind(self) -> str:
+        """One of "proportion", between 0 and 1, "positive", from 0 up, and "real"."""
+        if (self.lower, self.upper) == (0.0, 1.0):
+            return "proportion"
+        return "positive" if self.lower >= 0.0 else "real"
+
     def contains(self, values: np.ndarray) -> np.ndarray:
         """Which values, (n,) bool, are inside."""
         above = values >= self.lower if self.includes_lower else values > self.lower
@@ -125,6 +132,12 @@ class ResponseDomain:
                 f"family {family} needs a response {self}, but {offending.size} of {y.size} rows "
                 f"are not: {_named(offending, y)}; correct them or choose another family"
             )
+
+
+REAL = ResponseDomain()
+NONNEGATIVE = ResponseDomain(lower=0.0)
+POSITIVE = ResponseDomain(lower=0.0, includes_lower=False)
+PROPORTION = ResponseDomain(lower=0.0, upper=1.0)
 
 
 def _named(rows: np.ndarray, y: np.ndarray) -> str:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from fastglm.errors import ModelError
+from fastglm.families.anscombe import anscombe_difference
+from fastglm.families.distribution import ResponseDistribution
 from fastglm.families.domain import ResponseDomain, ResponseSummary
 from fastglm.families.evaluate import Frozen, evaluate
-from fastglm.families.links import Link, resolve_link
-from fastglm.families.response_functions import (
-    binary_difference,
-    binary_unit_deviance,
-    no_unit_deviance,
+from fastglm.families.functions import ResponseFunctions
+from fastglm.families.links import (
+    Identity,
+    InversePower,
+    InverseSquared,
+    Link,
+    Log,
+    Power,
+    Sqrt,
+    resolve_link,
 )
-from fastglm.families.rows import log_density_rows, respond_rows, start_rows, variance_rows
+from fastglm.families.registry import CUSTOM_FAMILIES, family_class
 from fastglm.kernels.jit import RowBlock
 from fastglm.kernels.planes import (
     COMPLEMENT,
@@ -30,74 +34,58 @@ from fastglm.kernels.planes import (
     SCRATCH,
 )
 
+__all__ = [
+    "UNBOUNDED_LINKS",
+    "DispersionEvidence",
+    "Family",
+    "LinkLike",
+    "MeanWeightDispersion",
+    "power_integral",
+]
 
-@dataclass(frozen=True, eq=False)
-class ResponseFunctions:
-    """The ``inlined`` scalar functions of a family, and the row blocks made of them.
+#: Links of families whose means have no upper end.
+UNBOUNDED_LINKS = (Identity, Log, InversePower, InverseSquared, Sqrt, Power)
+
+LinkLike = Link | type[Link] | str | None
+
+
+class DispersionEvidence(NamedTuple):
+    """What a dispersion is estimated from with less bias.
 
     Attributes
     ----------
-    name : str
-        Unique among all families' functions: the compiled code is cached under it.
-    standard_deviation, unit_deviance, starting_mean, valid_mean, difference : callable
-        As listed in `fastglm.families.response_functions`.
-    log_density : callable
-        As listed in `fastglm.families.densities`.
-    cached : bool, default True
-        False for functions that a user wrote.
+    deviance, pearson : float
+        Of the fit.
+    df_resid : float
+        Observations less coefficients.
+    rank : int
+        Number of coefficients that are no combinations of others.
+    median : bool
+        Whether the bias of the median is reduced, not that of the mean.
+    weights, counts : ndarray, shape (k,)
+        Weights that divide the dispersion, and how many observations have each.
     """
 
-    name: str
-    standard_deviation: Callable
-    unit_deviance: Callable
-    starting_mean: Callable
-    valid_mean: Callable
-    difference: Callable
-    log_density: Callable
-    cached: bool = True
+    deviance: float
+    pearson: float
+    df_resid: float
+    rank: int
+    median: bool
+    weights: np.ndarray
+    counts: np.ndarray
 
-    def _block(self, template: Callable, name: str, functions: dict[str, Callable]) -> RowBlock:
-        return RowBlock(template, f"{name}_{self.name}", functions, cached=self.cached)
+    @property
+    def lost(self) -> float:
+        """Observations fewer; Kosmidis, Kenne Pagui & Sartori (2020), section 5."""
+        return 2.0 / 3.0 if self.median else 0.0
 
-    def _respond(self, name: str, unit_deviance: Callable, difference: Callable) -> RowBlock:
-        functions = {
-            "standard_deviation": self.standard_deviation,
-            "unit_deviance": unit_deviance,
-            "valid_mean": self.valid_mean,
-            "difference": difference,
-        }
-        return self._block(respond_rows, name, functions)
 
-    @functools.cached_property
-    def respond_rows(self) -> RowBlock:
-        """Weight, score residual, Pearson residual and deviance from the mean and its slope."""
-        return self._respond("respond", self.unit_deviance, self.difference)
-
-    @functools.cached_property
-    def respond_binary_rows(self) -> RowBlock:
-        """As `respond_rows`, for a probability when every response is exactly 0 or 1."""
-        return self._respond("respond_binary", binary_unit_deviance, binary_difference)
-
-    @functools.cached_property
-    def score_rows(self) -> RowBlock:
-        """As `respond_rows`, without the deviance, whose logarithms take half of the time."""
-        return self._respond("score", no_unit_deviance, self.difference)
-
-    @functools.cached_property
-    def variance_rows(self) -> RowBlock:
-        """Variance function at the mean."""
-        functions = {"standard_deviation": self.standard_deviation}
-        return self._block(variance_rows, "variance", functions)
-
-    @functools.cached_property
-    def start_rows(self) -> RowBlock:
-        """A mean to start from."""
-        return self._block(start_rows, "start", {"starting_mean": self.starting_mean})
-
-    @functools.cached_property
-    def log_density_rows(self) -> RowBlock:
-        """Log-likelihood of each row."""
-        return self._block(log_density_rows, "log_density", {"log_density": self.log_density})
+def power_integral(values: np.ndarray, power: float) -> np.ndarray:
+    """Integral of V**(-1/3) where V is a power of the mean: Anscombe's scale."""
+    if power == 3.0:
+        return np.log(values)
+    exponent = 1.0 - power / 3.0
+    return values if exponent == 1.0 else values**exponent / exponent
 
 
 class Family(Frozen):
@@ -131,6 +119,14 @@ class Family(Frozen):
         Whether a user defined it.
     takes_two_columns : bool
         Whether a response may be successes and failures: shares of trials with binomial variance.
+    response_kind : str
+        "real", "counts", "proportion" or "positive".
+    variance_is_mean : bool
+        Whether counts have the variance of Poisson's at dispersion 1.
+    parameter_name : str or None
+        The argument that gives `parameter`, in families that can estimate it.
+    anscombe_integral : callable or None
+        The integral of V**(-1/3) up to a constant, of (n,) values; by quadrature where it is None.
     free_parameter : str or None
         Name of the parameter that a fit is to estimate, None if there is none. Until then
         `parameter` is the value where the search starts.
@@ -152,6 +148,9 @@ class Family(Frozen):
     stabilizing_link: type[Link] | None = None
     links: tuple[type[Link], ...] = ()
     takes_two_columns: bool = False
+    variance_is_mean: bool = False
+    parameter_name: ClassVar[str | None] = None
+    anscombe_integral: Any = None
     custom: bool = False
     link: Link
     functions: ResponseFunctions
@@ -193,12 +192,8 @@ class Family(Frozen):
     @staticmethod
     def from_dict(saved: dict[str, Any]) -> Family:
         """Rebuild the family that `to_dict` described; `ModelError` for an unknown name."""
-        from fastglm.families.resolve import family_class
-
         link = Link.from_dict(saved["link"])
         if saved.get("custom"):
-            from fastglm.families.registry import CUSTOM_FAMILIES
-
             if saved["name"] not in CUSTOM_FAMILIES:
                 quasi = saved["name"].startswith("quasi ")
                 how = "Quasi(variance=...)" if quasi else f"CustomFamily({saved['name']!r}, ...)"
@@ -351,6 +346,93 @@ class Family(Frozen):
         """
         return 1.0
 
+    # -- what the family can do; each asks the family, never its name
+
+    @property
+    def response_kind(self) -> str:
+        """What responses are: "real", "counts", "proportion" or "positive"."""
+        return self.domain.kind
+
+    @property
+    def has_jeffreys_prior(self) -> bool:
+        """Whether Firth's adjusted score is that of the likelihood times Jeffreys' prior."""
+        return self.dispersion_known and self.has_canonical_link
+
+    def same_kind(self, other: Family) -> bool:
+        """Whether another family differs in no more than the numbers that are its parameters."""
+        links = self.link, other.link
+        return (type(self), self.name) == (type(other), other.name) and (
+            links[0].name == links[1].name
+        )
+
+    def distribution(self, dispersion: float) -> ResponseDistribution:
+        """The distribution of single responses: tails, quantiles, draws.
+
+        Parameters
+        ----------
+        dispersion : float
+            Positive; without meaning where it is known to be 1. A response's own is this over its
+            weight; the weight of a binomial response is its number of trials.
+
+        Raises
+        ------
+        ModelError
+            If the family does not say how responses are distributed.
+        """
+        raise ModelError(
+            f"{self!r} does not say how responses are distributed, only their mean and variance."
+        )
+
+    def draw(
+        self,
+        mean: np.ndarray,
+        weights: np.ndarray,
+        dispersion: float,
+        generator: np.random.Generator,
+    ) -> np.ndarray:
+        """One response of each row, (n,), of these means and positive weights.
+
+        Raises
+        ------
+        ModelError
+            If the family does not say how responses are distributed.
+        """
+        return self.distribution(dispersion).drawn(mean, weights, generator)
+
+    def anscombe_difference(self, response: np.ndarray, mean: np.ndarray) -> np.ndarray:
+        """Response less mean, (n,), on the scale that makes responses most nearly normal.
+
+        The integral of V**(-1/3) from the mean to the response. Anscombe (1953), *Journal of the
+        Royal Statistical Society B* 15, discussion.
+        """
+        if self.anscombe_integral is None:
+            return anscombe_difference(self.variance, response, mean)
+        return self.anscombe_integral(response) - self.anscombe_integral(mean)
+
+    def relative_variance(self, mean: np.ndarray) -> np.ndarray:
+        """Variance function over mean."""
+        return self.variance(mean) / mean
+
+    def scaled_lack_of_fit(self, deviance: np.ndarray, nobs: float, scale: float) -> np.ndarray:
+        """Twice the log-likelihood ratio to a saturated model, as far as R's tables count it."""
+        return deviance / scale
+
+    def bias_reduced_dispersion(self, found: DispersionEvidence) -> float:
+        """Dispersion beside bias-reduced coefficients: 1 where it is known, else Pearson's."""
+        return 1.0 if self.dispersion_known else found.pearson / found.df_resid
+
     def response_dispersion(self, scale: float) -> float:
         """Dispersion of the distribution of responses, (0, inf), given the `scale` of the fit."""
         return scale
+
+
+class MeanWeightDispersion(Family):
+    """Families whose likelihood R evaluates at deviance over the sum of the weights."""
+
+    n_dispersion_parameters = 1
+
+    def likelihood_dispersion(
+        self, deviance: float, sum_weights: float, n: float, scale: float = 1.0
+    ) -> float:
+        """Deviance over the sum of the weights, as in R's ``aic`` functions."""
+        return deviance / sum_weights

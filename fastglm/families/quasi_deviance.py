@@ -27,7 +27,7 @@ WEIGHTS = tuple(float(weight) for weight in _weights / 2.0)
 
 
 def deviance_of_variance(variance: Callable, domain: tuple[float, float]) -> Callable:
-    """The ``unit_deviance`` (`fastglm.families.response_functions`) of a compiled variance."""
+    """The ``unit_deviance`` (`fastglm.families.shared_functions`) of a compiled variance."""
     lower, upper = domain
     if math.isfinite(lower) and math.isfinite(upper):
         return _between(variance, lower, upper)

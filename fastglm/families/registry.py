@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any
 
 from fastglm.errors import ModelError
@@ -14,6 +15,8 @@ __all__ = [
     "FAMILIES",
     "FAMILY_SYNONYMS",
     "LINKS",
+    "family_class",
+    "link_class",
     "plain_name",
     "refuse_taken_name",
 ]
@@ -38,6 +41,39 @@ CUSTOM_LINKS: dict[str, Any] = {}
 def plain_name(name: str) -> str:
     """Strip a name of case, spaces and punctuation."""
     return "".join(letter for letter in name.lower() if letter.isalnum())
+
+
+def family_class(name: str) -> Any:
+    """Look up a family by name, whatever its case and punctuation.
+
+    Raises
+    ------
+    ModelError
+        If there is none; the text lists the names.
+    """
+    asked = plain_name(name)
+    found = {plain_name(known): known for known in FAMILIES} | FAMILY_SYNONYMS
+    if asked not in found:
+        close = get_close_matches(asked, found, n=1)
+        hint = f"did you mean {found[close[0]]!r}? " if close else ""
+        raise ModelError(f"unknown family {name!r}; {hint}known families: {', '.join(FAMILIES)}")
+    return FAMILIES[found[asked]]
+
+
+def link_class(name: str) -> Any:
+    """Look up a link by R's name or that of its class, whatever its case and punctuation.
+
+    Raises
+    ------
+    ModelError
+        If there is none; the text lists the names.
+    """
+    asked = plain_name(name)
+    found = {plain_name(link.__name__): link for link in LINKS.values()}
+    found |= {plain_name(known): link for known, link in LINKS.items()}
+    if asked not in found:
+        raise ModelError(f"unknown link {name!r}; known links: {', '.join(LINKS)}")
+    return found[asked]
 
 
 def refuse_taken_name(name: str, taken: Iterable[str], what: str) -> None:

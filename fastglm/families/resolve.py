@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
 from fastglm.errors import ModelError
+from fastglm.families.catalogue import FAMILIES
 from fastglm.families.family import Family
 from fastglm.families.links import Link
-from fastglm.families.members import FAMILIES
-from fastglm.families.registry import FAMILY_SYNONYMS, plain_name
+from fastglm.families.registry import family_class
 
-_BY_PLAIN_NAME = {plain_name(name): family for name, family in FAMILIES.items()} | {
-    synonym: FAMILIES[name] for synonym, name in FAMILY_SYNONYMS.items()
-}
-
-
-def family_class(name: str) -> type[Family]:
-    """Look up a family by name, whatever its case and punctuation.
-
-    Raises
-    ------
-    ModelError
-        If there is none; the text lists the names.
-    """
-    family = _BY_PLAIN_NAME.get(plain_name(name))
-    if family is None:
-        close = get_close_matches(plain_name(name), _BY_PLAIN_NAME, n=1)
-        hint = f"did you mean {_BY_PLAIN_NAME[close[0]].name!r}? " if close else ""
-        raise ModelError(f"unknown family {name!r}; {hint}known families: {', '.join(FAMILIES)}")
-    return family
+__all__ = ["family_class", "resolve_family"]
 
 
 @lru_cache(maxsize=64)

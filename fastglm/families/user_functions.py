@@ -15,8 +15,10 @@ from fastglm.errors import ModelError
 from fastglm.kernels import vector_math as vm
 from fastglm.kernels.jit import inlined_from_user
 
-__all__ = ["call", "compile_scalar", "require_derivative"]
+__all__ = ["call", "compile_scalar", "interval", "points_inside", "require_derivative"]
 
+#: Shares of the way through an interval at which functions are tried.
+SHARES = (0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95)
 #: Functions of the C library that keep a loop scalar, and what stands in for them.
 _VECTORIZED = {
     function: getattr(vm, name)
@@ -129,3 +131,22 @@ def require_derivative(
     size = max(abs(difference), abs(slope), 1e-6)
     if not abs(difference - slope) <= DERIVATIVE_TOLERANCE * size:
         raise ModelError(f"{what}: {slope:.8g}, but differences give {difference:.8g}.")
+
+
+def points_inside(lower: float, upper: float) -> list[float]:
+    """Points inside an interval."""
+    if math.isinf(lower) and math.isinf(upper):
+        return [6.0 * share - 3.0 for share in SHARES]
+    if math.isinf(upper):
+        return [lower + 8.0 * share * share for share in SHARES]
+    if math.isinf(lower):
+        return [upper - 8.0 * share * share for share in SHARES]
+    return [lower + share * (upper - lower) for share in SHARES]
+
+
+def interval(domain: tuple[float, float], what: str) -> tuple[float, float]:
+    """The ends of an interval; `ModelError` if it is none."""
+    lower, upper = (float(end) for end in domain)
+    if not lower < upper:
+        raise ModelError(f"{what} must be a pair (lower, upper), not {domain!r}")
+    return lower, upper

@@ -237,8 +237,7 @@ def anova_models(*fits: Results, test: str | None = None) -> Table:
                 f"the fits have {first.nobs:g} and {other.nobs:g} observations: compare models of "
                 "the same rows."
             )
-        same = other.family.name == first.family.name
-        if not same or other.family.link.name != first.family.link.name:
+        if not first.family.same_kind(other.family):
             raise ModelError("the fits differ in family or link: their deviances do not compare.")
     largest = max(fits, key=lambda fit: fit.rank)
     test = checked_test(largest, test)
@@ -301,7 +300,7 @@ def drop_table(
     every = [base, *models]
     deviance = np.array([m.deviance for m in every])
     rank = np.array([m.rank for m in every], dtype=float)
-    lack = _lack_of_fit(results, deviance)
+    lack = results.family.scaled_lack_of_fit(deviance, results.nobs, results.scale)
     sign = -1.0 if added else 1.0
     df = sign * (base.rank - rank)
     df[0] = np.nan
@@ -321,13 +320,6 @@ def drop_table(
 def base_aic(results: Results, k: float) -> float:
     """AIC of the fit with `k` a parameter."""
     return float(results.aic + (k - 2.0) * results._n_parameters)
-
-
-def _lack_of_fit(results: Results, deviance: np.ndarray) -> np.ndarray:
-    """Twice the log-likelihood ratio to a saturated model, as far as R's tables count it."""
-    if results.family.name == "gaussian":
-        return results.nobs * np.log(deviance / results.nobs)
-    return deviance / results.scale
 
 
 def _f_tests(

@@ -20,7 +20,6 @@ from fastglm.design.transforms import Basis, apply_stateful
 from fastglm.errors import ConvergenceWarning, ModelError, RankWarning, StartError
 from fastglm.families import Family
 from fastglm.families.links import Power
-from fastglm.inference.distributions import distribution_of
 from fastglm.inference.submodels import intercept_column
 from fastglm.inference.tables import HypothesisTest, Table
 from fastglm.kernels import planes
@@ -299,16 +298,16 @@ def _numeric_variables(results: Results) -> dict[str, Any]:
 def zero_inflation_test(results: Results) -> HypothesisTest:
     """Score test of more zeros than the family has; see `Results.zero_inflation_test`."""
     family = results.family
-    if family.name not in ("poisson", "negative_binomial"):
+    if family.response_kind != "counts" or not family.has_likelihood:
         raise ModelError("the test of zero inflation is for Poisson and negative binomial models.")
     rows = results._model_with_data("zero inflation").rows
     mean, slope = results.row_values(planes.MEAN, planes.SLOPE)
     weights = np.ones(rows.n_rows) if rows.prior_weights is None else rows.prior_weights
-    zero = distribution_of(family, 1.0).lower(np.zeros(mean.size), mean, np.ones(mean.size))
+    zero = family.distribution(1.0).lower(np.zeros(mean.size), mean, np.ones(mean.size))
     odds = (1.0 - zero) / zero
     score = weights @ np.where(rows.response == 0.0, odds, -1.0)
-    # d log P(Y = 0) / d mean is -1 for Poisson counts.
-    change = slope / (1.0 + family.parameter * mean)
+    # d log P(Y = 0) / d mean is minus the mean over the variance; -1 for Poisson counts.
+    change = slope / family.relative_variance(mean)
     cross = transposed_product(rows.design, weights * change)
     information = weights @ odds - cross @ np.nan_to_num(results.information_inverse) @ cross
     statistic = score**2 / information

@@ -127,7 +127,7 @@ def dispersion_test(results: Results, alternative: str, power: float) -> Hypothe
     tails = {"greater": 1.0, "less": -1.0, "two-sided": 0.0}
     if alternative not in tails:
         raise ModelError(f"alternative must be one of {tuple(tails)}, not {alternative!r}")
-    if results.family.name != "poisson":
+    if not results.family.variance_is_mean:
         raise ModelError(f"the dispersion test is of Poisson models, not {results.family.name}.")
     rows = results._model_with_data("a dispersion test").rows
     (mean,) = results.row_values(planes.MEAN)

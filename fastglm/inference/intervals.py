@@ -11,12 +11,8 @@ import numpy as np
 import scipy
 
 from fastglm.errors import ModelError
+from fastglm.families.distribution import ResponseDistribution, lattice_quantile
 from fastglm.inference.covariance import covariance_root
-from fastglm.inference.distributions import (
-    ResponseDistribution,
-    distribution_of,
-    lattice_quantile,
-)
 from fastglm.inference.prediction import NewRows
 from fastglm.kernels import planes
 from fastglm.solve.rows import evaluate_rows, limits_of_means
@@ -166,7 +162,7 @@ class Prediction:
         fit = self.results
         family = fit.family
         eta, error = np.asarray(self.linear_predictor), np.asarray(self.se_linear_predictor)
-        if family.name == "gaussian" and family.link.name == "identity":
+        if family.is_linear:
             half = fit.critical_value(alpha) * np.sqrt(error**2 + fit.scale / self.weights)
             return np.stack([eta - half, eta + half])
         if np.isnan(fit.scale):
@@ -213,7 +209,7 @@ class Prediction:
             "mean_ci_upper": mean_limits[1],
         }
         try:
-            distribution_of(self.results.family, self.results.response_dispersion)
+            self.results.family.distribution(self.results.response_dispersion)
         except ModelError:
             return self._frame(columns)
         limits = self._observation_limits(alpha)
@@ -274,7 +270,7 @@ def _components(fit: Results) -> list[_Component]:
     variable.
     """
     dispersion = fit.response_dispersion
-    known = distribution_of(fit.family, dispersion)
+    known = fit.family.distribution(dispersion)
     if fit.dispersion_known or known.lattice is not None:
         return [_Component(1.0, 1.0, known)]
     df = fit.df_resid
@@ -286,7 +282,7 @@ def _components(fit: Results) -> list[_Component]:
         scipy.special.gammainccinv(0.5 * df, above),
     )
     return [
-        _Component(mass, np.sqrt(ratio), distribution_of(fit.family, dispersion * ratio))
+        _Component(mass, np.sqrt(ratio), fit.family.distribution(dispersion * ratio))
         for mass, ratio in zip(masses, df / chi_squared, strict=True)
     ]
 

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PenalizedProfile", "PenalizedQuestions"]
 
-#: Families of known dispersion, and the link for which the adjusted score is that of a likelihood.
-CANONICAL_LINKS = {"binomial": "logit", "poisson": "log", "negative_binomial": "nbinom"}
 #: In standard errors: the penalised deviance is then right to the square of a hundredth of that.
 TOLERANCE = 1e-5
 MAX_ITERATIONS = 500
@@ -114,8 +112,7 @@ class PenalizedQuestions:
 
 def _problem(results: Results) -> BiasProblem:
     family = results.family
-    canonical = CANONICAL_LINKS.get(family.name) == family.link.name
-    if results.bias_reduction != "firth" or not canonical or results.scale != 1.0:
+    if results.bias_reduction != "firth" or not family.has_jeffreys_prior or results.scale != 1.0:
         raise ModelError(
             'a penalised likelihood takes a fit with bias_reduction="firth", a family of known '
             'dispersion and its canonical link; intervals can be had by method="wald".'

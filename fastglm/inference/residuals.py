@@ -11,9 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy
 
-from fastglm.errors import ModelError
-from fastglm.families import Family
-from fastglm.inference.distributions import distribution_of
 from fastglm.kernels import planes
 
 if TYPE_CHECKING:
@@ -78,44 +75,12 @@ def anscombe_residuals(results: Results) -> np.ndarray:
     """
     family = results.family
     (mean,) = results.row_values(planes.MEAN)
-    integral = _anscombe_integral(family)
     # Close to the mean the integrals cancel: single precision would leave few digits.
     response = np.asarray(_response(results), np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
-        distance = (integral(response) - integral(mean)) / family.variance(mean) ** (1.0 / 6.0)
+        distance = family.anscombe_difference(response, mean)
+        distance = distance / family.variance(mean) ** (1.0 / 6.0)
     return distance * np.sqrt(_weights(results))
-
-
-def _anscombe_integral(family: Family) -> Callable[[np.ndarray], np.ndarray]:
-    """The integral of V**(-1/3), up to a constant."""
-    name = getattr(family, "variance_name", family.name)
-    if family.custom:
-        raise ModelError(
-            f"{family!r} does not give the integral of variance**(-1/3) that Anscombe's residuals "
-            "need; take deviance residuals."
-        )
-    if name in ("binomial", "quasibinomial", "mu(1-mu)"):
-        return lambda u: scipy.special.beta(2 / 3, 2 / 3) * scipy.special.betainc(2 / 3, 2 / 3, u)
-    if name == "mu^2(1-mu)^2":
-        return lambda u: scipy.special.beta(1 / 3, 1 / 3) * scipy.special.betainc(1 / 3, 1 / 3, u)
-    if name == "negative_binomial":
-        alpha = family.parameter
-        return lambda u: (
-            1.5 * np.cbrt(u) ** 2 * scipy.special.hyp2f1(1 / 3, 2 / 3, 5 / 3, -alpha * u)
-        )
-    power = family.parameter if name == "tweedie" else _POWERS[name]
-    if power == 3.0:
-        return np.log
-    exponent = 1.0 - power / 3.0
-    if exponent == 1.0:
-        return lambda u: u
-    return lambda u: u**exponent / exponent
-
-
-_POWERS = {
-    "gaussian": 0.0, "constant": 0.0, "poisson": 1.0, "quasipoisson": 1.0, "mu": 1.0,
-    "gamma": 2.0, "mu^2": 2.0, "inverse_gaussian": 3.0, "mu^3": 3.0,
-}  # fmt: skip
 
 
 def quantile_residuals(results: Results, seed: int = 0) -> np.ndarray:
@@ -136,7 +101,7 @@ def quantile_residuals(results: Results, seed: int = 0) -> np.ndarray:
     ModelError
         If the family does not say how responses are distributed.
     """
-    distribution = distribution_of(results.family, results.response_dispersion)
+    distribution = results.family.distribution(results.response_dispersion)
     (mean,) = results.row_values(planes.MEAN)
     response, weights = np.asarray(_response(results), np.float64), _weights(results)
     with np.errstate(divide="ignore", invalid="ignore"):

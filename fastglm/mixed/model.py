@@ -197,7 +197,7 @@ class MixedGLM:
             raise ModelError(f"max_iter must be positive, not {max_iter!r}.")
         threads = usable_threads(n_threads)
         start = self._checked_start(start_theta)
-        linear = self.family.name == "gaussian" and self.family.has_canonical_link
+        linear = self.family.is_linear
         if reml and not linear:
             raise ModelError("REML is defined for a gaussian response with identity link only.")
         if nagq != 1:

@@ -8,7 +8,6 @@ import numpy as np
 from scipy import special
 
 from fastglm.errors import ModelError
-from fastglm.inference.distributions import distribution_of
 from fastglm.kernels import planes
 from fastglm.plots.style import BLUE, GREY, VERMILION, cloud, new_axes, picture, smooth_line, tidy
 
@@ -56,7 +55,7 @@ def panels(results: Results, seed: int = 0) -> np.ndarray:
 def _residuals(results: Results, seed: int) -> tuple[np.ndarray, str]:
     """Quantile residuals; standardised deviance residuals where the family has no distribution."""
     try:
-        distribution_of(results.family, results.response_dispersion)
+        results.family.distribution(results.response_dispersion)
     except ModelError:
         return np.asarray(results.rstandard()), "standardised deviance residual"
     return np.asarray(results.resid_quantile(seed)), "quantile residual"

@@ -184,7 +184,7 @@ def _drawings(results: Results) -> Iterator[tuple[Callable[[], Any], str]]:
     yield partial(plots.calibration, results), "Groups of rows of similar fitted mean."
     yield partial(plots.binned_residuals, results), "Mean residuals of finer groups."
     yield partial(plots.lift, results), "How far the model tells rows apart."
-    if results.family.name == "binomial":
+    if results.family.takes_two_columns:
         yield partial(plots.roc, results), "Successes found at the price of false alarms."
     if results.formula:
         for name in Counterfactual(results).names()[:MOST_VARIABLES]:

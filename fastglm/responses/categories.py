@@ -12,7 +12,7 @@ from typing import Any
 
 from numba.core.types import float64
 
-from fastglm.families import link_functions as lf
+from fastglm.families.links import functions as lf
 from fastglm.kernels import vector_math as vm
 from fastglm.kernels.jit import RowBlock, pointer
 from fastglm.kernels.joint import (

@@ -1,4 +1,4 @@
-"""Which estimator finds the free parameter of which family."""
+"""Which estimator finds which free parameter of a family."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from fastglm.responses.tweedie_power import estimate_power
 
 __all__ = ["ESTIMATORS"]
 
-#: By the name of the family.
+#: By the name of the parameter, `Family.free_parameter`.
 ESTIMATORS: dict[str, Estimator] = {
-    "negative_binomial": estimate_alpha,
-    "tweedie": estimate_power,
+    "alpha": estimate_alpha,
+    "var_power": estimate_power,
 }

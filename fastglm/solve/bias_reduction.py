@@ -16,11 +16,11 @@ from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import scipy
 
 from fastglm.design.layout import Layout, lay_out
 from fastglm.errors import Status
 from fastglm.families import Family
+from fastglm.families.family import DispersionEvidence
 from fastglm.kernels import planes
 from fastglm.solve.conditioning import cholesky_error, inflation_of_factor
 from fastglm.solve.fit import Solution, SolverOptions, solve
@@ -305,19 +305,27 @@ class _Search:
     def _dispersion(self, rows: _Rows) -> float:
         """The dispersion given, 1 where it is known, or an estimate at these coefficients."""
         problem, rank = self.problem, int(self.kept.sum())
-        family, df_resid = problem.family, problem.rows.nobs - rank
         if problem.dispersion is not None:
             return problem.dispersion
-        if family.name == "negative_binomial" or family.dispersion_known:
-            return 1.0
-        deviance = float(rows.deviance.sum())
-        # Kosmidis, Kenne Pagui & Sartori (2020), section 5: a third of an observation fewer twice.
-        lost = 2.0 / 3.0 if problem.kind == "median" else 0.0
-        if family.name in ("gaussian", "inverse_gaussian"):
-            return deviance / (df_resid - lost)
-        if family.name == "gamma":
-            return _gamma_dispersion(problem, deviance, rank)
-        return float(rows.pearson.sum()) / df_resid
+        weights, counts = _dispersion_weights(problem.rows)
+        found = DispersionEvidence(
+            float(rows.deviance.sum()),
+            float(rows.pearson.sum()),
+            problem.rows.nobs - rank,
+            rank,
+            problem.kind == "median",
+            weights,
+            counts,
+        )
+        return problem.family.bias_reduced_dispersion(found)
+
+
+def _dispersion_weights(rows: ModelRows) -> tuple[np.ndarray, np.ndarray]:
+    """Weights that divide the dispersion, and how many observations have each."""
+    counts = np.ones(rows.response.size) if rows.frequencies is None else rows.frequencies
+    if rows.variance_weights is None:
+        return np.ones(1), np.array([counts.sum()])
+    return rows.variance_weights, counts
 
 
 def _off_the_boundary(problem: BiasProblem) -> tuple[np.ndarray, np.ndarray]:
@@ -356,32 +364,3 @@ def _log_variance_slope(family: Family, mean: np.ndarray) -> np.ndarray:
     )
     variance = family.variance(mean)
     return np.divide(slope, 60.0 * h * variance, out=np.zeros_like(mean), where=variance > 0.0)
-
-
-def _gamma_dispersion(problem: BiasProblem, deviance: float, rank: int) -> float:
-    """Root of the adjusted score of a gamma dispersion, given the deviance."""
-    weights = problem.rows.variance_weights
-    counts = (
-        np.ones(problem.rows.response.size)
-        if problem.rows.frequencies is None
-        else problem.rows.frequencies
-    )
-    if weights is None:
-        weights, counts = np.ones(1), np.array([counts.sum()])
-    weights, counts = weights[weights > 0.0], counts[weights > 0.0]
-
-    def adjusted_score(log_dispersion: float) -> float:
-        shape = weights * math.exp(-log_dispersion)
-        expected = 2.0 * weights * (np.log(shape) - scipy.special.psi(shape))
-        second = 2.0 * (scipy.special.polygamma(1, shape) - 1.0 / shape)
-        third = -2.0 * (scipy.special.polygamma(2, shape) + 1.0 / shape**2)
-        skewness = (counts @ (weights**3 * third)) / (counts @ (weights**2 * second))
-        dispersion = math.exp(log_dispersion)
-        if problem.kind == "median":
-            adjustment = rank * dispersion + skewness / 3.0
-        else:
-            adjustment = (rank - 2.0) * dispersion + skewness
-        return float(deviance - counts @ expected + adjustment)
-
-    guess = math.log(deviance / (problem.rows.nobs - rank))
-    return math.exp(scipy.optimize.brentq(adjusted_score, guess - 5.0, guess + 5.0, xtol=1e-14))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import special, stats
 
 from fastglm import families
-from fastglm.families.densities import stirling_error
+from fastglm.families.shared_functions import stirling_error
 
 COUNTS = np.array([0.0, 1.0, 2.0, 7.0, 15.0, 16.0, 17.0, 200.0, 1e5])
 POSITIVE = np.array([1e-3, 0.4, 1.0, 6.0, 1e3])

@@ -8,7 +8,6 @@ from r_cases import fit_of, frame_of, matrix, names_with, read_case
 
 import fastglm as fg
 from fastglm.errors import DataError, ModelError
-from fastglm.inference.distributions import distribution_of
 from fastglm.inference.intervals import _components, _Mixture
 
 COLUMNS = ["mean", "mean_se", "mean_ci_lower", "mean_ci_upper", "obs_ci_lower", "obs_ci_upper"]
@@ -131,7 +130,7 @@ def test_observation_intervals_are_quantiles_of_simulated_observations(family, d
     if not family.dispersion_known:
         ratio = fit.df_resid / rng.chisquare(fit.df_resid, len(draws))
         draws = fit.params + np.sqrt(ratio)[:, None] * (draws - fit.params)
-    distribution = distribution_of(family, fit.scale * ratio)
+    distribution = family.distribution(fit.scale * ratio)
     means = np.exp(draws @ new.T)
     for row in range(2):
         for column, probability in (("obs_ci_lower", 0.05), ("obs_ci_upper", 0.95)):

@@ -1,5 +1,5 @@
 # ruff: noqa: D103 -- the module docstring says what each kind of function returns
-"""The scalar functions of every link, compiled into the row blocks of `fastglm.families.links`.
+"""The scalar functions of every link, compiled into row blocks (`fastglm.families.links.base`).
 
 For each link three functions:
 

@@ -6,7 +6,7 @@ from scipy import special, stats
 
 import fastglm as fg
 from fastglm.errors import ModelError
-from fastglm.inference.distributions import distribution_of, lattice_quantile
+from fastglm.families.distribution import lattice_quantile
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from fastglm.inference.distributions import distribution_of, lattice_quantile
     ],
 )
 def test_distributions_equal_scipy(family, dispersion, theirs):
-    distribution = distribution_of(family, dispersion)
+    distribution = family.distribution(dispersion)
     y, one = np.array([1.0, 2.0, 7.0, 40.0]), np.ones(4)
     lower, upper = distribution.tails(y, 3.3 * one, one)
     np.testing.assert_allclose(lower, theirs.cdf(y), rtol=1e-10)
@@ -34,7 +34,7 @@ def test_tweedie_distribution_is_a_sum_of_gamma_variables():
     rng = np.random.default_rng(3)
     counts = rng.poisson(2.0 * np.sqrt(2.0), 400_000)
     draws = rng.gamma(np.maximum(counts, 1e-9)) * (counts > 0) * 0.5 * np.sqrt(2.0)
-    distribution = distribution_of(fg.families.Tweedie(var_power=1.5), 1.0)
+    distribution = fg.families.Tweedie(var_power=1.5).distribution(1.0)
     for y in (0.0, 0.5, 2.0, 6.0):
         lower, upper = distribution.tails(np.array([y]), np.array([2.0]), np.ones(1))
         assert lower[0] == pytest.approx((draws <= y).mean(), abs=3e-3)
@@ -42,7 +42,7 @@ def test_tweedie_distribution_is_a_sum_of_gamma_variables():
     quantile = distribution.quantile(np.array(0.6), np.array([2.0]), np.ones(1))
     assert distribution.tails(quantile, np.array([2.0]), np.ones(1))[0] == pytest.approx(0.6)
     with pytest.raises(ModelError, match="closed form"):
-        distribution_of(fg.families.Tweedie(var_power=2.5), 1.0)
+        fg.families.Tweedie(var_power=2.5).distribution(1.0)
 
 
 @pytest.mark.parametrize("mean", [1e-8, 0.3, 30.0, 1e9, 1e30])
@@ -59,7 +59,7 @@ def test_lattice_search_finds_the_count_from_anywhere(mean, guess):
 
 @pytest.mark.parametrize("dispersion", [1e-6, 0.1, 3.0, 1e4])
 def test_inverse_gaussian_quantiles_far_out(dispersion):
-    distribution = distribution_of(fg.families.InverseGaussian(), dispersion)
+    distribution = fg.families.InverseGaussian().distribution(dispersion)
     mu, weight = np.exp(np.linspace(-3.0, 6.0, 30)), np.ones(30)
     for probability in (0.001, 0.5, 0.975, 0.9999):
         quantile = distribution.quantile(probability, mu, weight)

@@ -1,0 +1,115 @@
+"""What every link is: how the mean follows from the linear predictor, and back.
+
+A link is three compiled scalar functions (`fastglm.families.links.functions`) and a row in the
+registry `LINKS`. A link's parameter is data: it is never compiled in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastglm.errors import ModelError
+from fastglm.families.evaluate import Frozen, evaluate
+from fastglm.families.registry import CUSTOM_LINKS, link_class
+from fastglm.families.row_templates import curvature_rows, inverse_link_rows, link_rows
+from fastglm.kernels.jit import RowBlock
+from fastglm.kernels.planes import COMPLEMENT, LINEAR_PREDICTOR, MEAN, SCRATCH, SLOPE
+
+__all__ = ["Link", "compile_link"]
+
+
+class Link(Frozen):
+    """Base of all links. Immutable; two links are equal when class and parameter are.
+
+    Attributes
+    ----------
+    name : str
+        The name R gives it; the key in `LINKS`.
+    parameter : float
+        The link's parameter, 0 for links that have none.
+    custom : bool
+        Whether a user defined it.
+    mean_range : pair of float or None
+        Open interval of the means of all finite linear predictors; None if some have none.
+    forward_rows, inverse_rows, curvature_rows : RowBlock
+        The link over one block of rows, compiled when their address is first asked for.
+    """
+
+    name: str = ""
+    parameter: float = 0.0
+    custom: bool = False
+    mean_range: tuple[float, float] | None = None
+    forward_rows: RowBlock
+    inverse_rows: RowBlock
+    curvature_rows: RowBlock
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{key}={value!r}" for key, value in self.arguments().items())
+        return f"{type(self).__name__}({arguments})"
+
+    def __call__(self, p: Any) -> Any:
+        """Linear predictor at the mean `p`: an array of any shape, or a number."""
+        mu = np.asarray(p, dtype=np.float64)
+        planes = {MEAN: mu, COMPLEMENT: 1.0 - mu}
+        return evaluate(self.forward_rows, planes, LINEAR_PREDICTOR, link=self.parameter)
+
+    def inverse(self, z: Any) -> Any:
+        """Mean at the linear predictor `z`; NaN where `z` is outside the link's domain."""
+        return evaluate(self.inverse_rows, {LINEAR_PREDICTOR: z}, MEAN, link=self.parameter)
+
+    def complement(self, z: Any) -> Any:
+        """One minus the mean at the linear predictor `z`, accurate where the mean is near one."""
+        return evaluate(self.inverse_rows, {LINEAR_PREDICTOR: z}, COMPLEMENT, link=self.parameter)
+
+    def inverse_deriv(self, z: Any) -> Any:
+        """Differentiate the mean in the linear predictor, at the linear predictor `z`."""
+        return evaluate(self.inverse_rows, {LINEAR_PREDICTOR: z}, SLOPE, link=self.parameter)
+
+    def inverse_deriv2(self, z: Any) -> Any:
+        """Second derivative of the mean in the linear predictor, at the linear predictor `z`."""
+        return evaluate(self.curvature_rows, {LINEAR_PREDICTOR: z}, SCRATCH, link=self.parameter)
+
+    def deriv(self, p: Any) -> Any:
+        """Differentiate the linear predictor in the mean, at the mean `p`."""
+        return 1.0 / self.inverse_deriv(self(p))
+
+    def deriv2(self, p: Any) -> Any:
+        """Second derivative of the linear predictor in the mean, at the mean `p`."""
+        eta = self(p)
+        return -self.inverse_deriv2(eta) / self.inverse_deriv(eta) ** 3
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON from which `from_dict` makes an equal link."""
+        return {"name": self.name, "arguments": self.arguments()}
+
+    @staticmethod
+    def from_dict(saved: dict[str, Any]) -> Link:
+        """Rebuild the link that `to_dict` described; `ModelError` for an unknown name."""
+        if saved.get("custom"):
+            if saved["name"] not in CUSTOM_LINKS:
+                raise ModelError(
+                    f"the saved fit has a link {saved['name']!r} of its own: define it first, by "
+                    f"the same fastglm.families.CustomLink({saved['name']!r}, ...) as before the "
+                    "fit; no file holds its functions."
+                )
+            return CUSTOM_LINKS[saved["name"]]
+        return link_class(saved["name"])(**saved["arguments"])
+
+
+def compile_link(
+    name: str,
+    forward: Callable,
+    inverse: Callable,
+    curvature: Callable,
+    cached: bool = True,
+) -> tuple[RowBlock, RowBlock, RowBlock]:
+    """Make the three row blocks of a link."""
+    bend = {"inverse": inverse, "curvature": curvature}
+    return (
+        RowBlock(link_rows, f"link_{name}", {"forward": forward}, cached),
+        RowBlock(inverse_link_rows, f"inverse_{name}", {"inverse": inverse}, cached),
+        RowBlock(curvature_rows, f"curvature_{name}", bend, cached),
+    )

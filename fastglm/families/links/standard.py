@@ -1,0 +1,211 @@
+"""The links of R and statsmodels, each a row of the registry `LINKS`."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from fastglm.errors import ModelError
+from fastglm.families.links import functions as lf
+from fastglm.families.links.base import Link, compile_link
+from fastglm.families.registry import LINKS
+
+__all__ = [
+    "CLogLog",
+    "Cauchy",
+    "Identity",
+    "InversePower",
+    "InverseSquared",
+    "Log",
+    "LogC",
+    "LogLog",
+    "Logit",
+    "NegativeBinomial",
+    "Power",
+    "Probit",
+    "Sqrt",
+]
+
+
+class Identity(Link):
+    """eta = mu."""
+
+    name = "identity"
+    mean_range = (-math.inf, math.inf)
+    forward_rows, inverse_rows, curvature_rows = compile_link(
+        "identity", lf.identity_forward, lf.identity_inverse, lf.identity_curvature
+    )
+
+
+class Log(Link):
+    """eta = log(mu)."""
+
+    name = "log"
+    mean_range = (0.0, math.inf)
+    forward_rows, inverse_rows, curvature_rows = compile_link(
+        "log", lf.log_forward, lf.log_inverse, lf.log_curvature
+    )
+
+
+class Logit(Link):
+    """eta = log(mu / (1 - mu))."""
+
+    name = "logit"
+    mean_range = (0.0, 1.0)
+    forward_rows, inverse_rows, curvature_rows = compile_link(
+        "logit", lf.logit_forward, lf.logit_inverse, lf.logit_curvature
+    )
+
+
+class Probit(Link):
+    """eta = the standard normal quantile of mu."""
+
+    name = "probit"
+    mean_range = (0.0, 1.0)
+    forward_rows, inverse_rows, curvature_rows = compile_link(
+        "probit", lf.probit_forward, lf.probit_inverse, lf.probit_curvature
+    )
+
+
+class CLogLog(Link):
+    """eta = log(-log(1 - mu)), the complementary log-log link."""
+
+    name = "cloglog"
+    mean_range = (0.0, 1.0)
+    forward_rows, inverse_rows, curvature_rows = compile_link(
+        "cloglog", lf.cloglog_forward, lf.cloglog_inverse, lf.cloglog_curvature
+    )
+
+
+class LogLog(Link):
+    """eta = -log(-log(mu))."""
+
+    name = "loglog"
+    mean_range = (0.0, 1.0)
+    forward_rows, inverse_rows, curvature_rows = compile_link(
+        "loglog", lf.loglog_forward, lf.loglog_inverse, lf.loglog_curvature
+    )
+
+
+class Cauchy(Link):
+    """eta = tan(pi (mu - 1/2)), the Cauchy quantile of mu."""
+
+    name = "cauchit"
+    mean_range = (0.0, 1.0)
+    forward_rows, inverse_rows, curvature_rows = compile_link(
+        "cauchit", lf.cauchit_forward, lf.cauchit_inverse, lf.cauchit_curvature
+    )
+
+
+class InversePower(Link):
+    """eta = 1 / mu, for eta other than 0."""
+
+    name = "inverse"
+    forward_rows, inverse_rows, curvature_rows = compile_link(
+        "inverse", lf.inverse_forward, lf.inverse_inverse, lf.inverse_curvature
+    )
+
+
+class InverseSquared(Link):
+    """eta = 1 / mu**2, for eta > 0."""
+
+    name = "1/mu^2"
+    forward_rows, inverse_rows, curvature_rows = compile_link(
+        "inverse_squared",
+        lf.inverse_squared_forward,
+        lf.inverse_squared_inverse,
+        lf.inverse_squared_curvature,
+    )
+
+
+class Sqrt(Link):
+    """eta = sqrt(mu), for eta > 0."""
+
+    name = "sqrt"
+    forward_rows, inverse_rows, curvature_rows = compile_link(
+        "sqrt", lf.sqrt_forward, lf.sqrt_inverse, lf.sqrt_curvature
+    )
+
+
+class LogC(Link):
+    """eta = log(1 - mu), the log-complement link."""
+
+    name = "logc"
+    forward_rows, inverse_rows, curvature_rows = compile_link(
+        "logc", lf.logc_forward, lf.logc_inverse, lf.logc_curvature
+    )
+
+
+_NAMED_POWERS: dict[float, type[Link]] = {
+    1.0: Identity,
+    0.0: Log,
+    0.5: Sqrt,
+    -1.0: InversePower,
+    -2.0: InverseSquared,
+}
+
+
+class Power(Link):
+    """eta = mu**power, for mu > 0.
+
+    A power that has a link of its own is that link: ``Power(-1) == InversePower()``, and power 0
+    is the logarithm, the limit of the Box-Cox powers.
+
+    Parameters
+    ----------
+    power : float, default 1
+        The exponent, finite.
+    """
+
+    name = "power"
+    forward_rows, inverse_rows, curvature_rows = compile_link(
+        "power", lf.power_forward, lf.power_inverse, lf.power_curvature
+    )
+
+    def __new__(cls, power: float = 1.0) -> Link:  # type: ignore[misc]
+        """Make the named link where the power has one."""
+        named = _NAMED_POWERS.get(float(power))
+        return object.__new__(cls) if named is None else named()
+
+    def __init__(self, power: float = 1.0):
+        if not math.isfinite(power):
+            raise ModelError(f"link Power: power must be a finite number, got {power!r}")
+        self._set(parameter=float(power))
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the power."""
+        return {"power": self.parameter}
+
+
+class NegativeBinomial(Link):
+    """eta = log(alpha mu / (1 + alpha mu)), for eta < 0: canonical for the negative binomial.
+
+    Parameters
+    ----------
+    alpha : float, default 1
+        The family's dispersion of counts, positive.
+    """
+
+    name = "nbinom"
+    forward_rows, inverse_rows, curvature_rows = compile_link(
+        "nbinom",
+        lf.negative_binomial_forward,
+        lf.negative_binomial_inverse,
+        lf.negative_binomial_curvature,
+    )
+
+    def __init__(self, alpha: float = 1.0):
+        if not 0.0 < alpha < math.inf:
+            raise ModelError(f"link NegativeBinomial: alpha must be positive, got {alpha!r}")
+        self._set(parameter=float(alpha))
+
+    def arguments(self) -> dict[str, Any]:
+        """Return alpha."""
+        return {"alpha": self.parameter}
+
+
+for _link in (
+    Identity, Log, Logit, Probit, CLogLog, LogLog, Cauchy, InversePower, InverseSquared, Sqrt,
+    Power, LogC, NegativeBinomial,
+):  # fmt: skip
+    LINKS[_link.name] = _link
