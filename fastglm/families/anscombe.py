@@ -1,12 +1,13 @@
-"""Anscombe's scale of any variance function, by quadrature."""
+"""Anscombe's scale: the integral of V**(-1/3), in closed form and, of any V, by quadrature."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import numpy as np
+import scipy
 
-__all__ = ["anscombe_difference"]
+__all__ = ["anscombe_difference", "power_integral", "proportion_integral"]
 
 #: Step and ends of the trapezoidal rule: weights underflow beyond them.
 STEP = 1.0 / 16.0
@@ -46,3 +47,16 @@ def anscombe_difference(
     with np.errstate(invalid="ignore"):
         endless = (last > ENDLESS * largest) & (response != mean)
         return (response - mean) * np.where(endless, np.inf, total)
+
+
+def power_integral(values: np.ndarray, power: float) -> np.ndarray:
+    """Integral of V**(-1/3) where V is a power of the mean: Anscombe's scale."""
+    if power == 3.0:
+        return np.log(values)
+    exponent = 1.0 - power / 3.0
+    return values if exponent == 1.0 else values**exponent / exponent
+
+
+def proportion_integral(values: np.ndarray, a: float) -> np.ndarray:
+    """Integral of (t (1 - t))**(a - 1) from 0, Anscombe's scale for 1 - a = power of V / 3."""
+    return scipy.special.beta(a, a) * scipy.special.betainc(a, a, values)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastglm.errors import ModelError
+from fastglm.families.distribution import ResponseDistribution
 from fastglm.families.domain import ResponseDomain
 from fastglm.families.family import Family
 from fastglm.families.functions import ResponseFunctions
@@ -27,6 +28,7 @@ from fastglm.families.shared_functions import (
     plain_difference,
     undefined_log_density,
 )
+from fastglm.families.user_distribution import UserDistribution
 from fastglm.families.user_functions import (
     call,
     compile_scalar,
@@ -37,6 +39,9 @@ from fastglm.families.user_functions import (
 from fastglm.kernels.jit import inlined
 
 __all__ = ["CustomFamily", "CustomLink"]
+
+#: A dispersion at which functions are tried; proportions of binomial variance have none above 1.
+TRIAL_DISPERSION = 0.5
 
 
 class CustomFamily(Family):
@@ -61,6 +66,19 @@ class CustomFamily(Family):
         ``starting_mean(y, weight)``, inside the domain. By default the response, moved off the end.
     dispersion_known : bool, default False
         Whether the dispersion is 1.
+    cdf : callable, optional
+        ``cdf(y, mu, weight, dispersion)`` is P(Y <= y), of arrays of one shape (the dispersion is a
+        number) with the means and responses inside `domain`. Quantile residuals, intervals of
+        observations, `draw` and the report come from it; without it they are refused.
+    quantile : callable, optional
+        ``quantile(probability, mu, weight, dispersion)`` of arrays, the inverse of `cdf`; by
+        default found by bisection, which is slower.
+    draw : callable, optional
+        ``draw(generator, mu, weight, dispersion)``: a response for each mean, from a
+        `numpy.random.Generator`. By default the quantiles of uniform numbers.
+    discrete : bool, default False
+        Whether responses are whole numbers, which `cdf` is then asked for. A response that is
+        otherwise continuous may be 0, the lower end of its domain, with positive probability.
 
     Raises
     ------
@@ -69,8 +87,31 @@ class CustomFamily(Family):
 
     Notes
     -----
+    P(Y > y) is taken as 1 - `cdf`, so that quantile residuals end at 8.2.
+
     Wedderburn (1974), "Quasi-likelihood functions, generalized linear models, and the Gauss-Newton
     method".
+
+    Examples
+    --------
+    Exponential waiting times:
+
+    >>> import math
+    >>> import numpy as np
+    >>> import fastglm as fg
+    >>> waiting = fg.families.CustomFamily(
+    ...     "waiting times",
+    ...     variance=lambda mu: mu * mu,
+    ...     unit_deviance=lambda y, mu: 2.0 * ((y - mu) / mu - math.log(y / mu)),
+    ...     log_density=lambda y, mu, weight, dispersion: weight * (-y / mu - math.log(mu)),
+    ...     link="log",
+    ...     domain=(0.0, math.inf),
+    ...     dispersion_known=True,
+    ...     cdf=lambda y, mu, weight, dispersion: -np.expm1(-y / mu),
+    ... )
+    >>> fit = fg.GLM([1.0, 2.0, 0.5, 3.0], np.ones((4, 1)), family=waiting).fit()
+    >>> np.round(fit.resid_quantile(), 4).tolist()
+    [-0.106, 0.5384, -0.6281, 0.9925]
     """
 
     custom = True
@@ -87,11 +128,17 @@ class CustomFamily(Family):
         domain: tuple[float, float] = (-math.inf, math.inf),
         starting_mean: Callable[[float, float], float] | None = None,
         dispersion_known: bool = False,
+        cdf: Callable[..., Any] | None = None,
+        quantile: Callable[..., Any] | None = None,
+        draw: Callable[..., Any] | None = None,
+        discrete: bool = False,
     ):
         super().__init__(link)
         refuse_taken_name(name, [*FAMILIES, *FAMILY_SYNONYMS], "family")
         lower, upper = interval(domain, "domain")
-        _check_family(variance, unit_deviance, log_density, starting_mean, lower, upper)
+        trial = 1.0 if dispersion_known else TRIAL_DISPERSION
+        _check_family(variance, unit_deviance, log_density, starting_mean, lower, upper, trial)
+        own = UserDistribution(cdf, quantile, draw, discrete, ResponseDomain(lower, upper), trial)
         given = {
             "name": name,
             "variance": variance,
@@ -100,15 +147,21 @@ class CustomFamily(Family):
             "domain": (lower, upper),
             "starting_mean": starting_mean,
             "dispersion_known": dispersion_known,
+            "cdf": cdf,
+            "quantile": quantile,
+            "draw": draw,
+            "discrete": discrete,
         }
         known = CUSTOM_FAMILIES.get(name)
+        is_known = known is not None and known.given == given
+        if not is_known:
+            own.check(variance, log_density)
         self._set(
             name=name,
             given=given,
-            domain=ResponseDomain(lower, upper),
-            functions=known.functions
-            if known is not None and known.given == given
-            else _response_functions(given),
+            domain=own.domain,
+            user_distribution=own,
+            functions=known.functions if known and is_known else _response_functions(given),
             has_likelihood=log_density is not None,
             dispersion_known=dispersion_known,
             n_dispersion_parameters=int(log_density is not None and not dispersion_known),
@@ -116,6 +169,48 @@ class CustomFamily(Family):
         CUSTOM_FAMILIES[name] = self
 
     given: dict[str, Any]
+    user_distribution: UserDistribution
+
+    @property
+    def response_kind(self) -> str:
+        """Counts where responses are whole numbers, else by the domain."""
+        return "counts" if self.user_distribution.discrete else self.domain.kind
+
+    def distribution(self, dispersion: float) -> ResponseDistribution:
+        """The distribution that `cdf` gives.
+
+        Raises
+        ------
+        ModelError
+            Without `cdf`.
+        """
+        if self.user_distribution.cdf is None:
+            raise ModelError(
+                f"{self!r} does not say how responses are distributed, only their mean and "
+                "variance: give it cdf(y, mu, weight, dispersion)."
+            )
+        return self.user_distribution.at(dispersion)
+
+    def draw(
+        self,
+        mean: np.ndarray,
+        weights: np.ndarray,
+        dispersion: float,
+        generator: np.random.Generator,
+    ) -> np.ndarray:
+        """One response of each row, by `draw` or from `cdf`.
+
+        Raises
+        ------
+        ModelError
+            Without either.
+        """
+        if self.user_distribution.cdf is None and self.user_distribution.draw is None:
+            raise ModelError(
+                f"no responses can be drawn from {self!r}, which does not say how they are "
+                "distributed: give it draw(generator, mu, weight, dispersion), or cdf."
+            )
+        return self.user_distribution.at(dispersion).drawn(mean, weights, generator)
 
     def arguments(self) -> dict[str, Any]:
         """Name, functions, domain and link."""
@@ -145,6 +240,7 @@ def _check_family(
     starting_mean: Callable | None,
     lower: float,
     upper: float,
+    trial: float,
 ) -> None:
     means = points_inside(lower, upper)
     variances = call(variance, "variance", [(mu,) for mu in means])
@@ -157,7 +253,7 @@ def _check_family(
         call(
             log_density,
             "log_density",
-            [(y, mu, 1.0, 1.0) for y, mu in itertools.pairwise(means)],
+            [(y, mu, 1.0, trial) for y, mu in itertools.pairwise(means)],
         )
     if starting_mean is not None:
         starts = call(starting_mean, "starting_mean", [(y, 1.0) for y in means])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 
 from fastglm.errors import ModelError
 from fastglm.families.anscombe import anscombe_difference
+from fastglm.families.dispersion import DispersionEvidence
 from fastglm.families.distribution import ResponseDistribution
 from fastglm.families.domain import ResponseDomain, ResponseSummary
 from fastglm.families.evaluate import Frozen, evaluate
@@ -36,56 +37,15 @@ from fastglm.kernels.planes import (
 
 __all__ = [
     "UNBOUNDED_LINKS",
-    "DispersionEvidence",
     "Family",
     "LinkLike",
     "MeanWeightDispersion",
-    "power_integral",
 ]
 
 #: Links of families whose means have no upper end.
 UNBOUNDED_LINKS = (Identity, Log, InversePower, InverseSquared, Sqrt, Power)
 
 LinkLike = Link | type[Link] | str | None
-
-
-class DispersionEvidence(NamedTuple):
-    """What a dispersion is estimated from with less bias.
-
-    Attributes
-    ----------
-    deviance, pearson : float
-        Of the fit.
-    df_resid : float
-        Observations less coefficients.
-    rank : int
-        Number of coefficients that are no combinations of others.
-    median : bool
-        Whether the bias of the median is reduced, not that of the mean.
-    weights, counts : ndarray, shape (k,)
-        Weights that divide the dispersion, and how many observations have each.
-    """
-
-    deviance: float
-    pearson: float
-    df_resid: float
-    rank: int
-    median: bool
-    weights: np.ndarray
-    counts: np.ndarray
-
-    @property
-    def lost(self) -> float:
-        """Observations fewer; Kosmidis, Kenne Pagui & Sartori (2020), section 5."""
-        return 2.0 / 3.0 if self.median else 0.0
-
-
-def power_integral(values: np.ndarray, power: float) -> np.ndarray:
-    """Integral of V**(-1/3) where V is a power of the mean: Anscombe's scale."""
-    if power == 3.0:
-        return np.log(values)
-    exponent = 1.0 - power / 3.0
-    return values if exponent == 1.0 else values**exponent / exponent
 
 
 class Family(Frozen):

@@ -20,7 +20,7 @@ import numpy as np
 from fastglm.design.layout import Layout, lay_out
 from fastglm.errors import Status
 from fastglm.families import Family
-from fastglm.families.family import DispersionEvidence
+from fastglm.families.dispersion import DispersionEvidence
 from fastglm.kernels import planes
 from fastglm.solve.conditioning import cholesky_error, inflation_of_factor
 from fastglm.solve.fit import Solution, SolverOptions, solve

@@ -9,6 +9,7 @@ import numpy as np
 import scipy
 
 from fastglm.errors import ModelError
+from fastglm.families.anscombe import proportion_integral
 from fastglm.families.distribution import ResponseDistribution, count_of
 from fastglm.families.domain import PROPORTION
 from fastglm.families.family import Family
@@ -124,11 +125,6 @@ def _draw(mu: np.ndarray, weight: np.ndarray, generator: np.random.Generator) ->
     if (trials == 1.0).all():
         return (generator.random(mu.size) < mu).astype(np.float64)
     return generator.binomial(trials.astype(np.int64), mu) / weight
-
-
-def proportion_integral(values: np.ndarray, a: float) -> np.ndarray:
-    """Integral of (t (1 - t))**(a - 1) from 0, Anscombe's scale for 1 - a = power of V / 3."""
-    return scipy.special.beta(a, a) * scipy.special.betainc(a, a, values)
 
 
 class _Proportion(Family):

@@ -8,9 +8,11 @@ import math
 import numpy as np
 import scipy
 
+from fastglm.families.anscombe import power_integral
+from fastglm.families.dispersion import DispersionEvidence
 from fastglm.families.distribution import ResponseDistribution
 from fastglm.families.domain import REAL
-from fastglm.families.family import UNBOUNDED_LINKS, DispersionEvidence, Family, power_integral
+from fastglm.families.family import UNBOUNDED_LINKS, Family
 from fastglm.families.functions import ResponseFunctions
 from fastglm.families.links import Identity
 from fastglm.families.shared_functions import LOG_2PI, plain_difference, plain_start, valid_real

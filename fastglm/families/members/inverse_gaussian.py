@@ -8,14 +8,11 @@ import math
 import numpy as np
 import scipy
 
+from fastglm.families.anscombe import power_integral
+from fastglm.families.dispersion import DispersionEvidence
 from fastglm.families.distribution import ResponseDistribution, positive
 from fastglm.families.domain import POSITIVE
-from fastglm.families.family import (
-    UNBOUNDED_LINKS,
-    DispersionEvidence,
-    MeanWeightDispersion,
-    power_integral,
-)
+from fastglm.families.family import UNBOUNDED_LINKS, MeanWeightDispersion
 from fastglm.families.functions import ResponseFunctions
 from fastglm.families.links import InverseSquared
 from fastglm.families.shared_functions import (

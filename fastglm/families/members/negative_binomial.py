@@ -10,9 +10,10 @@ import numpy as np
 import scipy
 
 from fastglm.errors import ModelError
+from fastglm.families.dispersion import DispersionEvidence
 from fastglm.families.distribution import ResponseDistribution, count_of
 from fastglm.families.domain import NONNEGATIVE
-from fastglm.families.family import UNBOUNDED_LINKS, DispersionEvidence, Family, LinkLike
+from fastglm.families.family import UNBOUNDED_LINKS, Family, LinkLike
 from fastglm.families.functions import ResponseFunctions
 from fastglm.families.links import CLogLog, Log
 from fastglm.families.links import NegativeBinomial as NegativeBinomialLink

@@ -8,9 +8,10 @@ import math
 import numpy as np
 import scipy
 
+from fastglm.families.anscombe import power_integral
 from fastglm.families.distribution import ResponseDistribution, count_of
 from fastglm.families.domain import NONNEGATIVE
-from fastglm.families.family import UNBOUNDED_LINKS, Family, power_integral
+from fastglm.families.family import UNBOUNDED_LINKS, Family
 from fastglm.families.functions import ResponseFunctions, without_likelihood
 from fastglm.families.links import Log
 from fastglm.families.shared_functions import (

@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastglm.errors import ModelError
+from fastglm.families.anscombe import power_integral, proportion_integral
 from fastglm.families.custom import CustomFamily
 from fastglm.families.domain import NONNEGATIVE, POSITIVE, PROPORTION, REAL, ResponseDomain
-from fastglm.families.family import Family, LinkLike, power_integral
+from fastglm.families.family import Family, LinkLike
 from fastglm.families.functions import ResponseFunctions, without_likelihood
 from fastglm.families.links import Identity
-from fastglm.families.members.binomial import BINOMIAL, QUASIBINOMIAL, proportion_integral
+from fastglm.families.members.binomial import BINOMIAL, QUASIBINOMIAL
 from fastglm.families.members.gamma import GAMMA, gamma_unit_deviance
 from fastglm.families.members.gaussian import GAUSSIAN
 from fastglm.families.members.inverse_gaussian import INVERSE_GAUSSIAN

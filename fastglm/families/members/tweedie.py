@@ -17,9 +17,10 @@ import numpy as np
 import scipy
 
 from fastglm.errors import ModelError
+from fastglm.families.anscombe import power_integral
 from fastglm.families.distribution import ResponseDistribution
 from fastglm.families.domain import NONNEGATIVE, POSITIVE, REAL, ResponseDomain
-from fastglm.families.family import UNBOUNDED_LINKS, Family, LinkLike, power_integral
+from fastglm.families.family import UNBOUNDED_LINKS, Family, LinkLike
 from fastglm.families.functions import ResponseFunctions
 from fastglm.families.links import Log
 from fastglm.families.members.gamma import GAMMA, gamma_distribution, gamma_log_density
