@@ -73,4 +73,4 @@ def test_it_is_saved_loaded_and_reported(known, data, tmp_path):
     assert loaded.family == new.family == geometric.Geometric()
     np.testing.assert_array_equal(loaded.predict(data[1]), new.predict(data[1]))
     new.report(tmp_path / "report.html")
-    assert "geometric" in (tmp_path / "report.html").read_text()
+    assert "Geometric" in (tmp_path / "report.html").read_text()
