@@ -41,8 +41,10 @@ def test_the_fit_of_the_demonstration_solves_the_score_equations(flights):
     assert fit.converged
     assert fit.aliased == {}
     assert fit.n_dropped == 9_430
-    complete = flights.dropna().astype({"hour": pd.CategoricalDtype(range(5, 24))})
-    X = np.asarray(model_matrix(FORMULA.partition("~")[2], complete), dtype=np.float64)
+    complete = flights.dropna()
+    # Knots are learned from every row that has the variable, by formulaic too.
+    whole = flights.astype({"hour": pd.CategoricalDtype(range(5, 24))})
+    X = model_matrix(FORMULA.partition("~")[2], whole).loc[complete.index].to_numpy(np.float64)
     probability = 1 / (1 + np.exp(-X @ fit.estimates))
     score = X.T @ (complete["late"].to_numpy() - probability)
     # In standard errors: the Newton step that the remaining score would still call for.

@@ -22,7 +22,8 @@ def frame(folder, name):
     case = json.loads(path.with_suffix(".json").read_text())
     data = pd.read_csv(path.with_suffix(".data.csv.gz"))
     for factor, levels in (case.get("xlevels") or case.get("factor_levels") or {}).items():
-        data[factor] = pd.Categorical(data[factor].astype(str), [level[0] for level in levels])
+        names = [level[0] for level in levels]
+        data[factor] = pd.Categorical(data[factor].astype(str), names, ordered=True)
     return data
 
 

@@ -72,8 +72,8 @@ def test_pearson_residuals_have_variance_one(name):
 def test_residuals_of_categories_and_shares():
     y, X, _ = draw("OrderedModel", 300)
     frame = pd.DataFrame({"y": np.array(list("abcd"))[y], "x": X[:, 0]})
-    for model in (fg.MNLogit, fg.OrderedModel):
-        fit = model.from_formula("y ~ x", frame).fit()
+    for model, options in ((fg.MNLogit, {}), (fg.OrderedModel, {"levels": "abcd"})):
+        fit = model.from_formula("y ~ x", frame, **options).fit()
         probability = fit.predict()
         observed = pd.get_dummies(frame["y"]).astype(float)
         pd.testing.assert_frame_equal(fit.resid_response, observed - probability)
