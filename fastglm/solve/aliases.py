@@ -85,7 +85,8 @@ class ProvenAliases:
     def _find(self) -> dict[int, np.ndarray]:
         run = self._run
         candidates, sizes = _candidates(run)
-        if not candidates or _constant_is_later(run, min(candidates)):
+        candidates = {j: c for j, c in candidates.items() if not _needs_later_constant(run, j, c)}
+        if not candidates:
             return {}
         rests = np.column_stack(list(candidates.values()))
         rests[list(candidates), np.arange(rests.shape[1])] -= 1.0
@@ -233,13 +234,16 @@ def _rows_of_levels(layout: Layout) -> np.ndarray:
     return np.concatenate(found) if found else np.empty(0, dtype=np.intp)
 
 
-def _constant_is_later(run: Run, first: int) -> bool:
-    """Whether columns are shifted by one that comes after the first aliased one.
+def _needs_later_constant(run: Run, column: int, combination: np.ndarray) -> bool:
+    """Whether a combination of shifted columns is one with the constant, which comes later.
 
-    A combination of the shifted columns may then need it, while the later one is to be left out.
+    Then that is to be left out, and not this column.
     """
     constant = run.scaling.constant
-    return constant >= 0 and int(run.layout.dense_owner[constant]) > first
+    owner = -1 if constant < 0 else int(run.layout.dense_owner[constant])
+    if owner <= column or not run.scaling.shift.any():
+        return False
+    return bool(combination_of_given(run.layout, run.scaling, column, combination)[owner] != 0.0)
 
 
 def restore_columns(solution: Solution, run: Run, aliases: ProvenAliases) -> Solution:

@@ -213,12 +213,21 @@ def _refine(
 
 
 def _lost_constant(run: Run) -> int | None:
-    """The intercept that takes the shifts of columns, if it is a combination of earlier ones."""
+    """The intercept that takes the shifts of columns, if it is a combination of earlier ones.
+
+    It is one as well if it takes part in what an earlier column seems to be a combination of.
+    """
     constant = run.scaling.constant
     if run.nothing_aliased or constant < 0 or not run.scaling.shift.any():
         return None
     owner = int(run.layout.dense_owner[constant])
-    return owner if run.aliased[owner] else None
+    if run.aliased[owner]:
+        return owner
+    if not run.aliased[:owner].any():
+        return None
+    combinations = aliased_combinations(run)
+    takes_part = any(combinations[j][owner] != 0.0 for j in combinations if j < owner)
+    return owner if takes_part else None
 
 
 def _sample_misled(run: Run, aliases: ProvenAliases) -> bool:
