@@ -117,7 +117,7 @@ def fit(
         with watch.stage("summary", "summing up"):
             shown = json.dumps(as_record(results)) if as_json else str(results.summary())
             if report is not None:
-                results.report(report)
+                results.report(report, progress=watch.picture)
     print(shown)
     say(_times(watch, table.num_rows, results))
     if output is not None:

@@ -72,6 +72,10 @@ class Watch:
         """Progress of a fit, as `GLM.fit` reports it."""
         self.update(f"fitting: sweep {n_sweeps}, deviance {deviance:.8g}")
 
+    def picture(self, done: int, total: int) -> None:
+        """Progress of a report, as `Results.report` reports it."""
+        self.update("drawing the report", done, total)
+
     def __enter__(self) -> Watch:
         self._timer.start()
         return self

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from fastglm.inference import diagnostics
 from fastglm.inference.asking import Asking
@@ -90,7 +90,12 @@ class DiagnosticQuestions(Asking):
         """
         return diagnostics.power_link_profile(self._fit, powers, alpha)
 
-    def lack_of_fit(self, variables: Sequence[str] | None = None, df: int = 4) -> Table:
+    def lack_of_fit(
+        self,
+        variables: Sequence[str] | None = None,
+        df: int = 4,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Table:
         """Tests of each numeric variable against a natural cubic spline of it.
 
         Parameters
@@ -100,6 +105,8 @@ class DiagnosticQuestions(Asking):
             ``df + 2`` values.
         df : int, default 4
             Columns of the spline.
+        progress : callable, optional
+            Called as ``progress(done, n_variables)`` after each variable.
 
         Returns
         -------
@@ -111,7 +118,7 @@ class DiagnosticQuestions(Asking):
         ModelError
             If there is no such variable, or its spline is in the model already.
         """
-        return diagnostics.lack_of_fit(self._fit, variables, df)
+        return diagnostics.lack_of_fit(self._fit, variables, df, progress)
 
     def zero_inflation_test(self) -> HypothesisTest:
         """Score test of more zeros than the family has, one-sided.

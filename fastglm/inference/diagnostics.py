@@ -224,7 +224,12 @@ def _crossing(
 # -- straight lines
 
 
-def lack_of_fit(results: Results, variables: Sequence[str] | None = None, df: int = 4) -> Table:
+def lack_of_fit(
+    results: Results,
+    variables: Sequence[str] | None = None,
+    df: int = 4,
+    progress: Callable[[int, int], None] | None = None,
+) -> Table:
     """Splines of each numeric variable as more columns; see `Results.lack_of_fit`."""
     numeric = _numeric_variables(results)
     chosen = list(numeric) if variables is None else list(variables)
@@ -235,23 +240,13 @@ def lack_of_fit(results: Results, variables: Sequence[str] | None = None, df: in
             f"{', '.join(numeric)}."
         )
     names, tests = [], []
-    for name in chosen:
-        values = numeric[name]()
-        # Knots at quantiles need enough different values.
-        if variables is None and np.unique(values[:10_000]).size <= df + 2:
-            continue
-        options = {"df": df, "constraints": None}
-        basis = apply_stateful("cr", [values], options, {}, f"cr({name}, df={df})")
-        columns = np.ascontiguousarray(basis.values if isinstance(basis, Basis) else basis)
-        if results.has_intercept and name in results.names:
-            columns = _beyond_a_line(values, columns)
-        try:
-            tests.append(_test_of_columns(results, f"Lack of fit of {name}", columns))
-        except ModelError:
-            if variables is not None:
-                raise
-            continue
-        names.append(name)
+    for k, name in enumerate(chosen):
+        test = _spline_test(results, name, numeric[name](), df, was_asked=variables is not None)
+        if test is not None:
+            names.append(name)
+            tests.append(test)
+        if progress is not None:
+            progress(k + 1, len(chosen))
     if not tests:
         raise ModelError("the model has no numeric variable of which a spline could be added.")
     return Table(
@@ -263,6 +258,26 @@ def lack_of_fit(results: Results, variables: Sequence[str] | None = None, df: in
             "pvalue": np.array([test.pvalue for test in tests]),
         },
     )
+
+
+def _spline_test(
+    results: Results, name: str, values: np.ndarray, df: int, was_asked: bool
+) -> HypothesisTest | None:
+    """The test of one variable, (n,) values; None where it has none and nobody asked for it."""
+    # Knots at quantiles need enough different values.
+    if not was_asked and np.unique(values[:10_000]).size <= df + 2:
+        return None
+    options = {"df": df, "constraints": None}
+    basis = apply_stateful("cr", [values], options, {}, f"cr({name}, df={df})")
+    columns = np.ascontiguousarray(basis.values if isinstance(basis, Basis) else basis)
+    if results.has_intercept and name in results.names:
+        columns = _beyond_a_line(values, columns)
+    try:
+        return _test_of_columns(results, f"Lack of fit of {name}", columns)
+    except ModelError:
+        if was_asked:
+            raise
+        return None
 
 
 def _beyond_a_line(values: np.ndarray, columns: np.ndarray) -> np.ndarray:

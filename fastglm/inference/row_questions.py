@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -193,7 +194,12 @@ class RowQuestions(EffectQuestions, DiagnosticQuestions):
 
         return panels(self._fit, seed)
 
-    def report(self, path: str | Path, title: str | None = None) -> None:
+    def report(
+        self,
+        path: str | Path,
+        title: str | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
         """Write one self-contained web page: the fit, its checks in plain words, and pictures.
 
         Parameters
@@ -202,6 +208,8 @@ class RowQuestions(EffectQuestions, DiagnosticQuestions):
             Of the HTML file.
         title : str, optional
             By default the family and the response.
+        progress : callable, optional
+            Called as ``progress(done, n_steps)`` after the tests and after each picture.
 
         Raises
         ------
@@ -210,4 +218,4 @@ class RowQuestions(EffectQuestions, DiagnosticQuestions):
         """
         from fastglm.report import write_report
 
-        write_report(self._fit, path, title)
+        write_report(self._fit, path, title, progress)

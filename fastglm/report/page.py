@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from html import escape
@@ -58,14 +58,28 @@ footer { margin-top: 3rem; font-size: .8rem; color: #666; }
 """
 
 
-def write_report(results: Results, path: str | Path, title: str | None = None) -> None:
+def write_report(
+    results: Results,
+    path: str | Path,
+    title: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
     """Write the page; see `Results.report`."""
     require_matplotlib()
-    Path(path).write_text(report_html(results, title), encoding="utf-8")
+    Path(path).write_text(report_html(results, title, progress), encoding="utf-8")
 
 
-def report_html(results: Results, title: str | None = None) -> str:
+def report_html(
+    results: Results,
+    title: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> str:
     """The page as text.
+
+    Parameters
+    ----------
+    results, title, progress
+        As for `Results.report`.
 
     Raises
     ------
@@ -77,6 +91,14 @@ def report_html(results: Results, title: str | None = None) -> str:
     heading = title or f"{family} model of {results.response_name}"
     model = results.formula or f"{results.response_name} on {len(results.names)} columns"
     checks = Checks(results)
+    drawings = list(_drawings(results))
+    # The tests, the panels and each other picture are a step.
+    done = iter(range(1, len(drawings) + 3))
+
+    def step() -> None:
+        if progress is not None:
+            progress(next(done), len(drawings) + 2)
+
     sections = [
         f"<h1>{escape(heading)}</h1>",
         f"<p>{escape(family)} family, {escape(link)} link: <code>{escape(model)}</code></p>",
@@ -84,8 +106,9 @@ def report_html(results: Results, title: str | None = None) -> str:
         _numbers(results),
         _coefficients(results),
         _tests(checks),
-        _pictures(results),
     ]
+    step()
+    sections.append(_pictures(results, drawings, step))
     from fastglm import __version__
 
     return (
@@ -168,12 +191,20 @@ def _tests(checks: Checks) -> str:
     return "<h2>Checks</h2>" + "".join(parts)
 
 
-def _pictures(results: Results) -> str:
-    wide = _figure(results.plot, "Residuals, their distribution, spread and leverage.")
-    rest = "".join(_figure(draw, caption) for draw, caption in _drawings(results))
+def _pictures(
+    results: Results,
+    drawings: Sequence[tuple[Callable[[], Any], str]],
+    step: Callable[[], None],
+) -> str:
+    """The panels and the other drawings; `step` is called after each."""
+    panels = results.plot, "Residuals, their distribution, spread and leverage."
+    figures = []
+    for draw, caption in (panels, *drawings):
+        figures.append(_figure(draw, caption))
+        step()
     return (
-        f'<h2>Diagnostics</h2><div class="pictures wide">{wide}</div>'
-        f'<h2>Effects and calibration</h2><div class="pictures">{rest}</div>'
+        f'<h2>Diagnostics</h2><div class="pictures wide">{figures[0]}</div>'
+        f'<h2>Effects and calibration</h2><div class="pictures">{"".join(figures[1:])}</div>'
     )
 
 

@@ -114,6 +114,18 @@ def test_lack_of_fit_finds_the_bent_variable():
         smaller.lack_of_fit(["g"])
 
 
+def test_lack_of_fit_reports_progress_after_each_variable():
+    rng = np.random.default_rng(3)
+    frame = pd.DataFrame(rng.normal(size=(200, 2)), columns=["a", "b"])
+    frame["two"] = rng.integers(0, 2, 200)
+    frame["y"] = rng.poisson(2.0, 200)
+    seen = []
+    fit = fg.glm("y ~ a + two + b", frame, "poisson")
+    table = fit.lack_of_fit(progress=lambda *where: seen.append(where))
+    assert table.names == ("a", "b")
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
 def test_lack_of_fit_of_array_columns(linear):
     y, X = linear
     table = fg.GLM(y + X[:, 2] ** 2, X).fit().lack_of_fit()

@@ -73,6 +73,14 @@ def test_a_picture_that_cannot_be_drawn_becomes_a_sentence(frame, monkeypatch, e
     assert matplotlib.pyplot.get_fignums() == before
 
 
+def test_progress_counts_the_tests_and_each_picture(frame, tmp_path):
+    seen = []
+    fit = fg.glm("claims ~ age", frame, "poisson")
+    fit.report(tmp_path / "r.html", progress=lambda *where: seen.append(where))
+    pictures = (tmp_path / "r.html").read_text().count("<img")
+    assert seen == [(k, pictures + 1) for k in range(1, pictures + 2)]
+
+
 def test_no_figure_is_left_open(frame):
     from matplotlib import pyplot
 
