@@ -10,7 +10,7 @@ from functools import wraps
 from types import FunctionType
 from typing import Any, TypeVar
 
-from fastglm.errors import FastGLMError, OptionError
+from fastglm.errors import DataError, FastGLMError, OptionError
 from fastglm.pointers import describe_option
 
 __all__ = ["entry", "entry_points"]
@@ -52,11 +52,16 @@ def entry(function: F, owner: type | None = None, before: Callable[[], None] | N
             if _FULL:
                 raise
             raise error.with_traceback(None) from None
-        except TypeError as error:
-            if error.__traceback__ is None or error.__traceback__.tb_next is not None:
-                # Raised inside the function, not by calling it.
-                raise
-            raise _explained(error, function, options, owner) from None
+        except Exception as error:
+            # Raised by calling the function, not inside it.
+            is_outside = error.__traceback__ is not None and error.__traceback__.tb_next is None
+            if isinstance(error, TypeError) and is_outside:
+                raise _explained(error, function, options, owner) from None
+            if args and getattr(args[0], "_is_edited", False):
+                raise DataError(
+                    f"this result was read from a file that is not as fastglm wrote it: {error}."
+                ) from error
+            raise
 
     return call  # type: ignore[return-value]
 

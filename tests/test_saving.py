@@ -1,11 +1,16 @@
 import dataclasses
+import functools
 import json
 import pickle
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import fastglm as fg
 from fastglm.errors import DataError, FastGLMError, FormulaError, ModelError
@@ -61,10 +66,31 @@ def same(a, b):
     return a == b or (a != a and b != b)
 
 
+#: Kept as one triangle, from which they are computed again.
+FROM_A_TRIANGLE = ("information_inverse", "covariance", "information_root", "covariance_root")
+
+
+def assert_same_covariance(ours, theirs):
+    """The same variances to the last bit, and correlations to all but the last digits."""
+    ours, theirs = np.asarray(ours), np.asarray(theirs)
+    np.testing.assert_array_equal(np.diag(ours), np.diag(theirs))
+    sd = np.sqrt(np.diag(theirs))
+    np.testing.assert_allclose(ours / np.outer(sd, sd), theirs / np.outer(sd, sd), atol=1e-13)
+
+
 def test_every_field_comes_back(fit, path):
     loaded = fg.load(path)
+    for name in ("information_inverse", "covariance"):
+        assert_same_covariance(getattr(loaded, name), getattr(fit, name))
+    root, expected = loaded.information_root, fit.information_root
+    scale = np.sqrt((expected**2).sum(axis=1))
+    np.testing.assert_allclose(
+        root @ root.T / np.outer(scale, scale),
+        expected @ expected.T / np.outer(scale, scale),
+        atol=1e-13,
+    )
     for field in dataclasses.fields(Results):
-        if field.name not in ("model", "recipe"):
+        if field.name not in ("model", "recipe", *FROM_A_TRIANGLE):
             assert same(getattr(fit, field.name), getattr(loaded, field.name)), field.name
     assert loaded.recipe.to_dict() == fit.recipe.to_dict()
     assert loaded.model is None
@@ -75,7 +101,8 @@ def test_what_the_fit_says_comes_back(fit, path):
     assert str(loaded.summary()) == str(fit.summary())
     assert loaded._repr_html_() == fit._repr_html_()
     assert loaded.conf_int(0.1).equals(fit.conf_int(0.1))
-    assert loaded.cov_params().equals(fit.cov_params())
+    assert loaded.bse.equals(fit.bse)
+    assert_same_covariance(loaded.cov_params(), fit.cov_params())
     for name in ("llf", "llnull", "null_deviance", "aic", "bic", "converged", "aliased"):
         assert same(getattr(fit, name), getattr(loaded, name)), name
 
@@ -145,7 +172,7 @@ def test_the_file_is_plain_json(path):
         raise AssertionError(f"{constant} is not JSON")
 
     saved = json.loads(path.read_text(), parse_constant=refuse)
-    assert saved["fastglm"] == 1
+    assert saved["fastglm"] == 2
     assert saved["formula"] == FORMULA
     assert list(path.parent.iterdir()) == [path]
 
@@ -170,13 +197,13 @@ def with_factor(text):
 )
 def test_code_in_a_file_is_refused(path, text):
     with pytest.raises(FormulaError):
-        fg.load(edited(path, with_factor(text)))
+        fg.load(edited(path, with_factor(text)), check=False)
 
 
 @pytest.mark.parametrize(
     ("edit", "error", "message"),
     [
-        (lambda s: s.update(fastglm=2), DataError, "format 2.*upgrade fastglm"),
+        (lambda s: s.update(fastglm=3), DataError, "format 3.*upgrade fastglm"),
         (lambda s: s.pop("fastglm"), DataError, "not a model saved by fastglm"),
         (lambda s: s.pop("estimates"), DataError, "'estimates' is missing"),
         (lambda s: s["recipe"].pop("levels"), DataError, "not a saved formula"),
@@ -189,7 +216,7 @@ def test_code_in_a_file_is_refused(path, text):
 )
 def test_a_damaged_file_is_refused(path, edit, error, message):
     with pytest.raises(error, match=message):
-        fg.load(edited(path, edit))
+        fg.load(edited(path, edit), check=False)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1, 2]", "null", '{"a": 1}', "\x80"])
@@ -198,3 +225,198 @@ def test_a_file_of_something_else_is_refused(tmp_path, text):
     path.write_bytes(text.encode("latin-1"))
     with pytest.raises(FastGLMError, match=r"model\.json is not a"):
         fg.load(path)
+
+
+def test_a_changed_file_is_refused_unless_it_is_asked_for(path):
+    def halve(saved):
+        saved["estimates"][0] *= 0.5
+
+    before = fg.load(path)
+    with pytest.raises(DataError, match=r"not as fastglm wrote it.*check=False"):
+        fg.load(edited(path, halve))
+    after = fg.load(path, check=False)
+    assert after.estimates[0] == 0.5 * before.estimates[0]
+    # Spaces and the order of names do not matter.
+    after.save(path)
+    saved = json.loads(path.read_text())
+    path.write_text(json.dumps(dict(reversed(saved.items()))))
+    assert fg.load(path).estimates[0] == after.estimates[0]
+
+
+# -- size
+
+
+@pytest.mark.parametrize("cov_type", ["nonrobust", "HC1"])
+@pytest.mark.parametrize("p", [2, 40, 150])
+def test_a_file_takes_no_more_than_its_covariance_must(tmp_path, p, cov_type):
+    rng = np.random.default_rng(p)
+    n = 4 * p + 20
+    X = np.column_stack([np.ones(n), rng.normal(size=(n, p - 1))])
+    fit = fg.GLM(rng.gamma(3.0, size=n), X, "gamma", link="log").fit(cov_type=cov_type)
+    fit.save(tmp_path / "model.json")
+    assert (tmp_path / "model.json").stat().st_size <= 12 * p**2 + 10_000
+
+
+@pytest.mark.filterwarnings("ignore::fastglm.errors.ConvergenceWarning")
+def test_a_model_of_categories_takes_no_more(tmp_path, frame):
+    many = frame.assign(c=[f"c{k % 60}" for k in range(len(frame))])
+    formula = "region ~ C(c) + bs(age, df=4)"
+    fit = fg.MNLogit.from_formula(formula, many).fit(max_iter=3, cov_type="HC0")
+    fit.save(tmp_path / "model.json")
+    assert (tmp_path / "model.json").stat().st_size <= 12 * len(fit.names) ** 2 + 10_000
+
+
+# -- covariances
+
+
+def designs():
+    rng = np.random.default_rng(9)
+    x = rng.normal(size=200)
+    collinear = np.column_stack([np.ones(200), x, x + 1e-5 * rng.normal(size=200)])
+    far = np.column_stack([np.ones(200), 1e8 + x, x**2])
+    aliased = np.column_stack([np.ones(200), x, 2.0 * x, x**2])
+    return {"collinear": collinear, "far": far, "aliased": aliased, "plain": far[:, [0, 2]]}
+
+
+@pytest.mark.filterwarnings("ignore::fastglm.errors.RankWarning")
+@pytest.mark.parametrize("cov_type", ["nonrobust", "HC3", "jackknife"])
+@pytest.mark.parametrize("name", designs())
+def test_errors_of_predictions_come_back(tmp_path, name, cov_type):
+    X = designs()[name]
+    y = np.random.default_rng(10).poisson(2.0, 200)
+    fit = fg.GLM(y, X, "quasipoisson").fit(cov_type=cov_type)
+    fit.save(tmp_path / "model.json")
+    loaded = fg.load(tmp_path / "model.json")
+    ours, expected = loaded.get_prediction(X[:9]), fit.get_prediction(X[:9])
+    np.testing.assert_allclose(ours.se_mean, expected.se_mean, rtol=1e-10)
+    np.testing.assert_array_equal(loaded.bse, fit.bse)
+    np.testing.assert_array_equal(np.isnan(loaded.cov_params()), np.isnan(fit.cov_params()))
+    plain = loaded.with_covariance("nonrobust").bse
+    np.testing.assert_array_equal(plain, fit.with_covariance("nonrobust").bse)
+
+
+def test_a_covariance_that_is_not_definite_comes_back(tmp_path):
+    rng = np.random.default_rng(2)
+    X = np.column_stack([np.ones(60), rng.normal(size=(60, 4))])
+    groups = np.repeat(np.arange(3), 20), np.tile(np.arange(4), 15)
+    fit = fg.GLM(rng.poisson(3.0, 60), X, "poisson").fit()
+    fit = fit.with_covariance("cluster", groups=groups)
+    assert np.linalg.eigvalsh(fit.covariance)[0] < -1e-12
+    fit.save(tmp_path / "model.json")
+    loaded = fg.load(tmp_path / "model.json")
+    np.testing.assert_array_equal(loaded.cov_params(), fit.cov_params())
+    np.testing.assert_allclose(
+        loaded.get_prediction(X).se_mean, fit.get_prediction(X).se_mean, rtol=1e-6
+    )
+
+
+# -- files of the first format
+
+FIRST = Path(__file__).parent / "data" / "saved_1"
+
+
+@pytest.mark.parametrize(
+    "name", ["glm", "robust", "negative_binomial", "multinomial", "hurdle", "ordered"]
+)
+def test_files_of_the_first_format_are_read(tmp_path, name):
+    every = json.loads((FIRST / "expected.json").read_text())
+    new, expected = pd.DataFrame(every["new"]), every[name]
+    if name == "robust":
+        new = np.column_stack([np.ones(6), new["x"], new["x"] ** 2])
+    options = {"exposure": np.asarray(new["t"])} if name == "glm" else {}
+    loaded = fg.load(FIRST / f"{name}.json")
+    loaded.save(tmp_path / "again.json")
+    for fit in (loaded, fg.load(tmp_path / "again.json")):
+        np.testing.assert_array_equal(fit.predict(new), expected["predictions"])
+        np.testing.assert_array_equal(np.ravel(fit.bse), expected["bse"])
+        np.testing.assert_allclose(fit.cov_params(), expected["cov"], rtol=1e-9, atol=1e-14)
+        if "se_mean" in expected:
+            errors = fit.get_prediction(new, **options).se_mean
+            np.testing.assert_allclose(errors, expected["se_mean"], rtol=1e-10)
+
+
+# -- damage
+
+
+@functools.cache
+def saved_models():
+    frame = make_frame(150)
+    frame["label"] = frame["region"].astype(str)
+    fits = {
+        "glm": poisson_fit(frame, "claims ~ C(region) + bs(age, df=4) + offset(log(size))"),
+        "robust": fg.glm("size ~ age + power", frame, "gamma", link="log", cov_type="HC1"),
+        "categories": fg.MNLogit.from_formula("label ~ age", frame).fit(),
+        "counts": fg.Hurdle.from_formula("claims ~ age", frame, zeros="~ power").fit(),
+    }
+    saved = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, fit in fits.items():
+            fit.save(Path(folder) / name)
+            saved[name] = (Path(folder) / name).read_text()
+    return frame.iloc[:5], saved
+
+
+def leaves(value, path=()):
+    """Where there is something in nested lists and tables."""
+    if path:
+        yield path
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from leaves(item, (*path, key))
+    elif isinstance(value, list):
+        for k, item in enumerate(value):
+            yield from leaves(item, (*path, k))
+
+
+DELETED = object()
+VALUES = st.one_of(
+    st.just(DELETED),
+    st.none(),
+    st.booleans(),
+    st.sampled_from([0, 1, -1, 3, 10**20, 0.5, -2.5, 1e308, "inf", "", "x", "log", [], {}, [1.0]]),
+)
+
+
+def damaged(text, draw):
+    saved = json.loads(text)
+    *folder, key = draw(st.sampled_from([path for path in leaves(saved) if path != ("digest",)]))
+    holder = saved
+    for step in folder:
+        holder = holder[step]
+    value, before = draw(VALUES), holder[key]
+    if value is DELETED:
+        del holder[key]
+    else:
+        holder[key] = value
+    return saved, value is DELETED or json.dumps(value) != json.dumps(before)
+
+
+def use(fit, new):
+    """What people do with a model."""
+    fit.predict(new)
+    fit.predict(new, which="linear")
+    fit.t_test(np.eye(len(fit.names))[0])
+    fit.wald_test(np.eye(len(fit.names))[:1])
+    fit.conf_int(), fit.bse, fit.pvalues, fit.cov_params(), fit.aic, str(fit.summary())
+    if isinstance(fit, Results):
+        fit.get_prediction(new).summary_frame()
+        fit.with_covariance("nonrobust")
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["glm", "robust", "categories", "counts"])
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_damage_is_refused_and_never_a_bare_error(name, data, tmp_path_factory):
+    new, texts = saved_models()
+    saved, is_changed = damaged(texts[name], data.draw)
+    path = tmp_path_factory.getbasetemp() / f"{name}.json"
+    path.write_text(json.dumps(saved))
+    if is_changed:
+        with pytest.raises(DataError):
+            fg.load(path)
+    try:
+        fit = fg.load(path, check=False)
+        use(fit, new)
+    except FastGLMError:
+        pass

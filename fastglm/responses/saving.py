@@ -9,27 +9,39 @@ import numpy as np
 
 from fastglm.design.recipe import Recipe
 from fastglm.errors import DataError, Status
-from fastglm.plain_json import float_from_json, plain_json
+from fastglm.plain_json import (
+    float_from_json,
+    pack_triangle,
+    plain_json,
+    require_kinds,
+    unpack_triangle,
+)
 from fastglm.responses import MODELS
 from fastglm.responses.results import KINDS, Block, ResponseResults
+from fastglm.solve.threads import usable_threads
 
 __all__ = ["describe_response", "read_response"]
 
-_PLAIN = (
-    "llf", "nobs", "rank", "n_iter", "n_sweeps", "response_name", "has_offset", "has_exposure",
-    "labelled", "n_dropped", "n_threads", "n_separated", "boundary", "cov_type", "df_inference",
-)  # fmt: skip
+#: Fields as they are, and what they hold.
+_KINDS: dict[str, type] = {
+    "llf": float, "nobs": float, "rank": int, "n_iter": int, "n_sweeps": int, "response_name": str,
+    "has_offset": bool, "has_exposure": bool, "labelled": bool, "n_dropped": int, "n_threads": int,
+    "n_separated": int, "boundary": str,
+    "cov_type": str, "df_inference": float,
+}  # fmt: skip
 _DICTS = ("settings", "missing", "column_names", "weights", "infinite")
-_ARRAYS = ("estimates", "information_inverse", "covariance")
 
 
 def describe_response(results: ResponseResults) -> dict[str, Any]:
     """A fit as plain JSON types."""
     saved: dict[str, Any] = {"kind": results.kind}
-    saved |= {name: plain_json(getattr(results, name)) for name in (*_PLAIN, *results.lazy_numbers)}
+    saved |= {name: plain_json(getattr(results, name)) for name in (*_KINDS, *results.lazy_numbers)}
     saved["names"] = list(results.names)
     saved["blocks"] = [[b.name, b.design, b.start, b.stop] for b in results.blocks]
-    saved |= {name: plain_json(getattr(results, name).tolist()) for name in _ARRAYS}
+    saved["estimates"] = plain_json(results.estimates.tolist())
+    saved["information"] = pack_triangle(results.information_inverse)
+    is_robust = results.covariance is not results.information_inverse
+    saved["robust"] = pack_triangle(results.covariance) if is_robust else None
     saved["status"] = results.status.name
     saved |= {name: dict(getattr(results, name)) for name in _DICTS}
     saved["n_columns"] = list(results.n_columns)
@@ -54,10 +66,12 @@ def read_response(saved: dict[str, Any]) -> ResponseResults:
     recipes = tuple(None if r is None else Recipe.from_dict(r) for r in saved["recipes"])
     if "column_names" not in saved:
         saved = _of_first_version(saved, recipes)
-    numbers = {name: float_from_json(saved[name]) for name in _PLAIN}
-    for name in _ARRAYS:
-        numbers[name] = np.array(saved[name], np.float64)
-        numbers[name].setflags(write=False)
+    require_kinds(saved, _KINDS | dict.fromkeys(_DICTS, dict))
+    numbers = {name: float_from_json(saved[name]) for name in _KINDS}
+    numbers["n_threads"] = max(1, min(numbers["n_threads"], usable_threads(None)))
+    numbers |= _read_matrices(saved, len(saved["names"]))
+    for array in (numbers["estimates"], numbers["information_inverse"], numbers["covariance"]):
+        array.setflags(write=False)
     results = cls(
         names=tuple(saved["names"]),
         blocks=tuple(Block(*block) for block in saved["blocks"]),
@@ -68,8 +82,24 @@ def read_response(saved: dict[str, Any]) -> ResponseResults:
         recipes=recipes,
         **numbers,
     )
+    require_kinds(saved, dict.fromkeys(cls.lazy_numbers, float))
     results.__dict__.update({name: float_from_json(saved[name]) for name in cls.lazy_numbers})
     return results
+
+
+def _read_matrices(saved: dict[str, Any], p: int) -> dict[str, np.ndarray]:
+    """Estimates, (p,), and covariances, (p, p)."""
+    estimates = np.array([float_from_json(value) for value in saved["estimates"]], np.float64)
+    if saved["fastglm"] == 1:
+        inverse = np.array(saved["information_inverse"], np.float64)
+        covariance = np.array(saved["covariance"], np.float64)
+    else:
+        inverse = covariance = unpack_triangle(saved["information"], p, symmetric=True)
+        if saved["robust"] is not None:
+            covariance = unpack_triangle(saved["robust"], p, symmetric=True)
+    if estimates.shape != (p,) or inverse.shape != (p, p) or covariance.shape != (p, p):
+        raise DataError(f"the saved model has {p} names, but not as many estimates.")
+    return {"estimates": estimates, "information_inverse": inverse, "covariance": covariance}
 
 
 def _of_first_version(saved: dict[str, Any], recipes: tuple[Recipe | None, ...]) -> dict[str, Any]:
