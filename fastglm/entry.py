@@ -18,6 +18,7 @@ __all__ = ["entry", "entry_points"]
 F = TypeVar("F", bound=Callable[..., Any])
 C = TypeVar("C", bound=type)
 
+_NOTHING: dict[str, Any] = {}
 #: Set to "full" to see where inside the package a mistake was noticed.
 _FULL = os.environ.get("FASTGLM_TRACEBACK") == "full"
 
@@ -47,7 +48,10 @@ def entry(function: F, owner: type | None = None, before: Callable[[], None] | N
         try:
             if before is not None:
                 before()
-            return function(*args, **options)
+            value = function(*args, **options)
+            if args and getattr(args[0], "__dict__", _NOTHING).get("_is_edited"):
+                _hand_on(value)
+            return value
         except FastGLMError as error:
             if _FULL:
                 raise
@@ -57,13 +61,19 @@ def entry(function: F, owner: type | None = None, before: Callable[[], None] | N
             is_outside = error.__traceback__ is not None and error.__traceback__.tb_next is None
             if isinstance(error, TypeError) and is_outside:
                 raise _explained(error, function, options, owner) from None
-            if args and getattr(args[0], "_is_edited", False):
+            if args and getattr(args[0], "__dict__", _NOTHING).get("_is_edited"):
                 raise DataError(
                     f"this result was read from a file that is not as fastglm wrote it: {error}."
                 ) from error
             raise
 
     return call  # type: ignore[return-value]
+
+
+def _hand_on(value: Any) -> None:
+    """What comes of an edited result is to be trusted no more than that."""
+    if type(value).__module__.startswith("fastglm.") and hasattr(value, "__dict__"):
+        value.__dict__["_is_edited"] = True
 
 
 def entry_points(cls: C) -> C:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -193,6 +194,8 @@ def from_dict(saved: Mapping[str, Any]) -> Results:
     """
     saved = _LATER | dict(saved)
     require_kinds(saved, _KINDS | dict.fromkeys(_DICTS, dict))
+    if not all(math.isfinite(float_from_json(saved[name])) for name in ("nobs", "sum_weights")):
+        raise DataError("the saved model has no number of observations.")
     arguments: dict[str, Any] = {name: float_from_json(saved[name]) for name in _KINDS}
     arguments["n_threads"] = max(1, min(arguments["n_threads"], usable_threads(None)))
     arguments |= {name: saved[name] for name in _DICTS}

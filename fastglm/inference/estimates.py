@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import scipy
 
+from fastglm.entry import entry_points
 from fastglm.errors import ModelError
 from fastglm.inference.tables import align, format_number
 
@@ -19,6 +20,7 @@ ADJUSTMENTS = ("none", "bonferroni", "sidak", "holm", "tukey")
 INTERVALS = {"holm": "bonferroni"}
 
 
+@entry_points
 @dataclass(frozen=True, eq=False, repr=False)
 class Estimates:
     """Some quantities and the covariance of their estimates.

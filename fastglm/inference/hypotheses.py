@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy
 
+from fastglm.entry import entry_points
 from fastglm.errors import DataError, ModelError
 from fastglm.inference.tables import HypothesisTest, align, format_number
 
@@ -27,6 +28,7 @@ __all__ = ["LinearTests", "read_hypothesis", "t_test", "wald_test"]
 RANK_TOLERANCE = 1e-11
 
 
+@entry_points
 @dataclass(frozen=True, eq=False)
 class LinearTests:
     """t or z tests of single linear combinations of the coefficients.

@@ -16,6 +16,7 @@ import numpy as np
 import scipy
 
 from fastglm.design.slices import dense_slices
+from fastglm.entry import entry_points
 from fastglm.errors import ModelError
 from fastglm.inference.residuals import deviance_residuals, response_residuals
 from fastglm.inference.tables import Table
@@ -53,6 +54,7 @@ class CooksDistance(Sequence):
         return fit._rows(scipy.special.fdtrc(fit.rank, fit.df_resid, self.distance))
 
 
+@entry_points
 @dataclass(frozen=True, eq=False)
 class Influence:
     """Influence of each of the n observations on a fit.

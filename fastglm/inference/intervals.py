@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy
 
+from fastglm.entry import entry_points
 from fastglm.errors import ModelError
 from fastglm.families.distribution import ResponseDistribution, lattice_quantile
 from fastglm.inference.covariance import covariance_root
@@ -42,6 +43,7 @@ ILLINOIS_STEPS = 60
 QUANTILE_TOLERANCE = 1e-8
 
 
+@entry_points
 @dataclass(frozen=True, eq=False, repr=False)
 class LinearPrediction:
     """Linear predictors of n rows and their uncertainty, under statsmodels' names.
@@ -76,6 +78,7 @@ class LinearPrediction:
         return repr(self.summary_frame())
 
 
+@entry_points
 @dataclass(frozen=True, eq=False, repr=False)
 class Prediction:
     """Predictions of n rows and their uncertainty.

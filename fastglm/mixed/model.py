@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastglm.entry import entry_points
 from fastglm.errors import ConvergenceWarning, DataError, ModelError, Status, warn
 from fastglm.families import Family, resolve_family
 from fastglm.mixed.boundary import describe_singular
@@ -15,6 +16,7 @@ from fastglm.mixed.estimate import LinearEstimate, estimate_linear
 from fastglm.mixed.generalized import GeneralizedEstimate, estimate_generalized
 from fastglm.mixed.results import MixedResults
 from fastglm.mixed.rows import MixedRows, Random, rows_of_arrays, rows_of_formula
+from fastglm.pointers import Pointing
 from fastglm.solve.threads import usable_threads
 
 __all__ = ["MixedGLM", "MixedLM", "fit_formula"]
@@ -22,7 +24,8 @@ __all__ = ["MixedGLM", "MixedLM", "fit_formula"]
 _OF_MODEL = {"link", "offset", "exposure", "freq_weights", "var_weights", "weights", "missing"}
 
 
-class MixedGLM:
+@entry_points
+class MixedGLM(Pointing):
     """A generalized linear model with random effects.
 
     Parameters
@@ -243,6 +246,7 @@ class MixedGLM:
         return f"<{type(self).__name__} {self.family!r}, {self.rows.fixed.n_rows} rows{what}>"
 
 
+@entry_points
 class MixedLM(MixedGLM):
     """`MixedGLM` with a gaussian response: a script of statsmodels' ``mixedlm`` runs with it."""
 

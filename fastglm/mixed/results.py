@@ -9,6 +9,7 @@ from typing import Any, ClassVar, cast
 import numpy as np
 
 from fastglm.design.recipe import Recipe
+from fastglm.entry import entry_points
 from fastglm.errors import ModelError
 from fastglm.families import Family
 from fastglm.inference.record import Record
@@ -19,6 +20,7 @@ from fastglm.mixed.summary import MixedSummary
 __all__ = ["MixedResults"]
 
 
+@entry_points
 @dataclass(frozen=True, eq=False, repr=False)
 class MixedResults(Record):
     """One fitted mixed model.
