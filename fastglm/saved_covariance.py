@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 
 from fastglm.plain_json import pack, pack_triangle, unpack, unpack_triangle
-from fastglm.solve.conditioning import semidefinite_root
 from fastglm.solve.scaling import Centring
 
 __all__ = ["describe_covariance", "read_covariance"]
 
 #: Covariances may differ by this share of the standard errors from what their root says; one that
-#: is not positive semidefinite, as several ways of clustering can give, is saved itself.
+#: is not positive semidefinite, as several ways of clustering can give, is saved beside it.
 TOLERANCE = 1e-9
 
 
@@ -37,17 +36,20 @@ def describe_covariance(
     is_definite
         Whether the root is surely that of the covariance, however far apart rounding has led them.
     """
-    if root.size and np.isfinite(root).all():
-        # The same covariance has a root that is triangular.
-        lower, variances = np.asarray(np.linalg.qr(root.T, mode="r")).T, np.diag(matrix).copy()
-        with np.errstate(invalid="ignore", over="ignore"):
-            sd = np.sqrt(variances)
-            apart = np.abs(_covariance(lower, variances, centring) - matrix)
-            same = np.nan_to_num(apart, nan=0.0) <= TOLERANCE * np.outer(sd, sd)
-        known = ~np.isnan(variances)
-        if (is_definite or same[np.ix_(known, known)].all()) and (np.isnan(matrix) == ~np.outer(known, known)).all():
-            return {"root": pack_triangle(lower), "variances": pack(variances)}
-    return {"matrix": pack_triangle(matrix)}
+    if not np.isfinite(root).all():
+        return {"matrix": pack_triangle(matrix)}
+    # The same covariance has a root that is triangular.
+    lower = np.asarray(np.linalg.qr(root.T, mode="r")).T if root.size else root
+    variances = np.diag(matrix).copy()
+    known = ~np.isnan(variances)
+    both = np.outer(known, known)
+    with np.errstate(invalid="ignore", over="ignore"):
+        sd = np.sqrt(variances)
+        apart = np.abs(_covariance(lower, variances, centring) - matrix)
+        is_same = is_definite or (apart <= TOLERANCE * np.outer(sd, sd))[both].all()
+    if is_same and (np.isnan(matrix) == ~both).all():
+        return {"root": pack_triangle(lower), "variances": pack(variances)}
+    return {"root": pack_triangle(lower), "matrix": pack_triangle(matrix)}
 
 
 def read_covariance(
@@ -64,8 +66,9 @@ def read_covariance(
         root = unpack_triangle(saved["root"], p, symmetric=False)
         return root, _covariance(root, unpack(saved["variances"], p), centring)
     matrix = unpack_triangle(saved["matrix"], p, symmetric=True)
-    known = np.nan_to_num(matrix)
-    return semidefinite_root(centring.from_given(centring.from_given(known).T)), matrix
+    if "root" in saved:
+        return unpack_triangle(saved["root"], p, symmetric=False), matrix
+    return np.full((p, p), np.nan), matrix
 
 
 def _covariance(root: np.ndarray, variances: np.ndarray, centring: Centring) -> np.ndarray:

@@ -41,7 +41,12 @@ _KINDS: dict[str, type] = {
     "bias_reduction": str, "numerical_error": float, "orthogonal": bool,
 }  # fmt: skip
 #: What files of the first versions do not have.
-_LATER = {"numerical_error": None, "orthogonal": False, "weights": {}, "response_levels": None}
+_LATER: dict[str, Any] = {
+    "numerical_error": None,
+    "orthogonal": False,
+    "weights": {},
+    "response_levels": None,
+}
 _DICTS = ("column_names", "missing", "infinite", "aliased", "timings", "weights")
 
 
