@@ -80,7 +80,8 @@ class Questions(ModelQuestions):
             "wald" is the estimate and so many standard errors, of the covariance of this fit.
             "profile" is where the deviance of the best model with that coefficient rises by the
             chi-squared quantile times the dispersion, as R's ``confint``; it takes refits, does
-            not use the covariance, and can be infinite. With ``bias_reduction="firth"`` it is the
+            not use the covariance, and can be infinite, as one end is where regressors separate
+            the responses. With ``bias_reduction="firth"`` it is the
             deviance less the penalty (`penalized_llf`), as R's package logistf.
 
         Raises
@@ -88,6 +89,11 @@ class Questions(ModelQuestions):
         ModelError
             If `alpha` is not between 0 and 1, there is no such method, or a profile has no
             dispersion to measure the deviance in: no degree of freedom is left to estimate it.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If a profile did not converge: its end of the interval is then NaN.
 
         Notes
         -----

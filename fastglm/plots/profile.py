@@ -8,7 +8,8 @@ import numpy as np
 from scipy import special
 
 from fastglm.errors import ModelError
-from fastglm.inference.profile import CoefficientProfile
+from fastglm.inference.held_coefficient import HeldCoefficient
+from fastglm.inference.profile import profiles_of
 from fastglm.plots.style import BLUE, GREY, ORANGE, VERMILION, new_axes, picture, tidy
 
 if TYPE_CHECKING:
@@ -49,16 +50,16 @@ def profile_likelihood(
     if not 0.0 < alpha < 1.0:
         raise ModelError(f"alpha must be between 0 and 1, not {alpha!r}")
     column = results.names.index(name)
-    profile = CoefficientProfile(results, column)
-    estimate = float(results.estimates[column])
-    unit = float(np.sqrt(results.scale * results.information_inverse[column, column]))
-    at = estimate + unit * np.linspace(-REACH, REACH, POINTS)
-    fall = -0.5 * np.array([profile.rise(float(value)) for value in at])
+    profile = profiles_of(results)(column)
     root = float(special.ndtri(1.0 - alpha / 2.0))
     ends = np.array([profile.end(-root), profile.end(root)])
+    at = _values(profile, ends, root)
+    fall = -0.5 * np.array([profile.rise(float(value)) for value in at])
     ax = new_axes(ax)
     shown = np.isfinite(fall)
-    ax.plot(at, -0.5 * ((at - estimate) / unit) ** 2, "--", color=ORANGE, label="Wald")
+    if np.isfinite(profile.estimate):
+        wald = -0.5 * ((at - profile.estimate) / profile.unit) ** 2
+        ax.plot(at, wald, "--", color=ORANGE, label="Wald")
     ax.plot(at[shown], fall[shown], "-", color=BLUE, linewidth=2, label="profile")
     ax.axhline(-0.5 * root**2, color=GREY, linewidth=1.0)
     finite = ends[np.isfinite(ends)]
@@ -72,3 +73,15 @@ def profile_likelihood(
     ax.legend(frameon=False, loc="upper right", fontsize=8)
     title = f"Profile likelihood of {name}, {1 - alpha:.0%} interval"
     return tidy(ax, title, name, "log-likelihood below its maximum")
+
+
+def _values(profile: HeldCoefficient, ends: np.ndarray, root: float) -> np.ndarray:
+    """Values about a finite estimate, or from the finite end of an interval towards infinity."""
+    if np.isfinite(profile.estimate):
+        return profile.estimate + profile.unit * np.linspace(-REACH, REACH, POINTS)
+    finite = ends[np.isfinite(ends)]
+    if not finite.size:
+        return profile.unit * np.linspace(-REACH, REACH, POINTS)
+    # Half way up, by the signed root, says how fast the likelihood nears its supremum.
+    inward = profile.end(-0.5 * np.copysign(root, profile.estimate))
+    return finite[0] + (inward - finite[0]) * np.linspace(-1.0, REACH, POINTS)

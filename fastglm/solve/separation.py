@@ -35,6 +35,7 @@ __all__ = [
     "Separation",
     "find_separation",
     "infinite_text",
+    "limiting_deviance",
     "looks_separated",
     "separate",
 ]
@@ -253,6 +254,25 @@ def separate(
         separated |= now
         # A larger multiple of the direction makes up for anything these rows lose later.
         search.counts &= ~now
+
+
+def limiting_deviance(
+    family: Family,
+    response: np.ndarray,
+    prior_weights: np.ndarray | None,
+    separated: np.ndarray,
+) -> float:
+    """Deviance of the separated rows, (n,) bool, where their means are at the end of their range.
+
+    Zero, but where responses are beyond that end, as gaussian ones may be.
+    """
+    total = 0.0
+    for _, end, is_lower in _open_ends(family):
+        beyond = separated & (response < end if is_lower else response > end)
+        if beyond.any():
+            weights = 1.0 if prior_weights is None else prior_weights[beyond]
+            total += float(np.sum(weights * family.unit_deviance(response[beyond], end)))
+    return total
 
 
 def _open_ends(family: Family) -> list[tuple[int, float, bool]]:

@@ -12,11 +12,11 @@ from scipy.special import polygamma, psi
 from fastglm import GLM
 from fastglm.errors import Status
 from fastglm.families import resolve_family
+from fastglm.solve.bias_problem import log_variance_slope
 from fastglm.solve.bias_reduction import (
     BIAS_REDUCTIONS,
     BiasProblem,
     Reduced,
-    _log_variance_slope,
     reduce_bias,
 )
 from fastglm.solve.fit import SolverOptions
@@ -269,11 +269,11 @@ def test_variance_slopes(family: str):
     mu = np.array([1e-6, 0.01, 0.3, 0.9]) if probability else np.geomspace(1e-8, 1e6, 9)
     member = resolve_family(family)
     expected = VARIANCE_SLOPES[family](mu) / member.variance(mu)
-    np.testing.assert_allclose(_log_variance_slope(member, mu), expected, rtol=1e-11, atol=1e-12)
+    np.testing.assert_allclose(log_variance_slope(member, mu), expected, rtol=1e-11, atol=1e-12)
 
 
 def test_variance_slope_next_to_a_probability_of_one():
     mu = np.array([1.0 - 1e-4, 1.0 - 1e-8, 1.0])
-    slope = _log_variance_slope(resolve_family("binomial"), mu)
+    slope = log_variance_slope(resolve_family("binomial"), mu)
     np.testing.assert_allclose(slope[:2] * (1.0 - mu[:2]), -1.0, rtol=2e-4)
     assert slope[2] == 0.0

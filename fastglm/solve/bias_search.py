@@ -1,0 +1,373 @@
+"""The search for coefficients at which adjusted scores are zero.
+
+Quasi Fisher scoring converges at a constant rate, which is close to 1 for separated responses; a
+combination of a few earlier steps takes that away. Walker & Ni (2011), "Anderson acceleration for
+fixed-point iterations", *SIAM Journal on Numerical Analysis* 49. Where the root maximises a
+penalised likelihood, every step raises it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from fastglm.design.layout import Layout, lay_out
+from fastglm.errors import Status
+from fastglm.kernels import planes
+from fastglm.solve.bias_problem import BiasProblem, log_variance_slope, off_the_boundary
+from fastglm.solve.conditioning import inflation_of_factor
+from fastglm.solve.fit import Solution, SolverOptions, solve
+from fastglm.solve.products import Products, information, inverse_factor
+from fastglm.solve.rows import evaluate_rows
+from fastglm.solve.scaling import Centring
+
+__all__ = ["BiasSearch", "Climb", "Point"]
+
+#: The estimate is within this share of `tol` standard errors of the root: steps shrink by a
+#: constant factor only, and so say less about what is left than Newton's.
+SHARE_OF_TOLERANCE = 0.01
+#: Most halvings of a step that does not bring the adjusted score closer to zero.
+MAX_HALVINGS = 12
+#: Steps that are remembered for their secants.
+MEMORY = 8
+#: A step must bring this share of what the slope promises, or as much nearer without a likelihood.
+SUFFICIENT = 1e-4
+#: Of the penalised deviance, below which a change is rounding.
+ROUNDING = 1e-13
+#: Shares of the rows whose linear predictors starts of a search put at zero, where rows weigh most.
+START_QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
+#: Multiples of the first estimate that starts of a search are.
+START_FACTORS = (0.0, 2.5, 5.0)
+#: Values of the design up to which other maxima are looked for.
+FEW_VALUES = 100_000
+
+
+class _Rows(NamedTuple):
+    """Quantities of the rows at one vector of coefficients, each (n,)."""
+
+    eta: np.ndarray
+    mean: np.ndarray
+    slope: np.ndarray
+    weight: np.ndarray
+    quadratic: np.ndarray
+    deviance: np.ndarray
+    pearson: np.ndarray
+
+
+_PLANES = (
+    planes.LINEAR_PREDICTOR,
+    planes.MEAN,
+    planes.SLOPE,
+    planes.WEIGHT,
+    planes.QUADRATIC_FORM,
+    planes.DEVIANCE,
+    planes.PEARSON,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """One vector of coefficients, and the step from there.
+
+    Attributes
+    ----------
+    params, step : ndarray, shape (p,)
+    factor, root : ndarray, shape (p, p)
+        F with F F' the inverse information, of columns as they are and of centred ones.
+    centring : Centring
+    dispersion : float
+    rows : _Rows
+    decrement : float
+        Squared length of the step in standard errors.
+    penalised_deviance : float
+        Over the dispersion, with the log-determinant of the information of standardised columns.
+    metric : ndarray, shape (k, p)
+        The Euclidean length of what it makes of a step is the step's in the information here.
+    inflation : float
+        By which the inverse magnifies errors of the information.
+    """
+
+    params: np.ndarray
+    factor: np.ndarray
+    root: np.ndarray
+    centring: Centring
+    dispersion: float
+    rows: _Rows
+    step: np.ndarray
+    decrement: float
+    penalised_deviance: float
+    metric: np.ndarray
+    inflation: float
+
+
+class Climb(NamedTuple):
+    """How a search ended.
+
+    Attributes
+    ----------
+    point : Point or None
+        The last one; None where there is none in the family's domain.
+    n_iter : int
+        Steps that led there.
+    last : float
+        The decrement before it.
+    status : Status
+    """
+
+    point: Point | None
+    n_iter: int
+    last: float
+    status: Status
+
+
+class BiasSearch:
+    """Quasi Fisher scoring on the adjusted scores of one model."""
+
+    def __init__(self, problem: BiasProblem, options: SolverOptions, fixed: np.ndarray | None):
+        self.problem = problem
+        self.options = options
+        self.fixed = np.zeros(problem.rows.design.n_columns, bool) if fixed is None else fixed
+        self.layout = self._layout(problem.rows.response)
+        self.columns = lay_out(problem.rows.design)
+        self.kept = np.ones(problem.rows.design.n_columns, bool)
+        self.shifted = False
+        self.constant: int | None = None
+        self.unit = 1.0
+        self.lift: np.ndarray | None = None
+        self.n_sweeps = 0
+        self.earlier: list[Point] = []
+
+    def _layout(self, response: np.ndarray, weights: np.ndarray | None = None) -> Layout:
+        problem = self.problem
+        weights = problem.rows.prior_weights if weights is None else weights
+        return lay_out(problem.rows.design, response, weights, problem.rows.offset)
+
+    def start(self, start_params: np.ndarray | None) -> tuple[np.ndarray, Solution]:
+        """Coefficients to start from, and the fit that says which columns are aliased."""
+        problem = self.problem
+        response, weights = off_the_boundary(problem)
+        quick = self.options._replace(tol=1e-4, progress=None)
+        mean = float(np.average(response, weights=weights))
+        layout = self._layout(response, weights)
+        solution = solve(layout, problem.family, quick, safe_mean=lambda: mean)
+        self.kept = ~np.isnan(solution.params)
+        constant = solution.constant
+        self.shifted = constant is not None and constant not in solution.combinations
+        self.constant, self.unit = (
+            (constant, solution.centring.value) if self.shifted else (None, 1.0)
+        )
+        self.n_sweeps += solution.n_sweeps
+        params = solution.params if start_params is None else start_params
+        return np.where(self.kept, params, 0.0), solution
+
+    def highest(self, params: np.ndarray) -> Climb:
+        """The end of a search from these coefficients, or a higher one of a search from others."""
+        best = self.climb(params)
+        if best.point is None or not self._may_have_several_maxima():
+            return best
+        for start in list(self._other_starts(best.point)):
+            found = self.climb(start)
+            if found.status == Status.CONVERGED and self._is_higher(found.point, best.point):
+                best = found
+        return best
+
+    def climb(self, params: np.ndarray) -> Climb:
+        """A search from these coefficients."""
+        self.earlier.clear()
+        point = self.evaluate(params) if np.isfinite(params).all() else None
+        n_iter, last, status = 0, math.inf, Status.RUNNING
+        while point is not None and status == Status.RUNNING:
+            if point.decrement <= (SHARE_OF_TOLERANCE * self.options.tol) ** 2:
+                status = Status.CONVERGED
+            elif n_iter >= self.options.max_iter:
+                status = Status.MAX_ITERATIONS
+            else:
+                last, before = point.decrement, point
+                point, n_iter = self.advance(point), n_iter + 1
+                if point is before:
+                    status = Status.STEP_TOO_SHORT
+        return Climb(point, n_iter, last, status)
+
+    def _may_have_several_maxima(self) -> bool:
+        """Whether other starts are worth their while.
+
+        Jeffreys' penalty can have a maximum for each group of rows whose offsets, or fixed parts,
+        are far from those of others. Where there are many rows, the concave likelihood of a
+        canonical link outweighs it.
+        """
+        design = self.problem.rows.design
+        return self.problem.has_likelihood and design.n_rows * design.n_columns <= FEW_VALUES
+
+    def _other_starts(self, point: Point) -> Iterator[np.ndarray]:
+        """Coefficients further out, and by which one row after another has a mean in the middle."""
+        for factor in START_FACTORS:
+            yield np.where(self.fixed, point.params, factor * point.params)
+        if self.constant is None or self.fixed[self.constant]:
+            return
+        for share in START_QUANTILES:
+            start = point.params.copy()
+            start[self.constant] -= np.quantile(point.rows.eta, share) / self.unit
+            yield start
+
+    def _is_higher(self, found: Point | None, than: Point) -> bool:
+        """Whether a point has a higher penalised likelihood, by more than rounding."""
+        if found is None:
+            return False
+        return than.penalised_deviance - found.penalised_deviance > self._rounding(than)
+
+    def _rounding(self, point: Point) -> float:
+        return ROUNDING * (abs(point.penalised_deviance) + 1.0)
+
+    def advance(self, point: Point) -> Point | None:
+        """The next point: by secants, by a whole step, or by the first half of a half that will."""
+        by_secants = self._by_secants(point) if self.earlier else None
+        self.earlier = [point, *self.earlier][:MEMORY]
+        if by_secants is not None:
+            found = self._try(point.params + by_secants)
+            if found is not None and self._is_better(found, point, 1.0):
+                return found
+            # Secants that mislead are forgotten.
+            del self.earlier[1:]
+        length, nearest = 1.0, None
+        for _ in range(MAX_HALVINGS):
+            found = self._try(point.params + length * point.step)
+            nearest = nearest if found is None else found
+            if found is not None and self._is_better(found, point, length):
+                return found
+            length *= 0.5
+        if self.problem.has_likelihood and not self._is_alike(nearest, point):
+            # No point near this one has a higher likelihood, though it is not a maximum either.
+            return point
+        return nearest
+
+    def _is_alike(self, found: Point | None, point: Point) -> bool:
+        """Whether the penalised likelihoods differ by rounding alone."""
+        if found is None:
+            return False
+        fall = point.penalised_deviance - found.penalised_deviance
+        return abs(fall) <= self._rounding(point)
+
+    def _try(self, params: np.ndarray) -> Point | None:
+        found = self.evaluate(params)
+        if found is not None and self.options.progress is not None:
+            self.options.progress(self.n_sweeps, float(found.rows.deviance.sum()))
+        return found
+
+    def _is_better(self, found: Point, point: Point, length: float) -> bool:
+        if not self.problem.has_likelihood:
+            return found.decrement <= point.decrement
+        if self._is_alike(found, point):
+            return found.decrement <= point.decrement
+        fall = point.penalised_deviance - found.penalised_deviance
+        return fall >= SUFFICIENT * length * point.decrement / point.dispersion
+
+    def _by_secants(self, point: Point) -> np.ndarray:
+        """The step by which a combination of this point and earlier ones would have none.
+
+        Least squares in the metric of the information here.
+        """
+        moves = np.column_stack([point.params - other.params for other in self.earlier])
+        changes = np.column_stack([point.step - other.step for other in self.earlier])
+        shares = np.linalg.lstsq(point.metric @ changes, point.metric @ point.step, rcond=1e-8)[0]
+        return point.step - (moves + changes) @ shares
+
+    def evaluate(self, params: np.ndarray) -> Point | None:
+        """The adjusted score's step at these coefficients; None outside the family's domain."""
+        # A step may lead where means are beyond the range of floating point: that is no point.
+        with np.errstate(all="ignore"):
+            return self._evaluate(params)
+
+    def _evaluate(self, params: np.ndarray) -> Point | None:
+        problem, family = self.problem, self.problem.family
+        products = self._information(self.layout, params)
+        try:
+            standardised = inverse_factor(products.gram, self.kept)
+        except np.linalg.LinAlgError:
+            return None
+        root, centring = products.standard.scaling.to_centred(standardised, self.layout)
+        factor = centring.to_given(root)
+        rows = _Rows(
+            *evaluate_rows(
+                self.layout,
+                family,
+                params,
+                _PLANES,
+                factor=root.T,
+                centring=centring,
+                n_threads=self.options.n_threads,
+            )
+        )
+        dispersion = problem.dispersion_at(
+            float(rows.deviance.sum()), float(rows.pearson.sum()), int(self.kept.sum())
+        )
+        curvature = np.where(rows.weight > 0.0, family.link.inverse_deriv2(rows.eta), 0.0)
+        pseudo_response = problem.rows.response + 0.5 * dispersion * rows.quadratic * curvature
+        score = self._information(self._layout(pseudo_response), params, False).score
+        self.n_sweeps += 3
+        step = factor @ (standardised.T @ score)
+        if problem.kind == "median":
+            step += dispersion * self._median_shift(factor, rows, curvature)
+        if self.lift is None:
+            self.lift = products.standard.lift(np.eye(params.size))
+        kept = standardised[np.ix_(self.kept, self.kept)]
+        if self.fixed.any():
+            step -= _what_moves(factor @ factor.T, self.fixed, step)
+        moved = products.standard.lift(step[:, None])[:, 0]
+        decrement = float(moved @ products.gram @ moved) / dispersion
+        if not math.isfinite(decrement):
+            return None
+        penalised = float(rows.deviance.sum()) / dispersion
+        penalised += 2.0 * float(np.log(np.diag(kept)).sum())
+        if problem.has_likelihood and not math.isfinite(penalised):
+            return None
+        return Point(
+            params=params,
+            factor=factor,
+            root=root,
+            centring=centring,
+            dispersion=dispersion,
+            rows=rows,
+            step=step,
+            decrement=decrement,
+            penalised_deviance=penalised,
+            metric=np.linalg.solve(kept, self.lift[self.kept]),
+            inflation=inflation_of_factor(standardised, products.gram),
+        )
+
+    def _information(self, layout: Layout, params: np.ndarray, with_gram: bool = True) -> Products:
+        return information(
+            layout,
+            self.problem.family,
+            params,
+            shifted=self.shifted,
+            n_threads=self.options.n_threads,
+            with_gram=with_gram,
+        )
+
+    def _median_shift(self, factor: np.ndarray, rows: _Rows, curvature: np.ndarray) -> np.ndarray:
+        """What the median adds to the step for the mean at dispersion 1, (p,)."""
+        family, present = self.problem.family, rows.weight > 0.0
+        bend = np.divide(curvature, rows.slope, out=np.zeros_like(curvature), where=present)
+        skewness = rows.slope * log_variance_slope(family, rows.mean) / 6.0 - 0.5 * bend
+        weight = np.where(present, rows.weight * skewness, 0.0)
+        inverse = factor @ factor.T
+        shift = np.zeros(inverse.shape[0])
+        for j in np.flatnonzero(self.kept):
+            moved = evaluate_rows(
+                self.columns,
+                family,
+                inverse[j],
+                (planes.LINEAR_PREDICTOR,),
+                n_threads=self.options.n_threads,
+            )[0]
+            shift[j] = (weight @ moved**3) / inverse[j, j]
+        return shift
+
+
+def _what_moves(inverse: np.ndarray, fixed: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """What to take from a step so that fixed coefficients stay and the others take their place."""
+    return inverse[:, fixed] @ np.linalg.solve(inverse[np.ix_(fixed, fixed)], step[fixed])
