@@ -11,7 +11,7 @@ import scipy
 
 from fastglm.entry import entry_points
 from fastglm.errors import ModelError
-from fastglm.inference.tables import align, format_number
+from fastglm.inference.tables import align, format_cell
 
 __all__ = ["ADJUSTMENTS", "INTERVALS", "Estimates", "adjusted", "adjusted_critical_value"]
 
@@ -99,7 +99,10 @@ class Estimates:
         frame = self.summary_frame()
         rows = [["", *frame.columns]]
         for name, values in zip(frame.index, frame.itertuples(index=False), strict=True):
-            cells = (v if isinstance(v, str) else format_number(v) for v in values)
+            cells = (
+                v if isinstance(v, str) else format_cell(title, v)
+                for title, v in zip(frame.columns, values, strict=True)
+            )
             rows.append([str(name), *cells])
         return "\n".join([*([self.heading] if self.heading else []), align(rows), *self.notes])
 

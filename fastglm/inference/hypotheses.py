@@ -17,7 +17,7 @@ import scipy
 
 from fastglm.entry import entry_points
 from fastglm.errors import DataError, ModelError
-from fastglm.inference.tables import HypothesisTest, align, format_number
+from fastglm.inference.tables import HypothesisTest, align, format_cell
 
 if TYPE_CHECKING:
     from fastglm.inference.record import Record
@@ -91,7 +91,8 @@ class LinearTests:
         frame = self.summary_frame()
         rows = [["", *frame.columns]]
         for name, values in zip(frame.index, frame.to_numpy(), strict=True):
-            rows.append([name, *(format_number(v) for v in values)])
+            cells = zip(frame.columns, values, strict=True)
+            rows.append([name, *(format_cell(title, value) for title, value in cells)])
         return align(rows)
 
     __repr__ = __str__

@@ -15,6 +15,7 @@ import numpy as np
 from fastglm.errors import DataError, Status
 from fastglm.inference.summary_setting import family_parameters, model_setting
 from fastglm.solve.conditioning import significant_digits
+from fastglm.inference.tables import format_pvalue
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -28,6 +29,8 @@ WIDTH = 78
 PROMISED_ERROR = 1e-6
 #: How many columns of a combination are written out.
 MOST_PARTS = 6
+#: Digits before the point from which a number is written as a power of ten.
+MOST_DIGITS = 7
 
 
 class Summary:
@@ -176,12 +179,12 @@ class Summary:
     def _cells(self) -> list[list[str]]:
         return [
             [
-                _number(row[0], 4),
-                _number(row[1], 3),
+                format_significant(row[0], 4),
+                format_significant(row[1], 4),
                 f"{row[2]:.3f}",
-                f"{row[3]:.3f}",
-                _number(row[4], 3),
-                _number(row[5], 3),
+                format_pvalue(row[3]),
+                format_significant(row[4], 4),
+                format_significant(row[5], 4),
             ]
             for row in self.table()
         ]
@@ -264,7 +267,7 @@ class Summary:
         )
         titles = "".join(f"<th>{escape(title)}</th>" for title in ["", *self.columns()])
         body = "".join(
-            f"<tr><th>{escape(name)}</th>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>"
+            f"<tr><th>{escape(name)}</th>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>"
             for name, row in zip(self.names, self._cells(), strict=True)
         )
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes())
@@ -322,7 +325,11 @@ def _pair(name: str, value: str, width: int) -> str:
     return f"{name}:{value.rjust(max(1, width - len(name) - 1))}"
 
 
-def _number(value: float, digits: int) -> str:
-    """Fixed point as statsmodels prints it; powers of ten where that would hide the number."""
-    hidden = value != 0.0 and abs(value) < 10.0**-digits
-    return f"{value:.{digits}g}" if hidden or abs(value) >= 1e4 else f"{value:.{digits}f}"
+def format_significant(value: float, digits: int) -> str:
+    """A number in so many significant digits, as R's; a power of ten where zeros would be many."""
+    if not np.isfinite(value) or value == 0.0:
+        return f"{value:.{digits}g}"
+    size = int(np.floor(np.log10(abs(float(f"{value:.{digits - 1}e}")))))
+    if size < -4 or size >= MOST_DIGITS:
+        return f"{value:.{digits - 1}e}"
+    return f"{value:.{max(digits - 1 - size, 0)}f}"

@@ -9,7 +9,18 @@ from typing import Any
 import numpy as np
 import scipy
 
-__all__ = ["HypothesisTest", "Table", "align", "f_tail", "format_number"]
+__all__ = [
+    "HypothesisTest",
+    "Table",
+    "align",
+    "f_tail",
+    "format_cell",
+    "format_number",
+    "format_pvalue",
+]
+
+#: Smaller p-values are not told apart, as in R: the distance from 1 to the next number.
+SMALLEST_PVALUE = 2.220446049250313e-16
 
 
 @dataclass(frozen=True)
@@ -79,9 +90,10 @@ class HypothesisTest:
             degrees = f" on {self.df:g} degrees of freedom"
         elif self.distribution == "F":
             degrees = f" on {self.df:g} and {self.df_denominator:g} degrees of freedom"
+        is_tiny = self.pvalue < SMALLEST_PVALUE
         line = (
             f"{self.name}: {self.distribution} = {self.statistic:.6g}{degrees}, "
-            f"p = {self.pvalue:.4g}"
+            f"p {'< 2.2e-16' if is_tiny else f'= {self.pvalue:.4g}'}"
         )
         return "\n".join([line, *(f"    {equation}" for equation in self.hypothesis)])
 
@@ -117,7 +129,10 @@ class Table:
     def __str__(self) -> str:
         rows = [["", *self.columns]]
         for k, name in enumerate(self.names):
-            cells = ("" if np.isnan(c[k]) else format_number(c[k]) for c in self.columns.values())
+            cells = (
+                "" if np.isnan(column[k]) else format_cell(title, column[k])
+                for title, column in self.columns.items()
+            )
             rows.append([name, *cells])
         return f"{self.heading}\n{align(rows)}"
 
@@ -135,6 +150,17 @@ def f_tail(df: Any, df_denominator: Any, statistic: Any) -> Any:
 def format_number(value: float) -> str:
     """A number in at most six digits."""
     return f"{value:.6g}"
+
+
+def format_pvalue(value: float, digits: int = 3) -> str:
+    """A p-value as R prints it: in so many digits, ``<2e-16`` where it is smaller."""
+    return "<2e-16" if value < SMALLEST_PVALUE else f"{value:#.{digits}g}"
+
+
+def format_cell(title: str, value: float) -> str:
+    """A number of a table, by the title of its column."""
+    is_pvalue = title.startswith(("P>", "Pr(")) or title in ("pvalue", "p")
+    return format_pvalue(value, 4) if is_pvalue else format_number(value)
 
 
 def align(rows: Sequence[Sequence[str]]) -> str:
