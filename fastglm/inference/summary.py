@@ -14,8 +14,8 @@ import numpy as np
 
 from fastglm.errors import DataError, Status
 from fastglm.inference.summary_setting import family_parameters, model_setting
-from fastglm.solve.conditioning import significant_digits
 from fastglm.inference.tables import format_pvalue
+from fastglm.solve.conditioning import significant_digits
 
 if TYPE_CHECKING:
     from typing_extensions import Self
