@@ -8,10 +8,16 @@ from typing import ClassVar
 import numpy as np
 from scipy import special
 
+from fastglm.families import resolve_family
 from fastglm.responses.residuals import Tails, negative_binomial_tails
 from fastglm.responses.results import ResponseResults
 
-__all__ = ["HurdleResults", "ZeroInflatedResults"]
+__all__ = ["HurdleResults", "ZeroInflatedResults", "estimates_alpha"]
+
+
+def estimates_alpha(family: str) -> bool:
+    """Whether counts of a family, by its name, have an alpha, which is then estimated."""
+    return resolve_family(family).free_parameter == "alpha"
 
 
 class _CountResults(ResponseResults):
@@ -23,7 +29,7 @@ class _CountResults(ResponseResults):
     @property
     def alpha(self) -> float:
         """The negative binomial's alpha; 0 for Poisson counts."""
-        has_alpha = self.settings["family"] == "negative_binomial"
+        has_alpha = estimates_alpha(self.settings["family"])
         return float(np.exp(self.estimates[-1])) if has_alpha else 0.0
 
     @property

@@ -29,7 +29,11 @@ from fastglm.responses.reading import read_arrays, read_formulas
 from fastglm.responses.results import Block
 from fastglm.responses.rows import JointRows
 from fastglm.responses.separation import Part, part_of_design
-from fastglm.responses.zero_results import HurdleResults, ZeroInflatedResults
+from fastglm.responses.zero_results import (
+    HurdleResults,
+    ZeroInflatedResults,
+    estimates_alpha,
+)
 from fastglm.solve.ascent import JointSolution
 from fastglm.solve.examine import Columns
 from fastglm.solve.fit import SolverOptions, solve
@@ -117,12 +121,12 @@ class _CountModel(ResponseModel):
         if (y > 0.0).all() or not y.any():
             raise DataError("the response needs zeros and positive counts.")
         self.family = family
-        if family == "negative_binomial":
+        if estimates_alpha(family):
             rows = rows.with_constant_design()
         self.rows = rows
 
     def _predictors(self) -> list[tuple[str, int]]:
-        alpha = [("log(alpha)", 2)] if self.family == "negative_binomial" else []
+        alpha = [("log(alpha)", 2)] if estimates_alpha(self.family) else []
         return [("", 0), ("zero-", 1), *alpha]
 
     def _names(self, blocks: Sequence[Block], columns: Sequence[Sequence[str]]) -> list[str]:
