@@ -24,10 +24,10 @@ __all__ = [
 ROUNDING_TOLD = 3e-8
 ROUNDING_ROWS = 16_384
 LEAST_CHUNKS = 3
-#: Most of these rows that may be read again, as a share of all: more would not repay it. A little
-#: more than `ROUNDING_ROWS` are always worth it.
+#: Most of these rows that may be read again, as a share of all: more would not repay it. About
+#: twice `ROUNDING_ROWS` are always worth it.
 ROUNDING_SHARE = 0.25
-SMALL_INFLATION = 1.25
+SMALL_INFLATION = 1.5
 #: Rounding error of a product of two columns in single precision, relative: that of both and of it.
 SINGLE_ROUNDING = 1.2e-7
 

@@ -122,7 +122,10 @@ def judge_convergence(state):
     state[UNSETTLED] = left
     # What secants gain varies from step to step.
     predicted = half * (gain if state[N_SECANTS] == 0.0 else 1.0)
-    is_refined = predicted <= PREDICTED_SHARE * target and (settled or half <= NEGLIGIBLE * target)
+    # Negligible to all rows, a step may still change the weight of one that alone determines a
+    # coefficient: where steps shrink fast, one more sweep settles that.
+    negligible = half <= NEGLIGIBLE * target and (gain > SLOW_GAIN or half <= tolerance * target)
+    is_refined = predicted <= PREDICTED_SHARE * target and (settled or negligible)
     stagnates = gain > STAGNATION
     starts = state[IS_ROUGH] == STARTING and half <= tolerance * bound
     leads = state[IS_ROUGH] == LEADING and has_led(state, gain, tolerance)

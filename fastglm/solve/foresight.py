@@ -44,6 +44,8 @@ SMALL = 1e-2
 ALIKE = 0.5
 #: Share of what standard errors may be off that may be sampling error.
 ERROR_SHARE = 0.35
+#: A chunk with more than this share of a sum of squares has rows unlike all others.
+MOST_OF_ALL = 0.5
 #: With more columns, a sweep costs less than what each chunk changes of every variance.
 MOST_COLUMNS = 128
 
@@ -124,6 +126,9 @@ def settle(run: Run, options: SolverOptions) -> bool:
     """
     state, is_narrowed = run.state, bool(run.context[slots.MODE] & NARROWED)
     allowed = STANDARD_ERROR_SLACK * options.tol
+    if run.status == Status.CONVERGED and _few_rows_move(run, allowed):
+        run.go_on_precisely(narrowed=False)
+        return False
     is_left = state[at.UNCERTAINTY_SLACK] > STANDARD_ERROR_SLACK and state[at.UNSETTLED] > allowed
     if run.status != Status.CONVERGED or not (is_left or is_narrowed):
         return True
@@ -137,6 +142,23 @@ def settle(run: Run, options: SolverOptions) -> bool:
         return False
     correction.add()
     return True
+
+
+def _few_rows_move(run: Run, allowed: float) -> bool:
+    """Whether the last step may have changed weights that alone determine a coefficient.
+
+    How fast steps shrink, all together, tells nothing of those rows. They are in one chunk, which
+    has most of what a column tells.
+    """
+    if not (may_foretell(run) and run.layout.is_dense) or run.has_constant_weights:
+        return False
+    if run.state[at.DECREMENT] <= allowed * allowed:
+        return False
+    diagonal = np.arange(run.layout.n_sweep) * (run.layout.gram_order + 1)
+    # The first chunk has the sums of all.
+    total, others = run.partials[0, diagonal], run.partials[1:, diagonal]
+    most = np.maximum(others.max(axis=0), total - others.sum(axis=0))
+    return bool((most > MOST_OF_ALL * total).any())
 
 
 class _Correction:

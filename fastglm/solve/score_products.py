@@ -45,6 +45,9 @@ ROUNDING_LEFT = 1e-7
 #: In single precision, a row's linear predictor may be this many of its standard errors from zero:
 #: beyond, rounding would show in the residual of a single row of high leverage.
 SINGLE_REACH = 50.0
+#: Scores that vary so many times less than the information says come from rows of leverage close to
+#: 1, whose residuals are small beside their rounding errors.
+FAR_ROWS = 16.0
 
 
 def score_products(
@@ -104,7 +107,7 @@ def score_products(
     is_large = layout.n_rows * layout.n_sweep >= SINGLE_FROM_VALUES
     if layout.is_dense and is_large and not exact:
         products = _sum_in_single_precision(
-            run, layout, family, factor, lifted @ leverage_factor.T, n_threads
+            run, layout, family, factor, lifted @ lifted.T, dispersion, n_threads
         )
         if products is not None:
             return products
@@ -116,12 +119,14 @@ def _sum_in_single_precision(
     layout: Layout,
     family: Family,
     factor: np.ndarray,
-    bread: np.ndarray,
+    inverse: np.ndarray,
+    dispersion: float,
     n_threads: int,
 ) -> Products | None:
     """Sums of `score_products_kernel` by single precision, less what some chunks tell of rounding.
 
-    None if that is not certain enough for variances that `bread`, (p, p), makes of them.
+    None if that is not certain enough for the variances that the inverse information of
+    standardised columns, (p, p), makes of them.
     """
     partials = enter_partials(run.context, layout)
     single, narrow = run.context.copy(), factor.astype(np.float32)
@@ -131,7 +136,7 @@ def _sum_in_single_precision(
     total = partials.sum(axis=0)
     if total[SUM_OUTSIDE - N_SUMS] > 0.0:
         return None
-    inflation = _inflation(bread, named_sums(total, run, layout))
+    inflation = _inflation(inverse, named_sums(total, run, layout).gram, dispersion)
     needed = inflation * ROUNDING_TOLD / ROUNDING_LEFT
     if not may_sample_rounding(layout.n_rows, needed):
         return None
@@ -150,8 +155,13 @@ def _sum_in_single_precision(
     return named_sums(total, run, layout) if is_certain and np.isfinite(total).all() else None
 
 
-def _inflation(bread: np.ndarray, products: Products) -> float:
-    """By what `bread` magnifies errors of the entries of sums; infinite if they are not finite."""
+def _inflation(inverse: np.ndarray, meat: np.ndarray, dispersion: float) -> float:
+    """By what a sandwich magnifies errors of its meat; infinite where rows of high leverage rule.
+
+    What is left of their residuals is small beside its rounding error.
+    """
     with np.errstate(all="ignore"):
-        variances = np.einsum("ij,ij->j", bread, products.gram @ bread)
-    return inflation_of_sandwich(bread, products.gram, variances)
+        variances = np.einsum("ij,ij->j", inverse, meat @ inverse)
+        if (FAR_ROWS * np.diag(meat) * np.diag(inverse) < dispersion)[np.diag(inverse) > 0.0].any():
+            return np.inf
+    return inflation_of_sandwich(inverse, meat, variances)

@@ -1,0 +1,358 @@
+"""Every guard of a shortcut: what it refuses, and that the answer is then right without it.
+
+Each test says which shortcut was taken or refused, and fails when its guard is taken out.
+"""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from spies import answers_of
+
+import fastglm as fg
+from fastglm.errors import Status
+from fastglm.inference import covariance
+from fastglm.solve import chunks, fit, foresight, orthogonal, run, score_products, warm_start
+from fastglm.solve import state as at
+
+ROWS = 60_000
+
+
+@pytest.fixture(autouse=True)
+def small_thresholds(monkeypatch):
+    """Shortcuts for many rows begin with 240,000 values, in chunks of some 700 rows."""
+    monkeypatch.setattr(warm_start, "SAMPLE_FROM_VALUES", 240_000)
+    monkeypatch.setattr(score_products, "SINGLE_FROM_VALUES", 240_000)
+    monkeypatch.setattr(run, "CHUNK_VALUES", 4_096)
+
+
+@pytest.fixture
+def settled(monkeypatch):
+    """What `settle` returned, with whether it had a narrowed Gram matrix to settle."""
+    answers, settle = [], fit.settle
+
+    def spy(run, options):
+        narrowed = bool(run.context[foresight.slots.MODE] & foresight.NARROWED)
+        answers.append((narrowed, settle(run, options)))
+        return answers[-1][1]
+
+    monkeypatch.setattr(fit, "settle", spy)
+    return answers
+
+
+def problem(seed, spread=1.0):
+    """Poisson responses; column 3 is column 2 plus `spread` times another."""
+    generator = np.random.default_rng(seed)
+    X = generator.standard_normal((ROWS, 6))
+    X[:, 0] = 1.0
+    if spread != 1.0:
+        X[:, 3] = X[:, 2] + spread * X[:, 3]
+    y = generator.poisson(np.exp(0.2 * X[:, 1] + 0.1 * X[:, 2])).astype(float)
+    return y, X, generator
+
+
+def check(found, y, X, family="poisson", default=1e-7):
+    """A fit, its default and its robust standard errors against the exact path's."""
+    exact = fg.GLM(y, X, family).fit(exact=True)
+    np.testing.assert_allclose((found.params - exact.params) / exact.bse, 0.0, atol=1e-6)
+    np.testing.assert_allclose(found.bse, exact.bse, rtol=default)
+    for name in ("HC0", "HC3", "jackknife"):
+        robust, known = (f.with_covariance(name) for f in (found, exact))
+        np.testing.assert_allclose(robust.bse, known.bse, rtol=1e-6)
+
+
+def test_the_exact_path_takes_no_shortcut(monkeypatch):
+    y, X, _ = problem(1)
+    quick = fg.GLM(y, X, "poisson").fit()
+
+    def taken(*args, **kwargs):
+        raise AssertionError("a shortcut")
+
+    for module, name in (
+        (warm_start, "_run_on_sample"),
+        (warm_start, "_lead_in_single_precision"),
+        (foresight, "_Correction"),
+        (covariance, "score_products"),
+        (covariance, "group_scores"),
+        (covariance, "window_products"),
+    ):
+        monkeypatch.setattr(module, name, taken)
+    exact = fg.GLM(y, X, "poisson").fit(exact=True)
+    assert exact.orthogonal
+    assert not quick.orthogonal
+    np.testing.assert_allclose(quick.bse, exact.bse, rtol=1e-7)
+    for name, options in (("HC4", {}), ("cluster", {"groups": np.arange(ROWS) // 9}), ("HAC", {})):
+        exact.with_covariance(name, **options)
+
+
+def test_shortcuts_are_taken_where_they_may_be(monkeypatch, settled):
+    led = answers_of(monkeypatch, warm_start, "_lead_in_single_precision")
+    corrected = answers_of(monkeypatch, warm_start, "correct_step")
+    sums = answers_of(monkeypatch, score_products, "_sum_in_single_precision")
+    y, X, _ = problem(2)
+    found = fg.GLM(y, X, "poisson").fit()
+    found.with_covariance("HC3")
+    assert (led, settled) == ([True], [(True, True)])
+    assert len(corrected) == 1
+    assert sums[0] is not None
+    check(found, y, X)
+
+
+@pytest.mark.parametrize("spread", [3e-3, 1e-3])
+def test_collinear_columns_are_not_led_in_single_precision(monkeypatch, settled, spread):
+    led = answers_of(monkeypatch, warm_start, "_lead_in_single_precision")
+    y, X, _ = problem(3, spread)
+    found = fg.GLM(y, X, "poisson").fit()
+    assert led == []
+    check(found, y, X)
+
+
+def test_rounding_that_counts_often_is_not_sampled(monkeypatch, settled):
+    y, X, _ = problem(4, 0.05)
+    found = fg.GLM(y, X, "poisson").fit()
+    assert not any(narrowed for narrowed, _ in settled)
+    check(found, y, X)
+
+
+def test_a_correction_knows_that_rounding_counts_often(monkeypatch, settled):
+    # Though the run was let in: the inverse of all rows decides.
+    monkeypatch.setattr(warm_start, "may_tell_rounding", lambda run: True)
+    monkeypatch.setattr(warm_start, "correct_step", lambda run, start, options: False)
+    y, X, _ = problem(4, 0.05)
+    found = fg.GLM(y, X, "poisson").fit()
+    assert settled == [(True, False)]
+    check(found, y, X)
+
+
+def test_a_correction_is_judged_by_its_error_times_the_inflation(monkeypatch, settled):
+    monkeypatch.setattr(warm_start, "may_tell_rounding", lambda run: True)
+    monkeypatch.setattr(warm_start, "correct_step", lambda run, start, options: False)
+    monkeypatch.setattr(foresight, "may_sample_rounding", lambda rows, inflation: True)
+    y, X, _ = problem(4, 0.05)
+    found = fg.GLM(y, X, "poisson").fit()
+    assert settled == [(True, False)]
+    check(found, y, X)
+
+
+def test_a_correction_by_too_few_chunks_is_refused(monkeypatch, settled):
+    monkeypatch.setattr(chunks, "ROUNDING_ROWS", 64)
+    monkeypatch.setattr(foresight, "CHUNKS", 3)
+    y, X, _ = problem(5)
+    found = fg.GLM(y, X, "poisson").fit()
+    assert settled == [(True, False)]
+    check(found, y, X)
+
+
+def test_a_row_that_no_chunk_has_may_be_rounded_in_its_own_way(monkeypatch, settled):
+    y, X, _ = problem(6)
+    X[ROWS - 1, 4] = 3e4
+    y[ROWS - 1] = 1.0
+    sums = answers_of(monkeypatch, score_products, "_sum_in_single_precision")
+    found = fg.GLM(y, X, "poisson").fit()
+    assert all(not (narrowed and answer) for narrowed, answer in settled)
+    check(found, y, X)
+    # Nor are squared scores trusted to single precision: the row's leverage is close to 1.
+    assert sums == [None] * 3
+
+
+def test_what_rows_of_no_chunk_still_change_counts():
+    correction = object.__new__(foresight._Correction)
+    correction.run = SimpleNamespace(state=np.zeros(at.STATE_SIZE))
+    correction.run.state[at.UNSETTLED] = 1e-5
+    correction.is_left, correction.is_narrowed = True, False
+    correction.total = np.array([100.0, 100.0])
+    correction.before = np.array([[10.0, 1.0], [10.0, 1.0]])
+    correction.change = np.zeros((2, 2))
+    correction.chunks = SimpleNamespace(weight=5.0, error_of=lambda x: np.zeros(x.shape[1]))
+    np.testing.assert_allclose(correction._errors(np.arange(2)), [0.0, 0.9e-5])
+
+
+def test_changed_weights_are_judged_by_the_variances(monkeypatch):
+    # Indicators are collinear with the intercept, but changed weights are not magnified by that.
+    pd = pytest.importorskip("pandas")
+    generator = np.random.default_rng(7)
+    level = generator.integers(0, 40, ROWS)
+    frame = pd.DataFrame({"level": pd.Categorical(level), "x": generator.standard_normal(ROWS)})
+    frame["y"] = generator.poisson(np.exp(0.3 * frame.x + 0.02 * level)).astype(float)
+    monkeypatch.setattr(foresight, "STANDARD_ERROR_SLACK", 1e-6)
+    corrections, judge = [], foresight._Correction.is_certain
+
+    def spy(self, inverse, most):
+        corrections.append((self, self._error_of_variances(inverse), judge(self, inverse, 1e-3)))
+        return judge(self, inverse, most)
+
+    monkeypatch.setattr(foresight._Correction, "is_certain", spy)
+    fg.glm("y ~ level + x", frame, family="poisson", tol=1e-5)
+    ((correction, error, is_certain),) = corrections
+    largest = correction._errors(correction.diagonal).max()
+    assert 0.1 * largest < error < 3.0 * largest
+    assert correction.run.inflation > 20.0
+    # Between the two, the variances decide.
+    most = np.sqrt(error * correction.run.inflation * largest)
+    assert judge(correction, correction.run.invert(), most)
+    assert not judge(correction, correction.run.invert(), 0.5 * error)
+    assert is_certain == (error <= 1e-3)
+
+
+@pytest.mark.parametrize("guard", ["ALIKE", "SMALL"])
+def test_a_step_is_corrected_by_chunks_like_all_rows_and_by_little(monkeypatch, guard):
+    monkeypatch.setattr(foresight, "ERROR_SHARE", 1e9)
+    corrected = answers_of(monkeypatch, warm_start, "correct_step")
+    y, X, _ = problem(8)
+    if guard == "ALIKE":
+        # The last chunk, of which no part is visited, has all that the column tells.
+        X[:-300, 4] = 0.0
+        X[-300:, 4] = 1.0
+    else:
+        sample = warm_start._run_on_sample
+
+        def misled(run, *args, **kwargs):
+            rows = sample(run, *args, **kwargs)
+            run.vectors[at.THETA, 1] -= 0.3
+            return rows
+
+        monkeypatch.setattr(warm_start, "_run_on_sample", misled)
+        monkeypatch.setattr(foresight, "ALIKE", 1e9)
+    found = fg.GLM(y, X, "poisson").fit()
+    assert corrected == [False]
+    monkeypatch.undo()
+    check(found, y, X)
+
+
+def test_a_corrected_step_must_leave_little_to_settle(monkeypatch):
+    monkeypatch.setattr(foresight, "ERROR_SHARE", 0.0)
+    corrected = answers_of(monkeypatch, warm_start, "correct_step")
+    y, X, _ = problem(9)
+    found = fg.GLM(y, X, "poisson").fit()
+    assert corrected == [False]
+    monkeypatch.undo()
+    check(found, y, X)
+
+
+def test_rounding_is_taken_back_where_it_is_clear_of_its_error():
+    rounding, errors = np.array([1.0, -1.9, 2.1, -3.0]), np.ones(4)
+    np.testing.assert_array_equal(chunks.clear_of(rounding, errors), [0.0, 0.0, 2.1, -3.0])
+
+
+def test_more_chunks_where_rounding_counts_more_often():
+    assert chunks.enough_chunks(100, 1_000_000, 1.0) == chunks.LEAST_CHUNKS
+    few, more = (chunks.enough_chunks(100, 100_000, inflation) for inflation in (1.0, 2.0))
+    assert 4 * few - 4 <= more <= 4 * few
+    assert chunks.may_sample_rounding(1_000, 1.2)
+    assert chunks.may_sample_rounding(1_000_000, 3.0)
+    assert not chunks.may_sample_rounding(1_000_000, 30.0)
+
+
+@pytest.mark.parametrize(
+    ("status", "n_aliased", "change", "misled"),
+    [
+        (Status.CONVERGED, 0.0, 0.01, False),
+        (Status.CONVERGED, 0.0, 0.5, True),
+        (Status.CONVERGED, 1.0, 0.01, True),
+        (Status.STEP_TOO_SHORT, 0.0, 0.01, True),
+    ],
+)
+def test_a_sample_that_misled_is_noticed(status, n_aliased, change, misled):
+    state = np.zeros(at.STATE_SIZE)
+    state[at.N_ALIASED] = n_aliased
+    told = SimpleNamespace(status=status, state=state, weight_change=change)
+    aliases = SimpleNamespace(explain=lambda run: False)
+    assert fit._sample_misled(told, aliases) is misled
+
+
+# -- robust covariances
+
+
+@pytest.mark.parametrize("patched", [False, True])
+def test_scores_of_collinear_columns_are_not_added_up_in_single_precision(monkeypatch, patched):
+    sums = answers_of(monkeypatch, score_products, "_sum_in_single_precision")
+    if patched:
+        monkeypatch.setattr(score_products, "may_sample_rounding", lambda rows, inflation: True)
+    y, X, _ = problem(10, 0.02)
+    found = fg.GLM(y, X, "poisson").fit()
+    check(found, y, X)
+    assert sums == [None] * 3
+
+
+@pytest.mark.parametrize("guard", ["SINGLE_REACH", "FAR_ROWS"])
+def test_a_row_far_out_is_not_added_up_in_single_precision(monkeypatch, guard):
+    sums = answers_of(monkeypatch, score_products, "_sum_in_single_precision")
+    _, X, generator = problem(11)
+    # By its mean, at a leverage that is not close to 1; or by its leverage, at a usual mean.
+    X[ROWS // 2 + 100, 4] = 150.0 if guard == "SINGLE_REACH" else 1e4
+    slope = 0.7 if guard == "SINGLE_REACH" else 1e-4
+    y = slope * X[:, 4] + generator.standard_normal(ROWS)
+    found = fg.GLM(y, X).fit()
+    check(found, y, X, "gaussian")
+    assert sums == [None] * 3
+
+
+def test_scores_of_rows_that_no_chunk_has_may_be_rounded_in_their_own_way(monkeypatch):
+    sums = answers_of(monkeypatch, score_products, "_sum_in_single_precision")
+    y, X, generator = problem(12)
+    X[: ROWS - 200, 4] *= 1e-3
+    y = generator.standard_normal(ROWS)
+    monkeypatch.setattr(score_products, "SINGLE_ROUNDING", 1e-5)
+    fg.GLM(y, X).fit(cov_type="HC0")
+    assert sums == [None]
+
+
+def test_sums_over_columns_that_would_lose_digits_make_way_for_rows(monkeypatch):
+    y, X, _ = problem(13, 1e-6)
+    found = fg.GLM(y, X, "poisson").fit()
+    assert found.orthogonal
+    exact = found.with_covariance("HC3").bse
+    groups = np.arange(ROWS) // 5
+    by_group = found.with_covariance("cluster", groups=groups).bse
+    by_time = found.with_covariance("HAC", maxlags=2).bse
+    # As if nothing were known of the fit: the sums say themselves that they will not do.
+    unaware = replace(found, orthogonal=False)
+    np.testing.assert_allclose(unaware.with_covariance("HC3").bse, exact, rtol=1e-12)
+    clustered = unaware.with_covariance("cluster", groups=groups).bse
+    np.testing.assert_allclose(clustered, by_group, rtol=1e-12)
+    np.testing.assert_allclose(unaware.with_covariance("HAC", maxlags=2).bse, by_time, rtol=1e-12)
+
+
+def test_rows_and_sums_agree_with_weights_and_frequencies():
+    generator = np.random.default_rng(14)
+    X = generator.standard_normal((3_000, 4))
+    y = generator.poisson(np.exp(0.2 * X[:, 1])).astype(float)
+    times, weights = generator.integers(1, 4, 3_000), generator.uniform(0.5, 2.0, 3_000)
+    model = fg.GLM(y, X, "quasipoisson", freq_weights=times, var_weights=weights)
+    by_sums = model.fit()
+    by_rows = replace(by_sums, orthogonal=True)
+    groups = generator.integers(0, 50, 3_000)
+    for name, options in (
+        ("HC0", {}), ("HC2", {}), ("HC4", {}), ("jackknife", {}), ("cluster", {"groups": groups}),
+    ):  # fmt: skip
+        one, other = (f.with_covariance(name, **options) for f in (by_sums, by_rows))
+        np.testing.assert_allclose(one.cov_params(), other.cov_params(), rtol=1e-9, atol=1e-14)
+
+
+# -- factors
+
+
+def test_a_factor_of_weights_close_by_is_made_anew(monkeypatch):
+    # From a start that is off, the factor of which must not stay.
+    generator = np.random.default_rng(15)
+    X = generator.standard_normal((300, 3))
+    X[:, 2] = X[:, 1] + 1e-6 * X[:, 2]
+    y = generator.poisson(np.exp(0.5 * X[:, 1])).astype(float)
+    fitted = fg.GLM(y, X, "poisson").fit()
+    assert fitted.orthogonal
+    weight = fitted.fittedvalues
+    triangle = np.linalg.qr(np.sqrt(weight)[:, None] * X, mode="r")
+    inverse = np.linalg.inv(triangle)
+    np.testing.assert_allclose(fitted.bse, np.sqrt(np.square(inverse).sum(axis=1)), rtol=1e-8)
+    assert orthogonal._weights_differ_by(0.1, np.array([1.0, 1.2]), np.ones(2))
+    assert not orthogonal._weights_differ_by(0.1, np.array([1.0, 1.05]), np.ones(2))
+
+
+def test_a_row_that_alone_determines_a_coefficient_is_settled():
+    y, X, _ = problem(16)
+    X[ROWS // 3, 4], y[ROWS // 3] = 1e6, 0.0
+    found = fg.GLM(y, X, "poisson").fit()
+    weight = np.exp(X @ found.params)
+    inverse = np.linalg.inv(np.linalg.qr(np.sqrt(weight)[:, None] * X, mode="r"))
+    np.testing.assert_allclose(found.bse, np.sqrt(np.square(inverse).sum(axis=1)), rtol=1e-7)
