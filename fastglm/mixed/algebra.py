@@ -71,6 +71,33 @@ class Products:
         )  # fmt: skip
         self.other = other[0] if len(other) == 1 else other.sum(axis=0)
 
+    def dense(self) -> np.ndarray:
+        """All of Z'WZ, (N, N), the effects of the first block first: for few effects."""
+        layout, k = self.layout, self.layout.k
+        first = layout.q * k
+        whole = np.zeros((first + layout.rest_size,) * 2)
+        for j in range(layout.q):
+            place = slice(j * k, (j + 1) * k)
+            whole[place, place] = self.own[j]
+            pairs = slice(*layout.pair_start[j : j + 2])
+            widths = layout.widths[layout.pair_block[pairs]]
+            columns = np.concatenate(
+                [
+                    np.arange(c, c + w)
+                    for c, w in zip(layout.pair_column[pairs], widths, strict=True)
+                ]
+                or [np.empty(0, dtype=np.int64)]
+            )
+            cross = self.cross[slice(*(k * layout.cross_start[j : j + 2]))].reshape(k, -1)
+            whole[place, first + columns] = cross
+            whole[first + columns, place] = cross.T
+        for component in range(layout.component_first.size - 1):
+            c = np.arange(*layout.component_first[component : component + 2])
+            if c.size:
+                entries = layout.row_start[c][:, None] + c
+                whole[np.ix_(first + c, first + c)] = self.other[entries]
+        return whole
+
     def residuals(
         self, own: np.ndarray, other: np.ndarray, effects: np.ndarray, other_effects: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:

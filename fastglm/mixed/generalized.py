@@ -13,6 +13,7 @@ from fastglm.design.layout import lay_out
 from fastglm.errors import ModelError
 from fastglm.families import Family
 from fastglm.families.derivatives import LikelihoodDerivatives, supports_derivatives
+from fastglm.mixed.adaptive import adaptive
 from fastglm.mixed.algebra import Columns, Factor, Schur
 from fastglm.mixed.boundary import settle
 from fastglm.mixed.laplace import LaplaceProblem, LaplaceState, Parameters
@@ -136,12 +137,13 @@ def estimate_generalized(
     rows: MixedRows,
     family: Family,
     observed: bool,
+    nagq: int,
     start: np.ndarray | None,
     max_iter: int,
     n_threads: int,
 ) -> GeneralizedEstimate:
-    """Fit by maximum likelihood, the effects integrated out by Laplace's approximation."""
-    problem = make_problem(rows, family, observed, n_threads)
+    """Fit by maximum likelihood, effects integrated out by quadrature of `nagq` nodes."""
+    problem = adaptive(make_problem(rows, family, observed, n_threads), nagq)
     beta, log_extra = _glm_start(rows, problem)
     theta = START_SHARE * problem.layout.start_theta() if start is None else start
     search = _Search(problem, np.zeros(theta.size, dtype=bool))

@@ -15,7 +15,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import cast
 
 import numpy as np
 
@@ -325,9 +324,26 @@ class LaplaceState:
         self.problem.run(
             row_passes.find_leverages, layout.start, layout.z, layout.rest, layout.widths,
             layout.column, layout.local, layout.row_start, layout.cross_start, self.factors,
-            *self.factor.inverse, self.factor.remainder_inverse, target,
+            *self._determinant_inverse(), target,
         )  # fmt: skip
         return target
+
+    # What quadrature replaces: derivatives of the determinant in Z'WZ, of the sum over nodes in
+    # the modes, and the rows' scores.
+
+    def _determinant_inverse(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return (*self.factor.inverse, self.factor.remainder_inverse)
+
+    def _extra_pull(self) -> np.ndarray | float:
+        return 0.0
+
+    def _score_residual(self) -> np.ndarray:
+        return self.rows.residual
+
+    def _score_sums(self) -> tuple[float, float]:
+        """Deviance, and the log-likelihood's derivative in the log of the family's parameter."""
+        score = self.rows.parameter_score
+        return float(self.rows.deviance.sum()), 0.0 if score is None else float(score.sum())
 
     @cached_property
     def _pull(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -336,8 +352,9 @@ class LaplaceState:
         slope = rows.observed_slope if problem.observed else rows.expected_slope
         pulled = slope * self.leverages
         own, other = problem.effect_sums(pulled)
-        right = self.factor.scale(own[:, :, None], other[:, None], transposed=True)
-        first, rest = self.observed_factor.solve(*right)
+        right, below = self.factor.scale(own[:, :, None], other[:, None], transposed=True)
+        right[:, :, 0] += self._extra_pull()
+        first, rest = self.observed_factor.solve(right, below)
         pull = first[:, :, 0], rest[:, 0]
         layout, moved = self.layout, np.empty(self.layout.n_rows)
         problem.run(
@@ -350,7 +367,7 @@ class LaplaceState:
     def working_residual(self) -> np.ndarray:
         """Derivative of the criterion in each row's linear predictor, (n,): rho."""
         _, _, moved, pulled = self._pull
-        return -2.0 * self.rows.residual + pulled - self.rows.observed * moved
+        return -2.0 * self._score_residual() + pulled - self.rows.observed * moved
 
     @cached_property
     def theta_gradient(self) -> np.ndarray:
@@ -381,11 +398,10 @@ class LaplaceState:
         problem, rows = self.problem, self.rows
         _, slope = problem.normaliser(self.parameters.log_extra)  # type: ignore[operator]
         _, _, moved, _ = self._pull
+        deviance, score = self._score_sums()
         if problem.extra == "dispersion":
-            value = -float(rows.deviance.sum()) - float(self.leverages @ self.determinant_weight)
+            value = -deviance - float(self.leverages @ self.determinant_weight)
             return value - 2.0 * slope - float(moved @ rows.residual)
         weight = rows.parameter_observed if problem.observed else rows.parameter_expected
-        value = -2.0 * float(np.sum(cast("np.ndarray", rows.parameter_score))) + float(
-            self.leverages @ weight
-        )
+        value = -2.0 * score + float(self.leverages @ weight)
         return value - 2.0 * slope + float(moved @ rows.parameter_residual)

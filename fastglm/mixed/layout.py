@@ -249,6 +249,12 @@ class Layout:
         levels = self.column_of_level[start : start + self.blocks[block].q]
         return levels[:, None] + np.arange(self.widths[block])
 
+    def places(self, block: int) -> np.ndarray:
+        """Effects of every level of a block, (q, k): numbers, those of the first block first."""
+        if block == 0:
+            return np.arange(self.q * self.k).reshape(self.q, self.k)
+        return self.q * self.k + self.columns_of(block)
+
     @cached_property
     def _sizes(self) -> np.ndarray:
         return np.diff(self.component_first)

@@ -13,6 +13,7 @@ from fastglm.families import Family, resolve_family
 from fastglm.mixed.boundary import describe_singular
 from fastglm.mixed.effects import GroupEffects, variance_components
 from fastglm.mixed.estimate import LinearEstimate, estimate_linear
+from fastglm.mixed.fast import estimate_fast
 from fastglm.mixed.generalized import GeneralizedEstimate, estimate_generalized
 from fastglm.mixed.results import MixedResults
 from fastglm.mixed.rows import MixedRows, Random, rows_of_arrays, rows_of_formula
@@ -168,7 +169,9 @@ class MixedGLM(Pointing):
         reml : bool, optional
             Restricted likelihood; by default for a gaussian response with identity link, as lme4.
         nagq : int, default 1
-            1 is Laplace's approximation.
+            Nodes of adaptive Gauss-Hermite quadrature for each effect, for one grouping factor
+            with one or two effects; 1 is Laplace's approximation, and 0 the cruder one of lme4
+            that estimates coefficients together with the effects.
         laplace : {"observed", "expected"}, default "observed"
             Which weights the approximation's determinant is of, where the link is not canonical:
             "observed" is Laplace's approximation as defined, and what glmmTMB does; "expected"
@@ -203,8 +206,6 @@ class MixedGLM(Pointing):
         linear = self.family.is_linear
         if reml and not linear:
             raise ModelError("REML is defined for a gaussian response with identity link only.")
-        if nagq != 1:
-            raise ModelError("nagq must be 1.")
         estimate: LinearEstimate | GeneralizedEstimate
         if linear:
             self._require_residuals()
@@ -213,10 +214,15 @@ class MixedGLM(Pointing):
             method = "REML" if reml else "ML"
         else:
             observed = laplace == "observed"
-            estimate = estimate_generalized(
-                self.rows, self.family, observed, start, max_iter, threads
-            )
-            method = "Laplace" if self.family.has_canonical_link else f"Laplace ({laplace})"
+            if nagq == 0:
+                estimate = estimate_fast(self.rows, self.family, observed, start, max_iter, threads)
+            else:
+                estimate = estimate_generalized(
+                    self.rows, self.family, observed, nagq, start, max_iter, threads
+                )
+            method = {0: "nAGQ = 0", 1: "Laplace"}.get(nagq, f"adaptive quadrature, {nagq} nodes")
+            if not self.family.has_canonical_link:
+                method += f" ({laplace})"
         results = _results(self, estimate, method, threads)
         if not results.converged:
             warn(_advice(results), ConvergenceWarning)
