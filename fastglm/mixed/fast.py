@@ -44,7 +44,7 @@ class _Joint:
             if not np.isfinite(state.value) or not p:
                 return state
             score = self.problem.score_of(state.rows.residual)
-            step = np.linalg.solve(schur_of(self.problem, state).matrix[:p, :p], score)
+            step = np.linalg.solve(schur_of(self.problem, state, True).matrix[:p, :p], score)
             if score @ step <= TOLERANCE * (1.0 + abs(state.value)):
                 return state
             self.beta = self.beta + step

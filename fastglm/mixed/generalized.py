@@ -214,14 +214,16 @@ class _Search:
         return metric
 
 
-def schur_of(problem: LaplaceProblem, state: LaplaceState) -> Schur:
-    """Schur complement of the fixed columns by the weights of the determinant."""
-    fixed, weight = problem.fixed, state.determinant_weight
+def schur_of(problem: LaplaceProblem, state: LaplaceState, observed: bool = False) -> Schur:
+    """Schur complement of the fixed columns, by observed weights or those of the determinant."""
+    fixed = problem.fixed
+    weight = state.rows.observed if observed else state.determinant_weight
+    factor = state.observed_factor if observed else state.factor
     columns = Columns(
         problem.layout, weight, fixed.x, fixed.shift, fixed.scale, np.zeros(weight.size),
         problem.n_threads,
     )  # fmt: skip
-    return Schur.of(state.factor, columns)
+    return Schur.of(factor, columns)
 
 
 def _settled(search: _Search, found: Minimum, max_iter: int) -> GeneralizedEstimate:
