@@ -72,7 +72,7 @@ class LinearTests:
         import pandas as pd
 
         low, high = self.conf_int(alpha).T
-        letter = "z" if np.isinf(self.df) else "t"
+        letter = "z" if np.all(np.isinf(self.df)) else "t"
         columns = {
             "coef": self.effect,
             "std err": self.sd,

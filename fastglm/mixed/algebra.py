@@ -19,13 +19,15 @@ __all__ = ["Columns", "Factor", "Products", "Schur", "over_chunks", "scale"]
 
 #: Components of the remainder up to this size are factored by the library's own loops.
 SMALL = 32
+#: Rows from which threads are worth their start.
+PARALLEL_ROWS = 200_000
 
 
 def over_chunks(kernel: Callable, layout: Layout, n_threads: int, *arguments: Any) -> None:
     """Run a kernel over the levels of every chunk, each with sums of its own."""
     cuts = layout.chunks
     n_chunks = cuts.size - 1
-    if n_threads == 1 or n_chunks == 1:
+    if n_threads == 1 or n_chunks == 1 or layout.n_rows < PARALLEL_ROWS:
         for chunk in range(n_chunks):
             kernel(cuts[chunk], cuts[chunk + 1], chunk, *arguments)
         return

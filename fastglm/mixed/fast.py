@@ -11,12 +11,12 @@ import numpy as np
 from fastglm.errors import ModelError
 from fastglm.families import Family
 from fastglm.mixed.boundary import settle
+from fastglm.mixed.curvature import schur_of
 from fastglm.mixed.generalized import (
     START_SHARE,
     GeneralizedEstimate,
     _glm_start,
     make_problem,
-    schur_of,
 )
 from fastglm.mixed.laplace import LaplaceProblem, LaplaceState, Parameters
 from fastglm.mixed.optimum import minimise

@@ -14,11 +14,12 @@ from fastglm.errors import ModelError
 from fastglm.families import Family
 from fastglm.families.derivatives import LikelihoodDerivatives, supports_derivatives
 from fastglm.mixed.adaptive import adaptive
-from fastglm.mixed.algebra import Columns, Factor, Schur
+from fastglm.mixed.algebra import Factor, Schur
 from fastglm.mixed.boundary import settle
+from fastglm.mixed.curvature import coefficient_hessian, has_closed_hessian, schur_of
 from fastglm.mixed.laplace import LaplaceProblem, LaplaceState, Parameters
 from fastglm.mixed.layout import Layout
-from fastglm.mixed.optimum import Minimum, minimise
+from fastglm.mixed.optimum import Minimum, difference_columns, difference_hessian, minimise
 from fastglm.mixed.rows import MixedRows
 from fastglm.mixed.scaling import FixedColumns
 from fastglm.solve.fit import SolverOptions, solve
@@ -149,7 +150,9 @@ def estimate_generalized(
     search = _Search(problem, np.zeros(theta.size, dtype=bool))
     theta, log_extra, near = search.theta_at(beta, theta, log_extra, max_iter)
     first = np.concatenate([beta, theta, search.extra(log_extra)])
-    found = minimise(search, first, search.metric(first, near), max_iter=max_iter)
+    found = minimise(
+        search, first, search.metric(first, near), max_iter=max_iter, hessian_of=search.hessian
+    )
     return _settled(search, found, max_iter)
 
 
@@ -185,6 +188,19 @@ class _Search:
                 return math.inf, np.zeros_like(x)
             return state.value, self.gradient(state)
 
+    def hessian(self, x: np.ndarray, near: np.ndarray) -> np.ndarray:
+        """Second derivatives: in the coefficients by their closed form where there is one."""
+        if not has_closed_hessian(self.problem):
+            return difference_hessian(self, x, np.diag(near))
+        p = self.p
+        hessian = np.empty((x.size, x.size))
+        hessian[:p, :p] = coefficient_hessian(self.problem, self.problem.at(self.parameters(x)))
+        columns = difference_columns(self, x, np.diag(near), range(p, x.size))
+        hessian[p:] = columns
+        hessian[:p, p:] = columns[:, :p].T
+        hessian[p:, p:] = 0.5 * (columns[:, p:] + columns[:, p:].T)
+        return hessian
+
     def theta_at(
         self, beta: np.ndarray, theta: np.ndarray, log_extra: float, max_iter: int
     ) -> tuple[np.ndarray, float, Minimum]:
@@ -214,18 +230,6 @@ class _Search:
         return metric
 
 
-def schur_of(problem: LaplaceProblem, state: LaplaceState, observed: bool = False) -> Schur:
-    """Schur complement of the fixed columns, by observed weights or those of the determinant."""
-    fixed = problem.fixed
-    weight = state.rows.observed if observed else state.determinant_weight
-    factor = state.observed_factor if observed else state.factor
-    columns = Columns(
-        problem.layout, weight, fixed.x, fixed.shift, fixed.scale, np.zeros(weight.size),
-        problem.n_threads,
-    )  # fmt: skip
-    return Schur.of(factor, columns)
-
-
 def _settled(search: _Search, found: Minimum, max_iter: int) -> GeneralizedEstimate:
     """In canonical form; what lies on the boundary is held there."""
     problem, p = search.problem, search.p
@@ -243,7 +247,7 @@ def _settled(search: _Search, found: Minimum, max_iter: int) -> GeneralizedEstim
         free = np.concatenate([np.ones(p, bool), ~held, np.ones(int(search.has_extra), bool)])
         first = np.concatenate([at.beta, theta[~held], search.extra(at.log_extra)])
         metric = _turned(layout, found.hessian, at.theta, theta, p)[np.ix_(free, free)]
-        found = minimise(search, first, metric, max_iter=max_iter)
+        found = minimise(search, first, metric, max_iter=max_iter, hessian_of=search.hessian)
         n_evaluations, n_iter = n_evaluations + found.n_evaluations, n_iter + found.n_iter
     state = problem.at(search.parameters(found.x))
     gradient = search.gradient(state)

@@ -141,10 +141,26 @@ class LaplaceProblem:
             self.warm = state.spherical
         return state
 
-    def respond(self, eta: np.ndarray, log_extra: float) -> Rows:
-        """Deviances and derivatives of all rows."""
+    def respond(self, eta: np.ndarray, log_extra: float, whole: bool = True) -> Rows:
+        """Deviances and derivatives of all rows; without `whole` what the modes need."""
         layout, blocks = self.layout, self.derivatives
         planes = PLANES if blocks.has_parameter else PLANES[:6]
+        if not whole:
+            planes = PLANES[:3]
+        values, inside = self._planes(eta, log_extra, planes)
+        return Rows(inside, *values)
+
+    def respond_bend(self, state: LaplaceState) -> np.ndarray:
+        """Second derivatives of the observed weights in the linear predictors, (n,)."""
+        eta = state._predictor(state.spherical)
+        values, _ = self._planes(eta, state.parameters.log_extra, (dv.OBSERVED_BEND,))
+        return values[0]
+
+    def _planes(
+        self, eta: np.ndarray, log_extra: float, planes: tuple[int, ...]
+    ) -> tuple[np.ndarray, bool]:
+        """Planes of the family's derivatives, and whether all means are inside its domain."""
+        layout, blocks = self.layout, self.derivatives
         values = np.empty((len(planes), layout.n_rows))
         outside = np.zeros(layout.chunks.size - 1, dtype=np.int64)
         self.run(
@@ -152,7 +168,7 @@ class LaplaceProblem:
             blocks.family_rows.address, blocks.parameters(*self.constants(log_extra)), self.y,
             self.prior, eta, np.array(planes), values, outside,
         )  # fmt: skip
-        return Rows(not outside.any(), *values)
+        return values, not outside.any()
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,9 +179,9 @@ class Rows:
     deviance: np.ndarray
     residual: np.ndarray
     observed: np.ndarray
-    observed_slope: np.ndarray
-    expected: np.ndarray
-    expected_slope: np.ndarray
+    observed_slope: np.ndarray | None = None
+    expected: np.ndarray | None = None
+    expected_slope: np.ndarray | None = None
     parameter_score: np.ndarray | None = None
     parameter_residual: np.ndarray | None = None
     parameter_observed: np.ndarray | None = None
@@ -231,11 +247,11 @@ class LaplaceState:
             u = np.zeros((layout.q, layout.k)), np.zeros(layout.rest_size)
         else:
             u = problem.warm
-        rows = problem.respond(self._predictor(u), self.parameters.log_extra)
+        rows = problem.respond(self._predictor(u), self.parameters.log_extra, False)
         now = self._penalised(u, rows)
         if not np.isfinite(now).all() and problem.warm is not None:
             u = np.zeros((layout.q, layout.k)), np.zeros(layout.rest_size)
-            rows = problem.respond(self._predictor(u), self.parameters.log_extra)
+            rows = problem.respond(self._predictor(u), self.parameters.log_extra, False)
             now = self._penalised(u, rows)
         for _ in range(MOST_MODE_STEPS):
             problem.n_inner += 1
@@ -243,7 +259,7 @@ class LaplaceState:
             if not np.isfinite(decrement).all() or not np.isfinite(now).all():
                 return False
             last = bool((decrement <= MODE_TOLERANCE * (1.0 + now)).all())
-            u, rows, now = self._advance(u, rows, now, step)
+            u, rows, now = self._advance(u, rows, now, step, last)
             if last:
                 self.spherical, self.rows = u, rows
                 self.penalty = float((u[0] ** 2).sum() + (u[1] ** 2).sum())
@@ -256,7 +272,8 @@ class LaplaceState:
         """Newton step and its decrement by component; expected weights where concavity fails."""
         factor = Factor(Products(self.layout, rows.observed, self.problem.n_threads), self.factors)
         if not math.isfinite(factor.log_determinant):
-            weight = np.where(rows.observed > 0.0, rows.observed, rows.expected)
+            whole = self.problem.respond(self._predictor(u), self.parameters.log_extra)
+            weight = np.where(rows.observed > 0.0, rows.observed, whole.expected)
             factor = Factor(Products(self.layout, weight, self.problem.n_threads), self.factors)
         own, other = self.problem.effect_sums(rows.residual)
         own, other = factor.scale(own[:, :, None], other[:, None], transposed=True)
@@ -272,6 +289,7 @@ class LaplaceState:
         rows: Rows,
         now: np.ndarray,
         step: tuple[np.ndarray, np.ndarray],
+        whole: bool,
     ) -> tuple[tuple[np.ndarray, np.ndarray], Rows, np.ndarray]:
         """Take the step, halved for components whose penalised deviance would rise."""
         layout = self.layout
@@ -280,12 +298,13 @@ class LaplaceState:
             of_level = length[layout.component][:, None]
             of_column = length[layout.column_component]
             new = u[0] + of_level * step[0], u[1] + of_column * step[1]
-            new_rows = self.problem.respond(self._predictor(new), self.parameters.log_extra)
+            new_rows = self.problem.respond(self._predictor(new), self.parameters.log_extra, whole)
             then = self._penalised(new, new_rows)
             worse = ~(then <= now + 1e-12 * (1.0 + np.abs(now)))
             if not worse.any():
                 return new, new_rows, then
             length[worse] *= 0.5
+        rows = self.problem.respond(self._predictor(u), self.parameters.log_extra)
         return u, rows, now
 
     # -- the criterion

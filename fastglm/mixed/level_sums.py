@@ -45,6 +45,13 @@ def sum_products(
     own, cross, other,
 ):  # fmt: skip
     """Z'WZ: (q, k, k) `own`, the flat `cross`, and the chunk's part of the remainder's."""
+    if widths[0] == 1 and column.shape[1] == 0:
+        for j in range(first, last):
+            total = 0.0
+            for i in range(start[j], start[j + 1]):
+                total += weight[i] * z[i, 0] * z[i, 0]
+            own[j, 0, 0] = total
+        return 0
     for j in range(first, last):
         base, nnz = widths[0] * cross_start[j], cross_start[j + 1] - cross_start[j]
         for i in range(start[j], start[j + 1]):

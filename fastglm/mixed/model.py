@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -224,6 +225,8 @@ class MixedGLM(Pointing):
             if not self.family.has_canonical_link:
                 method += f" ({laplace})"
         results = _results(self, estimate, method, threads)
+        options = {"reml": reml, "nagq": nagq, "laplace": laplace, "max_iter": max_iter}
+        results = replace(results, fit_options=options)
         if not results.converged:
             warn(_advice(results), ConvergenceWarning)
         return results

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Minimum", "difference_hessian", "minimise"]
+__all__ = ["Minimum", "difference_columns", "difference_hessian", "minimise"]
 
 #: Decrement below which quasi-Newton steps end and Newton steps begin, and the share of the value
 #: below which rounding would hide it.
@@ -77,16 +77,23 @@ def difference_hessian(function: Function, x: np.ndarray, curvature: np.ndarray)
     curvature : ndarray, shape (m,)
         About the diagonal of the Hessian, for the steps.
     """
-    m = x.size
+    hessian = difference_columns(function, x, curvature, range(x.size))
+    return 0.5 * (hessian + hessian.T)
+
+
+def difference_columns(
+    function: Function, x: np.ndarray, curvature: np.ndarray, which: range
+) -> np.ndarray:
+    """Central differences of the gradient in some of the parameters, a row each."""
     steps = DIFFERENCE / np.sqrt(np.maximum(np.abs(curvature), 1e-12))
     steps = np.minimum(steps, DIFFERENCE * np.maximum(1.0, np.abs(x)) * 10.0)
-    hessian = np.empty((m, m))
-    for i, step in enumerate(steps):
+    columns = np.empty((len(which), x.size))
+    for row, i in enumerate(which):
         up, down = x.copy(), x.copy()
-        up[i] += step
-        down[i] -= step
-        hessian[i] = (function(up)[1] - function(down)[1]) / (up[i] - down[i])
-    return 0.5 * (hessian + hessian.T)
+        up[i] += steps[i]
+        down[i] -= steps[i]
+        columns[row] = (function(up)[1] - function(down)[1]) / (up[i] - down[i])
+    return columns
 
 
 def minimise(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,12 +13,10 @@ from fastglm.design.frames import Frame, is_frame, read_column
 from fastglm.design.parts import Design
 from fastglm.design.table import read_table
 from fastglm.errors import DataError, ModelError, UnseenLevelError
+from fastglm.mixed.record import MixedFit
 from fastglm.mixed.rows import GroupRecipe, _as_categories
 from fastglm.responses.prediction import linear_predictor
 from fastglm.vectors import OffsetParts, vector
-
-if TYPE_CHECKING:
-    from fastglm.mixed.results import MixedResults
 
 __all__ = ["NewRows", "marginal_mean", "new_rows", "predict_rows"]
 
@@ -64,7 +62,7 @@ class NewRows:
 
 
 def predict_rows(
-    results: MixedResults,
+    results: MixedFit,
     exog: Any,
     level: str,
     which: str,
@@ -93,7 +91,7 @@ def predict_rows(
     return rows.label(eta if which == "linear" else link.inverse(eta))
 
 
-def conditional_part(results: MixedResults, rows: NewRows, new_levels: str) -> np.ndarray:
+def conditional_part(results: MixedFit, rows: NewRows, new_levels: str) -> np.ndarray:
     """What the modes of the rows' levels add to the linear predictor, (n,)."""
     total = np.zeros(rows.design.n_rows)
     for group, codes, columns in zip(results.groups, rows.codes, rows.columns, strict=True):
@@ -110,7 +108,7 @@ def conditional_part(results: MixedResults, rows: NewRows, new_levels: str) -> n
     return total
 
 
-def effect_sd(results: MixedResults, rows: NewRows) -> np.ndarray:
+def effect_sd(results: MixedFit, rows: NewRows) -> np.ndarray:
     """Standard deviation of the random part of the rows over all levels, (n,)."""
     variance = np.zeros(rows.design.n_rows)
     for group, columns in zip(results.groups, rows.columns, strict=True):
@@ -128,7 +126,7 @@ def marginal_mean(link: Any, eta: np.ndarray, sd: np.ndarray) -> np.ndarray:
 
 
 def new_rows(
-    results: MixedResults, exog: Any, others: Mapping[str, Any], level: str = "conditional"
+    results: MixedFit, exog: Any, others: Mapping[str, Any], level: str = "conditional"
 ) -> NewRows:
     """Bring new rows to the model's columns.
 
@@ -175,7 +173,7 @@ def new_rows(
     return NewRows(design, offset, codes, columns, nan_rows, index)
 
 
-def _fitted_rows(results: MixedResults) -> NewRows:
+def _fitted_rows(results: MixedFit) -> NewRows:
     rows = results._model_with_data("predictions").rows
     blocks = {block.group: block for block in rows.blocks}
     own = [blocks[group.group] for group in results.groups]
@@ -233,7 +231,7 @@ def _from_arrays(
 
 
 def _offset(
-    results: MixedResults,
+    results: MixedFit,
     exog: Any,
     others: Mapping[str, Any],
     formula_offset: np.ndarray | None,

@@ -1,133 +1,32 @@
-"""The frozen record of a fitted mixed model, and what can be asked of it."""
+"""What can be asked of a fitted mixed model."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, cast
+from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
+import scipy
 
-from fastglm.design.recipe import Recipe
 from fastglm.entry import entry_points
 from fastglm.errors import ModelError
-from fastglm.families import Family
-from fastglm.inference.record import Record
-from fastglm.mixed.effects import GroupEffects, VarianceComponent
+from fastglm.inference.hypotheses import LinearTests
+from fastglm.inference.tables import HypothesisTest, Table
+from fastglm.mixed.explained import intraclass_correlations, r_squared
+from fastglm.mixed.hypotheses import compare_mixed, f_test, freedom_of, linear_tests
+from fastglm.mixed.intervals import predict_intervals
 from fastglm.mixed.prediction import predict_rows
+from fastglm.mixed.record import MixedFit
+from fastglm.mixed.simulation import Bootstrap, bootstrap, simulate
 from fastglm.mixed.summary import MixedSummary
+from fastglm.solve.threads import usable_threads
 
 __all__ = ["MixedResults"]
 
 
 @entry_points
-@dataclass(frozen=True, eq=False, repr=False)
-class MixedResults(Record):
-    """One fitted mixed model.
-
-    Attributes
-    ----------
-    names : tuple of str
-        Of the p fixed coefficients.
-    estimates : ndarray, shape (p,)
-        NaN where aliased.
-    covariance : ndarray, shape (p, p)
-    conditional_covariance : ndarray, shape (p, p)
-        Given theta: lme4's ``vcov(use.hessian=FALSE)``.
-    family : Family
-    groups : tuple of GroupEffects
-        The factor with most effects first.
-    components : tuple of VarianceComponent
-    theta : ndarray, shape (m,)
-        Parameters of the covariances; relative to sigma in a linear model, as lme4's.
-    theta_names : tuple of str
-    parameter_covariance : ndarray
-        Of theta and, where there is one, sigma or the logarithm of the family's own parameter.
-    sigma : float
-        Residual standard deviation, or the root of the dispersion.
-    criterion : float
-        -2 log-likelihood, or the REML criterion.
-    n_parameters : int
-        All that the likelihood was maximised over.
-    reml : bool
-    method : str
-    singular : dict of str to str
-        By grouping factor, the combination of effects whose variance is zero; empty, and false, if
-        there is none.
-    gradient : float
-        Largest derivative of the criterion in a parameter at the estimates.
-    n_evaluations, n_iter : int
-        Of the criterion with its gradient, and steps.
-    """
-
-    names: tuple[str, ...]
-    estimates: np.ndarray
-    covariance: np.ndarray
-    conditional_covariance: np.ndarray
-    family: Family
-    groups: tuple[GroupEffects, ...]
-    components: tuple[VarianceComponent, ...]
-    theta: np.ndarray
-    theta_names: tuple[str, ...]
-    parameter_covariance: np.ndarray
-    sigma: float
-    criterion: float
-    n_parameters: int
-    reml: bool
-    method: str
-    nobs: float
-    rank: int
-    status: Any
-    gradient: float
-    n_evaluations: int
-    n_iter: int
-    singular: Mapping[str, str] = field(default_factory=dict)
-    cov_type: str = "nonrobust"
-    use_t: bool = False
-    df_inference: float = float("inf")
-    formula: str | None = None
-    recipe: Recipe | None = None
-    response_name: str = "y"
-    response_levels: tuple | None = None
-    has_offset: bool = False
-    has_exposure: bool = False
-    column_names: Mapping[str, str] = field(default_factory=dict)
-    weights: Mapping[str, str] = field(default_factory=dict)
-    labelled: bool = False
-    n_dropped: int = 0
-    missing: Mapping[str, int] = field(default_factory=dict)
-    n_threads: int = 1
-    model: Any = None
-    estimate: Any = None
-
-    kind: ClassVar[str] = "MixedGLM"
-
-    # -- the likelihood
-
-    @property
-    def llf(self) -> float:
-        """Log-likelihood; the restricted one of a fit by REML."""
-        return -0.5 * self.criterion
-
-    @property
-    def aic(self) -> float:
-        """Akaike's criterion; of fits by REML comparable only if their fixed columns are equal."""
-        return self.criterion + 2.0 * self.n_parameters
-
-    @property
-    def bic(self) -> float:
-        """Bayesian information criterion."""
-        return self.criterion + float(np.log(self.nobs)) * self.n_parameters
-
-    @property
-    def scale(self) -> float:
-        """Dispersion: sigma squared."""
-        return self.sigma**2
-
-    @property
-    def is_linear(self) -> bool:
-        """Whether this is a linear mixed model, whose Lambda is relative to sigma."""
-        return self.method in ("REML", "ML")
+class MixedResults(MixedFit):
+    """One fitted mixed model: a `MixedFit` and what follows from it."""
 
     def conf_int(self, alpha: float = 0.05) -> Any:
         """Wald intervals of the fixed coefficients, (p, 2), at level 1 - alpha.
@@ -153,28 +52,155 @@ class MixedResults(Record):
             raise ModelError(f"cov_type must be one of {', '.join(known)}, not {cov_type!r}.")
         return replace(self, covariance=known[cov_type], cov_type=cov_type)
 
-    # -- random effects
+    # -- tests
 
-    @property
-    def varcorr(self) -> Any:
-        """Variances, covariances and their roots, as lme4's ``VarCorr``: a pandas DataFrame.
+    def with_df(self, method: str) -> MixedResults:
+        """The same fit with degrees of freedom for the tests of its fixed coefficients.
 
-        Columns ``group, term1, term2, variance, sd, se``: of a pair of effects, covariance and
-        correlation. Standard errors are those of ``sd``.
+        Parameters
+        ----------
+        method : {"satterthwaite", "kenward-roger", "residual", "inf"}
+            "satterthwaite" as lmerTest, "kenward-roger" with its covariance as pbkrtest, for
+            linear models; "residual" for observations less coefficients, "inf" for z tests.
+
+        Raises
+        ------
+        ModelError
+            If the method is not for this model.
         """
-        import pandas as pd
+        freedom = freedom_of(self, method)
+        if freedom is None:
+            df: Any = self.df_resid if method == "residual" else float("inf")
+            return replace(self, use_t=method == "residual", df_inference=df, df_method=method)
+        fixed = self.estimate.fixed
+        singles = np.array([freedom.single(row) for row in fixed.back])
+        covariance = fixed.spread_out(fixed.back @ freedom.covariance @ fixed.back.T)
+        return replace(
+            self,
+            use_t=True,
+            df_inference=fixed.spread_out(singles),  # type: ignore[arg-type]
+            df_method=method,
+            covariance=covariance if method == "kenward-roger" else self.covariance,
+        )
 
-        rows = [
-            (c.group, c.term1, c.term2 or None, c.variance, c.sd, c.se) for c in self.components
-        ]
-        columns = ["group", "term1", "term2", "variance", "sd", "se"]
-        return pd.DataFrame(rows, columns=columns)
+    def df(self, method: str = "satterthwaite") -> Any:
+        """Degrees of freedom of the fixed coefficients, (p,); methods as for `with_df`."""
+        return self._vector(np.broadcast_to(self.with_df(method).df_inference, len(self.names)))
 
-    @property
-    def theta_se(self) -> np.ndarray:
-        """Standard errors of theta, (m,); NaN on the boundary."""
-        variances = np.diag(self.parameter_covariance)[: self.theta.size]
-        return np.sqrt(variances)
+    def critical_value(self, alpha: float) -> Any:
+        """Two-sided critical values of the coefficients' reference distributions."""
+        if np.ndim(self.df_inference) == 0:
+            return super().critical_value(alpha)
+        if not 0.0 < alpha < 1.0:
+            raise ModelError(f"alpha must be between 0 and 1, not {alpha!r}")
+        return scipy.special.stdtrit(self.df_inference, 1.0 - alpha / 2.0)
+
+    def t_test(self, hypothesis: Any) -> LinearTests:
+        """Tests of combinations of the fixed coefficients, as `fastglm.Results.t_test`.
+
+        Each has degrees of freedom of its own where `with_df` asked for them.
+        """
+        return linear_tests(self, hypothesis, self.df_method)
+
+    def wald_test(
+        self, hypothesis: Any, use_f: bool | None = None, scalar: bool = True
+    ) -> HypothesisTest:
+        """Test of all equations together, as `fastglm.Results.wald_test`."""
+        if np.ndim(self.df_inference) == 0:
+            return super().wald_test(hypothesis, use_f, scalar)
+        return f_test(self, hypothesis, self.df_method)
+
+    def anova(self, *others: MixedResults) -> Table:
+        """Likelihood ratio tests of this and other models, smallest first.
+
+        Fits by REML are compared if their fixed columns are equal. Where the larger model has one
+        random effect more, the p-value is that of the mixture for a variance on its boundary.
+
+        Raises
+        ------
+        ModelError
+            If the models cannot be compared.
+        """
+        return compare_mixed([self, *others])
+
+    # -- shares of variance, and responses from the model
+
+    def r2(self) -> dict[str, float]:
+        """R squared, "marginal" of the fixed part and "conditional" with the random one.
+
+        Notes
+        -----
+        Nakagawa, Johnson & Schielzeth (2017): for proportions with the variance of the latent
+        variable, for a log link by the log-normal approximation at the mean of the responses.
+        """
+        return r_squared(self)
+
+    def icc(self) -> dict[str, float]:
+        """Share of each grouping factor in the variance that the fixed part leaves."""
+        return intraclass_correlations(self)
+
+    def simulate(self, n: int = 1, seed: Any = None, use_u: bool = False) -> np.ndarray:
+        """Responses drawn from the model for the fitted rows, (rows, n).
+
+        Parameters
+        ----------
+        n : int, default 1
+        seed : optional
+            As for `numpy.random.SeedSequence`.
+        use_u : bool, default False
+            Whether random effects stay at their modes; otherwise each draw has its own.
+        """
+        return simulate(self, n, seed, use_u)
+
+    def bootstrap(self, n: int = 500, seed: Any = None, n_threads: int | None = None) -> Bootstrap:
+        """Parametric bootstrap: simulated responses, refitted.
+
+        Parameters
+        ----------
+        n : int, default 500
+        seed : optional
+            As for `numpy.random.SeedSequence`.
+        n_threads : int, optional
+            Fits at the same time; the results do not depend on it.
+
+        Returns
+        -------
+        Bootstrap
+            With ``replicates``, (n, m), ``bse`` and ``conf_int()``.
+        """
+        return bootstrap(self, n, seed, usable_threads(n_threads))
+
+    def get_prediction(
+        self,
+        exog: Any = None,
+        level: str = "conditional",
+        interval: str = "confidence",
+        new_levels: str = "raise",
+        alpha: float = 0.05,
+        **others: Any,
+    ) -> Any:
+        """Predictions with standard errors and limits, a pandas DataFrame.
+
+        Parameters
+        ----------
+        exog, new_levels, **others
+            As for `predict`.
+        level : {"conditional", "population"}
+        interval : {"confidence", "prediction"}
+            Of the mean, or of a new response of a linear model; for a population prediction of a
+            new level.
+        alpha : float, default 0.05
+
+        Returns
+        -------
+        DataFrame
+            ``mean``, ``linear`` with ``linear_se``, ``lower`` and ``upper``. The uncertainty is
+            that of coefficients and effects together, given theta; a level not seen has all of the
+            variance between levels.
+        """
+        return predict_intervals(self, exog, level, interval, new_levels, alpha, others)
+
+    # -- random effects
 
     def ranef(self, cond_var: bool = False) -> dict[str, Any]:
         """Conditional modes of the random effects.
@@ -205,14 +231,6 @@ class MixedResults(Record):
             columns = {n: fixed.get(n, 0.0) + modes.get(n, 0.0) for n in names}
             found[group.group] = pd.DataFrame(columns, index=modes.index)
         return found
-
-    def group(self, name: str) -> GroupEffects:
-        """The random effects of a grouping factor."""
-        for each in self.groups:
-            if each.group == name:
-                return each
-        known = ", ".join(g.group for g in self.groups)
-        raise ModelError(f"there is no grouping factor {name!r}; there is {known}.")
 
     # -- rows
 
@@ -307,15 +325,3 @@ class MixedResults(Record):
 
     def _summary(self, alpha: float) -> MixedSummary:
         return MixedSummary(cast("Any", self), alpha)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Without the data and the tables."""
-        return super().__getstate__() | {"estimate": None}
-
-    def __repr__(self) -> str:
-        factors = ", ".join(f"{g.group} ({len(g.levels)})" for g in self.groups)
-        state = "converged" if self.converged else self.status.name.lower()
-        return (
-            f"<MixedResults: {self.rank} coefficients, {factors}, {self.nobs:g} observations, "
-            f"{'REML' if self.reml else '-2 log-likelihood'} {self.criterion:.8g}, {state}>"
-        )

@@ -12,6 +12,7 @@ from fastglm.families import Family
 from fastglm.mixed.covariances import structure_named
 from fastglm.mixed.effects import GroupEffects, VarianceComponent
 from fastglm.mixed.layout import Term
+from fastglm.mixed.record import MixedFit
 from fastglm.mixed.results import MixedResults
 from fastglm.mixed.rows import GroupRecipe, TermRecipe
 from fastglm.plain_json import float_from_json, plain_json
@@ -27,7 +28,7 @@ _ARRAYS = ("estimates", "covariance", "conditional_covariance", "theta", "parame
 _DICTS = ("singular", "column_names", "weights", "missing")
 
 
-def describe_mixed(results: MixedResults) -> dict[str, Any]:
+def describe_mixed(results: MixedFit) -> dict[str, Any]:
     """A fit as plain JSON types."""
     saved: dict[str, Any] = {"kind": results.kind}
     saved |= {name: plain_json(getattr(results, name)) for name in _PLAIN}

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from fastglm.inference.summary import Summary
-
-if TYPE_CHECKING:
-    from fastglm.mixed.results import MixedResults
+from fastglm.mixed.record import MixedFit
 
 __all__ = ["MixedSummary"]
 
@@ -18,7 +14,7 @@ class MixedSummary(Summary):
     """Printable summary of a fitted mixed model."""
 
     title = "Mixed Model Regression Results"
-    results: MixedResults  # type: ignore[assignment]
+    results: MixedFit  # type: ignore[assignment]
 
     def header(self) -> list[tuple[str, str]]:
         """Names and values of what stands above the table."""

@@ -1,0 +1,181 @@
+"""The frozen record of a fitted mixed model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fastglm.design.recipe import Recipe
+from fastglm.errors import ModelError
+from fastglm.families import Family
+from fastglm.inference.record import Record
+from fastglm.mixed.effects import GroupEffects, VarianceComponent
+
+__all__ = ["MixedFit"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MixedFit(Record):
+    """One fitted mixed model.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of the p fixed coefficients.
+    estimates : ndarray, shape (p,)
+        NaN where aliased.
+    covariance : ndarray, shape (p, p)
+    conditional_covariance : ndarray, shape (p, p)
+        Given theta: lme4's ``vcov(use.hessian=FALSE)``.
+    family : Family
+    groups : tuple of GroupEffects
+        The factor with most effects first.
+    components : tuple of VarianceComponent
+    theta : ndarray, shape (m,)
+        Parameters of the covariances; relative to sigma in a linear model, as lme4's.
+    theta_names : tuple of str
+    parameter_covariance : ndarray
+        Of theta and, where there is one, sigma or the logarithm of the family's own parameter.
+    sigma : float
+        Residual standard deviation, or the root of the dispersion.
+    criterion : float
+        -2 log-likelihood, or the REML criterion.
+    n_parameters : int
+        All that the likelihood was maximised over.
+    reml : bool
+    method : str
+    singular : dict of str to str
+        By grouping factor, the combination of effects whose variance is zero; empty, and false, if
+        there is none.
+    gradient : float
+        Largest derivative of the criterion in a parameter at the estimates.
+    df_method : str
+        How `df_inference`, one number or (p,), was found.
+    fit_options : dict
+        Of the fit.
+    n_evaluations, n_iter : int
+        Of the criterion with its gradient, and steps.
+    """
+
+    names: tuple[str, ...]
+    estimates: np.ndarray
+    covariance: np.ndarray
+    conditional_covariance: np.ndarray
+    family: Family
+    groups: tuple[GroupEffects, ...]
+    components: tuple[VarianceComponent, ...]
+    theta: np.ndarray
+    theta_names: tuple[str, ...]
+    parameter_covariance: np.ndarray
+    sigma: float
+    criterion: float
+    n_parameters: int
+    reml: bool
+    method: str
+    nobs: float
+    rank: int
+    status: Any
+    gradient: float
+    n_evaluations: int
+    n_iter: int
+    singular: Mapping[str, str] = field(default_factory=dict)
+    cov_type: str = "nonrobust"
+    use_t: bool = False
+    df_inference: float = float("inf")
+    formula: str | None = None
+    recipe: Recipe | None = None
+    response_name: str = "y"
+    response_levels: tuple | None = None
+    has_offset: bool = False
+    has_exposure: bool = False
+    column_names: Mapping[str, str] = field(default_factory=dict)
+    weights: Mapping[str, str] = field(default_factory=dict)
+    labelled: bool = False
+    n_dropped: int = 0
+    missing: Mapping[str, int] = field(default_factory=dict)
+    n_threads: int = 1
+    df_method: str = "inf"
+    fit_options: Mapping[str, Any] = field(default_factory=dict)
+    model: Any = None
+    estimate: Any = None
+
+    kind: ClassVar[str] = "MixedGLM"
+
+    # -- the likelihood
+
+    @property
+    def llf(self) -> float:
+        """Log-likelihood; the restricted one of a fit by REML."""
+        return -0.5 * self.criterion
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion; of fits by REML comparable only if their fixed columns are equal."""
+        return self.criterion + 2.0 * self.n_parameters
+
+    @property
+    def bic(self) -> float:
+        """Bayesian information criterion."""
+        return self.criterion + float(np.log(self.nobs)) * self.n_parameters
+
+    @property
+    def scale(self) -> float:
+        """Dispersion: sigma squared."""
+        return self.sigma**2
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether this is a linear mixed model, whose Lambda is relative to sigma."""
+        return self.method in ("REML", "ML")
+
+    @property
+    def response_dispersion(self) -> float:
+        """Dispersion of the distribution of responses."""
+        return self.family.response_dispersion(self.scale)
+
+    @property
+    def theta_se(self) -> np.ndarray:
+        """Standard errors of theta, (m,); NaN on the boundary."""
+        variances = np.diag(self.parameter_covariance)[: self.theta.size]
+        return np.sqrt(variances)
+
+    @property
+    def varcorr(self) -> Any:
+        """Variances, covariances and their roots, as lme4's ``VarCorr``: a pandas DataFrame.
+
+        Columns ``group, term1, term2, variance, sd, se``: of a pair of effects, covariance and
+        correlation. Standard errors are those of ``sd``.
+        """
+        import pandas as pd
+
+        rows = [
+            (c.group, c.term1, c.term2 or None, c.variance, c.sd, c.se) for c in self.components
+        ]
+        columns = ["group", "term1", "term2", "variance", "sd", "se"]
+        return pd.DataFrame(rows, columns=columns)
+
+    def group(self, name: str) -> GroupEffects:
+        """The random effects of a grouping factor."""
+        for each in self.groups:
+            if each.group == name:
+                return each
+        known = ", ".join(g.group for g in self.groups)
+        raise ModelError(f"there is no grouping factor {name!r}; there is {known}.")
+
+    # -- the record itself
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the data and the tables."""
+        return super().__getstate__() | {"estimate": None}
+
+    def __repr__(self) -> str:
+        factors = ", ".join(f"{g.group} ({len(g.levels)})" for g in self.groups)
+        state = "converged" if self.converged else self.status.name.lower()
+        return (
+            f"<{type(self).__name__}: {self.rank} coefficients, {factors}, "
+            f"{self.nobs:g} observations, "
+            f"{'REML' if self.reml else '-2 log-likelihood'} {self.criterion:.8g}, {state}>"
+        )

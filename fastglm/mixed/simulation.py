@@ -1,0 +1,133 @@
+"""New responses from a fitted mixed model, and the parametric bootstrap by refitting them."""
+
+from __future__ import annotations
+
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from copy import copy
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from fastglm.errors import ConvergenceWarning, ModelError
+from fastglm.families import summarize
+from fastglm.inference.simulate import draw_responses
+from fastglm.mixed.prediction import new_rows
+from fastglm.mixed.record import MixedFit
+from fastglm.responses.prediction import linear_predictor
+
+__all__ = ["Bootstrap", "bootstrap", "simulate"]
+
+
+def simulate(fit: MixedFit, n: int, seed: Any, use_u: bool) -> np.ndarray:
+    """Responses of the fitted rows, (n rows, n draws).
+
+    With `use_u` at the conditional modes; otherwise each draw has random effects of its own.
+    """
+    generators = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(n)]
+    rows = new_rows(fit, None, {})
+    fixed = linear_predictor(rows.design, fit.estimates, fit.n_threads)
+    fixed = fixed if rows.offset is None else fixed + rows.offset
+    weights = fit._model_with_data("simulations").rows.fixed.variance_weights
+    weights = np.ones(fixed.size) if weights is None else weights
+    drawn = np.empty((fixed.size, n))
+    for k, generator in enumerate(generators):
+        eta = fixed.copy()
+        for group, codes, columns in zip(fit.groups, rows.codes, rows.columns, strict=True):
+            effects = (
+                group.modes
+                if use_u
+                else _draw_effects(group.covariance, len(group.levels), generator)
+            )
+            eta += (effects[codes] * columns).sum(axis=1)
+        mean = fit.family.link.inverse(eta)
+        drawn[:, k] = draw_responses(fit, mean, weights, generator)  # type: ignore[arg-type]
+    return drawn
+
+
+def _draw_effects(covariance: np.ndarray, q: int, generator: np.random.Generator) -> np.ndarray:
+    """Effects of q levels, (q, k); the covariance may be singular."""
+    values, vectors = np.linalg.eigh(covariance)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    return generator.standard_normal((q, len(covariance))) @ root.T
+
+
+@dataclass(frozen=True, eq=False)
+class Bootstrap:
+    """Estimates from responses that a fit generated.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Fixed coefficients, then standard deviations and correlations.
+    estimates : ndarray, shape (m,)
+        Of the fit.
+    replicates : ndarray, shape (n, m)
+        NaN where a refit failed.
+    """
+
+    names: tuple[str, ...]
+    estimates: np.ndarray
+    replicates: np.ndarray
+
+    def conf_int(self, alpha: float = 0.05) -> Any:
+        """Percentile intervals, a pandas DataFrame of one row a parameter."""
+        import pandas as pd
+
+        if not 0.0 < alpha < 1.0:
+            raise ModelError(f"alpha must be between 0 and 1, not {alpha!r}")
+        limits = np.nanquantile(self.replicates, [alpha / 2.0, 1.0 - alpha / 2.0], axis=0)
+        return pd.DataFrame(limits.T, index=list(self.names), columns=["lower", "upper"])
+
+    @property
+    def bse(self) -> np.ndarray:
+        """Standard deviations of the replicates, (m,)."""
+        return np.asarray(np.nanstd(self.replicates, axis=0, ddof=1))
+
+
+def component_names(fit: MixedFit) -> tuple[str, ...]:
+    """Names of the standard deviations and correlations."""
+    return tuple(
+        "sigma"
+        if c.group == "Residual"
+        else f"cor({c.term1}, {c.term2} | {c.group})"
+        if c.term2
+        else f"sd({c.term1} | {c.group})"
+        for c in fit.components
+    )
+
+
+def bootstrap(fit: MixedFit, n: int, seed: Any, n_threads: int) -> Bootstrap:
+    """Refit `n` simulated responses; the same numbers for any number of threads."""
+    model = fit._model_with_data("the bootstrap")
+    responses = simulate(fit, n, seed, use_u=False)
+    options = dict(fit.fit_options) | {"start_theta": _lifted(fit), "n_threads": 1}
+
+    def refit(k: int) -> np.ndarray:
+        again = copy(model)
+        y = responses[:, k]
+        fixed = replace(model.rows.fixed, response=y, summary=summarize(y))
+        again.rows = replace(model.rows, fixed=fixed)
+        try:
+            found = again.fit(**options)
+        except (ModelError, np.linalg.LinAlgError):
+            return np.full(len(names), np.nan)
+        return np.concatenate([found.estimates, [c.sd for c in found.components]])
+
+    names = (*fit.names, *component_names(fit))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        with ThreadPoolExecutor(n_threads) as pool:
+            replicates = np.array(list(pool.map(refit, range(n))))
+    estimates = np.concatenate([fit.estimates, [c.sd for c in fit.components]])
+    return Bootstrap(names, estimates, replicates)
+
+
+def _lifted(fit: MixedFit) -> np.ndarray:
+    """Theta to start from, off the boundary: zero is stationary."""
+    theta = fit.theta.copy()
+    start = fit.estimate.layout.start_theta() if fit.estimate is not None else np.ones(theta.size)
+    on_diagonal = start > 0.0
+    theta[on_diagonal & (np.abs(theta) < 0.1)] = 0.1
+    return theta
