@@ -34,6 +34,8 @@ class ResponseFunctions:
         Unique among all families' functions: the compiled code is cached under it.
     standard_deviation, unit_deviance, starting_mean, valid_mean, difference, log_density : callable
         As listed in `fastglm.families.shared_functions`.
+    variances, of_parameter : callable, optional
+        As listed in `fastglm.families.derivative_templates`, for mixed models.
     cached : bool, default True
         False for functions that a user wrote.
     """
@@ -45,6 +47,8 @@ class ResponseFunctions:
     valid_mean: Callable
     difference: Callable
     log_density: Callable
+    variances: Callable | None = None
+    of_parameter: Callable | None = None
     cached: bool = True
 
     def _block(self, template: Callable, name: str, functions: dict[str, Callable]) -> RowBlock:

@@ -15,10 +15,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 
-from fastglm.families import derivatives as dv
+from fastglm.families import derivative_templates as dv
+from fastglm.families.derivatives import LikelihoodDerivatives
 from fastglm.kernels.planes import DEVIANCE, RESIDUAL
 from fastglm.mixed import row_passes
 from fastglm.mixed.algebra import Factor, Products, over_chunks
@@ -77,7 +79,7 @@ class LaplaceProblem:
 
     layout: Layout
     fixed: FixedColumns
-    derivatives: dv.LikelihoodDerivatives
+    derivatives: LikelihoodDerivatives
     y: np.ndarray
     prior: np.ndarray
     offset: np.ndarray
@@ -143,10 +145,9 @@ class LaplaceProblem:
 
     def respond(self, eta: np.ndarray, log_extra: float, whole: bool = True) -> Rows:
         """Deviances and derivatives of all rows; without `whole` what the modes need."""
-        layout, blocks = self.layout, self.derivatives
-        planes = PLANES if blocks.has_parameter else PLANES[:6]
-        if not whole:
-            planes = PLANES[:3]
+        planes: tuple[int, ...] = PLANES[:3]
+        if whole:
+            planes = PLANES if self.derivatives.has_parameter else PLANES[:6]
         values, inside = self._planes(eta, log_extra, planes)
         return Rows(inside, *values)
 
@@ -273,7 +274,8 @@ class LaplaceState:
         factor = Factor(Products(self.layout, rows.observed, self.problem.n_threads), self.factors)
         if not math.isfinite(factor.log_determinant):
             whole = self.problem.respond(self._predictor(u), self.parameters.log_extra)
-            weight = np.where(rows.observed > 0.0, rows.observed, whole.expected)
+            expected = cast("np.ndarray", whole.expected)
+            weight = np.where(rows.observed > 0.0, rows.observed, expected)
             factor = Factor(Products(self.layout, weight, self.problem.n_threads), self.factors)
         own, other = self.problem.effect_sums(rows.residual)
         own, other = factor.scale(own[:, :, None], other[:, None], transposed=True)
@@ -312,7 +314,9 @@ class LaplaceState:
     @cached_property
     def determinant_weight(self) -> np.ndarray:
         """Weights of the determinant, (n,)."""
-        return self.rows.observed if self.problem.observed else self.rows.expected
+        if self.problem.observed:
+            return self.rows.observed
+        return cast("np.ndarray", self.rows.expected)
 
     @cached_property
     def factor(self) -> Factor:

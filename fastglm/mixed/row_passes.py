@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastglm.families.derivatives import ALL_PLANES
+from fastglm.families.derivative_templates import ALL_PLANES
 from fastglm.kernels.jit import call_row_block, entry, inlined_sums
 from fastglm.kernels.planes import (
     BLOCK_ROWS,

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastglm.errors import ModelError
+from fastglm.families.derivative_templates import mean_rows
 from fastglm.families.evaluate import Frozen, evaluate
 from fastglm.families.registry import CUSTOM_LINKS, link_class
 from fastglm.families.row_templates import curvature_rows, inverse_link_rows, link_rows
@@ -36,6 +37,8 @@ class Link(Frozen):
         Open interval of the means of all finite linear predictors; None if some have none.
     forward_rows, inverse_rows, curvature_rows : RowBlock
         The link over one block of rows, compiled when their address is first asked for.
+    mean_rows : RowBlock or None
+        The mean with its four derivatives; None where they are not known.
     """
 
     name: str = ""
@@ -45,6 +48,7 @@ class Link(Frozen):
     forward_rows: RowBlock
     inverse_rows: RowBlock
     curvature_rows: RowBlock
+    mean_rows: RowBlock | None = None
 
     def __repr__(self) -> str:
         arguments = ", ".join(f"{key}={value!r}" for key, value in self.arguments().items())
@@ -97,6 +101,11 @@ class Link(Frozen):
                 )
             return CUSTOM_LINKS[saved["name"]]
         return link_class(saved["name"])(**saved["arguments"])
+
+
+def compile_mean(name: str, inverse: Callable, bends: Callable) -> RowBlock:
+    """Make the row block of the mean and its four derivatives."""
+    return RowBlock(mean_rows, f"mean_{name}", {"inverse": inverse, "bends": bends})
 
 
 def compile_link(

@@ -6,8 +6,9 @@ import math
 from typing import Any
 
 from fastglm.errors import ModelError
+from fastglm.families.links import bends
 from fastglm.families.links import functions as lf
-from fastglm.families.links.base import Link, compile_link
+from fastglm.families.links.base import Link, compile_link, compile_mean
 from fastglm.families.registry import LINKS
 
 __all__ = [
@@ -35,6 +36,7 @@ class Identity(Link):
     forward_rows, inverse_rows, curvature_rows = compile_link(
         "identity", lf.identity_forward, lf.identity_inverse, lf.identity_curvature
     )
+    mean_rows = compile_mean("identity", lf.identity_inverse, bends.identity_bends)
 
 
 class Log(Link):
@@ -45,6 +47,7 @@ class Log(Link):
     forward_rows, inverse_rows, curvature_rows = compile_link(
         "log", lf.log_forward, lf.log_inverse, lf.log_curvature
     )
+    mean_rows = compile_mean("log", lf.log_inverse, bends.log_bends)
 
 
 class Logit(Link):
@@ -55,6 +58,7 @@ class Logit(Link):
     forward_rows, inverse_rows, curvature_rows = compile_link(
         "logit", lf.logit_forward, lf.logit_inverse, lf.logit_curvature
     )
+    mean_rows = compile_mean("logit", lf.logit_inverse, bends.logit_bends)
 
 
 class Probit(Link):
@@ -65,6 +69,7 @@ class Probit(Link):
     forward_rows, inverse_rows, curvature_rows = compile_link(
         "probit", lf.probit_forward, lf.probit_inverse, lf.probit_curvature
     )
+    mean_rows = compile_mean("probit", lf.probit_inverse, bends.probit_bends)
 
 
 class CLogLog(Link):
@@ -75,6 +80,7 @@ class CLogLog(Link):
     forward_rows, inverse_rows, curvature_rows = compile_link(
         "cloglog", lf.cloglog_forward, lf.cloglog_inverse, lf.cloglog_curvature
     )
+    mean_rows = compile_mean("cloglog", lf.cloglog_inverse, bends.cloglog_bends)
 
 
 class LogLog(Link):
@@ -85,6 +91,7 @@ class LogLog(Link):
     forward_rows, inverse_rows, curvature_rows = compile_link(
         "loglog", lf.loglog_forward, lf.loglog_inverse, lf.loglog_curvature
     )
+    mean_rows = compile_mean("loglog", lf.loglog_inverse, bends.loglog_bends)
 
 
 class Cauchy(Link):
@@ -95,6 +102,7 @@ class Cauchy(Link):
     forward_rows, inverse_rows, curvature_rows = compile_link(
         "cauchit", lf.cauchit_forward, lf.cauchit_inverse, lf.cauchit_curvature
     )
+    mean_rows = compile_mean("cauchit", lf.cauchit_inverse, bends.cauchit_bends)
 
 
 class InversePower(Link):
@@ -104,6 +112,7 @@ class InversePower(Link):
     forward_rows, inverse_rows, curvature_rows = compile_link(
         "inverse", lf.inverse_forward, lf.inverse_inverse, lf.inverse_curvature
     )
+    mean_rows = compile_mean("inverse_power", lf.inverse_inverse, bends.inverse_power_bends)
 
 
 class InverseSquared(Link):
@@ -116,6 +125,9 @@ class InverseSquared(Link):
         lf.inverse_squared_inverse,
         lf.inverse_squared_curvature,
     )
+    mean_rows = compile_mean(
+        "inverse_squared", lf.inverse_squared_inverse, bends.inverse_squared_bends
+    )
 
 
 class Sqrt(Link):
@@ -125,6 +137,7 @@ class Sqrt(Link):
     forward_rows, inverse_rows, curvature_rows = compile_link(
         "sqrt", lf.sqrt_forward, lf.sqrt_inverse, lf.sqrt_curvature
     )
+    mean_rows = compile_mean("sqrt", lf.sqrt_inverse, bends.sqrt_bends)
 
 
 class LogC(Link):
@@ -134,6 +147,7 @@ class LogC(Link):
     forward_rows, inverse_rows, curvature_rows = compile_link(
         "logc", lf.logc_forward, lf.logc_inverse, lf.logc_curvature
     )
+    mean_rows = compile_mean("logc", lf.logc_inverse, bends.logc_bends)
 
 
 _NAMED_POWERS: dict[float, type[Link]] = {
@@ -161,6 +175,7 @@ class Power(Link):
     forward_rows, inverse_rows, curvature_rows = compile_link(
         "power", lf.power_forward, lf.power_inverse, lf.power_curvature
     )
+    mean_rows = compile_mean("power", lf.power_inverse, bends.power_bends)
 
     def __new__(cls, power: float = 1.0) -> Link:  # type: ignore[misc]
         """Make the named link where the power has one."""
@@ -192,6 +207,9 @@ class NegativeBinomial(Link):
         lf.negative_binomial_forward,
         lf.negative_binomial_inverse,
         lf.negative_binomial_curvature,
+    )
+    mean_rows = compile_mean(
+        "negative_binomial", lf.negative_binomial_inverse, bends.negative_binomial_bends
     )
 
     def __init__(self, alpha: float = 1.0):

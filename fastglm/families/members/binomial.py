@@ -79,6 +79,11 @@ def binomial_log_density(y, mu, complement, weight, dispersion, parameter):
     return binomial_log_mass(successes, failures, half_deviance)
 
 
+@inlined
+def binomial_variances(mu, complement, parameter):
+    return mu * complement, complement - mu, -2.0, 0.0
+
+
 BINOMIAL = ResponseFunctions(
     "binomial",
     standard_deviation=binomial_sd,
@@ -87,6 +92,7 @@ BINOMIAL = ResponseFunctions(
     valid_mean=valid_probability,
     difference=binomial_difference,
     log_density=binomial_log_density,
+    variances=binomial_variances,
 )
 
 

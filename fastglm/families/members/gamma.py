@@ -44,6 +44,11 @@ def gamma_log_density(y, mu, complement, weight, dispersion, parameter):
     return weight * (-0.5 * shape * deviance + spread - math.log(y))
 
 
+@inlined
+def gamma_variances(mu, complement, parameter):
+    return mu * mu, 2.0 * mu, 2.0, 0.0
+
+
 GAMMA = ResponseFunctions(
     "gamma",
     standard_deviation=gamma_sd,
@@ -52,6 +57,7 @@ GAMMA = ResponseFunctions(
     valid_mean=valid_positive,
     difference=plain_difference,
     log_density=gamma_log_density,
+    variances=gamma_variances,
 )
 
 

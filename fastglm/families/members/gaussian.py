@@ -35,6 +35,11 @@ def gaussian_log_density(y, mu, complement, weight, dispersion, parameter):
     return -0.5 * (LOG_2PI + math.log(variance) + (y - mu) * (y - mu) / variance)
 
 
+@inlined
+def gaussian_variances(mu, complement, parameter):
+    return 1.0, 0.0, 0.0, 0.0
+
+
 GAUSSIAN = ResponseFunctions(
     "gaussian",
     standard_deviation=gaussian_sd,
@@ -43,6 +48,7 @@ GAUSSIAN = ResponseFunctions(
     valid_mean=valid_real,
     difference=plain_difference,
     log_density=gaussian_log_density,
+    variances=gaussian_variances,
 )
 
 

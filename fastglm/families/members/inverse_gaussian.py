@@ -47,6 +47,11 @@ def inverse_gaussian_log_density(y, mu, complement, weight, dispersion, paramete
     return -0.5 * weight * (spread + deviance / dispersion)
 
 
+@inlined
+def inverse_gaussian_variances(mu, complement, parameter):
+    return mu * mu * mu, 3.0 * mu * mu, 6.0 * mu, 6.0
+
+
 INVERSE_GAUSSIAN = ResponseFunctions(
     "inverse_gaussian",
     standard_deviation=inverse_gaussian_sd,
@@ -55,6 +60,7 @@ INVERSE_GAUSSIAN = ResponseFunctions(
     valid_mean=valid_positive,
     difference=plain_difference,
     log_density=inverse_gaussian_log_density,
+    variances=inverse_gaussian_variances,
 )
 
 

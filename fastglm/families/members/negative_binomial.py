@@ -57,6 +57,21 @@ def negative_binomial_log_density(y, mu, complement, weight, dispersion, paramet
     return weight * (mass - math.log1p(parameter * y))
 
 
+@inlined
+def negative_binomial_variances(mu, complement, parameter):
+    return mu * (1.0 + parameter * mu), 1.0 + 2.0 * parameter * mu, 2.0 * parameter, 0.0
+
+
+@inlined
+def negative_binomial_of_parameter(y, mu, parameter):
+    # Minus half the unit deviance is h(y, mu) - h(y, y) and terms without alpha.
+    here = vm.log1p(parameter * mu) / parameter - mu * (1.0 + parameter * y) / (
+        1.0 + parameter * mu
+    )
+    saturated = vm.log1p(parameter * y) / parameter - y
+    return here - saturated, parameter * mu * mu, 2.0 * parameter * mu
+
+
 NEGATIVE_BINOMIAL = ResponseFunctions(
     "negative_binomial",
     standard_deviation=negative_binomial_sd,
@@ -65,6 +80,8 @@ NEGATIVE_BINOMIAL = ResponseFunctions(
     valid_mean=valid_nonnegative,
     difference=plain_difference,
     log_density=negative_binomial_log_density,
+    variances=negative_binomial_variances,
+    of_parameter=negative_binomial_of_parameter,
 )
 
 

@@ -51,6 +51,11 @@ def poisson_log_density(y, mu, complement, weight, dispersion, parameter):
     return weight * poisson_log_mass(y, mu)
 
 
+@inlined
+def poisson_variances(mu, complement, parameter):
+    return mu, 1.0, 0.0, 0.0
+
+
 POISSON = ResponseFunctions(
     "poisson",
     standard_deviation=poisson_sd,
@@ -59,6 +64,7 @@ POISSON = ResponseFunctions(
     valid_mean=valid_nonnegative,
     difference=plain_difference,
     log_density=poisson_log_density,
+    variances=poisson_variances,
 )
 
 

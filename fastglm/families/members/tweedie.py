@@ -183,6 +183,14 @@ def weighted_inverse_gaussian_log_density(y, mu, complement, weight, dispersion,
     return inverse_gaussian_log_density(y, mu, complement, 1.0, scale, parameter)
 
 
+@inlined
+def tweedie_variances(mu, complement, parameter):
+    v = vm.power(mu, parameter)
+    first = parameter * v / mu
+    second = (parameter - 1.0) * first / mu
+    return v, first, second, (parameter - 2.0) * second / mu
+
+
 TWEEDIE = ResponseFunctions(
     "tweedie",
     standard_deviation=tweedie_sd,
@@ -191,6 +199,7 @@ TWEEDIE = ResponseFunctions(
     valid_mean=valid_nonnegative,
     difference=plain_difference,
     log_density=tweedie_log_density,
+    variances=tweedie_variances,
 )
 
 # Special powers: prior weights divide the dispersion in all of them.
