@@ -24,7 +24,7 @@ from fastglm.mixed.rows import MixedRows
 from fastglm.mixed.scaling import FixedColumns
 from fastglm.solve.fit import SolverOptions, solve
 
-__all__ = ["GeneralizedEstimate", "estimate_generalized"]
+__all__ = ["GeneralizedEstimate", "estimate_generalized", "search_of"]
 
 #: Where the search for theta begins: Lambda is this share of the identity.
 START_SHARE = 0.7
@@ -154,6 +154,11 @@ def estimate_generalized(
         search, first, search.metric(first, near), max_iter=max_iter, hessian_of=search.hessian
     )
     return _settled(search, found, max_iter)
+
+
+def search_of(estimate: GeneralizedEstimate) -> _Search:
+    """The criterion of a fit as a function of one vector, nothing held."""
+    return _Search(estimate.problem, np.zeros(estimate.theta.size, dtype=bool))
 
 
 class _Search:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -15,8 +16,11 @@ from fastglm.inference.tables import HypothesisTest, Table
 from fastglm.mixed.explained import intraclass_correlations, r_squared
 from fastglm.mixed.hypotheses import compare_mixed, f_test, freedom_of, linear_tests
 from fastglm.mixed.intervals import predict_intervals
+from fastglm.mixed.plots import plot_normality, plot_ranef
 from fastglm.mixed.prediction import predict_rows
+from fastglm.mixed.profile import profile_intervals
 from fastglm.mixed.record import MixedFit
+from fastglm.mixed.robust import LevelInfluence, cluster_covariance, level_influence
 from fastglm.mixed.simulation import Bootstrap, bootstrap, simulate
 from fastglm.mixed.summary import MixedSummary
 from fastglm.solve.threads import usable_threads
@@ -38,18 +42,30 @@ class MixedResults(MixedFit):
         """
         return self._wald_intervals(alpha)
 
-    def with_covariance(self, cov_type: str) -> MixedResults:
+    def with_covariance(
+        self, cov_type: str, group: str | None = None, use_correction: bool = False
+    ) -> MixedResults:
         """The same fit with another covariance of its fixed coefficients.
 
         Parameters
         ----------
-        cov_type : {"nonrobust", "conditional"}
+        cov_type : {"nonrobust", "conditional", "cluster"}
             "nonrobust" takes account of the estimation of theta where the model is not linear;
-            "conditional" is given theta, lme4's ``vcov(use.hessian=FALSE)``.
+            "conditional" is given theta, lme4's ``vcov(use.hessian=FALSE)``;
+            "cluster" is White's for the levels of a factor, of a linear model.
+        group : str, optional
+            That factor; the one with the fewest levels by default.
+        use_correction : bool, default False
+            Whether to multiply by q / (q - 1), q its number of levels.
         """
+        if cov_type == "cluster":
+            covariance = cluster_covariance(self, group, use_correction)
+            return replace(self, covariance=covariance, cov_type=cov_type)
         known = {"nonrobust": self.covariance, "conditional": self.conditional_covariance}
         if cov_type not in known:
-            raise ModelError(f"cov_type must be one of {', '.join(known)}, not {cov_type!r}.")
+            raise ModelError(
+                f"cov_type must be one of {', '.join(known)}, cluster, not {cov_type!r}."
+            )
         return replace(self, covariance=known[cov_type], cov_type=cov_type)
 
     # -- tests
@@ -122,6 +138,45 @@ class MixedResults(MixedFit):
             If the models cannot be compared.
         """
         return compare_mixed([self, *others])
+
+    def profile(self, alpha: float = 0.05, which: Sequence[str] | None = None) -> Any:
+        """Profile likelihood intervals of coefficients, standard deviations and correlations.
+
+        Parameters
+        ----------
+        alpha : float, default 0.05
+            They are at level 1 - alpha.
+        which : sequence of str, optional
+            Names of parameters: coefficients, ``sd(x | g)``, ``cor(x, z | g)`` and ``sigma``; all
+            of them by default.
+
+        Returns
+        -------
+        DataFrame
+            ``lower`` and ``upper`` by parameter. A standard deviation whose limit is zero cannot
+            be told from it. Fits by REML are profiled by maximum likelihood, as by lme4.
+        """
+        return profile_intervals(self, alpha, which)
+
+    # -- single levels
+
+    def influence(self) -> LevelInfluence:
+        """Coefficients of a linear model without each level, its variances given.
+
+        Returns
+        -------
+        LevelInfluence
+            With ``params``, (q, p), ``cooks_distance``, (q,), and ``summary_frame()``.
+        """
+        return level_influence(self)
+
+    def plot_ranef(self, group: str | None = None, alpha: float = 0.05) -> Any:
+        """Caterpillar plot of the modes of a factor, a matplotlib figure."""
+        return plot_ranef(self, group, alpha)
+
+    def plot_normality(self, group: str | None = None) -> Any:
+        """Modes of a factor against quantiles of the normal distribution, a matplotlib figure."""
+        return plot_normality(self, group)
 
     # -- shares of variance, and responses from the model
 
