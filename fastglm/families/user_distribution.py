@@ -73,7 +73,8 @@ class UserDistribution:
     def has_mass_below(self) -> bool:
         """Whether responses may be the lower end itself."""
         return self.discrete or (
-            math.isfinite(self.domain.lower)
+            self.cdf is not None
+            and math.isfinite(self.domain.lower)
             and bool(self._at(self.domain.lower, self._some_mean) > 0.0)
         )
 
