@@ -180,7 +180,7 @@ class UserDistribution:
                 responses,
                 np.full(responses.size, mu),
                 np.ones(responses.size),
-                1.0,
+                self.trial,
             )
             if (np.diff(values) < 0.0).any() or values.min() < 0.0 or values.max() > 1.0:
                 raise ModelError(
