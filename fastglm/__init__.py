@@ -6,28 +6,28 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from fastglm import errors, families
-from fastglm.design.constant import add_constant
+from fastglm.compare import compare
+from fastglm.design.matrix.constant import add_constant
 from fastglm.errors import FastGLMError, FastGLMWarning
-from fastglm.inference.anova import anova_models as anova
-from fastglm.inference.compare import compare
+from fastglm.inference.hypothesis_tests.anova import anova_models as anova
+from fastglm.load import load
 from fastglm.mixed import mixed
 from fastglm.model import GLM
 from fastglm.pointers import PACKAGE, describe_name
 from fastglm.responses import MODELS
 from fastglm.results import Results
-from fastglm.saving import load
 from fastglm.shorthand import glm
 
 if TYPE_CHECKING:
     from fastglm import expfam, plots
     from fastglm.mixed.model import MixedGLM, MixedLM
     from fastglm.mixed.rows import Random
-    from fastglm.responses.beta import BetaModel
-    from fastglm.responses.dirichlet import DirichletModel
-    from fastglm.responses.multinomial import MNLogit
-    from fastglm.responses.negative_binomial_p import NegativeBinomialP
-    from fastglm.responses.ordinal import OrderedModel
-    from fastglm.responses.zeros import Hurdle, ZeroInflated
+    from fastglm.responses.models.beta import BetaModel
+    from fastglm.responses.models.dirichlet import DirichletModel
+    from fastglm.responses.models.multinomial import MNLogit
+    from fastglm.responses.models.negative_binomial_p import NegativeBinomialP
+    from fastglm.responses.models.ordinal import OrderedModel
+    from fastglm.responses.models.zero_inflated_and_hurdle import Hurdle, ZeroInflated
 
 __version__ = version("fastglm")
 

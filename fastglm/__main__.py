@@ -1,6 +1,6 @@
 """`python -m fastglm` is the command `fastglm`."""
 
-from fastglm.cli import main
+from fastglm.cli.commands import main
 
 if __name__ == "__main__":
     main()

@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from fastglm.design.layout import Layout, lay_out
 from fastglm.entry import entry_points
 from fastglm.errors import DataError, ModelError
 from fastglm.families import Family, resolve_family
-from fastglm.fitting import Plan, fit_model
+from fastglm.fit.estimate import Plan, fit_model
 from fastglm.inference.statsmodels_model import StatsmodelsModel
-from fastglm.inference.statsmodels_names import read_fit_options
-from fastglm.inputs import ModelRows, rows_from_arrays, rows_from_formula
+from fastglm.kernels.threads.threads import usable_threads
+from fastglm.passes.layout import Layout, lay_out
 from fastglm.results import Results
+from fastglm.results.statsmodels_names import read_fit_options
+from fastglm.rows.single import ModelRows, rows_from_arrays, rows_from_formula
 from fastglm.solve.fit import Progress, SolverOptions
 from fastglm.solve.separation import Separation, find_separation
-from fastglm.solve.threads import usable_threads
 
 __all__ = ["GLM"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from fastglm.entry import entry
-from fastglm.inference.statsmodels_names import read_fit_options
 from fastglm.model import GLM
 from fastglm.results import Results
+from fastglm.results.statsmodels_names import read_fit_options
 from fastglm.solve.fit import Progress
 
 __all__ = ["glm"]

@@ -30,8 +30,8 @@ import reference_cases  # noqa: E402
 
 import fastglm as fg  # noqa: E402
 from benchmarks.problems import find  # noqa: E402
-from fastglm.inference.simulate import draw_responses  # noqa: E402
-from fastglm.kernels import planes  # noqa: E402
+from fastglm.inference.rows.simulate import draw_responses  # noqa: E402
+from fastglm.kernels.blocks import planes  # noqa: E402
 
 ROWS = 300
 BENCHMARKS = (

@@ -4,8 +4,8 @@ import pytest
 from formulaic import model_matrix
 
 import fastglm as fg
+from fastglm.cli.demo import FORMULA
 from fastglm.data import load_flights
-from fastglm.demo import FORMULA
 
 
 @pytest.fixture(scope="module")

@@ -81,7 +81,8 @@ def test_no_circles():
 HEAVY = [
     "pandas", "polars", "pyarrow", "matplotlib", "formulaic", "statsmodels", "rich", "typer",
     "scipy.linalg", "scipy.optimize", "scipy.special", "scipy.stats",
-    "fastglm.expfam", "fastglm.plots", "fastglm.responses.ordinal", "fastglm.responses.multinomial",
+    "fastglm.expfam", "fastglm.plots", "fastglm.responses.models.ordinal",
+    "fastglm.responses.models.multinomial",
 ]  # fmt: skip
 PROBE = f"""
 import gc, sys

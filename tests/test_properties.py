@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import fastglm as fg
 from fastglm.errors import ConvergenceWarning, FastGLMError, FastGLMWarning, SeparationWarning
-from fastglm.kernels import planes
+from fastglm.kernels.blocks import planes
 
 sys.path.insert(0, str(Path(__file__).parent / "families"))
 from oracle import LINK_ORACLE, is_proportion, make_families, make_link, variance

@@ -19,8 +19,7 @@ from typing import Any
 
 from numba.core.types import float64
 
-from fastglm.kernels.jit import pointer
-from fastglm.kernels.planes import (
+from fastglm.kernels.blocks.planes import (
     COMPLEMENT,
     DEVIANCE,
     FAMILY_PARAMETER,
@@ -34,6 +33,7 @@ from fastglm.kernels.planes import (
     RESPONSE,
     SLOPE,
 )
+from fastglm.kernels.compiler.intrinsics import pointer
 
 # Planes behind those of a sweep.
 (

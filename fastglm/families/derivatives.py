@@ -11,7 +11,8 @@ from fastglm.families.derivative_templates import canonical_rows, derivative_row
 from fastglm.families.family import Family
 from fastglm.families.functions import ResponseFunctions
 from fastglm.families.shared_functions import binary_difference, binary_unit_deviance
-from fastglm.kernels.jit import RowBlock, inlined
+from fastglm.kernels.compiler.decorators import inlined
+from fastglm.kernels.compiler.templates import RowBlock
 
 __all__ = ["LikelihoodDerivatives", "supports_derivatives"]
 

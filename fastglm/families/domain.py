@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from fastglm.errors import DataError, MissingValueError
-from fastglm.kernels.jit import entry, from_bits, inlined
-from fastglm.kernels.vector_math import BITS_ONE
+from fastglm.kernels.compiler.decorators import entry, inlined
+from fastglm.kernels.compiler.intrinsics import from_bits
+from fastglm.kernels.math.elementary import BITS_ONE
 
 # How many offending rows an error names.
 ROWS_NAMED = 5

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastglm.kernels.jit import RowBlock, call_row_block, entry
-from fastglm.kernels.planes import (
+from fastglm.kernels.blocks.planes import (
     BLOCK_ROWS,
     FAMILY_PARAMETER,
     LINK_PARAMETER,
@@ -15,6 +14,9 @@ from fastglm.kernels.planes import (
     PLANE,
     PRIOR_WEIGHT,
 )
+from fastglm.kernels.compiler.decorators import entry
+from fastglm.kernels.compiler.intrinsics import call_row_block
+from fastglm.kernels.compiler.templates import RowBlock
 
 
 class Frozen:

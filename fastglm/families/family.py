@@ -24,8 +24,7 @@ from fastglm.families.links import (
     resolve_link,
 )
 from fastglm.families.registry import CUSTOM_FAMILIES, family_class
-from fastglm.kernels.jit import RowBlock
-from fastglm.kernels.planes import (
+from fastglm.kernels.blocks.planes import (
     COMPLEMENT,
     DEVIANCE,
     LOG_LIKELIHOOD,
@@ -34,6 +33,7 @@ from fastglm.kernels.planes import (
     RESPONSE,
     SCRATCH,
 )
+from fastglm.kernels.compiler.templates import RowBlock
 
 __all__ = [
     "UNBOUNDED_LINKS",

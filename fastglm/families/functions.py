@@ -19,7 +19,7 @@ from fastglm.families.shared_functions import (
     no_unit_deviance,
     undefined_log_density,
 )
-from fastglm.kernels.jit import RowBlock
+from fastglm.kernels.compiler.templates import RowBlock
 
 __all__ = ["ResponseFunctions", "without_likelihood"]
 

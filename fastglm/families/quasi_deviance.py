@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fastglm.kernels import vector_math as vm
-from fastglm.kernels.jit import inlined
+from fastglm.kernels.compiler.decorators import inlined
+from fastglm.kernels.math import elementary as vm
 
 __all__ = ["deviance_of_variance"]
 

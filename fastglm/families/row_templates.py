@@ -2,8 +2,9 @@
 """Templates of the row blocks: what a family and a link do to one block of rows.
 
 Each is compiled once per family or link, with the scalar functions that it names bound in (see
-`fastglm.kernels.jit.RowBlock`). All read and write the planes listed in `fastglm.kernels.planes`,
-by address, and return a status: the number of rows that were outside the domain.
+`fastglm.kernels.compiler.templates.RowBlock`). All read and write the planes listed in
+`fastglm.kernels.blocks.planes`, by address, and return a status: the number of rows that were
+outside the domain.
 """
 
 from __future__ import annotations
@@ -13,8 +14,7 @@ from typing import Any
 
 from numba.core.types import float64
 
-from fastglm.kernels.jit import pointer
-from fastglm.kernels.planes import (
+from fastglm.kernels.blocks.planes import (
     COMPLEMENT,
     DEVIANCE,
     FAMILY_PARAMETER,
@@ -31,6 +31,7 @@ from fastglm.kernels.planes import (
     SLOPE,
     WEIGHT,
 )
+from fastglm.kernels.compiler.intrinsics import pointer
 
 # Rows are in double precision, unless RowBlock binds other numbers, further apart.
 number, distance = float64, PLANE

@@ -22,8 +22,8 @@ from __future__ import annotations
 
 import math
 
-from fastglm.kernels import vector_math as vm
-from fastglm.kernels.jit import formula, inlined
+from fastglm.kernels.compiler.decorators import formula, inlined
+from fastglm.kernels.math import elementary as vm
 
 LOG_2PI = math.log(2.0 * math.pi)
 

@@ -12,8 +12,8 @@ from numba.core.errors import NumbaError
 from numba.core.types import boolean, float64, int64
 
 from fastglm.errors import ModelError
-from fastglm.kernels import vector_math as vm
-from fastglm.kernels.jit import inlined_from_user
+from fastglm.kernels.compiler.decorators import inlined_from_user
+from fastglm.kernels.math import elementary as vm
 
 __all__ = ["call", "compile_scalar", "interval", "points_inside", "require_derivative"]
 

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastglm.design.arrays import design_from_array
-from fastglm.design.layout import Layout, lay_out
-from fastglm.design.slices import dense_slices
+from fastglm.design.matrix.arrays import design_from_array
+from fastglm.design.matrix.dense_slices import dense_slices
 from fastglm.errors import DataError, ModelError
 from fastglm.families import Family
-from fastglm.inputs import ModelRows
-from fastglm.kernels import planes
+from fastglm.kernels.blocks import planes
+from fastglm.kernels.threads.threads import usable_threads
+from fastglm.passes.layout import Layout, lay_out
+from fastglm.passes.row_values import evaluate_rows
 from fastglm.pointers import Pointing
-from fastglm.solve.examine import examine_columns
-from fastglm.solve.rows import evaluate_rows
-from fastglm.solve.threads import usable_threads
-from fastglm.vectors import OffsetParts, vector
+from fastglm.rows.single import ModelRows
+from fastglm.rows.vectors import OffsetParts, vector
+from fastglm.solve.collinear_columns import examine_columns
 
 __all__ = ["StatsmodelsModel"]
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastglm.errors import DataError, Status
+from fastglm.inference.hypothesis_tests.tables import format_pvalue
 from fastglm.inference.summary_setting import family_parameters, model_setting
-from fastglm.inference.tables import format_pvalue
 from fastglm.solve.conditioning import significant_digits
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastglm.kernels.jit import entry, inlined, inlined_sums
+from fastglm.kernels.compiler.decorators import entry, inlined, inlined_sums
 from fastglm.mixed.algebra import Columns, Schur
 from fastglm.mixed.laplace import LaplaceProblem, LaplaceState
 

@@ -14,7 +14,7 @@ import numpy as np
 from fastglm.families import links
 from fastglm.mixed.prediction import effect_sd, marginal_mean, new_rows
 from fastglm.mixed.record import MixedFit
-from fastglm.responses.prediction import linear_predictor
+from fastglm.responses.designs import linear_predictor
 
 __all__ = ["intraclass_correlations", "r_squared"]
 

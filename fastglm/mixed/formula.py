@@ -12,8 +12,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fastglm.design.expressions import Expression
-from fastglm.design.grammar import Term, parse_formula
+from fastglm.design.formula.expressions import Expression
+from fastglm.design.formula.grammar import Term, parse_formula
 from fastglm.errors import FormulaError
 
 __all__ = ["RandomTerm", "split_formula"]
@@ -63,7 +63,7 @@ def split_formula(text: str, columns: Sequence[str]) -> tuple[str, tuple[RandomT
     Returns
     -------
     fixed : str
-        The formula without random terms, for `fastglm.design.grammar`.
+        The formula without random terms, for `fastglm.design.formula.grammar`.
     terms : tuple of RandomTerm
         As written, nested factors and ``||`` written out.
 

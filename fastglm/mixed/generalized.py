@@ -9,7 +9,6 @@ from functools import cached_property
 
 import numpy as np
 
-from fastglm.design.layout import lay_out
 from fastglm.errors import ModelError
 from fastglm.families import Family
 from fastglm.families.derivatives import LikelihoodDerivatives, supports_derivatives
@@ -22,6 +21,7 @@ from fastglm.mixed.layout import Layout
 from fastglm.mixed.optimum import Minimum, difference_columns, difference_hessian, minimise
 from fastglm.mixed.rows import MixedRows
 from fastglm.mixed.scaling import FixedColumns
+from fastglm.passes.layout import lay_out
 from fastglm.solve.fit import SolverOptions, solve
 
 __all__ = ["GeneralizedEstimate", "estimate_generalized", "search_of"]

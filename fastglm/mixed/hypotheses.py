@@ -9,8 +9,8 @@ import numpy as np
 import scipy
 
 from fastglm.errors import ModelError
-from fastglm.inference.hypotheses import LinearTests, read_hypothesis
-from fastglm.inference.tables import HypothesisTest, Table
+from fastglm.inference.hypothesis_tests.hypotheses import LinearTests, read_hypothesis
+from fastglm.inference.hypothesis_tests.tables import HypothesisTest, Table
 from fastglm.mixed.estimate import LinearEstimate
 from fastglm.mixed.freedom import KenwardRoger, Satterthwaite
 from fastglm.mixed.record import MixedFit

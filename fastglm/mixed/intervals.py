@@ -12,7 +12,7 @@ from fastglm.mixed.algebra import Factor, Schur
 from fastglm.mixed.estimate import LinearEstimate
 from fastglm.mixed.prediction import NewRows, conditional_part, effect_sd, new_rows
 from fastglm.mixed.record import MixedFit
-from fastglm.responses.prediction import linear_predictor
+from fastglm.responses.designs import linear_predictor
 
 __all__ = ["predict_intervals"]
 

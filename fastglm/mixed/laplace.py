@@ -21,7 +21,7 @@ import numpy as np
 
 from fastglm.families import derivative_templates as dv
 from fastglm.families.derivatives import LikelihoodDerivatives
-from fastglm.kernels.planes import DEVIANCE, RESIDUAL
+from fastglm.kernels.blocks.planes import DEVIANCE, RESIDUAL
 from fastglm.mixed import row_passes
 from fastglm.mixed.algebra import Factor, Products, over_chunks
 from fastglm.mixed.layout import Layout

@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from fastglm.kernels.jit import entry, inlined
+from fastglm.kernels.compiler.decorators import entry, inlined
 
 __all__ = [
     "add_traces",

@@ -7,7 +7,7 @@ of the chunk, so that they can be added in the order of chunks.
 
 from __future__ import annotations
 
-from fastglm.kernels.jit import entry, inlined, inlined_sums
+from fastglm.kernels.compiler.decorators import entry, inlined, inlined_sums
 
 __all__ = ["sum_columns", "sum_products", "sum_scores"]
 

@@ -11,6 +11,7 @@ import numpy as np
 from fastglm.entry import entry_points
 from fastglm.errors import ConvergenceWarning, DataError, ModelError, Status, warn
 from fastglm.families import Family, resolve_family
+from fastglm.kernels.threads.threads import usable_threads
 from fastglm.mixed.boundary import describe_singular
 from fastglm.mixed.effects import GroupEffects, variance_components
 from fastglm.mixed.estimate import LinearEstimate, estimate_linear
@@ -19,7 +20,6 @@ from fastglm.mixed.generalized import GeneralizedEstimate, estimate_generalized
 from fastglm.mixed.results import MixedResults
 from fastglm.mixed.rows import MixedRows, Random, rows_of_arrays, rows_of_formula
 from fastglm.pointers import Pointing
-from fastglm.solve.threads import usable_threads
 
 __all__ = ["MixedGLM", "MixedLM", "fit_formula"]
 

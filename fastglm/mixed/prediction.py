@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from fastglm.design.arrays import design_from_array
-from fastglm.design.frames import Frame, is_frame, read_column
-from fastglm.design.parts import Design
-from fastglm.design.table import read_table
+from fastglm.design.formula.table import read_table
+from fastglm.design.frames.frames import Frame, is_frame, read_column
+from fastglm.design.matrix.arrays import design_from_array
+from fastglm.design.matrix.parts import Design
 from fastglm.errors import DataError, ModelError, UnseenLevelError
 from fastglm.mixed.record import MixedFit
 from fastglm.mixed.rows import GroupRecipe, _as_categories
-from fastglm.responses.prediction import linear_predictor
-from fastglm.vectors import OffsetParts, vector
+from fastglm.responses.designs import linear_predictor
+from fastglm.rows.vectors import OffsetParts, vector
 
 __all__ = ["NewRows", "marginal_mean", "new_rows", "predict_rows"]
 

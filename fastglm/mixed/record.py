@@ -8,17 +8,17 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fastglm.design.recipe import Recipe
+from fastglm.design.formula.recipe import Recipe
 from fastglm.errors import ModelError
 from fastglm.families import Family
-from fastglm.inference.record import Record
+from fastglm.fit.base import FitBase
 from fastglm.mixed.effects import GroupEffects, VarianceComponent
 
 __all__ = ["MixedFit"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MixedFit(Record):
+class MixedFit(FitBase):
     """One fitted mixed model.
 
     Attributes

@@ -11,8 +11,9 @@ import scipy
 
 from fastglm.entry import entry_points
 from fastglm.errors import ModelError
-from fastglm.inference.hypotheses import LinearTests
-from fastglm.inference.tables import HypothesisTest, Table
+from fastglm.inference.hypothesis_tests.hypotheses import LinearTests
+from fastglm.inference.hypothesis_tests.tables import HypothesisTest, Table
+from fastglm.kernels.threads.threads import usable_threads
 from fastglm.mixed.explained import intraclass_correlations, r_squared
 from fastglm.mixed.hypotheses import compare_mixed, f_test, freedom_of, linear_tests
 from fastglm.mixed.intervals import predict_intervals
@@ -23,7 +24,6 @@ from fastglm.mixed.record import MixedFit
 from fastglm.mixed.robust import LevelInfluence, cluster_covariance, level_influence
 from fastglm.mixed.simulation import Bootstrap, bootstrap, simulate
 from fastglm.mixed.summary import MixedSummary
-from fastglm.solve.threads import usable_threads
 
 __all__ = ["MixedResults"]
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastglm.families.derivative_templates import ALL_PLANES
-from fastglm.kernels.jit import call_row_block, entry, inlined_sums
-from fastglm.kernels.planes import (
+from fastglm.kernels.blocks.planes import (
     BLOCK_ROWS,
     FAMILY_PARAMETER,
     LINEAR_PREDICTOR,
@@ -15,6 +14,8 @@ from fastglm.kernels.planes import (
     PRIOR_WEIGHT,
     RESPONSE,
 )
+from fastglm.kernels.compiler.decorators import entry, inlined_sums
+from fastglm.kernels.compiler.intrinsics import call_row_block
 
 __all__ = ["add_effects", "find_leverages", "fixed_predictor", "fixed_score", "respond"]
 

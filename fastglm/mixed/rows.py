@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from fastglm.design.contrasts import Coding
-from fastglm.design.expressions import Expression
-from fastglm.design.frames import (
+from fastglm.design.formula.contrasts import Coding
+from fastglm.design.formula.expressions import Expression
+from fastglm.design.formula.recipe import Recipe
+from fastglm.design.formula.table import read_table
+from fastglm.design.frames.frames import (
     Categories,
     Frame,
     Level,
@@ -19,15 +21,13 @@ from fastglm.design.frames import (
     read_column,
     with_nan,
 )
-from fastglm.design.missing import missing_rows, raise_missing
-from fastglm.design.recipe import Recipe
-from fastglm.design.table import read_table
+from fastglm.design.frames.missing import missing_rows, raise_missing
 from fastglm.errors import DataError, ModelError
 from fastglm.families import Family
-from fastglm.inputs import ModelRows, rows_from_arrays, rows_from_formula
 from fastglm.mixed.covariances import structure_named
 from fastglm.mixed.formula import RandomTerm, split_formula
 from fastglm.mixed.layout import Block, Term
+from fastglm.rows.single import ModelRows, rows_from_arrays, rows_from_formula
 
 __all__ = ["GroupRecipe", "MixedRows", "Random", "rows_of_arrays", "rows_of_formula"]
 
@@ -218,7 +218,7 @@ def _grouped(terms: Sequence[RandomTerm]) -> dict[str, list[RandomTerm]]:
 
 def _mark_missing(data: Frame, terms: Sequence[RandomTerm], missing: str) -> np.ndarray | None:
     """NaN for rows where a column of a random term has no value; None if there are none."""
-    from fastglm.design.grammar import parse_formula
+    from fastglm.design.formula.grammar import parse_formula
 
     used = [factor for term in terms for factor in term.factors]
     for term in terms:

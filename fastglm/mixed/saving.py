@@ -1,4 +1,4 @@
-"""Saved mixed models, as plain JSON types (see `fastglm.saving`)."""
+"""Saved mixed models, as plain JSON types (see `fastglm.load`)."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from fastglm.design.recipe import Recipe, _expression_from_dict, _expression_to_dict
+from fastglm.design.formula.recipe import Recipe, _expression_from_dict, _expression_to_dict
 from fastglm.errors import Status
 from fastglm.families import Family
+from fastglm.fit.json_numbers import float_from_json, plain_json
 from fastglm.mixed.covariances import structure_named
 from fastglm.mixed.effects import GroupEffects, VarianceComponent
 from fastglm.mixed.layout import Term
 from fastglm.mixed.record import MixedFit
 from fastglm.mixed.results import MixedResults
 from fastglm.mixed.rows import GroupRecipe, TermRecipe
-from fastglm.plain_json import float_from_json, plain_json
 
 __all__ = ["describe_mixed", "read_mixed"]
 

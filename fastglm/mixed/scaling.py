@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastglm.design.parts import Dense, Design
-from fastglm.solve.examine import examine_columns
+from fastglm.design.matrix.parts import Dense, Design
+from fastglm.solve.collinear_columns import examine_columns
 
 __all__ = ["FixedColumns"]
 

@@ -12,10 +12,10 @@ import numpy as np
 
 from fastglm.errors import ConvergenceWarning, ModelError
 from fastglm.families import summarize
-from fastglm.inference.simulate import draw_responses
+from fastglm.inference.rows.simulate import draw_responses
 from fastglm.mixed.prediction import new_rows
 from fastglm.mixed.record import MixedFit
-from fastglm.responses.prediction import linear_predictor
+from fastglm.responses.designs import linear_predictor
 
 __all__ = ["Bootstrap", "bootstrap", "simulate"]
 

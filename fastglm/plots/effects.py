@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastglm.design.columns import select_columns
+from fastglm.design.matrix.select import select_columns
 from fastglm.errors import ModelError
-from fastglm.inference.averages import Counterfactual
-from fastglm.inference.marginal_means import marginal_means
-from fastglm.inference.residuals import working_residuals
-from fastglm.inference.term_contributions import model_terms, term_contributions
+from fastglm.inference.effects.average_effects import Counterfactual
+from fastglm.inference.effects.marginal_means import marginal_means
+from fastglm.inference.rows.residuals import working_residuals
+from fastglm.inference.rows.term_contributions import model_terms, term_contributions
 from fastglm.plots.style import (
     BLUE,
     GREY,

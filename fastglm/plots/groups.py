@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastglm.kernels import planes
+from fastglm.kernels.blocks import planes
 
 if TYPE_CHECKING:
     from fastglm.results import Results

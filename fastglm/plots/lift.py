@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastglm.design.frames import Categories
+from fastglm.design.frames.frames import Categories
 from fastglm.errors import DataError
 from fastglm.plots.groups import observed, quantile_groups
 from fastglm.plots.style import (

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import special
 
 from fastglm.errors import ModelError
-from fastglm.kernels import planes
+from fastglm.kernels.blocks import planes
 from fastglm.plots.style import BLUE, GREY, VERMILION, cloud, new_axes, picture, smooth_line, tidy
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import numpy as np
 from scipy import special
 
 from fastglm.errors import ModelError
-from fastglm.inference.held_coefficient import HeldCoefficient
-from fastglm.inference.profile import profiles_of
+from fastglm.inference.intervals.held_coefficient import HeldCoefficient
+from fastglm.inference.intervals.profile import profiles_of
 from fastglm.plots.style import BLUE, GREY, ORANGE, VERMILION, new_axes, picture, tidy
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fastglm.inference.influence import Influence
-    from fastglm.inference.tables import HypothesisTest, Table
+    from fastglm.inference.diagnostics.influence import Influence
+    from fastglm.inference.hypothesis_tests.tables import HypothesisTest, Table
     from fastglm.results import Results
 
 __all__ = ["Checks"]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastglm.errors import ModelError
-from fastglm.inference.averages import Counterfactual
+from fastglm.inference.effects.average_effects import Counterfactual
 from fastglm.plots.style import require_matplotlib
 from fastglm.report.checks import Checks
 from fastglm.report.findings import findings

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy
 
-from fastglm.inference.covariance import Covariance, clustered, over_df
+from fastglm.inference.covariance.sandwich import Covariance, clustered, over_df
 
 if TYPE_CHECKING:
     from fastglm.responses.results import ResponseResults

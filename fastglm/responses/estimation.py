@@ -10,22 +10,22 @@ from typing import Any
 import numpy as np
 import scipy
 
-from fastglm.design.arrays import array_names
-from fastglm.design.layout import lay_out
-from fastglm.design.parts import Design
-from fastglm.design.slices import dense_slices
+from fastglm.design.matrix.arrays import array_names
+from fastglm.design.matrix.dense_slices import dense_slices
+from fastglm.design.matrix.parts import Design
 from fastglm.errors import Status
 from fastglm.families import Gaussian
-from fastglm.kernels.jit import RowBlock
-from fastglm.responses.prediction import linear_predictor
-from fastglm.responses.results import Block
-from fastglm.responses.rows import JointRows, side_by_side
+from fastglm.kernels.compiler.templates import RowBlock
+from fastglm.passes.layout import lay_out
+from fastglm.passes.several_predictors import JointSystem, PredictorMaps
+from fastglm.responses.designs import linear_predictor
+from fastglm.responses.record import Block
 from fastglm.responses.separation import Part
 from fastglm.responses.setting import Setting
-from fastglm.solve.ascent import JointSolution, maximize
-from fastglm.solve.examine import Columns, examine_columns
+from fastglm.rows.several import JointRows, side_by_side
+from fastglm.solve.collinear_columns import Columns, examine_columns
 from fastglm.solve.fit import SolverOptions, solve
-from fastglm.solve.joint import JointSystem, PredictorMaps
+from fastglm.solve.several_predictors import JointSolution, maximize
 
 __all__ = ["Estimation"]
 
@@ -43,7 +43,7 @@ class Estimation:
     """What is estimated, and how, in a model with several linear predictors.
 
     A model says which design each of its blocks of coefficients is on, what the response gives for
-    a row (a row block, `fastglm.kernels.joint`), and where to start.
+    a row (a row block, `fastglm.kernels.passes.several_predictors`), and where to start.
     """
 
     rows: JointRows

@@ -21,14 +21,15 @@ from fastglm.errors import (
     Status,
     warn,
 )
+from fastglm.kernels.threads.threads import usable_threads
 from fastglm.pointers import Pointing
 from fastglm.responses.estimation import Estimation
-from fastglm.responses.results import Block, ResponseResults
+from fastglm.responses.record import Block
+from fastglm.responses.results import ResponseResults
 from fastglm.responses.separation import looks_separated, require_choice, separation_of
-from fastglm.solve.ascent import JointSolution
 from fastglm.solve.fit import Progress, SolverOptions
 from fastglm.solve.separation import Separation, infinite_text
-from fastglm.solve.threads import usable_threads
+from fastglm.solve.several_predictors import JointSolution
 
 __all__ = ["ResponseModel"]
 

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastglm.design.arrays import design_from_array
-from fastglm.design.frames import is_frame, one_row
-from fastglm.design.layout import lay_out
-from fastglm.design.parts import Design
-from fastglm.design.recipe import FrameDesign
+from fastglm.design.formula.recipe import FrameDesign
+from fastglm.design.frames.frames import is_frame, one_row
+from fastglm.design.matrix.arrays import design_from_array
+from fastglm.design.matrix.parts import Design
 from fastglm.errors import DataError, ModelError, OptionError
 from fastglm.families import Gaussian
 from fastglm.families.links import Log
-from fastglm.inference.prediction import given_vector, require_unseen
-from fastglm.kernels.planes import LINEAR_PREDICTOR
+from fastglm.inference.rows.prediction import given_vector, require_unseen
+from fastglm.kernels.blocks.planes import LINEAR_PREDICTOR
+from fastglm.passes.layout import lay_out
+from fastglm.passes.row_values import evaluate_rows
 from fastglm.pointers import describe_option
-from fastglm.responses.rows import constant_design
-from fastglm.solve.rows import evaluate_rows
-from fastglm.vectors import OffsetParts, vector
+from fastglm.rows.several import constant_design
+from fastglm.rows.vectors import OffsetParts, vector
 
 if TYPE_CHECKING:
     from fastglm.responses.results import ResponseResults

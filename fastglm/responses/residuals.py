@@ -8,7 +8,7 @@ import numpy as np
 import scipy
 
 from fastglm.errors import ModelError
-from fastglm.inference.residuals import normal_quantiles
+from fastglm.inference.rows.residuals import normal_quantiles
 
 if TYPE_CHECKING:
     from fastglm.responses.results import ResponseResults

@@ -9,22 +9,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from fastglm.design.frames import Level
-from fastglm.design.parts import Design
-from fastglm.design.recipe import Recipe
+from fastglm.design.formula.recipe import Recipe
+from fastglm.design.frames.frames import Level
+from fastglm.design.matrix.parts import Design
 from fastglm.entry import entry_points
 from fastglm.errors import Status
-from fastglm.inference.covariance import covariance_of
-from fastglm.inference.prediction import named_prediction
-from fastglm.inference.record import Record
+from fastglm.fit.base import FitBase
+from fastglm.inference.covariance.sandwich import covariance_of
+from fastglm.inference.rows.prediction import named_prediction
 from fastglm.inference.summary_setting import model_setting
 from fastglm.responses.covariance import ROBUST
-from fastglm.responses.prediction import (
-    NewDesigns,
-    fitted_designs,
-    linear_predictor,
-    new_designs,
-)
+from fastglm.responses.designs import NewDesigns, linear_predictor
+from fastglm.responses.prediction import fitted_designs, new_designs
 from fastglm.responses.residuals import ResponseResiduals
 from fastglm.responses.summary import ResponseSummary
 
@@ -59,7 +55,7 @@ class Block:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ResponseResults(Record, ResponseResiduals):
+class ResponseResults(FitBase, ResponseResiduals):
     """One fitted model with several linear predictors.
 
     Attributes

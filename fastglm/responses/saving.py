@@ -1,4 +1,4 @@
-"""Saved fits with several predictors, as plain JSON types (see `fastglm.saving`)."""
+"""Saved fits with several predictors, as plain JSON types (see `fastglm.load`)."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from fastglm.design.recipe import Recipe
+from fastglm.design.formula.recipe import Recipe
 from fastglm.errors import DataError, Status
-from fastglm.plain_json import (
+from fastglm.fit.json_numbers import (
     float_from_json,
     pack_triangle,
     plain_json,
     require_kinds,
     unpack_triangle,
 )
+from fastglm.kernels.threads.threads import usable_threads
 from fastglm.responses import MODELS
-from fastglm.responses.results import KINDS, Block, ResponseResults
-from fastglm.solve.threads import usable_threads
+from fastglm.responses.record import KINDS, Block
+from fastglm.responses.results import ResponseResults
 
 __all__ = ["describe_response", "read_response"]
 

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from fastglm.design.parts import Design
-from fastglm.design.rows import take_rows
+from fastglm.design.matrix.parts import Design
+from fastglm.design.matrix.take import take_rows
 from fastglm.errors import ModelError, Status
-from fastglm.responses.prediction import linear_predictor
-from fastglm.solve.ascent import JointSolution
+from fastglm.responses.designs import linear_predictor
 from fastglm.solve.separation import (
     ROUNDING,
     SLOW_GAIN,
@@ -20,6 +19,7 @@ from fastglm.solve.separation import (
     Separation,
     separate,
 )
+from fastglm.solve.several_predictors import JointSolution
 
 __all__ = [
     "CHOICES",

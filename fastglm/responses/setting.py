@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastglm.responses.results import Block
-from fastglm.solve.examine import Columns
-from fastglm.solve.joint import PredictorMaps
+from fastglm.passes.several_predictors import PredictorMaps
+from fastglm.responses.record import Block
+from fastglm.solve.collinear_columns import Columns
 
 __all__ = ["Setting"]
 

@@ -3,7 +3,7 @@
 A QR factorisation of all rows tells every such column, but it takes as long as dozens of sweeps. A
 combination that holds in some rows is instead evaluated in every row, in one pass: where what it
 leaves of a column is within the tolerance of the QR factorisation, the answer is the same. Columns
-that this does not decide are left to `fastglm.solve.orthogonal`.
+that this does not decide are left to `fastglm.solve.qr_refinement`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastglm.design.columns import select_columns
-from fastglm.design.layout import Layout, lay_out
-from fastglm.design.parts import Coded
+from fastglm.design.matrix.parts import Coded
+from fastglm.design.matrix.select import select_columns
 from fastglm.families import Gaussian
-from fastglm.kernels.planes import QUADRATIC_FORM
-from fastglm.solve import state as at
-from fastglm.solve.orthogonal import (
+from fastglm.kernels.blocks.planes import QUADRATIC_FORM
+from fastglm.passes.layout import Layout, lay_out
+from fastglm.passes.row_values import evaluate_rows
+from fastglm.passes.scaling import Centring
+from fastglm.solve.newton import state as at
+from fastglm.solve.newton.run import Run
+from fastglm.solve.qr_refinement import (
     ALIASED_NORM,
     DOUBTFUL_PIVOT,
     combination_of_given,
@@ -30,9 +33,6 @@ from fastglm.solve.orthogonal import (
     standardized_rows,
     unit_columns,
 )
-from fastglm.solve.rows import evaluate_rows
-from fastglm.solve.run import Run
-from fastglm.solve.scaling import Centring
 
 if TYPE_CHECKING:
     from fastglm.solve.fit import Solution

@@ -15,15 +15,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastglm.design.layout import Layout, lay_out
 from fastglm.errors import Status
-from fastglm.kernels import planes
+from fastglm.kernels.blocks import planes
+from fastglm.passes.layout import Layout, lay_out
+from fastglm.passes.products import Products, information, inverse_factor
+from fastglm.passes.row_values import evaluate_rows
+from fastglm.passes.scaling import Centring
 from fastglm.solve.bias_problem import BiasProblem, log_variance_slope, off_the_boundary
 from fastglm.solve.conditioning import inflation_of_factor
 from fastglm.solve.fit import Solution, SolverOptions, solve
-from fastglm.solve.products import Products, information, inverse_factor
-from fastglm.solve.rows import evaluate_rows
-from fastglm.solve.scaling import Centring
 
 __all__ = ["BiasSearch", "Climb", "Point"]
 

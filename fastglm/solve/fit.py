@@ -9,28 +9,28 @@ from time import perf_counter
 
 import numpy as np
 
-from fastglm.design.layout import Layout
 from fastglm.errors import Status
 from fastglm.families import Family
-from fastglm.kernels import context as slots
-from fastglm.kernels.planes import LINEAR_PREDICTOR, MEAN, PRIOR_WEIGHT
+from fastglm.kernels.blocks import table as slots
+from fastglm.kernels.blocks.planes import LINEAR_PREDICTOR, MEAN, PRIOR_WEIGHT
+from fastglm.passes.layout import Layout
+from fastglm.passes.row_values import evaluate_rows
+from fastglm.passes.scaling import Centring, Inverse, find_scaling
 from fastglm.records import filled_at_once
-from fastglm.solve import state as at
 from fastglm.solve.aliases import PROVING, ProvenAliases, restore_columns
 from fastglm.solve.conditioning import cholesky_error, may_use_cholesky, qr_error
-from fastglm.solve.convergence import RESTLESS
-from fastglm.solve.foresight import settle
 from fastglm.solve.linear_refinement import refine_linear
-from fastglm.solve.orthogonal import (
+from fastglm.solve.newton import state as at
+from fastglm.solve.newton.convergence import RESTLESS
+from fastglm.solve.newton.run import Progress, Run, SolverOptions, count_chunks
+from fastglm.solve.qr_refinement import (
     aliased_combinations,
     is_ill_conditioned,
     refine_with_qr,
     settle_aliased,
 )
-from fastglm.solve.rows import evaluate_rows
-from fastglm.solve.run import Progress, Run, SolverOptions, count_chunks
-from fastglm.solve.scaling import Centring, Inverse, find_scaling
-from fastglm.solve.warm_start import choose_start
+from fastglm.solve.starting.sampled_correction import settle
+from fastglm.solve.starting.subsample import choose_start
 
 __all__ = ["Progress", "Solution", "SolverOptions", "count_chunks", "solve"]
 

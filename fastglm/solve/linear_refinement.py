@@ -10,13 +10,13 @@ from __future__ import annotations
 import numpy as np
 
 from fastglm.families import Family
-from fastglm.kernels import context as slots
-from fastglm.kernels.context import address_of
-from fastglm.kernels.precise import precise_score_kernel
-from fastglm.solve import state as at
-from fastglm.solve.cholesky import solve_factored
-from fastglm.solve.run import Run, SolverOptions
-from fastglm.solve.threads import launch
+from fastglm.kernels.blocks import table as slots
+from fastglm.kernels.blocks.table import address_of
+from fastglm.kernels.math.cholesky import solve_factored
+from fastglm.kernels.passes.compensated import precise_score_kernel
+from fastglm.kernels.threads.threads import launch
+from fastglm.solve.newton import state as at
+from fastglm.solve.newton.run import Run, SolverOptions
 
 __all__ = ["refine_linear"]
 

@@ -14,15 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
-from fastglm.design.layout import Layout
-from fastglm.design.slices import dense_slices
+from fastglm.design.matrix.dense_slices import dense_slices
 from fastglm.families import Family
-from fastglm.kernels.planes import QUADRATIC_FORM, RESIDUAL, WEIGHT
-from fastglm.kernels.sandwich import FULL_LEVERAGE, GROWING_POWER
+from fastglm.kernels.blocks.planes import QUADRATIC_FORM, RESIDUAL, WEIGHT
+from fastglm.kernels.passes.score_products import FULL_LEVERAGE, GROWING_POWER
+from fastglm.passes.layout import Layout
+from fastglm.passes.products import Products, Standard
+from fastglm.passes.row_values import evaluate_rows
+from fastglm.passes.scaling import Centring
 from fastglm.solve.conditioning import inflation_of_sandwich
-from fastglm.solve.products import Products, Standard
-from fastglm.solve.rows import evaluate_rows
-from fastglm.solve.scaling import Centring
 
 __all__ = ["OrthogonalRows", "ScoreProducts"]
 
@@ -137,7 +137,7 @@ class OrthogonalRows:
         return ScoreProducts(meat, score, n_undefined)
 
     def group_products(self, groups: np.ndarray, n_groups: int) -> ScoreProducts:
-        """As `fastglm.solve.products.group_scores`."""
+        """As `fastglm.passes.products.group_scores`."""
         scores = np.zeros((n_groups, len(self.root)))
         for rows, z in self._blocks():
             codes = np.asarray(groups[rows], dtype=np.int64)
@@ -147,7 +147,7 @@ class OrthogonalRows:
         return ScoreProducts(scores.T @ scores, scores.sum(axis=0))
 
     def window_products(self, n_lags: int) -> ScoreProducts:
-        """As `fastglm.solve.products.window_products`."""
+        """As `fastglm.passes.products.window_products`."""
         p = len(self.root)
         meat, last = np.zeros_like(self.root), np.zeros((n_lags, p))
         ending = (slice(0, 0), np.zeros((n_lags, p)))

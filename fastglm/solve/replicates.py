@@ -15,19 +15,24 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastglm.design.layout import Layout
 from fastglm.families import Family
-from fastglm.kernels import context as slots
-from fastglm.kernels.context import SAME_COEFFICIENTS
-from fastglm.kernels.curves import CURVE_PLANES, CURVE_POINTS, CURVE_TERMS, curve_kernel
-from fastglm.kernels.planes import BLOCK_ROWS, TILE
-from fastglm.kernels.quadratic import quadratic_stage
-from fastglm.kernels.replicates import replicate_scores_kernel
-from fastglm.solve.draws import AddedResiduals, Counts
-from fastglm.solve.products import information, inverse_factor, score_pass
-from fastglm.solve.rows import to_sweep_columns
-from fastglm.solve.run import count_chunks
-from fastglm.solve.threads import launch
+from fastglm.kernels.blocks import table as slots
+from fastglm.kernels.blocks.planes import BLOCK_ROWS, TILE
+from fastglm.kernels.blocks.table import SAME_COEFFICIENTS
+from fastglm.kernels.passes.quadratic import quadratic_stage
+from fastglm.kernels.resampling.replicates import replicate_scores_kernel
+from fastglm.kernels.resampling.residual_polynomials import (
+    CURVE_PLANES,
+    CURVE_POINTS,
+    CURVE_TERMS,
+    curve_kernel,
+)
+from fastglm.kernels.threads.threads import launch
+from fastglm.passes.draws import AddedResiduals, Counts
+from fastglm.passes.layout import Layout
+from fastglm.passes.products import information, inverse_factor, score_pass
+from fastglm.passes.row_values import to_sweep_columns
+from fastglm.solve.newton.run import count_chunks
 
 __all__ = ["LARGEST_BATCH", "Replicates"]
 
@@ -54,7 +59,7 @@ class Replicates:
     layout
         With the weights that the counts multiply.
     family, params, shifted, n_threads
-        As for `fastglm.solve.products.information`; the optimum of the original fit.
+        As for `fastglm.passes.products.information`; the optimum of the original fit.
     groups
         (n,) int64 units of the rows, None if every row is one.
     reference

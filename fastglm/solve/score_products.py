@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastglm.design.layout import Layout
 from fastglm.families import Family
-from fastglm.kernels import context as slots
-from fastglm.kernels.context import MEAT, N_SUMS, SUM_OUTSIDE, WITH_GRAM
-from fastglm.kernels.quadratic import quadratic_stage
-from fastglm.kernels.sandwich import score_products_kernel
-from fastglm.solve.chunks import (
+from fastglm.kernels.blocks import table as slots
+from fastglm.kernels.blocks.table import MEAT, N_SUMS, SUM_OUTSIDE, WITH_GRAM
+from fastglm.kernels.passes.quadratic import quadratic_stage
+from fastglm.kernels.passes.score_products import score_products_kernel
+from fastglm.kernels.threads.threads import launch
+from fastglm.passes.chunks import (
     ROUNDING_TOLD,
     SINGLE_ROUNDING,
     Chunks,
@@ -22,8 +22,8 @@ from fastglm.solve.chunks import (
     enough_chunks,
     may_sample_rounding,
 )
-from fastglm.solve.conditioning import inflation_of_sandwich
-from fastglm.solve.products import (
+from fastglm.passes.layout import Layout
+from fastglm.passes.products import (
     Pass,
     Products,
     enter_partials,
@@ -31,10 +31,10 @@ from fastglm.solve.products import (
     score_pass,
     sum_products,
 )
-from fastglm.solve.rows import in_tiles, to_sweep_columns
-from fastglm.solve.run import enter_single_precision
-from fastglm.solve.scaling import Centring
-from fastglm.solve.threads import launch
+from fastglm.passes.row_values import in_tiles, to_sweep_columns
+from fastglm.passes.scaling import Centring
+from fastglm.solve.conditioning import inflation_of_sandwich
+from fastglm.solve.newton.run import enter_single_precision
 
 __all__ = ["score_products"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import scipy
 
 from fastglm.errors import FastGLMError
-from fastglm.solve.orthogonal import eliminate
+from fastglm.solve.qr_refinement import eliminate
 
 __all__ = ["ZERO", "null_space", "separating_direction"]
 

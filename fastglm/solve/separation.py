@@ -17,16 +17,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastglm.design.layout import Layout, lay_out
-from fastglm.design.parts import Design
-from fastglm.design.rows import take_rows
+from fastglm.design.matrix.parts import Design
+from fastglm.design.matrix.take import take_rows
 from fastglm.errors import Status
 from fastglm.families import Family, Gaussian, ResponseSummary
-from fastglm.kernels.planes import LINEAR_PREDICTOR, PRIOR_WEIGHT, QUADRATIC_FORM, WEIGHT
+from fastglm.kernels.blocks.planes import LINEAR_PREDICTOR, PRIOR_WEIGHT, QUADRATIC_FORM, WEIGHT
+from fastglm.passes.layout import Layout, lay_out
+from fastglm.passes.row_values import evaluate_rows
 from fastglm.solve.aliases import PROVING
-from fastglm.solve.convergence import RESTLESS
 from fastglm.solve.fit import Solution
-from fastglm.solve.rows import evaluate_rows
+from fastglm.solve.newton.convergence import RESTLESS
 from fastglm.solve.separating_direction import ZERO, null_space, separating_direction
 
 __all__ = [

@@ -12,9 +12,9 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from fastglm.design import coding
-from fastglm.design.recipe import Recipe
-from fastglm.design.response import ResponseRule
+from fastglm.design.formula import coding
+from fastglm.design.formula.recipe import Recipe
+from fastglm.design.formula.response import ResponseRule
 from fastglm.errors import UnseenLevelError
 
 TRUTHS_TOO = ResponseRule("family Binomial", two_levels=True)

@@ -12,7 +12,7 @@ from fastglm.families.family import UNBOUNDED_LINKS, Family
 from fastglm.families.functions import ResponseFunctions
 from fastglm.families.links import Log
 from fastglm.families.shared_functions import plain_difference, valid_nonnegative
-from fastglm.kernels.jit import formula, inlined
+from fastglm.kernels.compiler.decorators import formula, inlined
 
 
 @formula

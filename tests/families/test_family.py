@@ -16,7 +16,7 @@ from scipy import integrate
 from fastglm.errors import ModelError
 from fastglm.families import FAMILIES, Family, links
 from fastglm.families.evaluate import evaluate
-from fastglm.kernels import planes as pl
+from fastglm.kernels.blocks import planes as pl
 
 FAMILY_LIST = make_families()
 PAIRS = [

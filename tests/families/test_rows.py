@@ -5,8 +5,9 @@ import ctypes
 import numpy as np
 import pytest
 
+from fastglm.cli.warmup import every_family
 from fastglm.families import LINKS
-from fastglm.kernels.planes import (
+from fastglm.kernels.blocks.planes import (
     BLOCK_ROWS,
     COMPLEMENT,
     FAMILY_PARAMETER,
@@ -22,7 +23,6 @@ from fastglm.kernels.planes import (
     SLOPE,
     WEIGHT,
 )
-from fastglm.warmup import every_family
 
 CALL = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
 LINK_OUTPUTS = (MEAN, COMPLEMENT, SLOPE)

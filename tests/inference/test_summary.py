@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 import fastglm as fg
+from fastglm.inference.hypothesis_tests.tables import format_pvalue
 from fastglm.inference.summary import format_significant
-from fastglm.inference.tables import format_pvalue
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from fastglm.errors import (
     SeparationWarning,
     Status,
 )
-from fastglm.responses import count_boundaries
+from fastglm.responses.models import count_boundaries
 
 
 def no_direction_gains(gains, fixed):

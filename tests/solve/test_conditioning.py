@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fastglm as fg
-from fastglm.solve import run, score_products, warm_start
+from fastglm.solve import score_products
 from fastglm.solve.conditioning import (
     inflation_of_factor,
     inflation_of_sandwich,
@@ -14,6 +14,8 @@ from fastglm.solve.conditioning import (
     semidefinite_root,
     significant_digits,
 )
+from fastglm.solve.newton import run
+from fastglm.solve.starting import subsample as warm_start
 
 ROBUST = {
     "HC0": {},

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from fastglm import GLM
-from fastglm.design.arrays import design_from_array
+from fastglm.design.matrix.arrays import design_from_array
 from fastglm.errors import FastGLMError, Status
 from fastglm.families import resolve_family
 from fastglm.solve.fit import SolverOptions, solve

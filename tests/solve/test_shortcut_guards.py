@@ -12,9 +12,14 @@ from spies import answers_of
 
 import fastglm as fg
 from fastglm.errors import Status
-from fastglm.inference import covariance
-from fastglm.solve import chunks, fit, foresight, orthogonal, run, score_products, warm_start
-from fastglm.solve import state as at
+from fastglm.inference.covariance import sandwich as covariance
+from fastglm.passes import chunks
+from fastglm.solve import fit, score_products
+from fastglm.solve import qr_refinement as orthogonal
+from fastglm.solve.newton import run
+from fastglm.solve.newton import state as at
+from fastglm.solve.starting import sampled_correction as foresight
+from fastglm.solve.starting import subsample as warm_start
 
 ROWS = 60_000
 

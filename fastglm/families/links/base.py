@@ -16,8 +16,8 @@ from fastglm.families.derivative_templates import mean_rows
 from fastglm.families.evaluate import Frozen, evaluate
 from fastglm.families.registry import CUSTOM_LINKS, link_class
 from fastglm.families.row_templates import curvature_rows, inverse_link_rows, link_rows
-from fastglm.kernels.jit import RowBlock
-from fastglm.kernels.planes import COMPLEMENT, LINEAR_PREDICTOR, MEAN, SCRATCH, SLOPE
+from fastglm.kernels.blocks.planes import COMPLEMENT, LINEAR_PREDICTOR, MEAN, SCRATCH, SLOPE
+from fastglm.kernels.compiler.templates import RowBlock
 
 __all__ = ["Link", "compile_link"]
 

@@ -7,8 +7,8 @@
 
 from __future__ import annotations
 
-from fastglm.kernels import vector_math as vm
-from fastglm.kernels.jit import inlined
+from fastglm.kernels.compiler.decorators import inlined
+from fastglm.kernels.math import elementary as vm
 
 
 @inlined

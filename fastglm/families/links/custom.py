@@ -16,7 +16,7 @@ from fastglm.families.user_functions import (
     points_inside,
     require_derivative,
 )
-from fastglm.kernels.jit import inlined
+from fastglm.kernels.compiler.decorators import inlined
 
 __all__ = ["CustomLink"]
 

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import math
 
-from fastglm.families.normal import normal_density_and_tail, normal_quantile
-from fastglm.kernels import vector_math as vm
-from fastglm.kernels.jit import formula, inlined
+from fastglm.kernels.compiler.decorators import formula, inlined
+from fastglm.kernels.math import elementary as vm
+from fastglm.kernels.math.normal import normal_density_and_tail, normal_quantile
 
 INVERSE_PI = 1.0 / math.pi
 

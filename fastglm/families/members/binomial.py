@@ -31,8 +31,9 @@ from fastglm.families.shared_functions import (
     binomial_log_mass,
     valid_probability,
 )
-from fastglm.kernels import vector_math as vm
-from fastglm.kernels.jit import RowBlock, formula, inlined
+from fastglm.kernels.compiler.decorators import formula, inlined
+from fastglm.kernels.compiler.templates import RowBlock
+from fastglm.kernels.math import elementary as vm
 
 PROPORTION_LINKS = (
     Logit,

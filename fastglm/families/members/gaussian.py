@@ -16,7 +16,7 @@ from fastglm.families.family import UNBOUNDED_LINKS, Family
 from fastglm.families.functions import ResponseFunctions
 from fastglm.families.links import Identity
 from fastglm.families.shared_functions import LOG_2PI, plain_difference, plain_start, valid_real
-from fastglm.kernels.jit import formula, inlined
+from fastglm.kernels.compiler.decorators import formula, inlined
 
 
 @formula

@@ -21,7 +21,7 @@ from fastglm.families.shared_functions import (
     plain_start,
     valid_positive,
 )
-from fastglm.kernels.jit import formula, inlined
+from fastglm.kernels.compiler.decorators import formula, inlined
 
 #: Most steps to a quantile; far out in a heavy tail the first are short.
 NEWTON_STEPS = 100

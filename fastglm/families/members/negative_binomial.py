@@ -23,8 +23,8 @@ from fastglm.families.shared_functions import (
     plain_difference,
     valid_nonnegative,
 )
-from fastglm.kernels import vector_math as vm
-from fastglm.kernels.jit import formula, inlined
+from fastglm.kernels.compiler.decorators import formula, inlined
+from fastglm.kernels.math import elementary as vm
 
 
 @formula

@@ -20,8 +20,8 @@ from fastglm.families.shared_functions import (
     stirling_error,
     valid_nonnegative,
 )
-from fastglm.kernels import vector_math as vm
-from fastglm.kernels.jit import formula, inlined
+from fastglm.kernels.compiler.decorators import formula, inlined
+from fastglm.kernels.math import elementary as vm
 
 
 @formula

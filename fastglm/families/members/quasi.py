@@ -24,8 +24,9 @@ from fastglm.families.members.inverse_gaussian import INVERSE_GAUSSIAN
 from fastglm.families.members.poisson import POISSON
 from fastglm.families.registry import LINKS
 from fastglm.families.shared_functions import nudged_start
-from fastglm.kernels import vector_math as vm
-from fastglm.kernels.jit import RowBlock, formula, inlined
+from fastglm.kernels.compiler.decorators import formula, inlined
+from fastglm.kernels.compiler.templates import RowBlock
+from fastglm.kernels.math import elementary as vm
 
 # R's package gnm keeps the logarithm of Wedderburn's deviance finite at 0 and 1 with this.
 WEDDERBURN_EPSILON = 0.0005

@@ -38,8 +38,8 @@ from fastglm.families.shared_functions import (
     stirling_error,
     valid_nonnegative,
 )
-from fastglm.kernels import vector_math as vm
-from fastglm.kernels.jit import inlined
+from fastglm.kernels.compiler.decorators import inlined
+from fastglm.kernels.math import elementary as vm
 
 # Terms below exp(-NEGLIGIBLE) of the largest are left out.
 NEGLIGIBLE = 42.0

@@ -1,0 +1,268 @@
+"""The command line: fit a model to a file, predict from a saved one, compile ahead."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fastglm import __version__
+from fastglm.cli import help_text as text
+from fastglm.cli.terminal import Watch, as_options, plain_warnings, say
+from fastglm.data.files import column_names, read_table, write_csv, write_table
+from fastglm.design.formula.expressions import Expression
+from fastglm.design.formula.grammar import parse_formula
+from fastglm.errors import DataError, FastGLMError, ModelError
+from fastglm.families.resolve import family_class
+from fastglm.load import load
+from fastglm.model import GLM
+from fastglm.results import Results
+
+if TYPE_CHECKING:
+    import pyarrow
+
+    from fastglm.families import Family
+
+GOOD, NOT_CONVERGED, BAD_INPUT = 0, 1, 2
+
+app = typer.Typer(
+    help=text.PROGRAM,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """Run the command `fastglm`: bad input is one line on standard error and exit code 2."""
+    try:
+        with plain_warnings():
+            app(prog_name="fastglm")
+    except FastGLMError as error:
+        say(as_options(f"error: {error}"))
+        sys.exit(BAD_INPUT)
+    except OSError as error:
+        say(f"error: {error.filename}: {error.strerror}")
+        sys.exit(BAD_INPUT)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"fastglm {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _fastglm(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(help=text.FIT)
+def fit(
+    data: text.Data,
+    formula: text.Formula,
+    family: text.FamilyName = "gaussian",
+    link: text.LinkName = None,
+    exposure: text.Exposure = None,
+    offset: text.Offset = None,
+    weights: text.Weights = None,
+    freq_weights: text.Frequencies = None,
+    alpha: text.Alpha = None,
+    var_power: text.VarPower = None,
+    variance: text.Variance = None,
+    missing: text.Missing = "raise",
+    delimiter: text.Delimiter = None,
+    cov_type: text.CovType = "nonrobust",
+    groups: text.Groups = None,
+    separation: text.Separation = "warn",
+    bias_reduction: text.BiasReduction = "none",
+    max_iter: text.MaxIter = 50,
+    threads: text.Threads = None,
+    as_json: text.AsJson = False,
+    output: text.ModelOut = None,
+    report: text.ReportOut = None,
+) -> None:
+    """Fit a model to a file."""
+    _require_folder(output)
+    _require_folder(report)
+    parameters = {"alpha": alpha, "var_power": var_power, "variance": variance}
+    columns = {"offset": offset, "exposure": exposure}
+    columns |= {"var_weights": weights, "freq_weights": freq_weights}
+    chosen = _family(family, link, parameters)
+    of_fit: dict[str, Any] = {"max_iter": max_iter, "cov_type": cov_type, "separation": separation}
+    of_fit["bias_reduction"] = bias_reduction
+    if cov_type == "cluster" and groups is None:
+        raise ModelError("--cov-type cluster needs --groups, the column of the groups.")
+    if groups is not None:
+        of_fit["cov_kwds"] = {"groups": groups}
+    with Watch(f"reading {data}") as watch:
+        with watch.stage("read", f"reading {data}"):
+            table = _read_for_formula(data, formula, (*columns.values(), groups), delimiter)
+        with watch.stage("fit", "fitting"):
+            model = GLM.from_formula(formula, table, chosen, missing=missing, **columns)
+            results = model.fit(n_threads=threads, progress=watch.sweep, **of_fit)
+        with watch.stage("summary", "summing up"):
+            shown = json.dumps(as_record(results)) if as_json else str(results.summary())
+            if report is not None:
+                results.report(report, progress=watch.picture)
+    print(shown)
+    say(_times(watch, table.num_rows, results))
+    if output is not None:
+        results.save(output)
+        say(f"saved in {output}")
+    if report is not None:
+        say(f"report in {report}")
+    raise typer.Exit(GOOD if results.converged else NOT_CONVERGED)
+
+
+@app.command(help=text.PREDICT)
+def predict(
+    model: text.ModelFile,
+    new: text.NewData,
+    output: text.PredictionsOut = None,
+    which: text.Which = "mean",
+    unseen: text.Unseen = "raise",
+    offset: text.NewOffset = None,
+    exposure: text.NewExposure = None,
+    delimiter: text.Delimiter = None,
+    threads: text.Threads = None,
+) -> None:
+    """Predict the rows of a file."""
+    _require_folder(output)
+    fitted = load(model)
+    if not isinstance(fitted, Results):
+        raise DataError(f"{model} has several linear predictors: predict from Python.")
+    if fitted.recipe is None:
+        raise DataError(f"{model} was fitted to arrays without names: predict from Python.")
+    with Watch(f"reading {new}") as watch:
+        with watch.stage("read", f"reading {new}"):
+            table = _read_for_model(new, fitted, [offset, exposure], delimiter)
+        with watch.stage("predict", "predicting"):
+            values = fitted.predict(
+                table, which, offset=offset, exposure=exposure, unseen=unseen, n_threads=threads
+            )
+        import pyarrow
+
+        # A prediction that is NaN is a missing value.
+        predictions = pyarrow.table({"prediction": pyarrow.array(values, from_pandas=True)})
+        with watch.stage("write", "writing"):
+            if output is None:
+                write_csv(predictions, sys.stdout.buffer)
+            else:
+                write_table(predictions, output)
+    say(_times(watch, table.num_rows))
+
+
+@app.command()
+def warmup() -> None:
+    """Compile every kernel and keep it in the cache, so that no fit waits for the compiler."""
+    from fastglm.cli.warmup import warm_up
+    from fastglm.kernels.compiler.cache import cache_folder
+
+    with Watch("compiling") as watch:
+
+        def report(done: int, total: int, name: str) -> None:
+            watch.update(f"compiling {name}", done, total)
+
+        with watch.stage("compile or load", "compiling"):
+            n_kernels = warm_up(report)
+    seconds = watch.seconds["compile or load"]
+    say(f"{n_kernels} kernels ready in {seconds:.1f} s, kept in {cache_folder()}")
+
+
+def as_record(results: Results) -> dict[str, Any]:
+    """A fit for machines: plain JSON types, with null for what is not finite."""
+    summary = results.summary()
+    fields = ("coef", "std_err", "statistic", "p_value", "conf_low", "conf_high")
+    scalars = (
+        "formula", "nobs", "n_dropped", "df_resid", "df_model", "scale", "deviance",
+        "null_deviance", "pearson_chi2", "llf", "aic", "bic", "converged", "n_iter", "cov_type",
+        "use_t",
+    )  # fmt: skip
+    record = {name: _plain(getattr(results, name)) for name in scalars}
+    record["family"] = results.family.to_dict()
+    record["status"] = results.status.name.lower()
+    record["aliased"] = list(results.aliased)
+    record["notes"] = summary.notes()
+    record["coefficients"] = [
+        {"name": name} | dict(zip(fields, map(_plain, row), strict=True))
+        for name, row in zip(results.names, summary.table().tolist(), strict=True)
+    ]
+    return record
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    return value
+
+
+def _require_folder(output: Path | None) -> None:
+    """Refuse an output that cannot be written before anything is computed."""
+    if output is not None and not output.parent.is_dir():
+        raise DataError(f"cannot write {output}: there is no folder {output.parent}.")
+
+
+def _family(name: str, link: str | None, options: dict[str, Any]) -> Family:
+    """The family of that name, with those of its options that were given."""
+    given = {key: value for key, value in options.items() if value is not None}
+    try:
+        return family_class(name)(link=link, **given)
+    except TypeError:
+        names = ", ".join(f"--{key.replace('_', '-')}" for key in given)
+        raise ModelError(f"family {name} does not take {names}") from None
+
+
+def _read_for_formula(
+    path: Path, formula: str, others: Any, delimiter: str | None
+) -> pyarrow.Table:
+    """The columns of the file that a formula and options name."""
+    parsed = parse_formula(formula, names := column_names(path, delimiter))
+    sides = (*parsed.factors, *parsed.offsets, *((parsed.response,) if parsed.response else ()))
+    return _read_columns(path, names, sides, others, delimiter)
+
+
+def _read_for_model(
+    path: Path, fitted: Results, others: list[str | None], delimiter: str | None
+) -> pyarrow.Table:
+    """The columns of the file that a fitted model needs."""
+    recipe = fitted.recipe
+    assert recipe is not None
+    others = [*others, *fitted.column_names.values()]
+    names = column_names(path, delimiter)
+    return _read_columns(path, names, (*recipe.factors, *recipe.offsets), others, delimiter)
+
+
+def _read_columns(
+    path: Path,
+    names: list[str],
+    expressions: tuple[Expression, ...],
+    others: Any,
+    delimiter: str | None,
+) -> pyarrow.Table:
+    used = {column for expression in expressions for column in expression.columns}
+    used |= {name for name in others if name is not None}
+    # With all columns at hand the model can say which names are close to one that is not there.
+    wanted = [name for name in names if name in used] if used <= {*names} else None
+    return read_table(path, wanted, delimiter)
+
+
+def _times(watch: Watch, n_rows: int, results: Results | None = None) -> str:
+    stages = ", ".join(f"{name} {seconds:.3f} s" for name, seconds in watch.seconds.items())
+    if results is None:
+        return f"{n_rows:,} rows: {stages}"
+    dropped = f", {results.n_dropped:,} left out" if results.n_dropped else ""
+    return f"{n_rows:,} rows{dropped}, {results.n_sweeps} sweeps: {stages}"

@@ -1,0 +1,108 @@
+"""Compiling ahead: every kernel once, so that no later fit waits for the compiler."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+import fastglm
+from fastglm.families import FAMILIES, LINKS, Family, Quasi, Tweedie
+from fastglm.families.members import QUASI_VARIANCES, TWEEDIE_SPECIAL
+from fastglm.kernels.compiler.notice import notice
+from fastglm.kernels.compiler.templates import RowBlock
+from fastglm.model import GLM
+from fastglm.responses.models.multinomial import MNLogit
+
+__all__ = ["every_family", "every_row_block", "warm_up"]
+
+#: Enough rows for several chunks: these take the parallel path.
+MANY_ROWS = 70_000
+FEW_ROWS = 40
+
+
+def every_family() -> list[Family]:
+    """One family of each kind, each with row blocks of its own."""
+    several: dict[type[Family], list[Family]] = {
+        Tweedie: [Tweedie(var_power=power) for power in (*TWEEDIE_SPECIAL, 1.5)],
+        Quasi: [Quasi(variance=variance) for variance in QUASI_VARIANCES],
+    }
+    return [family for cls in FAMILIES.values() for family in several.get(cls) or [cls()]]
+
+
+def every_row_block() -> list[RowBlock]:
+    """Every compiled block of rows: of the sweeps, of the links and of the families."""
+    blocks = [*_module_blocks(), *_link_blocks()]
+    for family in every_family():
+        functions = family.functions
+        blocks += [family.respond_rows_for(binary) for binary in (False, True)]
+        blocks += [functions.score_rows, functions.score_rows.in_single_precision]
+        blocks += [functions.start_rows]
+        blocks += [functions.variance_rows, functions.log_density_rows]
+    return list({block.name: block for block in blocks}.values())
+
+
+def _module_blocks() -> Iterator[RowBlock]:
+    for found in pkgutil.walk_packages(fastglm.__path__, "fastglm."):
+        module = importlib.import_module(found.name)
+        yield from (value for value in vars(module).values() if isinstance(value, RowBlock))
+
+
+def _link_blocks() -> Iterator[RowBlock]:
+    for link in LINKS.values():
+        yield from (link.forward_rows, link.inverse_rows, link.curvature_rows)
+        yield link.inverse_rows.in_single_precision
+
+
+def warm_up(report: Callable[[int, int, str], None] | None = None) -> int:
+    """Compile and cache every kernel of the package; those in the cache are only loaded.
+
+    Parameters
+    ----------
+    report : callable, optional
+        Called as ``report(n_done, n_all, name)`` before each kernel.
+
+    Returns
+    -------
+    int
+        Number of kernels.
+    """
+    blocks = every_row_block()
+    n_all = len(blocks) + len(_USES)
+    say = report or (lambda done, total, name: None)
+    with notice.silenced():
+        for k, block in enumerate(blocks):
+            say(k, n_all, block.name)
+            assert block.address
+        for k, (name, use) in enumerate(_USES.items(), start=len(blocks)):
+            say(k, n_all, name)
+            use()
+    return n_all
+
+
+def _columns(n: int) -> tuple[np.ndarray, np.ndarray]:
+    x = np.linspace(-1.0, 1.0, n)
+    return x, np.column_stack([np.ones(n), x])
+
+
+def _use_fit(n: int) -> None:
+    x, X = _columns(n)
+    fit = GLM(np.exp(0.1 * x) + 0.01 * np.cos(50.0 * x), X).fit()
+    fit.predict(which="linear")
+    fit.family.variance(x[:1])
+    assert np.isfinite([fit.llf, fit.null_deviance]).all()
+
+
+def _use_categories() -> None:
+    _, X = _columns(FEW_ROWS)
+    assert MNLogit(np.arange(FEW_ROWS) ** 2 % 3, X).fit().converged
+
+
+#: What calls the compiled functions that are no row blocks, by what they do.
+_USES: dict[str, Callable[[], None]] = {
+    "solver": lambda: _use_fit(FEW_ROWS),
+    "parallel loop": lambda: _use_fit(MANY_ROWS),
+    "several predictors": _use_categories,
+}

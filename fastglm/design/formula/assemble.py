@@ -1,0 +1,249 @@
+"""From evaluated factors to a `Design`: parts, column names and the sparse transform."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import TypeAlias
+
+import numpy as np
+import scipy
+
+from fastglm.design.formula.contrasts import Contrast
+from fastglm.design.formula.scoping import ScopedFactor, ScopedTerm
+from fastglm.design.frames.frames import Level
+from fastglm.design.matrix.parts import Coded, Dense, Design, Ones, Part, Product
+
+__all__ = ["CategoricalFactor", "Factor", "NumericFactor", "ScaledTerm", "assemble"]
+
+
+@dataclass(frozen=True, eq=False)
+class NumericFactor:
+    """Numeric columns of a factor.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,) or (n, k)
+        One column as it lies, or the columns of a basis.
+    names : tuple of str
+        One per column.
+    spans_intercept : bool
+        Whether the first column is left out when the factor is reduced.
+    """
+
+    values: np.ndarray
+    names: tuple[str, ...]
+    spans_intercept: bool = False
+
+    def columns(self, reduced: bool) -> np.ndarray:
+        """Give the columns as a matrix, (n, k), a view."""
+        matrix = self.values[:, None] if self.values.ndim == 1 else self.values
+        return matrix[:, 1:] if reduced else matrix
+
+
+@dataclass(frozen=True, eq=False)
+class CategoricalFactor:
+    """Codes of a factor, checked to lie between 0 and len(levels) - 1.
+
+    Parameters
+    ----------
+    codes : ndarray, shape (n,), integer
+    levels : tuple
+    contrast : Contrast
+    name : str
+    spans_intercept : bool
+        Whether rank rules may reduce it.
+    """
+
+    codes: np.ndarray
+    levels: tuple[Level, ...]
+    contrast: Contrast
+    name: str
+    spans_intercept: bool = True
+
+
+Factor: TypeAlias = NumericFactor | CategoricalFactor
+
+
+@dataclass(frozen=True)
+class ScaledTerm:
+    """A term of the model with the products of factors that make it up, all times `scale`."""
+
+    name: str
+    products: tuple[ScopedTerm, ...]
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """The parts of one product of factors and the transform of their sweep columns, (q, p)."""
+
+    parts: list[Part]
+    transform: scipy.sparse.csc_array
+    names: list[str]
+    numeric: tuple[ScopedFactor, ...] = ()
+    categorical: tuple[str, ...] = ()
+    levels: tuple[int, ...] = ()
+
+
+def assemble(terms: Sequence[ScaledTerm], factors: Mapping[str, Factor], n_rows: int) -> Design:
+    """Build the design of scoped terms.
+
+    Parameters
+    ----------
+    terms : sequence of ScaledTerm
+    factors : mapping of factor text to Factor
+    n_rows : int
+
+    Returns
+    -------
+    Design
+        With the columns in formulaic's order: terms as given, and inside a term the first factor
+        varies fastest. The indicators of a categorical are sums of those of its interactions,
+        so a main effect next to its interaction adds no sweep columns.
+    """
+    blocks: list[_Block] = []
+    slices: list[tuple[str, slice]] = []
+    constant, start = None, 0
+    for term in terms:
+        width = 0
+        for product in term.products:
+            block = _block(product, factors, n_rows)
+            if not block.names:
+                continue
+            if not product.factors and term.scale == 1:
+                constant = start + width
+            block.transform.data *= term.scale
+            blocks.append(block)
+            width += len(block.names)
+        slices.append((term.name, slice(start, start + width)))
+        start += width
+    hosts = [_host(block, blocks) for block in blocks]
+    return Design(
+        parts=tuple(p for i, block in enumerate(blocks) if hosts[i] == i for p in block.parts),
+        n_rows=n_rows,
+        names=tuple(name for block in blocks for name in block.names),
+        transform=_stack(blocks, hosts),
+        constant=constant,
+        terms=tuple(slices),
+    )
+
+
+def _host(block: _Block, blocks: Sequence[_Block]) -> int:
+    """The block whose sweep columns `block` reads: the largest that holds its categoricals."""
+    if not block.categorical:
+        return next(i for i, other in enumerate(blocks) if other is block)
+    holding = [
+        i
+        for i, other in enumerate(blocks)
+        if other.numeric == block.numeric and set(block.categorical) <= set(other.categorical)
+    ]
+    return max(holding, key=lambda i: len(blocks[i].categorical))
+
+
+def _hosted_transform(block: _Block, host: _Block) -> scipy.sparse.csc_array:
+    """The transform of `block` on the sweep columns of `host`."""
+    if block is host:
+        return block.transform
+    combination = np.indices(host.levels).reshape(len(host.levels), -1)
+    own = [combination[host.categorical.index(text)] for text in block.categorical]
+    code = np.ravel_multi_index(tuple(own), block.levels)
+    indicator = scipy.sparse.csr_array(
+        (np.ones(len(code)), code, np.arange(len(code) + 1)),
+        shape=(len(code), prod(block.levels)),
+    )
+    n_numeric = block.transform.shape[0] // indicator.shape[1]
+    sums = scipy.sparse.kron(scipy.sparse.eye_array(n_numeric), indicator)
+    transform = scipy.sparse.csc_array(sums @ block.transform)
+    transform.sort_indices()
+    return transform
+
+
+def _stack(
+    blocks: Sequence[_Block], hosts: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Put the transforms side by side, each on the rows of its host; None for the identity."""
+    first_row, n_rows = {}, 0
+    for i, block in enumerate(blocks):
+        if hosts[i] == i:
+            first_row[i] = n_rows
+            n_rows += block.transform.shape[0]
+    transforms = [
+        _hosted_transform(block, blocks[host]) for block, host in zip(blocks, hosts, strict=True)
+    ]
+    widths = np.concatenate([np.diff(transform.indptr) for transform in transforms])
+    rows = np.concatenate(
+        [t.indices.astype(np.int64) + first_row[h] for t, h in zip(transforms, hosts, strict=True)]
+    )
+    values = np.concatenate([transform.data for transform in transforms])
+    if len(widths) == n_rows and np.array_equal(rows, np.arange(n_rows)) and (values == 1).all():
+        return None
+    return np.concatenate([[0], np.cumsum(widths)]).astype(np.int64), rows, values
+
+
+def _block(product: ScopedTerm, factors: Mapping[str, Factor], n_rows: int) -> _Block:
+    if not product.factors:
+        return _Block([Ones(n_rows)], scipy.sparse.csc_array(np.ones((1, 1))), ["Intercept"])
+    scoped = [(factors[factor.text], factor.reduced) for factor in product.factors]
+    names, coding = _columns(scoped)
+    numeric = [f.columns(reduced) for f, reduced in scoped if isinstance(f, NumericFactor)]
+    categorical = [f for f, _ in scoped if isinstance(f, CategoricalFactor)]
+    parts: list[Part]
+    if len(numeric) == 1 and not categorical and numeric[0].shape[1] > 1:
+        parts = [Dense(numeric[0])]
+    else:
+        # One part for every choice of a column from each numeric factor.
+        choices = itertools.product(*(values.T for values in numeric))
+        parts = [_part(choice, categorical) for choice in choices]
+    return _Block(
+        parts,
+        coding,
+        names,
+        tuple(f for f in product.factors if isinstance(factors[f.text], NumericFactor)),
+        tuple(factor.name for factor in categorical),
+        tuple(len(factor.levels) for factor in categorical),
+    )
+
+
+def _part(numeric: tuple[np.ndarray, ...], categorical: list[CategoricalFactor]) -> Part:
+    if not categorical:
+        return Product(numeric)
+    return Coded(
+        tuple(factor.codes for factor in categorical),
+        tuple(len(factor.levels) for factor in categorical),
+        numeric,
+    )
+
+
+def _columns(scoped: Sequence[tuple[Factor, bool]]) -> tuple[list[str], scipy.sparse.csc_array]:
+    """Model column names of a product and its transform.
+
+    The sweep columns are ordered by numeric columns first, then by levels, the last varying
+    fastest; so the transform is the Kronecker product of the factors' codings in that order,
+    with its columns put into the order of the names, where the first factor varies fastest.
+    """
+    names: list[list[str]] = []
+    codings: list[scipy.sparse.csc_array] = []
+    for factor, reduced in scoped:
+        if isinstance(factor, CategoricalFactor):
+            matrix, columns = factor.contrast.columns(factor.levels, reduced, factor.name)
+        else:
+            columns = list(factor.names[1:] if reduced else factor.names)
+            matrix = scipy.sparse.eye_array(len(columns), format="csc")
+        names.append(columns)
+        codings.append(matrix)
+    if len(scoped) == 1:
+        return names[0], codings[0]
+    order = sorted(range(len(scoped)), key=lambda i: isinstance(scoped[i][0], CategoricalFactor))
+    transform = codings[order[0]]
+    for i in order[1:]:
+        transform = scipy.sparse.kron(transform, codings[i], format="csc")
+    widths = [len(columns) for columns in names]
+    positions = np.arange(transform.shape[1]).reshape([widths[i] for i in order])
+    by_factor = positions.transpose(np.argsort(order))
+    transform = scipy.sparse.csc_array(transform[:, by_factor.ravel(order="F")])
+    transform.sort_indices()
+    joined = [":".join(reversed(labels)) for labels in itertools.product(*reversed(names))]
+    return joined, transform

@@ -1,0 +1,174 @@
+"""Missing and infinite values: where they are, and the errors that say so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from fastglm.design.frames.frames import Categories, Column
+from fastglm.design.matrix.parts import Dense, Design, Ones, Part, Sparse
+from fastglm.errors import MissingValueError
+
+__all__ = [
+    "missing_design_rows",
+    "missing_rows",
+    "raise_missing",
+    "require_finite",
+    "require_finite_design",
+    "rows_text",
+]
+
+
+def missing_rows(column: Column) -> np.ndarray | None:
+    """Rows without a value.
+
+    Parameters
+    ----------
+    column : ndarray, shape (n,), or Categories
+
+    Returns
+    -------
+    ndarray of bool, shape (n,), or None
+        None if no value is missing. Infinite numbers are not missing.
+    """
+    if isinstance(column, Categories):
+        codes = column.codes
+        return codes < 0 if codes.dtype.kind == "i" and codes.min(initial=0) < 0 else None
+    # The minimum of an array with a NaN is NaN: one pass without a temporary.
+    if column.dtype.kind != "f" or not np.isnan(column.min(initial=0.0)):
+        return None
+    return np.isnan(column)
+
+
+def raise_missing(missing: Mapping[str, np.ndarray]) -> None:
+    """Raise if any column has missing values.
+
+    Parameters
+    ----------
+    missing : mapping of column name to ndarray of bool, shape (n,)
+        Only the columns with missing values.
+
+    Raises
+    ------
+    MissingValueError
+        Naming every column with its count and first rows.
+    """
+    if not missing:
+        return
+    found = "; ".join(f"'{name}' in {rows_text(rows)}" for name, rows in missing.items())
+    raise MissingValueError(
+        f'Missing values: {found}. Pass missing="drop" to leave these rows out.'
+    )
+
+
+def require_finite(values: np.ndarray, name: str, ignore: np.ndarray | None = None) -> None:
+    """Refuse numbers that are infinite or not a number.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,) or (n, k)
+    name : str
+        The column, argument or expression they come from.
+    ignore : ndarray of bool, shape (n,), optional
+        Rows that need not be finite.
+
+    Raises
+    ------
+    MissingValueError
+        With the count and the first rows.
+    """
+    if _all_finite(values):
+        return
+    rows = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
+    if ignore is not None:
+        rows &= ~ignore
+    if not rows.any():
+        return
+    raise MissingValueError(
+        f"'{name}' is infinite or not a number in {rows_text(rows)}. "
+        'Correct these values, or set them to missing and pass missing="drop".'
+    )
+
+
+def rows_text(rows: np.ndarray) -> str:
+    """Count and first rows of a mask, as in ``3 rows (0, 7, 19, counted from 0)``."""
+    first = np.flatnonzero(rows)
+    shown = ", ".join(str(row) for row in first[:5])
+    more = ", ..." if len(first) > 5 else ""
+    noun = "row" if len(first) == 1 else "rows"
+    return f"{len(first)} {noun} ({shown}{more}, counted from 0)"
+
+
+def missing_design_rows(design: Design) -> np.ndarray | None:
+    """Rows of a design where a column is NaN.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,), or None
+        None if there are none.
+    """
+    rows = np.zeros(design.n_rows, dtype=bool)
+    for part in design.parts:
+        for values in _stored_numbers(part):
+            if not _all_finite(values):
+                rows |= _any_by_row(np.isnan(values), part)
+    return rows if rows.any() else None
+
+
+def require_finite_design(design: Design) -> None:
+    """Refuse a design with infinite or missing numbers.
+
+    This reads every column; the kernels notice such values by themselves, so that it is needed
+    only to say where they are.
+
+    Raises
+    ------
+    MissingValueError
+        Naming the first such column, the count and the first rows.
+    """
+    for part in design.parts:
+        for values in _stored_numbers(part):
+            if not _all_finite(values):
+                _refuse_column(design, part)
+
+
+def _refuse_column(design: Design, part: Part) -> None:
+    position = next(i for i, other in enumerate(design.parts) if other is part)
+    first = sum(other.n_columns for other in design.parts[:position])
+    columns = part.to_dense()
+    for j in range(part.n_columns):
+        require_finite(columns[:, j], _model_name(design, first + j))
+
+
+def _model_name(design: Design, sweep_column: int) -> str:
+    """Find the first model column that a sweep column enters."""
+    if design.transform is None:
+        return design.names[sweep_column]
+    indptr, indices, _ = design.transform
+    stored = int(np.flatnonzero(indices == sweep_column)[0])
+    return design.names[int(np.searchsorted(indptr, stored, side="right")) - 1]
+
+
+def _stored_numbers(part: Part) -> tuple[np.ndarray, ...]:
+    if isinstance(part, Dense):
+        return (part.values,)
+    if isinstance(part, Sparse):
+        return (part.matrix.data,)
+    return () if isinstance(part, Ones) else part.factors
+
+
+def _any_by_row(mask: np.ndarray, part: Part) -> np.ndarray:
+    if isinstance(part, Sparse):
+        entries = part.matrix.tocoo()
+        rows = np.zeros(part.n_rows, dtype=bool)
+        rows[entries.row[mask]] = True
+        return rows
+    return np.asarray(mask.reshape(len(mask), -1).any(axis=1))
+
+
+def _all_finite(values: np.ndarray) -> bool:
+    """Whether all values are finite, without a temporary: both extremes of a NaN are NaN."""
+    if values.dtype.kind != "f" or values.size == 0:
+        return True
+    return bool(np.isfinite(values.min()) and np.isfinite(values.max()))

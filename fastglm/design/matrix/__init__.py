@@ -1,0 +1,1 @@
+"""The design matrix as parts that lie where the data lies."""

@@ -1,0 +1,59 @@
+"""Passes over a design in NumPy, a slice of rows or a part of the columns at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import scipy
+
+from fastglm.design.matrix.parts import Coded, Dense, Design, Ones, Part, Product
+from fastglm.design.matrix.take import take_rows
+
+__all__ = ["dense_slices", "transposed_product"]
+
+#: Values of X that are written out at a time.
+SLICE_VALUES = 1_000_000
+
+
+def dense_slices(design: Design) -> Iterator[tuple[slice, np.ndarray]]:
+    """Slices of rows, each with its model columns written out, (rows, p) float64."""
+    length = max(SLICE_VALUES // max(design.n_columns, 1), 1)
+    for start in range(0, design.n_rows, length):
+        rows = slice(start, min(start + length, design.n_rows))
+        yield rows, take_rows(design, np.arange(rows.start, rows.stop)).to_dense()
+
+
+def transposed_product(design: Design, values: np.ndarray) -> np.ndarray:
+    """X'v for (n,) float64 values v: (p,)."""
+    sweep = np.concatenate([_part_product(part, values) for part in design.parts])
+    if design.transform is None:
+        return sweep
+    indptr, indices, data = design.transform
+    shape = (design.n_sweep_columns, design.n_columns)
+    return scipy.sparse.csc_array((data, indices, indptr), shape=shape).T @ sweep
+
+
+def _part_product(part: Part, values: np.ndarray) -> np.ndarray:
+    if isinstance(part, Ones):
+        return np.array([values.sum()])
+    if isinstance(part, Dense):
+        if part.values.dtype == np.float64:
+            return part.values.T @ values
+        # One column at a time: as a whole, other types would be widened into a copy of X.
+        return np.array([column @ values for column in part.values.T])
+    if isinstance(part, Product):
+        return np.array([_times(values, part.factors).sum()])
+    if isinstance(part, Coded):
+        code = np.zeros(part.n_rows, dtype=np.intp)
+        for codes, levels in zip(part.codes, part.levels, strict=True):
+            code *= levels
+            code += codes
+        return np.bincount(code, _times(values, part.factors), minlength=part.n_columns)
+    return part.matrix.T @ values
+
+
+def _times(values: np.ndarray, factors: tuple[np.ndarray, ...]) -> np.ndarray:
+    for factor in factors:
+        values = values * factor
+    return values

@@ -1,0 +1,119 @@
+"""Some of the model columns of a design, and designs side by side; no data is copied."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import scipy
+
+from fastglm.design.matrix.parts import Dense, Design, Part
+
+__all__ = ["join_designs", "select_columns"]
+
+
+def select_columns(design: Design, columns: Sequence[int] | np.ndarray) -> Design:
+    """The design of some of the model columns.
+
+    Parameters
+    ----------
+    design
+        Of p columns.
+    columns
+        Numbers of at least one model column, in increasing order.
+
+    Returns
+    -------
+    Design
+        On the same arrays. Parts that no column needs are left out, and of a matrix the columns
+        that none needs.
+    """
+    columns = np.asarray(columns)
+    transform = _matrix(design)[:, columns]
+    needed = np.zeros(design.n_sweep_columns, dtype=bool)
+    needed[transform.indices[transform.data != 0.0]] = True
+    parts: list[Part] = []
+    kept: list[np.ndarray] = []
+    start = 0
+    for part in design.parts:
+        numbers = np.arange(start, start + part.n_columns)
+        start += part.n_columns
+        wanted = needed[numbers]
+        if not wanted.any():
+            continue
+        if isinstance(part, Dense):
+            parts += [Dense(part.values[:, first:last]) for first, last in _runs(wanted)]
+            numbers = numbers[wanted]
+        else:
+            parts.append(part)
+        kept.append(numbers)
+    position = {int(old): new for new, old in enumerate(columns)}
+    constant = None if design.constant is None else position.get(design.constant)
+    return Design(
+        parts=tuple(parts),
+        n_rows=design.n_rows,
+        names=tuple(design.names[k] for k in columns),
+        transform=_arrays(transform.tocsr()[np.concatenate(kept)].tocsc()),
+        constant=constant,
+        terms=_terms(design, columns),
+    )
+
+
+def join_designs(first: Design, second: Design) -> Design:
+    """The columns of two designs of the same rows side by side.
+
+    Parameters
+    ----------
+    first, second
+        Of the same number of rows.
+    """
+    p = first.n_columns
+    transform = None
+    if first.transform is not None or second.transform is not None:
+        blocks = [_matrix(first), _matrix(second)]
+        transform = _arrays(scipy.sparse.block_diag(blocks, format="csc"))
+    moved = tuple((n, slice(term.start + p, term.stop + p)) for n, term in second.terms)
+    return replace(
+        first,
+        parts=(*first.parts, *second.parts),
+        names=(*first.names, *second.names),
+        transform=transform,
+        terms=(*first.terms, *moved),
+    )
+
+
+def _runs(wanted: np.ndarray) -> list[tuple[int, int]]:
+    """First and last-plus-one of each run of true values."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], wanted, [False]])))
+    return list(pairwise(edges.tolist()))[::2]
+
+
+def _terms(design: Design, columns: np.ndarray) -> tuple[tuple[str, slice], ...]:
+    """Those terms of which a column is left, and where it is now."""
+    terms = []
+    for name, term in design.terms:
+        first, last = np.searchsorted(columns, [term.start, term.stop])
+        if last > first or term.stop == term.start:
+            terms.append((name, slice(int(first), int(last))))
+    return tuple(terms)
+
+
+def _matrix(design: Design) -> scipy.sparse.csc_array:
+    q, p = design.n_sweep_columns, design.n_columns
+    if design.transform is None:
+        return scipy.sparse.eye_array(q, format="csc")
+    indptr, indices, data = design.transform
+    return scipy.sparse.csc_array((data, indices, indptr), shape=(q, p))
+
+
+def _arrays(
+    matrix: scipy.sparse.csc_array,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """The transform's arrays; None for the identity."""
+    q, p = matrix.shape
+    identity = q == p and matrix.nnz == p and (matrix.indices == np.arange(p)).all()
+    if identity and (matrix.data == 1.0).all() and (np.diff(matrix.indptr) == 1).all():
+        return None
+    return matrix.indptr, matrix.indices, matrix.data

@@ -1,0 +1,1 @@
+"""The record of a fit, and how rows and options become one."""

@@ -1,0 +1,281 @@
+"""What every record of a fit says of its estimates, and how it is labelled, saved and pickled."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import fields
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import scipy
+
+from fastglm.errors import DataError, ModelError, Status
+from fastglm.inference.hypothesis_tests.hypotheses import LinearTests, t_test, wald_test
+from fastglm.inference.hypothesis_tests.tables import HypothesisTest
+from fastglm.pointers import Pointing
+from fastglm.solve.conditioning import semidefinite_root
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["FitBase"]
+
+
+#: Public to the package alone.
+_INTERNAL = frozenset({
+    "recipe", "recipes", "covariance_root", "information_root", "information_inverse", "centring",
+    "row_values", "lazy_numbers", "from_estimate", "labelled", "critical_value", "n_columns",
+    "root_of_combinations",
+    "column_names", "decrement", "header", "notes", "blocks", "terms", "kind", "title",
+})  # fmt: skip
+
+
+class FitBase(Pointing):
+    """Base of frozen dataclasses with these fields and more.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of the p coefficients.
+    estimates : ndarray, shape (p,)
+        NaN where the data cannot tell a coefficient apart from earlier ones.
+    covariance : ndarray, shape (p, p)
+        Behind standard errors, tests and intervals.
+    cov_type : str
+        Its name.
+    use_t : bool
+        Whether tests use Student's t and F instead of the normal distribution and chi-squared.
+    df_inference : float
+        Their degrees of freedom.
+    nobs : float
+    rank : int
+        Coefficients that are not aliased.
+    status : Status
+    labelled : bool
+        Whether pandas objects came in, and go out.
+    model
+        With the data; None for a result that was loaded.
+    """
+
+    #: Numbers that need the data once more; a saved result carries them along.
+    lazy_numbers: ClassVar[tuple[str, ...]] = ()
+
+    names: tuple[str, ...]
+    estimates: np.ndarray
+    covariance: np.ndarray
+    cov_type: str
+    use_t: bool
+    df_inference: float
+    nobs: float
+    rank: int
+    status: Status
+    labelled: bool
+    model: Any
+
+    def __dir__(self) -> list[str]:
+        """What is meant for users; the rest is there, but not shown."""
+        return [name for name in super().__dir__() if name not in _INTERNAL]
+
+    # -- estimates and their uncertainty
+
+    @property
+    def params(self) -> Any:
+        """Coefficients, (p,)."""
+        return self._vector(self.estimates)
+
+    @property
+    def bse(self) -> Any:
+        """Standard errors, (p,)."""
+        return self._vector(self.standard_errors)
+
+    @property
+    def tvalues(self) -> Any:
+        """Coefficients over their standard errors, (p,): z or t statistics, see `use_t`."""
+        return self._vector(self._statistics)
+
+    @property
+    def pvalues(self) -> Any:
+        """Two-sided p-values of the coefficients being zero, (p,)."""
+        tails = -np.abs(self._statistics)
+        one_sided = (
+            scipy.special.stdtr(self.df_inference, tails)
+            if self.use_t
+            else scipy.special.ndtr(tails)
+        )
+        return self._vector(2.0 * one_sided)
+
+    def cov_params(self) -> Any:
+        """Covariance of the coefficients, (p, p)."""
+        return self._matrix(self.covariance, self.names)
+
+    @cached_property
+    def standard_errors(self) -> np.ndarray:
+        """Standard errors in the order of `names`, (p,), unlabelled."""
+        # A robust covariance may have a negative variance. One by one that is soon seen to; NumPy
+        # takes longer to be told not to warn of it than for the roots.
+        variances = self.covariance.diagonal().tolist()
+        errors = np.array([math.sqrt(v) if v >= 0.0 else math.nan for v in variances])
+        errors.setflags(write=False)
+        return errors
+
+    def root_of_combinations(self, matrix: np.ndarray) -> np.ndarray:
+        """F with F F' the covariance of combinations, the rows of (m, p), of known coefficients.
+
+        Rows of F are NaN where a robust covariance has a negative variance.
+        """
+        used = np.flatnonzero((matrix != 0.0).any(axis=0))
+        covariance = matrix[:, used] @ self.covariance[np.ix_(used, used)] @ matrix[:, used].T
+        if not np.isfinite(covariance).all():
+            return covariance
+        root = semidefinite_root(covariance)
+        root[np.diag(covariance) < 0.0] = np.nan
+        return root
+
+    @property
+    def _statistics(self) -> np.ndarray:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.estimates / self.standard_errors
+
+    def critical_value(self, alpha: float) -> float:
+        """Two-sided critical value of the reference distribution, normal or Student's t."""
+        if not 0.0 < alpha < 1.0:
+            raise ModelError(f"alpha must be between 0 and 1, not {alpha!r}")
+        upper = 1.0 - alpha / 2.0
+        if not self.use_t:
+            return float(scipy.special.ndtri(upper))
+        return float(scipy.special.stdtrit(self.df_inference, upper))
+
+    def _wald_intervals(self, alpha: float) -> Any:
+        half = self.critical_value(alpha) * self.standard_errors
+        limits = np.column_stack([self.estimates - half, self.estimates + half])
+        return self._matrix(limits, (0, 1))
+
+    # -- tests of hypotheses
+
+    def t_test(self, hypothesis: Any) -> LinearTests:
+        """Tests of linear combinations of the coefficients, one by one.
+
+        Parameters
+        ----------
+        hypothesis : str, array_like, or tuple of two array_like
+            ``"x1 = x2, x3 = 0"``, or a matrix of one row of p numbers for each combination, which
+            is compared with zero, or such a matrix and the k values to compare with. A name that
+            is not a plain word may be written as it is or in backquotes.
+
+        Returns
+        -------
+        LinearTests
+            t tests if the fit uses t (`use_t`), else z tests.
+
+        Raises
+        ------
+        ModelError
+            If the hypothesis cannot be read, or involves an aliased coefficient.
+        DataError
+            If a matrix has the wrong shape.
+        """
+        return t_test(self, hypothesis)
+
+    def wald_test(
+        self, hypothesis: Any, use_f: bool | None = None, scalar: bool = True
+    ) -> HypothesisTest:
+        """Wald test of all equations of a linear hypothesis together.
+
+        Parameters
+        ----------
+        hypothesis
+            As for `t_test`.
+        use_f : bool, optional
+            F instead of chi-squared; by default where the fit uses t.
+        scalar : True
+            As statsmodels is asked for it: the statistic is a number, not a matrix.
+
+        Raises
+        ------
+        ModelError
+            As for `t_test`, if one equation follows from the others, or if `scalar` is not True.
+        DataError
+            If a matrix has the wrong shape.
+        """
+        if not scalar:
+            raise ModelError("scalar must be True: the statistic is a number.")
+        return wald_test(self, hypothesis, use_f)
+
+    # -- the fit as a whole
+
+    @property
+    def converged(self) -> bool:
+        """Whether the fit reached the optimum, be it on the boundary of the domain."""
+        return self.status in (Status.CONVERGED, Status.BOUNDARY)
+
+    @property
+    def df_resid(self) -> float:
+        """Residual degrees of freedom: observations less coefficients."""
+        return self.nobs - self.rank
+
+    def summary(
+        self,
+        alpha: float = 0.05,
+        yname: str | None = None,
+        xname: Sequence[str] | None = None,
+        title: str | None = None,
+    ) -> Any:
+        """Table of coefficients and goodness of fit; prints as text, shows as HTML in notebooks.
+
+        Parameters
+        ----------
+        alpha : float, default 0.05
+            Intervals are at level 1 - alpha.
+        yname, xname, title : optional
+            Other names of the response and of the p coefficients, and another title.
+        """
+        return self._summary(alpha).renamed(yname, xname, title)
+
+    def _summary(self, alpha: float) -> Any:
+        raise NotImplementedError
+
+    def _repr_html_(self) -> str:
+        return self.summary()._repr_html_()
+
+    def save(self, path: str | Path) -> None:
+        """Write the fit to a JSON file that `fastglm.load` reads; no data goes with it."""
+        from fastglm.load import save
+
+        save(self, path)
+
+    # -- labels and the data behind
+
+    def _model_with_data(self, what: str) -> Any:
+        if self.model is None:
+            raise DataError(
+                f"{what} cannot be computed: this result was loaded without the data of its fit."
+            )
+        return self.model
+
+    def _vector(self, values: np.ndarray) -> Any:
+        if not self.labelled:
+            return values
+        import pandas as pd
+
+        return pd.Series(values, index=list(self.names))
+
+    def _matrix(self, values: np.ndarray, columns: tuple) -> Any:
+        if not self.labelled:
+            return values
+        import pandas as pd
+
+        return pd.DataFrame(values, index=list(self.names), columns=list(columns))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the data: a pickled result is a few kilobytes whatever n is."""
+        names = self.lazy_numbers
+        if self.model is None:
+            names = tuple(name for name in names if name in self.__dict__)
+        numbers = {name: getattr(self, name) for name in names}
+        state = {each.name: getattr(self, each.name) for each in fields(self)}  # type: ignore[arg-type]
+        return state | numbers | {"model": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)

@@ -1,0 +1,223 @@
+"""Fitting: from a model and what was asked for to the record of the fit, separated rows and all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from fastglm.design.frames.missing import require_finite_design
+from fastglm.errors import (
+    ConvergenceWarning,
+    DataError,
+    ModelError,
+    RankWarning,
+    SeparationError,
+    SeparationWarning,
+    StartError,
+    Status,
+    warn,
+)
+from fastglm.families import Family
+from fastglm.fit.aliased import aliased_text
+from fastglm.fit.free_parameters.estimators import ESTIMATORS
+from fastglm.fit.free_parameters.problem import Problem
+from fastglm.results import Results
+from fastglm.solve.fit import Solution, SolverOptions, solve
+from fastglm.solve.newton.convergence import RESTLESS
+from fastglm.solve.separation import (
+    Separation,
+    find_separation,
+    infinite_text,
+    looks_separated,
+)
+
+if TYPE_CHECKING:
+    from fastglm.model import GLM
+
+__all__ = ["Estimate", "Plan", "fit_model"]
+
+SEPARATION = ("warn", "raise", "drop", "firth", "check", "ignore")
+
+
+class Plan(NamedTuple):
+    """What was asked of a fit; see `fastglm.GLM.fit` for each argument."""
+
+    options: SolverOptions
+    start_params: np.ndarray | None
+    cov_type: str
+    cov_kwds: Mapping[str, Any]
+    scale: float | str | None
+    use_t: bool | None
+    separation: str
+    bias_reduction: str
+
+
+class Estimate(NamedTuple):
+    """Estimates of everything: coefficients, dispersion where it goes with them, and family."""
+
+    solution: Solution
+    family: Family
+    scale: float | str | None
+    parameter_se: float = float("nan")
+
+
+def fit_model(model: GLM, plan: Plan) -> Results:
+    """Fit a model as planned, and warn of what the reader must know; see `fastglm.GLM.fit`."""
+    if plan.separation not in SEPARATION:
+        raise ModelError(f"separation must be one of {SEPARATION}, not {plan.separation!r}")
+    begin = perf_counter()
+    estimate = _estimate(model, plan)
+    solution = estimate.solution
+    if solution.status in (Status.NOT_FINITE, Status.NO_START):
+        # The kernels notice values that are not finite, but not where they are.
+        require_finite_design(model.rows.design)
+        _require_a_mean(model)
+    if solution.status == Status.NO_START:
+        advice = solution.status.advice
+        raise StartError(advice[0].upper() + advice[1:])
+    _require_more_rows_than_rank(model, solution)
+    found = _search(model, plan, estimate)
+    if found is None and plan.separation != "ignore" and _runs_away(solution):
+        estimate = estimate._replace(solution=replace(solution, status=Status.MAX_ITERATIONS))
+    if found is not None and plan.separation in ("drop", "firth"):
+        return _fit_again(model, plan, found)
+    solution.timings["fit"] = perf_counter() - begin
+    results = Results.from_estimate(model, estimate, plan)
+    if found is not None:
+        results = _with_separation(results, found, plan.separation)
+    _warn(results)
+    if plan.cov_type == "nonrobust":
+        return results
+    return results.with_covariance(plan.cov_type, **plan.cov_kwds)
+
+
+def _require_a_mean(model: GLM) -> None:
+    """Raises `ModelError` if the link has no mean as large, or small, as that of the response."""
+    link, mean = model.family.link, model.rows.mean_response
+    lowest, highest = link.mean_range or (-np.inf, np.inf)
+    if not lowest <= mean <= highest:
+        raise ModelError(
+            f"link {type(link).__name__} has means between {lowest:g} and {highest:g} only, but "
+            f"the responses have the mean {mean:.4g}: choose another link."
+        )
+
+
+def _runs_away(solution: Solution) -> bool:
+    """Whether an estimate was on its way to infinity when the rest of the fit had converged."""
+    return solution.status == Status.CONVERGED and solution.weight_change > RESTLESS
+
+
+def _require_more_rows_than_rank(model: GLM, solution: Solution) -> None:
+    """Raises `DataError` for more columns than rows that leave nothing of any response to chance.
+
+    Columns that say nothing new, such as sets of fixed effects have, do not count.
+    """
+    if not solution.combinations or solution.status == Status.NOT_FINITE:
+        return
+    weights, p = model.rows.prior_weights, solution.params.size
+    n = model.rows.n_rows if weights is None else int(np.count_nonzero(weights > 0.0))
+    if p > n and p - len(solution.combinations) == n:
+        raise DataError(
+            f"X has {p} columns, but only {n} rows of positive weight, and {n} of the columns fit "
+            "these exactly whatever their responses are. Give more rows, or leave out columns."
+        )
+
+
+def _estimate(model: GLM, plan: Plan) -> Estimate:
+    if plan.bias_reduction != "none":
+        return _estimate_with_less_bias(model, plan)
+    family = model.family
+    if family.free_parameter is None:
+        solution = solve(
+            model.layout,
+            family,
+            plan.options,
+            binary=model.rows.summary.binary,
+            start_params=plan.start_params,
+            safe_mean=lambda: model.rows.mean_response,
+        )
+        return Estimate(solution, family, plan.scale)
+    problem = Problem(model.layout, model.rows, family, plan.options)
+    estimate = ESTIMATORS[family.free_parameter](problem, plan.start_params)
+    scale = estimate.scale if plan.scale is None else plan.scale
+    return Estimate(estimate.solution, estimate.family, scale, estimate.standard_error)
+
+
+def _estimate_with_less_bias(model: GLM, plan: Plan) -> Estimate:
+    from fastglm.solve.bias_reduction import BIAS_REDUCTIONS, BiasProblem, reduce_bias
+
+    kind, family, scale = plan.bias_reduction, model.family, plan.scale
+    if kind not in BIAS_REDUCTIONS:
+        expected = ("none", *BIAS_REDUCTIONS)
+        raise ModelError(f"bias_reduction must be one of {expected}, not {kind!r}")
+    if family.free_parameter is not None:
+        raise ModelError(
+            f"bias_reduction needs a value of the family's {family.free_parameter}: give the one "
+            "that a fit without bias_reduction estimates."
+        )
+    given = None if scale is None or isinstance(scale, str) else float(scale)
+    problem = BiasProblem(model.rows, family, kind, given)
+    reduced = reduce_bias(problem, plan.options, plan.start_params)
+    return Estimate(reduced.solution, family, reduced.dispersion if scale is None else scale)
+
+
+def _search(model: GLM, plan: Plan, estimate: Estimate) -> Separation | None:
+    """What is separated, if a search is called for and finds anything."""
+    if plan.bias_reduction != "none" or plan.separation == "ignore":
+        return None
+    rows, n_threads, family = model.rows, plan.options.n_threads, estimate.family
+    if plan.separation != "check" and not looks_separated(
+        estimate.solution, family, rows.summary, model.layout, n_threads
+    ):
+        return None
+    found = find_separation(rows.design, family, rows.response, rows.prior_weights, n_threads)
+    return found if found.exists else None
+
+
+def _fit_again(model: GLM, plan: Plan, found: Separation) -> Results:
+    """The fit without the separated rows, or with less bias."""
+    again = plan._replace(start_params=None, separation="ignore")
+    if plan.separation == "firth":
+        again = again._replace(bias_reduction="firth")
+    elif found.rows.all():
+        raise SeparationError(
+            "the regressors separate the responses completely: no row would be left to fit. Use "
+            'bias_reduction="firth", or leave out columns.'
+        )
+    else:
+        model = model.keeping(~found.rows)
+    return replace(fit_model(model, again), n_separated=found.n_rows)
+
+
+def _with_separation(results: Results, found: Separation, separation: str) -> Results:
+    """Results that say which estimates are infinite; raises the error if that was asked for."""
+    signs = zip(results.names, np.sign(found.direction).astype(int), strict=True)
+    infinite = {name: int(sign) for name, sign in signs if sign}
+    if separation == "raise":
+        raise SeparationError(_separation_text(infinite, found.n_rows))
+    return replace(results, n_separated=found.n_rows, infinite=infinite)
+
+
+def _separation_text(infinite: Mapping[str, int], n_rows: int) -> str:
+    return infinite_text(infinite, n_rows) + (
+        ' bias_reduction="firth" gives finite ones; separation="drop" fits the other rows.'
+    )
+
+
+def _warn(results: Results) -> None:
+    if results.infinite:
+        text = _separation_text(results.infinite, results.n_separated)
+        warn(text, SeparationWarning)
+    elif results.status != Status.CONVERGED:
+        text = results.status.advice
+        warn(text[0].upper() + text[1:], ConvergenceWarning)
+    if results.aliased and results.status != Status.NOT_FINITE:
+        warn(
+            f"These columns are combinations of earlier ones, and their coefficients are NaN: "
+            f"{aliased_text(results.aliased)}.",
+            RankWarning,
+        )

@@ -1,0 +1,1 @@
+"""Families whose own parameter is estimated with the coefficients."""

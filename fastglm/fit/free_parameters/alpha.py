@@ -1,0 +1,199 @@
+"""The negative binomial's alpha, estimated by maximum likelihood as R's ``glm.nb`` does.
+
+Coefficients and alpha are orthogonal, so the profile score of log(alpha), which costs one fit of
+the coefficients, is close to a straight line where the likelihood of alpha at given means is: a
+Newton step and then secant steps find its root in a handful of fits. Lawless (1987), "Negative
+binomial and mixed Poisson regression"; Venables & Ripley (2002), section 7.4.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from fastglm.errors import BoundaryWarning, DataError, Status, warn
+from fastglm.families import Family
+from fastglm.fit.free_parameters.problem import Estimate, Problem
+from fastglm.kernels.blocks import table as slots
+from fastglm.kernels.passes.overdispersion import N_TERMS, overdispersion_kernel
+from fastglm.kernels.threads.threads import launch
+from fastglm.passes.layout import Layout
+from fastglm.passes.products import Pass
+from fastglm.solve.fit import Solution, count_chunks
+
+__all__ = ["estimate_alpha", "overdispersion_sums"]
+
+MAX_STEPS = 50
+#: Longest step in log(alpha).
+LONGEST_STEP = 3.0
+#: Of the coefficients while alpha is further than CLOSE standard errors from its estimate.
+ROUGH_TOLERANCE = 1e-7
+CLOSE = 0.1
+#: Alpha in standard errors of a sample from which the estimate of all rows may begin.
+FAR = 8.0
+#: Counts are tabulated up to their maximum, which must be below this.
+LARGEST_COUNT = 50_000_000
+
+
+class _Overdispersion:
+    """Derivatives of the log-likelihood in alpha at the means of given coefficients."""
+
+    def __init__(self, problem: Problem):
+        self.problem = problem
+        rows = problem.rows
+        y, weights = rows.response, rows.prior_weights
+        if weights is not None:
+            y = np.where(weights > 0, y, 0)
+        with np.errstate(invalid="ignore"):
+            count = y.astype(np.int64)
+        if y.max(initial=0) >= LARGEST_COUNT or (count != y).any():
+            row = int(np.argmax((count != y) | (y >= LARGEST_COUNT)))
+            raise DataError(
+                f"alpha is estimated from counts below {LARGEST_COUNT:,}, but the response is "
+                f"{y[row]:g} in row {row}: give NegativeBinomial(alpha=...), or use "
+                "family='quasipoisson'."
+            )
+        counted = np.bincount(count, weights=weights)
+        # Weight of the rows whose response exceeds j, j = 0, 1, ..., max - 1.
+        self.exceeding = counted[::-1].cumsum()[::-1][1:]
+
+    def at(self, family: Family, solution: Solution) -> tuple[float, float, float]:
+        """First and second derivative in the family's alpha >= 0, and the moment estimate.
+
+        The latter is the alpha that matches the variance around the means.
+        """
+        problem = self.problem
+        score, curvature, excess, squares = overdispersion_sums(
+            problem.layout,
+            family,
+            solution.params,
+            solution.constant is not None,
+            problem.options.n_threads,
+        )
+        j = np.arange(self.exceeding.size, dtype=np.float64)
+        ratio = j / (1.0 + family.parameter * j)
+        return (
+            float(self.exceeding @ ratio) + float(score),
+            float(curvature) - float(self.exceeding @ (ratio * ratio)),
+            float(excess / squares),
+        )
+
+
+def overdispersion_sums(
+    layout: Layout, family: Family, params: np.ndarray, shifted: bool, n_threads: int
+) -> np.ndarray:
+    """The sums of `kernels.passes.overdispersion` over all rows, (4,); `shifted` as for `Pass`."""
+    over_rows, n_chunks = Pass(layout, family, params, shifted), count_chunks(layout)
+    sums = np.empty((n_chunks, N_TERMS))
+    over_rows.context[slots.N_CHUNKS] = n_chunks
+    over_rows.context[slots.OUTPUT] = sums.ctypes.data
+    launch(overdispersion_kernel, over_rows.context, n_chunks, n_threads)
+    return sums.sum(axis=0)
+
+
+def estimate_alpha(problem: Problem, start: np.ndarray | None) -> Estimate:
+    """Estimate alpha and the coefficients.
+
+    Parameters
+    ----------
+    problem
+        With a `NegativeBinomial` family without alpha.
+    start
+        (p,) coefficients to start from, or None.
+
+    Returns
+    -------
+    Estimate
+        With alpha = 0, and a NaN standard error, where the likelihood falls from there on.
+
+    Warns
+    -----
+    BoundaryWarning
+        If alpha is 0.
+
+    Raises
+    ------
+    DataError
+        If the response does not hold counts.
+    """
+    overdispersion = _Overdispersion(problem)
+    sample = problem.sample()
+    if sample is not None:
+        first = _from_poisson(_Overdispersion(sample), start)
+        # Far from the boundary in a sample is further from it in all rows.
+        if first.standard_error * FAR <= first.family.parameter:
+            estimate = _find_alpha(overdispersion, first.family.parameter, first.solution)
+            if estimate.solution.status == Status.CONVERGED:
+                return estimate
+    estimate = _from_poisson(overdispersion, start)
+    if estimate.family.parameter == 0.0 and estimate.solution.status == Status.CONVERGED:
+        _warn_of_boundary()
+    return estimate
+
+
+def _from_poisson(overdispersion: _Overdispersion, start: np.ndarray | None) -> Estimate:
+    """Estimate by way of a Poisson fit, which tells whether alpha is 0."""
+    problem = overdispersion.problem
+    poisson = problem.family.with_estimate(0.0)
+    solution = problem.solve(poisson, start, ROUGH_TOLERANCE)
+    if solution.status == Status.CONVERGED:
+        score, _, alpha = overdispersion.at(poisson, solution)
+        if score > 0.0:
+            return _find_alpha(overdispersion, max(alpha, 1e-8), solution)
+    solution = problem.solve(poisson, start)
+    return Estimate(poisson, problem.finish(solution, True), math.nan, 1.0)
+
+
+def _find_alpha(overdispersion: _Overdispersion, alpha: float, solution: Solution) -> Estimate:
+    """Root of the profile score in log(alpha): a Newton step, then secant steps."""
+    problem = overdispersion.problem
+    x, last = math.log(alpha), (math.nan, math.nan, math.nan)
+    tol, converged = problem.options.tol, False
+    rough: float | None = ROUGH_TOLERANCE
+    for _ in range(MAX_STEPS):
+        family = problem.family.with_estimate(math.exp(x))
+        # Steps in the coefficients go on where those at the last alpha ended.
+        decrement = solution.decrement if rough is None else math.inf
+        solution = problem.solve(family, solution.params, rough, decrement)
+        if solution.status != Status.CONVERGED:
+            break
+        alpha = family.parameter
+        first, second, _ = overdispersion.at(family, solution)
+        score = alpha * first
+        information = -(alpha * alpha * second + score)
+        step = _step((x, score, information), last)
+        last = (x, score, information)
+        distance = abs(step) * math.sqrt(max(information, 0.0))
+        if rough is None and abs(step) <= tol and distance <= math.sqrt(tol):
+            converged = information > 0.0
+            break
+        if distance <= CLOSE:
+            # Coefficients and alpha are orthogonal: until here rough ones told alpha well enough.
+            rough = None
+        x += step
+    error = 1.0 / math.sqrt(-second) if converged and second < 0.0 else math.nan
+    return Estimate(family, problem.finish(solution, converged), error, 1.0)
+
+
+def _step(here: tuple[float, float, float], last: tuple[float, float, float]) -> float:
+    """Step up from a point (log alpha, score, information at given means), knowing the last one.
+
+    The secant is the mean slope of the profile score in between; the information, which is that
+    slope but for a nearly constant term, says how much steeper it is here.
+    """
+    (x, score, information), slope = here, here[2]
+    if math.isfinite(last[0]) and x != last[0]:
+        slope = (last[1] - score) / (x - last[0]) + 0.5 * (information - last[2])
+    if not (0.0 < slope < math.inf):
+        slope = information if information > 0.0 else abs(score)
+    step = score / slope if slope > 0.0 else 0.0
+    return min(max(step, -LONGEST_STEP), LONGEST_STEP)
+
+
+def _warn_of_boundary() -> None:
+    warn(
+        "The counts vary no more than Poisson counts would: alpha is 0, on the boundary, and the "
+        "fit is that of the Poisson family.",
+        BoundaryWarning,
+    )

@@ -1,0 +1,137 @@
+"""Families with a parameter that is estimated together with the coefficients."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fastglm.errors import Status
+from fastglm.families import Family
+from fastglm.kernels.blocks.planes import MEAN
+from fastglm.passes.layout import Layout, lay_out
+from fastglm.passes.row_values import evaluate_rows
+from fastglm.rows.single import ModelRows
+from fastglm.solve.fit import Solution, SolverOptions, solve
+from fastglm.solve.newton.convergence import STARTING
+
+__all__ = ["Estimate", "Estimator", "Problem"]
+
+#: Rows of a sample that is fitted first where there are at least twice as many.
+SAMPLE_ROWS = 4000
+SAMPLE_ROWS_PER_COLUMN = 100
+SAMPLE_SHARE = 32
+SAMPLE_TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """A fit together with its family's parameter.
+
+    Attributes
+    ----------
+    family : Family
+        With the estimate in place.
+    solution : Solution
+        Coefficients at that family.
+    standard_error : float
+        Of the parameter, from the observed information; NaN on the boundary.
+    scale : float or None
+        Dispersion; None for Pearson's.
+    """
+
+    family: Family
+    solution: Solution
+    standard_error: float
+    scale: float | None
+
+
+class Problem:
+    """What is fitted: rows and a family whose parameter is free, with the work counted.
+
+    Parameters
+    ----------
+    layout
+        Of the rows, with their prior weights.
+    rows
+        Response, weights and offset.
+    family
+        With a free parameter.
+    options
+        Of every fit at a given value of the parameter.
+    """
+
+    def __init__(self, layout: Layout, rows: ModelRows, family: Family, options: SolverOptions):
+        self.layout = layout
+        self.rows = rows
+        self.family = family
+        self.options = options
+        self.n_iter = 0
+        self.n_sweeps = 0
+        self.gain: float | None = None
+
+    def solve(
+        self,
+        family: Family,
+        start: np.ndarray | None,
+        tol: float | None = None,
+        start_decrement: float = math.inf,
+    ) -> Solution:
+        """Coefficients at a value of the parameter, from (p,) `start` if it is given.
+
+        With `tol` only as good as that; else to the tolerance of the options, and refined.
+        """
+        rough = self.options._replace(tol=tol or self.options.tol, rough=STARTING if tol else 0.0)
+        if start is not None:
+            start = np.where(np.isnan(start), 0.0, start)
+        solution = solve(
+            self.layout,
+            family,
+            rough,
+            binary=self.rows.summary.binary,
+            start_params=start,
+            safe_mean=lambda: self.rows.mean_response,
+            start_decrement=start_decrement,
+        )
+        # Later fits begin where they end: only the first one's gain tells of separation.
+        self.gain = solution.gain if self.gain is None else self.gain
+        self.n_iter += solution.n_iter
+        self.n_sweeps += solution.n_sweeps
+        return solution
+
+    def sample(self) -> Problem | None:
+        """The same of evenly spaced rows where there are many; None where there are not.
+
+        A maximum of it is close to that of all rows, and costs a fraction of a pass over them.
+        """
+        rows, p = self.rows, self.layout.n_columns
+        wanted = max(SAMPLE_ROWS, SAMPLE_ROWS_PER_COLUMN * p, rows.n_rows // SAMPLE_SHARE)
+        if 2 * wanted > rows.n_rows:
+            return None
+        keep = np.zeros(rows.n_rows, dtype=bool)
+        keep[:: rows.n_rows // wanted] = True
+        few = rows.take(keep)
+        layout = lay_out(few.design, few.response, few.prior_weights, few.offset)
+        options = self.options._replace(tol=SAMPLE_TOLERANCE, progress=None)
+        return Problem(layout, few, self.family, options)
+
+    def means(self, family: Family, params: np.ndarray) -> np.ndarray:
+        """Fitted means, (n,)."""
+        return evaluate_rows(
+            self.layout, family, params, (MEAN,), n_threads=self.options.n_threads
+        )[0]
+
+    def finish(self, solution: Solution, converged: bool) -> Solution:
+        """The last solution, with the work of all of them."""
+        failed = solution.status == Status.CONVERGED and not converged
+        status = Status.MAX_ITERATIONS if failed else solution.status
+        gain = solution.gain if self.gain is None else self.gain
+        return replace(
+            solution, status=status, n_iter=self.n_iter, n_sweeps=self.n_sweeps, gain=gain
+        )
+
+
+#: From a problem and (p,) coefficients to start from to the estimate.
+Estimator = Callable[[Problem, "np.ndarray | None"], Estimate]

@@ -1,0 +1,200 @@
+"""Power and dispersion of the Tweedie family, estimated by maximum likelihood.
+
+At the maximum the coefficients are the family's at that power, so the profile likelihood is climbed
+by turns: a Newton step in power and log dispersion at the fitted means, to which both are
+orthogonal, and a fit of the coefficients. Dunn & Smyth (2005), "Series evaluation of Tweedie
+exponential dispersion model densities", section 5.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from fastglm.errors import BoundaryWarning, Status, warn
+from fastglm.families import Family
+from fastglm.fit.free_parameters.problem import Estimate, Problem
+from fastglm.fit.free_parameters.tweedie_likelihood import Likelihood
+from fastglm.solve.fit import Solution
+
+__all__ = ["estimate_power"]
+
+MAX_STEPS = 40
+#: Distance of the differences that stand for derivatives, in the coordinates below.
+DIFFERENCE = 2e-3
+#: Coordinates beyond which the power is taken to be on the boundary: 1.01 and 1.99, or 1.01 and 11.
+LOWEST, HIGHEST_WITH_ZEROS, HIGHEST = -4.6, 4.6, 2.3
+LONGEST_STEP = 1.0
+FIRST_POWERS = (1.1, 1.3, 1.5, 1.7, 1.9)
+
+
+class _Profile:
+    """The likelihood in (z, log dispersion) at given coefficients, and the way from z to powers.
+
+    The power is 1 + 1/(1 + exp(-z)) where there are zeros, else 1 + exp(z).
+    """
+
+    def __init__(self, problem: Problem, has_zeros: bool):
+        rows = problem.rows
+        self.problem = problem
+        self.likelihood = Likelihood(rows)
+        self.has_zeros = has_zeros
+        self.highest = HIGHEST_WITH_ZEROS if has_zeros else HIGHEST
+
+    def power(self, z: float) -> float:
+        return 1.0 + (1.0 / (1.0 + math.exp(-z)) if self.has_zeros else math.exp(z))
+
+    def coordinate(self, power: float) -> float:
+        return math.log((power - 1.0) / (2.0 - power) if self.has_zeros else power - 1.0)
+
+    def slope(self, z: float) -> float:
+        """Derivative of the power in z."""
+        above = self.power(z) - 1.0
+        return above * (1.0 - above) if self.has_zeros else above
+
+    def family(self, z: float) -> Family:
+        return self.problem.family.with_estimate(self.power(z))
+
+    def look_at(self, solution: Solution) -> None:
+        """Take the means of these coefficients."""
+        self.likelihood.look_at(self.problem.means(self.problem.family, solution.params))
+
+    def log_likelihood(self, point: np.ndarray) -> float:
+        z, log_scale = point
+        return self.likelihood(self.family(z), math.exp(log_scale))
+
+    def step(self, point: np.ndarray, gradient: np.ndarray, hessian: np.ndarray) -> np.ndarray:
+        """Newton step up; at the end of the range of powers, in the dispersion alone."""
+        step = _newton(gradient, hessian)
+        leads_out = (point[0] <= LOWEST and step[0] < 0) or (
+            point[0] >= self.highest and step[0] > 0
+        )
+        return np.array([0.0, gradient[1] / abs(hessian[1, 1])]) if leads_out else step
+
+    def derivatives(self, point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Gradient (2,), to fourth order in the differences, and Hessian (2, 2)."""
+        h = DIFFERENCE
+
+        def value(a: float, b: float) -> float:
+            return self.log_likelihood(point + h * np.array([a, b]))
+
+        middle = value(0, 0)
+        gradient, hessian = np.empty(2), np.empty((2, 2))
+        for k, (a, b) in enumerate(((1, 0), (0, 1))):
+            near = value(a, b), value(-a, -b)
+            far = value(2 * a, 2 * b), value(-2 * a, -2 * b)
+            gradient[k] = (8.0 * (near[0] - near[1]) - (far[0] - far[1])) / (12.0 * h)
+            sums = 16.0 * (near[0] + near[1]) - (far[0] + far[1]) - 30.0 * middle
+            hessian[k, k] = sums / (12.0 * h * h)
+        mixed = value(1, 1) + value(-1, -1) - value(1, -1) - value(-1, 1)
+        hessian[0, 1] = hessian[1, 0] = mixed / (4.0 * h * h)
+        return gradient, hessian
+
+
+def estimate_power(problem: Problem, start: np.ndarray | None) -> Estimate:
+    """Estimate power, dispersion and coefficients.
+
+    Parameters
+    ----------
+    problem
+        With a `Tweedie` family without a power.
+    start
+        (p,) coefficients to start from, or None.
+
+    Returns
+    -------
+    Estimate
+        The family holds the maximum likelihood dispersion, for likelihood and distribution;
+        standard errors take Pearson's, as they do at a power that is given.
+
+    Warns
+    -----
+    BoundaryWarning
+        If the likelihood rises up to the end of the range of powers.
+    """
+    has_zeros = problem.rows.summary.minimum == 0.0
+    profile = _Profile(problem, has_zeros)
+    solution = problem.solve(problem.family, start)
+    sample = problem.sample() if solution.status == Status.CONVERGED else None
+    point = _first_point(profile, solution)
+    if sample is not None:
+        # Close to the top for all rows, where every step costs passes over them.
+        point = _ascend(_Profile(sample, has_zeros), point, solution)[0]
+    point, solution, hessian, converged = _ascend(profile, point, solution)
+    error = math.nan
+    if not LOWEST < point[0] < profile.highest:
+        _warn_of_boundary(profile.power(point[0]))
+    elif converged:
+        error = profile.slope(point[0]) * math.sqrt(np.linalg.inv(-hessian)[0, 0])
+    power, dispersion = profile.power(point[0]), math.exp(point[1])
+    family = problem.family.with_estimate(power, dispersion=dispersion)
+    return Estimate(family, problem.finish(solution, converged), error, None)
+
+
+def _ascend(
+    profile: _Profile, point: np.ndarray, solution: Solution
+) -> tuple[np.ndarray, Solution, np.ndarray, bool]:
+    """Top of the profile: the point, the coefficients there, the Hessian, whether it converged."""
+    problem, hessian = profile.problem, np.full((2, 2), math.nan)
+    for _ in range(MAX_STEPS):
+        if solution.status != Status.CONVERGED:
+            break
+        solution = problem.solve(profile.family(point[0]), solution.params)
+        profile.look_at(solution)
+        gradient, hessian = profile.derivatives(point)
+        step = profile.step(point, gradient, hessian)
+        # The step in standard errors: far below them, and above the noise of the differences.
+        if math.sqrt(abs(step @ hessian @ step)) <= 0.1 * math.sqrt(problem.options.tol):
+            return point, solution, hessian, True
+        point = _climb(profile, point, step)
+    return point, solution, hessian, False
+
+
+def _first_point(profile: _Profile, solution: Solution) -> np.ndarray:
+    """The best of a few powers, each with Pearson's dispersion, at the first fitted means."""
+    problem = profile.problem
+    profile.look_at(solution)
+    mu = problem.means(problem.family, solution.params)
+    y, weights = problem.rows.response, problem.rows.prior_weights
+    squares = (
+        (y - mu) ** 2 if weights is None else np.where(weights > 0, weights, 0) * (y - mu) ** 2
+    )
+    points = [
+        np.array(
+            [
+                profile.coordinate(power),
+                math.log(float((squares / mu**power).sum()) / problem.rows.nobs),
+            ]
+        )
+        for power in FIRST_POWERS
+    ]
+    values = [profile.log_likelihood(point) for point in points]
+    return points[int(np.argmax(values))]
+
+
+def _newton(gradient: np.ndarray, hessian: np.ndarray) -> np.ndarray:
+    """Newton step up, with the sign of each curvature turned where it points down."""
+    values, vectors = np.linalg.eigh(hessian)
+    return vectors @ ((vectors.T @ gradient) / np.maximum(np.abs(values), 1e-8))
+
+
+def _climb(profile: _Profile, point: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """The point after the longest share of the step that does not lower the likelihood."""
+    step = step * min(1.0, LONGEST_STEP / np.abs(step).max())
+    before = profile.log_likelihood(point)
+    for _ in range(20):
+        candidate = point + step
+        candidate[0] = min(max(candidate[0], LOWEST), profile.highest)
+        if profile.log_likelihood(candidate) >= before - 1e-12 * abs(before):
+            return candidate
+        step = 0.5 * step
+    return point
+
+
+def _warn_of_boundary(power: float) -> None:
+    warn(
+        f"The likelihood still rises at the end of the range of powers, {power:.3g}: the data do "
+        "not look like those of a Tweedie family with a power in between.",
+        BoundaryWarning,
+    )

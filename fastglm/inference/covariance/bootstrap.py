@@ -1,0 +1,401 @@
+"""The bootstrap: estimates of many resampled data sets.
+
+Efron & Tibshirani (1993), *An Introduction to the Bootstrap*; Cameron, Gelbach & Miller (2008),
+*Review of Economics and Statistics* 90, for groups drawn as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy
+
+from fastglm.design.matrix.dense_slices import dense_slices
+from fastglm.design.matrix.parts import Coded, Dense, Design
+from fastglm.errors import ConvergenceWarning, ModelError, Status, warn
+from fastglm.inference.covariance.groups import group_codes
+from fastglm.inference.covariance.registry import COVARIANCES
+from fastglm.inference.covariance.sandwich import covariance_of
+from fastglm.inference.hypothesis_tests.refits import refit, require_maximum_likelihood
+from fastglm.inference.rows.simulate import draw_responses
+from fastglm.kernels.blocks import planes
+from fastglm.passes.draws import AddedResiduals, Counts
+from fastglm.passes.layout import Layout, lay_out
+from fastglm.passes.row_values import evaluate_rows
+from fastglm.solve.replicates import LARGEST_BATCH, Replicates
+
+if TYPE_CHECKING:
+    from fastglm.results import Results
+
+__all__ = ["Bootstrap", "bootstrap"]
+
+#: Memory for the counts or residuals of samples that are drawn at a time.
+SAMPLE_BYTES = 100_000_000
+#: A value that fewer rows have than this may be missing from a sample (with probability e**-40).
+RARE_ROWS = 40
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Bootstrap:
+    """Estimates of resampled data.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Names of the p coefficients.
+    estimates : ndarray, shape (p,)
+        Of the data themselves.
+    replicates : ndarray, shape (B, p)
+        Of the samples; NaN in all of a row where a sample has no estimates.
+    kind : {"pairs", "cluster", "parametric"}
+    seed : int
+    n_failed : int
+        Samples without estimates: separated, or with a column that tells nothing.
+    groups : ndarray of int64, shape (n,), or None
+        Group of each row, where groups were drawn.
+    results : Results
+        The fit.
+    """
+
+    names: tuple[str, ...]
+    estimates: np.ndarray
+    replicates: np.ndarray
+    kind: str
+    seed: int
+    n_failed: int
+    groups: np.ndarray | None
+    results: Results
+
+    @property
+    def _usable(self) -> np.ndarray:
+        kept = ~np.isnan(self.estimates)
+        usable = self.replicates[~np.isnan(self.replicates[:, kept]).any(axis=1)]
+        if len(usable) < 2:
+            raise ModelError("fewer than two of the samples have estimates.")
+        return usable
+
+    def cov_params(self) -> np.ndarray:
+        """Covariance of the replicates, (p, p)."""
+        away = self._usable - self._usable.mean(axis=0)
+        return away.T @ away / (len(away) - 1.0)
+
+    @property
+    def bse(self) -> np.ndarray:
+        """Standard deviations of the replicates, (p,)."""
+        return np.sqrt(np.diag(self.cov_params()))
+
+    @property
+    def bias(self) -> np.ndarray:
+        """Mean of the replicates less the estimates, (p,)."""
+        return self._usable.mean(axis=0) - self.estimates
+
+    def conf_int(self, alpha: float = 0.05, method: str = "percentile") -> np.ndarray:
+        """Intervals at level 1 - alpha, (p, 2).
+
+        Parameters
+        ----------
+        alpha : float, default 0.05
+        method : {"percentile", "basic", "bca"}, default "percentile"
+            Quantiles of the replicates; those reflected at the estimate; or quantiles at levels
+            that are corrected for bias and for a standard error that changes with the coefficient.
+
+        Raises
+        ------
+        ModelError
+            If `alpha` is not between 0 and 1, there is no such method, or "bca" is asked of
+            parametric replicates, or where all replicates are on one side of the estimate.
+
+        Notes
+        -----
+        "bca": Efron (1987), *Journal of the American Statistical Association* 82, with the
+        acceleration from the influence of each row, or group of rows, on the estimates.
+        """
+        if not 0.0 < alpha < 1.0:
+            raise ModelError(f"alpha must be between 0 and 1, not {alpha!r}")
+        if method == "bca":
+            return self._corrected(alpha)
+        low, high = np.quantile(self._usable, [alpha / 2.0, 1.0 - alpha / 2.0], axis=0)
+        if method == "basic":
+            low, high = 2.0 * self.estimates - high, 2.0 * self.estimates - low
+        elif method != "percentile":
+            raise ModelError(f'method must be "percentile", "basic" or "bca", not {method!r}')
+        return np.column_stack([low, high])
+
+    def _corrected(self, alpha: float) -> np.ndarray:
+        if self.kind == "parametric":
+            raise ModelError('method="bca" is for rows or groups drawn from the data.')
+        usable, limits = self._usable, np.full((len(self.names), 2), np.nan)
+        # Ties count as half below.
+        below = np.mean([usable < self.estimates, usable <= self.estimates], axis=(0, 1))
+        normal = scipy.special.ndtri([alpha / 2.0, 1.0 - alpha / 2.0])
+        acceleration = _accelerations(self.results, self.groups)
+        for j in np.flatnonzero(~np.isnan(self.estimates)):
+            if not 0.0 < below[j] < 1.0:
+                raise ModelError(
+                    f"all replicates of {self.names[j]!r} are on one side of its estimate: draw "
+                    'more, or use method="percentile".'
+                )
+            bias = scipy.special.ndtri(below[j])
+            moved = bias + (bias + normal) / (1.0 - acceleration[j] * (bias + normal))
+            limits[j] = np.quantile(usable[:, j], scipy.special.ndtr(moved))
+        return limits
+
+    def summary_frame(self, alpha: float = 0.05, method: str = "percentile") -> Any:
+        """Estimates, biases, standard errors and intervals as a pandas DataFrame."""
+        import pandas as pd
+
+        low, high = self.conf_int(alpha, method).T
+        columns = {
+            "coef": self.estimates,
+            "bias": self.bias,
+            "std err": self.bse,
+            f"[{alpha / 2:.3g}": low,
+            f"{1 - alpha / 2:.3g}]": high,
+        }
+        return pd.DataFrame(columns, index=list(self.names))
+
+    def __repr__(self) -> str:
+        return f"<Bootstrap: {len(self.replicates)} replicates ({self.kind}), seed {self.seed}>"
+
+
+def _accelerations(results: Results, groups: np.ndarray | None) -> np.ndarray:
+    """A sixth of the skewness of what each row, or group of rows, adds to the estimates, (p,)."""
+    model = results._model_with_data("accelerations")
+    rows, p = model.rows, len(results.names)
+    (residual,) = evaluate_rows(
+        results._row_layout if groups is None else model.layout,
+        results.family,
+        results.estimates,
+        (planes.RESIDUAL,),
+        n_threads=results.n_threads,
+    )
+    often = np.ones(rows.n_rows) if rows.frequencies is None else rows.frequencies
+    back = np.nan_to_num(results.information_inverse)
+    totals = np.zeros((0 if groups is None else int(groups.max()) + 1, p))
+    squares, cubes = np.zeros(p), np.zeros(p)
+    for part, X in dense_slices(rows.design):
+        influence = (X * residual[part, None]) @ back
+        if groups is None:
+            squares += often[part] @ influence**2
+            cubes += often[part] @ influence**3
+        else:
+            np.add.at(totals, groups[part], influence)
+    squares, cubes = squares + (totals**2).sum(axis=0), cubes + (totals**3).sum(axis=0)
+    return cubes / (6.0 * np.where(squares > 0.0, squares, np.nan) ** 1.5)
+
+
+def bootstrap(
+    results: Results,
+    n_replicates: int,
+    seed: int,
+    kind: str,
+    groups: Any,
+    progress: Progress | None,
+) -> Bootstrap:
+    """Replicates of a fit; see `Results.bootstrap`."""
+    if kind not in ("pairs", "parametric"):
+        raise ModelError(f'kind must be "pairs" or "parametric", not {kind!r}')
+    if groups is not None and kind == "parametric":
+        raise ModelError("groups are drawn as a whole from the data: leave out kind=.")
+    if not isinstance(n_replicates, int | np.integer) or n_replicates < 2:
+        raise ModelError(f"n_replicates must be a whole number from 2 on, not {n_replicates!r}")
+    require_maximum_likelihood(results)
+    # A copy, because the caller's array may change while intervals still ask for it.
+    codes = None if groups is None else group_codes(results, groups)[0].copy()
+    seeds = np.random.SeedSequence(seed).generate_state(int(n_replicates), np.uint64)
+    if kind == "parametric":
+        replicates = _parametric(results, seeds, progress)
+    else:
+        kind = "pairs" if groups is None else "cluster"
+        replicates = _resampled(results, seeds, codes, progress)
+    kept = ~np.isnan(results.estimates)
+    failed = np.isnan(replicates[:, kept]).any(axis=1)
+    replicates[failed] = np.nan
+    if failed.any():
+        warn(
+            f"{failed.sum()} of {n_replicates} samples have no estimates, because they are "
+            "separated or a column tells nothing in them; they are left out.",
+            ConvergenceWarning,
+        )
+    n_failed = int(failed.sum())
+    return Bootstrap(
+        results.names, results.estimates, replicates, kind, seed, n_failed, codes, results
+    )
+
+
+# -- rows or groups drawn with replacement
+
+
+def _resampled(
+    results: Results, seeds: np.ndarray, codes: np.ndarray | None, progress: Progress | None
+) -> np.ndarray:
+    model = results._model_with_data("the bootstrap")
+    rows = model.rows
+    n_units = rows.n_rows
+    weights, layout = rows.variance_weights, results._row_layout
+    covariance = covariance_of(results, "HC0", {}, COVARIANCES)
+    if codes is not None:
+        n_units = int(codes.max()) + 1
+        options = {"groups": codes, "use_correction": False}
+        covariance = covariance_of(results, "cluster", options, COVARIANCES)
+        # A group that is drawn brings all observations behind its rows.
+        weights, layout = rows.prior_weights, model.layout
+    probabilities = None if codes is not None else _probabilities(results)
+    rare = _rare_units(rows.design, codes)
+    problem = _problem(results, covariance.matrix, layout, codes)
+    replicates = np.empty((seeds.size, len(results.names)))
+    batch = _batch(seeds.size, n_units * (1 if probabilities is None else 8))
+    counts = Counts(n_units, batch, probabilities, round(results.nobs))
+    for start in range(0, seeds.size, batch):
+        chosen = seeds[start : start + batch]
+        counts.draw(chosen, results.n_threads)
+        estimates, converged = problem.estimates(counts, chosen.size)
+        for units in rare:
+            converged &= counts.include(units)[: chosen.size]
+        for b in map(int, np.flatnonzero(~converged)):
+            drawn = counts[b] if codes is None else counts[b][codes]
+            other = drawn.astype(np.float64) if weights is None else weights * drawn
+            estimates[b] = _solved(results, lay_out(rows.design, rows.response, other, rows.offset))
+        replicates[start : start + batch] = estimates
+        if progress is not None:
+            progress(min(start + batch, seeds.size), seeds.size)
+    return replicates
+
+
+def _problem(
+    results: Results, covariance: np.ndarray, layout: Layout, codes: np.ndarray | None = None
+) -> Replicates:
+    """Estimates of samples of the layout's rows, or of groups of them."""
+    return Replicates(
+        layout,
+        results.family,
+        results.estimates,
+        codes,
+        results._model_with_data("the bootstrap").layout,
+        covariance,
+        # An intercept that is aliased cannot take what shifts add.
+        shifted=results.has_intercept and not results.aliased,
+        n_threads=results.n_threads,
+    )
+
+
+def _batch(n_samples: int, sample_bytes: int) -> int:
+    """How many samples of that size are drawn at a time."""
+    return max(1, min(n_samples, LARGEST_BATCH, SAMPLE_BYTES // sample_bytes))
+
+
+def _solved(results: Results, layout: Layout, same_response: bool = True) -> np.ndarray:
+    """Estimates by the solver; NaN where it does not reach an optimum."""
+    start = np.nan_to_num(results.estimates)
+    params, _, status = refit(results, layout, start, same_response=same_response)
+    return params if status == Status.CONVERGED else np.full(params.shape, np.nan)
+
+
+def _probabilities(results: Results) -> np.ndarray | None:
+    """How likely a draw gives each row; None if all are alike."""
+    rows = results._model_with_data("the bootstrap").rows
+    present = None if rows.prior_weights is None else rows.prior_weights > 0.0
+    if rows.frequencies is None and (present is None or present.all()):
+        return None
+    often = np.ones(rows.n_rows) if rows.frequencies is None else rows.frequencies
+    often = often if present is None else often * present
+    return often / often.sum()
+
+
+def _rare_units(design: Design, codes: np.ndarray | None) -> list[np.ndarray]:
+    """Units of the rows of each level, or value 0 or 1, that few rows have.
+
+    A sample without them has columns that are combinations of others, which steps with the
+    information of the fit cannot notice.
+    """
+    found = []
+    for part in design.parts:
+        if isinstance(part, Coded):
+            code = np.zeros(design.n_rows, dtype=np.int64)
+            for one, levels in zip(part.codes, part.levels, strict=True):
+                code = code * levels + one
+            sizes = np.bincount(code, minlength=part.n_columns)
+            found += [code == k for k in np.flatnonzero((sizes > 0) & (sizes < RARE_ROWS))]
+        elif isinstance(part, Dense):
+            for column in part.values.T:
+                # The first rows tell of most columns that they are not nearly all alike.
+                first = column[: 2 * RARE_ROWS]
+                near = [v for v in (0, 1) if np.count_nonzero(first != v) < RARE_ROWS]
+                found += [column != value for value in near]
+    rows = [np.flatnonzero(mask) for mask in found if 0 < np.count_nonzero(mask) < RARE_ROWS]
+    return rows if codes is None else [np.unique(codes[r]) for r in rows]
+
+
+# -- responses drawn from the model
+
+
+def _parametric(results: Results, seeds: np.ndarray, progress: Progress | None) -> np.ndarray:
+    rows = results._model_with_data("the bootstrap").rows
+    if rows.frequencies is not None:
+        raise ModelError(
+            "a parametric bootstrap draws a response for each observation: repeat the rows "
+            "instead of counting them by freq_weights."
+        )
+    mean, slope, weight = results.row_values(planes.MEAN, planes.SLOPE, planes.WEIGHT)
+    variance_weights = np.ones(rows.n_rows)
+    if rows.variance_weights is not None:
+        variance_weights = rows.variance_weights
+
+    def drawn(seed: np.uint64) -> np.ndarray:
+        return draw_responses(results, mean, variance_weights, np.random.default_rng(seed))
+
+    replicates = np.full((seeds.size, len(results.names)), np.nan)
+    converged = np.zeros(seeds.size, dtype=bool)
+    if results.family.has_canonical_link:
+        # There the score residual is this times the response, whatever the coefficients.
+        share = np.divide(weight, slope, out=np.zeros(rows.n_rows), where=slope != 0.0)
+        replicates, converged = _of_responses(results, seeds, drawn, share, progress)
+    done = int(np.count_nonzero(converged))
+    for b in map(int, np.flatnonzero(~converged)):
+        layout = lay_out(rows.design, drawn(seeds[b]), rows.prior_weights, rows.offset)
+        replicates[b] = _solved(results, layout, same_response=False)
+        done += 1
+        if progress is not None:
+            progress(done, seeds.size)
+    return replicates
+
+
+def _of_responses(
+    results: Results,
+    seeds: np.ndarray,
+    drawn: Callable[[np.uint64], np.ndarray],
+    share: np.ndarray,
+    progress: Progress | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Estimates from drawn responses, which enter the residuals by a share of them; and whether so.
+
+    Those that are not reached are left to the solver.
+    """
+    model = results._model_with_data("the bootstrap")
+    response, n_rows = model.rows.response, model.rows.n_rows
+    problem = _problem(results, results.scale * results.information_inverse, model.layout)
+    replicates = np.full((seeds.size, len(results.names)), np.nan)
+    converged = np.zeros(seeds.size, dtype=bool)
+    if not problem.solvable:
+        return replicates, converged
+    batch = _batch(seeds.size, 4 * n_rows)
+    added = AddedResiduals(batch, problem.residual_scale)
+
+    def draw(sample: int, seed: np.uint64) -> None:
+        added[sample] = (drawn(seed) - response) * share
+
+    with ThreadPoolExecutor(results.n_threads) as pool:
+        for start in range(0, seeds.size, batch):
+            chosen = seeds[start : start + batch]
+            list(pool.map(draw, range(chosen.size), chosen))
+            part = slice(start, start + chosen.size)
+            replicates[part], converged[part] = problem.estimates(added, chosen.size)
+            if progress is not None:
+                progress(int(np.count_nonzero(converged)), seeds.size)
+    return replicates, converged

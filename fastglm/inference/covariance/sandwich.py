@@ -1,0 +1,398 @@
+"""Covariances of the estimates: the registry of those that `fit` and `with_covariance` know.
+
+Sandwich covariances are ``F M F'``, with ``F F'`` the inverse information and M the sum of products
+of scores in the coordinates where the information is the identity. The dispersion cancels. White
+(1980), *Econometrica* 48; Zeileis (2004), *Journal of Statistical Software* 11(10), for the
+conventions, which are those of R's package sandwich.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastglm.errors import DataError, ModelError
+from fastglm.inference.covariance.groups import group_codes, of_weight
+from fastglm.kernels.passes.score_products import GROWING_POWER
+from fastglm.passes.products import group_scores, window_products
+from fastglm.solve.conditioning import may_use_cholesky, semidefinite_root
+from fastglm.solve.orthogonal_rows import OrthogonalRows, ScoreProducts
+from fastglm.solve.score_products import score_products
+
+if TYPE_CHECKING:
+    from fastglm.fit.base import FitBase
+    from fastglm.passes.layout import Layout
+    from fastglm.passes.scaling import Centring
+    from fastglm.results import Results
+
+__all__ = [
+    "COVARIANCES",
+    "Covariance",
+    "clustered",
+    "covariance_of",
+    "covariance_of_combinations",
+    "covariance_root",
+    "over_df",
+    "trusted_root",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Covariance:
+    """A covariance of the estimates.
+
+    Attributes
+    ----------
+    matrix : ndarray, shape (p, p)
+        NaN for aliased coefficients.
+    df : float
+        Degrees of freedom of t and F statistics that use it.
+    root : ndarray, shape (p, p), or None
+        F with F F' the covariance for centred columns, rows of aliased coefficients 0; None where
+        the record's information says as much.
+    """
+
+    matrix: np.ndarray
+    df: float
+    root: np.ndarray | None = None
+
+
+def covariance_of(
+    results: FitBase,
+    cov_type: str,
+    cov_kwds: dict[str, Any],
+    covariances: Mapping[str, Callable[..., Covariance]],
+) -> Covariance:
+    """The covariance of that name, of those in the registry `covariances`.
+
+    Raises
+    ------
+    ModelError
+        If there is no covariance of that name, or it does not take these options.
+    """
+    if cov_type not in covariances:
+        raise ModelError(f"cov_type must be one of {tuple(covariances)}, not {cov_type!r}")
+    known = covariances[cov_type].__kwdefaults__ or {}
+    unknown = sorted(cov_kwds.keys() - known.keys())
+    if unknown:
+        takes = ", ".join(known) or "nothing"
+        raise ModelError(f"covariance {cov_type!r} does not take {unknown}; it takes {takes}.")
+    return covariances[cov_type](results, **cov_kwds)
+
+
+# -- the classical covariance, and White's
+
+
+def _nonrobust(results: Results) -> Covariance:
+    return Covariance(results.information_inverse * results.scale, results.df_resid)
+
+
+def _orthogonal_rows(results: Results, layout: Layout) -> OrthogonalRows:
+    return OrthogonalRows(
+        layout,
+        results.family,
+        results.estimates,
+        results.information_root,
+        results.centring,
+        results.n_threads,
+    )
+
+
+def _trusted(
+    results: Results, by_sums: Callable[[], ScoreProducts], by_rows: Callable[[], ScoreProducts]
+) -> ScoreProducts:
+    """Sums of products of scores, row by row where sums over columns would lose their digits."""
+    if not results.orthogonal:
+        products = by_sums()
+        if may_use_cholesky(products.inflation):
+            return products
+    return by_rows()
+
+
+def _scores(results: Results, power: int) -> ScoreProducts:
+    """Sums of products of scores with leverages to that power."""
+    model = results._model_with_data("a robust covariance")
+    layout, root, centring = results._row_layout, results.information_root, results.centring
+    mean, frequencies = results.rank / results.nobs, model.rows.frequencies
+
+    def by_sums() -> ScoreProducts:
+        products = score_products(
+            layout,
+            results.family,
+            results.estimates,
+            shifted=results.has_intercept,
+            power=power,
+            leverage_factor=root,
+            centring=centring,
+            mean_leverage=mean,
+            frequencies=frequencies,
+            n_threads=results.n_threads,
+            dispersion=results.scale,
+        )
+        return ScoreProducts.from_sums(products, root, centring)
+
+    def by_rows() -> ScoreProducts:
+        return _orthogonal_rows(results, layout).score_products(power, mean, frequencies)
+
+    products = _trusted(results, by_sums, by_rows)
+    if products.n_undefined:
+        raise DataError(
+            f"{products.n_undefined} rows have leverage 1: the fit passes through them whatever "
+            'their response is, and their residuals say nothing. Use "HC0" or "HC1".'
+        )
+    return products
+
+
+def covariance_root(results: Results) -> np.ndarray:
+    """(p, p) matrix F with F F' the covariance of the coefficients of centred columns."""
+    if results.covariance_root is not None:
+        return results.covariance_root
+    return results.information_root * np.sqrt(results.scale)
+
+
+def trusted_root(results: Results, matrix: np.ndarray, by_covariance: np.ndarray) -> np.ndarray:
+    """Root of the covariance of combinations, the rows of (m, p), by the root that the fit has.
+
+    A covariance of collinear coefficients has lost digits that its root has not; but several ways
+    of clustering may leave a matrix without a root, of which `by_covariance` is as good as can be.
+    """
+    root = results.centring.combinations(matrix) @ covariance_root(results)
+    known, kept = (np.square(r).sum(axis=1) for r in (by_covariance, root))
+    is_same = results.orthogonal or np.allclose(known, kept, rtol=1e-4, atol=0.0, equal_nan=True)
+    return root if is_same else by_covariance
+
+
+def covariance_of_combinations(results: Results, matrix: np.ndarray) -> np.ndarray:
+    """Covariance, (m, m), of m combinations of the estimates, the rows of (m, p).
+
+    By way of centred columns: among rows of a design far from zero, what the intercept's variance
+    and its covariances add up to is a small difference of large numbers.
+    """
+    root = results.centring.combinations(matrix) @ covariance_root(results)
+    return root @ root.T
+
+
+def _sandwich(results: Results, meat: np.ndarray, df: float) -> Covariance:
+    """``F M F'`` with M in orthogonal coordinates: the covariance of the estimates."""
+    root, centring = results.information_root, results.centring
+    matrix = root @ meat @ root.T
+    return _of_centred(
+        results, 0.5 * (matrix + matrix.T), df, root @ semidefinite_root(meat), centring
+    )
+
+
+def _of_centred(
+    results: Results, matrix: np.ndarray, df: float, root: np.ndarray, centring: Centring
+) -> Covariance:
+    """The covariance of the estimates from that of the coefficients of centred columns, (p, p)."""
+    aliased = np.isnan(results.estimates)
+    given = centring.to_given(centring.to_given(matrix).T)
+    given[aliased] = np.nan
+    given[:, aliased] = np.nan
+    return Covariance(given, df, root)
+
+
+def _white(results: Results, power: int, factor: float = 1.0) -> Covariance:
+    return _sandwich(results, factor * _scores(results, power).meat, results.df_resid)
+
+
+def over_df(results: FitBase, observations: float) -> float:
+    """A small-sample factor: observations over residual degrees of freedom."""
+    if not results.df_resid > 0:
+        raise DataError(
+            f"there are {results.nobs:g} observations for {results.rank} coefficients: a "
+            "small-sample correction needs more observations than that."
+        )
+    return observations / results.df_resid
+
+
+def _hc0(results: Results) -> Covariance:
+    return _white(results, 0)
+
+
+def _hc1(results: Results) -> Covariance:
+    return _white(results, 0, over_df(results, results.nobs))
+
+
+def _hc2(results: Results) -> Covariance:
+    return _white(results, 1)
+
+
+def _hc3(results: Results) -> Covariance:
+    return _white(results, 2)
+
+
+def _hc4(results: Results) -> Covariance:
+    return _white(results, GROWING_POWER)
+
+
+# -- clusters
+
+
+def _ways(results: FitBase, groups: Any) -> list[tuple[np.ndarray, int]]:
+    """Codes of each way of grouping; several ways are the columns of `groups`."""
+    if groups is None:
+        raise ModelError('covariance "cluster" needs cov_kwds={"groups": ...}.')
+    several = isinstance(groups, tuple) and all(isinstance(way, str) for way in groups)
+    if several or (isinstance(groups, tuple | list) and len(groups) and np.ndim(groups[0]) == 1):
+        columns = list(groups)
+    else:
+        table = np.asarray(groups)
+        columns = list(table.T) if table.ndim == 2 else [groups]
+    return [group_codes(results, column) for column in columns]
+
+
+def clustered(
+    results: FitBase,
+    groups: Any,
+    use_correction: bool | str,
+    sandwich: Callable[[np.ndarray, int], np.ndarray],
+) -> Covariance:
+    """Scores are summed over clusters; several ways are combined by inclusion and exclusion.
+
+    `sandwich` gives what is summed up for codes of groups, (n,), and how many there are. Cameron,
+    Gelbach & Miller (2011), *Journal of Business & Economic Statistics* 29.
+    """
+    if use_correction not in (True, False, "groups"):
+        raise ModelError(
+            'use_correction must be True for G/(G-1) (n-1)/(n-p), "groups" for G/(G-1), or False, '
+            f"not {use_correction!r}"
+        )
+    ways = _ways(results, groups)
+    total = np.zeros_like(results.covariance)
+    for size in range(1, len(ways) + 1):
+        for chosen in itertools.combinations(ways, size):
+            codes, n_groups = of_weight(*_intersection(chosen), results)
+            factor = n_groups / (n_groups - 1.0) if use_correction else 1.0
+            total += (-1.0) ** (size + 1) * factor * sandwich(codes, n_groups)
+    if use_correction is True:
+        total *= over_df(results, results.nobs - 1.0)
+    return Covariance(total, min(n for _, n in ways) - 1.0)
+
+
+def _cluster(
+    results: Results, *, groups: Any = None, use_correction: bool | str = True
+) -> Covariance:
+    model = results._model_with_data("a clustered covariance")
+    root, centring = results.information_root, results.centring
+
+    def meat(codes: np.ndarray, n_groups: int) -> np.ndarray:
+        def by_sums() -> ScoreProducts:
+            products = group_scores(
+                model.layout,
+                results.family,
+                results.estimates,
+                codes,
+                n_groups,
+                shifted=results.has_intercept,
+                n_threads=results.n_threads,
+            )
+            return ScoreProducts.from_sums(products, root, centring)
+
+        def by_rows() -> ScoreProducts:
+            return _orthogonal_rows(results, model.layout).group_products(codes, n_groups)
+
+        return _trusted(results, by_sums, by_rows).meat
+
+    found = clustered(results, groups, use_correction, meat)
+    return _sandwich(results, found.matrix, found.df)
+
+
+def _intersection(ways: tuple[tuple[np.ndarray, int], ...]) -> tuple[np.ndarray, int]:
+    """Codes of the groups that are alike in every way."""
+    codes, n_groups = ways[0]
+    for other, n_other in ways[1:]:
+        present, codes = np.unique(codes * n_other + other, return_inverse=True)
+        n_groups = present.size
+    return codes, n_groups
+
+
+# -- time series
+
+
+def _hac(
+    results: Results, *, maxlags: int | None = None, use_correction: bool = False
+) -> Covariance:
+    """Newey & West (1987), *Econometrica* 55: Bartlett's weights, rows in the order of time.
+
+    The weight 1 - lag / (maxlags + 1) is the share of windows of maxlags + 1 rows that hold both
+    rows, so sums of scores over a moving window take the place of sums over lags.
+    """
+    rows = results._model_with_data("a covariance over time").rows
+    if rows.frequencies is not None:
+        raise ModelError('covariance "HAC" needs one row per time: freq_weights have no order.')
+    if maxlags is None:
+        maxlags = int(4.0 * (rows.n_rows / 100.0) ** (2.0 / 9.0))
+    if not 0 <= maxlags < rows.n_rows or maxlags != int(maxlags):
+        raise ModelError(
+            f"maxlags must be a whole number from 0 to the rows less one, not {maxlags!r}"
+        )
+    lags, layout = int(maxlags), results._row_layout
+    root, centring = results.information_root, results.centring
+
+    def by_sums() -> ScoreProducts:
+        gram, standard = window_products(
+            layout,
+            results.family,
+            results.estimates,
+            lags,
+            shifted=results.has_intercept,
+            n_threads=results.n_threads,
+        )
+        return ScoreProducts.from_gram(gram, standard, root, centring)
+
+    def by_rows() -> ScoreProducts:
+        return _orthogonal_rows(results, layout).window_products(lags)
+
+    meat = _trusted(results, by_sums, by_rows).meat / (lags + 1.0)
+    if use_correction:
+        meat *= over_df(results, results.nobs)
+    return _sandwich(results, meat, results.df_resid)
+
+
+# -- the jackknife
+
+
+def _jackknife(results: Results) -> Covariance:
+    """Covariance of the estimates with each observation left out, each by one Newton step.
+
+    Exact for linear models. Efron (1982), *The Jackknife, the Bootstrap and Other Resampling
+    Plans*; Pregibon (1981), *Annals of Statistics* 9, for the step.
+    """
+    products = _scores(results, 2)
+    meat = products.meat - np.outer(products.score, products.score) / results.nobs
+    return _sandwich(results, meat * ((results.nobs - 1.0) / results.nobs), results.df_resid)
+
+
+def _bootstrap(
+    results: Results,
+    *,
+    n_replicates: int = 1000,
+    seed: int = 0,
+    kind: str = "pairs",
+    groups: Any = None,
+) -> Covariance:
+    replicates = results.bootstrap(n_replicates, seed, kind, groups)
+    centring = results.centring
+    centred = centring.from_given(np.nan_to_num(replicates.cov_params()))
+    matrix = centring.from_given(centred.T)
+    return _of_centred(results, matrix, results.df_resid, semidefinite_root(matrix), centring)
+
+
+#: Every covariance by name. Options are keyword arguments with defaults.
+COVARIANCES: dict[str, Callable[..., Covariance]] = {
+    "nonrobust": _nonrobust,
+    "HC0": _hc0,
+    "HC1": _hc1,
+    "HC2": _hc2,
+    "HC3": _hc3,
+    "HC4": _hc4,
+    "cluster": _cluster,
+    "HAC": _hac,
+    "jackknife": _jackknife,
+    "bootstrap": _bootstrap,
+}

@@ -1,0 +1,175 @@
+"""How well a model fits: pseudo R squared, calibration, dispersion, and tests of more columns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy
+
+from fastglm.design.formula.recipe import Recipe
+from fastglm.design.frames.frames import is_frame
+from fastglm.design.frames.missing import require_finite_design
+from fastglm.design.matrix.arrays import design_from_array
+from fastglm.design.matrix.select import join_designs
+from fastglm.errors import DataError, ModelError
+from fastglm.inference.hypothesis_tests.refits import Refit, score_statistic
+from fastglm.inference.hypothesis_tests.tables import HypothesisTest, Table
+from fastglm.kernels.blocks import planes
+
+if TYPE_CHECKING:
+    from fastglm.results import Results
+
+__all__ = [
+    "comparison_with_null",
+    "dispersion_test",
+    "goodness_of_fit",
+    "hosmer_lemeshow",
+    "pseudo_rsquared",
+    "score_test",
+]
+
+#: Decimals to which fitted probabilities are equal.
+SAME_PROBABILITY = 10
+
+_KINDS = ("cs", "nagelkerke", "mcf", "deviance")
+
+
+def pseudo_rsquared(results: Results, kind: str) -> float:
+    """A share of explained variation; see `Results.pseudo_rsquared`."""
+    if kind not in _KINDS:
+        raise ModelError(f"kind must be one of {_KINDS}, not {kind!r}")
+    if kind == "deviance":
+        return 1.0 - results.deviance / results.null_deviance
+    if not results.family.has_likelihood:
+        raise ModelError(
+            f'{results.family.name} has no likelihood: only kind="deviance" is defined.'
+        )
+    if kind == "mcf":
+        return 1.0 - results.llf / results.llnull
+    cox_snell = -np.expm1(2.0 * (results.llnull - results.llf) / results.nobs)
+    if kind == "cs":
+        return float(cox_snell)
+    largest = -np.expm1(2.0 * results.llnull / results.nobs)
+    if not largest > 0.0:
+        raise ModelError("Nagelkerke's R squared needs discrete responses: llnull is positive.")
+    return float(cox_snell / largest)
+
+
+def comparison_with_null(results: Results) -> HypothesisTest:
+    """Likelihood-ratio test against the model of the intercept; F if dispersion is estimated."""
+    change = (results.null_deviance - results.deviance) / results.scale
+    known = results.dispersion_known
+    if not results.df_model > 0:
+        raise ModelError("the model has nothing but an intercept: there is nothing to compare.")
+    return HypothesisTest.of(
+        "Comparison with the null model",
+        max(change, 0.0),
+        results.df_model,
+        None if known else results.df_resid,
+    )
+
+
+def goodness_of_fit(results: Results) -> Table:
+    """Pearson's statistic and the deviance against chi-squared with the residual degrees."""
+    statistic = np.array([results.pearson_chi2, results.deviance])
+    df = np.full(2, results.df_resid)
+    # With nothing left over there is no test.
+    pvalue = np.where(df > 0.0, scipy.special.chdtrc(df, statistic), np.nan)
+    columns = {"statistic": statistic, "df": df, "Pr(>Chi)": pvalue}
+    return Table("Goodness of fit", ("Pearson", "deviance"), columns)
+
+
+def hosmer_lemeshow(results: Results, groups: int) -> tuple[HypothesisTest, Table]:
+    """Observed and expected successes by groups of fitted probability."""
+    if not results.family.takes_two_columns:
+        raise ModelError(
+            f"the Hosmer-Lemeshow test is of binomial models, not {results.family.name}."
+        )
+    if not isinstance(groups, int | np.integer) or groups < 3:
+        raise ModelError(f"groups must be a whole number from 3 on, not {groups!r}")
+    rows = results._model_with_data("a calibration test").rows
+    # Rounding must not tell apart what the model says is equal.
+    mean = np.round(results.row_values(planes.MEAN)[0], SAME_PROBABILITY)
+    weights = np.ones(rows.n_rows) if rows.prior_weights is None else rows.prior_weights
+    cuts = np.unique(_weighted_quantiles(mean, weights, groups))
+    codes = np.searchsorted(cuts, mean, side="left")
+    n = cuts.size + 1
+    trials = np.bincount(codes, weights, n)
+    observed = np.bincount(codes, weights * rows.response, n)
+    expected = np.bincount(codes, weights * mean, n)
+    used = trials > 0.0
+    trials, observed, expected = trials[used], observed[used], expected[used]
+    if trials.size < 3:
+        raise ModelError("fewer than three groups of rows have different fitted probabilities.")
+    variance = expected * (1.0 - expected / trials)
+    statistic = float(((observed - expected) ** 2 / variance).sum())
+    test = HypothesisTest.of("Hosmer-Lemeshow test", statistic, trials.size - 2.0)
+    table = Table(
+        "Calibration by fitted probability",
+        tuple(str(k) for k in range(1, trials.size + 1)),
+        {"trials": trials, "observed": observed, "expected": expected},
+    )
+    return test, table
+
+
+def _weighted_quantiles(values: np.ndarray, weights: np.ndarray, groups: int) -> np.ndarray:
+    """Values below which equal shares of the weight lie."""
+    order = np.argsort(values, kind="stable")
+    share = np.cumsum(weights[order])
+    targets = share[-1] * np.arange(1, groups) / groups
+    return values[order][np.searchsorted(share, targets * (1.0 - 1e-12))]
+
+
+def dispersion_test(results: Results, alternative: str, power: float) -> HypothesisTest:
+    """Cameron & Trivedi's regression test; see `Results.dispersion_test`."""
+    tails = {"greater": 1.0, "less": -1.0, "two-sided": 0.0}
+    if alternative not in tails:
+        raise ModelError(f"alternative must be one of {tuple(tails)}, not {alternative!r}")
+    if not results.family.variance_is_mean:
+        raise ModelError(f"the dispersion test is of Poisson models, not {results.family.name}.")
+    rows = results._model_with_data("a dispersion test").rows
+    (mean,) = results.row_values(planes.MEAN)
+    often = np.ones(rows.n_rows) if rows.frequencies is None else rows.frequencies
+    weights = rows.variance_weights
+    if weights is None:
+        weights = np.ones(rows.n_rows)
+    often = often * (weights > 0.0)
+    excess = (weights * (rows.response - mean) ** 2 - rows.response) / mean
+    regressor = mean ** (power - 1.0)
+    squares = often @ regressor**2
+    slope = often @ (regressor * excess) / squares
+    residual = often @ (excess - slope * regressor) ** 2
+    z = slope / np.sqrt(residual / (results.nobs - 1.0) / squares)
+    sign = tails[alternative]
+    pvalue = scipy.special.ndtr(-sign * z) if sign else 2.0 * scipy.special.ndtr(-abs(z))
+    return HypothesisTest(
+        "Dispersion test", float(z), float(pvalue), float("nan"), float("nan"),
+        (f"variance = mean + alpha mean^{power:g}, alpha = 0 (estimate {slope:.6g})",),
+    )  # fmt: skip
+
+
+def score_test(results: Results, exog_extra: Any) -> HypothesisTest:
+    """Rao's test of adding columns; see `Results.score_test`."""
+    rows = results._model_with_data("a score test").rows
+    if is_frame(exog_extra):
+        extra = Recipe.from_columns(exog_extra, missing="raise")[1].design
+    else:
+        extra = design_from_array(np.asarray(exog_extra))
+        if extra.n_columns == 1 and getattr(exog_extra, "name", None) is not None:
+            extra = replace(extra, names=(str(exog_extra.name),))
+    if extra.n_rows != rows.n_rows:
+        raise DataError(f"exog_extra has {extra.n_rows} rows, but the fit has {rows.n_rows}.")
+    require_finite_design(extra)
+    design = join_designs(replace(rows.design, terms=()), replace(extra, terms=()))
+    zeros = np.zeros(extra.n_columns)
+    params = np.concatenate([results.estimates, zeros])
+    kept = np.flatnonzero(~np.isnan(params))
+    base = Refit(kept, params, results.deviance, results.rank, results.status)
+    statistic, rank = score_statistic(results, base, design, kept)
+    if rank <= results.rank:
+        raise ModelError("exog_extra is in the model already: there is nothing to test.")
+    return HypothesisTest.of(
+        "Score test", statistic / results.scale, rank - results.rank, None, extra.names
+    )

@@ -1,0 +1,334 @@
+"""Is the model right: tests of the link, of straight lines, and of the number of zeros."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy
+
+from fastglm.design.formula.transforms import Basis, apply_stateful
+from fastglm.design.frames.frames import Categories
+from fastglm.design.matrix.dense_slices import transposed_product
+from fastglm.design.matrix.parts import Dense, Design
+from fastglm.design.matrix.select import join_designs, select_columns
+from fastglm.errors import ConvergenceWarning, ModelError, RankWarning, StartError
+from fastglm.families import Family
+from fastglm.families.links import Power
+from fastglm.inference.hypothesis_tests.refits import intercept_column
+from fastglm.inference.hypothesis_tests.tables import HypothesisTest, Table
+from fastglm.kernels.blocks import planes
+
+if TYPE_CHECKING:
+    from fastglm.results import Results
+
+__all__ = [
+    "PowerLinkProfile",
+    "goodness_of_link",
+    "lack_of_fit",
+    "link_test",
+    "power_link_profile",
+    "zero_inflation_test",
+]
+
+#: Of the largest part, below which rounding explains what a spline has beyond a line.
+BEYOND_ROUNDING = 1e-10
+#: Powers that a profile starts from.
+POWERS = tuple(np.linspace(-2.0, 2.0, 17).tolist())
+
+
+def _other_fit(
+    results: Results, design: Design | None = None, family: Family | None = None
+) -> Results:
+    """The fit of the same rows with another design or family; aliased columns are no surprise."""
+    model = copy(results._model_with_data("another model"))
+    model.__dict__.pop("layout", None)
+    model.family = results.family if family is None else family
+    start = None
+    if design is not None:
+        model.rows = replace(model.rows, design=design)
+        # More columns: a model that has this fit in it cannot end above its deviance.
+        more = design.n_columns - results.estimates.size
+        start = np.append(np.nan_to_num(results.estimates), np.zeros(more))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RankWarning)
+        return model.fit(
+            tol=1e-10,
+            max_iter=200,
+            start_params=start,
+            scale=results.scale if results.dispersion_known else "X2",
+            n_threads=results.n_threads,
+        )
+
+
+def _test_of_columns(results: Results, name: str, columns: np.ndarray) -> HypothesisTest:
+    """Likelihood ratio test of more columns, or F where the dispersion is estimated.
+
+    Raises
+    ------
+    ModelError
+        If they are combinations of those that are there.
+    """
+    n, k = columns.shape
+    names = tuple(f"added {j}" for j in range(k))
+    added = Design((Dense(columns),), n, names, None, None, (("added", slice(0, k)),))
+    design = results._model_with_data(name).rows.design
+    larger = _other_fit(results, join_designs(design, added))
+    df = larger.rank - results.rank
+    if df == 0:
+        raise ModelError(f"{name}: what it adds is in the model already.")
+    drop = results.deviance - larger.deviance
+    if results.dispersion_known:
+        return HypothesisTest.of(name, max(drop, 0.0) / results.scale, df)
+    return HypothesisTest.of(name, max(drop, 0.0) / larger.scale, df, larger.df_resid)
+
+
+# -- the link
+
+
+def _centred_predictor(results: Results) -> np.ndarray:
+    """Linear predictor less what the link gives a probability of one half, or else its mean."""
+    (eta,) = results.row_values(planes.LINEAR_PREDICTOR)
+    if results.family.takes_two_columns:
+        return eta - float(results.family.link(0.5))
+    rows = results._model_with_data("the mean linear predictor").rows
+    often = np.ones(rows.n_rows) if rows.frequencies is None else rows.frequencies
+    if rows.prior_weights is not None:
+        often = often * (rows.prior_weights > 0.0)
+    return eta - np.average(eta, weights=often)
+
+
+def link_test(results: Results) -> HypothesisTest:
+    """Square of the linear predictor as one more column; see `Results.link_test`."""
+    eta = _centred_predictor(results)
+    return _test_of_columns(results, "Link test", (eta**2)[:, None])
+
+
+def goodness_of_link(results: Results) -> HypothesisTest:
+    """Bends of either tail of the link; see `Results.goodness_of_link`."""
+    eta = _centred_predictor(results)
+    tails = np.column_stack([0.5 * eta**2 * (eta >= 0.0), -0.5 * eta**2 * (eta < 0.0)])
+    tails = tails[:, np.abs(tails).max(axis=0) > 0.0]
+    return _test_of_columns(results, "Goodness of link", tails)
+
+
+@dataclass(frozen=True, eq=False)
+class PowerLinkProfile:
+    """How the fit changes with the power of a power link.
+
+    Attributes
+    ----------
+    powers : ndarray, shape (k,)
+        Those tried that the family can have.
+    deviance : ndarray, shape (k,)
+        NaN where the fit did not converge.
+    best : float
+        The power of least deviance.
+    interval : tuple of two floats
+        Powers that a likelihood ratio test does not refuse; NaN beyond the powers tried.
+    """
+
+    powers: np.ndarray
+    deviance: np.ndarray
+    best: float
+    interval: tuple[float, float]
+
+    def summary_frame(self) -> Any:
+        """Power and deviance, a pandas DataFrame."""
+        import pandas as pd
+
+        return pd.DataFrame({"power": self.powers, "deviance": self.deviance})
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        return (
+            f"Power of the link: {self.best:.4g}, interval {low:.4g} to {high:.4g} (1 is the "
+            "identity, 0 the logarithm, -1 the inverse)"
+        )
+
+    __repr__ = __str__
+
+
+def power_link_profile(
+    results: Results, powers: Sequence[float] = POWERS, alpha: float = 0.05
+) -> PowerLinkProfile:
+    """Deviance by power; see `Results.power_link_profile`."""
+    grid = _powers_of(results.family, powers)
+
+    @cache
+    def fit_with(power: float) -> Results:
+        with warnings.catch_warnings():
+            # Where a power has no optimum the profile has a gap.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            return _other_fit(results, family=results.family.with_link(Power(power)))
+
+    def deviance(power: float) -> float:
+        try:
+            fit = fit_with(float(power))
+        except StartError:
+            return np.inf
+        return float(fit.deviance) if fit.converged else np.inf
+
+    values = np.array([deviance(power) for power in grid])
+    least = int(np.argmin(values))
+    if np.isinf(values[least]):
+        raise ModelError("no power link among those tried has an optimum.")
+    bounds = grid[max(least - 1, 0)], grid[min(least + 1, len(grid) - 1)]
+    with np.errstate(invalid="ignore"):
+        # Where there is no optimum the deviance is infinite.
+        found = scipy.optimize.minimize_scalar(deviance, bounds=bounds, method="bounded")
+    best = float(found.x) if found.fun < values[least] else grid[least]
+    scale = fit_with(best).scale
+    limit = deviance(best) + scale * float(scipy.special.chdtri(1, alpha))
+    interval = (
+        _crossing(deviance, limit, best, [power for power in reversed(grid) if power < best]),
+        _crossing(deviance, limit, best, [power for power in grid if power > best]),
+    )
+    deviances = np.where(np.isinf(values), np.nan, values)
+    return PowerLinkProfile(np.array(grid), deviances, best, interval)
+
+
+def _powers_of(family: Family, powers: Sequence[float]) -> list[float]:
+    """Those powers, in order, whose link the family can have; `ModelError` if it is none."""
+    usable = []
+    for power in np.sort(np.asarray(powers, dtype=np.float64)).tolist():
+        link = Power(power)
+        if type(link) in family.links or family.custom:
+            usable.append(power)
+    if not usable:
+        raise ModelError(f"family {type(family).__name__} has none of these power links.")
+    return usable
+
+
+def _crossing(
+    function: Callable[[float], float], limit: float, inner: float, outward: Sequence[float]
+) -> float:
+    """Where the function first rises through the limit; NaN if it does not before it ends."""
+    for power in outward:
+        value = function(power)
+        if np.isinf(value):
+            break
+        if value > limit:
+            return float(
+                scipy.optimize.brentq(lambda x: function(x) - limit, inner, power, xtol=1e-6)
+            )
+        inner = power
+    return float("nan")
+
+
+# -- straight lines
+
+
+def lack_of_fit(
+    results: Results,
+    variables: Sequence[str] | None = None,
+    df: int = 4,
+    progress: Callable[[int, int], None] | None = None,
+) -> Table:
+    """Splines of each numeric variable as more columns; see `Results.lack_of_fit`."""
+    numeric = _numeric_variables(results)
+    chosen = list(numeric) if variables is None else list(variables)
+    unknown = [name for name in chosen if name not in numeric]
+    if unknown:
+        raise ModelError(
+            f"{unknown[0]!r} is not a numeric variable of the model; those are "
+            f"{', '.join(numeric)}."
+        )
+    names, tests = [], []
+    for k, name in enumerate(chosen):
+        test = _spline_test(results, name, numeric[name](), df, was_asked=variables is not None)
+        if test is not None:
+            names.append(name)
+            tests.append(test)
+        if progress is not None:
+            progress(k + 1, len(chosen))
+    if not tests:
+        raise ModelError("the model has no numeric variable of which a spline could be added.")
+    return Table(
+        "Lack of fit against splines",
+        tuple(names),
+        {
+            "df": np.array([test.df for test in tests]),
+            tests[0].distribution: np.array([test.statistic for test in tests]),
+            "pvalue": np.array([test.pvalue for test in tests]),
+        },
+    )
+
+
+def _spline_test(
+    results: Results, name: str, values: np.ndarray, df: int, was_asked: bool
+) -> HypothesisTest | None:
+    """The test of one variable, (n,) values; None where it has none and nobody asked for it."""
+    # Knots at quantiles need enough different values.
+    if not was_asked and np.unique(values[:10_000]).size <= df + 2:
+        return None
+    options = {"df": df, "constraints": None}
+    basis = apply_stateful("cr", [values], options, {}, f"cr({name}, df={df})")
+    columns = np.ascontiguousarray(basis.values if isinstance(basis, Basis) else basis)
+    if results.has_intercept and name in results.names:
+        columns = _beyond_a_line(values, columns)
+    try:
+        return _test_of_columns(results, f"Lack of fit of {name}", columns)
+    except ModelError:
+        if was_asked:
+            raise
+        return None
+
+
+def _beyond_a_line(values: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """What a spline has that a line has not: nothing is left to find aliased."""
+    line = np.linalg.qr(np.column_stack([np.ones(values.size), values - values.mean()]))[0]
+    rest = columns - line @ (line.T @ columns)
+    _, sizes, directions = np.linalg.svd(np.linalg.qr(rest, mode="r"))
+    return rest @ directions[sizes > BEYOND_ROUNDING * sizes[0]].T
+
+
+def _numeric_variables(results: Results) -> dict[str, Any]:
+    """Readers of the numeric variables: of the frame for a formula, else columns of X."""
+    rows = results._model_with_data("lack of fit").rows
+    if results.recipe is None or rows.frame is None:
+        constant = intercept_column(results)
+        return {
+            name: lambda k=k: select_columns(rows.design, [k]).to_dense()[:, 0]
+            for k, name in enumerate(results.names)
+            if k != constant
+        }
+    names = dict.fromkeys(name for f in results.recipe.factors for name in f.columns)
+    columns = {name: rows.frame_column(name) for name in names}
+    return {
+        name: lambda column=column: np.asarray(column, dtype=np.float64)
+        for name, column in columns.items()
+        if not isinstance(column, Categories) and column.dtype.kind in "fiu"
+    }
+
+
+# -- zeros
+
+
+def zero_inflation_test(results: Results) -> HypothesisTest:
+    """Score test of more zeros than the family has; see `Results.zero_inflation_test`."""
+    family = results.family
+    if family.response_kind != "counts" or not family.has_likelihood:
+        raise ModelError("the test of zero inflation is for Poisson and negative binomial models.")
+    rows = results._model_with_data("zero inflation").rows
+    mean, slope = results.row_values(planes.MEAN, planes.SLOPE)
+    weights = np.ones(rows.n_rows) if rows.prior_weights is None else rows.prior_weights
+    zero = family.distribution(1.0).lower(np.zeros(mean.size), mean, np.ones(mean.size))
+    odds = (1.0 - zero) / zero
+    score = weights @ np.where(rows.response == 0.0, odds, -1.0)
+    # d log P(Y = 0) / d mean is minus the mean over the variance; -1 for Poisson counts.
+    change = slope / family.relative_variance(mean)
+    cross = transposed_product(rows.design, weights * change)
+    information = weights @ odds - cross @ np.nan_to_num(results.information_inverse) @ cross
+    statistic = score**2 / information
+    if score < 0.0:
+        # Fewer zeros than expected speak for the family: the alternative has one side.
+        return HypothesisTest("Zero inflation", 0.0, 1.0, 1.0)
+    return HypothesisTest(
+        "Zero inflation", float(statistic), float(scipy.special.ndtr(-np.sqrt(statistic))), 1.0
+    )

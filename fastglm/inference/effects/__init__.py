@@ -1,0 +1,1 @@
+"""Averages of predictions, comparisons and slopes."""

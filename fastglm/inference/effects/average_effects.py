@@ -1,0 +1,380 @@
+"""Average predictions, comparisons and slopes of a variable of the data frame.
+
+The names and meaning are those of R's package marginaleffects: Arel-Bundock, Greifer & Heiss
+(2024), *Journal of Statistical Software* 111(9). Standard errors are by the delta method with
+exact derivatives in the coefficients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from fastglm.design.frames.frames import Categories, Column, Level
+from fastglm.design.matrix.dense_slices import transposed_product
+from fastglm.design.matrix.parts import Design
+from fastglm.errors import DataError, ModelError
+from fastglm.inference.covariance.groups import renumbered
+from fastglm.inference.covariance.sandwich import covariance_of_combinations
+from fastglm.inference.hypothesis_tests.estimability import (
+    LinearCombinations,
+    reason_not_estimable,
+    rows_apart,
+)
+from fastglm.inference.hypothesis_tests.estimates import Estimates
+from fastglm.kernels.blocks import planes
+from fastglm.passes.layout import lay_out
+from fastglm.passes.row_values import evaluate_rows
+
+if TYPE_CHECKING:
+    from fastglm.design.formula.recipe import Recipe
+    from fastglm.results import Results
+    from fastglm.rows.single import ModelRows
+
+__all__ = [
+    "Counterfactual",
+    "average_comparisons",
+    "average_predictions",
+    "average_slopes",
+    "native",
+]
+
+#: Distance of the points that tell how columns change with a variable, in ranges of the variable.
+SLOPE_STEP = 3e-5
+#: The same, of those that tell whether a slope is estimable.
+ASIDE = 0.01
+
+
+class Averages(NamedTuple):
+    """Averages of something by group.
+
+    Attributes
+    ----------
+    value : ndarray, shape (g,)
+    gradient : ndarray, shape (g, p)
+        Its derivatives in the coefficients.
+    apart : ndarray of bool, shape (g,)
+        Whether some row is one of which the rows of the fit do not tell.
+    size : ndarray, shape (g, p)
+        Sums of the sizes of what was added up to `gradient`.
+    """
+
+    value: np.ndarray
+    gradient: np.ndarray
+    apart: np.ndarray
+    size: np.ndarray
+
+    def less(self, other: Averages) -> Averages:
+        """The differences from those of `other`."""
+        return Averages(
+            self.value - other.value,
+            self.gradient - other.gradient,
+            self.apart | other.apart,
+            self.size + other.size,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Counterfactual:
+    """The rows of a fit, with some variables of its frame set to other values.
+
+    Attributes
+    ----------
+    results : Results
+    """
+
+    results: Results
+
+    @property
+    def rows(self) -> ModelRows:
+        """The rows of the fit."""
+        return self.results._model_with_data("averages over the rows").rows
+
+    @property
+    def recipe(self) -> Recipe:
+        """What makes columns of variables.
+
+        Raises
+        ------
+        ModelError
+            If the model was given as arrays.
+        """
+        if self.results.recipe is None or self.rows.frame is None:
+            raise ModelError(
+                "averages over the values of a variable need a model from a formula and a data "
+                "frame; for the columns of an array use get_margeff()."
+            )
+        return self.results.recipe
+
+    def names(self) -> list[str]:
+        """The variables of the formula, in order of appearance."""
+        expressions = (*self.recipe.factors, *self.recipe.offsets)
+        return list(dict.fromkeys(name for e in expressions for name in e.columns))
+
+    def column(self, name: str) -> Column:
+        """A variable in the rows of the fit."""
+        if name not in self.names():
+            raise ModelError(
+                f"{name!r} is not in the formula; its variables are {', '.join(self.names())}."
+            )
+        return self.rows.frame_column(name)
+
+    def as_column(self, name: str, values: list[Any]) -> Any:
+        """Values of a variable as a recipe reads them.
+
+        Raises
+        ------
+        ModelError
+            If one is no level of a categorical variable.
+        """
+        column = self.column(name)
+        if not isinstance(column, Categories):
+            return np.array(values)
+        position = {level: k for k, level in enumerate(column.levels)}
+        unknown = sorted((value for value in set(values) if value not in position), key=str)
+        if unknown:
+            raise ModelError(
+                f"{name!r} has no level {unknown[0]!r}; its levels are {column.levels}."
+            )
+        return native(Categories(np.array([position[value] for value in values]), column.levels))
+
+    def levels(self, name: str) -> tuple[Level, ...] | None:
+        """The values of a categorical variable, None for a numeric one."""
+        column = self.column(name)
+        if isinstance(column, Categories):
+            return column.levels
+        if column.dtype == bool:
+            return False, True
+        for factor in self.recipe.factors:
+            if factor.columns == (name,) and factor.text in self.recipe.levels:
+                return tuple(np.unique(column).tolist())
+        return None
+
+    def at(self, values: Mapping[str, Any]) -> tuple[Design, np.ndarray | None]:
+        """Design and offset where these variables have other values: one, or (n,) of them."""
+        recipe = self.recipe
+        if not values:
+            return self.rows.design, self.rows.offset
+        n = self.rows.n_rows
+        columns = {name: native(self.column(name)) for name in self.names()}
+        columns |= {name: native(_filled(self, name, v, n)) for name, v in values.items()}
+        built = recipe.apply(columns)
+        offset = self.rows.offset
+        if recipe.offsets and offset is not None and built.offset is not None:
+            own = recipe.apply({k: native(self.column(k)) for k in self.names()}).offset
+            offset = offset + (built.offset - own)
+        return built.design, offset
+
+    def groups(self, by: str | None) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
+        """Names of the groups of a variable, the group of each row, and how often it counts.
+
+        Groups without observations are left out.
+        """
+        n = self.rows.n_rows
+        frequencies = self.rows.frequencies
+        weights = np.ones(n) if frequencies is None else frequencies
+        if by is None:
+            return ("",), np.zeros(n, dtype=np.intp), weights
+        column = self.rows.frame_column(by)
+        if isinstance(column, Categories):
+            names, codes = column.levels, np.asarray(column.codes, dtype=np.intp)
+        else:
+            found, codes = np.unique(column, return_inverse=True)
+            names = tuple(found.tolist())
+            codes = np.where(column == column, codes, -1)
+        if (codes < 0).any():
+            raise DataError(
+                f"{by!r} has no value in row {int(np.argmin(codes))}; every row needs a group."
+            )
+        present = np.bincount(codes, weights, minlength=len(names)) > 0.0
+        kept = tuple(f"{by}={name}" for name, used in zip(names, present, strict=True) if used)
+        return kept, renumbered(codes, present)[0], weights
+
+    def average(self, values: Mapping[str, Any], by: str | None) -> Averages:
+        """Averages of the mean by group."""
+        design, offset = self.at(values)
+        mean, slope = self._rows_of(design, offset, (planes.MEAN, planes.SLOPE))
+        names, codes, weights = self.groups(by)
+        # A row that was never observed may have no mean there.
+        mean[weights == 0.0] = slope[weights == 0.0] = 0.0
+        totals = np.bincount(codes, weights, minlength=len(names))
+        averages = np.bincount(codes, weights * mean, minlength=len(names)) / totals
+        weighted = weights * slope / totals[codes]
+        gradient = np.stack(
+            [transposed_product(design, weighted * (codes == g)) for g in range(len(names))]
+        )
+        apart = self._apart([design] if values else [], by)
+        return Averages(averages, gradient, apart, np.abs(gradient))
+
+    def _apart(self, designs: Sequence[Design], by: str | None) -> np.ndarray:
+        """Groups, (g,) bool, with rows of which the rows of the fit do not tell."""
+        names, codes, weights = self.groups(by)
+        if not self.results.aliased:
+            return np.zeros(len(names), dtype=bool)
+        apart = np.zeros(codes.size, dtype=bool)
+        for design in designs:
+            apart |= rows_apart(self.results, design)
+        return np.bincount(codes, weights * apart, minlength=len(names)) > 0.0
+
+    def average_change(
+        self,
+        variable: str,
+        points: Sequence[np.ndarray],
+        shares: Sequence[np.ndarray],
+        by: str | None,
+    ) -> Averages:
+        """Averages of the mean's derivative in a variable by group.
+
+        Parameters
+        ----------
+        variable
+            Numeric.
+        points, shares
+            (n,) values of it, and their weights in the derivative of a row's linear predictor. The
+            rest, of the mean in the linear predictor and of all in the coefficients, is exact.
+        by
+            As for `groups`.
+        """
+        fit = self.results
+        names, codes, weights = self.groups(by)
+        weights = weights / np.bincount(codes, weights, minlength=len(names))[codes]
+        moved = [self.at({variable: point}) for point in points]
+        change = sum(
+            share * self._rows_of(*built, (planes.LINEAR_PREDICTOR,))[0]
+            for built, share in zip(moved, shares, strict=True)
+        )
+        design, offset = self.at({})
+        eta, slope = self._rows_of(design, offset, (planes.LINEAR_PREDICTOR, planes.SLOPE))
+        averages = np.bincount(codes, weights * slope * change, minlength=len(names))
+        bend = weights * fit.family.link.inverse_deriv2(eta) * change
+        gradient = []
+        for g in range(len(names)):
+            total = transposed_product(design, bend * (codes == g))
+            for (one, _), share in zip(moved, shares, strict=True):
+                total = total + transposed_product(one, weights * slope * share * (codes == g))
+            gradient.append(total)
+        apart = self._apart(self._aside(variable) if fit.aliased else [], by)
+        return Averages(averages, np.stack(gradient), apart, np.abs(gradient))
+
+    def _aside(self, variable: str) -> list[Design]:
+        """Designs where a numeric variable is a little to either side of what it is, or one."""
+        column = np.asarray(self.column(variable), dtype=np.float64)
+        step = ASIDE * (column.max() - column.min())
+        sides = (np.clip(column + s, column.min(), column.max()) for s in (-step, step))
+        return [self.at({variable: side})[0] for side in sides]
+
+    def _rows_of(
+        self, design: Design, offset: np.ndarray | None, wanted: Sequence[int]
+    ) -> np.ndarray:
+        fit = self.results
+        layout = lay_out(design, offset=offset)
+        return evaluate_rows(layout, fit.family, fit.estimates, wanted, n_threads=fit.n_threads)
+
+    def estimates(self, names: Sequence[str], parts: Sequence[Averages], heading: str) -> Estimates:
+        """Estimates by the delta method; NaN, with the reason, where they are not estimable."""
+        fit = self.results
+        values, gradient, apart, size = map(np.concatenate, zip(*parts, strict=True))
+        if apart.any() and fit.family.link.name == "identity":
+            # Then an average is a combination of the coefficients, which may be estimable though
+            # those of its rows are not.
+            apart &= ~LinearCombinations(fit, gradient, np.zeros(apart.size), size).estimable
+        covariance = covariance_of_combinations(fit, gradient)
+        values[apart] = np.nan
+        covariance[apart] = np.nan
+        covariance[:, apart] = np.nan
+        df = fit.df_inference if fit.use_t else np.inf
+        notes = reason_not_estimable(fit, names, ~apart)
+        return Estimates(tuple(names), values, covariance, df, heading, notes)
+
+
+def native(column: Column) -> Any:
+    """A column as a recipe reads it."""
+    if not isinstance(column, Categories):
+        return column
+    import pandas as pd
+
+    return pd.Series(pd.Categorical.from_codes(column.codes, list(column.levels)))
+
+
+def _filled(rows: Counterfactual, name: str, value: Any, n: int) -> Column:
+    """One value in all rows, as a level where the variable is categorical."""
+    column = rows.column(name)
+    if isinstance(column, Categories):
+        if value not in column.levels:
+            raise ModelError(f"{name!r} has no level {value!r}; its levels are {column.levels}.")
+        return Categories(np.full(n, column.levels.index(value)), column.levels)
+    return np.broadcast_to(np.asarray(value), (n,))
+
+
+def average_predictions(
+    results: Results, variables: Mapping[str, Any] | None, by: str | None
+) -> Estimates:
+    """See `Results.avg_predictions`."""
+    rows = Counterfactual(results)
+    names, parts = [], []
+    settings: list[dict[str, Any]] = [{}]
+    for name, chosen in (variables or {}).items():
+        settings = [s | {name: value} for s in settings for value in np.atleast_1d(chosen).tolist()]
+    groups, _, _ = rows.groups(by)
+    for setting in settings:
+        parts.append(rows.average(setting, by))
+        text = ", ".join(f"{name}={value}" for name, value in setting.items())
+        names += [", ".join(filter(None, (text, group))) or "all rows" for group in groups]
+    return rows.estimates(names, parts, "Average predictions")
+
+
+def average_comparisons(results: Results, variable: str, step: float, by: str | None) -> Estimates:
+    """See `Results.avg_comparisons`."""
+    rows = Counterfactual(results)
+    levels = rows.levels(variable)
+    groups, _, _ = rows.groups(by)
+    pairs: list[tuple[str, Any, Any]]
+    if levels is None:
+        column = np.asarray(rows.column(variable), dtype=np.float64)
+        pairs = [(f"+{step:g}", column + step, column)]
+    else:
+        pairs = [(f"{level} - {levels[0]}", level, levels[0]) for level in levels[1:]]
+    if not pairs:
+        raise ModelError(f"{variable!r} has one level only: there is nothing to compare.")
+    names, parts = [], []
+    below = rows.average({variable: pairs[0][2]}, by)
+    for text, high, _ in pairs:
+        parts.append(rows.average({variable: high}, by).less(below))
+        names += [", ".join(filter(None, (f"{variable}: {text}", group))) for group in groups]
+    return rows.estimates(names, parts, "Average comparisons")
+
+
+def average_slopes(results: Results, variable: str, by: str | None) -> Estimates:
+    """See `Results.avg_slopes`."""
+    rows = Counterfactual(results)
+    if rows.levels(variable) is not None:
+        raise ModelError(f"{variable!r} is categorical: use avg_comparisons() for its levels.")
+    column = np.asarray(rows.column(variable), dtype=np.float64)
+    least, most = column.min(), column.max()
+    if least == most:
+        raise ModelError(f"{variable!r} is {least:g} in every row: it has no slope.")
+    averages = rows.average_change(variable, *_three_points(column, least, most), by)
+    groups, _, _ = rows.groups(by)
+    names = [", ".join(filter(None, (variable, group))) for group in groups]
+    return rows.estimates(names, [averages], "Average slopes")
+
+
+def _three_points(
+    column: np.ndarray, least: float, most: float
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Values about those of a variable, and their weights in the derivative of a parabola there.
+
+    Points beyond the data could lie beyond the outer knots of a spline; at the ends of the data
+    all three are on one side.
+    """
+    step = SLOPE_STEP * (most - least)
+    middle = np.clip(column, least + step, most - step)
+    points = [middle - step, middle, middle + step]
+    shares = []
+    for k in range(3):
+        own, (one, other) = points[k], [p for j, p in enumerate(points) if j != k]
+        shares.append(((column - one) + (column - other)) / ((own - one) * (own - other)))
+    return points, shares

@@ -1,0 +1,1 @@
+"""Tests of hypotheses, nested models and their tables."""

@@ -1,0 +1,348 @@
+"""Analysis of deviance: terms and models compared, in the tables of R.
+
+McCullagh & Nelder (1989), section 2.3; Rao (1948) for the score test; Fox & Weisberg, *An R
+Companion to Applied Regression*, for types II and III. Columns are those of R's ``anova.glm``,
+``drop1.glm``, ``add1.glm`` and of ``Anova`` in the package car.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import scipy
+
+from fastglm.design.matrix.parts import Design
+from fastglm.errors import ModelError
+from fastglm.inference.hypothesis_tests.refits import (
+    Refit,
+    intercept_column,
+    refit_columns,
+    score_statistic,
+    term_factors,
+)
+from fastglm.inference.hypothesis_tests.tables import Table, f_tail
+
+if TYPE_CHECKING:
+    from fastglm.results import Results
+
+__all__ = ["Terms", "anova", "anova_models", "drop1", "drop_table", "terms_of"]
+
+TESTS = ("Chisq", "F", "Rao")
+
+
+class Terms:
+    """The terms of a design, without the intercept, and which of them others contain.
+
+    Attributes
+    ----------
+    names : list of str
+    columns : list of ndarray
+        Of each term.
+    always : ndarray
+        The column of the intercept, if there is one.
+    """
+
+    def __init__(self, results: Results, design: Design, intercept: int | None):
+        self.always = np.array([], dtype=np.intp)
+        if intercept is not None:
+            self.always = np.array([intercept], dtype=np.intp)
+        self.names: list[str] = []
+        self.columns: list[np.ndarray] = []
+        for name, term in design.terms:
+            columns = np.setdiff1d(np.arange(term.start, term.stop), self.always)
+            if columns.size:
+                self.names.append(name)
+                self.columns.append(columns)
+        self.factors = term_factors(results, self.names)
+
+    def of(self, which: Sequence[int]) -> np.ndarray:
+        """Columns of the model of these terms and the intercept."""
+        return np.sort(np.concatenate([self.always, *(self.columns[k] for k in which)]))
+
+    def contains(self, larger: int, term: int) -> bool:
+        """Whether one term is an interaction with all factors of the other."""
+        return self.factors[larger] > self.factors[term]
+
+    def without(self, term: int, among: Sequence[int]) -> list[int]:
+        """All other terms of `among`."""
+        return [k for k in among if k != term]
+
+
+def terms_of(results: Results) -> Terms:
+    """The terms of a fit."""
+    design = results._model_with_data("an analysis of deviance").rows.design
+    named = [(name, term) for name, term in results.terms]
+    return Terms(results, _with_terms(design, named), intercept_column(results))
+
+
+def _with_terms(design: Design, terms: Sequence[tuple[str, slice]]) -> Design:
+    return replace(design, terms=tuple(terms))
+
+
+def checked_test(results: Results, test: str | None) -> str:
+    """The test asked for; by default F where the dispersion is estimated, else chi-squared."""
+    if test is None:
+        return "Chisq" if results.dispersion_known else "F"
+    name = {"LR": "Chisq", "LRT": "Chisq"}.get(test, test)
+    if name not in TESTS:
+        raise ModelError(f'test must be one of {TESTS} or "LR", not {test!r}')
+    return name
+
+
+def full_refit(results: Results) -> Refit:
+    """The fit itself, as one of the models that are compared."""
+    columns = np.arange(len(results.names))
+    return Refit(columns, results.estimates, results.deviance, results.rank, results.status)
+
+
+def anova(results: Results, type: int, test: str | None) -> Table:
+    """Analysis of deviance of one fit; see `Results.anova`."""
+    if type not in (1, 2, 3):
+        raise ModelError(f"type must be 1, 2 or 3, not {type!r}")
+    test = checked_test(results, test)
+    if type == 1:
+        return _sequential(results, test)
+    return _partial(results, type, test)
+
+
+def _sequential(results: Results, test: str) -> Table:
+    terms = terms_of(results)
+    design = results._model_with_data("an analysis of deviance").rows.design
+    n_terms = len(terms.names)
+    # The last of the models is the fit itself.
+    models = [refit_columns(results, terms.of(range(k))) for k in range(n_terms)]
+    models.append(full_refit(results))
+    rao = None
+    if test == "Rao":
+        steps = range(1, n_terms + 1)
+        rao = [
+            score_statistic(results, models[k - 1], design, terms.of(range(k)))[0] for k in steps
+        ]
+    heading = (
+        f"Analysis of Deviance Table\n\nModel: {results.family.name}, link: "
+        f"{results.family.link.name}\n\nResponse: {results.response_name}\n\n"
+        "Terms added sequentially (first to last)\n"
+    )
+    return _chain(results, ["NULL", *terms.names], models, test, rao, heading, "term")
+
+
+def _chain(
+    results: Results,
+    names: Sequence[str],
+    models: Sequence[Refit],
+    test: str,
+    rao: Sequence[float] | None,
+    heading: str,
+    kind: str,
+) -> Table:
+    """Each model compared with the one before; the dispersion is that of `results`."""
+    rank = np.array([m.rank for m in models], dtype=float)
+    deviance = np.array([m.deviance for m in models])
+    df = np.append(np.nan, np.diff(rank))
+    drop = np.append(np.nan, -np.diff(deviance))
+    before = {"Df": df, "Deviance": drop}
+    after = {"Resid. Df": results.nobs - rank, "Resid. Dev": deviance}
+    columns = before | after if kind == "term" else after | before
+    if test == "Rao" and rao is not None:
+        # As R prints it: like the deviances beside it, not divided by the dispersion.
+        columns["Rao"] = np.append(np.nan, rao)
+        columns["Pr(>Chi)"] = _chi_squared(columns["Rao"] / results.scale, df)
+    elif test == "Chisq":
+        columns["Pr(>Chi)"] = _chi_squared(drop / results.scale, df)
+    else:
+        columns |= _f_columns(drop, df, results.scale, results.df_resid)
+    return Table(heading, tuple(names), columns)
+
+
+def _chi_squared(statistic: np.ndarray, df: np.ndarray) -> np.ndarray:
+    """Upper tails; the sign of models in decreasing order is taken off."""
+    sign = np.sign(df)
+    with np.errstate(invalid="ignore"):
+        tail = scipy.special.chdtrc(np.abs(df), np.maximum(statistic * sign, 0.0))
+    return np.where(df == 0, np.nan, tail)
+
+
+def _f_columns(
+    drop: np.ndarray, df: np.ndarray, scale: float, df_resid: float
+) -> dict[str, np.ndarray]:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        statistic = np.where(df == 0, np.nan, drop / df / scale)
+    # With a known dispersion the denominator has no error, however few rows there are.
+    tail = f_tail(np.abs(df), df_resid, np.maximum(statistic, 0.0))
+    return {"F": statistic, "Pr(>F)": tail}
+
+
+def _partial(results: Results, type: int, test: str) -> Table:
+    """Types 2 and 3: each term after all others, for type 2 except those that contain it."""
+    terms = terms_of(results)
+    design = results._model_with_data("an analysis of deviance").rows.design
+    n_terms = len(terms.names)
+    statistic, df = np.empty(n_terms), np.empty(n_terms)
+    full = full_refit(results)
+    for k in range(n_terms):
+        among = [j for j in range(n_terms) if type == 3 or not terms.contains(j, k)]
+        larger = full if len(among) == n_terms else refit_columns(results, terms.of(among))
+        smaller = refit_columns(results, terms.of(terms.without(k, among)))
+        df[k] = larger.rank - smaller.rank
+        if test == "Rao":
+            statistic[k], _ = score_statistic(results, smaller, design, terms.of(among))
+        else:
+            statistic[k] = smaller.deviance - larger.deviance
+    columns = {"Df": df}
+    if test == "F":
+        columns = {"Sum Sq": statistic, **columns}
+        columns |= _f_columns(statistic, df, results.scale, results.df_resid)
+    else:
+        key = "Rao" if test == "Rao" else "LR Chisq"
+        columns = {key: statistic / results.scale, **columns}
+        columns["Pr(>Chisq)"] = _chi_squared(columns[key], df)
+    heading = (
+        f"Analysis of Deviance Table (Type {'I' * type} tests)\n\nResponse: {results.response_name}"
+    )
+    return Table(heading, tuple(terms.names), columns)
+
+
+def anova_models(*fits: Results, test: str | None = None) -> Table:
+    """Compare fits of nested models of the same rows, each with the one before.
+
+    Parameters
+    ----------
+    *fits : Results
+        Two or more fits with one family, from the smallest to the largest or the other way round.
+    test : {"Chisq", "LR", "F"}, optional
+        By default F where the dispersion is estimated. It is that of the largest model.
+
+    Returns
+    -------
+    Table
+        With the columns of R's ``anova(fit1, fit2, ...)``. Negative binomial fits that estimated
+        different alphas are compared by their likelihoods, as ``anova.negbin`` of R's package MASS
+        does.
+
+    Raises
+    ------
+    ModelError
+        If there are fewer than two fits, or they are not fits to the same rows with one family
+        and link, or with different parameters of the family and an estimated dispersion.
+    """
+    if len(fits) < 2:
+        raise ModelError("anova compares two or more fits; results.anova() takes one apart.")
+    first = fits[0]
+    for other in fits[1:]:
+        if (other.nobs, other.sum_weights) != (first.nobs, first.sum_weights):
+            raise ModelError(
+                f"the fits have {first.nobs:g} and {other.nobs:g} observations: compare models of "
+                "the same rows."
+            )
+        if not first.family.same_kind(other.family):
+            raise ModelError("the fits differ in family or link: their deviances do not compare.")
+    largest = max(fits, key=lambda fit: fit.rank)
+    test = checked_test(largest, test)
+    if test == "Rao":
+        raise ModelError('Rao tests need the columns: use results.anova(test="Rao") or drop1.')
+    heading = "Analysis of Deviance Table\n\n" + "\n".join(
+        f"Model {k}: {fit.formula or ' + '.join(fit.names)}" for k, fit in enumerate(fits, 1)
+    )
+    names = [str(k) for k in range(1, len(fits) + 1)]
+    models = [full_refit(fit) for fit in fits]
+    if len({fit.family.parameter for fit in fits}) == 1:
+        return _chain(largest, names, models, test, None, heading, "model")
+    if test != "Chisq" or not largest.dispersion_known:
+        raise ModelError(
+            f"the fits differ in the parameter of {largest.family.name}: their deviances do not "
+            f"compare. Give that of the largest model to all: {largest.family!r}."
+        )
+    models = [replace(m, deviance=-2.0 * f.llf) for m, f in zip(models, fits, strict=True)]
+    table = _chain(largest, names, models, test, None, heading, "model")
+    called = {"Resid. Dev": "-2 logLik", "Deviance": "LR"}
+    return replace(table, columns={called.get(k, k): v for k, v in table.columns.items()})
+
+
+# -- single terms dropped and added
+
+
+def drop1(results: Results, test: str | None, k: float) -> Table:
+    """Every term that no other contains, dropped in turn; see `Results.drop1`."""
+    test = checked_test(results, test)
+    terms = terms_of(results)
+    every = range(len(terms.names))
+    design = results._model_with_data("drop1").rows.design
+    scope = [t for t in every if not any(terms.contains(j, t) for j in every)]
+    models = [refit_columns(results, terms.of(terms.without(t, list(every)))) for t in scope]
+    base = full_refit(results)
+    rao = None
+    if test == "Rao":
+        rao = [score_statistic(results, model, design, base.columns)[0] for model in models]
+    heading = f"Single term deletions\n\nModel: {_described(results)}"
+    names = [terms.names[t] for t in scope]
+    return drop_table(results, base, names, models, test, rao, k, heading)
+
+
+def _described(results: Results) -> str:
+    return results.formula or f"{results.response_name} ~ {' + '.join(results.names)}"
+
+
+def drop_table(
+    results: Results,
+    base: Refit,
+    names: Sequence[str],
+    models: Sequence[Refit],
+    test: str | None,
+    rao: Sequence[float] | None,
+    k: float,
+    heading: str,
+    added: bool = False,
+) -> Table:
+    """Models compared with `base`, the first row, as R does in ``drop1.glm`` and ``add1.glm``."""
+    every = [base, *models]
+    deviance = np.array([m.deviance for m in every])
+    rank = np.array([m.rank for m in every], dtype=float)
+    lack = results.family.scaled_lack_of_fit(deviance, results.nobs, results.scale)
+    sign = -1.0 if added else 1.0
+    df = sign * (base.rank - rank)
+    df[0] = np.nan
+    # A term whose columns the others make up says nothing: as in R, there is no test of it.
+    tested = np.where(df == 0.0, np.nan, df)
+    columns = {"Df": df, "Deviance": deviance}
+    if results.family.has_likelihood:
+        columns["AIC"] = base_aic(results, k) + (lack - lack[0]) + k * (rank - base.rank)
+    if test == "F":
+        columns |= _f_tests(results, tested, deviance, added)
+    elif test is not None:
+        change = np.maximum(sign * (lack - lack[0]), 0.0)
+        columns |= _chi_squared_tests(results, tested, change, rao)
+    return Table(heading, ("<none>", *names), columns)
+
+
+def base_aic(results: Results, k: float) -> float:
+    """AIC of the fit with `k` a parameter."""
+    return float(results.aic + (k - 2.0) * results._n_parameters)
+
+
+def _f_tests(
+    results: Results, df: np.ndarray, deviance: np.ndarray, added: bool
+) -> dict[str, np.ndarray]:
+    """F tests of single terms, with the deviance of the larger model as error."""
+    error_df = results.df_resid - df if added else np.full(df.shape, results.df_resid)
+    error = deviance if added else np.full(df.shape, deviance[0])
+    change = deviance[0] - deviance if added else deviance - deviance[0]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = np.maximum(change / df, 0.0) / (error / error_df)
+    return {"F value": statistic, "Pr(>F)": f_tail(df, error_df, statistic)}
+
+
+def _chi_squared_tests(
+    results: Results, df: np.ndarray, change: np.ndarray, rao: Sequence[float] | None
+) -> dict[str, np.ndarray]:
+    """Likelihood-ratio tests of single terms, or score tests where there are scores."""
+    known = results.dispersion_known
+    if rao is not None:
+        name, statistic = "Rao score" if known else "scaled Rao sc.", np.append(0.0, rao)
+        statistic /= results.scale
+    else:
+        name, statistic = "LRT" if known else "scaled dev.", change
+    statistic = np.where(np.isnan(df), np.nan, statistic)
+    return {name: statistic, "Pr(>Chi)": scipy.special.chdtrc(df, statistic)}

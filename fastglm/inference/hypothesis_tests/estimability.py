@@ -1,0 +1,124 @@
+"""Which linear combinations of the coefficients the rows of a fit tell of.
+
+Those in the row space of the design are the same whatever values aliased coefficients, which are
+NaN, are given; of others nothing is known. Searle (1971), *Linear Models*, section 5.4; as R's
+packages estimability and emmeans have it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fastglm.design.matrix.parts import Design
+from fastglm.errors import RankWarning, warn
+from fastglm.fit.aliased import aliased_text
+from fastglm.inference.covariance.sandwich import covariance_of_combinations
+from fastglm.kernels.blocks import planes
+from fastglm.passes.layout import lay_out
+from fastglm.passes.row_values import evaluate_rows
+
+if TYPE_CHECKING:
+    from fastglm.results import Results
+
+__all__ = ["LinearCombinations", "null_space", "reason_not_estimable", "rows_apart"]
+
+#: An aliased column may be this far from its combination, as a share of what it is the sum of.
+SAME_COMBINATION = 1e-5
+
+
+def null_space(results: Results) -> np.ndarray:
+    """Directions that move no row of the fit, (d, p): an aliased column less its combination."""
+    place = {name: k for k, name in enumerate(results.names)}
+    directions = np.zeros((len(results.aliased), len(place)))
+    for direction, (name, parts) in zip(directions, results.aliased.items(), strict=True):
+        for other, part in parts.items():
+            direction[place[other]] -= part
+        direction[place[name]] += 1.0
+    return directions
+
+
+def rows_apart(results: Results, design: Design) -> np.ndarray:
+    """Rows in which an aliased column is not the combination that it was in the fit, (n,) bool."""
+    apart = np.zeros(design.n_rows, dtype=bool)
+    layout = lay_out(design)
+    for direction, name in zip(null_space(results), results.aliased, strict=True):
+        column = np.zeros_like(direction)
+        column[results.names.index(name)] = 1.0
+        values, difference = (
+            evaluate_rows(layout, results.family, weights, (planes.LINEAR_PREDICTOR,))[0]
+            for weights in (column, direction)
+        )
+        size = max(np.abs(v).max(initial=0.0) for v in (values, values - difference))
+        apart |= np.abs(difference) > SAME_COMBINATION * size
+    return apart
+
+
+def reason_not_estimable(
+    results: Results, names: Sequence[str], estimable: np.ndarray
+) -> tuple[str, ...]:
+    """Say why some of the quantities are NaN, and warn of it; nothing where all are estimable.
+
+    Warns
+    -----
+    RankWarning
+        Naming the quantities, and the columns that the rows of the fit cannot tell apart.
+    """
+    if estimable.all():
+        return ()
+    lost = "; ".join(name for name, is_known in zip(names, estimable, strict=True) if not is_known)
+    text = (
+        f"Not estimable, and NaN: {lost}. The rows of the fit do not tell of them, as in these "
+        f"{aliased_text(results.aliased)}."
+    )
+    warn(text, RankWarning)
+    return (text,)
+
+
+@dataclass(frozen=True, eq=False)
+class LinearCombinations:
+    """Linear combinations of the coefficients of a fit, and constants.
+
+    Attributes
+    ----------
+    results : Results
+    matrix : ndarray, shape (k, p)
+    constant : ndarray, shape (k,)
+    size : ndarray, shape (k, p)
+        Sums of the sizes of what was added up to `matrix`, of which rounding is a small share.
+    """
+
+    results: Results
+    matrix: np.ndarray
+    constant: np.ndarray
+    size: np.ndarray
+
+    def combined(self, contrasts: np.ndarray) -> LinearCombinations:
+        """Combinations of these, the rows of (m, k)."""
+        return LinearCombinations(
+            self.results,
+            contrasts @ self.matrix,
+            contrasts @ self.constant,
+            np.abs(contrasts) @ self.size,
+        )
+
+    @property
+    def estimable(self) -> np.ndarray:
+        """Whether each lies in the row space of the design of the fit, (k,) bool."""
+        directions = null_space(self.results).T
+        limit = SAME_COMBINATION * (self.size @ np.abs(directions))
+        return (np.abs(self.matrix @ directions) <= limit).all(axis=1)
+
+    def estimate(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Values, covariance and whether each is estimable, (k,), (k, k) and (k,); NaN if not."""
+        # Any value of aliased coefficients gives the same; 0 takes the least arithmetic.
+        values = self.matrix @ np.nan_to_num(self.results.estimates) + self.constant
+        covariance = covariance_of_combinations(self.results, self.matrix)
+        estimable = self.estimable
+        values[~estimable] = np.nan
+        covariance[~estimable] = np.nan
+        covariance[:, ~estimable] = np.nan
+        return values, covariance, estimable

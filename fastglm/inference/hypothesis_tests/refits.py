@@ -1,0 +1,224 @@
+"""Other models of the same rows: refits on some of the columns, and score tests of more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fastglm.design.matrix.parts import Design
+from fastglm.design.matrix.select import select_columns
+from fastglm.errors import ConvergenceWarning, ModelError, Status, warn
+from fastglm.kernels.blocks import planes
+from fastglm.passes.layout import Layout, lay_out
+from fastglm.passes.products import information
+from fastglm.passes.row_values import evaluate_rows
+from fastglm.passes.scaling import find_scaling
+from fastglm.solve.fit import SolverOptions, solve
+
+if TYPE_CHECKING:
+    from fastglm.results import Results
+
+__all__ = [
+    "Refit",
+    "intercept_column",
+    "refit",
+    "refit_columns",
+    "require_maximum_likelihood",
+    "score_statistic",
+    "term_factors",
+]
+
+#: A Gram matrix on unit diagonal cannot tell directions below this apart from none.
+RANK_TOLERANCE = 1e-10
+
+
+@dataclass(frozen=True, eq=False)
+class Refit:
+    """Another model of the rows of a fit.
+
+    Attributes
+    ----------
+    columns : ndarray of int
+        Of the design that was given.
+    params : ndarray, shape (p,)
+        Coefficients of all columns of that design; 0 for those left out, NaN where aliased.
+    deviance : float
+    rank : int
+    status : Status
+    """
+
+    columns: np.ndarray
+    params: np.ndarray
+    deviance: float
+    rank: int
+    status: Status
+
+
+def refit(
+    results: Results,
+    layout: Layout,
+    start: np.ndarray | None = None,
+    tol: float = 1e-10,
+    same_response: bool = True,
+) -> tuple[np.ndarray, float, Status]:
+    """Coefficients, deviance and status of another model with the family of the fit.
+
+    Parameters
+    ----------
+    results
+        The fit; its family and threads.
+    layout
+        Of the other model.
+    start
+        Coefficients to start from; without them, or where they do not lead to the optimum, the
+        fit starts from the response.
+    tol
+        As for `fastglm.GLM.fit`.
+    same_response
+        Whether the other model has the response of the fit.
+
+    Raises
+    ------
+    ModelError
+        If the fit does not maximise the likelihood.
+    """
+    require_maximum_likelihood(results)
+    rows = results._model_with_data("another model").rows
+    options = SolverOptions(tol=tol, max_iter=200, n_threads=results.n_threads)
+    for first in (start, None) if start is not None else (None,):
+        solution = solve(
+            layout,
+            results.family,
+            options,
+            binary=same_response and rows.summary.binary,
+            start_params=first,
+            safe_mean=lambda: rows.mean_response,
+        )
+        if solution.status == Status.CONVERGED:
+            break
+    return solution.params, solution.deviance, solution.status
+
+
+def require_maximum_likelihood(results: Results) -> None:
+    """Refuse fits whose bias was reduced: other models would be fitted by another criterion.
+
+    Raises
+    ------
+    ModelError
+        If the bias was reduced.
+    """
+    if results.bias_reduction != "none":
+        raise ModelError(
+            "other models are fitted by maximum likelihood, and this fit reduced its bias: fit it "
+            'with bias_reduction="none", or use penalized_tests.'
+        )
+
+
+def refit_columns(
+    results: Results, columns: Sequence[int] | np.ndarray, design: Design | None = None
+) -> Refit:
+    """The model of some of the columns of a design, by default that of the fit.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If it did not converge.
+    """
+    rows = results._model_with_data("another model").rows
+    names = results.names if design is None else design.names
+    design = rows.design if design is None else design
+    columns = np.sort(np.asarray(columns, dtype=np.intp))
+    params = np.zeros(design.n_columns)
+    if columns.size == 0:
+        # Nothing to estimate: the linear predictor is the offset.
+        layout = lay_out(design, rows.response, rows.prior_weights, rows.offset)
+        deviance = evaluate_rows(
+            layout, results.family, params, (planes.DEVIANCE,), n_threads=results.n_threads
+        ).sum()
+        return Refit(columns, params, float(deviance), 0, Status.CONVERGED)
+    chosen = select_columns(design, columns)
+    layout = lay_out(chosen, rows.response, rows.prior_weights, rows.offset)
+    params[columns], deviance, status = refit(results, layout)
+    if status != Status.CONVERGED:
+        _warn(status, [names[k] for k in columns])
+    rank = int(np.count_nonzero(~np.isnan(params[columns])))
+    return Refit(columns, params, deviance, rank, status)
+
+
+def _warn(status: Status, names: Sequence[str]) -> None:
+    warn(f"The model of {', '.join(names)}: {status.advice}", ConvergenceWarning)
+
+
+def intercept_column(results: Results) -> int | None:
+    """Number of the column of ones, None if there is none."""
+    design = results._model_with_data("the intercept").rows.design
+    if design.constant is not None or not results.has_intercept:
+        return design.constant
+    layout = results._row_layout
+    constant = find_scaling(layout).constant
+    return None if constant < 0 else int(layout.dense_owner[constant])
+
+
+def score_statistic(
+    results: Results, model: Refit, design: Design, columns: np.ndarray
+) -> tuple[float, int]:
+    """Rao's statistic of adding columns to a model, for a dispersion of 1, and the larger's rank.
+
+    Parameters
+    ----------
+    results
+        The fit; its family, rows and threads.
+    model
+        The model without them, on `design`.
+    design
+        Holds the columns of both models.
+    columns
+        Of the model with them.
+
+    Returns
+    -------
+    The score of the larger model in units of its information, at the estimates of the smaller.
+    """
+    rows = results._model_with_data("a score test").rows
+    chosen = select_columns(design, columns)
+    products = information(
+        lay_out(chosen, rows.response, rows.prior_weights, rows.offset),
+        results.family,
+        model.params[columns],
+        shifted=bool(results.has_intercept),
+        n_threads=results.n_threads,
+    )
+    diagonal = np.diag(products.gram)
+    scale = 1.0 / np.sqrt(np.where(diagonal > 0.0, diagonal, np.inf))
+    values, vectors = np.linalg.eigh(products.gram * np.outer(scale, scale))
+    usable = values > RANK_TOLERANCE * len(values)
+    score = vectors[:, usable].T @ (products.score * scale)
+    return float((score**2 / values[usable]).sum()), int(np.count_nonzero(usable))
+
+
+def term_factors(results: Results, names: Sequence[str]) -> list[frozenset[str]]:
+    """The factors of terms, by name; without a formula, a name has no parts."""
+    if results.formula is None:
+        return [frozenset([name]) for name in names]
+    return [frozenset() if name in ("1", "Intercept") else _factors(name) for name in names]
+
+
+def _factors(name: str) -> frozenset[str]:
+    """Splits at colons outside brackets and quotes."""
+    pieces, depth, start, quote = [], 0, 0, ""
+    for k, letter in enumerate(name):
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in "'\"`":
+            quote = letter
+        elif letter in "([{":
+            depth += 1
+        elif letter in ")]}":
+            depth -= 1
+        elif letter == ":" and depth == 0:
+            pieces.append(name[start:k])
+            start = k + 1
+    return frozenset([*pieces, name[start:]])

@@ -1,0 +1,207 @@
+"""Profile likelihood: how the deviance rises as one coefficient is held away from its estimate.
+
+The ends of an interval are where the rise over the dispersion is the chi-squared quantile: found by
+steps in all coefficients at once or, where these do not lead there, on refits that have converged.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import scipy
+
+from fastglm.design.matrix.select import select_columns
+from fastglm.errors import ConvergenceWarning, ModelError, Status, warn
+from fastglm.inference.hypothesis_tests.refits import refit
+from fastglm.inference.intervals.held_coefficient import HeldCoefficient, NotConvergedError
+from fastglm.inference.intervals.joint_end import Optimum, joint_end
+from fastglm.inference.intervals.penalized import PenalizedProfiles
+from fastglm.inference.intervals.supremum import Supremum, find_supremum
+from fastglm.kernels.blocks import planes
+from fastglm.passes.layout import lay_out
+from fastglm.passes.row_values import evaluate_rows
+
+if TYPE_CHECKING:
+    from fastglm.results import Results
+    from fastglm.solve.fit import Solution
+
+__all__ = ["CoefficientProfile", "profile_intervals", "profiles_of"]
+
+
+class CoefficientProfile(HeldCoefficient):
+    """A coefficient of a maximum likelihood fit that is held at values.
+
+    Parameters
+    ----------
+    results
+        The fit.
+    column
+        Number of the coefficient.
+    supremum
+        Of the likelihood, by default looked for.
+    """
+
+    def __init__(self, results: Results, column: int, supremum: Supremum | None = None):
+        self.results = results
+        self.rows = results._model_with_data("a profile likelihood").rows
+        self.supremum = find_supremum(results) if supremum is None else supremum
+        self.place = int(np.flatnonzero(self.supremum.columns == column)[0])
+        self.optimum: Optimum | None = None
+        self.followers = np.delete(np.arange(self.supremum.columns.size), self.place)
+        self.start: np.ndarray | None = None
+        self.slope = np.zeros(0)
+        apart = self.supremum.separated_by_others(self.place)
+        self.weights = self.supremum.weights(~apart)
+        self.apart = self.supremum.limiting_deviance(apart) if apart.any() else 0.0
+        self._find_estimate(apart)
+        design = self.supremum.design
+        others = self.followers
+        self.design = select_columns(design, others) if others.size else None
+        unit = np.zeros(design.n_columns)
+        unit[self.place] = 1.0
+        # The held column, times its coefficient, is an offset.
+        (self.values,) = evaluate_rows(
+            lay_out(design),
+            results.family,
+            unit,
+            (planes.LINEAR_PREDICTOR,),
+            n_threads=results.n_threads,
+        )
+        if self.optimum is None:
+            spread = float(np.std(self.values)) or float(np.abs(self.values).max())
+            self.unit = 1.0 / spread
+
+    def _find_estimate(self, apart: np.ndarray) -> None:
+        """The estimate, and how the others follow it where it is finite."""
+        supremum, results = self.supremum, self.results
+        separation = supremum.separation
+        if separation is None:
+            self._start_from(results.estimates, results)
+        elif (apart != separation.rows).any():
+            self.estimate = math.copysign(math.inf, separation.direction[self.place])
+        elif supremum.rest is not None and supremum.is_told(self.place):
+            self._start_from(supremum.rest.params, supremum.rest)
+        else:
+            self.estimate = math.nan
+
+    def _start_from(self, params: np.ndarray, fit: Results | Solution) -> None:
+        """Take a finite estimate from a fit."""
+        results, supremum, place = self.results, self.supremum, self.place
+        # Aliased columns have no place among the others.
+        self.followers = self.followers[~np.isnan(params[self.followers])]
+        inverse = fit.information_inverse
+        self.estimate = float(params[place])
+        self.unit = math.sqrt(results.scale * inverse[place, place])
+        self.start = params[self.followers]
+        self.slope = inverse[self.followers, place] / inverse[place, place]
+        self.optimum = Optimum(
+            results.family,
+            lay_out(supremum.design, self.rows.response, self.weights, self.rows.offset),
+            params,
+            supremum.deviance - self.apart,
+            fit.information_root,
+            fit.centring,
+            results.has_intercept,
+            results.scale,
+            results.n_threads,
+        )
+
+    def deviance(self, value: float) -> float:
+        """Deviance with the coefficient held; infinite where there is no such model.
+
+        Raises
+        ------
+        NotConvergedError
+            If a refit did not converge.
+        """
+        offset = self.values * value
+        if self.rows.offset is not None:
+            offset += self.rows.offset
+        results, response = self.results, self.rows.response
+        if self.design is None:
+            layout = lay_out(self.supremum.design, response, self.weights, offset)
+            zero = np.zeros(self.supremum.design.n_columns)
+            (unit,) = evaluate_rows(layout, results.family, zero, (planes.DEVIANCE,))
+            return float(unit.sum()) + self.apart
+        layout = lay_out(self.design, response, self.weights, offset)
+        start = self.start
+        if start is not None and self.slope.size:
+            start = start + self.slope * (value - self.estimate)
+        params, deviance, status = refit(results, layout, start, tol=1e-12)
+        if status == Status.MAX_ITERATIONS:
+            raise NotConvergedError
+        if status not in (Status.CONVERGED, Status.BOUNDARY):
+            return math.inf
+        if self.optimum is None:
+            self.start = params
+        return deviance + self.apart
+
+    def rise(self, value: float) -> float:
+        """Rise of the deviance over the dispersion with the coefficient held."""
+        return (self.deviance(value) - self.supremum.deviance) / self.results.scale
+
+    def end(self, target: float) -> float:
+        """As for every held coefficient, by steps in all coefficients where these lead there."""
+        found = None
+        if self.optimum is not None:
+            found = joint_end(self.optimum, self.place, target)
+        return super().end(target) if found is None else found
+
+
+def profile_intervals(results: Results, alpha: float) -> np.ndarray:
+    """Profile-likelihood intervals, (p, 2); NaN for aliased coefficients.
+
+    Parameters
+    ----------
+    results
+        A converged fit with the dispersion that the deviance is measured in.
+    alpha
+        Intervals are at level 1 - alpha.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the profile of a coefficient did not converge: that end of its interval is then NaN.
+    """
+    if not 0.0 < alpha < 1.0:
+        raise ModelError(f"alpha must be between 0 and 1, not {alpha!r}")
+    if np.isnan(results.scale):
+        raise ModelError(
+            f"there are {results.nobs:g} observations for {results.rank} coefficients: there is no "
+            "dispersion to measure the deviance in. Give more rows, or scale= as a number."
+        )
+    root = float(scipy.special.ndtri(1.0 - alpha / 2.0))
+    limits, lost = np.full((len(results.names), 2), np.nan), []
+    profiles = lru_cache(maxsize=1)(profiles_of(results))
+    for column in np.flatnonzero(~np.isnan(results.estimates)):
+        for side, target in enumerate((-root, root)):
+            limits[column, side] = _end(profiles, int(column), target)
+        if np.isnan(limits[column]).any():
+            lost.append(results.names[column])
+    if lost:
+        warn(
+            f"The profile likelihood of {', '.join(lost)} did not converge: an end of its interval "
+            "cannot be had from it, and is NaN. Another link may keep the means off the boundary.",
+            ConvergenceWarning,
+        )
+    return limits
+
+
+def _end(profiles: Callable[[int], HeldCoefficient], column: int, target: float) -> float:
+    """One end of an interval, NaN where the profile is not known."""
+    try:
+        return profiles(column).end(target)
+    except NotConvergedError:
+        return math.nan
+
+
+def profiles_of(results: Results) -> Callable[[int], HeldCoefficient]:
+    """From the number of a coefficient to its profile: of the criterion that the fit maximises."""
+    if results.bias_reduction != "none":
+        return PenalizedProfiles(results)
+    supremum = find_supremum(results)
+    return lambda column: CoefficientProfile(results, column, supremum)

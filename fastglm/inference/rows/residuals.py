@@ -1,0 +1,136 @@
+"""Residuals of the fitted rows. McCullagh & Nelder (1989), section 2.4, unless said otherwise.
+
+Every function gives (n,) float64: numbers of single observations, whatever their frequencies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import scipy
+
+from fastglm.kernels.blocks import planes
+
+if TYPE_CHECKING:
+    from fastglm.results import Results
+
+__all__ = [
+    "RESIDUALS",
+    "anscombe_residuals",
+    "deviance_residuals",
+    "normal_quantiles",
+    "pearson_residuals",
+    "quantile_residuals",
+    "response_residuals",
+    "working_residuals",
+]
+
+
+def _response(results: Results) -> np.ndarray:
+    return results._model_with_data("residuals").rows.response
+
+
+def _weights(results: Results) -> np.ndarray:
+    rows = results._model_with_data("residuals").rows
+    return np.ones(rows.n_rows) if rows.variance_weights is None else rows.variance_weights
+
+
+def response_residuals(results: Results) -> np.ndarray:
+    """Response less fitted mean."""
+    return _response(results) - results.row_values(planes.MEAN)[0]
+
+
+def pearson_residuals(results: Results) -> np.ndarray:
+    """Response residual over the square root of variance function / prior weight."""
+    mean, squared = results.row_values(planes.MEAN, planes.PEARSON)
+    return np.copysign(np.sqrt(squared), _response(results) - mean)
+
+
+def deviance_residuals(results: Results) -> np.ndarray:
+    """Signed square root of each row's part of the deviance."""
+    mean, deviance = results.row_values(planes.MEAN, planes.DEVIANCE)
+    return signed_root(deviance, _response(results) - mean)
+
+
+def signed_root(deviance: np.ndarray, difference: np.ndarray) -> np.ndarray:
+    """Square root of parts of the deviance, with the sign of response less mean."""
+    # Rounding may leave the deviance of a perfect fit a little below zero.
+    return np.copysign(np.sqrt(np.maximum(deviance, 0.0)), difference)
+
+
+def working_residuals(results: Results) -> np.ndarray:
+    """Response residual on the scale of the linear predictor."""
+    mean, slope = results.row_values(planes.MEAN, planes.SLOPE)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return (_response(results) - mean) / slope
+
+
+def anscombe_residuals(results: Results) -> np.ndarray:
+    """Residuals on the scale that makes the response most nearly normal.
+
+    (A(y) - A(mu)) / (A'(mu) sqrt(V(mu) / weight)), where A is the integral of V**(-1/3). Anscombe
+    (1953), *Journal of the Royal Statistical Society B* 15, discussion.
+    """
+    family = results.family
+    (mean,) = results.row_values(planes.MEAN)
+    # Close to the mean the integrals cancel: single precision would leave few digits.
+    response = np.asarray(_response(results), np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        distance = family.anscombe_difference(response, mean)
+        distance = distance / family.variance(mean) ** (1.0 / 6.0)
+    return distance * np.sqrt(_weights(results))
+
+
+def quantile_residuals(results: Results, seed: int = 0) -> np.ndarray:
+    """Normal quantiles of the probabilities of smaller responses; exactly normal if all is right.
+
+    Where responses are discrete the probability is drawn from between those of a smaller and of a
+    smaller or equal response. Dunn & Smyth (1996), *Journal of Computational and Graphical
+    Statistics* 5. A row of weight 0 gives NaN.
+
+    Parameters
+    ----------
+    results
+    seed
+        Of the draws.
+
+    Raises
+    ------
+    ModelError
+        If the family does not say how responses are distributed.
+    """
+    distribution = results.family.distribution(results.response_dispersion)
+    (mean,) = results.row_values(planes.MEAN)
+    response, weights = np.asarray(_response(results), np.float64), _weights(results)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        tails, below = distribution.tails(response, mean, weights), None
+        if distribution.lattice is not None or distribution.mass_at_zero:
+            below = distribution.tails_below(response, mean, weights)
+        residuals = normal_quantiles(tails, below, seed)
+    return np.where(weights > 0.0, residuals, np.nan)
+
+
+def normal_quantiles(
+    tails: tuple[np.ndarray, np.ndarray],
+    below: tuple[np.ndarray, np.ndarray] | None,
+    seed: int,
+) -> np.ndarray:
+    """Normal quantiles of lower and upper tails; drawn from between them and those below."""
+    lower, upper = tails
+    if below is not None:
+        share = np.random.default_rng(seed).random(lower.size)
+        lower = below[0] + share * (lower - below[0])
+        upper = upper + (1.0 - share) * (below[1] - upper)
+    return np.where(lower < 0.5, scipy.special.ndtri(lower), -scipy.special.ndtri(upper))
+
+
+#: Residuals that need no more than the fit, by the names R and statsmodels give them.
+RESIDUALS: dict[str, Callable[[Results], np.ndarray]] = {
+    "response": response_residuals,
+    "pearson": pearson_residuals,
+    "deviance": deviance_residuals,
+    "working": working_residuals,
+    "anscombe": anscombe_residuals,
+}

@@ -1,0 +1,100 @@
+"""What each term adds to the linear predictor, and partial residuals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastglm.inference.hypothesis_tests.refits import intercept_column
+from fastglm.inference.rows.prediction import fitted_rows, new_rows_without_offset
+from fastglm.inference.rows.residuals import working_residuals
+from fastglm.kernels.blocks import planes
+from fastglm.passes.layout import Layout, lay_out
+from fastglm.passes.row_values import evaluate_rows
+
+if TYPE_CHECKING:
+    from fastglm.results import Results
+
+__all__ = [
+    "TermContributions",
+    "model_terms",
+    "partial_residuals",
+    "term_contributions",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class TermContributions:
+    """Parts of the linear predictor.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of the terms, without the intercept.
+    values : ndarray, shape (n, terms)
+    constant : float
+        What is left of the linear predictor without its offset: the intercept and the centring.
+    """
+
+    names: tuple[str, ...]
+    values: np.ndarray
+    constant: float
+    _index: Any
+
+    def labelled(self) -> Any:
+        """The values, as a DataFrame if pandas objects came in."""
+        if self._index is None:
+            return self.values
+        import pandas as pd
+
+        return pd.DataFrame(self.values, index=self._index, columns=list(self.names))
+
+
+def model_terms(results: Results) -> list[tuple[str, slice]]:
+    """Terms of the model and their columns, without the intercept."""
+    constant = intercept_column(results)
+    return [
+        (name, columns)
+        for name, columns in results.terms
+        if (columns.start, columns.stop - 1) != (constant, constant)
+    ]
+
+
+def term_contributions(results: Results, exog: Any = None) -> TermContributions:
+    """Contributions of the terms, centred where there is an intercept."""
+    fitted = fitted_rows(results)
+    rows = fitted if exog is None else new_rows_without_offset(results, exog)
+    layout, fitted_layout = lay_out(rows.design), lay_out(fitted.design)
+    terms = model_terms(results)
+    often = results._model_with_data("the centres of terms").rows.frequencies
+    values = np.empty((layout.n_rows, len(terms)), order="F")
+    intercept = intercept_column(results)
+    constant = 0.0 if intercept is None else float(results.estimates[intercept])
+    for k, (_, columns) in enumerate(terms):
+        values[:, k] = _linear(results, layout, columns)
+        if intercept is not None:
+            centre = float(np.average(_linear(results, fitted_layout, columns), weights=often))
+            values[:, k] -= centre
+            constant += centre
+    if rows.nan_rows is not None:
+        values[rows.nan_rows] = np.nan
+    return TermContributions(tuple(name for name, _ in terms), values, constant, rows.index)
+
+
+def partial_residuals(results: Results) -> TermContributions:
+    """Working residuals plus the contribution of each term."""
+    terms = term_contributions(results)
+    terms.values[...] += working_residuals(results)[:, None]
+    return terms
+
+
+def _linear(results: Results, layout: Layout, columns: slice) -> np.ndarray:
+    """What some columns add to the linear predictor, (n,)."""
+    params = np.zeros_like(results.estimates)
+    params[columns] = results.estimates[columns]
+    (values,) = evaluate_rows(
+        layout, results.family, params, (planes.LINEAR_PREDICTOR,), n_threads=results.n_threads
+    )
+    return values

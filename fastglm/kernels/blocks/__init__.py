@@ -1,0 +1,1 @@
+"""One block of rows in cache."""

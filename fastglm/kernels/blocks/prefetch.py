@@ -1,0 +1,83 @@
+"""Asking for memory ahead of its use, at a pace that it can keep.
+
+A core asks for a cache line every nine cycles or so; what comes faster is dropped or waits. Loading
+a block takes less time than its memory takes to come, so that loads which ask for the next block
+meanwhile are held up. Where many tiles of dot products follow, loading only lists what the next
+block will read, in pieces of as many bytes as a plane of the block has, and every tile asks for one
+or two of them while it multiplies.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba.core import types
+from numba.core.types import int64
+from numba.extending import intrinsic
+
+from fastglm.kernels.blocks.block import LISTED, PIECES, ROOM, SPAN_ROWS, TAKEN
+from fastglm.kernels.compiler.decorators import inlined
+from fastglm.kernels.compiler.intrinsics import pointer
+
+CACHE_LINE = 64
+
+
+def ask(builder: Any, address: Any) -> None:
+    """For intrinsics: asks for the cache line at an address."""
+    byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+    function = builder.module.declare_intrinsic(
+        "llvm.prefetch", [byte], ir.FunctionType(ir.VoidType(), [byte] + [number] * 3)
+    )
+    # Read, keep in the second-level cache, data.
+    hints = [ir.Constant(number, k) for k in (0, 2, 1)]
+    builder.call(function, [builder.inttoptr(address, byte), *hints])
+
+
+@intrinsic
+def prefetch(typing_context: Any, address: Any) -> Any:
+    """Ask for the cache line at `address`; an address beyond the end of an array does no harm."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        ask(builder, args[0])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), codegen
+
+
+@inlined
+def prefetch_range(first, n_bytes):
+    """Ask for `n_bytes` from `first` on."""
+    for line in range(0, n_bytes, CACHE_LINE):
+        prefetch(first + line)
+
+
+@inlined
+def prefetch_later(span, first, n_bytes):
+    """Lists `n_bytes` from `first` on for tiles to ask for; asks at once for what has no room."""
+    block = pointer(span, int64)
+    step = 8 * block[SPAN_ROWS]
+    done = int64(0)
+    while done < n_bytes and block[LISTED] < block[ROOM]:
+        block[PIECES + block[LISTED]] = first + done
+        block[LISTED] += 1
+        done += step
+    prefetch_range(first + done, n_bytes - done)
+
+
+@inlined
+def next_piece(span):
+    """Address of a piece that no tile has asked for yet; of the list itself if there is none."""
+    block = pointer(span, int64)
+    if block[TAKEN] == block[LISTED]:
+        return span
+    block[TAKEN] += 1
+    return block[PIECES + block[TAKEN] - 1]
+
+
+@inlined
+def prefetch_rest(span):
+    """Asks for all pieces that no tile has asked for."""
+    block = pointer(span, int64)
+    while block[TAKEN] < block[LISTED]:
+        prefetch_range(next_piece(span), 8 * block[SPAN_ROWS])

@@ -1,0 +1,1 @@
+"""Elementary and special functions, and small linear algebra, for compiled callers."""

@@ -1,0 +1,1 @@
+"""How many threads run, and the one parallel loop."""

@@ -1,0 +1,212 @@
+"""Sums over the rows of models with several linear predictors that may share coefficients."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy
+
+from fastglm.kernels.blocks import table as slots
+from fastglm.kernels.blocks.table import WITH_GRAM
+from fastglm.kernels.compiler.templates import RowBlock
+from fastglm.kernels.passes import several_predictors as table_of
+from fastglm.kernels.passes.several_predictors import joint_kernel
+from fastglm.kernels.threads.threads import launch
+from fastglm.passes.layout import Layout
+from fastglm.solve.newton.run import count_chunks
+
+__all__ = ["JointSums", "JointSystem", "PredictorMaps"]
+
+#: Entries of a map up to which it is not worth being sparse.
+SMALL_MAP = 100_000
+#: Products of columns in a row, over all pairs of predictors, from which on sweeps without them are
+#: so much cheaper that several may take the place of one.
+COSTLY_PRODUCTS = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class JointSums:
+    """What one sweep adds up at m coefficients.
+
+    Attributes
+    ----------
+    log_likelihood : float
+        -inf where a row is outside the domain.
+    score : ndarray, shape (m,)
+    information : ndarray, shape (m, m)
+        Negative second derivatives.
+    """
+
+    log_likelihood: float
+    score: np.ndarray
+    information: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class PredictorMaps:
+    """How m coefficients make up the K linear predictors of a layout.
+
+    Attributes
+    ----------
+    n_params : int
+        Number of coefficients, m.
+    of_predictors : list of tuple
+        The coefficients that each predictor has, and the (n_sweep, own) matrix of what those of the
+        sweep's columns are.
+    """
+
+    n_params: int
+    of_predictors: list[tuple[np.ndarray, Any]]
+
+    @classmethod
+    def of(
+        cls, layout: Layout, matrices: Sequence[scipy.sparse.csr_array], kept: np.ndarray
+    ) -> PredictorMaps:
+        """From (columns of the design, all coefficients) matrices and a mask of those kept."""
+        columns, maps = _sweep_matrix(layout), []
+        for matrix in matrices:
+            whole = (columns @ matrix)[:, kept].tocsr()
+            own = np.unique(whole.indices)
+            few = whole[:, own]
+            maps.append((own, few.toarray() if few.shape[0] * own.size <= SMALL_MAP else few))
+        return cls(int(np.count_nonzero(kept)), maps)
+
+
+class JointSystem:
+    """Rows, their response, and how m coefficients make up K linear predictors.
+
+    Parameters
+    ----------
+    layout
+        Design, response and prior weights; no offset.
+    maps
+        What the coefficients of the sweep's columns are in each predictor.
+    respond
+        Row block of the response (`fastglm.kernels.passes.several_predictors`).
+    extra
+        (r, n) further numbers of the rows that the response reads.
+    offsets
+        (K, n) offsets of the predictors.
+    shape
+        Up to four parameters of the response.
+    shift, scale
+        (n_dense,): the dense columns count as ``(x - shift) * scale``.
+    n_threads
+        From `usable_threads`.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        maps: PredictorMaps,
+        respond: RowBlock,
+        *,
+        extra: np.ndarray | None = None,
+        offsets: np.ndarray | None = None,
+        shape: Sequence[float] = (),
+        shift: np.ndarray,
+        scale: np.ndarray,
+        n_threads: int = 1,
+    ):
+        n_predictors, q = len(maps.of_predictors), layout.n_sweep
+        self._n_sweep, self._below = q, np.tri(q, k=-1)
+        self.n_params, self._maps = maps.n_params, maps.of_predictors
+        self.n_threads = n_threads
+        self._order = layout.gram_order
+        self._n_pairs = n_predictors * (n_predictors + 1) // 2
+        size = self._n_pairs * (self._order**2 + q) + 2
+        self._n_chunks = count_chunks(layout, 8 * size)
+        self._partials = np.empty((self._n_chunks, size))
+        self._beta = np.zeros((n_predictors, self._order))
+        self._shape = np.zeros(table_of.N_SHAPES)
+        self._shape[: len(shape)] = shape
+        self._contexts = self._tabulate(layout, shift, scale)
+        self._kept_alive = (layout, shift, scale, extra, offsets)
+        self._table = np.zeros(table_of.TABLE_SIZE, dtype=np.int64)
+        self._table[table_of.CONTEXTS] = self._contexts.ctypes.data
+        self._table[table_of.N_PREDICTORS] = n_predictors
+        self._table[table_of.N_EXTRA] = 0 if extra is None else extra.shape[0]
+        self._table[table_of.EXTRA] = 0 if extra is None else extra.ctypes.data
+        self._table[table_of.OFFSETS] = 0 if offsets is None else offsets.ctypes.data
+        self._table[table_of.RESPOND] = respond.address
+        self._table[table_of.SHAPE] = self._shape.ctypes.data
+        self._table[table_of.JOINT_PARTIALS] = self._partials.ctypes.data
+
+    def _tabulate(self, layout: Layout, shift: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        """The kernels' table of each predictor, alike but for the address of its coefficients."""
+        self._parameters = np.zeros(3)
+        contexts = np.tile(layout.context, (len(self._beta), 1))
+        contexts[:, slots.N_CHUNKS] = self._n_chunks
+        contexts[:, slots.SHIFT] = shift.ctypes.data
+        contexts[:, slots.SCALE] = scale.ctypes.data
+        contexts[:, slots.PARAMETERS] = self._parameters.ctypes.data
+        contexts[:, slots.BETA] = [beta.ctypes.data for beta in self._beta]
+        return contexts
+
+    @property
+    def has_many_rows(self) -> bool:
+        """Whether there is enough to do for several threads."""
+        return self._n_chunks > 1
+
+    @property
+    def is_information_costly(self) -> bool:
+        """Whether most of the time of a sweep goes into its information matrix."""
+        return self._n_pairs * self._order * (self._order + 1) // 2 >= COSTLY_PRODUCTS
+
+    def sweep(self, params: np.ndarray, information: bool = True) -> JointSums:
+        """One pass over the rows at (m,) coefficients."""
+        for beta, (own, matrix) in zip(self._beta, self._maps, strict=True):
+            beta[: self._n_sweep] = matrix @ params[own]
+        self._contexts[0, slots.MODE] = WITH_GRAM if information else 0
+        launch(joint_kernel, self._table, self._n_chunks, self.n_threads)
+        sums = self._partials.sum(axis=0)
+        pairs = sums[:-2].reshape(self._n_pairs, -1)
+        score = np.zeros(self.n_params)
+        for k, (own, matrix) in enumerate(self._maps):
+            # Pairs go (0, 0), (1, 0), (1, 1), (2, 0), ...: a predictor's own pair is its last.
+            score[own] += matrix.T @ pairs[(k + 1) * (k + 2) // 2 - 1, self._order**2 :]
+        grams = pairs[:, : self._order**2].reshape(-1, self._order, self._order)
+        log_likelihood = float(sums[-2]) if sums[-1] == 0.0 else -math.inf
+        return JointSums(log_likelihood, score, self._information(grams))
+
+    def row_scores(self, params: np.ndarray) -> np.ndarray:
+        """Scores of the rows in their predictors, weights included, (K, n)."""
+        scores = np.empty((len(self._maps), int(self._contexts[0, slots.N_ROWS])))
+        self._table[table_of.ROW_SCORES] = scores.ctypes.data
+        self.sweep(params, information=False)
+        self._table[table_of.ROW_SCORES] = 0
+        return scores
+
+    def _information(self, grams: np.ndarray) -> np.ndarray:
+        total, q = np.zeros((self.n_params, self.n_params)), self._n_sweep
+        pair = 0
+        for a, (rows, left) in enumerate(self._maps):
+            for b, (columns, right) in enumerate(self._maps[: a + 1]):
+                block = left.T @ (right.T @ self._whole(grams[pair][:q, :q])).T
+                total[np.ix_(rows, columns)] += block
+                if a != b:
+                    total[np.ix_(columns, rows)] += block.T
+                pair += 1
+        return total
+
+    def _whole(self, gram: np.ndarray) -> np.ndarray:
+        """The symmetric matrix of what the kernel stores of it."""
+        lower, sparse = gram * self._below, slice(int(self._contexts[0, slots.N_DENSE]), None)
+        # Pairs of sparse entries stand on the side that the order of the row's entries says.
+        lower[sparse, sparse] += (gram * self._below.T)[sparse, sparse].T
+        whole = lower + lower.T
+        np.fill_diagonal(whole, gram.diagonal())
+        return whole
+
+
+def _sweep_matrix(layout: Layout) -> scipy.sparse.csr_array:
+    """The layout's transform, (n_sweep, n_columns): sweep columns to model columns."""
+    start, index, value = layout.transform
+    if not start.size:
+        return scipy.sparse.eye_array(layout.n_sweep, format="csr")
+    shape = (layout.n_sweep, layout.n_columns)
+    return scipy.sparse.csc_array((value, index, start), shape=shape).tocsr()

@@ -1,0 +1,1 @@
+"""Compiled log-likelihoods of one row, for several linear predictors."""

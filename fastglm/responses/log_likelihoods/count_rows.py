@@ -1,0 +1,197 @@
+# ruff: noqa: F821 -- the scalar functions are bound when a template is compiled
+"""Row blocks of counts: a model for zeros beside that of the counts, or one for alpha.
+
+Templates of `fastglm.kernels.passes.several_predictors`: eta_0 is the logarithm of the mean of the
+count distribution, eta_1 the log odds of the zero part, and eta_2, where there is one, the
+logarithm of alpha; without a zero part, eta_1 is the logarithm of alpha. Lambert (1992), "Zero-
+inflated Poisson regression"; Mullahy (1986), "Specification and testing of some modified count data
+models".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba.core.types import float64
+
+from fastglm.kernels.blocks.planes import PLANE
+from fastglm.kernels.compiler.decorators import inlined
+from fastglm.kernels.compiler.intrinsics import pointer
+from fastglm.kernels.compiler.templates import RowBlock
+from fastglm.kernels.math import elementary as vm
+from fastglm.kernels.math.gamma import gamma_functions
+from fastglm.kernels.passes.several_predictors import (
+    HEADER_SHAPE,
+    JOINT_LOG_LIKELIHOOD,
+    JOINT_RESPONSE,
+    predictor_planes,
+)
+
+__all__ = ["HURDLE_ROWS", "ZERO_INFLATED_ROWS", "negative_binomial_p_rows"]
+
+# Bound by RowBlock; named here for the reader and the linter.
+count: Any
+
+# Below this, alpha mu is so small that the negative binomial is a Poisson distribution to rounding.
+SMALLEST_ALPHA = 1e-9
+
+
+@inlined
+def log_factorial(y):
+    """log(y!), exactly 0 for 0 and 1.
+
+    Where means are tiny, a hurdle's probability of a zero is so near 1 that rounding would show.
+    """
+    return gamma_functions(y + 1.0)[0] if y > 1.0 else 0.0
+
+
+@inlined
+def poisson_count(y, eta, log_alpha):
+    """Log-mass and its derivatives: in eta, in log_alpha, then second ones (00, 20, 22)."""
+    mu = vm.exp(eta)
+    return y * eta - mu - log_factorial(y), y - mu, 0.0, -mu, 0.0, 0.0
+
+
+@inlined
+def negative_binomial_count(y, eta, log_alpha):
+    """As `poisson_count`, for variance mu + alpha mu**2."""
+    mu, alpha = vm.exp(eta), max(vm.exp(log_alpha), SMALLEST_ALPHA)
+    size, m = 1.0 / alpha, alpha * mu
+    rising = 1.0 + m
+    log_rising = vm.log1p(m)
+    log_sum, psi_sum, curve_sum = gamma_functions(y + size)
+    log_size, psi_size, curve_size = gamma_functions(size)
+    value = log_sum - log_size - log_factorial(y)
+    value += y * (vm.log(alpha) + eta) - (y + size) * log_rising
+    residual = (y - mu) / rising
+    excess = size * (psi_sum - psi_size - log_rising)
+    bend = size * size * (curve_sum - curve_size) + mu / rising
+    tilt = -residual * m / rising
+    return (
+        value,
+        residual,
+        residual - excess,
+        -mu * (1.0 + alpha * y) / (rising * rising),
+        tilt,
+        excess + bend + tilt,
+    )
+
+
+def zero_inflated_block(planes, rows):
+    """With probability logistic(eta_1) the response is zero, else it is a count."""
+    base = pointer(planes, float64)
+    n_predictors, _, eta, score, weight = predictor_planes(base)
+    has_alpha = n_predictors > 2
+    for i in range(rows):
+        y = base[JOINT_RESPONSE * PLANE + i]
+        zero = base[eta + PLANE + i]
+        log_alpha = base[eta + 2 * PLANE + i] if has_alpha else 0.0
+        value, s_0, s_2, h_00, h_20, h_22 = count(y, base[eta + i], log_alpha)
+        small = vm.exp(-abs(zero))
+        inflation = (1.0 if zero > 0.0 else small) / (1.0 + small)
+        log_rest = -(vm.log1p(small) + max(zero, 0.0))
+        # Share of the zeros that belong to the count distribution, from log odds.
+        gap = zero - value
+        tail = vm.exp(-abs(gap))
+        structural = (1.0 if gap > 0.0 else tail) / (1.0 + tail)
+        is_zero = y == 0.0
+        structural = structural if is_zero else 0.0
+        own = 1.0 - structural
+        log_either = max(zero, value) + vm.log1p(tail)
+        base[JOINT_LOG_LIKELIHOOD * PLANE + i] = log_rest + (log_either if is_zero else value)
+        base[score + i] = own * s_0
+        base[score + PLANE + i] = structural - inflation
+        both = own * structural
+        base[weight + i] = -own * h_00 - both * s_0 * s_0
+        base[weight + PLANE + i] = both * s_0
+        base[weight + 2 * PLANE + i] = inflation * (1.0 - inflation) - both
+        if has_alpha:
+            base[score + 2 * PLANE + i] = own * s_2
+            base[weight + 3 * PLANE + i] = -own * h_20 - both * s_2 * s_0
+            base[weight + 4 * PLANE + i] = both * s_2
+            base[weight + 5 * PLANE + i] = -own * h_22 - both * s_2 * s_2
+    return 0
+
+
+def hurdle_block(planes, rows):
+    """With probability logistic(eta_1) the response is a positive count, else zero."""
+    base = pointer(planes, float64)
+    n_predictors, _, eta, score, weight = predictor_planes(base)
+    has_alpha = n_predictors > 2
+    for i in range(rows):
+        y = base[JOINT_RESPONSE * PLANE + i]
+        hurdle = base[eta + PLANE + i]
+        log_alpha = base[eta + 2 * PLANE + i] if has_alpha else 0.0
+        value, s_0, s_2, h_00, h_20, h_22 = count(y, base[eta + i], log_alpha)
+        log_zero, z_0, z_2, g_00, g_20, g_22 = count(0.0, base[eta + i], log_alpha)
+        small = vm.exp(-abs(hurdle))
+        above = (1.0 if hurdle > 0.0 else small) / (1.0 + small)
+        present = 1.0 if y > 0.0 else 0.0
+        # Odds of the zeros that are cut off.
+        odds = 1.0 / vm.expm1(-log_zero)
+        spread = odds * (1.0 + odds)
+        part = value + vm.log1p(odds) if y > 0.0 else 0.0
+        log_side = min(hurdle, 0.0) if y > 0.0 else -max(hurdle, 0.0)
+        base[JOINT_LOG_LIKELIHOOD * PLANE + i] = part + log_side - vm.log1p(small)
+        base[score + i] = present * (s_0 + odds * z_0)
+        base[score + PLANE + i] = present - above
+        base[weight + i] = -present * (h_00 + odds * g_00 + spread * z_0 * z_0)
+        base[weight + PLANE + i] = 0.0
+        base[weight + 2 * PLANE + i] = above * (1.0 - above)
+        if has_alpha:
+            base[score + 2 * PLANE + i] = present * (s_2 + odds * z_2)
+            base[weight + 3 * PLANE + i] = -present * (h_20 + odds * g_20 + spread * z_2 * z_0)
+            base[weight + 4 * PLANE + i] = 0.0
+            base[weight + 5 * PLANE + i] = -present * (h_22 + odds * g_22 + spread * z_2 * z_2)
+    return 0
+
+
+def negative_binomial_p_block(planes, rows):
+    """Negative binomial of variance mu + alpha mu**power, the power a parameter of the response.
+
+    Greene (2008), "Functional forms for the negative binomial model for count data".
+    """
+    base = pointer(planes, float64)
+    _, _, eta, score, weight = predictor_planes(base)
+    rate = 2.0 - base[HEADER_SHAPE]
+    for i in range(rows):
+        y, log_mu = base[JOINT_RESPONSE * PLANE + i], base[eta + i]
+        log_alpha = base[eta + PLANE + i]
+        mu = vm.exp(log_mu)
+        size = min(vm.exp(rate * log_mu - log_alpha), 1.0 / SMALLEST_ALPHA)
+        m = mu / size
+        rising = 1.0 + m
+        log_rising = vm.log1p(m)
+        log_sum, psi_sum, curve_sum = gamma_functions(y + size)
+        log_size, psi_size, curve_size = gamma_functions(size)
+        value = log_sum - log_size - log_factorial(y)
+        value += y * (log_mu - vm.log(size)) - (y + size) * log_rising
+        # First and second derivatives in the logarithms of mean and size.
+        by_mean = (y - mu) / rising
+        by_size = size * (psi_sum - psi_size - log_rising) - by_mean
+        mean_mean = -mu * (1.0 + y / size) / (rising * rising)
+        mean_size = by_mean * m / rising
+        curve = size * size * (curve_sum - curve_size) + mu / rising
+        size_size = by_size + curve + by_mean / rising
+        base[JOINT_LOG_LIKELIHOOD * PLANE + i] = value
+        base[score + i] = by_mean + rate * by_size
+        base[score + PLANE + i] = -by_size
+        base[weight + i] = -(mean_mean + 2.0 * rate * mean_size + rate * rate * size_size)
+        base[weight + PLANE + i] = mean_size + rate * size_size
+        base[weight + 2 * PLANE + i] = -size_size
+    return 0
+
+
+negative_binomial_p_rows = RowBlock(negative_binomial_p_block, "negative_binomial_p", {})
+
+_COUNTS = {"poisson": poisson_count, "negative_binomial": negative_binomial_count}
+
+#: Row blocks by the name of the count distribution.
+ZERO_INFLATED_ROWS: dict[str, RowBlock] = {
+    name: RowBlock(zero_inflated_block, f"zero_inflated_{name}", {"count": function})
+    for name, function in _COUNTS.items()
+}
+HURDLE_ROWS: dict[str, RowBlock] = {
+    name: RowBlock(hurdle_block, f"hurdle_{name}", {"count": function})
+    for name, function in _COUNTS.items()
+}

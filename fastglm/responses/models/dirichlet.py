@@ -1,0 +1,178 @@
+"""Dirichlet regression: several shares that add up to one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fastglm.design.frames.missing import rows_text
+from fastglm.errors import DataError
+from fastglm.kernels.compiler.templates import RowBlock
+from fastglm.responses.log_likelihoods.proportions import dirichlet_rows
+from fastglm.responses.model import ResponseModel
+from fastglm.responses.models.beta import check_information
+from fastglm.responses.record import Block
+from fastglm.responses.results import ResponseResults
+from fastglm.rows.read_several import read_arrays, read_formulas
+from fastglm.rows.several import JointRows
+from fastglm.solve.collinear_columns import Columns
+
+__all__ = ["DirichletModel", "DirichletResults"]
+
+#: How far from 1 the sum of a row's shares may be.
+ROUNDING = 1e-6
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class DirichletResults(ResponseResults):
+    """A fitted Dirichlet regression: the coefficients of every share, one after the other.
+
+    `predict` gives "mean", the expected shares, (n, K), "shape", the parameters of the
+    distribution, or "precision", their sum, (n,).
+    """
+
+    kind: ClassVar[str] = "DirichletModel"
+    title: ClassVar[str] = "Dirichlet Regression Results"
+    predictions: ClassVar[tuple[str, ...]] = ("mean", "precision", "shape")
+
+    @property
+    def shares(self) -> tuple[str, ...]:
+        """Names of the shares."""
+        return tuple(self.settings["shares"])
+
+    def _prediction(self, etas: np.ndarray, which: str) -> tuple[np.ndarray, list[str]]:
+        shape = np.exp(etas)
+        if which == "precision":
+            return shape.sum(axis=0), []
+        return (shape if which == "shape" else shape / shape.sum(axis=0)), self._prediction_names()
+
+    def _prediction_names(self) -> list[Any]:
+        return list(self.shares)
+
+    def _moments(self, etas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        shape = np.exp(etas)
+        precision = shape.sum(axis=0)
+        mean = shape / precision
+        return mean, mean * (1.0 - mean) / (1.0 + precision)
+
+
+class DirichletModel(ResponseModel):
+    """Dirichlet regression: shape_k = exp(x'b_k) for every share.
+
+    Parameters
+    ----------
+    endog : array_like or data frame, shape (n, K)
+        Shares, positive, that add up to 1 in every row.
+    exog : array_like, sparse matrix or data frame, shape (n, p)
+        Columns, taken as they are.
+    freq_weights : array_like, shape (n,), optional
+        Numbers of identical rows.
+    var_weights : array_like, shape (n,), optional
+        What the log-likelihood of each row is multiplied by, as R's ``weights``.
+    offset : array_like, shape (n,), optional
+        Added to the linear predictor of every share.
+        It multiplies the precision and leaves the expected shares alone.
+    information : {"observed", "expected"}, default "observed"
+        Which information standard errors come from.
+    missing : {"raise", "drop"}, default "raise"
+
+    Raises
+    ------
+    DataError
+        If anything in the data cannot be used.
+
+    Notes
+    -----
+    The common parametrisation of R's package DirichletReg. Hijazi & Jernigan (2009), "Modelling
+    compositional data using Dirichlet regression models".
+    """
+
+    results_class = DirichletResults
+
+    def __init__(
+        self,
+        endog: Any,
+        exog: Any,
+        freq_weights: Any = None,
+        *,
+        var_weights: Any = None,
+        offset: Any = None,
+        information: str = "observed",
+        missing: str = "raise",
+    ):
+        columns = {"freq_weights": freq_weights, "var_weights": var_weights, "offset": offset}
+        rows = read_arrays(endog, {"exog": exog}, columns, missing)
+        names = [str(name) for name in getattr(endog, "columns", ())]
+        self._take(rows, names, information)
+
+    @classmethod
+    def from_formula(
+        cls,
+        formula: str,
+        data: Any,
+        freq_weights: Any = None,
+        *,
+        var_weights: Any = None,
+        offset: Any = None,
+        information: str = "observed",
+        missing: str = "raise",
+    ) -> DirichletModel:
+        """A model given as a formula, ``cbind(a, b, c) ~ x``, and a data frame.
+
+        Parameters
+        ----------
+        formula : str
+        data : data frame
+        freq_weights, var_weights, offset : str or array_like, optional
+            As for `DirichletModel`, or the name of a column.
+        information, missing
+            As for `DirichletModel`.
+        """
+        model = cls.__new__(cls)
+        columns = {"freq_weights": freq_weights, "var_weights": var_weights, "offset": offset}
+        rows = read_formulas(formula, (), data, columns, missing)
+        model._take(rows, [], information)
+        model.formula = formula
+        return model
+
+    def _take(self, rows: JointRows, names: Sequence[str], information: str) -> None:
+        y = rows.response
+        if y.ndim != 2 or y.shape[1] < 2:
+            raise DataError(f"the response has shape {y.shape}; it must be (n, K), K shares.")
+        wrong = (y <= 0.0).any(axis=1) | (np.abs(y.sum(axis=1) - 1.0) > ROUNDING)
+        if wrong.any():
+            raise DataError(
+                "DirichletModel needs positive shares that add up to 1: they do not in "
+                f"{rows_text(wrong)}."
+            )
+        self.information = check_information(information)
+        self.shares = tuple(names) or tuple(f"y{k}" for k in range(1, y.shape[1] + 1))
+        self.rows = rows
+
+    def _predictors(self) -> list[tuple[str, int]]:
+        return [(f"{share}:", 0) for share in self.shares]
+
+    def _respond(self) -> RowBlock:
+        return dirichlet_rows
+
+    def _extra(self) -> np.ndarray:
+        return np.ascontiguousarray(np.log(self.rows.response).T)
+
+    def _shape(self) -> Sequence[float]:
+        return (float(self.information == "expected"),)
+
+    def _settings(self) -> dict[str, Any]:
+        return {"shares": list(self.shares), "information": self.information}
+
+    def _start(self, blocks: Sequence[Block], found: Sequence[Columns]) -> np.ndarray:
+        """Constant shapes that match the means, and the variances all together."""
+        y, weights = self.rows.response, self.rows.prior_weights
+        mean = np.average(y, axis=0, weights=weights)
+        variance = np.average((y - mean) ** 2, axis=0, weights=weights)
+        precision = max(float((mean * (1.0 - mean)).sum() / variance.sum()) - 1.0, 0.1)
+        return np.concatenate(
+            [self._constant_on(0, float(np.log(m * precision)), found) for m in mean]
+        )

@@ -1,0 +1,200 @@
+"""Multinomial logit: one category out of several, against a reference category."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import scipy
+
+from fastglm.design.formula.response import CATEGORIES
+from fastglm.design.frames.frames import Level
+from fastglm.errors import DataError
+from fastglm.kernels.compiler.templates import RowBlock
+from fastglm.responses.log_likelihoods.categories import softmax_rows
+from fastglm.responses.model import ResponseModel
+from fastglm.responses.record import Block
+from fastglm.responses.results import CategoricalResults
+from fastglm.responses.separation import CombinedRows, Part
+from fastglm.rows.read_several import read_arrays, read_formulas
+from fastglm.rows.several import JointRows
+from fastglm.solve.collinear_columns import Columns
+
+__all__ = ["MNLogit", "MultinomialResults"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MultinomialResults(CategoricalResults):
+    """A fitted multinomial logit.
+
+    `params`, `bse`, `tvalues` and `pvalues` are (p, K - 1): a column for every level but the
+    reference, as in statsmodels. `cov_params` and `conf_int` run through the columns one after the
+    other, in the order of `names`.
+
+    `predict` gives "prob" (also "mean"), the probability of every level, (n, K), "class", the most
+    probable level, or "linear", the log odds against the reference, (n, K - 1).
+    """
+
+    kind: ClassVar[str] = "MNLogit"
+    title: ClassVar[str] = "Multinomial Logit Results"
+    predictions: ClassVar[tuple[str, ...]] = ("prob", "class", "mean")
+
+    def _vector(self, values: np.ndarray) -> Any:
+        matrix = values.reshape(len(self.blocks), -1).T
+        if not self.labelled:
+            return matrix
+        import pandas as pd
+
+        prefix = len(self.blocks[0].name)
+        index = [name[prefix:] for name in self.names[: matrix.shape[0]]]
+        return pd.DataFrame(matrix, index=index, columns=list(self.levels[1:]))
+
+    def setting(self) -> list[tuple[str, str]]:
+        """Names and values of what the fit was given, the reference level among them."""
+        reference = f"{self.response_name} = {self.levels[0]}"
+        return [*super().setting(), ("Reference Level", reference)]
+
+    def _prediction(self, etas: np.ndarray, which: str) -> tuple[np.ndarray, list[Any]]:
+        full = np.vstack([np.zeros(etas.shape[1]), etas])
+        if which == "class":
+            return self._most_probable(full), []
+        return scipy.special.softmax(full, axis=0), self._prediction_names()
+
+
+class MNLogit(ResponseModel):
+    """Multinomial logit: log(P(y = k) / P(y = reference)) = x' b_k.
+
+    Parameters
+    ----------
+    endog : array_like, shape (n,)
+        Category of each row: numbers, text or categories. The levels of an ordered type are in its
+        order, all others sorted.
+    exog : array_like, sparse matrix or data frame, shape (n, p)
+        Columns, taken as they are: no intercept is added.
+    freq_weights : array_like, shape (n,), optional
+        Numbers of identical rows.
+    var_weights : array_like, shape (n,), optional
+        What the log-likelihood of each row is multiplied by, as R's ``weights``.
+    offset : array_like, shape (n,), optional
+        Added to the linear predictor of every level but the reference.
+    reference : level, optional
+        The level that the others are compared with; by default the first.
+    missing : {"raise", "drop"}, default "raise"
+
+    Raises
+    ------
+    DataError
+        If anything in the data cannot be used.
+
+    Notes
+    -----
+    Agresti (2013), *Categorical Data Analysis*, section 8.1. Equal to R's ``nnet::multinom`` and
+    ``VGAM::vglm(multinomial)`` at their optimum.
+    """
+
+    results_class = MultinomialResults
+
+    def __init__(
+        self,
+        endog: Any,
+        exog: Any,
+        freq_weights: Any = None,
+        *,
+        var_weights: Any = None,
+        offset: Any = None,
+        reference: Level | None = None,
+        missing: str = "raise",
+    ):
+        columns = {"freq_weights": freq_weights, "var_weights": var_weights, "offset": offset}
+        self._take(read_arrays(endog, {"exog": exog}, columns, missing, CATEGORIES), reference)
+
+    @classmethod
+    def from_formula(
+        cls,
+        formula: str,
+        data: Any,
+        freq_weights: Any = None,
+        *,
+        var_weights: Any = None,
+        offset: Any = None,
+        reference: Level | None = None,
+        missing: str = "raise",
+    ) -> MNLogit:
+        """A model given as a formula and a data frame; adds an intercept.
+
+        Parameters
+        ----------
+        formula : str
+            With a categorical response on its left side.
+        data : data frame
+        freq_weights, var_weights, offset : str or array_like, optional
+            As for `MNLogit`, or the name of a column.
+        reference, missing
+            As for `MNLogit`.
+        """
+        model = cls.__new__(cls)
+        columns = {"freq_weights": freq_weights, "var_weights": var_weights, "offset": offset}
+        rows = read_formulas(formula, (), data, columns, missing, CATEGORIES)
+        model._take(rows, reference)
+        model.formula = formula
+        return model
+
+    def _take(self, rows: JointRows, reference: Level | None) -> None:
+        rows = with_used_levels(rows)
+        levels = rows.levels or ()
+        if reference is not None:
+            if reference not in levels:
+                raise DataError(f"reference {reference!r} is no level of the response: {levels}.")
+            first, codes = levels.index(reference), rows.response
+            codes = np.where(codes == first, 0, codes + (codes < first))
+            levels = (reference, *levels[:first], *levels[first + 1 :])
+            rows = replace(rows, response=codes, levels=levels)
+        self.rows, self.levels = rows, levels
+
+    def _predictors(self) -> list[tuple[str, int]]:
+        return [(f"{level}:", 0) for level in self.levels[1:]]
+
+    def _respond(self) -> RowBlock:
+        return softmax_rows
+
+    def _start(self, blocks: Sequence[Block], found: Sequence[Columns]) -> np.ndarray:
+        return np.zeros(blocks[-1].stop)
+
+    def _separable_parts(self, blocks: Sequence[Block], n_threads: int) -> Iterator[Part]:
+        # The log odds of a row's own level against each of the others.
+        levels, codes = np.arange(len(self.levels)), self.rows.response
+        own = (codes == levels[1:, None]).astype(np.int8)
+        others = (levels[:, None] == levels[1:]).astype(np.int8)
+        odds = own - others[:, :, None]
+        moving = CombinedRows(self._design(), self._maps(blocks), odds, n_threads)
+        counts = (codes != levels[:, None]).ravel()
+        yield slice(None), moving, np.ones(counts.size, np.int8), counts
+
+    def _settings(self) -> dict[str, Any]:
+        return {"levels": list(self.levels)}
+
+
+def with_used_levels(rows: JointRows) -> JointRows:
+    """Rows of a categorical response without the levels that no row has.
+
+    Raises
+    ------
+    DataError
+        If fewer than two levels occur.
+    """
+    levels = rows.levels or ()
+    counts = np.bincount(rows.response, weights=rows.prior_weights, minlength=len(levels))
+    used = counts > 0
+    if np.count_nonzero(used) < 2:
+        raise DataError(
+            f"the response '{rows.response_name}' needs two levels or more, but every row is the "
+            "same."
+        )
+    if used.all():
+        return rows
+    # Rows of weight 0 may hold a level that no other row has: any code will do for them.
+    place = np.maximum(np.cumsum(used) - 1, 0)
+    kept = tuple(level for level, keep in zip(levels, used, strict=True) if keep)
+    return replace(rows, response=place[rows.response], levels=kept)

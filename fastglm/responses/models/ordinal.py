@@ -1,0 +1,332 @@
+"""Ordinal regression: cumulative link models with proportional odds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, cast
+
+import numpy as np
+import scipy
+
+from fastglm.design.formula.response import ResponseRule
+from fastglm.design.frames.frames import Level
+from fastglm.design.matrix.parts import Coded, Design
+from fastglm.errors import DataError, ModelError
+from fastglm.families.links import Link, resolve_link
+from fastglm.inference.hypothesis_tests.tables import HypothesisTest
+from fastglm.kernels.compiler.templates import RowBlock
+from fastglm.responses.log_likelihoods.categories import CUMULATIVE_ROWS
+from fastglm.responses.model import ResponseModel
+from fastglm.responses.models.multinomial import with_used_levels
+from fastglm.responses.models.proportional_odds import proportional_odds_test
+from fastglm.responses.record import Block
+from fastglm.responses.residuals import Tails
+from fastglm.responses.results import CategoricalResults
+from fastglm.responses.separation import CombinedRows, Part
+from fastglm.rows.read_several import read_arrays, read_formulas
+from fastglm.rows.several import JointRows, constant_design, side_by_side
+from fastglm.solve.collinear_columns import Columns, examine_columns
+
+__all__ = ["OrderedModel", "OrdinalResults"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class OrdinalResults(CategoricalResults):
+    """A fitted cumulative link model: the coefficients, and after them the thresholds.
+
+    `predict` gives "prob" (also "mean"), the probability of every level, (n, K), "cumulative", that
+    of every level or a lower one, "class", the most probable level, or "linear", x'b with its
+    offset, (n, 1).
+    """
+
+    kind: ClassVar[str] = "OrderedModel"
+    title: ClassVar[str] = "Ordinal Regression Results"
+    predictions: ClassVar[tuple[str, ...]] = ("prob", "cumulative", "class", "mean")
+
+    @property
+    def link(self) -> Link:
+        """Link of the cumulative probabilities."""
+        return resolve_link(self.settings["link"])
+
+    @property
+    def thresholds(self) -> Any:
+        """Thresholds between the levels, (K - 1,), rising."""
+        return self.params[-(len(self.levels) - 1) :]
+
+    def proportional_odds_test(self) -> HypothesisTest:
+        """Wald test that the coefficients are the same at every threshold.
+
+        The models of ``y <= level``, one for every threshold but the last level, are fitted each on
+        its own, and their coefficients compared.
+
+        Returns
+        -------
+        HypothesisTest
+            Chi-squared on (K - 2) p degrees of freedom.
+
+        Raises
+        ------
+        DataError
+            If the result was loaded without its data.
+        ModelError
+            If there are two levels only, or a model of one threshold cannot be estimated.
+
+        Notes
+        -----
+        Brant (1990), "Assessing proportionality in the proportional odds model for ordinal logistic
+        regression", for any link.
+        """
+        model = cast("OrderedModel", self._model_with_data("the test of proportional odds"))
+        return proportional_odds_test(model.rows, model.rows.response, len(self.levels), self.link)
+
+    def header(self) -> list[tuple[str, str]]:
+        """Names and values of what stands above the table of a summary."""
+        header = super().header()
+        header[2] = ("Link Function", type(self.link).__name__)
+        return header
+
+    def setting(self) -> list[tuple[str, str]]:
+        """Names and values of what the fit was given, the order of the levels among them."""
+        return [*super().setting(), ("Levels", " < ".join(map(str, self.levels)))]
+
+    def _linear_predictors(self, designs: tuple[Design, ...]) -> np.ndarray:
+        params = self.estimates[: self.blocks[0].stop]
+        constant = self.settings["constant"]
+        if constant is not None:
+            params = np.insert(params, constant, 0.0)
+        return self._etas_of(designs, [(0, params)])
+
+    def _cumulative(self, etas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities of lower levels than each, and of others, (K + 1, n), from 0 to 1."""
+        steps = np.asarray(self.estimates[self.blocks[0].stop :])[:, None] - etas
+        n = etas.shape[1]
+        below = np.vstack([np.zeros(n), self.link.inverse(steps), np.ones(n)])
+        above = np.vstack([np.ones(n), self.link.complement(steps), np.zeros(n)])
+        return below, above
+
+    def _prediction(self, etas: np.ndarray, which: str) -> tuple[np.ndarray, list[Any]]:
+        below, above = self._cumulative(etas)
+        if which == "cumulative":
+            return below[1:], self._prediction_names()
+        # Of the two ways to take the difference, the one that keeps the digits of a small tail.
+        small = below[1:] < 0.5
+        probability = np.where(small, below[1:] - below[:-1], above[:-1] - above[1:])
+        if which == "class":
+            return self._most_probable(probability), []
+        return probability, self._prediction_names()
+
+    def _tails(self, response: np.ndarray, etas: np.ndarray) -> tuple[Tails, Tails | None]:
+        below, above = self._cumulative(etas)
+        place = np.arange(response.size)
+        at = below[response + 1, place], above[response + 1, place]
+        return at, (below[response, place], above[response, place])
+
+
+class OrderedModel(ResponseModel):
+    """Cumulative link model: P(y <= level j) = F(threshold_j - x'b).
+
+    Parameters
+    ----------
+    endog : array_like, shape (n,)
+        Ordered category of each row: numbers, or a type of ordered categories, such as an ordered
+        pandas Categorical or a polars Enum. Text and unordered categories need `levels`.
+    exog : array_like, sparse matrix or data frame, shape (n, p)
+        Columns, without a constant: the thresholds take its place.
+    link : link, class or str, default "logit"
+        logit, probit, cloglog, loglog or cauchit.
+    freq_weights : array_like, shape (n,), optional
+        Numbers of identical rows.
+    var_weights : array_like, shape (n,), optional
+        What the log-likelihood of each row is multiplied by, as R's ``weights``.
+    offset : array_like, shape (n,), optional
+        Added to x'b.
+    levels : sequence of levels, optional
+        The order of the levels, lowest first.
+    missing : {"raise", "drop"}, default "raise"
+
+    Raises
+    ------
+    DataError
+        If anything in the data cannot be used.
+    ModelError
+        If the link is none of these.
+
+    Notes
+    -----
+    McCullagh (1980), "Regression models for ordinal data". Equal to R's ``ordinal::clm`` and
+    ``MASS::polr``, whose signs it has; standard errors are from the observed information.
+    """
+
+    results_class = OrdinalResults
+
+    def __init__(
+        self,
+        endog: Any,
+        exog: Any,
+        link: Any = "logit",
+        freq_weights: Any = None,
+        *,
+        var_weights: Any = None,
+        offset: Any = None,
+        levels: Sequence[Level] | None = None,
+        missing: str = "raise",
+    ):
+        columns = {"freq_weights": freq_weights, "var_weights": var_weights, "offset": offset}
+        self._take(read_arrays(endog, {"exog": exog}, columns, missing, _rule(levels)), link)
+
+    @classmethod
+    def from_formula(
+        cls,
+        formula: str,
+        data: Any,
+        link: Any = "logit",
+        freq_weights: Any = None,
+        *,
+        var_weights: Any = None,
+        offset: Any = None,
+        levels: Sequence[Level] | None = None,
+        missing: str = "raise",
+    ) -> OrderedModel:
+        """A model given as a formula and a data frame; its intercept becomes the thresholds.
+
+        Parameters
+        ----------
+        formula : str
+            With an ordered categorical response on its left side.
+        data : data frame
+        link, levels, missing
+            As for `OrderedModel`.
+        freq_weights, var_weights, offset : str or array_like, optional
+            As for `OrderedModel`, or the name of a column.
+        """
+        model = cls.__new__(cls)
+        columns = {"freq_weights": freq_weights, "var_weights": var_weights, "offset": offset}
+        model._take(read_formulas(formula, (), data, columns, missing, _rule(levels)), link)
+        model.formula = formula
+        return model
+
+    def _take(self, rows: JointRows, link: Any) -> None:
+        self.link = resolve_link(link)
+        if self.link.name not in CUMULATIVE_ROWS:
+            raise ModelError(
+                f"OrderedModel needs one of the links {', '.join(CUMULATIVE_ROWS)}, not "
+                f"{self.link!r}"
+            )
+        self.rows = with_used_levels(rows)
+        self.levels = self.rows.levels or ()
+
+    @property
+    def _constant(self) -> int | None:
+        return self.rows.designs[0].constant
+
+    def _with_constant(self) -> tuple[Design, int]:
+        """The design with an intercept, whose place the thresholds take, and its column."""
+        design = self.rows.designs[0]
+        if self._constant is not None:
+            return design, self._constant
+        return side_by_side([constant_design(self.rows.n_rows), design]), 0
+
+    def _blocks(self) -> list[Block]:
+        design, _ = self._with_constant()
+        return [Block("", 0, 0, design.n_columns - 1)]
+
+    def _examine(self, n_threads: int) -> list[Columns]:
+        design, constant = self._with_constant()
+        columns = examine_columns(design, self.rows.prior_weights, n_threads)
+        if self._constant is None and columns.aliased.any():
+            self._refuse_constant(np.delete(columns.aliased, constant), n_threads)
+        return [columns]
+
+    def _refuse_constant(self, aliased: np.ndarray, n_threads: int) -> None:
+        rows = self.rows
+        constant = examine_columns(rows.designs[0], rows.prior_weights, n_threads).constant
+        if constant is not None and aliased[constant]:
+            raise DataError(
+                f"column {constant} of exog is constant: the thresholds take its place, leave it "
+                "out."
+            )
+
+    def _column_names(self, found: Sequence[Columns]) -> list[tuple[str, ...]]:
+        design, constant = self._with_constant()
+        return [design.names[:constant] + design.names[constant + 1 :]]
+
+    def _aliased(self, blocks: Sequence[Block], found: Sequence[Columns]) -> np.ndarray:
+        _, constant = self._with_constant()
+        thresholds = np.zeros(len(self.levels) - 1, dtype=bool)
+        return np.concatenate([np.delete(found[0].aliased, constant), thresholds])
+
+    def _back(self, blocks: Sequence[Block], found: Sequence[Columns]) -> np.ndarray:
+        # What shifts add to x'b goes to every threshold.
+        _, constant = self._with_constant()
+        kept, m = np.delete(np.arange(blocks[0].stop + 1), constant), len(self.levels) - 1
+        whole, p = found[0].back, kept.size
+        back = np.eye(p + m)
+        back[:p, :p] = whole[np.ix_(kept, kept)]
+        back[p:, :p] = -whole[constant, kept]
+        return back
+
+    def _names(self, blocks: Sequence[Block], columns: Sequence[Sequence[str]]) -> list[str]:
+        between = zip(self.levels, self.levels[1:], strict=False)
+        return [*columns[0], *(f"{low}|{high}" for low, high in between)]
+
+    def _design(self) -> Design:
+        """The indicators of the response's levels, then the columns."""
+        levels = len(self.levels)
+        names = tuple(str(level) for level in self.levels)
+        indicators = Coded((self.rows.response,), (levels,))
+        coded = Design((indicators,), self.rows.n_rows, names, None, None, ())
+        return side_by_side([coded, self._with_constant()[0]])
+
+    def _maps(self, blocks: Sequence[Block]) -> list[scipy.sparse.csr_array]:
+        # The thresholds above and below a row's own level.
+        levels, p = len(self.levels), blocks[0].stop
+        _, constant = self._with_constant()
+        kept = np.delete(np.arange(p + 1), constant)
+        shape = (levels + p + 1, p + levels - 1)
+        maps = []
+        for shift in (0, 1):
+            row = np.concatenate([levels + kept, np.arange(levels - 1) + shift])
+            value = np.concatenate([np.full(p, -1.0), np.ones(levels - 1)])
+            maps.append(scipy.sparse.csr_array((value, (row, np.arange(shape[1]))), shape=shape))
+        return maps
+
+    def _respond(self) -> RowBlock:
+        return CUMULATIVE_ROWS[self.link.name]
+
+    def _shape(self) -> Sequence[float]:
+        return (len(self.levels) - 1.0,)
+
+    def _start(self, blocks: Sequence[Block], found: Sequence[Columns]) -> np.ndarray:
+        codes, weights = self.rows.response, self.rows.prior_weights
+        # Half a row more for every level: a sample of the rows may lack one.
+        counts = np.bincount(codes, weights=weights, minlength=len(self.levels)) + 0.5
+        below = np.cumsum(counts)[:-1] / counts.sum()
+        offset = self.rows.offsets[0]
+        shift = 0.0 if offset is None else float(np.average(offset, weights=weights))
+        return np.concatenate([np.zeros(blocks[0].stop), self.link(below) + shift])
+
+    def _offsets(self) -> np.ndarray | None:
+        # Both thresholds of a row, above and below its level, are less x'b and the offset.
+        offset = self.rows.offsets[0]
+        return None if offset is None else np.stack([-offset, -offset])
+
+    def _separable_parts(self, blocks: Sequence[Block], n_threads: int) -> Iterator[Part]:
+        # A row gains as the threshold above its level rises over x'b, and that below it falls.
+        codes = self.rows.response
+        each = np.repeat(np.eye(2, dtype=np.int8)[:, :, None], codes.size, axis=2)
+        moving = CombinedRows(self._design(), self._maps(blocks), each, n_threads)
+        side = np.repeat(np.array([1, -1], dtype=np.int8), codes.size)
+        yield slice(None), moving, side, np.concatenate([codes < len(self.levels) - 1, codes > 0])
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "levels": list(self.levels),
+            "link": self.link.name,
+            "constant": self._constant,
+        }
+
+
+def _rule(levels: Sequence[Level] | None) -> ResponseRule:
+    order = None if levels is None else tuple(levels)
+    return ResponseRule("OrderedModel", category=True, ordered=True, order=order)

@@ -1,0 +1,322 @@
+"""Counts with a model of their own for the zeros: zero-inflated and hurdle regression."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fastglm.errors import DataError, ModelError, Status
+from fastglm.families import Binomial, Poisson
+from fastglm.kernels.compiler.templates import RowBlock
+from fastglm.responses.log_likelihoods.count_rows import HURDLE_ROWS, ZERO_INFLATED_ROWS
+from fastglm.responses.model import ResponseModel
+from fastglm.responses.models.count_boundaries import (
+    LOG_SMALL_EXCESS,
+    NO_ALPHA,
+    NO_INFLATION,
+    SMALL_LOG_ODDS,
+    alpha_slope_of_hurdle,
+    alpha_slope_of_zero_inflated,
+    inflation_slope,
+    no_inflation_in,
+    without_parameter,
+)
+from fastglm.responses.models.negative_binomial_p import NegativeBinomialP
+from fastglm.responses.models.zero_results import (
+    HurdleResults,
+    ZeroInflatedResults,
+    estimates_alpha,
+)
+from fastglm.responses.record import Block
+from fastglm.responses.separation import Part, part_of_design
+from fastglm.rows.read_several import read_arrays, read_formulas
+from fastglm.rows.several import JointRows
+from fastglm.solve.collinear_columns import Columns
+from fastglm.solve.fit import SolverOptions, solve
+from fastglm.solve.several_predictors import JointSolution
+
+__all__ = ["Hurdle", "HurdleResults", "ZeroInflated", "ZeroInflatedResults"]
+
+#: Log odds of extra zeros that are on their way to minus infinity in a row.
+LOG_NO_INFLATION = -14.0
+
+
+class _CountModel(ResponseModel):
+    """What both models share: reading, names and starting values."""
+
+    respond_rows: ClassVar[Mapping[str, RowBlock]]
+    #: Whether the zero part models a zero, or a positive count.
+    models_zero: ClassVar[bool]
+
+    def __init__(
+        self,
+        endog: Any,
+        exog: Any,
+        zeros: Any = None,
+        family: str = "poisson",
+        offset: Any = None,
+        freq_weights: Any = None,
+        *,
+        exposure: Any = None,
+        var_weights: Any = None,
+        missing: str = "raise",
+    ):
+        exogs = {"exog": exog, "zeros": zeros}
+        columns = {
+            "freq_weights": freq_weights,
+            "var_weights": var_weights,
+            "offset": offset,
+            "exposure": exposure,
+        }
+        self._take(read_arrays(endog, exogs, columns, missing), family)
+
+    @classmethod
+    def from_formula(
+        cls,
+        formula: str,
+        data: Any,
+        zeros: str | None = None,
+        family: str = "poisson",
+        offset: Any = None,
+        freq_weights: Any = None,
+        *,
+        exposure: Any = None,
+        var_weights: Any = None,
+        missing: str = "raise",
+    ) -> Any:
+        """A model given as formulas and a data frame.
+
+        Parameters
+        ----------
+        formula : str
+            Response and mean of the counts.
+        data : data frame
+        zeros : str, optional
+            Formula of the zero part, ``"~ z"``; by default it is a constant.
+        family, missing
+            As for the class.
+        offset, exposure, freq_weights, var_weights : str or array_like, optional
+            As for the class, or the name of a column.
+        """
+        model = cls.__new__(cls)
+        columns = {
+            "freq_weights": freq_weights,
+            "var_weights": var_weights,
+            "offset": offset,
+            "exposure": exposure,
+        }
+        model._take(read_formulas(formula, (zeros,), data, columns, missing), family)
+        model.formula = formula
+        return model
+
+    def _take(self, rows: JointRows, family: str) -> None:
+        if family not in self.respond_rows:
+            raise ModelError(
+                f"family must be one of {', '.join(self.respond_rows)}, not {family!r}"
+            )
+        y = rows.counts()
+        if (y > 0.0).all() or not y.any():
+            raise DataError("the response needs zeros and positive counts.")
+        self.family = family
+        if estimates_alpha(family):
+            rows = rows.with_constant_design()
+        self.rows = rows
+
+    def _predictors(self) -> list[tuple[str, int]]:
+        alpha = [("log(alpha)", 2)] if estimates_alpha(self.family) else []
+        return [("", 0), ("zero-", 1), *alpha]
+
+    def _names(self, blocks: Sequence[Block], columns: Sequence[Sequence[str]]) -> list[str]:
+        names = super()._names(blocks[:2], columns)
+        return [*names, "log(alpha)"] if len(blocks) > 2 else names
+
+    def _respond(self) -> RowBlock:
+        return self.respond_rows[self.family]
+
+    def _settings(self) -> dict[str, Any]:
+        return {"family": self.family, "exogs": ["zeros"]}
+
+    def _estimate(
+        self,
+        blocks: Sequence[Block],
+        found: Sequence[Columns],
+        start: np.ndarray | None,
+        options: SolverOptions,
+    ) -> JointSolution:
+        solution = super()._estimate(blocks, found, start, options)
+        return self._at_boundary(solution, blocks, found, options) or solution
+
+    def _at_boundary(
+        self,
+        solution: JointSolution,
+        blocks: Sequence[Block],
+        found: Sequence[Columns],
+        options: SolverOptions,
+    ) -> JointSolution | None:
+        """The fit without alpha, if its likelihood falls from there on as alpha rises."""
+        rows = self.rows
+        if self.family == "poisson":
+            return None
+        excess = solution.params[-1] + np.log(rows.mean_response)
+        if solution.status == Status.CONVERGED and excess > LOG_SMALL_EXCESS:
+            return None
+        poisson = copy(self)
+        poisson.family = "poisson"
+        poisson.rows = rows.with_designs(0, 1)
+        reduced = poisson._estimate(blocks[:2], found[:2], None, options)
+        etas = self._etas(blocks[:2], reduced.params, options.n_threads)
+        slope = rows.weighted_sum(self._alpha_slope(rows.response, etas))
+        return without_parameter(solution, reduced, blocks[2].start, slope, NO_ALPHA)
+
+    def _alpha_slope(self, response: np.ndarray, etas: np.ndarray) -> np.ndarray:
+        """Derivative of each row's log-likelihood in alpha, at 0, (n,)."""
+        raise NotImplementedError
+
+    def _start(self, blocks: Sequence[Block], found: Sequence[Columns]) -> np.ndarray:
+        """A Poisson fit of the counts, a logistic fit of the zeros, and alpha = 1."""
+        rows, quick = self.rows, SolverOptions(tol=1e-4, max_iter=10)
+        counts = solve(rows.layout(0), Poisson(), quick, safe_mean=lambda: rows.mean_response)
+        one = (rows.response == 0.0) if self.models_zero else (rows.response > 0.0)
+        zeros = solve(rows.layout(1, one.astype(np.float64)), Binomial(), quick, binary=True)
+        alpha = np.zeros(len(blocks) - 2)
+        return np.nan_to_num(np.concatenate([counts.params, zeros.params, alpha]))
+
+
+class ZeroInflated(_CountModel):
+    """Zero-inflated counts: zero with probability logistic(z'c), else a count of mean exp(x'b).
+
+    Parameters
+    ----------
+    endog : array_like, shape (n,)
+        Counts, some of them zero.
+    exog : array_like, sparse matrix or data frame, shape (n, p)
+        Columns of the counts, taken as they are.
+    zeros : array_like or data frame, shape (n, k), optional
+        Columns of the inflation; by default it is a constant.
+    family : {"poisson", "negative_binomial"}, default "poisson"
+        Distribution of the counts; the negative binomial's alpha is estimated.
+    offset : array_like, shape (n,), optional
+        Added to the linear predictor of the counts. An ``offset()`` in the formula of the zeros
+        enters theirs.
+    exposure : array_like, shape (n,), optional
+        Its logarithm is added to that linear predictor.
+    freq_weights : array_like, shape (n,), optional
+        Numbers of identical rows.
+    var_weights : array_like, shape (n,), optional
+        What the log-likelihood of each row is multiplied by, as R's ``weights``.
+    missing : {"raise", "drop"}, default "raise"
+
+    Raises
+    ------
+    DataError
+        If anything in the data cannot be used.
+    ModelError
+        If there is no such family.
+
+    Notes
+    -----
+    Lambert (1992), "Zero-inflated Poisson regression, with an application to defects in
+    manufacturing"; Zeileis, Kleiber & Jackman (2008), "Regression models for count data in R": the
+    theta of its ``zeroinfl`` is 1/alpha.
+    """
+
+    results_class = ZeroInflatedResults
+    respond_rows = ZERO_INFLATED_ROWS
+    models_zero = True
+
+    def _alpha_slope(self, response: np.ndarray, etas: np.ndarray) -> np.ndarray:
+        return alpha_slope_of_zero_inflated(response, etas)
+
+    def _at_boundary(
+        self,
+        solution: JointSolution,
+        blocks: Sequence[Block],
+        found: Sequence[Columns],
+        options: SolverOptions,
+    ) -> JointSolution | None:
+        at_boundary = super()._at_boundary(solution, blocks, found, options)
+        if at_boundary is not None or not self._has_constant_zeros(found):
+            return at_boundary
+        rows, zeros = self.rows, blocks[1]
+        if solution.status == Status.CONVERGED and solution.params[zeros.start] > SMALL_LOG_ODDS:
+            return None
+        reduced, alpha = self._counts_alone(options)
+        mean = np.exp(self._etas(blocks[:1], reduced.params, options.n_threads)[0])
+        log_zero = -np.log1p(alpha * mean) / alpha if alpha else -mean
+        slopes = inflation_slope(rows.response, log_zero)
+        if rows.offsets[1] is not None:
+            slopes = slopes * np.exp(rows.offsets[1])
+        slope = rows.weighted_sum(slopes)
+        return without_parameter(solution, reduced, zeros.start, slope, NO_INFLATION)
+
+    def _has_constant_zeros(self, found: Sequence[Columns]) -> bool:
+        return self.rows.designs[1].n_columns == 1 and found[1].constant is not None
+
+    def _counts_alone(self, options: SolverOptions) -> tuple[JointSolution, float]:
+        """The fit of all counts without extra zeros, and its alpha."""
+        if self.family == "poisson":
+            alone = NegativeBinomialP.of_rows(self.rows.with_designs(0, 1), power=2.0)
+            return alone.poisson_fit(options), 0.0
+        alone = NegativeBinomialP.of_rows(self.rows.with_designs(0, 2), power=2.0)
+        blocks, found = alone._blocks(), alone._examine(options.n_threads)
+        solution = alone._estimate(blocks, found, None, options)
+        return solution, float(np.exp(solution.params[-1]))
+
+    def _boundary_of_rows(
+        self, blocks: Sequence[Block], solution: JointSolution, n_threads: int
+    ) -> str:
+        etas = self._etas(blocks, solution.params, n_threads)
+        n = int(np.count_nonzero(etas[1] < LOG_NO_INFLATION))
+        return no_inflation_in(n) if n else ""
+
+    def _separable_parts(self, blocks: Sequence[Block], n_threads: int) -> Iterator[Part]:
+        # A zero gains as the count's mean falls, and as an extra zero becomes more likely.
+        rows, is_zero = self.rows, self.rows.response == 0.0
+        every = np.ones(rows.n_rows, dtype=bool)
+        for block, side in zip(
+            blocks[:2], (np.where(is_zero, -1, 0), np.where(is_zero, 1, -1)), strict=True
+        ):
+            own = slice(block.start, block.stop)
+            yield part_of_design(own, rows.designs[block.design], side, every, n_threads)
+
+
+class Hurdle(_CountModel):
+    """Hurdle counts: positive with probability logistic(z'c), then a count without its zeros.
+
+    Parameters
+    ----------
+    endog, exog, family, offset, exposure, freq_weights, var_weights, missing
+        As for `ZeroInflated`.
+    zeros : array_like or data frame, shape (n, k), optional
+        Columns of the hurdle, the log odds of a positive count; by default it is a constant.
+
+    Raises
+    ------
+    DataError
+        If anything in the data cannot be used.
+    ModelError
+        If there is no such family.
+
+    Notes
+    -----
+    Mullahy (1986); Zeileis, Kleiber & Jackman (2008), "Regression models for count data in R".
+    """
+
+    results_class = HurdleResults
+    respond_rows = HURDLE_ROWS
+    models_zero = False
+
+    def _alpha_slope(self, response: np.ndarray, etas: np.ndarray) -> np.ndarray:
+        return alpha_slope_of_hurdle(response, etas)
+
+    def _separable_parts(self, blocks: Sequence[Block], n_threads: int) -> Iterator[Part]:
+        # A positive count of one gains as the mean before the cut falls; other counts bear no
+        # change. Zeros say nothing of it.
+        rows, y = self.rows, self.rows.response
+        sides = np.where(y == 1.0, -1, 0), np.where(y > 0.0, 1, -1)
+        for block, side, counts in zip(blocks[:2], sides, (y > 0.0, y >= 0.0), strict=True):
+            own = slice(block.start, block.stop)
+            yield part_of_design(own, rows.designs[block.design], side, counts, n_threads)

@@ -1,0 +1,1 @@
+"""Results: the record of a fit, with the methods that answer questions of it."""

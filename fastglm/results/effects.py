@@ -1,0 +1,181 @@
+"""What is asked about effects on the mean: of columns, of variables, and marginal means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastglm.inference.effects.average_effects import (
+    average_comparisons,
+    average_predictions,
+    average_slopes,
+)
+from fastglm.inference.effects.marginal_effects import MarginalEffects, marginal_effects
+from fastglm.inference.effects.marginal_means import MarginalMeans, marginal_means
+from fastglm.inference.hypothesis_tests.estimates import Estimates
+from fastglm.results.asking import Asking
+
+__all__ = ["EffectMethods"]
+
+
+class EffectMethods(Asking):
+    """Mixin of `fastglm.Results`."""
+
+    def get_margeff(
+        self,
+        at: str = "overall",
+        method: str = "dydx",
+        atexog: Mapping[Any, float] | None = None,
+        dummy: bool = False,
+        count: bool = False,
+    ) -> MarginalEffects:
+        """Marginal effects of the columns of X on the mean, as statsmodels has them.
+
+        Parameters
+        ----------
+        at : {"overall", "mean", "median", "zero"}, default "overall"
+            Average over the observations, or the effect at one point.
+        method : {"dydx", "eyex", "dyex", "eydx"}, default "dydx"
+            Derivative, elasticity, or one of the semi-elasticities.
+        atexog : mapping of column number or name to float, optional
+            Columns held at a value.
+        dummy, count : bool, default False
+            Whether a column of zeros and ones changes from 0 to 1, and one of whole numbers by
+            one (half the change from one below to one above).
+
+        Returns
+        -------
+        MarginalEffects
+            Of every column but the intercept and aliased ones.
+
+        Raises
+        ------
+        ModelError
+            If there is no such method or place.
+        DataError
+            If `atexog` names what is no column, or the data of the fit is not at hand.
+
+        Notes
+        -----
+        A column of a formula is a column of X here: for a variable that has several use
+        `avg_slopes`. Offsets are part of the mean.
+        """
+        return marginal_effects(self._fit, at, method, atexog, dummy, count)
+
+    def avg_predictions(
+        self, variables: Mapping[str, Any] | None = None, by: str | None = None
+    ) -> Estimates:
+        """Averages of the fitted mean over the observations.
+
+        Parameters
+        ----------
+        variables : mapping of str to a value or several, optional
+            Variables of the formula that are set to each of these values in every row.
+        by : str, optional
+            A column of the frame: an average for each of its values.
+
+        Returns
+        -------
+        Estimates
+
+        Warns
+        -----
+        RankWarning
+            If an average is not estimable, which is then NaN: it is over rows, such as of a cell
+            that has none in the fit, of which the rows of the fit do not tell.
+
+        Raises
+        ------
+        ModelError
+            If the model has no formula, or no such variable or level.
+        """
+        return average_predictions(self._fit, variables, by)
+
+    def avg_comparisons(self, variable: str, step: float = 1.0, by: str | None = None) -> Estimates:
+        """Average changes of the mean when a variable changes and nothing else does.
+
+        Parameters
+        ----------
+        variable : str
+            Of the formula. Categorical: each level against the first. Numeric: `step` more.
+        step : float, default 1
+        by : str, optional
+            A column of the frame: an average for each of its values.
+
+        Returns
+        -------
+        Estimates
+
+        Warns
+        -----
+        RankWarning
+            If an average is not estimable, which is then NaN: it is over rows, such as of a cell
+            that has none in the fit, of which the rows of the fit do not tell.
+
+        Raises
+        ------
+        ModelError
+            If the model has no formula, or no such variable.
+        """
+        return average_comparisons(self._fit, variable, step, by)
+
+    def avg_slopes(self, variable: str, by: str | None = None) -> Estimates:
+        """Average derivatives of the mean in a numeric variable, through all its terms.
+
+        Parameters
+        ----------
+        variable : str
+            Of the formula.
+        by : str, optional
+            A column of the frame: an average for each of its values.
+
+        Returns
+        -------
+        Estimates
+            Exact derivatives through the link and in the coefficients. How columns change with the
+            variable is told by parabolas through three points, 3e-5 of its range apart.
+
+        Warns
+        -----
+        RankWarning
+            If an average is not estimable, which is then NaN: it is over rows, such as of a cell
+            that has none in the fit, of which the rows of the fit do not tell.
+
+        Raises
+        ------
+        ModelError
+            If the model has no formula, or the variable is categorical or constant.
+        """
+        return average_slopes(self._fit, variable, by)
+
+    def emmeans(
+        self, specs: str | Sequence[str], at: Mapping[str, Any] | None = None
+    ) -> MarginalMeans:
+        """Estimated marginal means.
+
+        Parameters
+        ----------
+        specs : str or sequence of str
+            Variables of the formula: a mean for each combination of their levels.
+        at : mapping of str to a value or several, optional
+            Values of other variables. By default numeric ones have their mean, and categorical
+            ones are averaged over all levels with equal weights. Offsets of the formula are those
+            of these values; of others the mean is taken.
+
+        Returns
+        -------
+        MarginalMeans
+            On the scale of the link, with `contrasts`.
+
+        Warns
+        -----
+        RankWarning
+            If an average is not estimable, which is then NaN: it is over rows, such as of a cell
+            that has none in the fit, of which the rows of the fit do not tell.
+
+        Raises
+        ------
+        ModelError
+            If the model has no formula, or no such variable or level.
+        """
+        return marginal_means(self._fit, specs, at)

@@ -1,0 +1,221 @@
+"""What is asked about rows: residuals, influence, predictions and their uncertainty."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastglm.errors import ModelError
+from fastglm.inference.diagnostics.influence import Influence
+from fastglm.inference.intervals.prediction_intervals import Prediction, get_prediction
+from fastglm.inference.rows import residuals
+from fastglm.inference.rows.prediction import fitted_rows, new_rows
+from fastglm.inference.rows.term_contributions import partial_residuals, term_contributions
+from fastglm.kernels.threads.threads import usable_threads
+from fastglm.results.diagnostics import DiagnosticMethods
+from fastglm.results.effects import EffectMethods
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["RowMethods"]
+
+
+class RowMethods(EffectMethods, DiagnosticMethods):
+    """Mixin of `fastglm.Results`."""
+
+    # -- residuals
+
+    @property
+    def resid_response(self) -> Any:
+        """Response less fitted mean, (n,)."""
+        return self._fit._rows(residuals.response_residuals(self._fit))
+
+    @property
+    def resid_pearson(self) -> Any:
+        """Response residual over the square root of variance function / prior weight, (n,)."""
+        return self._fit._rows(residuals.pearson_residuals(self._fit))
+
+    @property
+    def resid_deviance(self) -> Any:
+        """Signed square root of each row's part of the deviance, (n,)."""
+        return self._fit._rows(residuals.deviance_residuals(self._fit))
+
+    @property
+    def resid_working(self) -> Any:
+        """Response residual on the scale of the linear predictor, (n,)."""
+        return self._fit._rows(residuals.working_residuals(self._fit))
+
+    @property
+    def resid_anscombe(self) -> Any:
+        """Residuals on the scale that makes responses most nearly normal, (n,).
+
+        Over the root of the dispersion, as statsmodels has them. Anscombe (1953); McCullagh &
+        Nelder (1989), section 2.4.2.
+        """
+        return self._fit._rows(residuals.anscombe_residuals(self._fit) / np.sqrt(self._fit.scale))
+
+    def resid_quantile(self, seed: int = 0) -> Any:
+        """Randomised quantile residuals, (n,): standard normal if the model is right.
+
+        Parameters
+        ----------
+        seed : int, default 0
+            Of the draws that discrete responses need.
+
+        Raises
+        ------
+        ModelError
+            If the family does not say how responses are distributed.
+
+        Notes
+        -----
+        Dunn & Smyth (1996), *Journal of Computational and Graphical Statistics* 5.
+        """
+        return self._fit._rows(residuals.quantile_residuals(self._fit, seed))
+
+    def resid_partial(self) -> Any:
+        """Working residuals plus each term's contribution, (n, terms), as in R.
+
+        Landwehr, Pregibon & Shoemaker (1984), *Journal of the American Statistical Association*
+        79.
+        """
+        return partial_residuals(self._fit).labelled()
+
+    def rstandard(self, kind: str = "deviance") -> Any:
+        """Residuals over their estimated standard deviations, (n,), as R's ``rstandard``.
+
+        Parameters
+        ----------
+        kind : {"deviance", "pearson"}, default "deviance"
+
+        Raises
+        ------
+        ModelError
+            If there is no such kind.
+        """
+        if kind not in ("deviance", "pearson"):
+            raise ModelError(f'kind must be "deviance" or "pearson", not {kind!r}')
+        influence = self.get_influence()
+        if kind == "pearson":
+            return influence.resid_studentized
+        return influence.resid_standardized
+
+    def rstudent(self) -> Any:
+        """Likelihood residuals of leaving each observation out, (n,), as R's ``rstudent``."""
+        return self.get_influence().resid_studentized_external
+
+    def get_influence(self) -> Influence:
+        """Leverages, Cook's distances and what else leaving out observations would change."""
+        self._fit._model_with_data("influence")
+        return Influence(self._fit)
+
+    # -- predictions
+
+    def get_prediction(
+        self,
+        exog: Any = None,
+        offset: Any = None,
+        exposure: Any = None,
+        unseen: str = "raise",
+        var_weights: Any = None,
+        n_threads: int | None = None,
+    ) -> Prediction:
+        """Predictions of new rows, or the fitted ones, with their uncertainty.
+
+        Parameters
+        ----------
+        exog, offset, exposure, unseen
+            As for `predict`.
+        var_weights : array_like, optional
+            Weights that new observations would have, for their intervals: numbers of trials for
+            the binomial family. By default 1, or those of the fitted rows.
+        n_threads : int, optional
+
+        Returns
+        -------
+        Prediction
+
+        Raises
+        ------
+        DataError
+            Naming what is wrong with the new rows.
+        """
+        fit = self._fit
+        if exog is None:
+            rows = fitted_rows(fit, offset, exposure, unseen)
+            if var_weights is None and fit.model is not None:
+                var_weights = fit.model.rows.variance_weights
+                if var_weights is not None:
+                    # A row of weight 0 has no distribution.
+                    var_weights = np.where(var_weights > 0.0, var_weights, np.nan)
+        else:
+            rows = new_rows(fit, exog, offset, exposure, unseen)
+        return get_prediction(fit, rows, var_weights, usable_threads(n_threads))
+
+    def predict_terms(self, exog: Any = None) -> Any:
+        """What each term adds to the linear predictor, (n, terms): R's ``predict(type="terms")``.
+
+        Parameters
+        ----------
+        exog : optional
+            As for `predict`.
+
+        Returns
+        -------
+        (n, terms)
+            Centred at the fitted rows if the model has an intercept. A DataFrame where pandas
+            objects came in.
+
+        Raises
+        ------
+        DataError
+            Naming what is wrong with the new rows, or if the data of the fit is not at hand.
+        """
+        return term_contributions(self._fit, exog).labelled()
+
+    # -- pictures
+
+    def plot(self, seed: int = 0) -> Any:
+        """The four panels of `fastglm.plots.panels`.
+
+        Parameters
+        ----------
+        seed : int, default 0
+            Of randomised quantile residuals.
+
+        Returns
+        -------
+        ndarray of matplotlib Axes, shape (2, 2)
+        """
+        from fastglm.plots import panels
+
+        return panels(self._fit, seed)
+
+    def report(
+        self,
+        path: str | Path,
+        title: str | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """Write one self-contained web page: the fit, its checks in plain words, and pictures.
+
+        Parameters
+        ----------
+        path : str or Path
+            Of the HTML file.
+        title : str, optional
+            By default the family and the response.
+        progress : callable, optional
+            Called as ``progress(done, n_steps)`` after the tests and after each picture.
+
+        Raises
+        ------
+        DataError
+            If the result was loaded without its data.
+        """
+        from fastglm.report import write_report
+
+        write_report(self._fit, path, title, progress)

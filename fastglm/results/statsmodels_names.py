@@ -1,0 +1,214 @@
+"""Names by which statsmodels' scripts ask for what has another name here."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastglm.errors import ModelError, OptionError
+from fastglm.inference.hypothesis_tests.hypotheses import wald_test
+from fastglm.inference.hypothesis_tests.tables import HypothesisTest, Table
+from fastglm.inference.rows.residuals import anscombe_residuals
+from fastglm.inference.summary import Summary
+from fastglm.pointers import describe_option
+from fastglm.results.asking import Asking
+
+__all__ = ["StatsmodelsNames", "read_fit_options"]
+
+# fmt: off
+#: Options of statsmodels' ``GLM.fit`` that say how the optimum is looked for, or what is printed.
+_OTHER_SEARCH = frozenset({
+    "method", "disp", "full_output", "max_start_irls", "attach_wls", "tol_criterion", "atol",
+    "wls_method", "optim_hessian", "retall", "skip_hessian", "warn_convergence",
+})
+# fmt: on
+
+
+def read_fit_options(
+    called: str, model: type, options: Mapping[str, Any], tol: float, max_iter: int
+) -> tuple[float, int]:
+    """Tolerance and most steps, from the options of statsmodels' ``GLM.fit`` that are not ours.
+
+    Parameters
+    ----------
+    called : str
+        The function that was given them.
+    model : type
+        Class of the model, whose options are known.
+    options : mapping of str to object
+        ``maxiter`` is `max_iter`, and ``rtol`` a `tol`. Those that choose another way to the same
+        optimum change nothing.
+    tol, max_iter
+        Where they do not say, or say less.
+
+    Raises
+    ------
+    OptionError
+        If there is no such option.
+    """
+    if not options:
+        return tol, int(max_iter)
+    for name in options:
+        if name not in _OTHER_SEARCH and name not in ("maxiter", "rtol"):
+            methods = [model.fit] if called == "fit" else [model.from_formula, model.fit]  # type: ignore[attr-defined]
+            known = [p for method in methods for p in inspect.signature(method).parameters]
+            known = [p for p in known if p not in ("self", "statsmodels_options")]
+            raise OptionError(describe_option(called, name, known, model))
+    rtol = options.get("rtol")
+    return min(tol, rtol) if rtol else tol, int(options.get("maxiter", max_iter))
+
+
+class StatsmodelsNames(Asking):
+    """Mixin of `fastglm.Results`."""
+
+    @property
+    def mu(self) -> Any:
+        """Fitted means, (n,): `fittedvalues`."""
+        return self._fit.fittedvalues
+
+    @property
+    def normalized_cov_params(self) -> Any:
+        """Inverse of the information at dispersion 1, (p, p)."""
+        fit = self._fit
+        return fit._matrix(fit.information_inverse, fit.names)
+
+    def fit(self, **options: Any) -> Any:
+        """Fit the model again with other options; without any, this fit.
+
+        So ``fg.glm(formula, data).fit()``, as a script for ``statsmodels.formula.api`` has it, is
+        ``fg.glm(formula, data)``.
+
+        Parameters
+        ----------
+        **options
+            As for `fastglm.GLM.fit`.
+
+        Returns
+        -------
+        Results
+
+        Raises
+        ------
+        DataError
+            If the result was loaded without its data.
+        """
+        if not options:
+            return self._fit
+        return self._fit._model_with_data("another fit").fit(**options)
+
+    def f_test(self, hypothesis: Any) -> HypothesisTest:
+        """`wald_test` with the F distribution."""
+        return wald_test(self._fit, hypothesis, use_f=True)
+
+    # -- goodness of fit
+
+    @property
+    def null(self) -> Any:
+        """Means of the null model, (n,): of nothing but an intercept and the offset."""
+        fit = self._fit
+        rows = fit._model_with_data("the null model").rows
+        eta = np.zeros(rows.n_rows) if rows.offset is None else rows.offset
+        return fit._rows(fit.family.link.inverse(fit._null.params[0] + eta))
+
+    @property
+    def llr_pvalue(self) -> float:
+        """p-value of `test_against_null`: likelihood ratio, or F for estimated dispersions."""
+        return self._fit.test_against_null().pvalue
+
+    @property
+    def bic_llf(self) -> float:
+        """``info_criteria("bic")``: `bic` without a parameter for the dispersion."""
+        return self.info_criteria("bic")
+
+    @property
+    def bic_deviance(self) -> float:
+        """Deviance less `df_resid` log(nobs)."""
+        fit = self._fit
+        return fit.deviance - fit.df_resid * float(np.log(fit.nobs))
+
+    def info_criteria(self, crit: str, scale: float | None = None, dk_params: float = 0.0) -> float:
+        """An information criterion that counts the coefficients alone.
+
+        Parameters
+        ----------
+        crit : {"aic", "bic", "qaic"}
+            "qaic" is -2 log L / scale + 2 (parameters).
+        scale : float, optional
+            Dispersion of the largest model; "qaic" needs it.
+        dk_params : float, default 0
+            Further parameters: 1 for an estimated dispersion gives `aic` and `bic`.
+
+        Raises
+        ------
+        ModelError
+            If there is no such criterion, or "qaic" has no scale.
+
+        Notes
+        -----
+        Burnham & Anderson (2002), *Model Selection and Multimodel Inference*.
+        """
+        fit = self._fit
+        k = fit.rank + dk_params
+        if crit.lower() == "aic":
+            return -2.0 * fit.llf + 2.0 * k
+        if crit.lower() == "bic":
+            return -2.0 * fit.llf + k * float(np.log(fit.nobs))
+        if crit.lower() != "qaic":
+            raise ModelError(f'crit must be "aic", "bic" or "qaic", not {crit!r}')
+        if scale is None:
+            raise ModelError('crit="qaic" needs scale=, the dispersion of the largest model.')
+        model = fit._model_with_data("the quasi-likelihood")
+        return -2.0 * model.loglike(np.nan_to_num(fit.estimates), scale=1.0) / scale + 2.0 * k
+
+    @property
+    def resid_anscombe_scaled(self) -> Any:
+        """`resid_anscombe`, (n,)."""
+        return self._fit.resid_anscombe
+
+    @property
+    def resid_anscombe_unscaled(self) -> Any:
+        """`resid_anscombe` times the root of the dispersion, (n,)."""
+        return self._fit._rows(anscombe_residuals(self._fit))
+
+    # -- tests and summaries
+
+    def wald_test_terms(self) -> Table:
+        """Wald tests of all coefficients of each term, chi-squared, or F where the fit uses t."""
+        fit = self._fit
+        kept = ~np.isnan(fit.estimates)
+        terms = {name: np.flatnonzero(kept[term]) + term.start for name, term in fit.terms}
+        terms = {name: columns for name, columns in terms.items() if columns.size}
+        identity = np.eye(kept.size)
+        tests = [wald_test(fit, identity[columns], None) for columns in terms.values()]
+        kind = "F" if fit.use_t else "chi2"
+        columns = {
+            kind: np.array([test.statistic for test in tests]),
+            f"P>{kind}": np.array([test.pvalue for test in tests]),
+            "df constraint": np.array([float(columns.size) for columns in terms.values()]),
+        }
+        return Table("Wald tests of the terms", tuple(terms), columns)
+
+    def summary2(
+        self,
+        yname: str | None = None,
+        xname: Sequence[str] | None = None,
+        title: str | None = None,
+        alpha: float = 0.05,
+    ) -> Summary:
+        """`summary`, with its arguments in statsmodels' order."""
+        return self._fit.summary(alpha, yname, xname, title)
+
+    def remove_data(self) -> None:
+        """Forget the data of the fit, in place: what needs them is then an error.
+
+        What a saved result carries along is computed first.
+        """
+        fit = self._fit
+        if fit.model is not None:
+            for name in fit.lazy_numbers:
+                getattr(fit, name)
+            fit.__dict__["model"] = None
+            fit.__dict__.pop("_row_layout", None)

@@ -1,0 +1,1 @@
+"""Response, weights, offsets and designs, checked at the door."""

@@ -1,0 +1,154 @@
+"""Vectors of one number a row: weights, offsets, exposures, and what they must hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastglm.design.frames.frames import native_numbers, with_nan
+from fastglm.design.frames.missing import rows_text
+from fastglm.errors import DataError, MissingValueError, ModelError
+from fastglm.families import summarize
+from fastglm.families.links import Link
+from fastglm.records import filled_at_once
+
+__all__ = ["OffsetParts", "checked", "product", "require_same_index", "vector"]
+
+
+def vector(values: Any, name: str, n: int | None = None) -> np.ndarray:
+    """A one-dimensional numeric array, of `n` values if given; strings and objects are refused."""
+    array = with_nan(values)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.dtype.kind == "O":
+        try:
+            array = array.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise DataError(
+                f"{name} holds objects that are not numbers ({error}); convert it to a number."
+            ) from None
+    if array.dtype.kind not in "fiub":
+        raise DataError(f"{name} has dtype {array.dtype}; it must be numeric.")
+    if array.ndim == 0 and n is not None:
+        array = np.full(n, array)
+    if array.ndim != 1:
+        raise DataError(f"{name} has shape {array.shape}; it must have one dimension.")
+    if n is not None and array.shape[0] != n:
+        raise DataError(f"{name} has {array.shape[0]} values, but there are {n} rows.")
+    return native_numbers(array)
+
+
+def checked(values: np.ndarray, name: str, minimum: float, includes: bool) -> np.ndarray:
+    """Refuses values that are not finite or not above `minimum`."""
+    summary = summarize(values)
+    if summary.n_not_finite:
+        wrong = ~np.isfinite(values.astype(np.float64))
+        raise MissingValueError(
+            f"{name} has missing or infinite values in {rows_text(wrong)}; remove those rows, or "
+            'pass missing="drop" to leave out rows with missing values.'
+        )
+    bad = summary.minimum < minimum or (not includes and summary.minimum == minimum)
+    if bad and values.size:
+        wrong = values < minimum if includes else values <= minimum
+        need, found = ("not be negative", "is") if includes else ("be positive", "is not")
+        raise DataError(f"{name} must {need}, but it {found} in {rows_text(wrong)}.")
+    return values
+
+
+def require_same_index(endog: Any, exog: Any, name: str) -> None:
+    """Refuses pandas objects of the same length whose rows are not in the same order."""
+    ours: Any = getattr(endog, "index", None)
+    theirs: Any = getattr(exog, "index", None)
+    if not (hasattr(ours, "equals") and hasattr(theirs, "equals")) or len(ours) != len(theirs):
+        return
+    if not ours.equals(theirs):
+        row = int(np.argmax(np.asarray(ours != theirs)))
+        raise DataError(
+            f"the response and {name} have different indexes: row {row} is {_plain(ours[row])!r} "
+            f"in the one and {_plain(theirs[row])!r} in the other. Align them, or "
+            "pass arrays to take rows in the order they have."
+        )
+
+
+def _plain(label: Any) -> Any:
+    """A label as Python prints it, without NumPy's type."""
+    return label.item() if isinstance(label, np.generic) else label
+
+
+def product(*weights: np.ndarray | None) -> np.ndarray | None:
+    """Product of those weights that are there."""
+    result = None
+    for factor in weights:
+        if factor is not None:
+            result = factor.astype(np.float64) if result is None else result * factor
+    return result
+
+
+@filled_at_once
+@dataclass(frozen=True, eq=False)
+class OffsetParts:
+    """What adds up to the offset of a linear predictor, each (n,) or None.
+
+    Attributes
+    ----------
+    formula : ndarray or None
+        Sum of the ``offset()`` terms of a formula.
+    offset : ndarray or None
+        As given by the caller.
+    exposure : ndarray or None
+        Its logarithm is part of the offset.
+    """
+
+    formula: np.ndarray | None = None
+    offset: np.ndarray | None = None
+    exposure: np.ndarray | None = None
+
+    def take(self, rows: np.ndarray) -> OffsetParts:
+        """Those of some rows, by a mask or by their numbers."""
+        parts = (self.formula, self.offset, self.exposure)
+        return OffsetParts(*(None if part is None else part[rows] for part in parts))
+
+    def with_given(self, offset: np.ndarray | None, exposure: np.ndarray | None) -> OffsetParts:
+        """With another offset and another exposure, where these are given."""
+        return OffsetParts(
+            formula=self.formula,
+            offset=self.offset if offset is None else offset,
+            exposure=self.exposure if exposure is None else exposure,
+        )
+
+    def with_placeholders(self, rows: np.ndarray | None) -> OffsetParts:
+        """Without what is given for some rows, a mask or None, whose prediction will be NaN."""
+        if rows is None:
+            return self
+        return OffsetParts(
+            formula=self.formula,
+            offset=None if self.offset is None else np.where(rows, 0.0, self.offset),
+            exposure=None if self.exposure is None else np.where(rows, 1.0, self.exposure),
+        )
+
+    def total(self, link: Link) -> np.ndarray | None:
+        """Sum of all, (n,) on the scale of the linear predictor; None if there is nothing.
+
+        Raises
+        ------
+        DataError
+            If an offset is not finite or an exposure not positive.
+        ModelError
+            If there is an exposure and the link is not log.
+        """
+        offset = self.formula
+        if self.offset is not None:
+            given = checked(self.offset, "offset", -np.inf, True)
+            offset = given if offset is None else offset + given
+        if self.exposure is None:
+            return offset
+        if link.name != "log":
+            raise ModelError(
+                f"exposure needs a log link, but the link is {link!r}; pass an offset on the "
+                "scale of the linear predictor instead."
+            )
+        exposure = checked(self.exposure, "exposure", 0.0, False)
+        log_exposure = np.log(exposure, dtype=np.float64)
+        return log_exposure if offset is None else log_exposure + offset

@@ -1,0 +1,91 @@
+"""What one pass over the columns of a design tells before anything is fitted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastglm.design.frames.missing import require_finite_design
+from fastglm.design.matrix.parts import Design
+from fastglm.errors import Status
+from fastglm.families import Gaussian
+from fastglm.passes.layout import lay_out
+from fastglm.passes.products import Standard
+from fastglm.passes.scaling import find_scaling
+from fastglm.solve.fit import SolverOptions, solve
+from fastglm.solve.newton.run import Run
+from fastglm.solve.qr_refinement import aliased_combinations, is_ill_conditioned
+
+__all__ = ["Columns", "examine_columns"]
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """The columns of a design.
+
+    Attributes
+    ----------
+    standard : Standard
+        How they are standardised.
+    back : ndarray, shape (p, p)
+        From coefficients of the standardised columns to coefficients.
+    aliased : ndarray of bool, shape (p,)
+        Which are combinations of earlier ones.
+    constant : int or None
+        The one that is constant, if there is one.
+    """
+
+    standard: Standard
+    back: np.ndarray
+    aliased: np.ndarray
+    constant: int | None
+
+    def constant_at(self, value: float) -> np.ndarray | None:
+        """Coefficients, (p,), of a linear predictor of that value; None without a constant."""
+        if self.constant is None or self.aliased[self.constant]:
+            return None
+        return self.back[:, self.constant] * value
+
+
+def examine_columns(design: Design, weights: np.ndarray | None, n_threads: int) -> Columns:
+    """Constant, combinations of earlier columns, shifts and scales, from one pass over the rows.
+
+    Parameters
+    ----------
+    design
+        Of n rows.
+    weights
+        (n,) prior weights; None for all ones.
+    n_threads
+        From `usable_threads`.
+
+    Raises
+    ------
+    DataError
+        If a value is not finite.
+    """
+    target = np.arange(design.n_rows, dtype=np.float64)
+    layout = lay_out(design, target, weights)
+    for shifted in (True, False):
+        run = Run(layout, find_scaling(layout, shifted), Gaussian(), False)
+        run.start_from_response(None)
+        run.sweep_and_step(n_threads)
+        constant = run.scaling.constant
+        owner = None if constant < 0 else int(layout.dense_owner[constant])
+        # A shift needs a constant that is one.
+        if run.status != Status.NOT_CONSTANT:
+            break
+    if run.status == Status.NOT_FINITE:
+        require_finite_design(design)
+    aliased = run.aliased
+    options = SolverOptions(n_threads=n_threads)
+    if is_ill_conditioned(run, Gaussian(), options):
+        exact = solve(layout, Gaussian(), options)
+        aliased = np.isnan(exact.params)
+    standard = Standard(run.scaling, layout)
+    back = standard.back
+    if owner is not None and aliased[owner]:
+        # What shifts add to an intercept that goes belongs to the columns that add up to it.
+        back = back + np.outer(aliased_combinations(run)[owner], back[owner])
+    return Columns(standard, back, aliased, owner)

@@ -1,0 +1,1 @@
+"""Newton steps, their acceptance and stopping."""

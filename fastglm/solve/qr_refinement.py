@@ -1,0 +1,342 @@
+"""Ill-conditioned designs: a factor from a streamed QR, and steps with it.
+
+A Gram matrix squares the condition of its design, so that its factor cannot tell a column that is
+nearly a combination of others from one that is. The triangle of a QR factorisation can. Blocks of
+rows are factored one after another, each stacked below the triangle so far (the sequential
+tall-skinny QR of Demmel, Grigori, Hoemmen & Langou, 2012), so that memory does not grow with n. The
+step then solves the seminormal equations R'R step = score, which is as good as the score: for a
+linear model that is then summed in twice the working precision (`refine_linear`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastglm.design.matrix.take import take_rows
+from fastglm.errors import Status
+from fastglm.families import Family
+from fastglm.kernels.blocks import table as slots
+from fastglm.kernels.blocks.planes import DEVIANCE, PRIOR_WEIGHT, QUADRATIC_FORM, WEIGHT
+from fastglm.kernels.math.cholesky import solve_factored
+from fastglm.passes.layout import Layout
+from fastglm.passes.row_values import evaluate_rows
+from fastglm.passes.scaling import Scaling
+from fastglm.solve.newton import state as at
+from fastglm.solve.newton.convergence import (
+    PREDICTED_SHARE,
+    RESTLESS,
+    STAGNATION,
+    STANDARD_ERROR_SLACK,
+)
+from fastglm.solve.newton.run import Run, SolverOptions
+
+__all__ = [
+    "aliased_combinations",
+    "combination_of_given",
+    "eliminate",
+    "is_ill_conditioned",
+    "refine_with_qr",
+    "settle_aliased",
+    "standardized_rows",
+    "unit_columns",
+]
+
+#: Pivots (shares of unexplained variation) below this make a Gram matrix's factor doubtful.
+DOUBTFUL_PIVOT = 1e-7
+#: R's own tolerance, of norms: a column whose part outside the span of earlier ones is smaller
+#: than this share of it is aliased.
+ALIASED_NORM = 1e-11
+#: What rounding leaves of a column of unit norm.
+ROUNDING_NORM = 1e-15
+#: Values of one block that is written out and factored.
+BLOCK_VALUES = 2_000_000
+MAX_REFINEMENTS = 30
+#: Steps that are hardly shorter than the shortest so far, until they are taken for rounding errors.
+MAX_STALLS = 6
+#: A factor by QR is made anew where a weight has changed by more than this share since the last.
+NEW_FACTOR = 1e-2
+#: Coefficients of a combination this much smaller than others are rounding errors.
+NOTHING = 1e-6
+
+
+def is_ill_conditioned(run: Run, family: Family, options: SolverOptions) -> bool:
+    """Whether the run's Gram matrix cannot be trusted to tell its columns apart."""
+    if run.state[at.LEAST_PIVOT] >= DOUBTFUL_PIVOT:
+        return False
+    pivot = run.vectors[at.PIVOT]
+    nothing = run.vectors[at.COLUMN_SCALE] == 0.0
+    if np.any((pivot < DOUBTFUL_PIVOT) & ~nothing):
+        return True
+    # Columns of zeros are aliased beyond doubt; those whose rows have lost all weight are not.
+    squares, prior = evaluate_rows(
+        run.layout,
+        family,
+        np.zeros(pivot.size),
+        (QUADRATIC_FORM, PRIOR_WEIGHT),
+        factor=np.eye(pivot.size)[nothing],
+        n_threads=options.n_threads,
+    )
+    return bool(np.any((squares > 0.0) & (prior > 0.0)))
+
+
+def settle_aliased(run: Run) -> None:
+    """Decide by QR, over rows of any weight, which columns are combinations of earlier ones.
+
+    Coefficients that they have, from the start or from when weights told them apart, go to those
+    earlier columns.
+    """
+    layout, theta = run.layout, run.vectors[at.THETA]
+    theta[~np.isfinite(theta)] = 0.0
+    weights = layout.weights
+    present = np.ones(layout.n_rows) if weights is None else (weights > 0.0).astype(np.float64)
+    triangle, scale = unit_columns(_streamed_triangle(run, present))
+    run.kept = eliminate(triangle)[1] > 0.0
+    moved = ~run.kept & (theta != 0.0) & (scale > 0.0)
+    if moved.any():
+        predictor = triangle[:, moved] @ (theta[moved] / scale[moved])
+        combination = np.linalg.lstsq(triangle[:, run.kept], predictor, rcond=None)[0]
+        theta[run.kept] += scale[run.kept] * combination
+    theta[~run.kept] = 0.0
+
+
+def refine_with_qr(run: Run, family: Family, options: SolverOptions, doubtful: bool = True) -> None:
+    """Newton steps with the triangle of a QR factorisation, from where the run stands.
+
+    Decides again which columns are aliased, if that is `doubtful`. Leaves a run alone that has not
+    found its domain.
+    """
+    if not np.isfinite(run.state[at.DEVIANCE]):
+        return
+    state = run.state
+    n_iter, n_sweeps = state[at.N_ITERATIONS], state[at.N_SWEEPS]
+    if doubtful:
+        settle_aliased(run)
+    else:
+        run.kept = ~run.aliased
+    run.start_from(run.vectors[at.THETA].copy())
+    state[at.N_ITERATIONS], state[at.N_SWEEPS] = n_iter - 1.0, n_sweeps
+    state[at.TOLERANCE], state[at.MAX_ITERATIONS] = options.tol, np.inf
+    (factored,) = _rows_at(run, family, options, WEIGHT)
+    _factor_with_qr(run, factored)
+    stalled, least = 0, np.inf
+    for refinement in range(MAX_REFINEMENTS):
+        if refinement and not family.has_constant_weights:
+            (weight,) = _rows_at(run, family, options, WEIGHT)
+            if _weights_differ_by(NEW_FACTOR, weight, factored):
+                factored = weight
+                _factor_with_qr(run, weight)
+                state[at.N_SECANTS] = 0.0
+        if state[at.STATUS] == Status.NOT_FINITE or not _take_step(run, options):
+            return
+        if state[at.STEP_LENGTH] == 1.0 and _is_small(state, options.tol):
+            break
+        # Secants of moves that are hardly more than rounding errors may mislead for a while.
+        stalled = stalled + 1 if state[at.DECREMENT] > STAGNATION * least else 0
+        least = min(least, state[at.DECREMENT])
+        if stalled == MAX_STALLS:
+            break
+    state[at.STATUS] = _judge(run, family, options, factored)
+
+
+def _take_step(run: Run, options: SolverOptions) -> bool:
+    """A sweep, and a step with the factor that there is; whether there are steps to follow."""
+    state = run.state
+    run.context[slots.MODE] = 0
+    state[at.FROZEN] = np.inf
+    if 0.5 * state[at.DECREMENT] <= options.tol * (abs(state[at.DEVIANCE]) + 0.1):
+        # So close, what the deviance rises or falls may be rounding: steps are judged by size.
+        state[at.DEVIANCE] = np.inf
+    run.sweep_and_step(options.n_threads)
+    return bool(state[at.STATUS] == Status.RUNNING)
+
+
+def _weights_differ_by(share: float, weight: np.ndarray, other: np.ndarray) -> bool:
+    """Whether any weight differs by more than a share: no variance differs by more than that."""
+    return not bool((np.abs(weight - other) <= share * other).all())
+
+
+def _judge(run: Run, family: Family, options: SolverOptions, weight: np.ndarray) -> Status:
+    """How refinement ended; takes its last step unless the deviance rises or the domain ends.
+
+    `weight` is that of the rows when they were factored last.
+    """
+    state, vectors = run.state, run.vectors
+    accepted = vectors[at.THETA].copy()
+    vectors[at.THETA] = vectors[at.CANDIDATE]
+    now, deviance, prior = _rows_at(run, family, options, WEIGHT, DEVIANCE, PRIOR_WEIGHT)
+    slack = options.tol * (abs(state[at.DEVIANCE]) + 0.1)
+    if not (np.isfinite(now).all() and deviance.sum() <= state[at.DEVIANCE] + slack):
+        vectors[at.THETA] = accepted
+        return Status.STEP_TOO_SHORT
+    if not 0.5 * state[at.DECREMENT] <= slack:
+        return Status.MAX_ITERATIONS
+    # A column that is no combination of others, but whose rows have lost all weight or still lose
+    # it, is on its way to infinity, or has brought means to the end of their range.
+    lost = np.any(run.kept & (vectors[at.PIVOT] == 0.0))
+    if lost and _has_reachable_end(family):
+        return Status.BOUNDARY
+    gone = np.any((now == 0.0) & (prior > 0.0))
+    restless = np.any(np.abs(now - weight) > RESTLESS * weight)
+    if lost or gone or restless:
+        return Status.MAX_ITERATIONS
+    if _weights_differ_by(STANDARD_ERROR_SLACK * options.tol, now, weight):
+        # Standard errors are those of the weights at the estimates, not of weights close by.
+        _factor_with_qr(run, now)
+    return Status.CONVERGED
+
+
+def _has_reachable_end(family: Family) -> bool:
+    """Whether a finite linear predictor brings a mean to an end of its domain."""
+    ends = np.array([family.domain.lower, family.domain.upper])
+    with np.errstate(all="ignore"):
+        return bool(np.isfinite(family.link(ends[np.isfinite(ends)])).any())
+
+
+def _is_small(state: np.ndarray, tol: float) -> bool:
+    """Whether steps are as short as those of any other fit at its end."""
+    bound = abs(state[at.DEVIANCE]) + 0.1
+    return bool(0.5 * state[at.DECREMENT] <= PREDICTED_SHARE * tol * tol * bound)
+
+
+def _rows_at(run: Run, family: Family, options: SolverOptions, *which: int) -> np.ndarray:
+    """Planes of the rows, (len(which), n), at the run's coefficients."""
+    params = run.scaling.to_params(run.vectors[at.THETA], run.layout)
+    return evaluate_rows(run.layout, family, params, which, n_threads=options.n_threads)
+
+
+def _factor_with_qr(run: Run, weight: np.ndarray) -> None:
+    """Put the triangle of the weighted, standardised design where the solver looks for a factor."""
+    if not np.isfinite(weight).all():
+        run.state[at.STATUS] = Status.NOT_FINITE
+        return
+    triangle, scale = unit_columns(_streamed_triangle(run, np.sqrt(weight)))
+    # Which columns are aliased is settled, whatever the weights make of them: a kept column whose
+    # rows have lost all weight only stays where it is.
+    factor, pivot = eliminate(triangle * ~run.aliased, ROUNDING_NORM)
+    run.factor[:] = factor
+    run.vectors[at.COLUMN_SCALE] = scale
+    run.vectors[at.PIVOT] = pivot
+    run.state[at.N_ALIASED] = np.count_nonzero(run.aliased)
+    run.state[at.FACTOR_SCALE] = 1.0
+    run.is_orthogonal = True
+
+
+def unit_columns(triangle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Columns scaled to unit norm, and the scales, (p,); a column of zeros stays."""
+    norms = np.sqrt(np.einsum("ij,ij->j", triangle, triangle))
+    scale = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0.0)
+    return triangle * scale, scale
+
+
+def _streamed_triangle(run: Run, root_weight: np.ndarray) -> np.ndarray:
+    """R of the QR factorisation of the standardised design times root_weight, (p, p)."""
+    layout = run.layout
+    n, p = layout.n_rows, layout.n_columns
+    rows = max(p, BLOCK_VALUES // p)
+    triangle = np.zeros((0, p))
+    for first in range(0, n, rows):
+        last = min(first + rows, n)
+        block = standardized_rows(run, np.arange(first, last)) * root_weight[first:last, None]
+        triangle = np.asarray(np.linalg.qr(np.vstack([triangle, block]), mode="r"))
+    return np.vstack([triangle, np.zeros((max(0, p - len(triangle)), p))])
+
+
+def standardized_rows(run: Run, rows: np.ndarray) -> np.ndarray:
+    """Some rows of the design, written out and standardised, (len(rows), p)."""
+    layout, scaling = run.layout, run.scaling
+    columns = take_rows(layout.design, rows).to_dense()
+    owned, owner = layout.owned
+    columns[:, owner] = (columns[:, owner] - scaling.shift[owned]) * scaling.scale[owned]
+    return columns
+
+
+def eliminate(
+    triangle: np.ndarray, tolerance: float = ALIASED_NORM
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lower factor and pivots of columns of unit norm, taken from left to right.
+
+    A column is aliased if its part outside the span of earlier ones is not above `tolerance`. It
+    must not enter the basis, where its rounding errors would stand for a direction; so the columns
+    are orthogonalised one by one (twice is enough: Kahan and Parlett).
+    """
+    n_rows, p = triangle.shape
+    # Of fewer rows than columns there are fewer in R, too.
+    basis = np.zeros((n_rows, p))
+    factor, pivot = np.zeros((p, p)), np.zeros(p)
+    for j in range(p):
+        rest = triangle[:, j].copy()
+        for _ in range(2):
+            inside = basis[:, :j].T @ rest
+            factor[j, :j] += inside
+            rest -= basis[:, :j] @ inside
+        norm = np.linalg.norm(rest)
+        if norm > tolerance:
+            basis[:, j] = rest / norm
+            factor[j, j] = norm
+            pivot[j] = norm**2
+        else:
+            factor[j, :j] = 0.0
+    return factor, pivot
+
+
+def aliased_combinations(run: Run) -> dict[int, np.ndarray]:
+    """What each aliased column is a combination of.
+
+    Returns
+    -------
+    dict of int to ndarray, shape (p,)
+        Column to coefficients of the earlier columns, on the scale of the columns as they came;
+        values that are rounding errors are 0. Columns of zeros are combinations of none.
+    """
+    vectors = run.vectors
+    pivot = vectors[at.PIVOT]
+    combinations = {}
+    for j in np.flatnonzero(run.aliased):
+        earlier = pivot.copy()
+        earlier[j:] = 0.0
+        theta = np.zeros(pivot.size)
+        products = np.ascontiguousarray(run.gram[:, j])
+        solve_factored(run.factor, vectors[at.COLUMN_SCALE], earlier, products, theta)
+        combinations[int(j)] = combination_of_given(run.layout, run.scaling, int(j), theta)
+    return combinations
+
+
+def combination_of_given(
+    layout: Layout, scaling: Scaling, column: int, theta: np.ndarray
+) -> np.ndarray:
+    """What a column is a combination of, (p,), on the scale of the columns as they came.
+
+    `theta`, (p,), says it of the standardised columns. Values that are rounding errors become 0.
+    """
+    theta = theta.copy()
+    for k in np.flatnonzero(layout.dense_owner == column):
+        theta /= scaling.scale[k]
+        if scaling.constant >= 0:
+            theta[layout.dense_owner[scaling.constant]] += scaling.shift[k]
+    weights = _rounded(scaling.to_params(theta, layout))
+    if scaling.constant >= 0:
+        # A small difference of large numbers, unless taken with the rounded weights.
+        intercept = layout.dense_owner[scaling.constant]
+        weights[intercept] = 0.0
+        weights[intercept] = _mean_rest(layout, column, weights) * scaling.scale[scaling.constant]
+        weights = _rounded(weights)
+    return weights
+
+
+def _rounded(weights: np.ndarray) -> np.ndarray:
+    """Weights of a combination without their rounding errors: zeros and whole numbers are exact."""
+    weights = np.where(np.abs(weights) < NOTHING * np.abs(weights).max(initial=0.0), 0.0, weights)
+    nearest = np.rint(weights)
+    return np.where(np.abs(weights - nearest) < NOTHING, nearest, weights)
+
+
+def _mean_rest(layout: Layout, column: int, weights: np.ndarray) -> float:
+    """Mean of a column less a combination of others, over some of the rows of positive weight."""
+    if layout.weights is None:
+        present, n = None, layout.n_rows
+    else:
+        present = np.flatnonzero(layout.weights > 0.0)
+        n = present.size
+    some = np.unique(np.linspace(0, n - 1, 64).astype(np.intp))
+    rows = take_rows(layout.design, some if present is None else present[some]).to_dense()
+    return float(np.mean(rows[:, column] - rows @ weights))

@@ -1,0 +1,250 @@
+"""Newton's method for models with several linear predictors that may share coefficients."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastglm.errors import Status
+from fastglm.kernels.compiler.decorators import entry
+from fastglm.kernels.math.cholesky import factorize, invert, solve_factored
+from fastglm.passes.several_predictors import JointSums, JointSystem
+from fastglm.solve.newton.convergence import (
+    POOR_GAIN,
+    PREDICTED_SHARE,
+    STAGNATION,
+    STANDARD_ERROR_SLACK,
+)
+from fastglm.solve.newton.run import SolverOptions
+
+__all__ = ["JointSolution", "maximize"]
+
+#: A negative second derivative below this share of the diagonal is as good as none.
+RANK_TOLERANCE = 1e-12
+SHORTEST_STEP = 2.0**-30
+#: Half the decrement, relative to twice the log-likelihood, between which steps keep information
+#: of a step before, where that is costly.
+KEEP_BELOW, KEEP_ABOVE = 1e-2, 1e-9
+#: A rise of the log-likelihood by less than this share of it is rounding.
+ROUNDING = 1e-13
+
+
+@dataclass(frozen=True, eq=False)
+class JointSolution:
+    """A maximum of the log-likelihood, or the best point reached.
+
+    Attributes
+    ----------
+    params : ndarray, shape (m,)
+    covariance : ndarray, shape (m, m)
+        Inverse of the information at `params`.
+    log_likelihood : float
+    n_iter, n_sweeps : int
+    status : Status
+    gain : float
+        Half the decrement of a step over that of the step before, the larger of the last two; NaN
+        where there was but one step.
+    half_decrement : float
+        Half the decrement of the last step.
+    boundary : str
+        What lies on the boundary of the domain, in a sentence, if anything does.
+    """
+
+    params: np.ndarray
+    covariance: np.ndarray
+    log_likelihood: float
+    n_iter: int
+    n_sweeps: int
+    status: Status
+    gain: float = math.nan
+    half_decrement: float = math.nan
+    boundary: str = ""
+
+
+@entry
+def _newton_step(information, score, factor, scale, pivot, tolerance, step):
+    """Solve information step = score; returns the number of pivots that are not positive."""
+    failed = factorize(information, factor, scale, pivot, tolerance)
+    if failed == 0:
+        solve_factored(factor, scale, pivot, score, step)
+    return failed
+
+
+class _Newton:
+    """Steps from one information matrix, and its inverse."""
+
+    def __init__(self, m: int):
+        self.factor, self.scale, self.pivot = np.zeros((m, m)), np.zeros(m), np.zeros(m)
+
+    def step(self, sums: JointSums) -> np.ndarray:
+        """Newton step; where the information is not positive definite, one that still climbs."""
+        step = np.empty_like(sums.score)
+        failed = _newton_step(
+            sums.information,
+            sums.score,
+            self.factor,
+            self.scale,
+            self.pivot,
+            RANK_TOLERANCE,
+            step,
+        )
+        return step if failed == 0 else _climbing_step(sums)
+
+    def same_step(self, sums: JointSums) -> np.ndarray:
+        """The step of the last information matrix."""
+        step = np.empty_like(sums.score)
+        solve_factored(self.factor, self.scale, self.pivot, sums.score, step)
+        return step
+
+    def inverse(self) -> np.ndarray:
+        """Inverse of the last information matrix."""
+        inverse, work = np.empty_like(self.factor), np.empty_like(self.factor)
+        invert(self.factor, self.scale, self.pivot, inverse, work)
+        return inverse
+
+    @property
+    def is_definite(self) -> bool:
+        """Whether the last information matrix was positive definite."""
+        return bool((self.pivot > 0.0).all())
+
+
+def _climbing_step(sums: JointSums) -> np.ndarray:
+    """The step of the information with its eigenvalues made positive, on unit diagonal."""
+    diagonal = np.abs(np.diag(sums.information))
+    scale = 1.0 / np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
+    values, vectors = np.linalg.eigh(sums.information * scale * scale[:, None])
+    positive = np.maximum(np.abs(values), 1e-4 * np.abs(values).max())
+    return scale * (vectors @ ((vectors.T @ (scale * sums.score)) / positive))
+
+
+def maximize(
+    system: JointSystem,
+    start: np.ndarray,
+    options: SolverOptions,
+    on_trial: bool = False,
+) -> JointSolution:
+    """Maximise the log-likelihood by Newton's method with step halving.
+
+    Parameters
+    ----------
+    system
+        What is to be fitted.
+    start
+        (m,) coefficients inside the domain.
+    options
+        Tolerance on half the Newton decrement, relative to twice the log-likelihood; most steps.
+    on_trial
+        Whether to give up as soon as a step must be shortened: `start` was not close.
+
+    Returns
+    -------
+    JointSolution
+        Also where the fit did not converge: its status says why.
+    """
+    ascent = _Ascent(system, start.astype(np.float64), options, on_trial)
+    status = ascent.run()
+    m, newton = start.size, ascent.newton
+    known = newton.is_definite and status in (Status.CONVERGED, Status.MAX_ITERATIONS)
+    return JointSolution(
+        params=ascent.params,
+        covariance=newton.inverse() if known else np.full((m, m), np.nan),
+        log_likelihood=ascent.sums.log_likelihood,
+        n_iter=ascent.n_iter,
+        n_sweeps=ascent.n_sweeps,
+        status=status,
+        # Of two, as rounding may make the last one small.
+        gain=max(ascent.gains[-2:], default=math.nan),
+        half_decrement=ascent.half_decrement,
+    )
+
+
+class _Ascent:
+    """Steps up from a start: where they stand, and the sums there."""
+
+    def __init__(
+        self, system: JointSystem, params: np.ndarray, options: SolverOptions, on_trial: bool
+    ):
+        self.system, self.params, self.options = system, params, options
+        self.shortest = 1.0 if on_trial else SHORTEST_STEP
+        self.newton = _Newton(params.size)
+        self.n_iter = self.n_sweeps = 0
+        self.gains: list[float] = []
+        self.half_decrement = math.nan
+        self.fresh = True
+        self.sums = self._sweep(params, True)
+
+    def run(self) -> Status:
+        """Climb until the status is known."""
+        if not math.isfinite(self.sums.log_likelihood):
+            return Status.NO_START
+        last = math.inf
+        while self.n_iter < self.options.max_iter:
+            sums = self.sums
+            if not np.isfinite(sums.information).all() or not np.isfinite(sums.score).all():
+                return Status.NOT_FINITE
+            step = self.newton.step(sums) if self.fresh else self.newton.same_step(sums)
+            half = 0.5 * float(step @ sums.score)
+            self._record(half, last)
+            bound = 2.0 * abs(sums.log_likelihood) + 0.1
+            definite = self.newton.is_definite
+            if self.fresh and definite and self._is_done(half, last, bound):
+                self.params = self.params + step
+                return Status.CONVERGED
+            keeps = definite and self.system.is_information_costly
+            keeps = keeps and self._keeps_information(half, last, bound)
+            if not self._advance(step, bound, with_information=not keeps):
+                return Status.STEP_TOO_SHORT
+            last = half
+        return Status.MAX_ITERATIONS
+
+    def _record(self, half: float, last: float) -> None:
+        self.half_decrement = half
+        if last < math.inf:
+            self.gains.append(half / last)
+
+    def _is_done(self, half: float, last: float, bound: float) -> bool:
+        """Whether half the decrement is negligible after this step, or steps gain no longer."""
+        tol = self.options.tol
+        target, gain = tol * tol * bound, half / last if last < math.inf else 1.0
+        predicted = half * gain <= PREDICTED_SHARE * target and half <= self._settled(bound)
+        stagnates = half <= tol * bound and gain > STAGNATION
+        return half <= target or predicted or stagnates
+
+    def _settled(self, bound: float) -> float:
+        """Half the decrement of a step that changes standard errors by no more than is allowed.
+
+        They come from before the last step. Over few rows one more sweep is not worth the slack.
+        """
+        slack = STANDARD_ERROR_SLACK if self.system.has_many_rows else 1.0
+        return (slack * self.options.tol) ** 2 * bound
+
+    def _keeps_information(self, half: float, last: float, bound: float) -> bool:
+        """Whether the next step may be one with this information: it will not be the last."""
+        if self.fresh:
+            return KEEP_ABOVE * bound < half <= KEEP_BELOW * bound
+        gain = half / last
+        return (
+            gain <= POOR_GAIN
+            and half * gain > (STANDARD_ERROR_SLACK * self.options.tol) ** 2 * bound
+        )
+
+    def _advance(self, step: np.ndarray, bound: float, with_information: bool) -> bool:
+        """Take the step, or a share of it that does not lower the likelihood, if there is one."""
+        length = 1.0
+        while length >= self.shortest:
+            candidate = self.params + length * step
+            tried = self._sweep(candidate, with_information)
+            if tried.log_likelihood >= self.sums.log_likelihood - ROUNDING * bound:
+                self.params, self.sums, self.fresh = candidate, tried, with_information
+                self.n_iter += 1
+                if self.options.progress is not None:
+                    self.options.progress(self.n_sweeps, -2.0 * tried.log_likelihood)
+                return True
+            length *= 0.5
+        return False
+
+    def _sweep(self, params: np.ndarray, information: bool) -> JointSums:
+        self.n_sweeps += 1
+        return self.system.sweep(params, information)

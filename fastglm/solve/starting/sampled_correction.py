@@ -1,0 +1,252 @@
+"""What some chunks of rows tell of all rows, where little is left to tell: it saves a sweep.
+
+Every sweep keeps the sums of each chunk. Some chunks, spread evenly, are swept once more, after the
+step or in double precision, and what this changes of their sums stands for what it would change of
+those of all rows. Before the last sweep that is the remainder of the score which the Gram matrix of
+all rows does not foretell (Jordan, Lee & Yang (2019), "Communication-efficient distributed
+statistical inference", *JASA* 114, with the second derivative of all rows beside the first); after
+it, what the last step and rounded columns change of the Gram matrix and of Pearson's statistic. The
+chunks differ among each other, which tells how far the estimate may be off.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from fastglm.errors import Status
+from fastglm.kernels.blocks import table as slots
+from fastglm.kernels.blocks.table import (
+    N_SUMS,
+    NARROWED,
+    SINGLE,
+    SUM_PEARSON,
+    WITH_DIAGONAL,
+    WITH_GRAM,
+)
+from fastglm.kernels.passes.sweep import sweep_kernel
+from fastglm.kernels.threads.threads import launch
+from fastglm.passes.chunks import (
+    SINGLE_ROUNDING,
+    Chunks,
+    clear_of,
+    enough_chunks,
+    may_sample_rounding,
+)
+from fastglm.passes.products import Standard, model_gram
+from fastglm.passes.scaling import Inverse
+from fastglm.solve.newton import state as at
+from fastglm.solve.newton.convergence import STANDARD_ERROR_SLACK
+from fastglm.solve.newton.run import Run, SolverOptions
+from fastglm.solve.newton.step import factor_kernel
+
+__all__ = ["correct_step", "may_foretell", "may_tell_rounding", "settle"]
+
+#: Chunks that are swept once more to tell a remainder, and how many there must be of all.
+CHUNKS, LEAST_OF_ALL = 16, 8
+#: A correction that asks for steps with more than this share of the decrement is not small.
+SMALL = 1e-2
+#: Sums of these chunks, in proportion, may differ from those of all by this share.
+ALIKE = 0.5
+#: Share of what standard errors may be off that may be sampling error.
+ERROR_SHARE = 0.35
+#: A chunk with more than this share of a sum of squares has rows unlike all others.
+MOST_OF_ALL = 0.5
+#: With more columns, a sweep costs less than what each chunk changes of every variance.
+MOST_COLUMNS = 128
+
+
+class _Chunks(Chunks):
+    """Some chunks of a run, with their sums by name."""
+
+    def __init__(self, run: Run, about: int) -> None:
+        super().__init__(run.partials, about)
+        self._order, self._q = run.layout.gram_order, run.layout.n_sweep
+
+    @property
+    def grams(self) -> np.ndarray:
+        """Gram matrices of dense columns, (k, q, q), up to their diagonals."""
+        order, q = self._order, self._q
+        return self.sums[:, : order * order].reshape(-1, order, order)[:, :q, :q]
+
+    @property
+    def scores(self) -> np.ndarray:
+        """Scores, (k, q)."""
+        first = self._order * self._order
+        return self.sums[:, first : first + self._q]
+
+
+def may_foretell(run: Run) -> bool:
+    """Whether there are chunks enough."""
+    return run.n_chunks >= LEAST_OF_ALL
+
+
+def may_tell_rounding(run: Run) -> bool:
+    """Whether some chunks can tell rounding errors, as the run's inverse magnifies them."""
+    run.invert()
+    return may_sample_rounding(run.layout.n_rows, run.inflation)
+
+
+def correct_step(run: Run, start: np.ndarray, options: SolverOptions) -> bool:
+    """Adds to the step of all rows what some chunks tell, if it is little; where THETA leads.
+
+    The run, of dense columns alone, has made one sweep in single precision, with a Gram matrix, at
+    the coefficients `start`, (p,), and its link is canonical. Returns whether the chunks will be
+    able to settle a sweep that follows.
+    """
+    chunks, vectors = _Chunks(run, CHUNKS), run.vectors
+    k, below, scores = len(chunks.sums), np.tril(chunks.grams), chunks.scores.copy()
+    vectors[at.THETA] = reached = vectors[at.CANDIDATE].astype(np.float32).astype(np.float64)
+    moved = reached - start
+    diagonals = np.diagonal(below, axis1=1, axis2=2)
+    foretold = below @ moved + np.swapaxes(below, 1, 2) @ moved - diagonals * moved
+    run.write_beta(reached)
+    run.set_precision(single=True)
+    chunks.visit(sweep_kernel, run.context, SINGLE | WITH_DIAGONAL, options.n_threads)
+    run.set_precision(single=False)
+    remainders = chunks.weight * (chunks.scores - scores + foretold)
+    # The step itself has been rounded: what the Gram matrix foretells is not quite zero.
+    score = vectors[at.SCORE] - run.gram @ moved + remainders.sum(axis=0)
+    errors = (remainders - remainders.mean(axis=0)).T * math.sqrt(k / (k - 1))
+    solved = np.linalg.solve(run.gram, np.column_stack([score, errors]))
+    further, decrement = solved[:, 0], run.state[at.DECREMENT]
+    diagonal = run.gram.diagonal()
+    unlike = np.abs(chunks.weight * diagonals.sum(axis=0) - diagonal)
+    if not (further @ score <= SMALL * decrement and (unlike <= ALIKE * diagonal).all()):
+        return False
+    vectors[at.THETA] = reached + further
+    # What the chunks will be asked after a step as long as the error of this correction.
+    changes = np.diagonal(chunks.grams, axis1=1, axis2=2) - diagonals
+    length = math.sqrt((errors * solved[:, 1:]).sum() / decrement)
+    error = run.inflation * length * (chunks.error_of(changes) / diagonal).max()
+    return bool(error <= ERROR_SHARE * STANDARD_ERROR_SLACK * options.tol)
+
+
+def settle(run: Run, options: SolverOptions) -> bool:
+    """Brings the uncertainty of a run that has converged to its result; False if a sweep must.
+
+    Its sums are those before the last step, and its Gram matrix may be narrowed. What the step and
+    double precision change in some chunks is added in proportion, where that is certain enough:
+    where its error, as the inverse magnifies it, is a small part of what standard errors may be
+    off.
+    """
+    state, is_narrowed = run.state, bool(run.context[slots.MODE] & NARROWED)
+    allowed = STANDARD_ERROR_SLACK * options.tol
+    if run.status == Status.CONVERGED and _few_rows_move(run, allowed):
+        run.go_on_precisely(narrowed=False)
+        return False
+    is_left = state[at.UNCERTAINTY_SLACK] > STANDARD_ERROR_SLACK and state[at.UNSETTLED] > allowed
+    if run.status != Status.CONVERGED or not (is_left or is_narrowed):
+        return True
+    inverse = run.invert()
+    correction = None
+    if not is_narrowed or may_sample_rounding(run.layout.n_rows, run.inflation):
+        correction = _Correction(run, is_left, is_narrowed, options)
+    if correction is None or not correction.is_certain(inverse, ERROR_SHARE * allowed):
+        state[at.UNCERTAINTY_SLACK] = STANDARD_ERROR_SLACK
+        run.go_on_precisely(narrowed=False)
+        return False
+    correction.add()
+    return True
+
+
+def _few_rows_move(run: Run, allowed: float) -> bool:
+    """Whether the last step may have changed weights that alone determine a coefficient.
+
+    How fast steps shrink, all together, tells nothing of those rows. They are in one chunk, which
+    has most of what a column tells.
+    """
+    if not (may_foretell(run) and run.layout.is_dense) or run.has_constant_weights:
+        return False
+    if run.state[at.DECREMENT] <= allowed * allowed:
+        return False
+    diagonal = np.arange(run.layout.n_sweep) * (run.layout.gram_order + 1)
+    # The first chunk has the sums of all.
+    total, others = run.partials[0, diagonal], run.partials[1:, diagonal]
+    most = np.maximum(others.max(axis=0), total - others.sum(axis=0))
+    return bool((most > MOST_OF_ALL * total).any())
+
+
+class _Correction:
+    """What the last step and double precision change in some chunks."""
+
+    def __init__(self, run: Run, is_left: bool, is_narrowed: bool, options: SolverOptions):
+        self.run, self.is_left, self.is_narrowed = run, is_left, is_narrowed
+        context, inflation = run.context, run.inflation if is_narrowed else 1.0
+        few = enough_chunks(run.n_chunks, run.layout.n_rows, inflation)
+        self.chunks = chunks = _Chunks(run, max(CHUNKS, few) if is_left else few)
+        self.total, q, order = run.partials[0], run.layout.n_sweep, run.layout.gram_order
+        self.gram, self.pearson = slice(order * order), self.total.size - N_SUMS + SUM_PEARSON
+        self.changes_gram = is_narrowed or not run.has_constant_weights
+        self.diagonal = np.arange(q) * (order + 1)
+        if is_narrowed and not self.total[self.gram].any():
+            # Weights are constant: a sweep before the last had the Gram matrix.
+            self.total[self.gram].reshape(order, order)[:q, :q] = run.gram
+            run.write_beta(run.vectors[at.CANDIDATE])
+            chunks.visit(sweep_kernel, context, WITH_GRAM | NARROWED, options.n_threads)
+        self.before = chunks.sums.copy()
+        run.write_beta(run.vectors[at.THETA])
+        mode = WITH_GRAM if self.changes_gram else 0
+        chunks.visit(sweep_kernel, context, mode, options.n_threads)
+        self.change = chunks.sums - self.before
+
+    @property
+    def _own(self) -> float:
+        """What rows unlike those of the chunks may have of changes and rounding, as a share."""
+        unsettled = float(self.run.state[at.UNSETTLED]) if self.is_left else 0.0
+        return unsettled + (SINGLE_ROUNDING if self.is_narrowed else 0.0)
+
+    def is_certain(self, inverse: Inverse, most: float) -> bool:
+        """Whether the error is below `most`, as a share, of every variance and the dispersion."""
+        if self.run.pearson_weight and not (self._errors(np.array([self.pearson])) <= most).all():
+            return False
+        if not self.changes_gram:
+            return True
+        diagonal = self._errors(self.diagonal)
+        if (self.run.inflation * diagonal <= most).all():
+            return True
+        # Changed weights alone are not magnified as rounding is: the variances tell by how much.
+        is_small = self.run.layout.n_columns <= MOST_COLUMNS
+        return not self.is_narrowed and is_small and self._error_of_variances(inverse) <= most
+
+    def _errors(self, watched: np.ndarray) -> np.ndarray:
+        """Errors of those of all rows' sums, as shares of them."""
+        chunks, size = self.chunks, self.total[watched]
+        errors = chunks.error_of(self.change[:, watched])
+        unlike = np.abs(chunks.weight * self.before[:, watched].sum(axis=0) - size)
+        known = size > 0.0
+        return np.maximum(errors, self._own * unlike)[known] / size[known]
+
+    def _error_of_variances(self, inverse: Inverse) -> float:
+        """Largest error of a coefficient's variance, as a share, by what each chunk changes of it.
+
+        That of coefficient j is u'Gu, with the column u of the inverse G^-1.
+        """
+        run, chunks = self.run, self.chunks
+        standard = Standard(run.scaling, run.layout)
+        root = standard.lift_centred(inverse.root, inverse.centring)
+        columns = (root @ inverse.root.T)[:, run.vectors[at.PIVOT] > 0.0]
+
+        def parts(sums: np.ndarray) -> np.ndarray:
+            gram = model_gram(run.layout, sums[self.gram])
+            return np.asarray(np.einsum("ij,ij->j", columns, gram @ columns))
+
+        whole = parts(self.total)
+        errors = chunks.error_of(np.array([parts(change) for change in self.change]))
+        unlike = np.abs(chunks.weight * parts(self.before.sum(axis=0)) - whole)
+        with np.errstate(all="ignore"):
+            shares = np.maximum(errors, self._own * unlike) / whole
+        return float(shares.max(initial=0.0)) if np.isfinite(shares).all() else math.inf
+
+    def add(self) -> None:
+        """Adds it to the sums of all rows, in proportion, and factors their Gram matrix anew."""
+        chunks, total = self.chunks, self.total
+        change = chunks.weight * self.change.sum(axis=0)
+        if not self.is_left:
+            change = clear_of(change, chunks.error_of(self.change))
+        total[self.pearson] += change[self.pearson]
+        self.run.state[at.PEARSON] = total[self.pearson]
+        if self.changes_gram:
+            total[self.gram] += change[self.gram]
+            launch(factor_kernel, self.run.context, 1, 1)

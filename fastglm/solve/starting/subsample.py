@@ -1,0 +1,189 @@
+"""Where a fit of many rows starts: from a sample of them, then from all in single precision.
+
+Sweeps that only lead to where a precise one starts need not be precise themselves. A sample's
+optimum is about one unit of the decrement per coefficient and share of the rows away from that of
+all rows; sweeps of all rows in single precision take half of the arithmetic and lead to within
+rounding of it, so that the first precise sweep has little left to do but to say so.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from fastglm.errors import Status
+from fastglm.kernels.blocks.planes import BLOCK_ROWS
+from fastglm.passes.scaling import read_sample
+from fastglm.solve.aliases import ProvenAliases
+from fastglm.solve.newton import state as at
+from fastglm.solve.newton.convergence import LEADING, STARTING
+from fastglm.solve.newton.run import Run, SolverOptions
+from fastglm.solve.starting.sampled_correction import correct_step, may_foretell, may_tell_rounding
+
+__all__ = ["choose_start"]
+
+#: A sample is tried when X has more values than this.
+SAMPLE_FROM_VALUES = 2_000_000
+SAMPLE_SHARE = 8
+#: Where sweeps without a Gram matrix are so cheap that there may be many, fewer rows will do.
+SMALL_SAMPLE_SHARE = 16
+SAMPLE_ROWS_PER_COLUMN = 64
+#: A sample that only another one starts from may do with less.
+FEWER_ROWS_PER_COLUMN = 16
+ROUGHNESS = 0.05
+#: Share of the decrement that a step of Fisher scoring is trusted to leave at most, close by.
+SCORING_LEAVES = 0.01
+#: From this many dense columns on, a sweep without a Gram matrix is much cheaper than one with it.
+FREEZE_FROM_DENSE = 48
+#: From this many columns on, it is somewhat cheaper, and only the first sweep does without.
+FREEZE_FROM_COLUMNS = 12
+FROZEN_SWEEPS = 8
+#: Single precision tells columns of equal length apart if their Gram matrix has no smaller one.
+LEAST_EIGENVALUE = 1e-4
+SINGLE_SWEEPS = 12
+#: What sweeps in single precision may leave of steps: less would be lost in its rounding.
+SINGLE_SLACK = 1e-7
+#: What may be left of the uncertainty, in units of `tol`, where some chunks may tell the rest.
+SETTLED_LATER = 100.0
+
+
+def choose_start(run: Run, options: SolverOptions, aliases: ProvenAliases) -> bool | None:
+    """Start from a sample of the rows where that pays, else from the response; whether it did.
+
+    None, and no start, where the sample leads to columns that are proved to be aliased: what is
+    to be fitted is the model without them.
+    """
+    rows = 0 if options.exact else _sample_rows(run)
+    if rows:
+        sample = Run(run.layout, run.scaling, run.family, run.binary, run.partials)
+        share = _run_on_sample(sample, rows, options, aliases) / run.layout.n_rows
+        if aliases.found:
+            return None
+        if share > 0.0:
+            if not (
+                _may_be_in_single_precision(run)
+                and _is_well_conditioned(sample)
+                and _lead_in_single_precision(run, sample, share, options)
+            ):
+                _start_from_sample(run, sample, share)
+            if may_foretell(run):
+                run.state[at.UNCERTAINTY_SLACK] = SETTLED_LATER
+            return True
+    run.start_from_response(None)
+    return False
+
+
+def _sample_rows(run: Run) -> int:
+    """Rows of a sample that is worth fitting first, 0 if none is."""
+    n, p = run.layout.n_rows, run.layout.n_sweep
+    if n * p < SAMPLE_FROM_VALUES:
+        return 0
+    share = SMALL_SAMPLE_SHARE if _is_wide(run) else SAMPLE_SHARE
+    rows = max(n // share, SAMPLE_ROWS_PER_COLUMN * p, 32 * BLOCK_ROWS)
+    return rows if 2 * rows <= n else 0
+
+
+def _run_on_sample(
+    run: Run, rows: int, options: SolverOptions, aliases: ProvenAliases, last: bool = True
+) -> int:
+    """Fits the run's model roughly to about so many rows; how many, or 0 if it did not converge.
+
+    0 as well where aliased columns are found: there is no use in going on with these. Begins with
+    a still smaller sample where that pays; the `last` one gives the first sweeps of all rows their
+    factor. A weak prior keeps coefficients finite of levels that the sample hardly knows. The
+    sample's own error is about one unit of the decrement per coefficient: nothing is gained far
+    below it.
+    """
+    fewer = max(rows // SAMPLE_SHARE, FEWER_ROWS_PER_COLUMN * run.layout.n_sweep)
+    fewer = _run_on_sample(run, fewer, options, aliases, last=False) if 4 * fewer <= rows else 0
+    if aliases.found:
+        return 0
+    start = run.vectors[at.THETA].copy()
+    single = fewer and _may_be_in_single_precision(run) and _is_well_conditioned(run)
+    deviance = run.state[at.DEVIANCE] * rows / max(fewer, 1)
+    rows = read_sample(run.context, rows)
+    tolerance = ROUGHNESS * run.layout.n_columns / rows
+    # A factor for many sweeps must be one from close by, where it changes.
+    if run.has_constant_weights or not (last and _frozen_sweeps(run) > 1):
+        # What a Newton step leaves is about its square.
+        tolerance = math.sqrt(tolerance) if run.is_newton else tolerance / SCORING_LEAVES
+    rough = SolverOptions(tolerance, max_iter=15, n_threads=options.n_threads, rough=STARTING)
+    for in_single in (True, False) if single else (False,):
+        run.start_from(start) if fewer else run.start_from_response(None)
+        run.state[at.RIDGE] = 1.0
+        if in_single:
+            run.run_in_single_precision(rough, deviance)
+        else:
+            run.run(rough)
+        if run.status == Status.CONVERGED:
+            return 0 if aliases.are_found_after(run) else rows
+    return 0
+
+
+def _start_from_sample(run: Run, sample: Run, share: float) -> None:
+    """Coefficients of the sample, and its factor for the first sweeps."""
+    run.start_from(sample.vectors[at.THETA])
+    frozen = _frozen_sweeps(run)
+    if frozen and sample.state[at.N_ALIASED] == 0:
+        run.freeze(sample, share, frozen)
+
+
+def _frozen_sweeps(run: Run) -> int:
+    """How many sweeps may do with the factor of a sample.
+
+    Where no weight changes, the first sweep's own factor serves all that follow, until one in
+    double precision.
+    """
+    if run.has_constant_weights:
+        return FROZEN_SWEEPS if _is_wide(run) and _may_be_in_single_precision(run) else 0
+    if _is_wide(run):
+        return FROZEN_SWEEPS
+    return 1 if run.layout.n_sweep >= FREEZE_FROM_COLUMNS else 0
+
+
+def _is_wide(run: Run) -> bool:
+    """Whether a sweep without a Gram matrix is much cheaper than one with it."""
+    return run.layout.n_dense >= FREEZE_FROM_DENSE
+
+
+def _may_be_in_single_precision(run: Run) -> bool:
+    """Whether sweeps in single precision lead anywhere that one precise sweep would not."""
+    is_linear = run.is_newton and run.has_constant_weights
+    return run.layout.is_dense and not is_linear
+
+
+def _is_well_conditioned(sample: Run) -> bool:
+    """Whether single precision can tell the columns apart."""
+    return _least_eigenvalue(sample) > LEAST_EIGENVALUE
+
+
+def _least_eigenvalue(sample: Run) -> float:
+    """Bound on that of the sample's Gram matrix of columns of equal length, without its prior."""
+    prior = sample.state[at.RIDGE] * sample.vectors[at.COLUMN_SCALE].max() ** 2
+    sample.invert()
+    return 1.0 / sample.inflation - prior
+
+
+def _lead_in_single_precision(run: Run, sample: Run, share: float, options: SolverOptions) -> bool:
+    """Takes the run from the sample's coefficients close to the optimum; whether it got there."""
+    deviance = sample.state[at.DEVIANCE] / share
+    most = min(SINGLE_SWEEPS, options.max_iter)
+    rough = SolverOptions(SINGLE_SLACK, most, options.n_threads, options.progress, rough=LEADING)
+    if most > 1 and may_foretell(run) and run.is_newton and not _is_wide(run):
+        start = sample.vectors[at.THETA].astype(np.float32).astype(np.float64)
+        run.start_from(start)
+        run.run_in_single_precision(rough._replace(max_iter=1), deviance)
+        if run.status == Status.MAX_ITERATIONS and run.state[at.N_ALIASED] == 0.0:
+            if may_tell_rounding(run) and correct_step(run, start, options):
+                run.go_on_precisely(narrowed=True)
+                return True
+            run.go_on()
+            run.run_in_single_precision(rough, deviance)
+    else:
+        _start_from_sample(run, sample, share)
+        run.run_in_single_precision(rough, deviance)
+    if run.status != Status.CONVERGED or run.state[at.N_ALIASED] > 0.0:
+        return False
+    run.go_on_precisely(narrowed=may_foretell(run) and may_tell_rounding(run))
+    return True

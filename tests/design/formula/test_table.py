@@ -1,0 +1,53 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from fastglm.design.formula.expressions import Expression
+from fastglm.design.formula.table import read_table
+from fastglm.design.frames.frames import Frame
+from fastglm.errors import ColumnNotFoundError, DataError, MissingValueError
+
+FRAME = Frame(pd.DataFrame({"x": [1.0, np.nan, 3.0], "g": ["u", "v", None], "t": [1, 2, 3]}))
+USED = [Expression.parse("x"), Expression.parse("log(x)"), Expression.column("g")]
+
+
+def test_only_the_columns_in_use_are_read():
+    table = read_table(FRAME, USED, {"exposure": "t", "offset": None})
+    assert list(table.columns) == ["x", "g"]
+    assert list(table.extra) == ["exposure"]
+    assert table.n_rows == 3
+
+
+def test_complete_drops_rows_that_lack_any_value():
+    table, rows, counts = read_table(FRAME, USED, {"exposure": "t"}).complete("drop")
+    np.testing.assert_array_equal(rows, [True, False, False])
+    assert counts == {"x": 1, "g": 1}
+    assert table.n_rows == 1
+    np.testing.assert_array_equal(table.columns["x"], [1.0])
+    assert table.columns["g"].levels == ("u",)
+    np.testing.assert_array_equal(table.extra_numbers()["exposure"], [1])
+
+
+def test_complete_leaves_a_complete_table_alone():
+    table = read_table(FRAME, [Expression.column("t")], None)
+    assert table.complete("drop") == (table, None, {})
+    assert table.complete("raise") == (table, None, {})
+
+
+def test_what_cannot_be_used():
+    table = read_table(FRAME, USED, None)
+    with pytest.raises(MissingValueError, match=r"'x' in 1 row \(1.*'g' in 1 row \(2"):
+        table.complete("raise")
+    with pytest.raises(DataError, match='must be "raise" or "drop"'):
+        table.complete("ignore")
+    with pytest.raises(DataError, match="weights has 2 values, but the data has 3 rows"):
+        read_table(FRAME, USED, {"weights": [1, 2]})
+    with pytest.raises(DataError, match="weights must be numeric"):
+        read_table(FRAME, USED, {"weights": "g"}).extra_numbers()
+    with pytest.raises(MissingValueError, match="'weights' is infinite"):
+        read_table(FRAME, USED, {"weights": [1, np.inf, 2]}).extra_numbers()
+
+
+def test_a_column_of_an_argument_that_is_not_there():
+    with pytest.raises(ColumnNotFoundError, match=r"no column 'years'.* of exposure=: add it, or"):
+        read_table(Frame({"x": [1.0]}), (), {"exposure": "years"})

@@ -1,0 +1,57 @@
+"""The compiler options' own behaviour; the cache has tests of its own."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+import fastglm as fg
+from fastglm.cli.warmup import every_row_block
+from fastglm.kernels.compiler import decorators as jit
+from fastglm.kernels.math.elementary import nearest_integer
+from fastglm.kernels.passes.gram import sum_plane
+
+
+@pytest.mark.parametrize("helper", [nearest_integer, sum_plane])
+def test_helpers_refuse_calls_from_python(helper):
+    with pytest.raises(TypeError, match=f"^{helper.__name__} is a helper of kernels"):
+        helper(1.0)
+
+
+def stamp(block):
+    function = block._function
+    return jit.source_stamp({function.__module__, *function.stamped_modules})
+
+
+@pytest.mark.parametrize("block", every_row_block(), ids=lambda block: block.name)
+def test_a_block_is_compiled_anew_when_a_file_of_its_functions_changes(block, monkeypatch):
+    used = [sys.modules[f.__module__].__file__ for f in block._functions.values()]
+    files = {Path(file) for file in [*used, sys.modules[block._function.__module__].__file__]}
+    before = stamp(block)
+    for file in files:
+        monkeypatch.setitem(jit._SOURCES, file, jit._SOURCES[file] + b"# edited")
+        jit._module_source.cache_clear()
+        assert stamp(block) != before
+        monkeypatch.undo()
+    jit._module_source.cache_clear()
+    assert stamp(block) == before
+
+
+@pytest.mark.parametrize(
+    ("family", "file"),
+    [
+        (fg.families.Binomial(), "families/shared_functions.py"),
+        (fg.families.Tweedie(var_power=2.0), "families/members/gamma.py"),
+        (fg.families.Tweedie(var_power=1.5), "families/shared_functions.py"),
+        (fg.families.NegativeBinomial(alpha=1.0), "kernels/vector_math.py"),
+    ],
+)
+def test_a_family_is_compiled_anew_when_a_helper_changes(family, file, monkeypatch):
+    for block in (family.respond_rows, family.log_density_rows):
+        before = stamp(block)
+        monkeypatch.setitem(jit._SOURCES, jit.PACKAGE / file, b"# edited")
+        jit._module_source.cache_clear()
+        after = stamp(block)
+        monkeypatch.undo()
+        jit._module_source.cache_clear()
+        assert after != before

@@ -1,0 +1,102 @@
+"""One line on standard error where compiling takes long, and none where it does not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from fastglm.kernels.compiler import notice as module
+from fastglm.kernels.compiler.notice import TEXT, CompilationNotice
+
+#: A fit with an empty cache, in a process of its own that turns warnings into errors.
+FIT = """
+import numpy as np, fastglm as fg
+from fastglm.kernels import notice
+notice.PATIENCE = {patience}
+x = np.linspace(-1.0, 1.0, 50)
+fit = fg.GLM((x > 0.1 * np.cos(9.0 * x)).astype(float), np.column_stack([x**0, np.cos(x)])).fit()
+assert np.isfinite(fit.deviance)
+"""
+
+
+def _fit(cache, patience: float, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", FIT.format(patience=patience)],
+        env=os.environ | {"NUMBA_CACHE_DIR": str(cache)} | environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return done.stderr
+
+
+def test_the_first_fit_says_that_it_compiles_and_the_next_does_not(tmp_path):
+    assert _fit(tmp_path, 0.2) == TEXT
+    assert _fit(tmp_path, 0.2) == ""
+
+
+def test_nothing_is_said_where_it_is_not_wanted(tmp_path):
+    assert _fit(tmp_path, 0.2, FASTGLM_QUIET="1") == ""
+
+
+@pytest.fixture
+def patience(monkeypatch):
+    monkeypatch.setattr(module, "PATIENCE", 0.1)
+
+
+def test_it_is_said_while_a_kernel_compiles_and_once(patience, capsys):
+    notice = CompilationNotice()
+    for _ in range(2):
+        notice.begin()
+        time.sleep(0.3)
+        notice.end()
+    assert capsys.readouterr().err == TEXT
+
+
+def test_short_compilations_are_added_up(patience, capsys):
+    notice = CompilationNotice()
+    notice.begin()
+    time.sleep(0.05)
+    notice.end()
+    time.sleep(0.2)
+    assert capsys.readouterr().err == ""
+    for _ in range(3):
+        notice.begin()
+        time.sleep(0.05)
+        notice.end()
+    time.sleep(0.1)
+    assert capsys.readouterr().err == TEXT
+
+
+def test_it_is_said_once_for_all_threads(patience, capsys):
+    notice = CompilationNotice()
+
+    def compile_for_long():
+        notice.begin()
+        time.sleep(0.2)
+        notice.end()
+
+    threads = [threading.Thread(target=compile_for_long) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert capsys.readouterr().err == TEXT
+
+
+def test_nothing_is_said_when_silenced_or_without_standard_error(patience, capsys, monkeypatch):
+    notice = CompilationNotice()
+    with notice.silenced():
+        notice.begin()
+        time.sleep(0.2)
+        notice.end()
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys, "stderr", None)
+    notice.begin()
+    time.sleep(0.2)
+    notice.end()
