@@ -22,7 +22,7 @@ from fastglm.inference.hypothesis_tests.tables import Table
 from fastglm.kernels.blocks import planes
 
 if TYPE_CHECKING:
-    from fastglm.results import Results
+    from fastglm.fit.record import Fit
 
 __all__ = ["calibration_error", "compare"]
 
@@ -105,7 +105,7 @@ def _candidates(families: Sequence[Any], links: Sequence[Any] | None) -> list[tu
     return [(family, link) for family in families for link in links]
 
 
-def _fit(frame: Any, formula: str, family: Any, options: dict[str, Any]) -> Results:
+def _fit(frame: Any, formula: str, family: Any, options: dict[str, Any]) -> Fit:
     from fastglm.shorthand import glm
 
     with warnings.catch_warnings():
@@ -116,17 +116,17 @@ def _fit(frame: Any, formula: str, family: Any, options: dict[str, Any]) -> Resu
         return glm(formula, frame, family, **options)
 
 
-def _name(fit: Results) -> str:
+def _name(fit: Fit) -> str:
     return f"{fit.family.name}, {fit.family.link.name}"
 
 
-def calibration_error(results: Results, n_groups: int = CALIBRATION_GROUPS) -> float:
+def calibration_error(fit: Fit, n_groups: int = CALIBRATION_GROUPS) -> float:
     """Mean distance of observed and expected means over groups of similar fitted mean.
 
     Weighted by the groups' weights, in units of the mean response.
     """
-    rows = results._model_with_data("calibration").rows
-    (mean,) = results.row_values(planes.MEAN)
+    rows = fit._model_with_data("calibration").rows
+    (mean,) = fit.row_values(planes.MEAN)
     weights = np.ones(rows.n_rows) if rows.prior_weights is None else rows.prior_weights
     edges = np.unique(np.quantile(mean, np.linspace(0.0, 1.0, n_groups + 1)[1:-1]))
     group = np.searchsorted(edges, mean, side="right")

@@ -3,100 +3,23 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
-from fastglm.design.formula.recipe import Recipe
 from fastglm.entry import entry
-from fastglm.errors import DataError, FastGLMError, Status
-from fastglm.families import Family
-from fastglm.fit.base import Record
-from fastglm.fit.json_numbers import digest, float_from_json, plain_json, require_kinds
-from fastglm.fit.saved_covariance import describe_covariance, read_covariance
-from fastglm.kernels.threads.threads import usable_threads
-from fastglm.passes.scaling import Centring
-from fastglm.responses.results import ResponseResults
-from fastglm.responses.saving import describe_response, read_response
+from fastglm.errors import DataError, FastGLMError
+from fastglm.fit.json_numbers import FORMAT, digest
+from fastglm.fit.saving import read_fit
+from fastglm.responses.saving import read_response
 from fastglm.results import Results
 
-__all__ = ["FORMAT", "load", "save"]
+__all__ = ["load"]
 
-#: Version of the format; a file of a later one is refused.
-FORMAT = 2
 #: Kind of a mixed model, whose module is imported when it is needed.
 MIXED = "MixedGLM"
-
-#: Fields as they are, and what they hold.
-_KINDS: dict[str, type] = {
-    "deviance": float, "pearson_chi2": float, "scale": float, "nobs": float, "sum_weights": float,
-    "rank": int, "has_intercept": bool, "n_iter": int, "n_sweeps": int, "decrement": float,
-    "use_t": bool, "dispersion_known": bool, "cov_type": str, "df_inference": float,
-    "parameter_se": float, "response_name": str, "has_offset": bool, "has_exposure": bool,
-    "labelled": bool, "n_dropped": int, "n_threads": int, "n_separated": int,
-    "bias_reduction": str, "numerical_error": float, "orthogonal": bool,
-}  # fmt: skip
-#: What files of the first versions do not have.
-_LATER: dict[str, Any] = {
-    "numerical_error": None,
-    "orthogonal": False,
-    "weights": {},
-    "response_levels": None,
-}
-_DICTS = ("column_names", "missing", "infinite", "aliased", "timings", "weights")
-
-
-def save(results: Record, path: str | Path) -> None:
-    """Write a fit to `path`, atomically; see `Results.save`."""
-    if isinstance(results, ResponseResults):
-        saved = {"fastglm": FORMAT} | describe_response(results)
-    elif getattr(results, "kind", "") == MIXED:
-        from fastglm.mixed.saving import describe_mixed
-
-        saved = {"fastglm": FORMAT} | describe_mixed(cast("Any", results))
-    else:
-        saved = to_dict(cast("Results", results))
-    saved = json.loads(json.dumps(saved))
-    saved["digest"] = digest(saved)
-    target = Path(path)
-    temporary = target.with_name(target.name + ".part")
-    temporary.write_text(json.dumps(saved, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(target)
-
-
-def to_dict(results: Results) -> dict[str, Any]:
-    """A fit as plain JSON types. NaN is null; floats are written so that they read back exactly."""
-    saved: dict[str, Any] = {"fastglm": FORMAT}
-    saved |= {name: plain_json(getattr(results, name)) for name in (*_KINDS, *results.lazy_numbers)}
-    saved |= {name: dict(getattr(results, name)) for name in _DICTS}
-    saved["estimates"] = plain_json(results.estimates.tolist())
-    centring, root = results.centring, results.covariance_root
-    saved["centring"] = {
-        "centre": plain_json(centring.centre.tolist()),
-        "constant": centring.constant,
-        "value": centring.value,
-    }
-    saved["information"] = describe_covariance(
-        results.information_root, results.information_inverse, centring, is_definite=True
-    )
-    saved["robust"] = (
-        None
-        if root is None
-        else describe_covariance(root, results.covariance, centring, results.orthogonal)
-    )
-    saved["names"] = list(results.names)
-    saved["terms"] = [[name, term.start, term.stop] for name, term in results.terms]
-    saved["status"] = results.status.name
-    saved["family"] = results.family.to_dict()
-    saved["formula"] = results.formula
-    levels = results.response_levels
-    saved["response_levels"] = None if levels is None else list(levels)
-    saved["recipe"] = None if results.recipe is None else results.recipe.to_dict()
-    return saved
 
 
 @entry
@@ -174,7 +97,7 @@ def _read_by_kind(saved: dict[str, Any]) -> Any:
         from fastglm.mixed.saving import read_mixed
 
         return read_mixed(saved)
-    return read_response(saved) if "kind" in saved else from_dict(saved)
+    return read_response(saved) if "kind" in saved else read_fit(saved, Results)
 
 
 def _try_out(results: Any) -> None:
@@ -187,96 +110,3 @@ def _try_out(results: Any) -> None:
         for text in (repr(results), str(results.summary()), results._repr_html_()):
             text.encode()
         results.conf_int()
-
-
-def from_dict(saved: Mapping[str, Any]) -> Results:
-    """The fit that `to_dict` described, or an earlier version of it.
-
-    Raises
-    ------
-    DataError
-        If something does not hold what it should.
-    """
-    saved = _LATER | dict(saved)
-    require_kinds(saved, _KINDS | dict.fromkeys(_DICTS, dict))
-    if not all(math.isfinite(float_from_json(saved[name])) for name in ("nobs", "sum_weights")):
-        raise DataError("the saved model has no number of observations.")
-    arguments: dict[str, Any] = {name: float_from_json(saved[name]) for name in _KINDS}
-    arguments["n_threads"] = max(1, min(arguments["n_threads"], usable_threads(None)))
-    arguments |= {name: saved[name] for name in _DICTS}
-    names, p = tuple(saved["names"]), len(saved["names"])
-    centring, estimates = _read_centring(saved["centring"], p), _vector(saved["estimates"], p)
-    terms = tuple((str(name), slice(start, stop)) for name, start, stop in saved["terms"])
-    if not all(isinstance(name, str) for name in names):
-        raise DataError("a name of the saved model is not text.")
-    if any(not 0 <= term.start <= term.stop <= p for _, term in terms):
-        raise DataError("a term of the saved model has columns that there are not.")
-    covariances = _first_format(saved, p) if saved["fastglm"] == 1 else _triangles(saved, centring)
-    levels = saved["response_levels"]
-    arguments["response_levels"] = None if levels is None else tuple(levels)
-    arguments |= {name: None if m is None else _frozen(m) for name, m in covariances.items()}
-    results = Results(
-        family=Family.from_dict(saved["family"]),
-        names=names,
-        terms=terms,
-        estimates=estimates,
-        centring=centring,
-        status=Status[saved["status"]],
-        formula=saved["formula"],
-        recipe=None if saved["recipe"] is None else Recipe.from_dict(saved["recipe"]),
-        **arguments,
-    )
-    require_kinds(saved, dict.fromkeys(Results.lazy_numbers, float))
-    results.__dict__.update({name: float_from_json(saved[name]) for name in Results.lazy_numbers})
-    return results
-
-
-def _triangles(saved: Mapping[str, Any], centring: Centring) -> dict[str, np.ndarray | None]:
-    """Both covariances and their roots."""
-    p = len(saved["names"])
-    root, inverse = read_covariance(saved["information"], centring, p)
-    scale = float_from_json(saved["scale"])
-    with np.errstate(over="ignore", invalid="ignore"):
-        covariance = inverse if scale == 1.0 else inverse * scale
-    robust: np.ndarray | None = None
-    if saved["robust"] is not None:
-        robust, covariance = read_covariance(saved["robust"], centring, p)
-    return {
-        "information_root": root,
-        "information_inverse": inverse,
-        "covariance": covariance,
-        "covariance_root": robust,
-    }
-
-
-def _first_format(saved: Mapping[str, Any], p: int) -> dict[str, np.ndarray | None]:
-    """The same from files of the first format, which write every matrix out as numbers."""
-    matrices: dict[str, np.ndarray | None] = {}
-    for name in ("information_root", "information_inverse", "covariance", "covariance_root"):
-        if name == "covariance_root" and saved[name] is None:
-            matrices[name] = None
-            continue
-        matrix = np.array(saved[name], dtype=np.float64)
-        if matrix.shape != (p, p):
-            raise DataError(f"{name!r} of the saved model has shape {matrix.shape}, not {(p, p)}.")
-        matrices[name] = matrix
-    return matrices
-
-
-def _read_centring(saved: Mapping[str, Any], p: int) -> Centring:
-    constant, value = saved["constant"], float(saved["value"])
-    if constant is not None and not (type(constant) is int and 0 <= constant < p and value):
-        raise DataError("the constant column of the saved model is none of its columns.")
-    return Centring(_vector(saved["centre"], p), constant, value)
-
-
-def _vector(values: Any, p: int) -> np.ndarray:
-    vector = np.array([float_from_json(value) for value in values], dtype=np.float64)
-    if vector.shape != (p,):
-        raise DataError(f"the saved model has {p} names, but {vector.size} estimates or centres.")
-    return _frozen(vector)
-
-
-def _frozen(array: np.ndarray) -> np.ndarray:
-    array.setflags(write=False)
-    return array

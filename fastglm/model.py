@@ -264,7 +264,10 @@ class GLM(StatsmodelsModel):
             separation=separation,
             bias_reduction=bias_reduction,
         )
-        return fit_model(self, plan)
+        results = fit_model(self, plan, Results)
+        if cov_type == "nonrobust":
+            return results
+        return results.with_covariance(cov_type, **(cov_kwds or {}))
 
     def check_separation(self, n_threads: int | None = None) -> Separation:
         """Search for rows that regressors separate from the others, whatever a fit looks like.

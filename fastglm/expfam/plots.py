@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastglm.errors import ModelError, require_package
-from fastglm.expfam.base import Array, ExponentialFamily
+from fastglm.expfam.definition import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

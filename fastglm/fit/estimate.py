@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from fastglm.design.frames.missing import require_finite_design
+from fastglm.design.matrix.arrays import array_names, column_terms
 from fastglm.errors import (
     ConvergenceWarning,
     DataError,
@@ -25,7 +26,7 @@ from fastglm.families import Family
 from fastglm.fit.aliased import aliased_text
 from fastglm.fit.free_parameters.estimators import ESTIMATORS
 from fastglm.fit.free_parameters.problem import Problem
-from fastglm.results import Results
+from fastglm.fit.record import Fit
 from fastglm.solve.fit import Solution, SolverOptions, solve
 from fastglm.solve.newton.convergence import RESTLESS
 from fastglm.solve.separation import (
@@ -35,10 +36,9 @@ from fastglm.solve.separation import (
     looks_separated,
 )
 
-if TYPE_CHECKING:
-    from fastglm.model import GLM
-
 __all__ = ["Estimate", "Plan", "fit_model"]
+
+F = TypeVar("F", bound=Fit)
 
 SEPARATION = ("warn", "raise", "drop", "firth", "check", "ignore")
 
@@ -65,7 +65,7 @@ class Estimate(NamedTuple):
     parameter_se: float = float("nan")
 
 
-def fit_model(model: GLM, plan: Plan) -> Results:
+def fit_model(model: Any, plan: Plan, kind: type[F]) -> F:
     """Fit a model as planned, and warn of what the reader must know; see `fastglm.GLM.fit`."""
     if plan.separation not in SEPARATION:
         raise ModelError(f"separation must be one of {SEPARATION}, not {plan.separation!r}")
@@ -84,18 +84,86 @@ def fit_model(model: GLM, plan: Plan) -> Results:
     if found is None and plan.separation != "ignore" and _runs_away(solution):
         estimate = estimate._replace(solution=replace(solution, status=Status.MAX_ITERATIONS))
     if found is not None and plan.separation in ("drop", "firth"):
-        return _fit_again(model, plan, found)
+        return _fit_again(model, plan, found, kind)
     solution.timings["fit"] = perf_counter() - begin
-    results = Results.from_estimate(model, estimate, plan)
+    fit = _record(model, estimate, plan, kind)
     if found is not None:
-        results = _with_separation(results, found, plan.separation)
-    _warn(results)
-    if plan.cov_type == "nonrobust":
-        return results
-    return results.with_covariance(plan.cov_type, **plan.cov_kwds)
+        fit = _with_separation(fit, found, plan.separation)
+    _warn(fit)
+    return fit
 
 
-def _require_a_mean(model: GLM) -> None:
+def _record(model: Any, estimate: Estimate, plan: Plan, kind: type[F]) -> F:
+    """The record of what was estimated."""
+    solution, family, scale = estimate.solution, estimate.family, estimate.scale
+    rows, use_t = model.rows, plan.use_t
+    design, nobs = rows.design, rows.nobs
+    names, terms = design.names, design.terms
+    has_intercept = solution.constant is not None or design.constant is not None
+    if rows.recipe is None and design.constant is None:
+        # Which column of an array is constant is not known before a sweep has read every row.
+        names = array_names(len(names), solution.constant)
+        terms = column_terms(names)
+    rank = len(names) - len(solution.combinations)
+    dispersion = _dispersion(scale, family, solution, nobs - rank)
+    inverse = covariance = _frozen(solution.information_inverse)
+    if dispersion != 1.0:
+        with np.errstate(over="ignore", invalid="ignore"):
+            # Where either is beyond 1e308, a variance is infinite.
+            covariance = _frozen(inverse * dispersion)
+    return kind(
+        family=family,
+        names=names,
+        terms=terms,
+        estimates=_frozen(solution.params),
+        information_inverse=inverse,
+        covariance=covariance,
+        information_root=_frozen(solution.information_root),
+        centring=solution.centring,
+        scale=dispersion,
+        deviance=solution.deviance,
+        pearson_chi2=solution.pearson_chi2,
+        nobs=nobs,
+        sum_weights=rows.sum_weights,
+        rank=rank,
+        has_intercept=has_intercept,
+        status=solution.status,
+        n_iter=solution.n_iter,
+        n_sweeps=solution.n_sweeps,
+        decrement=solution.decrement,
+        use_t=_is_estimated(scale, family) if use_t is None else use_t,
+        dispersion_known=not _is_estimated(plan.scale, family),
+        cov_type="nonrobust",
+        covariance_root=None,
+        df_inference=nobs - rank,
+        parameter_se=estimate.parameter_se,
+        formula=model.formula,
+        response_name=rows.response_name,
+        response_levels=rows.response_levels,
+        recipe=rows.recipe,
+        has_offset=rows.has_offset,
+        has_exposure=rows.has_exposure,
+        column_names=rows.column_names,
+        weights=rows.weights,
+        labelled=rows.index is not None,
+        n_dropped=rows.n_dropped,
+        missing=rows.missing,
+        n_separated=0,
+        infinite={},
+        aliased={
+            names[j]: {names[k]: float(parts[k]) for k in np.flatnonzero(parts)}
+            for j, parts in solution.combinations.items()
+        },
+        bias_reduction=plan.bias_reduction,
+        numerical_error=solution.numerical_error,
+        orthogonal=solution.orthogonal,
+        timings=solution.timings,
+        n_threads=plan.options.n_threads,
+        model=model,
+    )
+
+
+def _require_a_mean(model: Any) -> None:
     """Raises `ModelError` if the link has no mean as large, or small, as that of the response."""
     link, mean = model.family.link, model.rows.mean_response
     lowest, highest = link.mean_range or (-np.inf, np.inf)
@@ -111,7 +179,7 @@ def _runs_away(solution: Solution) -> bool:
     return solution.status == Status.CONVERGED and solution.weight_change > RESTLESS
 
 
-def _require_more_rows_than_rank(model: GLM, solution: Solution) -> None:
+def _require_more_rows_than_rank(model: Any, solution: Solution) -> None:
     """Raises `DataError` for more columns than rows that leave nothing of any response to chance.
 
     Columns that say nothing new, such as sets of fixed effects have, do not count.
@@ -127,7 +195,7 @@ def _require_more_rows_than_rank(model: GLM, solution: Solution) -> None:
         )
 
 
-def _estimate(model: GLM, plan: Plan) -> Estimate:
+def _estimate(model: Any, plan: Plan) -> Estimate:
     if plan.bias_reduction != "none":
         return _estimate_with_less_bias(model, plan)
     family = model.family
@@ -147,7 +215,7 @@ def _estimate(model: GLM, plan: Plan) -> Estimate:
     return Estimate(estimate.solution, estimate.family, scale, estimate.standard_error)
 
 
-def _estimate_with_less_bias(model: GLM, plan: Plan) -> Estimate:
+def _estimate_with_less_bias(model: Any, plan: Plan) -> Estimate:
     from fastglm.solve.bias_reduction import BIAS_REDUCTIONS, BiasProblem, reduce_bias
 
     kind, family, scale = plan.bias_reduction, model.family, plan.scale
@@ -165,7 +233,7 @@ def _estimate_with_less_bias(model: GLM, plan: Plan) -> Estimate:
     return Estimate(reduced.solution, family, reduced.dispersion if scale is None else scale)
 
 
-def _search(model: GLM, plan: Plan, estimate: Estimate) -> Separation | None:
+def _search(model: Any, plan: Plan, estimate: Estimate) -> Separation | None:
     """What is separated, if a search is called for and finds anything."""
     if plan.bias_reduction != "none" or plan.separation == "ignore":
         return None
@@ -178,7 +246,7 @@ def _search(model: GLM, plan: Plan, estimate: Estimate) -> Separation | None:
     return found if found.exists else None
 
 
-def _fit_again(model: GLM, plan: Plan, found: Separation) -> Results:
+def _fit_again(model: Any, plan: Plan, found: Separation, kind: type[F]) -> F:
     """The fit without the separated rows, or with less bias."""
     again = plan._replace(start_params=None, separation="ignore")
     if plan.separation == "firth":
@@ -190,16 +258,16 @@ def _fit_again(model: GLM, plan: Plan, found: Separation) -> Results:
         )
     else:
         model = model.keeping(~found.rows)
-    return replace(fit_model(model, again), n_separated=found.n_rows)
+    return replace(fit_model(model, again, kind), n_separated=found.n_rows)
 
 
-def _with_separation(results: Results, found: Separation, separation: str) -> Results:
-    """Results that say which estimates are infinite; raises the error if that was asked for."""
-    signs = zip(results.names, np.sign(found.direction).astype(int), strict=True)
+def _with_separation(fit: F, found: Separation, separation: str) -> F:
+    """The fit, with which estimates are infinite; raises the error if that was asked for."""
+    signs = zip(fit.names, np.sign(found.direction).astype(int), strict=True)
     infinite = {name: int(sign) for name, sign in signs if sign}
     if separation == "raise":
         raise SeparationError(_separation_text(infinite, found.n_rows))
-    return replace(results, n_separated=found.n_rows, infinite=infinite)
+    return replace(fit, n_separated=found.n_rows, infinite=infinite)
 
 
 def _separation_text(infinite: Mapping[str, int], n_rows: int) -> str:
@@ -208,16 +276,42 @@ def _separation_text(infinite: Mapping[str, int], n_rows: int) -> str:
     )
 
 
-def _warn(results: Results) -> None:
-    if results.infinite:
-        text = _separation_text(results.infinite, results.n_separated)
+def _warn(fit: Fit) -> None:
+    if fit.infinite:
+        text = _separation_text(fit.infinite, fit.n_separated)
         warn(text, SeparationWarning)
-    elif results.status != Status.CONVERGED:
-        text = results.status.advice
+    elif fit.status != Status.CONVERGED:
+        text = fit.status.advice
         warn(text[0].upper() + text[1:], ConvergenceWarning)
-    if results.aliased and results.status != Status.NOT_FINITE:
+    if fit.aliased and fit.status != Status.NOT_FINITE:
         warn(
             f"These columns are combinations of earlier ones, and their coefficients are NaN: "
-            f"{aliased_text(results.aliased)}.",
+            f"{aliased_text(fit.aliased)}.",
             RankWarning,
         )
+
+
+def _frozen(array: np.ndarray) -> np.ndarray:
+    array.setflags(write=False)
+    return array
+
+
+def _is_estimated(scale: float | str | None, family: Family) -> bool:
+    """Whether the dispersion comes from the data, be it for the family's own sake or as asked."""
+    return not family.dispersion_known if scale is None else isinstance(scale, str)
+
+
+def _dispersion(
+    scale: float | str | None, family: Family, solution: Solution, df_resid: float
+) -> float:
+    """The dispersion asked for; NaN where it is estimated and no degree of freedom is left."""
+    if scale is None:
+        scale = 1.0 if family.dispersion_known else "X2"
+    if isinstance(scale, str):
+        if scale.lower() not in ("x2", "dev"):
+            raise ModelError(f'scale must be a positive number, "X2" or "dev", not {scale!r}')
+        total = solution.pearson_chi2 if scale.lower() == "x2" else solution.deviance
+        return total / df_resid if df_resid > 0 else float("nan")
+    if not scale > 0:
+        raise ModelError(f"scale must be positive, not {scale!r}")
+    return float(scale)

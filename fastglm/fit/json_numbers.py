@@ -10,6 +10,7 @@ import binascii
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ import numpy as np
 from fastglm.errors import DataError
 
 __all__ = [
+    "FORMAT",
     "digest",
     "float_from_json",
     "pack",
@@ -25,7 +27,11 @@ __all__ = [
     "require_kinds",
     "unpack",
     "unpack_triangle",
+    "write_json",
 ]
+
+#: Version of the format of saved fits; a file of a later one is refused.
+FORMAT = 2
 
 _KIND_NAMES = {
     float: "a number", int: "a whole number", bool: "true or false", str: "text", dict: "a table",
@@ -103,3 +109,13 @@ def require_kinds(saved: Mapping[str, Any], kinds: Mapping[str, type]) -> None:
             right = type(value) is kind
         if not right:
             raise DataError(f"{name!r} of the saved model is not {_KIND_NAMES[kind]}.")
+
+
+def write_json(described: Mapping[str, Any], path: str | Path) -> None:
+    """Write a fit to `path`, atomically, with the version of the format and a digest."""
+    saved = json.loads(json.dumps({"fastglm": FORMAT} | dict(described)))
+    saved["digest"] = digest(saved)
+    target = Path(path)
+    temporary = target.with_name(target.name + ".part")
+    temporary.write_text(json.dumps(saved, indent=1) + "\n", encoding="utf-8")
+    temporary.replace(target)

@@ -6,13 +6,14 @@ import csv
 import io
 import re
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastglm.errors import DataError, Status
+from fastglm.fit.aliased import aliased_text
 from fastglm.inference.hypothesis_tests.tables import format_pvalue
 from fastglm.inference.summary_setting import family_parameters, model_setting
 from fastglm.solve.conditioning import significant_digits
@@ -20,15 +21,13 @@ from fastglm.solve.conditioning import significant_digits
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from fastglm.results import Results
+    from fastglm.fit.record import Fit
 
-__all__ = ["Summary", "aliased_text", "separation_note"]
+__all__ = ["Summary", "separation_note"]
 
 WIDTH = 78
 #: Relative error of standard errors from which on the summary speaks of it.
 PROMISED_ERROR = 1e-6
-#: How many columns of a combination are written out.
-MOST_PARTS = 6
 #: Digits before the point from which a number is written as a power of ten.
 MOST_DIGITS = 7
 
@@ -38,7 +37,7 @@ class Summary:
 
     Parameters
     ----------
-    results
+    fit
         The fit.
     alpha
         Intervals are at level 1 - alpha.
@@ -46,12 +45,12 @@ class Summary:
 
     #: Instead of the name of the response.
     response_name: str | None = None
-    title = "Generalized Linear Model Regression Results"
+    title = "Generalized Linear Model Regression Fit"
 
-    def __init__(self, results: Results, alpha: float = 0.05):
-        self.results = results
+    def __init__(self, fit: Fit, alpha: float = 0.05):
+        self.results = fit
         self.alpha = alpha
-        self.names: tuple[str, ...] = results.names
+        self.names: tuple[str, ...] = fit.names
 
     def header(self) -> list[tuple[str, str]]:
         """Names and values of what stands above the table."""
@@ -133,7 +132,7 @@ class Summary:
         """Estimate, standard error, statistic, p-value and interval, (p, 6)."""
         fit = self.results
         statistics = [fit.params, fit.bse, fit.tvalues, fit.pvalues]
-        interval = np.asarray(fit.conf_int(self.alpha))
+        interval = np.asarray(fit._wald_intervals(self.alpha))
         return np.column_stack([*(np.asarray(s) for s in statistics), interval])
 
     def model_notes(self) -> list[str]:
@@ -150,7 +149,7 @@ class Summary:
             digits = significant_digits(fit.numerical_error)
             notes.append(
                 "Warning: columns are nearly collinear: standard errors are right to about "
-                f"{digits} digits."
+                f"{digits} digits, estimates to as many of a standard error."
             )
         if fit.n_separated:
             notes.append(separation_note(fit))
@@ -303,22 +302,6 @@ def separation_note(fit: Any) -> str:
         signs = ", ".join(f"{n} ({'+' if s > 0 else '-'}inf)" for n, s in fit.infinite.items())
         return f"Warning: {rows}; infinite estimates: {signs}."
     return f"{rows}." if fit.bias_reduction != "none" else f"{rows} and left out."
-
-
-def aliased_text(aliased: Mapping[str, Mapping[str, float]]) -> str:
-    """What each aliased column is a combination of, as ``x3 = x1 - 2 x2; ...``."""
-    return "; ".join(f"{name} = {_combination(parts)}" for name, parts in aliased.items())
-
-
-def _combination(parts: Mapping[str, float]) -> str:
-    shown = list(parts.items())[:MOST_PARTS]
-    text = ""
-    for name, value in shown:
-        sign = "-" if value < 0 else "+" if text else ""
-        size = "" if abs(value) == 1.0 else f"{abs(value):.6g} "
-        text += f" {sign} {size}{name}" if text else f"{sign}{size}{name}"
-    more = len(parts) - len(shown)
-    return (text or "0") + (f" + {more} more" if more else "")
 
 
 def _pair(name: str, value: str, width: int) -> str:

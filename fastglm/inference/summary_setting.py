@@ -12,7 +12,7 @@ def model_setting(fit: Any) -> list[tuple[str, str]]:
 
     Parameters
     ----------
-    fit : Results or ResponseResults
+    fit : Fit or ResponseResults
 
     Returns
     -------

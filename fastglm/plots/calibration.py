@@ -14,7 +14,7 @@ from fastglm.plots.style import BLUE, GREY, VERMILION, new_axes, picture, tidy
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fastglm.results import Results
+    from fastglm.fit.record import Fit
 
 __all__ = ["area_under_curve", "binned_residuals", "calibration", "roc"]
 
@@ -23,20 +23,20 @@ CURVE_POINTS = 2_000
 
 
 @picture
-def binned_residuals(results: Results, n_groups: int | None = None, ax: Axes | None = None) -> Axes:
+def binned_residuals(fit: Fit, n_groups: int | None = None, ax: Axes | None = None) -> Axes:
     """Mean residual of groups of similar fitted mean, with two standard errors around zero.
 
     Gelman & Hill (2007), *Data Analysis Using Regression and Multilevel Models*, section 5.6.
 
     Parameters
     ----------
-    results : Results
+    fit : Fit
     n_groups : int, optional
         By default the root of the number of rows, at most 60.
     ax : Axes, optional
     """
     ax = new_axes(ax)
-    data = observed(results)
+    data = observed(fit)
     n = data.mean.size
     count = min(60, max(5, int(np.sqrt(n)))) if n_groups is None else n_groups
     group = quantile_groups(data.mean, data.weight, count)
@@ -55,17 +55,17 @@ def binned_residuals(results: Results, n_groups: int | None = None, ax: Axes | N
 
 
 @picture
-def calibration(results: Results, n_groups: int = 10, ax: Axes | None = None) -> Axes:
+def calibration(fit: Fit, n_groups: int = 10, ax: Axes | None = None) -> Axes:
     """Observed mean against fitted mean of groups of equal weight, with 95% intervals.
 
     Parameters
     ----------
-    results : Results
+    fit : Fit
     n_groups : int, default 10
     ax : Axes, optional
     """
     ax = new_axes(ax, (5.2, 4.8))
-    data = observed(results)
+    data = observed(fit)
     group = quantile_groups(data.mean, data.weight, n_groups)
     actual, expected, total = data.by(group, group.max() + 1)
     residual = data.weight * (data.response - data.mean)
@@ -91,7 +91,7 @@ def _curve(
     return false, true
 
 
-def area_under_curve(results: Results) -> float:
+def area_under_curve(fit: Fit) -> float:
     """Area under the receiver operating characteristic of a binomial model.
 
     The probability that a success has a larger fitted mean than a failure, ties counted half.
@@ -102,13 +102,13 @@ def area_under_curve(results: Results) -> float:
     ModelError
         If the family is not binomial.
     """
-    return _area(*_roc_curve(results))
+    return _area(*_roc_curve(fit))
 
 
-def _roc_curve(results: Results) -> tuple[np.ndarray, np.ndarray]:
-    if not results.family.takes_two_columns:
+def _roc_curve(fit: Fit) -> tuple[np.ndarray, np.ndarray]:
+    if not fit.family.takes_two_columns:
         raise ModelError("a receiver operating characteristic needs a binomial model.")
-    data = observed(results)
+    data = observed(fit)
     return _curve(data.response, data.mean, data.weight)
 
 
@@ -118,7 +118,7 @@ def _area(x: np.ndarray, y: np.ndarray) -> float:
 
 
 @picture
-def roc(results: Results, ax: Axes | None = None) -> Axes:
+def roc(fit: Fit, ax: Axes | None = None) -> Axes:
     """Receiver operating characteristic of a binomial model, with the area under it.
 
     Raises
@@ -126,7 +126,7 @@ def roc(results: Results, ax: Axes | None = None) -> Axes:
     ModelError
         If the family is not binomial.
     """
-    false, true = _roc_curve(results)
+    false, true = _roc_curve(fit)
     area = _area(false, true)
     ax = new_axes(ax, (5.0, 4.8))
     shown = np.unique(np.linspace(0, false.size - 1, min(false.size, CURVE_POINTS)).astype(int))

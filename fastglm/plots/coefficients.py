@@ -13,7 +13,7 @@ from fastglm.plots.style import BLUE, GREY, new_axes, picture, tidy
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fastglm.results import Results
+    from fastglm.fit.record import Fit
 
 __all__ = ["coefficients"]
 
@@ -23,7 +23,7 @@ MOST = 60
 
 @picture
 def coefficients(
-    results: Results,
+    fit: Fit,
     names: Sequence[str] | None = None,
     alpha: float = 0.05,
     exponentiate: bool = False,
@@ -33,7 +33,7 @@ def coefficients(
 
     Parameters
     ----------
-    results : Results
+    fit : Fit
     names : sequence of str, optional
         Which coefficients; by default all but the intercept, and of more than 60 those of largest
         statistic.
@@ -48,9 +48,9 @@ def coefficients(
     ModelError
         If a name is not that of a coefficient.
     """
-    chosen = _chosen(results, names)
-    estimate = results.estimates[chosen]
-    low, high = np.asarray(results.conf_int(alpha))[chosen].T
+    chosen = _chosen(fit, names)
+    estimate = fit.estimates[chosen]
+    low, high = np.asarray(fit._wald_intervals(alpha))[chosen].T
     if exponentiate:
         estimate, low, high = np.exp(estimate), np.exp(low), np.exp(high)
     ax = new_axes(ax, (6.5, 1.2 + 0.28 * max(len(chosen), 3)))
@@ -58,7 +58,7 @@ def coefficients(
     ax.axvline(1.0 if exponentiate else 0.0, color=GREY, linewidth=1.0)
     ax.hlines(place, low, high, color=BLUE, linewidth=2.0)
     ax.plot(estimate, place, "o", color=BLUE, markersize=6)
-    ax.set_yticks(place, [results.names[k] for k in chosen], fontsize=9)
+    ax.set_yticks(place, [fit.names[k] for k in chosen], fontsize=9)
     ax.set_ylim(-0.7, len(chosen) - 0.3)
     if exponentiate:
         ax.set_xscale("log")
@@ -78,18 +78,18 @@ def _plain_ticks(ax: Axes) -> None:
     ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
 
 
-def _chosen(results: Results, names: Sequence[str] | None) -> np.ndarray:
+def _chosen(fit: Fit, names: Sequence[str] | None) -> np.ndarray:
     """Positions of the coefficients to draw; aliased ones are left out."""
     if names is not None:
-        unknown = [name for name in names if name not in results.names]
+        unknown = [name for name in names if name not in fit.names]
         if unknown:
             raise ModelError(f"there is no coefficient {unknown[0]!r}.")
-        return np.array([results.names.index(name) for name in names])
-    present = ~np.isnan(results.estimates)
-    if results.rank > 1:
-        present &= ~np.isin(results.names, ("Intercept", "const", "(Intercept)"))
+        return np.array([fit.names.index(name) for name in names])
+    present = ~np.isnan(fit.estimates)
+    if fit.rank > 1:
+        present &= ~np.isin(fit.names, ("Intercept", "const", "(Intercept)"))
     chosen = np.flatnonzero(present)
     if chosen.size > MOST:
-        size = np.abs(np.asarray(results.tvalues))[chosen]
+        size = np.abs(np.asarray(fit.tvalues))[chosen]
         chosen = np.sort(chosen[np.argsort(-size)[:MOST]])
     return chosen

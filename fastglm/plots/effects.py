@@ -27,7 +27,7 @@ from fastglm.plots.style import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fastglm.results import Results
+    from fastglm.fit.record import Fit
 
 __all__ = ["effect", "partial_residuals"]
 
@@ -37,7 +37,7 @@ SHARES = (0.005, 0.995)
 
 
 @picture
-def effect(results: Results, variable: str, alpha: float = 0.05, ax: Axes | None = None) -> Axes:
+def effect(fit: Fit, variable: str, alpha: float = 0.05, ax: Axes | None = None) -> Axes:
     """Mean response against one variable of the formula, with a pointwise band.
 
     Other numeric variables have their mean, and categorical ones are averaged over their levels on
@@ -45,7 +45,7 @@ def effect(results: Results, variable: str, alpha: float = 0.05, ax: Axes | None
 
     Parameters
     ----------
-    results : Results
+    fit : Fit
         Of a model from a formula.
     variable : str
     alpha : float, default 0.05
@@ -57,12 +57,12 @@ def effect(results: Results, variable: str, alpha: float = 0.05, ax: Axes | None
     ModelError
         If the model has no formula or no such variable.
     """
-    rows = Counterfactual(results)
+    rows = Counterfactual(fit)
     levels = rows.levels(variable)
     ax = new_axes(ax)
-    response = results.response_name
+    response = fit.response_name
     if levels is not None:
-        table = marginal_means(results, variable, None).summary_frame(alpha)
+        table = marginal_means(fit, variable, None).summary_frame(alpha)
         place = np.arange(len(levels))
         ax.vlines(place, table["response_lower"], table["response_upper"], color=BLUE, linewidth=2)
         ax.plot(place, table["response"], "o", color=BLUE, markersize=6)
@@ -72,7 +72,7 @@ def effect(results: Results, variable: str, alpha: float = 0.05, ax: Axes | None
     values = np.asarray(rows.column(variable), dtype=np.float64)
     least, most = np.quantile(values, SHARES)
     grid = np.linspace(least, most, POINTS)
-    table = marginal_means(results, variable, {variable: grid}).summary_frame(alpha)
+    table = marginal_means(fit, variable, {variable: grid}).summary_frame(alpha)
     band = (table["response_lower"], table["response_upper"])
     ax.fill_between(grid, *band, color=BLUE, alpha=0.2, linewidth=0)
     ax.plot(grid, table["response"], color=BLUE, linewidth=2)
@@ -89,7 +89,7 @@ def _rug(ax: Axes, values: np.ndarray) -> None:
 
 
 @picture
-def partial_residuals(results: Results, term: str, ax: Axes | None = None) -> Axes:
+def partial_residuals(fit: Fit, term: str, ax: Axes | None = None) -> Axes:
     """Component plus residual: a term's contribution, and working residuals around it.
 
     A smooth curve away from the line says that the term has the wrong shape. Landwehr, Pregibon &
@@ -97,7 +97,7 @@ def partial_residuals(results: Results, term: str, ax: Axes | None = None) -> Ax
 
     Parameters
     ----------
-    results : Results
+    fit : Fit
     term : str
         Of one numeric variable.
     ax : Axes, optional
@@ -107,13 +107,13 @@ def partial_residuals(results: Results, term: str, ax: Axes | None = None) -> Ax
     ModelError
         If there is no such term, or it has not one numeric variable.
     """
-    names = [name for name, _ in model_terms(results)]
+    names = [name for name, _ in model_terms(fit)]
     if term not in names:
         raise ModelError(f"there is no term {term!r}; the terms are {', '.join(names)}.")
-    x, variable = _variable_of(results, term)
+    x, variable = _variable_of(fit, term)
     k = names.index(term)
-    contribution = term_contributions(results).values[:, k]
-    values = contribution + working_residuals(results)
+    contribution = term_contributions(fit).values[:, k]
+    values = contribution + working_residuals(fit)
     ax = new_axes(ax)
     shown = np.isfinite(values)
     # Working residuals may be huge where the mean is near its bounds.
@@ -128,19 +128,19 @@ def partial_residuals(results: Results, term: str, ax: Axes | None = None) -> Ax
     return tidy(ax, f"Partial residuals of {term}", variable, "contribution + residual")
 
 
-def _variable_of(results: Results, term: str) -> tuple[np.ndarray, str]:
+def _variable_of(fit: Fit, term: str) -> tuple[np.ndarray, str]:
     """The one numeric variable of a term."""
-    rows = results._model_with_data("partial residuals").rows
-    if results.recipe is None or rows.frame is None:
-        columns = dict(results.terms)[term]
+    rows = fit._model_with_data("partial residuals").rows
+    if fit.recipe is None or rows.frame is None:
+        columns = dict(fit.terms)[term]
         return select_columns(rows.design, [columns.start]).to_dense()[:, 0], term
-    factors = {factor.text: factor for factor in results.recipe.factors}
+    factors = {factor.text: factor for factor in fit.recipe.factors}
     used: dict[str, Any] = {}
-    for scaled in results.recipe.terms:
+    for scaled in fit.recipe.terms:
         if scaled.name == term:
             texts = {factor.text for product in scaled.products for factor in product.factors}
             used = {name: None for text in texts for name in factors[text].columns}
     names = list(used)
-    if len(names) != 1 or Counterfactual(results).levels(names[0]) is not None:
+    if len(names) != 1 or Counterfactual(fit).levels(names[0]) is not None:
         raise ModelError(f"the term {term!r} is not of one numeric variable.")
     return np.asarray(rows.frame_column(names[0]), dtype=np.float64), names[0]

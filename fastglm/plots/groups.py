@@ -10,7 +10,7 @@ import numpy as np
 from fastglm.kernels.blocks import planes
 
 if TYPE_CHECKING:
-    from fastglm.results import Results
+    from fastglm.fit.record import Fit
 
 __all__ = ["Observed", "observed", "quantile_groups"]
 
@@ -44,10 +44,10 @@ class Observed:
         return means[0], means[1], total
 
 
-def observed(results: Results) -> Observed:
+def observed(fit: Fit) -> Observed:
     """Responses and fitted means, as rates where the model has an exposure."""
-    rows = results._model_with_data("observed responses").rows
-    (mean,) = results.row_values(planes.MEAN)
+    rows = fit._model_with_data("observed responses").rows
+    (mean,) = fit.row_values(planes.MEAN)
     weight = np.ones(rows.n_rows) if rows.prior_weights is None else rows.prior_weights
     if rows.has_exposure and rows.offset is not None:
         exposure = np.exp(rows.offset)

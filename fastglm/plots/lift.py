@@ -24,7 +24,7 @@ from fastglm.plots.style import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fastglm.results import Results
+    from fastglm.fit.record import Fit
 
 __all__ = ["actual_expected", "double_lift", "lift"]
 
@@ -33,17 +33,17 @@ MOST_LEVELS = 40
 
 
 @picture
-def lift(results: Results, n_groups: int = 10, ax: Axes | None = None) -> Axes:
+def lift(fit: Fit, n_groups: int = 10, ax: Axes | None = None) -> Axes:
     """Observed and fitted mean of groups of equal weight, from the least fitted mean to the most.
 
     Parameters
     ----------
-    results : Results
+    fit : Fit
     n_groups : int, default 10
     ax : Axes, optional
     """
     ax = new_axes(ax)
-    data = observed(results)
+    data = observed(fit)
     group = quantile_groups(data.mean, data.weight, n_groups)
     actual, expected, _ = data.by(group, group.max() + 1)
     place = np.arange(1, actual.size + 1)
@@ -59,7 +59,7 @@ def lift(results: Results, n_groups: int = 10, ax: Axes | None = None) -> Axes:
 
 @picture
 def double_lift(
-    first: Results, second: Results, n_groups: int = 10, ax: Axes | None = None,
+    first: Fit, second: Fit, n_groups: int = 10, ax: Axes | None = None,
     labels: tuple[str, str] = ("first", "second"),
 ) -> Axes:  # fmt: skip
     """Observed mean and both models' by the ratio of their fitted means.
@@ -68,7 +68,7 @@ def double_lift(
 
     Parameters
     ----------
-    first, second : Results
+    first, second : Fit
         Two fits of the same rows.
     n_groups : int, default 10
     ax : Axes, optional
@@ -99,12 +99,12 @@ def double_lift(
 
 
 @picture
-def actual_expected(results: Results, by: Any, n_groups: int = 10, ax: Axes | None = None) -> Axes:
+def actual_expected(fit: Fit, by: Any, n_groups: int = 10, ax: Axes | None = None) -> Axes:
     """Actual against expected mean by level of a factor, over bars of exposure.
 
     Parameters
     ----------
-    results : Results
+    fit : Fit
     by : str or array_like, shape (n,)
         A column of the frame, in the model or not, or a value for each row. Numbers of more than
         40 values are cut into groups of equal weight.
@@ -117,8 +117,8 @@ def actual_expected(results: Results, by: Any, n_groups: int = 10, ax: Axes | No
     DataError
         If there is not a value for each row.
     """
-    data = observed(results)
-    labels, group, name = _levels(results, by, data.weight, n_groups)
+    data = observed(fit)
+    labels, group, name = _levels(fit, by, data.weight, n_groups)
     actual, expected, total = data.by(group, len(labels))
     ax = new_axes(ax, (max(6.0, 1.5 + 0.32 * len(labels)), 4.4))
     bars = ax.twinx()
@@ -142,11 +142,11 @@ def actual_expected(results: Results, by: Any, n_groups: int = 10, ax: Axes | No
 
 
 def _levels(
-    results: Results, by: Any, weight: np.ndarray, n_groups: int
+    fit: Fit, by: Any, weight: np.ndarray, n_groups: int
 ) -> tuple[list[str], np.ndarray, str]:
     """Labels of the levels, the level of each row, and the factor's name."""
     if isinstance(by, str):
-        column, name = results._model_with_data("actual responses").rows.frame_column(by), by
+        column, name = fit._model_with_data("actual responses").rows.frame_column(by), by
     else:
         column, name = np.asarray(by), str(getattr(by, "name", None) or "group")
         if column.shape != weight.shape:

@@ -8,13 +8,15 @@ import numpy as np
 from scipy import special
 
 from fastglm.errors import ModelError
+from fastglm.inference.diagnostics.influence import Influence
+from fastglm.inference.rows.residuals import quantile_residuals
 from fastglm.kernels.blocks import planes
 from fastglm.plots.style import BLUE, GREY, VERMILION, cloud, new_axes, picture, smooth_line, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fastglm.results import Results
+    from fastglm.fit.record import Fit
 
 __all__ = ["leverage", "panels", "quantile_quantile", "residuals", "scale_location"]
 
@@ -27,12 +29,12 @@ COOKS = (0.5, 1.0)
 
 
 @picture
-def panels(results: Results, seed: int = 0) -> np.ndarray:
+def panels(fit: Fit, seed: int = 0) -> np.ndarray:
     """Residuals against fitted, normal quantiles, scale-location, and leverage.
 
     Parameters
     ----------
-    results : Results
+    fit : Fit
     seed : int, default 0
         Of randomised quantile residuals.
 
@@ -43,33 +45,33 @@ def panels(results: Results, seed: int = 0) -> np.ndarray:
     from matplotlib import pyplot
 
     _, axes = pyplot.subplots(2, 2, figsize=(11.0, 8.0), layout="constrained")
-    values, name = _residuals(results, seed)
-    (eta,) = results.row_values(planes.LINEAR_PREDICTOR)
+    values, name = _residuals(fit, seed)
+    (eta,) = fit.row_values(planes.LINEAR_PREDICTOR)
     _draw_residuals(axes[0, 0], eta, values, name)
     _draw_quantiles(axes[0, 1], values, name)
     _draw_sizes(axes[1, 0], eta, values, name)
-    leverage(results, axes[1, 1])
+    leverage(fit, axes[1, 1])
     return axes
 
 
-def _residuals(results: Results, seed: int) -> tuple[np.ndarray, str]:
+def _residuals(fit: Fit, seed: int) -> tuple[np.ndarray, str]:
     """Quantile residuals; standardised deviance residuals where the family has no distribution."""
     try:
-        results.family.distribution(results.response_dispersion)
+        fit.family.distribution(fit.response_dispersion)
     except ModelError:
-        return np.asarray(results.rstandard()), "standardised deviance residual"
-    return np.asarray(results.resid_quantile(seed)), "quantile residual"
+        return np.asarray(Influence(fit).resid_standardized), "standardised deviance residual"
+    return quantile_residuals(fit, seed), "quantile residual"
 
 
 @picture
-def residuals(results: Results, ax: Axes | None = None, seed: int = 0) -> Axes:
+def residuals(fit: Fit, ax: Axes | None = None, seed: int = 0) -> Axes:
     """Quantile residuals against the linear predictor, with a smooth curve.
 
     Randomised quantile residuals have no bands where responses are discrete: Dunn & Smyth (1996).
     A curve that leaves zero is a sign of a wrong link or a missing term.
     """
-    values, name = _residuals(results, seed)
-    (eta,) = results.row_values(planes.LINEAR_PREDICTOR)
+    values, name = _residuals(fit, seed)
+    (eta,) = fit.row_values(planes.LINEAR_PREDICTOR)
     return _draw_residuals(new_axes(ax), eta, values, name)
 
 
@@ -81,7 +83,7 @@ def _draw_residuals(ax: Axes, eta: np.ndarray, values: np.ndarray, name: str) ->
 
 
 @picture
-def quantile_quantile(results: Results, ax: Axes | None = None, seed: int = 0) -> Axes:
+def quantile_quantile(fit: Fit, ax: Axes | None = None, seed: int = 0) -> Axes:
     """Ordered quantile residuals against normal quantiles, with a pointwise 95% envelope.
 
     The envelope is what simulation of ever more responses from the fitted model would give, without
@@ -89,7 +91,7 @@ def quantile_quantile(results: Results, ax: Axes | None = None, seed: int = 0) -
     the k-th of n has the distribution of a normal quantile at a beta variable. Standardised
     deviance residuals, for families without a distribution, are only nearly normal.
     """
-    return _draw_quantiles(new_axes(ax), *_residuals(results, seed))
+    return _draw_quantiles(new_axes(ax), *_residuals(fit, seed))
 
 
 def _draw_quantiles(ax: Axes, values: np.ndarray, name: str) -> Axes:
@@ -114,14 +116,14 @@ def _draw_quantiles(ax: Axes, values: np.ndarray, name: str) -> Axes:
 
 
 @picture
-def scale_location(results: Results, ax: Axes | None = None, seed: int = 0) -> Axes:
+def scale_location(fit: Fit, ax: Axes | None = None, seed: int = 0) -> Axes:
     """Root of the size of quantile residuals against the linear predictor.
 
     A level curve means that the variance function is right. The grey line is the mean for normal
     residuals.
     """
-    values, name = _residuals(results, seed)
-    (eta,) = results.row_values(planes.LINEAR_PREDICTOR)
+    values, name = _residuals(fit, seed)
+    (eta,) = fit.row_values(planes.LINEAR_PREDICTOR)
     return _draw_sizes(new_axes(ax), eta, values, name)
 
 
@@ -135,18 +137,19 @@ def _draw_sizes(ax: Axes, eta: np.ndarray, values: np.ndarray, name: str) -> Axe
 
 
 @picture
-def leverage(results: Results, ax: Axes | None = None, n_named: int = 3) -> Axes:
+def leverage(fit: Fit, ax: Axes | None = None, n_named: int = 3) -> Axes:
     """Standardised Pearson residuals against leverage, with contours of Cook's distance.
 
     Parameters
     ----------
-    results : Results
+    fit : Fit
     ax : Axes, optional
     n_named : int, default 3
         The rows of largest Cook's distance that are named.
     """
     ax = new_axes(ax)
-    influence = results.get_influence()
+    fit._model_with_data("influence")
+    influence = Influence(fit)
     hat = np.asarray(influence.hat_matrix_diag)
     residual = np.asarray(influence.resid_studentized)
     distance = np.asarray(influence.cooks_distance[0])
@@ -156,7 +159,7 @@ def leverage(results: Results, ax: Axes | None = None, n_named: int = 3) -> Axes
     right = min(1.1 * float(np.nanmax(hat)), 0.999)
     at = np.linspace(right * 1e-3, right, 300)
     for level in COOKS:
-        contour = np.sqrt(level * results.rank * (1.0 - at) / at)
+        contour = np.sqrt(level * fit.rank * (1.0 - at) / at)
         if contour.min() < max(map(abs, limits)):
             for side in (contour, -contour):
                 ax.plot(at, side, "--", color=VERMILION, linewidth=1.0)
@@ -166,7 +169,7 @@ def leverage(results: Results, ax: Axes | None = None, n_named: int = 3) -> Axes
     negative = np.nan_to_num(-distance)
     named = np.argpartition(negative, min(n_named, negative.size) - 1)[:n_named]
     order = named[np.argsort(negative[named])]
-    index = None if results.model is None else results.model.rows.index
+    index = None if fit.model is None else fit.model.rows.index
     for row in order:
         name = str(row if index is None else index[row])
         ax.annotate(

@@ -15,7 +15,7 @@ from fastglm.plots.style import BLUE, GREY, ORANGE, VERMILION, new_axes, picture
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fastglm.results import Results
+    from fastglm.fit.record import Fit
 
 __all__ = ["profile_likelihood"]
 
@@ -24,16 +24,14 @@ REACH = 3.2
 
 
 @picture
-def profile_likelihood(
-    results: Results, name: str, alpha: float = 0.05, ax: Axes | None = None
-) -> Axes:
+def profile_likelihood(fit: Fit, name: str, alpha: float = 0.05, ax: Axes | None = None) -> Axes:
     """Profile log-likelihood of a coefficient, its interval, and the Wald approximation.
 
     Where the two curves part, Wald tests and intervals mislead.
 
     Parameters
     ----------
-    results : Results
+    fit : Fit
     name : str
         Of a coefficient that is not aliased.
     alpha : float, default 0.05
@@ -45,12 +43,12 @@ def profile_likelihood(
     ModelError
         If there is no such coefficient, or it is aliased.
     """
-    if name not in results.names or name in results.aliased:
+    if name not in fit.names or name in fit.aliased:
         raise ModelError(f"there is no estimated coefficient {name!r}.")
     if not 0.0 < alpha < 1.0:
         raise ModelError(f"alpha must be between 0 and 1, not {alpha!r}")
-    column = results.names.index(name)
-    profile = profiles_of(results)(column)
+    column = fit.names.index(name)
+    profile = profiles_of(fit)(column)
     root = float(special.ndtri(1.0 - alpha / 2.0))
     ends = np.array([profile.end(-root), profile.end(root)])
     at = _values(profile, ends, root)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from fastglm.inference.diagnostics.influence import Influence
-    from fastglm.inference.hypothesis_tests.tables import HypothesisTest, Table
-    from fastglm.results import Results
+from fastglm.fit.record import Fit
+from fastglm.inference.diagnostics.collinearity import variance_inflation
+from fastglm.inference.diagnostics.influence import Influence
+from fastglm.inference.diagnostics.specification import (
+    goodness_of_link,
+    lack_of_fit,
+    link_test,
+    zero_inflation_test,
+)
+from fastglm.inference.hypothesis_tests.tables import HypothesisTest, Table
 
 __all__ = ["Checks"]
 
@@ -18,42 +23,42 @@ class Checks:
 
     Parameters
     ----------
-    results : Results
+    fit : Fit
         With its data. A test that has no meaning for the model raises `ModelError`.
     """
 
-    def __init__(self, results: Results):
-        self.results = results
+    def __init__(self, fit: Fit):
+        self.fit = fit
 
     @cached_property
     def link(self) -> HypothesisTest:
         """Square of the linear predictor."""
-        return self.results.link_test()
+        return link_test(self.fit)
 
     @cached_property
     def tails(self) -> HypothesisTest:
         """Bends of the link's tails."""
-        return self.results.goodness_of_link()
+        return goodness_of_link(self.fit)
 
     @cached_property
     def lines(self) -> Table:
         """Straight lines against splines."""
-        return self.results.lack_of_fit()
+        return lack_of_fit(self.fit)
 
     @cached_property
     def zero_inflation(self) -> HypothesisTest:
         """More zeros than the family has."""
-        return self.results.zero_inflation_test()
+        return zero_inflation_test(self.fit)
 
     @cached_property
     def inflation(self) -> Table:
         """Variance inflation."""
-        return self.results.vif()
+        return variance_inflation(self.fit)
 
     @cached_property
     def influence(self) -> Influence:
         """Leverages and distances."""
-        return self.results.get_influence()
+        return Influence(self.fit)
 
     @cached_property
     def outliers(self) -> Table:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastglm.errors import ModelError
+from fastglm.inference.summary import Summary
 
 if TYPE_CHECKING:
+    from fastglm.fit.record import Fit
     from fastglm.report.checks import Checks
-    from fastglm.results import Results
 
 __all__ = ["Finding", "findings"]
 
@@ -45,47 +46,47 @@ class Finding:
     text: str
 
 
-def findings(results: Results, checks: Checks) -> list[Finding]:
+def findings(fit: Fit, checks: Checks) -> list[Finding]:
     """Everything found; empty where nothing speaks against the model."""
     found: list[Finding] = []
     for check in _CHECKS:
         # Not every question has a meaning for every model, such as zeros of a gamma response.
         with suppress(ModelError):
-            found += check(results, checks)
+            found += check(fit, checks)
     return sorted(found, key=lambda finding: not finding.serious)
 
 
-def _fit(results: Results, checks: Checks) -> Iterator[Finding]:
-    if not results.converged:
-        advice = results.status.advice
+def _fit(fit: Fit, checks: Checks) -> Iterator[Finding]:
+    if not fit.converged:
+        advice = fit.status.advice
         yield Finding(True, "The fit did not converge", advice[0].upper() + advice[1:])
-    for note in results.summary().notes():
+    for note in Summary(fit).notes():
         if "separated" in note:
             yield Finding(True, "Separation", note)
-    if results.aliased:
+    if fit.aliased:
         yield Finding(
             False,
             "Columns left out",
-            f"{_some(tuple(results.aliased))}: combinations of earlier columns, which the data "
+            f"{_some(tuple(fit.aliased))}: combinations of earlier columns, which the data "
             "cannot tell apart from them. Their coefficients are not estimated; predictions are "
             "not affected.",
         )
-    if results.n_dropped:
-        share = results.n_dropped / (results.n_dropped + results.nobs)
+    if fit.n_dropped:
+        share = fit.n_dropped / (fit.n_dropped + fit.nobs)
         yield Finding(
             False,
             "Rows left out",
-            f"{results.n_dropped} rows ({share:.1%}) have missing values in "
-            f"{_some(tuple(results.missing))}. If values are missing for a reason that has to do "
+            f"{fit.n_dropped} rows ({share:.1%}) have missing values in "
+            f"{_some(tuple(fit.missing))}. If values are missing for a reason that has to do "
             "with the response, estimates are biased.",
         )
 
 
-def _dispersion(results: Results, checks: Checks) -> Iterator[Finding]:
-    if not results.dispersion_known or results.df_resid <= 0:
+def _dispersion(fit: Fit, checks: Checks) -> Iterator[Finding]:
+    if not fit.dispersion_known or fit.df_resid <= 0:
         return
-    trials = results.model is not None and results.model.rows.summary.binary
-    ratio = results.pearson_chi2 / results.df_resid / results.scale
+    trials = fit.model is not None and fit.model.rows.summary.binary
+    ratio = fit.pearson_chi2 / fit.df_resid / fit.scale
     if ratio > OVERDISPERSED and not trials:
         yield Finding(
             True,
@@ -96,7 +97,7 @@ def _dispersion(results: Results, checks: Checks) -> Iterator[Finding]:
         )
 
 
-def _zeros(results: Results, checks: Checks) -> Iterator[Finding]:
+def _zeros(fit: Fit, checks: Checks) -> Iterator[Finding]:
     test = checks.zero_inflation
     if test.pvalue < LEVEL:
         yield Finding(
@@ -107,7 +108,7 @@ def _zeros(results: Results, checks: Checks) -> Iterator[Finding]:
         )
 
 
-def _link(results: Results, checks: Checks) -> Iterator[Finding]:
+def _link(fit: Fit, checks: Checks) -> Iterator[Finding]:
     test = checks.link
     if test.pvalue < LEVEL:
         yield Finding(
@@ -119,7 +120,7 @@ def _link(results: Results, checks: Checks) -> Iterator[Finding]:
         )
 
 
-def _lines(results: Results, checks: Checks) -> Iterator[Finding]:
+def _lines(fit: Fit, checks: Checks) -> Iterator[Finding]:
     table = checks.lines
     bent = [
         n for n, p in zip(table.names, table["pvalue"], strict=True) if p * len(table.names) < LEVEL
@@ -133,7 +134,7 @@ def _lines(results: Results, checks: Checks) -> Iterator[Finding]:
         )
 
 
-def _collinearity(results: Results, checks: Checks) -> Iterator[Finding]:
+def _collinearity(fit: Fit, checks: Checks) -> Iterator[Finding]:
     table = checks.inflation
     inflation = table["GVIF"] ** (1.0 / table["df"])
     high = [name for name, value in zip(table.names, inflation, strict=True) if value > INFLATED]
@@ -147,7 +148,7 @@ def _collinearity(results: Results, checks: Checks) -> Iterator[Finding]:
         )
 
 
-def _influence(results: Results, checks: Checks) -> Iterator[Finding]:
+def _influence(fit: Fit, checks: Checks) -> Iterator[Finding]:
     distance = np.nan_to_num(np.asarray(checks.influence.cooks_distance[0]))
     count = int((distance > INFLUENTIAL).sum())
     if count:
@@ -160,7 +161,7 @@ def _influence(results: Results, checks: Checks) -> Iterator[Finding]:
         )
     table = checks.outliers
     outlying = [n for n, p in zip(table.names, table["bonferroni"], strict=True) if p < LEVEL]
-    if outlying and not (results.model is not None and results.model.rows.summary.binary):
+    if outlying and not (fit.model is not None and fit.model.rows.summary.binary):
         yield Finding(
             False,
             "Outliers",
@@ -169,7 +170,7 @@ def _influence(results: Results, checks: Checks) -> Iterator[Finding]:
         )
 
 
-_CHECKS: tuple[Callable[[Results, Checks], Iterator[Finding]], ...] = (
+_CHECKS: tuple[Callable[[Fit, Checks], Iterator[Finding]], ...] = (
     _fit, _dispersion, _influence, _zeros, _link, _lines, _collinearity,
 )  # fmt: skip
 

@@ -8,17 +8,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from html import escape
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastglm.errors import ModelError
 from fastglm.inference.effects.average_effects import Counterfactual
+from fastglm.inference.summary import Summary
 from fastglm.plots.style import require_matplotlib
 from fastglm.report.checks import Checks
 from fastglm.report.findings import findings
 
 if TYPE_CHECKING:
-    from fastglm.results import Results
+    from fastglm.fit.record import Fit
 
 __all__ = ["report_html", "write_report"]
 
@@ -59,18 +61,18 @@ footer { margin-top: 3rem; font-size: .8rem; color: #666; }
 
 
 def write_report(
-    results: Results,
+    fit: Fit,
     path: str | Path,
     title: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Write the page; see `Results.report`."""
     require_matplotlib()
-    Path(path).write_text(report_html(results, title, progress), encoding="utf-8")
+    Path(path).write_text(report_html(fit, title, progress), encoding="utf-8")
 
 
 def report_html(
-    results: Results,
+    fit: Fit,
     title: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> str:
@@ -86,12 +88,12 @@ def report_html(
     DataError
         If the result was loaded without its data.
     """
-    results._model_with_data("a report")
-    family, link = type(results.family).__name__, type(results.family.link).__name__
-    heading = title or f"{family} model of {results.response_name}"
-    model = results.formula or f"{results.response_name} on {len(results.names)} columns"
-    checks = Checks(results)
-    drawings = list(_drawings(results))
+    fit._model_with_data("a report")
+    family, link = type(fit.family).__name__, type(fit.family.link).__name__
+    heading = title or f"{family} model of {fit.response_name}"
+    model = fit.formula or f"{fit.response_name} on {len(fit.names)} columns"
+    checks = Checks(fit)
+    drawings = list(_drawings(fit))
     # The tests, the panels and each other picture are a step.
     done = iter(range(1, len(drawings) + 3))
 
@@ -102,26 +104,25 @@ def report_html(
     sections = [
         f"<h1>{escape(heading)}</h1>",
         f"<p>{escape(family)} family, {escape(link)} link: <code>{escape(model)}</code></p>",
-        _findings(results, checks),
-        _numbers(results),
-        _coefficients(results),
+        _findings(fit, checks),
+        _numbers(fit),
+        _coefficients(fit),
         _tests(checks),
     ]
     step()
-    sections.append(_pictures(results, drawings, step))
-    from fastglm import __version__
+    sections.append(_pictures(fit, drawings, step))
 
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(heading)}</title><style>{_STYLE}</style></head><body><main>"
         + "\n".join(sections)
-        + f"</main><footer>fastglm {escape(__version__)}</footer></body></html>\n"
+        + f"</main><footer>fastglm {escape(version('fastglm'))}</footer></body></html>\n"
     )
 
 
-def _findings(results: Results, checks: Checks) -> str:
-    found = findings(results, checks)
+def _findings(fit: Fit, checks: Checks) -> str:
+    found = findings(fit, checks)
     parts = [
         f'<div class="finding{" serious" if f.serious else ""}"><b>{escape(f.title)}</b>'
         f"{escape(f.text)}</div>"
@@ -133,8 +134,8 @@ def _findings(results: Results, checks: Checks) -> str:
     return "<h2>What to know</h2>" + "".join(parts)
 
 
-def _numbers(results: Results) -> str:
-    summary = results.summary()
+def _numbers(fit: Fit) -> str:
+    summary = Summary(fit)
     cells = "".join(
         f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
         for name, value in [*summary.header(), *summary.setting()]
@@ -142,11 +143,11 @@ def _numbers(results: Results) -> str:
     return f'<h2>The fit</h2><dl class="numbers">{cells}</dl>'
 
 
-def _coefficients(results: Results) -> str:
+def _coefficients(fit: Fit) -> str:
     import pandas as pd
 
-    summary = results.summary()
-    table = pd.DataFrame(summary.table(), index=list(results.names), columns=summary.columns())
+    summary = Summary(fit)
+    table = pd.DataFrame(summary.table(), index=list(fit.names), columns=summary.columns())
     more = len(table) - MOST_COEFFICIENTS
     note = f"<p>{more} more coefficients are not shown.</p>" if more > 0 else ""
     return "<h2>Coefficients</h2>" + _table(table.head(MOST_COEFFICIENTS)) + note
@@ -192,12 +193,17 @@ def _tests(checks: Checks) -> str:
 
 
 def _pictures(
-    results: Results,
+    fit: Fit,
     drawings: Sequence[tuple[Callable[[], Any], str]],
     step: Callable[[], None],
 ) -> str:
     """The panels and the other drawings; `step` is called after each."""
-    panels = results.plot, "Residuals, their distribution, spread and leverage."
+    from fastglm.plots import panels as draw_panels
+
+    panels: tuple[Callable[[], Any], str] = (
+        partial(draw_panels, fit),
+        "Residuals, their distribution, spread and leverage.",
+    )
     figures = []
     for draw, caption in (panels, *drawings):
         figures.append(_figure(draw, caption))
@@ -208,21 +214,21 @@ def _pictures(
     )
 
 
-def _drawings(results: Results) -> Iterator[tuple[Callable[[], Any], str]]:
+def _drawings(fit: Fit) -> Iterator[tuple[Callable[[], Any], str]]:
     from fastglm import plots
 
-    yield partial(plots.coefficients, results), "Estimates with 95% intervals."
-    yield partial(plots.calibration, results), "Groups of rows of similar fitted mean."
-    yield partial(plots.binned_residuals, results), "Mean residuals of finer groups."
-    yield partial(plots.lift, results), "How far the model tells rows apart."
-    if results.family.takes_two_columns:
-        yield partial(plots.roc, results), "Successes found at the price of false alarms."
-    if results.formula:
-        for name in Counterfactual(results).names()[:MOST_VARIABLES]:
+    yield partial(plots.coefficients, fit), "Estimates with 95% intervals."
+    yield partial(plots.calibration, fit), "Groups of rows of similar fitted mean."
+    yield partial(plots.binned_residuals, fit), "Mean residuals of finer groups."
+    yield partial(plots.lift, fit), "How far the model tells rows apart."
+    if fit.family.takes_two_columns:
+        yield partial(plots.roc, fit), "Successes found at the price of false alarms."
+    if fit.formula:
+        for name in Counterfactual(fit).names()[:MOST_VARIABLES]:
             held = f"Fitted mean by {name}, other variables held."
-            yield partial(plots.effect, results, name), held
+            yield partial(plots.effect, fit, name), held
             seen = f"Observed and fitted means by {name}."
-            yield partial(plots.actual_expected, results, name), seen
+            yield partial(plots.actual_expected, fit, name), seen
 
 
 def _figure(draw: Callable[[], Any], caption: str) -> str:

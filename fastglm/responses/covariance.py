@@ -14,19 +14,19 @@ import scipy
 from fastglm.inference.covariance.sandwich import Covariance, clustered, over_df
 
 if TYPE_CHECKING:
-    from fastglm.responses.results import ResponseResults
+    from fastglm.responses.record import ResponseFit
 
 __all__ = ["ROBUST"]
 
 
-def _nonrobust(results: ResponseResults) -> Covariance:
-    return Covariance(results.information_inverse, results.df_resid)
+def _nonrobust(fit: ResponseFit) -> Covariance:
+    return Covariance(fit.information_inverse, fit.df_resid)
 
 
-def _sandwich(results: ResponseResults, groups: tuple[np.ndarray, int] | None) -> np.ndarray:
+def _sandwich(fit: ResponseFit, groups: tuple[np.ndarray, int] | None) -> np.ndarray:
     """``B M B``: inverse information, and products of scores of rows, or of sums over groups."""
-    model = results._model_with_data("a robust covariance")
-    back, scores_of = model.row_scores(results.estimates, results.n_threads)
+    model = fit._model_with_data("a robust covariance")
+    back, scores_of = model.row_scores(fit.estimates, fit.n_threads)
     m, frequencies = back.shape[0], model.rows.frequencies
     meat = np.zeros((m, m))
     sums = np.zeros((0 if groups is None else groups[1], m))
@@ -42,29 +42,27 @@ def _sandwich(results: ResponseResults, groups: tuple[np.ndarray, int] | None) -
         meat += (scores / f).T @ scores
     if groups is not None:
         meat = sums.T @ sums
-    bread = np.linalg.solve(back, np.nan_to_num(results.information_inverse))
+    bread = np.linalg.solve(back, np.nan_to_num(fit.information_inverse))
     matrix = bread.T @ meat @ bread
-    unknown = np.isnan(results.information_inverse.diagonal())
+    unknown = np.isnan(fit.information_inverse.diagonal())
     matrix[unknown] = np.nan
     matrix[:, unknown] = np.nan
     return 0.5 * (matrix + matrix.T)
 
 
-def _hc0(results: ResponseResults) -> Covariance:
-    return Covariance(_sandwich(results, None), results.df_resid)
+def _hc0(fit: ResponseFit) -> Covariance:
+    return Covariance(_sandwich(fit, None), fit.df_resid)
 
 
-def _hc1(results: ResponseResults) -> Covariance:
-    factor = over_df(results, results.nobs)
-    return Covariance(factor * _sandwich(results, None), results.df_resid)
+def _hc1(fit: ResponseFit) -> Covariance:
+    factor = over_df(fit, fit.nobs)
+    return Covariance(factor * _sandwich(fit, None), fit.df_resid)
 
 
 def _cluster(
-    results: ResponseResults, *, groups: Any = None, use_correction: bool | str = True
+    fit: ResponseFit, *, groups: Any = None, use_correction: bool | str = True
 ) -> Covariance:
-    return clustered(
-        results, groups, use_correction, lambda codes, n: _sandwich(results, (codes, n))
-    )
+    return clustered(fit, groups, use_correction, lambda codes, n: _sandwich(fit, (codes, n)))
 
 
 #: Every covariance by name. Options are keyword arguments with defaults.

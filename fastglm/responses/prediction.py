@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,68 +10,22 @@ import numpy as np
 from fastglm.design.formula.recipe import FrameDesign
 from fastglm.design.frames.frames import is_frame, one_row
 from fastglm.design.matrix.arrays import design_from_array
-from fastglm.design.matrix.parts import Design
 from fastglm.errors import DataError, ModelError, OptionError
-from fastglm.families import Gaussian
 from fastglm.families.links import Log
 from fastglm.inference.rows.prediction import given_vector, require_unseen
-from fastglm.kernels.blocks.planes import LINEAR_PREDICTOR
-from fastglm.passes.layout import lay_out
-from fastglm.passes.row_values import evaluate_rows
 from fastglm.pointers import describe_option
+from fastglm.responses.designs import NewDesigns
 from fastglm.rows.several import constant_design
 from fastglm.rows.vectors import OffsetParts, vector
 
 if TYPE_CHECKING:
-    from fastglm.responses.results import ResponseResults
+    from fastglm.responses.record import ResponseFit
 
-__all__ = ["NewDesigns", "fitted_designs", "linear_predictor", "new_designs"]
-
-
-@dataclass(frozen=True, eq=False)
-class NewDesigns:
-    """New rows brought to the columns of every design.
-
-    Attributes
-    ----------
-    designs : tuple of Design
-    nan_rows : ndarray of bool, shape (n,), or None
-        Rows whose prediction is NaN.
-    offsets : tuple of (ndarray, shape (n,), or None)
-        One per design.
-    index : pandas.Index or None
-    """
-
-    designs: tuple[Design, ...]
-    nan_rows: np.ndarray | None
-    offsets: tuple[np.ndarray | None, ...]
-    index: Any
-
-    def label(self, values: np.ndarray, columns: Sequence[Any]) -> Any:
-        """(n,) values as they are, (k, n) as (n, k); labelled if pandas objects came in."""
-        if self.nan_rows is not None:
-            # Whole numbers, levels of a response, have no NaN.
-            values = values if values.dtype.kind in "fO" else values.astype(np.float64)
-            values[..., self.nan_rows] = np.nan
-        if self.index is None:
-            return values.T
-        import pandas as pd
-
-        if values.ndim == 1:
-            return pd.Series(values, index=self.index)
-        return pd.DataFrame(values.T, index=self.index, columns=list(columns))
-
-
-def linear_predictor(design: Design, params: np.ndarray, n_threads: int) -> np.ndarray:
-    """X params, (n,); NaN parameters, of aliased columns, count as zero."""
-    (values,) = evaluate_rows(
-        lay_out(design), Gaussian(), params, (LINEAR_PREDICTOR,), n_threads=n_threads
-    )
-    return values
+__all__ = ["fitted_designs", "new_designs"]
 
 
 def fitted_designs(
-    results: ResponseResults, offset: Any, exposure: Any, unseen: str, designs: Mapping[str, Any]
+    fit: ResponseFit, offset: Any, exposure: Any, unseen: str, designs: Mapping[str, Any]
 ) -> NewDesigns:
     """The rows of the fit; arguments as for `ResponseResults.predict`.
 
@@ -83,11 +36,11 @@ def fitted_designs(
     ModelError
         If columns are given for a further predictor, or an option is none of the known ones.
     """
-    _require_known(results, exposure, unseen, designs)
+    _require_known(fit, exposure, unseen, designs)
     if designs:
         names = ", ".join(f"{name}=" for name in sorted(designs))
         raise ModelError(f"{names} goes with new rows: give exog too.")
-    rows = results._model_with_data("predictions").rows
+    rows = fit._model_with_data("predictions").rows
     offsets = rows.offsets
     if offset is not None or exposure is not None:
         given = given_vector(rows, offset, "offset"), given_vector(rows, exposure, "exposure")
@@ -96,7 +49,7 @@ def fitted_designs(
 
 
 def new_designs(
-    results: ResponseResults,
+    fit: ResponseFit,
     exog: Any,
     offset: Any = None,
     exposure: Any = None,
@@ -112,17 +65,17 @@ def new_designs(
     ModelError
         If there is no further predictor of that name, or `unseen` is none of the known ones.
     """
-    names = ("exog", *results.settings.get("exogs", ()))
-    exog = exog if results.recipes[0] is None else one_row(exog)
+    names = ("exog", *fit.settings.get("exogs", ()))
+    exog = exog if fit.recipes[0] is None else one_row(exog)
     others = dict(designs or {})
-    _require_known(results, exposure, unseen, others)
+    _require_known(fit, exposure, unseen, others)
     given = {
-        "offset": _named_column(results, "offset", offset, results.has_offset),
-        "exposure": _named_column(results, "exposure", exposure, results.has_exposure),
+        "offset": _named_column(fit, "offset", offset, fit.has_offset),
+        "exposure": _named_column(fit, "exposure", exposure, fit.has_exposure),
     }
     built = [
-        _rebuilt(results, k, exog, others.get(names[k]), unseen, given if k == 0 else {})
-        for k in range(min(len(names), len(results.recipes)))
+        _rebuilt(fit, k, exog, others.get(names[k]), unseen, given if k == 0 else {})
+        for k in range(min(len(names), len(fit.recipes)))
     ]
     first = built[0]
     assert first is not None
@@ -135,7 +88,7 @@ def new_designs(
     parts = OffsetParts(first.offset, first.extra.get("offset"), first.extra.get("exposure"))
     offsets = [parts.with_placeholders(nan_rows).total(Log())]
     offsets += [None if each is None else each.offset for each in built[1:]]
-    further = len(results.recipes) - len(built)
+    further = len(fit.recipes) - len(built)
     index = getattr(exog, "index", None)
     return NewDesigns(
         tuple(constant_design(n) if each is None else each.design for each in built)
@@ -147,42 +100,42 @@ def new_designs(
 
 
 def _require_known(
-    results: ResponseResults, exposure: Any, unseen: str, designs: Mapping[str, Any]
+    fit: ResponseFit, exposure: Any, unseen: str, designs: Mapping[str, Any]
 ) -> None:
     """Refuse options and columns of further predictors that the model does not have."""
     require_unseen(unseen)
-    if exposure is not None and not results.takes_exposure:
+    if exposure is not None and not fit.takes_exposure:
         raise ModelError(
-            f"{results.kind} has no exposure: give offset=, on the scale of the linear predictor."
+            f"{fit.kind} has no exposure: give offset=, on the scale of the linear predictor."
         )
-    known = results.settings.get("exogs", ())
+    known = fit.settings.get("exogs", ())
     unknown = sorted(set(designs) - set(known))
     if unknown:
         takes = ["exog", "which", *known, "offset", "exposure", "unseen"]
         raise OptionError(describe_option("predict", unknown[0], takes))
 
 
-def _was_constant(results: ResponseResults, k: int) -> bool:
+def _was_constant(fit: ResponseFit, k: int) -> bool:
     """Whether a design was nothing but the intercept that is there by default."""
-    block = next(block for block in results.blocks if block.design == k)
-    of_first = results.names[block.start].removeprefix(block.name)
-    return k > 0 and results.n_columns[k] == 1 and of_first == "Intercept"
+    block = next(block for block in fit.blocks if block.design == k)
+    of_first = fit.names[block.start].removeprefix(block.name)
+    return k > 0 and fit.n_columns[k] == 1 and of_first == "Intercept"
 
 
-def _named_column(results: ResponseResults, name: str, given: Any, needed: bool) -> Any:
+def _named_column(fit: ResponseFit, name: str, given: Any, needed: bool) -> Any:
     """What was given, or the column that the fit used."""
     if given is None and needed:
-        if name not in results.column_names:
+        if name not in fit.column_names:
             raise DataError(f"the model was fitted with {name}=: predict needs {name}= too.")
-        return results.column_names[name]
+        return fit.column_names[name]
     return given
 
 
 def _rebuilt(
-    results: ResponseResults, k: int, exog: Any, own: Any, unseen: str, extra: Mapping[str, Any]
+    fit: ResponseFit, k: int, exog: Any, own: Any, unseen: str, extra: Mapping[str, Any]
 ) -> FrameDesign | None:
     """One of the designs on new rows, with `extra` columns; None where it was a constant."""
-    recipe, values = results.recipes[k], exog if k == 0 else own
+    recipe, values = fit.recipes[k], exog if k == 0 else own
     if recipe is not None:
         values = exog if values is None else values
         if not is_frame(values):
@@ -191,9 +144,9 @@ def _rebuilt(
                 f"too, not {type(values).__name__}."
             )
         return recipe.apply(values, unseen=unseen, missing="nan", extra=extra)
-    name, n_columns = ("exog", *results.settings.get("exogs", ()))[k], results.n_columns[k]
+    name, n_columns = ("exog", *fit.settings.get("exogs", ()))[k], fit.n_columns[k]
     if values is None:
-        if not _was_constant(results, k):
+        if not _was_constant(fit, k):
             raise DataError(f"the model was fitted with {name}=: predict needs {name}= too.")
         return None
     design = design_from_array(values, allow_empty=True)

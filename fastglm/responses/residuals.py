@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import numpy as np
 import scipy
 
 from fastglm.errors import ModelError
 from fastglm.inference.rows.residuals import normal_quantiles
-
-if TYPE_CHECKING:
-    from fastglm.responses.results import ResponseResults
+from fastglm.responses.record import ResponseFit
 
 __all__ = ["ResponseResiduals", "Tails", "negative_binomial_tails"]
 
@@ -19,7 +17,7 @@ __all__ = ["ResponseResiduals", "Tails", "negative_binomial_tails"]
 Tails = tuple[np.ndarray, np.ndarray]
 
 
-class ResponseResiduals:
+class ResponseResiduals(ResponseFit):
     """Mixin of `ResponseResults`."""
 
     @property
@@ -33,13 +31,12 @@ class ResponseResiduals:
         return self._residuals(standardized=True)
 
     def _residuals(self, standardized: bool) -> Any:
-        fit = cast("ResponseResults", self)
-        fitted, etas = fit._fitted_rows("residuals")
-        mean, variance = fit._moments(etas)
+        fitted, etas = self._fitted_rows("residuals")
+        mean, variance = self._moments(etas)
         with np.errstate(divide="ignore", invalid="ignore"):
-            difference = fit._observed() - mean
+            difference = self._observed() - mean
             values = difference / np.sqrt(variance) if standardized else difference
-        return fitted.label(values, fit._prediction_names())
+        return fitted.label(values, self._prediction_names())
 
     def resid_quantile(self, seed: int = 0) -> Any:
         """Randomised quantile residuals, (n,): standard normal if the model is right.
@@ -58,9 +55,8 @@ class ResponseResiduals:
         -----
         Dunn & Smyth (1996), *Journal of Computational and Graphical Statistics* 5.
         """
-        fit = cast("ResponseResults", self)
-        fitted, etas = fit._fitted_rows("residuals")
-        tails, below = fit._tails(fit._model_with_data("residuals").rows.response, etas)
+        fitted, etas = self._fitted_rows("residuals")
+        tails, below = self._tails(self._model_with_data("residuals").rows.response, etas)
         with np.errstate(divide="ignore", invalid="ignore"):
             return fitted.label(normal_quantiles(tails, below, seed), [])
 
@@ -72,8 +68,7 @@ class ResponseResiduals:
 
     def _observed(self) -> np.ndarray:
         """The responses in the shape of their means."""
-        fit = cast("ResponseResults", self)
-        return fit._model_with_data("residuals").rows.response.T
+        return self._model_with_data("residuals").rows.response.T
 
     def _prediction_names(self) -> list[Any]:
         """Names of the k means."""

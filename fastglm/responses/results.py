@@ -1,25 +1,17 @@
-"""The frozen record of a fit with several predictors, and what can be asked of any of them."""
+"""Results of models with several predictors: the record, with its methods."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastglm.design.formula.recipe import Recipe
 from fastglm.design.frames.frames import Level
-from fastglm.design.matrix.parts import Design
 from fastglm.entry import entry_points
-from fastglm.errors import Status
-from fastglm.fit.base import FitBase
 from fastglm.inference.covariance.sandwich import covariance_of
 from fastglm.inference.rows.prediction import named_prediction
-from fastglm.inference.summary_setting import model_setting
 from fastglm.responses.covariance import ROBUST
-from fastglm.responses.designs import NewDesigns, linear_predictor
 from fastglm.responses.prediction import fitted_designs, new_designs
 from fastglm.responses.residuals import ResponseResiduals
 from fastglm.responses.summary import ResponseSummary
@@ -27,35 +19,15 @@ from fastglm.responses.summary import ResponseSummary
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from fastglm.responses.model import ResponseModel
 
-__all__ = ["KINDS", "Block", "CategoricalResults", "ResponseResults"]
+from fastglm.responses.record import KINDS, ResponseFit
+from fastglm.responses.saving import describe_response
+from fastglm.results.shared import SharedMethods
 
-#: Classes of results by the name of their model: what a saved fit is read back as.
-KINDS: dict[str, type[ResponseResults]] = {}
-
-
-@dataclass(frozen=True)
-class Block:
-    """The coefficients of one linear predictor: all columns of one design.
-
-    Attributes
-    ----------
-    name : str
-    design : int
-        Which of the model's designs.
-    start, stop : int
-        Its coefficients among all.
-    """
-
-    name: str
-    design: int
-    start: int
-    stop: int
+__all__ = ["CategoricalResults", "ResponseResults"]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class ResponseResults(FitBase, ResponseResiduals):
+class ResponseResults(ResponseResiduals, SharedMethods, ResponseFit):
     """One fitted model with several linear predictors.
 
     Attributes
@@ -88,47 +60,9 @@ class ResponseResults(FitBase, ResponseResiduals):
         What else defines the model, such as its links and levels.
     """
 
-    kind: ClassVar[str] = ""
-    title: ClassVar[str] = ""
-    lazy_numbers: ClassVar[tuple[str, ...]] = ("llnull",)
-
-    names: tuple[str, ...]
-    blocks: tuple[Block, ...]
-    estimates: np.ndarray
-    information_inverse: np.ndarray
-    covariance: np.ndarray
-    llf: float
-    nobs: float
-    rank: int
-    status: Status
-    n_iter: int
-    n_sweeps: int
-    cov_type: str = "nonrobust"
-    use_t: bool = False
-    df_inference: float = float("nan")
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    recipes: tuple[Recipe | None, ...] = ()
-    n_columns: tuple[int, ...] = ()
-    formula: str | None = None
-    response_name: str = "y"
-    has_offset: bool = False
-    has_exposure: bool = False
-    column_names: Mapping[str, str] = field(default_factory=dict)
-    weights: Mapping[str, str] = field(default_factory=dict)
-    labelled: bool = False
-    n_dropped: int = 0
-    missing: Mapping[str, int] = field(default_factory=dict)
-    n_threads: int = 1
-    boundary: str = ""
-    n_separated: int = 0
-    infinite: Mapping[str, int] = field(default_factory=dict)
-    model: ResponseModel | None = None
-
     def __init_subclass__(cls) -> None:
         """Register the kind."""
         KINDS[cls.kind] = entry_points(cls)
-
-    # -- estimates and their uncertainty
 
     def conf_int(self, alpha: float = 0.05) -> Any:
         """Wald intervals of the coefficients, (m, 2), at level 1 - alpha.
@@ -171,31 +105,6 @@ class ResponseResults(FitBase, ResponseResiduals):
         return replace(
             self, covariance=covariance.matrix, cov_type=cov_type, df_inference=covariance.df
         )
-
-    @property
-    def aliased(self) -> tuple[str, ...]:
-        """Names of the coefficients that the data cannot tell apart from earlier ones."""
-        missing = np.isnan(self.estimates)
-        return tuple(name for name, gone in zip(self.names, missing, strict=True) if gone)
-
-    # -- goodness of fit
-
-    @property
-    def aic(self) -> float:
-        """Akaike's criterion."""
-        return -2.0 * self.llf + 2.0 * self.rank
-
-    @property
-    def bic(self) -> float:
-        """Bayesian information criterion."""
-        return -2.0 * self.llf + float(np.log(self.nobs)) * self.rank
-
-    @cached_property
-    def llnull(self) -> float:
-        """Log-likelihood of the model whose predictors are constants."""
-        return self._model_with_data("the null model").null_log_likelihood(self.n_threads)
-
-    # -- rows
 
     def predict(
         self,
@@ -250,74 +159,10 @@ class ResponseResults(FitBase, ResponseResiduals):
         values, columns = self._prediction(etas, which)
         return new.label(values, columns)
 
-    def _fitted_rows(self, what: str) -> tuple[NewDesigns, np.ndarray]:
-        """The rows of the fit, and their (K, n) predictors."""
-        rows = self._model_with_data(what).rows
-        fitted = NewDesigns(rows.designs, None, rows.offsets, rows.index)
-        return fitted, self._predictors_of(fitted)
-
-    def _predictors_of(self, new: NewDesigns) -> np.ndarray:
-        """Linear predictors with their offsets, (K, n)."""
-        etas = self._linear_predictors(new.designs)
-        for k, block in enumerate(self.blocks):
-            offset = new.offsets[block.design]
-            if offset is not None:
-                etas[k] += offset
-        return etas
-
     @property
     def fittedvalues(self) -> Any:
         """Predictions of the fitted rows, the first of `predictions`."""
         return self.predict(which=self.predictions[0])
-
-    #: What `predict` can give, the default first.
-    predictions: ClassVar[tuple[str, ...]] = ("mean",)
-    #: Whether the first predictor is the logarithm of a mean that an exposure multiplies.
-    takes_exposure: ClassVar[bool] = False
-
-    def _prediction(self, etas: np.ndarray, which: str) -> tuple[np.ndarray, list[Any]]:
-        """From (K, n) linear predictors to (n,) or (k, n) values, and names of the k."""
-        raise NotImplementedError
-
-    def _linear_predictors(self, designs: tuple[Design, ...]) -> np.ndarray:
-        coefficients = [
-            (block.design, self.estimates[block.start : block.stop]) for block in self.blocks
-        ]
-        return self._etas_of(designs, coefficients)
-
-    def _etas_of(
-        self, designs: tuple[Design, ...], coefficients: list[tuple[int, np.ndarray]]
-    ) -> np.ndarray:
-        """Linear predictors, (K, n), of pairs of a design's number and its coefficients."""
-        etas = [linear_predictor(designs[k], b, self.n_threads) for k, b in coefficients]
-        return np.stack(etas)
-
-    # -- the record itself
-
-    def header(self) -> list[tuple[str, str]]:
-        """Names and values of what stands above the table of a summary."""
-        return [
-            ("Dep. Variable", self.response_name),
-            ("Model", self.kind),
-            ("Method", "Newton"),
-            ("Covariance Type", self.cov_type),
-            ("Converged", "yes" if self.converged else f"NO: {self.status.name.lower()}"),
-            ("No. Observations", f"{self.nobs:.15g}"),
-            ("No. Iterations", f"{self.n_iter}"),
-            ("Df Residuals", f"{self.df_resid:.15g}"),
-            ("Log-Likelihood", f"{self.llf:.8g}"),
-            ("LL-Null", f"{self.llnull:.8g}"),
-            ("AIC", f"{self.aic:.8g}"),
-            ("BIC", f"{self.bic:.8g}"),
-        ]
-
-    def setting(self) -> list[tuple[str, str]]:
-        """Names and values of what the fit was given, such as formulas and offsets."""
-        return model_setting(self)
-
-    def notes(self) -> list[str]:
-        """What stands below the table of a summary."""
-        return []
 
     def _summary(self, alpha: float) -> ResponseSummary:
         return ResponseSummary(self, alpha)
@@ -328,6 +173,9 @@ class ResponseResults(FitBase, ResponseResiduals):
             f"log-likelihood {self.llf:.8g}, "
             f"{'converged' if self.converged else self.status.name.lower()}>"
         )
+
+    def _described(self) -> dict[str, Any]:
+        return describe_response(self)
 
 
 class CategoricalResults(ResponseResults):

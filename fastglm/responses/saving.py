@@ -18,8 +18,7 @@ from fastglm.fit.json_numbers import (
 )
 from fastglm.kernels.threads.threads import usable_threads
 from fastglm.responses import MODELS
-from fastglm.responses.record import KINDS, Block
-from fastglm.responses.results import ResponseResults
+from fastglm.responses.record import KINDS, Block, ResponseFit
 
 __all__ = ["describe_response", "read_response"]
 
@@ -33,25 +32,25 @@ _KINDS: dict[str, type] = {
 _DICTS = ("settings", "missing", "column_names", "weights", "infinite")
 
 
-def describe_response(results: ResponseResults) -> dict[str, Any]:
+def describe_response(fit: ResponseFit) -> dict[str, Any]:
     """A fit as plain JSON types."""
-    saved: dict[str, Any] = {"kind": results.kind}
-    saved |= {name: plain_json(getattr(results, name)) for name in (*_KINDS, *results.lazy_numbers)}
-    saved["names"] = list(results.names)
-    saved["blocks"] = [[b.name, b.design, b.start, b.stop] for b in results.blocks]
-    saved["estimates"] = plain_json(results.estimates.tolist())
-    saved["information"] = pack_triangle(results.information_inverse)
-    is_robust = results.covariance is not results.information_inverse
-    saved["robust"] = pack_triangle(results.covariance) if is_robust else None
-    saved["status"] = results.status.name
-    saved |= {name: dict(getattr(results, name)) for name in _DICTS}
-    saved["n_columns"] = list(results.n_columns)
-    saved["formula"] = results.formula
-    saved["recipes"] = [None if r is None else r.to_dict() for r in results.recipes]
+    saved: dict[str, Any] = {"kind": fit.kind}
+    saved |= {name: plain_json(getattr(fit, name)) for name in (*_KINDS, *fit.lazy_numbers)}
+    saved["names"] = list(fit.names)
+    saved["blocks"] = [[b.name, b.design, b.start, b.stop] for b in fit.blocks]
+    saved["estimates"] = plain_json(fit.estimates.tolist())
+    saved["information"] = pack_triangle(fit.information_inverse)
+    is_robust = fit.covariance is not fit.information_inverse
+    saved["robust"] = pack_triangle(fit.covariance) if is_robust else None
+    saved["status"] = fit.status.name
+    saved |= {name: dict(getattr(fit, name)) for name in _DICTS}
+    saved["n_columns"] = list(fit.n_columns)
+    saved["formula"] = fit.formula
+    saved["recipes"] = [None if r is None else r.to_dict() for r in fit.recipes]
     return saved
 
 
-def read_response(saved: dict[str, Any]) -> ResponseResults:
+def read_response(saved: dict[str, Any]) -> ResponseFit:
     """The fit that `describe_response` described.
 
     Raises

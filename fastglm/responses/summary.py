@@ -10,7 +10,7 @@ import scipy
 from fastglm.inference.summary import Summary, separation_note
 
 if TYPE_CHECKING:
-    from fastglm.responses.results import ResponseResults
+    from fastglm.responses.record import ResponseFit
 
 __all__ = ["ResponseSummary"]
 
@@ -26,9 +26,9 @@ class ResponseSummary(Summary):
         Intervals are at level 1 - alpha.
     """
 
-    results: ResponseResults  # type: ignore[assignment]
+    results: ResponseFit  # type: ignore[assignment]
 
-    def __init__(self, results: ResponseResults, alpha: float = 0.05):
+    def __init__(self, results: ResponseFit, alpha: float = 0.05):
         self.results = results
         self.alpha = alpha
         self.title = results.title
@@ -47,7 +47,7 @@ class ResponseSummary(Summary):
         fit = self.results
         z = fit.estimates / fit.standard_errors
         pvalues = 2.0 * scipy.special.ndtr(-np.abs(z))
-        interval = np.asarray(fit.conf_int(self.alpha))
+        interval = np.asarray(fit._wald_intervals(self.alpha))
         return np.column_stack([fit.estimates, fit.standard_errors, z, pvalues, interval])
 
     def aliased_columns(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from fastglm.fit.record import Fit
 from fastglm.inference.diagnostics.goodness import (
     comparison_with_null,
     dispersion_test,
@@ -16,12 +17,11 @@ from fastglm.inference.diagnostics.goodness import (
 from fastglm.inference.hypothesis_tests.anova import anova, drop1
 from fastglm.inference.hypothesis_tests.stepwise import Step, add1, step
 from fastglm.inference.hypothesis_tests.tables import HypothesisTest, Table
-from fastglm.results.asking import Asking
 
 __all__ = ["ComparisonMethods"]
 
 
-class ComparisonMethods(Asking):
+class ComparisonMethods(Fit):
     """Methods of `fastglm.Results` that compare its model with others."""
 
     # -- analysis of deviance
@@ -53,7 +53,7 @@ class ComparisonMethods(Asking):
         -----
         Terms are those of the formula, or single columns. The dispersion is that of this fit.
         """
-        return anova(self._fit, type, test)
+        return anova(self, type, test)
 
     def drop1(self, test: str | None = None, k: float = 2.0) -> Table:
         """Each term dropped that no interaction contains, in the table of R's ``drop1``.
@@ -71,7 +71,7 @@ class ComparisonMethods(Asking):
         -------
         Table
         """
-        return drop1(self._fit, test, k)
+        return drop1(self, test, k)
 
     def add1(self, scope: str | Sequence[str], test: str | None = None, k: float = 2.0) -> Table:
         """Each term of `scope` added whose parts are all in the model, as R's ``add1``.
@@ -95,7 +95,7 @@ class ComparisonMethods(Asking):
         DataError
             If a term has missing values in rows that the model uses.
         """
-        return add1(self._fit, scope, test, k)
+        return add1(self, scope, test, k)
 
     def step(
         self,
@@ -128,7 +128,7 @@ class ComparisonMethods(Asking):
         DataError
             If a model on the way has values in other rows than this one, as R's ``step``.
         """
-        return step(self._fit, scope, direction, k, max_steps)
+        return step(self, scope, direction, k, max_steps)
 
     # -- goodness of fit
 
@@ -157,7 +157,7 @@ class ComparisonMethods(Asking):
         -----
         Rao (1948), *Proceedings of the Cambridge Philosophical Society* 44.
         """
-        return score_test(self._fit, exog_extra)
+        return score_test(self, exog_extra)
 
     def pseudo_rsquared(self, kind: str = "cs") -> float:
         """Share of explained variation.
@@ -174,7 +174,7 @@ class ComparisonMethods(Asking):
         ModelError
             If there is no such kind, or the family has no likelihood that it needs.
         """
-        return pseudo_rsquared(self._fit, kind)
+        return pseudo_rsquared(self, kind)
 
     def test_against_null(self) -> HypothesisTest:
         """All coefficients but the intercept are zero: likelihood ratio, or F.
@@ -184,7 +184,7 @@ class ComparisonMethods(Asking):
         ModelError
             If there is nothing but an intercept.
         """
-        return comparison_with_null(self._fit)
+        return comparison_with_null(self)
 
     def goodness_of_fit(self) -> Table:
         """Pearson's statistic and the deviance as chi-squared on the residual degrees of freedom.
@@ -192,7 +192,7 @@ class ComparisonMethods(Asking):
         Meaningful for known dispersion and responses of large means or many trials (McCullagh &
         Nelder 1989, section 4.4.5).
         """
-        return goodness_of_fit(self._fit)
+        return goodness_of_fit(self)
 
     def hosmer_lemeshow(self, groups: int = 10) -> tuple[HypothesisTest, Table]:
         """Hosmer & Lemeshow's test of calibration of a binomial model.
@@ -218,7 +218,7 @@ class ComparisonMethods(Asking):
         -----
         Hosmer & Lemeshow (1980), *Communications in Statistics* A9.
         """
-        return hosmer_lemeshow(self._fit, groups)
+        return hosmer_lemeshow(self, groups)
 
     def dispersion_test(self, alternative: str = "greater", power: float = 1.0) -> HypothesisTest:
         """Cameron & Trivedi's test of a Poisson model's variance against its mean.
@@ -245,4 +245,4 @@ class ComparisonMethods(Asking):
         -----
         Cameron & Trivedi (1990), *Journal of Econometrics* 46.
         """
-        return dispersion_test(self._fit, alternative, power)
+        return dispersion_test(self, alternative, power)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from fastglm.fit.record import Fit
 from fastglm.inference.diagnostics import specification as diagnostics
 from fastglm.inference.diagnostics.collinearity import (
     Collinearity,
@@ -12,12 +13,11 @@ from fastglm.inference.diagnostics.collinearity import (
 )
 from fastglm.inference.diagnostics.specification import PowerLinkProfile
 from fastglm.inference.hypothesis_tests.tables import HypothesisTest, Table
-from fastglm.results.asking import Asking
 
 __all__ = ["DiagnosticMethods"]
 
 
-class DiagnosticMethods(Asking):
+class DiagnosticMethods(Fit):
     """Mixin of `fastglm.Results`."""
 
     def vif(self) -> Table:
@@ -38,7 +38,7 @@ class DiagnosticMethods(Asking):
         -----
         Fox & Monette (1992), *Journal of the American Statistical Association* 87.
         """
-        return variance_inflation(self._fit)
+        return variance_inflation(self)
 
     def collinearity(self) -> Collinearity:
         """Condition indices with variance proportions, of the weighted columns of X.
@@ -46,7 +46,7 @@ class DiagnosticMethods(Asking):
         Belsley, Kuh & Welsch (1980), *Regression Diagnostics*, chapter 3; with the weights of the
         fit for a generalized model, Lesaffre & Marx (1993), *Communications in Statistics* 22.
         """
-        return collinearity(self._fit)
+        return collinearity(self)
 
     def link_test(self) -> HypothesisTest:
         """Test of the link: whether the square of the linear predictor improves the fit.
@@ -59,7 +59,7 @@ class DiagnosticMethods(Asking):
         ModelError
             If the square is in the model already.
         """
-        return diagnostics.link_test(self._fit)
+        return diagnostics.link_test(self)
 
     def goodness_of_link(self) -> HypothesisTest:
         """Test of both tails of the link: Stukel's test for the logit, likewise for others.
@@ -73,7 +73,7 @@ class DiagnosticMethods(Asking):
         ModelError
             If what is added is in the model already.
         """
-        return diagnostics.goodness_of_link(self._fit)
+        return diagnostics.goodness_of_link(self)
 
     def power_link_profile(
         self, powers: Sequence[float] = diagnostics.POWERS, alpha: float = 0.05
@@ -92,7 +92,7 @@ class DiagnosticMethods(Asking):
         ModelError
             If the family cannot have power links, or none has an optimum.
         """
-        return diagnostics.power_link_profile(self._fit, powers, alpha)
+        return diagnostics.power_link_profile(self, powers, alpha)
 
     def lack_of_fit(
         self,
@@ -122,7 +122,7 @@ class DiagnosticMethods(Asking):
         ModelError
             If there is no such variable, or its spline is in the model already.
         """
-        return diagnostics.lack_of_fit(self._fit, variables, df, progress)
+        return diagnostics.lack_of_fit(self, variables, df, progress)
 
     def zero_inflation_test(self) -> HypothesisTest:
         """Score test of more zeros than the family has, one-sided.
@@ -135,4 +135,4 @@ class DiagnosticMethods(Asking):
         ModelError
             If the family is not Poisson or negative binomial.
         """
-        return diagnostics.zero_inflation_test(self._fit)
+        return diagnostics.zero_inflation_test(self)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fastglm.fit.record import Fit
 from fastglm.inference.effects.average_effects import (
     average_comparisons,
     average_predictions,
@@ -13,12 +14,11 @@ from fastglm.inference.effects.average_effects import (
 from fastglm.inference.effects.marginal_effects import MarginalEffects, marginal_effects
 from fastglm.inference.effects.marginal_means import MarginalMeans, marginal_means
 from fastglm.inference.hypothesis_tests.estimates import Estimates
-from fastglm.results.asking import Asking
 
 __all__ = ["EffectMethods"]
 
 
-class EffectMethods(Asking):
+class EffectMethods(Fit):
     """Mixin of `fastglm.Results`."""
 
     def get_margeff(
@@ -60,7 +60,7 @@ class EffectMethods(Asking):
         A column of a formula is a column of X here: for a variable that has several use
         `avg_slopes`. Offsets are part of the mean.
         """
-        return marginal_effects(self._fit, at, method, atexog, dummy, count)
+        return marginal_effects(self, at, method, atexog, dummy, count)
 
     def avg_predictions(
         self, variables: Mapping[str, Any] | None = None, by: str | None = None
@@ -89,7 +89,7 @@ class EffectMethods(Asking):
         ModelError
             If the model has no formula, or no such variable or level.
         """
-        return average_predictions(self._fit, variables, by)
+        return average_predictions(self, variables, by)
 
     def avg_comparisons(self, variable: str, step: float = 1.0, by: str | None = None) -> Estimates:
         """Average changes of the mean when a variable changes and nothing else does.
@@ -117,7 +117,7 @@ class EffectMethods(Asking):
         ModelError
             If the model has no formula, or no such variable.
         """
-        return average_comparisons(self._fit, variable, step, by)
+        return average_comparisons(self, variable, step, by)
 
     def avg_slopes(self, variable: str, by: str | None = None) -> Estimates:
         """Average derivatives of the mean in a numeric variable, through all its terms.
@@ -146,7 +146,7 @@ class EffectMethods(Asking):
         ModelError
             If the model has no formula, or the variable is categorical or constant.
         """
-        return average_slopes(self._fit, variable, by)
+        return average_slopes(self, variable, by)
 
     def emmeans(
         self, specs: str | Sequence[str], at: Mapping[str, Any] | None = None
@@ -178,4 +178,4 @@ class EffectMethods(Asking):
         ModelError
             If the model has no formula, or no such variable or level.
         """
-        return marginal_means(self._fit, specs, at)
+        return marginal_means(self, specs, at)

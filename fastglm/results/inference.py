@@ -13,7 +13,7 @@ from fastglm.inference.intervals.profile import profile_intervals
 from fastglm.results.comparison import ComparisonMethods
 
 if TYPE_CHECKING:
-    from fastglm.results import Results
+    from typing import Self
 
 __all__ = ["InferenceMethods"]
 
@@ -21,7 +21,7 @@ __all__ = ["InferenceMethods"]
 class InferenceMethods(ComparisonMethods):
     """Methods of `fastglm.Results` that ask for inference."""
 
-    def with_covariance(self, cov_type: str, **cov_kwds: Any) -> Results:
+    def with_covariance(self, cov_type: str, **cov_kwds: Any) -> Self:
         """The same fit with another covariance of its estimates.
 
         Parameters
@@ -60,11 +60,10 @@ class InferenceMethods(ComparisonMethods):
         A dispersion cancels from all but "nonrobust". References are in
         `fastglm.inference.covariance.sandwich`.
         """
-        fit = self._fit
-        covariance = covariance_of(fit, cov_type, cov_kwds, COVARIANCES)
+        covariance = covariance_of(self, cov_type, cov_kwds, COVARIANCES)
         covariance.matrix.setflags(write=False)
         return replace(
-            fit,
+            self,
             covariance=covariance.matrix,
             covariance_root=covariance.root,
             cov_type=cov_type,
@@ -100,14 +99,13 @@ class InferenceMethods(ComparisonMethods):
         -----
         Venzon & Moolgavkar (1988), *Applied Statistics* 37, for the profile likelihood.
         """
-        fit = self._fit
         if method == "profile":
-            return fit._matrix(profile_intervals(fit, alpha), (0, 1))
+            return self._matrix(profile_intervals(self, alpha), (0, 1))
         if method == "bootstrap":
-            return fit._matrix(self.bootstrap().conf_int(alpha), (0, 1))
+            return self._matrix(self.bootstrap().conf_int(alpha), (0, 1))
         if method != "wald":
             raise ModelError(f'method must be "wald", "profile" or "bootstrap", not {method!r}')
-        return fit._wald_intervals(alpha)
+        return self._wald_intervals(alpha)
 
     def confint(self, level: float = 0.95, method: str = "profile") -> Any:
         """`conf_int` in R's spelling: by the level, and by profile likelihood."""
@@ -159,4 +157,4 @@ class InferenceMethods(ComparisonMethods):
         Rows and groups are drawn, and estimates found, for many samples in a few passes over the
         rows; that takes 36 bytes for each row, and up to 100 MB for the samples.
         """
-        return bootstrap(self._fit, n_replicates, seed, kind, groups, progress)
+        return bootstrap(self, n_replicates, seed, kind, groups, progress)

@@ -11,8 +11,9 @@ from fastglm.errors import ModelError
 from fastglm.inference.diagnostics.influence import Influence
 from fastglm.inference.intervals.prediction_intervals import Prediction, get_prediction
 from fastglm.inference.rows import residuals
-from fastglm.inference.rows.prediction import fitted_rows, new_rows
+from fastglm.inference.rows.prediction import fitted_rows, new_rows, predict
 from fastglm.inference.rows.term_contributions import partial_residuals, term_contributions
+from fastglm.kernels.blocks import planes
 from fastglm.kernels.threads.threads import usable_threads
 from fastglm.results.diagnostics import DiagnosticMethods
 from fastglm.results.effects import EffectMethods
@@ -26,27 +27,75 @@ __all__ = ["RowMethods"]
 class RowMethods(EffectMethods, DiagnosticMethods):
     """Mixin of `fastglm.Results`."""
 
+    @property
+    def fittedvalues(self) -> Any:
+        """Fitted means, (n,)."""
+        return self._rows(self.row_values(planes.MEAN)[0])
+
+    @property
+    def linear_predictor(self) -> Any:
+        """Fitted linear predictor, offset included, (n,)."""
+        return self._rows(self.row_values(planes.LINEAR_PREDICTOR)[0])
+
+    def predict(
+        self,
+        exog: Any = None,
+        which: str = "mean",
+        offset: Any = None,
+        exposure: Any = None,
+        unseen: str = "raise",
+        n_threads: int | None = None,
+    ) -> Any:
+        """Predict new rows, or the fitted ones.
+
+        Parameters
+        ----------
+        exog : data frame or array_like, optional
+            New rows: a frame with the columns of the formula, or an array of the p columns. By
+            default the rows of the fit.
+        which : {"mean", "linear"}, default "mean"
+            Mean of the response, or linear predictor; R's "response" and "link" will do.
+        offset, exposure : array_like or str, optional
+            For the new rows, or a column of the frame; needed where the model had one, unless it
+            was a column that the new frame has too. Without new rows, in place of those of the
+            fit.
+        unseen : {"raise", "nan"}, default "raise"
+            What to do with rows that hold a level the fit has not seen.
+
+        Returns
+        -------
+        (n,) predictions; NaN for rows with missing values.
+
+        Raises
+        ------
+        DataError
+            Naming what is wrong with the new rows.
+        ModelError
+            If there is no such prediction.
+        """
+        return predict(self, exog, which, offset, exposure, unseen, n_threads)
+
     # -- residuals
 
     @property
     def resid_response(self) -> Any:
         """Response less fitted mean, (n,)."""
-        return self._fit._rows(residuals.response_residuals(self._fit))
+        return self._rows(residuals.response_residuals(self))
 
     @property
     def resid_pearson(self) -> Any:
         """Response residual over the square root of variance function / prior weight, (n,)."""
-        return self._fit._rows(residuals.pearson_residuals(self._fit))
+        return self._rows(residuals.pearson_residuals(self))
 
     @property
     def resid_deviance(self) -> Any:
         """Signed square root of each row's part of the deviance, (n,)."""
-        return self._fit._rows(residuals.deviance_residuals(self._fit))
+        return self._rows(residuals.deviance_residuals(self))
 
     @property
     def resid_working(self) -> Any:
         """Response residual on the scale of the linear predictor, (n,)."""
-        return self._fit._rows(residuals.working_residuals(self._fit))
+        return self._rows(residuals.working_residuals(self))
 
     @property
     def resid_anscombe(self) -> Any:
@@ -55,7 +104,7 @@ class RowMethods(EffectMethods, DiagnosticMethods):
         Over the root of the dispersion, as statsmodels has them. Anscombe (1953); McCullagh &
         Nelder (1989), section 2.4.2.
         """
-        return self._fit._rows(residuals.anscombe_residuals(self._fit) / np.sqrt(self._fit.scale))
+        return self._rows(residuals.anscombe_residuals(self) / np.sqrt(self.scale))
 
     def resid_quantile(self, seed: int = 0) -> Any:
         """Randomised quantile residuals, (n,): standard normal if the model is right.
@@ -74,7 +123,7 @@ class RowMethods(EffectMethods, DiagnosticMethods):
         -----
         Dunn & Smyth (1996), *Journal of Computational and Graphical Statistics* 5.
         """
-        return self._fit._rows(residuals.quantile_residuals(self._fit, seed))
+        return self._rows(residuals.quantile_residuals(self, seed))
 
     def resid_partial(self) -> Any:
         """Working residuals plus each term's contribution, (n, terms), as in R.
@@ -82,7 +131,7 @@ class RowMethods(EffectMethods, DiagnosticMethods):
         Landwehr, Pregibon & Shoemaker (1984), *Journal of the American Statistical Association*
         79.
         """
-        return partial_residuals(self._fit).labelled()
+        return partial_residuals(self).labelled()
 
     def rstandard(self, kind: str = "deviance") -> Any:
         """Residuals over their estimated standard deviations, (n,), as R's ``rstandard``.
@@ -109,8 +158,8 @@ class RowMethods(EffectMethods, DiagnosticMethods):
 
     def get_influence(self) -> Influence:
         """Leverages, Cook's distances and what else leaving out observations would change."""
-        self._fit._model_with_data("influence")
-        return Influence(self._fit)
+        self._model_with_data("influence")
+        return Influence(self)
 
     # -- predictions
 
@@ -143,17 +192,16 @@ class RowMethods(EffectMethods, DiagnosticMethods):
         DataError
             Naming what is wrong with the new rows.
         """
-        fit = self._fit
         if exog is None:
-            rows = fitted_rows(fit, offset, exposure, unseen)
-            if var_weights is None and fit.model is not None:
-                var_weights = fit.model.rows.variance_weights
+            rows = fitted_rows(self, offset, exposure, unseen)
+            if var_weights is None and self.model is not None:
+                var_weights = self.model.rows.variance_weights
                 if var_weights is not None:
                     # A row of weight 0 has no distribution.
                     var_weights = np.where(var_weights > 0.0, var_weights, np.nan)
         else:
-            rows = new_rows(fit, exog, offset, exposure, unseen)
-        return get_prediction(fit, rows, var_weights, usable_threads(n_threads))
+            rows = new_rows(self, exog, offset, exposure, unseen)
+        return get_prediction(self, rows, var_weights, usable_threads(n_threads))
 
     def predict_terms(self, exog: Any = None) -> Any:
         """What each term adds to the linear predictor, (n, terms): R's ``predict(type="terms")``.
@@ -174,7 +222,7 @@ class RowMethods(EffectMethods, DiagnosticMethods):
         DataError
             Naming what is wrong with the new rows, or if the data of the fit is not at hand.
         """
-        return term_contributions(self._fit, exog).labelled()
+        return term_contributions(self, exog).labelled()
 
     # -- pictures
 
@@ -192,7 +240,7 @@ class RowMethods(EffectMethods, DiagnosticMethods):
         """
         from fastglm.plots import panels
 
-        return panels(self._fit, seed)
+        return panels(self, seed)
 
     def report(
         self,
@@ -218,4 +266,4 @@ class RowMethods(EffectMethods, DiagnosticMethods):
         """
         from fastglm.report import write_report
 
-        write_report(self._fit, path, title, progress)
+        write_report(self, path, title, progress)

@@ -14,7 +14,9 @@ from fastglm.inference.hypothesis_tests.tables import HypothesisTest, Table
 from fastglm.inference.rows.residuals import anscombe_residuals
 from fastglm.inference.summary import Summary
 from fastglm.pointers import describe_option
-from fastglm.results.asking import Asking
+from fastglm.results.inference import InferenceMethods
+from fastglm.results.rows import RowMethods
+from fastglm.results.shared import SharedMethods
 
 __all__ = ["StatsmodelsNames", "read_fit_options"]
 
@@ -61,19 +63,18 @@ def read_fit_options(
     return min(tol, rtol) if rtol else tol, int(options.get("maxiter", max_iter))
 
 
-class StatsmodelsNames(Asking):
+class StatsmodelsNames(InferenceMethods, RowMethods, SharedMethods):
     """Mixin of `fastglm.Results`."""
 
     @property
     def mu(self) -> Any:
         """Fitted means, (n,): `fittedvalues`."""
-        return self._fit.fittedvalues
+        return self.fittedvalues
 
     @property
     def normalized_cov_params(self) -> Any:
         """Inverse of the information at dispersion 1, (p, p)."""
-        fit = self._fit
-        return fit._matrix(fit.information_inverse, fit.names)
+        return self._matrix(self.information_inverse, self.names)
 
     def fit(self, **options: Any) -> Any:
         """Fit the model again with other options; without any, this fit.
@@ -96,27 +97,26 @@ class StatsmodelsNames(Asking):
             If the result was loaded without its data.
         """
         if not options:
-            return self._fit
-        return self._fit._model_with_data("another fit").fit(**options)
+            return self
+        return self._model_with_data("another fit").fit(**options)
 
     def f_test(self, hypothesis: Any) -> HypothesisTest:
         """`wald_test` with the F distribution."""
-        return wald_test(self._fit, hypothesis, use_f=True)
+        return wald_test(self, hypothesis, use_f=True)
 
     # -- goodness of fit
 
     @property
     def null(self) -> Any:
         """Means of the null model, (n,): of nothing but an intercept and the offset."""
-        fit = self._fit
-        rows = fit._model_with_data("the null model").rows
+        rows = self._model_with_data("the null model").rows
         eta = np.zeros(rows.n_rows) if rows.offset is None else rows.offset
-        return fit._rows(fit.family.link.inverse(fit._null.params[0] + eta))
+        return self._rows(self.family.link.inverse(self._null.params[0] + eta))
 
     @property
     def llr_pvalue(self) -> float:
         """p-value of `test_against_null`: likelihood ratio, or F for estimated dispersions."""
-        return self._fit.test_against_null().pvalue
+        return self.test_against_null().pvalue
 
     @property
     def bic_llf(self) -> float:
@@ -126,8 +126,7 @@ class StatsmodelsNames(Asking):
     @property
     def bic_deviance(self) -> float:
         """Deviance less `df_resid` log(nobs)."""
-        fit = self._fit
-        return fit.deviance - fit.df_resid * float(np.log(fit.nobs))
+        return self.deviance - self.df_resid * float(np.log(self.nobs))
 
     def info_criteria(self, crit: str, scale: float | None = None, dk_params: float = 0.0) -> float:
         """An information criterion that counts the coefficients alone.
@@ -150,40 +149,38 @@ class StatsmodelsNames(Asking):
         -----
         Burnham & Anderson (2002), *Model Selection and Multimodel Inference*.
         """
-        fit = self._fit
-        k = fit.rank + dk_params
+        k = self.rank + dk_params
         if crit.lower() == "aic":
-            return -2.0 * fit.llf + 2.0 * k
+            return -2.0 * self.llf + 2.0 * k
         if crit.lower() == "bic":
-            return -2.0 * fit.llf + k * float(np.log(fit.nobs))
+            return -2.0 * self.llf + k * float(np.log(self.nobs))
         if crit.lower() != "qaic":
             raise ModelError(f'crit must be "aic", "bic" or "qaic", not {crit!r}')
         if scale is None:
             raise ModelError('crit="qaic" needs scale=, the dispersion of the largest model.')
-        model = fit._model_with_data("the quasi-likelihood")
-        return -2.0 * model.loglike(np.nan_to_num(fit.estimates), scale=1.0) / scale + 2.0 * k
+        model = self._model_with_data("the quasi-likelihood")
+        return -2.0 * model.loglike(np.nan_to_num(self.estimates), scale=1.0) / scale + 2.0 * k
 
     @property
     def resid_anscombe_scaled(self) -> Any:
         """`resid_anscombe`, (n,)."""
-        return self._fit.resid_anscombe
+        return self.resid_anscombe
 
     @property
     def resid_anscombe_unscaled(self) -> Any:
         """`resid_anscombe` times the root of the dispersion, (n,)."""
-        return self._fit._rows(anscombe_residuals(self._fit))
+        return self._rows(anscombe_residuals(self))
 
     # -- tests and summaries
 
     def wald_test_terms(self) -> Table:
         """Wald tests of all coefficients of each term, chi-squared, or F where the fit uses t."""
-        fit = self._fit
-        kept = ~np.isnan(fit.estimates)
-        terms = {name: np.flatnonzero(kept[term]) + term.start for name, term in fit.terms}
+        kept = ~np.isnan(self.estimates)
+        terms = {name: np.flatnonzero(kept[term]) + term.start for name, term in self.terms}
         terms = {name: columns for name, columns in terms.items() if columns.size}
         identity = np.eye(kept.size)
-        tests = [wald_test(fit, identity[columns], None) for columns in terms.values()]
-        kind = "F" if fit.use_t else "chi2"
+        tests = [wald_test(self, identity[columns], None) for columns in terms.values()]
+        kind = "F" if self.use_t else "chi2"
         columns = {
             kind: np.array([test.statistic for test in tests]),
             f"P>{kind}": np.array([test.pvalue for test in tests]),
@@ -199,16 +196,15 @@ class StatsmodelsNames(Asking):
         alpha: float = 0.05,
     ) -> Summary:
         """`summary`, with its arguments in statsmodels' order."""
-        return self._fit.summary(alpha, yname, xname, title)
+        return self.summary(alpha, yname, xname, title)
 
     def remove_data(self) -> None:
         """Forget the data of the fit, in place: what needs them is then an error.
 
         What a saved result carries along is computed first.
         """
-        fit = self._fit
-        if fit.model is not None:
-            for name in fit.lazy_numbers:
-                getattr(fit, name)
-            fit.__dict__["model"] = None
-            fit.__dict__.pop("_row_layout", None)
+        if self.model is not None:
+            for name in self.lazy_numbers:
+                getattr(self, name)
+            self.__dict__["model"] = None
+            self.__dict__.pop("_row_layout", None)

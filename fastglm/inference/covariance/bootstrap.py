@@ -18,8 +18,7 @@ from fastglm.design.matrix.dense_slices import dense_slices
 from fastglm.design.matrix.parts import Coded, Dense, Design
 from fastglm.errors import ConvergenceWarning, ModelError, Status, warn
 from fastglm.inference.covariance.groups import group_codes
-from fastglm.inference.covariance.registry import COVARIANCES
-from fastglm.inference.covariance.sandwich import covariance_of
+from fastglm.inference.covariance.sandwich import SANDWICHES, covariance_of
 from fastglm.inference.hypothesis_tests.refits import refit, require_maximum_likelihood
 from fastglm.inference.rows.simulate import draw_responses
 from fastglm.kernels.blocks import planes
@@ -29,7 +28,7 @@ from fastglm.passes.row_values import evaluate_rows
 from fastglm.solve.replicates import LARGEST_BATCH, Replicates
 
 if TYPE_CHECKING:
-    from fastglm.results import Results
+    from fastglm.fit.record import Fit
 
 __all__ = ["Bootstrap", "bootstrap"]
 
@@ -59,7 +58,7 @@ class Bootstrap:
         Samples without estimates: separated, or with a column that tells nothing.
     groups : ndarray of int64, shape (n,), or None
         Group of each row, where groups were drawn.
-    results : Results
+    fit : Fit
         The fit.
     """
 
@@ -70,7 +69,7 @@ class Bootstrap:
     seed: int
     n_failed: int
     groups: np.ndarray | None
-    results: Results
+    results: Fit
 
     @property
     def _usable(self) -> np.ndarray:
@@ -164,19 +163,19 @@ class Bootstrap:
         return f"<Bootstrap: {len(self.replicates)} replicates ({self.kind}), seed {self.seed}>"
 
 
-def _accelerations(results: Results, groups: np.ndarray | None) -> np.ndarray:
+def _accelerations(fit: Fit, groups: np.ndarray | None) -> np.ndarray:
     """A sixth of the skewness of what each row, or group of rows, adds to the estimates, (p,)."""
-    model = results._model_with_data("accelerations")
-    rows, p = model.rows, len(results.names)
+    model = fit._model_with_data("accelerations")
+    rows, p = model.rows, len(fit.names)
     (residual,) = evaluate_rows(
-        results._row_layout if groups is None else model.layout,
-        results.family,
-        results.estimates,
+        fit._row_layout if groups is None else model.layout,
+        fit.family,
+        fit.estimates,
         (planes.RESIDUAL,),
-        n_threads=results.n_threads,
+        n_threads=fit.n_threads,
     )
     often = np.ones(rows.n_rows) if rows.frequencies is None else rows.frequencies
-    back = np.nan_to_num(results.information_inverse)
+    back = np.nan_to_num(fit.information_inverse)
     totals = np.zeros((0 if groups is None else int(groups.max()) + 1, p))
     squares, cubes = np.zeros(p), np.zeros(p)
     for part, X in dense_slices(rows.design):
@@ -191,7 +190,7 @@ def _accelerations(results: Results, groups: np.ndarray | None) -> np.ndarray:
 
 
 def bootstrap(
-    results: Results,
+    fit: Fit,
     n_replicates: int,
     seed: int,
     kind: str,
@@ -205,16 +204,16 @@ def bootstrap(
         raise ModelError("groups are drawn as a whole from the data: leave out kind=.")
     if not isinstance(n_replicates, int | np.integer) or n_replicates < 2:
         raise ModelError(f"n_replicates must be a whole number from 2 on, not {n_replicates!r}")
-    require_maximum_likelihood(results)
+    require_maximum_likelihood(fit)
     # A copy, because the caller's array may change while intervals still ask for it.
-    codes = None if groups is None else group_codes(results, groups)[0].copy()
+    codes = None if groups is None else group_codes(fit, groups)[0].copy()
     seeds = np.random.SeedSequence(seed).generate_state(int(n_replicates), np.uint64)
     if kind == "parametric":
-        replicates = _parametric(results, seeds, progress)
+        replicates = _parametric(fit, seeds, progress)
     else:
         kind = "pairs" if groups is None else "cluster"
-        replicates = _resampled(results, seeds, codes, progress)
-    kept = ~np.isnan(results.estimates)
+        replicates = _resampled(fit, seeds, codes, progress)
+    kept = ~np.isnan(fit.estimates)
     failed = np.isnan(replicates[:, kept]).any(axis=1)
     replicates[failed] = np.nan
     if failed.any():
@@ -224,44 +223,42 @@ def bootstrap(
             ConvergenceWarning,
         )
     n_failed = int(failed.sum())
-    return Bootstrap(
-        results.names, results.estimates, replicates, kind, seed, n_failed, codes, results
-    )
+    return Bootstrap(fit.names, fit.estimates, replicates, kind, seed, n_failed, codes, fit)
 
 
 # -- rows or groups drawn with replacement
 
 
 def _resampled(
-    results: Results, seeds: np.ndarray, codes: np.ndarray | None, progress: Progress | None
+    fit: Fit, seeds: np.ndarray, codes: np.ndarray | None, progress: Progress | None
 ) -> np.ndarray:
-    model = results._model_with_data("the bootstrap")
+    model = fit._model_with_data("the bootstrap")
     rows = model.rows
     n_units = rows.n_rows
-    weights, layout = rows.variance_weights, results._row_layout
-    covariance = covariance_of(results, "HC0", {}, COVARIANCES)
+    weights, layout = rows.variance_weights, fit._row_layout
+    covariance = covariance_of(fit, "HC0", {}, SANDWICHES)
     if codes is not None:
         n_units = int(codes.max()) + 1
         options = {"groups": codes, "use_correction": False}
-        covariance = covariance_of(results, "cluster", options, COVARIANCES)
+        covariance = covariance_of(fit, "cluster", options, SANDWICHES)
         # A group that is drawn brings all observations behind its rows.
         weights, layout = rows.prior_weights, model.layout
-    probabilities = None if codes is not None else _probabilities(results)
+    probabilities = None if codes is not None else _probabilities(fit)
     rare = _rare_units(rows.design, codes)
-    problem = _problem(results, covariance.matrix, layout, codes)
-    replicates = np.empty((seeds.size, len(results.names)))
+    problem = _problem(fit, covariance.matrix, layout, codes)
+    replicates = np.empty((seeds.size, len(fit.names)))
     batch = _batch(seeds.size, n_units * (1 if probabilities is None else 8))
-    counts = Counts(n_units, batch, probabilities, round(results.nobs))
+    counts = Counts(n_units, batch, probabilities, round(fit.nobs))
     for start in range(0, seeds.size, batch):
         chosen = seeds[start : start + batch]
-        counts.draw(chosen, results.n_threads)
+        counts.draw(chosen, fit.n_threads)
         estimates, converged = problem.estimates(counts, chosen.size)
         for units in rare:
             converged &= counts.include(units)[: chosen.size]
         for b in map(int, np.flatnonzero(~converged)):
             drawn = counts[b] if codes is None else counts[b][codes]
             other = drawn.astype(np.float64) if weights is None else weights * drawn
-            estimates[b] = _solved(results, lay_out(rows.design, rows.response, other, rows.offset))
+            estimates[b] = _solved(fit, lay_out(rows.design, rows.response, other, rows.offset))
         replicates[start : start + batch] = estimates
         if progress is not None:
             progress(min(start + batch, seeds.size), seeds.size)
@@ -269,19 +266,19 @@ def _resampled(
 
 
 def _problem(
-    results: Results, covariance: np.ndarray, layout: Layout, codes: np.ndarray | None = None
+    fit: Fit, covariance: np.ndarray, layout: Layout, codes: np.ndarray | None = None
 ) -> Replicates:
     """Estimates of samples of the layout's rows, or of groups of them."""
     return Replicates(
         layout,
-        results.family,
-        results.estimates,
+        fit.family,
+        fit.estimates,
         codes,
-        results._model_with_data("the bootstrap").layout,
+        fit._model_with_data("the bootstrap").layout,
         covariance,
         # An intercept that is aliased cannot take what shifts add.
-        shifted=results.has_intercept and not results.aliased,
-        n_threads=results.n_threads,
+        shifted=fit.has_intercept and not fit.aliased,
+        n_threads=fit.n_threads,
     )
 
 
@@ -290,16 +287,16 @@ def _batch(n_samples: int, sample_bytes: int) -> int:
     return max(1, min(n_samples, LARGEST_BATCH, SAMPLE_BYTES // sample_bytes))
 
 
-def _solved(results: Results, layout: Layout, same_response: bool = True) -> np.ndarray:
+def _solved(fit: Fit, layout: Layout, same_response: bool = True) -> np.ndarray:
     """Estimates by the solver; NaN where it does not reach an optimum."""
-    start = np.nan_to_num(results.estimates)
-    params, _, status = refit(results, layout, start, same_response=same_response)
+    start = np.nan_to_num(fit.estimates)
+    params, _, status = refit(fit, layout, start, same_response=same_response)
     return params if status == Status.CONVERGED else np.full(params.shape, np.nan)
 
 
-def _probabilities(results: Results) -> np.ndarray | None:
+def _probabilities(fit: Fit) -> np.ndarray | None:
     """How likely a draw gives each row; None if all are alike."""
-    rows = results._model_with_data("the bootstrap").rows
+    rows = fit._model_with_data("the bootstrap").rows
     present = None if rows.prior_weights is None else rows.prior_weights > 0.0
     if rows.frequencies is None and (present is None or present.all()):
         return None
@@ -335,31 +332,31 @@ def _rare_units(design: Design, codes: np.ndarray | None) -> list[np.ndarray]:
 # -- responses drawn from the model
 
 
-def _parametric(results: Results, seeds: np.ndarray, progress: Progress | None) -> np.ndarray:
-    rows = results._model_with_data("the bootstrap").rows
+def _parametric(fit: Fit, seeds: np.ndarray, progress: Progress | None) -> np.ndarray:
+    rows = fit._model_with_data("the bootstrap").rows
     if rows.frequencies is not None:
         raise ModelError(
             "a parametric bootstrap draws a response for each observation: repeat the rows "
             "instead of counting them by freq_weights."
         )
-    mean, slope, weight = results.row_values(planes.MEAN, planes.SLOPE, planes.WEIGHT)
+    mean, slope, weight = fit.row_values(planes.MEAN, planes.SLOPE, planes.WEIGHT)
     variance_weights = np.ones(rows.n_rows)
     if rows.variance_weights is not None:
         variance_weights = rows.variance_weights
 
     def drawn(seed: np.uint64) -> np.ndarray:
-        return draw_responses(results, mean, variance_weights, np.random.default_rng(seed))
+        return draw_responses(fit, mean, variance_weights, np.random.default_rng(seed))
 
-    replicates = np.full((seeds.size, len(results.names)), np.nan)
+    replicates = np.full((seeds.size, len(fit.names)), np.nan)
     converged = np.zeros(seeds.size, dtype=bool)
-    if results.family.has_canonical_link:
+    if fit.family.has_canonical_link:
         # There the score residual is this times the response, whatever the coefficients.
         share = np.divide(weight, slope, out=np.zeros(rows.n_rows), where=slope != 0.0)
-        replicates, converged = _of_responses(results, seeds, drawn, share, progress)
+        replicates, converged = _of_responses(fit, seeds, drawn, share, progress)
     done = int(np.count_nonzero(converged))
     for b in map(int, np.flatnonzero(~converged)):
         layout = lay_out(rows.design, drawn(seeds[b]), rows.prior_weights, rows.offset)
-        replicates[b] = _solved(results, layout, same_response=False)
+        replicates[b] = _solved(fit, layout, same_response=False)
         done += 1
         if progress is not None:
             progress(done, seeds.size)
@@ -367,7 +364,7 @@ def _parametric(results: Results, seeds: np.ndarray, progress: Progress | None) 
 
 
 def _of_responses(
-    results: Results,
+    fit: Fit,
     seeds: np.ndarray,
     drawn: Callable[[np.uint64], np.ndarray],
     share: np.ndarray,
@@ -377,10 +374,10 @@ def _of_responses(
 
     Those that are not reached are left to the solver.
     """
-    model = results._model_with_data("the bootstrap")
+    model = fit._model_with_data("the bootstrap")
     response, n_rows = model.rows.response, model.rows.n_rows
-    problem = _problem(results, results.scale * results.information_inverse, model.layout)
-    replicates = np.full((seeds.size, len(results.names)), np.nan)
+    problem = _problem(fit, fit.scale * fit.information_inverse, model.layout)
+    replicates = np.full((seeds.size, len(fit.names)), np.nan)
     converged = np.zeros(seeds.size, dtype=bool)
     if not problem.solvable:
         return replicates, converged
@@ -390,7 +387,7 @@ def _of_responses(
     def draw(sample: int, seed: np.uint64) -> None:
         added[sample] = (drawn(seed) - response) * share
 
-    with ThreadPoolExecutor(results.n_threads) as pool:
+    with ThreadPoolExecutor(fit.n_threads) as pool:
         for start in range(0, seeds.size, batch):
             chosen = seeds[start : start + batch]
             list(pool.map(draw, range(chosen.size), chosen))

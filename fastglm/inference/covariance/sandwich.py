@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastglm.errors import DataError, ModelError
+from fastglm.fit.roots import covariance_root
 from fastglm.inference.covariance.groups import group_codes, of_weight
 from fastglm.kernels.passes.score_products import GROWING_POWER
 from fastglm.passes.products import group_scores, window_products
@@ -25,19 +26,17 @@ from fastglm.solve.score_products import score_products
 
 if TYPE_CHECKING:
     from fastglm.fit.base import FitBase
+    from fastglm.fit.record import Fit
     from fastglm.passes.layout import Layout
     from fastglm.passes.scaling import Centring
-    from fastglm.results import Results
 
 __all__ = [
-    "COVARIANCES",
+    "SANDWICHES",
     "Covariance",
     "clustered",
     "covariance_of",
     "covariance_of_combinations",
-    "covariance_root",
     "over_df",
-    "trusted_root",
 ]
 
 
@@ -87,58 +86,58 @@ def covariance_of(
 # -- the classical covariance, and White's
 
 
-def _nonrobust(results: Results) -> Covariance:
-    return Covariance(results.information_inverse * results.scale, results.df_resid)
+def _nonrobust(fit: Fit) -> Covariance:
+    return Covariance(fit.information_inverse * fit.scale, fit.df_resid)
 
 
-def _orthogonal_rows(results: Results, layout: Layout) -> OrthogonalRows:
+def _orthogonal_rows(fit: Fit, layout: Layout) -> OrthogonalRows:
     return OrthogonalRows(
         layout,
-        results.family,
-        results.estimates,
-        results.information_root,
-        results.centring,
-        results.n_threads,
+        fit.family,
+        fit.estimates,
+        fit.information_root,
+        fit.centring,
+        fit.n_threads,
     )
 
 
 def _trusted(
-    results: Results, by_sums: Callable[[], ScoreProducts], by_rows: Callable[[], ScoreProducts]
+    fit: Fit, by_sums: Callable[[], ScoreProducts], by_rows: Callable[[], ScoreProducts]
 ) -> ScoreProducts:
     """Sums of products of scores, row by row where sums over columns would lose their digits."""
-    if not results.orthogonal:
+    if not fit.orthogonal:
         products = by_sums()
         if may_use_cholesky(products.inflation):
             return products
     return by_rows()
 
 
-def _scores(results: Results, power: int) -> ScoreProducts:
+def _scores(fit: Fit, power: int) -> ScoreProducts:
     """Sums of products of scores with leverages to that power."""
-    model = results._model_with_data("a robust covariance")
-    layout, root, centring = results._row_layout, results.information_root, results.centring
-    mean, frequencies = results.rank / results.nobs, model.rows.frequencies
+    model = fit._model_with_data("a robust covariance")
+    layout, root, centring = fit._row_layout, fit.information_root, fit.centring
+    mean, frequencies = fit.rank / fit.nobs, model.rows.frequencies
 
     def by_sums() -> ScoreProducts:
         products = score_products(
             layout,
-            results.family,
-            results.estimates,
-            shifted=results.has_intercept,
+            fit.family,
+            fit.estimates,
+            shifted=fit.has_intercept,
             power=power,
             leverage_factor=root,
             centring=centring,
             mean_leverage=mean,
             frequencies=frequencies,
-            n_threads=results.n_threads,
-            dispersion=results.scale,
+            n_threads=fit.n_threads,
+            dispersion=fit.scale,
         )
         return ScoreProducts.from_sums(products, root, centring)
 
     def by_rows() -> ScoreProducts:
-        return _orthogonal_rows(results, layout).score_products(power, mean, frequencies)
+        return _orthogonal_rows(fit, layout).score_products(power, mean, frequencies)
 
-    products = _trusted(results, by_sums, by_rows)
+    products = _trusted(fit, by_sums, by_rows)
     if products.n_undefined:
         raise DataError(
             f"{products.n_undefined} rows have leverage 1: the fit passes through them whatever "
@@ -147,57 +146,36 @@ def _scores(results: Results, power: int) -> ScoreProducts:
     return products
 
 
-def covariance_root(results: Results) -> np.ndarray:
-    """(p, p) matrix F with F F' the covariance of the coefficients of centred columns."""
-    if results.covariance_root is not None:
-        return results.covariance_root
-    return results.information_root * np.sqrt(results.scale)
-
-
-def trusted_root(results: Results, matrix: np.ndarray, by_covariance: np.ndarray) -> np.ndarray:
-    """Root of the covariance of combinations, the rows of (m, p), by the root that the fit has.
-
-    A covariance of collinear coefficients has lost digits that its root has not; but several ways
-    of clustering may leave a matrix without a root, of which `by_covariance` is as good as can be.
-    """
-    root = results.centring.combinations(matrix) @ covariance_root(results)
-    known, kept = (np.square(r).sum(axis=1) for r in (by_covariance, root))
-    is_same = results.orthogonal or np.allclose(known, kept, rtol=1e-4, atol=0.0, equal_nan=True)
-    return root if is_same else by_covariance
-
-
-def covariance_of_combinations(results: Results, matrix: np.ndarray) -> np.ndarray:
+def covariance_of_combinations(fit: Fit, matrix: np.ndarray) -> np.ndarray:
     """Covariance, (m, m), of m combinations of the estimates, the rows of (m, p).
 
     By way of centred columns: among rows of a design far from zero, what the intercept's variance
     and its covariances add up to is a small difference of large numbers.
     """
-    root = results.centring.combinations(matrix) @ covariance_root(results)
+    root = fit.centring.combinations(matrix) @ covariance_root(fit)
     return root @ root.T
 
 
-def _sandwich(results: Results, meat: np.ndarray, df: float) -> Covariance:
+def _sandwich(fit: Fit, meat: np.ndarray, df: float) -> Covariance:
     """``F M F'`` with M in orthogonal coordinates: the covariance of the estimates."""
-    root, centring = results.information_root, results.centring
+    root, centring = fit.information_root, fit.centring
     matrix = root @ meat @ root.T
-    return _of_centred(
-        results, 0.5 * (matrix + matrix.T), df, root @ semidefinite_root(meat), centring
-    )
+    return of_centred(fit, 0.5 * (matrix + matrix.T), df, root @ semidefinite_root(meat), centring)
 
 
-def _of_centred(
-    results: Results, matrix: np.ndarray, df: float, root: np.ndarray, centring: Centring
+def of_centred(
+    fit: Fit, matrix: np.ndarray, df: float, root: np.ndarray, centring: Centring
 ) -> Covariance:
     """The covariance of the estimates from that of the coefficients of centred columns, (p, p)."""
-    aliased = np.isnan(results.estimates)
+    aliased = np.isnan(fit.estimates)
     given = centring.to_given(centring.to_given(matrix).T)
     given[aliased] = np.nan
     given[:, aliased] = np.nan
     return Covariance(given, df, root)
 
 
-def _white(results: Results, power: int, factor: float = 1.0) -> Covariance:
-    return _sandwich(results, factor * _scores(results, power).meat, results.df_resid)
+def _white(fit: Fit, power: int, factor: float = 1.0) -> Covariance:
+    return _sandwich(fit, factor * _scores(fit, power).meat, fit.df_resid)
 
 
 def over_df(results: FitBase, observations: float) -> float:
@@ -210,24 +188,24 @@ def over_df(results: FitBase, observations: float) -> float:
     return observations / results.df_resid
 
 
-def _hc0(results: Results) -> Covariance:
-    return _white(results, 0)
+def _hc0(fit: Fit) -> Covariance:
+    return _white(fit, 0)
 
 
-def _hc1(results: Results) -> Covariance:
-    return _white(results, 0, over_df(results, results.nobs))
+def _hc1(fit: Fit) -> Covariance:
+    return _white(fit, 0, over_df(fit, fit.nobs))
 
 
-def _hc2(results: Results) -> Covariance:
-    return _white(results, 1)
+def _hc2(fit: Fit) -> Covariance:
+    return _white(fit, 1)
 
 
-def _hc3(results: Results) -> Covariance:
-    return _white(results, 2)
+def _hc3(fit: Fit) -> Covariance:
+    return _white(fit, 2)
 
 
-def _hc4(results: Results) -> Covariance:
-    return _white(results, GROWING_POWER)
+def _hc4(fit: Fit) -> Covariance:
+    return _white(fit, GROWING_POWER)
 
 
 # -- clusters
@@ -274,32 +252,30 @@ def clustered(
     return Covariance(total, min(n for _, n in ways) - 1.0)
 
 
-def _cluster(
-    results: Results, *, groups: Any = None, use_correction: bool | str = True
-) -> Covariance:
-    model = results._model_with_data("a clustered covariance")
-    root, centring = results.information_root, results.centring
+def _cluster(fit: Fit, *, groups: Any = None, use_correction: bool | str = True) -> Covariance:
+    model = fit._model_with_data("a clustered covariance")
+    root, centring = fit.information_root, fit.centring
 
     def meat(codes: np.ndarray, n_groups: int) -> np.ndarray:
         def by_sums() -> ScoreProducts:
             products = group_scores(
                 model.layout,
-                results.family,
-                results.estimates,
+                fit.family,
+                fit.estimates,
                 codes,
                 n_groups,
-                shifted=results.has_intercept,
-                n_threads=results.n_threads,
+                shifted=fit.has_intercept,
+                n_threads=fit.n_threads,
             )
             return ScoreProducts.from_sums(products, root, centring)
 
         def by_rows() -> ScoreProducts:
-            return _orthogonal_rows(results, model.layout).group_products(codes, n_groups)
+            return _orthogonal_rows(fit, model.layout).group_products(codes, n_groups)
 
-        return _trusted(results, by_sums, by_rows).meat
+        return _trusted(fit, by_sums, by_rows).meat
 
-    found = clustered(results, groups, use_correction, meat)
-    return _sandwich(results, found.matrix, found.df)
+    found = clustered(fit, groups, use_correction, meat)
+    return _sandwich(fit, found.matrix, found.df)
 
 
 def _intersection(ways: tuple[tuple[np.ndarray, int], ...]) -> tuple[np.ndarray, int]:
@@ -314,15 +290,13 @@ def _intersection(ways: tuple[tuple[np.ndarray, int], ...]) -> tuple[np.ndarray,
 # -- time series
 
 
-def _hac(
-    results: Results, *, maxlags: int | None = None, use_correction: bool = False
-) -> Covariance:
+def _hac(fit: Fit, *, maxlags: int | None = None, use_correction: bool = False) -> Covariance:
     """Newey & West (1987), *Econometrica* 55: Bartlett's weights, rows in the order of time.
 
     The weight 1 - lag / (maxlags + 1) is the share of windows of maxlags + 1 rows that hold both
     rows, so sums of scores over a moving window take the place of sums over lags.
     """
-    rows = results._model_with_data("a covariance over time").rows
+    rows = fit._model_with_data("a covariance over time").rows
     if rows.frequencies is not None:
         raise ModelError('covariance "HAC" needs one row per time: freq_weights have no order.')
     if maxlags is None:
@@ -331,60 +305,45 @@ def _hac(
         raise ModelError(
             f"maxlags must be a whole number from 0 to the rows less one, not {maxlags!r}"
         )
-    lags, layout = int(maxlags), results._row_layout
-    root, centring = results.information_root, results.centring
+    lags, layout = int(maxlags), fit._row_layout
+    root, centring = fit.information_root, fit.centring
 
     def by_sums() -> ScoreProducts:
         gram, standard = window_products(
             layout,
-            results.family,
-            results.estimates,
+            fit.family,
+            fit.estimates,
             lags,
-            shifted=results.has_intercept,
-            n_threads=results.n_threads,
+            shifted=fit.has_intercept,
+            n_threads=fit.n_threads,
         )
         return ScoreProducts.from_gram(gram, standard, root, centring)
 
     def by_rows() -> ScoreProducts:
-        return _orthogonal_rows(results, layout).window_products(lags)
+        return _orthogonal_rows(fit, layout).window_products(lags)
 
-    meat = _trusted(results, by_sums, by_rows).meat / (lags + 1.0)
+    meat = _trusted(fit, by_sums, by_rows).meat / (lags + 1.0)
     if use_correction:
-        meat *= over_df(results, results.nobs)
-    return _sandwich(results, meat, results.df_resid)
+        meat *= over_df(fit, fit.nobs)
+    return _sandwich(fit, meat, fit.df_resid)
 
 
 # -- the jackknife
 
 
-def _jackknife(results: Results) -> Covariance:
+def _jackknife(fit: Fit) -> Covariance:
     """Covariance of the estimates with each observation left out, each by one Newton step.
 
     Exact for linear models. Efron (1982), *The Jackknife, the Bootstrap and Other Resampling
     Plans*; Pregibon (1981), *Annals of Statistics* 9, for the step.
     """
-    products = _scores(results, 2)
-    meat = products.meat - np.outer(products.score, products.score) / results.nobs
-    return _sandwich(results, meat * ((results.nobs - 1.0) / results.nobs), results.df_resid)
+    products = _scores(fit, 2)
+    meat = products.meat - np.outer(products.score, products.score) / fit.nobs
+    return _sandwich(fit, meat * ((fit.nobs - 1.0) / fit.nobs), fit.df_resid)
 
 
-def _bootstrap(
-    results: Results,
-    *,
-    n_replicates: int = 1000,
-    seed: int = 0,
-    kind: str = "pairs",
-    groups: Any = None,
-) -> Covariance:
-    replicates = results.bootstrap(n_replicates, seed, kind, groups)
-    centring = results.centring
-    centred = centring.from_given(np.nan_to_num(replicates.cov_params()))
-    matrix = centring.from_given(centred.T)
-    return _of_centred(results, matrix, results.df_resid, semidefinite_root(matrix), centring)
-
-
-#: Every covariance by name. Options are keyword arguments with defaults.
-COVARIANCES: dict[str, Callable[..., Covariance]] = {
+#: Those that need no replicates, by name. Options are keyword arguments with defaults.
+SANDWICHES: dict[str, Callable[..., Covariance]] = {
     "nonrobust": _nonrobust,
     "HC0": _hc0,
     "HC1": _hc1,
@@ -394,5 +353,4 @@ COVARIANCES: dict[str, Callable[..., Covariance]] = {
     "cluster": _cluster,
     "HAC": _hac,
     "jackknife": _jackknife,
-    "bootstrap": _bootstrap,
 }

@@ -12,23 +12,23 @@ from fastglm.inference.hypothesis_tests.tables import Table, align
 from fastglm.inference.rows.term_contributions import model_terms
 
 if TYPE_CHECKING:
-    from fastglm.results import Results
+    from fastglm.fit.record import Fit
 
 __all__ = ["Collinearity", "collinearity", "variance_inflation"]
 
 
-def variance_inflation(results: Results) -> Table:
+def variance_inflation(fit: Fit) -> Table:
     """Generalised variance inflation factors of the terms; see `Results.vif`."""
-    kept = np.flatnonzero(~np.isnan(results.estimates))
+    kept = np.flatnonzero(~np.isnan(fit.estimates))
     terms = [
         (name, np.intersect1d(np.arange(columns.start, columns.stop), kept))
-        for name, columns in model_terms(results)
+        for name, columns in model_terms(fit)
     ]
     terms = [(name, columns) for name, columns in terms if columns.size]
     if len(terms) < 2:
         raise ModelError("variance inflation compares terms: the model needs two or more.")
     every = np.concatenate([columns for _, columns in terms])
-    covariance = results.information_inverse[np.ix_(every, every)]
+    covariance = fit.information_inverse[np.ix_(every, every)]
     unit = 1.0 / np.sqrt(np.diag(covariance))
     correlation = covariance * np.outer(unit, unit)
     position = {int(column): k for k, column in enumerate(every)}
@@ -85,16 +85,16 @@ class Collinearity:
     __repr__ = __str__
 
 
-def collinearity(results: Results) -> Collinearity:
+def collinearity(fit: Fit) -> Collinearity:
     """Of the weighted columns, scaled to unit length; see `Results.collinearity`."""
-    kept = np.flatnonzero(~np.isnan(results.estimates))
-    inverse = results.information_inverse[np.ix_(kept, kept)]
+    kept = np.flatnonzero(~np.isnan(fit.estimates))
+    inverse = fit.information_inverse[np.ix_(kept, kept)]
     length = np.sqrt(np.diag(np.linalg.inv(inverse)))
     # The eigenvalues that matter, the small ones of X'WX, are the large ones of its inverse.
     values, vectors = np.linalg.eigh(inverse * np.outer(length, length))
     parts = (vectors**2 * values).T
     return Collinearity(
-        tuple(results.names[k] for k in kept),
+        tuple(fit.names[k] for k in kept),
         np.sqrt(values / values[0]),
         parts / parts.sum(axis=0),
     )

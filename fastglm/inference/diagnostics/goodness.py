@@ -19,7 +19,7 @@ from fastglm.inference.hypothesis_tests.tables import HypothesisTest, Table
 from fastglm.kernels.blocks import planes
 
 if TYPE_CHECKING:
-    from fastglm.results import Results
+    from fastglm.fit.record import Fit
 
 __all__ = [
     "comparison_with_null",
@@ -36,62 +36,58 @@ SAME_PROBABILITY = 10
 _KINDS = ("cs", "nagelkerke", "mcf", "deviance")
 
 
-def pseudo_rsquared(results: Results, kind: str) -> float:
+def pseudo_rsquared(fit: Fit, kind: str) -> float:
     """A share of explained variation; see `Results.pseudo_rsquared`."""
     if kind not in _KINDS:
         raise ModelError(f"kind must be one of {_KINDS}, not {kind!r}")
     if kind == "deviance":
-        return 1.0 - results.deviance / results.null_deviance
-    if not results.family.has_likelihood:
-        raise ModelError(
-            f'{results.family.name} has no likelihood: only kind="deviance" is defined.'
-        )
+        return 1.0 - fit.deviance / fit.null_deviance
+    if not fit.family.has_likelihood:
+        raise ModelError(f'{fit.family.name} has no likelihood: only kind="deviance" is defined.')
     if kind == "mcf":
-        return 1.0 - results.llf / results.llnull
-    cox_snell = -np.expm1(2.0 * (results.llnull - results.llf) / results.nobs)
+        return 1.0 - fit.llf / fit.llnull
+    cox_snell = -np.expm1(2.0 * (fit.llnull - fit.llf) / fit.nobs)
     if kind == "cs":
         return float(cox_snell)
-    largest = -np.expm1(2.0 * results.llnull / results.nobs)
+    largest = -np.expm1(2.0 * fit.llnull / fit.nobs)
     if not largest > 0.0:
         raise ModelError("Nagelkerke's R squared needs discrete responses: llnull is positive.")
     return float(cox_snell / largest)
 
 
-def comparison_with_null(results: Results) -> HypothesisTest:
+def comparison_with_null(fit: Fit) -> HypothesisTest:
     """Likelihood-ratio test against the model of the intercept; F if dispersion is estimated."""
-    change = (results.null_deviance - results.deviance) / results.scale
-    known = results.dispersion_known
-    if not results.df_model > 0:
+    change = (fit.null_deviance - fit.deviance) / fit.scale
+    known = fit.dispersion_known
+    if not fit.df_model > 0:
         raise ModelError("the model has nothing but an intercept: there is nothing to compare.")
     return HypothesisTest.of(
         "Comparison with the null model",
         max(change, 0.0),
-        results.df_model,
-        None if known else results.df_resid,
+        fit.df_model,
+        None if known else fit.df_resid,
     )
 
 
-def goodness_of_fit(results: Results) -> Table:
+def goodness_of_fit(fit: Fit) -> Table:
     """Pearson's statistic and the deviance against chi-squared with the residual degrees."""
-    statistic = np.array([results.pearson_chi2, results.deviance])
-    df = np.full(2, results.df_resid)
+    statistic = np.array([fit.pearson_chi2, fit.deviance])
+    df = np.full(2, fit.df_resid)
     # With nothing left over there is no test.
     pvalue = np.where(df > 0.0, scipy.special.chdtrc(df, statistic), np.nan)
     columns = {"statistic": statistic, "df": df, "Pr(>Chi)": pvalue}
     return Table("Goodness of fit", ("Pearson", "deviance"), columns)
 
 
-def hosmer_lemeshow(results: Results, groups: int) -> tuple[HypothesisTest, Table]:
+def hosmer_lemeshow(fit: Fit, groups: int) -> tuple[HypothesisTest, Table]:
     """Observed and expected successes by groups of fitted probability."""
-    if not results.family.takes_two_columns:
-        raise ModelError(
-            f"the Hosmer-Lemeshow test is of binomial models, not {results.family.name}."
-        )
+    if not fit.family.takes_two_columns:
+        raise ModelError(f"the Hosmer-Lemeshow test is of binomial models, not {fit.family.name}.")
     if not isinstance(groups, int | np.integer) or groups < 3:
         raise ModelError(f"groups must be a whole number from 3 on, not {groups!r}")
-    rows = results._model_with_data("a calibration test").rows
+    rows = fit._model_with_data("a calibration test").rows
     # Rounding must not tell apart what the model says is equal.
-    mean = np.round(results.row_values(planes.MEAN)[0], SAME_PROBABILITY)
+    mean = np.round(fit.row_values(planes.MEAN)[0], SAME_PROBABILITY)
     weights = np.ones(rows.n_rows) if rows.prior_weights is None else rows.prior_weights
     cuts = np.unique(_weighted_quantiles(mean, weights, groups))
     codes = np.searchsorted(cuts, mean, side="left")
@@ -122,15 +118,15 @@ def _weighted_quantiles(values: np.ndarray, weights: np.ndarray, groups: int) ->
     return values[order][np.searchsorted(share, targets * (1.0 - 1e-12))]
 
 
-def dispersion_test(results: Results, alternative: str, power: float) -> HypothesisTest:
+def dispersion_test(fit: Fit, alternative: str, power: float) -> HypothesisTest:
     """Cameron & Trivedi's regression test; see `Results.dispersion_test`."""
     tails = {"greater": 1.0, "less": -1.0, "two-sided": 0.0}
     if alternative not in tails:
         raise ModelError(f"alternative must be one of {tuple(tails)}, not {alternative!r}")
-    if not results.family.variance_is_mean:
-        raise ModelError(f"the dispersion test is of Poisson models, not {results.family.name}.")
-    rows = results._model_with_data("a dispersion test").rows
-    (mean,) = results.row_values(planes.MEAN)
+    if not fit.family.variance_is_mean:
+        raise ModelError(f"the dispersion test is of Poisson models, not {fit.family.name}.")
+    rows = fit._model_with_data("a dispersion test").rows
+    (mean,) = fit.row_values(planes.MEAN)
     often = np.ones(rows.n_rows) if rows.frequencies is None else rows.frequencies
     weights = rows.variance_weights
     if weights is None:
@@ -141,7 +137,7 @@ def dispersion_test(results: Results, alternative: str, power: float) -> Hypothe
     squares = often @ regressor**2
     slope = often @ (regressor * excess) / squares
     residual = often @ (excess - slope * regressor) ** 2
-    z = slope / np.sqrt(residual / (results.nobs - 1.0) / squares)
+    z = slope / np.sqrt(residual / (fit.nobs - 1.0) / squares)
     sign = tails[alternative]
     pvalue = scipy.special.ndtr(-sign * z) if sign else 2.0 * scipy.special.ndtr(-abs(z))
     return HypothesisTest(
@@ -150,9 +146,9 @@ def dispersion_test(results: Results, alternative: str, power: float) -> Hypothe
     )  # fmt: skip
 
 
-def score_test(results: Results, exog_extra: Any) -> HypothesisTest:
+def score_test(fit: Fit, exog_extra: Any) -> HypothesisTest:
     """Rao's test of adding columns; see `Results.score_test`."""
-    rows = results._model_with_data("a score test").rows
+    rows = fit._model_with_data("a score test").rows
     if is_frame(exog_extra):
         extra = Recipe.from_columns(exog_extra, missing="raise")[1].design
     else:
@@ -164,12 +160,12 @@ def score_test(results: Results, exog_extra: Any) -> HypothesisTest:
     require_finite_design(extra)
     design = join_designs(replace(rows.design, terms=()), replace(extra, terms=()))
     zeros = np.zeros(extra.n_columns)
-    params = np.concatenate([results.estimates, zeros])
+    params = np.concatenate([fit.estimates, zeros])
     kept = np.flatnonzero(~np.isnan(params))
-    base = Refit(kept, params, results.deviance, results.rank, results.status)
-    statistic, rank = score_statistic(results, base, design, kept)
-    if rank <= results.rank:
+    base = Refit(kept, params, fit.deviance, fit.rank, fit.status)
+    statistic, rank = score_statistic(fit, base, design, kept)
+    if rank <= fit.rank:
         raise ModelError("exog_extra is in the model already: there is nothing to test.")
     return HypothesisTest.of(
-        "Score test", statistic / results.scale, rank - results.rank, None, extra.names
+        "Score test", statistic / fit.scale, rank - fit.rank, None, extra.names
     )

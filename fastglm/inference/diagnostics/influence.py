@@ -25,7 +25,7 @@ from fastglm.kernels.passes.score_products import FULL_LEVERAGE
 from fastglm.passes.row_values import evaluate_rows
 
 if TYPE_CHECKING:
-    from fastglm.results import Results
+    from fastglm.fit.record import Fit
 
 __all__ = ["CooksDistance", "Influence"]
 
@@ -36,11 +36,11 @@ class CooksDistance(Sequence):
 
     Attributes
     ----------
-    results : Results
+    fit : Fit
     distance : ndarray, shape (n,)
     """
 
-    results: Results
+    results: Fit
     distance: np.ndarray
 
     def __len__(self) -> int:
@@ -65,11 +65,11 @@ class Influence:
 
     Parameters
     ----------
-    results : Results
+    fit : Fit
         Of a fit whose data is at hand.
     """
 
-    results: Results
+    results: Fit
 
     @cached_property
     def _leverage_and_pearson(self) -> tuple[np.ndarray, np.ndarray]:

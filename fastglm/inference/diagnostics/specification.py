@@ -25,7 +25,7 @@ from fastglm.inference.hypothesis_tests.tables import HypothesisTest, Table
 from fastglm.kernels.blocks import planes
 
 if TYPE_CHECKING:
-    from fastglm.results import Results
+    from fastglm.fit.record import Fit
 
 __all__ = [
     "PowerLinkProfile",
@@ -42,31 +42,29 @@ BEYOND_ROUNDING = 1e-10
 POWERS = tuple(np.linspace(-2.0, 2.0, 17).tolist())
 
 
-def _other_fit(
-    results: Results, design: Design | None = None, family: Family | None = None
-) -> Results:
+def _other_fit(fit: Fit, design: Design | None = None, family: Family | None = None) -> Fit:
     """The fit of the same rows with another design or family; aliased columns are no surprise."""
-    model = copy(results._model_with_data("another model"))
+    model = copy(fit._model_with_data("another model"))
     model.__dict__.pop("layout", None)
-    model.family = results.family if family is None else family
+    model.family = fit.family if family is None else family
     start = None
     if design is not None:
         model.rows = replace(model.rows, design=design)
         # More columns: a model that has this fit in it cannot end above its deviance.
-        more = design.n_columns - results.estimates.size
-        start = np.append(np.nan_to_num(results.estimates), np.zeros(more))
+        more = design.n_columns - fit.estimates.size
+        start = np.append(np.nan_to_num(fit.estimates), np.zeros(more))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RankWarning)
         return model.fit(
             tol=1e-10,
             max_iter=200,
             start_params=start,
-            scale=results.scale if results.dispersion_known else "X2",
-            n_threads=results.n_threads,
+            scale=fit.scale if fit.dispersion_known else "X2",
+            n_threads=fit.n_threads,
         )
 
 
-def _test_of_columns(results: Results, name: str, columns: np.ndarray) -> HypothesisTest:
+def _test_of_columns(fit: Fit, name: str, columns: np.ndarray) -> HypothesisTest:
     """Likelihood ratio test of more columns, or F where the dispersion is estimated.
 
     Raises
@@ -77,44 +75,44 @@ def _test_of_columns(results: Results, name: str, columns: np.ndarray) -> Hypoth
     n, k = columns.shape
     names = tuple(f"added {j}" for j in range(k))
     added = Design((Dense(columns),), n, names, None, None, (("added", slice(0, k)),))
-    design = results._model_with_data(name).rows.design
-    larger = _other_fit(results, join_designs(design, added))
-    df = larger.rank - results.rank
+    design = fit._model_with_data(name).rows.design
+    larger = _other_fit(fit, join_designs(design, added))
+    df = larger.rank - fit.rank
     if df == 0:
         raise ModelError(f"{name}: what it adds is in the model already.")
-    drop = results.deviance - larger.deviance
-    if results.dispersion_known:
-        return HypothesisTest.of(name, max(drop, 0.0) / results.scale, df)
+    drop = fit.deviance - larger.deviance
+    if fit.dispersion_known:
+        return HypothesisTest.of(name, max(drop, 0.0) / fit.scale, df)
     return HypothesisTest.of(name, max(drop, 0.0) / larger.scale, df, larger.df_resid)
 
 
 # -- the link
 
 
-def _centred_predictor(results: Results) -> np.ndarray:
+def _centred_predictor(fit: Fit) -> np.ndarray:
     """Linear predictor less what the link gives a probability of one half, or else its mean."""
-    (eta,) = results.row_values(planes.LINEAR_PREDICTOR)
-    if results.family.takes_two_columns:
-        return eta - float(results.family.link(0.5))
-    rows = results._model_with_data("the mean linear predictor").rows
+    (eta,) = fit.row_values(planes.LINEAR_PREDICTOR)
+    if fit.family.takes_two_columns:
+        return eta - float(fit.family.link(0.5))
+    rows = fit._model_with_data("the mean linear predictor").rows
     often = np.ones(rows.n_rows) if rows.frequencies is None else rows.frequencies
     if rows.prior_weights is not None:
         often = often * (rows.prior_weights > 0.0)
     return eta - np.average(eta, weights=often)
 
 
-def link_test(results: Results) -> HypothesisTest:
+def link_test(fit: Fit) -> HypothesisTest:
     """Square of the linear predictor as one more column; see `Results.link_test`."""
-    eta = _centred_predictor(results)
-    return _test_of_columns(results, "Link test", (eta**2)[:, None])
+    eta = _centred_predictor(fit)
+    return _test_of_columns(fit, "Link test", (eta**2)[:, None])
 
 
-def goodness_of_link(results: Results) -> HypothesisTest:
+def goodness_of_link(fit: Fit) -> HypothesisTest:
     """Bends of either tail of the link; see `Results.goodness_of_link`."""
-    eta = _centred_predictor(results)
+    eta = _centred_predictor(fit)
     tails = np.column_stack([0.5 * eta**2 * (eta >= 0.0), -0.5 * eta**2 * (eta < 0.0)])
     tails = tails[:, np.abs(tails).max(axis=0) > 0.0]
-    return _test_of_columns(results, "Goodness of link", tails)
+    return _test_of_columns(fit, "Goodness of link", tails)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,17 +153,17 @@ class PowerLinkProfile:
 
 
 def power_link_profile(
-    results: Results, powers: Sequence[float] = POWERS, alpha: float = 0.05
+    fit: Fit, powers: Sequence[float] = POWERS, alpha: float = 0.05
 ) -> PowerLinkProfile:
     """Deviance by power; see `Results.power_link_profile`."""
-    grid = _powers_of(results.family, powers)
+    grid = _powers_of(fit.family, powers)
 
     @cache
-    def fit_with(power: float) -> Results:
+    def fit_with(power: float) -> Fit:
         with warnings.catch_warnings():
             # Where a power has no optimum the profile has a gap.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            return _other_fit(results, family=results.family.with_link(Power(power)))
+            return _other_fit(fit, family=fit.family.with_link(Power(power)))
 
     def deviance(power: float) -> float:
         try:
@@ -225,13 +223,13 @@ def _crossing(
 
 
 def lack_of_fit(
-    results: Results,
+    fit: Fit,
     variables: Sequence[str] | None = None,
     df: int = 4,
     progress: Callable[[int, int], None] | None = None,
 ) -> Table:
     """Splines of each numeric variable as more columns; see `Results.lack_of_fit`."""
-    numeric = _numeric_variables(results)
+    numeric = _numeric_variables(fit)
     chosen = list(numeric) if variables is None else list(variables)
     unknown = [name for name in chosen if name not in numeric]
     if unknown:
@@ -241,7 +239,7 @@ def lack_of_fit(
         )
     names, tests = [], []
     for k, name in enumerate(chosen):
-        test = _spline_test(results, name, numeric[name](), df, was_asked=variables is not None)
+        test = _spline_test(fit, name, numeric[name](), df, was_asked=variables is not None)
         if test is not None:
             names.append(name)
             tests.append(test)
@@ -261,7 +259,7 @@ def lack_of_fit(
 
 
 def _spline_test(
-    results: Results, name: str, values: np.ndarray, df: int, was_asked: bool
+    fit: Fit, name: str, values: np.ndarray, df: int, was_asked: bool
 ) -> HypothesisTest | None:
     """The test of one variable, (n,) values; None where it has none and nobody asked for it."""
     # Knots at quantiles need enough different values.
@@ -270,10 +268,10 @@ def _spline_test(
     options = {"df": df, "constraints": None}
     basis = apply_stateful("cr", [values], options, {}, f"cr({name}, df={df})")
     columns = np.ascontiguousarray(basis.values if isinstance(basis, Basis) else basis)
-    if results.has_intercept and name in results.names:
+    if fit.has_intercept and name in fit.names:
         columns = _beyond_a_line(values, columns)
     try:
-        return _test_of_columns(results, f"Lack of fit of {name}", columns)
+        return _test_of_columns(fit, f"Lack of fit of {name}", columns)
     except ModelError:
         if was_asked:
             raise
@@ -288,17 +286,17 @@ def _beyond_a_line(values: np.ndarray, columns: np.ndarray) -> np.ndarray:
     return rest @ directions[sizes > BEYOND_ROUNDING * sizes[0]].T
 
 
-def _numeric_variables(results: Results) -> dict[str, Any]:
+def _numeric_variables(fit: Fit) -> dict[str, Any]:
     """Readers of the numeric variables: of the frame for a formula, else columns of X."""
-    rows = results._model_with_data("lack of fit").rows
-    if results.recipe is None or rows.frame is None:
-        constant = intercept_column(results)
+    rows = fit._model_with_data("lack of fit").rows
+    if fit.recipe is None or rows.frame is None:
+        constant = intercept_column(fit)
         return {
             name: lambda k=k: select_columns(rows.design, [k]).to_dense()[:, 0]
-            for k, name in enumerate(results.names)
+            for k, name in enumerate(fit.names)
             if k != constant
         }
-    names = dict.fromkeys(name for f in results.recipe.factors for name in f.columns)
+    names = dict.fromkeys(name for f in fit.recipe.factors for name in f.columns)
     columns = {name: rows.frame_column(name) for name in names}
     return {
         name: lambda column=column: np.asarray(column, dtype=np.float64)
@@ -310,13 +308,13 @@ def _numeric_variables(results: Results) -> dict[str, Any]:
 # -- zeros
 
 
-def zero_inflation_test(results: Results) -> HypothesisTest:
+def zero_inflation_test(fit: Fit) -> HypothesisTest:
     """Score test of more zeros than the family has; see `Results.zero_inflation_test`."""
-    family = results.family
+    family = fit.family
     if family.response_kind != "counts" or not family.has_likelihood:
         raise ModelError("the test of zero inflation is for Poisson and negative binomial models.")
-    rows = results._model_with_data("zero inflation").rows
-    mean, slope = results.row_values(planes.MEAN, planes.SLOPE)
+    rows = fit._model_with_data("zero inflation").rows
+    mean, slope = fit.row_values(planes.MEAN, planes.SLOPE)
     weights = np.ones(rows.n_rows) if rows.prior_weights is None else rows.prior_weights
     zero = family.distribution(1.0).lower(np.zeros(mean.size), mean, np.ones(mean.size))
     odds = (1.0 - zero) / zero
@@ -324,7 +322,7 @@ def zero_inflation_test(results: Results) -> HypothesisTest:
     # d log P(Y = 0) / d mean is minus the mean over the variance; -1 for Poisson counts.
     change = slope / family.relative_variance(mean)
     cross = transposed_product(rows.design, weights * change)
-    information = weights @ odds - cross @ np.nan_to_num(results.information_inverse) @ cross
+    information = weights @ odds - cross @ np.nan_to_num(fit.information_inverse) @ cross
     statistic = score**2 / information
     if score < 0.0:
         # Fewer zeros than expected speak for the family: the alternative has one side.

@@ -31,7 +31,7 @@ from fastglm.passes.row_values import evaluate_rows
 
 if TYPE_CHECKING:
     from fastglm.design.formula.recipe import Recipe
-    from fastglm.results import Results
+    from fastglm.fit.record import Fit
     from fastglm.rows.single import ModelRows
 
 __all__ = [
@@ -83,10 +83,10 @@ class Counterfactual:
 
     Attributes
     ----------
-    results : Results
+    fit : Fit
     """
 
-    results: Results
+    results: Fit
 
     @property
     def rows(self) -> ModelRows:
@@ -309,11 +309,9 @@ def _filled(rows: Counterfactual, name: str, value: Any, n: int) -> Column:
     return np.broadcast_to(np.asarray(value), (n,))
 
 
-def average_predictions(
-    results: Results, variables: Mapping[str, Any] | None, by: str | None
-) -> Estimates:
+def average_predictions(fit: Fit, variables: Mapping[str, Any] | None, by: str | None) -> Estimates:
     """See `Results.avg_predictions`."""
-    rows = Counterfactual(results)
+    rows = Counterfactual(fit)
     names, parts = [], []
     settings: list[dict[str, Any]] = [{}]
     for name, chosen in (variables or {}).items():
@@ -326,9 +324,9 @@ def average_predictions(
     return rows.estimates(names, parts, "Average predictions")
 
 
-def average_comparisons(results: Results, variable: str, step: float, by: str | None) -> Estimates:
+def average_comparisons(fit: Fit, variable: str, step: float, by: str | None) -> Estimates:
     """See `Results.avg_comparisons`."""
-    rows = Counterfactual(results)
+    rows = Counterfactual(fit)
     levels = rows.levels(variable)
     groups, _, _ = rows.groups(by)
     pairs: list[tuple[str, Any, Any]]
@@ -347,9 +345,9 @@ def average_comparisons(results: Results, variable: str, step: float, by: str | 
     return rows.estimates(names, parts, "Average comparisons")
 
 
-def average_slopes(results: Results, variable: str, by: str | None) -> Estimates:
+def average_slopes(fit: Fit, variable: str, by: str | None) -> Estimates:
     """See `Results.avg_slopes`."""
-    rows = Counterfactual(results)
+    rows = Counterfactual(fit)
     if rows.levels(variable) is not None:
         raise ModelError(f"{variable!r} is categorical: use avg_comparisons() for its levels.")
     column = np.asarray(rows.column(variable), dtype=np.float64)

@@ -19,7 +19,7 @@ from fastglm.inference.hypothesis_tests.estimates import Estimates
 from fastglm.inference.hypothesis_tests.refits import intercept_column
 
 if TYPE_CHECKING:
-    from fastglm.results import Results
+    from fastglm.fit.record import Fit
 
 __all__ = ["MarginalEffects", "marginal_effects"]
 
@@ -88,7 +88,7 @@ class _Sums:
 
 
 def marginal_effects(
-    results: Results,
+    fit: Fit,
     at: str,
     method: str,
     atexog: Mapping[Any, float] | None,
@@ -100,46 +100,42 @@ def marginal_effects(
         raise ModelError(f"at must be one of {AT}, not {at!r}")
     if method not in METHODS:
         raise ModelError(f"method must be one of {tuple(METHODS)}, not {method!r}")
-    p = len(results.names)
-    intercept = intercept_column(results)
-    columns = [
-        k for k in range(p) if k != intercept and results.estimates[k] == results.estimates[k]
-    ]
-    kinds = _kinds(results, dummy, count) if dummy or count else np.full(p, "", dtype=object)
-    fixed = {_column(results, key): float(value) for key, value in (atexog or {}).items()}
+    p = len(fit.names)
+    intercept = intercept_column(fit)
+    columns = [k for k in range(p) if k != intercept and fit.estimates[k] == fit.estimates[k]]
+    kinds = _kinds(fit, dummy, count) if dummy or count else np.full(p, "", dtype=object)
+    fixed = {_column(fit, key): float(value) for key, value in (atexog or {}).items()}
     sums = _Sums(np.zeros(p), np.zeros((p, p)))
-    for X, offset, weights in _rows_at(results, at):
+    for X, offset, weights in _rows_at(fit, at):
         X[:, list(fixed)] = list(fixed.values())
-        _add(sums, results, X, offset, weights, columns, kinds, METHODS[method])
+        _add(sums, fit, X, offset, weights, columns, kinds, METHODS[method])
     effect, gradient = sums.effect / sums.weight, sums.gradient / sums.weight
-    covariance = covariance_of_combinations(results, gradient)
+    covariance = covariance_of_combinations(fit, gradient)
     relative_y, relative_x = METHODS[method]
     heading = f"d({'ln ' * relative_y}y)/d({'ln ' * relative_x}x), {at}"
     return MarginalEffects(
-        tuple(results.names[k] for k in columns),
+        tuple(fit.names[k] for k in columns),
         effect[columns],
         covariance[np.ix_(columns, columns)],
-        results.df_inference if results.use_t else np.inf,
+        fit.df_inference if fit.use_t else np.inf,
         heading,
         method=f"{method[:2]}/{method[2:]}",
     )
 
 
-def _column(results: Results, key: Any) -> int:
+def _column(fit: Fit, key: Any) -> int:
     if isinstance(key, str):
-        if key not in results.names:
-            raise DataError(
-                f"atexog names {key!r}, but the columns are {', '.join(results.names)}."
-            )
-        return results.names.index(key)
-    if not 0 <= key < len(results.names):
-        raise DataError(f"atexog names column {key!r}, but there are {len(results.names)}.")
+        if key not in fit.names:
+            raise DataError(f"atexog names {key!r}, but the columns are {', '.join(fit.names)}.")
+        return fit.names.index(key)
+    if not 0 <= key < len(fit.names):
+        raise DataError(f"atexog names column {key!r}, but there are {len(fit.names)}.")
     return int(key)
 
 
-def _rows_at(results: Results, at: str) -> Iterator[tuple[np.ndarray, Any, np.ndarray]]:
+def _rows_at(fit: Fit, at: str) -> Iterator[tuple[np.ndarray, Any, np.ndarray]]:
     """Rows to average over: columns, offset and how often each was observed."""
-    rows = results._model_with_data("marginal effects").rows
+    rows = fit._model_with_data("marginal effects").rows
     n, p = rows.design.n_rows, rows.design.n_columns
     times = np.ones(n) if rows.frequencies is None else rows.frequencies
     offset = np.zeros(n) if rows.offset is None else rows.offset
@@ -156,7 +152,7 @@ def _rows_at(results: Results, at: str) -> Iterator[tuple[np.ndarray, Any, np.nd
         point /= times.sum()
     elif at == "median":
         point = np.array([np.median(c.repeat(times.astype(int))) for c in _columns(rows.design)])
-    intercept = intercept_column(results)
+    intercept = intercept_column(fit)
     if intercept is not None:
         point[intercept] = 1.0
     yield point[None, :], np.average(offset, weights=times, keepdims=True), np.ones(1)
@@ -168,9 +164,9 @@ def _columns(design: Any) -> Iterator[np.ndarray]:
         yield select_columns(design, [k]).to_dense()[:, 0]
 
 
-def _kinds(results: Results, dummy: bool, count: bool) -> np.ndarray:
+def _kinds(fit: Fit, dummy: bool, count: bool) -> np.ndarray:
     """Which columns change by a step: "dummy" for 0 and 1 alone, "count" for whole numbers."""
-    design = results._model_with_data("marginal effects").rows.design
+    design = fit._model_with_data("marginal effects").rows.design
     kinds = np.full(design.n_columns, "", dtype=object)
     for k, column in enumerate(_columns(design)):
         if ((column == 0.0) | (column == 1.0)).all():
@@ -182,7 +178,7 @@ def _kinds(results: Results, dummy: bool, count: bool) -> np.ndarray:
 
 def _add(
     sums: _Sums,
-    results: Results,
+    fit: Fit,
     X: np.ndarray,
     offset: np.ndarray,
     weights: np.ndarray,
@@ -191,11 +187,11 @@ def _add(
     method: tuple[bool, bool],
 ) -> None:
     """Adds the effects of some rows, and the derivatives of those effects."""
-    beta = np.nan_to_num(results.estimates)
+    beta = np.nan_to_num(fit.estimates)
     eta = X @ beta + offset
     smooth = [k for k in columns if not kinds[k]]
-    _add_derivatives(sums, results, X, eta, weights, smooth, method)
-    link, relative_y = results.family.link, method[0]
+    _add_derivatives(sums, fit, X, eta, weights, smooth, method)
+    link, relative_y = fit.family.link, method[0]
     for k in columns:
         if kinds[k]:
             low, high = (0.0, 1.0) if kinds[k] == "dummy" else (X[:, k] - 1.0, X[:, k] + 1.0)
@@ -215,7 +211,7 @@ def _add(
 
 def _add_derivatives(
     sums: _Sums,
-    results: Results,
+    fit: Fit,
     X: np.ndarray,
     eta: np.ndarray,
     weights: np.ndarray,
@@ -223,7 +219,7 @@ def _add_derivatives(
     method: tuple[bool, bool],
 ) -> None:
     """Effect of column k: the mean of g(eta) x_k**a times its coefficient."""
-    link, beta = results.family.link, np.nan_to_num(results.estimates)
+    link, beta = fit.family.link, np.nan_to_num(fit.estimates)
     relative_y, relative_x = method
     slope, change = link.inverse_deriv(eta), link.inverse_deriv2(eta)
     if relative_y:

@@ -26,7 +26,7 @@ from fastglm.inference.hypothesis_tests.estimates import (
 
 if TYPE_CHECKING:
     from fastglm.families import Link
-    from fastglm.results import Results
+    from fastglm.fit.record import Fit
 
 __all__ = ["Contrasts", "MarginalMeans", "marginal_means"]
 
@@ -178,32 +178,32 @@ def _adjustment_text(adjustment: str) -> str:
 
 
 def marginal_means(
-    results: Results, specs: str | Sequence[str], at: Mapping[str, Any] | None
+    fit: Fit, specs: str | Sequence[str], at: Mapping[str, Any] | None
 ) -> MarginalMeans:
     """See `Results.emmeans`."""
-    rows = Counterfactual(results)
+    rows = Counterfactual(fit)
     chosen = [specs] if isinstance(specs, str) else list(specs)
     values = _grid_values(rows, at or {})
     for name in [*chosen, *(at or {})]:
         rows.column(name)
     grid = average_over_grid(rows, values, chosen)
     combinations = LinearCombinations(
-        results, grid.columns, grid.offset + _given_offset(rows), grid.sizes
+        fit, grid.columns, grid.offset + _given_offset(rows), grid.sizes
     )
     estimate, covariance, estimable = combinations.estimate()
     names = tuple(
         ", ".join(f"{name}={value}" for name, value in zip(chosen, cell, strict=True))
         for cell in grid.cells
     )
-    df = results.df_inference if results.use_t else np.inf
+    df = fit.df_inference if fit.use_t else np.inf
     return MarginalMeans(
         names,
         estimate,
         covariance,
         df,
         "Estimated marginal means, scale of the link",
-        reason_not_estimable(results, names, estimable),
-        link=results.family.link,
+        reason_not_estimable(fit, names, estimable),
+        link=fit.family.link,
         combinations=combinations,
     )
 

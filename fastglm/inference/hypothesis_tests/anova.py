@@ -26,7 +26,7 @@ from fastglm.inference.hypothesis_tests.refits import (
 from fastglm.inference.hypothesis_tests.tables import Table, f_tail
 
 if TYPE_CHECKING:
-    from fastglm.results import Results
+    from fastglm.fit.record import Fit
 
 __all__ = ["Terms", "anova", "anova_models", "drop1", "drop_table", "terms_of"]
 
@@ -45,7 +45,7 @@ class Terms:
         The column of the intercept, if there is one.
     """
 
-    def __init__(self, results: Results, design: Design, intercept: int | None):
+    def __init__(self, fit: Fit, design: Design, intercept: int | None):
         self.always = np.array([], dtype=np.intp)
         if intercept is not None:
             self.always = np.array([intercept], dtype=np.intp)
@@ -56,7 +56,7 @@ class Terms:
             if columns.size:
                 self.names.append(name)
                 self.columns.append(columns)
-        self.factors = term_factors(results, self.names)
+        self.factors = term_factors(fit, self.names)
 
     def of(self, which: Sequence[int]) -> np.ndarray:
         """Columns of the model of these terms and the intercept."""
@@ -71,66 +71,64 @@ class Terms:
         return [k for k in among if k != term]
 
 
-def terms_of(results: Results) -> Terms:
+def terms_of(fit: Fit) -> Terms:
     """The terms of a fit."""
-    design = results._model_with_data("an analysis of deviance").rows.design
-    named = [(name, term) for name, term in results.terms]
-    return Terms(results, _with_terms(design, named), intercept_column(results))
+    design = fit._model_with_data("an analysis of deviance").rows.design
+    named = [(name, term) for name, term in fit.terms]
+    return Terms(fit, _with_terms(design, named), intercept_column(fit))
 
 
 def _with_terms(design: Design, terms: Sequence[tuple[str, slice]]) -> Design:
     return replace(design, terms=tuple(terms))
 
 
-def checked_test(results: Results, test: str | None) -> str:
+def checked_test(fit: Fit, test: str | None) -> str:
     """The test asked for; by default F where the dispersion is estimated, else chi-squared."""
     if test is None:
-        return "Chisq" if results.dispersion_known else "F"
+        return "Chisq" if fit.dispersion_known else "F"
     name = {"LR": "Chisq", "LRT": "Chisq"}.get(test, test)
     if name not in TESTS:
         raise ModelError(f'test must be one of {TESTS} or "LR", not {test!r}')
     return name
 
 
-def full_refit(results: Results) -> Refit:
+def full_refit(fit: Fit) -> Refit:
     """The fit itself, as one of the models that are compared."""
-    columns = np.arange(len(results.names))
-    return Refit(columns, results.estimates, results.deviance, results.rank, results.status)
+    columns = np.arange(len(fit.names))
+    return Refit(columns, fit.estimates, fit.deviance, fit.rank, fit.status)
 
 
-def anova(results: Results, type: int, test: str | None) -> Table:
+def anova(fit: Fit, type: int, test: str | None) -> Table:
     """Analysis of deviance of one fit; see `Results.anova`."""
     if type not in (1, 2, 3):
         raise ModelError(f"type must be 1, 2 or 3, not {type!r}")
-    test = checked_test(results, test)
+    test = checked_test(fit, test)
     if type == 1:
-        return _sequential(results, test)
-    return _partial(results, type, test)
+        return _sequential(fit, test)
+    return _partial(fit, type, test)
 
 
-def _sequential(results: Results, test: str) -> Table:
-    terms = terms_of(results)
-    design = results._model_with_data("an analysis of deviance").rows.design
+def _sequential(fit: Fit, test: str) -> Table:
+    terms = terms_of(fit)
+    design = fit._model_with_data("an analysis of deviance").rows.design
     n_terms = len(terms.names)
     # The last of the models is the fit itself.
-    models = [refit_columns(results, terms.of(range(k))) for k in range(n_terms)]
-    models.append(full_refit(results))
+    models = [refit_columns(fit, terms.of(range(k))) for k in range(n_terms)]
+    models.append(full_refit(fit))
     rao = None
     if test == "Rao":
         steps = range(1, n_terms + 1)
-        rao = [
-            score_statistic(results, models[k - 1], design, terms.of(range(k)))[0] for k in steps
-        ]
+        rao = [score_statistic(fit, models[k - 1], design, terms.of(range(k)))[0] for k in steps]
     heading = (
-        f"Analysis of Deviance Table\n\nModel: {results.family.name}, link: "
-        f"{results.family.link.name}\n\nResponse: {results.response_name}\n\n"
+        f"Analysis of Deviance Table\n\nModel: {fit.family.name}, link: "
+        f"{fit.family.link.name}\n\nResponse: {fit.response_name}\n\n"
         "Terms added sequentially (first to last)\n"
     )
-    return _chain(results, ["NULL", *terms.names], models, test, rao, heading, "term")
+    return _chain(fit, ["NULL", *terms.names], models, test, rao, heading, "term")
 
 
 def _chain(
-    results: Results,
+    fit: Fit,
     names: Sequence[str],
     models: Sequence[Refit],
     test: str,
@@ -144,16 +142,16 @@ def _chain(
     df = np.append(np.nan, np.diff(rank))
     drop = np.append(np.nan, -np.diff(deviance))
     before = {"Df": df, "Deviance": drop}
-    after = {"Resid. Df": results.nobs - rank, "Resid. Dev": deviance}
+    after = {"Resid. Df": fit.nobs - rank, "Resid. Dev": deviance}
     columns = before | after if kind == "term" else after | before
     if test == "Rao" and rao is not None:
         # As R prints it: like the deviances beside it, not divided by the dispersion.
         columns["Rao"] = np.append(np.nan, rao)
-        columns["Pr(>Chi)"] = _chi_squared(columns["Rao"] / results.scale, df)
+        columns["Pr(>Chi)"] = _chi_squared(columns["Rao"] / fit.scale, df)
     elif test == "Chisq":
-        columns["Pr(>Chi)"] = _chi_squared(drop / results.scale, df)
+        columns["Pr(>Chi)"] = _chi_squared(drop / fit.scale, df)
     else:
-        columns |= _f_columns(drop, df, results.scale, results.df_resid)
+        columns |= _f_columns(drop, df, fit.scale, fit.df_resid)
     return Table(heading, tuple(names), columns)
 
 
@@ -175,42 +173,42 @@ def _f_columns(
     return {"F": statistic, "Pr(>F)": tail}
 
 
-def _partial(results: Results, type: int, test: str) -> Table:
+def _partial(fit: Fit, type: int, test: str) -> Table:
     """Types 2 and 3: each term after all others, for type 2 except those that contain it."""
-    terms = terms_of(results)
-    design = results._model_with_data("an analysis of deviance").rows.design
+    terms = terms_of(fit)
+    design = fit._model_with_data("an analysis of deviance").rows.design
     n_terms = len(terms.names)
     statistic, df = np.empty(n_terms), np.empty(n_terms)
-    full = full_refit(results)
+    full = full_refit(fit)
     for k in range(n_terms):
         among = [j for j in range(n_terms) if type == 3 or not terms.contains(j, k)]
-        larger = full if len(among) == n_terms else refit_columns(results, terms.of(among))
-        smaller = refit_columns(results, terms.of(terms.without(k, among)))
+        larger = full if len(among) == n_terms else refit_columns(fit, terms.of(among))
+        smaller = refit_columns(fit, terms.of(terms.without(k, among)))
         df[k] = larger.rank - smaller.rank
         if test == "Rao":
-            statistic[k], _ = score_statistic(results, smaller, design, terms.of(among))
+            statistic[k], _ = score_statistic(fit, smaller, design, terms.of(among))
         else:
             statistic[k] = smaller.deviance - larger.deviance
     columns = {"Df": df}
     if test == "F":
         columns = {"Sum Sq": statistic, **columns}
-        columns |= _f_columns(statistic, df, results.scale, results.df_resid)
+        columns |= _f_columns(statistic, df, fit.scale, fit.df_resid)
     else:
         key = "Rao" if test == "Rao" else "LR Chisq"
-        columns = {key: statistic / results.scale, **columns}
+        columns = {key: statistic / fit.scale, **columns}
         columns["Pr(>Chisq)"] = _chi_squared(columns[key], df)
     heading = (
-        f"Analysis of Deviance Table (Type {'I' * type} tests)\n\nResponse: {results.response_name}"
+        f"Analysis of Deviance Table (Type {'I' * type} tests)\n\nResponse: {fit.response_name}"
     )
     return Table(heading, tuple(terms.names), columns)
 
 
-def anova_models(*fits: Results, test: str | None = None) -> Table:
+def anova_models(*fits: Fit, test: str | None = None) -> Table:
     """Compare fits of nested models of the same rows, each with the one before.
 
     Parameters
     ----------
-    *fits : Results
+    *fits : Fit
         Two or more fits with one family, from the smallest to the largest or the other way round.
     test : {"Chisq", "LR", "F"}, optional
         By default F where the dispersion is estimated. It is that of the largest model.
@@ -264,29 +262,29 @@ def anova_models(*fits: Results, test: str | None = None) -> Table:
 # -- single terms dropped and added
 
 
-def drop1(results: Results, test: str | None, k: float) -> Table:
+def drop1(fit: Fit, test: str | None, k: float) -> Table:
     """Every term that no other contains, dropped in turn; see `Results.drop1`."""
-    test = checked_test(results, test)
-    terms = terms_of(results)
+    test = checked_test(fit, test)
+    terms = terms_of(fit)
     every = range(len(terms.names))
-    design = results._model_with_data("drop1").rows.design
+    design = fit._model_with_data("drop1").rows.design
     scope = [t for t in every if not any(terms.contains(j, t) for j in every)]
-    models = [refit_columns(results, terms.of(terms.without(t, list(every)))) for t in scope]
-    base = full_refit(results)
+    models = [refit_columns(fit, terms.of(terms.without(t, list(every)))) for t in scope]
+    base = full_refit(fit)
     rao = None
     if test == "Rao":
-        rao = [score_statistic(results, model, design, base.columns)[0] for model in models]
-    heading = f"Single term deletions\n\nModel: {_described(results)}"
+        rao = [score_statistic(fit, model, design, base.columns)[0] for model in models]
+    heading = f"Single term deletions\n\nModel: {_described(fit)}"
     names = [terms.names[t] for t in scope]
-    return drop_table(results, base, names, models, test, rao, k, heading)
+    return drop_table(fit, base, names, models, test, rao, k, heading)
 
 
-def _described(results: Results) -> str:
-    return results.formula or f"{results.response_name} ~ {' + '.join(results.names)}"
+def _described(fit: Fit) -> str:
+    return fit.formula or f"{fit.response_name} ~ {' + '.join(fit.names)}"
 
 
 def drop_table(
-    results: Results,
+    fit: Fit,
     base: Refit,
     names: Sequence[str],
     models: Sequence[Refit],
@@ -300,33 +298,31 @@ def drop_table(
     every = [base, *models]
     deviance = np.array([m.deviance for m in every])
     rank = np.array([m.rank for m in every], dtype=float)
-    lack = results.family.scaled_lack_of_fit(deviance, results.nobs, results.scale)
+    lack = fit.family.scaled_lack_of_fit(deviance, fit.nobs, fit.scale)
     sign = -1.0 if added else 1.0
     df = sign * (base.rank - rank)
     df[0] = np.nan
     # A term whose columns the others make up says nothing: as in R, there is no test of it.
     tested = np.where(df == 0.0, np.nan, df)
     columns = {"Df": df, "Deviance": deviance}
-    if results.family.has_likelihood:
-        columns["AIC"] = base_aic(results, k) + (lack - lack[0]) + k * (rank - base.rank)
+    if fit.family.has_likelihood:
+        columns["AIC"] = base_aic(fit, k) + (lack - lack[0]) + k * (rank - base.rank)
     if test == "F":
-        columns |= _f_tests(results, tested, deviance, added)
+        columns |= _f_tests(fit, tested, deviance, added)
     elif test is not None:
         change = np.maximum(sign * (lack - lack[0]), 0.0)
-        columns |= _chi_squared_tests(results, tested, change, rao)
+        columns |= _chi_squared_tests(fit, tested, change, rao)
     return Table(heading, ("<none>", *names), columns)
 
 
-def base_aic(results: Results, k: float) -> float:
+def base_aic(fit: Fit, k: float) -> float:
     """AIC of the fit with `k` a parameter."""
-    return float(results.aic + (k - 2.0) * results._n_parameters)
+    return float(fit.aic + (k - 2.0) * fit._n_parameters)
 
 
-def _f_tests(
-    results: Results, df: np.ndarray, deviance: np.ndarray, added: bool
-) -> dict[str, np.ndarray]:
+def _f_tests(fit: Fit, df: np.ndarray, deviance: np.ndarray, added: bool) -> dict[str, np.ndarray]:
     """F tests of single terms, with the deviance of the larger model as error."""
-    error_df = results.df_resid - df if added else np.full(df.shape, results.df_resid)
+    error_df = fit.df_resid - df if added else np.full(df.shape, fit.df_resid)
     error = deviance if added else np.full(df.shape, deviance[0])
     change = deviance[0] - deviance if added else deviance - deviance[0]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -335,13 +331,13 @@ def _f_tests(
 
 
 def _chi_squared_tests(
-    results: Results, df: np.ndarray, change: np.ndarray, rao: Sequence[float] | None
+    fit: Fit, df: np.ndarray, change: np.ndarray, rao: Sequence[float] | None
 ) -> dict[str, np.ndarray]:
     """Likelihood-ratio tests of single terms, or score tests where there are scores."""
-    known = results.dispersion_known
+    known = fit.dispersion_known
     if rao is not None:
         name, statistic = "Rao score" if known else "scaled Rao sc.", np.append(0.0, rao)
-        statistic /= results.scale
+        statistic /= fit.scale
     else:
         name, statistic = "LRT" if known else "scaled dev.", change
     statistic = np.where(np.isnan(df), np.nan, statistic)

@@ -22,7 +22,7 @@ from fastglm.passes.layout import lay_out
 from fastglm.passes.row_values import evaluate_rows
 
 if TYPE_CHECKING:
-    from fastglm.results import Results
+    from fastglm.fit.record import Fit
 
 __all__ = ["LinearCombinations", "null_space", "reason_not_estimable", "rows_apart"]
 
@@ -30,26 +30,26 @@ __all__ = ["LinearCombinations", "null_space", "reason_not_estimable", "rows_apa
 SAME_COMBINATION = 1e-5
 
 
-def null_space(results: Results) -> np.ndarray:
+def null_space(fit: Fit) -> np.ndarray:
     """Directions that move no row of the fit, (d, p): an aliased column less its combination."""
-    place = {name: k for k, name in enumerate(results.names)}
-    directions = np.zeros((len(results.aliased), len(place)))
-    for direction, (name, parts) in zip(directions, results.aliased.items(), strict=True):
+    place = {name: k for k, name in enumerate(fit.names)}
+    directions = np.zeros((len(fit.aliased), len(place)))
+    for direction, (name, parts) in zip(directions, fit.aliased.items(), strict=True):
         for other, part in parts.items():
             direction[place[other]] -= part
         direction[place[name]] += 1.0
     return directions
 
 
-def rows_apart(results: Results, design: Design) -> np.ndarray:
+def rows_apart(fit: Fit, design: Design) -> np.ndarray:
     """Rows in which an aliased column is not the combination that it was in the fit, (n,) bool."""
     apart = np.zeros(design.n_rows, dtype=bool)
     layout = lay_out(design)
-    for direction, name in zip(null_space(results), results.aliased, strict=True):
+    for direction, name in zip(null_space(fit), fit.aliased, strict=True):
         column = np.zeros_like(direction)
-        column[results.names.index(name)] = 1.0
+        column[fit.names.index(name)] = 1.0
         values, difference = (
-            evaluate_rows(layout, results.family, weights, (planes.LINEAR_PREDICTOR,))[0]
+            evaluate_rows(layout, fit.family, weights, (planes.LINEAR_PREDICTOR,))[0]
             for weights in (column, direction)
         )
         size = max(np.abs(v).max(initial=0.0) for v in (values, values - difference))
@@ -57,9 +57,7 @@ def rows_apart(results: Results, design: Design) -> np.ndarray:
     return apart
 
 
-def reason_not_estimable(
-    results: Results, names: Sequence[str], estimable: np.ndarray
-) -> tuple[str, ...]:
+def reason_not_estimable(fit: Fit, names: Sequence[str], estimable: np.ndarray) -> tuple[str, ...]:
     """Say why some of the quantities are NaN, and warn of it; nothing where all are estimable.
 
     Warns
@@ -72,7 +70,7 @@ def reason_not_estimable(
     lost = "; ".join(name for name, is_known in zip(names, estimable, strict=True) if not is_known)
     text = (
         f"Not estimable, and NaN: {lost}. The rows of the fit do not tell of them, as in these "
-        f"{aliased_text(results.aliased)}."
+        f"{aliased_text(fit.aliased)}."
     )
     warn(text, RankWarning)
     return (text,)
@@ -84,14 +82,14 @@ class LinearCombinations:
 
     Attributes
     ----------
-    results : Results
+    fit : Fit
     matrix : ndarray, shape (k, p)
     constant : ndarray, shape (k,)
     size : ndarray, shape (k, p)
         Sums of the sizes of what was added up to `matrix`, of which rounding is a small share.
     """
 
-    results: Results
+    results: Fit
     matrix: np.ndarray
     constant: np.ndarray
     size: np.ndarray

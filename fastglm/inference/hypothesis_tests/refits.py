@@ -19,7 +19,7 @@ from fastglm.passes.scaling import find_scaling
 from fastglm.solve.fit import SolverOptions, solve
 
 if TYPE_CHECKING:
-    from fastglm.results import Results
+    from fastglm.fit.record import Fit
 
 __all__ = [
     "Refit",
@@ -58,7 +58,7 @@ class Refit:
 
 
 def refit(
-    results: Results,
+    fit: Fit,
     layout: Layout,
     start: np.ndarray | None = None,
     tol: float = 1e-10,
@@ -68,7 +68,7 @@ def refit(
 
     Parameters
     ----------
-    results
+    fit
         The fit; its family and threads.
     layout
         Of the other model.
@@ -85,13 +85,13 @@ def refit(
     ModelError
         If the fit does not maximise the likelihood.
     """
-    require_maximum_likelihood(results)
-    rows = results._model_with_data("another model").rows
-    options = SolverOptions(tol=tol, max_iter=200, n_threads=results.n_threads)
+    require_maximum_likelihood(fit)
+    rows = fit._model_with_data("another model").rows
+    options = SolverOptions(tol=tol, max_iter=200, n_threads=fit.n_threads)
     for first in (start, None) if start is not None else (None,):
         solution = solve(
             layout,
-            results.family,
+            fit.family,
             options,
             binary=same_response and rows.summary.binary,
             start_params=first,
@@ -102,7 +102,7 @@ def refit(
     return solution.params, solution.deviance, solution.status
 
 
-def require_maximum_likelihood(results: Results) -> None:
+def require_maximum_likelihood(fit: Fit) -> None:
     """Refuse fits whose bias was reduced: other models would be fitted by another criterion.
 
     Raises
@@ -110,7 +110,7 @@ def require_maximum_likelihood(results: Results) -> None:
     ModelError
         If the bias was reduced.
     """
-    if results.bias_reduction != "none":
+    if fit.bias_reduction != "none":
         raise ModelError(
             "other models are fitted by maximum likelihood, and this fit reduced its bias: fit it "
             'with bias_reduction="none", or use penalized_tests.'
@@ -118,7 +118,7 @@ def require_maximum_likelihood(results: Results) -> None:
 
 
 def refit_columns(
-    results: Results, columns: Sequence[int] | np.ndarray, design: Design | None = None
+    fit: Fit, columns: Sequence[int] | np.ndarray, design: Design | None = None
 ) -> Refit:
     """The model of some of the columns of a design, by default that of the fit.
 
@@ -127,8 +127,8 @@ def refit_columns(
     ConvergenceWarning
         If it did not converge.
     """
-    rows = results._model_with_data("another model").rows
-    names = results.names if design is None else design.names
+    rows = fit._model_with_data("another model").rows
+    names = fit.names if design is None else design.names
     design = rows.design if design is None else design
     columns = np.sort(np.asarray(columns, dtype=np.intp))
     params = np.zeros(design.n_columns)
@@ -136,12 +136,12 @@ def refit_columns(
         # Nothing to estimate: the linear predictor is the offset.
         layout = lay_out(design, rows.response, rows.prior_weights, rows.offset)
         deviance = evaluate_rows(
-            layout, results.family, params, (planes.DEVIANCE,), n_threads=results.n_threads
+            layout, fit.family, params, (planes.DEVIANCE,), n_threads=fit.n_threads
         ).sum()
         return Refit(columns, params, float(deviance), 0, Status.CONVERGED)
     chosen = select_columns(design, columns)
     layout = lay_out(chosen, rows.response, rows.prior_weights, rows.offset)
-    params[columns], deviance, status = refit(results, layout)
+    params[columns], deviance, status = refit(fit, layout)
     if status != Status.CONVERGED:
         _warn(status, [names[k] for k in columns])
     rank = int(np.count_nonzero(~np.isnan(params[columns])))
@@ -152,24 +152,24 @@ def _warn(status: Status, names: Sequence[str]) -> None:
     warn(f"The model of {', '.join(names)}: {status.advice}", ConvergenceWarning)
 
 
-def intercept_column(results: Results) -> int | None:
+def intercept_column(fit: Fit) -> int | None:
     """Number of the column of ones, None if there is none."""
-    design = results._model_with_data("the intercept").rows.design
-    if design.constant is not None or not results.has_intercept:
+    design = fit._model_with_data("the intercept").rows.design
+    if design.constant is not None or not fit.has_intercept:
         return design.constant
-    layout = results._row_layout
+    layout = fit._row_layout
     constant = find_scaling(layout).constant
     return None if constant < 0 else int(layout.dense_owner[constant])
 
 
 def score_statistic(
-    results: Results, model: Refit, design: Design, columns: np.ndarray
+    fit: Fit, model: Refit, design: Design, columns: np.ndarray
 ) -> tuple[float, int]:
     """Rao's statistic of adding columns to a model, for a dispersion of 1, and the larger's rank.
 
     Parameters
     ----------
-    results
+    fit
         The fit; its family, rows and threads.
     model
         The model without them, on `design`.
@@ -182,14 +182,14 @@ def score_statistic(
     -------
     The score of the larger model in units of its information, at the estimates of the smaller.
     """
-    rows = results._model_with_data("a score test").rows
+    rows = fit._model_with_data("a score test").rows
     chosen = select_columns(design, columns)
     products = information(
         lay_out(chosen, rows.response, rows.prior_weights, rows.offset),
-        results.family,
+        fit.family,
         model.params[columns],
-        shifted=bool(results.has_intercept),
-        n_threads=results.n_threads,
+        shifted=bool(fit.has_intercept),
+        n_threads=fit.n_threads,
     )
     diagonal = np.diag(products.gram)
     scale = 1.0 / np.sqrt(np.where(diagonal > 0.0, diagonal, np.inf))
@@ -199,9 +199,9 @@ def score_statistic(
     return float((score**2 / values[usable]).sum()), int(np.count_nonzero(usable))
 
 
-def term_factors(results: Results, names: Sequence[str]) -> list[frozenset[str]]:
+def term_factors(fit: Fit, names: Sequence[str]) -> list[frozenset[str]]:
     """The factors of terms, by name; without a formula, a name has no parts."""
-    if results.formula is None:
+    if fit.formula is None:
         return [frozenset([name]) for name in names]
     return [frozenset() if name in ("1", "Intercept") else _factors(name) for name in names]
 

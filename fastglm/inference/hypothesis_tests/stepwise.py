@@ -25,8 +25,8 @@ from fastglm.inference.hypothesis_tests.refits import refit_columns, score_stati
 from fastglm.inference.hypothesis_tests.tables import Table
 
 if TYPE_CHECKING:
+    from fastglm.fit.record import Fit
     from fastglm.model import GLM
-    from fastglm.results import Results
 
 __all__ = ["Step", "add1", "step"]
 
@@ -40,13 +40,13 @@ class Step:
 
     Attributes
     ----------
-    results : Results
+    fit : Fit
         Of the model that was found.
     table : Table
         What each step changed, and what the model was after it.
     """
 
-    results: Results
+    results: Fit
     table: Table
 
     def __repr__(self) -> str:
@@ -56,8 +56,8 @@ class Step:
 class _Upper:
     """The largest model: its design, and which of its terms a smaller one has."""
 
-    def __init__(self, results: Results, scope: str | Sequence[str] | None):
-        model = results._model_with_data("a search over terms")
+    def __init__(self, fit: Fit, scope: str | Sequence[str] | None):
+        model = fit._model_with_data("a search over terms")
         if model.source is None or model.formula is None:
             raise ModelError("terms can be added to models that were given by a formula.")
         self.response, self.right = (side.strip() for side in model.formula.split("~", 1))
@@ -65,7 +65,7 @@ class _Upper:
         self.n_rows = model.rows.n_rows
         self.model = self.of_formula(model, formula)
         design = self.model.rows.design
-        self.terms = Terms(results, design, design.constant)
+        self.terms = Terms(fit, design, design.constant)
 
     def _right(self, scope: str | Sequence[str]) -> str:
         if not isinstance(scope, str):
@@ -88,10 +88,10 @@ class _Upper:
             )
         return other
 
-    def included(self, results: Results) -> list[int]:
+    def included(self, fit: Fit) -> list[int]:
         """The terms of a fit, as numbers of terms of the largest model."""
-        design = results._model_with_data("a search over terms").rows.design
-        present = Terms(results, design, design.constant).factors
+        design = fit._model_with_data("a search over terms").rows.design
+        present = Terms(fit, design, design.constant).factors
         known = set(self.terms.factors)
         if not set(present) <= known:
             raise ModelError("scope must hold every term of the model.")
@@ -119,28 +119,28 @@ class _Upper:
         return f"{self.response} ~ {' + '.join([constant, *terms])}"
 
 
-def add1(results: Results, scope: str | Sequence[str], test: str | None, k: float) -> Table:
+def add1(fit: Fit, scope: str | Sequence[str], test: str | None, k: float) -> Table:
     """Each term of `scope` added; see `Results.add1`."""
-    test = checked_test(results, test)
-    upper = _Upper(results, scope)
-    included = upper.included(results)
+    test = checked_test(fit, test)
+    upper = _Upper(fit, scope)
+    included = upper.included(fit)
     added = upper.to_add(included)
     if not added:
         raise ModelError("scope holds no term that could be added to the model.")
     columns = [upper.terms.of([*included, t]) for t in added]
     design = upper.model.rows.design
-    models = [refit_columns(results, chosen, design) for chosen in columns]
+    models = [refit_columns(fit, chosen, design) for chosen in columns]
     rao = None
     if test == "Rao":
-        base = refit_columns(results, upper.terms.of(included), design)
-        rao = [score_statistic(results, base, design, chosen)[0] for chosen in columns]
-    heading = f"Single term additions\n\nModel: {results.formula}"
+        base = refit_columns(fit, upper.terms.of(included), design)
+        rao = [score_statistic(fit, base, design, chosen)[0] for chosen in columns]
+    heading = f"Single term additions\n\nModel: {fit.formula}"
     names = [upper.terms.names[t] for t in added]
-    return drop_table(results, full_refit(results), names, models, test, rao, k, heading, True)
+    return drop_table(fit, full_refit(fit), names, models, test, rao, k, heading, True)
 
 
 def step(
-    results: Results,
+    fit: Fit,
     scope: str | Sequence[str] | None,
     direction: str,
     k: float | str,
@@ -149,14 +149,14 @@ def step(
     """The search; see `Results.step`."""
     if direction not in ("both", "backward", "forward"):
         raise ModelError(f'direction must be "both", "backward" or "forward", not {direction!r}')
-    if not results.family.has_likelihood:
-        raise ModelError(f"{results.family.name} has no likelihood and so no AIC.")
-    price = _price(results, k)
-    upper = _Upper(results, scope)
-    scale: float | str | None = results.scale
-    if not results.dispersion_known:
-        scale = "X2" if results.family.dispersion_known else None
-    steps, fits = [""], [results]
+    if not fit.family.has_likelihood:
+        raise ModelError(f"{fit.family.name} has no likelihood and so no AIC.")
+    price = _price(fit, k)
+    upper = _Upper(fit, scope)
+    scale: float | str | None = fit.scale
+    if not fit.dispersion_known:
+        scale = "X2" if fit.family.dispersion_known else None
+    steps, fits = [""], [fit]
     for _ in range(max_steps):
         change = _best_change(fits[-1], upper, direction, price)
         if change is None:
@@ -164,22 +164,22 @@ def step(
         label, included = change
         steps.append(label)
         model = upper.of_formula(upper.model, upper.formula(included))
-        fits.append(model.fit(scale=scale, n_threads=results.n_threads))
+        fits.append(model.fit(scale=scale, n_threads=fit.n_threads))
     return Step(fits[-1], _path(steps, fits, price))
 
 
-def _price(results: Results, k: float | str) -> float:
+def _price(fit: Fit, k: float | str) -> float:
     if isinstance(k, str):
         if k.lower() not in ("aic", "bic"):
             raise ModelError(f'k must be a number, "aic" or "bic", not {k!r}')
-        return 2.0 if k.lower() == "aic" else float(np.log(results.nobs))
+        return 2.0 if k.lower() == "aic" else float(np.log(fit.nobs))
     if not k > 0:
         raise ModelError(f"k must be positive, not {k!r}")
     return float(k)
 
 
 def _best_change(
-    fit: Results, upper: _Upper, direction: str, price: float
+    fit: Fit, upper: _Upper, direction: str, price: float
 ) -> tuple[str, list[int]] | None:
     """The term whose dropping or adding makes the criterion smallest, None if none does."""
     included = upper.included(fit)
@@ -200,7 +200,7 @@ def _best_change(
     return labels[best], changes[best][2]
 
 
-def _path(steps: Sequence[str], fits: Sequence[Results], price: float) -> Table:
+def _path(steps: Sequence[str], fits: Sequence[Fit], price: float) -> Table:
     df_resid = np.array([fit.df_resid for fit in fits])
     deviance = np.array([fit.deviance for fit in fits])
     columns = {

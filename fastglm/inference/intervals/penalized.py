@@ -7,12 +7,12 @@ others maximise the penalised likelihood, whose penalty stays that of the whole 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import scipy
 
 from fastglm.errors import ConvergenceWarning, ModelError, Status, warn
+from fastglm.fit.record import Fit
 from fastglm.inference.hypothesis_tests.tables import Table
 from fastglm.inference.intervals.held_coefficient import HeldCoefficient, NotConvergedError
 from fastglm.solve.bias_problem import BiasProblem
@@ -20,10 +20,7 @@ from fastglm.solve.bias_reduction import Reduced, reduce_bias
 from fastglm.solve.bias_search import BiasSearch, Climb, Point
 from fastglm.solve.fit import SolverOptions
 
-if TYPE_CHECKING:
-    from fastglm.results import Results
-
-__all__ = ["PenalizedProfile", "PenalizedProfiles", "PenalizedQuestions"]
+__all__ = ["PenalizedProfile", "PenalizedProfiles", "penalized_llf", "penalized_tests"]
 
 #: In standard errors: the penalised deviance is then right to the square of a hundredth of that.
 TOLERANCE = 1e-5
@@ -39,7 +36,7 @@ class PenalizedProfiles:
 
     Parameters
     ----------
-    results
+    fit
         The fit.
 
     Raises
@@ -48,11 +45,11 @@ class PenalizedProfiles:
         If the fit does not maximise a penalised likelihood.
     """
 
-    def __init__(self, results: Results):
-        self.results = results
-        self.problem = _problem(results)
-        search = BiasSearch(self.problem, _options(results), None)
-        start, _ = search.start(np.nan_to_num(results.estimates))
+    def __init__(self, fit: Fit):
+        self.results = fit
+        self.problem = _problem(fit)
+        search = BiasSearch(self.problem, _options(fit), None)
+        start, _ = search.start(np.nan_to_num(fit.estimates))
         self.best = search.highest(start)
 
     def __call__(self, column: int) -> PenalizedProfile:
@@ -81,13 +78,13 @@ class PenalizedProfile(HeldCoefficient):
         Number of the coefficient.
     """
 
-    def __init__(self, results: Results, problem: BiasProblem, best: Point, column: int):
+    def __init__(self, fit: Fit, problem: BiasProblem, best: Point, column: int):
         self.column = column
         self.minimum = best.penalised_deviance
         self.estimate = float(best.params[column])
         self.unit = float(np.linalg.norm(best.factor[column]))
         fixed = np.arange(best.params.size) == column
-        self.search = BiasSearch(problem, _options(results), fixed)
+        self.search = BiasSearch(problem, _options(fit), fixed)
         self.search.start(best.params)
         # Maxima at values that were held before: the nearest leads to the next.
         self.known = {self.estimate: best}
@@ -138,55 +135,31 @@ class PenalizedProfile(HeldCoefficient):
         raise NotConvergedError
 
 
-class PenalizedQuestions:
-    """Methods of `fastglm.Results` for fits by Firth's method."""
+def penalized_llf(fit: Fit) -> float:
+    """Log-likelihood plus half the log-determinant of the information, for Firth's fits."""
+    return fit.llf + _at_estimates(fit, _problem(fit)).half_log_determinant
 
-    @property
-    def penalized_llf(self) -> float:
-        """Log-likelihood plus half the log-determinant of the information, Jeffreys' penalty.
 
-        Raises
-        ------
-        ModelError
-            If the fit does not maximise it: it takes ``bias_reduction="firth"``, a known dispersion
-            and the canonical link.
-        """
-        fit = cast("Results", self)
-        return fit.llf + _at_estimates(fit, _problem(fit)).half_log_determinant
-
-    def penalized_tests(self) -> Table:
-        """Penalised likelihood-ratio test of each coefficient being zero.
-
-        Returns
-        -------
-        Table
-            ``chi2``, ``df`` and ``pvalue`` of each coefficient; NaN where aliased. Equal to R's
-            package logistf.
-
-        Raises
-        ------
-        ModelError
-            As for `penalized_llf`.
-        """
-        fit = cast("Results", self)
-        profiles = PenalizedProfiles(fit)
-        rise, lost = np.full(len(fit.names), np.nan), []
-        for column in np.flatnonzero(~np.isnan(fit.estimates)):
-            rise[column] = _rise_at_zero(profiles, int(column))
-            if np.isnan(rise[column]):
-                lost.append(fit.names[column])
-        if lost:
-            warn(
-                f"The penalised likelihood without {', '.join(lost)} did not converge: the test "
-                "is NaN.",
-                ConvergenceWarning,
-            )
-        columns = {
-            "chi2": rise,
-            "df": np.ones(rise.size),
-            "pvalue": scipy.special.chdtrc(1.0, np.maximum(rise, 0.0)),
-        }
-        return Table("Penalised likelihood-ratio tests", fit.names, columns)
+def penalized_tests(fit: Fit) -> Table:
+    """Penalised likelihood-ratio test of each coefficient being zero."""
+    profiles = PenalizedProfiles(fit)
+    rise, lost = np.full(len(fit.names), np.nan), []
+    for column in np.flatnonzero(~np.isnan(fit.estimates)):
+        rise[column] = _rise_at_zero(profiles, int(column))
+        if np.isnan(rise[column]):
+            lost.append(fit.names[column])
+    if lost:
+        warn(
+            f"The penalised likelihood without {', '.join(lost)} did not converge: the test "
+            "is NaN.",
+            ConvergenceWarning,
+        )
+    columns = {
+        "chi2": rise,
+        "df": np.ones(rise.size),
+        "pvalue": scipy.special.chdtrc(1.0, np.maximum(rise, 0.0)),
+    }
+    return Table("Penalised likelihood-ratio tests", fit.names, columns)
 
 
 def _rise_at_zero(profiles: PenalizedProfiles, column: int) -> float:
@@ -196,11 +169,11 @@ def _rise_at_zero(profiles: PenalizedProfiles, column: int) -> float:
         return math.nan
 
 
-def _problem(results: Results) -> BiasProblem:
-    family = results.family
-    rows = results._model_with_data("a penalised likelihood").rows
-    problem = BiasProblem(rows, family, results.bias_reduction, 1.0)
-    if not problem.has_likelihood or results.scale != 1.0:
+def _problem(fit: Fit) -> BiasProblem:
+    family = fit.family
+    rows = fit._model_with_data("a penalised likelihood").rows
+    problem = BiasProblem(rows, family, fit.bias_reduction, 1.0)
+    if not problem.has_likelihood or fit.scale != 1.0:
         raise ModelError(
             'a penalised likelihood takes a fit with bias_reduction="firth", a family of known '
             'dispersion and its canonical link; intervals can be had by method="wald".'
@@ -208,12 +181,12 @@ def _problem(results: Results) -> BiasProblem:
     return problem
 
 
-def _options(results: Results) -> SolverOptions:
-    return SolverOptions(TOLERANCE, MAX_ITERATIONS, results.n_threads)
+def _options(fit: Fit) -> SolverOptions:
+    return SolverOptions(TOLERANCE, MAX_ITERATIONS, fit.n_threads)
 
 
-def _at_estimates(results: Results, problem: BiasProblem) -> Reduced:
-    return reduce_bias(problem, _options(results), np.nan_to_num(results.estimates))
+def _at_estimates(fit: Fit, problem: BiasProblem) -> Reduced:
+    return reduce_bias(problem, _options(fit), np.nan_to_num(fit.estimates))
 
 
 def _penalised_deviance(reduced: Reduced) -> float:

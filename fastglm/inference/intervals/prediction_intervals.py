@@ -20,7 +20,7 @@ from fastglm.passes.row_values import evaluate_rows, limits_of_means
 from fastglm.rows.vectors import vector
 
 if TYPE_CHECKING:
-    from fastglm.results import Results
+    from fastglm.fit.record import Fit
 
 __all__ = ["Prediction", "get_prediction"]
 
@@ -56,7 +56,7 @@ class LinearPrediction:
 
     predicted_mean: Any
     se_mean: Any
-    results: Results
+    results: Fit
     index: Any = None
 
     def conf_int(self, alpha: float = 0.05) -> Any:
@@ -97,7 +97,7 @@ class Prediction:
         Threads that intervals use.
     """
 
-    results: Results
+    results: Fit
     predicted_mean: Any
     se_mean: Any
     linear_predictor: Any
@@ -228,16 +228,16 @@ class Prediction:
 
 
 def get_prediction(
-    results: Results, rows: NewRows, var_weights: Any = None, n_threads: int = 1
+    fit: Fit, rows: NewRows, var_weights: Any = None, n_threads: int = 1
 ) -> Prediction:
     """Predictions of rows; see `Results.get_prediction`."""
     mean, error_of_mean, eta, error = evaluate_rows(
         rows.layout,
-        results.family,
-        results.estimates,
+        fit.family,
+        fit.estimates,
         _PLANES,
-        factor=covariance_root(results).T,
-        centring=results.centring,
+        factor=covariance_root(fit).T,
+        centring=fit.centring,
         n_threads=n_threads,
     )
     weights = np.broadcast_to(1.0, eta.shape)
@@ -246,7 +246,7 @@ def get_prediction(
         if (weights <= 0.0).any():
             raise ModelError("var_weights of new rows must be positive.")
     return Prediction(
-        results,
+        fit,
         rows.label(mean),
         rows.label(error_of_mean),
         rows.label(eta),
@@ -266,7 +266,7 @@ class _Component:
     distribution: ResponseDistribution
 
 
-def _components(fit: Results) -> list[_Component]:
+def _components(fit: Fit) -> list[_Component]:
     """Distributions of responses for dispersions that the data allow.
 
     The estimate times its degrees of freedom is taken to be the dispersion times a chi-squared

@@ -26,7 +26,7 @@ from fastglm.passes.layout import lay_out
 from fastglm.passes.row_values import evaluate_rows
 
 if TYPE_CHECKING:
-    from fastglm.results import Results
+    from fastglm.fit.record import Fit
     from fastglm.solve.fit import Solution
 
 __all__ = ["CoefficientProfile", "profile_intervals", "profiles_of"]
@@ -37,7 +37,7 @@ class CoefficientProfile(HeldCoefficient):
 
     Parameters
     ----------
-    results
+    fit
         The fit.
     column
         Number of the coefficient.
@@ -45,10 +45,10 @@ class CoefficientProfile(HeldCoefficient):
         Of the likelihood, by default looked for.
     """
 
-    def __init__(self, results: Results, column: int, supremum: Supremum | None = None):
-        self.results = results
-        self.rows = results._model_with_data("a profile likelihood").rows
-        self.supremum = find_supremum(results) if supremum is None else supremum
+    def __init__(self, fit: Fit, column: int, supremum: Supremum | None = None):
+        self.results = fit
+        self.rows = fit._model_with_data("a profile likelihood").rows
+        self.supremum = find_supremum(fit) if supremum is None else supremum
         self.place = int(np.flatnonzero(self.supremum.columns == column)[0])
         self.optimum: Optimum | None = None
         self.followers = np.delete(np.arange(self.supremum.columns.size), self.place)
@@ -66,10 +66,10 @@ class CoefficientProfile(HeldCoefficient):
         # The held column, times its coefficient, is an offset.
         (self.values,) = evaluate_rows(
             lay_out(design),
-            results.family,
+            fit.family,
             unit,
             (planes.LINEAR_PREDICTOR,),
-            n_threads=results.n_threads,
+            n_threads=fit.n_threads,
         )
         if self.optimum is None:
             spread = float(np.std(self.values)) or float(np.abs(self.values).max())
@@ -88,7 +88,7 @@ class CoefficientProfile(HeldCoefficient):
         else:
             self.estimate = math.nan
 
-    def _start_from(self, params: np.ndarray, fit: Results | Solution) -> None:
+    def _start_from(self, params: np.ndarray, fit: Fit | Solution) -> None:
         """Take a finite estimate from a fit."""
         results, supremum, place = self.results, self.supremum, self.place
         # Aliased columns have no place among the others.
@@ -152,7 +152,7 @@ class CoefficientProfile(HeldCoefficient):
         return super().end(target) if found is None else found
 
 
-def profile_intervals(results: Results, alpha: float) -> np.ndarray:
+def profile_intervals(fit: Fit, alpha: float) -> np.ndarray:
     """Profile-likelihood intervals, (p, 2); NaN for aliased coefficients.
 
     Parameters
@@ -169,19 +169,19 @@ def profile_intervals(results: Results, alpha: float) -> np.ndarray:
     """
     if not 0.0 < alpha < 1.0:
         raise ModelError(f"alpha must be between 0 and 1, not {alpha!r}")
-    if np.isnan(results.scale):
+    if np.isnan(fit.scale):
         raise ModelError(
-            f"there are {results.nobs:g} observations for {results.rank} coefficients: there is no "
+            f"there are {fit.nobs:g} observations for {fit.rank} coefficients: there is no "
             "dispersion to measure the deviance in. Give more rows, or scale= as a number."
         )
     root = float(scipy.special.ndtri(1.0 - alpha / 2.0))
-    limits, lost = np.full((len(results.names), 2), np.nan), []
-    profiles = lru_cache(maxsize=1)(profiles_of(results))
-    for column in np.flatnonzero(~np.isnan(results.estimates)):
+    limits, lost = np.full((len(fit.names), 2), np.nan), []
+    profiles = lru_cache(maxsize=1)(profiles_of(fit))
+    for column in np.flatnonzero(~np.isnan(fit.estimates)):
         for side, target in enumerate((-root, root)):
             limits[column, side] = _end(profiles, int(column), target)
         if np.isnan(limits[column]).any():
-            lost.append(results.names[column])
+            lost.append(fit.names[column])
     if lost:
         warn(
             f"The profile likelihood of {', '.join(lost)} did not converge: an end of its interval "
@@ -199,9 +199,9 @@ def _end(profiles: Callable[[int], HeldCoefficient], column: int, target: float)
         return math.nan
 
 
-def profiles_of(results: Results) -> Callable[[int], HeldCoefficient]:
+def profiles_of(fit: Fit) -> Callable[[int], HeldCoefficient]:
     """From the number of a coefficient to its profile: of the criterion that the fit maximises."""
-    if results.bias_reduction != "none":
-        return PenalizedProfiles(results)
-    supremum = find_supremum(results)
-    return lambda column: CoefficientProfile(results, column, supremum)
+    if fit.bias_reduction != "none":
+        return PenalizedProfiles(fit)
+    supremum = find_supremum(fit)
+    return lambda column: CoefficientProfile(fit, column, supremum)

@@ -25,7 +25,7 @@ from fastglm.solve.separation import (
 )
 
 if TYPE_CHECKING:
-    from fastglm.results import Results
+    from fastglm.fit.record import Fit
     from fastglm.rows.single import ModelRows
 
 __all__ = ["Supremum", "find_supremum"]
@@ -40,7 +40,7 @@ class Supremum:
 
     Attributes
     ----------
-    results : Results
+    fit : Fit
     design : Design
         The columns that are not aliased, all of them where the likelihood has a maximum.
     columns : ndarray of int
@@ -53,7 +53,7 @@ class Supremum:
         The fit of the rows that are not separated; None where there are none, or no separation.
     """
 
-    results: Results
+    results: Fit
     design: Design
     columns: np.ndarray
     deviance: float
@@ -110,7 +110,7 @@ class Supremum:
         return limiting_deviance(self.results.family, rows.response, rows.prior_weights, separated)
 
 
-def find_supremum(results: Results) -> Supremum:
+def find_supremum(fit: Fit) -> Supremum:
     """Whether the likelihood of a fit has a maximum, and its supremum if not.
 
     Raises
@@ -118,43 +118,41 @@ def find_supremum(results: Results) -> Supremum:
     DataError
         If the result was loaded without its data.
     """
-    model = results._model_with_data("a profile likelihood")
+    model = fit._model_with_data("a profile likelihood")
     rows = model.rows
-    every = Supremum(results, rows.design, np.arange(len(results.names)), results.deviance)
-    if not _looks_separated(results, model.layout):
+    every = Supremum(fit, rows.design, np.arange(len(fit.names)), fit.deviance)
+    if not _looks_separated(fit, model.layout):
         return every
-    columns = np.flatnonzero(~np.isnan(results.estimates))
+    columns = np.flatnonzero(~np.isnan(fit.estimates))
     design = (
         rows.design if columns.size == every.columns.size else select_columns(rows.design, columns)
     )
-    found = find_separation(
-        design, results.family, rows.response, rows.prior_weights, results.n_threads
-    )
+    found = find_separation(design, fit.family, rows.response, rows.prior_weights, fit.n_threads)
     if not found.exists:
         return every
-    supremum = Supremum(results, design, columns, every.deviance, found)
+    supremum = Supremum(fit, design, columns, every.deviance, found)
     deviance, weights = supremum.limiting_deviance(found.rows), supremum.weights(~found.rows)
     if weights is None or not (weights > 0.0).any():
-        return Supremum(results, design, columns, deviance, found)
-    rest = _solve(results, lay_out(design, rows.response, weights, rows.offset))
-    return Supremum(results, design, columns, deviance + rest.deviance, found, rest)
+        return Supremum(fit, design, columns, deviance, found)
+    rest = _solve(fit, lay_out(design, rows.response, weights, rows.offset))
+    return Supremum(fit, design, columns, deviance + rest.deviance, found, rest)
 
 
-def _looks_separated(results: Results, layout: Layout) -> bool:
+def _looks_separated(fit: Fit, layout: Layout) -> bool:
     """What a fit of the rows tells, whether or not that of the results was to look for it."""
-    if results.infinite:
+    if fit.infinite:
         return True
-    solution = _solve(results, layout)
-    summary = results._model_with_data("a profile likelihood").rows.summary
-    return looks_separated(solution, results.family, summary, layout, results.n_threads)
+    solution = _solve(fit, layout)
+    summary = fit._model_with_data("a profile likelihood").rows.summary
+    return looks_separated(solution, fit.family, summary, layout, fit.n_threads)
 
 
-def _solve(results: Results, layout: Layout) -> Solution:
-    rows = results._model_with_data("a profile likelihood").rows
+def _solve(fit: Fit, layout: Layout) -> Solution:
+    rows = fit._model_with_data("a profile likelihood").rows
     return solve(
         layout,
-        results.family,
-        SolverOptions(tol=1e-10, max_iter=200, n_threads=results.n_threads),
+        fit.family,
+        SolverOptions(tol=1e-10, max_iter=200, n_threads=fit.n_threads),
         binary=rows.summary.binary,
         safe_mean=lambda: rows.mean_response,
     )

@@ -23,7 +23,7 @@ from fastglm.passes.row_values import evaluate_rows
 from fastglm.rows.vectors import OffsetParts, vector
 
 if TYPE_CHECKING:
-    from fastglm.results import Results
+    from fastglm.fit.record import Fit
 
 __all__ = [
     "NewRows",
@@ -72,7 +72,7 @@ class NewRows:
 
 
 def new_rows(
-    results: Results, exog: Any, offset: Any = None, exposure: Any = None, unseen: str = "raise"
+    fit: Fit, exog: Any, offset: Any = None, exposure: Any = None, unseen: str = "raise"
 ) -> NewRows:
     """Bring new rows to the model's columns; arguments as for `Results.predict`.
 
@@ -87,20 +87,20 @@ def new_rows(
         If aliased columns are not the combinations that they were in the fit, as R's ``predict``.
     """
     require_unseen(unseen)
-    exog = _one_row(results, exog)
+    exog = _one_row(fit, exog)
     given = {
-        "offset": _named_column(results, exog, "offset", offset),
-        "exposure": _named_column(results, exog, "exposure", exposure),
+        "offset": _named_column(fit, exog, "offset", offset),
+        "exposure": _named_column(fit, exog, "exposure", exposure),
     }
-    built = _build(results, exog, given, unseen)
+    built = _build(fit, exog, given, unseen)
     parts = OffsetParts(built.offset, built.extra.get("offset"), built.extra.get("exposure"))
-    total = parts.with_placeholders(built.nan_rows).total(results.family.link)
-    if results.aliased:
-        _warn_of_other_combinations(results, built)
+    total = parts.with_placeholders(built.nan_rows).total(fit.family.link)
+    if fit.aliased:
+        _warn_of_other_combinations(fit, built)
     return NewRows(built.design, lay_out(built.design, offset=total), built.nan_rows, _index(exog))
 
 
-def new_rows_without_offset(results: Results, exog: Any) -> NewRows:
+def new_rows_without_offset(fit: Fit, exog: Any) -> NewRows:
     """New rows for what no offset enters, such as the contributions of terms.
 
     Warns
@@ -108,14 +108,14 @@ def new_rows_without_offset(results: Results, exog: Any) -> NewRows:
     RankWarning
         As `new_rows`.
     """
-    built = _build(results, exog, {}, "raise")
-    if results.aliased:
-        _warn_of_other_combinations(results, built)
+    built = _build(fit, exog, {}, "raise")
+    if fit.aliased:
+        _warn_of_other_combinations(fit, built)
     return NewRows(built.design, lay_out(built.design), built.nan_rows, _index(exog))
 
 
 def fitted_rows(
-    results: Results, offset: Any = None, exposure: Any = None, unseen: str = "raise"
+    fit: Fit, offset: Any = None, exposure: Any = None, unseen: str = "raise"
 ) -> NewRows:
     """The rows of the fit, with their offset, or another offset or exposure in its place.
 
@@ -125,11 +125,11 @@ def fitted_rows(
         If the result was loaded without its data, or `offset` or `exposure` cannot be used.
     """
     require_unseen(unseen)
-    rows = results._model_with_data("a prediction of the fitted rows").rows
+    rows = fit._model_with_data("a prediction of the fitted rows").rows
     total = rows.offset
     if offset is not None or exposure is not None:
         given = (given_vector(rows, offset, "offset"), given_vector(rows, exposure, "exposure"))
-        total = rows.offset_parts.with_given(*given).total(results.family.link)
+        total = rows.offset_parts.with_given(*given).total(fit.family.link)
     return NewRows(rows.design, lay_out(rows.design, offset=total), None, rows.index)
 
 
@@ -165,20 +165,18 @@ def require_unseen(unseen: str) -> None:
         raise ModelError(f'unseen must be "raise" or "nan", not {unseen!r}')
 
 
-def _build(results: Results, exog: Any, given: Mapping[str, Any], unseen: str) -> FrameDesign:
+def _build(fit: Fit, exog: Any, given: Mapping[str, Any], unseen: str) -> FrameDesign:
     """The model's columns of new rows, and the `given` columns that go with them."""
-    if results.recipe is not None:
+    if fit.recipe is not None:
         if not is_frame(exog):
             raise DataError(
                 "the model was fitted to a data frame: predict needs a frame with its columns "
                 f"too, not {type(exog).__name__}."
             )
-        return results.recipe.apply(exog, unseen=unseen, missing="nan", extra=given)
+        return fit.recipe.apply(exog, unseen=unseen, missing="nan", extra=given)
     design = design_from_array(exog, allow_empty=True)
-    if design.n_columns != len(results.names):
-        raise DataError(
-            f"X has {design.n_columns} columns, but the model has {len(results.names)}."
-        )
+    if design.n_columns != len(fit.names):
+        raise DataError(f"X has {design.n_columns} columns, but the model has {len(fit.names)}.")
     extra = {
         name: vector(values, name, design.n_rows)
         for name, values in given.items()
@@ -187,23 +185,23 @@ def _build(results: Results, exog: Any, given: Mapping[str, Any], unseen: str) -
     return FrameDesign(design, extra=extra)
 
 
-def _one_row(results: Results, exog: Any) -> Any:
+def _one_row(fit: Fit, exog: Any) -> Any:
     """A single row, given as p values or by column, as a matrix or frame."""
     exog = np.asarray(exog) if isinstance(exog, list | tuple) else exog
-    if results.recipe is not None:
+    if fit.recipe is not None:
         return one_row(exog)
-    is_row = getattr(exog, "ndim", 2) == 1 and len(results.names) > 1
+    is_row = getattr(exog, "ndim", 2) == 1 and len(fit.names) > 1
     return np.asarray(exog)[None, :] if is_row else exog
 
 
-def _warn_of_other_combinations(results: Results, built: FrameDesign) -> None:
+def _warn_of_other_combinations(fit: Fit, built: FrameDesign) -> None:
     """Say in which rows an aliased column is not the combination that it was in the fit."""
-    apart = rows_apart(results, built.design)
+    apart = rows_apart(fit, built.design)
     if built.nan_rows is not None:
         apart &= ~built.nan_rows
     if apart.any():
         warn(
-            f"In {rows_text(apart)} of the new data {aliased_text(results.aliased)} does not hold "
+            f"In {rows_text(apart)} of the new data {aliased_text(fit.aliased)} does not hold "
             "as it did in the fit: their predictions depend on taking NaN coefficients for 0.",
             RankWarning,
         )
@@ -216,7 +214,7 @@ def _index(exog: Any) -> Any:
 
 
 def predict(
-    results: Results,
+    fit: Fit,
     exog: Any,
     which: str,
     offset: Any,
@@ -227,25 +225,25 @@ def predict(
     """Predictions for new rows, or the fitted ones; see `Results.predict`."""
     plane = _PLANES[named_prediction(which, tuple(_PLANES))]
     if exog is None:
-        rows = fitted_rows(results, offset, exposure, unseen)
+        rows = fitted_rows(fit, offset, exposure, unseen)
     else:
-        rows = new_rows(results, exog, offset, exposure, unseen)
+        rows = new_rows(fit, exog, offset, exposure, unseen)
     (values,) = evaluate_rows(
         rows.layout,
-        results.family,
-        results.estimates,
+        fit.family,
+        fit.estimates,
         (plane,),
-        n_threads=results.n_threads if n_threads is None else usable_threads(n_threads),
+        n_threads=fit.n_threads if n_threads is None else usable_threads(n_threads),
     )
     return rows.label(values)
 
 
-def _named_column(results: Results, exog: Any, name: str, given: Any) -> Any:
+def _named_column(fit: Fit, exog: Any, name: str, given: Any) -> Any:
     """What was given, or the column that the fit used if the new frame has it."""
-    needed = results.has_offset if name == "offset" else results.has_exposure
+    needed = fit.has_offset if name == "offset" else fit.has_exposure
     if given is not None or not needed:
         return given
-    column = results.column_names.get(name)
+    column = fit.column_names.get(name)
     if column is None:
         raise DataError(f"the model was fitted with {name}=: predict needs {name}= too.")
     return column

@@ -14,7 +14,7 @@ import scipy
 from fastglm.kernels.blocks import planes
 
 if TYPE_CHECKING:
-    from fastglm.results import Results
+    from fastglm.fit.record import Fit
 
 __all__ = [
     "RESIDUALS",
@@ -28,30 +28,30 @@ __all__ = [
 ]
 
 
-def _response(results: Results) -> np.ndarray:
-    return results._model_with_data("residuals").rows.response
+def _response(fit: Fit) -> np.ndarray:
+    return fit._model_with_data("residuals").rows.response
 
 
-def _weights(results: Results) -> np.ndarray:
-    rows = results._model_with_data("residuals").rows
+def _weights(fit: Fit) -> np.ndarray:
+    rows = fit._model_with_data("residuals").rows
     return np.ones(rows.n_rows) if rows.variance_weights is None else rows.variance_weights
 
 
-def response_residuals(results: Results) -> np.ndarray:
+def response_residuals(fit: Fit) -> np.ndarray:
     """Response less fitted mean."""
-    return _response(results) - results.row_values(planes.MEAN)[0]
+    return _response(fit) - fit.row_values(planes.MEAN)[0]
 
 
-def pearson_residuals(results: Results) -> np.ndarray:
+def pearson_residuals(fit: Fit) -> np.ndarray:
     """Response residual over the square root of variance function / prior weight."""
-    mean, squared = results.row_values(planes.MEAN, planes.PEARSON)
-    return np.copysign(np.sqrt(squared), _response(results) - mean)
+    mean, squared = fit.row_values(planes.MEAN, planes.PEARSON)
+    return np.copysign(np.sqrt(squared), _response(fit) - mean)
 
 
-def deviance_residuals(results: Results) -> np.ndarray:
+def deviance_residuals(fit: Fit) -> np.ndarray:
     """Signed square root of each row's part of the deviance."""
-    mean, deviance = results.row_values(planes.MEAN, planes.DEVIANCE)
-    return signed_root(deviance, _response(results) - mean)
+    mean, deviance = fit.row_values(planes.MEAN, planes.DEVIANCE)
+    return signed_root(deviance, _response(fit) - mean)
 
 
 def signed_root(deviance: np.ndarray, difference: np.ndarray) -> np.ndarray:
@@ -60,30 +60,30 @@ def signed_root(deviance: np.ndarray, difference: np.ndarray) -> np.ndarray:
     return np.copysign(np.sqrt(np.maximum(deviance, 0.0)), difference)
 
 
-def working_residuals(results: Results) -> np.ndarray:
+def working_residuals(fit: Fit) -> np.ndarray:
     """Response residual on the scale of the linear predictor."""
-    mean, slope = results.row_values(planes.MEAN, planes.SLOPE)
+    mean, slope = fit.row_values(planes.MEAN, planes.SLOPE)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return (_response(results) - mean) / slope
+        return (_response(fit) - mean) / slope
 
 
-def anscombe_residuals(results: Results) -> np.ndarray:
+def anscombe_residuals(fit: Fit) -> np.ndarray:
     """Residuals on the scale that makes the response most nearly normal.
 
     (A(y) - A(mu)) / (A'(mu) sqrt(V(mu) / weight)), where A is the integral of V**(-1/3). Anscombe
     (1953), *Journal of the Royal Statistical Society B* 15, discussion.
     """
-    family = results.family
-    (mean,) = results.row_values(planes.MEAN)
+    family = fit.family
+    (mean,) = fit.row_values(planes.MEAN)
     # Close to the mean the integrals cancel: single precision would leave few digits.
-    response = np.asarray(_response(results), np.float64)
+    response = np.asarray(_response(fit), np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         distance = family.anscombe_difference(response, mean)
         distance = distance / family.variance(mean) ** (1.0 / 6.0)
-    return distance * np.sqrt(_weights(results))
+    return distance * np.sqrt(_weights(fit))
 
 
-def quantile_residuals(results: Results, seed: int = 0) -> np.ndarray:
+def quantile_residuals(fit: Fit, seed: int = 0) -> np.ndarray:
     """Normal quantiles of the probabilities of smaller responses; exactly normal if all is right.
 
     Where responses are discrete the probability is drawn from between those of a smaller and of a
@@ -101,9 +101,9 @@ def quantile_residuals(results: Results, seed: int = 0) -> np.ndarray:
     ModelError
         If the family does not say how responses are distributed.
     """
-    distribution = results.family.distribution(results.response_dispersion)
-    (mean,) = results.row_values(planes.MEAN)
-    response, weights = np.asarray(_response(results), np.float64), _weights(results)
+    distribution = fit.family.distribution(fit.response_dispersion)
+    (mean,) = fit.row_values(planes.MEAN)
+    response, weights = np.asarray(_response(fit), np.float64), _weights(fit)
     with np.errstate(divide="ignore", invalid="ignore"):
         tails, below = distribution.tails(response, mean, weights), None
         if distribution.lattice is not None or distribution.mass_at_zero:
@@ -127,7 +127,7 @@ def normal_quantiles(
 
 
 #: Residuals that need no more than the fit, by the names R and statsmodels give them.
-RESIDUALS: dict[str, Callable[[Results], np.ndarray]] = {
+RESIDUALS: dict[str, Callable[[Fit], np.ndarray]] = {
     "response": response_residuals,
     "pearson": pearson_residuals,
     "deviance": deviance_residuals,

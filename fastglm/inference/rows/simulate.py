@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from fastglm.results import Results
+    from fastglm.fit.record import Fit
 
 __all__ = ["draw_responses"]
 
 
 def draw_responses(
-    results: Results, mean: np.ndarray, weights: np.ndarray, generator: np.random.Generator
+    fit: Fit, mean: np.ndarray, weights: np.ndarray, generator: np.random.Generator
 ) -> np.ndarray:
     """One response for each row, with the dispersion of the fit.
 
     Parameters
     ----------
-    results
+    fit
         The fit; its family and dispersion.
     mean, weights
         (n,) fitted means, and weights that divide the variance; trials for the binomial family.
@@ -32,7 +32,7 @@ def draw_responses(
     ModelError
         If the family says nothing about distributions, or cannot be drawn from.
     """
-    family, dispersion = results.family, results.response_dispersion
+    family, dispersion = fit.family, fit.response_dispersion
     present = weights > 0.0
     if present.all():
         return family.draw(mean, weights, dispersion, generator)

@@ -15,7 +15,7 @@ from fastglm.passes.layout import Layout, lay_out
 from fastglm.passes.row_values import evaluate_rows
 
 if TYPE_CHECKING:
-    from fastglm.results import Results
+    from fastglm.fit.record import Fit
 
 __all__ = [
     "TermContributions",
@@ -52,30 +52,30 @@ class TermContributions:
         return pd.DataFrame(self.values, index=self._index, columns=list(self.names))
 
 
-def model_terms(results: Results) -> list[tuple[str, slice]]:
+def model_terms(fit: Fit) -> list[tuple[str, slice]]:
     """Terms of the model and their columns, without the intercept."""
-    constant = intercept_column(results)
+    constant = intercept_column(fit)
     return [
         (name, columns)
-        for name, columns in results.terms
+        for name, columns in fit.terms
         if (columns.start, columns.stop - 1) != (constant, constant)
     ]
 
 
-def term_contributions(results: Results, exog: Any = None) -> TermContributions:
+def term_contributions(fit: Fit, exog: Any = None) -> TermContributions:
     """Contributions of the terms, centred where there is an intercept."""
-    fitted = fitted_rows(results)
-    rows = fitted if exog is None else new_rows_without_offset(results, exog)
+    fitted = fitted_rows(fit)
+    rows = fitted if exog is None else new_rows_without_offset(fit, exog)
     layout, fitted_layout = lay_out(rows.design), lay_out(fitted.design)
-    terms = model_terms(results)
-    often = results._model_with_data("the centres of terms").rows.frequencies
+    terms = model_terms(fit)
+    often = fit._model_with_data("the centres of terms").rows.frequencies
     values = np.empty((layout.n_rows, len(terms)), order="F")
-    intercept = intercept_column(results)
-    constant = 0.0 if intercept is None else float(results.estimates[intercept])
+    intercept = intercept_column(fit)
+    constant = 0.0 if intercept is None else float(fit.estimates[intercept])
     for k, (_, columns) in enumerate(terms):
-        values[:, k] = _linear(results, layout, columns)
+        values[:, k] = _linear(fit, layout, columns)
         if intercept is not None:
-            centre = float(np.average(_linear(results, fitted_layout, columns), weights=often))
+            centre = float(np.average(_linear(fit, fitted_layout, columns), weights=often))
             values[:, k] -= centre
             constant += centre
     if rows.nan_rows is not None:
@@ -83,18 +83,18 @@ def term_contributions(results: Results, exog: Any = None) -> TermContributions:
     return TermContributions(tuple(name for name, _ in terms), values, constant, rows.index)
 
 
-def partial_residuals(results: Results) -> TermContributions:
+def partial_residuals(fit: Fit) -> TermContributions:
     """Working residuals plus the contribution of each term."""
-    terms = term_contributions(results)
-    terms.values[...] += working_residuals(results)[:, None]
+    terms = term_contributions(fit)
+    terms.values[...] += working_residuals(fit)[:, None]
     return terms
 
 
-def _linear(results: Results, layout: Layout, columns: slice) -> np.ndarray:
+def _linear(fit: Fit, layout: Layout, columns: slice) -> np.ndarray:
     """What some columns add to the linear predictor, (n,)."""
-    params = np.zeros_like(results.estimates)
-    params[columns] = results.estimates[columns]
+    params = np.zeros_like(fit.estimates)
+    params[columns] = fit.estimates[columns]
     (values,) = evaluate_rows(
-        layout, results.family, params, (planes.LINEAR_PREDICTOR,), n_threads=results.n_threads
+        layout, fit.family, params, (planes.LINEAR_PREDICTOR,), n_threads=fit.n_threads
     )
     return values

@@ -1,0 +1,177 @@
+"""The frozen record of a fit with several predictors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from fastglm.design.formula.recipe import Recipe
+from fastglm.design.matrix.parts import Design
+from fastglm.errors import Status
+from fastglm.fit.base import FitBase
+from fastglm.inference.summary_setting import model_setting
+from fastglm.responses.designs import NewDesigns, linear_predictor
+
+if TYPE_CHECKING:
+    pass
+
+
+__all__ = ["KINDS", "Block", "ResponseFit"]
+
+#: Classes of results by the name of their model: what a saved fit is read back as.
+KINDS: dict[str, type[ResponseFit]] = {}
+
+
+@dataclass(frozen=True)
+class Block:
+    """The coefficients of one linear predictor: all columns of one design.
+
+    Attributes
+    ----------
+    name : str
+    design : int
+        Which of the model's designs.
+    start, stop : int
+        Its coefficients among all.
+    """
+
+    name: str
+    design: int
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ResponseFit(FitBase):
+    """The record of one fit with several predictors; `ResponseResults` explains its fields."""
+
+    kind: ClassVar[str] = ""
+    title: ClassVar[str] = ""
+    lazy_numbers: ClassVar[tuple[str, ...]] = ("llnull",)
+
+    names: tuple[str, ...]
+    blocks: tuple[Block, ...]
+    estimates: np.ndarray
+    information_inverse: np.ndarray
+    covariance: np.ndarray
+    llf: float
+    nobs: float
+    rank: int
+    status: Status
+    n_iter: int
+    n_sweeps: int
+    cov_type: str = "nonrobust"
+    use_t: bool = False
+    df_inference: float = float("nan")
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    recipes: tuple[Recipe | None, ...] = ()
+    n_columns: tuple[int, ...] = ()
+    formula: str | None = None
+    response_name: str = "y"
+    has_offset: bool = False
+    has_exposure: bool = False
+    column_names: Mapping[str, str] = field(default_factory=dict)
+    weights: Mapping[str, str] = field(default_factory=dict)
+    labelled: bool = False
+    n_dropped: int = 0
+    missing: Mapping[str, int] = field(default_factory=dict)
+    n_threads: int = 1
+    boundary: str = ""
+    n_separated: int = 0
+    infinite: Mapping[str, int] = field(default_factory=dict)
+    model: Any = None
+
+    # -- estimates and their uncertainty
+
+    @property
+    def aliased(self) -> tuple[str, ...]:
+        """Names of the coefficients that the data cannot tell apart from earlier ones."""
+        missing = np.isnan(self.estimates)
+        return tuple(name for name, gone in zip(self.names, missing, strict=True) if gone)
+
+    # -- goodness of fit
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion."""
+        return -2.0 * self.llf + 2.0 * self.rank
+
+    @property
+    def bic(self) -> float:
+        """Bayesian information criterion."""
+        return -2.0 * self.llf + float(np.log(self.nobs)) * self.rank
+
+    @cached_property
+    def llnull(self) -> float:
+        """Log-likelihood of the model whose predictors are constants."""
+        return self._model_with_data("the null model").null_log_likelihood(self.n_threads)
+
+    # -- rows
+
+    def _fitted_rows(self, what: str) -> tuple[NewDesigns, np.ndarray]:
+        """The rows of the fit, and their (K, n) predictors."""
+        rows = self._model_with_data(what).rows
+        fitted = NewDesigns(rows.designs, None, rows.offsets, rows.index)
+        return fitted, self._predictors_of(fitted)
+
+    def _predictors_of(self, new: NewDesigns) -> np.ndarray:
+        """Linear predictors with their offsets, (K, n)."""
+        etas = self._linear_predictors(new.designs)
+        for k, block in enumerate(self.blocks):
+            offset = new.offsets[block.design]
+            if offset is not None:
+                etas[k] += offset
+        return etas
+
+    #: What `predict` can give, the default first.
+    predictions: ClassVar[tuple[str, ...]] = ("mean",)
+    #: Whether the first predictor is the logarithm of a mean that an exposure multiplies.
+    takes_exposure: ClassVar[bool] = False
+
+    def _prediction(self, etas: np.ndarray, which: str) -> tuple[np.ndarray, list[Any]]:
+        """From (K, n) linear predictors to (n,) or (k, n) values, and names of the k."""
+        raise NotImplementedError
+
+    def _linear_predictors(self, designs: tuple[Design, ...]) -> np.ndarray:
+        coefficients = [
+            (block.design, self.estimates[block.start : block.stop]) for block in self.blocks
+        ]
+        return self._etas_of(designs, coefficients)
+
+    def _etas_of(
+        self, designs: tuple[Design, ...], coefficients: list[tuple[int, np.ndarray]]
+    ) -> np.ndarray:
+        """Linear predictors, (K, n), of pairs of a design's number and its coefficients."""
+        etas = [linear_predictor(designs[k], b, self.n_threads) for k, b in coefficients]
+        return np.stack(etas)
+
+    # -- the record itself
+
+    def header(self) -> list[tuple[str, str]]:
+        """Names and values of what stands above the table of a summary."""
+        return [
+            ("Dep. Variable", self.response_name),
+            ("Model", self.kind),
+            ("Method", "Newton"),
+            ("Covariance Type", self.cov_type),
+            ("Converged", "yes" if self.converged else f"NO: {self.status.name.lower()}"),
+            ("No. Observations", f"{self.nobs:.15g}"),
+            ("No. Iterations", f"{self.n_iter}"),
+            ("Df Residuals", f"{self.df_resid:.15g}"),
+            ("Log-Likelihood", f"{self.llf:.8g}"),
+            ("LL-Null", f"{self.llnull:.8g}"),
+            ("AIC", f"{self.aic:.8g}"),
+            ("BIC", f"{self.bic:.8g}"),
+        ]
+
+    def setting(self) -> list[tuple[str, str]]:
+        """Names and values of what the fit was given, such as formulas and offsets."""
+        return model_setting(self)
+
+    def notes(self) -> list[str]:
+        """What stands below the table of a summary."""
+        return []
