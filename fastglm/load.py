@@ -94,9 +94,10 @@ def _read(saved: dict[str, Any], path: str | Path, is_sure: bool) -> Any:
 
 def _read_by_kind(saved: dict[str, Any]) -> Any:
     if saved.get("kind") == MIXED:
+        from fastglm.mixed.results import MixedResults
         from fastglm.mixed.saving import read_mixed
 
-        return read_mixed(saved)
+        return read_mixed(saved, MixedResults)
     return read_response(saved) if "kind" in saved else read_fit(saved, Results)
 
 

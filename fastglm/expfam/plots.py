@@ -17,7 +17,7 @@ _POINTS = 801
 _MOST_BARS = 400
 
 
-def draw(family: type[ExponentialFamily], members: list[Any], ax: Any = None) -> Axes:
+def draw(family: type[Any], members: list[Any], ax: Any = None) -> Axes:
     """Draw `members`, single ones of `family`, into `ax` (default a new figure)."""
     if not members or any(member.batch_shape for member in members):
         raise ModelError("plot needs at least one eta, and one natural parameter for each")
@@ -83,14 +83,14 @@ def _draw_curves(shown: list[tuple[Any, str]], first: float, last: float, ax: Ax
         ax.fill_between(y, density, alpha=0.12, color=line.get_color(), linewidth=0)
 
 
-def _label(member: ExponentialFamily) -> str:
+def _label(member: Any) -> str:
     """Return the free parameters and η of `member`, to three digits."""
     free = [name for name in member.parameter_names if name not in member.fixed_names]
     values = ", ".join(f"{name} = {_digits(getattr(member, name))}" for name in free)
     return f"{values}  (η = {_digits(np.squeeze(member.natural_parameter))})"
 
 
-def _known(member: ExponentialFamily) -> str:
+def _known(member: Any) -> str:
     values = ", ".join(f"{name} = {_digits(value)}" for name, value in member.fixed.items())
     return f", {values}" if values else ""
 

@@ -149,7 +149,7 @@ class Summary:
             digits = significant_digits(fit.numerical_error)
             notes.append(
                 "Warning: columns are nearly collinear: standard errors are right to about "
-                f"{digits} digits, estimates to as many of a standard error."
+                f"{digits} digits."
             )
         if fit.n_separated:
             notes.append(separation_note(fit))

@@ -22,14 +22,16 @@ from fastglm.mixed.prediction import predict_rows
 from fastglm.mixed.profile import profile_intervals
 from fastglm.mixed.record import MixedFit
 from fastglm.mixed.robust import LevelInfluence, cluster_covariance, level_influence
+from fastglm.mixed.saving import describe_mixed
 from fastglm.mixed.simulation import Bootstrap, bootstrap, simulate
 from fastglm.mixed.summary import MixedSummary
+from fastglm.results.shared import SharedMethods
 
 __all__ = ["MixedResults"]
 
 
 @entry_points
-class MixedResults(MixedFit):
+class MixedResults(SharedMethods, MixedFit):
     """One fitted mixed model: a `MixedFit` and what follows from it."""
 
     def conf_int(self, alpha: float = 0.05) -> Any:
@@ -377,6 +379,9 @@ class MixedResults(MixedFit):
         return {level: frame.loc[level] for level in frame.index}
 
     # -- the record itself
+
+    def _described(self) -> dict[str, Any]:
+        return describe_mixed(self)
 
     def _summary(self, alpha: float) -> MixedSummary:
         return MixedSummary(cast("Any", self), alpha)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,10 +14,11 @@ from fastglm.mixed.covariances import structure_named
 from fastglm.mixed.effects import GroupEffects, VarianceComponent
 from fastglm.mixed.layout import Term
 from fastglm.mixed.record import MixedFit
-from fastglm.mixed.results import MixedResults
 from fastglm.mixed.rows import GroupRecipe, TermRecipe
 
 __all__ = ["describe_mixed", "read_mixed"]
+
+F = TypeVar("F", bound=MixedFit)
 
 _PLAIN = (
     "sigma", "criterion", "n_parameters", "reml", "method", "nobs", "rank", "gradient",
@@ -67,13 +68,13 @@ def _describe_group(group: GroupEffects) -> dict[str, Any]:
     }
 
 
-def read_mixed(saved: dict[str, Any]) -> MixedResults:
-    """The fit that `describe_mixed` described."""
+def read_mixed(saved: dict[str, Any], kind: type[F]) -> F:
+    """The fit that `describe_mixed` described, as a record of that class."""
     numbers: dict[str, Any] = {name: float_from_json(saved[name]) for name in _PLAIN}
     for name in _ARRAYS:
         numbers[name] = np.array(saved[name], dtype=np.float64)
         numbers[name].setflags(write=False)
-    return MixedResults(
+    return kind(
         names=tuple(saved["names"]),
         theta_names=tuple(saved["theta_names"]),
         family=Family.from_dict(saved["family"]),

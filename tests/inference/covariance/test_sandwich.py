@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
-from fastglm.inference.covariance.registry import COVARIANCES
 from hypothesis import given
 from hypothesis import strategies as st
 from r_cases import REFERENCE, fit_of, matrix, names_with, read_case, read_table
 
 import fastglm as fg
 from fastglm.errors import ColumnNotFoundError, DataError, ModelError
+from fastglm.inference.covariance.registry import COVARIANCES
 from fastglm.kernels.blocks import planes
 
 SANDWICH = names_with("sandwich")
