@@ -14,7 +14,7 @@ import pytest
 import scipy.sparse
 
 import fastglm as fg
-from fastglm.solve.newton.run import count_chunks
+from fastglm.passes.chunks import count_chunks
 
 N = 40_000
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastglm.reading import read_table
+from fastglm.data.files import read_table
 
 if TYPE_CHECKING:
     import pandas

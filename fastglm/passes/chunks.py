@@ -6,9 +6,14 @@ import math
 
 import numpy as np
 
+from fastglm.families import Family
 from fastglm.kernels.blocks import table as slots
+from fastglm.kernels.blocks.table import (
+    SINGLE,
+)
 from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.kernels.threads.threads import launch
+from fastglm.passes.layout import Layout
 
 __all__ = [
     "ROUNDING_TOLD",
@@ -79,3 +84,27 @@ def may_sample_rounding(n_rows: int, inflation: float) -> bool:
 def clear_of(rounding: np.ndarray, errors: np.ndarray) -> np.ndarray:
     """Estimates of rounding that are clear of their standard errors, which the others would add."""
     return np.where(np.abs(rounding) > 2.0 * errors, rounding, 0.0)
+
+
+#: Values of X in a chunk: less would not repay handing it to a thread.
+CHUNK_VALUES = 65_536
+
+
+MAX_CHUNKS = 128
+
+
+#: Bytes that all partial sums together may take, short of the four chunks that there are at least.
+PARTIAL_BYTES = 32_000_000
+
+
+def enter_single_precision(context: np.ndarray, family: Family) -> None:
+    """Tell kernels by their table to compute in single precision, without a deviance."""
+    context[slots.MODE] |= SINGLE
+    context[slots.INVERSE_ROWS] = family.link.inverse_rows.in_single_precision.address
+    context[slots.RESPOND_ROWS] = family.score_rows.in_single_precision.address
+
+
+def count_chunks(layout: Layout, partial_bytes: int = 1) -> int:
+    """Chunks of rows: from the size of the data alone, so that sums never depend on threads."""
+    wanted = min(MAX_CHUNKS, layout.n_rows * layout.n_sweep // CHUNK_VALUES)
+    return max(1, min(wanted, max(4, PARTIAL_BYTES // partial_bytes)))

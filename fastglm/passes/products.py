@@ -19,10 +19,10 @@ from fastglm.kernels.blocks.table import N_SUMS, SUM_OUTSIDE, WITH_GRAM
 from fastglm.kernels.passes.score_products import group_scores_kernel, score_products_kernel
 from fastglm.kernels.passes.windows import window_products_kernel
 from fastglm.kernels.threads.threads import launch
+from fastglm.passes.chunks import count_chunks
 from fastglm.passes.layout import Layout
 from fastglm.passes.row_values import to_sweep_columns
 from fastglm.passes.scaling import Centring, Scaling, find_scaling
-from fastglm.solve.newton.run import count_chunks
 
 __all__ = [
     "Pass",

@@ -13,9 +13,9 @@ from fastglm.kernels.blocks.planes import LOG_LIKELIHOOD, TILE
 from fastglm.kernels.passes.quadratic import quadratic_stage
 from fastglm.kernels.passes.row_values import limits_kernel, rows_kernel
 from fastglm.kernels.threads.threads import launch
+from fastglm.passes.chunks import count_chunks
 from fastglm.passes.layout import Layout
 from fastglm.passes.scaling import Centring
-from fastglm.solve.newton.run import count_chunks
 
 __all__ = ["evaluate_rows", "in_tiles", "limits_of_means", "to_sweep_columns"]
 

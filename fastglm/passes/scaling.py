@@ -5,109 +5,22 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba.core.types import float64, int64
 
 from fastglm.kernels.blocks import table as slots
 from fastglm.kernels.blocks.planes import BLOCK_ROWS
 from fastglm.kernels.blocks.table import (
-    CONSTANT,
-    DENSE_OWNER,
-    N_DENSE,
-    N_MODEL,
-    OUTPUT,
-    SCALE,
-    SHIFT,
     SHIFTED,
-    STATE,
-    TRIANGLE,
     address_of,
 )
-from fastglm.kernels.compiler.decorators import inlined
-from fastglm.kernels.compiler.intrinsics import pointer
-from fastglm.kernels.compiler.templates import RowBlock
-from fastglm.kernels.math.cholesky import inflation, invert_factor, multiply_root, row
 from fastglm.kernels.passes.standardise import standardise_kernel
+from fastglm.kernels.passes.unscale import unscale_kernel
 from fastglm.kernels.threads.threads import launch
 from fastglm.passes.layout import Layout
-from fastglm.solve.newton.state import COLUMN_SCALE, INFLATION, PIVOT, THETA
-from fastglm.solve.newton.vectors import vector
 
 #: Rows that are read to find approximate means and spreads.
 MOMENT_ROWS = 4_096
 #: Neighbouring rows that are read together.
 SAMPLE_RUN = 64
-
-
-@inlined
-def _unscale(params, context):
-    """Brings coefficients from standardised to given columns, in place."""
-    owner = pointer(context[DENSE_OWNER], int64)
-    shift, scale = pointer(context[SHIFT], float64), pointer(context[SCALE], float64)
-    constant = context[CONSTANT]
-    moved = 0.0
-    for j in range(context[N_DENSE]):
-        if owner[j] >= 0 and j != constant:
-            params[owner[j]] *= scale[j]
-            moved += shift[j] * params[owner[j]]
-    if constant >= 0:
-        intercept = owner[constant]
-        params[intercept] = (params[intercept] - moved) * scale[constant]
-
-
-def undo(context_address, unused):
-    """Brings coefficients and inverse information of a run to the given columns.
-
-    Into OUTPUT go the root of the inverse information on centred columns, (p, p), the inverse,
-    (p, p), the coefficients, (p,), and the centre, (p,); then comes room for (2, p) more numbers.
-    The state keeps the inflation of that inverse.
-    """
-    context = pointer(context_address, int64)
-    p, constant = context[N_MODEL], context[CONSTANT]
-    owner = pointer(context[DENSE_OWNER], int64)
-    shift, scale = pointer(context[SHIFT], float64), pointer(context[SCALE], float64)
-    root = pointer(context[OUTPUT], float64)
-    inverse, params, centre = row(root, p, p), row(root, 2 * p, p), row(root, 2 * p + 1, p)
-    theta = vector(context, THETA)
-    for j in range(p):
-        params[j] = theta[j]
-    _unscale(params, context)
-    factor = pointer(context[TRIANGLE], float64)
-    column_scale, pivot = vector(context, COLUMN_SCALE), vector(context, PIVOT)
-    invert_factor(factor, column_scale, pivot, root, p)
-    state, work = pointer(context[STATE], float64), row(root, 2 * p + 2, p)
-    state[INFLATION] = inflation(root, column_scale, work, p)
-    for j in range(context[N_DENSE]):
-        if owner[j] >= 0:
-            centre[owner[j]] = shift[j]
-            scaled = row(root, owner[j], p)
-            for k in range(p):
-                scaled[k] *= scale[j]
-    if constant < 0:
-        multiply_root(root, inverse, p)
-        return 0
-    intercept, kept = row(root, owner[constant], p), row(root, 2 * p + 2, p)
-    for k in range(p):
-        kept[k] = intercept[k]
-    for j in range(context[N_DENSE]):
-        if owner[j] >= 0:
-            moved = row(root, owner[j], p)
-            for k in range(p):
-                intercept[k] -= shift[j] * scale[constant] * moved[k]
-    multiply_root(root, inverse, p)
-    for k in range(p):
-        intercept[k] = kept[k]
-    return 0
-
-
-def unscale(context_address, unused):
-    """Brings the coefficients in OUTPUT, (p,), from standardised to given columns."""
-    context = pointer(context_address, int64)
-    _unscale(pointer(context[OUTPUT], float64), context)
-    return 0
-
-
-undo_kernel = RowBlock(undo, "undo", {})
-unscale_kernel = RowBlock(unscale, "unscale", {})
 
 
 class Centring(NamedTuple):
@@ -196,28 +109,8 @@ class Scaling(NamedTuple):
         context[slots.SCALE] = self.address + 8 * self.scale.size
         context[slots.CONSTANT] = self.constant
 
-    def undo(self, context: np.ndarray, layout: Layout) -> Inverse:
-        """Bring coefficients and inverse information to the given columns.
-
-        Parameters
-        ----------
-        context
-            Of a run of the solver with this scaling, overwritten where OUTPUT is.
-        layout
-            The design.
-
-        Returns
-        -------
-        Inverse
-        """
-        p = layout.n_columns
-        results = np.zeros((2 * p + 4, p))
-        context[slots.OUTPUT] = address_of(results)
-        launch(undo_kernel, context, 1, 1)
-        centring = self._centring(results[2 * p + 1], layout)
-        return Inverse(results[2 * p], results[:p], results[p : 2 * p], centring)
-
-    def _centring(self, centre: np.ndarray, layout: Layout) -> Centring:
+    def centring(self, centre: np.ndarray, layout: Layout) -> Centring:
+        """How columns of these centres, (p,), are centred."""
         if self.constant < 0:
             return Centring(centre, None, 1.0)
         constant = int(layout.dense_owner[self.constant])
@@ -229,7 +122,7 @@ class Scaling(NamedTuple):
         owned, owner = layout.owned
         centred[owner] *= self.scale[owned, None]
         centre[owner] = self.shift[owned]
-        return centred, self._centring(centre, layout)
+        return centred, self.centring(centre, layout)
 
     def to_params(self, theta: np.ndarray, layout: Layout) -> np.ndarray:
         """Coefficients of the columns as they came, from those of the standardised columns."""

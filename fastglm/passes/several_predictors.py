@@ -16,8 +16,8 @@ from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.kernels.passes import several_predictors as table_of
 from fastglm.kernels.passes.several_predictors import joint_kernel
 from fastglm.kernels.threads.threads import launch
+from fastglm.passes.chunks import count_chunks
 from fastglm.passes.layout import Layout
-from fastglm.solve.newton.run import count_chunks
 
 __all__ = ["JointSums", "JointSystem", "PredictorMaps"]
 

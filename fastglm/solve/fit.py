@@ -13,6 +13,7 @@ from fastglm.errors import Status
 from fastglm.families import Family
 from fastglm.kernels.blocks import table as slots
 from fastglm.kernels.blocks.planes import LINEAR_PREDICTOR, MEAN, PRIOR_WEIGHT
+from fastglm.passes.chunks import count_chunks
 from fastglm.passes.layout import Layout
 from fastglm.passes.row_values import evaluate_rows
 from fastglm.passes.scaling import Centring, Inverse, find_scaling
@@ -22,7 +23,7 @@ from fastglm.solve.conditioning import cholesky_error, may_use_cholesky, qr_erro
 from fastglm.solve.linear_refinement import refine_linear
 from fastglm.solve.newton import state as at
 from fastglm.solve.newton.convergence import RESTLESS
-from fastglm.solve.newton.run import Progress, Run, SolverOptions, count_chunks
+from fastglm.solve.newton.run import Progress, Run, SolverOptions
 from fastglm.solve.qr_refinement import (
     aliased_combinations,
     is_ill_conditioned,

@@ -28,11 +28,11 @@ from fastglm.kernels.resampling.residual_polynomials import (
     curve_kernel,
 )
 from fastglm.kernels.threads.threads import launch
+from fastglm.passes.chunks import count_chunks
 from fastglm.passes.draws import AddedResiduals, Counts
 from fastglm.passes.layout import Layout
 from fastglm.passes.products import information, inverse_factor, score_pass
 from fastglm.passes.row_values import to_sweep_columns
-from fastglm.solve.newton.run import count_chunks
 
 __all__ = ["LARGEST_BATCH", "Replicates"]
 

@@ -20,6 +20,7 @@ from fastglm.passes.chunks import (
     Chunks,
     clear_of,
     enough_chunks,
+    enter_single_precision,
     may_sample_rounding,
 )
 from fastglm.passes.layout import Layout
@@ -34,7 +35,6 @@ from fastglm.passes.products import (
 from fastglm.passes.row_values import in_tiles, to_sweep_columns
 from fastglm.passes.scaling import Centring
 from fastglm.solve.conditioning import inflation_of_sandwich
-from fastglm.solve.newton.run import enter_single_precision
 
 __all__ = ["score_products"]
 

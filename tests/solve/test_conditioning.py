@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import fastglm as fg
+from fastglm.passes import chunks
 from fastglm.solve import score_products
 from fastglm.solve.conditioning import (
     inflation_of_factor,
@@ -14,7 +15,6 @@ from fastglm.solve.conditioning import (
     semidefinite_root,
     significant_digits,
 )
-from fastglm.solve.newton import run
 from fastglm.solve.starting import subsample as warm_start
 
 ROBUST = {
@@ -184,7 +184,7 @@ def small_thresholds(monkeypatch):
     """Lets samples, single precision and corrections by chunks begin with 40,000 values."""
     monkeypatch.setattr(warm_start, "SAMPLE_FROM_VALUES", 240_000)
     monkeypatch.setattr(score_products, "SINGLE_FROM_VALUES", 240_000)
-    monkeypatch.setattr(run, "CHUNK_VALUES", 4_096)
+    monkeypatch.setattr(chunks, "CHUNK_VALUES", 4_096)
 
 
 @pytest.mark.parametrize("n", [39_900, 40_100])

@@ -16,7 +16,6 @@ from fastglm.inference.covariance import sandwich as covariance
 from fastglm.passes import chunks
 from fastglm.solve import fit, score_products
 from fastglm.solve import qr_refinement as orthogonal
-from fastglm.solve.newton import run
 from fastglm.solve.newton import state as at
 from fastglm.solve.starting import sampled_correction as foresight
 from fastglm.solve.starting import subsample as warm_start
@@ -29,7 +28,7 @@ def small_thresholds(monkeypatch):
     """Shortcuts for many rows begin with 240,000 values, in chunks of some 700 rows."""
     monkeypatch.setattr(warm_start, "SAMPLE_FROM_VALUES", 240_000)
     monkeypatch.setattr(score_products, "SINGLE_FROM_VALUES", 240_000)
-    monkeypatch.setattr(run, "CHUNK_VALUES", 4_096)
+    monkeypatch.setattr(chunks, "CHUNK_VALUES", 4_096)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,7 +26,6 @@ from fastglm.inference.hypothesis_tests.tables import Table
 
 if TYPE_CHECKING:
     from fastglm.fit.record import Fit
-    from fastglm.model import GLM
 
 __all__ = ["Step", "add1", "step"]
 
@@ -75,7 +74,7 @@ class _Upper:
         # A dot stands for the terms that there are, as in R.
         return re.sub(r"(?<![\w.)\]])\.(?![\w.(])", f"({self.right})", scope.split("~", 1)[1])
 
-    def of_formula(self, model: GLM, formula: str) -> GLM:
+    def of_formula(self, model: Any, formula: str) -> Any:
         """The model of another formula on the same rows."""
         assert model.source is not None
         data, columns, missing = model.source

@@ -22,23 +22,19 @@ from fastglm.kernels.blocks.table import (
 )
 from fastglm.kernels.passes.sweep import sweep_kernel
 from fastglm.kernels.threads.threads import launch
+from fastglm.passes.chunks import count_chunks, enter_single_precision
 from fastglm.passes.layout import Layout
 from fastglm.passes.scaling import Inverse, Scaling
 from fastglm.solve.newton import state as at
 from fastglm.solve.newton.convergence import STANDARD_ERROR_SLACK, THAWED
 from fastglm.solve.newton.state import N_VECTORS, STATE_SIZE
 from fastglm.solve.newton.step import iterate, step_kernel
+from fastglm.solve.newton.unscale import from_standardised
 
-__all__ = ["Progress", "Run", "SolverOptions", "count_chunks", "enter_single_precision"]
+__all__ = ["Progress", "Run", "SolverOptions"]
 
 #: Called after each sweep with the number of sweeps so far and the deviance.
 Progress = Callable[[int, float], None]
-
-#: Values of X in a chunk: less would not repay handing it to a thread.
-CHUNK_VALUES = 65_536
-MAX_CHUNKS = 128
-#: Bytes that all partial sums together may take, short of the four chunks that there are at least.
-PARTIAL_BYTES = 32_000_000
 
 
 class SolverOptions(NamedTuple):
@@ -146,7 +142,7 @@ class Run:
 
     def invert(self) -> Inverse:
         """Coefficients and inverse information of the given columns; see `Scaling.undo`."""
-        return self.scaling.undo(self.context, self.layout)
+        return from_standardised(self.scaling, self.context, self.layout)
 
     @property
     def inflation(self) -> float:
@@ -271,16 +267,3 @@ class Run:
         self.set_precision(single=True)
         self.run(options, on_trial=True)
         self.set_precision(single=False)
-
-
-def enter_single_precision(context: np.ndarray, family: Family) -> None:
-    """Tell kernels by their table to compute in single precision, without a deviance."""
-    context[slots.MODE] |= SINGLE
-    context[slots.INVERSE_ROWS] = family.link.inverse_rows.in_single_precision.address
-    context[slots.RESPOND_ROWS] = family.score_rows.in_single_precision.address
-
-
-def count_chunks(layout: Layout, partial_bytes: int = 1) -> int:
-    """Chunks of rows: from the size of the data alone, so that sums never depend on threads."""
-    wanted = min(MAX_CHUNKS, layout.n_rows * layout.n_sweep // CHUNK_VALUES)
-    return max(1, min(wanted, max(4, PARTIAL_BYTES // partial_bytes)))
