@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from fastglm.errors import FastGLMError
-
-if TYPE_CHECKING:
-    from fastglm.expfam.construction import Constructed
 
 Array = np.ndarray[Any, Any]
 
@@ -22,7 +19,7 @@ _SMALL = 1e-8
 
 
 def natural_from_mean(
-    family: type[Constructed], mean: Array, start: Array, fixed: dict[str, Array]
+    family: type[Any], mean: Array, start: Array, fixed: dict[str, Array]
 ) -> Array:
     """Solve ∇a(η) = mean by Newton's method with step halving.
 
@@ -55,7 +52,7 @@ def natural_from_mean(
 
 
 def _accepted(
-    family: type[Constructed], mean: Array, eta: Array, step: Array, fixed: dict[str, Array]
+    family: type[Any], mean: Array, eta: Array, step: Array, fixed: dict[str, Array]
 ) -> Array:
     """Return the length (…), a power of 1/2, at which each element may take its step."""
     length = np.ones(mean.shape[:-1])

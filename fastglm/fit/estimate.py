@@ -27,7 +27,7 @@ from fastglm.fit.aliased import aliased_text
 from fastglm.fit.free_parameters.estimators import ESTIMATORS
 from fastglm.fit.free_parameters.problem import Problem
 from fastglm.fit.record import Fit
-from fastglm.solve.fit import Solution, SolverOptions, solve
+from fastglm.solve.fit import SolverOptions, solve
 from fastglm.solve.newton.convergence import RESTLESS
 from fastglm.solve.separation import (
     Separation,
@@ -35,6 +35,7 @@ from fastglm.solve.separation import (
     infinite_text,
     looks_separated,
 )
+from fastglm.solve.solution import Solution
 
 __all__ = ["Estimate", "Plan", "fit_model"]
 

@@ -12,7 +12,6 @@ from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
 from time import perf_counter
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -33,9 +32,7 @@ from fastglm.solve.qr_refinement import (
     standardized_rows,
     unit_columns,
 )
-
-if TYPE_CHECKING:
-    from fastglm.solve.fit import Solution
+from fastglm.solve.solution import Solution
 
 __all__ = ["PROVING", "ProvenAliases", "restore_columns"]
 

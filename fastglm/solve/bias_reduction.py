@@ -20,7 +20,8 @@ from fastglm.errors import Status
 from fastglm.solve.bias_problem import BiasProblem
 from fastglm.solve.bias_search import BiasSearch
 from fastglm.solve.conditioning import cholesky_error
-from fastglm.solve.fit import Solution, SolverOptions
+from fastglm.solve.fit import SolverOptions
+from fastglm.solve.solution import Solution
 
 __all__ = ["BIAS_REDUCTIONS", "BiasProblem", "Reduced", "reduce_bias"]
 

@@ -23,7 +23,8 @@ from fastglm.passes.row_values import evaluate_rows
 from fastglm.passes.scaling import Centring
 from fastglm.solve.bias_problem import BiasProblem, log_variance_slope, off_the_boundary
 from fastglm.solve.conditioning import inflation_of_factor
-from fastglm.solve.fit import Solution, SolverOptions, solve
+from fastglm.solve.fit import SolverOptions, solve
+from fastglm.solve.solution import Solution
 
 __all__ = ["BiasSearch", "Climb", "Point"]
 

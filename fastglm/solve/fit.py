@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import perf_counter
 
 import numpy as np
@@ -16,8 +16,7 @@ from fastglm.kernels.blocks.planes import LINEAR_PREDICTOR, MEAN, PRIOR_WEIGHT
 from fastglm.passes.chunks import count_chunks
 from fastglm.passes.layout import Layout
 from fastglm.passes.row_values import evaluate_rows
-from fastglm.passes.scaling import Centring, Inverse, find_scaling
-from fastglm.records import filled_at_once
+from fastglm.passes.scaling import Inverse, find_scaling
 from fastglm.solve.aliases import PROVING, ProvenAliases, restore_columns
 from fastglm.solve.conditioning import cholesky_error, may_use_cholesky, qr_error
 from fastglm.solve.linear_refinement import refine_linear
@@ -30,72 +29,15 @@ from fastglm.solve.qr_refinement import (
     refine_with_qr,
     settle_aliased,
 )
+from fastglm.solve.solution import Solution
 from fastglm.solve.starting.sampled_correction import settle
 from fastglm.solve.starting.subsample import choose_start
 
-__all__ = ["Progress", "Solution", "SolverOptions", "count_chunks", "solve"]
+__all__ = ["Progress", "SolverOptions", "count_chunks", "solve"]
 
 # A run that ended otherwise has no coefficients to refine, or stands on the boundary of the domain,
 # where weights without bound make any design look ill-conditioned.
 _REFINABLE = (Status.CONVERGED, Status.MAX_ITERATIONS, Status.STEP_TOO_SHORT)
-
-
-@filled_at_once
-@dataclass(frozen=True, eq=False)
-class Solution:
-    """One maximum of the likelihood, or the best point reached.
-
-    Attributes
-    ----------
-    params : ndarray, shape (p,)
-        Coefficients of the model's columns; NaN where aliased.
-    information_inverse : ndarray, shape (p, p)
-        Inverse of X'WX at `params`; rows and columns of aliased coefficients are NaN.
-    information_root : ndarray, shape (p, p)
-        F with F F' that inverse for centred columns; rows of aliased coefficients are 0.
-    centring : Centring
-        Which these are.
-    deviance, pearson_chi2 : float
-    n_iter, n_sweeps : int
-        Accepted steps, and passes over all rows.
-    status : Status
-    decrement : float
-        Last step' score: at convergence, the squared distance to the optimum in standard errors.
-    gain : float
-        The decrement over the one before it, 1 if there was none: near a maximum, close to 0.
-    weight_change : float
-        Largest relative change of a diagonal entry of X'WX in the last step, 0 if that is not
-        known: near a maximum, close to 0 as well.
-    constant : int or None
-        Model column that is constant, if there is one: the intercept.
-    numerical_error : float
-        Bound on what rounding may have changed of any standard error, relative.
-    orthogonal : bool
-        Whether the inverse is that of a QR factorisation: sums of products of columns of this
-        design would have lost too many digits, or none were to be lost.
-    combinations : dict of int to ndarray, shape (p,)
-        For each aliased column, the coefficients of the earlier columns that add up to it.
-    timings : dict of str to float
-        Seconds spent in each stage.
-    """
-
-    params: np.ndarray
-    information_inverse: np.ndarray
-    information_root: np.ndarray
-    centring: Centring
-    deviance: float
-    pearson_chi2: float
-    n_iter: int
-    n_sweeps: int
-    status: Status
-    decrement: float
-    gain: float
-    weight_change: float
-    constant: int | None
-    numerical_error: float
-    orthogonal: bool
-    combinations: dict[int, np.ndarray]
-    timings: dict[str, float]
 
 
 def solve(

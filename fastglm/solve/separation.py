@@ -25,9 +25,9 @@ from fastglm.kernels.blocks.planes import LINEAR_PREDICTOR, PRIOR_WEIGHT, QUADRA
 from fastglm.passes.layout import Layout, lay_out
 from fastglm.passes.row_values import evaluate_rows
 from fastglm.solve.aliases import PROVING
-from fastglm.solve.fit import Solution
 from fastglm.solve.newton.convergence import RESTLESS
 from fastglm.solve.separating_direction import ZERO, null_space, separating_direction
+from fastglm.solve.solution import Solution
 
 __all__ = [
     "DesignRows",

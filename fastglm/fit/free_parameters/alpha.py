@@ -20,7 +20,8 @@ from fastglm.kernels.passes.overdispersion import N_TERMS, overdispersion_kernel
 from fastglm.kernels.threads.threads import launch
 from fastglm.passes.layout import Layout
 from fastglm.passes.products import Pass
-from fastglm.solve.fit import Solution, count_chunks
+from fastglm.solve.fit import count_chunks
+from fastglm.solve.solution import Solution
 
 __all__ = ["estimate_alpha", "overdispersion_sums"]
 

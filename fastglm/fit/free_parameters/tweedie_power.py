@@ -16,7 +16,7 @@ from fastglm.errors import BoundaryWarning, Status, warn
 from fastglm.families import Family
 from fastglm.fit.free_parameters.problem import Estimate, Problem
 from fastglm.fit.free_parameters.tweedie_likelihood import Likelihood
-from fastglm.solve.fit import Solution
+from fastglm.solve.solution import Solution
 
 __all__ = ["estimate_power"]
 

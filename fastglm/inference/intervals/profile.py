@@ -27,7 +27,7 @@ from fastglm.passes.row_values import evaluate_rows
 
 if TYPE_CHECKING:
     from fastglm.fit.record import Fit
-    from fastglm.solve.fit import Solution
+    from fastglm.solve.solution import Solution
 
 __all__ = ["CoefficientProfile", "profile_intervals", "profiles_of"]
 

@@ -16,13 +16,14 @@ import numpy as np
 from fastglm.design.matrix.parts import Design
 from fastglm.design.matrix.select import select_columns
 from fastglm.passes.layout import Layout, lay_out
-from fastglm.solve.fit import Solution, SolverOptions, solve
+from fastglm.solve.fit import SolverOptions, solve
 from fastglm.solve.separation import (
     Separation,
     find_separation,
     limiting_deviance,
     looks_separated,
 )
+from fastglm.solve.solution import Solution
 
 if TYPE_CHECKING:
     from fastglm.fit.record import Fit
