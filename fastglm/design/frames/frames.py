@@ -147,6 +147,9 @@ def read_column(column: Any, name: str) -> Column:
     DataError
         For dates, complex numbers, nested values, or values of mixed type.
     """
+    if isinstance(column, np.ndarray):
+        # narwhals takes longer to say that an array is no series than a small fit takes.
+        return _read_array(unmasked(column), name)
     if not isinstance(column, nw.Series):
         column = _as_series(column)
         if nw.dependencies.is_into_series(column):
