@@ -301,7 +301,8 @@ def _holds(text: str, cls: type) -> bool:
     """Whether a class has the first method or attribute of ``res`` that a text names."""
     _, found, rest = text.partition("res.")
     word = rest.replace("(", " ").replace(",", " ").replace(".", " ").split()
-    return not found or hasattr(cls, word[0]) or word[0] in getattr(cls, "__annotations__", {})
+    fields = getattr(cls, "__dataclass_fields__", {})
+    return not found or hasattr(cls, word[0]) or word[0] in fields
 
 
 def _alike(name: str, known: Iterable[str]) -> str | None:

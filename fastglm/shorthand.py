@@ -36,6 +36,7 @@ def glm(
     progress: Progress | None = None,
     separation: str = "warn",
     bias_reduction: str = "none",
+    exact: bool = False,
     **statsmodels_options: Any,
 ) -> Results:
     """Fit a generalized linear model, in R's spelling.
@@ -46,7 +47,7 @@ def glm(
         As for `GLM.from_formula`.
     tol, max_iter, start_params, cov_type, cov_kwds, scale, use_t, n_threads, progress
         As for `GLM.fit`.
-    separation, bias_reduction
+    separation, bias_reduction, exact
         As for `GLM.fit`.
     **statsmodels_options
         As for `GLM.fit`.
@@ -92,4 +93,5 @@ def glm(
         progress,
         separation,
         bias_reduction,
+        exact,
     )

@@ -31,7 +31,7 @@ def start(code, folder, **environment):
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("NUMBA_", "PYTHON", "XDG"))}
     return subprocess.Popen(
         [sys.executable, "-c", code],
-        env=kept | {"PYTHONPATH": str(folder)} | environment,
+        env=kept | {"PYTHONPATH": str(folder), "FASTGLM_QUIET": "1"} | environment,
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
