@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,6 +19,8 @@ __all__ = ["Columns", "Factor", "Products", "Schur", "over_chunks", "scale"]
 
 #: Components of the remainder up to this size are factored by the library's own loops.
 SMALL = 32
+#: Rows whose products are formed at once.
+GRAM_ROWS = 4_096
 #: Rows from which threads are worth their start.
 PARALLEL_ROWS = 200_000
 
@@ -31,13 +33,23 @@ def over_chunks(kernel: Callable, layout: Layout, n_threads: int, *arguments: An
         for chunk in range(n_chunks):
             kernel(cuts[chunk], cuts[chunk + 1], chunk, *arguments)
         return
-    with ThreadPoolExecutor(n_threads) as pool:
-        waiting = [
-            pool.submit(kernel, cuts[chunk], cuts[chunk + 1], chunk, *arguments)
-            for chunk in range(n_chunks)
-        ]
-        for each in waiting:
-            each.result()
+    others = [
+        threading.Thread(target=_every, args=(kernel, cuts, k, n_threads, arguments))
+        for k in range(1, min(n_threads, n_chunks))
+    ]
+    for thread in others:
+        thread.start()
+    _every(kernel, cuts, 0, n_threads, arguments)
+    for thread in others:
+        thread.join()
+
+
+def _every(
+    kernel: Callable, cuts: np.ndarray, first: int, step: int, arguments: tuple[Any, ...]
+) -> None:
+    """Every so-manieth chunk; kernels raise nothing."""
+    for chunk in range(first, cuts.size - 1, step):
+        kernel(cuts[chunk], cuts[chunk + 1], chunk, *arguments)
 
 
 class Products:
@@ -125,15 +137,13 @@ class Columns:
     """Z'W[X y] and [X y]'W[X y] of standardised columns: all that a linear model reads of rows.
 
     The tables are sums over rows in any order: another source of rows can fill them likewise.
+    Rows are in the layout's order.
 
     Parameters
     ----------
     layout : Layout
     weight, y : ndarray, shape (n,)
-        In the layout's order.
     x : ndarray, shape (n, p)
-        In the order of the file.
-    shift, scale : ndarray, shape (p,)
     n_threads : int
 
     Attributes
@@ -148,22 +158,23 @@ class Columns:
         layout: Layout,
         weight: np.ndarray,
         x: np.ndarray,
-        shift: np.ndarray,
-        scale: np.ndarray,
         y: np.ndarray,
         n_threads: int,
     ):
         n_chunks, size = layout.chunks.size - 1, x.shape[1] + 1
         self.own = np.zeros((layout.q, layout.k, size))
         other = np.zeros((n_chunks, layout.rest_size, size))
-        gram, line = np.zeros((n_chunks, size, size)), np.empty((n_chunks, size))
         over_chunks(
-            sum_columns, layout, n_threads, layout.order, layout.start, layout.z, layout.rest,
-            layout.widths, layout.column, weight, x, shift, scale, y, line, self.own, other, gram,
+            sum_columns, layout, n_threads, layout.start, layout.z, layout.rest, layout.widths,
+            layout.column, weight, x, y, self.own, other,
         )  # fmt: skip
         self.other = other.sum(axis=0)
-        upper = gram.sum(axis=0)
-        self.gram = upper + np.triu(upper, 1).T
+        self.gram = np.zeros((size, size))
+        for first in range(0, len(x), GRAM_ROWS):
+            rows = slice(first, first + GRAM_ROWS)
+            block = np.column_stack([x[rows], y[rows]])
+            self.gram += (weight[rows, None] * block).T @ block
+        self.gram = 0.5 * (self.gram + self.gram.T)
 
 
 def _pairs(layout: Layout) -> tuple[np.ndarray, ...]:

@@ -12,74 +12,39 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastglm.kernels.compiler.decorators import entry, inlined, inlined_sums
+from fastglm.kernels.compiler.decorators import entry
 from fastglm.mixed.algebra import Columns, Schur
 from fastglm.mixed.laplace import LaplaceProblem, LaplaceState
 
 __all__ = ["coefficient_hessian", "has_closed_hessian", "schur_of"]
 
 
-@inlined_sums
-def leftover(target, x, row, shift, scale, z, i, fit, level, k):
-    """Standardised columns of a row less what the effects of its level fit of them."""
-    for c in range(target.size):
-        target[c] = (x[row, c] - shift[c]) * scale[c]
-    for a in range(k):
-        factor = z[i, a]
-        for c in range(target.size):
-            target[c] -= factor * fit[level, a, c]
-
-
-@inlined_sums
-def add_upper(gram, chunk, factor, values):
-    """Adds a multiple of the upper triangle of values values'."""
-    p = values.size
-    for c in range(p):
-        scaled = factor * values[c]
-        for d in range(c, p):
-            gram[chunk, c, d] += scaled * values[d]
-
-
-@inlined
-def subtract_level(gram, chunk, table, inverse, level, k, turned):
-    """Subtracts T' (C x C) T of a level."""
-    p = gram.shape[1]
-    for a in range(k):
-        for b in range(k):
+@entry
+def leave_out(first, last, chunk, start, z, x, fit, target):
+    """Columns of rows less what the effects of their level fit of them, into `target`."""
+    k, p, begin = z.shape[1], x.shape[1], start[first]
+    for j in range(first, last):
+        for i in range(start[j], start[j + 1]):
             for c in range(p):
-                turned[c] = 0.0
-            for d in range(k):
-                for e in range(k):
-                    factor = inverse[level, a, d] * inverse[level, b, e]
-                    for c in range(p):
-                        turned[c] += factor * table[d, e, c]
-            for c in range(p):
-                for d in range(c, p):
-                    gram[chunk, c, d] -= table[a, b, c] * turned[d]
+                target[i - begin, c] = x[i, c]
+            for a in range(k):
+                factor = z[i, a]
+                for c in range(p):
+                    target[i - begin, c] -= factor * fit[j, a, c]
+    return 0
 
 
 @entry
-def sum_curvatures(
-    first, last, chunk, order, start, z, x, shift, scale, fit, inverse, weight_slope, curvature,
-    gram,
-):  # fmt: skip
-    """The chunk's part of the last two sums, upper triangle, (p, p)."""
-    k, p = z.shape[1], x.shape[1]
-    left, turned, table = np.empty(p), np.empty(p), np.empty((k, k, p))
+def sum_slopes(first, last, chunk, start, z, left, slope, target):
+    """Sums of w' (z x z) x~' of the levels, (q, k * k, p)."""
+    k, p, begin = z.shape[1], left.shape[1], start[first]
     for j in range(first, last):
-        for a in range(k):
-            for b in range(k):
-                for c in range(p):
-                    table[a, b, c] = 0.0
         for i in range(start[j], start[j + 1]):
-            leftover(left, x, order[i], shift, scale, z, i, fit, j, k)
-            add_upper(gram, chunk, curvature[i], left)
             for a in range(k):
                 for b in range(k):
-                    factor = weight_slope[i] * z[i, a] * z[i, b]
+                    factor = slope[i] * z[i, a] * z[i, b]
                     for c in range(p):
-                        table[a, b, c] += factor * left[c]
-        subtract_level(gram, chunk, table, inverse, j, k, turned)
+                        target[j, a * k + b, c] += factor * left[i - begin, c]
     return 0
 
 
@@ -99,23 +64,27 @@ def coefficient_hessian(problem: LaplaceProblem, state: LaplaceState) -> np.ndar
     _, _, moved, _ = state._pull
     bend = problem.respond_bend(state)
     curvature = bend * state.leverages - state.rows.observed_slope * moved
-    gram = np.zeros((layout.chunks.size - 1, p, p))
-    problem.run(
-        sum_curvatures, layout.order, layout.start, layout.z, fixed.x, fixed.shift, fixed.scale,
-        np.ascontiguousarray(fit), state.factor.level_covariances(0), state.rows.observed_slope,
-        curvature, gram,
-    )  # fmt: skip
-    upper = gram.sum(axis=0)
-    return 2.0 * schur.matrix[:p, :p] + upper + np.triu(upper, 1).T
+    hessian = 2.0 * schur.matrix[:p, :p]
+    k, cuts, start = layout.k, layout.chunks, layout.start
+    slope, fit = state.rows.observed_slope, np.ascontiguousarray(fit)
+    tables = np.zeros((layout.q, k * k, p))
+    for chunk in range(cuts.size - 1):
+        first, last = cuts[chunk], cuts[chunk + 1]
+        rows = slice(start[first], start[last])
+        left = np.empty((rows.stop - rows.start, p))
+        leave_out(first, last, chunk, start, layout.z, fixed.columns, fit, left)
+        sum_slopes(first, last, chunk, start, layout.z, left, slope, tables)
+        hessian += (curvature[rows, None] * left).T @ left
+    inverse = state.factor.level_covariances(0)
+    pairs = np.einsum("jac,jbd->jabcd", inverse, inverse).reshape(layout.q, k * k, k * k)
+    hessian -= np.tensordot(tables, pairs @ tables, ([0, 1], [0, 1]))
+    return 0.5 * (hessian + hessian.T)
 
 
 def schur_of(problem: LaplaceProblem, state: LaplaceState, observed: bool = False) -> Schur:
     """Schur complement of the fixed columns, by observed weights or those of the determinant."""
-    fixed = problem.fixed
     weight = state.rows.observed if observed else state.determinant_weight
     factor = state.observed_factor if observed else state.factor
-    columns = Columns(
-        problem.layout, weight, fixed.x, fixed.shift, fixed.scale, np.zeros(weight.size),
-        problem.n_threads,
-    )  # fmt: skip
+    nothing = np.zeros(weight.size)
+    columns = Columns(problem.layout, weight, problem.fixed.columns, nothing, problem.n_threads)
     return Schur.of(factor, columns)

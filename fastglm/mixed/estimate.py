@@ -122,22 +122,19 @@ def estimate_linear(
     """Fit by maximum likelihood or REML."""
     layout = Layout(rows.blocks)
     given = rows.fixed
-    fixed = FixedColumns.of(given.design, given.prior_weights, n_threads)
+    fixed = FixedColumns.of(given.design, given.prior_weights, layout.order, n_threads)
     n = layout.n_rows
     weight = np.ones(n) if given.prior_weights is None else given.prior_weights
     y = given.response.astype(np.float64)
     y = y if given.offset is None else y - given.offset
-    order = layout.order
-    products = Products(layout, weight[order], n_threads)
+    weight, y = weight[layout.order], y[layout.order]
+    products = Products(layout, weight, n_threads)
     base = np.zeros(fixed.p)
     if fixed.constant is not None:
         base[fixed.constant] = float(weight @ y / weight.sum())
     theta = layout.start_theta() if start is None else start
     for attempt in range(MOST_PASSES):
-        left = y - _predict(fixed, base)
-        columns = Columns(
-            layout, weight[order], fixed.x, fixed.shift, fixed.scale, left[order], n_threads
-        )
+        columns = Columns(layout, weight, fixed.columns, y - fixed.columns @ base, n_threads)
         problem = LinearProblem(
             layout, products, columns, given.nobs, _log_weights(rows), fixed.log_scale, reml
         )
@@ -147,11 +144,6 @@ def estimate_linear(
             break
         base, theta = base + state.beta, found.x
     return _settled(layout, fixed, problem, base, found)
-
-
-def _predict(fixed: FixedColumns, beta: np.ndarray) -> np.ndarray:
-    coefficients = fixed.back @ beta
-    return fixed.x @ coefficients
 
 
 def _log_weights(rows: MixedRows) -> float:

@@ -287,7 +287,7 @@ def make_problem(rows: MixedRows, family: Family, observed: bool, n_threads: int
             "and negative_binomial with a link of fastglm.families.links."
         )
     given, layout = rows.fixed, Layout(rows.blocks)
-    fixed = FixedColumns.of(given.design, given.prior_weights, n_threads)
+    fixed = FixedColumns.of(given.design, given.prior_weights, layout.order, n_threads)
     y = given.response.astype(np.float64)
     prior = np.ones(y.size) if given.prior_weights is None else given.prior_weights
     offset = np.zeros(y.size) if given.offset is None else given.offset

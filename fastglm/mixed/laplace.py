@@ -90,6 +90,8 @@ class LaplaceProblem:
     #: Modes of the last evaluation, where the next begins.
     warm: tuple[np.ndarray, np.ndarray] | None = None
     n_inner: int = field(default=0)
+    #: Numbers of rows that no state needs any more: new memory costs more than to fill it.
+    spare: list[np.ndarray] = field(default_factory=list)
 
     def run(self, kernel, *arguments) -> None:  # type: ignore[no-untyped-def]
         """A kernel over all chunks of levels."""
@@ -97,23 +99,11 @@ class LaplaceProblem:
 
     def fixed_eta(self, beta: np.ndarray) -> np.ndarray:
         """Fixed part of the linear predictors, (n,), offset included."""
-        fixed, layout = self.fixed, self.layout
-        eta = np.empty(layout.n_rows)
-        coefficients = beta * fixed.scale
-        offset = self.offset - float(fixed.shift @ coefficients)
-        self.run(
-            row_passes.fixed_predictor, layout.order, layout.start, fixed.x, coefficients, offset,
-            eta,
-        )  # fmt: skip
-        return eta
+        return np.asarray(self.offset + self.fixed.columns @ beta)
 
     def score_of(self, residual: np.ndarray) -> np.ndarray:
         """Standardised columns' X' residual, (p,)."""
-        fixed, layout = self.fixed, self.layout
-        parts = np.zeros((layout.chunks.size - 1, fixed.p + 1))
-        self.run(row_passes.fixed_score, layout.order, layout.start, fixed.x, residual, parts)
-        sums = parts.sum(axis=0)
-        return (sums[:-1] - fixed.shift * sums[-1]) * fixed.scale
+        return np.asarray(residual @ self.fixed.columns)
 
     def effect_sums(self, residual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Z' residual, (q, k) and (R,)."""
@@ -148,28 +138,34 @@ class LaplaceProblem:
         planes: tuple[int, ...] = PLANES[:3]
         if whole:
             planes = PLANES if self.derivatives.has_parameter else PLANES[:6]
-        values, inside = self._planes(eta, log_extra, planes)
+        fits = [k for k, each in enumerate(self.spare) if len(each) == len(planes)]
+        values = self.spare.pop(fits[0]) if fits else np.empty((len(planes), eta.size))
+        inside = self._planes(eta, log_extra, planes, values)
         return Rows(inside, *values)
+
+    def give_back(self, rows: Rows) -> None:
+        """Let others use the memory of numbers that are of no use any more."""
+        self.spare.append(rows.deviance.base)  # type: ignore[arg-type]
 
     def respond_bend(self, state: LaplaceState) -> np.ndarray:
         """Second derivatives of the observed weights in the linear predictors, (n,)."""
         eta = state._predictor(state.spherical)
-        values, _ = self._planes(eta, state.parameters.log_extra, (dv.OBSERVED_BEND,))
+        values = np.empty((1, eta.size))
+        self._planes(eta, state.parameters.log_extra, (dv.OBSERVED_BEND,), values)
         return values[0]
 
     def _planes(
-        self, eta: np.ndarray, log_extra: float, planes: tuple[int, ...]
-    ) -> tuple[np.ndarray, bool]:
-        """Planes of the family's derivatives, and whether all means are inside its domain."""
+        self, eta: np.ndarray, log_extra: float, planes: tuple[int, ...], values: np.ndarray
+    ) -> bool:
+        """Fill in planes of the family's derivatives; whether all means are inside its domain."""
         layout, blocks = self.layout, self.derivatives
-        values = np.empty((len(planes), layout.n_rows))
         outside = np.zeros(layout.chunks.size - 1, dtype=np.int64)
         self.run(
             row_passes.respond, layout.start, blocks.mean_rows.address,
             blocks.family_rows.address, blocks.parameters(*self.constants(log_extra)), self.y,
             self.prior, eta, np.array(planes), values, outside,
         )  # fmt: skip
-        return values, not outside.any()
+        return not outside.any()
 
 
 @dataclass(frozen=True, eq=False)
@@ -304,7 +300,9 @@ class LaplaceState:
             then = self._penalised(new, new_rows)
             worse = ~(then <= now + 1e-12 * (1.0 + np.abs(now)))
             if not worse.any():
+                self.problem.give_back(rows)
                 return new, new_rows, then
+            self.problem.give_back(new_rows)
             length[worse] *= 0.5
         rows = self.problem.respond(self._predictor(u), self.parameters.log_extra)
         return u, rows, now

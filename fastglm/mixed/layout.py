@@ -21,7 +21,7 @@ from fastglm.mixed.covariances import Structure
 __all__ = ["Block", "Layout", "Term"]
 
 #: Rows of a chunk: chunks depend on the data alone, and sums are added in their order.
-CHUNK_ROWS = 16_384
+CHUNK_ROWS = 65_536
 #: Most bytes for the sums over the remainder that each chunk has of its own.
 CHUNK_BYTES = 64_000_000
 #: Most entries of the remainder's matrix, three of which are held: 2.4 GB.

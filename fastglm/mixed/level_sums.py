@@ -90,31 +90,22 @@ def add_row(target, at, factor, values, p):
 
 @entry
 def sum_columns(
-    first, last, chunk, order, start, z, rest, widths, column, weight, x, shift, scale, y, line,
-    own, other, gram,
+    first, last, chunk, start, z, rest, widths, column, weight, x, y, own, other,
 ):  # fmt: skip
-    """Z'W[X y] and [X y]'W[X y] of standardised columns.
-
-    Into (q, k, p + 1) `own`, and the chunk's parts (R, p + 1) of the remainder and (p + 1, p + 1);
-    of the last only the upper triangle. `line` is scratch, (n_chunks, p + 1).
-    """
+    """Z'W[X y]: (q, k, p + 1) `own`, and the chunk's part (R, p + 1) of the remainder's."""
     k, p = widths[0], x.shape[1]
-    values = line[chunk]
     for j in range(first, last):
         for i in range(start[j], start[j + 1]):
-            row, w = order[i], weight[i]
-            for c in range(p):
-                values[c] = (x[row, c] - shift[c]) * scale[c]
-            values[p] = y[i]
+            w = weight[i]
             for a in range(k):
-                add_row(own[j], a, w * z[i, a], values, p + 1)
+                wz = w * z[i, a]
+                add_row(own[j], a, wz, x[i], p)
+                own[j, a, p] += wz * y[i]
             at = 0
             for t in range(column.shape[1]):
                 for b in range(widths[t + 1]):
-                    add_row(other[chunk], column[i, t] + b, w * rest[i, at + b], values, p + 1)
+                    wz = w * rest[i, at + b]
+                    add_row(other[chunk], column[i, t] + b, wz, x[i], p)
+                    other[chunk, column[i, t] + b, p] += wz * y[i]
                 at += widths[t + 1]
-            for c in range(p + 1):
-                wx = w * values[c]
-                for d in range(c, p + 1):
-                    gram[chunk, c, d] += wx * values[d]
     return 0

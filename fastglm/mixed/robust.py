@@ -28,14 +28,14 @@ def _linear_estimate(fit: MixedFit, what: str) -> LinearEstimate:
 
 
 def _row_scores(fit: MixedFit) -> tuple[np.ndarray, np.ndarray]:
-    """Standardised columns, (n, p), and W (y - X beta - Z b) / sigma**2, (n,)."""
+    """Standardised columns, (n, p), and W (y - X beta - Z b) / sigma**2, in the layout's order."""
     estimate, given = fit.estimate, fit.model.rows.fixed
     fixed = estimate.fixed
     weight = 1.0 if given.prior_weights is None else given.prior_weights
     # The identity link: the response less what is fitted, offset included.
     fitted = predict_rows(fit, None, "conditional", "mean", "raise", {})
     left = given.response - np.asarray(fitted)
-    return (fixed.x - fixed.shift) * fixed.scale, weight * left / estimate.state.sigma2
+    return fixed.columns, (weight * left / estimate.state.sigma2)[estimate.layout.order]
 
 
 def cluster_covariance(fit: MixedFit, group: str | None, use_correction: bool) -> np.ndarray:
@@ -51,7 +51,7 @@ def cluster_covariance(fit: MixedFit, group: str | None, use_correction: bool) -
     x, residual = _row_scores(fit)
     block = blocks[name]
     scores = np.zeros((block.q, x.shape[1]))
-    np.add.at(scores, block.codes, x * residual[:, None])
+    np.add.at(scores, block.codes[estimate.layout.order], x * residual[:, None])
     bread = estimate.fixed.back @ estimate.covariance
     matrix = bread @ (scores.T @ scores) @ bread.T
     factor = block.q / (block.q - 1.0) if use_correction else 1.0
@@ -103,11 +103,12 @@ def level_influence(fit: MixedFit) -> LevelInfluence:
     given, p = fit.model.rows.fixed, fixed.p
     x, residual = _row_scores(fit)
     weight = np.ones(len(x)) if given.prior_weights is None else given.prior_weights
+    weight = weight[layout.order]
     C, B = state.factor.level_covariances(0), state.problem.columns.own[:, :, :p]
     params, distance = np.empty((layout.q, p)), np.empty(layout.q)
     metric = np.linalg.inv(estimate.covariance)
     for j in range(layout.q):
-        rows = layout.order[layout.start[j] : layout.start[j + 1]]
+        rows = slice(layout.start[j], layout.start[j + 1])
         own = x[rows]
         information = own.T @ (weight[rows, None] * own) - B[j].T @ C[j] @ B[j]
         score = own.T @ residual[rows] * state.sigma2

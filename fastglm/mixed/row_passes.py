@@ -14,44 +14,10 @@ from fastglm.kernels.blocks.planes import (
     PRIOR_WEIGHT,
     RESPONSE,
 )
-from fastglm.kernels.compiler.decorators import entry, inlined_sums
+from fastglm.kernels.compiler.decorators import entry
 from fastglm.kernels.compiler.intrinsics import call_row_block
 
-__all__ = ["add_effects", "find_leverages", "fixed_predictor", "fixed_score", "respond"]
-
-
-@inlined_sums
-def dot_row(x, row, coefficients):
-    """A row of x times coefficients."""
-    total = 0.0
-    for c in range(coefficients.size):
-        total += x[row, c] * coefficients[c]
-    return total
-
-
-@entry
-def fixed_predictor(first, last, chunk, order, start, x, coefficients, offset, target):
-    """X beta + offset: rows of x in the order of the file, the rest in that of levels."""
-    for i in range(start[first], start[last]):
-        target[i] = offset[i] + dot_row(x, order[i], coefficients)
-    return 0
-
-
-@inlined_sums
-def add_multiple(target, chunk, x, row, factor):
-    """Adds a multiple of a row of x."""
-    for c in range(x.shape[1]):
-        target[chunk, c] += factor * x[row, c]
-
-
-@entry
-def fixed_score(first, last, chunk, order, start, x, residual, target):
-    """X' residual, and the sum of the residuals in the last place, into the place of the chunk."""
-    p = x.shape[1]
-    for i in range(start[first], start[last]):
-        add_multiple(target, chunk, x, order[i], residual[i])
-        target[chunk, p] += residual[i]
-    return 0
+__all__ = ["add_effects", "find_leverages", "respond"]
 
 
 @entry

@@ -21,25 +21,27 @@ class FixedColumns:
 
     Attributes
     ----------
-    x : ndarray, shape (n, p), float64
-        As given.
+    columns : ndarray, shape (n, p), float64
+        Standardised, in the order of the layout's rows: every pass reads them so.
     shift, scale : ndarray, shape (p,)
-        Standardised columns are ``(x - shift) * scale``.
+        What was taken off and then multiplied by.
     kept : ndarray of bool, shape (all columns,)
         Those that are not combinations of earlier ones.
     constant : int or None
         Which of the p is constant, one with its scale.
     """
 
-    x: np.ndarray
+    columns: np.ndarray
     shift: np.ndarray
     scale: np.ndarray
     kept: np.ndarray
     constant: int | None
 
     @classmethod
-    def of(cls, design: Design, weights: np.ndarray | None, n_threads: int) -> FixedColumns:
-        """The columns of a design."""
+    def of(
+        cls, design: Design, weights: np.ndarray | None, order: np.ndarray, n_threads: int
+    ) -> FixedColumns:
+        """The columns of a design, rows in the given order."""
         x = _dense(design)
         kept, constant = np.ones(x.shape[1], dtype=bool), None
         if x.shape[1]:
@@ -47,7 +49,7 @@ class FixedColumns:
             kept = ~found.aliased
             if found.constant is not None and kept[found.constant]:
                 constant = int(np.count_nonzero(kept[: found.constant]))
-        x = x if kept.all() else np.ascontiguousarray(x[:, kept])
+        x = x if kept.all() else x[:, kept]
         step = max(1, len(x) // SAMPLE_ROWS)
         sample = x[::step]
         shift, scale = np.zeros(x.shape[1]), np.ones(x.shape[1])
@@ -56,12 +58,15 @@ class FixedColumns:
             shift[constant] = 0.0
         spread = np.sqrt(np.mean((sample - shift) ** 2, axis=0))
         scale[spread > 0.0] = 1.0 / spread[spread > 0.0]
-        return cls(x, shift, scale, kept, constant)
+        columns = np.take(x, order, axis=0)
+        columns -= shift
+        columns *= scale
+        return cls(columns, shift, scale, kept, constant)
 
     @property
     def p(self) -> int:
         """Number of columns that are not aliased."""
-        return self.x.shape[1]
+        return self.columns.shape[1]
 
     @property
     def back(self) -> np.ndarray:

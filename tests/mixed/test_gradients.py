@@ -54,7 +54,9 @@ def problem_of(name, layout, rng, observed):
     extra = "parameter" if family.free_parameter else "none"
     extra = "dispersion" if family.n_dispersion_parameters else extra
     x = np.column_stack([np.ones(N), rng.normal(size=(N, 2))])
-    fixed = FixedColumns(x, np.array([0, 0.1, -0.2]), np.array([1, 1.3, 0.9]), np.ones(3, bool), 0)
+    shift, scale = np.array([0, 0.1, -0.2]), np.array([1, 1.3, 0.9])
+    columns = ((x - shift) * scale)[layout.order]
+    fixed = FixedColumns(columns, shift, scale, np.ones(3, bool), 0)
     return LaplaceProblem(
         layout, fixed, LikelihoodDerivatives(family), draw(rng)[layout.order], np.ones(N),
         np.zeros(N), observed, extra, lambda e: (0.0, 0.0), 1,
