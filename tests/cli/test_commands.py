@@ -314,7 +314,7 @@ def test_the_package_runs_as_a_module():
 
 def taught():
     """Every command that the README and the help show, but for those that compile or install."""
-    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
     texts = re.findall(r"```sh\n(.*?)```", readme, re.DOTALL)
     texts += command_help.PROGRAM, command_help.FIT, command_help.PREDICT
     shown = "\n".join(texts)

@@ -10,7 +10,7 @@ import pytest
 import fastglm as fg
 from fastglm.errors import DataError, ModelError, RankWarning, SeparationError, SeparationWarning
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[1] / "data"
 FORMULA = "HG ~ NV + PI + EH"
 #: Deviance of the endometrial data without its separated rows.
 LIMIT = 55.3932603571811

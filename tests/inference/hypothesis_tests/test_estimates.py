@@ -41,7 +41,7 @@ def test_adjustments_equal_statsmodels(frame, method):
 
 
 def warpbreaks():
-    path = Path(__file__).parents[1] / "data" / "reference" / "v_nbfixed_warpbreaks.data.csv.gz"
+    path = Path(__file__).parents[2] / "data" / "reference" / "v_nbfixed_warpbreaks.data.csv.gz"
     return pd.read_csv(path)
 
 

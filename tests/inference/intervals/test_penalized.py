@@ -12,7 +12,7 @@ from fastglm.errors import ConvergenceWarning, ModelError
 from fastglm.inference.intervals import penalized
 from fastglm.solve.bias_search import BiasSearch
 
-DATA = Path(__file__).parents[1] / "data" / "reference"
+DATA = Path(__file__).parents[2] / "data" / "reference"
 FORMULA = "HG ~ NV + PI + EH"
 
 

@@ -17,7 +17,7 @@ from fastglm.inference.intervals.held_coefficient import HeldCoefficient
 from fastglm.inference.intervals.joint_end import joint_end
 from fastglm.inference.intervals.profile import CoefficientProfile
 
-DATA = Path(__file__).parents[1] / "data" / "reference"
+DATA = Path(__file__).parents[2] / "data" / "reference"
 
 #: R's root finder stopped where the deviance is still 1.6e-5 from the quantile, in units of which
 #: the flat end of a Cauchy link is 3.6e-5 standard errors wide.
