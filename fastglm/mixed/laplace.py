@@ -23,7 +23,7 @@ from fastglm.families import derivative_templates as dv
 from fastglm.families.derivatives import LikelihoodDerivatives
 from fastglm.kernels.planes import DEVIANCE, RESIDUAL
 from fastglm.mixed import row_passes
-from fastglm.mixed.algebra import Factor, Products, over_chunks
+from fastglm.mixed.algebra import Factor, Products, over_chunks, scale
 from fastglm.mixed.layout import Layout
 from fastglm.mixed.level_sums import sum_scores
 from fastglm.mixed.scaling import FixedColumns
@@ -31,9 +31,12 @@ from fastglm.mixed.scaling import FixedColumns
 __all__ = ["LaplaceProblem", "LaplaceState", "Parameters"]
 
 #: Largest decrement of the last step to the modes, relative to 1 + deviance: what is left after
-#: the step is its square.
-MODE_TOLERANCE = 1e-13
-MOST_MODE_STEPS = 100
+#: the step is its square; with a factor of another point a share of it.
+MODE_TOLERANCE, REUSED_TOLERANCE = 1e-13, 1e-19
+MOST_MODE_STEPS = 200
+#: A factored H of another point is used where decrements are below the first of these, and until
+#: one is not below this share of the one before it.
+FAR, SLOW = 1.0, 0.01
 PLANES = (
     DEVIANCE, RESIDUAL, dv.OBSERVED, dv.OBSERVED_SLOPE, dv.EXPECTED, dv.EXPECTED_SLOPE,
     dv.PARAMETER_SCORE, dv.PARAMETER_RESIDUAL, dv.PARAMETER_OBSERVED, dv.PARAMETER_EXPECTED,
@@ -90,6 +93,8 @@ class LaplaceProblem:
     #: Modes of the last evaluation, where the next begins.
     warm: tuple[np.ndarray, np.ndarray] | None = None
     n_inner: int = field(default=0)
+    #: H there.
+    warm_factor: Factor | None = None
     #: Numbers of rows that no state needs any more: new memory costs more than to fill it.
     spare: list[np.ndarray] = field(default_factory=list)
 
@@ -130,7 +135,7 @@ class LaplaceProblem:
         eta = self.fixed_eta(parameters.beta) if fixed_eta is None else fixed_eta
         state = LaplaceState(self, parameters, eta)
         if math.isfinite(state.value):
-            self.warm = state.spherical
+            self.warm, self.warm_factor = state.spherical, state.factor
         return state
 
     def respond(self, eta: np.ndarray, log_extra: float, whole: bool = True) -> Rows:
@@ -209,8 +214,6 @@ class LaplaceState:
 
     def _effects(self, u: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Effects Lambda u, (q, k) and (R,)."""
-        from fastglm.mixed.algebra import scale
-
         own, other = scale(self.layout, self.factors, u[0][:, :, None], u[1][:, None], False)
         return own[:, :, 0], other[:, 0]
 
@@ -250,31 +253,45 @@ class LaplaceState:
             u = np.zeros((layout.q, layout.k)), np.zeros(layout.rest_size)
             rows = problem.respond(self._predictor(u), self.parameters.log_extra, False)
             now = self._penalised(u, rows)
+        # A factor from nearby serves as long as its steps shorten quickly.
+        factor, is_new, before = problem.warm_factor, False, math.inf
         for _ in range(MOST_MODE_STEPS):
             problem.n_inner += 1
-            step, decrement = self._step(u, rows)
-            if not np.isfinite(decrement).all() or not np.isfinite(now).all():
+            if factor is None:
+                factor, is_new = self._newton_factor(u, rows), True
+            step, decrement = self._step(u, rows, factor)
+            total = float(decrement.sum())
+            if not is_new and not (total <= min(FAR, SLOW * before) and decrement.min() >= 0.0):
+                factor = None
+                continue
+            if not math.isfinite(total) or not np.isfinite(now).all():
                 return False
-            last = bool((decrement <= MODE_TOLERANCE * (1.0 + now)).all())
+            enough = MODE_TOLERANCE if is_new else REUSED_TOLERANCE
+            last = bool((decrement <= enough * (1.0 + now)).all())
             u, rows, now = self._advance(u, rows, now, step, last)
             if last:
                 self.spherical, self.rows = u, rows
                 self.penalty = float((u[0] ** 2).sum() + (u[1] ** 2).sum())
                 return bool(rows.inside)
+            is_new, before = False, total
         return False
 
-    def _step(
-        self, u: tuple[np.ndarray, np.ndarray], rows: Rows
-    ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
-        """Newton step and its decrement by component; expected weights where concavity fails."""
+    def _newton_factor(self, u: tuple[np.ndarray, np.ndarray], rows: Rows) -> Factor:
+        """H of observed weights; expected ones stand in where concavity fails."""
         factor = Factor(Products(self.layout, rows.observed, self.problem.n_threads), self.factors)
         if not math.isfinite(factor.log_determinant):
             whole = self.problem.respond(self._predictor(u), self.parameters.log_extra)
             expected = cast("np.ndarray", whole.expected)
             weight = np.where(rows.observed > 0.0, rows.observed, expected)
             factor = Factor(Products(self.layout, weight, self.problem.n_threads), self.factors)
+        return factor
+
+    def _step(
+        self, u: tuple[np.ndarray, np.ndarray], rows: Rows, factor: Factor
+    ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+        """Newton step by a factored H, and its decrement by component."""
         own, other = self.problem.effect_sums(rows.residual)
-        own, other = factor.scale(own[:, :, None], other[:, None], transposed=True)
+        own, other = scale(self.layout, self.factors, own[:, :, None], other[:, None], True)
         own[:, :, 0] -= u[0]
         other[:, 0] -= u[1]
         first, rest = factor.solve(own, other)

@@ -239,7 +239,7 @@ class Layout:
     def _cut_chunks(self) -> np.ndarray:
         """Levels where chunks begin: about as many rows each, and few enough for their sums."""
         bytes_each = 8 * max(self.n_entries + self.rest_size, 1)
-        most = max(1, min(-(-self.n_rows // CHUNK_ROWS), CHUNK_BYTES // bytes_each))
+        most = max(1, min(self.n_rows // CHUNK_ROWS, CHUNK_BYTES // bytes_each))
         cuts = np.searchsorted(self.start, np.arange(1, most) * self.n_rows // most)
         return np.unique(np.concatenate([[0], cuts, [self.q]])).astype(np.int64)
 
