@@ -60,7 +60,7 @@ class AdaptiveProblem(LaplaceProblem):
         eta = self.fixed_eta(parameters.beta) if fixed_eta is None else fixed_eta
         state = AdaptiveState(self, parameters, eta)
         if np.isfinite(state.value):
-            self.warm = state.spherical
+            self.warm, self.warm_factor = state.spherical, state.factor
         return state
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from scipy.linalg import lapack
 
 from fastglm.mixed import level_algebra as kernels
+from fastglm.mixed import remainder_algebra as remainder
 from fastglm.mixed.layout import Layout
 from fastglm.mixed.level_sums import sum_columns, sum_products
 
@@ -127,7 +128,7 @@ class Products:
         )  # fmt: skip
         remaining = other + rest.sum(axis=0)
         if layout.rest_size:
-            kernels.remainder_residuals(
+            remainder.remainder_residuals(
                 layout.component_first, layout.row_start, self.other, other_effects, remaining
             )
         return target, remaining
@@ -208,7 +209,8 @@ class Factor:
         parts, logs = np.zeros((n_chunks, layout.n_entries)), np.empty(n_chunks)
         over_chunks(
             kernels.eliminate, layout, self.n_threads, layout.widths, factors,
-            *_pairs(layout)[1:], layout.row_start, products.own, products.cross, self._roots,
+            layout.pair_start, layout.pair_block, layout.pair_local, layout.cross_start,
+            layout.cross_column, layout.row_start, products.own, products.cross, self._roots,
             self._scaled, parts, logs,
         )  # fmt: skip
         self.log_determinant = float(logs.sum())
@@ -221,12 +223,14 @@ class Factor:
 
     def _factor_remainder(self) -> float:
         layout, products = self.layout, self.products
-        kernels.scale_remainder(
+        remainder.scale_remainder(
             layout.widths, self.factors, layout.rest_first, layout.rest_block,
             layout.component_first, layout.column_component, layout.row_start, products.other,
             self._matrix,
         )  # fmt: skip
-        total = kernels.factor_small(layout.component_first, layout.row_start, SMALL, self._matrix)
+        total = remainder.factor_small(
+            layout.component_first, layout.row_start, SMALL, self._matrix
+        )
         for place, size in self._large():
             block = self._matrix[place].reshape(size, size)
             # The lower triangle by rows is the upper one by columns: LAPACK works in place.
@@ -245,7 +249,9 @@ class Factor:
         )  # fmt: skip
         rest = other + parts.sum(axis=0)
         if layout.rest_size:
-            kernels.solve_small(layout.component_first, layout.row_start, SMALL, self._matrix, rest)
+            remainder.solve_small(
+                layout.component_first, layout.row_start, SMALL, self._matrix, rest
+            )
             for (place, size), columns in zip(self._large(), self._large_columns(), strict=True):
                 block = self._matrix[place].reshape(size, size)
                 rest[columns], _ = lapack.dpotrs(block.T, rest[columns], lower=0)
@@ -263,7 +269,9 @@ class Factor:
         """Entries of H^-1 inside components of the remainder, flat."""
         layout = self.layout
         inverse = np.empty(layout.n_entries)
-        kernels.invert_small(layout.component_first, layout.row_start, SMALL, self._matrix, inverse)
+        remainder.invert_small(
+            layout.component_first, layout.row_start, SMALL, self._matrix, inverse
+        )
         for place, size in self._large():
             block = inverse[place].reshape(size, size)
             block[:] = self._matrix[place].reshape(size, size)
@@ -278,8 +286,9 @@ class Factor:
         layout = self.layout
         own, cross = np.empty_like(self._roots), np.empty_like(self._scaled)
         over_chunks(
-            kernels.invert_levels, layout, self.n_threads, *_pairs(layout), layout.row_start,
-            self._roots, self._scaled, self.remainder_inverse, own, cross,
+            kernels.invert_levels, layout, self.n_threads, layout.widths, layout.cross_start,
+            layout.cross_column, layout.row_start, self._roots, self._scaled,
+            self.remainder_inverse, own, cross,
         )  # fmt: skip
         return own, cross
 
@@ -293,7 +302,7 @@ class Factor:
         )  # fmt: skip
         total = parts.sum(axis=0)
         if layout.rest_size:
-            kernels.trace_remainder(
+            remainder.trace_remainder(
                 layout.widths, self.factors, layout.rest_first, layout.rest_block,
                 layout.component_first, layout.column_component, layout.row_start, products.other,
                 self.remainder_inverse, total,

@@ -11,7 +11,7 @@ from fastglm.mixed.algebra import Columns, Factor, Products
 from fastglm.mixed.boundary import settle
 from fastglm.mixed.layout import Layout
 from fastglm.mixed.linear import LinearProblem, LinearState, products_by_block
-from fastglm.mixed.optimum import difference_hessian, minimise
+from fastglm.mixed.optimum import minimise
 from fastglm.mixed.rows import MixedRows
 from fastglm.mixed.scaling import FixedColumns
 
@@ -178,10 +178,8 @@ def _settled(layout, fixed, problem, base, found) -> LinearEstimate:  # type: ig
         hessian[np.ix_(free, free)], gradient = again.hessian, again.gradient
     elif free.any():
         # Signs made canonical turn those of the Hessian as well.
-        _, gradient = problem.criterion(theta)
-        turned = difference_hessian(partial, theta, np.diag(found.hessian))
-        hessian[:] = turned
-        n_evaluations += 1 + 2 * m
+        sign = np.where(theta * found.x < 0.0, -1.0, 1.0)
+        hessian, gradient = found.hessian * np.outer(sign, sign), found.gradient
     else:
         converged = True
     return LinearEstimate(

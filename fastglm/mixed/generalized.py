@@ -248,7 +248,7 @@ def _settled(search: _Search, found: Minimum, max_iter: int) -> GeneralizedEstim
     n_evaluations, n_iter = found.n_evaluations, found.n_iter
     if held.any() or not np.array_equal(theta, at.theta):
         search = _Search(problem, held)
-        problem.warm = None
+        problem.warm = problem.warm_factor = None
         free = np.concatenate([np.ones(p, bool), ~held, np.ones(int(search.has_extra), bool)])
         first = np.concatenate([at.beta, theta[~held], search.extra(at.log_extra)])
         metric = _turned(layout, found.hessian, at.theta, theta, p)[np.ix_(free, free)]

@@ -26,14 +26,11 @@ from fastglm.mixed import row_passes
 from fastglm.mixed.algebra import Factor, Products, over_chunks
 from fastglm.mixed.layout import Layout
 from fastglm.mixed.level_sums import sum_scores
+from fastglm.mixed.modes import ModeSearch, Rows
 from fastglm.mixed.scaling import FixedColumns
 
 __all__ = ["LaplaceProblem", "LaplaceState", "Parameters"]
 
-#: Largest decrement of the last step to the modes, relative to 1 + deviance: what is left after
-#: the step is its square.
-MODE_TOLERANCE = 1e-13
-MOST_MODE_STEPS = 100
 PLANES = (
     DEVIANCE, RESIDUAL, dv.OBSERVED, dv.OBSERVED_SLOPE, dv.EXPECTED, dv.EXPECTED_SLOPE,
     dv.PARAMETER_SCORE, dv.PARAMETER_RESIDUAL, dv.PARAMETER_OBSERVED, dv.PARAMETER_EXPECTED,
@@ -90,6 +87,8 @@ class LaplaceProblem:
     #: Modes of the last evaluation, where the next begins.
     warm: tuple[np.ndarray, np.ndarray] | None = None
     n_inner: int = field(default=0)
+    #: H there.
+    warm_factor: Factor | None = None
     #: Numbers of rows that no state needs any more: new memory costs more than to fill it.
     spare: list[np.ndarray] = field(default_factory=list)
 
@@ -130,7 +129,7 @@ class LaplaceProblem:
         eta = self.fixed_eta(parameters.beta) if fixed_eta is None else fixed_eta
         state = LaplaceState(self, parameters, eta)
         if math.isfinite(state.value):
-            self.warm = state.spherical
+            self.warm, self.warm_factor = state.spherical, state.factor
         return state
 
     def respond(self, eta: np.ndarray, log_extra: float, whole: bool = True) -> Rows:
@@ -168,24 +167,7 @@ class LaplaceProblem:
         return not outside.any()
 
 
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """What the family says of the rows, (n,) each, and whether all means are inside its domain."""
-
-    inside: bool
-    deviance: np.ndarray
-    residual: np.ndarray
-    observed: np.ndarray
-    observed_slope: np.ndarray | None = None
-    expected: np.ndarray | None = None
-    expected_slope: np.ndarray | None = None
-    parameter_score: np.ndarray | None = None
-    parameter_residual: np.ndarray | None = None
-    parameter_observed: np.ndarray | None = None
-    parameter_expected: np.ndarray | None = None
-
-
-class LaplaceState:
+class LaplaceState(ModeSearch):
     """The criterion and all that follows from it at one point.
 
     Parameters
@@ -195,117 +177,17 @@ class LaplaceState:
     fixed_eta : ndarray, shape (n,)
     """
 
+    problem: LaplaceProblem
+
     def __init__(self, problem: LaplaceProblem, parameters: Parameters, fixed_eta: np.ndarray):
-        self.problem, self.parameters, self.fixed_eta = problem, parameters, fixed_eta
-        self.layout = problem.layout
-        self.factors = self.layout.factors(parameters.theta)
+        factors = problem.layout.factors(parameters.theta)
+        super().__init__(problem, factors, fixed_eta, parameters.log_extra)
+        self.parameters = parameters
         self.value = math.inf
         with np.errstate(all="ignore"):
             self.found = self._find_modes()
             if self.found:
                 self.value = self._criterion()
-
-    # -- modes
-
-    def _effects(self, u: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Effects Lambda u, (q, k) and (R,)."""
-        from fastglm.mixed.algebra import scale
-
-        own, other = scale(self.layout, self.factors, u[0][:, :, None], u[1][:, None], False)
-        return own[:, :, 0], other[:, 0]
-
-    def _predictor(self, u: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-        layout, eta = self.layout, np.empty(self.layout.n_rows)
-        self.problem.run(
-            row_passes.add_effects, layout.start, layout.z, layout.rest, layout.widths,
-            layout.column, self.fixed_eta, *self._effects(u), eta,
-        )  # fmt: skip
-        return eta
-
-    def _by_component(self, own: np.ndarray, other: np.ndarray) -> np.ndarray:
-        """Sums over levels of the first block, (q,), and columns of the remainder, (R,)."""
-        layout = self.layout
-        size = layout.component_first.size - 1
-        total = np.bincount(layout.component, own, minlength=size)
-        if layout.rest_size:
-            total += np.bincount(layout.column_component, other, minlength=size)
-        return total
-
-    def _penalised(self, u: tuple[np.ndarray, np.ndarray], rows: Rows) -> np.ndarray:
-        """Penalised deviance of every component."""
-        by_level = np.add.reduceat(rows.deviance, self.layout.start[:-1])
-        total = self._by_component(by_level + (u[0] ** 2).sum(axis=1), u[1] ** 2)
-        return np.where(np.isnan(total), np.inf, total)
-
-    def _find_modes(self) -> bool:
-        """Newton's method, all components at once, each with steps halved as it needs."""
-        problem, layout = self.problem, self.layout
-        if problem.warm is None:
-            u = np.zeros((layout.q, layout.k)), np.zeros(layout.rest_size)
-        else:
-            u = problem.warm
-        rows = problem.respond(self._predictor(u), self.parameters.log_extra, False)
-        now = self._penalised(u, rows)
-        if not np.isfinite(now).all() and problem.warm is not None:
-            u = np.zeros((layout.q, layout.k)), np.zeros(layout.rest_size)
-            rows = problem.respond(self._predictor(u), self.parameters.log_extra, False)
-            now = self._penalised(u, rows)
-        for _ in range(MOST_MODE_STEPS):
-            problem.n_inner += 1
-            step, decrement = self._step(u, rows)
-            if not np.isfinite(decrement).all() or not np.isfinite(now).all():
-                return False
-            last = bool((decrement <= MODE_TOLERANCE * (1.0 + now)).all())
-            u, rows, now = self._advance(u, rows, now, step, last)
-            if last:
-                self.spherical, self.rows = u, rows
-                self.penalty = float((u[0] ** 2).sum() + (u[1] ** 2).sum())
-                return bool(rows.inside)
-        return False
-
-    def _step(
-        self, u: tuple[np.ndarray, np.ndarray], rows: Rows
-    ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
-        """Newton step and its decrement by component; expected weights where concavity fails."""
-        factor = Factor(Products(self.layout, rows.observed, self.problem.n_threads), self.factors)
-        if not math.isfinite(factor.log_determinant):
-            whole = self.problem.respond(self._predictor(u), self.parameters.log_extra)
-            expected = cast("np.ndarray", whole.expected)
-            weight = np.where(rows.observed > 0.0, rows.observed, expected)
-            factor = Factor(Products(self.layout, weight, self.problem.n_threads), self.factors)
-        own, other = self.problem.effect_sums(rows.residual)
-        own, other = factor.scale(own[:, :, None], other[:, None], transposed=True)
-        own[:, :, 0] -= u[0]
-        other[:, 0] -= u[1]
-        first, rest = factor.solve(own, other)
-        decrement = self._by_component((own * first).sum(axis=(1, 2)), (other * rest).sum(axis=1))
-        return (first[:, :, 0], rest[:, 0]), decrement
-
-    def _advance(
-        self,
-        u: tuple[np.ndarray, np.ndarray],
-        rows: Rows,
-        now: np.ndarray,
-        step: tuple[np.ndarray, np.ndarray],
-        whole: bool,
-    ) -> tuple[tuple[np.ndarray, np.ndarray], Rows, np.ndarray]:
-        """Take the step, halved for components whose penalised deviance would rise."""
-        layout = self.layout
-        length = np.ones(now.size)
-        for _ in range(40):
-            of_level = length[layout.component][:, None]
-            of_column = length[layout.column_component]
-            new = u[0] + of_level * step[0], u[1] + of_column * step[1]
-            new_rows = self.problem.respond(self._predictor(new), self.parameters.log_extra, whole)
-            then = self._penalised(new, new_rows)
-            worse = ~(then <= now + 1e-12 * (1.0 + np.abs(now)))
-            if not worse.any():
-                self.problem.give_back(rows)
-                return new, new_rows, then
-            self.problem.give_back(new_rows)
-            length[worse] *= 0.5
-        rows = self.problem.respond(self._predictor(u), self.parameters.log_extra)
-        return u, rows, now
 
     # -- the criterion
 

@@ -120,6 +120,8 @@ class Layout:
         Of a pair: first column of the remainder, block, and place among the level's columns.
     cross_start : ndarray, shape (q + 1,), int64
         How many columns the pairs of earlier levels have.
+    cross_column : ndarray, shape (columns of all pairs,), int64
+        Which of the remainder these are, level by level.
     rest_size : int
         Columns of the remainder.
     rest_first : ndarray, shape (levels of other blocks + 1,), int64
@@ -235,11 +237,14 @@ class Layout:
         counts = np.bincount(j, minlength=self.q)
         self.pair_start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         self.cross_start = np.concatenate([[0], np.cumsum(base)]).astype(np.int64)
+        width = self.widths[self.pair_block]
+        within = np.arange(int(width.sum())) - np.repeat(np.cumsum(width) - width, width)
+        self.cross_column = np.repeat(self.pair_column, width) + within
 
     def _cut_chunks(self) -> np.ndarray:
         """Levels where chunks begin: about as many rows each, and few enough for their sums."""
         bytes_each = 8 * max(self.n_entries + self.rest_size, 1)
-        most = max(1, min(-(-self.n_rows // CHUNK_ROWS), CHUNK_BYTES // bytes_each))
+        most = max(1, min(self.n_rows // CHUNK_ROWS, CHUNK_BYTES // bytes_each))
         cuts = np.searchsorted(self.start, np.arange(1, most) * self.n_rows // most)
         return np.unique(np.concatenate([[0], cuts, [self.q]])).astype(np.int64)
 

@@ -19,14 +19,8 @@ __all__ = [
     "back_substitute",
     "cross_residuals",
     "eliminate",
-    "factor_small",
     "forward_substitute",
     "invert_levels",
-    "invert_small",
-    "remainder_residuals",
-    "scale_remainder",
-    "solve_small",
-    "trace_remainder",
 ]
 
 
@@ -86,26 +80,26 @@ def scale_cross(j, k, factors, pairs, pair_start, cross, base, nnz, root, target
 
 
 @inlined
-def subtract_products(j, k, pairs, pair_start, pair_column, row_start, cross, base, nnz, other):
+def subtract_products(j, k, cross_start, cross_column, row_start, cross, base, nnz, other):
     """Subtracts a level's (L^-1 M)'(L^-1 M) from the lower triangle of the remainder."""
-    pair_block, pair_local, widths = pairs
-    for m in range(pair_start[j], pair_start[j + 1]):
-        for n in range(pair_start[j], m + 1):
-            for x in range(widths[pair_block[m]]):
-                for y in range(widths[pair_block[n]]):
-                    r, c = pair_column[m] + x, pair_column[n] + y
-                    total = 0.0
-                    for a in range(k):
-                        at = base + a * nnz
-                        total += cross[at + pair_local[m] + x] * cross[at + pair_local[n] + y]
-                    if m != n or x >= y:
-                        other[row_start[max(r, c)] + min(r, c)] -= total
+    at = cross_start[j]
+    for x in range(nnz):
+        r = cross_column[at + x]
+        for y in range(x + 1):
+            c = cross_column[at + y]
+            total = 0.0
+            for a in range(k):
+                total += cross[base + a * nnz + x] * cross[base + a * nnz + y]
+            if r >= c:
+                other[row_start[r] + c] -= total
+            else:
+                other[row_start[c] + r] -= total
 
 
 @entry
 def eliminate(
-    first, last, chunk, widths, factors, pair_start, pair_column, pair_block, pair_local,
-    cross_start, row_start, own, cross, roots, scaled, other, log_determinants,
+    first, last, chunk, widths, factors, pair_start, pair_block, pair_local, cross_start,
+    cross_column, row_start, own, cross, roots, scaled, other, log_determinants,
 ):  # fmt: skip
     """Factor the blocks of levels; the chunk's part of the remainder is added to `other`."""
     k = widths[0]
@@ -118,91 +112,9 @@ def eliminate(
         if nnz > 0:
             scale_cross(j, k, factors, pairs, pair_start, cross, base, nnz, roots[j], scaled)
             subtract_products(
-                j, k, pairs, pair_start, pair_column, row_start, scaled, base, nnz, other[chunk]
+                j, k, cross_start, cross_column, row_start, scaled, base, nnz, other[chunk]
             )
     log_determinants[chunk] = total
-    return 0
-
-
-@entry
-def scale_remainder(widths, factors, rest_first, rest_block, component_first, column_component,
-                    row_start, other, target):  # fmt: skip
-    """Adds I + F' P F to the lower triangle of `target`, P the remainder's products."""
-    for s in range(rest_block.size):
-        r, ks, fs = rest_first[s], widths[rest_block[s]], factors[rest_block[s]]
-        low = component_first[column_component[r]]
-        t = s
-        while t >= 0 and rest_first[t] >= low:
-            c, kt, ft = rest_first[t], widths[rest_block[t]], factors[rest_block[t]]
-            for a in range(ks):
-                for b in range(kt if t < s else a + 1):
-                    total = 1.0 if r + a == c + b else 0.0
-                    for d in range(a, ks):
-                        for e in range(b, kt):
-                            total += fs[d, a] * other[row_start[r + d] + c + e] * ft[e, b]
-                    target[row_start[r + a] + c + b] += total
-            t -= 1
-    return 0
-
-
-@entry
-def factor_small(component_first, row_start, largest, matrix):
-    """Cholesky factors of components of at most `largest` columns; the log determinant of all."""
-    total = 0.0
-    for component in range(component_first.size - 1):
-        first, last = component_first[component], component_first[component + 1]
-        if last - first > largest:
-            continue
-        for a in range(first, last):
-            for b in range(first, a + 1):
-                value = matrix[row_start[a] + b]
-                for c in range(first, b):
-                    value -= matrix[row_start[a] + c] * matrix[row_start[b] + c]
-                root = math.sqrt(value) if a == b else value / matrix[row_start[b] + b]
-                matrix[row_start[a] + b] = root
-            total += 2.0 * math.log(matrix[row_start[a] + a])
-    return total
-
-
-@entry
-def invert_small(component_first, row_start, largest, roots, inverse):
-    """Inverses of small components, both triangles, from their Cholesky factors."""
-    for component in range(component_first.size - 1):
-        first, last = component_first[component], component_first[component + 1]
-        if last - first > largest:
-            continue
-        for c in range(first, last):
-            for a in range(first, last):
-                value = 1.0 if a == c else 0.0
-                for b in range(first, a):
-                    value -= roots[row_start[a] + b] * inverse[row_start[b] + c]
-                inverse[row_start[a] + c] = value / roots[row_start[a] + a]
-            for a in range(last - 1, first - 1, -1):
-                value = inverse[row_start[a] + c]
-                for b in range(a + 1, last):
-                    value -= roots[row_start[b] + a] * inverse[row_start[b] + c]
-                inverse[row_start[a] + c] = value / roots[row_start[a] + a]
-    return 0
-
-
-@entry
-def solve_small(component_first, row_start, largest, roots, right):
-    """Solves for (R, c) right sides of small components, in place."""
-    for component in range(component_first.size - 1):
-        first, last = component_first[component], component_first[component + 1]
-        if last - first > largest:
-            continue
-        for c in range(right.shape[1]):
-            for a in range(first, last):
-                value = right[a, c]
-                for b in range(first, a):
-                    value -= roots[row_start[a] + b] * right[b, c]
-                right[a, c] = value / roots[row_start[a] + a]
-            for a in range(last - 1, first - 1, -1):
-                value = right[a, c]
-                for b in range(a + 1, last):
-                    value -= roots[row_start[b] + a] * right[b, c]
-                right[a, c] = value / roots[row_start[a] + a]
     return 0
 
 
@@ -272,8 +184,8 @@ def level_inverse(root, k, target):
 
 @entry
 def invert_levels(
-    first, last, chunk, widths, pair_start, pair_column, pair_block, pair_local, cross_start,
-    row_start, roots, scaled, inverse, own, cross,
+    first, last, chunk, widths, cross_start, cross_column, row_start, roots, scaled, inverse, own,
+    cross,
 ):  # fmt: skip
     """Entries of H^-1 inside levels, (q, k, k), and between levels and their pairs, flat."""
     k = widths[0]
@@ -290,16 +202,14 @@ def invert_levels(
                 for b in range(a + 1, k):
                     value -= roots[j, b, a] * spread[b, c]
                 spread[a, c] = value / roots[j, a, a]
-        for n in range(pair_start[j], pair_start[j + 1]):
-            for y in range(widths[pair_block[n]]):
-                c = pair_local[n] + y
-                for a in range(k):
-                    cross[base + a * nnz + c] = 0.0
-                for m in range(pair_start[j], pair_start[j + 1]):
-                    for x in range(widths[pair_block[m]]):
-                        value = inverse[row_start[pair_column[m] + x] + pair_column[n] + y]
-                        for a in range(k):
-                            cross[base + a * nnz + c] -= spread[a, pair_local[m] + x] * value
+        at = cross_start[j]
+        for c in range(nnz):
+            row = row_start[cross_column[at + c]]
+            for a in range(k):
+                total = 0.0
+                for x in range(nnz):
+                    total += spread[a, x] * inverse[row + cross_column[at + x]]
+                cross[base + a * nnz + c] = -total
         for a in range(k):
             for b in range(k):
                 for c in range(nnz):
@@ -343,30 +253,6 @@ def add_traces(
 
 
 @entry
-def trace_remainder(widths, factors, rest_first, rest_block, component_first, column_component,
-                    row_start, other, inverse, traces):  # fmt: skip
-    """The remainder's own part of the same sums."""
-    for s in range(rest_block.size):
-        r, t = rest_first[s], rest_block[s]
-        low = component_first[column_component[r]]
-        high = component_first[column_component[r] + 1]
-        u = s
-        while u > 0 and rest_first[u - 1] >= low:
-            u -= 1
-        while u < rest_block.size and rest_first[u] < high:
-            c, v = rest_first[u], rest_block[u]
-            for b in range(widths[t]):
-                for d in range(widths[v]):
-                    factor = 0.0
-                    for e in range(widths[v]):
-                        factor += inverse[row_start[r + b] + c + e] * factors[v, d, e]
-                    for a in range(widths[t]):
-                        traces[t, a, b] += factor * other[row_start[r + a] + c + d]
-            u += 1
-    return 0
-
-
-@entry
 def cross_residuals(
     first, last, chunk, widths, pair_start, pair_column, pair_block, pair_local, cross_start,
     own, cross, effects, other_effects, target, other,
@@ -387,17 +273,4 @@ def cross_residuals(
                     for c in range(n_sides):
                         target[j, a, c] -= factor * other_effects[column, c]
                         other[chunk, column, c] -= factor * effects[j, a, c]
-    return 0
-
-
-@entry
-def remainder_residuals(component_first, row_start, other, effects, target):
-    """Subtracts the remainder's own products with (R, c) effects."""
-    for component in range(component_first.size - 1):
-        first, last = component_first[component], component_first[component + 1]
-        for a in range(first, last):
-            for b in range(first, last):
-                factor = other[row_start[a] + b]
-                for c in range(effects.shape[1]):
-                    target[a, c] -= factor * effects[b, c]
     return 0

@@ -16,6 +16,8 @@ __all__ = ["Minimum", "difference_columns", "difference_hessian", "minimise"]
 #: Decrement below which quasi-Newton steps end and Newton steps begin, and the share of the value
 #: below which rounding would hide it.
 NEAR, ROUNDING = 1e-9, 1e-12
+#: Decrement of a step so short that the Hessian before it is that behind it, to six digits.
+SAME = 1e-13
 #: Steps of differences, in units of the inverse root of the curvature: errors of both kinds are
 #: about 1e-8 of it.
 DIFFERENCE = 2e-4
@@ -219,7 +221,7 @@ def _newton(
         else:
             break
         x, value, gradient = new, new_value, new_gradient
-        if decrement <= max(NEAR, ROUNDING * abs(value)):
+        if decrement <= max(SAME, 1e-3 * SAME * abs(value)):
             # So short a step leaves the Hessian as it is, and its square of the gradient.
             converged = True
             break

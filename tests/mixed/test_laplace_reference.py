@@ -5,6 +5,7 @@ import pytest
 from mixed_cases import GENERALIZED, case_frame, fit_case, numbers, read_case
 
 import fastglm as fg
+from fastglm.mixed import algebra, layout
 
 WITH_GLMMTMB = [
     n for n in [*GENERALIZED, "s_nb2_salamanders"] if "glmmTMB" in read_case(n)["results"]
@@ -109,12 +110,23 @@ def test_observed_and_expected_weights_differ_where_the_link_is_not_canonical():
     assert "expected" in expected.method
 
 
-def test_threads_change_no_bit():
-    name = "s_glmer_generated_nested3"
-    frame = case_frame(name)
-    one, two = (
-        fg.mixed(read_case(name)["formula"], frame, "binomial", n_threads=n) for n in (1, 2)
-    )
+@pytest.mark.parametrize("kind", ["laplace", "linear", "crossed"])
+def test_threads_change_no_bit(kind, monkeypatch):
+    # As for many rows: several chunks, each thread with its share.
+    monkeypatch.setattr(algebra, "PARALLEL_ROWS", 0)
+    monkeypatch.setattr(layout, "CHUNK_ROWS", 256)
+    frame = case_frame("s_glmer_generated_nested3")
+    formula, family = {
+        "laplace": ("pass ~ x + (x | class:school)", "binomial"),
+        "linear": ("score ~ x + (1 | school/class)", "gaussian"),
+        "crossed": ("pass ~ x + (1 | school) + (1 | class)", "binomial"),
+    }[kind]
+    fits = [fg.mixed(formula, frame, family, n_threads=n) for n in (1, 2)]
+    assert len(fits[0].estimate.layout.chunks) > 3
+    one, two = fits
     assert np.array_equal(one.params, two.params)
+    assert np.array_equal(one.bse, two.bse)
     assert np.array_equal(one.theta, two.theta)
     assert one.criterion == two.criterion
+    monkeypatch.setattr(layout, "CHUNK_ROWS", 65_536)
+    assert fg.mixed(formula, frame, family).criterion == pytest.approx(one.criterion, abs=1e-8)

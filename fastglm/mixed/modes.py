@@ -1,0 +1,183 @@
+"""Conditional modes of the random effects, by Newton's method."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+
+from fastglm.mixed import row_passes
+from fastglm.mixed.algebra import Factor, Products, scale
+
+__all__ = ["ModeSearch", "Rows"]
+
+#: Largest decrement of the last step to the modes, relative to 1 + deviance: what is left after
+#: the step is its square; with a factor of another point a share of it.
+MODE_TOLERANCE, REUSED_TOLERANCE = 1e-13, 1e-19
+MOST_MODE_STEPS = 200
+#: A factored H of another point is used where decrements are below the first of these, and until
+#: one is not below this share of the one before it.
+FAR, SLOW = 1.0, 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """What the family says of the rows, (n,) each, and whether all means are inside its domain."""
+
+    inside: bool
+    deviance: np.ndarray
+    residual: np.ndarray
+    observed: np.ndarray
+    observed_slope: np.ndarray | None = None
+    expected: np.ndarray | None = None
+    expected_slope: np.ndarray | None = None
+    parameter_score: np.ndarray | None = None
+    parameter_residual: np.ndarray | None = None
+    parameter_observed: np.ndarray | None = None
+    parameter_expected: np.ndarray | None = None
+
+
+class ModeSearch:
+    """Modes at given coefficients and Lambda.
+
+    Parameters
+    ----------
+    problem : LaplaceProblem
+    factors : ndarray, shape (b, K, K)
+        Lambda of every block.
+    fixed_eta : ndarray, shape (n,)
+        Fixed part of the linear predictors.
+    log_extra : float
+        Logarithm of the dispersion or of the family's parameter.
+
+    Attributes
+    ----------
+    spherical : tuple of ndarray, (q, k) and (R,)
+        The modes, once they are found.
+    rows : Rows
+        There.
+    penalty : float
+        Their sum of squares.
+    """
+
+    spherical: tuple[np.ndarray, np.ndarray]
+    rows: Rows
+    penalty: float
+
+    def __init__(self, problem: Any, factors: np.ndarray, fixed_eta: np.ndarray, log_extra: float):
+        self.problem, self.layout = problem, problem.layout
+        self.factors, self.fixed_eta, self.log_extra = factors, fixed_eta, log_extra
+
+    def _effects(self, u: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Effects Lambda u, (q, k) and (R,)."""
+        own, other = scale(self.layout, self.factors, u[0][:, :, None], u[1][:, None], False)
+        return own[:, :, 0], other[:, 0]
+
+    def _predictor(self, u: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        layout, eta = self.layout, np.empty(self.layout.n_rows)
+        self.problem.run(
+            row_passes.add_effects, layout.start, layout.z, layout.rest, layout.widths,
+            layout.column, self.fixed_eta, *self._effects(u), eta,
+        )  # fmt: skip
+        return eta
+
+    def _by_component(self, own: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """Sums over levels of the first block, (q,), and columns of the remainder, (R,)."""
+        layout = self.layout
+        size = layout.component_first.size - 1
+        total = np.bincount(layout.component, own, minlength=size)
+        if layout.rest_size:
+            total += np.bincount(layout.column_component, other, minlength=size)
+        return total
+
+    def _penalised(self, u: tuple[np.ndarray, np.ndarray], rows: Rows) -> np.ndarray:
+        """Penalised deviance of every component."""
+        by_level = np.add.reduceat(rows.deviance, self.layout.start[:-1])
+        total = self._by_component(by_level + (u[0] ** 2).sum(axis=1), u[1] ** 2)
+        return np.where(np.isnan(total), np.inf, total)
+
+    def _find_modes(self) -> bool:
+        """Newton's method, all components at once, each with steps halved as it needs."""
+        problem, layout = self.problem, self.layout
+        if problem.warm is None:
+            u = np.zeros((layout.q, layout.k)), np.zeros(layout.rest_size)
+        else:
+            u = problem.warm
+        rows = problem.respond(self._predictor(u), self.log_extra, False)
+        now = self._penalised(u, rows)
+        if not np.isfinite(now).all() and problem.warm is not None:
+            u = np.zeros((layout.q, layout.k)), np.zeros(layout.rest_size)
+            rows = problem.respond(self._predictor(u), self.log_extra, False)
+            now = self._penalised(u, rows)
+        # A factor from nearby serves as long as its steps shorten quickly.
+        factor, is_new, before = problem.warm_factor, False, math.inf
+        for _ in range(MOST_MODE_STEPS):
+            problem.n_inner += 1
+            if factor is None:
+                factor, is_new = self._newton_factor(u, rows), True
+            step, decrement = self._step(u, rows, factor)
+            total = float(decrement.sum())
+            if not is_new and not (total <= min(FAR, SLOW * before) and decrement.min() >= 0.0):
+                factor = None
+                continue
+            if not math.isfinite(total) or not np.isfinite(now).all():
+                return False
+            enough = MODE_TOLERANCE if is_new else REUSED_TOLERANCE
+            last = bool((decrement <= enough * (1.0 + now)).all())
+            u, rows, now = self._advance(u, rows, now, step, last)
+            if last:
+                self.spherical, self.rows = u, rows
+                self.penalty = float((u[0] ** 2).sum() + (u[1] ** 2).sum())
+                return bool(rows.inside)
+            is_new, before = False, total
+        return False
+
+    def _newton_factor(self, u: tuple[np.ndarray, np.ndarray], rows: Rows) -> Factor:
+        """H of observed weights; expected ones stand in where concavity fails."""
+        factor = Factor(Products(self.layout, rows.observed, self.problem.n_threads), self.factors)
+        if not math.isfinite(factor.log_determinant):
+            whole = self.problem.respond(self._predictor(u), self.log_extra)
+            expected = cast("np.ndarray", whole.expected)
+            weight = np.where(rows.observed > 0.0, rows.observed, expected)
+            factor = Factor(Products(self.layout, weight, self.problem.n_threads), self.factors)
+        return factor
+
+    def _step(
+        self, u: tuple[np.ndarray, np.ndarray], rows: Rows, factor: Factor
+    ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+        """Newton step by a factored H, and its decrement by component."""
+        own, other = self.problem.effect_sums(rows.residual)
+        own, other = scale(self.layout, self.factors, own[:, :, None], other[:, None], True)
+        own[:, :, 0] -= u[0]
+        other[:, 0] -= u[1]
+        first, rest = factor.solve(own, other)
+        decrement = self._by_component((own * first).sum(axis=(1, 2)), (other * rest).sum(axis=1))
+        return (first[:, :, 0], rest[:, 0]), decrement
+
+    def _advance(
+        self,
+        u: tuple[np.ndarray, np.ndarray],
+        rows: Rows,
+        now: np.ndarray,
+        step: tuple[np.ndarray, np.ndarray],
+        whole: bool,
+    ) -> tuple[tuple[np.ndarray, np.ndarray], Rows, np.ndarray]:
+        """Take the step, halved for components whose penalised deviance would rise."""
+        layout = self.layout
+        length = np.ones(now.size)
+        for _ in range(40):
+            of_level = length[layout.component][:, None]
+            of_column = length[layout.column_component]
+            new = u[0] + of_level * step[0], u[1] + of_column * step[1]
+            new_rows = self.problem.respond(self._predictor(new), self.log_extra, whole)
+            then = self._penalised(new, new_rows)
+            worse = ~(then <= now + 1e-12 * (1.0 + np.abs(now)))
+            if not worse.any():
+                self.problem.give_back(rows)
+                return new, new_rows, then
+            self.problem.give_back(new_rows)
+            length[worse] *= 0.5
+        rows = self.problem.respond(self._predictor(u), self.log_extra)
+        return u, rows, now
