@@ -239,7 +239,7 @@ for k in range(60):
         signal.setitimer(signal.ITIMER_REAL, 0)
 assert reached >= 3, reached
 assert numba.get_num_threads() == before
-assert not fg.solve.threads._pool.lock.locked()
+assert not threads._pool.lock.locked()
 assert big.fit(n_threads=3).params.tobytes() == bits
 """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import warnings
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -13,6 +14,7 @@ from fastglm.families import FAMILIES, LINKS, Family, Quasi, Tweedie
 from fastglm.families.members import QUASI_VARIANCES, TWEEDIE_SPECIAL
 from fastglm.kernels.compiler.notice import notice
 from fastglm.kernels.compiler.templates import RowBlock
+from fastglm.mixed.model import fit_formula
 from fastglm.model import GLM
 from fastglm.responses.models.multinomial import MNLogit
 
@@ -100,9 +102,30 @@ def _use_categories() -> None:
     assert MNLogit(np.arange(FEW_ROWS) ** 2 % 3, X).fit().converged
 
 
+def _use_mixed() -> None:
+    """Every compiled function of mixed models: one factor, crossed ones, quadrature, intervals."""
+    n = 60
+    x, _ = _columns(n)
+    noise = np.cos(np.arange(n) ** 2.0)
+    frame = {"y": x + noise, "b": (noise > 0.0) * 1.0, "x": x}
+    frame |= {"g": np.arange(n) % 6, "h": np.arange(n) // 10}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for formula in ("y ~ x + (1 | g) + (1 | h)", "y ~ x + (1 + x | g)"):
+            fit = fit_formula(formula, frame)
+            fit.df("kenward-roger"), fit.ranef(cond_var=True)
+        fit.influence()
+        for formula in ("b ~ x + (1 | g)", "b ~ x + (1 + x | g)", "b ~ x + (1 | g) + (1 | h)"):
+            fit_formula(formula, frame, family="binomial")
+        for n_nodes in (0, 3):
+            fit_formula("b ~ x + (1 | g)", frame, family="binomial", nagq=n_nodes)
+        fit_formula("b ~ x + (1 + x | g)", frame, family="binomial", nagq=3)
+
+
 #: What calls the compiled functions that are no row blocks, by what they do.
 _USES: dict[str, Callable[[], None]] = {
     "solver": lambda: _use_fit(FEW_ROWS),
     "parallel loop": lambda: _use_fit(MANY_ROWS),
     "several predictors": _use_categories,
+    "mixed models": _use_mixed,
 }

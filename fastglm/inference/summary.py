@@ -45,7 +45,7 @@ class Summary:
 
     #: Instead of the name of the response.
     response_name: str | None = None
-    title = "Generalized Linear Model Regression Fit"
+    title = "Generalized Linear Model Regression Results"
 
     def __init__(self, fit: Fit, alpha: float = 0.05):
         self.results = fit

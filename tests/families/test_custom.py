@@ -157,11 +157,11 @@ def test_a_saved_fit_finds_family_and_link_by_name(tmp_path):
     text = (tmp_path / "fit.json").read_text().replace("quasi <lambda>", "unheard of")
     (tmp_path / "other.json").write_text(text)
     with pytest.raises(ModelError, match=r"CustomFamily\('unheard of', \.\.\.\) as before the fit"):
-        fg.load(tmp_path / "other.json")
+        fg.load(tmp_path / "other.json", check=False)
     text = text.replace("unheard of", "quasi unheard of")
     (tmp_path / "other.json").write_text(text)
     with pytest.raises(ModelError, match=r"the same fastglm.families.Quasi\(variance=\.\.\.\)"):
-        fg.load(tmp_path / "other.json")
+        fg.load(tmp_path / "other.json", check=False)
 
 
 def test_a_saved_fit_says_which_link_to_define(tmp_path):
@@ -172,7 +172,7 @@ def test_a_saved_fit_says_which_link_to_define(tmp_path):
     text = (tmp_path / "fit.json").read_text().replace("log again", "unheard of")
     (tmp_path / "other.json").write_text(text)
     with pytest.raises(ModelError, match=r"CustomLink\('unheard of', \.\.\.\) as before the fit"):
-        fg.load(tmp_path / "other.json")
+        fg.load(tmp_path / "other.json", check=False)
 
 
 @pytest.mark.parametrize("name", ["log", "Log", "InversePower", "1/mu^2"])

@@ -342,7 +342,7 @@ def test_options_that_make_no_sense(frame):
         fit.bootstrap(kind="parametric", groups=frame.g)
     with pytest.raises(DataError, match="one group for each"):
         fit.bootstrap(groups=[1, 2])
-    with pytest.raises(ModelError, match="no distribution"):
+    with pytest.raises(ModelError, match="does not say how responses are distributed"):
         fg.glm("y ~ z", frame, "quasipoisson").bootstrap(3, kind="parametric")
     with pytest.raises(ModelError, match="freq_weights"):
         fg.glm("y ~ z", frame, "poisson", freq_weights="f").bootstrap(3, kind="parametric")

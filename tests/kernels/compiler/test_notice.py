@@ -16,7 +16,7 @@ from fastglm.kernels.compiler.notice import TEXT, CompilationNotice
 #: A fit with an empty cache, in a process of its own that turns warnings into errors.
 FIT = """
 import numpy as np, fastglm as fg
-from fastglm.kernels import notice
+from fastglm.kernels.compiler import notice
 notice.PATIENCE = {patience}
 x = np.linspace(-1.0, 1.0, 50)
 fit = fg.GLM((x > 0.1 * np.cos(9.0 * x)).astype(float), np.column_stack([x**0, np.cos(x)])).fit()
@@ -24,10 +24,14 @@ assert np.isfinite(fit.deviance)
 """
 
 
+def _loud() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "FASTGLM_QUIET"}
+
+
 def _fit(cache, patience: float, **environment: str) -> str:
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", FIT.format(patience=patience)],
-        env=os.environ | {"NUMBA_CACHE_DIR": str(cache)} | environment,
+        env=_loud() | {"NUMBA_CACHE_DIR": str(cache)} | environment,
         stderr=subprocess.PIPE,
         text=True,
         check=True,
@@ -46,6 +50,7 @@ def test_nothing_is_said_where_it_is_not_wanted(tmp_path):
 
 @pytest.fixture
 def patience(monkeypatch):
+    monkeypatch.delenv("FASTGLM_QUIET", raising=False)
     monkeypatch.setattr(module, "PATIENCE", 0.1)
 
 

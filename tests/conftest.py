@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -6,10 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-REFERENCE = Path(__file__).parents[1] / "data" / "responses"
+# On a busy machine kernels compile for more than a second; tests of that line ask for it.
+os.environ["FASTGLM_QUIET"] = "1"
+
+REFERENCE = Path(__file__).parent / "data" / "responses"
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def reference():
     """A case of the reference fits: its JSON, frame and design matrix."""
 
@@ -33,7 +37,7 @@ def reference():
     return read
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def matrix():
     """The numbers of a matrix in a reference file."""
     return lambda block: np.array(block["data"], dtype=float)
