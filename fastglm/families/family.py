@@ -215,7 +215,7 @@ class Family(Frozen):
     def predictor_range(self) -> tuple[float, float] | None:
         """Ends of the linear predictors with a mean in the domain; None if they are no interval.
 
-        Found to the last digit from where the mean is inside, without any function of the link's.
+        Found to rounding from where the mean is inside, without any function of the link's.
         """
         if self.is_unbounded:
             return -math.inf, math.inf

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 import scipy
 
-from fastglm.design.parts import Design
+from fastglm.design.matrix.parts import Design
 from fastglm.families import Family
 
 __all__ = ["InsideDomain", "NoProgramError"]
