@@ -20,6 +20,8 @@ MOST_MODE_STEPS = 200
 #: A factored H of another point is used where decrements are below the first of these, and until
 #: one is not below this share of the one before it.
 FAR, SLOW = 1.0, 0.01
+#: Columns of the remainder from which a factor costs more than a pass over the rows.
+DEAR = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,11 +113,12 @@ class ModeSearch:
             u = np.zeros((layout.q, layout.k)), np.zeros(layout.rest_size)
             rows = problem.respond(self._predictor(u), self.log_extra, False)
             now = self._penalised(u, rows)
-        # A factor from nearby serves as long as its steps shorten quickly.
-        factor, is_new, before = problem.warm_factor, False, math.inf
+        # Where it is dear, a factor from nearby serves as long as its steps shorten quickly.
+        reuses = layout.rest_size > DEAR
+        factor, is_new, before = problem.warm_factor if reuses else None, False, math.inf
         for _ in range(MOST_MODE_STEPS):
             problem.n_inner += 1
-            if factor is None:
+            if factor is None or not reuses:
                 factor, is_new = self._newton_factor(u, rows), True
             step, decrement = self._step(u, rows, factor)
             total = float(decrement.sum())
