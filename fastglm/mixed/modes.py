@@ -10,6 +10,7 @@ import numpy as np
 
 from fastglm.mixed import row_passes
 from fastglm.mixed.algebra import Factor, Products, scale
+from fastglm.mixed.level_modes import search_levels
 
 __all__ = ["ModeSearch", "Rows"]
 
@@ -101,6 +102,31 @@ class ModeSearch:
         return np.where(np.isnan(total), np.inf, total)
 
     def _find_modes(self) -> bool:
+        """The modes; whether they were found."""
+        if len(self.layout.blocks) == 1 and self._search_levels():
+            return True
+        return self._search_together()
+
+    def _search_levels(self) -> bool:
+        """For one factor: level by level. False where a level is not concave or does not end."""
+        problem, layout = self.problem, self.layout
+        warm = problem.warm
+        modes = np.zeros((layout.q, layout.k)) if warm is None else warm[0].copy()
+        blocks, failed = problem.derivatives, np.zeros(layout.chunks.size - 1, dtype=np.int64)
+        problem.run(
+            search_levels, layout.start, layout.z, np.ascontiguousarray(self.factors[0]),
+            self.fixed_eta, blocks.mean_rows.address, blocks.family_rows.address,
+            blocks.parameters(*problem.constants(self.log_extra)), problem.y, problem.prior,
+            MODE_TOLERANCE, modes, failed,
+        )  # fmt: skip
+        if failed.any() or not np.isfinite(modes).all():
+            return False
+        self.spherical = modes, np.zeros(0)
+        self.rows = problem.respond(self._predictor(self.spherical), self.log_extra)
+        self.penalty = float((modes**2).sum())
+        return bool(self.rows.inside)
+
+    def _search_together(self) -> bool:
         """Newton's method, all components at once, each with steps halved as it needs."""
         problem, layout = self.problem, self.layout
         if problem.warm is None:
