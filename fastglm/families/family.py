@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -209,6 +210,41 @@ class Family(Frozen):
         """Whether every finite linear predictor gives a mean inside the domain."""
         means = self.link.mean_range
         return means is not None and self.domain.lower <= means[0] and means[1] <= self.domain.upper
+
+    @property
+    def predictor_range(self) -> tuple[float, float] | None:
+        """Ends of the linear predictors with a mean in the domain; None if they are no interval.
+
+        Found to rounding from where the mean is inside, without any function of the link's.
+        """
+        if self.is_unbounded:
+            return -math.inf, math.inf
+        sizes = np.logspace(-8.0, 8.0, 65)
+        eta = np.concatenate([-sizes[::-1], [0.0], sizes])
+        inside = np.flatnonzero(self._is_inside(eta))
+        if not inside.size or inside[-1] - inside[0] + 1 != inside.size:
+            return None
+        low, high = int(inside[0]), int(inside[-1])
+        last = eta.size - 1
+        return (
+            -math.inf if low == 0 else self._end_between(eta[low - 1], eta[low]),
+            math.inf if high == last else self._end_between(eta[high + 1], eta[high]),
+        )
+
+    def _is_inside(self, eta: Any) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            return self.domain.contains(np.asarray(self.link.inverse(eta)))
+
+    def _end_between(self, outside: float, inside: float) -> float:
+        """Where linear predictors begin to have a mean inside the domain."""
+        while True:
+            middle = 0.5 * (outside + inside)
+            if middle in (outside, inside):
+                return float(inside)
+            if self._is_inside(np.array([middle]))[0]:
+                inside = middle
+            else:
+                outside = middle
 
     @property
     def takes_two_levels(self) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 
 from fastglm.mixed import row_passes
 from fastglm.mixed.algebra import Factor, Products, scale
+from fastglm.mixed.level_modes import search_levels
 
 __all__ = ["ModeSearch", "Rows"]
 
@@ -20,6 +21,8 @@ MOST_MODE_STEPS = 200
 #: A factored H of another point is used where decrements are below the first of these, and until
 #: one is not below this share of the one before it.
 FAR, SLOW = 1.0, 0.01
+#: Columns of the remainder from which a factor costs more than a pass over the rows.
+DEAR = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +102,31 @@ class ModeSearch:
         return np.where(np.isnan(total), np.inf, total)
 
     def _find_modes(self) -> bool:
+        """The modes; whether they were found."""
+        if len(self.layout.blocks) == 1 and self._search_levels():
+            return True
+        return self._search_together()
+
+    def _search_levels(self) -> bool:
+        """For one factor: level by level. False where a level is not concave or does not end."""
+        problem, layout = self.problem, self.layout
+        warm = problem.warm
+        modes = np.zeros((layout.q, layout.k)) if warm is None else warm[0].copy()
+        blocks, failed = problem.derivatives, np.zeros(layout.chunks.size - 1, dtype=np.int64)
+        problem.run(
+            search_levels, layout.start, layout.z, np.ascontiguousarray(self.factors[0]),
+            self.fixed_eta, blocks.mean_rows.address, blocks.family_rows.address,
+            blocks.parameters(*problem.constants(self.log_extra)), problem.y, problem.prior,
+            MODE_TOLERANCE, modes, failed,
+        )  # fmt: skip
+        if failed.any() or not np.isfinite(modes).all():
+            return False
+        self.spherical = modes, np.zeros(0)
+        self.rows = problem.respond(self._predictor(self.spherical), self.log_extra)
+        self.penalty = float((modes**2).sum())
+        return bool(self.rows.inside)
+
+    def _search_together(self) -> bool:
         """Newton's method, all components at once, each with steps halved as it needs."""
         problem, layout = self.problem, self.layout
         if problem.warm is None:
@@ -111,11 +139,12 @@ class ModeSearch:
             u = np.zeros((layout.q, layout.k)), np.zeros(layout.rest_size)
             rows = problem.respond(self._predictor(u), self.log_extra, False)
             now = self._penalised(u, rows)
-        # A factor from nearby serves as long as its steps shorten quickly.
-        factor, is_new, before = problem.warm_factor, False, math.inf
+        # Where it is dear, a factor from nearby serves as long as its steps shorten quickly.
+        reuses = layout.rest_size > DEAR
+        factor, is_new, before = problem.warm_factor if reuses else None, False, math.inf
         for _ in range(MOST_MODE_STEPS):
             problem.n_inner += 1
-            if factor is None:
+            if factor is None or not reuses:
                 factor, is_new = self._newton_factor(u, rows), True
             step, decrement = self._step(u, rows, factor)
             total = float(decrement.sum())

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import special
 
 from fastglm.errors import ModelError
-from fastglm.inference.intervals.held_coefficient import HeldCoefficient
+from fastglm.inference.intervals.held_coefficient import HeldCoefficient, NotConvergedError
 from fastglm.inference.intervals.profile import profiles_of
 from fastglm.plots.style import BLUE, GREY, ORANGE, VERMILION, new_axes, picture, tidy
 
@@ -41,18 +41,24 @@ def profile_likelihood(fit: Fit, name: str, alpha: float = 0.05, ax: Axes | None
     Raises
     ------
     ModelError
-        If there is no such coefficient, or it is aliased.
+        If there is no such coefficient, it is aliased, or its profile did not converge.
     """
     if name not in fit.names or name in fit.aliased:
         raise ModelError(f"there is no estimated coefficient {name!r}.")
     if not 0.0 < alpha < 1.0:
         raise ModelError(f"alpha must be between 0 and 1, not {alpha!r}")
     column = fit.names.index(name)
-    profile = profiles_of(fit)(column)
     root = float(special.ndtri(1.0 - alpha / 2.0))
-    ends = np.array([profile.end(-root), profile.end(root)])
-    at = _values(profile, ends, root)
-    fall = -0.5 * np.array([profile.rise(float(value)) for value in at])
+    try:
+        profile = profiles_of(fit)(column)
+        ends = np.array([profile.end(-root), profile.end(root)])
+        at = _values(profile, ends, root)
+        fall = -0.5 * np.array([profile.rise(float(value)) for value in at])
+    except NotConvergedError:
+        raise ModelError(
+            f"the profile likelihood of {name} did not converge, and has no picture: another link "
+            "may keep the means off the boundary."
+        ) from None
     ax = new_axes(ax)
     shown = np.isfinite(fall)
     if np.isfinite(profile.estimate):

@@ -166,14 +166,20 @@ class BiasSearch:
         return np.where(self.kept, params, 0.0), solution
 
     def highest(self, params: np.ndarray) -> Climb:
-        """The end of a search from these coefficients, or a higher one of a search from others."""
+        """The end of a search from these coefficients, or the highest of searches from others.
+
+        A higher end has starts of its own, until none of them leads higher.
+        """
         best = self.climb(params)
-        if best.point is None or not self._may_have_several_maxima():
+        if not self._may_have_several_maxima():
             return best
-        for start in list(self._other_starts(best.point)):
-            found = self.climb(start)
-            if found.status == Status.CONVERGED and self._is_higher(found.point, best.point):
-                best = found
+        around = None
+        while best.point is not None and best.point is not around:
+            around = best.point
+            for start in self._other_starts(around):
+                found = self.climb(start)
+                if found.status == Status.CONVERGED and self._is_higher(found.point, best.point):
+                    best = found
         return best
 
     def climb(self, params: np.ndarray) -> Climb:

@@ -263,3 +263,26 @@ def test_the_variance_may_be_written_with_spaces_and_stars():
 )
 def test_unit_deviance_is_positive(name, y, mu):
     assert FAMILY_LIST[name].unit_deviance(y, mu) >= 0
+
+
+@pytest.mark.parametrize(
+    ("family", "link", "ends"),
+    [
+        ("poisson", "log", (-np.inf, np.inf)),
+        ("poisson", "identity", (0.0, np.inf)),
+        ("poisson", "sqrt", (0.0, np.inf)),
+        ("binomial", "identity", (0.0, 1.0)),
+        ("binomial", "log", (-np.inf, 0.0)),
+        ("binomial", "sqrt", (0.0, 1.0)),
+        ("gamma", "inverse", (0.0, np.inf)),
+        ("gaussian", "sqrt", (0.0, np.inf)),
+        # Either side of zero.
+        ("gaussian", "inverse", None),
+    ],
+)
+def test_predictors_with_a_mean_inside_the_domain(family, link, ends):
+    found = FAMILIES[family](link=make_link(link)).predictor_range
+    if ends is None:
+        assert found is None
+    else:
+        np.testing.assert_allclose(found, ends, rtol=1e-15, atol=1e-15)

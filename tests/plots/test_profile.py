@@ -34,3 +34,11 @@ def test_an_infinite_estimate_is_drawn_from_its_finite_end():
     assert (np.diff(fall) > 0.0).all()
     assert np.interp(low, x, fall) == pytest.approx(-1.92073, abs=0.02)
     assert "Wald" not in [line.get_label() for line in ax.lines]
+
+
+def test_a_fit_that_has_not_converged_has_no_profile_to_draw():
+    X = np.column_stack([np.ones(4), [1.0, 2.0, 3.0, 4.0]])
+    with pytest.warns(fg.errors.ConvergenceWarning):
+        fit = fg.GLM([0.0, 1, 3, 9], X, "poisson").fit(max_iter=1)
+    with pytest.raises(ModelError, match="x1 did not converge, and has no picture"):
+        plots.profile_likelihood(fit, "x1")

@@ -17,6 +17,7 @@ from fastglm.passes.products import information
 from fastglm.passes.row_values import evaluate_rows
 from fastglm.passes.scaling import find_scaling
 from fastglm.solve.fit import SolverOptions, solve
+from fastglm.solve.solution import Solution
 
 if TYPE_CHECKING:
     from fastglm.fit.record import Fit
@@ -88,6 +89,7 @@ def refit(
     require_maximum_likelihood(fit)
     rows = fit._model_with_data("another model").rows
     options = SolverOptions(tol=tol, max_iter=200, n_threads=fit.n_threads)
+    best: Solution | None = None
     for first in (start, None) if start is not None else (None,):
         solution = solve(
             layout,
@@ -98,8 +100,12 @@ def refit(
             safe_mean=lambda: rows.mean_response,
         )
         if solution.status == Status.CONVERGED:
+            best = solution
             break
-    return solution.params, solution.deviance, solution.status
+        if best is None or (best.status != Status.BOUNDARY and solution.deviance < best.deviance):
+            best = solution
+    assert best is not None
+    return best.params, best.deviance, best.status
 
 
 def require_maximum_likelihood(fit: Fit) -> None:

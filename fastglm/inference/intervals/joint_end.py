@@ -22,7 +22,7 @@ from fastglm.passes.scaling import Centring, find_scaling
 if TYPE_CHECKING:
     from fastglm.families import Family
 
-__all__ = ["Optimum", "joint_end"]
+__all__ = ["Optimum", "deviance_inside", "joint_end"]
 
 MAX_STEPS = 30
 #: The last step, in standard errors, of which a quarter at most is left.
@@ -92,7 +92,7 @@ def joint_end(optimum: Optimum, column: int, target: float) -> float | None:
         if size <= TOLERANCE and before <= 1.0:
             is_beyond = (params[column] - start) * sign > 0.0
             return float(params[column]) if is_beyond and rises else None
-        deviance = _deviance(optimum, params)
+        deviance = deviance_inside(optimum.layout, optimum.family, params, optimum.n_threads)
         if not math.isfinite(deviance):
             return None
         is_slow = size > SLOW * before
@@ -128,11 +128,15 @@ def _new_metric(gram: np.ndarray, standard: Standard, before: _Metric) -> _Metri
     return _Metric(root, standard.back @ root)
 
 
-def _deviance(optimum: Optimum, params: np.ndarray) -> float:
-    wanted = (planes.DEVIANCE,)
-    rows = evaluate_rows(
-        optimum.layout, optimum.family, params, wanted, n_threads=optimum.n_threads
-    )
+def deviance_inside(layout: Layout, family: Family, params: np.ndarray, n_threads: int) -> float:
+    """Deviance of coefficients, infinite where a row has a mean outside the family's domain.
+
+    Beyond the domain its formula may go on to have values, lower than any inside.
+    """
+    wanted = planes.DEVIANCE, planes.MEAN, planes.PRIOR_WEIGHT
+    rows, mean, prior = evaluate_rows(layout, family, params, wanted, n_threads=n_threads)
+    if not (family.is_unbounded or family.domain.contains(mean[prior > 0.0]).all()):
+        return math.inf
     return float(rows.sum())
 
 

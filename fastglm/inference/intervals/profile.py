@@ -18,11 +18,13 @@ from fastglm.design.matrix.select import select_columns
 from fastglm.errors import ConvergenceWarning, ModelError, Status, warn
 from fastglm.inference.hypothesis_tests.refits import refit
 from fastglm.inference.intervals.held_coefficient import HeldCoefficient, NotConvergedError
-from fastglm.inference.intervals.joint_end import Optimum, joint_end
+from fastglm.inference.intervals.inside_domain import InsideDomain, NoProgramError
+from fastglm.inference.intervals.joint_end import Optimum, deviance_inside, joint_end
 from fastglm.inference.intervals.penalized import PenalizedProfiles
 from fastglm.inference.intervals.supremum import Supremum, find_supremum
 from fastglm.kernels.blocks import planes
-from fastglm.passes.layout import lay_out
+from fastglm.passes.layout import Layout, lay_out
+from fastglm.passes.products import information
 from fastglm.passes.row_values import evaluate_rows
 
 if TYPE_CHECKING:
@@ -30,6 +32,11 @@ if TYPE_CHECKING:
     from fastglm.solve.solution import Solution
 
 __all__ = ["CoefficientProfile", "profile_intervals", "profiles_of"]
+
+#: How a refit ends at its optimum.
+REACHED = (Status.CONVERGED, Status.BOUNDARY)
+#: Of the deviance over the dispersion, the fall that may be left on the boundary.
+NOTHING_LEFT = 1e-6
 
 
 class CoefficientProfile(HeldCoefficient):
@@ -77,16 +84,34 @@ class CoefficientProfile(HeldCoefficient):
 
     def _find_estimate(self, apart: np.ndarray) -> None:
         """The estimate, and how the others follow it where it is finite."""
-        supremum, results = self.supremum, self.results
+        supremum = self.supremum
         separation = supremum.separation
         if separation is None:
-            self._start_from(results.estimates, results)
+            self._start_from_maximum()
         elif (apart != separation.rows).any():
             self.estimate = math.copysign(math.inf, separation.direction[self.place])
         elif supremum.rest is not None and supremum.is_told(self.place):
             self._start_from(supremum.rest.params, supremum.rest)
         else:
             self.estimate = math.nan
+
+    def _start_from_maximum(self) -> None:
+        """Take the estimate of a fit that has one, with its information unless that is unbounded.
+
+        Raises
+        ------
+        NotConvergedError
+            If the fit has not converged.
+        """
+        results = self.results
+        if results.status != Status.BOUNDARY:
+            if not results.converged:
+                raise NotConvergedError
+            self._start_from(results.estimates, results)
+            return
+        params = results.estimates[self.supremum.columns]
+        self.followers = self.followers[~np.isnan(params[self.followers])]
+        self.estimate, self.start = float(params[self.place]), params[self.followers]
 
     def _start_from(self, params: np.ndarray, fit: Fit | Solution) -> None:
         """Take a finite estimate from a fit."""
@@ -125,23 +150,71 @@ class CoefficientProfile(HeldCoefficient):
         if self.design is None:
             layout = lay_out(self.supremum.design, response, self.weights, offset)
             zero = np.zeros(self.supremum.design.n_columns)
-            (unit,) = evaluate_rows(layout, results.family, zero, (planes.DEVIANCE,))
-            return float(unit.sum()) + self.apart
+            return self.apart + deviance_inside(layout, results.family, zero, results.n_threads)
         layout = lay_out(self.design, response, self.weights, offset)
         start = self.start
         if start is not None and self.slope.size:
             start = start + self.slope * (value - self.estimate)
         params, deviance, status = refit(results, layout, start, tol=1e-12)
-        if status == Status.MAX_ITERATIONS:
-            raise NotConvergedError
-        if status not in (Status.CONVERGED, Status.BOUNDARY):
+        if status not in REACHED and not results.family.is_unbounded:
+            params, deviance, status = self._refit_inside(layout, offset)
+        if status in (Status.NO_START, Status.NOT_FINITE):
             return math.inf
+        if status not in REACHED:
+            raise NotConvergedError
         if self.optimum is None:
             self.start = params
         return deviance + self.apart
 
+    def _refit_inside(self, layout: Layout, offset: np.ndarray) -> tuple[np.ndarray, float, Status]:
+        """As `refit`, from a start inside the domain, and on from where it stops on the boundary.
+
+        A concave likelihood rises by no more than its score promises anywhere inside.
+        """
+        assert self.design is not None
+        results, limit = self.results, NOTHING_LEFT * self.results.scale
+        try:
+            inside = InsideDomain(self.design, results.family, self.weights, offset)
+            start = inside.start()
+            if start is None:
+                return np.zeros(self.followers.size), math.inf, Status.NO_START
+            found = refit(results, layout, start, tol=1e-12)
+            params = np.nan_to_num(found[0])
+            if found[2] in REACHED or inside.promise(params, self._slope(layout, params)) <= limit:
+                return found if found[2] in REACHED else (found[0], found[1], Status.BOUNDARY)
+            params = inside.minimise(
+                lambda b: deviance_inside(layout, results.family, b, results.n_threads),
+                lambda b: self._slope(layout, b),
+                params,
+                start,
+            )
+            if inside.promise(params, self._slope(layout, params)) <= limit:
+                deviance = deviance_inside(layout, results.family, params, results.n_threads)
+                return params, deviance, Status.BOUNDARY
+        except NoProgramError:
+            pass
+        raise NotConvergedError
+
+    def _slope(self, layout: Layout, params: np.ndarray) -> np.ndarray:
+        """Of the deviance, in the other coefficients."""
+        results = self.results
+        return (
+            -2.0
+            * information(
+                layout,
+                results.family,
+                params,
+                shifted=False,
+                n_threads=results.n_threads,
+                with_gram=False,
+            ).score
+        )
+
     def rise(self, value: float) -> float:
         """Rise of the deviance over the dispersion with the coefficient held."""
+        if value == self.estimate:
+            # On the boundary there may be nothing inside with the coefficient held here.
+            return 0.0
         return (self.deviance(value) - self.supremum.deviance) / self.results.scale
 
     def end(self, target: float) -> float:

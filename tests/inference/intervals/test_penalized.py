@@ -167,6 +167,34 @@ def test_of_two_maxima_the_higher_is_found():
         assert fit.params[0] == pytest.approx(grid[values.argmin()], abs=0.01)
 
 
+def of_many_maxima(case: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Design, response and offset of 20 rows whose penalised likelihood has several maxima."""
+    kind, _, seed = case.partition(" ")
+    rng, n = np.random.default_rng(int(seed)), 20
+    draw = rng.standard_cauchy if kind == "cauchy" else rng.normal
+    if kind == "no-constant":
+        X = rng.normal(size=(n, 3))
+    else:
+        X = np.column_stack([np.ones(n), draw(size=(n, 2))])
+    offset = rng.normal(0.0, 5.0, n)
+    y = (X[:, 1] > 0.0) if kind == "separated" else (rng.random(n) < 0.5)
+    return X, y.astype(float), offset
+
+
+@pytest.mark.parametrize("case", ["separated 14", "separated 37", "cauchy 72", "no-constant 35"])
+def test_of_many_maxima_the_highest_is_found(case: str):
+    # Searches from the likelihood's estimate end 0.01 to 7 lower, from starts around that estimate
+    # alone 1.1 lower (separated 14), without multiples of it 0.01 (no-constant 35).
+    X, y, offset = of_many_maxima(case)
+    fit = fg.GLM(y, X, family="binomial", offset=offset).fit(bias_reduction="firth")
+    assert fit.converged
+    value = penalised("binomial", X, y, offset)
+    assert fit.penalized_llf == pytest.approx(-value(np.asarray(fit.params)), abs=1e-9)
+    rng = np.random.default_rng(1)
+    found = min(minimize(value, rng.normal(0.0, 4.0, 3), method="BFGS").fun for _ in range(60))
+    assert value(np.asarray(fit.params)) <= found + 1e-7
+
+
 def test_no_interval_comes_from_a_profile_that_did_not_converge(monkeypatch):
     X, y = SIX
     fit = fg.GLM(y, X, family="binomial").fit(bias_reduction="firth")

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from profile_oracle import interval
 from r_cases import fit_of, matrix, model_of, names_with, read_case
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 import fastglm as fg
 import fastglm.inference.intervals.profile as profile_module
@@ -204,21 +204,100 @@ def test_every_family_with_infinite_estimates(family, link):
     np.testing.assert_allclose(rise, stats.chi2.ppf(0.95, 1), rtol=1e-6)
 
 
-def test_a_fit_on_the_boundary_has_the_end_away_from_it():
+def test_a_fit_on_the_boundary_has_both_ends():
     # The mean of the zeros is 0 at a finite linear predictor, beyond which there is no model.
+    y = np.array([2.0, 1, 4, 3])
     with pytest.warns(fg.errors.ConvergenceWarning):
-        fit = fg.GLM([2.0, 1, 4, 3, 0, 0, 0], GROUPS, "poisson", link="sqrt").fit()
-    with pytest.warns(fg.errors.ConvergenceWarning, match="boundary"):
-        limits = fit.conf_int(method="profile")
+        fit = fg.GLM([*y, 0, 0, 0], GROUPS, "poisson", link="sqrt").fit()
     assert fit.status == Status.BOUNDARY
+    limits = fit.conf_int(method="profile")
 
-    def deviance(first: float) -> float:
-        y = np.array([2.0, 1, 4, 3])
-        return float(fit.family.deviance(y, np.full(4, first**2)) + 6 * (first + limits[1, 1]) ** 2)
+    def deviance(first: float, slope: float) -> float:
+        return float(fit.family.deviance(y, np.full(4, first**2))) + 6 * (first + slope) ** 2
 
-    best = optimize.minimize_scalar(deviance, bracket=(1.0, 1.6), tol=1e-13)
-    np.testing.assert_allclose(best.fun - fit.deviance, stats.chi2.ppf(0.95, 1), rtol=1e-6)
-    assert np.isnan(limits[1, 0])
+    for slope in limits[1]:
+        best = optimize.minimize_scalar(
+            deviance, bounds=(max(-slope, 1e-9), 6.0), args=(slope,), method="bounded",
+            options={"xatol": 1e-11},
+        )  # fmt: skip
+        np.testing.assert_allclose(best.fun - fit.deviance, stats.chi2.ppf(0.95, 1), rtol=1e-6)
+
+
+def deviance_at(family: str, mean: np.ndarray, y: np.ndarray) -> float:
+    """By its definition; infinite outside the domain, but for what rounding leaves there."""
+    rounding, top = 1e-12, 1.0 if family == "binomial" else np.inf
+    if mean.min() < -rounding or mean.max() > top + rounding:
+        return np.inf
+    mean = np.clip(mean, 0.0, top)
+    if family == "binomial":
+        return float(-2.0 * (special.xlogy(y, mean) + special.xlog1py(1.0 - y, -mean)).sum())
+    return float(2.0 * (special.xlogy(y, y) - special.xlogy(y, mean) - (y - mean)).sum())
+
+
+def plain_ends(family: str, link: str, x: np.ndarray, y: np.ndarray, column: int, fit) -> list:
+    """Ends of the profile interval of one of two coefficients, by bisection over maxima."""
+    X = np.column_stack([np.ones(x.size), x])
+    ends = -np.inf if link == "log" else 0.0, np.inf if family == "poisson" else 1.0
+    low, high = (0.0 if link == "log" and k else end for k, end in enumerate(ends))
+
+    def rise(value: float) -> float:
+        held, other = X[:, column] * value, X[:, 1 - column]
+        # Where the other coefficient keeps every row inside: all of them multiply numbers above 0.
+        least, most = np.max((low - held) / other), np.min((high - held) / other)
+        if least >= most:
+            return np.inf
+        least, most = max(least, -60.0), min(most, 60.0)
+
+        def deviance(free: float) -> float:
+            eta = held + other * free
+            return deviance_at(family, np.exp(eta) if link == "log" else eta, y)
+
+        inner = optimize.minimize_scalar(
+            deviance, bounds=(least, most), method="bounded", options={"xatol": 1e-12}
+        )
+        lowest = min(inner.fun, deviance(least), deviance(most))
+        return lowest - fit.deviance - stats.chi2.ppf(0.95, 1)
+
+    found = []
+    for sign in (-1.0, 1.0):
+        inside = fit.params[column]
+        outside, step = inside, 0.02
+        while rise(outside) < 0.0:
+            inside, outside, step = outside, outside + sign * step, 1.6 * step
+        for _ in range(60):
+            middle = 0.5 * (inside + outside)
+            inside, outside = (middle, outside) if rise(middle) < 0.0 else (inside, middle)
+        found.append(inside)
+    return found
+
+
+@pytest.mark.parametrize("seed", [0, 2, 6])
+@pytest.mark.parametrize(
+    ("family", "link"), [("binomial", "log"), ("binomial", "identity"), ("poisson", "identity")]
+)
+def test_ends_are_right_where_others_or_the_estimate_lie_on_the_boundary(family, link, seed):
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(0.0, 2.0, 25)
+    logarithmic = rng.random(25) < np.exp(-1.5 + 0.6 * x)
+    chances = rng.random(25) < 0.1 + 0.3 * x
+    counts = rng.poisson(0.2 + 0.6 * x)
+    responses = {("binomial", "log"): logarithmic, ("binomial", "identity"): chances}
+    y = np.asarray(responses.get((family, link), counts), dtype=float)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", fg.errors.ConvergenceWarning)
+        fit = fg.GLM(y, fg.add_constant(x), family, link=link).fit()
+    assert fit.converged
+    limits = fit.conf_int(method="profile")
+    for column in (0, 1):
+        plain = plain_ends(family, link, x, y, column, fit)
+        np.testing.assert_allclose(limits[column], plain, rtol=1e-5, atol=1e-6)
+
+
+def test_a_fit_that_has_not_converged_has_no_profile():
+    with pytest.warns(fg.errors.ConvergenceWarning):
+        fit = fg.GLM([0.0, 1, 3, 9], X4, "poisson").fit(max_iter=1)
+    with pytest.warns(fg.errors.ConvergenceWarning, match="profile likelihood of const, x1 did"):
+        assert np.isnan(fit.conf_int(method="profile")).all()
 
 
 def test_finite_estimates_beside_infinite_ones():
