@@ -225,6 +225,7 @@ for backend in ("loky", "threading", "loky"):
 """
 
 INTERRUPTS = """
+from fastglm.kernels.threads import threads
 big, reached = model(400_000), 0
 signal.signal(signal.SIGALRM, signal.default_int_handler)
 bits = big.fit(n_threads=3).params.tobytes()
