@@ -106,7 +106,7 @@ def read_hypothesis(
 
     Parameters
     ----------
-    hypothesis : str, array_like, or tuple of two array_like
+    hypothesis : str, list of str, array_like, or tuple of two array_like
         ``"x1 = x2, x3 = 0"``; a combination alone, as in ``"x1 - x2"``, is compared with zero. Or
         R, (k, p) or (p,), or the pair (R, q).
     names
@@ -126,13 +126,22 @@ def read_hypothesis(
         if len(hypothesis) != 2:
             raise DataError("a hypothesis given as a tuple must be (matrix, values).")
         hypothesis, values = hypothesis
-    matrix = np.atleast_2d(np.asarray(hypothesis, dtype=np.float64))
+    if isinstance(hypothesis, list) and hypothesis and isinstance(hypothesis[0], str):
+        return _read_text(", ".join(map(str, hypothesis)), names)
+    try:
+        matrix = np.atleast_2d(np.asarray(hypothesis, dtype=np.float64))
+        values = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError(
+            "a hypothesis is text, a list of texts, or a matrix of numbers with one column for "
+            "each coefficient."
+        ) from None
     if matrix.ndim != 2 or matrix.shape[1] != len(names):
         raise DataError(
             f"the hypothesis has shape {matrix.shape}, but there are {len(names)} coefficients: it "
             "needs one column for each."
         )
-    values = np.broadcast_to(np.asarray(values, dtype=np.float64), matrix.shape[:1])
+    values = np.broadcast_to(values, matrix.shape[:1])
     if not (np.isfinite(matrix).all() and np.isfinite(values).all()):
         raise DataError("the hypothesis holds values that are not finite.")
     texts = tuple(_text(row, value, names) for row, value in zip(matrix, values, strict=True))

@@ -196,3 +196,12 @@ def test_fewer_clusters_than_equations_are_said_to_be_so():
         fit.wald_test(np.eye(4))
     with pytest.raises(ModelError, match="not independent"):
         fit.wald_test(np.array([[1.0, 0, 0, 0], [2.0, 0, 0, 0]]))
+
+
+def test_a_list_of_texts_is_one_hypothesis(both):
+    ours, _ = both
+    joint = ours.wald_test("x1 = x2, x3 = 0.5")
+    assert ours.wald_test(["x1 = x2", "x3 = 0.5"]).statistic == joint.statistic
+    for wrong in ({}, pd.DataFrame({"a": ["b"]}), object()):
+        with pytest.raises(DataError, match="a hypothesis is text, a list of texts, or a matrix"):
+            ours.t_test(wrong)
