@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import scipy.stats
-from mixed_cases import case_frame
+from mixed_cases import case_frame, fit_case, numbers, read_case
 
 import fastglm as fg
 from fastglm.errors import ModelError
@@ -26,10 +26,12 @@ def test_nested_factors_do_not_fill_in():
     assert found.n_entries == found.rest_size == 60
 
 
-def test_rows_of_a_level_far_from_the_others_need_halved_steps():
+def test_rows_of_a_level_far_from_the_others_need_halved_steps(monkeypatch):
     # Counts in the millions beside zeros: a full Newton step would overflow.
     g = np.repeat(np.arange(6), 4)
     y = np.where(g == 0, 2e6, 1.0) + (np.arange(24) % 2)
+    # Level by level: the other search does not come to help.
+    monkeypatch.setattr(modes.ModeSearch, "_search_together", lambda self: False)
     fit = fg.mixed("y ~ 1 + (1 | g)", {"y": y, "g": g}, "poisson")
     assert fit.gradient < 1e-4
     eta = fit.params.iloc[0] if hasattr(fit.params, "iloc") else fit.params[0]
@@ -76,3 +78,20 @@ def test_levels_of_interactions_are_those_that_occur():
     data = {"a": np.tile(a, 2), "b": np.tile(b, 2), "y": np.concatenate([y, y + 0.1])}
     fit = fg.mixed("y ~ 1 + (1 | a:b)", data)
     assert len(fit.groups[0].levels) == len({*zip(a, b, strict=True)})
+
+
+def test_a_steep_trend_costs_no_digits():
+    rng = np.random.default_rng(7)
+    g, x = rng.integers(0, 10, 200), rng.normal(size=200)
+    y = rng.normal(size=10)[g] + rng.normal(size=200)
+    flat = fg.mixed("y ~ x + (1 | g)", {"y": y, "x": x, "g": g})
+    steep = fg.mixed("y ~ x + (1 | g)", {"y": y + 1e7 * x, "x": x, "g": g})
+    np.testing.assert_allclose(steep.theta, flat.theta, rtol=1e-6)
+    assert steep.sigma == pytest.approx(flat.sigma, rel=1e-7)
+
+
+def test_standard_errors_by_expected_weights():
+    # The closed Hessian is of observed weights: with expected ones differences take its place.
+    answer = read_case("s_glmer_bacteria_probit")["results"]["nAGQ1"]
+    fit = fit_case("s_glmer_bacteria_probit", laplace="expected")
+    np.testing.assert_allclose(fit.bse, numbers(answer["se_hessian"])[-4:], rtol=1e-5)
