@@ -112,7 +112,7 @@ RESULTS: dict[str, str] = {
     "plot_added_variable": "fg.plots.partial_residuals(res, variable)",
     "plot_ceres_residuals": "fg.plots.partial_residuals(res, variable)",
     "fit_history": "res.n_iter and res.status; fit(progress=) sees each sweep",
-    "get_distribution": "fg.expfam has distributions",
+    "get_distribution": "fg.expfam, which has distributions",
     # R
     "coef": "res.params",
     "coefficients": "res.params",
@@ -120,6 +120,13 @@ RESULTS: dict[str, str] = {
     "AIC": "res.aic",
     "BIC": "res.bic",
     "logLik": "res.llf",
+    "loglik": "res.llf",
+    "loglike": "res.llf",
+    "eta": "res.linear_predictor",
+    "zvalues": "res.tvalues",
+    "simulate": 'res.bootstrap(kind="parametric")',
+    "emtrends": "res.avg_slopes()",
+    "deviance_explained": 'res.pseudo_rsquared("deviance")',
     "residuals": "res.resid_deviance, res.resid_pearson, res.resid_response or res.resid_working",
     "fitted": "res.fittedvalues",
     "fitted_values": "res.fittedvalues",
@@ -170,7 +177,7 @@ MODELS: dict[str, str] = {
     "data": "model.endog and model.exog",
     "score_test": "fit() first, and res.score_test()",
     "estimate_scale": "fit(scale=) and res.scale",
-    "get_distribution": "fg.expfam has distributions",
+    "get_distribution": "fg.expfam, which has distributions",
     "weights": _WEIGHTS,
 }
 
@@ -207,6 +214,10 @@ PACKAGE: dict[str, str] = {
     "hurdle": "fg.Hurdle",
     "mnlogit": "fg.MNLogit.from_formula",
     "multinom": "fg.MNLogit.from_formula",
+    "lmer": "fg.mixed(formula, data)",
+    "glmer": "fg.mixed(formula, data, family=...)",
+    "GAM": "fg.glm, with bs() or cr() in the formula",
+    "GLMGam": "fg.glm, with bs() or cr() in the formula",
     "polr": "fg.OrderedModel.from_formula",
     "clm": "fg.OrderedModel.from_formula",
     "betareg": "fg.BetaModel.from_formula",
@@ -240,33 +251,50 @@ def describe_option(called: str, name: str, known: Iterable[str], owner: type | 
     known = list(known)
     text = OPTIONS.get(f"{called}.{name}", OPTIONS.get(name))
     if text and "var_weights=" in text and not _takes_variance_weights(known, owner):
-        text = "numbers of identical rows are freq_weights="
+        text = "numbers of identical rows are freq_weights=" if _is_model(owner) else None
     if text is None:
-        text = _of_another_step(called, name, owner)
+        elsewhere, near = _of_another_step(called, name, owner), _alike(name, known)
+        is_there = elsewhere is not None and elsewhere.startswith("give it")
+        text = f"did you mean {near}=?" if near and not is_there else elsewhere
     if text is None:
-        near = _alike(name, known)
-        text = f"did you mean {near}=?" if near else f"its options are {', '.join(known)}"
+        text = f"its options are {', '.join(known)}"
     return _sentence(f"{called}() has no option {name!r}: {text}")
 
 
+def _is_model(owner: type | None) -> bool:
+    return hasattr(owner, "from_formula")
+
+
 def _takes_variance_weights(known: list[str], owner: type | None) -> bool:
+    """Whether the function has the option, or the model of which it is a method."""
     options = list(known)
-    for method in ("__init__", "from_formula"):
-        if hasattr(owner, "fit"):
+    if _is_model(owner):
+        for method in ("__init__", "from_formula"):
             options += inspect.signature(getattr(owner, method)).parameters
-    return "var_weights" in options or not hasattr(owner, "fit")
+    return "var_weights" in options or owner is None
 
 
 def _of_another_step(called: str, name: str, owner: type | None) -> str | None:
-    """Where a model has the option, if it is asked of the fit, and the other way round."""
-    fit, constructor = getattr(owner, "fit", None), getattr(owner, "__init__", None)
-    if owner is None or fit is None:
+    """Where a model has the option, or one like it, if it is asked of the fit, or the other way."""
+    if owner is None or not _is_model(owner):
         return None
-    if called == "fit" and name in inspect.signature(constructor).parameters:  # type: ignore[arg-type]
-        return f"give it to {owner.__name__}() or {owner.__name__}.from_formula()"
-    if called in (owner.__name__, "from_formula") and name in inspect.signature(fit).parameters:
-        return "give it to fit()"
+    fit, constructor = owner.fit, owner.__init__  # type: ignore[attr-defined, misc]
+    if called == "fit":
+        found = _named(name, inspect.signature(constructor).parameters)
+        return found and f"give {found} to {owner.__name__}() or {owner.__name__}.from_formula()"
+    if called in (owner.__name__, "from_formula"):
+        found = _named(name, inspect.signature(fit).parameters)
+        return found and f"give {found} to fit()"
     return None
+
+
+def _named(name: str, known: Iterable[str]) -> str | None:
+    """What to call an option of this name, or of one like it."""
+    known = [option for option in known if option not in ("self", "endog", "exog")]
+    if name in known:
+        return "it"
+    near = _alike(name, known)
+    return f"{near}=" if near else None
 
 
 def describe_name(

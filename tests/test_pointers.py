@@ -169,3 +169,27 @@ def test_what_is_shown_is_public(fit):
     assert set(dir(fg)) == set(fg.__all__)
     assert not {"centring", "recipe", "row_values", "from_estimate"} & set(dir(fit))
     assert {"params", "deviance", "summary", "model", "aliased"} <= set(dir(fit))
+
+
+@pytest.mark.parametrize("owner", [fg.GLM, fg.MNLogit, fg.Results])
+def test_every_function_answers_for_every_option_that_it_lacks(owner):
+    for called, function in inspect.getmembers(owner, is_written):
+        known = [name for name in inspect.signature(function).parameters if name != "self"]
+        for name in {*(key.rpartition(".")[2] for key in pointers.OPTIONS), "familiy", "tolerance"}:
+            text = pointers.describe_option(called, name, known, owner)
+            if "var_weights=" in text and owner is fg.Results:
+                assert "var_weights" in known
+
+
+def test_predict_has_no_weights(fit):
+    with pytest.raises(OptionError, match="its options are exog"):
+        fit.predict(weights=1)
+    with pytest.raises(OptionError, match="var_weights="):
+        fit.get_prediction(FRAME, weights=1)
+
+
+def test_a_misspelt_option_of_another_step_is_found(fit):
+    with pytest.raises(OptionError, match=r"give family= to GLM\(\) or GLM.from_formula\(\)"):
+        fit.model.fit(familiy="poisson")
+    with pytest.raises(OptionError, match=r"give max_iter= to fit\(\)"):
+        fg.GLM(FRAME.y, FRAME[["x"]], max_iters=5)

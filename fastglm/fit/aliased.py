@@ -1,18 +1,17 @@
-"""What aliased columns are combinations of, in words."""
+"""What aliased columns are combinations of: in words, and as directions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
-if TYPE_CHECKING:
-    pass
+import numpy as np
 
-__all__ = ["MOST_PARTS", "aliased_text"]
-
+__all__ = ["MOST_PARTS", "SAME_COMBINATION", "aliased_text", "null_space"]
 
 #: How many columns of a combination are written out.
 MOST_PARTS = 6
+#: An aliased column may be this far from its combination, as a share of what it is the sum of.
+SAME_COMBINATION = 1e-5
 
 
 def aliased_text(aliased: Mapping[str, Mapping[str, float]]) -> str:
@@ -29,3 +28,14 @@ def _combination(parts: Mapping[str, float]) -> str:
         text += f" {sign} {size}{name}" if text else f"{sign}{size}{name}"
     more = len(parts) - len(shown)
     return (text or "0") + (f" + {more} more" if more else "")
+
+
+def null_space(names: Sequence[str], aliased: Mapping[str, Mapping[str, float]]) -> np.ndarray:
+    """Directions that move no row of the fit, (d, p): an aliased column less its combination."""
+    place = {name: k for k, name in enumerate(names)}
+    directions = np.zeros((len(aliased), len(place)))
+    for direction, (name, parts) in zip(directions, aliased.items(), strict=True):
+        for other, part in parts.items():
+            direction[place[other]] -= part
+        direction[place[name]] += 1.0
+    return directions

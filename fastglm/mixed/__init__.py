@@ -42,6 +42,17 @@ def mixed(formula: str, data: Any, family: Any = "gaussian", **options: Any) -> 
     -----
     Bates, Mächler, Bolker & Walker (2015), "Fitting linear mixed-effects models using lme4",
     *Journal of Statistical Software* 67.
+
+    Examples
+    --------
+    >>> import numpy as np, fastglm as fg
+    >>> rng = np.random.default_rng(1)
+    >>> g = np.repeat(np.arange(20), 10)
+    >>> x = rng.normal(size=200)
+    >>> data = {"y": 1 + x + rng.normal(size=20)[g] + rng.normal(size=200), "x": x, "g": g}
+    >>> fit = fg.mixed("y ~ x + (1 | g)", data)
+    >>> fit.theta.shape, fit.singular
+    ((1,), {})
     """
     from fastglm.mixed.model import fit_formula
 

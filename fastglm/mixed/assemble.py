@@ -20,69 +20,84 @@ def make_results(
     model: Any, estimate: LinearEstimate | GeneralizedEstimate, method: str, n_threads: int
 ) -> MixedResults:
     """Results of a `MixedGLM`, in the columns as given."""
-    rows, fixed, layout = model.rows.fixed, estimate.fixed, estimate.layout
-    family, linear = model.family, isinstance(estimate, LinearEstimate)
-    back = fixed.back
-    spread = estimate.sigma if linear else 1.0
-    given_theta = estimate.state.sigma2 if isinstance(estimate, LinearEstimate) else 1.0
-    conditional = (
-        estimate.covariance
-        if isinstance(estimate, LinearEstimate)
-        else given_theta * estimate.information_inverse
-    )
-    has_parameter = False
-    if isinstance(estimate, GeneralizedEstimate):
-        has_parameter = estimate.problem.extra != "none"
-        if estimate.problem.extra == "parameter":
-            value = estimate.problem.constants(estimate.state.parameters.log_extra)[0]
-            family = family.with_estimate(value)
-    recipes = {recipe.group: recipe for recipe in model.rows.recipes}
-    groups = tuple(
-        GroupEffects(
-            block.group, block.levels, block.names, block.terms,
-            spread**2 * _covariance(estimate, b), _modes_of(estimate, b),
-            given_theta * estimate.factor.level_covariances(b), recipes[block.group],
-        )
-        for b, block in enumerate(layout.blocks)
-    )  # fmt: skip
+    rows, fixed = model.rows.fixed, estimate.fixed
+    family, n_own = _fitted_family(model.family, estimate)
     return MixedResults(
         names=tuple(rows.design.names),
-        estimates=fixed.spread_out(back @ estimate.beta),
-        covariance=fixed.spread_out(back @ estimate.covariance @ back.T),
-        conditional_covariance=fixed.spread_out(back @ conditional @ back.T),
+        **_coefficients(estimate),
         family=family,
-        groups=groups,
+        groups=_groups(estimate, model.rows.recipes),
         components=_components(estimate),
         theta=estimate.theta,
-        theta_names=layout.theta_names(),
+        theta_names=estimate.layout.theta_names(),
         parameter_covariance=estimate.parameter_covariance,
         sigma=estimate.sigma,
         criterion=estimate.value,
-        n_parameters=fixed.p + estimate.theta.size + int(linear or has_parameter),
+        n_parameters=fixed.p + estimate.theta.size + n_own,
         reml=method == "REML",
         method=method,
-        nobs=rows.nobs,
         rank=fixed.p,
         status=Status.CONVERGED if estimate.converged else Status.MAX_ITERATIONS,
         gradient=estimate.gradient,
         n_evaluations=estimate.n_evaluations,
         n_iter=estimate.n_iter,
-        singular=describe_singular(layout, layout.factors(estimate.theta)),
+        singular=describe_singular(estimate.layout, estimate.layout.factors(estimate.theta)),
         formula=model.formula,
-        recipe=rows.recipe,
-        response_name=rows.response_name,
-        response_levels=rows.response_levels,
-        has_offset=rows.has_offset,
-        has_exposure=rows.has_exposure,
-        column_names=rows.column_names,
-        weights=rows.weights,
-        labelled=rows.index is not None,
-        n_dropped=rows.n_dropped,
-        missing=rows.missing,
+        **_of_rows(rows),
         n_threads=n_threads,
         model=model,
         estimate=estimate,
     )
+
+
+def _fitted_family(family: Any, estimate: LinearEstimate | GeneralizedEstimate) -> tuple[Any, int]:
+    """The family with its estimated parameter, and how many parameters are its own or sigma."""
+    if isinstance(estimate, LinearEstimate):
+        return family, 1
+    if estimate.problem.extra == "parameter":
+        value = estimate.problem.constants(estimate.state.parameters.log_extra)[0]
+        return family.with_estimate(value), 1
+    return family, int(estimate.problem.extra == "dispersion")
+
+
+def _coefficients(estimate: LinearEstimate | GeneralizedEstimate) -> dict[str, Any]:
+    """Estimates and both covariances, NaN for aliased columns."""
+    fixed, back = estimate.fixed, estimate.fixed.back
+    conditional = (
+        estimate.covariance
+        if isinstance(estimate, LinearEstimate)
+        else estimate.information_inverse
+    )
+    return {
+        "estimates": fixed.spread_out(back @ estimate.beta),
+        "covariance": fixed.spread_out(back @ estimate.covariance @ back.T),
+        "conditional_covariance": fixed.spread_out(back @ conditional @ back.T),
+    }
+
+
+def _groups(
+    estimate: LinearEstimate | GeneralizedEstimate, recipes: tuple
+) -> tuple[GroupEffects, ...]:
+    """The random effects of every factor."""
+    scale = estimate.state.sigma2 if isinstance(estimate, LinearEstimate) else 1.0
+    by_group = {recipe.group: recipe for recipe in recipes}
+    return tuple(
+        GroupEffects(
+            block.group, block.levels, block.names, block.terms,
+            scale * _covariance(estimate, b), _modes_of(estimate, b),
+            scale * estimate.factor.level_covariances(b), by_group[block.group],
+        )
+        for b, block in enumerate(estimate.layout.blocks)
+    )  # fmt: skip
+
+
+def _of_rows(rows: Any) -> dict[str, Any]:
+    """What results say of the rows."""
+    same = (
+        "nobs", "recipe", "response_name", "response_levels", "has_offset", "has_exposure",
+        "column_names", "weights", "n_dropped", "missing",
+    )  # fmt: skip
+    return {name: getattr(rows, name) for name in same} | {"labelled": rows.index is not None}
 
 
 def _covariance(estimate: LinearEstimate | GeneralizedEstimate, block: int) -> np.ndarray:

@@ -171,17 +171,7 @@ class Layout:
         offsets = np.concatenate([[0], np.cumsum([block.q for block in others])]).astype(np.int64)
         self._levels = [b.codes[self.order] + o for b, o in zip(others, offsets, strict=False)]
         n_levels = int(offsets[-1])
-        if not others:
-            self.component = np.arange(self.q)
-            n_components, of_level = self.q, np.empty(0, dtype=np.int64)
-        else:
-            ends = np.concatenate([self.q + level for level in self._levels])
-            starts = np.tile(code, len(others))
-            shape = (self.q + n_levels, self.q + n_levels)
-            graph = scipy.sparse.coo_array((np.ones(ends.size, bool), (starts, ends)), shape=shape)
-            n_components, found = scipy.sparse.csgraph.connected_components(graph, directed=False)
-            self.component = found[: self.q].astype(np.int64)
-            of_level = found[self.q :].astype(np.int64)
+        n_components, of_level = self._components(len(others), n_levels, code)
         block = np.repeat(np.arange(len(others)), [b.q for b in others]).astype(np.int64)
         by_column = np.argsort(of_level, kind="stable")
         width = self.widths[1:][block[by_column]] if others else np.empty(0, dtype=np.int64)
@@ -200,7 +190,7 @@ class Layout:
                 f"the {self.rest_size:,} effects of the smaller grouping factors would need a "
                 f"matrix of {self.n_entries:,} numbers ({self.n_entries * 24 / 1e9:.1f} GB with "
                 f"its factor and inverse), more than {MOST_ENTRIES:,}: leave a factor out, or "
-                "absorb it as a fixed effect."
+                "make it a fixed effect."
             )
         c, column = self.column_component, np.arange(self.rest_size)
         first = self.component_first[c]
@@ -209,6 +199,19 @@ class Layout:
         self.column = np.empty(shape2, dtype=np.int64)
         for t, level in enumerate(self._levels):
             self.column[:, t] = self.column_of_level[level]
+
+    def _components(self, n_others: int, n_levels: int, code: np.ndarray) -> tuple[int, np.ndarray]:
+        """Number of components, and which one every level of the other blocks is in."""
+        if not n_others:
+            self.component = np.arange(self.q)
+            return self.q, np.empty(0, dtype=np.int64)
+        ends = np.concatenate([self.q + level for level in self._levels])
+        shape = (self.q + n_levels, self.q + n_levels)
+        links = (np.ones(ends.size, bool), (np.tile(code, n_others), ends))
+        graph = scipy.sparse.coo_array(links, shape=shape)
+        n_components, found = scipy.sparse.csgraph.connected_components(graph, directed=False)
+        self.component = found[: self.q].astype(np.int64)
+        return n_components, found[self.q :].astype(np.int64)
 
     def _find_pairs(self, others: Sequence[Block]) -> None:
         """Which levels of the other blocks meet which of the first, and where rows find them."""

@@ -89,6 +89,18 @@ def newton_step(factor, k, score, own, u, root, work, step):
     return decrement
 
 
+@inlined
+def scale_effects(factor, k, u, effects):
+    """Lambda u into `effects`; returns the sum of squares of u."""
+    penalty = 0.0
+    for a in range(k):
+        effects[a] = 0.0
+        for b in range(a + 1):
+            effects[a] += factor[a, b] * u[b]
+        penalty += u[a] * u[a]
+    return penalty
+
+
 @entry
 def search_levels(
     first, last, chunk, start, z, factor, fixed, mean_block, family_block, parameters, y, prior,
@@ -110,13 +122,7 @@ def search_levels(
             step[a] = 0.0
             u[a] = modes[j, a]
         for _ in range(MOST_STEPS):
-            penalty = 0.0
-            for a in range(k):
-                effects[a] = 0.0
-                for b in range(a + 1):
-                    effects[a] += factor[a, b] * u[b]
-                penalty += u[a] * u[a]
-            value = penalty + sum_level(
+            value = scale_effects(factor, k, u, effects) + sum_level(
                 start[j], start[j + 1], z, fixed, effects, mean_block, family_block, y, prior,
                 scratch, score, own,
             )  # fmt: skip
@@ -135,8 +141,7 @@ def search_levels(
             if decrement <= tolerance * (1.0 + value):
                 done = True
                 break
-        if not done:
-            count += 1
+        count += 0 if done else 1
         for a in range(k):
             modes[j, a] = u[a]
     failed[chunk] = count

@@ -63,14 +63,17 @@ class EffectMethods(Fit):
         return marginal_effects(self, at, method, atexog, dummy, count)
 
     def avg_predictions(
-        self, variables: Mapping[str, Any] | None = None, by: str | None = None
+        self,
+        variables: Mapping[str, Any] | str | Sequence[str] | None = None,
+        by: str | None = None,
     ) -> Estimates:
         """Averages of the fitted mean over the observations.
 
         Parameters
         ----------
-        variables : mapping of str to a value or several, optional
-            Variables of the formula that are set to each of these values in every row.
+        variables : mapping of str to a value or several, or name or names, optional
+            Variables of the formula that are set to each of these values in every row; categorical
+            ones that are only named to each of their levels.
         by : str, optional
             A column of the frame: an average for each of its values.
 
@@ -87,7 +90,8 @@ class EffectMethods(Fit):
         Raises
         ------
         ModelError
-            If the model has no formula, or no such variable or level.
+            If the model has no formula, or no such variable or level, or a numeric variable is
+            only named.
         """
         return average_predictions(self, variables, by)
 

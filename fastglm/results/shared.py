@@ -36,7 +36,8 @@ class SharedMethods(FitBase):
         Raises
         ------
         ModelError
-            If the hypothesis cannot be read, or involves an aliased coefficient.
+            If the hypothesis cannot be read, or involves an aliased coefficient in a combination
+            that is not estimable.
         DataError
             If a matrix has the wrong shape.
         """

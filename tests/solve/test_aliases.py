@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import fastglm as fg
 from fastglm.errors import RankWarning
+from fastglm.families import Poisson
+from fastglm.passes.scaling import find_scaling
 from fastglm.solve import aliases, fit
+from fastglm.solve.newton import state as at
+from fastglm.solve.newton.run import Run
 
 pytestmark = pytest.mark.filterwarnings("ignore::fastglm.errors.RankWarning")
 
@@ -210,3 +216,25 @@ def test_coefficients_that_aliased_columns_start_with_go_to_the_others() -> None
     found = fg.GLM(_counts(X), Z, family="poisson").fit(start_params=start)
     cold = fg.GLM(_counts(X), Z, family="poisson").fit()
     np.testing.assert_allclose(found.params, cold.params, rtol=1e-8, atol=1e-8)
+
+
+def test_later_columns_take_no_part_in_a_combination() -> None:
+    # The last columns are nearly alike: least squares on all would give them what rounding left.
+    X = _columns(FEW)
+    rng = np.random.default_rng(7)
+    near = X[:, 3] + 1e-5 * rng.normal(size=(4, FEW))
+    Z = np.column_stack([X[:, :3], X[:, 1] - 3.0 * X[:, 2], X[:, 3], *near])
+    layout = fg.GLM(_counts(X), Z).layout
+    run = Run(layout, find_scaling(layout), Poisson(), False)
+    combinations, _ = aliases._candidates(run)
+    assert list(combinations) == [3]
+    assert (combinations[3][4:] == 0.0).all()
+
+
+@pytest.mark.parametrize(("pivot", "explained"), [(0.0, True), (1e-12, False)])
+def test_a_small_pivot_that_was_factored_is_not_explained(pivot: float, explained: bool) -> None:
+    # The factor goes through that column: it is not one of the others alone.
+    run = SimpleNamespace(vectors={at.PIVOT: np.array([1.0, pivot, 0.5])})
+    proven = aliases.ProvenAliases(run, 1)
+    proven.combinations = {1: np.array([2.0, 0.0, 0.0])}
+    assert proven.explain(run) is explained

@@ -160,6 +160,9 @@ def _first_point(profile: _Profile, solution: Solution) -> np.ndarray:
     squares = (
         (y - mu) ** 2 if weights is None else np.where(weights > 0, weights, 0) * (y - mu) ** 2
     )
+    # Zeros whose means have gone to zero, as those of a separated group do, have no residual.
+    apart = squares > 0.0
+    squares, mu = squares[apart], mu[apart]
     points = [
         np.array(
             [

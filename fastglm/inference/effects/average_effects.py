@@ -309,12 +309,29 @@ def _filled(rows: Counterfactual, name: str, value: Any, n: int) -> Column:
     return np.broadcast_to(np.asarray(value), (n,))
 
 
-def average_predictions(fit: Fit, variables: Mapping[str, Any] | None, by: str | None) -> Estimates:
+def _values_of(rows: Counterfactual, variables: Any) -> Mapping[str, Any]:
+    """Values of each variable: all levels of those that are only named."""
+    if variables is None or isinstance(variables, Mapping):
+        return variables or {}
+    named = [variables] if isinstance(variables, str) else variables
+    if not isinstance(named, list | tuple):
+        raise ModelError(
+            "variables is a dictionary of values, or the names of categorical variables, not "
+            f"{variables!r}."
+        )
+    levels = {name: rows.levels(name) for name in named}
+    for name, values in levels.items():
+        if values is None:
+            raise ModelError(f"{name!r} is numeric: give its values, as in {{{name!r}: [1, 2]}}.")
+    return levels
+
+
+def average_predictions(fit: Fit, variables: Any, by: str | None) -> Estimates:
     """See `Results.avg_predictions`."""
     rows = Counterfactual(fit)
     names, parts = [], []
     settings: list[dict[str, Any]] = [{}]
-    for name, chosen in (variables or {}).items():
+    for name, chosen in _values_of(rows, variables).items():
         settings = [s | {name: value} for s in settings for value in np.atleast_1d(chosen).tolist()]
     groups, _, _ = rows.groups(by)
     for setting in settings:

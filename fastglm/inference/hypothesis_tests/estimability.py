@@ -15,7 +15,7 @@ import numpy as np
 
 from fastglm.design.matrix.parts import Design
 from fastglm.errors import RankWarning, warn
-from fastglm.fit.aliased import aliased_text
+from fastglm.fit.aliased import SAME_COMBINATION, aliased_text, null_space
 from fastglm.inference.covariance.sandwich import covariance_of_combinations
 from fastglm.kernels.blocks import planes
 from fastglm.passes.layout import lay_out
@@ -24,28 +24,14 @@ from fastglm.passes.row_values import evaluate_rows
 if TYPE_CHECKING:
     from fastglm.fit.record import Fit
 
-__all__ = ["LinearCombinations", "null_space", "reason_not_estimable", "rows_apart"]
-
-#: An aliased column may be this far from its combination, as a share of what it is the sum of.
-SAME_COMBINATION = 1e-5
-
-
-def null_space(fit: Fit) -> np.ndarray:
-    """Directions that move no row of the fit, (d, p): an aliased column less its combination."""
-    place = {name: k for k, name in enumerate(fit.names)}
-    directions = np.zeros((len(fit.aliased), len(place)))
-    for direction, (name, parts) in zip(directions, fit.aliased.items(), strict=True):
-        for other, part in parts.items():
-            direction[place[other]] -= part
-        direction[place[name]] += 1.0
-    return directions
+__all__ = ["LinearCombinations", "reason_not_estimable", "rows_apart"]
 
 
 def rows_apart(fit: Fit, design: Design) -> np.ndarray:
     """Rows in which an aliased column is not the combination that it was in the fit, (n,) bool."""
     apart = np.zeros(design.n_rows, dtype=bool)
     layout = lay_out(design)
-    for direction, name in zip(null_space(fit), fit.aliased, strict=True):
+    for direction, name in zip(null_space(fit.names, fit.aliased), fit.aliased, strict=True):
         column = np.zeros_like(direction)
         column[fit.names.index(name)] = 1.0
         values, difference = (
@@ -106,7 +92,7 @@ class LinearCombinations:
     @property
     def estimable(self) -> np.ndarray:
         """Whether each lies in the row space of the design of the fit, (k,) bool."""
-        directions = null_space(self.results).T
+        directions = null_space(self.results.names, self.results.aliased).T
         limit = SAME_COMBINATION * (self.size @ np.abs(directions))
         return (np.abs(self.matrix @ directions) <= limit).all(axis=1)
 

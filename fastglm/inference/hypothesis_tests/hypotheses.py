@@ -17,6 +17,7 @@ import scipy
 
 from fastglm.entry import entry_points
 from fastglm.errors import DataError, ModelError
+from fastglm.fit.aliased import SAME_COMBINATION, null_space
 from fastglm.inference.hypothesis_tests.tables import HypothesisTest, align, format_cell
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def read_hypothesis(
 
     Parameters
     ----------
-    hypothesis : str, array_like, or tuple of two array_like
+    hypothesis : str, list of str, array_like, or tuple of two array_like
         ``"x1 = x2, x3 = 0"``; a combination alone, as in ``"x1 - x2"``, is compared with zero. Or
         R, (k, p) or (p,), or the pair (R, q).
     names
@@ -125,13 +126,22 @@ def read_hypothesis(
         if len(hypothesis) != 2:
             raise DataError("a hypothesis given as a tuple must be (matrix, values).")
         hypothesis, values = hypothesis
-    matrix = np.atleast_2d(np.asarray(hypothesis, dtype=np.float64))
+    if isinstance(hypothesis, list) and hypothesis and isinstance(hypothesis[0], str):
+        return _read_text(", ".join(map(str, hypothesis)), names)
+    try:
+        matrix = np.atleast_2d(np.asarray(hypothesis, dtype=np.float64))
+        values = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError(
+            "a hypothesis is text, a list of texts, or a matrix of numbers with one column for "
+            "each coefficient."
+        ) from None
     if matrix.ndim != 2 or matrix.shape[1] != len(names):
         raise DataError(
             f"the hypothesis has shape {matrix.shape}, but there are {len(names)} coefficients: it "
             "needs one column for each."
         )
-    values = np.broadcast_to(np.asarray(values, dtype=np.float64), matrix.shape[:1])
+    values = np.broadcast_to(values, matrix.shape[:1])
     if not (np.isfinite(matrix).all() and np.isfinite(values).all()):
         raise DataError("the hypothesis holds values that are not finite.")
     texts = tuple(_text(row, value, names) for row, value in zip(matrix, values, strict=True))
@@ -224,17 +234,35 @@ def _text(row: np.ndarray, value: float, names: Sequence[str]) -> str:
 def _combinations(
     results: FitBase, hypothesis: Any
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, tuple[str, ...]]:
-    """R, q, estimates of the combinations, a root of their covariance, and their texts."""
+    """R, q, estimates of the combinations, a root of their covariance, and their texts.
+
+    R is that of the coefficients that are not aliased: where a combination is estimable, any value
+    of the others gives the same.
+    """
     matrix, values, texts = read_hypothesis(hypothesis, results.names)
-    used = np.flatnonzero((matrix != 0.0).any(axis=0))
-    touched = [results.names[k] for k in used if np.isnan(results.estimates[k])]
-    if touched:
+    aliased = np.isnan(results.estimates)
+    involved = (matrix[:, aliased] != 0.0).any(axis=1)
+    if (involved & ~_estimable(results, matrix)).any():
+        used = (matrix[involved] != 0.0).any(axis=0)
+        touched = [results.names[k] for k in np.flatnonzero(used & aliased)]
         raise ModelError(
             f"the hypothesis involves {', '.join(touched)}, which the data cannot tell apart from "
-            "earlier columns."
+            "earlier columns, in another combination than they tell of."
         )
-    effect = matrix[:, used] @ results.estimates[used]
+    matrix = np.where(aliased, 0.0, matrix)
+    effect = matrix @ np.nan_to_num(results.estimates)
     return matrix, values, effect, results.root_of_combinations(matrix), texts
+
+
+def _estimable(results: FitBase, matrix: np.ndarray) -> np.ndarray:
+    """Whether each combination, (m, p), is the same whatever aliased coefficients are, (m,)."""
+    aliased = getattr(results, "aliased", ())
+    if not isinstance(aliased, Mapping):
+        # Models of several predictors do not know what their aliased columns are the sums of.
+        return np.zeros(len(matrix), dtype=bool)
+    directions = null_space(results.names, aliased).T
+    limit = SAME_COMBINATION * (np.abs(matrix) @ np.abs(directions))
+    return np.asarray((np.abs(matrix @ directions) <= limit).all(axis=1))
 
 
 def t_test(results: FitBase, hypothesis: Any) -> LinearTests:

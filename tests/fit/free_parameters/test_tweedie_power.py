@@ -189,3 +189,15 @@ def test_interpolation_falls_back_on_the_function():
     assert sum(calls) < 4 * 400
     np.testing.assert_allclose(interpolated(np.exp, points), np.exp(points), rtol=1e-11)
     np.testing.assert_allclose(interpolated(np.exp, np.zeros(50)), np.ones(50), rtol=1e-14)
+
+
+def test_a_group_of_zeros_is_named_and_the_others_have_their_estimates():
+    # Its means go to zero, where a residual over the variance would be 0/0.
+    y, X = claims(200)
+    group = np.arange(200) % 4 == 0
+    y = np.where(group, 0.0, y)
+    design = np.column_stack([X, group])
+    with pytest.warns(fg.errors.SeparationWarning, match=r"x2 \(-infinity\)"):
+        fit = fg.GLM(y, design, family="tweedie").fit()
+    rest = fg.GLM(y[~group], X[~group], family=Tweedie(var_power=fit.var_power)).fit()
+    np.testing.assert_allclose(fit.params[:2], rest.params, rtol=1e-6)

@@ -210,3 +210,17 @@ def test_a_formula_without_variables_has_an_average(frame):
     fit = fg.glm("y ~ 1", frame, "poisson")
     for by, expected in ((None, [frame.y.mean()]), ("group", [frame.y.mean()] * 3)):
         np.testing.assert_allclose(fit.avg_predictions(by=by).estimate, expected, rtol=1e-7)
+
+
+def test_a_categorical_variable_that_is_named_takes_all_its_levels(frame):
+    fit = fg.glm("y ~ x + group", frame, family="poisson")
+    levels = sorted(set(frame["group"]))
+    expected = fit.avg_predictions({"group": levels})
+    for named in ("group", ["group"]):
+        found = fit.avg_predictions(named)
+        assert found.names == expected.names
+        np.testing.assert_array_equal(found.estimate, expected.estimate)
+    with pytest.raises(ModelError, match="'x' is numeric: give its values"):
+        fit.avg_predictions("x")
+    with pytest.raises(ModelError, match="variables is a dictionary of values"):
+        fit.avg_predictions(1)

@@ -144,6 +144,34 @@ def test_aliased_coefficients_cannot_be_tested():
     assert fit.wald_test("EthN = 0").pvalue == pytest.approx(fit.t_test("EthN").pvalue[0])
 
 
+@pytest.mark.parametrize("order", [["x", "z", "sum"], ["sum", "z", "x"]])
+@pytest.mark.parametrize("cov_type", ["nonrobust", "HC3"])
+def test_estimable_combinations_of_aliased_coefficients_are_the_same_in_any_order(order, cov_type):
+    # Of x, z and sum = x + 2 z the data tell b_x + b_sum and b_z + 2 b_sum, as with x and z alone.
+    rng = np.random.default_rng(4)
+    x, z = rng.normal(size=(2, 60))
+    frame = {"x": x, "z": z, "sum": x + 2.0 * z, "y": rng.poisson(np.exp(0.3 * x + 0.2))}
+    with pytest.warns(fg.errors.RankWarning):
+        fit = fg.glm(f"y ~ {' + '.join(order)}", frame, "poisson", cov_type=cov_type)
+    plain = fg.glm("y ~ x + z", frame, "poisson", cov_type=cov_type)
+    for ours, theirs in (
+        ("x + sum = 0.1", "x = 0.1"),
+        ("z + 2*sum", "z"),
+        ("x - z - sum", "x - z"),
+    ):
+        found, expected = fit.t_test(ours), plain.t_test(theirs)
+        np.testing.assert_allclose(found.effect, expected.effect, rtol=1e-7)
+        np.testing.assert_allclose(found.sd, expected.sd, rtol=1e-7)
+        np.testing.assert_allclose(found.pvalue, expected.pvalue, rtol=1e-6)
+    joint = fit.wald_test("x + sum = 0, z + 2*sum = 0")
+    assert joint.statistic == pytest.approx(plain.wald_test("x = 0, z = 0").statistic, rel=1e-6)
+    with pytest.raises(ModelError, match="not independent"):
+        fit.wald_test("x + sum = 0, 2*x + 2*sum = 0")
+    for lost in (f"{order[-1]} = 0", f"x + z + sum + {order[-1]}", f"{order[-1]} + z"):
+        with pytest.raises(ModelError, match="in another combination than they tell of"):
+            fit.t_test(lost)
+
+
 def test_a_test_prints_and_becomes_a_frame(both):
     ours, _ = both
     test = ours.wald_test("x1 = x2, x3 = 0")
@@ -168,3 +196,12 @@ def test_fewer_clusters_than_equations_are_said_to_be_so():
         fit.wald_test(np.eye(4))
     with pytest.raises(ModelError, match="not independent"):
         fit.wald_test(np.array([[1.0, 0, 0, 0], [2.0, 0, 0, 0]]))
+
+
+def test_a_list_of_texts_is_one_hypothesis(both):
+    ours, _ = both
+    joint = ours.wald_test("x1 = x2, x3 = 0.5")
+    assert ours.wald_test(["x1 = x2", "x3 = 0.5"]).statistic == joint.statistic
+    for wrong in ({}, pd.DataFrame({"a": ["b"]}), object()):
+        with pytest.raises(DataError, match="a hypothesis is text, a list of texts, or a matrix"):
+            ours.t_test(wrong)
