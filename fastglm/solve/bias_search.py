@@ -227,7 +227,9 @@ class BiasSearch:
         return than.penalised_deviance - found.penalised_deviance > self._rounding(than)
 
     def _rounding(self, point: Point) -> float:
-        return ROUNDING * (abs(point.penalised_deviance) + 1.0)
+        """Error of a penalised deviance: of its sum, and of the determinant of the information."""
+        of_determinant = np.finfo(np.float64).eps * point.inflation * np.count_nonzero(self.kept)
+        return ROUNDING * (abs(point.penalised_deviance) + 1.0) + float(of_determinant)
 
     def advance(self, point: Point) -> Point | None:
         """The next point: by secants, by a whole step, or by the first half of a half that will."""
