@@ -212,3 +212,30 @@ def test_large_offsets_of_the_response_cost_no_digits():
     far = fg.mixed("y ~ x + (1 | g)", data | {"y": data["y"] + 1e7, "x": data["x"] + 1e6})
     np.testing.assert_allclose(far.theta, fit.theta, rtol=1e-6)
     assert far.sigma == pytest.approx(fit.sigma, rel=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("formula", "family"), [("y ~ x + (x | g)", "gaussian"), ("h ~ x + (1 | g)", "poisson")]
+)
+def test_a_row_of_weight_zero_is_absent(formula, family):
+    rng = np.random.default_rng(10)
+    data, weights = small(rng), rng.uniform(0.5, 2.0, 120)
+    weights[rng.random(120) < 0.2] = 0.0
+    keep = weights > 0.0
+    ours = fg.mixed(formula, data, family, weights=weights)
+    without = fg.mixed(
+        formula, {k: v[keep] for k, v in data.items()}, family, weights=weights[keep]
+    )
+    assert ours.nobs == without.nobs
+    assert ours.criterion == pytest.approx(without.criterion, abs=1e-9)
+    assert ours.bic == pytest.approx(without.bic, abs=1e-9)
+    np.testing.assert_allclose(ours.params, without.params, atol=1e-9)
+
+
+def test_an_offset_is_taken_off_the_response():
+    rng = np.random.default_rng(11)
+    data, offset = small(rng), rng.normal(size=120)
+    ours = fg.mixed("y ~ x + (1 | g)", data, offset=offset)
+    without = fg.mixed("y ~ x + (1 | g)", data | {"y": data["y"] - offset})
+    assert ours.criterion == pytest.approx(without.criterion, abs=1e-9)
+    np.testing.assert_allclose(ours.fittedvalues, without.fittedvalues + offset, atol=1e-9)
