@@ -24,6 +24,7 @@ from fastglm.families.links import (
     Sqrt,
     resolve_link,
 )
+from fastglm.families.predictor_range import predictors_inside
 from fastglm.families.registry import CUSTOM_FAMILIES, family_class
 from fastglm.kernels.blocks.planes import (
     COMPLEMENT,
@@ -36,12 +37,7 @@ from fastglm.kernels.blocks.planes import (
 )
 from fastglm.kernels.compiler.templates import RowBlock
 
-__all__ = [
-    "UNBOUNDED_LINKS",
-    "Family",
-    "LinkLike",
-    "MeanWeightDispersion",
-]
+__all__ = ["UNBOUNDED_LINKS", "Family", "LinkLike"]
 
 #: Links of families whose means have no upper end.
 UNBOUNDED_LINKS = (Identity, Log, InversePower, InverseSquared, Sqrt, Power)
@@ -213,38 +209,10 @@ class Family(Frozen):
 
     @property
     def predictor_range(self) -> tuple[float, float] | None:
-        """Ends of the linear predictors with a mean in the domain; None if they are no interval.
-
-        Found to rounding from where the mean is inside, without any function of the link's.
-        """
+        """Ends of the linear predictors with a mean in the domain; None if they are no interval."""
         if self.is_unbounded:
             return -math.inf, math.inf
-        sizes = np.logspace(-8.0, 8.0, 65)
-        eta = np.concatenate([-sizes[::-1], [0.0], sizes])
-        inside = np.flatnonzero(self._is_inside(eta))
-        if not inside.size or inside[-1] - inside[0] + 1 != inside.size:
-            return None
-        low, high = int(inside[0]), int(inside[-1])
-        last = eta.size - 1
-        return (
-            -math.inf if low == 0 else self._end_between(eta[low - 1], eta[low]),
-            math.inf if high == last else self._end_between(eta[high + 1], eta[high]),
-        )
-
-    def _is_inside(self, eta: Any) -> np.ndarray:
-        with np.errstate(all="ignore"):
-            return self.domain.contains(np.asarray(self.link.inverse(eta)))
-
-    def _end_between(self, outside: float, inside: float) -> float:
-        """Where linear predictors begin to have a mean inside the domain."""
-        while True:
-            middle = 0.5 * (outside + inside)
-            if middle in (outside, inside):
-                return float(inside)
-            if self._is_inside(np.array([middle]))[0]:
-                inside = middle
-            else:
-                outside = middle
+        return predictors_inside(self.link, self.domain)
 
     @property
     def takes_two_levels(self) -> bool:
@@ -420,15 +388,3 @@ class Family(Frozen):
     def response_dispersion(self, scale: float) -> float:
         """Dispersion of the distribution of responses, (0, inf), given the `scale` of the fit."""
         return scale
-
-
-class MeanWeightDispersion(Family):
-    """Families whose likelihood R evaluates at deviance over the sum of the weights."""
-
-    n_dispersion_parameters = 1
-
-    def likelihood_dispersion(
-        self, deviance: float, sum_weights: float, n: float, scale: float = 1.0
-    ) -> float:
-        """Deviance over the sum of the weights, as in R's ``aic`` functions."""
-        return deviance / sum_weights

@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from fastglm.design.formula.recipe import Recipe, _expression_from_dict, _expression_to_dict
+from fastglm.design.formula.expressions import expression_from_dict, expression_to_dict
+from fastglm.design.formula.recipe import Recipe
 from fastglm.errors import Status
 from fastglm.families import Family
 from fastglm.fit.json_numbers import float_from_json, plain_json
@@ -60,7 +61,7 @@ def _describe_group(group: GroupEffects) -> dict[str, Any]:
         "covariance": plain_json(group.covariance.tolist()),
         "modes": plain_json(group.modes.tolist()),
         "variances": plain_json(group.variances.tolist()),
-        "factors": [_expression_to_dict(factor) for factor in recipe.factors],
+        "factors": [expression_to_dict(factor) for factor in recipe.factors],
         "recipes": [
             [None if t.recipe is None else t.recipe.to_dict(), t.width, t.is_intercept]
             for t in recipe.terms
@@ -100,7 +101,7 @@ def _read_group(saved: dict[str, Any]) -> GroupEffects:
     )
     recipe = GroupRecipe(
         saved["group"],
-        tuple(_expression_from_dict(factor) for factor in saved["factors"]),
+        tuple(expression_from_dict(factor) for factor in saved["factors"]),
         tuple(saved["levels"]),
         tuple(tuple(parts) for parts in saved["parts"]),
         tuple(

@@ -2,8 +2,8 @@ import gzip
 
 import pyarrow as pa
 import pytest
-from fastglm.reading import column_names, read_table, write_table
 
+from fastglm.data.files import column_names, read_table, write_table
 from fastglm.errors import DataError
 
 TABLE = pa.table({"n": [1, 2, 3], "x": [0.5, None, -1.25], "city": ["Ulm", None, "Köln"]})

@@ -23,7 +23,7 @@ from fastglm.design.frames.categories import Categories, Column, without_levels
 from fastglm.design.frames.frames import categorize
 from fastglm.errors import FormulaError
 
-__all__ = ["Expression", "State", "Value"]
+__all__ = ["Expression", "State", "Value", "expression_from_dict", "expression_to_dict"]
 
 Value: TypeAlias = np.ndarray | Categories | Basis | Coding
 State: TypeAlias = dict[str, dict[str, Any]]
@@ -380,3 +380,14 @@ class _Evaluation:
             None if levels is None else tuple(levels),
             bool(options.get("spans_intercept", True)),
         )
+
+
+def expression_to_dict(expression: Expression) -> dict[str, Any]:
+    """An expression as plain JSON types."""
+    return {"text": expression.text, "column": expression.columns == (expression.text,)}
+
+
+def expression_from_dict(saved: Mapping[str, Any]) -> Expression:
+    """The expression that `expression_to_dict` described; nothing is evaluated."""
+    text = saved["text"]
+    return Expression.column(text) if saved["column"] else Expression.parse(text)

@@ -21,7 +21,12 @@ from fastglm.design.formula.assemble import (
     assemble,
 )
 from fastglm.design.formula.coding import code_factor, require_same_kind
-from fastglm.design.formula.expressions import Expression, State
+from fastglm.design.formula.expressions import (
+    Expression,
+    State,
+    expression_from_dict,
+    expression_to_dict,
+)
 from fastglm.design.formula.grammar import ParsedFormula, parse_formula
 from fastglm.design.formula.response import NUMBERS, ResponseRule, evaluate_response
 from fastglm.design.formula.scoping import ScopedFactor, ScopedTerm, scope_terms
@@ -337,9 +342,9 @@ class Recipe:
                 }
                 for term in self.terms
             ],
-            "factors": [_expression_to_dict(factor) for factor in self.factors],
+            "factors": [expression_to_dict(factor) for factor in self.factors],
             "levels": {text: list(levels) for text, levels in self.levels.items()},
-            "offsets": [_expression_to_dict(offset) for offset in self.offsets],
+            "offsets": [expression_to_dict(offset) for offset in self.offsets],
             "state": self.state,
         }
 
@@ -359,9 +364,9 @@ class Recipe:
                 formula=saved["formula"],
                 response=saved["response"],
                 terms=tuple(_term_from_dict(term) for term in saved["terms"]),
-                factors=tuple(_expression_from_dict(factor) for factor in saved["factors"]),
+                factors=tuple(expression_from_dict(factor) for factor in saved["factors"]),
                 levels={text: tuple(levels) for text, levels in saved["levels"].items()},
-                offsets=tuple(_expression_from_dict(offset) for offset in saved["offsets"]),
+                offsets=tuple(expression_from_dict(offset) for offset in saved["offsets"]),
                 state={call: dict(learned) for call, learned in saved["state"].items()},
             )
         except (KeyError, TypeError, AttributeError) as error:
@@ -382,15 +387,6 @@ def _levels(factors: Mapping[str, Factor]) -> dict[str, tuple[Level, ...]]:
         for text, factor in factors.items()
         if isinstance(factor, CategoricalFactor)
     }
-
-
-def _expression_to_dict(expression: Expression) -> dict[str, Any]:
-    return {"text": expression.text, "column": expression.columns == (expression.text,)}
-
-
-def _expression_from_dict(saved: Mapping[str, Any]) -> Expression:
-    text = saved["text"]
-    return Expression.column(text) if saved["column"] else Expression.parse(text)
 
 
 def _term_from_dict(saved: Mapping[str, Any]) -> ScaledTerm:

@@ -12,9 +12,10 @@ from fastglm.families.anscombe import power_integral
 from fastglm.families.dispersion import DispersionEvidence
 from fastglm.families.distribution import ResponseDistribution, positive
 from fastglm.families.domain import POSITIVE
-from fastglm.families.family import UNBOUNDED_LINKS, MeanWeightDispersion
+from fastglm.families.family import UNBOUNDED_LINKS
 from fastglm.families.functions import ResponseFunctions
 from fastglm.families.links import InversePower, Log
+from fastglm.families.mean_weight_dispersion import MeanWeightDispersion
 from fastglm.families.shared_functions import (
     LOG_2PI,
     plain_difference,

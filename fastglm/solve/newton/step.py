@@ -17,12 +17,8 @@ from fastglm.kernels.blocks.table import (
     BETA,
     FROM_RESPONSE,
     GRAM,
-    GRAM_WORK,
     MODE,
-    N_CHUNKS,
-    N_DENSE,
     N_MODEL,
-    N_SUMS,
     N_SWEEP,
     PARTIALS,
     SINGLE,
@@ -31,9 +27,7 @@ from fastglm.kernels.blocks.table import (
     SUM_NOT_CONSTANT,
     SUM_OUTSIDE,
     SUM_PEARSON,
-    TRANSFORM_INDEX,
     TRANSFORM_START,
-    TRANSFORM_VALUE,
     TRIANGLE,
     WITH_DIAGONAL,
     WITH_GRAM,
@@ -50,6 +44,7 @@ from fastglm.solve.newton.convergence import (
     judge_convergence,
     plan_next_sweep,
 )
+from fastglm.solve.newton.gram import add_partials, gram_to_model, score_to_model, transform_of
 from fastglm.solve.newton.secants import keep_secant, solve_for, solve_with_secants
 from fastglm.solve.newton.state import (
     CANDIDATE,
@@ -92,89 +87,6 @@ NOT_FINITE = int(Status.NOT_FINITE)
 NOT_CONSTANT = int(Status.NOT_CONSTANT)
 NO_START = int(Status.NO_START)
 BOUNDARY = int(Status.BOUNDARY)
-
-
-@inlined
-def add_partials(context):
-    """Adds all chunks' partials to the first, in order; returns the order of their Gram matrix."""
-    _, padded_order = padded_size(context)
-    size = padded_order * padded_order + context[N_SWEEP] + N_SUMS
-    total = pointer(context[PARTIALS], float64)
-    first = 0 if context[MODE] & WITH_GRAM else padded_order * padded_order
-    diagonal = first if context[MODE] & WITH_DIAGONAL else 0
-    for chunk in range(1, context[N_CHUNKS]):
-        partial = pointer(context[PARTIALS] + 8 * size * chunk, float64)
-        for k in range(0, diagonal, padded_order + 1):
-            total[k] += partial[k]
-        for k in range(first, size):
-            total[k] += partial[k]
-    return padded_order
-
-
-@inlined
-def symmetric_entry(total, padded_order, n_dense, a, b):
-    """Entry (a, b) of the whole Gram matrix; `fastglm.kernels.passes.gram` says what is stored."""
-    high, low = max(a, b), min(a, b)
-    value = total[high * padded_order + low]
-    if low >= n_dense and high > low:
-        value += total[low * padded_order + high]
-    return value
-
-
-@inlined
-def transform_of(context):
-    """Column starts, row indices and values of the transform."""
-    return (
-        pointer(context[TRANSFORM_START], int64),
-        pointer(context[TRANSFORM_INDEX], int64),
-        pointer(context[TRANSFORM_VALUE], float64),
-    )
-
-
-@called
-def gram_to_model(context, padded_order):
-    """Gram matrix of the model's columns, transform' G transform (lower and upper)."""
-    total = pointer(context[PARTIALS], float64)
-    gram = pointer(context[GRAM], float64)
-    work = pointer(context[GRAM_WORK], float64)
-    start, index, value = transform_of(context)
-    n_dense, p = context[N_DENSE], context[N_MODEL]
-    if context[TRANSFORM_START] == 0:
-        for a in range(p):
-            for b in range(a + 1):
-                entry_ab = symmetric_entry(total, padded_order, n_dense, a, b)
-                gram[a * p + b] = entry_ab
-                gram[b * p + a] = entry_ab
-        return
-    for a in range(context[N_SWEEP]):
-        for b in range(p):
-            s = 0.0
-            for e in range(start[b], start[b + 1]):
-                s += symmetric_entry(total, padded_order, n_dense, a, index[e]) * value[e]
-            work[a * p + b] = s
-    for a in range(p):
-        for b in range(a + 1):
-            s = 0.0
-            for e in range(start[a], start[a + 1]):
-                s += value[e] * work[index[e] * p + b]
-            gram[a * p + b] = s
-            gram[b * p + a] = s
-
-
-@inlined
-def score_to_model(context, padded_order):
-    """Score of the model's columns, transform' g."""
-    start, index, value = transform_of(context)
-    total = pointer(context[PARTIALS] + 8 * padded_order * padded_order, float64)
-    score = vector(context, SCORE)
-    for b in range(context[N_MODEL]):
-        if context[TRANSFORM_START] == 0:
-            score[b] = total[b]
-        else:
-            s = 0.0
-            for e in range(start[b], start[b + 1]):
-                s += total[index[e]] * value[e]
-            score[b] = s
 
 
 @called
