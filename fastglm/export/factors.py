@@ -17,7 +17,7 @@ from fastglm.design.formula.expressions import (
     read_contrast,
 )
 from fastglm.design.formula.transforms import STATEFUL
-from fastglm.design.frames.frames import Level
+from fastglm.design.frames.categories import Level
 from fastglm.errors import ModelError
 from fastglm.export.nodes import Binary, Call, Choice, Column, Comparison, IsLevel, Node, Number
 from fastglm.export.splines import transform_nodes

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from fastglm.design.frames.frames import Level
+from fastglm.design.frames.categories import Level
 
 __all__ = [
     "Binary",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto, checker, helper, numpy_helper
 
-from fastglm.design.frames.frames import Level
+from fastglm.design.frames.categories import Level
 from fastglm.errors import ModelError
 from fastglm.export.links import mean_of
 from fastglm.export.nodes import (
@@ -26,7 +26,7 @@ from fastglm.export.nodes import (
     columns_of,
 )
 from fastglm.export.terms import scoring
-from fastglm.results import Results
+from fastglm.fit.record import Fit
 
 __all__ = ["to_onnx"]
 
@@ -55,17 +55,17 @@ _FUNCTIONS = {
 ATAN_DEGREE = 20
 
 
-def to_onnx(results: Results, what: str, offset: str | None, exposure: str | None) -> Any:
+def to_onnx(fit: Fit, what: str, offset: str | None, exposure: str | None) -> Any:
     """The model of one graph; see `Results.to_onnx`."""
     if what not in ("mean", "linear"):
         raise ModelError(f'what must be "mean" or "linear", not {what!r}.')
-    eta = scoring(results, offset, exposure).linear_predictor
+    eta = scoring(fit, offset, exposure).linear_predictor
     builder = _Builder(columns_of(eta))
     predictor = builder.complete(builder.add(eta))
     if what == "mean":
         # The predictor stands in the graph once, whatever the link reads it for.
         builder.names["linear_predictor"] = predictor
-        predictor = builder.add(mean_of(results.family.link, Column("linear_predictor")))
+        predictor = builder.add(mean_of(fit.family.link, Column("linear_predictor")))
     return builder.model(predictor)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from fastglm.design.frames.frames import Level
+from fastglm.design.frames.categories import Level
 from fastglm.errors import ModelError
 from fastglm.export.links import mean_of
 from fastglm.export.nodes import (
@@ -22,7 +22,7 @@ from fastglm.export.nodes import (
     columns_of,
 )
 from fastglm.export.terms import scoring
-from fastglm.results import Results
+from fastglm.fit.record import Fit
 
 __all__ = ["DIALECTS", "Dialect", "to_sql"]
 
@@ -83,7 +83,7 @@ PREDICTOR = "linear_predictor"
 
 
 def to_sql(
-    results: Results,
+    fit: Fit,
     dialect: str,
     table: str,
     what: str,
@@ -93,7 +93,7 @@ def to_sql(
     """A SELECT statement of all columns of a table and the predictions; see `Results.to_sql`."""
     if dialect not in DIALECTS:
         raise ModelError(f"dialect must be one of {', '.join(DIALECTS)}, not {dialect!r}.")
-    model = scoring(results, offset, exposure)
+    model = scoring(fit, offset, exposure)
     writer = _Writer(DIALECTS[dialect])
     source = ".".join(writer.name(part) for part in table.split("."))
     columns = writer.complete(model.linear_predictor)
@@ -108,7 +108,7 @@ def to_sql(
         return f"SELECT t.*,\n  {eta} AS prediction\nFROM {source} AS t"
     if what != "mean":
         raise ModelError(f'what must be "mean", "linear" or "terms", not {what!r}.')
-    mean = writer.text(mean_of(results.family.link, Column(PREDICTOR)))
+    mean = writer.text(mean_of(fit.family.link, Column(PREDICTOR)))
     return (
         f"SELECT s.*,\n  {mean} AS prediction\nFROM (\n"
         f"SELECT t.*,\n  {eta} AS {writer.name(PREDICTOR)}\nFROM {source} AS t\n) AS s"

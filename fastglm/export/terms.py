@@ -22,7 +22,7 @@ from fastglm.export.nodes import (
     total,
 )
 from fastglm.export.splines import combined
-from fastglm.results import Results
+from fastglm.fit.record import Fit
 
 __all__ = ["Scoring", "scoring"]
 
@@ -48,12 +48,12 @@ class Scoring(NamedTuple):
         return total([*self.terms.values(), *self.offsets])
 
 
-def scoring(results: Results, offset: str | None, exposure: str | None) -> Scoring:
+def scoring(fit: Fit, offset: str | None, exposure: str | None) -> Scoring:
     """Turn a fit into expressions.
 
     Parameters
     ----------
-    results
+    fit
         The fit.
     offset, exposure
         The columns that hold them; by default those that the fit named.
@@ -64,12 +64,12 @@ def scoring(results: Results, offset: str | None, exposure: str | None) -> Scori
         If the fit had an offset or exposure and no column is given for it, or a term does what
         no engine can.
     """
-    beta = np.nan_to_num(results.estimates)
-    recipe = results.recipe
+    beta = np.nan_to_num(fit.estimates)
+    recipe = fit.recipe
     if recipe is None:
         terms: dict[str, Node] = {
             name: Number(b) if name == "const" else product([Number(b), Column(name)])
-            for name, b in zip(results.names, beta.tolist(), strict=True)
+            for name, b in zip(fit.names, beta.tolist(), strict=True)
         }
         offsets: list[Node] = []
     else:
@@ -78,21 +78,22 @@ def scoring(results: Results, offset: str | None, exposure: str | None) -> Scori
         }
         terms = {
             term.name: _term_node(term, factors, beta[columns])
-            for term, (_, columns) in zip(recipe.terms, results.terms, strict=True)
+            for term, (_, columns) in zip(recipe.terms, fit.terms, strict=True)
         }
         offsets = []
         for each in recipe.offsets:
-            (node,) = factor_nodes(each, {}, recipe.state)
-            offsets.append(node)  # type: ignore[arg-type]
-    return Scoring(terms, (*offsets, *_columns_given(results, offset, exposure)))
+            value = factor_nodes(each, {}, recipe.state)
+            assert isinstance(value, list)
+            offsets.extend(value)
+    return Scoring(terms, (*offsets, *_columns_given(fit, offset, exposure)))
 
 
-def _columns_given(results: Results, offset: str | None, exposure: str | None) -> list[Node]:
+def _columns_given(fit: Fit, offset: str | None, exposure: str | None) -> list[Node]:
     nodes: list[Node] = []
     for name, given in (("offset", offset), ("exposure", exposure)):
-        column = given or results.column_names.get(name)
+        column = given or fit.column_names.get(name)
         if column is None:
-            if getattr(results, f"has_{name}"):
+            if getattr(fit, f"has_{name}"):
                 raise ModelError(f"the fit had an {name}: give its column, {name}='...'.")
             continue
         nodes.append(Column(column) if name == "offset" else Call("log", (Column(column),)))

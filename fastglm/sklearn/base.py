@@ -46,7 +46,7 @@ class GLMEstimator(BaseEstimator):
 
     def _fit_glm(self, data: FitData, offset: Any, exposure: Any) -> Results:
         """Fit the family to y as numbers, and store the estimates."""
-        rows = {
+        rows: dict[str, Any] = {
             "offset": None if offset is None else row_vector(offset, "offset", data.y),
             "exposure": None if exposure is None else row_vector(exposure, "exposure", data.y),
             "var_weights": data.sample_weight,
@@ -88,9 +88,10 @@ class GLMEstimator(BaseEstimator):
         errors[kept] = results.standard_errors
         is_intercept = np.array([name in ("Intercept", "const") for name in names])
         self.results_ = results
-        self.coef_, self.std_errors_ = estimates[~is_intercept], errors[~is_intercept]
+        self.coef_: Any = estimates[~is_intercept]
+        self.std_errors_ = errors[~is_intercept]
         self.coef_names_ = np.array(names, dtype=object)[~is_intercept]
-        self.intercept_ = float(estimates[is_intercept].sum())
+        self.intercept_: Any = float(estimates[is_intercept].sum())
         self.n_iter_ = int(results.n_iter)
 
     # -- prediction
