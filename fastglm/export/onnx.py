@@ -88,6 +88,7 @@ class _Builder:
         self.inputs: list[Any] = []
         self.names: dict[str, str] = {}
         self.numeric: list[str] = []
+        self.text: list[str] = []
         for name, levels in columns.items():
             self._input(name, levels)
 
@@ -99,6 +100,8 @@ class _Builder:
             self.numeric.append(name)
         elif all(isinstance(level, str) for level in levels):
             kind = TensorProto.STRING
+            if "" not in levels:
+                self.text.append(name)
         elif all(isinstance(level, bool) for level in levels):
             kind = TensorProto.BOOL
         elif all(isinstance(level, int) for level in levels):
@@ -138,7 +141,10 @@ class _Builder:
         return model
 
     def complete(self, value: str) -> str:
-        """The value, or NaN where a numeric column is."""
+        """The value, or NaN where a numeric column is, or a text that must not be is empty."""
+        for name in self.text:
+            is_missing = self.op("Equal", name, self.level(""))
+            value = self.op("Where", is_missing, self.constant(math.nan), value)
         for name in self.numeric:
             value = self.op("Where", self.op("IsNaN", name), self.constant(math.nan), value)
         return value

@@ -59,7 +59,7 @@ DIALECTS: dict[str, Dialect] = {
     "duckdb": Dialect(double="DOUBLE"),
     "mysql": Dialect("`", "`", double="DOUBLE", backslash=True),
     "postgres": Dialect(),
-    "snowflake": Dialect(double="DOUBLE"),
+    "snowflake": Dialect(double="DOUBLE", backslash=True),
     "spark": Dialect("`", "`", double="DOUBLE", backslash=True),
     "sqlite": Dialect(booleans=("0", "1"), double="REAL"),
     "tsql": Dialect("[", "]", log="LOG", booleans=("0", "1"), double="FLOAT"),
@@ -78,8 +78,10 @@ _FUNCTIONS = {
 }
 #: Polynomials of more coefficients are sums of powers: some parsers nest only so deep.
 MOST_NESTED = 8
-#: The linear predictor inside the statement.
-PREDICTOR = "linear_predictor"
+#: Before the names of terms, which are otherwise those of columns.
+TERM = "term "
+#: The linear predictor inside the statement, where the table has columns of its own.
+PREDICTOR = "fastglm_linear_predictor"
 
 
 def to_sql(
@@ -99,7 +101,7 @@ def to_sql(
     columns = writer.complete(model.linear_predictor)
     if what == "terms":
         shown = ",\n  ".join(
-            f"{writer.guarded(columns, node)} AS {writer.name(name)}"
+            f"{writer.guarded(columns, node)} AS {writer.name(TERM + name)}"
             for name, node in model.terms.items()
         )
         return f"SELECT t.*,\n  {shown}\nFROM {source} AS t"

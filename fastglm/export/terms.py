@@ -68,7 +68,7 @@ def scoring(fit: Fit, offset: str | None, exposure: str | None) -> Scoring:
     recipe = fit.recipe
     if recipe is None:
         terms: dict[str, Node] = {
-            name: Number(b) if name == "const" else product([Number(b), Column(name)])
+            name: product([Number(b), Column(name)])
             for name, b in zip(fit.names, beta.tolist(), strict=True)
         }
         offsets: list[Node] = []

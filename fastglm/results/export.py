@@ -29,11 +29,11 @@ class ExportMethods(Fit):
         dialect : str, default "duckdb"
             Or "bigquery", "mysql", "postgres", "snowflake", "spark", "sqlite", "tsql".
         table : str, default "policies"
-            The table, whose columns are called as those of the fit; ``schema.table`` is split at
-            points.
+            The table, whose columns are called as those of the frame, or of X where the fit had no
+            formula; ``schema.table`` is split at points.
         what : {"mean", "linear", "terms"}, default "mean"
             A column ``prediction`` of means or of linear predictors beside those of the table, or
-            a column for every term's share of the linear predictor.
+            a column ``term x`` for the share of every term ``x`` in the linear predictor.
         offset, exposure : str, optional
             Columns of the table; by default those that the fit named.
 
@@ -84,7 +84,8 @@ class ExportMethods(Fit):
         onnx.ModelProto
             With an input of n values for every column, under its name: doubles, or text, truth
             values or whole numbers where these are levels. One output ``prediction``, of n doubles:
-            NaN where a number is, and for levels that the fit has not seen.
+            NaN where a number is, where a text is empty as tensors have no missing ones, and for
+            levels that the fit has not seen.
 
         Raises
         ------

@@ -77,6 +77,12 @@ class GLMEstimator(BaseEstimator):
         columns, response = with_response(data.X, data.y)
         return GLM.from_formula(model_formula(self.formula, response), columns, family, **rows)
 
+    def _starts_with_intercept(self, results: Results) -> bool:
+        if not self._by_name:
+            return bool(self.fit_intercept)
+        recipe = results.recipe
+        return recipe is not None and any(not each.factors for each in recipe.terms[0].products)
+
     def _feature_names(self) -> tuple[str, ...] | None:
         names = getattr(self, "feature_names_in_", None)
         return None if names is None else tuple(names)
@@ -86,7 +92,8 @@ class GLMEstimator(BaseEstimator):
         estimates, errors = np.zeros(len(names)), np.full(len(names), np.nan)
         estimates[kept] = np.nan_to_num(results.estimates)
         errors[kept] = results.standard_errors
-        is_intercept = np.array([name in ("Intercept", "const") for name in names])
+        # By its place: a feature may be called as the intercept is.
+        is_intercept = np.arange(len(names)) == (0 if self._starts_with_intercept(results) else -1)
         self.results_ = results
         self.coef_: Any = estimates[~is_intercept]
         self.std_errors_ = errors[~is_intercept]

@@ -24,9 +24,9 @@ def design_from_array(X: Any, allow_empty: bool = False) -> Design:
     Parameters
     ----------
     X : array_like, sparse matrix or Design, shape (n, p) or (n,)
-        A design is taken as it is. Any layout; float64, float32, any integer or boolean dtype is not
-        copied, and neither is a CSR or CSC matrix. One dimension is one column. Values are not looked at, except for a
-        constant column of a sparse matrix.
+        A design is taken as it is. Any layout; float64, float32, any integer or boolean dtype is
+        not copied, and neither is a CSR or CSC matrix. One dimension is one column. Values are not
+        looked at, except for a constant column of a sparse matrix.
     allow_empty : bool, default False
         Whether there may be no rows.
 
