@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 from sklearn.utils.class_weight import compute_sample_weight
 
 from fastglm.errors import ModelError
@@ -241,8 +242,15 @@ class LogisticRegression(Classifier):
         data = super()._read(X, y, sample_weight)
         if self.class_weight is None:
             return data
-        weights = compute_sample_weight(self.class_weight, data.y)
-        given = data.sample_weight
+        chosen, given = self.class_weight, data.sample_weight
+        if isinstance(chosen, str) and chosen == "balanced" and given is not None:
+            # A row of weight 2 counts as two, as in scikit-learn from 1.7 on.
+            classes, codes = np.unique(data.y, return_inverse=True)
+            counts = np.bincount(codes, weights=given)
+            present = counts > 0.0
+            share = counts.sum() / (present.sum() * counts[present])
+            chosen = dict(zip(classes[present], share, strict=True))
+        weights = compute_sample_weight(chosen, data.y)
         return data._replace(sample_weight=weights if given is None else weights * given)
 
     def _family(self) -> Family:
