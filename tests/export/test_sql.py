@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 import sqlglot
 from export_cases import FORMULAS, LINK_CASES, link_fit
@@ -100,6 +101,14 @@ def test_columns_of_arrays_go_by_their_names(frame, score):
     X = frame[["z", "x"]].rename(columns={"z": "const"})
     fit = fg.GLM(frame.y, X, "gamma", link="log").fit()
     np.testing.assert_allclose(score(fit, X), np.asarray(fit.fittedvalues), **CLOSE)
+
+
+def test_a_constant_column_need_not_be_one(frame, score):
+    columns = np.column_stack([np.full(len(frame), 2.0), frame.x])
+    fit = fg.GLM(frame.y, columns, "gamma", link="log").fit()
+    table = pd.DataFrame(columns, columns=fit.names)
+    assert list(table) == ["const", "x1"]
+    np.testing.assert_allclose(score(fit, table), np.asarray(fit.fittedvalues), **CLOSE)
 
 
 def test_aliased_columns_count_nothing(frame, new, score):
