@@ -6,6 +6,7 @@ import sys
 import warnings
 from enum import IntEnum
 from importlib import import_module
+from typing import SupportsFloat
 
 __all__ = [
     "BoundaryWarning",
@@ -26,7 +27,9 @@ __all__ = [
     "Status",
     "UnknownNameError",
     "UnseenLevelError",
+    "require_level",
     "require_package",
+    "require_seed",
     "warn",
 ]
 
@@ -123,6 +126,24 @@ def require_package(package: str, extra: str, what: str) -> None:
     except ImportError:
         text = f"{what} need {package}; pip install 'fastglm[{extra}]'."
         raise MissingPackageError(text) from None
+
+
+def require_level(alpha: float) -> None:
+    """Raise `ModelError` unless intervals can be at level 1 - alpha, a number."""
+    if not (isinstance(alpha, SupportsFloat) and 0.0 < float(alpha) < 1.0):
+        raise ModelError(f"alpha must be between 0 and 1, not {alpha!r}")
+
+
+def require_seed(seed: object) -> None:
+    """Raise `ModelError` unless random numbers can be drawn with this seed."""
+    import numpy as np
+
+    try:
+        np.random.SeedSequence(seed)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise ModelError(
+            f"seed must be an integer from 0 up, or a sequence of them, not {seed!r}"
+        ) from None
 
 
 def warn(text: str, category: type[FastGLMWarning]) -> None:

@@ -143,3 +143,19 @@ def test_files_and_polars_frames_without_pyarrow(no_extras):
     data = polars.DataFrame({"y": [1.0, 2.0, 3.0], "g": ["a", "b", "a"]})
     with pytest.raises(fg.errors.MissingPackageError, match=r"need pyarrow.*\[polars\]"):
         fg.glm("y ~ g", data)
+
+
+@pytest.mark.parametrize("alpha", [None, "x", 0.0, 1.0, -0.1, [0.05], float("nan")])
+def test_levels_are_numbers_between_zero_and_one(alpha):
+    fit = fg.GLM([1.0, 0.0, 3.0, 2.0], [[1.0, 1.0], [1.0, 2.0], [1.0, 3.0], [1.0, 5.0]]).fit()
+    for ask in (fit.conf_int, fit.t_test("x1").conf_int, fit.bootstrap(20, seed=1).conf_int):
+        with pytest.raises(fg.errors.ModelError, match="alpha must be between 0 and 1"):
+            ask(alpha)
+
+
+@pytest.mark.parametrize("seed", [-1, 0.5, "x", ["x"]])
+def test_seeds_are_whole_numbers(seed):
+    fit = fg.GLM([1.0, 0.0, 3.0, 2.0], [[1.0, 1.0], [1.0, 2.0], [1.0, 3.0], [1.0, 5.0]]).fit()
+    for ask in (fit.resid_quantile, lambda seed: fit.bootstrap(20, seed=seed)):
+        with pytest.raises(fg.errors.ModelError, match="seed must be an integer from 0 up"):
+            ask(seed)

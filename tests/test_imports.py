@@ -21,8 +21,8 @@ MODULES = {
 # a function or for a type alone.
 ORDER = (
     "errors", "records", "pointers", "entry", "kernels", "data", "design", "families", "passes",
-    "rows", "expfam", "solve", "fit", "inference", "plots", "report", "results", "model",
-    "shorthand", "responses", "mixed", "compare", "load", "", "cli", "__main__",
+    "rows", "expfam", "solve", "fit", "inference", "export", "plots", "report", "results", "model",
+    "shorthand", "responses", "mixed", "compare", "load", "sklearn", "", "cli", "__main__",
 )  # fmt: skip
 # The parts at the bottom may import no more than these, besides the first four.
 GROUND = {"kernels": set(), "design": set(), "families": {"kernels"}}

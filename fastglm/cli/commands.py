@@ -166,6 +166,28 @@ def predict(
     say(_times(watch, table.num_rows))
 
 
+@app.command(help=text.EXPORT)
+def export(
+    model: text.ModelFile,
+    sql: text.Sql = None,
+    table: text.Table = "policies",
+    onnx: text.Onnx = None,
+    what: text.What = "mean",
+    offset: text.NewOffset = None,
+    exposure: text.NewExposure = None,
+) -> None:
+    """Write a saved model down for another engine."""
+    _require_folder(onnx)
+    if (sql is None) == (onnx is None):
+        raise ModelError("give either --sql, a dialect, or --onnx, a file.")
+    fitted = load(model)
+    if onnx is not None:
+        fitted.to_onnx(onnx, what, offset, exposure)
+        say(f"saved in {onnx}")
+    else:
+        print(fitted.to_sql(sql, table, what, offset, exposure))
+
+
 @app.command()
 def warmup() -> None:
     """Compile every kernel and keep it in the cache, so that no fit waits for the compiler."""

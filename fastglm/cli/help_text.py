@@ -57,6 +57,16 @@ Examples:
     fastglm predict model.json new.csv --which linear --unseen nan > predictions.csv
 """
 
+EXPORT = """
+Write a saved model down for another engine: as SQL on standard output, or as an ONNX file.
+
+\b
+    fastglm export model.json --sql duckdb --table policies > score.sql
+    fastglm export model.json --onnx model.onnx
+
+Dialects are bigquery, duckdb, mysql, postgres, snowflake, spark, sqlite and tsql.
+"""
+
 Text: TypeAlias = str | None
 Data = Annotated[Path, Argument(metavar="DATA", help="CSV, Parquet or Arrow/Feather file.")]
 Formula = Annotated[str, Argument(metavar="FORMULA", help='Such as "y ~ x + C(group)".')]
@@ -93,6 +103,10 @@ PredictionsOut = Annotated[
     Path | None,
     Option("-o", "--output", help=".parquet, .feather or .csv. [default: CSV on stdout]"),
 ]
+Sql = Annotated[Text, Option(help="Dialect of a SELECT statement.")]
+Table = Annotated[str, Option(help="Table that the statement reads.")]
+Onnx = Annotated[Path | None, Option(help="Write an ONNX model here.")]
+What = Annotated[str, Option(help="mean, linear, or in SQL terms.")]
 Which = Annotated[str, Option(help="mean or linear, the linear predictor.")]
 Unseen = Annotated[str, Option(help="Levels the fit has not seen: raise or nan.")]
 Delimiter = Annotated[

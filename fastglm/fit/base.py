@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import scipy
 
-from fastglm.errors import DataError, ModelError, Status
+from fastglm.errors import DataError, Status, require_level
 from fastglm.pointers import Pointing
 from fastglm.solve.conditioning import semidefinite_root
 
@@ -134,8 +134,7 @@ class FitBase(Pointing):
 
     def critical_value(self, alpha: float) -> float:
         """Two-sided critical value of the reference distribution, normal or Student's t."""
-        if not 0.0 < alpha < 1.0:
-            raise ModelError(f"alpha must be between 0 and 1, not {alpha!r}")
+        require_level(alpha)
         upper = 1.0 - alpha / 2.0
         if not self.use_t:
             return float(scipy.special.ndtri(upper))

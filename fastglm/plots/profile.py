@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from fastglm.errors import ModelError
+from fastglm.errors import ModelError, require_level
 from fastglm.inference.intervals.held_coefficient import HeldCoefficient, NotConvergedError
 from fastglm.inference.intervals.profile import profiles_of
 from fastglm.plots.style import BLUE, GREY, ORANGE, VERMILION, new_axes, picture, tidy
@@ -45,8 +45,7 @@ def profile_likelihood(fit: Fit, name: str, alpha: float = 0.05, ax: Axes | None
     """
     if name not in fit.names or name in fit.aliased:
         raise ModelError(f"there is no estimated coefficient {name!r}.")
-    if not 0.0 < alpha < 1.0:
-        raise ModelError(f"alpha must be between 0 and 1, not {alpha!r}")
+    require_level(alpha)
     column = fit.names.index(name)
     root = float(special.ndtri(1.0 - alpha / 2.0))
     try:

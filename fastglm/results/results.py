@@ -7,6 +7,7 @@ from typing import Any
 from fastglm.entry import entry_points
 from fastglm.fit.saving import describe_fit
 from fastglm.inference.summary import Summary
+from fastglm.results.export import ExportMethods
 from fastglm.results.penalized import PenalizedMethods
 from fastglm.results.statsmodels_names import StatsmodelsNames
 
@@ -14,7 +15,7 @@ __all__ = ["Results"]
 
 
 @entry_points
-class Results(StatsmodelsNames, PenalizedMethods):
+class Results(ExportMethods, StatsmodelsNames, PenalizedMethods):
     """One fitted model.
 
     Labelled pandas objects where pandas objects came in, NumPy arrays in the order of `names`

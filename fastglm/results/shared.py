@@ -14,6 +14,9 @@ from fastglm.inference.hypothesis_tests.tables import HypothesisTest
 
 __all__ = ["SharedMethods"]
 
+#: What the models without an export are told.
+_EXPORTED = "is written for fits of fastglm.GLM alone; use predict, or GLM."
+
 
 class SharedMethods(FitBase):
     """Methods of all results."""
@@ -85,6 +88,17 @@ class SharedMethods(FitBase):
             Other names of the response and of the p coefficients, and another title.
         """
         return self._summary(alpha).renamed(yname, xname, title)
+
+    def to_sql(self, *_: Any, **__: Any) -> str:
+        """Of fits of one linear predictor alone; see `fastglm.Results.to_sql`."""
+        raise ModelError(f"a fit of {self._model_name()} cannot be exported: SQL {_EXPORTED}")
+
+    def to_onnx(self, *_: Any, **__: Any) -> Any:
+        """Of fits of one linear predictor alone; see `fastglm.Results.to_onnx`."""
+        raise ModelError(f"a fit of {self._model_name()} cannot be exported: ONNX {_EXPORTED}")
+
+    def _model_name(self) -> str:
+        return str(getattr(self, "kind", type(self).__name__.removesuffix("Results")))
 
     def _summary(self, alpha: float) -> Any:
         raise NotImplementedError

@@ -191,7 +191,9 @@ class Replicates:
             step = secants.step(active, scores, self.inverse)
             length = np.sqrt(np.maximum((step * scores).sum(axis=1), 0.0))
             moved[active] += step
-            gain = length / last[active]
+            with np.errstate(invalid="ignore"):
+                # A sample with the optimum of the fit has no step at all.
+                gain = np.where(length > 0.0, length / last[active], 0.0)
             left = length * gain if number else np.full(active.size, np.inf)
             last[active] = length
             good = (outside == 0.0) & np.isfinite(length)

@@ -192,6 +192,10 @@ class _Ascent:
             if self.fresh and definite and self._is_done(half, last, bound):
                 self.params = self.params + step
                 return Status.CONVERGED
+            if self.fresh and not definite and half <= ROUNDING * bound:
+                # Separated rows leave no information. What a step would do now is up to rounding,
+                # and the log-likelihood could not tell: no number of steps is enough.
+                return Status.MAX_ITERATIONS
             keeps = definite and self.system.is_information_costly
             keeps = keeps and self._keeps_information(half, last, bound)
             if not self._advance(step, bound, with_information=not keeps):

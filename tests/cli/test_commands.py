@@ -148,6 +148,33 @@ def test_predictions_on_standard_output(folder, run):
     assert lines[1:] == ["", ""]
 
 
+def test_exports_are_those_of_the_library(folder, run, frame):
+    run("fit", "data.csv", *MODEL, "-o", "model.json")
+    fit = fg.load("model.json")
+    code, out, _ = run("export", "model.json", "--sql", "sqlite", "--table", "t", "--what", "terms")
+    assert (code, out) == (0, fit.to_sql("sqlite", "t", "terms") + "\n")
+    code, out, err = run("export", "model.json", "--onnx", "m.onnx", "--exposure", "time")
+    assert (code, out, err) == (0, "", "saved in m.onnx\n")
+    expected = fit.to_onnx(exposure="time").SerializeToString()
+    assert Path("m.onnx").read_bytes() == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ((), "give either --sql, a dialect, or --onnx, a file"),
+        (("--sql", "duckdb", "--onnx", "m.onnx"), "give either --sql"),
+        (("--sql", "oracle"), "dialect must be one of"),
+        (("--onnx", "nowhere/m.onnx"), "there is no folder nowhere"),
+    ],
+)
+def test_wrong_exports_are_exit_code_2(folder, run, options, reason):
+    run("fit", "data.csv", *MODEL, "-o", "model.json")
+    code, out, err = run("export", "model.json", *options)
+    assert (code, out) == (2, "")
+    assert reason in err
+
+
 def test_rows_with_missing_values_are_dropped_and_counted(folder, run, frame):
     holes = frame.assign(x=frame["x"].where(frame["x"] < 1))
     write_table(pa.Table.from_pandas(holes), "holes.csv")
@@ -317,6 +344,7 @@ def taught():
     readme = (Path(__file__).parents[2] / "README.md").read_text()
     texts = re.findall(r"```sh\n(.*?)```", readme, re.DOTALL)
     texts += command_help.PROGRAM, command_help.FIT, command_help.PREDICT
+    texts.append(command_help.EXPORT)
     shown = "\n".join(texts)
     lines = shown.replace("\\\n", " ").splitlines()
     found = [line.strip() for line in lines if line.strip().startswith("fastglm ")]
@@ -350,7 +378,7 @@ def test_everything_taught_works(run, tmp_path, monkeypatch):
         line, _, redirected = command.partition(" > ")
         code, out, err = run(*shlex.split(line)[1:])
         assert code == 0, (command, err)
-        assert not redirected or out.startswith('"prediction"')
+        assert not redirected or out.startswith(('"prediction"', "SELECT s.*"))
     for written in ("model.json", "costs.html", "predictions.csv", "predictions.parquet"):
         assert (tmp_path / written).exists(), written
 

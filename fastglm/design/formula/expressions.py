@@ -114,7 +114,7 @@ class Expression:
             if isinstance(node, ast.Name) and node.id in placeholders:
                 node.id = placeholders[node.id]
         columns: dict[str, None] = {}
-        special = isinstance(tree, ast.Call) and _dotted(tree.func) in _WHOLE_FACTOR
+        special = isinstance(tree, ast.Call) and dotted(tree.func) in _WHOLE_FACTOR
         for part in tree.args if isinstance(tree, ast.Call) and special else [tree]:
             _check(part, columns, text)
         return cls(text, tree, tuple(columns))
@@ -126,7 +126,7 @@ class Expression:
 
     def called(self, name: str) -> list[Expression] | None:
         """Give the arguments if the whole expression is a call of `name`, otherwise None."""
-        if isinstance(self.tree, ast.Call) and _dotted(self.tree.func) == name:
+        if isinstance(self.tree, ast.Call) and dotted(self.tree.func) == name:
             return [_subexpression(argument, self.text) for argument in self.tree.args]
         return None
 
@@ -134,7 +134,7 @@ class Expression:
     def is_stateful(self) -> bool:
         """Whether a function in it learns from the data."""
         calls = (node for node in ast.walk(self.tree) if isinstance(node, ast.Call))
-        return any(_function(call) in STATEFUL for call in calls)
+        return any(function_name(call) in STATEFUL for call in calls)
 
     def evaluate(self, columns: Mapping[str, Column], state: State) -> Value:
         """Compute the factor.
@@ -170,25 +170,25 @@ def _subexpression(tree: ast.expr, text: str) -> Expression:
     return Expression(ast.unparse(tree), tree, tuple(columns))
 
 
-def _dotted(node: ast.expr) -> str | None:
+def dotted(node: ast.expr) -> str | None:
     """Give the text of a name or a dotted name, otherwise None."""
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute):
-        owner = _dotted(node.value)
+        owner = dotted(node.value)
         return None if owner is None else f"{owner}.{node.attr}"
     return None
 
 
-def _function(node: ast.Call) -> str:
-    name = _dotted(node.func) or ast.unparse(node.func)
+def function_name(node: ast.Call) -> str:
+    name = dotted(node.func) or ast.unparse(node.func)
     module, _, function = name.rpartition(".")
     return function if module in _MODULES else name
 
 
 def _check(node: ast.expr, columns: dict[str, None], text: str) -> None:
     """Refuse what is outside the language; collect the columns that are read."""
-    name = _dotted(node)
+    name = dotted(node)
     if name is not None:
         columns[name] = None
     elif isinstance(node, ast.Call):
@@ -213,7 +213,7 @@ def _is_plain(value: object) -> bool:
 
 
 def _check_call(node: ast.Call, columns: dict[str, None], text: str) -> None:
-    name = _function(node)
+    name = function_name(node)
     if name in _WHOLE_FACTOR:
         raise FormulaError(f"{name}() cannot be part of a larger expression, as in '{text}'.")
     if name not in _FUNCTIONS:
@@ -229,31 +229,31 @@ def _check_call(node: ast.Call, columns: dict[str, None], text: str) -> None:
     if not node.args:
         raise FormulaError(f"{name}() in '{text}' needs the column as its first argument.")
     if name == "Q":
-        columns[_quoted_name(node, text)] = None
+        columns[quoted_name(node, text)] = None
         return
-    contrast = _contrast_node(node) if name == "C" else None
+    contrast = contrast_node(node) if name == "C" else None
     if contrast is not None:
-        _read_contrast(contrast, text)
+        read_contrast(contrast, text)
     for argument in (*node.args, *(keyword.value for keyword in node.keywords)):
         if argument is not contrast:
             _check(argument, columns, text)
 
 
-def _quoted_name(node: ast.Call, text: str) -> str:
+def quoted_name(node: ast.Call, text: str) -> str:
     argument = node.args[0]
     if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
         return argument.value
     raise FormulaError(f"Q() in '{text}' takes the name of a column in quotes.")
 
 
-def _contrast_node(node: ast.Call) -> ast.expr | None:
+def contrast_node(node: ast.Call) -> ast.expr | None:
     if len(node.args) > 1:
         return node.args[1]
     return next((k.value for k in node.keywords if k.arg == "contrasts"), None)
 
 
-def _read_contrast(node: ast.expr, text: str) -> Contrast:
-    name = _dotted(node.func if isinstance(node, ast.Call) else node)
+def read_contrast(node: ast.expr, text: str) -> Contrast:
+    name = dotted(node.func if isinstance(node, ast.Call) else node)
     if name not in CONTRASTS:
         raise FormulaError(
             f"'{ast.unparse(node)}' in '{text}' is not a contrast; use one of "
@@ -279,7 +279,7 @@ class _Evaluation:
 
     def value(self, node: ast.expr) -> Any:
         """Evaluate a node to a column, a constant or a list of constants."""
-        name = _dotted(node)
+        name = dotted(node)
         if name is not None:
             return self.columns[name]
         if isinstance(node, ast.Constant):
@@ -344,9 +344,9 @@ class _Evaluation:
         return equal if isinstance(op, ast.Eq) else ~equal
 
     def call(self, node: ast.Call) -> Any:
-        name = _function(node)
+        name = function_name(node)
         if name == "Q":
-            return self.columns[_quoted_name(node, self.text)]
+            return self.columns[quoted_name(node, self.text)]
         if name == "C":
             return self.code(node)
         if name == "I":
@@ -365,7 +365,7 @@ class _Evaluation:
         return apply_stateful(name, [first, *rest], options, state, call)
 
     def code(self, node: ast.Call) -> Coding:
-        contrast = _contrast_node(node)
+        contrast = contrast_node(node)
         options = {k.arg: self.value(k.value) for k in node.keywords if k.value is not contrast}
         value = self.value(node.args[0])
         unknown = set(options) - {"levels", "spans_intercept"}
@@ -376,7 +376,7 @@ class _Evaluation:
         levels = options.get("levels")
         return Coding(
             categorize(value, self.text),
-            Contrast() if contrast is None else _read_contrast(contrast, self.text),
+            Contrast() if contrast is None else read_contrast(contrast, self.text),
             None if levels is None else tuple(levels),
             bool(options.get("spans_intercept", True)),
         )

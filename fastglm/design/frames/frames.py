@@ -100,8 +100,10 @@ class Frame:
         ColumnNotFoundError
             If there is no such column; the message lists the closest names.
         DataError
-            If the column is neither numeric nor categorical.
+            If the column is neither numeric nor categorical, or the name is no text.
         """
+        if not isinstance(name, str):
+            raise DataError(f"a column is called by its name, a text, not by {name!r}.")
         if name not in self._keys:
             raise ColumnNotFoundError(_not_found(name, self.names))
         return read_column(self._read(self._keys[name]), name)

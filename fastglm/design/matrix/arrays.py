@@ -23,10 +23,10 @@ def design_from_array(X: Any, allow_empty: bool = False) -> Design:
 
     Parameters
     ----------
-    X : array_like or sparse matrix, shape (n, p) or (n,)
-        Any layout; float64, float32, any integer or boolean dtype is not copied, and neither is
-        a CSR or CSC matrix. One dimension is one column. Values are not looked at, except for a
-        constant column of a sparse matrix.
+    X : array_like, sparse matrix or Design, shape (n, p) or (n,)
+        A design is taken as it is. Any layout; float64, float32, any integer or boolean dtype is
+        not copied, and neither is a CSR or CSC matrix. One dimension is one column. Values are not
+        looked at, except for a constant column of a sparse matrix.
     allow_empty : bool, default False
         Whether there may be no rows.
 
@@ -40,6 +40,8 @@ def design_from_array(X: Any, allow_empty: bool = False) -> Design:
     DataError
         If `X` is empty, has more than two dimensions or is not numeric.
     """
+    if isinstance(X, Design):
+        return X
     X = as_matrix(X, allow_empty)
     n_rows, n_columns = X.shape
     is_sparse = not isinstance(X, np.ndarray)

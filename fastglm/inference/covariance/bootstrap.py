@@ -16,7 +16,7 @@ import scipy
 
 from fastglm.design.matrix.dense_slices import dense_slices
 from fastglm.design.matrix.parts import Coded, Dense, Design
-from fastglm.errors import ConvergenceWarning, ModelError, Status, warn
+from fastglm.errors import ConvergenceWarning, ModelError, Status, require_level, require_seed, warn
 from fastglm.inference.covariance.groups import group_codes
 from fastglm.inference.covariance.sandwich import SANDWICHES, covariance_of
 from fastglm.inference.hypothesis_tests.refits import refit, require_maximum_likelihood
@@ -115,8 +115,7 @@ class Bootstrap:
         "bca": Efron (1987), *Journal of the American Statistical Association* 82, with the
         acceleration from the influence of each row, or group of rows, on the estimates.
         """
-        if not 0.0 < alpha < 1.0:
-            raise ModelError(f"alpha must be between 0 and 1, not {alpha!r}")
+        require_level(alpha)
         if method == "bca":
             return self._corrected(alpha)
         low, high = np.quantile(self._usable, [alpha / 2.0, 1.0 - alpha / 2.0], axis=0)
@@ -207,6 +206,7 @@ def bootstrap(
     require_maximum_likelihood(fit)
     # A copy, because the caller's array may change while intervals still ask for it.
     codes = None if groups is None else group_codes(fit, groups)[0].copy()
+    require_seed(seed)
     seeds = np.random.SeedSequence(seed).generate_state(int(n_replicates), np.uint64)
     if kind == "parametric":
         replicates = _parametric(fit, seeds, progress)

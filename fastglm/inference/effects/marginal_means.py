@@ -6,7 +6,7 @@ Searle, Speed & Milliken (1980), *The American Statistician* 34.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -182,6 +182,10 @@ def marginal_means(
 ) -> MarginalMeans:
     """See `Results.emmeans`."""
     rows = Counterfactual(fit)
+    if not isinstance(specs, Iterable) or not isinstance(at, Mapping | None):
+        raise ModelError(
+            "emmeans takes a name or a list of names, and at= a dictionary from a name to values."
+        )
     chosen = [specs] if isinstance(specs, str) else list(specs)
     values = _grid_values(rows, at or {})
     for name in [*chosen, *(at or {})]:

@@ -140,7 +140,7 @@ def _chain(
     rank = np.array([m.rank for m in models], dtype=float)
     deviance = np.array([m.deviance for m in models])
     df = np.append(np.nan, np.diff(rank))
-    drop = np.append(np.nan, -np.diff(deviance))
+    drop = np.append(np.nan, np.where(df[1:] == 0.0, 0.0, -np.diff(deviance)))
     before = {"Df": df, "Deviance": drop}
     after = {"Resid. Df": fit.nobs - rank, "Resid. Dev": deviance}
     columns = before | after if kind == "term" else after | before
@@ -188,7 +188,8 @@ def _partial(fit: Fit, type: int, test: str) -> Table:
         if test == "Rao":
             statistic[k], _ = score_statistic(fit, smaller, design, terms.of(among))
         else:
-            statistic[k] = smaller.deviance - larger.deviance
+            # Of models of the same columns there is nothing but rounding.
+            statistic[k] = smaller.deviance - larger.deviance if df[k] else 0.0
     columns = {"Df": df}
     if test == "F":
         columns = {"Sum Sq": statistic, **columns}

@@ -10,7 +10,7 @@ import numpy as np
 import scipy
 
 from fastglm.entry import entry_points
-from fastglm.errors import ModelError
+from fastglm.errors import require_level
 from fastglm.inference.hypothesis_tests.tables import align, format_cell
 
 __all__ = ["ADJUSTMENTS", "INTERVALS", "Estimates", "adjusted", "adjusted_critical_value"]
@@ -70,8 +70,7 @@ class Estimates:
         ModelError
             If `alpha` is not between 0 and 1.
         """
-        if not 0.0 < alpha < 1.0:
-            raise ModelError(f"alpha must be between 0 and 1, not {alpha!r}")
+        require_level(alpha)
         half = self._critical_value(alpha) * self.standard_error
         return np.column_stack([self.estimate - half, self.estimate + half])
 

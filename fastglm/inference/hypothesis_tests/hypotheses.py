@@ -16,7 +16,7 @@ import numpy as np
 import scipy
 
 from fastglm.entry import entry_points
-from fastglm.errors import DataError, ModelError
+from fastglm.errors import DataError, ModelError, require_level
 from fastglm.fit.aliased import SAME_COMBINATION, null_space
 from fastglm.inference.hypothesis_tests.tables import HypothesisTest, align, format_cell
 
@@ -63,8 +63,7 @@ class LinearTests:
 
     def conf_int(self, alpha: float = 0.05) -> np.ndarray:
         """Intervals of the combinations at level 1 - alpha, (k, 2)."""
-        if not 0.0 < alpha < 1.0:
-            raise ModelError(f"alpha must be between 0 and 1, not {alpha!r}")
+        require_level(alpha)
         half = scipy.special.stdtrit(self.df, 1.0 - alpha / 2.0) * self.sd
         return np.column_stack([self.effect - half, self.effect + half])
 

@@ -15,7 +15,7 @@ import numpy as np
 import scipy
 
 from fastglm.design.matrix.select import select_columns
-from fastglm.errors import ConvergenceWarning, ModelError, Status, warn
+from fastglm.errors import ConvergenceWarning, ModelError, Status, require_level, warn
 from fastglm.inference.hypothesis_tests.refits import refit
 from fastglm.inference.intervals.held_coefficient import HeldCoefficient, NotConvergedError
 from fastglm.inference.intervals.inside_domain import InsideDomain, NoProgramError
@@ -240,8 +240,7 @@ def profile_intervals(fit: Fit, alpha: float) -> np.ndarray:
     ConvergenceWarning
         If the profile of a coefficient did not converge: that end of its interval is then NaN.
     """
-    if not 0.0 < alpha < 1.0:
-        raise ModelError(f"alpha must be between 0 and 1, not {alpha!r}")
+    require_level(alpha)
     if np.isnan(fit.scale):
         raise ModelError(
             f"there are {fit.nobs:g} observations for {fit.rank} coefficients: there is no "

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy
 
+from fastglm.errors import require_seed
 from fastglm.kernels.blocks import planes
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ def quantile_residuals(fit: Fit, seed: int = 0) -> np.ndarray:
     ModelError
         If the family does not say how responses are distributed.
     """
+    require_seed(seed)
     distribution = fit.family.distribution(fit.response_dispersion)
     (mean,) = fit.row_values(planes.MEAN)
     response, weights = np.asarray(_response(fit), np.float64), _weights(fit)

@@ -224,3 +224,13 @@ def test_a_categorical_variable_that_is_named_takes_all_its_levels(frame):
         fit.avg_predictions("x")
     with pytest.raises(ModelError, match="variables is a dictionary of values"):
         fit.avg_predictions(1)
+
+
+@pytest.mark.parametrize("by", [1, ["group"], 0.5])
+def test_columns_are_called_by_text(frame, by):
+    fit = fg.glm("y ~ x + group", frame, family="poisson")
+    with pytest.raises(DataError, match="a column is called by its name, a text"):
+        fit.avg_predictions(by=by)
+    for wrong in ({"specs": None}, {"specs": "group", "at": 1}, {"specs": "group", "at": "x"}):
+        with pytest.raises(ModelError, match="emmeans takes a name or a list of names"):
+            fit.emmeans(**wrong)

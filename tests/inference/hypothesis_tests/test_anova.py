@@ -275,3 +275,14 @@ def test_a_dispersion_that_was_estimated_or_given_chooses_the_test():
         for name, column in getattr(quasi, ask)().columns.items():
             np.testing.assert_allclose(ours[name], column, rtol=1e-7, err_msg=name)
         assert "Pr(>Chi)" in getattr(model.fit(scale=1.7), ask)().columns
+
+
+def test_terms_of_aliased_columns_change_nothing_at_all():
+    rng = np.random.default_rng(2)
+    frame = {"x": rng.normal(size=50), "y": rng.poisson(2.0, 50)}
+    frame["twice"] = 2.0 * frame["x"]
+    with pytest.warns(fg.errors.RankWarning):
+        fit = fg.glm("y ~ x + twice", frame, family="poisson")
+    assert fit.anova()["Deviance"][2] == 0.0
+    for type_ in (2, 3):
+        assert list(fit.anova(type=type_)["LR Chisq"]) == [0.0, 0.0]

@@ -1,0 +1,1 @@
+"""A fitted model for other engines: SQL and ONNX."""

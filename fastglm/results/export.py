@@ -1,0 +1,110 @@
+"""The fit for other engines: SQL and ONNX."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fastglm.errors import require_package
+from fastglm.fit.record import Fit
+
+__all__ = ["ExportMethods"]
+
+
+class ExportMethods(Fit):
+    """Methods of `fastglm.Results` that write the fit down for other engines."""
+
+    def to_sql(
+        self,
+        dialect: str = "duckdb",
+        table: str = "policies",
+        what: str = "mean",
+        offset: str | None = None,
+        exposure: str | None = None,
+    ) -> str:
+        """The predictions of every row of a table as one SELECT statement.
+
+        Parameters
+        ----------
+        dialect : str, default "duckdb"
+            Or "bigquery", "mysql", "postgres", "snowflake", "spark", "sqlite", "tsql".
+        table : str, default "policies"
+            The table, whose columns are called as those of the frame, or of X where the fit had no
+            formula; ``schema.table`` is split at points.
+        what : {"mean", "linear", "terms"}, default "mean"
+            A column ``prediction`` of means or of linear predictors beside those of the table, or
+            a column ``term x`` for the share of every term ``x`` in the linear predictor.
+        offset, exposure : str, optional
+            Columns of the table; by default those that the fit named.
+
+        Returns
+        -------
+        str
+            Plain SQL in double precision, without a semicolon. NULL where a column in use is, and
+            for levels that the fit has not seen.
+
+        Raises
+        ------
+        ModelError
+            If there is no such dialect, if the fit had an offset or exposure of no name and none
+            is given, or for what no engine can compute: levels of computed columns, and means
+            under a link of your own.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> fit = fg.glm("y ~ x", {"y": [1.0, 2.0, 4.0], "x": [0.0, 1.0, 2.0]})
+        >>> fit.to_sql("duckdb", "new").splitlines()[-1]
+        ') AS s'
+        """
+        from fastglm.export.sql import to_sql
+
+        return to_sql(self, dialect, table, what, offset, exposure)
+
+    def to_onnx(
+        self,
+        path: str | Path | None = None,
+        what: str = "mean",
+        offset: str | None = None,
+        exposure: str | None = None,
+    ) -> Any:
+        """The fit as an ONNX model in double precision; needs the extra ``fastglm[onnx]``.
+
+        Parameters
+        ----------
+        path : str or Path, optional
+            Write the model to this file as well.
+        what : {"mean", "linear"}, default "mean"
+            Means, or linear predictors.
+        offset, exposure : str, optional
+            Names of the inputs that hold them; by default the columns that the fit named.
+
+        Returns
+        -------
+        onnx.ModelProto
+            With an input of n values for every column, under its name: doubles, or text, truth
+            values or whole numbers where these are levels. One output ``prediction``, of n doubles:
+            NaN where a number is, where a text is empty as tensors have no missing ones, and for
+            levels that the fit has not seen.
+
+        Raises
+        ------
+        MissingPackageError
+            If onnx is not installed.
+        ModelError
+            As for `to_sql`.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> fit = fg.glm("y ~ x", {"y": [1.0, 2.0, 4.0], "x": [0.0, 1.0, 2.0]})
+        >>> [each.name for each in fit.to_onnx().graph.input]
+        ['x']
+        """
+        require_package("onnx", "onnx", "ONNX models")
+        from fastglm.export.onnx import to_onnx
+
+        model = to_onnx(self, what, offset, exposure)
+        if path is not None:
+            Path(path).write_bytes(model.SerializeToString())
+        return model

@@ -1,0 +1,133 @@
+"""What scikit-learn hands to an estimator, as what a model takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import narwhals as nw
+import numpy as np
+from sklearn.utils.validation import (
+    _check_feature_names,
+    _check_n_features,
+    _check_sample_weight,
+    check_array,
+    validate_data,
+)
+
+from fastglm.design.frames.frames import is_frame
+from fastglm.errors import DataError, FormulaError
+
+__all__ = ["ARRAYS", "FitData", "has_categories", "read_fit", "read_new", "row_vector"]
+
+#: How X and y are read where they are arrays: as they lie, where kernels can read that.
+ARRAYS: dict[str, Any] = {
+    "accept_sparse": ["csr", "csc"],
+    "dtype": [np.float64, np.float32],
+}
+#: The name of the response beside the columns of a frame.
+RESPONSE = "y"
+
+
+class FitData(NamedTuple):
+    """Columns, response and weights of one call of ``fit``.
+
+    Attributes
+    ----------
+    X : ndarray, sparse matrix, or data frame, shape (n, p)
+    y : ndarray, shape (n,)
+    sample_weight : ndarray, shape (n,), or None
+    is_frame : bool
+        Whether the columns go by name: with a formula, or with categories among them.
+    """
+
+    X: Any
+    y: np.ndarray
+    sample_weight: np.ndarray | None
+    is_frame: bool
+
+
+def _columns(X: Any) -> dict[str, nw.Series]:
+    return {column.name: column for column in nw.from_native(X, eager_only=True).iter_columns()}
+
+
+def has_categories(X: Any) -> bool:
+    """Whether X is a data frame with a column that is not a number."""
+    if isinstance(X, Mapping) or not is_frame(X):
+        return False
+    columns = _columns(X).values()
+    return any(not (c.dtype.is_numeric() or c.dtype == nw.Boolean) for c in columns)
+
+
+def read_fit(estimator: Any, X: Any, y: Any, sample_weight: Any, by_name: bool) -> FitData:
+    """Check what ``fit`` was given, and store the names and number of the features.
+
+    Parameters
+    ----------
+    estimator
+        Gets ``n_features_in_`` and, from a frame, ``feature_names_in_``.
+    X, y, sample_weight
+        As given to ``fit``.
+    by_name
+        Whether the estimator has a formula.
+
+    Raises
+    ------
+    ValueError, TypeError
+        scikit-learn's own, or `DataError`.
+    """
+    if y is None:
+        raise DataError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y is None."
+        )
+    if by_name or has_categories(X):
+        if not is_frame(X):
+            raise DataError("a formula needs X as a data frame, whose columns it names.")
+        _check_feature_names(estimator, X, reset=True)
+        _check_n_features(estimator, X, reset=True)
+        y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
+        y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+        weights = None if sample_weight is None else row_vector(sample_weight, "sample_weight", y)
+        return FitData(X, y, weights, True)
+    X, y = validate_data(estimator, X, y, y_numeric=False, **ARRAYS)
+    if sample_weight is not None:
+        sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+    return FitData(X, y, sample_weight, False)
+
+
+def read_new(estimator: Any, X: Any, by_name: bool) -> Any:
+    """Check new rows against what the estimator was fitted on."""
+    if by_name:
+        if not is_frame(X):
+            raise DataError("X must be a data frame, as it was for fit.")
+        _check_feature_names(estimator, X, reset=False)
+        return X
+    return validate_data(estimator, X, reset=False, **ARRAYS)
+
+
+def row_vector(values: Any, name: str, rows: Any) -> np.ndarray:
+    """One finite number for each of the rows, (n,)."""
+    array = check_array(values, ensure_2d=False, dtype=np.float64, input_name=name)
+    if array.shape != (len(rows),):
+        raise DataError(f"{name} has shape {array.shape}; it must be ({len(rows)},).")
+    return array
+
+
+def with_response(X: Any, y: np.ndarray) -> tuple[dict[str, Any], str]:
+    """The columns of a frame and the response beside them, under a name of its own."""
+    columns = {name: column.to_native() for name, column in _columns(X).items()}
+    name = RESPONSE
+    while name in columns:
+        name += "_"
+    return {**columns, name: y}, name
+
+
+def model_formula(right: str, response: str) -> str:
+    """The formula with its response: ``fit`` gets that as y."""
+    left, tilde, after = right.rpartition("~")
+    if tilde and left.strip():
+        raise FormulaError(
+            f"the formula {right!r} names a response, but y is given to fit: write "
+            f"'~ {after.strip()}'."
+        )
+    return f"{response} ~ {after.strip() if tilde else right.strip()}"

@@ -1,0 +1,162 @@
+"""SQL against predict, run by DuckDB and SQLite; the other dialects are parsed."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import sqlglot
+from export_cases import FORMULAS, LINK_CASES, link_fit
+
+import fastglm as fg
+from fastglm.errors import ModelError
+from fastglm.export.links import INVERSES
+from fastglm.export.sql import DIALECTS
+from fastglm.families.links import LINKS
+
+CLOSE = {"rtol": 1e-13, "atol": 1e-13}
+
+
+def expected(fit, new, which="mean", **options):
+    return np.asarray(fit.predict(new, which, unseen="nan", **options))
+
+
+def test_every_link_of_the_registry_has_an_export():
+    assert INVERSES.keys() == LINKS.keys() == LINK_CASES.keys()
+
+
+@pytest.mark.parametrize("name", sorted(LINKS))
+def test_means_of_every_link(name, score):
+    fit, table = link_fit(name)
+    mean = expected(fit, table)
+    assert np.isfinite(mean).sum() > 80
+    np.testing.assert_allclose(score(fit, table), mean, rtol=1e-13, atol=0.0)
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_every_kind_of_term(frame, new, formula, score):
+    fit = fg.glm(f"y ~ {formula}", frame, family="gamma", link="log")
+    mean = expected(fit, new)
+    assert np.isfinite(mean).sum() >= 50
+    np.testing.assert_allclose(score(fit, new), mean, **CLOSE)
+
+
+def test_unseen_levels_and_missing_values_are_null(frame, new, score):
+    fit = fg.glm("y ~ region + C(year) + x", frame, family="gamma", link="log")
+    assert np.isnan(score(fit, new)[[0, 2, 3, 4]]).all()
+    assert np.isfinite(score(fit, new)[[1, 5, 6]]).all()
+
+
+@pytest.mark.parametrize("options", ["", ", extrapolation='na'"])
+def test_splines_have_no_value_beyond_their_knots(frame, new, options, score):
+    fit = fg.glm(f"y ~ bs(age, df=4{options})", frame, family="gamma", link="log")
+    beyond = new.assign(age=np.linspace(-10.0, 120.0, len(new)))
+    inside = beyond.age.between(frame.age.min(), frame.age.max()).to_numpy()
+    values = score(fit, beyond)
+    assert 10 < inside.sum() < 50
+    assert np.isnan(values[~inside]).all()
+    np.testing.assert_allclose(values[inside], expected(fit, beyond[inside]), **CLOSE)
+
+
+def test_the_table_may_have_columns_called_as_what_is_computed(frame, new, score):
+    fit = fg.glm("y ~ x", frame, family="gamma", link="log")
+    table = new.assign(linear_predictor=7.0, mean=7.0)
+    np.testing.assert_allclose(score(fit, table), expected(fit, new), **CLOSE)
+
+
+@pytest.mark.parametrize("name", ["cr", "cc", "cs"])
+def test_splines_go_on_beyond_their_knots(frame, new, name, score):
+    fit = fg.glm(f"y ~ {name}(age, df=4)", frame, family="gamma", link="log")
+    beyond = new.assign(age=np.linspace(0.0, 110.0, len(new)))
+    np.testing.assert_allclose(score(fit, beyond), expected(fit, beyond), **CLOSE)
+
+
+def test_offset_and_exposure_are_columns_of_the_fit_or_given(frame, new, score):
+    fit = fg.glm("n ~ x + kind", frame, family="poisson", offset="o", exposure="years")
+    np.testing.assert_allclose(score(fit, new), expected(fit, new), **CLOSE)
+    other = new.rename(columns={"o": "shift", "years": "at risk"})
+    names = {"offset": "shift", "exposure": "at risk"}
+    np.testing.assert_allclose(score(fit, other, **names), expected(fit, other, **names), **CLOSE)
+
+
+def test_nameless_offsets_need_a_column(frame, new, score):
+    fit = fg.glm("n ~ x", frame, family="poisson", exposure=frame.years.to_numpy())
+    with pytest.raises(ModelError, match="the fit had an exposure: give its column"):
+        fit.to_sql()
+    mean = expected(fit, new, exposure=new.years.to_numpy())
+    np.testing.assert_allclose(score(fit, new, exposure="years"), mean, **CLOSE)
+
+
+def test_linear_predictors_and_terms_add_up(frame, new, score):
+    fit = fg.glm("y ~ region * x + bs(age, df=4) + smoker", frame, family="gamma", link="log")
+    linear = expected(fit, new, "linear")
+    np.testing.assert_allclose(score(fit, new, "linear"), linear, **CLOSE)
+    terms = [score(fit, new, "terms", f"term {name}") for name, _ in fit.terms]
+    assert len(terms) == 6
+    np.testing.assert_allclose(np.sum(terms, axis=0), linear, **CLOSE)
+
+
+def test_columns_of_arrays_go_by_their_names(frame, score):
+    # A column called "const" is read like any other: it need not be 1.
+    X = frame[["z", "x"]].rename(columns={"z": "const"})
+    fit = fg.GLM(frame.y, X, "gamma", link="log").fit()
+    np.testing.assert_allclose(score(fit, X), np.asarray(fit.fittedvalues), **CLOSE)
+
+
+def test_a_constant_column_need_not_be_one(frame, score):
+    columns = np.column_stack([np.full(len(frame), 2.0), frame.x])
+    fit = fg.GLM(frame.y, columns, "gamma", link="log").fit()
+    table = pd.DataFrame(columns, columns=fit.names)
+    assert list(table) == ["const", "x1"]
+    np.testing.assert_allclose(score(fit, table), np.asarray(fit.fittedvalues), **CLOSE)
+
+
+def test_aliased_columns_count_nothing(frame, new, score):
+    with pytest.warns(fg.errors.RankWarning):
+        fit = fg.glm("y ~ x + I(2 * x) + z", frame, family="gamma", link="log")
+    np.testing.assert_allclose(score(fit, new), expected(fit, new), **CLOSE)
+
+
+def test_a_loaded_fit_gives_the_same_text(frame, tmp_path):
+    fit = fg.glm("y ~ region * bs(age, df=4)", frame, family="gamma", link="log")
+    fit.save(tmp_path / "model.json")
+    assert fg.load(tmp_path / "model.json").to_sql("spark", "s.t") == fit.to_sql("spark", "s.t")
+
+
+@pytest.mark.parametrize("dialect", sorted(DIALECTS))
+@pytest.mark.parametrize("what", ["mean", "linear", "terms"])
+def test_every_dialect_is_that_engines_sql(frame, dialect, what):
+    formula = 'n ~ region * x + cr(age, df=4) + C(smoker) + Q("odd \\"name\\" \'s")'
+    fit = fg.glm(formula, frame, family="poisson", exposure="years")
+    parsed = sqlglot.parse_one(fit.to_sql(dialect, "main.policies", what), dialect=dialect)
+    names = {column.name for column in parsed.find_all(sqlglot.exp.Column)}
+    assert {"region", "x", "age", "smoker", 'odd "name" \'s'} <= names
+    texts = {each.this for each in parsed.find_all(sqlglot.exp.Literal) if each.is_string}
+    assert {"it's", 'a "quoted" one', "back\\slash", "plain"} <= texts
+    (table,) = parsed.find_all(sqlglot.exp.Table)
+    assert (table.db, table.name) == ("main", "policies")
+
+
+def test_what_cannot_be_exported_is_said(frame):
+    fit = fg.glm("y ~ x", frame, family="gamma", link="log")
+    with pytest.raises(ModelError, match="dialect must be one of bigquery, duckdb"):
+        fit.to_sql("oracle")
+    # Levels of a computed column, and a link of the user's own.
+    computed = fg.glm("y ~ C(year * 2)", frame, family="gamma", link="log")
+    with pytest.raises(ModelError, match="codes a computed column by its levels"):
+        computed.to_sql()
+    own = fg.families.CustomLink("exported log", math.log, math.exp, math.exp, (-700.0, 700.0))
+    with pytest.raises(ModelError, match="a link of your own, which cannot be exported"):
+        fg.glm("y ~ x", frame, family="gamma", link=own).to_sql()
+    with pytest.raises(ModelError, match='what must be "mean", "linear" or "terms"'):
+        fit.to_sql(what="median")
+
+
+def test_other_models_say_that_they_are_not_exported(frame):
+    for fit in (
+        fg.MNLogit.from_formula("kind ~ x", frame).fit(),
+        fg.mixed("y ~ x + (1 | kind)", frame),
+    ):
+        for export in (fit.to_sql, fit.to_onnx):
+            with pytest.raises(ModelError, match=r"cannot be exported: .* fits of fastglm.GLM"):
+                export()
