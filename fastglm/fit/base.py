@@ -110,7 +110,10 @@ class FitBase(Pointing):
         # A robust covariance may have a negative variance. One by one that is soon seen to; NumPy
         # takes longer to be told not to warn of it than for the roots.
         variances = self.covariance.diagonal().tolist()
-        errors = np.array([math.sqrt(v) if v >= 0.0 else math.nan for v in variances])
+        try:
+            errors = np.array(list(map(math.sqrt, variances)))
+        except ValueError:
+            errors = np.array([math.sqrt(v) if v >= 0.0 else math.nan for v in variances])
         errors.setflags(write=False)
         return errors
 

@@ -60,7 +60,7 @@ class _Tables:
         p, stride = values.shape[1], down // values.itemsize
         source, factor = len(self.sources) // 3, len(self.dense_factor)
         columns = [0, stride, element] * p
-        columns[::3] = [address + across * j for j in range(p)]
+        columns[::3] = range(address, address + across * p, across) if across else [address] * p
         self.sources += columns
         self.dense_factor += range(source, source + p)
         self.dense_start += range(factor + 1, factor + p + 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -190,12 +190,20 @@ def named_columns(columns: Mapping[str, Any], arguments: Sequence[str]) -> dict[
 
 def weight_sources(columns: Mapping[str, Any]) -> dict[str, str]:
     """Where the weights that were given come from, by argument: a column's name, or "array"."""
-    given = {name: columns[name] for name in WEIGHTS if columns.get(name) is not None}
-    return {name: value if isinstance(value, str) else "array" for name, value in given.items()}
+    return {
+        name: value if isinstance(value, str) else "array"
+        for name in WEIGHTS
+        if (value := columns.get(name)) is not None
+    }
 
 
 def _rule(family: Family) -> ResponseRule:
-    return ResponseRule(f"family {type(family).__name__}", two_levels=family.takes_two_levels)
+    return _rule_of(type(family).__name__, family.takes_two_levels)
+
+
+@lru_cache(maxsize=64)
+def _rule_of(kind: str, two_levels: bool) -> ResponseRule:
+    return ResponseRule(f"family {kind}", two_levels=two_levels)
 
 
 def _response_and_trials(

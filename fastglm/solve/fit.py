@@ -280,7 +280,8 @@ def _stay_inside(run: Run, family: Family, options: SolverOptions) -> None:
 
 
 def _finish(run: Run, inverted: Inverse, refined: np.ndarray | None, clock: _Clock) -> Solution:
-    vectors, state = run.vectors, run.state
+    # NumPy takes longer to give one number than to list all.
+    vectors, state = run.vectors, run.state.tolist()
     combinations = aliased_combinations(run) if state[at.N_ALIASED] > 0.0 else {}
     params, root, inverse, centring = inverted
     params = params if refined is None else refined
@@ -296,14 +297,14 @@ def _finish(run: Run, inverted: Inverse, refined: np.ndarray | None, clock: _Clo
         information_inverse=inverse,
         information_root=root,
         centring=centring,
-        deviance=float(state[at.DEVIANCE]),
-        pearson_chi2=float(state[at.PEARSON]),
+        deviance=state[at.DEVIANCE],
+        pearson_chi2=state[at.PEARSON],
         n_iter=int(state[at.N_ITERATIONS]),
         n_sweeps=int(state[at.N_SWEEPS]),
-        status=Status(run.status),
-        decrement=float(state[at.DECREMENT]),
+        status=Status(state[at.STATUS]),
+        decrement=state[at.DECREMENT],
         weight_change=run.weight_change,
-        gain=_gain(float(state[at.DECREMENT]), float(state[at.LAST_DECREMENT])),
+        gain=_gain(state[at.DECREMENT], state[at.LAST_DECREMENT]),
         constant=centring.constant,
         numerical_error=_numerical_error(run),
         orthogonal=run.is_orthogonal,

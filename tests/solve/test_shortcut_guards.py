@@ -284,8 +284,8 @@ def test_a_row_far_out_is_not_added_up_in_single_precision(monkeypatch, guard):
     sums = answers_of(monkeypatch, score_products, "_sum_in_single_precision")
     _, X, generator = problem(11)
     # By its mean, at a leverage that is not close to 1; or by its leverage, at a usual mean.
-    X[ROWS // 2 + 100, 4] = 150.0 if guard == "SINGLE_REACH" else 1e4
-    slope = 0.7 if guard == "SINGLE_REACH" else 1e-4
+    X[ROWS // 2 + 100, 4] = 10.0 if guard == "SINGLE_REACH" else 1e4
+    slope = 10.0 if guard == "SINGLE_REACH" else 1e-4
     y = slope * X[:, 4] + generator.standard_normal(ROWS)
     found = fg.GLM(y, X).fit()
     check(found, y, X, "gaussian")
@@ -360,3 +360,43 @@ def test_a_row_that_alone_determines_a_coefficient_is_settled():
     weight = np.exp(X @ found.params)
     inverse = np.linalg.inv(np.linalg.qr(np.sqrt(weight)[:, None] * X, mode="r"))
     np.testing.assert_allclose(found.bse, np.sqrt(np.square(inverse).sum(axis=1)), rtol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("share", "decrement", "settles"),
+    [(0.9, 1e-10, False), (0.4, 1e-10, True), (0.9, 1e-15, True)],
+)
+def test_a_row_that_has_most_of_a_column_asks_for_another_sweep(share, decrement, settles):
+    # Columns in 10 chunks; one chunk has that share of the second. The first holds the total.
+    partials = np.zeros((10, 4 + 2 + foresight.N_SUMS))
+    partials[1:, [0, 3]] = 1.0, (1.0 - share) / 9.0
+    partials[4, 3] = share
+    partials[0, [0, 3]] = 10.0, 1.0
+    state, went_on = np.zeros(at.STATE_SIZE), []
+    state[at.DECREMENT] = decrement
+    run = SimpleNamespace(
+        n_chunks=10,
+        layout=SimpleNamespace(is_dense=True, n_sweep=2, gram_order=2),
+        has_constant_weights=False,
+        state=state,
+        partials=partials,
+        status=Status.CONVERGED,
+        context=np.zeros(200, dtype=np.int64),
+        go_on_precisely=lambda narrowed: went_on.append(narrowed),
+    )
+    assert foresight.settle(run, fit.SolverOptions()) is settles
+    assert went_on == ([] if settles else [False])
+
+
+@pytest.mark.parametrize(("n_aliased", "frozen"), [(0.0, [(0.125, 8)]), (1.0, [])])
+def test_the_factor_of_a_sample_that_lost_columns_is_not_used(monkeypatch, n_aliased, frozen):
+    monkeypatch.setattr(warm_start, "_frozen_sweeps", lambda run: 8)
+    sample = SimpleNamespace(vectors=np.zeros((at.N_VECTORS, 3)), state=np.zeros(at.STATE_SIZE))
+    sample.state[at.N_ALIASED] = n_aliased
+    taken = []
+    run = SimpleNamespace(
+        start_from=lambda theta: None,
+        freeze=lambda sample, share, sweeps: taken.append((share, sweeps)),
+    )
+    warm_start._start_from_sample(run, sample, 0.125)
+    assert taken == frozen

@@ -192,7 +192,7 @@ def read_response(endog: Any) -> tuple[Column, str]:
         If the values are neither numbers nor categories.
     """
     if isinstance(endog, np.ndarray) and endog.ndim == 1 and endog.dtype.kind in "fiu":
-        return read_column(unmasked(endog), "y"), "'y'"
+        return read_column(endog, "y"), "'y'"
     if is_frame(endog):
         frame = Frame(endog)
         if len(frame.names) == 1:

@@ -116,8 +116,9 @@ class Run:
         #: Gram matrix, (order, order), score and sums of each chunk; of all chunks in the first.
         if partials is None:
             partials = memory[-self.n_chunks * partial :].reshape(self.n_chunks, partial)
+        else:
+            context[slots.PARTIALS] = address_of(partials)
         self.partials = partials
-        context[slots.PARTIALS] = address_of(partials)
 
     def set_precision(self, single: bool) -> None:
         """Lets sweeps compute in single precision, without a deviance, or in double again."""

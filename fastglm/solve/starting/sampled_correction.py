@@ -131,6 +131,9 @@ def settle(run: Run, options: SolverOptions) -> bool:
     where its error, as the inverse magnifies it, is a small part of what standard errors may be
     off.
     """
+    if not may_foretell(run):
+        # Then nothing has been left to them.
+        return True
     state, is_narrowed = run.state, bool(run.context[slots.MODE] & NARROWED)
     allowed = STANDARD_ERROR_SLACK * options.tol
     if run.status == Status.CONVERGED and _few_rows_move(run, allowed):
@@ -157,7 +160,7 @@ def _few_rows_move(run: Run, allowed: float) -> bool:
     How fast steps shrink, all together, tells nothing of those rows. They are in one chunk, which
     has most of what a column tells.
     """
-    if not (may_foretell(run) and run.layout.is_dense) or run.has_constant_weights:
+    if not run.layout.is_dense or run.has_constant_weights:
         return False
     if run.state[at.DECREMENT] <= allowed * allowed:
         return False
