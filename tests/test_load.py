@@ -420,3 +420,10 @@ def test_damage_is_refused_and_never_a_bare_error(name, data, tmp_path_factory):
         use(fit, new)
     except FastGLMError:
         pass
+
+
+def test_what_comes_of_an_edited_file_is_trusted_no_more_than_that(path):
+    loaded = fg.load(path, check=False)
+    assert loaded.__dict__["_is_edited"]
+    assert loaded.summary().__dict__["_is_edited"]
+    assert "_is_edited" not in fg.load(path).summary().__dict__

@@ -118,19 +118,18 @@ class ModelRows:
     @property
     def nobs(self) -> float:
         """Number of observations: rows, or the sum of their frequencies; none of weight 0."""
-        return self._sums[0]
+        return float(self.design.n_rows) if self.prior_weights is None else self._sums[0]
 
     @property
     def sum_weights(self) -> float:
         """Sum of the prior weights."""
-        return self._sums[1]
+        return float(self.design.n_rows) if self.prior_weights is None else self._sums[1]
 
     @cached_property
     def _sums(self) -> tuple[float, float]:
-        """`nobs` and `sum_weights`."""
+        """`nobs` and `sum_weights`, where there are weights."""
         weights = self.prior_weights
-        if weights is None:
-            return float(self.n_rows), float(self.n_rows)
+        assert weights is not None
         present = weights > 0
         if self.frequencies is None:
             return float(np.count_nonzero(present)), float(weights.sum())

@@ -284,8 +284,8 @@ def test_a_row_far_out_is_not_added_up_in_single_precision(monkeypatch, guard):
     sums = answers_of(monkeypatch, score_products, "_sum_in_single_precision")
     _, X, generator = problem(11)
     # By its mean, at a leverage that is not close to 1; or by its leverage, at a usual mean.
-    X[ROWS // 2 + 100, 4] = 10.0 if guard == "SINGLE_REACH" else 1e4
-    slope = 10.0 if guard == "SINGLE_REACH" else 1e-4
+    X[ROWS // 2 + 100, 4] = 5.0 if guard == "SINGLE_REACH" else 1e4
+    slope = 20.0 if guard == "SINGLE_REACH" else 1e-4
     y = slope * X[:, 4] + generator.standard_normal(ROWS)
     found = fg.GLM(y, X).fit()
     check(found, y, X, "gaussian")
@@ -382,7 +382,7 @@ def test_a_row_that_has_most_of_a_column_asks_for_another_sweep(share, decrement
         partials=partials,
         status=Status.CONVERGED,
         context=np.zeros(200, dtype=np.int64),
-        go_on_precisely=lambda narrowed: went_on.append(narrowed),
+        go_on_precisely=went_on.append,
     )
     assert foresight.settle(run, fit.SolverOptions()) is settles
     assert went_on == ([] if settles else [False])
