@@ -382,7 +382,7 @@ def test_a_row_that_has_most_of_a_column_asks_for_another_sweep(share, decrement
         partials=partials,
         status=Status.CONVERGED,
         context=np.zeros(200, dtype=np.int64),
-        go_on_precisely=went_on.append,
+        go_on_precisely=lambda **how: went_on.append(how["narrowed"]),
     )
     assert foresight.settle(run, fit.SolverOptions()) is settles
     assert went_on == ([] if settles else [False])
