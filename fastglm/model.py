@@ -257,8 +257,6 @@ class GLM(StatsmodelsModel):
                 exact=exact,
             ),
             start_params=self._checked_start(start_params),
-            cov_type=cov_type,
-            cov_kwds=cov_kwds or {},
             scale=scale,
             use_t=use_t,
             separation=separation,

@@ -1,11 +1,13 @@
-"""Immutable records of many fields that are made quickly."""
+"""Immutable records of many fields that are made quickly, and arrays that nobody writes to."""
 
 from __future__ import annotations
 
 from dataclasses import fields
 from typing import Any, TypeVar
 
-__all__ = ["filled_at_once"]
+import numpy as np
+
+__all__ = ["filled_at_once", "frozen"]
 
 T = TypeVar("T")
 
@@ -26,3 +28,9 @@ def filled_at_once(cls: type[T]) -> type[T]:
     fill.__wrapped__ = set_one_by_one  # type: ignore[attr-defined]
     cls.__init__ = fill  # type: ignore[assignment, method-assign]
     return cls
+
+
+def frozen(array: np.ndarray) -> np.ndarray:
+    """The array itself, read-only from now on."""
+    array.setflags(write=False)
+    return array

@@ -27,6 +27,7 @@ from fastglm.fit.aliased import aliased_text
 from fastglm.fit.free_parameters.estimators import ESTIMATORS
 from fastglm.fit.free_parameters.problem import Problem
 from fastglm.fit.record import Fit
+from fastglm.records import frozen
 from fastglm.solve.fit import SolverOptions, solve
 from fastglm.solve.newton.convergence import RESTLESS
 from fastglm.solve.separation import (
@@ -49,8 +50,6 @@ class Plan(NamedTuple):
 
     options: SolverOptions
     start_params: np.ndarray | None
-    cov_type: str
-    cov_kwds: Mapping[str, Any]
     scale: float | str | None
     use_t: bool | None
     separation: str
@@ -107,19 +106,19 @@ def _record(model: Any, estimate: Estimate, plan: Plan, kind: type[F]) -> F:
         terms = column_terms(names)
     rank = len(names) - len(solution.combinations)
     dispersion = _dispersion(scale, family, solution, nobs - rank)
-    inverse = covariance = _frozen(solution.information_inverse)
+    inverse = covariance = frozen(solution.information_inverse)
     if dispersion != 1.0:
         with np.errstate(over="ignore", invalid="ignore"):
             # Where either is beyond 1e308, a variance is infinite.
-            covariance = _frozen(inverse * dispersion)
+            covariance = frozen(inverse * dispersion)
     return kind(
         family=family,
         names=names,
         terms=terms,
-        estimates=_frozen(solution.params),
+        estimates=frozen(solution.params),
         information_inverse=inverse,
         covariance=covariance,
-        information_root=_frozen(solution.information_root),
+        information_root=frozen(solution.information_root),
         centring=solution.centring,
         scale=dispersion,
         deviance=solution.deviance,
@@ -290,11 +289,6 @@ def _warn(fit: Fit) -> None:
             f"{aliased_text(fit.aliased)}.",
             RankWarning,
         )
-
-
-def _frozen(array: np.ndarray) -> np.ndarray:
-    array.setflags(write=False)
-    return array
 
 
 def _is_estimated(scale: float | str | None, family: Family) -> bool:

@@ -16,6 +16,7 @@ from fastglm.fit.record import Fit
 from fastglm.fit.saved_covariance import describe_covariance, read_covariance
 from fastglm.kernels.threads.threads import usable_threads
 from fastglm.passes.scaling import Centring
+from fastglm.records import frozen
 
 __all__ = ["describe_fit", "read_fit"]
 
@@ -102,7 +103,7 @@ def read_fit(saved: Mapping[str, Any], kind: type[F]) -> F:
     covariances = _first_format(saved, p) if saved["fastglm"] == 1 else _triangles(saved, centring)
     levels = saved["response_levels"]
     arguments["response_levels"] = None if levels is None else tuple(levels)
-    arguments |= {name: None if m is None else _frozen(m) for name, m in covariances.items()}
+    arguments |= {name: None if m is None else frozen(m) for name, m in covariances.items()}
     fit = kind(
         family=Family.from_dict(saved["family"]),
         names=names,
@@ -162,9 +163,4 @@ def _vector(values: Any, p: int) -> np.ndarray:
     vector = np.array([float_from_json(value) for value in values], dtype=np.float64)
     if vector.shape != (p,):
         raise DataError(f"the saved model has {p} names, but {vector.size} estimates or centres.")
-    return _frozen(vector)
-
-
-def _frozen(array: np.ndarray) -> np.ndarray:
-    array.setflags(write=False)
-    return array
+    return frozen(vector)

@@ -82,7 +82,7 @@ def call_stage(
     scratch: Any,
     target: Any,
 ) -> Any:
-    """Call the stage of a sweep at `address` (`fastglm.kernels.stages`)."""
+    """Call the stage of a sweep at `address` (`fastglm.kernels.passes`)."""
     return _call_by_address(5)
 
 
