@@ -87,6 +87,37 @@ def call_stage(
 
 
 @intrinsic
+def caller_threads(typing_context: Any) -> Any:
+    """The number of numba's threads that the calling thread uses (`numba.get_num_threads`).
+
+    Numba's own function calls by an address of this process, which cannot be cached.
+    """
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        # Declared as numba declares it, though the number is a C int: the upper half is cut off.
+        int64 = context.get_value_type(types.int64)
+        function_type = cgutils.ir.FunctionType(int64, [])
+        function = cgutils.get_or_insert_function(builder.module, function_type, "get_num_threads")
+        return builder.and_(builder.call(function, []), int64(0xFFFFFFFF))
+
+    return types.int64(), codegen
+
+
+@intrinsic
+def set_caller_threads(typing_context: Any, n_threads: Any) -> Any:
+    """Set the number of numba's threads that the calling thread uses; not checked."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        int32 = context.get_value_type(types.int32)
+        function_type = cgutils.ir.FunctionType(cgutils.ir.VoidType(), [int32])
+        function = cgutils.get_or_insert_function(builder.module, function_type, "set_num_threads")
+        builder.call(function, [builder.trunc(args[0], int32)])
+        return context.get_dummy_value()
+
+    return types.none(types.int64), codegen
+
+
+@intrinsic
 def bits_of(typing_context: Any, value: Any) -> Any:
     """The 64 bits of a float64, as an integer."""
 

@@ -134,12 +134,5 @@ def launch(kernel: RowBlock, context: np.ndarray, n_chunks: int, n_threads: int)
     # between. Whoever is overtaken here waits.
     with _pool.lock:
         with _pool.asking:
-            before = numba.get_num_threads()
-        try:
-            numba.set_num_threads(n_threads)
-            run_parallel(kernel.address, address, n_chunks)
-            # A signal that came meanwhile is raised by the next call of a Python function. That
-            # must not be the one that restores the caller's number.
-            numba.get_num_threads()
-        finally:
-            numba.set_num_threads(before)
+            numba.get_num_threads()  # starts them, if nothing has
+        run_parallel(kernel.address, address, n_chunks, n_threads)
