@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from scipy import special
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "families")]
@@ -112,7 +114,53 @@ def benchmark_models() -> Iterator[tuple[str, Model]]:
         yield name, lambda data=data: fg.GLM(data.response, data.X, family=data.family).fit()
 
 
+def response_models() -> Iterator[tuple[str, Model]]:
+    """Each model of several linear predictors, from a formula with weights, and from arrays."""
+    generator = np.random.default_rng(SEED)
+    x, z = generator.normal(size=(2, ROWS))
+    frame = pd.DataFrame({"x": x, "z": z, "g": pd.Categorical(np.tile(["a", "b", "c"], ROWS // 3))})
+    frame["w"], frame["o"] = generator.integers(1, 4, ROWS), generator.uniform(-0.2, 0.2, ROWS)
+    counts = generator.poisson(np.exp(0.5 + 0.4 * x) * generator.gamma(2.0, 0.5, ROWS))
+    frame["counts"] = np.where(generator.random(ROWS) < 0.3, 0.0, counts)
+    share = generator.beta(*(5.0 * np.array([special.expit(0.3 * x), special.expit(-0.3 * x)])))
+    frame["share"], frame["rest"] = share, 1.0 - share
+    latent = np.outer(x, [0.0, 0.5, -0.5]) + generator.gumbel(size=(ROWS, 3))
+    frame["level"] = latent.argmax(axis=1)
+    X = np.column_stack([np.ones(ROWS), x, z])
+    negative, further = "negative_binomial", "~ z + offset(o)"
+    for name, response, options, second in (
+        ("MNLogit", "level", {"reference": 1}, None),
+        ("OrderedModel", "level", {"link": "probit"}, None),
+        ("BetaModel", "share", {"link": "cloglog"}, ("precision", further)),
+        ("DirichletModel", "cbind(share, rest)", {"information": "expected"}, None),
+        ("NegativeBinomialP", "counts", {"power": 1.5}, ("dispersion", further)),
+        ("ZeroInflated", "counts", {"family": negative}, ("zeros", further)),
+        ("Hurdle", "counts", {"family": negative}, ("zeros", further)),
+    ):
+        kind = getattr(fg, name)
+        more = options | ({second[0]: second[1]} if second else {})
+        formula = f"{response} ~ x + g + offset(o)"
+        yield (
+            f"{name} formula",
+            lambda kind=kind, formula=formula, more=more: kind.from_formula(
+                formula, frame, freq_weights="w", **more
+            ).fit(),
+        )
+        y = frame[["share", "rest"]] if name == "DirichletModel" else frame[response]
+        columns = {second[0]: X} if second else {}
+        design = X[:, 1:] if name == "OrderedModel" else X
+        weights = {"var_weights": frame["w"], "offset": frame["o"]}
+        yield (
+            f"{name} arrays",
+            lambda kind=kind, y=y, design=design, columns=columns, weights=weights: kind(
+                y, design, **columns, **weights
+            ).fit(),
+        )
+
+
 def _fit(fit: Any) -> list[Any]:
+    if hasattr(fit, "blocks"):
+        return [fit.params, fit.cov_params(), fit.llf, fit.llnull, fit.aic, fit.bic, fit.n_iter]
     return [fit.params, fit.cov_params(), fit.deviance, fit.pearson_chi2, fit.scale, fit.llf,
             fit.aic, fit.null_deviance, fit.llnull, fit.n_iter, fit.parameter_se]  # fmt: skip
 
@@ -145,6 +193,16 @@ ANSWERS: dict[str, Callable[[Any], list[Any]]] = {
 ENDLESS = {("v_tweedie12_canonical_clotting", "intervals")}
 
 
+#: The same of fits of several linear predictors.
+RESPONSE_ANSWERS: dict[str, Callable[[Any], list[Any]]] = {
+    "fit": _fit,
+    "HC1": lambda fit: [fit.with_covariance("HC1").cov_params()],
+    "residuals": lambda fit: [fit.resid_response, fit.resid_pearson],
+    "quantile residuals": lambda fit: [fit.resid_quantile(SEED)],
+    "predictions": lambda fit: [fit.predict(which=which) for which in (*fit.predictions, "linear")],
+}
+
+
 def digest(values: list[Any]) -> str:
     """The first digits of a hash of the bits."""
     hashed = hashlib.sha256()
@@ -165,7 +223,9 @@ def main(pattern: str = "") -> None:
     """Print a line for each kind of answer of each model whose name has the pattern."""
     warnings.simplefilter("ignore")
     np.seterr(all="ignore")
-    for models in (estimated_models, family_models, reference_models, benchmark_models):
+    for models in (
+        estimated_models, response_models, family_models, reference_models, benchmark_models
+    ):  # fmt: skip
         for name, make in models():
             if not re.search(pattern, name):
                 continue
@@ -174,7 +234,9 @@ def main(pattern: str = "") -> None:
             except fg.FastGLMError as error:
                 print(f"{name:40} {type(error).__name__}", flush=True)
                 continue
-            kinds = {"fit": _fit} if fit.nobs > 5_000 else ANSWERS
+            kinds = RESPONSE_ANSWERS if hasattr(fit, "blocks") else ANSWERS
+            if fit.nobs > 5_000:
+                kinds = {"fit": _fit}
             kinds = {kind: ask for kind, ask in kinds.items() if (name, kind) not in ENDLESS}
             for kind, ask in kinds.items():
                 print(f"{name:40} {kind:20} {answer(ask, fit)}", flush=True)
