@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy
 
-from fastglm.design.matrix.parts import Coded, Dense, Design, Ones, Product
+from fastglm.design.matrix.parts import Coded, Dense, Design, Ones, Product, transform_matrix
 from fastglm.design.matrix.select import select_columns
 from fastglm.kernels.blocks import table as slots
 from fastglm.kernels.blocks.load import load_stage, widen_stage
@@ -135,6 +135,10 @@ class Layout(NamedTuple):
     def gram_order(self) -> int:
         """Order of a partial Gram matrix: `fastglm.kernels.blocks.block.padded_size` for Python."""
         return max(self.n_sweep, -(-self.n_dense // TILE) * TILE)
+
+    def transform_matrix(self) -> scipy.sparse.csc_array:
+        """The transform as a matrix, (n_sweep, n_columns)."""
+        return transform_matrix(self.transform, self.n_sweep, self.n_columns)
 
     @property
     def is_dense(self) -> bool:

@@ -94,7 +94,7 @@ class Standard:
 
     def scores(self, sweep_scores: np.ndarray) -> np.ndarray:
         """Scores of the standardised model columns, (m, p), from those of the sweep's, (m, q)."""
-        return (_transform(self.layout).T @ sweep_scores.T).T
+        return (self.layout.transform_matrix().T @ sweep_scores.T).T
 
     def to_params(self, theta: np.ndarray) -> np.ndarray:
         """Coefficients from standardised ones, (m, p) each."""
@@ -189,7 +189,7 @@ def named_sums(total: np.ndarray, run: Pass, layout: Layout) -> Products:
     score, sums = total[order * order : -N_SUMS], total[-N_SUMS:]
     return Products(
         gram=model_gram(layout, total[: order * order]),
-        score=_transform(layout).T @ score if layout.transform[0].size else score,
+        score=layout.transform_matrix().T @ score if layout.transform[0].size else score,
         n_undefined=int(sums[SUM_OUTSIDE]),
         standard=run.standard,
     )
@@ -201,7 +201,7 @@ def model_gram(layout: Layout, total: np.ndarray) -> np.ndarray:
     gram = _symmetric(total.reshape(order, order)[:q, :q], layout.n_dense)
     if not layout.transform[0].size:
         return gram
-    transform = _transform(layout)
+    transform = layout.transform_matrix()
     return np.asarray(transform.T @ (transform.T @ gram).T)
 
 
@@ -242,7 +242,7 @@ def group_scores(
     for other in partials[1:]:
         partials[0] += other
     scores = partials[0, :, : layout.n_sweep]
-    transform = _transform(layout)
+    transform = layout.transform_matrix()
     return Products(
         gram=transform.T @ (transform.T @ (scores.T @ scores)).T,
         score=transform.T @ scores.sum(axis=0),
@@ -312,7 +312,7 @@ def window_products(
     launch(window_products_kernel, run.context, n_chunks, n_threads)
     q = layout.n_sweep
     gram = _symmetric(partials.sum(axis=0)[:q, :q], q)
-    transform = _transform(layout)
+    transform = layout.transform_matrix()
     return transform.T @ (transform.T @ gram).T, run.standard
 
 
@@ -321,11 +321,3 @@ def _symmetric(total: np.ndarray, n_dense: int) -> np.ndarray:
     lower = np.tril(total)
     lower[n_dense:, n_dense:] += np.triu(total[n_dense:, n_dense:], 1).T
     return lower + np.tril(lower, -1).T
-
-
-def _transform(layout: Layout) -> scipy.sparse.csc_array:
-    start, index, value = layout.transform
-    if not start.size:
-        return scipy.sparse.eye_array(layout.n_sweep, format="csc")
-    shape = (layout.n_sweep, layout.n_columns)
-    return scipy.sparse.csc_array((value, index, start), shape=shape)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import scipy
 
 from fastglm.families import Family, Link
 from fastglm.kernels.blocks import table as slots
@@ -26,13 +25,9 @@ def to_sweep_columns(layout: Layout, values: np.ndarray) -> np.ndarray:
     Aliased coefficients, NaN, count as zero.
     """
     values = np.where(np.isnan(values), 0.0, values)
-    start, index, weight = layout.transform
-    if not start.size:
+    if not layout.transform[0].size:
         return np.ascontiguousarray(values)
-    matrix = scipy.sparse.csc_array(
-        (weight, index, start), shape=(layout.n_sweep, layout.n_columns)
-    )
-    return np.ascontiguousarray((matrix @ values.T).T)
+    return np.ascontiguousarray((layout.transform_matrix() @ values.T).T)
 
 
 def in_tiles(factor: np.ndarray) -> np.ndarray:

@@ -67,7 +67,7 @@ class PredictorMaps:
         cls, layout: Layout, matrices: Sequence[scipy.sparse.csr_array], kept: np.ndarray
     ) -> PredictorMaps:
         """From (columns of the design, all coefficients) matrices and a mask of those kept."""
-        columns, maps = _sweep_matrix(layout), []
+        columns, maps = layout.transform_matrix().tocsr(), []
         for matrix in matrices:
             whole = (columns @ matrix)[:, kept].tocsr()
             own = np.unique(whole.indices)
@@ -201,12 +201,3 @@ class JointSystem:
         whole = lower + lower.T
         np.fill_diagonal(whole, gram.diagonal())
         return whole
-
-
-def _sweep_matrix(layout: Layout) -> scipy.sparse.csr_array:
-    """The layout's transform, (n_sweep, n_columns): sweep columns to model columns."""
-    start, index, value = layout.transform
-    if not start.size:
-        return scipy.sparse.eye_array(layout.n_sweep, format="csr")
-    shape = (layout.n_sweep, layout.n_columns)
-    return scipy.sparse.csc_array((value, index, start), shape=shape).tocsr()

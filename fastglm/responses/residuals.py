@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import scipy
 
 from fastglm.errors import ModelError
 from fastglm.inference.rows.residuals import normal_quantiles
 from fastglm.responses.record import ResponseFit
 
-__all__ = ["ResponseResiduals", "Tails", "negative_binomial_tails"]
+__all__ = ["ResponseResiduals", "Tails"]
 
 #: Probabilities of a response that small or smaller, and of a larger one.
 Tails = tuple[np.ndarray, np.ndarray]
@@ -77,22 +76,3 @@ class ResponseResiduals(ResponseFit):
     def _tails(self, response: np.ndarray, etas: np.ndarray) -> tuple[Tails, Tails | None]:
         """Tails at the responses, and, where responses are discrete, below them."""
         raise ModelError(f"responses of {type(self).__name__} have no order, and no quantiles.")
-
-
-def negative_binomial_tails(
-    count: np.ndarray, mean: np.ndarray, alpha: np.ndarray | float
-) -> Tails:
-    """Tails of counts of variance mean + alpha mean**2, Poisson where alpha is 0; at -1 too."""
-    inside = np.maximum(count, 0.0)
-    poisson = np.asarray(alpha) == 0.0
-    size = 1.0 / np.where(poisson, 1.0, alpha)
-    share = size / (size + mean)
-    lower = np.where(
-        poisson, scipy.special.pdtr(inside, mean), scipy.special.betainc(size, inside + 1.0, share)
-    )
-    upper = np.where(
-        poisson,
-        scipy.special.pdtrc(inside, mean),
-        scipy.special.betainc(inside + 1.0, size, 1.0 - share),
-    )
-    return np.where(count < 0.0, 0.0, lower), np.where(count < 0.0, 1.0, upper)

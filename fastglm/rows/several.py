@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
-import scipy
 
 from fastglm.design.formula.recipe import Recipe
 from fastglm.design.frames.frames import Column, Level
 from fastglm.design.frames.missing import rows_text
 from fastglm.design.matrix.parts import Design, Ones
+from fastglm.design.matrix.select import join_designs
 from fastglm.design.matrix.take import frame_column, take_rows
 from fastglm.errors import DataError
-from fastglm.passes.layout import IDENTITY, Layout, lay_out
+from fastglm.passes.layout import Layout, lay_out
 from fastglm.rows.vectors import OffsetParts
 
 __all__ = ["JointRows", "constant_design", "side_by_side"]
@@ -183,21 +184,4 @@ def side_by_side(designs: Sequence[Design]) -> Design:
     """One design with the columns of all, in order; one that occurs twice is stored once."""
     if len(designs) == 1:
         return designs[0]
-    transforms = []
-    for design in designs:
-        q, p = design.n_sweep_columns, design.n_columns
-        start, index, value = IDENTITY if design.transform is None else design.transform
-        transforms.append(
-            scipy.sparse.csc_array((value, index, start), shape=(q, p))
-            if start.size
-            else scipy.sparse.eye_array(q, format="csc")
-        )
-    whole = scipy.sparse.csc_array(scipy.sparse.block_diag(transforms, format="csc"))
-    return Design(
-        parts=tuple(part for design in designs for part in design.parts),
-        n_rows=designs[0].n_rows,
-        names=tuple(name for design in designs for name in design.names),
-        transform=(whole.indptr, whole.indices, whole.data),
-        constant=None,
-        terms=(),
-    )
+    return replace(reduce(join_designs, designs), constant=None, terms=())

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import scipy
 
 from fastglm.design.matrix.parts import Coded, Dense, Design, Ones, Part, Product
 from fastglm.design.matrix.take import take_rows
@@ -29,9 +28,7 @@ def transposed_product(design: Design, values: np.ndarray) -> np.ndarray:
     sweep = np.concatenate([_part_product(part, values) for part in design.parts])
     if design.transform is None:
         return sweep
-    indptr, indices, data = design.transform
-    shape = (design.n_sweep_columns, design.n_columns)
-    return scipy.sparse.csc_array((data, indices, indptr), shape=shape).T @ sweep
+    return design.transform_matrix().T @ sweep
 
 
 def _part_product(part: Part, values: np.ndarray) -> np.ndarray:

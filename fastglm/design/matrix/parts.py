@@ -19,7 +19,7 @@ import scipy
 
 from fastglm.records import filled_at_once
 
-__all__ = ["Coded", "Dense", "Design", "Ones", "Part", "Product", "Sparse"]
+__all__ = ["Coded", "Dense", "Design", "Ones", "Part", "Product", "Sparse", "transform_matrix"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,9 +230,21 @@ class Design:
             start += part.n_columns
         if self.transform is None:
             return sweep
-        indptr, indices, data = self.transform
-        shape = (self.n_sweep_columns, self.n_columns)
-        return sweep @ scipy.sparse.csc_array((data, indices, indptr), shape=shape).toarray()
+        return sweep @ self.transform_matrix().toarray()
+
+    def transform_matrix(self) -> scipy.sparse.csc_array:
+        """The transform as a matrix, (q, p)."""
+        return transform_matrix(self.transform, self.n_sweep_columns, self.n_columns)
+
+
+def transform_matrix(
+    transform: tuple[np.ndarray, np.ndarray, np.ndarray] | None, n_sweep: int, n_columns: int
+) -> scipy.sparse.csc_array:
+    """The (n_sweep, n_columns) matrix of a transform; the identity for None and for no columns."""
+    if transform is None or not transform[0].size:
+        return scipy.sparse.eye_array(n_sweep, format="csc")
+    indptr, indices, data = transform
+    return scipy.sparse.csc_array((data, indices, indptr), shape=(n_sweep, n_columns))
 
 
 def _multiply(factors: Sequence[np.ndarray], n_rows: int) -> np.ndarray:

@@ -31,7 +31,7 @@ def select_columns(design: Design, columns: Sequence[int] | np.ndarray) -> Desig
         that none needs.
     """
     columns = np.asarray(columns)
-    transform = _matrix(design)[:, columns]
+    transform = design.transform_matrix()[:, columns]
     needed = np.zeros(design.n_sweep_columns, dtype=bool)
     needed[transform.indices[transform.data != 0.0]] = True
     parts: list[Part] = []
@@ -72,7 +72,7 @@ def join_designs(first: Design, second: Design) -> Design:
     p = first.n_columns
     transform = None
     if first.transform is not None or second.transform is not None:
-        blocks = [_matrix(first), _matrix(second)]
+        blocks = [first.transform_matrix(), second.transform_matrix()]
         transform = _arrays(scipy.sparse.block_diag(blocks, format="csc"))
     moved = tuple((n, slice(term.start + p, term.stop + p)) for n, term in second.terms)
     return replace(
@@ -98,14 +98,6 @@ def _terms(design: Design, columns: np.ndarray) -> tuple[tuple[str, slice], ...]
         if last > first or term.stop == term.start:
             terms.append((name, slice(int(first), int(last))))
     return tuple(terms)
-
-
-def _matrix(design: Design) -> scipy.sparse.csc_array:
-    q, p = design.n_sweep_columns, design.n_columns
-    if design.transform is None:
-        return scipy.sparse.eye_array(q, format="csc")
-    indptr, indices, data = design.transform
-    return scipy.sparse.csc_array((data, indices, indptr), shape=(q, p))
 
 
 def _arrays(

@@ -85,21 +85,28 @@ NEGATIVE_BINOMIAL = ResponseFunctions(
 )
 
 
-def negative_binomial_distribution(alpha: float) -> ResponseDistribution:
-    size = 1.0 / alpha
+def negative_binomial_distribution(alpha: float | np.ndarray) -> ResponseDistribution:
+    """Of one alpha, or of one for each row; Poisson where it is 0."""
+    is_poisson = np.equal(alpha, 0.0)
+    poisson = poisson_distribution(1.0)
+    if is_poisson.all():
+        return poisson
+    size = 1.0 / np.where(is_poisson, 1.0, alpha)
 
     def lower(y, mu, weight):
         k = count_of(y, 1.0)
         tail = scipy.special.betainc(size, np.maximum(k, 0.0) + 1.0, size / (size + mu))
-        return np.where(k < 0.0, 0.0 * tail, tail)
+        tail = np.where(k < 0.0, 0.0 * tail, tail)
+        return np.where(is_poisson, poisson.lower(y, mu, 1.0), tail) if is_poisson.any() else tail
 
     def upper(y, mu, weight):
         k = count_of(y, 1.0)
         tail = scipy.special.betainc(np.maximum(k, 0.0) + 1.0, size, mu / (size + mu))
-        return np.where(k < 0.0, 1.0 + 0.0 * tail, tail)
+        tail = np.where(k < 0.0, 1.0 + 0.0 * tail, tail)
+        return np.where(is_poisson, poisson.upper(y, mu, 1.0), tail) if is_poisson.any() else tail
 
     def draw(mu, weight, generator):
-        return generator.poisson(generator.gamma(size, alpha * mu))
+        return generator.poisson(np.where(is_poisson, mu, generator.gamma(size, alpha * mu)))
 
     return ResponseDistribution(lower, upper, lattice=np.ones_like, draw=draw)
 
@@ -167,8 +174,6 @@ class NegativeBinomial(Family):
 
     def distribution(self, dispersion: float) -> ResponseDistribution:
         """Negative binomial, or Poisson at alpha = 0; the dispersion is 1."""
-        if self.parameter == 0.0:
-            return poisson_distribution(1.0)
         return negative_binomial_distribution(self.parameter)
 
     def anscombe_integral(self, values: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 
 from fastglm.errors import DataError, ModelError, Status
 from fastglm.families import Poisson
+from fastglm.families.members.negative_binomial import negative_binomial_distribution
 from fastglm.kernels.blocks.planes import LOG_LIKELIHOOD
 from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.passes.layout import lay_out
@@ -24,7 +25,7 @@ from fastglm.responses.models.count_boundaries import (
     without_parameter,
 )
 from fastglm.responses.record import Block
-from fastglm.responses.residuals import Tails, negative_binomial_tails
+from fastglm.responses.residuals import Tails
 from fastglm.responses.results import ResponseResults
 from fastglm.responses.separation import Part, part_of_design
 from fastglm.rows.read_several import read_arrays, read_formulas
@@ -74,9 +75,9 @@ class NegativeBinomialPResults(ResponseResults):
 
     def _tails(self, response: np.ndarray, etas: np.ndarray) -> tuple[Tails, Tails | None]:
         mean, alpha = np.exp(etas)
-        alpha = alpha * mean ** (self.power - 2.0)
-        below = negative_binomial_tails(response - 1.0, mean, alpha)
-        return negative_binomial_tails(response, mean, alpha), below
+        one = np.ones_like(mean)
+        counts = negative_binomial_distribution(alpha * mean ** (self.power - 2.0))
+        return counts.tails(response, mean, one), counts.tails_below(response, mean, one)
 
 
 class NegativeBinomialP(ResponseModel):

@@ -9,7 +9,8 @@ import numpy as np
 from scipy import special
 
 from fastglm.families import resolve_family
-from fastglm.responses.residuals import Tails, negative_binomial_tails
+from fastglm.families.members.negative_binomial import negative_binomial_distribution
+from fastglm.responses.residuals import Tails
 from fastglm.responses.results import ResponseResults
 
 __all__ = ["HurdleResults", "ZeroInflatedResults", "estimates_alpha"]
@@ -55,6 +56,10 @@ class _CountResults(ResponseResults):
     def _tails(self, response: np.ndarray, etas: np.ndarray) -> tuple[Tails, Tails | None]:
         return self._tails_at(response, etas), self._tails_at(response - 1.0, etas)
 
+    def _count_tails(self, count: np.ndarray, mean: np.ndarray) -> Tails:
+        """Tails of the count distribution, at -1 too."""
+        return negative_binomial_distribution(self.alpha).tails(count, mean, np.ones_like(mean))
+
     def _tails_at(self, count: np.ndarray, etas: np.ndarray) -> Tails:
         """Tails at counts from -1 on."""
         raise NotImplementedError
@@ -90,7 +95,7 @@ class ZeroInflatedResults(_CountResults):
 
     def _tails_at(self, count: np.ndarray, etas: np.ndarray) -> Tails:
         rest = special.expit(-etas[1])
-        lower, upper = negative_binomial_tails(count, np.exp(etas[0]), self.alpha)
+        lower, upper = self._count_tails(count, np.exp(etas[0]))
         inflated = np.where(count < 0.0, 0.0, special.expit(etas[1]))
         return inflated + rest * lower, np.where(count < 0.0, 1.0, rest * upper)
 
@@ -122,7 +127,7 @@ class HurdleResults(_CountResults):
     def _tails_at(self, count: np.ndarray, etas: np.ndarray) -> Tails:
         mean, log_zero = self._count(etas)
         share = special.expit(etas[1]) / -np.expm1(log_zero)
-        lower, upper = negative_binomial_tails(count, mean, self.alpha)
+        lower, upper = self._count_tails(count, mean)
         zero = np.where(count < 0.0, 0.0, special.expit(-etas[1]))
         positive = share * np.maximum(lower - np.exp(log_zero), 0.0)
         return zero + positive, np.where(count < 0.0, 1.0, share * upper)
