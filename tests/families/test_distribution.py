@@ -7,6 +7,7 @@ from scipy import special, stats
 import fastglm as fg
 from fastglm.errors import ModelError
 from fastglm.families.distribution import lattice_quantile
+from fastglm.families.members.negative_binomial import negative_binomial_distribution
 
 
 @pytest.mark.parametrize(
@@ -64,3 +65,19 @@ def test_inverse_gaussian_quantiles_far_out(dispersion):
     for probability in (0.001, 0.5, 0.975, 0.9999):
         quantile = distribution.quantile(probability, mu, weight)
         np.testing.assert_allclose(distribution.lower(quantile, mu, weight), probability, rtol=1e-8)
+
+
+def test_negative_binomial_tails_of_an_alpha_for_each_row():
+    """Rows of alpha 0 are Poisson, and the upper tail of small means keeps its digits."""
+    alpha, mean = np.array([0.0, 0.5, 0.5, 2.0]), np.array([1.5, 1e-9, 1.5, 1e-12])
+    counts, ones = np.array([2.0, 1.0, 2.0, 0.0]), np.ones(4)
+    lower, upper = negative_binomial_distribution(alpha).tails(counts, mean, ones)
+    assert lower[0] == pytest.approx(stats.poisson(1.5).cdf(2), rel=1e-14)
+    assert upper[0] == pytest.approx(stats.poisson(1.5).sf(2), rel=1e-14)
+    assert lower[2] == pytest.approx(stats.nbinom(2.0, 2.0 / 3.5).cdf(2), rel=1e-13)
+    # Of size 2: P(2 or more) is 3 x**2 (1 - 4 x / 3 + ...), x = mean / (size + mean).
+    x = 1e-9 / (2.0 + 1e-9)
+    assert upper[1] == pytest.approx(3.0 * x**2, rel=1e-8)
+    assert upper[3] == pytest.approx(-np.expm1(-0.5 * np.log1p(2e-12)), rel=1e-13)
+    below = negative_binomial_distribution(alpha).tails_below(np.zeros(4), mean, ones)
+    np.testing.assert_array_equal(below, [np.zeros(4), np.ones(4)])

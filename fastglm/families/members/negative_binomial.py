@@ -97,13 +97,17 @@ def negative_binomial_distribution(alpha: float | np.ndarray) -> ResponseDistrib
         k = count_of(y, 1.0)
         tail = scipy.special.betainc(size, np.maximum(k, 0.0) + 1.0, size / (size + mu))
         tail = np.where(k < 0.0, 0.0 * tail, tail)
-        return np.where(is_poisson, poisson.lower(y, mu, 1.0), tail) if is_poisson.any() else tail
+        return (
+            np.where(is_poisson, poisson.lower(y, mu, weight), tail) if is_poisson.any() else tail
+        )
 
     def upper(y, mu, weight):
         k = count_of(y, 1.0)
         tail = scipy.special.betainc(np.maximum(k, 0.0) + 1.0, size, mu / (size + mu))
         tail = np.where(k < 0.0, 1.0 + 0.0 * tail, tail)
-        return np.where(is_poisson, poisson.upper(y, mu, 1.0), tail) if is_poisson.any() else tail
+        return (
+            np.where(is_poisson, poisson.upper(y, mu, weight), tail) if is_poisson.any() else tail
+        )
 
     def draw(mu, weight, generator):
         return generator.poisson(np.where(is_poisson, mu, generator.gamma(size, alpha * mu)))
