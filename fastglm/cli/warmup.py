@@ -97,6 +97,13 @@ def _use_fit(n: int) -> None:
     assert np.isfinite([fit.llf, fit.null_deviance]).all()
 
 
+def _use_aliases() -> None:
+    x, X = _columns(FEW_ROWS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert GLM(x, np.column_stack([X, x])).fit().aliased
+
+
 def _use_categories() -> None:
     _, X = _columns(FEW_ROWS)
     assert MNLogit(np.arange(FEW_ROWS) ** 2 % 3, X).fit().converged
@@ -126,6 +133,7 @@ def _use_mixed() -> None:
 _USES: dict[str, Callable[[], None]] = {
     "solver": lambda: _use_fit(FEW_ROWS),
     "parallel loop": lambda: _use_fit(MANY_ROWS),
+    "aliased columns": _use_aliases,
     "several predictors": _use_categories,
     "mixed models": _use_mixed,
 }

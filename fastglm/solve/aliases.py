@@ -22,6 +22,7 @@ from fastglm.kernels.blocks.planes import QUADRATIC_FORM
 from fastglm.passes.layout import Layout, lay_out
 from fastglm.passes.row_values import evaluate_rows
 from fastglm.passes.scaling import Centring
+from fastglm.passes.triangle import triangle_of_array
 from fastglm.solve.newton import state as at
 from fastglm.solve.newton.run import Run
 from fastglm.solve.qr_refinement import (
@@ -29,6 +30,7 @@ from fastglm.solve.qr_refinement import (
     DOUBTFUL_PIVOT,
     combination_of_given,
     eliminate,
+    solve_upper,
     standardized_rows,
     unit_columns,
 )
@@ -42,8 +44,6 @@ PROVING = "aliased columns"
 ROWS_PER_COLUMN, LEAST_ROWS = 4, 1_024
 #: Shares of a column that are left out of its combination, far below what it may leave.
 NOTHING = 1e-14
-#: Values of a block that is factored at a time: OpenBLAS leaves its threads asleep.
-QUIET_VALUES = 8_192
 #: Places of each level from which rows are taken where those are too few to have all levels.
 PLACES = 3
 #: A sample's pivots below this may be those of an aliased column; its prior keeps them from zero.
@@ -180,31 +180,18 @@ def _candidates(run: Run) -> tuple[dict[int, np.ndarray], np.ndarray]:
     if run.layout.weights is not None:
         block = block[run.layout.weights[rows] > 0.0]
     p = block.shape[1]
-    triangle, scale = unit_columns(_triangle(block))
-    kept = np.flatnonzero(eliminate(triangle)[1] > 0.0)
-    left = np.setdiff1d(np.arange(p), kept)
+    triangle, scale = unit_columns(triangle_of_array(block))
+    factor, pivot = eliminate(triangle, keep_inside=True)
+    kept, left = np.flatnonzero(pivot > 0.0), np.flatnonzero(pivot == 0.0)
     coefficients = np.zeros((p, left.size))
-    if kept.size:
-        basis, factor = np.linalg.qr(triangle[:, kept])
-        solved = np.linalg.solve(factor, basis.T @ triangle[:, left])
-        solved[np.abs(solved) < NOTHING] = 0.0
-        unscaled = np.divide(1.0, scale[left], out=np.zeros(left.size), where=scale[left] > 0.0)
-        coefficients[kept] = scale[kept, None] * solved * unscaled
+    coefficients[kept] = solve_upper(factor[np.ix_(kept, kept)].T, factor[np.ix_(left, kept)].T)
+    coefficients[np.abs(coefficients) < NOTHING] = 0.0
+    unscaled = np.divide(1.0, scale[left], out=np.zeros(left.size), where=scale[left] > 0.0)
+    coefficients[kept] *= scale[kept, None] * unscaled
     # By rounding alone do later columns take part.
     coefficients[np.arange(p)[:, None] > left] = 0.0
     sizes = np.divide(1.0, scale, out=np.zeros(p), where=scale > 0.0)
     return dict(zip(left.tolist(), coefficients.T, strict=True)), sizes
-
-
-def _triangle(block: np.ndarray) -> np.ndarray:
-    """R of the QR factorisation, (p, p) or of fewer rows."""
-    p = block.shape[1]
-    rows = max(QUIET_VALUES // p - p, p)
-    triangle = np.zeros((0, p))
-    for first in range(0, len(block), rows):
-        stacked = np.vstack([triangle, block[first : first + rows]])
-        triangle = np.asarray(np.linalg.qr(stacked, mode="r"))
-    return triangle
 
 
 def _some_rows(layout: Layout) -> np.ndarray:

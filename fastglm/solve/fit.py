@@ -150,7 +150,7 @@ def _refine(
             inverse = run.invert()
             clock.lap("orthogonal factor")
     elif run.status == Status.BOUNDARY and run.state[at.N_ALIASED] > 0.0:
-        settle_aliased(run)
+        settle_aliased(run, options.n_threads)
         inverse = run.invert()
     return inverse
 

@@ -21,6 +21,7 @@ from fastglm.kernels.math.cholesky import solve_factored
 from fastglm.passes.layout import Layout
 from fastglm.passes.row_values import evaluate_rows
 from fastglm.passes.scaling import Scaling
+from fastglm.passes.triangle import triangle_of_rows
 from fastglm.solve.newton import state as at
 from fastglm.solve.newton.convergence import (
     PREDICTED_SHARE,
@@ -37,6 +38,7 @@ __all__ = [
     "is_ill_conditioned",
     "refine_with_qr",
     "settle_aliased",
+    "solve_upper",
     "standardized_rows",
     "unit_columns",
 ]
@@ -48,8 +50,6 @@ DOUBTFUL_PIVOT = 1e-7
 ALIASED_NORM = 1e-11
 #: What rounding leaves of a column of unit norm.
 ROUNDING_NORM = 1e-15
-#: Values of one block that is written out and factored.
-BLOCK_VALUES = 2_000_000
 MAX_REFINEMENTS = 30
 #: Steps that are hardly shorter than the shortest so far, until they are taken for rounding errors.
 MAX_STALLS = 6
@@ -79,7 +79,7 @@ def is_ill_conditioned(run: Run, family: Family, options: SolverOptions) -> bool
     return bool(np.any((squares > 0.0) & (prior > 0.0)))
 
 
-def settle_aliased(run: Run) -> None:
+def settle_aliased(run: Run, n_threads: int) -> None:
     """Decide by QR, over rows of any weight, which columns are combinations of earlier ones.
 
     Coefficients that they have, from the start or from when weights told them apart, go to those
@@ -89,7 +89,7 @@ def settle_aliased(run: Run) -> None:
     theta[~np.isfinite(theta)] = 0.0
     weights = layout.weights
     present = np.ones(layout.n_rows) if weights is None else (weights > 0.0).astype(np.float64)
-    triangle, scale = unit_columns(_streamed_triangle(run, present))
+    triangle, scale = unit_columns(triangle_of_rows(layout, run.scaling, present, n_threads))
     run.kept = eliminate(triangle)[1] > 0.0
     moved = ~run.kept & (theta != 0.0) & (scale > 0.0)
     if moved.any():
@@ -110,21 +110,21 @@ def refine_with_qr(run: Run, family: Family, options: SolverOptions, doubtful: b
     state = run.state
     n_iter, n_sweeps = state[at.N_ITERATIONS], state[at.N_SWEEPS]
     if doubtful:
-        settle_aliased(run)
+        settle_aliased(run, options.n_threads)
     else:
         run.kept = ~run.aliased
     run.start_from(run.vectors[at.THETA].copy())
     state[at.N_ITERATIONS], state[at.N_SWEEPS] = n_iter - 1.0, n_sweeps
     state[at.TOLERANCE], state[at.MAX_ITERATIONS] = options.tol, np.inf
     (factored,) = _rows_at(run, family, options, WEIGHT)
-    _factor_with_qr(run, factored)
+    _factor_with_qr(run, factored, options)
     stalled, least = 0, np.inf
     for refinement in range(MAX_REFINEMENTS):
         if refinement and not family.has_constant_weights:
             (weight,) = _rows_at(run, family, options, WEIGHT)
             if _weights_differ_by(NEW_FACTOR, weight, factored):
                 factored = weight
-                _factor_with_qr(run, weight)
+                _factor_with_qr(run, weight, options)
                 state[at.N_SECANTS] = 0.0
         if state[at.STATUS] == Status.NOT_FINITE or not _take_step(run, options):
             return
@@ -181,7 +181,7 @@ def _judge(run: Run, family: Family, options: SolverOptions, weight: np.ndarray)
         return Status.MAX_ITERATIONS
     if _weights_differ_by(STANDARD_ERROR_SLACK * options.tol, now, weight):
         # Standard errors are those of the weights at the estimates, not of weights close by.
-        _factor_with_qr(run, now)
+        _factor_with_qr(run, now, options)
     return Status.CONVERGED
 
 
@@ -204,12 +204,15 @@ def _rows_at(run: Run, family: Family, options: SolverOptions, *which: int) -> n
     return evaluate_rows(run.layout, family, params, which, n_threads=options.n_threads)
 
 
-def _factor_with_qr(run: Run, weight: np.ndarray) -> None:
+def _factor_with_qr(run: Run, weight: np.ndarray, options: SolverOptions) -> None:
     """Put the triangle of the weighted, standardised design where the solver looks for a factor."""
     if not np.isfinite(weight).all():
         run.state[at.STATUS] = Status.NOT_FINITE
         return
-    triangle, scale = unit_columns(_streamed_triangle(run, np.sqrt(weight)))
+    root = np.sqrt(weight)
+    triangle, scale = unit_columns(
+        triangle_of_rows(run.layout, run.scaling, root, options.n_threads)
+    )
     # Which columns are aliased is settled, whatever the weights make of them: a kept column whose
     # rows have lost all weight only stays where it is.
     factor, pivot = eliminate(triangle * ~run.aliased, ROUNDING_NORM)
@@ -228,19 +231,6 @@ def unit_columns(triangle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return triangle * scale, scale
 
 
-def _streamed_triangle(run: Run, root_weight: np.ndarray) -> np.ndarray:
-    """R of the QR factorisation of the standardised design times root_weight, (p, p)."""
-    layout = run.layout
-    n, p = layout.n_rows, layout.n_columns
-    rows = max(p, BLOCK_VALUES // p)
-    triangle = np.zeros((0, p))
-    for first in range(0, n, rows):
-        last = min(first + rows, n)
-        block = standardized_rows(run, np.arange(first, last)) * root_weight[first:last, None]
-        triangle = np.asarray(np.linalg.qr(np.vstack([triangle, block]), mode="r"))
-    return np.vstack([triangle, np.zeros((max(0, p - len(triangle)), p))])
-
-
 def standardized_rows(run: Run, rows: np.ndarray) -> np.ndarray:
     """Some rows of the design, written out and standardised, (len(rows), p)."""
     layout, scaling = run.layout, run.scaling
@@ -251,13 +241,14 @@ def standardized_rows(run: Run, rows: np.ndarray) -> np.ndarray:
 
 
 def eliminate(
-    triangle: np.ndarray, tolerance: float = ALIASED_NORM
+    triangle: np.ndarray, tolerance: float = ALIASED_NORM, keep_inside: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lower factor and pivots of columns of unit norm, taken from left to right.
 
     A column is aliased if its part outside the span of earlier ones is not above `tolerance`. It
     must not enter the basis, where its rounding errors would stand for a direction; so the columns
-    are orthogonalised one by one (twice is enough: Kahan and Parlett).
+    are orthogonalised one by one (twice is enough: Kahan and Parlett). Its row of the factor is
+    zero, or with `keep_inside` what it is in the basis of the columns before it.
     """
     n_rows, p = triangle.shape
     # Of fewer rows than columns there are fewer in R, too.
@@ -274,9 +265,18 @@ def eliminate(
             basis[:, j] = rest / norm
             factor[j, j] = norm
             pivot[j] = norm**2
-        else:
+        elif not keep_inside:
             factor[j, :j] = 0.0
     return factor, pivot
+
+
+def solve_upper(triangle: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Solution of an upper triangle's system, (k, k) and (k, m), without waking BLAS threads."""
+    solution = right.copy()
+    for j in range(len(triangle) - 1, -1, -1):
+        solution[j] -= triangle[j, j + 1 :] @ solution[j + 1 :]
+        solution[j] /= triangle[j, j]
+    return solution
 
 
 def aliased_combinations(run: Run) -> dict[int, np.ndarray]:

@@ -230,7 +230,8 @@ class Design:
             start += part.n_columns
         if self.transform is None:
             return sweep
-        return sweep @ self.transform_matrix().toarray()
+        # A sparse product: it wakes no BLAS threads, which would keep the cores from kernels.
+        return np.ascontiguousarray(sweep @ self.transform_matrix())
 
     def transform_matrix(self) -> scipy.sparse.csc_array:
         """The transform as a matrix, (q, p)."""

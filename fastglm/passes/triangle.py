@@ -1,0 +1,54 @@
+"""R of a QR factorisation of weighted, standardised rows, which are never written out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastglm.kernels.blocks import table as slots
+from fastglm.kernels.blocks.planes import BLOCK_ROWS
+from fastglm.kernels.math.triangle import append_rows
+from fastglm.kernels.passes.triangle import triangle_kernel
+from fastglm.kernels.threads.threads import launch
+from fastglm.passes.chunks import count_chunks
+from fastglm.passes.layout import Layout, lay_out
+from fastglm.passes.scaling import Scaling
+
+__all__ = ["triangle_of_array", "triangle_of_rows"]
+
+
+def triangle_of_rows(
+    layout: Layout, scaling: Scaling, root_weight: np.ndarray, n_threads: int
+) -> np.ndarray:
+    """Upper triangle R of the standardised columns times `root_weight`, (p, p).
+
+    Parameters
+    ----------
+    layout, scaling
+        Of the design.
+    root_weight
+        (n,) factors of the rows.
+    n_threads
+        From `usable_threads`.
+    """
+    p = layout.n_columns
+    weighted = lay_out(layout.design, weights=root_weight)
+    context = weighted.context.copy()
+    scaling.enter(context)
+    context[slots.MODE] = 0
+    triangles = np.zeros((count_chunks(weighted, 8 * p * p), p, p))
+    context[slots.N_CHUNKS] = len(triangles)
+    context[slots.PARTIALS] = triangles.ctypes.data
+    launch(triangle_kernel, context, len(triangles), n_threads)
+    for other in triangles[1:]:
+        append_rows(triangles[0], np.ascontiguousarray(other.T))
+    return triangles[0]
+
+
+def triangle_of_array(rows: np.ndarray) -> np.ndarray:
+    """Upper triangle R of a matrix, (n, p) to (p, p)."""
+    p = rows.shape[1]
+    triangle = np.zeros((p, p))
+    for first in range(0, len(rows), BLOCK_ROWS):
+        block = rows[first : first + BLOCK_ROWS]
+        append_rows(triangle, np.array(block.T, dtype=np.float64, order="C"))
+    return triangle
