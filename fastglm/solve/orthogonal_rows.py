@@ -8,7 +8,7 @@ multiplying them takes far longer than the kernels do: it is for designs that ne
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +24,7 @@ from fastglm.passes.row_values import evaluate_rows
 from fastglm.passes.scaling import Centring
 from fastglm.solve.conditioning import inflation_of_sandwich
 
-__all__ = ["OrthogonalRows", "ScoreProducts"]
+__all__ = ["OrthogonalRows", "ScoreProducts", "lag_products"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,14 +136,24 @@ class OrthogonalRows:
             score += scores.T @ times[rows]
         return ScoreProducts(meat, score, n_undefined)
 
-    def group_products(self, groups: np.ndarray, n_groups: int) -> ScoreProducts:
-        """As `fastglm.passes.products.group_scores`."""
+    def scores(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """Scores of the rows, a slice of them at a time."""
+        for rows, z in self._blocks():
+            yield rows, z * self.residual[rows, None]
+
+    def group_sums(self, groups: np.ndarray, n_groups: int) -> np.ndarray:
+        """Sums of the scores over groups of rows, (n_groups, p)."""
         scores = np.zeros((n_groups, len(self.root)))
         for rows, z in self._blocks():
             codes = np.asarray(groups[rows], dtype=np.int64)
             entries = self.residual[rows], codes, np.arange(codes.size + 1)
             members = scipy.sparse.csr_array(entries, shape=(codes.size, n_groups))
             scores += members.T @ z
+        return scores
+
+    def group_products(self, groups: np.ndarray, n_groups: int) -> ScoreProducts:
+        """As `fastglm.passes.products.group_scores`."""
+        scores = self.group_sums(groups, n_groups)
         return ScoreProducts(scores.T @ scores, scores.sum(axis=0))
 
     def window_products(self, n_lags: int) -> ScoreProducts:
@@ -159,3 +169,34 @@ class OrthogonalRows:
             meat += windows.T @ windows
             last = padded[len(padded) - n_lags :]
         return ScoreProducts(meat, np.zeros(p))
+
+
+def lag_products(
+    scores: Iterable[tuple[slice, np.ndarray]], weights: np.ndarray, unit: np.ndarray
+) -> np.ndarray:
+    """Weighted sum of products of scores with those of rows up to some lags before, (p, p).
+
+    Parameters
+    ----------
+    scores
+        Slices of the rows in their order, and their scores.
+    weights : ndarray, shape (n_lags + 1,)
+        Weights of the lags from 0 on.
+    unit : ndarray, shape (n,)
+        Rows of different units have no product with each other.
+    """
+    n_lags, meat, last = len(weights) - 1, None, None
+    for rows, values in scores:
+        kept = values[:0] if last is None else last
+        known = np.vstack([kept, values])
+        units = unit[rows.start - len(kept) : rows.stop]
+        for lag in range(n_lags + 1):
+            first = max(len(kept), lag)
+            now, before = slice(first, None), slice(first - lag, len(known) - lag)
+            same = units[now] == units[before]
+            product = weights[lag] * (known[now][same].T @ known[before][same])
+            meat = (
+                product if meat is None else meat + (product if lag == 0 else product + product.T)
+            )
+        last = known[max(0, len(known) - n_lags) :]
+    return np.asarray(meat)

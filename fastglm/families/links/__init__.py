@@ -5,6 +5,7 @@ from fastglm.families.links.custom import CustomLink
 from fastglm.families.links.resolve import resolve_link
 from fastglm.families.links.standard import (
     Cauchy,
+    CDFLink,
     CLogLog,
     Identity,
     InversePower,
@@ -22,6 +23,7 @@ from fastglm.families.registry import LINKS, plain_name
 
 __all__ = [
     "LINKS",
+    "CDFLink",
     "CLogLog",
     "Cauchy",
     "CustomLink",

@@ -12,6 +12,7 @@ from fastglm.families.links.base import Link, compile_link, compile_mean
 from fastglm.families.registry import LINKS
 
 __all__ = [
+    "CDFLink",
     "CLogLog",
     "Cauchy",
     "Identity",
@@ -220,6 +221,58 @@ class NegativeBinomial(Link):
     def arguments(self) -> dict[str, Any]:
         """Return alpha."""
         return {"alpha": self.parameter}
+
+
+# The quantile function of a distribution of scipy.stats is the link of the same name here.
+_LINKS_BY_DISTRIBUTION: dict[tuple[str | None, tuple[float, ...]], type[Link]] = {
+    ("norm", ()): Probit,
+    ("logistic", ()): Logit,
+    ("cauchy", ()): Cauchy,
+    ("t", (1,)): Cauchy,
+    ("gumbel_r", ()): LogLog,
+    ("gumbel_l", ()): CLogLog,
+}
+
+
+class CDFLink(Link):
+    """The link whose inverse is the cumulative distribution function of a distribution.
+
+    Statsmodels' spelling of probit and its relatives. It makes the link of that name:
+    ``CDFLink(scipy.stats.norm)`` is ``Probit()``.
+
+    Parameters
+    ----------
+    dbn : distribution of scipy.stats, optional
+        ``norm`` (the default), ``logistic``, ``cauchy``, ``gumbel_r`` (loglog), ``gumbel_l``
+        (cloglog) or ``t(1)``.
+
+    Raises
+    ------
+    ModelError
+        For any other distribution: `CustomLink` takes its functions.
+
+    Examples
+    --------
+    >>> from fastglm.families.links import CDFLink
+    >>> CDFLink().name
+    'probit'
+    """
+
+    def __new__(cls, dbn: Any = None) -> Link:  # type: ignore[misc]
+        """Make the link of that distribution."""
+        if dbn is None:
+            return Probit()
+        arguments = (*getattr(dbn, "args", ()), *getattr(dbn, "kwds", {}).values())
+        link = _LINKS_BY_DISTRIBUTION.get(
+            (getattr(getattr(dbn, "dist", dbn), "name", None), arguments)
+        )
+        if link is None:
+            names = ", ".join(sorted({str(name) for name, _ in _LINKS_BY_DISTRIBUTION}))
+            raise ModelError(
+                f"link CDFLink: dbn must be a standard one of {names} (t with 1 degree of freedom) "
+                f"of scipy.stats, got {dbn!r}; write any other as a CustomLink"
+            )
+        return link()
 
 
 for _link in (

@@ -11,7 +11,7 @@ from fastglm.errors import DataError
 if TYPE_CHECKING:
     from fastglm.fit.base import FitBase
 
-__all__ = ["group_codes", "of_weight", "renumbered"]
+__all__ = ["group_codes", "group_values", "of_weight", "renumbered"]
 
 #: A span of whole numbers that is worth counting however few rows there are.
 FEW_GROUPS = 1000
@@ -53,6 +53,38 @@ def group_codes(results: FitBase, groups: Any) -> tuple[np.ndarray, int]:
     if n_groups < 2:
         raise DataError("groups holds only one group; a covariance needs two or more.")
     return codes.astype(np.int64, copy=False), n_groups
+
+
+def group_values(results: FitBase, values: Any, name: str) -> np.ndarray:
+    """Numbers of the values of the rows in the values' own order, (n,), from 0.
+
+    Parameters
+    ----------
+    results
+        A fit with its rows.
+    values : str or array_like, shape (n,)
+        The name of a column, or one value for each row.
+    name : str
+        What the argument is called.
+
+    Raises
+    ------
+    DataError
+        If there is not one value for every row, or some are missing.
+    """
+    import pandas as pd
+
+    rows = results._model_with_data(name).rows
+    given = _group_column(rows, values) if isinstance(values, str) else np.asarray(values)
+    if given.shape != (rows.n_rows,):
+        raise DataError(
+            f"{name} has shape {given.shape}; it must hold one value for each of the "
+            f"{rows.n_rows} rows of the fit."
+        )
+    codes = pd.factorize(given, sort=True)[0]
+    if (codes < 0).any():
+        raise DataError(f"{name} has no value in row {int(np.argmin(codes))}.")
+    return np.asarray(codes, dtype=np.int64)
 
 
 def of_weight(codes: np.ndarray, n_groups: int, results: FitBase) -> tuple[np.ndarray, int]:

@@ -10,6 +10,7 @@ import numpy as np
 from fastglm.fit.record import Fit
 from fastglm.inference.covariance.bootstrap import bootstrap
 from fastglm.inference.covariance.sandwich import SANDWICHES, Covariance, of_centred
+from fastglm.inference.covariance.time_series import TIME_SERIES
 from fastglm.solve.conditioning import semidefinite_root
 
 __all__ = ["COVARIANCES"]
@@ -31,4 +32,8 @@ def _bootstrap(
 
 
 #: Options are keyword arguments with defaults.
-COVARIANCES: dict[str, Callable[..., Covariance]] = {**SANDWICHES, "bootstrap": _bootstrap}
+COVARIANCES: dict[str, Callable[..., Covariance]] = {
+    **SANDWICHES,
+    **TIME_SERIES,
+    "bootstrap": _bootstrap,
+}

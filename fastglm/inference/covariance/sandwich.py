@@ -19,7 +19,7 @@ from fastglm.errors import DataError, ModelError
 from fastglm.fit.roots import covariance_root
 from fastglm.inference.covariance.groups import group_codes, of_weight
 from fastglm.kernels.passes.score_products import GROWING_POWER
-from fastglm.passes.products import group_scores, window_products
+from fastglm.passes.products import group_scores
 from fastglm.solve.conditioning import may_use_cholesky, semidefinite_root
 from fastglm.solve.orthogonal_rows import OrthogonalRows, ScoreProducts
 from fastglm.solve.score_products import score_products
@@ -36,7 +36,10 @@ __all__ = [
     "clustered",
     "covariance_of",
     "covariance_of_combinations",
+    "orthogonal_rows",
     "over_df",
+    "sandwich",
+    "trusted",
 ]
 
 
@@ -90,7 +93,8 @@ def _nonrobust(fit: Fit) -> Covariance:
     return Covariance(fit.information_inverse * fit.scale, fit.df_resid)
 
 
-def _orthogonal_rows(fit: Fit, layout: Layout) -> OrthogonalRows:
+def orthogonal_rows(fit: Fit, layout: Layout) -> OrthogonalRows:
+    """Rows of a fit in the coordinates where its information is the identity."""
     return OrthogonalRows(
         layout,
         fit.family,
@@ -101,7 +105,7 @@ def _orthogonal_rows(fit: Fit, layout: Layout) -> OrthogonalRows:
     )
 
 
-def _trusted(
+def trusted(
     fit: Fit, by_sums: Callable[[], ScoreProducts], by_rows: Callable[[], ScoreProducts]
 ) -> ScoreProducts:
     """Sums of products of scores, row by row where sums over columns would lose their digits."""
@@ -135,9 +139,9 @@ def _scores(fit: Fit, power: int) -> ScoreProducts:
         return ScoreProducts.from_sums(products, root, centring)
 
     def by_rows() -> ScoreProducts:
-        return _orthogonal_rows(fit, layout).score_products(power, mean, frequencies)
+        return orthogonal_rows(fit, layout).score_products(power, mean, frequencies)
 
-    products = _trusted(fit, by_sums, by_rows)
+    products = trusted(fit, by_sums, by_rows)
     if products.n_undefined:
         raise DataError(
             f"{products.n_undefined} rows have leverage 1: the fit passes through them whatever "
@@ -156,7 +160,7 @@ def covariance_of_combinations(fit: Fit, matrix: np.ndarray) -> np.ndarray:
     return root @ root.T
 
 
-def _sandwich(fit: Fit, meat: np.ndarray, df: float) -> Covariance:
+def sandwich(fit: Fit, meat: np.ndarray, df: float) -> Covariance:
     """``F M F'`` with M in orthogonal coordinates: the covariance of the estimates."""
     root, centring = fit.information_root, fit.centring
     matrix = root @ meat @ root.T
@@ -175,7 +179,7 @@ def of_centred(
 
 
 def _white(fit: Fit, power: int, factor: float = 1.0) -> Covariance:
-    return _sandwich(fit, factor * _scores(fit, power).meat, fit.df_resid)
+    return sandwich(fit, factor * _scores(fit, power).meat, fit.df_resid)
 
 
 def over_df(results: FitBase, observations: float) -> float:
@@ -252,7 +256,9 @@ def clustered(
     return Covariance(total, min(n for _, n in ways) - 1.0)
 
 
-def _cluster(fit: Fit, *, groups: Any = None, use_correction: bool | str = True) -> Covariance:
+def _cluster(
+    fit: Fit, *, groups: Any = None, use_correction: bool | str = True, df_correction: bool = True
+) -> Covariance:
     model = fit._model_with_data("a clustered covariance")
     root, centring = fit.information_root, fit.centring
 
@@ -270,12 +276,12 @@ def _cluster(fit: Fit, *, groups: Any = None, use_correction: bool | str = True)
             return ScoreProducts.from_sums(products, root, centring)
 
         def by_rows() -> ScoreProducts:
-            return _orthogonal_rows(fit, model.layout).group_products(codes, n_groups)
+            return orthogonal_rows(fit, model.layout).group_products(codes, n_groups)
 
-        return _trusted(fit, by_sums, by_rows).meat
+        return trusted(fit, by_sums, by_rows).meat
 
     found = clustered(fit, groups, use_correction, meat)
-    return _sandwich(fit, found.matrix, found.df)
+    return sandwich(fit, found.matrix, found.df if df_correction else fit.df_resid)
 
 
 def _intersection(ways: tuple[tuple[np.ndarray, int], ...]) -> tuple[np.ndarray, int]:
@@ -285,47 +291,6 @@ def _intersection(ways: tuple[tuple[np.ndarray, int], ...]) -> tuple[np.ndarray,
         present, codes = np.unique(codes * n_other + other, return_inverse=True)
         n_groups = present.size
     return codes, n_groups
-
-
-# -- time series
-
-
-def _hac(fit: Fit, *, maxlags: int | None = None, use_correction: bool = False) -> Covariance:
-    """Newey & West (1987), *Econometrica* 55: Bartlett's weights, rows in the order of time.
-
-    The weight 1 - lag / (maxlags + 1) is the share of windows of maxlags + 1 rows that hold both
-    rows, so sums of scores over a moving window take the place of sums over lags.
-    """
-    rows = fit._model_with_data("a covariance over time").rows
-    if rows.frequencies is not None:
-        raise ModelError('covariance "HAC" needs one row per time: freq_weights have no order.')
-    if maxlags is None:
-        maxlags = int(4.0 * (rows.n_rows / 100.0) ** (2.0 / 9.0))
-    if not 0 <= maxlags < rows.n_rows or maxlags != int(maxlags):
-        raise ModelError(
-            f"maxlags must be a whole number from 0 to the rows less one, not {maxlags!r}"
-        )
-    lags, layout = int(maxlags), fit._row_layout
-    root, centring = fit.information_root, fit.centring
-
-    def by_sums() -> ScoreProducts:
-        gram, standard = window_products(
-            layout,
-            fit.family,
-            fit.estimates,
-            lags,
-            shifted=fit.has_intercept,
-            n_threads=fit.n_threads,
-        )
-        return ScoreProducts.from_gram(gram, standard, root, centring)
-
-    def by_rows() -> ScoreProducts:
-        return _orthogonal_rows(fit, layout).window_products(lags)
-
-    meat = _trusted(fit, by_sums, by_rows).meat / (lags + 1.0)
-    if use_correction:
-        meat *= over_df(fit, fit.nobs)
-    return _sandwich(fit, meat, fit.df_resid)
 
 
 # -- the jackknife
@@ -339,7 +304,7 @@ def _jackknife(fit: Fit) -> Covariance:
     """
     products = _scores(fit, 2)
     meat = products.meat - np.outer(products.score, products.score) / fit.nobs
-    return _sandwich(fit, meat * ((fit.nobs - 1.0) / fit.nobs), fit.df_resid)
+    return sandwich(fit, meat * ((fit.nobs - 1.0) / fit.nobs), fit.df_resid)
 
 
 #: Those that need no replicates, by name. Options are keyword arguments with defaults.
@@ -351,6 +316,5 @@ SANDWICHES: dict[str, Callable[..., Covariance]] = {
     "HC3": _hc3,
     "HC4": _hc4,
     "cluster": _cluster,
-    "HAC": _hac,
     "jackknife": _jackknife,
 }

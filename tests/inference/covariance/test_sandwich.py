@@ -334,7 +334,13 @@ def test_bad_options_have_one_clear_error(fit, cov_type, options, error, text):
 
 
 def test_every_covariance_is_symmetric_and_positive(fit, mixed):
-    needs = {"cluster": {"groups": mixed.g}}
+    needs = {
+        "cluster": {"groups": mixed.g},
+        "hac-panel": {"time": mixed.index % 20},
+        "nw-panel": {"time": mixed.index % 20},
+        "hac-groupsum": {"time": mixed.index // 7},
+        "nw-groupsum": {"time": mixed.index // 7},
+    }
     for cov_type in COVARIANCES:
         matrix = fit.with_covariance(cov_type, **needs.get(cov_type, {})).covariance
         np.testing.assert_allclose(matrix, matrix.T, rtol=1e-12, err_msg=cov_type)
