@@ -121,6 +121,19 @@ class StatsmodelsModel(Pointing):
         )
         return float(values.sum() if rows.frequencies is None else values @ rows.frequencies)
 
+    def loglike_mu(self, mu: Any, scale: float = 1.0) -> float:
+        """Log-likelihood at means.
+
+        Parameters
+        ----------
+        mu : array_like, shape (n,)
+        scale : float, default 1
+            Dispersion.
+        """
+        return float(
+            self.family.loglike(self.rows.response, mu, self.var_weights, self.freq_weights, scale)
+        )
+
     def score(self, params: Any, scale: float | None = None) -> np.ndarray:
         """First derivative of the log-likelihood, (p,).
 
@@ -131,10 +144,34 @@ class StatsmodelsModel(Pointing):
             Dispersion. By default 1 where the family knows it, else Pearson's statistic at `params`
             over the residual degrees of freedom.
         """
+        factor = self.score_factor(params, scale)
+        return np.asarray(sum(factor[part] @ X for part, X in dense_slices(self.rows.design)))
+
+    def score_factor(self, params: Any, scale: float | None = None) -> np.ndarray:
+        """First derivatives of the rows' log-likelihoods by their linear predictors, (n,).
+
+        Parameters
+        ----------
+        params : array_like, shape (p,)
+        scale : float, optional
+            As for `score`.
+        """
         beta = self._checked_params(params)
         (residual,) = self._at(beta, planes.RESIDUAL)
-        total = sum(residual[part] @ X for part, X in dense_slices(self.rows.design))
-        return np.asarray(total) / self._scale(beta, scale)
+        return np.asarray(residual) / self._scale(beta, scale)
+
+    def score_obs(self, params: Any, scale: float | None = None) -> np.ndarray:
+        """First derivatives of the rows' log-likelihoods, (n, p): a dense array.
+
+        Parameters
+        ----------
+        params : array_like, shape (p,)
+        scale : float, optional
+            As for `score`.
+        """
+        factor = self.score_factor(params, scale)
+        blocks = [X * factor[part, None] for part, X in dense_slices(self.rows.design)]
+        return np.vstack(blocks)
 
     def hessian(
         self, params: Any, scale: float | None = None, observed: bool | None = None
@@ -149,12 +186,28 @@ class StatsmodelsModel(Pointing):
         observed : bool, optional
             The derivative itself, by default, or with False its expectation.
         """
+        factor = self.hessian_factor(params, scale, observed)
+        total = sum((X.T * factor[part]) @ X for part, X in dense_slices(self.rows.design))
+        return -np.asarray(total)
+
+    def hessian_factor(
+        self, params: Any, scale: float | None = None, observed: bool | None = None
+    ) -> np.ndarray:
+        """Weights of the rows in the information: ``hessian`` is ``-X' diag(factor) X``, (n,).
+
+        Parameters
+        ----------
+        params : array_like, shape (p,)
+        scale : float, optional
+            As for `score`.
+        observed : bool, optional
+            As for `hessian`.
+        """
         beta = self._checked_params(params)
         weight = self._at(beta, planes.WEIGHT)[0]
         if observed is None or observed:
             weight = weight * self._observed_share(beta)
-        total = sum((X.T * weight[part]) @ X for part, X in dense_slices(self.rows.design))
-        return -np.asarray(total) / self._scale(beta, scale)
+        return np.asarray(weight) / self._scale(beta, scale)
 
     def information(self, params: Any, scale: float | None = None) -> np.ndarray:
         """``hessian(params, scale, observed=False)``, (p, p), with that sign, as in statsmodels."""

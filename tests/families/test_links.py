@@ -187,6 +187,23 @@ def test_resolve_link(name, link):
     assert resolve_link(name) == link
 
 
+@pytest.mark.parametrize(
+    "distribution",
+    [None, stats.norm, stats.norm(), stats.logistic, stats.cauchy, stats.t(1), stats.t(df=1),
+     stats.gumbel_r, stats.gumbel_l],
+)  # fmt: skip
+def test_the_link_of_a_distribution_is_its_quantile_function(distribution):
+    link, p = links.CDFLink(distribution), np.linspace(0.01, 0.99, 33)
+    quantiles = (stats.norm if distribution is None else distribution).ppf(p)
+    np.testing.assert_allclose(link(p), quantiles, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("distribution", [stats.t(3), stats.norm(2.0), stats.norm(scale=3), 3])
+def test_a_distribution_without_a_link_is_refused(distribution):
+    with pytest.raises(ModelError, match="CustomLink"):
+        links.CDFLink(distribution)
+
+
 def test_every_r_and_statsmodels_name_resolves(name):
     assert type(resolve_link(LINKS[name].__name__)) is type(resolve_link(LINKS[name]))
 

@@ -49,11 +49,19 @@ def both(request):
 @pytest.mark.parametrize("scale", [1.0, 1.7])
 def test_score_and_hessian(both, scale):
     ours, theirs, params = both
-    for name in ("score", "hessian", "information"):
+    names = "score", "score_obs", "score_factor", "hessian", "hessian_factor", "information"
+    for name in names:
         expected = getattr(theirs, name)(params, scale=scale)
         found = getattr(ours, name)(params, scale=scale)
         tolerance = 1e-9 * np.abs(expected).max()
         np.testing.assert_allclose(found, expected, rtol=1e-8, atol=tolerance, err_msg=name)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1.7])
+def test_likelihood_at_means(both, scale):
+    ours, _, params = both
+    means = ours.predict(params)
+    assert ours.loglike_mu(means, scale) == pytest.approx(ours.loglike(params, scale), rel=1e-12)
 
 
 def counted(model):

@@ -310,6 +310,8 @@ def _jackknife(fit: Fit) -> Covariance:
 #: Those that need no replicates, by name. Options are keyword arguments with defaults.
 SANDWICHES: dict[str, Callable[..., Covariance]] = {
     "nonrobust": _nonrobust,
+    # What statsmodels calls the inverse of the expected information.
+    "eim": _nonrobust,
     "HC0": _hc0,
     "HC1": _hc1,
     "HC2": _hc2,
