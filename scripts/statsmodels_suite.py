@@ -2,8 +2,8 @@
 """Run statsmodels' own tests of GLM on fastglm, with nothing but the imports changed.
 
 The tests of GLM, weights, families, links, sandwich covariances, influence and score tests come
-with its wheel. They are copied to a temporary folder, their imports of GLM, families and links turned
-to those of fastglm, and pytest counts. Failures are listed by reason, most frequent first.
+with its wheel. They are copied to a temporary folder, their imports of GLM, families and links
+turned to those of fastglm, and pytest counts. Failures are listed by reason, most frequent first.
 
     python scripts/statsmodels_suite.py [arguments of pytest]
 """
