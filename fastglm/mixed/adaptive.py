@@ -17,8 +17,9 @@ import numpy as np
 from fastglm.errors import ModelError
 from fastglm.mixed.laplace import LaplaceProblem, LaplaceState, Parameters
 
-__all__ = ["AdaptiveProblem", "AdaptiveState"]
+__all__ = ["MOST_NODES", "AdaptiveProblem", "AdaptiveState"]
 
+#: Of an effect, checked by `MixedGLM.fit`.
 MOST_NODES = 100
 MOST_EFFECTS = 2
 
@@ -44,8 +45,6 @@ class AdaptiveProblem(LaplaceProblem):
                 f"nagq={nagq} needs one grouping factor with at most {MOST_EFFECTS} effects: "
                 "use nagq=1, Laplace's approximation."
             )
-        if not 1 <= nagq <= MOST_NODES:
-            raise ModelError(f"nagq must be from 0 to {MOST_NODES}, not {nagq!r}.")
         found = cls(**{name: getattr(problem, name) for name in problem.__dataclass_fields__})
         nodes, weights = np.polynomial.hermite_e.hermegauss(nagq)
         weights = weights / weights.sum()

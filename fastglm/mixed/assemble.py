@@ -43,6 +43,8 @@ def make_results(
         n_iter=estimate.n_iter,
         singular=describe_singular(estimate.layout, estimate.layout.factors(estimate.theta)),
         formula=model.formula,
+        infinite=getattr(estimate, "infinite", {}),
+        n_separated=getattr(estimate, "n_separated", 0),
         **_of_rows(rows),
         n_threads=n_threads,
         model=model,
@@ -54,6 +56,8 @@ def _fitted_family(family: Any, estimate: LinearEstimate | GeneralizedEstimate) 
     """The family with its estimated parameter, and how many parameters are its own or sigma."""
     if isinstance(estimate, LinearEstimate):
         return family, 1
+    if estimate.at_zero:
+        return estimate.problem.derivatives.family, 1
     if estimate.problem.extra == "parameter":
         value = estimate.problem.constants(estimate.state.parameters.log_extra)[0]
         return family.with_estimate(value), 1

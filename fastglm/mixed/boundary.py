@@ -14,13 +14,17 @@ import numpy as np
 from fastglm.mixed.covariances import Diagonal, Unstructured
 from fastglm.mixed.layout import Layout
 
-__all__ = ["describe_singular", "semidefinite_theta"]
+__all__ = ["describe_singular", "semidefinite_theta", "settle"]
 
 #: Pivots of Lambda below this share of its largest, or of one, are taken for zero if the criterion
 #: is no worse for it.
 SMALL_PIVOT = 1e-3
 #: Reported as singular, as by lme4's ``isSingular``.
 SINGULAR = 1e-4
+#: From the boundary inwards: where the gradient tells the curvature, and how far the criterion is
+#: tried.
+CURVATURE_STEP = 1e-3
+INWARDS = (0.03, 0.1, 0.3, 1.0)
 
 
 def semidefinite_theta(
@@ -91,11 +95,68 @@ def settle(
     layout: Layout,
     theta: np.ndarray,
     value: float,
-    value_at: Callable[[np.ndarray], float],
-) -> tuple[np.ndarray, np.ndarray]:
-    """Theta in canonical form, with what belongs on the boundary put there, and which that is."""
+    function: Callable[[np.ndarray], tuple[float, np.ndarray]],
+) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Theta in canonical form, with what belongs on the boundary put there.
+
+    Parameters
+    ----------
+    layout : Layout
+    theta : ndarray, shape (m,)
+        Where the search ended.
+    value : float
+        The criterion there.
+    function
+        Criterion and gradient at given theta.
+
+    Returns
+    -------
+    theta : ndarray, shape (m,)
+    held : ndarray of bool, shape (m,)
+        Which of them lie on the boundary.
+    is_minimum : bool
+        False if the criterion falls from the boundary inwards: theta is then inside, at a lower
+        value, for the search to go on from.
+    """
     canonical = layout.canonical(theta)
     moved, held = semidefinite_theta(layout, canonical)
-    if held.any() and value_at(moved) <= value + 1e-8 * (1.0 + 1e-3 * abs(value)):
-        return moved, held
-    return canonical, np.zeros(theta.size, dtype=bool)
+    nothing = np.zeros(theta.size, dtype=bool)
+    if not held.any():
+        return canonical, nothing, True
+    at_boundary, _ = function(moved)
+    if at_boundary > value + 1e-8 * (1.0 + 1e-3 * abs(value)):
+        return canonical, nothing, True
+    inside = _inside(moved, held, at_boundary, function)
+    if inside is not None:
+        return inside, nothing, False
+    return moved, held, True
+
+
+def _inside(
+    theta: np.ndarray,
+    held: np.ndarray,
+    value: float,
+    function: Callable[[np.ndarray], tuple[float, np.ndarray]],
+) -> np.ndarray | None:
+    """A point off the boundary with a lower criterion; None if there is none nearby.
+
+    Zero is stationary, so that a search may end there by chance: the curvature of the criterion in
+    what is held says where it falls, if it does.
+    """
+    places = np.flatnonzero(held)
+    curvature = np.empty((places.size, places.size))
+    for row, place in enumerate(places):
+        step = theta.copy()
+        step[place] = CURVATURE_STEP
+        curvature[row] = function(step)[1][places] / CURVATURE_STEP
+    if not np.isfinite(curvature).all():
+        return None
+    _, directions = np.linalg.eigh(0.5 * (curvature + curvature.T))
+    best = None
+    for length in INWARDS:
+        step = theta.copy()
+        step[places] = length * directions[:, 0]
+        found, _ = function(step)
+        if found < value - 1e-8 * (1.0 + 1e-3 * abs(value)):
+            best, value = step, found
+    return best

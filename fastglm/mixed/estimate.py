@@ -7,11 +7,12 @@ from functools import cached_property
 
 import numpy as np
 
+from fastglm.errors import DataError
 from fastglm.mixed.algebra import Columns, Factor, Products
 from fastglm.mixed.boundary import settle
 from fastglm.mixed.layout import Layout
 from fastglm.mixed.linear import LinearProblem, LinearState, products_by_block
-from fastglm.mixed.optimum import minimise
+from fastglm.mixed.optimum import Minimum, minimise
 from fastglm.mixed.rows import MixedRows
 from fastglm.mixed.scaling import FixedColumns
 
@@ -21,6 +22,8 @@ __all__ = ["LinearEstimate", "estimate_linear"]
 #: anew of what the coefficients leave: rounding of the larger would be seen.
 CANCELS = 1e-4
 MOST_PASSES = 3
+#: Standard deviation of effects over that of residuals from which a search without end has none.
+LARGEST_RATIO = 1e4
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,11 +142,24 @@ def estimate_linear(
             layout, products, columns, given.nobs, _log_weights(rows), fixed.log_scale, reml
         )
         found = minimise(problem.criterion, theta, max_iter=max_iter)
+        _require_residuals(found, y)
         state = problem.at(found.x)
         if state.residual_sum > CANCELS * columns.gram[-1, -1] or attempt == MOST_PASSES - 1:
             break
         base, theta = base + state.beta, found.x
     return _settled(layout, fixed, problem, base, found)
+
+
+def _require_residuals(found: Minimum, y: np.ndarray) -> None:
+    """Refuse a response that is constant, or that the model fits to the last digit."""
+    if (y == y[0]).all():
+        raise DataError(f"the response is {y[0]:g} in every row: there is nothing to explain.")
+    if not found.converged and np.abs(found.x).max() > LARGEST_RATIO:
+        raise DataError(
+            "the fixed columns and random effects fit the response exactly: the residual variance "
+            "would be zero, where the likelihood has no bound. Leave out the column or factor that "
+            "the response was made of."
+        )
 
 
 def _log_weights(rows: MixedRows) -> float:
@@ -159,7 +175,11 @@ def _log_weights(rows: MixedRows) -> float:
 
 def _settled(layout, fixed, problem, base, found) -> LinearEstimate:  # type: ignore[no-untyped-def]
     """The estimate in canonical form; what lies on the boundary is held there."""
-    theta, held = settle(layout, found.x, found.value, lambda t: problem.criterion(t)[0])
+    for _ in range(MOST_PASSES):
+        theta, held, is_minimum = settle(layout, found.x, found.value, problem.criterion)
+        if is_minimum:
+            break
+        found = minimise(problem.criterion, theta)
     free, m = ~held, theta.size
     n_evaluations, n_iter, converged = found.n_evaluations, found.n_iter, found.converged
     hessian = np.full((m, m), np.nan)

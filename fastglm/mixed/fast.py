@@ -13,14 +13,15 @@ from fastglm.families import Family
 from fastglm.mixed.boundary import settle
 from fastglm.mixed.curvature import schur_of
 from fastglm.mixed.generalized import (
+    MOST_RETURNS,
     START_SHARE,
     GeneralizedEstimate,
-    _glm_start,
     make_problem,
 )
 from fastglm.mixed.laplace import LaplaceProblem, LaplaceState, Parameters
 from fastglm.mixed.optimum import minimise
 from fastglm.mixed.rows import MixedRows
+from fastglm.mixed.starting import start_of
 
 __all__ = ["estimate_fast"]
 
@@ -83,11 +84,15 @@ def estimate_fast(
         raise ModelError(
             "nagq=0 is for families without a dispersion or parameter to estimate: use nagq=1."
         )
-    beta, log_extra = _glm_start(rows, problem)
-    joint = _Joint(problem, beta, log_extra)
+    begin = start_of(rows, problem)
+    joint = _Joint(problem, begin.beta, begin.log_extra)
     theta = START_SHARE * problem.layout.start_theta() if start is None else start
     found = minimise(joint, theta, max_iter=max_iter)
-    theta, held = settle(problem.layout, found.x, found.value, lambda t: joint(t)[0])
+    for _ in range(MOST_RETURNS):
+        theta, held, is_minimum = settle(problem.layout, found.x, found.value, joint)
+        if is_minimum:
+            break
+        found = minimise(joint, theta, max_iter=max_iter)
     free = ~held
     state = joint.at(theta)
     _, gradient = joint(theta)
@@ -100,4 +105,5 @@ def estimate_fast(
         layout=problem.layout, fixed=problem.fixed, problem=problem, state=state, held=held,
         hessian=hessian, gradient=float(np.abs(gradient[free]).max(initial=0.0)),
         n_evaluations=found.n_evaluations, n_iter=found.n_iter, converged=found.converged,
+        infinite=begin.infinite, n_separated=begin.n_separated,
     )  # fmt: skip

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -21,8 +21,7 @@ from fastglm.mixed.layout import Layout
 from fastglm.mixed.optimum import Minimum, difference_columns, difference_hessian, minimise
 from fastglm.mixed.rows import MixedRows
 from fastglm.mixed.scaling import FixedColumns
-from fastglm.passes.layout import lay_out
-from fastglm.solve.fit import SolverOptions, solve
+from fastglm.mixed.starting import Start, start_of
 
 __all__ = ["GeneralizedEstimate", "estimate_generalized", "search_of"]
 
@@ -31,6 +30,10 @@ START_SHARE = 0.7
 #: Distance of the points from which the slope of a normaliser is told, to fourth order.
 SLOPE_STEP = 2e-3
 MOST_COUNTS = 10_000_000
+#: Below it a family's parameter is compared with zero, its boundary.
+LEAST_PARAMETER = 1e-4
+#: Most times that a search which ended on the boundary by chance is sent inwards.
+MOST_RETURNS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +55,11 @@ class GeneralizedEstimate:
         Its largest derivative in one of these.
     n_evaluations, n_iter : int
     converged : bool
+    infinite : dict of str to int
+        Signs of coefficients whose estimates are infinite, which separate `n_separated` rows.
+    n_separated : int
+    at_zero : bool
+        Whether the family's parameter was to be estimated and is zero, on its boundary.
     """
 
     layout: Layout
@@ -64,6 +72,9 @@ class GeneralizedEstimate:
     n_evaluations: int
     n_iter: int
     converged: bool
+    infinite: Mapping[str, int] = field(default_factory=dict)
+    n_separated: int = 0
+    at_zero: bool = False
 
     @property
     def theta(self) -> np.ndarray:
@@ -145,15 +156,35 @@ def estimate_generalized(
 ) -> GeneralizedEstimate:
     """Fit by maximum likelihood, effects integrated out by quadrature of `nagq` nodes."""
     problem = adaptive(make_problem(rows, family, observed, n_threads), nagq)
-    beta, log_extra = _glm_start(rows, problem)
+    begin = start_of(rows, problem)
     theta = START_SHARE * problem.layout.start_theta() if start is None else start
     search = _Search(problem, np.zeros(theta.size, dtype=bool))
-    theta, log_extra, near = search.theta_at(beta, theta, log_extra, max_iter)
-    first = np.concatenate([beta, theta, search.extra(log_extra)])
+    theta, log_extra, near = search.theta_at(begin.beta, theta, begin.log_extra, max_iter)
+    first = np.concatenate([begin.beta, theta, search.extra(log_extra)])
     found = minimise(
         search, first, search.metric(first, near), max_iter=max_iter, hessian_of=search.hessian
     )
-    return _settled(search, found, max_iter)
+    estimate = _settled(search, found, begin, max_iter)
+    if problem.extra == "parameter" and found.x[-1] < math.log(LEAST_PARAMETER):
+        return _at_zero(rows, estimate, observed, nagq, max_iter, n_threads)
+    return estimate
+
+
+def _at_zero(
+    rows: MixedRows,
+    estimate: GeneralizedEstimate,
+    observed: bool,
+    nagq: int,
+    max_iter: int,
+    n_threads: int,
+) -> GeneralizedEstimate:
+    """The fit with the family's parameter at zero, its boundary, if that is no worse."""
+    family = estimate.problem.derivatives.family.with_estimate(0.0)
+    start = np.where(estimate.held, START_SHARE, estimate.theta)
+    found = estimate_generalized(rows, family, observed, nagq, start, max_iter, n_threads)
+    if found.value > estimate.value + 1e-8 * (1.0 + 1e-3 * abs(estimate.value)):
+        return estimate
+    return replace(found, at_zero=True)
 
 
 def search_of(estimate: GeneralizedEstimate) -> _Search:
@@ -206,6 +237,21 @@ class _Search:
         hessian[p:, p:] = 0.5 * (columns[:, p:] + columns[:, p:].T)
         return hessian
 
+    def of_theta(
+        self, beta: np.ndarray, log_extra: float
+    ) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
+        """The criterion and its gradient as a function of theta alone: X is read once."""
+        eta = self.problem.fixed_eta(beta)
+
+        def function(theta: np.ndarray) -> tuple[float, np.ndarray]:
+            with np.errstate(all="ignore"):
+                state = self.problem.at(Parameters(beta, theta, log_extra), eta)
+                if not math.isfinite(state.value):
+                    return math.inf, np.zeros_like(theta)
+                return state.value, state.theta_gradient
+
+        return function
+
     def theta_at(
         self, beta: np.ndarray, theta: np.ndarray, log_extra: float, max_iter: int
     ) -> tuple[np.ndarray, float, Minimum]:
@@ -235,17 +281,21 @@ class _Search:
         return metric
 
 
-def _settled(search: _Search, found: Minimum, max_iter: int) -> GeneralizedEstimate:
+def _settled(search: _Search, found: Minimum, begin: Start, max_iter: int) -> GeneralizedEstimate:
     """In canonical form; what lies on the boundary is held there."""
     problem, p = search.problem, search.p
     layout = problem.layout
-    at = search.parameters(found.x)
-
-    def value_at(theta: np.ndarray) -> float:
-        return problem.at(Parameters(at.beta, theta, at.log_extra)).value
-
-    theta, held = settle(layout, at.theta, found.value, value_at)
     n_evaluations, n_iter = found.n_evaluations, found.n_iter
+    for _ in range(MOST_RETURNS):
+        at = search.parameters(found.x)
+        theta, held, is_minimum = settle(
+            layout, at.theta, found.value, search.of_theta(at.beta, at.log_extra)
+        )
+        if is_minimum:
+            break
+        first = np.concatenate([at.beta, theta, search.extra(at.log_extra)])
+        found = minimise(search, first, max_iter=max_iter, hessian_of=search.hessian)
+        n_evaluations, n_iter = n_evaluations + found.n_evaluations, n_iter + found.n_iter
     if held.any() or not np.array_equal(theta, at.theta):
         search = _Search(problem, held)
         problem.warm = problem.warm_factor = None
@@ -260,6 +310,7 @@ def _settled(search: _Search, found: Minimum, max_iter: int) -> GeneralizedEstim
         layout=layout, fixed=problem.fixed, problem=problem, state=state, held=held,
         hessian=found.hessian, gradient=float(np.abs(gradient).max(initial=0.0)),
         n_evaluations=n_evaluations, n_iter=n_iter, converged=found.converged,
+        infinite=begin.infinite, n_separated=begin.n_separated,
     )  # fmt: skip
 
 
@@ -295,7 +346,8 @@ def make_problem(rows: MixedRows, family: Family, observed: bool, n_threads: int
     if family.free_parameter is not None:
         extra = "parameter"
     else:
-        extra = "dispersion" if family.n_dispersion_parameters else "none"
+        known = family.dispersion_known or not family.n_dispersion_parameters
+        extra = "none" if known else "dispersion"
     order = layout.order
     return LaplaceProblem(
         layout=layout, fixed=fixed, derivatives=LikelihoodDerivatives(family, binary),
@@ -350,17 +402,3 @@ def _distinct(y: np.ndarray, given: object) -> tuple[np.ndarray, np.ndarray, np.
         values = np.flatnonzero(table)
         return values.astype(np.float64), np.ones(values.size), table[values]
     return y, np.ones(y.size) if weights is None else weights, counts
-
-
-def _glm_start(rows: MixedRows, problem: LaplaceProblem) -> tuple[np.ndarray, float]:
-    """Coefficients of the model without random effects, and the log of the extra parameter."""
-    given, fixed = rows.fixed, problem.fixed
-    family = problem.derivatives.family
-    layout = lay_out(given.design, given.response, given.prior_weights, given.offset)
-    solution = solve(layout, family, SolverOptions(n_threads=problem.n_threads))
-    params = np.nan_to_num(solution.params)[fixed.kept]
-    beta = np.linalg.solve(fixed.back, params) if fixed.p else params
-    if problem.extra == "dispersion":
-        df = max(given.nobs - fixed.p, 1.0)
-        return beta, math.log(max(solution.pearson_chi2 / df, 1e-8))
-    return beta, 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,9 +10,17 @@ from typing import Any
 import numpy as np
 
 from fastglm.entry import entry_points
-from fastglm.errors import ConvergenceWarning, DataError, ModelError, warn
+from fastglm.errors import (
+    BoundaryWarning,
+    ConvergenceWarning,
+    DataError,
+    ModelError,
+    SeparationWarning,
+    warn,
+)
 from fastglm.families import Family, resolve_family
 from fastglm.kernels.threads.threads import usable_threads
+from fastglm.mixed.adaptive import MOST_NODES
 from fastglm.mixed.assemble import make_results
 from fastglm.mixed.estimate import LinearEstimate, estimate_linear
 from fastglm.mixed.fast import estimate_fast
@@ -19,9 +28,12 @@ from fastglm.mixed.generalized import GeneralizedEstimate, estimate_generalized
 from fastglm.mixed.results import MixedResults
 from fastglm.mixed.rows import MixedRows, Random, rows_of_arrays, rows_of_formula
 from fastglm.pointers import Pointing
+from fastglm.solve.separation import infinite_text
 
 __all__ = ["MixedGLM", "MixedLM", "fit_formula"]
 
+#: Standard deviation of effects on probabilities from which levels hold nothing but 0 or 1.
+LARGEST_SD = 10.0
 _OF_MODEL = {"link", "offset", "exposure", "freq_weights", "var_weights", "weights", "missing"}
 
 
@@ -189,6 +201,11 @@ class MixedGLM(Pointing):
 
         Warns
         -----
+        SeparationWarning
+            If fixed columns separate responses, so that their coefficients are infinite.
+        BoundaryWarning
+            If the parameter of the negative binomial is zero, or a standard deviation of effects
+            on probabilities has no clear end.
         ConvergenceWarning
             If the fit stopped early; the text names the parameter that still moves.
 
@@ -199,8 +216,8 @@ class MixedGLM(Pointing):
         """
         if laplace not in ("observed", "expected"):
             raise ModelError(f"laplace must be 'observed' or 'expected', not {laplace!r}.")
-        if not max_iter > 0:
-            raise ModelError(f"max_iter must be positive, not {max_iter!r}.")
+        _require_whole("max_iter", max_iter, 1, None)
+        _require_whole("nagq", nagq, 0, MOST_NODES)
         threads = usable_threads(n_threads)
         start = self._checked_start(start_theta)
         linear = self.family.is_linear
@@ -226,15 +243,17 @@ class MixedGLM(Pointing):
         results = make_results(self, estimate, method, threads)
         options = {"reml": reml, "nagq": nagq, "laplace": laplace, "max_iter": max_iter}
         results = replace(results, fit_options=options)
-        if not results.converged:
-            warn(_advice(results), ConvergenceWarning)
+        _warn(results, getattr(estimate, "at_zero", False))
         return results
 
     def _checked_start(self, start_theta: Any) -> np.ndarray | None:
         if start_theta is None:
             return None
-        start = np.atleast_1d(np.asarray(start_theta, dtype=np.float64))
         m = sum(t.structure.n_theta for block in self.rows.blocks for t in block.terms)
+        try:
+            start = np.atleast_1d(np.asarray(start_theta, dtype=np.float64))
+        except (TypeError, ValueError):
+            start = np.empty(0)
         if start.shape != (m,) or not np.isfinite(start).all():
             raise DataError(f"start_theta must be {m} finite numbers.")
         return start
@@ -263,11 +282,51 @@ class MixedLM(MixedGLM):
     ):
         super().__init__(endog, exog, groups, exog_re, **options)
 
+    def fit(  # type: ignore[override]
+        self,
+        start_params: None = None,
+        reml: bool = True,
+        method: Any = None,
+        maxiter: int | None = None,
+        do_cg: bool = True,
+        niter_sa: int = 0,
+        full_output: bool = False,
+        disp: bool = False,
+        **options: Any,
+    ) -> MixedResults:
+        """Maximise the (restricted) likelihood; see `MixedGLM.fit`.
+
+        Parameters
+        ----------
+        start_params : None
+            statsmodels' starts mix coefficients and covariances: none are needed here.
+        reml : bool, default True
+        method, do_cg, niter_sa, full_output, disp
+            statsmodels' choice of an optimiser; there is one here, and they change nothing.
+        maxiter : int, optional
+            `max_iter`, in statsmodels' spelling.
+        **options
+            Those of `MixedGLM.fit`.
+        """
+        if start_params is not None:
+            raise ModelError("start_params is not read: give start_theta= or leave it out.")
+        if maxiter is not None:
+            options.setdefault("max_iter", maxiter)
+        return super().fit(reml=reml, **options)
+
 
 def fit_formula(formula: str, data: Any, family: Any = "gaussian", **options: Any) -> MixedResults:
     """Build and fit; see `fastglm.mixed`."""
     of_model = {name: options.pop(name) for name in _OF_MODEL & options.keys()}
     return MixedGLM.from_formula(formula, data, family, **of_model).fit(**options)
+
+
+def _require_whole(name: str, value: Any, least: int, most: int | None) -> None:
+    """Refuse what is not a whole number between these, ends included."""
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or value < least or (most is not None and value > most):
+        ends = f"from {least} to {most}" if most is not None else f"of at least {least}"
+        raise ModelError(f"{name} must be a whole number {ends}, not {value!r}.")
 
 
 def _columns(
@@ -300,6 +359,30 @@ def _statsmodels_terms(
         inside = inside[2:-1] if inside.startswith("C(") and inside.endswith(")") else inside
         terms.append(f"(1 | {groups}:{inside})" if inside != "1" else f"(1 | {groups})")
     return " + ".join(terms)
+
+
+def _warn(results: MixedResults, at_zero: bool) -> None:
+    """What the reader must know."""
+    if results.infinite:
+        text = infinite_text(results.infinite, results.n_separated)
+        warn(f"{text} Leave out columns, or fit fewer of them.", SeparationWarning)
+    elif not results.converged:
+        warn(_advice(results), ConvergenceWarning)
+    if math.isfinite(results.family.domain.upper):
+        for c in results.components:
+            if not c.term2 and c.sd > LARGEST_SD:
+                warn(
+                    f"the standard deviation of {c.term1} between levels of {c.group} is {c.sd:.3g}"
+                    " on the scale of the linear predictor: nearly all responses of a level are "
+                    "equal, and the likelihood hardly tells it from infinity.",
+                    BoundaryWarning,
+                )
+    if at_zero:
+        warn(
+            "Given the random effects the counts vary no more than Poisson counts would: alpha is "
+            "0, on the boundary, and the fit is that of the Poisson family.",
+            BoundaryWarning,
+        )
 
 
 def _advice(results: MixedResults) -> str:

@@ -24,6 +24,8 @@ DIFFERENCE = 2e-4
 #: Most Newton steps.
 MOST_POLISHING = 8
 LEAST_STEP = 1e-10
+#: Longest first step where nothing is known of the curvature.
+FIRST_STEP = 0.45
 
 Function = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
@@ -145,7 +147,8 @@ def _quasi_newton(
     x = start.astype(np.float64)
     value, gradient = function(x)
     if metric is None:
-        inverse = np.eye(x.size) / max(1.0, float(np.abs(gradient).max(initial=0.0)))
+        # Shorter than one: from Lambda the identity a step of one would end where it is zero.
+        inverse = FIRST_STEP * np.eye(x.size) / max(1.0, float(np.abs(gradient).max(initial=0.0)))
     else:
         inverse = np.linalg.inv(positive_definite(metric))
     scaled = metric is not None

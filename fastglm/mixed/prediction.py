@@ -193,7 +193,7 @@ def _codes_and_columns(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Levels and columns of one factor for new rows; rows with missing columns are marked."""
     if not recipe.factors:
-        return _from_arrays(recipe, others, n)
+        return _from_arrays(recipe, others, n, nan_rows)
     table = read_table(Frame(exog), recipe.factors, None)
     values = [_as_categories(f.evaluate(table.columns, {}), f.text) for f in recipe.factors]
     matrices = []
@@ -203,11 +203,13 @@ def _codes_and_columns(
         if built.nan_rows is not None:
             nan_rows |= built.nan_rows
         matrices.append(built.design.to_dense())
+    for column in values:
+        nan_rows |= column.codes < 0
     return recipe.codes(values), np.hstack(matrices)
 
 
 def _from_arrays(
-    recipe: GroupRecipe, others: Mapping[str, Any], n: int
+    recipe: GroupRecipe, others: Mapping[str, Any], n: int, nan_rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     groups, Z = others.get("groups"), others.get("Z")
     groups = groups.get(recipe.group) if isinstance(groups, Mapping) else groups
@@ -215,9 +217,11 @@ def _from_arrays(
         raise DataError(
             f"predict needs groups= with the levels of '{recipe.group}', or level='population'."
         )
-    codes = recipe.codes([_as_categories(read_column(groups, recipe.group), recipe.group)])
+    values = _as_categories(read_column(groups, recipe.group), recipe.group)
+    codes = recipe.codes([values])
     if codes.size != n:
         raise DataError(f"groups has {codes.size} values for {n} rows.")
+    nan_rows |= values.codes < 0
     width = sum(term.width for term in recipe.terms)
     given = Z.get(recipe.group) if isinstance(Z, Mapping) else Z
     if given is None:

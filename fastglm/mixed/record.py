@@ -50,6 +50,10 @@ class MixedFit(FitBase):
     singular : dict of str to str
         By grouping factor, the combination of effects whose variance is zero; empty, and false, if
         there is none.
+    infinite : dict of str to int
+        Signs of coefficients whose estimates are infinite: they separate rows from the others.
+    n_separated : int
+        Number of these rows.
     gradient : float
         Largest derivative of the criterion in a parameter at the estimates.
     df_method : str
@@ -82,6 +86,8 @@ class MixedFit(FitBase):
     n_evaluations: int
     n_iter: int
     singular: Mapping[str, str] = field(default_factory=dict)
+    infinite: Mapping[str, int] = field(default_factory=dict)
+    n_separated: int = 0
     cov_type: str = "nonrobust"
     use_t: bool = False
     df_inference: float = float("inf")

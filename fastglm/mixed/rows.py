@@ -34,6 +34,8 @@ __all__ = ["GroupRecipe", "MixedRows", "Random", "rows_of_arrays", "rows_of_form
 #: Name of the extra column that marks rows to leave out by NaN.
 _KEEP = "columns of random terms"
 INTERCEPT = "Intercept"
+#: Smallest eigenvalue of the correlations about zero of independent columns: rounding is 1e-16.
+COLLINEAR = 1e-14
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,9 +203,9 @@ def rows_of_formula(
         raise ModelError(
             f"'{formula}' has no random term such as (1 | group): use fastglm.glm instead."
         )
-    marker = _mark_missing(data, terms, missing)
+    marker, absent = _mark_missing(data, terms, missing)
     rows = rows_from_formula(fixed, frame, family, {**columns, _KEEP: marker}, missing)
-    counts = {name: count for name, count in rows.missing.items() if name != _KEEP}
+    counts = absent | {name: count for name, count in rows.missing.items() if name != _KEEP}
     rows = replace(rows, missing=counts)
     built = [_build_group(group, own, frame, data, rows) for group, own in _grouped(terms).items()]
     return MixedRows(rows, tuple(b for b, _ in built), tuple(r for _, r in built))
@@ -216,8 +218,13 @@ def _grouped(terms: Sequence[RandomTerm]) -> dict[str, list[RandomTerm]]:
     return groups
 
 
-def _mark_missing(data: Frame, terms: Sequence[RandomTerm], missing: str) -> np.ndarray | None:
-    """NaN for rows where a column of a random term has no value; None if there are none."""
+def _mark_missing(
+    data: Frame, terms: Sequence[RandomTerm], missing: str
+) -> tuple[np.ndarray | None, dict[str, int]]:
+    """NaN for rows where a column of a random term has no value, None if there are none.
+
+    Also how many rows each of these columns has without a value.
+    """
     from fastglm.design.formula.grammar import parse_formula
 
     used = [factor for term in terms for factor in term.factors]
@@ -225,10 +232,11 @@ def _mark_missing(data: Frame, terms: Sequence[RandomTerm], missing: str) -> np.
         used += parse_formula(term.columns, data.names).factors
     absent = read_table(data, used, None).missing()
     if not absent:
-        return None
+        return None, {}
     if missing == "raise":
         raise_missing(absent)
-    return np.where(np.logical_or.reduce(list(absent.values())), np.nan, 0.0)
+    marker = np.where(np.logical_or.reduce(list(absent.values())), np.nan, 0.0)
+    return marker, {name: int(rows.sum()) for name, rows in absent.items()}
 
 
 def _build_group(
@@ -277,9 +285,30 @@ def _block(
             raise DataError(f"'{name}' in a random term of '{group}' is not finite in some rows.")
         if name != INTERCEPT and not column.any():
             raise DataError(f"'{name}' in a random term of '{group}' is zero in every row.")
+    for term in terms:
+        _require_independent(group, term, columns[:, term.start : term.stop])
     return Block(
         group, levels, codes, np.ascontiguousarray(columns, dtype=np.float64), tuple(terms)
     )
+
+
+def _require_independent(group: str, term: Term, columns: np.ndarray) -> None:
+    """Refuse columns of correlated effects that earlier ones add up to, such as constant slopes.
+
+    The covariance of their effects would have no one value.
+    """
+    gram = columns.T @ columns
+    size = np.sqrt(np.diag(gram))
+    gram /= np.outer(size, size)
+    for last in range(1, columns.shape[1]):
+        if term.structure.name == "us" and (
+            np.linalg.eigvalsh(gram[: last + 1, : last + 1])[0] < COLLINEAR
+        ):
+            raise DataError(
+                f"'{term.columns[last]}' in a random term of '{group}' is a combination of "
+                f"{', '.join(term.columns[:last])}: its effects cannot be told from theirs. "
+                "Leave it out, or one of the others."
+            )
 
 
 def rows_of_arrays(
@@ -293,13 +322,13 @@ def rows_of_arrays(
     """Rows of a model given as arrays; arguments as for `fastglm.MixedGLM`."""
     if not random:
         raise ModelError("a mixed model needs groups= or random=: use fastglm.GLM instead.")
-    keep, random = _complete(endog, exog, random, columns, missing)
+    keep, random, counts = _complete(endog, exog, random, columns, missing)
     if keep is not None:
         endog, exog = _taken(endog, keep), _taken(exog, keep)
         columns = {k: None if v is None else _taken(v, keep) for k, v in columns.items()}
     rows = rows_from_arrays(endog, exog, family, columns, "raise")
     if keep is not None:
-        rows = replace(rows, n_dropped=int(keep.size - keep.sum()))
+        rows = replace(rows, n_dropped=int(keep.size - keep.sum()), missing=counts)
     named: dict[str, list[tuple[Categories, Random]]] = {}
     for number, each in enumerate(random):
         name = each.name or getattr(each.groups, "name", None) or "group" + str(number or "")
@@ -334,10 +363,16 @@ def _columns_of(Z: Any, n: int) -> tuple[np.ndarray, tuple[str, ...]]:
         return np.ones((n, 1)), (INTERCEPT,)
     if is_frame(Z):
         frame = Frame(Z)
-        matrix = np.column_stack([np.asarray(frame.column(name)) for name in frame.names])
+        matrix = np.column_stack([_numbers_of(frame, name) for name in frame.names])
         names = tuple(INTERCEPT if name.lower() == "intercept" else name for name in frame.names)
     else:
-        matrix = np.asarray(Z, dtype=np.float64)
+        try:
+            matrix = np.asarray(Z, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise DataError(
+                "Z must hold numbers, a column for each effect of a level: code text as columns of "
+                "0 and 1, or use a formula."
+            ) from None
         matrix = matrix[:, None] if matrix.ndim == 1 else matrix
         names = tuple(f"z{i + 1}" for i in range(matrix.shape[1]))
         names = tuple(
@@ -349,13 +384,25 @@ def _columns_of(Z: Any, n: int) -> tuple[np.ndarray, tuple[str, ...]]:
     return matrix.astype(np.float64), names
 
 
+def _numbers_of(frame: Frame, name: str) -> np.ndarray:
+    column = frame.column(name)
+    if not isinstance(column, np.ndarray) or column.dtype.kind not in "fiub":
+        raise DataError(
+            f"'{name}' of Z must hold numbers: code it as columns of 0 and 1, or use a formula."
+        )
+    return column
+
+
 def _complete(
     endog: Any, exog: Any, random: Sequence[Random], columns: Mapping[str, Any], missing: str
-) -> tuple[np.ndarray | None, Sequence[Random]]:
-    """Which rows are complete, None if all are, and the random effects of those."""
+) -> tuple[np.ndarray | None, Sequence[Random], dict[str, int]]:
+    """Which rows are complete, None if all are, the random effects of those, and what is missing.
+
+    The last by name, with its number of rows.
+    """
     absent = {}
     for number, each in enumerate(random):
-        name = each.name or f"groups {number}"
+        name = str(each.name or getattr(each.groups, "name", None) or f"groups {number}")
         rows = missing_rows(read_column(each.groups, name))
         if rows is not None:
             absent[name] = rows
@@ -368,12 +415,12 @@ def _complete(
         if array.dtype.kind == "f" and np.isnan(array.min(initial=0.0)):
             absent[name] = np.isnan(array).reshape(len(array), -1).any(axis=1)
     if not absent:
-        return None, random
+        return None, random, {}
     if missing != "drop":
         raise_missing(absent)
     keep = ~np.logical_or.reduce(list(absent.values()))
     taken = [replace(r, groups=_taken(r.groups, keep), Z=_taken(r.Z, keep)) for r in random]
-    return keep, taken
+    return keep, taken, {name: int(rows.sum()) for name, rows in absent.items()}
 
 
 def _taken(values: Any, keep: np.ndarray) -> Any:

@@ -28,6 +28,8 @@ _PLAIN = (
 )  # fmt: skip
 _ARRAYS = ("estimates", "covariance", "conditional_covariance", "theta", "parameter_covariance")
 _DICTS = ("singular", "column_names", "weights", "missing")
+#: Not in files of earlier versions.
+_LATER = {"infinite": {}, "n_separated": 0}
 
 
 def describe_mixed(results: MixedFit) -> dict[str, Any]:
@@ -36,6 +38,7 @@ def describe_mixed(results: MixedFit) -> dict[str, Any]:
     saved |= {name: plain_json(getattr(results, name)) for name in _PLAIN}
     saved |= {name: plain_json(getattr(results, name).tolist()) for name in _ARRAYS}
     saved |= {name: dict(getattr(results, name)) for name in _DICTS}
+    saved |= {name: plain_json(getattr(results, name)) for name in _LATER}
     saved["names"], saved["theta_names"] = list(results.names), list(results.theta_names)
     saved["family"], saved["status"] = results.family.to_dict(), results.status.name
     saved["formula"] = results.formula
@@ -90,6 +93,7 @@ def read_mixed(saved: dict[str, Any], kind: type[F]) -> F:
         ),
         groups=tuple(_read_group(group) for group in saved["groups"]),
         **{name: saved[name] for name in _DICTS},
+        **{name: saved.get(name, value) for name, value in _LATER.items()},
         **numbers,
     )
 

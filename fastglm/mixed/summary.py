@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastglm.inference.summary import Summary
+from fastglm.inference.summary import Summary, separation_note
 from fastglm.mixed.record import MixedFit
 
 __all__ = ["MixedSummary"]
@@ -66,6 +66,8 @@ class MixedSummary(Summary):
     def notes(self) -> list[str]:
         """What a reader must know beside the numbers."""
         fit, notes = self.results, self.model_notes()
+        if fit.n_separated:
+            notes.append(separation_note(fit))
         if not fit.converged:
             notes.append(f"Warning: {fit.status.advice}")
         aliased = [n for n, b in zip(fit.names, fit.estimates, strict=True) if np.isnan(b)]

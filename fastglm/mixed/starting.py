@@ -1,0 +1,74 @@
+"""Where a generalized mixed model begins: the model without its random effects."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fastglm.families import Family
+from fastglm.mixed.laplace import LaplaceProblem
+from fastglm.mixed.rows import MixedRows
+from fastglm.passes.layout import Layout as RowLayout
+from fastglm.passes.layout import lay_out
+from fastglm.solve.fit import SolverOptions, solve
+from fastglm.solve.separation import find_separation, looks_separated
+from fastglm.solve.solution import Solution
+
+__all__ = ["Start", "start_of"]
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """A start, and what it says of coefficients without a finite estimate.
+
+    Attributes
+    ----------
+    beta : ndarray, shape (p,)
+        Coefficients of standardised columns.
+    log_extra : float
+        Logarithm of the dispersion or of the family's parameter.
+    infinite : dict of str to int
+        Signs of coefficients whose estimates are infinite.
+    n_separated : int
+        Rows that these separate from the others.
+    """
+
+    beta: np.ndarray
+    log_extra: float
+    infinite: Mapping[str, int] = field(default_factory=dict)
+    n_separated: int = 0
+
+
+def start_of(rows: MixedRows, problem: LaplaceProblem) -> Start:
+    """Coefficients of the model without random effects, and the log of the extra parameter.
+
+    A direction of the coefficients that separates the rows does so whatever the random effects
+    are: the likelihood of both models rises along it without end.
+    """
+    given, fixed = rows.fixed, problem.fixed
+    family = problem.derivatives.family
+    layout = lay_out(given.design, given.response, given.prior_weights, given.offset)
+    solution = solve(layout, family, SolverOptions(n_threads=problem.n_threads))
+    params = np.nan_to_num(solution.params)[fixed.kept]
+    beta = np.linalg.solve(fixed.back, params) if fixed.p else params
+    log_extra = 0.0
+    if problem.extra == "dispersion":
+        df = max(given.nobs - fixed.p, 1.0)
+        log_extra = math.log(max(solution.pearson_chi2 / df, 1e-8))
+    infinite, n_separated = _separated(rows, layout, solution, family, problem.n_threads)
+    return Start(beta, log_extra, infinite, n_separated)
+
+
+def _separated(
+    rows: MixedRows, layout: RowLayout, solution: Solution, family: Family, n_threads: int
+) -> tuple[dict[str, int], int]:
+    given = rows.fixed
+    if not looks_separated(solution, family, given.summary, layout, n_threads):
+        return {}, 0
+    found = find_separation(given.design, family, given.response, given.prior_weights, n_threads)
+    signs = np.sign(found.direction).astype(int) if found.exists else []
+    infinite = {name: int(s) for name, s in zip(given.design.names, signs, strict=False) if s}
+    return infinite, found.n_rows if found.exists else 0
