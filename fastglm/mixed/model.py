@@ -21,12 +21,13 @@ from fastglm.errors import (
 from fastglm.families import Family, resolve_family
 from fastglm.kernels.threads.threads import usable_threads
 from fastglm.mixed.adaptive import MOST_NODES
+from fastglm.mixed.array_rows import rows_of_arrays
 from fastglm.mixed.assemble import make_results
 from fastglm.mixed.estimate import LinearEstimate, estimate_linear
 from fastglm.mixed.fast import estimate_fast
 from fastglm.mixed.generalized import GeneralizedEstimate, estimate_generalized
 from fastglm.mixed.results import MixedResults
-from fastglm.mixed.rows import MixedRows, Random, rows_of_arrays, rows_of_formula
+from fastglm.mixed.rows import MixedRows, Random, rows_of_formula
 from fastglm.pointers import Pointing
 from fastglm.solve.separation import infinite_text
 

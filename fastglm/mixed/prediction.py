@@ -14,7 +14,7 @@ from fastglm.design.matrix.arrays import design_from_array
 from fastglm.design.matrix.parts import Design
 from fastglm.errors import DataError, ModelError, UnseenLevelError
 from fastglm.mixed.record import MixedFit
-from fastglm.mixed.rows import GroupRecipe, _as_categories
+from fastglm.mixed.rows import GroupRecipe, as_categories
 from fastglm.responses.designs import linear_predictor
 from fastglm.rows.vectors import OffsetParts, vector
 
@@ -195,7 +195,7 @@ def _codes_and_columns(
     if not recipe.factors:
         return _from_arrays(recipe, others, n, nan_rows)
     table = read_table(Frame(exog), recipe.factors, None)
-    values = [_as_categories(f.evaluate(table.columns, {}), f.text) for f in recipe.factors]
+    values = [as_categories(f.evaluate(table.columns, {}), f.text) for f in recipe.factors]
     matrices = []
     for term in recipe.terms:
         assert term.recipe is not None
@@ -217,7 +217,7 @@ def _from_arrays(
         raise DataError(
             f"predict needs groups= with the levels of '{recipe.group}', or level='population'."
         )
-    values = _as_categories(read_column(groups, recipe.group), recipe.group)
+    values = as_categories(read_column(groups, recipe.group), recipe.group)
     codes = recipe.codes([values])
     if codes.size != n:
         raise DataError(f"groups has {codes.size} values for {n} rows.")

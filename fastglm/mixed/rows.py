@@ -17,19 +17,16 @@ from fastglm.design.frames.frames import (
     Frame,
     Level,
     categorize,
-    is_frame,
-    read_column,
-    with_nan,
 )
-from fastglm.design.frames.missing import missing_rows, raise_missing
+from fastglm.design.frames.missing import raise_missing
 from fastglm.errors import DataError, ModelError
 from fastglm.families import Family
 from fastglm.mixed.covariances import structure_named
 from fastglm.mixed.formula import RandomTerm, split_formula
 from fastglm.mixed.layout import Block, Term
-from fastglm.rows.single import ModelRows, rows_from_arrays, rows_from_formula
+from fastglm.rows.single import ModelRows, rows_from_formula
 
-__all__ = ["GroupRecipe", "MixedRows", "Random", "rows_of_arrays", "rows_of_formula"]
+__all__ = ["GroupRecipe", "MixedRows", "Random", "rows_of_formula"]
 
 #: Name of the extra column that marks rows to leave out by NaN.
 _KEEP = "columns of random terms"
@@ -108,7 +105,7 @@ class GroupRecipe:
     def codes(self, columns: Sequence[Categories]) -> np.ndarray:
         """Levels of new rows by number, (n,); negative for those never seen or missing."""
         position = {parts: i for i, parts in enumerate(self.parts)}
-        combined, found = _combine(columns)
+        combined, found = combine(columns)
         table = np.array([position.get(parts, -1) for parts in found] + [-1], dtype=np.int64)
         return table[combined]
 
@@ -130,7 +127,7 @@ class MixedRows:
     recipes: tuple[GroupRecipe, ...] = field(default=())
 
 
-def _combine(columns: Sequence[Categories]) -> tuple[np.ndarray, list[tuple[Level, ...]]]:
+def combine(columns: Sequence[Categories]) -> tuple[np.ndarray, list[tuple[Level, ...]]]:
     """Codes of the combinations that occur, (n,), -1 where one is missing, and the combinations.
 
     Pair by pair, so that no product of numbers of levels overflows.
@@ -161,7 +158,7 @@ def _renumber(codes: np.ndarray) -> tuple[list[int], np.ndarray]:
     return used.tolist(), inverse.astype(np.int64)
 
 
-def _as_categories(value: Any, name: str) -> Categories:
+def as_categories(value: Any, name: str) -> Categories:
     """A grouping factor's column as categories; numbers that are not whole are refused."""
     if isinstance(value, Coding):
         return value.categories
@@ -179,7 +176,7 @@ def _as_categories(value: Any, name: str) -> Categories:
     return categorize(value, name)
 
 
-def _label(parts: tuple[Level, ...]) -> Level:
+def label(parts: tuple[Level, ...]) -> Level:
     return parts[0] if len(parts) == 1 else ":".join(str(part) for part in parts)
 
 
@@ -246,8 +243,8 @@ def _build_group(
     table = read_table(data, terms[0].factors, None)
     if kept is not None:
         table = table.take(kept)
-    columns = [_as_categories(f.evaluate(table.columns, {}), f.text) for f in terms[0].factors]
-    codes, parts = _combine(columns)
+    columns = [as_categories(f.evaluate(table.columns, {}), f.text) for f in terms[0].factors]
+    codes, parts = combine(columns)
     marker = None if kept is None else np.where(kept, 0.0, np.nan)
     matrices, specs, recipes, start = [], [], [], 0
     for term in terms:
@@ -260,12 +257,12 @@ def _build_group(
         recipes.append(TermRecipe(recipe, len(names), names == (INTERCEPT,)))
         matrices.append(matrix)
         start += len(names)
-    levels = tuple(_label(each) for each in parts)
+    levels = tuple(label(each) for each in parts)
     recipe_of_group = GroupRecipe(group, terms[0].factors, levels, tuple(parts), tuple(recipes))
-    return _block(group, levels, codes, matrices, specs), recipe_of_group
+    return make_block(group, levels, codes, matrices, specs), recipe_of_group
 
 
-def _block(
+def make_block(
     group: str, levels: tuple, codes: np.ndarray, matrices: list[np.ndarray], terms: list[Term]
 ) -> Block:
     names = [name for term in terms for name in term.columns]
@@ -309,123 +306,3 @@ def _require_independent(group: str, term: Term, columns: np.ndarray) -> None:
                 f"{', '.join(term.columns[:last])}: its effects cannot be told from theirs. "
                 "Leave it out, or one of the others."
             )
-
-
-def rows_of_arrays(
-    endog: Any,
-    exog: Any,
-    random: Sequence[Random],
-    family: Family,
-    columns: Mapping[str, Any],
-    missing: str,
-) -> MixedRows:
-    """Rows of a model given as arrays; arguments as for `fastglm.MixedGLM`."""
-    if not random:
-        raise ModelError("a mixed model needs groups= or random=: use fastglm.GLM instead.")
-    keep, random, counts = _complete(endog, exog, random, columns, missing)
-    if keep is not None:
-        endog, exog = _taken(endog, keep), _taken(exog, keep)
-        columns = {k: None if v is None else _taken(v, keep) for k, v in columns.items()}
-    rows = rows_from_arrays(endog, exog, family, columns, "raise")
-    if keep is not None:
-        rows = replace(rows, n_dropped=int(keep.size - keep.sum()), missing=counts)
-    named: dict[str, list[tuple[Categories, Random]]] = {}
-    for number, each in enumerate(random):
-        name = each.name or getattr(each.groups, "name", None) or "group" + str(number or "")
-        column = _as_categories(read_column(each.groups, str(name)), str(name))
-        if column.codes.size != rows.n_rows:
-            raise DataError(f"groups has {column.codes.size} values for {rows.n_rows} rows.")
-        named.setdefault(str(name), []).append((column, each))
-    built = [_group_of_arrays(name, given, rows.n_rows) for name, given in named.items()]
-    return MixedRows(rows, tuple(b for b, _ in built), tuple(r for _, r in built))
-
-
-def _group_of_arrays(
-    name: str, given: list[tuple[Categories, Random]], n: int
-) -> tuple[Block, GroupRecipe]:
-    codes, parts = _combine([given[0][0]])
-    matrices, terms, recipes, start = [], [], [], 0
-    for _, each in given:
-        matrix, names = _columns_of(each.Z, n)
-        structure = each.structure or ("us" if each.correlated else "diag")
-        terms.append(Term(names, start, structure_named(structure, len(names))))
-        recipes.append(TermRecipe(None, len(names), each.Z is None))
-        matrices.append(matrix)
-        start += len(names)
-    levels = tuple(_label(each) for each in parts)
-    recipe = GroupRecipe(name, (), levels, tuple(parts), tuple(recipes))
-    return _block(name, levels, codes, matrices, terms), recipe
-
-
-def _columns_of(Z: Any, n: int) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Columns of a random term and their names."""
-    if Z is None:
-        return np.ones((n, 1)), (INTERCEPT,)
-    if is_frame(Z):
-        frame = Frame(Z)
-        matrix = np.column_stack([_numbers_of(frame, name) for name in frame.names])
-        names = tuple(INTERCEPT if name.lower() == "intercept" else name for name in frame.names)
-    else:
-        try:
-            matrix = np.asarray(Z, dtype=np.float64)
-        except (TypeError, ValueError):
-            raise DataError(
-                "Z must hold numbers, a column for each effect of a level: code text as columns of "
-                "0 and 1, or use a formula."
-            ) from None
-        matrix = matrix[:, None] if matrix.ndim == 1 else matrix
-        names = tuple(f"z{i + 1}" for i in range(matrix.shape[1]))
-        names = tuple(
-            INTERCEPT if (column == 1.0).all() and INTERCEPT not in names[:i] else name
-            for i, (name, column) in enumerate(zip(names, matrix.T, strict=True))
-        )
-    if matrix.shape[0] != n:
-        raise DataError(f"Z has {matrix.shape[0]} rows for {n} rows of the model.")
-    return matrix.astype(np.float64), names
-
-
-def _numbers_of(frame: Frame, name: str) -> np.ndarray:
-    column = frame.column(name)
-    if not isinstance(column, np.ndarray) or column.dtype.kind not in "fiub":
-        raise DataError(
-            f"'{name}' of Z must hold numbers: code it as columns of 0 and 1, or use a formula."
-        )
-    return column
-
-
-def _complete(
-    endog: Any, exog: Any, random: Sequence[Random], columns: Mapping[str, Any], missing: str
-) -> tuple[np.ndarray | None, Sequence[Random], dict[str, int]]:
-    """Which rows are complete, None if all are, the random effects of those, and what is missing.
-
-    The last by name, with its number of rows.
-    """
-    absent = {}
-    for number, each in enumerate(random):
-        name = str(each.name or getattr(each.groups, "name", None) or f"groups {number}")
-        rows = missing_rows(read_column(each.groups, name))
-        if rows is not None:
-            absent[name] = rows
-    given = {"the response": endog, "X": exog, **columns}
-    given |= {f"Z of {number}": each.Z for number, each in enumerate(random)}
-    for name, values in given.items():
-        if values is None or np.ndim(values) == 0:
-            continue
-        array = with_nan(values)
-        if array.dtype.kind == "f" and np.isnan(array.min(initial=0.0)):
-            absent[name] = np.isnan(array).reshape(len(array), -1).any(axis=1)
-    if not absent:
-        return None, random, {}
-    if missing != "drop":
-        raise_missing(absent)
-    keep = ~np.logical_or.reduce(list(absent.values()))
-    taken = [replace(r, groups=_taken(r.groups, keep), Z=_taken(r.Z, keep)) for r in random]
-    return keep, taken, {name: int(rows.sum()) for name, rows in absent.items()}
-
-
-def _taken(values: Any, keep: np.ndarray) -> Any:
-    if values is None or np.ndim(values) == 0:
-        return values
-    if hasattr(values, "loc"):
-        return values.loc[keep]
-    return np.asarray(values)[keep]

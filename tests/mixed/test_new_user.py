@@ -111,7 +111,7 @@ def test_text_in_columns_of_effects_is_refused(frame):
 
 
 def test_a_random_term_without_random_effects_model_is_pointed_to_it(frame):
-    with pytest.raises(FormulaError, match="are for fastglm.mixed"):
+    with pytest.raises(FormulaError, match=r"are for fastglm\.mixed"):
         fg.glm("y ~ x + (1 | g)", frame)
 
 
