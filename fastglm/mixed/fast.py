@@ -28,7 +28,8 @@ __all__ = ["estimate_fast"]
 #: Distance of points from which slopes in theta are told.
 STEP = 1e-4
 MOST_STEPS = 50
-TOLERANCE = 1e-13
+#: Of the step before the last, relative to the criterion: what is left is its square.
+TOLERANCE = 1e-11
 
 
 class _Joint:
@@ -46,9 +47,10 @@ class _Joint:
                 return state
             score = self.problem.score_of(state.rows.residual)
             step = np.linalg.solve(schur_of(self.problem, state, True).matrix[:p, :p], score)
-            if score @ step <= TOLERANCE * (1.0 + abs(state.value)):
-                return state
             self.beta = self.beta + step
+            if score @ step <= TOLERANCE * (1.0 + abs(state.value)):
+                # The criterion is not stationary in beta: what is left must not be seen in it.
+                return self.problem.at(Parameters(self.beta, theta, self.log_extra))
         return state
 
     def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
