@@ -17,7 +17,8 @@ from fastglm.kernels.threads.threads import usable_threads
 from fastglm.passes.layout import Layout, lay_out
 from fastglm.results import Results
 from fastglm.results.statsmodels_names import read_fit_options
-from fastglm.rows.single import ModelRows, rows_from_arrays, rows_from_formula
+from fastglm.rows.model_rows import ModelRows
+from fastglm.rows.read import read_arrays, read_formulas
 from fastglm.solve.fit import Progress, SolverOptions
 from fastglm.solve.separation import Separation, find_separation
 
@@ -83,7 +84,7 @@ class GLM(StatsmodelsModel):
     ):
         self.family: Family = resolve_family(family, link)
         columns = _columns(offset, exposure, freq_weights, var_weights)
-        self.rows: ModelRows = rows_from_arrays(endog, exog, self.family, columns, missing)
+        self.rows: ModelRows = read_arrays(endog, {"X": exog}, columns, missing, self.family)
         self.formula: str | None = None
         self.source: tuple[Any, dict[str, Any], str] | None = None
 
@@ -128,7 +129,7 @@ class GLM(StatsmodelsModel):
         model = cls.__new__(cls)
         model.family = resolve_family(family, link)
         columns = _columns(offset, exposure, freq_weights, var_weights)
-        model.rows = rows_from_formula(formula, data, model.family, columns, missing)
+        model.rows = read_formulas(formula, (), data, columns, missing, model.family)
         model.formula = formula
         # Other formulas, such as those that `step` tries, read the same frame.
         model.source = (data, columns, missing)

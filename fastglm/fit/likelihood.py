@@ -11,7 +11,7 @@ from fastglm.families import Family
 from fastglm.kernels.blocks import planes
 from fastglm.passes.layout import lay_out
 from fastglm.passes.row_values import evaluate_rows
-from fastglm.rows.single import ModelRows
+from fastglm.rows.model_rows import ModelRows
 from fastglm.rows.vectors import product
 from fastglm.solve.fit import SolverOptions, solve
 

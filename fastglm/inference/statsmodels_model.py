@@ -16,7 +16,7 @@ from fastglm.kernels.threads.threads import usable_threads
 from fastglm.passes.layout import Layout, lay_out
 from fastglm.passes.row_values import evaluate_rows
 from fastglm.pointers import Pointing
-from fastglm.rows.single import ModelRows
+from fastglm.rows.model_rows import ModelRows
 from fastglm.rows.vectors import OffsetParts, vector
 from fastglm.solve.collinear_columns import examine_columns
 

@@ -31,7 +31,7 @@ from fastglm.mixed.rows import (
     label,
     make_block,
 )
-from fastglm.rows.single import rows_from_arrays
+from fastglm.rows.read import read_arrays
 
 __all__ = ["rows_of_arrays"]
 
@@ -51,7 +51,7 @@ def rows_of_arrays(
     if keep is not None:
         endog, exog = _taken(endog, keep), _taken(exog, keep)
         columns = {k: None if v is None else _taken(v, keep) for k, v in columns.items()}
-    rows = rows_from_arrays(endog, exog, family, columns, "raise")
+    rows = read_arrays(endog, {"X": exog}, columns, "raise", family)
     if keep is not None:
         rows = replace(rows, n_dropped=int(keep.size - keep.sum()), missing=counts)
     named: dict[str, list[tuple[Categories, Random]]] = {}

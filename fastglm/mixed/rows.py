@@ -24,7 +24,8 @@ from fastglm.families import Family
 from fastglm.mixed.covariances import structure_named
 from fastglm.mixed.formula import RandomTerm, split_formula
 from fastglm.mixed.layout import Block, Term
-from fastglm.rows.single import ModelRows, rows_from_formula
+from fastglm.rows.model_rows import ModelRows
+from fastglm.rows.read import read_formulas
 
 __all__ = ["GroupRecipe", "MixedRows", "Random", "rows_of_formula"]
 
@@ -201,7 +202,7 @@ def rows_of_formula(
             f"'{formula}' has no random term such as (1 | group): use fastglm.glm instead."
         )
     marker, absent = _mark_missing(data, terms, missing)
-    rows = rows_from_formula(fixed, frame, family, {**columns, _KEEP: marker}, missing)
+    rows = read_formulas(fixed, (), frame, {**columns, _KEEP: marker}, missing, family)
     counts = absent | {name: count for name, count in rows.missing.items() if name != _KEEP}
     rows = replace(rows, missing=counts)
     built = [_build_group(group, own, frame, data, rows) for group, own in _grouped(terms).items()]

@@ -22,7 +22,7 @@ from fastglm.responses.designs import linear_predictor
 from fastglm.responses.record import Block
 from fastglm.responses.separation import Part
 from fastglm.responses.setting import Setting
-from fastglm.rows.several import JointRows, side_by_side
+from fastglm.rows.model_rows import ModelRows, side_by_side
 from fastglm.solve.collinear_columns import Columns, examine_columns
 from fastglm.solve.fit import SolverOptions, solve
 from fastglm.solve.several_predictors import JointSolution, maximize
@@ -46,7 +46,7 @@ class Estimation:
     a row (a row block, `fastglm.kernels.passes.several_predictors`), and where to start.
     """
 
-    rows: JointRows
+    rows: ModelRows
 
     # -- what a model defines
 

@@ -15,7 +15,7 @@ from fastglm.families.links import Log
 from fastglm.inference.rows.prediction import given_vector, require_unseen
 from fastglm.pointers import describe_option
 from fastglm.responses.designs import NewDesigns
-from fastglm.rows.several import constant_design
+from fastglm.rows.model_rows import constant_design
 from fastglm.rows.vectors import OffsetParts, vector
 
 if TYPE_CHECKING:

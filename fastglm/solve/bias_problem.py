@@ -12,7 +12,7 @@ from fastglm.families import Family
 from fastglm.families.dispersion import DispersionEvidence
 
 if TYPE_CHECKING:
-    from fastglm.rows.single import ModelRows
+    from fastglm.rows.model_rows import ModelRows
 
 __all__ = ["BiasProblem", "log_variance_slope", "off_the_boundary"]
 

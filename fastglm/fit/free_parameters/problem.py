@@ -13,7 +13,7 @@ from fastglm.families import Family
 from fastglm.kernels.blocks.planes import MEAN
 from fastglm.passes.layout import Layout, lay_out
 from fastglm.passes.row_values import evaluate_rows
-from fastglm.rows.single import ModelRows
+from fastglm.rows.model_rows import ModelRows
 from fastglm.solve.fit import SolverOptions, solve
 from fastglm.solve.newton.convergence import STARTING
 from fastglm.solve.solution import Solution

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from fastglm.families import Family
-from fastglm.rows.single import ModelRows
+from fastglm.rows.model_rows import ModelRows
 
 __all__ = ["Likelihood", "interpolated"]
 

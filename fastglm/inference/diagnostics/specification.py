@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +49,7 @@ def _other_fit(fit: Fit, design: Design | None = None, family: Family | None = N
     model.family = fit.family if family is None else family
     start = None
     if design is not None:
-        model.rows = replace(model.rows, design=design)
+        model.rows = model.rows.with_design(design)
         # More columns: a model that has this fit in it cannot end above its deviance.
         more = design.n_columns - fit.estimates.size
         start = np.append(np.nan_to_num(fit.estimates), np.zeros(more))

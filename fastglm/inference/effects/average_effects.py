@@ -32,7 +32,7 @@ from fastglm.passes.row_values import evaluate_rows
 if TYPE_CHECKING:
     from fastglm.design.formula.recipe import Recipe
     from fastglm.fit.record import Fit
-    from fastglm.rows.single import ModelRows
+    from fastglm.rows.model_rows import ModelRows
 
 __all__ = [
     "Counterfactual",

@@ -27,7 +27,7 @@ from fastglm.solve.solution import Solution
 
 if TYPE_CHECKING:
     from fastglm.fit.record import Fit
-    from fastglm.rows.single import ModelRows
+    from fastglm.rows.model_rows import ModelRows
 
 __all__ = ["Supremum", "find_supremum"]
 

@@ -19,8 +19,8 @@ from fastglm.responses.model import ResponseModel
 from fastglm.responses.record import Block
 from fastglm.responses.residuals import Tails
 from fastglm.responses.results import ResponseResults
-from fastglm.rows.read_several import read_arrays, read_formulas
-from fastglm.rows.several import JointRows
+from fastglm.rows.model_rows import ModelRows
+from fastglm.rows.read import read_arrays, read_formulas
 from fastglm.solve.collinear_columns import Columns
 from fastglm.solve.fit import SolverOptions, solve
 
@@ -167,7 +167,7 @@ class BetaModel(ResponseModel):
         model.formula = formula
         return model
 
-    def _take(self, rows: JointRows, link: Any, precision_link: Any, information: str) -> None:
+    def _take(self, rows: ModelRows, link: Any, precision_link: Any, information: str) -> None:
         self.link, self.precision_link = resolve_link(link), resolve_link(precision_link)
         for chosen, usable in (
             (self.link, MEAN_LINKS),

@@ -16,8 +16,8 @@ from fastglm.responses.model import ResponseModel
 from fastglm.responses.models.beta import check_information
 from fastglm.responses.record import Block
 from fastglm.responses.results import ResponseResults
-from fastglm.rows.read_several import read_arrays, read_formulas
-from fastglm.rows.several import JointRows
+from fastglm.rows.model_rows import ModelRows
+from fastglm.rows.read import read_arrays, read_formulas
 from fastglm.solve.collinear_columns import Columns
 
 __all__ = ["DirichletModel", "DirichletResults"]
@@ -138,7 +138,7 @@ class DirichletModel(ResponseModel):
         model.formula = formula
         return model
 
-    def _take(self, rows: JointRows, names: Sequence[str], information: str) -> None:
+    def _take(self, rows: ModelRows, names: Sequence[str], information: str) -> None:
         y = rows.response
         if y.ndim != 2 or y.shape[1] < 2:
             raise DataError(f"the response has shape {y.shape}; it must be (n, K), K shares.")

@@ -18,8 +18,8 @@ from fastglm.responses.model import ResponseModel
 from fastglm.responses.record import Block
 from fastglm.responses.results import CategoricalResults
 from fastglm.responses.separation import CombinedRows, Part
-from fastglm.rows.read_several import read_arrays, read_formulas
-from fastglm.rows.several import JointRows
+from fastglm.rows.model_rows import ModelRows
+from fastglm.rows.read import read_arrays, read_formulas
 from fastglm.solve.collinear_columns import Columns
 
 __all__ = ["MNLogit", "MultinomialResults"]
@@ -141,16 +141,16 @@ class MNLogit(ResponseModel):
         model.formula = formula
         return model
 
-    def _take(self, rows: JointRows, reference: Level | None) -> None:
+    def _take(self, rows: ModelRows, reference: Level | None) -> None:
         rows = with_used_levels(rows)
-        levels = rows.levels or ()
+        levels = rows.response_levels or ()
         if reference is not None:
             if reference not in levels:
                 raise DataError(f"reference {reference!r} is no level of the response: {levels}.")
             first, codes = levels.index(reference), rows.response
             codes = np.where(codes == first, 0, codes + (codes < first))
             levels = (reference, *levels[:first], *levels[first + 1 :])
-            rows = replace(rows, response=codes, levels=levels)
+            rows = replace(rows, response=codes, response_levels=levels)
         self.rows, self.levels = rows, levels
 
     def _predictors(self) -> list[tuple[str, int]]:
@@ -176,7 +176,7 @@ class MNLogit(ResponseModel):
         return {"levels": list(self.levels)}
 
 
-def with_used_levels(rows: JointRows) -> JointRows:
+def with_used_levels(rows: ModelRows) -> ModelRows:
     """Rows of a categorical response without the levels that no row has.
 
     Raises
@@ -184,7 +184,7 @@ def with_used_levels(rows: JointRows) -> JointRows:
     DataError
         If fewer than two levels occur.
     """
-    levels = rows.levels or ()
+    levels = rows.response_levels or ()
     counts = np.bincount(rows.response, weights=rows.prior_weights, minlength=len(levels))
     used = counts > 0
     if np.count_nonzero(used) < 2:
@@ -197,4 +197,4 @@ def with_used_levels(rows: JointRows) -> JointRows:
     # Rows of weight 0 may hold a level that no other row has: any code will do for them.
     place = np.maximum(np.cumsum(used) - 1, 0)
     kept = tuple(level for level, keep in zip(levels, used, strict=True) if keep)
-    return replace(rows, response=place[rows.response], levels=kept)
+    return replace(rows, response=place[rows.response], response_levels=kept)

@@ -28,8 +28,8 @@ from fastglm.responses.record import Block
 from fastglm.responses.residuals import Tails
 from fastglm.responses.results import ResponseResults
 from fastglm.responses.separation import Part, part_of_design
-from fastglm.rows.read_several import read_arrays, read_formulas
-from fastglm.rows.several import JointRows
+from fastglm.rows.model_rows import ModelRows
+from fastglm.rows.read import read_arrays, read_formulas
 from fastglm.solve.collinear_columns import Columns
 from fastglm.solve.fit import SolverOptions, solve
 from fastglm.solve.several_predictors import JointSolution
@@ -187,13 +187,13 @@ class NegativeBinomialP(ResponseModel):
         return model
 
     @classmethod
-    def of_rows(cls, rows: JointRows, power: float) -> NegativeBinomialP:
+    def of_rows(cls, rows: ModelRows, power: float) -> NegativeBinomialP:
         """The model of rows that are read already, with designs of the mean and of log alpha."""
         model = cls.__new__(cls)
         model._take(rows, power)
         return model
 
-    def _take(self, rows: JointRows, power: float) -> None:
+    def _take(self, rows: ModelRows, power: float) -> None:
         if not np.isfinite(power):
             raise ModelError(f"power must be a finite number, not {power!r}")
         if not rows.counts().any():

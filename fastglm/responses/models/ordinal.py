@@ -24,8 +24,8 @@ from fastglm.responses.record import Block
 from fastglm.responses.residuals import Tails
 from fastglm.responses.results import CategoricalResults
 from fastglm.responses.separation import CombinedRows, Part
-from fastglm.rows.read_several import read_arrays, read_formulas
-from fastglm.rows.several import JointRows, constant_design, side_by_side
+from fastglm.rows.model_rows import ModelRows, constant_design, side_by_side
+from fastglm.rows.read import read_arrays, read_formulas
 from fastglm.solve.collinear_columns import Columns, examine_columns
 
 __all__ = ["OrderedModel", "OrdinalResults"]
@@ -206,7 +206,7 @@ class OrderedModel(ResponseModel):
         model.formula = formula
         return model
 
-    def _take(self, rows: JointRows, link: Any) -> None:
+    def _take(self, rows: ModelRows, link: Any) -> None:
         self.link = resolve_link(link)
         if self.link.name not in CUMULATIVE_ROWS:
             raise ModelError(
@@ -214,7 +214,7 @@ class OrderedModel(ResponseModel):
                 f"{self.link!r}"
             )
         self.rows = with_used_levels(rows)
-        self.levels = self.rows.levels or ()
+        self.levels = self.rows.response_levels or ()
 
     @property
     def _constant(self) -> int | None:

@@ -12,14 +12,14 @@ from fastglm.inference.hypothesis_tests.tables import HypothesisTest
 from fastglm.kernels.blocks.planes import MEAN, SLOPE
 from fastglm.passes.layout import lay_out
 from fastglm.passes.row_values import evaluate_rows
-from fastglm.rows.several import JointRows, constant_design, side_by_side
+from fastglm.rows.model_rows import ModelRows, constant_design, side_by_side
 from fastglm.solve.fit import SolverOptions, solve
 
 __all__ = ["proportional_odds_test"]
 
 
 def proportional_odds_test(
-    rows: JointRows, codes: np.ndarray, n_levels: int, link: Link
+    rows: ModelRows, codes: np.ndarray, n_levels: int, link: Link
 ) -> HypothesisTest:
     """Wald test of equal coefficients; see `OrdinalResults.proportional_odds_test`."""
     if n_levels < 3:
@@ -58,7 +58,7 @@ def proportional_odds_test(
 
 
 def _threshold_models(
-    design: Design, rows: JointRows, codes: np.ndarray, n_levels: int, link: Link
+    design: Design, rows: ModelRows, codes: np.ndarray, n_levels: int, link: Link
 ) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
     """Coefficients, (K - 1, p), of P(y <= level), and of each the means and slopes of the rows."""
     family, estimates, responses = Binomial(link), [], []
@@ -89,7 +89,7 @@ def _weight(
     return slope_j * slope_k / ((1.0 - mean_j) * mean_k)
 
 
-def _inverse_gram(design: Design, rows: JointRows, weight: np.ndarray) -> np.ndarray:
+def _inverse_gram(design: Design, rows: ModelRows, weight: np.ndarray) -> np.ndarray:
     """Inverse of X' diag(weight) X, prior weights included."""
     weight = weight if rows.prior_weights is None else weight * rows.prior_weights
     layout = lay_out(design, np.arange(rows.n_rows, dtype=np.float64), weight)

@@ -32,8 +32,8 @@ from fastglm.responses.models.zero_results import (
 )
 from fastglm.responses.record import Block
 from fastglm.responses.separation import Part, part_of_design
-from fastglm.rows.read_several import read_arrays, read_formulas
-from fastglm.rows.several import JointRows
+from fastglm.rows.model_rows import ModelRows
+from fastglm.rows.read import read_arrays, read_formulas
 from fastglm.solve.collinear_columns import Columns
 from fastglm.solve.fit import SolverOptions, solve
 from fastglm.solve.several_predictors import JointSolution
@@ -112,7 +112,7 @@ class _CountModel(ResponseModel):
         model.formula = formula
         return model
 
-    def _take(self, rows: JointRows, family: str) -> None:
+    def _take(self, rows: ModelRows, family: str) -> None:
         if family not in self.respond_rows:
             raise ModelError(
                 f"family must be one of {', '.join(self.respond_rows)}, not {family!r}"

@@ -1,0 +1,263 @@
+"""The rows of a model: response, designs, weights and offsets, checked and brought to one form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, reduce
+from typing import Any
+
+import numpy as np
+
+from fastglm.design.formula.recipe import Recipe
+from fastglm.design.frames.frames import Column, Level
+from fastglm.design.frames.missing import rows_text
+from fastglm.design.matrix.parts import Design, Ones
+from fastglm.design.matrix.select import join_designs
+from fastglm.design.matrix.take import frame_column, take_rows
+from fastglm.errors import DataError
+from fastglm.families import ResponseSummary, summarize
+from fastglm.passes.layout import Layout, lay_out
+from fastglm.records import filled_at_once
+from fastglm.rows.vectors import OffsetParts
+
+__all__ = ["ModelRows", "constant_design", "side_by_side"]
+
+
+@filled_at_once
+@dataclass(frozen=True, eq=False)
+class ModelRows:
+    """Everything a fit reads of its n rows.
+
+    Attributes
+    ----------
+    response : ndarray, shape (n,) or (n, k)
+        For two columns of successes and failures, the proportion; codes from 0 of categories.
+    summary : ResponseSummary
+        Of all numbers of the response.
+    designs : tuple of Design
+        One, or one for each formula of a model of several linear predictors.
+    recipes : tuple of Recipe or None
+        How to rebuild each design on new data; None for arrays.
+    offsets : tuple of (ndarray, shape (n,), or None)
+        One per design, on the scale of the linear predictors on it; log exposure included.
+    offset_parts : OffsetParts
+        What that of the first design adds up.
+    prior_weights : ndarray, shape (n,), or None
+        Product of frequency weights, variance weights and numbers of trials; None for all ones.
+    variance_weights : ndarray, shape (n,), or None
+        Without the frequencies.
+    frequencies : ndarray, shape (n,), or None
+        Numbers of identical rows.
+    trials : ndarray, shape (n,), or None
+        Of two columns of successes and failures.
+    column_names : dict of str to str
+        The frame's columns that "offset" and "exposure" came from, where they were named.
+    weights : dict of str to str
+        Of the arguments "freq_weights" and "var_weights" those that were given: the frame's column,
+        or "array".
+    response_name : str
+    response_levels : tuple of levels, or None
+        Of a response of text, categories or truth values, by code; of a family those two that are
+        0 and 1.
+    index : pandas.Index or None
+        Of the rows, when pandas objects came in.
+    n_dropped : int
+        Rows left out because of missing values.
+    missing : dict of str to int
+        Missing values by column.
+    frame : data frame or None
+        That the formula was read on.
+    frame_rows : ndarray of bool, shape (rows of the frame,), or None
+        Those that the n rows are, or after `take` their numbers; None for all.
+    """
+
+    response: np.ndarray
+    summary: ResponseSummary
+    designs: tuple[Design, ...]
+    recipes: tuple[Recipe | None, ...] = (None,)
+    offsets: tuple[np.ndarray | None, ...] = (None,)
+    offset_parts: OffsetParts = field(default_factory=OffsetParts)
+    prior_weights: np.ndarray | None = None
+    variance_weights: np.ndarray | None = None
+    frequencies: np.ndarray | None = None
+    trials: np.ndarray | None = None
+    column_names: Mapping[str, str] = field(default_factory=dict)
+    weights: Mapping[str, str] = field(default_factory=dict)
+    response_name: str = "y"
+    response_levels: tuple[Level, ...] | None = None
+    index: Any = None
+    n_dropped: int = 0
+    missing: Mapping[str, int] = field(default_factory=dict)
+    frame: Any = None
+    frame_rows: np.ndarray | None = None
+
+    @property
+    def design(self) -> Design:
+        """The design of the first, or only, linear predictor."""
+        return self.designs[0]
+
+    @property
+    def recipe(self) -> Recipe | None:
+        """How to rebuild its columns on new data; None for arrays."""
+        return self.recipes[0]
+
+    @property
+    def offset(self) -> np.ndarray | None:
+        """Its offset, (n,), or None."""
+        return self.offsets[0]
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return self.designs[0].n_rows
+
+    @property
+    def has_offset(self) -> bool:
+        """Whether new data must bring an offset along."""
+        return self.offset_parts.offset is not None
+
+    @property
+    def has_exposure(self) -> bool:
+        """Whether new data must bring an exposure along."""
+        return self.offset_parts.exposure is not None
+
+    @property
+    def nobs(self) -> float:
+        """Number of observations: rows, or the sum of their frequencies; none of weight 0."""
+        return float(self.n_rows) if self.prior_weights is None else self._sums[0]
+
+    @property
+    def sum_weights(self) -> float:
+        """Sum of the prior weights."""
+        return float(self.n_rows) if self.prior_weights is None else self._sums[1]
+
+    @cached_property
+    def _sums(self) -> tuple[float, float]:
+        """`nobs` and `sum_weights`, where there are weights."""
+        weights = self.prior_weights
+        assert weights is not None
+        present = weights > 0
+        if self.frequencies is None:
+            return float(np.count_nonzero(present)), float(weights.sum())
+        return float(self.frequencies[present].sum()), float(weights.sum())
+
+    @cached_property
+    def mean_response(self) -> float:
+        """Weighted mean of the response."""
+        weights = self.prior_weights
+        if weights is None:
+            return float(np.mean(self.response, dtype=np.float64))
+        return float(weights @ np.where(weights > 0, self.response, 0.0) / weights.sum())
+
+    def weighted_sum(self, values: np.ndarray) -> float:
+        """Sum over the rows, (n,) values times the prior weights."""
+        weights = self.prior_weights
+        return float(values.sum() if weights is None else values @ weights)
+
+    def layout(self, design: int = 0, response: np.ndarray | None = None) -> Layout:
+        """One of the designs with its offset and the weights; by default with the response."""
+        response = self.response if response is None else response
+        return lay_out(self.designs[design], response, self.prior_weights, self.offsets[design])
+
+    def counts(self) -> np.ndarray:
+        """The response, (n,), checked to hold counts.
+
+        Raises
+        ------
+        DataError
+            Naming the rows that do not.
+        """
+        y = self.response
+        if y.ndim != 1:
+            raise DataError(f"the response has shape {y.shape}; it must be (n,).")
+        wrong = (y < 0.0) | (y != np.floor(y))
+        if wrong.any():
+            raise DataError(f"the response must be counts: it is not in {rows_text(wrong)}.")
+        return y
+
+    def take(self, rows: np.ndarray) -> ModelRows:
+        """Some of the rows, by a (n,) bool mask or by their numbers; they are copied."""
+
+        def taken(values: Any) -> Any:
+            return None if values is None else values[rows]
+
+        response = self.response[rows]
+        return replace(
+            self,
+            response=response,
+            designs=tuple(take_rows(design, rows) for design in self.designs),
+            offsets=tuple(map(taken, self.offsets)),
+            offset_parts=self.offset_parts.take(rows),
+            prior_weights=taken(self.prior_weights),
+            variance_weights=taken(self.variance_weights),
+            frequencies=taken(self.frequencies),
+            trials=taken(self.trials),
+            summary=summarize(response.reshape(-1)),
+            index=taken(self.index),
+            frame_rows=self._rows_of_frame(rows),
+        )
+
+    def _rows_of_frame(self, rows: np.ndarray) -> np.ndarray:
+        known = self.frame_rows
+        if known is None:
+            return rows
+        if known.dtype != bool or rows.dtype != bool:
+            return (np.flatnonzero(known) if known.dtype == bool else known)[rows]
+        known = known.copy()
+        known[self.frame_rows] = rows
+        return known
+
+    def with_design(self, design: Design) -> ModelRows:
+        """The rows with another first design."""
+        return replace(self, designs=(design, *self.designs[1:]))
+
+    def with_designs(self, *numbers: int) -> ModelRows:
+        """The rows with those of their designs, in that order."""
+
+        def chosen(values: tuple[Any, ...]) -> tuple[Any, ...]:
+            return tuple(values[k] for k in numbers)
+
+        return replace(
+            self,
+            designs=chosen(self.designs),
+            recipes=chosen(self.recipes),
+            offsets=chosen(self.offsets),
+        )
+
+    def with_constant_design(self) -> ModelRows:
+        """The rows with one more design, of nothing but an intercept."""
+        return replace(
+            self,
+            designs=(*self.designs, constant_design(self.n_rows)),
+            recipes=(*self.recipes, None),
+            offsets=(*self.offsets, None),
+        )
+
+    def without_columns(self) -> ModelRows:
+        """The rows of the null model: every design is a constant."""
+        return replace(self, designs=tuple(constant_design(self.n_rows) for _ in self.designs))
+
+    def frame_column(self, name: str) -> Column:
+        """A column of the frame, for the n rows.
+
+        Raises
+        ------
+        ColumnNotFoundError
+            If the frame has no such column.
+        ModelError
+            If the model was not given as a formula and a frame.
+        """
+        return frame_column(self.frame, self.frame_rows, name)
+
+
+def constant_design(n_rows: int) -> Design:
+    """Nothing but an intercept."""
+    return Design((Ones(n_rows),), n_rows, ("Intercept",), None, 0, (("Intercept", slice(0, 1)),))
+
+
+def side_by_side(designs: Sequence[Design]) -> Design:
+    """One design with the columns of all, in order; one that occurs twice is stored once."""
+    if len(designs) == 1:
+        return designs[0]
+    return replace(reduce(join_designs, designs), constant=None, terms=())

@@ -1,0 +1,359 @@
+"""Reading the rows of any model, from arrays or from formulas and a data frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from fastglm.design.formula.recipe import FrameDesign, Recipe
+from fastglm.design.formula.response import NUMBERS, ResponseRule, read_response
+from fastglm.design.frames.frames import Categories, Column, is_frame
+from fastglm.design.frames.missing import missing_design_rows, missing_rows, rows_text
+from fastglm.design.matrix.arrays import design_from_array
+from fastglm.design.matrix.parts import Design
+from fastglm.design.matrix.take import take_rows
+from fastglm.errors import DataError, MissingValueError, ModelError
+from fastglm.families import Family, summarize
+from fastglm.families.links import Log
+from fastglm.rows.model_rows import ModelRows, constant_design
+from fastglm.rows.vectors import OffsetParts, checked, product, require_same_index, vector
+
+__all__ = ["read_arrays", "read_formulas"]
+
+#: Arguments that hold weights.
+WEIGHTS = ("freq_weights", "var_weights")
+#: Name of the extra column that marks rows to leave out by NaN.
+_KEEP = "rows that every formula keeps"
+
+
+def read_arrays(
+    endog: Any,
+    exogs: Mapping[str, Any],
+    columns: Mapping[str, Any],
+    missing: str,
+    takes: Family | ResponseRule = NUMBERS,
+) -> ModelRows:
+    """Rows of a model given as arrays or frames of columns, to take as they are.
+
+    Parameters
+    ----------
+    endog : array_like, shape (n,) or (n, k)
+    exogs
+        By argument name, array, sparse matrix or frame; None is a constant.
+    columns
+        ``freq_weights``, ``var_weights``, ``offset`` and ``exposure``, each (n,) or None.
+    missing
+        "raise" or "drop"; for a family also "none". Missing values of a family's rows are looked
+        for only to leave them out: its check of the response and its solver notice them.
+    takes
+        What the response may be: that of a family, or what a rule says.
+
+    Raises
+    ------
+    DataError
+        Naming the argument, column or row that cannot be used.
+    """
+    _require_choice(missing, ("raise", "drop", "none") if isinstance(takes, Family) else None)
+    response, shown_name = read_response(endog)
+    for name, exog in exogs.items():
+        require_same_index(endog, exog, name)
+    n = _n_rows(response)
+    read = {name: _read_design(exog, n, missing) for name, exog in exogs.items()}
+    designs = tuple(built.design for _, built in read.values())
+    n = designs[0].n_rows if n is None else n
+    for name, design in zip(read, designs, strict=True):
+        if design.n_rows != n:
+            raise DataError(
+                f"the response has {n} values, but there are {design.n_rows} rows in {name}."
+            )
+    index, keep = _index(endog), None
+    counts: dict[str, int] = {}
+    if missing == "drop" or not isinstance(takes, Family):
+        columns = {k: None if v is None else vector(v, k, n) for k, v in columns.items()}
+        absent, counts = _absent(response, columns, read)
+        keep = _kept(absent, counts, missing)
+    weights, n_dropped = _sources(columns), 0
+    if keep is not None:
+        n_dropped = int(n - keep.sum())
+        designs = tuple(take_rows(design, keep) for design in designs)
+        response = response.take(keep) if isinstance(response, Categories) else response[keep]
+        columns = {k: None if v is None else v[keep] for k, v in columns.items()}
+        index = None if index is None else index[keep]
+    values, levels = _rule(takes).coded(response, shown_name)
+    return _assembled(
+        values,
+        designs,
+        columns,
+        (None,) * len(designs),
+        takes,
+        recipes=tuple(recipe for recipe, _ in read.values()),
+        column_names={},
+        weights=weights,
+        response_name=str(getattr(endog, "name", None) or "y"),
+        response_levels=levels,
+        index=index,
+        n_dropped=n_dropped,
+        missing=counts,
+        frame=None,
+        frame_rows=None,
+    )
+
+
+def read_formulas(
+    formula: str,
+    others: Sequence[str | None],
+    data: Any,
+    columns: Mapping[str, Any],
+    missing: str,
+    takes: Family | ResponseRule = NUMBERS,
+) -> ModelRows:
+    """Rows of a model given as formulas and a data frame.
+
+    Parameters
+    ----------
+    formula
+        With the response on its left side.
+    others
+        Formulas of further predictors, ``"~ x"``; None is a constant.
+    data, columns, missing, takes
+        As for `read_arrays`; the name of a column of the frame will do for `columns`.
+
+    Raises
+    ------
+    DataError, FormulaError
+        Naming the column, row or piece of a formula that cannot be used.
+    """
+    _require_choice(missing, None, " with a formula" * isinstance(takes, Family))
+    rule = _rule(takes)
+    fits = _fit_recipes(formula, others, data, columns, missing, rule, None)
+    masks = [built.rows for _, built in fits if built is not None]
+    present = [mask for mask in masks if mask is not None]
+    keep = np.logical_and.reduce(present) if present else None
+    if keep is not None and any(mask is None or (mask != keep).any() for mask in masks):
+        fits = _fit_recipes(formula, others, data, columns, missing, rule, keep)
+    recipe, built = fits[0]
+    if built is None or recipe is None or built.y is None or recipe.response is None:
+        raise DataError(f"the formula {formula!r} has no response: write it left of '~'.")
+    n, index = built.design.n_rows, _index(data)
+    named = {k: columns[k] for k in ("offset", "exposure") if isinstance(columns.get(k), str)}
+    return _assembled(
+        built.y,
+        tuple(constant_design(n) if other is None else other.design for _, other in fits),
+        {name: built.extra.get(name) for name in columns},
+        # An offset() in a formula is rebuilt from new data by the recipe, not asked for.
+        tuple(None if other is None else other.offset for _, other in fits),
+        takes,
+        recipes=tuple(each for each, _ in fits),
+        column_names=named,
+        weights=_sources(columns),
+        response_name=recipe.response,
+        response_levels=built.response_levels,
+        index=index if built.rows is None or index is None else index[built.rows],
+        n_dropped=built.n_dropped,
+        missing={k: v for k, v in built.missing.items() if k != _KEEP},
+        frame=data,
+        frame_rows=built.rows,
+    )
+
+
+def _require_choice(missing: str, known: Sequence[str] | None, where: str = "") -> None:
+    if known is None and missing not in ("raise", "drop"):
+        raise ModelError(f'missing must be "raise" or "drop"{where}, not {missing!r}')
+    if known is not None and missing not in known:
+        raise ModelError(f"missing must be one of {known}, not {missing!r}")
+
+
+def _rule(takes: Family | ResponseRule) -> ResponseRule:
+    if isinstance(takes, Family):
+        return _rule_of(type(takes).__name__, takes.takes_two_levels)
+    return takes
+
+
+@lru_cache(maxsize=64)
+def _rule_of(kind: str, two_levels: bool) -> ResponseRule:
+    return ResponseRule(f"family {kind}", two_levels=two_levels)
+
+
+def _index(source: Any) -> Any:
+    """The index of a pandas object; None for anything else."""
+    index = getattr(source, "index", None)
+    return index if hasattr(index, "dtype") else None
+
+
+def _sources(columns: Mapping[str, Any]) -> dict[str, str]:
+    """Where the weights that were given come from, by argument: a column's name, or "array"."""
+    return {
+        name: value if isinstance(value, str) else "array"
+        for name in WEIGHTS
+        if (value := columns.get(name)) is not None
+    }
+
+
+# -- formulas
+
+
+def _fit_recipes(
+    formula: str,
+    others: Sequence[str | None],
+    data: Any,
+    columns: Mapping[str, Any],
+    missing: str,
+    rule: ResponseRule,
+    keep: np.ndarray | None,
+) -> list[tuple[Recipe | None, FrameDesign | None]]:
+    marked = {} if keep is None else {_KEEP: np.where(keep, 1.0, np.nan)}
+    first = Recipe.fit(formula, data, missing, {**columns, **marked}, rule)
+    rest = [
+        (None, None) if other is None else Recipe.fit(other, data, missing, marked)
+        for other in others
+    ]
+    return [first, *rest]
+
+
+# -- arrays
+
+
+def _n_rows(response: Column) -> int | None:
+    """Number of responses; None for a single number, which counts for every row."""
+    if isinstance(response, Categories):
+        return len(response.codes)
+    return response.shape[0] if response.ndim else None
+
+
+def _read_design(exog: Any, n: int | None, missing: str) -> tuple[Recipe | None, FrameDesign]:
+    """A design and its recipe; rows with missing values stay, until all of them are known."""
+    if exog is None:
+        return None, FrameDesign(constant_design(n or 1))
+    if not is_frame(exog):
+        return None, FrameDesign(design_from_array(exog))
+    recipe, built = Recipe.from_columns(exog, "drop" if missing == "drop" else "raise")
+    if built.rows is None:
+        return recipe, built
+    again = recipe.apply(exog, missing="nan")
+    design = replace(again.design, constant=built.design.constant)
+    return recipe, FrameDesign(design, missing=built.missing, nan_rows=again.nan_rows)
+
+
+def _absent(
+    response: Column,
+    columns: Mapping[str, np.ndarray | None],
+    read: Mapping[str, tuple[Recipe | None, FrameDesign]],
+) -> tuple[list[np.ndarray], dict[str, int]]:
+    """Masks of rows without a value, and how many there are by argument or column of a frame."""
+    found = {"the response": _response_without(response)}
+    found |= {k: missing_rows(v) for k, v in columns.items() if v is not None}
+    masks = [built.nan_rows for _, built in read.values()]
+    counts: dict[str, int] = {}
+    for name, (recipe, built) in read.items():
+        counts |= built.missing
+        if recipe is None:
+            found[name] = missing_design_rows(built.design)
+    masks += list(found.values())
+    counts |= {k: int(mask.sum()) for k, mask in found.items() if mask is not None and mask.any()}
+    return [mask for mask in masks if mask is not None and mask.any()], counts
+
+
+def _response_without(response: Column) -> np.ndarray | None:
+    """Rows without a response, or without one of several, (n,); None if there are none."""
+    if isinstance(response, Categories) or response.ndim == 1:
+        return missing_rows(response)
+    return np.any(response != response, axis=1) if response.ndim else None
+
+
+def _kept(
+    absent: Sequence[np.ndarray], counts: Mapping[str, int], missing: str
+) -> np.ndarray | None:
+    """The rows that have every value; None if all have."""
+    if not absent:
+        return None
+    rows = np.logical_or.reduce(absent)
+    if missing == "raise":
+        raise MissingValueError(
+            f"Missing values in {', '.join(counts)}, in {rows_text(rows)}. "
+            'Pass missing="drop" to leave these rows out.'
+        )
+    if rows.all():
+        raise MissingValueError("every row has a missing value: nothing is left to fit.")
+    return ~rows
+
+
+# -- both
+
+
+def _assembled(
+    values: np.ndarray,
+    designs: tuple[Design, ...],
+    columns: Mapping[str, Any],
+    formula_offsets: tuple[np.ndarray | None, ...],
+    takes: Family | ResponseRule,
+    **rest: Any,
+) -> ModelRows:
+    """Checks the row quantities against the first design and each other."""
+    n, family = designs[0].n_rows, takes if isinstance(takes, Family) else None
+    trials: np.ndarray | None = None
+    if family is not None:
+        values, trials = _response_and_trials(values, family, n)
+    vectors = {k: None if v is None else vector(v, k, n) for k, v in columns.items()}
+    for name in WEIGHTS:
+        weights = vectors.get(name)
+        if weights is not None:
+            checked(weights, name, 0.0, True)
+    frequencies = vectors.get("freq_weights")
+    variance_weights = product(vectors.get("var_weights"), trials)
+    prior_weights = product(frequencies, variance_weights)
+    if prior_weights is not None and not prior_weights.any():
+        raise DataError("all weights are zero: there is nothing to fit.")
+    parts = OffsetParts(
+        formula=formula_offsets[0],
+        offset=vectors.get("offset"),
+        exposure=vectors.get("exposure"),
+    )
+    if family is not None:
+        summary = family.check_response(values, prior_weights)
+    else:
+        values = values if rest["response_levels"] is not None else _finite(values)
+        summary = summarize(values.reshape(-1))
+    return ModelRows(
+        response=values,
+        designs=designs,
+        offsets=(parts.total(Log() if family is None else family.link), *formula_offsets[1:]),
+        offset_parts=parts,
+        prior_weights=prior_weights,
+        variance_weights=variance_weights,
+        frequencies=None if frequencies is None else frequencies.astype(np.float64),
+        trials=trials,
+        summary=summary,
+        **rest,
+    )
+
+
+def _finite(response: np.ndarray) -> np.ndarray:
+    """Responses as float64, none of them infinite."""
+    response = response.astype(np.float64)
+    bad = ~np.isfinite(response).reshape(len(response), -1).all(axis=1)
+    if bad.any():
+        raise MissingValueError(f"the response is infinite in {rows_text(bad)}.")
+    return response
+
+
+def _response_and_trials(
+    array: np.ndarray, family: Family, n: int
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """The response as one column, and the trials behind it for successes and failures."""
+    if array.ndim != 2:
+        return vector(array, "the response", n), None
+    if array.shape[1] != 2 or not family.takes_two_columns:
+        raise DataError(
+            f"the response has shape {array.shape}; only a binomial response may have two columns "
+            "(successes, failures)."
+        )
+    successes = vector(array[:, 0], "the successes", n).astype(np.float64)
+    failures = vector(array[:, 1], "the failures", n).astype(np.float64)
+    checked(successes, "the number of successes", 0.0, True)
+    checked(failures, "the number of failures", 0.0, True)
+    trials = successes + failures
+    return np.divide(successes, trials, out=np.zeros_like(trials), where=trials > 0), trials
