@@ -10,6 +10,7 @@ from fastglm.compare import compare
 from fastglm.design.matrix.constant import add_constant
 from fastglm.errors import FastGLMError, FastGLMWarning
 from fastglm.inference.hypothesis_tests.anova import anova_models as anova
+from fastglm.inference.side_by_side import compare_table
 from fastglm.load import load
 from fastglm.mixed import mixed
 from fastglm.model import GLM
@@ -50,6 +51,7 @@ __all__ = [
     "add_constant",
     "anova",
     "compare",
+    "compare_table",
     "errors",
     "expfam",
     "families",

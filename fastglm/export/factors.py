@@ -10,12 +10,11 @@ from fastglm.design.formula.contrasts import Contrast
 from fastglm.design.formula.expressions import (
     Expression,
     State,
-    contrast_node,
     dotted,
     function_name,
     quoted_name,
-    read_contrast,
 )
+from fastglm.design.formula.reference_levels import contrast_of
 from fastglm.design.formula.transforms import STATEFUL
 from fastglm.design.frames.categories import Level
 from fastglm.errors import ModelError
@@ -70,12 +69,9 @@ def factor_nodes(
 
 
 def _levels(expression: Expression, levels: tuple[Level, ...]) -> Levels:
-    tree, contrast = expression.tree, Contrast()
+    tree, contrast = expression.tree, contrast_of(expression)
     if expression.columns != (expression.text,) and isinstance(tree, ast.Call):
         if function_name(tree) == "C":
-            coding = contrast_node(tree)
-            if coding is not None:
-                contrast = read_contrast(coding, expression.text)
             tree = tree.args[0]
         if isinstance(tree, ast.Call) and function_name(tree) == "Q":
             return Levels(quoted_name(tree, expression.text), levels, contrast)

@@ -47,6 +47,7 @@ class FitBase(Pointing):
     rank : int
         Coefficients that are not aliased.
     status : Status
+    response_name : str
     labelled : bool
         Whether pandas objects came in, and go out.
     model
@@ -66,6 +67,7 @@ class FitBase(Pointing):
     rank: int
     status: Status
     labelled: bool
+    response_name: str
     model: Any
 
     def __dir__(self) -> list[str]:
@@ -92,13 +94,17 @@ class FitBase(Pointing):
     @property
     def pvalues(self) -> Any:
         """Two-sided p-values of the coefficients being zero, (p,)."""
+        return self._vector(self._pvalues)
+
+    @property
+    def _pvalues(self) -> np.ndarray:
         tails = -np.abs(self._statistics)
         one_sided = (
             scipy.special.stdtr(self.df_inference, tails)
             if self.use_t
             else scipy.special.ndtr(tails)
         )
-        return self._vector(2.0 * one_sided)
+        return 2.0 * one_sided
 
     def cov_params(self) -> Any:
         """Covariance of the coefficients, (p, p)."""
@@ -159,6 +165,30 @@ class FitBase(Pointing):
     def df_resid(self) -> float:
         """Residual degrees of freedom: observations less coefficients."""
         return self.nobs - self.rank
+
+    # -- what tables of any fit need to know
+
+    def _glance_columns(self) -> list[tuple[str, str]]:
+        """Columns of broom's ``glance``, and the attributes that fill them."""
+        rest = [("df.residual", "df_resid"), ("nobs", "nobs")]
+        return [("logLik", "llf"), ("AIC", "aic"), ("BIC", "bic"), *rest]
+
+    def _tidy_names(self) -> dict[str, list[str]]:
+        """Columns of broom's ``tidy`` that tell the p coefficients apart."""
+        return {"term": list(self.names)}
+
+    def _model_title(self) -> str:
+        """Of what model the fit is, in a word or two."""
+        return str(getattr(self, "kind", type(self).__name__))
+
+    def _ratio_names(self) -> list[str | None]:
+        """What the exponential of each coefficient is, None for nothing."""
+        return [None] * len(self.names)
+
+    @property
+    def _frame(self) -> Any:
+        """The data frame that the formula was read on, if it is at hand."""
+        return None if self.model is None else self.model.rows.frame
 
     # -- labels and the data behind
 

@@ -17,6 +17,7 @@ from fastglm.families import Family
 from fastglm.fit.base import FitBase
 from fastglm.fit.family_parameters import FamilyParameters
 from fastglm.fit.likelihood import NullFit, log_likelihood, null_fit
+from fastglm.fit.ratios import ratio_name
 from fastglm.fit.roots import trusted_root
 from fastglm.passes.layout import Layout, lay_out
 from fastglm.passes.row_values import evaluate_rows
@@ -78,6 +79,17 @@ class Fit(FitBase, FamilyParameters):
     timings: Mapping[str, float] = field(default_factory=dict)
     n_threads: int = 1
     model: Any = None
+
+    def _model_title(self) -> str:
+        return type(self.family).__name__
+
+    def _ratio_names(self) -> list[str | None]:
+        return [ratio_name(self.family)] * len(self.names)
+
+    def _glance_columns(self) -> list[tuple[str, str]]:
+        whole = super()._glance_columns()
+        null = [("null.deviance", "null_deviance"), ("df.null", "df_null")]
+        return [*null, *whole[:3], ("deviance", "deviance"), *whole[3:]]
 
     def root_of_combinations(self, matrix: np.ndarray) -> np.ndarray:
         """See `FitBase.root_of_combinations`."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 import textwrap
 from collections.abc import Sequence
 from html import escape
@@ -14,8 +13,15 @@ import numpy as np
 
 from fastglm.errors import DataError, Status
 from fastglm.fit.aliased import aliased_text
-from fastglm.inference.hypothesis_tests.tables import format_pvalue
+from fastglm.inference.number_format import (
+    common_decimals,
+    format_at,
+    format_number,
+    format_pvalue,
+)
+from fastglm.inference.rendering import escape_latex, html_table, latex_table
 from fastglm.inference.summary_setting import family_parameters, model_setting
+from fastglm.inference.tidy import ratio_of, ratios
 from fastglm.solve.conditioning import significant_digits
 
 if TYPE_CHECKING:
@@ -28,8 +34,8 @@ __all__ = ["Summary", "separation_note"]
 WIDTH = 78
 #: Relative error of standard errors from which on the summary speaks of it.
 PROMISED_ERROR = 1e-6
-#: Digits before the point from which a number is written as a power of ten.
-MOST_DIGITS = 7
+#: Significant digits of estimates, as R's ``summary`` prints them.
+DIGITS = 4
 
 
 class Summary:
@@ -51,6 +57,7 @@ class Summary:
         self.results = fit
         self.alpha = alpha
         self.names: tuple[str, ...] = fit.names
+        self.ratios: list[str | None] = [None] * len(fit.names)
 
     def header(self) -> list[tuple[str, str]]:
         """Names and values of what stands above the table."""
@@ -126,14 +133,44 @@ class Summary:
         """Headings of the table of coefficients."""
         letter = "t" if self.results.use_t else "z"
         low, high = self.alpha / 2, 1 - self.alpha / 2
-        return ["coef", "std err", letter, f"P>|{letter}|", f"[{low:.3g}", f"{high:.3g}]"]
+        first = ratio_of(self.ratios) if any(self.ratios) else "coef"
+        return [first, "std err", letter, f"P>|{letter}|", f"[{low:.3g}", f"{high:.3g}]"]
 
     def table(self) -> np.ndarray:
-        """Estimate, standard error, statistic, p-value and interval, (p, 6)."""
+        """Estimate, standard error, statistic, p-value and interval, (p, 6).
+
+        Of ratios the standard error is that of the delta method, and the test that of the
+        coefficient.
+        """
         fit = self.results
-        statistics = [fit.params, fit.bse, fit.tvalues, fit.pvalues]
-        interval = np.asarray(fit._wald_intervals(self.alpha))
-        return np.column_stack([*(np.asarray(s) for s in statistics), interval])
+        statistics = [fit.estimates, fit.standard_errors, fit._statistics, fit._pvalues]
+        table = np.column_stack([*statistics, np.asarray(fit._wald_intervals(self.alpha))])
+        which = np.array([name is not None for name in self.ratios], dtype=bool)
+        for column in (0, 4, 5):
+            table[which, column] = np.exp(table[which, column])
+        table[which, 1] *= table[which, 0]
+        return table
+
+    def exponentiated(self) -> Self:
+        """The summary with odds ratios, rate ratios or relativities instead of coefficients.
+
+        Raises
+        ------
+        ModelError
+            If no coefficient is the logarithm of a ratio.
+        """
+        self.ratios = ratios(self.results)
+        return self
+
+    def ratio_notes(self) -> list[str]:
+        """What the exponentials of coefficients are, where they are shown."""
+        found = [each for each in dict.fromkeys(self.ratios) if each]
+        if not found:
+            return []
+        kept = [n for n, each in zip(self.names, self.ratios, strict=True) if each is None]
+        note = f"Exponentials of coefficients: {', '.join(found)}. Standard errors by the delta "
+        note += "method; tests are of coefficients of zero."
+        return [note + (f" As they are: {', '.join(kept)}." if kept else "")]
 
     def model_notes(self) -> list[str]:
         """What else the fit estimated, and how."""
@@ -165,7 +202,7 @@ class Summary:
 
     def notes(self) -> list[str]:
         """What a reader must know beside the numbers."""
-        fit, notes = self.results, self.model_notes()
+        fit, notes = self.results, [*self.ratio_notes(), *self.model_notes()]
         if fit.status != Status.CONVERGED:
             notes.append(f"Warning: {self.advice()}")
         if fit.aliased:
@@ -176,16 +213,19 @@ class Summary:
         return notes
 
     def _cells(self) -> list[list[str]]:
+        table = self.table()
+        decimals = common_decimals(table[:, :2].ravel(), DIGITS)
+        of_tests = common_decimals(np.round(table[:, 2], DIGITS - 1), DIGITS)
         return [
             [
-                format_significant(row[0], 4),
-                format_significant(row[1], 4),
-                f"{row[2]:.3f}",
+                format_at(row[0], decimals, DIGITS),
+                format_at(row[1], decimals, DIGITS),
+                format_number(row[2]) if of_tests is None else f"{row[2]:.{of_tests}f}",
                 format_pvalue(row[3]),
-                format_significant(row[4], 4),
-                format_significant(row[5], 4),
+                format_at(row[4], decimals, DIGITS),
+                format_at(row[5], decimals, DIGITS),
             ]
-            for row in self.table()
+            for row in table
         ]
 
     def as_text(self) -> str:
@@ -247,10 +287,9 @@ class Summary:
         header = self.shown_header()
         top = [[*a, *b] for a, b in zip(header[0::2], header[1::2], strict=True)]
         rows = [[name, *row] for name, row in zip(self.names, self._cells(), strict=True)]
-        body = [["", *self.columns()], *rows]
-        tables = [_latex(top, "lrlr"), _latex(body, "l" + "r" * (len(body[0]) - 1))]
+        tables = [latex_table(top, "lrlr"), latex_table([["", *self.columns()], *rows])]
         setting = [f"{name}: {value}" for name, value in self.setting()]
-        notes = "\n\n".join(map(_latex_text, [self.title, *setting, *self.notes()]))
+        notes = "\n\n".join(map(escape_latex, [self.title, *setting, *self.notes()]))
         return "\n\n".join([*tables, notes])
 
     def as_html(self) -> str:
@@ -264,34 +303,9 @@ class Summary:
             f'<tr><th>{escape(name)}</th><td colspan="3">{escape(value)}</td></tr>'
             for name, value in self.setting()
         )
-        titles = "".join(f"<th>{escape(title)}</th>" for title in ["", *self.columns()])
-        body = "".join(
-            f"<tr><th>{escape(name)}</th>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>"
-            for name, row in zip(self.names, self._cells(), strict=True)
-        )
-        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes())
-        return (
-            f"<table><caption>{escape(self.title)}</caption>"
-            f"{top}</table><table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>"
-            f"{notes}"
-        )
-
-
-def _latex(rows: list[list[str]], alignment: str) -> str:
-    lines = [" & ".join(map(_latex_text, row)) + r" \\" for row in rows]
-    end = r"\end{tabular}"
-    return "\n".join([rf"\begin{{tabular}}{{{alignment}}}", r"\hline", *lines, r"\hline", end])
-
-
-def _latex_text(text: str) -> str:
-    return re.sub(r"[&%$#_{}~^\\<>|]", lambda found: _LATEX.get(found[0], "\\" + found[0]), text)
-
-
-#: Characters that a backslash before them does not make print.
-_LATEX = {
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
-    "<": "$<$", ">": "$>$", "|": "$|$",
-}  # fmt: skip
+        rows = [[name, *row] for name, row in zip(self.names, self._cells(), strict=True)]
+        body = html_table([["", *self.columns()], *rows], notes=self.notes())
+        return f"<table><caption>{escape(self.title)}</caption>{top}</table>{body}"
 
 
 def separation_note(fit: Any) -> str:
@@ -306,13 +320,3 @@ def separation_note(fit: Any) -> str:
 
 def _pair(name: str, value: str, width: int) -> str:
     return f"{name}:{value.rjust(max(1, width - len(name) - 1))}"
-
-
-def format_significant(value: float, digits: int) -> str:
-    """A number in so many significant digits, as R's; a power of ten where zeros would be many."""
-    if not np.isfinite(value) or value == 0.0:
-        return f"{value:.{digits}g}"
-    size = int(np.floor(np.log10(abs(float(f"{value:.{digits - 1}e}")))))
-    if size < -4 or size >= MOST_DIGITS:
-        return f"{value:.{digits - 1}e}"
-    return f"{value:.{max(digits - 1 - size, 0)}f}"

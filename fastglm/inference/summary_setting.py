@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastglm.design.formula.reference_levels import reference_levels
+
 __all__ = ["family_parameters", "model_setting"]
 
 
@@ -32,6 +34,9 @@ def model_setting(fit: Any) -> list[tuple[str, str]]:
         rows.append(("Offset", " + ".join(offsets)))
     if fit.has_exposure:
         rows.append(("Exposure", fit.column_names.get("exposure", "array")))
+    bases = reference_levels(recipes[0])
+    if bases:
+        rows.append(("Reference Levels", ", ".join(f"{f} = {level}" for f, level in bases.items())))
     if fit.weights:
         rows.append(
             ("Weights", ", ".join(f"{name} {column}" for name, column in fit.weights.items()))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastglm.inference.rendering import RenderedFrame
 from fastglm.mixed.layout import Layout, Term
 from fastglm.mixed.rows import GroupRecipe
 
@@ -17,8 +18,8 @@ __all__ = ["GroupEffects", "VarianceComponent", "components_of", "variance_compo
 STEP = 1e-6
 
 
-@dataclass(frozen=True, eq=False)
-class GroupEffects:
+@dataclass(frozen=True, eq=False, repr=False)
+class GroupEffects(RenderedFrame):
     """Random effects of one grouping factor.
 
     Attributes
@@ -47,6 +48,13 @@ class GroupEffects:
     modes: np.ndarray
     variances: np.ndarray
     recipe: GroupRecipe
+
+    def __repr__(self) -> str:
+        of = ", ".join(self.columns)
+        return f"<GroupEffects: {len(self.levels)} levels of {self.group}, effects of {of}>"
+
+    def _heading(self) -> str:
+        return repr(self).strip("<>")
 
     def frame(self) -> Any:
         """The modes as a pandas DataFrame, levels by effects."""

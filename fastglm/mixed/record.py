@@ -12,6 +12,7 @@ from fastglm.design.formula.recipe import Recipe
 from fastglm.errors import ModelError
 from fastglm.families import Family
 from fastglm.fit.base import FitBase
+from fastglm.fit.ratios import ratio_name
 from fastglm.mixed.effects import GroupEffects, VarianceComponent
 
 __all__ = ["MixedFit"]
@@ -162,6 +163,19 @@ class MixedFit(FitBase):
         ]
         columns = ["group", "term1", "term2", "variance", "sd", "se"]
         return pd.DataFrame(rows, columns=columns)
+
+    def _ratio_names(self) -> list[str | None]:
+        return [ratio_name(self.family)] * len(self.names)
+
+    def _glance_columns(self) -> list[tuple[str, str]]:
+        nobs, sigma = ("nobs", "nobs"), ("sigma", "sigma")
+        likelihood = ("REMLcrit" if self.reml else "deviance", "criterion")
+        logs = super()._glance_columns()[:3]
+        return [nobs, sigma, *logs, likelihood, ("df.residual", "df_resid")]
+
+    @property
+    def _frame(self) -> Any:
+        return None if self.model is None else self.model.rows.fixed.frame
 
     def group(self, name: str) -> GroupEffects:
         """The random effects of a grouping factor."""

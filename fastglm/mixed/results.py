@@ -25,6 +25,7 @@ from fastglm.mixed.robust import LevelInfluence, cluster_covariance, level_influ
 from fastglm.mixed.saving import describe_mixed
 from fastglm.mixed.simulation import Bootstrap, bootstrap, simulate
 from fastglm.mixed.summary import MixedSummary
+from fastglm.mixed.tidy import mixed_rows, with_random_rows
 from fastglm.results.shared import SharedMethods
 
 __all__ = ["MixedResults"]
@@ -377,6 +378,14 @@ class MixedResults(SharedMethods, MixedFit):
         """Modes of the first factor by level, statsmodels' name."""
         frame = self.groups[0].frame()
         return {level: frame.loc[level] for level in frame.index}
+
+    def _tidy_columns(
+        self, exponentiate: bool, conf_int: bool | str, alpha: float
+    ) -> dict[str, Any]:
+        return with_random_rows(self, super()._tidy_columns(exponentiate, conf_int, alpha))
+
+    def _augment_columns(self, data: Any, which: str | None, se_fit: bool) -> dict[str, np.ndarray]:
+        return mixed_rows(self, self.predict, data, which, se_fit)
 
     # -- the record itself
 

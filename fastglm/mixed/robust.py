@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from fastglm.errors import ModelError
+from fastglm.inference.rendering import RenderedFrame
 from fastglm.mixed.estimate import LinearEstimate
 from fastglm.mixed.prediction import predict_rows
 from fastglm.mixed.record import MixedFit
@@ -58,8 +59,8 @@ def cluster_covariance(fit: MixedFit, group: str | None, use_correction: bool) -
     return estimate.fixed.spread_out(factor * matrix)
 
 
-@dataclass(frozen=True, eq=False)
-class LevelInfluence:
+@dataclass(frozen=True, eq=False, repr=False)
+class LevelInfluence(RenderedFrame):
     """What a fit would be without each level, its variances given.
 
     Attributes

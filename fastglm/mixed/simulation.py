@@ -12,6 +12,7 @@ import numpy as np
 
 from fastglm.errors import ConvergenceWarning, ModelError
 from fastglm.families import summarize
+from fastglm.inference.rendering import RenderedFrame
 from fastglm.inference.rows.simulate import draw_responses
 from fastglm.mixed.prediction import new_rows
 from fastglm.mixed.record import MixedFit
@@ -53,8 +54,8 @@ def _draw_effects(covariance: np.ndarray, q: int, generator: np.random.Generator
     return generator.standard_normal((q, len(covariance))) @ root.T
 
 
-@dataclass(frozen=True, eq=False)
-class Bootstrap:
+@dataclass(frozen=True, eq=False, repr=False)
+class Bootstrap(RenderedFrame):
     """Estimates from responses that a fit generated.
 
     Attributes
@@ -70,6 +71,19 @@ class Bootstrap:
     names: tuple[str, ...]
     estimates: np.ndarray
     replicates: np.ndarray
+
+    def __repr__(self) -> str:
+        return f"<Bootstrap: {len(self.replicates)} replicates of {len(self.names)} parameters>"
+
+    def _heading(self) -> str:
+        return repr(self).strip("<>")
+
+    def summary_frame(self, alpha: float = 0.05) -> Any:
+        """Estimates, standard errors and percentile intervals, a pandas DataFrame."""
+        frame = self.conf_int(alpha)
+        frame.insert(0, "estimate", self.estimates)
+        frame.insert(1, "std err", self.bse)
+        return frame
 
     def conf_int(self, alpha: float = 0.05) -> Any:
         """Percentile intervals, a pandas DataFrame of one row a parameter."""

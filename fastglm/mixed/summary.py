@@ -65,7 +65,7 @@ class MixedSummary(Summary):
 
     def notes(self) -> list[str]:
         """What a reader must know beside the numbers."""
-        fit, notes = self.results, self.model_notes()
+        fit, notes = self.results, [*self.ratio_notes(), *self.model_notes()]
         if fit.n_separated:
             notes.append(separation_note(fit))
         if not fit.converged:

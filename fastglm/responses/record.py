@@ -52,6 +52,10 @@ class ResponseFit(FitBase):
     kind: ClassVar[str] = ""
     title: ClassVar[str] = ""
     lazy_numbers: ClassVar[tuple[str, ...]] = ("llnull",)
+    #: What broom calls the column of components, and the first and the last of these.
+    component_column: ClassVar[str] = "component"
+    first_component: ClassVar[str] = "mean"
+    last_component: ClassVar[str] = "alpha"
 
     names: tuple[str, ...]
     blocks: tuple[Block, ...]
@@ -109,6 +113,28 @@ class ResponseFit(FitBase):
     def llnull(self) -> float:
         """Log-likelihood of the model whose predictors are constants."""
         return self._model_with_data("the null model").null_log_likelihood(self.n_threads)
+
+    # -- what tables of any fit need to know
+
+    def _components(self) -> list[tuple[str, str]]:
+        """Component and term of each coefficient."""
+        found = [(self.last_component, name) for name in self.names]
+        for block in self.blocks:
+            component = block.name.rstrip(":-") or self.first_component
+            for k in range(block.start, block.stop):
+                found[k] = component, self.names[k].removeprefix(block.name)
+        return found
+
+    def _tidy_names(self) -> dict[str, list[str]]:
+        components, terms = zip(*self._components(), strict=True)
+        return {self.component_column: list(components), "term": list(terms)}
+
+    def _ratio_names(self) -> list[str | None]:
+        return [self._ratio_of(component) for component, _ in self._components()]
+
+    def _ratio_of(self, component: str) -> str | None:
+        """What exponentials of the coefficients of a component are."""
+        return None
 
     # -- rows
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from fastglm.design.frames.frames import Level
 from fastglm.entry import entry_points
+from fastglm.errors import ModelError
 from fastglm.inference.covariance.sandwich import covariance_of
 from fastglm.inference.rows.prediction import named_prediction
 from fastglm.responses.covariance import ROBUST
@@ -164,6 +165,14 @@ class ResponseResults(ResponseResiduals, SharedMethods, ResponseFit):
         """Predictions of the fitted rows, the first of `predictions`."""
         return self.predict(which=self.predictions[0])
 
+    def _augment_columns(self, data: Any, which: str | None, se_fit: bool) -> dict[str, np.ndarray]:
+        if se_fit:
+            raise ModelError(f"{self.kind} has no standard errors of predictions: not se_fit.")
+        columns = _by_column(".fitted", self.predict(data, which or "mean"))
+        if data is None and which in (None, "mean"):
+            columns |= _by_column(".resid", self.resid_response)
+        return columns
+
     def _summary(self, alpha: float) -> ResponseSummary:
         return ResponseSummary(self, alpha)
 
@@ -178,8 +187,21 @@ class ResponseResults(ResponseResiduals, SharedMethods, ResponseFit):
         return describe_response(self)
 
 
+def _by_column(name: str, values: Any) -> dict[str, np.ndarray]:
+    """A column of (n,) values, or one for each of k."""
+    if np.ndim(values) == 1:
+        return {name: np.asarray(values)}
+    labels = getattr(values, "columns", range(1, np.shape(values)[1] + 1))
+    return {f"{name}.{label}": v for label, v in zip(labels, np.asarray(values).T, strict=True)}
+
+
 class CategoricalResults(ResponseResults):
     """A fit of a categorical response."""
+
+    def _augment_columns(self, data: Any, which: str | None, se_fit: bool) -> dict[str, np.ndarray]:
+        columns = super()._augment_columns(data, which, se_fit)
+        first = {} if which else {".fitted": np.asarray(self.predict(data, "class"))}
+        return first | columns
 
     @property
     def prsquared(self) -> float:

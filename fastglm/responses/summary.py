@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-import scipy
-
 from fastglm.inference.summary import Summary, separation_note
 
 if TYPE_CHECKING:
@@ -29,10 +26,8 @@ class ResponseSummary(Summary):
     results: ResponseFit  # type: ignore[assignment]
 
     def __init__(self, results: ResponseFit, alpha: float = 0.05):
-        self.results = results
-        self.alpha = alpha
+        super().__init__(results, alpha)  # type: ignore[arg-type]
         self.title = results.title
-        self.names = results.names
 
     def header(self) -> list[tuple[str, str]]:
         """Names and values of what stands above the table."""
@@ -41,14 +36,6 @@ class ResponseSummary(Summary):
     def setting(self) -> list[tuple[str, str]]:
         """What the fit was given, each on a line of its own."""
         return self.results.setting()
-
-    def table(self) -> np.ndarray:
-        """Estimate, standard error, statistic, p-value and interval, (m, 6)."""
-        fit = self.results
-        z = fit.estimates / fit.standard_errors
-        pvalues = 2.0 * scipy.special.ndtr(-np.abs(z))
-        interval = np.asarray(fit._wald_intervals(self.alpha))
-        return np.column_stack([fit.estimates, fit.standard_errors, z, pvalues, interval])
 
     def aliased_columns(self) -> str:
         """Names of the aliased columns."""

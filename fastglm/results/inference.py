@@ -107,6 +107,9 @@ class InferenceMethods(ComparisonMethods):
             raise ModelError(f'method must be "wald", "profile" or "bootstrap", not {method!r}')
         return self._wald_intervals(alpha)
 
+    def _intervals(self, alpha: float, method: str) -> Any:
+        return self.conf_int(alpha, method)
+
     def confint(self, level: float = 0.95, method: str = "profile") -> Any:
         """`conf_int` in R's spelling: by the level, and by profile likelihood."""
         return self.conf_int(1.0 - level, method)

@@ -13,6 +13,7 @@ from fastglm.inference.intervals.prediction_intervals import Prediction, get_pre
 from fastglm.inference.rows import residuals
 from fastglm.inference.rows.prediction import fitted_rows, new_rows, predict
 from fastglm.inference.rows.term_contributions import partial_residuals, term_contributions
+from fastglm.inference.tidy import row_columns
 from fastglm.kernels.blocks import planes
 from fastglm.kernels.threads.threads import usable_threads
 from fastglm.results.diagnostics import DiagnosticMethods
@@ -223,6 +224,9 @@ class RowMethods(EffectMethods, DiagnosticMethods):
             Naming what is wrong with the new rows, or if the data of the fit is not at hand.
         """
         return term_contributions(self, exog).labelled()
+
+    def _augment_columns(self, data: Any, which: str | None, se_fit: bool) -> dict[str, np.ndarray]:
+        return row_columns(self, data, which, se_fit)
 
     # -- pictures
 

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from fastglm.design.frames.output import frame_of
 from fastglm.errors import ModelError
 from fastglm.fit.base import FitBase
 from fastglm.fit.json_numbers import write_json
 from fastglm.inference.hypothesis_tests.hypotheses import LinearTests, t_test, wald_test
 from fastglm.inference.hypothesis_tests.tables import HypothesisTest
+from fastglm.inference.tidy import augmented, coefficient_columns, glance
+
+if TYPE_CHECKING:
+    from fastglm.inference.summary import Summary
 
 __all__ = ["SharedMethods"]
 
@@ -77,7 +84,8 @@ class SharedMethods(FitBase):
         yname: str | None = None,
         xname: Sequence[str] | None = None,
         title: str | None = None,
-    ) -> Any:
+        exponentiate: bool = False,
+    ) -> Summary:
         """Table of coefficients and goodness of fit; prints as text, shows as HTML in notebooks.
 
         Parameters
@@ -86,8 +94,140 @@ class SharedMethods(FitBase):
             Intervals are at level 1 - alpha.
         yname, xname, title : optional
             Other names of the response and of the p coefficients, and another title.
+        exponentiate : bool, default False
+            Show odds ratios, rate ratios or relativities, whichever the exponentials of
+            coefficients are under the link and family of the fit.
+
+        Raises
+        ------
+        DataError
+            If there is not a name for each coefficient.
+        ModelError
+            If no coefficient is the logarithm of a ratio.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> res = fg.glm("y ~ x", {"y": [1.0, 3.0, 4.0], "x": [0.0, 1.0, 2.0]}, "poisson")
+        >>> res.summary(exponentiate=True).columns()[0]
+        'rate ratio'
         """
-        return self._summary(alpha).renamed(yname, xname, title)
+        summary = self._summary(alpha).renamed(yname, xname, title)
+        return summary.exponentiated() if exponentiate else summary
+
+    def tidy(
+        self, exponentiate: bool = False, conf_int: bool | str = False, alpha: float = 0.05
+    ) -> Any:
+        """A row for each coefficient, as ``tidy`` of R's package broom.
+
+        Parameters
+        ----------
+        exponentiate : bool, default False
+            Odds ratios, rate ratios or relativities, and intervals of them. Standard errors and
+            tests stay those of the coefficients, as in broom.
+        conf_int : bool or str, default False
+            Whether there are columns of intervals; or by which of the methods of `conf_int`,
+            "wald" by default.
+        alpha : float, default 0.05
+            Intervals are at level 1 - alpha.
+
+        Returns
+        -------
+        data frame
+            Of the library that the data came in, pandas else: columns term, estimate, std.error,
+            statistic, p.value, and with `conf_int` conf.low and conf.high. Models of several
+            predictors have a column before these that tells them apart; mixed models have effect
+            and group, and rows ``sd__`` and ``cor__`` of the random effects.
+
+        Raises
+        ------
+        ModelError
+            If no coefficient is the logarithm of a ratio, or there are no such intervals.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> res = fg.glm("y ~ x", {"y": [1.0, 3.0, 4.0], "x": [0.0, 1.0, 2.0]}, "poisson")
+        >>> list(res.tidy(conf_int=True).columns)
+        ['term', 'estimate', 'std.error', 'statistic', 'p.value', 'conf.low', 'conf.high']
+        """
+        return frame_of(self._tidy_columns(exponentiate, conf_int, alpha), self._frame)
+
+    def _tidy_columns(
+        self, exponentiate: bool, conf_int: bool | str, alpha: float
+    ) -> dict[str, Any]:
+        limits = None
+        if conf_int is not False:
+            method = "wald" if conf_int is True else conf_int
+            limits = np.asarray(self._intervals(alpha, method), dtype=np.float64)
+        return coefficient_columns(self, limits, exponentiate)
+
+    def _intervals(self, alpha: float, method: str) -> Any:
+        if method != "wald":
+            raise ModelError(f'conf_int must be True, False or "wald" here, not {method!r}.')
+        return self._wald_intervals(alpha)
+
+    def glance(self) -> Any:
+        """One row about the whole fit, as ``glance`` of R's package broom.
+
+        Returns
+        -------
+        data frame
+            Of the library that the data came in, pandas else: logLik, AIC, BIC, df.residual, nobs,
+            and what else the model has, such as null.deviance, df.null and deviance.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> res = fg.glm("y ~ x", {"y": [1.0, 3.0, 4.0], "x": [0.0, 1.0, 2.0]}, "poisson")
+        >>> float(res.glance()["df.residual"][0])
+        1.0
+        """
+        return glance(self)
+
+    def augment(self, data: Any = None, which: str | None = None, se_fit: bool = False) -> Any:
+        """The rows beside what the fit says of them, as ``augment`` of R's package broom.
+
+        Parameters
+        ----------
+        data : data frame or array_like, optional
+            New rows, whose offset or exposure are columns; by default those of the fit.
+        which : {"linear", "mean"}, optional
+            What ``.fitted`` is. By default, as in broom, the linear predictor of generalized and
+            mixed models, and the mean of other responses.
+        se_fit : bool, default False
+            Whether there is ``.se.fit``, the standard error of ``.fitted``, of generalized linear
+            models.
+
+        Returns
+        -------
+        data frame
+            Of the library that the rows came in, pandas else: the columns of the rows, and
+            ``.fitted``. For rows of a fit of a generalized linear model also .resid, deviance
+            residuals, .hat, leverages, .sigma, the root of the dispersion without the row, .cooksd
+            and .std.resid; for a mixed model .resid, response less conditional mean, .fixed, the
+            linear predictor at random effects of zero, and .mu; of other responses .resid,
+            response less mean. Several means have columns ``.fitted.level``, and a categorical
+            response has its most probable level in ``.fitted``.
+
+        Raises
+        ------
+        ModelError
+            If there is no such prediction, or no standard error of it.
+        DataError
+            If the rows cannot be used, or the result was loaded without its data.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> res = fg.glm("y ~ x", {"y": [1.0, 3.0, 4.0], "x": [0.0, 1.0, 2.0]}, "poisson")
+        >>> list(res.augment().columns)
+        ['y', 'x', '.fitted', '.resid', '.hat', '.sigma', '.cooksd', '.std.resid']
+        """
+        return augmented(self, data, self._augment_columns(data, which, se_fit))
+
+    def _augment_columns(self, data: Any, which: str | None, se_fit: bool) -> dict[str, np.ndarray]:
+        raise NotImplementedError
 
     def to_sql(self, *_: Any, **__: Any) -> str:
         """Of fits of one linear predictor alone; see `fastglm.Results.to_sql`."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 
 import numpy as np
 
@@ -58,7 +59,7 @@ MORE_ROWS = 1000
 COLUMNS_NAMED = 10
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Separation:
     """What keeps the maximum of a likelihood at infinity, if anything does.
 
@@ -74,6 +75,13 @@ class Separation:
 
     direction: np.ndarray
     rows: np.ndarray
+
+    def __repr__(self) -> str:
+        n = int((self.direction != 0.0).sum())
+        return f"<Separation: {self.n_rows} rows are separated, {n} estimates are infinite>"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(repr(self))}</pre>"
 
     @property
     def exists(self) -> bool:

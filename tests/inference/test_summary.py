@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 
 import fastglm as fg
-from fastglm.inference.hypothesis_tests.tables import format_pvalue
-from fastglm.inference.summary import format_significant
+from fastglm.inference.number_format import format_pvalue, format_significant
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,8 @@ class Link(Frozen):
         The link's parameter, 0 for links that have none.
     custom : bool
         Whether a user defined it.
+    ratio : str or None
+        Of what the exponential of a coefficient is the ratio: "mean", "odds" or "hazard".
     mean_range : pair of float or None
         Open interval of the means of all finite linear predictors; None if some have none.
     forward_rows, inverse_rows, curvature_rows : RowBlock
@@ -44,6 +46,7 @@ class Link(Frozen):
     name: str = ""
     parameter: float = 0.0
     custom: bool = False
+    ratio: str | None = None
     mean_range: tuple[float, float] | None = None
     forward_rows: RowBlock
     inverse_rows: RowBlock

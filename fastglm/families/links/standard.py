@@ -44,6 +44,7 @@ class Log(Link):
     """eta = log(mu)."""
 
     name = "log"
+    ratio = "mean"
     mean_range = (0.0, math.inf)
     forward_rows, inverse_rows, curvature_rows = compile_link(
         "log", lf.log_forward, lf.log_inverse, lf.log_curvature
@@ -55,6 +56,7 @@ class Logit(Link):
     """eta = log(mu / (1 - mu))."""
 
     name = "logit"
+    ratio = "odds"
     mean_range = (0.0, 1.0)
     forward_rows, inverse_rows, curvature_rows = compile_link(
         "logit", lf.logit_forward, lf.logit_inverse, lf.logit_curvature
@@ -77,6 +79,7 @@ class CLogLog(Link):
     """eta = log(-log(1 - mu)), the complementary log-log link."""
 
     name = "cloglog"
+    ratio = "hazard"
     mean_range = (0.0, 1.0)
     forward_rows, inverse_rows, curvature_rows = compile_link(
         "cloglog", lf.cloglog_forward, lf.cloglog_inverse, lf.cloglog_curvature

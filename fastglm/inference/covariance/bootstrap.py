@@ -20,6 +20,7 @@ from fastglm.errors import ConvergenceWarning, ModelError, Status, require_level
 from fastglm.inference.covariance.groups import group_codes
 from fastglm.inference.covariance.sandwich import SANDWICHES, covariance_of
 from fastglm.inference.hypothesis_tests.refits import refit, require_maximum_likelihood
+from fastglm.inference.rendering import RenderedFrame
 from fastglm.inference.rows.simulate import draw_responses
 from fastglm.kernels.blocks import planes
 from fastglm.passes.draws import AddedResiduals, Counts
@@ -41,7 +42,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
-class Bootstrap:
+class Bootstrap(RenderedFrame):
     """Estimates of resampled data.
 
     Attributes
@@ -157,6 +158,9 @@ class Bootstrap:
             f"{1 - alpha / 2:.3g}]": high,
         }
         return pd.DataFrame(columns, index=list(self.names))
+
+    def _heading(self) -> str:
+        return repr(self).strip("<>")
 
     def __repr__(self) -> str:
         return f"<Bootstrap: {len(self.replicates)} replicates ({self.kind}), seed {self.seed}>"

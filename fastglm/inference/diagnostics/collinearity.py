@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastglm.errors import ModelError
-from fastglm.inference.hypothesis_tests.tables import Table, align
+from fastglm.inference.hypothesis_tests.tables import Table
+from fastglm.inference.rendering import Rendered
 from fastglm.inference.rows.term_contributions import model_terms
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ def variance_inflation(fit: Fit) -> Table:
     )
 
 
-@dataclass(frozen=True, eq=False)
-class Collinearity:
+@dataclass(frozen=True, eq=False, repr=False)
+class Collinearity(Rendered):
     """Condition indices, and which coefficients' variances each of them holds.
 
     Attributes
@@ -75,14 +76,12 @@ class Collinearity:
         frame.insert(0, "condition index", self.condition_index)
         return frame
 
-    def __str__(self) -> str:
+    def _cells(self) -> list[list[str]]:
         frame = self.summary_frame()
         rows = [["", *frame.columns]]
         for k, values in enumerate(frame.to_numpy()):
             rows.append([str(k + 1), *(f"{value:.3f}" for value in values)])
-        return align(rows)
-
-    __repr__ = __str__
+        return rows
 
 
 def collinearity(fit: Fit) -> Collinearity:

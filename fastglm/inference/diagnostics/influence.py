@@ -19,6 +19,7 @@ from fastglm.design.matrix.dense_slices import dense_slices
 from fastglm.entry import entry_points
 from fastglm.errors import ModelError
 from fastglm.inference.hypothesis_tests.tables import Table
+from fastglm.inference.rendering import RenderedText
 from fastglm.inference.rows.residuals import deviance_residuals, response_residuals
 from fastglm.kernels.blocks import planes
 from fastglm.kernels.passes.score_products import FULL_LEVERAGE
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["CooksDistance", "Influence"]
 
 
-@dataclass(frozen=True, eq=False)
-class CooksDistance(Sequence):
+@dataclass(frozen=True, eq=False, repr=False)
+class CooksDistance(RenderedText, Sequence):
     """Pair of distances and upper F tails; the tails, which take longer, once they are asked for.
 
     Attributes
@@ -46,6 +47,12 @@ class CooksDistance(Sequence):
     def __len__(self) -> int:
         return 2
 
+    def __repr__(self) -> str:
+        return (
+            f"<Cook's distances of {self.distance.size} observations, at most "
+            f"{np.nanmax(self.distance):.4g}; [0] the distances, [1] their F tails>"
+        )
+
     def __getitem__(self, which: Any) -> Any:
         fit = self.results
         which = range(2)[which]
@@ -55,8 +62,8 @@ class CooksDistance(Sequence):
 
 
 @entry_points
-@dataclass(frozen=True, eq=False)
-class Influence:
+@dataclass(frozen=True, eq=False, repr=False)
+class Influence(RenderedText):
     """Influence of each of the n observations on a fit.
 
     Everything is computed when it is asked for, from one pass over the rows. A row that stands for
@@ -70,6 +77,10 @@ class Influence:
     """
 
     results: Fit
+
+    def __repr__(self) -> str:
+        n_rows = self.results._model_with_data("influence").rows.n_rows
+        return f"<Influence of {n_rows} observations: summary_frame() has the table>"
 
     @cached_property
     def _leverage_and_pearson(self) -> tuple[np.ndarray, np.ndarray]:
@@ -113,7 +124,7 @@ class Influence:
         return deviance_residuals(self.results)
 
     @cached_property
-    def _deletion_scale(self) -> np.ndarray:
+    def deletion_scale(self) -> np.ndarray:
         """Root of the deviance over its degrees of freedom, each observation left out in turn."""
         fit, squared = self.results, self._deviance_residual**2
         frequencies = fit._model_with_data("influence").rows.frequencies
@@ -179,12 +190,12 @@ class Influence:
         residual = np.sign(deviance_residual) * np.sqrt(drop)
         if self.results.dispersion_known:
             return residual
-        return residual / self._deletion_scale
+        return residual / self.deletion_scale
 
     @property
     def dffits(self) -> Any:
         """Change of each fitted value on leaving its observation out, in standard errors, (n,)."""
-        root = np.sqrt(self._leverage) / (self._deletion_scale * self._remaining)
+        root = np.sqrt(self._leverage) / (self.deletion_scale * self._remaining)
         return self.results._rows(self._deviance_residual * root)
 
     @property
@@ -192,7 +203,7 @@ class Influence:
         """Determinant of the covariance without the observation, over that with it, (n,)."""
         fit = self.results
         with np.errstate(invalid="ignore", divide="ignore"):
-            external = self._deviance_residual**2 / (self._deletion_scale**2 * self._remaining)
+            external = self._deviance_residual**2 / (self.deletion_scale**2 * self._remaining)
             ratio = (fit.df_resid - 1.0 + external) / fit.df_resid
             return fit._rows(1.0 / (self._remaining * ratio**fit.rank))
 
@@ -221,7 +232,7 @@ class Influence:
         As in R, from deviance residuals and with the dispersion without the observation.
         """
         root_weight = np.sqrt(self.results.row_values(planes.WEIGHT)[0])
-        step = self._deviance_residual * root_weight / (self._remaining * self._deletion_scale)
+        step = self._deviance_residual * root_weight / (self._remaining * self.deletion_scale)
         with np.errstate(invalid="ignore"):
             unit = 1.0 / np.sqrt(np.diag(self.results.information_inverse))
         return self._by_coefficient(step, unit)

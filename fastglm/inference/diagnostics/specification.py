@@ -22,6 +22,7 @@ from fastglm.families import Family
 from fastglm.families.links import Power
 from fastglm.inference.hypothesis_tests.refits import intercept_column
 from fastglm.inference.hypothesis_tests.tables import HypothesisTest, Table
+from fastglm.inference.rendering import RenderedText
 from fastglm.kernels.blocks import planes
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def goodness_of_link(fit: Fit) -> HypothesisTest:
 
 
 @dataclass(frozen=True, eq=False)
-class PowerLinkProfile:
+class PowerLinkProfile(RenderedText):
     """How the fit changes with the power of a power link.
 
     Attributes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import scipy
 
 from fastglm.entry import entry_points
 from fastglm.errors import require_level
-from fastglm.inference.hypothesis_tests.tables import align, format_cell
+from fastglm.inference.rendering import RenderedFrame
 
 __all__ = ["ADJUSTMENTS", "INTERVALS", "Estimates", "adjusted", "adjusted_critical_value"]
 
@@ -22,7 +21,7 @@ INTERVALS = {"holm": "bonferroni"}
 
 @entry_points
 @dataclass(frozen=True, eq=False, repr=False)
-class Estimates:
+class Estimates(RenderedFrame):
     """Some quantities and the covariance of their estimates.
 
     Attributes
@@ -94,23 +93,11 @@ class Estimates:
         }
         return pd.DataFrame(columns, index=list(self.names))
 
-    def __str__(self) -> str:
-        frame = self.summary_frame()
-        rows = [["", *frame.columns]]
-        for name, values in zip(frame.index, frame.itertuples(index=False), strict=True):
-            cells = (
-                v if isinstance(v, str) else format_cell(title, v)
-                for title, v in zip(frame.columns, values, strict=True)
-            )
-            rows.append([str(name), *cells])
-        return "\n".join([*([self.heading] if self.heading else []), align(rows), *self.notes])
+    def _heading(self) -> str:
+        return self.heading
 
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        heading, *notes = (f"<p>{escape(text)}</p>" for text in (self.heading, *self.notes))
-        table = str(self.summary_frame()._repr_html_())
-        return "".join([*([heading] if self.heading else []), table, *notes])
+    def _notes(self) -> list[str]:
+        return [*super()._notes(), *self.notes]
 
 
 def adjusted(

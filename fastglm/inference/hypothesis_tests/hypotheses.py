@@ -18,7 +18,8 @@ import scipy
 from fastglm.entry import entry_points
 from fastglm.errors import DataError, ModelError, require_level
 from fastglm.fit.aliased import SAME_COMBINATION, null_space
-from fastglm.inference.hypothesis_tests.tables import HypothesisTest, align, format_cell
+from fastglm.inference.hypothesis_tests.tables import HypothesisTest
+from fastglm.inference.rendering import RenderedFrame
 
 if TYPE_CHECKING:
     from fastglm.fit.base import FitBase
@@ -30,8 +31,8 @@ RANK_TOLERANCE = 1e-11
 
 
 @entry_points
-@dataclass(frozen=True, eq=False)
-class LinearTests:
+@dataclass(frozen=True, eq=False, repr=False)
+class LinearTests(RenderedFrame):
     """t or z tests of single linear combinations of the coefficients.
 
     Attributes
@@ -86,16 +87,6 @@ class LinearTests:
     def summary(self) -> str:
         """The tests as text."""
         return str(self)
-
-    def __str__(self) -> str:
-        frame = self.summary_frame()
-        rows = [["", *frame.columns]]
-        for name, values in zip(frame.index, frame.to_numpy(), strict=True):
-            cells = zip(frame.columns, values, strict=True)
-            rows.append([name, *(format_cell(title, value) for title, value in cells)])
-        return align(rows)
-
-    __repr__ = __str__
 
 
 def read_hypothesis(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,6 +51,9 @@ class Step:
 
     def __repr__(self) -> str:
         return f"{self.table}\n\n{self.results.formula}"
+
+    def _repr_html_(self) -> str:
+        return f"{self.table._repr_html_()}<p><code>{escape(self.results.formula or '')}</code></p>"
 
 
 class _Upper:

@@ -9,18 +9,14 @@ from typing import Any
 import numpy as np
 import scipy
 
+from fastglm.inference.number_format import SMALLEST_PVALUE, format_cell
+from fastglm.inference.rendering import Rendered, html_table
+
 __all__ = [
     "HypothesisTest",
     "Table",
-    "align",
     "f_tail",
-    "format_cell",
-    "format_number",
-    "format_pvalue",
 ]
-
-#: Smaller p-values are not told apart, as in R: the distance from 1 to the next number.
-SMALLEST_PVALUE = 2.220446049250313e-16
 
 
 @dataclass(frozen=True)
@@ -84,6 +80,13 @@ class HypothesisTest:
             columns["df_denominator"] = self.df_denominator
         return pd.DataFrame(columns | {"pvalue": self.pvalue}, index=[self.name])
 
+    def _repr_html_(self) -> str:
+        """The same in a table of one row."""
+        frame = self.summary_frame()
+        cells = [format_cell(title, float(frame[title].iloc[0])) for title in frame]
+        rows = [["", *frame.columns], [self.name, *cells]]
+        return html_table(rows, notes=self.hypothesis)
+
     def __str__(self) -> str:
         degrees = ""
         if self.distribution == "chi2":
@@ -100,8 +103,8 @@ class HypothesisTest:
     __repr__ = __str__
 
 
-@dataclass(frozen=True, eq=False)
-class Table:
+@dataclass(frozen=True, eq=False, repr=False)
+class Table(Rendered):
     """A table of models or terms, a row each.
 
     Attributes
@@ -126,49 +129,17 @@ class Table:
 
         return pd.DataFrame(self.columns, index=list(self.names))
 
-    def __str__(self) -> str:
+    def _caption(self) -> str:
+        return self.heading
+
+    def _cells(self) -> list[list[str]]:
         rows = [["", *self.columns]]
         for k, name in enumerate(self.names):
-            cells = (
-                "" if np.isnan(column[k]) else format_cell(title, column[k])
-                for title, column in self.columns.items()
-            )
+            cells = (format_cell(title, column[k]) for title, column in self.columns.items())
             rows.append([name, *cells])
-        return f"{self.heading}\n{align(rows)}"
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return str(self.summary_frame()._repr_html_())
+        return rows
 
 
 def f_tail(df: Any, df_denominator: Any, statistic: Any) -> Any:
     """Upper tail of the F distribution; NaN where it is not defined."""
     return scipy.special.fdtrc(df, df_denominator, statistic)
-
-
-def format_number(value: float) -> str:
-    """A number in at most six digits."""
-    return f"{value:.6g}"
-
-
-def format_pvalue(value: float, digits: int = 3) -> str:
-    """A p-value as R prints it: in so many digits, ``<2e-16`` where it is smaller."""
-    return "<2e-16" if value < SMALLEST_PVALUE else f"{value:#.{digits}g}"
-
-
-def format_cell(title: str, value: float) -> str:
-    """A number of a table, by the title of its column."""
-    is_pvalue = title.startswith(("P>", "Pr(")) or title in ("pvalue", "p")
-    return format_pvalue(value, 4) if is_pvalue else format_number(value)
-
-
-def align(rows: Sequence[Sequence[str]]) -> str:
-    """Cells as text in columns: the first to the left, the others to the right."""
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [row[0].ljust(widths[0])]
-        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)

@@ -14,6 +14,7 @@ from fastglm.entry import entry_points
 from fastglm.errors import ModelError
 from fastglm.families.distribution import ResponseDistribution, lattice_quantile
 from fastglm.fit.roots import covariance_root
+from fastglm.inference.rendering import RenderedFrame
 from fastglm.inference.rows.prediction import NewRows
 from fastglm.kernels.blocks import planes
 from fastglm.passes.row_values import evaluate_rows, limits_of_means
@@ -45,7 +46,7 @@ QUANTILE_TOLERANCE = 1e-8
 
 @entry_points
 @dataclass(frozen=True, eq=False, repr=False)
-class LinearPrediction:
+class LinearPrediction(RenderedFrame):
     """Linear predictors of n rows and their uncertainty, under statsmodels' names.
 
     Attributes
@@ -74,13 +75,10 @@ class LinearPrediction:
         limits = {"mean_ci_lower": eta - half, "mean_ci_upper": eta + half}
         return pd.DataFrame(columns | limits, index=self.index)
 
-    def __repr__(self) -> str:
-        return repr(self.summary_frame())
-
 
 @entry_points
 @dataclass(frozen=True, eq=False, repr=False)
-class Prediction:
+class Prediction(RenderedFrame):
     """Predictions of n rows and their uncertainty.
 
     Attributes
@@ -218,8 +216,17 @@ class Prediction:
         limits = self._observation_limits(alpha)
         return self._frame(columns | {"obs_ci_lower": limits[0], "obs_ci_upper": limits[1]})
 
+    def _heading(self) -> str:
+        return f"Prediction of {self.weights.size} rows"
+
     def __repr__(self) -> str:
-        return f"<Prediction of {self.weights.size} rows: summary_frame() has the table>"
+        return f"<{self._heading()}: summary_frame() has the table>"
+
+    def _shown_frame(self) -> Any:
+        # Intervals of new observations take quantiles of each row: a picture of the table does not.
+        low, high = self._mean_limits(0.05)
+        mean, error = np.asarray(self.predicted_mean), np.asarray(self.se_mean)
+        return self._frame({"mean": mean, "mean_se": error, "ci_lower": low, "ci_upper": high})
 
     def _frame(self, columns: dict) -> Any:
         import pandas as pd

@@ -33,6 +33,7 @@ __all__ = [
     "new_rows",
     "new_rows_without_offset",
     "predict",
+    "predict_rows",
     "require_unseen",
 ]
 
@@ -223,18 +224,19 @@ def predict(
     n_threads: int | None,
 ) -> Any:
     """Predictions for new rows, or the fitted ones; see `Results.predict`."""
-    plane = _PLANES[named_prediction(which, tuple(_PLANES))]
+    which = named_prediction(which, tuple(_PLANES))
     if exog is None:
         rows = fitted_rows(fit, offset, exposure, unseen)
     else:
         rows = new_rows(fit, exog, offset, exposure, unseen)
-    (values,) = evaluate_rows(
-        rows.layout,
-        fit.family,
-        fit.estimates,
-        (plane,),
-        n_threads=fit.n_threads if n_threads is None else usable_threads(n_threads),
-    )
+    n_threads = fit.n_threads if n_threads is None else usable_threads(n_threads)
+    return predict_rows(fit, rows, which, n_threads)
+
+
+def predict_rows(fit: Fit, rows: NewRows, which: str, n_threads: int) -> Any:
+    """Means or linear predictors, "mean" or "linear", of rows brought to the model's columns."""
+    planes = (_PLANES[which],)
+    (values,) = evaluate_rows(rows.layout, fit.family, fit.estimates, planes, n_threads=n_threads)
     return rows.label(values)
 
 

@@ -38,6 +38,11 @@ class BetaResults(ResponseResults):
     title: ClassVar[str] = "Beta Regression Results"
     predictions: ClassVar[tuple[str, ...]] = ("mean", "precision", "variance")
 
+    def _ratio_of(self, component: str) -> str | None:
+        if component != self.first_component:
+            return "ratio of precisions" if self.precision_link.ratio == "mean" else None
+        return {"odds": "odds ratio", "mean": "ratio of means"}.get(self.link.ratio or "")
+
     @property
     def link(self) -> Link:
         """Link of the mean."""

@@ -38,6 +38,9 @@ class DirichletResults(ResponseResults):
     title: ClassVar[str] = "Dirichlet Regression Results"
     predictions: ClassVar[tuple[str, ...]] = ("mean", "precision", "shape")
 
+    def _ratio_of(self, component: str) -> str | None:
+        return "ratio of shapes"
+
     @property
     def shares(self) -> tuple[str, ...]:
         """Names of the shares."""

@@ -40,6 +40,10 @@ class MultinomialResults(CategoricalResults):
     kind: ClassVar[str] = "MNLogit"
     title: ClassVar[str] = "Multinomial Logit Results"
     predictions: ClassVar[tuple[str, ...]] = ("prob", "class", "mean")
+    component_column: ClassVar[str] = "y.level"
+
+    def _ratio_of(self, component: str) -> str | None:
+        return "relative risk ratio"
 
     def _vector(self, values: np.ndarray) -> Any:
         matrix = values.reshape(len(self.blocks), -1).T

@@ -52,6 +52,9 @@ class NegativeBinomialPResults(ResponseResults):
     takes_exposure: ClassVar[bool] = True
     predictions: ClassVar[tuple[str, ...]] = ("mean", "alpha", "variance")
 
+    def _ratio_of(self, component: str) -> str | None:
+        return "rate ratio" if component == self.first_component else "ratio of alphas"
+
     @property
     def power(self) -> float:
         """The power of the mean in the variance."""

@@ -43,6 +43,14 @@ class OrdinalResults(CategoricalResults):
     kind: ClassVar[str] = "OrderedModel"
     title: ClassVar[str] = "Ordinal Regression Results"
     predictions: ClassVar[tuple[str, ...]] = ("prob", "cumulative", "class", "mean")
+    component_column: ClassVar[str] = "coef.type"
+    first_component: ClassVar[str] = "coefficient"
+    last_component: ClassVar[str] = "scale"
+
+    def _ratio_of(self, component: str) -> str | None:
+        # Of a cumulative probability only the odds are multiplied whichever way it is read.
+        is_odds = component == self.first_component and self.link.ratio == "odds"
+        return "odds ratio" if is_odds else None
 
     @property
     def link(self) -> Link:

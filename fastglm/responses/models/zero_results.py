@@ -26,6 +26,10 @@ class _CountResults(ResponseResults):
 
     takes_exposure: ClassVar[bool] = True
     predictions: ClassVar[tuple[str, ...]] = ("mean", "prob-zero", "mean-count")
+    first_component: ClassVar[str] = "count"
+
+    def _ratio_of(self, component: str) -> str | None:
+        return {"count": "rate ratio", "zero": "odds ratio"}.get(component)
 
     @property
     def alpha(self) -> float:

@@ -1,0 +1,80 @@
+"""Frames and columns of the library that the data came in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+
+__all__ = ["frame_of", "is_pandas", "library_of", "with_columns"]
+
+
+def library_of(data: Any) -> Any:
+    """Name of the library of a data frame, None for pandas and for what is no frame."""
+    try:
+        name = nw.from_native(data, eager_only=True).implementation.value
+    except TypeError:
+        return None
+    return None if name == "pandas" else str(name)
+
+
+def is_pandas(data: Any) -> bool:
+    """Whether something is a pandas data frame."""
+    return bool(nw.dependencies.is_pandas_dataframe(data))
+
+
+def frame_of(columns: Mapping[str, Any], like: Any = None, index: Any = None) -> Any:
+    """A data frame of columns.
+
+    Parameters
+    ----------
+    columns : mapping of str to array_like, shape (n,)
+    like : data frame, optional
+        Whose library is used: pandas where that is None or no frame.
+    index : pandas.Index, optional
+        Of the rows of a pandas frame.
+    """
+    library = library_of(like)
+    if library is None:
+        import pandas as pd
+
+        return pd.DataFrame(dict(columns), index=index)
+    plain = {name: _plain(values) for name, values in columns.items()}
+    return nw.from_dict(plain, backend=library).to_native()
+
+
+def with_columns(
+    data: Any, kept: np.ndarray | None, columns: Mapping[str, np.ndarray], index: Any = None
+) -> Any:
+    """Rows of a frame beside new columns.
+
+    Parameters
+    ----------
+    data : data frame or mapping of columns
+        A mapping becomes a pandas frame.
+    kept : ndarray of bool, shape (rows of the frame,), or None
+        Which rows; None for all.
+    columns : mapping of str to ndarray, shape (n,)
+    index : pandas.Index, optional
+        Of the n rows.
+    """
+    if isinstance(data, Mapping):
+        import pandas as pd
+
+        data = pd.DataFrame({name: np.asarray(values) for name, values in data.items()})
+    frame = nw.from_native(data, eager_only=True)
+    if kept is not None:
+        frame = frame.filter(kept.tolist())
+    if is_pandas(data):
+        return frame.to_native().assign(**columns)
+    backend = nw.get_native_namespace(frame)
+    new = [nw.new_series(name, _plain(v), backend=backend) for name, v in columns.items()]
+    return frame.with_columns(*new).to_native()
+
+
+def _plain(values: Any) -> Any:
+    """Values as any library takes them: text as a list."""
+    array = np.asarray(values)
+    return array.tolist() if array.dtype.kind in "OU" else array

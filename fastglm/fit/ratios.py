@@ -1,0 +1,25 @@
+"""What the exponential of a coefficient is called."""
+
+from __future__ import annotations
+
+from fastglm.families import Family
+
+__all__ = ["ratio_name"]
+
+#: Ratios of two means, by the kind of the response.
+_OF_MEANS = {"counts": "rate ratio", "proportion": "risk ratio", "positive": "relativity"}
+
+
+def ratio_name(family: Family) -> str | None:
+    """What the exponential of a coefficient is, by link and response; None where it is nothing.
+
+    Examples
+    --------
+    >>> from fastglm.families import Binomial, Gamma, Poisson
+    >>> ratio_name(Binomial()), ratio_name(Poisson()), ratio_name(Gamma("log"))
+    ('odds ratio', 'rate ratio', 'relativity')
+    """
+    of = family.link.ratio
+    if of == "mean":
+        return _OF_MEANS.get(family.response_kind, "ratio of means")
+    return None if of is None else f"{of} ratio"
