@@ -158,7 +158,6 @@ RESULTS: dict[str, str] = {
     "score": 'res.pseudo_rsquared("deviance")',
     "predict_proba": "res.predict()",
     "coef_table": "res.tidy()",
-    "summary2": "res.summary(), or res.tidy() and res.glance()",
     "odds_ratios": "res.tidy(exponentiate=True) or res.summary(exponentiate=True)",
     "relativities": "res.tidy(exponentiate=True) or res.summary(exponentiate=True)",
     "std_errors": "res.bse",

@@ -33,7 +33,7 @@ def is_written(member):
 
 def public_functions():
     owners = [fg.GLM, fg.Results, fg.MNLogit, type(fg.glm("y ~ 1", FRAME).get_prediction())]
-    yield from (fg.glm, fg.add_constant)
+    yield from (fg.glm, fg.add_constant, fg.compare_table)
     for owner in owners:
         yield from (f for _, f in inspect.getmembers(owner, is_written))
 

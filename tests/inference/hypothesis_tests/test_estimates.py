@@ -73,7 +73,7 @@ def test_every_way_of_showing_contrasts_names_the_adjustment(frame, method):
     table = contrasts.summary_frame()
     assert table["adjustment"].str.startswith(method).all()
     for text in (str(contrasts), contrasts._repr_html_()):
-        heading = text.split("\n")[0].split("<table")[0]
+        heading = text.split("\n")[0].split("<thead")[0]
         assert f"p-values and intervals adjusted for their number: {method}" in heading
 
 
