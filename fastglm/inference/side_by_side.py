@@ -178,7 +178,7 @@ def compare_table(
     rows = [("", *names), *_heads(models)]
     for name in order:
         for line in range(1 if below is None else 2):
-            cells = (column[name][line] if name in column else "" for column in columns)
+            cells = [column[name][line] if name in column else "" for column in columns]
             rows.append((name if line == 0 else "", *cells))
     for each in goodness:
         cells = [_goodness(fit, each) for fit in models]
