@@ -64,6 +64,9 @@ class Family(Frozen):
         Whether the dispersion is 1; otherwise it is estimated, by Pearson's statistic.
     has_likelihood : bool
         False for quasi families, whose log-likelihood is nan.
+    deviance_is_likelihood_ratio : bool
+        Whether log-likelihoods at two sets of means differ by half the difference of their
+        deviances over the dispersion, whatever the weights.
     n_dispersion_parameters : int
         How many parameters the dispersion adds to the likelihood, for AIC and BIC.
     canonical_link : class or None
@@ -98,6 +101,7 @@ class Family(Frozen):
     parameter: float = 0.0
     dispersion_known: bool = False
     has_likelihood: bool = True
+    deviance_is_likelihood_ratio: bool = False
     n_dispersion_parameters: int = 0
     free_parameter: str | None = None
     default_link: type[Link]
@@ -291,6 +295,10 @@ class Family(Frozen):
         """Log-likelihood at dispersion `scale`, as R counts it; nan for quasi families."""
         rows = self.loglike_obs(endog, mu, var_weights, scale)
         return float(np.sum(np.asarray(freq_weights) * rows))
+
+    def saturated_log_likelihood(self, binary: bool) -> float | None:
+        """That of responses without weights at means that equal them, if no row need be read."""
+        return None
 
     def likelihood_dispersion(
         self, deviance: float, sum_weights: float, n: float, scale: float = 1.0

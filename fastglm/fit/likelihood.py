@@ -9,13 +9,18 @@ import numpy as np
 from fastglm.design.matrix.parts import Design, Ones
 from fastglm.families import Family
 from fastglm.kernels.blocks import planes
-from fastglm.passes.layout import lay_out
-from fastglm.passes.row_values import evaluate_rows
+from fastglm.passes.layout import Layout, lay_out
+from fastglm.passes.row_values import sum_rows
 from fastglm.rows.model_rows import ModelRows
 from fastglm.rows.vectors import product
 from fastglm.solve.fit import SolverOptions, solve
 
 __all__ = ["NullFit", "log_likelihood", "null_fit"]
+
+#: Relative, of what must be right but for rounding.
+ROUNDING = 1e-12
+#: What a row may add to and take from a log-likelihood: rounding errors grow with it.
+MOST_OF_A_ROW = 1e4
 
 
 class NullFit(NamedTuple):
@@ -40,6 +45,7 @@ def log_likelihood(
     rows: ModelRows,
     family: Family,
     params: np.ndarray,
+    deviance: float | None,
     dispersion: float,
     n_threads: int,
 ) -> float:
@@ -52,6 +58,8 @@ def log_likelihood(
     rows : ModelRows
     family : Family
     params : ndarray, shape (p,)
+    deviance : float or None
+        At these coefficients; None to read all rows at their means, whatever it is.
     dispersion : float
     n_threads : int
 
@@ -68,21 +76,46 @@ def log_likelihood(
     """
     if not family.has_likelihood:
         return float("nan")
+    saturated = family.saturated_log_likelihood(rows.summary.binary)
+    if saturated is not None and deviance is not None and rows.variance_weights is None:
+        return saturated - 0.5 * deviance / dispersion
     weights, times = rows.variance_weights, rows.frequencies
     if rows.trials is not None and weights is not None and (rows.trials > 1).any():
         tried = rows.trials > 0
         each = np.divide(weights, rows.trials, out=np.zeros_like(weights), where=tried)
         weights, times = rows.trials, product(times, each)
+
+    def summed(layout: Layout, at: np.ndarray, *wanted: int) -> list[float]:
+        return sum_rows(
+            layout, family, at, wanted, dispersion=dispersion, times=times, n_threads=n_threads
+        ).tolist()
+
+    if deviance is not None and family.deviance_is_likelihood_ratio and dispersion > 0.0:
+        constant = _at_mean(rows, family)
+        if constant is not None:
+            # All that means add to the log-likelihood is in the deviance: a pass over responses
+            # at their mean, without the columns, tells the rest.
+            layout = lay_out(_constant_design(rows), rows.response, weights)
+            found, other = summed(layout, constant, planes.LOG_LIKELIHOOD, planes.DEVIANCE)
+            added = 0.5 * (other - deviance) / dispersion
+            if abs(added) <= MOST_OF_A_ROW * rows.n_rows:
+                return found + added
     layout = lay_out(design, rows.response, weights, rows.offset)
-    (values,) = evaluate_rows(
-        layout,
-        family,
-        params,
-        (planes.LOG_LIKELIHOOD,),
-        dispersion=dispersion,
-        n_threads=n_threads,
-    )
-    return float(values.sum() if times is None else values @ times)
+    return summed(layout, params, planes.LOG_LIKELIHOOD)[0]
+
+
+def _constant_design(rows: ModelRows) -> Design:
+    return Design((Ones(rows.n_rows),), rows.n_rows, ("Intercept",), None, 0, ())
+
+
+def _at_mean(rows: ModelRows, family: Family) -> np.ndarray | None:
+    """Linear predictor, (1,), of the mean response; None where that has none."""
+    mean = rows.mean_response
+    with np.errstate(all="ignore"):
+        eta = float(family.link(mean)) if family.domain.lower < mean < family.domain.upper else 0.0
+        inside = family.domain.lower < mean < family.domain.upper and np.isfinite(eta)
+        inside = inside and abs(float(family.link.inverse(eta)) - mean) <= ROUNDING * abs(mean)
+    return np.array([eta]) if inside else None
 
 
 def null_fit(rows: ModelRows, family: Family, has_intercept: bool, n_threads: int) -> NullFit:
@@ -97,12 +130,15 @@ def null_fit(rows: ModelRows, family: Family, has_intercept: bool, n_threads: in
         linear predictor is the offset, or 0.
     n_threads : int
     """
-    design = Design((Ones(rows.n_rows),), rows.n_rows, ("Intercept",), None, 0, ())
+    design = _constant_design(rows)
     if not has_intercept and not _has_means(rows, family):
         return NullFit(design, np.zeros(1), float("nan"))
     start: np.ndarray | None = np.zeros(1)
     if has_intercept:
-        start = np.array([family.link(rows.mean_response)]) if rows.offset is None else None
+        start = _at_mean(rows, family) if rows.offset is None else None
+        deviance = None if start is None else _deviance_at_mean(rows, family, start, n_threads)
+        if start is not None and deviance is not None:
+            return NullFit(design, start, deviance)
     solution = solve(
         lay_out(design, rows.response, rows.prior_weights, rows.offset),
         family,
@@ -113,6 +149,26 @@ def null_fit(rows: ModelRows, family: Family, has_intercept: bool, n_threads: in
     )
     params = solution.params if has_intercept else np.zeros(1)
     return NullFit(design, params, solution.deviance)
+
+
+def _deviance_at_mean(
+    rows: ModelRows, family: Family, params: np.ndarray, n_threads: int
+) -> float | None:
+    """Deviance of the mean response, where that is seen to be the best constant."""
+    mean, weights = rows.mean_response, rows.prior_weights
+    if rows.summary.binary:
+        failure, success = family.unit_deviance(np.array([0.0, 1.0]), np.array([mean, mean]))
+        total = rows.n_rows if weights is None else weights.sum()
+        return float(total * ((1.0 - mean) * failure + mean * success))
+    deviance, residual, weight = sum_rows(
+        lay_out(_constant_design(rows), rows.response, weights),
+        family,
+        params,
+        (planes.DEVIANCE, planes.RESIDUAL, planes.WEIGHT),
+        n_threads=n_threads,
+    )
+    # By half of this a step would lower the deviance.
+    return float(deviance) if residual**2 <= ROUNDING * weight * (deviance + 0.1) else None
 
 
 def _has_means(rows: ModelRows, family: Family) -> bool:

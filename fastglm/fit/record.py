@@ -138,7 +138,7 @@ class Fit(FitBase, FamilyParameters):
     def _log_likelihood(self, design: Design, params: np.ndarray, deviance: float) -> float:
         rows, family = self._model_with_data("the log-likelihood").rows, self.family
         dispersion = family.likelihood_dispersion(deviance, self.sum_weights, self.nobs, self.scale)
-        return log_likelihood(design, rows, family, params, dispersion, self.n_threads)
+        return log_likelihood(design, rows, family, params, deviance, dispersion, self.n_threads)
 
     @property
     def aic(self) -> float:

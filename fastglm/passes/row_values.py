@@ -10,13 +10,14 @@ from fastglm.families import Family, Link
 from fastglm.kernels.blocks import table as slots
 from fastglm.kernels.blocks.planes import LOG_LIKELIHOOD, TILE
 from fastglm.kernels.passes.quadratic import quadratic_stage
+from fastglm.kernels.passes.row_sums import row_sums_kernel
 from fastglm.kernels.passes.row_values import limits_kernel, rows_kernel
 from fastglm.kernels.threads.threads import launch
 from fastglm.passes.chunks import count_chunks
 from fastglm.passes.layout import Layout
 from fastglm.passes.scaling import Centring
 
-__all__ = ["evaluate_rows", "in_tiles", "limits_of_means", "to_sweep_columns"]
+__all__ = ["evaluate_rows", "in_tiles", "limits_of_means", "sum_rows", "to_sweep_columns"]
 
 
 def to_sweep_columns(layout: Layout, values: np.ndarray) -> np.ndarray:
@@ -84,19 +85,14 @@ def evaluate_rows(
     parameters = np.array([family.parameter, dispersion, family.link.parameter])
     wanted = np.array(planes, dtype=np.int64)
     output = np.empty((wanted.size, layout.n_rows))
-    context = layout.context.copy()
-    context[slots.N_CHUNKS] = count_chunks(layout)
+    context = _table(layout, family, LOG_LIKELIHOOD in planes)
     context[slots.BETA] = beta.ctypes.data
     context[slots.SHIFT] = shift.ctypes.data
     context[slots.SCALE] = scale.ctypes.data
     context[slots.PARAMETERS] = parameters.ctypes.data
-    context[slots.INVERSE_ROWS] = family.link.inverse_rows.address
-    context[slots.RESPOND_ROWS] = family.respond_rows.address
     context[slots.N_WANTED] = wanted.size
     context[slots.WANTED] = wanted.ctypes.data
     context[slots.OUTPUT] = output.ctypes.data
-    if LOG_LIKELIHOOD in planes:
-        context[slots.LOG_DENSITY_ROWS] = family.log_density_rows.address
     if factor is not None:
         factor = in_tiles(to_sweep_columns(layout, factor))
         context[slots.FACTOR] = factor.ctypes.data
@@ -104,6 +100,55 @@ def evaluate_rows(
         context[slots.QUADRATIC] = quadratic_stage.address
     launch(rows_kernel, context, int(context[slots.N_CHUNKS]), n_threads)
     return output
+
+
+def sum_rows(
+    layout: Layout,
+    family: Family,
+    params: np.ndarray,
+    planes: Sequence[int],
+    *,
+    dispersion: float = 1.0,
+    times: np.ndarray | None = None,
+    n_threads: int = 1,
+) -> np.ndarray:
+    """Sums of planes over the rows, (len(planes),), without writing them out.
+
+    Parameters
+    ----------
+    layout, family, params, planes, dispersion, n_threads
+        As for `evaluate_rows`, with a response.
+    times
+        (n,) how often each row counts; None for once.
+    """
+    shift, scale = np.zeros(layout.n_dense), np.ones(layout.n_dense)
+    beta = to_sweep_columns(layout, params)
+    parameters = np.array([family.parameter, dispersion, family.link.parameter])
+    wanted = np.array(planes, dtype=np.int64)
+    context = _table(layout, family, LOG_LIKELIHOOD in planes)
+    sums = np.zeros((int(context[slots.N_CHUNKS]), wanted.size))
+    counts = None if times is None else np.ascontiguousarray(times, dtype=np.float64)
+    context[slots.ROW_FACTOR] = 0 if counts is None else counts.ctypes.data
+    context[slots.BETA] = beta.ctypes.data
+    context[slots.SHIFT] = shift.ctypes.data
+    context[slots.SCALE] = scale.ctypes.data
+    context[slots.PARAMETERS] = parameters.ctypes.data
+    context[slots.N_WANTED] = wanted.size
+    context[slots.WANTED] = wanted.ctypes.data
+    context[slots.OUTPUT] = sums.ctypes.data
+    launch(row_sums_kernel, context, len(sums), n_threads)
+    return sums.sum(axis=0)
+
+
+def _table(layout: Layout, family: Family, with_likelihood: bool) -> np.ndarray:
+    """A copy of the layout's table that knows the chunks and the family's row blocks."""
+    context = layout.context.copy()
+    context[slots.N_CHUNKS] = count_chunks(layout)
+    context[slots.INVERSE_ROWS] = family.link.inverse_rows.address
+    context[slots.RESPOND_ROWS] = family.respond_rows.address
+    if with_likelihood:
+        context[slots.LOG_DENSITY_ROWS] = family.log_density_rows.address
+    return context
 
 
 def _centre(

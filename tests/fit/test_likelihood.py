@@ -4,6 +4,7 @@ import pytest
 from scipy import stats
 
 import fastglm as fg
+from fastglm.fit import likelihood
 
 COUNTS = pd.DataFrame(
     {"s": [3, 5, 2, 7], "f": [4, 1, 6, 2], "x": [0.0, 1, 2, 3], "w": [2.0, 3, 1, 2]}
@@ -92,3 +93,75 @@ def test_a_null_deviance_of_linear_predictors_of_zero():
     fit = fg.GLM(y, x[:, None], "poisson").fit()
     assert fit.null_deviance == pytest.approx(fit.family.deviance(y, np.ones(50)), rel=1e-12)
     assert fit.llnull == pytest.approx(stats.poisson.logpmf(y, 1.0).sum(), rel=1e-12)
+
+
+SHORTER = [
+    ("gaussian", None), ("gaussian", "log"), ("poisson", "log"), ("poisson", "identity"),
+    ("gamma", "log"), ("gamma", "inverse"), ("inverse_gaussian", "log"), ("binomial", "logit"),
+    ("binomial", "cloglog"), ("negative_binomial", "log"), ("tweedie", "log"),
+]  # fmt: skip
+
+
+def _plainly(fit, design, params, deviance):
+    """Log-likelihood by a pass over all rows at their means."""
+    rows, family = fit.model.rows, fit.family
+    dispersion = family.likelihood_dispersion(deviance, fit.sum_weights, fit.nobs, fit.scale)
+    return likelihood.log_likelihood(design, rows, family, params, None, dispersion, 1)
+
+
+@pytest.mark.parametrize("weighted", ["", "freq", "var", "both"])
+@pytest.mark.parametrize(("family", "link"), SHORTER)
+def test_shorter_ways_to_log_likelihoods_as_by_all_rows(family, link, weighted):
+    rng = np.random.default_rng(7)
+    n = 3_000
+    x = rng.uniform(0.2, 1.0, (n, 2))
+    mean = 0.5 + x.sum(axis=1)
+    y = rng.gamma(2.0, mean / 2.0)
+    if family in ("poisson", "negative_binomial", "tweedie"):
+        y = rng.poisson(y).astype(float)
+    if family == "binomial":
+        y = (y > 1.4) * 1.0
+    weights = {"freq_weights": rng.integers(0, 4, n)} if weighted in ("freq", "both") else {}
+    if weighted in ("var", "both"):
+        weights["var_weights"] = rng.uniform(0.5, 2.0, n)
+    if family == "tweedie":
+        family = fg.families.Tweedie(var_power=1.5)
+    X = np.column_stack([np.ones(n), x])
+    fit = fg.GLM(y, X, family, **({"link": link} if link else {}), **weights).fit()
+    rows = fit.model.rows
+    plain = _plainly(fit, rows.design, fit.estimates, fit.deviance)
+    assert fit.llf == pytest.approx(plain, rel=1e-11)
+    null = likelihood.null_fit(rows, fit.family, True, 1)
+    solved = fg.GLM(y, np.ones((n, 1)), fit.family, **weights).fit()
+    assert fit.null_deviance == pytest.approx(solved.deviance, rel=1e-11)
+    plain = _plainly(fit, null.design, null.params, null.deviance)
+    assert fit.llnull == pytest.approx(plain, rel=1e-11)
+
+
+def test_a_nearly_perfect_fit_keeps_the_digits_of_its_log_likelihood():
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=500)
+    noise = 1e-8 * rng.normal(size=500)
+    fit = fg.GLM(3.0 + 2e3 * x + noise, np.column_stack([np.ones(500), x])).fit()
+    residual = fit.resid_response
+    expected = stats.norm.logpdf(residual, scale=np.sqrt(np.mean(residual**2))).sum()
+    assert fit.llf == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_log_likelihood_of_a_fit_that_stopped_early_is_that_of_its_coefficients():
+    rng = np.random.default_rng(1)
+    X = np.column_stack([np.ones(400), rng.normal(size=(400, 2))])
+    y = rng.poisson(np.exp(1.0 + X[:, 1]))
+    with pytest.warns(fg.errors.ConvergenceWarning):
+        fit = fg.GLM(y, X, "poisson").fit(max_iter=1)
+    assert fit.llf == pytest.approx(stats.poisson.logpmf(y, fit.fittedvalues).sum(), rel=1e-12)
+
+
+def test_a_constant_that_is_not_seen_to_be_best_is_searched(monkeypatch):
+    rng = np.random.default_rng(1)
+    X = np.column_stack([np.ones(400), rng.normal(size=(400, 2))])
+    y = rng.poisson(np.exp(1.0 + X[:, 1]))
+    expected = fg.GLM(y, X, "poisson").fit().null_deviance
+    wrong = lambda rows, family: np.array([np.log(rows.mean_response) + 1e-3])  # noqa: E731
+    monkeypatch.setattr(likelihood, "_at_mean", wrong)
+    assert fg.GLM(y, X, "poisson").fit().null_deviance == pytest.approx(expected, rel=1e-12)

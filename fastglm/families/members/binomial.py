@@ -159,6 +159,10 @@ class Binomial(_Proportion):
     functions = BINOMIAL
     dispersion_known = True
 
+    def saturated_log_likelihood(self, binary: bool) -> float | None:
+        """A single trial whose outcome is certain has probability 1."""
+        return 0.0 if binary else None
+
     def distribution(self, dispersion: float) -> ResponseDistribution:
         """Binomial, in shares of the trials; the dispersion is 1."""
         return binomial_distribution()

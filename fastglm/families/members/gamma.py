@@ -91,6 +91,7 @@ class Gamma(MeanWeightDispersion):
     stabilizing_link = Log
     links = UNBOUNDED_LINKS
     functions = GAMMA
+    deviance_is_likelihood_ratio = True
     domain = POSITIVE
 
     def distribution(self, dispersion: float) -> ResponseDistribution:

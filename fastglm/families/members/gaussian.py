@@ -74,6 +74,7 @@ class Gaussian(Family):
     stabilizing_link = Identity
     links = UNBOUNDED_LINKS
     functions = GAUSSIAN
+    deviance_is_likelihood_ratio = True
     domain = REAL
     n_dispersion_parameters = 1
 

@@ -112,6 +112,7 @@ class InverseGaussian(MeanWeightDispersion):
     canonical_link = InverseSquared
     links = UNBOUNDED_LINKS
     functions = INVERSE_GAUSSIAN
+    deviance_is_likelihood_ratio = True
     domain = POSITIVE
 
     def distribution(self, dispersion: float) -> ResponseDistribution:

@@ -135,6 +135,7 @@ class NegativeBinomial(Family):
 
     name = "negative_binomial"
     default_link = Log
+    deviance_is_likelihood_ratio = True
     links = (*UNBOUNDED_LINKS, CLogLog, NegativeBinomialLink)
     domain = NONNEGATIVE
     response_kind = "counts"  # type: ignore[assignment]

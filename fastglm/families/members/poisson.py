@@ -99,6 +99,7 @@ class Poisson(Family):
     canonical_link = Log
     links = UNBOUNDED_LINKS
     functions = POISSON
+    deviance_is_likelihood_ratio = True
     domain = NONNEGATIVE
     response_kind = "counts"  # type: ignore[assignment]
     variance_is_mean = True
