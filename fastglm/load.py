@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fastglm.arguments import checked_path
 from fastglm.entry import entry
 from fastglm.errors import DataError, FastGLMError
 from fastglm.fit.json_numbers import FORMAT, digest
@@ -56,7 +57,7 @@ def load(path: str | Path, check: bool = True) -> Any:
     True
     """
     try:
-        saved = json.loads(Path(path).read_text(encoding="utf-8"))
+        saved = json.loads(checked_path("path", path).read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DataError(f"{path} is not a saved model: {error}") from None
     if not isinstance(saved, dict) or "fastglm" not in saved:

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from fastglm.entry import entry_points
-from fastglm.errors import DataError, ModelError
+from fastglm.errors import DataError
 from fastglm.families import Family, resolve_family
 from fastglm.fit.estimate import Plan, fit_model
+from fastglm.fit.options import solver_options
 from fastglm.inference.statsmodels_model import StatsmodelsModel
 from fastglm.kernels.threads.threads import usable_threads
 from fastglm.passes.layout import Layout, lay_out
@@ -19,7 +20,7 @@ from fastglm.results import Results
 from fastglm.results.statsmodels_names import read_fit_options
 from fastglm.rows.model_rows import ModelRows
 from fastglm.rows.read import read_arrays, read_formulas
-from fastglm.solve.fit import Progress, SolverOptions
+from fastglm.solve.fit import Progress
 from fastglm.solve.separation import Separation, find_separation
 
 __all__ = ["GLM"]
@@ -250,13 +251,7 @@ class GLM(StatsmodelsModel):
         """
         tol, max_iter = read_fit_options("fit", type(self), statsmodels_options, tol, max_iter)
         plan = Plan(
-            options=SolverOptions(
-                _positive(tol, "tol"),
-                int(_positive(max_iter, "max_iter")),
-                usable_threads(n_threads),
-                progress,
-                exact=exact,
-            ),
+            options=solver_options(tol, max_iter, n_threads, progress, exact),
             start_params=self._checked_start(start_params),
             scale=scale,
             use_t=use_t,
@@ -264,7 +259,7 @@ class GLM(StatsmodelsModel):
             bias_reduction=bias_reduction,
         )
         results = fit_model(self, plan, Results)
-        if cov_type == "nonrobust":
+        if isinstance(cov_type, str) and cov_type == "nonrobust":
             return results
         return results.with_covariance(cov_type, **(cov_kwds or {}))
 
@@ -323,9 +318,3 @@ def _columns(offset: Any, exposure: Any, freq_weights: Any, var_weights: Any) ->
         "freq_weights": freq_weights,
         "var_weights": var_weights,
     }
-
-
-def _positive(value: float, name: str) -> float:
-    if not value > 0:
-        raise ModelError(f"{name} must be positive, not {value!r}")
-    return value

@@ -20,11 +20,12 @@ MODULES = {
 # Every part from the ground up: each may import itself and those before it, be it at import, inside
 # a function or for a type alone.
 ORDER = (
-    "errors", "records", "pointers", "entry", "kernels", "data", "design", "families", "passes",
-    "rows", "expfam", "solve", "fit", "inference", "export", "plots", "report", "results", "model",
-    "shorthand", "responses", "mixed", "compare", "load", "sklearn", "", "cli", "__main__",
+    "errors", "arguments", "records", "pointers", "entry", "kernels", "data", "design", "families",
+    "passes", "rows", "expfam", "solve", "fit", "inference", "export", "plots", "report",
+    "results", "model", "shorthand", "responses", "mixed", "compare", "load", "sklearn", "", "cli",
+    "__main__",
 )  # fmt: skip
-# The parts at the bottom may import no more than these, besides the first four.
+# The parts at the bottom may import no more than these, besides the first five.
 GROUND = {"kernels": set(), "design": set(), "families": {"kernels"}}
 
 
@@ -65,7 +66,7 @@ def test_imports_run_one_way(module):
 
 @pytest.mark.parametrize("module", sorted(m for m in MODULES if part(m) in GROUND))
 def test_the_ground_stands_on_little(module):
-    assert used_parts(module) <= GROUND[part(module)] | {part(module), *ORDER[:4]}
+    assert used_parts(module) <= GROUND[part(module)] | {part(module), *ORDER[:5]}
 
 
 def test_every_part_is_there():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+from fastglm.arguments import checked_choice
 from fastglm.design.frames.categories import Level
 from fastglm.errors import ModelError
 from fastglm.export.links import mean_of
@@ -93,8 +94,9 @@ def to_sql(
     exposure: str | None,
 ) -> str:
     """A SELECT statement of all columns of a table and the predictions; see `Results.to_sql`."""
-    if dialect not in DIALECTS:
-        raise ModelError(f"dialect must be one of {', '.join(DIALECTS)}, not {dialect!r}.")
+    checked_choice("dialect", dialect, DIALECTS)
+    if not isinstance(table, str):
+        raise ModelError(f"table must be the name of a table, not {table!r}")
     model = scoring(fit, offset, exposure)
     writer = _Writer(DIALECTS[dialect])
     source = ".".join(writer.name(part) for part in table.split("."))

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from fastglm.arguments import checked_choice
 from fastglm.design.frames.missing import require_finite_design
 from fastglm.design.matrix.arrays import array_names, column_terms
 from fastglm.errors import (
@@ -43,6 +44,7 @@ __all__ = ["Estimate", "Plan", "fit_model"]
 F = TypeVar("F", bound=Fit)
 
 SEPARATION = ("warn", "raise", "drop", "firth", "check", "ignore")
+BIAS_REDUCTION = ("none", "firth", "median")
 
 
 class Plan(NamedTuple):
@@ -67,8 +69,7 @@ class Estimate(NamedTuple):
 
 def fit_model(model: Any, plan: Plan, kind: type[F]) -> F:
     """Fit a model as planned, and warn of what the reader must know; see `fastglm.GLM.fit`."""
-    if plan.separation not in SEPARATION:
-        raise ModelError(f"separation must be one of {SEPARATION}, not {plan.separation!r}")
+    checked_choice("separation", plan.separation, SEPARATION)
     begin = perf_counter()
     estimate = _estimate(model, plan)
     solution = estimate.solution
@@ -196,6 +197,7 @@ def _require_more_rows_than_rank(model: Any, solution: Solution) -> None:
 
 
 def _estimate(model: Any, plan: Plan) -> Estimate:
+    checked_choice("bias_reduction", plan.bias_reduction, BIAS_REDUCTION)
     if plan.bias_reduction != "none":
         return _estimate_with_less_bias(model, plan)
     family = model.family
@@ -216,12 +218,9 @@ def _estimate(model: Any, plan: Plan) -> Estimate:
 
 
 def _estimate_with_less_bias(model: Any, plan: Plan) -> Estimate:
-    from fastglm.solve.bias_reduction import BIAS_REDUCTIONS, BiasProblem, reduce_bias
+    from fastglm.solve.bias_reduction import BiasProblem, reduce_bias
 
     kind, family, scale = plan.bias_reduction, model.family, plan.scale
-    if kind not in BIAS_REDUCTIONS:
-        expected = ("none", *BIAS_REDUCTIONS)
-        raise ModelError(f"bias_reduction must be one of {expected}, not {kind!r}")
     if family.free_parameter is not None:
         raise ModelError(
             f"bias_reduction needs a value of the family's {family.free_parameter}: give the one "

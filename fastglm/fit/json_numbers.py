@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from fastglm.arguments import checked_path
 from fastglm.errors import DataError
 
 __all__ = [
@@ -115,7 +116,7 @@ def write_json(described: Mapping[str, Any], path: str | Path) -> None:
     """Write a fit to `path`, atomically, with the version of the format and a digest."""
     saved = json.loads(json.dumps({"fastglm": FORMAT} | dict(described)))
     saved["digest"] = digest(saved)
-    target = Path(path)
+    target = checked_path("path", path)
     temporary = target.with_name(target.name + ".part")
     temporary.write_text(json.dumps(saved, indent=1) + "\n", encoding="utf-8")
     temporary.replace(target)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastglm.arguments import checked_choice
 from fastglm.design.matrix.arrays import design_from_array
 from fastglm.design.matrix.dense_slices import dense_slices
 from fastglm.errors import DataError, ModelError
@@ -251,8 +252,7 @@ class StatsmodelsModel(Pointing):
         DataError
             If a shape is wrong.
         """
-        if which not in _WHICH:
-            raise ModelError(f"which must be one of {tuple(_WHICH)}, not {which!r}")
+        checked_choice("which", which, _WHICH)
         beta, layout = self._checked_params(params), self.layout
         if exog is not None:
             design = design_from_array(exog)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import scipy
 
+from fastglm.arguments import checked_choice
 from fastglm.errors import ModelError
 from fastglm.inference.hypothesis_tests.hypotheses import LinearTests, read_hypothesis
 from fastglm.inference.hypothesis_tests.tables import HypothesisTest, Table
@@ -28,8 +29,7 @@ def freedom_of(fit: MixedFit, method: str) -> Satterthwaite | KenwardRoger | Non
     ModelError
         If the method is not known, or not for this model.
     """
-    if method not in METHODS:
-        raise ModelError(f"df must be one of {', '.join(METHODS)}, not {method!r}.")
+    checked_choice("df", method, METHODS)
     if method in ("inf", "residual"):
         return None
     estimate = fit.estimate

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fastglm.arguments import checked_choice
 from fastglm.entry import entry_points
 from fastglm.errors import (
     BoundaryWarning,
@@ -215,8 +216,7 @@ class MixedGLM(Pointing):
         ModelError
             If an option does not go with the model.
         """
-        if laplace not in ("observed", "expected"):
-            raise ModelError(f"laplace must be 'observed' or 'expected', not {laplace!r}.")
+        checked_choice("laplace", laplace, ("observed", "expected"))
         _require_whole("max_iter", max_iter, 1, None)
         _require_whole("nagq", nagq, 0, MOST_NODES)
         threads = usable_threads(n_threads)

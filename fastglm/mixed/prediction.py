@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastglm.arguments import checked_choice
 from fastglm.design.formula.table import read_table
 from fastglm.design.frames.frames import Frame, is_frame, read_column
 from fastglm.design.matrix.arrays import design_from_array
@@ -75,8 +76,7 @@ def predict_rows(
         (which, ("mean", "linear"), "which"),
         (new_levels, NEW_LEVELS, "new_levels"),
     ):
-        if value not in known:
-            raise ModelError(f"{name} must be one of {', '.join(known)}, not {value!r}.")
+        checked_choice(name, value, known)
     if level == "marginal" and which == "linear":
         raise ModelError("the marginal mean is one of the response: leave out which='linear'.")
     rows = new_rows(results, exog, others, level)

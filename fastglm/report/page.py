@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fastglm.arguments import checked_path
 from fastglm.errors import ModelError
 from fastglm.inference.effects.average_effects import Counterfactual
 from fastglm.inference.summary import Summary
@@ -68,7 +69,7 @@ def write_report(
 ) -> None:
     """Write the page; see `Results.report`."""
     require_matplotlib()
-    Path(path).write_text(report_html(fit, title, progress), encoding="utf-8")
+    checked_path("path", path).write_text(report_html(fit, title, progress), encoding="utf-8")
 
 
 def report_html(

@@ -14,13 +14,13 @@ from fastglm.errors import (
     BoundaryWarning,
     ConvergenceWarning,
     DataError,
-    ModelError,
     RankWarning,
     SeparationError,
     SeparationWarning,
     Status,
     warn,
 )
+from fastglm.fit.options import solver_options
 from fastglm.kernels.threads.threads import usable_threads
 from fastglm.pointers import Pointing
 from fastglm.responses.estimation import Estimation
@@ -106,9 +106,7 @@ class ResponseModel(Pointing, Estimation):
             If an option is out of range.
         """
         require_choice(separation)
-        if not tol > 0 or not max_iter > 0:
-            raise ModelError(f"tol and max_iter must be positive, not {tol!r} and {max_iter!r}")
-        options = SolverOptions(tol, int(max_iter), usable_threads(n_threads), progress)
+        options = solver_options(tol, max_iter, n_threads, progress)
         blocks, found = self._blocks(), self._examine(options.n_threads)
         names = self._names(blocks, self._column_names(found))
         if start_params is not None:

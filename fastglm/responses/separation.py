@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastglm.arguments import checked_choice
 from fastglm.design.matrix.parts import Design
 from fastglm.design.matrix.take import take_rows
 from fastglm.errors import ModelError, Status
@@ -120,5 +121,4 @@ def require_choice(separation: str) -> None:
         raise ModelError(
             f"separation={separation!r} is for models of one predictor: use one of {CHOICES}."
         )
-    if separation not in CHOICES:
-        raise ModelError(f"separation must be one of {CHOICES}, not {separation!r}")
+    checked_choice("separation", separation, CHOICES)

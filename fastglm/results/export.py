@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from fastglm.arguments import checked_path
 from fastglm.errors import require_package
 from fastglm.fit.record import Fit
 
@@ -106,5 +107,5 @@ class ExportMethods(Fit):
 
         model = to_onnx(self, what, offset, exposure)
         if path is not None:
-            Path(path).write_bytes(model.SerializeToString())
+            checked_path("path", path).write_bytes(model.SerializeToString())
         return model

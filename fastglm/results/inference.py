@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from fastglm.errors import ModelError
+from fastglm.arguments import checked_choice
 from fastglm.inference.covariance.bootstrap import Bootstrap, Progress, bootstrap
 from fastglm.inference.covariance.registry import COVARIANCES
 from fastglm.inference.covariance.sandwich import covariance_of
@@ -99,12 +99,11 @@ class InferenceMethods(ComparisonMethods):
         -----
         Venzon & Moolgavkar (1988), *Applied Statistics* 37, for the profile likelihood.
         """
+        checked_choice("method", method, ("wald", "profile", "bootstrap"))
         if method == "profile":
             return self._matrix(profile_intervals(self, alpha), (0, 1))
         if method == "bootstrap":
             return self._matrix(self.bootstrap().conf_int(alpha), (0, 1))
-        if method != "wald":
-            raise ModelError(f'method must be "wald", "profile" or "bootstrap", not {method!r}')
         return self._wald_intervals(alpha)
 
     def _intervals(self, alpha: float, method: str) -> Any:

@@ -52,7 +52,7 @@ def read_fit_options(
         If there is no such option.
     """
     if not options:
-        return tol, int(max_iter)
+        return tol, max_iter
     for name in options:
         if name not in _OTHER_SEARCH and name not in ("maxiter", "rtol"):
             methods = [model.fit] if called == "fit" else [model.from_formula, model.fit]  # type: ignore[attr-defined]
@@ -60,7 +60,7 @@ def read_fit_options(
             known = [p for p in known if p not in ("self", "statsmodels_options")]
             raise OptionError(describe_option(called, name, known, model))
     rtol = options.get("rtol")
-    return min(tol, rtol) if rtol else tol, int(options.get("maxiter", max_iter))
+    return min(tol, rtol) if rtol else tol, options.get("maxiter", max_iter)
 
 
 class StatsmodelsNames(InferenceMethods, RowMethods, SharedMethods):
@@ -149,6 +149,8 @@ class StatsmodelsNames(InferenceMethods, RowMethods, SharedMethods):
         -----
         Burnham & Anderson (2002), *Model Selection and Multimodel Inference*.
         """
+        if not isinstance(crit, str):
+            raise ModelError(f'crit must be "aic", "bic" or "qaic", not {crit!r}')
         k = self.rank + dk_params
         if crit.lower() == "aic":
             return -2.0 * self.llf + 2.0 * k

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fastglm.arguments import checked_choice
 from fastglm.design.formula.recipe import FrameDesign, Recipe
 from fastglm.design.formula.response import NUMBERS, ResponseRule, read_response
 from fastglm.design.frames.frames import Categories, Column, is_frame
@@ -16,7 +17,7 @@ from fastglm.design.frames.missing import missing_design_rows, missing_rows, row
 from fastglm.design.matrix.arrays import design_from_array
 from fastglm.design.matrix.parts import Design
 from fastglm.design.matrix.take import take_rows
-from fastglm.errors import DataError, MissingValueError, ModelError
+from fastglm.errors import DataError, MissingValueError
 from fastglm.families import Family, summarize
 from fastglm.families.links import Log
 from fastglm.rows.model_rows import ModelRows, constant_design
@@ -28,6 +29,8 @@ __all__ = ["read_arrays", "read_formulas"]
 WEIGHTS = ("freq_weights", "var_weights")
 #: Name of the extra column that marks rows to leave out by NaN.
 _KEEP = "rows that every formula keeps"
+#: What may become of rows with missing values; the last only of arrays that have none.
+_MISSING = ("raise", "drop", "none")
 
 
 def read_arrays(
@@ -57,7 +60,7 @@ def read_arrays(
     DataError
         Naming the argument, column or row that cannot be used.
     """
-    _require_choice(missing, ("raise", "drop", "none") if isinstance(takes, Family) else None)
+    checked_choice("missing", missing, _MISSING if isinstance(takes, Family) else _MISSING[:2])
     response, shown_name = read_response(endog)
     for name, exog in exogs.items():
         require_same_index(endog, exog, name)
@@ -127,7 +130,7 @@ def read_formulas(
     DataError, FormulaError
         Naming the column, row or piece of a formula that cannot be used.
     """
-    _require_choice(missing, None, " with a formula" * isinstance(takes, Family))
+    checked_choice("missing", missing, _MISSING[:2], " with a formula" * isinstance(takes, Family))
     rule = _rule(takes)
     fits = _fit_recipes(formula, others, data, columns, missing, rule, None)
     masks = [built.rows for _, built in fits if built is not None]
@@ -158,13 +161,6 @@ def read_formulas(
         frame=data,
         frame_rows=built.rows,
     )
-
-
-def _require_choice(missing: str, known: Sequence[str] | None, where: str = "") -> None:
-    if known is None and missing not in ("raise", "drop"):
-        raise ModelError(f'missing must be "raise" or "drop"{where}, not {missing!r}')
-    if known is not None and missing not in known:
-        raise ModelError(f"missing must be one of {known}, not {missing!r}")
 
 
 def _rule(takes: Family | ResponseRule) -> ResponseRule:

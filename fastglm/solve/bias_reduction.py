@@ -23,9 +23,7 @@ from fastglm.solve.conditioning import cholesky_error
 from fastglm.solve.fit import SolverOptions
 from fastglm.solve.solution import Solution
 
-__all__ = ["BIAS_REDUCTIONS", "BiasProblem", "Reduced", "reduce_bias"]
-
-BIAS_REDUCTIONS = ("firth", "median")
+__all__ = ["BiasProblem", "Reduced", "reduce_bias"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from fastglm.arguments import checked_choice
 from fastglm.design.formula.assemble import (
     CategoricalFactor,
     Factor,
@@ -290,8 +291,7 @@ class Recipe:
             As in `fit`.
         """
         for argument, value in (("unseen", unseen), ("missing", missing)):
-            if value not in ("raise", "nan"):
-                raise DataError(f'{argument} must be "raise" or "nan", not {value!r}.')
+            checked_choice(argument, value, ("raise", "nan"))
         table = read_table(Frame(frame, allow_empty=True), (*self.factors, *self.offsets), extra)
         absent = table.missing()
         if missing == "raise":

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastglm.arguments import checked_choice
 from fastglm.design.formula.expressions import Expression
 from fastglm.design.frames.frames import Categories, Column, Frame, read_column
 from fastglm.design.frames.missing import missing_rows, raise_missing, require_finite
@@ -78,10 +79,11 @@ class Table:
         MissingValueError
             If there are any and `missing` is "raise".
         DataError
-            If no row is complete, or `missing` is something else.
+            If no row is complete.
+        ModelError
+            If `missing` is something else.
         """
-        if missing not in ("raise", "drop"):
-            raise DataError(f'missing must be "raise" or "drop", not {missing!r}.')
+        checked_choice("missing", missing, ("raise", "drop"))
         found = self.missing()
         if not found:
             return self, None, {}

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from fastglm.errors import DataError, ModelError
+from fastglm.arguments import checked_choice
+from fastglm.errors import DataError
 
 __all__ = ["add_constant"]
 
@@ -37,8 +38,7 @@ def add_constant(data: Any, prepend: bool = True, has_constant: str = "skip") ->
     ModelError
         If `has_constant` is none of these.
     """
-    if has_constant not in _HAS_CONSTANT:
-        raise ModelError(f"has_constant must be one of {_HAS_CONSTANT}, not {has_constant!r}")
+    checked_choice("has_constant", has_constant, _HAS_CONSTANT)
     frame = data.to_frame() if hasattr(data, "to_frame") else data
     is_frame = hasattr(frame, "columns") and hasattr(frame, "insert")
     columns = _as_columns(frame)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from fastglm.arguments import checked_number
 from fastglm.errors import ModelError
 from fastglm.families.links import bends
 from fastglm.families.links import functions as lf
@@ -183,12 +184,10 @@ class Power(Link):
 
     def __new__(cls, power: float = 1.0) -> Link:  # type: ignore[misc]
         """Make the named link where the power has one."""
-        named = _NAMED_POWERS.get(float(power))
+        named = _NAMED_POWERS.get(checked_number("link Power: power", power))
         return object.__new__(cls) if named is None else named()
 
     def __init__(self, power: float = 1.0):
-        if not math.isfinite(power):
-            raise ModelError(f"link Power: power must be a finite number, got {power!r}")
         self._set(parameter=float(power))
 
     def arguments(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import scipy
 
+from fastglm.arguments import checked_number
 from fastglm.errors import ModelError
 from fastglm.families.dispersion import DispersionEvidence
 from fastglm.families.distribution import ResponseDistribution, count_of
@@ -143,6 +144,8 @@ class NegativeBinomial(Family):
     estimated: bool
 
     def __init__(self, link: LinkLike = None, alpha: float | None = None, estimated: bool = False):
+        if alpha is not None:
+            alpha = checked_number("family NegativeBinomial: alpha", alpha)
         if alpha is not None and not (0.0 < alpha < math.inf or (estimated and alpha == 0.0)):
             raise ModelError(
                 f"family NegativeBinomial: alpha must be positive and finite, got {alpha!r}; "

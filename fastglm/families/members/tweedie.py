@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import scipy
 
+from fastglm.arguments import checked_number
 from fastglm.errors import ModelError
 from fastglm.families.anscombe import power_integral
 from fastglm.families.distribution import ResponseDistribution
@@ -307,10 +308,14 @@ class Tweedie(Family):
         estimated: bool = False,
         dispersion: float | None = None,
     ):
+        if var_power is not None:
+            var_power = checked_number("family Tweedie: var_power", var_power)
         if var_power is not None and not (var_power == 0.0 or 1.0 <= var_power < math.inf):
             raise ModelError(
                 f"family Tweedie: var_power must be 0 or at least 1, got {var_power!r}"
             )
+        if dispersion is not None:
+            dispersion = checked_number("family Tweedie: dispersion", dispersion)
         if dispersion is not None and not 0.0 < dispersion < math.inf:
             raise ModelError(f"family Tweedie: dispersion must be positive, got {dispersion!r}")
         super().__init__(link)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastglm.arguments import checked_choice
 from fastglm.errors import DataError, ModelError
 from fastglm.fit.roots import covariance_root
 from fastglm.inference.covariance.groups import group_codes, of_weight
@@ -76,8 +77,7 @@ def covariance_of(
     ModelError
         If there is no covariance of that name, or it does not take these options.
     """
-    if cov_type not in covariances:
-        raise ModelError(f"cov_type must be one of {tuple(covariances)}, not {cov_type!r}")
+    checked_choice("cov_type", cov_type, covariances)
     known = covariances[cov_type].__kwdefaults__ or {}
     unknown = sorted(cov_kwds.keys() - known.keys())
     if unknown:

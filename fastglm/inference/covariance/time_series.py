@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastglm.arguments import checked_choice
 from fastglm.errors import DataError, ModelError
 from fastglm.inference.covariance.groups import group_values
 from fastglm.inference.covariance.sandwich import (
@@ -45,12 +46,8 @@ _KERNELS: dict[str, Callable[[int], Any]] = {
 def _lag_weights(kernel: Kernel, n_lags: int) -> np.ndarray:
     """Weights of the lags 0 to `n_lags`."""
     if isinstance(kernel, str):
-        if kernel not in _KERNELS:
-            raise ModelError(
-                f"kernel must be one of {tuple(_KERNELS)} or a function of the number of lags that "
-                f"gives their weights, not {kernel!r}"
-            )
-        kernel = _KERNELS[kernel]
+        others = " or a function of the number of lags that gives their weights"
+        kernel = _KERNELS[checked_choice("kernel", kernel, _KERNELS, others)]
     weights = np.asarray(kernel(n_lags), dtype=np.float64)
     if weights.shape != (n_lags + 1,) or not np.isfinite(weights).all():
         raise ModelError(

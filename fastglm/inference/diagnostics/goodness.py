@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy
 
+from fastglm.arguments import checked_choice
 from fastglm.design.formula.recipe import Recipe
 from fastglm.design.frames.frames import is_frame
 from fastglm.design.frames.missing import require_finite_design
@@ -38,8 +39,7 @@ _KINDS = ("cs", "nagelkerke", "mcf", "deviance")
 
 def pseudo_rsquared(fit: Fit, kind: str) -> float:
     """A share of explained variation; see `Results.pseudo_rsquared`."""
-    if kind not in _KINDS:
-        raise ModelError(f"kind must be one of {_KINDS}, not {kind!r}")
+    checked_choice("kind", kind, _KINDS)
     if kind == "deviance":
         return 1.0 - fit.deviance / fit.null_deviance
     if not fit.family.has_likelihood:
@@ -121,8 +121,7 @@ def _weighted_quantiles(values: np.ndarray, weights: np.ndarray, groups: int) ->
 def dispersion_test(fit: Fit, alternative: str, power: float) -> HypothesisTest:
     """Cameron & Trivedi's regression test; see `Results.dispersion_test`."""
     tails = {"greater": 1.0, "less": -1.0, "two-sided": 0.0}
-    if alternative not in tails:
-        raise ModelError(f"alternative must be one of {tuple(tails)}, not {alternative!r}")
+    checked_choice("alternative", alternative, tails)
     if not fit.family.variance_is_mean:
         raise ModelError(f"the dispersion test is of Poisson models, not {fit.family.name}.")
     rows = fit._model_with_data("a dispersion test").rows

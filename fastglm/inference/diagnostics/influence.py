@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy
 
+from fastglm.arguments import checked_number
 from fastglm.design.matrix.dense_slices import dense_slices
 from fastglm.entry import entry_points
-from fastglm.errors import ModelError
 from fastglm.inference.hypothesis_tests.tables import Table
 from fastglm.inference.rendering import RenderedText
 from fastglm.inference.rows.residuals import deviance_residuals, response_residuals
@@ -270,8 +270,7 @@ class Influence(RenderedText):
         -----
         As ``outlierTest`` of R's package car; Fox & Weisberg (2019), section 8.3.
         """
-        if n_most < 1:
-            raise ModelError(f"n_most must be at least 1, not {n_most!r}")
+        n_most = int(checked_number("n_most", n_most, lower=1, whole=True))
         fit, residual = self.results, self._deletion_residual
         size = np.where(np.isnan(residual), -np.inf, np.abs(residual))
         frequencies = fit._model_with_data("outliers").rows.frequencies

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy
 
+from fastglm.arguments import checked_number
 from fastglm.design.formula.transforms import Basis, apply_stateful
 from fastglm.design.frames.frames import Categories
 from fastglm.design.matrix.dense_slices import transposed_product
@@ -195,7 +196,9 @@ def power_link_profile(
 def _powers_of(family: Family, powers: Sequence[float]) -> list[float]:
     """Those powers, in order, whose link the family can have; `ModelError` if it is none."""
     usable = []
-    for power in np.sort(np.asarray(powers, dtype=np.float64)).tolist():
+    if isinstance(powers, str) or not np.iterable(powers):
+        raise ModelError(f"powers must be a list of numbers, not {powers!r}")
+    for power in sorted(checked_number("powers", power) for power in powers):
         link = Power(power)
         if type(link) in family.links or family.custom:
             usable.append(power)

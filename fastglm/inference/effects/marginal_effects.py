@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastglm.arguments import checked_choice
 from fastglm.design.matrix.dense_slices import dense_slices
 from fastglm.design.matrix.select import select_columns
-from fastglm.errors import DataError, ModelError
+from fastglm.errors import DataError
 from fastglm.inference.covariance.sandwich import covariance_of_combinations
 from fastglm.inference.hypothesis_tests.estimates import Estimates
 from fastglm.inference.hypothesis_tests.refits import intercept_column
@@ -96,10 +97,8 @@ def marginal_effects(
     count: bool,
 ) -> MarginalEffects:
     """Effects of each column but the intercept; see `Results.get_margeff`."""
-    if at not in AT:
-        raise ModelError(f"at must be one of {AT}, not {at!r}")
-    if method not in METHODS:
-        raise ModelError(f"method must be one of {tuple(METHODS)}, not {method!r}")
+    checked_choice("at", at, AT)
+    checked_choice("method", method, METHODS)
     p = len(fit.names)
     intercept = intercept_column(fit)
     columns = [k for k in range(p) if k != intercept and fit.estimates[k] == fit.estimates[k]]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastglm.arguments import checked_choice
 from fastglm.errors import ModelError
 from fastglm.inference.effects.average_effects import Counterfactual, native
 from fastglm.inference.effects.grid import average_over_grid
@@ -111,8 +112,7 @@ class MarginalMeans(Estimates):
             If there is no such method, or "tukey" is not for pairs.
         """
         matrix, names = self._matrix(method)
-        if adjust not in ADJUSTMENTS:
-            raise ModelError(f"adjust must be one of {ADJUSTMENTS}, not {adjust!r}")
+        checked_choice("adjust", adjust, ADJUSTMENTS)
         if adjust == "tukey" and method != "pairwise":
             raise ModelError('adjust="tukey" is for method="pairwise"; use "holm" or "sidak".')
         combinations = self.combinations.combined(matrix)

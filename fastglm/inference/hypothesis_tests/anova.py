@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy
 
+from fastglm.arguments import checked_choice, checked_number
 from fastglm.design.matrix.parts import Design
 from fastglm.errors import ModelError
+from fastglm.fit.record import Fit
 from fastglm.inference.hypothesis_tests.refits import (
     Refit,
     intercept_column,
@@ -24,9 +25,6 @@ from fastglm.inference.hypothesis_tests.refits import (
     term_factors,
 )
 from fastglm.inference.hypothesis_tests.tables import Table, f_tail
-
-if TYPE_CHECKING:
-    from fastglm.fit.record import Fit
 
 __all__ = ["Terms", "anova", "anova_models", "drop1", "drop_table", "terms_of"]
 
@@ -86,9 +84,8 @@ def checked_test(fit: Fit, test: str | None) -> str:
     """The test asked for; by default F where the dispersion is estimated, else chi-squared."""
     if test is None:
         return "Chisq" if fit.dispersion_known else "F"
-    name = {"LR": "Chisq", "LRT": "Chisq"}.get(test, test)
-    if name not in TESTS:
-        raise ModelError(f'test must be one of {TESTS} or "LR", not {test!r}')
+    name = "Chisq" if isinstance(test, str) and test in ("LR", "LRT") else test
+    checked_choice("test", name, TESTS, ' or "LR"')
     return name
 
 
@@ -229,6 +226,9 @@ def anova_models(*fits: Fit, test: str | None = None) -> Table:
     """
     if len(fits) < 2:
         raise ModelError("anova compares two or more fits; results.anova() takes one apart.")
+    for other in fits:
+        if not isinstance(other, Fit):
+            raise ModelError(f"anova compares fits, not {other!r}")
     first = fits[0]
     for other in fits[1:]:
         if (other.nobs, other.sum_weights) != (first.nobs, first.sum_weights):
@@ -318,7 +318,8 @@ def drop_table(
 
 def base_aic(fit: Fit, k: float) -> float:
     """AIC of the fit with `k` a parameter."""
-    return float(fit.aic + (k - 2.0) * fit._n_parameters)
+    price = checked_number("k", k)
+    return float(fit.aic + (price - 2.0) * fit._n_parameters)
 
 
 def _f_tests(fit: Fit, df: np.ndarray, deviance: np.ndarray, added: bool) -> dict[str, np.ndarray]:

@@ -7,13 +7,14 @@ R's ``add1`` and ``step``: Venables & Ripley (2002), *Modern Applied Statistics 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastglm.arguments import checked_choice, checked_number
 from fastglm.errors import DataError, ModelError
 from fastglm.inference.hypothesis_tests.anova import (
     Terms,
@@ -72,6 +73,8 @@ class _Upper:
 
     def _right(self, scope: str | Sequence[str]) -> str:
         if not isinstance(scope, str):
+            if not (isinstance(scope, Iterable) and all(isinstance(term, str) for term in scope)):
+                raise ModelError(f"scope must be a formula or a list of terms, not {scope!r}")
             return " + ".join([self.right, *scope])
         if "~" not in scope:
             return f"{self.right} + {scope}"
@@ -150,8 +153,7 @@ def step(
     max_steps: int,
 ) -> Step:
     """The search; see `Results.step`."""
-    if direction not in ("both", "backward", "forward"):
-        raise ModelError(f'direction must be "both", "backward" or "forward", not {direction!r}')
+    checked_choice("direction", direction, ("both", "backward", "forward"))
     if not fit.family.has_likelihood:
         raise ModelError(f"{fit.family.name} has no likelihood and so no AIC.")
     price = _price(fit, k)
@@ -176,7 +178,7 @@ def _price(fit: Fit, k: float | str) -> float:
         if k.lower() not in ("aic", "bic"):
             raise ModelError(f'k must be a number, "aic" or "bic", not {k!r}')
         return 2.0 if k.lower() == "aic" else float(np.log(fit.nobs))
-    if not k > 0:
+    if not checked_number("k", k) > 0:
         raise ModelError(f"k must be positive, not {k!r}")
     return float(k)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastglm.arguments import checked_choice
 from fastglm.design.formula.recipe import FrameDesign
 from fastglm.design.frames.frames import Categories, is_frame, one_row
 from fastglm.design.frames.missing import rows_text
@@ -155,8 +156,7 @@ def named_prediction(which: str, known: Sequence[str]) -> str:
         If it is none of those `known`.
     """
     word = WORDS_OF_R.get(which, which) if isinstance(which, str) else which
-    if word not in known:
-        raise ModelError(f"which must be one of {tuple(known)}, not {which!r}")
+    checked_choice("which", word, known)
     return word
 
 

@@ -5,7 +5,7 @@ import pytest
 from fastglm.design.formula.expressions import Expression
 from fastglm.design.formula.table import read_table
 from fastglm.design.frames.frames import Frame
-from fastglm.errors import ColumnNotFoundError, DataError, MissingValueError
+from fastglm.errors import ColumnNotFoundError, DataError, MissingValueError, ModelError
 
 FRAME = Frame(pd.DataFrame({"x": [1.0, np.nan, 3.0], "g": ["u", "v", None], "t": [1, 2, 3]}))
 USED = [Expression.parse("x"), Expression.parse("log(x)"), Expression.column("g")]
@@ -38,7 +38,7 @@ def test_what_cannot_be_used():
     table = read_table(FRAME, USED, None)
     with pytest.raises(MissingValueError, match=r"'x' in 1 row \(1.*'g' in 1 row \(2"):
         table.complete("raise")
-    with pytest.raises(DataError, match='must be "raise" or "drop"'):
+    with pytest.raises(ModelError, match="missing must be one of"):
         table.complete("ignore")
     with pytest.raises(DataError, match="weights has 2 values, but the data has 3 rows"):
         read_table(FRAME, USED, {"weights": [1, 2]})
