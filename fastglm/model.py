@@ -19,7 +19,7 @@ from fastglm.passes.layout import Layout, lay_out
 from fastglm.results import Results
 from fastglm.results.statsmodels_names import read_fit_options
 from fastglm.rows.model_rows import ModelRows
-from fastglm.rows.read import read_arrays, read_formulas
+from fastglm.rows.read import read_arrays, read_formulas, row_columns
 from fastglm.solve.fit import Progress
 from fastglm.solve.separation import Separation, find_separation
 
@@ -84,7 +84,7 @@ class GLM(StatsmodelsModel):
         link: Any = None,
     ):
         self.family: Family = resolve_family(family, link)
-        columns = _columns(offset, exposure, freq_weights, var_weights)
+        columns = row_columns(offset, exposure, freq_weights, var_weights)
         self.rows: ModelRows = read_arrays(endog, {"X": exog}, columns, missing, self.family)
         self.formula: str | None = None
         self.source: tuple[Any, dict[str, Any], str] | None = None
@@ -129,7 +129,7 @@ class GLM(StatsmodelsModel):
         """
         model = cls.__new__(cls)
         model.family = resolve_family(family, link)
-        columns = _columns(offset, exposure, freq_weights, var_weights)
+        columns = row_columns(offset, exposure, freq_weights, var_weights)
         model.rows = read_formulas(formula, (), data, columns, missing, model.family)
         model.formula = formula
         # Other formulas, such as those that `step` tries, read the same frame.
@@ -309,12 +309,3 @@ class GLM(StatsmodelsModel):
         rows = self.rows
         what = f"formula={self.formula!r}" if self.formula else f"{rows.design.n_columns} columns"
         return f"<GLM {self.family!r}, {rows.n_rows} rows, {what}>"
-
-
-def _columns(offset: Any, exposure: Any, freq_weights: Any, var_weights: Any) -> dict[str, Any]:
-    return {
-        "offset": offset,
-        "exposure": exposure,
-        "freq_weights": freq_weights,
-        "var_weights": var_weights,
-    }

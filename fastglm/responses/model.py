@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from fastglm.design.formula.response import NUMBERS, ResponseRule
 from fastglm.entry import entry_points
 from fastglm.errors import (
     BoundaryWarning,
     ConvergenceWarning,
     DataError,
+    ModelError,
     RankWarning,
     SeparationError,
     SeparationWarning,
@@ -27,22 +30,93 @@ from fastglm.responses.estimation import Estimation
 from fastglm.responses.record import Block
 from fastglm.responses.results import ResponseResults
 from fastglm.responses.separation import looks_separated, require_choice, separation_of
+from fastglm.rows.model_rows import ModelRows
+from fastglm.rows.read import read_arrays, read_formulas
 from fastglm.solve.fit import Progress, SolverOptions
 from fastglm.solve.separation import Separation, infinite_text
 from fastglm.solve.several_predictors import JointSolution
 
-__all__ = ["ResponseModel"]
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["FormulaSource", "ResponseModel"]
+
+
+class FormulaSource(NamedTuple):
+    """Formula and frame in the place of a response, and what else a model was given with them."""
+
+    formula: str
+    data: Any
+    arguments: tuple[Any, ...]
+    options: dict[str, Any]
 
 
 class ResponseModel(Pointing, Estimation):
     """Base of models with several linear predictors: a model says what `Estimation` asks for."""
 
     results_class: ClassVar[type[ResponseResults]]
-    formula: str | None = None
+    source: FormulaSource | None = None
+
+    def __init__(self, endog: Any, exog: Any, *arguments: Any, **options: Any):
+        raise NotImplementedError
 
     def __init_subclass__(cls) -> None:
-        """Make its methods entry points."""
+        """Make its methods entry points; `from_formula` has the arguments of the class."""
         entry_points(cls)
+        own, _, _, *others = inspect.signature(cls.__init__).parameters.values()
+        first = [own.replace(name=name) for name in ("cls", "formula", "data")]
+        reader: Any = cls.from_formula.__func__  # type: ignore[attr-defined]
+        reader.__signature__ = inspect.Signature([*first, *others])
+
+    @classmethod
+    def from_formula(cls, formula: str, data: Any, *arguments: Any, **options: Any) -> Self:
+        """A model given as a formula and a data frame, with an intercept.
+
+        Parameters
+        ----------
+        formula : str
+            Response and columns of the first, or only, linear predictor. A response of several
+            shares is ``cbind(a, b, c)``; the intercept of ordered categories becomes the
+            thresholds.
+        data : data frame
+        *arguments, **options
+            As for the class, with formulas such as ``"~ z"`` in the place of the columns of further
+            predictors; a name of a column will do for weights, offset and exposure.
+        """
+        return cls(FormulaSource(formula, data, arguments, options), None, *arguments, **options)
+
+    @property
+    def formula(self) -> str | None:
+        """Of the response and the first predictor; None for arrays."""
+        return None if self.source is None else self.source.formula
+
+    def with_formula(self, formula: str) -> Self:
+        """The model of another formula on the same frame, and nothing else changed.
+
+        Raises
+        ------
+        ModelError
+            If the model was given as arrays.
+        """
+        if self.source is None:
+            raise ModelError("the model was given as arrays: this needs one from a formula.")
+        _, data, arguments, options = self.source
+        return type(self).from_formula(formula, data, *arguments, **options)
+
+    def _read(
+        self,
+        endog: Any,
+        exogs: Mapping[str, Any],
+        columns: Mapping[str, Any],
+        missing: str,
+        takes: ResponseRule = NUMBERS,
+    ) -> ModelRows:
+        """The rows, from arrays or from what `from_formula` hands on."""
+        if not isinstance(endog, FormulaSource):
+            return read_arrays(endog, exogs, columns, missing, takes)
+        self.source = endog
+        _, *others = exogs.values()
+        return read_formulas(endog.formula, others, endog.data, columns, missing, takes)
 
     def fit(
         self,

@@ -23,7 +23,7 @@ from fastglm.families.links import Log
 from fastglm.rows.model_rows import ModelRows, constant_design
 from fastglm.rows.vectors import OffsetParts, checked, product, require_same_index, vector
 
-__all__ = ["read_arrays", "read_formulas"]
+__all__ = ["read_arrays", "read_formulas", "row_columns"]
 
 #: Arguments that hold weights.
 WEIGHTS = ("freq_weights", "var_weights")
@@ -31,6 +31,16 @@ WEIGHTS = ("freq_weights", "var_weights")
 _KEEP = "rows that every formula keeps"
 #: What may become of rows with missing values; the last only of arrays that have none.
 _MISSING = ("raise", "drop", "none")
+
+
+def row_columns(offset: Any, exposure: Any, freq_weights: Any, var_weights: Any) -> dict[str, Any]:
+    """What a model takes beside its response and its columns, as `read_arrays` reads it."""
+    return {
+        "offset": offset,
+        "exposure": exposure,
+        "freq_weights": freq_weights,
+        "var_weights": var_weights,
+    }
 
 
 def read_arrays(

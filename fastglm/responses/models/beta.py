@@ -20,7 +20,7 @@ from fastglm.responses.record import Block
 from fastglm.responses.residuals import Tails
 from fastglm.responses.results import ResponseResults
 from fastglm.rows.model_rows import ModelRows
-from fastglm.rows.read import read_arrays, read_formulas
+from fastglm.rows.read import row_columns
 from fastglm.solve.collinear_columns import Columns
 from fastglm.solve.fit import SolverOptions, solve
 
@@ -132,45 +132,9 @@ class BetaModel(ResponseModel):
         missing: str = "raise",
     ):
         exogs = {"exog": exog, "precision": precision}
-        columns = {"freq_weights": freq_weights, "var_weights": var_weights, "offset": offset}
-        rows = read_arrays(endog, exogs, columns, missing)
+        columns = row_columns(offset, None, freq_weights, var_weights)
+        rows = self._read(endog, exogs, columns, missing)
         self._take(rows, link, precision_link, information)
-
-    @classmethod
-    def from_formula(
-        cls,
-        formula: str,
-        data: Any,
-        precision: str | None = None,
-        link: Any = "logit",
-        precision_link: Any = "log",
-        freq_weights: Any = None,
-        *,
-        var_weights: Any = None,
-        offset: Any = None,
-        information: str = "observed",
-        missing: str = "raise",
-    ) -> BetaModel:
-        """A model given as formulas and a data frame.
-
-        Parameters
-        ----------
-        formula : str
-            Response and mean.
-        data : data frame
-        precision : str, optional
-            Formula of the precision, ``"~ z"``; by default it is a constant.
-        link, precision_link, information, missing
-            As for `BetaModel`.
-        freq_weights, var_weights, offset : str or array_like, optional
-            As for `BetaModel`, or the name of a column.
-        """
-        model = cls.__new__(cls)
-        columns = {"freq_weights": freq_weights, "var_weights": var_weights, "offset": offset}
-        rows = read_formulas(formula, (precision,), data, columns, missing)
-        model._take(rows, link, precision_link, information)
-        model.formula = formula
-        return model
 
     def _take(self, rows: ModelRows, link: Any, precision_link: Any, information: str) -> None:
         self.link, self.precision_link = resolve_link(link), resolve_link(precision_link)

@@ -17,7 +17,7 @@ from fastglm.responses.models.beta import check_information
 from fastglm.responses.record import Block
 from fastglm.responses.results import ResponseResults
 from fastglm.rows.model_rows import ModelRows
-from fastglm.rows.read import read_arrays, read_formulas
+from fastglm.rows.read import row_columns
 from fastglm.solve.collinear_columns import Columns
 
 __all__ = ["DirichletModel", "DirichletResults"]
@@ -106,40 +106,10 @@ class DirichletModel(ResponseModel):
         information: str = "observed",
         missing: str = "raise",
     ):
-        columns = {"freq_weights": freq_weights, "var_weights": var_weights, "offset": offset}
-        rows = read_arrays(endog, {"exog": exog}, columns, missing)
+        columns = row_columns(offset, None, freq_weights, var_weights)
+        rows = self._read(endog, {"exog": exog}, columns, missing)
         names = [str(name) for name in getattr(endog, "columns", ())]
         self._take(rows, names, information)
-
-    @classmethod
-    def from_formula(
-        cls,
-        formula: str,
-        data: Any,
-        freq_weights: Any = None,
-        *,
-        var_weights: Any = None,
-        offset: Any = None,
-        information: str = "observed",
-        missing: str = "raise",
-    ) -> DirichletModel:
-        """A model given as a formula, ``cbind(a, b, c) ~ x``, and a data frame.
-
-        Parameters
-        ----------
-        formula : str
-        data : data frame
-        freq_weights, var_weights, offset : str or array_like, optional
-            As for `DirichletModel`, or the name of a column.
-        information, missing
-            As for `DirichletModel`.
-        """
-        model = cls.__new__(cls)
-        columns = {"freq_weights": freq_weights, "var_weights": var_weights, "offset": offset}
-        rows = read_formulas(formula, (), data, columns, missing)
-        model._take(rows, [], information)
-        model.formula = formula
-        return model
 
     def _take(self, rows: ModelRows, names: Sequence[str], information: str) -> None:
         y = rows.response

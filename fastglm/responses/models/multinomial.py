@@ -19,7 +19,7 @@ from fastglm.responses.record import Block
 from fastglm.responses.results import CategoricalResults
 from fastglm.responses.separation import CombinedRows, Part
 from fastglm.rows.model_rows import ModelRows
-from fastglm.rows.read import read_arrays, read_formulas
+from fastglm.rows.read import row_columns
 from fastglm.solve.collinear_columns import Columns
 
 __all__ = ["MNLogit", "MultinomialResults"]
@@ -111,39 +111,8 @@ class MNLogit(ResponseModel):
         reference: Level | None = None,
         missing: str = "raise",
     ):
-        columns = {"freq_weights": freq_weights, "var_weights": var_weights, "offset": offset}
-        self._take(read_arrays(endog, {"exog": exog}, columns, missing, CATEGORIES), reference)
-
-    @classmethod
-    def from_formula(
-        cls,
-        formula: str,
-        data: Any,
-        freq_weights: Any = None,
-        *,
-        var_weights: Any = None,
-        offset: Any = None,
-        reference: Level | None = None,
-        missing: str = "raise",
-    ) -> MNLogit:
-        """A model given as a formula and a data frame; adds an intercept.
-
-        Parameters
-        ----------
-        formula : str
-            With a categorical response on its left side.
-        data : data frame
-        freq_weights, var_weights, offset : str or array_like, optional
-            As for `MNLogit`, or the name of a column.
-        reference, missing
-            As for `MNLogit`.
-        """
-        model = cls.__new__(cls)
-        columns = {"freq_weights": freq_weights, "var_weights": var_weights, "offset": offset}
-        rows = read_formulas(formula, (), data, columns, missing, CATEGORIES)
-        model._take(rows, reference)
-        model.formula = formula
-        return model
+        columns = row_columns(offset, None, freq_weights, var_weights)
+        self._take(self._read(endog, {"exog": exog}, columns, missing, CATEGORIES), reference)
 
     def _take(self, rows: ModelRows, reference: Level | None) -> None:
         rows = with_used_levels(rows)

@@ -29,7 +29,7 @@ from fastglm.responses.residuals import Tails
 from fastglm.responses.results import ResponseResults
 from fastglm.responses.separation import Part, part_of_design
 from fastglm.rows.model_rows import ModelRows
-from fastglm.rows.read import read_arrays, read_formulas
+from fastglm.rows.read import row_columns
 from fastglm.solve.collinear_columns import Columns
 from fastglm.solve.fit import SolverOptions, solve
 from fastglm.solve.several_predictors import JointSolution
@@ -142,52 +142,8 @@ class NegativeBinomialP(ResponseModel):
         missing: str = "raise",
     ):
         exogs = {"exog": exog, "dispersion": dispersion}
-        columns = {
-            "freq_weights": freq_weights,
-            "var_weights": var_weights,
-            "offset": offset,
-            "exposure": exposure,
-        }
-        self._take(read_arrays(endog, exogs, columns, missing), power)
-
-    @classmethod
-    def from_formula(
-        cls,
-        formula: str,
-        data: Any,
-        dispersion: str | None = None,
-        power: float = 1.0,
-        offset: Any = None,
-        freq_weights: Any = None,
-        *,
-        exposure: Any = None,
-        var_weights: Any = None,
-        missing: str = "raise",
-    ) -> NegativeBinomialP:
-        """A model given as formulas and a data frame.
-
-        Parameters
-        ----------
-        formula : str
-            Response and mean.
-        data : data frame
-        dispersion : str, optional
-            Formula of log alpha, ``"~ z"``; by default it is a constant.
-        power, missing
-            As for `NegativeBinomialP`.
-        offset, exposure, freq_weights, var_weights : str or array_like, optional
-            As for `NegativeBinomialP`, or the name of a column.
-        """
-        columns = {
-            "freq_weights": freq_weights,
-            "var_weights": var_weights,
-            "offset": offset,
-            "exposure": exposure,
-        }
-        rows = read_formulas(formula, (dispersion,), data, columns, missing)
-        model = cls.of_rows(rows, power)
-        model.formula = formula
-        return model
+        columns = row_columns(offset, exposure, freq_weights, var_weights)
+        self._take(self._read(endog, exogs, columns, missing), power)
 
     @classmethod
     def of_rows(cls, rows: ModelRows, power: float) -> NegativeBinomialP:

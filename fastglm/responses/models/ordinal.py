@@ -25,7 +25,7 @@ from fastglm.responses.residuals import Tails
 from fastglm.responses.results import CategoricalResults
 from fastglm.responses.separation import CombinedRows, Part
 from fastglm.rows.model_rows import ModelRows, constant_design, side_by_side
-from fastglm.rows.read import read_arrays, read_formulas
+from fastglm.rows.read import row_columns
 from fastglm.solve.collinear_columns import Columns, examine_columns
 
 __all__ = ["OrderedModel", "OrdinalResults"]
@@ -180,39 +180,8 @@ class OrderedModel(ResponseModel):
         levels: Sequence[Level] | None = None,
         missing: str = "raise",
     ):
-        columns = {"freq_weights": freq_weights, "var_weights": var_weights, "offset": offset}
-        self._take(read_arrays(endog, {"exog": exog}, columns, missing, _rule(levels)), link)
-
-    @classmethod
-    def from_formula(
-        cls,
-        formula: str,
-        data: Any,
-        link: Any = "logit",
-        freq_weights: Any = None,
-        *,
-        var_weights: Any = None,
-        offset: Any = None,
-        levels: Sequence[Level] | None = None,
-        missing: str = "raise",
-    ) -> OrderedModel:
-        """A model given as a formula and a data frame; its intercept becomes the thresholds.
-
-        Parameters
-        ----------
-        formula : str
-            With an ordered categorical response on its left side.
-        data : data frame
-        link, levels, missing
-            As for `OrderedModel`.
-        freq_weights, var_weights, offset : str or array_like, optional
-            As for `OrderedModel`, or the name of a column.
-        """
-        model = cls.__new__(cls)
-        columns = {"freq_weights": freq_weights, "var_weights": var_weights, "offset": offset}
-        model._take(read_formulas(formula, (), data, columns, missing, _rule(levels)), link)
-        model.formula = formula
-        return model
+        columns = row_columns(offset, None, freq_weights, var_weights)
+        self._take(self._read(endog, {"exog": exog}, columns, missing, _rule(levels)), link)
 
     def _take(self, rows: ModelRows, link: Any) -> None:
         self.link = resolve_link(link)

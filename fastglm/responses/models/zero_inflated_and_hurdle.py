@@ -33,7 +33,7 @@ from fastglm.responses.models.zero_results import (
 from fastglm.responses.record import Block
 from fastglm.responses.separation import Part, part_of_design
 from fastglm.rows.model_rows import ModelRows
-from fastglm.rows.read import read_arrays, read_formulas
+from fastglm.rows.read import row_columns
 from fastglm.solve.collinear_columns import Columns
 from fastglm.solve.fit import SolverOptions, solve
 from fastglm.solve.several_predictors import JointSolution
@@ -65,52 +65,8 @@ class _CountModel(ResponseModel):
         missing: str = "raise",
     ):
         exogs = {"exog": exog, "zeros": zeros}
-        columns = {
-            "freq_weights": freq_weights,
-            "var_weights": var_weights,
-            "offset": offset,
-            "exposure": exposure,
-        }
-        self._take(read_arrays(endog, exogs, columns, missing), family)
-
-    @classmethod
-    def from_formula(
-        cls,
-        formula: str,
-        data: Any,
-        zeros: str | None = None,
-        family: str = "poisson",
-        offset: Any = None,
-        freq_weights: Any = None,
-        *,
-        exposure: Any = None,
-        var_weights: Any = None,
-        missing: str = "raise",
-    ) -> Any:
-        """A model given as formulas and a data frame.
-
-        Parameters
-        ----------
-        formula : str
-            Response and mean of the counts.
-        data : data frame
-        zeros : str, optional
-            Formula of the zero part, ``"~ z"``; by default it is a constant.
-        family, missing
-            As for the class.
-        offset, exposure, freq_weights, var_weights : str or array_like, optional
-            As for the class, or the name of a column.
-        """
-        model = cls.__new__(cls)
-        columns = {
-            "freq_weights": freq_weights,
-            "var_weights": var_weights,
-            "offset": offset,
-            "exposure": exposure,
-        }
-        model._take(read_formulas(formula, (zeros,), data, columns, missing), family)
-        model.formula = formula
-        return model
+        columns = row_columns(offset, exposure, freq_weights, var_weights)
+        self._take(self._read(endog, exogs, columns, missing), family)
 
     def _take(self, rows: ModelRows, family: str) -> None:
         if family not in self.respond_rows:
