@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def _arguments() -> argparse.Namespace:
         "--output",
         type=Path,
         metavar="DIR",
-        help="where results and pictures go; the README is then left alone",
+        help="where results and pictures go; README and page are then left alone",
     )
     return parser.parse_args()
 
@@ -117,6 +118,9 @@ def _print_refused(result: dict[str, Any]) -> None:
             print(f"standard errors differ by {difference:.1e}, {result['title']}: {fit['name']}")
 
 
+#: The site's page of benchmarks.
+_PAGE = ROOT / "scripts" / "docs" / "pages" / "benchmarks.md"
+
 #: Pictures by file name, and what they show.
 _PICTURES = {
     "speed.png": "Seconds per fit by library, logarithmic",
@@ -135,17 +139,17 @@ def _draw(folder: Path) -> None:
 
 
 def _write(folder: Path) -> None:
-    """The README's section of all results in the folder of results, whole or not."""
+    """The sections of README and page of all results in the folder of results, whole or not."""
     if folder != RESULTS:
         return
     found = _load(folder)
     results = [found[problem.name] for problem in suite.COMPARED if problem.name in found]
-    inside = folder.relative_to(ROOT)
     drawn = {name: text for name, text in _PICTURES.items() if (folder / name).exists()}
-    linked = [(str(inside / name), text) for name, text in drawn.items()]
-    if results:
-        section = report.section(results, found.get("first"), linked)
-        report.write_section(ROOT / "README.md", section)
+    for path, made in ((ROOT / "README.md", report.short_section), (_PAGE, report.section)):
+        inside = os.path.relpath(folder, path.parent)
+        linked = [(f"{inside}/{name}", text) for name, text in drawn.items()]
+        if results:
+            report.write_section(path, made(results, found.get("first"), linked))
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The table, the targets and the README section, from the JSON of a run."""
+"""The table, the targets, and the sections of README and page, from the JSON of a run."""
 
 from __future__ import annotations
 
@@ -198,34 +198,58 @@ def check_first_fit(first: dict[str, Any]) -> list[tuple[str, float, float, bool
 def section(
     results: list[dict[str, Any]], first: dict[str, Any] | None, pictures: Iterable[tuple[str, str]]
 ) -> str:
-    """The README's section, from the whole run."""
-    machine = results[0]["machine"]
-    versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
+    """The section of the benchmarks' page, from the whole run."""
     parts = [f"![{text}]({path})" for path, text in pictures]
     parts.append(tables(results))
     if first is not None:
         parts.append(first_fit_text(first))
-    parts.append(
-        "Medians of the whole call: data in, coefficients out, and standard errors for fastglm, "
-        "statsmodels, R and where it says so; in brackets the multiple of fastglm's time. glum and "
-        "scikit-learn are their fastest solver and memory layout, at the loosest tolerance whose "
-        "deviance is within 1e-8 of the optimum. R's time is that of glm.fit or glm.nb inside R. "
-        "After the fit only the answer is timed, and only answers that agree are compared. Calls "
-        "of more than three seconds are timed once. Peak memory is fastglm's beyond the data; "
-        "reads of X are its time over that of one parallel read of X, sweeps of a fit over that "
-        "of a fit from its own estimates divided by its passes over the rows. "
-        f"{machine['processor']}, {machine['cores']} cores, {machine['date']}; {versions}. "
-        "Made by `python -m benchmarks`."
-    )
+    parts.append(f"{_MEDIANS} {_CONDITIONS} {_machine_text(results)}")
     return "\n\n".join(parts)
 
 
-def write_section(readme: Path, text: str) -> None:
-    """Put a section between the markers of the README, at its end if it has none."""
-    old = readme.read_text() if readme.exists() else ""
+def short_section(
+    results: list[dict[str, Any]], first: dict[str, Any] | None, pictures: Iterable[tuple[str, str]]
+) -> str:
+    """The section of the README: the first picture, and the table of fits."""
+    titles = {problem.name for problem in TABLES["Fits"]}
+    fits = [result for result in results if result["asked"] in titles]
+    parts = [f"![{text}]({path})" for path, text in list(pictures)[:1]]
+    parts.append(table(fits))
+    if first is not None:
+        parts.append(first_fit_text(first))
+    parts.append(f"{_MEDIANS} {_machine_text(results)}")
+    return "\n\n".join(parts)
+
+
+_MEDIANS = (
+    "Medians of the whole call: data in, coefficients out, and standard errors for fastglm, "
+    "statsmodels, R and where it says so; in brackets the multiple of fastglm's time."
+)
+_CONDITIONS = (
+    "glum and scikit-learn are their fastest solver and memory layout, at the loosest tolerance "
+    "whose deviance is within 1e-8 of the optimum. R's time is that of glm.fit or glm.nb inside R. "
+    "After the fit only the answer is timed, and only answers that agree are compared. Calls "
+    "of more than three seconds are timed once. Peak memory is fastglm's beyond the data; "
+    "reads of X are its time over that of one parallel read of X, sweeps of a fit over that "
+    "of a fit from its own estimates divided by its passes over the rows."
+)
+
+
+def _machine_text(results: list[dict[str, Any]]) -> str:
+    machine = results[0]["machine"]
+    versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
+    return (
+        f"{machine['processor']}, {machine['cores']} cores, {machine['date']}; {versions}. "
+        "Made by `python -m benchmarks`."
+    )
+
+
+def write_section(path: Path, text: str) -> None:
+    """Put a section between the markers of a Markdown file, at its end if it has none."""
+    old = path.read_text() if path.exists() else ""
     new = f"{BEGIN}\n{text}\n{END}"
     if BEGIN in old and END in old:
         before, rest = old.split(BEGIN, 1)
-        readme.write_text(before + new + rest.split(END, 1)[1])
+        path.write_text(before + new + rest.split(END, 1)[1])
     else:
-        readme.write_text(f"{old.rstrip()}\n\n{new}\n".lstrip())
+        path.write_text(f"{old.rstrip()}\n\n{new}\n".lstrip())

@@ -3,8 +3,10 @@
 import pytest
 
 from benchmarks import report
+from benchmarks.__main__ import RESULTS, _load
+from benchmarks.problems import ROOT
 from benchmarks.runner import judge
-from benchmarks.suite import TABLES, Target
+from benchmarks.suite import COMPARED, TABLES, Target
 
 
 def _fit(library, seconds, certificate=1000.0, errors=None, peak=5_000_000):
@@ -119,3 +121,33 @@ def test_section_replaces_the_old_one(tmp_path):
     assert text.startswith("# Title\n")
     assert text.endswith("## After\n")
     assert text.count(report.BEGIN) == text.count(report.END) == 1
+
+
+def test_the_short_section_has_the_fits_alone(result):
+    names = [next(iter(problems)).name for problems in TABLES.values()]
+    machine = {"processor": "a chip", "cores": 2, "date": "today", "versions": {"numpy": "2.0"}}
+    results = [
+        result | {"asked": name, "title": f"row of {name}", "machine": machine} for name in names
+    ]
+    pictures = [("speed.png", "speed"), ("scaling.png", "scaling")]
+    short = report.short_section(results, None, pictures)
+    assert f"row of {names[0]}" in short
+    assert not any(f"row of {name}" in short for name in names[1:])
+    assert "scaling.png" not in short
+    assert "a chip, 2 cores, today; numpy 2.0." in short
+    assert all(f"row of {name}" in report.section(results, None, pictures) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("path", "made"),
+    [("README.md", report.short_section), ("scripts/docs/pages/benchmarks.md", report.section)],
+)
+def test_what_is_shown_is_what_was_measured(path, made):
+    """The sections are those of the results in the repository."""
+    old = (ROOT / path).read_text()
+    found = _load(RESULTS)
+    results = [found[problem.name] for problem in COMPARED if problem.name in found]
+    text = made(results, found.get("first"), [])
+    shown = old.split(report.BEGIN)[1].split(report.END)[0]
+    without_pictures = "\n\n".join(part for part in shown.strip().split("\n\n") if part[0] != "!")
+    assert without_pictures == text

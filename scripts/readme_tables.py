@@ -1,4 +1,4 @@
-"""Write the tables of families and of exponential families in README.md from the code."""
+"""Write the tables of families and of exponential families in the site's pages from the code."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from fastglm import expfam
 from fastglm.families import FAMILIES, LINKS
 
-README = Path(__file__).parent.parent / "README.md"
+PAGES = Path(__file__).parent / "docs" / "pages"
 
 
 def families_table() -> str:
@@ -26,15 +26,15 @@ def families_table() -> str:
 TABLES: dict[str, Callable[[], str]] = {"families": families_table, "expfam": expfam.table}
 
 
-def with_tables(text: str) -> str:
-    """The text of the README with each table between its markers."""
-    for name, table in TABLES.items():
-        begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
-        before, rest = text.split(begin)
-        after = rest.split(end)[1]
-        text = f"{before}{begin}{table()}{end}{after}"
-    return text
+def with_table(name: str, text: str) -> str:
+    """The text of a page with its table between the markers."""
+    begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
+    before, rest = text.split(begin)
+    after = rest.split(end)[1]
+    return f"{before}{begin}{TABLES[name]()}{end}{after}"
 
 
 if __name__ == "__main__":
-    README.write_text(with_tables(README.read_text()))
+    for table in TABLES:
+        page = PAGES / f"{table}.md"
+        page.write_text(with_table(table, page.read_text()))

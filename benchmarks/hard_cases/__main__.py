@@ -1,4 +1,4 @@
-"""Fit every hard case by every library and write the README's table."""
+"""Fit every hard case by every library and write the table of the page on numerics."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ one. statsmodels {statsmodels}, glum {glum}, scikit-learn {sklearn}; written by
 
 
 def main() -> None:
-    """Print the table and put it between the markers of the README."""
+    """Print the table and put it between the markers of the page."""
     versions = {name: version(name) for name in ("statsmodels", "glum")}
     caption = CAPTION.format(**versions, sklearn=version("scikit-learn"))
     text = f"{hard_cases_table(hard_cases())}\n\n{caption}"
     print(text)
-    readme = ROOT / "README.md"
-    before, rest = readme.read_text().split(BEGIN)
-    readme.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.split(END)[1]}")
+    page = ROOT / "scripts" / "docs" / "pages" / "numerics.md"
+    before, rest = page.read_text().split(BEGIN)
+    page.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.split(END)[1]}")
 
 
 if __name__ == "__main__":

@@ -340,15 +340,16 @@ def test_the_package_runs_as_a_module():
 
 
 def taught():
-    """Every command that the README and the help show, but for those that compile or install."""
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    texts = re.findall(r"```sh\n(.*?)```", readme, re.DOTALL)
+    """Every command that the pages and the help show, but for those that compile or install."""
+    pages = Path(__file__).parents[2] / "scripts" / "docs" / "pages"
+    shown = "".join(page.read_text() for page in sorted(pages.rglob("*.md")))
+    texts = re.findall(r"```sh\n(.*?)```", shown, re.DOTALL)
     texts += command_help.PROGRAM, command_help.FIT, command_help.PREDICT
     texts.append(command_help.EXPORT)
     shown = "\n".join(texts)
     lines = shown.replace("\\\n", " ").splitlines()
     found = [line.strip() for line in lines if line.strip().startswith("fastglm ")]
-    return [line for line in dict.fromkeys(found) if line != "fastglm warmup"]
+    return [line for line in dict.fromkeys(found) if not line.startswith("fastglm warmup")]
 
 
 def test_everything_taught_works(run, tmp_path, monkeypatch):
