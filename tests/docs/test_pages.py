@@ -1,5 +1,6 @@
 """The pages of the site show what is true: their Python runs, their tables are the code's."""
 
+import inspect
 import re
 import runpy
 from pathlib import Path
@@ -87,7 +88,7 @@ def test_every_response_model_has_its_row():
             which = {*model.results_class.predictions, "linear"}
             assert set(re.findall(r"`([\w-]+)`", predictions)) <= which
             for argument in re.findall(r"`(\w+)`", second):
-                assert argument in model.from_formula.__annotations__
+                assert argument in inspect.signature(model.from_formula).parameters
             named.add(name)
     assert named == set(fg.responses.MODELS)
 
