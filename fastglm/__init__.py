@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastglm import errors, families
 from fastglm.compare import compare
+from fastglm.cross_validation import cross_validate
 from fastglm.design.matrix.constant import add_constant
 from fastglm.errors import FastGLMError, FastGLMWarning
 from fastglm.inference.hypothesis_tests.anova import anova_models as anova
@@ -52,6 +53,7 @@ __all__ = [
     "anova",
     "compare",
     "compare_table",
+    "cross_validate",
     "errors",
     "expfam",
     "families",

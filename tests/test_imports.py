@@ -22,7 +22,8 @@ MODULES = {
 ORDER = (
     "errors", "arguments", "records", "pointers", "entry", "kernels", "data", "design", "families",
     "passes", "rows", "expfam", "solve", "fit", "inference", "export", "plots", "report",
-    "results", "model", "shorthand", "responses", "mixed", "compare", "load", "sklearn", "", "cli",
+    "results", "model", "shorthand", "cross_validation", "responses", "mixed", "compare", "load",
+    "sklearn", "", "cli",
     "__main__",
 )  # fmt: skip
 # The parts at the bottom may import no more than these, besides the first five.

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import special
 
 from fastglm.errors import ModelError
-from fastglm.plots.groups import observed, quantile_groups
+from fastglm.inference.evaluation.groups import observed, quantile_groups
 from fastglm.plots.style import BLUE, GREY, VERMILION, new_axes, picture, tidy
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import numpy as np
 
 from fastglm.design.frames.frames import Categories
 from fastglm.errors import DataError
-from fastglm.plots.groups import observed, quantile_groups
+from fastglm.inference.evaluation.groups import observed, quantile_groups
 from fastglm.plots.style import (
     BLUE,
     GREEN,

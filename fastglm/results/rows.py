@@ -9,6 +9,8 @@ import numpy as np
 
 from fastglm.errors import ModelError
 from fastglm.inference.diagnostics.influence import Influence
+from fastglm.inference.evaluation.evaluate import Evaluation, evaluate
+from fastglm.inference.evaluation.held_out import on_rows
 from fastglm.inference.intervals.prediction_intervals import Prediction, get_prediction
 from fastglm.inference.rows import residuals
 from fastglm.inference.rows.prediction import fitted_rows, new_rows, predict
@@ -161,6 +163,53 @@ class RowMethods(EffectMethods, DiagnosticMethods):
         """Leverages, Cook's distances and what else leaving out observations would change."""
         self._model_with_data("influence")
         return Influence(self)
+
+    def evaluate(
+        self,
+        data: Any = None,
+        response: Any = None,
+        offset: Any = None,
+        exposure: Any = None,
+        freq_weights: Any = None,
+        var_weights: Any = None,
+        missing: str = "raise",
+    ) -> Evaluation:
+        """How the fit does on rows it has not seen.
+
+        Parameters
+        ----------
+        data : data frame or array_like, optional
+            New rows, as for `predict`, with their responses. By default the rows of the fit.
+        response : array_like or str, optional
+            Responses of the new rows, or a column of the frame; by default the left side of the
+            formula, computed from the frame.
+        offset, exposure, freq_weights, var_weights : array_like or str, optional
+            For the new rows, or a column of the frame; by default the columns that the fit had.
+        missing : {"raise", "drop"}, default "raise"
+            What to do with rows that lack a value.
+
+        Returns
+        -------
+        Evaluation
+            Deviance and the share of it that is explained, errors, of binomial models log loss,
+            Brier's score and the area under the curve with DeLong's interval, Gini's index with
+            exposure, and with ``groups()`` and ``lorenz()`` calibration, lift and Lorenz curve.
+
+        Raises
+        ------
+        DataError
+            Naming what is wrong with the new rows.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0.0, 1.0, 2.0, 3.0], "y": [1.0, 3.0, 4.0, 9.0]}
+        >>> res = fg.glm("y ~ x", data, family="poisson")
+        >>> round(res.evaluate({"x": [1.5, 2.5], "y": [3.0, 6.0]}).d2, 3)
+        0.927
+        """
+        held = on_rows(self, data, response, offset, exposure, freq_weights, var_weights, missing)
+        return evaluate(held)
 
     # -- predictions
 

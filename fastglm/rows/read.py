@@ -23,7 +23,15 @@ from fastglm.families.links import Log
 from fastglm.rows.model_rows import ModelRows, constant_design
 from fastglm.rows.vectors import OffsetParts, checked, product, require_same_index, vector
 
-__all__ = ["read_arrays", "read_formulas", "row_columns"]
+__all__ = [
+    "WEIGHTS",
+    "assembled",
+    "index_of",
+    "read_arrays",
+    "read_formulas",
+    "row_columns",
+    "rule_of",
+]
 
 #: Arguments that hold weights.
 WEIGHTS = ("freq_weights", "var_weights")
@@ -83,7 +91,7 @@ def read_arrays(
             raise DataError(
                 f"the response has {n} values, but there are {design.n_rows} rows in {name}."
             )
-    index, keep = _index(endog), None
+    index, keep = index_of(endog), None
     counts: dict[str, int] = {}
     if missing == "drop" or not isinstance(takes, Family):
         columns = {k: None if v is None else vector(v, k, n) for k, v in columns.items()}
@@ -96,8 +104,8 @@ def read_arrays(
         response = response.take(keep) if isinstance(response, Categories) else response[keep]
         columns = {k: None if v is None else v[keep] for k, v in columns.items()}
         index = None if index is None else index[keep]
-    values, levels = _rule(takes).coded(response, shown_name)
-    return _assembled(
+    values, levels = rule_of(takes).coded(response, shown_name)
+    return assembled(
         values,
         designs,
         columns,
@@ -141,7 +149,7 @@ def read_formulas(
         Naming the column, row or piece of a formula that cannot be used.
     """
     checked_choice("missing", missing, _MISSING[:2], " with a formula" * isinstance(takes, Family))
-    rule = _rule(takes)
+    rule = rule_of(takes)
     fits = _fit_recipes(formula, others, data, columns, missing, rule, None)
     masks = [built.rows for _, built in fits if built is not None]
     present = [mask for mask in masks if mask is not None]
@@ -151,9 +159,9 @@ def read_formulas(
     recipe, built = fits[0]
     if built is None or recipe is None or built.y is None or recipe.response is None:
         raise DataError(f"the formula {formula!r} has no response: write it left of '~'.")
-    n, index = built.design.n_rows, _index(data)
+    n, index = built.design.n_rows, index_of(data)
     named = {k: columns[k] for k in ("offset", "exposure") if isinstance(columns.get(k), str)}
-    return _assembled(
+    return assembled(
         built.y,
         tuple(constant_design(n) if other is None else other.design for _, other in fits),
         {name: built.extra.get(name) for name in columns},
@@ -173,7 +181,8 @@ def read_formulas(
     )
 
 
-def _rule(takes: Family | ResponseRule) -> ResponseRule:
+def rule_of(takes: Family | ResponseRule) -> ResponseRule:
+    """What responses a family takes, or the rule itself."""
     if isinstance(takes, Family):
         return _rule_of(type(takes).__name__, takes.takes_two_levels)
     return takes
@@ -184,7 +193,7 @@ def _rule_of(kind: str, two_levels: bool) -> ResponseRule:
     return ResponseRule(f"family {kind}", two_levels=two_levels)
 
 
-def _index(source: Any) -> Any:
+def index_of(source: Any) -> Any:
     """The index of a pandas object; None for anything else."""
     index = getattr(source, "index", None)
     return index if hasattr(index, "dtype") else None
@@ -290,7 +299,7 @@ def _kept(
 # -- both
 
 
-def _assembled(
+def assembled(
     values: np.ndarray,
     designs: tuple[Design, ...],
     columns: Mapping[str, Any],

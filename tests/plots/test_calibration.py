@@ -6,8 +6,8 @@ from scipy import stats
 
 from fastglm import plots
 from fastglm.errors import ModelError
+from fastglm.inference.evaluation.groups import observed, quantile_groups
 from fastglm.plots.calibration import area_under_curve
-from fastglm.plots.groups import observed, quantile_groups
 
 
 def test_area_under_the_curve_is_the_rank_statistic(wins):

@@ -8,7 +8,7 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 
-__all__ = ["frame_of", "is_pandas", "library_of", "with_columns"]
+__all__ = ["frame_of", "is_pandas", "library_of", "series_of", "take_rows_of", "with_columns"]
 
 
 def library_of(data: Any) -> Any:
@@ -45,6 +45,14 @@ def frame_of(columns: Mapping[str, Any], like: Any = None, index: Any = None) ->
     return nw.from_dict(plain, backend=library).to_native()
 
 
+def series_of(values: np.ndarray, like: Any) -> Any:
+    """A column in the library of a frame; an array for pyarrow, with whose columns nothing adds."""
+    library = library_of(like)
+    if library is None or library == "pyarrow":
+        return values
+    return nw.new_series("", _plain(values), backend=library).to_native()
+
+
 def with_columns(
     data: Any, kept: np.ndarray | None, columns: Mapping[str, np.ndarray], index: Any = None
 ) -> Any:
@@ -54,24 +62,34 @@ def with_columns(
     ----------
     data : data frame or mapping of columns
         A mapping becomes a pandas frame.
-    kept : ndarray of bool, shape (rows of the frame,), or None
-        Which rows; None for all.
+    kept : ndarray or None
+        Which rows, by a mask or by their numbers; None for all.
     columns : mapping of str to ndarray, shape (n,)
     index : pandas.Index, optional
         Of the n rows.
     """
+    if kept is not None:
+        data = take_rows_of(data, kept)
     if isinstance(data, Mapping):
         import pandas as pd
 
         data = pd.DataFrame({name: np.asarray(values) for name, values in data.items()})
-    frame = nw.from_native(data, eager_only=True)
-    if kept is not None:
-        frame = frame.filter(kept.tolist())
     if is_pandas(data):
-        return frame.to_native().assign(**columns)
+        return data.assign(**columns)
+    frame = nw.from_native(data, eager_only=True)
     backend = nw.get_native_namespace(frame)
     new = [nw.new_series(name, _plain(v), backend=backend) for name, v in columns.items()]
     return frame.with_columns(*new).to_native()
+
+
+def take_rows_of(data: Any, rows: np.ndarray) -> Any:
+    """Some rows of a frame or of a mapping of columns, by a mask or by their numbers."""
+    numbers = np.flatnonzero(rows) if rows.dtype == bool else rows
+    if isinstance(data, Mapping):
+        return {name: np.asarray(values)[numbers] for name, values in data.items()}
+    if is_pandas(data):
+        return data.iloc[numbers]
+    return nw.from_native(data, eager_only=True)[numbers.tolist(), :].to_native()
 
 
 def _plain(values: Any) -> Any:

@@ -12,7 +12,10 @@ from fastglm.kernels.blocks import planes
 if TYPE_CHECKING:
     from fastglm.fit.record import Fit
 
-__all__ = ["Observed", "observed", "quantile_groups"]
+__all__ = ["Groups", "Observed", "grouped", "observed", "quantile_groups"]
+
+#: Standard deviations to either side of a mean that hold 95 of 100 draws.
+REACH = 1.959963984540054
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,12 +29,15 @@ class Observed:
     weight : ndarray, shape (n,)
         Exposure where the model has one, else prior weight.
     weight_name : str
+    variance : ndarray, shape (n,)
+        Of weight times response, if the fit is right.
     """
 
     response: np.ndarray
     mean: np.ndarray
     weight: np.ndarray
     weight_name: str
+    variance: np.ndarray
 
     def by(self, group: np.ndarray, n_groups: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Observed mean, expected mean and total weight of each group, (g,) each."""
@@ -49,11 +55,45 @@ def observed(fit: Fit) -> Observed:
     rows = fit._model_with_data("observed responses").rows
     (mean,) = fit.row_values(planes.MEAN)
     weight = np.ones(rows.n_rows) if rows.prior_weights is None else rows.prior_weights
-    if rows.has_exposure and rows.offset is not None:
-        exposure = np.exp(rows.offset)
-        return Observed(rows.response / exposure, mean / exposure, weight * exposure, "exposure")
+    variance = weight * fit.response_dispersion * fit.family.variance(mean)
+    exposure, response = rows.offset_parts.exposure, np.asarray(rows.response, np.float64)
+    if exposure is not None:
+        name = "exposure"
+        return Observed(response / exposure, mean / exposure, weight * exposure, name, variance)
     name = "rows" if rows.prior_weights is None else "weight"
-    return Observed(np.asarray(rows.response, np.float64), mean, weight, name)
+    return Observed(response, mean, weight, name, variance)
+
+
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """Sums over groups of rows, from the least fitted mean to the most.
+
+    Attributes
+    ----------
+    group : ndarray, shape (n,)
+        Of each row.
+    actual, expected, weight : ndarray, shape (g,)
+    low, high : ndarray, shape (g,)
+        Between these the actual mean of a group falls in 95 of 100 cases, if the fit is right.
+    """
+
+    group: np.ndarray
+    actual: np.ndarray
+    expected: np.ndarray
+    weight: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def grouped(fit: Fit, data: Observed, group: np.ndarray, n_groups: int) -> Groups:
+    """Observed and expected means by group, and where observed ones fall by chance."""
+    actual, expected, total = data.by(group, n_groups)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        spread = np.sqrt(np.bincount(group, data.variance, minlength=n_groups)) / total
+    reach = REACH * spread
+    lower, upper = fit.family.domain.lower, fit.family.domain.upper
+    low, high = np.maximum(expected - reach, lower), np.minimum(expected + reach, upper)
+    return Groups(group, actual, expected, total, low, high)
 
 
 def quantile_groups(values: np.ndarray, weight: np.ndarray, n_groups: int) -> np.ndarray:

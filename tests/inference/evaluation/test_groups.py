@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastglm.plots.groups import quantile_groups
+from fastglm.inference.evaluation.groups import quantile_groups
 
 
 def test_groups_hold_equal_weight():

@@ -1,0 +1,1 @@
+"""How a fit does on rows, be they those of the fit or new ones."""

@@ -1,0 +1,192 @@
+"""Measures of a fit on rows: how far means are from responses, and how far apart they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy
+
+from fastglm.entry import entry_points
+from fastglm.errors import ModelError
+from fastglm.fit.likelihood import null_fit
+from fastglm.inference.evaluation.discrimination import (
+    area_under_curve,
+    gini,
+    lorenz_curve,
+)
+from fastglm.inference.evaluation.groups import Observed, grouped, observed, quantile_groups
+from fastglm.inference.hypothesis_tests.tables import Table
+from fastglm.inference.rendering import RenderedFrame
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fastglm.fit.record import Fit
+
+__all__ = ["Evaluation", "evaluate"]
+
+GROUPS = 10
+
+
+@entry_points
+@dataclass(frozen=True, eq=False, repr=False)
+class Evaluation(RenderedFrame):
+    """How a fit does on some rows.
+
+    Attributes
+    ----------
+    n_rows : int
+    weight : float
+        Sum of exposure times prior weight: all means below are per unit of it.
+    actual, expected : float
+        Mean response and mean fitted mean.
+    actual_over_expected : float
+    deviance, mean_deviance : float
+        Sum over the rows, and that over the sum of their prior weights.
+    d2 : float
+        Share of the deviance of a constant mean (or rate) of these rows that the fit explains.
+    rmse, mae : float
+        Root of the mean squared error, and mean absolute error.
+    log_loss, brier : float
+        Of binomial models: mean negative log-likelihood and mean squared error of single trials.
+    auc, auc_lower, auc_upper : float
+        Of binomial models: area under the receiver operating characteristic, DeLong's interval.
+    gini : float
+        Twice the area between Lorenz curve and diagonal, rows by their fitted mean.
+    gini_normalized : float
+        That over the same of rows by their responses.
+    """
+
+    n_rows: int
+    weight: float
+    actual: float
+    expected: float
+    actual_over_expected: float
+    deviance: float
+    mean_deviance: float
+    d2: float
+    rmse: float
+    mae: float
+    log_loss: float
+    brier: float
+    auc: float
+    auc_lower: float
+    auc_upper: float
+    gini: float
+    gini_normalized: float
+    _fit: Any
+    _data: Observed
+
+    def groups(self, n_groups: int = GROUPS) -> Table:
+        """Calibration and lift: rows in groups of equal weight, from the least fitted mean.
+
+        Parameters
+        ----------
+        n_groups : int, default 10
+
+        Returns
+        -------
+        Table
+            weight, actual and expected means of each group, their ratio, lower and upper, between
+            which the actual mean falls in 95 of 100 cases if the fit is right, and lift, the
+            actual mean over that of all rows.
+
+        Raises
+        ------
+        ModelError
+            If `n_groups` is not positive.
+        """
+        if n_groups < 1:
+            raise ModelError(f"n_groups must be at least 1, not {n_groups!r}.")
+        data = self._data
+        group = quantile_groups(data.mean, data.weight, n_groups)
+        found = grouped(self._fit, data, group, int(group.max()) + 1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            columns = {
+                "weight": found.weight,
+                "actual": found.actual,
+                "expected": found.expected,
+                "ratio": found.actual / found.expected,
+                "lower": found.low,
+                "upper": found.high,
+                "lift": found.actual / self.actual,
+            }
+        names = tuple(str(k) for k in range(1, found.actual.size + 1))
+        return Table("Groups by fitted mean", names, columns)
+
+    def lorenz(self) -> pd.DataFrame:
+        """The Lorenz curve, a pandas DataFrame: shares of the weight and of the responses."""
+        import pandas as pd
+
+        data = self._data
+        share, response = lorenz_curve(data.response, data.mean, data.weight)
+        return pd.DataFrame({"weight": share, "response": response})
+
+    def to_dict(self) -> dict[str, float]:
+        """The measures by name, those that the family has."""
+        named = {f.name: getattr(self, f.name) for f in fields(self) if f.name[0] != "_"}
+        return {name: value for name, value in named.items() if value == value}
+
+    def summary_frame(self) -> pd.DataFrame:
+        """The measures, a pandas DataFrame of one column."""
+        import pandas as pd
+
+        return pd.DataFrame({"value": self.to_dict()})
+
+    def _heading(self) -> str:
+        return f"Evaluation on {self.n_rows} rows"
+
+
+def evaluate(fit: Fit) -> Evaluation:
+    """Measures of a fit on the rows it holds; see `Results.evaluate`."""
+    rows, data = fit._model_with_data("an evaluation").rows, observed(fit)
+    prior = float(rows.n_rows if rows.prior_weights is None else rows.prior_weights.sum())
+    total = float(data.weight.sum())
+    used = data.weight > 0.0
+    response, mean, weight = data.response[used], data.mean[used], data.weight[used]
+    actual, expected = weight @ response / total, weight @ mean / total
+    null = _null_deviance(fit)
+    of_own = gini(response, mean, weight)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        best = gini(response, response, weight)
+        return Evaluation(
+            n_rows=rows.n_rows,
+            weight=total,
+            actual=float(actual),
+            expected=float(expected),
+            actual_over_expected=float(np.divide(actual, expected)),
+            deviance=fit.deviance,
+            mean_deviance=fit.deviance / prior,
+            d2=1.0 - fit.deviance / null if null > 0.0 else float("nan"),
+            rmse=float(np.sqrt(weight @ (response - mean) ** 2 / total)),
+            mae=float(weight @ np.abs(response - mean) / total),
+            **_of_trials(fit, response, mean, weight),
+            gini=of_own,
+            gini_normalized=float(np.divide(of_own, best)),
+            _fit=fit,
+            _data=data,
+        )
+
+
+def _null_deviance(fit: Fit) -> float:
+    """Deviance of a constant mean, or rate, of the rows; 0 where all responses are at one end."""
+    rows = fit._model_with_data("an evaluation").rows
+    inside = fit.family.domain.lower < rows.mean_response < fit.family.domain.upper
+    return null_fit(rows, fit.family, True, fit.n_threads).deviance if inside else 0.0
+
+
+def _of_trials(
+    fit: Fit, response: np.ndarray, mean: np.ndarray, weight: np.ndarray
+) -> dict[str, float]:
+    """Measures of single trials, NaN of other responses."""
+    names = ("log_loss", "brier", "auc", "auc_lower", "auc_upper")
+    if not fit.family.takes_two_columns:
+        return dict.fromkeys(names, float("nan"))
+    loss = -scipy.special.xlogy(response, mean) - scipy.special.xlog1py(1.0 - response, -mean)
+    square = response * (1.0 - mean) ** 2 + (1.0 - response) * mean**2
+    area = area_under_curve(response, mean, weight)
+    total = weight.sum()
+    values = (weight @ loss / total, weight @ square / total, area.area, *area.interval())
+    return dict(zip(names, map(float, values), strict=True))

@@ -1,0 +1,82 @@
+"""A fit on other rows than those it was fitted to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastglm.kernels.blocks import planes
+from fastglm.passes.layout import Layout, lay_out
+from fastglm.rows.held_out import read_held_out
+from fastglm.rows.model_rows import ModelRows
+
+if TYPE_CHECKING:
+    from fastglm.fit.record import Fit
+
+__all__ = ["HeldOut", "on_rows", "on_those"]
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """What stands in for the model where a fit is asked about rows it has not seen.
+
+    Attributes
+    ----------
+    rows : ModelRows
+    """
+
+    rows: ModelRows
+
+    @cached_property
+    def layout(self) -> Layout:
+        """What the kernels read."""
+        rows = self.rows
+        return lay_out(rows.design, rows.response, rows.prior_weights, rows.offset)
+
+    formula: None = None
+    source: None = None
+
+
+def on_rows(
+    fit: Fit,
+    data: Any,
+    response: Any = None,
+    offset: Any = None,
+    exposure: Any = None,
+    freq_weights: Any = None,
+    var_weights: Any = None,
+    missing: str = "raise",
+) -> Fit:
+    """The fit with new rows in the place of its own; itself where there are none.
+
+    Whatever is asked of it that depends on rows, such as residuals, is of the new ones. Arguments
+    are those of `Results.evaluate`.
+    """
+    if data is None:
+        fit._model_with_data("an evaluation on the rows of the fit")
+        return fit
+    columns = {
+        "offset": offset,
+        "exposure": exposure,
+        "freq_weights": freq_weights,
+        "var_weights": var_weights,
+    }
+    return on_those(fit, read_held_out(fit, data, response, columns, missing))
+
+
+def on_those(fit: Fit, rows: ModelRows) -> Fit:
+    """The fit on rows that were read already."""
+    held = replace(
+        fit,
+        model=HeldOut(rows),
+        nobs=rows.nobs,
+        sum_weights=rows.sum_weights,
+        n_dropped=rows.n_dropped,
+        missing=rows.missing,
+    )
+    deviance, pearson = held.row_values(planes.DEVIANCE, planes.PEARSON)
+    often = np.ones(rows.n_rows) if rows.frequencies is None else rows.frequencies
+    return replace(held, deviance=float(deviance @ often), pearson_chi2=float(pearson @ often))

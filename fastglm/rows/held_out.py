@@ -1,0 +1,154 @@
+"""Rows that a fit has not seen, with their responses, brought to the columns that it has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastglm.design.formula.grammar import parse_formula
+from fastglm.design.formula.response import evaluate_response, read_response
+from fastglm.design.formula.table import read_table
+from fastglm.design.frames.frames import Column, Frame, categorize, is_frame
+from fastglm.design.frames.output import take_rows_of
+from fastglm.design.matrix.arrays import design_from_array
+from fastglm.errors import DataError
+from fastglm.rows.model_rows import ModelRows
+from fastglm.rows.read import WEIGHTS, assembled, index_of, rule_of
+
+if TYPE_CHECKING:
+    from fastglm.fit.record import Fit
+
+__all__ = ["read_held_out"]
+
+#: Name under which a response that is given is read along.
+_RESPONSE = "the response"
+
+
+def read_held_out(
+    fit: Fit, data: Any, response: Any, columns: Mapping[str, Any], missing: str
+) -> ModelRows:
+    """Read new rows with their responses.
+
+    Parameters
+    ----------
+    fit : Fit
+    data : data frame or array_like
+        As for `Results.predict`.
+    response : array_like or str, optional
+        By default what the left side of the formula gives.
+    columns : mapping
+        ``offset``, ``exposure``, ``freq_weights`` and ``var_weights``, each (n,), the name of a
+        column, or None for the column that the fit had.
+    missing : {"raise", "drop"}
+
+    Raises
+    ------
+    DataError
+        Naming the argument, column or row that cannot be used.
+    """
+    columns = {name: _column(fit, name, given) for name, given in columns.items()}
+    recipe = fit.recipe
+    if recipe is None or recipe.response is None:
+        return _of_columns(fit, data, response, columns)
+    frame = Frame(data)
+    written = None if response is not None else parse_formula(recipe.formula, frame.names).response
+    used = (*recipe.factors, *recipe.offsets) if written is None else (
+        written, *recipe.factors, *recipe.offsets)  # fmt: skip
+    # A response that is given is read along, as weights are.
+    extra = {**columns, **({} if written is not None else {_RESPONSE: response})}
+    whole = read_table(frame, used, extra)
+    table, kept, counts = whole.complete(missing)
+    if kept is not None:
+        data = take_rows_of(data, kept)
+        extra = {k: v if v is None or isinstance(v, str) else np.asarray(v)[kept]
+                 for k, v in extra.items()}  # fmt: skip
+    extra.pop(_RESPONSE, None)
+    built = recipe.apply(data, extra=extra)
+    if written is None:
+        values = _coded(fit, table.extra[_RESPONSE])
+    elif fit.response_levels is None:
+        values, _ = evaluate_response(written, table.columns, rule_of(fit.family))
+    else:
+        values = _coded(fit, written.evaluate(table.columns, {}))
+    return assembled(
+        values,
+        (built.design,),
+        {name: built.extra.get(name) for name in columns},
+        (built.offset,),
+        fit.family,
+        recipes=(recipe,),
+        column_names=fit.column_names,
+        weights=fit.weights,
+        response_name=fit.response_name,
+        response_levels=fit.response_levels,
+        index=index_of(data),
+        n_dropped=whole.n_rows - table.n_rows,
+        missing=counts,
+        frame=data,
+        frame_rows=None,
+    )
+
+
+def _of_columns(fit: Fit, exog: Any, response: Any, columns: Mapping[str, Any]) -> ModelRows:
+    """Rows of a fit to arrays, or to a frame of columns."""
+    if response is None:
+        raise DataError("the model was fitted to arrays: give the responses of the rows too.")
+    column, _ = read_response(response)
+    if fit.recipe is None:
+        design = design_from_array(exog)
+        if design.n_columns != len(fit.names):
+            raise DataError(
+                f"X has {design.n_columns} columns, but the model has {len(fit.names)}."
+            )
+    elif is_frame(exog):
+        design = fit.recipe.apply(exog).design
+    else:
+        raise DataError("the model was fitted to a data frame of columns: give such a frame.")
+    return assembled(
+        _coded(fit, column),
+        (design,),
+        columns,
+        (None,),
+        fit.family,
+        recipes=(fit.recipe,),
+        weights=fit.weights,
+        response_name=fit.response_name,
+        response_levels=fit.response_levels,
+        index=index_of(exog),
+    )
+
+
+def _column(fit: Fit, name: str, given: Any) -> Any:
+    """What was given, or the column that the fit had."""
+    if given is not None:
+        return given
+    if name in WEIGHTS:
+        needed, column = name in fit.weights, fit.weights.get(name)
+        column = None if column == "array" else column
+    else:
+        needed = fit.has_offset if name == "offset" else fit.has_exposure
+        column = fit.column_names.get(name)
+    if needed and column is None:
+        raise DataError(f"the model was fitted with {name}=: give {name}= for these rows too.")
+    return column
+
+
+def _coded(fit: Fit, column: Column | Any) -> np.ndarray:
+    """Responses as the numbers they are in the fit."""
+    levels = fit.response_levels
+    if levels is None:
+        values, _ = rule_of(fit.family).coded(column, fit.response_name)
+        return values
+    found = categorize(column, fit.response_name)
+    unknown = [level for level in found.in_order().levels if level not in levels]
+    present = {found.levels[code] for code in np.unique(found.codes[found.codes >= 0])}
+    unknown = [level for level in unknown if level in present]
+    if unknown:
+        raise DataError(
+            f"The response '{fit.response_name}' has the level {unknown[0]!r}, but the fit saw "
+            f"{levels[0]!r} and {levels[1]!r}."
+        )
+    ones = np.array([level == levels[1] for level in found.levels], dtype=np.float64)
+    return ones[found.codes]
