@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastglm.inference.evaluation.new_rows import read_held_out
 from fastglm.kernels.blocks import planes
 from fastglm.passes.layout import Layout, lay_out
-from fastglm.rows.held_out import read_held_out
 from fastglm.rows.model_rows import ModelRows
 
 if TYPE_CHECKING:
