@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special
+import scipy
 
 __all__ = ["AreaUnderCurve", "area_of", "area_under_curve", "gini", "lorenz_curve", "roc_curve"]
 
@@ -26,7 +26,7 @@ class AreaUnderCurve(NamedTuple):
 
     def interval(self, alpha: float = 0.05) -> tuple[float, float]:
         """Interval at level 1 - alpha, inside 0 and 1."""
-        half = float(special.ndtri(1.0 - alpha / 2.0)) * self.standard_error
+        half = float(scipy.special.ndtri(1.0 - alpha / 2.0)) * self.standard_error
         return max(self.area - half, 0.0), min(self.area + half, 1.0)
 
 
