@@ -19,7 +19,7 @@ from fastglm.errors import (
 )
 from fastglm.families import resolve_family
 from fastglm.inference.hypothesis_tests.tables import Table
-from fastglm.kernels.blocks import planes
+from fastglm.kernels.blocks import row_buffers
 
 if TYPE_CHECKING:
     from fastglm.fit.record import Fit
@@ -126,7 +126,7 @@ def calibration_error(fit: Fit, n_groups: int = CALIBRATION_GROUPS) -> float:
     Weighted by the groups' weights, in units of the mean response.
     """
     rows = fit._model_with_data("calibration").rows
-    (mean,) = fit.row_values(planes.MEAN)
+    (mean,) = fit.row_values(row_buffers.MEAN)
     weights = np.ones(rows.n_rows) if rows.prior_weights is None else rows.prior_weights
     edges = np.unique(np.quantile(mean, np.linspace(0.0, 1.0, n_groups + 1)[1:-1]))
     group = np.searchsorted(edges, mean, side="right")

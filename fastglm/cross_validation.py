@@ -15,7 +15,7 @@ from fastglm.errors import DataError, ModelError, require_seed
 from fastglm.inference.evaluation.evaluate import Evaluation, evaluate
 from fastglm.inference.evaluation.held_out import on_those
 from fastglm.inference.rendering import RenderedFrame
-from fastglm.kernels.blocks import planes
+from fastglm.kernels.blocks import row_buffers
 from fastglm.model import GLM
 from fastglm.results import Results
 from fastglm.rows.model_rows import ModelRows
@@ -130,7 +130,7 @@ def cross_validate(
     for k, (train, test) in enumerate(splits):
         fit = _of_rows(model, train).fit(**fit_options)
         held = on_those(fit, rows.take(test))
-        mean[test], fold[test] = held.row_values(planes.MEAN)[0], k
+        mean[test], fold[test] = held.row_values(row_buffers.MEAN)[0], k
         fits.append(fit)
         evaluations.append(evaluate(held))
     return CrossValidation(

@@ -11,11 +11,11 @@ import numpy as np
 from fastglm.entry import entry_points
 from fastglm.errors import DataError
 from fastglm.families import Family, resolve_family
-from fastglm.fit.estimate import Plan, fit_model
+from fastglm.fit.estimate import FitOptions, fit_model
 from fastglm.fit.options import solver_options
 from fastglm.inference.statsmodels_model import StatsmodelsModel
 from fastglm.kernels.threads.threads import usable_threads
-from fastglm.passes.layout import Layout, lay_out
+from fastglm.passes.row_table import RowTable, build_row_table
 from fastglm.results import Results
 from fastglm.results.statsmodels_names import read_fit_options
 from fastglm.rows.model_rows import ModelRows
@@ -159,10 +159,10 @@ class GLM(StatsmodelsModel):
         return self.rows.design.to_dense()
 
     @cached_property
-    def layout(self) -> Layout:
+    def row_table(self) -> RowTable:
         """What the kernels read."""
         rows = self.rows
-        return lay_out(rows.design, rows.response, rows.prior_weights, rows.offset)
+        return build_row_table(rows.design, rows.response, rows.prior_weights, rows.offset)
 
     def fit(
         self,
@@ -250,7 +250,7 @@ class GLM(StatsmodelsModel):
             If an option is out of range.
         """
         tol, max_iter = read_fit_options("fit", type(self), statsmodels_options, tol, max_iter)
-        plan = Plan(
+        fit_options = FitOptions(
             options=solver_options(tol, max_iter, n_threads, progress, exact),
             start_params=self._checked_start(start_params),
             scale=scale,
@@ -258,7 +258,7 @@ class GLM(StatsmodelsModel):
             separation=separation,
             bias_reduction=bias_reduction,
         )
-        results = fit_model(self, plan, Results)
+        results = fit_model(self, fit_options, Results)
         if isinstance(cov_type, str) and cov_type == "nonrobust":
             return results
         return results.with_covariance(cov_type, **(cov_kwds or {}))
@@ -286,10 +286,10 @@ class GLM(StatsmodelsModel):
             rows.design, self.family, rows.response, rows.prior_weights, usable_threads(n_threads)
         )
 
-    def keeping(self, keep: np.ndarray) -> GLM:
+    def subset(self, keep: np.ndarray) -> GLM:
         """The same model of some of its rows, by a (n,) bool mask; the rows are copied."""
         model = copy(self)
-        for cached in ("layout", "_columns"):
+        for cached in ("row_table", "_columns"):
             model.__dict__.pop(cached, None)
         model.rows = self.rows.take(keep)
         return model

@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-__all__ = ["filled_at_once", "frozen"]
+__all__ = ["fast_init", "frozen"]
 
 T = TypeVar("T")
 
 
-def filled_at_once(cls: type[T]) -> type[T]:
+def fast_init(cls: type[T]) -> type[T]:
     """Make a frozen dataclass take all of its fields in one piece when they are given by name.
 
     It sets them one by one otherwise, each with a call: a tenth of the time of a fit of 100 rows.

@@ -33,7 +33,7 @@ import reference_cases  # noqa: E402
 import fastglm as fg  # noqa: E402
 from benchmarks.problems import find  # noqa: E402
 from fastglm.inference.rows.simulate import draw_responses  # noqa: E402
-from fastglm.kernels.blocks import planes  # noqa: E402
+from fastglm.kernels.blocks import row_buffers  # noqa: E402
 
 ROWS = 300
 BENCHMARKS = (
@@ -168,7 +168,7 @@ def _fit(fit: Any) -> list[Any]:
 def _draws(fit: Any) -> list[Any]:
     rows = fit.model.rows
     weights = np.ones(rows.n_rows) if rows.variance_weights is None else rows.variance_weights
-    (mean,) = fit.row_values(planes.MEAN)
+    (mean,) = fit.row_values(row_buffers.MEAN)
     return [draw_responses(fit, mean, weights, np.random.default_rng(SEED))]
 
 

@@ -65,7 +65,7 @@ def every_bit(fit: fg.Results) -> bytes:
 @pytest.mark.parametrize("make", [dense_c, dense_f, categorical, sparse, many_rows])
 def test_bits_do_not_depend_on_threads_or_runs(make: Any) -> None:
     model = make()
-    assert count_chunks(model.layout) >= 3
+    assert count_chunks(model.row_table) >= 3
     alone = every_bit(model.fit(n_threads=1))
     for n_threads in (2, 3, None, 1, 2):
         assert every_bit(model.fit(n_threads=n_threads)) == alone

@@ -122,7 +122,7 @@ def no_extras(monkeypatch):
 def test_pictures_without_matplotlib_say_so_before_they_compute(frame, no_extras, monkeypatch):
     fit = fg.glm("count ~ x", frame, family="poisson")
 
-    def compute(*planes):
+    def compute(*buffers):
         raise AssertionError("computed first")
 
     monkeypatch.setattr(fg.Results, "row_values", compute)

@@ -67,7 +67,12 @@ def same(a, b):
 
 
 #: Kept as one triangle, from which they are computed again.
-FROM_A_TRIANGLE = ("information_inverse", "covariance", "information_root", "covariance_root")
+FROM_A_TRIANGLE = (
+    "information_inverse",
+    "covariance",
+    "inverse_information_factor",
+    "covariance_root",
+)
 
 
 def assert_same_covariance(ours, theirs):
@@ -82,7 +87,7 @@ def test_every_field_comes_back(fit, path):
     loaded = fg.load(path)
     for name in ("information_inverse", "covariance"):
         assert_same_covariance(getattr(loaded, name), getattr(fit, name))
-    root, expected = loaded.information_root, fit.information_root
+    root, expected = loaded.inverse_information_factor, fit.inverse_information_factor
     scale = np.sqrt((expected**2).sum(axis=1))
     np.testing.assert_allclose(
         root @ root.T / np.outer(scale, scale),
@@ -90,9 +95,9 @@ def test_every_field_comes_back(fit, path):
         atol=1e-13,
     )
     for field in dataclasses.fields(Results):
-        if field.name not in ("model", "recipe", *FROM_A_TRIANGLE):
+        if field.name not in ("model", "fitted_formula", *FROM_A_TRIANGLE):
             assert same(getattr(fit, field.name), getattr(loaded, field.name)), field.name
-    assert loaded.recipe.to_dict() == fit.recipe.to_dict()
+    assert loaded.fitted_formula.to_dict() == fit.fitted_formula.to_dict()
     assert loaded.model is None
 
 

@@ -167,7 +167,7 @@ def test_glm_spells_out_its_arguments():
 
 def test_what_is_shown_is_public(fit):
     assert set(dir(fg)) == set(fg.__all__)
-    assert not {"centring", "recipe", "row_values", "from_estimate"} & set(dir(fit))
+    assert not {"centering", "fitted_formula", "row_values", "from_estimate"} & set(dir(fit))
     assert {"params", "deviance", "summary", "model", "aliased"} <= set(dir(fit))
 
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import fastglm as fg
 from fastglm.errors import ConvergenceWarning, FastGLMError, FastGLMWarning, SeparationWarning
-from fastglm.kernels.blocks import planes
+from fastglm.kernels.blocks import row_buffers
 
 sys.path.insert(0, str(Path(__file__).parent / "families"))
 from oracle import LINK_ORACLE, is_proportion, make_families, make_link, variance
@@ -182,7 +182,7 @@ def check_rows(case: Case, results: fg.Results) -> None:
     """The estimates give finite means, and the deviance that the fit reports."""
     frequencies = case.rows.get("freq_weights", np.ones(len(case.y)))
     present = (frequencies > 0.0) & (case.rows.get("var_weights", frequencies) > 0.0)
-    which = planes.MEAN, planes.DEVIANCE, planes.RESIDUAL, planes.WEIGHT
+    which = row_buffers.MEAN, row_buffers.DEVIANCE, row_buffers.RESIDUAL, row_buffers.WEIGHT
     mean, deviance, residual, weight = results.row_values(*which)[:, present]
     assert np.isfinite(mean).all()
     # What rounding of the coefficients and of the linear predictor does to each row's deviance.

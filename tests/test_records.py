@@ -7,7 +7,7 @@ from dataclasses import FrozenInstanceError, dataclass, field, replace
 
 import pytest
 
-from fastglm.records import filled_at_once
+from fastglm.records import fast_init
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,7 +17,7 @@ class Plain:
     third: str = "three"
 
 
-@filled_at_once
+@fast_init
 @dataclass(frozen=True, eq=False)
 class Quick:
     first: int

@@ -179,10 +179,10 @@ def _written_out() -> Iterator[HardCase]:
 def _year_columns(rng: np.random.Generator) -> HardCase:
     year = np.repeat(np.arange(1990.0, 2021.0), 8)
     u = (year - 2005) / 15
-    centred = np.column_stack([np.ones_like(u), u, u**2])
+    centered = np.column_stack([np.ones_like(u), u, u**2])
     y = rng.poisson(np.exp(1 + u - u**2)).astype(np.float64)
     X = np.column_stack([np.ones_like(year), year, year**2])
-    means = np.exp(centred @ log_link_optimum(y, centred))
+    means = np.exp(centered @ log_link_optimum(y, centered))
     return HardCase("year and year²: means", y, X, means, "means", family="poisson", link="log")
 
 

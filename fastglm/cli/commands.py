@@ -145,7 +145,7 @@ def predict(
     fitted = load(model)
     if not isinstance(fitted, Results):
         raise DataError(f"{model} has several linear predictors: predict from Python.")
-    if fitted.recipe is None:
+    if fitted.fitted_formula is None:
         raise DataError(f"{model} was fitted to arrays without names: predict from Python.")
     with Watch(f"reading {new}") as watch:
         with watch.stage("read", f"reading {new}"):
@@ -261,11 +261,13 @@ def _read_for_model(
     path: Path, fitted: Results, others: list[str | None], delimiter: str | None
 ) -> pyarrow.Table:
     """The columns of the file that a fitted model needs."""
-    recipe = fitted.recipe
-    assert recipe is not None
+    fitted_formula = fitted.fitted_formula
+    assert fitted_formula is not None
     others = [*others, *fitted.column_names.values()]
     names = column_names(path, delimiter)
-    return _read_columns(path, names, (*recipe.factors, *recipe.offsets), others, delimiter)
+    return _read_columns(
+        path, names, (*fitted_formula.factors, *fitted_formula.offsets), others, delimiter
+    )
 
 
 def _read_columns(

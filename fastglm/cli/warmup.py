@@ -40,7 +40,7 @@ def every_row_block() -> list[RowBlock]:
     for family in every_family():
         functions = family.functions
         blocks += [family.respond_rows_for(binary) for binary in (False, True)]
-        blocks += [functions.score_rows, functions.score_rows.in_single_precision]
+        blocks += [functions.score_rows, functions.score_rows.in_float32]
         blocks += [functions.start_rows]
         blocks += [functions.variance_rows, functions.log_density_rows]
     return list({block.name: block for block in blocks}.values())
@@ -54,8 +54,8 @@ def _module_blocks() -> Iterator[RowBlock]:
 
 def _link_blocks() -> Iterator[RowBlock]:
     for link in LINKS.values():
-        yield from (link.forward_rows, link.inverse_rows, link.curvature_rows)
-        yield link.inverse_rows.in_single_precision
+        yield from (link.forward_rows, link.inverse_rows, link.inverse_deriv2_rows)
+        yield link.inverse_rows.in_float32
 
 
 def warm_up(report: Callable[[int, int, str], None] | None = None) -> int:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastglm.design.formula.assemble import ScaledTerm
-from fastglm.design.formula.scoping import ScopedTerm
+from fastglm.design.formula.contrast_coding import CodedTerm
 from fastglm.errors import ModelError
 from fastglm.export.factors import Levels, factor_nodes
 from fastglm.export.nodes import (
@@ -65,8 +65,8 @@ def scoring(fit: Fit, offset: str | None, exposure: str | None) -> Scoring:
         no engine can.
     """
     beta = np.nan_to_num(fit.estimates)
-    recipe = fit.recipe
-    if recipe is None:
+    fitted_formula = fit.fitted_formula
+    if fitted_formula is None:
         terms: dict[str, Node] = {
             name: product([Number(b), Column(name)])
             for name, b in zip(fit.names, beta.tolist(), strict=True)
@@ -74,15 +74,16 @@ def scoring(fit: Fit, offset: str | None, exposure: str | None) -> Scoring:
         offsets: list[Node] = []
     else:
         factors = {
-            each.text: factor_nodes(each, recipe.levels, recipe.state) for each in recipe.factors
+            each.text: factor_nodes(each, fitted_formula.levels, fitted_formula.state)
+            for each in fitted_formula.factors
         }
         terms = {
             term.name: _term_node(term, factors, beta[columns])
-            for term, (_, columns) in zip(recipe.terms, fit.terms, strict=True)
+            for term, (_, columns) in zip(fitted_formula.terms, fit.terms, strict=True)
         }
         offsets = []
-        for each in recipe.offsets:
-            value = factor_nodes(each, {}, recipe.state)
+        for each in fitted_formula.offsets:
+            value = factor_nodes(each, {}, fitted_formula.state)
             assert isinstance(value, list)
             offsets.extend(value)
     return Scoring(terms, (*offsets, *_columns_given(fit, offset, exposure)))
@@ -122,7 +123,7 @@ def _coding(factor: list[Node] | Levels, reduced: bool, text: str) -> np.ndarray
 
 
 def _product_node(
-    scoped: ScopedTerm,
+    coded: CodedTerm,
     factors: dict[str, list[Node] | Levels],
     codings: list[np.ndarray],
     beta: np.ndarray,
@@ -134,7 +135,7 @@ def _product_node(
     weights = beta.reshape([coding.shape[1] for coding in codings], order="F")
     for axis, coding in enumerate(codings):
         weights = np.moveaxis(np.tensordot(coding, weights, (1, axis)), 0, axis)
-    own = [factors[f.text] for f in scoped.factors]
+    own = [factors[f.text] for f in coded.factors]
     numeric = [axis for axis, factor in enumerate(own) if not isinstance(factor, Levels)]
     keys = [factor for factor in own if isinstance(factor, Levels)]
     weights = np.moveaxis(weights, numeric, range(len(numeric)))

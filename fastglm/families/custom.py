@@ -36,7 +36,7 @@ from fastglm.families.user_functions import (
     points_inside,
     require_derivative,
 )
-from fastglm.kernels.compiler.decorators import inlined
+from fastglm.kernels.compiler.decorators import inline
 
 __all__ = ["CustomFamily", "CustomLink"]
 
@@ -289,7 +289,7 @@ def _response_functions(given: dict[str, Any]) -> ResponseFunctions:
     is_proportion = (lower, upper) == (0.0, 1.0)
     variance = compile_scalar(given["variance"], "variance", 1)
 
-    @inlined
+    @inline
     def standard_deviation(mu, complement, parameter):
         return math.sqrt(variance(mu))
 
@@ -310,7 +310,7 @@ def _deviance_function(given: dict[str, Any], variance: Callable) -> Callable:
         return deviance_of_variance(variance, given["domain"])
     unit_deviance = compile_scalar(given["unit_deviance"], "unit_deviance", 2)
 
-    @inlined
+    @inline
     def deviance(y, mu, complement, parameter):
         return unit_deviance(y, mu)
 
@@ -321,7 +321,7 @@ def _start_function(given: dict[str, Any]) -> Callable:
     if given["starting_mean"] is not None:
         starting_mean = compile_scalar(given["starting_mean"], "starting_mean", 2)
 
-        @inlined
+        @inline
         def start(y, weight, parameter):
             return starting_mean(y, weight)
 
@@ -330,7 +330,7 @@ def _start_function(given: dict[str, Any]) -> Callable:
     bounded = math.isfinite(lower) and math.isfinite(upper)
     room = 0.1 * (upper - lower) if bounded else 0.1
 
-    @inlined
+    @inline
     def nudged(y, weight, parameter):
         above = y if y > lower else lower + room
         return above if above < upper else upper - room
@@ -339,7 +339,7 @@ def _start_function(given: dict[str, Any]) -> Callable:
 
 
 def _domain_function(lower: float, upper: float) -> Callable:
-    @inlined
+    @inline
     def valid(y, mu, complement):
         return ((mu > lower) | ((mu == lower) & (y == mu))) & (
             (mu < upper) | ((mu == upper) & (y == mu))
@@ -353,7 +353,7 @@ def _density_function(given: dict[str, Any]) -> Callable:
         return undefined_log_density
     log_density = compile_scalar(given["log_density"], "log_density", 4)
 
-    @inlined
+    @inline
     def density(y, mu, complement, weight, dispersion, parameter):
         return log_density(y, mu, weight, dispersion)
 

@@ -19,15 +19,15 @@ from typing import Any
 
 from numba.core.types import float64
 
-from fastglm.kernels.blocks.planes import (
+from fastglm.kernels.blocks.row_buffers import (
+    BUFFER,
     COMPLEMENT,
     DEVIANCE,
     FAMILY_PARAMETER,
     LINEAR_PREDICTOR,
     LINK_PARAMETER,
     MEAN,
-    N_PLANES,
-    PLANE,
+    N_BUFFERS,
     PRIOR_WEIGHT,
     RESIDUAL,
     RESPONSE,
@@ -35,7 +35,7 @@ from fastglm.kernels.blocks.planes import (
 )
 from fastglm.kernels.compiler.intrinsics import pointer
 
-# Planes behind those of a sweep.
+# Buffers behind those of a sweep.
 (
     SECOND,  # derivatives of the mean
     THIRD,
@@ -49,8 +49,8 @@ from fastglm.kernels.compiler.intrinsics import pointer
     PARAMETER_RESIDUAL,  # of the score,
     PARAMETER_OBSERVED,  # and of both weights
     PARAMETER_EXPECTED,
-    ALL_PLANES,
-) = range(N_PLANES, N_PLANES + 13)
+    ALL_BUFFERS,
+) = range(N_BUFFERS, N_BUFFERS + 13)
 
 # Bound by RowBlock.
 inverse: Any
@@ -62,65 +62,65 @@ valid_mean: Any
 of_parameter: Any
 
 
-def mean_rows(planes, rows):
+def mean_rows(buffers, rows):
     """Mean and its four derivatives from the linear predictor."""
-    base = pointer(planes, float64)
-    parameter = base[LINK_PARAMETER * PLANE]
+    base = pointer(buffers, float64)
+    parameter = base[LINK_PARAMETER * BUFFER]
     for i in range(rows):
-        eta = base[LINEAR_PREDICTOR * PLANE + i]
+        eta = base[LINEAR_PREDICTOR * BUFFER + i]
         mu, complement, slope = inverse(eta, parameter)
         second, third, fourth = bends(eta, mu, complement, slope, parameter)
-        base[MEAN * PLANE + i] = mu
-        base[COMPLEMENT * PLANE + i] = complement
-        base[SLOPE * PLANE + i] = slope
-        base[SECOND * PLANE + i] = second
-        base[THIRD * PLANE + i] = third
-        base[FOURTH * PLANE + i] = fourth
+        base[MEAN * BUFFER + i] = mu
+        base[COMPLEMENT * BUFFER + i] = complement
+        base[SLOPE * BUFFER + i] = slope
+        base[SECOND * BUFFER + i] = second
+        base[THIRD * BUFFER + i] = third
+        base[FOURTH * BUFFER + i] = fourth
     return 0
 
 
-def canonical_rows(planes, rows):
+def canonical_rows(buffers, rows):
     """Derivatives under a canonical link, where Q is the residual times a constant.
 
     That constant stands behind the link's parameter.
     """
-    base = pointer(planes, float64)
-    parameter = base[FAMILY_PARAMETER * PLANE]
-    over_dispersion = 1.0 / base[FAMILY_PARAMETER * PLANE + 1]
-    constant = base[LINK_PARAMETER * PLANE + 1] * over_dispersion
+    base = pointer(buffers, float64)
+    parameter = base[FAMILY_PARAMETER * BUFFER]
+    over_dispersion = 1.0 / base[FAMILY_PARAMETER * BUFFER + 1]
+    constant = base[LINK_PARAMETER * BUFFER + 1] * over_dispersion
     outside = 0
     for i in range(rows):
-        y, mu = base[RESPONSE * PLANE + i], base[MEAN * PLANE + i]
-        prior, complement = base[PRIOR_WEIGHT * PLANE + i], base[COMPLEMENT * PLANE + i]
+        y, mu = base[RESPONSE * BUFFER + i], base[MEAN * BUFFER + i]
+        prior, complement = base[PRIOR_WEIGHT * BUFFER + i], base[COMPLEMENT * BUFFER + i]
         present = prior > 0.0
         s = prior * constant if present else 0.0
         deviance = prior * over_dispersion * unit_deviance(y, mu, complement, parameter)
         valid = valid_mean(y, mu, complement)
         residual = s * difference(y, mu, complement)
-        weight, bend = s * base[SLOPE * PLANE + i], s * base[SECOND * PLANE + i]
-        base[DEVIANCE * PLANE + i] = deviance if present else 0.0
-        base[RESIDUAL * PLANE + i] = residual if present else 0.0
-        base[OBSERVED * PLANE + i] = weight if present else 0.0
-        base[OBSERVED_SLOPE * PLANE + i] = bend if present else 0.0
-        base[OBSERVED_BEND * PLANE + i] = s * base[THIRD * PLANE + i] if present else 0.0
-        base[EXPECTED * PLANE + i] = weight if present else 0.0
-        base[EXPECTED_SLOPE * PLANE + i] = bend if present else 0.0
+        weight, bend = s * base[SLOPE * BUFFER + i], s * base[SECOND * BUFFER + i]
+        base[DEVIANCE * BUFFER + i] = deviance if present else 0.0
+        base[RESIDUAL * BUFFER + i] = residual if present else 0.0
+        base[OBSERVED * BUFFER + i] = weight if present else 0.0
+        base[OBSERVED_SLOPE * BUFFER + i] = bend if present else 0.0
+        base[OBSERVED_BEND * BUFFER + i] = s * base[THIRD * BUFFER + i] if present else 0.0
+        base[EXPECTED * BUFFER + i] = weight if present else 0.0
+        base[EXPECTED_SLOPE * BUFFER + i] = bend if present else 0.0
         outside += 1 if present & (not valid) else 0
     return outside
 
 
-def derivative_rows(planes, rows):
+def derivative_rows(buffers, rows):
     """Derivatives under any link, by the quotient rule."""
-    base = pointer(planes, float64)
-    parameter = base[FAMILY_PARAMETER * PLANE]
-    over_dispersion = 1.0 / base[FAMILY_PARAMETER * PLANE + 1]
+    base = pointer(buffers, float64)
+    parameter = base[FAMILY_PARAMETER * BUFFER]
+    over_dispersion = 1.0 / base[FAMILY_PARAMETER * BUFFER + 1]
     outside = 0
     for i in range(rows):
-        y, mu = base[RESPONSE * PLANE + i], base[MEAN * PLANE + i]
-        prior, complement = base[PRIOR_WEIGHT * PLANE + i], base[COMPLEMENT * PLANE + i]
+        y, mu = base[RESPONSE * BUFFER + i], base[MEAN * BUFFER + i]
+        prior, complement = base[PRIOR_WEIGHT * BUFFER + i], base[COMPLEMENT * BUFFER + i]
         valid = valid_mean(y, mu, complement)
-        m1, m2 = base[SLOPE * PLANE + i], base[SECOND * PLANE + i]
-        m3, m4 = base[THIRD * PLANE + i], base[FOURTH * PLANE + i]
+        m1, m2 = base[SLOPE * BUFFER + i], base[SECOND * BUFFER + i]
+        m3, m4 = base[THIRD * BUFFER + i], base[FOURTH * BUFFER + i]
         v, v1, v2, v3 = variances(mu, complement, parameter)
         present = (prior > 0.0) & (v > 0.0)
         outside += 1 if (prior > 0.0) & (not valid) else 0
@@ -138,18 +138,18 @@ def derivative_rows(planes, rows):
         e0 = m1 * m1 * over
         e1 = (2.0 * m1 * m2 - e0 * w1) * over
         deviance = prior * over_dispersion * unit_deviance(y, mu, complement, parameter)
-        base[DEVIANCE * PLANE + i] = deviance if prior > 0.0 else 0.0
-        base[RESIDUAL * PLANE + i] = s * q0 if present else 0.0
-        base[OBSERVED * PLANE + i] = -s * q1 if present else 0.0
-        base[OBSERVED_SLOPE * PLANE + i] = -s * q2 if present else 0.0
-        base[OBSERVED_BEND * PLANE + i] = -s * q3 if present else 0.0
-        base[EXPECTED * PLANE + i] = s * e0 if present else 0.0
-        base[EXPECTED_SLOPE * PLANE + i] = s * e1 if present else 0.0
+        base[DEVIANCE * BUFFER + i] = deviance if prior > 0.0 else 0.0
+        base[RESIDUAL * BUFFER + i] = s * q0 if present else 0.0
+        base[OBSERVED * BUFFER + i] = -s * q1 if present else 0.0
+        base[OBSERVED_SLOPE * BUFFER + i] = -s * q2 if present else 0.0
+        base[OBSERVED_BEND * BUFFER + i] = -s * q3 if present else 0.0
+        base[EXPECTED * BUFFER + i] = s * e0 if present else 0.0
+        base[EXPECTED_SLOPE * BUFFER + i] = s * e1 if present else 0.0
         score, p0, p1 = of_parameter(y, mu, parameter)
         r0 = -q0 * p0 * over
         r1 = (-q1 * p0 - q0 * p1 * m1 - r0 * w1) * over
-        base[PARAMETER_SCORE * PLANE + i] = prior * over_dispersion * score if present else 0.0
-        base[PARAMETER_RESIDUAL * PLANE + i] = s * r0 if present else 0.0
-        base[PARAMETER_OBSERVED * PLANE + i] = -s * r1 if present else 0.0
-        base[PARAMETER_EXPECTED * PLANE + i] = -s * e0 * p0 * over if present else 0.0
+        base[PARAMETER_SCORE * BUFFER + i] = prior * over_dispersion * score if present else 0.0
+        base[PARAMETER_RESIDUAL * BUFFER + i] = s * r0 if present else 0.0
+        base[PARAMETER_OBSERVED * BUFFER + i] = -s * r1 if present else 0.0
+        base[PARAMETER_EXPECTED * BUFFER + i] = -s * e0 * p0 * over if present else 0.0
     return outside

@@ -11,13 +11,13 @@ from fastglm.families.derivative_templates import canonical_rows, derivative_row
 from fastglm.families.family import Family
 from fastglm.families.functions import ResponseFunctions
 from fastglm.families.shared_functions import binary_difference, binary_unit_deviance
-from fastglm.kernels.compiler.decorators import inlined
+from fastglm.kernels.compiler.decorators import inline
 from fastglm.kernels.compiler.templates import RowBlock
 
 __all__ = ["LikelihoodDerivatives", "supports_derivatives"]
 
 
-@inlined
+@inline
 def no_parameter(y, mu, parameter):
     """No derivatives, of a family without a parameter."""
     return 0.0, 0.0, 0.0
@@ -38,7 +38,7 @@ class LikelihoodDerivatives:
     constant : float
         Under a canonical link, the score over the residual.
     has_parameter : bool
-        Whether the planes of the family's parameter are filled.
+        Whether the buffers of the family's parameter are filled.
     """
 
     def __init__(self, family: Family, binary: bool = False):

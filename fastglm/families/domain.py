@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastglm.errors import DataError, MissingValueError
-from fastglm.kernels.compiler.decorators import entry, inlined
+from fastglm.kernels.compiler.decorators import entry, inline
 from fastglm.kernels.compiler.intrinsics import from_bits
 from fastglm.kernels.math.elementary import BITS_ONE
 
@@ -38,7 +38,7 @@ class ResponseSummary(NamedTuple):
     binary: bool
 
 
-@inlined
+@inline
 def _value_of(key):
     """The float64 of a key."""
     return from_bits(key if key >= 0 else key ^ LARGEST_INTEGER)

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from fastglm.kernels.blocks.planes import (
+from fastglm.kernels.blocks.row_buffers import (
     BLOCK_ROWS,
+    BUFFER,
     FAMILY_PARAMETER,
     LINK_PARAMETER,
-    N_PLANES,
-    PLANE,
+    N_BUFFERS,
     PRIOR_WEIGHT,
 )
 from fastglm.kernels.compiler.decorators import entry
@@ -52,46 +52,46 @@ def _rebuild(cls: type, arguments: dict[str, Any]) -> Any:
 
 
 @entry
-def _run(address, input_planes, inputs, parameters, output_plane, output):
+def _run(address, input_buffers, inputs, parameters, output_buffer, output):
     """Run the row block at `address` over ``inputs`` (k, n) into ``output`` (n,), by blocks."""
-    scratch = np.zeros(N_PLANES * PLANE)
-    scratch[FAMILY_PARAMETER * PLANE] = parameters[0]
-    scratch[FAMILY_PARAMETER * PLANE + 1] = parameters[1]
-    scratch[LINK_PARAMETER * PLANE] = parameters[2]
+    scratch = np.zeros(N_BUFFERS * BUFFER)
+    scratch[FAMILY_PARAMETER * BUFFER] = parameters[0]
+    scratch[FAMILY_PARAMETER * BUFFER + 1] = parameters[1]
+    scratch[LINK_PARAMETER * BUFFER] = parameters[2]
     n = output.shape[0]
     for first in range(0, n, BLOCK_ROWS):
         rows = min(BLOCK_ROWS, n - first)
-        for k in range(input_planes.shape[0]):
-            start = input_planes[k] * PLANE
+        for k in range(input_buffers.shape[0]):
+            start = input_buffers[k] * BUFFER
             # Element by element: for slices numba compiles its messages of unequal shapes as well,
             # which takes longer than all the rest.
             for i in range(rows):
                 scratch[start + i] = inputs[k, first + i]
         call_row_block(address, scratch.ctypes.data, rows)
         for i in range(rows):
-            output[first + i] = scratch[output_plane * PLANE + i]
+            output[first + i] = scratch[output_buffer * BUFFER + i]
 
 
 def evaluate(
     block: RowBlock,
-    planes: dict[int, Any],
-    output_plane: int,
+    buffers: dict[int, Any],
+    output_buffer: int,
     *,
     family: float = 0.0,
     dispersion: float = 1.0,
     link: float = 0.0,
 ) -> Any:
-    """One plane of what `block` computes from the given planes.
+    """One buffer of what `block` computes from the given buffers.
 
     Parameters
     ----------
     block
         A row block of a family or a link.
-    planes
+    buffers
         Plane number to array or number; they are broadcast against each other. The prior weight
         is 1 unless it is given.
-    output_plane
-        The plane to return.
+    output_buffer
+        The buffer to return.
     family, dispersion, link
         The family's parameter, the dispersion and the link's parameter.
 
@@ -100,11 +100,11 @@ def evaluate(
     numpy.ndarray or numpy.float64
         float64, of the broadcast shape; a number when everything given is a number.
     """
-    planes = {PRIOR_WEIGHT: 1.0} | planes
-    values = np.broadcast_arrays(*(np.asarray(v, dtype=np.float64) for v in planes.values()))
+    buffers = {PRIOR_WEIGHT: 1.0} | buffers
+    values = np.broadcast_arrays(*(np.asarray(v, dtype=np.float64) for v in buffers.values()))
     shape = values[0].shape
     inputs = np.stack([value.reshape(-1) for value in values])
     output = np.empty(inputs.shape[1])
     parameters = np.array([family, dispersion, link], dtype=np.float64)
-    _run(block.address, np.array(list(planes)), inputs, parameters, output_plane, output)
+    _run(block.address, np.array(list(buffers)), inputs, parameters, output_buffer, output)
     return output.reshape(shape)[()]

@@ -26,7 +26,7 @@ from fastglm.families.links import (
 )
 from fastglm.families.predictor_range import predictors_inside
 from fastglm.families.registry import CUSTOM_FAMILIES, family_class
-from fastglm.kernels.blocks.planes import (
+from fastglm.kernels.blocks.row_buffers import (
     COMPLEMENT,
     DEVIANCE,
     LOG_LIKELIHOOD,
@@ -244,10 +244,10 @@ class Family(Frozen):
         """
         return self.domain.check(y, type(self).__name__, weights)
 
-    def _evaluate(self, block: RowBlock, planes: dict[int, Any], output: int, scale: float) -> Any:
-        mu = np.asarray(planes[MEAN], dtype=np.float64)
-        planes = planes | {MEAN: mu, COMPLEMENT: 1.0 - mu}
-        return evaluate(block, planes, output, family=self.parameter, dispersion=scale)
+    def _evaluate(self, block: RowBlock, buffers: dict[int, Any], output: int, scale: float) -> Any:
+        mu = np.asarray(buffers[MEAN], dtype=np.float64)
+        buffers = buffers | {MEAN: mu, COMPLEMENT: 1.0 - mu}
+        return evaluate(block, buffers, output, family=self.parameter, dispersion=scale)
 
     def variance(self, mu: Any) -> Any:
         """Variance function at the mean: the variance of a response is dispersion times it."""
@@ -255,8 +255,8 @@ class Family(Frozen):
 
     def starting_mu(self, y: Any, var_weights: Any = 1.0) -> Any:
         """Mean to start from, of the shape of `y`: R's ``mustart``."""
-        planes = {RESPONSE: y, PRIOR_WEIGHT: var_weights}
-        return evaluate(self.start_rows, planes, MEAN, family=self.parameter)
+        buffers = {RESPONSE: y, PRIOR_WEIGHT: var_weights}
+        return evaluate(self.start_rows, buffers, MEAN, family=self.parameter)
 
     def unit_deviance(self, endog: Any, mu: Any) -> Any:
         """Deviance of each response at dispersion 1."""
@@ -281,8 +281,8 @@ class Family(Frozen):
 
     def loglike_obs(self, endog: Any, mu: Any, var_weights: Any = 1.0, scale: float = 1.0) -> Any:
         """Log-likelihood of each response at dispersion `scale`; nan for quasi families."""
-        planes = {RESPONSE: endog, MEAN: mu, PRIOR_WEIGHT: var_weights}
-        return self._evaluate(self.log_density_rows, planes, LOG_LIKELIHOOD, scale)
+        buffers = {RESPONSE: endog, MEAN: mu, PRIOR_WEIGHT: var_weights}
+        return self._evaluate(self.log_density_rows, buffers, LOG_LIKELIHOOD, scale)
 
     def loglike(
         self,

@@ -26,7 +26,7 @@ __all__ = ["ResponseFunctions", "without_likelihood"]
 
 @dataclass(frozen=True, eq=False)
 class ResponseFunctions:
-    """The ``inlined`` scalar functions of a family, and the row blocks made of them.
+    """The ``inline`` scalar functions of a family, and the row blocks made of them.
 
     Attributes
     ----------

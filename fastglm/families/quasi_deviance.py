@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fastglm.kernels.compiler.decorators import inlined
+from fastglm.kernels.compiler.decorators import inline
 from fastglm.kernels.math import elementary as vm
 
 __all__ = ["deviance_of_variance"]
@@ -37,7 +37,7 @@ def deviance_of_variance(variance: Callable, domain: tuple[float, float]) -> Cal
 
 
 def _linear(variance: Callable) -> Callable:
-    @inlined
+    @inline
     def unit_deviance(y, mu, complement, parameter):
         total = 0.0
         for k in range(N_NODES):
@@ -48,7 +48,7 @@ def _linear(variance: Callable) -> Callable:
 
 
 def _above(variance: Callable, lower: float) -> Callable:
-    @inlined
+    @inline
     def unit_deviance(y, mu, complement, parameter):
         height, target = mu - lower, y - lower
         inside = target > 0.0
@@ -70,7 +70,7 @@ def _above(variance: Callable, lower: float) -> Callable:
 def _between(variance: Callable, lower: float, upper: float) -> Callable:
     width = upper - lower
 
-    @inlined
+    @inline
     def unit_deviance(y, mu, complement, parameter):
         p, q = (mu - lower) / width, (y - lower) / width
         inside = (q > 0.0) & (q < 1.0)

@@ -2,8 +2,8 @@
 """Templates of the row blocks: what a family and a link do to one block of rows.
 
 Each is compiled once per family or link, with the scalar functions that it names bound in (see
-`fastglm.kernels.compiler.templates.RowBlock`). All read and write the planes listed in
-`fastglm.kernels.blocks.planes`, by address, and return a status: the number of rows that were
+`fastglm.kernels.compiler.templates.RowBlock`). All read and write the buffers listed in
+`fastglm.kernels.blocks.row_buffers`, by address, and return a status: the number of rows that were
 outside the domain.
 """
 
@@ -14,7 +14,8 @@ from typing import Any
 
 from numba.core.types import float64
 
-from fastglm.kernels.blocks.planes import (
+from fastglm.kernels.blocks.row_buffers import (
+    BUFFER,
     COMPLEMENT,
     DEVIANCE,
     FAMILY_PARAMETER,
@@ -23,7 +24,6 @@ from fastglm.kernels.blocks.planes import (
     LOG_LIKELIHOOD,
     MEAN,
     PEARSON,
-    PLANE,
     PRIOR_WEIGHT,
     RESIDUAL,
     RESPONSE,
@@ -34,7 +34,7 @@ from fastglm.kernels.blocks.planes import (
 from fastglm.kernels.compiler.intrinsics import pointer
 
 # Rows are in double precision, unless RowBlock binds other numbers, further apart.
-number, distance = float64, PLANE
+number, distance = float64, BUFFER
 # Bound by RowBlock when a family or a link is made; named here for the reader and the linter.
 difference: Any
 standard_deviation: Any
@@ -44,18 +44,18 @@ starting_mean: Any
 log_density: Any
 forward: Any
 inverse: Any
-curvature: Any
+inverse_deriv2: Any
 
 
-def respond_rows(planes, rows):
+def respond_rows(buffers, rows):
     """Weight, score residual, squared Pearson residual and deviance from the mean and its slope.
 
     A row of prior weight 0 contributes exactly nothing, whatever else it holds. A mean that has
     underflowed to where the variance is 0 gets weight 0, not a clipped mean: clipping would move
     the coefficients. McCullagh & Nelder (1989), section 2.5.
     """
-    base = pointer(planes, number)
-    parameter = number(pointer(planes, float64)[FAMILY_PARAMETER * PLANE])
+    base = pointer(buffers, number)
+    parameter = number(pointer(buffers, float64)[FAMILY_PARAMETER * BUFFER])
     outside = 0
     for i in range(rows):
         y = base[RESPONSE * distance + i]
@@ -83,51 +83,51 @@ def respond_rows(planes, rows):
     return outside
 
 
-def variance_rows(planes, rows):
+def variance_rows(buffers, rows):
     """Variance function at the mean."""
-    base = pointer(planes, float64)
-    parameter = base[FAMILY_PARAMETER * PLANE]
+    base = pointer(buffers, float64)
+    parameter = base[FAMILY_PARAMETER * BUFFER]
     for i in range(rows):
-        mu = base[MEAN * PLANE + i]
-        spread = standard_deviation(mu, base[COMPLEMENT * PLANE + i], parameter)
-        base[SCRATCH * PLANE + i] = spread * spread
+        mu = base[MEAN * BUFFER + i]
+        spread = standard_deviation(mu, base[COMPLEMENT * BUFFER + i], parameter)
+        base[SCRATCH * BUFFER + i] = spread * spread
     return 0
 
 
-def start_rows(planes, rows):
+def start_rows(buffers, rows):
     """Start from a mean inside the domain in every row, from the response alone."""
-    base = pointer(planes, float64)
-    parameter = base[FAMILY_PARAMETER * PLANE]
+    base = pointer(buffers, float64)
+    parameter = base[FAMILY_PARAMETER * BUFFER]
     for i in range(rows):
-        mu = starting_mean(base[RESPONSE * PLANE + i], base[PRIOR_WEIGHT * PLANE + i], parameter)
-        base[MEAN * PLANE + i] = mu
-        base[COMPLEMENT * PLANE + i] = 1.0 - mu
+        mu = starting_mean(base[RESPONSE * BUFFER + i], base[PRIOR_WEIGHT * BUFFER + i], parameter)
+        base[MEAN * BUFFER + i] = mu
+        base[COMPLEMENT * BUFFER + i] = 1.0 - mu
     return 0
 
 
-def log_density_rows(planes, rows):
+def log_density_rows(buffers, rows):
     """Log-likelihood of each row at its mean; the dispersion stands beside the family parameter."""
-    base = pointer(planes, float64)
-    parameter = base[FAMILY_PARAMETER * PLANE]
-    dispersion = base[FAMILY_PARAMETER * PLANE + 1]
+    base = pointer(buffers, float64)
+    parameter = base[FAMILY_PARAMETER * BUFFER]
+    dispersion = base[FAMILY_PARAMETER * BUFFER + 1]
     for i in range(rows):
-        prior = base[PRIOR_WEIGHT * PLANE + i]
+        prior = base[PRIOR_WEIGHT * BUFFER + i]
         value = log_density(
-            base[RESPONSE * PLANE + i],
-            base[MEAN * PLANE + i],
-            base[COMPLEMENT * PLANE + i],
+            base[RESPONSE * BUFFER + i],
+            base[MEAN * BUFFER + i],
+            base[COMPLEMENT * BUFFER + i],
             prior,
             dispersion,
             parameter,
         )
-        base[LOG_LIKELIHOOD * PLANE + i] = value if prior > 0.0 else 0.0
+        base[LOG_LIKELIHOOD * BUFFER + i] = value if prior > 0.0 else 0.0
     return 0
 
 
-def inverse_link_rows(planes, rows):
+def inverse_link_rows(buffers, rows):
     """Mean, its complement and its slope from the linear predictor."""
-    base = pointer(planes, number)
-    parameter = number(pointer(planes, float64)[LINK_PARAMETER * PLANE])
+    base = pointer(buffers, number)
+    parameter = number(pointer(buffers, float64)[LINK_PARAMETER * BUFFER])
     outside = 0
     for i in range(rows):
         mu, complement, slope = inverse(base[LINEAR_PREDICTOR * distance + i], parameter)
@@ -139,23 +139,23 @@ def inverse_link_rows(planes, rows):
     return outside
 
 
-def link_rows(planes, rows):
+def link_rows(buffers, rows):
     """Linear predictor from the mean and its complement."""
-    base = pointer(planes, float64)
-    parameter = base[LINK_PARAMETER * PLANE]
+    base = pointer(buffers, float64)
+    parameter = base[LINK_PARAMETER * BUFFER]
     for i in range(rows):
-        base[LINEAR_PREDICTOR * PLANE + i] = forward(
-            base[MEAN * PLANE + i], base[COMPLEMENT * PLANE + i], parameter
+        base[LINEAR_PREDICTOR * BUFFER + i] = forward(
+            base[MEAN * BUFFER + i], base[COMPLEMENT * BUFFER + i], parameter
         )
     return 0
 
 
-def curvature_rows(planes, rows):
+def inverse_deriv2_rows(buffers, rows):
     """Second derivative of the mean in the linear predictor."""
-    base = pointer(planes, float64)
-    parameter = base[LINK_PARAMETER * PLANE]
+    base = pointer(buffers, float64)
+    parameter = base[LINK_PARAMETER * BUFFER]
     for i in range(rows):
-        eta = base[LINEAR_PREDICTOR * PLANE + i]
+        eta = base[LINEAR_PREDICTOR * BUFFER + i]
         mu, complement, slope = inverse(eta, parameter)
-        base[SCRATCH * PLANE + i] = curvature(eta, mu, complement, slope, parameter)
+        base[SCRATCH * BUFFER + i] = inverse_deriv2(eta, mu, complement, slope, parameter)
     return 0

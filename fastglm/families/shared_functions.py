@@ -22,71 +22,71 @@ from __future__ import annotations
 
 import math
 
-from fastglm.kernels.compiler.decorators import formula, inlined
+from fastglm.kernels.compiler.decorators import inline, inline_any_precision
 from fastglm.kernels.math import elementary as vm
 
 LOG_2PI = math.log(2.0 * math.pi)
 
 
-@formula
+@inline_any_precision
 def valid_real(y, mu, complement):
     return (mu > -math.inf) & (mu < math.inf)
 
 
-@formula
+@inline_any_precision
 def valid_positive(y, mu, complement):
     return (mu > 0.0) & (mu < math.inf)
 
 
-@formula
+@inline_any_precision
 def valid_nonnegative(y, mu, complement):
     return ((mu > 0.0) | ((mu == 0.0) & (y == 0.0))) & (mu < math.inf)
 
 
-@formula
+@inline_any_precision
 def valid_probability(y, mu, complement):
     above = (mu > 0.0) | ((mu == 0.0) & (y == 0.0))
     below = (complement > 0.0) | ((complement == 0.0) & (y == 1.0))
     return above & below
 
 
-@formula
+@inline_any_precision
 def plain_difference(y, mu, complement):
     return y - mu
 
 
-@formula
+@inline_any_precision
 def binomial_difference(y, mu, complement):
     return y * complement - (1.0 - y) * mu
 
 
-@inlined
+@inline
 def plain_start(y, weight, parameter):
     return y
 
 
-@inlined
+@inline
 def nudged_start(y, weight, parameter):
     return y if y > 0.0 else 0.1
 
 
-@formula
+@inline_any_precision
 def no_unit_deviance(y, mu, complement, parameter):
     return 0.0
 
 
-@inlined
+@inline
 def binary_unit_deviance(y, mu, complement, parameter):
     # Within rounding of 1, where a mean next to its response counts as equal to it.
     return -2.0 * vm.log(mu if y > 0.5 else complement)
 
 
-@formula
+@inline_any_precision
 def binary_difference(y, mu, complement):
     return complement if y > 0.5 else -mu
 
 
-@inlined
+@inline
 def stirling_error(x):
     """log(x!) minus Stirling's formula for it, for x > 0."""
     if x < 16.0:
@@ -101,7 +101,7 @@ def stirling_error(x):
     return series / x
 
 
-@inlined
+@inline
 def binomial_log_mass(successes, failures, half_deviance):
     """Log of the binomial probability at the given half deviance, continued to non-integers."""
     if (successes <= 0.0) | (failures <= 0.0):
@@ -112,6 +112,6 @@ def binomial_log_mass(successes, failures, half_deviance):
     return -half_deviance + correction + 0.5 * spread
 
 
-@inlined
+@inline
 def undefined_log_density(y, mu, complement, weight, dispersion, parameter):
     return math.nan

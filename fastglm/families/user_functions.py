@@ -12,7 +12,7 @@ from numba.core.errors import NumbaError
 from numba.core.types import boolean, float64, int64
 
 from fastglm.errors import ModelError
-from fastglm.kernels.compiler.decorators import inlined_from_user
+from fastglm.kernels.compiler.decorators import inline_from_user
 from fastglm.kernels.math import elementary as vm
 
 __all__ = ["call", "compile_scalar", "interval", "points_inside", "require_derivative"]
@@ -73,7 +73,7 @@ def compile_scalar(function: Callable, name: str, n_arguments: int) -> Callable:
         function.__defaults__,
         function.__closure__,
     )
-    compiled = inlined_from_user(function)
+    compiled = inline_from_user(function)
     try:
         compiled.compile((float64,) * n_arguments)
     except NumbaError as error:

@@ -19,10 +19,10 @@ __all__ = ["FitBase"]
 
 #: Public to the package alone.
 _INTERNAL = frozenset({
-    "recipe", "recipes", "covariance_root", "information_root", "information_inverse", "centring",
-    "row_values", "lazy_numbers", "from_estimate", "labelled", "critical_value", "n_columns",
-    "root_of_combinations",
-    "column_names", "decrement", "header", "notes", "blocks", "terms", "kind", "title",
+    "fitted_formula", "fitted_formulas", "covariance_root", "inverse_information_factor",
+    "information_inverse", "centering", "row_values", "lazy_numbers", "from_estimate", "labelled",
+    "critical_value", "n_columns", "root_of_combinations", "column_names", "decrement", "header",
+    "notes", "blocks", "terms", "kind", "title",
 })  # fmt: skip
 
 

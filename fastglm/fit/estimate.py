@@ -30,7 +30,7 @@ from fastglm.fit.free_parameters.problem import Problem
 from fastglm.fit.record import Fit
 from fastglm.records import frozen
 from fastglm.solve.fit import SolverOptions, solve
-from fastglm.solve.newton.convergence import RESTLESS
+from fastglm.solve.newton.convergence import MAX_WEIGHT_CHANGE
 from fastglm.solve.separation import (
     Separation,
     find_separation,
@@ -39,7 +39,7 @@ from fastglm.solve.separation import (
 )
 from fastglm.solve.solution import Solution
 
-__all__ = ["Estimate", "Plan", "fit_model"]
+__all__ = ["Estimates", "FitOptions", "fit_model"]
 
 F = TypeVar("F", bound=Fit)
 
@@ -47,7 +47,7 @@ SEPARATION = ("warn", "raise", "drop", "firth", "check", "ignore")
 BIAS_REDUCTION = ("none", "firth", "median")
 
 
-class Plan(NamedTuple):
+class FitOptions(NamedTuple):
     """What was asked of a fit; see `fastglm.GLM.fit` for each argument."""
 
     options: SolverOptions
@@ -58,7 +58,7 @@ class Plan(NamedTuple):
     bias_reduction: str
 
 
-class Estimate(NamedTuple):
+class Estimates(NamedTuple):
     """Estimates of everything: coefficients, dispersion where it goes with them, and family."""
 
     solution: Solution
@@ -67,11 +67,11 @@ class Estimate(NamedTuple):
     parameter_se: float = float("nan")
 
 
-def fit_model(model: Any, plan: Plan, kind: type[F]) -> F:
+def fit_model(model: Any, fit_options: FitOptions, kind: type[F]) -> F:
     """Fit a model as planned, and warn of what the reader must know; see `fastglm.GLM.fit`."""
-    checked_choice("separation", plan.separation, SEPARATION)
+    checked_choice("separation", fit_options.separation, SEPARATION)
     begin = perf_counter()
-    estimate = _estimate(model, plan)
+    estimate = _estimate(model, fit_options)
     solution = estimate.solution
     if solution.status in (Status.NOT_FINITE, Status.NO_START):
         # The kernels notice values that are not finite, but not where they are.
@@ -81,27 +81,27 @@ def fit_model(model: Any, plan: Plan, kind: type[F]) -> F:
         advice = solution.status.advice
         raise StartError(advice[0].upper() + advice[1:])
     _require_more_rows_than_rank(model, solution)
-    found = _search(model, plan, estimate)
-    if found is None and plan.separation != "ignore" and _runs_away(solution):
+    found = _search(model, fit_options, estimate)
+    if found is None and fit_options.separation != "ignore" and _diverges(solution):
         estimate = estimate._replace(solution=replace(solution, status=Status.MAX_ITERATIONS))
-    if found is not None and plan.separation in ("drop", "firth"):
-        return _fit_again(model, plan, found, kind)
+    if found is not None and fit_options.separation in ("drop", "firth"):
+        return _fit_again(model, fit_options, found, kind)
     solution.timings["fit"] = perf_counter() - begin
-    fit = _record(model, estimate, plan, kind)
+    fit = _record(model, estimate, fit_options, kind)
     if found is not None:
-        fit = _with_separation(fit, found, plan.separation)
+        fit = _with_separation(fit, found, fit_options.separation)
     _warn(fit)
     return fit
 
 
-def _record(model: Any, estimate: Estimate, plan: Plan, kind: type[F]) -> F:
+def _record(model: Any, estimate: Estimates, fit_options: FitOptions, kind: type[F]) -> F:
     """The record of what was estimated."""
     solution, family, scale = estimate.solution, estimate.family, estimate.scale
-    rows, use_t = model.rows, plan.use_t
+    rows, use_t = model.rows, fit_options.use_t
     design, nobs = rows.design, rows.nobs
     names, terms = design.names, design.terms
     has_intercept = solution.constant is not None or design.constant is not None
-    if rows.recipe is None and design.constant is None:
+    if rows.fitted_formula is None and design.constant is None:
         # Which column of an array is constant is not known before a sweep has read every row.
         names = array_names(len(names), solution.constant)
         terms = column_terms(names)
@@ -119,8 +119,8 @@ def _record(model: Any, estimate: Estimate, plan: Plan, kind: type[F]) -> F:
         estimates=frozen(solution.params),
         information_inverse=inverse,
         covariance=covariance,
-        information_root=frozen(solution.information_root),
-        centring=solution.centring,
+        inverse_information_factor=frozen(solution.inverse_information_factor),
+        centering=solution.centering,
         scale=dispersion,
         deviance=solution.deviance,
         pearson_chi2=solution.pearson_chi2,
@@ -133,7 +133,7 @@ def _record(model: Any, estimate: Estimate, plan: Plan, kind: type[F]) -> F:
         n_sweeps=solution.n_sweeps,
         decrement=solution.decrement,
         use_t=_is_estimated(scale, family) if use_t is None else use_t,
-        dispersion_known=not _is_estimated(plan.scale, family),
+        dispersion_known=not _is_estimated(fit_options.scale, family),
         cov_type="nonrobust",
         covariance_root=None,
         df_inference=nobs - rank,
@@ -141,7 +141,7 @@ def _record(model: Any, estimate: Estimate, plan: Plan, kind: type[F]) -> F:
         formula=model.formula,
         response_name=rows.response_name,
         response_levels=rows.response_levels,
-        recipe=rows.recipe,
+        fitted_formula=rows.fitted_formula,
         has_offset=rows.has_offset,
         has_exposure=rows.has_exposure,
         column_names=rows.column_names,
@@ -155,11 +155,11 @@ def _record(model: Any, estimate: Estimate, plan: Plan, kind: type[F]) -> F:
             names[j]: {names[k]: float(parts[k]) for k in np.flatnonzero(parts)}
             for j, parts in solution.combinations.items()
         },
-        bias_reduction=plan.bias_reduction,
+        bias_reduction=fit_options.bias_reduction,
         numerical_error=solution.numerical_error,
         orthogonal=solution.orthogonal,
         timings=solution.timings,
-        n_threads=plan.options.n_threads,
+        n_threads=fit_options.options.n_threads,
         model=model,
     )
 
@@ -175,9 +175,9 @@ def _require_a_mean(model: Any) -> None:
         )
 
 
-def _runs_away(solution: Solution) -> bool:
+def _diverges(solution: Solution) -> bool:
     """Whether an estimate was on its way to infinity when the rest of the fit had converged."""
-    return solution.status == Status.CONVERGED and solution.weight_change > RESTLESS
+    return solution.status == Status.CONVERGED and solution.weight_change > MAX_WEIGHT_CHANGE
 
 
 def _require_more_rows_than_rank(model: Any, solution: Solution) -> None:
@@ -196,31 +196,31 @@ def _require_more_rows_than_rank(model: Any, solution: Solution) -> None:
         )
 
 
-def _estimate(model: Any, plan: Plan) -> Estimate:
-    checked_choice("bias_reduction", plan.bias_reduction, BIAS_REDUCTION)
-    if plan.bias_reduction != "none":
-        return _estimate_with_less_bias(model, plan)
+def _estimate(model: Any, fit_options: FitOptions) -> Estimates:
+    checked_choice("bias_reduction", fit_options.bias_reduction, BIAS_REDUCTION)
+    if fit_options.bias_reduction != "none":
+        return _estimate_with_less_bias(model, fit_options)
     family = model.family
     if family.free_parameter is None:
         solution = solve(
-            model.layout,
+            model.row_table,
             family,
-            plan.options,
+            fit_options.options,
             binary=model.rows.summary.binary,
-            start_params=plan.start_params,
+            start_params=fit_options.start_params,
             safe_mean=lambda: model.rows.mean_response,
         )
-        return Estimate(solution, family, plan.scale)
-    problem = Problem(model.layout, model.rows, family, plan.options)
-    estimate = ESTIMATORS[family.free_parameter](problem, plan.start_params)
-    scale = estimate.scale if plan.scale is None else plan.scale
-    return Estimate(estimate.solution, estimate.family, scale, estimate.standard_error)
+        return Estimates(solution, family, fit_options.scale)
+    problem = Problem(model.row_table, model.rows, family, fit_options.options)
+    estimate = ESTIMATORS[family.free_parameter](problem, fit_options.start_params)
+    scale = estimate.scale if fit_options.scale is None else fit_options.scale
+    return Estimates(estimate.solution, estimate.family, scale, estimate.standard_error)
 
 
-def _estimate_with_less_bias(model: Any, plan: Plan) -> Estimate:
+def _estimate_with_less_bias(model: Any, fit_options: FitOptions) -> Estimates:
     from fastglm.solve.bias_reduction import BiasProblem, reduce_bias
 
-    kind, family, scale = plan.bias_reduction, model.family, plan.scale
+    kind, family, scale = fit_options.bias_reduction, model.family, fit_options.scale
     if family.free_parameter is not None:
         raise ModelError(
             f"bias_reduction needs a value of the family's {family.free_parameter}: give the one "
@@ -228,27 +228,27 @@ def _estimate_with_less_bias(model: Any, plan: Plan) -> Estimate:
         )
     given = None if scale is None or isinstance(scale, str) else float(scale)
     problem = BiasProblem(model.rows, family, kind, given)
-    reduced = reduce_bias(problem, plan.options, plan.start_params)
-    return Estimate(reduced.solution, family, reduced.dispersion if scale is None else scale)
+    reduced = reduce_bias(problem, fit_options.options, fit_options.start_params)
+    return Estimates(reduced.solution, family, reduced.dispersion if scale is None else scale)
 
 
-def _search(model: Any, plan: Plan, estimate: Estimate) -> Separation | None:
+def _search(model: Any, fit_options: FitOptions, estimate: Estimates) -> Separation | None:
     """What is separated, if a search is called for and finds anything."""
-    if plan.bias_reduction != "none" or plan.separation == "ignore":
+    if fit_options.bias_reduction != "none" or fit_options.separation == "ignore":
         return None
-    rows, n_threads, family = model.rows, plan.options.n_threads, estimate.family
-    if plan.separation != "check" and not looks_separated(
-        estimate.solution, family, rows.summary, model.layout, n_threads
+    rows, n_threads, family = model.rows, fit_options.options.n_threads, estimate.family
+    if fit_options.separation != "check" and not looks_separated(
+        estimate.solution, family, rows.summary, model.row_table, n_threads
     ):
         return None
     found = find_separation(rows.design, family, rows.response, rows.prior_weights, n_threads)
     return found if found.exists else None
 
 
-def _fit_again(model: Any, plan: Plan, found: Separation, kind: type[F]) -> F:
+def _fit_again(model: Any, fit_options: FitOptions, found: Separation, kind: type[F]) -> F:
     """The fit without the separated rows, or with less bias."""
-    again = plan._replace(start_params=None, separation="ignore")
-    if plan.separation == "firth":
+    again = fit_options._replace(start_params=None, separation="ignore")
+    if fit_options.separation == "firth":
         again = again._replace(bias_reduction="firth")
     elif found.rows.all():
         raise SeparationError(
@@ -256,7 +256,7 @@ def _fit_again(model: Any, plan: Plan, found: Separation, kind: type[F]) -> F:
             'bias_reduction="firth", or leave out columns.'
         )
     else:
-        model = model.keeping(~found.rows)
+        model = model.subset(~found.rows)
     return replace(fit_model(model, again, kind), n_separated=found.n_rows)
 
 

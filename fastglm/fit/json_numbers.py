@@ -22,9 +22,9 @@ __all__ = [
     "FORMAT",
     "digest",
     "float_from_json",
+    "json_numbers",
     "pack",
     "pack_triangle",
-    "plain_json",
     "require_kinds",
     "unpack",
     "unpack_triangle",
@@ -39,10 +39,10 @@ _KIND_NAMES = {
 }  # fmt: skip
 
 
-def plain_json(value: Any) -> Any:
+def json_numbers(value: Any) -> Any:
     """A number, or nested lists of numbers, as plain JSON types."""
     if isinstance(value, list):
-        return [plain_json(item) for item in value]
+        return [json_numbers(item) for item in value]
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not np.isfinite(value):
@@ -51,7 +51,7 @@ def plain_json(value: Any) -> Any:
 
 
 def float_from_json(value: Any) -> Any:
-    """The number that `plain_json` wrote."""
+    """The number that `json_numbers` wrote."""
     if value is None:
         return np.nan
     return float(value) if value in ("inf", "-inf") else value

@@ -8,8 +8,8 @@ import numpy as np
 
 from fastglm.design.matrix.parts import Design, Ones
 from fastglm.families import Family
-from fastglm.kernels.blocks import planes
-from fastglm.passes.layout import Layout, lay_out
+from fastglm.kernels.blocks import row_buffers
+from fastglm.passes.row_table import RowTable, build_row_table
 from fastglm.passes.row_values import sum_rows
 from fastglm.rows.model_rows import ModelRows
 from fastglm.rows.vectors import product
@@ -85,9 +85,9 @@ def log_likelihood(
         each = np.divide(weights, rows.trials, out=np.zeros_like(weights), where=tried)
         weights, times = rows.trials, product(times, each)
 
-    def summed(layout: Layout, at: np.ndarray, *wanted: int) -> list[float]:
+    def summed(row_table: RowTable, at: np.ndarray, *wanted: int) -> list[float]:
         return sum_rows(
-            layout, family, at, wanted, dispersion=dispersion, times=times, n_threads=n_threads
+            row_table, family, at, wanted, dispersion=dispersion, times=times, n_threads=n_threads
         ).tolist()
 
     if deviance is not None and family.deviance_is_likelihood_ratio and dispersion > 0.0:
@@ -95,13 +95,15 @@ def log_likelihood(
         if constant is not None:
             # All that means add to the log-likelihood is in the deviance: a pass over responses
             # at their mean, without the columns, tells the rest.
-            layout = lay_out(_constant_design(rows), rows.response, weights)
-            found, other = summed(layout, constant, planes.LOG_LIKELIHOOD, planes.DEVIANCE)
+            row_table = build_row_table(_constant_design(rows), rows.response, weights)
+            found, other = summed(
+                row_table, constant, row_buffers.LOG_LIKELIHOOD, row_buffers.DEVIANCE
+            )
             added = 0.5 * (other - deviance) / dispersion
             if abs(added) <= MOST_OF_A_ROW * rows.n_rows:
                 return found + added
-    layout = lay_out(design, rows.response, weights, rows.offset)
-    return summed(layout, params, planes.LOG_LIKELIHOOD)[0]
+    row_table = build_row_table(design, rows.response, weights, rows.offset)
+    return summed(row_table, params, row_buffers.LOG_LIKELIHOOD)[0]
 
 
 def _constant_design(rows: ModelRows) -> Design:
@@ -140,7 +142,7 @@ def null_fit(rows: ModelRows, family: Family, has_intercept: bool, n_threads: in
         if start is not None and deviance is not None:
             return NullFit(design, start, deviance)
     solution = solve(
-        lay_out(design, rows.response, rows.prior_weights, rows.offset),
+        build_row_table(design, rows.response, rows.prior_weights, rows.offset),
         family,
         SolverOptions(max_iter=50 if has_intercept else 1, n_threads=n_threads),
         binary=rows.summary.binary,
@@ -161,10 +163,10 @@ def _deviance_at_mean(
         total = rows.n_rows if weights is None else weights.sum()
         return float(total * ((1.0 - mean) * failure + mean * success))
     deviance, residual, weight = sum_rows(
-        lay_out(_constant_design(rows), rows.response, weights),
+        build_row_table(_constant_design(rows), rows.response, weights),
         family,
         params,
-        (planes.DEVIANCE, planes.RESIDUAL, planes.WEIGHT),
+        (row_buffers.DEVIANCE, row_buffers.RESIDUAL, row_buffers.WEIGHT),
         n_threads=n_threads,
     )
     # By half of this a step would lower the deviance.

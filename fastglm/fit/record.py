@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fastglm.design.formula.recipe import Recipe
+from fastglm.design.formula.fitted_formula import FittedFormula
 from fastglm.design.frames.categories import Level
 from fastglm.design.matrix.parts import Design
 from fastglm.errors import Status
@@ -19,15 +19,15 @@ from fastglm.fit.family_parameters import FamilyParameters
 from fastglm.fit.likelihood import NullFit, log_likelihood, null_fit
 from fastglm.fit.ratios import ratio_name
 from fastglm.fit.roots import trusted_root
-from fastglm.passes.layout import Layout, lay_out
+from fastglm.passes.row_table import RowTable, build_row_table
 from fastglm.passes.row_values import evaluate_rows
-from fastglm.passes.scaling import Centring
-from fastglm.records import filled_at_once
+from fastglm.passes.scaling import Centering
+from fastglm.records import fast_init
 
 __all__ = ["Fit"]
 
 
-@filled_at_once
+@fast_init
 @dataclass(frozen=True, eq=False)
 class Fit(FitBase, FamilyParameters):
     """The record of one fitted model, whose fields `fastglm.Results` explains."""
@@ -40,8 +40,8 @@ class Fit(FitBase, FamilyParameters):
     estimates: np.ndarray
     information_inverse: np.ndarray
     covariance: np.ndarray
-    information_root: np.ndarray
-    centring: Centring
+    inverse_information_factor: np.ndarray
+    centering: Centering
     scale: float
     deviance: float
     pearson_chi2: float
@@ -62,7 +62,7 @@ class Fit(FitBase, FamilyParameters):
     formula: str | None = None
     response_name: str = "y"
     response_levels: tuple[Level, ...] | None = None
-    recipe: Recipe | None = None
+    fitted_formula: FittedFormula | None = None
     has_offset: bool = False
     has_exposure: bool = False
     column_names: Mapping[str, str] = field(default_factory=dict)
@@ -157,10 +157,10 @@ class Fit(FitBase, FamilyParameters):
     # -- rows
 
     @cached_property
-    def _row_layout(self) -> Layout:
+    def _row_table(self) -> RowTable:
         """Rows with variance weights alone: a frequency does not change a row's own numbers."""
         rows = self._model_with_data("the rows").rows
-        return lay_out(rows.design, rows.response, rows.variance_weights, rows.offset)
+        return build_row_table(rows.design, rows.response, rows.variance_weights, rows.offset)
 
     @property
     def response_dispersion(self) -> float:
@@ -168,9 +168,9 @@ class Fit(FitBase, FamilyParameters):
         return self.family.response_dispersion(self.scale)
 
     def row_values(self, *which: int) -> np.ndarray:
-        """Planes (`kernels.blocks.planes`) of every row at the estimates, (len(which), n)."""
+        """Planes (`kernels.blocks.row_buffers`) of every row at the estimates, (len(which), n)."""
         return evaluate_rows(
-            self._row_layout, self.family, self.estimates, which, n_threads=self.n_threads
+            self._row_table, self.family, self.estimates, which, n_threads=self.n_threads
         )
 
     def _rows(self, values: np.ndarray) -> Any:

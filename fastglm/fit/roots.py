@@ -16,7 +16,7 @@ def covariance_root(fit: Any) -> np.ndarray:
     """(p, p) matrix F with F F' the covariance of the coefficients of centred columns."""
     if fit.covariance_root is not None:
         return fit.covariance_root
-    return fit.information_root * np.sqrt(fit.scale)
+    return fit.inverse_information_factor * np.sqrt(fit.scale)
 
 
 def trusted_root(fit: Any, matrix: np.ndarray, by_covariance: np.ndarray) -> np.ndarray:
@@ -25,7 +25,7 @@ def trusted_root(fit: Any, matrix: np.ndarray, by_covariance: np.ndarray) -> np.
     A covariance of collinear coefficients has lost digits that its root has not; but several ways
     of clustering may leave a matrix without a root, of which `by_covariance` is as good as can be.
     """
-    root = fit.centring.combinations(matrix) @ covariance_root(fit)
+    root = fit.centering.combinations(matrix) @ covariance_root(fit)
     known, kept = (np.square(r).sum(axis=1) for r in (by_covariance, root))
     is_same = fit.orthogonal or np.allclose(known, kept, rtol=1e-4, atol=0.0, equal_nan=True)
     return root if is_same else by_covariance

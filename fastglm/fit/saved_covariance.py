@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastglm.fit.json_numbers import pack, pack_triangle, unpack, unpack_triangle
-from fastglm.passes.scaling import Centring
+from fastglm.passes.scaling import Centering
 
 __all__ = ["describe_covariance", "read_covariance"]
 
@@ -21,7 +21,7 @@ TOLERANCE = 1e-9
 
 
 def describe_covariance(
-    root: np.ndarray, matrix: np.ndarray, centring: Centring, is_definite: bool
+    root: np.ndarray, matrix: np.ndarray, centering: Centering, is_definite: bool
 ) -> dict[str, Any]:
     """A covariance of the estimates, (p, p), and its root on centred columns, as plain JSON types.
 
@@ -31,7 +31,7 @@ def describe_covariance(
         F with F F' the covariance of the coefficients of centred columns.
     matrix
         That of the coefficients; NaN where aliased.
-    centring
+    centering
         Of the columns.
     is_definite
         Whether the root is surely that of the covariance, however far apart rounding has led them.
@@ -45,7 +45,7 @@ def describe_covariance(
     both = np.outer(known, known)
     with np.errstate(invalid="ignore", over="ignore"):
         sd = np.sqrt(variances)
-        apart = np.abs(_covariance(lower, variances, centring) - matrix)
+        apart = np.abs(_covariance(lower, variances, centering) - matrix)
         is_same = is_definite or (apart <= TOLERANCE * np.outer(sd, sd))[both].all()
     if is_same and (np.isnan(matrix) == ~both).all():
         return {"root": pack_triangle(lower), "variances": pack(variances)}
@@ -53,7 +53,7 @@ def describe_covariance(
 
 
 def read_covariance(
-    saved: dict[str, Any], centring: Centring, p: int
+    saved: dict[str, Any], centering: Centering, p: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """The root and the covariance that `describe_covariance` described.
 
@@ -64,17 +64,17 @@ def read_covariance(
     """
     if "matrix" not in saved:
         root = unpack_triangle(saved["root"], p, symmetric=False)
-        return root, _covariance(root, unpack(saved["variances"], p), centring)
+        return root, _covariance(root, unpack(saved["variances"], p), centering)
     matrix = unpack_triangle(saved["matrix"], p, symmetric=True)
     if "root" in saved:
         return unpack_triangle(saved["root"], p, symmetric=False), matrix
     return np.full((p, p), np.nan), matrix
 
 
-def _covariance(root: np.ndarray, variances: np.ndarray, centring: Centring) -> np.ndarray:
+def _covariance(root: np.ndarray, variances: np.ndarray, centering: Centering) -> np.ndarray:
     """The covariance of the estimates, with those variances; NaN where they are."""
     with np.errstate(invalid="ignore", over="ignore"):
-        given = centring.to_given(root)
+        given = centering.to_given(root)
         matrix = given @ given.T
     unknown = np.isnan(variances)
     matrix[unknown] = np.nan

@@ -8,14 +8,14 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from fastglm.design.formula.recipe import Recipe
+from fastglm.design.formula.fitted_formula import FittedFormula
 from fastglm.errors import DataError, Status
 from fastglm.families import Family
-from fastglm.fit.json_numbers import float_from_json, plain_json, require_kinds
+from fastglm.fit.json_numbers import float_from_json, json_numbers, require_kinds
 from fastglm.fit.record import Fit
 from fastglm.fit.saved_covariance import describe_covariance, read_covariance
 from fastglm.kernels.threads.threads import usable_threads
-from fastglm.passes.scaling import Centring
+from fastglm.passes.scaling import Centering
 from fastglm.records import frozen
 
 __all__ = ["describe_fit", "read_fit"]
@@ -49,23 +49,23 @@ _DICTS = ("column_names", "missing", "infinite", "aliased", "timings", "weights"
 def describe_fit(fit: Fit) -> dict[str, Any]:
     """A fit as plain JSON types. NaN is null; floats are written so that they read back exactly."""
     saved: dict[str, Any] = {
-        name: plain_json(getattr(fit, name)) for name in (*_KINDS, *fit.lazy_numbers)
+        name: json_numbers(getattr(fit, name)) for name in (*_KINDS, *fit.lazy_numbers)
     }
     saved |= {name: dict(getattr(fit, name)) for name in _DICTS}
-    saved["estimates"] = plain_json(fit.estimates.tolist())
-    centring, root = fit.centring, fit.covariance_root
+    saved["estimates"] = json_numbers(fit.estimates.tolist())
+    centering, root = fit.centering, fit.covariance_root
     saved["centring"] = {
-        "centre": plain_json(centring.centre.tolist()),
-        "constant": centring.constant,
-        "value": centring.value,
+        "centre": json_numbers(centering.center.tolist()),
+        "constant": centering.constant,
+        "value": centering.value,
     }
     saved["information"] = describe_covariance(
-        fit.information_root, fit.information_inverse, centring, is_definite=True
+        fit.inverse_information_factor, fit.information_inverse, centering, is_definite=True
     )
     saved["robust"] = (
         None
         if root is None
-        else describe_covariance(root, fit.covariance, centring, fit.orthogonal)
+        else describe_covariance(root, fit.covariance, centering, fit.orthogonal)
     )
     saved["names"] = list(fit.names)
     saved["terms"] = [[name, term.start, term.stop] for name, term in fit.terms]
@@ -74,7 +74,7 @@ def describe_fit(fit: Fit) -> dict[str, Any]:
     saved["formula"] = fit.formula
     levels = fit.response_levels
     saved["response_levels"] = None if levels is None else list(levels)
-    saved["recipe"] = None if fit.recipe is None else fit.recipe.to_dict()
+    saved["recipe"] = None if fit.fitted_formula is None else fit.fitted_formula.to_dict()
     return saved
 
 
@@ -94,13 +94,13 @@ def read_fit(saved: Mapping[str, Any], kind: type[F]) -> F:
     arguments["n_threads"] = max(1, min(arguments["n_threads"], usable_threads(None)))
     arguments |= {name: saved[name] for name in _DICTS}
     names, p = tuple(saved["names"]), len(saved["names"])
-    centring, estimates = _read_centring(saved["centring"], p), _vector(saved["estimates"], p)
+    centering, estimates = _read_centering(saved["centring"], p), _vector(saved["estimates"], p)
     terms = tuple((str(name), slice(start, stop)) for name, start, stop in saved["terms"])
     if not all(isinstance(name, str) for name in names):
         raise DataError("a name of the saved model is not text.")
     if any(not 0 <= term.start <= term.stop <= p for _, term in terms):
         raise DataError("a term of the saved model has columns that there are not.")
-    covariances = _first_format(saved, p) if saved["fastglm"] == 1 else _triangles(saved, centring)
+    covariances = _first_format(saved, p) if saved["fastglm"] == 1 else _triangles(saved, centering)
     levels = saved["response_levels"]
     arguments["response_levels"] = None if levels is None else tuple(levels)
     arguments |= {name: None if m is None else frozen(m) for name, m in covariances.items()}
@@ -109,10 +109,12 @@ def read_fit(saved: Mapping[str, Any], kind: type[F]) -> F:
         names=names,
         terms=terms,
         estimates=estimates,
-        centring=centring,
+        centering=centering,
         status=Status[saved["status"]],
         formula=saved["formula"],
-        recipe=None if saved["recipe"] is None else Recipe.from_dict(saved["recipe"]),
+        fitted_formula=None
+        if saved["recipe"] is None
+        else FittedFormula.from_dict(saved["recipe"]),
         **arguments,
     )
     require_kinds(saved, dict.fromkeys(kind.lazy_numbers, float))
@@ -120,18 +122,18 @@ def read_fit(saved: Mapping[str, Any], kind: type[F]) -> F:
     return fit
 
 
-def _triangles(saved: Mapping[str, Any], centring: Centring) -> dict[str, np.ndarray | None]:
+def _triangles(saved: Mapping[str, Any], centering: Centering) -> dict[str, np.ndarray | None]:
     """Both covariances and their roots."""
     p = len(saved["names"])
-    root, inverse = read_covariance(saved["information"], centring, p)
+    root, inverse = read_covariance(saved["information"], centering, p)
     scale = float_from_json(saved["scale"])
     with np.errstate(over="ignore", invalid="ignore"):
         covariance = inverse if scale == 1.0 else inverse * scale
     robust: np.ndarray | None = None
     if saved["robust"] is not None:
-        robust, covariance = read_covariance(saved["robust"], centring, p)
+        robust, covariance = read_covariance(saved["robust"], centering, p)
     return {
-        "information_root": root,
+        "inverse_information_factor": root,
         "information_inverse": inverse,
         "covariance": covariance,
         "covariance_root": robust,
@@ -141,22 +143,26 @@ def _triangles(saved: Mapping[str, Any], centring: Centring) -> dict[str, np.nda
 def _first_format(saved: Mapping[str, Any], p: int) -> dict[str, np.ndarray | None]:
     """The same from files of the first format, which write every matrix out as numbers."""
     matrices: dict[str, np.ndarray | None] = {}
-    for name in ("information_root", "information_inverse", "covariance", "covariance_root"):
+    names = {"inverse_information_factor": "information_root"}
+    for field in (
+        "inverse_information_factor", "information_inverse", "covariance", "covariance_root",
+    ):  # fmt: skip
+        name = names.get(field, field)
         if name == "covariance_root" and saved[name] is None:
-            matrices[name] = None
+            matrices[field] = None
             continue
         matrix = np.array(saved[name], dtype=np.float64)
         if matrix.shape != (p, p):
             raise DataError(f"{name!r} of the saved model has shape {matrix.shape}, not {(p, p)}.")
-        matrices[name] = matrix
+        matrices[field] = matrix
     return matrices
 
 
-def _read_centring(saved: Mapping[str, Any], p: int) -> Centring:
+def _read_centering(saved: Mapping[str, Any], p: int) -> Centering:
     constant, value = saved["constant"], float(saved["value"])
     if constant is not None and not (type(constant) is int and 0 <= constant < p and value):
         raise DataError("the constant column of the saved model is none of its columns.")
-    return Centring(_vector(saved["centre"], p), constant, value)
+    return Centering(_vector(saved["centre"], p), constant, value)
 
 
 def _vector(values: Any, p: int) -> np.ndarray:

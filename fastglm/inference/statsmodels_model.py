@@ -12,18 +12,18 @@ from fastglm.design.matrix.arrays import design_from_array
 from fastglm.design.matrix.dense_slices import dense_slices
 from fastglm.errors import DataError, ModelError
 from fastglm.families import Family
-from fastglm.kernels.blocks import planes
+from fastglm.kernels.blocks import row_buffers
 from fastglm.kernels.threads.threads import usable_threads
-from fastglm.passes.layout import Layout, lay_out
+from fastglm.passes.row_table import RowTable, build_row_table
 from fastglm.passes.row_values import evaluate_rows
 from fastglm.pointers import Pointing
 from fastglm.rows.model_rows import ModelRows
 from fastglm.rows.vectors import OffsetParts, vector
-from fastglm.solve.collinear_columns import examine_columns
+from fastglm.solve.rank_and_scaling import rank_and_scaling
 
 __all__ = ["StatsmodelsModel"]
 
-_WHICH = {"mean": planes.MEAN, "linear": planes.LINEAR_PREDICTOR}
+_WHICH = {"mean": row_buffers.MEAN, "linear": row_buffers.LINEAR_PREDICTOR}
 #: Step of the difference that stands for the slope of the variance function: exact, but for
 #: rounding, for polynomials of the fourth degree.
 STEP = 0.01
@@ -38,7 +38,7 @@ class StatsmodelsModel(Pointing):
     if TYPE_CHECKING:
 
         @cached_property
-        def layout(self) -> Layout:
+        def row_table(self) -> RowTable:
             """What the kernels read."""
 
     @property
@@ -60,7 +60,7 @@ class StatsmodelsModel(Pointing):
     @cached_property
     def _columns(self) -> Any:
         rows = self.rows
-        return examine_columns(rows.design, rows.prior_weights, usable_threads(None))
+        return rank_and_scaling(rows.design, rows.prior_weights, usable_threads(None))
 
     @property
     def offset(self) -> np.ndarray | None:
@@ -107,16 +107,16 @@ class StatsmodelsModel(Pointing):
             return float("nan")
         beta, rows = self._checked_params(params), self.rows
         if scale is None:
-            (deviance,) = self._at(beta, planes.DEVIANCE)
+            (deviance,) = self._at(beta, row_buffers.DEVIANCE)
             scale = self.family.likelihood_dispersion(
                 float(deviance.sum()), rows.sum_weights, rows.nobs, self._pearson_scale(beta)
             )
-        layout = lay_out(rows.design, rows.response, rows.variance_weights, rows.offset)
+        row_table = build_row_table(rows.design, rows.response, rows.variance_weights, rows.offset)
         (values,) = evaluate_rows(
-            layout,
+            row_table,
             self.family,
             beta,
-            (planes.LOG_LIKELIHOOD,),
+            (row_buffers.LOG_LIKELIHOOD,),
             dispersion=scale,
             n_threads=usable_threads(None),
         )
@@ -158,7 +158,7 @@ class StatsmodelsModel(Pointing):
             As for `score`.
         """
         beta = self._checked_params(params)
-        (residual,) = self._at(beta, planes.RESIDUAL)
+        (residual,) = self._at(beta, row_buffers.RESIDUAL)
         return np.asarray(residual) / self._scale(beta, scale)
 
     def score_obs(self, params: Any, scale: float | None = None) -> np.ndarray:
@@ -205,7 +205,7 @@ class StatsmodelsModel(Pointing):
             As for `hessian`.
         """
         beta = self._checked_params(params)
-        weight = self._at(beta, planes.WEIGHT)[0]
+        weight = self._at(beta, row_buffers.WEIGHT)[0]
         if observed is None or observed:
             weight = weight * self._observed_share(beta)
         return np.asarray(weight) / self._scale(beta, scale)
@@ -216,7 +216,7 @@ class StatsmodelsModel(Pointing):
 
     def _observed_share(self, beta: np.ndarray) -> np.ndarray:
         """Observed over expected weight of every row (McCullagh & Nelder 1989, section 2.5)."""
-        mean, slope = self._at(beta, planes.MEAN, planes.SLOPE)
+        mean, slope = self._at(beta, row_buffers.MEAN, row_buffers.SLOPE)
         domain, variance = self.family.domain, self.family.variance
         room = np.minimum(mean - domain.lower, domain.upper - mean)
         step = STEP * np.where(np.isfinite(room), room, np.maximum(np.abs(mean), 1.0))
@@ -253,7 +253,7 @@ class StatsmodelsModel(Pointing):
             If a shape is wrong.
         """
         checked_choice("which", which, _WHICH)
-        beta, layout = self._checked_params(params), self.layout
+        beta, row_table = self._checked_params(params), self.row_table
         if exog is not None:
             design = design_from_array(exog)
             if design.n_columns != beta.size:
@@ -262,15 +262,17 @@ class StatsmodelsModel(Pointing):
             given = None if offset is None else vector(offset, "offset", n)
             exposed = None if exposure is None else vector(exposure, "exposure", n)
             total = OffsetParts(None, given, exposed).total(self.family.link)
-            layout = lay_out(design, offset=total)
+            row_table = build_row_table(design, offset=total)
         elif offset is not None or exposure is not None:
             raise ModelError("offset and exposure of predict are those of exog: give exog too.")
         return evaluate_rows(
-            layout, self.family, beta, (_WHICH[which],), n_threads=usable_threads(None)
+            row_table, self.family, beta, (_WHICH[which],), n_threads=usable_threads(None)
         )[0]
 
     def _at(self, beta: np.ndarray, *which: int) -> np.ndarray:
-        return evaluate_rows(self.layout, self.family, beta, which, n_threads=usable_threads(None))
+        return evaluate_rows(
+            self.row_table, self.family, beta, which, n_threads=usable_threads(None)
+        )
 
     def _scale(self, beta: np.ndarray, scale: float | None) -> float:
         return self._pearson_scale(beta) if scale is None else float(scale)
@@ -278,7 +280,7 @@ class StatsmodelsModel(Pointing):
     def _pearson_scale(self, beta: np.ndarray) -> float:
         if self.family.dispersion_known:
             return 1.0
-        return float(self._at(beta, planes.PEARSON)[0].sum() / self.df_resid)
+        return float(self._at(beta, row_buffers.PEARSON)[0].sum() / self.df_resid)
 
     def _checked_params(self, params: Any) -> np.ndarray:
         beta = np.asarray(params, dtype=np.float64)

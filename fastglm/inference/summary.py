@@ -54,14 +54,14 @@ class Summary:
     title = "Generalized Linear Model Regression Results"
 
     def __init__(self, fit: Fit, alpha: float = 0.05):
-        self.results = fit
+        self.fit = fit
         self.alpha = alpha
         self.names: tuple[str, ...] = fit.names
         self.ratios: list[str | None] = [None] * len(fit.names)
 
     def header(self) -> list[tuple[str, str]]:
         """Names and values of what stands above the table."""
-        fit = self.results
+        fit = self.fit
         return [
             ("Dep. Variable", fit.response_name),
             ("Model", "GLM"),
@@ -123,7 +123,7 @@ class Summary:
 
     def setting(self) -> list[tuple[str, str]]:
         """What the fit was given, each on a line of its own: formula, offset, weights, levels."""
-        fit = self.results
+        fit = self.fit
         level = []
         if fit.response_levels is not None:
             level = [("Modelled Level", f"{fit.response_name} = {fit.response_levels[1]}")]
@@ -131,7 +131,7 @@ class Summary:
 
     def columns(self) -> list[str]:
         """Headings of the table of coefficients."""
-        letter = "t" if self.results.use_t else "z"
+        letter = "t" if self.fit.use_t else "z"
         low, high = self.alpha / 2, 1 - self.alpha / 2
         first = ratio_of(self.ratios) if any(self.ratios) else "coef"
         return [first, "std err", letter, f"P>|{letter}|", f"[{low:.3g}", f"{high:.3g}]"]
@@ -142,7 +142,7 @@ class Summary:
         Of ratios the standard error is that of the delta method, and the test that of the
         coefficient.
         """
-        fit = self.results
+        fit = self.fit
         statistics = [fit.estimates, fit.standard_errors, fit._statistics, fit._pvalues]
         table = np.column_stack([*statistics, np.asarray(fit._wald_intervals(self.alpha))])
         which = np.array([name is not None for name in self.ratios], dtype=bool)
@@ -159,7 +159,7 @@ class Summary:
         ModelError
             If no coefficient is the logarithm of a ratio.
         """
-        self.ratios = ratios(self.results)
+        self.ratios = ratios(self.fit)
         return self
 
     def ratio_notes(self) -> list[str]:
@@ -174,7 +174,7 @@ class Summary:
 
     def model_notes(self) -> list[str]:
         """What else the fit estimated, and how."""
-        fit, notes = self.results, []
+        fit, notes = self.fit, []
         if np.isfinite(fit.parameter_se):
             name = next(iter(fit.family.arguments()))
             value, error = fit.family.parameter, fit.parameter_se
@@ -194,15 +194,15 @@ class Summary:
 
     def aliased_columns(self) -> str:
         """Names of the aliased columns, with what they are combinations of where that is known."""
-        return aliased_text(self.results.aliased)
+        return aliased_text(self.fit.aliased)
 
     def advice(self) -> str:
         """Of a fit that has not converged to an inner optimum, what happened and what to try."""
-        return self.results.status.advice
+        return self.fit.status.advice
 
     def notes(self) -> list[str]:
         """What a reader must know beside the numbers."""
-        fit, notes = self.results, [*self.ratio_notes(), *self.model_notes()]
+        fit, notes = self.fit, [*self.ratio_notes(), *self.model_notes()]
         if fit.status != Status.CONVERGED:
             notes.append(f"Warning: {self.advice()}")
         if fit.aliased:

@@ -21,20 +21,26 @@ def model_setting(fit: Any) -> list[tuple[str, str]]:
     list of tuple of str
         Names and values.
     """
-    recipes = fit.recipes if hasattr(fit, "recipes") else (fit.recipe,)
+    fitted_formulas = (
+        fit.fitted_formulas if hasattr(fit, "fitted_formulas") else (fit.fitted_formula,)
+    )
     rows = [("Formula", fit.formula)] if fit.formula else []
     parts = () if not hasattr(fit, "settings") else fit.settings.get("exogs", ())
-    for name, recipe in zip(parts, recipes[1:], strict=False):
-        if recipe is not None and recipe.formula:
-            rows.append((f"Formula of {name}", recipe.formula))
-    offsets = [] if recipes[0] is None else [f"offset({o.text})" for o in recipes[0].offsets]
+    for name, fitted_formula in zip(parts, fitted_formulas[1:], strict=False):
+        if fitted_formula is not None and fitted_formula.formula:
+            rows.append((f"Formula of {name}", fitted_formula.formula))
+    offsets = (
+        []
+        if fitted_formulas[0] is None
+        else [f"offset({o.text})" for o in fitted_formulas[0].offsets]
+    )
     if fit.has_offset:
         offsets.append(fit.column_names.get("offset", "array"))
     if offsets:
         rows.append(("Offset", " + ".join(offsets)))
     if fit.has_exposure:
         rows.append(("Exposure", fit.column_names.get("exposure", "array")))
-    bases = reference_levels(recipes[0])
+    bases = reference_levels(fitted_formulas[0])
     if bases:
         rows.append(("Reference Levels", ", ".join(f"{f} = {level}" for f, level in bases.items())))
     if fit.weights:

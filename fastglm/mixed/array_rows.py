@@ -22,10 +22,10 @@ from fastglm.mixed.covariances import structure_named
 from fastglm.mixed.layout import Block, Term
 from fastglm.mixed.rows import (
     INTERCEPT,
-    GroupRecipe,
+    FittedGroup,
+    FittedTerm,
     MixedRows,
     Random,
-    TermRecipe,
     as_categories,
     combine,
     label,
@@ -67,19 +67,19 @@ def rows_of_arrays(
 
 def _group_of_arrays(
     name: str, given: list[tuple[Categories, Random]], n: int
-) -> tuple[Block, GroupRecipe]:
+) -> tuple[Block, FittedGroup]:
     codes, parts = combine([given[0][0]])
-    matrices, terms, recipes, start = [], [], [], 0
+    matrices, terms, fitted_formulas, start = [], [], [], 0
     for _, each in given:
         matrix, names = _columns_of(each.Z, n)
         structure = each.structure or ("us" if each.correlated else "diag")
         terms.append(Term(names, start, structure_named(structure, len(names))))
-        recipes.append(TermRecipe(None, len(names), each.Z is None))
+        fitted_formulas.append(FittedTerm(None, len(names), each.Z is None))
         matrices.append(matrix)
         start += len(names)
     levels = tuple(label(each) for each in parts)
-    recipe = GroupRecipe(name, (), levels, tuple(parts), tuple(recipes))
-    return make_block(name, levels, codes, matrices, terms), recipe
+    fitted_formula = FittedGroup(name, (), levels, tuple(parts), tuple(fitted_formulas))
+    return make_block(name, levels, codes, matrices, terms), fitted_formula
 
 
 def _columns_of(Z: Any, n: int) -> tuple[np.ndarray, tuple[str, ...]]:

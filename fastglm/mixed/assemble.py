@@ -26,7 +26,7 @@ def make_results(
         names=tuple(rows.design.names),
         **_coefficients(estimate),
         family=family,
-        groups=_groups(estimate, model.rows.recipes),
+        groups=_groups(estimate, model.rows.fitted_formulas),
         components=_components(estimate),
         theta=estimate.theta,
         theta_names=estimate.layout.theta_names(),
@@ -66,7 +66,7 @@ def _fitted_family(family: Any, estimate: LinearEstimate | GeneralizedEstimate) 
 
 def _coefficients(estimate: LinearEstimate | GeneralizedEstimate) -> dict[str, Any]:
     """Estimates and both covariances, NaN for aliased columns."""
-    fixed, back = estimate.fixed, estimate.fixed.back
+    fixed, back = estimate.fixed, estimate.fixed.from_standardized
     conditional = (
         estimate.covariance
         if isinstance(estimate, LinearEstimate)
@@ -80,11 +80,11 @@ def _coefficients(estimate: LinearEstimate | GeneralizedEstimate) -> dict[str, A
 
 
 def _groups(
-    estimate: LinearEstimate | GeneralizedEstimate, recipes: tuple
+    estimate: LinearEstimate | GeneralizedEstimate, fitted_formulas: tuple
 ) -> tuple[GroupEffects, ...]:
     """The random effects of every factor."""
     scale = estimate.state.sigma2 if isinstance(estimate, LinearEstimate) else 1.0
-    by_group = {recipe.group: recipe for recipe in recipes}
+    by_group = {fitted_formula.group: fitted_formula for fitted_formula in fitted_formulas}
     return tuple(
         GroupEffects(
             block.group, block.levels, block.names, block.terms,
@@ -98,7 +98,7 @@ def _groups(
 def _of_rows(rows: Any) -> dict[str, Any]:
     """What results say of the rows."""
     same = (
-        "nobs", "recipe", "response_name", "response_levels", "has_offset", "has_exposure",
+        "nobs", "fitted_formula", "response_name", "response_levels", "has_offset", "has_exposure",
         "column_names", "weights", "n_dropped", "missing",
     )  # fmt: skip
     return {name: getattr(rows, name) for name in same} | {"labelled": rows.index is not None}

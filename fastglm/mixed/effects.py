@@ -10,7 +10,7 @@ import numpy as np
 
 from fastglm.inference.rendering import RenderedFrame
 from fastglm.mixed.layout import Layout, Term
-from fastglm.mixed.rows import GroupRecipe
+from fastglm.mixed.rows import FittedGroup
 
 __all__ = ["GroupEffects", "VarianceComponent", "components_of", "variance_components"]
 
@@ -36,7 +36,7 @@ class GroupEffects(RenderedFrame):
         Conditional modes: means, in a linear model.
     variances : ndarray, shape (q, k, k)
         Conditional variances, given the other parameters.
-    recipe : GroupRecipe
+    fitted_formula : FittedGroup
         For new rows.
     """
 
@@ -47,7 +47,7 @@ class GroupEffects(RenderedFrame):
     covariance: np.ndarray
     modes: np.ndarray
     variances: np.ndarray
-    recipe: GroupRecipe
+    fitted_formula: FittedGroup
 
     def __repr__(self) -> str:
         of = ", ".join(self.columns)

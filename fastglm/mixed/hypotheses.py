@@ -43,7 +43,7 @@ def freedom_of(fit: MixedFit, method: str) -> Satterthwaite | KenwardRoger | Non
     return Satterthwaite(estimate) if method == "satterthwaite" else KenwardRoger(estimate)
 
 
-def standardised(fit: MixedFit, contrasts: np.ndarray) -> np.ndarray:
+def standardized(fit: MixedFit, contrasts: np.ndarray) -> np.ndarray:
     """Combinations, (k, all columns), as ones of standardised columns, (k, p).
 
     Raises
@@ -54,7 +54,7 @@ def standardised(fit: MixedFit, contrasts: np.ndarray) -> np.ndarray:
     fixed = fit.estimate.fixed
     if (contrasts[:, ~fixed.kept] != 0.0).any():
         raise ModelError("the hypothesis involves a coefficient that the data cannot tell.")
-    return np.asarray(contrasts[:, fixed.kept] @ fixed.back)
+    return np.asarray(contrasts[:, fixed.kept] @ fixed.from_standardized)
 
 
 def linear_tests(fit: MixedFit, hypothesis: Any, method: str) -> LinearTests:
@@ -65,7 +65,7 @@ def linear_tests(fit: MixedFit, hypothesis: Any, method: str) -> LinearTests:
     sd = np.sqrt(np.einsum("ij,jk,ik->i", matrix, np.nan_to_num(fit.covariance), matrix))
     df = np.full(len(matrix), fit.df_resid if method == "residual" else np.inf)
     if freedom is not None:
-        df = np.array([freedom.single(row) for row in standardised(fit, matrix)])
+        df = np.array([freedom.single(row) for row in standardized(fit, matrix)])
     statistic = (effect - values) / sd
     pvalue = 2.0 * np.where(
         np.isinf(df), scipy.special.ndtr(-abs(statistic)), scipy.special.stdtr(df, -abs(statistic))
@@ -84,7 +84,7 @@ def f_test(fit: MixedFit, hypothesis: Any, method: str) -> HypothesisTest:
     if freedom is None:
         df = fit.df_resid if method == "residual" else None
         return HypothesisTest.of("Wald test", statistic, len(texts), df, texts)
-    df, factor = freedom.several(standardised(fit, matrix))
+    df, factor = freedom.several(standardized(fit, matrix))
     return HypothesisTest.of(f"Wald test, {method}", factor * statistic, len(texts), df, texts)
 
 

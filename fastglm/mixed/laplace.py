@@ -21,7 +21,7 @@ import numpy as np
 
 from fastglm.families import derivative_templates as dv
 from fastglm.families.derivatives import LikelihoodDerivatives
-from fastglm.kernels.blocks.planes import DEVIANCE, RESIDUAL
+from fastglm.kernels.blocks.row_buffers import DEVIANCE, RESIDUAL
 from fastglm.mixed import row_passes
 from fastglm.mixed.algebra import Factor, Products, over_chunks
 from fastglm.mixed.layout import Layout
@@ -31,7 +31,7 @@ from fastglm.mixed.scaling import FixedColumns
 
 __all__ = ["LaplaceProblem", "LaplaceState", "Parameters"]
 
-PLANES = (
+BUFFERS = (
     DEVIANCE, RESIDUAL, dv.OBSERVED, dv.OBSERVED_SLOPE, dv.EXPECTED, dv.EXPECTED_SLOPE,
     dv.PARAMETER_SCORE, dv.PARAMETER_RESIDUAL, dv.PARAMETER_OBSERVED, dv.PARAMETER_EXPECTED,
 )  # fmt: skip
@@ -134,12 +134,12 @@ class LaplaceProblem:
 
     def respond(self, eta: np.ndarray, log_extra: float, whole: bool = True) -> Rows:
         """Deviances and derivatives of all rows; without `whole` what the modes need."""
-        planes: tuple[int, ...] = PLANES[:3]
+        buffers: tuple[int, ...] = BUFFERS[:3]
         if whole:
-            planes = PLANES if self.derivatives.has_parameter else PLANES[:6]
-        fits = [k for k, each in enumerate(self.spare) if len(each) == len(planes)]
-        values = self.spare.pop(fits[0]) if fits else np.empty((len(planes), eta.size))
-        inside = self._planes(eta, log_extra, planes, values)
+            buffers = BUFFERS if self.derivatives.has_parameter else BUFFERS[:6]
+        fits = [k for k, each in enumerate(self.spare) if len(each) == len(buffers)]
+        values = self.spare.pop(fits[0]) if fits else np.empty((len(buffers), eta.size))
+        inside = self._buffers(eta, log_extra, buffers, values)
         return Rows(inside, *values)
 
     def give_back(self, rows: Rows) -> None:
@@ -150,19 +150,19 @@ class LaplaceProblem:
         """Second derivatives of the observed weights in the linear predictors, (n,)."""
         eta = state._predictor(state.spherical)
         values = np.empty((1, eta.size))
-        self._planes(eta, state.parameters.log_extra, (dv.OBSERVED_BEND,), values)
+        self._buffers(eta, state.parameters.log_extra, (dv.OBSERVED_BEND,), values)
         return values[0]
 
-    def _planes(
-        self, eta: np.ndarray, log_extra: float, planes: tuple[int, ...], values: np.ndarray
+    def _buffers(
+        self, eta: np.ndarray, log_extra: float, buffers: tuple[int, ...], values: np.ndarray
     ) -> bool:
-        """Fill in planes of the family's derivatives; whether all means are inside its domain."""
+        """Fill in buffers of the family's derivatives; whether all means are inside its domain."""
         layout, blocks = self.layout, self.derivatives
         outside = np.zeros(layout.chunks.size - 1, dtype=np.int64)
         self.run(
             row_passes.respond, layout.start, blocks.mean_rows.address,
             blocks.family_rows.address, blocks.parameters(*self.constants(log_extra)), self.y,
-            self.prior, eta, np.array(planes), values, outside,
+            self.prior, eta, np.array(buffers), values, outside,
         )  # fmt: skip
         return not outside.any()
 

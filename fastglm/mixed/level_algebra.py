@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from fastglm.kernels.compiler.decorators import entry, inlined
+from fastglm.kernels.compiler.decorators import entry, inline
 
 __all__ = [
     "add_traces",
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 
-@inlined
+@inline
 def level_factor(own, factor, k, target, work):
     """Cholesky factor of I + F' own F into `target`; returns its log determinant."""
     for a in range(k):
@@ -52,7 +52,7 @@ def level_factor(own, factor, k, target, work):
     return log_determinant
 
 
-@inlined
+@inline
 def scale_cross(j, k, factors, pairs, pair_start, cross, base, nnz, root, target):
     """Into `target` L^-1 F' M F of a level: M scaled on both sides and divided by its root."""
     pair_block, pair_local, widths = pairs
@@ -79,7 +79,7 @@ def scale_cross(j, k, factors, pairs, pair_start, cross, base, nnz, root, target
             target[base + a * nnz + c] = total / root[a, a]
 
 
-@inlined
+@inline
 def subtract_products(j, k, cross_start, cross_column, row_start, cross, base, nnz, other):
     """Subtracts a level's (L^-1 M)'(L^-1 M) from the lower triangle of the remainder."""
     at = cross_start[j]
@@ -166,7 +166,7 @@ def back_substitute(
     return 0
 
 
-@inlined
+@inline
 def level_inverse(root, k, target):
     """Inverse of root root' into `target`."""
     for c in range(k):

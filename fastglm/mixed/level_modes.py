@@ -6,19 +6,19 @@ import math
 
 import numpy as np
 
-from fastglm.families.derivative_templates import ALL_PLANES, OBSERVED
-from fastglm.kernels.blocks.planes import (
+from fastglm.families.derivative_templates import ALL_BUFFERS, OBSERVED
+from fastglm.kernels.blocks.row_buffers import (
     BLOCK_ROWS,
+    BUFFER,
     DEVIANCE,
     FAMILY_PARAMETER,
     LINEAR_PREDICTOR,
     LINK_PARAMETER,
-    PLANE,
     PRIOR_WEIGHT,
     RESIDUAL,
     RESPONSE,
 )
-from fastglm.kernels.compiler.decorators import called, entry, inlined
+from fastglm.kernels.compiler.decorators import entry, inline, noinline
 from fastglm.kernels.compiler.intrinsics import call_row_block
 from fastglm.mixed.level_algebra import level_factor
 
@@ -30,7 +30,7 @@ MOST_STEPS = 60
 NOISE = 1e-12
 
 
-@called
+@noinline
 def sum_level(
     begin, end, z, fixed, effects, mean_block, family_block, y, prior, scratch, score, own
 ):
@@ -46,17 +46,17 @@ def sum_level(
             eta = fixed[first + i]
             for a in range(k):
                 eta += z[first + i, a] * effects[a]
-            scratch[LINEAR_PREDICTOR * PLANE + i] = eta
-            scratch[RESPONSE * PLANE + i] = y[first + i]
-            scratch[PRIOR_WEIGHT * PLANE + i] = prior[first + i]
+            scratch[LINEAR_PREDICTOR * BUFFER + i] = eta
+            scratch[RESPONSE * BUFFER + i] = y[first + i]
+            scratch[PRIOR_WEIGHT * BUFFER + i] = prior[first + i]
         call_row_block(mean_block, scratch.ctypes.data, rows)
         if call_row_block(family_block, scratch.ctypes.data, rows) > 0:
             return math.inf
         for i in range(rows):
-            deviance += scratch[DEVIANCE * PLANE + i]
+            deviance += scratch[DEVIANCE * BUFFER + i]
             for a in range(k):
-                score[a] += scratch[RESIDUAL * PLANE + i] * z[first + i, a]
-                wz = scratch[OBSERVED * PLANE + i] * z[first + i, a]
+                score[a] += scratch[RESIDUAL * BUFFER + i] * z[first + i, a]
+                wz = scratch[OBSERVED * BUFFER + i] * z[first + i, a]
                 for b in range(a + 1):
                     own[a, b] += wz * z[first + i, b]
     for a in range(k):
@@ -65,7 +65,7 @@ def sum_level(
     return deviance
 
 
-@inlined
+@inline
 def newton_step(factor, k, score, own, u, root, work, step):
     """Newton step of a level into `step`; returns its decrement."""
     level_factor(own, factor, k, root, work)
@@ -89,7 +89,7 @@ def newton_step(factor, k, score, own, u, root, work, step):
     return decrement
 
 
-@inlined
+@inline
 def scale_effects(factor, k, u, effects):
     """Lambda u into `effects`; returns the sum of squares of u."""
     penalty = 0.0
@@ -108,11 +108,11 @@ def search_levels(
 ):  # fmt: skip
     """Newton's method for every level from where `modes`, (q, k), are; counts levels that fail."""
     k = z.shape[1]
-    scratch = np.zeros(ALL_PLANES * PLANE)
-    scratch[FAMILY_PARAMETER * PLANE] = parameters[0]
-    scratch[FAMILY_PARAMETER * PLANE + 1] = parameters[1]
-    scratch[LINK_PARAMETER * PLANE] = parameters[2]
-    scratch[LINK_PARAMETER * PLANE + 1] = parameters[3]
+    scratch = np.zeros(ALL_BUFFERS * BUFFER)
+    scratch[FAMILY_PARAMETER * BUFFER] = parameters[0]
+    scratch[FAMILY_PARAMETER * BUFFER + 1] = parameters[1]
+    scratch[LINK_PARAMETER * BUFFER] = parameters[2]
+    scratch[LINK_PARAMETER * BUFFER + 1] = parameters[3]
     effects, score, step, u = np.empty(k), np.empty(k), np.empty(k), np.empty(k)
     own, root, work = np.empty((k, k)), np.empty((k, k)), np.empty((k, k))
     count = 0

@@ -7,12 +7,12 @@ of the chunk, so that they can be added in the order of chunks.
 
 from __future__ import annotations
 
-from fastglm.kernels.compiler.decorators import entry, inlined, inlined_sums
+from fastglm.kernels.compiler.decorators import entry, inline, inline_sums
 
 __all__ = ["sum_columns", "sum_products", "sum_scores"]
 
 
-@inlined
+@inline
 def add_squares(i, w, z, rest, widths, column, local, row_start, own, cross, base, nnz, other):
     """Adds w z z' of one row: to its level, to the level's pairs, and to the remainder."""
     k = widths[0]
@@ -81,7 +81,7 @@ def sum_scores(first, last, chunk, start, z, rest, widths, column, residual, own
     return 0
 
 
-@inlined_sums
+@inline_sums
 def add_row(target, at, factor, values, p):
     """Adds a multiple of `values` to a row of `target`."""
     for c in range(p):

@@ -15,7 +15,7 @@ from fastglm.design.matrix.arrays import design_from_array
 from fastglm.design.matrix.parts import Design
 from fastglm.errors import DataError, ModelError, UnseenLevelError
 from fastglm.mixed.record import MixedFit
-from fastglm.mixed.rows import GroupRecipe, as_categories
+from fastglm.mixed.rows import FittedGroup, as_categories
 from fastglm.responses.designs import linear_predictor
 from fastglm.rows.vectors import OffsetParts, vector
 
@@ -146,7 +146,7 @@ def new_rows(
     wanted = level != "population"
     index = getattr(exog, "index", None)
     index = index if hasattr(index, "dtype") else None
-    if results.recipe is None:
+    if results.fitted_formula is None:
         design = design_from_array(exog)
         if design.n_columns != results.estimates.size:
             raise DataError(
@@ -160,13 +160,13 @@ def new_rows(
                 "the model was fitted to a data frame: predict needs a frame with its columns too, "
                 f"not {type(exog).__name__}."
             )
-        built = results.recipe.apply(exog, missing="nan")
+        built = results.fitted_formula.apply(exog, missing="nan")
         design, offset = built.design, built.offset
         nan_rows = np.zeros(design.n_rows, bool) if built.nan_rows is None else built.nan_rows
     codes, columns = [], []
     if wanted:
         for group in results.groups:
-            one = _codes_and_columns(group.recipe, exog, others, design.n_rows, nan_rows)
+            one = _codes_and_columns(group.fitted_formula, exog, others, design.n_rows, nan_rows)
             codes.append(one[0])
             columns.append(one[1])
     offset = _offset(results, exog, others, offset, design.n_rows)
@@ -189,48 +189,51 @@ def _fitted_rows(results: MixedFit) -> NewRows:
 
 
 def _codes_and_columns(
-    recipe: GroupRecipe, exog: Any, others: Mapping[str, Any], n: int, nan_rows: np.ndarray
+    fitted_formula: FittedGroup, exog: Any, others: Mapping[str, Any], n: int, nan_rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Levels and columns of one factor for new rows; rows with missing columns are marked."""
-    if not recipe.factors:
-        return _from_arrays(recipe, others, n, nan_rows)
-    table = read_table(Frame(exog), recipe.factors, None)
-    values = [as_categories(f.evaluate(table.columns, {}), f.text) for f in recipe.factors]
+    if not fitted_formula.factors:
+        return _from_arrays(fitted_formula, others, n, nan_rows)
+    table = read_table(Frame(exog), fitted_formula.factors, None)
+    values = [as_categories(f.evaluate(table.columns, {}), f.text) for f in fitted_formula.factors]
     matrices = []
-    for term in recipe.terms:
-        assert term.recipe is not None
-        built = term.recipe.apply(exog, missing="nan")
+    for term in fitted_formula.terms:
+        assert term.fitted_formula is not None
+        built = term.fitted_formula.apply(exog, missing="nan")
         if built.nan_rows is not None:
             nan_rows |= built.nan_rows
         matrices.append(built.design.to_dense())
     for column in values:
         nan_rows |= column.codes < 0
-    return recipe.codes(values), np.hstack(matrices)
+    return fitted_formula.codes(values), np.hstack(matrices)
 
 
 def _from_arrays(
-    recipe: GroupRecipe, others: Mapping[str, Any], n: int, nan_rows: np.ndarray
+    fitted_formula: FittedGroup, others: Mapping[str, Any], n: int, nan_rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     groups, Z = others.get("groups"), others.get("Z")
-    groups = groups.get(recipe.group) if isinstance(groups, Mapping) else groups
+    groups = groups.get(fitted_formula.group) if isinstance(groups, Mapping) else groups
     if groups is None:
         raise DataError(
-            f"predict needs groups= with the levels of '{recipe.group}', or level='population'."
+            f"predict needs groups= with the levels of '{fitted_formula.group}', "
+            "or level='population'."
         )
-    values = as_categories(read_column(groups, recipe.group), recipe.group)
-    codes = recipe.codes([values])
+    values = as_categories(read_column(groups, fitted_formula.group), fitted_formula.group)
+    codes = fitted_formula.codes([values])
     if codes.size != n:
         raise DataError(f"groups has {codes.size} values for {n} rows.")
     nan_rows |= values.codes < 0
-    width = sum(term.width for term in recipe.terms)
-    given = Z.get(recipe.group) if isinstance(Z, Mapping) else Z
+    width = sum(term.width for term in fitted_formula.terms)
+    given = Z.get(fitted_formula.group) if isinstance(Z, Mapping) else Z
     if given is None:
-        if not all(term.is_intercept for term in recipe.terms):
-            raise DataError(f"predict needs Z= with the columns of '{recipe.group}'.")
+        if not all(term.is_intercept for term in fitted_formula.terms):
+            raise DataError(f"predict needs Z= with the columns of '{fitted_formula.group}'.")
         return codes, np.ones((n, width))
     matrix = np.asarray(given, dtype=np.float64).reshape(n, -1)
     if matrix.shape[1] != width:
-        raise DataError(f"Z has {matrix.shape[1]} columns, but '{recipe.group}' has {width}.")
+        raise DataError(
+            f"Z has {matrix.shape[1]} columns, but '{fitted_formula.group}' has {width}."
+        )
     return codes, matrix
 
 

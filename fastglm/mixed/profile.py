@@ -157,7 +157,7 @@ def _root(rise: float) -> float:
 def _secant(
     at: Callable[[float], float], estimate: float, step: float, critical: float, end: float
 ) -> float:
-    """The signed root is nearly straight: secants from the estimate outward."""
+    """The signed root is nearly straight: L-BFGS pairs from the estimate outward."""
     inside, outside = (0.0, 0.0), (math.inf, math.inf)
     distance = critical * abs(step)
     sign = math.copysign(1.0, step)
@@ -274,7 +274,7 @@ class _LinearProfile(_Profile):
 
     def coefficient(self, number: int) -> Callable[[float], float]:
         fixed, theta = self.fit.estimate.fixed, self.fit.theta.copy()
-        direction = fixed.back[int(np.count_nonzero(fixed.kept[:number]))]
+        direction = fixed.from_standardized[int(np.count_nonzero(fixed.kept[:number]))]
         theta = np.where(theta == 0.0, 0.0, theta)
 
         def rise(value: float) -> float:
@@ -317,7 +317,7 @@ class _GeneralizedProfile(_Profile):
         place = int(np.count_nonzero(fixed.kept[:number]))
         # In coordinates where the coefficient as given is one of the numbers.
         turn = np.eye(self.start.size)
-        turn[place, : self.q] = fixed.back[place]
+        turn[place, : self.q] = fixed.from_standardized[place]
         back = np.linalg.inv(turn)
 
         def function(y: np.ndarray) -> tuple[float, np.ndarray]:

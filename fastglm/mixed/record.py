@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fastglm.design.formula.recipe import Recipe
+from fastglm.design.formula.fitted_formula import FittedFormula
 from fastglm.errors import ModelError
 from fastglm.families import Family
 from fastglm.fit.base import FitBase
@@ -93,7 +93,7 @@ class MixedFit(FitBase):
     use_t: bool = False
     df_inference: float = float("inf")
     formula: str | None = None
-    recipe: Recipe | None = None
+    fitted_formula: FittedFormula | None = None
     response_name: str = "y"
     response_levels: tuple | None = None
     has_offset: bool = False

@@ -92,8 +92,10 @@ class MixedResults(SharedMethods, MixedFit):
             df: Any = self.df_resid if method == "residual" else float("inf")
             return replace(self, use_t=method == "residual", df_inference=df, df_method=method)
         fixed = self.estimate.fixed
-        singles = np.array([freedom.single(row) for row in fixed.back])
-        covariance = fixed.spread_out(fixed.back @ freedom.covariance @ fixed.back.T)
+        singles = np.array([freedom.single(row) for row in fixed.from_standardized])
+        covariance = fixed.spread_out(
+            fixed.from_standardized @ freedom.covariance @ fixed.from_standardized.T
+        )
         return replace(
             self,
             use_t=True,

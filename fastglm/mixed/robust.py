@@ -53,7 +53,7 @@ def cluster_covariance(fit: MixedFit, group: str | None, use_correction: bool) -
     block = blocks[name]
     scores = np.zeros((block.q, x.shape[1]))
     np.add.at(scores, block.codes[estimate.layout.order], x * residual[:, None])
-    bread = estimate.fixed.back @ estimate.covariance
+    bread = estimate.fixed.from_standardized @ estimate.covariance
     matrix = bread @ (scores.T @ scores) @ bread.T
     factor = block.q / (block.q - 1.0) if use_correction else 1.0
     return estimate.fixed.spread_out(factor * matrix)
@@ -114,7 +114,7 @@ def level_influence(fit: MixedFit) -> LevelInfluence:
         information = own.T @ (weight[rows, None] * own) - B[j].T @ C[j] @ B[j]
         score = own.T @ residual[rows] * state.sigma2
         change = -np.linalg.solve(state.information - information, score)
-        params[j] = fixed.back @ (estimate.beta + change)
+        params[j] = fixed.from_standardized @ (estimate.beta + change)
         distance[j] = change @ metric @ change / p
     whole = np.full((layout.q, fixed.kept.size), np.nan)
     whole[:, fixed.kept] = params

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastglm.families.derivative_templates import ALL_PLANES
-from fastglm.kernels.blocks.planes import (
+from fastglm.families.derivative_templates import ALL_BUFFERS
+from fastglm.kernels.blocks.row_buffers import (
     BLOCK_ROWS,
+    BUFFER,
     FAMILY_PARAMETER,
     LINEAR_PREDICTOR,
     LINK_PARAMETER,
-    PLANE,
     PRIOR_WEIGHT,
     RESPONSE,
 )
@@ -42,27 +42,27 @@ def add_effects(
 
 @entry
 def respond(
-    first, last, chunk, start, mean_block, family_block, parameters, y, prior, eta, planes, target,
+    first, last, chunk, start, mean_block, family_block, parameters, y, prior, eta, buffers, target,
     outside,
 ):  # fmt: skip
-    """Planes of the family's derivatives for the rows of the chunk, (n_planes, n) `target`."""
-    scratch = np.zeros(ALL_PLANES * PLANE)
-    scratch[FAMILY_PARAMETER * PLANE] = parameters[0]
-    scratch[FAMILY_PARAMETER * PLANE + 1] = parameters[1]
-    scratch[LINK_PARAMETER * PLANE] = parameters[2]
-    scratch[LINK_PARAMETER * PLANE + 1] = parameters[3]
+    """Buffers of the family's derivatives for the rows of the chunk, (n_buffers, n) `target`."""
+    scratch = np.zeros(ALL_BUFFERS * BUFFER)
+    scratch[FAMILY_PARAMETER * BUFFER] = parameters[0]
+    scratch[FAMILY_PARAMETER * BUFFER + 1] = parameters[1]
+    scratch[LINK_PARAMETER * BUFFER] = parameters[2]
+    scratch[LINK_PARAMETER * BUFFER + 1] = parameters[3]
     count = 0
     stop = start[last]
     for begin in range(start[first], stop, BLOCK_ROWS):
         rows = min(BLOCK_ROWS, stop - begin)
         for i in range(rows):
-            scratch[LINEAR_PREDICTOR * PLANE + i] = eta[begin + i]
-            scratch[RESPONSE * PLANE + i] = y[begin + i]
-            scratch[PRIOR_WEIGHT * PLANE + i] = prior[begin + i]
+            scratch[LINEAR_PREDICTOR * BUFFER + i] = eta[begin + i]
+            scratch[RESPONSE * BUFFER + i] = y[begin + i]
+            scratch[PRIOR_WEIGHT * BUFFER + i] = prior[begin + i]
         call_row_block(mean_block, scratch.ctypes.data, rows)
         count += call_row_block(family_block, scratch.ctypes.data, rows)
-        for m in range(planes.size):
-            at = planes[m] * PLANE
+        for m in range(buffers.size):
+            at = buffers[m] * BUFFER
             for i in range(rows):
                 target[m, begin + i] = scratch[at + i]
     outside[chunk] = count

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastglm.design.formula.contrasts import Coding
 from fastglm.design.formula.expressions import Expression
-from fastglm.design.formula.recipe import Recipe
+from fastglm.design.formula.fitted_formula import FittedFormula
 from fastglm.design.formula.table import read_table
 from fastglm.design.frames.frames import (
     Categories,
@@ -27,7 +27,7 @@ from fastglm.mixed.layout import Block, Term
 from fastglm.rows.model_rows import ModelRows
 from fastglm.rows.read import read_formulas
 
-__all__ = ["GroupRecipe", "MixedRows", "Random", "rows_of_formula"]
+__all__ = ["FittedGroup", "MixedRows", "Random", "rows_of_formula"]
 
 #: Name of the extra column that marks rows to leave out by NaN.
 _KEEP = "columns of random terms"
@@ -63,12 +63,12 @@ class Random:
 
 
 @dataclass(frozen=True)
-class TermRecipe:
+class FittedTerm:
     """How to rebuild the columns of one random term on new rows.
 
     Attributes
     ----------
-    recipe : Recipe or None
+    fitted_formula : FittedFormula or None
         None for columns given as an array.
     width : int
         Number of columns.
@@ -76,13 +76,13 @@ class TermRecipe:
         Whether its one column is constant.
     """
 
-    recipe: Recipe | None
+    fitted_formula: FittedFormula | None
     width: int
     is_intercept: bool
 
 
 @dataclass(frozen=True)
-class GroupRecipe:
+class FittedGroup:
     """A grouping factor and its terms, ready for new rows.
 
     Attributes
@@ -94,14 +94,14 @@ class GroupRecipe:
         Labels of the q levels.
     parts : tuple of tuple
         What each level is a combination of, one value a factor.
-    terms : tuple of TermRecipe
+    terms : tuple of FittedTerm
     """
 
     group: str
     factors: tuple[Expression, ...]
     levels: tuple[Level, ...]
     parts: tuple[tuple[Level, ...], ...]
-    terms: tuple[TermRecipe, ...]
+    terms: tuple[FittedTerm, ...]
 
     def codes(self, columns: Sequence[Categories]) -> np.ndarray:
         """Levels of new rows by number, (n,); negative for those never seen or missing."""
@@ -119,13 +119,13 @@ class MixedRows:
     ----------
     fixed : ModelRows
     blocks : tuple of Block
-        In the order of `recipes`.
-    recipes : tuple of GroupRecipe
+        In the order of `fitted_formulas`.
+    fitted_formulas : tuple of FittedGroup
     """
 
     fixed: ModelRows
     blocks: tuple[Block, ...]
-    recipes: tuple[GroupRecipe, ...] = field(default=())
+    fitted_formulas: tuple[FittedGroup, ...] = field(default=())
 
 
 def combine(columns: Sequence[Categories]) -> tuple[np.ndarray, list[tuple[Level, ...]]]:
@@ -239,7 +239,7 @@ def _mark_missing(
 
 def _build_group(
     group: str, terms: list[RandomTerm], frame: Any, data: Frame, rows: ModelRows
-) -> tuple[Block, GroupRecipe]:
+) -> tuple[Block, FittedGroup]:
     kept = rows.frame_rows
     table = read_table(data, terms[0].factors, None)
     if kept is not None:
@@ -247,20 +247,22 @@ def _build_group(
     columns = [as_categories(f.evaluate(table.columns, {}), f.text) for f in terms[0].factors]
     codes, parts = combine(columns)
     marker = None if kept is None else np.where(kept, 0.0, np.nan)
-    matrices, specs, recipes, start = [], [], [], 0
+    matrices, specs, fitted_formulas, start = [], [], [], 0
     for term in terms:
-        recipe, built = Recipe.fit(
+        fitted_formula, built = FittedFormula.fit(
             term.columns, frame, "raise" if kept is None else "drop", {_KEEP: marker}
         )
         matrix = built.design.to_dense()
         names = built.design.names
         specs.append(Term(names, start, structure_named(term.structure, len(names))))
-        recipes.append(TermRecipe(recipe, len(names), names == (INTERCEPT,)))
+        fitted_formulas.append(FittedTerm(fitted_formula, len(names), names == (INTERCEPT,)))
         matrices.append(matrix)
         start += len(names)
     levels = tuple(label(each) for each in parts)
-    recipe_of_group = GroupRecipe(group, terms[0].factors, levels, tuple(parts), tuple(recipes))
-    return make_block(group, levels, codes, matrices, specs), recipe_of_group
+    fitted_group = FittedGroup(
+        group, terms[0].factors, levels, tuple(parts), tuple(fitted_formulas)
+    )
+    return make_block(group, levels, codes, matrices, specs), fitted_group
 
 
 def make_block(

@@ -7,15 +7,15 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fastglm.design.formula.expressions import expression_from_dict, expression_to_dict
-from fastglm.design.formula.recipe import Recipe
+from fastglm.design.formula.fitted_formula import FittedFormula
 from fastglm.errors import Status
 from fastglm.families import Family
-from fastglm.fit.json_numbers import float_from_json, plain_json
+from fastglm.fit.json_numbers import float_from_json, json_numbers
 from fastglm.mixed.covariances import structure_named
 from fastglm.mixed.effects import GroupEffects, VarianceComponent
 from fastglm.mixed.layout import Term
 from fastglm.mixed.record import MixedFit
-from fastglm.mixed.rows import GroupRecipe, TermRecipe
+from fastglm.mixed.rows import FittedGroup, FittedTerm
 
 __all__ = ["describe_mixed", "read_mixed"]
 
@@ -35,18 +35,18 @@ _LATER = {"infinite": {}, "n_separated": 0}
 def describe_mixed(results: MixedFit) -> dict[str, Any]:
     """A fit as plain JSON types."""
     saved: dict[str, Any] = {"kind": results.kind}
-    saved |= {name: plain_json(getattr(results, name)) for name in _PLAIN}
-    saved |= {name: plain_json(getattr(results, name).tolist()) for name in _ARRAYS}
+    saved |= {name: json_numbers(getattr(results, name)) for name in _PLAIN}
+    saved |= {name: json_numbers(getattr(results, name).tolist()) for name in _ARRAYS}
     saved |= {name: dict(getattr(results, name)) for name in _DICTS}
-    saved |= {name: plain_json(getattr(results, name)) for name in _LATER}
+    saved |= {name: json_numbers(getattr(results, name)) for name in _LATER}
     saved["names"], saved["theta_names"] = list(results.names), list(results.theta_names)
     saved["family"], saved["status"] = results.family.to_dict(), results.status.name
     saved["formula"] = results.formula
     levels = results.response_levels
     saved["response_levels"] = None if levels is None else list(levels)
-    saved["recipe"] = None if results.recipe is None else results.recipe.to_dict()
+    saved["recipe"] = None if results.fitted_formula is None else results.fitted_formula.to_dict()
     saved["components"] = [
-        [c.group, c.term1, c.term2, *(plain_json(v) for v in (c.variance, c.sd, c.se))]
+        [c.group, c.term1, c.term2, *(json_numbers(v) for v in (c.variance, c.sd, c.se))]
         for c in results.components
     ]
     saved["groups"] = [_describe_group(group) for group in results.groups]
@@ -54,20 +54,24 @@ def describe_mixed(results: MixedFit) -> dict[str, Any]:
 
 
 def _describe_group(group: GroupEffects) -> dict[str, Any]:
-    recipe = group.recipe
+    fitted_formula = group.fitted_formula
     return {
         "group": group.group,
         "levels": list(group.levels),
-        "parts": [list(parts) for parts in recipe.parts],
+        "parts": [list(parts) for parts in fitted_formula.parts],
         "columns": list(group.columns),
         "terms": [[list(t.columns), t.start, t.structure.name] for t in group.terms],
-        "covariance": plain_json(group.covariance.tolist()),
-        "modes": plain_json(group.modes.tolist()),
-        "variances": plain_json(group.variances.tolist()),
-        "factors": [expression_to_dict(factor) for factor in recipe.factors],
+        "covariance": json_numbers(group.covariance.tolist()),
+        "modes": json_numbers(group.modes.tolist()),
+        "variances": json_numbers(group.variances.tolist()),
+        "factors": [expression_to_dict(factor) for factor in fitted_formula.factors],
         "recipes": [
-            [None if t.recipe is None else t.recipe.to_dict(), t.width, t.is_intercept]
-            for t in recipe.terms
+            [
+                None if t.fitted_formula is None else t.fitted_formula.to_dict(),
+                t.width,
+                t.is_intercept,
+            ]
+            for t in fitted_formula.terms
         ],
     }
 
@@ -85,7 +89,9 @@ def read_mixed(saved: dict[str, Any], kind: type[F]) -> F:
         status=Status[saved["status"]],
         formula=saved["formula"],
         response_levels=saved["response_levels"] and tuple(saved["response_levels"]),
-        recipe=None if saved["recipe"] is None else Recipe.from_dict(saved["recipe"]),
+        fitted_formula=None
+        if saved["recipe"] is None
+        else FittedFormula.from_dict(saved["recipe"]),
         components=tuple(
             VarianceComponent(*names, *(float_from_json(v) for v in values))
             for *names, a, b, c in saved["components"]
@@ -103,13 +109,13 @@ def _read_group(saved: dict[str, Any]) -> GroupEffects:
         Term(tuple(columns), start, structure_named(name, len(columns)))
         for columns, start, name in saved["terms"]
     )
-    recipe = GroupRecipe(
+    fitted_formula = FittedGroup(
         saved["group"],
         tuple(expression_from_dict(factor) for factor in saved["factors"]),
         tuple(saved["levels"]),
         tuple(tuple(parts) for parts in saved["parts"]),
         tuple(
-            TermRecipe(None if r is None else Recipe.from_dict(r), width, is_intercept)
+            FittedTerm(None if r is None else FittedFormula.from_dict(r), width, is_intercept)
             for r, width, is_intercept in saved["recipes"]
         ),
     )
@@ -122,5 +128,5 @@ def _read_group(saved: dict[str, Any]) -> GroupEffects:
         next(arrays),
         next(arrays),
         next(arrays),
-        recipe,
+        fitted_formula,
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastglm.design.matrix.parts import Dense, Design
-from fastglm.solve.collinear_columns import examine_columns
+from fastglm.solve.rank_and_scaling import rank_and_scaling
 
 __all__ = ["FixedColumns"]
 
@@ -45,7 +45,7 @@ class FixedColumns:
         x = _dense(design)
         kept, constant = np.ones(x.shape[1], dtype=bool), None
         if x.shape[1]:
-            found = examine_columns(design, weights, n_threads)
+            found = rank_and_scaling(design, weights, n_threads)
             kept = ~found.aliased
             if found.constant is not None and kept[found.constant]:
                 constant = int(np.count_nonzero(kept[: found.constant]))
@@ -69,20 +69,20 @@ class FixedColumns:
         return self.columns.shape[1]
 
     @property
-    def back(self) -> np.ndarray:
+    def from_standardized(self) -> np.ndarray:
         """The (p, p) matrix from standardised coefficients to coefficients."""
-        back = np.diag(self.scale)
+        matrix = np.diag(self.scale)
         if self.constant is not None:
             value = 1.0 / self.scale[self.constant]
             moved = -self.shift * self.scale / value
             moved[self.constant] = self.scale[self.constant]
-            back[self.constant] = moved
-        return back
+            matrix[self.constant] = moved
+        return matrix
 
     @property
     def log_scale(self) -> float:
         """How much larger a form's log determinant is for the columns as given."""
-        return -2.0 * float(np.linalg.slogdet(self.back)[1]) if self.p else 0.0
+        return -2.0 * float(np.linalg.slogdet(self.from_standardized)[1]) if self.p else 0.0
 
     def spread_out(self, values: np.ndarray) -> np.ndarray:
         """(p,) numbers, or a (p, p) matrix, among all columns, NaN for aliased ones."""
@@ -96,6 +96,6 @@ class FixedColumns:
 
 def _dense(design: Design) -> np.ndarray:
     """The columns as one array of float64 by rows; a view of the data where it is that."""
-    if design.transform is None and len(design.parts) == 1 and isinstance(design.parts[0], Dense):
+    if design.column_map is None and len(design.parts) == 1 and isinstance(design.parts[0], Dense):
         return np.ascontiguousarray(design.parts[0].values, dtype=np.float64)
     return np.ascontiguousarray(design.to_dense())

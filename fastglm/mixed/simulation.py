@@ -113,7 +113,7 @@ def component_names(fit: MixedFit) -> tuple[str, ...]:
 
 
 def bootstrap(fit: MixedFit, n: int, seed: Any, n_threads: int) -> Bootstrap:
-    """Refit `n` simulated responses; the same numbers for any number of threads."""
+    """NestedRefit `n` simulated responses; the same numbers for any number of threads."""
     model = fit._model_with_data("the bootstrap")
     responses = simulate(fit, n, seed, use_u=False)
     options = dict(fit.fit_options) | {"start_theta": _lifted(fit), "n_threads": 1}

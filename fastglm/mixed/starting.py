@@ -11,8 +11,7 @@ import numpy as np
 from fastglm.families import Family
 from fastglm.mixed.laplace import LaplaceProblem
 from fastglm.mixed.rows import MixedRows
-from fastglm.passes.layout import Layout as RowLayout
-from fastglm.passes.layout import lay_out
+from fastglm.passes.row_table import RowTable, build_row_table
 from fastglm.solve.fit import SolverOptions, solve
 from fastglm.solve.separation import find_separation, looks_separated
 from fastglm.solve.solution import Solution
@@ -50,23 +49,23 @@ def start_of(rows: MixedRows, problem: LaplaceProblem) -> Start:
     """
     given, fixed = rows.fixed, problem.fixed
     family = problem.derivatives.family
-    layout = lay_out(given.design, given.response, given.prior_weights, given.offset)
-    solution = solve(layout, family, SolverOptions(n_threads=problem.n_threads))
+    row_table = build_row_table(given.design, given.response, given.prior_weights, given.offset)
+    solution = solve(row_table, family, SolverOptions(n_threads=problem.n_threads))
     params = np.nan_to_num(solution.params)[fixed.kept]
-    beta = np.linalg.solve(fixed.back, params) if fixed.p else params
+    beta = np.linalg.solve(fixed.from_standardized, params) if fixed.p else params
     log_extra = 0.0
     if problem.extra == "dispersion":
         df = max(given.nobs - fixed.p, 1.0)
         log_extra = math.log(max(solution.pearson_chi2 / df, 1e-8))
-    infinite, n_separated = _separated(rows, layout, solution, family, problem.n_threads)
+    infinite, n_separated = _separated(rows, row_table, solution, family, problem.n_threads)
     return Start(beta, log_extra, infinite, n_separated)
 
 
 def _separated(
-    rows: MixedRows, layout: RowLayout, solution: Solution, family: Family, n_threads: int
+    rows: MixedRows, row_table: RowTable, solution: Solution, family: Family, n_threads: int
 ) -> tuple[dict[str, int], int]:
     given = rows.fixed
-    if not looks_separated(solution, family, given.summary, layout, n_threads):
+    if not looks_separated(solution, family, given.summary, row_table, n_threads):
         return {}, 0
     found = find_separation(given.design, family, given.response, given.prior_weights, n_threads)
     signs = np.sign(found.direction).astype(int) if found.exists else []

@@ -14,11 +14,11 @@ class MixedSummary(Summary):
     """Printable summary of a fitted mixed model."""
 
     title = "Mixed Model Regression Results"
-    results: MixedFit  # type: ignore[assignment]
+    fit: MixedFit  # type: ignore[assignment]
 
     def header(self) -> list[tuple[str, str]]:
         """Names and values of what stands above the table."""
-        fit = self.results
+        fit = self.fit
         name = "REML Criterion" if fit.reml else "-2 Log-Likelihood"
         return [
             ("Dep. Variable", fit.response_name),
@@ -37,7 +37,7 @@ class MixedSummary(Summary):
 
     def model_notes(self) -> list[str]:
         """The random effects, and singular ones."""
-        fit = self.results
+        fit = self.fit
         lines = ["Random effects:"]
         rows = [["Groups", "Name", "Variance", "Std.Dev.", "Std.Err.", "Corr"]]
         last = ""
@@ -65,7 +65,7 @@ class MixedSummary(Summary):
 
     def notes(self) -> list[str]:
         """What a reader must know beside the numbers."""
-        fit, notes = self.results, [*self.ratio_notes(), *self.model_notes()]
+        fit, notes = self.fit, [*self.ratio_notes(), *self.model_notes()]
         if fit.n_separated:
             notes.append(separation_note(fit))
         if not fit.converged:

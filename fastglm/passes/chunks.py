@@ -7,17 +7,17 @@ import math
 import numpy as np
 
 from fastglm.families import Family
-from fastglm.kernels.blocks import table as slots
+from fastglm.kernels.blocks import table as fields
 from fastglm.kernels.blocks.table import (
-    SINGLE,
+    FLOAT32,
 )
 from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.kernels.threads.threads import launch
-from fastglm.passes.layout import Layout
+from fastglm.passes.row_table import RowTable
 
 __all__ = [
-    "ROUNDING_TOLD",
-    "SINGLE_ROUNDING",
+    "FLOAT32_ROUNDING",
+    "SAMPLED_ROUNDING",
     "Chunks",
     "clear_of",
     "enough_chunks",
@@ -26,7 +26,7 @@ __all__ = [
 
 #: Rounding errors of columns in single precision are told to about this share of a sum by so many
 #: rows.
-ROUNDING_TOLD = 3e-8
+SAMPLED_ROUNDING = 3e-8
 ROUNDING_ROWS = 16_384
 LEAST_CHUNKS = 3
 #: Most of these rows that may be read again, as a share of all: more would not repay it. About
@@ -34,7 +34,7 @@ LEAST_CHUNKS = 3
 ROUNDING_SHARE = 0.25
 SMALL_INFLATION = 1.5
 #: Rounding error of a product of two columns in single precision, relative: that of both and of it.
-SINGLE_ROUNDING = 1.2e-7
+FLOAT32_ROUNDING = 1.2e-7
 
 
 class Chunks:
@@ -55,11 +55,11 @@ class Chunks:
         #: Chunks there are for each of these.
         self.weight = len(partials) / len(self.sums)
 
-    def visit(self, kernel: RowBlock, context: np.ndarray, mode: int, n_threads: int) -> None:
+    def visit(self, kernel: RowBlock, table: np.ndarray, mode: int, n_threads: int) -> None:
         """Finds the sums anew, in this mode."""
-        context = context.copy()
-        context[slots.MODE], context[slots.CHUNK_STEP] = mode, self._step
-        launch(kernel, context, len(self.sums), n_threads)
+        table = table.copy()
+        table[fields.MODE], table[fields.CHUNK_STEP] = mode, self._step
+        launch(kernel, table, len(self.sums), n_threads)
 
     def error_of(self, numbers: np.ndarray) -> np.ndarray:
         """Standard errors, (m,), of estimates of all rows' sums from (k, m) numbers of these."""
@@ -97,14 +97,14 @@ MAX_CHUNKS = 128
 PARTIAL_BYTES = 32_000_000
 
 
-def enter_single_precision(context: np.ndarray, family: Family) -> None:
+def bind_float32(table: np.ndarray, family: Family) -> None:
     """Tell kernels by their table to compute in single precision, without a deviance."""
-    context[slots.MODE] |= SINGLE
-    context[slots.INVERSE_ROWS] = family.link.inverse_rows.in_single_precision.address
-    context[slots.RESPOND_ROWS] = family.score_rows.in_single_precision.address
+    table[fields.MODE] |= FLOAT32
+    table[fields.INVERSE_ROWS] = family.link.inverse_rows.in_float32.address
+    table[fields.RESPOND_ROWS] = family.score_rows.in_float32.address
 
 
-def count_chunks(layout: Layout, partial_bytes: int = 1) -> int:
+def count_chunks(row_table: RowTable, partial_bytes: int = 1) -> int:
     """Chunks of rows: from the size of the data alone, so that sums never depend on threads."""
-    wanted = min(MAX_CHUNKS, layout.n_rows * layout.n_sweep // CHUNK_VALUES)
+    wanted = min(MAX_CHUNKS, row_table.n_rows * row_table.n_stored // CHUNK_VALUES)
     return max(1, min(wanted, max(4, PARTIAL_BYTES // partial_bytes)))

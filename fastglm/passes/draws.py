@@ -7,19 +7,19 @@ import math
 import numpy as np
 import scipy
 
-from fastglm.kernels.blocks import table as slots
-from fastglm.kernels.blocks.planes import BLOCK_ROWS
+from fastglm.kernels.blocks import table as fields
+from fastglm.kernels.blocks.row_buffers import BLOCK_ROWS
 from fastglm.kernels.resampling.draws import THRESHOLDS_PER_DRAW, draw_kernel
 from fastglm.kernels.threads.threads import launch
 
-__all__ = ["AddedResiduals", "Counts"]
+__all__ = ["ResampleCounts", "ResponseShifts"]
 
 NEVER = np.uint32(2**32 - 1)
 #: The total of Poisson counts is to fall short of the draws by so many standard deviations.
 SHORTFALL = 2.5
 
 
-class Counts:
+class ResampleCounts:
     """How often each sample draws each unit: a row, or a group of rows.
 
     Parameters
@@ -68,13 +68,13 @@ class Counts:
                 self.blocks[:, sample] = _in_blocks(counts)
             return
         thresholds = _thresholds(1.0 - SHORTFALL / math.sqrt(self.n_units))
-        context = np.zeros(slots.CONTEXT_SIZE, dtype=np.int64)
-        context[slots.N_GROUPS] = self.n_units
-        context[slots.N_DRAWN] = self.blocks.shape[1]
-        context[slots.REPLICATE_SEED] = seeds.ctypes.data
-        context[slots.REPLICATE_COUNT] = self.blocks.ctypes.data
-        context[slots.THRESHOLDS] = thresholds.ctypes.data
-        launch(draw_kernel, context, seeds.size, n_threads)
+        table = np.zeros(fields.KERNEL_TABLE_SIZE, dtype=np.int64)
+        table[fields.N_GROUPS] = self.n_units
+        table[fields.N_DRAWN] = self.blocks.shape[1]
+        table[fields.REPLICATE_SEED] = seeds.ctypes.data
+        table[fields.REPLICATE_COUNT] = self.blocks.ctypes.data
+        table[fields.THRESHOLDS] = thresholds.ctypes.data
+        launch(draw_kernel, table, seeds.size, n_threads)
 
     def __getitem__(self, sample: int) -> np.ndarray:
         """Of one sample, (n_units,) int64."""
@@ -86,7 +86,7 @@ class Counts:
         return np.any(counts, axis=0)
 
 
-class AddedResiduals:
+class ResponseShifts:
     """What new responses of each sample add to the rows' score residuals.
 
     Parameters
@@ -99,7 +99,7 @@ class AddedResiduals:
     Attributes
     ----------
     blocks : ndarray of float32, shape (n_blocks, n_samples, BLOCK_ROWS)
-        As those of `Counts`.
+        As those of `ResampleCounts`.
     """
 
     def __init__(self, n_samples: int, scale: np.ndarray):

@@ -1,7 +1,7 @@
 """Sums of products over rows at given coefficients, on the standardised columns of the kernels.
 
-A column far from zero, such as a year, would cost digits; `Standard` leads from the model's
-coefficients and columns to standardised ones.
+A column far from zero, such as a year, would cost digits; `StandardizedColumns` leads from the
+model's coefficients and columns to standardised ones.
 """
 
 from __future__ import annotations
@@ -13,30 +13,30 @@ import numpy as np
 import scipy
 
 from fastglm.families import Family
-from fastglm.kernels.blocks import table as slots
-from fastglm.kernels.blocks.planes import BLOCK_ROWS, TILE
+from fastglm.kernels.blocks import table as fields
+from fastglm.kernels.blocks.row_buffers import BLOCK_ROWS, TILE
 from fastglm.kernels.blocks.table import N_SUMS, SUM_OUTSIDE, WITH_GRAM
+from fastglm.kernels.passes.hac_windows import hac_products_kernel
 from fastglm.kernels.passes.score_products import group_scores_kernel, score_products_kernel
-from fastglm.kernels.passes.windows import window_products_kernel
 from fastglm.kernels.threads.threads import launch
 from fastglm.passes.chunks import count_chunks
-from fastglm.passes.layout import Layout
-from fastglm.passes.row_values import to_sweep_columns
-from fastglm.passes.scaling import Centring, Scaling, find_scaling
+from fastglm.passes.row_table import RowTable
+from fastglm.passes.row_values import to_stored_columns
+from fastglm.passes.scaling import Centering, Scaling, find_scaling
 
 __all__ = [
-    "Pass",
-    "Products",
-    "Standard",
-    "enter_partials",
+    "CrossProducts",
+    "RowPass",
+    "StandardizedColumns",
+    "bind_partials",
+    "design_gram",
     "group_scores",
+    "hac_products",
     "information",
     "inverse_factor",
-    "model_gram",
     "named_sums",
     "score_pass",
     "sum_products",
-    "window_products",
 ]
 
 #: Bytes that the chunks' sums of scores by group may take together, unless one alone takes more.
@@ -44,7 +44,7 @@ GROUP_BYTES = 16_000_000
 
 
 @dataclass(frozen=True, eq=False)
-class Products:
+class CrossProducts:
     """Sums over all rows.
 
     Attributes
@@ -60,97 +60,99 @@ class Products:
     gram: np.ndarray
     score: np.ndarray
     n_undefined: int
-    standard: Standard
+    standard: StandardizedColumns
 
 
 @dataclass(frozen=True, eq=False)
-class Standard:
-    """The standardised columns of a layout.
+class StandardizedColumns:
+    """The standardised columns of a row table.
 
     Parameters
     ----------
     scaling : Scaling
-    layout : Layout
+    row_table : RowTable
     """
 
     scaling: Scaling
-    layout: Layout
+    row_table: RowTable
 
-    def lift(self, columns: np.ndarray) -> np.ndarray:
+    def to_standardized(self, columns: np.ndarray) -> np.ndarray:
         """Standardised coefficients from each column of a (p, k) matrix of coefficients."""
-        return np.column_stack([self.scaling.from_params(c, self.layout) for c in columns.T])
+        return np.column_stack([self.scaling.from_params(c, self.row_table) for c in columns.T])
 
-    def lift_centred(self, columns: np.ndarray, centring: Centring) -> np.ndarray:
+    def to_standardized_centered(self, columns: np.ndarray, centering: Centering) -> np.ndarray:
         """Standardised coefficients from each column of a (p, k) matrix for centred columns."""
-        scaling, layout = self.scaling, self.layout
+        scaling, row_table = self.scaling, self.row_table
         if scaling.constant < 0:
-            return self.lift(centring.to_given(columns))
-        theta = columns.astype(np.float64)
-        owned, owner = layout.owned
-        theta[owner] /= scaling.scale[owned, None]
-        moved = (scaling.shift[owned] - centring.centre[owner]) @ columns[owner]
-        theta[layout.dense_owner[scaling.constant]] += moved
-        return theta
+            return self.to_standardized(centering.to_given(columns))
+        coefficients = columns.astype(np.float64)
+        direct_columns, design_column = row_table.direct_columns
+        coefficients[design_column] /= scaling.scale[direct_columns, None]
+        moved = (scaling.shift[direct_columns] - centering.center[design_column]) @ columns[
+            design_column
+        ]
+        coefficients[row_table.design_column_of[scaling.constant]] += moved
+        return coefficients
 
-    def scores(self, sweep_scores: np.ndarray) -> np.ndarray:
-        """Scores of the standardised model columns, (m, p), from those of the sweep's, (m, q)."""
-        return (self.layout.transform_matrix().T @ sweep_scores.T).T
+    def scores(self, stored_scores: np.ndarray) -> np.ndarray:
+        """Scores of the standardised design columns, (m, p), from those of the sweep's, (m, q)."""
+        return (self.row_table.transform_matrix().T @ stored_scores.T).T
 
-    def to_params(self, theta: np.ndarray) -> np.ndarray:
+    def to_params(self, coefficients: np.ndarray) -> np.ndarray:
         """Coefficients from standardised ones, (m, p) each."""
-        return theta @ self.back.T
+        return coefficients @ self.from_standardized.T
 
     @cached_property
-    def back(self) -> np.ndarray:
+    def from_standardized(self) -> np.ndarray:
         """The (p, p) matrix from standardised coefficients to coefficients."""
-        unit = np.eye(self.layout.n_columns)
-        return np.column_stack([self.scaling.to_params(c, self.layout) for c in unit])
+        unit = np.eye(self.row_table.n_columns)
+        return np.column_stack([self.scaling.to_params(c, self.row_table) for c in unit])
 
 
-class Pass:
-    """One pass over the rows: a copy of the layout's table, and the arrays it points to.
+class RowPass:
+    """One pass over the rows: a copy of the kernel table, and the arrays it points to.
 
     Parameters
     ----------
-    layout, family, params, shifted
+    row_table, family, params, shifted
         As for `information`.
     """
 
-    def __init__(self, layout: Layout, family: Family, params: np.ndarray, shifted: bool):
+    def __init__(self, row_table: RowTable, family: Family, params: np.ndarray, shifted: bool):
         params = np.where(np.isnan(params), 0.0, params)
-        self.standard = Standard(find_scaling(layout, shifted), layout)
+        self.standard = StandardizedColumns(find_scaling(row_table, shifted), row_table)
         scaling = self.standard.scaling
-        self.beta = to_sweep_columns(layout, scaling.from_params(params, layout))
+        self.beta = to_stored_columns(row_table, scaling.from_params(params, row_table))
         self.parameters = np.array([family.parameter, 1.0, family.link.parameter])
-        context = layout.context.copy()
-        context[slots.BETA] = self.beta.ctypes.data
-        scaling.enter(context)
-        context[slots.PARAMETERS] = self.parameters.ctypes.data
-        context[slots.INVERSE_ROWS] = family.link.inverse_rows.address
-        self.context = context
+        table = row_table.table.copy()
+        table[fields.BETA] = self.beta.ctypes.data
+        scaling.bind(table)
+        table[fields.PARAMETERS] = self.parameters.ctypes.data
+        table[fields.INVERSE_ROWS] = family.link.inverse_rows.address
+        self.table = table
 
 
-def score_pass(layout: Layout, family: Family, params: np.ndarray, shifted: bool) -> Pass:
+def score_pass(row_table: RowTable, family: Family, params: np.ndarray, shifted: bool) -> RowPass:
     """A pass that knows score residuals and weights, but no deviance."""
-    run = Pass(layout, family, params, shifted)
-    run.context[slots.RESPOND_ROWS] = family.score_rows.address
+    run = RowPass(row_table, family, params, shifted)
+    run.table[fields.RESPOND_ROWS] = family.score_rows.address
     return run
 
 
 def information(
-    layout: Layout,
+    row_table: RowTable,
     family: Family,
     params: np.ndarray,
     *,
     shifted: bool,
     n_threads: int,
     with_gram: bool = True,
-) -> Products:
+) -> CrossProducts:
     """Expected information X'WX and score X'residual, for a dispersion of 1.
 
     Parameters
     ----------
-    layout
+    row_table
         With response and prior weights.
     family, params
         The model and its (p,) coefficients; NaN counts as zero.
@@ -161,52 +163,52 @@ def information(
     with_gram
         False for the score alone; the information is then zero.
     """
-    run = score_pass(layout, family, params, shifted)
-    run.context[slots.MODE] = WITH_GRAM if with_gram else 0
-    return sum_products(run, layout, n_threads)
+    run = score_pass(row_table, family, params, shifted)
+    run.table[fields.MODE] = WITH_GRAM if with_gram else 0
+    return sum_products(run, row_table, n_threads)
 
 
-def enter_partials(context: np.ndarray, layout: Layout) -> np.ndarray:
+def bind_partials(table: np.ndarray, row_table: RowTable) -> np.ndarray:
     """Room for each chunk's Gram matrix, score and sums, (n_chunks, size), told to a table."""
-    order = layout.gram_order
-    size = order * order + layout.n_sweep + N_SUMS
-    partials = np.empty((count_chunks(layout, 8 * size), size))
-    context[slots.N_CHUNKS] = len(partials)
-    context[slots.PARTIALS] = partials.ctypes.data
+    order = row_table.gram_order
+    size = order * order + row_table.n_stored + N_SUMS
+    partials = np.empty((count_chunks(row_table, 8 * size), size))
+    table[fields.N_CHUNKS] = len(partials)
+    table[fields.PARTIALS] = partials.ctypes.data
     return partials
 
 
-def sum_products(run: Pass, layout: Layout, n_threads: int) -> Products:
+def sum_products(run: RowPass, row_table: RowTable, n_threads: int) -> CrossProducts:
     """Sums of `score_products_kernel` over all rows, in double precision."""
-    partials = enter_partials(run.context, layout)
-    launch(score_products_kernel, run.context, len(partials), n_threads)
-    return named_sums(partials.sum(axis=0), run, layout)
+    partials = bind_partials(run.table, row_table)
+    launch(score_products_kernel, run.table, len(partials), n_threads)
+    return named_sums(partials.sum(axis=0), run, row_table)
 
 
-def named_sums(total: np.ndarray, run: Pass, layout: Layout) -> Products:
+def named_sums(total: np.ndarray, run: RowPass, row_table: RowTable) -> CrossProducts:
     """Sums of all rows by their names."""
-    order = layout.gram_order
+    order = row_table.gram_order
     score, sums = total[order * order : -N_SUMS], total[-N_SUMS:]
-    return Products(
-        gram=model_gram(layout, total[: order * order]),
-        score=layout.transform_matrix().T @ score if layout.transform[0].size else score,
+    return CrossProducts(
+        gram=design_gram(row_table, total[: order * order]),
+        score=row_table.transform_matrix().T @ score if row_table.column_map[0].size else score,
         n_undefined=int(sums[SUM_OUTSIDE]),
         standard=run.standard,
     )
 
 
-def model_gram(layout: Layout, total: np.ndarray) -> np.ndarray:
-    """Gram matrix of the standardised model columns, (p, p), from the sweep's, as it is stored."""
-    q, order = layout.n_sweep, layout.gram_order
-    gram = _symmetric(total.reshape(order, order)[:q, :q], layout.n_dense)
-    if not layout.transform[0].size:
+def design_gram(row_table: RowTable, total: np.ndarray) -> np.ndarray:
+    """Gram matrix of the standardised design columns, (p, p), from the sweep's, as it is stored."""
+    q, order = row_table.n_stored, row_table.gram_order
+    gram = _symmetric(total.reshape(order, order)[:q, :q], row_table.n_dense)
+    if not row_table.column_map[0].size:
         return gram
-    transform = layout.transform_matrix()
-    return np.asarray(transform.T @ (transform.T @ gram).T)
+    column_map = row_table.transform_matrix()
+    return np.asarray(column_map.T @ (column_map.T @ gram).T)
 
 
 def group_scores(
-    layout: Layout,
+    row_table: RowTable,
     family: Family,
     params: np.ndarray,
     groups: np.ndarray,
@@ -214,38 +216,38 @@ def group_scores(
     *,
     shifted: bool,
     n_threads: int,
-) -> Products:
+) -> CrossProducts:
     """Products of the sums of score residuals times x over groups of rows.
 
     Parameters
     ----------
-    layout, family, params, shifted, n_threads
+    row_table, family, params, shifted, n_threads
         As for `information`.
     groups
         (n,) int64 numbers of the groups, from 0 to n_groups - 1.
     n_groups
         Number of groups.
     """
-    run = score_pass(layout, family, params, shifted)
-    order = layout.gram_order
+    run = score_pass(row_table, family, params, shifted)
+    order = row_table.gram_order
     size = 8 * n_groups * order
     # Clearing and adding up the chunks' sums must cost less than the rows themselves.
-    worthwhile = layout.n_rows // (32 * n_groups)
-    n_chunks = max(1, min(count_chunks(layout), worthwhile, GROUP_BYTES // size))
+    worthwhile = row_table.n_rows // (32 * n_groups)
+    n_chunks = max(1, min(count_chunks(row_table), worthwhile, GROUP_BYTES // size))
     partials = np.empty((n_chunks, n_groups, order))
     groups = np.ascontiguousarray(groups, dtype=np.int64)
-    run.context[slots.N_CHUNKS] = n_chunks
-    run.context[slots.PARTIALS] = partials.ctypes.data
-    run.context[slots.GROUP] = groups.ctypes.data
-    run.context[slots.N_GROUPS] = n_groups
-    launch(group_scores_kernel, run.context, n_chunks, n_threads)
+    run.table[fields.N_CHUNKS] = n_chunks
+    run.table[fields.PARTIALS] = partials.ctypes.data
+    run.table[fields.GROUP] = groups.ctypes.data
+    run.table[fields.N_GROUPS] = n_groups
+    launch(group_scores_kernel, run.table, n_chunks, n_threads)
     for other in partials[1:]:
         partials[0] += other
-    scores = partials[0, :, : layout.n_sweep]
-    transform = layout.transform_matrix()
-    return Products(
-        gram=transform.T @ (transform.T @ (scores.T @ scores)).T,
-        score=transform.T @ scores.sum(axis=0),
+    scores = partials[0, :, : row_table.n_stored]
+    column_map = row_table.transform_matrix()
+    return CrossProducts(
+        gram=column_map.T @ (column_map.T @ (scores.T @ scores)).T,
+        score=column_map.T @ scores.sum(axis=0),
         n_undefined=0,
         standard=run.standard,
     )
@@ -272,22 +274,22 @@ def inverse_factor(gram: np.ndarray, kept: np.ndarray) -> np.ndarray:
     return factor
 
 
-def window_products(
-    layout: Layout,
+def hac_products(
+    row_table: RowTable,
     family: Family,
     params: np.ndarray,
     n_lags: int,
     *,
     shifted: bool,
     n_threads: int,
-) -> tuple[np.ndarray, Standard]:
+) -> tuple[np.ndarray, StandardizedColumns]:
     """Products of sums of score residuals times x over all windows of ``n_lags + 1`` rows.
 
     Windows that reach over the ends of the rows are included.
 
     Parameters
     ----------
-    layout, family, params, shifted, n_threads
+    row_table, family, params, shifted, n_threads
         As for `information`.
     n_lags
         Rows of a window but one.
@@ -296,24 +298,24 @@ def window_products(
     -------
     ndarray, shape (p, p)
         On standardised columns.
-    Standard
+    StandardizedColumns
         How these are standardised.
     """
-    run = score_pass(layout, family, params, shifted)
-    order = -(-layout.n_sweep // TILE) * TILE
+    run = score_pass(row_table, family, params, shifted)
+    order = -(-row_table.n_stored // TILE) * TILE
     # A chunk reads the rows of a window again that the chunk before it has read.
-    worthwhile = layout.n_rows // (8 * (n_lags + BLOCK_ROWS))
-    n_chunks = max(1, min(count_chunks(layout, 8 * order * order), worthwhile))
+    worthwhile = row_table.n_rows // (8 * (n_lags + BLOCK_ROWS))
+    n_chunks = max(1, min(count_chunks(row_table, 8 * order * order), worthwhile))
     partials = np.zeros((n_chunks, order, order))
-    run.context[slots.N_BLOCKS] = -(-(layout.n_rows + n_lags) // BLOCK_ROWS)
-    run.context[slots.N_CHUNKS] = n_chunks
-    run.context[slots.N_LAGS] = n_lags
-    run.context[slots.PARTIALS] = partials.ctypes.data
-    launch(window_products_kernel, run.context, n_chunks, n_threads)
-    q = layout.n_sweep
+    run.table[fields.N_BLOCKS] = -(-(row_table.n_rows + n_lags) // BLOCK_ROWS)
+    run.table[fields.N_CHUNKS] = n_chunks
+    run.table[fields.N_LAGS] = n_lags
+    run.table[fields.PARTIALS] = partials.ctypes.data
+    launch(hac_products_kernel, run.table, n_chunks, n_threads)
+    q = row_table.n_stored
     gram = _symmetric(partials.sum(axis=0)[:q, :q], q)
-    transform = layout.transform_matrix()
-    return transform.T @ (transform.T @ gram).T, run.standard
+    column_map = row_table.transform_matrix()
+    return column_map.T @ (column_map.T @ gram).T, run.standard
 
 
 def _symmetric(total: np.ndarray, n_dense: int) -> np.ndarray:

@@ -7,28 +7,28 @@ from collections.abc import Sequence
 import numpy as np
 
 from fastglm.families import Family, Link
-from fastglm.kernels.blocks import table as slots
-from fastglm.kernels.blocks.planes import LOG_LIKELIHOOD, TILE
+from fastglm.kernels.blocks import table as fields
+from fastglm.kernels.blocks.row_buffers import LOG_LIKELIHOOD, TILE
 from fastglm.kernels.passes.quadratic import quadratic_stage
 from fastglm.kernels.passes.row_sums import row_sums_kernel
 from fastglm.kernels.passes.row_values import limits_kernel, rows_kernel
 from fastglm.kernels.threads.threads import launch
 from fastglm.passes.chunks import count_chunks
-from fastglm.passes.layout import Layout
-from fastglm.passes.scaling import Centring
+from fastglm.passes.row_table import RowTable
+from fastglm.passes.scaling import Centering
 
-__all__ = ["evaluate_rows", "in_tiles", "limits_of_means", "sum_rows", "to_sweep_columns"]
+__all__ = ["evaluate_rows", "in_tiles", "limits_of_means", "sum_rows", "to_stored_columns"]
 
 
-def to_sweep_columns(layout: Layout, values: np.ndarray) -> np.ndarray:
-    """Coefficients of the sweep's columns from those of the model's: (..., p) to (..., q).
+def to_stored_columns(row_table: RowTable, values: np.ndarray) -> np.ndarray:
+    """Coefficients of the stored columns from those of the model's: (..., p) to (..., q).
 
     Aliased coefficients, NaN, count as zero.
     """
     values = np.where(np.isnan(values), 0.0, values)
-    if not layout.transform[0].size:
+    if not row_table.column_map[0].size:
         return np.ascontiguousarray(values)
-    return np.ascontiguousarray((layout.transform_matrix() @ values.T).T)
+    return np.ascontiguousarray((row_table.transform_matrix() @ values.T).T)
 
 
 def in_tiles(factor: np.ndarray) -> np.ndarray:
@@ -41,130 +41,134 @@ def in_tiles(factor: np.ndarray) -> np.ndarray:
 
 
 def evaluate_rows(
-    layout: Layout,
+    row_table: RowTable,
     family: Family,
     params: np.ndarray,
-    planes: Sequence[int],
+    buffers: Sequence[int],
     *,
     dispersion: float = 1.0,
     factor: np.ndarray | None = None,
-    centring: Centring | None = None,
+    centering: Centering | None = None,
     n_threads: int = 1,
 ) -> np.ndarray:
-    """Evaluate planes (`fastglm.kernels.blocks.planes`) for every row.
+    """Evaluate buffers (`fastglm.kernels.blocks.row_buffers`) for every row.
 
     Parameters
     ----------
-    layout
+    row_table
         Rows; with a response for everything but the linear predictor, the mean, the quadratic form
         and the standard errors.
     family
         With its link.
     params
         (p,) coefficients; NaN where aliased.
-    planes
-        Which planes.
+    buffers
+        Which buffers.
     dispersion
         At which log-likelihoods are evaluated.
     factor
         (k, p) matrix for the quadratic form |factor x|**2, and the standard errors of which that
         is the variance.
-    centring
-        What the columns that `factor` is for are less than those of the layout.
+    centering
+        What the columns that `factor` is for are less than those of the row table.
     n_threads
         From `usable_threads`.
 
     Returns
     -------
-    ndarray, shape (len(planes), n)
+    ndarray, shape (len(buffers), n)
     """
-    shift, scale = np.zeros(layout.n_dense), np.ones(layout.n_dense)
-    if centring is not None and factor is not None:
-        params, factor = _centre(layout, centring, params, factor, shift)
-    beta = to_sweep_columns(layout, params)
+    shift, scale = np.zeros(row_table.n_dense), np.ones(row_table.n_dense)
+    if centering is not None and factor is not None:
+        params, factor = _center(row_table, centering, params, factor, shift)
+    beta = to_stored_columns(row_table, params)
     parameters = np.array([family.parameter, dispersion, family.link.parameter])
-    wanted = np.array(planes, dtype=np.int64)
-    output = np.empty((wanted.size, layout.n_rows))
-    context = _table(layout, family, LOG_LIKELIHOOD in planes)
-    context[slots.BETA] = beta.ctypes.data
-    context[slots.SHIFT] = shift.ctypes.data
-    context[slots.SCALE] = scale.ctypes.data
-    context[slots.PARAMETERS] = parameters.ctypes.data
-    context[slots.N_WANTED] = wanted.size
-    context[slots.WANTED] = wanted.ctypes.data
-    context[slots.OUTPUT] = output.ctypes.data
+    wanted = np.array(buffers, dtype=np.int64)
+    output = np.empty((wanted.size, row_table.n_rows))
+    table = _table(row_table, family, LOG_LIKELIHOOD in buffers)
+    table[fields.BETA] = beta.ctypes.data
+    table[fields.SHIFT] = shift.ctypes.data
+    table[fields.SCALE] = scale.ctypes.data
+    table[fields.PARAMETERS] = parameters.ctypes.data
+    table[fields.N_WANTED] = wanted.size
+    table[fields.WANTED] = wanted.ctypes.data
+    table[fields.OUTPUT] = output.ctypes.data
     if factor is not None:
-        factor = in_tiles(to_sweep_columns(layout, factor))
-        context[slots.FACTOR] = factor.ctypes.data
-        context[slots.N_FACTOR] = factor.shape[0]
-        context[slots.QUADRATIC] = quadratic_stage.address
-    launch(rows_kernel, context, int(context[slots.N_CHUNKS]), n_threads)
+        factor = in_tiles(to_stored_columns(row_table, factor))
+        table[fields.FACTOR] = factor.ctypes.data
+        table[fields.N_FACTOR] = factor.shape[0]
+        table[fields.QUADRATIC] = quadratic_stage.address
+    launch(rows_kernel, table, int(table[fields.N_CHUNKS]), n_threads)
     return output
 
 
 def sum_rows(
-    layout: Layout,
+    row_table: RowTable,
     family: Family,
     params: np.ndarray,
-    planes: Sequence[int],
+    buffers: Sequence[int],
     *,
     dispersion: float = 1.0,
     times: np.ndarray | None = None,
     n_threads: int = 1,
 ) -> np.ndarray:
-    """Sums of planes over the rows, (len(planes),), without writing them out.
+    """Sums of buffers over the rows, (len(buffers),), without writing them out.
 
     Parameters
     ----------
-    layout, family, params, planes, dispersion, n_threads
+    row_table, family, params, buffers, dispersion, n_threads
         As for `evaluate_rows`, with a response.
     times
         (n,) how often each row counts; None for once.
     """
-    shift, scale = np.zeros(layout.n_dense), np.ones(layout.n_dense)
-    beta = to_sweep_columns(layout, params)
+    shift, scale = np.zeros(row_table.n_dense), np.ones(row_table.n_dense)
+    beta = to_stored_columns(row_table, params)
     parameters = np.array([family.parameter, dispersion, family.link.parameter])
-    wanted = np.array(planes, dtype=np.int64)
-    context = _table(layout, family, LOG_LIKELIHOOD in planes)
-    sums = np.zeros((int(context[slots.N_CHUNKS]), wanted.size))
+    wanted = np.array(buffers, dtype=np.int64)
+    table = _table(row_table, family, LOG_LIKELIHOOD in buffers)
+    sums = np.zeros((int(table[fields.N_CHUNKS]), wanted.size))
     counts = None if times is None else np.ascontiguousarray(times, dtype=np.float64)
-    context[slots.ROW_FACTOR] = 0 if counts is None else counts.ctypes.data
-    context[slots.BETA] = beta.ctypes.data
-    context[slots.SHIFT] = shift.ctypes.data
-    context[slots.SCALE] = scale.ctypes.data
-    context[slots.PARAMETERS] = parameters.ctypes.data
-    context[slots.N_WANTED] = wanted.size
-    context[slots.WANTED] = wanted.ctypes.data
-    context[slots.OUTPUT] = sums.ctypes.data
-    launch(row_sums_kernel, context, len(sums), n_threads)
+    table[fields.ROW_FACTOR] = 0 if counts is None else counts.ctypes.data
+    table[fields.BETA] = beta.ctypes.data
+    table[fields.SHIFT] = shift.ctypes.data
+    table[fields.SCALE] = scale.ctypes.data
+    table[fields.PARAMETERS] = parameters.ctypes.data
+    table[fields.N_WANTED] = wanted.size
+    table[fields.WANTED] = wanted.ctypes.data
+    table[fields.OUTPUT] = sums.ctypes.data
+    launch(row_sums_kernel, table, len(sums), n_threads)
     return sums.sum(axis=0)
 
 
-def _table(layout: Layout, family: Family, with_likelihood: bool) -> np.ndarray:
-    """A copy of the layout's table that knows the chunks and the family's row blocks."""
-    context = layout.context.copy()
-    context[slots.N_CHUNKS] = count_chunks(layout)
-    context[slots.INVERSE_ROWS] = family.link.inverse_rows.address
-    context[slots.RESPOND_ROWS] = family.respond_rows.address
+def _table(row_table: RowTable, family: Family, with_likelihood: bool) -> np.ndarray:
+    """A copy of the row table's table that knows the chunks and the family's row blocks."""
+    table = row_table.table.copy()
+    table[fields.N_CHUNKS] = count_chunks(row_table)
+    table[fields.INVERSE_ROWS] = family.link.inverse_rows.address
+    table[fields.RESPOND_ROWS] = family.respond_rows.address
     if with_likelihood:
-        context[slots.LOG_DENSITY_ROWS] = family.log_density_rows.address
-    return context
+        table[fields.LOG_DENSITY_ROWS] = family.log_density_rows.address
+    return table
 
 
-def _centre(
-    layout: Layout, centring: Centring, params: np.ndarray, factor: np.ndarray, shift: np.ndarray
+def _center(
+    row_table: RowTable,
+    centering: Centering,
+    params: np.ndarray,
+    factor: np.ndarray,
+    shift: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Coefficients and factor for the columns that the kernels can centre; fills their shifts."""
-    owned, owner = layout.owned
-    dense = np.zeros(layout.n_columns, dtype=bool)
-    dense[owner] = True
-    shift[owned] = centring.centre[owner]
-    params = centring.only(dense).from_given(np.where(np.isnan(params), 0.0, params))
-    return params, centring.only(~dense).to_given(factor.T).T
+    direct_columns, design_column = row_table.direct_columns
+    dense = np.zeros(row_table.n_columns, dtype=bool)
+    dense[design_column] = True
+    shift[direct_columns] = centering.center[design_column]
+    params = centering.only(dense).from_given(np.where(np.isnan(params), 0.0, params))
+    return params, centering.only(~dense).to_given(factor.T).T
 
 
 def limits_of_means(
-    layout: Layout,
+    row_table: RowTable,
     link: Link,
     linear_predictor: np.ndarray,
     standard_error: np.ndarray,
@@ -175,7 +179,7 @@ def limits_of_means(
 
     Parameters
     ----------
-    layout
+    row_table
         Of the rows.
     link
         Of the family.
@@ -191,15 +195,15 @@ def limits_of_means(
     ndarray, shape (2, n)
         Lower and upper ends; NaN beyond the link's domain.
     """
-    output = np.empty((2, layout.n_rows))
+    output = np.empty((2, row_table.n_rows))
     reach, parameters = np.array([critical_value]), np.array([0.0, 1.0, link.parameter])
-    context = layout.context.copy()
-    context[slots.N_CHUNKS] = count_chunks(layout)
-    context[slots.LINEAR_PREDICTORS] = linear_predictor.ctypes.data
-    context[slots.STANDARD_ERRORS] = standard_error.ctypes.data
-    context[slots.CRITICAL_VALUE] = reach.ctypes.data
-    context[slots.PARAMETERS] = parameters.ctypes.data
-    context[slots.INVERSE_ROWS] = link.inverse_rows.address
-    context[slots.OUTPUT] = output.ctypes.data
-    launch(limits_kernel, context, int(context[slots.N_CHUNKS]), n_threads)
+    table = row_table.table.copy()
+    table[fields.N_CHUNKS] = count_chunks(row_table)
+    table[fields.LINEAR_PREDICTORS] = linear_predictor.ctypes.data
+    table[fields.STANDARD_ERRORS] = standard_error.ctypes.data
+    table[fields.CRITICAL_VALUE] = reach.ctypes.data
+    table[fields.PARAMETERS] = parameters.ctypes.data
+    table[fields.INVERSE_ROWS] = link.inverse_rows.address
+    table[fields.OUTPUT] = output.ctypes.data
+    launch(limits_kernel, table, int(table[fields.N_CHUNKS]), n_threads)
     return output

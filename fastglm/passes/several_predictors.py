@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 import scipy
 
-from fastglm.kernels.blocks import table as slots
+from fastglm.kernels.blocks import table as fields
 from fastglm.kernels.blocks.table import WITH_GRAM
 from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.kernels.passes import several_predictors as table_of
-from fastglm.kernels.passes.several_predictors import joint_kernel
+from fastglm.kernels.passes.several_predictors import predictors_kernel
 from fastglm.kernels.threads.threads import launch
 from fastglm.passes.chunks import count_chunks
-from fastglm.passes.layout import Layout
+from fastglm.passes.row_table import RowTable
 
-__all__ = ["JointSums", "JointSystem", "PredictorMaps"]
+__all__ = ["LinearPredictors", "PredictorMaps", "PredictorSums"]
 
 #: Entries of a map up to which it is not worth being sparse.
 SMALL_MAP = 100_000
@@ -29,7 +29,7 @@ COSTLY_PRODUCTS = 1000
 
 
 @dataclass(frozen=True, eq=False)
-class JointSums:
+class PredictorSums:
     """What one sweep adds up at m coefficients.
 
     Attributes
@@ -48,15 +48,15 @@ class JointSums:
 
 @dataclass(frozen=True, eq=False)
 class PredictorMaps:
-    """How m coefficients make up the K linear predictors of a layout.
+    """How m coefficients make up the K linear predictors of a row table.
 
     Attributes
     ----------
     n_params : int
         Number of coefficients, m.
     of_predictors : list of tuple
-        The coefficients that each predictor has, and the (n_sweep, own) matrix of what those of the
-        sweep's columns are.
+        The coefficients that each predictor has, and the (n_stored, own) matrix of what those of
+        the stored columns are.
     """
 
     n_params: int
@@ -64,10 +64,10 @@ class PredictorMaps:
 
     @classmethod
     def of(
-        cls, layout: Layout, matrices: Sequence[scipy.sparse.csr_array], kept: np.ndarray
+        cls, row_table: RowTable, matrices: Sequence[scipy.sparse.csr_array], kept: np.ndarray
     ) -> PredictorMaps:
         """From (columns of the design, all coefficients) matrices and a mask of those kept."""
-        columns, maps = layout.transform_matrix().tocsr(), []
+        columns, maps = row_table.transform_matrix().tocsr(), []
         for matrix in matrices:
             whole = (columns @ matrix)[:, kept].tocsr()
             own = np.unique(whole.indices)
@@ -76,15 +76,15 @@ class PredictorMaps:
         return cls(int(np.count_nonzero(kept)), maps)
 
 
-class JointSystem:
+class LinearPredictors:
     """Rows, their response, and how m coefficients make up K linear predictors.
 
     Parameters
     ----------
-    layout
+    row_table
         Design, response and prior weights; no offset.
     maps
-        What the coefficients of the sweep's columns are in each predictor.
+        What the coefficients of the stored columns are in each predictor.
     respond
         Row block of the response (`fastglm.kernels.passes.several_predictors`).
     extra
@@ -101,7 +101,7 @@ class JointSystem:
 
     def __init__(
         self,
-        layout: Layout,
+        row_table: RowTable,
         maps: PredictorMaps,
         respond: RowBlock,
         *,
@@ -112,40 +112,40 @@ class JointSystem:
         scale: np.ndarray,
         n_threads: int = 1,
     ):
-        n_predictors, q = len(maps.of_predictors), layout.n_sweep
-        self._n_sweep, self._below = q, np.tri(q, k=-1)
+        n_predictors, q = len(maps.of_predictors), row_table.n_stored
+        self._n_stored, self._below = q, np.tri(q, k=-1)
         self.n_params, self._maps = maps.n_params, maps.of_predictors
         self.n_threads = n_threads
-        self._order = layout.gram_order
+        self._order = row_table.gram_order
         self._n_pairs = n_predictors * (n_predictors + 1) // 2
         size = self._n_pairs * (self._order**2 + q) + 2
-        self._n_chunks = count_chunks(layout, 8 * size)
+        self._n_chunks = count_chunks(row_table, 8 * size)
         self._partials = np.empty((self._n_chunks, size))
         self._beta = np.zeros((n_predictors, self._order))
         self._shape = np.zeros(table_of.N_SHAPES)
         self._shape[: len(shape)] = shape
-        self._contexts = self._tabulate(layout, shift, scale)
-        self._kept_alive = (layout, shift, scale, extra, offsets)
+        self._predictor_tables = self._tabulate(row_table, shift, scale)
+        self._kept_alive = (row_table, shift, scale, extra, offsets)
         self._table = np.zeros(table_of.TABLE_SIZE, dtype=np.int64)
-        self._table[table_of.CONTEXTS] = self._contexts.ctypes.data
+        self._table[table_of.PREDICTOR_TABLES] = self._predictor_tables.ctypes.data
         self._table[table_of.N_PREDICTORS] = n_predictors
         self._table[table_of.N_EXTRA] = 0 if extra is None else extra.shape[0]
         self._table[table_of.EXTRA] = 0 if extra is None else extra.ctypes.data
         self._table[table_of.OFFSETS] = 0 if offsets is None else offsets.ctypes.data
         self._table[table_of.RESPOND] = respond.address
         self._table[table_of.SHAPE] = self._shape.ctypes.data
-        self._table[table_of.JOINT_PARTIALS] = self._partials.ctypes.data
+        self._table[table_of.PREDICTOR_PARTIALS] = self._partials.ctypes.data
 
-    def _tabulate(self, layout: Layout, shift: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    def _tabulate(self, row_table: RowTable, shift: np.ndarray, scale: np.ndarray) -> np.ndarray:
         """The kernels' table of each predictor, alike but for the address of its coefficients."""
         self._parameters = np.zeros(3)
-        contexts = np.tile(layout.context, (len(self._beta), 1))
-        contexts[:, slots.N_CHUNKS] = self._n_chunks
-        contexts[:, slots.SHIFT] = shift.ctypes.data
-        contexts[:, slots.SCALE] = scale.ctypes.data
-        contexts[:, slots.PARAMETERS] = self._parameters.ctypes.data
-        contexts[:, slots.BETA] = [beta.ctypes.data for beta in self._beta]
-        return contexts
+        predictor_tables = np.tile(row_table.table, (len(self._beta), 1))
+        predictor_tables[:, fields.N_CHUNKS] = self._n_chunks
+        predictor_tables[:, fields.SHIFT] = shift.ctypes.data
+        predictor_tables[:, fields.SCALE] = scale.ctypes.data
+        predictor_tables[:, fields.PARAMETERS] = self._parameters.ctypes.data
+        predictor_tables[:, fields.BETA] = [beta.ctypes.data for beta in self._beta]
+        return predictor_tables
 
     @property
     def has_many_rows(self) -> bool:
@@ -157,12 +157,12 @@ class JointSystem:
         """Whether most of the time of a sweep goes into its information matrix."""
         return self._n_pairs * self._order * (self._order + 1) // 2 >= COSTLY_PRODUCTS
 
-    def sweep(self, params: np.ndarray, information: bool = True) -> JointSums:
+    def sweep(self, params: np.ndarray, information: bool = True) -> PredictorSums:
         """One pass over the rows at (m,) coefficients."""
         for beta, (own, matrix) in zip(self._beta, self._maps, strict=True):
-            beta[: self._n_sweep] = matrix @ params[own]
-        self._contexts[0, slots.MODE] = WITH_GRAM if information else 0
-        launch(joint_kernel, self._table, self._n_chunks, self.n_threads)
+            beta[: self._n_stored] = matrix @ params[own]
+        self._predictor_tables[0, fields.MODE] = WITH_GRAM if information else 0
+        launch(predictors_kernel, self._table, self._n_chunks, self.n_threads)
         sums = self._partials.sum(axis=0)
         pairs = sums[:-2].reshape(self._n_pairs, -1)
         score = np.zeros(self.n_params)
@@ -171,18 +171,18 @@ class JointSystem:
             score[own] += matrix.T @ pairs[(k + 1) * (k + 2) // 2 - 1, self._order**2 :]
         grams = pairs[:, : self._order**2].reshape(-1, self._order, self._order)
         log_likelihood = float(sums[-2]) if sums[-1] == 0.0 else -math.inf
-        return JointSums(log_likelihood, score, self._information(grams))
+        return PredictorSums(log_likelihood, score, self._information(grams))
 
     def row_scores(self, params: np.ndarray) -> np.ndarray:
         """Scores of the rows in their predictors, weights included, (K, n)."""
-        scores = np.empty((len(self._maps), int(self._contexts[0, slots.N_ROWS])))
+        scores = np.empty((len(self._maps), int(self._predictor_tables[0, fields.N_ROWS])))
         self._table[table_of.ROW_SCORES] = scores.ctypes.data
         self.sweep(params, information=False)
         self._table[table_of.ROW_SCORES] = 0
         return scores
 
     def _information(self, grams: np.ndarray) -> np.ndarray:
-        total, q = np.zeros((self.n_params, self.n_params)), self._n_sweep
+        total, q = np.zeros((self.n_params, self.n_params)), self._n_stored
         pair = 0
         for a, (rows, left) in enumerate(self._maps):
             for b, (columns, right) in enumerate(self._maps[: a + 1]):
@@ -195,7 +195,10 @@ class JointSystem:
 
     def _whole(self, gram: np.ndarray) -> np.ndarray:
         """The symmetric matrix of what the kernel stores of it."""
-        lower, sparse = gram * self._below, slice(int(self._contexts[0, slots.N_DENSE]), None)
+        lower, sparse = (
+            gram * self._below,
+            slice(int(self._predictor_tables[0, fields.N_DENSE]), None),
+        )
         # Pairs of sparse entries stand on the side that the order of the row's entries says.
         lower[sparse, sparse] += (gram * self._below.T)[sparse, sparse].T
         whole = lower + lower.T

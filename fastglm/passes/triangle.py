@@ -4,41 +4,41 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastglm.kernels.blocks import table as slots
-from fastglm.kernels.blocks.planes import BLOCK_ROWS
+from fastglm.kernels.blocks import table as fields
+from fastglm.kernels.blocks.row_buffers import BLOCK_ROWS
 from fastglm.kernels.math.triangle import append_rows
 from fastglm.kernels.passes.triangle import triangle_kernel
 from fastglm.kernels.threads.threads import launch
 from fastglm.passes.chunks import count_chunks
-from fastglm.passes.layout import Layout, lay_out
+from fastglm.passes.row_table import RowTable, build_row_table
 from fastglm.passes.scaling import Scaling
 
 __all__ = ["triangle_of_array", "triangle_of_rows"]
 
 
 def triangle_of_rows(
-    layout: Layout, scaling: Scaling, root_weight: np.ndarray, n_threads: int
+    row_table: RowTable, scaling: Scaling, root_weight: np.ndarray, n_threads: int
 ) -> np.ndarray:
     """Upper triangle R of the standardised columns times `root_weight`, (p, p).
 
     Parameters
     ----------
-    layout, scaling
+    row_table, scaling
         Of the design.
     root_weight
         (n,) factors of the rows.
     n_threads
         From `usable_threads`.
     """
-    p = layout.n_columns
-    weighted = lay_out(layout.design, weights=root_weight)
-    context = weighted.context.copy()
-    scaling.enter(context)
-    context[slots.MODE] = 0
+    p = row_table.n_columns
+    weighted = build_row_table(row_table.design, weights=root_weight)
+    table = weighted.table.copy()
+    scaling.bind(table)
+    table[fields.MODE] = 0
     triangles = np.zeros((count_chunks(weighted, 8 * p * p), p, p))
-    context[slots.N_CHUNKS] = len(triangles)
-    context[slots.PARTIALS] = triangles.ctypes.data
-    launch(triangle_kernel, context, len(triangles), n_threads)
+    table[fields.N_CHUNKS] = len(triangles)
+    table[fields.PARTIALS] = triangles.ctypes.data
+    launch(triangle_kernel, table, len(triangles), n_threads)
     for other in triangles[1:]:
         append_rows(triangles[0], np.ascontiguousarray(other.T))
     return triangles[0]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["area_under_curve", "binned_residuals", "calibration", "roc"]
 
 #: Most points of a curve.
-CURVE_POINTS = 2_000
+POLYNOMIAL_POINTS = 2_000
 
 
 @picture
@@ -129,7 +129,9 @@ def roc(fit: Fit, ax: Axes | None = None) -> Axes:
     false, true = _roc_curve(fit)
     area = _area(false, true)
     ax = new_axes(ax, (5.0, 4.8))
-    shown = np.unique(np.linspace(0, false.size - 1, min(false.size, CURVE_POINTS)).astype(int))
+    shown = np.unique(
+        np.linspace(0, false.size - 1, min(false.size, POLYNOMIAL_POINTS)).astype(int)
+    )
     ax.plot([0, 1], [0, 1], color=GREY, linewidth=1.0)
     ax.fill_between(false[shown], true[shown], color=BLUE, alpha=0.12, linewidth=0)
     ax.plot(false[shown], true[shown], color=BLUE, linewidth=2)

@@ -131,12 +131,12 @@ def partial_residuals(fit: Fit, term: str, ax: Axes | None = None) -> Axes:
 def _variable_of(fit: Fit, term: str) -> tuple[np.ndarray, str]:
     """The one numeric variable of a term."""
     rows = fit._model_with_data("partial residuals").rows
-    if fit.recipe is None or rows.frame is None:
+    if fit.fitted_formula is None or rows.frame is None:
         columns = dict(fit.terms)[term]
         return select_columns(rows.design, [columns.start]).to_dense()[:, 0], term
-    factors = {factor.text: factor for factor in fit.recipe.factors}
+    factors = {factor.text: factor for factor in fit.fitted_formula.factors}
     used: dict[str, Any] = {}
-    for scaled in fit.recipe.terms:
+    for scaled in fit.fitted_formula.terms:
         if scaled.name == term:
             texts = {factor.text for product in scaled.products for factor in product.factors}
             used = {name: None for text in texts for name in factors[text].columns}

@@ -10,7 +10,7 @@ from scipy import special
 from fastglm.errors import ModelError
 from fastglm.inference.diagnostics.influence import Influence
 from fastglm.inference.rows.residuals import quantile_residuals
-from fastglm.kernels.blocks import planes
+from fastglm.kernels.blocks import row_buffers
 from fastglm.plots.style import BLUE, GREY, VERMILION, cloud, new_axes, picture, smooth_line, tidy
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def panels(fit: Fit, seed: int = 0) -> np.ndarray:
 
     _, axes = pyplot.subplots(2, 2, figsize=(11.0, 8.0), layout="constrained")
     values, name = _residuals(fit, seed)
-    (eta,) = fit.row_values(planes.LINEAR_PREDICTOR)
+    (eta,) = fit.row_values(row_buffers.LINEAR_PREDICTOR)
     _draw_residuals(axes[0, 0], eta, values, name)
     _draw_quantiles(axes[0, 1], values, name)
     _draw_sizes(axes[1, 0], eta, values, name)
@@ -71,7 +71,7 @@ def residuals(fit: Fit, ax: Axes | None = None, seed: int = 0) -> Axes:
     A curve that leaves zero is a sign of a wrong link or a missing term.
     """
     values, name = _residuals(fit, seed)
-    (eta,) = fit.row_values(planes.LINEAR_PREDICTOR)
+    (eta,) = fit.row_values(row_buffers.LINEAR_PREDICTOR)
     return _draw_residuals(new_axes(ax), eta, values, name)
 
 
@@ -123,7 +123,7 @@ def scale_location(fit: Fit, ax: Axes | None = None, seed: int = 0) -> Axes:
     residuals.
     """
     values, name = _residuals(fit, seed)
-    (eta,) = fit.row_values(planes.LINEAR_PREDICTOR)
+    (eta,) = fit.row_values(row_buffers.LINEAR_PREDICTOR)
     return _draw_sizes(new_axes(ax), eta, values, name)
 
 

@@ -107,15 +107,15 @@ def smooth_line(ax: Axes, x: np.ndarray, y: np.ndarray, **style: Any) -> None:
     group = np.clip(np.searchsorted(edges, x, side="right") - 1, 0, edges.size - 2)
     count = np.bincount(group, minlength=edges.size - 1)
     kept = count > 0
-    centre = np.bincount(group, x, minlength=count.size)[kept] / count[kept]
+    center = np.bincount(group, x, minlength=count.size)[kept] / count[kept]
     level = np.bincount(group, y, minlength=count.size)[kept] / count[kept]
-    centre, first = np.unique(centre, return_index=True)
-    if centre.size < GROUP_POINTS:
+    center, first = np.unique(center, return_index=True)
+    if center.size < GROUP_POINTS:
         return
     # Splines are fitted on a unit scale: their penalty knows no units.
-    span = centre[-1] - centre[0]
-    unit = (centre - centre[0]) / span
+    span = center[-1] - center[0]
+    unit = (center - center[0]) / span
     curve = make_smoothing_spline(unit, level[first], w=count[kept][first].astype(float))
     at = np.linspace(0.0, 1.0, 200)
     shown: dict[str, Any] = {"color": VERMILION, "linewidth": 1.8} | style
-    ax.plot(centre[0] + span * at, curve(at), **shown)
+    ax.plot(center[0] + span * at, curve(at), **shown)

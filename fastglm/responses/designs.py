@@ -10,8 +10,8 @@ import numpy as np
 
 from fastglm.design.matrix.parts import Design
 from fastglm.families import Gaussian
-from fastglm.kernels.blocks.planes import LINEAR_PREDICTOR
-from fastglm.passes.layout import lay_out
+from fastglm.kernels.blocks.row_buffers import LINEAR_PREDICTOR
+from fastglm.passes.row_table import build_row_table
 from fastglm.passes.row_values import evaluate_rows
 
 if TYPE_CHECKING:
@@ -57,6 +57,6 @@ class NewDesigns:
 def linear_predictor(design: Design, params: np.ndarray, n_threads: int) -> np.ndarray:
     """X params, (n,); NaN parameters, of aliased columns, count as zero."""
     (values,) = evaluate_rows(
-        lay_out(design), Gaussian(), params, (LINEAR_PREDICTOR,), n_threads=n_threads
+        build_row_table(design), Gaussian(), params, (LINEAR_PREDICTOR,), n_threads=n_threads
     )
     return values

@@ -16,16 +16,16 @@ from fastglm.design.matrix.parts import Design
 from fastglm.errors import Status
 from fastglm.families import Gaussian
 from fastglm.kernels.compiler.templates import RowBlock
-from fastglm.passes.layout import lay_out
-from fastglm.passes.several_predictors import JointSystem, PredictorMaps
+from fastglm.passes.row_table import build_row_table
+from fastglm.passes.several_predictors import LinearPredictors, PredictorMaps
 from fastglm.responses.designs import linear_predictor
-from fastglm.responses.record import Block
+from fastglm.responses.parameter_space import ParameterSpace
+from fastglm.responses.record import PredictorBlock
 from fastglm.responses.separation import Part
-from fastglm.responses.setting import Setting
 from fastglm.rows.model_rows import ModelRows, side_by_side
-from fastglm.solve.collinear_columns import Columns, examine_columns
 from fastglm.solve.fit import SolverOptions, solve
-from fastglm.solve.several_predictors import JointSolution, maximize
+from fastglm.solve.rank_and_scaling import Columns, rank_and_scaling
+from fastglm.solve.several_predictors import PredictorSolution, newton_maximize
 
 __all__ = ["Estimation"]
 
@@ -57,8 +57,10 @@ class Estimation:
     def _respond(self) -> RowBlock:
         raise NotImplementedError
 
-    def _start(self, blocks: Sequence[Block], found: Sequence[Columns]) -> np.ndarray:
-        """Coefficients, (m,), inside the domain; `found` as from `_examine`."""
+    def _start(
+        self, blocks: Sequence[PredictorBlock], column_info: Sequence[Columns]
+    ) -> np.ndarray:
+        """Coefficients, (m,), inside the domain; `column_info` as from `_rank_and_scaling`."""
         raise NotImplementedError
 
     def _extra(self) -> np.ndarray | None:
@@ -69,12 +71,14 @@ class Estimation:
         return ()
 
     def _boundary_of_rows(
-        self, blocks: Sequence[Block], solution: JointSolution, n_threads: int
+        self, blocks: Sequence[PredictorBlock], solution: PredictorSolution, n_threads: int
     ) -> str:
         """Of a fit without a maximum, what goes to the end of its range in some rows, and where."""
         return ""
 
-    def _etas(self, blocks: Sequence[Block], params: np.ndarray, n_threads: int) -> np.ndarray:
+    def _etas(
+        self, blocks: Sequence[PredictorBlock], params: np.ndarray, n_threads: int
+    ) -> np.ndarray:
         """Linear predictors, (K, n), of (m,) coefficients, each with the offset of its design."""
         rows, etas = self.rows, []
         finite = np.nan_to_num(params, neginf=LOG_OF_NOTHING)
@@ -85,7 +89,7 @@ class Estimation:
             etas.append(eta if offset is None else eta + offset)
         return np.stack(etas)
 
-    def _separable_parts(self, blocks: Sequence[Block], n_threads: int) -> Iterator[Part]:
+    def _separable_parts(self, blocks: Sequence[PredictorBlock], n_threads: int) -> Iterator[Part]:
         """The parts of the model whose rows regressors may separate."""
         return iter(())
 
@@ -100,7 +104,7 @@ class Estimation:
         """The response as one number a row, (n,), where it is that."""
         return self.rows.response if self.rows.response.ndim == 1 else None
 
-    def _maps(self, blocks: Sequence[Block]) -> list[scipy.sparse.csr_array]:
+    def _maps(self, blocks: Sequence[PredictorBlock]) -> list[scipy.sparse.csr_array]:
         """For every predictor the (columns of `_design`, m) matrix of its coefficients."""
         m = blocks[-1].stop
         first = np.cumsum([0, *(design.n_columns for design in self.rows.designs)])
@@ -111,77 +115,85 @@ class Estimation:
             maps.append(scipy.sparse.csr_array((np.ones(n), place), shape=(int(first[-1]), m)))
         return maps
 
-    def _names(self, blocks: Sequence[Block], columns: Sequence[Sequence[str]]) -> list[str]:
+    def _names(
+        self, blocks: Sequence[PredictorBlock], columns: Sequence[Sequence[str]]
+    ) -> list[str]:
         """Names of all m coefficients, given those of the columns of every design."""
         return [f"{block.name}{name}" for block in blocks for name in columns[block.design]]
 
     # -- estimating
 
-    def _blocks(self) -> list[Block]:
-        blocks: list[Block] = []
+    def _blocks(self) -> list[PredictorBlock]:
+        blocks: list[PredictorBlock] = []
         for name, design in self._predictors():
             first = blocks[-1].stop if blocks else 0
             stop = first + self.rows.designs[design].n_columns
-            blocks.append(Block(name, design, first, stop))
+            blocks.append(PredictorBlock(name, design, first, stop))
         return blocks
 
-    def _examine(self, n_threads: int) -> list[Columns]:
+    def _rank_and_scaling(self, n_threads: int) -> list[Columns]:
         """What there is to know of the columns of every design."""
         rows = self.rows
-        return [examine_columns(design, rows.prior_weights, n_threads) for design in rows.designs]
+        return [rank_and_scaling(design, rows.prior_weights, n_threads) for design in rows.designs]
 
-    def _column_names(self, found: Sequence[Columns]) -> list[tuple[str, ...]]:
+    def _column_names(self, column_info: Sequence[Columns]) -> list[tuple[str, ...]]:
         """Names of the columns of every design."""
         names = []
-        for design, recipe, columns in zip(
-            self.rows.designs, self.rows.recipes, found, strict=True
+        for design, fitted_formula, columns in zip(
+            self.rows.designs, self.rows.fitted_formulas, column_info, strict=True
         ):
-            of_array = recipe is None and design.constant is None
+            of_array = fitted_formula is None and design.constant is None
             names.append(
                 array_names(design.n_columns, columns.constant) if of_array else design.names
             )
         return names
 
-    def _aliased(self, blocks: Sequence[Block], found: Sequence[Columns]) -> np.ndarray:
+    def _aliased(
+        self, blocks: Sequence[PredictorBlock], column_info: Sequence[Columns]
+    ) -> np.ndarray:
         """Which of the m coefficients stay out, (m,)."""
-        return np.concatenate([found[block.design].aliased for block in blocks])
+        return np.concatenate([column_info[block.design].aliased for block in blocks])
 
-    def _back(self, blocks: Sequence[Block], found: Sequence[Columns]) -> np.ndarray:
+    def _from_standardized(
+        self, blocks: Sequence[PredictorBlock], column_info: Sequence[Columns]
+    ) -> np.ndarray:
         """The (m, m) matrix from coefficients of standardised columns to coefficients."""
-        return scipy.linalg.block_diag(*(found[block.design].back for block in blocks))
+        return scipy.linalg.block_diag(
+            *(column_info[block.design].from_standardized for block in blocks)
+        )
 
     def _estimate(
         self,
-        blocks: Sequence[Block],
-        found: Sequence[Columns],
+        blocks: Sequence[PredictorBlock],
+        column_info: Sequence[Columns],
         start: np.ndarray | None,
         options: SolverOptions,
-    ) -> JointSolution:
+    ) -> PredictorSolution:
         """The solution in all m coefficients, NaN where aliased.
 
         From `start`, or the maximum for a sample of the rows, if that leads anywhere.
         """
-        setting = self._setting(blocks, found, ~self._aliased(blocks, found))
+        space = self._parameter_space(blocks, column_info, ~self._aliased(blocks, column_info))
         by_sample = start is None
         if by_sample:
-            start = self._sample_maximum(setting, options)
+            start = self._sample_maximum(space, options)
         if start is not None:
-            solution = self._solve(setting, start, options, by_sample)
+            solution = self._solve(space, start, options, by_sample)
             if solution.status in (Status.CONVERGED, Status.MAX_ITERATIONS):
                 return solution
-        return self._solve(setting, self._start(blocks, found), options)
+        return self._solve(space, self._start(blocks, column_info), options)
 
-    def _setting(
-        self, blocks: Sequence[Block], found: Sequence[Columns], kept: np.ndarray
-    ) -> Setting:
+    def _parameter_space(
+        self, blocks: Sequence[PredictorBlock], column_info: Sequence[Columns], kept: np.ndarray
+    ) -> ParameterSpace:
         """For those of the m standardised coefficients that are `kept`."""
-        back = self._back(blocks, found)[np.ix_(kept, kept)]
-        maps = PredictorMaps.of(lay_out(self._design()), self._maps(blocks), kept)
-        return Setting(blocks, found, kept, back, maps)
+        from_standardized = self._from_standardized(blocks, column_info)[np.ix_(kept, kept)]
+        maps = PredictorMaps.of(build_row_table(self._design()), self._maps(blocks), kept)
+        return ParameterSpace(blocks, column_info, kept, from_standardized, maps)
 
-    def _sample_maximum(self, setting: Setting, options: SolverOptions) -> np.ndarray | None:
+    def _sample_maximum(self, space: ParameterSpace, options: SolverOptions) -> np.ndarray | None:
         """Coefficients of evenly spaced rows where there are many; None where that is no start."""
-        n_rows, m = self.rows.n_rows, setting.kept.size
+        n_rows, m = self.rows.n_rows, space.kept.size
         start = None
         for share, tol in zip(SAMPLE_SHARES, SAMPLE_TOLERANCES, strict=True):
             wanted = max(n_rows // share, SAMPLE_ROWS_PER_PARAMETER * m, SAMPLE_FROM)
@@ -191,33 +203,41 @@ class Estimation:
             sample.rows = self.rows.take(np.arange(0, n_rows, n_rows // wanted))
             if start is None:
                 with np.errstate(all="ignore"):
-                    start = sample._start(setting.blocks, setting.found)
+                    start = sample._start(space.blocks, space.column_info)
             if not np.isfinite(start).all():
                 return None
             quick = SolverOptions(tol, max_iter=15, n_threads=options.n_threads)
-            solution = sample._solve(setting, start, quick)
+            solution = sample._solve(space, start, quick)
             if solution.status != Status.CONVERGED:
                 return None
             start = np.nan_to_num(solution.params)
         return start
 
     def _solve(
-        self, setting: Setting, start: np.ndarray, options: SolverOptions, on_trial: bool = False
-    ) -> JointSolution:
+        self,
+        space: ParameterSpace,
+        start: np.ndarray,
+        options: SolverOptions,
+        abort_on_halving: bool = False,
+    ) -> PredictorSolution:
         """The maximum from (m,) `start`, by standardised columns."""
-        kept, back = setting.kept, setting.back
-        system = self._system(setting, options.n_threads)
-        solution = maximize(system, np.linalg.solve(back, start[kept]), options, on_trial)
+        kept, from_standardized = space.kept, space.from_standardized
+        system = self._system(space, options.n_threads)
+        solution = newton_maximize(
+            system, np.linalg.solve(from_standardized, start[kept]), options, abort_on_halving
+        )
         params, covariance = np.full(kept.size, np.nan), np.full((kept.size, kept.size), np.nan)
-        params[kept] = back @ solution.params
-        covariance[np.ix_(kept, kept)] = back @ solution.covariance @ back.T
+        params[kept] = from_standardized @ solution.params
+        covariance[np.ix_(kept, kept)] = (
+            from_standardized @ solution.covariance @ from_standardized.T
+        )
         return replace(solution, params=params, covariance=covariance)
 
-    def _system(self, setting: Setting, n_threads: int) -> JointSystem:
-        scalings = [each.standard.scaling for each in setting.found]
-        return JointSystem(
-            lay_out(self._design(), self._code(), self.rows.prior_weights),
-            setting.maps,
+    def _system(self, space: ParameterSpace, n_threads: int) -> LinearPredictors:
+        scalings = [each.standard.scaling for each in space.column_info]
+        return LinearPredictors(
+            build_row_table(self._design(), self._code(), self.rows.prior_weights),
+            space.maps,
             self._respond(),
             extra=self._extra(),
             offsets=self._offsets(),
@@ -245,11 +265,11 @@ class Estimation:
         scores : iterator of tuple of slice and ndarray
             Some rows and their scores, (c, m).
         """
-        blocks, found = self._blocks(), self._examine(n_threads)
-        setting = self._setting(blocks, found, np.ones(params.size, dtype=bool))
-        system, back = self._system(setting, n_threads), setting.back
+        blocks, column_info = self._blocks(), self._rank_and_scaling(n_threads)
+        space = self._parameter_space(blocks, column_info, np.ones(params.size, dtype=bool))
+        system, from_standardized = self._system(space, n_threads), space.from_standardized
         finite = np.nan_to_num(params, neginf=LOG_OF_NOTHING)
-        of_predictors = system.row_scores(np.linalg.solve(back, finite))
+        of_predictors = system.row_scores(np.linalg.solve(from_standardized, finite))
         maps, design = self._maps(blocks), self._design()
 
         def slices() -> Iterator[tuple[slice, np.ndarray]]:
@@ -258,9 +278,9 @@ class Estimation:
                     (columns * each[numbers, None]) @ matrix
                     for each, matrix in zip(of_predictors, maps, strict=True)
                 )
-                yield numbers, np.asarray(scores) @ back
+                yield numbers, np.asarray(scores) @ from_standardized
 
-        return back, slices()
+        return from_standardized, slices()
 
     def _offsets(self) -> np.ndarray | None:
         """Offsets of the predictors, (K, n): each has that of its design."""
@@ -273,10 +293,10 @@ class Estimation:
                 offsets[k] = of_designs[design]
         return offsets
 
-    def _constant_on(self, design: int, value: float, found: Sequence[Columns]) -> np.ndarray:
+    def _constant_on(self, design: int, value: float, column_info: Sequence[Columns]) -> np.ndarray:
         """Coefficients of a design whose linear predictor comes nearest to a constant."""
-        constant, offset = found[design].constant_at(value), self.rows.offsets[design]
+        constant, offset = column_info[design].constant_at(value), self.rows.offsets[design]
         if constant is not None and offset is None:
             return constant
-        layout = self.rows.layout(design, np.full(self.rows.n_rows, value))
-        return np.nan_to_num(solve(layout, Gaussian(), SolverOptions()).params)
+        row_table = self.rows.row_table(design, np.full(self.rows.n_rows, value))
+        return np.nan_to_num(solve(row_table, Gaussian(), SolverOptions()).params)

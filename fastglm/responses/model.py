@@ -27,14 +27,14 @@ from fastglm.fit.options import solver_options
 from fastglm.kernels.threads.threads import usable_threads
 from fastglm.pointers import Pointing
 from fastglm.responses.estimation import Estimation
-from fastglm.responses.record import Block
+from fastglm.responses.record import PredictorBlock
 from fastglm.responses.results import ResponseResults
 from fastglm.responses.separation import looks_separated, require_choice, separation_of
 from fastglm.rows.model_rows import ModelRows
 from fastglm.rows.read import read_arrays, read_formulas
 from fastglm.solve.fit import Progress, SolverOptions
 from fastglm.solve.separation import Separation, infinite_text
-from fastglm.solve.several_predictors import JointSolution
+from fastglm.solve.several_predictors import PredictorSolution
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -181,13 +181,13 @@ class ResponseModel(Pointing, Estimation):
         """
         require_choice(separation)
         options = solver_options(tol, max_iter, n_threads, progress)
-        blocks, found = self._blocks(), self._examine(options.n_threads)
-        names = self._names(blocks, self._column_names(found))
+        blocks, column_info = self._blocks(), self._rank_and_scaling(options.n_threads)
+        names = self._names(blocks, self._column_names(column_info))
         if start_params is not None:
             start_params = np.asarray(start_params, dtype=np.float64)
             if start_params.shape != (len(names),) or not np.isfinite(start_params).all():
                 raise DataError(f"start_params must be {len(names)} finite numbers.")
-        solution = self._estimate(blocks, found, start_params, options)
+        solution = self._estimate(blocks, column_info, start_params, options)
         separated = self._search(blocks, solution, separation, options.n_threads)
         if separated is None and separation != "ignore":
             solution = self._with_boundary(blocks, solution, options.n_threads)
@@ -204,7 +204,11 @@ class ResponseModel(Pointing, Estimation):
         return results.with_covariance(cov_type, **(cov_kwds or {}))
 
     def _search(
-        self, blocks: Sequence[Block], solution: JointSolution, separation: str, n_threads: int
+        self,
+        blocks: Sequence[PredictorBlock],
+        solution: PredictorSolution,
+        separation: str,
+        n_threads: int,
     ) -> Separation | None:
         """What is separated, if a search is called for and finds anything."""
         if separation == "ignore" or (separation != "check" and not looks_separated(solution)):
@@ -213,8 +217,8 @@ class ResponseModel(Pointing, Estimation):
         return found if found.exists else None
 
     def _with_boundary(
-        self, blocks: Sequence[Block], solution: JointSolution, n_threads: int
-    ) -> JointSolution:
+        self, blocks: Sequence[PredictorBlock], solution: PredictorSolution, n_threads: int
+    ) -> PredictorSolution:
         """The solution, said to be on the boundary if something goes to the end of its range."""
         if solution.status == Status.BOUNDARY or not looks_separated(solution):
             return solution
@@ -223,7 +227,7 @@ class ResponseModel(Pointing, Estimation):
             replace(solution, status=Status.BOUNDARY, boundary=boundary) if boundary else solution
         )
 
-    def _separation(self, blocks: Sequence[Block], n_threads: int) -> Separation:
+    def _separation(self, blocks: Sequence[PredictorBlock], n_threads: int) -> Separation:
         parts, rows = self._separable_parts(blocks, n_threads), self.rows
         m = self._maps(blocks)[0].shape[1]
         return separation_of(parts, m, rows.n_rows, rows.prior_weights)
@@ -254,13 +258,17 @@ class ResponseModel(Pointing, Estimation):
         null = copy.copy(self)
         null.rows = self.rows.without_columns()
         options = SolverOptions(max_iter=100, n_threads=n_threads)
-        solution = null._estimate(null._blocks(), null._examine(n_threads), None, options)
+        solution = null._estimate(null._blocks(), null._rank_and_scaling(n_threads), None, options)
         if solution.status != Status.BOUNDARY:
             null._warn(solution)
         return solution.log_likelihood
 
     def _results(
-        self, blocks: Sequence[Block], names: Sequence[str], solution: JointSolution, n_threads: int
+        self,
+        blocks: Sequence[PredictorBlock],
+        names: Sequence[str],
+        solution: PredictorSolution,
+        n_threads: int,
     ) -> ResponseResults:
         rows = self.rows
         for array in (solution.params, solution.covariance):
@@ -280,7 +288,7 @@ class ResponseModel(Pointing, Estimation):
             n_iter=solution.n_iter,
             n_sweeps=solution.n_sweeps,
             settings=self._settings(),
-            recipes=rows.recipes,
+            fitted_formulas=rows.fitted_formulas,
             n_columns=tuple(design.n_columns for design in rows.designs),
             formula=self.formula,
             response_name=rows.response_name,
@@ -296,7 +304,7 @@ class ResponseModel(Pointing, Estimation):
             model=self,
         )
 
-    def _warn(self, solution: JointSolution, results: ResponseResults | None = None) -> None:
+    def _warn(self, solution: PredictorSolution, results: ResponseResults | None = None) -> None:
         if solution.status == Status.BOUNDARY:
             warn(solution.boundary, BoundaryWarning)
         if results is not None and results.infinite:

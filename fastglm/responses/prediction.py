@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastglm.design.formula.recipe import FrameDesign
+from fastglm.design.formula.fitted_formula import FrameDesign
 from fastglm.design.frames.frames import is_frame, one_row
 from fastglm.design.matrix.arrays import design_from_array
 from fastglm.errors import DataError, ModelError, OptionError
@@ -66,7 +66,7 @@ def new_designs(
         If there is no further predictor of that name, or `unseen` is none of the known ones.
     """
     names = ("exog", *fit.settings.get("exogs", ()))
-    exog = exog if fit.recipes[0] is None else one_row(exog)
+    exog = exog if fit.fitted_formulas[0] is None else one_row(exog)
     others = dict(designs or {})
     _require_known(fit, exposure, unseen, others)
     given = {
@@ -75,7 +75,7 @@ def new_designs(
     }
     built = [
         _rebuilt(fit, k, exog, others.get(names[k]), unseen, given if k == 0 else {})
-        for k in range(min(len(names), len(fit.recipes)))
+        for k in range(min(len(names), len(fit.fitted_formulas)))
     ]
     first = built[0]
     assert first is not None
@@ -88,7 +88,7 @@ def new_designs(
     parts = OffsetParts(first.offset, first.extra.get("offset"), first.extra.get("exposure"))
     offsets = [parts.with_placeholders(nan_rows).total(Log())]
     offsets += [None if each is None else each.offset for each in built[1:]]
-    further = len(fit.recipes) - len(built)
+    further = len(fit.fitted_formulas) - len(built)
     index = getattr(exog, "index", None)
     return NewDesigns(
         tuple(constant_design(n) if each is None else each.design for each in built)
@@ -135,15 +135,15 @@ def _rebuilt(
     fit: ResponseFit, k: int, exog: Any, own: Any, unseen: str, extra: Mapping[str, Any]
 ) -> FrameDesign | None:
     """One of the designs on new rows, with `extra` columns; None where it was a constant."""
-    recipe, values = fit.recipes[k], exog if k == 0 else own
-    if recipe is not None:
+    fitted_formula, values = fit.fitted_formulas[k], exog if k == 0 else own
+    if fitted_formula is not None:
         values = exog if values is None else values
         if not is_frame(values):
             raise DataError(
                 "the model was fitted to a data frame: predict needs a frame with its columns "
                 f"too, not {type(values).__name__}."
             )
-        return recipe.apply(values, unseen=unseen, missing="nan", extra=extra)
+        return fitted_formula.apply(values, unseen=unseen, missing="nan", extra=extra)
     name, n_columns = ("exog", *fit.settings.get("exogs", ()))[k], fit.n_columns[k]
     if values is None:
         if not _was_constant(fit, k):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from fastglm.design.formula.recipe import Recipe
+from fastglm.design.formula.fitted_formula import FittedFormula
 from fastglm.design.matrix.parts import Design
 from fastglm.errors import Status
 from fastglm.fit.base import FitBase
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     pass
 
 
-__all__ = ["KINDS", "Block", "ResponseFit"]
+__all__ = ["KINDS", "PredictorBlock", "ResponseFit"]
 
 #: Classes of results by the name of their model: what a saved fit is read back as.
 KINDS: dict[str, type[ResponseFit]] = {}
 
 
 @dataclass(frozen=True)
-class Block:
+class PredictorBlock:
     """The coefficients of one linear predictor: all columns of one design.
 
     Attributes
@@ -58,7 +58,7 @@ class ResponseFit(FitBase):
     last_component: ClassVar[str] = "alpha"
 
     names: tuple[str, ...]
-    blocks: tuple[Block, ...]
+    blocks: tuple[PredictorBlock, ...]
     estimates: np.ndarray
     information_inverse: np.ndarray
     covariance: np.ndarray
@@ -72,7 +72,7 @@ class ResponseFit(FitBase):
     use_t: bool = False
     df_inference: float = float("nan")
     settings: Mapping[str, Any] = field(default_factory=dict)
-    recipes: tuple[Recipe | None, ...] = ()
+    fitted_formulas: tuple[FittedFormula | None, ...] = ()
     n_columns: tuple[int, ...] = ()
     formula: str | None = None
     response_name: str = "y"

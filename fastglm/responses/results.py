@@ -35,7 +35,7 @@ class ResponseResults(ResponseResiduals, SharedMethods, ResponseFit):
     ----------
     names : tuple of str
         Of the m coefficients.
-    blocks : tuple of Block
+    blocks : tuple of PredictorBlock
         Which coefficients make up which linear predictor.
     estimates : ndarray, shape (m,)
         NaN where the data cannot tell a coefficient apart from earlier ones.

@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from fastglm.design.formula.recipe import Recipe
+from fastglm.design.formula.fitted_formula import FittedFormula
 from fastglm.errors import DataError, Status
 from fastglm.fit.json_numbers import (
     float_from_json,
+    json_numbers,
     pack_triangle,
-    plain_json,
     require_kinds,
     unpack_triangle,
 )
 from fastglm.kernels.threads.threads import usable_threads
 from fastglm.responses import MODELS
-from fastglm.responses.record import KINDS, Block, ResponseFit
+from fastglm.responses.record import KINDS, PredictorBlock, ResponseFit
 
 __all__ = ["describe_response", "read_response"]
 
@@ -35,10 +35,10 @@ _DICTS = ("settings", "missing", "column_names", "weights", "infinite")
 def describe_response(fit: ResponseFit) -> dict[str, Any]:
     """A fit as plain JSON types."""
     saved: dict[str, Any] = {"kind": fit.kind}
-    saved |= {name: plain_json(getattr(fit, name)) for name in (*_KINDS, *fit.lazy_numbers)}
+    saved |= {name: json_numbers(getattr(fit, name)) for name in (*_KINDS, *fit.lazy_numbers)}
     saved["names"] = list(fit.names)
     saved["blocks"] = [[b.name, b.design, b.start, b.stop] for b in fit.blocks]
-    saved["estimates"] = plain_json(fit.estimates.tolist())
+    saved["estimates"] = json_numbers(fit.estimates.tolist())
     saved["information"] = pack_triangle(fit.information_inverse)
     is_robust = fit.covariance is not fit.information_inverse
     saved["robust"] = pack_triangle(fit.covariance) if is_robust else None
@@ -46,7 +46,7 @@ def describe_response(fit: ResponseFit) -> dict[str, Any]:
     saved |= {name: dict(getattr(fit, name)) for name in _DICTS}
     saved["n_columns"] = list(fit.n_columns)
     saved["formula"] = fit.formula
-    saved["recipes"] = [None if r is None else r.to_dict() for r in fit.recipes]
+    saved["recipes"] = [None if r is None else r.to_dict() for r in fit.fitted_formulas]
     return saved
 
 
@@ -63,9 +63,11 @@ def read_response(saved: dict[str, Any]) -> ResponseFit:
         raise DataError(f"unknown kind of model {kind!r}; known: {', '.join(MODELS)}.")
     import_module(MODELS[kind])
     cls = KINDS[kind]
-    recipes = tuple(None if r is None else Recipe.from_dict(r) for r in saved["recipes"])
+    fitted_formulas = tuple(
+        None if r is None else FittedFormula.from_dict(r) for r in saved["recipes"]
+    )
     if "column_names" not in saved:
-        saved = _of_first_version(saved, recipes)
+        saved = _of_first_version(saved, fitted_formulas)
     require_kinds(saved, _KINDS | dict.fromkeys(_DICTS, dict))
     numbers = {name: float_from_json(saved[name]) for name in _KINDS}
     numbers["n_threads"] = max(1, min(numbers["n_threads"], usable_threads(None)))
@@ -74,12 +76,12 @@ def read_response(saved: dict[str, Any]) -> ResponseFit:
         array.setflags(write=False)
     results = cls(
         names=tuple(saved["names"]),
-        blocks=tuple(Block(*block) for block in saved["blocks"]),
+        blocks=tuple(PredictorBlock(*block) for block in saved["blocks"]),
         status=Status[saved["status"]],
         **{name: saved[name] for name in _DICTS},
         n_columns=tuple(saved["n_columns"]),
         formula=saved["formula"],
-        recipes=recipes,
+        fitted_formulas=fitted_formulas,
         **numbers,
     )
     require_kinds(saved, dict.fromkeys(cls.lazy_numbers, float))
@@ -102,7 +104,9 @@ def _read_matrices(saved: dict[str, Any], p: int) -> dict[str, np.ndarray]:
     return {"estimates": estimates, "information_inverse": inverse, "covariance": covariance}
 
 
-def _of_first_version(saved: dict[str, Any], recipes: tuple[Recipe | None, ...]) -> dict[str, Any]:
+def _of_first_version(
+    saved: dict[str, Any], fitted_formulas: tuple[FittedFormula | None, ...]
+) -> dict[str, Any]:
     """A saved fit with what files of earlier versions leave out.
 
     Raises
@@ -110,11 +114,14 @@ def _of_first_version(saved: dict[str, Any], recipes: tuple[Recipe | None, ...])
     DataError
         If the fit ignored an offset, as theirs did in every formula but the first.
     """
-    if any(recipe is not None and recipe.offsets for recipe in recipes[1:]):
+    if any(
+        fitted_formula is not None and fitted_formula.offsets
+        for fitted_formula in fitted_formulas[1:]
+    ):
         raise DataError(
             "the saved fit ignored the offset() of a further formula: fit the model again."
         )
-    in_formula = recipes[0] is not None and bool(recipes[0].offsets)
+    in_formula = fitted_formulas[0] is not None and bool(fitted_formulas[0].offsets)
     is_asked_for = saved["has_offset"] and not in_formula
     return saved | {
         "has_offset": is_asked_for,

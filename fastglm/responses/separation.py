@@ -14,13 +14,13 @@ from fastglm.errors import ModelError, Status
 from fastglm.responses.designs import linear_predictor
 from fastglm.solve.separation import (
     ROUNDING,
-    SLOW_GAIN,
+    SLOW_CONTRACTION,
     DesignRows,
     MovingRows,
     Separation,
     separate,
 )
-from fastglm.solve.several_predictors import JointSolution
+from fastglm.solve.several_predictors import PredictorSolution
 
 __all__ = [
     "CHOICES",
@@ -107,12 +107,12 @@ def separation_of(
     return Separation(direction, separated)
 
 
-def looks_separated(solution: JointSolution) -> bool:
+def looks_separated(solution: PredictorSolution) -> bool:
     """Whether a fit has a symptom of separation: its last steps gained but a constant factor."""
-    if solution.status != Status.CONVERGED or np.isnan(solution.gain):
+    if solution.status != Status.CONVERGED or np.isnan(solution.contraction):
         return True
     bound = 2.0 * abs(solution.log_likelihood) + 0.1
-    return solution.gain > SLOW_GAIN and solution.half_decrement > ROUNDING * bound
+    return solution.contraction > SLOW_CONTRACTION and solution.half_decrement > ROUNDING * bound
 
 
 def require_choice(separation: str) -> None:

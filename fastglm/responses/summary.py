@@ -23,7 +23,7 @@ class ResponseSummary(Summary):
         Intervals are at level 1 - alpha.
     """
 
-    results: ResponseFit  # type: ignore[assignment]
+    fit: ResponseFit  # type: ignore[assignment]
 
     def __init__(self, results: ResponseFit, alpha: float = 0.05):
         super().__init__(results, alpha)  # type: ignore[arg-type]
@@ -31,22 +31,22 @@ class ResponseSummary(Summary):
 
     def header(self) -> list[tuple[str, str]]:
         """Names and values of what stands above the table."""
-        return self.results.header()
+        return self.fit.header()
 
     def setting(self) -> list[tuple[str, str]]:
         """What the fit was given, each on a line of its own."""
-        return self.results.setting()
+        return self.fit.setting()
 
     def aliased_columns(self) -> str:
         """Names of the aliased columns."""
-        return ", ".join(self.results.aliased)
+        return ", ".join(self.fit.aliased)
 
     def advice(self) -> str:
         """What lies on the boundary, or what else happened."""
-        return self.results.boundary or self.results.status.advice
+        return self.fit.boundary or self.fit.status.advice
 
     def model_notes(self) -> list[str]:
         """What the model itself has to say."""
-        fit = self.results
+        fit = self.fit
         separated = [separation_note(fit)] if fit.n_separated else []
         return [*fit.notes(), *separated]

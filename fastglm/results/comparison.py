@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastglm.fit.record import Fit
-from fastglm.inference.diagnostics.goodness import (
+from fastglm.inference.diagnostics.goodness_of_fit import (
     comparison_with_null,
     dispersion_test,
     goodness_of_fit,

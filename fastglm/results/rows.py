@@ -16,7 +16,7 @@ from fastglm.inference.rows import residuals
 from fastglm.inference.rows.prediction import fitted_rows, new_rows, predict
 from fastglm.inference.rows.term_contributions import partial_residuals, term_contributions
 from fastglm.inference.tidy import row_columns
-from fastglm.kernels.blocks import planes
+from fastglm.kernels.blocks import row_buffers
 from fastglm.kernels.threads.threads import usable_threads
 from fastglm.results.diagnostics import DiagnosticMethods
 from fastglm.results.effects import EffectMethods
@@ -33,12 +33,12 @@ class RowMethods(EffectMethods, DiagnosticMethods):
     @property
     def fittedvalues(self) -> Any:
         """Fitted means, (n,)."""
-        return self._rows(self.row_values(planes.MEAN)[0])
+        return self._rows(self.row_values(row_buffers.MEAN)[0])
 
     @property
     def linear_predictor(self) -> Any:
         """Fitted linear predictor, offset included, (n,)."""
-        return self._rows(self.row_values(planes.LINEAR_PREDICTOR)[0])
+        return self._rows(self.row_values(row_buffers.LINEAR_PREDICTOR)[0])
 
     def predict(
         self,

@@ -209,4 +209,4 @@ class StatsmodelsNames(InferenceMethods, RowMethods, SharedMethods):
             for name in self.lazy_numbers:
                 getattr(self, name)
             self.__dict__["model"] = None
-            self.__dict__.pop("_row_layout", None)
+            self.__dict__.pop("_row_table", None)

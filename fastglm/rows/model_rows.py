@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastglm.design.formula.recipe import Recipe
+from fastglm.design.formula.fitted_formula import FittedFormula
 from fastglm.design.frames.frames import Column, Level
 from fastglm.design.frames.missing import rows_text
 from fastglm.design.matrix.parts import Design, Ones
@@ -17,14 +17,14 @@ from fastglm.design.matrix.select import join_designs
 from fastglm.design.matrix.take import frame_column, take_rows
 from fastglm.errors import DataError
 from fastglm.families import ResponseSummary, summarize
-from fastglm.passes.layout import Layout, lay_out
-from fastglm.records import filled_at_once
+from fastglm.passes.row_table import RowTable, build_row_table
+from fastglm.records import fast_init
 from fastglm.rows.vectors import OffsetParts
 
 __all__ = ["ModelRows", "constant_design", "side_by_side"]
 
 
-@filled_at_once
+@fast_init
 @dataclass(frozen=True, eq=False)
 class ModelRows:
     """Everything a fit reads of its n rows.
@@ -37,7 +37,7 @@ class ModelRows:
         Of all numbers of the response.
     designs : tuple of Design
         One, or one for each formula of a model of several linear predictors.
-    recipes : tuple of Recipe or None
+    fitted_formulas : tuple of FittedFormula or None
         How to rebuild each design on new data; None for arrays.
     offsets : tuple of (ndarray, shape (n,), or None)
         One per design, on the scale of the linear predictors on it; log exposure included.
@@ -75,7 +75,7 @@ class ModelRows:
     response: np.ndarray
     summary: ResponseSummary
     designs: tuple[Design, ...]
-    recipes: tuple[Recipe | None, ...] = (None,)
+    fitted_formulas: tuple[FittedFormula | None, ...] = (None,)
     offsets: tuple[np.ndarray | None, ...] = (None,)
     offset_parts: OffsetParts = field(default_factory=OffsetParts)
     prior_weights: np.ndarray | None = None
@@ -98,9 +98,9 @@ class ModelRows:
         return self.designs[0]
 
     @property
-    def recipe(self) -> Recipe | None:
+    def fitted_formula(self) -> FittedFormula | None:
         """How to rebuild its columns on new data; None for arrays."""
-        return self.recipes[0]
+        return self.fitted_formulas[0]
 
     @property
     def offset(self) -> np.ndarray | None:
@@ -155,10 +155,12 @@ class ModelRows:
         weights = self.prior_weights
         return float(values.sum() if weights is None else values @ weights)
 
-    def layout(self, design: int = 0, response: np.ndarray | None = None) -> Layout:
+    def row_table(self, design: int = 0, response: np.ndarray | None = None) -> RowTable:
         """One of the designs with its offset and the weights; by default with the response."""
         response = self.response if response is None else response
-        return lay_out(self.designs[design], response, self.prior_weights, self.offsets[design])
+        return build_row_table(
+            self.designs[design], response, self.prior_weights, self.offsets[design]
+        )
 
     def counts(self) -> np.ndarray:
         """The response, (n,), checked to hold counts.
@@ -221,7 +223,7 @@ class ModelRows:
         return replace(
             self,
             designs=chosen(self.designs),
-            recipes=chosen(self.recipes),
+            fitted_formulas=chosen(self.fitted_formulas),
             offsets=chosen(self.offsets),
         )
 
@@ -230,7 +232,7 @@ class ModelRows:
         return replace(
             self,
             designs=(*self.designs, constant_design(self.n_rows)),
-            recipes=(*self.recipes, None),
+            fitted_formulas=(*self.fitted_formulas, None),
             offsets=(*self.offsets, None),
         )
 

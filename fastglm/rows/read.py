@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastglm.arguments import checked_choice
-from fastglm.design.formula.recipe import FrameDesign, Recipe
+from fastglm.design.formula.fitted_formula import FittedFormula, FrameDesign
 from fastglm.design.formula.response import NUMBERS, ResponseRule, read_response
 from fastglm.design.frames.frames import Categories, Column, is_frame
 from fastglm.design.frames.missing import missing_design_rows, missing_rows, rows_text
@@ -111,7 +111,7 @@ def read_arrays(
         columns,
         (None,) * len(designs),
         takes,
-        recipes=tuple(recipe for recipe, _ in read.values()),
+        fitted_formulas=tuple(fitted_formula for fitted_formula, _ in read.values()),
         column_names={},
         weights=weights,
         response_name=str(getattr(endog, "name", None) or "y"),
@@ -150,14 +150,19 @@ def read_formulas(
     """
     checked_choice("missing", missing, _MISSING[:2], " with a formula" * isinstance(takes, Family))
     rule = rule_of(takes)
-    fits = _fit_recipes(formula, others, data, columns, missing, rule, None)
+    fits = _fit_formulas(formula, others, data, columns, missing, rule, None)
     masks = [built.rows for _, built in fits if built is not None]
     present = [mask for mask in masks if mask is not None]
     keep = np.logical_and.reduce(present) if present else None
     if keep is not None and any(mask is None or (mask != keep).any() for mask in masks):
-        fits = _fit_recipes(formula, others, data, columns, missing, rule, keep)
-    recipe, built = fits[0]
-    if built is None or recipe is None or built.y is None or recipe.response is None:
+        fits = _fit_formulas(formula, others, data, columns, missing, rule, keep)
+    fitted_formula, built = fits[0]
+    if (
+        built is None
+        or fitted_formula is None
+        or built.y is None
+        or fitted_formula.response is None
+    ):
         raise DataError(f"the formula {formula!r} has no response: write it left of '~'.")
     n, index = built.design.n_rows, index_of(data)
     named = {k: columns[k] for k in ("offset", "exposure") if isinstance(columns.get(k), str)}
@@ -168,10 +173,10 @@ def read_formulas(
         # An offset() in a formula is rebuilt from new data by the recipe, not asked for.
         tuple(None if other is None else other.offset for _, other in fits),
         takes,
-        recipes=tuple(each for each, _ in fits),
+        fitted_formulas=tuple(each for each, _ in fits),
         column_names=named,
         weights=_sources(columns),
-        response_name=recipe.response,
+        response_name=fitted_formula.response,
         response_levels=built.response_levels,
         index=index if built.rows is None or index is None else index[built.rows],
         n_dropped=built.n_dropped,
@@ -211,7 +216,7 @@ def _sources(columns: Mapping[str, Any]) -> dict[str, str]:
 # -- formulas
 
 
-def _fit_recipes(
+def _fit_formulas(
     formula: str,
     others: Sequence[str | None],
     data: Any,
@@ -219,11 +224,11 @@ def _fit_recipes(
     missing: str,
     rule: ResponseRule,
     keep: np.ndarray | None,
-) -> list[tuple[Recipe | None, FrameDesign | None]]:
+) -> list[tuple[FittedFormula | None, FrameDesign | None]]:
     marked = {} if keep is None else {_KEEP: np.where(keep, 1.0, np.nan)}
-    first = Recipe.fit(formula, data, missing, {**columns, **marked}, rule)
+    first = FittedFormula.fit(formula, data, missing, {**columns, **marked}, rule)
     rest = [
-        (None, None) if other is None else Recipe.fit(other, data, missing, marked)
+        (None, None) if other is None else FittedFormula.fit(other, data, missing, marked)
         for other in others
     ]
     return [first, *rest]
@@ -239,33 +244,37 @@ def _n_rows(response: Column) -> int | None:
     return response.shape[0] if response.ndim else None
 
 
-def _read_design(exog: Any, n: int | None, missing: str) -> tuple[Recipe | None, FrameDesign]:
+def _read_design(
+    exog: Any, n: int | None, missing: str
+) -> tuple[FittedFormula | None, FrameDesign]:
     """A design and its recipe; rows with missing values stay, until all of them are known."""
     if exog is None:
         return None, FrameDesign(constant_design(n or 1))
     if not is_frame(exog):
         return None, FrameDesign(design_from_array(exog))
-    recipe, built = Recipe.from_columns(exog, "drop" if missing == "drop" else "raise")
+    fitted_formula, built = FittedFormula.from_columns(
+        exog, "drop" if missing == "drop" else "raise"
+    )
     if built.rows is None:
-        return recipe, built
-    again = recipe.apply(exog, missing="nan")
+        return fitted_formula, built
+    again = fitted_formula.apply(exog, missing="nan")
     design = replace(again.design, constant=built.design.constant)
-    return recipe, FrameDesign(design, missing=built.missing, nan_rows=again.nan_rows)
+    return fitted_formula, FrameDesign(design, missing=built.missing, nan_rows=again.nan_rows)
 
 
 def _absent(
     response: Column,
     columns: Mapping[str, np.ndarray | None],
-    read: Mapping[str, tuple[Recipe | None, FrameDesign]],
+    read: Mapping[str, tuple[FittedFormula | None, FrameDesign]],
 ) -> tuple[list[np.ndarray], dict[str, int]]:
     """Masks of rows without a value, and how many there are by argument or column of a frame."""
     found = {"the response": _response_without(response)}
     found |= {k: missing_rows(v) for k, v in columns.items() if v is not None}
     masks = [built.nan_rows for _, built in read.values()]
     counts: dict[str, int] = {}
-    for name, (recipe, built) in read.items():
+    for name, (fitted_formula, built) in read.items():
         counts |= built.missing
-        if recipe is None:
+        if fitted_formula is None:
             found[name] = missing_design_rows(built.design)
     masks += list(found.values())
     counts |= {k: int(mask.sum()) for k, mask in found.items() if mask is not None and mask.any()}

@@ -12,7 +12,7 @@ from fastglm.design.frames.missing import rows_text
 from fastglm.errors import DataError, MissingValueError, ModelError
 from fastglm.families import summarize
 from fastglm.families.links import Link
-from fastglm.records import filled_at_once
+from fastglm.records import fast_init
 
 __all__ = ["OffsetParts", "checked", "product", "require_same_index", "vector"]
 
@@ -86,7 +86,7 @@ def product(*weights: np.ndarray | None) -> np.ndarray | None:
     return result
 
 
-@filled_at_once
+@fast_init
 @dataclass(frozen=True, eq=False)
 class OffsetParts:
     """What adds up to the offset of a linear predictor, each (n,) or None.

@@ -80,8 +80,10 @@ class GLMEstimator(BaseEstimator):
     def _starts_with_intercept(self, results: Results) -> bool:
         if not self._by_name:
             return bool(self.fit_intercept)
-        recipe = results.recipe
-        return recipe is not None and any(not each.factors for each in recipe.terms[0].products)
+        fitted_formula = results.fitted_formula
+        return fitted_formula is not None and any(
+            not each.factors for each in fitted_formula.terms[0].products
+        )
 
     def _feature_names(self) -> tuple[str, ...] | None:
         names = getattr(self, "feature_names_in_", None)

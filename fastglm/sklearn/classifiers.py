@@ -81,11 +81,11 @@ class Classifier(ClassifierMixin, GLMEstimator):
             results = model.fit(tol=self.tol, max_iter=self.max_iter, n_threads=self.n_jobs)
         against_first = np.zeros((n_classes, design.n_columns))
         against_first[1:, kept] = np.nan_to_num(results.estimates).reshape(n_classes - 1, -1)
-        centred = against_first - against_first.mean(axis=0)
+        centered = against_first - against_first.mean(axis=0)
         self.results_, self.n_iter_ = results, int(results.n_iter)
         first = int(self.fit_intercept)
-        self.coef_ = centred[:, first:]
-        self.intercept_ = centred[:, 0] if first else np.zeros(n_classes)
+        self.coef_ = centered[:, first:]
+        self.intercept_ = centered[:, 0] if first else np.zeros(n_classes)
         self.coef_names_ = np.array(design.names[first:], dtype=object)
 
     def decision_function(self, X: Any, offset: Any = None) -> np.ndarray:

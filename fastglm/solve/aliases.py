@@ -15,13 +15,13 @@ from time import perf_counter
 
 import numpy as np
 
-from fastglm.design.matrix.parts import Coded
+from fastglm.design.matrix.parts import Indicators
 from fastglm.design.matrix.select import select_columns
 from fastglm.families import Gaussian
-from fastglm.kernels.blocks.planes import QUADRATIC_FORM
-from fastglm.passes.layout import Layout, lay_out
+from fastglm.kernels.blocks.row_buffers import QUADRATIC_FORM
+from fastglm.passes.row_table import RowTable, build_row_table
 from fastglm.passes.row_values import evaluate_rows
-from fastglm.passes.scaling import Centring
+from fastglm.passes.scaling import Centering
 from fastglm.passes.triangle import triangle_of_array
 from fastglm.solve.newton import state as at
 from fastglm.solve.newton.run import Run
@@ -58,7 +58,7 @@ class ProvenAliases:
     Parameters
     ----------
     run
-        With its layout and scaling.
+        With its row table and scaling.
     n_threads
         From `usable_threads`.
     """
@@ -93,7 +93,7 @@ class ProvenAliases:
     @cached_property
     def others(self) -> np.ndarray:
         """Numbers of all other columns."""
-        return np.setdiff1d(np.arange(self._run.layout.n_columns), list(self.combinations))
+        return np.setdiff1d(np.arange(self._run.row_table.n_columns), list(self.combinations))
 
     @property
     def found(self) -> bool:
@@ -102,7 +102,7 @@ class ProvenAliases:
 
     def are_found_after(self, sample: Run) -> bool:
         """Whether there are such columns; looks where a sample's fit makes it worth while."""
-        n, p = self._run.layout.n_rows, self._run.layout.n_columns
+        n, p = self._run.row_table.n_rows, self._run.row_table.n_columns
         few = SHARE_OF_ROWS * max(ROWS_PER_COLUMN * p, LEAST_ROWS) <= n
         is_suspicious = sample.state[at.LEAST_PIVOT] < SUSPICIOUS_PIVOT
         return bool(few and is_suspicious and self.combinations)
@@ -118,16 +118,16 @@ class ProvenAliases:
             return False
         return set(np.flatnonzero(doubtful).tolist()) == set(self.combinations)
 
-    def settle(self, run: Run) -> None:
+    def leave_out_of(self, run: Run) -> None:
         """Leaves them out of a run that they explain; what coefficients they have goes to others.
 
         They may have some from the start.
         """
-        theta = run.vectors[at.THETA]
+        coefficients = run.vectors[at.COEFFICIENTS]
         for j, combination in self.combinations.items():
-            theta += theta[j] * combination
-            theta[j] = 0.0
-        run.kept = np.ones(theta.size, dtype=bool)
+            coefficients += coefficients[j] * combination
+            coefficients[j] = 0.0
+        run.kept = np.ones(coefficients.size, dtype=bool)
         run.kept[list(self.combinations)] = False
 
     def _prove(self, rests: np.ndarray, allowed: np.ndarray) -> np.ndarray:
@@ -150,35 +150,35 @@ class ProvenAliases:
     def _squares(self, rests: np.ndarray) -> float:
         """Sum of squares of combinations, (p, k), over the rows of any weight."""
         run = self._run
-        centred, centring = run.scaling.to_centred(rests, run.layout)
+        centered, centering = run.scaling.to_centered(rests, run.row_table)
         involved = np.any(rests != 0.0, axis=1)
-        constant = centring.constant
+        constant = centering.constant
         if constant is not None:
             involved = involved | (np.arange(involved.size) == constant)
             constant = int(np.count_nonzero(involved[:constant]))
         # Without a response, and with a link that costs nothing.
         (squares,) = evaluate_rows(
-            lay_out(select_columns(run.layout.design, np.flatnonzero(involved))),
+            build_row_table(select_columns(run.row_table.design, np.flatnonzero(involved))),
             Gaussian(),
             np.zeros(np.count_nonzero(involved)),
             (QUADRATIC_FORM,),
-            factor=centred[involved].T,
-            centring=Centring(centring.centre[involved], constant, centring.value),
+            factor=centered[involved].T,
+            centering=Centering(centering.center[involved], constant, centering.value),
             n_threads=self._n_threads,
         )
-        weights = run.layout.weights
+        weights = run.row_table.weights
         return float(squares.sum() if weights is None else squares[weights > 0.0].sum())
 
 
 def _candidates(run: Run) -> tuple[dict[int, np.ndarray], np.ndarray]:
     """Columns that are combinations of earlier ones in some rows, and all columns' norms there."""
-    rows = _some_rows(run.layout)
+    rows = _some_rows(run.row_table)
     block = standardized_rows(run, rows)
-    if rows.size < run.layout.n_rows and not block.any(axis=0).all():
-        rows = np.union1d(rows, _rows_of_levels(run.layout))
+    if rows.size < run.row_table.n_rows and not block.any(axis=0).all():
+        rows = np.union1d(rows, _rows_of_levels(run.row_table))
         block = standardized_rows(run, rows)
-    if run.layout.weights is not None:
-        block = block[run.layout.weights[rows] > 0.0]
+    if run.row_table.weights is not None:
+        block = block[run.row_table.weights[rows] > 0.0]
     p = block.shape[1]
     triangle, scale = unit_columns(triangle_of_array(block))
     factor, pivot = eliminate(triangle, keep_inside=True)
@@ -194,20 +194,20 @@ def _candidates(run: Run) -> tuple[dict[int, np.ndarray], np.ndarray]:
     return dict(zip(left.tolist(), coefficients.T, strict=True)), sizes
 
 
-def _some_rows(layout: Layout) -> np.ndarray:
+def _some_rows(row_table: RowTable) -> np.ndarray:
     """Numbers of rows, in order, drawn with a fixed seed: no period of the data can hide."""
-    n, wanted = layout.n_rows, max(ROWS_PER_COLUMN * layout.n_columns, LEAST_ROWS)
+    n, wanted = row_table.n_rows, max(ROWS_PER_COLUMN * row_table.n_columns, LEAST_ROWS)
     if n <= 2 * wanted:
         return np.arange(n)
     return np.unique(np.random.default_rng(0).integers(0, n, wanted))
 
 
-def _rows_of_levels(layout: Layout) -> np.ndarray:
-    """A few rows of each level of the coded columns."""
-    edges = np.linspace(0, layout.n_rows, PLACES + 1).astype(np.intp)
+def _rows_of_levels(row_table: RowTable) -> np.ndarray:
+    """A few rows of each level of the indicators."""
+    edges = np.linspace(0, row_table.n_rows, PLACES + 1).astype(np.intp)
     found = []
-    for part in layout.design.parts:
-        if isinstance(part, Coded):
+    for part in row_table.design.parts:
+        if isinstance(part, Indicators):
             for first, last in pairwise(edges):
                 code = np.zeros(last - first, dtype=np.intp)
                 for codes, levels in zip(part.codes, part.levels, strict=True):
@@ -224,25 +224,27 @@ def _needs_later_constant(run: Run, column: int, combination: np.ndarray) -> boo
     Then that is to be left out, and not this column.
     """
     constant = run.scaling.constant
-    owner = -1 if constant < 0 else int(run.layout.dense_owner[constant])
-    if owner <= column or not run.scaling.shift.any():
+    design_column = -1 if constant < 0 else int(run.row_table.design_column_of[constant])
+    if design_column <= column or not run.scaling.shift.any():
         return False
-    return bool(combination_of_given(run.layout, run.scaling, column, combination)[owner] != 0.0)
+    return bool(
+        combination_of_given(run.row_table, run.scaling, column, combination)[design_column] != 0.0
+    )
 
 
 def restore_columns(solution: Solution, run: Run, aliases: ProvenAliases) -> Solution:
     """The solution of all columns of a run, from that of those that are not aliased."""
-    p, kept = run.layout.n_columns, aliases.others
+    p, kept = run.row_table.n_columns, aliases.others
     found = {
-        j: combination_of_given(run.layout, run.scaling, j, combination)
+        j: combination_of_given(run.row_table, run.scaling, j, combination)
         for j, combination in aliases.combinations.items()
     }
     for j, combination in solution.combinations.items():
         found[int(kept[j])] = _spread(combination, kept, p, 0.0)
-    centring, constant = solution.centring, solution.constant
-    moved = None if centring.constant is None else int(kept[centring.constant])
+    centering, constant = solution.centering, solution.constant
+    moved = None if centering.constant is None else int(kept[centering.constant])
     own = run.scaling.constant
-    intercept = -1 if own < 0 else int(run.layout.dense_owner[own])
+    intercept = -1 if own < 0 else int(run.row_table.design_column_of[own])
     if constant is not None:
         constant = int(kept[constant])
     elif intercept in aliases.combinations:
@@ -251,8 +253,8 @@ def restore_columns(solution: Solution, run: Run, aliases: ProvenAliases) -> Sol
         solution,
         params=_spread(solution.params, kept, p, np.nan),
         information_inverse=_spread(solution.information_inverse, kept, p, np.nan),
-        information_root=_spread(solution.information_root, kept, p, 0.0),
-        centring=Centring(_spread(centring.centre, kept, p, 0.0), moved, centring.value),
+        inverse_information_factor=_spread(solution.inverse_information_factor, kept, p, 0.0),
+        centering=Centering(_spread(centering.center, kept, p, 0.0), moved, centering.value),
         constant=constant,
         combinations=dict(sorted(found.items())),
         timings=solution.timings | {PROVING: aliases.seconds},

@@ -16,11 +16,11 @@ from typing import NamedTuple
 import numpy as np
 
 from fastglm.errors import Status
-from fastglm.kernels.blocks import planes
-from fastglm.passes.layout import Layout, lay_out
-from fastglm.passes.products import Products, information, inverse_factor
+from fastglm.kernels.blocks import row_buffers
+from fastglm.passes.products import CrossProducts, information, inverse_factor
+from fastglm.passes.row_table import RowTable, build_row_table
 from fastglm.passes.row_values import evaluate_rows
-from fastglm.passes.scaling import Centring
+from fastglm.passes.scaling import Centering
 from fastglm.solve.bias_problem import BiasProblem, log_variance_slope, off_the_boundary
 from fastglm.solve.conditioning import inflation_of_factor
 from fastglm.solve.fit import SolverOptions, solve
@@ -33,7 +33,7 @@ __all__ = ["BiasSearch", "Climb", "Point"]
 SHARE_OF_TOLERANCE = 0.01
 #: Most halvings of a step that does not bring the adjusted score closer to zero.
 MAX_HALVINGS = 12
-#: Steps that are remembered for their secants.
+#: Steps that are remembered for their L-BFGS pairs.
 MEMORY = 8
 #: A step must bring this share of what the slope promises, or as much nearer without a likelihood.
 SUFFICIENT = 1e-4
@@ -59,14 +59,14 @@ class _Rows(NamedTuple):
     pearson: np.ndarray
 
 
-_PLANES = (
-    planes.LINEAR_PREDICTOR,
-    planes.MEAN,
-    planes.SLOPE,
-    planes.WEIGHT,
-    planes.QUADRATIC_FORM,
-    planes.DEVIANCE,
-    planes.PEARSON,
+_BUFFERS = (
+    row_buffers.LINEAR_PREDICTOR,
+    row_buffers.MEAN,
+    row_buffers.SLOPE,
+    row_buffers.WEIGHT,
+    row_buffers.QUADRATIC_FORM,
+    row_buffers.DEVIANCE,
+    row_buffers.PEARSON,
 )
 
 
@@ -79,7 +79,7 @@ class Point:
     params, step : ndarray, shape (p,)
     factor, root : ndarray, shape (p, p)
         F with F F' the inverse information, of columns as they are and of centred ones.
-    centring : Centring
+    centering : Centering
     dispersion : float
     rows : _Rows
     decrement : float
@@ -95,7 +95,7 @@ class Point:
     params: np.ndarray
     factor: np.ndarray
     root: np.ndarray
-    centring: Centring
+    centering: Centering
     dispersion: float
     rows: _Rows
     step: np.ndarray
@@ -132,20 +132,20 @@ class BiasSearch:
         self.problem = problem
         self.options = options
         self.fixed = np.zeros(problem.rows.design.n_columns, bool) if fixed is None else fixed
-        self.layout = self._layout(problem.rows.response)
-        self.columns = lay_out(problem.rows.design)
+        self.row_table = self._build_row_table(problem.rows.response)
+        self.columns = build_row_table(problem.rows.design)
         self.kept = np.ones(problem.rows.design.n_columns, bool)
         self.shifted = False
         self.constant: int | None = None
         self.unit = 1.0
-        self.lift: np.ndarray | None = None
+        self.to_standardized: np.ndarray | None = None
         self.n_sweeps = 0
         self.earlier: list[Point] = []
 
-    def _layout(self, response: np.ndarray, weights: np.ndarray | None = None) -> Layout:
+    def _build_row_table(self, response: np.ndarray, weights: np.ndarray | None = None) -> RowTable:
         problem = self.problem
         weights = problem.rows.prior_weights if weights is None else weights
-        return lay_out(problem.rows.design, response, weights, problem.rows.offset)
+        return build_row_table(problem.rows.design, response, weights, problem.rows.offset)
 
     def start(self, start_params: np.ndarray | None) -> tuple[np.ndarray, Solution]:
         """Coefficients to start from, and the fit that says which columns are aliased."""
@@ -153,13 +153,13 @@ class BiasSearch:
         response, weights = off_the_boundary(problem)
         quick = self.options._replace(tol=1e-4, progress=None)
         mean = float(np.average(response, weights=weights))
-        layout = self._layout(response, weights)
-        solution = solve(layout, problem.family, quick, safe_mean=lambda: mean)
+        row_table = self._build_row_table(response, weights)
+        solution = solve(row_table, problem.family, quick, safe_mean=lambda: mean)
         self.kept = ~np.isnan(solution.params)
         constant = solution.constant
         self.shifted = constant is not None and constant not in solution.combinations
         self.constant, self.unit = (
-            (constant, solution.centring.value) if self.shifted else (None, 1.0)
+            (constant, solution.centering.value) if self.shifted else (None, 1.0)
         )
         self.n_sweeps += solution.n_sweeps
         params = solution.params if start_params is None else start_params
@@ -292,21 +292,21 @@ class BiasSearch:
 
     def _evaluate(self, params: np.ndarray) -> Point | None:
         problem, family = self.problem, self.problem.family
-        products = self._information(self.layout, params)
+        products = self._information(self.row_table, params)
         try:
-            standardised = inverse_factor(products.gram, self.kept)
+            standardized = inverse_factor(products.gram, self.kept)
         except np.linalg.LinAlgError:
             return None
-        root, centring = products.standard.scaling.to_centred(standardised, self.layout)
-        factor = centring.to_given(root)
+        root, centering = products.standard.scaling.to_centered(standardized, self.row_table)
+        factor = centering.to_given(root)
         rows = _Rows(
             *evaluate_rows(
-                self.layout,
+                self.row_table,
                 family,
                 params,
-                _PLANES,
+                _BUFFERS,
                 factor=root.T,
-                centring=centring,
+                centering=centering,
                 n_threads=self.options.n_threads,
             )
         )
@@ -315,17 +315,17 @@ class BiasSearch:
         )
         curvature = np.where(rows.weight > 0.0, family.link.inverse_deriv2(rows.eta), 0.0)
         pseudo_response = problem.rows.response + 0.5 * dispersion * rows.quadratic * curvature
-        score = self._information(self._layout(pseudo_response), params, False).score
+        score = self._information(self._build_row_table(pseudo_response), params, False).score
         self.n_sweeps += 3
-        step = factor @ (standardised.T @ score)
+        step = factor @ (standardized.T @ score)
         if problem.kind == "median":
             step += dispersion * self._median_shift(factor, rows, curvature)
-        if self.lift is None:
-            self.lift = products.standard.lift(np.eye(params.size))
-        kept = standardised[np.ix_(self.kept, self.kept)]
+        if self.to_standardized is None:
+            self.to_standardized = products.standard.to_standardized(np.eye(params.size))
+        kept = standardized[np.ix_(self.kept, self.kept)]
         if self.fixed.any():
             step -= _what_moves(factor @ factor.T, self.fixed, step)
-        moved = products.standard.lift(step[:, None])[:, 0]
+        moved = products.standard.to_standardized(step[:, None])[:, 0]
         decrement = float(moved @ products.gram @ moved) / dispersion
         if not math.isfinite(decrement):
             return None
@@ -337,19 +337,21 @@ class BiasSearch:
             params=params,
             factor=factor,
             root=root,
-            centring=centring,
+            centering=centering,
             dispersion=dispersion,
             rows=rows,
             step=step,
             decrement=decrement,
             penalised_deviance=penalised,
-            metric=np.linalg.solve(kept, self.lift[self.kept]),
-            inflation=inflation_of_factor(standardised, products.gram),
+            metric=np.linalg.solve(kept, self.to_standardized[self.kept]),
+            inflation=inflation_of_factor(standardized, products.gram),
         )
 
-    def _information(self, layout: Layout, params: np.ndarray, with_gram: bool = True) -> Products:
+    def _information(
+        self, row_table: RowTable, params: np.ndarray, with_gram: bool = True
+    ) -> CrossProducts:
         return information(
-            layout,
+            row_table,
             self.problem.family,
             params,
             shifted=self.shifted,
@@ -370,7 +372,7 @@ class BiasSearch:
                 self.columns,
                 family,
                 inverse[j],
-                (planes.LINEAR_PREDICTOR,),
+                (row_buffers.LINEAR_PREDICTOR,),
                 n_threads=self.options.n_threads,
             )[0]
             shift[j] = (weight @ moved**3) / inverse[j, j]

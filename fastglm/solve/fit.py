@@ -11,26 +11,26 @@ import numpy as np
 
 from fastglm.errors import Status
 from fastglm.families import Family
-from fastglm.kernels.blocks import table as slots
-from fastglm.kernels.blocks.planes import LINEAR_PREDICTOR, MEAN, PRIOR_WEIGHT
+from fastglm.kernels.blocks import table as fields
+from fastglm.kernels.blocks.row_buffers import LINEAR_PREDICTOR, MEAN, PRIOR_WEIGHT
 from fastglm.passes.chunks import count_chunks
-from fastglm.passes.layout import Layout
+from fastglm.passes.row_table import RowTable
 from fastglm.passes.row_values import evaluate_rows
 from fastglm.passes.scaling import Inverse, find_scaling
 from fastglm.solve.aliases import PROVING, ProvenAliases, restore_columns
 from fastglm.solve.conditioning import cholesky_error, may_use_cholesky, qr_error
 from fastglm.solve.linear_refinement import refine_linear
 from fastglm.solve.newton import state as at
-from fastglm.solve.newton.convergence import RESTLESS
+from fastglm.solve.newton.convergence import MAX_WEIGHT_CHANGE
 from fastglm.solve.newton.run import Progress, Run, SolverOptions
 from fastglm.solve.qr_refinement import (
     aliased_combinations,
+    finalize_aliased,
     is_ill_conditioned,
     refine_with_qr,
-    settle_aliased,
 )
 from fastglm.solve.solution import Solution
-from fastglm.solve.starting.sampled_correction import settle
+from fastglm.solve.starting.sampled_correction import finalize_information
 from fastglm.solve.starting.subsample import choose_start
 
 __all__ = ["Progress", "SolverOptions", "count_chunks", "solve"]
@@ -41,7 +41,7 @@ _REFINABLE = (Status.CONVERGED, Status.MAX_ITERATIONS, Status.STEP_TOO_SHORT)
 
 
 def solve(
-    layout: Layout,
+    row_table: RowTable,
     family: Family,
     options: SolverOptions,
     *,
@@ -55,7 +55,7 @@ def solve(
 
     Parameters
     ----------
-    layout
+    row_table
         Design, response, prior weights and offset.
     family
         With its link.
@@ -78,21 +78,21 @@ def solve(
         Also where the fit did not converge: its status says why.
     """
     clock = _Clock()
-    scaling = find_scaling(layout, shifted)
+    scaling = find_scaling(row_table, shifted)
     clock.lap("scaling")
-    run = Run(layout, scaling, family, binary)
+    run = Run(row_table, scaling, family, binary)
     clock.lap("setup")
-    on_trial, aliases = False, ProvenAliases(run, options.n_threads)
+    abort_on_halving, aliases = False, ProvenAliases(run, options.n_threads)
     if start_params is not None:
-        run.start_from(scaling.from_params(start_params, layout))
+        run.start_from(scaling.from_params(start_params, row_table))
         if math.isfinite(start_decrement):
-            run.follow(start_decrement)
+            run.set_previous_decrement(start_decrement)
     else:
         started = choose_start(run, options, aliases)
         if started is None:
             kept = aliases.others
             solution = solve(
-                layout.of_columns(kept),
+                row_table.of_columns(kept),
                 family,
                 options,
                 binary=binary,
@@ -100,26 +100,26 @@ def solve(
                 shifted=shifted,
             )
             return restore_columns(solution, run, aliases)
-        on_trial = started
+        abort_on_halving = started
     clock.lap("warm start")
-    run.run(options, on_trial)
-    if not settle(run, options):
-        run.run(options, on_trial)
-    if on_trial and _sample_misled(run, aliases):
+    run.run(options, abort_on_halving)
+    if not finalize_information(run, options):
+        run.run(options, abort_on_halving)
+    if abort_on_halving and _subsample_start_failed(run, aliases):
         run.start_from_response(None)
         run.run(options)
-    if safe_mean is not None and _is_stranded(run):
+    if safe_mean is not None and _has_no_valid_start(run):
         _restart_from_mean(run, family, safe_mean(), options)
     elif safe_mean is not None and start_params is None and _may_be_in_another_part(run, family):
         _try_from_mean(run, family, safe_mean(), options)
     if run.status == Status.CONVERGED and _may_have_left(run, family):
-        _stay_inside(run, family, options)
+        _backtrack_into_domain(run, family, options)
     clock.lap("sweeps")
     inverse = _refine(run, family, options, aliases, clock)
     lost = _lost_constant(run)
     if run.status == Status.NOT_CONSTANT or lost is not None:
         solution = solve(
-            layout,
+            row_table,
             family,
             options,
             binary=binary,
@@ -142,7 +142,7 @@ def _refine(
     if run.status in _REFINABLE:
         doubtful = is_ill_conditioned(run, family, options)
         if doubtful and aliases.explain(run):
-            aliases.settle(run)
+            aliases.leave_out_of(run)
             doubtful, inverse = False, run.invert()
             clock.lap(PROVING)
         if doubtful or options.exact or not may_use_cholesky(run.inflation):
@@ -150,7 +150,7 @@ def _refine(
             inverse = run.invert()
             clock.lap("orthogonal factor")
     elif run.status == Status.BOUNDARY and run.state[at.N_ALIASED] > 0.0:
-        settle_aliased(run, options.n_threads)
+        finalize_aliased(run, options.n_threads)
         inverse = run.invert()
     return inverse
 
@@ -163,17 +163,19 @@ def _lost_constant(run: Run) -> int | None:
     constant = run.scaling.constant
     if run.nothing_aliased or constant < 0 or not run.scaling.shift.any():
         return None
-    owner = int(run.layout.dense_owner[constant])
-    if run.aliased[owner]:
-        return owner
-    if not run.aliased[:owner].any():
+    design_column = int(run.row_table.design_column_of[constant])
+    if run.aliased[design_column]:
+        return design_column
+    if not run.aliased[:design_column].any():
         return None
     combinations = aliased_combinations(run)
-    takes_part = any(combinations[j][owner] != 0.0 for j in combinations if j < owner)
-    return owner if takes_part else None
+    takes_part = any(
+        combinations[j][design_column] != 0.0 for j in combinations if j < design_column
+    )
+    return design_column if takes_part else None
 
 
-def _sample_misled(run: Run, aliases: ProvenAliases) -> bool:
+def _subsample_start_failed(run: Run, aliases: ProvenAliases) -> bool:
     """Whether the run from a sample's coefficients must be done again from the response.
 
     A level that is rare in the sample may have a huge coefficient there. Its rows then have weights
@@ -184,17 +186,17 @@ def _sample_misled(run: Run, aliases: ProvenAliases) -> bool:
         return True
     if run.state[at.N_ALIASED] > 0 and not aliases.explain(run):
         return True
-    return run.weight_change > RESTLESS
+    return run.weight_change > MAX_WEIGHT_CHANGE
 
 
-def _is_stranded(run: Run) -> bool:
+def _has_no_valid_start(run: Run) -> bool:
     """Whether the run found no place to start, or went where no row has any weight."""
     if run.status in (Status.NO_START, Status.NOT_FINITE):
         return True
     constant = run.scaling.constant
     if run.state[at.N_ALIASED] == 0.0 or constant < 0:
         return False
-    return bool(run.vectors[at.COLUMN_SCALE, run.layout.dense_owner[constant]] == 0.0)
+    return bool(run.vectors[at.COLUMN_SCALE, run.row_table.design_column_of[constant]] == 0.0)
 
 
 def _restart_from_mean(run: Run, family: Family, safe_mean: float, options: SolverOptions) -> None:
@@ -205,7 +207,7 @@ def _restart_from_mean(run: Run, family: Family, safe_mean: float, options: Solv
     if run.status == Status.NO_START:
         run.start_from_response(safe)
         run.run(options)
-    if _is_stranded(run):
+    if _has_no_valid_start(run):
         run.start_from(safe)
         run.run(options)
 
@@ -218,23 +220,25 @@ def _constant_mean(
     Where offsets lead out of the domain, the intercept makes up for the least or greatest of them;
     without an intercept all coefficients are 0.
     """
-    layout, constant = run.layout, run.scaling.constant
-    theta, offset = np.zeros(layout.n_columns), np.zeros(1)
+    row_table, constant = run.row_table, run.scaling.constant
+    coefficients, offset = np.zeros(row_table.n_columns), np.zeros(1)
     with np.errstate(all="ignore"):
         intercept = float(family.link(mean)) if constant >= 0 else 0.0
     if not math.isfinite(intercept):
         return None
-    if layout.context[slots.OFFSET_SOURCE] >= 0 and not family.is_unbounded:
+    if row_table.table[fields.OFFSET_SOURCE] >= 0 and not family.is_unbounded:
         wanted = LINEAR_PREDICTOR, PRIOR_WEIGHT
-        offset, prior = evaluate_rows(layout, family, theta, wanted, n_threads=options.n_threads)
+        offset, prior = evaluate_rows(
+            row_table, family, coefficients, wanted, n_threads=options.n_threads
+        )
         offset = offset[prior > 0.0]
     moves = (0.0, -offset.min(), -offset.max())[: 3 if constant >= 0 else 1]
     means = (family.link.inverse(intercept + move + offset) for move in moves)
     inside = [m for m, mean in zip(moves, means, strict=True) if family.domain.contains(mean).all()]
     if constant < 0:
-        return theta if inside else None
-    theta[layout.dense_owner[constant]] = intercept + (inside[0] if inside else 0.0)
-    return theta
+        return coefficients if inside else None
+    coefficients[row_table.design_column_of[constant]] = intercept + (inside[0] if inside else 0.0)
+    return coefficients
 
 
 def _may_be_in_another_part(run: Run, family: Family) -> bool:
@@ -251,11 +255,11 @@ def _try_from_mean(run: Run, family: Family, mean: float, options: SolverOptions
     start = _constant_mean(run, family, mean, options)
     if start is None:
         return
-    theta, deviance = run.vectors[at.THETA].copy(), run.state[at.DEVIANCE]
+    coefficients, deviance = run.vectors[at.COEFFICIENTS].copy(), run.state[at.DEVIANCE]
     run.start_from(start)
     run.run(options)
     if run.status != Status.CONVERGED or not run.state[at.DEVIANCE] < deviance:
-        run.start_from(theta)
+        run.start_from(coefficients)
         run.run(options)
 
 
@@ -268,14 +272,14 @@ def _may_have_left(run: Run, family: Family) -> bool:
     return close and not family.is_unbounded
 
 
-def _stay_inside(run: Run, family: Family, options: SolverOptions) -> None:
+def _backtrack_into_domain(run: Run, family: Family, options: SolverOptions) -> None:
     """Takes the last step back if it leaves the domain."""
-    params = run.scaling.to_params(run.vectors[at.THETA], run.layout)
+    params = run.scaling.to_params(run.vectors[at.COEFFICIENTS], run.row_table)
     mean, prior = evaluate_rows(
-        run.layout, family, params, (MEAN, PRIOR_WEIGHT), n_threads=options.n_threads
+        run.row_table, family, params, (MEAN, PRIOR_WEIGHT), n_threads=options.n_threads
     )
     if not family.domain.contains(mean[prior > 0.0]).all():
-        run.vectors[at.THETA] = run.vectors[at.CANDIDATE]
+        run.vectors[at.COEFFICIENTS] = run.vectors[at.TRIAL]
         run.state[at.STATUS] = Status.BOUNDARY
 
 
@@ -283,7 +287,7 @@ def _finish(run: Run, inverted: Inverse, refined: np.ndarray | None, clock: _Clo
     # NumPy takes longer to give one number than to list all.
     vectors, state = run.vectors, run.state.tolist()
     combinations = aliased_combinations(run) if state[at.N_ALIASED] > 0.0 else {}
-    params, root, inverse, centring = inverted
+    params, root, inverse, centering = inverted
     params = params if refined is None else refined
     if state[at.N_ALIASED] > 0.0:
         params[run.aliased] = np.nan
@@ -295,8 +299,8 @@ def _finish(run: Run, inverted: Inverse, refined: np.ndarray | None, clock: _Clo
     return Solution(
         params=params,
         information_inverse=inverse,
-        information_root=root,
-        centring=centring,
+        inverse_information_factor=root,
+        centering=centering,
         deviance=state[at.DEVIANCE],
         pearson_chi2=state[at.PEARSON],
         n_iter=int(state[at.N_ITERATIONS]),
@@ -304,8 +308,8 @@ def _finish(run: Run, inverted: Inverse, refined: np.ndarray | None, clock: _Clo
         status=Status(state[at.STATUS]),
         decrement=state[at.DECREMENT],
         weight_change=run.weight_change,
-        gain=_gain(state[at.DECREMENT], state[at.LAST_DECREMENT]),
-        constant=centring.constant,
+        contraction=_contraction(state[at.DECREMENT], state[at.LAST_DECREMENT]),
+        constant=centering.constant,
         numerical_error=_numerical_error(run),
         orthogonal=run.is_orthogonal,
         combinations=combinations,
@@ -318,7 +322,7 @@ def _numerical_error(run: Run) -> float:
     return bound(run.inflation)
 
 
-def _gain(decrement: float, last: float) -> float:
+def _contraction(decrement: float, last: float) -> float:
     return decrement / last if 0.0 < last < math.inf else 1.0
 
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 
 from fastglm.families import Family
-from fastglm.kernels.blocks import table as slots
+from fastglm.kernels.blocks import table as fields
 from fastglm.kernels.blocks.table import address_of
 from fastglm.kernels.math.cholesky import solve_factored
-from fastglm.kernels.passes.compensated import precise_score_kernel
+from fastglm.kernels.passes.compensated import compensated_score_kernel
 from fastglm.kernels.threads.threads import launch
 from fastglm.solve.newton import state as at
 from fastglm.solve.newton.run import Run, SolverOptions
@@ -39,74 +39,74 @@ def refine_linear(run: Run, family: Family, options: SolverOptions) -> np.ndarra
     if not family.is_linear:
         return None
     pivot = run.vectors[at.PIVOT]
-    is_small = run.layout.n_rows * run.layout.n_sweep <= SMALL_VALUES
+    is_small = run.row_table.n_rows * run.row_table.n_stored <= SMALL_VALUES
     if not is_small and run.inflation < REFINED_FROM:
         return None
-    theta = run.vectors[at.THETA].astype(np.longdouble)
-    column_scale, correction = run.vectors[at.COLUMN_SCALE], np.empty(theta.size)
+    coefficients = run.vectors[at.COEFFICIENTS].astype(np.longdouble)
+    column_scale, correction = run.vectors[at.COLUMN_SCALE], np.empty(coefficients.size)
     root_pivot = np.sqrt(np.maximum(pivot, 1e-300))
-    precise_score = _PreciseScore(run)
+    compensated_score = _CompensatedScore(run)
     last = np.inf
     for _ in range(MAX_REFINEMENTS):
-        score = precise_score.evaluate(theta, options.n_threads).astype(np.float64)
+        score = compensated_score.evaluate(coefficients, options.n_threads).astype(np.float64)
         solve_factored(run.factor, column_scale, pivot, score, correction)
         size = np.max(np.abs(correction * root_pivot), initial=0.0)
         if not size < 0.5 * last:
             break
-        theta += correction
+        coefficients += correction
         last = size
-    run.vectors[at.THETA] = theta
-    return _unscaled(run, theta)
+    run.vectors[at.COEFFICIENTS] = coefficients
+    return _unscaled(run, coefficients)
 
 
-class _PreciseScore:
-    """X'W(y - X theta) of a run's standardised columns, in extended precision."""
+class _CompensatedScore:
+    """X'W(y - X b) of a run's standardised columns, in extended precision."""
 
     def __init__(self, run: Run):
-        n, q = run.layout.n_dense, run.layout.n_sweep
+        n, q = run.row_table.n_dense, run.row_table.n_stored
         self.run = run
         self.pairs = np.empty((q, 2))
         self.partials = np.empty((run.n_chunks, q, 2))
         # The kernel standardises in twice the precision: columns are loaded as they came.
         shift, scale = run.scaling.shift, run.scaling.scale
         self.scales = np.concatenate([np.zeros(n), np.ones(n), shift, scale])
-        self.context = run.context.copy()
+        self.table = run.table.copy()
         address = address_of(self.scales)
-        self.context[slots.SHIFT] = address
-        self.context[slots.SCALE] = address + 8 * n
-        self.context[slots.OUTPUT] = address + 16 * n
-        self.context[slots.BETA] = address_of(self.pairs)
-        self.context[slots.PARTIALS] = address_of(self.partials)
+        self.table[fields.SHIFT] = address
+        self.table[fields.SCALE] = address + 8 * n
+        self.table[fields.OUTPUT] = address + 16 * n
+        self.table[fields.BETA] = address_of(self.pairs)
+        self.table[fields.PARTIALS] = address_of(self.partials)
 
-    def evaluate(self, theta: np.ndarray, n_threads: int) -> np.ndarray:
+    def evaluate(self, coefficients: np.ndarray, n_threads: int) -> np.ndarray:
         """At those coefficients, (p,)."""
-        layout, sweep = self.run.layout, theta
-        start, index, value = layout.transform
+        row_table, sweep = self.run.row_table, coefficients
+        start, index, value = row_table.column_map
         if start.size:
-            owner = np.repeat(np.arange(theta.size), np.diff(start))
-            sweep = np.zeros(layout.n_sweep, dtype=np.longdouble)
-            np.add.at(sweep, index, value * theta[owner])
+            design_column = np.repeat(np.arange(coefficients.size), np.diff(start))
+            sweep = np.zeros(row_table.n_stored, dtype=np.longdouble)
+            np.add.at(sweep, index, value * coefficients[design_column])
         self.pairs[:, 0] = sweep
         self.pairs[:, 1] = sweep - self.pairs[:, 0]
-        launch(precise_score_kernel, self.context, self.run.n_chunks, n_threads)
+        launch(compensated_score_kernel, self.table, self.run.n_chunks, n_threads)
         score = self.partials.astype(np.longdouble).sum(axis=(0, 2))
         if not start.size:
             return score
-        model = np.zeros(theta.size, dtype=np.longdouble)
-        np.add.at(model, owner, value * score[index])
+        model = np.zeros(coefficients.size, dtype=np.longdouble)
+        np.add.at(model, design_column, value * score[index])
         return model
 
 
-def _unscaled(run: Run, theta: np.ndarray) -> np.ndarray:
+def _unscaled(run: Run, coefficients: np.ndarray) -> np.ndarray:
     """`Scaling.to_params` in extended precision: the intercept is a difference of large sums."""
-    layout, scaling = run.layout, run.scaling
-    params = theta.copy()
-    owned = np.flatnonzero(layout.dense_owner >= 0)
-    owned = owned[owned != scaling.constant]
-    owner = layout.dense_owner[owned]
-    params[owner] = theta[owner] * scaling.scale[owned]
+    row_table, scaling = run.row_table, run.scaling
+    params = coefficients.copy()
+    direct_columns = np.flatnonzero(row_table.design_column_of >= 0)
+    direct_columns = direct_columns[direct_columns != scaling.constant]
+    design_column = row_table.design_column_of[direct_columns]
+    params[design_column] = coefficients[design_column] * scaling.scale[direct_columns]
     if scaling.constant >= 0:
-        intercept = layout.dense_owner[scaling.constant]
-        moved = scaling.shift[owned].astype(np.longdouble) @ params[owner]
-        params[intercept] = (theta[intercept] - moved) * scaling.scale[scaling.constant]
+        intercept = row_table.design_column_of[scaling.constant]
+        moved = scaling.shift[direct_columns].astype(np.longdouble) @ params[design_column]
+        params[intercept] = (coefficients[intercept] - moved) * scaling.scale[scaling.constant]
     return params.astype(np.float64)

@@ -16,12 +16,12 @@ import scipy
 
 from fastglm.design.matrix.dense_slices import dense_slices
 from fastglm.families import Family
-from fastglm.kernels.blocks.planes import QUADRATIC_FORM, RESIDUAL, WEIGHT
-from fastglm.kernels.passes.score_products import FULL_LEVERAGE, GROWING_POWER
-from fastglm.passes.layout import Layout
-from fastglm.passes.products import Products, Standard
+from fastglm.kernels.blocks.row_buffers import QUADRATIC_FORM, RESIDUAL, WEIGHT
+from fastglm.kernels.passes.score_products import FULL_LEVERAGE, HC4_EXPONENT
+from fastglm.passes.products import CrossProducts, StandardizedColumns
+from fastglm.passes.row_table import RowTable
 from fastglm.passes.row_values import evaluate_rows
-from fastglm.passes.scaling import Centring
+from fastglm.passes.scaling import Centering
 from fastglm.solve.conditioning import inflation_of_sandwich
 
 __all__ = ["OrthogonalRows", "ScoreProducts", "lag_products"]
@@ -50,28 +50,30 @@ class ScoreProducts:
     inflation: float = 0.0
 
     @classmethod
-    def from_sums(cls, products: Products, root: np.ndarray, centring: Centring) -> ScoreProducts:
+    def from_sums(
+        cls, products: CrossProducts, root: np.ndarray, centering: Centering
+    ) -> ScoreProducts:
         """From sums over standardised columns; `root` is F for centred ones."""
         return cls.from_gram(
-            products.gram, products.standard, root, centring, products.score, products.n_undefined
+            products.gram, products.standard, root, centering, products.score, products.n_undefined
         )
 
     @classmethod
     def from_gram(
         cls,
         gram: np.ndarray,
-        standard: Standard,
+        standard: StandardizedColumns,
         root: np.ndarray,
-        centring: Centring,
+        centering: Centering,
         score: np.ndarray | None = None,
         n_undefined: int = 0,
     ) -> ScoreProducts:
         """The same from a sum of products of scores alone."""
-        lifted = standard.lift_centred(root, centring)
-        meat = lifted.T @ gram @ lifted
+        standardized = standard.to_standardized_centered(root, centering)
+        meat = standardized.T @ gram @ standardized
         variances = np.einsum("ij,ij->i", root @ meat, root)
-        inflation = inflation_of_sandwich(lifted @ root.T, gram, variances)
-        score = np.zeros(len(root)) if score is None else lifted.T @ score
+        inflation = inflation_of_sandwich(standardized @ root.T, gram, variances)
+        score = np.zeros(len(root)) if score is None else standardized.T @ score
         return cls(0.5 * (meat + meat.T), score, n_undefined, inflation)
 
 
@@ -80,11 +82,11 @@ class OrthogonalRows:
 
     Parameters
     ----------
-    layout
+    row_table
         With response and the weights of single observations.
     family, params
         The model and its (p,) coefficients; NaN counts as zero.
-    root, centring
+    root, centering
         F for centred columns, (p, p), rows of aliased coefficients zero, and the centring.
     n_threads
         From `usable_threads`.
@@ -92,27 +94,27 @@ class OrthogonalRows:
 
     def __init__(
         self,
-        layout: Layout,
+        row_table: RowTable,
         family: Family,
         params: np.ndarray,
         root: np.ndarray,
-        centring: Centring,
+        centering: Centering,
         n_threads: int,
     ):
-        self.design, self.root, self.centring = layout.design, root, centring
+        self.design, self.root, self.centering = row_table.design, root, centering
         self.weight, self.residual, self.form = evaluate_rows(
-            layout,
+            row_table,
             family,
             params,
             (WEIGHT, RESIDUAL, QUADRATIC_FORM),
             factor=root.T,
-            centring=centring,
+            centering=centering,
             n_threads=n_threads,
         )
 
     def _blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
         for rows, columns in dense_slices(self.design):
-            yield rows, (columns - self.centring.centre) @ self.root
+            yield rows, (columns - self.centering.center) @ self.root
 
     def score_products(
         self, power: int, mean_leverage: float, frequencies: np.ndarray | None
@@ -124,9 +126,7 @@ class OrthogonalRows:
             left = 1.0 - leverage
             full = left < FULL_LEVERAGE
             n_undefined, left = int(full.sum()), np.where(full, 1.0, left)
-            exponent = (
-                np.minimum(4.0, leverage / mean_leverage) if power == GROWING_POWER else power
-            )
+            exponent = np.minimum(4.0, leverage / mean_leverage) if power == HC4_EXPONENT else power
             residual = residual / left ** (0.5 * exponent)
         times = np.ones_like(residual) if frequencies is None else frequencies
         meat, score = np.zeros_like(self.root), np.zeros(len(self.root))
@@ -156,8 +156,8 @@ class OrthogonalRows:
         scores = self.group_sums(groups, n_groups)
         return ScoreProducts(scores.T @ scores, scores.sum(axis=0))
 
-    def window_products(self, n_lags: int) -> ScoreProducts:
-        """As `fastglm.passes.products.window_products`."""
+    def hac_products(self, n_lags: int) -> ScoreProducts:
+        """As `fastglm.passes.products.hac_products`."""
         p = len(self.root)
         meat, last = np.zeros_like(self.root), np.zeros((n_lags, p))
         ending = (slice(0, 0), np.zeros((n_lags, p)))

@@ -15,18 +15,18 @@ import numpy as np
 from fastglm.design.matrix.take import take_rows
 from fastglm.errors import Status
 from fastglm.families import Family
-from fastglm.kernels.blocks import table as slots
-from fastglm.kernels.blocks.planes import DEVIANCE, PRIOR_WEIGHT, QUADRATIC_FORM, WEIGHT
+from fastglm.kernels.blocks import table as fields
+from fastglm.kernels.blocks.row_buffers import DEVIANCE, PRIOR_WEIGHT, QUADRATIC_FORM, WEIGHT
 from fastglm.kernels.math.cholesky import solve_factored
-from fastglm.passes.layout import Layout
+from fastglm.passes.row_table import RowTable
 from fastglm.passes.row_values import evaluate_rows
 from fastglm.passes.scaling import Scaling
 from fastglm.passes.triangle import triangle_of_rows
 from fastglm.solve.newton import state as at
 from fastglm.solve.newton.convergence import (
+    MAX_CONTRACTION,
+    MAX_WEIGHT_CHANGE,
     PREDICTED_SHARE,
-    RESTLESS,
-    STAGNATION,
     STANDARD_ERROR_SLACK,
 )
 from fastglm.solve.newton.run import Run, SolverOptions
@@ -35,9 +35,9 @@ __all__ = [
     "aliased_combinations",
     "combination_of_given",
     "eliminate",
+    "finalize_aliased",
     "is_ill_conditioned",
     "refine_with_qr",
-    "settle_aliased",
     "solve_upper",
     "standardized_rows",
     "unit_columns",
@@ -69,7 +69,7 @@ def is_ill_conditioned(run: Run, family: Family, options: SolverOptions) -> bool
         return True
     # Columns of zeros are aliased beyond doubt; those whose rows have lost all weight are not.
     squares, prior = evaluate_rows(
-        run.layout,
+        run.row_table,
         family,
         np.zeros(pivot.size),
         (QUADRATIC_FORM, PRIOR_WEIGHT),
@@ -79,24 +79,24 @@ def is_ill_conditioned(run: Run, family: Family, options: SolverOptions) -> bool
     return bool(np.any((squares > 0.0) & (prior > 0.0)))
 
 
-def settle_aliased(run: Run, n_threads: int) -> None:
+def finalize_aliased(run: Run, n_threads: int) -> None:
     """Decide by QR, over rows of any weight, which columns are combinations of earlier ones.
 
     Coefficients that they have, from the start or from when weights told them apart, go to those
     earlier columns.
     """
-    layout, theta = run.layout, run.vectors[at.THETA]
-    theta[~np.isfinite(theta)] = 0.0
-    weights = layout.weights
-    present = np.ones(layout.n_rows) if weights is None else (weights > 0.0).astype(np.float64)
-    triangle, scale = unit_columns(triangle_of_rows(layout, run.scaling, present, n_threads))
+    row_table, coefficients = run.row_table, run.vectors[at.COEFFICIENTS]
+    coefficients[~np.isfinite(coefficients)] = 0.0
+    weights = row_table.weights
+    present = np.ones(row_table.n_rows) if weights is None else (weights > 0.0).astype(np.float64)
+    triangle, scale = unit_columns(triangle_of_rows(row_table, run.scaling, present, n_threads))
     run.kept = eliminate(triangle)[1] > 0.0
-    moved = ~run.kept & (theta != 0.0) & (scale > 0.0)
+    moved = ~run.kept & (coefficients != 0.0) & (scale > 0.0)
     if moved.any():
-        predictor = triangle[:, moved] @ (theta[moved] / scale[moved])
+        predictor = triangle[:, moved] @ (coefficients[moved] / scale[moved])
         combination = np.linalg.lstsq(triangle[:, run.kept], predictor, rcond=None)[0]
-        theta[run.kept] += scale[run.kept] * combination
-    theta[~run.kept] = 0.0
+        coefficients[run.kept] += scale[run.kept] * combination
+    coefficients[~run.kept] = 0.0
 
 
 def refine_with_qr(run: Run, family: Family, options: SolverOptions, doubtful: bool = True) -> None:
@@ -110,10 +110,10 @@ def refine_with_qr(run: Run, family: Family, options: SolverOptions, doubtful: b
     state = run.state
     n_iter, n_sweeps = state[at.N_ITERATIONS], state[at.N_SWEEPS]
     if doubtful:
-        settle_aliased(run, options.n_threads)
+        finalize_aliased(run, options.n_threads)
     else:
         run.kept = ~run.aliased
-    run.start_from(run.vectors[at.THETA].copy())
+    run.start_from(run.vectors[at.COEFFICIENTS].copy())
     state[at.N_ITERATIONS], state[at.N_SWEEPS] = n_iter - 1.0, n_sweeps
     state[at.TOLERANCE], state[at.MAX_ITERATIONS] = options.tol, np.inf
     (factored,) = _rows_at(run, family, options, WEIGHT)
@@ -125,13 +125,13 @@ def refine_with_qr(run: Run, family: Family, options: SolverOptions, doubtful: b
             if _weights_differ_by(NEW_FACTOR, weight, factored):
                 factored = weight
                 _factor_with_qr(run, weight, options)
-                state[at.N_SECANTS] = 0.0
+                state[at.N_LBFGS_PAIRS] = 0.0
         if state[at.STATUS] == Status.NOT_FINITE or not _take_step(run, options):
             return
         if state[at.STEP_LENGTH] == 1.0 and _is_small(state, options.tol):
             break
         # Secants of moves that are hardly more than rounding errors may mislead for a while.
-        stalled = stalled + 1 if state[at.DECREMENT] > STAGNATION * least else 0
+        stalled = stalled + 1 if state[at.DECREMENT] > MAX_CONTRACTION * least else 0
         least = min(least, state[at.DECREMENT])
         if stalled == MAX_STALLS:
             break
@@ -141,8 +141,8 @@ def refine_with_qr(run: Run, family: Family, options: SolverOptions, doubtful: b
 def _take_step(run: Run, options: SolverOptions) -> bool:
     """A sweep, and a step with the factor that there is; whether there are steps to follow."""
     state = run.state
-    run.context[slots.MODE] = 0
-    state[at.FROZEN] = np.inf
+    run.table[fields.MODE] = 0
+    state[at.REUSES_LEFT] = np.inf
     if 0.5 * state[at.DECREMENT] <= options.tol * (abs(state[at.DEVIANCE]) + 0.1):
         # So close, what the deviance rises or falls may be rounding: steps are judged by size.
         state[at.DEVIANCE] = np.inf
@@ -161,12 +161,12 @@ def _judge(run: Run, family: Family, options: SolverOptions, weight: np.ndarray)
     `weight` is that of the rows when they were factored last.
     """
     state, vectors = run.state, run.vectors
-    accepted = vectors[at.THETA].copy()
-    vectors[at.THETA] = vectors[at.CANDIDATE]
+    accepted = vectors[at.COEFFICIENTS].copy()
+    vectors[at.COEFFICIENTS] = vectors[at.TRIAL]
     now, deviance, prior = _rows_at(run, family, options, WEIGHT, DEVIANCE, PRIOR_WEIGHT)
     slack = options.tol * (abs(state[at.DEVIANCE]) + 0.1)
     if not (np.isfinite(now).all() and deviance.sum() <= state[at.DEVIANCE] + slack):
-        vectors[at.THETA] = accepted
+        vectors[at.COEFFICIENTS] = accepted
         return Status.STEP_TOO_SHORT
     if not 0.5 * state[at.DECREMENT] <= slack:
         return Status.MAX_ITERATIONS
@@ -176,8 +176,8 @@ def _judge(run: Run, family: Family, options: SolverOptions, weight: np.ndarray)
     if lost and _has_reachable_end(family):
         return Status.BOUNDARY
     gone = np.any((now == 0.0) & (prior > 0.0))
-    restless = np.any(np.abs(now - weight) > RESTLESS * weight)
-    if lost or gone or restless:
+    weights_not_converged = np.any(np.abs(now - weight) > MAX_WEIGHT_CHANGE * weight)
+    if lost or gone or weights_not_converged:
         return Status.MAX_ITERATIONS
     if _weights_differ_by(STANDARD_ERROR_SLACK * options.tol, now, weight):
         # Standard errors are those of the weights at the estimates, not of weights close by.
@@ -199,9 +199,9 @@ def _is_small(state: np.ndarray, tol: float) -> bool:
 
 
 def _rows_at(run: Run, family: Family, options: SolverOptions, *which: int) -> np.ndarray:
-    """Planes of the rows, (len(which), n), at the run's coefficients."""
-    params = run.scaling.to_params(run.vectors[at.THETA], run.layout)
-    return evaluate_rows(run.layout, family, params, which, n_threads=options.n_threads)
+    """Buffers of the rows, (len(which), n), at the run's coefficients."""
+    params = run.scaling.to_params(run.vectors[at.COEFFICIENTS], run.row_table)
+    return evaluate_rows(run.row_table, family, params, which, n_threads=options.n_threads)
 
 
 def _factor_with_qr(run: Run, weight: np.ndarray, options: SolverOptions) -> None:
@@ -211,7 +211,7 @@ def _factor_with_qr(run: Run, weight: np.ndarray, options: SolverOptions) -> Non
         return
     root = np.sqrt(weight)
     triangle, scale = unit_columns(
-        triangle_of_rows(run.layout, run.scaling, root, options.n_threads)
+        triangle_of_rows(run.row_table, run.scaling, root, options.n_threads)
     )
     # Which columns are aliased is settled, whatever the weights make of them: a kept column whose
     # rows have lost all weight only stays where it is.
@@ -233,10 +233,12 @@ def unit_columns(triangle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def standardized_rows(run: Run, rows: np.ndarray) -> np.ndarray:
     """Some rows of the design, written out and standardised, (len(rows), p)."""
-    layout, scaling = run.layout, run.scaling
-    columns = take_rows(layout.design, rows).to_dense()
-    owned, owner = layout.owned
-    columns[:, owner] = (columns[:, owner] - scaling.shift[owned]) * scaling.scale[owned]
+    row_table, scaling = run.row_table, run.scaling
+    columns = take_rows(row_table.design, rows).to_dense()
+    direct_columns, design_column = row_table.direct_columns
+    columns[:, design_column] = (
+        columns[:, design_column] - scaling.shift[direct_columns]
+    ) * scaling.scale[direct_columns]
     return columns
 
 
@@ -294,31 +296,36 @@ def aliased_combinations(run: Run) -> dict[int, np.ndarray]:
     for j in np.flatnonzero(run.aliased):
         earlier = pivot.copy()
         earlier[j:] = 0.0
-        theta = np.zeros(pivot.size)
+        coefficients = np.zeros(pivot.size)
         products = np.ascontiguousarray(run.gram[:, j])
-        solve_factored(run.factor, vectors[at.COLUMN_SCALE], earlier, products, theta)
-        combinations[int(j)] = combination_of_given(run.layout, run.scaling, int(j), theta)
+        solve_factored(run.factor, vectors[at.COLUMN_SCALE], earlier, products, coefficients)
+        combinations[int(j)] = combination_of_given(
+            run.row_table, run.scaling, int(j), coefficients
+        )
     return combinations
 
 
 def combination_of_given(
-    layout: Layout, scaling: Scaling, column: int, theta: np.ndarray
+    row_table: RowTable, scaling: Scaling, column: int, coefficients: np.ndarray
 ) -> np.ndarray:
     """What a column is a combination of, (p,), on the scale of the columns as they came.
 
-    `theta`, (p,), says it of the standardised columns. Values that are rounding errors become 0.
+    `coefficients`, (p,), says it of the standardised columns. Values that are rounding errors
+    become 0.
     """
-    theta = theta.copy()
-    for k in np.flatnonzero(layout.dense_owner == column):
-        theta /= scaling.scale[k]
+    coefficients = coefficients.copy()
+    for k in np.flatnonzero(row_table.design_column_of == column):
+        coefficients /= scaling.scale[k]
         if scaling.constant >= 0:
-            theta[layout.dense_owner[scaling.constant]] += scaling.shift[k]
-    weights = _rounded(scaling.to_params(theta, layout))
+            coefficients[row_table.design_column_of[scaling.constant]] += scaling.shift[k]
+    weights = _rounded(scaling.to_params(coefficients, row_table))
     if scaling.constant >= 0:
         # A small difference of large numbers, unless taken with the rounded weights.
-        intercept = layout.dense_owner[scaling.constant]
+        intercept = row_table.design_column_of[scaling.constant]
         weights[intercept] = 0.0
-        weights[intercept] = _mean_rest(layout, column, weights) * scaling.scale[scaling.constant]
+        weights[intercept] = (
+            _mean_rest(row_table, column, weights) * scaling.scale[scaling.constant]
+        )
         weights = _rounded(weights)
     return weights
 
@@ -330,13 +337,13 @@ def _rounded(weights: np.ndarray) -> np.ndarray:
     return np.where(np.abs(weights - nearest) < NOTHING, nearest, weights)
 
 
-def _mean_rest(layout: Layout, column: int, weights: np.ndarray) -> float:
+def _mean_rest(row_table: RowTable, column: int, weights: np.ndarray) -> float:
     """Mean of a column less a combination of others, over some of the rows of positive weight."""
-    if layout.weights is None:
-        present, n = None, layout.n_rows
+    if row_table.weights is None:
+        present, n = None, row_table.n_rows
     else:
-        present = np.flatnonzero(layout.weights > 0.0)
+        present = np.flatnonzero(row_table.weights > 0.0)
         n = present.size
     some = np.unique(np.linspace(0, n - 1, 64).astype(np.intp))
-    rows = take_rows(layout.design, some if present is None else present[some]).to_dense()
+    rows = take_rows(row_table.design, some if present is None else present[some]).to_dense()
     return float(np.mean(rows[:, column] - rows @ weights))

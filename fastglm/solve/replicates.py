@@ -16,30 +16,30 @@ from __future__ import annotations
 import numpy as np
 
 from fastglm.families import Family
-from fastglm.kernels.blocks import table as slots
-from fastglm.kernels.blocks.planes import BLOCK_ROWS, TILE
+from fastglm.kernels.blocks import table as fields
+from fastglm.kernels.blocks.row_buffers import BLOCK_ROWS, TILE
 from fastglm.kernels.blocks.table import SAME_COEFFICIENTS
 from fastglm.kernels.passes.quadratic import quadratic_stage
 from fastglm.kernels.resampling.replicates import replicate_scores_kernel
 from fastglm.kernels.resampling.residual_polynomials import (
-    CURVE_PLANES,
-    CURVE_POINTS,
-    CURVE_TERMS,
-    curve_kernel,
+    POLYNOMIAL_BUFFERS,
+    POLYNOMIAL_POINTS,
+    POLYNOMIAL_TERMS,
+    polynomial_kernel,
 )
 from fastglm.kernels.threads.threads import launch
 from fastglm.passes.chunks import count_chunks
-from fastglm.passes.draws import AddedResiduals, Counts
-from fastglm.passes.layout import Layout
+from fastglm.passes.draws import ResampleCounts, ResponseShifts
 from fastglm.passes.products import information, inverse_factor, score_pass
-from fastglm.passes.row_values import to_sweep_columns
+from fastglm.passes.row_table import RowTable
+from fastglm.passes.row_values import to_stored_columns
 
 __all__ = ["LARGEST_BATCH", "Replicates"]
 
 #: Error that may be expected to be left of an estimate, in its standard errors.
 TOLERANCE = 3e-6
 #: Bound on what polynomials in place of residuals add to it.
-CURVE_ERROR = 1e-6
+POLYNOMIAL_ERROR = 1e-6
 #: Standard errors of a linear predictor that polynomials reach.
 REACH = 5.0
 MAX_PASSES = 12
@@ -48,7 +48,7 @@ LARGEST_BATCH = 512
 #: Most columns that are cheaper as directions, all of them dense, than as entries if sparse.
 MOST_DIRECTIONS = 128
 #: Steps that shrink by less than this do not lead to the optimum fast enough.
-SLOWEST_GAIN = 0.3
+SLOWEST_CONTRACTION = 0.3
 
 
 class Replicates:
@@ -56,38 +56,38 @@ class Replicates:
 
     Parameters
     ----------
-    layout
+    row_table
         With the weights that the counts multiply.
     family, params, shifted, n_threads
         As for `fastglm.passes.products.information`; the optimum of the original fit.
     groups
         (n,) int64 units of the rows, None if every row is one.
     reference
-        The layout of the original fit.
+        The row table of the original fit.
     covariance
         (p, p), of the estimates of samples: how far they are expected from `params`.
     """
 
     def __init__(
         self,
-        layout: Layout,
+        row_table: RowTable,
         family: Family,
         params: np.ndarray,
         groups: np.ndarray | None,
-        reference: Layout,
+        reference: RowTable,
         covariance: np.ndarray,
         *,
         shifted: bool,
         n_threads: int,
     ):
-        self.run = score_pass(layout, family, params, shifted)
-        self.layout, self.params, self.groups = layout, params, groups
+        self.run = score_pass(row_table, family, params, shifted)
+        self.row_table, self.params, self.groups = row_table, params, groups
         self.n_threads = n_threads
-        standard, context = self.run.standard, self.run.context
-        context[slots.GROUP] = 0 if groups is None else groups.ctypes.data
+        standard, table = self.run.standard, self.run.table
+        table[fields.GROUP] = 0 if groups is None else groups.ctypes.data
         gram = information(reference, family, params, shifted=shifted, n_threads=n_threads).gram
         kept = ~np.isnan(params)
-        spread = standard.lift(standard.lift(np.nan_to_num(covariance)).T)
+        spread = standard.to_standardized(standard.to_standardized(np.nan_to_num(covariance)).T)
         dispersion = np.trace(gram @ spread) / np.count_nonzero(kept)
         self.standard_error = np.sqrt(dispersion) if dispersion > 0.0 else 1.0
         self.solvable = True
@@ -96,7 +96,7 @@ class Replicates:
         except np.linalg.LinAlgError:
             self.solvable = False
         else:
-            self._find_curves()
+            self._find_polynomials()
 
     def _choose_coordinates(self, gram: np.ndarray, kept: np.ndarray) -> None:
         """Coordinates of what replicates add to coefficients, (k,), and their information.
@@ -110,7 +110,7 @@ class Replicates:
         numpy.linalg.LinAlgError
             If the columns are too collinear for steps with their information.
         """
-        sparse = ~_touches_dense(self.layout) & (np.count_nonzero(kept) > MOST_DIRECTIONS)
+        sparse = ~_touches_dense(self.row_table) & (np.count_nonzero(kept) > MOST_DIRECTIONS)
         rest, dense = np.flatnonzero(kept & sparse), np.flatnonzero(kept & ~sparse)
         order = np.concatenate([rest, dense])
         root = np.zeros((order.size, kept.size))
@@ -121,36 +121,36 @@ class Replicates:
         self.inverse = np.eye(order.size)
         self.inverse[dense.size :, dense.size :] = (others.T @ others)[np.ix_(rest, rest)]
         self.factor = np.concatenate(
-            [_whole_tiles(to_sweep_columns(self.layout, rows)) for rows in (directions, others)]
+            [_whole_tiles(to_stored_columns(self.row_table, rows)) for rows in (directions, others)]
         )
 
-    def _find_curves(self) -> None:
+    def _find_polynomials(self) -> None:
         """Polynomials for linear predictors as near to the fit's as replicates bring them."""
-        layout, context = self.layout, self.run.context
+        row_table, table = self.row_table, self.run.table
         nodes, powers = _chebyshev()
-        self.limits = np.array([REACH, self.standard_error, CURVE_ERROR])
-        n_blocks = -(-layout.n_rows // BLOCK_ROWS)
-        self.curve = np.zeros((n_blocks, CURVE_PLANES, BLOCK_ROWS), dtype=np.float32)
-        self.curve_length = np.empty(n_blocks, dtype=np.int64)
-        context[slots.N_CHUNKS] = count_chunks(layout)
-        context[slots.FACTOR] = self.factor.ctypes.data
-        context[slots.N_FACTOR] = self.factor.shape[0]
-        context[slots.N_DIRECTIONS] = self.n_directions
-        context[slots.QUADRATIC] = quadratic_stage.address
-        context[slots.CURVE] = self.curve.ctypes.data
-        context[slots.CURVE_LENGTH] = self.curve_length.ctypes.data
-        context[slots.CURVE_NODES] = nodes.ctypes.data
-        context[slots.CURVE_POWERS] = powers.ctypes.data
-        context[slots.CURVE_LIMITS] = self.limits.ctypes.data
-        launch(curve_kernel, context, int(context[slots.N_CHUNKS]), self.n_threads)
+        self.limits = np.array([REACH, self.standard_error, POLYNOMIAL_ERROR])
+        n_blocks = -(-row_table.n_rows // BLOCK_ROWS)
+        self.polynomial = np.zeros((n_blocks, POLYNOMIAL_BUFFERS, BLOCK_ROWS), dtype=np.float32)
+        self.polynomial_length = np.empty(n_blocks, dtype=np.int64)
+        table[fields.N_CHUNKS] = count_chunks(row_table)
+        table[fields.FACTOR] = self.factor.ctypes.data
+        table[fields.N_FACTOR] = self.factor.shape[0]
+        table[fields.N_DIRECTIONS] = self.n_directions
+        table[fields.QUADRATIC] = quadratic_stage.address
+        table[fields.POLYNOMIAL] = self.polynomial.ctypes.data
+        table[fields.POLYNOMIAL_LENGTH] = self.polynomial_length.ctypes.data
+        table[fields.POLYNOMIAL_NODES] = nodes.ctypes.data
+        table[fields.POLYNOMIAL_POWERS] = powers.ctypes.data
+        table[fields.POLYNOMIAL_LIMITS] = self.limits.ctypes.data
+        launch(polynomial_kernel, table, int(table[fields.N_CHUNKS]), self.n_threads)
 
     @property
     def residual_scale(self) -> np.ndarray:
         """What passes multiply the residual of each row by, (n_blocks, BLOCK_ROWS)."""
-        return self.curve[:, CURVE_TERMS] / self.standard_error
+        return self.polynomial[:, POLYNOMIAL_TERMS] / self.standard_error
 
     def estimates(
-        self, samples: Counts | AddedResiduals, n_samples: int
+        self, samples: ResampleCounts | ResponseShifts, n_samples: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """Estimates of each of the first B samples.
 
@@ -173,88 +173,90 @@ class Replicates:
             return np.full((n_samples, self.params.size), np.nan), np.zeros(n_samples, dtype=bool)
         moved, converged = self._iterate(samples, n_samples)
         standard = self.run.standard
-        start = standard.lift(np.nan_to_num(self.params)[:, None])[:, 0]
+        start = standard.to_standardized(np.nan_to_num(self.params)[:, None])[:, 0]
         estimates = standard.to_params(start + self.standard_error * moved @ self.basis)
         estimates[:, np.isnan(self.params)] = np.nan
         return estimates, converged
 
-    def _iterate(self, samples: Counts | AddedResiduals, n: int) -> tuple[np.ndarray, np.ndarray]:
+    def _iterate(
+        self, samples: ResampleCounts | ResponseShifts, n: int
+    ) -> tuple[np.ndarray, np.ndarray]:
         """How far the optimum of each sample is from the fit's, and whether it was reached.
 
         In coordinates, and in units of `standard_error`.
         """
         moved, converged = np.zeros((n, len(self.basis))), np.zeros(n, dtype=bool)
         active, last = np.arange(n), np.full(n, np.inf)
-        secants = _Secants(moved.shape)
+        lbfgs_pairs = _LBFGSPairs(moved.shape)
         for number in range(MAX_PASSES):
             scores, outside = self._scores(samples, active, moved[active], same=number == 0)
-            step = secants.step(active, scores, self.inverse)
+            step = lbfgs_pairs.step(active, scores, self.inverse)
             length = np.sqrt(np.maximum((step * scores).sum(axis=1), 0.0))
             moved[active] += step
             with np.errstate(invalid="ignore"):
                 # A sample with the optimum of the fit has no step at all.
-                gain = np.where(length > 0.0, length / last[active], 0.0)
-            left = length * gain if number else np.full(active.size, np.inf)
+                contraction = np.where(length > 0.0, length / last[active], 0.0)
+            left = length * contraction if number else np.full(active.size, np.inf)
             last[active] = length
             good = (outside == 0.0) & np.isfinite(length)
             done = good & (left <= TOLERANCE)
             converged[active[done]] = True
-            active = active[good & ~done & ((gain < SLOWEST_GAIN) | (number == 0))]
+            active = active[good & ~done & ((contraction < SLOWEST_CONTRACTION) | (number == 0))]
             if active.size == 0:
                 break
         return moved, converged
 
     def _scores(
         self,
-        samples: Counts | AddedResiduals,
+        samples: ResampleCounts | ResponseShifts,
         active: np.ndarray,
         moved: np.ndarray,
         same: bool,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Scores of samples that moved so far from the fit, and rows outside the domain."""
-        layout, context, k = self.layout, self.run.context, self.n_directions
+        row_table, table, k = self.row_table, self.run.table, self.n_directions
         n = active.size
         # Whole tiles: the last sample stands in for those that are not there.
         padded = np.concatenate([active, np.repeat(active[-1:], -n % TILE)])
         moved = np.concatenate([moved, np.repeat(moved[-1:], -n % TILE, 0)]) / REACH
         steps = np.ascontiguousarray(moved[:, :k], dtype=np.float32)
-        rest = to_sweep_columns(layout, moved[:, k:] @ self.basis[k:])
-        n_rest = layout.n_sweep - layout.n_dense if len(self.basis) > k else 0
+        rest = to_stored_columns(row_table, moved[:, k:] @ self.basis[k:])
+        n_rest = row_table.n_stored - row_table.n_dense if len(self.basis) > k else 0
         width = k + n_rest + 1
         # As many however many replicates there are: sums of one do not depend on the others.
-        n_chunks = count_chunks(layout, 8 * LARGEST_BATCH * width)
+        n_chunks = count_chunks(row_table, 8 * LARGEST_BATCH * width)
         partials = np.zeros((n_chunks, padded.size, width))
         # All replicates read a block of rows while it is in cache, unless threads would be idle.
         parts = -(-self.n_threads // n_chunks)
         per_chunk = -(-padded.size // (TILE * parts)) * TILE
-        context[slots.N_CHUNKS] = n_chunks
-        context[slots.MODE] = SAME_COEFFICIENTS if same else 0
-        context[slots.REPLICATE_COUNT] = samples.blocks.ctypes.data
-        context[slots.COUNT_BYTES] = samples.blocks.itemsize
-        context[slots.N_DRAWN] = samples.blocks.shape[1]
-        context[slots.REPLICATE_STEP] = steps.ctypes.data
-        context[slots.REPLICATE_REST] = rest.ctypes.data
-        context[slots.N_REST] = n_rest
-        context[slots.PARTIALS] = partials.ctypes.data
-        context[slots.REPLICATE_NUMBER] = padded.ctypes.data
-        context[slots.REPLICATES_PER_CHUNK] = per_chunk
-        context[slots.N_REPLICATES] = padded.size
+        table[fields.N_CHUNKS] = n_chunks
+        table[fields.MODE] = SAME_COEFFICIENTS if same else 0
+        table[fields.REPLICATE_COUNT] = samples.blocks.ctypes.data
+        table[fields.COUNT_BYTES] = samples.blocks.itemsize
+        table[fields.N_DRAWN] = samples.blocks.shape[1]
+        table[fields.REPLICATE_STEP] = steps.ctypes.data
+        table[fields.REPLICATE_REST] = rest.ctypes.data
+        table[fields.N_REST] = n_rest
+        table[fields.PARTIALS] = partials.ctypes.data
+        table[fields.REPLICATE_NUMBER] = padded.ctypes.data
+        table[fields.REPLICATES_PER_CHUNK] = per_chunk
+        table[fields.N_REPLICATES] = padded.size
         n_parts = -(-padded.size // per_chunk)
-        launch(replicate_scores_kernel, context, n_chunks * n_parts, self.n_threads)
+        launch(replicate_scores_kernel, table, n_chunks * n_parts, self.n_threads)
         total = partials.sum(axis=0)[:n]
-        sparse = np.zeros((n, layout.n_sweep))
-        sparse[:, layout.n_sweep - n_rest :] = total[:, k:-1]
+        sparse = np.zeros((n, row_table.n_stored))
+        sparse[:, row_table.n_stored - n_rest :] = total[:, k:-1]
         others = self.run.standard.scores(sparse) @ self.basis[k:].T
         return np.concatenate([total[:, :k], others], axis=1), total[:, -1]
 
 
-def _touches_dense(layout: Layout) -> np.ndarray:
+def _touches_dense(row_table: RowTable) -> np.ndarray:
     """Which of the model's columns have a dense column of the sweep in them, (p,) bool."""
-    start, index, _ = layout.transform
+    start, index, _ = row_table.column_map
     if not start.size:
-        return np.arange(layout.n_columns) < layout.n_dense
-    owner = np.repeat(np.arange(layout.n_columns), np.diff(start))
-    return np.bincount(owner[index < layout.n_dense], minlength=layout.n_columns) > 0
+        return np.arange(row_table.n_columns) < row_table.n_dense
+    design_column = np.repeat(np.arange(row_table.n_columns), np.diff(start))
+    return np.bincount(design_column[index < row_table.n_dense], minlength=row_table.n_columns) > 0
 
 
 def _whole_tiles(rows: np.ndarray) -> np.ndarray:
@@ -264,16 +266,16 @@ def _whole_tiles(rows: np.ndarray) -> np.ndarray:
 
 def _chebyshev() -> tuple[np.ndarray, np.ndarray]:
     """Nodes with what a value at each adds to a series, and the series' polynomials in powers."""
-    angles = np.pi * (np.arange(CURVE_POINTS) + 0.5) / CURVE_POINTS
-    shares = np.cos(np.outer(angles, np.arange(CURVE_POINTS))) * 2.0 / CURVE_POINTS
+    angles = np.pi * (np.arange(POLYNOMIAL_POINTS) + 0.5) / POLYNOMIAL_POINTS
+    shares = np.cos(np.outer(angles, np.arange(POLYNOMIAL_POINTS))) * 2.0 / POLYNOMIAL_POINTS
     shares[:, 0] /= 2.0
-    powers = np.zeros((CURVE_TERMS, CURVE_TERMS))
-    for m in range(CURVE_TERMS):
+    powers = np.zeros((POLYNOMIAL_TERMS, POLYNOMIAL_TERMS))
+    for m in range(POLYNOMIAL_TERMS):
         powers[m, : m + 1] = np.polynomial.chebyshev.cheb2poly(np.eye(m + 1)[m])
     return np.column_stack([np.cos(angles), shares]), powers
 
 
-class _Secants:
+class _LBFGSPairs:
     """Steps that learn how the information of each replicate differs, from its earlier steps.
 
     The recursion of limited-memory BFGS (Nocedal & Wright, *Numerical Optimization*, algorithm

@@ -9,79 +9,79 @@ from __future__ import annotations
 import numpy as np
 
 from fastglm.families import Family
-from fastglm.kernels.blocks import table as slots
+from fastglm.kernels.blocks import table as fields
 from fastglm.kernels.blocks.table import MEAT, N_SUMS, SUM_OUTSIDE, WITH_GRAM
 from fastglm.kernels.passes.quadratic import quadratic_stage
 from fastglm.kernels.passes.score_products import score_products_kernel
 from fastglm.kernels.threads.threads import launch
 from fastglm.passes.chunks import (
-    ROUNDING_TOLD,
-    SINGLE_ROUNDING,
+    FLOAT32_ROUNDING,
+    SAMPLED_ROUNDING,
     Chunks,
+    bind_float32,
     clear_of,
     enough_chunks,
-    enter_single_precision,
     may_sample_rounding,
 )
-from fastglm.passes.layout import Layout
 from fastglm.passes.products import (
-    Pass,
-    Products,
-    enter_partials,
+    CrossProducts,
+    RowPass,
+    bind_partials,
     named_sums,
     score_pass,
     sum_products,
 )
-from fastglm.passes.row_values import in_tiles, to_sweep_columns
-from fastglm.passes.scaling import Centring
+from fastglm.passes.row_table import RowTable
+from fastglm.passes.row_values import in_tiles, to_stored_columns
+from fastglm.passes.scaling import Centering
 from fastglm.solve.conditioning import inflation_of_sandwich
 
 __all__ = ["score_products"]
 
 #: Sums over X with fewer values than this are too cheap to be made cheaper.
-SINGLE_FROM_VALUES = 2_000_000
+FLOAT32_FROM_VALUES = 2_000_000
 #: What is taken back of rounding may have this sampling error, as a share of a variance.
 ROUNDING_LEFT = 1e-7
 #: In single precision, a row's linear predictor may be this many of its standard errors from zero:
 #: beyond, rounding would show in the residual of a single row of high leverage.
-SINGLE_REACH = 50.0
+FLOAT32_REACH = 50.0
 #: Scores that vary so many times less than the information says come from rows of leverage close to
 #: 1, whose residuals are small beside their rounding errors.
 FAR_ROWS = 16.0
 
 
 def score_products(
-    layout: Layout,
+    row_table: RowTable,
     family: Family,
     params: np.ndarray,
     *,
     shifted: bool,
     power: int,
     leverage_factor: np.ndarray,
-    centring: Centring,
+    centering: Centering,
     mean_leverage: float,
     frequencies: np.ndarray | None,
     n_threads: int,
     dispersion: float = 1.0,
     exact: bool = False,
-) -> Products:
+) -> CrossProducts:
     """Sum of squared score residuals times x x', and of score residuals times x.
 
     Parameters
     ----------
-    layout
+    row_table
         With response and the weights of single observations, without frequencies.
     family, params, shifted, n_threads
         As for `information`.
     power
-        Residuals are over ``(1 - leverage)**(power / 2)``; 0, 1, 2 or `GROWING_POWER`.
+        Residuals are over ``(1 - leverage)**(power / 2)``; 0, 1, 2 or `HC4_EXPONENT`.
     leverage_factor
         (p, p) matrix F such that ``|F'x|**2`` times its weight is a row's leverage, where x is
         centred.
-    centring
+    centering
         How.
     mean_leverage
-        Coefficients over observations, the unit of `GROWING_POWER`.
+        Coefficients over observations, the unit of `HC4_EXPONENT`.
     frequencies
         (n,) numbers of observations behind each row, None if all are one.
     dispersion
@@ -89,70 +89,70 @@ def score_products(
     exact
         True to add up in double precision whatever the number of rows.
     """
-    run = score_pass(layout, family, params, shifted)
-    context = run.context
-    context[slots.MODE] = WITH_GRAM | MEAT
+    run = score_pass(row_table, family, params, shifted)
+    table = run.table
+    table[fields.MODE] = WITH_GRAM | MEAT
     if frequencies is not None:
-        context[slots.ROW_FACTOR] = frequencies.ctypes.data
-    factor = np.zeros((0, layout.n_sweep))
-    lifted = run.standard.lift_centred(leverage_factor, centring)
+        table[fields.ROW_FACTOR] = frequencies.ctypes.data
+    factor = np.zeros((0, row_table.n_stored))
+    standardized = run.standard.to_standardized_centered(leverage_factor, centering)
     if power:
-        factor = in_tiles(to_sweep_columns(layout, lifted.T))
-    mean = np.array([mean_leverage, SINGLE_REACH**2 * dispersion])
-    context[slots.FACTOR] = factor.ctypes.data
-    context[slots.N_FACTOR] = factor.shape[0]
-    context[slots.QUADRATIC] = quadratic_stage.address
-    context[slots.LEVERAGE_POWER] = power
-    context[slots.MEAN_LEVERAGE] = mean.ctypes.data
-    is_large = layout.n_rows * layout.n_sweep >= SINGLE_FROM_VALUES
-    if layout.is_dense and is_large and not exact:
-        products = _sum_in_single_precision(
-            run, layout, family, factor, lifted @ lifted.T, dispersion, n_threads
+        factor = in_tiles(to_stored_columns(row_table, standardized.T))
+    mean = np.array([mean_leverage, FLOAT32_REACH**2 * dispersion])
+    table[fields.FACTOR] = factor.ctypes.data
+    table[fields.N_FACTOR] = factor.shape[0]
+    table[fields.QUADRATIC] = quadratic_stage.address
+    table[fields.LEVERAGE_POWER] = power
+    table[fields.MEAN_LEVERAGE] = mean.ctypes.data
+    is_large = row_table.n_rows * row_table.n_stored >= FLOAT32_FROM_VALUES
+    if row_table.is_dense and is_large and not exact:
+        products = _sum_in_float32(
+            run, row_table, family, factor, standardized @ standardized.T, dispersion, n_threads
         )
         if products is not None:
             return products
-    return sum_products(run, layout, n_threads)
+    return sum_products(run, row_table, n_threads)
 
 
-def _sum_in_single_precision(
-    run: Pass,
-    layout: Layout,
+def _sum_in_float32(
+    run: RowPass,
+    row_table: RowTable,
     family: Family,
     factor: np.ndarray,
     inverse: np.ndarray,
     dispersion: float,
     n_threads: int,
-) -> Products | None:
+) -> CrossProducts | None:
     """Sums of `score_products_kernel` by single precision, less what some chunks tell of rounding.
 
     None if that is not certain enough for the variances that the inverse information of
     standardised columns, (p, p), makes of them.
     """
-    partials = enter_partials(run.context, layout)
-    single, narrow = run.context.copy(), factor.astype(np.float32)
-    enter_single_precision(single, family)
-    single[slots.FACTOR] = narrow.ctypes.data
-    launch(score_products_kernel, single, len(partials), n_threads)
+    partials = bind_partials(run.table, row_table)
+    float32_table, float32_factor = run.table.copy(), factor.astype(np.float32)
+    bind_float32(float32_table, family)
+    float32_table[fields.FACTOR] = float32_factor.ctypes.data
+    launch(score_products_kernel, float32_table, len(partials), n_threads)
     total = partials.sum(axis=0)
     if total[SUM_OUTSIDE - N_SUMS] > 0.0:
         return None
-    inflation = _inflation(inverse, named_sums(total, run, layout).gram, dispersion)
-    needed = inflation * ROUNDING_TOLD / ROUNDING_LEFT
-    if not may_sample_rounding(layout.n_rows, needed):
+    inflation = _inflation(inverse, named_sums(total, run, row_table).gram, dispersion)
+    needed = inflation * SAMPLED_ROUNDING / ROUNDING_LEFT
+    if not may_sample_rounding(row_table.n_rows, needed):
         return None
-    chunks = Chunks(partials, enough_chunks(len(partials), layout.n_rows, max(1.0, needed)))
+    chunks = Chunks(partials, enough_chunks(len(partials), row_table.n_rows, max(1.0, needed)))
     before = chunks.sums.copy()
-    chunks.visit(score_products_kernel, run.context, int(run.context[slots.MODE]), n_threads)
-    diagonal = np.arange(layout.n_sweep) * (layout.gram_order + 1)
+    chunks.visit(score_products_kernel, run.table, int(run.table[fields.MODE]), n_threads)
+    diagonal = np.arange(row_table.n_stored) * (row_table.gram_order + 1)
     with np.errstate(all="ignore"):
         change = chunks.sums - before
         rounding, error = chunks.weight * change.sum(axis=0), chunks.error_of(change)
         # Rows unlike those of the chunks have rounding errors of their own.
         unlike = np.abs(chunks.weight * before[:, diagonal].sum(axis=0) - total[diagonal])
-        own = np.maximum(error[diagonal], SINGLE_ROUNDING * unlike)
+        own = np.maximum(error[diagonal], FLOAT32_ROUNDING * unlike)
         is_certain = (inflation * own <= ROUNDING_LEFT * total[diagonal]).all()
         total += clear_of(rounding, error)
-    return named_sums(total, run, layout) if is_certain and np.isfinite(total).all() else None
+    return named_sums(total, run, row_table) if is_certain and np.isfinite(total).all() else None
 
 
 def _inflation(inverse: np.ndarray, meat: np.ndarray, dispersion: float) -> float:

@@ -22,11 +22,16 @@ from fastglm.design.matrix.parts import Design
 from fastglm.design.matrix.take import take_rows
 from fastglm.errors import Status
 from fastglm.families import Family, Gaussian, ResponseSummary
-from fastglm.kernels.blocks.planes import LINEAR_PREDICTOR, PRIOR_WEIGHT, QUADRATIC_FORM, WEIGHT
-from fastglm.passes.layout import Layout, lay_out
+from fastglm.kernels.blocks.row_buffers import (
+    LINEAR_PREDICTOR,
+    PRIOR_WEIGHT,
+    QUADRATIC_FORM,
+    WEIGHT,
+)
+from fastglm.passes.row_table import RowTable, build_row_table
 from fastglm.passes.row_values import evaluate_rows
 from fastglm.solve.aliases import PROVING
-from fastglm.solve.newton.convergence import RESTLESS
+from fastglm.solve.newton.convergence import MAX_WEIGHT_CHANGE
 from fastglm.solve.separating_direction import ZERO, null_space, separating_direction
 from fastglm.solve.solution import Solution
 
@@ -43,8 +48,8 @@ __all__ = [
 
 #: Steps of a fit without a maximum gain a constant factor, 1/e for most links, and its square where
 #: responses may be beyond the mean's range; Newton's method at a maximum gains ever more.
-SLOW_GAIN = 0.2
-SLOW_GAIN_BEYOND = 0.1
+SLOW_CONTRACTION = 0.2
+SLOW_CONTRACTION_BEYOND = 0.1
 #: A decrement below this share of the deviance is rounding, which does not shrink either.
 ROUNDING = 1e-22
 #: A linear predictor at which means have come to the end of their range, but for rounding.
@@ -98,7 +103,7 @@ def looks_separated(
     solution: Solution,
     family: Family,
     summary: ResponseSummary,
-    layout: Layout,
+    row_table: RowTable,
     n_threads: int = 1,
 ) -> bool:
     """Whether a fit shows a symptom of separation; no verdict, but reason enough for a search.
@@ -110,17 +115,21 @@ def looks_separated(
     """
     stopped = solution.status != Status.CONVERGED
     rounding = ROUNDING * (abs(solution.deviance) + 0.1)
-    slow_gain = SLOW_GAIN if math.isfinite(family.domain.lower) else SLOW_GAIN_BEYOND
-    slow = solution.gain > slow_gain and solution.decrement > rounding
+    slow_contraction = (
+        SLOW_CONTRACTION if math.isfinite(family.domain.lower) else SLOW_CONTRACTION_BEYOND
+    )
+    slow = solution.contraction > slow_contraction and solution.decrement > rounding
     unproved = len(solution.combinations) > 0 and PROVING not in solution.timings
     alike = "orthogonal factor" in solution.timings or unproved
-    restless = solution.weight_change > RESTLESS
-    if not (stopped or slow or restless or alike) or not _has_open_rows(family, summary):
+    weights_not_converged = solution.weight_change > MAX_WEIGHT_CHANGE
+    if not (stopped or slow or weights_not_converged or alike) or not _has_open_rows(
+        family, summary
+    ):
         return False
-    if stopped or slow or restless:
+    if stopped or slow or weights_not_converged:
         return True
     weight, prior = evaluate_rows(
-        layout, family, solution.params, (WEIGHT, PRIOR_WEIGHT), n_threads=n_threads
+        row_table, family, solution.params, (WEIGHT, PRIOR_WEIGHT), n_threads=n_threads
     )
     present = weight[prior > 0.0]
     return bool(present.min() < SHRUNK * present.max())
@@ -198,7 +207,7 @@ class DesignRows(MovingRows):
     """The rows of a design."""
 
     def __init__(self, design: Design, n_threads: int = 1):
-        self.design, self.layout, self.n_threads = design, lay_out(design), n_threads
+        self.design, self.row_table, self.n_threads = design, build_row_table(design), n_threads
         self.n_rows, self.n_columns = design.n_rows, design.n_columns
 
     def matrix(self, rows: np.ndarray) -> np.ndarray:
@@ -215,10 +224,15 @@ class DesignRows(MovingRows):
         return self._evaluate(origin, QUADRATIC_FORM, np.ascontiguousarray(directions.T))
 
     def _evaluate(
-        self, direction: np.ndarray, plane: int, factor: np.ndarray | None = None
+        self, direction: np.ndarray, buffer: int, factor: np.ndarray | None = None
     ) -> np.ndarray:
         values = evaluate_rows(
-            self.layout, Gaussian(), direction, (plane,), factor=factor, n_threads=self.n_threads
+            self.row_table,
+            Gaussian(),
+            direction,
+            (buffer,),
+            factor=factor,
+            n_threads=self.n_threads,
         )
         return values[0]
 

@@ -10,16 +10,16 @@ import numpy as np
 from fastglm.errors import Status
 from fastglm.kernels.compiler.decorators import entry
 from fastglm.kernels.math.cholesky import factorize, invert, solve_factored
-from fastglm.passes.several_predictors import JointSums, JointSystem
+from fastglm.passes.several_predictors import LinearPredictors, PredictorSums
 from fastglm.solve.newton.convergence import (
-    POOR_GAIN,
+    MAX_CONTRACTION,
+    MAX_REUSE_CONTRACTION,
     PREDICTED_SHARE,
-    STAGNATION,
     STANDARD_ERROR_SLACK,
 )
 from fastglm.solve.newton.run import SolverOptions
 
-__all__ = ["JointSolution", "maximize"]
+__all__ = ["PredictorSolution", "newton_maximize"]
 
 #: A negative second derivative below this share of the diagonal is as good as none.
 RANK_TOLERANCE = 1e-12
@@ -32,7 +32,7 @@ ROUNDING = 1e-13
 
 
 @dataclass(frozen=True, eq=False)
-class JointSolution:
+class PredictorSolution:
     """A maximum of the log-likelihood, or the best point reached.
 
     Attributes
@@ -43,7 +43,7 @@ class JointSolution:
     log_likelihood : float
     n_iter, n_sweeps : int
     status : Status
-    gain : float
+    contraction : float
         Half the decrement of a step over that of the step before, the larger of the last two; NaN
         where there was but one step.
     half_decrement : float
@@ -58,7 +58,7 @@ class JointSolution:
     n_iter: int
     n_sweeps: int
     status: Status
-    gain: float = math.nan
+    contraction: float = math.nan
     half_decrement: float = math.nan
     boundary: str = ""
 
@@ -78,7 +78,7 @@ class _Newton:
     def __init__(self, m: int):
         self.factor, self.scale, self.pivot = np.zeros((m, m)), np.zeros(m), np.zeros(m)
 
-    def step(self, sums: JointSums) -> np.ndarray:
+    def step(self, sums: PredictorSums) -> np.ndarray:
         """Newton step; where the information is not positive definite, one that still climbs."""
         step = np.empty_like(sums.score)
         failed = _newton_step(
@@ -90,9 +90,9 @@ class _Newton:
             RANK_TOLERANCE,
             step,
         )
-        return step if failed == 0 else _climbing_step(sums)
+        return step if failed == 0 else modified_newton_direction(sums)
 
-    def same_step(self, sums: JointSums) -> np.ndarray:
+    def same_step(self, sums: PredictorSums) -> np.ndarray:
         """The step of the last information matrix."""
         step = np.empty_like(sums.score)
         solve_factored(self.factor, self.scale, self.pivot, sums.score, step)
@@ -110,7 +110,7 @@ class _Newton:
         return bool((self.pivot > 0.0).all())
 
 
-def _climbing_step(sums: JointSums) -> np.ndarray:
+def modified_newton_direction(sums: PredictorSums) -> np.ndarray:
     """The step of the information with its eigenvalues made positive, on unit diagonal."""
     diagonal = np.abs(np.diag(sums.information))
     scale = 1.0 / np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
@@ -119,12 +119,12 @@ def _climbing_step(sums: JointSums) -> np.ndarray:
     return scale * (vectors @ ((vectors.T @ (scale * sums.score)) / positive))
 
 
-def maximize(
-    system: JointSystem,
+def newton_maximize(
+    system: LinearPredictors,
     start: np.ndarray,
     options: SolverOptions,
-    on_trial: bool = False,
-) -> JointSolution:
+    abort_on_halving: bool = False,
+) -> PredictorSolution:
     """Maximise the log-likelihood by Newton's method with step halving.
 
     Parameters
@@ -135,42 +135,46 @@ def maximize(
         (m,) coefficients inside the domain.
     options
         Tolerance on half the Newton decrement, relative to twice the log-likelihood; most steps.
-    on_trial
+    abort_on_halving
         Whether to give up as soon as a step must be shortened: `start` was not close.
 
     Returns
     -------
-    JointSolution
+    PredictorSolution
         Also where the fit did not converge: its status says why.
     """
-    ascent = _Ascent(system, start.astype(np.float64), options, on_trial)
-    status = ascent.run()
-    m, newton = start.size, ascent.newton
+    iterations = _NewtonIterations(system, start.astype(np.float64), options, abort_on_halving)
+    status = iterations.run()
+    m, newton = start.size, iterations.newton
     known = newton.is_definite and status in (Status.CONVERGED, Status.MAX_ITERATIONS)
-    return JointSolution(
-        params=ascent.params,
+    return PredictorSolution(
+        params=iterations.params,
         covariance=newton.inverse() if known else np.full((m, m), np.nan),
-        log_likelihood=ascent.sums.log_likelihood,
-        n_iter=ascent.n_iter,
-        n_sweeps=ascent.n_sweeps,
+        log_likelihood=iterations.sums.log_likelihood,
+        n_iter=iterations.n_iter,
+        n_sweeps=iterations.n_sweeps,
         status=status,
         # Of two, as rounding may make the last one small.
-        gain=max(ascent.gains[-2:], default=math.nan),
-        half_decrement=ascent.half_decrement,
+        contraction=max(iterations.contractions[-2:], default=math.nan),
+        half_decrement=iterations.half_decrement,
     )
 
 
-class _Ascent:
+class _NewtonIterations:
     """Steps up from a start: where they stand, and the sums there."""
 
     def __init__(
-        self, system: JointSystem, params: np.ndarray, options: SolverOptions, on_trial: bool
+        self,
+        system: LinearPredictors,
+        params: np.ndarray,
+        options: SolverOptions,
+        abort_on_halving: bool,
     ):
         self.system, self.params, self.options = system, params, options
-        self.shortest = 1.0 if on_trial else SHORTEST_STEP
+        self.shortest = 1.0 if abort_on_halving else SHORTEST_STEP
         self.newton = _Newton(params.size)
         self.n_iter = self.n_sweeps = 0
-        self.gains: list[float] = []
+        self.contractions: list[float] = []
         self.half_decrement = math.nan
         self.fresh = True
         self.sums = self._sweep(params, True)
@@ -206,17 +210,20 @@ class _Ascent:
     def _record(self, half: float, last: float) -> None:
         self.half_decrement = half
         if last < math.inf:
-            self.gains.append(half / last)
+            self.contractions.append(half / last)
 
     def _is_done(self, half: float, last: float, bound: float) -> bool:
         """Whether half the decrement is negligible after this step, or steps gain no longer."""
         tol = self.options.tol
-        target, gain = tol * tol * bound, half / last if last < math.inf else 1.0
-        predicted = half * gain <= PREDICTED_SHARE * target and half <= self._settled(bound)
-        stagnates = half <= tol * bound and gain > STAGNATION
+        target, contraction = tol * tol * bound, half / last if last < math.inf else 1.0
+        predicted = (
+            half * contraction <= PREDICTED_SHARE * target
+            and half <= self._final_half_decrement(bound)
+        )
+        stagnates = half <= tol * bound and contraction > MAX_CONTRACTION
         return half <= target or predicted or stagnates
 
-    def _settled(self, bound: float) -> float:
+    def _final_half_decrement(self, bound: float) -> float:
         """Half the decrement of a step that changes standard errors by no more than is allowed.
 
         They come from before the last step. Over few rows one more sweep is not worth the slack.
@@ -228,20 +235,20 @@ class _Ascent:
         """Whether the next step may be one with this information: it will not be the last."""
         if self.fresh:
             return KEEP_ABOVE * bound < half <= KEEP_BELOW * bound
-        gain = half / last
+        contraction = half / last
         return (
-            gain <= POOR_GAIN
-            and half * gain > (STANDARD_ERROR_SLACK * self.options.tol) ** 2 * bound
+            contraction <= MAX_REUSE_CONTRACTION
+            and half * contraction > (STANDARD_ERROR_SLACK * self.options.tol) ** 2 * bound
         )
 
     def _advance(self, step: np.ndarray, bound: float, with_information: bool) -> bool:
         """Take the step, or a share of it that does not lower the likelihood, if there is one."""
         length = 1.0
         while length >= self.shortest:
-            candidate = self.params + length * step
-            tried = self._sweep(candidate, with_information)
+            trial = self.params + length * step
+            tried = self._sweep(trial, with_information)
             if tried.log_likelihood >= self.sums.log_likelihood - ROUNDING * bound:
-                self.params, self.sums, self.fresh = candidate, tried, with_information
+                self.params, self.sums, self.fresh = trial, tried, with_information
                 self.n_iter += 1
                 if self.options.progress is not None:
                     self.options.progress(self.n_sweeps, -2.0 * tried.log_likelihood)
@@ -249,6 +256,6 @@ class _Ascent:
             length *= 0.5
         return False
 
-    def _sweep(self, params: np.ndarray, information: bool) -> JointSums:
+    def _sweep(self, params: np.ndarray, information: bool) -> PredictorSums:
         self.n_sweeps += 1
         return self.system.sweep(params, information)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastglm.errors import Status
-from fastglm.passes.scaling import Centring
-from fastglm.records import filled_at_once
+from fastglm.passes.scaling import Centering
+from fastglm.records import fast_init
 
 __all__ = ["Solution"]
 
 
-@filled_at_once
+@fast_init
 @dataclass(frozen=True, eq=False)
 class Solution:
     """One maximum of the likelihood, or the best point reached.
@@ -24,9 +24,9 @@ class Solution:
         Coefficients of the model's columns; NaN where aliased.
     information_inverse : ndarray, shape (p, p)
         Inverse of X'WX at `params`; rows and columns of aliased coefficients are NaN.
-    information_root : ndarray, shape (p, p)
+    inverse_information_factor : ndarray, shape (p, p)
         F with F F' that inverse for centred columns; rows of aliased coefficients are 0.
-    centring : Centring
+    centering : Centering
         Which these are.
     deviance, pearson_chi2 : float
     n_iter, n_sweeps : int
@@ -34,7 +34,7 @@ class Solution:
     status : Status
     decrement : float
         Last step' score: at convergence, the squared distance to the optimum in standard errors.
-    gain : float
+    contraction : float
         The decrement over the one before it, 1 if there was none: near a maximum, close to 0.
     weight_change : float
         Largest relative change of a diagonal entry of X'WX in the last step, 0 if that is not
@@ -54,15 +54,15 @@ class Solution:
 
     params: np.ndarray
     information_inverse: np.ndarray
-    information_root: np.ndarray
-    centring: Centring
+    inverse_information_factor: np.ndarray
+    centering: Centering
     deviance: float
     pearson_chi2: float
     n_iter: int
     n_sweeps: int
     status: Status
     decrement: float
-    gain: float
+    contraction: float
     weight_change: float
     constant: int | None
     numerical_error: float

@@ -12,26 +12,26 @@ from fastglm.families.family import UNBOUNDED_LINKS, Family
 from fastglm.families.functions import ResponseFunctions
 from fastglm.families.links import Log
 from fastglm.families.shared_functions import plain_difference, valid_nonnegative
-from fastglm.kernels.compiler.decorators import formula, inlined
+from fastglm.kernels.compiler.decorators import inline, inline_any_precision
 
 
-@formula
+@inline_any_precision
 def geometric_sd(mu, complement, parameter):
     return math.sqrt(mu) * math.sqrt(1.0 + mu)
 
 
-@inlined
+@inline
 def geometric_unit_deviance(y, mu, complement, parameter):
     more = y * math.log(y / mu) if y > 0.0 else 0.0
     return 2.0 * (more - (y + 1.0) * math.log((1.0 + y) / (1.0 + mu)))
 
 
-@inlined
+@inline
 def geometric_start(y, weight, parameter):
     return y + 0.1
 
 
-@inlined
+@inline
 def geometric_log_density(y, mu, complement, weight, dispersion, parameter):
     return weight * (y * math.log(mu) - (y + 1.0) * math.log1p(mu))
 

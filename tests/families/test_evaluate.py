@@ -5,7 +5,7 @@ import pytest
 
 from fastglm.families import Binomial, Poisson, links
 from fastglm.families.evaluate import evaluate
-from fastglm.kernels.blocks import planes as pl
+from fastglm.kernels.blocks import row_buffers as pl
 
 
 @pytest.mark.parametrize("n", [0, 1, pl.BLOCK_ROWS - 1, pl.BLOCK_ROWS, pl.BLOCK_ROWS + 1, 1000])

@@ -16,7 +16,7 @@ from scipy import integrate
 from fastglm.errors import ModelError
 from fastglm.families import FAMILIES, Family, links
 from fastglm.families.evaluate import evaluate
-from fastglm.kernels.blocks import planes as pl
+from fastglm.kernels.blocks import row_buffers as pl
 
 FAMILY_LIST = make_families()
 PAIRS = [
@@ -33,7 +33,7 @@ def family(request):
 
 
 def respond(family: Family, y, eta, weight=1.0, binary=False):
-    """All that a family's row block writes, by plane, at linear predictors."""
+    """All that a family's row block writes, by buffer, at linear predictors."""
     link = family.link
     given = {
         pl.RESPONSE: y,
@@ -45,7 +45,7 @@ def respond(family: Family, y, eta, weight=1.0, binary=False):
     }
     block = family.respond_rows_for(binary)
     wanted = (pl.WEIGHT, pl.RESIDUAL, pl.PEARSON, pl.DEVIANCE)
-    return tuple(evaluate(block, given, plane, family=family.parameter) for plane in wanted)
+    return tuple(evaluate(block, given, buffer, family=family.parameter) for buffer in wanted)
 
 
 def interior(family: Family):

@@ -53,7 +53,7 @@ def test_rows_without_a_trial_add_nothing():
     expected = fg.glm("cbind(s, f) ~ x", COUNTS, "binomial", var_weights="w")
     assert fit.llf == pytest.approx(expected.llf, rel=1e-12)
     kept = fg.GLM.from_formula("cbind(s, f) ~ x", more, "binomial", var_weights="w")
-    kept = kept.keeping(np.arange(5) < 4).fit()
+    kept = kept.subset(np.arange(5) < 4).fit()
     assert kept.llf == pytest.approx(expected.llf, rel=1e-12)
 
 

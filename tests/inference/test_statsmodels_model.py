@@ -144,7 +144,7 @@ def test_exposure_and_offsets_are_told_apart():
     frame = pd.DataFrame({"y": y, "x": X[:, 1], "t": exposure})
     model = fg.GLM.from_formula("y ~ x + offset(x)", frame, "poisson", exposure="t")
     np.testing.assert_allclose(model.offset, frame["x"], rtol=1e-12, atol=1e-15)
-    kept = model.keeping(np.arange(N) < 30)
+    kept = model.subset(np.arange(N) < 30)
     np.testing.assert_array_equal(kept.exposure, np.log(exposure[:30]))
     assert kept.df_resid == 28.0
 

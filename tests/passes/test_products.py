@@ -5,8 +5,8 @@ import pytest
 from spies import answers_of
 
 import fastglm as fg
-from fastglm.kernels.blocks import planes
-from fastglm.passes.products import Standard, group_scores, information
+from fastglm.kernels.blocks import row_buffers
+from fastglm.passes.products import StandardizedColumns, group_scores, information
 from fastglm.passes.row_values import evaluate_rows
 from fastglm.passes.scaling import find_scaling
 from fastglm.solve import score_products as products_module
@@ -31,21 +31,21 @@ def fit(request):
 
 
 def standard_columns(fit):
-    layout = fit.model.layout
-    return Standard(find_scaling(layout, fit.has_intercept), layout)
+    row_table = fit.model.row_table
+    return StandardizedColumns(find_scaling(row_table, fit.has_intercept), row_table)
 
 
 def in_numpy(fit):
     """Standardised columns, weights and score residuals."""
     standard = standard_columns(fit)
-    Z = fit.model.rows.design.to_dense() @ standard.back
-    return Z, *fit.row_values(planes.WEIGHT, planes.RESIDUAL)
+    Z = fit.model.rows.design.to_dense() @ standard.from_standardized
+    return Z, *fit.row_values(row_buffers.WEIGHT, row_buffers.RESIDUAL)
 
 
 def test_information_and_score(fit):
     Z, weight, residual = in_numpy(fit)
     products = information(
-        fit.model.layout, fit.family, fit.estimates, shifted=fit.has_intercept, n_threads=2
+        fit.model.row_table, fit.family, fit.estimates, shifted=fit.has_intercept, n_threads=2
     )
     np.testing.assert_allclose(products.gram, (Z.T * weight) @ Z, rtol=1e-8, atol=1e-8)
     np.testing.assert_allclose(products.score, Z.T @ residual, atol=1e-7)
@@ -55,13 +55,13 @@ def test_products_of_scores(fit):
     Z, _, residual = in_numpy(fit)
     p = len(fit.names)
     products = score_products(
-        fit.model.layout,
+        fit.model.row_table,
         fit.family,
         fit.estimates,
         shifted=fit.has_intercept,
         power=0,
         leverage_factor=np.zeros((p, p)),
-        centring=fit.centring,
+        centering=fit.centering,
         mean_leverage=1.0,
         frequencies=None,
         n_threads=2,
@@ -74,7 +74,7 @@ def test_scores_of_groups(fit):
     Z, _, residual = in_numpy(fit)
     groups = np.arange(700) % 13
     products = group_scores(
-        fit.model.layout, fit.family, fit.estimates, groups, 13,
+        fit.model.row_table, fit.family, fit.estimates, groups, 13,
         shifted=fit.has_intercept, n_threads=2,
     )  # fmt: skip
     sums = np.array([(Z * residual[:, None])[groups == g].sum(axis=0) for g in range(13)])
@@ -83,8 +83,8 @@ def test_scores_of_groups(fit):
 
 def test_standardised_coefficients_and_back(fit):
     standard = standard_columns(fit)
-    theta = standard.lift(fit.estimates[:, None])
-    np.testing.assert_allclose(standard.to_params(theta.T)[0], fit.estimates, rtol=1e-9)
+    coefficients = standard.to_standardized(fit.estimates[:, None])
+    np.testing.assert_allclose(standard.to_params(coefficients.T)[0], fit.estimates, rtol=1e-9)
 
 
 @pytest.mark.parametrize("k", [1, 4, 6])
@@ -92,7 +92,7 @@ def test_quadratic_forms_of_any_number_of_rows(fit, k):
     X = fit.model.rows.design.to_dense()
     factor = np.random.default_rng(2).normal(size=(k, X.shape[1]))
     (form,) = evaluate_rows(
-        fit.model.layout, fit.family, fit.estimates, (planes.QUADRATIC_FORM,), factor=factor
+        fit.model.row_table, fit.family, fit.estimates, (row_buffers.QUADRATIC_FORM,), factor=factor
     )
     np.testing.assert_allclose(form, ((X @ factor.T) ** 2).sum(axis=1), rtol=1e-9)
 
@@ -113,7 +113,7 @@ def many_rows(generator):
 @pytest.fixture
 def totals(monkeypatch):
     """What sums in single precision were given, None where they were given up."""
-    return answers_of(monkeypatch, products_module, "_sum_in_single_precision")
+    return answers_of(monkeypatch, products_module, "_sum_in_float32")
 
 
 @pytest.mark.parametrize("power", [0, 1, 2, -1])

@@ -31,19 +31,19 @@ def _model(kind: str, n: int) -> fg.GLM:
 @pytest.mark.parametrize("n", [5, 700, 40_000])
 @pytest.mark.parametrize("kind", ["dense", "formula", "sparse"])
 def test_triangle_has_the_gram_matrix_of_the_rows(kind: str, n: int) -> None:
-    layout = _model(kind, max(n, 40)).layout
-    n = layout.n_rows
-    scaling = find_scaling(layout, shifted=True)
+    row_table = _model(kind, max(n, 40)).row_table
+    n = row_table.n_rows
+    scaling = find_scaling(row_table, shifted=True)
     root = np.random.default_rng(2).random(n)
     root[::7] = 0.0
-    found = triangle_of_rows(layout, scaling, root, 2)
+    found = triangle_of_rows(row_table, scaling, root, 2)
     assert (np.tril(found, -1) == 0.0).all()
-    rows = standardized_rows(Run(layout, scaling, fg.families.Poisson(), False), np.arange(n))
+    rows = standardized_rows(Run(row_table, scaling, fg.families.Poisson(), False), np.arange(n))
     rows *= root[:, None]
     norms = np.linalg.norm(rows, axis=0)
     unit = np.outer(norms, norms) + (norms == 0.0)
     np.testing.assert_allclose(found.T @ found / unit, rows.T @ rows / unit, atol=1e-13)
-    np.testing.assert_array_equal(found, triangle_of_rows(layout, scaling, root, 1))
+    np.testing.assert_array_equal(found, triangle_of_rows(row_table, scaling, root, 1))
 
 
 def test_triangle_keeps_digits_that_products_lose() -> None:

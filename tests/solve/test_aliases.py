@@ -39,7 +39,7 @@ def by_qr(monkeypatch):
     """Makes fits decide by QR alone."""
 
     def without(call):
-        with monkeypatch.context() as patched:
+        with monkeypatch.table() as patched:
             patched.setattr(aliases.ProvenAliases, "_find", lambda self: {})
             return call()
 
@@ -119,7 +119,7 @@ def test_columns_that_are_nearly_combinations_as_by_qr(
 def test_one_row_that_differs_is_seen(n: int) -> None:
     X = _columns(n)
     y = _counts(X)
-    rows = set(aliases._some_rows(fg.GLM(y, X).layout).tolist())
+    rows = set(aliases._some_rows(fg.GLM(y, X).row_table).tolist())
     row = next(i for i in range(n // 2, n) if i not in rows and y[i] > 0)
     twice = 2.0 * X[:, 3]
     twice[row] += 1e-3
@@ -133,7 +133,7 @@ def test_one_row_that_differs_is_seen(n: int) -> None:
 def test_all_but_one_of_many_columns_are_proved() -> None:
     X = _columns(MANY)
     twice = 2.0 * X[:, 3]
-    rows = aliases._some_rows(fg.GLM(np.ones(MANY), X).layout)
+    rows = aliases._some_rows(fg.GLM(np.ones(MANY), X).row_table)
     twice[np.setdiff1d(np.arange(MANY), rows)[7]] += 1e-3
     Z = np.column_stack([X, 3.0 * X[:, 2], twice, X[:, 1] - X[:, 2]])
     found = fg.GLM(_counts(X), Z, family="poisson").fit()
@@ -224,8 +224,8 @@ def test_later_columns_take_no_part_in_a_combination() -> None:
     rng = np.random.default_rng(7)
     near = X[:, 3] + 1e-5 * rng.normal(size=(4, FEW))
     Z = np.column_stack([X[:, :3], X[:, 1] - 3.0 * X[:, 2], X[:, 3], *near])
-    layout = fg.GLM(_counts(X), Z).layout
-    run = Run(layout, find_scaling(layout), Poisson(), False)
+    row_table = fg.GLM(_counts(X), Z).row_table
+    run = Run(row_table, find_scaling(row_table), Poisson(), False)
     combinations, _ = aliases._candidates(run)
     assert list(combinations) == [3]
     assert (combinations[3][4:] == 0.0).all()

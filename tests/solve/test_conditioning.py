@@ -15,7 +15,7 @@ from fastglm.solve.conditioning import (
     semidefinite_root,
     significant_digits,
 )
-from fastglm.solve.starting import subsample as warm_start
+from fastglm.solve.starting import subsample as subsample
 
 ROBUST = {
     "HC0": {},
@@ -74,8 +74,8 @@ def check_tests(mixed, plain, T, tolerance):
     """Tests of single combinations and of all: coefficients are R theta = T beta."""
     joint = (f.wald_test(np.eye(len(T))[1:] @ R) for f, R in ((mixed, T), (plain, np.eye(len(T)))))
     np.testing.assert_allclose(*(test.statistic for test in joint), rtol=10 * tolerance)
-    single = (f.t_test(R[1:2]) for f, R in ((mixed, T), (plain, np.eye(len(T)))))
-    np.testing.assert_allclose(*(test.sd for test in single), rtol=tolerance)
+    float32 = (f.t_test(R[1:2]) for f, R in ((mixed, T), (plain, np.eye(len(T)))))
+    np.testing.assert_allclose(*(test.sd for test in float32), rtol=tolerance)
 
 
 @pytest.mark.parametrize("family", list(FAMILIES))
@@ -182,8 +182,8 @@ def test_a_root_knows_what_has_no_variance():
 @pytest.fixture
 def small_thresholds(monkeypatch):
     """Lets samples, single precision and corrections by chunks begin with 40,000 values."""
-    monkeypatch.setattr(warm_start, "SAMPLE_FROM_VALUES", 240_000)
-    monkeypatch.setattr(score_products, "SINGLE_FROM_VALUES", 240_000)
+    monkeypatch.setattr(subsample, "SAMPLE_FROM_VALUES", 240_000)
+    monkeypatch.setattr(score_products, "FLOAT32_FROM_VALUES", 240_000)
     monkeypatch.setattr(chunks, "CHUNK_VALUES", 4_096)
 
 

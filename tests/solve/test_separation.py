@@ -216,9 +216,9 @@ def test_number_of_threads_changes_nothing():
 def fit(model: GLM, **options: object):
     rows = model.rows
     solution = solve(
-        model.layout, model.family, SolverOptions(**options), binary=rows.summary.binary
+        model.row_table, model.family, SolverOptions(**options), binary=rows.summary.binary
     )
-    return solution, looks_separated(solution, model.family, rows.summary, model.layout)
+    return solution, looks_separated(solution, model.family, rows.summary, model.row_table)
 
 
 @pytest.mark.parametrize("link", ["logit", "probit", "cloglog", "loglog", "cauchit"])

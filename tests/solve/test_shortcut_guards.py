@@ -17,8 +17,8 @@ from fastglm.passes import chunks
 from fastglm.solve import fit, score_products
 from fastglm.solve import qr_refinement as orthogonal
 from fastglm.solve.newton import state as at
-from fastglm.solve.starting import sampled_correction as foresight
-from fastglm.solve.starting import subsample as warm_start
+from fastglm.solve.starting import sampled_correction as sampled_correction
+from fastglm.solve.starting import subsample as subsample
 
 ROWS = 60_000
 
@@ -26,22 +26,24 @@ ROWS = 60_000
 @pytest.fixture(autouse=True)
 def small_thresholds(monkeypatch):
     """Shortcuts for many rows begin with 240,000 values, in chunks of some 700 rows."""
-    monkeypatch.setattr(warm_start, "SAMPLE_FROM_VALUES", 240_000)
-    monkeypatch.setattr(score_products, "SINGLE_FROM_VALUES", 240_000)
+    monkeypatch.setattr(subsample, "SAMPLE_FROM_VALUES", 240_000)
+    monkeypatch.setattr(score_products, "FLOAT32_FROM_VALUES", 240_000)
     monkeypatch.setattr(chunks, "CHUNK_VALUES", 4_096)
 
 
 @pytest.fixture
-def settled(monkeypatch):
+def finalized(monkeypatch):
     """What `settle` returned, with whether it had a narrowed Gram matrix to settle."""
-    answers, settle = [], fit.settle
+    answers, settle = [], fit.finalize_information
 
     def spy(run, options):
-        narrowed = bool(run.context[foresight.slots.MODE] & foresight.NARROWED)
-        answers.append((narrowed, settle(run, options)))
+        float32_gram = bool(
+            run.table[sampled_correction.fields.MODE] & sampled_correction.FLOAT32_GRAM
+        )
+        answers.append((float32_gram, settle(run, options)))
         return answers[-1][1]
 
-    monkeypatch.setattr(fit, "settle", spy)
+    monkeypatch.setattr(fit, "finalize_information", spy)
     return answers
 
 
@@ -74,12 +76,12 @@ def test_the_exact_path_takes_no_shortcut(monkeypatch):
         raise AssertionError("a shortcut")
 
     for module, name in (
-        (warm_start, "_run_on_sample"),
-        (warm_start, "_lead_in_single_precision"),
-        (foresight, "_Correction"),
+        (subsample, "_run_on_sample"),
+        (subsample, "_start_in_float32"),
+        (sampled_correction, "_Correction"),
         (covariance, "score_products"),
         (covariance, "group_scores"),
-        (covariance, "window_products"),
+        (covariance, "hac_products"),
     ):
         monkeypatch.setattr(module, name, taken)
     exact = fg.GLM(y, X, "poisson").fit(exact=True)
@@ -90,81 +92,81 @@ def test_the_exact_path_takes_no_shortcut(monkeypatch):
         exact.with_covariance(name, **options)
 
 
-def test_shortcuts_are_taken_where_they_may_be(monkeypatch, settled):
-    led = answers_of(monkeypatch, warm_start, "_lead_in_single_precision")
-    corrected = answers_of(monkeypatch, warm_start, "correct_step")
-    sums = answers_of(monkeypatch, score_products, "_sum_in_single_precision")
+def test_shortcuts_are_taken_where_they_may_be(monkeypatch, finalized):
+    led = answers_of(monkeypatch, subsample, "_start_in_float32")
+    corrected = answers_of(monkeypatch, subsample, "sampled_gradient_correction")
+    sums = answers_of(monkeypatch, score_products, "_sum_in_float32")
     y, X, _ = problem(2)
     found = fg.GLM(y, X, "poisson").fit()
     found.with_covariance("HC3")
-    assert (led, settled) == ([True], [(True, True)])
+    assert (led, finalized) == ([True], [(True, True)])
     assert len(corrected) == 1
     assert sums[0] is not None
     check(found, y, X)
 
 
 @pytest.mark.parametrize("spread", [3e-3, 1e-3])
-def test_collinear_columns_are_not_led_in_single_precision(monkeypatch, settled, spread):
-    led = answers_of(monkeypatch, warm_start, "_lead_in_single_precision")
+def test_collinear_columns_are_not_led_in_single_precision(monkeypatch, finalized, spread):
+    led = answers_of(monkeypatch, subsample, "_start_in_float32")
     y, X, _ = problem(3, spread)
     found = fg.GLM(y, X, "poisson").fit()
     assert led == []
     check(found, y, X)
 
 
-def test_rounding_that_counts_often_is_not_sampled(monkeypatch, settled):
+def test_rounding_that_counts_often_is_not_sampled(monkeypatch, finalized):
     y, X, _ = problem(4, 0.05)
     found = fg.GLM(y, X, "poisson").fit()
-    assert not any(narrowed for narrowed, _ in settled)
+    assert not any(float32_gram for float32_gram, _ in finalized)
     check(found, y, X)
 
 
-def test_a_correction_knows_that_rounding_counts_often(monkeypatch, settled):
+def test_a_correction_knows_that_rounding_counts_often(monkeypatch, finalized):
     # Though the run was let in: the inverse of all rows decides.
-    monkeypatch.setattr(warm_start, "may_tell_rounding", lambda run: True)
-    monkeypatch.setattr(warm_start, "correct_step", lambda run, start, options: False)
+    monkeypatch.setattr(subsample, "can_sample_rounding", lambda run: True)
+    monkeypatch.setattr(subsample, "sampled_gradient_correction", lambda run, start, options: False)
     y, X, _ = problem(4, 0.05)
     found = fg.GLM(y, X, "poisson").fit()
-    assert settled == [(True, False)]
+    assert finalized == [(True, False)]
     check(found, y, X)
 
 
-def test_a_correction_is_judged_by_its_error_times_the_inflation(monkeypatch, settled):
-    monkeypatch.setattr(warm_start, "may_tell_rounding", lambda run: True)
-    monkeypatch.setattr(warm_start, "correct_step", lambda run, start, options: False)
-    monkeypatch.setattr(foresight, "may_sample_rounding", lambda rows, inflation: True)
+def test_a_correction_is_judged_by_its_error_times_the_inflation(monkeypatch, finalized):
+    monkeypatch.setattr(subsample, "can_sample_rounding", lambda run: True)
+    monkeypatch.setattr(subsample, "sampled_gradient_correction", lambda run, start, options: False)
+    monkeypatch.setattr(sampled_correction, "may_sample_rounding", lambda rows, inflation: True)
     y, X, _ = problem(4, 0.05)
     found = fg.GLM(y, X, "poisson").fit()
-    assert settled == [(True, False)]
+    assert finalized == [(True, False)]
     check(found, y, X)
 
 
-def test_a_correction_by_too_few_chunks_is_refused(monkeypatch, settled):
+def test_a_correction_by_too_few_chunks_is_refused(monkeypatch, finalized):
     monkeypatch.setattr(chunks, "ROUNDING_ROWS", 64)
-    monkeypatch.setattr(foresight, "CHUNKS", 3)
+    monkeypatch.setattr(sampled_correction, "CHUNKS", 3)
     y, X, _ = problem(5)
     found = fg.GLM(y, X, "poisson").fit()
-    assert settled == [(True, False)]
+    assert finalized == [(True, False)]
     check(found, y, X)
 
 
-def test_a_row_that_no_chunk_has_may_be_rounded_in_its_own_way(monkeypatch, settled):
+def test_a_row_that_no_chunk_has_may_be_rounded_in_its_own_way(monkeypatch, finalized):
     y, X, _ = problem(6)
     X[ROWS - 1, 4] = 3e4
     y[ROWS - 1] = 1.0
-    sums = answers_of(monkeypatch, score_products, "_sum_in_single_precision")
+    sums = answers_of(monkeypatch, score_products, "_sum_in_float32")
     found = fg.GLM(y, X, "poisson").fit()
-    assert all(not (narrowed and answer) for narrowed, answer in settled)
+    assert all(not (float32_gram and answer) for float32_gram, answer in finalized)
     check(found, y, X)
     # Nor are squared scores trusted to single precision: the row's leverage is close to 1.
     assert sums == [None] * 3
 
 
 def test_what_rows_of_no_chunk_still_change_counts():
-    correction = object.__new__(foresight._Correction)
+    correction = object.__new__(sampled_correction._Correction)
     correction.run = SimpleNamespace(state=np.zeros(at.STATE_SIZE))
-    correction.run.state[at.UNSETTLED] = 1e-5
-    correction.is_left, correction.is_narrowed = True, False
+    correction.run.state[at.REMAINING_CHANGE] = 1e-5
+    correction.is_left, correction.has_float32_gram = True, False
     correction.total = np.array([100.0, 100.0])
     correction.before = np.array([[10.0, 1.0], [10.0, 1.0]])
     correction.change = np.zeros((2, 2))
@@ -179,14 +181,14 @@ def test_changed_weights_are_judged_by_the_variances(monkeypatch):
     level = generator.integers(0, 40, ROWS)
     frame = pd.DataFrame({"level": pd.Categorical(level), "x": generator.standard_normal(ROWS)})
     frame["y"] = generator.poisson(np.exp(0.3 * frame.x + 0.02 * level)).astype(float)
-    monkeypatch.setattr(foresight, "STANDARD_ERROR_SLACK", 1e-6)
-    corrections, judge = [], foresight._Correction.is_certain
+    monkeypatch.setattr(sampled_correction, "STANDARD_ERROR_SLACK", 1e-6)
+    corrections, judge = [], sampled_correction._Correction.is_certain
 
     def spy(self, inverse, most):
         corrections.append((self, self._error_of_variances(inverse), judge(self, inverse, 1e-3)))
         return judge(self, inverse, most)
 
-    monkeypatch.setattr(foresight._Correction, "is_certain", spy)
+    monkeypatch.setattr(sampled_correction._Correction, "is_certain", spy)
     fg.glm("y ~ level + x", frame, family="poisson", tol=1e-5)
     ((correction, error, is_certain),) = corrections
     largest = correction._errors(correction.diagonal).max()
@@ -201,23 +203,23 @@ def test_changed_weights_are_judged_by_the_variances(monkeypatch):
 
 @pytest.mark.parametrize("guard", ["ALIKE", "SMALL"])
 def test_a_step_is_corrected_by_chunks_like_all_rows_and_by_little(monkeypatch, guard):
-    monkeypatch.setattr(foresight, "ERROR_SHARE", 1e9)
-    corrected = answers_of(monkeypatch, warm_start, "correct_step")
+    monkeypatch.setattr(sampled_correction, "ERROR_SHARE", 1e9)
+    corrected = answers_of(monkeypatch, subsample, "sampled_gradient_correction")
     y, X, _ = problem(8)
     if guard == "ALIKE":
         # The last chunk, of which no part is visited, has all that the column tells.
         X[:-300, 4] = 0.0
         X[-300:, 4] = 1.0
     else:
-        sample = warm_start._run_on_sample
+        sample = subsample._run_on_sample
 
-        def misled(run, *args, **kwargs):
+        def failed(run, *args, **kwargs):
             rows = sample(run, *args, **kwargs)
-            run.vectors[at.THETA, 1] -= 0.3
+            run.vectors[at.COEFFICIENTS, 1] -= 0.3
             return rows
 
-        monkeypatch.setattr(warm_start, "_run_on_sample", misled)
-        monkeypatch.setattr(foresight, "ALIKE", 1e9)
+        monkeypatch.setattr(subsample, "_run_on_sample", failed)
+        monkeypatch.setattr(sampled_correction, "ALIKE", 1e9)
     found = fg.GLM(y, X, "poisson").fit()
     assert corrected == [False]
     monkeypatch.undo()
@@ -225,8 +227,8 @@ def test_a_step_is_corrected_by_chunks_like_all_rows_and_by_little(monkeypatch, 
 
 
 def test_a_corrected_step_must_leave_little_to_settle(monkeypatch):
-    monkeypatch.setattr(foresight, "ERROR_SHARE", 0.0)
-    corrected = answers_of(monkeypatch, warm_start, "correct_step")
+    monkeypatch.setattr(sampled_correction, "ERROR_SHARE", 0.0)
+    corrected = answers_of(monkeypatch, subsample, "sampled_gradient_correction")
     y, X, _ = problem(9)
     found = fg.GLM(y, X, "poisson").fit()
     assert corrected == [False]
@@ -249,7 +251,7 @@ def test_more_chunks_where_rounding_counts_more_often():
 
 
 @pytest.mark.parametrize(
-    ("status", "n_aliased", "change", "misled"),
+    ("status", "n_aliased", "change", "failed"),
     [
         (Status.CONVERGED, 0.0, 0.01, False),
         (Status.CONVERGED, 0.0, 0.5, True),
@@ -257,12 +259,12 @@ def test_more_chunks_where_rounding_counts_more_often():
         (Status.STEP_TOO_SHORT, 0.0, 0.01, True),
     ],
 )
-def test_a_sample_that_misled_is_noticed(status, n_aliased, change, misled):
+def test_a_sample_that_misled_is_noticed(status, n_aliased, change, failed):
     state = np.zeros(at.STATE_SIZE)
     state[at.N_ALIASED] = n_aliased
     told = SimpleNamespace(status=status, state=state, weight_change=change)
     aliases = SimpleNamespace(explain=lambda run: False)
-    assert fit._sample_misled(told, aliases) is misled
+    assert fit._subsample_start_failed(told, aliases) is failed
 
 
 # -- robust covariances
@@ -270,7 +272,7 @@ def test_a_sample_that_misled_is_noticed(status, n_aliased, change, misled):
 
 @pytest.mark.parametrize("patched", [False, True])
 def test_scores_of_collinear_columns_are_not_added_up_in_single_precision(monkeypatch, patched):
-    sums = answers_of(monkeypatch, score_products, "_sum_in_single_precision")
+    sums = answers_of(monkeypatch, score_products, "_sum_in_float32")
     if patched:
         monkeypatch.setattr(score_products, "may_sample_rounding", lambda rows, inflation: True)
     y, X, _ = problem(10, 0.02)
@@ -279,13 +281,13 @@ def test_scores_of_collinear_columns_are_not_added_up_in_single_precision(monkey
     assert sums == [None] * 3
 
 
-@pytest.mark.parametrize("guard", ["SINGLE_REACH", "FAR_ROWS"])
+@pytest.mark.parametrize("guard", ["FLOAT32_REACH", "FAR_ROWS"])
 def test_a_row_far_out_is_not_added_up_in_single_precision(monkeypatch, guard):
-    sums = answers_of(monkeypatch, score_products, "_sum_in_single_precision")
+    sums = answers_of(monkeypatch, score_products, "_sum_in_float32")
     _, X, generator = problem(11)
     # By its mean, at a leverage that is not close to 1; or by its leverage, at a usual mean.
-    X[ROWS // 2 + 100, 4] = 5.0 if guard == "SINGLE_REACH" else 1e4
-    slope = 20.0 if guard == "SINGLE_REACH" else 1e-4
+    X[ROWS // 2 + 100, 4] = 5.0 if guard == "FLOAT32_REACH" else 1e4
+    slope = 20.0 if guard == "FLOAT32_REACH" else 1e-4
     y = slope * X[:, 4] + generator.standard_normal(ROWS)
     found = fg.GLM(y, X).fit()
     check(found, y, X, "gaussian")
@@ -293,11 +295,11 @@ def test_a_row_far_out_is_not_added_up_in_single_precision(monkeypatch, guard):
 
 
 def test_scores_of_rows_that_no_chunk_has_may_be_rounded_in_their_own_way(monkeypatch):
-    sums = answers_of(monkeypatch, score_products, "_sum_in_single_precision")
+    sums = answers_of(monkeypatch, score_products, "_sum_in_float32")
     y, X, generator = problem(12)
     X[: ROWS - 200, 4] *= 1e-3
     y = generator.standard_normal(ROWS)
-    monkeypatch.setattr(score_products, "SINGLE_ROUNDING", 1e-5)
+    monkeypatch.setattr(score_products, "FLOAT32_ROUNDING", 1e-5)
     fg.GLM(y, X).fit(cov_type="HC0")
     assert sums == [None]
 
@@ -363,12 +365,12 @@ def test_a_row_that_alone_determines_a_coefficient_is_settled():
 
 
 @pytest.mark.parametrize(
-    ("share", "decrement", "settles"),
+    ("share", "decrement", "finalizes"),
     [(0.9, 1e-10, False), (0.4, 1e-10, True), (0.9, 1e-15, True)],
 )
-def test_a_row_that_has_most_of_a_column_asks_for_another_sweep(share, decrement, settles):
+def test_a_row_that_has_most_of_a_column_asks_for_another_sweep(share, decrement, finalizes):
     # Columns in 10 chunks; one chunk has that share of the second. The first holds the total.
-    partials = np.zeros((10, 4 + 2 + foresight.N_SUMS))
+    partials = np.zeros((10, 4 + 2 + sampled_correction.N_SUMS))
     partials[1:, [0, 3]] = 1.0, (1.0 - share) / 9.0
     partials[4, 3] = share
     partials[0, [0, 3]] = 10.0, 1.0
@@ -376,27 +378,27 @@ def test_a_row_that_has_most_of_a_column_asks_for_another_sweep(share, decrement
     state[at.DECREMENT] = decrement
     run = SimpleNamespace(
         n_chunks=10,
-        layout=SimpleNamespace(is_dense=True, n_sweep=2, gram_order=2),
+        row_table=SimpleNamespace(is_dense=True, n_stored=2, gram_order=2),
         has_constant_weights=False,
         state=state,
         partials=partials,
         status=Status.CONVERGED,
-        context=np.zeros(200, dtype=np.int64),
-        go_on_precisely=lambda **how: went_on.append(how["narrowed"]),
+        table=np.zeros(200, dtype=np.int64),
+        resume_double=lambda **how: went_on.append(how["float32_gram"]),
     )
-    assert foresight.settle(run, fit.SolverOptions()) is settles
-    assert went_on == ([] if settles else [False])
+    assert sampled_correction.finalize_information(run, fit.SolverOptions()) is finalizes
+    assert went_on == ([] if finalizes else [False])
 
 
 @pytest.mark.parametrize(("n_aliased", "frozen"), [(0.0, [(0.125, 8)]), (1.0, [])])
 def test_the_factor_of_a_sample_that_lost_columns_is_not_used(monkeypatch, n_aliased, frozen):
-    monkeypatch.setattr(warm_start, "_frozen_sweeps", lambda run: 8)
+    monkeypatch.setattr(subsample, "_factor_reuses", lambda run: 8)
     sample = SimpleNamespace(vectors=np.zeros((at.N_VECTORS, 3)), state=np.zeros(at.STATE_SIZE))
     sample.state[at.N_ALIASED] = n_aliased
     taken = []
     run = SimpleNamespace(
-        start_from=lambda theta: None,
-        freeze=lambda sample, share, sweeps: taken.append((share, sweeps)),
+        start_from=lambda coefficients: None,
+        reuse_factor=lambda sample, share, sweeps: taken.append((share, sweeps)),
     )
-    warm_start._start_from_sample(run, sample, 0.125)
+    subsample._start_from_sample(run, sample, 0.125)
     assert taken == frozen

@@ -1,4 +1,4 @@
-"""From evaluated factors to a `Design`: parts, column names and the sparse transform."""
+"""From evaluated factors to a `Design`: parts, column names and the sparse column map."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import TypeAlias
 import numpy as np
 import scipy
 
+from fastglm.design.formula.contrast_coding import CodedFactor, CodedTerm
 from fastglm.design.formula.contrasts import Contrast
-from fastglm.design.formula.scoping import ScopedFactor, ScopedTerm
 from fastglm.design.frames.frames import Level
-from fastglm.design.matrix.parts import Coded, Dense, Design, Ones, Part, Product
+from fastglm.design.matrix.parts import Dense, Design, Indicators, Ones, Part, Product
 
 __all__ = ["CategoricalFactor", "Factor", "NumericFactor", "ScaledTerm", "assemble"]
 
@@ -72,18 +72,18 @@ class ScaledTerm:
     """A term of the model with the products of factors that make it up, all times `scale`."""
 
     name: str
-    products: tuple[ScopedTerm, ...]
+    products: tuple[CodedTerm, ...]
     scale: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
 class _Block:
-    """The parts of one product of factors and the transform of their sweep columns, (q, p)."""
+    """The parts of one product of factors and the column map of their stored columns, (q, p)."""
 
     parts: list[Part]
-    transform: scipy.sparse.csc_array
+    column_map: scipy.sparse.csc_array
     names: list[str]
-    numeric: tuple[ScopedFactor, ...] = ()
+    numeric: tuple[CodedFactor, ...] = ()
     categorical: tuple[str, ...] = ()
     levels: tuple[int, ...] = ()
 
@@ -102,7 +102,7 @@ def assemble(terms: Sequence[ScaledTerm], factors: Mapping[str, Factor], n_rows:
     Design
         With the columns in formulaic's order: terms as given, and inside a term the first factor
         varies fastest. The indicators of a categorical are sums of those of its interactions,
-        so a main effect next to its interaction adds no sweep columns.
+        so a main effect next to its interaction adds no stored columns.
     """
     blocks: list[_Block] = []
     slices: list[tuple[str, slice]] = []
@@ -115,7 +115,7 @@ def assemble(terms: Sequence[ScaledTerm], factors: Mapping[str, Factor], n_rows:
                 continue
             if not product.factors and term.scale == 1:
                 constant = start + width
-            block.transform.data *= term.scale
+            block.column_map.data *= term.scale
             blocks.append(block)
             width += len(block.names)
         slices.append((term.name, slice(start, start + width)))
@@ -125,14 +125,14 @@ def assemble(terms: Sequence[ScaledTerm], factors: Mapping[str, Factor], n_rows:
         parts=tuple(p for i, block in enumerate(blocks) if hosts[i] == i for p in block.parts),
         n_rows=n_rows,
         names=tuple(name for block in blocks for name in block.names),
-        transform=_stack(blocks, hosts),
+        column_map=_stack(blocks, hosts),
         constant=constant,
         terms=tuple(slices),
     )
 
 
 def _host(block: _Block, blocks: Sequence[_Block]) -> int:
-    """The block whose sweep columns `block` reads: the largest that holds its categoricals."""
+    """The block whose stored columns `block` reads: the largest that holds its categoricals."""
     if not block.categorical:
         return next(i for i, other in enumerate(blocks) if other is block)
     holding = [
@@ -144,9 +144,9 @@ def _host(block: _Block, blocks: Sequence[_Block]) -> int:
 
 
 def _hosted_transform(block: _Block, host: _Block) -> scipy.sparse.csc_array:
-    """The transform of `block` on the sweep columns of `host`."""
+    """The column map of `block` on the stored columns of `host`."""
     if block is host:
-        return block.transform
+        return block.column_map
     combination = np.indices(host.levels).reshape(len(host.levels), -1)
     own = [combination[host.categorical.index(text)] for text in block.categorical]
     code = np.ravel_multi_index(tuple(own), block.levels)
@@ -154,42 +154,42 @@ def _hosted_transform(block: _Block, host: _Block) -> scipy.sparse.csc_array:
         (np.ones(len(code)), code, np.arange(len(code) + 1)),
         shape=(len(code), prod(block.levels)),
     )
-    n_numeric = block.transform.shape[0] // indicator.shape[1]
+    n_numeric = block.column_map.shape[0] // indicator.shape[1]
     sums = scipy.sparse.kron(scipy.sparse.eye_array(n_numeric), indicator)
-    transform = scipy.sparse.csc_array(sums @ block.transform)
-    transform.sort_indices()
-    return transform
+    column_map = scipy.sparse.csc_array(sums @ block.column_map)
+    column_map.sort_indices()
+    return column_map
 
 
 def _stack(
     blocks: Sequence[_Block], hosts: Sequence[int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """Put the transforms side by side, each on the rows of its host; None for the identity."""
+    """Put the column maps side by side, each on the rows of its host; None for the identity."""
     first_row, n_rows = {}, 0
     for i, block in enumerate(blocks):
         if hosts[i] == i:
             first_row[i] = n_rows
-            n_rows += block.transform.shape[0]
-    transforms = [
+            n_rows += block.column_map.shape[0]
+    column_maps = [
         _hosted_transform(block, blocks[host]) for block, host in zip(blocks, hosts, strict=True)
     ]
-    widths = np.concatenate([np.diff(transform.indptr) for transform in transforms])
+    widths = np.concatenate([np.diff(column_map.indptr) for column_map in column_maps])
     rows = np.concatenate(
-        [t.indices.astype(np.int64) + first_row[h] for t, h in zip(transforms, hosts, strict=True)]
+        [t.indices.astype(np.int64) + first_row[h] for t, h in zip(column_maps, hosts, strict=True)]
     )
-    values = np.concatenate([transform.data for transform in transforms])
+    values = np.concatenate([column_map.data for column_map in column_maps])
     if len(widths) == n_rows and np.array_equal(rows, np.arange(n_rows)) and (values == 1).all():
         return None
     return np.concatenate([[0], np.cumsum(widths)]).astype(np.int64), rows, values
 
 
-def _block(product: ScopedTerm, factors: Mapping[str, Factor], n_rows: int) -> _Block:
+def _block(product: CodedTerm, factors: Mapping[str, Factor], n_rows: int) -> _Block:
     if not product.factors:
         return _Block([Ones(n_rows)], scipy.sparse.csc_array(np.ones((1, 1))), ["Intercept"])
-    scoped = [(factors[factor.text], factor.reduced) for factor in product.factors]
-    names, coding = _columns(scoped)
-    numeric = [f.columns(reduced) for f, reduced in scoped if isinstance(f, NumericFactor)]
-    categorical = [f for f, _ in scoped if isinstance(f, CategoricalFactor)]
+    coded = [(factors[factor.text], factor.reduced) for factor in product.factors]
+    names, coding = _columns(coded)
+    numeric = [f.columns(reduced) for f, reduced in coded if isinstance(f, NumericFactor)]
+    categorical = [f for f, _ in coded if isinstance(f, CategoricalFactor)]
     parts: list[Part]
     if len(numeric) == 1 and not categorical and numeric[0].shape[1] > 1:
         parts = [Dense(numeric[0])]
@@ -210,23 +210,23 @@ def _block(product: ScopedTerm, factors: Mapping[str, Factor], n_rows: int) -> _
 def _part(numeric: tuple[np.ndarray, ...], categorical: list[CategoricalFactor]) -> Part:
     if not categorical:
         return Product(numeric)
-    return Coded(
+    return Indicators(
         tuple(factor.codes for factor in categorical),
         tuple(len(factor.levels) for factor in categorical),
         numeric,
     )
 
 
-def _columns(scoped: Sequence[tuple[Factor, bool]]) -> tuple[list[str], scipy.sparse.csc_array]:
-    """Model column names of a product and its transform.
+def _columns(coded: Sequence[tuple[Factor, bool]]) -> tuple[list[str], scipy.sparse.csc_array]:
+    """Model column names of a product and its column map.
 
-    The sweep columns are ordered by numeric columns first, then by levels, the last varying
-    fastest; so the transform is the Kronecker product of the factors' codings in that order,
+    The stored columns are ordered by numeric columns first, then by levels, the last varying
+    fastest; so the column map is the Kronecker product of the factors' codings in that order,
     with its columns put into the order of the names, where the first factor varies fastest.
     """
     names: list[list[str]] = []
     codings: list[scipy.sparse.csc_array] = []
-    for factor, reduced in scoped:
+    for factor, reduced in coded:
         if isinstance(factor, CategoricalFactor):
             matrix, columns = factor.contrast.columns(factor.levels, reduced, factor.name)
         else:
@@ -234,16 +234,16 @@ def _columns(scoped: Sequence[tuple[Factor, bool]]) -> tuple[list[str], scipy.sp
             matrix = scipy.sparse.eye_array(len(columns), format="csc")
         names.append(columns)
         codings.append(matrix)
-    if len(scoped) == 1:
+    if len(coded) == 1:
         return names[0], codings[0]
-    order = sorted(range(len(scoped)), key=lambda i: isinstance(scoped[i][0], CategoricalFactor))
-    transform = codings[order[0]]
+    order = sorted(range(len(coded)), key=lambda i: isinstance(coded[i][0], CategoricalFactor))
+    column_map = codings[order[0]]
     for i in order[1:]:
-        transform = scipy.sparse.kron(transform, codings[i], format="csc")
+        column_map = scipy.sparse.kron(column_map, codings[i], format="csc")
     widths = [len(columns) for columns in names]
-    positions = np.arange(transform.shape[1]).reshape([widths[i] for i in order])
+    positions = np.arange(column_map.shape[1]).reshape([widths[i] for i in order])
     by_factor = positions.transpose(np.argsort(order))
-    transform = scipy.sparse.csc_array(transform[:, by_factor.ravel(order="F")])
-    transform.sort_indices()
+    column_map = scipy.sparse.csc_array(column_map[:, by_factor.ravel(order="F")])
+    column_map.sort_indices()
     joined = [":".join(reversed(labels)) for labels in itertools.product(*reversed(names))]
-    return joined, transform
+    return joined, column_map

@@ -1,4 +1,4 @@
-"""Contrasts: how the levels of a categorical become model columns.
+"""Contrasts: how the levels of a categorical become design columns.
 
 The matrices and their labels are formulaic's, so that coefficients are called what formulaic
 calls them.

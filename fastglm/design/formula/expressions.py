@@ -1,8 +1,8 @@
 """The expressions inside a formula, such as ``np.log(x + 1)``, ``bs(age, df=4)`` or ``C(a)``.
 
 An expression is parsed by Python's own parser, checked against a fixed list of operations when it
-is read, and evaluated by walking the tree. Nothing is ever passed to ``eval``, so a recipe loaded
-from a file can name columns and the functions listed here, and nothing else.
+is read, and evaluated by walking the tree. Nothing is ever passed to ``eval``, so a fitted formula
+loaded from a file can name columns and the functions listed here, and nothing else.
 """
 
 from __future__ import annotations

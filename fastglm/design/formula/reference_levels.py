@@ -11,7 +11,7 @@ from fastglm.design.formula.expressions import (
     function_name,
     read_contrast,
 )
-from fastglm.design.formula.recipe import Recipe
+from fastglm.design.formula.fitted_formula import FittedFormula
 from fastglm.design.frames.categories import Level
 
 __all__ = ["contrast_of", "reference_levels"]
@@ -27,12 +27,12 @@ def contrast_of(expression: Expression) -> Contrast:
     return Contrast()
 
 
-def reference_levels(recipe: Recipe | None) -> dict[str, Level]:
+def reference_levels(fitted_formula: FittedFormula | None) -> dict[str, Level]:
     """The level that others are compared with, by the text of the factor.
 
     Parameters
     ----------
-    recipe : Recipe or None
+    fitted_formula : FittedFormula or None
 
     Returns
     -------
@@ -40,18 +40,18 @@ def reference_levels(recipe: Recipe | None) -> dict[str, Level]:
         Of the factors that some term codes against one level, which has zeros in all columns:
         factors with other contrasts, or coded in full wherever they stand, are not there.
     """
-    if recipe is None:
+    if fitted_formula is None:
         return {}
     reduced = {
         factor.text
-        for term in recipe.terms
+        for term in fitted_formula.terms
         for product in term.products
         for factor in product.factors
         if factor.reduced
     }
     found = {}
-    for expression in recipe.factors:
-        levels = recipe.levels.get(expression.text)
+    for expression in fitted_formula.factors:
+        levels = fitted_formula.levels.get(expression.text)
         if levels is None or expression.text not in reduced:
             continue
         matrix, _ = contrast_of(expression).columns(levels, True, expression.text)

@@ -141,12 +141,12 @@ def _refuse_column(design: Design, part: Part) -> None:
         require_finite(columns[:, j], _model_name(design, first + j))
 
 
-def _model_name(design: Design, sweep_column: int) -> str:
-    """Find the first model column that a sweep column enters."""
-    if design.transform is None:
-        return design.names[sweep_column]
-    indptr, indices, _ = design.transform
-    stored = int(np.flatnonzero(indices == sweep_column)[0])
+def _model_name(design: Design, stored_column: int) -> str:
+    """Find the first design column that a stored column enters."""
+    if design.column_map is None:
+        return design.names[stored_column]
+    indptr, indices, _ = design.column_map
+    stored = int(np.flatnonzero(indices == stored_column)[0])
     return design.names[int(np.searchsorted(indptr, stored, side="right")) - 1]
 
 

@@ -33,7 +33,7 @@ def design_from_array(X: Any, allow_empty: bool = False) -> Design:
     Returns
     -------
     Design
-        One model column per column of `X`, named by `array_names`.
+        One design column per column of `X`, named by `array_names`.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def design_from_array(X: Any, allow_empty: bool = False) -> Design:
         parts=(Sparse(X) if is_sparse else Dense(X),),
         n_rows=n_rows,
         names=names,
-        transform=None,
+        column_map=None,
         constant=constant,
         terms=column_terms(names),
     )

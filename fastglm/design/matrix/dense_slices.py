@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from fastglm.design.matrix.parts import Coded, Dense, Design, Ones, Part, Product
+from fastglm.design.matrix.parts import Dense, Design, Indicators, Ones, Part, Product
 from fastglm.design.matrix.take import take_rows
 
 __all__ = ["dense_slices", "transposed_product"]
@@ -16,7 +16,7 @@ SLICE_VALUES = 1_000_000
 
 
 def dense_slices(design: Design) -> Iterator[tuple[slice, np.ndarray]]:
-    """Slices of rows, each with its model columns written out, (rows, p) float64."""
+    """Slices of rows, each with its design columns written out, (rows, p) float64."""
     length = max(SLICE_VALUES // max(design.n_columns, 1), 1)
     for start in range(0, design.n_rows, length):
         rows = slice(start, min(start + length, design.n_rows))
@@ -26,7 +26,7 @@ def dense_slices(design: Design) -> Iterator[tuple[slice, np.ndarray]]:
 def transposed_product(design: Design, values: np.ndarray) -> np.ndarray:
     """X'v for (n,) float64 values v: (p,)."""
     sweep = np.concatenate([_part_product(part, values) for part in design.parts])
-    if design.transform is None:
+    if design.column_map is None:
         return sweep
     return design.transform_matrix().T @ sweep
 
@@ -41,7 +41,7 @@ def _part_product(part: Part, values: np.ndarray) -> np.ndarray:
         return np.array([column @ values for column in part.values.T])
     if isinstance(part, Product):
         return np.array([_times(values, part.factors).sum()])
-    if isinstance(part, Coded):
+    if isinstance(part, Indicators):
         code = np.zeros(part.n_rows, dtype=np.intp)
         for codes, levels in zip(part.codes, part.levels, strict=True):
             code *= levels

@@ -1,8 +1,8 @@
 """The design matrix as it is stored: blocks of columns that are never expanded.
 
-A `Design` is a list of parts side by side. Together they give the *sweep columns*, the ones the
-kernels read. A sparse `transform` turns them into the *model columns*, the ones that carry
-coefficients: a treatment-coded categorical is one `Coded` part with all its levels, and the
+A `Design` is a list of parts side by side. Together they give the *stored columns*, the ones the
+kernels read. A sparse `column_map` turns them into the *design columns*, the ones that carry
+coefficients: a treatment-coded categorical is one `Indicators` part with all its levels, and the
 transform leaves its reference level out.
 """
 
@@ -17,14 +17,14 @@ from typing import Any, TypeAlias
 import numpy as np
 import scipy
 
-from fastglm.records import filled_at_once
+from fastglm.records import fast_init
 
-__all__ = ["Coded", "Dense", "Design", "Ones", "Part", "Product", "Sparse", "transform_matrix"]
+__all__ = ["Dense", "Design", "Indicators", "Ones", "Part", "Product", "Sparse", "transform_matrix"]
 
 
 @dataclass(frozen=True, eq=False)
 class Dense:
-    """Numeric columns stored as one matrix: one sweep column each.
+    """Numeric columns stored as one matrix: one stored column each.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class Dense:
 
     @property
     def n_columns(self) -> int:
-        """Number of sweep columns."""
+        """Number of stored columns."""
         return self.values.shape[1]
 
     def to_dense(self) -> np.ndarray:
@@ -51,7 +51,7 @@ class Dense:
 
 @dataclass(frozen=True, eq=False)
 class Product:
-    """One sweep column: the product of numeric columns, formed block by block in the kernel.
+    """One stored column: the product of numeric columns, formed block by block in the kernel.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class Product:
 
     @property
     def n_columns(self) -> int:
-        """Number of sweep columns, always 1."""
+        """Number of stored columns, always 1."""
         return 1
 
     def to_dense(self) -> np.ndarray:
@@ -77,7 +77,7 @@ class Product:
 
 
 @dataclass(frozen=True, eq=False)
-class Coded:
+class Indicators:
     """The indicators of one or more crossed categoricals, times numeric columns.
 
     Parameters
@@ -91,7 +91,7 @@ class Coded:
 
     Notes
     -----
-    There are ``prod(levels)`` sweep columns, one per combination of levels; the last categorical
+    There are ``prod(levels)`` stored columns, one per combination of levels; the last categorical
     varies fastest.
     """
 
@@ -106,7 +106,7 @@ class Coded:
 
     @property
     def n_columns(self) -> int:
-        """Number of sweep columns."""
+        """Number of stored columns."""
         return prod(self.levels)
 
     def to_dense(self) -> np.ndarray:
@@ -121,7 +121,7 @@ class Coded:
 
 @dataclass(frozen=True, eq=False)
 class Sparse:
-    """Numeric columns stored as a sparse matrix: one sweep column each.
+    """Numeric columns stored as a sparse matrix: one stored column each.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ class Sparse:
 
     @property
     def n_columns(self) -> int:
-        """Number of sweep columns."""
+        """Number of stored columns."""
         return self.matrix.shape[1]
 
     def to_dense(self) -> np.ndarray:
@@ -149,7 +149,7 @@ class Sparse:
 
 @dataclass(frozen=True)
 class Ones:
-    """The intercept: one sweep column of ones that takes no storage.
+    """The intercept: one stored column of ones that takes no storage.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ class Ones:
 
     @property
     def n_columns(self) -> int:
-        """Number of sweep columns, always 1."""
+        """Number of stored columns, always 1."""
         return 1
 
     def to_dense(self) -> np.ndarray:
@@ -174,10 +174,10 @@ class Ones:
         return np.ones((self.n, 1))
 
 
-Part: TypeAlias = Dense | Product | Coded | Sparse | Ones
+Part: TypeAlias = Dense | Product | Indicators | Sparse | Ones
 
 
-@filled_at_once
+@fast_init
 @dataclass(frozen=True, eq=False)
 class Design:
     """A design matrix in parts.
@@ -185,35 +185,35 @@ class Design:
     Parameters
     ----------
     parts : tuple of Part
-        Their sweep columns stand side by side, q in all.
+        Their stored columns stand side by side, q in all.
     n_rows : int
         Number of rows, n.
     names : tuple of str
-        Names of the p model columns.
-    transform : tuple (indptr, indices, data) or None
-        The (q, p) matrix in compressed sparse column form that turns sweep columns into model
+        Names of the p design columns.
+    column_map : tuple (indptr, indices, data) or None
+        The (q, p) matrix in compressed sparse column form that turns stored columns into model
         columns: ``X_model = X_sweep @ transform``. None is the identity, and then q equals p.
     constant : int or None
-        Index of a model column known to hold one value, not zero, in every row, if there is one.
+        Index of a design column known to hold one value, not zero, in every row, if there is one.
     terms : tuple of (str, slice)
-        Each term of the model and the model columns it owns, in order.
+        Each term of the model and the design columns it owns, in order.
     """
 
     parts: tuple[Part, ...]
     n_rows: int
     names: tuple[str, ...]
-    transform: tuple[np.ndarray, np.ndarray, np.ndarray] | None
+    column_map: tuple[np.ndarray, np.ndarray, np.ndarray] | None
     constant: int | None
     terms: tuple[tuple[str, slice], ...]
 
     @property
-    def n_sweep_columns(self) -> int:
+    def n_stored_columns(self) -> int:
         """Number of columns the kernels read, q."""
         return sum(part.n_columns for part in self.parts)
 
     @property
     def n_columns(self) -> int:
-        """Number of model columns, p."""
+        """Number of design columns, p."""
         return len(self.names)
 
     def to_dense(self) -> np.ndarray:
@@ -223,29 +223,29 @@ class Design:
         -------
         ndarray, shape (n, p), float64
         """
-        sweep = np.empty((self.n_rows, self.n_sweep_columns))
+        sweep = np.empty((self.n_rows, self.n_stored_columns))
         start = 0
         for part in self.parts:
             sweep[:, start : start + part.n_columns] = part.to_dense()
             start += part.n_columns
-        if self.transform is None:
+        if self.column_map is None:
             return sweep
         # A sparse product: it wakes no BLAS threads, which would keep the cores from kernels.
         return np.ascontiguousarray(sweep @ self.transform_matrix())
 
     def transform_matrix(self) -> scipy.sparse.csc_array:
         """The transform as a matrix, (q, p)."""
-        return transform_matrix(self.transform, self.n_sweep_columns, self.n_columns)
+        return transform_matrix(self.column_map, self.n_stored_columns, self.n_columns)
 
 
 def transform_matrix(
-    transform: tuple[np.ndarray, np.ndarray, np.ndarray] | None, n_sweep: int, n_columns: int
+    column_map: tuple[np.ndarray, np.ndarray, np.ndarray] | None, n_stored: int, n_columns: int
 ) -> scipy.sparse.csc_array:
-    """The (n_sweep, n_columns) matrix of a transform; the identity for None and for no columns."""
-    if transform is None or not transform[0].size:
-        return scipy.sparse.eye_array(n_sweep, format="csc")
-    indptr, indices, data = transform
-    return scipy.sparse.csc_array((data, indices, indptr), shape=(n_sweep, n_columns))
+    """The (n_stored, n_columns) matrix of a transform; the identity for None and for no columns."""
+    if column_map is None or not column_map[0].size:
+        return scipy.sparse.eye_array(n_stored, format="csc")
+    indptr, indices, data = column_map
+    return scipy.sparse.csc_array((data, indices, indptr), shape=(n_stored, n_columns))
 
 
 def _multiply(factors: Sequence[np.ndarray], n_rows: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Some of the model columns of a design, and designs side by side; no data is copied."""
+"""Some of the design columns of a design, and designs side by side; no data is copied."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["join_designs", "select_columns"]
 
 
 def select_columns(design: Design, columns: Sequence[int] | np.ndarray) -> Design:
-    """The design of some of the model columns.
+    """The design of some of the design columns.
 
     Parameters
     ----------
     design
         Of p columns.
     columns
-        Numbers of at least one model column, in increasing order.
+        Numbers of at least one design column, in increasing order.
 
     Returns
     -------
@@ -31,9 +31,9 @@ def select_columns(design: Design, columns: Sequence[int] | np.ndarray) -> Desig
         that none needs.
     """
     columns = np.asarray(columns)
-    transform = design.transform_matrix()[:, columns]
-    needed = np.zeros(design.n_sweep_columns, dtype=bool)
-    needed[transform.indices[transform.data != 0.0]] = True
+    column_map = design.transform_matrix()[:, columns]
+    needed = np.zeros(design.n_stored_columns, dtype=bool)
+    needed[column_map.indices[column_map.data != 0.0]] = True
     parts: list[Part] = []
     kept: list[np.ndarray] = []
     start = 0
@@ -55,7 +55,7 @@ def select_columns(design: Design, columns: Sequence[int] | np.ndarray) -> Desig
         parts=tuple(parts),
         n_rows=design.n_rows,
         names=tuple(design.names[k] for k in columns),
-        transform=_arrays(transform.tocsr()[np.concatenate(kept)].tocsc()),
+        column_map=_arrays(column_map.tocsr()[np.concatenate(kept)].tocsc()),
         constant=constant,
         terms=_terms(design, columns),
     )
@@ -70,16 +70,16 @@ def join_designs(first: Design, second: Design) -> Design:
         Of the same number of rows.
     """
     p = first.n_columns
-    transform = None
-    if first.transform is not None or second.transform is not None:
+    column_map = None
+    if first.column_map is not None or second.column_map is not None:
         blocks = [first.transform_matrix(), second.transform_matrix()]
-        transform = _arrays(scipy.sparse.block_diag(blocks, format="csc"))
+        column_map = _arrays(scipy.sparse.block_diag(blocks, format="csc"))
     moved = tuple((n, slice(term.start + p, term.stop + p)) for n, term in second.terms)
     return replace(
         first,
         parts=(*first.parts, *second.parts),
         names=(*first.names, *second.names),
-        transform=transform,
+        column_map=column_map,
         terms=(*first.terms, *moved),
     )
 
@@ -103,7 +103,7 @@ def _terms(design: Design, columns: np.ndarray) -> tuple[tuple[str, slice], ...]
 def _arrays(
     matrix: scipy.sparse.csc_array,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """The transform's arrays; None for the identity."""
+    """The column map's arrays; None for the identity."""
     q, p = matrix.shape
     identity = q == p and matrix.nnz == p and (matrix.indices == np.arange(p)).all()
     if identity and (matrix.data == 1.0).all() and (np.diff(matrix.indptr) == 1).all():

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastglm.design.frames.frames import Column, Frame
-from fastglm.design.matrix.parts import Coded, Dense, Design, Ones, Part, Product, Sparse
+from fastglm.design.matrix.parts import Dense, Design, Indicators, Ones, Part, Product, Sparse
 from fastglm.errors import ModelError
 
 __all__ = ["frame_column", "take_rows"]
@@ -63,9 +63,9 @@ def _take(part: Part, rows: np.ndarray, n: int) -> Part:
         return Dense(part.values[rows])
     if isinstance(part, Product):
         return Product(tuple(f[rows] for f in part.factors))
-    if isinstance(part, Coded):
+    if isinstance(part, Indicators):
         codes = tuple(c[rows] for c in part.codes)
-        return Coded(codes, part.levels, tuple(f[rows] for f in part.factors))
+        return Indicators(codes, part.levels, tuple(f[rows] for f in part.factors))
     if isinstance(part, Sparse):
         return Sparse(part.matrix.tocsr()[rows])
     return Ones(n)

@@ -15,8 +15,8 @@ from fastglm.errors import ModelError
 from fastglm.families.derivative_templates import mean_rows
 from fastglm.families.evaluate import Frozen, evaluate
 from fastglm.families.registry import CUSTOM_LINKS, link_class
-from fastglm.families.row_templates import curvature_rows, inverse_link_rows, link_rows
-from fastglm.kernels.blocks.planes import COMPLEMENT, LINEAR_PREDICTOR, MEAN, SCRATCH, SLOPE
+from fastglm.families.row_templates import inverse_deriv2_rows, inverse_link_rows, link_rows
+from fastglm.kernels.blocks.row_buffers import COMPLEMENT, LINEAR_PREDICTOR, MEAN, SCRATCH, SLOPE
 from fastglm.kernels.compiler.templates import RowBlock
 
 __all__ = ["Link", "compile_link"]
@@ -37,7 +37,7 @@ class Link(Frozen):
         Of what the exponential of a coefficient is the ratio: "mean", "odds" or "hazard".
     mean_range : pair of float or None
         Open interval of the means of all finite linear predictors; None if some have none.
-    forward_rows, inverse_rows, curvature_rows : RowBlock
+    forward_rows, inverse_rows, inverse_deriv2_rows : RowBlock
         The link over one block of rows, compiled when their address is first asked for.
     mean_rows : RowBlock or None
         The mean with its four derivatives; None where they are not known.
@@ -50,7 +50,7 @@ class Link(Frozen):
     mean_range: tuple[float, float] | None = None
     forward_rows: RowBlock
     inverse_rows: RowBlock
-    curvature_rows: RowBlock
+    inverse_deriv2_rows: RowBlock
     mean_rows: RowBlock | None = None
 
     def __repr__(self) -> str:
@@ -60,8 +60,8 @@ class Link(Frozen):
     def __call__(self, p: Any) -> Any:
         """Linear predictor at the mean `p`: an array of any shape, or a number."""
         mu = np.asarray(p, dtype=np.float64)
-        planes = {MEAN: mu, COMPLEMENT: 1.0 - mu}
-        return evaluate(self.forward_rows, planes, LINEAR_PREDICTOR, link=self.parameter)
+        buffers = {MEAN: mu, COMPLEMENT: 1.0 - mu}
+        return evaluate(self.forward_rows, buffers, LINEAR_PREDICTOR, link=self.parameter)
 
     def inverse(self, z: Any) -> Any:
         """Mean at the linear predictor `z`; NaN where `z` is outside the link's domain."""
@@ -77,7 +77,9 @@ class Link(Frozen):
 
     def inverse_deriv2(self, z: Any) -> Any:
         """Second derivative of the mean in the linear predictor, at the linear predictor `z`."""
-        return evaluate(self.curvature_rows, {LINEAR_PREDICTOR: z}, SCRATCH, link=self.parameter)
+        return evaluate(
+            self.inverse_deriv2_rows, {LINEAR_PREDICTOR: z}, SCRATCH, link=self.parameter
+        )
 
     def deriv(self, p: Any) -> Any:
         """Differentiate the linear predictor in the mean, at the mean `p`."""
@@ -115,13 +117,13 @@ def compile_link(
     name: str,
     forward: Callable,
     inverse: Callable,
-    curvature: Callable,
+    inverse_deriv2: Callable,
     cached: bool = True,
 ) -> tuple[RowBlock, RowBlock, RowBlock]:
     """Make the three row blocks of a link."""
-    bend = {"inverse": inverse, "curvature": curvature}
+    bend = {"inverse": inverse, "inverse_deriv2": inverse_deriv2}
     return (
         RowBlock(link_rows, f"link_{name}", {"forward": forward}, cached),
         RowBlock(inverse_link_rows, f"inverse_{name}", {"inverse": inverse}, cached),
-        RowBlock(curvature_rows, f"curvature_{name}", bend, cached),
+        RowBlock(inverse_deriv2_rows, f"inverse_deriv2_{name}", bend, cached),
     )

@@ -7,33 +7,33 @@
 
 from __future__ import annotations
 
-from fastglm.kernels.compiler.decorators import inlined
+from fastglm.kernels.compiler.decorators import inline
 from fastglm.kernels.math import elementary as vm
 
 
-@inlined
+@inline
 def identity_bends(eta, mu, complement, slope, parameter):
     return 0.0, 0.0, 0.0
 
 
-@inlined
+@inline
 def log_bends(eta, mu, complement, slope, parameter):
     return mu, mu, mu
 
 
-@inlined
+@inline
 def logit_bends(eta, mu, complement, slope, parameter):
     tilt = complement - mu
     return slope * tilt, slope * (1.0 - 6.0 * slope), slope * tilt * (1.0 - 12.0 * slope)
 
 
-@inlined
+@inline
 def probit_bends(eta, mu, complement, slope, parameter):
     square = eta * eta
     return -eta * slope, (square - 1.0) * slope, eta * (3.0 - square) * slope
 
 
-@inlined
+@inline
 def cloglog_bends(eta, mu, complement, slope, parameter):
     e = vm.exp(min(eta, 700.0))
     inner = 1.0 - 3.0 * e + e * e
@@ -41,7 +41,7 @@ def cloglog_bends(eta, mu, complement, slope, parameter):
     return slope * (1.0 - e), slope * inner, slope * last
 
 
-@inlined
+@inline
 def loglog_bends(eta, mu, complement, slope, parameter):
     e = vm.exp(min(-eta, 700.0))
     inner = 1.0 - 3.0 * e + e * e
@@ -49,7 +49,7 @@ def loglog_bends(eta, mu, complement, slope, parameter):
     return -slope * (1.0 - e), slope * inner, -slope * last
 
 
-@inlined
+@inline
 def cauchit_bends(eta, mu, complement, slope, parameter):
     over = 1.0 / (1.0 + eta * eta)
     second = -2.0 * eta * over * slope
@@ -57,24 +57,24 @@ def cauchit_bends(eta, mu, complement, slope, parameter):
     return second, third, 24.0 * eta * (1.0 - eta * eta) * over * over * over * slope
 
 
-@inlined
+@inline
 def inverse_power_bends(eta, mu, complement, slope, parameter):
     return 2.0 * mu * mu * mu, -6.0 * mu * mu * mu * mu, 24.0 * mu * mu * mu * mu * mu
 
 
-@inlined
+@inline
 def inverse_squared_bends(eta, mu, complement, slope, parameter):
     second = -1.5 * slope / eta
     third = -2.5 * second / eta
     return second, third, -3.5 * third / eta
 
 
-@inlined
+@inline
 def sqrt_bends(eta, mu, complement, slope, parameter):
     return 2.0, 0.0, 0.0
 
 
-@inlined
+@inline
 def power_bends(eta, mu, complement, slope, parameter):
     exponent = 1.0 / parameter
     second = slope * (exponent - 1.0) / eta
@@ -82,12 +82,12 @@ def power_bends(eta, mu, complement, slope, parameter):
     return second, third, third * (exponent - 3.0) / eta
 
 
-@inlined
+@inline
 def logc_bends(eta, mu, complement, slope, parameter):
     return slope, slope, slope
 
 
-@inlined
+@inline
 def negative_binomial_bends(eta, mu, complement, slope, parameter):
     tilt, twice = 1.0 + 2.0 * parameter * mu, 2.0 * parameter
     second = slope * tilt

@@ -16,7 +16,7 @@ from fastglm.families.user_functions import (
     points_inside,
     require_derivative,
 )
-from fastglm.kernels.compiler.decorators import inlined
+from fastglm.kernels.compiler.decorators import inline
 
 __all__ = ["CustomLink"]
 
@@ -78,7 +78,7 @@ class CustomLink(Link):
             domain=(lower, upper),
             forward_rows=rows[0],
             inverse_rows=rows[1],
-            curvature_rows=rows[2],
+            inverse_deriv2_rows=rows[2],
         )
         CUSTOM_LINKS[name] = self
 
@@ -128,19 +128,19 @@ def _link_functions(
 ) -> tuple[Callable, Callable, Callable]:
     """The three functions of `fastglm.families.links.functions`."""
 
-    @inlined
+    @inline
     def link_forward(mu, complement, parameter):
         return forward(mu)
 
-    @inlined
+    @inline
     def link_inverse(eta, parameter):
         inside = (eta > lower) & (eta < upper)
         mu = inverse(eta) if inside else math.nan
         return mu, 1.0 - mu, slope(eta) if inside else math.nan
 
-    @inlined
-    def link_curvature(eta, mu, complement, slope_at, parameter):
+    @inline
+    def link_inverse_deriv2(eta, mu, complement, slope_at, parameter):
         h = _STEP * max(1.0, abs(eta))
         return (slope(eta + h) - slope(eta - h)) / (2.0 * h)
 
-    return link_forward, link_inverse, link_curvature
+    return link_forward, link_inverse, link_inverse_deriv2

@@ -35,8 +35,8 @@ class Identity(Link):
 
     name = "identity"
     mean_range = (-math.inf, math.inf)
-    forward_rows, inverse_rows, curvature_rows = compile_link(
-        "identity", lf.identity_forward, lf.identity_inverse, lf.identity_curvature
+    forward_rows, inverse_rows, inverse_deriv2_rows = compile_link(
+        "identity", lf.identity_forward, lf.identity_inverse, lf.identity_inverse_deriv2
     )
     mean_rows = compile_mean("identity", lf.identity_inverse, bends.identity_bends)
 
@@ -47,8 +47,8 @@ class Log(Link):
     name = "log"
     ratio = "mean"
     mean_range = (0.0, math.inf)
-    forward_rows, inverse_rows, curvature_rows = compile_link(
-        "log", lf.log_forward, lf.log_inverse, lf.log_curvature
+    forward_rows, inverse_rows, inverse_deriv2_rows = compile_link(
+        "log", lf.log_forward, lf.log_inverse, lf.log_inverse_deriv2
     )
     mean_rows = compile_mean("log", lf.log_inverse, bends.log_bends)
 
@@ -59,8 +59,8 @@ class Logit(Link):
     name = "logit"
     ratio = "odds"
     mean_range = (0.0, 1.0)
-    forward_rows, inverse_rows, curvature_rows = compile_link(
-        "logit", lf.logit_forward, lf.logit_inverse, lf.logit_curvature
+    forward_rows, inverse_rows, inverse_deriv2_rows = compile_link(
+        "logit", lf.logit_forward, lf.logit_inverse, lf.logit_inverse_deriv2
     )
     mean_rows = compile_mean("logit", lf.logit_inverse, bends.logit_bends)
 
@@ -70,8 +70,8 @@ class Probit(Link):
 
     name = "probit"
     mean_range = (0.0, 1.0)
-    forward_rows, inverse_rows, curvature_rows = compile_link(
-        "probit", lf.probit_forward, lf.probit_inverse, lf.probit_curvature
+    forward_rows, inverse_rows, inverse_deriv2_rows = compile_link(
+        "probit", lf.probit_forward, lf.probit_inverse, lf.probit_inverse_deriv2
     )
     mean_rows = compile_mean("probit", lf.probit_inverse, bends.probit_bends)
 
@@ -82,8 +82,8 @@ class CLogLog(Link):
     name = "cloglog"
     ratio = "hazard"
     mean_range = (0.0, 1.0)
-    forward_rows, inverse_rows, curvature_rows = compile_link(
-        "cloglog", lf.cloglog_forward, lf.cloglog_inverse, lf.cloglog_curvature
+    forward_rows, inverse_rows, inverse_deriv2_rows = compile_link(
+        "cloglog", lf.cloglog_forward, lf.cloglog_inverse, lf.cloglog_inverse_deriv2
     )
     mean_rows = compile_mean("cloglog", lf.cloglog_inverse, bends.cloglog_bends)
 
@@ -93,8 +93,8 @@ class LogLog(Link):
 
     name = "loglog"
     mean_range = (0.0, 1.0)
-    forward_rows, inverse_rows, curvature_rows = compile_link(
-        "loglog", lf.loglog_forward, lf.loglog_inverse, lf.loglog_curvature
+    forward_rows, inverse_rows, inverse_deriv2_rows = compile_link(
+        "loglog", lf.loglog_forward, lf.loglog_inverse, lf.loglog_inverse_deriv2
     )
     mean_rows = compile_mean("loglog", lf.loglog_inverse, bends.loglog_bends)
 
@@ -104,8 +104,8 @@ class Cauchy(Link):
 
     name = "cauchit"
     mean_range = (0.0, 1.0)
-    forward_rows, inverse_rows, curvature_rows = compile_link(
-        "cauchit", lf.cauchit_forward, lf.cauchit_inverse, lf.cauchit_curvature
+    forward_rows, inverse_rows, inverse_deriv2_rows = compile_link(
+        "cauchit", lf.cauchit_forward, lf.cauchit_inverse, lf.cauchit_inverse_deriv2
     )
     mean_rows = compile_mean("cauchit", lf.cauchit_inverse, bends.cauchit_bends)
 
@@ -114,8 +114,8 @@ class InversePower(Link):
     """eta = 1 / mu, for eta other than 0."""
 
     name = "inverse"
-    forward_rows, inverse_rows, curvature_rows = compile_link(
-        "inverse", lf.inverse_forward, lf.inverse_inverse, lf.inverse_curvature
+    forward_rows, inverse_rows, inverse_deriv2_rows = compile_link(
+        "inverse", lf.inverse_forward, lf.inverse_inverse, lf.inverse_inverse_deriv2
     )
     mean_rows = compile_mean("inverse_power", lf.inverse_inverse, bends.inverse_power_bends)
 
@@ -124,11 +124,11 @@ class InverseSquared(Link):
     """eta = 1 / mu**2, for eta > 0."""
 
     name = "1/mu^2"
-    forward_rows, inverse_rows, curvature_rows = compile_link(
+    forward_rows, inverse_rows, inverse_deriv2_rows = compile_link(
         "inverse_squared",
         lf.inverse_squared_forward,
         lf.inverse_squared_inverse,
-        lf.inverse_squared_curvature,
+        lf.inverse_squared_inverse_deriv2,
     )
     mean_rows = compile_mean(
         "inverse_squared", lf.inverse_squared_inverse, bends.inverse_squared_bends
@@ -139,8 +139,8 @@ class Sqrt(Link):
     """eta = sqrt(mu), for eta > 0."""
 
     name = "sqrt"
-    forward_rows, inverse_rows, curvature_rows = compile_link(
-        "sqrt", lf.sqrt_forward, lf.sqrt_inverse, lf.sqrt_curvature
+    forward_rows, inverse_rows, inverse_deriv2_rows = compile_link(
+        "sqrt", lf.sqrt_forward, lf.sqrt_inverse, lf.sqrt_inverse_deriv2
     )
     mean_rows = compile_mean("sqrt", lf.sqrt_inverse, bends.sqrt_bends)
 
@@ -149,8 +149,8 @@ class LogC(Link):
     """eta = log(1 - mu), the log-complement link."""
 
     name = "logc"
-    forward_rows, inverse_rows, curvature_rows = compile_link(
-        "logc", lf.logc_forward, lf.logc_inverse, lf.logc_curvature
+    forward_rows, inverse_rows, inverse_deriv2_rows = compile_link(
+        "logc", lf.logc_forward, lf.logc_inverse, lf.logc_inverse_deriv2
     )
     mean_rows = compile_mean("logc", lf.logc_inverse, bends.logc_bends)
 
@@ -177,8 +177,8 @@ class Power(Link):
     """
 
     name = "power"
-    forward_rows, inverse_rows, curvature_rows = compile_link(
-        "power", lf.power_forward, lf.power_inverse, lf.power_curvature
+    forward_rows, inverse_rows, inverse_deriv2_rows = compile_link(
+        "power", lf.power_forward, lf.power_inverse, lf.power_inverse_deriv2
     )
     mean_rows = compile_mean("power", lf.power_inverse, bends.power_bends)
 
@@ -205,11 +205,11 @@ class NegativeBinomial(Link):
     """
 
     name = "nbinom"
-    forward_rows, inverse_rows, curvature_rows = compile_link(
+    forward_rows, inverse_rows, inverse_deriv2_rows = compile_link(
         "nbinom",
         lf.negative_binomial_forward,
         lf.negative_binomial_inverse,
-        lf.negative_binomial_curvature,
+        lf.negative_binomial_inverse_deriv2,
     )
     mean_rows = compile_mean(
         "negative_binomial", lf.negative_binomial_inverse, bends.negative_binomial_bends

@@ -31,7 +31,7 @@ from fastglm.families.shared_functions import (
     binomial_log_mass,
     valid_probability,
 )
-from fastglm.kernels.compiler.decorators import formula, inlined
+from fastglm.kernels.compiler.decorators import inline, inline_any_precision
 from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.kernels.math import elementary as vm
 
@@ -49,12 +49,12 @@ PROPORTION_LINKS = (
 )
 
 
-@formula
+@inline_any_precision
 def binomial_sd(mu, complement, parameter):
     return math.sqrt(mu * complement)
 
 
-@inlined
+@inline
 def binomial_unit_deviance(y, mu, complement, parameter):
     difference = binomial_difference(y, mu, complement)
     successes = vm.relative_entropy(y, mu, difference)
@@ -62,12 +62,12 @@ def binomial_unit_deviance(y, mu, complement, parameter):
     return 2.0 * (successes + failures)
 
 
-@inlined
+@inline
 def binomial_start(y, weight, parameter):
     return (weight * y + 0.5) / (weight + 1.0)
 
 
-@inlined
+@inline
 def binomial_log_density(y, mu, complement, weight, dispersion, parameter):
     # Prior weights are trials, rounded as R does.
     trials = vm.nearest_integer(weight)
@@ -80,7 +80,7 @@ def binomial_log_density(y, mu, complement, weight, dispersion, parameter):
     return binomial_log_mass(successes, failures, half_deviance)
 
 
-@inlined
+@inline
 def binomial_variances(mu, complement, parameter):
     return mu * complement, complement - mu, -2.0, 0.0
 

@@ -23,21 +23,21 @@ from fastglm.families.shared_functions import (
     stirling_error,
     valid_positive,
 )
-from fastglm.kernels.compiler.decorators import formula, inlined
+from fastglm.kernels.compiler.decorators import inline, inline_any_precision
 from fastglm.kernels.math import elementary as vm
 
 
-@formula
+@inline_any_precision
 def gamma_sd(mu, complement, parameter):
     return mu
 
 
-@inlined
+@inline
 def gamma_unit_deviance(y, mu, complement, parameter):
     return 2.0 * vm.relative_entropy(mu, y, mu - y) / mu
 
 
-@inlined
+@inline
 def gamma_log_density(y, mu, complement, weight, dispersion, parameter):
     shape = 1.0 / dispersion
     deviance = gamma_unit_deviance(y, mu, complement, parameter)
@@ -45,7 +45,7 @@ def gamma_log_density(y, mu, complement, weight, dispersion, parameter):
     return weight * (-0.5 * shape * deviance + spread - math.log(y))
 
 
-@inlined
+@inline
 def gamma_variances(mu, complement, parameter):
     return mu * mu, 2.0 * mu, 2.0, 0.0
 

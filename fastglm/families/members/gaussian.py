@@ -16,26 +16,26 @@ from fastglm.families.family import UNBOUNDED_LINKS, Family
 from fastglm.families.functions import ResponseFunctions
 from fastglm.families.links import Identity
 from fastglm.families.shared_functions import LOG_2PI, plain_difference, plain_start, valid_real
-from fastglm.kernels.compiler.decorators import formula, inlined
+from fastglm.kernels.compiler.decorators import inline, inline_any_precision
 
 
-@formula
+@inline_any_precision
 def gaussian_sd(mu, complement, parameter):
     return 1.0
 
 
-@inlined
+@inline
 def gaussian_unit_deviance(y, mu, complement, parameter):
     return (y - mu) * (y - mu)
 
 
-@inlined
+@inline
 def gaussian_log_density(y, mu, complement, weight, dispersion, parameter):
     variance = dispersion / weight
     return -0.5 * (LOG_2PI + math.log(variance) + (y - mu) * (y - mu) / variance)
 
 
-@inlined
+@inline
 def gaussian_variances(mu, complement, parameter):
     return 1.0, 0.0, 0.0, 0.0
 

@@ -22,7 +22,7 @@ from fastglm.families.shared_functions import (
     plain_start,
     valid_positive,
 )
-from fastglm.kernels.compiler.decorators import formula, inlined
+from fastglm.kernels.compiler.decorators import inline, inline_any_precision
 
 #: Most steps to a quantile; far out in a heavy tail the first are short.
 NEWTON_STEPS = 100
@@ -30,25 +30,25 @@ NEWTON_STEPS = 100
 NEWTON_TOLERANCE = 1e-9
 
 
-@formula
+@inline_any_precision
 def inverse_gaussian_sd(mu, complement, parameter):
     return mu * math.sqrt(mu)
 
 
-@inlined
+@inline
 def inverse_gaussian_unit_deviance(y, mu, complement, parameter):
     relative = (y - mu) / mu
     return relative * relative / y
 
 
-@inlined
+@inline
 def inverse_gaussian_log_density(y, mu, complement, weight, dispersion, parameter):
     deviance = inverse_gaussian_unit_deviance(y, mu, complement, parameter)
     spread = LOG_2PI + math.log(dispersion) + 3.0 * math.log(y)
     return -0.5 * weight * (spread + deviance / dispersion)
 
 
-@inlined
+@inline
 def inverse_gaussian_variances(mu, complement, parameter):
     return mu * mu * mu, 3.0 * mu * mu, 6.0 * mu, 6.0
 

@@ -24,17 +24,17 @@ from fastglm.families.shared_functions import (
     plain_difference,
     valid_nonnegative,
 )
-from fastglm.kernels.compiler.decorators import formula, inlined
+from fastglm.kernels.compiler.decorators import inline, inline_any_precision
 from fastglm.kernels.math import elementary as vm
 
 
-@formula
+@inline_any_precision
 def negative_binomial_sd(mu, complement, parameter):
     # Two roots: the variance mu + alpha mu**2 would overflow first.
     return math.sqrt(mu) * math.sqrt(1.0 + parameter * mu)
 
 
-@inlined
+@inline
 def negative_binomial_unit_deviance(y, mu, complement, parameter):
     # A binomial deviance of y successes and 1/alpha failures; the excess is y's over its share.
     rising = 1.0 + parameter * mu
@@ -46,24 +46,24 @@ def negative_binomial_unit_deviance(y, mu, complement, parameter):
     return 2.0 * (successes + failures)
 
 
-@inlined
+@inline
 def negative_binomial_start(y, weight, parameter):
     return y if y > 0.0 else 1.0 / 6.0
 
 
-@inlined
+@inline
 def negative_binomial_log_density(y, mu, complement, weight, dispersion, parameter):
     half_deviance = 0.5 * negative_binomial_unit_deviance(y, mu, complement, parameter)
     mass = binomial_log_mass(y, 1.0 / parameter, half_deviance)
     return weight * (mass - math.log1p(parameter * y))
 
 
-@inlined
+@inline
 def negative_binomial_variances(mu, complement, parameter):
     return mu * (1.0 + parameter * mu), 1.0 + 2.0 * parameter * mu, 2.0 * parameter, 0.0
 
 
-@inlined
+@inline
 def negative_binomial_of_parameter(y, mu, parameter):
     # Minus half the unit deviance is h(y, mu) - h(y, y) and terms without alpha.
     here = vm.log1p(parameter * mu) / parameter - mu * (1.0 + parameter * y) / (

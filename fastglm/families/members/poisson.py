@@ -20,38 +20,38 @@ from fastglm.families.shared_functions import (
     stirling_error,
     valid_nonnegative,
 )
-from fastglm.kernels.compiler.decorators import formula, inlined
+from fastglm.kernels.compiler.decorators import inline, inline_any_precision
 from fastglm.kernels.math import elementary as vm
 
 
-@formula
+@inline_any_precision
 def poisson_sd(mu, complement, parameter):
     return math.sqrt(mu)
 
 
-@inlined
+@inline
 def poisson_unit_deviance(y, mu, complement, parameter):
     return 2.0 * vm.relative_entropy(y, mu, y - mu)
 
 
-@inlined
+@inline
 def poisson_start(y, weight, parameter):
     return y + 0.1
 
 
-@inlined
+@inline
 def poisson_log_mass(y, mu):
     """Log of the Poisson probability, continued to y that are not integers."""
     correction = stirling_error(y) + 0.5 * (LOG_2PI + math.log(y)) if y > 0.0 else 0.0
     return -vm.relative_entropy(y, mu, y - mu) - correction
 
 
-@inlined
+@inline
 def poisson_log_density(y, mu, complement, weight, dispersion, parameter):
     return weight * poisson_log_mass(y, mu)
 
 
-@inlined
+@inline
 def poisson_variances(mu, complement, parameter):
     return mu, 1.0, 0.0, 0.0
 

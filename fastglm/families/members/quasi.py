@@ -24,7 +24,7 @@ from fastglm.families.members.inverse_gaussian import INVERSE_GAUSSIAN
 from fastglm.families.members.poisson import POISSON
 from fastglm.families.registry import LINKS
 from fastglm.families.shared_functions import nudged_start
-from fastglm.kernels.compiler.decorators import formula, inlined
+from fastglm.kernels.compiler.decorators import inline, inline_any_precision
 from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.kernels.math import elementary as vm
 
@@ -32,7 +32,7 @@ from fastglm.kernels.math import elementary as vm
 WEDDERBURN_EPSILON = 0.0005
 
 
-@inlined
+@inline
 def quasi_mu_squared_unit_deviance(y, mu, complement, parameter):
     # R lets a response of 0 count as 1 inside the logarithm, and cuts the result off at 0.
     at_zero = max(2.0 * (vm.log(mu) - 1.0), 0.0)
@@ -40,19 +40,19 @@ def quasi_mu_squared_unit_deviance(y, mu, complement, parameter):
     return positive if y > 0.0 else at_zero
 
 
-@formula
+@inline_any_precision
 def wedderburn_sd(mu, complement, parameter):
     return mu * complement
 
 
-@inlined
+@inline
 def wedderburn_unit_deviance(y, mu, complement, parameter):
     fraction = (y + WEDDERBURN_EPSILON) / (1.0 - y + WEDDERBURN_EPSILON)
     log_odds_ratio = vm.log(fraction) + vm.log(complement) - vm.log(mu)
     return 2.0 * (y / mu + (1.0 - y) / complement - 2.0 + (2.0 * y - 1.0) * log_odds_ratio)
 
 
-@inlined
+@inline
 def wedderburn_start(y, weight, parameter):
     return max(0.001, min(0.99, y))
 

@@ -39,7 +39,7 @@ from fastglm.families.shared_functions import (
     stirling_error,
     valid_nonnegative,
 )
-from fastglm.kernels.compiler.decorators import inlined
+from fastglm.kernels.compiler.decorators import inline
 from fastglm.kernels.math import elementary as vm
 
 # Terms below exp(-NEGLIGIBLE) of the largest are left out.
@@ -54,12 +54,12 @@ STABLE_RANGE = 45.0
 STABLE_STEP = 1.0 / 8.0
 
 
-@inlined
+@inline
 def tweedie_sd(mu, complement, parameter):
     return vm.power(mu, 0.5 * parameter)
 
 
-@inlined
+@inline
 def tweedie_unit_deviance(y, mu, complement, parameter):
     a = 2.0 - parameter
     b = 1.0 - parameter
@@ -82,14 +82,14 @@ def tweedie_unit_deviance(y, mu, complement, parameter):
     return 2.0 * (half if y > 0.0 else mu_to_a / a)
 
 
-@inlined
+@inline
 def _compound_exponent(j, peak, gamma):
     """Log of the term of j jumps, up to a constant; zero at the peak but for slow terms."""
     entropy = (1.0 + gamma) * vm.relative_entropy(j, peak, j - peak)
     return -entropy - stirling_error(j) - stirling_error(gamma * j)
 
 
-@inlined
+@inline
 def _log_compound_sum(peak, gamma):
     """Log of the sum over the number of jumps, for a power between 1 and 2.
 
@@ -110,7 +110,7 @@ def _log_compound_sum(peak, gamma):
     return largest + math.log(step * total)
 
 
-@inlined
+@inline
 def _log_sinc(x):
     """log(sin(x) / x) for 0 <= x < pi."""
     if x < 0.1:
@@ -120,7 +120,7 @@ def _log_sinc(x):
     return math.log(math.sin(x) / x)
 
 
-@inlined
+@inline
 def _log_stable_integral(size, alpha):
     """Log of the integral over (0, pi) of g(u) exp(-size (g(u) - 1)), for a power above 2.
 
@@ -146,7 +146,7 @@ def _log_stable_integral(size, alpha):
     return math.log(math.pi * step * total)
 
 
-@inlined
+@inline
 def tweedie_log_density(y, mu, complement, weight, dispersion, parameter):
     scale = dispersion / weight
     exponent = -0.5 * tweedie_unit_deviance(y, mu, complement, parameter) / scale
@@ -164,27 +164,27 @@ def tweedie_log_density(y, mu, complement, weight, dispersion, parameter):
     return exponent - math.log(y) + norm
 
 
-@inlined
+@inline
 def scaled_poisson_log_density(y, mu, complement, weight, dispersion, parameter):
     # Power 1: y is a Poisson count times the dispersion.
     rate = weight / dispersion
     return poisson_log_mass(y * rate, mu * rate)
 
 
-@inlined
+@inline
 def weighted_gamma_log_density(y, mu, complement, weight, dispersion, parameter):
     # Power 2: the prior weight divides the dispersion, where R's gamma multiplies the logarithm.
     return gamma_log_density(y, mu, complement, 1.0, dispersion / weight, parameter)
 
 
-@inlined
+@inline
 def weighted_inverse_gaussian_log_density(y, mu, complement, weight, dispersion, parameter):
     # Power 3: as for power 2.
     scale = dispersion / weight
     return inverse_gaussian_log_density(y, mu, complement, 1.0, scale, parameter)
 
 
-@inlined
+@inline
 def tweedie_variances(mu, complement, parameter):
     v = vm.power(mu, parameter)
     first = parameter * v / mu

@@ -14,22 +14,22 @@ import numpy as np
 
 from fastglm.errors import BoundaryWarning, DataError, Status, warn
 from fastglm.families import Family
-from fastglm.fit.free_parameters.problem import Estimate, Problem
-from fastglm.kernels.blocks import table as slots
-from fastglm.kernels.passes.overdispersion import N_TERMS, overdispersion_kernel
+from fastglm.fit.free_parameters.problem import FreeParameterEstimate, Problem
+from fastglm.kernels.blocks import table as fields
+from fastglm.kernels.passes.nb_alpha_derivatives import N_TERMS, nb_alpha_kernel
 from fastglm.kernels.threads.threads import launch
-from fastglm.passes.layout import Layout
-from fastglm.passes.products import Pass
+from fastglm.passes.products import RowPass
+from fastglm.passes.row_table import RowTable
 from fastglm.solve.fit import count_chunks
 from fastglm.solve.solution import Solution
 
-__all__ = ["estimate_alpha", "overdispersion_sums"]
+__all__ = ["estimate_alpha", "nb_alpha_sums"]
 
 MAX_STEPS = 50
 #: Longest step in log(alpha).
 LONGEST_STEP = 3.0
 #: Of the coefficients while alpha is further than CLOSE standard errors from its estimate.
-ROUGH_TOLERANCE = 1e-7
+LOOSE_TOLERANCE = 1e-7
 CLOSE = 0.1
 #: Alpha in standard errors of a sample from which the estimate of all rows may begin.
 FAR = 8.0
@@ -37,7 +37,7 @@ FAR = 8.0
 LARGEST_COUNT = 50_000_000
 
 
-class _Overdispersion:
+class _AlphaDerivatives:
     """Derivatives of the log-likelihood in alpha at the means of given coefficients."""
 
     def __init__(self, problem: Problem):
@@ -65,8 +65,8 @@ class _Overdispersion:
         The latter is the alpha that matches the variance around the means.
         """
         problem = self.problem
-        score, curvature, excess, squares = overdispersion_sums(
-            problem.layout,
+        score, curvature, excess, squares = nb_alpha_sums(
+            problem.row_table,
             family,
             solution.params,
             solution.constant is not None,
@@ -81,19 +81,19 @@ class _Overdispersion:
         )
 
 
-def overdispersion_sums(
-    layout: Layout, family: Family, params: np.ndarray, shifted: bool, n_threads: int
+def nb_alpha_sums(
+    row_table: RowTable, family: Family, params: np.ndarray, shifted: bool, n_threads: int
 ) -> np.ndarray:
-    """The sums of `kernels.passes.overdispersion` over all rows, (4,); `shifted` as for `Pass`."""
-    over_rows, n_chunks = Pass(layout, family, params, shifted), count_chunks(layout)
+    """Sums of `nb_alpha_kernel` over all rows, (4,); `shifted` as for `RowPass`."""
+    over_rows, n_chunks = RowPass(row_table, family, params, shifted), count_chunks(row_table)
     sums = np.empty((n_chunks, N_TERMS))
-    over_rows.context[slots.N_CHUNKS] = n_chunks
-    over_rows.context[slots.OUTPUT] = sums.ctypes.data
-    launch(overdispersion_kernel, over_rows.context, n_chunks, n_threads)
+    over_rows.table[fields.N_CHUNKS] = n_chunks
+    over_rows.table[fields.OUTPUT] = sums.ctypes.data
+    launch(nb_alpha_kernel, over_rows.table, n_chunks, n_threads)
     return sums.sum(axis=0)
 
 
-def estimate_alpha(problem: Problem, start: np.ndarray | None) -> Estimate:
+def estimate_alpha(problem: Problem, start: np.ndarray | None) -> FreeParameterEstimate:
     """Estimate alpha and the coefficients.
 
     Parameters
@@ -105,7 +105,7 @@ def estimate_alpha(problem: Problem, start: np.ndarray | None) -> Estimate:
 
     Returns
     -------
-    Estimate
+    FreeParameterEstimate
         With alpha = 0, and a NaN standard error, where the likelihood falls from there on.
 
     Warns
@@ -118,63 +118,67 @@ def estimate_alpha(problem: Problem, start: np.ndarray | None) -> Estimate:
     DataError
         If the response does not hold counts.
     """
-    overdispersion = _Overdispersion(problem)
+    derivatives = _AlphaDerivatives(problem)
     sample = problem.sample()
     if sample is not None:
-        first = _from_poisson(_Overdispersion(sample), start)
+        first = _from_poisson(_AlphaDerivatives(sample), start)
         # Far from the boundary in a sample is further from it in all rows.
         if first.standard_error * FAR <= first.family.parameter:
-            estimate = _find_alpha(overdispersion, first.family.parameter, first.solution)
+            estimate = _find_alpha(derivatives, first.family.parameter, first.solution)
             if estimate.solution.status == Status.CONVERGED:
                 return estimate
-    estimate = _from_poisson(overdispersion, start)
+    estimate = _from_poisson(derivatives, start)
     if estimate.family.parameter == 0.0 and estimate.solution.status == Status.CONVERGED:
         _warn_of_boundary()
     return estimate
 
 
-def _from_poisson(overdispersion: _Overdispersion, start: np.ndarray | None) -> Estimate:
+def _from_poisson(
+    derivatives: _AlphaDerivatives, start: np.ndarray | None
+) -> FreeParameterEstimate:
     """Estimate by way of a Poisson fit, which tells whether alpha is 0."""
-    problem = overdispersion.problem
+    problem = derivatives.problem
     poisson = problem.family.with_estimate(0.0)
-    solution = problem.solve(poisson, start, ROUGH_TOLERANCE)
+    solution = problem.solve(poisson, start, LOOSE_TOLERANCE)
     if solution.status == Status.CONVERGED:
-        score, _, alpha = overdispersion.at(poisson, solution)
+        score, _, alpha = derivatives.at(poisson, solution)
         if score > 0.0:
-            return _find_alpha(overdispersion, max(alpha, 1e-8), solution)
+            return _find_alpha(derivatives, max(alpha, 1e-8), solution)
     solution = problem.solve(poisson, start)
-    return Estimate(poisson, problem.finish(solution, True), math.nan, 1.0)
+    return FreeParameterEstimate(poisson, problem.finish(solution, True), math.nan, 1.0)
 
 
-def _find_alpha(overdispersion: _Overdispersion, alpha: float, solution: Solution) -> Estimate:
+def _find_alpha(
+    derivatives: _AlphaDerivatives, alpha: float, solution: Solution
+) -> FreeParameterEstimate:
     """Root of the profile score in log(alpha): a Newton step, then secant steps."""
-    problem = overdispersion.problem
+    problem = derivatives.problem
     x, last = math.log(alpha), (math.nan, math.nan, math.nan)
     tol, converged = problem.options.tol, False
-    rough: float | None = ROUGH_TOLERANCE
+    loose_tolerance: float | None = LOOSE_TOLERANCE
     for _ in range(MAX_STEPS):
         family = problem.family.with_estimate(math.exp(x))
         # Steps in the coefficients go on where those at the last alpha ended.
-        decrement = solution.decrement if rough is None else math.inf
-        solution = problem.solve(family, solution.params, rough, decrement)
+        decrement = solution.decrement if loose_tolerance is None else math.inf
+        solution = problem.solve(family, solution.params, loose_tolerance, decrement)
         if solution.status != Status.CONVERGED:
             break
         alpha = family.parameter
-        first, second, _ = overdispersion.at(family, solution)
+        first, second, _ = derivatives.at(family, solution)
         score = alpha * first
         information = -(alpha * alpha * second + score)
         step = _step((x, score, information), last)
         last = (x, score, information)
         distance = abs(step) * math.sqrt(max(information, 0.0))
-        if rough is None and abs(step) <= tol and distance <= math.sqrt(tol):
+        if loose_tolerance is None and abs(step) <= tol and distance <= math.sqrt(tol):
             converged = information > 0.0
             break
         if distance <= CLOSE:
             # Coefficients and alpha are orthogonal: until here rough ones told alpha well enough.
-            rough = None
+            loose_tolerance = None
         x += step
     error = 1.0 / math.sqrt(-second) if converged and second < 0.0 else math.nan
-    return Estimate(family, problem.finish(solution, converged), error, 1.0)
+    return FreeParameterEstimate(family, problem.finish(solution, converged), error, 1.0)
 
 
 def _step(here: tuple[float, float, float], last: tuple[float, float, float]) -> float:

@@ -10,15 +10,15 @@ import numpy as np
 
 from fastglm.errors import Status
 from fastglm.families import Family
-from fastglm.kernels.blocks.planes import MEAN
-from fastglm.passes.layout import Layout, lay_out
+from fastglm.kernels.blocks.row_buffers import MEAN
+from fastglm.passes.row_table import RowTable, build_row_table
 from fastglm.passes.row_values import evaluate_rows
 from fastglm.rows.model_rows import ModelRows
 from fastglm.solve.fit import SolverOptions, solve
-from fastglm.solve.newton.convergence import STARTING
+from fastglm.solve.newton.convergence import SUBSAMPLE
 from fastglm.solve.solution import Solution
 
-__all__ = ["Estimate", "Estimator", "Problem"]
+__all__ = ["Estimator", "FreeParameterEstimate", "Problem"]
 
 #: Rows of a sample that is fitted first where there are at least twice as many.
 SAMPLE_ROWS = 4000
@@ -28,7 +28,7 @@ SAMPLE_TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
-class Estimate:
+class FreeParameterEstimate:
     """A fit together with its family's parameter.
 
     Attributes
@@ -54,7 +54,7 @@ class Problem:
 
     Parameters
     ----------
-    layout
+    row_table
         Of the rows, with their prior weights.
     rows
         Response, weights and offset.
@@ -64,14 +64,16 @@ class Problem:
         Of every fit at a given value of the parameter.
     """
 
-    def __init__(self, layout: Layout, rows: ModelRows, family: Family, options: SolverOptions):
-        self.layout = layout
+    def __init__(
+        self, row_table: RowTable, rows: ModelRows, family: Family, options: SolverOptions
+    ):
+        self.row_table = row_table
         self.rows = rows
         self.family = family
         self.options = options
         self.n_iter = 0
         self.n_sweeps = 0
-        self.gain: float | None = None
+        self.contraction: float | None = None
 
     def solve(
         self,
@@ -84,20 +86,22 @@ class Problem:
 
         With `tol` only as good as that; else to the tolerance of the options, and refined.
         """
-        rough = self.options._replace(tol=tol or self.options.tol, rough=STARTING if tol else 0.0)
+        loose = self.options._replace(
+            tol=tol or self.options.tol, purpose=SUBSAMPLE if tol else 0.0
+        )
         if start is not None:
             start = np.where(np.isnan(start), 0.0, start)
         solution = solve(
-            self.layout,
+            self.row_table,
             family,
-            rough,
+            loose,
             binary=self.rows.summary.binary,
             start_params=start,
             safe_mean=lambda: self.rows.mean_response,
             start_decrement=start_decrement,
         )
-        # Later fits begin where they end: only the first one's gain tells of separation.
-        self.gain = solution.gain if self.gain is None else self.gain
+        # Later fits begin where they end: only the first one's contraction tells of separation.
+        self.contraction = solution.contraction if self.contraction is None else self.contraction
         self.n_iter += solution.n_iter
         self.n_sweeps += solution.n_sweeps
         return solution
@@ -107,32 +111,36 @@ class Problem:
 
         A maximum of it is close to that of all rows, and costs a fraction of a pass over them.
         """
-        rows, p = self.rows, self.layout.n_columns
+        rows, p = self.rows, self.row_table.n_columns
         wanted = max(SAMPLE_ROWS, SAMPLE_ROWS_PER_COLUMN * p, rows.n_rows // SAMPLE_SHARE)
         if 2 * wanted > rows.n_rows:
             return None
         keep = np.zeros(rows.n_rows, dtype=bool)
         keep[:: rows.n_rows // wanted] = True
         few = rows.take(keep)
-        layout = lay_out(few.design, few.response, few.prior_weights, few.offset)
+        row_table = build_row_table(few.design, few.response, few.prior_weights, few.offset)
         options = self.options._replace(tol=SAMPLE_TOLERANCE, progress=None)
-        return Problem(layout, few, self.family, options)
+        return Problem(row_table, few, self.family, options)
 
     def means(self, family: Family, params: np.ndarray) -> np.ndarray:
         """Fitted means, (n,)."""
         return evaluate_rows(
-            self.layout, family, params, (MEAN,), n_threads=self.options.n_threads
+            self.row_table, family, params, (MEAN,), n_threads=self.options.n_threads
         )[0]
 
     def finish(self, solution: Solution, converged: bool) -> Solution:
         """The last solution, with the work of all of them."""
         failed = solution.status == Status.CONVERGED and not converged
         status = Status.MAX_ITERATIONS if failed else solution.status
-        gain = solution.gain if self.gain is None else self.gain
+        contraction = solution.contraction if self.contraction is None else self.contraction
         return replace(
-            solution, status=status, n_iter=self.n_iter, n_sweeps=self.n_sweeps, gain=gain
+            solution,
+            status=status,
+            n_iter=self.n_iter,
+            n_sweeps=self.n_sweeps,
+            contraction=contraction,
         )
 
 
 #: From a problem and (p,) coefficients to start from to the estimate.
-Estimator = Callable[[Problem, "np.ndarray | None"], Estimate]
+Estimator = Callable[[Problem, "np.ndarray | None"], FreeParameterEstimate]

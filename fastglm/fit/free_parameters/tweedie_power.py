@@ -14,7 +14,7 @@ import numpy as np
 
 from fastglm.errors import BoundaryWarning, Status, warn
 from fastglm.families import Family
-from fastglm.fit.free_parameters.problem import Estimate, Problem
+from fastglm.fit.free_parameters.problem import FreeParameterEstimate, Problem
 from fastglm.fit.free_parameters.tweedie_likelihood import Likelihood
 from fastglm.solve.solution import Solution
 
@@ -92,7 +92,7 @@ class _Profile:
         return gradient, hessian
 
 
-def estimate_power(problem: Problem, start: np.ndarray | None) -> Estimate:
+def estimate_power(problem: Problem, start: np.ndarray | None) -> FreeParameterEstimate:
     """Estimate power, dispersion and coefficients.
 
     Parameters
@@ -104,7 +104,7 @@ def estimate_power(problem: Problem, start: np.ndarray | None) -> Estimate:
 
     Returns
     -------
-    Estimate
+    FreeParameterEstimate
         The family holds the maximum likelihood dispersion, for likelihood and distribution;
         standard errors take Pearson's, as they do at a power that is given.
 
@@ -129,7 +129,7 @@ def estimate_power(problem: Problem, start: np.ndarray | None) -> Estimate:
         error = profile.slope(point[0]) * math.sqrt(np.linalg.inv(-hessian)[0, 0])
     power, dispersion = profile.power(point[0]), math.exp(point[1])
     family = problem.family.with_estimate(power, dispersion=dispersion)
-    return Estimate(family, problem.finish(solution, converged), error, None)
+    return FreeParameterEstimate(family, problem.finish(solution, converged), error, None)
 
 
 def _ascend(

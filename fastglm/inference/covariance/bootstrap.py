@@ -15,16 +15,16 @@ import numpy as np
 import scipy
 
 from fastglm.design.matrix.dense_slices import dense_slices
-from fastglm.design.matrix.parts import Coded, Dense, Design
+from fastglm.design.matrix.parts import Dense, Design, Indicators
 from fastglm.errors import ConvergenceWarning, ModelError, Status, require_level, require_seed, warn
 from fastglm.inference.covariance.groups import group_codes
 from fastglm.inference.covariance.sandwich import SANDWICHES, covariance_of
 from fastglm.inference.hypothesis_tests.refits import refit, require_maximum_likelihood
 from fastglm.inference.rendering import RenderedFrame
 from fastglm.inference.rows.simulate import draw_responses
-from fastglm.kernels.blocks import planes
-from fastglm.passes.draws import AddedResiduals, Counts
-from fastglm.passes.layout import Layout, lay_out
+from fastglm.kernels.blocks import row_buffers
+from fastglm.passes.draws import ResampleCounts, ResponseShifts
+from fastglm.passes.row_table import RowTable, build_row_table
 from fastglm.passes.row_values import evaluate_rows
 from fastglm.solve.replicates import LARGEST_BATCH, Replicates
 
@@ -70,7 +70,7 @@ class Bootstrap(RenderedFrame):
     seed: int
     n_failed: int
     groups: np.ndarray | None
-    results: Fit
+    fit: Fit
 
     @property
     def _usable(self) -> np.ndarray:
@@ -133,7 +133,7 @@ class Bootstrap(RenderedFrame):
         # Ties count as half below.
         below = np.mean([usable < self.estimates, usable <= self.estimates], axis=(0, 1))
         normal = scipy.special.ndtri([alpha / 2.0, 1.0 - alpha / 2.0])
-        acceleration = _accelerations(self.results, self.groups)
+        acceleration = _accelerations(self.fit, self.groups)
         for j in np.flatnonzero(~np.isnan(self.estimates)):
             if not 0.0 < below[j] < 1.0:
                 raise ModelError(
@@ -171,10 +171,10 @@ def _accelerations(fit: Fit, groups: np.ndarray | None) -> np.ndarray:
     model = fit._model_with_data("accelerations")
     rows, p = model.rows, len(fit.names)
     (residual,) = evaluate_rows(
-        fit._row_layout if groups is None else model.layout,
+        fit._row_table if groups is None else model.row_table,
         fit.family,
         fit.estimates,
-        (planes.RESIDUAL,),
+        (row_buffers.RESIDUAL,),
         n_threads=fit.n_threads,
     )
     often = np.ones(rows.n_rows) if rows.frequencies is None else rows.frequencies
@@ -239,20 +239,20 @@ def _resampled(
     model = fit._model_with_data("the bootstrap")
     rows = model.rows
     n_units = rows.n_rows
-    weights, layout = rows.variance_weights, fit._row_layout
+    weights, row_table = rows.variance_weights, fit._row_table
     covariance = covariance_of(fit, "HC0", {}, SANDWICHES)
     if codes is not None:
         n_units = int(codes.max()) + 1
         options = {"groups": codes, "use_correction": False}
         covariance = covariance_of(fit, "cluster", options, SANDWICHES)
         # A group that is drawn brings all observations behind its rows.
-        weights, layout = rows.prior_weights, model.layout
+        weights, row_table = rows.prior_weights, model.row_table
     probabilities = None if codes is not None else _probabilities(fit)
     rare = _rare_units(rows.design, codes)
-    problem = _problem(fit, covariance.matrix, layout, codes)
+    problem = _problem(fit, covariance.matrix, row_table, codes)
     replicates = np.empty((seeds.size, len(fit.names)))
     batch = _batch(seeds.size, n_units * (1 if probabilities is None else 8))
-    counts = Counts(n_units, batch, probabilities, round(fit.nobs))
+    counts = ResampleCounts(n_units, batch, probabilities, round(fit.nobs))
     for start in range(0, seeds.size, batch):
         chosen = seeds[start : start + batch]
         counts.draw(chosen, fit.n_threads)
@@ -262,7 +262,9 @@ def _resampled(
         for b in map(int, np.flatnonzero(~converged)):
             drawn = counts[b] if codes is None else counts[b][codes]
             other = drawn.astype(np.float64) if weights is None else weights * drawn
-            estimates[b] = _solved(fit, lay_out(rows.design, rows.response, other, rows.offset))
+            estimates[b] = _solved(
+                fit, build_row_table(rows.design, rows.response, other, rows.offset)
+            )
         replicates[start : start + batch] = estimates
         if progress is not None:
             progress(min(start + batch, seeds.size), seeds.size)
@@ -270,15 +272,15 @@ def _resampled(
 
 
 def _problem(
-    fit: Fit, covariance: np.ndarray, layout: Layout, codes: np.ndarray | None = None
+    fit: Fit, covariance: np.ndarray, row_table: RowTable, codes: np.ndarray | None = None
 ) -> Replicates:
-    """Estimates of samples of the layout's rows, or of groups of them."""
+    """Estimates of samples of the row table's rows, or of groups of them."""
     return Replicates(
-        layout,
+        row_table,
         fit.family,
         fit.estimates,
         codes,
-        fit._model_with_data("the bootstrap").layout,
+        fit._model_with_data("the bootstrap").row_table,
         covariance,
         # An intercept that is aliased cannot take what shifts add.
         shifted=fit.has_intercept and not fit.aliased,
@@ -291,10 +293,10 @@ def _batch(n_samples: int, sample_bytes: int) -> int:
     return max(1, min(n_samples, LARGEST_BATCH, SAMPLE_BYTES // sample_bytes))
 
 
-def _solved(fit: Fit, layout: Layout, same_response: bool = True) -> np.ndarray:
+def _solved(fit: Fit, row_table: RowTable, same_response: bool = True) -> np.ndarray:
     """Estimates by the solver; NaN where it does not reach an optimum."""
     start = np.nan_to_num(fit.estimates)
-    params, _, status = refit(fit, layout, start, same_response=same_response)
+    params, _, status = refit(fit, row_table, start, same_response=same_response)
     return params if status == Status.CONVERGED else np.full(params.shape, np.nan)
 
 
@@ -317,7 +319,7 @@ def _rare_units(design: Design, codes: np.ndarray | None) -> list[np.ndarray]:
     """
     found = []
     for part in design.parts:
-        if isinstance(part, Coded):
+        if isinstance(part, Indicators):
             code = np.zeros(design.n_rows, dtype=np.int64)
             for one, levels in zip(part.codes, part.levels, strict=True):
                 code = code * levels + one
@@ -343,7 +345,7 @@ def _parametric(fit: Fit, seeds: np.ndarray, progress: Progress | None) -> np.nd
             "a parametric bootstrap draws a response for each observation: repeat the rows "
             "instead of counting them by freq_weights."
         )
-    mean, slope, weight = fit.row_values(planes.MEAN, planes.SLOPE, planes.WEIGHT)
+    mean, slope, weight = fit.row_values(row_buffers.MEAN, row_buffers.SLOPE, row_buffers.WEIGHT)
     variance_weights = np.ones(rows.n_rows)
     if rows.variance_weights is not None:
         variance_weights = rows.variance_weights
@@ -359,8 +361,8 @@ def _parametric(fit: Fit, seeds: np.ndarray, progress: Progress | None) -> np.nd
         replicates, converged = _of_responses(fit, seeds, drawn, share, progress)
     done = int(np.count_nonzero(converged))
     for b in map(int, np.flatnonzero(~converged)):
-        layout = lay_out(rows.design, drawn(seeds[b]), rows.prior_weights, rows.offset)
-        replicates[b] = _solved(fit, layout, same_response=False)
+        row_table = build_row_table(rows.design, drawn(seeds[b]), rows.prior_weights, rows.offset)
+        replicates[b] = _solved(fit, row_table, same_response=False)
         done += 1
         if progress is not None:
             progress(done, seeds.size)
@@ -380,13 +382,13 @@ def _of_responses(
     """
     model = fit._model_with_data("the bootstrap")
     response, n_rows = model.rows.response, model.rows.n_rows
-    problem = _problem(fit, fit.scale * fit.information_inverse, model.layout)
+    problem = _problem(fit, fit.scale * fit.information_inverse, model.row_table)
     replicates = np.full((seeds.size, len(fit.names)), np.nan)
     converged = np.zeros(seeds.size, dtype=bool)
     if not problem.solvable:
         return replicates, converged
     batch = _batch(seeds.size, 4 * n_rows)
-    added = AddedResiduals(batch, problem.residual_scale)
+    added = ResponseShifts(batch, problem.residual_scale)
 
     def draw(sample: int, seed: np.uint64) -> None:
         added[sample] = (drawn(seed) - response) * share

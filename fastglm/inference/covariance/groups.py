@@ -19,7 +19,7 @@ FEW_GROUPS = 1000
 CODES_AT_A_TIME = 65_536
 
 
-def group_codes(results: FitBase, groups: Any) -> tuple[np.ndarray, int]:
+def group_codes(fit: FitBase, groups: Any) -> tuple[np.ndarray, int]:
     """Numbers of the groups of the rows, from 0, and how many there are.
 
     Groups of nothing but rows of weight 0 do not count.
@@ -33,7 +33,7 @@ def group_codes(results: FitBase, groups: Any) -> tuple[np.ndarray, int]:
     """
     import pandas as pd
 
-    rows = results._model_with_data("groups").rows
+    rows = fit._model_with_data("groups").rows
     n = rows.n_rows
     values = _group_column(rows, groups) if isinstance(groups, str) else np.asarray(groups)
     if values.shape != (n,):
@@ -49,18 +49,18 @@ def group_codes(results: FitBase, groups: Any) -> tuple[np.ndarray, int]:
             raise DataError(
                 f"groups has no value in row {int(np.argmin(codes))}; every row needs a group."
             )
-    codes, n_groups = of_weight(codes, n_groups, results)
+    codes, n_groups = of_weight(codes, n_groups, fit)
     if n_groups < 2:
         raise DataError("groups holds only one group; a covariance needs two or more.")
     return codes.astype(np.int64, copy=False), n_groups
 
 
-def group_values(results: FitBase, values: Any, name: str) -> np.ndarray:
+def group_values(fit: FitBase, values: Any, name: str) -> np.ndarray:
     """Numbers of the values of the rows in the values' own order, (n,), from 0.
 
     Parameters
     ----------
-    results
+    fit
         A fit with its rows.
     values : str or array_like, shape (n,)
         The name of a column, or one value for each row.
@@ -74,7 +74,7 @@ def group_values(results: FitBase, values: Any, name: str) -> np.ndarray:
     """
     import pandas as pd
 
-    rows = results._model_with_data(name).rows
+    rows = fit._model_with_data(name).rows
     given = _group_column(rows, values) if isinstance(values, str) else np.asarray(values)
     if given.shape != (rows.n_rows,):
         raise DataError(
@@ -87,9 +87,9 @@ def group_values(results: FitBase, values: Any, name: str) -> np.ndarray:
     return np.asarray(codes, dtype=np.int64)
 
 
-def of_weight(codes: np.ndarray, n_groups: int, results: FitBase) -> tuple[np.ndarray, int]:
+def of_weight(codes: np.ndarray, n_groups: int, fit: FitBase) -> tuple[np.ndarray, int]:
     """Codes of the groups with a row of positive weight; rows of the others get any code."""
-    weights = results._model_with_data("groups").rows.prior_weights
+    weights = fit._model_with_data("groups").rows.prior_weights
     if weights is None:
         return codes, n_groups
     present = np.zeros(n_groups, dtype=bool)

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastglm.fit.record import Fit
 from fastglm.inference.covariance.bootstrap import bootstrap
-from fastglm.inference.covariance.sandwich import SANDWICHES, Covariance, of_centred
+from fastglm.inference.covariance.sandwich import SANDWICHES, Covariance, of_centered
 from fastglm.inference.covariance.time_series import TIME_SERIES
 from fastglm.solve.conditioning import semidefinite_root
 
@@ -25,10 +25,10 @@ def _bootstrap(
     groups: Any = None,
 ) -> Covariance:
     replicates = bootstrap(fit, n_replicates, seed, kind, groups, None)
-    centring = fit.centring
-    centred = centring.from_given(np.nan_to_num(replicates.cov_params()))
-    matrix = centring.from_given(centred.T)
-    return of_centred(fit, matrix, fit.df_resid, semidefinite_root(matrix), centring)
+    centering = fit.centering
+    centered = centering.from_given(np.nan_to_num(replicates.cov_params()))
+    matrix = centering.from_given(centered.T)
+    return of_centered(fit, matrix, fit.df_resid, semidefinite_root(matrix), centering)
 
 
 #: Options are keyword arguments with defaults.

@@ -19,7 +19,7 @@ from fastglm.arguments import checked_choice
 from fastglm.errors import DataError, ModelError
 from fastglm.fit.roots import covariance_root
 from fastglm.inference.covariance.groups import group_codes, of_weight
-from fastglm.kernels.passes.score_products import GROWING_POWER
+from fastglm.kernels.passes.score_products import HC4_EXPONENT
 from fastglm.passes.products import group_scores
 from fastglm.solve.conditioning import may_use_cholesky, semidefinite_root
 from fastglm.solve.orthogonal_rows import OrthogonalRows, ScoreProducts
@@ -28,8 +28,8 @@ from fastglm.solve.score_products import score_products
 if TYPE_CHECKING:
     from fastglm.fit.base import FitBase
     from fastglm.fit.record import Fit
-    from fastglm.passes.layout import Layout
-    from fastglm.passes.scaling import Centring
+    from fastglm.passes.row_table import RowTable
+    from fastglm.passes.scaling import Centering
 
 __all__ = [
     "SANDWICHES",
@@ -65,7 +65,7 @@ class Covariance:
 
 
 def covariance_of(
-    results: FitBase,
+    fit: FitBase,
     cov_type: str,
     cov_kwds: dict[str, Any],
     covariances: Mapping[str, Callable[..., Covariance]],
@@ -83,7 +83,7 @@ def covariance_of(
     if unknown:
         takes = ", ".join(known) or "nothing"
         raise ModelError(f"covariance {cov_type!r} does not take {unknown}; it takes {takes}.")
-    return covariances[cov_type](results, **cov_kwds)
+    return covariances[cov_type](fit, **cov_kwds)
 
 
 # -- the classical covariance, and White's
@@ -93,14 +93,14 @@ def _nonrobust(fit: Fit) -> Covariance:
     return Covariance(fit.information_inverse * fit.scale, fit.df_resid)
 
 
-def orthogonal_rows(fit: Fit, layout: Layout) -> OrthogonalRows:
+def orthogonal_rows(fit: Fit, row_table: RowTable) -> OrthogonalRows:
     """Rows of a fit in the coordinates where its information is the identity."""
     return OrthogonalRows(
-        layout,
+        row_table,
         fit.family,
         fit.estimates,
-        fit.information_root,
-        fit.centring,
+        fit.inverse_information_factor,
+        fit.centering,
         fit.n_threads,
     )
 
@@ -119,27 +119,27 @@ def trusted(
 def _scores(fit: Fit, power: int) -> ScoreProducts:
     """Sums of products of scores with leverages to that power."""
     model = fit._model_with_data("a robust covariance")
-    layout, root, centring = fit._row_layout, fit.information_root, fit.centring
+    row_table, root, centering = fit._row_table, fit.inverse_information_factor, fit.centering
     mean, frequencies = fit.rank / fit.nobs, model.rows.frequencies
 
     def by_sums() -> ScoreProducts:
         products = score_products(
-            layout,
+            row_table,
             fit.family,
             fit.estimates,
             shifted=fit.has_intercept,
             power=power,
             leverage_factor=root,
-            centring=centring,
+            centering=centering,
             mean_leverage=mean,
             frequencies=frequencies,
             n_threads=fit.n_threads,
             dispersion=fit.scale,
         )
-        return ScoreProducts.from_sums(products, root, centring)
+        return ScoreProducts.from_sums(products, root, centering)
 
     def by_rows() -> ScoreProducts:
-        return orthogonal_rows(fit, layout).score_products(power, mean, frequencies)
+        return orthogonal_rows(fit, row_table).score_products(power, mean, frequencies)
 
     products = trusted(fit, by_sums, by_rows)
     if products.n_undefined:
@@ -156,23 +156,25 @@ def covariance_of_combinations(fit: Fit, matrix: np.ndarray) -> np.ndarray:
     By way of centred columns: among rows of a design far from zero, what the intercept's variance
     and its covariances add up to is a small difference of large numbers.
     """
-    root = fit.centring.combinations(matrix) @ covariance_root(fit)
+    root = fit.centering.combinations(matrix) @ covariance_root(fit)
     return root @ root.T
 
 
 def sandwich(fit: Fit, meat: np.ndarray, df: float) -> Covariance:
     """``F M F'`` with M in orthogonal coordinates: the covariance of the estimates."""
-    root, centring = fit.information_root, fit.centring
+    root, centering = fit.inverse_information_factor, fit.centering
     matrix = root @ meat @ root.T
-    return of_centred(fit, 0.5 * (matrix + matrix.T), df, root @ semidefinite_root(meat), centring)
+    return of_centered(
+        fit, 0.5 * (matrix + matrix.T), df, root @ semidefinite_root(meat), centering
+    )
 
 
-def of_centred(
-    fit: Fit, matrix: np.ndarray, df: float, root: np.ndarray, centring: Centring
+def of_centered(
+    fit: Fit, matrix: np.ndarray, df: float, root: np.ndarray, centering: Centering
 ) -> Covariance:
     """The covariance of the estimates from that of the coefficients of centred columns, (p, p)."""
     aliased = np.isnan(fit.estimates)
-    given = centring.to_given(centring.to_given(matrix).T)
+    given = centering.to_given(centering.to_given(matrix).T)
     given[aliased] = np.nan
     given[:, aliased] = np.nan
     return Covariance(given, df, root)
@@ -182,14 +184,14 @@ def _white(fit: Fit, power: int, factor: float = 1.0) -> Covariance:
     return sandwich(fit, factor * _scores(fit, power).meat, fit.df_resid)
 
 
-def over_df(results: FitBase, observations: float) -> float:
+def over_df(fit: FitBase, observations: float) -> float:
     """A small-sample factor: observations over residual degrees of freedom."""
-    if not results.df_resid > 0:
+    if not fit.df_resid > 0:
         raise DataError(
-            f"there are {results.nobs:g} observations for {results.rank} coefficients: a "
+            f"there are {fit.nobs:g} observations for {fit.rank} coefficients: a "
             "small-sample correction needs more observations than that."
         )
-    return observations / results.df_resid
+    return observations / fit.df_resid
 
 
 def _hc0(fit: Fit) -> Covariance:
@@ -209,13 +211,13 @@ def _hc3(fit: Fit) -> Covariance:
 
 
 def _hc4(fit: Fit) -> Covariance:
-    return _white(fit, GROWING_POWER)
+    return _white(fit, HC4_EXPONENT)
 
 
 # -- clusters
 
 
-def _ways(results: FitBase, groups: Any) -> list[tuple[np.ndarray, int]]:
+def _ways(fit: FitBase, groups: Any) -> list[tuple[np.ndarray, int]]:
     """Codes of each way of grouping; several ways are the columns of `groups`."""
     if groups is None:
         raise ModelError('covariance "cluster" needs cov_kwds={"groups": ...}.')
@@ -225,11 +227,11 @@ def _ways(results: FitBase, groups: Any) -> list[tuple[np.ndarray, int]]:
     else:
         table = np.asarray(groups)
         columns = list(table.T) if table.ndim == 2 else [groups]
-    return [group_codes(results, column) for column in columns]
+    return [group_codes(fit, column) for column in columns]
 
 
 def clustered(
-    results: FitBase,
+    fit: FitBase,
     groups: Any,
     use_correction: bool | str,
     sandwich: Callable[[np.ndarray, int], np.ndarray],
@@ -244,15 +246,15 @@ def clustered(
             'use_correction must be True for G/(G-1) (n-1)/(n-p), "groups" for G/(G-1), or False, '
             f"not {use_correction!r}"
         )
-    ways = _ways(results, groups)
-    total = np.zeros_like(results.covariance)
+    ways = _ways(fit, groups)
+    total = np.zeros_like(fit.covariance)
     for size in range(1, len(ways) + 1):
         for chosen in itertools.combinations(ways, size):
-            codes, n_groups = of_weight(*_intersection(chosen), results)
+            codes, n_groups = of_weight(*_intersection(chosen), fit)
             factor = n_groups / (n_groups - 1.0) if use_correction else 1.0
             total += (-1.0) ** (size + 1) * factor * sandwich(codes, n_groups)
     if use_correction is True:
-        total *= over_df(results, results.nobs - 1.0)
+        total *= over_df(fit, fit.nobs - 1.0)
     return Covariance(total, min(n for _, n in ways) - 1.0)
 
 
@@ -260,12 +262,12 @@ def _cluster(
     fit: Fit, *, groups: Any = None, use_correction: bool | str = True, df_correction: bool = True
 ) -> Covariance:
     model = fit._model_with_data("a clustered covariance")
-    root, centring = fit.information_root, fit.centring
+    root, centering = fit.inverse_information_factor, fit.centering
 
     def meat(codes: np.ndarray, n_groups: int) -> np.ndarray:
         def by_sums() -> ScoreProducts:
             products = group_scores(
-                model.layout,
+                model.row_table,
                 fit.family,
                 fit.estimates,
                 codes,
@@ -273,10 +275,10 @@ def _cluster(
                 shifted=fit.has_intercept,
                 n_threads=fit.n_threads,
             )
-            return ScoreProducts.from_sums(products, root, centring)
+            return ScoreProducts.from_sums(products, root, centering)
 
         def by_rows() -> ScoreProducts:
-            return orthogonal_rows(fit, model.layout).group_products(codes, n_groups)
+            return orthogonal_rows(fit, model.row_table).group_products(codes, n_groups)
 
         return trusted(fit, by_sums, by_rows).meat
 

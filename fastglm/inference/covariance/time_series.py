@@ -22,7 +22,7 @@ from fastglm.inference.covariance.sandwich import (
     sandwich,
     trusted,
 )
-from fastglm.passes.products import window_products
+from fastglm.passes.products import hac_products
 from fastglm.solve.orthogonal_rows import ScoreProducts, lag_products
 
 if TYPE_CHECKING:
@@ -96,22 +96,22 @@ def _hac(
     weights = _lag_weights(kernel if weights_func is None else weights_func, n_lags)
     shares = np.diff(np.append(weights, [0.0, 0.0]), n=2)
     shares[np.abs(shares) < 4.0 * np.finfo(float).eps * np.abs(weights).max()] = 0.0
-    layout, root, centring = fit._row_layout, fit.information_root, fit.centring
+    row_table, root, centering = fit._row_table, fit.inverse_information_factor, fit.centering
 
     def window_sums(lags: int) -> np.ndarray:
         def by_sums() -> ScoreProducts:
-            gram, standard = window_products(
-                layout,
+            gram, standard = hac_products(
+                row_table,
                 fit.family,
                 fit.estimates,
                 lags,
                 shifted=fit.has_intercept,
                 n_threads=fit.n_threads,
             )
-            return ScoreProducts.from_gram(gram, standard, root, centring)
+            return ScoreProducts.from_gram(gram, standard, root, centering)
 
         def by_rows() -> ScoreProducts:
-            return orthogonal_rows(fit, layout).window_products(lags)
+            return orthogonal_rows(fit, row_table).hac_products(lags)
 
         return trusted(fit, by_sums, by_rows).meat
 
@@ -172,7 +172,7 @@ def _hac_panel(
     weights = _lag_weights(kernel if weights_func is None else weights_func, n_lags)
     unit = np.zeros(n_rows, dtype=np.int64)
     unit[starts[1:]] = 1
-    meat = lag_products(orthogonal_rows(fit, fit._row_layout).scores(), weights, np.cumsum(unit))
+    meat = lag_products(orthogonal_rows(fit, fit._row_table).scores(), weights, np.cumsum(unit))
     factor = _correction(fit, use_correction, starts.size)
     return sandwich(fit, factor * meat, starts.size - 1.0 if df_correction else fit.df_resid)
 
@@ -195,7 +195,7 @@ def _hac_groupsum(
     n_times = int(codes.max()) + 1
     n_lags = _n_lags(maxlags, n_times)
     weights = _lag_weights(kernel if weights_func is None else weights_func, n_lags)
-    sums = orthogonal_rows(fit, fit._row_layout).group_sums(codes, n_times)
+    sums = orthogonal_rows(fit, fit._row_table).group_sums(codes, n_times)
     meat = lag_products([(slice(0, n_times), sums)], weights, np.zeros(n_times, dtype=np.int64))
     factor = _correction(fit, use_correction, n_times)
     return sandwich(fit, factor * meat, n_times - 1.0 if df_correction else fit.df_resid)

@@ -21,7 +21,7 @@ from fastglm.entry import entry_points
 from fastglm.inference.hypothesis_tests.tables import Table
 from fastglm.inference.rendering import RenderedText
 from fastglm.inference.rows.residuals import deviance_residuals, response_residuals
-from fastglm.kernels.blocks import planes
+from fastglm.kernels.blocks import row_buffers
 from fastglm.kernels.passes.score_products import FULL_LEVERAGE
 from fastglm.passes.row_values import evaluate_rows
 
@@ -87,12 +87,12 @@ class Influence(RenderedText):
         """Leverages, and squared Pearson residuals."""
         fit = self.results
         weight, form, pearson = evaluate_rows(
-            fit._row_layout,
+            fit._row_table,
             fit.family,
             fit.estimates,
-            (planes.WEIGHT, planes.QUADRATIC_FORM, planes.PEARSON),
-            factor=fit.information_root.T,
-            centring=fit.centring,
+            (row_buffers.WEIGHT, row_buffers.QUADRATIC_FORM, row_buffers.PEARSON),
+            factor=fit.inverse_information_factor.T,
+            centering=fit.centering,
             n_threads=fit.n_threads,
         )
         leverage = np.multiply(weight, form, out=form)
@@ -212,17 +212,17 @@ class Influence(RenderedText):
         """Inverse information times x of each row, (n, p); zero for aliased coefficients."""
         fit = self.results
         design = fit._model_with_data("influence").rows.design
-        root = fit.information_root
-        back = fit.centring.to_given(root).T
+        root = fit.inverse_information_factor
+        back = fit.centering.to_given(root).T
         directions = np.empty((design.n_rows, design.n_columns))
         for rows, columns in dense_slices(design):
-            np.matmul((columns - fit.centring.centre) @ root, back, out=directions[rows])
+            np.matmul((columns - fit.centering.center) @ root, back, out=directions[rows])
         return directions
 
     @property
     def d_params(self) -> Any:
         """Estimates less those with the observation left out, (n, p), by one Newton step."""
-        step = self.results.row_values(planes.RESIDUAL)[0] / self._remaining
+        step = self.results.row_values(row_buffers.RESIDUAL)[0] / self._remaining
         return self._by_coefficient(step, np.ones(self._directions.shape[1]))
 
     @property
@@ -231,7 +231,7 @@ class Influence(RenderedText):
 
         As in R, from deviance residuals and with the dispersion without the observation.
         """
-        root_weight = np.sqrt(self.results.row_values(planes.WEIGHT)[0])
+        root_weight = np.sqrt(self.results.row_values(row_buffers.WEIGHT)[0])
         step = self._deviance_residual * root_weight / (self._remaining * self.deletion_scale)
         with np.errstate(invalid="ignore"):
             unit = 1.0 / np.sqrt(np.diag(self.results.information_inverse))

@@ -24,7 +24,7 @@ from fastglm.families.links import Power
 from fastglm.inference.hypothesis_tests.refits import intercept_column
 from fastglm.inference.hypothesis_tests.tables import HypothesisTest, Table
 from fastglm.inference.rendering import RenderedText
-from fastglm.kernels.blocks import planes
+from fastglm.kernels.blocks import row_buffers
 
 if TYPE_CHECKING:
     from fastglm.fit.record import Fit
@@ -47,7 +47,7 @@ POWERS = tuple(np.linspace(-2.0, 2.0, 17).tolist())
 def _other_fit(fit: Fit, design: Design | None = None, family: Family | None = None) -> Fit:
     """The fit of the same rows with another design or family; aliased columns are no surprise."""
     model = copy(fit._model_with_data("another model"))
-    model.__dict__.pop("layout", None)
+    model.__dict__.pop("row_table", None)
     model.family = fit.family if family is None else family
     start = None
     if design is not None:
@@ -91,9 +91,9 @@ def _test_of_columns(fit: Fit, name: str, columns: np.ndarray) -> HypothesisTest
 # -- the link
 
 
-def _centred_predictor(fit: Fit) -> np.ndarray:
+def _centered_predictor(fit: Fit) -> np.ndarray:
     """Linear predictor less what the link gives a probability of one half, or else its mean."""
-    (eta,) = fit.row_values(planes.LINEAR_PREDICTOR)
+    (eta,) = fit.row_values(row_buffers.LINEAR_PREDICTOR)
     if fit.family.takes_two_columns:
         return eta - float(fit.family.link(0.5))
     rows = fit._model_with_data("the mean linear predictor").rows
@@ -105,13 +105,13 @@ def _centred_predictor(fit: Fit) -> np.ndarray:
 
 def link_test(fit: Fit) -> HypothesisTest:
     """Square of the linear predictor as one more column; see `Results.link_test`."""
-    eta = _centred_predictor(fit)
+    eta = _centered_predictor(fit)
     return _test_of_columns(fit, "Link test", (eta**2)[:, None])
 
 
 def goodness_of_link(fit: Fit) -> HypothesisTest:
     """Bends of either tail of the link; see `Results.goodness_of_link`."""
-    eta = _centred_predictor(fit)
+    eta = _centered_predictor(fit)
     tails = np.column_stack([0.5 * eta**2 * (eta >= 0.0), -0.5 * eta**2 * (eta < 0.0)])
     tails = tails[:, np.abs(tails).max(axis=0) > 0.0]
     return _test_of_columns(fit, "Goodness of link", tails)
@@ -293,14 +293,14 @@ def _beyond_a_line(values: np.ndarray, columns: np.ndarray) -> np.ndarray:
 def _numeric_variables(fit: Fit) -> dict[str, Any]:
     """Readers of the numeric variables: of the frame for a formula, else columns of X."""
     rows = fit._model_with_data("lack of fit").rows
-    if fit.recipe is None or rows.frame is None:
+    if fit.fitted_formula is None or rows.frame is None:
         constant = intercept_column(fit)
         return {
             name: lambda k=k: select_columns(rows.design, [k]).to_dense()[:, 0]
             for k, name in enumerate(fit.names)
             if k != constant
         }
-    names = dict.fromkeys(name for f in fit.recipe.factors for name in f.columns)
+    names = dict.fromkeys(name for f in fit.fitted_formula.factors for name in f.columns)
     columns = {name: rows.frame_column(name) for name in names}
     return {
         name: lambda column=column: np.asarray(column, dtype=np.float64)
@@ -318,7 +318,7 @@ def zero_inflation_test(fit: Fit) -> HypothesisTest:
     if family.response_kind != "counts" or not family.has_likelihood:
         raise ModelError("the test of zero inflation is for Poisson and negative binomial models.")
     rows = fit._model_with_data("zero inflation").rows
-    mean, slope = fit.row_values(planes.MEAN, planes.SLOPE)
+    mean, slope = fit.row_values(row_buffers.MEAN, row_buffers.SLOPE)
     weights = np.ones(rows.n_rows) if rows.prior_weights is None else rows.prior_weights
     zero = family.distribution(1.0).lower(np.zeros(mean.size), mean, np.ones(mean.size))
     odds = (1.0 - zero) / zero

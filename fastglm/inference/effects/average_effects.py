@@ -25,12 +25,12 @@ from fastglm.inference.hypothesis_tests.estimability import (
     rows_apart,
 )
 from fastglm.inference.hypothesis_tests.estimates import Estimates
-from fastglm.kernels.blocks import planes
-from fastglm.passes.layout import lay_out
+from fastglm.kernels.blocks import row_buffers
+from fastglm.passes.row_table import build_row_table
 from fastglm.passes.row_values import evaluate_rows
 
 if TYPE_CHECKING:
-    from fastglm.design.formula.recipe import Recipe
+    from fastglm.design.formula.fitted_formula import FittedFormula
     from fastglm.fit.record import Fit
     from fastglm.rows.model_rows import ModelRows
 
@@ -86,15 +86,15 @@ class Counterfactual:
     fit : Fit
     """
 
-    results: Fit
+    fit: Fit
 
     @property
     def rows(self) -> ModelRows:
         """The rows of the fit."""
-        return self.results._model_with_data("averages over the rows").rows
+        return self.fit._model_with_data("averages over the rows").rows
 
     @property
-    def recipe(self) -> Recipe:
+    def fitted_formula(self) -> FittedFormula:
         """What makes columns of variables.
 
         Raises
@@ -102,16 +102,16 @@ class Counterfactual:
         ModelError
             If the model was given as arrays.
         """
-        if self.results.recipe is None or self.rows.frame is None:
+        if self.fit.fitted_formula is None or self.rows.frame is None:
             raise ModelError(
                 "averages over the values of a variable need a model from a formula and a data "
                 "frame; for the columns of an array use get_margeff()."
             )
-        return self.results.recipe
+        return self.fit.fitted_formula
 
     def names(self) -> list[str]:
         """The variables of the formula, in order of appearance."""
-        expressions = (*self.recipe.factors, *self.recipe.offsets)
+        expressions = (*self.fitted_formula.factors, *self.fitted_formula.offsets)
         return list(dict.fromkeys(name for e in expressions for name in e.columns))
 
     def column(self, name: str) -> Column:
@@ -123,7 +123,7 @@ class Counterfactual:
         return self.rows.frame_column(name)
 
     def as_column(self, name: str, values: list[Any]) -> Any:
-        """Values of a variable as a recipe reads them.
+        """Values of a variable as a fitted formula reads them.
 
         Raises
         ------
@@ -148,23 +148,23 @@ class Counterfactual:
             return column.levels
         if column.dtype == bool:
             return False, True
-        for factor in self.recipe.factors:
-            if factor.columns == (name,) and factor.text in self.recipe.levels:
+        for factor in self.fitted_formula.factors:
+            if factor.columns == (name,) and factor.text in self.fitted_formula.levels:
                 return tuple(np.unique(column).tolist())
         return None
 
     def at(self, values: Mapping[str, Any]) -> tuple[Design, np.ndarray | None]:
         """Design and offset where these variables have other values: one, or (n,) of them."""
-        recipe = self.recipe
+        fitted_formula = self.fitted_formula
         if not values:
             return self.rows.design, self.rows.offset
         n = self.rows.n_rows
         columns = {name: native(self.column(name)) for name in self.names()}
         columns |= {name: native(_filled(self, name, v, n)) for name, v in values.items()}
-        built = recipe.apply(columns)
+        built = fitted_formula.apply(columns)
         offset = self.rows.offset
-        if recipe.offsets and offset is not None and built.offset is not None:
-            own = recipe.apply({k: native(self.column(k)) for k in self.names()}).offset
+        if fitted_formula.offsets and offset is not None and built.offset is not None:
+            own = fitted_formula.apply({k: native(self.column(k)) for k in self.names()}).offset
             offset = offset + (built.offset - own)
         return built.design, offset
 
@@ -196,7 +196,7 @@ class Counterfactual:
     def average(self, values: Mapping[str, Any], by: str | None) -> Averages:
         """Averages of the mean by group."""
         design, offset = self.at(values)
-        mean, slope = self._rows_of(design, offset, (planes.MEAN, planes.SLOPE))
+        mean, slope = self._rows_of(design, offset, (row_buffers.MEAN, row_buffers.SLOPE))
         names, codes, weights = self.groups(by)
         # A row that was never observed may have no mean there.
         mean[weights == 0.0] = slope[weights == 0.0] = 0.0
@@ -212,11 +212,11 @@ class Counterfactual:
     def _apart(self, designs: Sequence[Design], by: str | None) -> np.ndarray:
         """Groups, (g,) bool, with rows of which the rows of the fit do not tell."""
         names, codes, weights = self.groups(by)
-        if not self.results.aliased:
+        if not self.fit.aliased:
             return np.zeros(len(names), dtype=bool)
         apart = np.zeros(codes.size, dtype=bool)
         for design in designs:
-            apart |= rows_apart(self.results, design)
+            apart |= rows_apart(self.fit, design)
         return np.bincount(codes, weights * apart, minlength=len(names)) > 0.0
 
     def average_change(
@@ -238,16 +238,18 @@ class Counterfactual:
         by
             As for `groups`.
         """
-        fit = self.results
+        fit = self.fit
         names, codes, weights = self.groups(by)
         weights = weights / np.bincount(codes, weights, minlength=len(names))[codes]
         moved = [self.at({variable: point}) for point in points]
         change = sum(
-            share * self._rows_of(*built, (planes.LINEAR_PREDICTOR,))[0]
+            share * self._rows_of(*built, (row_buffers.LINEAR_PREDICTOR,))[0]
             for built, share in zip(moved, shares, strict=True)
         )
         design, offset = self.at({})
-        eta, slope = self._rows_of(design, offset, (planes.LINEAR_PREDICTOR, planes.SLOPE))
+        eta, slope = self._rows_of(
+            design, offset, (row_buffers.LINEAR_PREDICTOR, row_buffers.SLOPE)
+        )
         averages = np.bincount(codes, weights * slope * change, minlength=len(names))
         bend = weights * fit.family.link.inverse_deriv2(eta) * change
         gradient = []
@@ -269,13 +271,13 @@ class Counterfactual:
     def _rows_of(
         self, design: Design, offset: np.ndarray | None, wanted: Sequence[int]
     ) -> np.ndarray:
-        fit = self.results
-        layout = lay_out(design, offset=offset)
-        return evaluate_rows(layout, fit.family, fit.estimates, wanted, n_threads=fit.n_threads)
+        fit = self.fit
+        row_table = build_row_table(design, offset=offset)
+        return evaluate_rows(row_table, fit.family, fit.estimates, wanted, n_threads=fit.n_threads)
 
     def estimates(self, names: Sequence[str], parts: Sequence[Averages], heading: str) -> Estimates:
         """Estimates by the delta method; NaN, with the reason, where they are not estimable."""
-        fit = self.results
+        fit = self.fit
         values, gradient, apart, size = map(np.concatenate, zip(*parts, strict=True))
         if apart.any() and fit.family.link.name == "identity":
             # Then an average is a combination of the coefficients, which may be estimable though
@@ -291,7 +293,7 @@ class Counterfactual:
 
 
 def native(column: Column) -> Any:
-    """A column as a recipe reads it."""
+    """A column as a fitted formula reads it."""
     if not isinstance(column, Categories):
         return column
     import pandas as pd

@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from fastglm.design.formula.assemble import ScaledTerm
-from fastglm.design.formula.scoping import ScopedTerm
+from fastglm.design.formula.contrast_coding import CodedTerm
 from fastglm.design.matrix.dense_slices import dense_slices
 from fastglm.design.matrix.parts import Design
 from fastglm.errors import ModelError
 
 if TYPE_CHECKING:
-    from fastglm.design.formula.recipe import Recipe
+    from fastglm.design.formula.fitted_formula import FittedFormula
     from fastglm.inference.effects.average_effects import Counterfactual
 
 __all__ = ["GridAverages", "average_over_grid"]
 
 #: Most combinations of values of the variables of one term, and most combinations averaged for.
 MOST_POINTS, MOST_CELLS = 1_000_000, 10_000
-_INTERCEPT = ScaledTerm("1", (ScopedTerm(()),))
+_INTERCEPT = ScaledTerm("1", (CodedTerm(()),))
 
 
 class GridAverages(NamedTuple):
@@ -75,13 +75,13 @@ def average_over_grid(
     places = [ordered.index(name) for name in chosen]
     points = itertools.product(*(values[name] for name in ordered))
     cells = list(dict.fromkeys(tuple(point[k] for k in places) for point in points))
-    recipe = rows.recipe
+    fitted_formula = rows.fitted_formula
     groups: dict[frozenset[str], list[int]] = {}
-    for k, term in enumerate(recipe.terms):
-        groups.setdefault(frozenset(_variables(recipe, term)), []).append(k)
+    for k, term in enumerate(fitted_formula.terms):
+        groups.setdefault(frozenset(_variables(fitted_formula, term)), []).append(k)
     blocks: dict[int, tuple[np.ndarray, np.ndarray]] = {}
     for names, members in groups.items():
-        terms = tuple(recipe.terms[k] for k in members)
+        terms = tuple(fitted_formula.terms[k] for k in members)
         design, group, of_cell = _design(rows, terms, values, chosen, names, cells)
         means, sizes = _means(design, group)
         for k, (_, owned) in zip(members, design.terms, strict=True):
@@ -98,9 +98,9 @@ def _offsets(
 ) -> np.ndarray:
     """Averages of the formula's offset for each of the cells, (k,)."""
     total = np.zeros(len(cells))
-    for expression in rows.recipe.offsets:
+    for expression in rows.fitted_formula.offsets:
         names = frozenset(expression.columns)
-        only = replace(rows.recipe, terms=(_INTERCEPT,), factors=(), offsets=(expression,))
+        only = replace(rows.fitted_formula, terms=(_INTERCEPT,), factors=(), offsets=(expression,))
         columns, group, of_cell = _points(rows, values, chosen, names, cells)
         offset = only.apply(columns).offset
         if offset is not None:
@@ -118,8 +118,8 @@ def _design(
 ) -> tuple[Design, np.ndarray, np.ndarray]:
     """Columns of terms of the same variables over the grid of these; see `_points`."""
     texts = {factor.text for term in terms for p in term.products for factor in p.factors}
-    factors = tuple(factor for factor in rows.recipe.factors if factor.text in texts)
-    only = replace(rows.recipe, terms=terms, factors=factors, offsets=())
+    factors = tuple(factor for factor in rows.fitted_formula.factors if factor.text in texts)
+    only = replace(rows.fitted_formula, terms=terms, factors=factors, offsets=())
     columns, group, of_cell = _points(rows, values, chosen, names, cells)
     return only.apply(columns).design, group, of_cell
 
@@ -166,10 +166,10 @@ def _means(design: Design, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return means / count[:, None], sizes / count[:, None]
 
 
-def _variables(recipe: Recipe, term: ScaledTerm) -> Iterable[str]:
+def _variables(fitted_formula: FittedFormula, term: ScaledTerm) -> Iterable[str]:
     """The variables of a term."""
     texts = {factor.text for product in term.products for factor in product.factors}
-    return (n for factor in recipe.factors if factor.text in texts for n in factor.columns)
+    return (n for factor in fitted_formula.factors if factor.text in texts for n in factor.columns)
 
 
 def _require_few(

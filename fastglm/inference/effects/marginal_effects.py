@@ -158,7 +158,7 @@ def _rows_at(fit: Fit, at: str) -> Iterator[tuple[np.ndarray, Any, np.ndarray]]:
 
 
 def _columns(design: Any) -> Iterator[np.ndarray]:
-    """The model columns one by one, (n,) each."""
+    """The design columns one by one, (n,) each."""
     for k in range(design.n_columns):
         yield select_columns(design, [k]).to_dense()[:, 0]
 

@@ -124,7 +124,7 @@ class MarginalMeans(Estimates):
             self.df,
             f"Contrasts, scale of the link; p-values and intervals adjusted for their number: "
             f"{_adjustment_text(adjust)}",
-            reason_not_estimable(combinations.results, names, estimable),
+            reason_not_estimable(combinations.fit, names, estimable),
             adjustment=adjust,
             n_means=len(self.names),
         )
@@ -217,8 +217,10 @@ def _given_offset(rows: Counterfactual) -> float:
     offset, frequencies = rows.rows.offset, rows.rows.frequencies
     if offset is None:
         return 0.0
-    if rows.recipe.offsets:
-        own = rows.recipe.apply({name: native(rows.column(name)) for name in rows.names()}).offset
+    if rows.fitted_formula.offsets:
+        own = rows.fitted_formula.apply(
+            {name: native(rows.column(name)) for name in rows.names()}
+        ).offset
         offset = offset - own
     return float(np.average(offset, weights=frequencies))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastglm.kernels.blocks import planes
+from fastglm.kernels.blocks import row_buffers
 
 if TYPE_CHECKING:
     from fastglm.fit.record import Fit
@@ -53,7 +53,7 @@ class Observed:
 def observed(fit: Fit) -> Observed:
     """Responses and fitted means, as rates where the model has an exposure."""
     rows = fit._model_with_data("observed responses").rows
-    (mean,) = fit.row_values(planes.MEAN)
+    (mean,) = fit.row_values(row_buffers.MEAN)
     weight = np.ones(rows.n_rows) if rows.prior_weights is None else rows.prior_weights
     variance = weight * fit.response_dispersion * fit.family.variance(mean)
     exposure, response = rows.offset_parts.exposure, np.asarray(rows.response, np.float64)

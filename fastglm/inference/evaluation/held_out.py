@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastglm.inference.evaluation.new_rows import read_held_out
-from fastglm.kernels.blocks import planes
-from fastglm.passes.layout import Layout, lay_out
+from fastglm.kernels.blocks import row_buffers
+from fastglm.passes.row_table import RowTable, build_row_table
 from fastglm.rows.model_rows import ModelRows
 
 if TYPE_CHECKING:
@@ -31,10 +31,10 @@ class HeldOut:
     rows: ModelRows
 
     @cached_property
-    def layout(self) -> Layout:
+    def row_table(self) -> RowTable:
         """What the kernels read."""
         rows = self.rows
-        return lay_out(rows.design, rows.response, rows.prior_weights, rows.offset)
+        return build_row_table(rows.design, rows.response, rows.prior_weights, rows.offset)
 
     formula: None = None
     source: None = None
@@ -77,6 +77,6 @@ def on_those(fit: Fit, rows: ModelRows) -> Fit:
         n_dropped=rows.n_dropped,
         missing=rows.missing,
     )
-    deviance, pearson = held.row_values(planes.DEVIANCE, planes.PEARSON)
+    deviance, pearson = held.row_values(row_buffers.DEVIANCE, row_buffers.PEARSON)
     often = np.ones(rows.n_rows) if rows.frequencies is None else rows.frequencies
     return replace(held, deviance=float(deviance @ often), pearson_chi2=float(pearson @ often))

@@ -49,13 +49,17 @@ def read_held_out(
         Naming the argument, column or row that cannot be used.
     """
     columns = {name: _column(fit, name, given) for name, given in columns.items()}
-    recipe = fit.recipe
-    if recipe is None or recipe.response is None:
+    fitted_formula = fit.fitted_formula
+    if fitted_formula is None or fitted_formula.response is None:
         return _of_columns(fit, data, response, columns)
     frame = Frame(data)
-    written = None if response is not None else parse_formula(recipe.formula, frame.names).response
-    used = (*recipe.factors, *recipe.offsets) if written is None else (
-        written, *recipe.factors, *recipe.offsets)  # fmt: skip
+    written = (
+        None
+        if response is not None
+        else parse_formula(fitted_formula.formula, frame.names).response
+    )
+    used = (*fitted_formula.factors, *fitted_formula.offsets) if written is None else (
+        written, *fitted_formula.factors, *fitted_formula.offsets)  # fmt: skip
     # A response that is given is read along, as weights are.
     extra = {**columns, **({} if written is not None else {_RESPONSE: response})}
     whole = read_table(frame, used, extra)
@@ -65,7 +69,7 @@ def read_held_out(
         extra = {k: v if v is None or isinstance(v, str) else np.asarray(v)[kept]
                  for k, v in extra.items()}  # fmt: skip
     extra.pop(_RESPONSE, None)
-    built = recipe.apply(data, extra=extra)
+    built = fitted_formula.apply(data, extra=extra)
     if written is None:
         values = _coded(fit, table.extra[_RESPONSE])
     elif fit.response_levels is None:
@@ -78,7 +82,7 @@ def read_held_out(
         {name: built.extra.get(name) for name in columns},
         (built.offset,),
         fit.family,
-        recipes=(recipe,),
+        fitted_formulas=(fitted_formula,),
         column_names=fit.column_names,
         weights=fit.weights,
         response_name=fit.response_name,
@@ -96,14 +100,14 @@ def _of_columns(fit: Fit, exog: Any, response: Any, columns: Mapping[str, Any]) 
     if response is None:
         raise DataError("the model was fitted to arrays: give the responses of the rows too.")
     column, _ = read_response(response)
-    if fit.recipe is None:
+    if fit.fitted_formula is None:
         design = design_from_array(exog)
         if design.n_columns != len(fit.names):
             raise DataError(
                 f"X has {design.n_columns} columns, but the model has {len(fit.names)}."
             )
     elif is_frame(exog):
-        design = fit.recipe.apply(exog).design
+        design = fit.fitted_formula.apply(exog).design
     else:
         raise DataError("the model was fitted to a data frame of columns: give such a frame.")
     return assembled(
@@ -112,7 +116,7 @@ def _of_columns(fit: Fit, exog: Any, response: Any, columns: Mapping[str, Any]) 
         columns,
         (None,),
         fit.family,
-        recipes=(fit.recipe,),
+        fitted_formulas=(fit.fitted_formula,),
         weights=fit.weights,
         response_name=fit.response_name,
         response_levels=fit.response_levels,

@@ -18,7 +18,7 @@ from fastglm.design.matrix.parts import Design
 from fastglm.errors import ModelError
 from fastglm.fit.record import Fit
 from fastglm.inference.hypothesis_tests.refits import (
-    Refit,
+    NestedRefit,
     intercept_column,
     refit_columns,
     score_statistic,
@@ -89,10 +89,10 @@ def checked_test(fit: Fit, test: str | None) -> str:
     return name
 
 
-def full_refit(fit: Fit) -> Refit:
+def full_refit(fit: Fit) -> NestedRefit:
     """The fit itself, as one of the models that are compared."""
     columns = np.arange(len(fit.names))
-    return Refit(columns, fit.estimates, fit.deviance, fit.rank, fit.status)
+    return NestedRefit(columns, fit.estimates, fit.deviance, fit.rank, fit.status)
 
 
 def anova(fit: Fit, type: int, test: str | None) -> Table:
@@ -127,7 +127,7 @@ def _sequential(fit: Fit, test: str) -> Table:
 def _chain(
     fit: Fit,
     names: Sequence[str],
-    models: Sequence[Refit],
+    models: Sequence[NestedRefit],
     test: str,
     rao: Sequence[float] | None,
     heading: str,
@@ -286,9 +286,9 @@ def _described(fit: Fit) -> str:
 
 def drop_table(
     fit: Fit,
-    base: Refit,
+    base: NestedRefit,
     names: Sequence[str],
-    models: Sequence[Refit],
+    models: Sequence[NestedRefit],
     test: str | None,
     rao: Sequence[float] | None,
     k: float,

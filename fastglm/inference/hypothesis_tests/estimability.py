@@ -17,8 +17,8 @@ from fastglm.design.matrix.parts import Design
 from fastglm.errors import RankWarning, warn
 from fastglm.fit.aliased import SAME_COMBINATION, aliased_text, null_space
 from fastglm.inference.covariance.sandwich import covariance_of_combinations
-from fastglm.kernels.blocks import planes
-from fastglm.passes.layout import lay_out
+from fastglm.kernels.blocks import row_buffers
+from fastglm.passes.row_table import build_row_table
 from fastglm.passes.row_values import evaluate_rows
 
 if TYPE_CHECKING:
@@ -30,12 +30,12 @@ __all__ = ["LinearCombinations", "reason_not_estimable", "rows_apart"]
 def rows_apart(fit: Fit, design: Design) -> np.ndarray:
     """Rows in which an aliased column is not the combination that it was in the fit, (n,) bool."""
     apart = np.zeros(design.n_rows, dtype=bool)
-    layout = lay_out(design)
+    row_table = build_row_table(design)
     for direction, name in zip(null_space(fit.names, fit.aliased), fit.aliased, strict=True):
         column = np.zeros_like(direction)
         column[fit.names.index(name)] = 1.0
         values, difference = (
-            evaluate_rows(layout, fit.family, weights, (planes.LINEAR_PREDICTOR,))[0]
+            evaluate_rows(row_table, fit.family, weights, (row_buffers.LINEAR_PREDICTOR,))[0]
             for weights in (column, direction)
         )
         size = max(np.abs(v).max(initial=0.0) for v in (values, values - difference))
@@ -75,7 +75,7 @@ class LinearCombinations:
         Sums of the sizes of what was added up to `matrix`, of which rounding is a small share.
     """
 
-    results: Fit
+    fit: Fit
     matrix: np.ndarray
     constant: np.ndarray
     size: np.ndarray
@@ -83,7 +83,7 @@ class LinearCombinations:
     def combined(self, contrasts: np.ndarray) -> LinearCombinations:
         """Combinations of these, the rows of (m, k)."""
         return LinearCombinations(
-            self.results,
+            self.fit,
             contrasts @ self.matrix,
             contrasts @ self.constant,
             np.abs(contrasts) @ self.size,
@@ -92,15 +92,15 @@ class LinearCombinations:
     @property
     def estimable(self) -> np.ndarray:
         """Whether each lies in the row space of the design of the fit, (k,) bool."""
-        directions = null_space(self.results.names, self.results.aliased).T
+        directions = null_space(self.fit.names, self.fit.aliased).T
         limit = SAME_COMBINATION * (self.size @ np.abs(directions))
         return (np.abs(self.matrix @ directions) <= limit).all(axis=1)
 
     def estimate(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Values, covariance and whether each is estimable, (k,), (k, k) and (k,); NaN if not."""
         # Any value of aliased coefficients gives the same; 0 takes the least arithmetic.
-        values = self.matrix @ np.nan_to_num(self.results.estimates) + self.constant
-        covariance = covariance_of_combinations(self.results, self.matrix)
+        values = self.matrix @ np.nan_to_num(self.fit.estimates) + self.constant
+        covariance = covariance_of_combinations(self.fit, self.matrix)
         estimable = self.estimable
         values[~estimable] = np.nan
         covariance[~estimable] = np.nan

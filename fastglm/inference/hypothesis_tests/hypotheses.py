@@ -222,82 +222,82 @@ def _text(row: np.ndarray, value: float, names: Sequence[str]) -> str:
 
 
 def _combinations(
-    results: FitBase, hypothesis: Any
+    fit: FitBase, hypothesis: Any
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, tuple[str, ...]]:
     """R, q, estimates of the combinations, a root of their covariance, and their texts.
 
     R is that of the coefficients that are not aliased: where a combination is estimable, any value
     of the others gives the same.
     """
-    matrix, values, texts = read_hypothesis(hypothesis, results.names)
-    aliased = np.isnan(results.estimates)
+    matrix, values, texts = read_hypothesis(hypothesis, fit.names)
+    aliased = np.isnan(fit.estimates)
     involved = (matrix[:, aliased] != 0.0).any(axis=1)
-    if (involved & ~_estimable(results, matrix)).any():
+    if (involved & ~_estimable(fit, matrix)).any():
         used = (matrix[involved] != 0.0).any(axis=0)
-        touched = [results.names[k] for k in np.flatnonzero(used & aliased)]
+        touched = [fit.names[k] for k in np.flatnonzero(used & aliased)]
         raise ModelError(
             f"the hypothesis involves {', '.join(touched)}, which the data cannot tell apart from "
             "earlier columns, in another combination than they tell of."
         )
     matrix = np.where(aliased, 0.0, matrix)
-    effect = matrix @ np.nan_to_num(results.estimates)
-    return matrix, values, effect, results.root_of_combinations(matrix), texts
+    effect = matrix @ np.nan_to_num(fit.estimates)
+    return matrix, values, effect, fit.root_of_combinations(matrix), texts
 
 
-def _estimable(results: FitBase, matrix: np.ndarray) -> np.ndarray:
+def _estimable(fit: FitBase, matrix: np.ndarray) -> np.ndarray:
     """Whether each combination, (m, p), is the same whatever aliased coefficients are, (m,)."""
-    aliased = getattr(results, "aliased", ())
+    aliased = getattr(fit, "aliased", ())
     if not isinstance(aliased, Mapping):
         # Models of several predictors do not know what their aliased columns are the sums of.
         return np.zeros(len(matrix), dtype=bool)
-    directions = null_space(results.names, aliased).T
+    directions = null_space(fit.names, aliased).T
     limit = SAME_COMBINATION * (np.abs(matrix) @ np.abs(directions))
     return np.asarray((np.abs(matrix @ directions) <= limit).all(axis=1))
 
 
-def t_test(results: FitBase, hypothesis: Any) -> LinearTests:
+def t_test(fit: FitBase, hypothesis: Any) -> LinearTests:
     """Tests of single combinations; see `FitBase.t_test`."""
-    _, values, effect, root, texts = _combinations(results, hypothesis)
+    _, values, effect, root, texts = _combinations(fit, hypothesis)
     sd = np.sqrt(np.square(root).sum(axis=1))
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = (effect - values) / sd
-    df = results.df_inference if results.use_t else np.inf
+    df = fit.df_inference if fit.use_t else np.inf
     pvalue = 2.0 * scipy.special.stdtr(df, -np.abs(statistic))
     return LinearTests(texts, effect, sd, values, statistic, pvalue, df)
 
 
-def wald_test(results: FitBase, hypothesis: Any, use_f: bool | None) -> HypothesisTest:
+def wald_test(fit: FitBase, hypothesis: Any, use_f: bool | None) -> HypothesisTest:
     """Joint test of all combinations; see `FitBase.wald_test`."""
-    matrix, values, effect, root, texts = _combinations(results, hypothesis)
+    matrix, values, effect, root, texts = _combinations(fit, hypothesis)
     empty = ~(matrix != 0.0).any(axis=1)
     if empty.any():
         raise ModelError(f"the hypothesis {texts[int(empty.argmax())]!r} involves no coefficient.")
     scale = np.sqrt(np.square(root).sum(axis=1))
     if np.isnan(scale).any():
         raise ModelError(
-            f"there are {results.nobs:g} observations for {results.rank} coefficients: without "
+            f"there are {fit.nobs:g} observations for {fit.rank} coefficients: without "
             "standard errors there is no test. Give more rows, or scale= as a number."
         )
     # By the root, not by the covariance: what squares of collinear coefficients' have lost stays.
     unit = root / scale[:, None] if scale.all() else np.zeros_like(root)
     least = np.linalg.svd(unit, compute_uv=False)[-1] if len(unit) <= unit.shape[1] else 0.0
     if least < RANK_TOLERANCE * len(texts):
-        raise ModelError(_why_singular(results, matrix))
+        raise ModelError(_why_singular(fit, matrix))
     triangle = np.asarray(np.linalg.qr(unit.T, mode="r"))
     statistic = float(np.square(np.linalg.solve(triangle.T, (effect - values) / scale)).sum())
-    use_f = results.use_t if use_f is None else use_f
+    use_f = fit.use_t if use_f is None else use_f
     return HypothesisTest.of(
-        "Wald test", statistic, len(texts), results.df_inference if use_f else None, texts
+        "Wald test", statistic, len(texts), fit.df_inference if use_f else None, texts
     )
 
 
-def _why_singular(results: FitBase, matrix: np.ndarray) -> str:
+def _why_singular(fit: FitBase, matrix: np.ndarray) -> str:
     if np.linalg.matrix_rank(matrix) < len(matrix):
         return (
             "the equations of the hypothesis are not independent of each other: leave out those "
             "that follow from the others."
         )
     return (
-        f"the {results.cov_type!r} covariance of these {len(matrix)} combinations is singular, as "
+        f"the {fit.cov_type!r} covariance of these {len(matrix)} combinations is singular, as "
         "that of fewer clusters than equations is: test fewer at a time."
     )

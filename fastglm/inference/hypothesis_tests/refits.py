@@ -11,9 +11,9 @@ import numpy as np
 from fastglm.design.matrix.parts import Design
 from fastglm.design.matrix.select import select_columns
 from fastglm.errors import ConvergenceWarning, ModelError, Status, warn
-from fastglm.kernels.blocks import planes
-from fastglm.passes.layout import Layout, lay_out
+from fastglm.kernels.blocks import row_buffers
 from fastglm.passes.products import information
+from fastglm.passes.row_table import RowTable, build_row_table
 from fastglm.passes.row_values import evaluate_rows
 from fastglm.passes.scaling import find_scaling
 from fastglm.solve.fit import SolverOptions, solve
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from fastglm.fit.record import Fit
 
 __all__ = [
-    "Refit",
+    "NestedRefit",
     "intercept_column",
     "refit",
     "refit_columns",
@@ -37,7 +37,7 @@ RANK_TOLERANCE = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
-class Refit:
+class NestedRefit:
     """Another model of the rows of a fit.
 
     Attributes
@@ -60,7 +60,7 @@ class Refit:
 
 def refit(
     fit: Fit,
-    layout: Layout,
+    row_table: RowTable,
     start: np.ndarray | None = None,
     tol: float = 1e-10,
     same_response: bool = True,
@@ -71,7 +71,7 @@ def refit(
     ----------
     fit
         The fit; its family and threads.
-    layout
+    row_table
         Of the other model.
     start
         Coefficients to start from; without them, or where they do not lead to the optimum, the
@@ -92,7 +92,7 @@ def refit(
     best: Solution | None = None
     for first in (start, None) if start is not None else (None,):
         solution = solve(
-            layout,
+            row_table,
             fit.family,
             options,
             binary=same_response and rows.summary.binary,
@@ -125,7 +125,7 @@ def require_maximum_likelihood(fit: Fit) -> None:
 
 def refit_columns(
     fit: Fit, columns: Sequence[int] | np.ndarray, design: Design | None = None
-) -> Refit:
+) -> NestedRefit:
     """The model of some of the columns of a design, by default that of the fit.
 
     Warns
@@ -140,18 +140,18 @@ def refit_columns(
     params = np.zeros(design.n_columns)
     if columns.size == 0:
         # Nothing to estimate: the linear predictor is the offset.
-        layout = lay_out(design, rows.response, rows.prior_weights, rows.offset)
+        row_table = build_row_table(design, rows.response, rows.prior_weights, rows.offset)
         deviance = evaluate_rows(
-            layout, fit.family, params, (planes.DEVIANCE,), n_threads=fit.n_threads
+            row_table, fit.family, params, (row_buffers.DEVIANCE,), n_threads=fit.n_threads
         ).sum()
-        return Refit(columns, params, float(deviance), 0, Status.CONVERGED)
+        return NestedRefit(columns, params, float(deviance), 0, Status.CONVERGED)
     chosen = select_columns(design, columns)
-    layout = lay_out(chosen, rows.response, rows.prior_weights, rows.offset)
-    params[columns], deviance, status = refit(fit, layout)
+    row_table = build_row_table(chosen, rows.response, rows.prior_weights, rows.offset)
+    params[columns], deviance, status = refit(fit, row_table)
     if status != Status.CONVERGED:
         _warn(status, [names[k] for k in columns])
     rank = int(np.count_nonzero(~np.isnan(params[columns])))
-    return Refit(columns, params, deviance, rank, status)
+    return NestedRefit(columns, params, deviance, rank, status)
 
 
 def _warn(status: Status, names: Sequence[str]) -> None:
@@ -163,13 +163,13 @@ def intercept_column(fit: Fit) -> int | None:
     design = fit._model_with_data("the intercept").rows.design
     if design.constant is not None or not fit.has_intercept:
         return design.constant
-    layout = fit._row_layout
-    constant = find_scaling(layout).constant
-    return None if constant < 0 else int(layout.dense_owner[constant])
+    row_table = fit._row_table
+    constant = find_scaling(row_table).constant
+    return None if constant < 0 else int(row_table.design_column_of[constant])
 
 
 def score_statistic(
-    fit: Fit, model: Refit, design: Design, columns: np.ndarray
+    fit: Fit, model: NestedRefit, design: Design, columns: np.ndarray
 ) -> tuple[float, int]:
     """Rao's statistic of adding columns to a model, for a dispersion of 1, and the larger's rank.
 
@@ -191,7 +191,7 @@ def score_statistic(
     rows = fit._model_with_data("a score test").rows
     chosen = select_columns(design, columns)
     products = information(
-        lay_out(chosen, rows.response, rows.prior_weights, rows.offset),
+        build_row_table(chosen, rows.response, rows.prior_weights, rows.offset),
         fit.family,
         model.params[columns],
         shifted=bool(fit.has_intercept),

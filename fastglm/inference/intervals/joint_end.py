@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from fastglm.kernels.blocks import planes
-from fastglm.passes.layout import Layout
-from fastglm.passes.products import Products, Standard, information, inverse_factor
+from fastglm.kernels.blocks import row_buffers
+from fastglm.passes.products import CrossProducts, StandardizedColumns, information, inverse_factor
+from fastglm.passes.row_table import RowTable
 from fastglm.passes.row_values import evaluate_rows
-from fastglm.passes.scaling import Centring, find_scaling
+from fastglm.passes.scaling import Centering, find_scaling
 
 if TYPE_CHECKING:
     from fastglm.families import Family
@@ -37,14 +37,14 @@ class Optimum(NamedTuple):
     Attributes
     ----------
     family : Family
-    layout : Layout
+    row_table : RowTable
         Design, response, weights and offset.
     params : ndarray, shape (p,)
         NaN where aliased.
     deviance : float
-    information_root : ndarray, shape (p, p)
+    inverse_information_factor : ndarray, shape (p, p)
         ``root root'`` is the inverse information of centred columns.
-    centring : Centring
+    centering : Centering
     shifted : bool
         Whether the design has a constant column.
     scale : float
@@ -53,11 +53,11 @@ class Optimum(NamedTuple):
     """
 
     family: Family
-    layout: Layout
+    row_table: RowTable
     params: np.ndarray
     deviance: float
-    information_root: np.ndarray
-    centring: Centring
+    inverse_information_factor: np.ndarray
+    centering: Centering
     shifted: bool
     scale: float
     n_threads: int
@@ -92,7 +92,7 @@ def joint_end(optimum: Optimum, column: int, target: float) -> float | None:
         if size <= TOLERANCE and before <= 1.0:
             is_beyond = (params[column] - start) * sign > 0.0
             return float(params[column]) if is_beyond and rises else None
-        deviance = deviance_inside(optimum.layout, optimum.family, params, optimum.n_threads)
+        deviance = deviance_inside(optimum.row_table, optimum.family, params, optimum.n_threads)
         if not math.isfinite(deviance):
             return None
         is_slow = size > SLOW * before
@@ -107,14 +107,16 @@ def joint_end(optimum: Optimum, column: int, target: float) -> float | None:
 
 
 def _first_metric(optimum: Optimum) -> _Metric:
-    root, centring = optimum.information_root, optimum.centring
-    standard = Standard(find_scaling(optimum.layout, optimum.shifted), optimum.layout)
-    return _Metric(standard.lift_centred(root, centring), centring.to_given(root))
+    root, centering = optimum.inverse_information_factor, optimum.centering
+    standard = StandardizedColumns(
+        find_scaling(optimum.row_table, optimum.shifted), optimum.row_table
+    )
+    return _Metric(standard.to_standardized_centered(root, centering), centering.to_given(root))
 
 
-def _information(optimum: Optimum, params: np.ndarray, with_gram: bool) -> Products:
+def _information(optimum: Optimum, params: np.ndarray, with_gram: bool) -> CrossProducts:
     return information(
-        optimum.layout,
+        optimum.row_table,
         optimum.family,
         params,
         shifted=optimum.shifted,
@@ -123,18 +125,20 @@ def _information(optimum: Optimum, params: np.ndarray, with_gram: bool) -> Produ
     )
 
 
-def _new_metric(gram: np.ndarray, standard: Standard, before: _Metric) -> _Metric:
+def _new_metric(gram: np.ndarray, standard: StandardizedColumns, before: _Metric) -> _Metric:
     root = inverse_factor(gram, (before.root != 0.0).any(axis=1))
-    return _Metric(root, standard.back @ root)
+    return _Metric(root, standard.from_standardized @ root)
 
 
-def deviance_inside(layout: Layout, family: Family, params: np.ndarray, n_threads: int) -> float:
+def deviance_inside(
+    row_table: RowTable, family: Family, params: np.ndarray, n_threads: int
+) -> float:
     """Deviance of coefficients, infinite where a row has a mean outside the family's domain.
 
     Beyond the domain its formula may go on to have values, lower than any inside.
     """
-    wanted = planes.DEVIANCE, planes.MEAN, planes.PRIOR_WEIGHT
-    rows, mean, prior = evaluate_rows(layout, family, params, wanted, n_threads=n_threads)
+    wanted = row_buffers.DEVIANCE, row_buffers.MEAN, row_buffers.PRIOR_WEIGHT
+    rows, mean, prior = evaluate_rows(row_table, family, params, wanted, n_threads=n_threads)
     if not (family.is_unbounded or family.domain.contains(mean[prior > 0.0]).all()):
         return math.inf
     return float(rows.sum())

@@ -46,7 +46,7 @@ class PenalizedProfiles:
     """
 
     def __init__(self, fit: Fit):
-        self.results = fit
+        self.fit = fit
         self.problem = _problem(fit)
         search = BiasSearch(self.problem, _options(fit), None)
         start, _ = search.start(np.nan_to_num(fit.estimates))
@@ -62,7 +62,7 @@ class PenalizedProfiles:
         """
         if self.best.point is None or self.best.status != Status.CONVERGED:
             raise NotConvergedError
-        return PenalizedProfile(self.results, self.problem, self.best.point, column)
+        return PenalizedProfile(self.fit, self.problem, self.best.point, column)
 
 
 class PenalizedProfile(HeldCoefficient):

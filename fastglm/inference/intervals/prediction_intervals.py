@@ -16,7 +16,7 @@ from fastglm.families.distribution import ResponseDistribution, lattice_quantile
 from fastglm.fit.roots import covariance_root
 from fastglm.inference.rendering import RenderedFrame
 from fastglm.inference.rows.prediction import NewRows
-from fastglm.kernels.blocks import planes
+from fastglm.kernels.blocks import row_buffers
 from fastglm.passes.row_values import evaluate_rows, limits_of_means
 from fastglm.rows.vectors import vector
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 __all__ = ["Prediction", "get_prediction"]
 
 #: What the rows kernel gives of a prediction, in the order of `Prediction`.
-_PLANES = (
-    planes.MEAN,
-    planes.MEAN_STANDARD_ERROR,
-    planes.LINEAR_PREDICTOR,
-    planes.STANDARD_ERROR,
+_BUFFERS = (
+    row_buffers.MEAN,
+    row_buffers.MEAN_STANDARD_ERROR,
+    row_buffers.LINEAR_PREDICTOR,
+    row_buffers.STANDARD_ERROR,
 )
 #: Rows that one thread works on at a time.
 SLICE_ROWS = 16_384
@@ -57,7 +57,7 @@ class LinearPrediction(RenderedFrame):
 
     predicted_mean: Any
     se_mean: Any
-    results: Fit
+    fit: Fit
     index: Any = None
 
     def conf_int(self, alpha: float = 0.05) -> Any:
@@ -70,7 +70,7 @@ class LinearPrediction(RenderedFrame):
         import pandas as pd
 
         eta, error = np.asarray(self.predicted_mean), np.asarray(self.se_mean)
-        half = self.results.critical_value(alpha) * error
+        half = self.fit.critical_value(alpha) * error
         columns = {"mean": eta, "mean_se": error}
         limits = {"mean_ci_lower": eta - half, "mean_ci_upper": eta + half}
         return pd.DataFrame(columns | limits, index=self.index)
@@ -95,7 +95,7 @@ class Prediction(RenderedFrame):
         Threads that intervals use.
     """
 
-    results: Fit
+    fit: Fit
     predicted_mean: Any
     se_mean: Any
     linear_predictor: Any
@@ -108,7 +108,7 @@ class Prediction(RenderedFrame):
     def linpred(self) -> LinearPrediction:
         """The same on the scale of the linear predictor."""
         return LinearPrediction(
-            self.linear_predictor, self.se_linear_predictor, self.results, self._rows.index
+            self.linear_predictor, self.se_linear_predictor, self.fit, self._rows.index
         )
 
     def conf_int(self, alpha: float = 0.05, obs: bool = False) -> Any:
@@ -151,16 +151,16 @@ class Prediction(RenderedFrame):
 
     def _mean_limits(self, alpha: float) -> np.ndarray:
         return limits_of_means(
-            self._rows.layout,
-            self.results.family.link,
+            self._rows.row_table,
+            self.fit.family.link,
             np.ascontiguousarray(self.linear_predictor),
             np.ascontiguousarray(self.se_linear_predictor),
-            self.results.critical_value(alpha),
+            self.fit.critical_value(alpha),
             self.n_threads,
         )
 
     def _observation_limits(self, alpha: float) -> np.ndarray:
-        fit = self.results
+        fit = self.fit
         family = fit.family
         eta, error = np.asarray(self.linear_predictor), np.asarray(self.se_linear_predictor)
         if family.is_linear:
@@ -210,7 +210,7 @@ class Prediction(RenderedFrame):
             "mean_ci_upper": mean_limits[1],
         }
         try:
-            self.results.family.distribution(self.results.response_dispersion)
+            self.fit.family.distribution(self.fit.response_dispersion)
         except ModelError:
             return self._frame(columns)
         limits = self._observation_limits(alpha)
@@ -239,12 +239,12 @@ def get_prediction(
 ) -> Prediction:
     """Predictions of rows; see `Results.get_prediction`."""
     mean, error_of_mean, eta, error = evaluate_rows(
-        rows.layout,
+        rows.row_table,
         fit.family,
         fit.estimates,
-        _PLANES,
+        _BUFFERS,
         factor=covariance_root(fit).T,
-        centring=fit.centring,
+        centering=fit.centering,
         n_threads=n_threads,
     )
     weights = np.broadcast_to(1.0, eta.shape)
@@ -325,7 +325,7 @@ class _Mixture:
         self.masses = masses[:, None]
         # Errors of linear predictors grow with the root of the dispersion.
         self.means = [inverse_link(eta + nodes[:, None] * (c.root * error)) for c in components]
-        self.centre, self.spread = mean, np.hypot(deviation, error_of_mean)
+        self.center, self.spread = mean, np.hypot(deviation, error_of_mean)
 
     def lower_tail(self, y: np.ndarray) -> np.ndarray:
         """P(Y <= y); linear predictors without a mean are left out of the average."""
@@ -345,7 +345,7 @@ class _Mixture:
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             if distribution.lattice is not None:
                 unit = distribution.lattice(self.weights)
-                guess = (self.centre + self.spread * scipy.special.ndtri(probability)) / unit
+                guess = (self.center + self.spread * scipy.special.ndtri(probability)) / unit
                 return unit * lattice_quantile(
                     lambda k: self.lower_tail(k * unit), np.maximum(guess, 0.0), probability
                 )

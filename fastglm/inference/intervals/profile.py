@@ -22,9 +22,9 @@ from fastglm.inference.intervals.inside_domain import InsideDomain, NoProgramErr
 from fastglm.inference.intervals.joint_end import Optimum, deviance_inside, joint_end
 from fastglm.inference.intervals.penalized import PenalizedProfiles
 from fastglm.inference.intervals.supremum import Supremum, find_supremum
-from fastglm.kernels.blocks import planes
-from fastglm.passes.layout import Layout, lay_out
+from fastglm.kernels.blocks import row_buffers
 from fastglm.passes.products import information
+from fastglm.passes.row_table import RowTable, build_row_table
 from fastglm.passes.row_values import evaluate_rows
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class CoefficientProfile(HeldCoefficient):
     """
 
     def __init__(self, fit: Fit, column: int, supremum: Supremum | None = None):
-        self.results = fit
+        self.fit = fit
         self.rows = fit._model_with_data("a profile likelihood").rows
         self.supremum = find_supremum(fit) if supremum is None else supremum
         self.place = int(np.flatnonzero(self.supremum.columns == column)[0])
@@ -72,10 +72,10 @@ class CoefficientProfile(HeldCoefficient):
         unit[self.place] = 1.0
         # The held column, times its coefficient, is an offset.
         (self.values,) = evaluate_rows(
-            lay_out(design),
+            build_row_table(design),
             fit.family,
             unit,
-            (planes.LINEAR_PREDICTOR,),
+            (row_buffers.LINEAR_PREDICTOR,),
             n_threads=fit.n_threads,
         )
         if self.optimum is None:
@@ -103,7 +103,7 @@ class CoefficientProfile(HeldCoefficient):
         NotConvergedError
             If the fit has not converged.
         """
-        results = self.results
+        results = self.fit
         if results.status != Status.BOUNDARY:
             if not results.converged:
                 raise NotConvergedError
@@ -115,7 +115,7 @@ class CoefficientProfile(HeldCoefficient):
 
     def _start_from(self, params: np.ndarray, fit: Fit | Solution) -> None:
         """Take a finite estimate from a fit."""
-        results, supremum, place = self.results, self.supremum, self.place
+        results, supremum, place = self.fit, self.supremum, self.place
         # Aliased columns have no place among the others.
         self.followers = self.followers[~np.isnan(params[self.followers])]
         inverse = fit.information_inverse
@@ -125,11 +125,11 @@ class CoefficientProfile(HeldCoefficient):
         self.slope = inverse[self.followers, place] / inverse[place, place]
         self.optimum = Optimum(
             results.family,
-            lay_out(supremum.design, self.rows.response, self.weights, self.rows.offset),
+            build_row_table(supremum.design, self.rows.response, self.weights, self.rows.offset),
             params,
             supremum.deviance - self.apart,
-            fit.information_root,
-            fit.centring,
+            fit.inverse_information_factor,
+            fit.centering,
             results.has_intercept,
             results.scale,
             results.n_threads,
@@ -146,18 +146,18 @@ class CoefficientProfile(HeldCoefficient):
         offset = self.values * value
         if self.rows.offset is not None:
             offset += self.rows.offset
-        results, response = self.results, self.rows.response
+        results, response = self.fit, self.rows.response
         if self.design is None:
-            layout = lay_out(self.supremum.design, response, self.weights, offset)
+            row_table = build_row_table(self.supremum.design, response, self.weights, offset)
             zero = np.zeros(self.supremum.design.n_columns)
-            return self.apart + deviance_inside(layout, results.family, zero, results.n_threads)
-        layout = lay_out(self.design, response, self.weights, offset)
+            return self.apart + deviance_inside(row_table, results.family, zero, results.n_threads)
+        row_table = build_row_table(self.design, response, self.weights, offset)
         start = self.start
         if start is not None and self.slope.size:
             start = start + self.slope * (value - self.estimate)
-        params, deviance, status = refit(results, layout, start, tol=1e-12)
+        params, deviance, status = refit(results, row_table, start, tol=1e-12)
         if status not in REACHED and not results.family.is_unbounded:
-            params, deviance, status = self._refit_inside(layout, offset)
+            params, deviance, status = self._refit_inside(row_table, offset)
         if status in (Status.NO_START, Status.NOT_FINITE):
             return math.inf
         if status not in REACHED:
@@ -166,42 +166,47 @@ class CoefficientProfile(HeldCoefficient):
             self.start = params
         return deviance + self.apart
 
-    def _refit_inside(self, layout: Layout, offset: np.ndarray) -> tuple[np.ndarray, float, Status]:
+    def _refit_inside(
+        self, row_table: RowTable, offset: np.ndarray
+    ) -> tuple[np.ndarray, float, Status]:
         """As `refit`, from a start inside the domain, and on from where it stops on the boundary.
 
         A concave likelihood rises by no more than its score promises anywhere inside.
         """
         assert self.design is not None
-        results, limit = self.results, NOTHING_LEFT * self.results.scale
+        results, limit = self.fit, NOTHING_LEFT * self.fit.scale
         try:
             inside = InsideDomain(self.design, results.family, self.weights, offset)
             start = inside.start()
             if start is None:
                 return np.zeros(self.followers.size), math.inf, Status.NO_START
-            found = refit(results, layout, start, tol=1e-12)
+            found = refit(results, row_table, start, tol=1e-12)
             params = np.nan_to_num(found[0])
-            if found[2] in REACHED or inside.promise(params, self._slope(layout, params)) <= limit:
+            if (
+                found[2] in REACHED
+                or inside.promise(params, self._slope(row_table, params)) <= limit
+            ):
                 return found if found[2] in REACHED else (found[0], found[1], Status.BOUNDARY)
             params = inside.minimise(
-                lambda b: deviance_inside(layout, results.family, b, results.n_threads),
-                lambda b: self._slope(layout, b),
+                lambda b: deviance_inside(row_table, results.family, b, results.n_threads),
+                lambda b: self._slope(row_table, b),
                 params,
                 start,
             )
-            if inside.promise(params, self._slope(layout, params)) <= limit:
-                deviance = deviance_inside(layout, results.family, params, results.n_threads)
+            if inside.promise(params, self._slope(row_table, params)) <= limit:
+                deviance = deviance_inside(row_table, results.family, params, results.n_threads)
                 return params, deviance, Status.BOUNDARY
         except NoProgramError:
             pass
         raise NotConvergedError
 
-    def _slope(self, layout: Layout, params: np.ndarray) -> np.ndarray:
+    def _slope(self, row_table: RowTable, params: np.ndarray) -> np.ndarray:
         """Of the deviance, in the other coefficients."""
-        results = self.results
+        results = self.fit
         return (
             -2.0
             * information(
-                layout,
+                row_table,
                 results.family,
                 params,
                 shifted=False,
@@ -215,7 +220,7 @@ class CoefficientProfile(HeldCoefficient):
         if value == self.estimate:
             # On the boundary there may be nothing inside with the coefficient held here.
             return 0.0
-        return (self.deviance(value) - self.supremum.deviance) / self.results.scale
+        return (self.deviance(value) - self.supremum.deviance) / self.fit.scale
 
     def end(self, target: float) -> float:
         """As for every held coefficient, by steps in all coefficients where these lead there."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from fastglm.design.matrix.parts import Design
 from fastglm.design.matrix.select import select_columns
-from fastglm.passes.layout import Layout, lay_out
+from fastglm.passes.row_table import RowTable, build_row_table
 from fastglm.solve.fit import SolverOptions, solve
 from fastglm.solve.separation import (
     Separation,
@@ -54,7 +54,7 @@ class Supremum:
         The fit of the rows that are not separated; None where there are none, or no separation.
     """
 
-    results: Fit
+    fit: Fit
     design: Design
     columns: np.ndarray
     deviance: float
@@ -64,7 +64,7 @@ class Supremum:
     @property
     def rows(self) -> ModelRows:
         """The rows of the fit."""
-        return self.results._model_with_data("a profile likelihood").rows
+        return self.fit._model_with_data("a profile likelihood").rows
 
     def separated_by_others(self, place: int) -> np.ndarray:
         """Rows that are separated whatever the coefficient of one column of `design` is, (n,)."""
@@ -75,7 +75,7 @@ class Supremum:
         others = np.delete(np.arange(self.columns.size), place)
         if others.size == 0:
             return np.zeros(self.rows.n_rows, dtype=bool)
-        fit = self.results
+        fit = self.fit
         return find_separation(
             select_columns(self.design, others),
             fit.family,
@@ -108,7 +108,7 @@ class Supremum:
     def limiting_deviance(self, separated: np.ndarray) -> float:
         """Deviance of rows whose means are at the end of their range."""
         rows = self.rows
-        return limiting_deviance(self.results.family, rows.response, rows.prior_weights, separated)
+        return limiting_deviance(self.fit.family, rows.response, rows.prior_weights, separated)
 
 
 def find_supremum(fit: Fit) -> Supremum:
@@ -122,7 +122,7 @@ def find_supremum(fit: Fit) -> Supremum:
     model = fit._model_with_data("a profile likelihood")
     rows = model.rows
     every = Supremum(fit, rows.design, np.arange(len(fit.names)), fit.deviance)
-    if not _looks_separated(fit, model.layout):
+    if not _looks_separated(fit, model.row_table):
         return every
     columns = np.flatnonzero(~np.isnan(fit.estimates))
     design = (
@@ -135,23 +135,23 @@ def find_supremum(fit: Fit) -> Supremum:
     deviance, weights = supremum.limiting_deviance(found.rows), supremum.weights(~found.rows)
     if weights is None or not (weights > 0.0).any():
         return Supremum(fit, design, columns, deviance, found)
-    rest = _solve(fit, lay_out(design, rows.response, weights, rows.offset))
+    rest = _solve(fit, build_row_table(design, rows.response, weights, rows.offset))
     return Supremum(fit, design, columns, deviance + rest.deviance, found, rest)
 
 
-def _looks_separated(fit: Fit, layout: Layout) -> bool:
+def _looks_separated(fit: Fit, row_table: RowTable) -> bool:
     """What a fit of the rows tells, whether or not that of the results was to look for it."""
     if fit.infinite:
         return True
-    solution = _solve(fit, layout)
+    solution = _solve(fit, row_table)
     summary = fit._model_with_data("a profile likelihood").rows.summary
-    return looks_separated(solution, fit.family, summary, layout, fit.n_threads)
+    return looks_separated(solution, fit.family, summary, row_table, fit.n_threads)
 
 
-def _solve(fit: Fit, layout: Layout) -> Solution:
+def _solve(fit: Fit, row_table: RowTable) -> Solution:
     rows = fit._model_with_data("a profile likelihood").rows
     return solve(
-        layout,
+        row_table,
         fit.family,
         SolverOptions(tol=1e-10, max_iter=200, n_threads=fit.n_threads),
         binary=rows.summary.binary,

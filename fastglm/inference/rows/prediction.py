@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastglm.arguments import checked_choice
-from fastglm.design.formula.recipe import FrameDesign
+from fastglm.design.formula.fitted_formula import FrameDesign
 from fastglm.design.frames.frames import Categories, is_frame, one_row
 from fastglm.design.frames.missing import rows_text
 from fastglm.design.matrix.arrays import design_from_array
@@ -17,9 +17,9 @@ from fastglm.design.matrix.parts import Design
 from fastglm.errors import DataError, ModelError, RankWarning, warn
 from fastglm.fit.aliased import aliased_text
 from fastglm.inference.hypothesis_tests.estimability import rows_apart
-from fastglm.kernels.blocks import planes
+from fastglm.kernels.blocks import row_buffers
 from fastglm.kernels.threads.threads import usable_threads
-from fastglm.passes.layout import Layout, lay_out
+from fastglm.passes.row_table import RowTable, build_row_table
 from fastglm.passes.row_values import evaluate_rows
 from fastglm.rows.vectors import OffsetParts, vector
 
@@ -38,7 +38,7 @@ __all__ = [
     "require_unseen",
 ]
 
-_PLANES = {"mean": planes.MEAN, "linear": planes.LINEAR_PREDICTOR}
+_BUFFERS = {"mean": row_buffers.MEAN, "linear": row_buffers.LINEAR_PREDICTOR}
 #: R's words for what to predict.
 WORDS_OF_R = {"response": "mean", "link": "linear"}
 
@@ -50,7 +50,7 @@ class NewRows:
     Attributes
     ----------
     design : Design
-    layout : Layout
+    row_table : RowTable
         With offset and log exposure.
     nan_rows : ndarray of bool, shape (n,), or None
         Rows whose prediction is NaN: a missing value, or an unseen level.
@@ -58,7 +58,7 @@ class NewRows:
     """
 
     design: Design
-    layout: Layout
+    row_table: RowTable
     nan_rows: np.ndarray | None
     index: Any
 
@@ -99,7 +99,9 @@ def new_rows(
     total = parts.with_placeholders(built.nan_rows).total(fit.family.link)
     if fit.aliased:
         _warn_of_other_combinations(fit, built)
-    return NewRows(built.design, lay_out(built.design, offset=total), built.nan_rows, _index(exog))
+    return NewRows(
+        built.design, build_row_table(built.design, offset=total), built.nan_rows, _index(exog)
+    )
 
 
 def new_rows_without_offset(fit: Fit, exog: Any) -> NewRows:
@@ -113,7 +115,7 @@ def new_rows_without_offset(fit: Fit, exog: Any) -> NewRows:
     built = _build(fit, exog, {}, "raise")
     if fit.aliased:
         _warn_of_other_combinations(fit, built)
-    return NewRows(built.design, lay_out(built.design), built.nan_rows, _index(exog))
+    return NewRows(built.design, build_row_table(built.design), built.nan_rows, _index(exog))
 
 
 def fitted_rows(
@@ -132,7 +134,7 @@ def fitted_rows(
     if offset is not None or exposure is not None:
         given = (given_vector(rows, offset, "offset"), given_vector(rows, exposure, "exposure"))
         total = rows.offset_parts.with_given(*given).total(fit.family.link)
-    return NewRows(rows.design, lay_out(rows.design, offset=total), None, rows.index)
+    return NewRows(rows.design, build_row_table(rows.design, offset=total), None, rows.index)
 
 
 def given_vector(rows: Any, values: Any, name: str) -> np.ndarray | None:
@@ -168,13 +170,13 @@ def require_unseen(unseen: str) -> None:
 
 def _build(fit: Fit, exog: Any, given: Mapping[str, Any], unseen: str) -> FrameDesign:
     """The model's columns of new rows, and the `given` columns that go with them."""
-    if fit.recipe is not None:
+    if fit.fitted_formula is not None:
         if not is_frame(exog):
             raise DataError(
                 "the model was fitted to a data frame: predict needs a frame with its columns "
                 f"too, not {type(exog).__name__}."
             )
-        return fit.recipe.apply(exog, unseen=unseen, missing="nan", extra=given)
+        return fit.fitted_formula.apply(exog, unseen=unseen, missing="nan", extra=given)
     design = design_from_array(exog, allow_empty=True)
     if design.n_columns != len(fit.names):
         raise DataError(f"X has {design.n_columns} columns, but the model has {len(fit.names)}.")
@@ -189,7 +191,7 @@ def _build(fit: Fit, exog: Any, given: Mapping[str, Any], unseen: str) -> FrameD
 def _one_row(fit: Fit, exog: Any) -> Any:
     """A single row, given as p values or by column, as a matrix or frame."""
     exog = np.asarray(exog) if isinstance(exog, list | tuple) else exog
-    if fit.recipe is not None:
+    if fit.fitted_formula is not None:
         return one_row(exog)
     is_row = getattr(exog, "ndim", 2) == 1 and len(fit.names) > 1
     return np.asarray(exog)[None, :] if is_row else exog
@@ -224,7 +226,7 @@ def predict(
     n_threads: int | None,
 ) -> Any:
     """Predictions for new rows, or the fitted ones; see `Results.predict`."""
-    which = named_prediction(which, tuple(_PLANES))
+    which = named_prediction(which, tuple(_BUFFERS))
     if exog is None:
         rows = fitted_rows(fit, offset, exposure, unseen)
     else:
@@ -235,8 +237,10 @@ def predict(
 
 def predict_rows(fit: Fit, rows: NewRows, which: str, n_threads: int) -> Any:
     """Means or linear predictors, "mean" or "linear", of rows brought to the model's columns."""
-    planes = (_PLANES[which],)
-    (values,) = evaluate_rows(rows.layout, fit.family, fit.estimates, planes, n_threads=n_threads)
+    buffers = (_BUFFERS[which],)
+    (values,) = evaluate_rows(
+        rows.row_table, fit.family, fit.estimates, buffers, n_threads=n_threads
+    )
     return rows.label(values)
 
 

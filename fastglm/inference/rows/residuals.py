@@ -12,7 +12,7 @@ import numpy as np
 import scipy
 
 from fastglm.errors import require_seed
-from fastglm.kernels.blocks import planes
+from fastglm.kernels.blocks import row_buffers
 
 if TYPE_CHECKING:
     from fastglm.fit.record import Fit
@@ -40,18 +40,18 @@ def _weights(fit: Fit) -> np.ndarray:
 
 def response_residuals(fit: Fit) -> np.ndarray:
     """Response less fitted mean."""
-    return _response(fit) - fit.row_values(planes.MEAN)[0]
+    return _response(fit) - fit.row_values(row_buffers.MEAN)[0]
 
 
 def pearson_residuals(fit: Fit) -> np.ndarray:
     """Response residual over the square root of variance function / prior weight."""
-    mean, squared = fit.row_values(planes.MEAN, planes.PEARSON)
+    mean, squared = fit.row_values(row_buffers.MEAN, row_buffers.PEARSON)
     return np.copysign(np.sqrt(squared), _response(fit) - mean)
 
 
 def deviance_residuals(fit: Fit) -> np.ndarray:
     """Signed square root of each row's part of the deviance."""
-    mean, deviance = fit.row_values(planes.MEAN, planes.DEVIANCE)
+    mean, deviance = fit.row_values(row_buffers.MEAN, row_buffers.DEVIANCE)
     return signed_root(deviance, _response(fit) - mean)
 
 
@@ -63,7 +63,7 @@ def signed_root(deviance: np.ndarray, difference: np.ndarray) -> np.ndarray:
 
 def working_residuals(fit: Fit) -> np.ndarray:
     """Response residual on the scale of the linear predictor."""
-    mean, slope = fit.row_values(planes.MEAN, planes.SLOPE)
+    mean, slope = fit.row_values(row_buffers.MEAN, row_buffers.SLOPE)
     with np.errstate(divide="ignore", invalid="ignore"):
         return (_response(fit) - mean) / slope
 
@@ -75,7 +75,7 @@ def anscombe_residuals(fit: Fit) -> np.ndarray:
     (1953), *Journal of the Royal Statistical Society B* 15, discussion.
     """
     family = fit.family
-    (mean,) = fit.row_values(planes.MEAN)
+    (mean,) = fit.row_values(row_buffers.MEAN)
     # Close to the mean the integrals cancel: single precision would leave few digits.
     response = np.asarray(_response(fit), np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -104,7 +104,7 @@ def quantile_residuals(fit: Fit, seed: int = 0) -> np.ndarray:
     """
     require_seed(seed)
     distribution = fit.family.distribution(fit.response_dispersion)
-    (mean,) = fit.row_values(planes.MEAN)
+    (mean,) = fit.row_values(row_buffers.MEAN)
     response, weights = np.asarray(_response(fit), np.float64), _weights(fit)
     with np.errstate(divide="ignore", invalid="ignore"):
         tails, below = distribution.tails(response, mean, weights), None

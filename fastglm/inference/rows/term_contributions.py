@@ -10,8 +10,8 @@ import numpy as np
 from fastglm.inference.hypothesis_tests.refits import intercept_column
 from fastglm.inference.rows.prediction import fitted_rows, new_rows_without_offset
 from fastglm.inference.rows.residuals import working_residuals
-from fastglm.kernels.blocks import planes
-from fastglm.passes.layout import Layout, lay_out
+from fastglm.kernels.blocks import row_buffers
+from fastglm.passes.row_table import RowTable, build_row_table
 from fastglm.passes.row_values import evaluate_rows
 
 if TYPE_CHECKING:
@@ -66,18 +66,18 @@ def term_contributions(fit: Fit, exog: Any = None) -> TermContributions:
     """Contributions of the terms, centred where there is an intercept."""
     fitted = fitted_rows(fit)
     rows = fitted if exog is None else new_rows_without_offset(fit, exog)
-    layout, fitted_layout = lay_out(rows.design), lay_out(fitted.design)
+    row_table, fitted_table = build_row_table(rows.design), build_row_table(fitted.design)
     terms = model_terms(fit)
     often = fit._model_with_data("the centres of terms").rows.frequencies
-    values = np.empty((layout.n_rows, len(terms)), order="F")
+    values = np.empty((row_table.n_rows, len(terms)), order="F")
     intercept = intercept_column(fit)
     constant = 0.0 if intercept is None else float(fit.estimates[intercept])
     for k, (_, columns) in enumerate(terms):
-        values[:, k] = _linear(fit, layout, columns)
+        values[:, k] = _linear(fit, row_table, columns)
         if intercept is not None:
-            centre = float(np.average(_linear(fit, fitted_layout, columns), weights=often))
-            values[:, k] -= centre
-            constant += centre
+            center = float(np.average(_linear(fit, fitted_table, columns), weights=often))
+            values[:, k] -= center
+            constant += center
     if rows.nan_rows is not None:
         values[rows.nan_rows] = np.nan
     return TermContributions(tuple(name for name, _ in terms), values, constant, rows.index)
@@ -90,11 +90,11 @@ def partial_residuals(fit: Fit) -> TermContributions:
     return terms
 
 
-def _linear(fit: Fit, layout: Layout, columns: slice) -> np.ndarray:
+def _linear(fit: Fit, row_table: RowTable, columns: slice) -> np.ndarray:
     """What some columns add to the linear predictor, (n,)."""
     params = np.zeros_like(fit.estimates)
     params[columns] = fit.estimates[columns]
     (values,) = evaluate_rows(
-        layout, fit.family, params, (planes.LINEAR_PREDICTOR,), n_threads=fit.n_threads
+        row_table, fit.family, params, (row_buffers.LINEAR_PREDICTOR,), n_threads=fit.n_threads
     )
     return values

@@ -3,8 +3,8 @@
 A core asks for a cache line every nine cycles or so; what comes faster is dropped or waits. Loading
 a block takes less time than its memory takes to come, so that loads which ask for the next block
 meanwhile are held up. Where many tiles of dot products follow, loading only lists what the next
-block will read, in pieces of as many bytes as a plane of the block has, and every tile asks for one
-or two of them while it multiplies.
+block will read, in pieces of as many bytes as a buffer of the block has, and every tile asks for
+one or two of them while it multiplies.
 """
 
 from __future__ import annotations
@@ -16,8 +16,14 @@ from numba.core import types
 from numba.core.types import int64
 from numba.extending import intrinsic
 
-from fastglm.kernels.blocks.block import LISTED, PIECES, ROOM, SPAN_ROWS, TAKEN
-from fastglm.kernels.compiler.decorators import inlined
+from fastglm.kernels.blocks.block import (
+    BLOCK_N_ROWS,
+    QUEUE,
+    QUEUE_CAPACITY,
+    QUEUE_LENGTH,
+    QUEUE_READ,
+)
+from fastglm.kernels.compiler.decorators import inline
 from fastglm.kernels.compiler.intrinsics import pointer
 
 CACHE_LINE = 64
@@ -45,39 +51,39 @@ def prefetch(typing_context: Any, address: Any) -> Any:
     return types.void(types.int64), codegen
 
 
-@inlined
+@inline
 def prefetch_range(first, n_bytes):
     """Ask for `n_bytes` from `first` on."""
     for line in range(0, n_bytes, CACHE_LINE):
         prefetch(first + line)
 
 
-@inlined
-def prefetch_later(span, first, n_bytes):
+@inline
+def queue_prefetch(block_state, first, n_bytes):
     """Lists `n_bytes` from `first` on for tiles to ask for; asks at once for what has no room."""
-    block = pointer(span, int64)
-    step = 8 * block[SPAN_ROWS]
+    block = pointer(block_state, int64)
+    step = 8 * block[BLOCK_N_ROWS]
     done = int64(0)
-    while done < n_bytes and block[LISTED] < block[ROOM]:
-        block[PIECES + block[LISTED]] = first + done
-        block[LISTED] += 1
+    while done < n_bytes and block[QUEUE_LENGTH] < block[QUEUE_CAPACITY]:
+        block[QUEUE + block[QUEUE_LENGTH]] = first + done
+        block[QUEUE_LENGTH] += 1
         done += step
     prefetch_range(first + done, n_bytes - done)
 
 
-@inlined
-def next_piece(span):
+@inline
+def next_queued(block_state):
     """Address of a piece that no tile has asked for yet; of the list itself if there is none."""
-    block = pointer(span, int64)
-    if block[TAKEN] == block[LISTED]:
-        return span
-    block[TAKEN] += 1
-    return block[PIECES + block[TAKEN] - 1]
+    block = pointer(block_state, int64)
+    if block[QUEUE_READ] == block[QUEUE_LENGTH]:
+        return block_state
+    block[QUEUE_READ] += 1
+    return block[QUEUE + block[QUEUE_READ] - 1]
 
 
-@inlined
-def prefetch_rest(span):
+@inline
+def prefetch_queued(block_state):
     """Asks for all pieces that no tile has asked for."""
-    block = pointer(span, int64)
-    while block[TAKEN] < block[LISTED]:
-        prefetch_range(next_piece(span), 8 * block[SPAN_ROWS])
+    block = pointer(block_state, int64)
+    while block[QUEUE_READ] < block[QUEUE_LENGTH]:
+        prefetch_range(next_queued(block_state), 8 * block[BLOCK_N_ROWS])

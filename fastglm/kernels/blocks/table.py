@@ -20,23 +20,23 @@ import numpy as np
     BLOCK_LENGTH,  # most rows read of each
     CHUNK_STEP,  # distance between visited chunks: 1 is every chunk, more is a sample
     MODE,  # sum of the modes below
-    N_DENSE,  # sweep columns held as dense planes
-    N_CODED,  # categorical terms
-    N_SWEEP,  # all sweep columns: dense, then the levels of each categorical, then sparse
+    N_DENSE,  # stored columns held as dense buffers
+    N_INDICATORS,  # categorical terms
+    N_STORED,  # all stored columns: dense, then the levels of each categorical, then sparse
     SOURCES,  # int64 (n_sources, 3): address, stride in elements, element type
     DENSE_START,  # int64 (n_dense + 1,): where each dense column's factors begin in DENSE_FACTOR
     DENSE_FACTOR,  # int64: sources whose product is the column; with no factor it is all ones
-    DENSE_OWNER,  # int64 (n_dense,): the model column that it is and nothing else, or -1
-    CODED_START,  # int64 (n_coded + 1,): where each term's categoricals begin
-    CODED_SOURCE,  # int64: sources of integer codes
-    CODED_RADIX,  # int64: what one step of the code adds to the combined code
-    CODED_OFFSET,  # int64 (n_coded,): sweep column of the term's combined code 0
-    CODED_FACTOR_START,  # int64 (n_coded + 1,)
-    CODED_FACTOR,  # int64: sources that multiply the indicator
+    DESIGN_COLUMN_OF,  # int64 (n_dense,): the design column that it is and nothing else, or -1
+    INDICATOR_START,  # int64 (n_indicators + 1,): where each term's categoricals begin
+    INDICATOR_SOURCE,  # int64: sources of integer codes
+    INDICATOR_STRIDE,  # int64: what one step of the code adds to the combined code
+    INDICATOR_OFFSET,  # int64 (n_indicators,): stored column of the term's combined code 0
+    INDICATOR_FACTOR_START,  # int64 (n_indicators + 1,)
+    INDICATOR_FACTOR,  # int64: sources that multiply the indicator
     SPARSE_START,  # int64 (n + 1,): row pointers of one CSR matrix, address 0 if there is none
     SPARSE_INDEX,  # int32
     SPARSE_VALUE,  # float64
-    SPARSE_OFFSET,  # sweep column of the matrix's first column
+    SPARSE_OFFSET,  # stored column of the matrix's first column
     MAX_ENTRIES,  # most sparse entries (categorical terms included) in one row
     SHIFT,  # float64 (n_dense,), subtracted first
     SCALE,  # float64 (n_dense,), then multiplied by
@@ -45,7 +45,7 @@ import numpy as np
     WEIGHT_SOURCE,  # -1: all ones
     OFFSET_SOURCE,  # -1: all zeros
     PARAMETERS,  # float64 (3,): of the family, dispersion, of the link
-    BETA,  # float64 (n_sweep,)
+    BETA,  # float64 (n_stored,)
     LOAD,  # addresses of stages
     WIDEN,
     PREDICT,
@@ -56,19 +56,19 @@ import numpy as np
     RESPOND_ROWS,
     LOG_DENSITY_ROWS,
     PARTIALS,  # float64 (n_chunks, partial size): each chunk's own sums
-    N_MODEL,  # model columns
-    TRANSFORM_START,  # int64 (n_model + 1,), address 0: the model's columns are the sweep's
-    TRANSFORM_INDEX,  # int64
-    TRANSFORM_VALUE,  # float64
+    N_DESIGN,  # design columns
+    COLUMN_MAP_START,  # int64 (n_design + 1,), address 0: the model's columns are the sweep's
+    COLUMN_MAP_INDEX,  # int64
+    COLUMN_MAP_VALUE,  # float64
     STATE,  # float64 (state size,): the solver's numbers (`fastglm.solve.newton.state`)
-    VECTORS,  # float64 (n_vectors, n_model): the solver's vectors
-    GRAM,  # float64 (n_model, n_model): of the model's columns
-    TRIANGLE,  # float64 (n_model, n_model): its factor
-    GRAM_WORK,  # float64 (n_sweep, n_model)
-    N_WANTED,  # row outputs: how many planes are written out
-    WANTED,  # int64 (n_wanted,): which planes
+    VECTORS,  # float64 (n_vectors, n_design): the solver's vectors
+    GRAM,  # float64 (n_design, n_design): of the model's columns
+    TRIANGLE,  # float64 (n_design, n_design): its factor
+    GRAM_WORK,  # float64 (n_stored, n_design)
+    N_WANTED,  # row outputs: how many buffers are written out
+    WANTED,  # int64 (n_wanted,): which buffers
     OUTPUT,  # float64 (n_wanted, n_rows)
-    FACTOR,  # float64 (n_factor, n_sweep): the quadratic form of a row is |factor x|**2
+    FACTOR,  # float64 (n_factor, n_stored): the quadratic form of a row is |factor x|**2
     N_FACTOR,
     QUADRATIC,  # address of the stage that evaluates it
     LEVERAGE_POWER,  # sandwich sums: residuals**2 are over (1 - leverage)**LEVERAGE_POWER
@@ -86,19 +86,19 @@ import numpy as np
     REPLICATE_NUMBER,  # int64 (N_REPLICATES,): where in REPLICATE_COUNT each is
     REPLICATE_SEED,  # uint64 (N_DRAWN,)
     REPLICATE_STEP,  # float32 (N_REPLICATES, N_DIRECTIONS): along the directions of the rows
-    REPLICATE_REST,  # float64 (N_REPLICATES, n_sweep): of sparse columns' coefficients
+    REPLICATE_REST,  # float64 (N_REPLICATES, n_stored): of sparse columns' coefficients
     N_REST,  # sparse columns, or 0 if the directions are of all columns
     REPLICATES_PER_CHUNK,
     N_REPLICATES,
     N_DRAWN,
     THRESHOLDS,  # uint32 (THRESHOLDS_PER_DRAW,): a unit counts once for each its number is above
     N_DIRECTIONS,  # first rows of FACTOR, before whole tiles end, that give directions of rows
-    CURVE,  # float32 (blocks, CURVE_PLANES, rows of a block): residuals as polynomials
-    CURVE_LENGTH,  # int64 (blocks,): coefficients of these, 0 if they do not hold
-    CURVE_NODES,  # float64 (CURVE_POINTS, 1 + CURVE_POINTS)
-    CURVE_POWERS,  # float64 (CURVE_TERMS, CURVE_TERMS)
-    CURVE_LIMITS,  # float64 (3,): reach in standard errors, standard error, what error is allowed
-    CONTEXT_SIZE,
+    POLYNOMIAL,  # float32 (blocks, POLYNOMIAL_BUFFERS, rows of a block): residuals as polynomials
+    POLYNOMIAL_LENGTH,  # int64 (blocks,): coefficients of these, 0 if they do not hold
+    POLYNOMIAL_NODES,  # float64 (POLYNOMIAL_POINTS, 1 + POLYNOMIAL_POINTS)
+    POLYNOMIAL_POWERS,  # float64 (POLYNOMIAL_TERMS, POLYNOMIAL_TERMS)
+    POLYNOMIAL_LIMITS,  # float64 (3,): reach in standard errors, standard error, allowed error
+    KERNEL_TABLE_SIZE,
 ) = range(85)
 
 # Modes of a sweep, added together.
@@ -107,9 +107,9 @@ FROM_RESPONSE = 2  # the first sweep: linear predictor from the response, not fr
 SAME_COEFFICIENTS = 8  # replicates differ in nothing but how often rows count
 MEAT = 4  # Gram weights are squared score residuals: the middle of a sandwich covariance
 SHIFTED = 16  # of standardising: columns may be shifted
-SINGLE = 32  # dense columns, of which there are no others, in single precision
+FLOAT32 = 32  # dense columns, of which there are no others, in single precision
 WITH_DIAGONAL = 64  # of the Gram matrix its diagonal alone, where there is no mode WITH_GRAM
-NARROWED = 128  # the Gram matrix alone is of columns in single precision, of dense ones only
+FLOAT32_GRAM = 128  # the Gram matrix alone is of columns in single precision, of dense ones only
 
 # Sums that every sweep keeps, after the Gram matrix and the score in a chunk's partial.
 (SUM_DEVIANCE, SUM_PEARSON, SUM_OUTSIDE, SUM_NOT_CONSTANT, N_SUMS) = range(5)

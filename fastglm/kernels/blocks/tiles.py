@@ -1,4 +1,4 @@
-"""Dot products of planes, a tile of TILE planes with up to TILE others at a time.
+"""Dot products of buffers, a tile of TILE buffers with up to TILE others at a time.
 
 A tile keeps its sums in registers down the block and loads eight values for every sixteen products.
 What a compiler makes of the same sums in a loop is slower, and takes longer to make.
@@ -12,15 +12,15 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from fastglm.kernels.blocks.planes import PLANE, TILE
 from fastglm.kernels.blocks.prefetch import ask
-from fastglm.kernels.compiler.decorators import inlined
+from fastglm.kernels.blocks.row_buffers import BUFFER, TILE
+from fastglm.kernels.compiler.decorators import inline
 
-#: Products are added up for as many rows at a time, or a divisor of it: the planes on one side of a
-#: tile hold zeros from the last row up to a multiple.
+#: Products are added up for as many rows at a time, or a divisor of it: the buffers on one side of
+#: a tile hold zeros from the last row up to a multiple.
 TILE_ROWS = 8
 
-_DOUBLE, _INTEGER = ir.DoubleType(), ir.IntType(64)
+_FLOAT64, _INTEGER = ir.DoubleType(), ir.IntType(64)
 
 
 def address_at(builder: Any, base: Any, distance: Any, index: Any) -> Any:
@@ -41,7 +41,7 @@ def store(builder: Any, value: Any, address: Any) -> None:
 
 def size_of(kind: Any) -> int:
     """Bytes of a number of that kind, float64 or float32."""
-    return 8 if kind == _DOUBLE else 4
+    return 8 if kind == _FLOAT64 else 4
 
 
 def add_product(builder: Any, total: Any, a: Any, b: Any) -> None:
@@ -50,12 +50,12 @@ def add_product(builder: Any, total: Any, a: Any, b: Any) -> None:
     builder.store(builder.fadd(builder.load(total), product, flags=("contract",)), total)
 
 
-@inlined
-def end_with_zeros(planes, rows):
-    """Zeros behind the last row of TILE planes, as far as a tile reads."""
+@inline
+def end_with_zeros(buffers, rows):
+    """Zeros behind the last row of TILE buffers, as far as a tile reads."""
     for k in range(TILE):
         for i in range(rows, rows + TILE_ROWS):
-            planes[PLANE * k + i] = 0.0
+            buffers[BUFFER * k + i] = 0.0
 
 
 def shuffled(builder: Any, a: Any, b: Any, *lanes: int) -> Any:
@@ -93,25 +93,25 @@ def _sums_of_lanes(builder: Any, vectors: list[Any]) -> Any:
     ]
     ends = ((0, 1, 4, 5), (2, 3, 6, 7)) if len(pairs) == 2 else ((0, 1), (2, 3))
     sums = folded(pairs[0], pairs[-1], *ends)
-    if sums.type.element == _DOUBLE:
+    if sums.type.element == _FLOAT64:
         return sums
-    return builder.fpext(sums, ir.VectorType(_DOUBLE, len(vectors)))
+    return builder.fpext(sums, ir.VectorType(_FLOAT64, len(vectors)))
 
 
-def _rows_at_a_time(context: Any, kind: Any) -> int:
+def _rows_at_a_time(table: Any, kind: Any) -> int:
     """As many values as a vector register holds, but 4 at least and TILE_ROWS at most."""
-    features = context.codegen().magic_tuple()[2]
-    return TILE_ROWS if kind != _DOUBLE or "+avx512f" in features else 4
+    features = table.codegen().magic_tuple()[2]
+    return TILE_ROWS if kind != _FLOAT64 or "+avx512f" in features else 4
 
 
-def _products(kind: Any, columns: int, *, below: bool = False, asks: bool = False) -> Any:
-    """An intrinsic that adds dot products of TILE planes at `left` and `columns` at `right`.
+def _products(kind: Any, columns: int, *, below: bool = False, prefetches: bool = False) -> Any:
+    """An intrinsic that adds dot products of TILE buffers at `left` and `columns` at `right`.
 
     All arguments are integers: addresses, except the number of rows and `stride`, bytes between
     the TILE float64 rows from `corner` on that are added to. From the last row on, up to a multiple
-    of TILE_ROWS, the planes at `left` hold zeros and those at `right` numbers. With `below`, only
-    products up to the diagonal are added. What `asks` has two arguments more, pieces of memory to
-    ask for meanwhile (`fastglm.kernels.blocks.prefetch`).
+    of TILE_ROWS, the buffers at `left` hold zeros and those at `right` numbers. With `below`, only
+    products up to the diagonal are added. What `prefetches` has two arguments more, pieces of
+    memory to ask for meanwhile (`fastglm.kernels.blocks.prefetch`).
     """
 
     def products(
@@ -119,7 +119,7 @@ def _products(kind: Any, columns: int, *, below: bool = False, asks: bool = Fals
     ) -> Any:
         return types.void(*[types.int64] * 5), codegen
 
-    def asking_products(
+    def prefetching_products(
         typing_context: Any,
         left: Any,
         right: Any,
@@ -147,7 +147,7 @@ def _products(kind: Any, columns: int, *, below: bool = False, asks: bool = Fals
                 ask(builder, address_at(builder, piece, 8 * lanes, loop.index))
             a, b = (
                 [
-                    load(builder, address_at(builder, base, size * PLANE, k), vector)
+                    load(builder, address_at(builder, base, size * BUFFER, k), vector)
                     for k in range(count)
                 ]
                 for base, count in (
@@ -166,13 +166,13 @@ def _products(kind: Any, columns: int, *, below: bool = False, asks: bool = Fals
             store(builder, builder.fadd(load(builder, place, sums.type), sums), place)
         return context.get_dummy_value()
 
-    return intrinsic(asking_products if asks else products)
+    return intrinsic(prefetching_products if prefetches else products)
 
 
-_SINGLE = ir.FloatType()
-add_tile = _products(_DOUBLE, TILE, asks=True)
-add_diagonal_tile = _products(_DOUBLE, TILE, below=True, asks=True)
-add_single_tile = _products(_SINGLE, TILE, asks=True)
-add_single_diagonal_tile = _products(_SINGLE, TILE, below=True, asks=True)
+_FLOAT32 = ir.FloatType()
+add_tile = _products(_FLOAT64, TILE, prefetches=True)
+add_diagonal_tile = _products(_FLOAT64, TILE, below=True, prefetches=True)
+add_float32_tile = _products(_FLOAT32, TILE, prefetches=True)
+add_float32_diagonal_tile = _products(_FLOAT32, TILE, below=True, prefetches=True)
 # For what reads little memory.
-add_quiet_tile, add_quiet_half_tile = _products(_SINGLE, TILE), _products(_SINGLE, TILE // 2)
+add_quiet_tile, add_quiet_half_tile = _products(_FLOAT32, TILE), _products(_FLOAT32, TILE // 2)

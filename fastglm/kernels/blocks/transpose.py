@@ -1,4 +1,4 @@
-"""Row-major floats into planes of columns, shifted and scaled, through vector registers."""
+"""Row-major floats into buffers of columns, shifted and scaled, through vector registers."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from fastglm.kernels.blocks.planes import PLANE
 from fastglm.kernels.blocks.prefetch import CACHE_LINE, ask
+from fastglm.kernels.blocks.row_buffers import BUFFER
 from fastglm.kernels.blocks.tiles import address_at, load, shuffled, size_of, store, transposed
 from fastglm.kernels.compiler.intrinsics import spread
 
 #: Rows and columns of the panels that are transposed at once.
 PANEL = 4
 
-_KINDS = _DOUBLE, _SINGLE = ir.DoubleType(), ir.FloatType()
+_KINDS = _FLOAT64, _FLOAT32 = ir.DoubleType(), ir.FloatType()
 
 
 def _columns(builder: Any, source: Any, stride: Any, kind: Any) -> list[Any]:
@@ -34,9 +34,9 @@ def _columns(builder: Any, source: Any, stride: Any, kind: Any) -> list[Any]:
             load(builder, address_at(builder, row, size_of(kind), left), vector) for row in rows
         ]
 
-    if kind == _SINGLE:
+    if kind == _FLOAT32:
         rows = loaded(0, PANEL)
-        wide = ir.VectorType(_DOUBLE, PANEL)
+        wide = ir.VectorType(_FLOAT64, PANEL)
         return transposed(builder, [builder.fpext(row, wide) for row in rows])
     columns = []
     for left in range(0, PANEL, 2):
@@ -48,7 +48,7 @@ def _columns(builder: Any, source: Any, stride: Any, kind: Any) -> list[Any]:
     return columns
 
 
-def _narrow_columns(
+def _columns_to_float32(
     builder: Any, source: Any, stride: Any, kind: Any, factor: Any, offset: Any
 ) -> list[Any]:
     """The columns of twice as many rows, each as a vector of float32.
@@ -59,10 +59,10 @@ def _narrow_columns(
     rows = []
     for k in range(2 * PANEL):
         row = load(builder, address_at(builder, source, stride, k), ir.VectorType(kind, PANEL))
-        row = row if kind == _DOUBLE else builder.fpext(row, ir.VectorType(_DOUBLE, PANEL))
+        row = row if kind == _FLOAT64 else builder.fpext(row, ir.VectorType(_FLOAT64, PANEL))
         scaled = builder.fmul(row, factor, flags=("contract",))
         value = builder.fadd(scaled, offset, flags=("contract",))
-        rows.append(builder.fptrunc(value, ir.VectorType(_SINGLE, PANEL)))
+        rows.append(builder.fptrunc(value, ir.VectorType(_FLOAT32, PANEL)))
     first, second, third, last = (
         shuffled(builder, a, b, *range(2 * PANEL))
         for a, b in zip(rows[:PANEL], rows[PANEL:], strict=True)
@@ -79,7 +79,7 @@ def _narrow_columns(
 def _numbers(builder: Any, address: Any) -> list[Any]:
     """PANEL numbers, each spread over a vector."""
     return [
-        spread(builder, load(builder, address_at(builder, address, 8, k), _DOUBLE), PANEL)
+        spread(builder, load(builder, address_at(builder, address, 8, k), _FLOAT64), PANEL)
         for k in range(PANEL)
     ]
 
@@ -93,20 +93,20 @@ def _panel(
 
 
 def _keep(builder: Any, columns: list[Any], target: Any, kind: Any) -> None:
-    """Puts the columns of a panel into planes of that kind of number."""
+    """Puts the columns of a panel into buffers of that kind of number."""
     for k, column in enumerate(columns):
-        is_wide = column.type.element == _DOUBLE and kind == _SINGLE
+        is_wide = column.type.element == _FLOAT64 and kind == _FLOAT32
         vector = ir.VectorType(kind, column.type.count)
         value = builder.fptrunc(column, vector) if is_wide else column
-        store(builder, value, address_at(builder, target, size_of(kind) * PLANE, k))
+        store(builder, value, address_at(builder, target, size_of(kind) * BUFFER, k))
 
 
 def _transpose_down(source_kind: Any, kind: Any) -> Any:
-    """An intrinsic that transposes `panels` panels below each other into planes.
+    """An intrinsic that transposes `panels` panels below each other into buffers.
 
     All arguments are integers: addresses, except `panels` and `stride`, bytes between rows. For
     rows that are in cache: from memory they would come out of order. A panel has PANEL rows, twice
-    as many if they go to planes of float32.
+    as many if they go to buffers of float32.
     """
 
     def transpose(
@@ -122,8 +122,8 @@ def _transpose_down(source_kind: Any, kind: Any) -> Any:
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         source, stride, panels, shift, scale, target = args
-        if kind == _SINGLE:
-            n_rows, wide = 2 * PANEL, ir.VectorType(_DOUBLE, PANEL)
+        if kind == _FLOAT32:
+            n_rows, wide = 2 * PANEL, ir.VectorType(_FLOAT64, PANEL)
             factor = load(builder, scale, wide)
             offset = builder.fneg(builder.fmul(load(builder, shift, wide), factor))
         else:
@@ -131,8 +131,8 @@ def _transpose_down(source_kind: Any, kind: Any) -> Any:
         below = builder.mul(stride, stride.type(n_rows))
         with cgutils.for_range(builder, panels) as loop:
             here = address_at(builder, source, below, loop.index)
-            if kind == _SINGLE:
-                columns = _narrow_columns(builder, here, stride, source_kind, factor, offset)
+            if kind == _FLOAT32:
+                columns = _columns_to_float32(builder, here, stride, source_kind, factor, offset)
             else:
                 columns = _panel(builder, here, stride, source_kind, centers, factors)
             there = address_at(builder, target, size_of(kind) * n_rows, loop.index)
@@ -181,15 +181,15 @@ def _transpose_across(source_kind: Any, kind: Any) -> Any:
             centers = _numbers(builder, address_at(builder, shift, 8, left))
             factors = _numbers(builder, address_at(builder, scale, 8, left))
             columns = _panel(builder, here, stride, source_kind, centers, factors)
-            there = address_at(builder, target, size_of(kind) * PLANE, left)
+            there = address_at(builder, target, size_of(kind) * BUFFER, left)
             _keep(builder, columns, there, kind)
         return context.get_dummy_value()
 
     return intrinsic(transpose)
 
 
-# From the kind of number that a name begins with to planes of the kind that it ends with.
-double_down, double_down_to_single = (_transpose_down(_DOUBLE, kind) for kind in _KINDS)
-single_down, single_down_to_single = (_transpose_down(_SINGLE, kind) for kind in _KINDS)
-double_across, double_across_to_single = (_transpose_across(_DOUBLE, kind) for kind in _KINDS)
-single_across, single_across_to_single = (_transpose_across(_SINGLE, kind) for kind in _KINDS)
+# From the kind of number that a name begins with to buffers of the kind that it ends with.
+float64_down, float64_down_to_float32 = (_transpose_down(_FLOAT64, kind) for kind in _KINDS)
+float32_down, float32_down_to_float32 = (_transpose_down(_FLOAT32, kind) for kind in _KINDS)
+float64_across, float64_across_to_float32 = (_transpose_across(_FLOAT64, kind) for kind in _KINDS)
+float32_across, float32_across_to_float32 = (_transpose_across(_FLOAT32, kind) for kind in _KINDS)

@@ -2,7 +2,7 @@
 
 Three kinds of compiled function:
 
-``inlined`` / ``called``
+``inline`` / ``noinline``
     helpers of other kernels, inlined or not; never cached on their own, not for Python to call.
 ``entry`` / ``parallel_entry``
     what Python calls. Cached on disk, released from the interpreter lock.
@@ -39,7 +39,7 @@ class _Helper(CPUDispatcher):
     """A function for compiled callers only (`fastglm.kernels.compiler.pipeline`)."""
 
     #: The helper that computes the same of arguments in single precision, if that is another.
-    in_single_precision: Any = None
+    in_float32: Any = None
 
     def add_overload(self, cres: Any) -> None:
         """Keep what was compiled for compiled callers, but not for a call from Python."""
@@ -48,9 +48,9 @@ class _Helper(CPUDispatcher):
     def get_call_template(self, args: Any, kws: Any) -> Any:
         """Compile once for all constants, which would each be a type of their own."""
         args = tuple(types.unliteral(arg) for arg in args)
-        if self.in_single_precision is not None and types.float32 in args:
-            self.in_single_precision.get_call_template(args, kws)
-            self.overloads[args] = self.in_single_precision.overloads[args]
+        if self.in_float32 is not None and types.float32 in args:
+            self.in_float32.get_call_template(args, kws)
+            self.overloads[args] = self.in_float32.overloads[args]
         return super().get_call_template(args, kws)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -71,15 +71,15 @@ def _helper(pipeline: type[CompilerBase], **options: Any) -> Callable[[Callable]
 
 
 # A call that LLVM's cost model leaves standing keeps the loop around it scalar.
-inlined = _helper(HelperCompiler, forceinline=True, **_OPTIONS)
-inlined_sums = _helper(HelperCompiler, forceinline=True, **_SUM_OPTIONS)
+inline = _helper(HelperCompiler, forceinline=True, **_OPTIONS)
+inline_sums = _helper(HelperCompiler, forceinline=True, **_SUM_OPTIONS)
 # Scalar formulas, in the precision of their arguments.
-formula = _helper(FormulaCompiler, forceinline=True, **_OPTIONS)
+inline_any_precision = _helper(FormulaCompiler, forceinline=True, **_OPTIONS)
 # Helpers of which one copy is enough: large ones, called from several places.
-called = _helper(HelperCompiler, forceinline=False, **_OPTIONS)
-called_sums = _helper(HelperCompiler, forceinline=False, **_SUM_OPTIONS)
+noinline = _helper(HelperCompiler, forceinline=False, **_OPTIONS)
+noinline_sums = _helper(HelperCompiler, forceinline=False, **_SUM_OPTIONS)
 # What others wrote may need any of numba's passes.
-inlined_from_user = _helper(Compiler, forceinline=True, **_OPTIONS)
+inline_from_user = _helper(Compiler, forceinline=True, **_OPTIONS)
 
 
 def entry(function: Callable) -> Any:

@@ -12,7 +12,7 @@ __all__ = [
     "call_row_block",
     "call_stage",
     "from_bits",
-    "from_single_bits",
+    "from_float32_bits",
     "offset_pointer",
     "pointer",
     "spread",
@@ -67,7 +67,7 @@ def _call_by_address(n_arguments: int) -> Any:
 
 
 @intrinsic
-def call_row_block(typing_context: Any, address: Any, planes: Any, rows: Any) -> Any:
+def call_row_block(typing_context: Any, address: Any, buffers: Any, rows: Any) -> Any:
     """Call the `RowBlock` of two arguments at `address`; returns its status."""
     return _call_by_address(2)
 
@@ -76,7 +76,7 @@ def call_row_block(typing_context: Any, address: Any, planes: Any, rows: Any) ->
 def call_stage(
     typing_context: Any,
     address: Any,
-    context: Any,
+    table: Any,
     start: Any,
     rows: Any,
     scratch: Any,
@@ -128,7 +128,7 @@ def bits_of(typing_context: Any, value: Any) -> Any:
 
 
 @intrinsic
-def from_single_bits(typing_context: Any, bits: Any) -> Any:
+def from_float32_bits(typing_context: Any, bits: Any) -> Any:
     """The float32 with these 32 bits."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:

@@ -68,7 +68,7 @@ class _HelperLowering(NativeLowering):
 
 
 @register_pass(mutates_CFG=False, analysis_only=False)
-class _NarrowConstants(FunctionPass):
+class _Float32Constants(FunctionPass):
     """Constants in single precision, where numba would go on in that of the constants."""
 
     _name = "fastglm_narrow_constants"
@@ -97,7 +97,7 @@ class KernelCompiler(CompilerBase):
 
     lowering: type[NativeLowering] = NativeLowering
 
-    def narrows(self) -> bool:
+    def has_float32_constants(self) -> bool:
         """Whether constants are in single precision."""
         return False
 
@@ -109,7 +109,7 @@ class KernelCompiler(CompilerBase):
             FixupArgs,
             IRProcessing,
             ReconstructSSA,
-            *([_NarrowConstants] if self.narrows() else []),
+            *([_Float32Constants] if self.has_float32_constants() else []),
             NopythonTypeInference,
             PreLowerStripPhis,
             IRLegalization,
@@ -131,14 +131,14 @@ class HelperCompiler(KernelCompiler):
 class FormulaCompiler(HelperCompiler):
     """For helpers whose constants are of the precision of their arguments."""
 
-    def narrows(self) -> bool:
+    def has_float32_constants(self) -> bool:
         """Whether one of the arguments is in single precision."""
         return types.float32 in self.state.args
 
 
-class SingleCompiler(KernelCompiler):
+class Float32Compiler(KernelCompiler):
     """For kernels in single precision throughout."""
 
-    def narrows(self) -> bool:
+    def has_float32_constants(self) -> bool:
         """They are."""
         return True

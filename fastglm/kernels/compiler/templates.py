@@ -9,12 +9,12 @@ from collections.abc import Callable
 from numba.core import types
 from numba.core.ccallback import CFunc
 
-from fastglm.kernels.blocks.planes import PLANE
+from fastglm.kernels.blocks.row_buffers import BUFFER
 from fastglm.kernels.compiler.cache import KernelCache
 from fastglm.kernels.compiler.decorators import _OPTIONS
 from fastglm.kernels.compiler.pipeline import (
+    Float32Compiler,
     KernelCompiler,
-    SingleCompiler,
 )
 
 __all__ = ["RowBlock"]
@@ -23,7 +23,7 @@ __all__ = ["RowBlock"]
 class RowBlock:
     """A compiled C function of 64-bit integers, called by address for a block or chunk of rows.
 
-    Two arguments, the address of the planes and the number of rows, unless the template has more.
+    Two arguments, the address of the buffers and the number of rows, unless the template has more.
 
     Parameters
     ----------
@@ -34,11 +34,11 @@ class RowBlock:
     name
         Name of this instance, unique in the package: the cache is keyed by it.
     functions
-        The ``inlined`` functions to bind.
+        The ``inline`` functions to bind.
     cached
         False for functions that the user wrote: their source is not part of the stamp.
-    single
-        True for `in_single_precision`.
+    float32
+        True for `in_float32`.
     """
 
     def __init__(
@@ -47,10 +47,10 @@ class RowBlock:
         name: str,
         functions: dict[str, Callable],
         cached: bool = True,
-        single: bool = False,
+        float32: bool = False,
     ):
         self._template, self._functions = template, functions
-        precision = {"number": types.float32, "distance": 2 * PLANE} if single else {}
+        precision = {"number": types.float32, "distance": 2 * BUFFER} if float32 else {}
         namespace = dict(template.__globals__, **functions, **precision)
         code = template.__code__
         function = python_types.FunctionType(code, namespace, name)
@@ -61,7 +61,7 @@ class RowBlock:
         self.name = name
         self._function = function
         self._cached = cached
-        self._compiler = SingleCompiler if single else KernelCompiler
+        self._compiler = Float32Compiler if float32 else KernelCompiler
 
     @functools.cached_property
     def _compiled(self) -> CFunc:
@@ -74,14 +74,14 @@ class RowBlock:
         return compiled
 
     @functools.cached_property
-    def in_single_precision(self) -> RowBlock:
-        """The same of planes of float32, which begin where those of float64 do.
+    def in_float32(self) -> RowBlock:
+        """The same of buffers of float32, which begin where those of float64 do.
 
-        In its template ``number`` is float32, ``distance`` the planes' distance, and constants are
+        In its template ``number`` is float32, ``distance`` the buffers' distance, and constants are
         narrowed.
         """
         name = f"{self.name}_in_single_precision"
-        return RowBlock(self._template, name, self._functions, self._cached, single=True)
+        return RowBlock(self._template, name, self._functions, self._cached, float32=True)
 
     @functools.cached_property
     def address(self) -> int:

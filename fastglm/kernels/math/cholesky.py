@@ -6,14 +6,14 @@ import math
 
 from numba.core.types import float64
 
-from fastglm.kernels.compiler.decorators import called, entry, inlined, inlined_sums
+from fastglm.kernels.compiler.decorators import entry, inline, inline_sums, noinline
 from fastglm.kernels.compiler.intrinsics import offset_pointer, pointer
 
 #: Of the power method, for a condition estimate that is right to a third or so.
 POWER_STEPS = 8
 
 
-@inlined_sums
+@inline_sums
 def dot(a, b, n):
     """Dot product of the first n elements."""
     total = 0.0
@@ -22,13 +22,13 @@ def dot(a, b, n):
     return total
 
 
-@inlined
+@inline
 def row(matrix, j, p):
     """Row j of a (p, p) matrix, given and returned as a pointer."""
     return offset_pointer(matrix, j * p)
 
 
-@called
+@noinline
 def factorize_gram(gram, factor, scale, pivot, p, tolerance):
     """Lower factor L of ``diag(scale) gram diag(scale)``, which has unit diagonal.
 
@@ -65,7 +65,7 @@ def factorize_gram(gram, factor, scale, pivot, p, tolerance):
     return aliased
 
 
-@called
+@noinline
 def solve(factor, scale, pivot, right, result, p):
     """Solution of gram x = right; 0 for aliased columns. Pointers; `result` is overwritten."""
     for j in range(p):
@@ -84,7 +84,7 @@ def solve(factor, scale, pivot, right, result, p):
         result[j] *= scale[j]
 
 
-@called
+@noinline
 def invert_factor(factor, scale, pivot, root, p):
     """Upper triangular root of the Gram matrix's inverse, root root'; 0 for aliased coefficients.
 
@@ -107,7 +107,7 @@ def invert_factor(factor, scale, pivot, root, p):
             this[i] *= scale[j]
 
 
-@called
+@noinline
 def inflation(root, scale, work, p):
     """Largest eigenvalue of the inverse of the Gram matrix of columns of equal length.
 
@@ -147,7 +147,7 @@ def inflation(root, scale, work, p):
     return largest
 
 
-@called
+@noinline
 def multiply_root(root, product, p):
     """Root root' of an upper triangular root; a sum of squares is never negative. Pointers."""
     for j in range(p):
@@ -158,7 +158,7 @@ def multiply_root(root, product, p):
             product[p * k + j] = value
 
 
-@inlined
+@inline
 def _pointer_to(array):
     return pointer(array.ctypes.data, float64)
 
@@ -172,7 +172,7 @@ def invert(factor, scale, pivot, inverse, root):
     multiply_root(root_pointer, _pointer_to(inverse), p)
 
 
-@called
+@noinline
 def factorize(gram, factor, scale, pivot, tolerance):
     """`factorize_gram`, for contiguous arrays."""
     return factorize_gram(

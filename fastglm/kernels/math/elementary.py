@@ -13,8 +13,8 @@ import math
 import numpy as np
 from numba.core.types import int32
 
-from fastglm.kernels.compiler.decorators import formula, inlined
-from fastglm.kernels.compiler.intrinsics import bits_of, from_bits, from_single_bits
+from fastglm.kernels.compiler.decorators import inline, inline_any_precision
+from fastglm.kernels.compiler.intrinsics import bits_of, from_bits, from_float32_bits
 
 # log(2) split so that k * LN2_HIGH is exact for |k| < 2**11.
 LN2_HIGH = 6.93147180369123816490e-01
@@ -35,23 +35,23 @@ SQRT_2 = math.sqrt(2.0)
 EXTREME_LOW = 2.0**-500
 EXTREME_HIGH = 2.0**500
 EXTREME_SHIFT = 500.0 * math.log(2.0)
-# The same for single precision, whose range is narrower: k * SINGLE_LN2_HIGH is exact for its k.
-SINGLE_LN2_HIGH = 0.693359375
-SINGLE_LN2_LOW = LN2_HIGH - SINGLE_LN2_HIGH + LN2_LOW
+# The same for single precision, whose range is narrower: k * FLOAT32_LN2_HIGH is exact for its k.
+FLOAT32_LN2_HIGH = 0.693359375
+FLOAT32_LN2_LOW = LN2_HIGH - FLOAT32_LN2_HIGH + LN2_LOW
 # From here on exp(x) counts as infinite: a factor 2**k with a k that is rounded up would be.
-SINGLE_LARGEST = 88.3
-SINGLE_ROUNDER = 12582912.0
-SINGLE_EXPONENT_ONE = 127
-SINGLE_MANTISSA_BITS = 23
+FLOAT32_LARGEST = 88.3
+FLOAT32_ROUNDER = 12582912.0
+FLOAT32_EXPONENT_ONE = 127
+FLOAT32_MANTISSA_BITS = 23
 
 
-@inlined
+@inline
 def power_of_two(k):
     """2.0**k for an integer -1022 <= k <= 1023."""
     return from_bits((k + EXPONENT_ONE) << MANTISSA_BITS)
 
 
-@inlined
+@inline
 def _exp_parts(x):
     """Integer k and polynomial parts with exp(x) = 2**k (1 + r + tail), |r| <= log(2)/2."""
     k_float = (x * INVERSE_LN2 + ROUNDER) - ROUNDER
@@ -76,7 +76,7 @@ def _exp_parts(x):
     return np.int64(k_float), r, tail
 
 
-@inlined
+@inline
 def exp(x):
     """e**x."""
     clipped = min(max(x, -746.0), 710.0)
@@ -87,7 +87,7 @@ def exp(x):
     return value if x == x else x
 
 
-@inlined
+@inline
 def expm1(x):
     """e**x - 1, accurate for small x."""
     # Reduced exactly as in `exp`, so that a loop that needs both does the work once.
@@ -104,12 +104,12 @@ def expm1(x):
     return value if x == x else x
 
 
-@formula
-def _exp_parts_single(x):
+@inline_any_precision
+def _exp_parts_float32(x):
     """2**k, 0 where it would be subnormal, and more with exp(x) = 2**k (1 + more)."""
-    clipped = min(max(x, -88.0), SINGLE_LARGEST)
-    k = (clipped * INVERSE_LN2 + SINGLE_ROUNDER) - SINGLE_ROUNDER
-    r = (clipped - k * SINGLE_LN2_HIGH) - k * SINGLE_LN2_LOW
+    clipped = min(max(x, -88.0), FLOAT32_LARGEST)
+    k = (clipped * INVERSE_LN2 + FLOAT32_ROUNDER) - FLOAT32_ROUNDER
+    r = (clipped - k * FLOAT32_LN2_HIGH) - k * FLOAT32_LN2_LOW
     # At |r| = 0.3466 the first term left out is 5e-9.
     s = 1.0 / 5040.0
     s = s * r + 1.0 / 720.0
@@ -117,28 +117,28 @@ def _exp_parts_single(x):
     s = s * r + 1.0 / 24.0
     s = s * r + 1.0 / 6.0
     s = s * r + 0.5
-    exponent = int32(k) + int32(SINGLE_EXPONENT_ONE)
-    power = from_single_bits(exponent << int32(SINGLE_MANTISSA_BITS))
+    exponent = int32(k) + int32(FLOAT32_EXPONENT_ONE)
+    power = from_float32_bits(exponent << int32(FLOAT32_MANTISSA_BITS))
     return power, r + s * (r * r)
 
 
-@formula
-def _exp_single(x):
-    power, more = _exp_parts_single(x)
-    return power + power * more if x <= SINGLE_LARGEST else x + math.inf
+@inline_any_precision
+def _exp_float32(x):
+    power, more = _exp_parts_float32(x)
+    return power + power * more if x <= FLOAT32_LARGEST else x + math.inf
 
 
-@formula
-def _expm1_single(x):
-    power, more = _exp_parts_single(x)
-    return (power - 1.0) + power * more if x <= SINGLE_LARGEST else x + math.inf
+@inline_any_precision
+def _expm1_float32(x):
+    power, more = _exp_parts_float32(x)
+    return (power - 1.0) + power * more if x <= FLOAT32_LARGEST else x + math.inf
 
 
-exp.in_single_precision = _exp_single
-expm1.in_single_precision = _expm1_single
+exp.in_float32 = _exp_float32
+expm1.in_float32 = _expm1_float32
 
 
-@inlined
+@inline
 def log(x):
     """Natural logarithm; -inf at 0, NaN below."""
     subnormal = x < SMALLEST_NORMAL
@@ -168,7 +168,7 @@ def log(x):
     return value
 
 
-@inlined
+@inline
 def log1p(x):
     """log(1 + x), accurate for small x."""
     u = 1.0 + x
@@ -180,20 +180,20 @@ def log1p(x):
     return x - 0.5 * x * x if abs(x) < 1e-9 else value
 
 
-@inlined
+@inline
 def nearest_integer(x):
     """Round x >= 0 to the nearest integer, halves to even."""
     return (x + ROUNDER) - ROUNDER if x < LARGEST_ROUNDED else x
 
 
-@inlined
+@inline
 def power(x, exponent):
     """x**exponent for x >= 0, to about |exponent * log(x)| units in the last place."""
     value = exp(exponent * log(x))
     return 1.0 if exponent == 0.0 else value
 
 
-@inlined
+@inline
 def arc_cotangent(x):
     """Angle in (0, pi/2] whose cotangent is x >= 0; accurate where x is large."""
     # arccot(x) = offset + atan(ratio) with abs(ratio) <= sqrt(2) - 1.
@@ -211,7 +211,7 @@ def arc_cotangent(x):
     return offset + (ratio - ratio * (w * s))
 
 
-@inlined
+@inline
 def relative_entropy(y, mu, difference):
     """Return y log(y / mu) - y + mu for y, mu >= 0, given ``difference`` = y - mu.
 

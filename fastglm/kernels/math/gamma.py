@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from fastglm.kernels.compiler.decorators import inlined
+from fastglm.kernels.compiler.decorators import inline
 from fastglm.kernels.math import elementary as vm
 
 # The asymptotic series are good to rounding from here on; below, the recurrence leads there.
@@ -13,7 +13,7 @@ STEPS = 10
 HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
-@inlined
+@inline
 def gamma_functions(x):
     """Return log gamma(x), digamma(x) and trigamma(x) for x > 0.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from fastglm.kernels.compiler.decorators import inlined
+from fastglm.kernels.compiler.decorators import inline
 from fastglm.kernels.compiler.intrinsics import bits_of, from_bits
 from fastglm.kernels.math import elementary as vm
 
@@ -16,7 +16,7 @@ LEADING_BITS = ~((1 << 29) - 1)
 FARTHEST = 40.0
 
 
-@inlined
+@inline
 def _scaled_tail(z):
     """Tail probability above z >= 0, times exp(z**2 / 2), to about 1e-15.
 
@@ -51,7 +51,7 @@ def _scaled_tail(z):
     return 0.5 * t * s
 
 
-@inlined
+@inline
 def normal_density_and_tail(x):
     """Density at x, and probability above abs(x)."""
     z = abs(x)
@@ -65,7 +65,7 @@ def normal_density_and_tail(x):
     return INVERSE_SQRT_2PI * bell, bell * _scaled_tail(z)
 
 
-@inlined
+@inline
 def _central_quantile(q):
     """Quantile at probability 1/2 + q, for |q| <= 0.425."""
     r = 0.180625 - q * q
@@ -88,7 +88,7 @@ def _central_quantile(q):
     return q * numerator / denominator
 
 
-@inlined
+@inline
 def _tail_quantile(r):
     """Upper quantile at tail probability exp(-r**2), for 1.6 <= r <= 5."""
     r = r - 1.6
@@ -111,7 +111,7 @@ def _tail_quantile(r):
     return numerator / denominator
 
 
-@inlined
+@inline
 def _far_tail_quantile(r):
     """Upper quantile at tail probability exp(-r**2), for r >= 5."""
     r = r - 5.0
@@ -134,7 +134,7 @@ def _far_tail_quantile(r):
     return numerator / denominator
 
 
-@inlined
+@inline
 def normal_quantile(p, complement):
     """Quantile at probability p = 1 - complement; infinite at 0 and 1, NaN outside.
 

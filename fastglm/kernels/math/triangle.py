@@ -10,14 +10,14 @@ import math
 
 from numba.core.types import float64
 
-from fastglm.kernels.compiler.decorators import called, entry, inlined, inlined_sums
+from fastglm.kernels.compiler.decorators import entry, inline, inline_sums, noinline
 from fastglm.kernels.compiler.intrinsics import offset_pointer, pointer
 from fastglm.kernels.math.cholesky import dot
 
 __all__ = ["append_columns", "append_rows"]
 
 
-@inlined_sums
+@inline_sums
 def _two_dots(reflector, a, b, rows):
     """Dot products of two columns with a third, which is read once."""
     first = second = 0.0
@@ -27,14 +27,14 @@ def _two_dots(reflector, a, b, rows):
     return first, second
 
 
-@inlined
+@inline
 def _subtract(reflector, a, b, first, second, rows):
     for i in range(rows):
         a[i] -= first * reflector[i]
         b[i] -= second * reflector[i]
 
 
-@called
+@noinline
 def append_columns(triangle, columns, stride, rows, p):
     """Makes an upper triangle that of itself with a block of rows below.
 

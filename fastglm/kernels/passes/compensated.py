@@ -16,21 +16,21 @@ from fastglm.kernels.blocks.block import (
     allocate_scratch,
     block_range,
     block_rows,
+    buffer_at,
     dense_at,
     entries_at,
-    plane_at,
 )
-from fastglm.kernels.blocks.planes import OFFSET, PLANE, PRIOR_WEIGHT, RESPONSE
+from fastglm.kernels.blocks.row_buffers import BUFFER, OFFSET, PRIOR_WEIGHT, RESPONSE
 from fastglm.kernels.blocks.table import (
     BETA,
     CONSTANT,
     LOAD,
     N_DENSE,
-    N_SWEEP,
+    N_STORED,
     OUTPUT,
     PARTIALS,
 )
-from fastglm.kernels.compiler.decorators import inlined
+from fastglm.kernels.compiler.decorators import inline
 from fastglm.kernels.compiler.intrinsics import call_stage, pointer
 from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.kernels.passes.gram import row_entries
@@ -46,7 +46,7 @@ def fused_multiply_add(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
     return types.float64(types.float64, types.float64, types.float64), codegen
 
 
-@inlined
+@inline
 def two_sum(a, b):
     """A + b and what rounding lost of it."""
     total = a + b
@@ -54,14 +54,14 @@ def two_sum(a, b):
     return total, (a - (total - part)) + (b - part)
 
 
-@inlined
+@inline
 def add(high, low, other_high, other_low):
     """Sum of two pairs."""
     total, lost = two_sum(high, other_high)
     return two_sum(total, lost + (low + other_low))
 
 
-@inlined
+@inline
 def multiply(high, low, other_high, other_low):
     """Product of two pairs."""
     product = high * other_high
@@ -69,54 +69,54 @@ def multiply(high, low, other_high, other_low):
     return two_sum(product, lost + (high * other_low + low * other_high))
 
 
-@inlined
-def standardized(context, dense, j, i, shift, scale):
+@inline
+def standardized(table, dense, j, i, shift, scale):
     """A dense value, shifted and scaled, as a pair; the constant column is one."""
-    if j == context[CONSTANT]:
+    if j == table[CONSTANT]:
         return 1.0, 0.0
-    high, low = two_sum(pointer(dense, float64)[PLANE * j + i], -shift[j])
+    high, low = two_sum(pointer(dense, float64)[BUFFER * j + i], -shift[j])
     return high * scale[j], low * scale[j]
 
 
-@inlined
+@inline
 def add_to(target, at, high, low):
     """Adds a pair to the pair at position `at` of an array of pairs."""
     target[2 * at], target[2 * at + 1] = add(target[2 * at], target[2 * at + 1], high, low)
 
 
-def precise_score_chunk(context_address, chunk):
-    """X' W (y - offset - X beta) of one chunk, as pairs, into PARTIALS (n_chunks, n_sweep, 2).
+def compensated_score_chunk(table_address, chunk):
+    """X' W (y - offset - X beta) of one chunk, as pairs, into PARTIALS (n_chunks, n_stored, 2).
 
     Columns are loaded as they came; OUTPUT holds the shifts and then the scales, powers of two,
-    and BETA the coefficients as pairs, (n_sweep, 2). Returns 0.
+    and BETA the coefficients as pairs, (n_stored, 2). Returns 0.
     """
-    context = pointer(context_address, int64)
-    n_dense, n_sweep = context[N_DENSE], context[N_SWEEP]
-    shift = pointer(context[OUTPUT], float64)
-    scale = pointer(context[OUTPUT] + 8 * n_dense, float64)
-    beta = pointer(context[BETA], float64)
-    score = pointer(context[PARTIALS] + 16 * n_sweep * chunk, float64)
-    for k in range(2 * n_sweep):
+    table = pointer(table_address, int64)
+    n_dense, n_stored = table[N_DENSE], table[N_STORED]
+    shift = pointer(table[OUTPUT], float64)
+    scale = pointer(table[OUTPUT] + 8 * n_dense, float64)
+    beta = pointer(table[BETA], float64)
+    score = pointer(table[PARTIALS] + 16 * n_stored * chunk, float64)
+    for k in range(2 * n_stored):
         score[k] = 0.0
-    scratch_array = allocate_scratch(context)
+    scratch_array = allocate_scratch(table)
     scratch = scratch_array.ctypes.data
     dense = dense_at(scratch)
-    entries = entries_at(context, scratch)
+    entries = entries_at(table, scratch)
     _, _, columns, values = entries
-    first, last = block_range(context, chunk)
+    first, last = block_range(table, chunk)
     for block in range(first, last):
-        start, rows = block_rows(context, block)
-        call_stage(context[LOAD], context_address, start, rows, scratch, 0)
+        start, rows = block_rows(table, block)
+        call_stage(table[LOAD], table_address, start, rows, scratch, 0)
         for i in range(rows):
-            weight = plane_at(scratch, PRIOR_WEIGHT)[i]
+            weight = buffer_at(scratch, PRIOR_WEIGHT)[i]
             if weight <= 0.0:
                 continue
-            high, low = two_sum(plane_at(scratch, RESPONSE)[i], -plane_at(scratch, OFFSET)[i])
+            high, low = two_sum(buffer_at(scratch, RESPONSE)[i], -buffer_at(scratch, OFFSET)[i])
             count = 0
-            if n_sweep > n_dense:
-                count = row_entries(context, start, i, entries)
+            if n_stored > n_dense:
+                count = row_entries(table, start, i, entries)
             for j in range(n_dense):
-                z, z_low = standardized(context, dense, j, i, shift, scale)
+                z, z_low = standardized(table, dense, j, i, shift, scale)
                 part, part_low = multiply(z, z_low, -beta[2 * j], -beta[2 * j + 1])
                 high, low = add(high, low, part, part_low)
             for e in range(count):
@@ -125,7 +125,7 @@ def precise_score_chunk(context_address, chunk):
                 high, low = add(high, low, part, part_low)
             high, low = multiply(high, low, weight, 0.0)
             for j in range(n_dense):
-                z, z_low = standardized(context, dense, j, i, shift, scale)
+                z, z_low = standardized(table, dense, j, i, shift, scale)
                 part, part_low = multiply(z, z_low, high, low)
                 add_to(score, j, part, part_low)
             for e in range(count):
@@ -134,4 +134,4 @@ def precise_score_chunk(context_address, chunk):
     return scratch_array.size * 0
 
 
-precise_score_kernel = RowBlock(precise_score_chunk, "precise_score", {})
+compensated_score_kernel = RowBlock(compensated_score_chunk, "compensated_score", {})

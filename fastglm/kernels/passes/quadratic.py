@@ -11,20 +11,20 @@ from numba.core import cgutils, types
 from numba.core.types import float32, float64, int64
 from numba.extending import intrinsic
 
-from fastglm.kernels.blocks.block import dense_at, entries_at, plane_at, single_plane_at
-from fastglm.kernels.blocks.planes import PLANE, QUADRATIC_FORM, TILE
-from fastglm.kernels.blocks.table import FACTOR, MODE, N_DENSE, N_FACTOR, N_SWEEP, SINGLE
+from fastglm.kernels.blocks.block import buffer_at, dense_at, entries_at, float32_buffer_at
+from fastglm.kernels.blocks.row_buffers import BUFFER, QUADRATIC_FORM, TILE
+from fastglm.kernels.blocks.table import FACTOR, FLOAT32, MODE, N_DENSE, N_FACTOR, N_STORED
 from fastglm.kernels.blocks.tiles import add_product, address_at, load, size_of, store
-from fastglm.kernels.compiler.decorators import inlined
+from fastglm.kernels.compiler.decorators import inline
 from fastglm.kernels.compiler.intrinsics import pointer, spread
 from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.kernels.passes.gram import row_entries
 
-#: Rows that are worked on together, twice as many in single precision; a plane of float64 has room
+#: Rows that are worked on together, twice as many in single precision; a buffer of float64 has room
 #: for as many more than a block, one of float32 for those up to a multiple.
 LANES = 8
 
-_DOUBLE, _SINGLE = ir.DoubleType(), ir.FloatType()
+_FLOAT64, _FLOAT32 = ir.DoubleType(), ir.FloatType()
 
 
 def _lanes(finish: Callable, kind: Any) -> Any:
@@ -43,13 +43,13 @@ def _lanes(finish: Callable, kind: Any) -> Any:
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         factor, stride, column, count, target = args
-        lanes, size = (LANES if kind == _DOUBLE else 2 * LANES), size_of(kind)
+        lanes, size = (LANES if kind == _FLOAT64 else 2 * LANES), size_of(kind)
         vector = ir.VectorType(kind, lanes)
         zero = ir.Constant(vector, [0.0] * lanes)
         sums = [cgutils.alloca_once_value(builder, zero) for _ in range(TILE)]
         rows = [address_at(builder, factor, stride, a) for a in range(TILE)]
         with cgutils.for_range(builder, count) as loop:
-            values = load(builder, address_at(builder, column, size * PLANE, loop.index), vector)
+            values = load(builder, address_at(builder, column, size * BUFFER, loop.index), vector)
             for row, total in zip(rows, sums, strict=True):
                 coefficient = load(builder, address_at(builder, row, size, loop.index), kind)
                 add_product(builder, total, spread(builder, coefficient, lanes), values)
@@ -60,13 +60,13 @@ def _lanes(finish: Callable, kind: Any) -> Any:
 
 
 def _store(builder: Any, products: Any, target: Any, vector: Any) -> None:
-    """Into TILE planes."""
+    """Into TILE buffers."""
     for k, product in enumerate(products):
-        store(builder, product, address_at(builder, target, 8 * PLANE, k))
+        store(builder, product, address_at(builder, target, 8 * BUFFER, k))
 
 
 def _add_squares(builder: Any, products: Any, target: Any, vector: Any) -> None:
-    """Squares, added to one plane."""
+    """Squares, added to one buffer."""
     total = load(builder, target, vector)
     for product in products:
         square = builder.fmul(product, product, flags=("contract",))
@@ -74,40 +74,42 @@ def _add_squares(builder: Any, products: Any, target: Any, vector: Any) -> None:
     store(builder, total, target)
 
 
-_products_of_lanes = _lanes(_store, _DOUBLE)
-_squares_of_lanes, _squares_of_single_lanes = (_lanes(_add_squares, k) for k in (_DOUBLE, _SINGLE))
+_products_of_lanes = _lanes(_store, _FLOAT64)
+_squares_of_lanes, _squares_of_float32_lanes = (
+    _lanes(_add_squares, k) for k in (_FLOAT64, _FLOAT32)
+)
 
 
-@inlined
+@inline
 def dense_products(factor, stride, first, last, scratch, target, rows):
-    """TILE rows of a factor times the dense columns first..last-1, into TILE planes.
+    """TILE rows of a factor times the dense columns first..last-1, into TILE buffers.
 
     `factor` and `target` are addresses; rows of the factor are `stride` bytes apart. Lanes beyond
-    the last row, of which a plane has room for some, are filled with what nobody reads.
+    the last row, of which a buffer has room for some, are filled with what nobody reads.
     """
-    column = dense_at(scratch) + 8 * PLANE * first
+    column = dense_at(scratch) + 8 * BUFFER * first
     for i in range(0, rows, LANES):
         _products_of_lanes(factor + 8 * first, stride, column + 8 * i, last - first, target + 8 * i)
 
 
-@inlined
-def _add_dense_squares(context, k, scratch, rows, kind, size):
+@inline
+def _add_dense_squares(table, k, scratch, rows, kind, size):
     """Adds the squares of TILE rows of the factor from k on, times dense columns, for each row."""
-    n_sweep, count = context[N_SWEEP], context[N_DENSE]
-    corner, stride = context[FACTOR] + size * n_sweep * k, size * n_sweep
-    first, last = _nonzero_columns(pointer(corner, kind), n_sweep, count)
+    n_stored, count = table[N_STORED], table[N_DENSE]
+    corner, stride = table[FACTOR] + size * n_stored * k, size * n_stored
+    first, last = _nonzero_columns(pointer(corner, kind), n_stored, count)
     corner += size * first
-    column = dense_at(scratch) + size * PLANE * first
-    target = scratch + 8 * PLANE * QUADRATIC_FORM
+    column = dense_at(scratch) + size * BUFFER * first
+    target = scratch + 8 * BUFFER * QUADRATIC_FORM
     if size == 8:
         for i in range(0, rows, LANES):
             _squares_of_lanes(corner, stride, column + 8 * i, last - first, target + 8 * i)
     else:
         for i in range(0, rows, 2 * LANES):
-            _squares_of_single_lanes(corner, stride, column + 4 * i, last - first, target + 4 * i)
+            _squares_of_float32_lanes(corner, stride, column + 4 * i, last - first, target + 4 * i)
 
 
-@inlined
+@inline
 def _nonzero_columns(f, stride, n_dense):
     """First and last-plus-one of the dense columns where TILE rows of the factor are not zero."""
     first, last = n_dense, 0
@@ -119,55 +121,55 @@ def _nonzero_columns(f, stride, n_dense):
     return first, max(first, last)
 
 
-@inlined
-def factor_products(context, start, rows, scratch, k, target):
-    """TILE rows of the factor from row k on, times the block's columns, into TILE planes.
+@inline
+def factor_products(table, start, rows, scratch, k, target):
+    """TILE rows of the factor from row k on, times the block's columns, into TILE buffers.
 
     `target` is their address.
     """
-    n_dense, n_sweep = context[N_DENSE], context[N_SWEEP]
-    corner = context[FACTOR] + 8 * n_sweep * k
+    n_dense, n_stored = table[N_DENSE], table[N_STORED]
+    corner = table[FACTOR] + 8 * n_stored * k
     f = pointer(corner, float64)
-    first, last = _nonzero_columns(f, n_sweep, n_dense)
-    dense_products(corner, 8 * n_sweep, first, last, scratch, target, rows)
-    if n_sweep > n_dense:
+    first, last = _nonzero_columns(f, n_stored, n_dense)
+    dense_products(corner, 8 * n_stored, first, last, scratch, target, rows)
+    if n_stored > n_dense:
         product = pointer(target, float64)
-        entries = entries_at(context, scratch)
+        entries = entries_at(table, scratch)
         _, _, columns, values = entries
         for i in range(rows):
-            for e in range(row_entries(context, start, i, entries)):
+            for e in range(row_entries(table, start, i, entries)):
                 for a in range(TILE):
-                    product[a * PLANE + i] += f[a * n_sweep + columns[e]] * values[e]
+                    product[a * BUFFER + i] += f[a * n_stored + columns[e]] * values[e]
 
 
-def quadratic_block(context_address, start, rows, scratch, target):
-    """|factor x|**2 into the plane QUADRATIC_FORM. A stage; `target` is not used.
+def quadratic_block(table_address, start, rows, scratch, target):
+    """|factor x|**2 into the buffer QUADRATIC_FORM. A stage; `target` is not used.
 
-    The factor has a multiple of TILE rows, zeros where there are no more. With the mode SINGLE it
+    The factor has a multiple of TILE rows, zeros where there are no more. With the mode FLOAT32 it
     is of float32.
     """
-    context = pointer(context_address, int64)
-    n_dense, n_sweep = context[N_DENSE], context[N_SWEEP]
-    if context[MODE] & SINGLE:
-        single = single_plane_at(scratch, QUADRATIC_FORM)
+    table = pointer(table_address, int64)
+    n_dense, n_stored = table[N_DENSE], table[N_STORED]
+    if table[MODE] & FLOAT32:
+        form = float32_buffer_at(scratch, QUADRATIC_FORM)
         for i in range(rows):
-            single[i] = 0.0
-        for k in range(0, context[N_FACTOR], TILE):
-            _add_dense_squares(context, k, scratch, rows, float32, 4)
+            form[i] = 0.0
+        for k in range(0, table[N_FACTOR], TILE):
+            _add_dense_squares(table, k, scratch, rows, float32, 4)
         return 0
-    total = plane_at(scratch, QUADRATIC_FORM)
-    product_array = np.empty(TILE * PLANE)
+    total = buffer_at(scratch, QUADRATIC_FORM)
+    product_array = np.empty(TILE * BUFFER)
     product = pointer(product_array.ctypes.data, float64)
     for i in range(rows):
         total[i] = 0.0
-    for k in range(0, context[N_FACTOR], TILE):
-        if n_sweep == n_dense:
-            _add_dense_squares(context, k, scratch, rows, float64, 8)
+    for k in range(0, table[N_FACTOR], TILE):
+        if n_stored == n_dense:
+            _add_dense_squares(table, k, scratch, rows, float64, 8)
             continue
-        factor_products(context, start, rows, scratch, k, product_array.ctypes.data)
+        factor_products(table, start, rows, scratch, k, product_array.ctypes.data)
         for i in range(rows):
-            total[i] += (product[i] ** 2 + product[PLANE + i] ** 2) + (
-                product[2 * PLANE + i] ** 2 + product[3 * PLANE + i] ** 2
+            total[i] += (product[i] ** 2 + product[BUFFER + i] ** 2) + (
+                product[2 * BUFFER + i] ** 2 + product[3 * BUFFER + i] ** 2
             )
     return product_array.size * 0
 

@@ -10,9 +10,9 @@ from fastglm.kernels.blocks.block import (
     allocate_scratch,
     block_range,
     block_rows,
-    plane_at,
+    buffer_at,
 )
-from fastglm.kernels.blocks.planes import (
+from fastglm.kernels.blocks.row_buffers import (
     LINEAR_PREDICTOR,
     MEAN,
     MEAN_STANDARD_ERROR,
@@ -37,49 +37,49 @@ from fastglm.kernels.blocks.table import (
     STANDARD_ERRORS,
     WANTED,
 )
-from fastglm.kernels.compiler.decorators import inlined
+from fastglm.kernels.compiler.decorators import inline
 from fastglm.kernels.compiler.intrinsics import call_row_block, call_stage, pointer
 from fastglm.kernels.compiler.templates import RowBlock
 
 
-@inlined
+@inline
 def _standard_errors(scratch, rows):
     """Standard errors of linear predictor and mean, where QUADRATIC_FORM is a variance."""
-    variance = plane_at(scratch, QUADRATIC_FORM)
-    slope = plane_at(scratch, SLOPE)
-    error = plane_at(scratch, STANDARD_ERROR)
-    error_of_mean = plane_at(scratch, MEAN_STANDARD_ERROR)
+    variance = buffer_at(scratch, QUADRATIC_FORM)
+    slope = buffer_at(scratch, SLOPE)
+    error = buffer_at(scratch, STANDARD_ERROR)
+    error_of_mean = buffer_at(scratch, MEAN_STANDARD_ERROR)
     for i in range(rows):
         error[i] = math.sqrt(variance[i])
         error_of_mean[i] = abs(slope[i]) * error[i]
 
 
-def rows_chunk(context_address, chunk):
-    """Writes the WANTED planes of one chunk of rows into OUTPUT, (n_wanted, n_rows); returns 0.
+def rows_chunk(table_address, chunk):
+    """Writes the WANTED buffers of one chunk of rows into OUTPUT, (n_wanted, n_rows); returns 0.
 
     Without a response only the linear predictor, the mean, the quadratic form and the standard
     errors mean anything.
     """
-    context = pointer(context_address, int64)
-    scratch_array = allocate_scratch(context)
+    table = pointer(table_address, int64)
+    scratch_array = allocate_scratch(table)
     scratch = scratch_array.ctypes.data
-    wanted = pointer(context[WANTED], int64)
-    first, last = block_range(context, chunk)
+    wanted = pointer(table[WANTED], int64)
+    first, last = block_range(table, chunk)
     for block in range(first, last):
-        start, rows = block_rows(context, block)
-        call_stage(context[LOAD], context_address, start, rows, scratch, 0)
-        call_stage(context[PREDICT], context_address, start, rows, scratch, 0)
-        call_row_block(context[INVERSE_ROWS], scratch, rows)
-        if context[RESPONSE_SOURCE] >= 0:
-            call_row_block(context[RESPOND_ROWS], scratch, rows)
-            if context[LOG_DENSITY_ROWS] != 0:
-                call_row_block(context[LOG_DENSITY_ROWS], scratch, rows)
-        if context[N_FACTOR] > 0:
-            call_stage(context[QUADRATIC], context_address, start, rows, scratch, 0)
+        start, rows = block_rows(table, block)
+        call_stage(table[LOAD], table_address, start, rows, scratch, 0)
+        call_stage(table[PREDICT], table_address, start, rows, scratch, 0)
+        call_row_block(table[INVERSE_ROWS], scratch, rows)
+        if table[RESPONSE_SOURCE] >= 0:
+            call_row_block(table[RESPOND_ROWS], scratch, rows)
+            if table[LOG_DENSITY_ROWS] != 0:
+                call_row_block(table[LOG_DENSITY_ROWS], scratch, rows)
+        if table[N_FACTOR] > 0:
+            call_stage(table[QUADRATIC], table_address, start, rows, scratch, 0)
             _standard_errors(scratch, rows)
-        for k in range(context[N_WANTED]):
-            source = plane_at(scratch, wanted[k])
-            target = pointer(context[OUTPUT] + 8 * (context[N_ROWS] * k + start), float64)
+        for k in range(table[N_WANTED]):
+            source = buffer_at(scratch, wanted[k])
+            target = pointer(table[OUTPUT] + 8 * (table[N_ROWS] * k + start), float64)
             for i in range(rows):
                 target[i] = source[i]
     return scratch_array.size * 0
@@ -88,32 +88,32 @@ def rows_chunk(context_address, chunk):
 rows_kernel = RowBlock(rows_chunk, "rows", {})
 
 
-def limits_chunk(context_address, chunk):
+def limits_chunk(table_address, chunk):
     """Writes intervals of the means of one chunk of rows into OUTPUT, (2, n_rows); returns 0.
 
     The ends of the linear predictor's interval, mapped back through the link. A decreasing link
     turns them around; an end beyond the link's domain is NaN.
     """
-    context = pointer(context_address, int64)
-    scratch_array = allocate_scratch(context)
+    table = pointer(table_address, int64)
+    scratch_array = allocate_scratch(table)
     scratch = scratch_array.ctypes.data
-    reach = pointer(context[CRITICAL_VALUE], float64)[0]
-    eta = plane_at(scratch, LINEAR_PREDICTOR)
-    mean, slope = plane_at(scratch, MEAN), plane_at(scratch, SLOPE)
-    first, last = block_range(context, chunk)
+    reach = pointer(table[CRITICAL_VALUE], float64)[0]
+    eta = buffer_at(scratch, LINEAR_PREDICTOR)
+    mean, slope = buffer_at(scratch, MEAN), buffer_at(scratch, SLOPE)
+    first, last = block_range(table, chunk)
     for block in range(first, last):
-        start, rows = block_rows(context, block)
-        centre = pointer(context[LINEAR_PREDICTORS] + 8 * start, float64)
-        error = pointer(context[STANDARD_ERRORS] + 8 * start, float64)
-        lower = pointer(context[OUTPUT] + 8 * start, float64)
-        upper = pointer(context[OUTPUT] + 8 * (context[N_ROWS] + start), float64)
+        start, rows = block_rows(table, block)
+        center = pointer(table[LINEAR_PREDICTORS] + 8 * start, float64)
+        error = pointer(table[STANDARD_ERRORS] + 8 * start, float64)
+        lower = pointer(table[OUTPUT] + 8 * start, float64)
+        upper = pointer(table[OUTPUT] + 8 * (table[N_ROWS] + start), float64)
         for i in range(rows):
-            eta[i] = centre[i] - reach * error[i]
-        call_row_block(context[INVERSE_ROWS], scratch, rows)
+            eta[i] = center[i] - reach * error[i]
+        call_row_block(table[INVERSE_ROWS], scratch, rows)
         for i in range(rows):
             lower[i], upper[i] = mean[i], slope[i]
-            eta[i] = centre[i] + reach * error[i]
-        call_row_block(context[INVERSE_ROWS], scratch, rows)
+            eta[i] = center[i] + reach * error[i]
+        call_row_block(table[INVERSE_ROWS], scratch, rows)
         for i in range(rows):
             low, high = lower[i], mean[i]
             # Where one end is beyond the domain, the slope at the other tells.

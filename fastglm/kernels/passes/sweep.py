@@ -16,24 +16,25 @@ from fastglm.kernels.blocks.block import (
     allocate_scratch,
     block_range,
     block_rows,
+    buffer_at,
     dense_at,
-    plane_at,
-    single_plane_at,
+    float32_buffer_at,
     visited_chunk,
     zeroed_partial,
 )
-from fastglm.kernels.blocks.planes import (
+from fastglm.kernels.blocks.row_buffers import (
+    BUFFER,
     DEVIANCE,
     LINEAR_PREDICTOR,
     OFFSET,
     PEARSON,
-    PLANE,
     RESIDUAL,
     WEIGHT,
 )
 from fastglm.kernels.blocks.table import (
     ACCUMULATE,
     CONSTANT,
+    FLOAT32,
     FORWARD_ROWS,
     FROM_RESPONSE,
     INVERSE_ROWS,
@@ -41,50 +42,49 @@ from fastglm.kernels.blocks.table import (
     MODE,
     PREDICT,
     RESPOND_ROWS,
-    SINGLE,
     START_ROWS,
     SUM_DEVIANCE,
     SUM_NOT_CONSTANT,
     SUM_OUTSIDE,
     SUM_PEARSON,
 )
-from fastglm.kernels.compiler.decorators import inlined
+from fastglm.kernels.compiler.decorators import inline
 from fastglm.kernels.compiler.intrinsics import call_row_block, call_stage, pointer
 from fastglm.kernels.compiler.templates import RowBlock
-from fastglm.kernels.passes.gram import sum_plane
+from fastglm.kernels.passes.gram import sum_buffer
 
 
-@inlined
-def respond(context, rows, planes):
+@inline
+def respond(table, rows, buffers):
     """Mean, weight, score residual and the like at the linear predictors; returns rows outside."""
-    outside = call_row_block(context[INVERSE_ROWS], planes, rows)
-    return outside + call_row_block(context[RESPOND_ROWS], planes, rows)
+    outside = call_row_block(table[INVERSE_ROWS], buffers, rows)
+    return outside + call_row_block(table[RESPOND_ROWS], buffers, rows)
 
 
-@inlined
-def respond_block(context, rows, planes):
+@inline
+def respond_block(table, rows, buffers):
     """Mean, weight, score residual and deviance of one block; returns rows outside the domain."""
-    if context[MODE] & FROM_RESPONSE:
-        call_row_block(context[START_ROWS], planes, rows)
-        call_row_block(context[FORWARD_ROWS], planes, rows)
-    return respond(context, rows, planes)
+    if table[MODE] & FROM_RESPONSE:
+        call_row_block(table[START_ROWS], buffers, rows)
+        call_row_block(table[FORWARD_ROWS], buffers, rows)
+    return respond(table, rows, buffers)
 
 
-@inlined
+@inline
 def turn_into_working_response(scratch, rows):
     """From a score residual to the weighted working response less the offset.
 
     With coefficients zero, solving for this gives coefficients instead of a step.
     """
-    eta = plane_at(scratch, LINEAR_PREDICTOR)
-    offset = plane_at(scratch, OFFSET)
-    weight = plane_at(scratch, WEIGHT)
-    residual = plane_at(scratch, RESIDUAL)
+    eta = buffer_at(scratch, LINEAR_PREDICTOR)
+    offset = buffer_at(scratch, OFFSET)
+    weight = buffer_at(scratch, WEIGHT)
+    residual = buffer_at(scratch, RESIDUAL)
     for i in range(rows):
         residual[i] += weight[i] * (eta[i] - offset[i])
 
 
-@inlined
+@inline
 def count_other_than_one(column, rows):
     """How many values are not one."""
     count = 0
@@ -93,37 +93,37 @@ def count_other_than_one(column, rows):
     return count
 
 
-@inlined
-def add_sums(context, rows, scratch, sums):
+@inline
+def add_sums(table, rows, scratch, sums):
     """Adds a block's deviance and the like to the chunk's sums."""
-    if context[MODE] & SINGLE:
+    if table[MODE] & FLOAT32:
         # What only leads on is not asked for a deviance, nor what is certain of the optimum.
-        sums[SUM_PEARSON] += sum_plane(single_plane_at(scratch, PEARSON), rows)
+        sums[SUM_PEARSON] += sum_buffer(float32_buffer_at(scratch, PEARSON), rows)
         return
-    sums[SUM_DEVIANCE] += sum_plane(plane_at(scratch, DEVIANCE), rows)
-    sums[SUM_PEARSON] += sum_plane(plane_at(scratch, PEARSON), rows)
-    if context[CONSTANT] >= 0:
-        column = pointer(dense_at(scratch) + 8 * PLANE * context[CONSTANT], float64)
+    sums[SUM_DEVIANCE] += sum_buffer(buffer_at(scratch, DEVIANCE), rows)
+    sums[SUM_PEARSON] += sum_buffer(buffer_at(scratch, PEARSON), rows)
+    if table[CONSTANT] >= 0:
+        column = pointer(dense_at(scratch) + 8 * BUFFER * table[CONSTANT], float64)
         sums[SUM_NOT_CONSTANT] += count_other_than_one(column, rows)
 
 
-def sweep_chunk(context_address, chunk):
+def sweep_chunk(table_address, chunk):
     """Adds up one chunk's Gram matrix, score and sums in its own partial; returns 0."""
-    context = pointer(context_address, int64)
-    chunk = visited_chunk(context, chunk)
-    partial, sums = zeroed_partial(context, chunk)
-    scratch_array = allocate_scratch(context)
+    table = pointer(table_address, int64)
+    chunk = visited_chunk(table, chunk)
+    partial, sums = zeroed_partial(table, chunk)
+    scratch_array = allocate_scratch(table)
     scratch = scratch_array.ctypes.data
-    first, last = block_range(context, chunk)
+    first, last = block_range(table, chunk)
     for block in range(first, last):
-        start, rows = block_rows(context, block)
-        call_stage(context[LOAD], context_address, start, rows, scratch, 0)
-        call_stage(context[PREDICT], context_address, start, rows, scratch, 0)
-        sums[SUM_OUTSIDE] += respond_block(context, rows, scratch)
-        add_sums(context, rows, scratch, sums)
-        if context[MODE] & FROM_RESPONSE:
+        start, rows = block_rows(table, block)
+        call_stage(table[LOAD], table_address, start, rows, scratch, 0)
+        call_stage(table[PREDICT], table_address, start, rows, scratch, 0)
+        sums[SUM_OUTSIDE] += respond_block(table, rows, scratch)
+        add_sums(table, rows, scratch, sums)
+        if table[MODE] & FROM_RESPONSE:
             turn_into_working_response(scratch, rows)
-        call_stage(context[ACCUMULATE], context_address, start, rows, scratch, partial)
+        call_stage(table[ACCUMULATE], table_address, start, rows, scratch, partial)
     return scratch_array.size * 0
 
 

@@ -14,7 +14,7 @@ from numba.core import cgutils, types
 from numba.core.types import float64, int64, uint8, uint16, uint32, uint64
 from numba.extending import intrinsic
 
-from fastglm.kernels.blocks.planes import BLOCK_ROWS
+from fastglm.kernels.blocks.row_buffers import BLOCK_ROWS
 from fastglm.kernels.blocks.table import (
     N_DRAWN,
     N_GROUPS,
@@ -23,7 +23,7 @@ from fastglm.kernels.blocks.table import (
     THRESHOLDS,
 )
 from fastglm.kernels.blocks.tiles import address_at, load, store
-from fastglm.kernels.compiler.decorators import inlined
+from fastglm.kernels.compiler.decorators import inline
 from fastglm.kernels.compiler.intrinsics import pointer, spread
 from fastglm.kernels.compiler.templates import RowBlock
 
@@ -43,7 +43,7 @@ LOW_THRESHOLDS = 7
 HIGHEST_SHORT = 2**16 - 1
 
 
-@inlined
+@inline
 def _random_bits(state, number):
     """64 random bits; a counter drives them, so that a loop over it vectorises."""
     z = state + uint64(number) * GOLDEN
@@ -108,7 +108,7 @@ def _count_thresholds(
     return types.int64(*[types.int64] * 4), codegen
 
 
-@inlined
+@inline
 def _settle_ties(state, drawn, thresholds, shorts, ties, counts):
     """Counts of the units for which 16 bits did not tell, by 16 more; returns what that adds."""
     added = 0
@@ -128,7 +128,7 @@ def _settle_ties(state, drawn, thresholds, shorts, ties, counts):
     return added
 
 
-@inlined
+@inline
 def _draw_block(state, drawn, thresholds, work, units, counts_address):
     """Poisson counts of a block of units, none beyond the last; returns their total.
 
@@ -151,21 +151,21 @@ def _draw_block(state, drawn, thresholds, work, units, counts_address):
     return total
 
 
-def draw_chunk(context_address, chunk):
+def draw_chunk(table_address, chunk):
     """Counts of as many draws with replacement as there are units, for one replicate; returns 0.
 
     They are written to REPLICATE_COUNT by blocks of units, and within a block by replicates. Counts
     follow by inversion from numbers of 32 bits, of which the second half is seldom needed.
     """
-    context = pointer(context_address, int64)
-    n_units, n_drawn = context[N_GROUPS], context[N_DRAWN]
-    seed = pointer(context[REPLICATE_SEED], uint64)[chunk]
-    thresholds = pointer(context[THRESHOLDS], uint32)
+    table = pointer(table_address, int64)
+    n_units, n_drawn = table[N_GROUPS], table[N_DRAWN]
+    seed = pointer(table[REPLICATE_SEED], uint64)[chunk]
+    thresholds = pointer(table[THRESHOLDS], uint32)
     shorts = np.empty(BLOCK_ROWS + 2 * BLOCK_ROWS // DRAWN_TOGETHER + LOW_THRESHOLDS, np.uint16)
     for t in range(LOW_THRESHOLDS):
         shorts[shorts.size - LOW_THRESHOLDS + t] = uint16(thresholds[t] >> 16)
     work = shorts.ctypes.data
-    base = context[REPLICATE_COUNT] + BLOCK_ROWS * chunk
+    base = table[REPLICATE_COUNT] + BLOCK_ROWS * chunk
     drawn, missing = 0, -1
     while missing < 0:
         missing = n_units

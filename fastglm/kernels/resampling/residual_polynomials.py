@@ -11,137 +11,140 @@ import math
 import numpy as np
 from numba.core.types import float32, float64, int64
 
-from fastglm.kernels.blocks.block import allocate_scratch, block_range, block_rows, plane_at
-from fastglm.kernels.blocks.planes import (
+from fastglm.kernels.blocks.block import allocate_scratch, block_range, block_rows, buffer_at
+from fastglm.kernels.blocks.row_buffers import (
     BLOCK_ROWS,
+    BUFFER,
     LINEAR_PREDICTOR,
-    PLANE,
     QUADRATIC_FORM,
     RESIDUAL,
 )
 from fastglm.kernels.blocks.table import (
-    CURVE,
-    CURVE_LENGTH,
-    CURVE_LIMITS,
-    CURVE_NODES,
-    CURVE_POWERS,
     LOAD,
     N_ROWS,
+    POLYNOMIAL,
+    POLYNOMIAL_LENGTH,
+    POLYNOMIAL_LIMITS,
+    POLYNOMIAL_NODES,
+    POLYNOMIAL_POWERS,
     PREDICT,
     QUADRATIC,
 )
-from fastglm.kernels.compiler.decorators import inlined, inlined_sums
+from fastglm.kernels.compiler.decorators import inline, inline_sums
 from fastglm.kernels.compiler.intrinsics import call_stage, offset_pointer, pointer
 from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.kernels.passes.sweep import respond
 
 #: Most coefficients of a polynomial.
-CURVE_TERMS = 8
-#: Planes of a block in CURVE: the coefficients, and the lengths of the rows.
-CURVE_PLANES = CURVE_TERMS + 1
+POLYNOMIAL_TERMS = 8
+#: Buffers of a block in CURVE: the coefficients, and the lengths of the rows.
+POLYNOMIAL_BUFFERS = POLYNOMIAL_TERMS + 1
 #: Where residuals are evaluated: at two more, whose coefficients tell what is left out.
-CURVE_POINTS = CURVE_TERMS + 2
+POLYNOMIAL_POINTS = POLYNOMIAL_TERMS + 2
 
 
-@inlined
-def _expand(context, scratch, rows, eta, radius, scale, series):
+@inline
+def _expand(table, scratch, rows, eta, radius, scale, series):
     """Chebyshev's series of the scaled residuals; returns rows outside the domain.
 
-    CURVE_NODES holds, for each of CURVE_POINTS nodes, what its value adds to each coefficient.
+    POLYNOMIAL_NODES holds, for each of POLYNOMIAL_POINTS nodes, what its value adds to each
+    coefficient.
     """
-    nodes = pointer(context[CURVE_NODES], float64)
-    linear_predictor = plane_at(scratch, LINEAR_PREDICTOR)
-    residual = plane_at(scratch, RESIDUAL)
+    nodes = pointer(table[POLYNOMIAL_NODES], float64)
+    linear_predictor = buffer_at(scratch, LINEAR_PREDICTOR)
+    residual = buffer_at(scratch, RESIDUAL)
     outside = 0
-    for m in range(CURVE_POINTS * PLANE):
+    for m in range(POLYNOMIAL_POINTS * BUFFER):
         series[m] = 0.0
-    for k in range(CURVE_POINTS):
-        corner = k * (CURVE_POINTS + 1)
+    for k in range(POLYNOMIAL_POINTS):
+        corner = k * (POLYNOMIAL_POINTS + 1)
         for i in range(rows):
             linear_predictor[i] = eta[i] + nodes[corner] * radius[i]
-        outside += respond(context, rows, scratch)
-        for m in range(CURVE_POINTS):
+        outside += respond(table, rows, scratch)
+        for m in range(POLYNOMIAL_POINTS):
             share = nodes[corner + 1 + m]
             for i in range(rows):
-                series[m * PLANE + i] += share * (residual[i] * scale[i])
+                series[m * BUFFER + i] += share * (residual[i] * scale[i])
     return outside
 
 
-@inlined_sums
-def _sum_of_absolute(plane, rows):
+@inline_sums
+def _sum_of_absolute(buffer, rows):
     total = 0.0
     for i in range(rows):
-        total += abs(plane[i])
+        total += abs(buffer[i])
     return total
 
 
-@inlined
+@inline
 def _sufficient_length(series, rows, allowed):
     """Fewest coefficients that leave out no more than is allowed, 0 if not even all are enough."""
     length, left = 0, 0.0
-    for m in range(CURVE_POINTS - 1, 0, -1):
-        left += _sum_of_absolute(offset_pointer(series, m * PLANE), rows)
+    for m in range(POLYNOMIAL_POINTS - 1, 0, -1):
+        left += _sum_of_absolute(offset_pointer(series, m * BUFFER), rows)
         # A comparison with NaN is false.
-        if m <= CURVE_TERMS and left <= allowed:
+        if m <= POLYNOMIAL_TERMS and left <= allowed:
             length = m
     return length
 
 
-@inlined
-def _write_curve(context, series, length, rows, curve):
+@inline
+def _write_polynomial(table, series, length, rows, polynomial):
     """The first coefficients of a series as those of powers.
 
-    CURVE_POWERS holds the powers that each of Chebyshev's polynomials consists of.
+    POLYNOMIAL_POWERS holds the powers that each of Chebyshev's polynomials consists of.
     """
-    powers = pointer(context[CURVE_POWERS], float64)
+    powers = pointer(table[POLYNOMIAL_POWERS], float64)
     for j in range(length):
         for i in range(rows):
             total = 0.0
             for m in range(j, length):
-                total += powers[m * CURVE_TERMS + j] * series[m * PLANE + i]
-            curve[j * BLOCK_ROWS + i] = float32(total)
+                total += powers[m * POLYNOMIAL_TERMS + j] * series[m * BUFFER + i]
+            polynomial[j * BLOCK_ROWS + i] = float32(total)
 
 
-def curve_chunk(context_address, chunk):
+def polynomial_chunk(table_address, chunk):
     """Writes the polynomials of one chunk of rows into CURVE; returns 0.
 
     They are of residuals times the lengths of the rows, |factor x|, over the standard error of an
     estimate whose information is 1, in shares of how far the linear predictor is expected to move.
-    CURVE_LENGTH says of each block how many coefficients keep the sum of the errors, which bounds
-    how far they move an estimate in its own standard errors, within the block's share of what is
-    allowed. If none are enough it is 0, and there is only the residual itself.
+    POLYNOMIAL_LENGTH says of each block how many coefficients keep the sum of the errors, which
+    bounds how far they move an estimate in its own standard errors, within the block's share of
+    what is allowed. If none are enough it is 0, and there is only the residual itself.
     """
-    context = pointer(context_address, int64)
-    n_rows = context[N_ROWS]
-    limits = pointer(context[CURVE_LIMITS], float64)
+    table = pointer(table_address, int64)
+    n_rows = table[N_ROWS]
+    limits = pointer(table[POLYNOMIAL_LIMITS], float64)
     reach, standard_error, allowed = limits[0], limits[1], limits[2]
-    scratch_array = allocate_scratch(context)
+    scratch_array = allocate_scratch(table)
     scratch = scratch_array.ctypes.data
-    work_array = np.zeros((CURVE_POINTS + 3) * PLANE)
+    work_array = np.zeros((POLYNOMIAL_POINTS + 3) * BUFFER)
     eta = pointer(work_array.ctypes.data, float64)
-    radius = pointer(work_array.ctypes.data + 8 * PLANE, float64)
-    scale = pointer(work_array.ctypes.data + 16 * PLANE, float64)
-    series = pointer(work_array.ctypes.data + 24 * PLANE, float64)
-    first, last = block_range(context, chunk)
+    radius = pointer(work_array.ctypes.data + 8 * BUFFER, float64)
+    scale = pointer(work_array.ctypes.data + 16 * BUFFER, float64)
+    series = pointer(work_array.ctypes.data + 24 * BUFFER, float64)
+    first, last = block_range(table, chunk)
     for block in range(first, last):
-        start, rows = block_rows(context, block)
-        curve = pointer(context[CURVE] + 4 * CURVE_PLANES * BLOCK_ROWS * block, float32)
+        start, rows = block_rows(table, block)
+        polynomial = pointer(
+            table[POLYNOMIAL] + 4 * POLYNOMIAL_BUFFERS * BLOCK_ROWS * block, float32
+        )
         for stage in (LOAD, PREDICT, QUADRATIC):
-            call_stage(context[stage], context_address, start, rows, scratch, 0)
-        respond(context, rows, scratch)
+            call_stage(table[stage], table_address, start, rows, scratch, 0)
+        respond(table, rows, scratch)
         for i in range(rows):
-            eta[i] = plane_at(scratch, LINEAR_PREDICTOR)[i]
-            length = float32(math.sqrt(plane_at(scratch, QUADRATIC_FORM)[i]))
-            curve[CURVE_TERMS * BLOCK_ROWS + i] = length
+            eta[i] = buffer_at(scratch, LINEAR_PREDICTOR)[i]
+            length = float32(math.sqrt(buffer_at(scratch, QUADRATIC_FORM)[i]))
+            polynomial[POLYNOMIAL_TERMS * BLOCK_ROWS + i] = length
             radius[i] = reach * standard_error * length
             scale[i] = length / standard_error
-            curve[i] = float32(plane_at(scratch, RESIDUAL)[i] * scale[i])
-        outside = _expand(context, scratch, rows, eta, radius, scale, series)
+            polynomial[i] = float32(buffer_at(scratch, RESIDUAL)[i] * scale[i])
+        outside = _expand(table, scratch, rows, eta, radius, scale, series)
         n_terms = _sufficient_length(series, rows, allowed * rows / n_rows)
         n_terms = n_terms if outside == 0 else 0
-        pointer(context[CURVE_LENGTH], int64)[block] = n_terms
-        _write_curve(context, series, n_terms, rows, curve)
+        pointer(table[POLYNOMIAL_LENGTH], int64)[block] = n_terms
+        _write_polynomial(table, series, n_terms, rows, polynomial)
     return (scratch_array.size + work_array.size) * 0
 
 
-curve_kernel = RowBlock(curve_chunk, "curve", {})
+polynomial_kernel = RowBlock(polynomial_chunk, "curve", {})

@@ -9,7 +9,7 @@ from fastglm.kernels.compiler.intrinsics import call_row_block, caller_threads, 
 
 
 @parallel_entry
-def run_parallel(kernel, context, n_chunks, n_threads):
+def run_parallel(kernel, table, n_chunks, n_threads):
     """Chunks 0..n_chunks-1 of the kernel at address `kernel`, on `n_threads` of numba's threads.
 
     The caller's number of threads is set and restored here because no signal is raised inside
@@ -18,12 +18,12 @@ def run_parallel(kernel, context, n_chunks, n_threads):
     before = caller_threads()
     set_caller_threads(n_threads)
     for chunk in prange(n_chunks):
-        call_row_block(kernel, context, chunk)
+        call_row_block(kernel, table, chunk)
     set_caller_threads(before)
 
 
 @entry
-def run_serial(kernel, context, n_chunks):
+def run_serial(kernel, table, n_chunks):
     """The same on the calling thread."""
     for chunk in range(n_chunks):
-        call_row_block(kernel, context, chunk)
+        call_row_block(kernel, table, chunk)

@@ -38,16 +38,16 @@ class _Pool:
     def _new_locks(self) -> None:
         self.lock = threading.Lock()
         # Held while numba is asked for its threads, which starts them.
-        self.asking = threading.Lock()
+        self.query_lock = threading.Lock()
 
     def before_fork(self) -> None:
         """Waits until no thread compiles or starts threads."""
         global_compiler_lock.acquire()
-        self.asking.acquire()
+        self.query_lock.acquire()
 
     def after_fork_in_parent(self) -> None:
         """Lets them go on."""
-        self.asking.release()
+        self.query_lock.release()
         global_compiler_lock.release()
 
     def after_fork_in_child(self) -> None:
@@ -104,28 +104,28 @@ def usable_threads(n_threads: int | None) -> int:
     if n_threads is None:
         if _pool.inherited or multiprocessing.parent_process() is not None:
             return 1
-        with _pool.asking:
+        with _pool.query_lock:
             return numba.get_num_threads()
     if not isinstance(n_threads, int | np.integer) or isinstance(n_threads, bool) or n_threads < 1:
         raise ModelError(f"n_threads must be a positive whole number or None, not {n_threads!r}")
     return min(int(n_threads), numba.config.NUMBA_NUM_THREADS)
 
 
-def launch(kernel: RowBlock, context: np.ndarray, n_chunks: int, n_threads: int) -> None:
+def launch(kernel: RowBlock, table: np.ndarray, n_chunks: int, n_threads: int) -> None:
     """Run a chunked kernel over all of its chunks.
 
     Parameters
     ----------
     kernel
-        A kernel of the form ``f(context, chunk)``.
-    context
+        A kernel of the form ``f(table, chunk)``.
+    table
         Its table (`fastglm.kernels.blocks.table`).
     n_chunks
         Number of chunks.
     n_threads
         Most threads to use, from `usable_threads`.
     """
-    address = address_of(context)
+    address = address_of(table)
     alone = n_threads == 1 or n_chunks == 1 or _pool.inherited
     if alone or _pool.lock.locked():
         run_serial(kernel.address, address, n_chunks)
@@ -133,6 +133,6 @@ def launch(kernel: RowBlock, context: np.ndarray, n_chunks: int, n_threads: int)
     # A signal may be raised as soon as `acquire` returns, before any `try`; `with` lets none come
     # between. Whoever is overtaken here waits.
     with _pool.lock:
-        with _pool.asking:
+        with _pool.query_lock:
             numba.get_num_threads()  # starts them, if nothing has
         run_parallel(kernel.address, address, n_chunks, n_threads)

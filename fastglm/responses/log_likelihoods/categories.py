@@ -14,16 +14,16 @@ from typing import Any
 from numba.core.types import float64
 
 from fastglm.families.links import functions as lf
-from fastglm.kernels.blocks.planes import PLANE
+from fastglm.kernels.blocks.row_buffers import BUFFER
 from fastglm.kernels.compiler.intrinsics import pointer
 from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.kernels.math import elementary as vm
 from fastglm.kernels.passes.several_predictors import (
     HEADER_SHAPE,
-    JOINT_LOG_LIKELIHOOD,
-    JOINT_RESPONSE,
+    ROW_LOG_LIKELIHOOD,
+    ROW_RESPONSE,
     pair_index,
-    predictor_planes,
+    predictor_buffers,
 )
 
 __all__ = ["CUMULATIVE_ROWS", "softmax_rows"]
@@ -33,29 +33,29 @@ inverse: Any
 curvature: Any
 
 
-def softmax_block(planes, rows):
+def softmax_block(buffers, rows):
     """Multinomial logit: category 0 has the linear predictor 0, category k the k-th.
 
     The second derivatives do not depend on the response: observed information is expected
     information. McCullagh & Nelder (1989), section 5.2.4.
     """
-    base = pointer(planes, float64)
-    n_predictors, _, eta, score, weight = predictor_planes(base)
-    likelihood = JOINT_LOG_LIKELIHOOD * PLANE
-    total = score  # the first score plane holds the sums until the scores are known
+    base = pointer(buffers, float64)
+    n_predictors, _, eta, score, weight = predictor_buffers(base)
+    likelihood = ROW_LOG_LIKELIHOOD * BUFFER
+    total = score  # the first score buffer holds the sums until the scores are known
     for i in range(rows):
         base[likelihood + i] = 0.0
     for k in range(n_predictors):
         for i in range(rows):
             largest = base[likelihood + i]
-            value = base[eta + k * PLANE + i]
+            value = base[eta + k * BUFFER + i]
             base[likelihood + i] = value if value > largest else largest
     for i in range(rows):
         base[total + i] = vm.exp(-base[likelihood + i])
     for k in range(n_predictors):
-        probability = weight + pair_index(k, k) * PLANE
+        probability = weight + pair_index(k, k) * BUFFER
         for i in range(rows):
-            relative = vm.exp(base[eta + k * PLANE + i] - base[likelihood + i])
+            relative = vm.exp(base[eta + k * BUFFER + i] - base[likelihood + i])
             base[probability + i] = relative
             base[total + i] += relative
     for i in range(rows):
@@ -63,22 +63,22 @@ def softmax_block(planes, rows):
         base[likelihood + i] = -log_total
         base[total + i] = 1.0 / base[total + i]
     for k in range(n_predictors):
-        probability = weight + pair_index(k, k) * PLANE
+        probability = weight + pair_index(k, k) * BUFFER
         for i in range(rows):
             base[probability + i] *= base[total + i]
     for k in range(n_predictors):
-        probability = weight + pair_index(k, k) * PLANE
+        probability = weight + pair_index(k, k) * BUFFER
         for i in range(rows):
-            hit = base[JOINT_RESPONSE * PLANE + i] == k + 1.0
-            base[likelihood + i] += base[eta + k * PLANE + i] if hit else 0.0
-            base[score + k * PLANE + i] = (1.0 if hit else 0.0) - base[probability + i]
+            hit = base[ROW_RESPONSE * BUFFER + i] == k + 1.0
+            base[likelihood + i] += base[eta + k * BUFFER + i] if hit else 0.0
+            base[score + k * BUFFER + i] = (1.0 if hit else 0.0) - base[probability + i]
         for j in range(k):
-            other = weight + pair_index(j, j) * PLANE
-            pair = weight + pair_index(k, j) * PLANE
+            other = weight + pair_index(j, j) * BUFFER
+            pair = weight + pair_index(k, j) * BUFFER
             for i in range(rows):
                 base[pair + i] = -base[probability + i] * base[other + i]
     for k in range(n_predictors):
-        probability = weight + pair_index(k, k) * PLANE
+        probability = weight + pair_index(k, k) * BUFFER
         for i in range(rows):
             base[probability + i] *= 1.0 - base[probability + i]
     return 0
@@ -87,18 +87,18 @@ def softmax_block(planes, rows):
 softmax_rows = RowBlock(softmax_block, "softmax", {})
 
 
-def cumulative_block(planes, rows):
+def cumulative_block(buffers, rows):
     """Cumulative link: log(F(eta_0) - F(eta_1)) of the thresholds above and below the category.
 
     The lowest category has no threshold below it and the highest, the first parameter of the
     response, none above. McCullagh (1980), "Regression models for ordinal data".
     """
-    base = pointer(planes, float64)
-    _, _, eta, score, weight = predictor_planes(base)
+    base = pointer(buffers, float64)
+    _, _, eta, score, weight = predictor_buffers(base)
     highest = base[HEADER_SHAPE]
     for i in range(rows):
-        code = base[JOINT_RESPONSE * PLANE + i]
-        upper, lower = base[eta + i], base[eta + PLANE + i]
+        code = base[ROW_RESPONSE * BUFFER + i]
+        upper, lower = base[eta + i], base[eta + BUFFER + i]
         mu_u, rest_u, slope_u = inverse(upper, 0.0)
         mu_l, rest_l, slope_l = inverse(lower, 0.0)
         bend_u = curvature(upper, mu_u, rest_u, slope_u, 0.0)
@@ -118,12 +118,12 @@ def cumulative_block(planes, rows):
         inverse_probability = 1.0 / probability if inside else 0.0
         up, down = slope_u * inverse_probability, slope_l * inverse_probability
         likelihood = math.log(probability) if inside else -math.inf
-        base[JOINT_LOG_LIKELIHOOD * PLANE + i] = likelihood
+        base[ROW_LOG_LIKELIHOOD * BUFFER + i] = likelihood
         base[score + i] = up
-        base[score + PLANE + i] = -down
+        base[score + BUFFER + i] = -down
         base[weight + i] = up * up - bend_u * inverse_probability
-        base[weight + PLANE + i] = -up * down
-        base[weight + 2 * PLANE + i] = down * down + bend_l * inverse_probability
+        base[weight + BUFFER + i] = -up * down
+        base[weight + 2 * BUFFER + i] = down * down + bend_l * inverse_probability
     return 0
 
 
@@ -133,10 +133,10 @@ CUMULATIVE_ROWS: dict[str, RowBlock] = {
         cumulative_block, f"cumulative_{name}", {"inverse": inverse_of, "curvature": curvature_of}
     )
     for name, inverse_of, curvature_of in (
-        ("logit", lf.logit_inverse, lf.logit_curvature),
-        ("probit", lf.probit_inverse, lf.probit_curvature),
-        ("cloglog", lf.cloglog_inverse, lf.cloglog_curvature),
-        ("loglog", lf.loglog_inverse, lf.loglog_curvature),
-        ("cauchit", lf.cauchit_inverse, lf.cauchit_curvature),
+        ("logit", lf.logit_inverse, lf.logit_inverse_deriv2),
+        ("probit", lf.probit_inverse, lf.probit_inverse_deriv2),
+        ("cloglog", lf.cloglog_inverse, lf.cloglog_inverse_deriv2),
+        ("loglog", lf.loglog_inverse, lf.loglog_inverse_deriv2),
+        ("cauchit", lf.cauchit_inverse, lf.cauchit_inverse_deriv2),
     )
 }

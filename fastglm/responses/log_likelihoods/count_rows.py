@@ -14,17 +14,17 @@ from typing import Any
 
 from numba.core.types import float64
 
-from fastglm.kernels.blocks.planes import PLANE
-from fastglm.kernels.compiler.decorators import inlined
+from fastglm.kernels.blocks.row_buffers import BUFFER
+from fastglm.kernels.compiler.decorators import inline
 from fastglm.kernels.compiler.intrinsics import pointer
 from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.kernels.math import elementary as vm
 from fastglm.kernels.math.gamma import gamma_functions
 from fastglm.kernels.passes.several_predictors import (
     HEADER_SHAPE,
-    JOINT_LOG_LIKELIHOOD,
-    JOINT_RESPONSE,
-    predictor_planes,
+    ROW_LOG_LIKELIHOOD,
+    ROW_RESPONSE,
+    predictor_buffers,
 )
 
 __all__ = ["HURDLE_ROWS", "ZERO_INFLATED_ROWS", "negative_binomial_p_rows"]
@@ -36,7 +36,7 @@ count: Any
 SMALLEST_ALPHA = 1e-9
 
 
-@inlined
+@inline
 def log_factorial(y):
     """log(y!), exactly 0 for 0 and 1.
 
@@ -45,14 +45,14 @@ def log_factorial(y):
     return gamma_functions(y + 1.0)[0] if y > 1.0 else 0.0
 
 
-@inlined
+@inline
 def poisson_count(y, eta, log_alpha):
     """Log-mass and its derivatives: in eta, in log_alpha, then second ones (00, 20, 22)."""
     mu = vm.exp(eta)
     return y * eta - mu - log_factorial(y), y - mu, 0.0, -mu, 0.0, 0.0
 
 
-@inlined
+@inline
 def negative_binomial_count(y, eta, log_alpha):
     """As `poisson_count`, for variance mu + alpha mu**2."""
     mu, alpha = vm.exp(eta), max(vm.exp(log_alpha), SMALLEST_ALPHA)
@@ -77,15 +77,15 @@ def negative_binomial_count(y, eta, log_alpha):
     )
 
 
-def zero_inflated_block(planes, rows):
+def zero_inflated_block(buffers, rows):
     """With probability logistic(eta_1) the response is zero, else it is a count."""
-    base = pointer(planes, float64)
-    n_predictors, _, eta, score, weight = predictor_planes(base)
+    base = pointer(buffers, float64)
+    n_predictors, _, eta, score, weight = predictor_buffers(base)
     has_alpha = n_predictors > 2
     for i in range(rows):
-        y = base[JOINT_RESPONSE * PLANE + i]
-        zero = base[eta + PLANE + i]
-        log_alpha = base[eta + 2 * PLANE + i] if has_alpha else 0.0
+        y = base[ROW_RESPONSE * BUFFER + i]
+        zero = base[eta + BUFFER + i]
+        log_alpha = base[eta + 2 * BUFFER + i] if has_alpha else 0.0
         value, s_0, s_2, h_00, h_20, h_22 = count(y, base[eta + i], log_alpha)
         small = vm.exp(-abs(zero))
         inflation = (1.0 if zero > 0.0 else small) / (1.0 + small)
@@ -98,30 +98,30 @@ def zero_inflated_block(planes, rows):
         structural = structural if is_zero else 0.0
         own = 1.0 - structural
         log_either = max(zero, value) + vm.log1p(tail)
-        base[JOINT_LOG_LIKELIHOOD * PLANE + i] = log_rest + (log_either if is_zero else value)
+        base[ROW_LOG_LIKELIHOOD * BUFFER + i] = log_rest + (log_either if is_zero else value)
         base[score + i] = own * s_0
-        base[score + PLANE + i] = structural - inflation
+        base[score + BUFFER + i] = structural - inflation
         both = own * structural
         base[weight + i] = -own * h_00 - both * s_0 * s_0
-        base[weight + PLANE + i] = both * s_0
-        base[weight + 2 * PLANE + i] = inflation * (1.0 - inflation) - both
+        base[weight + BUFFER + i] = both * s_0
+        base[weight + 2 * BUFFER + i] = inflation * (1.0 - inflation) - both
         if has_alpha:
-            base[score + 2 * PLANE + i] = own * s_2
-            base[weight + 3 * PLANE + i] = -own * h_20 - both * s_2 * s_0
-            base[weight + 4 * PLANE + i] = both * s_2
-            base[weight + 5 * PLANE + i] = -own * h_22 - both * s_2 * s_2
+            base[score + 2 * BUFFER + i] = own * s_2
+            base[weight + 3 * BUFFER + i] = -own * h_20 - both * s_2 * s_0
+            base[weight + 4 * BUFFER + i] = both * s_2
+            base[weight + 5 * BUFFER + i] = -own * h_22 - both * s_2 * s_2
     return 0
 
 
-def hurdle_block(planes, rows):
+def hurdle_block(buffers, rows):
     """With probability logistic(eta_1) the response is a positive count, else zero."""
-    base = pointer(planes, float64)
-    n_predictors, _, eta, score, weight = predictor_planes(base)
+    base = pointer(buffers, float64)
+    n_predictors, _, eta, score, weight = predictor_buffers(base)
     has_alpha = n_predictors > 2
     for i in range(rows):
-        y = base[JOINT_RESPONSE * PLANE + i]
-        hurdle = base[eta + PLANE + i]
-        log_alpha = base[eta + 2 * PLANE + i] if has_alpha else 0.0
+        y = base[ROW_RESPONSE * BUFFER + i]
+        hurdle = base[eta + BUFFER + i]
+        log_alpha = base[eta + 2 * BUFFER + i] if has_alpha else 0.0
         value, s_0, s_2, h_00, h_20, h_22 = count(y, base[eta + i], log_alpha)
         log_zero, z_0, z_2, g_00, g_20, g_22 = count(0.0, base[eta + i], log_alpha)
         small = vm.exp(-abs(hurdle))
@@ -132,31 +132,31 @@ def hurdle_block(planes, rows):
         spread = odds * (1.0 + odds)
         part = value + vm.log1p(odds) if y > 0.0 else 0.0
         log_side = min(hurdle, 0.0) if y > 0.0 else -max(hurdle, 0.0)
-        base[JOINT_LOG_LIKELIHOOD * PLANE + i] = part + log_side - vm.log1p(small)
+        base[ROW_LOG_LIKELIHOOD * BUFFER + i] = part + log_side - vm.log1p(small)
         base[score + i] = present * (s_0 + odds * z_0)
-        base[score + PLANE + i] = present - above
+        base[score + BUFFER + i] = present - above
         base[weight + i] = -present * (h_00 + odds * g_00 + spread * z_0 * z_0)
-        base[weight + PLANE + i] = 0.0
-        base[weight + 2 * PLANE + i] = above * (1.0 - above)
+        base[weight + BUFFER + i] = 0.0
+        base[weight + 2 * BUFFER + i] = above * (1.0 - above)
         if has_alpha:
-            base[score + 2 * PLANE + i] = present * (s_2 + odds * z_2)
-            base[weight + 3 * PLANE + i] = -present * (h_20 + odds * g_20 + spread * z_2 * z_0)
-            base[weight + 4 * PLANE + i] = 0.0
-            base[weight + 5 * PLANE + i] = -present * (h_22 + odds * g_22 + spread * z_2 * z_2)
+            base[score + 2 * BUFFER + i] = present * (s_2 + odds * z_2)
+            base[weight + 3 * BUFFER + i] = -present * (h_20 + odds * g_20 + spread * z_2 * z_0)
+            base[weight + 4 * BUFFER + i] = 0.0
+            base[weight + 5 * BUFFER + i] = -present * (h_22 + odds * g_22 + spread * z_2 * z_2)
     return 0
 
 
-def negative_binomial_p_block(planes, rows):
+def negative_binomial_p_block(buffers, rows):
     """Negative binomial of variance mu + alpha mu**power, the power a parameter of the response.
 
     Greene (2008), "Functional forms for the negative binomial model for count data".
     """
-    base = pointer(planes, float64)
-    _, _, eta, score, weight = predictor_planes(base)
+    base = pointer(buffers, float64)
+    _, _, eta, score, weight = predictor_buffers(base)
     rate = 2.0 - base[HEADER_SHAPE]
     for i in range(rows):
-        y, log_mu = base[JOINT_RESPONSE * PLANE + i], base[eta + i]
-        log_alpha = base[eta + PLANE + i]
+        y, log_mu = base[ROW_RESPONSE * BUFFER + i], base[eta + i]
+        log_alpha = base[eta + BUFFER + i]
         mu = vm.exp(log_mu)
         size = min(vm.exp(rate * log_mu - log_alpha), 1.0 / SMALLEST_ALPHA)
         m = mu / size
@@ -173,12 +173,12 @@ def negative_binomial_p_block(planes, rows):
         mean_size = by_mean * m / rising
         curve = size * size * (curve_sum - curve_size) + mu / rising
         size_size = by_size + curve + by_mean / rising
-        base[JOINT_LOG_LIKELIHOOD * PLANE + i] = value
+        base[ROW_LOG_LIKELIHOOD * BUFFER + i] = value
         base[score + i] = by_mean + rate * by_size
-        base[score + PLANE + i] = -by_size
+        base[score + BUFFER + i] = -by_size
         base[weight + i] = -(mean_mean + 2.0 * rate * mean_size + rate * rate * size_size)
-        base[weight + PLANE + i] = mean_size + rate * size_size
-        base[weight + 2 * PLANE + i] = -size_size
+        base[weight + BUFFER + i] = mean_size + rate * size_size
+        base[weight + 2 * BUFFER + i] = -size_size
     return 0
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from numba.core.types import float64
 
 from fastglm.families.links import functions as lf
-from fastglm.kernels.blocks.planes import PLANE
+from fastglm.kernels.blocks.row_buffers import BUFFER
 from fastglm.kernels.compiler.intrinsics import pointer
 from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.kernels.math import elementary as vm
@@ -22,10 +22,10 @@ from fastglm.kernels.math.gamma import gamma_functions
 from fastglm.kernels.passes.several_predictors import (
     FIRST_EXTRA,
     HEADER_SHAPE,
-    JOINT_LOG_LIKELIHOOD,
-    JOINT_RESPONSE,
+    ROW_LOG_LIKELIHOOD,
+    ROW_RESPONSE,
     pair_index,
-    predictor_planes,
+    predictor_buffers,
 )
 
 __all__ = ["MEAN_LINKS", "PRECISION_LINKS", "beta_rows", "dirichlet_rows"]
@@ -40,18 +40,18 @@ precision_inverse: Any
 precision_curvature: Any
 
 
-def beta_block(planes, rows):
+def beta_block(buffers, rows):
     """Beta response of mean mu = f(eta_0) and precision phi = g(eta_1): shapes mu phi, (1-mu) phi.
 
     Ferrari & Cribari-Neto (2004), "Beta regression for modelling rates and proportions"; Simas,
     Barreto-Souza & Rocha (2010) for the precision.
     """
-    base = pointer(planes, float64)
-    _, _, eta, score, weight = predictor_planes(base)
+    base = pointer(buffers, float64)
+    _, _, eta, score, weight = predictor_buffers(base)
     observed = 1.0 - base[HEADER_SHAPE]
     for i in range(rows):
-        y = base[JOINT_RESPONSE * PLANE + i]
-        eta_0, eta_1 = base[eta + i], base[eta + PLANE + i]
+        y = base[ROW_RESPONSE * BUFFER + i]
+        eta_0, eta_1 = base[eta + i], base[eta + BUFFER + i]
         mu, rest, slope = mean_inverse(eta_0, 0.0)
         bend = mean_curvature(eta_0, mu, rest, slope, 0.0)
         phi, other, phi_slope = precision_inverse(eta_1, 0.0)
@@ -67,15 +67,17 @@ def beta_block(planes, rows):
         by_phi = mu * surprise + log_rest - psi_b + psi
         value = log_total - log_a - log_b
         value += (a - 1.0) * log_y + (b - 1.0) * log_rest
-        base[JOINT_LOG_LIKELIHOOD * PLANE + i] = value if inside else -math.inf
+        base[ROW_LOG_LIKELIHOOD * BUFFER + i] = value if inside else -math.inf
         base[score + i] = by_mu * slope
-        base[score + PLANE + i] = by_phi * phi_slope
+        base[score + BUFFER + i] = by_phi * phi_slope
         fisher = phi * phi * (curve_a + curve_b)
         base[weight + i] = fisher * slope * slope - observed * by_mu * bend
         mixed = phi * (mu * curve_a - rest * curve_b) - observed * surprise
-        base[weight + PLANE + i] = mixed * slope * phi_slope
+        base[weight + BUFFER + i] = mixed * slope * phi_slope
         spread = mu * mu * curve_a + rest * rest * curve_b - curve
-        base[weight + 2 * PLANE + i] = spread * phi_slope * phi_slope - observed * by_phi * phi_bend
+        base[weight + 2 * BUFFER + i] = (
+            spread * phi_slope * phi_slope - observed * by_phi * phi_bend
+        )
     return 0
 
 
@@ -84,43 +86,43 @@ def beta_rows(link: str, precision_link: str) -> RowBlock:
     """The row block of `beta_block` for R's names of two links."""
     functions = {
         "mean_inverse": getattr(lf, f"{link}_inverse"),
-        "mean_curvature": getattr(lf, f"{link}_curvature"),
+        "mean_curvature": getattr(lf, f"{link}_inverse_deriv2"),
         "precision_inverse": getattr(lf, f"{precision_link}_inverse"),
         "precision_curvature": getattr(lf, f"{precision_link}_curvature"),
     }
     return RowBlock(beta_block, f"beta_{link}_{precision_link}", functions)
 
 
-def dirichlet_block(planes, rows):
+def dirichlet_block(buffers, rows):
     """Dirichlet response of K shares, log shape_k = eta_k; the extra numbers are log shares.
 
     Hijazi & Jernigan (2009), "Modelling compositional data using Dirichlet regression models".
     """
-    base = pointer(planes, float64)
-    n_predictors, _, eta, score, weight = predictor_planes(base)
+    base = pointer(buffers, float64)
+    n_predictors, _, eta, score, weight = predictor_buffers(base)
     observed = 1.0 - base[HEADER_SHAPE]
     for i in range(rows):
         total = 0.0
         for k in range(n_predictors):
-            total += vm.exp(base[eta + k * PLANE + i])
+            total += vm.exp(base[eta + k * BUFFER + i])
         inside = total < math.inf
         total = total if inside else 1.0
         value, psi, curve = gamma_functions(total)
         for k in range(n_predictors):
-            shape = vm.exp(base[eta + k * PLANE + i])
+            shape = vm.exp(base[eta + k * BUFFER + i])
             inside = inside & (shape > 0.0)
             shape = shape if inside else 1.0
-            log_share = base[(FIRST_EXTRA + k) * PLANE + i]
+            log_share = base[(FIRST_EXTRA + k) * BUFFER + i]
             log_gamma, own_psi, own_curve = gamma_functions(shape)
             value += (shape - 1.0) * log_share - log_gamma
             slope = shape * (psi - own_psi + log_share)
-            base[score + k * PLANE + i] = slope
+            base[score + k * BUFFER + i] = slope
             fisher = shape * shape * (own_curve - curve)
-            base[weight + pair_index(k, k) * PLANE + i] = fisher - observed * slope
+            base[weight + pair_index(k, k) * BUFFER + i] = fisher - observed * slope
             for j in range(k):
-                other = vm.exp(base[eta + j * PLANE + i])
-                base[weight + pair_index(k, j) * PLANE + i] = -shape * other * curve
-        base[JOINT_LOG_LIKELIHOOD * PLANE + i] = value if inside else -math.inf
+                other = vm.exp(base[eta + j * BUFFER + i])
+                base[weight + pair_index(k, j) * BUFFER + i] = -shape * other * curve
+        base[ROW_LOG_LIKELIHOOD * BUFFER + i] = value if inside else -math.inf
     return 0
 
 

@@ -16,13 +16,13 @@ from fastglm.families.links import Link, resolve_link
 from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.responses.log_likelihoods.proportions import MEAN_LINKS, PRECISION_LINKS, beta_rows
 from fastglm.responses.model import ResponseModel
-from fastglm.responses.record import Block
+from fastglm.responses.record import PredictorBlock
 from fastglm.responses.residuals import Tails
 from fastglm.responses.results import ResponseResults
 from fastglm.rows.model_rows import ModelRows
 from fastglm.rows.read import row_columns
-from fastglm.solve.collinear_columns import Columns
 from fastglm.solve.fit import SolverOptions, solve
+from fastglm.solve.rank_and_scaling import Columns
 
 __all__ = ["BetaModel", "BetaResults", "check_information"]
 
@@ -171,13 +171,15 @@ class BetaModel(ResponseModel):
             "exogs": ["precision"],
         }
 
-    def _start(self, blocks: Sequence[Block], found: Sequence[Columns]) -> np.ndarray:
+    def _start(
+        self, blocks: Sequence[PredictorBlock], column_info: Sequence[Columns]
+    ) -> np.ndarray:
         """Coefficients of a binomial fit, and the precision that its residuals speak for."""
         rows = self.rows
-        fit = solve(rows.layout(0), Binomial(self.link), SolverOptions(tol=1e-4))
+        fit = solve(rows.row_table(0), Binomial(self.link), SolverOptions(tol=1e-4))
         spread = fit.pearson_chi2 / rows.sum_weights
         precision = max(1.0 / spread - 1.0, 0.1)
-        constant = self._constant_on(1, float(self.precision_link(precision)), found)
+        constant = self._constant_on(1, float(self.precision_link(precision)), column_info)
         return np.concatenate([np.nan_to_num(fit.params), constant])
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import special
 
 from fastglm.errors import Status
-from fastglm.solve.several_predictors import JointSolution
+from fastglm.solve.several_predictors import PredictorSolution
 
 __all__ = [
     "LOG_SMALL_EXCESS",
@@ -69,8 +69,8 @@ def rows_counted(n_rows: int) -> str:
 
 
 def without_parameter(
-    solution: JointSolution, reduced: JointSolution, position: int, slope: float, text: str
-) -> JointSolution | None:
+    solution: PredictorSolution, reduced: PredictorSolution, position: int, slope: float, text: str
+) -> PredictorSolution | None:
     """The fit without a parameter, where that is the maximum; None where it is not.
 
     Parameters

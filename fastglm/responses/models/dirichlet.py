@@ -14,11 +14,11 @@ from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.responses.log_likelihoods.proportions import dirichlet_rows
 from fastglm.responses.model import ResponseModel
 from fastglm.responses.models.beta import check_information
-from fastglm.responses.record import Block
+from fastglm.responses.record import PredictorBlock
 from fastglm.responses.results import ResponseResults
 from fastglm.rows.model_rows import ModelRows
 from fastglm.rows.read import row_columns
-from fastglm.solve.collinear_columns import Columns
+from fastglm.solve.rank_and_scaling import Columns
 
 __all__ = ["DirichletModel", "DirichletResults"]
 
@@ -140,12 +140,14 @@ class DirichletModel(ResponseModel):
     def _settings(self) -> dict[str, Any]:
         return {"shares": list(self.shares), "information": self.information}
 
-    def _start(self, blocks: Sequence[Block], found: Sequence[Columns]) -> np.ndarray:
+    def _start(
+        self, blocks: Sequence[PredictorBlock], column_info: Sequence[Columns]
+    ) -> np.ndarray:
         """Constant shapes that match the means, and the variances all together."""
         y, weights = self.rows.response, self.rows.prior_weights
         mean = np.average(y, axis=0, weights=weights)
         variance = np.average((y - mean) ** 2, axis=0, weights=weights)
         precision = max(float((mean * (1.0 - mean)).sum() / variance.sum()) - 1.0, 0.1)
         return np.concatenate(
-            [self._constant_on(0, float(np.log(m * precision)), found) for m in mean]
+            [self._constant_on(0, float(np.log(m * precision)), column_info) for m in mean]
         )

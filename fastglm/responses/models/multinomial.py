@@ -15,12 +15,12 @@ from fastglm.errors import DataError
 from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.responses.log_likelihoods.categories import softmax_rows
 from fastglm.responses.model import ResponseModel
-from fastglm.responses.record import Block
+from fastglm.responses.record import PredictorBlock
 from fastglm.responses.results import CategoricalResults
 from fastglm.responses.separation import CombinedRows, Part
 from fastglm.rows.model_rows import ModelRows
 from fastglm.rows.read import row_columns
-from fastglm.solve.collinear_columns import Columns
+from fastglm.solve.rank_and_scaling import Columns
 
 __all__ = ["MNLogit", "MultinomialResults"]
 
@@ -132,10 +132,12 @@ class MNLogit(ResponseModel):
     def _respond(self) -> RowBlock:
         return softmax_rows
 
-    def _start(self, blocks: Sequence[Block], found: Sequence[Columns]) -> np.ndarray:
+    def _start(
+        self, blocks: Sequence[PredictorBlock], column_info: Sequence[Columns]
+    ) -> np.ndarray:
         return np.zeros(blocks[-1].stop)
 
-    def _separable_parts(self, blocks: Sequence[Block], n_threads: int) -> Iterator[Part]:
+    def _separable_parts(self, blocks: Sequence[PredictorBlock], n_threads: int) -> Iterator[Part]:
         # The log odds of a row's own level against each of the others.
         levels, codes = np.arange(len(self.levels)), self.rows.response
         own = (codes == levels[1:, None]).astype(np.int8)

@@ -11,9 +11,9 @@ import numpy as np
 from fastglm.errors import DataError, ModelError, Status
 from fastglm.families import Poisson
 from fastglm.families.members.negative_binomial import negative_binomial_distribution
-from fastglm.kernels.blocks.planes import LOG_LIKELIHOOD
+from fastglm.kernels.blocks.row_buffers import LOG_LIKELIHOOD
 from fastglm.kernels.compiler.templates import RowBlock
-from fastglm.passes.layout import lay_out
+from fastglm.passes.row_table import build_row_table
 from fastglm.passes.row_values import evaluate_rows
 from fastglm.responses.log_likelihoods.count_rows import negative_binomial_p_rows
 from fastglm.responses.model import ResponseModel
@@ -24,15 +24,15 @@ from fastglm.responses.models.count_boundaries import (
     no_alpha_in,
     without_parameter,
 )
-from fastglm.responses.record import Block
+from fastglm.responses.record import PredictorBlock
 from fastglm.responses.residuals import Tails
 from fastglm.responses.results import ResponseResults
 from fastglm.responses.separation import Part, part_of_design
 from fastglm.rows.model_rows import ModelRows
 from fastglm.rows.read import row_columns
-from fastglm.solve.collinear_columns import Columns
 from fastglm.solve.fit import SolverOptions, solve
-from fastglm.solve.several_predictors import JointSolution
+from fastglm.solve.rank_and_scaling import Columns
+from fastglm.solve.several_predictors import PredictorSolution
 
 __all__ = ["NegativeBinomialP", "NegativeBinomialPResults"]
 
@@ -173,14 +173,14 @@ class NegativeBinomialP(ResponseModel):
 
     def _estimate(
         self,
-        blocks: Sequence[Block],
-        found: Sequence[Columns],
+        blocks: Sequence[PredictorBlock],
+        column_info: Sequence[Columns],
         start: np.ndarray | None,
         options: SolverOptions,
-    ) -> JointSolution:
-        solution = super()._estimate(blocks, found, start, options)
+    ) -> PredictorSolution:
+        solution = super()._estimate(blocks, column_info, start, options)
         log_alpha = solution.params[blocks[1].start :]
-        if self.rows.designs[1].n_columns > 1 or found[1].constant is None:
+        if self.rows.designs[1].n_columns > 1 or column_info[1].constant is None:
             return solution
         # An alpha this small, or none, may be on the way to zero.
         excess = log_alpha[0] + (self.power - 1.0) * np.log(self.rows.response.mean())
@@ -189,8 +189,8 @@ class NegativeBinomialP(ResponseModel):
         return self._poisson_boundary(solution, blocks, options) or solution
 
     def _poisson_boundary(
-        self, solution: JointSolution, blocks: Sequence[Block], options: SolverOptions
-    ) -> JointSolution | None:
+        self, solution: PredictorSolution, blocks: Sequence[PredictorBlock], options: SolverOptions
+    ) -> PredictorSolution | None:
         """The Poisson fit, if the likelihood falls from there on as alpha rises."""
         rows, reduced = self.rows, self.poisson_fit(options)
         mean = np.exp(self._etas(blocks[:1], reduced.params, options.n_threads)[0])
@@ -200,15 +200,15 @@ class NegativeBinomialP(ResponseModel):
         slope = rows.weighted_sum(slopes)
         return without_parameter(solution, reduced, blocks[1].start, slope, NO_ALPHA)
 
-    def poisson_fit(self, options: SolverOptions) -> JointSolution:
+    def poisson_fit(self, options: SolverOptions) -> PredictorSolution:
         """The fit with alpha 0, of nothing but the coefficients of the mean."""
-        rows, layout = self.rows, self.rows.layout(0)
-        fit = solve(layout, Poisson(), options, safe_mean=lambda: rows.mean_response)
-        alike = lay_out(rows.designs[0], rows.response, None, rows.offsets[0])
+        rows, row_table = self.rows, self.rows.row_table(0)
+        fit = solve(row_table, Poisson(), options, safe_mean=lambda: rows.mean_response)
+        alike = build_row_table(rows.designs[0], rows.response, None, rows.offsets[0])
         (terms,) = evaluate_rows(
             alike, Poisson(), fit.params, (LOG_LIKELIHOOD,), n_threads=options.n_threads
         )
-        return JointSolution(
+        return PredictorSolution(
             params=fit.params,
             covariance=fit.information_inverse,
             log_likelihood=rows.weighted_sum(terms),
@@ -218,25 +218,27 @@ class NegativeBinomialP(ResponseModel):
         )
 
     def _boundary_of_rows(
-        self, blocks: Sequence[Block], solution: JointSolution, n_threads: int
+        self, blocks: Sequence[PredictorBlock], solution: PredictorSolution, n_threads: int
     ) -> str:
         etas = self._etas(blocks, solution.params, n_threads)
         n = int(np.count_nonzero(etas[1] + (self.power - 1.0) * etas[0] < LOG_NO_EXCESS))
         return no_alpha_in(n) if n else ""
 
-    def _separable_parts(self, blocks: Sequence[Block], n_threads: int) -> Iterator[Part]:
+    def _separable_parts(self, blocks: Sequence[PredictorBlock], n_threads: int) -> Iterator[Part]:
         # A count of zero gains as its mean falls.
         y, first = self.rows.response, slice(blocks[0].start, blocks[0].stop)
         side, counts = np.where(y == 0.0, -1, 0), np.ones(y.size, dtype=bool)
         yield part_of_design(first, self.rows.designs[0], side, counts, n_threads)
 
-    def _start(self, blocks: Sequence[Block], found: Sequence[Columns]) -> np.ndarray:
+    def _start(
+        self, blocks: Sequence[PredictorBlock], column_info: Sequence[Columns]
+    ) -> np.ndarray:
         """A Poisson fit, and the alpha that its Pearson statistic speaks for."""
         rows = self.rows
         options, mean = SolverOptions(tol=1e-4), rows.mean_response
-        fit = solve(rows.layout(0), Poisson(), options, safe_mean=lambda: mean)
+        fit = solve(rows.row_table(0), Poisson(), options, safe_mean=lambda: mean)
         excess = max(fit.pearson_chi2 / rows.sum_weights - 1.0, 0.05)
         log_alpha = np.log(excess) - (self.power - 1.0) * np.log(mean)
         return np.concatenate(
-            [np.nan_to_num(fit.params), self._constant_on(1, float(log_alpha), found)]
+            [np.nan_to_num(fit.params), self._constant_on(1, float(log_alpha), column_info)]
         )

@@ -11,7 +11,7 @@ import scipy
 
 from fastglm.design.formula.response import ResponseRule
 from fastglm.design.frames.frames import Level
-from fastglm.design.matrix.parts import Coded, Design
+from fastglm.design.matrix.parts import Design, Indicators
 from fastglm.errors import DataError, ModelError
 from fastglm.families.links import Link, resolve_link
 from fastglm.inference.hypothesis_tests.tables import HypothesisTest
@@ -20,13 +20,13 @@ from fastglm.responses.log_likelihoods.categories import CUMULATIVE_ROWS
 from fastglm.responses.model import ResponseModel
 from fastglm.responses.models.multinomial import with_used_levels
 from fastglm.responses.models.proportional_odds import proportional_odds_test
-from fastglm.responses.record import Block
+from fastglm.responses.record import PredictorBlock
 from fastglm.responses.residuals import Tails
 from fastglm.responses.results import CategoricalResults
 from fastglm.responses.separation import CombinedRows, Part
 from fastglm.rows.model_rows import ModelRows, constant_design, side_by_side
 from fastglm.rows.read import row_columns
-from fastglm.solve.collinear_columns import Columns, examine_columns
+from fastglm.solve.rank_and_scaling import Columns, rank_and_scaling
 
 __all__ = ["OrderedModel", "OrdinalResults"]
 
@@ -204,46 +204,52 @@ class OrderedModel(ResponseModel):
             return design, self._constant
         return side_by_side([constant_design(self.rows.n_rows), design]), 0
 
-    def _blocks(self) -> list[Block]:
+    def _blocks(self) -> list[PredictorBlock]:
         design, _ = self._with_constant()
-        return [Block("", 0, 0, design.n_columns - 1)]
+        return [PredictorBlock("", 0, 0, design.n_columns - 1)]
 
-    def _examine(self, n_threads: int) -> list[Columns]:
+    def _rank_and_scaling(self, n_threads: int) -> list[Columns]:
         design, constant = self._with_constant()
-        columns = examine_columns(design, self.rows.prior_weights, n_threads)
+        columns = rank_and_scaling(design, self.rows.prior_weights, n_threads)
         if self._constant is None and columns.aliased.any():
             self._refuse_constant(np.delete(columns.aliased, constant), n_threads)
         return [columns]
 
     def _refuse_constant(self, aliased: np.ndarray, n_threads: int) -> None:
         rows = self.rows
-        constant = examine_columns(rows.designs[0], rows.prior_weights, n_threads).constant
+        constant = rank_and_scaling(rows.designs[0], rows.prior_weights, n_threads).constant
         if constant is not None and aliased[constant]:
             raise DataError(
                 f"column {constant} of exog is constant: the thresholds take its place, leave it "
                 "out."
             )
 
-    def _column_names(self, found: Sequence[Columns]) -> list[tuple[str, ...]]:
+    def _column_names(self, column_info: Sequence[Columns]) -> list[tuple[str, ...]]:
         design, constant = self._with_constant()
         return [design.names[:constant] + design.names[constant + 1 :]]
 
-    def _aliased(self, blocks: Sequence[Block], found: Sequence[Columns]) -> np.ndarray:
+    def _aliased(
+        self, blocks: Sequence[PredictorBlock], column_info: Sequence[Columns]
+    ) -> np.ndarray:
         _, constant = self._with_constant()
         thresholds = np.zeros(len(self.levels) - 1, dtype=bool)
-        return np.concatenate([np.delete(found[0].aliased, constant), thresholds])
+        return np.concatenate([np.delete(column_info[0].aliased, constant), thresholds])
 
-    def _back(self, blocks: Sequence[Block], found: Sequence[Columns]) -> np.ndarray:
+    def _from_standardized(
+        self, blocks: Sequence[PredictorBlock], column_info: Sequence[Columns]
+    ) -> np.ndarray:
         # What shifts add to x'b goes to every threshold.
         _, constant = self._with_constant()
         kept, m = np.delete(np.arange(blocks[0].stop + 1), constant), len(self.levels) - 1
-        whole, p = found[0].back, kept.size
-        back = np.eye(p + m)
-        back[:p, :p] = whole[np.ix_(kept, kept)]
-        back[p:, :p] = -whole[constant, kept]
-        return back
+        whole, p = column_info[0].from_standardized, kept.size
+        from_standardized = np.eye(p + m)
+        from_standardized[:p, :p] = whole[np.ix_(kept, kept)]
+        from_standardized[p:, :p] = -whole[constant, kept]
+        return from_standardized
 
-    def _names(self, blocks: Sequence[Block], columns: Sequence[Sequence[str]]) -> list[str]:
+    def _names(
+        self, blocks: Sequence[PredictorBlock], columns: Sequence[Sequence[str]]
+    ) -> list[str]:
         between = zip(self.levels, self.levels[1:], strict=False)
         return [*columns[0], *(f"{low}|{high}" for low, high in between)]
 
@@ -251,11 +257,11 @@ class OrderedModel(ResponseModel):
         """The indicators of the response's levels, then the columns."""
         levels = len(self.levels)
         names = tuple(str(level) for level in self.levels)
-        indicators = Coded((self.rows.response,), (levels,))
+        indicators = Indicators((self.rows.response,), (levels,))
         coded = Design((indicators,), self.rows.n_rows, names, None, None, ())
         return side_by_side([coded, self._with_constant()[0]])
 
-    def _maps(self, blocks: Sequence[Block]) -> list[scipy.sparse.csr_array]:
+    def _maps(self, blocks: Sequence[PredictorBlock]) -> list[scipy.sparse.csr_array]:
         # The thresholds above and below a row's own level.
         levels, p = len(self.levels), blocks[0].stop
         _, constant = self._with_constant()
@@ -274,7 +280,9 @@ class OrderedModel(ResponseModel):
     def _shape(self) -> Sequence[float]:
         return (len(self.levels) - 1.0,)
 
-    def _start(self, blocks: Sequence[Block], found: Sequence[Columns]) -> np.ndarray:
+    def _start(
+        self, blocks: Sequence[PredictorBlock], column_info: Sequence[Columns]
+    ) -> np.ndarray:
         codes, weights = self.rows.response, self.rows.prior_weights
         # Half a row more for every level: a sample of the rows may lack one.
         counts = np.bincount(codes, weights=weights, minlength=len(self.levels)) + 0.5
@@ -288,7 +296,7 @@ class OrderedModel(ResponseModel):
         offset = self.rows.offsets[0]
         return None if offset is None else np.stack([-offset, -offset])
 
-    def _separable_parts(self, blocks: Sequence[Block], n_threads: int) -> Iterator[Part]:
+    def _separable_parts(self, blocks: Sequence[PredictorBlock], n_threads: int) -> Iterator[Part]:
         # A row gains as the threshold above its level rises over x'b, and that below it falls.
         codes = self.rows.response
         each = np.repeat(np.eye(2, dtype=np.int8)[:, :, None], codes.size, axis=2)

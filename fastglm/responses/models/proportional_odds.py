@@ -9,8 +9,8 @@ from fastglm.errors import ModelError, Status
 from fastglm.families import Binomial, Gaussian
 from fastglm.families.links import Link
 from fastglm.inference.hypothesis_tests.tables import HypothesisTest
-from fastglm.kernels.blocks.planes import MEAN, SLOPE
-from fastglm.passes.layout import lay_out
+from fastglm.kernels.blocks.row_buffers import MEAN, SLOPE
+from fastglm.passes.row_table import build_row_table
 from fastglm.passes.row_values import evaluate_rows
 from fastglm.rows.model_rows import ModelRows, constant_design, side_by_side
 from fastglm.solve.fit import SolverOptions, solve
@@ -65,14 +65,14 @@ def _threshold_models(
     for level in range(n_levels - 1):
         offset = None if rows.offsets[0] is None else -rows.offsets[0]
         below = (codes <= level).astype(np.float64)
-        layout = lay_out(design, below, rows.prior_weights, offset)
-        solution = solve(layout, family, SolverOptions(), binary=True)
+        row_table = build_row_table(design, below, rows.prior_weights, offset)
+        solution = solve(row_table, family, SolverOptions(), binary=True)
         if solution.status != Status.CONVERGED or np.isnan(solution.params).any():
             raise ModelError(
                 f"the model of the first {level + 1} levels against the others has no unique "
                 "estimate, so proportional odds cannot be tested."
             )
-        mean, slope = evaluate_rows(layout, family, solution.params, (MEAN, SLOPE))
+        mean, slope = evaluate_rows(row_table, family, solution.params, (MEAN, SLOPE))
         estimates.append(solution.params)
         responses.append((mean, slope))
     return np.array(estimates), responses
@@ -92,5 +92,5 @@ def _weight(
 def _inverse_gram(design: Design, rows: ModelRows, weight: np.ndarray) -> np.ndarray:
     """Inverse of X' diag(weight) X, prior weights included."""
     weight = weight if rows.prior_weights is None else weight * rows.prior_weights
-    layout = lay_out(design, np.arange(rows.n_rows, dtype=np.float64), weight)
-    return solve(layout, Gaussian(), SolverOptions()).information_inverse
+    row_table = build_row_table(design, np.arange(rows.n_rows, dtype=np.float64), weight)
+    return solve(row_table, Gaussian(), SolverOptions()).information_inverse

@@ -30,13 +30,13 @@ from fastglm.responses.models.zero_results import (
     ZeroInflatedResults,
     estimates_alpha,
 )
-from fastglm.responses.record import Block
+from fastglm.responses.record import PredictorBlock
 from fastglm.responses.separation import Part, part_of_design
 from fastglm.rows.model_rows import ModelRows
 from fastglm.rows.read import row_columns
-from fastglm.solve.collinear_columns import Columns
 from fastglm.solve.fit import SolverOptions, solve
-from fastglm.solve.several_predictors import JointSolution
+from fastglm.solve.rank_and_scaling import Columns
+from fastglm.solve.several_predictors import PredictorSolution
 
 __all__ = ["Hurdle", "HurdleResults", "ZeroInflated", "ZeroInflatedResults"]
 
@@ -85,7 +85,9 @@ class _CountModel(ResponseModel):
         alpha = [("log(alpha)", 2)] if estimates_alpha(self.family) else []
         return [("", 0), ("zero-", 1), *alpha]
 
-    def _names(self, blocks: Sequence[Block], columns: Sequence[Sequence[str]]) -> list[str]:
+    def _names(
+        self, blocks: Sequence[PredictorBlock], columns: Sequence[Sequence[str]]
+    ) -> list[str]:
         names = super()._names(blocks[:2], columns)
         return [*names, "log(alpha)"] if len(blocks) > 2 else names
 
@@ -97,21 +99,21 @@ class _CountModel(ResponseModel):
 
     def _estimate(
         self,
-        blocks: Sequence[Block],
-        found: Sequence[Columns],
+        blocks: Sequence[PredictorBlock],
+        column_info: Sequence[Columns],
         start: np.ndarray | None,
         options: SolverOptions,
-    ) -> JointSolution:
-        solution = super()._estimate(blocks, found, start, options)
-        return self._at_boundary(solution, blocks, found, options) or solution
+    ) -> PredictorSolution:
+        solution = super()._estimate(blocks, column_info, start, options)
+        return self._at_boundary(solution, blocks, column_info, options) or solution
 
     def _at_boundary(
         self,
-        solution: JointSolution,
-        blocks: Sequence[Block],
-        found: Sequence[Columns],
+        solution: PredictorSolution,
+        blocks: Sequence[PredictorBlock],
+        column_info: Sequence[Columns],
         options: SolverOptions,
-    ) -> JointSolution | None:
+    ) -> PredictorSolution | None:
         """The fit without alpha, if its likelihood falls from there on as alpha rises."""
         rows = self.rows
         if self.family == "poisson":
@@ -122,7 +124,7 @@ class _CountModel(ResponseModel):
         poisson = copy(self)
         poisson.family = "poisson"
         poisson.rows = rows.with_designs(0, 1)
-        reduced = poisson._estimate(blocks[:2], found[:2], None, options)
+        reduced = poisson._estimate(blocks[:2], column_info[:2], None, options)
         etas = self._etas(blocks[:2], reduced.params, options.n_threads)
         slope = rows.weighted_sum(self._alpha_slope(rows.response, etas))
         return without_parameter(solution, reduced, blocks[2].start, slope, NO_ALPHA)
@@ -131,12 +133,14 @@ class _CountModel(ResponseModel):
         """Derivative of each row's log-likelihood in alpha, at 0, (n,)."""
         raise NotImplementedError
 
-    def _start(self, blocks: Sequence[Block], found: Sequence[Columns]) -> np.ndarray:
+    def _start(
+        self, blocks: Sequence[PredictorBlock], column_info: Sequence[Columns]
+    ) -> np.ndarray:
         """A Poisson fit of the counts, a logistic fit of the zeros, and alpha = 1."""
         rows, quick = self.rows, SolverOptions(tol=1e-4, max_iter=10)
-        counts = solve(rows.layout(0), Poisson(), quick, safe_mean=lambda: rows.mean_response)
+        counts = solve(rows.row_table(0), Poisson(), quick, safe_mean=lambda: rows.mean_response)
         one = (rows.response == 0.0) if self.models_zero else (rows.response > 0.0)
-        zeros = solve(rows.layout(1, one.astype(np.float64)), Binomial(), quick, binary=True)
+        zeros = solve(rows.row_table(1, one.astype(np.float64)), Binomial(), quick, binary=True)
         alpha = np.zeros(len(blocks) - 2)
         return np.nan_to_num(np.concatenate([counts.params, zeros.params, alpha]))
 
@@ -188,13 +192,13 @@ class ZeroInflated(_CountModel):
 
     def _at_boundary(
         self,
-        solution: JointSolution,
-        blocks: Sequence[Block],
-        found: Sequence[Columns],
+        solution: PredictorSolution,
+        blocks: Sequence[PredictorBlock],
+        column_info: Sequence[Columns],
         options: SolverOptions,
-    ) -> JointSolution | None:
-        at_boundary = super()._at_boundary(solution, blocks, found, options)
-        if at_boundary is not None or not self._has_constant_zeros(found):
+    ) -> PredictorSolution | None:
+        at_boundary = super()._at_boundary(solution, blocks, column_info, options)
+        if at_boundary is not None or not self._has_constant_zeros(column_info):
             return at_boundary
         rows, zeros = self.rows, blocks[1]
         if solution.status == Status.CONVERGED and solution.params[zeros.start] > SMALL_LOG_ODDS:
@@ -208,27 +212,27 @@ class ZeroInflated(_CountModel):
         slope = rows.weighted_sum(slopes)
         return without_parameter(solution, reduced, zeros.start, slope, NO_INFLATION)
 
-    def _has_constant_zeros(self, found: Sequence[Columns]) -> bool:
-        return self.rows.designs[1].n_columns == 1 and found[1].constant is not None
+    def _has_constant_zeros(self, column_info: Sequence[Columns]) -> bool:
+        return self.rows.designs[1].n_columns == 1 and column_info[1].constant is not None
 
-    def _counts_alone(self, options: SolverOptions) -> tuple[JointSolution, float]:
+    def _counts_alone(self, options: SolverOptions) -> tuple[PredictorSolution, float]:
         """The fit of all counts without extra zeros, and its alpha."""
         if self.family == "poisson":
             alone = NegativeBinomialP.of_rows(self.rows.with_designs(0, 1), power=2.0)
             return alone.poisson_fit(options), 0.0
         alone = NegativeBinomialP.of_rows(self.rows.with_designs(0, 2), power=2.0)
-        blocks, found = alone._blocks(), alone._examine(options.n_threads)
-        solution = alone._estimate(blocks, found, None, options)
+        blocks, column_info = alone._blocks(), alone._rank_and_scaling(options.n_threads)
+        solution = alone._estimate(blocks, column_info, None, options)
         return solution, float(np.exp(solution.params[-1]))
 
     def _boundary_of_rows(
-        self, blocks: Sequence[Block], solution: JointSolution, n_threads: int
+        self, blocks: Sequence[PredictorBlock], solution: PredictorSolution, n_threads: int
     ) -> str:
         etas = self._etas(blocks, solution.params, n_threads)
         n = int(np.count_nonzero(etas[1] < LOG_NO_INFLATION))
         return no_inflation_in(n) if n else ""
 
-    def _separable_parts(self, blocks: Sequence[Block], n_threads: int) -> Iterator[Part]:
+    def _separable_parts(self, blocks: Sequence[PredictorBlock], n_threads: int) -> Iterator[Part]:
         # A zero gains as the count's mean falls, and as an extra zero becomes more likely.
         rows, is_zero = self.rows, self.rows.response == 0.0
         every = np.ones(rows.n_rows, dtype=bool)
@@ -268,7 +272,7 @@ class Hurdle(_CountModel):
     def _alpha_slope(self, response: np.ndarray, etas: np.ndarray) -> np.ndarray:
         return alpha_slope_of_hurdle(response, etas)
 
-    def _separable_parts(self, blocks: Sequence[Block], n_threads: int) -> Iterator[Part]:
+    def _separable_parts(self, blocks: Sequence[PredictorBlock], n_threads: int) -> Iterator[Part]:
         # A positive count of one gains as the mean before the cut falls; other counts bear no
         # change. Zeros say nothing of it.
         rows, y = self.rows, self.rows.response

@@ -6,25 +6,25 @@ import math
 
 from fastglm.errors import Status
 from fastglm.kernels.blocks.table import MODE, WITH_GRAM
-from fastglm.kernels.compiler.decorators import inlined
+from fastglm.kernels.compiler.decorators import inline
 from fastglm.solve.newton.state import (
     DECREMENT,
     DEVIANCE,
-    FROZEN,
     HAS_CONSTANT_WEIGHTS,
     IS_NEWTON,
-    IS_ROUGH,
     LAST_DECREMENT,
     LEFT_DOMAIN_AT,
     MAX_ITERATIONS,
     N_ITERATIONS,
-    N_SECANTS,
+    N_LBFGS_PAIRS,
+    PURPOSE,
+    REMAINING_CHANGE,
+    REUSES_LEFT,
     STATUS,
     STEP_LENGTH,
     TOLERANCE,
     UNCERTAINTY_CHANGE,
     UNCERTAINTY_SLACK,
-    UNSETTLED,
     WEIGHT_CHANGE,
     WITHIN_TOLERANCE,
 )
@@ -46,55 +46,55 @@ NEGLIGIBLE = 1e-4
 PREDICTED_SHARE = 1e-2
 # A refining step after which this share of the decrement is left has reached rounding, if no more
 # is left than this share of the tolerance; else it is slow, and may have far to go.
-STAGNATION = 0.9
+MAX_CONTRACTION = 0.9
 ROUNDING_SHARE = 1e-6
 # Where weights still change by more than this share from step to step, a decrement that does not
 # shrink is no rounding: it is small because the weights are, far from any optimum. So is one that
 # has all but vanished at a stroke. In between, convergence is steady, if only to a supremum.
-RESTLESS = 0.1
-COLLAPSE = 1e-6
+MAX_WEIGHT_CHANGE = 0.1
+MIN_CONTRACTION = 1e-6
 # Close to the optimum, where half the decrement is within this share of the deviance, Newton steps
-# leave far less than SLOW_GAIN of the decrement. Where Fisher's information is not the Hessian
-# more is left, and secants are worth keeping.
+# leave far less than SLOW_CONTRACTION of the decrement. Where Fisher's information is not the
+# Hessian more is left, and L-BFGS pairs are worth keeping.
 CLOSE = 1e-2
-SLOW_GAIN = 1e-3
-# A frozen factor that leaves more than this share is not worth keeping.
-POOR_GAIN = 0.1
+SLOW_CONTRACTION = 1e-3
+# A reused factor that leaves more than this share is not worth keeping.
+MAX_REUSE_CONTRACTION = 0.1
 # What is left of a step and of the precise one after it, as a share of the slack.
 AHEAD_SHARE = 0.1
-# In the place of the number of sweeps to go with a frozen factor: the last one was such a sweep.
-THAWED = -1.0
-# What a rough run is for: to start another, of a sample, or all rows in single precision. The
-# latter is done once the step leaves nothing that single precision could see.
-STARTING, LEADING = 1.0, 2.0
+# In the place of the number of sweeps to go with a reused factor: the last one was such a sweep.
+LAST_FACTOR_REUSED = -1.0
+# What a run that gives no results is for: to start another, of a sample, or all rows in single
+# precision. The latter is done once the step leaves nothing that single precision could see.
+SUBSAMPLE, LOW_PRECISION = 1.0, 2.0
 # In the place of the change of weights: there was nothing to compare with.
 UNKNOWN = 1.0
 
 
-@inlined
+@inline
 def is_acceptable(state, deviance, outside):
-    """Whether the candidate is inside the domain and no worse than the coefficients before."""
+    """Whether the trial is inside the domain and no worse than the coefficients before."""
     if outside > 0.0 or not math.isfinite(deviance):
         return False
     last = state[DEVIANCE]
     return deviance <= last + DEVIANCE_ROUNDING * (abs(last) + 0.1)
 
 
-@inlined
+@inline
 def is_at_boundary(state):
     """Whether one of the last two steps would have left the domain had it not been shortened."""
     last = state[LEFT_DOMAIN_AT]
     return last > 0.0 and last >= state[N_ITERATIONS] - 1.0
 
 
-@inlined
-def is_restless(state):
+@inline
+def weights_not_converged(state):
     """Whether the last two Gram matrices, where both are known, differ by more than a little."""
-    known = state[FROZEN] == 0.0 and state[HAS_CONSTANT_WEIGHTS] == 0.0
-    return known and state[WEIGHT_CHANGE] > RESTLESS
+    known = state[REUSES_LEFT] == 0.0 and state[HAS_CONSTANT_WEIGHTS] == 0.0
+    return known and state[WEIGHT_CHANGE] > MAX_WEIGHT_CHANGE
 
 
-@inlined
+@inline
 def judge_convergence(state):
     """Sets the status from the decrement: met the tolerance, then refined as far as rounding lets.
 
@@ -108,30 +108,32 @@ def judge_convergence(state):
     tolerance = state[TOLERANCE]
     target = tolerance * tolerance * bound
     last = state[LAST_DECREMENT]
-    gain = state[DECREMENT] / last if last > 0.0 and math.isfinite(last) else 1.0
-    left = state[UNCERTAINTY_CHANGE] * math.sqrt(gain)
-    if state[FROZEN] == THAWED:
+    contraction = state[DECREMENT] / last if last > 0.0 and math.isfinite(last) else 1.0
+    left = state[UNCERTAINTY_CHANGE] * math.sqrt(contraction)
+    if state[REUSES_LEFT] == LAST_FACTOR_REUSED:
         if state[WEIGHT_CHANGE] == UNKNOWN:
             # What a step changes where no few rows alone determine a coefficient.
             left = math.sqrt(half / bound)
             state[WEIGHT_CHANGE] = 0.0
         if state[IS_NEWTON] == 1.0:
             # Newton's method leaves the square of the step, whatever steps before have left.
-            gain = half / bound
-    settled = left <= state[UNCERTAINTY_SLACK] * tolerance
-    state[UNSETTLED] = left
-    # What secants gain varies from step to step.
-    predicted = half * (gain if state[N_SECANTS] == 0.0 else 1.0)
+            contraction = half / bound
+    finalized = left <= state[UNCERTAINTY_SLACK] * tolerance
+    state[REMAINING_CHANGE] = left
+    # What L-BFGS pairs gain varies from step to step.
+    predicted = half * (contraction if state[N_LBFGS_PAIRS] == 0.0 else 1.0)
     # Negligible to all rows, a step may still change the weight of one that alone determines a
     # coefficient: where steps shrink fast, one more sweep settles that.
-    negligible = half <= NEGLIGIBLE * target and (gain > SLOW_GAIN or half <= tolerance * target)
-    is_refined = predicted <= PREDICTED_SHARE * target and (settled or negligible)
-    stagnates = gain > STAGNATION
-    starts = state[IS_ROUGH] == STARTING and half <= tolerance * bound
-    leads = state[IS_ROUGH] == LEADING and has_led(state, gain, tolerance)
+    negligible = half <= NEGLIGIBLE * target and (
+        contraction > SLOW_CONTRACTION or half <= tolerance * target
+    )
+    is_refined = predicted <= PREDICTED_SHARE * target and (finalized or negligible)
+    stagnates = contraction > MAX_CONTRACTION
+    starts = state[PURPOSE] == SUBSAMPLE and half <= tolerance * bound
+    leads = state[PURPOSE] == LOW_PRECISION and low_precision_done(state, contraction, tolerance)
     if starts or leads:
         state[STATUS] = CONVERGED
-    elif is_restless(state) and (stagnates or gain < COLLAPSE):
+    elif weights_not_converged(state) and (stagnates or contraction < MIN_CONTRACTION):
         state[WITHIN_TOLERANCE] = 0.0
     elif is_refined:
         state[STATUS] = CONVERGED
@@ -142,66 +144,71 @@ def judge_convergence(state):
         is_rounding = stagnates and half <= ROUNDING_SHARE * tolerance * bound
         if state[WITHIN_TOLERANCE] == 1.0 and is_rounding:
             state[STATUS] = CONVERGED
-            if gain > 1.0:
-                # Nothing but rounding errors, which weights or secants have magnified.
+            if contraction > 1.0:
+                # Nothing but rounding errors, which weights or L-BFGS pairs have magnified.
                 state[STEP_LENGTH] = 0.0
         state[WITHIN_TOLERANCE] = 1.0
     if state[STATUS] == RUNNING and state[N_ITERATIONS] >= state[MAX_ITERATIONS]:
-        within = state[WITHIN_TOLERANCE] == 1.0 and not is_restless(state)
+        within = state[WITHIN_TOLERANCE] == 1.0 and not weights_not_converged(state)
         state[STATUS] = CONVERGED if within else TOO_MANY
     if state[STATUS] == CONVERGED and is_at_boundary(state):
         state[STATUS] = BOUNDARY
 
 
-@inlined
-def leaves_nothing(state, gain, slack):
+@inline
+def leaves_nothing(state, contraction, slack):
     """Whether a step, and the next, leave less than `slack` of estimates and uncertainty.
 
     Newton's method leaves the square of a step, others what steps before have left.
     """
     bound = abs(state[DEVIANCE]) + 0.1
     half = 0.5 * state[DECREMENT]
-    if state[IS_NEWTON] == 1.0 and state[FROZEN] <= 0.0:
+    if state[IS_NEWTON] == 1.0 and state[REUSES_LEFT] <= 0.0:
         return half <= slack * bound
     change = state[UNCERTAINTY_CHANGE] if state[WEIGHT_CHANGE] != UNKNOWN else 0.0
-    return half * gain <= slack * slack * bound and change * gain <= slack
+    return half * contraction <= slack * slack * bound and change * contraction <= slack
 
 
-@inlined
-def has_led(state, gain, slack):
+@inline
+def low_precision_done(state, contraction, slack):
     """Whether a precise sweep, and its step, can follow those in single precision."""
-    if leaves_nothing(state, gain, slack):
+    if leaves_nothing(state, contraction, slack):
         return True
-    # With the same factor, and no secants that it goes without, the precise step gains as much.
-    is_alike = state[HAS_CONSTANT_WEIGHTS] == 1.0 and state[N_SECANTS] == 0.0
-    return is_alike and leaves_nothing(state, gain * gain, AHEAD_SHARE * slack)
+    # With the same factor, and no L-BFGS pairs that it goes without, the precise step gains as
+    # much.
+    is_alike = state[HAS_CONSTANT_WEIGHTS] == 1.0 and state[N_LBFGS_PAIRS] == 0.0
+    return is_alike and leaves_nothing(state, contraction * contraction, AHEAD_SHARE * slack)
 
 
-@inlined
+@inline
 def is_slow(state):
     """Whether the last steps converged linearly, close to the optimum."""
     close = 0.5 * state[DECREMENT] <= CLOSE * (abs(state[DEVIANCE]) + 0.1)
-    slow = state[DECREMENT] > SLOW_GAIN * state[LAST_DECREMENT]
+    slow = state[DECREMENT] > SLOW_CONTRACTION * state[LAST_DECREMENT]
     return close and slow and state[IS_NEWTON] == 0.0 and not is_at_boundary(state)
 
 
-@inlined
-def plan_next_sweep(context, state):
+@inline
+def plan_next_sweep(table, state):
     """Whether the next sweep needs its own Gram matrix, or the factor there is will do."""
-    if state[FROZEN] <= 0.0 or context[MODE] & WITH_GRAM:
-        state[FROZEN] = 0.0
-        context[MODE] |= WITH_GRAM
+    if state[REUSES_LEFT] <= 0.0 or table[MODE] & WITH_GRAM:
+        state[REUSES_LEFT] = 0.0
+        table[MODE] |= WITH_GRAM
         if state[HAS_CONSTANT_WEIGHTS] == 1.0:
-            context[MODE] -= WITH_GRAM
+            table[MODE] -= WITH_GRAM
         return
-    is_leading = state[IS_ROUGH] == LEADING
-    slack = state[TOLERANCE] * (1.0 if is_leading else STANDARD_ERROR_SLACK)
+    is_low_precision = state[PURPOSE] == LOW_PRECISION
+    slack = state[TOLERANCE] * (1.0 if is_low_precision else STANDARD_ERROR_SLACK)
     is_first = math.isinf(state[LAST_DECREMENT])
-    gain = state[DECREMENT] / state[LAST_DECREMENT]
-    is_done = not is_first and leaves_nothing(state, gain, slack)
-    state[FROZEN] -= 1.0
-    if is_done and is_leading:
+    contraction = state[DECREMENT] / state[LAST_DECREMENT]
+    is_done = not is_first and leaves_nothing(state, contraction, slack)
+    state[REUSES_LEFT] -= 1.0
+    if is_done and is_low_precision:
         state[STATUS] = CONVERGED
-    elif is_done or (not is_first and gain > POOR_GAIN) or state[FROZEN] <= 0.0:
-        context[MODE] |= WITH_GRAM
-        state[FROZEN] = THAWED
+    elif (
+        is_done
+        or (not is_first and contraction > MAX_REUSE_CONTRACTION)
+        or state[REUSES_LEFT] <= 0.0
+    ):
+        table[MODE] |= WITH_GRAM
+        state[REUSES_LEFT] = LAST_FACTOR_REUSED

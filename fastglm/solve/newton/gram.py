@@ -1,4 +1,4 @@
-"""Sums of all chunks, brought from the sweep's columns to the model's."""
+"""Sums of all chunks, brought from the stored columns to the model's."""
 
 from __future__ import annotations
 
@@ -6,41 +6,41 @@ from numba.core.types import float64, int64
 
 from fastglm.kernels.blocks.block import padded_size
 from fastglm.kernels.blocks.table import (
+    COLUMN_MAP_INDEX,
+    COLUMN_MAP_START,
+    COLUMN_MAP_VALUE,
     GRAM,
     GRAM_WORK,
     MODE,
     N_CHUNKS,
     N_DENSE,
-    N_MODEL,
+    N_DESIGN,
+    N_STORED,
     N_SUMS,
-    N_SWEEP,
     PARTIALS,
-    TRANSFORM_INDEX,
-    TRANSFORM_START,
-    TRANSFORM_VALUE,
     WITH_DIAGONAL,
     WITH_GRAM,
 )
-from fastglm.kernels.compiler.decorators import called, inlined
+from fastglm.kernels.compiler.decorators import inline, noinline
 from fastglm.kernels.compiler.intrinsics import pointer
 from fastglm.solve.newton.state import (
     SCORE,
 )
 from fastglm.solve.newton.vectors import vector
 
-__all__ = ["add_partials", "gram_to_model", "score_to_model", "symmetric_entry", "transform_of"]
+__all__ = ["add_partials", "column_map_of", "gram_to_design", "score_to_design", "symmetric_entry"]
 
 
-@inlined
-def add_partials(context):
+@inline
+def add_partials(table):
     """Adds all chunks' partials to the first, in order; returns the order of their Gram matrix."""
-    _, padded_order = padded_size(context)
-    size = padded_order * padded_order + context[N_SWEEP] + N_SUMS
-    total = pointer(context[PARTIALS], float64)
-    first = 0 if context[MODE] & WITH_GRAM else padded_order * padded_order
-    diagonal = first if context[MODE] & WITH_DIAGONAL else 0
-    for chunk in range(1, context[N_CHUNKS]):
-        partial = pointer(context[PARTIALS] + 8 * size * chunk, float64)
+    _, padded_order = padded_size(table)
+    size = padded_order * padded_order + table[N_STORED] + N_SUMS
+    total = pointer(table[PARTIALS], float64)
+    first = 0 if table[MODE] & WITH_GRAM else padded_order * padded_order
+    diagonal = first if table[MODE] & WITH_DIAGONAL else 0
+    for chunk in range(1, table[N_CHUNKS]):
+        partial = pointer(table[PARTIALS] + 8 * size * chunk, float64)
         for k in range(0, diagonal, padded_order + 1):
             total[k] += partial[k]
         for k in range(first, size):
@@ -48,7 +48,7 @@ def add_partials(context):
     return padded_order
 
 
-@inlined
+@inline
 def symmetric_entry(total, padded_order, n_dense, a, b):
     """Entry (a, b) of the whole Gram matrix; `fastglm.kernels.passes.gram` says what is stored."""
     high, low = max(a, b), min(a, b)
@@ -58,32 +58,32 @@ def symmetric_entry(total, padded_order, n_dense, a, b):
     return value
 
 
-@inlined
-def transform_of(context):
-    """Column starts, row indices and values of the transform."""
+@inline
+def column_map_of(table):
+    """Column starts, row indices and values of the column map."""
     return (
-        pointer(context[TRANSFORM_START], int64),
-        pointer(context[TRANSFORM_INDEX], int64),
-        pointer(context[TRANSFORM_VALUE], float64),
+        pointer(table[COLUMN_MAP_START], int64),
+        pointer(table[COLUMN_MAP_INDEX], int64),
+        pointer(table[COLUMN_MAP_VALUE], float64),
     )
 
 
-@called
-def gram_to_model(context, padded_order):
-    """Gram matrix of the model's columns, transform' G transform (lower and upper)."""
-    total = pointer(context[PARTIALS], float64)
-    gram = pointer(context[GRAM], float64)
-    work = pointer(context[GRAM_WORK], float64)
-    start, index, value = transform_of(context)
-    n_dense, p = context[N_DENSE], context[N_MODEL]
-    if context[TRANSFORM_START] == 0:
+@noinline
+def gram_to_design(table, padded_order):
+    """Gram matrix of the design's columns, M' G M with the column map M (lower and upper)."""
+    total = pointer(table[PARTIALS], float64)
+    gram = pointer(table[GRAM], float64)
+    work = pointer(table[GRAM_WORK], float64)
+    start, index, value = column_map_of(table)
+    n_dense, p = table[N_DENSE], table[N_DESIGN]
+    if table[COLUMN_MAP_START] == 0:
         for a in range(p):
             for b in range(a + 1):
                 entry_ab = symmetric_entry(total, padded_order, n_dense, a, b)
                 gram[a * p + b] = entry_ab
                 gram[b * p + a] = entry_ab
         return
-    for a in range(context[N_SWEEP]):
+    for a in range(table[N_STORED]):
         for b in range(p):
             s = 0.0
             for e in range(start[b], start[b + 1]):
@@ -98,14 +98,14 @@ def gram_to_model(context, padded_order):
             gram[b * p + a] = s
 
 
-@inlined
-def score_to_model(context, padded_order):
-    """Score of the model's columns, transform' g."""
-    start, index, value = transform_of(context)
-    total = pointer(context[PARTIALS] + 8 * padded_order * padded_order, float64)
-    score = vector(context, SCORE)
-    for b in range(context[N_MODEL]):
-        if context[TRANSFORM_START] == 0:
+@inline
+def score_to_design(table, padded_order):
+    """Score of the design's columns, M' g with the column map M."""
+    start, index, value = column_map_of(table)
+    total = pointer(table[PARTIALS] + 8 * padded_order * padded_order, float64)
+    score = vector(table, SCORE)
+    for b in range(table[N_DESIGN]):
+        if table[COLUMN_MAP_START] == 0:
             score[b] = total[b]
         else:
             s = 0.0

@@ -10,26 +10,26 @@ import numpy as np
 
 from fastglm.errors import Status
 from fastglm.families import Family
-from fastglm.kernels.blocks import table as slots
+from fastglm.kernels.blocks import table as fields
 from fastglm.kernels.blocks.table import (
+    FLOAT32,
+    FLOAT32_GRAM,
     FROM_RESPONSE,
     N_SUMS,
-    NARROWED,
-    SINGLE,
     WITH_DIAGONAL,
     WITH_GRAM,
     address_of,
 )
 from fastglm.kernels.passes.sweep import sweep_kernel
 from fastglm.kernels.threads.threads import launch
-from fastglm.passes.chunks import count_chunks, enter_single_precision
-from fastglm.passes.layout import Layout
+from fastglm.passes.chunks import bind_float32, count_chunks
+from fastglm.passes.row_table import RowTable
 from fastglm.passes.scaling import Inverse, Scaling
 from fastglm.solve.newton import state as at
-from fastglm.solve.newton.convergence import STANDARD_ERROR_SLACK, THAWED
+from fastglm.solve.newton.convergence import LAST_FACTOR_REUSED, STANDARD_ERROR_SLACK
 from fastglm.solve.newton.state import N_VECTORS, STATE_SIZE
 from fastglm.solve.newton.step import iterate, step_kernel
-from fastglm.solve.newton.unscale import from_standardised
+from fastglm.solve.newton.unscale import from_standardized
 
 __all__ = ["Progress", "Run", "SolverOptions"]
 
@@ -45,32 +45,32 @@ class SolverOptions(NamedTuple):
     n_threads: int = 1
     progress: Progress | None = None
     #: Not 0 to stop without refining estimates and standard errors: STARTING or LEADING.
-    rough: float = 0.0
+    purpose: float = 0.0
     #: True for no shortcut at all: no sample, no single precision, a QR factorisation always.
     exact: bool = False
 
 
 class Run:
-    """The arrays of one fit: a copy of the layout's table, and what the solver reads and writes."""
+    """The arrays of one fit: a copy of the kernel table, and what the solver reads and writes."""
 
     def __init__(
         self,
-        layout: Layout,
+        row_table: RowTable,
         scaling: Scaling,
         family: Family,
         binary: bool,
         partials: np.ndarray | None = None,
     ):
-        self.layout = layout
+        self.row_table = row_table
         self.scaling = scaling
-        self.context = context = layout.context.copy()
+        self.table = table = row_table.table.copy()
         self._allocate(partials)
-        scaling.enter(context)
+        scaling.bind(table)
         self._parameters[:] = family.parameter, 1.0, family.link.parameter
-        context[slots.FORWARD_ROWS] = family.link.forward_rows.address
-        context[slots.START_ROWS] = family.start_rows.address
+        table[fields.FORWARD_ROWS] = family.link.forward_rows.address
+        table[fields.START_ROWS] = family.start_rows.address
         self.family, self.binary = family, binary
-        self.set_precision(single=False)
+        self.set_precision(float32=False)
         # A dispersion counts as it stands, variances under a square root. Where it is known,
         # Pearson's statistic is only reported: worth no further sweep over many rows.
         only_reported = family.dispersion_known and self.n_chunks > 1
@@ -87,25 +87,25 @@ class Run:
         Only the chunks' sums may be those of another run: new memory comes page by page, which
         takes as long as sweeps of a sample where there are many columns.
         """
-        layout, context = self.layout, self.context
-        p, q = layout.n_columns, layout.n_sweep
-        order = layout.gram_order
+        row_table, table = self.row_table, self.table
+        p, q = row_table.n_columns, row_table.n_stored
+        order = row_table.gram_order
         partial = order * order + q + N_SUMS
-        self.n_chunks = context[slots.N_CHUNKS] = count_chunks(layout, 8 * partial)
+        self.n_chunks = table[fields.N_CHUNKS] = count_chunks(row_table, 8 * partial)
         sizes = {
-            slots.VECTORS: N_VECTORS * p,
-            slots.GRAM: p * p,
-            slots.TRIANGLE: p * p,
-            slots.STATE: STATE_SIZE,
-            slots.PARAMETERS: 3,
-            slots.BETA: order,
-            slots.GRAM_WORK: q * p if layout.transform[0].size else 0,
-            slots.PARTIALS: self.n_chunks * partial if partials is None else 0,
+            fields.VECTORS: N_VECTORS * p,
+            fields.GRAM: p * p,
+            fields.TRIANGLE: p * p,
+            fields.STATE: STATE_SIZE,
+            fields.PARAMETERS: 3,
+            fields.BETA: order,
+            fields.GRAM_WORK: q * p if row_table.column_map[0].size else 0,
+            fields.PARTIALS: self.n_chunks * partial if partials is None else 0,
         }
         memory = np.zeros(sum(sizes.values()))
         address = address_of(memory)
-        for slot, size in sizes.items():
-            context[slot] = address
+        for field, size in sizes.items():
+            table[field] = address
             address += 8 * size
         rows = N_VECTORS + 2 * p
         matrix, rest = memory[: rows * p].reshape(rows, p), memory[rows * p :]
@@ -117,18 +117,18 @@ class Run:
         if partials is None:
             partials = memory[-self.n_chunks * partial :].reshape(self.n_chunks, partial)
         else:
-            context[slots.PARTIALS] = address_of(partials)
+            table[fields.PARTIALS] = address_of(partials)
         self.partials = partials
 
-    def set_precision(self, single: bool) -> None:
+    def set_precision(self, float32: bool) -> None:
         """Lets sweeps compute in single precision, without a deviance, or in double again."""
-        context, family = self.context, self.family
-        if single:
-            enter_single_precision(context, family)
+        table, family = self.table, self.family
+        if float32:
+            bind_float32(table, family)
             return
-        context[slots.MODE] &= ~SINGLE
-        context[slots.INVERSE_ROWS] = family.link.inverse_rows.address
-        context[slots.RESPOND_ROWS] = family.respond_rows_for(self.binary).address
+        table[fields.MODE] &= ~FLOAT32
+        table[fields.INVERSE_ROWS] = family.link.inverse_rows.address
+        table[fields.RESPOND_ROWS] = family.respond_rows_for(self.binary).address
 
     @property
     def status(self) -> int:
@@ -142,8 +142,8 @@ class Run:
         return float(self.state[at.WEIGHT_CHANGE]) if known else 0.0
 
     def invert(self) -> Inverse:
-        """Coefficients and inverse information of the given columns; see `Scaling.undo`."""
-        return from_standardised(self.scaling, self.context, self.layout)
+        """Coefficients and inverse information of the given columns; see `from_standardized`."""
+        return from_standardized(self.scaling, self.table, self.row_table)
 
     @property
     def inflation(self) -> float:
@@ -163,64 +163,66 @@ class Run:
     def start_from_response(self, safe: np.ndarray | None) -> None:
         """The first sweep takes its linear predictor from the response; `safe` is the way back."""
         self._reset(safe)
-        self.context[slots.MODE] = WITH_GRAM | FROM_RESPONSE
+        self.table[fields.MODE] = WITH_GRAM | FROM_RESPONSE
 
-    def start_from(self, theta: np.ndarray) -> None:
+    def start_from(self, coefficients: np.ndarray) -> None:
         """The first sweep evaluates these coefficients."""
-        self._reset(theta)
-        self._evaluate_next(theta)
+        self._reset(coefficients)
+        self._evaluate_next(coefficients)
 
-    def go_on_precisely(self, narrowed: bool) -> None:
+    def resume_double(self, float32_gram: bool) -> None:
         """Leaves single precision, in which the run has converged, for a sweep that certifies it.
 
-        The last step and sums remain to compare with, but for a factor that was frozen. Gram
-        matrices are to be `narrowed`, if they will be settled, or precise as well.
+        The last step and sums remain to compare with, but for a factor that was reused. Gram
+        matrices are to be `float32_gram`, if they will be settled, or precise as well.
         """
         state = self.state
         state[at.STATUS] = Status.RUNNING
         state[at.DEVIANCE] = math.inf
-        state[at.N_SECANTS] = state[at.WITHIN_TOLERANCE] = 0.0
-        if state[at.FROZEN] > 0.0:
-            state[at.FROZEN] = THAWED
-        self._evaluate_next(self.vectors[at.THETA])
-        if narrowed:
-            self.context[slots.MODE] |= NARROWED
+        state[at.N_LBFGS_PAIRS] = state[at.WITHIN_TOLERANCE] = 0.0
+        if state[at.REUSES_LEFT] > 0.0:
+            state[at.REUSES_LEFT] = LAST_FACTOR_REUSED
+        self._evaluate_next(self.vectors[at.COEFFICIENTS])
+        if float32_gram:
+            self.table[fields.MODE] |= FLOAT32_GRAM
 
-    def go_on(self) -> None:
-        """The next sweep evaluates THETA, wherever the last step led."""
+    def resume(self) -> None:
+        """The next sweep evaluates COEFFICIENTS, wherever the last step led."""
         self.state[at.STATUS] = Status.RUNNING
-        self._evaluate_next(self.vectors[at.THETA])
+        self._evaluate_next(self.vectors[at.COEFFICIENTS])
 
-    def _evaluate_next(self, theta: np.ndarray) -> None:
-        self.vectors[at.CANDIDATE] = theta
-        self.write_beta(theta)
-        self.context[slots.MODE] = WITH_GRAM
+    def _evaluate_next(self, coefficients: np.ndarray) -> None:
+        self.vectors[at.TRIAL] = coefficients
+        self.write_beta(coefficients)
+        self.table[fields.MODE] = WITH_GRAM
 
-    def write_beta(self, theta: np.ndarray) -> None:
+    def write_beta(self, coefficients: np.ndarray) -> None:
         """Puts coefficients where sweeps read them."""
-        start, index, value = self.layout.transform
+        start, index, value = self.row_table.column_map
         if start.size:
-            owner = np.repeat(np.arange(theta.size), np.diff(start))
-            self.beta[:] = np.bincount(index, value * theta[owner], minlength=self.beta.size)
+            design_column = np.repeat(np.arange(coefficients.size), np.diff(start))
+            self.beta[:] = np.bincount(
+                index, value * coefficients[design_column], minlength=self.beta.size
+            )
         else:
-            self.beta[: theta.size] = theta
+            self.beta[: coefficients.size] = coefficients
 
-    def freeze(self, sample: Run, share: float, sweeps: int) -> None:
+    def reuse_factor(self, sample: Run, share: float, sweeps: int) -> None:
         """Begin with the factor of a sample of this share of the rows, for so many sweeps."""
         self.factor[:] = sample.factor
         self.vectors[at.COLUMN_SCALE] = sample.vectors[at.COLUMN_SCALE]
         self.vectors[at.PIVOT] = sample.vectors[at.PIVOT]
         self.state[at.FACTOR_SCALE] = share
-        self.state[at.FROZEN] = sweeps
+        self.state[at.REUSES_LEFT] = sweeps
         # After a single one there is nothing to compare a diagonal with before the Gram matrix.
         changes = sweeps > 1 and not self.has_constant_weights
-        self.context[slots.MODE] = WITH_DIAGONAL if changes else 0
+        self.table[fields.MODE] = WITH_DIAGONAL if changes else 0
 
-    def follow(self, decrement: float) -> None:
+    def set_previous_decrement(self, decrement: float) -> None:
         """There was a step before the first, of this decrement, but its Gram matrix is gone."""
-        self.state[at.DECREMENT], self.state[at.FROZEN] = decrement, THAWED
+        self.state[at.DECREMENT], self.state[at.REUSES_LEFT] = decrement, LAST_FACTOR_REUSED
 
-    def _reset(self, theta: np.ndarray | None) -> None:
+    def _reset(self, coefficients: np.ndarray | None) -> None:
         self.state[:] = 0.0
         self.state[at.DEVIANCE] = math.inf
         self.state[at.DECREMENT] = math.inf
@@ -231,40 +233,40 @@ class Run:
         self.state[at.UNCERTAINTY_SLACK] = STANDARD_ERROR_SLACK
         # Nothing of a start that was given up may stay.
         self.vectors[:] = 0.0
-        if theta is not None:
-            self.vectors[at.THETA] = theta
+        if coefficients is not None:
+            self.vectors[at.COEFFICIENTS] = coefficients
 
     def sweep_and_step(self, n_threads: int) -> None:
         """One pass over the rows, and what follows from its sums."""
-        launch(sweep_kernel, self.context, self.n_chunks, n_threads)
-        launch(step_kernel, self.context, 1, 1)
+        launch(sweep_kernel, self.table, self.n_chunks, n_threads)
+        launch(step_kernel, self.table, 1, 1)
 
-    def run(self, options: SolverOptions, on_trial: bool = False) -> None:
+    def run(self, options: SolverOptions, abort_on_halving: bool = False) -> None:
         """Sweeps and steps until the status is no longer RUNNING, or a start on trial fails.
 
         It has failed once a step must be shortened: Newton's method is far from its optimum.
         """
-        state, context = self.state, self.context
+        state, table = self.state, self.table
         state[at.TOLERANCE] = options.tol
         state[at.MAX_ITERATIONS] = options.max_iter
-        state[at.IS_ROUGH] = options.rough
+        state[at.PURPOSE] = options.purpose
         if self.n_chunks == 1:
-            iterate(sweep_kernel.address, step_kernel.address, address_of(context), 1)
+            iterate(sweep_kernel.address, step_kernel.address, address_of(table), 1)
             return
         while self.status == Status.RUNNING:
             self.sweep_and_step(options.n_threads)
             if options.progress is not None:
                 options.progress(int(state[at.N_SWEEPS]), float(state[at.DEVIANCE]))
-            if on_trial and state[at.STEP_LENGTH] < 1.0:
+            if abort_on_halving and state[at.STEP_LENGTH] < 1.0:
                 return
 
-    def run_in_single_precision(self, options: SolverOptions, deviance: float) -> None:
+    def run_in_float32(self, options: SolverOptions, deviance: float) -> None:
         """As `run` on trial, from its start on, with sweeps in single precision.
 
         An estimate of the deviance stands in for the deviance itself, whose logarithms take much of
         the time of a sweep.
         """
         self.state[at.DEVIANCE] = deviance
-        self.set_precision(single=True)
-        self.run(options, on_trial=True)
-        self.set_precision(single=False)
+        self.set_precision(float32=True)
+        self.run(options, abort_on_halving=True)
+        self.set_precision(float32=False)

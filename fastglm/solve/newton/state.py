@@ -15,33 +15,36 @@ from __future__ import annotations
     LAST_DECREMENT,
     STEP_LENGTH,  # share of STEP that is being tried
     WITHIN_TOLERANCE,  # 1 once the decrement met the tolerance: the sweeps after that refine
-    FROZEN,  # sweeps still allowed with the factor of an earlier Gram matrix
-    FACTOR_SCALE,  # the frozen factor's Gram matrix times this is the estimate for all rows
+    REUSES_LEFT,  # sweeps still allowed with the factor of an earlier Gram matrix
+    FACTOR_SCALE,  # the reused factor's Gram matrix times this is the estimate for all rows
     N_ALIASED,
     LEAST_PIVOT,  # of the last factor
     UNCERTAINTY_CHANGE,  # of the Gram matrix's diagonal and Pearson's statistic, relative
     WEIGHT_CHANGE,  # of the Gram matrix's diagonal alone; 1 with none before to compare with
-    RIDGE,  # precision of a normal prior about zero on every coefficient: rough fits only
+    RIDGE,  # precision of a normal prior about zero on every coefficient: of samples only
     IS_NEWTON,  # 1 where Fisher's information is the Hessian: the link is canonical
     HAS_CONSTANT_WEIGHTS,  # 1 where no weight, and so no Gram matrix, depends on the coefficients
-    IS_ROUGH,  # 0 if the run is to give results, else what it is for: STARTING or LEADING
+    PURPOSE,  # 0 if the run is to give results, else what it is for: STARTING or LEADING
     PEARSON_WEIGHT,  # of changes in Pearson's statistic, among those of the uncertainty
     LEFT_DOMAIN_AT,  # number of the last accepted step that had been shortened to stay inside
     UNCERTAINTY_SLACK,  # what may be left of the uncertainty at the end, in units of the tolerance
-    UNSETTLED,  # what is left of it
+    REMAINING_CHANGE,  # what is left of it
     INFLATION,  # of the last inverse: see `fastglm.solve.conditioning`
-    N_SECANTS,  # pairs of a move and the change of score it brought, kept in SECANTS
-    SECANT_WEIGHTS,  # the first of MEMORY numbers
+    N_LBFGS_PAIRS,  # pairs of a move and the change of score it brought, kept in LBFGS_PAIRS
+    LBFGS_WEIGHTS,  # the first of MEMORY numbers
 ) = range(28)
 
 #: Most such pairs.
 MEMORY = 6
-STATE_SIZE = SECANT_WEIGHTS + MEMORY
+STATE_SIZE = LBFGS_WEIGHTS + MEMORY
 
-# float64 (n_vectors, p): vectors of the solver, on its own scale. MEMORY moves stand from SECANTS
-# on, then MEMORY changes of score. DIAGONAL is that of the last Gram matrix, 0 where not known.
-(THETA, STEP, SCORE, LAST_SCORE, COLUMN_SCALE, PIVOT, CANDIDATE, DIAGONAL, SECANTS) = range(9)
-N_VECTORS = SECANTS + 2 * MEMORY
+# float64 (n_vectors, p): vectors of the solver, on its own scale. MEMORY moves stand from
+# LBFGS_PAIRS on, then MEMORY changes of score. DIAGONAL is that of the last Gram matrix, 0 where
+# not known.
+(COEFFICIENTS, STEP, SCORE, LAST_SCORE, COLUMN_SCALE, PIVOT, TRIAL, DIAGONAL, LBFGS_PAIRS) = range(
+    9
+)
+N_VECTORS = LBFGS_PAIRS + 2 * MEMORY
 
 #: Below this share of unexplained variation a Gram matrix cannot tell a column from a combination
 #: of earlier ones: its entries carry rounding errors of about 1e-15.

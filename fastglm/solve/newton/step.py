@@ -15,24 +15,24 @@ from fastglm.errors import Status
 from fastglm.kernels.blocks.block import padded_size
 from fastglm.kernels.blocks.table import (
     BETA,
+    COLUMN_MAP_START,
+    FLOAT32,
     FROM_RESPONSE,
     GRAM,
     MODE,
-    N_MODEL,
-    N_SWEEP,
+    N_DESIGN,
+    N_STORED,
     PARTIALS,
-    SINGLE,
     STATE,
     SUM_DEVIANCE,
     SUM_NOT_CONSTANT,
     SUM_OUTSIDE,
     SUM_PEARSON,
-    TRANSFORM_START,
     TRIANGLE,
     WITH_DIAGONAL,
     WITH_GRAM,
 )
-from fastglm.kernels.compiler.decorators import called, entry, inlined
+from fastglm.kernels.compiler.decorators import entry, inline, noinline
 from fastglm.kernels.compiler.intrinsics import call_row_block, pointer
 from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.kernels.math.cholesky import dot, factorize_gram
@@ -44,16 +44,15 @@ from fastglm.solve.newton.convergence import (
     judge_convergence,
     plan_next_sweep,
 )
-from fastglm.solve.newton.gram import add_partials, gram_to_model, score_to_model, transform_of
-from fastglm.solve.newton.secants import keep_secant, solve_for, solve_with_secants
+from fastglm.solve.newton.gram import add_partials, column_map_of, gram_to_design, score_to_design
+from fastglm.solve.newton.lbfgs import keep_lbfgs_pair, solve_for, solve_lbfgs
 from fastglm.solve.newton.state import (
-    CANDIDATE,
+    COEFFICIENTS,
     COLUMN_SCALE,
     DECREMENT,
     DEVIANCE,
     DIAGONAL,
     FACTOR_SCALE,
-    FROZEN,
     IS_NEWTON,
     LAST_DECREMENT,
     LAST_SCORE,
@@ -61,19 +60,20 @@ from fastglm.solve.newton.state import (
     LEFT_DOMAIN_AT,
     N_ALIASED,
     N_ITERATIONS,
-    N_SECANTS,
+    N_LBFGS_PAIRS,
     N_SWEEPS,
     PEARSON,
     PEARSON_WEIGHT,
     PIVOT,
     RANK_TOLERANCE,
+    REUSES_LEFT,
     RIDGE,
     SCORE,
     SHORTEST_STEP,
     STATUS,
     STEP,
     STEP_LENGTH,
-    THETA,
+    TRIAL,
     UNCERTAINTY_CHANGE,
     WEIGHT_CHANGE,
     WITHIN_TOLERANCE,
@@ -89,60 +89,60 @@ NO_START = int(Status.NO_START)
 BOUNDARY = int(Status.BOUNDARY)
 
 
-@called
-def try_step(context, state):
+@noinline
+def try_step(table, state):
     """Puts accepted coefficients plus the current share of the step where the sweep reads them."""
-    start, index, value = transform_of(context)
-    beta = pointer(context[BETA], float64)
-    theta, step = vector(context, THETA), vector(context, STEP)
-    candidate = vector(context, CANDIDATE)
-    length, p = state[STEP_LENGTH], context[N_MODEL]
+    start, index, value = column_map_of(table)
+    beta = pointer(table[BETA], float64)
+    coefficients, step = vector(table, COEFFICIENTS), vector(table, STEP)
+    trial = vector(table, TRIAL)
+    length, p = state[STEP_LENGTH], table[N_DESIGN]
     for j in range(p):
-        candidate[j] = theta[j] + length * step[j]
-        if context[MODE] & SINGLE and state[STATUS] == RUNNING:
+        trial[j] = coefficients[j] + length * step[j]
+        if table[MODE] & FLOAT32 and state[STATUS] == RUNNING:
             # Sweeps must take the step from where they were evaluated.
-            candidate[j] = float32(candidate[j])
-    if context[TRANSFORM_START] == 0:
+            trial[j] = float32(trial[j])
+    if table[COLUMN_MAP_START] == 0:
         for j in range(p):
-            beta[j] = candidate[j]
+            beta[j] = trial[j]
         return
-    for a in range(context[N_SWEEP]):
+    for a in range(table[N_STORED]):
         beta[a] = 0.0
     for j in range(p):
         for e in range(start[j], start[j + 1]):
-            beta[index[e]] += value[e] * candidate[j]
+            beta[index[e]] += value[e] * trial[j]
 
 
-@inlined
-def shorten(context, state):
+@inline
+def shorten(table, state):
     """Half of the step that left the domain or raised the deviance.
 
-    Where no share of a step is any good, the secants may be to blame: once more without them.
+    Where no share of a step is any good, the L-BFGS pairs may be to blame: once more without them.
     """
     state[STEP_LENGTH] *= 0.5
     if state[STEP_LENGTH] < SHORTEST_STEP:
-        if state[N_SECANTS] == 0.0:
+        if state[N_LBFGS_PAIRS] == 0.0:
             state[STATUS] = NO_START if math.isinf(state[DEVIANCE]) else TOO_SHORT
             if state[WITHIN_TOLERANCE] == 1.0 and is_at_boundary(state):
                 state[STATUS] = BOUNDARY
             return
-        state[N_SECANTS] = 0.0
+        state[N_LBFGS_PAIRS] = 0.0
         state[STEP_LENGTH] = 1.0
-        solve_with_secants(context, state)
-    context[MODE] |= WITH_GRAM
-    try_step(context, state)
+        solve_lbfgs(table, state)
+    table[MODE] |= WITH_GRAM
+    try_step(table, state)
 
 
-@inlined
-def factor_gram(context, state, padded_order):
+@inline
+def factor_gram(table, state, padded_order):
     """Gram matrix of the model's columns of the sweep that has just been, and its factor."""
-    p = context[N_MODEL]
-    gram, scale = pointer(context[GRAM], float64), vector(context, COLUMN_SCALE)
-    gram_to_model(context, padded_order)
+    p = table[N_DESIGN]
+    gram, scale = pointer(table[GRAM], float64), vector(table, COLUMN_SCALE)
+    gram_to_design(table, padded_order)
     for j in range(p):
         gram[j * p + j] += state[RIDGE]
-    triangle = pointer(context[TRIANGLE], float64)
-    pivot = vector(context, PIVOT)
+    triangle = pointer(table[TRIANGLE], float64)
+    pivot = vector(table, PIVOT)
     aliased = factorize_gram(gram, triangle, scale, pivot, p, RANK_TOLERANCE)
     least = 1.0
     for j in range(p):
@@ -154,28 +154,28 @@ def factor_gram(context, state, padded_order):
     state[FACTOR_SCALE] = 1.0
 
 
-def factor(context_address, unused):
+def factor(table_address, unused):
     """Factor of the Gram matrix that stands where all chunks' are added up; returns 0."""
-    context = pointer(context_address, int64)
-    _, padded_order = padded_size(context)
-    factor_gram(context, pointer(context[STATE], float64), padded_order)
+    table = pointer(table_address, int64)
+    _, padded_order = padded_size(table)
+    factor_gram(table, pointer(table[STATE], float64), padded_order)
     return 0
 
 
 factor_kernel = RowBlock(factor, "factor", {})
 
 
-@inlined
-def compare_diagonal(context, state, padded_order):
+@inline
+def compare_diagonal(table, state, padded_order):
     """How much the Gram matrix's diagonal changed since a sweep that knew it; keeps it."""
-    p, with_gram = context[N_MODEL], context[MODE] & WITH_GRAM
-    gram, last = pointer(context[GRAM], float64), vector(context, DIAGONAL)
-    total = pointer(context[PARTIALS], float64)
+    p, with_gram = table[N_DESIGN], table[MODE] & WITH_GRAM
+    gram, last = pointer(table[GRAM], float64), vector(table, DIAGONAL)
+    total = pointer(table[PARTIALS], float64)
     change = 0.0
     for j in range(p):
         value = gram[j * p + j] if with_gram else total[j * (padded_order + 1)]
-        if not with_gram and context[TRANSFORM_START] != 0:
-            # What the sweep's own columns add up to takes more than a diagonal.
+        if not with_gram and table[COLUMN_MAP_START] != 0:
+            # What the stored columns add up to takes more than a diagonal.
             value, change = 0.0, UNKNOWN
         if value > 0.0:
             change = max(change, abs(value / last[j] - 1.0) if last[j] > 0.0 else UNKNOWN)
@@ -184,30 +184,30 @@ def compare_diagonal(context, state, padded_order):
     state[UNCERTAINTY_CHANGE] = max(state[UNCERTAINTY_CHANGE], state[WEIGHT_CHANGE])
 
 
-@inlined
-def find_score(context, state, padded_order):
-    """Score of the sweep that has just been, and the secant that it gives."""
-    score, candidate = vector(context, SCORE), vector(context, CANDIDATE)
-    copy_vector(context, SCORE, LAST_SCORE)
-    score_to_model(context, padded_order)
-    for j in range(context[N_MODEL]):
-        score[j] -= state[RIDGE] * candidate[j]
-    if context[MODE] & WITH_GRAM and state[IS_NEWTON] == 1.0:
-        state[N_SECANTS] = 0.0
-    elif is_slow(state) or (state[FROZEN] > 0.0 and state[N_ITERATIONS] > 1.0):
-        keep_secant(context, state)
+@inline
+def find_score(table, state, padded_order):
+    """Score of the sweep that has just been, and the L-BFGS pair that it gives."""
+    score, trial = vector(table, SCORE), vector(table, TRIAL)
+    copy_vector(table, SCORE, LAST_SCORE)
+    score_to_design(table, padded_order)
+    for j in range(table[N_DESIGN]):
+        score[j] -= state[RIDGE] * trial[j]
+    if table[MODE] & WITH_GRAM and state[IS_NEWTON] == 1.0:
+        state[N_LBFGS_PAIRS] = 0.0
+    elif is_slow(state) or (state[REUSES_LEFT] > 0.0 and state[N_ITERATIONS] > 1.0):
+        keep_lbfgs_pair(table, state)
 
 
-@inlined
-def find_step(context, state):
-    """Newton step from the factor of the sweep's Gram matrix, or from a frozen one."""
-    p = context[N_MODEL]
-    score, step = vector(context, SCORE), vector(context, STEP)
-    # Fisher's own decrement first: secants that mislead must not make it look converged.
-    solve_for(context, score, step)
+@inline
+def find_step(table, state):
+    """Newton step from the factor of the sweep's Gram matrix, or from a reused one."""
+    p = table[N_DESIGN]
+    score, step = vector(table, SCORE), vector(table, STEP)
+    # Fisher's own decrement first: L-BFGS pairs that mislead must not make it look converged.
+    solve_for(table, score, step)
     decrement = state[FACTOR_SCALE] * dot(step, score, p)
-    if state[N_SECANTS] > 0.0:
-        solve_with_secants(context, state)
+    if state[N_LBFGS_PAIRS] > 0.0:
+        solve_lbfgs(table, state)
         decrement = max(decrement, dot(step, score, p))
     else:
         for j in range(p):
@@ -218,17 +218,17 @@ def find_step(context, state):
         state[STATUS] = NOT_FINITE
 
 
-@inlined
-def penalty(context, state):
+@inline
+def penalty(table, state):
     """What the ridge adds to the deviance."""
-    candidate = vector(context, CANDIDATE)
-    return state[RIDGE] * dot(candidate, candidate, context[N_MODEL])
+    trial = vector(table, TRIAL)
+    return state[RIDGE] * dot(trial, trial, table[N_DESIGN])
 
 
-@inlined
-def accept(context, state, deviance, pearson):
-    """Makes the candidate the coefficients to go on from."""
-    copy_vector(context, CANDIDATE, THETA)
+@inline
+def accept(table, state, deviance, pearson):
+    """Makes the trial the coefficients to go on from."""
+    copy_vector(table, TRIAL, COEFFICIENTS)
     moved = state[PEARSON_WEIGHT] * abs(pearson - state[PEARSON])
     state[UNCERTAINTY_CHANGE] = moved / pearson if pearson > 0.0 else 0.0
     state[DEVIANCE] = deviance
@@ -236,70 +236,70 @@ def accept(context, state, deviance, pearson):
     state[N_ITERATIONS] += 1.0
 
 
-@inlined
-def measure_from_start(context, state):
+@inline
+def measure_from_start(table, state):
     """Turns coefficients, which the first sweep solved for, into a step from the safe start."""
-    step, theta = vector(context, STEP), vector(context, THETA)
-    for j in range(context[N_MODEL]):
-        step[j] -= theta[j]
+    step, coefficients = vector(table, STEP), vector(table, COEFFICIENTS)
+    for j in range(table[N_DESIGN]):
+        step[j] -= coefficients[j]
     state[DECREMENT] = math.inf
 
 
-@inlined
-def take_last_step(context):
-    """Makes the candidate the result, without a sweep; the coefficients before take its place."""
-    theta, candidate = vector(context, THETA), vector(context, CANDIDATE)
-    for j in range(context[N_MODEL]):
-        theta[j], candidate[j] = candidate[j], theta[j]
+@inline
+def take_last_step(table):
+    """Makes the trial the result, without a sweep; the coefficients before take its place."""
+    coefficients, trial = vector(table, COEFFICIENTS), vector(table, TRIAL)
+    for j in range(table[N_DESIGN]):
+        coefficients[j], trial[j] = trial[j], coefficients[j]
 
 
-def take_step(context_address, unused):
+def take_step(table_address, unused):
     """Everything between two sweeps: accept or halve, factor, solve, judge, set the next try.
 
     Called by address with that of the table of a run; returns the status.
     """
-    context = pointer(context_address, int64)
-    state = pointer(context[STATE], float64)
-    padded_order = add_partials(context)
-    sums_at = padded_order * padded_order + context[N_SWEEP]
-    sums = pointer(context[PARTIALS] + 8 * sums_at, float64)
+    table = pointer(table_address, int64)
+    state = pointer(table[STATE], float64)
+    padded_order = add_partials(table)
+    sums_at = padded_order * padded_order + table[N_STORED]
+    sums = pointer(table[PARTIALS] + 8 * sums_at, float64)
     state[N_SWEEPS] += 1.0
-    deviance = sums[SUM_DEVIANCE] + penalty(context, state)
-    if context[MODE] & SINGLE:
+    deviance = sums[SUM_DEVIANCE] + penalty(table, state)
+    if table[MODE] & FLOAT32:
         # Not evaluated: an estimate, which stays.
         deviance = state[DEVIANCE]
-    from_response = context[MODE] & FROM_RESPONSE
+    from_response = table[MODE] & FROM_RESPONSE
     if sums[SUM_NOT_CONSTANT] > 0.0:
         state[STATUS] = NOT_CONSTANT
     elif from_response:
-        context[MODE] -= FROM_RESPONSE
+        table[MODE] -= FROM_RESPONSE
         if math.isnan(deviance):
             state[STATUS] = NOT_FINITE
     elif is_acceptable(state, deviance, sums[SUM_OUTSIDE]):
-        accept(context, state, deviance, sums[SUM_PEARSON])
+        accept(table, state, deviance, sums[SUM_PEARSON])
     else:
         if sums[SUM_OUTSIDE] > 0.0:
             state[LEFT_DOMAIN_AT] = state[N_ITERATIONS] + 1.0
-        shorten(context, state)
+        shorten(table, state)
         return int64(state[STATUS])
     if state[STATUS] == RUNNING:
-        find_score(context, state, padded_order)
-        if context[MODE] & WITH_GRAM:
-            factor_gram(context, state, padded_order)
-        if context[MODE] & (WITH_GRAM | WITH_DIAGONAL):
-            compare_diagonal(context, state, padded_order)
+        find_score(table, state, padded_order)
+        if table[MODE] & WITH_GRAM:
+            factor_gram(table, state, padded_order)
+        if table[MODE] & (WITH_GRAM | WITH_DIAGONAL):
+            compare_diagonal(table, state, padded_order)
     if state[STATUS] == RUNNING:
-        find_step(context, state)
+        find_step(table, state)
     if state[STATUS] == RUNNING:
         state[STEP_LENGTH] = 1.0
         if from_response:
-            measure_from_start(context, state)
-        elif state[FROZEN] <= 0.0:
+            measure_from_start(table, state)
+        elif state[REUSES_LEFT] <= 0.0:
             judge_convergence(state)
-        plan_next_sweep(context, state)
-        try_step(context, state)
+        plan_next_sweep(table, state)
+        try_step(table, state)
         if state[STATUS] == CONVERGED:
-            take_last_step(context)
+            take_last_step(table)
     return int64(state[STATUS])
 
 
@@ -307,10 +307,10 @@ step_kernel = RowBlock(take_step, "step", {})
 
 
 @entry
-def iterate(kernel, step, context, n_chunks):
+def iterate(kernel, step, table, n_chunks):
     """Sweeps and steps to the end on the calling thread, for problems too small to share out."""
     status = RUNNING
     while status == RUNNING:
         for chunk in range(n_chunks):
-            call_row_block(kernel, context, chunk)
-        status = call_row_block(step, context, 0)
+            call_row_block(kernel, table, chunk)
+        status = call_row_block(step, table, 0)

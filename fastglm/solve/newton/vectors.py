@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from numba.core.types import float64
 
-from fastglm.kernels.blocks.table import N_MODEL, VECTORS
-from fastglm.kernels.compiler.decorators import called, inlined
+from fastglm.kernels.blocks.table import N_DESIGN, VECTORS
+from fastglm.kernels.compiler.decorators import inline, noinline
 from fastglm.kernels.compiler.intrinsics import pointer
 
 
-@inlined
-def vector(context, which):
+@inline
+def vector(table, which):
     """One of the solver's vectors."""
-    return pointer(context[VECTORS] + 8 * context[N_MODEL] * which, float64)
+    return pointer(table[VECTORS] + 8 * table[N_DESIGN] * which, float64)
 
 
-@called
-def copy_vector(context, source, target):
+@noinline
+def copy_vector(table, source, target):
     """Copies one of the solver's vectors over another."""
-    values, copied = vector(context, source), vector(context, target)
-    for j in range(context[N_MODEL]):
+    values, copied = vector(table, source), vector(table, target)
+    for j in range(table[N_DESIGN]):
         copied[j] = values[j]

@@ -16,11 +16,11 @@ import math
 import numpy as np
 
 from fastglm.errors import Status
-from fastglm.kernels.blocks import table as slots
+from fastglm.kernels.blocks import table as fields
 from fastglm.kernels.blocks.table import (
+    FLOAT32,
+    FLOAT32_GRAM,
     N_SUMS,
-    NARROWED,
-    SINGLE,
     SUM_PEARSON,
     WITH_DIAGONAL,
     WITH_GRAM,
@@ -28,20 +28,25 @@ from fastglm.kernels.blocks.table import (
 from fastglm.kernels.passes.sweep import sweep_kernel
 from fastglm.kernels.threads.threads import launch
 from fastglm.passes.chunks import (
-    SINGLE_ROUNDING,
+    FLOAT32_ROUNDING,
     Chunks,
     clear_of,
     enough_chunks,
     may_sample_rounding,
 )
-from fastglm.passes.products import Standard, model_gram
+from fastglm.passes.products import StandardizedColumns, design_gram
 from fastglm.passes.scaling import Inverse
 from fastglm.solve.newton import state as at
 from fastglm.solve.newton.convergence import STANDARD_ERROR_SLACK
 from fastglm.solve.newton.run import Run, SolverOptions
 from fastglm.solve.newton.step import factor_kernel
 
-__all__ = ["correct_step", "may_foretell", "may_tell_rounding", "settle"]
+__all__ = [
+    "can_correct",
+    "can_sample_rounding",
+    "finalize_information",
+    "sampled_gradient_correction",
+]
 
 #: Chunks that are swept once more to tell a remainder, and how many there must be of all.
 CHUNKS, LEAST_OF_ALL = 16, 8
@@ -62,7 +67,7 @@ class _Chunks(Chunks):
 
     def __init__(self, run: Run, about: int) -> None:
         super().__init__(run.partials, about)
-        self._order, self._q = run.layout.gram_order, run.layout.n_sweep
+        self._order, self._q = run.row_table.gram_order, run.row_table.n_stored
 
     @property
     def grams(self) -> np.ndarray:
@@ -77,19 +82,19 @@ class _Chunks(Chunks):
         return self.sums[:, first : first + self._q]
 
 
-def may_foretell(run: Run) -> bool:
+def can_correct(run: Run) -> bool:
     """Whether there are chunks enough."""
     return run.n_chunks >= LEAST_OF_ALL
 
 
-def may_tell_rounding(run: Run) -> bool:
+def can_sample_rounding(run: Run) -> bool:
     """Whether some chunks can tell rounding errors, as the run's inverse magnifies them."""
     run.invert()
-    return may_sample_rounding(run.layout.n_rows, run.inflation)
+    return may_sample_rounding(run.row_table.n_rows, run.inflation)
 
 
-def correct_step(run: Run, start: np.ndarray, options: SolverOptions) -> bool:
-    """Adds to the step of all rows what some chunks tell, if it is little; where THETA leads.
+def sampled_gradient_correction(run: Run, start: np.ndarray, options: SolverOptions) -> bool:
+    """Adds what some chunks tell to the step of all rows, if it is little; COEFFICIENTS takes it.
 
     The run, of dense columns alone, has made one sweep in single precision, with a Gram matrix, at
     the coefficients `start`, (p,), and its link is canonical. Returns whether the chunks will be
@@ -97,15 +102,15 @@ def correct_step(run: Run, start: np.ndarray, options: SolverOptions) -> bool:
     """
     chunks, vectors = _Chunks(run, CHUNKS), run.vectors
     k, below, scores = len(chunks.sums), np.tril(chunks.grams), chunks.scores.copy()
-    vectors[at.THETA] = reached = vectors[at.CANDIDATE].astype(np.float32).astype(np.float64)
+    vectors[at.COEFFICIENTS] = reached = vectors[at.TRIAL].astype(np.float32).astype(np.float64)
     moved = reached - start
     diagonals = np.diagonal(below, axis1=1, axis2=2)
-    foretold = below @ moved + np.swapaxes(below, 1, 2) @ moved - diagonals * moved
+    predicted = below @ moved + np.swapaxes(below, 1, 2) @ moved - diagonals * moved
     run.write_beta(reached)
-    run.set_precision(single=True)
-    chunks.visit(sweep_kernel, run.context, SINGLE | WITH_DIAGONAL, options.n_threads)
-    run.set_precision(single=False)
-    remainders = chunks.weight * (chunks.scores - scores + foretold)
+    run.set_precision(float32=True)
+    chunks.visit(sweep_kernel, run.table, FLOAT32 | WITH_DIAGONAL, options.n_threads)
+    run.set_precision(float32=False)
+    remainders = chunks.weight * (chunks.scores - scores + predicted)
     # The step itself has been rounded: what the Gram matrix foretells is not quite zero.
     score = vectors[at.SCORE] - run.gram @ moved + remainders.sum(axis=0)
     errors = (remainders - remainders.mean(axis=0)).T * math.sqrt(k / (k - 1))
@@ -115,7 +120,7 @@ def correct_step(run: Run, start: np.ndarray, options: SolverOptions) -> bool:
     unlike = np.abs(chunks.weight * diagonals.sum(axis=0) - diagonal)
     if not (further @ score <= SMALL * decrement and (unlike <= ALIKE * diagonal).all()):
         return False
-    vectors[at.THETA] = reached + further
+    vectors[at.COEFFICIENTS] = reached + further
     # What the chunks will be asked after a step as long as the error of this correction.
     changes = np.diagonal(chunks.grams, axis1=1, axis2=2) - diagonals
     length = math.sqrt((errors * solved[:, 1:]).sum() / decrement)
@@ -123,7 +128,7 @@ def correct_step(run: Run, start: np.ndarray, options: SolverOptions) -> bool:
     return bool(error <= ERROR_SHARE * STANDARD_ERROR_SLACK * options.tol)
 
 
-def settle(run: Run, options: SolverOptions) -> bool:
+def finalize_information(run: Run, options: SolverOptions) -> bool:
     """Brings the uncertainty of a run that has converged to its result; False if a sweep must.
 
     Its sums are those before the last step, and its Gram matrix may be narrowed. What the step and
@@ -131,24 +136,26 @@ def settle(run: Run, options: SolverOptions) -> bool:
     where its error, as the inverse magnifies it, is a small part of what standard errors may be
     off.
     """
-    if not may_foretell(run):
+    if not can_correct(run):
         # Then nothing has been left to them.
         return True
-    state, is_narrowed = run.state, bool(run.context[slots.MODE] & NARROWED)
+    state, has_float32_gram = run.state, bool(run.table[fields.MODE] & FLOAT32_GRAM)
     allowed = STANDARD_ERROR_SLACK * options.tol
     if run.status == Status.CONVERGED and _few_rows_move(run, allowed):
-        run.go_on_precisely(narrowed=False)
+        run.resume_double(float32_gram=False)
         return False
-    is_left = state[at.UNCERTAINTY_SLACK] > STANDARD_ERROR_SLACK and state[at.UNSETTLED] > allowed
-    if run.status != Status.CONVERGED or not (is_left or is_narrowed):
+    is_left = (
+        state[at.UNCERTAINTY_SLACK] > STANDARD_ERROR_SLACK and state[at.REMAINING_CHANGE] > allowed
+    )
+    if run.status != Status.CONVERGED or not (is_left or has_float32_gram):
         return True
     inverse = run.invert()
     correction = None
-    if not is_narrowed or may_sample_rounding(run.layout.n_rows, run.inflation):
-        correction = _Correction(run, is_left, is_narrowed, options)
+    if not has_float32_gram or may_sample_rounding(run.row_table.n_rows, run.inflation):
+        correction = _Correction(run, is_left, has_float32_gram, options)
     if correction is None or not correction.is_certain(inverse, ERROR_SHARE * allowed):
         state[at.UNCERTAINTY_SLACK] = STANDARD_ERROR_SLACK
-        run.go_on_precisely(narrowed=False)
+        run.resume_double(float32_gram=False)
         return False
     correction.add()
     return True
@@ -160,11 +167,11 @@ def _few_rows_move(run: Run, allowed: float) -> bool:
     How fast steps shrink, all together, tells nothing of those rows. They are in one chunk, which
     has most of what a column tells.
     """
-    if not run.layout.is_dense or run.has_constant_weights:
+    if not run.row_table.is_dense or run.has_constant_weights:
         return False
     if run.state[at.DECREMENT] <= allowed * allowed:
         return False
-    diagonal = np.arange(run.layout.n_sweep) * (run.layout.gram_order + 1)
+    diagonal = np.arange(run.row_table.n_stored) * (run.row_table.gram_order + 1)
     # The first chunk has the sums of all.
     total, others = run.partials[0, diagonal], run.partials[1:, diagonal]
     most = np.maximum(others.max(axis=0), total - others.sum(axis=0))
@@ -174,31 +181,31 @@ def _few_rows_move(run: Run, allowed: float) -> bool:
 class _Correction:
     """What the last step and double precision change in some chunks."""
 
-    def __init__(self, run: Run, is_left: bool, is_narrowed: bool, options: SolverOptions):
-        self.run, self.is_left, self.is_narrowed = run, is_left, is_narrowed
-        context, inflation = run.context, run.inflation if is_narrowed else 1.0
-        few = enough_chunks(run.n_chunks, run.layout.n_rows, inflation)
+    def __init__(self, run: Run, is_left: bool, has_float32_gram: bool, options: SolverOptions):
+        self.run, self.is_left, self.has_float32_gram = run, is_left, has_float32_gram
+        table, inflation = run.table, run.inflation if has_float32_gram else 1.0
+        few = enough_chunks(run.n_chunks, run.row_table.n_rows, inflation)
         self.chunks = chunks = _Chunks(run, max(CHUNKS, few) if is_left else few)
-        self.total, q, order = run.partials[0], run.layout.n_sweep, run.layout.gram_order
+        self.total, q, order = run.partials[0], run.row_table.n_stored, run.row_table.gram_order
         self.gram, self.pearson = slice(order * order), self.total.size - N_SUMS + SUM_PEARSON
-        self.changes_gram = is_narrowed or not run.has_constant_weights
+        self.changes_gram = has_float32_gram or not run.has_constant_weights
         self.diagonal = np.arange(q) * (order + 1)
-        if is_narrowed and not self.total[self.gram].any():
+        if has_float32_gram and not self.total[self.gram].any():
             # Weights are constant: a sweep before the last had the Gram matrix.
             self.total[self.gram].reshape(order, order)[:q, :q] = run.gram
-            run.write_beta(run.vectors[at.CANDIDATE])
-            chunks.visit(sweep_kernel, context, WITH_GRAM | NARROWED, options.n_threads)
+            run.write_beta(run.vectors[at.TRIAL])
+            chunks.visit(sweep_kernel, table, WITH_GRAM | FLOAT32_GRAM, options.n_threads)
         self.before = chunks.sums.copy()
-        run.write_beta(run.vectors[at.THETA])
+        run.write_beta(run.vectors[at.COEFFICIENTS])
         mode = WITH_GRAM if self.changes_gram else 0
-        chunks.visit(sweep_kernel, context, mode, options.n_threads)
+        chunks.visit(sweep_kernel, table, mode, options.n_threads)
         self.change = chunks.sums - self.before
 
     @property
     def _own(self) -> float:
         """What rows unlike those of the chunks may have of changes and rounding, as a share."""
-        unsettled = float(self.run.state[at.UNSETTLED]) if self.is_left else 0.0
-        return unsettled + (SINGLE_ROUNDING if self.is_narrowed else 0.0)
+        remaining_change = float(self.run.state[at.REMAINING_CHANGE]) if self.is_left else 0.0
+        return remaining_change + (FLOAT32_ROUNDING if self.has_float32_gram else 0.0)
 
     def is_certain(self, inverse: Inverse, most: float) -> bool:
         """Whether the error is below `most`, as a share, of every variance and the dispersion."""
@@ -210,8 +217,8 @@ class _Correction:
         if (self.run.inflation * diagonal <= most).all():
             return True
         # Changed weights alone are not magnified as rounding is: the variances tell by how much.
-        is_small = self.run.layout.n_columns <= MOST_COLUMNS
-        return not self.is_narrowed and is_small and self._error_of_variances(inverse) <= most
+        is_small = self.run.row_table.n_columns <= MOST_COLUMNS
+        return not self.has_float32_gram and is_small and self._error_of_variances(inverse) <= most
 
     def _errors(self, watched: np.ndarray) -> np.ndarray:
         """Errors of those of all rows' sums, as shares of them."""
@@ -227,12 +234,12 @@ class _Correction:
         That of coefficient j is u'Gu, with the column u of the inverse G^-1.
         """
         run, chunks = self.run, self.chunks
-        standard = Standard(run.scaling, run.layout)
-        root = standard.lift_centred(inverse.root, inverse.centring)
+        standard = StandardizedColumns(run.scaling, run.row_table)
+        root = standard.to_standardized_centered(inverse.root, inverse.centering)
         columns = (root @ inverse.root.T)[:, run.vectors[at.PIVOT] > 0.0]
 
         def parts(sums: np.ndarray) -> np.ndarray:
-            gram = model_gram(run.layout, sums[self.gram])
+            gram = design_gram(run.row_table, sums[self.gram])
             return np.asarray(np.einsum("ij,ij->j", columns, gram @ columns))
 
         whole = parts(self.total)
@@ -252,4 +259,4 @@ class _Correction:
         self.run.state[at.PEARSON] = total[self.pearson]
         if self.changes_gram:
             total[self.gram] += change[self.gram]
-            launch(factor_kernel, self.run.context, 1, 1)
+            launch(factor_kernel, self.run.table, 1, 1)

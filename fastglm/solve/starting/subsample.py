@@ -13,13 +13,17 @@ import math
 import numpy as np
 
 from fastglm.errors import Status
-from fastglm.kernels.blocks.planes import BLOCK_ROWS
+from fastglm.kernels.blocks.row_buffers import BLOCK_ROWS
 from fastglm.passes.scaling import read_sample
 from fastglm.solve.aliases import ProvenAliases
 from fastglm.solve.newton import state as at
-from fastglm.solve.newton.convergence import LEADING, STARTING
+from fastglm.solve.newton.convergence import LOW_PRECISION, SUBSAMPLE
 from fastglm.solve.newton.run import Run, SolverOptions
-from fastglm.solve.starting.sampled_correction import correct_step, may_foretell, may_tell_rounding
+from fastglm.solve.starting.sampled_correction import (
+    can_correct,
+    can_sample_rounding,
+    sampled_gradient_correction,
+)
 
 __all__ = ["choose_start"]
 
@@ -31,21 +35,21 @@ SMALL_SAMPLE_SHARE = 16
 SAMPLE_ROWS_PER_COLUMN = 64
 #: A sample that only another one starts from may do with less.
 FEWER_ROWS_PER_COLUMN = 16
-ROUGHNESS = 0.05
+SUBSAMPLE_TOLERANCE = 0.05
 #: Share of the decrement that a step of Fisher scoring is trusted to leave at most, close by.
 SCORING_LEAVES = 0.01
 #: From this many dense columns on, a sweep without a Gram matrix is much cheaper than one with it.
-FREEZE_FROM_DENSE = 48
+REUSE_FROM_DENSE = 48
 #: From this many columns on, it is somewhat cheaper, and only the first sweep does without.
-FREEZE_FROM_COLUMNS = 12
-FROZEN_SWEEPS = 8
+REUSE_FROM_COLUMNS = 12
+MAX_REUSES = 8
 #: Single precision tells columns of equal length apart if their Gram matrix has no smaller one.
 LEAST_EIGENVALUE = 1e-4
-SINGLE_SWEEPS = 12
+FLOAT32_SWEEPS = 12
 #: What sweeps in single precision may leave of steps: less would be lost in its rounding.
-SINGLE_SLACK = 1e-7
+FLOAT32_SLACK = 1e-7
 #: What may be left of the uncertainty, in units of `tol`, where some chunks may tell the rest.
-SETTLED_LATER = 100.0
+FINALIZED_LATER_SLACK = 100.0
 
 
 def choose_start(run: Run, options: SolverOptions, aliases: ProvenAliases) -> bool | None:
@@ -56,19 +60,19 @@ def choose_start(run: Run, options: SolverOptions, aliases: ProvenAliases) -> bo
     """
     rows = 0 if options.exact else _sample_rows(run)
     if rows:
-        sample = Run(run.layout, run.scaling, run.family, run.binary, run.partials)
-        share = _run_on_sample(sample, rows, options, aliases) / run.layout.n_rows
+        sample = Run(run.row_table, run.scaling, run.family, run.binary, run.partials)
+        share = _run_on_sample(sample, rows, options, aliases) / run.row_table.n_rows
         if aliases.found:
             return None
         if share > 0.0:
             if not (
-                _may_be_in_single_precision(run)
+                _can_use_float32(run)
                 and _is_well_conditioned(sample)
-                and _lead_in_single_precision(run, sample, share, options)
+                and _start_in_float32(run, sample, share, options)
             ):
                 _start_from_sample(run, sample, share)
-            if may_foretell(run):
-                run.state[at.UNCERTAINTY_SLACK] = SETTLED_LATER
+            if can_correct(run):
+                run.state[at.UNCERTAINTY_SLACK] = FINALIZED_LATER_SLACK
             return True
     run.start_from_response(None)
     return False
@@ -76,7 +80,7 @@ def choose_start(run: Run, options: SolverOptions, aliases: ProvenAliases) -> bo
 
 def _sample_rows(run: Run) -> int:
     """Rows of a sample that is worth fitting first, 0 if none is."""
-    n, p = run.layout.n_rows, run.layout.n_sweep
+    n, p = run.row_table.n_rows, run.row_table.n_stored
     if n * p < SAMPLE_FROM_VALUES:
         return 0
     share = SMALL_SAMPLE_SHARE if _is_wide(run) else SAMPLE_SHARE
@@ -95,27 +99,27 @@ def _run_on_sample(
     sample's own error is about one unit of the decrement per coefficient: nothing is gained far
     below it.
     """
-    fewer = max(rows // SAMPLE_SHARE, FEWER_ROWS_PER_COLUMN * run.layout.n_sweep)
+    fewer = max(rows // SAMPLE_SHARE, FEWER_ROWS_PER_COLUMN * run.row_table.n_stored)
     fewer = _run_on_sample(run, fewer, options, aliases, last=False) if 4 * fewer <= rows else 0
     if aliases.found:
         return 0
-    start = run.vectors[at.THETA].copy()
-    single = fewer and _may_be_in_single_precision(run) and _is_well_conditioned(run)
+    start = run.vectors[at.COEFFICIENTS].copy()
+    float32 = fewer and _can_use_float32(run) and _is_well_conditioned(run)
     deviance = run.state[at.DEVIANCE] * rows / max(fewer, 1)
-    rows = read_sample(run.context, rows)
-    tolerance = ROUGHNESS * run.layout.n_columns / rows
+    rows = read_sample(run.table, rows)
+    tolerance = SUBSAMPLE_TOLERANCE * run.row_table.n_columns / rows
     # A factor for many sweeps must be one from close by, where it changes.
-    if run.has_constant_weights or not (last and _frozen_sweeps(run) > 1):
+    if run.has_constant_weights or not (last and _factor_reuses(run) > 1):
         # What a Newton step leaves is about its square.
         tolerance = math.sqrt(tolerance) if run.is_newton else tolerance / SCORING_LEAVES
-    rough = SolverOptions(tolerance, max_iter=15, n_threads=options.n_threads, rough=STARTING)
-    for in_single in (True, False) if single else (False,):
+    loose = SolverOptions(tolerance, max_iter=15, n_threads=options.n_threads, purpose=SUBSAMPLE)
+    for in_float32 in (True, False) if float32 else (False,):
         run.start_from(start) if fewer else run.start_from_response(None)
         run.state[at.RIDGE] = 1.0
-        if in_single:
-            run.run_in_single_precision(rough, deviance)
+        if in_float32:
+            run.run_in_float32(loose, deviance)
         else:
-            run.run(rough)
+            run.run(loose)
         if run.status == Status.CONVERGED:
             return 0 if aliases.are_found_after(run) else rows
     return 0
@@ -123,34 +127,34 @@ def _run_on_sample(
 
 def _start_from_sample(run: Run, sample: Run, share: float) -> None:
     """Coefficients of the sample, and its factor for the first sweeps."""
-    run.start_from(sample.vectors[at.THETA])
-    frozen = _frozen_sweeps(run)
-    if frozen and sample.state[at.N_ALIASED] == 0:
-        run.freeze(sample, share, frozen)
+    run.start_from(sample.vectors[at.COEFFICIENTS])
+    reuses = _factor_reuses(run)
+    if reuses and sample.state[at.N_ALIASED] == 0:
+        run.reuse_factor(sample, share, reuses)
 
 
-def _frozen_sweeps(run: Run) -> int:
+def _factor_reuses(run: Run) -> int:
     """How many sweeps may do with the factor of a sample.
 
     Where no weight changes, the first sweep's own factor serves all that follow, until one in
     double precision.
     """
     if run.has_constant_weights:
-        return FROZEN_SWEEPS if _is_wide(run) and _may_be_in_single_precision(run) else 0
+        return MAX_REUSES if _is_wide(run) and _can_use_float32(run) else 0
     if _is_wide(run):
-        return FROZEN_SWEEPS
-    return 1 if run.layout.n_sweep >= FREEZE_FROM_COLUMNS else 0
+        return MAX_REUSES
+    return 1 if run.row_table.n_stored >= REUSE_FROM_COLUMNS else 0
 
 
 def _is_wide(run: Run) -> bool:
     """Whether a sweep without a Gram matrix is much cheaper than one with it."""
-    return run.layout.n_dense >= FREEZE_FROM_DENSE
+    return run.row_table.n_dense >= REUSE_FROM_DENSE
 
 
-def _may_be_in_single_precision(run: Run) -> bool:
+def _can_use_float32(run: Run) -> bool:
     """Whether sweeps in single precision lead anywhere that one precise sweep would not."""
     is_linear = run.is_newton and run.has_constant_weights
-    return run.layout.is_dense and not is_linear
+    return run.row_table.is_dense and not is_linear
 
 
 def _is_well_conditioned(sample: Run) -> bool:
@@ -165,25 +169,27 @@ def _least_eigenvalue(sample: Run) -> float:
     return 1.0 / sample.inflation - prior
 
 
-def _lead_in_single_precision(run: Run, sample: Run, share: float, options: SolverOptions) -> bool:
+def _start_in_float32(run: Run, sample: Run, share: float, options: SolverOptions) -> bool:
     """Takes the run from the sample's coefficients close to the optimum; whether it got there."""
     deviance = sample.state[at.DEVIANCE] / share
-    most = min(SINGLE_SWEEPS, options.max_iter)
-    rough = SolverOptions(SINGLE_SLACK, most, options.n_threads, options.progress, rough=LEADING)
-    if most > 1 and may_foretell(run) and run.is_newton and not _is_wide(run):
-        start = sample.vectors[at.THETA].astype(np.float32).astype(np.float64)
+    most = min(FLOAT32_SWEEPS, options.max_iter)
+    loose = SolverOptions(
+        FLOAT32_SLACK, most, options.n_threads, options.progress, purpose=LOW_PRECISION
+    )
+    if most > 1 and can_correct(run) and run.is_newton and not _is_wide(run):
+        start = sample.vectors[at.COEFFICIENTS].astype(np.float32).astype(np.float64)
         run.start_from(start)
-        run.run_in_single_precision(rough._replace(max_iter=1), deviance)
+        run.run_in_float32(loose._replace(max_iter=1), deviance)
         if run.status == Status.MAX_ITERATIONS and run.state[at.N_ALIASED] == 0.0:
-            if may_tell_rounding(run) and correct_step(run, start, options):
-                run.go_on_precisely(narrowed=True)
+            if can_sample_rounding(run) and sampled_gradient_correction(run, start, options):
+                run.resume_double(float32_gram=True)
                 return True
-            run.go_on()
-            run.run_in_single_precision(rough, deviance)
+            run.resume()
+            run.run_in_float32(loose, deviance)
     else:
         _start_from_sample(run, sample, share)
-        run.run_in_single_precision(rough, deviance)
+        run.run_in_float32(loose, deviance)
     if run.status != Status.CONVERGED or run.state[at.N_ALIASED] > 0.0:
         return False
-    run.go_on_precisely(narrowed=may_foretell(run) and may_tell_rounding(run))
+    run.resume_double(float32_gram=can_correct(run) and can_sample_rounding(run))
     return True

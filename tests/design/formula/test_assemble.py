@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from fastglm.design.formula.assemble import CategoricalFactor, NumericFactor, ScaledTerm, assemble
+from fastglm.design.formula.contrast_coding import CodedFactor, CodedTerm
 from fastglm.design.formula.contrasts import Contrast
-from fastglm.design.formula.scoping import ScopedFactor, ScopedTerm
-from fastglm.design.matrix.parts import Coded, Dense, Ones, Product
+from fastglm.design.matrix.parts import Dense, Indicators, Ones, Product
 
 RNG = np.random.default_rng(12)
 N = 24
@@ -36,7 +36,7 @@ def written_out(text, reduced):
 
 
 def term(*factors, scale=1.0):
-    product = ScopedTerm(tuple(ScopedFactor(text, reduced) for text, reduced in factors))
+    product = CodedTerm(tuple(CodedFactor(text, reduced) for text, reduced in factors))
     return ScaledTerm(":".join(text for text, _ in factors), (product,), scale)
 
 
@@ -66,7 +66,7 @@ def test_nothing_is_expanded():
     assert isinstance(dense, Dense)
     assert np.shares_memory(dense.values, FACTORS["s"].values)
     (coded,) = parts(("a", True), ("x", False), ("c", False))
-    assert isinstance(coded, Coded)
+    assert isinstance(coded, Indicators)
     assert coded.levels == (3, 4)
     assert coded.codes[1] is FACTORS["c"].codes
     assert len(coded.factors) == 1
@@ -74,10 +74,10 @@ def test_nothing_is_expanded():
 
 
 def test_the_identity_transform_is_left_out():
-    assert assemble([term(), term(("x", False))], FACTORS, N).transform is None
-    assert assemble([term(("a", False))], FACTORS, N).transform is None
-    assert assemble([term(("a", True))], FACTORS, N).transform is not None
-    assert assemble([term(("x", False), scale=2.0)], FACTORS, N).transform is not None
+    assert assemble([term(), term(("x", False))], FACTORS, N).column_map is None
+    assert assemble([term(("a", False))], FACTORS, N).column_map is None
+    assert assemble([term(("a", True))], FACTORS, N).column_map is not None
+    assert assemble([term(("x", False), scale=2.0)], FACTORS, N).column_map is not None
 
 
 def test_main_effects_read_the_sweep_columns_of_their_interaction():
@@ -105,7 +105,7 @@ def test_shared_sweep_columns_mean_the_same_matrix(order):
     terms = [terms[i] for i in order]
     apart = [assemble([one], FACTORS, N) for one in terms]
     together = assemble(terms, FACTORS, N)
-    assert together.n_sweep_columns == 3 * 24 + 6
+    assert together.n_stored_columns == 3 * 24 + 6
     assert together.names == tuple(name for design in apart for name in design.names)
     np.testing.assert_allclose(
         together.to_dense(), np.hstack([design.to_dense() for design in apart]), rtol=1e-14

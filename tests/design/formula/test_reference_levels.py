@@ -33,7 +33,7 @@ FRAME = pd.DataFrame(
 )
 def test_by_formula(formula, expected):
     fit = fg.glm(formula, FRAME)
-    assert reference_levels(fit.recipe) == expected
+    assert reference_levels(fit.fitted_formula) == expected
     shown = ", ".join(f"{name} = {level}" for name, level in expected.items())
     assert (f"Reference Levels: {shown}" in str(fit.summary())) == bool(expected)
 

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fastglm.design.formula.recipe import Recipe
+from fastglm.design.formula.fitted_formula import FittedFormula
 from fastglm.design.formula.response import ResponseRule
 from fastglm.errors import DataError, FormulaError, MissingValueError
 
@@ -11,7 +11,7 @@ TWO_LEVELS = ResponseRule("family Binomial", two_levels=True)
 
 def response(formula, **columns):
     frame = pd.DataFrame({**columns, "x": np.arange(len(next(iter(columns.values()))))})
-    _, result = Recipe.fit(formula, frame, rule=TWO_LEVELS)
+    _, result = FittedFormula.fit(formula, frame, rule=TWO_LEVELS)
     return result.y, result.response_levels
 
 
@@ -60,6 +60,6 @@ def test_responses_that_cannot_be_used(formula, error, match):
 
 
 def test_a_formula_without_a_left_side_has_no_response():
-    _, result = Recipe.fit("~ x", {"x": [1.0, 2.0]})
+    _, result = FittedFormula.fit("~ x", {"x": [1.0, 2.0]})
     assert result.y is None
     assert result.design.names == ("Intercept", "x")

@@ -12,7 +12,7 @@ from fastglm.design.frames.missing import (
     rows_text,
 )
 from fastglm.design.matrix.arrays import design_from_array
-from fastglm.design.matrix.parts import Coded, Design, Product
+from fastglm.design.matrix.parts import Design, Indicators, Product
 from fastglm.design.matrix.take import take_rows
 from fastglm.errors import MissingValueError
 
@@ -87,10 +87,10 @@ def test_designs_of_arrays(kind):
 
 def test_the_model_column_is_named_behind_a_transform():
     design = Design(
-        parts=(Coded((np.array([0, 1, 1]),), (2,)), Product((np.array([0.0, 1.0, np.nan]),))),
+        parts=(Indicators((np.array([0, 1, 1]),), (2,)), Product((np.array([0.0, 1.0, np.nan]),))),
         n_rows=3,
         names=("g[T.b]", "x"),
-        transform=(np.array([0, 1, 2]), np.array([1, 2]), np.array([1.0, 1.0])),
+        column_map=(np.array([0, 1, 2]), np.array([1, 2]), np.array([1.0, 1.0])),
         constant=None,
         terms=(),
     )

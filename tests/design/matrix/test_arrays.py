@@ -35,7 +35,7 @@ def test_arrays_of_any_layout_are_not_copied(dtype, layout):
     design = design_from_array(values)
     assert np.shares_memory(design.parts[0].values, values)
     assert design.parts[0].values.dtype == values.dtype
-    assert design.transform is None
+    assert design.column_map is None
     np.testing.assert_array_equal(design.to_dense(), values)
 
 

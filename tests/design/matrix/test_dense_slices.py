@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import scipy.sparse
 
-from fastglm.design.formula.recipe import Recipe
+from fastglm.design.formula.fitted_formula import FittedFormula
 from fastglm.design.matrix import dense_slices as slices
 from fastglm.design.matrix.arrays import design_from_array
 from fastglm.design.matrix.dense_slices import dense_slices, transposed_product
@@ -29,7 +29,7 @@ def frame():
     "formula", ["y ~ x + k", "y ~ g * h + x:g", "y ~ 0 + g + x:k", "y ~ bs(x, df=5) + C(k, Sum)"]
 )
 def test_transposed_product_is_that_of_the_dense_matrix(frame, formula):
-    design = Recipe.fit(formula, frame)[1].design
+    design = FittedFormula.fit(formula, frame)[1].design
     v = np.random.default_rng(1).normal(size=50)
     np.testing.assert_allclose(transposed_product(design, v), design.to_dense().T @ v, atol=1e-12)
 
@@ -46,7 +46,7 @@ def test_transposed_product_of_arrays(make):
 
 def test_slices_make_up_the_matrix(frame, monkeypatch):
     monkeypatch.setattr(slices, "SLICE_VALUES", 20)
-    design = Recipe.fit("y ~ x + g", frame)[1].design
+    design = FittedFormula.fit("y ~ x + g", frame)[1].design
     parts = list(dense_slices(design))
     assert len(parts) == 10
     np.testing.assert_array_equal(np.concatenate([X for _, X in parts]), design.to_dense())

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from fastglm.design.matrix.parts import Coded, Dense, Design, Ones, Product, Sparse
+from fastglm.design.matrix.parts import Dense, Design, Indicators, Ones, Product, Sparse
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def test_product_is_the_product_in_float64():
 def test_coded_has_one_column_per_combination_last_fastest():
     first = np.array([0, 1, 1, 0], dtype=np.int8)
     second = np.array([2, 0, 1, 2], dtype=np.uint8)
-    part = Coded((first, second), (2, 3), (np.array([1.0, 2.0, 3.0, 4.0]),))
+    part = Indicators((first, second), (2, 3), (np.array([1.0, 2.0, 3.0, 4.0]),))
     wanted = np.zeros((4, 6))
     wanted[[0, 1, 2, 3], [2, 3, 4, 2]] = [1, 2, 3, 4]
     np.testing.assert_array_equal(part.to_dense(), wanted)
@@ -36,7 +36,7 @@ def test_coded_has_one_column_per_combination_last_fastest():
 
 def test_coded_codes_do_not_overflow_their_dtype():
     codes = np.array([99, 0], dtype=np.int8)
-    part = Coded((codes, codes), (100, 100))
+    part = Indicators((codes, codes), (100, 100))
     assert list(np.argmax(part.to_dense(), axis=1)) == [9999, 0]
 
 
@@ -53,12 +53,12 @@ def every_kind(rng):
             Ones(n),
             Dense(rng.normal(size=(n, 2))),
             Product((rng.normal(size=n), rng.integers(0, 5, n))),
-            Coded((rng.integers(0, 3, n),), (3,), (rng.normal(size=n),)),
+            Indicators((rng.integers(0, 3, n),), (3,), (rng.normal(size=n),)),
             Sparse(scipy.sparse.csr_array(np.eye(n)[:, :2])),
         ),
         n_rows=n,
         names=tuple("abcdefghi"),
-        transform=None,
+        column_map=None,
         constant=0,
         terms=(),
     )
@@ -68,7 +68,7 @@ def test_design_puts_parts_side_by_side(rng):
     design = every_kind(rng)
     wanted = np.hstack([part.to_dense() for part in design.parts])
     np.testing.assert_array_equal(design.to_dense(), wanted)
-    assert design.n_sweep_columns == design.n_columns == 9
+    assert design.n_stored_columns == design.n_columns == 9
 
 
 def test_transform_makes_model_columns_of_sweep_columns(rng):
@@ -78,7 +78,7 @@ def test_transform_makes_model_columns_of_sweep_columns(rng):
         parts=(Dense(values),),
         n_rows=4,
         names=("u", "v"),
-        transform=(matrix.indptr, matrix.indices, matrix.data),
+        column_map=(matrix.indptr, matrix.indices, matrix.data),
         constant=None,
         terms=(),
     )

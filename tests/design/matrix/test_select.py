@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastglm.design.formula.recipe import Recipe
+from fastglm.design.formula.fitted_formula import FittedFormula
 from fastglm.design.matrix.arrays import design_from_array
 from fastglm.design.matrix.select import join_designs, select_columns
 
@@ -15,10 +15,10 @@ def designs(frame):
     rng = np.random.default_rng(1)
     matrix = rng.normal(size=(80, 7))
     return [
-        Recipe.fit("y ~ x + z + a * c + a:z + b", frame)[1].design,
+        FittedFormula.fit("y ~ x + z + a * c + a:z + b", frame)[1].design,
         design_from_array(matrix),
         design_from_array(scipy.sparse.csr_matrix(matrix * (matrix > 0.5))),
-        Recipe.fit("y ~ 0 + x * z", frame)[1].design,
+        FittedFormula.fit("y ~ 0 + x * z", frame)[1].design,
     ]
 
 
@@ -39,8 +39,8 @@ def test_selected_columns_are_those_columns(designs, which, data):
 
 
 def test_unused_columns_are_not_read(designs):
-    assert select_columns(designs[1], [0, 1, 4]).n_sweep_columns == 3
-    assert select_columns(designs[0], [0, 1]).n_sweep_columns == 2
+    assert select_columns(designs[1], [0, 1, 4]).n_stored_columns == 3
+    assert select_columns(designs[0], [0, 1]).n_stored_columns == 2
 
 
 def test_selected_columns_share_memory(designs):

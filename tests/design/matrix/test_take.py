@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from fastglm.design.matrix.parts import Coded, Dense, Design, Ones, Product, Sparse
+from fastglm.design.matrix.parts import Dense, Design, Indicators, Ones, Product, Sparse
 from fastglm.design.matrix.take import take_rows
 
 RNG = np.random.default_rng(6)
@@ -12,12 +12,12 @@ DESIGN = Design(
         Ones(N),
         Dense(RNG.normal(size=(N, 2))),
         Product((RNG.normal(size=N), RNG.integers(0, 5, N))),
-        Coded((RNG.integers(0, 3, N),), (3,), (RNG.normal(size=N),)),
+        Indicators((RNG.integers(0, 3, N),), (3,), (RNG.normal(size=N),)),
         Sparse(scipy.sparse.csc_array(np.eye(N)[:, :2])),
     ),
     n_rows=N,
     names=tuple("abcdefghi"),
-    transform=None,
+    column_map=None,
     constant=0,
     terms=(),
 )

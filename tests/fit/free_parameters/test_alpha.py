@@ -6,8 +6,8 @@ from scipy import special
 import fastglm as fg
 from fastglm.design.matrix.arrays import design_from_array
 from fastglm.errors import BoundaryWarning, DataError, ModelError
-from fastglm.fit.free_parameters.alpha import overdispersion_sums
-from fastglm.passes.layout import lay_out
+from fastglm.fit.free_parameters.alpha import nb_alpha_sums
+from fastglm.passes.row_table import build_row_table
 
 CASES = [("v_nb_quine", "log"), ("v_nb_sqrt_quine", "sqrt"), ("v_nb_biochem", "log")]
 
@@ -119,9 +119,9 @@ def test_derivatives_in_alpha_equal_integrals(alpha):
     first = (t / (1 + alpha * t) ** 2 * dt).sum(1) - y * mu / rising
     second = (-2 * t**2 / (1 + alpha * t) ** 3 * dt).sum(1) + y * (mu / rising) ** 2
     expected = w @ first, w @ second, w @ ((y - mu) ** 2 - mu), w @ mu**2
-    layout = lay_out(design_from_array(mu[:, None]), y, w)
+    row_table = build_row_table(design_from_array(mu[:, None]), y, w)
     family = fg.families.NegativeBinomial("identity").with_estimate(alpha)
-    sums = overdispersion_sums(layout, family, np.ones(1), False, 1)
+    sums = nb_alpha_sums(row_table, family, np.ones(1), False, 1)
     np.testing.assert_allclose(sums, expected, rtol=1e-10)
 
 

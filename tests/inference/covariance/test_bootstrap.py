@@ -10,7 +10,7 @@ from scipy import stats
 import fastglm as fg
 from fastglm.errors import ConvergenceWarning, DataError, ModelError
 from fastglm.inference.rows.simulate import draw_responses
-from fastglm.passes.draws import Counts
+from fastglm.passes.draws import ResampleCounts
 from fastglm.solve.replicates import Replicates
 
 
@@ -43,7 +43,7 @@ def seeds(n):
 
 
 def draw_counts(seeds, n_units, n_threads=1):
-    counts = Counts(n_units, seeds.size)
+    counts = ResampleCounts(n_units, seeds.size)
     counts.draw(seeds, n_threads)
     return np.array([counts[b] for b in range(seeds.size)])
 
@@ -149,17 +149,17 @@ def test_columns_too_collinear_for_steps_are_left_to_the_solver(frame, monkeypat
 def test_polynomials_stand_for_residuals(frame, monkeypatch, family, options):
     """Replicates by polynomials equal those by link and family, and use them where they hold."""
     held = []
-    find_curves = Replicates._find_curves
+    find_polynomials = Replicates._find_polynomials
 
     def spied(self, *arguments):
-        find_curves(self, *arguments)
-        held.append((self.curve_length > 0).mean())
+        find_polynomials(self, *arguments)
+        held.append((self.polynomial_length > 0).mean())
 
-    monkeypatch.setattr(Replicates, "_find_curves", spied)
+    monkeypatch.setattr(Replicates, "_find_polynomials", spied)
     frame = pd.concat([frame] * 8, ignore_index=True)
     fit = fg.glm(f"{'s' if family == 'gamma' else 'y'} ~ x + a", frame, family, **options)
     quick = fit.bootstrap(40, seed=SEED).replicates
-    monkeypatch.setattr("fastglm.solve.replicates.CURVE_ERROR", -1.0)
+    monkeypatch.setattr("fastglm.solve.replicates.POLYNOMIAL_ERROR", -1.0)
     exact = fit.bootstrap(40, seed=SEED).replicates
     assert held[0] > 0.9
     assert held[1] == 0.0
@@ -168,7 +168,7 @@ def test_polynomials_stand_for_residuals(frame, monkeypatch, family, options):
 
 def test_draws_follow_probabilities():
     probabilities = np.array([0.5, 0.3, 0.2] + [0.0] * 300)
-    counts = Counts(303, 2, probabilities, 100_000)
+    counts = ResampleCounts(303, 2, probabilities, 100_000)
     counts.draw(seeds(2), 1)
     for b in range(2):
         assert counts[b].sum() == 100_000

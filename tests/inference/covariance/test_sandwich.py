@@ -11,7 +11,7 @@ from r_cases import REFERENCE, fit_of, matrix, names_with, read_case, read_table
 import fastglm as fg
 from fastglm.errors import ColumnNotFoundError, DataError, ModelError
 from fastglm.inference.covariance.registry import COVARIANCES
-from fastglm.kernels.blocks import planes
+from fastglm.kernels.blocks import row_buffers
 
 SANDWICH = names_with("sandwich")
 CLUSTER = names_with("sandwich_cluster")
@@ -58,7 +58,7 @@ def test_leverage_one_is_an_error_where_residuals_are_divided_by_what_is_left():
 def plain(fit):
     """The way back from orthogonal columns, scores on them, and leverages, by QR."""
     X = fit.model.rows.design.to_dense()
-    residual, weight = fit.row_values(planes.RESIDUAL, planes.WEIGHT)
+    residual, weight = fit.row_values(row_buffers.RESIDUAL, row_buffers.WEIGHT)
     Q, R = np.linalg.qr(X * np.sqrt(weight)[:, None])
     scores = Q / np.sqrt(weight)[:, None] * residual[:, None]
     return np.linalg.inv(R), scores, (Q**2).sum(axis=1)

@@ -32,7 +32,7 @@ def numeric_gradient(fit, function, step=1e-6):
 
 
 def mean_of(fit, data):
-    X = fit.recipe.apply(data).design.to_dense()
+    X = fit.fitted_formula.apply(data).design.to_dense()
     offset = np.log(data.hours.to_numpy())
     return lambda beta: np.exp(X @ beta + offset)
 

@@ -50,7 +50,7 @@ def test_averages_are_those_of_the_grid_written_out(frame, formula: str, at: dic
     }
     points = pd.DataFrame(list(itertools.product(*values.values())), columns=list(values))
     points = points.astype({k: frame[k].dtype for k in points})
-    built = rows.recipe.apply(points)
+    built = rows.fitted_formula.apply(points)
     X = built.design.to_dense()
     offset = np.zeros(len(X)) if built.offset is None else built.offset
     for chosen in (rows.names()[:1], rows.names()[1:3], rows.names()[::-1][:2]):

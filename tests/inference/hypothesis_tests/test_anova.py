@@ -137,9 +137,9 @@ def test_all_types_agree_on_a_model_of_one_term(frame):
 
 def weighted_rao(smaller, X):
     """Rao's statistic as R computes it: a regression of the working residuals on all columns."""
-    from fastglm.kernels.blocks import planes
+    from fastglm.kernels.blocks import row_buffers
 
-    weight, residual = smaller.row_values(planes.WEIGHT, planes.RESIDUAL)
+    weight, residual = smaller.row_values(row_buffers.WEIGHT, row_buffers.RESIDUAL)
     root = np.sqrt(weight)
     target = residual / root
     fitted = np.linalg.lstsq(X * root[:, None], target, rcond=None)[0]

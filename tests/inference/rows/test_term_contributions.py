@@ -17,9 +17,11 @@ def design():
 def test_partial_residuals_are_working_residuals_and_centred_terms(design):
     y = np.random.default_rng(2).poisson(np.exp(design @ [0.1, 0.3, 0.2])).astype(float)
     fit = fg.GLM(y, design, "poisson", offset=design[:, 1]).fit()
-    centred = (design - design.mean(axis=0))[:, 1:] * fit.params[1:]
-    np.testing.assert_allclose(fit.predict_terms(), centred, atol=1e-12)
-    np.testing.assert_allclose(fit.resid_partial(), fit.resid_working[:, None] + centred, atol=1e-9)
+    centered = (design - design.mean(axis=0))[:, 1:] * fit.params[1:]
+    np.testing.assert_allclose(fit.predict_terms(), centered, atol=1e-12)
+    np.testing.assert_allclose(
+        fit.resid_partial(), fit.resid_working[:, None] + centered, atol=1e-9
+    )
 
 
 def test_contributions_and_constant_make_the_linear_predictor(design):

@@ -9,10 +9,10 @@ import fastglm as fg
 from fastglm.cli.warmup import every_row_block
 from fastglm.kernels.compiler import stamp as stamping
 from fastglm.kernels.math.elementary import nearest_integer
-from fastglm.kernels.passes.gram import sum_plane
+from fastglm.kernels.passes.gram import sum_buffer
 
 
-@pytest.mark.parametrize("helper", [nearest_integer, sum_plane])
+@pytest.mark.parametrize("helper", [nearest_integer, sum_buffer])
 def test_helpers_refuse_calls_from_python(helper):
     with pytest.raises(TypeError, match=f"^{helper.__name__} is a helper of kernels"):
         helper(1.0)

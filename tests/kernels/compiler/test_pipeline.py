@@ -7,16 +7,16 @@ import pytest
 from as_entry import as_entry
 from numba.core.types import float64
 
-from fastglm.kernels.compiler.decorators import called, formula, inlined
+from fastglm.kernels.compiler.decorators import inline, inline_any_precision, noinline
 from fastglm.kernels.compiler.intrinsics import pointer
 
 
-@inlined
+@inline
 def _squared(x):
     return x * x
 
 
-@called
+@noinline
 def _sum_of_squares(values, n):
     total = 0.0
     for i in range(n):
@@ -24,7 +24,7 @@ def _sum_of_squares(values, n):
     return total
 
 
-@inlined
+@inline
 def _norm_at(address, n):
     return np.sqrt(_sum_of_squares(pointer(address, float64), n))
 
@@ -51,10 +51,10 @@ def _shifted(x):
     return math.pi * x + THIRD if x < math.inf else 0.1
 
 
-_in_doubles, _in_its_precision = inlined(_shifted), formula(_shifted)
+_in_doubles, _in_its_precision = inline(_shifted), inline_any_precision(_shifted)
 
 
-@inlined
+@inline
 def _by_either(x):
     return _in_doubles(x), _in_its_precision(x)
 

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 import fastglm as fg
-from fastglm.kernels.blocks import table as slots
-from fastglm.kernels.blocks.table import NARROWED, SINGLE, WITH_DIAGONAL, WITH_GRAM
+from fastglm.kernels.blocks import table as fields
+from fastglm.kernels.blocks.table import FLOAT32, FLOAT32_GRAM, WITH_DIAGONAL, WITH_GRAM
 from fastglm.passes.scaling import find_scaling
 from fastglm.solve.newton import state as at
 from fastglm.solve.newton.run import Run
@@ -47,12 +47,12 @@ LAYOUTS = [
 ]
 
 
-def swept(model, theta, mode):
+def swept(model, coefficients, mode):
     """A run after one sweep and step from coefficients of the standardised columns."""
-    run = Run(model.layout, find_scaling(model.layout), model.family, binary=False)
-    run.start_from(theta)
-    run.context[slots.MODE] = mode & ~SINGLE
-    run.set_precision(single=bool(mode & SINGLE))
+    run = Run(model.row_table, find_scaling(model.row_table), model.family, binary=False)
+    run.start_from(coefficients)
+    run.table[fields.MODE] = mode & ~FLOAT32
+    run.set_precision(float32=bool(mode & FLOAT32))
     # A deviance to stay below, where none is evaluated, and no end.
     run.state[at.DEVIANCE] = 1e300
     run.state[at.MAX_ITERATIONS] = 9
@@ -60,12 +60,14 @@ def swept(model, theta, mode):
     return run
 
 
-def expected(run, X, y, theta):
+def expected(run, X, y, coefficients):
     """Gram matrix and score of the standardised columns of a Poisson model."""
-    owned, owner = run.layout.owned
+    direct_columns, design_column = run.row_table.direct_columns
     Z = np.empty_like(X)
-    Z[:, owner] = (X[:, owner] - run.scaling.shift[owned]) * run.scaling.scale[owned]
-    mean = np.exp(Z @ theta)
+    Z[:, design_column] = (
+        X[:, design_column] - run.scaling.shift[direct_columns]
+    ) * run.scaling.scale[direct_columns]
+    mean = np.exp(Z @ coefficients)
     return (Z.T * mean) @ Z, Z.T @ (y - mean)
 
 
@@ -74,16 +76,16 @@ def problem(layout, p):
     generator = np.random.default_rng(p)
     y = generator.poisson(1.5, N).astype(float)
     # Numbers of single precision, so that both evaluate the same coefficients.
-    theta = generator.normal(0.0, 0.1 / np.sqrt(p), p).astype(np.float32).astype(float)
-    return fg.GLM(y, X, "poisson"), plain, y, theta
+    coefficients = generator.normal(0.0, 0.1 / np.sqrt(p), p).astype(np.float32).astype(float)
+    return fg.GLM(y, X, "poisson"), plain, y, coefficients
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("p", [1, 4, 7, 20, 22, 51])
 def test_sums_equal_numpy(layout, p):
-    model, X, y, theta = problem(layout, p)
-    run = swept(model, theta, WITH_GRAM)
-    gram, score = expected(run, X, y, theta)
+    model, X, y, coefficients = problem(layout, p)
+    run = swept(model, coefficients, WITH_GRAM)
+    gram, score = expected(run, X, y, coefficients)
     size = np.abs(gram).max()
     np.testing.assert_allclose(run.gram, gram, rtol=1e-12, atol=1e-13 * size)
     np.testing.assert_allclose(run.vectors[at.SCORE], score, atol=1e-11 * size)
@@ -93,9 +95,9 @@ def test_sums_equal_numpy(layout, p):
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("p", [1, 4, 7, 20, 22, 51])
 def test_sums_in_single_precision_equal_numpy_to_rounding(layout, p):
-    model, X, y, theta = problem(layout, p)
-    run = swept(model, theta, WITH_GRAM | SINGLE)
-    gram, score = expected(run, X, y, theta)
+    model, X, y, coefficients = problem(layout, p)
+    run = swept(model, coefficients, WITH_GRAM | FLOAT32)
+    gram, score = expected(run, X, y, coefficients)
     size = np.abs(gram).max()
     np.testing.assert_allclose(run.gram, gram, atol=3e-7 * size)
     np.testing.assert_allclose(run.vectors[at.SCORE], score, atol=3e-7 * size)
@@ -105,9 +107,12 @@ def test_sums_in_single_precision_equal_numpy_to_rounding(layout, p):
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("p", [1, 4, 7, 20, 22, 51])
 def test_a_narrowed_gram_matrix_comes_with_a_precise_score(layout, p):
-    model, X, y, theta = problem(layout, p)
-    run, precise = swept(model, theta, WITH_GRAM | NARROWED), swept(model, theta, WITH_GRAM)
-    gram, _ = expected(run, X, y, theta)
+    model, X, y, coefficients = problem(layout, p)
+    run, precise = (
+        swept(model, coefficients, WITH_GRAM | FLOAT32_GRAM),
+        swept(model, coefficients, WITH_GRAM),
+    )
+    gram, _ = expected(run, X, y, coefficients)
     size = np.abs(gram).max()
     np.testing.assert_allclose(run.gram, gram, atol=1e-7 * size)
     assert np.abs(run.gram - gram).max() > 1e-12 * size
@@ -116,14 +121,14 @@ def test_a_narrowed_gram_matrix_comes_with_a_precise_score(layout, p):
     assert run.state[at.DEVIANCE] == precise.state[at.DEVIANCE]
 
 
-@pytest.mark.parametrize("single", [0, SINGLE])
+@pytest.mark.parametrize("float32", [0, FLOAT32])
 @pytest.mark.parametrize("layout", ["rows", "columns"])
-def test_a_diagonal_without_the_rest(layout, single):
-    model, _, _, theta = problem(layout, 22)
-    whole = swept(model, theta, WITH_GRAM)
+def test_a_diagonal_without_the_rest(layout, float32):
+    model, _, _, coefficients = problem(layout, 22)
+    whole = swept(model, coefficients, WITH_GRAM)
     for _ in range(2):
-        run = swept(model, theta, WITH_DIAGONAL | single)
-        rtol = 3e-7 if single else 1e-12
+        run = swept(model, coefficients, WITH_DIAGONAL | float32)
+        rtol = 3e-7 if float32 else 1e-12
         np.testing.assert_allclose(run.vectors[at.DIAGONAL], whole.gram.diagonal(), rtol=rtol)
     assert not run.gram.any()
 
@@ -139,10 +144,10 @@ def test_a_diagonal_of_categorical_and_sparse_columns():
         }
     )
     model = fg.GLM.from_formula("y ~ 0 + a + b:x + x", frame, family="poisson")
-    theta = generator.normal(0.0, 0.1, model.layout.n_columns)
-    whole, run = swept(model, theta, WITH_GRAM), swept(model, theta, WITH_DIAGONAL)
+    coefficients = generator.normal(0.0, 0.1, model.row_table.n_columns)
+    whole, run = swept(model, coefficients, WITH_GRAM), swept(model, coefficients, WITH_DIAGONAL)
     known = run.vectors[at.DIAGONAL] > 0.0
-    assert known.all() == (not model.layout.transform[0].size)
+    assert known.all() == (not model.row_table.column_map[0].size)
     np.testing.assert_allclose(
         run.vectors[at.DIAGONAL][known], whole.gram.diagonal()[known], rtol=1e-12
     )

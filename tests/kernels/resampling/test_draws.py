@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fastglm.kernels.blocks.planes import BLOCK_ROWS
-from fastglm.passes.draws import SHORTFALL, Counts
+from fastglm.kernels.blocks.row_buffers import BLOCK_ROWS
+from fastglm.passes.draws import SHORTFALL, ResampleCounts
 
 
 def split_mix(seed, numbers):
@@ -37,7 +37,7 @@ def expected_counts(seed, n):
 def test_counts_invert_numbers_of_32_bits(n):
     """Ties in the first 16 bits, about 5 in each sample, are settled by the last 16."""
     seeds = np.random.SeedSequence(7).generate_state(40, np.uint64)
-    counts = Counts(n, seeds.size)
+    counts = ResampleCounts(n, seeds.size)
     counts.draw(seeds, 1)
     expected = [expected_counts(seed, n) for seed in seeds]
     compared = [b for b, one in enumerate(expected) if one is not None]

@@ -10,12 +10,12 @@ from scipy import special
 import fastglm as fg
 from fastglm.errors import Status
 from fastglm.responses.models.count_boundaries import inflation_slope, without_parameter
-from fastglm.solve.several_predictors import JointSolution
+from fastglm.solve.several_predictors import PredictorSolution
 
 
 def solution(params, log_likelihood, status=Status.CONVERGED):
     m = len(params)
-    return JointSolution(np.array(params), np.eye(m), log_likelihood, 3, 4, status)
+    return PredictorSolution(np.array(params), np.eye(m), log_likelihood, 3, 4, status)
 
 
 FULL = solution([1.0, 2.0, -9.0], -10.0)

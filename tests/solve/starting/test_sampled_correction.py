@@ -6,8 +6,8 @@ import pytest
 import fastglm as fg
 from fastglm.solve import fit as solver
 from fastglm.solve.newton import state as at
-from fastglm.solve.starting import sampled_correction as foresight
-from fastglm.solve.starting import subsample as warm_start
+from fastglm.solve.starting import sampled_correction as sampled_correction
+from fastglm.solve.starting import subsample as subsample
 
 ROWS, COLUMNS = 600_000, 10
 
@@ -50,7 +50,7 @@ def scoring(family, y, X, weights, start):
 def told(monkeypatch):
     """What settling returned, for each run that came so far; None where it had nothing to do."""
     returned = []
-    settle = foresight.settle
+    settle = sampled_correction.finalize_information
 
     def spy(run, options):
         before = run.partials[0].copy()
@@ -59,7 +59,7 @@ def told(monkeypatch):
         returned.append(answer if is_changed or not answer else None)
         return answer
 
-    monkeypatch.setattr(solver, "settle", spy)
+    monkeypatch.setattr(solver, "finalize_information", spy)
     return returned
 
 
@@ -82,8 +82,8 @@ def test_a_sweep_is_saved_and_no_digits(told, family, n_sweeps, weighted):
 
 
 def uncorrected(run, start, options):
-    """In the place of `correct_step`: the step as it was."""
-    run.vectors[at.THETA] = run.vectors[at.CANDIDATE]
+    """In the place of `sampled_gradient_correction`: the step as it was."""
+    run.vectors[at.COEFFICIENTS] = run.vectors[at.TRIAL]
     return True
 
 
@@ -95,16 +95,16 @@ def test_settling_follows_the_last_step(monkeypatch):
     model = fg.GLM(y, X, "poisson")
     exact = np.asarray(model.fit().bse)
 
-    monkeypatch.setattr(warm_start, "correct_step", uncorrected)
-    monkeypatch.setattr(foresight, "STANDARD_ERROR_SLACK", 1e-6)
+    monkeypatch.setattr(subsample, "sampled_gradient_correction", uncorrected)
+    monkeypatch.setattr(sampled_correction, "STANDARD_ERROR_SLACK", 1e-6)
     far = {}
     for share in (0.0, 1e9):
-        monkeypatch.setattr(foresight, "ERROR_SHARE", share)
+        monkeypatch.setattr(sampled_correction, "ERROR_SHARE", share)
         far[share] = model.fit(tol=1e-5)
-    monkeypatch.setattr(solver, "settle", lambda run, options: True)
-    unsettled = model.fit(tol=1e-5)
-    assert far[0.0].n_sweeps > far[1e9].n_sweeps == unsettled.n_sweeps
-    errors = [np.abs(fit.bse / exact - 1.0).max() for fit in (far[0.0], far[1e9], unsettled)]
+    monkeypatch.setattr(solver, "finalize_information", lambda run, options: True)
+    remaining_change = model.fit(tol=1e-5)
+    assert far[0.0].n_sweeps > far[1e9].n_sweeps == remaining_change.n_sweeps
+    errors = [np.abs(fit.bse / exact - 1.0).max() for fit in (far[0.0], far[1e9], remaining_change)]
     assert errors[0] < 1e-8
     assert errors[1] < 0.3 * errors[2]
 
@@ -114,17 +114,17 @@ def test_the_corrected_step_leaves_little(monkeypatch):
     X = design(generator)
     y = draw("binomial", X, generator)
     decrements = []
-    go_on = warm_start.Run.go_on_precisely
+    resume = subsample.Run.resume_double
 
-    def spy(self, narrowed):
-        go_on(self, narrowed)
+    def spy(self, float32_gram):
+        resume(self, float32_gram)
         self.sweep_and_step(1)
         decrements.append(self.state[at.DECREMENT])
-        go_on(self, narrowed)
+        resume(self, float32_gram)
 
-    monkeypatch.setattr(warm_start.Run, "go_on_precisely", spy)
+    monkeypatch.setattr(subsample.Run, "resume_double", spy)
     fg.GLM(y, X, "binomial").fit()
-    monkeypatch.setattr(warm_start, "correct_step", uncorrected)
+    monkeypatch.setattr(subsample, "sampled_gradient_correction", uncorrected)
     fg.GLM(y, X, "binomial").fit()
     assert decrements[0] < 0.05 * decrements[1]
 
@@ -169,8 +169,8 @@ def test_rounding_alike_in_many_rows_is_taken_back(monkeypatch):
     def errors(fit):
         return np.abs(fit.bse / np.sqrt(fit.scale) / size - 1.0).max()
 
-    settled = errors(model.fit())
-    monkeypatch.setattr(solver, "settle", lambda run, options: True)
-    unsettled = errors(model.fit())
-    assert settled < 5e-9
-    assert settled < 0.4 * unsettled < 2e-8
+    finalized = errors(model.fit())
+    monkeypatch.setattr(solver, "finalize_information", lambda run, options: True)
+    remaining_change = errors(model.fit())
+    assert finalized < 5e-9
+    assert finalized < 0.4 * remaining_change < 2e-8

@@ -5,7 +5,7 @@ import pytest
 from spies import answers_of
 
 import fastglm as fg
-from fastglm.solve.starting import subsample as warm_start
+from fastglm.solve.starting import subsample as subsample
 
 ROWS, COLUMNS = 120_000, 20
 
@@ -13,7 +13,7 @@ ROWS, COLUMNS = 120_000, 20
 @pytest.fixture
 def led(monkeypatch):
     """What leading in single precision returned, once for each fit that tried."""
-    return answers_of(monkeypatch, warm_start, "_lead_in_single_precision")
+    return answers_of(monkeypatch, subsample, "_start_in_float32")
 
 
 def poisson(X, generator, slope=0.1):

@@ -1,8 +1,8 @@
-"""Recipes: a formula bound to what it learned from its data, ready to rebuild the same columns.
+"""A formula bound to what it learned from its data, ready to rebuild the same columns.
 
-`Recipe.fit` reads a formula and a data frame and gives the design of the model; `Recipe.apply`
-gives the same columns on new data. A recipe is saved as plain JSON: the terms, the levels of the
-categoricals and what the transforms learned.
+`FittedFormula.fit` reads a formula and a data frame and gives the design of the model;
+`FittedFormula.apply` gives the same columns on new data. A fitted formula is saved as plain JSON:
+the terms, the levels of the categoricals and what the transforms learned.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from fastglm.design.formula.assemble import (
     assemble,
 )
 from fastglm.design.formula.coding import code_factor, require_same_kind
+from fastglm.design.formula.contrast_coding import CodedFactor, CodedTerm, code_contrasts
 from fastglm.design.formula.expressions import (
     Expression,
     State,
@@ -30,7 +31,6 @@ from fastglm.design.formula.expressions import (
 )
 from fastglm.design.formula.grammar import ParsedFormula, parse_formula
 from fastglm.design.formula.response import NUMBERS, ResponseRule, evaluate_response
-from fastglm.design.formula.scoping import ScopedFactor, ScopedTerm, scope_terms
 from fastglm.design.formula.table import Table, read_table
 from fastglm.design.frames.categories import Level, without_levels
 from fastglm.design.frames.frames import Frame
@@ -38,17 +38,17 @@ from fastglm.design.frames.missing import raise_missing, require_finite
 from fastglm.design.matrix.parts import Design
 from fastglm.errors import DataError, FastGLMWarning, FormulaError, warn
 
-__all__ = ["FrameDesign", "Recipe"]
+__all__ = ["FittedFormula", "FrameDesign"]
 
 
 @dataclass(frozen=True, eq=False)
 class FrameDesign:
-    """What a recipe makes of a data frame.
+    """What a fitted formula makes of a data frame.
 
     Parameters
     ----------
     design : Design
-        The model columns of the n rows that were kept.
+        The design columns of the n rows that were kept.
     y : ndarray, shape (n,) or (n, k), or None
         The response; columns for ``cbind``; None when columns are rebuilt or
         the formula has no left side.
@@ -83,7 +83,7 @@ class FrameDesign:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class FittedFormula:
     """A fitted formula.
 
     Parameters
@@ -120,7 +120,7 @@ class Recipe:
         missing: str = "raise",
         extra: Mapping[str, Any] | None = None,
         rule: ResponseRule = NUMBERS,
-    ) -> tuple[Recipe, FrameDesign]:
+    ) -> tuple[FittedFormula, FrameDesign]:
         """Learn a formula from a data frame.
 
         Parameters
@@ -140,7 +140,7 @@ class Recipe:
 
         Returns
         -------
-        recipe : Recipe
+        fitted_formula : FittedFormula
         result : FrameDesign
 
         Raises
@@ -168,14 +168,14 @@ class Recipe:
         if rows is not None:
             _learn_from_all(whole, (*parsed.factors, *parsed.offsets), state)
             _learn_from_all(whole, response, of_response)
-        recipe, factors = cls._learn(parsed, table, state)
+        fitted_formula, factors = cls._learn(parsed, table, state)
         y, levels = None, None
         if parsed.response is not None:
             y, levels = evaluate_response(parsed.response, table.columns, rule, of_response)
-        return recipe, FrameDesign(
-            design=assemble(recipe.terms, factors, table.n_rows),
+        return fitted_formula, FrameDesign(
+            design=assemble(fitted_formula.terms, factors, table.n_rows),
             y=y,
-            offset=recipe._offset(table, None),
+            offset=fitted_formula._offset(table, None),
             extra=table.extra_numbers(),
             rows=rows,
             missing=counts,
@@ -185,7 +185,7 @@ class Recipe:
     @classmethod
     def from_columns(
         cls, frame: Any, missing: str = "raise", extra: Mapping[str, Any] | None = None
-    ) -> tuple[Recipe, FrameDesign]:
+    ) -> tuple[FittedFormula, FrameDesign]:
         """Take every column of a data frame as it is: a frame passed where an array could be.
 
         Parameters
@@ -198,7 +198,7 @@ class Recipe:
 
         Returns
         -------
-        recipe : Recipe
+        fitted_formula : FittedFormula
             With an empty formula.
         result : FrameDesign
             Without a response.
@@ -214,10 +214,9 @@ class Recipe:
         factors = {c.text: code_factor(c.evaluate(table.columns, {}), c.text) for c in columns}
         levels = _levels(factors)
         terms = tuple(
-            ScaledTerm(text, (ScopedTerm((ScopedFactor(text, text in levels),)),))
-            for text in factors
+            ScaledTerm(text, (CodedTerm((CodedFactor(text, text in levels),)),)) for text in factors
         )
-        recipe = cls("", None, terms, columns, levels, (), {})
+        fitted_formula = cls("", None, terms, columns, levels, (), {})
         design = assemble(terms, factors, table.n_rows)
         ones = [
             design.names.index(text)
@@ -226,7 +225,7 @@ class Recipe:
             and factor.values[0] == 1
             and (factor.values == 1).all()
         ]
-        return recipe, FrameDesign(
+        return fitted_formula, FrameDesign(
             design=replace(design, constant=ones[0] if ones else None),
             extra=table.extra_numbers(),
             rows=rows,
@@ -236,7 +235,7 @@ class Recipe:
     @classmethod
     def _learn(
         cls, parsed: ParsedFormula, table: Table, state: State
-    ) -> tuple[Recipe, dict[str, Factor]]:
+    ) -> tuple[FittedFormula, dict[str, Factor]]:
         """Evaluate the factors, keep what they learned, and choose the coding of the terms."""
         factors = {
             factor.text: code_factor(factor.evaluate(table.columns, state), factor.text)
@@ -244,19 +243,19 @@ class Recipe:
         }
         if not parsed.terms:
             raise FormulaError(f"'{parsed.text}' has no terms: there is nothing to estimate.")
-        scoped = scope_terms(
+        coded = code_contrasts(
             [[factor.text for factor in term.factors] for term in parsed.terms],
             {text: factor.spans_intercept for text, factor in factors.items()},
         )
         terms = tuple(
             ScaledTerm(term.name, tuple(products), term.scale)
-            for term, products in zip(parsed.terms, scoped, strict=True)
+            for term, products in zip(parsed.terms, coded, strict=True)
         )
         response = None if parsed.response is None else parsed.response.text
-        recipe = cls(
+        fitted_formula = cls(
             parsed.text, response, terms, parsed.factors, _levels(factors), parsed.offsets, state
         )
-        return recipe, factors
+        return fitted_formula, factors
 
     def apply(
         self,
@@ -265,7 +264,7 @@ class Recipe:
         missing: str = "raise",
         extra: Mapping[str, Any] | None = None,
     ) -> FrameDesign:
-        """Rebuild the model columns on new data.
+        """Rebuild the design columns on new data.
 
         Parameters
         ----------
@@ -327,7 +326,7 @@ class Recipe:
         return total
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the recipe as plain JSON types: strings, numbers, lists and dictionaries."""
+        """Give the fitted formula as plain JSON types: strings, numbers, lists and dictionaries."""
         return {
             "formula": self.formula,
             "response": self.response,
@@ -349,15 +348,15 @@ class Recipe:
         }
 
     @classmethod
-    def from_dict(cls, saved: Mapping[str, Any]) -> Recipe:
-        """Restore a recipe from what `to_dict` gave, evaluating nothing.
+    def from_dict(cls, saved: Mapping[str, Any]) -> FittedFormula:
+        """Restore a fitted formula from what `to_dict` gave, evaluating nothing.
 
         Raises
         ------
         FormulaError
             If an expression uses a function outside the fixed list.
         DataError
-            If `saved` is not a recipe.
+            If `saved` is not a fitted formula.
         """
         try:
             return cls(
@@ -391,7 +390,7 @@ def _levels(factors: Mapping[str, Factor]) -> dict[str, tuple[Level, ...]]:
 
 def _term_from_dict(saved: Mapping[str, Any]) -> ScaledTerm:
     products = tuple(
-        ScopedTerm(tuple(ScopedFactor(text, bool(reduced)) for text, reduced in product))
+        CodedTerm(tuple(CodedFactor(text, bool(reduced)) for text, reduced in product))
         for product in saved["products"]
     )
     return ScaledTerm(saved["name"], products, float(saved["scale"]))

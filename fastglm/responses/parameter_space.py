@@ -8,21 +8,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastglm.passes.several_predictors import PredictorMaps
-from fastglm.responses.record import Block
-from fastglm.solve.collinear_columns import Columns
+from fastglm.responses.record import PredictorBlock
+from fastglm.solve.rank_and_scaling import Columns
 
-__all__ = ["Setting"]
+__all__ = ["ParameterSpace"]
 
 
 @dataclass(frozen=True, eq=False)
-class Setting:
+class ParameterSpace:
     """Which coefficients there are, and what they are coefficients of.
 
     Attributes
     ----------
-    blocks : sequence of Block
+    blocks : sequence of PredictorBlock
         By linear predictor.
-    found : sequence of Columns
+    column_info : sequence of Columns
         What there is to know of the columns of every design.
     kept : ndarray of bool, shape (m,)
         Which of the m coefficients stay in the model.
@@ -32,8 +32,8 @@ class Setting:
         Of those kept.
     """
 
-    blocks: Sequence[Block]
-    found: Sequence[Columns]
+    blocks: Sequence[PredictorBlock]
+    column_info: Sequence[Columns]
     kept: np.ndarray
-    back: np.ndarray
+    from_standardized: np.ndarray
     maps: PredictorMaps

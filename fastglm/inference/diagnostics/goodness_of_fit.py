@@ -9,15 +9,15 @@ import numpy as np
 import scipy
 
 from fastglm.arguments import checked_choice
-from fastglm.design.formula.recipe import Recipe
+from fastglm.design.formula.fitted_formula import FittedFormula
 from fastglm.design.frames.frames import is_frame
 from fastglm.design.frames.missing import require_finite_design
 from fastglm.design.matrix.arrays import design_from_array
 from fastglm.design.matrix.select import join_designs
 from fastglm.errors import DataError, ModelError
-from fastglm.inference.hypothesis_tests.refits import Refit, score_statistic
+from fastglm.inference.hypothesis_tests.refits import NestedRefit, score_statistic
 from fastglm.inference.hypothesis_tests.tables import HypothesisTest, Table
-from fastglm.kernels.blocks import planes
+from fastglm.kernels.blocks import row_buffers
 
 if TYPE_CHECKING:
     from fastglm.fit.record import Fit
@@ -87,7 +87,7 @@ def hosmer_lemeshow(fit: Fit, groups: int) -> tuple[HypothesisTest, Table]:
         raise ModelError(f"groups must be a whole number from 3 on, not {groups!r}")
     rows = fit._model_with_data("a calibration test").rows
     # Rounding must not tell apart what the model says is equal.
-    mean = np.round(fit.row_values(planes.MEAN)[0], SAME_PROBABILITY)
+    mean = np.round(fit.row_values(row_buffers.MEAN)[0], SAME_PROBABILITY)
     weights = np.ones(rows.n_rows) if rows.prior_weights is None else rows.prior_weights
     cuts = np.unique(_weighted_quantiles(mean, weights, groups))
     codes = np.searchsorted(cuts, mean, side="left")
@@ -125,7 +125,7 @@ def dispersion_test(fit: Fit, alternative: str, power: float) -> HypothesisTest:
     if not fit.family.variance_is_mean:
         raise ModelError(f"the dispersion test is of Poisson models, not {fit.family.name}.")
     rows = fit._model_with_data("a dispersion test").rows
-    (mean,) = fit.row_values(planes.MEAN)
+    (mean,) = fit.row_values(row_buffers.MEAN)
     often = np.ones(rows.n_rows) if rows.frequencies is None else rows.frequencies
     weights = rows.variance_weights
     if weights is None:
@@ -149,7 +149,7 @@ def score_test(fit: Fit, exog_extra: Any) -> HypothesisTest:
     """Rao's test of adding columns; see `Results.score_test`."""
     rows = fit._model_with_data("a score test").rows
     if is_frame(exog_extra):
-        extra = Recipe.from_columns(exog_extra, missing="raise")[1].design
+        extra = FittedFormula.from_columns(exog_extra, missing="raise")[1].design
     else:
         extra = design_from_array(np.asarray(exog_extra))
         if extra.n_columns == 1 and getattr(exog_extra, "name", None) is not None:
@@ -161,7 +161,7 @@ def score_test(fit: Fit, exog_extra: Any) -> HypothesisTest:
     zeros = np.zeros(extra.n_columns)
     params = np.concatenate([fit.estimates, zeros])
     kept = np.flatnonzero(~np.isnan(params))
-    base = Refit(kept, params, fit.deviance, fit.rank, fit.status)
+    base = NestedRefit(kept, params, fit.deviance, fit.rank, fit.status)
     statistic, rank = score_statistic(fit, base, design, kept)
     if rank <= fit.rank:
         raise ModelError("exog_extra is in the model already: there is nothing to test.")

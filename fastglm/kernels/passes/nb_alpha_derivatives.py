@@ -5,30 +5,30 @@ from __future__ import annotations
 from numba.core.types import float64, int64
 
 from fastglm.kernels.blocks.block import allocate_scratch, block_range, block_rows
-from fastglm.kernels.blocks.planes import (
+from fastglm.kernels.blocks.row_buffers import (
+    BUFFER,
     FAMILY_PARAMETER,
     MEAN,
-    PLANE,
     PRIOR_WEIGHT,
     RESPONSE,
     WEIGHT,
 )
 from fastglm.kernels.blocks.table import INVERSE_ROWS, LOAD, OUTPUT, PREDICT
-from fastglm.kernels.compiler.decorators import inlined
+from fastglm.kernels.compiler.decorators import inline
 from fastglm.kernels.compiler.intrinsics import call_row_block, call_stage, offset_pointer, pointer
 from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.kernels.math import elementary as vm
-from fastglm.kernels.passes.gram import sum_plane
+from fastglm.kernels.passes.gram import sum_buffer
 
-# Sums of a chunk, formed in planes that the respond blocks of a sweep would fill.
+# Sums of a chunk, formed in buffers that the respond blocks of a sweep would fill.
 N_TERMS = 4
 TERMS = WEIGHT
 # Below this alpha mu, the closed form of the second derivative cancels and its series is used.
 SERIES_BELOW = 1e-3
 
 
-@inlined
-def overdispersion_terms(y, mu, alpha):
+@inline
+def nb_alpha_terms(y, mu, alpha):
     """One row's part of the first and of the second derivative."""
     a = alpha * mu
     rising = 1.0 + a
@@ -45,13 +45,13 @@ def overdispersion_terms(y, mu, alpha):
     return first, second
 
 
-@inlined
+@inline
 def moment_terms(y, mu):
     """One row's excess of the squared residual over a Poisson variance, and squared mean."""
     return (y - mu) * (y - mu) - mu, mu * mu
 
 
-def overdispersion_chunk(context_address, chunk):
+def nb_alpha_chunk(table_address, chunk):
     """Adds up `N_TERMS` terms over one chunk's rows into OUTPUT, (n_chunks, N_TERMS); returns 0.
 
     First the parts of d/d alpha and d2/d alpha2 that depend on the mean. The log-likelihood of a
@@ -59,32 +59,32 @@ def overdispersion_chunk(context_address, chunk):
     the first sum is left to the caller. Finite at alpha = 0, where the score is that of Dean (1992)
     for overdispersion. Then the two sums of the moment estimate of alpha.
     """
-    context = pointer(context_address, int64)
-    sums = pointer(context[OUTPUT] + 8 * N_TERMS * chunk, float64)
-    scratch_array = allocate_scratch(context)
+    table = pointer(table_address, int64)
+    sums = pointer(table[OUTPUT] + 8 * N_TERMS * chunk, float64)
+    scratch_array = allocate_scratch(table)
     scratch = scratch_array.ctypes.data
-    planes = pointer(scratch, float64)
+    buffers = pointer(scratch, float64)
     for k in range(N_TERMS):
         sums[k] = 0.0
-    first_block, last_block = block_range(context, chunk)
+    first_block, last_block = block_range(table, chunk)
     for block in range(first_block, last_block):
-        start, rows = block_rows(context, block)
-        call_stage(context[LOAD], context_address, start, rows, scratch, 0)
-        call_stage(context[PREDICT], context_address, start, rows, scratch, 0)
-        call_row_block(context[INVERSE_ROWS], scratch, rows)
-        alpha = planes[FAMILY_PARAMETER * PLANE]
+        start, rows = block_rows(table, block)
+        call_stage(table[LOAD], table_address, start, rows, scratch, 0)
+        call_stage(table[PREDICT], table_address, start, rows, scratch, 0)
+        call_row_block(table[INVERSE_ROWS], scratch, rows)
+        alpha = buffers[FAMILY_PARAMETER * BUFFER]
         for i in range(rows):
-            y, mu = planes[RESPONSE * PLANE + i], planes[MEAN * PLANE + i]
-            w = planes[PRIOR_WEIGHT * PLANE + i]
-            first, second = overdispersion_terms(y, mu, alpha)
+            y, mu = buffers[RESPONSE * BUFFER + i], buffers[MEAN * BUFFER + i]
+            w = buffers[PRIOR_WEIGHT * BUFFER + i]
+            first, second = nb_alpha_terms(y, mu, alpha)
             excess, square = moment_terms(y, mu)
-            planes[TERMS * PLANE + i] = w * first if w > 0.0 else 0.0
-            planes[(TERMS + 1) * PLANE + i] = w * second if w > 0.0 else 0.0
-            planes[(TERMS + 2) * PLANE + i] = w * excess if w > 0.0 else 0.0
-            planes[(TERMS + 3) * PLANE + i] = w * square if w > 0.0 else 0.0
+            buffers[TERMS * BUFFER + i] = w * first if w > 0.0 else 0.0
+            buffers[(TERMS + 1) * BUFFER + i] = w * second if w > 0.0 else 0.0
+            buffers[(TERMS + 2) * BUFFER + i] = w * excess if w > 0.0 else 0.0
+            buffers[(TERMS + 3) * BUFFER + i] = w * square if w > 0.0 else 0.0
         for k in range(N_TERMS):
-            sums[k] += sum_plane(offset_pointer(planes, (TERMS + k) * PLANE), rows)
+            sums[k] += sum_buffer(offset_pointer(buffers, (TERMS + k) * BUFFER), rows)
     return scratch_array.size * 0
 
 
-overdispersion_kernel = RowBlock(overdispersion_chunk, "overdispersion", {})
+nb_alpha_kernel = RowBlock(nb_alpha_chunk, "nb_alpha", {})

@@ -1,8 +1,8 @@
 """What a block of rows looks like while it is in cache.
 
-A block holds up to `BLOCK_ROWS` rows. Each quantity has a plane of `PLANE` float64 values in one
+A block holds up to `BLOCK_ROWS` rows. Each quantity has a buffer of `BUFFER` float64 values in one
 contiguous scratch array, so that every loop reads and writes at constant distances from one base:
-the compiler can then prove that planes do not overlap and use vector instructions throughout.
+the compiler can then prove that buffers do not overlap and use vector instructions throughout.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from __future__ import annotations
 BLOCK_ROWS = 256
 #: Columns are met in tiles of this many.
 TILE = 4
-#: Distance between planes. Not a power of two, or planes would compete for the same cache sets.
-PLANE = BLOCK_ROWS + 8
+#: Distance between buffers. Not a power of two, or buffers would compete for the same cache sets.
+BUFFER = BLOCK_ROWS + 8
 
 (
     RESPONSE,
@@ -35,4 +35,4 @@ PLANE = BLOCK_ROWS + 8
     LINK_PARAMETER,  # the first value is the link's parameter
     WEIGHTED,  # the first of TILE: columns times the weights
 ) = range(19)
-N_PLANES = WEIGHTED + TILE
+N_BUFFERS = WEIGHTED + TILE

@@ -14,11 +14,11 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["ScopedFactor", "ScopedTerm", "scope_terms"]
+__all__ = ["CodedFactor", "CodedTerm", "code_contrasts"]
 
 
 @dataclass(frozen=True)
-class ScopedFactor:
+class CodedFactor:
     """A factor, by its text, and whether it is coded without the direction of the intercept."""
 
     text: str
@@ -26,20 +26,20 @@ class ScopedFactor:
 
 
 @dataclass(frozen=True)
-class ScopedTerm:
+class CodedTerm:
     """A product of scoped factors; empty for the intercept."""
 
-    factors: tuple[ScopedFactor, ...]
+    factors: tuple[CodedFactor, ...]
 
     @property
-    def span(self) -> frozenset[ScopedFactor]:
+    def span(self) -> frozenset[CodedFactor]:
         """The factors without their order: two terms with the same span are the same columns."""
         return frozenset(self.factors)
 
 
-def scope_terms(
+def code_contrasts(
     terms: Iterable[Sequence[str]], spans_intercept: dict[str, bool]
-) -> list[list[ScopedTerm]]:
+) -> list[list[CodedTerm]]:
     """Choose full or reduced coding for every factor of every term.
 
     Parameters
@@ -51,45 +51,45 @@ def scope_terms(
 
     Returns
     -------
-    list of list of ScopedTerm
+    list of list of CodedTerm
         For each term, the products whose columns make it up; empty if earlier terms span it.
     """
-    spanned: set[frozenset[ScopedFactor]] = set()
-    scoped = []
+    spanned: set[frozenset[CodedFactor]] = set()
+    coded = []
     for term in terms:
         choices = [
-            (ScopedFactor(text, True), None)
+            (CodedFactor(text, True), None)
             if spans_intercept[text]
-            else (ScopedFactor(text, False),)
+            else (CodedFactor(text, False),)
             for text in term
         ]
         products = [
-            ScopedTerm(tuple(factor for factor in product if factor is not None))
+            CodedTerm(tuple(factor for factor in product if factor is not None))
             for product in itertools.product(*choices)
         ]
         new = [product for product in products if product.span not in spanned]
         spanned.update(product.span for product in new)
-        scoped.append(_join(new))
-    return scoped
+        coded.append(_join(new))
+    return coded
 
 
-def _join(products: Sequence[ScopedTerm]) -> list[ScopedTerm]:
+def _join(products: Sequence[CodedTerm]) -> list[CodedTerm]:
     """Apply ``anything + anything:reduced -> anything:full`` until nothing changes."""
-    joined: list[ScopedTerm] = []
+    joined: list[CodedTerm] = []
     for product in sorted(products, key=lambda product: len(product.factors)):
         partner = next((other for other in joined if _extends(product, other)), None)
         if partner is None:
             joined.append(product)
             continue
         (extra,) = product.span - partner.span
-        full = ScopedTerm(
-            tuple(ScopedFactor(f.text, False) if f == extra else f for f in product.factors)
+        full = CodedTerm(
+            tuple(CodedFactor(f.text, False) if f == extra else f for f in product.factors)
         )
         joined = _join([*(other for other in joined if other is not partner), full])
     return joined
 
 
-def _extends(product: ScopedTerm, other: ScopedTerm) -> bool:
+def _extends(product: CodedTerm, other: CodedTerm) -> bool:
     """Whether `product` is `other` times one reduced factor."""
     extra = product.span - other.span
     return (

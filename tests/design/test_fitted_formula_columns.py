@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from fastglm.design.formula import coding
-from fastglm.design.formula.recipe import Recipe
+from fastglm.design.formula.fitted_formula import FittedFormula
 from fastglm.design.formula.response import ResponseRule
 from fastglm.errors import UnseenLevelError
 
@@ -115,7 +115,7 @@ def as_formulaic_reads(formula):
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_names_values_and_response_are_formulaics(formula, frame, expected):
     response, matrix = expected(as_formulaic_reads(formula), frame)
-    _, result = Recipe.fit(formula, frame, rule=TRUTHS_TOO)
+    _, result = FittedFormula.fit(formula, frame, rule=TRUTHS_TOO)
     names = [name.replace("=4" + CENTRED[2:], "=4)") for name in matrix.columns]
     assert list(result.design.names) == names
     np.testing.assert_allclose(
@@ -126,8 +126,10 @@ def test_names_values_and_response_are_formulaics(formula, frame, expected):
 
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_saved_recipe_rebuilds_the_same_columns(formula, frame):
-    recipe, result = Recipe.fit(formula, frame, rule=TRUTHS_TOO)
-    loaded = Recipe.from_dict(json.loads(json.dumps(recipe.to_dict(), allow_nan=False)))
+    fitted_formula, result = FittedFormula.fit(formula, frame, rule=TRUTHS_TOO)
+    loaded = FittedFormula.from_dict(
+        json.loads(json.dumps(fitted_formula.to_dict(), allow_nan=False))
+    )
     again = loaded.apply(frame.drop(columns="y"))
     assert again.design.names == result.design.names
     np.testing.assert_array_equal(again.design.to_dense(), result.design.to_dense())
@@ -140,16 +142,19 @@ def test_new_data_is_coded_by_what_the_fit_learned(formula, frame):
         warnings.simplefilter("ignore")
         spec = formulaic.model_matrix(as_formulaic_reads(formula), frame).rhs.model_spec
         matrix = spec.get_model_matrix(new)
-    recipe, _ = Recipe.fit(formula, frame, rule=TRUTHS_TOO)
+    fitted_formula, _ = FittedFormula.fit(formula, frame, rule=TRUTHS_TOO)
     np.testing.assert_allclose(
-        recipe.apply(new).design.to_dense(), matrix.to_numpy(dtype=float), rtol=1e-12, atol=1e-12
+        fitted_formula.apply(new).design.to_dense(),
+        matrix.to_numpy(dtype=float),
+        rtol=1e-12,
+        atol=1e-12,
     )
 
 
 @pytest.mark.parametrize("formula", ["y ~ a * c + bs(x, df=4)", "y ~ C(k) * flag + log(z):a"])
 def test_every_kind_of_frame_gives_the_same_design(convert, formula, frame, expected):
     _, matrix = expected(formula, frame)
-    _, result = Recipe.fit(formula, convert(frame), rule=TRUTHS_TOO)
+    _, result = FittedFormula.fit(formula, convert(frame), rule=TRUTHS_TOO)
     assert list(result.design.names) == list(matrix.columns)
     np.testing.assert_allclose(
         result.design.to_dense(), matrix.to_numpy(dtype=float), rtol=1e-13, atol=1e-13
@@ -160,7 +165,7 @@ def test_every_kind_of_frame_gives_the_same_design(convert, formula, frame, expe
 def test_declared_levels_keep_their_order_in_every_library(convert, frame, expected):
     _, matrix = expected("y ~ b", frame)
     assert list(matrix.columns) == ["Intercept", "b[T.p]"]
-    _, result = Recipe.fit("y ~ b", convert(frame))
+    _, result = FittedFormula.fit("y ~ b", convert(frame))
     assert list(result.design.names) == list(matrix.columns)
     np.testing.assert_array_equal(result.design.to_dense(), matrix.to_numpy())
 
@@ -168,7 +173,7 @@ def test_declared_levels_keep_their_order_in_every_library(convert, frame, expec
 def test_polars_categoricals_are_sorted_whatever_the_order_of_rows(frame):
     given = pl.from_pandas(frame[["y", "c"]]).with_columns(pl.col("c").cast(pl.Categorical))
     for rows in (given, given.reverse()):
-        names = Recipe.fit("y ~ c", rows)[1].design.names
+        names = FittedFormula.fit("y ~ c", rows)[1].design.names
         assert names == ("Intercept", "c[T.one]", "c[T.three]", "c[T.two]")
 
 
@@ -187,15 +192,15 @@ def test_unused_declared_levels_are_dropped_as_r_drops_them(frame, expected, lib
     levels = ["never", *frame["b"].cat.categories, "nor this"]
     wide = library(frame.assign(b=frame["b"].cat.set_categories(levels)))
     _, matrix = expected("y ~ b", frame)
-    recipe, result = Recipe.fit("y ~ b", wide)
+    fitted_formula, result = FittedFormula.fit("y ~ b", wide)
     assert list(result.design.names) == list(matrix.columns)
     np.testing.assert_array_equal(result.design.to_dense(), matrix.to_numpy())
     with pytest.raises(UnseenLevelError, match="'never' in 1 row"):
-        recipe.apply({"b": np.array(["never"])})
+        fitted_formula.apply({"b": np.array(["never"])})
 
 
 def test_levels_that_were_asked_for_are_kept(frame):
-    names = Recipe.fit("y ~ C(c, levels=['one', 'two', 'three', 'four', 'never'])", frame)[
+    names = FittedFormula.fit("y ~ C(c, levels=['one', 'two', 'three', 'four', 'never'])", frame)[
         1
     ].design.names
     assert names[-1].endswith("[T.never]")
@@ -205,7 +210,7 @@ def test_levels_that_occur_late_are_kept(monkeypatch):
     monkeypatch.setattr(coding, "ROWS_AT_ONCE", 3)
     codes = np.array([0, 0, 0, -1, 3, 0, 0, 1])
     column = pd.Categorical.from_codes(codes, ["p", "q", "r", "s"])
-    _, result = Recipe.fit("~ b", {"b": column, "y": codes}, missing="drop")
+    _, result = FittedFormula.fit("~ b", {"b": column, "y": codes}, missing="drop")
     assert result.design.names == ("Intercept", "b[T.q]", "b[T.s]")
 
 
@@ -225,15 +230,15 @@ def test_designs_are_those_of_r(case):
     data = pd.read_csv(DATA / f"{case}.data.csv.gz")
     reference = pd.read_csv(DATA / f"{case}.design.csv.gz")
     matrix = reference.filter(regex="^x:").to_numpy(dtype=float)
-    _, result = Recipe.fit(R_CASES[case], data)
+    _, result = FittedFormula.fit(R_CASES[case], data)
     np.testing.assert_allclose(result.design.to_dense(), matrix, rtol=1e-12, atol=1e-12)
 
 
 def test_the_order_of_rows_does_not_matter(convert, frame):
     order = np.random.default_rng(9).permutation(len(frame))
     formula = "y ~ a * c + C(k) + bs(x, df=4)"
-    _, straight = Recipe.fit(formula, convert(frame), rule=TRUTHS_TOO)
+    _, straight = FittedFormula.fit(formula, convert(frame), rule=TRUTHS_TOO)
     shuffled = frame.iloc[order].reset_index(drop=True)
-    _, result = Recipe.fit(formula, convert(shuffled))
+    _, result = FittedFormula.fit(formula, convert(shuffled))
     assert result.design.names == straight.design.names
     np.testing.assert_array_equal(result.design.to_dense(), straight.design.to_dense()[order])

@@ -7,43 +7,43 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastglm.design.formula.recipe import Recipe
-from fastglm.design.formula.scoping import ScopedFactor, ScopedTerm, scope_terms
+from fastglm.design.formula.contrast_coding import CodedFactor, CodedTerm, code_contrasts
+from fastglm.design.formula.fitted_formula import FittedFormula
 
 SPANS = {"a": True, "b": True, "x": False}
 
 
-def scoped(*terms):
+def coded(*terms):
     return [
         [
             ":".join(f.text + ("-" if f.reduced else "") for f in product.factors) or "1"
             for product in products
         ]
-        for products in scope_terms(terms, SPANS)
+        for products in code_contrasts(terms, SPANS)
     ]
 
 
 def test_the_first_categorical_without_intercept_is_full():
-    assert scoped([], ["a"]) == [["1"], ["a-"]]
-    assert scoped(["a"], ["b"]) == [["a"], ["b-"]]
-    assert scoped(["x"], ["a"], ["b"]) == [["x"], ["a"], ["b-"]]
+    assert coded([], ["a"]) == [["1"], ["a-"]]
+    assert coded(["a"], ["b"]) == [["a"], ["b-"]]
+    assert coded(["x"], ["a"], ["b"]) == [["x"], ["a"], ["b-"]]
 
 
 def test_interactions():
-    assert scoped([], ["a"], ["b"], ["a", "b"]) == [["1"], ["a-"], ["b-"], ["a-:b-"]]
-    assert scoped([], ["a", "b"]) == [["1"], ["b-", "a-:b"]]
-    assert scoped(["a", "b"]) == [["a:b"]]
-    assert scoped([], ["a", "x"]) == [["1"], ["a:x"]]
-    assert scoped([], ["x"], ["a", "x"]) == [["1"], ["x"], ["a-:x"]]
+    assert coded([], ["a"], ["b"], ["a", "b"]) == [["1"], ["a-"], ["b-"], ["a-:b-"]]
+    assert coded([], ["a", "b"]) == [["1"], ["b-", "a-:b"]]
+    assert coded(["a", "b"]) == [["a:b"]]
+    assert coded([], ["a", "x"]) == [["1"], ["a:x"]]
+    assert coded([], ["x"], ["a", "x"]) == [["1"], ["x"], ["a-:x"]]
 
 
 def test_a_term_spanned_by_earlier_terms_has_no_columns():
-    assert scoped(["a", "b"], ["a"]) == [["a:b"], []]
+    assert coded(["a", "b"], ["a"]) == [["a:b"], []]
 
 
 def test_span_forgets_the_order():
-    first, second = ScopedFactor("a", True), ScopedFactor("x", False)
-    assert ScopedTerm((first, second)).span == ScopedTerm((second, first)).span
+    first, second = CodedFactor("a", True), CodedFactor("x", False)
+    assert CodedTerm((first, second)).span == CodedTerm((second, first)).span
 
 
 LEVELS = {"a": 2, "b": 3, "c": 2}
@@ -66,7 +66,7 @@ def test_any_set_of_terms_gives_formulaics_columns_at_full_rank(terms, intercept
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         matrix = formulaic.model_matrix(formula, GRID).rhs
-    _, result = Recipe.fit(formula, GRID)
+    _, result = FittedFormula.fit(formula, GRID)
     columns = result.design.to_dense()
     assert list(result.design.names) == list(matrix.columns)
     np.testing.assert_array_equal(columns, matrix.to_numpy(dtype=float))

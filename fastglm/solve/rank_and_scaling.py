@@ -10,14 +10,14 @@ from fastglm.design.frames.missing import require_finite_design
 from fastglm.design.matrix.parts import Design
 from fastglm.errors import Status
 from fastglm.families import Gaussian
-from fastglm.passes.layout import lay_out
-from fastglm.passes.products import Standard
+from fastglm.passes.products import StandardizedColumns
+from fastglm.passes.row_table import build_row_table
 from fastglm.passes.scaling import find_scaling
 from fastglm.solve.fit import SolverOptions, solve
 from fastglm.solve.newton.run import Run
 from fastglm.solve.qr_refinement import aliased_combinations, is_ill_conditioned
 
-__all__ = ["Columns", "examine_columns"]
+__all__ = ["Columns", "rank_and_scaling"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,7 @@ class Columns:
 
     Attributes
     ----------
-    standard : Standard
+    standard : StandardizedColumns
         How they are standardised.
     back : ndarray, shape (p, p)
         From coefficients of the standardised columns to coefficients.
@@ -36,8 +36,8 @@ class Columns:
         The one that is constant, if there is one.
     """
 
-    standard: Standard
-    back: np.ndarray
+    standard: StandardizedColumns
+    from_standardized: np.ndarray
     aliased: np.ndarray
     constant: int | None
 
@@ -45,10 +45,10 @@ class Columns:
         """Coefficients, (p,), of a linear predictor of that value; None without a constant."""
         if self.constant is None or self.aliased[self.constant]:
             return None
-        return self.back[:, self.constant] * value
+        return self.from_standardized[:, self.constant] * value
 
 
-def examine_columns(design: Design, weights: np.ndarray | None, n_threads: int) -> Columns:
+def rank_and_scaling(design: Design, weights: np.ndarray | None, n_threads: int) -> Columns:
     """Constant, combinations of earlier columns, shifts and scales, from one pass over the rows.
 
     Parameters
@@ -66,13 +66,13 @@ def examine_columns(design: Design, weights: np.ndarray | None, n_threads: int) 
         If a value is not finite.
     """
     target = np.arange(design.n_rows, dtype=np.float64)
-    layout = lay_out(design, target, weights)
+    row_table = build_row_table(design, target, weights)
     for shifted in (True, False):
-        run = Run(layout, find_scaling(layout, shifted), Gaussian(), False)
+        run = Run(row_table, find_scaling(row_table, shifted), Gaussian(), False)
         run.start_from_response(None)
         run.sweep_and_step(n_threads)
         constant = run.scaling.constant
-        owner = None if constant < 0 else int(layout.dense_owner[constant])
+        design_column = None if constant < 0 else int(row_table.design_column_of[constant])
         # A shift needs a constant that is one.
         if run.status != Status.NOT_CONSTANT:
             break
@@ -81,11 +81,13 @@ def examine_columns(design: Design, weights: np.ndarray | None, n_threads: int) 
     aliased = run.aliased
     options = SolverOptions(n_threads=n_threads)
     if is_ill_conditioned(run, Gaussian(), options):
-        exact = solve(layout, Gaussian(), options)
+        exact = solve(row_table, Gaussian(), options)
         aliased = np.isnan(exact.params)
-    standard = Standard(run.scaling, layout)
-    back = standard.back
-    if owner is not None and aliased[owner]:
+    standard = StandardizedColumns(run.scaling, row_table)
+    from_standardized = standard.from_standardized
+    if design_column is not None and aliased[design_column]:
         # What shifts add to an intercept that goes belongs to the columns that add up to it.
-        back = back + np.outer(aliased_combinations(run)[owner], back[owner])
-    return Columns(standard, back, aliased, owner)
+        from_standardized = from_standardized + np.outer(
+            aliased_combinations(run)[design_column], from_standardized[design_column]
+        )
+    return Columns(standard, from_standardized, aliased, design_column)

@@ -1,0 +1,348 @@
+"""From a design to the table of addresses that the kernels read; nothing is copied on the way."""
+
+from __future__ import annotations
+
+import array
+from functools import cache, lru_cache
+from itertools import accumulate, chain
+from typing import NamedTuple
+
+import numpy as np
+import scipy
+
+from fastglm.design.matrix.parts import Dense, Design, Indicators, Ones, Product, transform_matrix
+from fastglm.design.matrix.select import select_columns
+from fastglm.kernels.blocks import table as fields
+from fastglm.kernels.blocks.load import load_stage, widen_stage
+from fastglm.kernels.blocks.row_buffers import BLOCK_ROWS, TILE
+from fastglm.kernels.blocks.table import ELEMENT_CODES, KERNEL_TABLE_SIZE, address_of
+from fastglm.kernels.passes.gram import accumulate_stage
+from fastglm.kernels.passes.predict import predict_stage
+
+__all__ = ["ColumnMap", "RowTable", "build_row_table"]
+
+#: CSC arrays of a (stored columns x design columns) matrix; empty arrays are the identity.
+ColumnMap = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+IDENTITY: ColumnMap = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
+
+
+class _Tables:
+    """Lists that grow part by part and become the kernels' int64 tables.
+
+    Sources are held one after another, three numbers each: address, stride in elements, element
+    type; `kept_alive` owns the memory.
+    """
+
+    def __init__(self) -> None:
+        self.sources: list[int] = []
+        self.dense_start = [0]
+        self.dense_factor: list[int] = []
+        self.indicator_start = [0]
+        self.indicator_source: list[int] = []
+        self.indicator_stride: list[int] = []
+        self.indicator_levels: list[int] = []
+        self.indicator_factor_start = [0]
+        self.indicator_factor: list[int] = []
+        self.sparse: list[scipy.sparse.csr_array | scipy.sparse.csc_array] = []
+        self.kept_alive: list[object] = []
+
+    def add_source(self, values: np.ndarray) -> int:
+        """One column; its number."""
+        values, element = self._readable(values)
+        self.sources += address_of(values), values.strides[0] // values.itemsize, element
+        return len(self.sources) // 3 - 1
+
+    def add_dense(self, part: Dense) -> None:
+        """Every column of a matrix."""
+        values, element = self._readable(part.values)
+        address, (down, across) = address_of(values), values.strides
+        p, stride = values.shape[1], down // values.itemsize
+        source, factor = len(self.sources) // 3, len(self.dense_factor)
+        columns = [0, stride, element] * p
+        columns[::3] = range(address, address + across * p, across) if across else [address] * p
+        self.sources += columns
+        self.dense_factor += range(source, source + p)
+        self.dense_start += range(factor + 1, factor + p + 1)
+
+    def add_product(self, part: Product | Ones) -> None:
+        """One column, the product of its factors."""
+        if isinstance(part, Product):
+            self.dense_factor.extend([self.add_source(factor) for factor in part.factors])
+        self.dense_start.append(len(self.dense_factor))
+
+    def add_indicators(self, part: Indicators) -> None:
+        """The levels of crossed categoricals."""
+        code_stride = part.n_columns
+        for codes, levels in zip(part.codes, part.levels, strict=True):
+            code_stride //= levels
+            self.indicator_source.append(self.add_source(codes))
+            self.indicator_stride.append(code_stride)
+        self.indicator_start.append(len(self.indicator_source))
+        self.indicator_levels.append(part.n_columns)
+        self.indicator_factor.extend([self.add_source(factor) for factor in part.factors])
+        self.indicator_factor_start.append(len(self.indicator_factor))
+
+    def _readable(self, values: np.ndarray) -> tuple[np.ndarray, int]:
+        """The array, or a copy if kernels cannot read it where it lies, and its element type."""
+        values = np.asarray(values)
+        element = ELEMENT_CODES.get(values.dtype)
+        if element is None:
+            values, element = values.astype(np.float64), 0
+        flags = values.flags
+        if not flags.carray:
+            whole = flags.c_contiguous or not any(step % values.itemsize for step in values.strides)
+            if not (whole and flags.aligned):
+                values = np.ascontiguousarray(values)
+        self.kept_alive.append(values)
+        return values, element
+
+
+class RowTable(NamedTuple):
+    """What the kernels need to know of a design, its response, weights and offset.
+
+    Attributes
+    ----------
+    design : Design
+    response, weights, offset : ndarray, shape (n,), or None
+        Of the rows; prior weights are None for all ones.
+    table : ndarray of int64
+        Table of sizes and addresses (`fastglm.kernels.blocks.table`); fits work on copies of it.
+    column_map : tuple of ndarray
+        Sweep columns to design columns, in the kernels' order of stored columns.
+    design_column_of : ndarray of int, shape (n_dense,)
+        The design column that is each dense stored column and nothing else, or -1.
+    n_rows, n_dense, n_stored, n_columns : int
+        Sizes: rows, dense stored columns, stored columns, design columns.
+    kept_alive : tuple
+        Owners of the memory at the addresses.
+    """
+
+    design: Design
+    response: np.ndarray | None
+    weights: np.ndarray | None
+    offset: np.ndarray | None
+    table: np.ndarray
+    column_map: ColumnMap
+    design_column_of: np.ndarray
+    n_rows: int
+    n_dense: int
+    n_stored: int
+    n_columns: int
+    kept_alive: tuple[object, ...]
+
+    @property
+    def gram_order(self) -> int:
+        """Order of a partial Gram matrix: `fastglm.kernels.blocks.block.padded_size` for Python."""
+        return max(self.n_stored, -(-self.n_dense // TILE) * TILE)
+
+    def transform_matrix(self) -> scipy.sparse.csc_array:
+        """The transform as a matrix, (n_stored, n_columns)."""
+        return transform_matrix(self.column_map, self.n_stored, self.n_columns)
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether the model's columns are dense columns of the sweep, and no others."""
+        return self.n_dense == self.n_stored and not self.column_map[0].size
+
+    @property
+    def direct_columns(self) -> tuple[np.ndarray, np.ndarray]:
+        """Dense stored columns that are design columns themselves, and which these are."""
+        columns = np.flatnonzero(self.design_column_of >= 0)
+        return columns, self.design_column_of[columns]
+
+    def of_columns(self, columns: np.ndarray) -> RowTable:
+        """The same rows with some of the design columns, by their numbers in increasing order."""
+        design = select_columns(self.design, columns)
+        return build_row_table(design, self.response, self.weights, self.offset)
+
+
+def build_row_table(
+    design: Design,
+    response: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
+    offset: np.ndarray | None = None,
+) -> RowTable:
+    """Describe a design to the kernels.
+
+    Parameters
+    ----------
+    design
+        Its arrays must stay unchanged while the row table is in use; it keeps them alive.
+    response, weights, offset
+        (n,) numeric arrays of any dtype and stride, or None for none, ones and zeros.
+    """
+    tables, dense_parts, indicator_parts, sparse_parts = _Tables(), [], [], []
+    first = 0
+    for part in design.parts:
+        columns = range(first, first + part.n_columns)
+        first = columns.stop
+        if isinstance(part, Dense):
+            tables.add_dense(part)
+            dense_parts.append(columns)
+        elif isinstance(part, Product | Ones):
+            tables.add_product(part)
+            dense_parts.append(columns)
+        elif isinstance(part, Indicators):
+            tables.add_indicators(part)
+            indicator_parts.append(columns)
+        else:
+            tables.sparse.append(part.matrix)
+            sparse_parts.append(columns)
+    n_dense = len(tables.dense_start) - 1
+    table = _empty_table().copy()
+    if response is not None:
+        table[fields.RESPONSE_SOURCE] = tables.add_source(response)
+    if weights is not None:
+        table[fields.WEIGHT_SOURCE] = tables.add_source(weights)
+    if offset is not None:
+        table[fields.OFFSET_SOURCE] = tables.add_source(offset)
+    _fill(table, tables, design.n_rows, n_dense)
+    order = list(chain(*dense_parts, *indicator_parts, *sparse_parts))
+    column_map = _reordered(design.column_map, order, first)
+    table[fields.N_DESIGN] = n_columns = design.n_columns
+    if column_map[0].size:
+        places = (fields.COLUMN_MAP_START, fields.COLUMN_MAP_INDEX, fields.COLUMN_MAP_VALUE)
+        for field, values in zip(places, column_map, strict=True):
+            table[field] = address_of(values)
+    design_column_of = _design_columns_of(column_map, n_dense)
+    table[fields.DESIGN_COLUMN_OF] = address_of(design_column_of)
+    return RowTable(
+        design=design,
+        response=response,
+        weights=weights,
+        offset=offset,
+        table=table,
+        column_map=column_map,
+        design_column_of=design_column_of,
+        n_rows=design.n_rows,
+        n_dense=n_dense,
+        n_stored=first,
+        n_columns=n_columns,
+        kept_alive=tuple(tables.kept_alive),
+    )
+
+
+@cache
+def _empty_table() -> np.ndarray:
+    """The table of a design of nothing."""
+    table = np.zeros(KERNEL_TABLE_SIZE, dtype=np.int64)
+    table[fields.BLOCK_STEP] = 1
+    table[fields.BLOCK_LENGTH] = BLOCK_ROWS
+    table[fields.CHUNK_STEP] = 1
+    for field in (
+        fields.CONSTANT,
+        fields.RESPONSE_SOURCE,
+        fields.WEIGHT_SOURCE,
+        fields.OFFSET_SOURCE,
+    ):
+        table[field] = -1
+    table[fields.LOAD] = load_stage.address
+    table[fields.WIDEN] = widen_stage.address
+    table[fields.PREDICT] = predict_stage.address
+    table[fields.ACCUMULATE] = accumulate_stage.address
+    return table
+
+
+def _fill(table: np.ndarray, tables: _Tables, n_rows: int, n_dense: int) -> None:
+    """Write sizes and addresses into the table."""
+    n_indicators = len(tables.indicator_levels)
+    table[fields.N_ROWS] = n_rows
+    table[fields.N_BLOCKS] = -(-n_rows // BLOCK_ROWS)
+    table[fields.N_DENSE] = n_dense
+    table[fields.N_INDICATORS] = n_indicators
+    table[fields.N_STORED] = n_dense + sum(tables.indicator_levels)
+    table[fields.MAX_ENTRIES] = n_indicators
+    lists = {
+        fields.SOURCES: tables.sources,
+        fields.DENSE_START: tables.dense_start,
+        fields.DENSE_FACTOR: tables.dense_factor,
+        # Zeros until a fit puts its own there.
+        fields.PARAMETERS: [0, 0, 0],
+    }
+    if n_indicators:
+        lists |= {
+            fields.INDICATOR_START: tables.indicator_start,
+            fields.INDICATOR_SOURCE: tables.indicator_source,
+            fields.INDICATOR_STRIDE: tables.indicator_stride,
+            fields.INDICATOR_OFFSET: list(
+                accumulate(tables.indicator_levels[:-1], initial=n_dense)
+            ),
+            fields.INDICATOR_FACTOR_START: tables.indicator_factor_start,
+            fields.INDICATOR_FACTOR: tables.indicator_factor,
+        }
+    _put(table, tables, lists)
+    if tables.sparse:
+        _fill_sparse(table, tables)
+
+
+def _put(table: np.ndarray, tables: _Tables, lists: dict[int, list[int]]) -> None:
+    """Store all lists in one array and their addresses in the table."""
+    numbers: list[int] = []
+    for values in lists.values():
+        numbers += values
+    lists_array = array.array("q", numbers)
+    tables.kept_alive.append(lists_array)
+    address, _ = lists_array.buffer_info()
+    for field, values in lists.items():
+        table[field] = address
+        address += 8 * len(values)
+
+
+def _fill_sparse(table: np.ndarray, tables: _Tables) -> None:
+    """Describe the sparse parts as one CSR matrix behind the other columns."""
+    rows = scipy.sparse.csr_array(
+        tables.sparse[0] if len(tables.sparse) == 1 else scipy.sparse.hstack(tables.sparse)
+    )
+    if not rows.has_canonical_format:
+        rows = rows.copy()
+        rows.sum_duplicates()
+    arrays: dict[int, np.ndarray] = {
+        fields.SPARSE_START: np.ascontiguousarray(rows.indptr, dtype=np.int64),
+        fields.SPARSE_INDEX: np.ascontiguousarray(rows.indices, dtype=np.int32),
+        fields.SPARSE_VALUE: np.ascontiguousarray(rows.data, dtype=np.float64),
+    }
+    for field, values in arrays.items():
+        table[field] = address_of(values)
+    tables.kept_alive.extend(arrays.values())
+    table[fields.SPARSE_OFFSET] = table[fields.N_STORED]
+    table[fields.N_STORED] += rows.shape[1]
+    table[fields.MAX_ENTRIES] += int(np.diff(rows.indptr).max(initial=0))
+
+
+def _reordered(
+    column_map: tuple[np.ndarray, np.ndarray, np.ndarray] | None, order: list[int], q: int
+) -> ColumnMap:
+    """The design's column map on the kernels' stored columns: dense, indicators, sparse."""
+    if column_map is None:
+        if order == list(range(q)):
+            return IDENTITY
+        column_map = (np.arange(q + 1), np.arange(q), np.ones(q))
+    start, index, value = column_map
+    position = np.empty(q, dtype=np.int64)
+    position[order] = np.arange(q)
+    return (
+        np.ascontiguousarray(start, dtype=np.int64),
+        position[np.asarray(index, dtype=np.int64)],
+        np.ascontiguousarray(value, dtype=np.float64),
+    )
+
+
+@lru_cache(maxsize=64)
+def _identity(n: int) -> np.ndarray:
+    # Shared by all layouts, and written to by none.
+    return np.arange(n)
+
+
+def _design_columns_of(column_map: ColumnMap, n_dense: int) -> np.ndarray:
+    start, index, value = column_map
+    if not start.size:
+        return _identity(n_dense)
+    design_column = np.full(n_dense, -1)
+    used = np.bincount(index[index < n_dense], minlength=n_dense)
+    single = np.flatnonzero(np.diff(start) == 1)
+    stored_column = index[start[single]]
+    plain = (stored_column < n_dense) & (value[start[single]] == 1.0)
+    design_column[stored_column[plain]] = single[plain]
+    design_column[used != 1] = -1
+    return design_column
