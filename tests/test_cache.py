@@ -72,6 +72,28 @@ def test_a_new_process_loads_all_of_a_fit(copied, tmp_path):
     assert warm < cold / 2
 
 
+HEAVY = ["scipy.linalg", "scipy.special", "narwhals", "numba.np.arrayobj"]
+
+
+def test_a_fit_and_its_summary_load_nothing_that_takes_longer_than_they_do(copied, tmp_path):
+    place = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    code = FIT + f"str(fit.summary())\nimport sys\nprint([m for m in {HEAVY} if m in sys.modules])"
+    first, _ = finish(start(code, copied, **place))
+    second, _ = finish(start(code, copied, **place))
+    assert second.splitlines() == [first.splitlines()[0], "[]"]
+
+
+def test_what_is_not_in_the_cache_is_compiled_beside_what_is(copied, tmp_path):
+    place = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    first, _ = finish(start(FIT, copied, **place))
+    lost = [path for path in kernels(tmp_path / "cache") if "poisson" in path.name]
+    for path in lost:
+        path.unlink()
+    second, _ = finish(start(FIT, copied, **place))
+    assert second == first
+    assert set(lost) <= kernels(tmp_path / "cache").keys()
+
+
 def test_an_edited_helper_is_compiled_anew(copied, tmp_path):
     place = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
     before, _ = finish(start(LIGHT, copied, **place))

@@ -13,7 +13,6 @@ from decimal import Decimal
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
-import narwhals as nw
 import numpy as np
 
 from fastglm.design.frames.categories import (
@@ -28,6 +27,7 @@ from fastglm.design.frames.categories import (
 from fastglm.errors import ColumnNotFoundError, DataError, require_package
 
 if TYPE_CHECKING:
+    import narwhals as nw
     import pandas
 
 __all__ = [
@@ -78,6 +78,8 @@ class Frame:
                 raise DataError(f"The columns of the data differ in length: {sizes}.")
             self.n_rows = next(iter(lengths.values()), 0)
         else:
+            import narwhals as nw
+
             try:
                 frame = nw.from_native(native, eager_only=True)
                 self._read, keys = frame.get_column, list(frame.columns)
@@ -122,12 +124,20 @@ def is_frame(data: Any) -> bool:
     """Whether `data` is a data frame or a dictionary of columns."""
     if isinstance(data, np.ndarray):
         return False
-    return isinstance(data, Mapping) or nw.dependencies.is_into_dataframe(data)
+    if isinstance(data, Mapping):
+        return True
+    import narwhals as nw
+
+    return nw.dependencies.is_into_dataframe(data)
 
 
 def is_series(data: Any) -> bool:
     """Whether `data` is a column of pandas, polars or pyarrow."""
-    return not isinstance(data, np.ndarray) and nw.dependencies.is_into_series(_as_series(data))
+    if data is None or isinstance(data, np.ndarray):
+        return False
+    import narwhals as nw
+
+    return nw.dependencies.is_into_series(_as_series(data))
 
 
 def read_column(column: Any, name: str) -> Column:
@@ -152,6 +162,8 @@ def read_column(column: Any, name: str) -> Column:
     if isinstance(column, np.ndarray):
         # narwhals takes longer to say that an array is no series than a small fit takes.
         return _read_array(unmasked(column), name)
+    import narwhals as nw
+
     if not isinstance(column, nw.Series):
         column = _as_series(column)
         if nw.dependencies.is_into_series(column):
@@ -194,6 +206,8 @@ def _as_series(column: Any) -> Any:
 
 def _read_unknown(column: nw.Series[Any], name: str) -> Column:
     """A type that narwhals does not know: a sparse one, one of another byte order, or nulls."""
+    import narwhals as nw
+
     native = column.to_native()
     if column.implementation.is_pandas_like() and column.dtype == nw.Unknown:
         dtype = native.dtype

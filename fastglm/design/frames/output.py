@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import narwhals as nw
 import numpy as np
 
 __all__ = ["frame_of", "is_pandas", "library_of", "series_of", "take_rows_of", "with_columns"]
@@ -13,6 +12,8 @@ __all__ = ["frame_of", "is_pandas", "library_of", "series_of", "take_rows_of", "
 
 def library_of(data: Any) -> Any:
     """Name of the library of a data frame, None for pandas and for what is no frame."""
+    import narwhals as nw
+
     try:
         name = nw.from_native(data, eager_only=True).implementation.value
     except TypeError:
@@ -22,6 +23,8 @@ def library_of(data: Any) -> Any:
 
 def is_pandas(data: Any) -> bool:
     """Whether something is a pandas data frame."""
+    import narwhals as nw
+
     return bool(nw.dependencies.is_pandas_dataframe(data))
 
 
@@ -41,6 +44,8 @@ def frame_of(columns: Mapping[str, Any], like: Any = None, index: Any = None) ->
         import pandas as pd
 
         return pd.DataFrame(dict(columns), index=index)
+    import narwhals as nw
+
     plain = {name: _plain(values) for name, values in columns.items()}
     return nw.from_dict(plain, backend=library).to_native()
 
@@ -50,6 +55,8 @@ def series_of(values: np.ndarray, like: Any) -> Any:
     library = library_of(like)
     if library is None or library == "pyarrow":
         return values
+    import narwhals as nw
+
     return nw.new_series("", _plain(values), backend=library).to_native()
 
 
@@ -68,6 +75,8 @@ def with_columns(
     index : pandas.Index, optional
         Of the n rows.
     """
+    import narwhals as nw
+
     if kept is not None:
         data = take_rows_of(data, kept)
     if isinstance(data, Mapping):
@@ -89,6 +98,8 @@ def take_rows_of(data: Any, rows: np.ndarray) -> Any:
         return {name: np.asarray(values)[numbers] for name, values in data.items()}
     if is_pandas(data):
         return data.iloc[numbers]
+    import narwhals as nw
+
     return nw.from_native(data, eager_only=True)[numbers.tolist(), :].to_native()
 
 

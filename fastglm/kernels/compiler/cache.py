@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numba
+from llvmlite import binding as llvm
 from numba.core import caching
 from numba.core.caching import CacheImpl
+from numba.core.runtime import _nrt_python
 
 from fastglm.errors import FastGLMWarning, warn
 from fastglm.kernels.compiler.notice import notice
@@ -94,6 +96,21 @@ class _KernelCacheImpl(caching.CompileResultCacheImpl):
         finally:
             numba.config.CACHE_LOCATOR_CLASSES = override
 
+    def reduce(self, cres: Any) -> Any:
+        """What is kept of compiled code: no environments, for which numba imports half of itself.
+
+        They are for what raises or prints.
+        """
+        *kept, _ = super().reduce(cres)
+        return (*kept, [])
+
+
+@functools.cache
+def _name_memory_functions() -> None:
+    """As numba's runtime names them for the linker, but without compiling the rest of it."""
+    for name, address in _nrt_python.c_helpers.items():
+        llvm.add_symbol(name if name.startswith("_") else f"NRT_{name}", address)
+
 
 class KernelCache(caching.FunctionCache):
     """Numba's function cache, stamped with every source file instead of the caller's alone."""
@@ -101,8 +118,15 @@ class KernelCache(caching.FunctionCache):
     _impl_class = _KernelCacheImpl
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Machine code, or None where the compiler comes next."""
-        found = super().load_overload(sig, target_context)
+        """Machine code, or None where the compiler comes next.
+
+        Numba would first load all that its compiler knows, and much of SciPy with it, which takes
+        as long as importing this package. Finished code needs no more than the addresses of the
+        functions that give it memory.
+        """
+        _name_memory_functions()
+        with self._guard_against_spurious_io_errors():
+            found = self._load_overload(sig, target_context)
         if found is None:
             notice.begin()
         return found
