@@ -99,7 +99,7 @@ def test_an_edited_helper_is_compiled_anew(copied, tmp_path):
     before, _ = finish(start(LIGHT, copied, **place))
     assert float(before) == pytest.approx(2.718281828459045, rel=1e-15)
     helper = copied / "fastglm" / "kernels" / "math" / "elementary.py"
-    helper.write_text(helper.read_text() + "\n\n@inlined\ndef exp(x):\n    return 7.0\n")
+    helper.write_text(helper.read_text() + "\n\n@inline\ndef exp(x):\n    return 7.0\n")
     after, _ = finish(start(LIGHT, copied, **place))
     assert float(after) == 7.0
     names = [path.name.split("-")[0] for path in kernels(tmp_path / "cache")]
@@ -110,7 +110,7 @@ def test_an_edited_helper_is_compiled_anew(copied, tmp_path):
 def test_an_upgrade_under_a_running_process_leaves_no_old_code(copied, tmp_path):
     place = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
     helper = copied / "fastglm" / "kernels" / "math" / "elementary.py"
-    edited = helper.read_text() + "\n\n@inlined\ndef exp(x):\n    return 7.0\n"
+    edited = helper.read_text() + "\n\n@inline\ndef exp(x):\n    return 7.0\n"
     upgrade = f"import fastglm, pathlib; pathlib.Path({str(helper)!r}).write_text({edited!r})\n"
     running, _ = finish(start(upgrade + LIGHT, copied, **place))
     assert float(running) == pytest.approx(2.718281828459045, rel=1e-15)

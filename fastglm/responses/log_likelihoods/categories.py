@@ -30,7 +30,7 @@ __all__ = ["CUMULATIVE_ROWS", "softmax_rows"]
 
 # Bound by RowBlock; named here for the reader and the linter.
 inverse: Any
-curvature: Any
+inverse_deriv2: Any
 
 
 def softmax_block(buffers, rows):
@@ -101,8 +101,8 @@ def cumulative_block(buffers, rows):
         upper, lower = base[eta + i], base[eta + BUFFER + i]
         mu_u, rest_u, slope_u = inverse(upper, 0.0)
         mu_l, rest_l, slope_l = inverse(lower, 0.0)
-        bend_u = curvature(upper, mu_u, rest_u, slope_u, 0.0)
-        bend_l = curvature(lower, mu_l, rest_l, slope_l, 0.0)
+        bend_u = inverse_deriv2(upper, mu_u, rest_u, slope_u, 0.0)
+        bend_l = inverse_deriv2(lower, mu_l, rest_l, slope_l, 0.0)
         is_highest, is_lowest = code >= highest, code <= 0.0
         mu_u = 1.0 if is_highest else mu_u
         rest_u = 0.0 if is_highest else rest_u
@@ -130,9 +130,11 @@ def cumulative_block(buffers, rows):
 #: Row blocks of cumulative links, by R's name of the link.
 CUMULATIVE_ROWS: dict[str, RowBlock] = {
     name: RowBlock(
-        cumulative_block, f"cumulative_{name}", {"inverse": inverse_of, "curvature": curvature_of}
+        cumulative_block,
+        f"cumulative_{name}",
+        {"inverse": inverse_of, "inverse_deriv2": inverse_deriv2_of},
     )
-    for name, inverse_of, curvature_of in (
+    for name, inverse_of, inverse_deriv2_of in (
         ("logit", lf.logit_inverse, lf.logit_inverse_deriv2),
         ("probit", lf.probit_inverse, lf.probit_inverse_deriv2),
         ("cloglog", lf.cloglog_inverse, lf.cloglog_inverse_deriv2),

@@ -35,9 +35,9 @@ PRECISION_LINKS = ("log", "identity", "sqrt")
 
 # Bound by RowBlock; named here for the reader and the linter.
 mean_inverse: Any
-mean_curvature: Any
+mean_inverse_deriv2: Any
 precision_inverse: Any
-precision_curvature: Any
+precision_inverse_deriv2: Any
 
 
 def beta_block(buffers, rows):
@@ -53,9 +53,9 @@ def beta_block(buffers, rows):
         y = base[ROW_RESPONSE * BUFFER + i]
         eta_0, eta_1 = base[eta + i], base[eta + BUFFER + i]
         mu, rest, slope = mean_inverse(eta_0, 0.0)
-        bend = mean_curvature(eta_0, mu, rest, slope, 0.0)
+        bend = mean_inverse_deriv2(eta_0, mu, rest, slope, 0.0)
         phi, other, phi_slope = precision_inverse(eta_1, 0.0)
-        phi_bend = precision_curvature(eta_1, phi, other, phi_slope, 0.0)
+        phi_bend = precision_inverse_deriv2(eta_1, phi, other, phi_slope, 0.0)
         inside = (mu > 0.0) & (rest > 0.0) & (phi > 0.0) & (phi < math.inf)
         a, b = (mu * phi, rest * phi) if inside else (1.0, 1.0)
         log_y, log_rest = vm.log(y), vm.log1p(-y)
@@ -86,9 +86,9 @@ def beta_rows(link: str, precision_link: str) -> RowBlock:
     """The row block of `beta_block` for R's names of two links."""
     functions = {
         "mean_inverse": getattr(lf, f"{link}_inverse"),
-        "mean_curvature": getattr(lf, f"{link}_inverse_deriv2"),
+        "mean_inverse_deriv2": getattr(lf, f"{link}_inverse_deriv2"),
         "precision_inverse": getattr(lf, f"{precision_link}_inverse"),
-        "precision_curvature": getattr(lf, f"{precision_link}_curvature"),
+        "precision_inverse_deriv2": getattr(lf, f"{precision_link}_inverse_deriv2"),
     }
     return RowBlock(beta_block, f"beta_{link}_{precision_link}", functions)
 
