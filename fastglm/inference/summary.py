@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from fastglm.fit.record import Fit
 
-__all__ = ["Summary", "separation_note"]
+__all__ = ["Summary", "rounding_notes", "separation_note"]
 
 WIDTH = 78
 #: Relative error of standard errors from which on the summary speaks of it.
@@ -182,12 +182,7 @@ class Summary:
         if fit.bias_reduction != "none":
             of = {"firth": "mean (Firth)", "median": "median"}[fit.bias_reduction]
             notes.append(f"Estimates with less bias of their {of}, by adjusted scores.")
-        if fit.numerical_error > PROMISED_ERROR:
-            digits = significant_digits(fit.numerical_error)
-            notes.append(
-                "Warning: columns are nearly collinear: standard errors are right to about "
-                f"{digits} digits."
-            )
+        notes += rounding_notes(fit.numerical_error)
         if fit.n_separated:
             notes.append(separation_note(fit))
         return notes
@@ -306,6 +301,16 @@ class Summary:
         rows = [[name, *row] for name, row in zip(self.names, self._cells(), strict=True)]
         body = html_table([["", *self.columns()], *rows], notes=self.notes())
         return f"<table><caption>{escape(self.title)}</caption>{top}</table>{body}"
+
+
+def rounding_notes(numerical_error: float) -> list[str]:
+    """What to say of rounding that collinear columns magnify, if it is more than was promised."""
+    if not numerical_error > PROMISED_ERROR:
+        return []
+    return [
+        "Warning: columns are nearly collinear: standard errors are right to about "
+        f"{significant_digits(numerical_error)} digits."
+    ]
 
 
 def separation_note(fit: Any) -> str:

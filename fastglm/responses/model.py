@@ -287,6 +287,7 @@ class ResponseModel(Pointing, Estimation):
             status=solution.status,
             n_iter=solution.n_iter,
             n_sweeps=solution.n_sweeps,
+            numerical_error=solution.numerical_error,
             settings=self._settings(),
             fitted_formulas=rows.fitted_formulas,
             n_columns=tuple(design.n_columns for design in rows.designs),

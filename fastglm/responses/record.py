@@ -83,6 +83,7 @@ class ResponseFit(FitBase):
     labelled: bool = False
     n_dropped: int = 0
     missing: Mapping[str, int] = field(default_factory=dict)
+    numerical_error: float = float("nan")
     n_threads: int = 1
     boundary: str = ""
     n_separated: int = 0

@@ -48,6 +48,9 @@ class ResponseResults(ResponseResiduals, SharedMethods, ResponseFit):
     nobs : float
     rank : int
         Coefficients that are not aliased.
+    numerical_error : float
+        Bound on the relative error of any standard error that rounding may have left, magnified by
+        collinear columns; NaN in a fit that an earlier version saved.
     status : Status
     n_iter, n_sweeps : int
     boundary : str

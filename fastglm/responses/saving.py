@@ -27,7 +27,7 @@ _KINDS: dict[str, type] = {
     "llf": float, "nobs": float, "rank": int, "n_iter": int, "n_sweeps": int, "response_name": str,
     "has_offset": bool, "has_exposure": bool, "labelled": bool, "n_dropped": int, "n_threads": int,
     "n_separated": int, "boundary": str,
-    "cov_type": str, "df_inference": float,
+    "cov_type": str, "df_inference": float, "numerical_error": float,
 }  # fmt: skip
 _DICTS = ("settings", "missing", "column_names", "weights", "infinite")
 
@@ -68,6 +68,8 @@ def read_response(saved: dict[str, Any]) -> ResponseFit:
     )
     if "column_names" not in saved:
         saved = _of_first_version(saved, fitted_formulas)
+    # Files of earlier versions do not have it.
+    saved = {"numerical_error": None} | saved
     require_kinds(saved, _KINDS | dict.fromkeys(_DICTS, dict))
     numbers = {name: float_from_json(saved[name]) for name in _KINDS}
     numbers["n_threads"] = max(1, min(numbers["n_threads"], usable_threads(None)))

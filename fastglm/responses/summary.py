@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastglm.inference.summary import Summary, separation_note
+from fastglm.inference.summary import Summary, rounding_notes, separation_note
 
 if TYPE_CHECKING:
     from fastglm.responses.record import ResponseFit
@@ -49,4 +49,4 @@ class ResponseSummary(Summary):
         """What the model itself has to say."""
         fit = self.fit
         separated = [separation_note(fit)] if fit.n_separated else []
-        return [*fit.notes(), *separated]
+        return [*fit.notes(), *rounding_notes(fit.numerical_error), *separated]

@@ -20,6 +20,7 @@ __all__ = [
     "GRAM_ROUNDING",
     "cholesky_error",
     "inflation_of_factor",
+    "inflation_of_inverse",
     "inflation_of_sandwich",
     "may_use_cholesky",
     "qr_error",
@@ -62,6 +63,14 @@ def significant_digits(error: float) -> int:
 def inflation_of_factor(factor: np.ndarray, gram: np.ndarray) -> float:
     """The inflation of a Gram matrix, (p, p), of whose inverse ``factor @ factor.T`` is made."""
     return float(np.linalg.norm(factor * np.sqrt(np.diag(gram))[:, None], 2)) ** 2
+
+
+def inflation_of_inverse(inverse: np.ndarray, diagonal: np.ndarray) -> float:
+    """The inflation of a Gram matrix from its (p, p) inverse and its own diagonal, (p,)."""
+    if not np.isfinite(inverse).all():
+        return math.nan
+    unit = np.sqrt(np.maximum(diagonal, 0.0))
+    return float(np.linalg.norm(inverse * np.outer(unit, unit), 2))
 
 
 def inflation_of_sandwich(bread: np.ndarray, meat: np.ndarray, variances: np.ndarray) -> float:

@@ -11,6 +11,7 @@ from fastglm.errors import Status
 from fastglm.kernels.compiler.decorators import entry
 from fastglm.kernels.math.cholesky import factorize, invert, solve_factored
 from fastglm.passes.several_predictors import LinearPredictors, PredictorSums
+from fastglm.solve.conditioning import cholesky_error, inflation_of_inverse
 from fastglm.solve.newton.convergence import (
     MAX_CONTRACTION,
     MAX_REUSE_CONTRACTION,
@@ -27,6 +28,9 @@ SHORTEST_STEP = 2.0**-30
 #: Half the decrement, relative to twice the log-likelihood, between which steps keep information
 #: of a step before, where that is costly.
 KEEP_BELOW, KEEP_ABOVE = 1e-2, 1e-9
+#: Weights of several predictors are sums and differences of products, whose roundings add to those
+#: of the Gram matrix: measured on multinomial fits with condition numbers of 1e2 to 1e5, at most 3.6.
+WEIGHT_ROUNDINGS = 8.0
 #: A rise of the log-likelihood by less than this share of it is rounding.
 ROUNDING = 1e-13
 
@@ -50,6 +54,8 @@ class PredictorSolution:
         Half the decrement of the last step.
     boundary : str
         What lies on the boundary of the domain, in a sentence, if anything does.
+    numerical_error : float
+        Bound on the relative error of standard errors that rounding may have left.
     """
 
     params: np.ndarray
@@ -61,6 +67,7 @@ class PredictorSolution:
     contraction: float = math.nan
     half_decrement: float = math.nan
     boundary: str = ""
+    numerical_error: float = math.nan
 
 
 @entry
@@ -147,9 +154,11 @@ def newton_maximize(
     status = iterations.run()
     m, newton = start.size, iterations.newton
     known = newton.is_definite and status in (Status.CONVERGED, Status.MAX_ITERATIONS)
+    covariance = newton.inverse() if known else np.full((m, m), np.nan)
+    information = np.diag(iterations.sums.information)
     return PredictorSolution(
         params=iterations.params,
-        covariance=newton.inverse() if known else np.full((m, m), np.nan),
+        covariance=covariance,
         log_likelihood=iterations.sums.log_likelihood,
         n_iter=iterations.n_iter,
         n_sweeps=iterations.n_sweeps,
@@ -157,6 +166,8 @@ def newton_maximize(
         # Of two, as rounding may make the last one small.
         contraction=max(iterations.contractions[-2:], default=math.nan),
         half_decrement=iterations.half_decrement,
+        numerical_error=WEIGHT_ROUNDINGS
+        * cholesky_error(inflation_of_inverse(covariance, information)),
     )
 
 

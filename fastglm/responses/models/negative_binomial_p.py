@@ -215,6 +215,7 @@ class NegativeBinomialP(ResponseModel):
             n_iter=fit.n_iter,
             n_sweeps=fit.n_sweeps,
             status=fit.status,
+            numerical_error=fit.numerical_error,
         )
 
     def _boundary_of_rows(
