@@ -29,7 +29,7 @@ SHORTEST_STEP = 2.0**-30
 #: of a step before, where that is costly.
 KEEP_BELOW, KEEP_ABOVE = 1e-2, 1e-9
 #: Weights of several predictors are sums and differences of products, whose roundings add to those
-#: of the Gram matrix: measured on multinomial fits with condition numbers of 1e2 to 1e5, at most 3.6.
+#: of the Gram matrix: at most 3.6 times, measured with condition numbers of 1e2 to 1e5.
 WEIGHT_ROUNDINGS = 8.0
 #: A rise of the log-likelihood by less than this share of it is rounding.
 ROUNDING = 1e-13
