@@ -23,7 +23,7 @@ ORDER = (
     "errors", "arguments", "records", "pointers", "entry", "kernels", "data", "design", "families",
     "passes", "rows", "expfam", "solve", "fit", "inference", "export", "plots", "report",
     "results", "model", "shorthand", "cross_validation", "responses", "mixed", "compare", "load",
-    "sklearn", "", "cli",
+    "sklearn", "", "mlflow", "cli",
     "__main__",
 )  # fmt: skip
 # The parts at the bottom may import no more than these, besides the first five.

@@ -184,6 +184,14 @@ class FitBase(Pointing):
         """What the exponential of each coefficient is, None for nothing."""
         return [None] * len(self.names)
 
+    def _columns_in_use(self) -> list[str]:
+        """Columns of a frame that predictions read; none of a model of arrays."""
+        recipes = getattr(self, "recipes", None) or (getattr(self, "recipe", None),)
+        each = [e for r in recipes if r is not None for e in (*r.factors, *r.offsets)]
+        names = [name for expression in each for name in expression.columns]
+        given = getattr(self, "column_names", {})
+        return list(dict.fromkeys([*names, *given.values()]))
+
     @property
     def _frame(self) -> Any:
         """The data frame that the formula was read on, if it is at hand."""

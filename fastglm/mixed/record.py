@@ -173,6 +173,14 @@ class MixedFit(FitBase):
         logs = super()._glance_columns()[:3]
         return [nobs, sigma, *logs, likelihood, ("df.residual", "df_resid")]
 
+    def _columns_in_use(self) -> list[str]:
+        names = super()._columns_in_use()
+        for recipe in (group.recipe for group in self.groups):
+            names += [name for factor in recipe.factors for name in factor.columns]
+            terms = (term.recipe for term in recipe.terms if term.recipe is not None)
+            names += [name for r in terms for factor in r.factors for name in factor.columns]
+        return list(dict.fromkeys(names))
+
     @property
     def _frame(self) -> Any:
         return None if self.model is None else self.model.rows.fixed.frame

@@ -13,6 +13,7 @@ from fastglm.inference.effects.average_effects import (
 )
 from fastglm.inference.effects.marginal_effects import MarginalEffects, marginal_effects
 from fastglm.inference.effects.marginal_means import MarginalMeans, marginal_means
+from fastglm.inference.effects.rating_table import RatingTable, rating_table
 from fastglm.inference.hypothesis_tests.estimates import Estimates
 
 __all__ = ["EffectMethods"]
@@ -183,3 +184,48 @@ class EffectMethods(Fit):
             If the model has no formula, or no such variable or level.
         """
         return marginal_means(self, specs, at)
+
+    def rating_table(
+        self,
+        at: Mapping[str, Sequence[Any]] | None = None,
+        base: str | Mapping[str, Any] = "reference",
+        n_values: int = 11,
+        alpha: float = 0.05,
+    ) -> RatingTable:
+        """The fit as a tariff: a relativity for every level of every term, exposure and claims.
+
+        Parameters
+        ----------
+        at : mapping of str to sequence, optional
+            Values of numeric variables to have rows for. By default all where there are at most
+            40, else `n_values` quantiles.
+        base : {"reference", "largest"} or mapping of str to a value, default "reference"
+            The value of each variable whose relativity is 1: the reference level of its coding,
+            or that of most exposure, which is also that of numeric variables.
+        n_values : int, default 11
+        alpha : float, default 0.05
+            Intervals are at level 1 - alpha.
+
+        Returns
+        -------
+        RatingTable
+            With ``base``, the mean at the bases, ``summary_frame()``, ``to_frame()``, ``to_csv()``
+            and ``to_excel()``. The base times the relativities of a row, and its exposure, is its
+            mean. Terms of several variables have a row for each combination. Under a logit link
+            base and relativities are of odds.
+
+        Raises
+        ------
+        ModelError
+            If the model has no formula, or no coefficient is the logarithm of a ratio, or there is
+            no such variable or value.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"zone": ["a", "b", "b", "a"], "claims": [1.0, 4.0, 2.0, 2.0]}
+        >>> res = fg.glm("claims ~ zone", data, family="poisson")
+        >>> [round(float(value), 6) for value in res.rating_table().summary_frame()["relativity"]]
+        [1.0, 2.0]
+        """
+        return rating_table(self, at, base, n_values, alpha)

@@ -7,7 +7,15 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["frame_of", "is_pandas", "library_of", "series_of", "take_rows_of", "with_columns"]
+__all__ = [
+    "frame_of",
+    "is_pandas",
+    "library_of",
+    "series_of",
+    "take_rows_of",
+    "to_pandas",
+    "with_columns",
+]
 
 
 def library_of(data: Any) -> Any:
@@ -79,16 +87,22 @@ def with_columns(
 
     if kept is not None:
         data = take_rows_of(data, kept)
-    if isinstance(data, Mapping):
-        import pandas as pd
-
-        data = pd.DataFrame({name: np.asarray(values) for name, values in data.items()})
+    data = to_pandas(data) if isinstance(data, Mapping) else data
     if is_pandas(data):
         return data.assign(**columns)
     frame = nw.from_native(data, eager_only=True)
     backend = nw.get_native_namespace(frame)
     new = [nw.new_series(name, _plain(v), backend=backend) for name, v in columns.items()]
     return frame.with_columns(*new).to_native()
+
+
+def to_pandas(data: Any) -> Any:
+    """A frame of any library, or a mapping of columns, as a pandas frame."""
+    if isinstance(data, Mapping):
+        import pandas as pd
+
+        return pd.DataFrame({name: np.asarray(values) for name, values in data.items()})
+    return data if is_pandas(data) else nw.from_native(data, eager_only=True).to_pandas()
 
 
 def take_rows_of(data: Any, rows: np.ndarray) -> Any:
