@@ -186,8 +186,10 @@ class FitBase(Pointing):
 
     def _columns_in_use(self) -> list[str]:
         """Columns of a frame that predictions read; none of a model of arrays."""
-        recipes = getattr(self, "recipes", None) or (getattr(self, "recipe", None),)
-        each = [e for r in recipes if r is not None for e in (*r.factors, *r.offsets)]
+        fitted_formulas = getattr(self, "fitted_formulas", None) or (
+            getattr(self, "fitted_formula", None),
+        )
+        each = [e for r in fitted_formulas if r is not None for e in (*r.factors, *r.offsets)]
         names = [name for expression in each for name in expression.columns]
         given = getattr(self, "column_names", {})
         return list(dict.fromkeys([*names, *given.values()]))

@@ -175,9 +175,13 @@ class MixedFit(FitBase):
 
     def _columns_in_use(self) -> list[str]:
         names = super()._columns_in_use()
-        for recipe in (group.recipe for group in self.groups):
-            names += [name for factor in recipe.factors for name in factor.columns]
-            terms = (term.recipe for term in recipe.terms if term.recipe is not None)
+        for fitted_formula in (group.fitted_formula for group in self.groups):
+            names += [name for factor in fitted_formula.factors for name in factor.columns]
+            terms = (
+                term.fitted_formula
+                for term in fitted_formula.terms
+                if term.fitted_formula is not None
+            )
             names += [name for r in terms for factor in r.factors for name in factor.columns]
         return list(dict.fromkeys(names))
 

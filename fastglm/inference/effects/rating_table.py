@@ -130,13 +130,13 @@ def rating_table(
         codes[name] = _codes(rows, name, levels)
     bases = {name: _base(fit, name, values[name], codes[name], data, base) for name in values}
     parts, log_base = [], _constant(fit)
-    for term, (_, columns) in zip(rows.recipe.terms, fit.terms, strict=True):
+    for term, (_, columns) in zip(rows.fitted_formula.terms, fit.terms, strict=True):
         names = _variables(rows, term)
         if names:
             part, shift = _term_rows(rows, term, columns, names, values, bases, alpha)
             parts.append(part | _totals(data, names, values, codes))
             log_base += shift
-    columns = {
+    joined = {
         name: (
             list(itertools.chain.from_iterable(part[name] for part in parts))
             if name in ("term", "level")
@@ -144,7 +144,7 @@ def rating_table(
         )
         for name in (parts[0] if parts else ())
     }
-    return RatingTable(float(np.exp(log_base)), kind, columns, rows.rows.frame)
+    return RatingTable(float(np.exp(log_base)), kind, joined, rows.rows.frame)
 
 
 def _constant(fit: Fit) -> float:
@@ -154,7 +154,9 @@ def _constant(fit: Fit) -> float:
 
 def _variables(rows: Counterfactual, term: ScaledTerm) -> list[str]:
     texts = {f.text for product in term.products for f in product.factors}
-    found = (n for factor in rows.recipe.factors if factor.text in texts for n in factor.columns)
+    found = (
+        n for factor in rows.fitted_formula.factors if factor.text in texts for n in factor.columns
+    )
     return list(dict.fromkeys(found))
 
 
@@ -164,9 +166,9 @@ def _values(
     """The values of a variable that the table has rows for."""
     if given is not None:
         return list(given)
-    for factor in rows.recipe.factors:
-        if factor.columns == (name,) and factor.text in rows.recipe.levels:
-            return list(rows.recipe.levels[factor.text])
+    for factor in rows.fitted_formula.factors:
+        if factor.columns == (name,) and factor.text in rows.fitted_formula.levels:
+            return list(rows.fitted_formula.levels[factor.text])
     levels = rows.levels(name)
     if levels is not None:
         return list(levels)
@@ -201,8 +203,8 @@ def _base(
         return base[name]
     if not isinstance(base, Mapping) and base not in ("reference", "largest"):
         raise ModelError(f'base must be "reference", "largest" or a mapping, not {base!r}.')
-    known = reference_levels(fit.recipe)
-    factors = () if fit.recipe is None else fit.recipe.factors
+    known = reference_levels(fit.fitted_formula)
+    factors = () if fit.fitted_formula is None else fit.fitted_formula.factors
     for factor in factors:
         if base != "largest" and factor.columns == (name,) and known.get(factor.text) in values:
             return known[factor.text]
@@ -220,15 +222,15 @@ def _term_rows(
     alpha: float,
 ) -> tuple[dict[str, Any], float]:
     """Relativities of the values of a term, and what it adds to the logarithm of the base."""
-    fit = rows.results
+    fit = rows.fit
     n_cells = prod(len(values[name]) for name in names)
     if n_cells > MOST_CELLS:
         raise ModelError(f"the term {term.name} has {n_cells} cells; give at= with fewer values.")
     cells = list(itertools.product(*(values[name] for name in names)))
     base = tuple(bases[name] for name in names)
     texts = {f.text for product in term.products for f in product.factors}
-    factors = tuple(factor for factor in rows.recipe.factors if factor.text in texts)
-    only = replace(rows.recipe, terms=(term,), factors=factors, offsets=())
+    factors = tuple(factor for factor in rows.fitted_formula.factors if factor.text in texts)
+    only = replace(rows.fitted_formula, terms=(term,), factors=factors, offsets=())
     points = [*cells, base]
     frame = {
         name: rows.as_column(name, [point[k] for point in points]) for k, name in enumerate(names)
