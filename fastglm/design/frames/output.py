@@ -68,9 +68,7 @@ def series_of(values: np.ndarray, like: Any) -> Any:
     return nw.new_series("", _plain(values), backend=library).to_native()
 
 
-def with_columns(
-    data: Any, kept: np.ndarray | None, columns: Mapping[str, np.ndarray], index: Any = None
-) -> Any:
+def with_columns(data: Any, kept: np.ndarray | None, columns: Mapping[str, np.ndarray]) -> Any:
     """Rows of a frame beside new columns.
 
     Parameters
@@ -80,8 +78,6 @@ def with_columns(
     kept : ndarray or None
         Which rows, by a mask or by their numbers; None for all.
     columns : mapping of str to ndarray, shape (n,)
-    index : pandas.Index, optional
-        Of the n rows.
     """
     import narwhals as nw
 
@@ -102,7 +98,11 @@ def to_pandas(data: Any) -> Any:
         import pandas as pd
 
         return pd.DataFrame({name: np.asarray(values) for name, values in data.items()})
-    return data if is_pandas(data) else nw.from_native(data, eager_only=True).to_pandas()
+    if is_pandas(data):
+        return data
+    import narwhals as nw
+
+    return nw.from_native(data, eager_only=True).to_pandas()
 
 
 def take_rows_of(data: Any, rows: np.ndarray) -> Any:
