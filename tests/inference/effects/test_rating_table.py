@@ -1,5 +1,7 @@
 """The rating table reproduces every prediction; its exposures and claims are those of the data."""
 
+import csv
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -108,10 +110,11 @@ def test_numbers_have_rows_at_quantiles_or_where_asked(fit):
 def test_files_and_frames(fit, tmp_path):
     table = fit.rating_table()
     text = table.to_csv(tmp_path / "tariff.csv")
-    back = pd.read_csv(tmp_path / "tariff.csv", float_precision="round_trip")
+    assert (tmp_path / "tariff.csv").read_text(encoding="utf-8") == text
+    back = list(csv.DictReader(text.splitlines()))
     assert text.splitlines()[0].startswith("term,level,is_base,relativity")
-    assert back["relativity"][0] == table.base
-    np.testing.assert_array_equal(back["relativity"][1:], table.summary_frame()["relativity"])
+    numbers = [float(row["relativity"]) for row in back]
+    assert numbers == [table.base, *table.summary_frame()["relativity"]]
     assert "rate ratio" in str(table)
     assert "zone: a" in table._repr_html_()
     polars = fg.glm("claims ~ zone", pl.from_pandas(FRAME), "poisson", exposure="years")
