@@ -16,6 +16,7 @@ def snippets(path: Path) -> list[str]:
 def run_snippets(path: Path, folder: Path) -> tuple[dict, str]:
     """Run the blocks of a file one after the other in a folder: the names, and what was printed."""
     matplotlib = pytest.importorskip("matplotlib")
+    pyplot = pytest.importorskip("matplotlib.pyplot")
     matplotlib.use("Agg")
     printed: list[str] = []
     scope: dict = {"print": lambda *values: printed.append(" ".join(map(str, values)))}
@@ -23,7 +24,7 @@ def run_snippets(path: Path, folder: Path) -> tuple[dict, str]:
         patch.chdir(folder)
         for number, code in enumerate(snippets(path), 1):
             exec(compile(code, f"{path.name}, block {number}", "exec"), scope)
-    matplotlib.pyplot.close("all")
+    pyplot.close("all")
     return scope, "\n".join(printed)
 
 
