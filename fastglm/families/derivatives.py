@@ -49,6 +49,11 @@ class LikelihoodDerivatives:
         self.mean_rows = cast("RowBlock", family.link.mean_rows)
         self.family_rows = _family_rows(family.functions, binary, canonical)
 
+    @functools.cached_property
+    def addresses(self) -> np.ndarray:
+        """Of both row blocks."""
+        return np.array([self.mean_rows.address, self.family_rows.address])
+
     def parameters(self, parameter: float, dispersion: float) -> np.ndarray:
         """What the blocks read: family's parameter and dispersion, link's parameter, constant."""
         link = self.family.link.parameter

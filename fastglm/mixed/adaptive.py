@@ -59,7 +59,7 @@ class AdaptiveProblem(LaplaceProblem):
         eta = self.fixed_eta(parameters.beta) if fixed_eta is None else fixed_eta
         state = AdaptiveState(self, parameters, eta)
         if np.isfinite(state.value):
-            self.warm, self.warm_factor = state.spherical, state.factor
+            self.warm = state.spherical
         return state
 
 
@@ -67,6 +67,7 @@ class AdaptiveState(LaplaceState):
     """The criterion by quadrature at one point, and its gradient."""
 
     problem: AdaptiveProblem
+    by_level = False
 
     def _level_penalties(self, u: np.ndarray) -> np.ndarray:
         """Penalised deviance of every level at effects (q, k), and nothing else."""

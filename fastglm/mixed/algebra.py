@@ -14,14 +14,13 @@ from scipy.linalg import lapack
 from fastglm.mixed import level_algebra as kernels
 from fastglm.mixed import remainder_algebra as remainder
 from fastglm.mixed.layout import Layout
-from fastglm.mixed.level_sums import sum_columns, sum_products
+from fastglm.mixed.level_sums import sum_products
+from fastglm.mixed.scaling import FixedColumns
 
 __all__ = ["Columns", "Factor", "Products", "Schur", "over_chunks", "scale"]
 
 #: Components of the remainder up to this size are factored by the library's own loops.
 SMALL = 32
-#: Rows whose products are formed at once.
-GRAM_ROWS = 4_096
 #: Rows from which threads are worth their start.
 PARALLEL_ROWS = 200_000
 
@@ -86,6 +85,14 @@ class Products:
         )  # fmt: skip
         self.other = other[0] if len(other) == 1 else other.sum(axis=0)
 
+    @classmethod
+    def of_levels(cls, layout: Layout, own: np.ndarray, n_threads: int) -> Products:
+        """Those of a single factor, (q, k, k), which are known."""
+        products = cls.__new__(cls)
+        products.layout, products.n_threads = layout, n_threads
+        products.own, products.cross, products.other = own, np.zeros(0), np.zeros(0)
+        return products
+
     def dense(self) -> np.ndarray:
         """All of Z'WZ, (N, N), the effects of the first block first: for few effects."""
         layout, k = self.layout, self.layout.k
@@ -138,14 +145,13 @@ class Columns:
     """Z'W[X y] and [X y]'W[X y] of standardised columns: all that a linear model reads of rows.
 
     The tables are sums over rows in any order: another source of rows can fill them likewise.
-    Rows are in the layout's order.
+    Rows are in the order of the data.
 
     Parameters
     ----------
     layout : Layout
+    fixed : FixedColumns
     weight, y : ndarray, shape (n,)
-    x : ndarray, shape (n, p)
-    n_threads : int
 
     Attributes
     ----------
@@ -154,28 +160,30 @@ class Columns:
     gram : ndarray, shape (p + 1, p + 1)
     """
 
-    def __init__(
-        self,
-        layout: Layout,
-        weight: np.ndarray,
-        x: np.ndarray,
-        y: np.ndarray,
-        n_threads: int,
-    ):
-        n_chunks, size = layout.chunks.size - 1, x.shape[1] + 1
-        self.own = np.zeros((layout.q, layout.k, size))
-        other = np.zeros((n_chunks, layout.rest_size, size))
-        over_chunks(
-            sum_columns, layout, n_threads, layout.start, layout.z, layout.rest, layout.widths,
-            layout.column, weight, x, y, self.own, other,
-        )  # fmt: skip
-        self.other = other.sum(axis=0)
-        self.gram = np.zeros((size, size))
-        for first in range(0, len(x), GRAM_ROWS):
-            rows = slice(first, first + GRAM_ROWS)
-            block = np.column_stack([x[rows], y[rows]])
-            self.gram += (weight[rows, None] * block).T @ block
-        self.gram = 0.5 * (self.gram + self.gram.T)
+    def __init__(self, layout: Layout, fixed: FixedColumns, weight: np.ndarray, y: np.ndarray):
+        p = fixed.p
+        self.own = level_products(layout, 0, fixed, weight, y)
+        self.other = np.zeros((layout.rest_size, p + 1))
+        for number in range(1, len(layout.blocks)):
+            places = layout.columns_of(number)
+            self.other[places] = level_products(layout, number, fixed, weight, y)
+        weighted = weight * y
+        self.gram = np.empty((p + 1, p + 1))
+        self.gram[:p, :p], self.gram[:p, p] = fixed.products(weight, weighted)
+        self.gram[p, :p], self.gram[p, p] = self.gram[:p, p], weighted @ y
+
+
+def level_products(
+    layout: Layout, number: int, fixed: FixedColumns, weight: np.ndarray, y: np.ndarray
+) -> np.ndarray:
+    """Z'W[X y] of the levels of a block, (q, k, p + 1)."""
+    block = layout.blocks[number]
+    values = weight * block.columns.T
+    table = np.empty((block.q, block.k, fixed.p + 1))
+    table[:, :, :-1] = fixed.by_level(values, block.codes, block.q)
+    for a, value in enumerate(values):
+        table[:, a, -1] = np.bincount(block.codes, value * y, minlength=block.q)
+    return table
 
 
 def _pairs(layout: Layout) -> tuple[np.ndarray, ...]:

@@ -5,47 +5,21 @@ c = w'' v - w' z' Lambda lambda and T the sums of w' (z x z) x~' of a level,
 
     2 S + sum of c x~ x~' - sum over levels of T' (C x C) T,
 
-S the Schur complement X'WX - B'CB: one pass over the rows. Weights are observed ones.
+S the Schur complement X'WX - B'CB. With x~ = x - F'z, F = C B, all of it follows from sums over the
+rows of a level and of all: two passes over X. Weights are observed ones.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from fastglm.kernels.compiler.decorators import entry
 from fastglm.mixed.algebra import Columns, Schur
 from fastglm.mixed.laplace import LaplaceProblem, LaplaceState
+from fastglm.mixed.layout import Layout
 
-__all__ = ["coefficient_hessian", "has_closed_hessian", "schur_of"]
-
-
-@entry
-def leave_out(first, last, chunk, start, z, x, fit, target):
-    """Columns of rows less what the effects of their level fit of them, into `target`."""
-    k, p, begin = z.shape[1], x.shape[1], start[first]
-    for j in range(first, last):
-        for i in range(start[j], start[j + 1]):
-            for c in range(p):
-                target[i - begin, c] = x[i, c]
-            for a in range(k):
-                factor = z[i, a]
-                for c in range(p):
-                    target[i - begin, c] -= factor * fit[j, a, c]
-    return 0
-
-
-@entry
-def sum_slopes(first, last, chunk, start, z, left, slope, target):
-    """Sums of w' (z x z) x~' of the levels, (q, k * k, p)."""
-    k, p, begin = z.shape[1], left.shape[1], start[first]
-    for j in range(first, last):
-        for i in range(start[j], start[j + 1]):
-            for a in range(k):
-                for b in range(k):
-                    factor = slope[i] * z[i, a] * z[i, b]
-                    for c in range(p):
-                        target[j, a * k + b, c] += factor * left[i - begin, c]
-    return 0
+__all__ = ["Curvature", "coefficient_hessian", "has_closed_hessian", "schur_of"]
 
 
 def has_closed_hessian(problem: LaplaceProblem) -> bool:
@@ -55,36 +29,65 @@ def has_closed_hessian(problem: LaplaceProblem) -> bool:
     return one_factor and (problem.observed or canonical)
 
 
-def coefficient_hessian(problem: LaplaceProblem, state: LaplaceState) -> np.ndarray:
-    """Second derivatives in the coefficients of standardised columns, (p, p), theta fixed."""
+class Curvature(NamedTuple):
+    """In the coefficients of standardised columns, theta fixed.
+
+    Attributes
+    ----------
+    hessian : ndarray, shape (p, p)
+        Second derivatives of the criterion.
+    information : ndarray, shape (p, p)
+        The Schur complement S, half of what they would be if the modes' weights did not change.
+    """
+
+    hessian: np.ndarray
+    information: np.ndarray
+
+
+def coefficient_hessian(problem: LaplaceProblem, state: LaplaceState) -> Curvature:
+    """Second derivatives in the coefficients at a point."""
     layout, fixed = problem.layout, problem.fixed
-    p = fixed.p
-    schur = schur_of(problem, state)
-    fit, _ = state.factor.scale(schur.effects[0][:, :, :p], schur.effects[1][:, :p])
-    _, _, moved, _ = state._pull
-    bend = problem.respond_bend(state)
-    curvature = bend * state.leverages - state.rows.observed_slope * moved
-    hessian = 2.0 * schur.matrix[:p, :p]
-    k, cuts, start = layout.k, layout.chunks, layout.start
-    slope, fit = state.rows.observed_slope, np.ascontiguousarray(fit)
-    tables = np.zeros((layout.q, k * k, p))
-    for chunk in range(cuts.size - 1):
-        first, last = cuts[chunk], cuts[chunk + 1]
-        rows = slice(start[first], start[last])
-        left = np.empty((rows.stop - rows.start, p))
-        leave_out(first, last, chunk, start, layout.z, fixed.columns, fit, left)
-        sum_slopes(first, last, chunk, start, layout.z, left, slope, tables)
-        hessian += (curvature[rows, None] * left).T @ left
-    inverse = state.factor.level_covariances(0)
-    pairs = np.einsum("jac,jbd->jabcd", inverse, inverse).reshape(layout.q, k * k, k * k)
-    hessian -= np.tensordot(tables, pairs @ tables, ([0, 1], [0, 1]))
-    return 0.5 * (hessian + hessian.T)
+    weight, slope, bend = state.row_curvature
+    block, k = layout.blocks[0], layout.k
+    z = block.columns.T
+    pairs = [(a, b) for a in range(k) for b in range(a + 1)]
+    of_pairs = np.stack([slope * z[a] * z[b] for a, b in pairs])
+    # Sums of x times w z, c z and w' z z of the levels.
+    tables = fixed.by_level(np.vstack([weight * z, bend * z, of_pairs]), block.codes, block.q)
+    with_weight, with_bend, with_slope = np.split(tables, [k, 2 * k], axis=1)
+    own = _level_sums(layout, bend, pairs)
+    covariance = state.factor.level_covariances(0)
+    fit = covariance @ with_weight
+    schur = fixed.products(weight, weight)[0] - np.tensordot(with_weight, fit, ([0, 1], [0, 1]))
+    hessian = 2.0 * schur + fixed.products(bend, bend)[0]
+    crossed = np.tensordot(with_bend, fit, ([0, 1], [0, 1]))
+    hessian += np.tensordot(fit, own @ fit, ([0, 1], [0, 1])) - crossed - crossed.T
+    left = np.empty((layout.q, k, k, fixed.p))
+    for m, (a, b) in enumerate(pairs):
+        cubes = np.column_stack(
+            [np.bincount(block.codes, of_pairs[m] * z[c], minlength=block.q) for c in range(k)]
+        )
+        left[:, a, b] = left[:, b, a] = with_slope[:, m] - np.einsum("jc,jcp->jp", cubes, fit)
+    moved = np.einsum("jac,jbd,jcdp->jabp", covariance, covariance, left, optimize=True)
+    hessian -= np.tensordot(left, moved, ([0, 1, 2], [0, 1, 2]))
+    return Curvature(0.5 * (hessian + hessian.T), 0.5 * (schur + schur.T))
+
+
+def _level_sums(layout: Layout, values: np.ndarray, pairs: list[tuple[int, int]]) -> np.ndarray:
+    """Sums of values times z z' of the levels of the first block, (q, k, k)."""
+    block = layout.blocks[0]
+    sums = np.empty((block.q, block.k, block.k))
+    for a, b in pairs:
+        products = values * block.columns[:, a] * block.columns[:, b]
+        sums[:, a, b] = sums[:, b, a] = np.bincount(block.codes, products, minlength=block.q)
+    return sums
 
 
 def schur_of(problem: LaplaceProblem, state: LaplaceState, observed: bool = False) -> Schur:
     """Schur complement of the fixed columns, by observed weights or those of the determinant."""
     weight = state.rows.observed if observed else state.determinant_weight
     factor = state.observed_factor if observed else state.factor
-    nothing = np.zeros(weight.size)
-    columns = Columns(problem.layout, weight, problem.fixed.columns, nothing, problem.n_threads)
+    columns = Columns(
+        problem.layout, problem.fixed, problem.as_given(weight), np.zeros(weight.size)
+    )
     return Schur.of(factor, columns)

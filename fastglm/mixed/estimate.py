@@ -125,19 +125,18 @@ def estimate_linear(
     """Fit by maximum likelihood or REML."""
     layout = Layout(rows.blocks)
     given = rows.fixed
-    fixed = FixedColumns.of(given.design, given.prior_weights, layout.order, n_threads)
+    fixed = FixedColumns.of(given.design, given.prior_weights, n_threads)
     n = layout.n_rows
     weight = np.ones(n) if given.prior_weights is None else given.prior_weights
     y = given.response.astype(np.float64)
     y = y if given.offset is None else y - given.offset
-    weight, y = weight[layout.order], y[layout.order]
-    products = Products(layout, weight, n_threads)
+    products = Products(layout, weight[layout.order], n_threads)
     base = np.zeros(fixed.p)
     if fixed.constant is not None:
         base[fixed.constant] = float(weight @ y / weight.sum())
     theta = layout.start_theta() if start is None else start
     for attempt in range(MOST_PASSES):
-        columns = Columns(layout, weight, fixed.columns, y - fixed.columns @ base, n_threads)
+        columns = Columns(layout, fixed, weight, y - fixed.predict(base))
         problem = LinearProblem(
             layout, products, columns, given.nobs, _log_weights(rows), fixed.log_scale, reml
         )

@@ -14,13 +14,13 @@ from fastglm.mixed.boundary import settle
 from fastglm.mixed.curvature import schur_of
 from fastglm.mixed.generalized import (
     MOST_RETURNS,
-    START_SHARE,
     GeneralizedEstimate,
     make_problem,
 )
 from fastglm.mixed.laplace import LaplaceProblem, LaplaceState, Parameters
 from fastglm.mixed.optimum import minimise
 from fastglm.mixed.rows import MixedRows
+from fastglm.mixed.search import START_SHARE
 from fastglm.mixed.starting import start_of
 
 __all__ = ["estimate_fast"]

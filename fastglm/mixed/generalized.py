@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -15,21 +15,23 @@ from fastglm.families.derivatives import LikelihoodDerivatives, supports_derivat
 from fastglm.mixed.adaptive import adaptive
 from fastglm.mixed.algebra import Factor, Schur
 from fastglm.mixed.boundary import settle
-from fastglm.mixed.curvature import coefficient_hessian, has_closed_hessian, schur_of
-from fastglm.mixed.laplace import LaplaceProblem, LaplaceState, Parameters
+from fastglm.mixed.curvature import schur_of
+from fastglm.mixed.laplace import LaplaceProblem, LaplaceState
 from fastglm.mixed.layout import Layout
 from fastglm.mixed.normaliser import normaliser_of
-from fastglm.mixed.optimum import Minimum, difference_columns, difference_hessian, minimise
+from fastglm.mixed.optimum import Minimum, minimise
 from fastglm.mixed.rows import MixedRows
+from fastglm.mixed.sampling import sampled_levels
 from fastglm.mixed.scaling import FixedColumns
-from fastglm.mixed.starting import Start, start_of
+from fastglm.mixed.search import START_SHARE, Begun, Search
+from fastglm.mixed.starting import start_of
 
 __all__ = ["GeneralizedEstimate", "estimate_generalized", "search_of"]
 
-#: Where the search for theta begins: Lambda is this share of the identity.
-START_SHARE = 0.7
 #: Below it a family's parameter is compared with zero, its boundary.
 LEAST_PARAMETER = 1e-4
+#: Relative change that a Hessian may have on the last step: standard errors have half of it.
+SAME_HESSIAN = 4e-6
 #: Most times that a search which ended on the boundary by chance is sent inwards.
 MOST_RETURNS = 3
 
@@ -56,6 +58,8 @@ class GeneralizedEstimate:
     infinite : dict of str to int
         Signs of coefficients whose estimates are infinite, which separate `n_separated` rows.
     n_separated : int
+    information : ndarray, shape (p, p), or None
+        Schur complement of the coefficients at the last Hessian, where that has it.
     at_zero : bool
         Whether the family's parameter was to be estimated and is zero, on its boundary.
     """
@@ -72,6 +76,7 @@ class GeneralizedEstimate:
     converged: bool
     infinite: Mapping[str, int] = field(default_factory=dict)
     n_separated: int = 0
+    information: np.ndarray | None = None
     at_zero: bool = False
 
     @property
@@ -117,8 +122,8 @@ class GeneralizedEstimate:
     @cached_property
     def information_inverse(self) -> np.ndarray:
         """Inverse of X' V^-1 X at the modes, (p, p): lme4's covariance without the Hessian."""
-        p = self.fixed.p
-        return np.linalg.inv(self.schur.matrix[:p, :p])
+        p, known = self.fixed.p, self.information
+        return np.linalg.inv(self.schur.matrix[:p, :p] if known is None else known)
 
     @cached_property
     def joint_covariance(self) -> np.ndarray:
@@ -154,18 +159,43 @@ def estimate_generalized(
 ) -> GeneralizedEstimate:
     """Fit by maximum likelihood, effects integrated out by quadrature of `nagq` nodes."""
     problem = adaptive(make_problem(rows, family, observed, n_threads), nagq)
-    begin = start_of(rows, problem)
-    theta = START_SHARE * problem.layout.start_theta() if start is None else start
-    search = _Search(problem, np.zeros(theta.size, dtype=bool))
-    theta, log_extra, near = search.theta_at(begin.beta, theta, begin.log_extra, max_iter)
-    first = np.concatenate([begin.beta, theta, search.extra(log_extra)])
+    search = Search(problem, np.zeros(problem.layout.n_theta, dtype=bool))
+    sample = None if start is not None else sampled_levels(rows)
+    begun = None
+    if sample is not None:
+        some = estimate_generalized(sample[0], family, observed, nagq, None, max_iter, n_threads)
+        begun = _from_sample(search, some, sample[1])
+    if begun is None:
+        begun = search.from_start(start_of(rows, problem), start, max_iter)
     found = minimise(
-        search, first, search.metric(first, near), max_iter=max_iter, hessian_of=search.hessian
-    )
-    estimate = _settled(search, found, begin, max_iter)
+        search, begun.x, begun.metric, max_iter=max_iter, hessian_of=search.hessian,
+        same=SAME_HESSIAN,
+    )  # fmt: skip
+    estimate = _settled(search, found, begun, max_iter)
     if problem.extra == "parameter" and found.x[-1] < math.log(LEAST_PARAMETER):
         return _at_zero(rows, estimate, observed, nagq, max_iter, n_threads)
     return estimate
+
+
+def _from_sample(search: Search, sample: GeneralizedEstimate, factor: float) -> Begun | None:
+    """From the fit of some levels, of which there are so many in all; None where that is odd.
+
+    What separates all rows separates some of them: where the latter have no such direction, and
+    no column less, there is none.
+    """
+    fixed = search.problem.fixed
+    same = np.array_equal(sample.fixed.kept, fixed.kept)
+    if not same or not sample.converged or sample.held.any() or sample.infinite:
+        return None
+    if sample.at_zero:
+        return None
+    turn, p = np.linalg.solve(sample.fixed.from_standardized, fixed.from_standardized), fixed.p
+    metric = factor * sample.hessian
+    metric[:p] = turn.T @ metric[:p]
+    metric[:, :p] = metric[:, :p] @ turn
+    at = sample.state.parameters
+    first = np.concatenate([np.linalg.solve(turn, at.beta), at.theta, search.extra(at.log_extra)])
+    return Begun(first, metric, None)
 
 
 def _at_zero(
@@ -185,101 +215,12 @@ def _at_zero(
     return replace(found, at_zero=True)
 
 
-def search_of(estimate: GeneralizedEstimate) -> _Search:
+def search_of(estimate: GeneralizedEstimate) -> Search:
     """The criterion of a fit as a function of one vector, nothing held."""
-    return _Search(estimate.problem, np.zeros(estimate.theta.size, dtype=bool))
+    return Search(estimate.problem, np.zeros(estimate.theta.size, dtype=bool))
 
 
-class _Search:
-    """The criterion as a function of one vector: beta, the free theta and the extra parameter."""
-
-    def __init__(self, problem: LaplaceProblem, held: np.ndarray):
-        self.problem, self.held = problem, held
-        self.p = problem.fixed.p
-        self.has_extra = problem.extra != "none"
-
-    def extra(self, log_extra: float) -> list[float]:
-        """The extra parameter, if there is one."""
-        return [log_extra] if self.has_extra else []
-
-    def parameters(self, x: np.ndarray) -> Parameters:
-        """From the vector; what is held is zero."""
-        theta = np.zeros(self.held.size)
-        free = ~self.held
-        theta[free] = x[self.p : self.p + free.sum()]
-        return Parameters(x[: self.p], theta, float(x[-1]) if self.has_extra else 0.0)
-
-    def gradient(self, state: LaplaceState) -> np.ndarray:
-        """Of the vector."""
-        parts = [state.beta_gradient, state.theta_gradient[~self.held]]
-        return np.concatenate([*parts, self.extra(state.extra_gradient if self.has_extra else 0.0)])
-
-    def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
-        """Value and gradient."""
-        with np.errstate(all="ignore"):
-            state = self.problem.at(self.parameters(x))
-            if not math.isfinite(state.value):
-                return math.inf, np.zeros_like(x)
-            return state.value, self.gradient(state)
-
-    def hessian(self, x: np.ndarray, near: np.ndarray) -> np.ndarray:
-        """Second derivatives: in the coefficients by their closed form where there is one."""
-        if not has_closed_hessian(self.problem):
-            return difference_hessian(self, x, np.diag(near))
-        p = self.p
-        hessian = np.empty((x.size, x.size))
-        hessian[:p, :p] = coefficient_hessian(self.problem, self.problem.at(self.parameters(x)))
-        columns = difference_columns(self, x, np.diag(near), range(p, x.size))
-        hessian[p:] = columns
-        hessian[:p, p:] = columns[:, :p].T
-        hessian[p:, p:] = 0.5 * (columns[:, p:] + columns[:, p:].T)
-        return hessian
-
-    def of_theta(
-        self, beta: np.ndarray, log_extra: float
-    ) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
-        """The criterion and its gradient as a function of theta alone: X is read once."""
-        eta = self.problem.fixed_eta(beta)
-
-        def function(theta: np.ndarray) -> tuple[float, np.ndarray]:
-            with np.errstate(all="ignore"):
-                state = self.problem.at(Parameters(beta, theta, log_extra), eta)
-                if not math.isfinite(state.value):
-                    return math.inf, np.zeros_like(theta)
-                return state.value, state.theta_gradient
-
-        return function
-
-    def theta_at(
-        self, beta: np.ndarray, theta: np.ndarray, log_extra: float, max_iter: int
-    ) -> tuple[np.ndarray, float, Minimum]:
-        """The best theta and extra parameter at given coefficients: X is read once."""
-        eta, m = self.problem.fixed_eta(beta), theta.size
-
-        def function(x: np.ndarray) -> tuple[float, np.ndarray]:
-            parameters = Parameters(beta, x[:m], float(x[-1]) if self.has_extra else 0.0)
-            with np.errstate(all="ignore"):
-                state = self.problem.at(parameters, eta)
-                if not math.isfinite(state.value):
-                    return math.inf, np.zeros_like(x)
-                slope = self.extra(state.extra_gradient if self.has_extra else 0.0)
-                return state.value, np.concatenate([state.theta_gradient, slope])
-
-        first = np.concatenate([theta, self.extra(log_extra)])
-        found = minimise(function, first, max_iter=max_iter, polish=False, near=1e-2)
-        return found.x[:m], float(found.x[-1]) if self.has_extra else 0.0, found
-
-    def metric(self, x: np.ndarray, near: Minimum) -> np.ndarray:
-        """About the Hessian: twice the Schur complement, and that of the search over theta."""
-        state = self.problem.at(self.parameters(x))
-        size, p = x.size, self.p
-        metric = np.zeros((size, size))
-        metric[:p, :p] = 2.0 * schur_of(self.problem, state).matrix[:p, :p]
-        metric[p:, p:] = near.hessian
-        return metric
-
-
-def _settled(search: _Search, found: Minimum, begin: Start, max_iter: int) -> GeneralizedEstimate:
+def _settled(search: Search, found: Minimum, begun: Begun, max_iter: int) -> GeneralizedEstimate:
     """In canonical form; what lies on the boundary is held there."""
     problem, p = search.problem, search.p
     layout = problem.layout
@@ -292,23 +233,28 @@ def _settled(search: _Search, found: Minimum, begin: Start, max_iter: int) -> Ge
         if is_minimum:
             break
         first = np.concatenate([at.beta, theta, search.extra(at.log_extra)])
-        found = minimise(search, first, max_iter=max_iter, hessian_of=search.hessian)
+        found = minimise(
+            search, first, max_iter=max_iter, hessian_of=search.hessian, same=SAME_HESSIAN
+        )
         n_evaluations, n_iter = n_evaluations + found.n_evaluations, n_iter + found.n_iter
     if held.any() or not np.array_equal(theta, at.theta):
-        search = _Search(problem, held)
+        search = Search(problem, held)
         problem.warm = problem.warm_factor = None
         free = np.concatenate([np.ones(p, bool), ~held, np.ones(int(search.has_extra), bool)])
         first = np.concatenate([at.beta, theta[~held], search.extra(at.log_extra)])
         metric = _turned(layout, found.hessian, at.theta, theta, p)[np.ix_(free, free)]
-        found = minimise(search, first, metric, max_iter=max_iter, hessian_of=search.hessian)
+        found = minimise(
+            search, first, metric, max_iter=max_iter, hessian_of=search.hessian, same=SAME_HESSIAN
+        )
         n_evaluations, n_iter = n_evaluations + found.n_evaluations, n_iter + found.n_iter
-    state = problem.at(search.parameters(found.x))
+    state = search.at(found.x)
     gradient = search.gradient(state)
     return GeneralizedEstimate(
         layout=layout, fixed=problem.fixed, problem=problem, state=state, held=held,
         hessian=found.hessian, gradient=float(np.abs(gradient).max(initial=0.0)),
         n_evaluations=n_evaluations, n_iter=n_iter, converged=found.converged,
-        infinite=begin.infinite, n_separated=begin.n_separated,
+        infinite=begun.start.infinite if begun.start else {},
+        n_separated=begun.start.n_separated if begun.start else 0, information=search.information,
     )  # fmt: skip
 
 
@@ -336,7 +282,7 @@ def make_problem(rows: MixedRows, family: Family, observed: bool, n_threads: int
             "and negative_binomial with a link of fastglm.families.links."
         )
     given, layout = rows.fixed, Layout(rows.blocks)
-    fixed = FixedColumns.of(given.design, given.prior_weights, layout.order, n_threads)
+    fixed = FixedColumns.of(given.design, given.prior_weights, n_threads)
     y = given.response.astype(np.float64)
     prior = np.ones(y.size) if given.prior_weights is None else given.prior_weights
     offset = np.zeros(y.size) if given.offset is None else given.offset
@@ -349,7 +295,7 @@ def make_problem(rows: MixedRows, family: Family, observed: bool, n_threads: int
     order = layout.order
     return LaplaceProblem(
         layout=layout, fixed=fixed, derivatives=LikelihoodDerivatives(family, binary),
-        y=y[order], prior=prior[order].astype(np.float64), offset=offset[order].astype(np.float64),
+        y=y[order], prior=prior[order].astype(np.float64), offset=offset.astype(np.float64),
         observed=observed, extra=extra, normaliser=normaliser_of(rows, family, extra, binary),
         n_threads=n_threads,
     )  # fmt: skip

@@ -79,7 +79,7 @@ def _fixed(fit: MixedFit, rows: NewRows) -> np.ndarray:
     """Standardised columns of the rows that are not aliased, (n, p)."""
     fixed = fit.estimate.fixed
     x = rows.design.to_dense()[:, fixed.kept]
-    return np.asarray((x - fixed.shift) * fixed.scale)
+    return np.asarray(x @ fixed.from_standardized)
 
 
 def _population_variance(fit: MixedFit, rows: NewRows) -> np.ndarray:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import cast
+from typing import ClassVar, cast
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from fastglm.kernels.blocks.row_buffers import DEVIANCE, RESIDUAL
 from fastglm.mixed import row_passes
 from fastglm.mixed.algebra import Factor, Products, over_chunks
 from fastglm.mixed.layout import Layout
+from fastglm.mixed.level_pass import LevelSums
 from fastglm.mixed.level_sums import sum_scores
 from fastglm.mixed.modes import ModeSearch, Rows
 from fastglm.mixed.scaling import FixedColumns
@@ -57,14 +58,17 @@ class Parameters:
 
 @dataclass(eq=False)
 class LaplaceProblem:
-    """Rows of a generalized mixed model in the order of levels.
+    """Rows of a generalized mixed model.
 
     Attributes
     ----------
     layout : Layout
     fixed : FixedColumns
     derivatives : LikelihoodDerivatives
-    y, prior, offset : ndarray, shape (n,)
+    y, prior : ndarray, shape (n,)
+        In the order of levels.
+    offset : ndarray, shape (n,)
+        In the order of the data.
     observed : bool
         Whether the determinant is of observed, not expected weights.
     extra : {"none", "dispersion", "parameter"}
@@ -97,12 +101,20 @@ class LaplaceProblem:
         over_chunks(kernel, self.layout, self.n_threads, *arguments)
 
     def fixed_eta(self, beta: np.ndarray) -> np.ndarray:
-        """Fixed part of the linear predictors, (n,), offset included."""
-        return np.asarray(self.offset + self.fixed.columns @ beta)
+        """Fixed part of the linear predictors, (n,), offset included, in the order of the data."""
+        eta = self.fixed.predict(beta)
+        eta += self.offset
+        return eta
 
     def score_of(self, residual: np.ndarray) -> np.ndarray:
-        """Standardised columns' X' residual, (p,)."""
-        return np.asarray(residual @ self.fixed.columns)
+        """X' residual, (p,), of numbers in the order of levels."""
+        return self.fixed.score(residual, self.layout.order)
+
+    def as_given(self, values: np.ndarray) -> np.ndarray:
+        """Numbers of rows, (n,), brought from the order of levels to that of the data."""
+        out = np.empty_like(values)
+        out[self.layout.order] = values
+        return out
 
     def effect_sums(self, residual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Z' residual, (q, k) and (R,)."""
@@ -129,7 +141,8 @@ class LaplaceProblem:
         eta = self.fixed_eta(parameters.beta) if fixed_eta is None else fixed_eta
         state = LaplaceState(self, parameters, eta)
         if math.isfinite(state.value):
-            self.warm, self.warm_factor = state.spherical, state.factor
+            self.warm = state.spherical
+            self.warm_factor = state.factor if self.layout.rest_size else None
         return state
 
     def respond(self, eta: np.ndarray, log_extra: float, whole: bool = True) -> Rows:
@@ -174,20 +187,49 @@ class LaplaceState(ModeSearch):
     ----------
     problem : LaplaceProblem
     parameters : Parameters
-    fixed_eta : ndarray, shape (n,)
+    given_eta : ndarray, shape (n,)
+        Fixed part of the linear predictors, in the order of the data.
     """
 
     problem: LaplaceProblem
+    #: Whether one pass finds criterion and derivatives of a single factor.
+    by_level: ClassVar[bool] = True
 
-    def __init__(self, problem: LaplaceProblem, parameters: Parameters, fixed_eta: np.ndarray):
+    def __init__(self, problem: LaplaceProblem, parameters: Parameters, given_eta: np.ndarray):
         factors = problem.layout.factors(parameters.theta)
-        super().__init__(problem, factors, fixed_eta, parameters.log_extra)
+        super().__init__(problem, factors, given_eta, parameters.log_extra)
         self.parameters = parameters
         self.value = math.inf
+        self.level_sums: LevelSums | None = None
         with np.errstate(all="ignore"):
-            self.found = self._find_modes()
-            if self.found:
-                self.value = self._criterion()
+            if self.by_level and len(self.layout.blocks) == 1:
+                self.level_sums = self._sum_levels(False)
+            if self.level_sums is not None:
+                self.found, self.spherical = True, (self.level_sums.modes, np.zeros(0))
+                self.value = self._finite(self.level_sums.value)
+            else:
+                self.found = self._find_modes()
+                if self.found:
+                    self.value = self._criterion()
+
+    def _sum_levels(self, with_curvature: bool) -> LevelSums | None:
+        """All sums of one pass over levels; None where the search for a mode fails."""
+        problem, layout = self.problem, self.layout
+        modes = np.zeros((layout.q, layout.k)) if problem.warm is None else problem.warm[0].copy()
+        sums = LevelSums.empty(layout, modes, with_curvature)
+        blocks = problem.derivatives
+        sums.fill(
+            layout, np.ascontiguousarray(self.factors[0]), self.given_eta, blocks.addresses,
+            blocks.parameters(*problem.constants(self.log_extra)), problem.y, problem.prior,
+            problem.observed, problem.n_threads,
+        )  # fmt: skip
+        return sums if sums.found else None
+
+    def _finite(self, value: float) -> float:
+        """The criterion, without what is constant so far."""
+        constant, _ = self.problem.normaliser(self.parameters.log_extra)  # type: ignore[operator]
+        value -= 2.0 * constant
+        return value if math.isfinite(value) else math.inf
 
     # -- the criterion
 
@@ -201,22 +243,24 @@ class LaplaceState(ModeSearch):
     @cached_property
     def factor(self) -> Factor:
         """H of the determinant."""
-        products = Products(self.layout, self.determinant_weight, self.problem.n_threads)
+        n_threads = self.problem.n_threads
+        if self.level_sums is not None:
+            products = Products.of_levels(self.layout, self.level_sums.products, n_threads)
+        else:
+            products = Products(self.layout, self.determinant_weight, n_threads)
         return Factor(products, self.factors)
 
     @cached_property
     def observed_factor(self) -> Factor:
         """H of observed weights, which say how modes move."""
-        if self.determinant_weight is self.rows.observed:
+        if self.problem.observed or self.problem.derivatives.family.has_canonical_link:
             return self.factor
         products = Products(self.layout, self.rows.observed, self.problem.n_threads)
         return Factor(products, self.factors)
 
     def _criterion(self) -> float:
-        constant, _ = self.problem.normaliser(self.parameters.log_extra)  # type: ignore[operator]
-        value = float(self.rows.deviance.sum()) - 2.0 * constant
-        value += self.penalty + self.factor.log_determinant
-        return value if math.isfinite(value) else math.inf
+        value = float(self.rows.deviance.sum()) + self.penalty + self.factor.log_determinant
+        return self._finite(value)
 
     # -- its gradient
 
@@ -269,6 +313,8 @@ class LaplaceState(ModeSearch):
     @cached_property
     def working_residual(self) -> np.ndarray:
         """Derivative of the criterion in each row's linear predictor, (n,): rho."""
+        if self.level_sums is not None:
+            return self.level_sums.residual
         _, _, moved, pulled = self._pull
         return -2.0 * self._score_residual() + pulled - self.rows.observed * moved
 
@@ -276,6 +322,8 @@ class LaplaceState(ModeSearch):
     def theta_gradient(self) -> np.ndarray:
         """Of the criterion, in theta."""
         problem, layout = self.problem, self.layout
+        if self.level_sums is not None:
+            return layout.chain(self.parameters.theta, self.level_sums.totals.sum(axis=0)[None])
         own_pull, other_pull, _, _ = self._pull
         total = 2.0 * self.factor.traces()
         for residual, effects in (
@@ -295,11 +343,29 @@ class LaplaceState(ModeSearch):
         """Of the criterion, in the coefficients of standardised columns."""
         return self.problem.score_of(self.working_residual)
 
+    @property
+    def row_curvature(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Weights, their derivatives, and w'' v - w' z' Lambda lambda, in the order of the data."""
+        sums = self._sum_levels(True) if self.level_sums is not None else None
+        problem = self.problem
+        if sums is not None:
+            weight, slope, bend = sums.curvature
+        else:
+            rows = self.rows
+            _, _, moved, _ = self._pull
+            weight, slope = rows.observed, cast("np.ndarray", rows.observed_slope)
+            bend = problem.respond_bend(self) * self.leverages - slope * moved
+        return problem.as_given(weight), problem.as_given(slope), problem.as_given(bend)
+
     @cached_property
     def extra_gradient(self) -> float:
         """Of the criterion, in `Parameters.log_extra`."""
         problem, rows = self.problem, self.rows
         _, slope = problem.normaliser(self.parameters.log_extra)  # type: ignore[operator]
+        if self.level_sums is not None:
+            of_dispersion, of_parameter = self.level_sums.extras.sum(axis=0)
+            own = of_dispersion if problem.extra == "dispersion" else of_parameter
+            return float(own) - 2.0 * slope
         _, _, moved, _ = self._pull
         deviance, score = self._score_sums()
         if problem.extra == "dispersion":

@@ -16,6 +16,7 @@ import numpy as np
 import scipy
 
 from fastglm.errors import ModelError
+from fastglm.kernels.compiler.decorators import entry
 from fastglm.mixed.covariances import Structure
 
 __all__ = ["Block", "Layout", "Term"]
@@ -26,6 +27,22 @@ CHUNK_ROWS = 65_536
 CHUNK_BYTES = 64_000_000
 #: Most entries of the remainder's matrix, three of which are held: 2.4 GB.
 MOST_ENTRIES = 100_000_000
+
+
+@entry
+def sort_rows(codes, start, order):
+    """Numbers of rows by code into `order`, and where those of each code begin into `start`."""
+    for i in range(codes.size):
+        start[codes[i] + 1] += 1
+    for j in range(1, start.size):
+        start[j] += start[j - 1]
+    for i in range(codes.size):
+        order[start[codes[i]]] = i
+        start[codes[i]] += 1
+    for j in range(start.size - 1, 0, -1):
+        start[j] = start[j - 1]
+    start[0] = 0
+    return 0
 
 
 @dataclass(frozen=True)
@@ -60,7 +77,7 @@ class Block:
     levels : tuple
         The q levels.
     codes : ndarray, shape (n,), int64
-        Of the rows.
+        Of the rows; every level has one.
     columns : ndarray, shape (n, k)
         What the effects of a level are multiplied by.
     terms : tuple of Term
@@ -104,7 +121,7 @@ class Layout:
         Rows by level of the first block.
     start : ndarray, shape (q + 1,), int64
         Where each level's rows begin.
-    z : ndarray, shape (n, k)
+    z, z_planes : ndarray, shape (n, k) and (k, n)
         Columns of the first block, in that order.
     rest : ndarray, shape (n, K)
         Columns of the other blocks.
@@ -145,10 +162,10 @@ class Layout:
         first, others = self.blocks[0], self.blocks[1:]
         self.n_rows = first.codes.size
         self.widths = np.array([block.k for block in self.blocks], dtype=np.int64)
-        counts = np.bincount(first.codes, minlength=first.q)
-        self.start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        self.order = np.argsort(first.codes, kind="stable").astype(np.int64)
-        self.z = np.ascontiguousarray(first.columns[self.order])
+        self.start, self.order = np.zeros(first.q + 1, dtype=np.int64), np.empty_like(first.codes)
+        sort_rows(first.codes, self.start, self.order)
+        self.z = np.take(first.columns, self.order, axis=0)
+        self.z_planes = self.z.reshape(1, -1) if first.k == 1 else np.ascontiguousarray(self.z.T)
         columns = [block.columns[self.order] for block in others]
         self.rest = np.ascontiguousarray(np.hstack([np.empty((self.n_rows, 0)), *columns]))
         self._number_columns(others)

@@ -21,6 +21,8 @@ __all__ = [
     "eliminate",
     "forward_substitute",
     "invert_levels",
+    "level_factor",
+    "level_inverse",
 ]
 
 

@@ -7,9 +7,9 @@ of the chunk, so that they can be added in the order of chunks.
 
 from __future__ import annotations
 
-from fastglm.kernels.compiler.decorators import entry, inline, inline_sums
+from fastglm.kernels.compiler.decorators import entry, inline
 
-__all__ = ["sum_columns", "sum_products", "sum_scores"]
+__all__ = ["sum_products", "sum_scores"]
 
 
 @inline
@@ -77,35 +77,5 @@ def sum_scores(first, last, chunk, start, z, rest, widths, column, residual, own
             for t in range(column.shape[1]):
                 for b in range(widths[t + 1]):
                     other[chunk, column[i, t] + b] += r * rest[i, at + b]
-                at += widths[t + 1]
-    return 0
-
-
-@inline_sums
-def add_row(target, at, factor, values, p):
-    """Adds a multiple of `values` to a row of `target`."""
-    for c in range(p):
-        target[at, c] += factor * values[c]
-
-
-@entry
-def sum_columns(
-    first, last, chunk, start, z, rest, widths, column, weight, x, y, own, other,
-):  # fmt: skip
-    """Z'W[X y]: (q, k, p + 1) `own`, and the chunk's part (R, p + 1) of the remainder's."""
-    k, p = widths[0], x.shape[1]
-    for j in range(first, last):
-        for i in range(start[j], start[j + 1]):
-            w = weight[i]
-            for a in range(k):
-                wz = w * z[i, a]
-                add_row(own[j], a, wz, x[i], p)
-                own[j, a, p] += wz * y[i]
-            at = 0
-            for t in range(column.shape[1]):
-                for b in range(widths[t + 1]):
-                    wz = w * rest[i, at + b]
-                    add_row(other[chunk], column[i, t] + b, wz, x[i], p)
-                    other[chunk, column[i, t] + b, p] += wz * y[i]
                 at += widths[t + 1]
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
@@ -50,8 +51,8 @@ class ModeSearch:
     problem : LaplaceProblem
     factors : ndarray, shape (b, K, K)
         Lambda of every block.
-    fixed_eta : ndarray, shape (n,)
-        Fixed part of the linear predictors.
+    given_eta : ndarray, shape (n,)
+        Fixed part of the linear predictors, in the order of the data.
     log_extra : float
         Logarithm of the dispersion or of the family's parameter.
 
@@ -59,19 +60,29 @@ class ModeSearch:
     ----------
     spherical : tuple of ndarray, (q, k) and (R,)
         The modes, once they are found.
-    rows : Rows
-        There.
-    penalty : float
-        Their sum of squares.
     """
 
     spherical: tuple[np.ndarray, np.ndarray]
-    rows: Rows
-    penalty: float
 
-    def __init__(self, problem: Any, factors: np.ndarray, fixed_eta: np.ndarray, log_extra: float):
+    def __init__(self, problem: Any, factors: np.ndarray, given_eta: np.ndarray, log_extra: float):
         self.problem, self.layout = problem, problem.layout
-        self.factors, self.fixed_eta, self.log_extra = factors, fixed_eta, log_extra
+        self.factors, self.given_eta, self.log_extra = factors, given_eta, log_extra
+
+    @cached_property
+    def fixed_eta(self) -> np.ndarray:
+        """Fixed part of the linear predictors, (n,), in the order of levels."""
+        return np.take(self.given_eta, self.layout.order)
+
+    @cached_property
+    def penalty(self) -> float:
+        """Sum of squares of the modes."""
+        return float((self.spherical[0] ** 2).sum() + (self.spherical[1] ** 2).sum())
+
+    @cached_property
+    def rows(self) -> Rows:
+        """What the family says of the rows at the modes."""
+        rows: Rows = self.problem.respond(self._predictor(self.spherical), self.log_extra)
+        return rows
 
     def _effects(self, u: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Effects Lambda u, (q, k) and (R,)."""
@@ -114,16 +125,14 @@ class ModeSearch:
         modes = np.zeros((layout.q, layout.k)) if warm is None else warm[0].copy()
         blocks, failed = problem.derivatives, np.zeros(layout.chunks.size - 1, dtype=np.int64)
         problem.run(
-            search_levels, layout.start, layout.z, np.ascontiguousarray(self.factors[0]),
-            self.fixed_eta, blocks.mean_rows.address, blocks.family_rows.address,
+            search_levels, layout.start, layout.order, layout.z_planes,
+            np.ascontiguousarray(self.factors[0]), self.given_eta, blocks.addresses,
             blocks.parameters(*problem.constants(self.log_extra)), problem.y, problem.prior,
             MODE_TOLERANCE, modes, failed,
         )  # fmt: skip
         if failed.any() or not np.isfinite(modes).all():
             return False
         self.spherical = modes, np.zeros(0)
-        self.rows = problem.respond(self._predictor(self.spherical), self.log_extra)
-        self.penalty = float((modes**2).sum())
         return bool(self.rows.inside)
 
     def _search_together(self) -> bool:
@@ -158,7 +167,6 @@ class ModeSearch:
             u, rows, now = self._advance(u, rows, now, step, last)
             if last:
                 self.spherical, self.rows = u, rows
-                self.penalty = float((u[0] ** 2).sum() + (u[1] ** 2).sum())
                 return bool(rows.inside)
             is_new, before = False, total
         return False

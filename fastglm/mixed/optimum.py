@@ -15,7 +15,9 @@ __all__ = ["Minimum", "difference_columns", "difference_hessian", "minimise"]
 
 #: Decrement below which quasi-Newton steps end and Newton steps begin, and the share of the value
 #: below which rounding would hide it.
-NEAR, ROUNDING = 1e-9, 1e-12
+NEAR, ROUNDING = 1e-10, 1e-13
+#: Relative change on the last step that a Hessian may have, of which standard errors have half.
+SAME_HESSIAN = 2e-7
 #: Decrement of a step so short that the Hessian before it is that behind it, to six digits.
 SAME = 1e-13
 #: Steps of differences, in units of the inverse root of the curvature: errors of both kinds are
@@ -109,6 +111,7 @@ def minimise(
     hessian_of: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
     polish: bool = True,
     near: float = NEAR,
+    same: float = SAME_HESSIAN,
 ) -> Minimum:
     """Find a local minimum.
 
@@ -127,6 +130,8 @@ def minimise(
         False to stop where the quasi-Newton decrement is small.
     near : float
         How small.
+    same : float
+        Relative change on the last step that the Hessian may have.
     """
     counted = _Counted(function)
     x, value, gradient, inverse, n_iter = _quasi_newton(counted, start, metric, max_iter, near)
@@ -134,7 +139,7 @@ def minimise(
         hessian = np.linalg.pinv(inverse)
         decrement = float(0.5 * gradient @ inverse @ gradient)
         return Minimum(x, value, gradient, hessian, n_iter < max_iter, counted.n, n_iter, decrement)
-    return _newton(counted, x, value, gradient, inverse, n_iter, hessian_of)
+    return _newton(counted, x, value, gradient, inverse, n_iter, hessian_of, same)
 
 
 def _quasi_newton(
@@ -202,30 +207,42 @@ def _newton(
     inverse: np.ndarray,
     n_iter: int,
     hessian_of: Callable[[np.ndarray, np.ndarray], np.ndarray] | None,
+    same: float,
 ) -> Minimum:
-    """Newton steps; where the Hessian is indefinite, its eigenvalues count by their size."""
-    hessian = np.linalg.pinv(inverse)
+    """Newton steps; where the Hessian is indefinite, its eigenvalues count by their size.
+
+    A Hessian serves for another step, and is that of the minimum, if the gradient that a step
+    leaves says that it has hardly changed on the way.
+    """
+    hessian, drift = np.linalg.pinv(inverse), np.inf
     converged, decrement = False, np.inf
     for _ in range(MOST_POLISHING):
-        if hessian_of is not None:
-            hessian = hessian_of(x, hessian)
-        else:
-            hessian = difference_hessian(function, x, np.diag(hessian))
-        step = -np.linalg.solve(positive_definite(hessian), gradient)
+        if drift > same:
+            if hessian_of is not None:
+                hessian = hessian_of(x, hessian)
+            else:
+                hessian = difference_hessian(function, x, np.diag(hessian))
+            definite = positive_definite(hessian)
+        step = -np.linalg.solve(definite, gradient)
         decrement = float(-0.5 * gradient @ step)
         n_iter += 1
         new, new_value, new_gradient = x, value, gradient
-        for _ in range(30):
+        for n_halved in range(30):
             new = x + step
             new_value, new_gradient = function(new)
             if new_value <= value + 1e-12 * (1.0 + abs(value)):
+                is_whole = n_halved == 0
                 break
             step *= 0.5
         else:
             break
         x, value, gradient = new, new_value, new_gradient
-        if decrement <= max(SAME, 1e-3 * SAME * abs(value)):
-            # So short a step leaves the Hessian as it is, and its square of the gradient.
+        # With T the third derivatives along a step s, what is left of the gradient is T s / 2, and
+        # the Hessian has changed by T.
+        left = float(0.5 * gradient @ np.linalg.solve(definite, gradient))
+        drift = 2.0 * float(np.sqrt(left / decrement)) if is_whole and decrement > 0.0 else np.inf
+        small = max(SAME, 1e-3 * SAME * abs(value))
+        if decrement <= small or (drift <= same and left <= small):
             converged = True
             break
     return Minimum(x, value, gradient, hessian, converged, function.n, n_iter, decrement)

@@ -28,15 +28,14 @@ def _linear_estimate(fit: MixedFit, what: str) -> LinearEstimate:
     return fit.estimate
 
 
-def _row_scores(fit: MixedFit) -> tuple[np.ndarray, np.ndarray]:
-    """Standardised columns, (n, p), and W (y - X beta - Z b) / sigma**2, in the layout's order."""
+def _row_scores(fit: MixedFit) -> np.ndarray:
+    """W (y - X beta - Z b) / sigma**2, (n,)."""
     estimate, given = fit.estimate, fit.model.rows.fixed
-    fixed = estimate.fixed
     weight = 1.0 if given.prior_weights is None else given.prior_weights
     # The identity link: the response less what is fitted, offset included.
     fitted = predict_rows(fit, None, "conditional", "mean", "raise", {})
     left = given.response - np.asarray(fitted)
-    return fixed.columns, (weight * left / estimate.state.sigma2)[estimate.layout.order]
+    return np.asarray(weight * left / estimate.state.sigma2)
 
 
 def cluster_covariance(fit: MixedFit, group: str | None, use_correction: bool) -> np.ndarray:
@@ -49,10 +48,8 @@ def cluster_covariance(fit: MixedFit, group: str | None, use_correction: bool) -
     name = min(blocks, key=lambda g: blocks[g].q) if group is None else group
     if name not in blocks:
         raise ModelError(f"there is no grouping factor {name!r}; there is {', '.join(blocks)}.")
-    x, residual = _row_scores(fit)
     block = blocks[name]
-    scores = np.zeros((block.q, x.shape[1]))
-    np.add.at(scores, block.codes[estimate.layout.order], x * residual[:, None])
+    scores = estimate.fixed.by_level(_row_scores(fit)[None], block.codes, block.q)[:, 0]
     bread = estimate.fixed.from_standardized @ estimate.covariance
     matrix = bread @ (scores.T @ scores) @ bread.T
     factor = block.q / (block.q - 1.0) if use_correction else 1.0
@@ -102,7 +99,8 @@ def level_influence(fit: MixedFit) -> LevelInfluence:
     if len(layout.blocks) > 1:
         raise ModelError("influence by level needs a single grouping factor.")
     given, p = fit.model.rows.fixed, fixed.p
-    x, residual = _row_scores(fit)
+    x = given.design.to_dense()[:, fixed.kept] @ fixed.from_standardized
+    x, residual = x[layout.order], _row_scores(fit)[layout.order]
     weight = np.ones(len(x)) if given.prior_weights is None else given.prior_weights
     weight = weight[layout.order]
     C, B = state.factor.level_covariances(0), state.problem.columns.own[:, :, :p]

@@ -1,4 +1,4 @@
-"""Fixed columns written out and standardised, and coefficients brought back."""
+"""Fixed columns standardised, and coefficients brought back."""
 
 from __future__ import annotations
 
@@ -6,83 +6,84 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastglm.design.matrix.parts import Dense, Design
+from fastglm.design.matrix.parts import Design
+from fastglm.design.matrix.select import select_columns
+from fastglm.passes.given_rows import GivenRows
 from fastglm.solve.rank_and_scaling import rank_and_scaling
 
 __all__ = ["FixedColumns"]
 
-#: Rows from which means and spreads are taken: they need not be exact, only undone exactly.
-SAMPLE_ROWS = 4_096
-
 
 @dataclass(frozen=True, eq=False)
 class FixedColumns:
-    """The p fixed columns that are not aliased, standardised.
+    """The p fixed columns that are not aliased, standardised; rows in the order of the data.
 
     Attributes
     ----------
-    columns : ndarray, shape (n, p), float64
-        Standardised, in the order of the layout's rows: every pass reads them so.
-    shift, scale : ndarray, shape (p,)
-        What was taken off and then multiplied by.
+    rows : GivenRows or None
+        None if there is no column.
+    n_rows : int
     kept : ndarray of bool, shape (all columns,)
         Those that are not combinations of earlier ones.
-    constant : int or None
-        Which of the p is constant, one with its scale.
     """
 
-    columns: np.ndarray
-    shift: np.ndarray
-    scale: np.ndarray
+    rows: GivenRows | None
+    n_rows: int
     kept: np.ndarray
-    constant: int | None
 
     @classmethod
-    def of(
-        cls, design: Design, weights: np.ndarray | None, order: np.ndarray, n_threads: int
-    ) -> FixedColumns:
-        """The columns of a design, rows in the given order."""
-        x = _dense(design)
-        kept, constant = np.ones(x.shape[1], dtype=bool), None
-        if x.shape[1]:
-            found = rank_and_scaling(design, weights, n_threads)
-            kept = ~found.aliased
-            if found.constant is not None and kept[found.constant]:
-                constant = int(np.count_nonzero(kept[: found.constant]))
-        x = x if kept.all() else x[:, kept]
-        step = max(1, len(x) // SAMPLE_ROWS)
-        sample = x[::step]
-        shift, scale = np.zeros(x.shape[1]), np.ones(x.shape[1])
-        if constant is not None:
-            shift = sample.mean(axis=0)
-            shift[constant] = 0.0
-        spread = np.sqrt(np.mean((sample - shift) ** 2, axis=0))
-        scale[spread > 0.0] = 1.0 / spread[spread > 0.0]
-        columns = np.take(x, order, axis=0)
-        columns -= shift
-        columns *= scale
-        return cls(columns, shift, scale, kept, constant)
+    def of(cls, design: Design, weights: np.ndarray | None, n_threads: int) -> FixedColumns:
+        """The columns of a design."""
+        kept, constant = np.ones(design.n_columns, dtype=bool), None
+        if not kept.size:
+            return cls(None, design.n_rows, kept)
+        found = rank_and_scaling(design, weights, n_threads)
+        kept = ~found.aliased
+        if found.constant is not None and kept[found.constant]:
+            constant = found.constant
+        if not kept.all():
+            design = select_columns(design, np.flatnonzero(kept))
+        return cls(GivenRows(design, constant is not None, n_threads), design.n_rows, kept)
 
     @property
     def p(self) -> int:
         """Number of columns that are not aliased."""
-        return self.columns.shape[1]
+        return 0 if self.rows is None else self.rows.p
+
+    @property
+    def constant(self) -> int | None:
+        """Which of the p is constant, one with its scale."""
+        return None if self.rows is None else self.rows.constant
 
     @property
     def from_standardized(self) -> np.ndarray:
         """The (p, p) matrix from standardised coefficients to coefficients."""
-        matrix = np.diag(self.scale)
-        if self.constant is not None:
-            value = 1.0 / self.scale[self.constant]
-            moved = -self.shift * self.scale / value
-            moved[self.constant] = self.scale[self.constant]
-            matrix[self.constant] = moved
-        return matrix
+        return np.empty((0, 0)) if self.rows is None else self.rows.standard.from_standardized
 
     @property
     def log_scale(self) -> float:
         """How much larger a form's log determinant is for the columns as given."""
         return -2.0 * float(np.linalg.slogdet(self.from_standardized)[1]) if self.p else 0.0
+
+    def predict(self, beta: np.ndarray) -> np.ndarray:
+        """X beta, (n,)."""
+        return np.zeros(self.n_rows) if self.rows is None else self.rows.predict(beta)
+
+    def score(self, residual: np.ndarray, order: np.ndarray | None = None) -> np.ndarray:
+        """X' residual, (p,); see `GivenRows.score`."""
+        return np.empty(0) if self.rows is None else self.rows.score(residual, order)
+
+    def products(self, weight: np.ndarray, residual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """X' diag(weight) X, (p, p), and X' residual, (p,)."""
+        if self.rows is None:
+            return np.empty((0, 0)), np.empty(0)
+        return self.rows.products(weight, residual)
+
+    def by_level(self, values: np.ndarray, codes: np.ndarray, q: int) -> np.ndarray:
+        """Sums of values, (m, n), times x over levels, (q, m, p)."""
+        if self.rows is None:
+            return np.empty((q, len(values), 0))
+        return self.rows.by_group(values, codes, q)
 
     def spread_out(self, values: np.ndarray) -> np.ndarray:
         """(p,) numbers, or a (p, p) matrix, among all columns, NaN for aliased ones."""
@@ -92,10 +93,3 @@ class FixedColumns:
         else:
             out[np.ix_(self.kept, self.kept)] = values
         return out
-
-
-def _dense(design: Design) -> np.ndarray:
-    """The columns as one array of float64 by rows; a view of the data where it is that."""
-    if design.column_map is None and len(design.parts) == 1 and isinstance(design.parts[0], Dense):
-        return np.ascontiguousarray(design.parts[0].values, dtype=np.float64)
-    return np.ascontiguousarray(design.to_dense())

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import fastglm as fg
+from fastglm.design.matrix.arrays import design_from_array
 from fastglm.families.derivatives import LikelihoodDerivatives
 from fastglm.mixed.covariances import STRUCTURES, structure_named
 from fastglm.mixed.curvature import coefficient_hessian
@@ -54,9 +55,7 @@ def problem_of(name, layout, rng, observed):
     extra = "parameter" if family.free_parameter else "none"
     extra = "dispersion" if family.n_dispersion_parameters else extra
     x = np.column_stack([np.ones(N), rng.normal(size=(N, 2))])
-    shift, scale = np.array([0, 0.1, -0.2]), np.array([1, 1.3, 0.9])
-    columns = ((x - shift) * scale)[layout.order]
-    fixed = FixedColumns(columns, shift, scale, np.ones(3, bool), 0)
+    fixed = FixedColumns.of(design_from_array(x), None, 1)
     return LaplaceProblem(
         layout, fixed, LikelihoodDerivatives(family), draw(rng)[layout.order], np.ones(N),
         np.zeros(N), observed, extra, lambda e: (0.0, 0.0), 1,
@@ -93,7 +92,7 @@ def test_closed_hessian_of_the_coefficients(name, which):
     problem = problem_of(name, layouts(rng)[which], rng, True)
     theta = 0.25 * problem.layout.start_theta() + 0.03
     x = np.concatenate([[START.get(name, 0.2), 0.1, -0.1], theta, [-0.3]])
-    hessian = coefficient_hessian(problem, state_of(problem, x))
+    hessian = coefficient_hessian(problem, state_of(problem, x)).hessian
     steps = np.eye(x.size)[:3] * 1e-5
     numeric = [
         (state_of(problem, x + e).beta_gradient - state_of(problem, x - e).beta_gradient) / 2e-5

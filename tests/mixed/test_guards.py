@@ -7,7 +7,7 @@ from mixed_cases import case_frame, fit_case, numbers, read_case
 
 import fastglm as fg
 from fastglm.errors import ModelError
-from fastglm.mixed import generalized, layout, modes
+from fastglm.mixed import layout, modes, search
 from fastglm.mixed.laplace import Parameters
 from fastglm.mixed.layout import Layout
 
@@ -67,7 +67,7 @@ def test_likelihoods_that_are_not_concave_are_fitted(monkeypatch):
 
 def test_a_start_of_zero_does_not_stay_there():
     # Zero is stationary: the fit must not begin there by itself.
-    assert generalized.START_SHARE > 0.1
+    assert search.START_SHARE > 0.1
     frame = case_frame("s_lmer_sleepstudy_zcp")
     fit = fg.mixed("Reaction ~ Days + (Days || Subject)", frame)
     assert (fit.theta > 0.1).all()

@@ -8,7 +8,7 @@ from mixed_cases import GENERALIZED, fit_case, numbers, read_case
 
 import fastglm as fg
 from fastglm.errors import ModelError
-from fastglm.mixed.generalized import _Search
+from fastglm.mixed.search import Search
 
 CASES = [(n, k) for n in GENERALIZED for k in ("nAGQ9", "nAGQ25") if k in read_case(n)["results"]]
 FAST = [n for n in GENERALIZED if "nAGQ0" in read_case(n)["results"]]
@@ -117,7 +117,7 @@ def test_many_nodes_are_the_integral(family):
 )
 def test_gradient_of_quadrature(name, nagq):
     estimate = fit_case(name, nagq=nagq).estimate
-    search = _Search(estimate.problem, np.zeros(estimate.theta.size, bool))
+    search = Search(estimate.problem, np.zeros(estimate.theta.size, bool))
     extra = search.extra(estimate.state.parameters.log_extra)
     x = np.concatenate([estimate.beta, estimate.theta, extra]) + 0.05
     gradient = search(x)[1]

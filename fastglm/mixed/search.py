@@ -1,0 +1,149 @@
+"""The criterion of a generalized mixed model as a function of one vector, and where to begin."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastglm.mixed.curvature import coefficient_hessian, has_closed_hessian, schur_of
+from fastglm.mixed.laplace import LaplaceProblem, LaplaceState, Parameters
+from fastglm.mixed.optimum import Minimum, difference_columns, difference_hessian, minimise
+from fastglm.mixed.starting import Start
+
+__all__ = ["START_SHARE", "Begun", "Search"]
+
+#: Where the search for theta begins: Lambda is this share of the identity.
+START_SHARE = 0.7
+
+
+@dataclass(frozen=True, eq=False)
+class Begun:
+    """Where the search over everything begins.
+
+    Attributes
+    ----------
+    x : ndarray, shape (m,)
+    metric : ndarray, shape (m, m)
+        About the Hessian there.
+    start : Start or None
+        What the model without random effects says; None if a sample says that there is nothing.
+    """
+
+    x: np.ndarray
+    metric: np.ndarray
+    start: Start | None
+
+
+class Search:
+    """The criterion as a function of one vector: beta, the free theta and the extra parameter."""
+
+    def __init__(self, problem: LaplaceProblem, held: np.ndarray):
+        self.problem, self.held = problem, held
+        self.p = problem.fixed.p
+        #: Schur complement at the last Hessian.
+        self.information: np.ndarray | None = None
+        self._last: tuple[np.ndarray, LaplaceState] | None = None
+        self.has_extra = problem.extra != "none"
+
+    def extra(self, log_extra: float) -> list[float]:
+        """The extra parameter, if there is one."""
+        return [log_extra] if self.has_extra else []
+
+    def parameters(self, x: np.ndarray) -> Parameters:
+        """From the vector; what is held is zero."""
+        theta = np.zeros(self.held.size)
+        free = ~self.held
+        theta[free] = x[self.p : self.p + free.sum()]
+        return Parameters(x[: self.p], theta, float(x[-1]) if self.has_extra else 0.0)
+
+    def gradient(self, state: LaplaceState) -> np.ndarray:
+        """Of the vector."""
+        parts = [state.beta_gradient, state.theta_gradient[~self.held]]
+        return np.concatenate([*parts, self.extra(state.extra_gradient if self.has_extra else 0.0)])
+
+    def at(self, x: np.ndarray) -> LaplaceState:
+        """The criterion at a point, which may be the last that was asked for."""
+        if self._last is None or not np.array_equal(self._last[0], x):
+            self._last = x.copy(), self.problem.at(self.parameters(x))
+        return self._last[1]
+
+    def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        """Value and gradient."""
+        with np.errstate(all="ignore"):
+            state = self.at(x)
+            if not math.isfinite(state.value):
+                return math.inf, np.zeros_like(x)
+            return state.value, self.gradient(state)
+
+    def from_start(self, begin: Start, theta: np.ndarray | None, max_iter: int) -> Begun:
+        """From coefficients without random effects, and the theta that goes best with them."""
+        theta = START_SHARE * self.problem.layout.start_theta() if theta is None else theta
+        theta, log_extra, near = self.theta_at(begin.beta, theta, begin.log_extra, max_iter)
+        first = np.concatenate([begin.beta, theta, self.extra(log_extra)])
+        return Begun(first, self.metric(first, near), begin)
+
+    def hessian(self, x: np.ndarray, near: np.ndarray) -> np.ndarray:
+        """Second derivatives: in the coefficients by their closed form where there is one."""
+        if not has_closed_hessian(self.problem):
+            return difference_hessian(self, x, np.diag(near))
+        p = self.p
+        hessian = np.empty((x.size, x.size))
+        eta = self.at(x).given_eta
+        curvature = coefficient_hessian(self.problem, self.at(x))
+        hessian[:p, :p], self.information = curvature
+
+        def fixed_beta(point: np.ndarray) -> tuple[float, np.ndarray]:
+            state = self.problem.at(self.parameters(point), eta)
+            return state.value, self.gradient(state)
+
+        columns = difference_columns(fixed_beta, x, np.diag(near), range(p, x.size))
+        hessian[p:] = columns
+        hessian[:p, p:] = columns[:, :p].T
+        hessian[p:, p:] = 0.5 * (columns[:, p:] + columns[:, p:].T)
+        return hessian
+
+    def of_theta(
+        self, beta: np.ndarray, log_extra: float
+    ) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
+        """The criterion and its gradient as a function of theta alone: X is read once."""
+        eta = self.problem.fixed_eta(beta)
+
+        def function(theta: np.ndarray) -> tuple[float, np.ndarray]:
+            with np.errstate(all="ignore"):
+                state = self.problem.at(Parameters(beta, theta, log_extra), eta)
+                if not math.isfinite(state.value):
+                    return math.inf, np.zeros_like(theta)
+                return state.value, state.theta_gradient
+
+        return function
+
+    def theta_at(
+        self, beta: np.ndarray, theta: np.ndarray, log_extra: float, max_iter: int
+    ) -> tuple[np.ndarray, float, Minimum]:
+        """The best theta and extra parameter at given coefficients: X is read once."""
+        eta, m = self.problem.fixed_eta(beta), theta.size
+
+        def function(x: np.ndarray) -> tuple[float, np.ndarray]:
+            parameters = Parameters(beta, x[:m], float(x[-1]) if self.has_extra else 0.0)
+            with np.errstate(all="ignore"):
+                state = self.problem.at(parameters, eta)
+                if not math.isfinite(state.value):
+                    return math.inf, np.zeros_like(x)
+                slope = self.extra(state.extra_gradient if self.has_extra else 0.0)
+                return state.value, np.concatenate([state.theta_gradient, slope])
+
+        first = np.concatenate([theta, self.extra(log_extra)])
+        found = minimise(function, first, max_iter=max_iter, polish=False, near=1e-2)
+        return found.x[:m], float(found.x[-1]) if self.has_extra else 0.0, found
+
+    def metric(self, x: np.ndarray, near: Minimum) -> np.ndarray:
+        """About the Hessian: twice the Schur complement, and that of the search over theta."""
+        state = self.problem.at(self.parameters(x))
+        size, p = x.size, self.p
+        metric = np.zeros((size, size))
+        metric[:p, :p] = 2.0 * schur_of(self.problem, state).matrix[:p, :p]
+        metric[p:, p:] = near.hessian
+        return metric
