@@ -19,6 +19,7 @@ from fastglm.pointers import PACKAGE, describe_name
 from fastglm.responses import MODELS
 from fastglm.results import Results
 from fastglm.shorthand import glm
+from fastglm.sources.scan import scan
 
 if TYPE_CHECKING:
     from fastglm import expfam, plots
@@ -61,6 +62,7 @@ __all__ = [
     "load",
     "mixed",
     "plots",
+    "scan",
 ]
 
 # Imported when first asked for.

@@ -9,6 +9,8 @@ from fastglm.model import GLM
 from fastglm.results import Results
 from fastglm.results.statsmodels_names import read_fit_options
 from fastglm.solve.fit import Progress
+from fastglm.sources.scan import is_source
+from fastglm.streamed import StreamedGLM
 
 __all__ = ["glm"]
 
@@ -37,6 +39,7 @@ def glm(
     separation: str = "warn",
     bias_reduction: str = "none",
     exact: bool = False,
+    memory: str | int = "1GB",
     **statsmodels_options: Any,
 ) -> Results:
     """Fit a generalized linear model, in R's spelling.
@@ -44,11 +47,15 @@ def glm(
     Parameters
     ----------
     formula, data, family, offset, exposure, freq_weights, var_weights, missing, link
-        As for `GLM.from_formula`.
+        As for `GLM.from_formula`. The data may also be a path, a glob or a folder of files, or
+        whatever else `fastglm.scan` takes: its rows are then read a few at a time.
     tol, max_iter, start_params, cov_type, cov_kwds, scale, use_t, n_threads, progress
         As for `GLM.fit`.
     separation, bias_reduction, exact
         As for `GLM.fit`.
+    memory : str or int, default "1GB"
+        Where `data` is a path, or whatever else `fastglm.scan` takes as rows that are not in
+        memory: bytes that they may take at a time. What fits into half of it is read only once.
     **statsmodels_options
         As for `GLM.fit`.
 
@@ -70,17 +77,12 @@ def glm(
     [0.0, 0.6931]
     """
     tol, max_iter = read_fit_options("glm", GLM, statsmodels_options, tol, max_iter)
-    model = GLM.from_formula(
-        formula,
-        data,
-        family,
-        offset,
-        exposure,
-        freq_weights,
-        var_weights,
-        missing,
-        link=link,
-    )
+    given = (formula, data, family, offset, exposure, freq_weights, var_weights, missing)
+    model: GLM | StreamedGLM
+    if is_source(data):
+        model = StreamedGLM(*given, link=link, memory=memory)
+    else:
+        model = GLM.from_formula(*given, link=link)
     return model.fit(
         tol,
         max_iter,

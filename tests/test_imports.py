@@ -20,10 +20,10 @@ MODULES = {
 # Every part from the ground up: each may import itself and those before it, be it at import, inside
 # a function or for a type alone.
 ORDER = (
-    "errors", "arguments", "records", "pointers", "entry", "kernels", "data", "design", "families",
-    "passes", "rows", "expfam", "solve", "fit", "inference", "export", "plots", "report",
-    "results", "model", "shorthand", "cross_validation", "responses", "mixed", "compare", "load",
-    "sklearn", "", "mlflow", "cli",
+    "errors", "arguments", "records", "pointers", "entry", "kernels", "data", "sources", "design",
+    "families", "passes", "rows", "expfam", "solve", "fit", "inference", "export", "plots", "report",
+    "results", "streamed", "model", "shorthand", "cross_validation", "responses", "mixed",
+    "compare", "load", "sklearn", "", "mlflow", "cli",
     "__main__",
 )  # fmt: skip
 # The parts at the bottom may import no more than these, besides the first five.

@@ -39,7 +39,15 @@ from fastglm.solve.separation import (
 )
 from fastglm.solve.solution import Solution
 
-__all__ = ["Estimates", "FitOptions", "fit_model"]
+__all__ = [
+    "Estimates",
+    "FitOptions",
+    "fit_model",
+    "record_of",
+    "require_a_mean",
+    "runs_away",
+    "warn_of",
+]
 
 F = TypeVar("F", bound=Fit)
 
@@ -76,25 +84,25 @@ def fit_model(model: Any, fit_options: FitOptions, kind: type[F]) -> F:
     if solution.status in (Status.NOT_FINITE, Status.NO_START):
         # The kernels notice values that are not finite, but not where they are.
         require_finite_design(model.rows.design)
-        _require_a_mean(model)
+        require_a_mean(model)
     if solution.status == Status.NO_START:
         advice = solution.status.advice
         raise StartError(advice[0].upper() + advice[1:])
     _require_more_rows_than_rank(model, solution)
     found = _search(model, fit_options, estimate)
-    if found is None and fit_options.separation != "ignore" and _diverges(solution):
+    if found is None and fit_options.separation != "ignore" and runs_away(solution):
         estimate = estimate._replace(solution=replace(solution, status=Status.MAX_ITERATIONS))
     if found is not None and fit_options.separation in ("drop", "firth"):
         return _fit_again(model, fit_options, found, kind)
     solution.timings["fit"] = perf_counter() - begin
-    fit = _record(model, estimate, fit_options, kind)
+    fit = record_of(model, estimate, fit_options, kind)
     if found is not None:
         fit = _with_separation(fit, found, fit_options.separation)
-    _warn(fit)
+    warn_of(fit)
     return fit
 
 
-def _record(model: Any, estimate: Estimates, fit_options: FitOptions, kind: type[F]) -> F:
+def record_of(model: Any, estimate: Estimates, fit_options: FitOptions, kind: type[F]) -> F:
     """The record of what was estimated."""
     solution, family, scale = estimate.solution, estimate.family, estimate.scale
     rows, use_t = model.rows, fit_options.use_t
@@ -164,7 +172,7 @@ def _record(model: Any, estimate: Estimates, fit_options: FitOptions, kind: type
     )
 
 
-def _require_a_mean(model: Any) -> None:
+def require_a_mean(model: Any) -> None:
     """Raises `ModelError` if the link has no mean as large, or small, as that of the response."""
     link, mean = model.family.link, model.rows.mean_response
     lowest, highest = link.mean_range or (-np.inf, np.inf)
@@ -175,7 +183,7 @@ def _require_a_mean(model: Any) -> None:
         )
 
 
-def _diverges(solution: Solution) -> bool:
+def runs_away(solution: Solution) -> bool:
     """Whether an estimate was on its way to infinity when the rest of the fit had converged."""
     return solution.status == Status.CONVERGED and solution.weight_change > MAX_WEIGHT_CHANGE
 
@@ -275,7 +283,8 @@ def _separation_text(infinite: Mapping[str, int], n_rows: int) -> str:
     )
 
 
-def _warn(fit: Fit) -> None:
+def warn_of(fit: Fit) -> None:
+    """Warn of what the reader of a fit must know."""
     if fit.infinite:
         text = _separation_text(fit.infinite, fit.n_separated)
         warn(text, SeparationWarning)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from fastglm.design.matrix.parts import Design, Ones
 from fastglm.families import Family
 from fastglm.kernels.blocks import row_buffers
 from fastglm.passes.row_table import RowTable, build_row_table
-from fastglm.passes.row_values import sum_rows
+from fastglm.passes.row_values import evaluate_rows, sum_rows
 from fastglm.rows.model_rows import ModelRows
+from fastglm.rows.streamed import StreamedModelRows
 from fastglm.rows.vectors import product
 from fastglm.solve.fit import SolverOptions, solve
+from fastglm.solve.streamed import solve_streamed
 
 __all__ = ["NullFit", "log_likelihood", "null_fit"]
+
+AnyRows: TypeAlias = ModelRows | StreamedModelRows
 
 #: Relative, of what must be right but for rounding.
 ROUNDING = 1e-12
@@ -28,21 +31,20 @@ class NullFit(NamedTuple):
 
     Attributes
     ----------
-    design : Design
-        A constant.
+    rows : ModelRows or StreamedModelRows
+        With a constant for all columns.
     params : ndarray, shape (1,)
     deviance : float
         NaN where the model has no means.
     """
 
-    design: Design
+    rows: AnyRows
     params: np.ndarray
     deviance: float
 
 
 def log_likelihood(
-    design: Design,
-    rows: ModelRows,
+    rows: AnyRows,
     family: Family,
     params: np.ndarray,
     deviance: float | None,
@@ -53,9 +55,8 @@ def log_likelihood(
 
     Parameters
     ----------
-    design : Design
-        Of the p columns; the rest is that of `rows`.
-    rows : ModelRows
+    rows : ModelRows or StreamedModelRows
+        These may take another pass.
     family : Family
     params : ndarray, shape (p,)
     deviance : float or None
@@ -77,13 +78,14 @@ def log_likelihood(
     if not family.has_likelihood:
         return float("nan")
     saturated = family.saturated_log_likelihood(rows.summary.binary)
-    if saturated is not None and deviance is not None and rows.variance_weights is None:
+    if saturated is not None and deviance is not None and not rows.any_variance_weights:
         return saturated - 0.5 * deviance / dispersion
-    weights, times = rows.variance_weights, rows.frequencies
-    if rows.trials is not None and weights is not None and (rows.trials > 1).any():
-        tried = rows.trials > 0
-        each = np.divide(weights, rows.trials, out=np.zeros_like(weights), where=tried)
-        weights, times = rows.trials, product(times, each)
+    if isinstance(rows, StreamedModelRows):
+        many = rows.many_trials
+        return rows.sum_values(
+            lambda some: _row_values(some, many, family, params, dispersion), n_threads
+        )
+    weights, times = _weights_and_times(rows, rows.many_trials)
 
     def summed(row_table: RowTable, at: np.ndarray, *wanted: int) -> list[float]:
         return sum_rows(
@@ -95,22 +97,41 @@ def log_likelihood(
         if constant is not None:
             # All that means add to the log-likelihood is in the deviance: a pass over responses
             # at their mean, without the columns, tells the rest.
-            row_table = build_row_table(_constant_design(rows), rows.response, weights)
+            row_table = build_row_table(rows.without_columns().design, rows.response, weights)
             found, other = summed(
                 row_table, constant, row_buffers.LOG_LIKELIHOOD, row_buffers.DEVIANCE
             )
             added = 0.5 * (other - deviance) / dispersion
             if abs(added) <= MOST_OF_A_ROW * rows.n_rows:
                 return found + added
-    row_table = build_row_table(design, rows.response, weights, rows.offset)
+    row_table = build_row_table(rows.design, rows.response, weights, rows.offset)
     return summed(row_table, params, row_buffers.LOG_LIKELIHOOD)[0]
 
 
-def _constant_design(rows: ModelRows) -> Design:
-    return Design((Ones(rows.n_rows),), rows.n_rows, ("Intercept",), None, 0, ())
+def _weights_and_times(
+    rows: ModelRows, many_trials: bool
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Prior weights of single observations, and how often each counts; None for once."""
+    weights, times = rows.variance_weights, rows.frequencies
+    if rows.trials is None or weights is None or not many_trials:
+        return weights, times
+    tried = rows.trials > 0
+    each = np.divide(weights, rows.trials, out=np.zeros_like(weights), where=tried)
+    return rows.trials, product(times, each)
 
 
-def _at_mean(rows: ModelRows, family: Family) -> np.ndarray | None:
+def _row_values(
+    rows: ModelRows, many_trials: bool, family: Family, params: np.ndarray, dispersion: float
+) -> np.ndarray:
+    """Log-likelihood of each row, (n,), as often as it counts."""
+    weights, times = _weights_and_times(rows, many_trials)
+    row_table = build_row_table(rows.design, rows.response, weights, rows.offset)
+    wanted = (row_buffers.LOG_LIKELIHOOD,)
+    (values,) = evaluate_rows(row_table, family, params, wanted, dispersion=dispersion)
+    return values if times is None else values * times
+
+
+def _at_mean(rows: AnyRows, family: Family) -> np.ndarray | None:
     """Linear predictor, (1,), of the mean response; None where that has none."""
     mean = rows.mean_response
     with np.errstate(all="ignore"):
@@ -120,50 +141,54 @@ def _at_mean(rows: ModelRows, family: Family) -> np.ndarray | None:
     return np.array([eta]) if inside else None
 
 
-def null_fit(rows: ModelRows, family: Family, has_intercept: bool, n_threads: int) -> NullFit:
+def null_fit(rows: AnyRows, family: Family, has_intercept: bool, n_threads: int) -> NullFit:
     """Fit the null model.
 
     Parameters
     ----------
-    rows : ModelRows
+    rows : ModelRows or StreamedModelRows
     family : Family
     has_intercept : bool
         Whether the fit it is compared with has one. Without, R's null model has none either: its
         linear predictor is the offset, or 0.
     n_threads : int
     """
-    design = _constant_design(rows)
+    constant = rows.without_columns()
     if not has_intercept and not _has_means(rows, family):
-        return NullFit(design, np.zeros(1), float("nan"))
+        return NullFit(constant, np.zeros(1), float("nan"))
     start: np.ndarray | None = np.zeros(1)
     if has_intercept:
-        start = _at_mean(rows, family) if rows.offset is None else None
+        start = _at_mean(rows, family) if not rows.any_offset else None
         deviance = None if start is None else _deviance_at_mean(rows, family, start, n_threads)
         if start is not None and deviance is not None:
-            return NullFit(design, start, deviance)
-    solution = solve(
-        build_row_table(design, rows.response, rows.prior_weights, rows.offset),
-        family,
-        SolverOptions(max_iter=50 if has_intercept else 1, n_threads=n_threads),
-        binary=rows.summary.binary,
-        start_params=start,
-        safe_mean=lambda: rows.mean_response,
-    )
+            return NullFit(constant, start, deviance)
+    options = SolverOptions(max_iter=50 if has_intercept else 1, n_threads=n_threads)
+    asked: dict[str, Any] = {
+        "binary": rows.summary.binary,
+        "start_params": start,
+        "safe_mean": lambda: rows.mean_response,
+    }
+    if isinstance(constant, StreamedModelRows):
+        source, reach = constant.row_source(n_threads), constant.totals.offset_range
+        solution = solve_streamed(source, family, options, offset_range=reach, **asked)
+    else:
+        solution = solve(constant.row_table(), family, options, **asked)
     params = solution.params if has_intercept else np.zeros(1)
-    return NullFit(design, params, solution.deviance)
+    return NullFit(constant, params, solution.deviance)
 
 
 def _deviance_at_mean(
-    rows: ModelRows, family: Family, params: np.ndarray, n_threads: int
+    rows: AnyRows, family: Family, params: np.ndarray, n_threads: int
 ) -> float | None:
     """Deviance of the mean response, where that is seen to be the best constant."""
-    mean, weights = rows.mean_response, rows.prior_weights
+    mean = rows.mean_response
     if rows.summary.binary:
         failure, success = family.unit_deviance(np.array([0.0, 1.0]), np.array([mean, mean]))
-        total = rows.n_rows if weights is None else weights.sum()
-        return float(total * ((1.0 - mean) * failure + mean * success))
+        return float(rows.sum_weights * ((1.0 - mean) * failure + mean * success))
+    if isinstance(rows, StreamedModelRows):
+        return None
     deviance, residual, weight = sum_rows(
-        build_row_table(_constant_design(rows), rows.response, weights),
+        build_row_table(rows.without_columns().design, rows.response, rows.prior_weights),
         family,
         params,
         (row_buffers.DEVIANCE, row_buffers.RESIDUAL, row_buffers.WEIGHT),
@@ -173,9 +198,10 @@ def _deviance_at_mean(
     return float(deviance) if residual**2 <= ROUNDING * weight * (deviance + 0.1) else None
 
 
-def _has_means(rows: ModelRows, family: Family) -> bool:
+def _has_means(rows: AnyRows, family: Family) -> bool:
     """Whether the offset alone, or 0, gives every row a mean inside the family's domain."""
+    offset: Any = rows.totals.offset_range if isinstance(rows, StreamedModelRows) else rows.offset
     with np.errstate(all="ignore"):
-        means = np.asarray(family.link.inverse(0.0 if rows.offset is None else rows.offset))
+        means = np.asarray(family.link.inverse(0.0 if offset is None else np.asarray(offset)))
     lower, upper = family.domain.lower, family.domain.upper
     return bool(((means > lower) & (means < upper)).all())

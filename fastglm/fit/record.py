@@ -11,7 +11,6 @@ import numpy as np
 
 from fastglm.design.formula.fitted_formula import FittedFormula
 from fastglm.design.frames.categories import Level
-from fastglm.design.matrix.parts import Design
 from fastglm.errors import Status
 from fastglm.families import Family
 from fastglm.fit.base import FitBase
@@ -95,6 +94,11 @@ class Fit(FitBase, FamilyParameters):
         """See `FitBase.root_of_combinations`."""
         return trusted_root(self, matrix, super().root_of_combinations(matrix))
 
+    @property
+    def n_passes(self) -> int:
+        """Passes over all rows that the fit took: what `n_sweeps` says as well."""
+        return self.n_sweeps
+
     # -- goodness of fit
 
     @property
@@ -127,18 +131,18 @@ class Fit(FitBase, FamilyParameters):
         null = self._null
         if np.isnan(null.deviance):
             return float("nan")
-        return self._log_likelihood(null.design, null.params, null.deviance)
+        return self._log_likelihood(null.rows, null.params, null.deviance)
 
     @cached_property
     def llf(self) -> float:
         """Log-likelihood as R's ``logLik`` counts it; NaN for quasi families."""
-        design = self._model_with_data("the log-likelihood").rows.design
-        return self._log_likelihood(design, self.estimates, self.deviance)
+        rows = self._model_with_data("the log-likelihood").rows
+        return self._log_likelihood(rows, self.estimates, self.deviance)
 
-    def _log_likelihood(self, design: Design, params: np.ndarray, deviance: float) -> float:
-        rows, family = self._model_with_data("the log-likelihood").rows, self.family
+    def _log_likelihood(self, rows: Any, params: np.ndarray, deviance: float) -> float:
+        family = self.family
         dispersion = family.likelihood_dispersion(deviance, self.sum_weights, self.nobs, self.scale)
-        return log_likelihood(design, rows, family, params, deviance, dispersion, self.n_threads)
+        return log_likelihood(rows, family, params, deviance, dispersion, self.n_threads)
 
     @property
     def aic(self) -> float:

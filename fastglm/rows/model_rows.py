@@ -150,6 +150,21 @@ class ModelRows:
             return float(np.mean(self.response, dtype=np.float64))
         return float(weights @ np.where(weights > 0, self.response, 0.0) / weights.sum())
 
+    @property
+    def any_offset(self) -> bool:
+        """Whether linear predictors on the first design have an offset, of whatever origin."""
+        return self.offsets[0] is not None
+
+    @property
+    def any_variance_weights(self) -> bool:
+        """Whether rows differ in variance, be it by numbers of trials."""
+        return self.variance_weights is not None
+
+    @property
+    def many_trials(self) -> bool:
+        """Whether any row has more than one trial."""
+        return self.trials is not None and bool((self.trials > 1).any())
+
     def weighted_sum(self, values: np.ndarray) -> float:
         """Sum over the rows, (n,) values times the prior weights."""
         weights = self.prior_weights

@@ -31,6 +31,7 @@ __all__ = [
     "read_formulas",
     "row_columns",
     "rule_of",
+    "weight_sources",
 ]
 
 #: Arguments that hold weights.
@@ -97,7 +98,7 @@ def read_arrays(
         columns = {k: None if v is None else vector(v, k, n) for k, v in columns.items()}
         absent, counts = _absent(response, columns, read)
         keep = _kept(absent, counts, missing)
-    weights, n_dropped = _sources(columns), 0
+    weights, n_dropped = weight_sources(columns), 0
     if keep is not None:
         n_dropped = int(n - keep.sum())
         designs = tuple(take_rows(design, keep) for design in designs)
@@ -175,7 +176,7 @@ def read_formulas(
         takes,
         fitted_formulas=tuple(each for each, _ in fits),
         column_names=named,
-        weights=_sources(columns),
+        weights=weight_sources(columns),
         response_name=fitted_formula.response,
         response_levels=built.response_levels,
         index=index if built.rows is None or index is None else index[built.rows],
@@ -204,7 +205,7 @@ def index_of(source: Any) -> Any:
     return index if hasattr(index, "dtype") else None
 
 
-def _sources(columns: Mapping[str, Any]) -> dict[str, str]:
+def weight_sources(columns: Mapping[str, Any]) -> dict[str, str]:
     """Where the weights that were given come from, by argument: a column's name, or "array"."""
     return {
         name: value if isinstance(value, str) else "array"
@@ -314,9 +315,14 @@ def assembled(
     columns: Mapping[str, Any],
     formula_offsets: tuple[np.ndarray | None, ...],
     takes: Family | ResponseRule,
+    *,
+    are_all: bool = True,
     **rest: Any,
 ) -> ModelRows:
-    """Checks the row quantities against the first design and each other."""
+    """Checks the row quantities against the first design and each other.
+
+    With `are_all` there are no other rows, so that some of these must have weight.
+    """
     n, family = designs[0].n_rows, takes if isinstance(takes, Family) else None
     trials: np.ndarray | None = None
     if family is not None:
@@ -329,7 +335,7 @@ def assembled(
     frequencies = vectors.get("freq_weights")
     variance_weights = product(vectors.get("var_weights"), trials)
     prior_weights = product(frequencies, variance_weights)
-    if prior_weights is not None and not prior_weights.any():
+    if are_all and prior_weights is not None and not prior_weights.any():
         raise DataError("all weights are zero: there is nothing to fit.")
     parts = OffsetParts(
         formula=formula_offsets[0],

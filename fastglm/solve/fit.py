@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from time import perf_counter
 
 import numpy as np
 
@@ -17,14 +16,15 @@ from fastglm.passes.chunks import count_chunks
 from fastglm.passes.row_table import RowTable
 from fastglm.passes.row_values import evaluate_rows
 from fastglm.passes.scaling import Inverse, find_scaling
+from fastglm.passes.source import MemoryRows
 from fastglm.solve.aliases import PROVING, ProvenAliases, restore_columns
-from fastglm.solve.conditioning import cholesky_error, may_use_cholesky, qr_error
+from fastglm.solve.conditioning import may_use_cholesky
 from fastglm.solve.linear_refinement import refine_linear
 from fastglm.solve.newton import state as at
 from fastglm.solve.newton.convergence import MAX_WEIGHT_CHANGE
 from fastglm.solve.newton.run import Progress, Run, SolverOptions
+from fastglm.solve.outcome import Clock, finish, is_stranded, lost_constant
 from fastglm.solve.qr_refinement import (
-    aliased_combinations,
     finalize_aliased,
     is_ill_conditioned,
     refine_with_qr,
@@ -77,10 +77,10 @@ def solve(
     Solution
         Also where the fit did not converge: its status says why.
     """
-    clock = _Clock()
+    clock = Clock()
     scaling = find_scaling(row_table, shifted)
     clock.lap("scaling")
-    run = Run(row_table, scaling, family, binary)
+    run = Run(MemoryRows(row_table), scaling, family, binary)
     clock.lap("setup")
     abort_on_halving, aliases = False, ProvenAliases(run, options.n_threads)
     if start_params is not None:
@@ -108,7 +108,7 @@ def solve(
     if abort_on_halving and _subsample_start_failed(run, aliases):
         run.start_from_response(None)
         run.run(options)
-    if safe_mean is not None and _has_no_valid_start(run):
+    if safe_mean is not None and is_stranded(run):
         _restart_from_mean(run, family, safe_mean(), options)
     elif safe_mean is not None and start_params is None and _may_be_in_another_part(run, family):
         _try_from_mean(run, family, safe_mean(), options)
@@ -116,7 +116,7 @@ def solve(
         _backtrack_into_domain(run, family, options)
     clock.lap("sweeps")
     inverse = _refine(run, family, options, aliases, clock)
-    lost = _lost_constant(run)
+    lost = lost_constant(run)
     if run.status == Status.NOT_CONSTANT or lost is not None:
         solution = solve(
             row_table,
@@ -128,11 +128,11 @@ def solve(
             shifted=False,
         )
         return replace(solution, constant=lost)
-    return _finish(run, inverse, refine_linear(run, family, options), clock)
+    return finish(run, inverse, refine_linear(run, family, options), clock)
 
 
 def _refine(
-    run: Run, family: Family, options: SolverOptions, aliases: ProvenAliases, clock: _Clock
+    run: Run, family: Family, options: SolverOptions, aliases: ProvenAliases, clock: Clock
 ) -> Inverse:
     """The inverse of the run's information, from a QR factorisation where the Gram matrix fails.
 
@@ -155,26 +155,6 @@ def _refine(
     return inverse
 
 
-def _lost_constant(run: Run) -> int | None:
-    """The intercept that takes the shifts of columns, if it is a combination of earlier ones.
-
-    It is one as well if it takes part in what an earlier column seems to be a combination of.
-    """
-    constant = run.scaling.constant
-    if run.nothing_aliased or constant < 0 or not run.scaling.shift.any():
-        return None
-    design_column = int(run.row_table.design_column_of[constant])
-    if run.aliased[design_column]:
-        return design_column
-    if not run.aliased[:design_column].any():
-        return None
-    combinations = aliased_combinations(run)
-    takes_part = any(
-        combinations[j][design_column] != 0.0 for j in combinations if j < design_column
-    )
-    return design_column if takes_part else None
-
-
 def _subsample_start_failed(run: Run, aliases: ProvenAliases) -> bool:
     """Whether the run from a sample's coefficients must be done again from the response.
 
@@ -189,16 +169,6 @@ def _subsample_start_failed(run: Run, aliases: ProvenAliases) -> bool:
     return run.weight_change > MAX_WEIGHT_CHANGE
 
 
-def _has_no_valid_start(run: Run) -> bool:
-    """Whether the run found no place to start, or went where no row has any weight."""
-    if run.status in (Status.NO_START, Status.NOT_FINITE):
-        return True
-    constant = run.scaling.constant
-    if run.state[at.N_ALIASED] == 0.0 or constant < 0:
-        return False
-    return bool(run.vectors[at.COLUMN_SCALE, run.row_table.design_column_of[constant]] == 0.0)
-
-
 def _restart_from_mean(run: Run, family: Family, safe_mean: float, options: SolverOptions) -> None:
     """Starts again from a constant mean, where the model has an intercept."""
     safe = _constant_mean(run, family, safe_mean, options)
@@ -207,7 +177,7 @@ def _restart_from_mean(run: Run, family: Family, safe_mean: float, options: Solv
     if run.status == Status.NO_START:
         run.start_from_response(safe)
         run.run(options)
-    if _has_no_valid_start(run):
+    if is_stranded(run):
         run.start_from(safe)
         run.run(options)
 
@@ -281,59 +251,3 @@ def _backtrack_into_domain(run: Run, family: Family, options: SolverOptions) -> 
     if not family.domain.contains(mean[prior > 0.0]).all():
         run.vectors[at.COEFFICIENTS] = run.vectors[at.TRIAL]
         run.state[at.STATUS] = Status.BOUNDARY
-
-
-def _finish(run: Run, inverted: Inverse, refined: np.ndarray | None, clock: _Clock) -> Solution:
-    # NumPy takes longer to give one number than to list all.
-    vectors, state = run.vectors, run.state.tolist()
-    combinations = aliased_combinations(run) if state[at.N_ALIASED] > 0.0 else {}
-    params, root, inverse, centering = inverted
-    params = params if refined is None else refined
-    if state[at.N_ALIASED] > 0.0:
-        params[run.aliased] = np.nan
-    if not run.nothing_aliased:
-        unknown = vectors[at.PIVOT] == 0.0
-        inverse[unknown] = np.nan
-        inverse[:, unknown] = np.nan
-    clock.lap("covariance")
-    return Solution(
-        params=params,
-        information_inverse=inverse,
-        inverse_information_factor=root,
-        centering=centering,
-        deviance=state[at.DEVIANCE],
-        pearson_chi2=state[at.PEARSON],
-        n_iter=int(state[at.N_ITERATIONS]),
-        n_sweeps=int(state[at.N_SWEEPS]),
-        status=Status(state[at.STATUS]),
-        decrement=state[at.DECREMENT],
-        weight_change=run.weight_change,
-        contraction=_contraction(state[at.DECREMENT], state[at.LAST_DECREMENT]),
-        constant=centering.constant,
-        numerical_error=_numerical_error(run),
-        orthogonal=run.is_orthogonal,
-        combinations=combinations,
-        timings=clock.laps,
-    )
-
-
-def _numerical_error(run: Run) -> float:
-    bound = qr_error if run.is_orthogonal else cholesky_error
-    return bound(run.inflation)
-
-
-def _contraction(decrement: float, last: float) -> float:
-    return decrement / last if 0.0 < last < math.inf else 1.0
-
-
-class _Clock:
-    """Seconds between laps, by name."""
-
-    def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
-        self._last = perf_counter()
-
-    def lap(self, name: str) -> None:
-        now = perf_counter()
-        self.laps[name] = now - self._last
-        self._last = now

@@ -13,6 +13,7 @@ from fastglm.families import Gaussian
 from fastglm.passes.products import StandardizedColumns
 from fastglm.passes.row_table import build_row_table
 from fastglm.passes.scaling import find_scaling
+from fastglm.passes.source import MemoryRows
 from fastglm.solve.fit import SolverOptions, solve
 from fastglm.solve.newton.run import Run
 from fastglm.solve.qr_refinement import aliased_combinations, is_ill_conditioned
@@ -68,7 +69,7 @@ def rank_and_scaling(design: Design, weights: np.ndarray | None, n_threads: int)
     target = np.arange(design.n_rows, dtype=np.float64)
     row_table = build_row_table(design, target, weights)
     for shifted in (True, False):
-        run = Run(row_table, find_scaling(row_table, shifted), Gaussian(), False)
+        run = Run(MemoryRows(row_table), find_scaling(row_table, shifted), Gaussian(), False)
         run.start_from_response(None)
         run.sweep_and_step(n_threads)
         constant = run.scaling.constant

@@ -14,7 +14,7 @@ from fastglm.design.frames.frames import Categories, Level, recode
 from fastglm.design.frames.missing import raise_missing, require_finite, rows_text
 from fastglm.errors import DataError, FastGLMWarning, UnseenLevelError, warn
 
-__all__ = ["code_factor", "require_same_kind"]
+__all__ = ["code_factor", "require_same_kind", "used_levels"]
 
 ROWS_AT_ONCE = 50_000
 #: A column of text with so many levels, of which at most this share are words, looks like numbers.
@@ -29,6 +29,7 @@ def code_factor(
     levels: tuple[Level, ...] | None = None,
     nan_rows: np.ndarray | None = None,
     unseen: str = "raise",
+    finite: bool = True,
 ) -> Factor:
     """Make a factor of an evaluated expression.
 
@@ -45,6 +46,8 @@ def code_factor(
         Rows without a value, let through with a placeholder code or a NaN; default none.
         With ``unseen="nan"``, rows with a level outside `levels` are added in place.
     unseen : {"raise", "nan"}, default "raise"
+    finite : bool, default True
+        Whether to make sure that numbers are finite.
 
     Returns
     -------
@@ -67,20 +70,21 @@ def code_factor(
             _warn_of_numbers(value, name)
         value = Coding(value)
     if isinstance(value, Coding):
-        levels = levels or value.levels or _used(value.categories)
+        levels = levels or value.levels or used_levels(value.categories)
         codes = _align(value.categories, levels)
         if codes.dtype.kind == "i" and codes.min(initial=0) < 0:
             codes = _fill(codes, value.categories, levels, name, nan_rows, unseen)
         return CategoricalFactor(codes, levels, value.contrast, name, value.spans_intercept)
     numbers = value.values if isinstance(value, Basis) else value
-    require_finite(numbers, name, nan_rows)
+    if finite:
+        require_finite(numbers, name, nan_rows)
     if isinstance(value, Basis):
         names = tuple(f"{name}[{label}]" for label in value.labels)
         return NumericFactor(numbers, names, value.spans_intercept)
     return NumericFactor(numbers, (name,))
 
 
-def _used(categories: Categories) -> tuple[Level, ...]:
+def used_levels(categories: Categories) -> tuple[Level, ...]:
     """The levels that occur, in their order."""
     used = np.zeros(len(categories.levels) + 1, dtype=bool)
     # All levels have mostly been met after a few rows. Missing ones go to the last place.

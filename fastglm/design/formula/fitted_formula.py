@@ -168,14 +168,18 @@ class FittedFormula:
         if rows is not None:
             _learn_from_all(whole, (*parsed.factors, *parsed.offsets), state)
             _learn_from_all(whole, response, of_response)
-        fitted_formula, factors = cls._learn(parsed, table, state)
+        factors = {
+            factor.text: code_factor(factor.evaluate(table.columns, state), factor.text)
+            for factor in parsed.factors
+        }
+        fitted_formula = cls.of_factors(parsed, factors, state)
         y, levels = None, None
         if parsed.response is not None:
             y, levels = evaluate_response(parsed.response, table.columns, rule, of_response)
         return fitted_formula, FrameDesign(
             design=assemble(fitted_formula.terms, factors, table.n_rows),
             y=y,
-            offset=fitted_formula._offset(table, None),
+            offset=fitted_formula.offset(table),
             extra=table.extra_numbers(),
             rows=rows,
             missing=counts,
@@ -233,14 +237,10 @@ class FittedFormula:
         )
 
     @classmethod
-    def _learn(
-        cls, parsed: ParsedFormula, table: Table, state: State
-    ) -> tuple[FittedFormula, dict[str, Factor]]:
-        """Evaluate the factors, keep what they learned, and choose the coding of the terms."""
-        factors = {
-            factor.text: code_factor(factor.evaluate(table.columns, state), factor.text)
-            for factor in parsed.factors
-        }
+    def of_factors(
+        cls, parsed: ParsedFormula, factors: Mapping[str, Factor], state: State
+    ) -> FittedFormula:
+        """The formula fitted to evaluated factors, by their text; chooses the coding of terms."""
         if not parsed.terms:
             raise FormulaError(f"'{parsed.text}' has no terms: there is nothing to estimate.")
         coded = code_contrasts(
@@ -252,10 +252,8 @@ class FittedFormula:
             for term, products in zip(parsed.terms, coded, strict=True)
         )
         response = None if parsed.response is None else parsed.response.text
-        fitted_formula = cls(
-            parsed.text, response, terms, parsed.factors, _levels(factors), parsed.offsets, state
-        )
-        return fitted_formula, factors
+        levels = _levels(factors)
+        return cls(parsed.text, response, terms, parsed.factors, levels, parsed.offsets, state)
 
     def apply(
         self,
@@ -307,13 +305,13 @@ class FittedFormula:
             require_same_kind(factors[text], was_numeric=levels is None)
         return FrameDesign(
             design=assemble(self.terms, factors, table.n_rows),
-            offset=self._offset(table, nan_rows),
+            offset=self.offset(table, nan_rows),
             extra=table.extra_numbers(nan_rows),
             nan_rows=nan_rows if nan_rows.any() else None,
         )
 
-    def _offset(self, table: Table, ignore: np.ndarray | None) -> np.ndarray | None:
-        """Sum the offset terms."""
+    def offset(self, table: Table, ignore: np.ndarray | None = None) -> np.ndarray | None:
+        """Sum of the ``offset()`` terms, (n,), finite but where it is to be ignored; or None."""
         if not self.offsets:
             return None
         total = np.zeros(table.n_rows)

@@ -39,6 +39,7 @@ __all__ = [
     "is_frame",
     "is_series",
     "native_numbers",
+    "not_found_text",
     "one_row",
     "plain_levels",
     "read_column",
@@ -107,7 +108,7 @@ class Frame:
         if not isinstance(name, str):
             raise DataError(f"a column is called by its name, a text, not by {name!r}.")
         if name not in self._keys:
-            raise ColumnNotFoundError(_not_found(name, self.names))
+            raise ColumnNotFoundError(not_found_text(name, self.names))
         return read_column(self._read(self._keys[name]), name)
 
 
@@ -366,7 +367,8 @@ def _not_a_frame(native: Any) -> str:
     )
 
 
-def _not_found(name: str, names: Sequence[str]) -> str:
+def not_found_text(name: str, names: Sequence[str]) -> str:
+    """What to say of a column that is not there, with the closest names."""
     close = [other for other in names if other.lower() == name.lower()]
     close = close or difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     if close:

@@ -22,9 +22,9 @@ from fastglm.kernels.blocks.table import (
 )
 from fastglm.kernels.passes.sweep import sweep_kernel
 from fastglm.kernels.threads.threads import launch
-from fastglm.passes.chunks import bind_float32, count_chunks
-from fastglm.passes.row_table import RowTable
+from fastglm.passes.chunks import bind_float32
 from fastglm.passes.scaling import Inverse, Scaling
+from fastglm.passes.source import RowSource
 from fastglm.solve.newton import state as at
 from fastglm.solve.newton.convergence import LAST_FACTOR_REUSED, STANDARD_ERROR_SLACK
 from fastglm.solve.newton.state import N_VECTORS, STATE_SIZE
@@ -55,15 +55,15 @@ class Run:
 
     def __init__(
         self,
-        row_table: RowTable,
+        rows: RowSource,
         scaling: Scaling,
         family: Family,
         binary: bool,
         partials: np.ndarray | None = None,
     ):
-        self.row_table = row_table
+        self.rows, self.row_table = rows, rows.row_table
         self.scaling = scaling
-        self.table = table = row_table.table.copy()
+        self.table = table = rows.row_table.table.copy()
         self._allocate(partials)
         scaling.bind(table)
         self._parameters[:] = family.parameter, 1.0, family.link.parameter
@@ -73,7 +73,8 @@ class Run:
         self.set_precision(float32=False)
         # A dispersion counts as it stands, variances under a square root. Where it is known,
         # Pearson's statistic is only reported: worth no further sweep over many rows.
-        only_reported = family.dispersion_known and self.n_chunks > 1
+        has_many_rows = self.n_chunks > 1 or not rows.is_in_memory
+        only_reported = family.dispersion_known and has_many_rows
         self.pearson_weight = 0.0 if only_reported else 2.0
         self.kept: np.ndarray | None = None
         #: Whether the factor is that of a QR factorisation.
@@ -91,7 +92,7 @@ class Run:
         p, q = row_table.n_columns, row_table.n_stored
         order = row_table.gram_order
         partial = order * order + q + N_SUMS
-        self.n_chunks = table[fields.N_CHUNKS] = count_chunks(row_table, 8 * partial)
+        self.n_chunks = table[fields.N_CHUNKS] = self.rows.count_partials(8 * partial)
         sizes = {
             fields.VECTORS: N_VECTORS * p,
             fields.GRAM: p * p,
@@ -238,8 +239,14 @@ class Run:
 
     def sweep_and_step(self, n_threads: int) -> None:
         """One pass over the rows, and what follows from its sums."""
-        launch(sweep_kernel, self.table, self.n_chunks, n_threads)
+        self.rows.add_up(sweep_kernel, self.table, self.partials, n_threads)
         launch(step_kernel, self.table, 1, 1)
+
+    def expect(self, options: SolverOptions) -> None:
+        """Tells the solver when to stop."""
+        self.state[at.TOLERANCE] = options.tol
+        self.state[at.MAX_ITERATIONS] = options.max_iter
+        self.state[at.PURPOSE] = options.purpose
 
     def run(self, options: SolverOptions, abort_on_halving: bool = False) -> None:
         """Sweeps and steps until the status is no longer RUNNING, or a start on trial fails.
@@ -247,10 +254,8 @@ class Run:
         It has failed once a step must be shortened: Newton's method is far from its optimum.
         """
         state, table = self.state, self.table
-        state[at.TOLERANCE] = options.tol
-        state[at.MAX_ITERATIONS] = options.max_iter
-        state[at.PURPOSE] = options.purpose
-        if self.n_chunks == 1:
+        self.expect(options)
+        if self.n_chunks == 1 and self.rows.is_in_memory:
             iterate(sweep_kernel.address, step_kernel.address, address_of(table), 1)
             return
         while self.status == Status.RUNNING:

@@ -60,7 +60,7 @@ def choose_start(run: Run, options: SolverOptions, aliases: ProvenAliases) -> bo
     """
     rows = 0 if options.exact else _sample_rows(run)
     if rows:
-        sample = Run(run.row_table, run.scaling, run.family, run.binary, run.partials)
+        sample = Run(run.rows, run.scaling, run.family, run.binary, run.partials)
         share = _run_on_sample(sample, rows, options, aliases) / run.row_table.n_rows
         if aliases.found:
             return None

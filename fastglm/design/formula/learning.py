@@ -1,0 +1,167 @@
+"""A formula fitted to rows that come a few at a time, as if all had come at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from fastglm.design.formula.assemble import Factor, NumericFactor, assemble
+from fastglm.design.formula.coding import code_factor, used_levels
+from fastglm.design.formula.contrasts import Coding
+from fastglm.design.formula.expressions import Expression, State, Value
+from fastglm.design.formula.fitted_formula import FittedFormula
+from fastglm.design.formula.grammar import ParsedFormula, parse_formula
+from fastglm.design.formula.table import Table
+from fastglm.design.frames.categories import Categories, Column, Level, sorted_categories
+from fastglm.design.matrix.parts import Design
+from fastglm.errors import DataError
+
+__all__ = ["FormulaLearner", "LevelsSeen", "design_of"]
+
+
+class LevelsSeen:
+    """The levels that occur in a column, from pieces of it.
+
+    Parameters
+    ----------
+    name : str
+        Of the column, for messages.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._first: Categories | None = None
+        self._levels: dict[Level, None] = {}
+
+    def add(self, piece: Categories) -> None:
+        """Take note of the levels of some more rows.
+
+        Raises
+        ------
+        DataError
+            If the pieces declare different orders of the levels.
+        """
+        if self._first is None:
+            self._first = piece
+        elif piece.ordered and piece.levels != self._first.levels:
+            raise DataError(
+                f"the ordered levels of '{self.name}' are {self._first.levels} in some rows and "
+                f"{piece.levels} in others: write the data with one order of its levels."
+            )
+        self._levels.update(dict.fromkeys(used_levels(piece)))
+
+    def whole(self) -> Categories:
+        """A column in which each level occurs once, as if all pieces had been one."""
+        assert self._first is not None
+        if self._first.ordered:
+            levels = tuple(level for level in self._first.levels if level in self._levels)
+            return Categories(np.arange(len(levels)), levels, self._first.declared, True)
+        codes = np.arange(len(self._levels))
+        return sorted_categories(codes, tuple(self._levels), self.name, self._first.declared)
+
+
+class FormulaLearner:
+    """What a formula learns, piece by piece.
+
+    First `learn_state` for functions that learn from whole columns, such as splines; then `look`
+    at some rows with all columns, which tells the factors that have levels; then `add` for all
+    rows with the columns of `level_columns`; then `fitted_formula`.
+
+    Parameters
+    ----------
+    formula : str
+    names : sequence of str
+        Of the columns that there are.
+    """
+
+    def __init__(self, formula: str, names: Sequence[str]) -> None:
+        self.parsed: ParsedFormula = parse_formula(formula, list(names))
+        self.state: State = {}
+        self._numeric: dict[str, NumericFactor] = {}
+        self._seen: dict[str, LevelsSeen] = {}
+        self._codings: dict[str, Coding] = {}
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """Of the right side, factors and offsets."""
+        return (*self.parsed.factors, *self.parsed.offsets)
+
+    def stateful_columns(self) -> tuple[str, ...]:
+        """The columns that functions learn from as a whole."""
+        stateful = (e for e in self.expressions if e.is_stateful)
+        return tuple(dict.fromkeys(name for e in stateful for name in e.columns))
+
+    def learn_state(self, columns: Mapping[str, Column]) -> None:
+        """Let functions learn from `stateful_columns`, whole, NaN where values are missing."""
+        for expression in self.expressions:
+            if expression.is_stateful:
+                expression.evaluate(columns, self.state)
+
+    def look(self, columns: Mapping[str, Column]) -> None:
+        """Find out from some complete rows what each factor is."""
+        for expression in self.parsed.factors:
+            value, text = expression.evaluate(columns, self.state), expression.text
+            if isinstance(value, Categories | Coding):
+                self._seen[text] = LevelsSeen(text)
+            else:
+                factor = code_factor(value, text)
+                assert isinstance(factor, NumericFactor)
+                self._numeric[text] = factor
+
+    def level_columns(self) -> tuple[str, ...]:
+        """The columns of factors that have levels."""
+        factors = (e for e in self.parsed.factors if e.text in self._seen)
+        return tuple(dict.fromkeys(name for e in factors for name in e.columns))
+
+    def add(self, columns: Mapping[str, Column]) -> None:
+        """Take note of the levels in some more complete rows."""
+        for expression in self.parsed.factors:
+            seen = self._seen.get(expression.text)
+            if seen is None:
+                continue
+            value = expression.evaluate(columns, self.state)
+            if isinstance(value, Coding):
+                self._codings[expression.text] = value
+                value = value.categories
+            assert isinstance(value, Categories)
+            seen.add(value)
+
+    def fitted_formula(self) -> FittedFormula:
+        """The fitted formula of what was learned."""
+        factors: dict[str, Factor] = {}
+        for expression in self.parsed.factors:
+            text = expression.text
+            if text in self._numeric:
+                factors[text] = self._numeric[text]
+                continue
+            whole = self._seen[text].whole()
+            coding = self._codings.get(text)
+            value: Value = whole
+            if coding is not None:
+                value = Coding(whole, coding.contrast, coding.levels, coding.spans_intercept)
+            factors[text] = code_factor(value, text)
+        return FittedFormula.of_factors(self.parsed, factors, self.state)
+
+
+def design_of(fitted_formula: FittedFormula, table: Table, finite: bool) -> Design:
+    """The design of some complete rows by a fitted formula that was learned from them among others.
+
+    Parameters
+    ----------
+    fitted_formula : FittedFormula
+    table : Table
+    finite : bool
+        Whether to make sure that numbers are finite; the sums over the rows tell it as well, but
+        not where they are not.
+    """
+    factors = {
+        expression.text: code_factor(
+            expression.evaluate(table.columns, fitted_formula.state),
+            expression.text,
+            fitted_formula.levels.get(expression.text),
+            finite=finite,
+        )
+        for expression in fitted_formula.factors
+    }
+    return assemble(fitted_formula.terms, factors, table.n_rows)

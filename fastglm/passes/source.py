@@ -1,0 +1,301 @@
+"""Where the rows of a pass come from: memory, or windows of a source that are read one by one.
+
+The solver sees neither: it asks a `RowSource` to add up what a kernel gives, and gets sums of all
+rows. Rows in memory are one table, cut into chunks. Rows of a stream are windows of grains, whose
+sums are added as a tree, so that they do not depend on what is read together.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from fastglm.errors import DataError
+from fastglm.kernels.blocks import table as fields
+from fastglm.kernels.compiler.templates import RowBlock
+from fastglm.kernels.threads.threads import launch
+from fastglm.passes.chunks import count_chunks
+from fastglm.passes.grains import GRAIN_ROWS, TreeSum, count_grains
+from fastglm.passes.row_table import RowTable
+
+__all__ = ["MemoryRows", "RowSource", "StreamedRows", "Window", "Windows", "grain_sums"]
+
+
+class RowSource(Protocol):
+    """Rows of a model, wherever they are.
+
+    Attributes
+    ----------
+    row_table : RowTable
+        What all rows have in common, and some of them: all those in memory, a sample of others.
+    n_rows : int
+        All.
+    is_in_memory : bool
+        Whether the layout has all of them.
+    """
+
+    row_table: RowTable
+    n_rows: int
+    is_in_memory: bool
+
+    def count_partials(self, partial_bytes: int) -> int:
+        """How many partial sums, of so many bytes each, `add_up` gives."""
+
+    def add_up(
+        self, kernel: RowBlock, table: np.ndarray, partials: np.ndarray, n_threads: int
+    ) -> None:
+        """Runs a kernel over all rows.
+
+        Parameters
+        ----------
+        kernel
+            Adds up each chunk of rows in a partial of its own.
+        table
+            Its table; what it says of rows is that of `row_table`.
+        partials
+            (n_partials, m) sums that add up to those of all rows, where the table says they are.
+        n_threads
+            From `usable_threads`.
+        """
+
+
+class MemoryRows:
+    """Rows in memory: one table, whose chunks are shared out among threads."""
+
+    is_in_memory = True
+
+    def __init__(self, row_table: RowTable) -> None:
+        self.row_table, self.n_rows = row_table, row_table.n_rows
+
+    def count_partials(self, partial_bytes: int) -> int:
+        """See `RowSource.count_partials`."""
+        return count_chunks(self.row_table, partial_bytes)
+
+    def add_up(
+        self, kernel: RowBlock, table: np.ndarray, partials: np.ndarray, n_threads: int
+    ) -> None:
+        """See `RowSource.add_up`."""
+        launch(kernel, table, len(partials), n_threads)
+
+
+class Window(NamedTuple):
+    """Rows that are in memory for a while: whole grains, but for the last of all.
+
+    Attributes
+    ----------
+    first : int
+        Number of the first grain.
+    n_rows : int
+    row_table : RowTable or None
+        None if no row counts.
+    n_bytes : int
+        About what it takes.
+    frequencies : ndarray, shape (n_rows,), or None
+        How often each row was observed, where that is not among its weights.
+    rows : ModelRows or None
+        What it was made of, for whoever asks more than the kernels.
+    """
+
+    first: int
+    n_rows: int
+    row_table: RowTable | None
+    n_bytes: int = 0
+    frequencies: np.ndarray | None = None
+    rows: Any = None
+
+
+class Windows(Protocol):
+    """What reads windows of a source; it may be asked by several threads at once."""
+
+    n_rows: int
+    #: Seconds of all threads by what they did.
+    seconds: dict[str, float]
+
+    def shares(self) -> list[tuple[int, int]]:
+        """Ranges of grains that can be read by themselves, in order."""
+
+    def read(self, first: int, last: int, checked: bool = False) -> Iterator[Window]:
+        """Windows of the grains from `first` up to before `last`.
+
+        With `checked`, values that are missing or not finite are errors that name them.
+        """
+
+
+#: What kernels know of rows by their table: all else there is the same for every window.
+ROW_FIELDS = np.array(
+    [
+        fields.N_ROWS,
+        fields.N_BLOCKS,
+        fields.MAX_ENTRIES,
+        fields.SOURCES,
+        fields.DENSE_START,
+        fields.DENSE_FACTOR,
+        fields.INDICATOR_START,
+        fields.INDICATOR_SOURCE,
+        fields.INDICATOR_STRIDE,
+        fields.INDICATOR_OFFSET,
+        fields.INDICATOR_FACTOR_START,
+        fields.INDICATOR_FACTOR,
+        fields.SPARSE_START,
+        fields.SPARSE_INDEX,
+        fields.SPARSE_VALUE,
+        fields.RESPONSE_SOURCE,
+        fields.WEIGHT_SOURCE,
+        fields.OFFSET_SOURCE,
+    ]
+)
+
+
+def grain_sums(
+    kernel: RowBlock, table: np.ndarray, window: Window, size: int, n_threads: int
+) -> np.ndarray:
+    """Sums of each grain of a window, (n_grains, size), by a kernel whose table `table` is."""
+    n_grains = count_grains(window.n_rows)
+    if window.row_table is None:
+        return np.zeros((n_grains, size))
+    sums = np.empty((n_grains, size))
+    own = table.copy()
+    own[ROW_FIELDS] = window.row_table.table[ROW_FIELDS]
+    if window.frequencies is not None:
+        own[fields.ROW_FACTOR] = window.frequencies.ctypes.data
+    own[fields.N_CHUNKS] = n_grains
+    own[fields.PARTIALS] = sums.ctypes.data
+    launch(kernel, own, n_grains, n_threads)
+    return sums
+
+
+class StreamedRows:
+    """Rows that are read window by window in every pass, or once where they fit into memory.
+
+    Parameters
+    ----------
+    windows : Windows
+    sample : RowTable
+        Of some of the rows, spread by position.
+    memory : int
+        Bytes that windows may take that are kept for later passes.
+
+    Attributes
+    ----------
+    n_passes : int
+        How often all rows have been swept.
+    """
+
+    is_in_memory = False
+
+    def __init__(self, windows: Windows, sample: RowTable, memory: int) -> None:
+        self.row_table, self.n_rows = sample, windows.n_rows
+        self.windows, self._memory = windows, memory
+        self._kept: list[Window] = []
+        self._keeping, self._is_kept = memory > 0, False
+        self._explained: set[int] = set()
+        self._lock = Lock()
+        self.n_passes = 0
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Seconds of all threads so far by what they did."""
+        return dict(self.windows.seconds)
+
+    def count_partials(self, partial_bytes: int) -> int:
+        """See `RowSource.count_partials`."""
+        return 1
+
+    def add_up(
+        self, kernel: RowBlock, table: np.ndarray, partials: np.ndarray, n_threads: int
+    ) -> None:
+        """See `RowSource.add_up`."""
+        tree, size = TreeSum(), partials.shape[1]
+        for part in self._parts(kernel, table, size, n_threads):
+            tree.merge(part)
+        self._is_kept = self._keeping
+        self.n_passes += 1
+        partials[0] = tree.total(count_grains(self.n_rows))
+
+    def _parts(
+        self, kernel: RowBlock, table: np.ndarray, size: int, n_threads: int
+    ) -> Iterator[TreeSum]:
+        shares = self.windows.shares()
+        if self._is_kept or n_threads == 1 or len(shares) < n_threads:
+            windows = self._kept if self._is_kept else self._read(shares)
+            yield self._sweep(iter(windows), kernel, table, size, n_threads)
+            return
+        # Whoever decodes rows sweeps them: handing them on would cost more than it saves.
+        with ThreadPoolExecutor(n_threads) as pool:
+            parts = [
+                pool.submit(self._sweep, self._read([share]), kernel, table, size, 1)
+                for share in shares
+            ]
+            try:
+                for part in parts:
+                    yield part.result()
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def _read(self, shares: list[tuple[int, int]]) -> Iterator[Window]:
+        for first, last in shares:
+            for window in self.windows.read(first, last):
+                if self._keeping:
+                    self._keep(window)
+                yield window
+
+    def _keep(self, window: Window) -> None:
+        """Keeps a window for later passes, or lets go of all if they are too many."""
+        with self._lock:
+            if not self._keeping:
+                return
+            self._memory -= window.n_bytes
+            self._kept.append(window)
+            if self._memory < 0:
+                self._keeping = False
+                self._kept.clear()
+
+    def _sweep(
+        self,
+        windows: Iterator[Window],
+        kernel: RowBlock,
+        table: np.ndarray,
+        size: int,
+        n_threads: int,
+    ) -> TreeSum:
+        tree, spent = TreeSum(), 0.0
+        for window in windows:
+            begin = time.perf_counter()
+            self._require_alike(window)
+            sums = grain_sums(kernel, table, window, size, n_threads)
+            tree.add_grains(window.first, sums)
+            spent += time.perf_counter() - begin
+            if not np.isfinite(sums).all():
+                self._explain(window)
+        with self._lock:
+            self.windows.seconds["sweep"] += spent
+        return tree
+
+    def _require_alike(self, window: Window) -> None:
+        """Refuses a window whose columns are not laid out as the sample's: kernels count on it."""
+        row_table, known = window.row_table, self.row_table
+        if row_table is not None and (
+            (row_table.n_dense, row_table.n_stored, row_table.n_columns)
+            != (known.n_dense, known.n_stored, known.n_columns)
+            or row_table.table[fields.N_INDICATORS] != known.table[fields.N_INDICATORS]
+        ):
+            raise DataError(
+                f"the columns from row {window.first * GRAIN_ROWS:,} on are not what they were in "
+                "other rows: the source must stay as it is during a fit."
+            )
+
+    def _explain(self, window: Window) -> None:
+        """Raises what is wrong with a window whose sums are not finite; once for each."""
+        with self._lock:
+            if window.first in self._explained:
+                return
+            self._explained.add(window.first)
+        for _ in self.windows.read(
+            window.first, window.first + count_grains(window.n_rows), checked=True
+        ):
+            pass

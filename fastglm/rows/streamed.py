@@ -1,0 +1,215 @@
+"""Rows of a stream in the place of rows in memory: what is known of them, and how they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from fastglm.design.formula.learning import FormulaLearner
+from fastglm.design.matrix.parts import Design
+from fastglm.errors import DataError, ModelError
+from fastglm.kernels.blocks import table as fields
+from fastglm.passes.grains import GRAIN_ROWS, TreeSum, count_grains
+from fastglm.passes.source import StreamedRows
+from fastglm.rows.learning import PIECE_GRAINS, RowTotals
+from fastglm.rows.model_rows import ModelRows
+from fastglm.rows.read import weight_sources
+from fastglm.rows.windows import (
+    RowReader,
+    StreamedModel,
+    bytes_of,
+)
+from fastglm.sources.base import Source
+
+__all__ = ["StreamedModelRows", "needs_rows"]
+
+#: Grains of a sample, at least, and the runs of neighbours that they come in.
+SAMPLE_GRAINS, SAMPLE_RUNS = 64, 16
+SAMPLE_ROWS_PER_COLUMN = 64
+#: Bytes that a sample may take, and numbers of a row beside its columns.
+SAMPLE_BYTES, SAMPLE_OTHERS = 2**28, 4
+
+
+class StreamedModelRows:
+    """What a result of a streamed fit knows of its rows, in the place of `ModelRows`.
+
+    What would need the rows themselves raises `DataError`, which says what to do instead.
+
+    Attributes
+    ----------
+    source : Source
+    streamed : StreamedModel
+    totals : RowTotals
+    memory : int
+        Bytes that reading may take.
+    """
+
+    index = None
+    frame = None
+    frame_rows = None
+
+    def __init__(
+        self, source: Source, streamed: StreamedModel, totals: RowTotals, memory: int
+    ) -> None:
+        assert source.n_rows is not None
+        self.source, self.streamed, self.totals = source, streamed, totals
+        self.memory = memory
+        columns, fitted_formula = streamed.columns, streamed.fitted_formula
+        self.fitted_formula, self.response_levels = fitted_formula, streamed.response_levels
+        self.response_name = streamed.response.text
+        named = {name: columns.get(name) for name in ("offset", "exposure")}
+        self.column_names = {k: v for k, v in named.items() if isinstance(v, str)}
+        self.weights = weight_sources(columns)
+        self.has_offset = columns.get("offset") is not None
+        self.has_exposure = columns.get("exposure") is not None
+        self.n_rows = source.n_rows - totals.n_dropped
+        self.nobs, self.sum_weights = totals.nobs, totals.sum_weights
+        self.summary, self.n_dropped = totals.summary, totals.n_dropped
+        self.missing = totals.missing
+        self._sources: dict[bool, StreamedRows] = {}
+
+    @property
+    def mean_response(self) -> float:
+        """Weighted mean of the response."""
+        return self.totals.weighted_response / self.totals.sum_weights
+
+    def row_source(self, n_threads: int, single: bool = False) -> StreamedRows:
+        """What passes over the rows ask; `single` for the weights of single observations."""
+        single = single and self.streamed.columns.get("freq_weights") is not None
+        found = self._sources.get(single)
+        if found is None:
+            found = self._sources[single] = self._open(n_threads, single)
+        return found
+
+    def _open(self, n_threads: int, single: bool) -> StreamedRows:
+        reader = RowReader(self.source, self.streamed, 1, single)
+        first = reader.sample([(0, 1)])
+        row_bytes = 8 + bytes_of(first) / first.n_rows
+        partial = 8 * (first.gram_order**2 + first.gram_order)
+        reader.window_grains = window_grains(self.memory, row_bytes, partial, n_threads)
+        stored = first.n_dense + int(first.table[fields.N_INDICATORS])
+        ranges = sample_ranges(reader.n_rows, stored, self.memory)
+        return StreamedRows(reader, reader.sample(ranges), self.memory // 2)
+
+    @cached_property
+    def design(self) -> ShapeOfDesign:
+        """Names and terms of the columns."""
+        return ShapeOfDesign(self.row_source(1).row_table.design, self.source.label)
+
+    @property
+    def any_variance_weights(self) -> bool:
+        """Whether rows differ in variance, be it by numbers of trials."""
+        given = self.streamed.columns.get("var_weights") is not None
+        return given or self.streamed.response.called("cbind") is not None
+
+    @property
+    def many_trials(self) -> bool:
+        """Whether any row has more than one trial."""
+        return self.totals.many_trials
+
+    @property
+    def any_offset(self) -> bool:
+        """Whether linear predictors have an offset, of whatever origin."""
+        return bool(self.has_offset or self.has_exposure or self.fitted_formula.offsets)
+
+    def without_columns(self) -> StreamedModelRows:
+        """The rows of the null model, with a constant for all columns."""
+        model, fitted_formula = self.streamed, self.fitted_formula
+        learner = FormulaLearner(f"{model.response.text} ~ 1", self.source.names)
+        constant = replace(
+            learner.fitted_formula(), offsets=fitted_formula.offsets, state=fitted_formula.state
+        )
+        # What leaves rows out stays the same.
+        also = fitted_formula.factors if model.missing == "drop" else ()
+        model = replace(model, fitted_formula=constant, also=also)
+        return StreamedModelRows(self.source, model, self.totals, self.memory)
+
+    def sum_values(self, values: Callable[[ModelRows], np.ndarray], n_threads: int) -> float:
+        """Sum over all rows of one number each, (n,), of some; takes a pass."""
+        tree, source = TreeSum(), self.row_source(n_threads)
+        reader = source.windows
+        assert isinstance(reader, RowReader)
+        for first, last in reader.shares():
+            for window in reader.read(first, last):
+                sums = np.zeros((count_grains(window.n_rows), 1))
+                if window.rows is not None:
+                    found = values(window.rows)
+                    starts = range(0, found.size, GRAIN_ROWS)
+                    sums[:, 0] = [found[k : k + GRAIN_ROWS].sum() for k in starts]
+                tree.add_grains(window.first, sums)
+        return float(tree.total(count_grains(reader.n_rows))[0])
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _OF_ROWS:
+            raise AttributeError(name)
+        raise DataError(needs_rows(self.source.label))
+
+
+class ShapeOfDesign:
+    """Names, terms and the constant of a design whose rows are not in memory."""
+
+    def __init__(self, design: Design, label: str) -> None:
+        self.names, self.terms, self.constant = design.names, design.terms, design.constant
+        self.n_columns, self._label = design.n_columns, label
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise DataError(needs_rows(self._label))
+
+
+def window_grains(memory: int, row_bytes: float, partial_bytes: int, n_threads: int) -> int:
+    """Grains of a window, a power of two, so that those in work take a part of the memory.
+
+    Raises
+    ------
+    ModelError
+        If the sums of the columns alone take more.
+    """
+    if 8 * partial_bytes * n_threads > memory:
+        raise ModelError(
+            f"memory={memory:,} bytes is too little for sums over so many columns: give at least "
+            f"{8 * partial_bytes * n_threads:,}, or fewer threads."
+        )
+    each = 3.0 * row_bytes * GRAIN_ROWS + partial_bytes
+    share = memory / (4.0 * (n_threads + 1))
+    grains = 1
+    while grains < PIECE_GRAINS and 2 * grains * each <= share:
+        grains *= 2
+    return grains
+
+
+def sample_ranges(n_rows: int, n_columns: int, memory: int) -> list[tuple[int, int]]:
+    """Ranges of grains that a sample has: by position alone, spread evenly with some chance."""
+    n_grains = count_grains(n_rows)
+    least = -(-SAMPLE_ROWS_PER_COLUMN * n_columns // GRAIN_ROWS)
+    grain = 8 * GRAIN_ROWS * (n_columns + SAMPLE_OTHERS)
+    wanted = max(least, min(SAMPLE_GRAINS, SAMPLE_BYTES // grain))
+    wanted = max(1, min(wanted, memory // 4 // grain))
+    if wanted >= n_grains:
+        return [(0, n_grains)]
+    runs = min(SAMPLE_RUNS, wanted)
+    length, generator = wanted // runs, np.random.default_rng(0)
+    edges = np.linspace(0, n_grains, runs + 1).astype(int)
+    # The last grain may have few rows, and must end the sample's if it is there.
+    firsts = [
+        int(generator.integers(low, max(low, high - length) + 1)) for low, high in pairwise(edges)
+    ]
+    return [(first, min(first + length, n_grains)) for first in firsts]
+
+
+#: What only rows in memory have.
+_OF_ROWS = {*ModelRows.__dataclass_fields__, "offset", "layout", "take", "counts", "frame_column"}
+
+
+def needs_rows(label: str) -> str:
+    """What to say of a question that only rows in memory can answer."""
+    return (
+        f"this needs the rows in memory, but the fit read them from {label}: fit a data frame of "
+        "them, or of a sample, for it; predictions go to a file with predict_to()."
+    )

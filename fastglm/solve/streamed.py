@@ -1,0 +1,244 @@
+"""The loop over rows that are not in memory: a sample gives the start, and passes do the rest.
+
+Every pass is exact: in double precision, over all rows. What would ask single rows again, as a QR
+factorisation does, is refused with what to do instead.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from fastglm.errors import DataError, Status
+from fastglm.families import Family, Gaussian
+from fastglm.kernels.blocks import table as fields
+from fastglm.kernels.blocks.table import N_SUMS, SUM_OUTSIDE, WITH_GRAM
+from fastglm.kernels.passes.sweep import sweep_kernel
+from fastglm.passes.products import design_gram
+from fastglm.passes.scaling import find_scaling
+from fastglm.passes.source import MemoryRows, RowSource
+from fastglm.solve.conditioning import may_use_cholesky
+from fastglm.solve.newton import state as at
+from fastglm.solve.newton.convergence import MAX_WEIGHT_CHANGE, STANDARD_ERROR_SLACK, SUBSAMPLE
+from fastglm.solve.newton.run import Run, SolverOptions
+from fastglm.solve.outcome import Clock, finish, is_stranded, lost_constant
+from fastglm.solve.qr_refinement import DOUBTFUL_PIVOT
+from fastglm.solve.solution import Solution
+from fastglm.solve.starting.subsample import SUBSAMPLE_TOLERANCE
+
+__all__ = ["solve_streamed"]
+
+SAMPLE_ITERATIONS = 15
+#: How many columns a message names.
+COLUMNS_NAMED = 5
+
+
+def solve_streamed(
+    rows: RowSource,
+    family: Family,
+    options: SolverOptions,
+    *,
+    binary: bool = False,
+    start_params: np.ndarray | None = None,
+    safe_mean: Callable[[], float] | None = None,
+    offset_range: tuple[float, float] = (0.0, 0.0),
+    shifted: bool = True,
+) -> Solution:
+    """Maximise the likelihood of rows that need not be in memory, by Fisher scoring.
+
+    Parameters
+    ----------
+    rows
+        Whose layout is a sample of them.
+    family, options, binary, start_params, safe_mean, shifted
+        As for `fastglm.solve.fit.solve`.
+    offset_range
+        Least and greatest offset.
+
+    Returns
+    -------
+    Solution
+
+    Raises
+    ------
+    DataError
+        If columns are so nearly combinations of others that sums of products cannot tell.
+    """
+    clock = Clock()
+    run = Run(rows, find_scaling(rows.row_table, shifted), family, binary)
+    abort_on_halving = False
+    if start_params is not None:
+        run.start_from(run.scaling.from_params(start_params, rows.row_table))
+    else:
+        abort_on_halving = _start_from_sample(run, options)
+    clock.lap("sample")
+    _run(run, options, abort_on_halving)
+    if abort_on_halving and _subsample_start_failed(run):
+        run.start_from_response(None)
+        _run(run, options)
+    if safe_mean is not None and is_stranded(run):
+        _restart_from_mean(run, safe_mean(), offset_range, options)
+    if run.status == Status.CONVERGED and run.state[at.LEFT_DOMAIN_AT] > 0.0:
+        _backtrack_into_domain(run, options)
+    clock.lap("sweeps")
+    inverse = run.invert()
+    lost = lost_constant(run)
+    if run.status == Status.NOT_CONSTANT or lost is not None:
+        solution = solve_streamed(
+            rows,
+            family,
+            options,
+            binary=binary,
+            start_params=start_params,
+            safe_mean=safe_mean,
+            offset_range=offset_range,
+            shifted=False,
+        )
+        return replace(solution, constant=lost)
+    _require_digits(run, options)
+    return finish(run, inverse, None, clock)
+
+
+def _start_from_sample(run: Run, options: SolverOptions) -> bool:
+    """Starts from the coefficients of the sample, or from the response; whether it did.
+
+    A weak prior keeps coefficients finite of levels without events in the sample.
+    """
+    sample = Run(MemoryRows(run.row_table), run.scaling, run.family, run.binary)
+    tolerance = SUBSAMPLE_TOLERANCE * run.row_table.n_columns / run.row_table.n_rows
+    rough = SolverOptions(tolerance, SAMPLE_ITERATIONS, options.n_threads, purpose=SUBSAMPLE)
+    sample.start_from_response(None)
+    sample.state[at.RIDGE] = 1.0
+    sample.run(rough)
+    if sample.status != Status.CONVERGED:
+        run.start_from_response(None)
+        return False
+    run.start_from(sample.vectors[at.COEFFICIENTS])
+    return True
+
+
+def _run(run: Run, options: SolverOptions, abort_on_halving: bool = False) -> None:
+    """`Run.run`, and passes until the variances have settled as well.
+
+    The solver watches the diagonal of the Gram matrix. The few rows of a level that others are
+    compared with do not show there, though all variances may depend on them.
+    """
+    state, last = run.state, np.zeros(0)
+    run.expect(options)
+    while run.status == Status.RUNNING:
+        run.sweep_and_step(options.n_threads)
+        if options.progress is not None:
+            options.progress(int(state[at.N_SWEEPS]), float(state[at.DEVIANCE]))
+        if abort_on_halving and state[at.STEP_LENGTH] < 1.0:
+            return
+        variances = np.diag(run.invert().inverse)
+        may_go_on = state[at.N_ITERATIONS] < options.max_iter and not run.has_constant_weights
+        if run.status == Status.CONVERGED and may_go_on and last.size:
+            contraction = state[at.DECREMENT] / state[at.LAST_DECREMENT]
+            if (
+                _change(variances, last) * math.sqrt(contraction)
+                > STANDARD_ERROR_SLACK * options.tol
+            ):
+                run.resume()
+        last = variances
+
+
+def _change(variances: np.ndarray, last: np.ndarray) -> float:
+    """Largest relative change of a variance since the pass before."""
+    known = (variances > 0.0) & (last > 0.0)
+    return float(np.abs(variances[known] / last[known] - 1.0).max(initial=0.0))
+
+
+def _subsample_start_failed(run: Run) -> bool:
+    """Whether to begin again from the response: see `fastglm.solve.fit`."""
+    if run.status not in (Status.CONVERGED, Status.NOT_CONSTANT):
+        return True
+    return bool(run.weight_change > MAX_WEIGHT_CHANGE or _doubtful(run).any())
+
+
+def _restart_from_mean(
+    run: Run, mean: float, offset_range: tuple[float, float], options: SolverOptions
+) -> None:
+    """Starts again from a constant mean, where the model has an intercept.
+
+    Where offsets lead out of the domain, the intercept makes up for the least or greatest of them.
+    """
+    family, constant = run.family, run.scaling.constant
+    offsets = np.array(offset_range)
+    with np.errstate(all="ignore"):
+        intercept = float(family.link(mean)) if constant >= 0 else 0.0
+    if not math.isfinite(intercept):
+        return
+    moves = (0.0, *(-offsets).tolist())[: 3 if constant >= 0 else 1]
+    means = (family.link.inverse(intercept + move + offsets) for move in moves)
+    inside = [m for m, mean in zip(moves, means, strict=True) if family.domain.contains(mean).all()]
+    if constant < 0 and not inside:
+        return
+    coefficients = np.zeros(run.row_table.n_columns)
+    if constant >= 0:
+        coefficients[run.row_table.design_column_of[constant]] = intercept + (
+            inside[0] if inside else 0.0
+        )
+    if run.status == Status.NO_START:
+        run.start_from_response(coefficients)
+        _run(run, options)
+    if is_stranded(run):
+        run.start_from(coefficients)
+        _run(run, options)
+
+
+def _backtrack_into_domain(run: Run, options: SolverOptions) -> None:
+    """Takes the last step back if it leaves the domain, by one more pass."""
+    run.write_beta(run.vectors[at.COEFFICIENTS])
+    run.table[fields.MODE] = 0
+    run.rows.add_up(sweep_kernel, run.table, run.partials, options.n_threads)
+    if run.partials[0, SUM_OUTSIDE - N_SUMS] > 0.0:
+        run.vectors[at.COEFFICIENTS] = run.vectors[at.TRIAL]
+        run.state[at.STATUS] = Status.BOUNDARY
+
+
+def _doubtful(run: Run) -> np.ndarray:
+    """Columns that look like combinations of earlier ones; those without any weight do not."""
+    pivot, scale = run.vectors[at.PIVOT], run.vectors[at.COLUMN_SCALE]
+    return (pivot < DOUBTFUL_PIVOT) & (scale != 0.0)
+
+
+def _require_digits(run: Run, options: SolverOptions) -> None:
+    """Refuses a run whose Gram matrix cannot tell columns apart, or has lost digits."""
+    if run.status not in (Status.CONVERGED, Status.MAX_ITERATIONS, Status.STEP_TOO_SHORT):
+        return
+    names, doubtful = run.row_table.design.names, _doubtful(run)
+    lost = np.flatnonzero(doubtful | _lost_weight(run, options))
+    if lost.size:
+        shown = ", ".join(f"'{names[j]}'" for j in lost[:COLUMNS_NAMED])
+        more = f" and {lost.size - COLUMNS_NAMED} more" if lost.size > COLUMNS_NAMED else ""
+        raise DataError(
+            f"{shown}{more} cannot be told from combinations of earlier columns by sums over "
+            "streamed rows: leave these columns out, or fit the rows, or a sample, in memory."
+        )
+    if not may_use_cholesky(run.inflation):
+        raise DataError(
+            "the columns are so nearly combinations of each other that standard errors from sums "
+            f"over streamed rows would lose their digits (inflation {run.inflation:.1e}): leave "
+            "columns out, centre them, or fit the rows, or a sample, in memory."
+        )
+
+
+def _lost_weight(run: Run, options: SolverOptions) -> np.ndarray:
+    """Columns without weight that are not zero in all rows that count; takes a pass if any."""
+    nothing = run.vectors[at.COLUMN_SCALE] == 0.0
+    if not nothing.any():
+        return nothing
+    family = Gaussian()
+    table, partials = run.table.copy(), run.partials.copy()
+    table[fields.MODE] = WITH_GRAM
+    table[fields.INVERSE_ROWS] = family.link.inverse_rows.address
+    table[fields.RESPOND_ROWS] = family.respond_rows.address
+    table[fields.PARTIALS] = partials.ctypes.data
+    run.rows.add_up(sweep_kernel, table, partials, options.n_threads)
+    order = run.row_table.gram_order
+    gram = design_gram(run.row_table, partials[0, : order * order])
+    return nothing & (np.diag(gram) > 0.0)

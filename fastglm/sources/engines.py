@@ -1,0 +1,67 @@
+"""Streams out of other engines: polars, DuckDB, pyarrow data sets and Delta tables.
+
+None of them is imported here: an object brings its library along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from fastglm.sources.base import Source
+from fastglm.sources.streams import StreamSource
+
+__all__ = ["ENGINES"]
+
+#: Rows of a batch that is asked for.
+BATCH_ROWS = 131_072
+
+
+def _of_lazy_frame(frame: Any) -> Source:
+    def open_stream(columns: list[str]) -> Iterable[Any]:
+        chosen = frame.select(columns)
+        return chosen.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True)
+
+    return StreamSource(open_stream, frame.collect_schema().names(), "the LazyFrame")
+
+
+def _of_relation(relation: Any) -> Source:
+    def open_stream(columns: list[str]) -> Iterable[Any]:
+        quoted = ('"' + name.replace('"', '""') + '"' for name in columns)
+        chosen = relation.project(", ".join(quoted))
+        reader = getattr(chosen, "to_arrow_reader", None) or chosen.fetch_arrow_reader
+        return reader(BATCH_ROWS)
+
+    return StreamSource(open_stream, relation.columns, "the DuckDB relation")
+
+
+def _of_data_set(data_set: Any) -> Source:
+    def open_stream(columns: list[str]) -> Iterable[Any]:
+        # Reading further ahead, as it does by default, takes gigabytes.
+        return data_set.to_batches(
+            columns=columns,
+            batch_size=BATCH_ROWS,
+            batch_readahead=2,
+            fragment_readahead=1,
+            use_threads=True,
+        )
+
+    return StreamSource(open_stream, data_set.schema.names, "the data set")
+
+
+def _of_delta_table(table: Any) -> Source:
+    # The version that is open now stays the one that is read.
+    source = _of_data_set(table.to_pyarrow_dataset())
+    source.label = f"version {table.version()} of the Delta table"
+    return source
+
+
+#: What is opened anew for every pass, by package and name of its type.
+ENGINES: dict[tuple[str, str], Callable[[Any], Source]] = {
+    ("polars", "LazyFrame"): _of_lazy_frame,
+    ("duckdb", "DuckDBPyRelation"): _of_relation,
+    ("pyarrow", "FileSystemDataset"): _of_data_set,
+    ("pyarrow", "UnionDataset"): _of_data_set,
+    ("pyarrow", "InMemoryDataset"): _of_data_set,
+    ("deltalake", "DeltaTable"): _of_delta_table,
+}

@@ -1,0 +1,219 @@
+"""Rows in files: Parquet by row group and Arrow IPC by record batch, one file or many."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fastglm.errors import DataError
+from fastglm.sources.base import Source
+
+if TYPE_CHECKING:
+    import pyarrow
+
+__all__ = ["ArrowFiles", "FileSource", "ParquetFiles"]
+
+#: Rows that are decoded together: a row group may hold many more.
+BATCH_ROWS = 131_072
+
+
+class _Unit(NamedTuple):
+    """Rows that a file stores together: a row group or a record batch."""
+
+    file: int
+    number: int
+    first: int
+    rows: int
+
+
+class FileSource(Source):
+    """One file or several with the same columns, one after another.
+
+    Parameters
+    ----------
+    paths : list of Path
+        In the order of their rows.
+
+    Raises
+    ------
+    DataError
+        If a file cannot be read, holds no rows, or its columns are not those of the first.
+    """
+
+    #: What messages call a unit.
+    unit: str
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.paths = [path.resolve() for path in paths]
+        self.label = str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
+        units: list[_Unit] = []
+        first, self._sizes = 0, [_size(path) for path in self.paths]
+        for file, path in enumerate(self.paths):
+            schema, rows = self._attempt(path, "", lambda path=path: self._inspect(path))
+            if not file:
+                self.schema = schema
+            else:
+                _require_alike(self.schema, schema, self.paths[0], path)
+            for number, count in enumerate(rows):
+                if count:
+                    units.append(_Unit(file, number, first, count))
+                    first += count
+        if not first:
+            raise DataError(f"{self.label} has no rows.")
+        self.names, self.n_rows = tuple(self.schema.names), first
+        self._units, self.starts = units, tuple(unit.first for unit in units)
+
+    @abstractmethod
+    def _inspect(self, path: Path) -> tuple[pyarrow.Schema, list[int]]:
+        """The columns of a file and the number of rows of each of its units."""
+
+    @abstractmethod
+    def _decode(self, unit: _Unit, columns: list[str]) -> Iterator[pyarrow.Table]:
+        """The rows of a unit, piece by piece."""
+
+    def read(
+        self, columns: Sequence[str], first: int = 0, last: int | None = None
+    ) -> Iterator[pyarrow.Table]:
+        """See `Source.read`."""
+        assert self.n_rows is not None
+        assert self.starts is not None
+        last, wanted = self.n_rows if last is None else last, list(columns)
+        for unit in self._units[max(0, bisect_right(self.starts, first) - 1) :]:
+            if unit.first >= last:
+                return
+            position = unit.first
+            for piece in self._decoded(unit, wanted):
+                begin = max(first - position, 0)
+                end = min(last - position, piece.num_rows)
+                position += piece.num_rows
+                if begin < end:
+                    yield piece.slice(begin, end - begin)
+                if position >= last:
+                    return
+
+    def _decoded(self, unit: _Unit, columns: list[str]) -> Iterator[pyarrow.Table]:
+        path, where = self.paths[unit.file], f"{self.unit} {unit.number} of "
+        pieces = self._decode(unit, columns)
+        done = 0
+        while (piece := self._attempt(path, where, lambda: next(pieces, None))) is not None:
+            done += piece.num_rows
+            yield piece
+        if done != unit.rows:
+            raise DataError(
+                f"{where}{path} had {unit.rows} rows and has {done} now: the file has changed. "
+                "Start again when it is complete."
+            )
+
+    def _attempt(self, path: Path, where: str, action: Any) -> Any:
+        """What `action` gives, with failures of file or library as one `DataError`."""
+        import pyarrow
+
+        try:
+            return action()
+        except (OSError, pyarrow.ArrowException) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+            raise DataError(
+                f"cannot read {where}{path}: {reason}. Write the file again, or leave it out."
+            ) from error
+
+    def fingerprint(self) -> dict[str, Any]:
+        """See `Source.fingerprint`."""
+        return {
+            "names": list(self.names),
+            "n_rows": self.n_rows,
+            "files": [str(path) for path in self.paths],
+            "sizes": [list(_size(path)) for path in self.paths],
+        }
+
+
+class ParquetFiles(FileSource):
+    """Parquet: columns of text stay dictionaries, and only the columns asked for are decoded."""
+
+    unit = "row group"
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._metadata: dict[Path, Any] = {}
+        super().__init__(paths)
+
+    def _inspect(self, path: Path) -> tuple[pyarrow.Schema, list[int]]:
+        from pyarrow import parquet
+
+        with parquet.ParquetFile(path) as file:
+            metadata = self._metadata[path] = file.metadata
+            rows = [metadata.row_group(k).num_rows for k in range(metadata.num_row_groups)]
+            return file.schema_arrow, rows
+
+    def _decode(self, unit: _Unit, columns: list[str]) -> Iterator[pyarrow.Table]:
+        import pyarrow
+        from pyarrow import parquet
+
+        path = self.paths[unit.file]
+        texts = [name for name in columns if _is_text(self.schema.field(name).type)]
+        with parquet.ParquetFile(
+            path, metadata=self._metadata[path], read_dictionary=texts
+        ) as file:
+            # The thread that decodes is the one that sweeps: rows are shared out, not columns.
+            for batch in file.iter_batches(
+                BATCH_ROWS, row_groups=[unit.number], columns=columns, use_threads=False
+            ):
+                yield pyarrow.Table.from_batches([batch])
+
+
+class ArrowFiles(FileSource):
+    """Arrow IPC, also known as Feather, version 2."""
+
+    unit = "record batch"
+
+    def _inspect(self, path: Path) -> tuple[pyarrow.Schema, list[int]]:
+        import pyarrow
+        from pyarrow import ipc
+
+        # Mapped, so that counting rows reads no columns.
+        with pyarrow.memory_map(str(path)) as mapped, ipc.open_file(mapped) as file:
+            return file.schema, [file.get_batch(k).num_rows for k in range(file.num_record_batches)]
+
+    def _decode(self, unit: _Unit, columns: list[str]) -> Iterator[pyarrow.Table]:
+        import pyarrow
+        from pyarrow import ipc
+
+        places = sorted(self.schema.get_field_index(name) for name in columns)
+        options = ipc.IpcReadOptions(included_fields=places, use_threads=False)
+        # Read, not mapped: pages of a mapped file count as memory in use until they are let go.
+        with (
+            pyarrow.OSFile(str(self.paths[unit.file])) as opened,
+            ipc.open_file(opened, options=options) as file,
+        ):
+            yield pyarrow.Table.from_batches([file.get_batch(unit.number)]).select(columns)
+
+
+def _is_text(kind: Any) -> bool:
+    import pyarrow
+
+    return bool(pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind))
+
+
+def _size(path: Path) -> tuple[int, int]:
+    """Bytes and time of the last change of a file, in nanoseconds."""
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}.") from error
+    return found.st_size, found.st_mtime_ns
+
+
+def _require_alike(
+    first: pyarrow.Schema, other: pyarrow.Schema, first_path: Path, other_path: Path
+) -> None:
+    """Refuse files that do not have the same columns of the same types, in whatever order."""
+    kinds, others = ({f.name: f.type for f in schema} for schema in (first, other))
+    for name in kinds | others:
+        mine, theirs = kinds.get(name), others.get(name)
+        if mine != theirs:
+            was, found = ("missing" if kind is None else str(kind) for kind in (mine, theirs))
+            raise DataError(
+                f"column '{name}' is {was} in {first_path} and {found} in {other_path}: write the "
+                "files with the same columns, or leave one out."
+            )

@@ -1,0 +1,136 @@
+"""`fastglm.scan`: from a path, a glob, a table or what can be opened again to a source of rows."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from fastglm.errors import DataError, require_package
+from fastglm.sources.base import Source
+from fastglm.sources.engines import ENGINES
+
+__all__ = ["is_source", "scan"]
+
+_PARQUET = (".parquet", ".pq")
+_ARROW = (".feather", ".arrow", ".ipc")
+_MAGIC = frozenset("*?[")
+
+
+def scan(data: Any) -> Source:
+    """Take rows that need not fit into memory as the data of a fit.
+
+    Nothing but the files' footers is read before the fit; it reads the rows a few times, in
+    bounded memory. The same rows give the same results to the last bit, however they are stored.
+
+    Parameters
+    ----------
+    data : path, glob, folder, list of paths, table, data frame, stream or callable
+        Parquet (``.parquet``, ``.pq``) or Arrow IPC (``.arrow``, ``.feather``, ``.ipc``) files:
+        one, a list of them, all that a glob such as ``"claims/*.parquet"`` finds, or all in a
+        folder, in the order of their names. Or a polars LazyFrame, a DuckDB relation, a pyarrow
+        data set, a Delta table, an Arrow table or any data frame. Or a function of no arguments
+        that gives an iterable of record batches, tables or data frames, the same rows each time.
+
+    Returns
+    -------
+    Source
+        To be given to `fastglm.glm` in the place of a data frame. A path works as well.
+
+    Raises
+    ------
+    DataError
+        If there are no such files, their columns differ, or `data` can be read only once.
+    MissingPackageError
+        Without pyarrow.
+
+    Examples
+    --------
+    >>> import fastglm as fg
+    >>> def batches():
+    ...     for k in range(3):
+    ...         yield {"x": [k, k + 1.0, k + 3.0], "y": [2.0 * k, 2.0 * k + 3.0, 2.0 * k + 6.0]}
+    >>> import pyarrow as pa
+    >>> source = fg.scan(lambda: (pa.table(batch) for batch in batches()))
+    >>> fg.glm("y ~ x", source).nobs
+    9.0
+    """
+    require_package("pyarrow", "parquet", "sources of rows")
+    if isinstance(data, Source):
+        return data
+    if isinstance(data, str | Path):
+        return _of_files(_found(data), str(data))
+    if isinstance(data, list | tuple) and data and all(isinstance(p, str | Path) for p in data):
+        return _of_files([path for item in data for path in _found(item)], str(data[0]))
+    return _of_object(data)
+
+
+def is_source(data: Any) -> bool:
+    """Whether `data` is read as a stream: a source, a path, or what gives rows when asked."""
+    return (
+        isinstance(data, Source | str | Path)
+        or _kind(data) in ENGINES
+        or (callable(data) and not _is_table(data))
+    )
+
+
+def _found(path: str | Path) -> list[Path]:
+    """The files that a path, a glob or a folder stands for, in the order of their names."""
+    whole = Path(path).expanduser()
+    if _MAGIC & set(str(path)) and not whole.exists():
+        names = sorted(glob.glob(str(whole), recursive=True))
+        found = [Path(name) for name in names if Path(name).is_file()]
+    elif whole.is_dir():
+        endings = (*_PARQUET, *_ARROW)
+        found = sorted(p for p in whole.rglob("*") if p.name.lower().endswith(endings))
+    else:
+        return [whole]
+    if not found:
+        raise DataError(f"there are no files {path}: give a path, a folder or a glob of files.")
+    return found
+
+
+def _of_files(paths: Iterable[Path], label: str) -> Source:
+    from fastglm.sources.files import ArrowFiles, ParquetFiles
+
+    paths = list(paths)
+    if all(path.name.lower().endswith(_PARQUET) for path in paths):
+        return ParquetFiles(paths)
+    if all(path.name.lower().endswith(_ARROW) for path in paths):
+        return ArrowFiles(paths)
+    known = ", ".join((*_PARQUET, *_ARROW))
+    raise DataError(f"cannot stream {label}: files must all end in one of {known}.")
+
+
+def _kind(data: Any) -> tuple[str, str]:
+    """Package and name of the type of an object, without importing the package."""
+    kind = type(data)
+    return kind.__module__.partition(".")[0].lstrip("_"), kind.__name__
+
+
+def _of_object(data: Any) -> Source:
+    from fastglm.sources.streams import StreamSource
+    from fastglm.sources.tables import TableSource
+
+    opener = ENGINES.get(_kind(data))
+    if opener is not None:
+        return opener(data)
+    if _is_table(data):
+        return TableSource(data)
+    if callable(data):
+        return StreamSource.from_callable(data, getattr(data, "__name__", "the function"))
+    kind = type(data).__name__
+    if hasattr(data, "read_next_batch") or hasattr(data, "__next__"):
+        raise DataError(
+            f"a {kind} can be read only once, but a fit reads its rows several times: pass a "
+            "function of no arguments that opens it anew."
+        )
+    raise DataError(
+        f"cannot stream a {kind}: pass a path, a glob, a data set, a LazyFrame, a relation, a "
+        "table or a function that gives record batches."
+    )
+
+
+def _is_table(data: Any) -> bool:
+    return hasattr(data, "column_names") or hasattr(data, "columns") or isinstance(data, dict)

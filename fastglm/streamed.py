@@ -1,0 +1,137 @@
+"""A generalized linear model of rows that are read from a source, a few at a time."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NoReturn
+
+import numpy as np
+
+from fastglm.errors import DataError, ModelError
+from fastglm.families import Family, resolve_family
+from fastglm.fit.estimate import FitOptions
+from fastglm.fit.options import solver_options
+from fastglm.fit.streamed import fit_streamed
+from fastglm.results import Results
+from fastglm.rows.learning import learn_rows
+from fastglm.rows.read import row_columns
+from fastglm.rows.streamed import StreamedModelRows, needs_rows
+from fastglm.solve.fit import Progress
+from fastglm.sources.scan import scan
+
+__all__ = ["StreamedGLM"]
+
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
+_SIZE = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*([A-Za-z]*)\s*")
+
+
+class StreamedGLM:
+    """A generalized linear model given as a formula and a source of rows.
+
+    Parameters
+    ----------
+    formula, family, link, missing
+        As for `fastglm.GLM.from_formula`.
+    data
+        What `fastglm.scan` takes, or gives.
+    offset, exposure, freq_weights, var_weights : str or number, optional
+        As for `fastglm.GLM.from_formula`; the name of a column.
+    memory : str or int, default "1GB"
+        Bytes that rows may take at a time; rows that fit into half of it are read only once.
+
+    Raises
+    ------
+    FormulaError, DataError, ModelError
+        As for `fastglm.GLM.from_formula`.
+    """
+
+    def __init__(
+        self,
+        formula: str,
+        data: Any,
+        family: Any = "gaussian",
+        offset: Any = None,
+        exposure: Any = None,
+        freq_weights: Any = None,
+        var_weights: Any = None,
+        missing: str = "raise",
+        *,
+        link: Any = None,
+        memory: str | int = "1GB",
+    ):
+        self.family: Family = resolve_family(family, link)
+        self.formula, self.source = formula, None
+        columns = row_columns(offset, exposure, freq_weights, var_weights)
+        source, limit = scan(data), bytes_of_text(memory)
+        model, totals = learn_rows(formula, source, self.family, columns, missing, limit)
+        self.rows = StreamedModelRows(source, model, totals, limit)
+
+    @property
+    def row_table(self) -> NoReturn:
+        """What the kernels read, of rows in memory."""
+        raise DataError(needs_rows(self.rows.source.label))
+
+    def keeping(self, keep: Any) -> NoReturn:
+        """The same model of some of its rows."""
+        raise DataError(needs_rows(self.rows.source.label))
+
+    def fit(
+        self,
+        tol: float = 1e-8,
+        max_iter: int = 50,
+        start_params: Any = None,
+        cov_type: str = "nonrobust",
+        cov_kwds: dict[str, Any] | None = None,
+        scale: float | str | None = None,
+        use_t: bool | None = None,
+        n_threads: int | None = None,
+        progress: Progress | None = None,
+        separation: str = "warn",
+        bias_reduction: str = "none",
+        exact: bool = False,
+    ) -> Results:
+        """Maximise the likelihood; see `fastglm.GLM.fit`.
+
+        Raises
+        ------
+        ModelError
+            If an option is out of range or needs rows in memory.
+        DataError
+            If values cannot be used, or columns are too nearly combinations of each other.
+        """
+        if separation not in ("warn", "ignore"):
+            raise ModelError(
+                f'separation="{separation}" needs the rows in memory: use "warn" or "ignore" where '
+                "they are streamed."
+            )
+        if bias_reduction != "none" or exact:
+            what = "exact=True" if exact else "bias_reduction"
+            raise ModelError(f"{what} needs the rows in memory: fit a data frame of them.")
+        options = solver_options(tol, max_iter, n_threads, progress)
+        start = None if start_params is None else np.asarray(start_params, dtype=np.float64)
+        plan = FitOptions(options, start, scale, use_t, separation, bias_reduction)
+        results = fit_streamed(self, plan, Results)
+        if cov_type == "nonrobust":
+            return results
+        return results.with_covariance(cov_type, **(cov_kwds or {}))
+
+    def __repr__(self) -> str:
+        return f"<StreamedGLM {self.family!r}, {self.rows.n_rows:,} rows, {self.formula!r}>"
+
+
+def bytes_of_text(memory: str | int) -> int:
+    """Bytes from a number or a text such as "800MB".
+
+    Raises
+    ------
+    ModelError
+        If it is neither, or not positive.
+    """
+    match = _SIZE.fullmatch(str(memory))
+    unit = None if match is None else _UNITS.get(match[2].upper())
+    if match is None or unit is None or not float(match[1]) > 0.0:
+        raise ModelError(
+            f'memory must be a number of bytes or a text such as "800MB", not {memory!r}'
+        )
+    return int(float(match[1]) * unit)

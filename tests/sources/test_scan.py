@@ -1,0 +1,162 @@
+import pickle
+
+import duckdb
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.dataset
+import pyarrow.parquet as pq
+import pytest
+from pyarrow import feather
+
+from fastglm.errors import DataError
+from fastglm.sources.scan import is_source, scan
+
+N = 5_000
+
+
+@pytest.fixture(scope="module")
+def table():
+    rng = np.random.default_rng(0)
+    return pa.table(
+        {
+            "x": rng.normal(size=N),
+            "g": pa.array(rng.choice(["a", "b", "c"], N)),
+            "k": pa.array(rng.integers(0, 9, N), mask=rng.random(N) < 0.1),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(table, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("rows")
+    pq.write_table(table, folder / "one.parquet", row_group_size=701)
+    (folder / "many").mkdir()
+    for k, first in enumerate(range(0, N, 2_000)):
+        pq.write_table(table.slice(first, 2_000), folder / "many" / f"part-{k}.parquet")
+    feather.write_feather(table, folder / "one.arrow", chunksize=999)
+    feather.write_feather(table, folder / "packed.feather", compression="zstd", chunksize=999)
+    return folder
+
+
+WAYS = {
+    "parquet": lambda folder, table: folder / "one.parquet",
+    "text": lambda folder, table: str(folder / "one.parquet"),
+    "glob": lambda folder, table: str(folder / "many" / "*.parquet"),
+    "folder": lambda folder, table: folder / "many",
+    "list": lambda folder, table: sorted((folder / "many").iterdir()),
+    "arrow": lambda folder, table: folder / "one.arrow",
+    "feather": lambda folder, table: folder / "packed.feather",
+    "table": lambda folder, table: table,
+    "batch": lambda folder, table: table.combine_chunks().to_batches()[0],
+    "pandas": lambda folder, table: table.to_pandas(),
+    "polars": lambda folder, table: pl.from_arrow(table),
+    "lazy": lambda folder, table: pl.scan_parquet(folder / "one.parquet"),
+    "duckdb": lambda folder, table: duckdb.connect().sql(
+        f"select * from '{folder / 'one.parquet'}'"
+    ),
+    "data set": lambda folder, table: pa.dataset.dataset(folder / "many"),
+    "batches": lambda folder, table: lambda: iter(table.to_batches(max_chunksize=77)),
+    "frames": lambda folder, table: lambda: [table.to_pandas()[:100], table.to_pandas()[100:]],
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_rows_are_read_by_position(way, folder, table):
+    source = scan(WAYS[way](folder, table))
+    assert set(source.names) == {"x", "g", "k"}
+    for first, last in ((0, None), (0, 1), (1_234, 3_001), (699, 702), (4_999, 5_000)):
+        pieces = list(source.read(["g", "x"], first, last))
+        x = np.concatenate([piece.column("x").to_numpy() for piece in pieces])
+        g = [v for piece in pieces for v in piece.column("g").to_pylist()]
+        wanted = table.slice(first, None if last is None else last - first)
+        assert (x == wanted.column("x").to_numpy()).all()
+        assert g == wanted.column("g").to_pylist()
+        assert all(piece.column_names == ["g", "x"] for piece in pieces)
+    assert source.n_rows == N
+    assert scan(source) is source
+
+
+def test_what_a_path_or_an_engine_gives_is_a_source_and_a_frame_is_not(folder, table):
+    for way, make in WAYS.items():
+        frames = ("table", "batch", "pandas", "polars", "list")
+        assert is_source(make(folder, table)) == (way not in frames), way
+
+
+def test_a_source_says_whether_its_rows_are_the_same(folder, table, tmp_path):
+    path = tmp_path / "rows.parquet"
+    pq.write_table(table, path)
+    before = scan(path).fingerprint()
+    assert before == scan(path).fingerprint()
+    assert pickle.loads(pickle.dumps(before)) == before
+    pq.write_table(table.slice(0, N - 1), path)
+    assert scan(path).fingerprint() != before
+
+
+def one_shot(table):
+    return table.to_reader()
+
+
+def same_again(table):
+    reader = table.to_reader()
+    return lambda: reader
+
+
+BAD = {
+    "no such file": (lambda f, t: f / "absent.parquet", "absent.parquet: No such file"),
+    "no files of a glob": (lambda f, t: str(f / "*.pqt"), "there are no files"),
+    "unknown ending": (lambda f, t: __file__, "must all end in one of"),
+    "a reader": (lambda f, t: t.to_reader(), "can be read only once"),
+    "a generator": (lambda f, t: (b for b in t.to_batches()), "can be read only once"),
+    "the same reader": (lambda f, t: same_again(t), "gives the same stream again"),
+    "no batches": (lambda f, t: lambda: [], "has no rows"),
+    "no stream": (lambda f, t: lambda: 1, "gives a int; let it give record batches"),
+    "no tables": (lambda f, t: lambda: [1, 2], "gives a int"),
+    "a number": (lambda f, t: 1, "cannot stream a int"),
+    "an empty table": (lambda f, t: t.slice(0, 0), "has no rows"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_what_cannot_be_read(kind, folder, table):
+    make, match = BAD[kind]
+    with pytest.raises(DataError, match=match):
+        scan(make(folder, table))
+
+
+def test_files_must_have_the_same_columns(table, tmp_path):
+    pq.write_table(table, tmp_path / "a.parquet")
+    pq.write_table(table.set_column(0, "x", table.column("k")), tmp_path / "b.parquet")
+    with pytest.raises(DataError, match=r"column 'x' is double in .*a.parquet and int64 in"):
+        scan(tmp_path)
+    pq.write_table(table.drop_columns(["k"]), tmp_path / "b.parquet")
+    with pytest.raises(DataError, match=r"column 'k' is int64 .* and missing in"):
+        scan(tmp_path)
+
+
+def test_a_broken_row_group_is_named(table, tmp_path):
+    path = tmp_path / "rows.parquet"
+    pq.write_table(table, path, row_group_size=1_000, compression="zstd")
+    source = scan(path)
+    place = pq.ParquetFile(path).metadata.row_group(3).column(0)
+    start = place.dictionary_page_offset or place.data_page_offset
+    broken = bytearray(path.read_bytes())
+    broken[start : start + place.total_compressed_size] = bytes(place.total_compressed_size)
+    path.write_bytes(broken)
+    with pytest.raises(DataError, match=r"cannot read row group 3 of .*rows.parquet"):
+        list(source.read(["x"]))
+
+
+def test_a_stream_that_ends_early_the_second_time_is_refused(table):
+    # Two streams are opened to see whether they are two.
+    lengths = iter([None, None, None, 3_000])
+    source = scan(lambda: iter(table.slice(0, next(lengths)).to_batches(max_chunksize=500)))
+    list(source.read(["x"]))
+    with pytest.raises(DataError, match="gave 5000 rows the first time and 3000 now"):
+        list(source.read(["x"]))
+
+
+def test_every_batch_must_have_the_columns(table):
+    source = scan(lambda: [table, table.drop_columns(["x"])])
+    with pytest.raises(DataError, match=r"a batch of .* lacks the column 'x'"):
+        list(source.read(["x"]))

@@ -1,0 +1,285 @@
+"""Fits of rows that are read a few at a time: the numbers of fits in memory, however rows come."""
+
+import re
+
+import duckdb
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pyarrow import feather
+
+import fastglm as fg
+from fastglm.errors import ColumnNotFoundError, DataError, MissingValueError, ModelError
+
+N = 60_001
+
+
+def make_table(n=N, seed=0):
+    rng = np.random.default_rng(seed)
+    x, year = rng.normal(size=n), 2000.0 + rng.integers(0, 20, n)
+    g, h = rng.choice(["north", "east", "south", "west"], n), rng.integers(0, 5, n)
+    years = rng.uniform(0.2, 1.0, n)
+    rate = np.exp(-0.5 + 0.3 * x + 0.02 * (year - 2010) + 0.3 * (g == "east") - 0.1 * h)
+    claims = rng.poisson(years * rate)
+    trials = rng.integers(1, 6, n)
+    wins = rng.binomial(trials, 1 / (1 + np.exp(-0.3 * x)))
+    columns = {
+        "x": x,
+        "year": year,
+        "g": g,
+        "h": h,
+        "flag": rng.random(n) < 0.3,
+        "years": years,
+        "claims": claims,
+        "any": np.where(claims > 0, "yes", "no"),
+        "cost": rng.gamma(2.0, np.exp(0.1 * x) / 2.0),
+        "size": 1.0 + 2.0 * x + rng.normal(size=n),
+        "wins": wins,
+        "losses": trials - wins,
+        "w": rng.uniform(0.5, 2.0, n),
+        "times": rng.integers(0, 4, n),
+    }
+    return pa.table(columns)
+
+
+@pytest.fixture(scope="module")
+def table():
+    return make_table()
+
+
+@pytest.fixture(scope="module")
+def gaps():
+    """As `table`, with missing values of every kind, and rows from 30,000 on without any x."""
+    table, rng = make_table(), np.random.default_rng(1)
+    for name in ("x", "g", "h", "flag", "claims", "years"):
+        mask = rng.random(N) < 0.02
+        if name == "x":
+            mask[30_000:40_000] = True
+        place = table.schema.get_field_index(name)
+        table = table.set_column(
+            place, name, pa.array(table.column(name).to_pylist(), table.field(name).type, mask=mask)
+        )
+    return table
+
+
+@pytest.fixture(scope="module")
+def folder(table, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("rows")
+    for rows in (5_000, 8_192, 20_000, 1_000_000):
+        pq.write_table(table, folder / f"{rows}.parquet", row_group_size=rows)
+    (folder / "many").mkdir()
+    for k, first in enumerate(range(0, N, 17_000)):
+        pq.write_table(table.slice(first, 17_000), folder / "many" / f"part-{k}.parquet")
+    feather.write_feather(table, folder / "rows.arrow", chunksize=9_999)
+    return folder
+
+
+SOURCES = {
+    "5,000": lambda folder, table: folder / "5000.parquet",
+    "8,192": lambda folder, table: folder / "8192.parquet",
+    "20,000": lambda folder, table: str(folder / "20000.parquet"),
+    "one row group": lambda folder, table: folder / "1000000.parquet",
+    "files": lambda folder, table: folder / "many",
+    "glob": lambda folder, table: str(folder / "many" / "*.parquet"),
+    "arrow": lambda folder, table: folder / "rows.arrow",
+    "memory": lambda folder, table: fg.scan(table),
+    "pandas": lambda folder, table: fg.scan(table.to_pandas()),
+    "lazy": lambda folder, table: pl.scan_parquet(folder / "8192.parquet"),
+    "duckdb": lambda folder, table: duckdb.connect().sql(
+        f"select * from '{folder / '1000000.parquet'}'"
+    ),
+    "batches": lambda folder, table: lambda: iter(table.to_batches(max_chunksize=4_321)),
+}
+FORMULA = "claims ~ x + year + g + C(h) + flag + x:g"
+
+
+def bits(results):
+    numbers = [results.params, results.bse, results.cov_params(), results.deviance]
+    numbers += [results.pearson_chi2, results.llf, results.null_deviance, results.nobs]
+    return [np.asarray(value, dtype=np.float64).tobytes() for value in numbers]
+
+
+def test_the_same_bits_however_the_rows_are_stored_and_read(folder, table):
+    fit = {"family": "poisson", "exposure": "years"}
+    found = {}
+    for name, make in SOURCES.items():
+        # So little memory that windows have one grain, and none is kept.
+        for memory, threads in (("1GB", 2), ("4MB", 1), ("4MB", 2)):
+            results = fg.glm(FORMULA, make(folder, table), memory=memory, n_threads=threads, **fit)
+            found[name, memory, threads] = bits(results)
+    # A sample, from which a fit starts, takes a part of the memory.
+    for memory in ("1GB", "4MB"):
+        first = found["memory", memory, 2]
+        assert all(value == first for (_, m, _), value in found.items() if m == memory)
+
+
+def assert_alike(streamed, whole):
+    assert streamed.names == whole.names
+    assert streamed.terms == whole.terms
+    bse = np.asarray(whole.bse)
+    np.testing.assert_allclose((streamed.params - np.asarray(whole.params)) / bse, 0, atol=1e-6)
+    np.testing.assert_allclose(streamed.bse, bse, rtol=1e-7)
+    np.testing.assert_allclose(streamed.cov_params(), whole.cov_params(), rtol=1e-6, atol=1e-12)
+    for name in ("deviance", "pearson_chi2", "scale", "llf", "null_deviance", "llnull", "aic"):
+        wanted = getattr(whole, name)
+        assert getattr(streamed, name) == pytest.approx(wanted, rel=1e-7, nan_ok=True), name
+    for name in ("nobs", "sum_weights"):
+        assert getattr(streamed, name) == pytest.approx(getattr(whole, name), rel=1e-12), name
+    for name in (
+        "df_resid", "df_model", "df_null", "n_dropped", "missing", "rank", "has_intercept", "use_t",
+        "response_name", "response_levels", "has_offset", "has_exposure", "column_names", "weights",
+        "formula", "status",
+    ):  # fmt: skip
+        assert getattr(streamed, name) == getattr(whole, name), name
+    assert streamed.fitted_formula.to_dict() == whole.fitted_formula.to_dict()
+
+
+MODELS = {
+    "poisson": (FORMULA, {"family": "poisson", "exposure": "years"}),
+    "offset": ("claims ~ x + g + offset(log(years))", {"family": "poisson"}),
+    "given offset": ("claims ~ x", {"family": "poisson", "offset": "w"}),
+    "no intercept": ("claims ~ x + g - 1", {"family": "poisson"}),
+    "weights": ("claims ~ x * g", {"family": "poisson", "var_weights": "w"}),
+    "frequencies": (
+        "claims ~ x + flag",
+        {"family": "poisson", "freq_weights": "times", "var_weights": "w"},
+    ),
+    "one weight": ("size ~ x", {"var_weights": 2.0}),
+    "levels": ("any ~ x + g", {"family": "binomial"}),
+    "truths": ("flag ~ x", {"family": "binomial"}),
+    "counts": ("cbind(wins, losses) ~ x + g", {"family": "binomial"}),
+    "probit": ("any ~ x + C(h)", {"family": "binomial", "link": "probit"}),
+    "gaussian": ("size ~ x + year + g", {"family": "gaussian"}),
+    "gamma": ("cost ~ x + g", {"family": "gamma", "link": "log"}),
+    "inverse": ("cost ~ flag", {"family": "gamma"}),
+    "negative binomial": ("claims ~ x", {"family": fg.families.NegativeBinomial(alpha=0.5)}),
+    "quasi": ("claims ~ x", {"family": "quasipoisson"}),
+    "tweedie": ("cost ~ x", {"family": fg.families.Tweedie(var_power=1.5)}),
+    "spline": ("size ~ bs(year, df=4) + x", {}),
+    "natural": ("claims ~ cr(x, df=4)", {"family": "poisson"}),
+    "polynomial": ("size ~ poly(x, 3) + scale(year)", {}),
+    "contrast": ("size ~ C(g, contr.sum) + C(h, contr.treatment(2)):x", {}),
+    "expression": ("log(cost) ~ I(x**2) + exp(x / 9) + I(year > 2010)", {}),
+    "constant": ("claims ~ 1", {"family": "poisson"}),
+}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_numbers_are_those_of_a_fit_in_memory(model, table):
+    formula, options = MODELS[model]
+    source = fg.scan(lambda: iter(table.to_batches(max_chunksize=9_000)))
+    assert_alike(
+        fg.glm(formula, source, memory="20MB", **options), fg.glm(formula, table, **options)
+    )
+
+
+@pytest.mark.parametrize("model", ["poisson", "levels", "counts", "weights", "spline", "truths"])
+def test_rows_with_missing_values_are_left_out_as_in_memory(model, gaps):
+    formula, options = MODELS[model]
+    options = options | {"missing": "drop"}
+    streamed = fg.glm(formula, fg.scan(gaps), memory="20MB", **options)
+    assert streamed.n_dropped > 10_000 or "x" not in formula
+    assert_alike(streamed, fg.glm(formula, gaps, **options))
+
+
+@pytest.mark.parametrize("name", ["x", "g", "h", "flag", "claims", "years"])
+def test_missing_values_are_refused_where_they_are(name, gaps, table):
+    place = table.schema.get_field_index(name)
+    # Far from any sample's rows, all but one are there.
+    valid = np.ones(N, dtype=bool)
+    valid[41_234] = False
+    column = pa.array(table.column(name).to_pylist(), table.field(name).type, mask=~valid)
+    source = fg.scan(table.set_column(place, name, column))
+    with pytest.raises((MissingValueError, DataError)) as caught:
+        fg.glm(FORMULA, source, family="poisson", exposure="years", memory="4MB")
+    first = int(re.search(r"from row ([\d,]+) on", str(caught.value))[1].replace(",", ""))
+    row = int(re.search(r"1 row \((\d+)", str(caught.value))[1])
+    assert first + row == 41_234
+
+
+def test_a_level_that_only_the_last_row_group_has(table, tmp_path):
+    last = table.column("g").to_pylist()
+    last[-20:] = ["arctic"] * 20
+    table = table.set_column(2, "g", pa.array(last))
+    pq.write_table(table, tmp_path / "rows.parquet", row_group_size=3_000)
+    options = {"family": "poisson", "exposure": "years"}
+    streamed = fg.glm("claims ~ x + g", tmp_path, memory="4MB", **options)
+    assert "g[T.east]" in streamed.names
+    whole = fg.glm("claims ~ x + g", table, **options)
+    # All others are compared with these few rows, which no diagonal of a Gram matrix shows.
+    X, years = whole.model.exog, table.column("years").to_numpy()
+    mean = years * np.exp(X @ streamed.params)
+    exact = np.sqrt(np.diag(np.linalg.inv(X.T @ (X * mean[:, None]))))
+    np.testing.assert_allclose(streamed.bse, exact, rtol=1e-7)
+    assert_alike(streamed, whole)
+
+
+@pytest.mark.parametrize("order", ["g", "claims"])
+def test_sorted_rows(order, table):
+    table = table.sort_by(order)
+    options = {"family": "poisson", "exposure": "years"}
+    streamed = fg.glm("claims ~ x + g", fg.scan(table), memory="4MB", **options)
+    assert_alike(streamed, fg.glm("claims ~ x + g", table, **options))
+
+
+def test_large_fits_take_few_passes(table):
+    # With windows of one grain nothing is kept.
+    source = fg.scan(make_table(300_000))
+    dense = fg.glm("any ~ x + year", source, family="binomial", memory="20MB")
+    assert dense.n_passes <= 3
+    linear = fg.glm("size ~ x + year", source, memory="20MB")
+    assert linear.n_passes <= 2
+    assert dense.timings["decode"] >= 0.0
+
+
+def test_what_needs_rows_in_memory_says_so(table):
+    results = fg.glm("claims ~ x", fg.scan(table), family="poisson")
+    for ask in (
+        lambda: results.fittedvalues,
+        lambda: results.resid_deviance,
+        lambda: results.get_influence().hat_matrix_diag,
+        lambda: results.model.row_table,
+    ):
+        with pytest.raises(DataError, match="needs the rows in memory"):
+            ask()
+    assert results.predict({"x": [0.0]}).shape == (1,)
+    assert "Intercept" in str(results.summary())
+
+
+def test_saved_and_loaded(table, tmp_path):
+    results = fg.glm(FORMULA, fg.scan(table), family="poisson", exposure="years")
+    results.save(tmp_path / "model.json")
+    loaded = fg.load(tmp_path / "model.json")
+    for name in ("params", "bse", "llf", "null_deviance", "deviance", "nobs", "n_passes"):
+        assert np.array_equal(getattr(loaded, name), getattr(results, name)), name
+    new = {"x": [0.3], "year": [2003.0], "g": ["west"], "h": [2], "flag": [True], "years": [0.5]}
+    assert loaded.predict(new) == results.predict(new)
+
+
+BAD = {
+    "absent column": ("claims ~ z", {}, ColumnNotFoundError, "no column 'z'"),
+    "absent weights": ("claims ~ x", {"var_weights": "v"}, ColumnNotFoundError, "no column 'v'"),
+    "weights in an array": ("claims ~ x", {"var_weights": np.ones(N)}, ModelError, "the name of a"),
+    "no response": ("~ x", {}, DataError, "has no response"),
+    "negative response": ("x ~ year", {}, DataError, "needs a response at least 0"),
+    "alpha": ("claims ~ x", {"family": fg.families.NegativeBinomial()}, ModelError, "alpha cannot"),
+    "separation": ("claims ~ x", {"separation": "drop"}, ModelError, "separation="),
+    "bias": ("claims ~ x", {"bias_reduction": "firth"}, ModelError, "bias_reduction needs"),
+    "exact": ("claims ~ x", {"exact": True}, ModelError, "exact=True needs"),
+    "memory": ("claims ~ x", {"memory": "much"}, ModelError, "memory must be a number"),
+    "little memory": ("claims ~ x", {"memory": 100}, ModelError, "is too little for sums"),
+    "spline": ("claims ~ bs(x, df=4)", {"memory": "400KB"}, ModelError, "read as a whole"),
+    "start": ("claims ~ x", {"start_params": [1.0]}, DataError, "start_params has shape"),
+    "twice the same": ("claims ~ x + I(2 * x)", {}, DataError, "cannot be told from"),
+    "nearly the same": ("claims ~ x + I(x + 1e-9 * year)", {}, DataError, "combinations"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_what_cannot_be_fitted(kind, table):
+    formula, options, error, match = BAD[kind]
+    options = {"family": "poisson"} | options
+    with pytest.raises(error, match=match):
+        fg.glm(formula, fg.scan(table), **options)
