@@ -21,8 +21,8 @@ MODULES = {
 # a function or for a type alone.
 ORDER = (
     "errors", "arguments", "records", "pointers", "entry", "kernels", "data", "sources", "design",
-    "families", "passes", "rows", "expfam", "solve", "fit", "inference", "export", "plots", "report",
-    "results", "streamed", "model", "shorthand", "cross_validation", "responses", "mixed",
+    "families", "passes", "rows", "expfam", "solve", "fit", "inference", "export", "plots",
+    "report", "results", "streamed", "model", "shorthand", "cross_validation", "responses", "mixed",
     "compare", "load", "sklearn", "", "mlflow", "cli",
     "__main__",
 )  # fmt: skip

@@ -23,7 +23,7 @@ from fastglm.solve.linear_refinement import refine_linear
 from fastglm.solve.newton import state as at
 from fastglm.solve.newton.convergence import MAX_WEIGHT_CHANGE
 from fastglm.solve.newton.run import Progress, Run, SolverOptions
-from fastglm.solve.outcome import Clock, finish, is_stranded, lost_constant
+from fastglm.solve.outcome import Clock, finish, has_no_valid_start, lost_constant
 from fastglm.solve.qr_refinement import (
     finalize_aliased,
     is_ill_conditioned,
@@ -108,7 +108,7 @@ def solve(
     if abort_on_halving and _subsample_start_failed(run, aliases):
         run.start_from_response(None)
         run.run(options)
-    if safe_mean is not None and is_stranded(run):
+    if safe_mean is not None and has_no_valid_start(run):
         _restart_from_mean(run, family, safe_mean(), options)
     elif safe_mean is not None and start_params is None and _may_be_in_another_part(run, family):
         _try_from_mean(run, family, safe_mean(), options)
@@ -177,7 +177,7 @@ def _restart_from_mean(run: Run, family: Family, safe_mean: float, options: Solv
     if run.status == Status.NO_START:
         run.start_from_response(safe)
         run.run(options)
-    if is_stranded(run):
+    if has_no_valid_start(run):
         run.start_from(safe)
         run.run(options)
 

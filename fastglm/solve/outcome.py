@@ -15,7 +15,7 @@ from fastglm.solve.newton.run import Run
 from fastglm.solve.qr_refinement import aliased_combinations
 from fastglm.solve.solution import Solution
 
-__all__ = ["Clock", "finish", "is_stranded", "lost_constant"]
+__all__ = ["Clock", "finish", "has_no_valid_start", "lost_constant"]
 
 
 def lost_constant(run: Run) -> int | None:
@@ -38,7 +38,7 @@ def lost_constant(run: Run) -> int | None:
     return design_column if takes_part else None
 
 
-def is_stranded(run: Run) -> bool:
+def has_no_valid_start(run: Run) -> bool:
     """Whether the run found no place to start, or went where no row has any weight."""
     if run.status in (Status.NO_START, Status.NOT_FINITE):
         return True

@@ -24,7 +24,7 @@ from fastglm.solve.conditioning import may_use_cholesky
 from fastglm.solve.newton import state as at
 from fastglm.solve.newton.convergence import MAX_WEIGHT_CHANGE, STANDARD_ERROR_SLACK, SUBSAMPLE
 from fastglm.solve.newton.run import Run, SolverOptions
-from fastglm.solve.outcome import Clock, finish, is_stranded, lost_constant
+from fastglm.solve.outcome import Clock, finish, has_no_valid_start, lost_constant
 from fastglm.solve.qr_refinement import DOUBTFUL_PIVOT
 from fastglm.solve.solution import Solution
 from fastglm.solve.starting.subsample import SUBSAMPLE_TOLERANCE
@@ -79,7 +79,7 @@ def solve_streamed(
     if abort_on_halving and _subsample_start_failed(run):
         run.start_from_response(None)
         _run(run, options)
-    if safe_mean is not None and is_stranded(run):
+    if safe_mean is not None and has_no_valid_start(run):
         _restart_from_mean(run, safe_mean(), offset_range, options)
     if run.status == Status.CONVERGED and run.state[at.LEFT_DOMAIN_AT] > 0.0:
         _backtrack_into_domain(run, options)
@@ -185,7 +185,7 @@ def _restart_from_mean(
     if run.status == Status.NO_START:
         run.start_from_response(coefficients)
         _run(run, options)
-    if is_stranded(run):
+    if has_no_valid_start(run):
         run.start_from(coefficients)
         _run(run, options)
 
