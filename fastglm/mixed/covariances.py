@@ -8,6 +8,7 @@ of Lambda column by column.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
@@ -47,6 +48,10 @@ class Structure:
         """Derivatives of Lambda in each parameter, (m, k, k)."""
         raise NotImplementedError
 
+    def chain(self, theta: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        """Derivatives in the parameters, (m,), from those in the entries of Lambda, (k, k)."""
+        return np.einsum("mab,ab->m", self.jacobian(theta), gradient)
+
     def names(self, columns: tuple[str, ...]) -> list[str]:
         """Of the parameters, given those of the columns."""
         raise NotImplementedError
@@ -54,6 +59,13 @@ class Structure:
     def canonical(self, theta: np.ndarray) -> np.ndarray:
         """The parameters of the same covariance whose standard deviations are not negative."""
         raise NotImplementedError
+
+
+@lru_cache(maxsize=64)
+def _lower_by_columns(k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of a lower triangle, column by column; not to be written to."""
+    column, row = np.triu_indices(k)
+    return row, column
 
 
 class Unstructured(Structure):
@@ -67,8 +79,7 @@ class Unstructured(Structure):
         return self.k * (self.k + 1) // 2
 
     def _places(self) -> tuple[np.ndarray, np.ndarray]:
-        column, row = np.triu_indices(self.k)
-        return row, column
+        return _lower_by_columns(self.k)
 
     def start(self) -> np.ndarray:
         """The identity."""
@@ -87,6 +98,10 @@ class Unstructured(Structure):
         jacobian = np.zeros((theta.size, self.k, self.k))
         jacobian[np.arange(theta.size), row, column] = 1.0
         return jacobian
+
+    def chain(self, theta: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        """Those of the entries that the parameters are."""
+        return gradient[self._places()]
 
     def names(self, columns: tuple[str, ...]) -> list[str]:
         """As lme4's: a column, or two joined by a dot, second first."""
@@ -127,6 +142,10 @@ class Diagonal(Structure):
         index = np.arange(self.k)
         jacobian[index, index, index] = 1.0
         return jacobian
+
+    def chain(self, theta: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        """Those of the diagonal."""
+        return np.diag(gradient)
 
     def names(self, columns: tuple[str, ...]) -> list[str]:
         """The columns."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,8 @@ __all__ = ["LinearEstimate", "estimate_linear"]
 #: anew of what the coefficients leave: rounding of the larger would be seen.
 CANCELS = 1e-4
 MOST_PASSES = 3
+#: Quasi-Newton steps go on until one Hessian will do: an evaluation is cheaper than one.
+PRECISE: Any = {"near": 2e-13, "rounding": 1e-16}
 #: Standard deviation of effects over that of residuals from which a search without end has none.
 LARGEST_RATIO = 1e4
 
@@ -140,7 +143,7 @@ def estimate_linear(
         problem = LinearProblem(
             layout, products, columns, given.nobs, _log_weights(rows), fixed.log_scale, reml
         )
-        found = minimise(problem.criterion, theta, max_iter=max_iter)
+        found = minimise(problem.criterion, theta, max_iter=max_iter, **PRECISE)
         _require_residuals(found, y)
         state = problem.at(found.x)
         if state.residual_sum > CANCELS * columns.gram[-1, -1] or attempt == MOST_PASSES - 1:
@@ -178,7 +181,7 @@ def _settled(layout, fixed, problem, base, found) -> LinearEstimate:  # type: ig
         theta, held, is_minimum = settle(layout, found.x, found.value, problem.criterion)
         if is_minimum:
             break
-        found = minimise(problem.criterion, theta)
+        found = minimise(problem.criterion, theta, **PRECISE)
     free, m = ~held, theta.size
     n_evaluations, n_iter, converged = found.n_evaluations, found.n_iter, found.converged
     hessian = np.full((m, m), np.nan)
@@ -191,7 +194,7 @@ def _settled(layout, fixed, problem, base, found) -> LinearEstimate:  # type: ig
         return value, slope[free]
 
     if held.any() and free.any():
-        again = minimise(partial, theta[free], found.hessian[np.ix_(free, free)])
+        again = minimise(partial, theta[free], found.hessian[np.ix_(free, free)], **PRECISE)
         theta[free] = again.x
         n_evaluations, converged = n_evaluations + again.n_evaluations, again.converged
         hessian[np.ix_(free, free)], gradient = again.hessian, again.gradient

@@ -8,6 +8,7 @@ nothing fills in. Bates & DebRoy (2004), "Linear mixed models and penalized leas
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -312,8 +313,12 @@ class Layout:
 
     def split(self, theta: np.ndarray) -> list[np.ndarray]:
         """Parameters of each term in `theta_order`."""
-        ends = np.cumsum([term.structure.n_theta for _, term in self.theta_order])
-        return np.split(theta, ends[:-1])
+        return [theta[place] for place in self._theta_places]
+
+    @cached_property
+    def _theta_places(self) -> list[slice]:
+        ends = np.cumsum([0, *(term.structure.n_theta for _, term in self.theta_order)]).tolist()
+        return [slice(a, b) for a, b in itertools.pairwise(ends)]
 
     def start_theta(self) -> np.ndarray:
         """Where every Lambda is the identity, (m,)."""
@@ -346,6 +351,5 @@ class Layout:
         found = []
         for (b, term), part in zip(self.theta_order, self.split(theta), strict=True):
             place = slice(term.start, term.stop)
-            jacobian = term.structure.jacobian(part)
-            found.append(np.einsum("mab,ab->m", jacobian, gradient[b, place, place]))
-        return np.concatenate(found)
+            found.append(term.structure.chain(part, gradient[b, place, place]))
+        return found[0] if len(found) == 1 else np.concatenate(found)

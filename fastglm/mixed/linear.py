@@ -12,8 +12,9 @@ from functools import cached_property
 
 import numpy as np
 
-from fastglm.mixed.algebra import Columns, Factor, Products, Schur
+from fastglm.mixed.algebra import Columns, Factor, Products, Schur, over_chunks
 from fastglm.mixed.layout import Layout
+from fastglm.mixed.linear_levels import add_gradient, eliminate_effects
 from fastglm.mixed.optimum import Minimum, minimise
 
 __all__ = ["LinearProblem", "LinearState"]
@@ -61,10 +62,57 @@ class LinearProblem:
         """-2 (restricted) log-likelihood and its gradient in theta."""
         with np.errstate(all="ignore"):
             try:
+                if len(self.layout.blocks) == 1:
+                    return self._by_level(theta)
                 state = self.at(theta)
                 return state.value, state.gradient
             except np.linalg.LinAlgError:
                 return math.inf, np.zeros_like(theta)
+
+    def _by_level(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        """The same for a single factor, by two visits of every level."""
+        layout, p = self.layout, self.p
+        own, columns = self.products.own, self.columns.own
+        k, size, n_chunks = layout.k, p + 1, layout.chunks.size - 1
+        factor = np.ascontiguousarray(layout.factors(theta)[0])
+        roots, effects = np.empty_like(own), np.empty_like(columns)
+        parts, logs = np.zeros((n_chunks, size, size)), np.empty(n_chunks)
+        threads = self.products.n_threads
+        over_chunks(
+            eliminate_effects, layout, threads, own, columns, factor, roots, effects, parts, logs
+        )
+        schur = self.columns.gram - parts.sum(axis=0)
+        root = np.linalg.cholesky(schur[:p, :p]) if p else np.empty((0, 0))
+        inverse = np.linalg.inv(root) if p else root
+        half = inverse @ schur[p, :p]
+        residual_sum = float(schur[p, p] - half @ half)
+        value = self.value_of(float(logs.sum()), residual_sum, root)
+        if not math.isfinite(value):
+            return math.inf, np.zeros_like(theta)
+        contrast = np.append(-(half @ inverse), 1.0)
+        weights = np.outer(contrast, contrast) * (self.df / residual_sum)
+        if self.reml:
+            weights[:p, :p] += inverse.T @ inverse
+        totals = np.zeros((n_chunks, k, k))
+        over_chunks(
+            add_gradient, layout, threads, own, columns, factor, roots, effects, weights, totals
+        )
+        return value, layout.chain(theta, 2.0 * totals.sum(axis=0)[None])
+
+    @property
+    def df(self) -> float:
+        """What the residual sum of squares is divided by."""
+        return self.nobs - (self.p if self.reml else 0)
+
+    def value_of(self, log_determinant: float, residual_sum: float, root: np.ndarray) -> float:
+        """The criterion from log det H, residual sum of squares, and the root of X'V^-1 X."""
+        if not residual_sum > 0.0:
+            return math.inf
+        value = log_determinant - self.log_weights
+        value += self.df * (1.0 + math.log(2.0 * math.pi * residual_sum / self.df))
+        if self.reml:
+            value += 2.0 * float(np.log(np.diag(root)).sum()) + self.log_scale
+        return value
 
     def fit(self, start: np.ndarray) -> Minimum:
         """The minimum over theta."""
@@ -98,18 +146,9 @@ class LinearState:
         half = np.linalg.solve(self.root, schur[:p, p]) if p else np.empty(0)
         self.beta = np.linalg.solve(self.root.T, half) if p else np.empty(0)
         self.residual_sum = float(schur[p, p] - half @ half)
-        self.df = problem.nobs - (p if problem.reml else 0)
+        self.df = problem.df
         self.sigma2 = self.residual_sum / self.df
-        self.value = self._criterion(self.residual_sum)
-
-    def _criterion(self, residual_sum: float) -> float:
-        if not residual_sum > 0.0:
-            return math.inf
-        value = self.factor.log_determinant - self.problem.log_weights
-        value += self.df * (1.0 + math.log(2.0 * math.pi * residual_sum / self.df))
-        if self.problem.reml:
-            value += 2.0 * float(np.log(np.diag(self.root)).sum()) + self.problem.log_scale
-        return value
+        self.value = problem.value_of(self.factor.log_determinant, self.residual_sum, self.root)
 
     def deviance_at(self, sigma: float) -> float:
         """The criterion at this theta and any sigma, profiled over beta alone."""

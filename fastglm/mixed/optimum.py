@@ -111,6 +111,7 @@ def minimise(
     hessian_of: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
     polish: bool = True,
     near: float = NEAR,
+    rounding: float = ROUNDING,
     same: float = SAME_HESSIAN,
 ) -> Minimum:
     """Find a local minimum.
@@ -128,13 +129,15 @@ def minimise(
         Exact Hessian at a point, given an approximate one; by default differences.
     polish : bool
         False to stop where the quasi-Newton decrement is small.
-    near : float
-        How small.
+    near, rounding : float
+        How small, and the share of the value below which it is not asked to be.
     same : float
         Relative change on the last step that the Hessian may have.
     """
     counted = _Counted(function)
-    x, value, gradient, inverse, n_iter = _quasi_newton(counted, start, metric, max_iter, near)
+    x, value, gradient, inverse, n_iter = _quasi_newton(
+        counted, start, metric, max_iter, near, rounding
+    )
     if not polish:
         hessian = np.linalg.pinv(inverse)
         decrement = float(0.5 * gradient @ inverse @ gradient)
@@ -148,6 +151,7 @@ def _quasi_newton(
     metric: np.ndarray | None,
     max_iter: int,
     near: float,
+    rounding: float,
 ) -> tuple[np.ndarray, float, np.ndarray, np.ndarray, int]:
     x = start.astype(np.float64)
     value, gradient = function(x)
@@ -160,7 +164,7 @@ def _quasi_newton(
     for n_iter in range(1, max_iter + 1):
         step = -inverse @ gradient
         slope = float(gradient @ step)
-        if -0.5 * slope <= max(near, ROUNDING * abs(value)) or not np.isfinite(slope):
+        if -0.5 * slope <= max(near, rounding * abs(value)) or not np.isfinite(slope):
             return x, value, gradient, inverse, n_iter
         length, new_value, new_gradient = _line_search(function, x, value, slope, step)
         if length == 0.0:

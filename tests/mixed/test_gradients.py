@@ -121,3 +121,17 @@ def test_derivatives_of_structures(name):
     if name == "ar1":
         np.testing.assert_allclose(sd, sd[0])
         assert correlation[0, 2] == pytest.approx(correlation[0, 1] ** 2)
+
+
+@pytest.mark.parametrize("reml", [True, False])
+@pytest.mark.parametrize("formula", ["y ~ x + (x | g)", "y ~ 0 + x + (1 | g)", "y ~ x + (x || g)"])
+def test_linear_criterion_by_levels_is_that_of_any_factors(formula, reml):
+    rng = np.random.default_rng(3)
+    g, x = rng.integers(0, 15, N), rng.normal(size=N)
+    data = {"y": x + rng.normal(size=15)[g] + rng.normal(size=N), "x": x, "g": g}
+    problem = fg.mixed(formula, data, reml=reml, weights=rng.random(N) + 0.5).estimate.state.problem
+    theta = 0.6 * problem.layout.start_theta() + 0.1
+    value, gradient = problem.criterion(theta)
+    state = problem.at(theta)
+    assert value == pytest.approx(state.value, rel=1e-13)
+    np.testing.assert_allclose(gradient, state.gradient, rtol=1e-10, atol=1e-10)
