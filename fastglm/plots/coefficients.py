@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fastglm.design.formula.reference_levels import reference_levels
+from fastglm.design.matrix.dense_slices import dense_slices
 from fastglm.errors import ModelError
-from fastglm.plots.style import BLUE, GREY, new_axes, picture, tidy
+from fastglm.plots.style import BLUE, GREY, few_ticks, new_axes, picture, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,6 +30,7 @@ def coefficients(
     alpha: float = 0.05,
     exponentiate: bool = False,
     ax: Axes | None = None,
+    standardize: bool = False,
 ) -> Axes:
     """Forest of coefficients: estimates and intervals, one row each.
 
@@ -35,45 +38,117 @@ def coefficients(
     ----------
     fit : Fit
     names : sequence of str, optional
-        Which coefficients; by default all but the intercept, and of more than 60 those of largest
-        statistic.
+        Which coefficients; by default all but the intercept and those of splines and polynomials,
+        which mean nothing one by one, and of more than 60 those of largest statistic.
     alpha : float, default 0.05
         Intervals are at level 1 - alpha.
     exponentiate : bool, default False
-        Odds ratios or rate ratios on a logarithmic axis instead.
+        Odds ratios, rate ratios or relativities on a logarithmic axis instead.
     ax : Axes, optional
+    standardize : bool, default False
+        Coefficients of numeric columns per standard deviation of the column, so that they can be
+        compared; needs the data of the fit.
 
     Raises
     ------
     ModelError
         If a name is not that of a coefficient.
+    DataError
+        If the result was loaded without the data that `standardize` needs.
+
+    Notes
+    -----
+    A hollow mark is the reference level of a factor, which the other levels are compared with.
     """
     chosen = _chosen(fit, names)
-    estimate = fit.estimates[chosen]
-    low, high = np.asarray(fit._wald_intervals(alpha))[chosen].T
+    scale = _deviations(fit)[chosen] if standardize else np.ones(chosen.size)
+    estimate = fit.estimates[chosen] * scale
+    low, high = np.asarray(fit._wald_intervals(alpha))[chosen].T * scale
+    label = "coefficient per standard deviation" if standardize else "coefficient"
     if exponentiate:
         estimate, low, high = np.exp(estimate), np.exp(low), np.exp(high)
-    ax = new_axes(ax, (6.5, 1.2 + 0.28 * max(len(chosen), 3)))
-    place = np.arange(len(chosen))[::-1]
-    ax.axvline(1.0 if exponentiate else 0.0, color=GREY, linewidth=1.0)
+        kinds = {kind for kind in fit._ratio_names() if kind}
+        label = kinds.pop() if len(kinds) == 1 else "exp(coefficient)"
+    texts, place, bases = _places(fit, chosen, given=names is not None)
+    ax = new_axes(ax, (6.5, 1.2 + 0.24 * max(len(texts), 4)))
+    nothing = 1.0 if exponentiate else 0.0
+    ax.axvline(nothing, color=GREY, linewidth=1.0)
     ax.hlines(place, low, high, color=BLUE, linewidth=2.0)
-    ax.plot(estimate, place, "o", color=BLUE, markersize=6)
-    ax.set_yticks(place, [fit.names[k] for k in chosen], fontsize=9)
-    ax.set_ylim(-0.7, len(chosen) - 0.3)
+    ax.plot(estimate, place, "o", color=BLUE, markersize=6 if len(texts) < 30 else 4)
+    ax.plot(
+        np.full(len(bases), nothing), bases, "o", color=GREY, markerfacecolor="white", markersize=5
+    )
+    size = 9 if len(texts) < 30 else 7
+    ax.set_yticks(np.arange(len(texts)), texts[::-1], fontsize=size)
+    ax.set_ylim(-0.7, len(texts) - 0.3)
     if exponentiate:
         ax.set_xscale("log")
         _plain_ticks(ax)
-    label = "exp(coefficient)" if exponentiate else "coefficient"
+    else:
+        few_ticks(ax)
     return tidy(ax, f"Coefficients with {1 - alpha:.0%} intervals", label, "")
+
+
+def _places(fit: Fit, chosen: np.ndarray, given: bool) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Texts from the top, places of the coefficients, and those of reference levels."""
+    before: dict[int, str] = {}
+    if not given:
+        known = reference_levels(fit.fitted_formula)
+        for name, columns in fit.terms:
+            inside = chosen[(chosen >= columns.start) & (chosen < columns.stop)]
+            if name in known and inside.size:
+                before[int(inside[0])] = f"{name} = {known[name]} (base)"
+    texts: list[str] = []
+    rows, bases = [], []
+    for k in chosen:
+        if int(k) in before:
+            bases.append(len(texts))
+            texts.append(before[int(k)])
+        rows.append(len(texts))
+        texts.append(fit.names[k])
+    last = len(texts) - 1
+    return texts, last - np.array(rows, dtype=int), last - np.array(bases, dtype=int)
+
+
+def _deviations(fit: Fit) -> np.ndarray:
+    """Standard deviations of numeric columns, 1 for those of levels, (p,)."""
+    design = fit._model_with_data("standard deviations of columns").rows.design
+    total, square, n = np.zeros(len(fit.names)), np.zeros(len(fit.names)), 0
+    is_level = np.ones(len(fit.names), dtype=bool)
+    for _, X in dense_slices(design):
+        total += X.sum(axis=0)
+        square += (X**2).sum(axis=0)
+        is_level &= ((X == 0.0) | (X == 1.0)).all(axis=0)
+        n += len(X)
+    deviation = np.sqrt(np.maximum(square / n - (total / n) ** 2, 0.0))
+    return np.where(is_level, 1.0, deviation)
+
+
+def _of_curves(fit: Fit) -> np.ndarray:
+    """Which coefficients are of splines and polynomials: several numeric columns of one factor."""
+    found = np.zeros(len(fit.names), dtype=bool)
+    formula = fit.fitted_formula
+    if formula is None or len(formula.terms) != len(fit.terms):
+        return found
+    for term, (_, columns) in zip(formula.terms, fit.terms, strict=True):
+        texts = {factor.text for product in term.products for factor in product.factors}
+        if columns.stop - columns.start > 1 and not any(t in formula.levels for t in texts):
+            found[columns] = True
+    return found
 
 
 def _plain_ticks(ax: Axes) -> None:
     """Ratios as numbers, not as powers of ten."""
-    from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
     low, high = ax.get_xlim()
-    steps = (1.0, 2.0, 5.0) if high / low > 8.0 else tuple(range(1, 10))
-    ax.xaxis.set_major_locator(LogLocator(subs=steps))
+    wide = high / low > 4.0
+    locator = (
+        LogLocator(subs=(1.0, 2.0, 5.0), numticks=9)
+        if wide
+        else MaxNLocator(6, steps=[1, 2, 2.5, 5, 10])
+    )
+    ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
 
@@ -88,6 +163,9 @@ def _chosen(fit: Fit, names: Sequence[str] | None) -> np.ndarray:
     present = ~np.isnan(fit.estimates)
     if fit.rank > 1:
         present &= ~np.isin(fit.names, ("Intercept", "const", "(Intercept)"))
+    curves = _of_curves(fit)
+    if (present & ~curves).any():
+        present &= ~curves
     chosen = np.flatnonzero(present)
     if chosen.size > MOST:
         size = np.abs(np.asarray(fit.tvalues))[chosen]

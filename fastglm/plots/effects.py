@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastglm.design.frames.frames import Categories, categorize
 from fastglm.design.matrix.select import select_columns
 from fastglm.errors import ModelError
 from fastglm.inference.effects.average_effects import Counterfactual
 from fastglm.inference.effects.marginal_means import marginal_means
+from fastglm.inference.evaluation.groups import quantile_groups
 from fastglm.inference.rows.residuals import working_residuals
 from fastglm.inference.rows.term_contributions import model_terms, term_contributions
+from fastglm.kernels.blocks import row_buffers
 from fastglm.plots.style import (
     BLUE,
     GREY,
     VERMILION,
-    cloud,
+    few_ticks,
+    legend_above,
     level_ticks,
     new_axes,
     picture,
-    smooth_line,
+    strip_below,
     tidy,
 )
 
@@ -34,6 +39,8 @@ __all__ = ["effect", "partial_residuals"]
 POINTS = 60
 #: The range of a numeric variable that is drawn, as shares of its values.
 SHARES = (0.005, 0.995)
+#: Bars of the strip below, and groups of partial residuals.
+BINS, MOST_GROUPS = 40, 40
 
 
 @picture
@@ -41,7 +48,8 @@ def effect(fit: Fit, variable: str, alpha: float = 0.05, ax: Axes | None = None)
     """Mean response against one variable of the formula, with a pointwise band.
 
     Other numeric variables have their mean, and categorical ones are averaged over their levels on
-    the scale of the link, as `Results.emmeans` does. Ticks at the bottom are deciles of the data.
+    the scale of the link, as `Results.emmeans` does. The strip below counts rows. Levels that have
+    no order are sorted by their means.
 
     Parameters
     ----------
@@ -60,15 +68,8 @@ def effect(fit: Fit, variable: str, alpha: float = 0.05, ax: Axes | None = None)
     rows = Counterfactual(fit)
     levels = rows.levels(variable)
     ax = new_axes(ax)
-    response = fit.response_name
     if levels is not None:
-        table = marginal_means(fit, variable, None).summary_frame(alpha)
-        place = np.arange(len(levels))
-        ax.vlines(place, table["response_lower"], table["response_upper"], color=BLUE, linewidth=2)
-        ax.plot(place, table["response"], "o", color=BLUE, markersize=6)
-        level_ticks(ax, [str(level) for level in levels])
-        ax.set_xlim(-0.6, len(levels) - 0.4)
-        return tidy(ax, f"Effect of {variable}", variable, f"mean of {response}")
+        return _effect_of_levels(ax, rows, variable, alpha)
     values = np.asarray(rows.column(variable), dtype=np.float64)
     least, most = np.quantile(values, SHARES)
     grid = np.linspace(least, most, POINTS)
@@ -76,21 +77,50 @@ def effect(fit: Fit, variable: str, alpha: float = 0.05, ax: Axes | None = None)
     band = (table["response_lower"], table["response_upper"])
     ax.fill_between(grid, *band, color=BLUE, alpha=0.2, linewidth=0)
     ax.plot(grid, table["response"], color=BLUE, linewidth=2)
-    _rug(ax, values)
-    return tidy(ax, f"Effect of {variable}", variable, f"mean of {response}")
-
-
-def _rug(ax: Axes, values: np.ndarray) -> None:
-    """Deciles of the data along the bottom."""
-    deciles = np.quantile(values, np.linspace(0.1, 0.9, 9))
-    ax.plot(
-        deciles, np.zeros(9), "|", color=GREY, markersize=10, transform=ax.get_xaxis_transform()
+    tidy(ax, f"Effect of {variable}", "", f"mean of {fit.response_name}")
+    ax.set_xlim(least, most)
+    few_ticks(ax, "y")
+    strip = strip_below(ax, "rows")
+    inside = values[(values >= least) & (values <= most)]
+    strip.hist(
+        inside, bins=min(BINS, max(np.unique(inside[:10_000]).size, 2)), color=GREY, alpha=0.6
     )
+    few_ticks(strip)
+    strip.set_xlabel(variable)
+    return ax
+
+
+def _effect_of_levels(ax: Axes, rows: Counterfactual, variable: str, alpha: float) -> Axes:
+    """Means by level: in the order of an ordered factor and of numbers, others by their means."""
+    fit, column = rows.fit, rows.column(variable)
+    levels = rows.levels(variable) or ()
+    table = marginal_means(fit, variable, None).summary_frame(alpha)
+    counts = _rows_by_level(column, levels)
+    in_order = not isinstance(column, Categories) or column.ordered
+    order = np.arange(len(levels)) if in_order else np.argsort(table["response"], kind="stable")
+    order = np.asarray(order)
+    place, table = np.arange(len(levels)), table.iloc[order]
+    ax.vlines(place, table["response_lower"], table["response_upper"], color=BLUE, linewidth=2)
+    ax.plot(place, table["response"], "o", color=BLUE, markersize=6)
+    tidy(ax, f"Effect of {variable}", "", f"mean of {fit.response_name}")
+    ax.set_xlim(-0.6, len(levels) - 0.4)
+    few_ticks(ax, "y")
+    strip = strip_below(ax, "rows")
+    strip.bar(place, counts[order], color=GREY, alpha=0.6, width=0.8)
+    level_ticks(strip, [str(levels[k]) for k in order])
+    strip.set_xlabel(variable)
+    return ax
+
+
+def _rows_by_level(column: Any, levels: Sequence[Any]) -> np.ndarray:
+    if isinstance(column, Categories):
+        return np.bincount(column.codes, minlength=len(levels))[: len(levels)]
+    return np.array([np.count_nonzero(column == level) for level in levels])
 
 
 @picture
 def partial_residuals(fit: Fit, term: str, ax: Axes | None = None) -> Axes:
-    """Component plus residual: a term's contribution, and working residuals around it.
+    """Component plus residual: a term's contribution, and means of working residuals around it.
 
     A smooth curve away from the line says that the term has the wrong shape. Landwehr, Pregibon &
     Shoemaker (1984).
@@ -99,48 +129,99 @@ def partial_residuals(fit: Fit, term: str, ax: Axes | None = None) -> Axes:
     ----------
     fit : Fit
     term : str
-        Of one numeric variable.
+        Of one variable, or that variable.
     ax : Axes, optional
 
     Raises
     ------
     ModelError
-        If there is no such term, or it has not one numeric variable.
+        If there is no such term, or it has more than one variable.
+
+    Notes
+    -----
+    Working residuals of single rows may be far out, of binary responses as two bands. The points
+    are means of groups of equally many rows, weighted as in the fit, with two standard errors.
     """
     names = [name for name, _ in model_terms(fit)]
-    if term not in names:
-        raise ModelError(f"there is no term {term!r}; the terms are {', '.join(names)}.")
+    term = _term_named(fit, term, names)
     x, variable = _variable_of(fit, term)
-    k = names.index(term)
-    contribution = term_contributions(fit).values[:, k]
+    contribution = term_contributions(fit).values[:, names.index(term)]
+    (weight,) = fit.row_values(row_buffers.WEIGHT)
     values = contribution + working_residuals(fit)
     ax = new_axes(ax)
-    shown = np.isfinite(values)
-    # Working residuals may be huge where the mean is near its bounds.
-    low, high = np.quantile(values[shown], [0.005, 0.995])
-    shown &= (values >= low) & (values <= high)
-    cloud(ax, x[shown], values[shown])
-    order = np.argsort(x, kind="stable")
-    order = order[np.linspace(0, order.size - 1, min(order.size, 500)).astype(int)]
-    ax.plot(x[order], contribution[order], color=BLUE, linewidth=2, label="fitted")
-    smooth_line(ax, x, values, label="smoothed residuals", color=VERMILION, linestyle="--")
-    ax.legend(frameon=False, fontsize=8)
-    return tidy(ax, f"Partial residuals of {term}", variable, "contribution + residual")
+    tidy(ax, f"Partial residuals of {term}", variable, "contribution + residual")
+    if isinstance(x, Categories):
+        group, centre = np.asarray(x.codes, np.intp), np.arange(len(x.levels))
+    else:
+        group = quantile_groups(x, np.ones(x.size), MOST_GROUPS)
+        centre = np.bincount(group, x) / np.bincount(group)
+    level, error = _weighted_means(values, weight, group)
+    ax.errorbar(
+        centre, level, yerr=2.0 * error, fmt="o", color=VERMILION, markersize=4.5, linewidth=1.0,
+        label="mean residuals, ± 2 standard errors",
+    )  # fmt: skip
+    if isinstance(x, Categories):
+        first = np.unique(group, return_index=True)[1]
+        ax.plot(centre, contribution[first], "_", color=BLUE, markersize=18, mew=2, label="fitted")
+        level_ticks(ax, [str(each) for each in x.levels])
+    else:
+        order = np.argsort(x, kind="stable")
+        order = order[np.linspace(0, order.size - 1, min(order.size, 500)).astype(int)]
+        ax.plot(x[order], contribution[order], color=BLUE, linewidth=2, label="fitted")
+        few_ticks(ax)
+    few_ticks(ax, "y")
+    legend_above(ax)
+    return ax
 
 
-def _variable_of(fit: Fit, term: str) -> tuple[np.ndarray, str]:
-    """The one numeric variable of a term."""
+def _weighted_means(
+    values: np.ndarray, weight: np.ndarray, group: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Means of groups and their standard errors, (g,) each."""
+    use = np.isfinite(values) & (weight > 0.0)
+    values, weight, group = values[use], weight[use], group[use]
+    total = np.bincount(group, weight)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.bincount(group, weight * values) / total
+        spread = np.bincount(group, (weight * (values - mean[group])) ** 2)
+        return mean, np.sqrt(spread) / total
+
+
+def _term_named(fit: Fit, term: str, names: Sequence[str]) -> str:
+    """The term of that name, or the one term of the variable of that name."""
+    if term in names:
+        return term
+    of_variable = [name for name in names if _variables_of(fit, name) == [term]]
+    if len(of_variable) != 1:
+        raise ModelError(f"there is no term {term!r}; the terms are {', '.join(names)}.")
+    return of_variable[0]
+
+
+def _variables_of(fit: Fit, term: str) -> list[str]:
+    formula = fit.fitted_formula
+    if formula is None:
+        return []
+    factors = {factor.text: factor for factor in formula.factors}
+    used: dict[str, None] = {}
+    for scaled in formula.terms:
+        if scaled.name == term:
+            texts = {factor.text for product in scaled.products for factor in product.factors}
+            used = {name: None for text in texts for name in factors[text].columns}
+    return list(used)
+
+
+def _variable_of(fit: Fit, term: str) -> tuple[Any, str]:
+    """The one variable of a term: numbers, or categories."""
     rows = fit._model_with_data("partial residuals").rows
     if fit.fitted_formula is None or rows.frame is None:
         columns = dict(fit.terms)[term]
         return select_columns(rows.design, [columns.start]).to_dense()[:, 0], term
-    factors = {factor.text: factor for factor in fit.fitted_formula.factors}
-    used: dict[str, Any] = {}
-    for scaled in fit.fitted_formula.terms:
-        if scaled.name == term:
-            texts = {factor.text for product in scaled.products for factor in product.factors}
-            used = {name: None for text in texts for name in factors[text].columns}
-    names = list(used)
-    if len(names) != 1 or Counterfactual(fit).levels(names[0]) is not None:
-        raise ModelError(f"the term {term!r} is not of one numeric variable.")
-    return np.asarray(rows.frame_column(names[0]), dtype=np.float64), names[0]
+    names = _variables_of(fit, term)
+    if len(names) != 1:
+        raise ModelError(f"the term {term!r} is not of one variable.")
+    column = rows.frame_column(names[0])
+    if isinstance(column, Categories) or Counterfactual(fit).levels(names[0]) is not None:
+        found = categorize(column, names[0])
+        codes, kept = np.unique(np.asarray(found.codes), return_inverse=True)
+        return Categories(kept, tuple(found.levels[k] for k in codes)), names[0]
+    return np.asarray(column, dtype=np.float64), names[0]

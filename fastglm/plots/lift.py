@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastglm.design.frames.frames import Categories
 from fastglm.errors import DataError
-from fastglm.inference.evaluation.groups import observed, quantile_groups
+from fastglm.inference.evaluation.groups import (
+    Observed,
+    grouped,
+    observed,
+    quantile_groups,
+)
+from fastglm.inference.evaluation.held_out import on_rows
 from fastglm.plots.style import (
     BLUE,
     GREEN,
     GREY,
     ORANGE,
     VERMILION,
+    few_ticks,
+    legend_above,
     level_ticks,
     new_axes,
     picture,
+    strip_below,
     tidy,
 )
 
@@ -30,10 +40,12 @@ __all__ = ["actual_expected", "double_lift", "lift"]
 
 #: Levels of a factor beyond these, those of least weight, are drawn as one.
 MOST_LEVELS = 40
+#: Cells of a map up to which each has its number written in.
+MOST_NUMBERS = 120
 
 
 @picture
-def lift(fit: Fit, n_groups: int = 10, ax: Axes | None = None) -> Axes:
+def lift(fit: Fit, n_groups: int = 10, ax: Axes | None = None, data: Any = None) -> Axes:
     """Observed and fitted mean of groups of equal weight, from the least fitted mean to the most.
 
     Parameters
@@ -41,17 +53,20 @@ def lift(fit: Fit, n_groups: int = 10, ax: Axes | None = None) -> Axes:
     fit : Fit
     n_groups : int, default 10
     ax : Axes, optional
+    data : data frame, optional
+        New rows with their responses, as for `Results.evaluate`.
     """
     ax = new_axes(ax)
-    data = observed(fit)
-    group = quantile_groups(data.mean, data.weight, n_groups)
-    actual, expected, _ = data.by(group, group.max() + 1)
+    found = observed(on_rows(fit, data))
+    group = quantile_groups(found.mean, found.weight, n_groups)
+    actual, expected, _ = found.by(group, group.max() + 1)
     place = np.arange(1, actual.size + 1)
     ax.plot(place, actual, "o-", color=VERMILION, linewidth=2, label="observed")
     ax.plot(place, expected, "s--", color=BLUE, linewidth=2, label="fitted")
-    ax.axhline(np.average(data.response, weights=data.weight), color=GREY, linewidth=1.0)
+    ax.axhline(np.average(found.response, weights=found.weight), color=GREY, linewidth=1.0)
     ax.legend(frameon=False)
     ax.set_xticks(place)
+    few_ticks(ax, "y")
     ratio = expected[-1] / expected[0]
     title = f"Lift: highest over lowest group {ratio:.3g}" if expected[0] > 0 else "Lift"
     return tidy(ax, title, "group by fitted mean", "mean response")
@@ -60,7 +75,7 @@ def lift(fit: Fit, n_groups: int = 10, ax: Axes | None = None) -> Axes:
 @picture
 def double_lift(
     first: Fit, second: Fit, n_groups: int = 10, ax: Axes | None = None,
-    labels: tuple[str, str] = ("first", "second"),
+    labels: tuple[str, str] | None = None, data: Any = None,
 ) -> Axes:  # fmt: skip
     """Observed mean and both models' by the ratio of their fitted means.
 
@@ -72,17 +87,20 @@ def double_lift(
         Two fits of the same rows.
     n_groups : int, default 10
     ax : Axes, optional
-    labels : pair of str
-        Names of the models.
+    labels : pair of str, optional
+        Names of the models; by default what their formulas have on the right.
+    data : data frame, optional
+        New rows with their responses, as for `Results.evaluate`.
 
     Raises
     ------
     DataError
         If the fits are not of the same rows.
     """
-    one, two = observed(first), observed(second)
+    one, two = observed(on_rows(first, data)), observed(on_rows(second, data))
     if one.mean.size != two.mean.size or not np.allclose(one.response, two.response):
         raise DataError("a double lift compares two fits of the same rows and responses.")
+    labels = _names(first, second) if labels is None else labels
     ax = new_axes(ax)
     with np.errstate(divide="ignore", invalid="ignore"):
         group = quantile_groups(one.mean / two.mean, one.weight, n_groups)
@@ -92,59 +110,123 @@ def double_lift(
     ax.plot(place, actual, "o-", color=VERMILION, linewidth=2, label="observed")
     ax.plot(place, expected, "s--", color=BLUE, linewidth=2, label=labels[0])
     ax.plot(place, other, "^:", color=GREEN, linewidth=2, label=labels[1])
-    ax.legend(frameon=False)
+    ax.legend(frameon=False, fontsize=8)
     ax.set_xticks(place)
-    ratio = f"group by fitted mean, {labels[0]} over {labels[1]}"
-    return tidy(ax, "Double lift", ratio, "mean response")
+    few_ticks(ax, "y")
+    return tidy(ax, "Double lift", "group by ratio of both fitted means", "mean response")
+
+
+def _names(first: Fit, second: Fit) -> tuple[str, str]:
+    """Right sides of two formulas, in few letters, or numbers where these tell no difference."""
+    sides = [str(fit.formula or "").partition("~")[2].strip() for fit in (first, second)]
+    if not all(sides) or sides[0] == sides[1]:
+        sides = [f"{type(fit.family).__name__}, {fit.family.link.name}" for fit in (first, second)]
+    if sides[0] == sides[1]:
+        return "first", "second"
+    one, two = (s if len(s) <= 40 else f"{s[:38]} …" for s in sides)
+    return (one, two) if one != two else ("first", "second")
 
 
 @picture
-def actual_expected(fit: Fit, by: Any, n_groups: int = 10, ax: Axes | None = None) -> Axes:
-    """Actual against expected mean by level of a factor, over bars of exposure.
+def actual_expected(
+    fit: Fit,
+    by: Any,
+    n_groups: int = 10,
+    ax: Axes | None = None,
+    data: Any = None,
+) -> Axes:
+    """Actual against expected mean by level of a factor, over bars of exposure; or of two factors.
+
+    The line or mark of expected means has a band, in which 95 of 100 actual means are if the model
+    is right.
 
     Parameters
     ----------
     fit : Fit
-    by : str or array_like, shape (n,)
+    by : str, array_like of shape (n,), or a list of two of these
         A column of the frame, in the model or not, or a value for each row. Numbers of more than
-        40 values are cut into groups of equal weight.
+        40 values are cut into groups of equal weight. Of two, the picture is a map of actual over
+        expected.
     n_groups : int, default 10
         Such groups.
     ax : Axes, optional
+    data : data frame, optional
+        New rows with their responses, as for `Results.evaluate`.
 
     Raises
     ------
     DataError
         If there is not a value for each row.
     """
-    data = observed(fit)
-    labels, group, name = _levels(fit, by, data.weight, n_groups)
-    actual, expected, total = data.by(group, len(labels))
+    fit = on_rows(fit, data)
+    found = observed(fit)
+    if isinstance(by, list | tuple) and len(by) == 2 and all(map(_is_factor, by)):
+        return _map(fit, found, by, n_groups, ax)
+    labels, group, name, in_order = _levels(fit, by, found.weight, n_groups)
+    of = grouped(fit, found, group, len(labels))
     ax = new_axes(ax, (max(6.0, 1.5 + 0.32 * len(labels)), 4.4))
-    bars = ax.twinx()
     place = np.arange(len(labels))
-    bars.bar(place, total, color=ORANGE, alpha=0.35, width=0.8)
-    bars.set_ylim(0.0, 3.0 * total.max())
-    bars.set_ylabel(data.weight_name, color=GREY)
-    bars.tick_params(axis="y", colors=GREY)
-    bars.spines[["top", "left", "right"]].set_visible(False)
-    ax.set_zorder(bars.get_zorder() + 1)
-    ax.patch.set_visible(False)
-    ax.plot(place, actual, "o-", color=VERMILION, linewidth=2, markersize=8, label="actual")
-    ax.plot(place, expected, "s--", color=BLUE, linewidth=2, label="expected")
-    ax.legend(frameon=False, loc="upper left", ncols=2)
-    span = np.nanmax([actual, expected]) - np.nanmin([actual, expected])
-    ax.set_ylim(
-        np.nanmin([actual, expected]) - 0.5 * span, np.nanmax([actual, expected]) + 0.25 * span
-    )
-    level_ticks(ax, labels)
-    return tidy(ax, f"Actual and expected by {name}", name, "mean response")
+    if in_order:
+        ax.fill_between(place, of.low, of.high, color=BLUE, alpha=0.15, linewidth=0)
+        ax.plot(place, of.expected, "-", color=BLUE, linewidth=2, label="expected")
+    else:
+        ax.vlines(place, of.low, of.high, color=BLUE, alpha=0.25, linewidth=7)
+        ax.plot(place, of.expected, "_", color=BLUE, markersize=16, mew=2.5, label="expected")
+    ax.plot(
+        place, of.actual, "o-" if in_order else "o", color=VERMILION, linewidth=1.0,
+        markersize=7, markerfacecolor="white", markeredgewidth=1.8, label="actual",
+    )  # fmt: skip
+    few_ticks(ax, "y")
+    tidy(ax, f"Actual and expected by {name}", "", "mean response")
+    legend_above(ax)
+    ax.set_xlim(-0.6, len(labels) - 0.4)
+    strip = strip_below(ax, found.weight_name)
+    strip.bar(place, of.weight, color=ORANGE, alpha=0.6, width=0.8)
+    level_ticks(strip, labels)
+    strip.set_xlabel(name)
+    return ax
+
+
+def _is_factor(by: Any) -> bool:
+    return isinstance(by, str) or np.ndim(by) == 1
+
+
+def _map(fit: Fit, found: Observed, by: Sequence[Any], n_groups: int, ax: Axes | None) -> Axes:
+    """Actual over expected for each combination of two factors."""
+    first, code, one, _ = _levels(fit, by[0], found.weight, n_groups)
+    second, other, two, _ = _levels(fit, by[1], found.weight, n_groups)
+    shape = (len(second), len(first))
+    actual, expected, _ = found.by(other * shape[1] + code, shape[0] * shape[1])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = (actual / expected).reshape(shape)
+    ax = new_axes(ax, (max(6.0, 2.5 + 0.45 * shape[1]), max(4.2, 1.5 + 0.32 * shape[0])))
+    reach = max(float(np.nanquantile(np.abs(np.log(np.maximum(ratio, 1e-3))), 0.9)), 0.05)
+    shown = np.log(np.maximum(ratio, 1e-3))
+    drawn = ax.pcolormesh(shown, cmap="RdBu_r", vmin=-reach, vmax=reach, edgecolors="white")
+    bar = ax.figure.colorbar(drawn, ax=ax, pad=0.02, aspect=30)
+    ticks = np.linspace(-reach, reach, 5)
+    bar.set_ticks(ticks, labels=[f"{value:.2f}" for value in np.exp(ticks)])
+    bar.set_label("actual / expected", fontsize=8)
+    bar.outline.set_visible(False)
+    if ratio.size <= MOST_NUMBERS:
+        for (i, j), value in np.ndenumerate(ratio):
+            if np.isfinite(value):
+                dark = abs(shown[i, j]) > 0.7 * reach
+                color = "white" if dark else "black"
+                ax.text(j + 0.5, i + 0.5, f"{value:.2f}", ha="center", va="center",
+                        fontsize=8, color=color)  # fmt: skip
+    level_ticks(ax, first)
+    ax.set_xticks(np.arange(shape[1]) + 0.5, ax.get_xticklabels())
+    ax.set_yticks(np.arange(shape[0]) + 0.5, second, fontsize=8)
+    tidy(ax, f"Actual over expected by {one} and {two}", one, two)
+    ax.spines[["left", "bottom"]].set_visible(False)
+    return ax
 
 
 def _levels(
     fit: Fit, by: Any, weight: np.ndarray, n_groups: int
-) -> tuple[list[str], np.ndarray, str]:
-    """Labels of the levels, the level of each row, and the factor's name."""
+) -> tuple[list[str], np.ndarray, str, bool]:
+    """Labels of levels, the level of each row, the factor's name, and if levels are in order."""
     if isinstance(by, str):
         column, name = fit._model_with_data("actual responses").rows.frame_column(by), by
     else:
@@ -152,15 +234,35 @@ def _levels(
         if column.shape != weight.shape:
             raise DataError(f"by has shape {column.shape}, but the fit has {weight.size} rows.")
     if isinstance(column, Categories):
-        return *_largest(
-            [str(v) for v in column.levels], np.asarray(column.codes, np.intp), weight
-        ), name
+        labels, codes = [str(v) for v in column.levels], np.asarray(column.codes, np.intp)
+        return *_largest(labels, codes, weight), name, bool(column.ordered)
     values, code = np.unique(column, return_inverse=True)
-    if values.size <= MOST_LEVELS or values.dtype.kind not in "fiu":
-        return *_largest([str(v) for v in values], code, weight), name
-    group = quantile_groups(np.asarray(column, np.float64), weight, n_groups)
-    ends = [(column[group == g].min(), column[group == g].max()) for g in range(group.max() + 1)]
-    return [f"{low:.4g} – {high:.4g}" for low, high in ends], group, name
+    is_number = values.dtype.kind in "fiu"
+    if values.size <= MOST_LEVELS or not is_number:
+        labels = [f"{v:.6g}" if values.dtype.kind == "f" else str(v) for v in values]
+        return *_largest(labels, code, weight), name, is_number
+    numbers = np.asarray(column, np.float64)
+    group = quantile_groups(numbers, weight, n_groups)
+    return _intervals(numbers, group), group, name, True
+
+
+def _intervals(values: np.ndarray, group: np.ndarray) -> list[str]:
+    """Names of groups of numbers by their ends, in no more digits than tell them apart."""
+    n = int(group.max()) + 1
+    low, high = np.full(n, np.inf), np.full(n, -np.inf)
+    np.minimum.at(low, group, values)
+    np.maximum.at(high, group, values)
+    for digits in range(2, 9):
+        ends = [(f"{a:.{digits}g}", f"{b:.{digits}g}") for a, b in zip(low, high, strict=True)]
+        edges = [float(b) for _, b in ends]
+        if len(set(edges)) == n and all(float(a) <= float(b) for a, b in ends):
+            break
+    return [a if a == b else f"{_plain(a)} – {_plain(b)}" for a, b in ends]
+
+
+def _plain(text: str) -> str:
+    value = float(text)
+    return f"{value:.0f}" if abs(value) >= 100 and value.is_integer() else text
 
 
 def _largest(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import special
@@ -11,7 +12,17 @@ from fastglm.errors import ModelError
 from fastglm.inference.diagnostics.influence import Influence
 from fastglm.inference.rows.residuals import quantile_residuals
 from fastglm.kernels.blocks import row_buffers
-from fastglm.plots.style import BLUE, GREY, VERMILION, cloud, new_axes, picture, smooth_line, tidy
+from fastglm.plots.style import (
+    BLUE,
+    GREY,
+    VERMILION,
+    cloud,
+    few_ticks,
+    new_axes,
+    picture,
+    smooth_line,
+    tidy,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,6 +37,18 @@ TAIL = 200
 #: Level of the pointwise envelope.
 ENVELOPE = 0.95
 COOKS = (0.5, 1.0)
+#: Letters of a formula in a title.
+LONGEST = 110
+
+
+class Panels(np.ndarray):
+    """An array of axes that a notebook does not write out beside the picture of them."""
+
+    def __repr__(self) -> str:
+        return f"<{self.size} panels; in a script matplotlib.pyplot.show() shows them>"
+
+    def _repr_html_(self) -> str:
+        return ""
 
 
 @picture
@@ -44,14 +67,18 @@ def panels(fit: Fit, seed: int = 0) -> np.ndarray:
     """
     from matplotlib import pyplot
 
-    _, axes = pyplot.subplots(2, 2, figsize=(11.0, 8.0), layout="constrained")
+    figure, axes = pyplot.subplots(2, 2, figsize=(11.0, 8.4), layout="constrained")
+    figure.get_layout_engine().set(h_pad=0.1, hspace=0.04)
+    model = str(fit.formula or fit.response_name)
+    model = model if len(model) <= LONGEST else f"{model[: LONGEST - 2]} …"
+    figure.suptitle(f"{type(fit.family).__name__}, {fit.family.link.name}: {model}", fontsize=10)
     values, name = _residuals(fit, seed)
     (eta,) = fit.row_values(row_buffers.LINEAR_PREDICTOR)
     _draw_residuals(axes[0, 0], eta, values, name)
     _draw_quantiles(axes[0, 1], values, name)
     _draw_sizes(axes[1, 0], eta, values, name)
     leverage(fit, axes[1, 1])
-    return axes
+    return axes.view(Panels)
 
 
 def _residuals(fit: Fit, seed: int) -> tuple[np.ndarray, str]:
@@ -155,24 +182,62 @@ def leverage(fit: Fit, ax: Axes | None = None, n_named: int = 3) -> Axes:
     distance = np.asarray(influence.cooks_distance[0])
     cloud(ax, hat, residual)
     ax.axhline(0.0, color=GREY, linewidth=1.0)
+    ax.margins(y=0.12)
     limits = ax.get_ylim()
     right = min(1.1 * float(np.nanmax(hat)), 0.999)
-    at = np.linspace(right * 1e-3, right, 300)
-    for level in COOKS:
-        contour = np.sqrt(level * fit.rank * (1.0 - at) / at)
-        if contour.min() < max(map(abs, limits)):
-            for side in (contour, -contour):
-                ax.plot(at, side, "--", color=VERMILION, linewidth=1.0)
-            ax.annotate(f"Cook {level:g}", (at[-1], contour[-1]), color=VERMILION, fontsize=8)
+    _cooks_contours(ax, fit.rank, right, limits, float(np.nanmax(distance)))
     ax.set_ylim(*limits)
-    ax.set_xlim(left=0.0)
+    ax.set_xlim(0.0, right)
+    few_ticks(ax)
     negative = np.nan_to_num(-distance)
     named = np.argpartition(negative, min(n_named, negative.size) - 1)[:n_named]
     order = named[np.argsort(negative[named])]
     index = None if fit.model is None else fit.model.rows.index
-    for row in order:
-        name = str(row if index is None else index[row])
-        ax.annotate(
-            name, (hat[row], residual[row]), xytext=(4, 3), textcoords="offset points", fontsize=8
-        )
+    names = [str(row if index is None else index[row]) for row in order]
+    _name_points(ax, hat[order], residual[order], names)
     return tidy(ax, "Leverage", "leverage", "standardised Pearson residual")
+
+
+def _cooks_contours(
+    ax: Axes, rank: int, right: float, limits: tuple[float, float], largest: float
+) -> None:
+    """Contours of Cook's distance inside the picture, or a word that all are lower."""
+    at = np.linspace(right * 1e-3, right, 300)
+    drawn = False
+    for level in COOKS:
+        contour = np.sqrt(level * rank * (1.0 - at) / at)
+        if contour.min() < max(map(abs, limits)):
+            drawn = True
+            for side in (contour, -contour):
+                ax.plot(at, side, "--", color=VERMILION, linewidth=1.0)
+            ax.annotate(
+                f"Cook {level:g}", (at[-1], contour[-1]), xytext=(-3, 3), ha="right",
+                textcoords="offset points", color=VERMILION, fontsize=8,
+            )  # fmt: skip
+    if not drawn:
+        text = f"Cook's distances: all below {COOKS[0]:g}, at most {largest:.2g}"
+        ax.text(0.98, 0.02, text, ha="right", transform=ax.transAxes, color=VERMILION, fontsize=8)
+
+
+def _name_points(ax: Axes, x: np.ndarray, y: np.ndarray, names: Sequence[str]) -> None:
+    """Names beside points; those that would lie on another are moved, or share its place."""
+    left, right = ax.get_xlim()
+    low, high = ax.get_ylim()
+    # Points and letters as shares of the picture.
+    u, v = (x - left) / (right - left), (y - low) / (high - low)
+    taken: list[tuple[float, float, float, Any]] = []
+    for across, up, name in zip(u, v, names, strict=True):
+        width, to_left = 0.022 * len(name) + 0.02, across > 0.75
+        start = across - width if to_left else across
+        for step in (0, -1, 1, -2, 2):
+            place = up + 0.055 * step
+            free = all(
+                abs(place - b) > 0.05 or start > a + w or start + width < a for a, b, w, _ in taken
+            )
+            if free and 0.0 < place < 0.96:
+                break
+        mark = ax.annotate(
+            name, (across, up), xytext=(-4 if to_left else 4, 3 + 14 * step), fontsize=8,
+            xycoords="axes fraction", textcoords="offset points", ha="right" if to_left else "left",
+        )  # fmt: skip
+        taken.append((start, place, width, mark))

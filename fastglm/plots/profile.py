@@ -10,7 +10,7 @@ from scipy import special
 from fastglm.errors import ModelError, require_level
 from fastglm.inference.intervals.held_coefficient import HeldCoefficient, NotConvergedError
 from fastglm.inference.intervals.profile import profiles_of
-from fastglm.plots.style import BLUE, GREY, ORANGE, VERMILION, new_axes, picture, tidy
+from fastglm.plots.style import BLUE, GREY, ORANGE, VERMILION, few_ticks, new_axes, picture, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,6 +74,7 @@ def profile_likelihood(fit: Fit, name: str, alpha: float = 0.05, ax: Axes | None
             )
     ax.set_ylim(-0.55 * REACH**2, 0.4)
     ax.legend(frameon=False, loc="upper right", fontsize=8)
+    few_ticks(ax)
     title = f"Profile likelihood of {name}, {1 - alpha:.0%} interval"
     return tidy(ax, title, name, "log-likelihood below its maximum")
 

@@ -20,11 +20,15 @@ __all__ = [
     "ORANGE",
     "VERMILION",
     "cloud",
+    "few_ticks",
+    "legend_above",
     "level_ticks",
     "new_axes",
     "picture",
     "require_matplotlib",
+    "short_number",
     "smooth_line",
+    "strip_below",
     "tidy",
 ]
 
@@ -66,6 +70,49 @@ def tidy(ax: Axes, title: str, x_label: str, y_label: str) -> Axes:
     ax.set_ylabel(y_label)
     ax.spines[["top", "right"]].set_visible(False)
     return ax
+
+
+def few_ticks(ax: Axes, axis: str = "x", most: int = 5) -> None:
+    """At most so many ticks, numbers in full: labels that neither touch nor hide a common part."""
+    from matplotlib.ticker import MaxNLocator, ScalarFormatter
+
+    of = ax.xaxis if axis == "x" else ax.yaxis
+    of.set_major_locator(MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]))
+    formatter = ScalarFormatter(useOffset=False)
+    formatter.set_powerlimits((-4, 6))
+    of.set_major_formatter(formatter)
+
+
+def legend_above(ax: Axes) -> None:
+    """The legend in a line between the title and the picture, where it hides no point."""
+    handles, labels = ax.get_legend_handles_labels()
+    ax.legend(
+        handles, labels, frameon=False, fontsize=8, ncols=len(labels), loc="lower left",
+        bbox_to_anchor=(0.0, 0.985), borderaxespad=0.0, handletextpad=0.4, columnspacing=1.2,
+    )  # fmt: skip
+    ax.set_title(ax.get_title(), fontsize=11, pad=18)
+
+
+def strip_below(ax: Axes, label: str) -> Axes:
+    """A low strip under the axes for how much data there is, with the axes' own values of x."""
+    strip = ax.inset_axes((0.0, -0.27, 1.0, 0.2), sharex=ax)
+    strip.set_ylabel(label, color=GREY, fontsize=8)
+    strip.tick_params(axis="y", colors=GREY, labelsize=7)
+    strip.spines[["top", "right"]].set_visible(False)
+    strip.spines[["left", "bottom"]].set_color(GREY)
+    strip.yaxis.set_major_formatter(short_number)
+    strip.locator_params(axis="y", nbins=2)
+    ax.tick_params(axis="x", labelbottom=False)
+    ax.set_xlabel("")
+    return strip
+
+
+def short_number(value: float, _: Any = None) -> str:
+    """A number of rows or of exposure in a few letters: 12k, 1.5M."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:.3g}{letter}"
+    return f"{value:.3g}"
 
 
 def level_ticks(ax: Axes, labels: Sequence[str]) -> None:

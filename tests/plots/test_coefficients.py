@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import fastglm as fg
 from fastglm import plots
 from fastglm.errors import ModelError
 
@@ -10,7 +11,11 @@ from fastglm.errors import ModelError
 def test_forest_of_estimates_and_intervals(counts):
     ax = plots.coefficients(counts)
     names = [label.get_text() for label in ax.get_yticklabels()]
-    assert names == list(counts.names[1:])
+    # From the bottom, with the reference level above the others of its factor.
+    order = [name for name in names if "base" not in name][::-1]
+    assert order == list(counts.names[1:])
+    base = names.index("region = north (base)")
+    assert names[base - 1] == "region[T.south]"
     drawn = next(line for line in ax.lines if line.get_marker() == "o").get_xdata()
     np.testing.assert_allclose(drawn, counts.params.to_numpy()[1:])
     ends = np.array([path.vertices[:, 0] for path in ax.collections[0].get_paths()])
@@ -24,3 +29,20 @@ def test_ratios_are_on_a_logarithmic_axis(wins):
     assert ax.get_xscale() == "log"
     with pytest.raises(ModelError, match="no coefficient"):
         plots.coefficients(wins, names=["wage"])
+
+
+def test_numeric_columns_per_standard_deviation(counts, frame):
+    ax = plots.coefficients(counts, standardize=True)
+    drawn = next(line for line in ax.lines if line.get_marker() == "o").get_xdata()
+    by_name = dict(zip(counts.names[1:], drawn, strict=True))
+    assert by_name["age"] == pytest.approx(counts.params["age"] * frame.age.std(ddof=0))
+    assert by_name["region[T.west]"] == counts.params["region[T.west]"]
+    assert "per standard deviation" in ax.get_xlabel()
+
+
+def test_columns_of_splines_are_left_out(frame):
+    fit = fg.glm("claims ~ bs(age, df=4) + hours", frame, "poisson")
+    names = [label.get_text() for label in plots.coefficients(fit).get_yticklabels()]
+    assert names == ["hours"]
+    alone = plots.coefficients(fg.glm("claims ~ bs(age, df=4)", frame, "poisson"))
+    assert len(alone.get_yticklabels()) == 4

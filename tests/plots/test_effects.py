@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import fastglm as fg
@@ -18,12 +19,22 @@ def test_effect_of_a_number_is_the_marginal_mean_with_its_band(counts, frame):
     assert band.min() == pytest.approx(table["response_lower"].min())
 
 
-def test_effect_of_a_factor_shows_its_levels(counts):
+def test_effect_of_a_factor_shows_its_levels_by_mean_over_counts(counts, frame):
     ax = plots.effect(counts, "region")
-    assert [label.get_text() for label in ax.get_xticklabels()] == ["north", "south", "west"]
-    np.testing.assert_allclose(
-        ax.lines[0].get_ydata(), counts.emmeans("region").summary_frame()["response"]
-    )
+    table = counts.emmeans("region").summary_frame()["response"].sort_values()
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), table)
+    (strip,) = ax.child_axes
+    labels = [label.get_text() for label in strip.get_xticklabels()]
+    assert [f"region={label}" for label in labels] == list(table.index)
+    heights = [bar.get_height() for bar in strip.patches]
+    assert heights == [(frame.region == label).sum() for label in labels]
+
+
+def test_levels_in_order_stay_in_order(frame):
+    ordered = frame.assign(region=pd.Categorical(frame.region, ["west", "south", "north"], True))
+    ax = plots.effect(fg.glm("claims ~ region", ordered, "poisson"), "region")
+    labels = [label.get_text() for label in ax.child_axes[0].get_xticklabels()]
+    assert labels == ["west", "south", "north"]
 
 
 def test_partial_residuals_of_a_term(counts):
@@ -31,9 +42,25 @@ def test_partial_residuals_of_a_term(counts):
     fitted = next(line for line in ax.lines if line.get_label() == "fitted").get_xydata()
     slope = np.polyfit(*fitted.T, 1)[0]
     assert slope == pytest.approx(counts.params["age"])
-    for term, message in (("region", "one numeric"), ("size", "no term")):
-        with pytest.raises(ModelError, match=message):
-            plots.partial_residuals(counts, term)
+    with pytest.raises(ModelError, match="no term 'size'"):
+        plots.partial_residuals(counts, "size")
+
+
+def test_partial_residuals_are_weighted_means(counts, frame):
+    ax = plots.partial_residuals(counts, "region")
+    values = counts.resid_partial()["region"]
+    weight = counts.fittedvalues
+    expected = (values * weight).groupby(frame.region).sum() / weight.groupby(frame.region).sum()
+    drawn = ax.containers[0].lines[0].get_ydata()
+    np.testing.assert_allclose(drawn, expected)
+    # A factor's own means have no residual left.
+    (fitted,) = [line.get_ydata() for line in ax.lines if line.get_label() == "fitted"]
+    np.testing.assert_allclose(fitted, expected, atol=1e-6)
+
+
+def test_a_variable_names_its_term(frame):
+    fit = fg.glm("claims ~ bs(age, df=4) + region", frame, "poisson")
+    assert "bs(age, df=4)" in plots.partial_residuals(fit, "age").get_title()
 
 
 def test_partial_residuals_of_a_column(frame):

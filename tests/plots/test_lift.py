@@ -20,9 +20,47 @@ def test_actual_and_expected_rates_by_level(counts, frame):
     np.testing.assert_allclose(drawn["actual"], frame.claims.groupby(by).sum() / exposure)
     # A factor in a Poisson model with log link: expected sums equal the actual ones.
     np.testing.assert_allclose(drawn["expected"], drawn["actual"], rtol=1e-6)
-    bars = [bar.get_height() for bar in ax.figure.axes[1].patches]
-    np.testing.assert_allclose(bars, exposure)
-    assert [label.get_text() for label in ax.get_xticklabels()] == ["north", "south", "west"]
+    (strip,) = ax.child_axes
+    np.testing.assert_allclose([bar.get_height() for bar in strip.patches], exposure)
+    assert [label.get_text() for label in strip.get_xticklabels()] == ["north", "south", "west"]
+    # Nothing joins levels that have no order, and the axis is that of the means alone.
+    assert all(line.get_linestyle() == "None" or line.get_marker() == "_" for line in ax.lines)
+    assert ax.get_ylim()[0] > 0.0
+
+
+def test_chance_alone_is_drawn_around_the_expected_means(counts, frame):
+    ax = plots.actual_expected(counts, "region")
+    exposure = frame.hours.groupby(frame.region).sum().to_numpy()
+    expected = counts.fittedvalues.groupby(frame.region).sum() / exposure
+    ends = np.array([path.vertices[:, 1] for path in ax.collections[0].get_paths()])
+    reach = 1.959964 * np.sqrt(expected.to_numpy() / exposure)
+    np.testing.assert_allclose(ends[:, 1], expected + reach, rtol=1e-6)
+
+
+def test_two_factors_are_a_map_of_ratios(counts, frame):
+    old = (frame.age > 50).map({True: "old", False: "young"}).rename("years")
+    ax = plots.actual_expected(counts, ["region", old])
+    both = [old.to_numpy(), frame.region.to_numpy()]
+    ratio = frame.claims.groupby(both).sum() / counts.fittedvalues.groupby(both).sum()
+    shown = np.exp(np.asarray(ax.collections[0].get_array()))
+    np.testing.assert_allclose(shown.ravel(), ratio.to_numpy(), rtol=1e-10)
+    texts = [text.get_text() for text in ax.texts]
+    assert texts == [f"{value:.2f}" for value in ratio]
+    assert ax.get_title() == "Actual over expected by region and years"
+
+
+def test_actual_and_expected_of_new_rows(counts, frame):
+    new = frame.sample(200, random_state=2)
+    drawn = lines(plots.actual_expected(counts, "region", data=new))
+    by = new.groupby("region")[["claims", "hours"]].sum()
+    np.testing.assert_allclose(drawn["actual"], by["claims"] / by["hours"])
+
+
+def test_groups_are_named_in_few_digits(counts, frame):
+    ax = plots.actual_expected(counts, "hours", n_groups=4)
+    labels = [label.get_text() for label in ax.child_axes[0].get_xticklabels()]
+    assert len(set(labels)) == 4
+    assert all(len(label) <= 11 for label in labels)
 
 
 def test_numbers_and_foreign_factors_are_cut_or_taken(counts, frame):
@@ -31,9 +69,10 @@ def test_numbers_and_foreign_factors_are_cut_or_taken(counts, frame):
     ours = np.arange(800) % 3
     assert len(lines(plots.actual_expected(counts, ours))["actual"]) == 3
     many = plots.actual_expected(counts, np.array([f"v{k % 100}" for k in range(800)]))
-    assert many.get_xticklabels()[-1].get_text() == "others"
+    (strip,) = many.child_axes
+    assert strip.get_xticklabels()[-1].get_text() == "others"
     total = np.average(frame.claims / frame.hours, weights=frame.hours)
-    bars = np.array([bar.get_height() for bar in many.figure.axes[1].patches])
+    bars = np.array([bar.get_height() for bar in strip.patches])
     assert np.average(lines(many)["actual"], weights=bars) == pytest.approx(total)
     with pytest.raises(DataError, match="shape"):
         plots.actual_expected(counts, np.arange(5))
@@ -52,3 +91,10 @@ def test_double_lift_shows_both_models(counts, frame):
     assert distance["full"] < distance["small"]
     with pytest.raises(DataError, match="same rows"):
         plots.double_lift(counts, fg.glm("won ~ age", frame, "binomial"))
+
+
+def test_models_are_named_by_their_formulas(counts, frame):
+    other = fg.glm("claims ~ region", frame, "poisson", exposure="hours")
+    assert {"age + region", "region"} <= lines(plots.double_lift(counts, other)).keys()
+    same = lines(plots.double_lift(counts, counts.with_covariance("HC1")))
+    assert {"first", "second"} <= same.keys()

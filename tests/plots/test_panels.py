@@ -81,3 +81,29 @@ def test_contours_are_of_cooks_distance(frame):
     distance = residual**2 * hat / ((1 - hat) * fit.rank)
     np.testing.assert_allclose(distance, distance[0])
     assert min(abs(distance[0] - 0.5), abs(distance[0] - 1.0)) < 1e-9
+
+
+def test_where_no_contour_is_in_the_picture_it_says_so(counts):
+    ax = plots.leverage(counts)
+    largest = float(np.max(counts.get_influence().cooks_distance[0]))
+    assert f"all below 0.5, at most {largest:.2g}" in next(t.get_text() for t in ax.texts)
+
+
+def test_names_of_points_do_not_lie_on_each_other(frame):
+    twins = frame.head(200).copy()
+    twins.loc[twins.index[-3:], ["age", "claims", "hours"]] = [79.0, 30.0, 1.0]
+    ax = plots.leverage(fg.glm("claims ~ age", twins, "poisson"))
+    ax.figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in ax.texts if text.get_text().isdigit()]
+    assert len(boxes) == 3
+    frame_box = ax.get_window_extent()
+    for k, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[:k])
+        assert box.y1 <= frame_box.y1 + 12
+
+
+def test_the_panels_have_a_title_and_do_not_write_themselves_out(counts):
+    axes = counts.plot()
+    assert "Poisson, log: claims ~ age + region" in axes[0, 0].figure.get_suptitle()
+    assert "show()" in repr(axes)
+    assert axes._repr_html_() == ""
