@@ -151,7 +151,7 @@ def partial_residuals(fit: Fit, term: str, ax: Axes | None = None) -> Axes:
     ax = new_axes(ax)
     tidy(ax, f"Partial residuals of {term}", variable, "contribution + residual")
     if isinstance(x, Categories):
-        group, centre = np.asarray(x.codes, np.intp), np.arange(len(x.levels))
+        group, centre = np.asarray(x.codes, np.intp), np.arange(float(len(x.levels)))
     else:
         group = quantile_groups(x, np.ones(x.size), MOST_GROUPS)
         centre = np.bincount(group, x) / np.bincount(group)

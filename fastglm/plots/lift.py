@@ -205,7 +205,7 @@ def _map(fit: Fit, found: Observed, by: Sequence[Any], n_groups: int, ax: Axes |
     drawn = ax.pcolormesh(shown, cmap="RdBu_r", vmin=-reach, vmax=reach, edgecolors="white")
     bar = ax.figure.colorbar(drawn, ax=ax, pad=0.02, aspect=30)
     ticks = np.linspace(-reach, reach, 5)
-    bar.set_ticks(ticks, labels=[f"{value:.2f}" for value in np.exp(ticks)])
+    bar.set_ticks(ticks.tolist(), labels=[f"{value:.2f}" for value in np.exp(ticks)])
     bar.set_label("actual / expected", fontsize=8)
     bar.outline.set_visible(False)
     if ratio.size <= MOST_NUMBERS:
@@ -215,8 +215,7 @@ def _map(fit: Fit, found: Observed, by: Sequence[Any], n_groups: int, ax: Axes |
                 color = "white" if dark else "black"
                 ax.text(j + 0.5, i + 0.5, f"{value:.2f}", ha="center", va="center",
                         fontsize=8, color=color)  # fmt: skip
-    level_ticks(ax, first)
-    ax.set_xticks(np.arange(shape[1]) + 0.5, ax.get_xticklabels())
+    level_ticks(ax, first, shift=0.5)
     ax.set_yticks(np.arange(shape[0]) + 0.5, second, fontsize=8)
     tidy(ax, f"Actual over expected by {one} and {two}", one, two)
     ax.spines[["left", "bottom"]].set_visible(False)

@@ -66,9 +66,10 @@ def panels(fit: Fit, seed: int = 0) -> np.ndarray:
     ndarray of Axes, shape (2, 2)
     """
     from matplotlib import pyplot
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    figure, axes = pyplot.subplots(2, 2, figsize=(11.0, 8.4), layout="constrained")
-    figure.get_layout_engine().set(h_pad=0.1, hspace=0.04)
+    layout = ConstrainedLayoutEngine(h_pad=0.1, hspace=0.04)
+    figure, axes = pyplot.subplots(2, 2, figsize=(11.0, 8.4), layout=layout)
     model = str(fit.formula or fit.response_name)
     model = model if len(model) <= LONGEST else f"{model[: LONGEST - 2]} …"
     figure.suptitle(f"{type(fit.family).__name__}, {fit.family.link.name}: {model}", fontsize=10)

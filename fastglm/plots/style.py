@@ -115,9 +115,9 @@ def short_number(value: float, _: Any = None) -> str:
     return f"{value:.3g}"
 
 
-def level_ticks(ax: Axes, labels: Sequence[str]) -> None:
+def level_ticks(ax: Axes, labels: Sequence[str], shift: float = 0.0) -> None:
     """Names of levels at 0, 1, ..., slanted where they would run into each other."""
-    ax.set_xticks(np.arange(len(labels)), labels)
+    ax.set_xticks(np.arange(len(labels)) + shift, labels)
     if max(len(label) for label in labels) * len(labels) > MOST_LETTERS:
         for label in ax.get_xticklabels():
             label.set(rotation=45, ha="right")
