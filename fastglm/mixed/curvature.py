@@ -51,9 +51,15 @@ def coefficient_hessian(problem: LaplaceProblem, state: LaplaceState) -> Curvatu
     block, k = layout.blocks[0], layout.k
     z = block.columns.T
     pairs = [(a, b) for a in range(k) for b in range(a + 1)]
-    of_pairs = np.stack([slope * z[a] * z[b] for a, b in pairs])
     # Sums of x times w z, c z and w' z z of the levels.
-    tables = fixed.by_level(np.vstack([weight * z, bend * z, of_pairs]), block.codes, block.q)
+    values = np.empty((2 * k + len(pairs), layout.n_rows))
+    np.multiply(weight, z, out=values[:k])
+    np.multiply(bend, z, out=values[k : 2 * k])
+    of_pairs = values[2 * k :]
+    for m, (a, b) in enumerate(pairs):
+        np.multiply(slope, z[a], out=of_pairs[m])
+        of_pairs[m] *= z[b]
+    tables = fixed.by_level(values, block.codes, block.q)
     with_weight, with_bend, with_slope = np.split(tables, [k, 2 * k], axis=1)
     own = _level_sums(layout, bend, pairs)
     covariance = state.factor.level_covariances(0)
@@ -64,9 +70,8 @@ def coefficient_hessian(problem: LaplaceProblem, state: LaplaceState) -> Curvatu
     hessian += np.tensordot(fit, own @ fit, ([0, 1], [0, 1])) - crossed - crossed.T
     left = np.empty((layout.q, k, k, fixed.p))
     for m, (a, b) in enumerate(pairs):
-        cubes = np.column_stack(
-            [np.bincount(block.codes, of_pairs[m] * z[c], minlength=block.q) for c in range(k)]
-        )
+        sums = (np.bincount(block.codes, of_pairs[m] * z[c], minlength=block.q) for c in range(k))
+        cubes = np.column_stack(list(sums))
         left[:, a, b] = left[:, b, a] = with_slope[:, m] - np.einsum("jc,jcp->jp", cubes, fit)
     moved = np.einsum("jac,jbd,jcdp->jabp", covariance, covariance, left, optimize=True)
     hessian -= np.tensordot(left, moved, ([0, 1, 2], [0, 1, 2]))

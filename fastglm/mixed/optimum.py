@@ -83,14 +83,24 @@ def difference_hessian(function: Function, x: np.ndarray, curvature: np.ndarray)
     curvature : ndarray, shape (m,)
         About the diagonal of the Hessian, for the steps.
     """
-    hessian = difference_columns(function, x, curvature, range(x.size))
+
+    def change(up: np.ndarray, down: np.ndarray) -> np.ndarray:
+        return np.asarray(function(up)[1] - function(down)[1])
+
+    hessian = difference_columns(change, x, curvature, range(x.size))
     return 0.5 * (hessian + hessian.T)
 
 
 def difference_columns(
-    function: Function, x: np.ndarray, curvature: np.ndarray, which: range
+    change: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    x: np.ndarray,
+    curvature: np.ndarray,
+    which: range,
 ) -> np.ndarray:
-    """Central differences of the gradient in some of the parameters, a row each."""
+    """Central differences of a gradient in some of the parameters, a row each.
+
+    `change` is by how much the gradient at one point is more than that at another.
+    """
     steps = DIFFERENCE / np.sqrt(np.maximum(np.abs(curvature), 1e-12))
     steps = np.minimum(steps, DIFFERENCE * np.maximum(1.0, np.abs(x)) * 10.0)
     columns = np.empty((len(which), x.size))
@@ -98,7 +108,7 @@ def difference_columns(
         up, down = x.copy(), x.copy()
         up[i] += steps[i]
         down[i] -= steps[i]
-        columns[row] = (function(up)[1] - function(down)[1]) / (up[i] - down[i])
+        columns[row] = change(up, down) / (up[i] - down[i])
     return columns
 
 

@@ -61,8 +61,12 @@ class Search:
 
     def gradient(self, state: LaplaceState) -> np.ndarray:
         """Of the vector."""
-        parts = [state.beta_gradient, state.theta_gradient[~self.held]]
-        return np.concatenate([*parts, self.extra(state.extra_gradient if self.has_extra else 0.0)])
+        return np.concatenate([state.beta_gradient, self.gradient_of_theta(state)])
+
+    def gradient_of_theta(self, state: LaplaceState) -> np.ndarray:
+        """Of the free theta and the extra parameter."""
+        extra = self.extra(state.extra_gradient if self.has_extra else 0.0)
+        return np.concatenate([state.theta_gradient[~self.held], extra])
 
     def at(self, x: np.ndarray) -> LaplaceState:
         """The criterion at a point, which may be the last that was asked for."""
@@ -95,11 +99,14 @@ class Search:
         curvature = coefficient_hessian(self.problem, self.at(x))
         hessian[:p, :p], self.information = curvature
 
-        def fixed_beta(point: np.ndarray) -> tuple[float, np.ndarray]:
-            state = self.problem.at(self.parameters(point), eta)
-            return state.value, self.gradient(state)
+        def change(up: np.ndarray, down: np.ndarray) -> np.ndarray:
+            # X is read once, for what the rows' derivatives differ by.
+            states = [self.problem.at(self.parameters(point), eta) for point in (up, down)]
+            rows = states[0].working_residual - states[1].working_residual
+            rest = [self.gradient_of_theta(state) for state in states]
+            return np.concatenate([self.problem.score_of(rows), rest[0] - rest[1]])
 
-        columns = difference_columns(fixed_beta, x, np.diag(near), range(p, x.size))
+        columns = difference_columns(change, x, np.diag(near), range(p, x.size))
         hessian[p:] = columns
         hessian[:p, p:] = columns[:, :p].T
         hessian[p:, p:] = 0.5 * (columns[:, p:] + columns[:, p:].T)
