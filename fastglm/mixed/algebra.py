@@ -328,10 +328,15 @@ class Factor:
         layout, k = self.layout, int(self.layout.widths[block])
         root = self.factors[block, :k, :k]
         if block == 0:
-            return root @ self.inverse[0] @ root.T
+            return _symmetric(root @ self.inverse[0] @ root.T)
         columns = layout.columns_of(block)
         places = layout.row_start[columns][:, :, None] + columns[:, None, :]
-        return root @ self.remainder_inverse[places] @ root.T
+        return _symmetric(root @ self.remainder_inverse[places] @ root.T)
+
+
+def _symmetric(matrices: np.ndarray) -> np.ndarray:
+    """Without the rounding that tells (q, k, k) matrices from their transposes."""
+    return 0.5 * (matrices + matrices.transpose(0, 2, 1))
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from fastglm.mixed.estimate import LinearEstimate
 from fastglm.mixed.generalized import GeneralizedEstimate
 from fastglm.mixed.results import MixedResults
 
-__all__ = ["make_results"]
+__all__ = ["make_results", "still_moving"]
 
 
 def make_results(
@@ -38,7 +38,7 @@ def make_results(
         method=method,
         rank=fixed.p,
         status=Status.CONVERGED if estimate.converged else Status.MAX_ITERATIONS,
-        gradient=estimate.gradient,
+        gradient=float(np.abs(estimate.slope).max(initial=0.0)),
         n_evaluations=estimate.n_evaluations,
         n_iter=estimate.n_iter,
         singular=describe_singular(estimate.layout, estimate.layout.factors(estimate.theta)),
@@ -50,6 +50,27 @@ def make_results(
         model=model,
         estimate=estimate,
     )
+
+
+def still_moving(estimate: LinearEstimate | GeneralizedEstimate, names: tuple[str, ...]) -> str:
+    """The parameter that the criterion, for its curvature, still falls along most.
+
+    `names` are those of the fixed columns.
+    """
+    free = [
+        name for name, h in zip(estimate.layout.theta_names(), estimate.held, strict=True) if not h
+    ]
+    labels = [f"the covariance parameter {name}" for name in free]
+    hessian = estimate.hessian
+    if isinstance(estimate, LinearEstimate):
+        hessian = hessian[np.ix_(~estimate.held, ~estimate.held)]
+    else:
+        kept = zip(names, estimate.fixed.kept, strict=True)
+        labels = [f"the coefficient of {name}" for name, is_kept in kept if is_kept] + labels
+        extra = {"parameter": "the family's parameter", "dispersion": "the dispersion"}
+        labels += [extra[estimate.problem.extra]] if estimate.problem.extra in extra else []
+    size = estimate.slope**2 / np.maximum(np.abs(np.diag(hessian)), 1e-300)
+    return labels[int(np.argmax(size))] if labels else "no parameter"
 
 
 def _fitted_family(family: Any, estimate: LinearEstimate | GeneralizedEstimate) -> tuple[Any, int]:

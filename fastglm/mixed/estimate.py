@@ -45,8 +45,8 @@ class LinearEstimate:
         Which of theta lie on the boundary.
     hessian : ndarray, shape (m, m)
         Of the profiled criterion in theta; NaN where held.
-    gradient : float
-        Largest derivative of the criterion in a free parameter.
+    slope : ndarray, shape (free parameters,)
+        Derivatives of the criterion in theta that is not held.
     n_evaluations, n_iter : int
     converged : bool
     """
@@ -57,7 +57,7 @@ class LinearEstimate:
     base: np.ndarray
     held: np.ndarray
     hessian: np.ndarray
-    gradient: float
+    slope: np.ndarray
     n_evaluations: int
     n_iter: int
     converged: bool
@@ -206,6 +206,6 @@ def _settled(layout, fixed, problem, base, found) -> LinearEstimate:  # type: ig
         converged = True
     return LinearEstimate(
         layout=layout, fixed=fixed, state=problem.at(theta), base=base, held=held,
-        hessian=hessian, gradient=float(np.abs(gradient).max(initial=0.0)),
+        hessian=hessian, slope=gradient,
         n_evaluations=n_evaluations, n_iter=n_iter, converged=bool(converged),
     )  # fmt: skip

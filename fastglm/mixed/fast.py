@@ -105,7 +105,7 @@ def estimate_fast(
     hessian[p:, p:] = found.hessian[np.ix_(free, free)] * np.outer(sign, sign)
     return GeneralizedEstimate(
         layout=problem.layout, fixed=problem.fixed, problem=problem, state=state, held=held,
-        hessian=hessian, gradient=float(np.abs(gradient[free]).max(initial=0.0)),
+        hessian=hessian, slope=np.concatenate([np.zeros(p), gradient[free]]),
         n_evaluations=found.n_evaluations, n_iter=found.n_iter, converged=found.converged,
         infinite=begin.infinite, n_separated=begin.n_separated,
     )  # fmt: skip

@@ -51,8 +51,8 @@ class GeneralizedEstimate:
         Which of theta lie on the boundary.
     hessian : ndarray
         Of the criterion in beta, the free theta and the extra parameter.
-    gradient : float
-        Its largest derivative in one of these.
+    slope : ndarray
+        Its derivatives in these.
     n_evaluations, n_iter : int
     converged : bool
     infinite : dict of str to int
@@ -70,7 +70,7 @@ class GeneralizedEstimate:
     state: LaplaceState
     held: np.ndarray
     hessian: np.ndarray
-    gradient: float
+    slope: np.ndarray
     n_evaluations: int
     n_iter: int
     converged: bool
@@ -251,7 +251,7 @@ def _settled(search: Search, found: Minimum, begun: Begun, max_iter: int) -> Gen
     gradient = search.gradient(state)
     return GeneralizedEstimate(
         layout=layout, fixed=problem.fixed, problem=problem, state=state, held=held,
-        hessian=found.hessian, gradient=float(np.abs(gradient).max(initial=0.0)),
+        hessian=found.hessian, slope=gradient,
         n_evaluations=n_evaluations, n_iter=n_iter, converged=found.converged,
         infinite=begun.start.infinite if begun.start else {},
         n_separated=begun.start.n_separated if begun.start else 0, information=search.information,

@@ -23,7 +23,7 @@ from fastglm.families import Family, resolve_family
 from fastglm.kernels.threads.threads import usable_threads
 from fastglm.mixed.adaptive import MOST_NODES
 from fastglm.mixed.array_rows import rows_of_arrays
-from fastglm.mixed.assemble import make_results
+from fastglm.mixed.assemble import make_results, still_moving
 from fastglm.mixed.estimate import LinearEstimate, estimate_linear
 from fastglm.mixed.fast import estimate_fast
 from fastglm.mixed.generalized import GeneralizedEstimate, estimate_generalized
@@ -244,7 +244,7 @@ class MixedGLM(Pointing):
         results = make_results(self, estimate, method, threads)
         options = {"reml": reml, "nagq": nagq, "laplace": laplace, "max_iter": max_iter}
         results = replace(results, fit_options=options)
-        _warn(results, getattr(estimate, "at_zero", False))
+        _warn(results, estimate)
         return results
 
     def _checked_start(self, start_theta: Any) -> np.ndarray | None:
@@ -362,13 +362,13 @@ def _statsmodels_terms(
     return " + ".join(terms)
 
 
-def _warn(results: MixedResults, at_zero: bool) -> None:
+def _warn(results: MixedResults, estimate: LinearEstimate | GeneralizedEstimate) -> None:
     """What the reader must know."""
     if results.infinite:
         text = infinite_text(results.infinite, results.n_separated)
         warn(f"{text} Leave out columns, or fit fewer of them.", SeparationWarning)
     elif not results.converged:
-        warn(_advice(results), ConvergenceWarning)
+        warn(_advice(results, still_moving(estimate, results.names)), ConvergenceWarning)
     if math.isfinite(results.family.domain.upper):
         for c in results.components:
             if not c.term2 and c.sd > LARGEST_SD:
@@ -378,7 +378,7 @@ def _warn(results: MixedResults, at_zero: bool) -> None:
                     "equal, and the likelihood hardly tells it from infinity.",
                     BoundaryWarning,
                 )
-    if at_zero:
+    if isinstance(estimate, GeneralizedEstimate) and estimate.at_zero:
         warn(
             "Given the random effects the counts vary no more than Poisson counts would: alpha is "
             "0, on the boundary, and the fit is that of the Poisson family.",
@@ -386,9 +386,9 @@ def _warn(results: MixedResults, at_zero: bool) -> None:
         )
 
 
-def _advice(results: MixedResults) -> str:
+def _advice(results: MixedResults, moving: str) -> str:
     return (
-        f"the fit did not converge: the largest derivative of the criterion is "
-        f"{results.gradient:.2g}. Raise max_iter, rescale columns, or look for a random term that "
-        "the data say little about."
+        f"the fit did not converge: {moving} still moves, and the largest derivative of the "
+        f"criterion is {results.gradient:.2g}. Raise max_iter, rescale columns, or leave out a "
+        "random term that the data say little about."
     )

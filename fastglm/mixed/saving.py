@@ -10,12 +10,12 @@ from fastglm.design.formula.expressions import expression_from_dict, expression_
 from fastglm.design.formula.fitted_formula import FittedFormula
 from fastglm.errors import Status
 from fastglm.families import Family
-from fastglm.fit.json_numbers import float_from_json, json_numbers
+from fastglm.fit.json_numbers import float_from_json, json_numbers, pack, unpack
 from fastglm.mixed.covariances import structure_named
 from fastglm.mixed.effects import GroupEffects, VarianceComponent
 from fastglm.mixed.layout import Term
 from fastglm.mixed.record import MixedFit
-from fastglm.mixed.rows import FittedGroup, FittedTerm
+from fastglm.mixed.rows import FittedGroup, FittedTerm, label
 
 __all__ = ["describe_mixed", "read_mixed"]
 
@@ -54,16 +54,18 @@ def describe_mixed(results: MixedFit) -> dict[str, Any]:
 
 
 def _describe_group(group: GroupEffects) -> dict[str, Any]:
-    fitted_formula = group.fitted_formula
+    """A factor; what there is of every level is written once, and its numbers packed."""
+    fitted_formula, k = group.fitted_formula, len(group.columns)
+    is_single = len(fitted_formula.parts[0]) == 1
     return {
         "group": group.group,
-        "levels": list(group.levels),
-        "parts": [list(parts) for parts in fitted_formula.parts],
+        "levels": None if not is_single else list(group.levels),
+        "parts": None if is_single else [list(parts) for parts in fitted_formula.parts],
         "columns": list(group.columns),
         "terms": [[list(t.columns), t.start, t.structure.name] for t in group.terms],
         "covariance": json_numbers(group.covariance.tolist()),
-        "modes": json_numbers(group.modes.tolist()),
-        "variances": json_numbers(group.variances.tolist()),
+        "modes": pack(group.modes),
+        "variances": pack(group.variances[(slice(None), *np.tril_indices(k))]),
         "factors": [expression_to_dict(factor) for factor in fitted_formula.factors],
         "recipes": [
             [
@@ -109,24 +111,40 @@ def _read_group(saved: dict[str, Any]) -> GroupEffects:
         Term(tuple(columns), start, structure_named(name, len(columns)))
         for columns, start, name in saved["terms"]
     )
+    parts = saved["parts"]
+    parts = [(level,) for level in saved["levels"]] if parts is None else [tuple(p) for p in parts]
+    levels = tuple(label(each) for each in parts)
     fitted_formula = FittedGroup(
         saved["group"],
         tuple(expression_from_dict(factor) for factor in saved["factors"]),
-        tuple(saved["levels"]),
-        tuple(tuple(parts) for parts in saved["parts"]),
+        levels,
+        tuple(parts),
         tuple(
             FittedTerm(None if r is None else FittedFormula.from_dict(r), width, is_intercept)
             for r, width, is_intercept in saved["recipes"]
         ),
     )
-    arrays = (np.array(saved[k], dtype=np.float64) for k in ("covariance", "modes", "variances"))
+    modes, variances = _read_effects(saved, len(levels))
     return GroupEffects(
         saved["group"],
-        tuple(saved["levels"]),
+        levels,
         tuple(saved["columns"]),
         terms,
-        next(arrays),
-        next(arrays),
-        next(arrays),
+        np.array(saved["covariance"], dtype=np.float64),
+        modes,
+        variances,
         fitted_formula,
     )
+
+
+def _read_effects(saved: dict[str, Any], q: int) -> tuple[np.ndarray, np.ndarray]:
+    """Modes, (q, k), and their variances, (q, k, k); earlier files have them as numbers."""
+    k = len(saved["columns"])
+    if not isinstance(saved["modes"], str):
+        modes, variances = (np.array(saved[name], np.float64) for name in ("modes", "variances"))
+        return modes, variances
+    variances = np.empty((q, k, k))
+    row, column = np.tril_indices(k)
+    triangles = unpack(saved["variances"], q * row.size).reshape(q, -1)
+    variances[:, row, column] = variances[:, column, row] = triangles
+    return unpack(saved["modes"], q * k).reshape(q, k), variances

@@ -6,6 +6,7 @@ import pytest
 
 import fastglm as fg
 from fastglm.errors import DataError, FormulaError, ModelError, SeparationWarning
+from fastglm.mixed import optimum
 
 
 @pytest.fixture
@@ -122,3 +123,17 @@ def test_scripts_of_statsmodels_choose_optimisers(frame):
     assert model.fit(reml=False, method="powell").method == "ML"
     with pytest.raises(ModelError, match="start_params is not read"):
         model.fit(start_params=[1.0, 2.0])
+
+
+def test_a_fit_that_stops_early_names_what_still_moves(frame, monkeypatch):
+    monkeypatch.setattr(optimum, "MOST_POLISHING", 1)
+    rng = np.random.default_rng(3)
+    frame["count"] = rng.poisson(np.exp(0.3 + 1.5 * frame["x"]))
+    with pytest.warns(
+        fg.errors.ConvergenceWarning, match=r"(coefficient of|parameter) .* still mov"
+    ):
+        fit = fg.mixed("count ~ x + (x | g)", frame, "poisson", max_iter=1)
+    assert not fit.converged
+    message = r"the covariance parameter g\.Intercept still moves"
+    with pytest.warns(fg.errors.ConvergenceWarning, match=message):
+        fg.mixed("y ~ x + (1 | g)", frame, max_iter=1)

@@ -50,3 +50,25 @@ def test_new_levels_are_refused_or_predicted_as_asked():
         fit.predict(new.drop(columns="Worker"), level="population"),
         fit.predict(new, level="population"),
     )
+
+
+@pytest.mark.parametrize("formula", ["y ~ x + (x | g)", "y ~ x + (1 | h/g)"])
+def test_files_grow_with_levels_and_not_with_rows(formula, tmp_path):
+    rng = np.random.default_rng(0)
+
+    def saved(n, q):
+        g, x = rng.integers(0, q, n), rng.normal(size=n)
+        data = {"g": g, "h": g % 7, "x": x, "y": rng.normal(size=q)[g] + rng.normal(size=n)}
+        fit = fg.mixed(formula, data)
+        fit.save(tmp_path / "fit.json")
+        again = fg.load(tmp_path / "fit.json")
+        for one, other in zip(fit.groups, again.groups, strict=True):
+            assert one.levels == other.levels
+            assert one.modes.tobytes() == other.modes.tobytes()
+            np.testing.assert_array_equal(one.variances, other.variances)
+        return (tmp_path / "fit.json").stat().st_size
+
+    few, rows, levels = saved(3_000, 100), saved(12_000, 100), saved(12_000, 1_100)
+    assert abs(rows - few) < 200
+    # Of a level its label, and at most five numbers of eleven characters.
+    assert levels - rows < 1_000 * 90
