@@ -31,6 +31,7 @@ from fastglm.fit.record import Fit
 from fastglm.records import frozen
 from fastglm.solve.fit import SolverOptions, solve
 from fastglm.solve.newton.convergence import MAX_WEIGHT_CHANGE
+from fastglm.solve.separated_levels import find_separated_levels, solve_beside_levels
 from fastglm.solve.separation import (
     Separation,
     find_separation,
@@ -79,7 +80,8 @@ def fit_model(model: Any, fit_options: FitOptions, kind: type[F]) -> F:
     """Fit a model as planned, and warn of what the reader must know; see `fastglm.GLM.fit`."""
     checked_choice("separation", fit_options.separation, SEPARATION)
     begin = perf_counter()
-    estimate = _estimate(model, fit_options)
+    known = _beside_separated_levels(model, fit_options)
+    estimate, found = known or (_estimate(model, fit_options), None)
     solution = estimate.solution
     if solution.status in (Status.NOT_FINITE, Status.NO_START):
         # The kernels notice values that are not finite, but not where they are.
@@ -89,7 +91,8 @@ def fit_model(model: Any, fit_options: FitOptions, kind: type[F]) -> F:
         advice = solution.status.advice
         raise StartError(advice[0].upper() + advice[1:])
     _require_more_rows_than_rank(model, solution)
-    found = _search(model, fit_options, estimate)
+    if found is None:
+        found = _search(model, fit_options, estimate)
     if found is None and fit_options.separation != "ignore" and runs_away(solution):
         estimate = estimate._replace(solution=replace(solution, status=Status.MAX_ITERATIONS))
     if found is not None and fit_options.separation in ("drop", "firth"):
@@ -223,6 +226,22 @@ def _estimate(model: Any, fit_options: FitOptions) -> Estimates:
     estimate = ESTIMATORS[family.free_parameter](problem, fit_options.start_params)
     scale = estimate.scale if fit_options.scale is None else fit_options.scale
     return Estimates(estimate.solution, estimate.family, scale, estimate.standard_error)
+
+
+def _beside_separated_levels(
+    model: Any, fit_options: FitOptions
+) -> tuple[Estimates, Separation] | None:
+    """Estimates and separation where levels of categoricals are all that is separated."""
+    family, options = model.family, fit_options.options
+    is_plain = fit_options.bias_reduction == "none" and family.free_parameter is None
+    asked = fit_options.separation in ("ignore", "check") or fit_options.start_params is not None
+    if asked or options.exact or not is_plain:
+        return None
+    levels = find_separated_levels(model.row_table, family)
+    if levels is None:
+        return None
+    both = solve_beside_levels(model.row_table, family, options, model.rows.summary, levels)
+    return None if both is None else (Estimates(both[0], family, fit_options.scale), both[1])
 
 
 def _estimate_with_less_bias(model: Any, fit_options: FitOptions) -> Estimates:

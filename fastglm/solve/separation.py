@@ -43,7 +43,9 @@ __all__ = [
     "infinite_text",
     "limiting_deviance",
     "looks_separated",
+    "open_ends",
     "separate",
+    "sides",
 ]
 
 #: Steps of a fit without a maximum gain a constant factor, 1/e for most links, and its square where
@@ -136,7 +138,7 @@ def looks_separated(
 
 
 def _has_open_rows(family: Family, summary: ResponseSummary) -> bool:
-    ends = _open_ends(family)
+    ends = open_ends(family)
     return any(
         summary.minimum <= end if is_lower else summary.maximum >= end for _, end, is_lower in ends
     )
@@ -175,7 +177,7 @@ def find_separation(
     to begin with. Rows that its solution violates, or that its rows say nothing about, join it
     until there are none, so that few rows decide however many there are.
     """
-    return separate(DesignRows(design, n_threads), _sides(family, response), prior_weights)
+    return separate(DesignRows(design, n_threads), sides(family, response), prior_weights)
 
 
 class MovingRows:
@@ -289,7 +291,7 @@ def limiting_deviance(
     Zero, but where responses are beyond that end, as gaussian ones may be.
     """
     total = 0.0
-    for _, end, is_lower in _open_ends(family):
+    for _, end, is_lower in open_ends(family):
         beyond = separated & (response < end if is_lower else response > end)
         if beyond.any():
             weights = 1.0 if prior_weights is None else prior_weights[beyond]
@@ -297,7 +299,7 @@ def limiting_deviance(
     return total
 
 
-def _open_ends(family: Family) -> list[tuple[int, float, bool]]:
+def open_ends(family: Family) -> list[tuple[int, float, bool]]:
     """Ends of the mean's range that are met at an infinite linear predictor: sign, end, is lower.
 
     A response at such an end, or beyond it as a gaussian one may be, gains for ever. None where its
@@ -318,10 +320,10 @@ def _open_ends(family: Family) -> list[tuple[int, float, bool]]:
     return ends
 
 
-def _sides(family: Family, response: np.ndarray) -> np.ndarray:
+def sides(family: Family, response: np.ndarray) -> np.ndarray:
     """Sign of the change of linear predictor that each row's likelihood can bear; 0 for none."""
     side = np.zeros(response.shape[0], dtype=np.int8)
-    for sign, end, is_lower in _open_ends(family):
+    for sign, end, is_lower in open_ends(family):
         side[response <= end if is_lower else response >= end] = sign
     return side
 
@@ -332,7 +334,7 @@ class _Search:
     Attributes
     ----------
     side : ndarray of int8, shape (n,)
-        See `_sides`.
+        See `sides`.
     counts : ndarray of bool, shape (n,)
         Rows of positive weight that are not separated yet.
     tolerance : float

@@ -1,0 +1,262 @@
+"""Levels of categoricals that are separated: found by looking, before a fit chases infinity.
+
+Where every response of a level lies at the end of its range, the level's coefficient has no finite
+estimate: a fit would go a constant further in each of dozens of sweeps. All else is as if the rows
+of the level were not there. So the rest is fitted alone, and the level is put far out at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fastglm.design.matrix.parts import Indicators
+from fastglm.design.matrix.select import select_columns
+from fastglm.design.matrix.take import take_rows
+from fastglm.errors import Status
+from fastglm.families import Family, ResponseSummary
+from fastglm.kernels.blocks.row_buffers import DEVIANCE, PEARSON, WEIGHT
+from fastglm.passes.row_table import RowTable, build_row_table
+from fastglm.passes.row_values import evaluate_rows
+from fastglm.passes.scaling import Centering
+from fastglm.solve.fit import solve
+from fastglm.solve.newton.run import SolverOptions
+from fastglm.solve.separation import Separation, looks_separated, open_ends, sides
+from fastglm.solve.solution import Solution
+
+__all__ = ["SeparatedLevels", "find_separated_levels", "solve_beside_levels"]
+
+#: Rows that are looked at together: those of the first few tell all of most categoricals.
+LOOK_ROWS = 65_536
+#: Values of separated rows that may be written out.
+MOST_VALUES = 20_000_000
+#: Of the deviance, what separated rows may still add to it; and how far their linear predictors may
+#: have to go for that.
+NEGLIGIBLE, FARTHEST = 1e-16, 60
+
+
+@dataclass(frozen=True, eq=False)
+class SeparatedLevels:
+    """Design columns that are one separated level each, and no more.
+
+    Attributes
+    ----------
+    columns : ndarray of int, shape (k,)
+    values : ndarray, shape (k,)
+        Of the columns in their levels.
+    signs : ndarray of int, shape (k,)
+        Of the changes of linear predictor along which the likelihood rises for ever.
+    rows : tuple of ndarray of int
+        Numbers of each level's rows.
+    """
+
+    columns: np.ndarray
+    values: np.ndarray
+    signs: np.ndarray
+    rows: tuple[np.ndarray, ...]
+
+
+def find_separated_levels(row_table: RowTable, family: Family) -> SeparatedLevels | None:
+    """What one look at the codes tells of separation; None where it tells nothing.
+
+    Parameters
+    ----------
+    row_table
+        Design, response and prior weights.
+    family
+        With its link.
+    """
+    if not open_ends(family):
+        return None
+    matrix = row_table.transform_matrix()
+    single = np.flatnonzero(np.diff(matrix.indptr) == 1)
+    column_of = np.full(row_table.n_stored, -1)
+    column_of[matrix.indices[matrix.indptr[single]]] = single
+    first, columns, values, signs, rows = row_table.n_dense, [], [], [], []
+    for part in row_table.design.parts:
+        if not isinstance(part, Indicators):
+            continue
+        own = column_of[first : first + part.n_columns]
+        first += part.n_columns
+        if part.factors:
+            continue
+        only = _only_sides(part, row_table, family)
+        for level in np.flatnonzero((only != 0) & (own >= 0)):
+            column = int(own[level])
+            value = float(matrix.data[matrix.indptr[column]])
+            if value != 0.0:
+                columns.append(column)
+                values.append(value)
+                signs.append(int(only[level]))
+                rows.append(_rows_of_level(part, int(level), row_table))
+    if not columns:
+        return None
+    order = np.argsort(columns)
+    return SeparatedLevels(
+        np.array(columns)[order], np.array(values)[order], np.array(signs)[order],
+        tuple(rows[k] for k in order),
+    )  # fmt: skip
+
+
+def _only_sides(part: Indicators, row_table: RowTable, family: Family) -> np.ndarray:
+    """Of each level the side on which all its responses lie, -1 or 1; 0 if there is none."""
+    # Whether a level has rows on the sides 0, 1 and -1.
+    seen = np.zeros((3, part.n_columns), dtype=bool)
+    for start in range(0, row_table.n_rows, LOOK_ROWS):
+        rows = slice(start, min(start + LOOK_ROWS, row_table.n_rows))
+        side, codes = sides(family, _response(row_table)[rows]), _codes(part, rows)
+        if row_table.weights is not None:
+            present = row_table.weights[rows] > 0.0
+            side, codes = side[present], codes[present]
+        for which in range(3):
+            seen[which, codes[side == (0, 1, -1)[which]]] = True
+        if (seen[0] | (seen[1] & seen[2])).all():
+            return np.zeros(part.n_columns, dtype=np.int8)
+    return (~seen[0] & (seen[1] != seen[2])) * np.where(seen[1], 1, -1).astype(np.int8)
+
+
+def _response(row_table: RowTable) -> np.ndarray:
+    return np.asarray(row_table.response)
+
+
+def _codes(part: Indicators, rows: slice) -> np.ndarray:
+    codes = np.asarray(part.codes[0][rows])
+    for others, levels in zip(part.codes[1:], part.levels[1:], strict=True):
+        codes = codes.astype(np.intp) * levels + others[rows]
+    return codes
+
+
+def _rows_of_level(part: Indicators, level: int, row_table: RowTable) -> np.ndarray:
+    rows = np.flatnonzero(_codes(part, slice(0, row_table.n_rows)) == level)
+    return rows if row_table.weights is None else rows[row_table.weights[rows] > 0.0]
+
+
+def solve_beside_levels(
+    row_table: RowTable,
+    family: Family,
+    options: SolverOptions,
+    summary: ResponseSummary,
+    found: SeparatedLevels,
+) -> tuple[Solution, Separation] | None:
+    """The fit of all columns, with separated levels far out, and what is separated.
+
+    Parameters
+    ----------
+    row_table, family, options
+        As for `fastglm.solve.fit.solve`.
+    summary
+        Of the response.
+    found
+        By `find_separated_levels`.
+
+    Returns
+    -------
+    tuple or None
+        None where the rest is not certain to have a maximum of full rank, or levels need not go far
+        for their means to come to an end.
+    """
+    n, p = row_table.n_rows, row_table.n_columns
+    kept = np.setdiff1d(np.arange(p), found.columns)
+    separated = np.zeros(n, dtype=bool)
+    separated[np.concatenate(found.rows)] = True
+    if kept.size == 0 or separated.sum() * p > MOST_VALUES:
+        return None
+    weights = np.ones(n) if row_table.weights is None else row_table.weights.astype(np.float64)
+    weights[separated] = 0.0
+    design = select_columns(row_table.design, kept)
+    rest = build_row_table(design, row_table.response, weights, row_table.offset)
+    if not weights.any():
+        return None
+    solution = solve(rest, family, options, binary=summary.binary)
+    uncertain = solution.status != Status.CONVERGED or solution.combinations
+    if uncertain or looks_separated(solution, family, summary, rest, options.n_threads):
+        return None
+    whole = _with_levels(row_table, family, found, kept, solution)
+    if whole is None:
+        return None
+    direction = np.zeros(p)
+    direction[found.columns] = found.signs * np.sign(found.values)
+    return whole, Separation(direction, separated)
+
+
+def _with_levels(
+    row_table: RowTable,
+    family: Family,
+    found: SeparatedLevels,
+    kept: np.ndarray,
+    rest: Solution,
+) -> Solution | None:
+    """The solution of all columns: its information is that of the rest, and next to nothing."""
+    p, k = row_table.n_columns, found.columns.size
+    params = np.zeros(p)
+    params[kept] = rest.params
+    means, inverse_weight = np.zeros((k, kept.size)), np.zeros(k)
+    deviance, pearson = rest.deviance, rest.pearson_chi2
+    for j, rows in enumerate(found.rows):
+        design = take_rows(row_table.design, rows)
+        weights = None if row_table.weights is None else row_table.weights[rows]
+        offset = None if row_table.offset is None else np.asarray(row_table.offset)[rows]
+        columns = design.to_dense()[:, kept]
+        beside = columns @ rest.params + (0.0 if offset is None else offset)
+        far = _far_out(family, found.signs[j], rows.size, rest.deviance)
+        if far is None:
+            return None
+        end = beside.min() if found.signs[j] > 0 else beside.max()
+        params[found.columns[j]] = (far - end) / found.values[j]
+        level = build_row_table(design, _response(row_table)[rows], weights, offset)
+        weight, own, chi2 = evaluate_rows(level, family, params, (WEIGHT, DEVIANCE, PEARSON))
+        total = weight.sum()
+        if not 0.0 < total < np.inf:
+            return None
+        means[j] = (weight / total) @ columns / found.values[j]
+        inverse_weight[j] = 1.0 / (total * found.values[j] ** 2)
+        deviance, pearson = deviance + own.sum(), pearson + chi2.sum()
+    inverse, factor, centering = _covariances(rest, found.columns, kept, means, inverse_weight)
+    return replace(
+        rest,
+        params=params,
+        information_inverse=inverse,
+        inverse_information_factor=factor,
+        centering=centering,
+        deviance=float(deviance),
+        pearson_chi2=float(pearson),
+        constant=None if rest.constant is None else int(kept[rest.constant]),
+    )
+
+
+def _covariances(
+    rest: Solution,
+    columns: np.ndarray,
+    kept: np.ndarray,
+    means: np.ndarray,
+    inverse_weight: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, Centering]:
+    """The inverse information of all columns, its factor and the centering of that."""
+    p = columns.size + kept.size
+    both, own = np.ix_(kept, kept), np.ix_(columns, columns)
+    inverse, factor, center = np.zeros((p, p)), np.zeros((p, p)), np.zeros(p)
+    crossed = means @ rest.information_inverse
+    inverse[both], inverse[np.ix_(columns, kept)] = rest.information_inverse, -crossed
+    inverse[np.ix_(kept, columns)] = -crossed.T
+    inverse[own] = np.diag(inverse_weight) + crossed @ means.T
+    factor[both] = rest.inverse_information_factor
+    centered = rest.centering.combinations(means)
+    factor[np.ix_(columns, kept)] = -centered @ rest.inverse_information_factor
+    factor[own] = np.diag(np.sqrt(inverse_weight))
+    center[kept] = rest.centering.center
+    constant = rest.centering.constant
+    moved = None if constant is None else int(kept[constant])
+    centering = rest.centering._replace(center=center, constant=moved)
+    return inverse, factor, centering
+
+
+def _far_out(family: Family, sign: int, n_rows: int, deviance: float) -> float | None:
+    """A linear predictor at which rows at the end of their range add nothing to a deviance."""
+    end = next(end for side, end, _ in open_ends(family) if side == sign)
+    sizes = np.arange(1.0, FARTHEST + 1.0)
+    with np.errstate(all="ignore"):
+        means = family.link.inverse(sign * sizes)
+        added = n_rows * family.unit_deviance(np.full(sizes.size, end), means)
+    enough = np.flatnonzero(added <= NEGLIGIBLE * (deviance + 0.1))
+    return float(sign * sizes[enough[0]]) if enough.size else None
