@@ -283,3 +283,25 @@ def test_what_cannot_be_fitted(kind, table):
     options = {"family": "poisson"} | options
     with pytest.raises(error, match=match):
         fg.glm(formula, fg.scan(table), **options)
+
+
+@pytest.mark.parametrize("cov_type", ["HC0", "HC1", "HC2", "HC3", "HC4", "jackknife"])
+@pytest.mark.parametrize("model", ["poisson", "frequencies", "gaussian"])
+def test_robust_covariances_take_one_more_pass(cov_type, model, table):
+    formula, options = MODELS[model]
+    streamed = fg.glm(formula, fg.scan(table), memory="20MB", **options)
+    source = streamed.row_source
+    before = source.n_passes
+    robust = streamed.with_covariance(cov_type)
+    assert source.n_passes == before + 1
+    whole = fg.glm(formula, table, **options).with_covariance(cov_type)
+    np.testing.assert_allclose(robust.bse, np.asarray(whole.bse), rtol=3e-7)
+
+
+def test_robust_covariances_have_the_same_bits_however_rows_are_read(folder, table):
+    found = []
+    for name in ("5,000", "one row group", "memory", "batches"):
+        source = SOURCES[name](folder, table)
+        robust = fg.glm(FORMULA, source, "poisson", memory="20MB", cov_type="HC3")
+        found.append(robust.cov_params().tobytes())
+    assert len(set(found)) == 1

@@ -21,7 +21,9 @@ from fastglm.fit.roots import trusted_root
 from fastglm.passes.row_table import RowTable, build_row_table
 from fastglm.passes.row_values import evaluate_rows
 from fastglm.passes.scaling import Centering
+from fastglm.passes.source import MemoryRows, RowSource
 from fastglm.records import fast_init
+from fastglm.rows.streamed import StreamedModelRows
 
 __all__ = ["Fit"]
 
@@ -165,6 +167,14 @@ class Fit(FitBase, FamilyParameters):
         """Rows with variance weights alone: a frequency does not change a row's own numbers."""
         rows = self._model_with_data("the rows").rows
         return build_row_table(rows.design, rows.response, rows.variance_weights, rows.offset)
+
+    @cached_property
+    def row_source(self) -> RowSource:
+        """The same rows, wherever they are."""
+        rows = self._model_with_data("the rows").rows
+        if isinstance(rows, StreamedModelRows):
+            return rows.row_source(self.n_threads, single=True)
+        return MemoryRows(self._row_table)
 
     @property
     def response_dispersion(self) -> float:

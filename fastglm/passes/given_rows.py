@@ -22,6 +22,7 @@ from fastglm.passes.products import GROUP_BYTES, StandardizedColumns, bind_parti
 from fastglm.passes.row_table import build_row_table
 from fastglm.passes.row_values import to_stored_columns
 from fastglm.passes.scaling import find_scaling
+from fastglm.passes.source import MemoryRows
 
 __all__ = ["GivenRows"]
 
@@ -104,7 +105,7 @@ class GivenRows:
         table = self._context(with_weights)
         table[fields.PREDICT] = no_prediction.address
         table[fields.MODE] = WITH_GRAM if with_weights else 0
-        partials = bind_partials(table, row_table)
+        partials = bind_partials(table, MemoryRows(row_table))
         launch(score_products_kernel, table, len(partials), self.n_threads)
         total = partials.sum(axis=0)
         q, order = row_table.n_stored, row_table.gram_order

@@ -23,6 +23,7 @@ from fastglm.passes.chunks import count_chunks
 from fastglm.passes.row_table import RowTable
 from fastglm.passes.row_values import to_stored_columns
 from fastglm.passes.scaling import Centering, Scaling, find_scaling
+from fastglm.passes.source import MemoryRows, RowSource
 
 __all__ = [
     "CrossProducts",
@@ -165,24 +166,24 @@ def information(
     """
     run = score_pass(row_table, family, params, shifted)
     run.table[fields.MODE] = WITH_GRAM if with_gram else 0
-    return sum_products(run, row_table, n_threads)
+    return sum_products(run, MemoryRows(row_table), n_threads)
 
 
-def bind_partials(table: np.ndarray, row_table: RowTable) -> np.ndarray:
+def bind_partials(table: np.ndarray, rows: RowSource) -> np.ndarray:
     """Room for each chunk's Gram matrix, score and sums, (n_chunks, size), told to a table."""
-    order = row_table.gram_order
-    size = order * order + row_table.n_stored + N_SUMS
-    partials = np.empty((count_chunks(row_table, 8 * size), size))
+    order = rows.row_table.gram_order
+    size = order * order + rows.row_table.n_stored + N_SUMS
+    partials = np.empty((rows.count_partials(8 * size), size))
     table[fields.N_CHUNKS] = len(partials)
     table[fields.PARTIALS] = partials.ctypes.data
     return partials
 
 
-def sum_products(run: RowPass, row_table: RowTable, n_threads: int) -> CrossProducts:
+def sum_products(run: RowPass, rows: RowSource, n_threads: int) -> CrossProducts:
     """Sums of `score_products_kernel` over all rows, in double precision."""
-    partials = bind_partials(run.table, row_table)
-    launch(score_products_kernel, run.table, len(partials), n_threads)
-    return named_sums(partials.sum(axis=0), run, row_table)
+    partials = bind_partials(run.table, rows)
+    rows.add_up(score_products_kernel, run.table, partials, n_threads)
+    return named_sums(partials.sum(axis=0), run, rows.row_table)
 
 
 def named_sums(total: np.ndarray, run: RowPass, row_table: RowTable) -> CrossProducts:

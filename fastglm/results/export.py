@@ -2,18 +2,82 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from fastglm.arguments import checked_path
 from fastglm.errors import require_package
 from fastglm.fit.record import Fit
+from fastglm.inference.rows.streamed_prediction import predict_to
 
 __all__ = ["ExportMethods"]
 
 
 class ExportMethods(Fit):
     """Methods of `fastglm.Results` that write the fit down for other engines."""
+
+    def predict_to(
+        self,
+        path: str | Path,
+        data: Any,
+        keep: str | Sequence[str] = (),
+        which: str = "mean",
+        interval: bool = False,
+        alpha: float = 0.05,
+        offset: Any = None,
+        exposure: Any = None,
+        unseen: str = "raise",
+        n_threads: int | None = None,
+    ) -> int:
+        """Predict rows that need not fit into memory, into a file or a folder.
+
+        Parameters
+        ----------
+        path : str or Path
+            A file that ends in ``.parquet``, ``.arrow``, ``.feather`` or ``.csv``, or else a folder
+            of Parquet files. It is there when all of it is.
+        data : path, source or data frame
+            New rows: what `fastglm.scan` takes.
+        keep : str or sequence of str, optional
+            Columns that are written beside the predictions, such as an identifier.
+        which : {"mean", "linear"}, default "mean"
+        interval : bool, default False
+            Whether to write ``lower`` and ``upper``, the ends of the mean's confidence interval.
+        alpha : float, default 0.05
+            The interval is at level 1 - alpha.
+        offset, exposure : str or number, optional
+            A column of the new rows; by default those that the fit named.
+        unseen : {"raise", "nan"}, default "raise"
+            What to do with rows that hold a level the fit has not seen.
+        n_threads : int, optional
+
+        Returns
+        -------
+        int
+            Number of rows, which are in the order of the new ones; ``prediction`` is missing in
+            rows with missing values.
+
+        Raises
+        ------
+        DataError
+            Naming what is wrong with the new rows, or if nothing can be written there.
+        ModelError
+            If an option is out of range.
+        """
+        return predict_to(
+            self,
+            path,
+            data,
+            keep=keep,
+            which=which,
+            interval=interval,
+            alpha=alpha,
+            offset=offset,
+            exposure=exposure,
+            unseen=unseen,
+            n_threads=n_threads,
+        )
 
     def to_sql(
         self,

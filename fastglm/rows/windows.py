@@ -13,7 +13,7 @@ import numpy as np
 
 from fastglm.design.formula.expressions import Expression
 from fastglm.design.formula.fitted_formula import FittedFormula
-from fastglm.design.formula.learning import design_of
+from fastglm.design.formula.learning import DesignMaker
 from fastglm.design.formula.response import evaluate_response
 from fastglm.design.formula.table import Table, read_table
 from fastglm.design.frames.categories import Categories, Level, recode
@@ -82,7 +82,7 @@ class StreamedModel:
             *self.also,
         )
 
-    def rows(self, piece: Table, present: np.ndarray | None, checked: bool) -> ModelRows:
+    def rows(self, piece: Table, present: np.ndarray | None, design: Design) -> ModelRows:
         """Some rows of the model.
 
         Parameters
@@ -91,12 +91,12 @@ class StreamedModel:
             Without missing values.
         present : ndarray of bool, shape (n,), or None
             Rows that count; the others repeat one that does.
-        checked : bool
-            Whether to make sure that the columns' numbers are finite.
+        design : Design
+            Of these rows.
         """
         return rows_of_piece(
             self.family,
-            design_of(self.fitted_formula, piece, checked),
+            design,
             coded_response(self.response, self.response_levels, piece, self.family),
             self.columns,
             piece,
@@ -163,6 +163,7 @@ class RowReader:
         self.single = single
         self.source, self.model, self.n_rows = source, model, source.n_rows
         self.window_grains = window_grains
+        self._designs = DesignMaker(model.fitted_formula)
         self.names = columns_used(model.expressions, model.columns)
         self.seconds = {"decode": 0.0, "columns": 0.0, "sweep": 0.0}
 
@@ -224,7 +225,9 @@ class RowReader:
         """Rows of the model; None if none of them is complete."""
         piece = read_table(Frame(table), self.model.expressions, self.model.columns)
         complete = piece_of(piece, self.model.missing, checked)
-        return None if complete is None else self.model.rows(*complete, checked)
+        if complete is None:
+            return None
+        return self.model.rows(*complete, self._designs.design(complete[0], checked))
 
     def _window(self, position: int, table: pyarrow.Table, checked: bool) -> Window:
         n, first = table.num_rows, position // GRAIN_ROWS

@@ -34,6 +34,7 @@ from fastglm.passes.products import (
 from fastglm.passes.row_table import RowTable
 from fastglm.passes.row_values import in_tiles, to_stored_columns
 from fastglm.passes.scaling import Centering
+from fastglm.passes.source import MemoryRows, RowSource
 from fastglm.solve.conditioning import inflation_of_sandwich
 
 __all__ = ["score_products"]
@@ -51,7 +52,7 @@ FAR_ROWS = 16.0
 
 
 def score_products(
-    row_table: RowTable,
+    rows: RowSource,
     family: Family,
     params: np.ndarray,
     *,
@@ -69,7 +70,7 @@ def score_products(
 
     Parameters
     ----------
-    row_table
+    rows
         With response and the weights of single observations, without frequencies.
     family, params, shifted, n_threads
         As for `information`.
@@ -83,12 +84,13 @@ def score_products(
     mean_leverage
         Coefficients over observations, the unit of `HC4_EXPONENT`.
     frequencies
-        (n,) numbers of observations behind each row, None if all are one.
+        (n,) numbers of observations behind each row, None if all are one or `rows` knows them.
     dispersion
         Of the fit.
     exact
         True to add up in double precision whatever the number of rows.
     """
+    row_table = rows.row_table
     run = score_pass(row_table, family, params, shifted)
     table = run.table
     table[fields.MODE] = WITH_GRAM | MEAT
@@ -105,13 +107,13 @@ def score_products(
     table[fields.LEVERAGE_POWER] = power
     table[fields.MEAN_LEVERAGE] = mean.ctypes.data
     is_large = row_table.n_rows * row_table.n_stored >= FLOAT32_FROM_VALUES
-    if row_table.is_dense and is_large and not exact:
+    if rows.is_in_memory and row_table.is_dense and is_large and not exact:
         products = _sum_in_float32(
             run, row_table, family, factor, standardized @ standardized.T, dispersion, n_threads
         )
         if products is not None:
             return products
-    return sum_products(run, row_table, n_threads)
+    return sum_products(run, rows, n_threads)
 
 
 def _sum_in_float32(
@@ -128,7 +130,7 @@ def _sum_in_float32(
     None if that is not certain enough for the variances that the inverse information of
     standardised columns, (p, p), makes of them.
     """
-    partials = bind_partials(run.table, row_table)
+    partials = bind_partials(run.table, MemoryRows(row_table))
     float32_table, float32_factor = run.table.copy(), factor.astype(np.float32)
     bind_float32(float32_table, family)
     float32_table[fields.FACTOR] = float32_factor.ctypes.data

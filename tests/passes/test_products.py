@@ -9,6 +9,7 @@ from fastglm.kernels.blocks import row_buffers
 from fastglm.passes.products import StandardizedColumns, group_scores, information
 from fastglm.passes.row_values import evaluate_rows
 from fastglm.passes.scaling import find_scaling
+from fastglm.passes.source import MemoryRows
 from fastglm.solve import score_products as products_module
 from fastglm.solve.score_products import score_products
 
@@ -55,7 +56,7 @@ def test_products_of_scores(fit):
     Z, _, residual = in_numpy(fit)
     p = len(fit.names)
     products = score_products(
-        fit.model.row_table,
+        MemoryRows(fit.model.row_table),
         fit.family,
         fit.estimates,
         shifted=fit.has_intercept,

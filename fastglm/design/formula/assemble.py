@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import TypeAlias
 
@@ -16,7 +16,15 @@ from fastglm.design.formula.contrasts import Contrast
 from fastglm.design.frames.frames import Level
 from fastglm.design.matrix.parts import Dense, Design, Indicators, Ones, Part, Product
 
-__all__ = ["CategoricalFactor", "Factor", "NumericFactor", "ScaledTerm", "assemble"]
+__all__ = [
+    "CategoricalFactor",
+    "Factor",
+    "NumericFactor",
+    "ScaledTerm",
+    "assemble",
+    "assemble_with_stored",
+    "repeat",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,8 +112,27 @@ def assemble(terms: Sequence[ScaledTerm], factors: Mapping[str, Factor], n_rows:
         varies fastest. The indicators of a categorical are sums of those of its interactions,
         so a main effect next to its interaction adds no stored columns.
     """
+    return assemble_with_stored(terms, factors, n_rows)[0]
+
+
+def repeat(
+    design: Design, stored: Sequence[CodedTerm], factors: Mapping[str, Factor], n_rows: int
+) -> Design:
+    """The design of other rows, of which `assemble_with_stored` gave the design and the rest.
+
+    The factors must have the same levels and columns.
+    """
+    parts = tuple(part for product in stored for part in _parts(product, factors, n_rows))
+    return replace(design, parts=parts, n_rows=n_rows)
+
+
+def assemble_with_stored(
+    terms: Sequence[ScaledTerm], factors: Mapping[str, Factor], n_rows: int
+) -> tuple[Design, tuple[CodedTerm, ...]]:
+    """The design, and the products of factors whose columns it stores, in their order."""
     blocks: list[_Block] = []
     slices: list[tuple[str, slice]] = []
+    products: list[CodedTerm] = []
     constant, start = None, 0
     for term in terms:
         width = 0
@@ -117,18 +144,21 @@ def assemble(terms: Sequence[ScaledTerm], factors: Mapping[str, Factor], n_rows:
                 constant = start + width
             block.column_map.data *= term.scale
             blocks.append(block)
+            products.append(product)
             width += len(block.names)
         slices.append((term.name, slice(start, start + width)))
         start += width
     hosts = [_host(block, blocks) for block in blocks]
-    return Design(
-        parts=tuple(p for i, block in enumerate(blocks) if hosts[i] == i for p in block.parts),
+    stored = [i for i, host in enumerate(hosts) if host == i]
+    design = Design(
+        parts=tuple(part for i in stored for part in blocks[i].parts),
         n_rows=n_rows,
         names=tuple(name for block in blocks for name in block.names),
         column_map=_stack(blocks, hosts),
         constant=constant,
         terms=tuple(slices),
     )
+    return design, tuple(products[i] for i in stored)
 
 
 def _host(block: _Block, blocks: Sequence[_Block]) -> int:
@@ -188,23 +218,29 @@ def _block(product: CodedTerm, factors: Mapping[str, Factor], n_rows: int) -> _B
         return _Block([Ones(n_rows)], scipy.sparse.csc_array(np.ones((1, 1))), ["Intercept"])
     coded = [(factors[factor.text], factor.reduced) for factor in product.factors]
     names, coding = _columns(coded)
-    numeric = [f.columns(reduced) for f, reduced in coded if isinstance(f, NumericFactor)]
     categorical = [f for f, _ in coded if isinstance(f, CategoricalFactor)]
-    parts: list[Part]
-    if len(numeric) == 1 and not categorical and numeric[0].shape[1] > 1:
-        parts = [Dense(numeric[0])]
-    else:
-        # One part for every choice of a column from each numeric factor.
-        choices = itertools.product(*(values.T for values in numeric))
-        parts = [_part(choice, categorical) for choice in choices]
     return _Block(
-        parts,
+        _parts(product, factors, n_rows),
         coding,
         names,
         tuple(f for f in product.factors if isinstance(factors[f.text], NumericFactor)),
         tuple(factor.name for factor in categorical),
         tuple(len(factor.levels) for factor in categorical),
     )
+
+
+def _parts(product: CodedTerm, factors: Mapping[str, Factor], n_rows: int) -> list[Part]:
+    """The stored columns of a product of factors."""
+    if not product.factors:
+        return [Ones(n_rows)]
+    coded = [(factors[factor.text], factor.reduced) for factor in product.factors]
+    numeric = [f.columns(reduced) for f, reduced in coded if isinstance(f, NumericFactor)]
+    categorical = [f for f, _ in coded if isinstance(f, CategoricalFactor)]
+    if len(numeric) == 1 and not categorical and numeric[0].shape[1] > 1:
+        return [Dense(numeric[0])]
+    # One part for every choice of a column from each numeric factor.
+    choices = itertools.product(*(values.T for values in numeric))
+    return [_part(choice, categorical) for choice in choices]
 
 
 def _part(numeric: tuple[np.ndarray, ...], categorical: list[CategoricalFactor]) -> Part:

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from fastglm.design.formula.assemble import Factor, NumericFactor, assemble
+from fastglm.design.formula.assemble import Factor, NumericFactor, assemble_with_stored, repeat
 from fastglm.design.formula.coding import code_factor, used_levels
+from fastglm.design.formula.contrast_coding import CodedTerm
 from fastglm.design.formula.contrasts import Coding
 from fastglm.design.formula.expressions import Expression, State, Value
 from fastglm.design.formula.fitted_formula import FittedFormula
@@ -17,7 +18,7 @@ from fastglm.design.frames.categories import Categories, Column, Level, sorted_c
 from fastglm.design.matrix.parts import Design
 from fastglm.errors import DataError
 
-__all__ = ["FormulaLearner", "LevelsSeen", "design_of"]
+__all__ = ["DesignMaker", "FormulaLearner", "LevelsSeen"]
 
 
 class LevelsSeen:
@@ -144,24 +145,34 @@ class FormulaLearner:
         return FittedFormula.of_factors(self.parsed, factors, self.state)
 
 
-def design_of(fitted_formula: FittedFormula, table: Table, finite: bool) -> Design:
-    """The design of some complete rows by a fitted formula that was learned from them among others.
+class DesignMaker:
+    """Designs of pieces of rows by a fitted formula; what all have in common is made once."""
 
-    Parameters
-    ----------
-    fitted_formula : FittedFormula
-    table : Table
-    finite : bool
-        Whether to make sure that numbers are finite; the sums over the rows tell it as well, but
-        not where they are not.
-    """
-    factors = {
-        expression.text: code_factor(
-            expression.evaluate(table.columns, fitted_formula.state),
-            expression.text,
-            fitted_formula.levels.get(expression.text),
-            finite=finite,
-        )
-        for expression in fitted_formula.factors
-    }
-    return assemble(fitted_formula.terms, factors, table.n_rows)
+    def __init__(self, fitted: FittedFormula) -> None:
+        self._fitted = fitted
+        self._known: tuple[Design, tuple[CodedTerm, ...]] | None = None
+
+    def design(self, table: Table, finite: bool) -> Design:
+        """The design of complete rows, among those that the formula was fitted to.
+
+        Parameters
+        ----------
+        table : Table
+        finite : bool
+            Whether to make sure that numbers are finite; the sums over the rows tell it as well,
+            but not where they are not.
+        """
+        fitted = self._fitted
+        factors = {
+            expression.text: code_factor(
+                expression.evaluate(table.columns, fitted.state),
+                expression.text,
+                fitted.levels.get(expression.text),
+                finite=finite,
+            )
+            for expression in fitted.factors
+        }
+        if self._known is None:
+            self._known = assemble_with_stored(fitted.terms, factors, table.n_rows)
+            return self._known[0]
+        return repeat(*self._known, factors, table.n_rows)

@@ -119,12 +119,13 @@ def trusted(
 def _scores(fit: Fit, power: int) -> ScoreProducts:
     """Sums of products of scores with leverages to that power."""
     model = fit._model_with_data("a robust covariance")
-    row_table, root, centering = fit._row_table, fit.inverse_information_factor, fit.centering
-    mean, frequencies = fit.rank / fit.nobs, model.rows.frequencies
+    rows, root, centering = fit.row_source, fit.inverse_information_factor, fit.centering
+    mean = fit.rank / fit.nobs
+    frequencies = model.rows.frequencies if rows.is_in_memory else None
 
     def by_sums() -> ScoreProducts:
         products = score_products(
-            row_table,
+            rows,
             fit.family,
             fit.estimates,
             shifted=fit.has_intercept,
@@ -139,7 +140,7 @@ def _scores(fit: Fit, power: int) -> ScoreProducts:
         return ScoreProducts.from_sums(products, root, centering)
 
     def by_rows() -> ScoreProducts:
-        return orthogonal_rows(fit, row_table).score_products(power, mean, frequencies)
+        return orthogonal_rows(fit, fit._row_table).score_products(power, mean, frequencies)
 
     products = trusted(fit, by_sums, by_rows)
     if products.n_undefined:

@@ -1,0 +1,119 @@
+"""Tables written piece by piece, to one file or a folder, whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from fastglm.errors import DataError, require_package
+
+if TYPE_CHECKING:
+    import pyarrow
+
+__all__ = ["TableWriter"]
+
+#: Rows of a file of a folder.
+FILE_ROWS = 1_048_576
+
+
+class TableWriter:
+    """Writes pieces of a table; where they go there is nothing until all of it is there.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file that ends in ``.parquet``, ``.arrow``, ``.feather`` or ``.csv``; anything else is a
+        folder of Parquet files, which must not be there or be empty.
+
+    Raises
+    ------
+    DataError
+        If it cannot be written.
+    MissingPackageError
+        Without pyarrow.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        require_package("pyarrow", "parquet", f"cannot write {path}: files")
+        self._path = Path(path)
+        self._partial = self._path.with_name(self._path.name + ".partial")
+        self._is_folder = self._path.suffix.lower() not in _WRITERS
+        self._writer: Any = None
+        self._files = self._rows = 0
+        if not self._path.parent.is_dir():
+            raise DataError(f"cannot write {path}: there is no folder {self._path.parent}.")
+        if self._is_folder and self._path.exists():
+            if not self._path.is_dir() or any(self._path.iterdir()):
+                raise DataError(
+                    f"cannot write to {path}: it is there already. Remove it, or choose a new name."
+                )
+        elif not self._is_folder and self._path.is_dir():
+            raise DataError(f"cannot write {path}: it is a folder.")
+
+    def __enter__(self) -> TableWriter:
+        self._remove_partial()
+        if self._is_folder:
+            self._partial.mkdir()
+        return self
+
+    def write(self, table: pyarrow.Table) -> None:
+        """Writes some more rows; every piece must have the same columns."""
+        if self._is_folder and self._writer is not None and self._rows >= FILE_ROWS:
+            self._close()
+        if self._writer is None:
+            target, suffix = self._partial, self._path.suffix.lower()
+            if self._is_folder:
+                target, suffix = target / f"part-{self._files:05d}.parquet", ".parquet"
+            self._writer, self._rows = _WRITERS[suffix](target, table.schema), 0
+            self._files += 1
+        self._writer.write_table(table)
+        self._rows += table.num_rows
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._close()
+        if kind is not None or (self._writer is None and not self._files):
+            self._remove_partial()
+            return
+        if self._is_folder and self._path.exists():
+            self._path.rmdir()
+        self._partial.replace(self._path)
+
+    def _close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def _remove_partial(self) -> None:
+        if self._partial.is_dir():
+            shutil.rmtree(self._partial)
+        else:
+            self._partial.unlink(missing_ok=True)
+
+
+def _parquet(path: Path, schema: pyarrow.Schema) -> Any:
+    from pyarrow import parquet
+
+    return parquet.ParquetWriter(path, schema)
+
+
+def _arrow(path: Path, schema: pyarrow.Schema) -> Any:
+    from pyarrow import ipc
+
+    return ipc.new_file(str(path), schema)
+
+
+def _csv(path: Path, schema: pyarrow.Schema) -> Any:
+    from pyarrow import csv
+
+    return csv.CSVWriter(str(path), schema, write_options=csv.WriteOptions(quoting_style="needed"))
+
+
+_WRITERS = {".parquet": _parquet, ".pq": _parquet, ".arrow": _arrow, ".feather": _arrow}
+_WRITERS |= {".csv": _csv}
