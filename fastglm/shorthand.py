@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from fastglm.entry import entry
+from fastglm.errors import ModelError
 from fastglm.model import GLM
 from fastglm.results import Results
 from fastglm.results.statsmodels_names import read_fit_options
@@ -40,6 +42,7 @@ def glm(
     bias_reduction: str = "none",
     exact: bool = False,
     memory: str | int = "1GB",
+    checkpoint: str | Path | None = None,
     **statsmodels_options: Any,
 ) -> Results:
     """Fit a generalized linear model, in R's spelling.
@@ -56,6 +59,9 @@ def glm(
     memory : str or int, default "1GB"
         Where `data` is a path, or whatever else `fastglm.scan` takes as rows that are not in
         memory: bytes that they may take at a time. What fits into half of it is read only once.
+    checkpoint : str or Path, optional
+        Of such a fit: a file for the sums of its passes. Where it is there already, because the fit
+        was stopped, even by a crash, the fit goes on from it, to the same bits.
     **statsmodels_options
         As for `GLM.fit`.
 
@@ -78,22 +84,13 @@ def glm(
     """
     tol, max_iter = read_fit_options("glm", GLM, statsmodels_options, tol, max_iter)
     given = (formula, data, family, offset, exposure, freq_weights, var_weights, missing)
-    model: GLM | StreamedGLM
-    if is_source(data):
-        model = StreamedGLM(*given, link=link, memory=memory)
-    else:
-        model = GLM.from_formula(*given, link=link)
-    return model.fit(
-        tol,
-        max_iter,
-        start_params,
-        cov_type,
-        cov_kwds,
-        scale,
-        use_t,
-        n_threads,
-        progress,
-        separation,
-        bias_reduction,
-        exact,
+    options = (
+        *(tol, max_iter, start_params, cov_type, cov_kwds, scale, use_t, n_threads, progress),
+        *(separation, bias_reduction, exact),
     )
+    if is_source(data):
+        streamed = StreamedGLM(*given, link=link, memory=memory)
+        return streamed.fit(*options, checkpoint=checkpoint)
+    if checkpoint is not None:
+        raise ModelError("checkpoint is for rows that are read from a source: see fastglm.scan.")
+    return GLM.from_formula(*given, link=link).fit(*options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
@@ -90,8 +91,21 @@ class StreamedGLM:
         separation: str = "warn",
         bias_reduction: str = "none",
         exact: bool = False,
+        checkpoint: str | Path | None = None,
     ) -> Results:
         """Maximise the likelihood; see `fastglm.GLM.fit`.
+
+        Parameters
+        ----------
+        tol, max_iter, start_params, cov_type, cov_kwds, scale, use_t, n_threads, progress
+            As for `fastglm.GLM.fit`.
+        separation : {"warn", "ignore"}, default "warn"
+            Of rows that are not in memory, only the signs of separation are seen.
+        bias_reduction, exact
+            None of these where rows are not in memory.
+        checkpoint : str or Path, optional
+            A file for the sums of each pass, written after every pass and every minute, and removed
+            at the end. Where it is there already, the fit goes on from it, to the same bits.
 
         Raises
         ------
@@ -110,8 +124,8 @@ class StreamedGLM:
             raise ModelError(f"{what} needs the rows in memory: fit a data frame of them.")
         options = solver_options(tol, max_iter, n_threads, progress)
         start = None if start_params is None else np.asarray(start_params, dtype=np.float64)
-        plan = FitOptions(options, start, scale, use_t, separation, bias_reduction)
-        results = fit_streamed(self, plan, Results)
+        fit_options = FitOptions(options, start, scale, use_t, separation, bias_reduction)
+        results = fit_streamed(self, fit_options, Results, checkpoint)
         if cov_type == "nonrobust":
             return results
         return results.with_covariance(cov_type, **(cov_kwds or {}))

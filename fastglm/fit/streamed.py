@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
 from time import perf_counter
 from typing import Any, TypeVar
 
@@ -16,6 +18,7 @@ from fastglm.fit.estimate import (
     warn_of,
 )
 from fastglm.fit.record import Fit
+from fastglm.passes.checkpoint import Checkpoint
 from fastglm.solve.streamed import solve_streamed
 
 __all__ = ["fit_streamed"]
@@ -23,7 +26,9 @@ __all__ = ["fit_streamed"]
 F = TypeVar("F", bound=Fit)
 
 
-def fit_streamed(model: Any, plan: FitOptions, kind: type[F]) -> F:
+def fit_streamed(
+    model: Any, fit_options: FitOptions, kind: type[F], checkpoint: str | Path | None = None
+) -> F:
     """Fit a model of streamed rows as planned; see `fastglm.streamed.StreamedGLM.fit`."""
     begin, rows, family = perf_counter(), model.rows, model.family
     if family.free_parameter is not None:
@@ -31,14 +36,16 @@ def fit_streamed(model: Any, plan: FitOptions, kind: type[F]) -> F:
             f"the family's {family.free_parameter} cannot be estimated from streamed rows: give "
             "its value, such as one that a sample in memory estimates."
         )
-    source = rows.row_source(plan.options.n_threads)
+    source = rows.row_source(fit_options.options.n_threads)
     passes = source.n_passes
+    if checkpoint is not None:
+        source.checkpoint = Checkpoint(checkpoint, _what_is_fitted(model))
     solution = solve_streamed(
         source,
         family,
-        plan.options,
+        fit_options.options,
         binary=rows.summary.binary,
-        start_params=_checked_start(plan, source.row_table.n_columns),
+        start_params=_checked_start(fit_options, source.row_table.n_columns),
         safe_mean=lambda: rows.mean_response,
         offset_range=rows.totals.offset_range,
     )
@@ -47,18 +54,34 @@ def fit_streamed(model: Any, plan: FitOptions, kind: type[F]) -> F:
     if solution.status == Status.NO_START:
         advice = solution.status.advice
         raise StartError(advice[0].upper() + advice[1:])
-    if plan.separation != "ignore" and runs_away(solution):
+    if fit_options.separation != "ignore" and runs_away(solution):
         solution = replace(solution, status=Status.MAX_ITERATIONS)
     solution.timings["fit"] = perf_counter() - begin
     solution.timings.update(source.seconds)
     solution = replace(solution, n_sweeps=source.n_passes - passes)
-    fit = record_of(model, Estimates(solution, family, plan.scale), plan, kind)
+    fit = record_of(model, Estimates(solution, family, fit_options.scale), fit_options, kind)
+    if source.checkpoint is not None:
+        source.checkpoint.remove()
+        source.checkpoint = None
     warn_of(fit)
     return fit
 
 
-def _checked_start(plan: FitOptions, p: int) -> Any:
-    start = plan.start_params
+def _what_is_fitted(model: Any) -> dict[str, Any]:
+    """What tells the fit of a model from others, of plain JSON types."""
+    streamed = model.rows.streamed
+    return {
+        "version of fastglm": version("fastglm"),
+        "formula": model.formula,
+        "family": model.family.to_dict(),
+        "missing": streamed.missing,
+        "columns": {name: value for name, value in streamed.columns.items() if value is not None},
+        "source": model.rows.source.fingerprint(),
+    }
+
+
+def _checked_start(fit_options: FitOptions, p: int) -> Any:
+    start = fit_options.start_params
     if start is not None and start.shape != (p,):
         raise DataError(f"start_params has shape {start.shape}, but there are {p} columns.")
     return start

@@ -7,6 +7,7 @@ sums are added as a tree, so that they do not depend on what is read together.
 
 from __future__ import annotations
 
+import ctypes
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,11 +20,12 @@ from fastglm.errors import DataError
 from fastglm.kernels.blocks import table as fields
 from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.kernels.threads.threads import launch
+from fastglm.passes.checkpoint import Checkpoint
 from fastglm.passes.chunks import count_chunks
 from fastglm.passes.grains import GRAIN_ROWS, TreeSum, count_grains
 from fastglm.passes.row_table import RowTable
 
-__all__ = ["MemoryRows", "RowSource", "StreamedRows", "Window", "Windows", "grain_sums"]
+__all__ = ["MemoryRows", "RowSource", "StreamedRows", "Window", "Windows", "grain_sums", "without"]
 
 
 class RowSource(Protocol):
@@ -119,6 +121,9 @@ class Windows(Protocol):
     def shares(self) -> list[tuple[int, int]]:
         """Ranges of grains that can be read by themselves, in order."""
 
+    def require_unchanged(self) -> None:
+        """Raises `DataError` if rows may not be what they were before."""
+
     def read(self, first: int, last: int, checked: bool = False) -> Iterator[Window]:
         """Windows of the grains from `first` up to before `last`.
 
@@ -196,6 +201,8 @@ class StreamedRows:
         self._explained: set[int] = set()
         self._lock = Lock()
         self.n_passes = 0
+        #: Where sums of passes are kept, if anywhere.
+        self.checkpoint: Checkpoint | None = None
 
     @property
     def seconds(self) -> dict[str, float]:
@@ -210,20 +217,46 @@ class StreamedRows:
         self, kernel: RowBlock, table: np.ndarray, partials: np.ndarray, n_threads: int
     ) -> None:
         """See `RowSource.add_up`."""
-        tree, size = TreeSum(), partials.shape[1]
-        for part in self._parts(kernel, table, size, n_threads):
-            tree.merge(part)
-        self._is_kept = self._keeping
+        total = None
+        if self.checkpoint is not None:
+            total = self.checkpoint.answer(_question(kernel, table, self.row_table))
+        if total is None:
+            total = self._total(kernel, table, partials.shape[1], n_threads)
         self.n_passes += 1
-        partials[0] = tree.total(count_grains(self.n_rows))
+        partials[0] = total
+
+    def _total(self, kernel: RowBlock, table: np.ndarray, size: int, n_threads: int) -> np.ndarray:
+        """Sums of all rows, (size,), by a pass over those that no checkpoint has the sums of."""
+        checkpoint, shares = self.checkpoint, self.windows.shares()
+        tree = TreeSum() if checkpoint is None else checkpoint.tree
+        if checkpoint is not None and checkpoint.done:
+            # Windows are kept in a pass that reads all of them.
+            shares, self._keeping = without(shares, checkpoint.done), self._is_kept
+        for first, last, part in self._parts(shares, kernel, table, size, n_threads):
+            if checkpoint is None:
+                tree.merge(part)
+            else:
+                checkpoint.add(part, first, last)
+        self._is_kept = self._keeping
+        self.windows.require_unchanged()
+        total = tree.total(count_grains(self.n_rows))
+        if checkpoint is not None:
+            checkpoint.complete(total)
+        return total
 
     def _parts(
-        self, kernel: RowBlock, table: np.ndarray, size: int, n_threads: int
-    ) -> Iterator[TreeSum]:
-        shares = self.windows.shares()
+        self,
+        shares: list[tuple[int, int]],
+        kernel: RowBlock,
+        table: np.ndarray,
+        size: int,
+        n_threads: int,
+    ) -> Iterator[tuple[int, int, TreeSum]]:
+        """Ranges of grains and their sums."""
         if self._is_kept or n_threads == 1 or len(shares) < n_threads:
-            windows = self._kept if self._is_kept else self._read(shares)
-            yield self._sweep(iter(windows), kernel, table, size, n_threads)
+            for window in self._kept if self._is_kept else self._read(shares):
+                part = self._sweep(iter([window]), kernel, table, size, n_threads)
+                yield window.first, window.first + count_grains(window.n_rows), part
             return
         # Whoever decodes rows sweeps them: handing them on would cost more than it saves.
         with ThreadPoolExecutor(n_threads) as pool:
@@ -232,8 +265,8 @@ class StreamedRows:
                 for share in shares
             ]
             try:
-                for part in parts:
-                    yield part.result()
+                for (first, last), part in zip(shares, parts, strict=True):
+                    yield first, last, part.result()
             finally:
                 pool.shutdown(cancel_futures=True)
 
@@ -299,3 +332,24 @@ class StreamedRows:
             window.first, window.first + count_grains(window.n_rows), checked=True
         ):
             pass
+
+
+def without(ranges: list[tuple[int, int]], others: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """What ranges have that others do not, in order."""
+    left = ranges
+    for start, end in others:
+        left = [
+            part
+            for first, last in left
+            for part in ((first, min(last, start)), (max(first, end), last))
+            if part[0] < part[1]
+        ]
+    return left
+
+
+def _question(kernel: RowBlock, table: np.ndarray, row_table: RowTable) -> bytes:
+    """All that the sums of a pass depend on, beside its rows."""
+    dense, stored = 8 * row_table.n_dense, 8 * row_table.n_stored
+    sizes = {fields.BETA: stored, fields.SHIFT: dense, fields.SCALE: dense, fields.PARAMETERS: 24}
+    numbers = [ctypes.string_at(int(table[field]), size) for field, size in sizes.items()]
+    return b"|".join([kernel.name.encode(), str(int(table[fields.MODE])).encode(), *numbers])

@@ -163,9 +163,17 @@ class RowReader:
         self.single = single
         self.source, self.model, self.n_rows = source, model, source.n_rows
         self.window_grains = window_grains
+        self._fingerprint = source.fingerprint()
         self._designs = DesignMaker(model.fitted_formula)
         self.names = columns_used(model.expressions, model.columns)
         self.seconds = {"decode": 0.0, "columns": 0.0, "sweep": 0.0}
+
+    def require_unchanged(self) -> None:
+        """See `Windows.require_unchanged`."""
+        if self.source.fingerprint() != self._fingerprint:
+            raise DataError(
+                f"{self.source.label} has changed during the fit: start again when it is complete."
+            )
 
     def shares(self) -> list[tuple[int, int]]:
         """See `Windows.shares`: grains that begin in the same units of the source."""

@@ -1,0 +1,168 @@
+"""Sums of passes kept in a file, so that a fit that was stopped goes on where it was.
+
+A fit is what its passes give: started again, it asks the same questions, and those that a file has
+answers to take no pass. So a checkpoint holds sums, not the state of whoever asked for them, and a
+fit that goes on has the same bits as one that was never stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import time
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastglm.errors import DataError
+from fastglm.passes.grains import TreeSum
+
+__all__ = ["Checkpoint"]
+
+FORMAT = 1
+#: Seconds between two writings inside a pass.
+SECONDS = 60.0
+
+
+class Checkpoint:
+    """The sums of the passes of one fit, in a file.
+
+    Parameters
+    ----------
+    path : str or Path
+        Where it is, or will be.
+    fit : mapping
+        What tells this fit from others, of plain JSON types: formula, options, fingerprint of the
+        source.
+
+    Raises
+    ------
+    DataError
+        If the file is of another fit, or cannot be read.
+    """
+
+    def __init__(self, path: str | Path, fit: Mapping[str, Any]) -> None:
+        self.path, self._fit = Path(path), json.loads(json.dumps(fit))
+        self._questions: list[str] = []
+        self._totals: list[np.ndarray] = []
+        self._asked = 0
+        self._question, self._tree = "", TreeSum()
+        self._done: list[tuple[int, int]] = []
+        self._written = time.monotonic()
+        if self.path.exists():
+            self._read()
+
+    def answer(self, question: bytes) -> np.ndarray | None:
+        """The sums of the next pass, (m,), if they are known.
+
+        Parameters
+        ----------
+        question : bytes
+            All that the sums depend on beside the rows.
+
+        Raises
+        ------
+        DataError
+            If another question was asked when the file was written.
+        """
+        digest = hashlib.sha256(question).hexdigest()
+        is_answered = self._asked < len(self._questions)
+        known = self._questions[self._asked] if is_answered else self._question
+        if known and known != digest:
+            raise DataError(
+                f"{self.path} is of a fit of other options, or of other rows: remove it, or choose "
+                "another name."
+            )
+        if not is_answered:
+            self._question = digest
+            return None
+        self._asked += 1
+        return self._totals[self._asked - 1]
+
+    @property
+    def tree(self) -> TreeSum:
+        """Sums of the grains of this pass that are known."""
+        return self._tree
+
+    @property
+    def done(self) -> list[tuple[int, int]]:
+        """Which these are, as ranges."""
+        return list(self._done)
+
+    def add(self, tree: TreeSum, first: int, last: int) -> None:
+        """Takes note of the sums of some more grains; writes them after a while."""
+        self._tree.merge(tree)
+        self._done.append((first, last))
+        if time.monotonic() - self._written >= SECONDS:
+            self._write()
+
+    def complete(self, total: np.ndarray) -> None:
+        """Takes note of the sums of all rows, and writes them."""
+        self._questions.append(self._question)
+        self._totals.append(total.copy())
+        self._asked += 1
+        self._question, self._tree, self._done = "", TreeSum(), []
+        self._write()
+
+    def remove(self) -> None:
+        """Removes the file: the fit is done."""
+        self.path.unlink(missing_ok=True)
+
+    def _write(self) -> None:
+        nodes = list(self._tree.nodes())
+        head = {
+            "format": FORMAT,
+            "fit": self._fit,
+            "questions": self._questions,
+            "question": self._question,
+            "done": self._done,
+            "nodes": [(level, number) for level, number, _ in nodes],
+        }
+        arrays = {"head": np.frombuffer(json.dumps(head).encode(), dtype=np.uint8)}
+        arrays |= {f"total {k}": total for k, total in enumerate(self._totals)}
+        arrays |= {f"node {k}": value for k, (_, _, value) in enumerate(nodes)}
+        content = io.BytesIO()
+        np.savez(content, **arrays)
+        partial = self.path.with_name(self.path.name + ".partial")
+        try:
+            with partial.open("wb") as file:
+                file.write(content.getbuffer())
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(self.path)
+        except OSError as error:
+            raise DataError(
+                f"cannot write the checkpoint {self.path}: {error.strerror}. Choose another place, "
+                "or fit without one."
+            ) from error
+        self._written = time.monotonic()
+
+    def _read(self) -> None:
+        try:
+            with self.path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                head = json.loads(arrays["head"].tobytes())
+                if head["format"] != FORMAT:
+                    raise ValueError
+                totals = [arrays[f"total {k}"] for k in range(len(head["questions"]))]
+                values = [arrays[f"node {k}"] for k in range(len(head["nodes"]))]
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise DataError(
+                f"{self.path} is no checkpoint that this version of fastglm can read: remove it, "
+                "or choose another name."
+            ) from error
+        if head["fit"] != self._fit:
+            differs = [k for k in self._fit if head["fit"].get(k) != self._fit[k]]
+            raise DataError(
+                f"{self.path} is of another fit, of another {' and '.join(differs)}: remove it, or "
+                "choose another name."
+            )
+        self._questions, self._totals = head["questions"], totals
+        self._question = head["question"]
+        self._done = [(first, last) for first, last in head["done"]]
+        for (level, number), value in zip(head["nodes"], values, strict=True):
+            self._tree.add_node(level, number, value)
