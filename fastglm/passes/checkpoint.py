@@ -123,7 +123,7 @@ class Checkpoint:
             "done": self._done,
             "nodes": [(level, number) for level, number, _ in nodes],
         }
-        arrays = {"head": np.frombuffer(json.dumps(head).encode(), dtype=np.uint8)}
+        arrays: dict[str, Any] = {"head": np.frombuffer(json.dumps(head).encode(), dtype=np.uint8)}
         arrays |= {f"total {k}": total for k, total in enumerate(self._totals)}
         arrays |= {f"node {k}": value for k, (_, _, value) in enumerate(nodes)}
         content = io.BytesIO()

@@ -260,13 +260,13 @@ class StreamedRows:
             return
         # Whoever decodes rows sweeps them: handing them on would cost more than it saves.
         with ThreadPoolExecutor(n_threads) as pool:
-            parts = [
+            swept = [
                 pool.submit(self._sweep, self._read([share]), kernel, table, size, 1)
                 for share in shares
             ]
             try:
-                for (first, last), part in zip(shares, parts, strict=True):
-                    yield first, last, part.result()
+                for (first, last), found in zip(shares, swept, strict=True):
+                    yield first, last, found.result()
             finally:
                 pool.shutdown(cancel_futures=True)
 
