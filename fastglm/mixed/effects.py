@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy
 
 from fastglm.inference.rendering import RenderedFrame
 from fastglm.mixed.layout import Layout, Term
@@ -66,7 +67,6 @@ class GroupEffects(RenderedFrame):
     def summary_frame(self, alpha: float = 0.05) -> Any:
         """Mode, conditional standard deviation and limits of every effect, a row each."""
         import pandas as pd
-        import scipy
 
         half = scipy.special.ndtri(1.0 - alpha / 2.0)
         sd = np.sqrt(np.diagonal(self.variances, axis1=1, axis2=2))
@@ -100,6 +100,23 @@ class VarianceComponent:
     variance: float
     sd: float
     se: float
+
+    def limits(self, alpha: float = 0.05) -> tuple[float, float]:
+        """Wald's interval of `sd` at level 1 - alpha; NaN on the boundary.
+
+        On the scale of the logarithm of a standard deviation, and of the inverse hyperbolic tangent
+        of a correlation.
+        """
+        half = float(scipy.special.ndtri(1.0 - alpha / 2.0)) * self.se
+        if self.term2:
+            if not abs(self.sd) < 1.0:
+                return np.nan, np.nan
+            center, half = np.arctanh(self.sd), half / (1.0 - self.sd**2)
+            return float(np.tanh(center - half)), float(np.tanh(center + half))
+        if not self.sd > 0.0:
+            return np.nan, np.nan
+        factor = float(np.exp(half / self.sd))
+        return self.sd / factor, self.sd * factor
 
 
 def _standard(covariance: np.ndarray, places: Sequence[tuple[int, int]]) -> np.ndarray:

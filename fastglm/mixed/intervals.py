@@ -7,10 +7,18 @@ from typing import Any
 import numpy as np
 import scipy
 
-from fastglm.errors import ModelError
+from fastglm.arguments import checked_choice
+from fastglm.errors import ModelError, require_level
+from fastglm.inference.intervals.prediction_intervals import Component, Mixture
 from fastglm.mixed.algebra import Factor, Schur
 from fastglm.mixed.estimate import LinearEstimate
-from fastglm.mixed.prediction import NewRows, conditional_part, effect_sd, new_rows
+from fastglm.mixed.prediction import (
+    NewRows,
+    conditional_part,
+    effect_sd,
+    new_rows,
+    quadrature_nodes,
+)
 from fastglm.mixed.record import MixedFit
 from fastglm.responses.designs import linear_predictor
 
@@ -18,6 +26,8 @@ __all__ = ["predict_intervals"]
 
 #: Numbers of right sides that are solved for together.
 MOST_NUMBERS = 20_000_000
+#: Of differences of variances in theta.
+SD_STEP = 1e-4
 
 
 def predict_intervals(
@@ -30,17 +40,21 @@ def predict_intervals(
     others: dict[str, Any],
 ) -> Any:
     """Predictions with limits, a pandas DataFrame; see `MixedResults.get_prediction`."""
-    if level not in ("conditional", "population"):
-        raise ModelError(f"level must be conditional or population, not {level!r}.")
-    if interval not in ("confidence", "prediction"):
-        raise ModelError(f"interval must be confidence or prediction, not {interval!r}.")
-    if not 0.0 < alpha < 1.0:
-        raise ModelError(f"alpha must be between 0 and 1, not {alpha!r}")
+    checked_choice("level", level, ("conditional", "population", "marginal"))
+    checked_choice("interval", interval, ("confidence", "prediction"))
+    require_level(alpha)
     if fit.estimate is None:
         fit._model_with_data("standard errors of predictions")
     rows = new_rows(fit, exog, others)
     eta = linear_predictor(rows.design, fit.estimates, fit.n_threads)
     eta = eta if rows.offset is None else eta + rows.offset
+    if level == "marginal":
+        if interval == "prediction":
+            raise ModelError(
+                "a new response of a new level is predicted with level='population': leave out "
+                "level='marginal'."
+            )
+        return _marginal(fit, rows, eta, alpha)
     variance = _population_variance(fit, rows)
     if level == "conditional":
         eta = eta + conditional_part(fit, rows, new_levels)
@@ -146,13 +160,71 @@ def _prediction_limits(
     fit: MixedFit, rows: NewRows, eta: np.ndarray, se: np.ndarray, level: str, alpha: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Limits of a new response, of a new level for a population prediction."""
-    if not fit.is_linear:
-        raise ModelError(
-            "prediction intervals are those of linear mixed models: use interval='confidence', or "
-            "simulate()."
-        )
-    variance = se**2 + fit.scale
+    variance = se**2
     if level == "population":
         variance = variance + effect_sd(fit, rows) ** 2
-    half = scipy.special.ndtri(1.0 - alpha / 2.0) * np.sqrt(variance)
-    return eta - half, eta + half
+    if fit.is_linear:
+        half = scipy.special.ndtri(1.0 - alpha / 2.0) * np.sqrt(variance + fit.scale)
+        return eta - half, eta + half
+    family, error = fit.family, np.sqrt(variance)
+    mean = family.link.inverse(eta)
+    distribution = family.distribution(fit.response_dispersion)
+    mixture = Mixture(
+        [Component(1.0, 1.0, distribution)], family.link.inverse, np.ones(1), eta, error, mean,
+        np.abs(family.link.inverse_deriv(eta)) * error,
+        np.sqrt(family.variance(mean) * fit.response_dispersion),
+    )  # fmt: skip
+    return mixture.quantile(alpha / 2.0), mixture.quantile(1.0 - alpha / 2.0)
+
+
+def _marginal(fit: MixedFit, rows: NewRows, eta: np.ndarray, alpha: float) -> Any:
+    """Means over all levels, with errors of coefficients and covariances by the delta method."""
+    import pandas as pd
+
+    link, estimate = fit.family.link, fit.estimate
+    sd = effect_sd(fit, rows)
+    nodes, weights = quadrature_nodes()
+    mean, slope, of_sd = np.zeros((3, eta.size))
+    for node, weight in zip(nodes, weights, strict=True):
+        slopes = weight * link.inverse_deriv(eta + node * sd)
+        mean += weight * link.inverse(eta + node * sd)
+        slope += slopes
+        of_sd += node * slopes
+    gradient = np.column_stack(
+        [slope[:, None] * _fixed(fit, rows), of_sd[:, None] * _sd_slopes(fit, rows, sd)]
+    )
+    if isinstance(estimate, LinearEstimate):
+        covariance = np.zeros((gradient.shape[1],) * 2)
+        covariance[: estimate.fixed.p, : estimate.fixed.p] = estimate.covariance
+    else:
+        size = gradient.shape[1]
+        covariance = np.nan_to_num(estimate.joint_covariance[:size, :size])
+    se = np.sqrt(np.maximum(np.einsum("ni,ij,nj->n", gradient, covariance, gradient), 0.0))
+    at = link(mean)
+    half = scipy.special.ndtri(1.0 - alpha / 2.0) * se / np.abs(link.inverse_deriv(at))
+    low, high = np.sort(np.stack([link.inverse(at - half), link.inverse(at + half)]), axis=0)
+    frame = pd.DataFrame({"mean": mean, "mean_se": se, "lower": low, "upper": high}, rows.index)
+    frame[rows.nan_rows] = np.nan
+    return frame
+
+
+def _sd_slopes(fit: MixedFit, rows: NewRows, sd: np.ndarray) -> np.ndarray:
+    """Derivatives of the rows' standard deviations between levels in theta, (n, m)."""
+    layout, theta = fit.estimate.layout, fit.theta
+    place = {group.group: columns for group, columns in zip(fit.groups, rows.columns, strict=True)}
+
+    def variance(at: np.ndarray) -> np.ndarray:
+        factors, total = layout.factors(at), np.zeros(sd.size)
+        for b, block in enumerate(layout.blocks):
+            root = factors[b, : block.k, : block.k]
+            total += ((place[block.group] @ root) ** 2).sum(axis=1)
+        return total
+
+    slopes = np.empty((sd.size, theta.size))
+    for m in range(theta.size):
+        step = np.zeros(theta.size)
+        step[m] = SD_STEP
+        # The variance is a polynomial of the second degree in most parameters: no error is made.
+        slopes[:, m] = (variance(theta + step) - variance(theta - step)) / (2.0 * SD_STEP)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(sd[:, None] > 0.0, slopes / (2.0 * sd[:, None]), 0.0)

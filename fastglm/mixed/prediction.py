@@ -116,11 +116,16 @@ def effect_sd(results: MixedFit, rows: NewRows) -> np.ndarray:
     return np.sqrt(variance)
 
 
+def quadrature_nodes() -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights of a standard normal variable."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(N_NODES)
+    return nodes, weights / weights.sum()
+
+
 def marginal_mean(link: Any, eta: np.ndarray, sd: np.ndarray) -> np.ndarray:
     """Mean of the response over normal linear predictors, by Gauss-Hermite quadrature, (n,)."""
-    nodes, weights = np.polynomial.hermite_e.hermegauss(N_NODES)
     total = np.zeros(eta.size)
-    for node, weight in zip(nodes, weights / weights.sum(), strict=True):
+    for node, weight in zip(*quadrature_nodes(), strict=True):
         total += weight * link.inverse(eta + node * sd)
     return total
 

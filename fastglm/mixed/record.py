@@ -153,15 +153,17 @@ class MixedFit(FitBase):
     def varcorr(self) -> Any:
         """Variances, covariances and their roots, as lme4's ``VarCorr``: a pandas DataFrame.
 
-        Columns ``group, term1, term2, variance, sd, se``: of a pair of effects, covariance and
-        correlation. Standard errors are those of ``sd``.
+        Columns ``group, term1, term2, variance, sd, se, lower, upper``: of a pair of effects,
+        covariance and correlation. Standard errors are those of ``sd``, and limits Wald's of 95%,
+        on the scale of its logarithm or, of a correlation, of its inverse hyperbolic tangent.
         """
         import pandas as pd
 
         rows = [
-            (c.group, c.term1, c.term2 or None, c.variance, c.sd, c.se) for c in self.components
+            (c.group, c.term1, c.term2 or None, c.variance, c.sd, c.se, *c.limits())
+            for c in self.components
         ]
-        columns = ["group", "term1", "term2", "variance", "sd", "se"]
+        columns = ["group", "term1", "term2", "variance", "sd", "se", "lower", "upper"]
         return pd.DataFrame(rows, columns=columns)
 
     def _ratio_names(self) -> list[str | None]:

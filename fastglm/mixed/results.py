@@ -245,10 +245,9 @@ class MixedResults(SharedMethods, MixedFit):
         ----------
         exog, new_levels, **others
             As for `predict`.
-        level : {"conditional", "population"}
+        level : {"conditional", "population", "marginal"}
         interval : {"confidence", "prediction"}
-            Of the mean, or of a new response of a linear model; for a population prediction of a
-            new level.
+            Of the mean, or of a new response; for a population prediction of a new level.
         alpha : float, default 0.05
 
         Returns
@@ -256,7 +255,13 @@ class MixedResults(SharedMethods, MixedFit):
         DataFrame
             ``mean``, ``linear`` with ``linear_se``, ``lower`` and ``upper``. The uncertainty is
             that of coefficients and effects together, given theta; a level not seen has all of the
-            variance between levels.
+            variance between levels. For ``level="marginal"`` ``mean``, ``mean_se`` and limits, with
+            the uncertainty of theta as well.
+
+        Notes
+        -----
+        Limits of a new response are quantiles of its distribution averaged over normal linear
+        predictors, by quadrature; a dispersion is taken as known.
         """
         return predict_intervals(self, exog, level, interval, new_levels, alpha, others)
 

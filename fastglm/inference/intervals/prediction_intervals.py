@@ -23,7 +23,7 @@ from fastglm.rows.vectors import vector
 if TYPE_CHECKING:
     from fastglm.fit.record import Fit
 
-__all__ = ["Prediction", "get_prediction"]
+__all__ = ["Component", "Mixture", "Prediction", "get_prediction"]
 
 #: What the rows kernel gives of a prediction, in the order of `Prediction`.
 _BUFFERS = (
@@ -176,7 +176,7 @@ class Prediction(RenderedFrame):
         limits = np.empty((2, eta.size))
 
         def work(rows: slice) -> None:
-            mixture = _Mixture(
+            mixture = Mixture(
                 components,
                 family.link.inverse,
                 # One weight for all rows asks for one quantile of a standardised response.
@@ -265,7 +265,7 @@ def get_prediction(
 
 
 @dataclass(frozen=True)
-class _Component:
+class Component:
     """Responses at one dispersion: its probability, and its root in roots of the estimate."""
 
     mass: float
@@ -273,7 +273,7 @@ class _Component:
     distribution: ResponseDistribution
 
 
-def _components(fit: Fit) -> list[_Component]:
+def _components(fit: Fit) -> list[Component]:
     """Distributions of responses for dispersions that the data allow.
 
     The estimate times its degrees of freedom is taken to be the dispersion times a chi-squared
@@ -282,7 +282,7 @@ def _components(fit: Fit) -> list[_Component]:
     dispersion = fit.response_dispersion
     known = fit.family.distribution(dispersion)
     if fit.dispersion_known or known.lattice is not None:
-        return [_Component(1.0, 1.0, known)]
+        return [Component(1.0, 1.0, known)]
     df = fit.df_resid
     nodes, masses = _hermite(next(count for bound, count in DISPERSION_NODES if df >= bound))
     below, above = scipy.special.ndtr(nodes), scipy.special.ndtr(-nodes)
@@ -292,7 +292,7 @@ def _components(fit: Fit) -> list[_Component]:
         scipy.special.gammainccinv(0.5 * df, above),
     )
     return [
-        _Component(mass, np.sqrt(ratio), fit.family.distribution(dispersion * ratio))
+        Component(mass, np.sqrt(ratio), fit.family.distribution(dispersion * ratio))
         for mass, ratio in zip(masses, df / chi_squared, strict=True)
     ]
 
@@ -303,12 +303,12 @@ def _hermite(n_nodes: int) -> tuple[np.ndarray, np.ndarray]:
     return nodes, masses / masses.sum()
 
 
-class _Mixture:
+class Mixture:
     """Distribution of responses averaged over normal linear predictors, row by row."""
 
     def __init__(
         self,
-        components: Sequence[_Component],
+        components: Sequence[Component],
         inverse_link: Callable[[np.ndarray], np.ndarray],
         weights: np.ndarray,
         eta: np.ndarray,

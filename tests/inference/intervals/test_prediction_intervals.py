@@ -8,7 +8,7 @@ from r_cases import fit_of, frame_of, matrix, names_with, read_case
 
 import fastglm as fg
 from fastglm.errors import DataError, ModelError
-from fastglm.inference.intervals.prediction_intervals import _components, _Mixture
+from fastglm.inference.intervals.prediction_intervals import Mixture, _components
 
 COLUMNS = ["mean", "mean_se", "mean_ci_lower", "mean_ci_upper", "obs_ci_lower", "obs_ci_upper"]
 
@@ -96,7 +96,7 @@ def test_averaging_over_dispersions_gives_students_t(n):
     prediction = fit.get_prediction(new)
     eta, error = prediction.linear_predictor, prediction.se_linear_predictor
     deviation = np.full(2, np.sqrt(fit.scale))
-    mixture = _Mixture(
+    mixture = Mixture(
         _components(fit), fit.family.link.inverse, np.ones(1), eta, error, eta, error, deviation
     )
     for probability, exact in zip((0.025, 0.975), prediction.conf_int(obs=True).T, strict=True):
