@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastglm.entry import entry_points
-from fastglm.errors import DataError
+from fastglm.errors import DataError, ModelError
 from fastglm.families import Family, resolve_family
 from fastglm.fit.estimate import FitOptions, fit_model
 from fastglm.fit.options import solver_options
@@ -135,6 +135,19 @@ class GLM(StatsmodelsModel):
         # Other formulas, such as those that `step` tries, read the same frame.
         model.source = (data, columns, missing)
         return model
+
+    def with_formula(self, formula: str) -> GLM:
+        """The model of another formula on the same frame, and nothing else changed.
+
+        Raises
+        ------
+        ModelError
+            If the model was given as arrays.
+        """
+        if self.source is None:
+            raise ModelError("the model was given as arrays: this needs one from a formula.")
+        data, columns, missing = self.source
+        return type(self).from_formula(formula, data, self.family, missing=missing, **columns)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import math
 from dataclasses import fields
 from functools import cached_property
 from statistics import NormalDist
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import scipy
@@ -15,15 +15,22 @@ from fastglm.errors import DataError, Status, require_level
 from fastglm.pointers import Pointing
 from fastglm.solve.conditioning import semidefinite_root
 
+if TYPE_CHECKING:
+    from fastglm.fit.outcomes import Outcomes
+
 __all__ = ["FitBase"]
 
 
 #: Public to the package alone.
 _INTERNAL = frozenset({
     "fitted_formula", "fitted_formulas", "covariance_root", "inverse_information_factor",
-    "information_inverse", "centering", "row_values", "lazy_numbers", "from_estimate", "labelled",
-    "critical_value", "n_columns", "root_of_combinations", "column_names", "decrement", "header",
-    "notes", "blocks", "terms", "kind", "title",
+    "information_inverse", "centering",
+    "row_values", "lazy_numbers", "from_estimate", "labelled", "critical_value", "n_columns",
+    "root_of_combinations", "covariance_of_combinations", "outcomes",
+    "model_text", "has_likelihood", "sums_of_weights", "parameter_of_deviance", "same_kind",
+    "options_of_refits", "scaled_lack_of_fit", "refitted", "terms_of_designs", "needs_no_column",
+    "has_several_predictors", "expected_counts", "replicates_of_samples", "row_influences",
+    "column_names", "decrement", "header", "notes", "blocks", "terms", "kind", "title",
 })  # fmt: skip
 
 
@@ -57,6 +64,8 @@ class FitBase(Pointing):
 
     #: Numbers that need the data once more; a saved result carries them along.
     lazy_numbers: ClassVar[tuple[str, ...]] = ()
+    #: Whether the fit is of several linear predictors: it refits and resamples itself.
+    has_several_predictors: ClassVar[bool] = False
 
     names: tuple[str, ...]
     estimates: np.ndarray
@@ -134,6 +143,17 @@ class FitBase(Pointing):
         root = semidefinite_root(covariance)
         root[np.diag(covariance) < 0.0] = np.nan
         return root
+
+    def covariance_of_combinations(self, matrix: np.ndarray) -> np.ndarray:
+        """Covariance, (m, m), of m combinations of the estimates, the rows of (m, p).
+
+        Coefficients without a variance, such as aliased ones, count as known.
+        """
+        return matrix @ np.nan_to_num(self.covariance) @ matrix.T
+
+    def outcomes(self, which: str = "mean") -> Outcomes:
+        """What the fit predicts for rows, as functions of their linear predictors."""
+        raise NotImplementedError
 
     @property
     def _statistics(self) -> np.ndarray:

@@ -16,8 +16,9 @@ from fastglm.families import Family
 from fastglm.fit.base import FitBase
 from fastglm.fit.family_parameters import FamilyParameters
 from fastglm.fit.likelihood import NullFit, log_likelihood, null_fit
+from fastglm.fit.outcomes import OneOutcome, named_prediction
 from fastglm.fit.ratios import ratio_name
-from fastglm.fit.roots import trusted_root
+from fastglm.fit.roots import covariance_root, trusted_root
 from fastglm.passes.row_table import RowTable, build_row_table
 from fastglm.passes.row_values import evaluate_rows
 from fastglm.passes.scaling import Centering
@@ -100,6 +101,56 @@ class Fit(FitBase, FamilyParameters):
     def n_passes(self) -> int:
         """Passes over all rows that the fit took: what `n_sweeps` says as well."""
         return self.n_sweeps
+
+    def covariance_of_combinations(self, matrix: np.ndarray) -> np.ndarray:
+        """Covariance, (m, m), of m combinations of the estimates, the rows of (m, p).
+
+        By way of centred columns: among rows of a design far from zero, what the intercept's
+        variance and its covariances add up to is a small difference of large numbers.
+        """
+        root = self.centering.combinations(matrix) @ covariance_root(self)
+        return root @ root.T
+
+    def outcomes(self, which: str = "mean") -> OneOutcome:
+        """See `FitBase.outcomes`."""
+        return OneOutcome(self, named_prediction(which, ("mean", "linear")) == "mean")
+
+    # -- what comparisons of models need to know
+
+    @property
+    def model_text(self) -> str:
+        """Family and link."""
+        return f"{self.family.name}, link: {self.family.link.name}"
+
+    @property
+    def has_likelihood(self) -> bool:
+        """Whether there is one."""
+        return self.family.has_likelihood
+
+    @property
+    def sums_of_weights(self) -> tuple[float, float]:
+        """What fits of the same rows have in common."""
+        return self.nobs, self.sum_weights
+
+    @property
+    def parameter_of_deviance(self) -> float:
+        """The parameter of the family, with which its deviances change."""
+        return self.family.parameter
+
+    @property
+    def options_of_refits(self) -> dict[str, Any]:
+        """How `GLM.fit` is to find the dispersion of another model."""
+        if self.dispersion_known:
+            return {"scale": self.scale}
+        return {"scale": "X2" if self.family.dispersion_known else None}
+
+    def same_kind(self, other: Fit) -> bool:
+        """Whether another fit is of this family and link."""
+        return self.family.same_kind(other.family)
+
+    def scaled_lack_of_fit(self, deviance: np.ndarray) -> np.ndarray:
+        """Deviances on the scale of a likelihood ratio."""
+        return self.family.scaled_lack_of_fit(deviance, self.nobs, self.scale)
 
     # -- goodness of fit
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastglm.errors import ModelError
-from fastglm.inference.rows.prediction import named_prediction
+from fastglm.fit.outcomes import named_prediction
 from fastglm.mixed.effects import VarianceComponent
 from fastglm.mixed.record import MixedFit
 

@@ -10,6 +10,7 @@ from fastglm.errors import ModelError
 from fastglm.inference.evaluation.discrimination import area_under_curve, roc_curve
 from fastglm.inference.evaluation.groups import grouped, observed, quantile_groups
 from fastglm.inference.evaluation.held_out import on_rows
+from fastglm.plots.outcomes import outcome_calibration, require_fitted_rows
 from fastglm.plots.style import BLUE, GREY, VERMILION, few_ticks, new_axes, picture, tidy
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def binned_residuals(
 
 
 @picture
-def calibration(fit: Fit, n_groups: int = 10, ax: Axes | None = None, data: Any = None) -> Axes:
+def calibration(fit: Any, n_groups: int = 10, ax: Axes | None = None, data: Any = None) -> Axes:
     """Observed mean against fitted mean of groups of equal weight.
 
     The band holds 95 of 100 observed means if the model is right: it is that of the family at the
@@ -78,6 +79,9 @@ def calibration(fit: Fit, n_groups: int = 10, ax: Axes | None = None, data: Any 
     data : data frame, optional
         New rows with their responses, as for `Results.evaluate`.
     """
+    if fit.has_several_predictors:
+        require_fitted_rows(data)
+        return outcome_calibration(fit, n_groups, ax)
     fit = on_rows(fit, data)
     ax = new_axes(ax)
     found = observed(fit)

@@ -92,7 +92,7 @@ def coefficients(
 def _places(fit: Fit, chosen: np.ndarray, given: bool) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Texts from the top, places of the coefficients, and those of reference levels."""
     before: dict[int, str] = {}
-    if not given:
+    if not given and not fit.has_several_predictors:
         known = reference_levels(fit.fitted_formula)
         for name, columns in fit.terms:
             inside = chosen[(chosen >= columns.start) & (chosen < columns.stop)]
@@ -112,6 +112,8 @@ def _places(fit: Fit, chosen: np.ndarray, given: bool) -> tuple[list[str], np.nd
 
 def _deviations(fit: Fit) -> np.ndarray:
     """Standard deviations of numeric columns, 1 for those of levels, (p,)."""
+    if fit.has_several_predictors:
+        raise ModelError("standardize=True is for fits of one linear predictor: leave it out.")
     design = fit._model_with_data("standard deviations of columns").rows.design
     total, square, n = np.zeros(len(fit.names)), np.zeros(len(fit.names)), 0
     is_level = np.ones(len(fit.names), dtype=bool)
@@ -127,7 +129,7 @@ def _deviations(fit: Fit) -> np.ndarray:
 def _of_curves(fit: Fit) -> np.ndarray:
     """Which coefficients are of splines and polynomials: several numeric columns of one factor."""
     found = np.zeros(len(fit.names), dtype=bool)
-    formula = fit.fitted_formula
+    formula = None if fit.has_several_predictors else fit.fitted_formula
     if formula is None or len(formula.terms) != len(fit.terms):
         return found
     for term, (_, columns) in zip(formula.terms, fit.terms, strict=True):
@@ -162,12 +164,13 @@ def _chosen(fit: Fit, names: Sequence[str] | None) -> np.ndarray:
         return np.array([fit.names.index(name) for name in names])
     present = ~np.isnan(fit.estimates)
     if fit.rank > 1:
-        present &= ~np.isin(fit.names, ("Intercept", "const", "(Intercept)"))
+        bare = [name.split("-")[-1].split(":")[-1] for name in fit.names]
+        present &= ~np.isin(bare, ("Intercept", "const", "(Intercept)"))
     curves = _of_curves(fit)
     if (present & ~curves).any():
         present &= ~curves
     chosen = np.flatnonzero(present)
     if chosen.size > MOST:
-        size = np.abs(np.asarray(fit.tvalues))[chosen]
+        size = np.abs(fit._statistics)[chosen]
         chosen = np.sort(chosen[np.argsort(-size)[:MOST]])
     return chosen

@@ -16,6 +16,7 @@ from fastglm.inference.evaluation.groups import quantile_groups
 from fastglm.inference.rows.residuals import working_residuals
 from fastglm.inference.rows.term_contributions import model_terms, term_contributions
 from fastglm.kernels.blocks import row_buffers
+from fastglm.plots.outcomes import outcome_effect
 from fastglm.plots.style import (
     BLUE,
     GREY,
@@ -44,7 +45,7 @@ BINS, MOST_GROUPS = 40, 40
 
 
 @picture
-def effect(fit: Fit, variable: str, alpha: float = 0.05, ax: Axes | None = None) -> Axes:
+def effect(fit: Any, variable: str, alpha: float = 0.05, ax: Axes | None = None) -> Axes:
     """Mean response against one variable of the formula, with a pointwise band.
 
     Other numeric variables have their mean, and categorical ones are averaged over their levels on
@@ -65,6 +66,8 @@ def effect(fit: Fit, variable: str, alpha: float = 0.05, ax: Axes | None = None)
     ModelError
         If the model has no formula or no such variable.
     """
+    if fit.has_several_predictors:
+        return outcome_effect(fit, variable, alpha, ax)
     rows = Counterfactual(fit)
     levels = rows.levels(variable)
     ax = new_axes(ax)
@@ -92,7 +95,8 @@ def effect(fit: Fit, variable: str, alpha: float = 0.05, ax: Axes | None = None)
 
 def _effect_of_levels(ax: Axes, rows: Counterfactual, variable: str, alpha: float) -> Axes:
     """Means by level: in the order of an ordered factor and of numbers, others by their means."""
-    fit, column = rows.fit, rows.column(variable)
+    fit: Any = rows.fit
+    column = rows.column(variable)
     levels = rows.levels(variable) or ()
     table = marginal_means(fit, variable, None).summary_frame(alpha)
     counts = _rows_by_level(column, levels)

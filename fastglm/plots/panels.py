@@ -6,21 +6,20 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import special
 
 from fastglm.errors import ModelError
 from fastglm.inference.diagnostics.influence import Influence
 from fastglm.inference.rows.residuals import quantile_residuals
 from fastglm.kernels.blocks import row_buffers
+from fastglm.plots.outcomes import outcome_panels
+from fastglm.plots.residual_panels import draw_quantiles, draw_residuals, draw_sizes, new_panels
 from fastglm.plots.style import (
-    BLUE,
     GREY,
     VERMILION,
     cloud,
     few_ticks,
     new_axes,
     picture,
-    smooth_line,
     tidy,
 )
 
@@ -31,33 +30,16 @@ if TYPE_CHECKING:
 
 __all__ = ["leverage", "panels", "quantile_quantile", "residuals", "scale_location"]
 
-#: Points of a quantile-quantile plot; those in the tails are all drawn.
-MOST_QUANTILES = 2_000
-TAIL = 200
-#: Level of the pointwise envelope.
-ENVELOPE = 0.95
 COOKS = (0.5, 1.0)
-#: Letters of a formula in a title.
-LONGEST = 110
-
-
-class Panels(np.ndarray):
-    """An array of axes that a notebook does not write out beside the picture of them."""
-
-    def __repr__(self) -> str:
-        return f"<{self.size} panels; in a script matplotlib.pyplot.show() shows them>"
-
-    def _repr_html_(self) -> str:
-        return ""
 
 
 @picture
-def panels(fit: Fit, seed: int = 0) -> np.ndarray:
+def panels(fit: Any, seed: int = 0) -> np.ndarray:
     """Residuals against fitted, normal quantiles, scale-location, and leverage.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit, or ResponseFit, whose panels `ResponseResults.plot` explains
     seed : int, default 0
         Of randomised quantile residuals.
 
@@ -65,21 +47,16 @@ def panels(fit: Fit, seed: int = 0) -> np.ndarray:
     -------
     ndarray of Axes, shape (2, 2)
     """
-    from matplotlib import pyplot
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
-    layout = ConstrainedLayoutEngine(h_pad=0.1, hspace=0.04)
-    figure, axes = pyplot.subplots(2, 2, figsize=(11.0, 8.4), layout=layout)
-    model = str(fit.formula or fit.response_name)
-    model = model if len(model) <= LONGEST else f"{model[: LONGEST - 2]} …"
-    figure.suptitle(f"{type(fit.family).__name__}, {fit.family.link.name}: {model}", fontsize=10)
+    if fit.has_several_predictors:
+        return outcome_panels(fit, seed)
+    axes = new_panels(fit, f"{type(fit.family).__name__}, {fit.family.link.name}")
     values, name = _residuals(fit, seed)
     (eta,) = fit.row_values(row_buffers.LINEAR_PREDICTOR)
-    _draw_residuals(axes[0, 0], eta, values, name)
-    _draw_quantiles(axes[0, 1], values, name)
-    _draw_sizes(axes[1, 0], eta, values, name)
+    draw_residuals(axes[0, 0], eta, values, name)
+    draw_quantiles(axes[0, 1], values, name)
+    draw_sizes(axes[1, 0], eta, values, name)
     leverage(fit, axes[1, 1])
-    return axes.view(Panels)
+    return axes
 
 
 def _residuals(fit: Fit, seed: int) -> tuple[np.ndarray, str]:
@@ -100,14 +77,7 @@ def residuals(fit: Fit, ax: Axes | None = None, seed: int = 0) -> Axes:
     """
     values, name = _residuals(fit, seed)
     (eta,) = fit.row_values(row_buffers.LINEAR_PREDICTOR)
-    return _draw_residuals(new_axes(ax), eta, values, name)
-
-
-def _draw_residuals(ax: Axes, eta: np.ndarray, values: np.ndarray, name: str) -> Axes:
-    cloud(ax, eta, values)
-    ax.axhline(0.0, color=GREY, linewidth=1.0)
-    smooth_line(ax, eta, values)
-    return tidy(ax, "Residuals against fitted", "linear predictor", name)
+    return draw_residuals(new_axes(ax), eta, values, name)
 
 
 @picture
@@ -119,28 +89,7 @@ def quantile_quantile(fit: Fit, ax: Axes | None = None, seed: int = 0) -> Axes:
     the k-th of n has the distribution of a normal quantile at a beta variable. Standardised
     deviance residuals, for families without a distribution, are only nearly normal.
     """
-    return _draw_quantiles(new_axes(ax), *_residuals(fit, seed))
-
-
-def _draw_quantiles(ax: Axes, values: np.ndarray, name: str) -> Axes:
-    values = np.sort(values[np.isfinite(values)])
-    n = values.size
-    rank = np.arange(1, n + 1)
-    if n > MOST_QUANTILES:
-        # Evenly spaced on the axis, where evenly spaced ranks would leave gaps.
-        reach = float(special.ndtri(1.0 - TAIL / n))
-        places = special.ndtr(np.linspace(-reach, reach, MOST_QUANTILES - 2 * TAIL))
-        middle = np.rint(places * n).astype(int)
-        rank = np.unique(np.concatenate([rank[:TAIL], middle, rank[-TAIL:]]))
-    expected = special.ndtri((rank - 0.375) / (n + 0.25))
-    outside = 0.5 * (1.0 - ENVELOPE)
-    low = special.ndtri(special.betaincinv(rank, n + 1 - rank, outside))
-    high = special.ndtri(special.betaincinv(rank, n + 1 - rank, 1.0 - outside))
-    ax.fill_between(expected, low, high, color=GREY, alpha=0.3, linewidth=0, label="95% envelope")
-    ax.plot(expected, expected, color=GREY, linewidth=1.0)
-    ax.plot(expected, values[rank - 1], "o", color=BLUE, markersize=3, markeredgewidth=0)
-    ax.legend(frameon=False, loc="upper left", fontsize=8)
-    return tidy(ax, "Normal quantiles", "normal quantile", name)
+    return draw_quantiles(new_axes(ax), *_residuals(fit, seed))
 
 
 @picture
@@ -152,16 +101,7 @@ def scale_location(fit: Fit, ax: Axes | None = None, seed: int = 0) -> Axes:
     """
     values, name = _residuals(fit, seed)
     (eta,) = fit.row_values(row_buffers.LINEAR_PREDICTOR)
-    return _draw_sizes(new_axes(ax), eta, values, name)
-
-
-def _draw_sizes(ax: Axes, eta: np.ndarray, values: np.ndarray, name: str) -> Axes:
-    size = np.sqrt(np.abs(values))
-    cloud(ax, eta, size)
-    expected = 2.0**0.25 * special.gamma(0.75) / np.sqrt(np.pi)
-    ax.axhline(expected, color=GREY, linewidth=1.0)
-    smooth_line(ax, eta, size)
-    return tidy(ax, "Scale and location", "linear predictor", f"√|{name}|")
+    return draw_sizes(new_axes(ax), eta, values, name)
 
 
 @picture

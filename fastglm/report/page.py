@@ -62,7 +62,7 @@ footer { margin-top: 3rem; font-size: .8rem; color: #666; }
 
 
 def write_report(
-    fit: Fit,
+    fit: Any,
     path: str | Path,
     title: str | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -73,7 +73,7 @@ def write_report(
 
 
 def report_html(
-    fit: Fit,
+    fit: Any,
     title: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> str:
@@ -90,8 +90,8 @@ def report_html(
         If the result was loaded without its data.
     """
     fit._model_with_data("a report")
-    family, link = type(fit.family).__name__, type(fit.family.link).__name__
-    heading = title or f"{family} model of {fit.response_name}"
+    kind, setting = _kind(fit)
+    heading = title or f"{kind} model of {fit.response_name}"
     model = fit.formula or f"{fit.response_name} on {len(fit.names)} columns"
     checks = Checks(fit)
     drawings = list(_drawings(fit))
@@ -104,11 +104,11 @@ def report_html(
 
     sections = [
         f"<h1>{escape(heading)}</h1>",
-        f"<p>{escape(family)} family, {escape(link)} link: <code>{escape(model)}</code></p>",
-        _findings(fit, checks),
+        f"<p>{escape(setting)}: <code>{escape(model)}</code></p>",
+        _notes(fit) if fit.has_several_predictors else _findings(fit, checks),
         _numbers(fit),
         _coefficients(fit),
-        _tests(checks),
+        _term_tests(fit) if fit.has_several_predictors else _tests(checks),
     ]
     step()
     sections.append(_pictures(fit, drawings, step))
@@ -120,6 +120,36 @@ def report_html(
         + "\n".join(sections)
         + f"</main><footer>fastglm {escape(version('fastglm'))}</footer></body></html>\n"
     )
+
+
+def _kind(fit: Any) -> tuple[str, str]:
+    """What a model is called, and how it is set up."""
+    if fit.has_several_predictors:
+        return fit.kind, fit.title.removesuffix(" Results")
+    family, link = type(fit.family).__name__, type(fit.family.link).__name__
+    return family, f"{family} family, {link} link"
+
+
+def _summary(fit: Any) -> Summary:
+    return fit.summary() if fit.has_several_predictors else Summary(fit)
+
+
+def _notes(fit: Any) -> str:
+    """What the summary of a fit of several predictors says below its table."""
+    notes = fit.summary().notes()
+    boxes = [f'<div class="finding">{escape(note)}</div>' for note in notes]
+    converged = '<div class="finding none"><b>The fit converged</b></div>'
+    return "<h2>What to know</h2>" + ("".join(boxes) or converged)
+
+
+def _term_tests(fit: Any) -> str:
+    """Likelihood ratio tests of the terms of a fit of several predictors."""
+    parts = ["<h2>Terms</h2>"]
+    # Without an intercept there is no model without its only column.
+    with suppress(ModelError):
+        table = fit.anova(type=2).summary_frame()
+        parts.append(f"<h3>Each term after all others (type II)</h3>{_table(table)}")
+    return "".join(parts)
 
 
 def _findings(fit: Fit, checks: Checks) -> str:
@@ -136,7 +166,7 @@ def _findings(fit: Fit, checks: Checks) -> str:
 
 
 def _numbers(fit: Fit) -> str:
-    summary = Summary(fit)
+    summary = _summary(fit)
     cells = "".join(
         f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
         for name, value in [*summary.header(), *summary.setting()]
@@ -147,7 +177,7 @@ def _numbers(fit: Fit) -> str:
 def _coefficients(fit: Fit) -> str:
     import pandas as pd
 
-    summary = Summary(fit)
+    summary = _summary(fit)
     table = pd.DataFrame(summary.table(), index=list(fit.names), columns=summary.columns())
     more = len(table) - MOST_COEFFICIENTS
     note = f"<p>{more} more coefficients are not shown.</p>" if more > 0 else ""
@@ -201,10 +231,10 @@ def _pictures(
     """The panels and the other drawings; `step` is called after each."""
     from fastglm.plots import panels as draw_panels
 
-    panels: tuple[Callable[[], Any], str] = (
-        partial(draw_panels, fit),
-        "Residuals, their distribution, spread and leverage.",
-    )
+    caption = "Residuals, their distribution, spread and leverage."
+    if fit.has_several_predictors:
+        caption = "Residuals, and what was observed and expected."
+    panels: tuple[Callable[[], Any], str] = (partial(draw_panels, fit), caption)
     figures = []
     for draw, caption in (panels, *drawings):
         figures.append(_figure(draw, caption))
@@ -220,6 +250,10 @@ def _drawings(fit: Fit) -> Iterator[tuple[Callable[[], Any], str]]:
 
     yield partial(plots.coefficients, fit), "Estimates with 95% intervals."
     yield partial(plots.calibration, fit), "Groups of rows of similar fitted mean."
+    if fit.has_several_predictors:
+        for name in Counterfactual(fit).names()[:MOST_VARIABLES] if fit.formula else ():
+            yield partial(plots.effect, fit, name), f"Fitted means by {name}, other variables held."
+        return
     yield partial(plots.binned_residuals, fit), "Mean residuals of finer groups."
     yield partial(plots.lift, fit), "How far the model tells rows apart."
     if fit.family.takes_two_columns:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy
 
+from fastglm.inference.covariance.bootstrap import bootstrap
 from fastglm.inference.covariance.sandwich import Covariance, clustered, over_df
 
 if TYPE_CHECKING:
@@ -65,10 +66,23 @@ def _cluster(
     return clustered(fit, groups, use_correction, lambda codes, n: _sandwich(fit, (codes, n)))
 
 
+def _bootstrap(
+    fit: ResponseFit,
+    *,
+    n_replicates: int = 1000,
+    seed: int = 0,
+    kind: str = "pairs",
+    groups: Any = None,
+) -> Covariance:
+    replicates = bootstrap(fit, n_replicates, seed, kind, groups, None)
+    return Covariance(replicates.cov_params(), fit.df_resid)
+
+
 #: Every covariance by name. Options are keyword arguments with defaults.
 ROBUST: dict[str, Callable[..., Covariance]] = {
     "nonrobust": _nonrobust,
     "HC0": _hc0,
     "HC1": _hc1,
     "cluster": _cluster,
+    "bootstrap": _bootstrap,
 }

@@ -233,14 +233,20 @@ class Estimation:
         )
         return replace(solution, params=params, covariance=covariance)
 
-    def _system(self, space: ParameterSpace, n_threads: int) -> LinearPredictors:
+    def _system(
+        self, space: ParameterSpace, n_threads: int, fixed: np.ndarray | None = None
+    ) -> LinearPredictors:
+        """What is maximised; `fixed` is added to the offsets of the predictors, (K, n)."""
+        offsets = self._offsets()
+        if fixed is not None:
+            offsets = fixed if offsets is None else offsets + fixed
         scalings = [each.standard.scaling for each in space.column_info]
         return LinearPredictors(
             build_row_table(self._design(), self._code(), self.rows.prior_weights),
             space.maps,
             self._respond(),
             extra=self._extra(),
-            offsets=self._offsets(),
+            offsets=offsets,
             shape=self._shape(),
             shift=np.concatenate([scaling.shift for scaling in scalings]),
             scale=np.concatenate([scaling.scale for scaling in scalings]),

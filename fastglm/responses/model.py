@@ -253,12 +253,16 @@ class ResponseModel(Pointing, Estimation):
         """
         return self._separation(self._blocks(), usable_threads(n_threads))
 
+    def maximum(self, n_threads: int) -> PredictorSolution:
+        """The solution alone, without a record of the fit and its warnings."""
+        options = SolverOptions(max_iter=100, n_threads=n_threads)
+        return self._estimate(self._blocks(), self._rank_and_scaling(n_threads), None, options)
+
     def null_log_likelihood(self, n_threads: int) -> float:
         """Log-likelihood of the model whose predictors are constants."""
         null = copy.copy(self)
         null.rows = self.rows.without_columns()
-        options = SolverOptions(max_iter=100, n_threads=n_threads)
-        solution = null._estimate(null._blocks(), null._rank_and_scaling(n_threads), None, options)
+        solution = null.maximum(n_threads)
         if solution.status != Status.BOUNDARY:
             null._warn(solution)
         return solution.log_likelihood

@@ -11,8 +11,9 @@ import numpy as np
 
 from fastglm.design.formula.fitted_formula import FittedFormula
 from fastglm.design.matrix.parts import Design
-from fastglm.errors import Status
+from fastglm.errors import ModelError, Status
 from fastglm.fit.base import FitBase
+from fastglm.fit.outcomes import Channel, NumericOutcomes, named_prediction
 from fastglm.inference.summary_setting import model_setting
 from fastglm.responses.designs import NewDesigns, linear_predictor
 
@@ -52,6 +53,7 @@ class ResponseFit(FitBase):
     kind: ClassVar[str] = ""
     title: ClassVar[str] = ""
     lazy_numbers: ClassVar[tuple[str, ...]] = ("llnull",)
+    has_several_predictors: ClassVar[bool] = True
     #: What broom calls the column of components, and the first and the last of these.
     component_column: ClassVar[str] = "component"
     first_component: ClassVar[str] = "mean"
@@ -115,6 +117,43 @@ class ResponseFit(FitBase):
         """Log-likelihood of the model whose predictors are constants."""
         return self._model_with_data("the null model").null_log_likelihood(self.n_threads)
 
+    # -- what comparisons of models need to know
+
+    has_likelihood: ClassVar[bool] = True
+    dispersion_known: ClassVar[bool] = True
+    scale: ClassVar[float] = 1.0
+    parameter_of_deviance: ClassVar[float] = 0.0
+    #: Whether a linear predictor may have no column at all.
+    needs_no_column: ClassVar[bool] = False
+    options_of_refits: ClassVar[Mapping[str, Any]] = {}
+
+    @property
+    def deviance(self) -> float:
+        """Minus twice the log-likelihood, as R has it for these models."""
+        return -2.0 * self.llf
+
+    @property
+    def model_text(self) -> str:
+        """The name of the model."""
+        return self.kind
+
+    @property
+    def sums_of_weights(self) -> tuple[float]:
+        """What fits of the same rows have in common."""
+        return (self.nobs,)
+
+    @property
+    def _n_parameters(self) -> int:
+        return self.rank
+
+    def same_kind(self, other: ResponseFit) -> bool:
+        """Whether another fit is of this model with the same links, levels and options."""
+        return self.settings == other.settings
+
+    def scaled_lack_of_fit(self, deviance: np.ndarray) -> np.ndarray:
+        """Deviances on the scale of a likelihood ratio."""
+        return deviance
+
     # -- what tables of any fit need to know
 
     def _components(self) -> list[tuple[str, str]]:
@@ -158,6 +197,37 @@ class ResponseFit(FitBase):
     predictions: ClassVar[tuple[str, ...]] = ("mean",)
     #: Whether the first predictor is the logarithm of a mean that an exposure multiplies.
     takes_exposure: ClassVar[bool] = False
+
+    #: Of these, what has no derivative: an average of it says nothing.
+    _steps: ClassVar[tuple[str, ...]] = ("class",)
+
+    def outcomes(self, which: str = "mean") -> NumericOutcomes:
+        """See `FitBase.outcomes`; `which` is what `predict` can give."""
+        which = named_prediction(which, (*self.predictions, "mean", "linear"))
+        if which in self._steps:
+            raise ModelError(f"which={which!r} is a label, which has no average.")
+        channels, n_blocks = self._channels(), len(self.blocks)
+        names: list[Any] = [block.name.rstrip(":-") for block in self.blocks]
+        if which != "linear":
+            names = self._prediction(np.zeros((len(channels), 1)), which)[1] or [""]
+
+        def predict(designs: Any, offsets: Any) -> np.ndarray:
+            return self._predictors_of(NewDesigns(tuple(designs), None, tuple(offsets), None))
+
+        def function(etas: np.ndarray) -> np.ndarray:
+            if which == "linear":
+                return etas[:n_blocks]
+            return np.atleast_2d(self._prediction(etas, which)[0])
+
+        labels = tuple(str(name) for name in names)
+        return NumericOutcomes(labels, channels, predict, function, which == "linear")
+
+    def _channels(self) -> tuple[Channel, ...]:
+        """How the coefficients enter each row of what `_predictors_of` gives."""
+        return tuple(
+            Channel(b.design, np.arange(b.stop - b.start), np.arange(b.start, b.stop))
+            for b in self.blocks
+        )
 
     def _prediction(self, etas: np.ndarray, which: str) -> tuple[np.ndarray, list[Any]]:
         """From (K, n) linear predictors to (n,) or (k, n) values, and names of the k."""

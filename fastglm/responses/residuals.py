@@ -12,6 +12,9 @@ from fastglm.responses.record import ResponseFit
 
 __all__ = ["ResponseResiduals", "Tails"]
 
+#: Counts from 0 whose frequencies are told.
+MOST_COUNTS = 30
+
 #: Probabilities of a response that small or smaller, and of a larger one.
 Tails = tuple[np.ndarray, np.ndarray]
 
@@ -58,6 +61,23 @@ class ResponseResiduals(ResponseFit):
         tails, below = self._tails(self._model_with_data("residuals").rows.response, etas)
         with np.errstate(divide="ignore", invalid="ignore"):
             return fitted.label(normal_quantiles(tails, below, seed), [])
+
+    def expected_counts(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """How often each count from 0 was observed, and is expected, (c,); None for no counts."""
+        if not self.takes_exposure:
+            return None
+        rows = self._model_with_data("frequencies of counts").rows
+        _, etas = self._fitted_rows("frequencies of counts")
+        weights = np.ones(rows.n_rows) if rows.prior_weights is None else rows.prior_weights
+        most = min(int(rows.response[weights > 0.0].max()), MOST_COUNTS)
+        counts = np.minimum(rows.response, most + 1.0).astype(np.intp)
+        observed = np.bincount(counts, weights, minlength=most + 2)[: most + 1]
+        expected = np.empty(most + 1)
+        for count in range(most + 1):
+            at, below = self._tails(np.full(rows.n_rows, float(count)), etas)
+            assert below is not None
+            expected[count] = weights @ (at[0] - below[0])
+        return observed, expected
 
     # -- what a kind of response defines
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastglm.arguments import checked_choice
 from fastglm.design.frames.frames import Level
 from fastglm.entry import entry_points
 from fastglm.errors import ModelError
+from fastglm.fit.outcomes import named_prediction
 from fastglm.inference.covariance.sandwich import covariance_of
-from fastglm.inference.rows.prediction import named_prediction
+from fastglm.responses.comparison import ResponseComparison
 from fastglm.responses.covariance import ROBUST
+from fastglm.responses.effects import ResponseEffects
 from fastglm.responses.prediction import fitted_designs, new_designs
+from fastglm.responses.resampling import ResponseResampling
 from fastglm.responses.residuals import ResponseResiduals
 from fastglm.responses.summary import ResponseSummary
 
@@ -21,6 +27,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
+from fastglm.responses.profile import profile_intervals
 from fastglm.responses.record import KINDS, ResponseFit
 from fastglm.responses.saving import describe_response
 from fastglm.results.shared import SharedMethods
@@ -28,7 +35,14 @@ from fastglm.results.shared import SharedMethods
 __all__ = ["CategoricalResults", "ResponseResults"]
 
 
-class ResponseResults(ResponseResiduals, SharedMethods, ResponseFit):
+class ResponseResults(
+    ResponseEffects,
+    ResponseComparison,
+    ResponseResampling,
+    ResponseResiduals,
+    SharedMethods,
+    ResponseFit,
+):
     """One fitted model with several linear predictors.
 
     Attributes
@@ -68,15 +82,39 @@ class ResponseResults(ResponseResiduals, SharedMethods, ResponseFit):
         """Register the kind."""
         KINDS[cls.kind] = entry_points(cls)
 
-    def conf_int(self, alpha: float = 0.05) -> Any:
-        """Wald intervals of the coefficients, (m, 2), at level 1 - alpha.
+    def conf_int(self, alpha: float = 0.05, method: str = "wald") -> Any:
+        """Intervals of the coefficients at level 1 - alpha, (m, 2).
+
+        Parameters
+        ----------
+        alpha : float, default 0.05
+        method : {"wald", "profile", "bootstrap"}, default "wald"
+            "wald" is the estimate and so many standard errors, of the covariance of this fit.
+            "profile" is where twice the log-likelihood of the best model with that coefficient
+            falls by the chi-squared quantile, as R's ``confint`` of ``polr``; it takes refits.
+            "bootstrap" are quantiles of `bootstrap`.
 
         Raises
         ------
         ModelError
-            If `alpha` is not between 0 and 1.
+            If `alpha` is not between 0 and 1, there is no such method, or a profile has an estimate
+            that is infinite or on the boundary.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If an end of a profile is not reached, which is then NaN.
         """
+        checked_choice("method", method, ("wald", "profile", "bootstrap"))
+        if method == "profile":
+            return self._matrix(profile_intervals(self, alpha), (0, 1))
+        if method == "bootstrap":
+            return self._matrix(self.bootstrap().conf_int(alpha), (0, 1))
         return self._wald_intervals(alpha)
+
+    def confint(self, level: float = 0.95, method: str = "profile") -> Any:
+        """`conf_int` in R's spelling: by the level, and by profile likelihood."""
+        return self.conf_int(1.0 - level, method)
 
     def with_covariance(self, cov_type: str, **cov_kwds: Any) -> Self:
         """The same fit with another covariance of its estimates.
@@ -89,6 +127,7 @@ class ResponseResults(ResponseResiduals, SharedMethods, ResponseFit):
               is not quite that of the data; "HC1" times n/(n-p).
             - "cluster": responses may depend on each other within groups. ``groups`` and
               ``use_correction`` as for `fastglm.Results.with_covariance`.
+            - "bootstrap": of the replicates of `bootstrap`, whose options it takes.
         **cov_kwds
             Options of that covariance.
 
@@ -159,7 +198,7 @@ class ResponseResults(ResponseResiduals, SharedMethods, ResponseFit):
             new = new_designs(self, exog, offset, exposure, unseen, designs)
         etas = self._predictors_of(new)
         if which == "linear":
-            return new.label(etas, [block.name for block in self.blocks])
+            return new.label(etas[: len(self.blocks)], [block.name for block in self.blocks])
         values, columns = self._prediction(etas, which)
         return new.label(values, columns)
 
@@ -175,6 +214,52 @@ class ResponseResults(ResponseResiduals, SharedMethods, ResponseFit):
         if data is None and which in (None, "mean"):
             columns |= _by_column(".resid", self.resid_response)
         return columns
+
+    def plot(self, seed: int = 0) -> Any:
+        """Four panels, `fastglm.plots.panels`.
+
+        Quantile residuals against the first linear predictor, their distribution and spread, and
+        calibration, or frequencies of counts. For categories in no order and shares, which have no
+        quantiles: calibration, binned residuals, totals, and Pearson residuals of every outcome.
+
+        Parameters
+        ----------
+        seed : int, default 0
+            Of randomised quantile residuals.
+
+        Returns
+        -------
+        ndarray of matplotlib Axes, shape (2, 2)
+        """
+        from fastglm.plots import panels
+
+        return panels(self, seed)
+
+    def report(
+        self,
+        path: str | Path,
+        title: str | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """Write one self-contained web page: the fit, tests of its terms, and pictures.
+
+        Parameters
+        ----------
+        path : str or Path
+            Of the HTML file.
+        title : str, optional
+            By default the model and the response.
+        progress : callable, optional
+            Called as ``progress(done, n_steps)`` after the tests and after each picture.
+
+        Raises
+        ------
+        DataError
+            If the result was loaded without its data.
+        """
+        from fastglm.report import write_report
+
+        write_report(self, path, title, progress)
 
     def _summary(self, alpha: float) -> ResponseSummary:
         return ResponseSummary(self, alpha)
@@ -200,6 +285,23 @@ def _by_column(name: str, values: Any) -> dict[str, np.ndarray]:
 
 class CategoricalResults(ResponseResults):
     """A fit of a categorical response."""
+
+    def pred_table(self) -> Any:
+        """How often each level was observed, by row, and most probable, by column, (K, K).
+
+        Under statsmodels' name; rows count with their weights.
+        """
+        rows = self._model_with_data("a table of predictions").rows
+        _, etas = self._fitted_rows("a table of predictions")
+        best = self._prediction(etas, "prob")[0].argmax(axis=0)
+        table = np.zeros((len(self.levels), len(self.levels)))
+        np.add.at(table, (rows.response, best), 1.0 if rows.prior_weights is None
+                  else rows.prior_weights)  # fmt: skip
+        if not self.labelled:
+            return table
+        import pandas as pd
+
+        return pd.DataFrame(table, index=list(self.levels), columns=list(self.levels))
 
     def _augment_columns(self, data: Any, which: str | None, se_fit: bool) -> dict[str, np.ndarray]:
         columns = super()._augment_columns(data, which, se_fit)
@@ -229,6 +331,11 @@ class CategoricalResults(ResponseResults):
     def _moments(self, etas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         probability, _ = self._prediction(etas, "prob")
         return probability, probability * (1.0 - probability)
+
+    def _draw(self, etas: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        probability, _ = self._prediction(etas, "prob")
+        below = np.cumsum(probability, axis=0)[:-1]
+        return (generator.random(etas.shape[1]) > below).sum(axis=0)
 
     def _observed(self) -> np.ndarray:
         codes = self._model_with_data("residuals").rows.response

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fastglm.fit.base import FitBase
 from fastglm.fit.record import Fit
 from fastglm.inference.effects.average_effects import (
     average_comparisons,
@@ -16,10 +17,100 @@ from fastglm.inference.effects.marginal_means import MarginalMeans, marginal_mea
 from fastglm.inference.effects.rating_table import RatingTable, rating_table
 from fastglm.inference.hypothesis_tests.estimates import Estimates
 
-__all__ = ["EffectMethods"]
+__all__ = ["AverageMethods", "EffectMethods"]
 
 
-class EffectMethods(Fit):
+class AverageMethods(FitBase):
+    """Averages over the rows, of any fit of a formula and a frame.
+
+    They are NaN, with a `RankWarning`, where they are over rows, such as of a cell that has none in
+    the fit, of which the rows of the fit do not tell.
+    """
+
+    def avg_predictions(
+        self,
+        variables: Mapping[str, Any] | str | Sequence[str] | None = None,
+        by: str | None = None,
+        which: str = "mean",
+    ) -> Estimates:
+        """Averages of the fitted mean over the observations.
+
+        Parameters
+        ----------
+        variables : mapping of str to a value or several, or name or names, optional
+            Variables of the formula that are set to each of these values in every row; categorical
+            ones that are only named to each of their levels.
+        by : str, optional
+            A column of the frame: an average for each of its values.
+        which : str, default "mean"
+            What is averaged, as for `predict`. Where that is several numbers, such as the
+            probabilities of levels, there is an average of each.
+
+        Returns
+        -------
+        Estimates
+
+        Raises
+        ------
+        ModelError
+            If the model has no formula, or no such variable or level, or a numeric variable is
+            only named.
+        """
+        return average_predictions(self, variables, by, which)
+
+    def avg_comparisons(
+        self, variable: str, step: float = 1.0, by: str | None = None, which: str = "mean"
+    ) -> Estimates:
+        """Average changes of the mean when a variable changes and nothing else does.
+
+        Parameters
+        ----------
+        variable : str
+            Of the formula. Categorical: each level against the first. Numeric: `step` more.
+        step : float, default 1
+        by : str, optional
+            A column of the frame: an average for each of its values.
+        which : str, default "mean"
+            As for `avg_predictions`.
+
+        Returns
+        -------
+        Estimates
+
+        Raises
+        ------
+        ModelError
+            If the model has no formula, or no such variable.
+        """
+        return average_comparisons(self, variable, step, by, which)
+
+    def avg_slopes(self, variable: str, by: str | None = None, which: str = "mean") -> Estimates:
+        """Average derivatives of the mean in a numeric variable, through all its terms.
+
+        Parameters
+        ----------
+        variable : str
+            Of the formula.
+        by : str, optional
+            A column of the frame: an average for each of its values.
+        which : str, default "mean"
+            As for `avg_predictions`.
+
+        Returns
+        -------
+        Estimates
+            Exact derivatives through the link and in the coefficients. How columns change with the
+            variable is told by parabolas through three points, 3e-5 of its range apart.
+
+        Raises
+        ------
+        ModelError
+            If the model has no formula, or the variable is categorical or constant.
+        """
+        return average_slopes(self, variable, by, which)
+
+
+class EffectMethods(AverageMethods, Fit):
     """Mixin of `fastglm.Results`."""
 
     def get_margeff(
@@ -62,96 +153,6 @@ class EffectMethods(Fit):
         `avg_slopes`. Offsets are part of the mean.
         """
         return marginal_effects(self, at, method, atexog, dummy, count)
-
-    def avg_predictions(
-        self,
-        variables: Mapping[str, Any] | str | Sequence[str] | None = None,
-        by: str | None = None,
-    ) -> Estimates:
-        """Averages of the fitted mean over the observations.
-
-        Parameters
-        ----------
-        variables : mapping of str to a value or several, or name or names, optional
-            Variables of the formula that are set to each of these values in every row; categorical
-            ones that are only named to each of their levels.
-        by : str, optional
-            A column of the frame: an average for each of its values.
-
-        Returns
-        -------
-        Estimates
-
-        Warns
-        -----
-        RankWarning
-            If an average is not estimable, which is then NaN: it is over rows, such as of a cell
-            that has none in the fit, of which the rows of the fit do not tell.
-
-        Raises
-        ------
-        ModelError
-            If the model has no formula, or no such variable or level, or a numeric variable is
-            only named.
-        """
-        return average_predictions(self, variables, by)
-
-    def avg_comparisons(self, variable: str, step: float = 1.0, by: str | None = None) -> Estimates:
-        """Average changes of the mean when a variable changes and nothing else does.
-
-        Parameters
-        ----------
-        variable : str
-            Of the formula. Categorical: each level against the first. Numeric: `step` more.
-        step : float, default 1
-        by : str, optional
-            A column of the frame: an average for each of its values.
-
-        Returns
-        -------
-        Estimates
-
-        Warns
-        -----
-        RankWarning
-            If an average is not estimable, which is then NaN: it is over rows, such as of a cell
-            that has none in the fit, of which the rows of the fit do not tell.
-
-        Raises
-        ------
-        ModelError
-            If the model has no formula, or no such variable.
-        """
-        return average_comparisons(self, variable, step, by)
-
-    def avg_slopes(self, variable: str, by: str | None = None) -> Estimates:
-        """Average derivatives of the mean in a numeric variable, through all its terms.
-
-        Parameters
-        ----------
-        variable : str
-            Of the formula.
-        by : str, optional
-            A column of the frame: an average for each of its values.
-
-        Returns
-        -------
-        Estimates
-            Exact derivatives through the link and in the coefficients. How columns change with the
-            variable is told by parabolas through three points, 3e-5 of its range apart.
-
-        Warns
-        -----
-        RankWarning
-            If an average is not estimable, which is then NaN: it is over rows, such as of a cell
-            that has none in the fit, of which the rows of the fit do not tell.
-
-        Raises
-        ------
-        ModelError
-            If the model has no formula, or the variable is categorical or constant.
-        """
-        return average_slopes(self, variable, by)
 
     def emmeans(
         self, specs: str | Sequence[str], at: Mapping[str, Any] | None = None

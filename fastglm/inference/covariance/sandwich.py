@@ -17,7 +17,6 @@ import numpy as np
 
 from fastglm.arguments import checked_choice
 from fastglm.errors import DataError, ModelError
-from fastglm.fit.roots import covariance_root
 from fastglm.inference.covariance.groups import group_codes, of_weight
 from fastglm.kernels.passes.score_products import HC4_EXPONENT
 from fastglm.passes.products import group_scores
@@ -36,7 +35,6 @@ __all__ = [
     "Covariance",
     "clustered",
     "covariance_of",
-    "covariance_of_combinations",
     "orthogonal_rows",
     "over_df",
     "sandwich",
@@ -149,16 +147,6 @@ def _scores(fit: Fit, power: int) -> ScoreProducts:
             'their response is, and their residuals say nothing. Use "HC0" or "HC1".'
         )
     return products
-
-
-def covariance_of_combinations(fit: Fit, matrix: np.ndarray) -> np.ndarray:
-    """Covariance, (m, m), of m combinations of the estimates, the rows of (m, p).
-
-    By way of centred columns: among rows of a design far from zero, what the intercept's variance
-    and its covariances add up to is a small difference of large numbers.
-    """
-    root = fit.centering.combinations(matrix) @ covariance_root(fit)
-    return root @ root.T
 
 
 def sandwich(fit: Fit, meat: np.ndarray, df: float) -> Covariance:

@@ -7,8 +7,10 @@ exact derivatives in the coefficients.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,21 +20,18 @@ from fastglm.design.matrix.dense_slices import transposed_product
 from fastglm.design.matrix.parts import Design
 from fastglm.errors import DataError, ModelError
 from fastglm.inference.covariance.groups import renumbered
-from fastglm.inference.covariance.sandwich import covariance_of_combinations
 from fastglm.inference.hypothesis_tests.estimability import (
     LinearCombinations,
     reason_not_estimable,
     rows_apart,
 )
 from fastglm.inference.hypothesis_tests.estimates import Estimates
-from fastglm.kernels.blocks import row_buffers
-from fastglm.passes.row_table import build_row_table
-from fastglm.passes.row_values import evaluate_rows
+from fastglm.rows.model_rows import ModelRows, constant_design
 
 if TYPE_CHECKING:
     from fastglm.design.formula.fitted_formula import FittedFormula
-    from fastglm.fit.record import Fit
-    from fastglm.rows.model_rows import ModelRows
+    from fastglm.fit.base import FitBase
+    from fastglm.fit.outcomes import Outcomes
 
 __all__ = [
     "Counterfactual",
@@ -42,6 +41,10 @@ __all__ = [
     "native",
 ]
 
+#: Designs and their offsets, one for each formula of the model.
+Designs = Sequence[Design]
+Offsets = Sequence["np.ndarray | None"]
+
 #: Distance of the points that tell how columns change with a variable, in ranges of the variable.
 SLOPE_STEP = 3e-5
 #: The same, of those that tell whether a slope is estimable.
@@ -49,16 +52,16 @@ ASIDE = 0.01
 
 
 class Averages(NamedTuple):
-    """Averages of something by group.
+    """Averages of k outcomes by group, the groups of each outcome one after the other.
 
     Attributes
     ----------
-    value : ndarray, shape (g,)
-    gradient : ndarray, shape (g, p)
+    value : ndarray, shape (k g,)
+    gradient : ndarray, shape (k g, p)
         Its derivatives in the coefficients.
-    apart : ndarray of bool, shape (g,)
+    apart : ndarray of bool, shape (k g,)
         Whether some row is one of which the rows of the fit do not tell.
-    size : ndarray, shape (g, p)
+    size : ndarray, shape (k g, p)
         Sums of the sizes of what was added up to `gradient`.
     """
 
@@ -84,9 +87,17 @@ class Counterfactual:
     Attributes
     ----------
     fit : Fit
+    which : str
+        The outcome that is averaged, one of those that the fit predicts.
     """
 
-    fit: Fit
+    fit: FitBase
+    which: str = "mean"
+
+    @cached_property
+    def outcomes(self) -> Outcomes:
+        """What is averaged."""
+        return self.fit.outcomes(self.which)
 
     @property
     def rows(self) -> ModelRows:
@@ -94,24 +105,34 @@ class Counterfactual:
         return self.fit._model_with_data("averages over the rows").rows
 
     @property
-    def fitted_formula(self) -> FittedFormula:
-        """What makes columns of variables.
+    def fitted_formulas(self) -> tuple[FittedFormula, ...]:
+        """What makes columns of variables, for every design that a formula was given for.
 
         Raises
         ------
         ModelError
             If the model was given as arrays.
         """
-        if self.fit.fitted_formula is None or self.rows.frame is None:
+        fitted_formulas = tuple(
+            fitted_formula
+            for fitted_formula in self.rows.fitted_formulas
+            if fitted_formula is not None
+        )
+        if not fitted_formulas or self.rows.frame is None:
             raise ModelError(
                 "averages over the values of a variable need a model from a formula and a data "
                 "frame; for the columns of an array use get_margeff()."
             )
-        return self.fit.fitted_formula
+        return fitted_formulas
+
+    @property
+    def fitted_formula(self) -> FittedFormula:
+        """That of the first, or only, design."""
+        return self.fitted_formulas[0]
 
     def names(self) -> list[str]:
-        """The variables of the formula, in order of appearance."""
-        expressions = (*self.fitted_formula.factors, *self.fitted_formula.offsets)
+        """The variables of the formulas, in order of appearance."""
+        expressions = [e for r in self.fitted_formulas for e in (*r.factors, *r.offsets)]
         return list(dict.fromkeys(name for e in expressions for name in e.columns))
 
     def column(self, name: str) -> Column:
@@ -148,25 +169,27 @@ class Counterfactual:
             return column.levels
         if column.dtype == bool:
             return False, True
-        for factor in self.fitted_formula.factors:
-            if factor.columns == (name,) and factor.text in self.fitted_formula.levels:
-                return tuple(np.unique(column).tolist())
+        for fitted_formula in self.fitted_formulas:
+            for factor in fitted_formula.factors:
+                if factor.columns == (name,) and factor.text in fitted_formula.levels:
+                    return tuple(np.unique(column).tolist())
         return None
 
-    def at(self, values: Mapping[str, Any]) -> tuple[Design, np.ndarray | None]:
-        """Design and offset where these variables have other values: one, or (n,) of them."""
-        fitted_formula = self.fitted_formula
+    def at(self, values: Mapping[str, Any]) -> tuple[Designs, Offsets]:
+        """Designs and offsets where these variables have other values: one, or (n,) of them."""
+        rows = self.rows
         if not values:
-            return self.rows.design, self.rows.offset
-        n = self.rows.n_rows
-        columns = {name: native(self.column(name)) for name in self.names()}
-        columns |= {name: native(_filled(self, name, v, n)) for name, v in values.items()}
-        built = fitted_formula.apply(columns)
-        offset = self.rows.offset
-        if fitted_formula.offsets and offset is not None and built.offset is not None:
-            own = fitted_formula.apply({k: native(self.column(k)) for k in self.names()}).offset
-            offset = offset + (built.offset - own)
-        return built.design, offset
+            return rows.designs, rows.offsets
+        n, own = rows.n_rows, {name: native(self.column(name)) for name in self.names()}
+        columns = own | {name: native(_filled(self, name, v, n)) for name, v in values.items()}
+        designs, offsets = list(rows.designs), list(rows.offsets)
+        for k, fitted_formula in enumerate(rows.fitted_formulas):
+            if fitted_formula is not None:
+                built = fitted_formula.apply(columns)
+                designs[k] = built.design
+                if fitted_formula.offsets and offsets[k] is not None and built.offset is not None:
+                    offsets[k] = offsets[k] + (built.offset - fitted_formula.apply(own).offset)
+        return designs, offsets
 
     def groups(self, by: str | None) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
         """Names of the groups of a variable, the group of each row, and how often it counts.
@@ -194,29 +217,45 @@ class Counterfactual:
         return kept, renumbered(codes, present)[0], weights
 
     def average(self, values: Mapping[str, Any], by: str | None) -> Averages:
-        """Averages of the mean by group."""
-        design, offset = self.at(values)
-        mean, slope = self._rows_of(design, offset, (row_buffers.MEAN, row_buffers.SLOPE))
+        """Averages of the outcomes by group."""
+        designs, offsets = self.at(values)
         names, codes, weights = self.groups(by)
-        # A row that was never observed may have no mean there.
-        mean[weights == 0.0] = slope[weights == 0.0] = 0.0
+        found = self.outcomes.evaluate(designs, offsets)
         totals = np.bincount(codes, weights, minlength=len(names))
-        averages = np.bincount(codes, weights * mean, minlength=len(names)) / totals
-        weighted = weights * slope / totals[codes]
-        gradient = np.stack(
-            [transposed_product(design, weighted * (codes == g)) for g in range(len(names))]
-        )
-        apart = self._apart([design] if values else [], by)
-        return Averages(averages, gradient, apart, np.abs(gradient))
+        share = weights / totals[codes]
+        # A row that was never observed may have no mean there.
+        value = np.where(weights == 0.0, 0.0, found.values)
+        averages = np.array([np.bincount(codes, weights * v, minlength=len(names)) for v in value])
+        slopes = [np.where(weights == 0.0, 0.0, slope) for slope in found.slopes]
+        gradient = self.gradient(designs, [share * slope for slope in slopes], codes, len(names))
+        apart = np.tile(self._apart(designs if values else [], by), len(averages))
+        return Averages((averages / totals).ravel(), gradient, apart, np.abs(gradient))
+
+    def gradient(
+        self, designs: Designs, slopes: Sequence[np.ndarray], codes: np.ndarray, n_groups: int
+    ) -> np.ndarray:
+        """Derivatives in the coefficients, (k g, p), of sums over the rows of each group.
+
+        `slopes` are those of the rows' terms in each predictor, (k, n).
+        """
+        k, n = slopes[0].shape
+        gradient = np.zeros((k, n_groups, self.fit.estimates.size))
+        ones = constant_design(n)
+        for channel, slope in zip(self.outcomes.channels, slopes, strict=True):
+            design = ones if channel.design is None else designs[channel.design]
+            for j in range(k):
+                for g in range(n_groups):
+                    total = transposed_product(design, slope[j] * (codes == g))
+                    gradient[j, g, channel.places] += total[channel.columns]
+        return gradient.reshape(k * n_groups, -1)
 
     def _apart(self, designs: Sequence[Design], by: str | None) -> np.ndarray:
         """Groups, (g,) bool, with rows of which the rows of the fit do not tell."""
         names, codes, weights = self.groups(by)
-        if not self.fit.aliased:
+        fit: Any = self.fit
+        if not fit.aliased or not designs:
             return np.zeros(len(names), dtype=bool)
-        apart = np.zeros(codes.size, dtype=bool)
-        for design in designs:
-            apart |= rows_apart(self.fit, design)
+        apart = np.any([rows_apart(fit, design) for design in designs], axis=0)
         return np.bincount(codes, weights * apart, minlength=len(names)) > 0.0
 
     def average_change(
@@ -226,64 +265,62 @@ class Counterfactual:
         shares: Sequence[np.ndarray],
         by: str | None,
     ) -> Averages:
-        """Averages of the mean's derivative in a variable by group.
+        """Averages of the outcomes' derivatives in a variable by group.
 
         Parameters
         ----------
         variable
             Numeric.
         points, shares
-            (n,) values of it, and their weights in the derivative of a row's linear predictor. The
-            rest, of the mean in the linear predictor and of all in the coefficients, is exact.
+            (n,) values of it, and their weights in the derivative of a row's linear predictors. The
+            rest, of the outcomes in the linear predictors and of all in the coefficients, is exact.
         by
             As for `groups`.
         """
-        fit = self.fit
         names, codes, weights = self.groups(by)
         weights = weights / np.bincount(codes, weights, minlength=len(names))[codes]
         moved = [self.at({variable: point}) for point in points]
         change = sum(
-            share * self._rows_of(*built, (row_buffers.LINEAR_PREDICTOR,))[0]
+            share * self.outcomes.evaluate(*built).predictors
             for built, share in zip(moved, shares, strict=True)
         )
-        design, offset = self.at({})
-        eta, slope = self._rows_of(
-            design, offset, (row_buffers.LINEAR_PREDICTOR, row_buffers.SLOPE)
+        designs, offsets = self.at({})
+        found = self.outcomes.evaluate(designs, offsets)
+        bent = self.outcomes.along(found, np.asarray(change))
+        averages = np.array(
+            [np.bincount(codes, weights * v, minlength=len(names)) for v in bent.values]
         )
-        averages = np.bincount(codes, weights * slope * change, minlength=len(names))
-        bend = weights * fit.family.link.inverse_deriv2(eta) * change
-        gradient = []
-        for g in range(len(names)):
-            total = transposed_product(design, bend * (codes == g))
-            for (one, _), share in zip(moved, shares, strict=True):
-                total = total + transposed_product(one, weights * slope * share * (codes == g))
-            gradient.append(total)
-        apart = self._apart(self._aside(variable) if fit.aliased else [], by)
-        return Averages(averages, np.stack(gradient), apart, np.abs(gradient))
+        gradient = self.gradient(designs, [weights * b for b in bent.slopes], codes, len(names))
+        for (others, _), share in zip(moved, shares, strict=True):
+            slopes = [weights * slope * share for slope in found.slopes]
+            gradient = gradient + self.gradient(others, slopes, codes, len(names))
+        fit: Any = self.fit
+        aside = self._aside(variable) if fit.aliased else []
+        apart = np.any([self._apart(each, by) for each in aside], axis=0) if aside else False
+        apart = np.tile(np.broadcast_to(apart, len(names)), len(averages))
+        return Averages(averages.ravel(), gradient, apart, np.abs(gradient))
 
-    def _aside(self, variable: str) -> list[Design]:
+    def _aside(self, variable: str) -> list[Designs]:
         """Designs where a numeric variable is a little to either side of what it is, or one."""
         column = np.asarray(self.column(variable), dtype=np.float64)
         step = ASIDE * (column.max() - column.min())
         sides = (np.clip(column + s, column.min(), column.max()) for s in (-step, step))
         return [self.at({variable: side})[0] for side in sides]
 
-    def _rows_of(
-        self, design: Design, offset: np.ndarray | None, wanted: Sequence[int]
-    ) -> np.ndarray:
-        fit = self.fit
-        row_table = build_row_table(design, offset=offset)
-        return evaluate_rows(row_table, fit.family, fit.estimates, wanted, n_threads=fit.n_threads)
+    def labels(self, text: str, groups: Sequence[str]) -> list[str]:
+        """Names of the averages of each outcome and group."""
+        every = itertools.product(self.outcomes.names, groups)
+        return [", ".join(filter(None, (text, group, name))) for name, group in every]
 
     def estimates(self, names: Sequence[str], parts: Sequence[Averages], heading: str) -> Estimates:
         """Estimates by the delta method; NaN, with the reason, where they are not estimable."""
-        fit = self.fit
+        fit: Any = self.fit
         values, gradient, apart, size = map(np.concatenate, zip(*parts, strict=True))
-        if apart.any() and fit.family.link.name == "identity":
+        if apart.any() and self.outcomes.is_linear:
             # Then an average is a combination of the coefficients, which may be estimable though
             # those of its rows are not.
             apart &= ~LinearCombinations(fit, gradient, np.zeros(apart.size), size).estimable
-        covariance = covariance_of_combinations(fit, gradient)
+        covariance = fit.covariance_of_combinations(gradient)
         values[apart] = np.nan
         covariance[apart] = np.nan
         covariance[:, apart] = np.nan
@@ -328,9 +365,11 @@ def _values_of(rows: Counterfactual, variables: Any) -> Mapping[str, Any]:
     return levels
 
 
-def average_predictions(fit: Fit, variables: Any, by: str | None) -> Estimates:
+def average_predictions(
+    fit: FitBase, variables: Any, by: str | None, which: str = "mean"
+) -> Estimates:
     """See `Results.avg_predictions`."""
-    rows = Counterfactual(fit)
+    rows = Counterfactual(fit, which)
     names, parts = [], []
     settings: list[dict[str, Any]] = [{}]
     for name, chosen in _values_of(rows, variables).items():
@@ -339,13 +378,15 @@ def average_predictions(fit: Fit, variables: Any, by: str | None) -> Estimates:
     for setting in settings:
         parts.append(rows.average(setting, by))
         text = ", ".join(f"{name}={value}" for name, value in setting.items())
-        names += [", ".join(filter(None, (text, group))) or "all rows" for group in groups]
+        names += [name or "all rows" for name in rows.labels(text, groups)]
     return rows.estimates(names, parts, "Average predictions")
 
 
-def average_comparisons(fit: Fit, variable: str, step: float, by: str | None) -> Estimates:
+def average_comparisons(
+    fit: FitBase, variable: str, step: float, by: str | None, which: str = "mean"
+) -> Estimates:
     """See `Results.avg_comparisons`."""
-    rows = Counterfactual(fit)
+    rows = Counterfactual(fit, which)
     levels = rows.levels(variable)
     groups, _, _ = rows.groups(by)
     pairs: list[tuple[str, Any, Any]]
@@ -360,13 +401,13 @@ def average_comparisons(fit: Fit, variable: str, step: float, by: str | None) ->
     below = rows.average({variable: pairs[0][2]}, by)
     for text, high, _ in pairs:
         parts.append(rows.average({variable: high}, by).less(below))
-        names += [", ".join(filter(None, (f"{variable}: {text}", group))) for group in groups]
+        names += rows.labels(f"{variable}: {text}", groups)
     return rows.estimates(names, parts, "Average comparisons")
 
 
-def average_slopes(fit: Fit, variable: str, by: str | None) -> Estimates:
+def average_slopes(fit: FitBase, variable: str, by: str | None, which: str = "mean") -> Estimates:
     """See `Results.avg_slopes`."""
-    rows = Counterfactual(fit)
+    rows = Counterfactual(fit, which)
     if rows.levels(variable) is not None:
         raise ModelError(f"{variable!r} is categorical: use avg_comparisons() for its levels.")
     column = np.asarray(rows.column(variable), dtype=np.float64)
@@ -375,8 +416,7 @@ def average_slopes(fit: Fit, variable: str, by: str | None) -> Estimates:
         raise ModelError(f"{variable!r} is {least:g} in every row: it has no slope.")
     averages = rows.average_change(variable, *_three_points(column, least, most), by)
     groups, _, _ = rows.groups(by)
-    names = [", ".join(filter(None, (variable, group))) for group in groups]
-    return rows.estimates(names, [averages], "Average slopes")
+    return rows.estimates(rows.labels(variable, groups), [averages], "Average slopes")
 
 
 def _three_points(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from fastglm.design.formula.fitted_formula import FittedFormula
     from fastglm.inference.effects.average_effects import Counterfactual
 
-__all__ = ["GridAverages", "average_over_grid"]
+__all__ = ["GridAverages", "average_over_grid", "require_few"]
 
 #: Most combinations of values of the variables of one term, and most combinations averaged for.
 MOST_POINTS, MOST_CELLS = 1_000_000, 10_000
@@ -69,7 +69,7 @@ def average_over_grid(
     ModelError
         If there are too many of those, or of the values of the variables of one term.
     """
-    _require_few(values, chosen, MOST_CELLS, "there are {} means")
+    require_few(values, chosen, MOST_CELLS, "there are {} means")
     # In the order of the whole grid.
     ordered = [name for name in values if name in chosen]
     places = [ordered.index(name) for name in chosen]
@@ -136,7 +136,7 @@ def _points(
     Points of a group agree in the chosen variables.
     """
     own = [name for name in values if name in names]
-    _require_few(values, own, MOST_POINTS, "their grid has {} points")
+    require_few(values, own, MOST_POINTS, "their grid has {} points")
     used = {name: values[name] for name in own}
     if not used:
         # A frame has a column at least.
@@ -172,9 +172,10 @@ def _variables(fitted_formula: FittedFormula, term: ScaledTerm) -> Iterable[str]
     return (n for factor in fitted_formula.factors if factor.text in texts for n in factor.columns)
 
 
-def _require_few(
+def require_few(
     values: Mapping[str, list[Any]], names: Sequence[str], most: int, what: str
 ) -> None:
+    """Refuse variables with more combinations of values than that."""
     n = prod(len(values[name]) for name in names)
     if n > most:
         raise ModelError(

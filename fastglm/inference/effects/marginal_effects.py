@@ -5,7 +5,7 @@ Greene (2012), *Econometric Analysis*, 7th edition, section 17.3.2, for the delt
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +13,24 @@ import numpy as np
 
 from fastglm.arguments import checked_choice
 from fastglm.design.matrix.dense_slices import dense_slices
+from fastglm.design.matrix.parts import Design
 from fastglm.design.matrix.select import select_columns
 from fastglm.errors import DataError
-from fastglm.inference.covariance.sandwich import covariance_of_combinations
 from fastglm.inference.hypothesis_tests.estimates import Estimates
 from fastglm.inference.hypothesis_tests.refits import intercept_column
 
 if TYPE_CHECKING:
     from fastglm.fit.record import Fit
 
-__all__ = ["MarginalEffects", "marginal_effects"]
+__all__ = [
+    "AT",
+    "METHODS",
+    "MarginalEffects",
+    "column_kinds",
+    "marginal_effects",
+    "median_of_columns",
+    "named_column",
+]
 
 AT = ("overall", "mean", "median", "zero")
 #: Whether an effect is relative to the mean, and whether it is of a relative change of the column.
@@ -102,14 +110,17 @@ def marginal_effects(
     p = len(fit.names)
     intercept = intercept_column(fit)
     columns = [k for k in range(p) if k != intercept and fit.estimates[k] == fit.estimates[k]]
-    kinds = _kinds(fit, dummy, count) if dummy or count else np.full(p, "", dtype=object)
-    fixed = {_column(fit, key): float(value) for key, value in (atexog or {}).items()}
+    kinds = np.full(p, "", dtype=object)
+    if dummy or count:
+        design = fit._model_with_data("marginal effects").rows.design
+        kinds = column_kinds(design, dummy, count)
+    fixed = {named_column(fit.names, key): float(value) for key, value in (atexog or {}).items()}
     sums = _Sums(np.zeros(p), np.zeros((p, p)))
     for X, offset, weights in _rows_at(fit, at):
         X[:, list(fixed)] = list(fixed.values())
         _add(sums, fit, X, offset, weights, columns, kinds, METHODS[method])
     effect, gradient = sums.effect / sums.weight, sums.gradient / sums.weight
-    covariance = covariance_of_combinations(fit, gradient)
+    covariance = fit.covariance_of_combinations(gradient)
     relative_y, relative_x = METHODS[method]
     heading = f"d({'ln ' * relative_y}y)/d({'ln ' * relative_x}x), {at}"
     return MarginalEffects(
@@ -122,13 +133,14 @@ def marginal_effects(
     )
 
 
-def _column(fit: Fit, key: Any) -> int:
+def named_column(names: Sequence[str], key: Any) -> int:
+    """The number of a column that `atexog` names."""
     if isinstance(key, str):
-        if key not in fit.names:
-            raise DataError(f"atexog names {key!r}, but the columns are {', '.join(fit.names)}.")
-        return fit.names.index(key)
-    if not 0 <= key < len(fit.names):
-        raise DataError(f"atexog names column {key!r}, but there are {len(fit.names)}.")
+        if key not in names:
+            raise DataError(f"atexog names {key!r}, but the columns are {', '.join(names)}.")
+        return names.index(key)
+    if not 0 <= key < len(names):
+        raise DataError(f"atexog names column {key!r}, but there are {len(names)}.")
     return int(key)
 
 
@@ -150,7 +162,7 @@ def _rows_at(fit: Fit, at: str) -> Iterator[tuple[np.ndarray, Any, np.ndarray]]:
             point += times[part] @ X
         point /= times.sum()
     elif at == "median":
-        point = np.array([np.median(c.repeat(times.astype(int))) for c in _columns(rows.design)])
+        point = median_of_columns(rows.design, times)
     intercept = intercept_column(fit)
     if intercept is not None:
         point[intercept] = 1.0
@@ -163,9 +175,13 @@ def _columns(design: Any) -> Iterator[np.ndarray]:
         yield select_columns(design, [k]).to_dense()[:, 0]
 
 
-def _kinds(fit: Fit, dummy: bool, count: bool) -> np.ndarray:
+def median_of_columns(design: Design, times: np.ndarray) -> np.ndarray:
+    """Median of each column, (p,), of rows that occur so often."""
+    return np.array([np.median(c.repeat(times.astype(int))) for c in _columns(design)])
+
+
+def column_kinds(design: Design, dummy: bool, count: bool) -> np.ndarray:
     """Which columns change by a step: "dummy" for 0 and 1 alone, "count" for whole numbers."""
-    design = fit._model_with_data("marginal effects").rows.design
     kinds = np.full(design.n_columns, "", dtype=object)
     for k, column in enumerate(_columns(design)):
         if ((column == 0.0) | (column == 1.0)).all():

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastglm.arguments import checked_choice
 from fastglm.errors import ModelError
 from fastglm.inference.effects.average_effects import Counterfactual, native
 from fastglm.inference.effects.grid import average_over_grid
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from fastglm.families import Link
     from fastglm.fit.record import Fit
 
-__all__ = ["Contrasts", "MarginalMeans", "marginal_means"]
+__all__ = ["Contrasts", "MarginalMeans", "chosen_values", "given_offset", "marginal_means"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -80,7 +79,7 @@ class MarginalMeans(Estimates):
     """
 
     link: Link = field(kw_only=True)
-    combinations: LinearCombinations = field(kw_only=True)
+    combinations: Any = field(kw_only=True)
 
     def contrasts(
         self, method: str | Mapping[str, Sequence[float]] = "pairwise", adjust: str = "tukey"
@@ -111,10 +110,7 @@ class MarginalMeans(Estimates):
         ModelError
             If there is no such method, or "tukey" is not for pairs.
         """
-        matrix, names = self._matrix(method)
-        checked_choice("adjust", adjust, ADJUSTMENTS)
-        if adjust == "tukey" and method != "pairwise":
-            raise ModelError('adjust="tukey" is for method="pairwise"; use "holm" or "sidak".')
+        matrix, names = self._checked_matrix(method, adjust, self.names)
         combinations = self.combinations.combined(matrix)
         estimate, covariance, estimable = combinations.estimate()
         return Contrasts(
@@ -122,33 +118,25 @@ class MarginalMeans(Estimates):
             estimate,
             covariance,
             self.df,
-            f"Contrasts, scale of the link; p-values and intervals adjusted for their number: "
-            f"{_adjustment_text(adjust)}",
+            "Contrasts, scale of the link" + self._of_contrasts(adjust),
             reason_not_estimable(combinations.fit, names, estimable),
             adjustment=adjust,
             n_means=len(self.names),
         )
 
-    def _matrix(self, method: Any) -> tuple[np.ndarray, tuple[str, ...]]:
-        k, one = len(self.names), np.eye(len(self.names))
-        if isinstance(method, Mapping):
-            matrix = np.array([np.asarray(row, np.float64) for row in method.values()])
-            if matrix.shape != (len(method), k):
-                raise ModelError(f"a contrast needs {k} numbers, one for each mean.")
-            return matrix, tuple(method)
-        if method == "pairwise":
-            pairs = list(itertools.combinations(range(k), 2))
-        elif method == "trt.vs.ctrl":
-            pairs = [(j, 0) for j in range(1, k)]
-        elif method == "eff":
-            return one - 1.0 / k, tuple(f"{name} effect" for name in self.names)
-        else:
-            raise ModelError(
-                'method must be "pairwise", "trt.vs.ctrl", "eff" or numbers by name, '
-                f"not {method!r}"
-            )
-        names = tuple(f"{self.names[a]} - {self.names[b]}" for a, b in pairs)
-        return np.array([one[a] - one[b] for a, b in pairs]), names
+    def _of_contrasts(self, adjust: str) -> str:
+        return f"; p-values and intervals adjusted for their number: {_adjustment_text(adjust)}"
+
+    def _checked_matrix(
+        self, method: Any, adjust: str, means: Sequence[str]
+    ) -> tuple[np.ndarray, tuple[str, ...]]:
+        """Weights of the means in each contrast, and the names of the contrasts."""
+        matrix, names = _contrast_matrix(method, means)
+        if adjust not in ADJUSTMENTS:
+            raise ModelError(f"adjust must be one of {ADJUSTMENTS}, not {adjust!r}")
+        if adjust == "tukey" and method != "pairwise":
+            raise ModelError('adjust="tukey" is for method="pairwise"; use "holm" or "sidak".')
+        return matrix, names
 
     def summary_frame(self, alpha: float = 0.05) -> Any:
         """Means on both scales with their intervals, a pandas DataFrame.
@@ -172,16 +160,36 @@ class MarginalMeans(Estimates):
         return pd.DataFrame(columns, index=list(self.names))
 
 
+def _contrast_matrix(method: Any, means: Sequence[str]) -> tuple[np.ndarray, tuple[str, ...]]:
+    k, one = len(means), np.eye(len(means))
+    if isinstance(method, Mapping):
+        matrix = np.array([np.asarray(row, np.float64) for row in method.values()])
+        if matrix.shape != (len(method), k):
+            raise ModelError(f"a contrast needs {k} numbers, one for each mean.")
+        return matrix, tuple(method)
+    if method == "pairwise":
+        pairs = list(itertools.combinations(range(k), 2))
+    elif method == "trt.vs.ctrl":
+        pairs = [(j, 0) for j in range(1, k)]
+    elif method == "eff":
+        return one - 1.0 / k, tuple(f"{name} effect" for name in means)
+    else:
+        raise ModelError(
+            f'method must be "pairwise", "trt.vs.ctrl", "eff" or numbers by name, not {method!r}'
+        )
+    names = tuple(f"{means[a]} - {means[b]}" for a, b in pairs)
+    return np.array([one[a] - one[b] for a, b in pairs]), names
+
+
 def _adjustment_text(adjustment: str) -> str:
     intervals = INTERVALS.get(adjustment, adjustment)
     return adjustment if intervals == adjustment else f"{adjustment} (intervals: {intervals})"
 
 
-def marginal_means(
-    fit: Fit, specs: str | Sequence[str], at: Mapping[str, Any] | None
-) -> MarginalMeans:
-    """See `Results.emmeans`."""
-    rows = Counterfactual(fit)
+def chosen_values(
+    rows: Counterfactual, specs: str | Sequence[str], at: Mapping[str, Any] | None
+) -> tuple[list[str], dict[str, list[Any]]]:
+    """The variables that are asked for, and the values of all."""
     if not isinstance(specs, Iterable) or not isinstance(at, Mapping | None):
         raise ModelError(
             "emmeans takes a name or a list of names, and at= a dictionary from a name to values."
@@ -190,9 +198,18 @@ def marginal_means(
     values = _grid_values(rows, at or {})
     for name in [*chosen, *(at or {})]:
         rows.column(name)
+    return chosen, values
+
+
+def marginal_means(
+    fit: Fit, specs: str | Sequence[str], at: Mapping[str, Any] | None
+) -> MarginalMeans:
+    """See `Results.emmeans`."""
+    rows = Counterfactual(fit)
+    chosen, values = chosen_values(rows, specs, at)
     grid = average_over_grid(rows, values, chosen)
     combinations = LinearCombinations(
-        fit, grid.columns, grid.offset + _given_offset(rows), grid.sizes
+        fit, grid.columns, grid.offset + given_offset(rows), grid.sizes
     )
     estimate, covariance, estimable = combinations.estimate()
     names = tuple(
@@ -212,8 +229,8 @@ def marginal_means(
     )
 
 
-def _given_offset(rows: Counterfactual) -> float:
-    """Mean of the offset beside that of the formula, which follows the values of the grid."""
+def given_offset(rows: Counterfactual) -> float:
+    """Mean of the first offset beside that of the formula, which follows the values of the grid."""
     offset, frequencies = rows.rows.offset, rows.rows.frequencies
     if offset is None:
         return 0.0

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy
 
 from fastglm.arguments import checked_choice, checked_number
-from fastglm.design.matrix.parts import Design
 from fastglm.errors import ModelError
-from fastglm.fit.record import Fit
 from fastglm.inference.hypothesis_tests.refits import (
     NestedRefit,
     intercept_column,
@@ -26,35 +25,48 @@ from fastglm.inference.hypothesis_tests.refits import (
 )
 from fastglm.inference.hypothesis_tests.tables import Table, f_tail
 
-__all__ = ["Terms", "anova", "anova_models", "drop1", "drop_table", "terms_of"]
+__all__ = [
+    "Term",
+    "Terms",
+    "anova",
+    "anova_models",
+    "drop1",
+    "drop_table",
+    "terms_of",
+    "terms_of_formula",
+]
 
 TESTS = ("Chisq", "F", "Rao")
 
 
+class Term(NamedTuple):
+    """A term of a model: its columns, and the factors whose product it is."""
+
+    name: str
+    columns: np.ndarray
+    factors: frozenset[Any]
+
+
 class Terms:
-    """The terms of a design, without the intercept, and which of them others contain.
+    """The terms of a model, without its intercepts, and which of them others contain.
 
     Attributes
     ----------
     names : list of str
     columns : list of ndarray
         Of each term.
+    factors : list of frozenset
     always : ndarray
-        The column of the intercept, if there is one.
+        The columns of intercepts, and what else stays in every model.
     """
 
-    def __init__(self, fit: Fit, design: Design, intercept: int | None):
-        self.always = np.array([], dtype=np.intp)
-        if intercept is not None:
-            self.always = np.array([intercept], dtype=np.intp)
-        self.names: list[str] = []
-        self.columns: list[np.ndarray] = []
-        for name, term in design.terms:
-            columns = np.setdiff1d(np.arange(term.start, term.stop), self.always)
-            if columns.size:
-                self.names.append(name)
-                self.columns.append(columns)
-        self.factors = term_factors(fit, self.names)
+    def __init__(self, terms: Sequence[Term], always: np.ndarray):
+        self.always = always
+        kept = [t._replace(columns=np.setdiff1d(t.columns, always)) for t in terms]
+        kept = [term for term in kept if term.columns.size]
+        self.names = [term.name for term in kept]
+        self.columns = [term.columns for term in kept]
+        self.factors = [term.factors for term in kept]
 
     def of(self, which: Sequence[int]) -> np.ndarray:
         """Columns of the model of these terms and the intercept."""
@@ -69,33 +81,50 @@ class Terms:
         return [k for k in among if k != term]
 
 
-def terms_of(fit: Fit) -> Terms:
+def terms_of(fit: Any) -> Terms:
     """The terms of a fit."""
-    design = fit._model_with_data("an analysis of deviance").rows.design
-    named = [(name, term) for name, term in fit.terms]
-    return Terms(fit, _with_terms(design, named), intercept_column(fit))
+    model = fit._model_with_data("an analysis of deviance")
+    if fit.has_several_predictors:
+        return Terms(*fit.terms_of_designs(model))
+    return _terms_of_design(fit, fit.terms, intercept_column(fit))
 
 
-def _with_terms(design: Design, terms: Sequence[tuple[str, slice]]) -> Design:
-    return replace(design, terms=tuple(terms))
+def terms_of_formula(fit: Any, model: Any) -> Terms:
+    """The terms of the formula of another model; those of further formulas are always there."""
+    if fit.has_several_predictors:
+        return Terms(*fit.terms_of_designs(model, first_alone=True))
+    return _terms_of_design(fit, model.rows.design.terms, model.rows.design.constant)
 
 
-def checked_test(fit: Fit, test: str | None) -> str:
-    """The test asked for; by default F where the dispersion is estimated, else chi-squared."""
+def _terms_of_design(fit: Any, terms: Sequence[tuple[str, slice]], intercept: int | None) -> Terms:
+    always = np.array([] if intercept is None else [intercept], dtype=np.intp)
+    factors = term_factors(fit, [name for name, _ in terms])
+    found = [
+        Term(name, np.arange(term.start, term.stop), own)
+        for (name, term), own in zip(terms, factors, strict=True)
+    ]
+    return Terms(found, always)
+
+
+def checked_test(fit: Any, test: str | None) -> str:
+    """The test asked for; by default F where the dispersion is estimated, else chi-squared.
+
+    Of several predictors there are likelihood ratios alone.
+    """
     if test is None:
         return "Chisq" if fit.dispersion_known else "F"
     name = "Chisq" if isinstance(test, str) and test in ("LR", "LRT") else test
-    checked_choice("test", name, TESTS, ' or "LR"')
+    several = fit.has_several_predictors
+    checked_choice("test", name, TESTS[:1] if several else TESTS, ' or "LR"')
     return name
 
 
-def full_refit(fit: Fit) -> NestedRefit:
+def full_refit(fit: Any) -> NestedRefit:
     """The fit itself, as one of the models that are compared."""
-    columns = np.arange(len(fit.names))
-    return NestedRefit(columns, fit.estimates, fit.deviance, fit.rank, fit.status)
+    return NestedRefit(np.arange(len(fit.names)), fit.estimates, fit.deviance, fit.rank, fit.status)
 
 
-def anova(fit: Fit, type: int, test: str | None) -> Table:
+def anova(fit: Any, type: int, test: str | None) -> Table:
     """Analysis of deviance of one fit; see `Results.anova`."""
     if type not in (1, 2, 3):
         raise ModelError(f"type must be 1, 2 or 3, not {type!r}")
@@ -105,7 +134,7 @@ def anova(fit: Fit, type: int, test: str | None) -> Table:
     return _partial(fit, type, test)
 
 
-def _sequential(fit: Fit, test: str) -> Table:
+def _sequential(fit: Any, test: str) -> Table:
     terms = terms_of(fit)
     design = fit._model_with_data("an analysis of deviance").rows.design
     n_terms = len(terms.names)
@@ -117,15 +146,15 @@ def _sequential(fit: Fit, test: str) -> Table:
         steps = range(1, n_terms + 1)
         rao = [score_statistic(fit, models[k - 1], design, terms.of(range(k)))[0] for k in steps]
     heading = (
-        f"Analysis of Deviance Table\n\nModel: {fit.family.name}, link: "
-        f"{fit.family.link.name}\n\nResponse: {fit.response_name}\n\n"
+        f"Analysis of Deviance Table\n\nModel: {fit.model_text}\n\n"
+        f"Response: {fit.response_name}\n\n"
         "Terms added sequentially (first to last)\n"
     )
     return _chain(fit, ["NULL", *terms.names], models, test, rao, heading, "term")
 
 
 def _chain(
-    fit: Fit,
+    fit: Any,
     names: Sequence[str],
     models: Sequence[NestedRefit],
     test: str,
@@ -170,7 +199,7 @@ def _f_columns(
     return {"F": statistic, "Pr(>F)": tail}
 
 
-def _partial(fit: Fit, type: int, test: str) -> Table:
+def _partial(fit: Any, type: int, test: str) -> Table:
     """Types 2 and 3: each term after all others, for type 2 except those that contain it."""
     terms = terms_of(fit)
     design = fit._model_with_data("an analysis of deviance").rows.design
@@ -201,13 +230,14 @@ def _partial(fit: Fit, type: int, test: str) -> Table:
     return Table(heading, tuple(terms.names), columns)
 
 
-def anova_models(*fits: Fit, test: str | None = None) -> Table:
+def anova_models(*fits: Any, test: str | None = None) -> Table:
     """Compare fits of nested models of the same rows, each with the one before.
 
     Parameters
     ----------
-    *fits : Fit
-        Two or more fits with one family, from the smallest to the largest or the other way round.
+    *fits : Fit or ResponseFit
+        Two or more fits with one family, or of one model of several predictors, from the smallest
+        to the largest or the other way round.
     test : {"Chisq", "LR", "F"}, optional
         By default F where the dispersion is estimated. It is that of the largest model.
 
@@ -227,17 +257,17 @@ def anova_models(*fits: Fit, test: str | None = None) -> Table:
     if len(fits) < 2:
         raise ModelError("anova compares two or more fits; results.anova() takes one apart.")
     for other in fits:
-        if not isinstance(other, Fit):
+        if not hasattr(other, "same_kind"):
             raise ModelError(f"anova compares fits, not {other!r}")
     first = fits[0]
     for other in fits[1:]:
-        if (other.nobs, other.sum_weights) != (first.nobs, first.sum_weights):
+        if not isinstance(other, type(first)) or not first.same_kind(other):
+            raise ModelError("the fits differ in family or link: their deviances do not compare.")
+        if other.sums_of_weights != first.sums_of_weights:
             raise ModelError(
                 f"the fits have {first.nobs:g} and {other.nobs:g} observations: compare models of "
                 "the same rows."
             )
-        if not first.family.same_kind(other.family):
-            raise ModelError("the fits differ in family or link: their deviances do not compare.")
     largest = max(fits, key=lambda fit: fit.rank)
     test = checked_test(largest, test)
     if test == "Rao":
@@ -247,7 +277,7 @@ def anova_models(*fits: Fit, test: str | None = None) -> Table:
     )
     names = [str(k) for k in range(1, len(fits) + 1)]
     models = [full_refit(fit) for fit in fits]
-    if len({fit.family.parameter for fit in fits}) == 1:
+    if len({fit.parameter_of_deviance for fit in fits}) == 1:
         return _chain(largest, names, models, test, None, heading, "model")
     if test != "Chisq" or not largest.dispersion_known:
         raise ModelError(
@@ -263,7 +293,7 @@ def anova_models(*fits: Fit, test: str | None = None) -> Table:
 # -- single terms dropped and added
 
 
-def drop1(fit: Fit, test: str | None, k: float) -> Table:
+def drop1(fit: Any, test: str | None, k: float) -> Table:
     """Every term that no other contains, dropped in turn; see `Results.drop1`."""
     test = checked_test(fit, test)
     terms = terms_of(fit)
@@ -280,12 +310,12 @@ def drop1(fit: Fit, test: str | None, k: float) -> Table:
     return drop_table(fit, base, names, models, test, rao, k, heading)
 
 
-def _described(fit: Fit) -> str:
+def _described(fit: Any) -> str:
     return fit.formula or f"{fit.response_name} ~ {' + '.join(fit.names)}"
 
 
 def drop_table(
-    fit: Fit,
+    fit: Any,
     base: NestedRefit,
     names: Sequence[str],
     models: Sequence[NestedRefit],
@@ -299,14 +329,14 @@ def drop_table(
     every = [base, *models]
     deviance = np.array([m.deviance for m in every])
     rank = np.array([m.rank for m in every], dtype=float)
-    lack = fit.family.scaled_lack_of_fit(deviance, fit.nobs, fit.scale)
+    lack = fit.scaled_lack_of_fit(deviance)
     sign = -1.0 if added else 1.0
     df = sign * (base.rank - rank)
     df[0] = np.nan
     # A term whose columns the others make up says nothing: as in R, there is no test of it.
     tested = np.where(df == 0.0, np.nan, df)
     columns = {"Df": df, "Deviance": deviance}
-    if fit.family.has_likelihood:
+    if fit.has_likelihood:
         columns["AIC"] = base_aic(fit, k) + (lack - lack[0]) + k * (rank - base.rank)
     if test == "F":
         columns |= _f_tests(fit, tested, deviance, added)
@@ -316,13 +346,13 @@ def drop_table(
     return Table(heading, ("<none>", *names), columns)
 
 
-def base_aic(fit: Fit, k: float) -> float:
+def base_aic(fit: Any, k: float) -> float:
     """AIC of the fit with `k` a parameter."""
     price = checked_number("k", k)
     return float(fit.aic + (price - 2.0) * fit._n_parameters)
 
 
-def _f_tests(fit: Fit, df: np.ndarray, deviance: np.ndarray, added: bool) -> dict[str, np.ndarray]:
+def _f_tests(fit: Any, df: np.ndarray, deviance: np.ndarray, added: bool) -> dict[str, np.ndarray]:
     """F tests of single terms, with the deviance of the larger model as error."""
     error_df = fit.df_resid - df if added else np.full(df.shape, fit.df_resid)
     error = deviance if added else np.full(df.shape, deviance[0])
@@ -333,7 +363,7 @@ def _f_tests(fit: Fit, df: np.ndarray, deviance: np.ndarray, added: bool) -> dic
 
 
 def _chi_squared_tests(
-    fit: Fit, df: np.ndarray, change: np.ndarray, rao: Sequence[float] | None
+    fit: Any, df: np.ndarray, change: np.ndarray, rao: Sequence[float] | None
 ) -> dict[str, np.ndarray]:
     """Likelihood-ratio tests of single terms, or score tests where there are scores."""
     known = fit.dispersion_known

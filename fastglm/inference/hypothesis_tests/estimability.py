@@ -7,16 +7,15 @@ packages estimability and emmeans have it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fastglm.design.matrix.parts import Design
-from fastglm.errors import RankWarning, warn
+from fastglm.errors import ModelError, RankWarning, warn
 from fastglm.fit.aliased import SAME_COMBINATION, aliased_text, null_space
-from fastglm.inference.covariance.sandwich import covariance_of_combinations
 from fastglm.kernels.blocks import row_buffers
 from fastglm.passes.row_table import build_row_table
 from fastglm.passes.row_values import evaluate_rows
@@ -28,7 +27,18 @@ __all__ = ["LinearCombinations", "reason_not_estimable", "rows_apart"]
 
 
 def rows_apart(fit: Fit, design: Design) -> np.ndarray:
-    """Rows in which an aliased column is not the combination that it was in the fit, (n,) bool."""
+    """Rows in which an aliased column is not the combination that it was in the fit, (n,) bool.
+
+    Raises
+    ------
+    ModelError
+        If the fit does not say which combination that was.
+    """
+    if not isinstance(fit.aliased, Mapping):
+        raise ModelError(
+            f"{', '.join(fit.aliased)} cannot be told from earlier columns: leave these out of the "
+            "model, so that other rows have predictions."
+        )
     apart = np.zeros(design.n_rows, dtype=bool)
     row_table = build_row_table(design)
     for direction, name in zip(null_space(fit.names, fit.aliased), fit.aliased, strict=True):
@@ -100,7 +110,7 @@ class LinearCombinations:
         """Values, covariance and whether each is estimable, (k,), (k, k) and (k,); NaN if not."""
         # Any value of aliased coefficients gives the same; 0 takes the least arithmetic.
         values = self.matrix @ np.nan_to_num(self.fit.estimates) + self.constant
-        covariance = covariance_of_combinations(self.fit, self.matrix)
+        covariance = self.fit.covariance_of_combinations(self.matrix)
         estimable = self.estimable
         values[~estimable] = np.nan
         covariance[~estimable] = np.nan

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,6 +30,7 @@ __all__ = [
     "require_maximum_likelihood",
     "score_statistic",
     "term_factors",
+    "warn_of_refit",
 ]
 
 #: A Gram matrix on unit diagonal cannot tell directions below this apart from none.
@@ -123,19 +124,21 @@ def require_maximum_likelihood(fit: Fit) -> None:
         )
 
 
-def refit_columns(
-    fit: Fit, columns: Sequence[int] | np.ndarray, design: Design | None = None
-) -> NestedRefit:
-    """The model of some of the columns of a design, by default that of the fit.
+def refit_columns(fit: Any, columns: Sequence[int] | np.ndarray, model: Any = None) -> NestedRefit:
+    """The fit of some of the columns of a model, by default that of the fit itself.
+
+    A fit of several predictors counts the columns of all designs, one after the other.
 
     Warns
     -----
     ConvergenceWarning
         If it did not converge.
     """
+    if fit.has_several_predictors:
+        return fit.refitted(columns, model)
     rows = fit._model_with_data("another model").rows
-    names = fit.names if design is None else design.names
-    design = rows.design if design is None else design
+    names = fit.names if model is None else model.rows.design.names
+    design = rows.design if model is None else model.rows.design
     columns = np.sort(np.asarray(columns, dtype=np.intp))
     params = np.zeros(design.n_columns)
     if columns.size == 0:
@@ -149,12 +152,13 @@ def refit_columns(
     row_table = build_row_table(chosen, rows.response, rows.prior_weights, rows.offset)
     params[columns], deviance, status = refit(fit, row_table)
     if status != Status.CONVERGED:
-        _warn(status, [names[k] for k in columns])
+        warn_of_refit(status, [names[k] for k in columns])
     rank = int(np.count_nonzero(~np.isnan(params[columns])))
     return NestedRefit(columns, params, deviance, rank, status)
 
 
-def _warn(status: Status, names: Sequence[str]) -> None:
+def warn_of_refit(status: Status, names: Sequence[str]) -> None:
+    """Say that a model of these terms or columns did not converge."""
     warn(f"The model of {', '.join(names)}: {status.advice}", ConvergenceWarning)
 
 
@@ -205,7 +209,7 @@ def score_statistic(
     return float((score**2 / values[usable]).sum()), int(np.count_nonzero(usable))
 
 
-def term_factors(fit: Fit, names: Sequence[str]) -> list[frozenset[str]]:
+def term_factors(fit: Any, names: Sequence[str]) -> list[frozenset[str]]:
     """The factors of terms, by name; without a formula, a name has no parts."""
     if fit.formula is None:
         return [frozenset([name]) for name in names]

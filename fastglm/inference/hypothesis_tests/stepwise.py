@@ -10,24 +10,21 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from fastglm.arguments import checked_choice, checked_number
 from fastglm.errors import DataError, ModelError
 from fastglm.inference.hypothesis_tests.anova import (
-    Terms,
     base_aic,
     checked_test,
     drop_table,
     full_refit,
+    terms_of_formula,
 )
 from fastglm.inference.hypothesis_tests.refits import refit_columns, score_statistic
 from fastglm.inference.hypothesis_tests.tables import Table
-
-if TYPE_CHECKING:
-    from fastglm.fit.record import Fit
 
 __all__ = ["Step", "add1", "step"]
 
@@ -47,7 +44,7 @@ class Step:
         What each step changed, and what the model was after it.
     """
 
-    results: Fit
+    results: Any
     table: Table
 
     def __repr__(self) -> str:
@@ -60,7 +57,7 @@ class Step:
 class _Upper:
     """The largest model: its design, and which of its terms a smaller one has."""
 
-    def __init__(self, fit: Fit, scope: str | Sequence[str] | None):
+    def __init__(self, fit: Any, scope: str | Sequence[str] | None):
         model = fit._model_with_data("a search over terms")
         if model.source is None or model.formula is None:
             raise ModelError("terms can be added to models that were given by a formula.")
@@ -68,8 +65,7 @@ class _Upper:
         formula = model.formula if scope is None else f"{self.response} ~ {self._right(scope)}"
         self.n_rows = model.rows.n_rows
         self.model = self.of_formula(model, formula)
-        design = self.model.rows.design
-        self.terms = Terms(fit, design, design.constant)
+        self.terms = terms_of_formula(fit, self.model)
 
     def _right(self, scope: str | Sequence[str]) -> str:
         if not isinstance(scope, str):
@@ -83,9 +79,7 @@ class _Upper:
 
     def of_formula(self, model: Any, formula: str) -> Any:
         """The model of another formula on the same rows."""
-        assert model.source is not None
-        data, columns, missing = model.source
-        other = type(model).from_formula(formula, data, model.family, missing=missing, **columns)
+        other = model.with_formula(formula)
         if other.rows.n_rows != self.n_rows:
             raise DataError(
                 f"{formula!r} has no missing values in {other.rows.n_rows} rows, and the model in "
@@ -94,10 +88,9 @@ class _Upper:
             )
         return other
 
-    def included(self, fit: Fit) -> list[int]:
+    def included(self, fit: Any) -> list[int]:
         """The terms of a fit, as numbers of terms of the largest model."""
-        design = fit._model_with_data("a search over terms").rows.design
-        present = Terms(fit, design, design.constant).factors
+        present = terms_of_formula(fit, fit._model_with_data("a search over terms")).factors
         known = set(self.terms.factors)
         if not set(present) <= known:
             raise ModelError("scope must hold every term of the model.")
@@ -125,7 +118,7 @@ class _Upper:
         return f"{self.response} ~ {' + '.join([constant, *terms])}"
 
 
-def add1(fit: Fit, scope: str | Sequence[str], test: str | None, k: float) -> Table:
+def add1(fit: Any, scope: str | Sequence[str], test: str | None, k: float) -> Table:
     """Each term of `scope` added; see `Results.add1`."""
     test = checked_test(fit, test)
     upper = _Upper(fit, scope)
@@ -134,11 +127,11 @@ def add1(fit: Fit, scope: str | Sequence[str], test: str | None, k: float) -> Ta
     if not added:
         raise ModelError("scope holds no term that could be added to the model.")
     columns = [upper.terms.of([*included, t]) for t in added]
-    design = upper.model.rows.design
-    models = [refit_columns(fit, chosen, design) for chosen in columns]
+    models = [refit_columns(fit, chosen, upper.model) for chosen in columns]
     rao = None
     if test == "Rao":
-        base = refit_columns(fit, upper.terms.of(included), design)
+        design = upper.model.rows.design
+        base = refit_columns(fit, upper.terms.of(included), upper.model)
         rao = [score_statistic(fit, base, design, chosen)[0] for chosen in columns]
     heading = f"Single term additions\n\nModel: {fit.formula}"
     names = [upper.terms.names[t] for t in added]
@@ -146,7 +139,7 @@ def add1(fit: Fit, scope: str | Sequence[str], test: str | None, k: float) -> Ta
 
 
 def step(
-    fit: Fit,
+    fit: Any,
     scope: str | Sequence[str] | None,
     direction: str,
     k: float | str,
@@ -154,13 +147,10 @@ def step(
 ) -> Step:
     """The search; see `Results.step`."""
     checked_choice("direction", direction, ("both", "backward", "forward"))
-    if not fit.family.has_likelihood:
+    if not fit.has_likelihood:
         raise ModelError(f"{fit.family.name} has no likelihood and so no AIC.")
     price = _price(fit, k)
     upper = _Upper(fit, scope)
-    scale: float | str | None = fit.scale
-    if not fit.dispersion_known:
-        scale = "X2" if fit.family.dispersion_known else None
     steps, fits = [""], [fit]
     for _ in range(max_steps):
         change = _best_change(fits[-1], upper, direction, price)
@@ -169,11 +159,11 @@ def step(
         label, included = change
         steps.append(label)
         model = upper.of_formula(upper.model, upper.formula(included))
-        fits.append(model.fit(scale=scale, n_threads=fit.n_threads))
+        fits.append(model.fit(n_threads=fit.n_threads, **fit.options_of_refits))
     return Step(fits[-1], _path(steps, fits, price))
 
 
-def _price(fit: Fit, k: float | str) -> float:
+def _price(fit: Any, k: float | str) -> float:
     if isinstance(k, str):
         if k.lower() not in ("aic", "bic"):
             raise ModelError(f'k must be a number, "aic" or "bic", not {k!r}')
@@ -184,7 +174,7 @@ def _price(fit: Fit, k: float | str) -> float:
 
 
 def _best_change(
-    fit: Fit, upper: _Upper, direction: str, price: float
+    fit: Any, upper: _Upper, direction: str, price: float
 ) -> tuple[str, list[int]] | None:
     """The term whose dropping or adding makes the criterion smallest, None if none does."""
     included = upper.included(fit)
@@ -195,8 +185,7 @@ def _best_change(
         changes += [("+", t, sorted([*included, t])) for t in upper.to_add(included)]
     if not changes:
         return None
-    design = upper.model.rows.design
-    models = [refit_columns(fit, upper.terms.of(chosen), design) for _, _, chosen in changes]
+    models = [refit_columns(fit, upper.terms.of(chosen), upper.model) for _, _, chosen in changes]
     labels = [f"{sign} {upper.terms.names[t]}" for sign, t, _ in changes]
     criterion = drop_table(fit, full_refit(fit), labels, models, None, None, price, "")["AIC"]
     best = int(np.argmin(criterion[1:]))
@@ -205,7 +194,7 @@ def _best_change(
     return labels[best], changes[best][2]
 
 
-def _path(steps: Sequence[str], fits: Sequence[Fit], price: float) -> Table:
+def _path(steps: Sequence[str], fits: Sequence[Any], price: float) -> Table:
     df_resid = np.array([fit.df_resid for fit in fits])
     deviance = np.array([fit.deviance for fit in fits])
     columns = {

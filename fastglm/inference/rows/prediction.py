@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastglm.arguments import checked_choice
 from fastglm.design.formula.fitted_formula import FrameDesign
 from fastglm.design.frames.frames import Categories, is_frame, one_row
 from fastglm.design.frames.missing import rows_text
@@ -16,6 +15,7 @@ from fastglm.design.matrix.arrays import design_from_array
 from fastglm.design.matrix.parts import Design
 from fastglm.errors import DataError, ModelError, RankWarning, warn
 from fastglm.fit.aliased import aliased_text
+from fastglm.fit.outcomes import named_prediction
 from fastglm.inference.hypothesis_tests.estimability import rows_apart
 from fastglm.kernels.blocks import row_buffers
 from fastglm.kernels.threads.threads import usable_threads
@@ -30,7 +30,6 @@ __all__ = [
     "NewRows",
     "fitted_rows",
     "given_vector",
-    "named_prediction",
     "new_rows",
     "new_rows_without_offset",
     "predict",
@@ -39,8 +38,6 @@ __all__ = [
 ]
 
 _BUFFERS = {"mean": row_buffers.MEAN, "linear": row_buffers.LINEAR_PREDICTOR}
-#: R's words for what to predict.
-WORDS_OF_R = {"response": "mean", "link": "linear"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,19 +144,6 @@ def given_vector(rows: Any, values: Any, name: str) -> np.ndarray | None:
             raise DataError(f"{name} must be numeric, but column '{values}' is categorical.")
         values = column
     return vector(values, name, rows.n_rows)
-
-
-def named_prediction(which: str, known: Sequence[str]) -> str:
-    """What to predict, in the words of this library.
-
-    Raises
-    ------
-    ModelError
-        If it is none of those `known`.
-    """
-    word = WORDS_OF_R.get(which, which) if isinstance(which, str) else which
-    checked_choice("which", word, known)
-    return word
 
 
 def require_unseen(unseen: str) -> None:

@@ -70,6 +70,13 @@ class BetaResults(ResponseResults):
         mean, precision = self.link.inverse(etas[0]), self.precision_link.inverse(etas[1])
         return mean, mean * (1.0 - mean) / (1.0 + precision)
 
+    def _draw(self, etas: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        mean, precision = self.link.inverse(etas[0]), self.precision_link.inverse(etas[1])
+        drawn = generator.beta(mean * precision, (1.0 - mean) * precision)
+        # Rounding may leave a number on the boundary, where there is no density.
+        tiny = np.finfo(np.float64).tiny
+        return np.clip(drawn, tiny, 1.0 - np.finfo(np.float64).epsneg)
+
     def _tails(self, response: np.ndarray, etas: np.ndarray) -> tuple[Tails, Tails | None]:
         mean, precision = self.link.inverse(etas[0]), self.precision_link.inverse(etas[1])
         a, b = mean * precision, (1.0 - mean) * precision

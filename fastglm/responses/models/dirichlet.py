@@ -55,6 +55,10 @@ class DirichletResults(ResponseResults):
     def _prediction_names(self) -> list[Any]:
         return list(self.shares)
 
+    def _draw(self, etas: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        drawn = np.maximum(generator.gamma(np.exp(etas)), np.finfo(np.float64).tiny)
+        return (drawn / drawn.sum(axis=0)).T
+
     def _moments(self, etas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         shape = np.exp(etas)
         precision = shape.sum(axis=0)

@@ -76,6 +76,11 @@ class NegativeBinomialPResults(ResponseResults):
         mean, alpha = np.exp(etas)
         return mean, mean + alpha * mean**self.power
 
+    def _draw(self, etas: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        mean, alpha = np.exp(etas)
+        counts = negative_binomial_distribution(alpha * mean ** (self.power - 2.0))
+        return counts.drawn(mean, np.ones_like(mean), generator).astype(np.float64)
+
     def _tails(self, response: np.ndarray, etas: np.ndarray) -> tuple[Tails, Tails | None]:
         mean, alpha = np.exp(etas)
         one = np.ones_like(mean)

@@ -14,8 +14,10 @@ from fastglm.design.frames.frames import Level
 from fastglm.design.matrix.parts import Design, Indicators
 from fastglm.errors import DataError, ModelError
 from fastglm.families.links import Link, resolve_link
+from fastglm.fit.outcomes import Channel
 from fastglm.inference.hypothesis_tests.tables import HypothesisTest
 from fastglm.kernels.compiler.templates import RowBlock
+from fastglm.responses.designs import NewDesigns
 from fastglm.responses.log_likelihoods.categories import CUMULATIVE_ROWS
 from fastglm.responses.model import ResponseModel
 from fastglm.responses.models.multinomial import with_used_levels
@@ -51,6 +53,9 @@ class OrdinalResults(CategoricalResults):
         # Of a cumulative probability only the odds are multiplied whichever way it is read.
         is_odds = component == self.first_component and self.link.ratio == "odds"
         return "odds ratio" if is_odds else None
+
+    #: The thresholds are there.
+    needs_no_column: ClassVar[bool] = True
 
     @property
     def link(self) -> Link:
@@ -105,10 +110,24 @@ class OrdinalResults(CategoricalResults):
             params = np.insert(params, constant, 0.0)
         return self._etas_of(designs, [(0, params)])
 
+    def _predictors_of(self, new: NewDesigns) -> np.ndarray:
+        """X'b with its offset, and below it the thresholds, alike in every row."""
+        etas = super()._predictors_of(new)
+        thresholds = self.estimates[self.blocks[0].stop :, None]
+        return np.vstack([etas, np.broadcast_to(thresholds, (len(thresholds), etas.shape[1]))])
+
+    def _channels(self) -> tuple[Channel, ...]:
+        first, one = self.blocks[0], np.zeros(1, dtype=np.intp)
+        columns, constant = np.arange(first.stop), self.settings["constant"]
+        if constant is not None:
+            columns = columns + (columns >= constant)
+        places = range(first.stop, self.estimates.size)
+        thresholds = (Channel(None, one, np.array([place])) for place in places)
+        return (Channel(0, columns, np.arange(first.stop)), *thresholds)
+
     def _cumulative(self, etas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Probabilities of lower levels than each, and of others, (K + 1, n), from 0 to 1."""
-        steps = np.asarray(self.estimates[self.blocks[0].stop :])[:, None] - etas
-        n = etas.shape[1]
+        steps, n = etas[1:] - etas[0], etas.shape[1]
         below = np.vstack([np.zeros(n), self.link.inverse(steps), np.ones(n)])
         above = np.vstack([np.ones(n), self.link.complement(steps), np.zeros(n)])
         return below, above

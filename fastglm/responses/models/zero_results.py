@@ -26,6 +26,8 @@ class _CountResults(ResponseResults):
 
     takes_exposure: ClassVar[bool] = True
     predictions: ClassVar[tuple[str, ...]] = ("mean", "prob-zero", "mean-count")
+    #: Whether zeros are cut off from the counts, and all are of their own.
+    cuts_zeros: ClassVar[bool] = False
     first_component: ClassVar[str] = "count"
 
     def _ratio_of(self, component: str) -> str | None:
@@ -52,17 +54,40 @@ class _CountResults(ResponseResults):
         """Alpha itself, beside its logarithm in the table."""
         return [f"alpha = {self.alpha:.6g} (std err {self.alpha_se:.4g})."] if self.alpha else []
 
+    def _alpha_of(self, etas: np.ndarray) -> np.ndarray:
+        """Alpha of each row, from the predictor that is its logarithm; 0 for Poisson counts."""
+        return np.exp(etas[2]) if len(etas) > 2 else np.zeros(etas.shape[1])
+
     def _raw_moments(self, etas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Means of counts of the count distribution, and of their squares."""
         mean = np.exp(etas[0])
-        return mean, mean + (1.0 + self.alpha) * mean**2
+        return mean, mean + (1.0 + self._alpha_of(etas)) * mean**2
+
+    def _draw(self, etas: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        mean, ones = np.exp(etas[0]), np.ones(etas.shape[1])
+        counts = negative_binomial_distribution(self._alpha_of(etas))
+        u, positive = generator.random((2, mean.size))
+        is_zero = u < self._share_of_zeros(etas)
+        if self.cuts_zeros:
+            no_zero = np.exp(self._count(etas)[1])
+            drawn = counts.quantile(no_zero + positive * (1.0 - no_zero), mean, ones)
+            drawn = np.maximum(drawn, 1.0)
+        else:
+            drawn = counts.drawn(mean, ones, generator)
+        return np.where(is_zero, 0.0, drawn).astype(np.float64)
+
+    def _share_of_zeros(self, etas: np.ndarray) -> np.ndarray:
+        """Probability of a zero that is none of the counts."""
+        return special.expit(-etas[1] if self.cuts_zeros else etas[1])
 
     def _tails(self, response: np.ndarray, etas: np.ndarray) -> tuple[Tails, Tails | None]:
         return self._tails_at(response, etas), self._tails_at(response - 1.0, etas)
 
-    def _count_tails(self, count: np.ndarray, mean: np.ndarray) -> Tails:
+    def _count_tails(self, count: np.ndarray, etas: np.ndarray) -> Tails:
         """Tails of the count distribution, at -1 too."""
-        return negative_binomial_distribution(self.alpha).tails(count, mean, np.ones_like(mean))
+        mean = np.exp(etas[0])
+        counts = negative_binomial_distribution(self._alpha_of(etas))
+        return counts.tails(count, mean, np.ones_like(mean))
 
     def _tails_at(self, count: np.ndarray, etas: np.ndarray) -> Tails:
         """Tails at counts from -1 on."""
@@ -70,8 +95,9 @@ class _CountResults(ResponseResults):
 
     def _count(self, etas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean of the count distribution, and the logarithm of its probability of zero."""
-        mean = np.exp(etas[0])
-        return mean, -np.log1p(self.alpha * mean) / self.alpha if self.alpha else -mean
+        mean, alpha = np.exp(etas[0]), self._alpha_of(etas)
+        positive = np.where(alpha > 0.0, alpha, 1.0)
+        return mean, np.where(alpha > 0.0, -np.log1p(positive * mean) / positive, -mean)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -99,7 +125,7 @@ class ZeroInflatedResults(_CountResults):
 
     def _tails_at(self, count: np.ndarray, etas: np.ndarray) -> Tails:
         rest = special.expit(-etas[1])
-        lower, upper = self._count_tails(count, np.exp(etas[0]))
+        lower, upper = self._count_tails(count, etas)
         inflated = np.where(count < 0.0, 0.0, special.expit(etas[1]))
         return inflated + rest * lower, np.where(count < 0.0, 1.0, rest * upper)
 
@@ -114,6 +140,7 @@ class HurdleResults(_CountResults):
 
     kind: ClassVar[str] = "Hurdle"
     title: ClassVar[str] = "Hurdle Regression Results"
+    cuts_zeros: ClassVar[bool] = True
 
     def _prediction(self, etas: np.ndarray, which: str) -> tuple[np.ndarray, list[str]]:
         mean, log_zero = self._count(etas)
@@ -129,9 +156,9 @@ class HurdleResults(_CountResults):
         return share * mean, share * square - (share * mean) ** 2
 
     def _tails_at(self, count: np.ndarray, etas: np.ndarray) -> Tails:
-        mean, log_zero = self._count(etas)
+        log_zero = self._count(etas)[1]
         share = special.expit(etas[1]) / -np.expm1(log_zero)
-        lower, upper = self._count_tails(count, mean)
+        lower, upper = self._count_tails(count, etas)
         zero = np.where(count < 0.0, 0.0, special.expit(-etas[1]))
         positive = share * np.maximum(lower - np.exp(log_zero), 0.0)
         return zero + positive, np.where(count < 0.0, 1.0, share * upper)

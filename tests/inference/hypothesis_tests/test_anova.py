@@ -38,7 +38,7 @@ def fit_with_terms(name):
     other = fg.GLM.__new__(fg.GLM)
     other.family = model.family
     other.formula = read_case(name)["formula"]
-    other.rows = replace(model.rows, design=replace(design, terms=tuple(terms)))
+    other.rows = model.rows.with_design(replace(design, terms=tuple(terms)))
     return other.fit(tol=1e-18, max_iter=1000)
 
 

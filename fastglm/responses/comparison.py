@@ -1,0 +1,185 @@
+"""A fit of several predictors as one model among others: terms dropped, added and tested."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from fastglm.design.matrix.arrays import array_names
+from fastglm.design.matrix.select import select_columns
+from fastglm.errors import ModelError, Status
+from fastglm.inference.hypothesis_tests.anova import Term, anova, drop1
+from fastglm.inference.hypothesis_tests.refits import NestedRefit, term_factors, warn_of_refit
+from fastglm.inference.hypothesis_tests.stepwise import Step, add1, step
+from fastglm.inference.hypothesis_tests.tables import Table
+from fastglm.responses.record import ResponseFit
+from fastglm.rows.model_rows import constant_design
+from fastglm.solve.rank_and_scaling import rank_and_scaling
+
+__all__ = ["ResponseComparison"]
+
+
+class ResponseComparison(ResponseFit):
+    """Mixin of `ResponseResults`.
+
+    The terms are those of all formulas, those of further ones named as their coefficients. A
+    deviance is minus twice a log-likelihood.
+    """
+
+    def anova(self, type: int = 1, test: str | None = None) -> Table:
+        """Likelihood ratio tests of the terms of the fit.
+
+        Parameters
+        ----------
+        type : {1, 2, 3}, default 1
+            1 adds the terms one after the other, those of further formulas last; 2 and 3 compare
+            each term with the model of all others, as ``Anova`` of R's package car: type 2 leaves
+            out the interactions that contain the term.
+        test : {"Chisq", "LR"}, optional
+            Both are the likelihood ratio.
+
+        Returns
+        -------
+        Table
+
+        Raises
+        ------
+        ModelError
+            If `type` or `test` is none of these.
+        """
+        return anova(self, type, test)
+
+    def drop1(self, test: str | None = None, k: float = 2.0) -> Table:
+        """Each term dropped that no interaction contains, in the table of R's ``drop1``.
+
+        Parameters
+        ----------
+        test : {"Chisq", "LR"}, optional
+        k : float, default 2
+            Price of a parameter in the column AIC; log(nobs) makes it BIC.
+
+        Returns
+        -------
+        Table
+        """
+        return drop1(self, test, k)
+
+    def add1(self, scope: str | Sequence[str], test: str | None = None, k: float = 2.0) -> Table:
+        """Each term of `scope` added to the first formula, as R's ``add1``.
+
+        Parameters
+        ----------
+        scope
+            As for `fastglm.Results.add1`.
+        test, k
+            As for `drop1`.
+
+        Returns
+        -------
+        Table
+
+        Raises
+        ------
+        ModelError
+            If the model was not given by a formula, or there is nothing to add.
+        """
+        return add1(self, scope, test, k)
+
+    def step(
+        self,
+        scope: str | Sequence[str] | None = None,
+        direction: str = "both",
+        k: float | str = 2.0,
+        max_steps: int = 1000,
+    ) -> Step:
+        """Search for the first formula of the smallest AIC, as R's ``step``.
+
+        Further formulas stay as they are.
+
+        Parameters
+        ----------
+        scope, direction, k, max_steps
+            As for `fastglm.Results.step`.
+
+        Returns
+        -------
+        Step
+            With the model found in ``results`` and the path in ``table``.
+
+        Raises
+        ------
+        ModelError
+            As for `add1`.
+        """
+        return step(self, scope, direction, k, max_steps)
+
+    # -- what comparisons need
+
+    def terms_of_designs(
+        self, model: Any, first_alone: bool = False
+    ) -> tuple[list[Term], np.ndarray]:
+        """The terms of all designs, and the columns that stay in every model.
+
+        Columns are counted over all designs. With `first_alone` those of the others stay.
+        """
+        rows, start = model.rows, 0
+        prefixes = {block.design: block.name for block in reversed(self.blocks)}
+        terms: list[Term] = []
+        always: list[int] = []
+        for k, (design, fitted_formula) in enumerate(
+            zip(rows.designs, rows.fitted_formulas, strict=True)
+        ):
+            constant, named = design.constant, design.terms
+            if fitted_formula is None and constant is None:
+                constant = rank_and_scaling(design, rows.prior_weights, self.n_threads).constant
+                names = array_names(design.n_columns, constant)
+                named = tuple((name, slice(c, c + 1)) for c, name in enumerate(names))
+            if k and first_alone:
+                always += range(start, start + design.n_columns)
+            elif constant is not None:
+                always.append(start + constant)
+            factors = term_factors(model, [name for name, _ in named])
+            for (name, term), own in zip(named, factors, strict=True):
+                columns = np.arange(start + term.start, start + term.stop)
+                keyed = frozenset((k, factor) for factor in own)
+                terms.append(Term(prefixes.get(k, "") * (k > 0) + name, columns, keyed))
+            start += design.n_columns
+        return terms, np.array(always, dtype=np.intp)
+
+    def refitted(self, columns: Sequence[int] | np.ndarray, model: Any = None) -> NestedRefit:
+        """The fit of some of the columns of all designs of a model, by default that of this fit.
+
+        Raises
+        ------
+        ModelError
+            If a linear predictor would have no column.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If it did not converge.
+        """
+        model = self._model_with_data("another model") if model is None else model
+        rows, start, chosen = model.rows, 0, []
+        columns = np.sort(np.asarray(columns, dtype=np.intp))
+        for design in rows.designs:
+            own = columns[(columns >= start) & (columns < start + design.n_columns)] - start
+            if not own.size and not self.needs_no_column:
+                raise ModelError(
+                    "another model would have a predictor without columns: give it an intercept."
+                )
+            bare = constant_design(rows.n_rows)
+            chosen.append(select_columns(design, own) if own.size else bare)
+            start += design.n_columns
+        other = copy(model)
+        other.rows = replace(rows, designs=tuple(chosen))
+        solution = other.maximum(self.n_threads)
+        if solution.status not in (Status.CONVERGED, Status.BOUNDARY):
+            warn_of_refit(solution.status, [name for d in chosen for name in d.names])
+        rank = int(np.count_nonzero(~np.isnan(solution.params)))
+        deviance = -2.0 * solution.log_likelihood
+        return NestedRefit(columns, solution.params, deviance, rank, solution.status)

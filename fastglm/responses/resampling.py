@@ -1,0 +1,135 @@
+"""The bootstrap of fits of several predictors: refits to samples, each from the fit's estimates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from copy import copy
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from fastglm.errors import ModelError, Status
+from fastglm.inference.covariance.bootstrap import Bootstrap, Progress, bootstrap
+from fastglm.responses.record import ResponseFit
+from fastglm.solve.fit import SolverOptions
+
+__all__ = ["ResponseResampling"]
+
+#: Of the estimates of a sample, whose own error is far larger.
+TOLERANCE = 1e-6
+
+
+class ResponseResampling(ResponseFit):
+    """Mixin of `ResponseResults`."""
+
+    def bootstrap(
+        self,
+        n_replicates: int = 1000,
+        seed: int = 0,
+        kind: str = "pairs",
+        groups: Any = None,
+        progress: Progress | None = None,
+    ) -> Bootstrap:
+        """Estimates of resampled data.
+
+        Parameters
+        ----------
+        n_replicates : int, default 1000
+        seed : int, default 0
+            The replicates depend on nothing else.
+        kind : {"pairs", "parametric"}, default "pairs"
+            Rows drawn with replacement (observations, where there are frequencies), or responses
+            drawn from the fitted model.
+        groups : array_like, shape (n,), or str, optional
+            Draw whole groups of rows; the name of a column of the frame will do.
+        progress : callable, optional
+            Called as ``progress(done, n_replicates)``.
+
+        Returns
+        -------
+        Bootstrap
+            With the replicates, their covariance and intervals.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If samples have no finite estimates; they are left out and counted.
+
+        Raises
+        ------
+        ModelError
+            If an option makes no sense.
+        DataError
+            If there is not a group for each row.
+
+        Notes
+        -----
+        Each sample is fitted by itself.
+        """
+        return bootstrap(self, n_replicates, seed, kind, groups, progress)
+
+    def replicates_of_samples(
+        self, kind: str, seeds: np.ndarray, codes: np.ndarray | None, progress: Progress | None
+    ) -> np.ndarray:
+        """Estimates of a sample of each seed, (B, m); NaN where it has none."""
+        model = self._model_with_data("the bootstrap")
+        if kind == "parametric" and model.rows.frequencies is not None:
+            raise ModelError(
+                "a parametric bootstrap draws a response for each observation: repeat the rows "
+                "instead of counting them by freq_weights."
+            )
+        sampled = self._resampled(codes) if kind != "parametric" else self._redrawn()
+        options = SolverOptions(TOLERANCE, max_iter=100, n_threads=self.n_threads)
+        blocks, column_info = model._blocks(), model._rank_and_scaling(self.n_threads)
+        start = np.nan_to_num(self.estimates, neginf=0.0)
+        replicates = np.full((seeds.size, start.size), np.nan)
+        for b, seed in enumerate(seeds):
+            sample = copy(model)
+            sample.rows = sampled(np.random.default_rng(seed))
+            solution = sample._estimate(blocks, column_info, start, options)
+            separated = sample._search(blocks, solution, "warn", self.n_threads)
+            if solution.status == Status.CONVERGED and separated is None:
+                replicates[b] = solution.params
+            if progress is not None:
+                progress(b + 1, seeds.size)
+        return replicates
+
+    def _resampled(self, codes: np.ndarray | None) -> Callable[[np.random.Generator], Any]:
+        """Rows, or groups of them, drawn with replacement."""
+        rows = self._model_with_data("the bootstrap").rows
+        weights = np.ones(rows.n_rows) if rows.prior_weights is None else rows.prior_weights
+        if codes is not None:
+            n_groups = int(codes.max()) + 1
+            often, size = np.ones(n_groups), n_groups
+        else:
+            often = (weights > 0.0).astype(np.float64)
+            if rows.frequencies is not None:
+                often = often * rows.frequencies
+                weights = weights / np.where(often > 0.0, often, 1.0)
+            size = round(self.nobs)
+
+        def drawn(generator: np.random.Generator) -> Any:
+            counts = generator.multinomial(size, often / often.sum())
+            times = counts if codes is None else counts[codes]
+            return replace(rows, prior_weights=weights * times, frequencies=None)
+
+        return drawn
+
+    def _redrawn(self) -> Callable[[np.random.Generator], Any]:
+        """The rows with responses drawn from the fitted model."""
+        rows = self._model_with_data("the bootstrap").rows
+        _, etas = self._fitted_rows("the bootstrap")
+        return lambda generator: replace(rows, response=self._draw(etas, generator))
+
+    def _draw(self, etas: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """A response of each row, as the rows of a fit hold them, from (K, n) predictors."""
+        raise NotImplementedError
+
+    def row_influences(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """What each row adds to the estimates, (c, m) of some rows, all observations of it."""
+        model = self._model_with_data("accelerations")
+        from_standardized, slices = model.row_scores(self.estimates, self.n_threads)
+        bread = np.linalg.solve(from_standardized, np.nan_to_num(self.information_inverse))
+        for numbers, scores in slices:
+            yield numbers, scores @ bread
