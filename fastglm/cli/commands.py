@@ -13,7 +13,7 @@ import typer
 from fastglm import __version__
 from fastglm.cli import help_text as text
 from fastglm.cli.terminal import Watch, as_options, plain_warnings, say
-from fastglm.data.files import column_names, read_table, write_csv, write_table
+from fastglm.data.files import CSV, column_names, read_table
 from fastglm.design.formula.expressions import Expression
 from fastglm.design.formula.grammar import parse_formula
 from fastglm.errors import DataError, FastGLMError, ModelError
@@ -21,6 +21,8 @@ from fastglm.families.resolve import family_class
 from fastglm.load import load
 from fastglm.model import GLM
 from fastglm.results import Results
+from fastglm.sources.scan import is_many, scan
+from fastglm.streamed import StreamedGLM
 
 if TYPE_CHECKING:
     import pyarrow
@@ -91,6 +93,9 @@ def fit(
     bias_reduction: text.BiasReduction = "none",
     max_iter: text.MaxIter = 50,
     threads: text.Threads = None,
+    memory: text.Memory = None,
+    checkpoint: text.Checkpoint = None,
+    resume: text.Resume = False,
     as_json: text.AsJson = False,
     output: text.ModelOut = None,
     report: text.ReportOut = None,
@@ -109,17 +114,27 @@ def fit(
     if groups is not None:
         of_fit["cov_kwds"] = {"groups": groups}
     with Watch(f"reading {data}") as watch:
+        model: GLM | StreamedGLM
         with watch.stage("read", f"reading {data}"):
-            table = _read_for_formula(data, formula, (*columns.values(), groups), delimiter)
+            if memory is not None or checkpoint is not None or is_many(data):
+                of_fit["checkpoint"] = _checkpoint(checkpoint, resume)
+                model = StreamedGLM(
+                    *(formula, scan(data, delimiter), chosen),
+                    **columns,
+                    missing=missing,
+                    memory=memory or "1GB",
+                )
+            else:
+                table = _read_for_formula(data, formula, (*columns.values(), groups), delimiter)
+                model = GLM.from_formula(formula, table, chosen, missing=missing, **columns)
         with watch.stage("fit", "fitting"):
-            model = GLM.from_formula(formula, table, chosen, missing=missing, **columns)
             results = model.fit(n_threads=threads, progress=watch.sweep, **of_fit)
         with watch.stage("summary", "summing up"):
             shown = json.dumps(as_record(results)) if as_json else str(results.summary())
             if report is not None:
                 results.report(report, progress=watch.picture)
     print(shown)
-    say(_times(watch, table.num_rows, results))
+    say(_times(watch, results.model.rows.n_rows + results.n_dropped, results))
     if output is not None:
         results.save(output)
         say(f"saved in {output}")
@@ -137,6 +152,8 @@ def predict(
     unseen: text.Unseen = "raise",
     offset: text.NewOffset = None,
     exposure: text.NewExposure = None,
+    keep: text.Keep = None,
+    interval: text.Interval = False,
     delimiter: text.Delimiter = None,
     threads: text.Threads = None,
 ) -> None:
@@ -149,21 +166,25 @@ def predict(
         raise DataError(f"{model} was fitted to arrays without names: predict from Python.")
     with Watch(f"reading {new}") as watch:
         with watch.stage("read", f"reading {new}"):
-            table = _read_for_model(new, fitted, [offset, exposure], delimiter)
-        with watch.stage("predict", "predicting"):
-            values = fitted.predict(
-                table, which, offset=offset, exposure=exposure, unseen=unseen, n_threads=threads
+            is_text = new.name.lower().endswith(CSV)
+            source = scan(
+                _read_for_model(new, fitted, [offset, exposure, *(keep or ())], delimiter)
+                if is_text
+                else new
             )
-        import pyarrow
-
-        # A prediction that is NaN is a missing value.
-        predictions = pyarrow.table({"prediction": pyarrow.array(values, from_pandas=True)})
-        with watch.stage("write", "writing"):
-            if output is None:
-                write_csv(predictions, sys.stdout.buffer)
-            else:
-                write_table(predictions, output)
-    say(_times(watch, table.num_rows))
+        with watch.stage("predict and write", "predicting"):
+            n_rows = fitted.predict_to(
+                sys.stdout.buffer if output is None else output,
+                source,
+                keep=keep or (),
+                which=which,
+                interval=interval,
+                offset=offset,
+                exposure=exposure,
+                unseen=unseen,
+                n_threads=threads,
+            )
+    say(_times(watch, n_rows))
 
 
 @app.command(help=text.EXPORT)
@@ -230,6 +251,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     return value
+
+
+def _checkpoint(path: Path | None, resume: bool) -> Path | None:
+    """The checkpoint of a fit, which must be there if it is to be resumed."""
+    if resume and (path is None or not path.exists()):
+        where = "--checkpoint" if path is None else str(path)
+        raise ModelError(f"--resume needs a checkpoint, but there is no {where}.")
+    return path
 
 
 def _require_folder(output: Path | None) -> None:

@@ -42,6 +42,9 @@ Examples:
     fastglm fit flights.csv "late ~ carrier + C(hour)" -f binomial --missing drop
     fastglm fit claims.parquet "n ~ region" -f poisson --exposure years -o model.json
     fastglm fit costs.csv "cost ~ age + sex" -f gamma --link log --report costs.html
+    fastglm fit 'claims/*.parquet' "n ~ region" -f poisson --memory 800MB --checkpoint fit.ckpt
+
+Rows of a folder, of a glob or with --memory are read a few at a time, and need not fit into memory.
 """
 
 PREDICT = """
@@ -55,6 +58,7 @@ Examples:
 \b
     fastglm predict model.json new.parquet -o predictions.parquet
     fastglm predict model.json new.csv --which linear --unseen nan > predictions.csv
+    fastglm predict model.json 'new/*.parquet' -o scored --keep id --interval
 """
 
 EXPORT = """
@@ -68,7 +72,9 @@ Dialects are bigquery, duckdb, mysql, postgres, snowflake, spark, sqlite and tsq
 """
 
 Text: TypeAlias = str | None
-Data = Annotated[Path, Argument(metavar="DATA", help="CSV, Parquet or Arrow/Feather file.")]
+Data = Annotated[
+    Path, Argument(metavar="DATA", help="File, folder or glob of CSV, Parquet or Arrow.")
+]
 Formula = Annotated[str, Argument(metavar="FORMULA", help='Such as "y ~ x + C(group)".')]
 FamilyName = Annotated[
     str, Option("-f", "--family", help="gaussian, binomial, poisson, gamma, ...")
@@ -91,6 +97,18 @@ Separation = Annotated[
 ]
 BiasReduction = Annotated[str, Option(help="Estimates of less bias: none, firth or median.")]
 MaxIter = Annotated[int, Option(help="Most iterations.")]
+Memory = Annotated[
+    Text,
+    Option(help='Read the rows a few at a time, in so much memory, such as "800MB".'),
+]
+Checkpoint = Annotated[
+    Path | None, Option(help="Keep the sums of passes here: a fit that was stopped goes on.")
+]
+Resume = Annotated[bool, Option("--resume", help="Go on: the checkpoint must be there.")]
+Keep = Annotated[
+    list[str] | None, Option(help="Column to write beside the predictions; may be repeated.")
+]
+Interval = Annotated[bool, Option("--interval", help="Write the ends of 95 % intervals of means.")]
 Threads = Annotated[int | None, Option("--threads", help="Threads to use. [default: all cores]")]
 AsJson = Annotated[bool, Option("--json", help="Print JSON instead of the summary.")]
 ModelOut = Annotated[Path | None, Option("-o", "--output", help="Save the model here.")]
@@ -98,10 +116,12 @@ ReportOut = Annotated[
     Path | None, Option("--report", help="Write a web page of the fit here: checks and pictures.")
 ]
 ModelFile = Annotated[Path, Argument(metavar="MODEL", help="JSON file of a saved model.")]
-NewData = Annotated[Path, Argument(metavar="NEW", help="CSV, Parquet or Arrow/Feather file.")]
+NewData = Annotated[
+    Path, Argument(metavar="NEW", help="File, folder or glob of CSV, Parquet or Arrow.")
+]
 PredictionsOut = Annotated[
     Path | None,
-    Option("-o", "--output", help=".parquet, .feather or .csv. [default: CSV on stdout]"),
+    Option("-o", "--output", help=".parquet, .feather, .csv or a folder. [default: CSV on stdout]"),
 ]
 Sql = Annotated[Text, Option(help="Dialect of a SELECT statement.")]
 Table = Annotated[str, Option(help="Table that the statement reads.")]

@@ -5,19 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from fastglm.errors import DataError, require_package
 
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["column_names", "read_table", "write_csv", "write_table"]
+__all__ = ["CSV", "column_names", "csv_options", "read_table"]
 
-_CSV = (".csv", ".csv.gz", ".csv.bz2", ".csv.zst", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
+#: Endings of text files.
+CSV = (".csv", ".csv.gz", ".csv.bz2", ".csv.zst", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
 _PARQUET = (".parquet", ".pq")
 _ARROW = (".feather", ".arrow", ".ipc")
-_KNOWN = f"{', '.join(_CSV)}; {', '.join(_PARQUET)}; {', '.join(_ARROW)}"
+_KNOWN = f"{', '.join(CSV)}; {', '.join(_PARQUET)}; {', '.join(_ARROW)}"
 
 
 #: What an empty cell is beside pyarrow's own words for it: a point, as SAS and Stata write it.
@@ -63,21 +64,16 @@ def column_names(path: str | Path, delimiter: str | None = None) -> list[str]:
     return _attempt(Path(path), lambda: _names(_existing(path), delimiter))
 
 
-def write_table(table: pyarrow.Table, path: str | Path) -> None:
-    """Write a table as CSV, Parquet or Arrow, by the ending of `path`; raises as `read_table`."""
-    _attempt(Path(path), lambda: _write(table, Path(path)), "write")
-
-
-def _attempt(path: Path, action: Callable[[], Any], verb: str = "read") -> Any:
+def _attempt(path: Path, action: Callable[[], Any]) -> Any:
     """Run `action` with every failure of file or library as one `DataError`."""
-    require_package("pyarrow", "parquet", f"cannot {verb} {path}: files")
+    require_package("pyarrow", "parquet", f"cannot read {path}: files")
     import pyarrow
 
     try:
         return action()
     except (OSError, pyarrow.ArrowException) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise DataError(f"cannot {verb} {path}: {reason.rstrip('.')}.") from error
+        raise DataError(f"cannot read {path}: {reason.rstrip('.')}.") from error
 
 
 def _existing(path: str | Path) -> Path:
@@ -90,12 +86,13 @@ def _ends(path: Path, endings: tuple[str, ...]) -> bool:
     return path.name.lower().endswith(endings)
 
 
-def _csv_options(path: Path, columns: list[str] | None, delimiter: str | None) -> dict[str, Any]:
+def csv_options(path: Path, columns: list[str] | None, delimiter: str | None) -> dict[str, Any]:
+    """What pyarrow's readers of CSV are to be told of a file; arguments as for `read_table`."""
     from pyarrow import csv
 
     lines = _first_lines(path)
     if delimiter is None:
-        delimiter = _guessed(lines, usual="," if _ends(path, _CSV[:4]) else "\t")
+        delimiter = _guessed(lines, usual="," if _ends(path, CSV[:4]) else "\t")
     delimiter = _DELIMITERS.get(delimiter, delimiter)
     if len(delimiter) != 1:
         raise DataError(
@@ -144,8 +141,8 @@ def _has_decimal_commas(lines: list[str], delimiter: str) -> bool:
 def _read(path: Path, columns: list[str] | None, delimiter: str | None) -> pyarrow.Table:
     from pyarrow import csv, feather, parquet
 
-    if _ends(path, _CSV):
-        return csv.read_csv(path, **_csv_options(path, columns, delimiter))
+    if _ends(path, CSV):
+        return csv.read_csv(path, **csv_options(path, columns, delimiter))
     if _ends(path, _PARQUET):
         return parquet.read_table(path, columns=columns)
     if _ends(path, _ARROW):
@@ -156,8 +153,8 @@ def _read(path: Path, columns: list[str] | None, delimiter: str | None) -> pyarr
 def _names(path: Path, delimiter: str | None) -> list[str]:
     from pyarrow import csv, ipc, parquet
 
-    if _ends(path, _CSV):
-        with csv.open_csv(path, **_csv_options(path, None, delimiter)) as reader:
+    if _ends(path, CSV):
+        with csv.open_csv(path, **csv_options(path, None, delimiter)) as reader:
             return list(reader.schema.names)
     if _ends(path, _PARQUET):
         return list(parquet.read_schema(path).names)
@@ -165,23 +162,3 @@ def _names(path: Path, delimiter: str | None) -> list[str]:
         with ipc.open_file(path) as reader:
             return list(reader.schema.names)
     return list(_read(path, None, delimiter).column_names)
-
-
-def write_csv(table: pyarrow.Table, target: Path | BinaryIO) -> None:
-    """Write a table as CSV to a file or a stream of bytes."""
-    from pyarrow import csv
-
-    csv.write_csv(table, target, csv.WriteOptions(quoting_style="needed"))
-
-
-def _write(table: pyarrow.Table, path: Path) -> None:
-    from pyarrow import feather, parquet
-
-    if _ends(path, (".csv",)):
-        write_csv(table, path)
-    elif _ends(path, _PARQUET):
-        parquet.write_table(table, path)
-    elif _ends(path, _ARROW):
-        feather.write_feather(table, path)
-    else:
-        raise DataError(f"cannot tell how to write {path}: name it .parquet, .feather or .csv.")

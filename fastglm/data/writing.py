@@ -5,14 +5,14 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from fastglm.errors import DataError, require_package
 
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["TableWriter"]
+__all__ = ["TableWriter", "write_table"]
 
 #: Rows of a file of a folder.
 FILE_ROWS = 1_048_576
@@ -23,9 +23,10 @@ class TableWriter:
 
     Parameters
     ----------
-    path : str or Path
-        A file that ends in ``.parquet``, ``.arrow``, ``.feather`` or ``.csv``; anything else is a
-        folder of Parquet files, which must not be there or be empty.
+    path : str, Path or binary stream
+        A file that ends in ``.parquet``, ``.arrow``, ``.feather`` or ``.csv``; a name without an
+        ending is a folder of Parquet files, which must not be there or be empty. A stream gets
+        CSV.
 
     Raises
     ------
@@ -35,13 +36,23 @@ class TableWriter:
         Without pyarrow.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path | BinaryIO) -> None:
         require_package("pyarrow", "parquet", f"cannot write {path}: files")
-        self._path = Path(path)
-        self._partial = self._path.with_name(self._path.name + ".partial")
-        self._is_folder = self._path.suffix.lower() not in _WRITERS
         self._writer: Any = None
         self._files = self._rows = 0
+        self._stream = None if isinstance(path, str | Path) else path
+        if isinstance(path, str | Path):
+            self._find_place(Path(path))
+
+    def _find_place(self, path: Path) -> None:
+        self._path, suffix = path, path.suffix.lower()
+        self._partial = path.with_name(path.name + ".partial")
+        self._is_folder = not suffix
+        if suffix and suffix not in _WRITERS:
+            raise DataError(
+                f"cannot tell how to write {path}: name it .parquet, .feather or .csv, or give a "
+                "folder."
+            )
         if not self._path.parent.is_dir():
             raise DataError(f"cannot write {path}: there is no folder {self._path.parent}.")
         if self._is_folder and self._path.exists():
@@ -53,14 +64,17 @@ class TableWriter:
             raise DataError(f"cannot write {path}: it is a folder.")
 
     def __enter__(self) -> TableWriter:
-        self._remove_partial()
-        if self._is_folder:
-            self._partial.mkdir()
+        if self._stream is None:
+            self._remove_partial()
+            if self._is_folder:
+                self._partial.mkdir()
         return self
 
     def write(self, table: pyarrow.Table) -> None:
         """Writes some more rows; every piece must have the same columns."""
-        if self._is_folder and self._writer is not None and self._rows >= FILE_ROWS:
+        if self._stream is not None:
+            self._writer = self._writer or _csv(self._stream, table.schema)
+        elif self._is_folder and self._writer is not None and self._rows >= FILE_ROWS:
             self._close()
         if self._writer is None:
             target, suffix = self._partial, self._path.suffix.lower()
@@ -78,6 +92,8 @@ class TableWriter:
         trace: TracebackType | None,
     ) -> None:
         self._close()
+        if self._stream is not None:
+            return
         if kind is not None or (self._writer is None and not self._files):
             self._remove_partial()
             return
@@ -97,6 +113,12 @@ class TableWriter:
             self._partial.unlink(missing_ok=True)
 
 
+def write_table(table: pyarrow.Table, path: str | Path) -> None:
+    """Writes a whole table; arguments and errors as for `TableWriter`."""
+    with TableWriter(path) as writer:
+        writer.write(table)
+
+
 def _parquet(path: Path, schema: pyarrow.Schema) -> Any:
     from pyarrow import parquet
 
@@ -109,10 +131,11 @@ def _arrow(path: Path, schema: pyarrow.Schema) -> Any:
     return ipc.new_file(str(path), schema)
 
 
-def _csv(path: Path, schema: pyarrow.Schema) -> Any:
+def _csv(target: Path | BinaryIO, schema: pyarrow.Schema) -> Any:
     from pyarrow import csv
 
-    return csv.CSVWriter(str(path), schema, write_options=csv.WriteOptions(quoting_style="needed"))
+    target = str(target) if isinstance(target, Path) else target
+    return csv.CSVWriter(target, schema, write_options=csv.WriteOptions(quoting_style="needed"))
 
 
 _WRITERS = {".parquet": _parquet, ".pq": _parquet, ".arrow": _arrow, ".feather": _arrow}

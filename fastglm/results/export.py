@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from fastglm.arguments import checked_path
 from fastglm.errors import require_package
@@ -19,7 +19,7 @@ class ExportMethods(Fit):
 
     def predict_to(
         self,
-        path: str | Path,
+        path: str | Path | BinaryIO,
         data: Any,
         keep: str | Sequence[str] = (),
         which: str = "mean",
@@ -34,9 +34,10 @@ class ExportMethods(Fit):
 
         Parameters
         ----------
-        path : str or Path
-            A file that ends in ``.parquet``, ``.arrow``, ``.feather`` or ``.csv``, or else a folder
-            of Parquet files. It is there when all of it is.
+        path : str, Path or binary stream
+            A file that ends in ``.parquet``, ``.arrow``, ``.feather`` or ``.csv``; a name without
+            an ending is a folder of Parquet files. It is there when all of it is. A binary stream
+            gets CSV.
         data : path, source or data frame
             New rows: what `fastglm.scan` takes.
         keep : str or sequence of str, optional

@@ -14,7 +14,7 @@ from fastglm.sources.base import Source
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["ArrowFiles", "FileSource", "ParquetFiles"]
+__all__ = ["ArrowFiles", "FileSource", "ParquetFiles", "size_of"]
 
 #: Rows that are decoded together: a row group may hold many more.
 BATCH_ROWS = 131_072
@@ -50,7 +50,7 @@ class FileSource(Source):
         self.paths = [path.resolve() for path in paths]
         self.label = str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
         units: list[_Unit] = []
-        first, self._sizes = 0, [_size(path) for path in self.paths]
+        first, self._sizes = 0, [size_of(path) for path in self.paths]
         for file, path in enumerate(self.paths):
             schema, rows = self._attempt(path, "", lambda path=path: self._inspect(path))
             if not file:
@@ -125,7 +125,7 @@ class FileSource(Source):
             "names": list(self.names),
             "n_rows": self.n_rows,
             "files": [str(path) for path in self.paths],
-            "sizes": [list(_size(path)) for path in self.paths],
+            "sizes": [list(size_of(path)) for path in self.paths],
         }
 
 
@@ -195,7 +195,7 @@ def _is_text(kind: Any) -> bool:
     return bool(pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind))
 
 
-def _size(path: Path) -> tuple[int, int]:
+def size_of(path: Path) -> tuple[int, int]:
     """Bytes and time of the last change of a file, in nanoseconds."""
     try:
         found = path.stat()

@@ -7,18 +7,19 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from fastglm.data.files import CSV
 from fastglm.errors import DataError, require_package
 from fastglm.sources.base import Source
 from fastglm.sources.engines import ENGINES
 
-__all__ = ["is_source", "scan"]
+__all__ = ["is_many", "is_source", "scan"]
 
 _PARQUET = (".parquet", ".pq")
 _ARROW = (".feather", ".arrow", ".ipc")
 _MAGIC = frozenset("*?[")
 
 
-def scan(data: Any) -> Source:
+def scan(data: Any, delimiter: str | None = None) -> Source:
     """Take rows that need not fit into memory as the data of a fit.
 
     Nothing but the files' footers is read before the fit; it reads the rows a few times, in
@@ -32,6 +33,10 @@ def scan(data: Any) -> Source:
         folder, in the order of their names. Or a polars LazyFrame, a DuckDB relation, a pyarrow
         data set, a Delta table, an Arrow table or any data frame. Or a function of no arguments
         that gives an iterable of record batches, tables or data frames, the same rows each time.
+        CSV files are read once, into a temporary Parquet file.
+    delimiter : str, optional
+        Of CSV files: a character, or "tab". By default the one of comma, semicolon and tab that the
+        first line has most of.
 
     Returns
     -------
@@ -44,6 +49,11 @@ def scan(data: Any) -> Source:
         If there are no such files, their columns differ, or `data` can be read only once.
     MissingPackageError
         Without pyarrow.
+
+    Warns
+    -----
+    FastGLMWarning
+        Where CSV files are converted.
 
     Examples
     --------
@@ -60,9 +70,9 @@ def scan(data: Any) -> Source:
     if isinstance(data, Source):
         return data
     if isinstance(data, str | Path):
-        return _of_files(_found(data), str(data))
+        return _of_files(_found(data), str(data), delimiter)
     if isinstance(data, list | tuple) and data and all(isinstance(p, str | Path) for p in data):
-        return _of_files([path for item in data for path in _found(item)], str(data[0]))
+        return _of_files([path for item in data for path in _found(item)], str(data[0]), delimiter)
     return _of_object(data)
 
 
@@ -75,14 +85,19 @@ def is_source(data: Any) -> bool:
     )
 
 
+def is_many(path: Path) -> bool:
+    """Whether a path stands for several files: a folder or a glob."""
+    return path.is_dir() or (bool(_MAGIC & set(str(path))) and not path.exists())
+
+
 def _found(path: str | Path) -> list[Path]:
     """The files that a path, a glob or a folder stands for, in the order of their names."""
     whole = Path(path).expanduser()
-    if _MAGIC & set(str(path)) and not whole.exists():
+    if is_many(whole) and not whole.is_dir():
         names = sorted(glob.glob(str(whole), recursive=True))
         found = [Path(name) for name in names if Path(name).is_file()]
     elif whole.is_dir():
-        endings = (*_PARQUET, *_ARROW)
+        endings = (*_PARQUET, *_ARROW, *CSV)
         found = sorted(p for p in whole.rglob("*") if p.name.lower().endswith(endings))
     else:
         return [whole]
@@ -91,15 +106,20 @@ def _found(path: str | Path) -> list[Path]:
     return found
 
 
-def _of_files(paths: Iterable[Path], label: str) -> Source:
-    from fastglm.sources.files import ArrowFiles, ParquetFiles
+def _of_files(paths: Iterable[Path], label: str, delimiter: str | None) -> Source:
+    from fastglm.sources.csv import CSVFiles
+    from fastglm.sources.files import ArrowFiles, ParquetFiles, size_of
 
     paths = list(paths)
     if all(path.name.lower().endswith(_PARQUET) for path in paths):
         return ParquetFiles(paths)
     if all(path.name.lower().endswith(_ARROW) for path in paths):
         return ArrowFiles(paths)
-    known = ", ".join((*_PARQUET, *_ARROW))
+    if all(path.name.lower().endswith(CSV) for path in paths):
+        for path in paths:
+            size_of(path)
+        return CSVFiles(paths, delimiter)
+    known = ", ".join((*_PARQUET, *_ARROW, *CSV))
     raise DataError(f"cannot stream {label}: files must all end in one of {known}.")
 
 

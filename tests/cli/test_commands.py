@@ -1,6 +1,7 @@
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,12 +9,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 import fastglm as fg
 from fastglm.cli import commands as cli
 from fastglm.cli import help_text as command_help
-from fastglm.data.files import read_table, write_table
+from fastglm.data.files import read_table
+from fastglm.data.writing import write_table
+from fastglm.sources.files import ParquetFiles
 
 ROWS = 300
 
@@ -228,7 +232,7 @@ BAD = {
     ("fit", "data.csv", "claims ~ x", "--offset", "year"): "There is no column 'year'",
     ("fit", "data.csv", "claims ~ x", "--weights", "x"): "var_weights must not be negative",
     ("fit", "data.csv", "claims ~ x", "--threads", "0"): "n_threads must be a positive whole",
-    ("fit", "data.csv", "claims ~ x", "--missing", "x"): 'missing must be "raise" or "drop"',
+    ("fit", "data.csv", "claims ~ x", "--missing", "x"): "missing must be one of ('raise', 'drop')",
     ("fit", "data.csv", "claims ~ x", "--cov-type", "x"): "cov_type must be",
     ("fit", "data.csv", "x ~ region", "-f", "binomial"): "family Binomial needs a response",
     ("fit", "data.csv", "claims ~ x", "-o", "no/model.json"): "cannot write no/model.json: there",
@@ -303,10 +307,16 @@ def test_only_the_columns_in_use_are_read(folder, run, monkeypatch):
         read.append(columns)
         return read_table(path, columns, delimiter)
 
+    def source_read(self, columns, *rest):
+        read.append(sorted(columns))
+        return whole(self, columns, *rest)
+
+    whole = ParquetFiles.read
+    monkeypatch.setattr(ParquetFiles, "read", source_read)
     monkeypatch.setattr(cli, "read_table", read_and_tell)
     run("fit", "data.parquet", "claims ~ log(years):region", "--offset", "x", "-o", "model.json")
     run("predict", "model.json", "data.parquet", "-o", "predicted.csv")
-    assert read == [["claims", "x", "region", "years"], ["x", "region", "years"]]
+    assert read == [["claims", "x", "region", "years"], ["region", "x", "years"]]
 
 
 def test_advice_is_in_terms_of_the_command_line(folder, run, frame):
@@ -373,6 +383,9 @@ def test_everything_taught_works(run, tmp_path, monkeypatch):
     claims.to_parquet("claims.parquet")
     claims.to_parquet("new.parquet")
     claims.to_csv("new.csv", index=False)
+    for folder in ("claims", "new"):
+        Path(folder).mkdir()
+        claims.assign(id=range(n)).to_parquet(f"{folder}/part-0.parquet")
     commands = taught()
     assert len(commands) >= 7
     for command in commands:
@@ -433,3 +446,33 @@ def test_text_is_no_response_of_numbers(folder, run):
         code, _, said = run("fit", file, "region ~ x")
         assert code == 2
         assert "The response 'region' holds text" in said
+
+
+def test_files_of_a_folder_are_fitted_and_predicted_a_few_rows_at_a_time(folder, run, frame):
+    Path("many").mkdir()
+    table = pa.Table.from_pandas(frame)
+    write_table(table.slice(0, 20), "many/a.parquet")
+    write_table(table.slice(20), "many/b.parquet")
+    formula = "claims ~ x + region"
+    asked = ("-f", "poisson", "--memory", "50MB", "--checkpoint", "fit.ckpt", "-o", "m.json")
+    for data in ("many", "many/*.parquet", "data.parquet"):
+        code, _, err = run("fit", data, formula, *asked)
+        assert code == 0, err
+        assert not Path("fit.ckpt").exists()
+        assert f"{len(frame)} rows" in err
+        code, _, _ = run("predict", "m.json", data, "-o", "scored", "--keep", "x", "--interval")
+        assert code == 0
+        scored = pyarrow.parquet.read_table("scored")
+        assert scored.column_names == ["x", "prediction", "lower", "upper"]
+        fit = fg.glm(formula, frame, "poisson")
+        np.testing.assert_allclose(scored["prediction"], fit.predict(frame), rtol=1e-6)
+        shutil.rmtree("scored")
+
+
+def test_a_fit_is_resumed_from_a_checkpoint_that_is_there(folder, run):
+    code, _, err = run("fit", "data.parquet", "claims ~ x", "--resume", "--checkpoint", "fit.ckpt")
+    assert (code, err) == (2, "error: --resume needs a checkpoint, but there is no fit.ckpt.\n")
+    Path("fit.ckpt").write_text("nothing")
+    code, _, err = run("fit", "data.parquet", "claims ~ x", "--resume", "--checkpoint", "fit.ckpt")
+    assert code == 2
+    assert err.startswith("error: fit.ckpt is no checkpoint")

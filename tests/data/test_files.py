@@ -3,7 +3,8 @@ import gzip
 import pyarrow as pa
 import pytest
 
-from fastglm.data.files import column_names, read_table, write_table
+from fastglm.data.files import column_names, read_table
+from fastglm.data.writing import write_table
 from fastglm.errors import DataError
 
 TABLE = pa.table({"n": [1, 2, 3], "x": [0.5, None, -1.25], "city": ["Ulm", None, "Köln"]})
@@ -46,7 +47,7 @@ def test_what_cannot_be_read(tmp_path, action):
 def test_what_cannot_be_written(tmp_path):
     with pytest.raises(DataError, match=r"name it \.parquet, \.feather or \.csv"):
         write_table(TABLE, tmp_path / "table.xlsx")
-    with pytest.raises(DataError, match="No such file"):
+    with pytest.raises(DataError, match="there is no folder"):
         write_table(TABLE, tmp_path / "nowhere" / "table.csv")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -32,7 +32,7 @@ PIECE_ROWS = 16 * GRAIN_ROWS
 
 def predict_to(
     fit: Fit,
-    path: str | Path,
+    path: str | Path | BinaryIO,
     data: Any,
     *,
     keep: str | Sequence[str] = (),

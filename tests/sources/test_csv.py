@@ -1,0 +1,77 @@
+import gc
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pytest
+
+import fastglm as fg
+from fastglm.errors import DataError, FastGLMWarning
+from fastglm.sources.scan import scan
+
+N = 150_000
+
+
+@pytest.fixture(scope="module")
+def table():
+    rng = np.random.default_rng(0)
+    # Whole numbers, nulls and truths in the first megabyte, and then others.
+    late = np.arange(N) > N - 50
+    return pa.table(
+        {
+            "x": rng.normal(size=N),
+            "whole": pa.array(np.where(late, 0.5, rng.integers(0, 9, N))),
+            "empty": pa.array(np.where(late, 3, 0), mask=~late),
+            "text": pa.array(np.where(late, "a1", "17")),
+            "claims": rng.poisson(1.0, N),
+        }
+    )
+
+
+def write(table, path, delimiter=","):
+    pa.csv.write_csv(table, path, pa.csv.WriteOptions(delimiter=delimiter))
+
+
+def read(source, columns):
+    return pa.concat_tables(list(source.read(columns)))
+
+
+def test_columns_have_the_types_of_all_their_rows(table, tmp_path):
+    write(table.set_column(1, "whole", table.column("whole").cast(pa.string())), tmp_path / "a.csv")
+    with pytest.warns(FastGLMWarning, match=r"a\.csv: CSV is read once, into a temporary Parquet"):
+        source = scan(tmp_path / "a.csv")
+    found = read(source, ["x", "whole", "empty", "text"])
+    assert found.schema.field("whole").type == pa.float64()
+    assert found.schema.field("empty").type == pa.int64()
+    np.testing.assert_allclose(found.column("x").to_numpy(), table.column("x").to_numpy())
+    assert found.column("whole")[N - 1].as_py() == 0.5
+    assert found.column("empty").null_count == N - 49
+    assert found.column("text")[0].as_py() == "17"
+
+
+def test_fits_of_csv_and_of_its_table_are_alike(table, tmp_path):
+    (tmp_path / "many").mkdir()
+    write(table.slice(0, 50_000), tmp_path / "many" / "a.csv", ";")
+    write(table.slice(50_000), tmp_path / "many" / "b.csv", ";")
+    with pytest.warns(FastGLMWarning, match="and others: CSV is read once"):
+        source = fg.scan(tmp_path / "many", delimiter=";")
+    formula = "claims ~ x + whole + text"
+    streamed = fg.glm(formula, source, family="poisson")
+    whole = fg.glm(formula, fg.scan(table), family="poisson")
+    assert streamed.params.tobytes() == whole.params.tobytes()
+    folder = source._folder
+    assert source.fingerprint()["files"] == [
+        str(tmp_path / "many" / name) for name in ("a.csv", "b.csv")
+    ]
+    del source, streamed
+    gc.collect()
+    assert not folder.exists()
+
+
+@pytest.mark.filterwarnings("ignore::fastglm.FastGLMWarning")
+def test_what_is_wrong_with_a_file(tmp_path):
+    with pytest.raises(DataError, match=r"cannot read .*absent\.csv: No such file"):
+        scan(tmp_path / "absent.csv")
+    (tmp_path / "bad.csv").write_text("a,b\n1,2\n1,2,3\n")
+    with pytest.raises(DataError, match=r"cannot read .*bad\.csv into a temporary file: CSV parse"):
+        scan(tmp_path / "bad.csv")
