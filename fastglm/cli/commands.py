@@ -104,7 +104,7 @@ def fit(
     _require_folder(output)
     _require_folder(report)
     parameters = {"alpha": alpha, "var_power": var_power, "variance": variance}
-    columns = {"offset": offset, "exposure": exposure}
+    columns: dict[str, Any] = {"offset": offset, "exposure": exposure}
     columns |= {"var_weights": weights, "freq_weights": freq_weights}
     chosen = _family(family, link, parameters)
     of_fit: dict[str, Any] = {"max_iter": max_iter, "cov_type": cov_type, "separation": separation}

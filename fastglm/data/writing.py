@@ -134,9 +134,14 @@ def _arrow(path: Path, schema: pyarrow.Schema) -> Any:
 def _csv(target: Path | BinaryIO, schema: pyarrow.Schema) -> Any:
     from pyarrow import csv
 
-    target = str(target) if isinstance(target, Path) else target
-    return csv.CSVWriter(target, schema, write_options=csv.WriteOptions(quoting_style="needed"))
+    sink = str(target) if isinstance(target, Path) else target
+    return csv.CSVWriter(sink, schema, write_options=csv.WriteOptions(quoting_style="needed"))
 
 
-_WRITERS = {".parquet": _parquet, ".pq": _parquet, ".arrow": _arrow, ".feather": _arrow}
+_WRITERS: dict[str, Any] = {
+    ".parquet": _parquet,
+    ".pq": _parquet,
+    ".arrow": _arrow,
+    ".feather": _arrow,
+}
 _WRITERS |= {".csv": _csv}
