@@ -25,7 +25,7 @@ def draw(family: type[Any], members: list[Any], ax: Any = None) -> Axes:
         require_package("matplotlib", "plots", "pictures")
         from matplotlib import pyplot
 
-        _, ax = pyplot.subplots(figsize=(6.4, 4.0), row_table="constrained")
+        _, ax = pyplot.subplots(figsize=(6.4, 4.0), layout="constrained")
     shown = [(member._marginal(), _label(member)) for member in members]
     first, last = _range([marginal for marginal, _ in shown])
     if _contains(shown[0][0], np.ravel(shown[0][0].support.example) + 0.25):

@@ -102,3 +102,8 @@ def test_every_exception_and_warning_is_told():
 def test_every_picture_is_told():
     for name in fg.plots.__all__:
         assert f"`{name}`" in text("pictures.md") or name == "panels"
+
+
+@pytest.mark.parametrize("name", sorted(set(fg.plots.__all__) - {"panels"}))
+def test_every_picture_is_in_the_gallery(name):
+    assert any(f"fg.plots.{name}(" in block for block in snippets(PAGES / "gallery.md"))

@@ -70,7 +70,8 @@ def public():
 
 @pytest.mark.parametrize("name", public())
 def test_every_public_name_is_described(documented, name):
-    assert name in documented or name.endswith(".panels"), name
+    told = f"{name} goes into a page under scripts/docs/pages/api"
+    assert name in documented or name.endswith(".panels"), told
 
 
 def test_what_methods_of_results_give_is_described(documented):
@@ -79,7 +80,8 @@ def test_what_methods_of_results_give_is_described(documented):
         method = inspect.getattr_static(fg.Results, name)
         given = getattr(method, "__annotations__", {}).get("return", "")
         if not name.startswith("_") and re.fullmatch(r"[A-Z]\w+", given):
-            assert given in described | {"Any", "None", "Self"}, (name, given)
+            told = f"{given}, which {name} gives, goes into scripts/docs/pages/api/returned.md"
+            assert given in described | {"Any", "None", "Self"}, told
 
 
 def test_types_are_those_of_the_docstring(site):
