@@ -207,7 +207,8 @@ class Summary:
             notes.append(f"{fit.n_dropped} rows left out for missing values ({by_column}).")
         return notes
 
-    def _cells(self) -> list[list[str]]:
+    def cells(self) -> list[list[str]]:
+        """Every number of the table as it is printed, a row for each coefficient."""
         table = self.table()
         decimals = common_decimals(table[:, :2].ravel(), DIGITS)
         of_tests = common_decimals(np.round(table[:, 2], DIGITS - 1), DIGITS)
@@ -225,7 +226,7 @@ class Summary:
 
     def as_text(self) -> str:
         """The summary as text of 78 columns or more."""
-        cells = self._cells()
+        cells = self.cells()
         name_width = max([20, *(len(name) for name in self.names)])
         widths = [max(10, *(len(row[k]) + 1 for row in cells)) if cells else 10 for k in range(6)]
         width = max(WIDTH, name_width + sum(widths))
@@ -273,7 +274,7 @@ class Summary:
         writer.writerows([*a, *b] for a, b in zip(header[0::2], header[1::2], strict=True))
         writer.writerows(self.setting())
         writer.writerow(["", *self.columns()])
-        rows = zip(self.names, self._cells(), strict=True)
+        rows = zip(self.names, self.cells(), strict=True)
         writer.writerows([name, *cells] for name, cells in rows)
         return text.getvalue()
 
@@ -281,7 +282,7 @@ class Summary:
         """The summary as two LaTeX tables."""
         header = self.shown_header()
         top = [[*a, *b] for a, b in zip(header[0::2], header[1::2], strict=True)]
-        rows = [[name, *row] for name, row in zip(self.names, self._cells(), strict=True)]
+        rows = [[name, *row] for name, row in zip(self.names, self.cells(), strict=True)]
         tables = [latex_table(top, "lrlr"), latex_table([["", *self.columns()], *rows])]
         setting = [f"{name}: {value}" for name, value in self.setting()]
         notes = "\n\n".join(map(escape_latex, [self.title, *setting, *self.notes()]))
@@ -298,7 +299,7 @@ class Summary:
             f'<tr><th>{escape(name)}</th><td colspan="3">{escape(value)}</td></tr>'
             for name, value in self.setting()
         )
-        rows = [[name, *row] for name, row in zip(self.names, self._cells(), strict=True)]
+        rows = [[name, *row] for name, row in zip(self.names, self.cells(), strict=True)]
         body = html_table([["", *self.columns()], *rows], notes=self.notes())
         return f"<table><caption>{escape(self.title)}</caption>{top}</table>{body}"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from fastglm.fit.record import Fit
 
-__all__ = ["leverage", "panels", "quantile_quantile", "residuals", "scale_location"]
+__all__ = ["leverage", "panel_drawings", "panels", "quantile_quantile", "residuals", "scale_location"]
 
 COOKS = (0.5, 1.0)
 
@@ -50,13 +50,21 @@ def panels(fit: Any, seed: int = 0) -> np.ndarray:
     if fit.has_several_predictors:
         return outcome_panels(fit, seed)
     axes = new_panels(fit, f"{type(fit.family).__name__}, {fit.family.link.name}")
+    for draw, ax in zip(panel_drawings(fit, seed), axes.flat, strict=True):
+        draw(ax)
+    return axes
+
+
+def panel_drawings(fit: Fit, seed: int = 0) -> list[Callable[[Axes], Axes]]:
+    """What draws each of the four panels into axes; residuals are computed once."""
     values, name = _residuals(fit, seed)
     (eta,) = fit.row_values(row_buffers.LINEAR_PREDICTOR)
-    draw_residuals(axes[0, 0], eta, values, name)
-    draw_quantiles(axes[0, 1], values, name)
-    draw_sizes(axes[1, 0], eta, values, name)
-    leverage(fit, axes[1, 1])
-    return axes
+    return [
+        lambda ax: draw_residuals(ax, eta, values, name),
+        lambda ax: draw_quantiles(ax, values, name),
+        lambda ax: draw_sizes(ax, eta, values, name),
+        lambda ax: leverage(fit, ax),
+    ]
 
 
 def _residuals(fit: Fit, seed: int) -> tuple[np.ndarray, str]:

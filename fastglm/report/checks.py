@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 
 from fastglm.fit.record import Fit
@@ -44,6 +45,24 @@ class Checks:
     def lines(self) -> Table:
         """Straight lines against splines."""
         return lack_of_fit(self.fit)
+
+    def line_tests(self) -> Iterator[tuple[str, HypothesisTest]]:
+        """Each variable with its test."""
+        table, fit = self.lines, self.fit
+        is_f = "F" in table.columns
+        for k, name in enumerate(table.names):
+            statistic = float(table["F" if is_f else "chi2"][k])
+            denominator = fit.df_resid if is_f else float("inf")
+            yield (
+                name,
+                HypothesisTest(
+                    "Spline",
+                    statistic,
+                    float(table["pvalue"][k]),
+                    float(table["df"][k]),
+                    denominator,
+                ),
+            )
 
     @cached_property
     def zero_inflation(self) -> HypothesisTest:

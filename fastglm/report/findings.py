@@ -14,9 +14,10 @@ from fastglm.inference.summary import Summary
 
 if TYPE_CHECKING:
     from fastglm.fit.record import Fit
+    from fastglm.inference.hypothesis_tests.tables import HypothesisTest
     from fastglm.report.checks import Checks
 
-__all__ = ["Finding", "findings"]
+__all__ = ["Finding", "findings", "gain_of", "is_small"]
 
 #: Tests below this level are worth a word.
 LEVEL = 0.01
@@ -25,6 +26,9 @@ OVERDISPERSED = 1.3
 #: Of GVIF**(1/df), the inflation of a variance.
 INFLATED = 10.0
 INFLUENTIAL = 1.0
+#: Share of the null deviance below which an effect is small, however sure it is: with very many
+#: rows every test finds something.
+SMALL = 0.001
 #: Most names in one sentence.
 MOST_NAMES = 5
 
@@ -44,6 +48,18 @@ class Finding:
     serious: bool
     title: str
     text: str
+
+
+def gain_of(fit: Fit, test: HypothesisTest) -> float:
+    """Share of the null deviance that what is tested explains, or would explain."""
+    statistic = test.statistic * (test.df if test.distribution == "F" else 1.0)
+    null = fit.null_deviance
+    return float(statistic * fit.scale / null) if null > 0.0 else float("nan")
+
+
+def is_small(gain: float) -> bool:
+    """Whether so small a share of the null deviance is worth no word."""
+    return gain < SMALL
 
 
 def findings(fit: Fit, checks: Checks) -> list[Finding]:
@@ -110,7 +126,7 @@ def _zeros(fit: Fit, checks: Checks) -> Iterator[Finding]:
 
 def _link(fit: Fit, checks: Checks) -> Iterator[Finding]:
     test = checks.link
-    if test.pvalue < LEVEL:
+    if test.pvalue < LEVEL and not is_small(gain_of(fit, test)):
         yield Finding(
             False,
             "Link or shape of a term",
@@ -121,16 +137,18 @@ def _link(fit: Fit, checks: Checks) -> Iterator[Finding]:
 
 
 def _lines(fit: Fit, checks: Checks) -> Iterator[Finding]:
-    table = checks.lines
+    n = len(checks.lines.names)
     bent = [
-        n for n, p in zip(table.names, table["pvalue"], strict=True) if p * len(table.names) < LEVEL
+        name
+        for name, test in checks.line_tests()
+        if test.pvalue * n < LEVEL and not is_small(gain_of(fit, test))
     ]
     if bent:
         yield Finding(
             False,
             "Terms that bend",
-            f"A spline fits better than what the model has for {_some(tuple(bent))}. Replace x by "
-            "bs(x, df=5), or by another function of it.",
+            f"A spline fits better than what the model has for {_some(tuple(bent))}. Replace "
+            f"{bent[0]} by bs({bent[0]}, df=5), or by another function of it.",
         )
 
 
@@ -165,14 +183,18 @@ def _influence(fit: Fit, checks: Checks) -> Iterator[Finding]:
         yield Finding(
             False,
             "Outliers",
-            f"Rows {_some(tuple(outlying))} are further from their fitted means than chance "
-            "explains, even as the largest of all rows. Check their values.",
+            f"{_rows(outlying)} further from the fitted mean than chance explains, even as the "
+            "largest of all rows. Check the values.",
         )
 
 
 _CHECKS: tuple[Callable[[Fit, Checks], Iterator[Finding]], ...] = (
     _fit, _dispersion, _influence, _zeros, _link, _lines, _collinearity,
 )  # fmt: skip
+
+
+def _rows(names: list[str]) -> str:
+    return f"Row {names[0]} is" if len(names) == 1 else f"Rows {_some(tuple(names))} are"
 
 
 def _some(names: tuple[str, ...]) -> str:

@@ -7,10 +7,11 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import pyplot
 
 import fastglm as fg
 from fastglm.errors import DataError
-from fastglm.report.page import _number, report_html
+from fastglm.report.page import report_html
 
 matplotlib.use("Agg")
 
@@ -49,28 +50,27 @@ def test_the_page_stands_alone(frame, tmp_path):
     checker.feed(page)
     assert not checker.open
     assert "Claims &lt;2024&gt;" in page
-    assert not re.search(r"(src|href)=\"(?!data:)", page)
+    assert not re.search(r"(src|href)=\"(?!data:|#)", page)
     assert "http" not in re.sub(r"base64,[^\"]*", "", page)
     images = [attributes for tag, attributes in checker.seen if tag == "img"]
-    assert len(images) == 9
+    assert len(images) == 11
     assert all(image["alt"] for image in images)
-    assert f"{fit.params['age']:.5g}" in page
+    assert f"<td>{fit.params['age']:.6f}</td>" in page
 
 
 @pytest.mark.parametrize("error", [DataError("no picture of <this>"), MemoryError()])
 def test_a_picture_that_cannot_be_drawn_becomes_a_sentence(frame, monkeypatch, error):
     def fail(*arguments):
-        matplotlib.pyplot.figure()
         raise error
 
     monkeypatch.setattr(fg.plots, "effect", fail)
-    before = matplotlib.pyplot.get_fignums()
+    before = pyplot.get_fignums()
     page = report_html(fg.glm("claims ~ age", frame, "poisson"))
     reason = str(error).replace("<", "&lt;").replace(">", "&gt;") or "MemoryError"
     assert f"This picture could not be drawn: {reason}" in page
     assert "Fitted mean by age, other variables held." in page
-    assert page.count("<img") == 6
-    assert matplotlib.pyplot.get_fignums() == before
+    assert page.count("<img") == 9
+    assert pyplot.get_fignums() == before
 
 
 def test_progress_counts_the_tests_and_each_picture(frame, tmp_path):
@@ -82,8 +82,6 @@ def test_progress_counts_the_tests_and_each_picture(frame, tmp_path):
 
 
 def test_no_figure_is_left_open(frame):
-    from matplotlib import pyplot
-
     before = pyplot.get_fignums()
     report_html(fg.glm("claims ~ age", frame, "poisson"))
     assert pyplot.get_fignums() == before
@@ -103,16 +101,69 @@ def test_a_report_needs_the_data(frame, tmp_path):
         fg.load(tmp_path / "fit.json").report(tmp_path / "report.html")
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (336776.0, "336776"),
-        (-1234567.8, "-1234568"),
-        (99999.0, "99999"),
-        (0.000012345678, "1.2346e-05"),
-        (2e300, "2e+300"),
-        (np.nan, ""),
-    ],
-)
-def test_large_numbers_are_written_out(value, text):
-    assert _number(value) == text
+def cells(page, section):
+    body = page.split(f'<section id="{section}">')[1].split("</section>")[0]
+    rows = re.findall(r"<tr>(.*?)</tr>", body)
+    return [re.findall(r"<t[hd]>(.*?)</t[hd]>", row) for row in rows]
+
+
+def test_contents_lead_to_every_section(frame):
+    page = report_html(fg.glm("claims ~ age + `<zone>`", frame, "poisson"))
+    links = re.findall(r'<a href="#([\w-]+)">', page)
+    assert links == re.findall(r'<section id="([\w-]+)">', page)
+    assert {"coefficients", "terms", "relativities", "checks", "variables"} <= set(links)
+
+
+def test_coefficients_have_their_ratios_beside_them(frame):
+    fit = fg.glm("claims ~ age", frame, "poisson")
+    head, _, second = cells(report_html(fit), "coefficients")
+    assert head[-3:] == ["rate ratio", "from", "to"]
+    ratio = fit.tidy(exponentiate=True, conf_int=True).iloc[1]
+    assert float(second[-3]) == pytest.approx(ratio["estimate"], rel=1e-3)
+    assert float(second[-1]) == pytest.approx(ratio["conf.high"], rel=1e-3)
+    identity = report_html(fg.glm("claims ~ age", frame))
+    assert "ratio" not in cells(identity, "coefficients")[0]
+    assert 'id="relativities"' not in identity
+
+
+def test_relativities_are_those_of_the_table(frame):
+    fit = fg.glm("claims ~ age + `<zone>`", frame, "poisson")
+    page = report_html(fit)
+    table = fit.rating_table().summary_frame()
+    zone = table[table["term"].str.contains("zone")].iloc[1]
+    assert ["c", f"{zone.relativity:.3f}"] in [row[:2] for row in cells(page, "relativities")]
+
+
+def test_with_very_many_rows_a_small_effect_is_called_small():
+    rng = np.random.default_rng(0)
+    n = 200_000
+    x = rng.uniform(-1, 1, n)
+    many = pd.DataFrame({"x": x, "y": rng.normal(1.0 * x + 0.03 * x**2, 0.5)})
+    fit = fg.glm("y ~ x", many)
+    shape = next(row for row in cells(report_html(fit), "checks") if row[0] == "Shape of x")
+    assert fit.lack_of_fit()["pvalue"][0] < 1e-6
+    assert shape[1].startswith("small")
+    assert "Terms that bend" not in report_html(fit)
+    few = many.head(2000).assign(y=lambda d: d["y"] + 0.5 * d["x"] ** 2)
+    page = report_html(fg.glm("y ~ x", few))
+    shape = next(row for row in cells(page, "checks") if row[0] == "Shape of x")
+    assert shape[1] == "look at it"
+    assert "Replace x by bs(x, df=5)" in page
+
+
+def test_alpha_is_in_the_page_with_its_error(frame):
+    wide = frame.assign(claims=frame.claims * np.random.default_rng(1).integers(0, 3, 400))
+    fit = fg.glm("claims ~ age", wide, "negative_binomial")
+    page = report_html(fit)
+    assert f"alpha = {fit.alpha:.6g} (std err {fit.alpha_se:.4g})" in page
+
+
+def test_pictures_are_of_one_width(frame):
+    import base64
+    import io
+
+    from PIL import Image
+
+    page = report_html(fg.glm("claims ~ age + `<zone>`", frame, "poisson"))
+    images = [base64.b64decode(data) for data in re.findall(r"base64,([^\"]*)", page)]
+    assert len({Image.open(io.BytesIO(each)).size[0] for each in images}) == 1

@@ -124,4 +124,4 @@ def test_a_page_of_the_fit(fits, name, tmp_path):
     assert fit.kind in page
     assert done[-1][0] == done[-1][1]
     statistic = fit.anova(type=2)["LR Chisq"][0]
-    assert f"{statistic:.5g}" in page
+    assert f"{statistic:.6g}" in page
