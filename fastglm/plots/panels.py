@@ -28,7 +28,14 @@ if TYPE_CHECKING:
 
     from fastglm.fit.record import Fit
 
-__all__ = ["leverage", "panel_drawings", "panels", "quantile_quantile", "residuals", "scale_location"]
+__all__ = [
+    "leverage",
+    "panel_drawings",
+    "panels",
+    "quantile_quantile",
+    "residuals",
+    "scale_location",
+]
 
 COOKS = (0.5, 1.0)
 

@@ -228,16 +228,25 @@ def _outcome_drawings(fit: Any) -> Iterator[tuple[str, list[tuple[Drawing, str]]
 
     residuals = "Residuals, and what was observed and expected."
     yield "Residuals", [(partial(_own_figure, plots.panels, fit), residuals)]
-    yield "Fit on these rows", [
-        (partial(_call, plots.calibration, fit), "Groups of rows of similar fitted mean."),
-        (partial(_call, plots.coefficients, fit), "Estimates with 95% intervals."),
-    ]
+    yield (
+        "Fit on these rows",
+        [
+            (partial(_call, plots.calibration, fit), "Groups of rows of similar fitted mean."),
+            (partial(_call, plots.coefficients, fit), "Estimates with 95% intervals."),
+        ],
+    )
     names = Counterfactual(fit).names()[:MOST_VARIABLES] if fit.formula else []
     if names:
-        yield "Variables", [
-            (partial(_call, plots.effect, fit, n), f"Fitted means by {n}, other variables held.")
-            for n in names
-        ]
+        yield (
+            "Variables",
+            [
+                (
+                    partial(_call, plots.effect, fit, n),
+                    f"Fitted means by {n}, other variables held.",
+                )
+                for n in names
+            ],
+        )
 
 
 def _own_figure(draw: Callable[..., Any], fit: Any, ax: Any) -> Any:

@@ -60,7 +60,7 @@ def test_the_page_stands_alone(frame, tmp_path):
 
 @pytest.mark.parametrize("error", [DataError("no picture of <this>"), MemoryError()])
 def test_a_picture_that_cannot_be_drawn_becomes_a_sentence(frame, monkeypatch, error):
-    def fail(*arguments):
+    def fail(*arguments, **options):
         raise error
 
     monkeypatch.setattr(fg.plots, "effect", fail)
