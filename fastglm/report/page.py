@@ -208,10 +208,12 @@ def _drawings(fit: Fit) -> Iterator[tuple[str, list[tuple[Drawing, str]]]]:
     ]  # fmt: skip
     captions = ("Residuals.", "Their distribution.", "Their spread.", "Leverage.")
     panels = _Panels(fit)
+    residuals: list[tuple[Drawing, str]]
     residuals = [(partial(panels.draw, k), text) for k, text in enumerate(captions)]
     yield "Residuals", residuals
     if fit.formula:
-        effects, rows = [], Counterfactual(fit)
+        rows = Counterfactual(fit)
+        effects: list[tuple[Drawing, str]] = []
         for name in rows.names()[:MOST_VARIABLES]:
             if rows.levels(name) is None:
                 # Those of levels are in the table of relativities.
