@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-__all__ = ["fast_init", "frozen"]
+__all__ = ["fast_init", "frozen", "replaced"]
 
 T = TypeVar("T")
 
@@ -34,3 +34,9 @@ def frozen(array: np.ndarray) -> np.ndarray:
     """The array itself, read-only from now on."""
     array.setflags(write=False)
     return array
+
+
+def replaced(record: T, **changes: Any) -> T:
+    """As `dataclasses.replace`, but fields that are made on demand stay so."""
+    kept = vars(record)
+    return type(record)(**{f.name: kept[f.name] for f in fields(record)} | changes)  # type: ignore[arg-type]

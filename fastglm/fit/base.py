@@ -14,6 +14,7 @@ import scipy
 from fastglm.errors import DataError, Status, require_level
 from fastglm.pointers import Pointing
 from fastglm.solve.conditioning import semidefinite_root
+from fastglm.solve.newton.blocked_inverse import variances_of
 
 if TYPE_CHECKING:
     from fastglm.fit.outcomes import Outcomes
@@ -123,7 +124,7 @@ class FitBase(Pointing):
         """Standard errors in the order of `names`, (p,), unlabelled."""
         # A robust covariance may have a negative variance. One by one that is soon seen to; NumPy
         # takes longer to be told not to warn of it than for the roots.
-        variances = self.covariance.diagonal().tolist()
+        variances = variances_of(self, "covariance").tolist()
         try:
             errors = np.array(list(map(math.sqrt, variances)))
         except ValueError:

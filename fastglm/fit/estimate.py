@@ -28,8 +28,9 @@ from fastglm.fit.aliased import aliased_text
 from fastglm.fit.free_parameters.estimators import ESTIMATORS
 from fastglm.fit.free_parameters.problem import Problem
 from fastglm.fit.record import Fit
-from fastglm.records import frozen
+from fastglm.records import frozen, replaced
 from fastglm.solve.fit import SolverOptions, solve
+from fastglm.solve.newton.blocked_inverse import scaled_matrix
 from fastglm.solve.newton.convergence import MAX_WEIGHT_CHANGE
 from fastglm.solve.separated_levels import find_separated_levels, solve_beside_levels
 from fastglm.solve.separation import (
@@ -118,11 +119,12 @@ def record_of(model: Any, estimate: Estimates, fit_options: FitOptions, kind: ty
         terms = column_terms(names)
     rank = len(names) - len(solution.combinations)
     dispersion = _dispersion(scale, family, solution, nobs - rank)
-    inverse = covariance = frozen(solution.information_inverse)
+    inverse = covariance = solution.information_inverse
+    for matrix in (inverse, solution.inverse_information_factor):
+        if isinstance(matrix, np.ndarray):
+            frozen(matrix)
     if dispersion != 1.0:
-        with np.errstate(over="ignore", invalid="ignore"):
-            # Where either is beyond 1e308, a variance is infinite.
-            covariance = frozen(inverse * dispersion)
+        covariance = scaled_matrix(inverse, dispersion)
     return kind(
         family=family,
         names=names,
@@ -130,7 +132,7 @@ def record_of(model: Any, estimate: Estimates, fit_options: FitOptions, kind: ty
         estimates=frozen(solution.params),
         information_inverse=inverse,
         covariance=covariance,
-        inverse_information_factor=frozen(solution.inverse_information_factor),
+        inverse_information_factor=solution.inverse_information_factor,
         centering=solution.centering,
         scale=dispersion,
         deviance=solution.deviance,
@@ -293,7 +295,7 @@ def _with_separation(fit: F, found: Separation, separation: str) -> F:
     infinite = {name: int(sign) for name, sign in signs if sign}
     if separation == "raise":
         raise SeparationError(_separation_text(infinite, found.n_rows))
-    return replace(fit, n_separated=found.n_rows, infinite=infinite)
+    return replaced(fit, n_separated=found.n_rows, infinite=infinite)
 
 
 def _separation_text(infinite: Mapping[str, int], n_rows: int) -> str:

@@ -25,10 +25,12 @@ from fastglm.passes.scaling import Centering
 from fastglm.passes.source import MemoryRows, RowSource
 from fastglm.records import fast_init
 from fastglm.rows.streamed import StreamedModelRows
+from fastglm.solve.newton.blocked_inverse import on_demand
 
 __all__ = ["Fit"]
 
 
+@on_demand("information_inverse", "covariance", "inverse_information_factor")
 @fast_init
 @dataclass(frozen=True, eq=False)
 class Fit(FitBase, FamilyParameters):

@@ -19,8 +19,11 @@ from fastglm.kernels.blocks.table import ELEMENT_CODES, KERNEL_TABLE_SIZE, addre
 from fastglm.kernels.passes.gram import accumulate_stage
 from fastglm.kernels.passes.predict import predict_stage
 
-__all__ = ["ColumnMap", "RowTable", "build_row_table"]
+__all__ = ["MANY_LEVELS", "ColumnMap", "RowTable", "build_row_table"]
 
+#: From so many levels on, the indicators of the largest categorical are the last stored columns,
+#: and a fit may eliminate them (`fastglm.passes.eliminated_levels`).
+MANY_LEVELS = 128
 #: CSC arrays of a (stored columns x design columns) matrix; empty arrays are the identity.
 ColumnMap = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -172,7 +175,8 @@ def build_row_table(
     response, weights, offset
         (n,) numeric arrays of any dtype and stride, or None for none, ones and zeros.
     """
-    tables, dense_parts, indicator_parts, sparse_parts = _Tables(), [], [], []
+    tables, dense_parts, sparse_parts = _Tables(), [], []
+    indicators: list[tuple[Indicators, range]] = []
     first = 0
     for part in design.parts:
         columns = range(first, first + part.n_columns)
@@ -184,11 +188,13 @@ def build_row_table(
             tables.add_product(part)
             dense_parts.append(columns)
         elif isinstance(part, Indicators):
-            tables.add_indicators(part)
-            indicator_parts.append(columns)
+            indicators.append((part, columns))
         else:
             tables.sparse.append(part.matrix)
             sparse_parts.append(columns)
+    has_many_levels = _move_largest_back(indicators)
+    for part, _ in indicators:
+        tables.add_indicators(part)
     n_dense = len(tables.dense_start) - 1
     table = _empty_table().copy()
     if response is not None:
@@ -198,8 +204,8 @@ def build_row_table(
     if offset is not None:
         table[fields.OFFSET_SOURCE] = tables.add_source(offset)
     _fill(table, tables, design.n_rows, n_dense)
-    order = list(chain(*dense_parts, *indicator_parts, *sparse_parts))
-    column_map = _reordered(design.column_map, order, first)
+    order = list(chain(*dense_parts, *(columns for _, columns in indicators), *sparse_parts))
+    column_map = _reordered(design.column_map, order, first, has_many_levels)
     table[fields.N_DESIGN] = n_columns = design.n_columns
     if column_map[0].size:
         places = (fields.COLUMN_MAP_START, fields.COLUMN_MAP_INDEX, fields.COLUMN_MAP_VALUE)
@@ -221,6 +227,18 @@ def build_row_table(
         n_columns=n_columns,
         kept_alive=tuple(tables.kept_alive),
     )
+
+
+def _move_largest_back(indicators: list[tuple[Indicators, range]]) -> bool:
+    """Puts the categorical of most levels last if these are many; whether they are."""
+    if not indicators:
+        return False
+    sizes = [part.n_columns for part, _ in indicators]
+    largest = sizes.index(max(sizes))
+    if sizes[largest] < MANY_LEVELS:
+        return False
+    indicators.append(indicators.pop(largest))
+    return True
 
 
 @cache
@@ -311,11 +329,17 @@ def _fill_sparse(table: np.ndarray, tables: _Tables) -> None:
 
 
 def _reordered(
-    column_map: tuple[np.ndarray, np.ndarray, np.ndarray] | None, order: list[int], q: int
+    column_map: tuple[np.ndarray, np.ndarray, np.ndarray] | None,
+    order: list[int],
+    q: int,
+    written_out: bool,
 ) -> ColumnMap:
-    """The design's column map on the kernels' stored columns: dense, indicators, sparse."""
+    """The design's column map on the kernels' stored columns: dense, indicators, sparse.
+
+    The identity is `IDENTITY` unless it is to be `written_out`.
+    """
     if column_map is None:
-        if order == list(range(q)):
+        if order == list(range(q)) and not written_out:
             return IDENTITY
         column_map = (np.arange(q + 1), np.arange(q), np.ones(q))
     start, index, value = column_map

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -77,12 +77,14 @@ class Inverse(NamedTuple):
         ``root root'`` is the inverse information of centred columns; rows of aliased coefficients
         are 0.
     inverse : ndarray, shape (p, p)
+        These two are made on demand of a run that has eliminated levels
+        (`fastglm.solve.newton.blocked_inverse`).
     centering : Centering
     """
 
     params: np.ndarray
-    root: np.ndarray
-    inverse: np.ndarray
+    root: Any
+    inverse: Any
     centering: Centering
 
 

@@ -104,6 +104,9 @@ class ProvenAliases:
         """Whether there are such columns; looks where a sample's fit makes it worth while."""
         n, p = self._run.row_table.n_rows, self._run.row_table.n_columns
         few = SHARE_OF_ROWS * max(ROWS_PER_COLUMN * p, LEAST_ROWS) <= n
+        if sample.eliminated is not None:
+            # Pivots of an elimination in another order are small without suspicion.
+            return False
         is_suspicious = sample.state[at.LEAST_PIVOT] < SUSPICIOUS_PIVOT
         return bool(few and is_suspicious and self.combinations)
 
@@ -252,8 +255,8 @@ def restore_columns(solution: Solution, run: Run, aliases: ProvenAliases) -> Sol
     return replace(
         solution,
         params=_spread(solution.params, kept, p, np.nan),
-        information_inverse=_spread(solution.information_inverse, kept, p, np.nan),
-        inverse_information_factor=_spread(solution.inverse_information_factor, kept, p, 0.0),
+        information_inverse=_spread(np.asarray(solution.information_inverse), kept, p, np.nan),
+        inverse_information_factor=_spread(np.asarray(solution.inverse_information_factor), kept, p, 0.0),
         centering=Centering(_spread(centering.center, kept, p, 0.0), moved, centering.value),
         constant=constant,
         combinations=dict(sorted(found.items())),

@@ -13,6 +13,7 @@ from fastglm.families import Family
 from fastglm.kernels.blocks import table as fields
 from fastglm.kernels.blocks.row_buffers import LINEAR_PREDICTOR, MEAN, PRIOR_WEIGHT
 from fastglm.passes.chunks import count_chunks
+from fastglm.passes.eliminated_levels import find_eliminated_levels
 from fastglm.passes.row_table import RowTable
 from fastglm.passes.row_values import evaluate_rows
 from fastglm.passes.scaling import Inverse, find_scaling
@@ -25,6 +26,7 @@ from fastglm.solve.newton.convergence import MAX_WEIGHT_CHANGE
 from fastglm.solve.newton.run import Progress, Run, SolverOptions
 from fastglm.solve.outcome import Clock, finish, has_no_valid_start, lost_constant
 from fastglm.solve.qr_refinement import (
+    DOUBTFUL_PIVOT,
     finalize_aliased,
     is_ill_conditioned,
     refine_with_qr,
@@ -50,6 +52,7 @@ def solve(
     safe_mean: Callable[[], float] | None = None,
     start_decrement: float = math.inf,
     shifted: bool = True,
+    eliminates: bool = True,
 ) -> Solution:
     """Maximise the likelihood by Fisher scoring.
 
@@ -71,6 +74,8 @@ def solve(
         Of the step that led to `start_params`: lets the first step tell how fast steps shrink.
     shifted
         False to leave columns where they are, though one seems to be constant.
+    eliminates
+        Whether the levels of a categorical of many may be eliminated first.
 
     Returns
     -------
@@ -80,7 +85,8 @@ def solve(
     clock = Clock()
     scaling = find_scaling(row_table, shifted)
     clock.lap("scaling")
-    run = Run(MemoryRows(row_table), scaling, family, binary)
+    eliminated = find_eliminated_levels(row_table) if eliminates and not options.exact else None
+    run = Run(MemoryRows(row_table), scaling, family, binary, eliminated=eliminated)
     clock.lap("setup")
     abort_on_halving, aliases = False, ProvenAliases(run, options.n_threads)
     if start_params is not None:
@@ -98,6 +104,7 @@ def solve(
                 binary=binary,
                 safe_mean=safe_mean,
                 shifted=shifted,
+                eliminates=eliminates,
             )
             return restore_columns(solution, run, aliases)
         abort_on_halving = started
@@ -115,6 +122,18 @@ def solve(
     if run.status == Status.CONVERGED and _may_have_left(run, family):
         _backtrack_into_domain(run, family, options)
     clock.lap("sweeps")
+    if not _may_eliminate(run):
+        return solve(
+            row_table,
+            family,
+            options,
+            binary=binary,
+            start_params=start_params,
+            safe_mean=safe_mean,
+            start_decrement=start_decrement,
+            shifted=shifted,
+            eliminates=False,
+        )
     inverse = _refine(run, family, options, aliases, clock)
     lost = lost_constant(run)
     if run.status == Status.NOT_CONSTANT or lost is not None:
@@ -126,6 +145,7 @@ def solve(
             start_params=start_params,
             safe_mean=safe_mean,
             shifted=False,
+            eliminates=eliminates,
         )
         return replace(solution, constant=lost)
     return finish(run, inverse, refine_linear(run, family, options), clock)
@@ -139,7 +159,7 @@ def _refine(
     That is where it cannot tell columns apart, or has lost the digits that variances need.
     """
     inverse = run.invert()
-    if run.status in _REFINABLE:
+    if run.status in _REFINABLE and run.eliminated is None:
         doubtful = is_ill_conditioned(run, family, options)
         if doubtful and aliases.explain(run):
             aliases.leave_out_of(run)
@@ -155,6 +175,21 @@ def _refine(
     return inverse
 
 
+def _may_eliminate(run: Run) -> bool:
+    """Whether a run may stand that has eliminated levels, if it has.
+
+    It cannot say which of some collinear columns comes last, and knows no QR factorisation: those
+    are left to a run that eliminates columns in their order. Levels without rows are no such case.
+    """
+    if run.eliminated is None or run.status == Status.NOT_CONSTANT:
+        return True
+    run.invert()
+    if run.status not in _REFINABLE or not may_use_cholesky(run.inflation):
+        return False
+    doubtful = run.vectors[at.PIVOT] < DOUBTFUL_PIVOT
+    return not doubtful.any() or run.eliminated.explain(doubtful, run.row_table.weights)
+
+
 def _subsample_start_failed(run: Run, aliases: ProvenAliases) -> bool:
     """Whether the run from a sample's coefficients must be done again from the response.
 
@@ -164,8 +199,13 @@ def _subsample_start_failed(run: Run, aliases: ProvenAliases) -> bool:
     """
     if run.status not in (Status.CONVERGED, Status.NOT_CONSTANT):
         return True
-    if run.state[at.N_ALIASED] > 0 and not aliases.explain(run):
-        return True
+    if run.state[at.N_ALIASED] > 0:
+        if run.eliminated is not None:
+            is_explained = run.eliminated.explain(run.aliased, run.row_table.weights)
+        else:
+            is_explained = aliases.explain(run)
+        if not is_explained:
+            return True
     return run.weight_change > MAX_WEIGHT_CHANGE
 
 

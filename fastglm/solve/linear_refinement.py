@@ -12,7 +12,6 @@ import numpy as np
 from fastglm.families import Family
 from fastglm.kernels.blocks import table as fields
 from fastglm.kernels.blocks.table import address_of
-from fastglm.kernels.math.cholesky import solve_factored
 from fastglm.kernels.passes.compensated import compensated_score_kernel
 from fastglm.kernels.threads.threads import launch
 from fastglm.solve.newton import state as at
@@ -43,13 +42,12 @@ def refine_linear(run: Run, family: Family, options: SolverOptions) -> np.ndarra
     if not is_small and run.inflation < REFINED_FROM:
         return None
     coefficients = run.vectors[at.COEFFICIENTS].astype(np.longdouble)
-    column_scale, correction = run.vectors[at.COLUMN_SCALE], np.empty(coefficients.size)
     root_pivot = np.sqrt(np.maximum(pivot, 1e-300))
     compensated_score = _CompensatedScore(run)
     last = np.inf
     for _ in range(MAX_REFINEMENTS):
         score = compensated_score.evaluate(coefficients, options.n_threads).astype(np.float64)
-        solve_factored(run.factor, column_scale, pivot, score, correction)
+        correction = run.solve(score)
         size = np.max(np.abs(correction * root_pivot), initial=0.0)
         if not size < 0.5 * last:
             break

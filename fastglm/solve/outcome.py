@@ -59,8 +59,11 @@ def finish(run: Run, inverted: Inverse, refined: np.ndarray | None, clock: Clock
         params[run.aliased] = np.nan
     if not run.nothing_aliased:
         unknown = vectors[at.PIVOT] == 0.0
-        inverse[unknown] = np.nan
-        inverse[:, unknown] = np.nan
+        if run.eliminated is not None:
+            inverse = inverse.without(unknown)
+        else:
+            inverse[unknown] = np.nan
+            inverse[:, unknown] = np.nan
     clock.lap("covariance")
     return Solution(
         params=params,

@@ -294,6 +294,10 @@ def aliased_combinations(run: Run) -> dict[int, np.ndarray]:
     pivot = vectors[at.PIVOT]
     combinations = {}
     for j in np.flatnonzero(run.aliased):
+        if run.eliminated is not None:
+            # That has found no others than columns of zeros.
+            combinations[int(j)] = np.zeros(pivot.size)
+            continue
         earlier = pivot.copy()
         earlier[j:] = 0.0
         coefficients = np.zeros(pivot.size)

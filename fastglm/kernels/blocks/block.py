@@ -29,6 +29,7 @@ from fastglm.kernels.blocks.table import (
     N_BLOCKS,
     N_CHUNKS,
     N_DENSE,
+    N_ELIMINATED,
     N_INDICATORS,
     N_ROWS,
     N_STORED,
@@ -58,7 +59,18 @@ OTHER_SOURCES = 3
 def padded_size(table):
     """Dense columns rounded up to whole tiles, and the order of a partial Gram matrix."""
     n_padded = (table[N_DENSE] + TILE - 1) // TILE * TILE
-    return n_padded, max(n_padded, table[N_STORED])
+    return n_padded, max(n_padded, table[N_STORED] - table[N_ELIMINATED])
+
+
+@inline
+def gram_size(table):
+    """Numbers of a partial Gram matrix.
+
+    Behind that of the other columns come the products of each eliminated column with these, in as
+    many rows, and then the squares of the eliminated columns, which meet in no row.
+    """
+    _, order = padded_size(table)
+    return order * order + table[N_ELIMINATED] * (order + 1)
 
 
 @inline
@@ -79,8 +91,7 @@ def visited_chunk(table, number):
 @inline
 def zeroed_partial(table, chunk):
     """Address of a chunk's Gram matrix and score, and its sums behind them, all made zero."""
-    _, order = padded_size(table)
-    size = order * order + table[N_STORED] + N_SUMS
+    size = gram_size(table) + table[N_STORED] + N_SUMS
     address = table[PARTIALS] + 8 * size * chunk
     partial = pointer(address, float64)
     for k in range(size):

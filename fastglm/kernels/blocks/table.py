@@ -23,6 +23,7 @@ import numpy as np
     N_DENSE,  # stored columns held as dense buffers
     N_INDICATORS,  # categorical terms
     N_STORED,  # all stored columns: dense, then the levels of each categorical, then sparse
+    N_ELIMINATED,  # last stored columns, levels of one categorical, that a fit eliminates first
     SOURCES,  # int64 (n_sources, 3): address, stride in elements, element type
     DENSE_START,  # int64 (n_dense + 1,): where each dense column's factors begin in DENSE_FACTOR
     DENSE_FACTOR,  # int64: sources whose product is the column; with no factor it is all ones
@@ -65,6 +66,10 @@ import numpy as np
     GRAM,  # float64 (n_design, n_design): of the model's columns
     TRIANGLE,  # float64 (n_design, n_design): its factor
     GRAM_WORK,  # float64 (n_stored, n_design)
+    N_KEPT,  # design columns that a fit does not eliminate first; GRAM and TRIANGLE are of these
+    KEPT_COLUMN,  # int64 (n_kept,): which design columns these are
+    LEVEL_COLUMN,  # int64 (n_eliminated,): the design column of each eliminated level, or -1
+    ELIMINATION,  # float64: see `fastglm.solve.newton.elimination`
     N_WANTED,  # row outputs: how many buffers are written out
     WANTED,  # int64 (n_wanted,): which buffers
     OUTPUT,  # float64 (n_wanted, n_rows)
@@ -99,7 +104,7 @@ import numpy as np
     POLYNOMIAL_POWERS,  # float64 (POLYNOMIAL_TERMS, POLYNOMIAL_TERMS)
     POLYNOMIAL_LIMITS,  # float64 (3,): reach in standard errors, standard error, allowed error
     KERNEL_TABLE_SIZE,
-) = range(85)
+) = range(90)
 
 # Modes of a sweep, added together.
 WITH_GRAM = 1

@@ -15,6 +15,7 @@ from fastglm.kernels.blocks.block import (
     entries_at,
     float32_buffer_at,
     float32_columns_at,
+    gram_size,
     padded_size,
     passing_at,
 )
@@ -25,6 +26,7 @@ from fastglm.kernels.blocks.table import (
     FLOAT32_GRAM,
     MODE,
     N_DENSE,
+    N_ELIMINATED,
     N_INDICATORS,
     N_STORED,
     SPARSE_INDEX,
@@ -164,7 +166,7 @@ def _add_dense(table, rows, scratch, weight, residual, partial, kinds, sizes):
     (precision, gram_precision), (size, float32_size) = kinds, sizes
     n_dense, dense, block_state = table[N_DENSE], dense_at(scratch), block_state_at(table, scratch)
     n_padded, order = padded_size(table)
-    weighted, score = passing_at(scratch), partial + 8 * order * order
+    weighted, score = passing_at(scratch), partial + 8 * gram_size(table)
     right = dense if float32_size == size else float32_columns_at(table, scratch)
     with_gram = table[MODE] & WITH_GRAM
     with_diagonal = table[MODE] & WITH_DIAGONAL and not with_gram
@@ -227,7 +229,7 @@ def sparse_gram(table, start, rows, scratch, gram, score):
     """Adds sparse x dense and sparse x sparse products, and the sparse columns' score.
 
     A pair of entries is added once, at (later, earlier) in the row's own order; the caller
-    symmetrises.
+    symmetrises. An eliminated level is a row's last entry.
     """
     entries = entries_at(table, scratch)
     _, _, columns, values = entries
@@ -235,9 +237,22 @@ def sparse_gram(table, start, rows, scratch, gram, score):
     dense = pointer(dense_at(scratch), float64)
     residual = buffer_at(scratch, RESIDUAL)
     weight = buffer_at(scratch, WEIGHT)
-    n_dense = table[N_DENSE]
+    n_dense, n_eliminated = table[N_DENSE], table[N_ELIMINATED]
+    first = table[N_STORED] - n_eliminated
+    squares = order * (order + n_eliminated)
     for i in range(rows):
         count = row_entries(table, start, i, entries)
+        if n_eliminated > 0:
+            count -= 1
+            column, value = columns[count], values[count]
+            score[column] += value * residual[i]
+            scaled = value * weight[i]
+            gram[squares + column - first] += scaled * value
+            corner = (order + column - first) * order
+            for j in range(n_dense):
+                gram[corner + j] += scaled * dense[BUFFER * j + i]
+            for f in range(count):
+                gram[corner + columns[f]] += scaled * values[f]
         for e in range(count):
             score[columns[e]] += values[e] * residual[i]
             scaled = values[e] * weight[i]
@@ -267,8 +282,7 @@ def accumulate(table_address, start, rows, scratch, partial):
             kinds, sizes = (float64, float64), (8, 8)
             _add_dense(table, rows, scratch, weight, residual, partial, kinds, sizes)
     if table[N_STORED] > table[N_DENSE]:
-        _, order = padded_size(table)
-        gram, score = pointer(partial, float64), pointer(partial + 8 * order * order, float64)
+        gram, score = pointer(partial, float64), pointer(partial + 8 * gram_size(table), float64)
         if table[MODE] & WITH_GRAM:
             sparse_gram(table, start, rows, scratch, gram, score)
         else:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from numba.core.types import float64, int64
 
-from fastglm.kernels.blocks.block import padded_size
+from fastglm.kernels.blocks.block import gram_size, padded_size
 from fastglm.kernels.blocks.table import (
     COLUMN_MAP_INDEX,
     COLUMN_MAP_START,
     COLUMN_MAP_VALUE,
     GRAM,
     GRAM_WORK,
+    KEPT_COLUMN,
     MODE,
     N_CHUNKS,
     N_DENSE,
     N_DESIGN,
+    N_ELIMINATED,
+    N_KEPT,
     N_STORED,
     N_SUMS,
     PARTIALS,
@@ -35,9 +38,9 @@ __all__ = ["add_partials", "column_map_of", "gram_to_design", "score_to_design",
 def add_partials(table):
     """Adds all chunks' partials to the first, in order; returns the order of their Gram matrix."""
     _, padded_order = padded_size(table)
-    size = padded_order * padded_order + table[N_STORED] + N_SUMS
+    size = gram_size(table) + table[N_STORED] + N_SUMS
     total = pointer(table[PARTIALS], float64)
-    first = 0 if table[MODE] & WITH_GRAM else padded_order * padded_order
+    first = 0 if table[MODE] & WITH_GRAM else gram_size(table)
     diagonal = first if table[MODE] & WITH_DIAGONAL else 0
     for chunk in range(1, table[N_CHUNKS]):
         partial = pointer(table[PARTIALS] + 8 * size * chunk, float64)
@@ -70,7 +73,10 @@ def column_map_of(table):
 
 @noinline
 def gram_to_design(table, padded_order):
-    """Gram matrix of the design's columns, M' G M with the column map M (lower and upper)."""
+    """Gram matrix of the design's columns, M' G M with the column map M (lower and upper).
+
+    Where a fit eliminates some, of the others.
+    """
     total = pointer(table[PARTIALS], float64)
     gram = pointer(table[GRAM], float64)
     work = pointer(table[GRAM_WORK], float64)
@@ -83,26 +89,30 @@ def gram_to_design(table, padded_order):
                 gram[a * p + b] = entry_ab
                 gram[b * p + a] = entry_ab
         return
-    for a in range(table[N_STORED]):
+    is_whole = table[N_ELIMINATED] == 0
+    kept = pointer(table[KEPT_COLUMN], int64)
+    p = p if is_whole else table[N_KEPT]
+    for a in range(table[N_STORED] - table[N_ELIMINATED]):
         for b in range(p):
-            s = 0.0
-            for e in range(start[b], start[b + 1]):
+            s, column = 0.0, b if is_whole else kept[b]
+            for e in range(start[column], start[column + 1]):
                 s += symmetric_entry(total, padded_order, n_dense, a, index[e]) * value[e]
             work[a * p + b] = s
     for a in range(p):
+        column = a if is_whole else kept[a]
         for b in range(a + 1):
             s = 0.0
-            for e in range(start[a], start[a + 1]):
+            for e in range(start[column], start[column + 1]):
                 s += value[e] * work[index[e] * p + b]
             gram[a * p + b] = s
             gram[b * p + a] = s
 
 
 @inline
-def score_to_design(table, padded_order):
+def score_to_design(table):
     """Score of the design's columns, M' g with the column map M."""
     start, index, value = column_map_of(table)
-    total = pointer(table[PARTIALS] + 8 * padded_order * padded_order, float64)
+    total = pointer(table[PARTIALS] + 8 * gram_size(table), float64)
     score = vector(table, SCORE)
     for b in range(table[N_DESIGN]):
         if table[COLUMN_MAP_START] == 0:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from numba.core.types import float64
 
-from fastglm.kernels.blocks.table import N_DESIGN, TRIANGLE
+from fastglm.kernels.blocks.table import N_DESIGN, N_ELIMINATED, TRIANGLE
 from fastglm.kernels.compiler.decorators import inline, noinline
 from fastglm.kernels.compiler.intrinsics import pointer
 from fastglm.kernels.math.cholesky import dot, solve
+from fastglm.solve.newton.elimination import solve_eliminated
 from fastglm.solve.newton.state import (
     COLUMN_SCALE,
     FACTOR_SCALE,
@@ -52,6 +53,9 @@ def keep_lbfgs_pair(table, state):
 @inline
 def solve_for(table, right, result):
     """Solution with the current factor."""
+    if table[N_ELIMINATED] > 0:
+        solve_eliminated(table, right, result)
+        return
     triangle = pointer(table[TRIANGLE], float64)
     scale, pivot = vector(table, COLUMN_SCALE), vector(table, PIVOT)
     solve(triangle, scale, pivot, right, result, table[N_DESIGN])

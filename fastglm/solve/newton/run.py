@@ -20,16 +20,19 @@ from fastglm.kernels.blocks.table import (
     WITH_GRAM,
     address_of,
 )
+from fastglm.kernels.math.cholesky import solve_factored
 from fastglm.kernels.passes.sweep import sweep_kernel
 from fastglm.kernels.threads.threads import launch
 from fastglm.passes.chunks import bind_float32
+from fastglm.passes.eliminated_levels import EliminatedLevels
 from fastglm.passes.scaling import Inverse, Scaling
 from fastglm.passes.source import RowSource
 from fastglm.solve.newton import state as at
 from fastglm.solve.newton.convergence import LAST_FACTOR_REUSED, STANDARD_ERROR_SLACK
+from fastglm.solve.newton.elimination import elimination_size, solve_eliminated_kernel
 from fastglm.solve.newton.state import N_VECTORS, STATE_SIZE
 from fastglm.solve.newton.step import iterate, step_kernel
-from fastglm.solve.newton.unscale import from_standardized
+from fastglm.solve.newton.unscale import from_eliminated, from_standardized
 
 __all__ = ["Progress", "Run", "SolverOptions"]
 
@@ -60,8 +63,9 @@ class Run:
         family: Family,
         binary: bool,
         partials: np.ndarray | None = None,
+        eliminated: EliminatedLevels | None = None,
     ):
-        self.rows, self.row_table = rows, rows.row_table
+        self.rows, self.row_table, self.eliminated = rows, rows.row_table, eliminated
         self.scaling = scaling
         self.table = table = rows.row_table.table.copy()
         self._allocate(partials)
@@ -90,17 +94,23 @@ class Run:
         """
         row_table, table = self.row_table, self.table
         p, q = row_table.n_columns, row_table.n_stored
-        order = row_table.gram_order
+        order, kept, more = row_table.gram_order, p, 0
         partial = order * order + q + N_SUMS
+        if self.eliminated is not None:
+            self.eliminated.bind(table)
+            kept, n_levels = self.eliminated.n_kept, self.eliminated.n_levels
+            partial = self.eliminated.gram_size + q + N_SUMS
+            more = elimination_size(n_levels, kept)
         self.n_chunks = table[fields.N_CHUNKS] = self.rows.count_partials(8 * partial)
         sizes = {
             fields.VECTORS: N_VECTORS * p,
-            fields.GRAM: p * p,
-            fields.TRIANGLE: p * p,
+            fields.GRAM: kept * kept,
+            fields.TRIANGLE: kept * kept,
             fields.STATE: STATE_SIZE,
             fields.PARAMETERS: 3,
             fields.BETA: order,
-            fields.GRAM_WORK: q * p if row_table.column_map[0].size else 0,
+            fields.GRAM_WORK: q * kept if row_table.column_map[0].size else 0,
+            fields.ELIMINATION: more,
             fields.PARTIALS: self.n_chunks * partial if partials is None else 0,
         }
         memory = np.zeros(sum(sizes.values()))
@@ -108,12 +118,13 @@ class Run:
         for field, size in sizes.items():
             table[field] = address
             address += 8 * size
-        rows = N_VECTORS + 2 * p
-        matrix, rest = memory[: rows * p].reshape(rows, p), memory[rows * p :]
-        self.vectors = matrix[:N_VECTORS]
-        self.gram, self.factor = matrix[N_VECTORS : N_VECTORS + p], matrix[N_VECTORS + p :]
+        self.vectors, rest = memory[: N_VECTORS * p].reshape(N_VECTORS, p), memory[N_VECTORS * p :]
+        matrices, rest = rest[: 2 * kept * kept].reshape(2, kept, kept), rest[2 * kept * kept :]
+        #: Of the columns that are not eliminated.
+        self.gram, self.factor = matrices
         self.state, rest = rest[:STATE_SIZE], rest[STATE_SIZE:]
         self._parameters, self.beta = rest[:3], rest[3 : 3 + order]
+        self._elimination = rest[3 + order + sizes[fields.GRAM_WORK] :][:more]
         #: Gram matrix, (order, order), score and sums of each chunk; of all chunks in the first.
         if partials is None:
             partials = memory[-self.n_chunks * partial :].reshape(self.n_chunks, partial)
@@ -144,7 +155,22 @@ class Run:
 
     def invert(self) -> Inverse:
         """Coefficients and inverse information of the given columns; see `from_standardized`."""
+        if self.eliminated is not None:
+            return from_eliminated(self.scaling, self.table, self.row_table, self.eliminated)
         return from_standardized(self.scaling, self.table, self.row_table)
+
+    def solve(self, right: np.ndarray) -> np.ndarray:
+        """Solution with the last factor, (p,); 0 for aliased columns."""
+        solution = np.empty((2, right.size))
+        if self.eliminated is None:
+            scale, pivot = self.vectors[at.COLUMN_SCALE], self.vectors[at.PIVOT]
+            solve_factored(self.factor, scale, pivot, right, solution[1])
+        else:
+            solution[0] = right
+            table = self.table.copy()
+            table[fields.OUTPUT] = address_of(solution)
+            launch(solve_eliminated_kernel, table, 1, 1)
+        return solution[1]
 
     @property
     def inflation(self) -> float:
@@ -213,10 +239,11 @@ class Run:
         self.factor[:] = sample.factor
         self.vectors[at.COLUMN_SCALE] = sample.vectors[at.COLUMN_SCALE]
         self.vectors[at.PIVOT] = sample.vectors[at.PIVOT]
+        self._elimination[:] = sample._elimination
         self.state[at.FACTOR_SCALE] = share
         self.state[at.REUSES_LEFT] = sweeps
         # After a single one there is nothing to compare a diagonal with before the Gram matrix.
-        changes = sweeps > 1 and not self.has_constant_weights
+        changes = sweeps > 1 and not self.has_constant_weights and self.eliminated is None
         self.table[fields.MODE] = WITH_DIAGONAL if changes else 0
 
     def set_previous_decrement(self, decrement: float) -> None:

@@ -12,7 +12,7 @@ import math
 from numba.core.types import float32, float64, int64
 
 from fastglm.errors import Status
-from fastglm.kernels.blocks.block import padded_size
+from fastglm.kernels.blocks.block import gram_size, padded_size
 from fastglm.kernels.blocks.table import (
     BETA,
     COLUMN_MAP_START,
@@ -21,6 +21,7 @@ from fastglm.kernels.blocks.table import (
     GRAM,
     MODE,
     N_DESIGN,
+    N_ELIMINATED,
     N_STORED,
     PARTIALS,
     STATE,
@@ -44,6 +45,7 @@ from fastglm.solve.newton.convergence import (
     judge_convergence,
     plan_next_sweep,
 )
+from fastglm.solve.newton.elimination import factorize_eliminated
 from fastglm.solve.newton.gram import add_partials, column_map_of, gram_to_design, score_to_design
 from fastglm.solve.newton.lbfgs import keep_lbfgs_pair, solve_for, solve_lbfgs
 from fastglm.solve.newton.state import (
@@ -139,11 +141,14 @@ def factor_gram(table, state, padded_order):
     p = table[N_DESIGN]
     gram, scale = pointer(table[GRAM], float64), vector(table, COLUMN_SCALE)
     gram_to_design(table, padded_order)
-    for j in range(p):
-        gram[j * p + j] += state[RIDGE]
-    triangle = pointer(table[TRIANGLE], float64)
     pivot = vector(table, PIVOT)
-    aliased = factorize_gram(gram, triangle, scale, pivot, p, RANK_TOLERANCE)
+    if table[N_ELIMINATED] > 0:
+        aliased = factorize_eliminated(table, padded_order, state[RIDGE])
+    else:
+        for j in range(p):
+            gram[j * p + j] += state[RIDGE]
+        triangle = pointer(table[TRIANGLE], float64)
+        aliased = factorize_gram(gram, triangle, scale, pivot, p, RANK_TOLERANCE)
     least = 1.0
     for j in range(p):
         least = min(least, pivot[j])
@@ -170,10 +175,18 @@ def compare_diagonal(table, state, padded_order):
     """How much the Gram matrix's diagonal changed since a sweep that knew it; keeps it."""
     p, with_gram = table[N_DESIGN], table[MODE] & WITH_GRAM
     gram, last = pointer(table[GRAM], float64), vector(table, DIAGONAL)
+    scale = vector(table, COLUMN_SCALE)
     total = pointer(table[PARTIALS], float64)
     change = 0.0
     for j in range(p):
-        value = gram[j * p + j] if with_gram else total[j * (padded_order + 1)]
+        value = 0.0
+        if with_gram and table[N_ELIMINATED] > 0:
+            # The Gram matrix is not whole, but this is how its columns have been scaled.
+            value = 1.0 / (scale[j] * scale[j]) if scale[j] > 0.0 else 0.0
+        elif with_gram:
+            value = gram[j * p + j]
+        else:
+            value = total[j * (padded_order + 1)]
         if not with_gram and table[COLUMN_MAP_START] != 0:
             # What the stored columns add up to takes more than a diagonal.
             value, change = 0.0, UNKNOWN
@@ -185,11 +198,11 @@ def compare_diagonal(table, state, padded_order):
 
 
 @inline
-def find_score(table, state, padded_order):
+def find_score(table, state):
     """Score of the sweep that has just been, and the L-BFGS pair that it gives."""
     score, trial = vector(table, SCORE), vector(table, TRIAL)
     copy_vector(table, SCORE, LAST_SCORE)
-    score_to_design(table, padded_order)
+    score_to_design(table)
     for j in range(table[N_DESIGN]):
         score[j] -= state[RIDGE] * trial[j]
     if table[MODE] & WITH_GRAM and state[IS_NEWTON] == 1.0:
@@ -261,7 +274,7 @@ def take_step(table_address, unused):
     table = pointer(table_address, int64)
     state = pointer(table[STATE], float64)
     padded_order = add_partials(table)
-    sums_at = padded_order * padded_order + table[N_STORED]
+    sums_at = gram_size(table) + table[N_STORED]
     sums = pointer(table[PARTIALS] + 8 * sums_at, float64)
     state[N_SWEEPS] += 1.0
     deviance = sums[SUM_DEVIANCE] + penalty(table, state)
@@ -283,7 +296,7 @@ def take_step(table_address, unused):
         shorten(table, state)
         return int64(state[STATUS])
     if state[STATUS] == RUNNING:
-        find_score(table, state, padded_order)
+        find_score(table, state)
         if table[MODE] & WITH_GRAM:
             factor_gram(table, state, padded_order)
         if table[MODE] & (WITH_GRAM | WITH_DIAGONAL):

@@ -22,12 +22,15 @@ from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.kernels.math.cholesky import inflation, invert_factor, multiply_root, row
 from fastglm.kernels.passes.unscale import unscale_params
 from fastglm.kernels.threads.threads import launch
+from fastglm.passes.eliminated_levels import EliminatedLevels
 from fastglm.passes.row_table import RowTable
 from fastglm.passes.scaling import Inverse, Scaling
+from fastglm.solve.newton.blocked_inverse import BlockedInverse, OnDemand
+from fastglm.solve.newton.elimination import root_size, unscale_eliminated_kernel
 from fastglm.solve.newton.state import COEFFICIENTS, COLUMN_SCALE, INFLATION, PIVOT
 from fastglm.solve.newton.vectors import vector
 
-__all__ = ["from_standardized"]
+__all__ = ["from_eliminated", "from_standardized"]
 
 
 def unscale_solution(table_address, unused):
@@ -96,3 +99,25 @@ def from_standardized(scaling: Scaling, table: np.ndarray, row_table: RowTable) 
     launch(unscale_solution_kernel, table, 1, 1)
     centering = scaling.centering(results[2 * p + 1], row_table)
     return Inverse(results[2 * p], results[:p], results[p : 2 * p], centering)
+
+
+def from_eliminated(
+    scaling: Scaling, table: np.ndarray, row_table: RowTable, eliminated: EliminatedLevels
+) -> Inverse:
+    """As `from_standardized`, of a run that has eliminated levels: matrices are on demand."""
+    p, n_levels, n_kept = row_table.n_columns, eliminated.n_levels, eliminated.n_kept
+    results = np.zeros(root_size(n_levels, n_kept, p))
+    table[OUTPUT] = address_of(results)
+    launch(unscale_eliminated_kernel, table, 1, 1)
+    params, center, own, rest = np.split(results, [p, 2 * p, 2 * p + n_levels])
+    cross, rest = np.split(rest, [n_levels * n_kept])
+    root, given = rest[: 2 * n_kept * n_kept].reshape(2, n_kept, n_kept)
+    used = eliminated.level_column >= 0
+    cross = cross.reshape(n_levels, n_kept)[used]
+    columns = eliminated.level_column[used]
+    centered, as_given = (
+        BlockedInverse(columns, own[used], cross, eliminated.kept_column, block)
+        for block in (root, given)
+    )
+    centering = scaling.centering(center, row_table)
+    return Inverse(params, OnDemand(centered, True), OnDemand(as_given, False), centering)

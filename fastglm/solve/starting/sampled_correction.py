@@ -84,7 +84,7 @@ class _Chunks(Chunks):
 
 def can_correct(run: Run) -> bool:
     """Whether there are chunks enough."""
-    return run.n_chunks >= LEAST_OF_ALL
+    return run.n_chunks >= LEAST_OF_ALL and run.eliminated is None
 
 
 def can_sample_rounding(run: Run) -> bool:

@@ -60,7 +60,8 @@ def choose_start(run: Run, options: SolverOptions, aliases: ProvenAliases) -> bo
     """
     rows = 0 if options.exact else _sample_rows(run)
     if rows:
-        sample = Run(run.rows, run.scaling, run.family, run.binary, run.partials)
+        of_rows = run.rows, run.scaling, run.family, run.binary
+        sample = Run(*of_rows, run.partials, run.eliminated)
         share = _run_on_sample(sample, rows, options, aliases) / run.row_table.n_rows
         if aliases.found:
             return None

@@ -1,0 +1,93 @@
+"""The categorical whose levels a fit eliminates first, if a design has one of many levels."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fastglm.design.matrix.parts import Indicators
+from fastglm.kernels.blocks import table as fields
+from fastglm.kernels.blocks.row_buffers import TILE
+from fastglm.kernels.blocks.table import address_of
+from fastglm.passes.row_table import MANY_LEVELS, RowTable
+
+__all__ = ["EliminatedLevels", "find_eliminated_levels"]
+
+
+class EliminatedLevels(NamedTuple):
+    """Levels of one categorical, the last stored columns, of which a row has just one.
+
+    Attributes
+    ----------
+    level_column : ndarray of int64, shape (n_levels,)
+        Design column that is the indicator of each, -1 if none is.
+    kept_column : ndarray of int64, shape (n_kept,)
+        All other design columns.
+    order : int
+        Of the partial Gram matrix of the other stored columns.
+    part : Indicators
+        The categorical.
+    """
+
+    level_column: np.ndarray
+    kept_column: np.ndarray
+    order: int
+    part: Indicators
+
+    @property
+    def n_levels(self) -> int:
+        """Number of levels."""
+        return self.level_column.size
+
+    @property
+    def n_kept(self) -> int:
+        """Number of design columns that are kept."""
+        return self.kept_column.size
+
+    @property
+    def gram_size(self) -> int:
+        """See `fastglm.kernels.blocks.block.gram_size`."""
+        return self.order * self.order + self.n_levels * (self.order + 1)
+
+    def bind(self, table: np.ndarray) -> None:
+        """Tell kernels by their table."""
+        table[fields.N_ELIMINATED] = self.n_levels
+        table[fields.N_KEPT] = self.n_kept
+        table[fields.KEPT_COLUMN] = address_of(self.kept_column)
+        table[fields.LEVEL_COLUMN] = address_of(self.level_column)
+
+    def explain(self, aliased: np.ndarray, weights: np.ndarray | None) -> bool:
+        """Whether all aliased columns, a (p,) mask, are levels without a row of positive weight."""
+        code = np.zeros(self.part.n_rows, dtype=np.intp)
+        for codes, levels in zip(self.part.codes, self.part.levels, strict=True):
+            code = code * levels + codes
+        if weights is not None:
+            code = code[weights > 0.0]
+        is_empty = np.bincount(code, minlength=self.n_levels) == 0
+        empty = self.level_column[is_empty & (self.level_column >= 0)]
+        return bool(np.isin(np.flatnonzero(aliased), empty).all())
+
+
+def find_eliminated_levels(row_table: RowTable) -> EliminatedLevels | None:
+    """The last categorical of a row table, if it has many levels and each is one design column."""
+    start, index, value = row_table.column_map
+    parts = [part for part in row_table.design.parts if isinstance(part, Indicators)]
+    if not start.size or not parts or row_table.table[fields.SPARSE_START] != 0:
+        return None
+    part = max(parts, key=lambda part: part.n_columns)
+    n_levels = part.n_columns
+    if n_levels < MANY_LEVELS:
+        return None
+    first = row_table.n_stored - n_levels
+    design_column = np.repeat(np.arange(row_table.n_columns), np.diff(start))
+    of_level = index >= first
+    levels, columns = index[of_level] - first, design_column[of_level]
+    is_alone = np.diff(start)[columns] == 1
+    if not (is_alone & (value[of_level] == 1.0)).all() or np.unique(levels).size < levels.size:
+        return None
+    level_column = np.full(n_levels, -1)
+    level_column[levels] = columns
+    kept_column = np.setdiff1d(np.arange(row_table.n_columns), columns)
+    order = max(first, -(-row_table.n_dense // TILE) * TILE)
+    return EliminatedLevels(level_column, kept_column, order, part)
