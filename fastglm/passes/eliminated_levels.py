@@ -70,7 +70,11 @@ class EliminatedLevels(NamedTuple):
 
 
 def find_eliminated_levels(row_table: RowTable) -> EliminatedLevels | None:
-    """The last categorical of a row table, if it has many levels and each is one design column."""
+    """The last categorical of a row table, if it has many levels.
+
+    Levels that are a design column and nothing else are eliminated, of reference levels and sums of
+    levels other columns are made. There must be more of the former.
+    """
     start, index, value = row_table.column_map
     parts = [part for part in row_table.design.parts if isinstance(part, Indicators)]
     if not start.size or not parts or row_table.table[fields.SPARSE_START] != 0:
@@ -80,11 +84,11 @@ def find_eliminated_levels(row_table: RowTable) -> EliminatedLevels | None:
     if n_levels < MANY_LEVELS:
         return None
     first = row_table.n_stored - n_levels
-    design_column = np.repeat(np.arange(row_table.n_columns), np.diff(start))
-    of_level = index >= first
-    levels, columns = index[of_level] - first, design_column[of_level]
-    is_alone = np.diff(start)[columns] == 1
-    if not (is_alone & (value[of_level] == 1.0)).all() or np.unique(levels).size < levels.size:
+    single = np.flatnonzero(np.diff(start) == 1)
+    entry = start[single]
+    is_level = (index[entry] >= first) & (value[entry] == 1.0)
+    columns, levels = single[is_level], index[entry[is_level]] - first
+    if 2 * columns.size < n_levels or np.unique(levels).size < levels.size:
         return None
     level_column = np.full(n_levels, -1)
     level_column[levels] = columns

@@ -20,19 +20,18 @@ import math
 from numba.core.types import float64, int64
 
 from fastglm.kernels.blocks.table import (
-    COLUMN_MAP_INDEX,
-    COLUMN_MAP_START,
-    COLUMN_MAP_VALUE,
     CONSTANT,
     DESIGN_COLUMN_OF,
     ELIMINATION,
     GRAM,
+    GRAM_WORK,
     KEPT_COLUMN,
     LEVEL_COLUMN,
     N_DENSE,
     N_DESIGN,
     N_ELIMINATED,
     N_KEPT,
+    N_STORED,
     OUTPUT,
     PARTIALS,
     SCALE,
@@ -52,6 +51,7 @@ from fastglm.kernels.math.cholesky import (
     solve,
 )
 from fastglm.kernels.passes.unscale import unscale_params
+from fastglm.solve.newton.gram import column_map_of, symmetric_entry
 from fastglm.solve.newton.state import (
     COEFFICIENTS,
     COLUMN_SCALE,
@@ -142,25 +142,53 @@ def _scale_columns(table, order, ridge):
 
 
 @noinline
-def _find_cross(table, order):
-    """Puts B in its place, from the products of stored columns."""
-    start, index = pointer(table[COLUMN_MAP_START], int64), pointer(table[COLUMN_MAP_INDEX], int64)
-    value, scale = pointer(table[COLUMN_MAP_VALUE], float64), vector(table, COLUMN_SCALE)
-    level_column, kept_column = (
-        pointer(table[LEVEL_COLUMN], int64),
-        pointer(table[KEPT_COLUMN], int64),
-    )
+def _gram_to_design(table, order):
+    """Gram matrix of the kept columns, and products of all stored columns with these.
+
+    A kept column may be a sum of levels too, as a main effect is of the cells of an interaction.
+    """
+    start, index, value = column_map_of(table)
+    total, kept_column = pointer(table[PARTIALS], float64), pointer(table[KEPT_COLUMN], int64)
+    gram, work = pointer(table[GRAM], float64), pointer(table[GRAM_WORK], float64)
+    n_dense, r, n_levels = table[N_DENSE], table[N_KEPT], table[N_ELIMINATED]
+    first = table[N_STORED] - n_levels
+    squares = offset_pointer(total, order * (order + n_levels))
+    for k in range(table[N_STORED] * r):
+        work[k] = 0.0
+    for k in range(r):
+        for e in range(start[kept_column[k]], start[kept_column[k] + 1]):
+            b, factor = index[e], value[e]
+            if b < first:
+                for a in range(first):
+                    work[a * r + k] += symmetric_entry(total, order, n_dense, a, b) * factor
+                for level in range(n_levels):
+                    work[(first + level) * r + k] += total[(order + level) * order + b] * factor
+            else:
+                stored = offset_pointer(total, (order + b - first) * order)
+                for a in range(first):
+                    work[a * r + k] += stored[a] * factor
+                work[b * r + k] += squares[b - first] * factor
+    for a in range(r):
+        for b in range(a + 1):
+            s = 0.0
+            for e in range(start[kept_column[a]], start[kept_column[a] + 1]):
+                s += value[e] * work[index[e] * r + b]
+            gram[a * r + b] = s
+
+
+@noinline
+def _find_cross(table):
+    """Puts B in its place, of the products with stored columns."""
+    scale, kept_column = vector(table, COLUMN_SCALE), pointer(table[KEPT_COLUMN], int64)
+    level_column = pointer(table[LEVEL_COLUMN], int64)
     r, n_levels = table[N_KEPT], table[N_ELIMINATED]
+    work = pointer(table[GRAM_WORK] + 8 * r * (table[N_STORED] - n_levels), float64)
     for level in range(n_levels):
-        column, own = level_column[level], row(_cross(table), level, r)
-        stored = pointer(table[PARTIALS] + 8 * order * (order + level), float64)
+        column = level_column[level]
+        unit = scale[column] if column >= 0 else 0.0
+        own, products = row(_cross(table), level, r), row(work, level, r)
         for k in range(r):
-            s, kept = 0.0, kept_column[k]
-            if column >= 0:
-                for e in range(start[kept], start[kept + 1]):
-                    s += stored[index[e]] * value[e]
-                s *= scale[column] * scale[kept]
-            own[k] = s
+            own[k] = products[k] * (unit * scale[kept_column[k]])
 
 
 @noinline
@@ -170,10 +198,11 @@ def factorize_eliminated(table, order, ridge):
     The levels go first, so a pivot says what levels and earlier kept columns leave. Returns the
     number of columns that these cannot tell from others, or -1 where a value is not finite.
     """
+    _gram_to_design(table, order)
     aliased = _scale_columns(table, order, ridge)
     if aliased < 0:
         return aliased
-    _find_cross(table, order)
+    _find_cross(table)
     r, schur = table[N_KEPT], _schur(table)
     gram, kept_column = pointer(table[GRAM], float64), pointer(table[KEPT_COLUMN], int64)
     scale, pivot = vector(table, COLUMN_SCALE), vector(table, PIVOT)

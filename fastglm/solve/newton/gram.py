@@ -11,13 +11,10 @@ from fastglm.kernels.blocks.table import (
     COLUMN_MAP_VALUE,
     GRAM,
     GRAM_WORK,
-    KEPT_COLUMN,
     MODE,
     N_CHUNKS,
     N_DENSE,
     N_DESIGN,
-    N_ELIMINATED,
-    N_KEPT,
     N_STORED,
     N_SUMS,
     PARTIALS,
@@ -73,10 +70,7 @@ def column_map_of(table):
 
 @noinline
 def gram_to_design(table, padded_order):
-    """Gram matrix of the design's columns, M' G M with the column map M (lower and upper).
-
-    Where a fit eliminates some, of the others.
-    """
+    """Gram matrix of the design's columns, M' G M with the column map M (lower and upper)."""
     total = pointer(table[PARTIALS], float64)
     gram = pointer(table[GRAM], float64)
     work = pointer(table[GRAM_WORK], float64)
@@ -89,20 +83,16 @@ def gram_to_design(table, padded_order):
                 gram[a * p + b] = entry_ab
                 gram[b * p + a] = entry_ab
         return
-    is_whole = table[N_ELIMINATED] == 0
-    kept = pointer(table[KEPT_COLUMN], int64)
-    p = p if is_whole else table[N_KEPT]
-    for a in range(table[N_STORED] - table[N_ELIMINATED]):
+    for a in range(table[N_STORED]):
         for b in range(p):
-            s, column = 0.0, b if is_whole else kept[b]
-            for e in range(start[column], start[column + 1]):
+            s = 0.0
+            for e in range(start[b], start[b + 1]):
                 s += symmetric_entry(total, padded_order, n_dense, a, index[e]) * value[e]
             work[a * p + b] = s
     for a in range(p):
-        column = a if is_whole else kept[a]
         for b in range(a + 1):
             s = 0.0
-            for e in range(start[column], start[column + 1]):
+            for e in range(start[a], start[a + 1]):
                 s += value[e] * work[index[e] * p + b]
             gram[a * p + b] = s
             gram[b * p + a] = s

@@ -140,11 +140,11 @@ def factor_gram(table, state, padded_order):
     """Gram matrix of the model's columns of the sweep that has just been, and its factor."""
     p = table[N_DESIGN]
     gram, scale = pointer(table[GRAM], float64), vector(table, COLUMN_SCALE)
-    gram_to_design(table, padded_order)
     pivot = vector(table, PIVOT)
     if table[N_ELIMINATED] > 0:
         aliased = factorize_eliminated(table, padded_order, state[RIDGE])
     else:
+        gram_to_design(table, padded_order)
         for j in range(p):
             gram[j * p + j] += state[RIDGE]
         triangle = pointer(table[TRIANGLE], float64)
