@@ -119,7 +119,8 @@ def record_of(model: Any, estimate: Estimates, fit_options: FitOptions, kind: ty
         terms = column_terms(names)
     rank = len(names) - len(solution.combinations)
     dispersion = _dispersion(scale, family, solution, nobs - rank)
-    inverse = covariance = solution.information_inverse
+    inverse: Any = solution.information_inverse
+    covariance = inverse
     for matrix in (inverse, solution.inverse_information_factor):
         if isinstance(matrix, np.ndarray):
             frozen(matrix)

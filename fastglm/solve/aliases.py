@@ -256,7 +256,9 @@ def restore_columns(solution: Solution, run: Run, aliases: ProvenAliases) -> Sol
         solution,
         params=_spread(solution.params, kept, p, np.nan),
         information_inverse=_spread(np.asarray(solution.information_inverse), kept, p, np.nan),
-        inverse_information_factor=_spread(np.asarray(solution.inverse_information_factor), kept, p, 0.0),
+        inverse_information_factor=_spread(
+            np.asarray(solution.inverse_information_factor), kept, p, 0.0
+        ),
         centering=Centering(_spread(centering.center, kept, p, 0.0), moved, centering.value),
         constant=constant,
         combinations=dict(sorted(found.items())),
