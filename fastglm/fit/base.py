@@ -30,7 +30,8 @@ _INTERNAL = frozenset({
     "root_of_combinations", "covariance_of_combinations", "outcomes",
     "model_text", "has_likelihood", "sums_of_weights", "parameter_of_deviance", "same_kind",
     "options_of_refits", "scaled_lack_of_fit", "refitted", "terms_of_designs", "needs_no_column",
-    "has_several_predictors", "expected_counts", "replicates_of_samples", "row_influences",
+    "has_several_predictors", "expected_counts", "takes_exposure", "names_of_designs",
+    "link_of_offset", "was_constant", "replicates_of_samples", "row_influences",
     "column_names", "decrement", "header", "notes", "blocks", "terms", "kind", "title",
 })  # fmt: skip
 

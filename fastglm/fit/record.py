@@ -13,6 +13,7 @@ from fastglm.design.formula.fitted_formula import FittedFormula
 from fastglm.design.frames.categories import Level
 from fastglm.errors import Status
 from fastglm.families import Family
+from fastglm.families.links import Link
 from fastglm.fit.base import FitBase
 from fastglm.fit.family_parameters import FamilyParameters
 from fastglm.fit.likelihood import NullFit, log_likelihood, null_fit
@@ -116,6 +117,27 @@ class Fit(FitBase, FamilyParameters):
     def outcomes(self, which: str = "mean") -> OneOutcome:
         """See `FitBase.outcomes`."""
         return OneOutcome(self, named_prediction(which, ("mean", "linear")) == "mean")
+
+    # -- what new rows need to know
+
+    #: Whether an exposure can be given: a link other than the logarithm refuses it.
+    takes_exposure: ClassVar[bool] = True
+    names_of_designs: ClassVar[tuple[str, ...]] = ("X",)
+
+    @property
+    def fitted_formulas(self) -> tuple[FittedFormula | None, ...]:
+        """That of the one design."""
+        return (self.fitted_formula,)
+
+    @property
+    def n_columns(self) -> tuple[int, ...]:
+        """Columns of the one design."""
+        return (len(self.names),)
+
+    @property
+    def link_of_offset(self) -> Link:
+        """On whose scale an offset is."""
+        return self.family.link
 
     # -- what comparisons of models need to know
 

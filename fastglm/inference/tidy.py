@@ -16,8 +16,8 @@ from fastglm.design.frames.output import frame_of, with_columns
 from fastglm.errors import ModelError
 from fastglm.inference.diagnostics.influence import Influence
 from fastglm.inference.intervals.prediction_intervals import get_prediction
+from fastglm.inference.rows.new_rows import fitted_designs
 from fastglm.inference.rows.prediction import (
-    fitted_rows,
     named_prediction,
     new_rows,
     predict_rows,
@@ -98,7 +98,7 @@ def glance(fit: FitBase) -> Any:
 def row_columns(fit: Fit, data: Any, which: str | None, se_fit: bool) -> dict[str, np.ndarray]:
     """Columns of broom's ``augment`` of a generalized linear model, (n,) each."""
     which = named_prediction(which or "linear", ("linear", "mean"))
-    rows = fitted_rows(fit) if data is None else new_rows(fit, data)
+    rows = fitted_designs(fit) if data is None else new_rows(fit, data)
     columns = {}
     if se_fit:
         both = get_prediction(fit, rows, n_threads=fit.n_threads)

@@ -10,7 +10,7 @@ import numpy as np
 from fastglm.design.frames.frames import Categories, categorize
 from fastglm.design.matrix.select import select_columns
 from fastglm.errors import ModelError
-from fastglm.inference.effects.average_effects import Counterfactual
+from fastglm.inference.effects.counterfactual import Counterfactual
 from fastglm.inference.effects.marginal_means import marginal_means
 from fastglm.inference.evaluation.groups import quantile_groups
 from fastglm.inference.rows.residuals import working_residuals

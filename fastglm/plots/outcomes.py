@@ -8,7 +8,7 @@ import numpy as np
 from scipy import special
 
 from fastglm.errors import ModelError
-from fastglm.inference.effects.average_effects import Counterfactual
+from fastglm.inference.effects.counterfactual import Counterfactual
 from fastglm.inference.effects.outcome_means import outcome_means
 from fastglm.inference.evaluation.groups import quantile_groups
 from fastglm.plots.residual_panels import draw_quantiles, draw_residuals, draw_sizes, new_panels

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastglm.arguments import checked_path
-from fastglm.inference.effects.average_effects import Counterfactual
+from fastglm.inference.effects.counterfactual import Counterfactual
 from fastglm.plots.style import require_matplotlib
 from fastglm.report.checks import Checks
 from fastglm.report.figures import Drawing, figure_html

@@ -13,6 +13,12 @@ import scipy
 
 from fastglm.inference.covariance.bootstrap import bootstrap
 from fastglm.inference.covariance.sandwich import Covariance, clustered, over_df
+from fastglm.inference.covariance.time_series import (
+    Kernel,
+    lag_weights,
+    number_of_lags,
+    rows_in_time,
+)
 
 if TYPE_CHECKING:
     from fastglm.responses.record import ResponseFit
@@ -66,6 +72,28 @@ def _cluster(
     return clustered(fit, groups, use_correction, lambda codes, n: _sandwich(fit, (codes, n)))
 
 
+def _hac(
+    fit: Any,
+    *,
+    maxlags: int | None = None,
+    kernel: Kernel = "bartlett",
+    weights_func: Kernel | None = None,
+    use_correction: bool = False,
+) -> Covariance:
+    """Rows in the order of time; Newey & West (1987), *Econometrica* 55."""
+    n_lags = number_of_lags(maxlags, rows_in_time(fit).n_rows)
+    weights = lag_weights(kernel if weights_func is None else weights_func, n_lags)
+    influence = np.concatenate([each for _, each in fit.row_influences()])
+    matrix = weights[0] * influence.T @ influence
+    for lag in range(1, n_lags + 1):
+        product = influence[lag:].T @ influence[:-lag]
+        matrix += weights[lag] * (product + product.T)
+    unknown = np.isnan(fit.information_inverse.diagonal())
+    matrix[unknown] = np.nan
+    matrix[:, unknown] = np.nan
+    return Covariance(matrix * (over_df(fit, fit.nobs) if use_correction else 1.0), fit.df_resid)
+
+
 def _bootstrap(
     fit: ResponseFit,
     *,
@@ -84,5 +112,6 @@ ROBUST: dict[str, Callable[..., Covariance]] = {
     "HC0": _hc0,
     "HC1": _hc1,
     "cluster": _cluster,
+    "HAC": _hac,
     "bootstrap": _bootstrap,
 }

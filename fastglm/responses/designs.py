@@ -1,10 +1,8 @@
-"""Rows brought to the designs of a model with several predictors, and their linear predictors."""
+"""The linear predictor of a design."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,41 +15,7 @@ from fastglm.passes.row_values import evaluate_rows
 if TYPE_CHECKING:
     pass
 
-__all__ = ["NewDesigns", "linear_predictor"]
-
-
-@dataclass(frozen=True, eq=False)
-class NewDesigns:
-    """New rows brought to the columns of every design.
-
-    Attributes
-    ----------
-    designs : tuple of Design
-    nan_rows : ndarray of bool, shape (n,), or None
-        Rows whose prediction is NaN.
-    offsets : tuple of (ndarray, shape (n,), or None)
-        One per design.
-    index : pandas.Index or None
-    """
-
-    designs: tuple[Design, ...]
-    nan_rows: np.ndarray | None
-    offsets: tuple[np.ndarray | None, ...]
-    index: Any
-
-    def label(self, values: np.ndarray, columns: Sequence[Any]) -> Any:
-        """(n,) values as they are, (k, n) as (n, k); labelled if pandas objects came in."""
-        if self.nan_rows is not None:
-            # Whole numbers, levels of a response, have no NaN.
-            values = values if values.dtype.kind in "fO" else values.astype(np.float64)
-            values[..., self.nan_rows] = np.nan
-        if self.index is None:
-            return values.T
-        import pandas as pd
-
-        if values.ndim == 1:
-            return pd.Series(values, index=self.index)
-        return pd.DataFrame(values.T, index=self.index, columns=list(columns))
+__all__ = ["linear_predictor"]
 
 
 def linear_predictor(design: Design, params: np.ndarray, n_threads: int) -> np.ndarray:

@@ -12,10 +12,12 @@ import numpy as np
 from fastglm.design.formula.fitted_formula import FittedFormula
 from fastglm.design.matrix.parts import Design
 from fastglm.errors import ModelError, Status
+from fastglm.families.links import Link, Log
 from fastglm.fit.base import FitBase
 from fastglm.fit.outcomes import Channel, NumericOutcomes, named_prediction
+from fastglm.inference.rows.new_rows import NewRows
 from fastglm.inference.summary_setting import model_setting
-from fastglm.responses.designs import NewDesigns, linear_predictor
+from fastglm.responses.designs import linear_predictor
 
 if TYPE_CHECKING:
     pass
@@ -117,6 +119,22 @@ class ResponseFit(FitBase):
         """Log-likelihood of the model whose predictors are constants."""
         return self._model_with_data("the null model").null_log_likelihood(self.n_threads)
 
+    # -- what new rows need to know
+
+    #: An exposure, where a model takes one, multiplies a mean of a logarithmic link.
+    link_of_offset: ClassVar[Link] = Log()
+
+    @property
+    def names_of_designs(self) -> tuple[str, ...]:
+        """Arguments that the columns of the designs came from."""
+        return ("exog", *self.settings.get("exogs", ()))
+
+    def was_constant(self, k: int) -> bool:
+        """Whether a design was nothing but the intercept that is there by default."""
+        block = next(block for block in self.blocks if block.design == k)
+        of_first = self.names[block.start].removeprefix(block.name)
+        return k > 0 and self.n_columns[k] == 1 and of_first == "Intercept"
+
     # -- what comparisons of models need to know
 
     has_likelihood: ClassVar[bool] = True
@@ -178,13 +196,13 @@ class ResponseFit(FitBase):
 
     # -- rows
 
-    def _fitted_rows(self, what: str) -> tuple[NewDesigns, np.ndarray]:
+    def _fitted_rows(self, what: str) -> tuple[NewRows, np.ndarray]:
         """The rows of the fit, and their (K, n) predictors."""
         rows = self._model_with_data(what).rows
-        fitted = NewDesigns(rows.designs, None, rows.offsets, rows.index)
+        fitted = NewRows(rows.designs, None, rows.offsets, rows.index)
         return fitted, self._predictors_of(fitted)
 
-    def _predictors_of(self, new: NewDesigns) -> np.ndarray:
+    def _predictors_of(self, new: NewRows) -> np.ndarray:
         """Linear predictors with their offsets, (K, n)."""
         etas = self._linear_predictors(new.designs)
         for k, block in enumerate(self.blocks):
@@ -212,7 +230,7 @@ class ResponseFit(FitBase):
             names = self._prediction(np.zeros((len(channels), 1)), which)[1] or [""]
 
         def predict(designs: Any, offsets: Any) -> np.ndarray:
-            return self._predictors_of(NewDesigns(tuple(designs), None, tuple(offsets), None))
+            return self._predictors_of(NewRows(tuple(designs), None, tuple(offsets), None))
 
         def function(etas: np.ndarray) -> np.ndarray:
             if which == "linear":

@@ -15,10 +15,10 @@ from fastglm.entry import entry_points
 from fastglm.errors import ModelError
 from fastglm.fit.outcomes import named_prediction
 from fastglm.inference.covariance.sandwich import covariance_of
+from fastglm.inference.rows.new_rows import fitted_designs, new_designs
 from fastglm.responses.comparison import ResponseComparison
 from fastglm.responses.covariance import ROBUST
 from fastglm.responses.effects import ResponseEffects
-from fastglm.responses.prediction import fitted_designs, new_designs
 from fastglm.responses.resampling import ResponseResampling
 from fastglm.responses.residuals import ResponseResiduals
 from fastglm.responses.summary import ResponseSummary
@@ -127,6 +127,8 @@ class ResponseResults(
               is not quite that of the data; "HC1" times n/(n-p).
             - "cluster": responses may depend on each other within groups. ``groups`` and
               ``use_correction`` as for `fastglm.Results.with_covariance`.
+            - "HAC": responses may depend on those up to ``maxlags`` rows before; options as for
+              `fastglm.Results.with_covariance`.
             - "bootstrap": of the replicates of `bootstrap`, whose options it takes.
         **cov_kwds
             Options of that covariance.

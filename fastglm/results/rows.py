@@ -13,7 +13,8 @@ from fastglm.inference.evaluation.evaluate import Evaluation, evaluate
 from fastglm.inference.evaluation.held_out import on_rows
 from fastglm.inference.intervals.prediction_intervals import Prediction, get_prediction
 from fastglm.inference.rows import residuals
-from fastglm.inference.rows.prediction import fitted_rows, new_rows, predict
+from fastglm.inference.rows.new_rows import fitted_designs
+from fastglm.inference.rows.prediction import new_rows, predict
 from fastglm.inference.rows.term_contributions import partial_residuals, term_contributions
 from fastglm.inference.tidy import row_columns
 from fastglm.kernels.blocks import row_buffers
@@ -243,7 +244,7 @@ class RowMethods(EffectMethods, DiagnosticMethods):
             Naming what is wrong with the new rows.
         """
         if exog is None:
-            rows = fitted_rows(self, offset, exposure, unseen)
+            rows = fitted_designs(self, offset, exposure, unseen)
             if var_weights is None and self.model is not None:
                 var_weights = self.model.rows.variance_weights
                 if var_weights is not None:

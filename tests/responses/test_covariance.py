@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import response_cases as cases
 import statsmodels.api as sm
 
 import fastglm as fg
@@ -138,3 +139,28 @@ def test_hypotheses():
     single = fit.t_test("`1:x1` = `2:x1`")
     assert single.effect[0] == pytest.approx(fit.estimates[1] - fit.estimates[4])
     assert np.isinf(single.df)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"maxlags": 3},
+        {"maxlags": 2, "kernel": "uniform"},
+        {"maxlags": 4, "use_correction": True},
+    ],
+)
+def test_dependence_over_time_is_that_of_a_binomial_fit(options):
+    """Two levels are a binomial response, whose covariance is tested against R and statsmodels."""
+    data = cases.frame().assign(two=lambda d: (d.level > 0).astype(int))
+    several = fg.MNLogit.from_formula("two ~ x + g", data, var_weights="w").fit()
+    one = fg.glm("two ~ x + g", data, "binomial", var_weights="w")
+    expected = one.with_covariance("HAC", **options).covariance
+    found = several.with_covariance("HAC", **options).covariance
+    np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-12)
+
+
+def test_a_row_must_be_one_time():
+    fit = cases.model("BetaModel", cases.frame(), "x", freq_weights="w").fit()
+    with pytest.raises(ModelError, match="one row per time"):
+        fit.with_covariance("HAC")

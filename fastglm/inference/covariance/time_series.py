@@ -26,9 +26,10 @@ from fastglm.passes.products import hac_products
 from fastglm.solve.orthogonal_rows import ScoreProducts, lag_products
 
 if TYPE_CHECKING:
+    from fastglm.fit.base import FitBase
     from fastglm.fit.record import Fit
 
-__all__ = ["TIME_SERIES"]
+__all__ = ["TIME_SERIES", "Kernel", "lag_weights", "number_of_lags", "rows_in_time"]
 
 Kernel = str | Callable[[int], Any]
 
@@ -43,7 +44,7 @@ _KERNELS: dict[str, Callable[[int], Any]] = {
 }
 
 
-def _lag_weights(kernel: Kernel, n_lags: int) -> np.ndarray:
+def lag_weights(kernel: Kernel, n_lags: int) -> np.ndarray:
     """Weights of the lags 0 to `n_lags`."""
     if isinstance(kernel, str):
         others = " or a function of the number of lags that gives their weights"
@@ -57,7 +58,7 @@ def _lag_weights(kernel: Kernel, n_lags: int) -> np.ndarray:
     return weights
 
 
-def _n_lags(maxlags: int | None, n_times: int) -> int:
+def number_of_lags(maxlags: int | None, n_times: int) -> int:
     """Number of lags; by default Newey and West's rule of thumb for that many times."""
     if maxlags is None:
         return min(int(4.0 * (n_times / 100.0) ** (2.0 / 9.0)), n_times - 1)
@@ -69,7 +70,8 @@ def _n_lags(maxlags: int | None, n_times: int) -> int:
     return int(maxlags)
 
 
-def _rows_in_time(fit: Fit) -> Any:
+def rows_in_time(fit: FitBase) -> Any:
+    """The rows of a fit, which must be one for each time."""
     rows = fit._model_with_data("a covariance over time").rows
     if rows.frequencies is not None:
         raise ModelError(
@@ -92,8 +94,8 @@ def _hac(
     over moving windows take the place of sums over lags: the second differences of the kernel's
     weights are those of the windows. Bartlett's weights need one window only.
     """
-    n_lags = _n_lags(maxlags, _rows_in_time(fit).n_rows)
-    weights = _lag_weights(kernel if weights_func is None else weights_func, n_lags)
+    n_lags = number_of_lags(maxlags, rows_in_time(fit).n_rows)
+    weights = lag_weights(kernel if weights_func is None else weights_func, n_lags)
     shares = np.diff(np.append(weights, [0.0, 0.0]), n=2)
     shares[np.abs(shares) < 4.0 * np.finfo(float).eps * np.abs(weights).max()] = 0.0
     row_table, root, centering = fit._row_table, fit.inverse_information_factor, fit.centering
@@ -166,10 +168,10 @@ def _hac_panel(
     df_correction: bool = True,
 ) -> Covariance:
     """Lags within the units of a panel; new units begin where `groups` change or `time` falls."""
-    n_rows = _rows_in_time(fit).n_rows
+    n_rows = rows_in_time(fit).n_rows
     starts = _unit_starts(fit, time, groups)
-    n_lags = _n_lags(maxlags, int(np.diff(starts, append=n_rows).max()))
-    weights = _lag_weights(kernel if weights_func is None else weights_func, n_lags)
+    n_lags = number_of_lags(maxlags, int(np.diff(starts, append=n_rows).max()))
+    weights = lag_weights(kernel if weights_func is None else weights_func, n_lags)
     unit = np.zeros(n_rows, dtype=np.int64)
     unit[starts[1:]] = 1
     meat = lag_products(orthogonal_rows(fit, fit._row_table).scores(), weights, np.cumsum(unit))
@@ -188,13 +190,13 @@ def _hac_groupsum(
     df_correction: bool = True,
 ) -> Covariance:
     """Scores are summed over all rows of a time, and the sums have lags."""
-    _rows_in_time(fit)
+    rows_in_time(fit)
     if time is None:
         raise ModelError('covariance "hac-groupsum" needs cov_kwds={"time": ...}.')
     codes = group_values(fit, time, "time")
     n_times = int(codes.max()) + 1
-    n_lags = _n_lags(maxlags, n_times)
-    weights = _lag_weights(kernel if weights_func is None else weights_func, n_lags)
+    n_lags = number_of_lags(maxlags, n_times)
+    weights = lag_weights(kernel if weights_func is None else weights_func, n_lags)
     sums = orthogonal_rows(fit, fit._row_table).group_sums(codes, n_times)
     meat = lag_products([(slice(0, n_times), sums)], weights, np.zeros(n_times, dtype=np.int64))
     factor = _correction(fit, use_correction, n_times)

@@ -22,7 +22,7 @@ from fastglm.errors import ModelError
 
 if TYPE_CHECKING:
     from fastglm.design.formula.fitted_formula import FittedFormula
-    from fastglm.inference.effects.average_effects import Counterfactual
+    from fastglm.inference.effects.counterfactual import Counterfactual
 
 __all__ = ["GridAverages", "average_over_grid", "require_few"]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastglm.errors import ModelError
-from fastglm.inference.effects.average_effects import Counterfactual, native
+from fastglm.inference.effects.counterfactual import Counterfactual, native
 from fastglm.inference.effects.grid import average_over_grid
 from fastglm.inference.hypothesis_tests.estimability import LinearCombinations, reason_not_estimable
 from fastglm.inference.hypothesis_tests.estimates import (

@@ -16,7 +16,7 @@ import numpy as np
 
 from fastglm.errors import ModelError
 from fastglm.families.links import Identity
-from fastglm.inference.effects.average_effects import Counterfactual
+from fastglm.inference.effects.counterfactual import Counterfactual
 from fastglm.inference.effects.grid import MOST_POINTS, require_few
 from fastglm.inference.effects.marginal_means import (
     Contrasts,

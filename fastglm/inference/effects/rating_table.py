@@ -17,7 +17,7 @@ from fastglm.design.frames.frames import Categories
 from fastglm.design.frames.output import frame_of
 from fastglm.entry import entry_points
 from fastglm.errors import ModelError, require_package
-from fastglm.inference.effects.average_effects import Counterfactual
+from fastglm.inference.effects.counterfactual import Counterfactual
 from fastglm.inference.evaluation.groups import Observed, observed
 from fastglm.inference.hypothesis_tests.refits import intercept_column
 from fastglm.inference.rendering import RenderedFrame

@@ -15,7 +15,7 @@ from fastglm.errors import ModelError
 from fastglm.families.distribution import ResponseDistribution, lattice_quantile
 from fastglm.fit.roots import covariance_root
 from fastglm.inference.rendering import RenderedFrame
-from fastglm.inference.rows.prediction import NewRows
+from fastglm.inference.rows.new_rows import NewRows
 from fastglm.kernels.blocks import row_buffers
 from fastglm.passes.row_values import evaluate_rows, limits_of_means
 from fastglm.rows.vectors import vector

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastglm.inference.hypothesis_tests.refits import intercept_column
-from fastglm.inference.rows.prediction import fitted_rows, new_rows_without_offset
+from fastglm.inference.rows.new_rows import fitted_designs
+from fastglm.inference.rows.prediction import new_rows_without_offset
 from fastglm.inference.rows.residuals import working_residuals
 from fastglm.kernels.blocks import row_buffers
 from fastglm.passes.row_table import RowTable, build_row_table
@@ -64,7 +65,7 @@ def model_terms(fit: Fit) -> list[tuple[str, slice]]:
 
 def term_contributions(fit: Fit, exog: Any = None) -> TermContributions:
     """Contributions of the terms, centred where there is an intercept."""
-    fitted = fitted_rows(fit)
+    fitted = fitted_designs(fit)
     rows = fitted if exog is None else new_rows_without_offset(fit, exog)
     row_table, fitted_table = build_row_table(rows.design), build_row_table(fitted.design)
     terms = model_terms(fit)

@@ -16,8 +16,8 @@ from fastglm.errors import DataError, ModelError
 from fastglm.families.links import Link, resolve_link
 from fastglm.fit.outcomes import Channel
 from fastglm.inference.hypothesis_tests.tables import HypothesisTest
+from fastglm.inference.rows.new_rows import NewRows
 from fastglm.kernels.compiler.templates import RowBlock
-from fastglm.responses.designs import NewDesigns
 from fastglm.responses.log_likelihoods.categories import CUMULATIVE_ROWS
 from fastglm.responses.model import ResponseModel
 from fastglm.responses.models.multinomial import with_used_levels
@@ -110,7 +110,7 @@ class OrdinalResults(CategoricalResults):
             params = np.insert(params, constant, 0.0)
         return self._etas_of(designs, [(0, params)])
 
-    def _predictors_of(self, new: NewDesigns) -> np.ndarray:
+    def _predictors_of(self, new: NewRows) -> np.ndarray:
         """X'b with its offset, and below it the thresholds, alike in every row."""
         etas = super()._predictors_of(new)
         thresholds = self.estimates[self.blocks[0].stop :, None]

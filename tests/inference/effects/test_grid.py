@@ -11,7 +11,7 @@ import pytest
 import fastglm as fg
 from fastglm.errors import ModelError
 from fastglm.inference.effects import grid
-from fastglm.inference.effects.average_effects import Counterfactual
+from fastglm.inference.effects.counterfactual import Counterfactual
 
 
 @pytest.fixture(scope="module")

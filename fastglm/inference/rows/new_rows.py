@@ -1,0 +1,235 @@
+"""New rows of a fit, and those it was fitted to, brought to the columns of each of its designs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from fastglm.design.formula.fitted_formula import FrameDesign
+from fastglm.design.frames.frames import Categories, is_frame, one_row
+from fastglm.design.matrix.arrays import design_from_array
+from fastglm.design.matrix.parts import Design
+from fastglm.errors import DataError, ModelError, OptionError
+from fastglm.passes.row_table import RowTable, build_row_table
+from fastglm.pointers import describe_option
+from fastglm.rows.model_rows import constant_design
+from fastglm.rows.vectors import OffsetParts, vector
+
+__all__ = ["NewRows", "fitted_designs", "given_vector", "new_designs", "require_unseen"]
+
+
+@dataclass(frozen=True, eq=False)
+class NewRows:
+    """Rows brought to the columns of every design.
+
+    Attributes
+    ----------
+    designs : tuple of Design
+    nan_rows : ndarray of bool, shape (n,), or None
+        Rows whose prediction is NaN: a missing value, or an unseen level.
+    offsets : tuple of (ndarray, shape (n,), or None)
+        One per design, log exposure included.
+    index : pandas.Index or None
+    """
+
+    designs: tuple[Design, ...]
+    nan_rows: np.ndarray | None
+    offsets: tuple[np.ndarray | None, ...]
+    index: Any
+
+    @property
+    def design(self) -> Design:
+        """The first, or only, design."""
+        return self.designs[0]
+
+    @cached_property
+    def row_table(self) -> RowTable:
+        """That design with its offset, as the kernels read it."""
+        return build_row_table(self.designs[0], offset=self.offsets[0])
+
+    def label(self, values: np.ndarray, columns: Sequence[Any] = ()) -> Any:
+        """(n,) values as they are, (k, n) as (n, k); labelled if pandas objects came in."""
+        if self.nan_rows is not None:
+            # Whole numbers, levels of a response, have no NaN.
+            values = values if values.dtype.kind in "fO" else values.astype(np.float64)
+            values[..., self.nan_rows] = np.nan
+        if self.index is None:
+            return values.T
+        import pandas as pd
+
+        if values.ndim == 1:
+            return pd.Series(values, index=self.index)
+        return pd.DataFrame(values.T, index=self.index, columns=list(columns))
+
+
+def fitted_designs(
+    fit: Any,
+    offset: Any = None,
+    exposure: Any = None,
+    unseen: str = "raise",
+    further: Mapping[str, Any] | None = None,
+) -> NewRows:
+    """The rows of the fit, with their offset, or another offset or exposure in its place.
+
+    Parameters
+    ----------
+    fit
+        Of one linear predictor or several.
+    offset, exposure, unseen
+        As for its `predict`.
+    further
+        Columns of further predictors, which go with new rows alone.
+
+    Raises
+    ------
+    DataError
+        If the result was loaded without its data, or the offset or exposure cannot be used.
+    ModelError
+        If columns are given for a further predictor, or an option is none of the known ones.
+    """
+    _require_known(fit, exposure, unseen, further or {})
+    if further:
+        names = ", ".join(f"{name}=" for name in sorted(further))
+        raise ModelError(f"{names} goes with new rows: give exog too.")
+    rows = fit._model_with_data("a prediction of the fitted rows").rows
+    offsets = rows.offsets
+    if offset is not None or exposure is not None:
+        given = given_vector(rows, offset, "offset"), given_vector(rows, exposure, "exposure")
+        first = rows.offset_parts.with_given(*given).total(fit.link_of_offset)
+        offsets = (first, *offsets[1:])
+    return NewRows(rows.designs, None, offsets, rows.index)
+
+
+def new_designs(
+    fit: Any,
+    exog: Any,
+    offset: Any = None,
+    exposure: Any = None,
+    unseen: str = "raise",
+    further: Mapping[str, Any] | None = None,
+    with_offset: bool = True,
+) -> NewRows:
+    """Bring new rows to the columns of every design; arguments as for `fitted_designs`.
+
+    Parameters
+    ----------
+    exog
+        Data frame, or array of the columns of the first design.
+    with_offset
+        Whether an offset enters what is asked for.
+
+    Raises
+    ------
+    DataError
+        If columns, offset or exposure are missing or cannot be used.
+    ModelError
+        If there is no further predictor of that name, or `unseen` is none of the known ones.
+    """
+    names, others = fit.names_of_designs, dict(further or {})
+    _require_known(fit, exposure, unseen, others)
+    exog, given = _one_row(fit, exog), {}
+    if with_offset:
+        given = {
+            "offset": _named_column(fit, "offset", offset, fit.has_offset),
+            "exposure": _named_column(fit, "exposure", exposure, fit.has_exposure),
+        }
+    built = [
+        _rebuilt(fit, k, exog, others.get(names[k]), unseen, given if k == 0 else {})
+        for k in range(min(len(names), len(fit.fitted_formulas)))
+    ]
+    first = built[0]
+    assert first is not None
+    n = first.design.n_rows
+    for name, each in zip(names, built, strict=False):
+        if each is not None and each.design.n_rows != n:
+            raise DataError(f"{name} has {each.design.n_rows} rows, but exog has {n}.")
+    masks = [each.nan_rows for each in built if each is not None and each.nan_rows is not None]
+    nan_rows = np.logical_or.reduce(masks) if masks else None
+    offsets: list[np.ndarray | None] = [None] * len(fit.fitted_formulas)
+    if with_offset:
+        parts = OffsetParts(first.offset, first.extra.get("offset"), first.extra.get("exposure"))
+        offsets[0] = parts.with_placeholders(nan_rows).total(fit.link_of_offset)
+        offsets[1 : len(built)] = [None if b is None else b.offset for b in built[1:]]
+    constants = (constant_design(n),) * (len(fit.fitted_formulas) - len(built))
+    designs = tuple(constant_design(n) if b is None else b.design for b in built) + constants
+    index = getattr(exog, "index", None)
+    return NewRows(designs, nan_rows, tuple(offsets), index if hasattr(index, "dtype") else None)
+
+
+def given_vector(rows: Any, values: Any, name: str) -> np.ndarray | None:
+    """An argument for the fitted rows, (n,): an array, or the name of a column of their frame."""
+    if values is None:
+        return None
+    if isinstance(values, str):
+        column = rows.frame_column(values)
+        if isinstance(column, Categories):
+            raise DataError(f"{name} must be numeric, but column '{values}' is categorical.")
+        values = column
+    return vector(values, name, rows.n_rows)
+
+
+def require_unseen(unseen: str) -> None:
+    """Refuse anything but "raise" and "nan"."""
+    if unseen not in ("raise", "nan"):
+        raise ModelError(f'unseen must be "raise" or "nan", not {unseen!r}')
+
+
+def _require_known(fit: Any, exposure: Any, unseen: str, further: Mapping[str, Any]) -> None:
+    """Refuse options and columns of further predictors that the model does not have."""
+    require_unseen(unseen)
+    if exposure is not None and not fit.takes_exposure:
+        raise ModelError(
+            f"{fit.kind} has no exposure: give offset=, on the scale of the linear predictor."
+        )
+    known = fit.names_of_designs[1:]
+    unknown = sorted(set(further) - set(known))
+    if unknown:
+        takes = ["exog", "which", *known, "offset", "exposure", "unseen"]
+        raise OptionError(describe_option("predict", unknown[0], takes))
+
+
+def _one_row(fit: Any, exog: Any) -> Any:
+    """A single row, given as p values or by column, as a matrix or frame."""
+    exog = np.asarray(exog) if isinstance(exog, list | tuple) else exog
+    if fit.fitted_formulas[0] is not None:
+        return one_row(exog)
+    is_row = getattr(exog, "ndim", 2) == 1 and fit.n_columns[0] > 1
+    return np.asarray(exog)[None, :] if is_row else exog
+
+
+def _named_column(fit: Any, name: str, given: Any, needed: bool) -> Any:
+    """What was given, or the column that the fit used."""
+    if given is not None or not needed:
+        return given
+    if name not in fit.column_names:
+        raise DataError(f"the model was fitted with {name}=: predict needs {name}= too.")
+    return fit.column_names[name]
+
+
+def _rebuilt(
+    fit: Any, k: int, exog: Any, own: Any, unseen: str, extra: Mapping[str, Any]
+) -> FrameDesign | None:
+    """One of the designs on new rows, with `extra` columns; None where it was a constant."""
+    fitted_formula, values = fit.fitted_formulas[k], exog if k == 0 else own
+    if fitted_formula is not None:
+        values = exog if values is None else values
+        if not is_frame(values):
+            raise DataError(
+                "the model was fitted to a data frame: predict needs a frame with its columns "
+                f"too, not {type(values).__name__}."
+            )
+        return fitted_formula.apply(values, unseen=unseen, missing="nan", extra=extra)
+    name, n_columns = fit.names_of_designs[k], fit.n_columns[k]
+    if values is None:
+        if not fit.was_constant(k):
+            raise DataError(f"the model was fitted with {name}=: predict needs {name}= too.")
+        return None
+    design = design_from_array(values, allow_empty=True)
+    if design.n_columns != n_columns:
+        raise DataError(f"{name} has {design.n_columns} columns, but the model has {n_columns}.")
+    vectors = {name: vector(v, name, design.n_rows) for name, v in extra.items() if v is not None}
+    return FrameDesign(design, extra=vectors)
