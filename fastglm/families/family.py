@@ -144,6 +144,10 @@ class Family(Frozen):
         arguments = self.arguments() | {str(self.free_parameter): value, "estimated": True} | others
         return type(self)(**arguments)
 
+    def parameter_range(self, smallest: float) -> tuple[float, float]:
+        """Ends of the values of the free parameter, for responses with this smallest value."""
+        raise NotImplementedError
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON from which `from_dict` makes an equal family."""
         arguments = self.arguments()

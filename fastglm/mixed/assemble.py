@@ -82,7 +82,8 @@ def _fitted_family(family: Any, estimate: LinearEstimate | GeneralizedEstimate) 
     if estimate.problem.extra == "parameter":
         value = estimate.problem.constants(estimate.state.parameters.log_extra)[0]
         return family.with_estimate(value), 1
-    return family, int(estimate.problem.extra == "dispersion")
+    fitted = estimate.problem.derivatives.family
+    return fitted, fitted.n_dispersion_parameters if estimate.problem.extra == "dispersion" else 0
 
 
 def _coefficients(estimate: LinearEstimate | GeneralizedEstimate) -> dict[str, Any]:

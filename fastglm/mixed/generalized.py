@@ -60,6 +60,9 @@ class GeneralizedEstimate:
     n_separated : int
     information : ndarray, shape (p, p), or None
         Schur complement of the coefficients at the last Hessian, where that has it.
+    profiled : tuple of ndarray and float, or None
+        Of a parameter that others were profiled over: derivatives of the gradient in it, and the
+        curvature of the profile.
     at_zero : bool
         Whether the family's parameter was to be estimated and is zero, on its boundary.
     """
@@ -78,6 +81,7 @@ class GeneralizedEstimate:
     n_separated: int = 0
     information: np.ndarray | None = None
     at_zero: bool = False
+    profiled: tuple[np.ndarray, float] | None = None
 
     @property
     def theta(self) -> np.ndarray:
@@ -132,7 +136,12 @@ class GeneralizedEstimate:
         has_extra = self.problem.extra != "none"
         free = np.concatenate([np.ones(p, bool), ~self.held, np.ones(int(has_extra), bool)])
         covariance = np.full((p + m + has_extra,) * 2, np.nan)
-        covariance[np.ix_(free, free)] = 2.0 * np.linalg.inv(self.hessian)
+        inverse = np.linalg.inv(self.hessian)
+        if self.profiled is not None:
+            cross, curvature = self.profiled
+            moved = inverse @ cross
+            inverse += np.outer(moved, moved) / curvature
+        covariance[np.ix_(free, free)] = 2.0 * inverse
         return covariance
 
     @property
@@ -278,8 +287,8 @@ def make_problem(rows: MixedRows, family: Family, observed: bool, n_threads: int
     if not supports_derivatives(family):
         raise ModelError(
             f"mixed models need further derivatives of the likelihood, which {family!r} does not "
-            "give: use one of the families gaussian, binomial, poisson, gamma, inverse_gaussian "
-            "and negative_binomial with a link of fastglm.families.links."
+            "give: use one of the families gaussian, binomial, poisson, gamma, inverse_gaussian, "
+            "negative_binomial and tweedie with a link of fastglm.families.links."
         )
     given, layout = rows.fixed, Layout(rows.blocks)
     fixed = FixedColumns.of(given.design, given.prior_weights, n_threads)

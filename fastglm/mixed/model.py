@@ -27,6 +27,7 @@ from fastglm.mixed.assemble import make_results, still_moving
 from fastglm.mixed.estimate import LinearEstimate, estimate_linear
 from fastglm.mixed.fast import estimate_fast
 from fastglm.mixed.generalized import GeneralizedEstimate, estimate_generalized
+from fastglm.mixed.profiled_parameter import estimate_profiled, is_profiled
 from fastglm.mixed.results import MixedResults
 from fastglm.mixed.rows import MixedRows, Random, rows_of_formula
 from fastglm.pointers import Pointing
@@ -54,8 +55,8 @@ class MixedGLM(Pointing):
     Z : array_like or data frame, shape (n, k), optional
         Columns whose effects vary between levels; an intercept alone by default.
     family : family, class or str, default "gaussian"
-        With a likelihood: gaussian, binomial, poisson, gamma, inverse_gaussian or
-        negative_binomial.
+        With a likelihood: gaussian, binomial, poisson, gamma, inverse_gaussian, negative_binomial
+        or tweedie. A parameter of the family that is not given is estimated.
     random : sequence of Random, optional
         Several grouping factors, instead of `groups` and `Z`.
     offset, exposure, freq_weights, var_weights : array_like, shape (n,), optional
@@ -235,9 +236,8 @@ class MixedGLM(Pointing):
             if nagq == 0:
                 estimate = estimate_fast(self.rows, self.family, observed, start, max_iter, threads)
             else:
-                estimate = estimate_generalized(
-                    self.rows, self.family, observed, nagq, start, max_iter, threads
-                )
+                fit = estimate_profiled if is_profiled(self.family) else estimate_generalized
+                estimate = fit(self.rows, self.family, observed, nagq, start, max_iter, threads)
             method = {0: "nAGQ = 0", 1: "Laplace"}.get(nagq, f"adaptive quadrature, {nagq} nodes")
             if not self.family.has_canonical_link:
                 method += f" ({laplace})"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fastglm.errors import StartError
 from fastglm.mixed.curvature import coefficient_hessian, has_closed_hessian, schur_of
 from fastglm.mixed.laplace import LaplaceProblem, LaplaceState, Parameters
 from fastglm.mixed.optimum import Minimum, difference_columns, difference_hessian, minimise
@@ -148,7 +149,13 @@ class Search:
 
     def metric(self, x: np.ndarray, near: Minimum) -> np.ndarray:
         """About the Hessian: twice the Schur complement, and that of the search over theta."""
-        state = self.problem.at(self.parameters(x))
+        state = self.at(x)
+        if not state.found:
+            raise StartError(
+                "no modes of the random effects were found at the start: the responses do not go "
+                "with the family and link, or columns are of very different sizes. Rescale them, "
+                "or choose another link."
+            )
         size, p = x.size, self.p
         metric = np.zeros((size, size))
         metric[:p, :p] = 2.0 * schur_of(self.problem, state).matrix[:p, :p]

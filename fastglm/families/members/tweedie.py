@@ -361,6 +361,10 @@ class Tweedie(Family):
         # are twice the dispersion, and the same likelihood.
         return deviance / n if self.dispersion is None else self.dispersion
 
+    def parameter_range(self, smallest: float) -> tuple[float, float]:
+        """Ends of the powers that a response with this smallest value may have."""
+        return (1.01, 1.99) if smallest == 0.0 else (1.01, 11.0)
+
     def response_dispersion(self, scale: float) -> float:
         """Dispersion of the distribution of responses, given the `scale` of the fit."""
         return scale if self.dispersion is None else self.dispersion
