@@ -20,13 +20,13 @@ def make_results(
     model: Any, estimate: LinearEstimate | GeneralizedEstimate, method: str, n_threads: int
 ) -> MixedResults:
     """Results of a `MixedGLM`, in the columns as given."""
-    rows, fixed = model.rows.fixed, estimate.fixed
+    rows, fixed = model.rows, estimate.fixed
     family, n_own = _fitted_family(model.family, estimate)
     return MixedResults(
         names=tuple(rows.design.names),
         **_coefficients(estimate),
         family=family,
-        groups=_groups(estimate, model.rows.fitted_formulas),
+        groups=_groups(estimate, model.mixed_rows.fitted_formulas),
         components=_components(estimate),
         theta=estimate.theta,
         theta_names=estimate.layout.theta_names(),

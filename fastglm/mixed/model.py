@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,18 +11,15 @@ import numpy as np
 from fastglm.arguments import checked_choice
 from fastglm.entry import entry_points
 from fastglm.errors import (
-    BoundaryWarning,
-    ConvergenceWarning,
     DataError,
     ModelError,
-    SeparationWarning,
-    warn,
 )
 from fastglm.families import Family, resolve_family
 from fastglm.kernels.threads.threads import usable_threads
 from fastglm.mixed.adaptive import MOST_NODES
+from fastglm.mixed.advice import warn_of_fit
 from fastglm.mixed.array_rows import rows_of_arrays
-from fastglm.mixed.assemble import make_results, still_moving
+from fastglm.mixed.assemble import make_results
 from fastglm.mixed.estimate import LinearEstimate, estimate_linear
 from fastglm.mixed.fast import estimate_fast
 from fastglm.mixed.generalized import GeneralizedEstimate, estimate_generalized
@@ -31,12 +27,10 @@ from fastglm.mixed.profiled_parameter import estimate_profiled, is_profiled
 from fastglm.mixed.results import MixedResults
 from fastglm.mixed.rows import MixedRows, Random, rows_of_formula
 from fastglm.pointers import Pointing
-from fastglm.solve.separation import infinite_text
+from fastglm.rows.model_rows import ModelRows
 
 __all__ = ["MixedGLM", "MixedLM", "fit_formula"]
 
-#: Standard deviation of effects on probabilities from which levels hold nothing but 0 or 1.
-LARGEST_SD = 10.0
 _OF_MODEL = {"link", "offset", "exposure", "freq_weights", "var_weights", "weights", "missing"}
 
 
@@ -109,7 +103,9 @@ class MixedGLM(Pointing):
             raise ModelError("give either groups=, with Z=, or random=.")
         random = [Random(groups, Z)] if random is None else list(random)
         columns = _columns(offset, exposure, freq_weights, var_weights, weights)
-        self.rows: MixedRows = rows_of_arrays(endog, exog, random, self.family, columns, missing)
+        self.mixed_rows: MixedRows = rows_of_arrays(
+            endog, exog, random, self.family, columns, missing
+        )
         self.formula: str | None = None
 
     @classmethod
@@ -164,7 +160,7 @@ class MixedGLM(Pointing):
         elif re_formula is not None or vc_formula is not None:
             raise ModelError("re_formula= and vc_formula= need groups=.")
         columns = _columns(offset, exposure, freq_weights, var_weights, weights)
-        model.rows = rows_of_formula(formula, data, model.family, columns, missing)
+        model.mixed_rows = rows_of_formula(formula, data, model.family, columns, missing)
         model.formula = formula
         return model
 
@@ -229,28 +225,37 @@ class MixedGLM(Pointing):
         if linear:
             self._require_residuals()
             reml = True if reml is None else bool(reml)
-            estimate = estimate_linear(self.rows, reml, start, max_iter, threads)
+            estimate = estimate_linear(self.mixed_rows, reml, start, max_iter, threads)
             method = "REML" if reml else "ML"
         else:
             observed = laplace == "observed"
             if nagq == 0:
-                estimate = estimate_fast(self.rows, self.family, observed, start, max_iter, threads)
+                estimate = estimate_fast(
+                    self.mixed_rows, self.family, observed, start, max_iter, threads
+                )
             else:
                 fit = estimate_profiled if is_profiled(self.family) else estimate_generalized
-                estimate = fit(self.rows, self.family, observed, nagq, start, max_iter, threads)
+                estimate = fit(
+                    self.mixed_rows, self.family, observed, nagq, start, max_iter, threads
+                )
             method = {0: "nAGQ = 0", 1: "Laplace"}.get(nagq, f"adaptive quadrature, {nagq} nodes")
             if not self.family.has_canonical_link:
                 method += f" ({laplace})"
         results = make_results(self, estimate, method, threads)
         options = {"reml": reml, "nagq": nagq, "laplace": laplace, "max_iter": max_iter}
         results = replace(results, fit_options=options)
-        _warn(results, estimate)
+        warn_of_fit(results, estimate)
         return results
+
+    @property
+    def rows(self) -> ModelRows:
+        """What the fixed part reads of its rows."""
+        return self.mixed_rows.fixed
 
     def _checked_start(self, start_theta: Any) -> np.ndarray | None:
         if start_theta is None:
             return None
-        m = sum(t.structure.n_theta for block in self.rows.blocks for t in block.terms)
+        m = sum(t.structure.n_theta for block in self.mixed_rows.blocks for t in block.terms)
         try:
             start = np.atleast_1d(np.asarray(start_theta, dtype=np.float64))
         except (TypeError, ValueError):
@@ -261,17 +266,17 @@ class MixedGLM(Pointing):
 
     def _require_residuals(self) -> None:
         """Refuse an effect for every row, which sigma cannot be told from."""
-        for block in self.rows.blocks:
-            if block.q * block.k >= self.rows.fixed.nobs:
+        for block in self.mixed_rows.blocks:
+            if block.q * block.k >= self.rows.nobs:
                 raise ModelError(
                     f"'{block.group}' has {block.q * block.k} random effects for "
-                    f"{self.rows.fixed.nobs:g} observations: they cannot be told from the "
+                    f"{self.rows.nobs:g} observations: they cannot be told from the "
                     "residuals. Leave the term out or use a coarser grouping factor."
                 )
 
     def __repr__(self) -> str:
         what = f", formula={self.formula!r}" if self.formula else ""
-        return f"<{type(self).__name__} {self.family!r}, {self.rows.fixed.n_rows} rows{what}>"
+        return f"<{type(self).__name__} {self.family!r}, {self.rows.n_rows} rows{what}>"
 
 
 @entry_points
@@ -360,35 +365,3 @@ def _statsmodels_terms(
         inside = inside[2:-1] if inside.startswith("C(") and inside.endswith(")") else inside
         terms.append(f"(1 | {groups}:{inside})" if inside != "1" else f"(1 | {groups})")
     return " + ".join(terms)
-
-
-def _warn(results: MixedResults, estimate: LinearEstimate | GeneralizedEstimate) -> None:
-    """What the reader must know."""
-    if results.infinite:
-        text = infinite_text(results.infinite, results.n_separated)
-        warn(f"{text} Leave out columns, or fit fewer of them.", SeparationWarning)
-    elif not results.converged:
-        warn(_advice(results, still_moving(estimate, results.names)), ConvergenceWarning)
-    if math.isfinite(results.family.domain.upper):
-        for c in results.components:
-            if not c.term2 and c.sd > LARGEST_SD:
-                warn(
-                    f"the standard deviation of {c.term1} between levels of {c.group} is {c.sd:.3g}"
-                    " on the scale of the linear predictor: nearly all responses of a level are "
-                    "equal, and the likelihood hardly tells it from infinity.",
-                    BoundaryWarning,
-                )
-    if isinstance(estimate, GeneralizedEstimate) and estimate.at_zero:
-        warn(
-            "Given the random effects the counts vary no more than Poisson counts would: alpha is "
-            "0, on the boundary, and the fit is that of the Poisson family.",
-            BoundaryWarning,
-        )
-
-
-def _advice(results: MixedResults, moving: str) -> str:
-    return (
-        f"the fit did not converge: {moving} still moves, and the largest derivative of the "
-        f"criterion is {results.gradient:.2g}. Raise max_iter, rescale columns, or leave out a "
-        "random term that the data say little about."
-    )

@@ -179,7 +179,7 @@ def new_rows(
 
 
 def _fitted_rows(results: MixedFit) -> NewRows:
-    rows = results._model_with_data("predictions").rows
+    rows = results._model_with_data("predictions").mixed_rows
     blocks = {block.group: block for block in rows.blocks}
     own = [blocks[group.group] for group in results.groups]
     fixed = rows.fixed

@@ -12,8 +12,10 @@ from fastglm.design.formula.fitted_formula import FittedFormula
 from fastglm.errors import ModelError
 from fastglm.families import Family
 from fastglm.fit.base import FitBase
+from fastglm.fit.outcomes import OneOutcome, named_prediction
 from fastglm.fit.ratios import ratio_name
 from fastglm.mixed.effects import GroupEffects, VarianceComponent
+from fastglm.passes.row_table import RowTable
 
 __all__ = ["MixedFit"]
 
@@ -166,6 +168,41 @@ class MixedFit(FitBase):
         columns = ["group", "term1", "term2", "variance", "sd", "se", "lower", "upper"]
         return pd.DataFrame(rows, columns=columns)
 
+    @property
+    def aliased(self) -> dict[str, dict[str, float]]:
+        """Coefficients that the data cannot tell apart from earlier ones, by name."""
+        missing = np.isnan(self.estimates)
+        return {name: {} for name, gone in zip(self.names, missing, strict=True) if gone}
+
+    def require_all_columns(self) -> None:
+        """Refuse averages where a column is a combination of others.
+
+        Raises
+        ------
+        ModelError
+            If one is.
+        """
+        if self.aliased:
+            raise ModelError(
+                f"{', '.join(self.aliased)} cannot be told from earlier columns: leave these out "
+                "of the model for averages and marginal means."
+            )
+
+    @property
+    def has_intercept(self) -> bool:
+        """Whether a fixed column is constant."""
+        model = self._model_with_data("the intercept")
+        return model.rows.design.constant is not None or self.estimate.fixed.constant is not None
+
+    @property
+    def _row_table(self) -> RowTable:
+        return self._model_with_data("the rows").rows.row_table()
+
+    def outcomes(self, which: str = "mean") -> OneOutcome:
+        """The mean, or linear predictor, at random effects of zero."""
+        self.require_all_columns()
+        return OneOutcome(self, named_prediction(which, ("mean", "linear")) == "mean")
+
     def _ratio_names(self) -> list[str | None]:
         return [ratio_name(self.family)] * len(self.names)
 
@@ -189,7 +226,7 @@ class MixedFit(FitBase):
 
     @property
     def _frame(self) -> Any:
-        return None if self.model is None else self.model.rows.fixed.frame
+        return None if self.model is None else self.model.rows.frame
 
     def group(self, name: str) -> GroupEffects:
         """The random effects of a grouping factor."""

@@ -17,7 +17,9 @@ from fastglm.kernels.threads.threads import usable_threads
 from fastglm.mixed.explained import intraclass_correlations, r_squared
 from fastglm.mixed.hypotheses import compare_mixed, f_test, freedom_of, linear_tests
 from fastglm.mixed.intervals import predict_intervals
+from fastglm.mixed.other_names import OtherNames
 from fastglm.mixed.plots import plot_normality, plot_ranef
+from fastglm.mixed.population import PopulationMethods
 from fastglm.mixed.prediction import predict_rows
 from fastglm.mixed.profile import profile_intervals
 from fastglm.mixed.record import MixedFit
@@ -32,7 +34,7 @@ __all__ = ["MixedResults"]
 
 
 @entry_points
-class MixedResults(SharedMethods, MixedFit):
+class MixedResults(PopulationMethods, OtherNames, SharedMethods, MixedFit):
     """One fitted mixed model: a `MixedFit` and what follows from it."""
 
     def conf_int(self, alpha: float = 0.05) -> Any:
@@ -349,42 +351,7 @@ class MixedResults(SharedMethods, MixedFit):
     @property
     def resid_response(self) -> Any:
         """Response less fitted values, (n,)."""
-        return self._model_with_data("residuals").rows.fixed.response - self.fittedvalues
-
-    # -- lme4's and statsmodels' names
-
-    @property
-    def fixef(self) -> Any:
-        """`params`, lme4's name."""
-        return self.params
-
-    @property
-    def fe_params(self) -> Any:
-        """`params`, statsmodels' name."""
-        return self.params
-
-    @property
-    def bse_fe(self) -> Any:
-        """`bse`, statsmodels' name."""
-        return self.bse
-
-    def VarCorr(self) -> Any:
-        """`varcorr`, lme4's name."""
-        return self.varcorr
-
-    @property
-    def cov_re(self) -> Any:
-        """Covariance of the effects of the first factor, (k, k), statsmodels' name."""
-        import pandas as pd
-
-        first = self.groups[0]
-        return pd.DataFrame(first.covariance, first.columns, first.columns)
-
-    @property
-    def random_effects(self) -> dict[Any, Any]:
-        """Modes of the first factor by level, statsmodels' name."""
-        frame = self.groups[0].frame()
-        return {level: frame.loc[level] for level in frame.index}
+        return self._model_with_data("residuals").rows.response - self.fittedvalues
 
     def _tidy_columns(
         self, exponentiate: bool, conf_int: bool | str, alpha: float

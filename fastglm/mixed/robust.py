@@ -30,7 +30,7 @@ def _linear_estimate(fit: MixedFit, what: str) -> LinearEstimate:
 
 def _row_scores(fit: MixedFit) -> np.ndarray:
     """W (y - X beta - Z b) / sigma**2, (n,)."""
-    estimate, given = fit.estimate, fit.model.rows.fixed
+    estimate, given = fit.estimate, fit.model.rows
     weight = 1.0 if given.prior_weights is None else given.prior_weights
     # The identity link: the response less what is fitted, offset included.
     fitted = predict_rows(fit, None, "conditional", "mean", "raise", {})
@@ -44,7 +44,7 @@ def cluster_covariance(fit: MixedFit, group: str | None, use_correction: bool) -
     By default of the factor with the fewest levels, inside which all others should be.
     """
     estimate = _linear_estimate(fit, "the covariance by clusters")
-    blocks = {block.group: block for block in fit.model.rows.blocks}
+    blocks = {block.group: block for block in fit.model.mixed_rows.blocks}
     name = min(blocks, key=lambda g: blocks[g].q) if group is None else group
     if name not in blocks:
         raise ModelError(f"there is no grouping factor {name!r}; there is {', '.join(blocks)}.")
@@ -98,7 +98,7 @@ def level_influence(fit: MixedFit) -> LevelInfluence:
     layout, fixed, state = estimate.layout, estimate.fixed, estimate.state
     if len(layout.blocks) > 1:
         raise ModelError("influence by level needs a single grouping factor.")
-    given, p = fit.model.rows.fixed, fixed.p
+    given, p = fit.model.rows, fixed.p
     x = given.design.to_dense()[:, fixed.kept] @ fixed.from_standardized
     x, residual = x[layout.order], _row_scores(fit)[layout.order]
     weight = np.ones(len(x)) if given.prior_weights is None else given.prior_weights

@@ -30,7 +30,7 @@ def simulate(fit: MixedFit, n: int, seed: Any, use_u: bool) -> np.ndarray:
     rows = new_rows(fit, None, {})
     fixed = linear_predictor(rows.design, fit.estimates, fit.n_threads)
     fixed = fixed if rows.offset is None else fixed + rows.offset
-    weights = fit._model_with_data("simulations").rows.fixed.variance_weights
+    weights = fit._model_with_data("simulations").rows.variance_weights
     weights = np.ones(fixed.size) if weights is None else weights
     drawn = np.empty((fixed.size, n))
     for k, generator in enumerate(generators):
@@ -121,8 +121,8 @@ def bootstrap(fit: MixedFit, n: int, seed: Any, n_threads: int) -> Bootstrap:
     def refit(k: int) -> np.ndarray:
         again = copy(model)
         y = responses[:, k]
-        fixed = replace(model.rows.fixed, response=y, summary=summarize(y))
-        again.rows = replace(model.rows, fixed=fixed)
+        fixed = replace(model.rows, response=y, summary=summarize(y))
+        again.mixed_rows = replace(model.mixed_rows, fixed=fixed)
         try:
             found = again.fit(**options)
         except (ModelError, np.linalg.LinAlgError):

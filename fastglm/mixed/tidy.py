@@ -62,7 +62,7 @@ def mixed_rows(
     columns = {".fitted": np.asarray(predict(data, which=which))}
     if data is None:
         mean = np.asarray(predict(None, which="mean"))
-        response = fit._model_with_data("residuals").rows.fixed.response
+        response = fit._model_with_data("residuals").rows.response
         columns[".resid"] = response - mean
         columns[".fixed"] = np.asarray(predict(None, "population", "linear"))
         columns[".mu"] = mean

@@ -118,7 +118,7 @@ def dense_model(name, fit):
         parts.append(Z)
         covariances.append(np.kron(np.eye(block.q), root @ root.T))
     D = scipy.linalg.block_diag(*covariances)
-    return fit.model.rows.fixed.design.to_dense(), np.hstack(parts), D
+    return fit.model.rows.design.to_dense(), np.hstack(parts), D
 
 
 @pytest.mark.parametrize(
