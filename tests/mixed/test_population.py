@@ -48,12 +48,8 @@ def test_average_effects_are_those_of_the_population_mean():
     slopes, x = [], fit.model.rows.design.to_dense()
     for k in range(len(fit.names)):
         step = 1e-6 * (np.arange(len(fit.names)) == k)
-        up, down = (
-            (
-                1 / (1 + np.exp(-(fit.model.rows.design.to_dense() @ (fit.estimates + s * step))))
-            ).mean()
-            for s in (1, -1)
-        )
+        ends = (1 / (1 + np.exp(-(x @ (fit.estimates + s * step)))) for s in (1, -1))
+        up, down = (end.mean() for end in ends)
         slopes.append((up - down) / 2e-6)
     error = np.sqrt(np.array(slopes) @ fit.covariance @ slopes)
     assert fit.avg_predictions().standard_error[0] == pytest.approx(error, rel=1e-6)
