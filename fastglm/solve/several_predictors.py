@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastglm.errors import Status
-from fastglm.kernels.compiler.decorators import entry
-from fastglm.kernels.math.cholesky import factorize, invert, solve_factored
+from fastglm.kernels.math.cholesky import factorize_and_solve, invert, solve_factored
 from fastglm.passes.several_predictors import LinearPredictors, PredictorSums
 from fastglm.solve.conditioning import cholesky_error, inflation_of_inverse
 from fastglm.solve.newton.convergence import (
@@ -70,15 +69,6 @@ class PredictorSolution:
     numerical_error: float = math.nan
 
 
-@entry
-def _newton_step(information, score, factor, scale, pivot, tolerance, step):
-    """Solve information step = score; returns the number of pivots that are not positive."""
-    failed = factorize(information, factor, scale, pivot, tolerance)
-    if failed == 0:
-        solve_factored(factor, scale, pivot, score, step)
-    return failed
-
-
 class _Newton:
     """Steps from one information matrix, and its inverse."""
 
@@ -88,7 +78,7 @@ class _Newton:
     def step(self, sums: PredictorSums) -> np.ndarray:
         """Newton step; where the information is not positive definite, one that still climbs."""
         step = np.empty_like(sums.score)
-        failed = _newton_step(
+        failed = factorize_and_solve(
             sums.information,
             sums.score,
             self.factor,

@@ -7,7 +7,7 @@ from numba.core.dispatcher import Dispatcher
 import fastglm
 from fastglm.cli.warmup import every_family, every_row_block, warm_up
 from fastglm.families import FAMILIES, LINKS
-from fastglm.kernels.compiler.cache import KernelCache, _LazyCache
+from fastglm.kernels.compiler.numba_internals import KernelCache, _LazyCache
 from fastglm.kernels.compiler.templates import RowBlock
 
 

@@ -5,17 +5,24 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-__all__ = ["PACKAGE", "source_stamp"]
+__all__ = ["COMPILED", "PACKAGE", "source_stamp"]
 
 
 PACKAGE = Path(__file__).resolve().parents[2]
 
-
-_IMPORT = re.compile(r"^\s*from\s+(fastglm[\w.]*)\s+import\s+(\([^)]*\)|[^\n]*)", re.MULTILINE)
+#: The modules and folders that hold compiled code, and what else of the package it may be made of,
+#: beside `EVERYWHERE`: helpers, and numbers that stand in it. A test holds that there is no more.
+COMPILED: dict[str, tuple[str, ...]] = {
+    "kernels": (),
+    "families": (),
+    "solve.newton": (),
+    "responses.log_likelihoods": ("families",),
+    "mixed": ("families",),
+}
+EVERYWHERE = ("errors", "kernels")
 
 
 def _looks(path: str) -> tuple[int, int, int]:
@@ -24,27 +31,25 @@ def _looks(path: str) -> tuple[int, int, int]:
     return seen.st_mtime_ns, seen.st_size, seen.st_ino
 
 
-def _files(folder: str, name: str) -> Iterator[tuple[str, str]]:
-    """Every module in a folder and below: its name, and its file."""
-    for entry in os.scandir(folder):
-        if entry.name == "__init__.py":
-            yield name, entry.path
-        elif entry.name.endswith(".py"):
-            yield f"{name}.{entry.name[:-3]}", entry.path
-        elif entry.name != "__pycache__" and entry.is_dir():
-            yield from _files(entry.path, f"{name}.{entry.name}")
+def _files(place: str) -> Iterator[str]:
+    """Every source file of a module, or of a folder and those below it."""
+    path = str(PACKAGE / place.replace(".", os.sep))
+    if not os.path.isdir(path):
+        yield f"{path}.py"
+        return
+    for folder, _, names in os.walk(path):
+        yield from (os.path.join(folder, name) for name in names if name.endswith(".py"))
 
 
 # Looked at when the package is imported, not when a kernel is first compiled: files that are
 # replaced in between, by an upgrade, must not lend their stamp to code of what was imported.
-_SOURCES = {name: (path, _looks(path)) for name, path in _files(str(PACKAGE), PACKAGE.name)}
+_SOURCES = {
+    place: {path: _looks(path) for path in sorted(_files(place))} for place in (*COMPILED, "errors")
+}
 
 
-def _read(name: str) -> bytes:
+def _read(path: str, looks: tuple[int, int, int]) -> bytes:
     """The source that was imported; what no other process has, if another took its place."""
-    if name not in _SOURCES:
-        return b""
-    path, looks = _SOURCES[name]
     try:
         source = Path(path).read_bytes()
         is_same = _looks(path) == looks
@@ -54,30 +59,36 @@ def _read(name: str) -> bytes:
 
 
 @functools.cache
-def _module_source(name: str) -> tuple[bytes, tuple[str, ...]]:
-    """Source of a module of this package, and the names of those that it imports."""
-    source = _read(name)
-    imported = []
-    for module, names in _IMPORT.findall(source.decode(errors="replace")):
-        inside = [f"{module}.{n}" for n in re.findall(r"\w+", names)]
-        imported += [n for n in inside if n in _SOURCES] or [module]
-    return source, tuple(imported)
+def _hash_of(place: str) -> bytes:
+    """Hash of all sources of a module or folder."""
+    digest = hashlib.sha256()
+    for path, looks in _SOURCES[place].items():
+        digest.update(os.path.relpath(path, PACKAGE).encode())
+        digest.update(_read(path, looks))
+    return digest.digest()
+
+
+def _place_of(module: str) -> str:
+    """The entry of `COMPILED` that a module belongs to."""
+    name = module.partition(".")[2]
+    while name not in COMPILED:
+        if not name:
+            raise LookupError(f"{module} holds compiled code; name it in {__name__}.COMPILED")
+        name = name.rpartition(".")[0]
+    return name
 
 
 def source_stamp(modules: Iterable[str]) -> str:
-    """Hash of the source of these modules and of every module of the package that they import.
+    """Hash of all sources that machine code of functions of these modules may be made of.
 
     A kernel inlines functions from other files; numba's own stamp, of the kernel's file alone,
     would go on loading machine code of helpers that have changed.
     """
-    waiting, seen = list(modules), set()
-    while waiting:
-        name = waiting.pop()
-        if name not in seen:
-            seen.add(name)
-            waiting.extend(_module_source(name)[1])
+    places = set(EVERYWHERE)
+    for place in map(_place_of, modules):
+        places |= {place, *COMPILED[place]}
     digest = hashlib.sha256()
-    for name in sorted(seen):
-        digest.update(name.encode())
-        digest.update(_module_source(name)[0])
+    for place in sorted(places):
+        digest.update(place.encode())
+        digest.update(_hash_of(place))
     return digest.hexdigest()[:16]

@@ -5,17 +5,14 @@ from __future__ import annotations
 import functools
 import types as python_types
 from collections.abc import Callable
+from typing import Any
 
 from numba.core import types
-from numba.core.ccallback import CFunc
 
 from fastglm.kernels.blocks.row_buffers import BUFFER
-from fastglm.kernels.compiler.cache import KernelCache
+from fastglm.kernels.compiler.backend import backend
 from fastglm.kernels.compiler.decorators import _OPTIONS
-from fastglm.kernels.compiler.pipeline import (
-    Float32Compiler,
-    KernelCompiler,
-)
+from fastglm.kernels.compiler.float32 import with_float32_constants
 
 __all__ = ["RowBlock"]
 
@@ -59,19 +56,14 @@ class RowBlock:
         modules = {f.__module__ for f in functions.values()} if cached else set()
         function.stamped_modules = modules  # type: ignore[attr-defined]
         self.name = name
-        self._function = function
+        self._function = with_float32_constants(function) if float32 else function
         self._cached = cached
-        self._compiler = Float32Compiler if float32 else KernelCompiler
 
     @functools.cached_property
-    def _compiled(self) -> CFunc:
+    def _compiled(self) -> Any:
         n_arguments = self._function.__code__.co_argcount
         signature = ((types.int64,) * n_arguments, types.int64)
-        compiled = CFunc(self._function, signature, {}, dict(_OPTIONS), self._compiler)
-        if self._cached:
-            compiled._cache = KernelCache(self._function)
-        compiled.compile()
-        return compiled
+        return backend.c_function(self._function, signature, _OPTIONS, self._cached)
 
     @functools.cached_property
     def in_float32(self) -> RowBlock:

@@ -196,3 +196,12 @@ def solve_factored(factor, scale, pivot, right, result):
         _pointer_to(result),
         right.shape[0],
     )
+
+
+@entry
+def factorize_and_solve(information, score, factor, scale, pivot, tolerance, step):
+    """Solve information step = score; returns the number of pivots that are not positive."""
+    failed = factorize(information, factor, scale, pivot, tolerance)
+    if failed == 0:
+        solve_factored(factor, scale, pivot, score, step)
+    return failed

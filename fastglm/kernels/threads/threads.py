@@ -18,10 +18,10 @@ from itertools import chain
 
 import numba
 import numpy as np
-from numba.core.compiler_lock import global_compiler_lock
 
 from fastglm.errors import ModelError
 from fastglm.kernels.blocks.table import address_of
+from fastglm.kernels.compiler.backend import backend
 from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.kernels.threads.launch import run_parallel, run_serial
 
@@ -42,17 +42,17 @@ class _Pool:
 
     def before_fork(self) -> None:
         """Waits until no thread compiles or starts threads."""
-        global_compiler_lock.acquire()
+        backend.compiler_lock.acquire()
         self.query_lock.acquire()
 
     def after_fork_in_parent(self) -> None:
         """Lets them go on."""
         self.query_lock.release()
-        global_compiler_lock.release()
+        backend.compiler_lock.release()
 
     def after_fork_in_child(self) -> None:
         """The child has the parent's memory, locks included, but none of its threads."""
-        global_compiler_lock.release()
+        backend.compiler_lock.release()
         self._new_locks()
         self.inherited = _threads_started()
         if sys.version_info < (3, 12):

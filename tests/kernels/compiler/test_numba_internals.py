@@ -1,12 +1,15 @@
-"""Helpers become part of what calls them, and are nothing of their own."""
+"""Helpers become part of their callers, nothing of their own; numba's inside is in one module."""
 
+import ast
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 from as_entry import as_entry
 from numba.core.types import float64
 
+import fastglm
 from fastglm.kernels.compiler.decorators import inline, inline_any_precision, noinline
 from fastglm.kernels.compiler.intrinsics import pointer
 
@@ -68,3 +71,28 @@ def test_formulas_keep_the_precision_of_their_arguments():
     assert own == np.float32(own) != double
     assert own == pytest.approx(exact, rel=2e-7)
     assert by_either(float(x)) == (double, double)
+
+
+#: What numba documents: its names at the top, types, the tools of `numba.extending`, and errors.
+DOCUMENTED = {"numba", "numba.core.types", "numba.core.cgutils", "numba.core.errors"}
+DOCUMENTED |= {"numba.extending", "numba.types"}
+
+
+def numba_modules(tree):
+    """Modules of numba that a file imports, the inner ones by their full names."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (each.name for each in node.names if each.name.split(".")[0] == "numba")
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "numba":
+            inner = node.module == "numba.core"
+            yield from (f"numba.core.{a.name}" for a in node.names) if inner else (node.module,)
+
+
+def test_the_inside_of_numba_is_imported_in_one_module():
+    folder = Path(fastglm.__file__).parent
+    found = {
+        str(path.relative_to(folder))
+        for path in folder.rglob("*.py")
+        if set(numba_modules(ast.parse(path.read_text()))) - DOCUMENTED
+    }
+    assert found == {str(Path("kernels", "compiler", "numba_internals.py"))}
