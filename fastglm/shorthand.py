@@ -58,7 +58,7 @@ def glm(
         As for `GLM.fit`.
     memory : str or int, default "1GB"
         Where `data` is a path, or whatever else `fastglm.scan` takes as rows that are not in
-        memory: bytes that they may take at a time. What fits into half of it is read only once.
+        memory: bytes that they may take at a time. What fits into a third of it is read only once.
     checkpoint : str or Path, optional
         Of such a fit: a file for the sums of its passes. Where it is there already, because the fit
         was stopped, even by a crash, the fit goes on from it, to the same bits.

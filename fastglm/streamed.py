@@ -39,7 +39,7 @@ class StreamedGLM:
     offset, exposure, freq_weights, var_weights : str or number, optional
         As for `fastglm.GLM.from_formula`; the name of a column.
     memory : str or int, default "1GB"
-        Bytes that rows may take at a time; rows that fit into half of it are read only once.
+        Bytes that rows may take at a time; rows that fit into a third of it are read only once.
 
     Raises
     ------

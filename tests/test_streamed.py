@@ -305,3 +305,52 @@ def test_robust_covariances_have_the_same_bits_however_rows_are_read(folder, tab
         robust = fg.glm(FORMULA, source, "poisson", memory="20MB", cov_type="HC3")
         found.append(robust.cov_params().tobytes())
     assert len(set(found)) == 1
+
+
+@pytest.mark.parametrize("groups", ["g", "year", "h"])
+@pytest.mark.parametrize("use_correction", [True, "groups", False])
+def test_clusters_take_two_more_passes(groups, use_correction, table):
+    table = table.set_column(1, "year", table.column("year").cast(pa.int32()))
+    # Of few clusters, variances follow the last digits of the estimates.
+    options = {"family": "poisson", "freq_weights": "times", "tol": 1e-11}
+    kwds = {"groups": groups, "use_correction": use_correction}
+    source = fg.scan(lambda: iter(table.to_batches(max_chunksize=9_000)))
+    streamed = fg.glm("claims ~ x + flag", source, **options)
+    robust = streamed.with_covariance("cluster", **kwds)
+    whole = fg.glm("claims ~ x + flag", table, **options).with_covariance("cluster", **kwds)
+    np.testing.assert_allclose(robust.bse, np.asarray(whole.bse), rtol=1e-7)
+    assert robust.df_inference == whole.df_inference
+
+
+def test_clusters_of_rows_with_missing_values(gaps):
+    options = {"family": "poisson", "missing": "drop"}
+    whole = fg.glm("claims ~ x + g", gaps, **options).with_covariance("cluster", groups="year")
+    streamed = fg.glm("claims ~ x + g", fg.scan(gaps), memory="20MB", **options)
+    robust = streamed.with_covariance("cluster", groups="year")
+    np.testing.assert_allclose(robust.bse, np.asarray(whole.bse), rtol=1e-7)
+    with pytest.raises(DataError, match="groups: 'h' has no value in some rows"):
+        streamed.with_covariance("cluster", groups="h")
+
+
+def test_clusters_that_cannot_be(table):
+    streamed = fg.glm("claims ~ x", fg.scan(table), "poisson", memory="4MB")
+    for groups, error, match in (
+        (np.zeros(N, dtype=int), ModelError, "the name of a column"),
+        (["g", "h"], ModelError, "the name of a column"),
+        ("absent", ColumnNotFoundError, "no column 'absent'"),
+        ("w", ModelError, "too little for sums over so many columns, or groups"),
+    ):
+        with pytest.raises(error, match=match):
+            streamed.with_covariance("cluster", groups=groups)
+    one = fg.scan(table.append_column("one", pa.array(np.ones(N))))
+    with pytest.raises(DataError, match="only one group"):
+        fg.glm("claims ~ x", one, "poisson").with_covariance("cluster", groups="one")
+
+
+def test_windows_are_kept_where_they_fit_and_small_where_memory_is(table):
+    for memory, grains, kept in (("1GB", 32, True), ("4MB", 1, False)):
+        results = fg.glm(FORMULA, fg.scan(table), "poisson", memory=memory)
+        rows = results.model.rows.row_source(results.n_threads)
+        assert rows.windows.window_grains == grains
+        assert bool(rows._kept) == kept
+        assert results.model.rows.source.batch_rows <= max(grains * 8_192, 8_192)

@@ -37,6 +37,7 @@ __all__ = [
     "inverse_factor",
     "named_sums",
     "score_pass",
+    "streamed_group_scores",
     "sum_products",
 ]
 
@@ -244,7 +245,29 @@ def group_scores(
     launch(group_scores_kernel, run.table, n_chunks, n_threads)
     for other in partials[1:]:
         partials[0] += other
-    scores = partials[0, :, : row_table.n_stored]
+    return _of_group_scores(partials[0], run, row_table)
+
+
+def streamed_group_scores(
+    rows: RowSource,
+    family: Family,
+    params: np.ndarray,
+    n_groups: int,
+    *,
+    shifted: bool,
+    n_threads: int,
+) -> CrossProducts:
+    """As `group_scores`, of rows that bring their groups along."""
+    run, order = score_pass(rows.row_table, family, params, shifted), rows.row_table.gram_order
+    partials = np.empty((1, n_groups * order))
+    run.table[fields.N_GROUPS] = n_groups
+    rows.add_up(group_scores_kernel, run.table, partials, n_threads)
+    return _of_group_scores(partials.reshape(n_groups, order), run, rows.row_table)
+
+
+def _of_group_scores(sums: np.ndarray, run: RowPass, row_table: RowTable) -> CrossProducts:
+    """Products of the scores of each group, (n_groups, order)."""
+    scores = sums[:, : row_table.n_stored]
     column_map = row_table.transform_matrix()
     return CrossProducts(
         gram=column_map.T @ (column_map.T @ (scores.T @ scores)).T,

@@ -101,6 +101,8 @@ class Window(NamedTuple):
         How often each row was observed, where that is not among its weights.
     rows : ModelRows or None
         What it was made of, for whoever asks more than the kernels.
+    groups : ndarray of int64, shape (n_rows,), or None
+        Numbers of the groups of the rows, where these are asked for.
     """
 
     first: int
@@ -109,6 +111,7 @@ class Window(NamedTuple):
     n_bytes: int = 0
     frequencies: np.ndarray | None = None
     rows: Any = None
+    groups: np.ndarray | None = None
 
 
 class Windows(Protocol):
@@ -168,6 +171,8 @@ def grain_sums(
     own[ROW_FIELDS] = window.row_table.table[ROW_FIELDS]
     if window.frequencies is not None:
         own[fields.ROW_FACTOR] = window.frequencies.ctypes.data
+    if window.groups is not None:
+        own[fields.GROUP] = window.groups.ctypes.data
     own[fields.N_CHUNKS] = n_grains
     own[fields.PARTIALS] = sums.ctypes.data
     launch(kernel, own, n_grains, n_threads)

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from fastglm.design.formula.learning import FormulaLearner
+from fastglm.design.frames.frames import not_found_text
 from fastglm.design.matrix.parts import Design
-from fastglm.errors import DataError, ModelError
+from fastglm.errors import ColumnNotFoundError, DataError, ModelError
 from fastglm.kernels.blocks import table as fields
 from fastglm.passes.grains import GRAIN_ROWS, TreeSum, count_grains
 from fastglm.passes.source import StreamedRows
@@ -20,9 +21,12 @@ from fastglm.rows.learning import PIECE_GRAINS, RowTotals
 from fastglm.rows.model_rows import ModelRows
 from fastglm.rows.read import weight_sources
 from fastglm.rows.windows import (
+    Groups,
     RowReader,
     StreamedModel,
     bytes_of,
+    read_pieces,
+    telling_rows,
 )
 from fastglm.sources.base import Source
 
@@ -31,6 +35,8 @@ __all__ = ["StreamedModelRows", "needs_rows"]
 #: Grains of a sample, at least, and the runs of neighbours that they come in.
 SAMPLE_GRAINS, SAMPLE_RUNS = 64, 16
 SAMPLE_ROWS_PER_COLUMN = 64
+#: What is kept for later passes takes at most this part of the memory.
+KEPT = 3
 #: Bytes that a sample may take, and numbers of a row beside its columns.
 SAMPLE_BYTES, SAMPLE_OTHERS = 2**28, 4
 
@@ -92,9 +98,36 @@ class StreamedModelRows:
         row_bytes = 8 + bytes_of(first) / first.n_rows
         partial = 8 * (first.gram_order**2 + first.gram_order)
         reader.window_grains = window_grains(self.memory, row_bytes, partial, n_threads)
+        most = reader.window_grains * GRAIN_ROWS
+        self.source.batch_rows = min(type(self.source).batch_rows, most)
         stored = first.n_dense + int(first.table[fields.N_INDICATORS])
         ranges = sample_ranges(reader.n_rows, stored, self.memory)
-        return StreamedRows(reader, reader.sample(ranges), self.memory // 2)
+        return StreamedRows(reader, reader.sample(ranges), self.memory // KEPT)
+
+    def grouped_source(self, name: str, n_threads: int) -> tuple[StreamedRows, int]:
+        """What passes over rows in groups ask, by the name of a column; takes a pass itself.
+
+        Raises
+        ------
+        ColumnNotFoundError, DataError, ModelError
+            If there is no such column, a row has no group, or there are too many for the memory.
+        """
+        if name not in self.source.names:
+            raise ColumnNotFoundError(not_found_text(name, self.source.names))
+        groups = Groups(name)
+        reader = RowReader(self.source, self.streamed, 1, groups=groups)
+        pieces = read_pieces(self.source, reader.names, 0, None, PIECE_GRAINS * GRAIN_ROWS)
+        for position, table in pieces:
+            with telling_rows(self.source, position, table.num_rows):
+                rows = reader.rows(table, False)
+                if rows is not None:
+                    weights = rows.prior_weights
+                    groups.add(table, None if weights is None else weights > 0.0)
+        n_groups, known = groups.number(), self.row_source(n_threads)
+        order = known.row_table.gram_order
+        partial, row_bytes = 8 * n_groups * order, 8.0 * (order + 4)
+        reader.window_grains = window_grains(self.memory, row_bytes, partial, n_threads)
+        return StreamedRows(reader, known.row_table, 0), n_groups
 
     @cached_property
     def design(self) -> ShapeOfDesign:
@@ -173,8 +206,8 @@ def window_grains(memory: int, row_bytes: float, partial_bytes: int, n_threads: 
     """
     if 8 * partial_bytes * n_threads > memory:
         raise ModelError(
-            f"memory={memory:,} bytes is too little for sums over so many columns: give at least "
-            f"{8 * partial_bytes * n_threads:,}, or fewer threads."
+            f"memory={memory:,} bytes is too little for sums over so many columns, or groups: give "
+            f"at least {8 * partial_bytes * n_threads:,}, or fewer threads."
         )
     each = 3.0 * row_bytes * GRAIN_ROWS + partial_bytes
     share = memory / (4.0 * (n_threads + 1))

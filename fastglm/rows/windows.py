@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 __all__ = [
+    "Groups",
     "RowReader",
     "StreamedModel",
     "bytes_of",
@@ -142,6 +143,53 @@ def rows_of_piece(
     )
 
 
+class Groups:
+    """Groups of rows by the values of a column, numbered in the order of these.
+
+    Parameters
+    ----------
+    name : str
+        Of the column.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name, self._found = name, set[Any]()
+        self._values: list[Any] = []
+
+    def _read(self, table: pyarrow.Table, present: np.ndarray | None) -> tuple[Any, np.ndarray]:
+        """Values and, (n,), which of them each row has, -1 for none."""
+        column = Frame(table).column(self.name)
+        if isinstance(column, Categories):
+            values, codes = list(column.levels), column.codes.astype(np.int64)
+        else:
+            found, codes = np.unique(column, return_inverse=True)
+            codes = np.where(np.isnan(column), -1, codes) if column.dtype.kind == "f" else codes
+            values = found.tolist()
+        if ((codes < 0) if present is None else (codes < 0) & present).any():
+            raise DataError(
+                f"groups: '{self.name}' has no value in some rows; every row needs one."
+            )
+        return values, codes
+
+    def add(self, table: pyarrow.Table, present: np.ndarray | None) -> None:
+        """Takes note of the groups of some rows, of which those that are present count."""
+        values, codes = self._read(table, present)
+        used = np.unique(codes if present is None else codes[present])
+        self._found.update(values[k] for k in used)
+
+    def number(self) -> int:
+        """Numbers them, and says how many there are."""
+        self._values = sorted(self._found)
+        return len(self._values)
+
+    def codes(self, table: pyarrow.Table) -> np.ndarray:
+        """Numbers of the groups of some rows, (n,) int64; any for rows that do not count."""
+        values, codes = self._read(table, np.zeros(table.num_rows, dtype=bool))
+        place = {value: k for k, value in enumerate(self._values)}
+        numbers = np.array([place.get(value, 0) for value in values] + [0], dtype=np.int64)
+        return numbers[codes]
+
+
 class RowReader:
     """Reads windows of a model's rows; see `fastglm.passes.source.Windows`.
 
@@ -154,18 +202,28 @@ class RowReader:
         Grains of a window.
     single : bool, default False
         Whether rows have the weights of single observations, with their frequencies beside.
+    groups : Groups, optional
+        Of the rows.
     """
 
     def __init__(
-        self, source: Source, model: StreamedModel, window_grains: int, single: bool = False
+        self,
+        source: Source,
+        model: StreamedModel,
+        window_grains: int,
+        single: bool = False,
+        groups: Groups | None = None,
     ) -> None:
         assert source.n_rows is not None
         self.single = single
         self.source, self.model, self.n_rows = source, model, source.n_rows
         self.window_grains = window_grains
+        self.groups = groups
         self._fingerprint = source.fingerprint()
         self._designs = DesignMaker(model.fitted_formula)
         self.names = columns_used(model.expressions, model.columns)
+        if groups is not None and groups.name not in self.names:
+            self.names = (*self.names, groups.name)
         self.seconds = {"decode": 0.0, "columns": 0.0, "sweep": 0.0}
 
     def require_unchanged(self) -> None:
@@ -217,7 +275,8 @@ class RowReader:
         for first, last in ranges:
             n = min(last * GRAIN_ROWS, self.n_rows) - first * GRAIN_ROWS
             found = read_pieces(self.source, self.names, first * GRAIN_ROWS, n, n)
-            pieces += [table for _, table in found]
+            # Copies: what a source gives may be a small part of what it keeps alive.
+            pieces += [table.take(np.arange(table.num_rows)) for _, table in found]
         try:
             rows = self.rows(pyarrow.concat_tables(pieces).combine_chunks(), False)
         except FastGLMError as error:
@@ -245,7 +304,8 @@ class RowReader:
             return Window(first, n, None)
         row_table = self._build_row_table(rows)
         frequencies = rows.frequencies if self.single else None
-        return Window(first, n, row_table, bytes_of(row_table), frequencies, rows)
+        codes = None if self.groups is None else self.groups.codes(table)
+        return Window(first, n, row_table, bytes_of(row_table), frequencies, rows, codes)
 
     def _build_row_table(self, rows: ModelRows) -> RowTable:
         weights = rows.variance_weights if self.single else rows.prior_weights

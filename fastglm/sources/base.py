@@ -30,12 +30,15 @@ class Source(ABC):
     starts : tuple of int or None
         Positions from which it can be read without reading what comes before, such as those of
         Parquet's row groups, in increasing order; None if it can only be read from its first row.
+    batch_rows : int
+        Most rows that are decoded together, where the source has a choice.
     """
 
     label: str
     names: tuple[str, ...]
     n_rows: int | None = None
     starts: tuple[int, ...] | None = None
+    batch_rows: int = 131_072
 
     @abstractmethod
     def read(

@@ -13,14 +13,11 @@ from fastglm.sources.streams import StreamSource
 
 __all__ = ["ENGINES"]
 
-#: Rows of a batch that is asked for.
-BATCH_ROWS = 131_072
-
 
 def _of_lazy_frame(frame: Any) -> Source:
     def open_stream(columns: list[str]) -> Iterable[Any]:
         chosen = frame.select(columns)
-        return chosen.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True)
+        return chosen.collect_batches(chunk_size=Source.batch_rows, maintain_order=True)
 
     return StreamSource(open_stream, frame.collect_schema().names(), "the LazyFrame")
 
@@ -30,7 +27,7 @@ def _of_relation(relation: Any) -> Source:
         quoted = ('"' + name.replace('"', '""') + '"' for name in columns)
         chosen = relation.project(", ".join(quoted))
         reader = getattr(chosen, "to_arrow_reader", None) or chosen.fetch_arrow_reader
-        return reader(BATCH_ROWS)
+        return reader(Source.batch_rows)
 
     return StreamSource(open_stream, relation.columns, "the DuckDB relation")
 
@@ -40,7 +37,7 @@ def _of_data_set(data_set: Any) -> Source:
         # Reading further ahead, as it does by default, takes gigabytes.
         return data_set.to_batches(
             columns=columns,
-            batch_size=BATCH_ROWS,
+            batch_size=Source.batch_rows,
             batch_readahead=2,
             fragment_readahead=1,
             use_threads=True,

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ArrowFiles", "FileSource", "ParquetFiles", "size_of"]
 
-#: Rows that are decoded together: a row group may hold many more.
-BATCH_ROWS = 131_072
-
 
 class _Unit(NamedTuple):
     """Rows that a file stores together: a row group or a record batch."""
@@ -157,7 +154,7 @@ class ParquetFiles(FileSource):
         ) as file:
             # The thread that decodes is the one that sweeps: rows are shared out, not columns.
             for batch in file.iter_batches(
-                BATCH_ROWS, row_groups=[unit.number], columns=columns, use_threads=False
+                self.batch_rows, row_groups=[unit.number], columns=columns, use_threads=False
             ):
                 yield pyarrow.Table.from_batches([batch])
 

@@ -18,8 +18,10 @@ import numpy as np
 from fastglm.arguments import checked_choice
 from fastglm.errors import DataError, ModelError
 from fastglm.inference.covariance.groups import group_codes, of_weight
+from fastglm.inference.covariance.streamed_clusters import streamed_clusters
 from fastglm.kernels.passes.score_products import HC4_EXPONENT
 from fastglm.passes.products import group_scores
+from fastglm.rows.streamed import StreamedModelRows
 from fastglm.solve.conditioning import may_use_cholesky, semidefinite_root
 from fastglm.solve.orthogonal_rows import OrthogonalRows, ScoreProducts
 from fastglm.solve.score_products import score_products
@@ -230,11 +232,7 @@ def clustered(
     `sandwich` gives what is summed up for codes of groups, (n,), and how many there are. Cameron,
     Gelbach & Miller (2011), *Journal of Business & Economic Statistics* 29.
     """
-    if use_correction not in (True, False, "groups"):
-        raise ModelError(
-            'use_correction must be True for G/(G-1) (n-1)/(n-p), "groups" for G/(G-1), or False, '
-            f"not {use_correction!r}"
-        )
+    _check_correction(use_correction)
     ways = _ways(fit, groups)
     total = np.zeros_like(fit.covariance)
     for size in range(1, len(ways) + 1):
@@ -245,6 +243,27 @@ def clustered(
     if use_correction is True:
         total *= over_df(fit, fit.nobs - 1.0)
     return Covariance(total, min(n for _, n in ways) - 1.0)
+
+
+def _check_correction(use_correction: bool | str) -> None:
+    if use_correction not in (True, False, "groups"):
+        raise ModelError(
+            'use_correction must be True for G/(G-1) (n-1)/(n-p), "groups" for G/(G-1), or False, '
+            f"not {use_correction!r}"
+        )
+
+
+def _streamed_cluster(
+    fit: Fit, rows: StreamedModelRows, groups: Any, use_correction: bool | str
+) -> Covariance:
+    """As `clustered`, of one way of grouping."""
+    _check_correction(use_correction)
+    meat, n_groups = streamed_clusters(fit, rows, groups)
+    if use_correction:
+        meat = meat * (n_groups / (n_groups - 1.0))
+    if use_correction is True:
+        meat = meat * over_df(fit, fit.nobs - 1.0)
+    return Covariance(meat, n_groups - 1.0)
 
 
 def _cluster(
@@ -271,7 +290,10 @@ def _cluster(
 
         return trusted(fit, by_sums, by_rows).meat
 
-    found = clustered(fit, groups, use_correction, meat)
+    if isinstance(model.rows, StreamedModelRows):
+        found = _streamed_cluster(fit, model.rows, groups, use_correction)
+    else:
+        found = clustered(fit, groups, use_correction, meat)
     return sandwich(fit, found.matrix, found.df if df_correction else fit.df_resid)
 
 
