@@ -354,3 +354,37 @@ def test_windows_are_kept_where_they_fit_and_small_where_memory_is(table):
         assert rows.windows.window_grains == grains
         assert bool(rows._kept) == kept
         assert results.model.rows.source.batch_rows <= max(grains * 8_192, 8_192)
+
+
+def test_estimates_that_grow_without_end_are_named_after_few_passes():
+    rng = np.random.default_rng(0)
+    n = 30_000
+    x, g = rng.normal(size=n), rng.choice(["a", "b", "c"], n, p=[0.5, 0.4995, 0.0005])
+    claims = rng.poisson(np.exp(0.2 * x))
+    claims[g == "c"] = 0
+    table = pa.table({"x": x, "g": g, "claims": claims})
+    with (
+        pytest.warns(fg.errors.ConvergenceWarning),
+        pytest.warns(
+            fg.errors.SeparationWarning, match=r"The estimates of g\[T\.c\] go on growing"
+        ),
+    ):
+        streamed = fg.glm("claims ~ x + g", fg.scan(table), "poisson")
+    assert not streamed.converged
+    assert streamed.n_passes <= 18
+    # What is finite is what the other rows give.
+    rest = fg.glm("claims ~ x + g", table.filter(pa.array(g != "c")), "poisson")
+    np.testing.assert_allclose(streamed.params[:3], rest.params, rtol=1e-5)
+    np.testing.assert_allclose(streamed.bse[:3], rest.bse, rtol=1e-5)
+
+
+def test_rare_levels_with_events_settle():
+    rng = np.random.default_rng(1)
+    n = 30_000
+    g = rng.choice(["a", "b", "c"], n, p=[0.5, 0.4997, 0.0003])
+    claims = rng.poisson(0.02, n)
+    claims[np.flatnonzero(g == "c")[:1]] = 1
+    table = pa.table({"g": g, "claims": claims})
+    assert_alike(
+        fg.glm("claims ~ g", fg.scan(table), "poisson"), fg.glm("claims ~ g", table, "poisson")
+    )

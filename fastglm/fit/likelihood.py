@@ -170,7 +170,7 @@ def null_fit(rows: AnyRows, family: Family, has_intercept: bool, n_threads: int)
     }
     if isinstance(constant, StreamedModelRows):
         source, reach = constant.row_source(n_threads), constant.totals.offset_range
-        solution = solve_streamed(source, family, options, offset_range=reach, **asked)
+        solution = solve_streamed(source, family, options, offset_range=reach, **asked).solution
     else:
         solution = solve(constant.row_table(), family, options, **asked)
     params = solution.params if has_intercept else np.zeros(1)

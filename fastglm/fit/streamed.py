@@ -8,7 +8,14 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, TypeVar
 
-from fastglm.errors import DataError, ModelError, StartError, Status
+from fastglm.errors import (
+    DataError,
+    ModelError,
+    SeparationWarning,
+    StartError,
+    Status,
+    warn,
+)
 from fastglm.fit.estimate import (
     Estimates,
     FitOptions,
@@ -25,6 +32,9 @@ __all__ = ["fit_streamed"]
 
 F = TypeVar("F", bound=Fit)
 
+#: How many columns a warning names.
+COLUMNS_NAMED = 10
+
 
 def fit_streamed(
     model: Any, fit_options: FitOptions, kind: type[F], checkpoint: str | Path | None = None
@@ -40,7 +50,7 @@ def fit_streamed(
     passes = source.n_passes
     if checkpoint is not None:
         source.checkpoint = Checkpoint(checkpoint, _what_is_fitted(model))
-    solution = solve_streamed(
+    solution, growing = solve_streamed(
         source,
         family,
         fit_options.options,
@@ -63,8 +73,22 @@ def fit_streamed(
     if source.checkpoint is not None:
         source.checkpoint.remove()
         source.checkpoint = None
+    if growing and fit_options.separation == "warn":
+        _warn_of_growing([fit.names[j] for j in growing])
     warn_of(fit)
     return fit
+
+
+def _warn_of_growing(names: list[str]) -> None:
+    shown = ", ".join(names[:COLUMNS_NAMED])
+    more = f" and {len(names) - COLUMNS_NAMED} more" if len(names) > COLUMNS_NAMED else ""
+    warn(
+        f"The estimates of {shown}{more} go on growing when all else has settled, as those of "
+        "levels without events do: they seem to be infinite, and their standard errors mean "
+        "nothing. Leave the rows of such levels out, or fit a data frame, which tells which rows "
+        "are separated.",
+        SeparationWarning,
+    )
 
 
 def _what_is_fitted(model: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,11 +30,30 @@ from fastglm.solve.qr_refinement import DOUBTFUL_PIVOT
 from fastglm.solve.solution import Solution
 from fastglm.solve.starting.subsample import SUBSAMPLE_TOLERANCE
 
-__all__ = ["solve_streamed"]
+__all__ = ["StreamedSolution", "solve_streamed"]
 
 SAMPLE_ITERATIONS = 15
+#: Changes of a variance that shrink by less than this do not settle.
+STEADY = 0.5
+#: From a step of so small a decrement on, a variance that does not settle never will: it is one of
+#: a few thousandths of a standard error, and Newton's method leaves its square.
+NEAR = 2e-5
 #: How many columns a message names.
 COLUMNS_NAMED = 5
+
+
+class StreamedSolution(NamedTuple):
+    """A maximum, or the best point reached, and which estimates seem to be infinite.
+
+    Attributes
+    ----------
+    solution : Solution
+    growing : tuple of int
+        Columns whose variances grew by a constant factor when all else had settled.
+    """
+
+    solution: Solution
+    growing: tuple[int, ...]
 
 
 def solve_streamed(
@@ -46,7 +66,7 @@ def solve_streamed(
     safe_mean: Callable[[], float] | None = None,
     offset_range: tuple[float, float] = (0.0, 0.0),
     shifted: bool = True,
-) -> Solution:
+) -> StreamedSolution:
     """Maximise the likelihood of rows that need not be in memory, by Fisher scoring.
 
     Parameters
@@ -60,7 +80,7 @@ def solve_streamed(
 
     Returns
     -------
-    Solution
+    StreamedSolution
 
     Raises
     ------
@@ -75,10 +95,10 @@ def solve_streamed(
     else:
         abort_on_halving = _start_from_sample(run, options)
     clock.lap("sample")
-    _run(run, options, abort_on_halving)
-    if abort_on_halving and _subsample_start_failed(run):
+    growing = _run(run, options, abort_on_halving)
+    if abort_on_halving and not growing.size and _subsample_start_failed(run):
         run.start_from_response(None)
-        _run(run, options)
+        growing = _run(run, options)
     if safe_mean is not None and has_no_valid_start(run):
         _restart_from_mean(run, safe_mean(), offset_range, options)
     if run.status == Status.CONVERGED and run.state[at.LEFT_DOMAIN_AT] > 0.0:
@@ -87,7 +107,7 @@ def solve_streamed(
     inverse = run.invert()
     lost = lost_constant(run)
     if run.status == Status.NOT_CONSTANT or lost is not None:
-        solution = solve_streamed(
+        again = solve_streamed(
             rows,
             family,
             options,
@@ -97,9 +117,10 @@ def solve_streamed(
             offset_range=offset_range,
             shifted=False,
         )
-        return replace(solution, constant=lost)
-    _require_digits(run, options)
-    return finish(run, inverse, None, clock)
+        return again._replace(solution=replace(again.solution, constant=lost))
+    if not growing.size:
+        _require_digits(run, options)
+    return StreamedSolution(finish(run, inverse, None, clock), tuple(growing.tolist()))
 
 
 def _start_from_sample(run: Run, options: SolverOptions) -> bool:
@@ -120,40 +141,50 @@ def _start_from_sample(run: Run, options: SolverOptions) -> bool:
     return True
 
 
-def _run(run: Run, options: SolverOptions, abort_on_halving: bool = False) -> None:
-    """`Run.run`, and passes until the variances have settled as well.
+def _run(run: Run, options: SolverOptions, abort_on_halving: bool = False) -> np.ndarray:
+    """`Run.run`, and passes until the variances have settled as well; columns that never settle.
 
     The solver watches the diagonal of the Gram matrix. The few rows of a level that others are
-    compared with do not show there, though all variances may depend on them.
+    compared with do not show there, though all variances may depend on them. Where an estimate is
+    infinite, a variance grows by a constant factor: then there is no use in going on.
     """
-    state, last = run.state, np.zeros(0)
+    state, last, worst_before = run.state, np.zeros(0), math.inf
     run.expect(options)
     while run.status == Status.RUNNING:
         run.sweep_and_step(options.n_threads)
         if options.progress is not None:
             options.progress(int(state[at.N_SWEEPS]), float(state[at.DEVIANCE]))
         if abort_on_halving and state[at.STEP_LENGTH] < 1.0:
-            return
+            break
         variances = np.diag(run.invert().inverse)
         may_go_on = state[at.N_ITERATIONS] < options.max_iter and not run.has_constant_weights
-        if run.status == Status.CONVERGED and may_go_on and last.size:
+        is_done = run.status == Status.CONVERGED
+        if may_go_on and last.size and (is_done or state[at.DECREMENT] <= NEAR):
+            changes = _changes(variances, last)
+            worst = float(changes.max(initial=0.0))
+            if worst > max(MAX_WEIGHT_CHANGE, STEADY * worst_before):
+                state[at.STATUS] = Status.MAX_ITERATIONS
+                return np.flatnonzero(changes > MAX_WEIGHT_CHANGE)
+            worst_before = worst
             contraction = state[at.DECREMENT] / state[at.LAST_DECREMENT]
-            if (
-                _change(variances, last) * math.sqrt(contraction)
-                > STANDARD_ERROR_SLACK * options.tol
-            ):
+            if is_done and worst * math.sqrt(contraction) > STANDARD_ERROR_SLACK * options.tol:
                 run.resume()
         last = variances
+    return np.zeros(0, dtype=np.intp)
 
 
-def _change(variances: np.ndarray, last: np.ndarray) -> float:
-    """Largest relative change of a variance since the pass before."""
+def _changes(variances: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """Relative changes of the variances since the pass before, (p,)."""
     known = (variances > 0.0) & (last > 0.0)
-    return float(np.abs(variances[known] / last[known] - 1.0).max(initial=0.0))
+    ratio = np.divide(variances, last, out=np.ones_like(last), where=known)
+    return np.abs(ratio - 1.0)
 
 
 def _subsample_start_failed(run: Run) -> bool:
     """Whether to begin again from the response: see `fastglm.solve.fit`."""
+    if run.status == Status.MAX_ITERATIONS:
+        # As many passes as there may be: more would lead no further.
+        return False
     if run.status not in (Status.CONVERGED, Status.NOT_CONSTANT):
         return True
     return bool(run.weight_change > MAX_WEIGHT_CHANGE or _doubtful(run).any())
