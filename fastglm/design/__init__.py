@@ -1,1 +1,1 @@
-"""What X is: formulas, data frames and arrays become designs that are never expanded."""
+"""Formulas, data frames and arrays become designs that are never expanded."""

@@ -1,4 +1,4 @@
-"""What y is: families and links, their compiled row blocks, and the registries of both."""
+"""Families and links, their compiled row blocks, and the registries of both."""
 
 from fastglm.families import links
 from fastglm.families.catalogue import FAMILIES

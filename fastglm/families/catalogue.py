@@ -1,4 +1,4 @@
-"""The families that `fastglm.families.registry.FAMILIES` knows: a row each."""
+"""The families of `fastglm.families.registry.FAMILIES`: a row each."""
 
 from __future__ import annotations
 

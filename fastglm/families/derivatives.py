@@ -55,7 +55,7 @@ class LikelihoodDerivatives:
         return np.array([self.mean_rows.address, self.family_rows.address])
 
     def parameters(self, parameter: float, dispersion: float) -> np.ndarray:
-        """What the blocks read: family's parameter and dispersion, link's parameter, constant."""
+        """Parameters of the blocks: of the family, dispersion, of the link, constant."""
         link = self.family.link.parameter
         return np.array([parameter, dispersion, link, self.constant])
 

@@ -1,4 +1,4 @@
-"""What a family estimates its dispersion from, beside bias-reduced coefficients."""
+"""Sums from which a family estimates its dispersion, beside bias-reduced coefficients."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["DispersionEvidence"]
 
 
 class DispersionEvidence(NamedTuple):
-    """What a dispersion is estimated from with less bias.
+    """Sums from which a dispersion is estimated with less bias.
 
     Attributes
     ----------

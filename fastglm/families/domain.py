@@ -13,14 +13,14 @@ from fastglm.kernels.compiler.decorators import entry, inline
 from fastglm.kernels.compiler.intrinsics import from_bits
 from fastglm.kernels.math.elementary import BITS_ONE
 
-# How many offending rows an error names.
+# Most offending rows that an error names.
 ROWS_NAMED = 5
 LARGEST_INTEGER = 2**63 - 1
 BITS_INFINITY = 0x7FF0000000000000
 
 
 class ResponseSummary(NamedTuple):
-    """What one pass over a response tells.
+    """Summary of a response, from one pass.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What every family is: its scalar functions, their row blocks, and the methods on arrays."""
+"""Base of families: scalar functions, their row blocks, and the methods on arrays."""
 
 from __future__ import annotations
 
@@ -322,11 +322,11 @@ class Family(Frozen):
         """
         return 1.0
 
-    # -- what the family can do; each asks the family, never its name
+    # -- what the family can do, by its class, never by its name
 
     @property
     def response_kind(self) -> str:
-        """What responses are: "real", "counts", "proportion" or "positive"."""
+        """Kind of responses: "real", "counts", "proportion" or "positive"."""
         return self.domain.kind
 
     @property

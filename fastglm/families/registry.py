@@ -1,4 +1,4 @@
-"""Families and links by name; what they are is imported elsewhere, so that anyone may ask here."""
+"""Families and links by name; it imports none of them, so that any module may import it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FAMILY_SYNONYMS = {
 }
 #: Every link, a class, by the name R gives it.
 LINKS: dict[str, Any] = {}
-#: What this process has defined, by name: a saved fit is read back with them.
+#: Families of this process, by name: a saved fit is read back with them.
 CUSTOM_FAMILIES: dict[str, Any] = {}
 CUSTOM_LINKS: dict[str, Any] = {}
 

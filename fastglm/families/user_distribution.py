@@ -33,7 +33,7 @@ BISECTIONS = 120
 
 @dataclass(frozen=True)
 class UserDistribution:
-    """What a user says of the distribution of responses.
+    """What a user gives of the distribution of responses.
 
     Attributes
     ----------
@@ -151,7 +151,7 @@ class UserDistribution:
     def check(
         self, variance: Callable[[float], float], log_density: Callable[..., float] | None
     ) -> None:
-        """Raise `ModelError`, which says what is wrong, if the functions do not go together."""
+        """Raise `ModelError` with the reason if the functions do not go together."""
         if self.cdf is None:
             if self.quantile is not None:
                 raise ModelError("quantile needs cdf beside it: give both, or draw alone.")

@@ -43,7 +43,7 @@ _STAND_INS = {id(module): _stand_in(module) for module in (math, np)}
 
 
 def _rebound(value: Any) -> Any:
-    """What a global name of a user's function is bound to when it is compiled."""
+    """Value of a global name of a user's function when it is compiled."""
     if isinstance(value, types.ModuleType):
         return _STAND_INS.get(id(value), value)
     if isinstance(value, types.BuiltinFunctionType | np.ufunc):

@@ -1,4 +1,4 @@
-"""What aliased columns are combinations of: in words, and as directions."""
+"""Combinations that aliased columns are: in words, and as directions."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 
 __all__ = ["MOST_PARTS", "SAME_COMBINATION", "aliased_text", "null_space"]
 
-#: How many columns of a combination are written out.
+#: Most columns of a combination that are written out.
 MOST_PARTS = 6
 #: An aliased column may be this far from its combination, as a share of what it is the sum of.
 SAME_COMBINATION = 1e-5
 
 
 def aliased_text(aliased: Mapping[str, Mapping[str, float]]) -> str:
-    """What each aliased column is a combination of, as ``x3 = x1 - 2 x2; ...``."""
+    """Combinations that aliased columns are, as ``x3 = x1 - 2 x2; ...``."""
     return "; ".join(f"{name} = {_combination(parts)}" for name, parts in aliased.items())
 
 

@@ -1,4 +1,4 @@
-"""What every record of a fit says of its estimates, and how it is labelled, saved and pickled."""
+"""Base of the records of fits: estimates and their names, tests, labels, saving and pickling."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class FitBase(Pointing):
     names : tuple of str
         Of the p coefficients.
     estimates : ndarray, shape (p,)
-        NaN where the data cannot tell a coefficient apart from earlier ones.
+        NaN for aliased coefficients, whose columns are combinations of earlier ones.
     covariance : ndarray, shape (p, p)
         Behind standard errors, tests and intervals.
     cov_type : str
@@ -83,7 +83,7 @@ class FitBase(Pointing):
     model: Any
 
     def __dir__(self) -> list[str]:
-        """What is meant for users; the rest is there, but not shown."""
+        """Names for users; the rest is there, but not shown."""
         return [name for name in super().__dir__() if name not in _INTERNAL]
 
     # -- estimates and their uncertainty
@@ -124,7 +124,7 @@ class FitBase(Pointing):
     def standard_errors(self) -> np.ndarray:
         """Standard errors in the order of `names`, (p,), unlabelled."""
         # A robust covariance may have a negative variance. One by one that is soon seen to; NumPy
-        # takes longer to be told not to warn of it than for the roots.
+        # takes longer to silence its warning than for the roots.
         variances = variances_of(self, "covariance").tolist()
         try:
             errors = np.array(list(map(math.sqrt, variances)))
@@ -187,7 +187,7 @@ class FitBase(Pointing):
         """Residual degrees of freedom: observations less coefficients."""
         return self.nobs - self.rank
 
-    # -- what tables of any fit need to know
+    # -- what tables of any fit need
 
     def _glance_columns(self) -> list[tuple[str, str]]:
         """Columns of broom's ``glance``, and the attributes that fill them."""
@@ -203,7 +203,7 @@ class FitBase(Pointing):
         return str(getattr(self, "kind", type(self).__name__))
 
     def _ratio_names(self) -> list[str | None]:
-        """What the exponential of each coefficient is, None for nothing."""
+        """Name of the exponential of each coefficient; None where it has none."""
         return [None] * len(self.names)
 
     def _columns_in_use(self) -> list[str]:

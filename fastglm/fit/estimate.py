@@ -58,7 +58,7 @@ BIAS_REDUCTION = ("none", "firth", "median")
 
 
 class FitOptions(NamedTuple):
-    """What was asked of a fit; see `fastglm.GLM.fit` for each argument."""
+    """Arguments of `fastglm.GLM.fit`."""
 
     options: SolverOptions
     start_params: np.ndarray | None
@@ -78,7 +78,7 @@ class Estimates(NamedTuple):
 
 
 def fit_model(model: Any, fit_options: FitOptions, kind: type[F]) -> F:
-    """Fit a model as planned, and warn of what the reader must know; see `fastglm.GLM.fit`."""
+    """Fit a model as planned, and warn of doubtful results; see `fastglm.GLM.fit`."""
     checked_choice("separation", fit_options.separation, SEPARATION)
     begin = perf_counter()
     known = _beside_separated_levels(model, fit_options)
@@ -197,7 +197,7 @@ def runs_away(solution: Solution) -> bool:
 def _require_more_rows_than_rank(model: Any, solution: Solution) -> None:
     """Raises `DataError` for more columns than rows that leave nothing of any response to chance.
 
-    Columns that say nothing new, such as sets of fixed effects have, do not count.
+    Columns that are combinations of others, as sets of fixed effects have, do not count.
     """
     if not solution.combinations or solution.status == Status.NOT_FINITE:
         return
@@ -263,7 +263,7 @@ def _estimate_with_less_bias(model: Any, fit_options: FitOptions) -> Estimates:
 
 
 def _search(model: Any, fit_options: FitOptions, estimate: Estimates) -> Separation | None:
-    """What is separated, if a search is called for and finds anything."""
+    """Separation, if a search is called for and finds any."""
     if fit_options.bias_reduction != "none" or fit_options.separation == "ignore":
         return None
     rows, n_threads, family = model.rows, fit_options.options.n_threads, estimate.family
@@ -306,7 +306,7 @@ def _separation_text(infinite: Mapping[str, int], n_rows: int) -> str:
 
 
 def warn_of(fit: Fit) -> None:
-    """Warn of what the reader of a fit must know."""
+    """Warn of doubtful results."""
     if fit.infinite:
         text = _separation_text(fit.infinite, fit.n_separated)
         warn(text, SeparationWarning)

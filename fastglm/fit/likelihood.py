@@ -22,7 +22,7 @@ AnyRows: TypeAlias = ModelRows | StreamedModelRows
 
 #: Relative, of what must be right but for rounding.
 ROUNDING = 1e-12
-#: What a row may add to and take from a log-likelihood: rounding errors grow with it.
+#: Terms that a row may add to a log-likelihood: rounding errors grow with it.
 MOST_OF_A_ROW = 1e4
 
 
@@ -96,7 +96,7 @@ def log_likelihood(
         constant = _at_mean(rows, family)
         if constant is not None:
             # All that means add to the log-likelihood is in the deviance: a pass over responses
-            # at their mean, without the columns, tells the rest.
+            # at their mean, without the columns, gives the rest.
             row_table = build_row_table(rows.without_columns().design, rows.response, weights)
             found, other = summed(
                 row_table, constant, row_buffers.LOG_LIKELIHOOD, row_buffers.DEVIANCE

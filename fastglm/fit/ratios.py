@@ -1,4 +1,4 @@
-"""What the exponential of a coefficient is called."""
+"""Names of exponentials of coefficients."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _OF_MEANS = {"counts": "rate ratio", "proportion": "risk ratio", "positive": "re
 
 
 def ratio_name(family: Family) -> str | None:
-    """What the exponential of a coefficient is, by link and response; None where it is nothing.
+    """Name of the exponential of a coefficient by link and response; None where it has none.
 
     Examples
     --------

@@ -102,7 +102,7 @@ class Fit(FitBase, FamilyParameters):
 
     @property
     def n_passes(self) -> int:
-        """Passes over all rows that the fit took: what `n_sweeps` says as well."""
+        """Passes over all rows that the fit took; the same as `n_sweeps`."""
         return self.n_sweeps
 
     def covariance_of_combinations(self, matrix: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Covariances in saved fits: of each a triangle of its root on centred columns, and variances.
 
 The root keeps the digits that the covariance itself would lose among columns far from zero or close
-to each other. Whatever else is asked of a covariance is computed from it when a fit is loaded.
+to each other. Whatever else is needed of a covariance is computed from it when a fit is loaded.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from fastglm.passes.scaling import Centering
 
 __all__ = ["describe_covariance", "read_covariance"]
 
-#: Covariances may differ by this share of the standard errors from what their root says; one that
+#: Covariances may differ by this share of the standard errors from those of their root; one that
 #: is not positive semidefinite, as several ways of clustering can give, is saved beside it.
 TOLERANCE = 1e-9
 

@@ -34,7 +34,7 @@ _KINDS: dict[str, type] = {
 }  # fmt: skip
 
 
-#: What files of the first versions do not have.
+#: Fields that files of the first versions do not have.
 _LATER: dict[str, Any] = {
     "numerical_error": None,
     "orthogonal": False,

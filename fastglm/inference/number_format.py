@@ -17,7 +17,7 @@ __all__ = [
     "stars_of",
 ]
 
-#: Smaller p-values are not told apart, as in R: the distance from 1 to the next number.
+#: Smaller p-values are not distinguished, as in R: the distance from 1 to the next number.
 SMALLEST_PVALUE = 2.220446049250313e-16
 #: Digits before the point from which a number is written as a power of ten.
 MOST_DIGITS = 7

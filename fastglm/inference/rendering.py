@@ -34,7 +34,7 @@ _LATEX = {
 
 
 class Rendered:
-    """Mixin of what is a table of cells: its text, and an HTML form that says as much."""
+    """Mixin of what is a table of cells: its text, and an HTML form with the same content."""
 
     def _cells(self) -> Rows:
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""What statsmodels' scripts ask of a model itself: sums over its rows at given coefficients."""
+"""What statsmodels' scripts read of a model itself: sums over its rows at given coefficients."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ class StatsmodelsModel(Pointing):
         ----------
         params : array_like, shape (p,)
         scale : float, optional
-            Dispersion. By default 1 where the family knows it, else Pearson's statistic at `params`
+            Dispersion. By default 1 where the family fixes it, else Pearson's statistic at `params`
             over the residual degrees of freedom.
         """
         factor = self.score_factor(params, scale)

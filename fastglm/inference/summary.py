@@ -196,7 +196,7 @@ class Summary:
         return self.fit.status.advice
 
     def notes(self) -> list[str]:
-        """What a reader must know beside the numbers."""
+        """Notes beside the numbers."""
         fit, notes = self.fit, [*self.ratio_notes(), *self.model_notes()]
         if fit.status != Status.CONVERGED:
             notes.append(f"Warning: {self.advice()}")
@@ -305,7 +305,7 @@ class Summary:
 
 
 def rounding_notes(numerical_error: float) -> list[str]:
-    """What to say of rounding that collinear columns magnify, if it is more than was promised."""
+    """Note on rounding that collinear columns magnify, if it is more than was promised."""
     if not numerical_error > PROMISED_ERROR:
         return []
     return [

@@ -24,7 +24,7 @@ __all__ = [
     "may_sample_rounding",
 ]
 
-#: Rounding errors of columns in single precision are told to about this share of a sum by so many
+#: Rounding errors of columns in single precision are estimated to this share of a sum by so many
 #: rows.
 SAMPLED_ROUNDING = 3e-8
 ROUNDING_ROWS = 16_384
@@ -67,16 +67,16 @@ class Chunks:
 
 
 def enough_chunks(n_chunks: int, n_rows: int, inflation: float) -> int:
-    """How many chunks tell rounding errors well enough that count so many times.
+    """Number of chunks that estimate rounding errors well enough, magnified by so much.
 
-    The error of what they tell falls with the root of their number.
+    The error of the estimate falls with the root of their number.
     """
     rows = ROUNDING_ROWS * min(inflation, n_rows) ** 2
     return min(n_chunks, max(LEAST_CHUNKS, math.ceil(rows * n_chunks / n_rows)))
 
 
 def may_sample_rounding(n_rows: int, inflation: float) -> bool:
-    """Whether some of the rows can tell rounding errors that count so many times."""
+    """Whether some of the rows can estimate rounding errors that count so many times."""
     is_small = inflation <= SMALL_INFLATION
     return is_small or ROUNDING_ROWS * inflation**2 <= ROUNDING_SHARE * n_rows
 

@@ -1,4 +1,4 @@
-"""What bootstrap samples change: how often each row or group of rows counts, or its response."""
+"""Draws of bootstrap samples: counts of each row or group of rows, or new responses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHORTFALL = 2.5
 
 
 class ResampleCounts:
-    """How often each sample draws each unit: a row, or a group of rows.
+    """Counts of each unit in each sample: a row, or a group of rows.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ class ResampleCounts:
 
 
 class ResponseShifts:
-    """What new responses of each sample add to the rows' score residuals.
+    """Shifts of the rows' score residuals by new responses of each sample.
 
     Parameters
     ----------

@@ -135,7 +135,7 @@ class RowPass:
 
 
 def score_pass(row_table: RowTable, family: Family, params: np.ndarray, shifted: bool) -> RowPass:
-    """A pass that knows score residuals and weights, but no deviance."""
+    """A pass with score residuals and weights, but no deviance."""
     run = RowPass(row_table, family, params, shifted)
     run.table[fields.RESPOND_ROWS] = family.score_rows.address
     return run
@@ -171,7 +171,7 @@ def information(
 
 
 def bind_partials(table: np.ndarray, rows: RowSource) -> np.ndarray:
-    """Room for each chunk's Gram matrix, score and sums, (n_chunks, size), told to a table."""
+    """Room for each chunk's Gram matrix, score and sums, (n_chunks, size), bound to a table."""
     order = rows.row_table.gram_order
     size = order * order + rows.row_table.n_stored + N_SUMS
     partials = np.empty((rows.count_partials(8 * size), size))

@@ -102,7 +102,7 @@ class _Tables:
 
 
 class RowTable(NamedTuple):
-    """What the kernels need to know of a design, its response, weights and offset.
+    """What the kernels read of a design, its response, weights and offset.
 
     Attributes
     ----------

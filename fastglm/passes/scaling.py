@@ -112,7 +112,7 @@ class Scaling(NamedTuple):
         table[fields.CONSTANT] = self.constant
 
     def centering(self, center: np.ndarray, row_table: RowTable) -> Centering:
-        """How columns of these centres, (p,), are centred."""
+        """Centering of columns at these centres, (p,)."""
         if self.constant < 0:
             return Centering(center, None, 1.0)
         constant = int(row_table.design_column_of[self.constant])
@@ -174,7 +174,7 @@ def find_scaling(row_table: RowTable, shifted: bool = True) -> Scaling:
 def read_sample(table: np.ndarray, rows: int) -> int:
     """Make kernels read about `rows` rows, spread evenly in short runs; returns how many.
 
-    Neighbouring rows are often alike: many short runs tell more than a few long ones.
+    Neighbouring rows are often alike: many short runs hold more than a few long ones.
     """
     n_rows = int(table[fields.N_ROWS])
     if n_rows <= rows:

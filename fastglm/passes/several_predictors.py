@@ -30,7 +30,7 @@ COSTLY_PRODUCTS = 1000
 
 @dataclass(frozen=True, eq=False)
 class PredictorSums:
-    """What one sweep adds up at m coefficients.
+    """Sums of one sweep at m coefficients.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class PredictorSums:
 
 @dataclass(frozen=True, eq=False)
 class PredictorMaps:
-    """How m coefficients make up the K linear predictors of a row table.
+    """Maps of m coefficients to those of the K linear predictors of a row table.
 
     Attributes
     ----------
@@ -199,7 +199,7 @@ class LinearPredictors:
             gram * self._below,
             slice(int(self._predictor_tables[0, fields.N_DENSE]), None),
         )
-        # Pairs of sparse entries stand on the side that the order of the row's entries says.
+        # Pairs of sparse entries stand on the side that the order of the row's entries gives.
         lower[sparse, sparse] += (gram * self._below.T)[sparse, sparse].T
         whole = lower + lower.T
         np.fill_diagonal(whole, gram.diagonal())

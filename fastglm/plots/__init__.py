@@ -1,7 +1,7 @@
 """Pictures of a fit. Each function draws into one matplotlib Axes and returns it.
 
 Fits of any size stay readable: many points are counted in hexagons or averaged in groups. Colours
-can be told apart by colour-blind readers (Okabe & Ito). matplotlib is imported when something is
+can be distinguished by colour-blind readers (Okabe & Ito). matplotlib is imported when something is
 drawn.
 """
 

@@ -1,4 +1,4 @@
-"""How the fitted mean depends on one variable, and what the data say about that."""
+"""How the fitted mean depends on one variable, and the data beside it."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def _rows_by_level(column: Any, levels: Sequence[Any]) -> np.ndarray:
 def partial_residuals(fit: Fit, term: str, ax: Axes | None = None) -> Axes:
     """Component plus residual: a term's contribution, and means of working residuals around it.
 
-    A smooth curve away from the line says that the term has the wrong shape. Landwehr, Pregibon &
+    A smooth curve away from the line means that the term has the wrong shape. Landwehr, Pregibon &
     Shoemaker (1984).
 
     Parameters

@@ -117,7 +117,7 @@ def double_lift(
 
 
 def _names(first: Fit, second: Fit) -> tuple[str, str]:
-    """Right sides of two formulas, in few letters, or numbers where these tell no difference."""
+    """Right sides of two formulas, in few letters, or numbers where these are alike."""
     sides = [str(fit.formula or "").partition("~")[2].strip() for fit in (first, second)]
     if not all(sides) or sides[0] == sides[1]:
         sides = [f"{type(fit.family).__name__}, {fit.family.link.name}" for fit in (first, second)]
@@ -246,7 +246,7 @@ def _levels(
 
 
 def _intervals(values: np.ndarray, group: np.ndarray) -> list[str]:
-    """Names of groups of numbers by their ends, in no more digits than tell them apart."""
+    """Names of groups of numbers by their ends, in no more digits than distinguish them."""
     n = int(group.max()) + 1
     low, high = np.full(n, np.inf), np.full(n, -np.inf)
     np.minimum.at(low, group, values)

@@ -86,6 +86,6 @@ def _values(profile: HeldCoefficient, ends: np.ndarray, root: float) -> np.ndarr
     finite = ends[np.isfinite(ends)]
     if not finite.size:
         return profile.unit * np.linspace(-REACH, REACH, POINTS)
-    # Half way up, by the signed root, says how fast the likelihood nears its supremum.
+    # Half way up, by the signed root, shows how fast the likelihood nears its supremum.
     inward = profile.end(-0.5 * np.copysign(root, profile.estimate))
     return finite[0] + (inward - finite[0]) * np.linspace(-1.0, REACH, POINTS)

@@ -50,7 +50,7 @@ def require_matplotlib() -> None:
 
 
 def picture(function: F) -> F:
-    """An entry point that draws: without matplotlib it says so before it computes."""
+    """An entry point that draws: without matplotlib it raises before it computes."""
     return entry(function, before=require_matplotlib)
 
 
@@ -159,7 +159,7 @@ def smooth_line(ax: Axes, x: np.ndarray, y: np.ndarray, **style: Any) -> None:
     center, first = np.unique(center, return_index=True)
     if center.size < GROUP_POINTS:
         return
-    # Splines are fitted on a unit scale: their penalty knows no units.
+    # Splines are fitted on a unit scale: their penalty has no units.
     span = center[-1] - center[0]
     unit = (center - center[0]) / span
     curve = make_smoothing_spline(unit, level[first], w=count[kept][first].astype(float))

@@ -1,4 +1,4 @@
-"""The tests of a fit that a report tells in words and in tables, each made once."""
+"""The tests of a fit that a report has in words and in tables, each made once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Checks"]
 
 
 class Checks:
-    """Tests of a fit, made when they are first asked for.
+    """Tests of a fit, made on first use.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a reader of a fit should know, in plain words, with what to do about it."""
+"""Findings about a fit in plain words, with what to do about them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MOST_NAMES = 5
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing to know.
+    """One finding.
 
     Attributes
     ----------

@@ -40,9 +40,9 @@ LOG_OF_NOTHING = -50.0
 
 
 class Estimation:
-    """What is estimated, and how, in a model with several linear predictors.
+    """Estimation in a model with several linear predictors.
 
-    A model says which design each of its blocks of coefficients is on, what the response gives for
+    A model defines the design of each of its blocks of coefficients, what the response gives for
     a row (a row block, `fastglm.kernels.passes.several_predictors`), and where to start.
     """
 
@@ -132,7 +132,7 @@ class Estimation:
         return blocks
 
     def _rank_and_scaling(self, n_threads: int) -> list[Columns]:
-        """What there is to know of the columns of every design."""
+        """Rank, shifts and scales of the columns of every design."""
         rows = self.rows
         return [rank_and_scaling(design, rows.prior_weights, n_threads) for design in rows.designs]
 

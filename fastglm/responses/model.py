@@ -1,4 +1,4 @@
-"""What the models with several predictors share: fits, their warnings and their results."""
+"""Base of the models with several predictors: fits, their warnings and their results."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class FormulaSource(NamedTuple):
 
 
 class ResponseModel(Pointing, Estimation):
-    """Base of models with several linear predictors: a model says what `Estimation` asks for."""
+    """Base of models with several linear predictors: a model defines what `Estimation` needs."""
 
     results_class: ClassVar[type[ResponseResults]]
     source: FormulaSource | None = None
@@ -164,7 +164,7 @@ class ResponseModel(Pointing, Estimation):
         Warns
         -----
         ConvergenceWarning
-            If the fit stopped early; ``results.status`` says why.
+            If the fit stopped early; ``results.status`` gives the reason.
         RankWarning
             If columns are combinations of earlier ones; their coefficients are NaN.
         SeparationWarning
@@ -210,7 +210,7 @@ class ResponseModel(Pointing, Estimation):
         separation: str,
         n_threads: int,
     ) -> Separation | None:
-        """What is separated, if a search is called for and finds anything."""
+        """Separation, if a search is called for and finds any."""
         if separation == "ignore" or (separation != "check" and not looks_separated(solution)):
             return None
         found = self._separation(blocks, n_threads)
@@ -219,7 +219,7 @@ class ResponseModel(Pointing, Estimation):
     def _with_boundary(
         self, blocks: Sequence[PredictorBlock], solution: PredictorSolution, n_threads: int
     ) -> PredictorSolution:
-        """The solution, said to be on the boundary if something goes to the end of its range."""
+        """The solution, marked as on the boundary if something goes to the end of its range."""
         if solution.status == Status.BOUNDARY or not looks_separated(solution):
             return solution
         boundary = self._boundary_of_rows(blocks, solution, n_threads)

@@ -1,4 +1,4 @@
-"""What samples and all rows of a fit with several predictors have in common."""
+"""The parameters of a fit with several predictors, the same for samples and all rows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ParameterSpace:
     blocks : sequence of PredictorBlock
         By linear predictor.
     column_info : sequence of Columns
-        What there is to know of the columns of every design.
+        Rank, shifts and scales of the columns of every design.
     kept : ndarray of bool, shape (m,)
         Which of the m coefficients stay in the model.
     back : ndarray, shape (kept, kept)

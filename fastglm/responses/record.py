@@ -56,7 +56,7 @@ class ResponseFit(FitBase):
     title: ClassVar[str] = ""
     lazy_numbers: ClassVar[tuple[str, ...]] = ("llnull",)
     has_several_predictors: ClassVar[bool] = True
-    #: What broom calls the column of components, and the first and the last of these.
+    #: Broom's names of the column of components, and of the first and the last of these.
     component_column: ClassVar[str] = "component"
     first_component: ClassVar[str] = "mean"
     last_component: ClassVar[str] = "alpha"
@@ -98,7 +98,7 @@ class ResponseFit(FitBase):
 
     @property
     def aliased(self) -> tuple[str, ...]:
-        """Names of the coefficients that the data cannot tell apart from earlier ones."""
+        """Names of the aliased coefficients, whose columns are combinations of earlier ones."""
         missing = np.isnan(self.estimates)
         return tuple(name for name, gone in zip(self.names, missing, strict=True) if gone)
 
@@ -172,7 +172,7 @@ class ResponseFit(FitBase):
         """Deviances on the scale of a likelihood ratio."""
         return deviance
 
-    # -- what tables of any fit need to know
+    # -- what tables of any fit need
 
     def _components(self) -> list[tuple[str, str]]:
         """Component and term of each coefficient."""
@@ -191,7 +191,7 @@ class ResponseFit(FitBase):
         return [self._ratio_of(component) for component, _ in self._components()]
 
     def _ratio_of(self, component: str) -> str | None:
-        """What exponentials of the coefficients of a component are."""
+        """Names of exponentials of the coefficients of a component."""
         return None
 
     # -- rows
@@ -211,7 +211,7 @@ class ResponseFit(FitBase):
                 etas[k] += offset
         return etas
 
-    #: What `predict` can give, the default first.
+    #: Quantities of `predict`, the default first.
     predictions: ClassVar[tuple[str, ...]] = ("mean",)
     #: Whether the first predictor is the logarithm of a mean that an exposure multiplies.
     takes_exposure: ClassVar[bool] = False
@@ -288,5 +288,5 @@ class ResponseFit(FitBase):
         return model_setting(self)
 
     def notes(self) -> list[str]:
-        """What stands below the table of a summary."""
+        """Notes below the table of a summary."""
         return []

@@ -52,7 +52,7 @@ class ResponseResults(
     blocks : tuple of PredictorBlock
         Which coefficients make up which linear predictor.
     estimates : ndarray, shape (m,)
-        NaN where the data cannot tell a coefficient apart from earlier ones.
+        NaN for aliased coefficients, whose columns are combinations of earlier ones.
     information_inverse : ndarray, shape (m, m)
         Inverse of the information.
     covariance : ndarray, shape (m, m)
@@ -136,7 +136,7 @@ class ResponseResults(
         Raises
         ------
         ModelError
-            If there is no such covariance, or an option it does not know.
+            If there is no such covariance, or an option it does not take.
         DataError
             If the result was loaded without its data, or there is not a group for each row.
 

@@ -32,7 +32,7 @@ __all__ = [
     "separation_of",
 ]
 
-#: What a fit may do about separated rows: as `fastglm.GLM.fit`, without what needs one predictor.
+#: Choices about separated rows: as `fastglm.GLM.fit`, without what needs one predictor.
 CHOICES = ("warn", "raise", "check", "ignore")
 
 #: Coefficients of a part of the model, how rows move along them, the sides to which their
@@ -95,7 +95,7 @@ def part_of_design(
 def separation_of(
     parts: Iterable[Part], n_params: int, n_rows: int, prior_weights: np.ndarray | None
 ) -> Separation:
-    """What is separated in any part of a model: the direction is (m,), the rows are (n,)."""
+    """Separation in any part of a model: the direction is (m,), the rows are (n,)."""
     direction, separated = np.zeros(n_params), np.zeros(n_rows, dtype=bool)
     for coefficients, moving, side, counts in parts:
         present = counts

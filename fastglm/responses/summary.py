@@ -34,7 +34,7 @@ class ResponseSummary(Summary):
         return self.fit.header()
 
     def setting(self) -> list[tuple[str, str]]:
-        """What the fit was given, each on a line of its own."""
+        """Settings of the fit, each on a line of its own."""
         return self.fit.setting()
 
     def aliased_columns(self) -> str:
@@ -42,11 +42,11 @@ class ResponseSummary(Summary):
         return ", ".join(self.fit.aliased)
 
     def advice(self) -> str:
-        """What lies on the boundary, or what else happened."""
+        """Parameters on the boundary, or advice by the status."""
         return self.fit.boundary or self.fit.status.advice
 
     def model_notes(self) -> list[str]:
-        """What the model itself has to say."""
+        """Notes of the model itself."""
         fit = self.fit
         separated = [separation_note(fit)] if fit.n_separated else []
         return [*fit.notes(), *rounding_notes(fit.numerical_error), *separated]

@@ -1,4 +1,4 @@
-"""What is asked of a fit as one model among others: terms dropped and added, how well it fits."""
+"""Methods of a fit as one model among others: terms dropped and added, how well it fits."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class ComparisonMethods(Fit):
         type : {1, 2, 3}, default 1
             1 adds the terms one after the other, as R's ``anova``; 2 and 3 compare each term with
             the model of all others, as ``Anova`` of R's package car. Type 2 leaves out the
-            interactions that contain the term; type 3 does not, and says something about main
-            effects only with contrasts that sum to zero.
+            interactions that contain the term; type 3 does not, and is meaningful for
+            main effects only with contrasts that sum to zero.
         test : {"Chisq", "LR", "F", "Rao"}, optional
             Likelihood ratio ("Chisq" and "LR" are the same), F, or score test. By default F where
             the dispersion is estimated.
@@ -119,7 +119,7 @@ class ComparisonMethods(Fit):
         -------
         Step
             With the model found in ``results`` and the path in ``table``. The standard errors of a
-            model found are those of the model; ask its `with_covariance` for others.
+            model found are those of the model; its `with_covariance` gives others.
 
         Raises
         ------

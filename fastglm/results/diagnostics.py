@@ -1,4 +1,4 @@
-"""What is asked about a model's assumptions."""
+"""Methods about a model's assumptions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class DiagnosticMethods(Fit):
         -------
         Table
             GVIF, its degrees of freedom, and GVIF**(1/(2 df)), comparable between terms: its
-            square above 5 or 10 means that other terms tell most of what the term tells.
+            square above 5 or 10 means that other terms explain most of the term.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""What is asked about effects on the mean: of columns, of variables, and marginal means."""
+"""Methods about effects on the mean: of columns, of variables, and marginal means."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class AverageMethods(FitBase):
     """Averages over the rows, of any fit of a formula and a frame.
 
     They are NaN, with a `RankWarning`, where they are over rows, such as of a cell that has none in
-    the fit, of which the rows of the fit do not tell.
+    the fit, which the rows of the fit do not determine.
     """
 
     def avg_predictions(
@@ -100,7 +100,7 @@ class AverageMethods(FitBase):
         -------
         Estimates
             Exact derivatives through the link and in the coefficients. How columns change with the
-            variable is told by parabolas through three points, 3e-5 of its range apart.
+            variable is found by parabolas through three points, 3e-5 of its range apart.
 
         Raises
         ------
@@ -177,7 +177,7 @@ class EffectMethods(AverageMethods, Fit):
         -----
         RankWarning
             If an average is not estimable, which is then NaN: it is over rows, such as of a cell
-            that has none in the fit, of which the rows of the fit do not tell.
+            that has none in the fit, which the rows of the fit do not determine.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""What is asked of the estimates of a fit: other covariances, tests of hypotheses, intervals."""
+"""Methods about the estimates of a fit: other covariances, tests of hypotheses, intervals."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["InferenceMethods"]
 
 
 class InferenceMethods(ComparisonMethods):
-    """Methods of `fastglm.Results` that ask for inference."""
+    """Methods of `fastglm.Results` for inference."""
 
     def with_covariance(self, cov_type: str, **cov_kwds: Any) -> Self:
         """The same fit with another covariance of its estimates.
@@ -51,7 +51,7 @@ class InferenceMethods(ComparisonMethods):
         Raises
         ------
         ModelError
-            If there is no such covariance, or an option it does not know.
+            If there is no such covariance, or an option it does not take.
         DataError
             If the result was loaded without its data, or there is not a group for each row.
 

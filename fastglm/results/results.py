@@ -19,15 +19,15 @@ class Results(ExportMethods, StatsmodelsNames, PenalizedMethods):
     """One fitted model.
 
     Labelled pandas objects where pandas objects came in, NumPy arrays in the order of `names`
-    otherwise. Coefficients that the data cannot tell apart from earlier ones are NaN and listed
-    in `aliased`.
+    otherwise. Aliased coefficients, whose columns are combinations of earlier ones, are NaN and
+    listed in `aliased`.
 
     Attributes
     ----------
     params : (p,)
         Estimated coefficients, on the scale of the linear predictor.
     scale : float
-        Dispersion: 1 where the family knows it, else Pearson's statistic over `df_resid`.
+        Dispersion: 1 where the family fixes it, else Pearson's statistic over `df_resid`.
     deviance, pearson_chi2 : float
     df_resid, df_model : float
         Observations less coefficients, and coefficients less the intercept.
@@ -43,7 +43,7 @@ class Results(ExportMethods, StatsmodelsNames, PenalizedMethods):
     n_iter, n_sweeps : int
         Steps taken, and passes over all rows.
     status : Status
-        How the fit ended; ``status.advice`` says what to do about it.
+        How the fit ended; ``status.advice`` is what to do about it.
     converged : bool
     names : tuple of str
         Names of the p coefficients.

@@ -1,4 +1,4 @@
-"""What is asked about rows: residuals, influence, predictions and their uncertainty."""
+"""Methods about rows: residuals, influence, predictions and their uncertainty."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class RowMethods(EffectMethods, DiagnosticMethods):
         Raises
         ------
         ModelError
-            If the family does not say how responses are distributed.
+            If the family does not define how responses are distributed.
 
         Notes
         -----

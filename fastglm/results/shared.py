@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SharedMethods"]
 
-#: What the models without an export are told.
+#: The error of models without an export.
 _EXPORTED = "is written for fits of fastglm.GLM alone; use predict, or GLM."
 
 
@@ -65,7 +65,7 @@ class SharedMethods(FitBase):
         use_f : bool, optional
             F instead of chi-squared; by default where the fit uses t.
         scalar : True
-            As statsmodels is asked for it: the statistic is a number, not a matrix.
+            As in statsmodels: the statistic is a number, not a matrix.
 
         Raises
         ------
@@ -136,7 +136,7 @@ class SharedMethods(FitBase):
         data frame
             Of the library that the data came in, pandas else: columns term, estimate, std.error,
             statistic, p.value, and with `conf_int` conf.low and conf.high. Models of several
-            predictors have a column before these that tells them apart; mixed models have effect
+            predictors have a column before these with their names; mixed models have effect
             and group, and rows ``sd__`` and ``cor__`` of the random effects.
 
         Raises
@@ -186,7 +186,7 @@ class SharedMethods(FitBase):
         return glance(self)
 
     def augment(self, data: Any = None, which: str | None = None, se_fit: bool = False) -> Any:
-        """The rows beside what the fit says of them, as ``augment`` of R's package broom.
+        """The rows beside their fitted values and residuals, as ``augment`` of R's package broom.
 
         Parameters
         ----------

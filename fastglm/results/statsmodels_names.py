@@ -1,4 +1,4 @@
-"""Names by which statsmodels' scripts ask for what has another name here."""
+"""Statsmodels' names of what has another name here."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from fastglm.results.shared import SharedMethods
 __all__ = ["StatsmodelsNames", "read_fit_options"]
 
 # fmt: off
-#: Options of statsmodels' ``GLM.fit`` that say how the optimum is looked for, or what is printed.
+#: Options of statsmodels' ``GLM.fit`` for how the optimum is looked for, or what is printed.
 _OTHER_SEARCH = frozenset({
     "method", "disp", "full_output", "max_start_irls", "attach_wls", "tol_criterion", "atol",
     "wls_method", "optim_hessian", "retall", "skip_hessian", "warn_convergence",
@@ -44,7 +44,7 @@ def read_fit_options(
         ``maxiter`` is `max_iter`, and ``rtol`` a `tol`. Those that choose another way to the same
         optimum change nothing.
     tol, max_iter
-        Where they do not say, or say less.
+        Where they leave it out, or give less.
 
     Raises
     ------

@@ -99,7 +99,7 @@ class ModelRows:
 
     @property
     def fitted_formula(self) -> FittedFormula | None:
-        """How to rebuild its columns on new data; None for arrays."""
+        """Rebuilds its columns on new data; None for arrays."""
         return self.fitted_formulas[0]
 
     @property

@@ -38,12 +38,12 @@ __all__ = [
 WEIGHTS = ("freq_weights", "var_weights")
 #: Name of the extra column that marks rows to leave out by NaN.
 _KEEP = "rows that every formula keeps"
-#: What may become of rows with missing values; the last only of arrays that have none.
+#: Rules for rows with missing values; the last only for arrays that have none.
 _MISSING = ("raise", "drop", "none")
 
 
 def row_columns(offset: Any, exposure: Any, freq_weights: Any, var_weights: Any) -> dict[str, Any]:
-    """What a model takes beside its response and its columns, as `read_arrays` reads it."""
+    """Vectors of a model beside its response and its columns, as `read_arrays` reads them."""
     return {
         "offset": offset,
         "exposure": exposure,
@@ -72,7 +72,7 @@ def read_arrays(
         "raise" or "drop"; for a family also "none". Missing values of a family's rows are looked
         for only to leave them out: its check of the response and its solver notice them.
     takes
-        What the response may be: that of a family, or what a rule says.
+        What the response may be: that of a family, or by a rule.
 
     Raises
     ------
@@ -171,7 +171,7 @@ def read_formulas(
         built.y,
         tuple(constant_design(n) if other is None else other.design for _, other in fits),
         {name: built.extra.get(name) for name in columns},
-        # An offset() in a formula is rebuilt from new data by the recipe, not asked for.
+        # An offset() in a formula is rebuilt from new data by the fitted formula, not required.
         tuple(None if other is None else other.offset for _, other in fits),
         takes,
         fitted_formulas=tuple(each for each, _ in fits),
@@ -188,7 +188,7 @@ def read_formulas(
 
 
 def rule_of(takes: Family | ResponseRule) -> ResponseRule:
-    """What responses a family takes, or the rule itself."""
+    """Responses that a family takes, or the rule itself."""
     if isinstance(takes, Family):
         return _rule_of(type(takes).__name__, takes.takes_two_levels)
     return takes

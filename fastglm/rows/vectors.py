@@ -89,7 +89,7 @@ def product(*weights: np.ndarray | None) -> np.ndarray | None:
 @fast_init
 @dataclass(frozen=True, eq=False)
 class OffsetParts:
-    """What adds up to the offset of a linear predictor, each (n,) or None.
+    """Terms of the offset of a linear predictor, each (n,) or None.
 
     Attributes
     ----------

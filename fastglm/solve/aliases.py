@@ -1,6 +1,6 @@
 """Columns that are combinations of earlier ones beyond doubt: found on some rows, proved on all.
 
-A QR factorisation of all rows tells every such column, but it takes as long as dozens of sweeps. A
+A QR factorisation of all rows finds every such column, but it takes as long as dozens of sweeps. A
 combination that holds in some rows is instead evaluated in every row, in one pass: where what it
 leaves of a column is within the tolerance of the QR factorisation, the answer is the same. Columns
 that this does not decide are left to `fastglm.solve.qr_refinement`.
@@ -65,14 +65,14 @@ class ProvenAliases:
 
     def __init__(self, run: Run, n_threads: int):
         self._run, self._n_threads = run, n_threads
-        #: What proving has taken.
+        #: Seconds that proofs have taken.
         self.seconds = 0.0
 
     @cached_property
     def combinations(self) -> dict[int, np.ndarray]:
         """Each such column, and (p,) coefficients of the earlier ones, all standardised.
 
-        Empty where nothing is proved: that says nothing about other columns.
+        Empty where nothing is proved, which leaves other columns open.
         """
         begin = perf_counter()
         found = self._find()
@@ -97,7 +97,7 @@ class ProvenAliases:
 
     @property
     def found(self) -> bool:
-        """Whether there are such columns, as far as has been asked."""
+        """Whether such columns have been found so far."""
         return bool(self.__dict__.get("combinations"))
 
     def are_found_after(self, sample: Run) -> bool:

@@ -1,4 +1,4 @@
-"""What bias-reduced estimation is of: rows, a family, and what becomes of the dispersion."""
+"""The problem of bias-reduced estimation: rows, a family, and a rule for the dispersion."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RELATIVE_STEP = 0.005
 
 @dataclass(frozen=True, eq=False)
 class BiasProblem:
-    """What is to be fitted with less bias.
+    """A problem to be fitted with less bias.
 
     Attributes
     ----------

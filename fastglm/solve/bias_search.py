@@ -29,7 +29,7 @@ from fastglm.solve.solution import Solution
 __all__ = ["BiasSearch", "Climb", "Point"]
 
 #: The estimate is within this share of `tol` standard errors of the root: steps shrink by a
-#: constant factor only, and so say less about what is left than Newton's.
+#: constant factor only, and so bound what is left less tightly than Newton's.
 SHARE_OF_TOLERANCE = 0.01
 #: Most halvings of a step that does not bring the adjusted score closer to zero.
 MAX_HALVINGS = 12
@@ -106,7 +106,7 @@ class Point:
 
 
 class Climb(NamedTuple):
-    """How a search ended.
+    """End of a search.
 
     Attributes
     ----------
@@ -148,7 +148,7 @@ class BiasSearch:
         return build_row_table(problem.rows.design, response, weights, problem.rows.offset)
 
     def start(self, start_params: np.ndarray | None) -> tuple[np.ndarray, Solution]:
-        """Coefficients to start from, and the fit that says which columns are aliased."""
+        """Coefficients to start from, and the fit, with its aliased columns."""
         problem = self.problem
         response, weights = off_the_boundary(problem)
         quick = self.options._replace(tol=1e-4, progress=None)
@@ -360,7 +360,7 @@ class BiasSearch:
         )
 
     def _median_shift(self, factor: np.ndarray, rows: _Rows, curvature: np.ndarray) -> np.ndarray:
-        """What the median adds to the step for the mean at dispersion 1, (p,)."""
+        """Difference of the median's step from the mean's at dispersion 1, (p,)."""
         family, present = self.problem.family, rows.weight > 0.0
         bend = np.divide(curvature, rows.slope, out=np.zeros_like(curvature), where=present)
         skewness = rows.slope * log_variance_slope(family, rows.mean) / 6.0 - 0.5 * bend
@@ -380,5 +380,5 @@ class BiasSearch:
 
 
 def _what_moves(inverse: np.ndarray, fixed: np.ndarray, step: np.ndarray) -> np.ndarray:
-    """What to take from a step so that fixed coefficients stay and the others take their place."""
+    """Correction of a step by which fixed coefficients stay and the others take their place."""
     return inverse[:, fixed] @ np.linalg.solve(inverse[np.ix_(fixed, fixed)], step[fixed])

@@ -1,4 +1,4 @@
-"""How much collinear columns magnify rounding and sampling errors: what decides on shortcuts.
+"""Magnification of rounding and sampling errors by collinear columns, which decides on shortcuts.
 
 Let C be the Gram matrix X'WX of columns scaled to equal length. Errors of its entries of relative
 size e change the variance of any combination of coefficients by a share of at most about

@@ -71,7 +71,7 @@ def solve(
     safe_mean
         Gives a mean inside the domain, from which an intercept can start if all else fails.
     start_decrement
-        Of the step that led to `start_params`: lets the first step tell how fast steps shrink.
+        Of the step that led to `start_params`: gives the first step its contraction.
     shifted
         False to leave columns where they are, though one seems to be constant.
     eliminates
@@ -156,7 +156,7 @@ def _refine(
 ) -> Inverse:
     """The inverse of the run's information, from a QR factorisation where the Gram matrix fails.
 
-    That is where it cannot tell columns apart, or has lost the digits that variances need.
+    That is where it cannot separate columns, or has lost the digits that variances need.
     """
     inverse = run.invert()
     if run.status in _REFINABLE and run.eliminated is None:

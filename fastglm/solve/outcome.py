@@ -1,4 +1,4 @@
-"""What has become of a run of the solver, and the solution that it is."""
+"""Outcome of a run of the solver, and its solution."""
 
 from __future__ import annotations
 

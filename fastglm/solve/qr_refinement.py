@@ -48,7 +48,7 @@ DOUBTFUL_PIVOT = 1e-7
 #: R's own tolerance, of norms: a column whose part outside the span of earlier ones is smaller
 #: than this share of it is aliased.
 ALIASED_NORM = 1e-11
-#: What rounding leaves of a column of unit norm.
+#: Norm that rounding leaves of a column of unit norm.
 ROUNDING_NORM = 1e-15
 MAX_REFINEMENTS = 30
 #: Steps that are hardly shorter than the shortest so far, until they are taken for rounding errors.
@@ -156,7 +156,7 @@ def _weights_differ_by(share: float, weight: np.ndarray, other: np.ndarray) -> b
 
 
 def _judge(run: Run, family: Family, options: SolverOptions, weight: np.ndarray) -> Status:
-    """How refinement ended; takes its last step unless the deviance rises or the domain ends.
+    """Status after refinement; takes its last step unless the deviance rises or the domain ends.
 
     `weight` is that of the rows when they were factored last.
     """
@@ -282,7 +282,7 @@ def solve_upper(triangle: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 def aliased_combinations(run: Run) -> dict[int, np.ndarray]:
-    """What each aliased column is a combination of.
+    """Combinations of earlier columns that aliased columns are.
 
     Returns
     -------
@@ -312,9 +312,9 @@ def aliased_combinations(run: Run) -> dict[int, np.ndarray]:
 def combination_of_given(
     row_table: RowTable, scaling: Scaling, column: int, coefficients: np.ndarray
 ) -> np.ndarray:
-    """What a column is a combination of, (p,), on the scale of the columns as they came.
+    """Combination that a column is, (p,), on the scale of the columns as they came.
 
-    `coefficients`, (p,), says it of the standardised columns. Values that are rounding errors
+    `coefficients`, (p,), are those of the standardised columns. Values that are rounding errors
     become 0.
     """
     coefficients = coefficients.copy()

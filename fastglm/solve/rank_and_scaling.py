@@ -1,4 +1,4 @@
-"""What one pass over the columns of a design tells before anything is fitted."""
+"""Rank, constant, shifts and scales of a design, from one pass before anything is fitted."""
 
 from __future__ import annotations
 

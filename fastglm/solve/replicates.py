@@ -146,7 +146,7 @@ class Replicates:
 
     @property
     def residual_scale(self) -> np.ndarray:
-        """What passes multiply the residual of each row by, (n_blocks, BLOCK_ROWS)."""
+        """Factor of the residual of each row in the passes, (n_blocks, BLOCK_ROWS)."""
         return self.polynomial[:, POLYNOMIAL_TERMS] / self.standard_error
 
     def estimates(
@@ -181,7 +181,7 @@ class Replicates:
     def _iterate(
         self, samples: ResampleCounts | ResponseShifts, n: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """How far the optimum of each sample is from the fit's, and whether it was reached.
+        """Distance of the optimum of each sample from the fit's, and whether it was reached.
 
         In coordinates, and in units of `standard_error`.
         """

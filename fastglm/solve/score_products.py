@@ -41,13 +41,13 @@ __all__ = ["score_products"]
 
 #: Sums over X with fewer values than this are too cheap to be made cheaper.
 FLOAT32_FROM_VALUES = 2_000_000
-#: What is taken back of rounding may have this sampling error, as a share of a variance.
+#: Largest sampling error, as a share of a variance, of a correction of rounding.
 ROUNDING_LEFT = 1e-7
 #: In single precision, a row's linear predictor may be this many of its standard errors from zero:
 #: beyond, rounding would show in the residual of a single row of high leverage.
 FLOAT32_REACH = 50.0
-#: Scores that vary so many times less than the information says come from rows of leverage close to
-#: 1, whose residuals are small beside their rounding errors.
+#: Scores that vary so many times less than the information implies come from rows of leverage close
+#: to 1, whose residuals are small beside their rounding errors.
 FAR_ROWS = 16.0
 
 
@@ -125,7 +125,7 @@ def _sum_in_float32(
     dispersion: float,
     n_threads: int,
 ) -> CrossProducts | None:
-    """Sums of `score_products_kernel` by single precision, less what some chunks tell of rounding.
+    """Sums of `score_products_kernel` by single precision, less estimated rounding.
 
     None if that is not certain enough for the variances that the inverse information of
     standardised columns, (p, p), makes of them.

@@ -29,7 +29,7 @@ def separating_direction(matrix: np.ndarray, side: np.ndarray) -> np.ndarray | N
     bounded = side != 0
     if not bounded.any():
         return None
-    # What a column does that earlier ones do as well is theirs.
+    # Combinations of earlier columns are left to these.
     independent = _independent_columns(matrix)
     gains = matrix[bounded][:, independent] * side[bounded, None]
     fixed = matrix[~bounded][:, independent]
@@ -37,7 +37,7 @@ def separating_direction(matrix: np.ndarray, side: np.ndarray) -> np.ndarray | N
     separated = gains @ found > 0.5
     if not separated.any():
         return None
-    # The program meets its constraints to its own tolerance: the rows that stand still say exactly
+    # The program meets its constraints to its own tolerance: the rows that stand still give exactly
     # where they do.
     still = np.concatenate([gains[~separated], fixed])
     if still.shape[0]:

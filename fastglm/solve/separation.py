@@ -62,7 +62,7 @@ SHRUNK = 1e-6
 FIRST_ROWS = 700
 #: Rows that a round adds to the linear program.
 MORE_ROWS = 1000
-#: How many infinite estimates a warning names.
+#: Most infinite estimates that a warning names.
 COLUMNS_NAMED = 10
 
 
@@ -174,7 +174,7 @@ def find_separation(
     Notes
     -----
     The verdict is exact but for rounding: a linear program in the direction, over some of the rows
-    to begin with. Rows that its solution violates, or that its rows say nothing about, join it
+    to begin with. Rows that its solution violates, or that its rows leave open, join it
     until there are none, so that few rows decide however many there are.
     """
     return separate(DesignRows(design, n_threads), sides(family, response), prior_weights)
@@ -376,7 +376,7 @@ class _Search:
         return np.sort(np.concatenate([_spread(rows, wanted) for rows in kinds]))
 
     def _unseen(self, directions: np.ndarray, working: np.ndarray) -> np.ndarray:
-        """Rows that move along directions, columns of (p, d), of which `working` knows nothing."""
+        """Rows that move along directions, columns of (p, d), that `working` leaves open."""
         if directions.shape[1] == 0:
             return np.empty(0, dtype=np.intp)
         squares = self.rows.squares(directions)

@@ -199,7 +199,7 @@ class _NewtonIterations:
                 return Status.CONVERGED
             if self.fresh and not definite and half <= ROUNDING * bound:
                 # Separated rows leave no information. What a step would do now is up to rounding,
-                # and the log-likelihood could not tell: no number of steps is enough.
+                # and the log-likelihood would not change: no number of steps is enough.
                 return Status.MAX_ITERATIONS
             keeps = definite and self.system.is_information_costly
             keeps = keeps and self._keeps_information(half, last, bound)

@@ -1,4 +1,4 @@
-"""What the solver gives back."""
+"""The solution that the solver returns."""
 
 from __future__ import annotations
 

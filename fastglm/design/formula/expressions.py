@@ -55,7 +55,7 @@ _SIGNS: dict[type, Callable[[Any], Any]] = {
     ast.Invert: np.logical_not,
 }
 _FUNCTIONS = {*ELEMENTWISE, *STATEFUL, "C", "I", "Q"}
-#: What stands here for functions of R, patsy and NumPy.
+#: Names here of functions of R, patsy and NumPy.
 _ELSEWHERE = {
     "factor": "R's factor(x) is C(x).",
     "as.factor": "R's as.factor(x) is C(x).",

@@ -43,7 +43,7 @@ __all__ = ["FittedFormula", "FrameDesign"]
 
 @dataclass(frozen=True, eq=False)
 class FrameDesign:
-    """What a fitted formula makes of a data frame.
+    """The design that a fitted formula makes of a data frame.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ __all__ = ["ParsedFormula", "Term", "parse_formula"]
 _QUOTED = re.compile(r"(\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|`[^`]+`)")
 _NUMBER = re.compile(r"\s*[0-9.]+(e[+-]?[0-9]+)?\s*")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-#: What formulaic puts around the piece of a formula that it cannot read.
+#: Marks that formulaic puts around the piece of a formula that it cannot read.
 _FAULTY = re.compile(r"⧛(.*?)⧚", re.DOTALL)
 #: Goes after a column's name that is a Python keyword: formulaic keeps its backticks then.
 _MARK = "\ue000"

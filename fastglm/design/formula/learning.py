@@ -63,10 +63,10 @@ class LevelsSeen:
 
 
 class FormulaLearner:
-    """What a formula learns, piece by piece.
+    """Learning of a formula, piece by piece.
 
     First `learn_state` for functions that learn from whole columns, such as splines; then `look`
-    at some rows with all columns, which tells the factors that have levels; then `add` for all
+    at some rows with all columns, which shows the factors that have levels; then `add` for all
     rows with the columns of `level_columns`; then `fitted_formula`.
 
     Parameters
@@ -159,7 +159,7 @@ class DesignMaker:
         ----------
         table : Table
         finite : bool
-            Whether to make sure that numbers are finite; the sums over the rows tell it as well,
+            Whether to make sure that numbers are finite; the sums over the rows show it as well,
             but not where they are not.
         """
         fitted = self._fitted

@@ -18,7 +18,7 @@ __all__ = ["contrast_of", "reference_levels"]
 
 
 def contrast_of(expression: Expression) -> Contrast:
-    """The contrast that a categorical factor asks for, treatment where it asks for none."""
+    """The contrast of a categorical factor, treatment where it names none."""
     tree = expression.tree
     if isinstance(tree, ast.Call) and function_name(tree) == "C":
         coding = contrast_node(tree)

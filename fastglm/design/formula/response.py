@@ -1,4 +1,4 @@
-"""What a response is, by one rule for every model: numbers, one of two levels, or a category."""
+"""Responses, by one rule for every model: numbers, one of two levels, or a category."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from fastglm.errors import DataError, FormulaError
 
 __all__ = ["CATEGORIES", "NUMBERS", "ResponseRule", "evaluate_response", "read_response"]
 
-#: How many levels a message names.
+#: Most levels that a message names.
 LEVELS_NAMED = 5
 
 
 @dataclass(frozen=True)
 class ResponseRule:
-    """What a model takes as its response.
+    """Responses that a model takes.
 
     Text, categories and truth values are never taken for numbers. Levels are in the order that an
     ordered type declares, or else sorted as text is.
@@ -144,7 +144,7 @@ def evaluate_response(
     Returns
     -------
     y : ndarray, shape (n,) or (n, k)
-        As `ResponseRule.coded` says; float64 columns for ``cbind``.
+        As `ResponseRule.coded` defines; float64 columns for ``cbind``.
     levels : tuple of levels, or None
         The levels coded 0, 1, ...
 

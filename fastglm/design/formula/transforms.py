@@ -50,7 +50,7 @@ STATEFUL = {
 }
 
 
-#: Splines whose columns add up to a constant: centred unless the formula says otherwise, as mgcv
+#: Splines whose columns add up to a constant: centred unless the formula has it otherwise, as mgcv
 #: centres them, since beside an intercept one column would be a combination of the others.
 CENTRED = ("cc", "cr", "cs")
 #: Where `constraints` stands among their arguments.

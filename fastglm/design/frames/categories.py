@@ -40,7 +40,7 @@ class Categories:
     declared : bool
         Whether the column's type fixes the levels. If not, they are the values that occur.
     ordered : bool
-        Whether the column's type says that the levels are in order.
+        Whether the levels are in order by the column's type.
     """
 
     codes: np.ndarray

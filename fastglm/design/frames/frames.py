@@ -161,7 +161,7 @@ def read_column(column: Any, name: str) -> Column:
         For dates, complex numbers, nested values, or values of mixed type.
     """
     if isinstance(column, np.ndarray):
-        # narwhals takes longer to say that an array is no series than a small fit takes.
+        # narwhals takes longer to find that an array is no series than a small fit takes.
         return _read_array(unmasked(column), name)
     import narwhals as nw
 
@@ -192,7 +192,7 @@ def read_column(column: Any, name: str) -> Column:
 
 
 def _as_series(column: Any) -> Any:
-    """Arrays of pandas and pyarrow, whose types NumPy does not know, as series; else `column`."""
+    """Arrays of pandas and pyarrow, whose types NumPy does not have, as series; else `column`."""
     module = type(column).__module__.partition(".")[0]
     if module == "pandas" and hasattr(column, "dtype") and not hasattr(column, "iloc"):
         import pandas
@@ -206,7 +206,7 @@ def _as_series(column: Any) -> Any:
 
 
 def _read_unknown(column: nw.Series[Any], name: str) -> Column:
-    """A type that narwhals does not know: a sparse one, one of another byte order, or nulls."""
+    """A type that narwhals does not have: a sparse one, one of another byte order, or nulls."""
     import narwhals as nw
 
     native = column.to_native()
@@ -368,7 +368,7 @@ def _not_a_frame(native: Any) -> str:
 
 
 def not_found_text(name: str, names: Sequence[str]) -> str:
-    """What to say of a column that is not there, with the closest names."""
+    """Sentence on a column that is not there, with the closest names."""
     close = [other for other in names if other.lower() == name.lower()]
     close = close or difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     if close:

@@ -1,4 +1,4 @@
-"""Missing and infinite values: where they are, and the errors that say so."""
+"""Missing and infinite values: where they are, and the errors that name them."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def require_finite_design(design: Design) -> None:
     """Refuse a design with infinite or missing numbers.
 
     This reads every column; the kernels notice such values by themselves, so that it is needed
-    only to say where they are.
+    only to name where they are.
 
     Raises
     ------

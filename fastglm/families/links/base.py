@@ -1,4 +1,4 @@
-"""What every link is: how the mean follows from the linear predictor, and back.
+"""Base of links: the mean as a function of the linear predictor, and its inverse.
 
 A link is three compiled scalar functions (`fastglm.families.links.functions`) and a row in the
 registry `LINKS`. A link's parameter is data: it is never compiled in.

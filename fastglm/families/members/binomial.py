@@ -101,7 +101,7 @@ QUASIBINOMIAL = without_likelihood(BINOMIAL, "quasibinomial")
 
 
 def binomial_distribution() -> ResponseDistribution:
-    """Of the share of successes in as many trials as the weight says."""
+    """Of the share of successes in as many trials as the weight is."""
 
     def tail(y, mu, weight, below):
         trials = np.rint(weight)
@@ -135,7 +135,7 @@ def _draw(mu: np.ndarray, weight: np.ndarray, generator: np.random.Generator) ->
 
 
 class _Proportion(Family):
-    """What families of proportions share."""
+    """Base of families of proportions."""
 
     takes_two_columns = True
     default_link = Logit

@@ -136,7 +136,7 @@ def estimate_alpha(problem: Problem, start: np.ndarray | None) -> FreeParameterE
 def _from_poisson(
     derivatives: _AlphaDerivatives, start: np.ndarray | None
 ) -> FreeParameterEstimate:
-    """Estimate by way of a Poisson fit, which tells whether alpha is 0."""
+    """Estimate by way of a Poisson fit, which shows whether alpha is 0."""
     problem = derivatives.problem
     poisson = problem.family.with_estimate(0.0)
     solution = problem.solve(poisson, start, LOOSE_TOLERANCE)
@@ -174,7 +174,7 @@ def _find_alpha(
             converged = information > 0.0
             break
         if distance <= CLOSE:
-            # Coefficients and alpha are orthogonal: until here rough ones told alpha well enough.
+            # Coefficients and alpha are orthogonal: loose ones were good enough so far.
             loose_tolerance = None
         x += step
     error = 1.0 / math.sqrt(-second) if converged and second < 0.0 else math.nan
@@ -185,7 +185,7 @@ def _step(here: tuple[float, float, float], last: tuple[float, float, float]) ->
     """Step up from a point (log alpha, score, information at given means), knowing the last one.
 
     The secant is the mean slope of the profile score in between; the information, which is that
-    slope but for a nearly constant term, says how much steeper it is here.
+    slope but for a nearly constant term, gives how much steeper it is here.
     """
     (x, score, information), slope = here, here[2]
     if math.isfinite(last[0]) and x != last[0]:

@@ -50,7 +50,7 @@ class FreeParameterEstimate:
 
 
 class Problem:
-    """What is fitted: rows and a family whose parameter is free, with the work counted.
+    """Rows and a family whose parameter is free, with the work counted.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ class Problem:
             safe_mean=lambda: self.rows.mean_response,
             start_decrement=start_decrement,
         )
-        # Later fits begin where they end: only the first one's contraction tells of separation.
+        # Later fits begin where they end: only the first one's contraction can show separation.
         self.contraction = solution.contraction if self.contraction is None else self.contraction
         self.n_iter += solution.n_iter
         self.n_sweeps += solution.n_sweeps

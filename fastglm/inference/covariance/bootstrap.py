@@ -55,7 +55,7 @@ def bootstrap(
     several = fit.has_several_predictors
     if not several:
         require_maximum_likelihood(fit)
-    # A copy, because the caller's array may change while intervals still ask for it.
+    # A copy, because the caller's array may change while intervals still need it.
     codes = None if groups is None else group_codes(fit, groups)[0].copy()
     require_seed(seed)
     seeds = np.random.SeedSequence(seed).generate_state(int(n_replicates), np.uint64)
@@ -177,7 +177,7 @@ def _rare_units(design: Design, codes: np.ndarray | None) -> list[np.ndarray]:
             found += [code == k for k in np.flatnonzero((sizes > 0) & (sizes < RARE_ROWS))]
         elif isinstance(part, Dense):
             for column in part.values.T:
-                # The first rows tell of most columns that they are not nearly all alike.
+                # The first rows show that most columns are not nearly constant.
                 first = column[: 2 * RARE_ROWS]
                 near = [v for v in (0, 1) if np.count_nonzero(first != v) < RARE_ROWS]
                 found += [column != value for value in near]

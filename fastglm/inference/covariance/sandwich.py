@@ -1,4 +1,4 @@
-"""Covariances of the estimates: the registry of those that `fit` and `with_covariance` know.
+"""Covariances of the estimates: the registry of those that `fit` and `with_covariance` accept.
 
 Sandwich covariances are ``F M F'``, with ``F F'`` the inverse information and M the sum of products
 of scores in the coordinates where the information is the identity. The dispersion cancels. White
@@ -56,7 +56,7 @@ class Covariance:
         Degrees of freedom of t and F statistics that use it.
     root : ndarray, shape (p, p), or None
         F with F F' the covariance for centred columns, rows of aliased coefficients 0; None where
-        the record's information says as much.
+        the record's information contains it.
     """
 
     matrix: np.ndarray

@@ -86,7 +86,7 @@ def hosmer_lemeshow(fit: Fit, groups: int) -> tuple[HypothesisTest, Table]:
     if not isinstance(groups, int | np.integer) or groups < 3:
         raise ModelError(f"groups must be a whole number from 3 on, not {groups!r}")
     rows = fit._model_with_data("a calibration test").rows
-    # Rounding must not tell apart what the model says is equal.
+    # Rounding must not separate what is equal in the model.
     mean = np.round(fit.row_values(row_buffers.MEAN)[0], SAME_PROBABILITY)
     weights = np.ones(rows.n_rows) if rows.prior_weights is None else rows.prior_weights
     cuts = np.unique(_weighted_quantiles(mean, weights, groups))

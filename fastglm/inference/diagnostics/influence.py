@@ -33,7 +33,7 @@ __all__ = ["CooksDistance", "Influence"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CooksDistance(RenderedText, Sequence):
-    """Pair of distances and upper F tails; the tails, which take longer, once they are asked for.
+    """Pair of distances and upper F tails; the tails, which take longer, on first use.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class CooksDistance(RenderedText, Sequence):
 class Influence(RenderedText):
     """Influence of each of the n observations on a fit.
 
-    Everything is computed when it is asked for, from one pass over the rows. A row that stands for
+    Everything is computed on first use, from one pass over the rows. A row that stands for
     several observations (``freq_weights``) has the numbers of one of them. Rows of leverage 1,
     through which the fit passes whatever their response is, give NaN.
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["average_comparisons", "average_predictions", "average_slopes"]
 
-#: Distance of the points that tell how columns change with a variable, in ranges of the variable.
+#: Distance of the points that show how columns change with a variable, in ranges of the variable.
 SLOPE_STEP = 3e-5
 
 

@@ -62,7 +62,7 @@ def average_over_grid(
     values
         Of every variable of its formula.
     chosen
-        The variables of which all combinations are told apart.
+        The variables of which all combinations are kept apart.
 
     Raises
     ------

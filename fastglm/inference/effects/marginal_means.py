@@ -97,7 +97,7 @@ class MarginalMeans(Estimates):
         Returns
         -------
         Contrasts
-            NaN where the rows of the fit do not tell of a contrast. One of means that are not
+            NaN where the rows of the fit do not determine a contrast. One of means that are not
             estimable may itself be.
 
         Warns
@@ -243,7 +243,7 @@ def given_offset(rows: Counterfactual) -> float:
 
 
 def _grid_values(rows: Counterfactual, at: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """Levels of the categorical variables, and means of the numeric ones unless `at` says."""
+    """Levels of the categorical variables, and means of the numeric ones, unless given by `at`."""
     values: dict[str, list[Any]] = {}
     for name in rows.names():
         levels = rows.levels(name)

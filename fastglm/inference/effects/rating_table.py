@@ -239,7 +239,7 @@ def _term_rows(
     away = X[:-1] - X[-1]
     beta, covariance = fit.estimates[columns], fit.covariance[columns, columns]
     log_ratio = away @ np.nan_to_num(beta)
-    # Levels that the data cannot tell apart from others count for nothing, as in predictions.
+    # Levels that are aliased with others count for nothing, as in predictions.
     variance = np.einsum("ij,jk,ik->i", away, np.nan_to_num(covariance), away)
     half = fit.critical_value(alpha) * np.sqrt(np.maximum(variance, 0.0))
     part = {

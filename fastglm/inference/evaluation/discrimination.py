@@ -1,4 +1,4 @@
-"""How well fitted means tell rows apart: areas under curves, and their uncertainty."""
+"""How well fitted means separate rows: areas under curves, and their uncertainty."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def lorenz_curve(
 
 
 def gini(response: np.ndarray, mean: np.ndarray, weight: np.ndarray) -> float:
-    """Twice the area between the diagonal and the curve of `lorenz_curve`; 0 tells nothing apart.
+    """Twice the area between the diagonal and the curve of `lorenz_curve`; 0 separates nothing.
 
     Frees, Meyers & Cummings (2011), *Journal of the American Statistical Association* 106, with the
     weight for the premium.

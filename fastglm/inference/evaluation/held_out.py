@@ -21,7 +21,7 @@ __all__ = ["HeldOut", "on_rows", "on_those"]
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """What stands in for the model where a fit is asked about rows it has not seen.
+    """Stands in for the model where a fit is evaluated on rows it has not seen.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ def on_rows(
 ) -> Fit:
     """The fit with new rows in the place of its own; itself where there are none.
 
-    Whatever is asked of it that depends on rows, such as residuals, is of the new ones. Arguments
+    Whatever of it depends on rows, such as residuals, is of the new ones. Arguments
     are those of `Results.evaluate`.
     """
     if data is None:

@@ -333,7 +333,7 @@ def drop_table(
     sign = -1.0 if added else 1.0
     df = sign * (base.rank - rank)
     df[0] = np.nan
-    # A term whose columns the others make up says nothing: as in R, there is no test of it.
+    # A term whose columns the others make up adds nothing: as in R, there is no test of it.
     tested = np.where(df == 0.0, np.nan, df)
     columns = {"Df": df, "Deviance": deviance}
     if fit.has_likelihood:

@@ -1,4 +1,4 @@
-"""Which linear combinations of the coefficients the rows of a fit tell of.
+"""Which linear combinations of the coefficients the rows of a fit determine.
 
 Those in the row space of the design are the same whatever values aliased coefficients, which are
 NaN, are given; of others nothing is known. Searle (1971), *Linear Models*, section 5.4; as R's
@@ -59,7 +59,7 @@ def reason_not_estimable(fit: Fit, names: Sequence[str], estimable: np.ndarray) 
     Warns
     -----
     RankWarning
-        Naming the quantities, and the columns that the rows of the fit cannot tell apart.
+        Naming the quantities, and the columns that are aliased in the rows of the fit.
     """
     if estimable.all():
         return ()

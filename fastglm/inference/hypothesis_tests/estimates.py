@@ -34,7 +34,7 @@ class Estimates(RenderedFrame):
         Of Student's t; infinite for the normal distribution.
     heading : str
     notes : tuple of str
-        What a reader must know beside the numbers, such as why some are NaN.
+        Notes beside the numbers, such as why some are NaN.
     """
 
     names: tuple[str, ...]
@@ -144,7 +144,7 @@ def adjusted_critical_value(method: str, m: int, n_means: int, df: float, alpha:
     ----------
     method
         One of `ADJUSTMENTS`, as for `adjusted`. Holm's p-values go with no two-sided intervals of
-        finite length in general: `INTERVALS` says that Bonferroni's stand beside them, as in
+        finite length in general: by `INTERVALS` Bonferroni's stand beside them, as in
         emmeans.
     m
         Number of intervals.

@@ -42,7 +42,7 @@ class LinearTests(RenderedFrame):
     effect, sd : ndarray, shape (k,)
         Estimate of each combination and its standard error.
     null_value : ndarray, shape (k,)
-        What the hypothesis says it is.
+        Its value under the hypothesis.
     statistic, pvalue : ndarray, shape (k,)
         Two-sided.
     df : float
@@ -248,7 +248,7 @@ def _estimable(fit: FitBase, matrix: np.ndarray) -> np.ndarray:
     """Whether each combination, (m, p), is the same whatever aliased coefficients are, (m,)."""
     aliased = getattr(fit, "aliased", ())
     if not isinstance(aliased, Mapping):
-        # Models of several predictors do not know what their aliased columns are the sums of.
+        # Models of several predictors do not keep what their aliased columns are the sums of.
         return np.zeros(len(matrix), dtype=bool)
     directions = null_space(fit.names, aliased).T
     limit = SAME_COMBINATION * (np.abs(matrix) @ np.abs(directions))

@@ -33,7 +33,7 @@ __all__ = [
     "warn_of_refit",
 ]
 
-#: A Gram matrix on unit diagonal cannot tell directions below this apart from none.
+#: A Gram matrix on unit diagonal cannot separate directions below this from none.
 RANK_TOLERANCE = 1e-10
 
 

@@ -13,7 +13,7 @@ __all__ = ["HeldCoefficient", "NotConvergedError"]
 END_TOLERANCE = 1e-8
 #: Doublings of the distance before an end counts as infinite.
 MAX_DOUBLINGS = 12
-#: The same where nothing tells how far the end is from where the search starts.
+#: The same where nothing shows how far the end is from where the search starts.
 MANY_DOUBLINGS = 40
 
 

@@ -1,8 +1,8 @@
 """Coefficients that give every row a mean inside the family's domain, by linear programming.
 
 Where a link lets linear predictors leave the domain, a fit has to start inside, and may end on the
-boundary short of the optimum. A linear program tells both: whether there is anything inside, and by
-how much a concave likelihood can still rise. Frank & Wolfe (1956), "An algorithm for quadratic
+boundary short of the optimum. A linear program decides both: whether there is anything inside, and
+by how much a concave likelihood can still rise. Frank & Wolfe (1956), "An algorithm for quadratic
 programming", *Naval Research Logistics* 3.
 """
 

@@ -27,7 +27,7 @@ __all__ = ["Optimum", "deviance_inside", "joint_end"]
 MAX_STEPS = 30
 #: The last step, in standard errors, of which a quarter at most is left.
 TOLERANCE = 1e-7
-#: A step that is more than this share of the one before asks for the information where it is.
+#: A step that is more than this share of the one before needs the information where it is.
 SLOW = 0.25
 
 

@@ -129,13 +129,13 @@ class Prediction(RenderedFrame):
         Raises
         ------
         ModelError
-            If `alpha` is not between 0 and 1, or `obs` is true and the family does not say how
+            If `alpha` is not between 0 and 1, or `obs` is true and the family does not define how
             responses are distributed.
 
         Notes
         -----
         An interval of an observation runs between the alpha/2 and 1 - alpha/2 quantiles of its
-        predictive distribution, which knows the uncertainty of the estimates: the distribution of
+        predictive distribution, with the uncertainty of the estimates: the distribution of
         the response given its linear predictor and dispersion, averaged over the normal
         approximation of the one and the chi-squared approximation of the other on the residual
         degrees of freedom (Gauss-Hermite quadrature). For the normal family with identity link
@@ -167,7 +167,7 @@ class Prediction(RenderedFrame):
             half = fit.critical_value(alpha) * np.sqrt(error**2 + fit.scale / self.weights)
             return np.stack([eta - half, eta + half])
         if np.isnan(fit.scale):
-            # No degree of freedom is left to say how far observations are from their means.
+            # No degree of freedom is left for the spread of observations about their means.
             return np.full((2, eta.size), np.nan)
         components = _components(fit)
         mean, error_of_mean = np.asarray(self.predicted_mean), np.asarray(self.se_mean)
@@ -179,7 +179,7 @@ class Prediction(RenderedFrame):
             mixture = Mixture(
                 components,
                 family.link.inverse,
-                # One weight for all rows asks for one quantile of a standardised response.
+                # One weight for all rows takes one quantile of a standardised response.
                 self.weights[:1] if self.weights.strides == (0,) else self.weights[rows],
                 *(values[rows] for values in (eta, error, mean, error_of_mean, deviation)),
             )
@@ -194,7 +194,7 @@ class Prediction(RenderedFrame):
         """Means, standard errors and intervals, a pandas DataFrame of n rows.
 
         Columns mean, mean_se, mean_ci_lower, mean_ci_upper, obs_ci_lower, obs_ci_upper. The last
-        two, for new observations, are left out for families that do not say how responses are
+        two, for new observations, are left out for families that do not define how responses are
         distributed.
 
         Raises

@@ -1,7 +1,7 @@
 """The supremum of a likelihood that may be reached at infinity only, and how it is approached.
 
 Where regressors separate responses, the means of the separated rows go to the end of their range
-while the other rows have a maximum of their own: together these give the supremum, and say which
+while the other rows have a maximum of their own: together these give the supremum, and show which
 estimates are finite. Albert & Anderson (1984), *Biometrika* 71.
 """
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Supremum", "find_supremum"]
 
-#: A direction that no row tells of moves a coefficient by more than this share of its largest.
+#: A direction that no row determines moves a coefficient by more than this share of its largest.
 MOVES = 1e-7
 
 
@@ -85,7 +85,7 @@ class Supremum:
         ).rows
 
     def is_told(self, place: int) -> bool:
-        """Whether the rows that are not separated tell the coefficient of a column."""
+        """Whether the rows that are not separated determine the coefficient of a column."""
         return self.rest is not None and not self._moves[place]
 
     @cached_property
@@ -140,7 +140,7 @@ def find_supremum(fit: Fit) -> Supremum:
 
 
 def _looks_separated(fit: Fit, row_table: RowTable) -> bool:
-    """What a fit of the rows tells, whether or not that of the results was to look for it."""
+    """Separation of the rows, whether or not the fit of the results looked for it."""
     if fit.infinite:
         return True
     solution = _solve(fit, row_table)

@@ -1,4 +1,4 @@
-"""Residuals of the fitted rows. McCullagh & Nelder (1989), section 2.4, unless said otherwise.
+"""Residuals of the fitted rows. McCullagh & Nelder (1989), section 2.4, unless noted otherwise.
 
 Every function gives (n,) float64: numbers of single observations, whatever their frequencies.
 """
@@ -100,7 +100,7 @@ def quantile_residuals(fit: Fit, seed: int = 0) -> np.ndarray:
     Raises
     ------
     ModelError
-        If the family does not say how responses are distributed.
+        If the family does not define how responses are distributed.
     """
     require_seed(seed)
     distribution = fit.family.distribution(fit.response_dispersion)

@@ -30,7 +30,7 @@ def draw_responses(
     Raises
     ------
     ModelError
-        If the family says nothing about distributions, or cannot be drawn from.
+        If the family defines no distribution, or cannot be drawn from.
     """
     family, dispersion = fit.family, fit.response_dispersion
     present = weights > 0.0

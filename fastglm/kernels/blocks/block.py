@@ -3,7 +3,7 @@
 A chunk allocates one scratch array and works through its blocks in it. It begins with the row
 buffers (`fastglm.kernels.blocks.row_buffers`); then come the buffers of the dense columns, one to
 spare, those of the same in single precision, and the sparse entries: a buffer of stored columns and
-one of values for each categorical term, and room for the entries of a single row; last, the span:
+one of values for each categorical term, and room for the entries of a single row; last, the state:
 which rows the block holds, and what comes next.
 """
 
@@ -40,8 +40,8 @@ from fastglm.kernels.blocks.table import (
 from fastglm.kernels.compiler.decorators import inline
 from fastglm.kernels.compiler.intrinsics import pointer
 
-# What stands at the span of a block: int64. The pieces of memory are those of the next block
-# (`fastglm.kernels.blocks.prefetch`).
+# The state of a block, int64: its rows and a queue of memory to prefetch. The pieces of memory are
+# those of the next block (`fastglm.kernels.blocks.prefetch`).
 (
     BLOCK_START,  # first row
     BLOCK_N_ROWS,
@@ -83,7 +83,7 @@ def block_range(table, chunk):
 
 @inline
 def visited_chunk(table, number):
-    """Which chunk a kernel visits that may be told to visit only some, spread evenly."""
+    """The chunk that a kernel visits; CHUNK_STEP leaves some out, evenly."""
     step = table[CHUNK_STEP]
     return number * step + step // 2
 

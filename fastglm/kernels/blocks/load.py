@@ -88,9 +88,9 @@ from fastglm.kernels.compiler.templates import RowBlock
 
 # Rows of a strip of columns that is transposed before the next: they stay in the nearest cache.
 STRIP = 128
-# From this many dense columns on, tiles ask for what the next block reads.
+# From this many dense columns on, tiles prefetch what the next block reads.
 PREFETCH_FROM = 5 * TILE
-# How many blocks ahead a column of its own is asked for: a block's part of it is short, and many
+# Blocks ahead at which a column of its own is prefetched: a block's part of it is short, and many
 # such from all over memory come later than as much in a row.
 COLUMN_AHEAD = 2
 # Bytes of an element, by its code in `fastglm.kernels.blocks.table`.
@@ -158,7 +158,7 @@ def load_source(table, which, scratch, target, shift, scale):
 
 @inline
 def _row_major_run(sources, factors, starts, j, n_dense):
-    """How many dense columns from j on lie side by side in the rows of one matrix of floats."""
+    """Counts the dense columns from j on that lie side by side in rows of one matrix of floats."""
     if starts[j + 1] - starts[j] != 1:
         return 0
     first = factors[starts[j]]
@@ -215,7 +215,7 @@ def _load_run(table, which, block_state, j, count, dense):
     shift, scale, first = table[SHIFT] + 8 * j, table[SCALE] + 8 * j, dense + buffer * j
     ahead = stride * block[NEXT_BLOCK_AHEAD]
     whole = rows - rows % (2 * PANEL)
-    # Of rows that lie far apart, tiles would ask for more than is wanted.
+    # Of rows that lie far apart, tiles would prefetch more than is read.
     if block[QUEUE_CAPACITY] > 0 and source[1] <= 2 * count:
         queue_prefetch(block_state, address + ahead, stride * rows)
         for i in range(0, whole, STRIP):
@@ -346,7 +346,7 @@ def load_block(table_address, start, rows, scratch, target):
     block = pointer(block_state, int64)
     block[BLOCK_START], block[BLOCK_N_ROWS] = start, rows
     block[NEXT_BLOCK_AHEAD] = table[BLOCK_STEP] * BLOCK_ROWS
-    # Fewer tiles have too little to do to ask meanwhile.
+    # Fewer tiles have too little to do to prefetch meanwhile.
     prefetches = table[MODE] & WITH_GRAM and table[N_DENSE] >= PREFETCH_FROM
     block[QUEUE_CAPACITY] = queue_capacity(table) if prefetches else 0
     block[QUEUE_LENGTH] = block[QUEUE_READ] = 0

@@ -1,10 +1,10 @@
-"""Asking for memory ahead of its use, at a pace that it can keep.
+"""Prefetching of memory ahead of its use, at a pace that it can keep.
 
-A core asks for a cache line every nine cycles or so; what comes faster is dropped or waits. Loading
-a block takes less time than its memory takes to come, so that loads which ask for the next block
-meanwhile are held up. Where many tiles of dot products follow, loading only lists what the next
-block will read, in pieces of as many bytes as a buffer of the block has, and every tile asks for
-one or two of them while it multiplies.
+A core can request a cache line every nine cycles or so; what comes faster is dropped or waits.
+Loading a block takes less time than its memory takes to come, so that loads which prefetch the next
+block meanwhile are held up. Where many tiles of dot products follow, loading only lists what the
+next block will read, in pieces of as many bytes as a buffer of the block has, and every tile
+prefetches one or two of them while it multiplies.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from fastglm.kernels.compiler.intrinsics import pointer
 CACHE_LINE = 64
 
 
-def ask(builder: Any, address: Any) -> None:
-    """For intrinsics: asks for the cache line at an address."""
+def prefetch_line(builder: Any, address: Any) -> None:
+    """For intrinsics: prefetches the cache line at an address."""
     byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
     function = builder.module.declare_intrinsic(
         "llvm.prefetch", [byte], ir.FunctionType(ir.VoidType(), [byte] + [number] * 3)
@@ -42,10 +42,10 @@ def ask(builder: Any, address: Any) -> None:
 
 @intrinsic
 def prefetch(typing_context: Any, address: Any) -> Any:
-    """Ask for the cache line at `address`; an address beyond the end of an array does no harm."""
+    """Prefetch the cache line at `address`; an address beyond the end of an array does no harm."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        ask(builder, args[0])
+        prefetch_line(builder, args[0])
         return context.get_dummy_value()
 
     return types.void(types.int64), codegen
@@ -53,14 +53,14 @@ def prefetch(typing_context: Any, address: Any) -> Any:
 
 @inline
 def prefetch_range(first, n_bytes):
-    """Ask for `n_bytes` from `first` on."""
+    """Prefetch `n_bytes` from `first` on."""
     for line in range(0, n_bytes, CACHE_LINE):
         prefetch(first + line)
 
 
 @inline
 def queue_prefetch(block_state, first, n_bytes):
-    """Lists `n_bytes` from `first` on for tiles to ask for; asks at once for what has no room."""
+    """Lists `n_bytes` from `first` on for tiles; prefetches at once what has no room."""
     block = pointer(block_state, int64)
     step = 8 * block[BLOCK_N_ROWS]
     done = int64(0)
@@ -73,7 +73,7 @@ def queue_prefetch(block_state, first, n_bytes):
 
 @inline
 def next_queued(block_state):
-    """Address of a piece that no tile has asked for yet; of the list itself if there is none."""
+    """Address of the next listed piece; of the list itself if there is none."""
     block = pointer(block_state, int64)
     if block[QUEUE_READ] == block[QUEUE_LENGTH]:
         return block_state
@@ -83,7 +83,7 @@ def next_queued(block_state):
 
 @inline
 def prefetch_queued(block_state):
-    """Asks for all pieces that no tile has asked for."""
+    """Prefetches all pieces that no tile has taken."""
     block = pointer(block_state, int64)
     while block[QUEUE_READ] < block[QUEUE_LENGTH]:
         prefetch_range(next_queued(block_state), 8 * block[BLOCK_N_ROWS])

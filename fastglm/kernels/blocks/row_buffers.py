@@ -1,4 +1,4 @@
-"""What a block of rows looks like while it is in cache.
+"""The row buffers of a block of rows while it is in cache.
 
 A block holds up to `BLOCK_ROWS` rows. Each quantity has a buffer of `BUFFER` float64 values in one
 contiguous scratch array, so that every loop reads and writes at constant distances from one base:

@@ -145,7 +145,7 @@ _NO_BYTES = ctypes.c_char * 0
 def address_of(array: np.ndarray) -> int:
     """Address of an array's first element.
 
-    What ``array.ctypes.data`` tells in a microsecond, of most arrays in a third of one.
+    The same as ``array.ctypes.data``, which takes a microsecond; a third of one for most arrays.
     """
     if array.flags.carray:
         return ctypes.addressof(_NO_BYTES.from_buffer(array))  # type: ignore[arg-type]

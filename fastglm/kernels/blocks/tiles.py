@@ -12,7 +12,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from fastglm.kernels.blocks.prefetch import ask
+from fastglm.kernels.blocks.prefetch import prefetch_line
 from fastglm.kernels.blocks.row_buffers import BUFFER, TILE
 from fastglm.kernels.compiler.decorators import inline
 
@@ -111,7 +111,7 @@ def _products(kind: Any, columns: int, *, below: bool = False, prefetches: bool 
     the TILE float64 rows from `corner` on that are added to. From the last row on, up to a multiple
     of TILE_ROWS, the buffers at `left` hold zeros and those at `right` numbers. With `below`, only
     products up to the diagonal are added. What `prefetches` has two arguments more, pieces of
-    memory to ask for meanwhile (`fastglm.kernels.blocks.prefetch`).
+    memory to prefetch meanwhile (`fastglm.kernels.blocks.prefetch`).
     """
 
     def products(
@@ -144,7 +144,7 @@ def _products(kind: Any, columns: int, *, below: bool = False, prefetches: bool 
         steps = builder.udiv(builder.add(rows, _INTEGER(lanes - 1)), _INTEGER(lanes))
         with cgutils.for_range(builder, steps) as loop:
             for piece in pieces:
-                ask(builder, address_at(builder, piece, 8 * lanes, loop.index))
+                prefetch_line(builder, address_at(builder, piece, 8 * lanes, loop.index))
             a, b = (
                 [
                     load(builder, address_at(builder, base, size * BUFFER, k), vector)

@@ -8,7 +8,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from fastglm.kernels.blocks.prefetch import CACHE_LINE, ask
+from fastglm.kernels.blocks.prefetch import CACHE_LINE, prefetch_line
 from fastglm.kernels.blocks.row_buffers import BUFFER
 from fastglm.kernels.blocks.tiles import address_at, load, shuffled, size_of, store, transposed
 from fastglm.kernels.compiler.intrinsics import spread
@@ -147,7 +147,7 @@ def _transpose_across(source_kind: Any, kind: Any) -> Any:
 
     All arguments are integers: addresses, except `count` and `stride`, bytes between rows. The last
     panel overlaps the one before if `count` is not a multiple of PANEL. The same part of the rows
-    at `ahead` is asked for, panel by panel: more at once would hold up its own loads.
+    at `ahead` is prefetched, panel by panel: more at once would hold up its own loads.
     """
 
     def transpose(
@@ -174,7 +174,7 @@ def _transpose_across(source_kind: Any, kind: Any) -> Any:
             with builder.if_then(builder.icmp_unsigned("==", into_line, number(0))):
                 for k in range(PANEL):
                     row = address_at(builder, ahead, stride, k)
-                    ask(builder, address_at(builder, row, CACHE_LINE, line))
+                    prefetch_line(builder, address_at(builder, row, CACHE_LINE, line))
             left = builder.mul(loop.index, number(PANEL))
             left = builder.select(builder.icmp_signed("<", left, last), left, last)
             here = address_at(builder, source, size_of(source_kind), left)

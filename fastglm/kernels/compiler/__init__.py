@@ -1,1 +1,1 @@
-"""How functions are compiled, cached and called."""
+"""Compilation, caching and calls of kernels."""

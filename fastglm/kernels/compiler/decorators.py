@@ -33,7 +33,7 @@ inline_any_precision = backend.helper({**_OPTIONS, "forceinline": True}, any_pre
 # Helpers of which one copy is enough: large ones, called from several places.
 noinline = backend.helper(_OPTIONS)
 noinline_sums = backend.helper(_SUM_OPTIONS)
-# What others wrote may need any of numba's passes.
+# Functions of users, which may need any of numba's passes.
 inline_from_user = backend.user_helper({**_OPTIONS, "forceinline": True})
 
 

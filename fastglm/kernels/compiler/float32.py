@@ -45,7 +45,7 @@ def _narrowed(value: Any) -> Any:
 
 
 def _rebound(value: Any, attributes: tuple[str, ...]) -> Any:
-    """What a global name stands for; a module that numbers are taken of, with those of float32."""
+    """Value of a global name; a module whose numbers are used, with those of float32."""
     if not isinstance(value, types.ModuleType):
         return np.float32(value) if isinstance(value, float) else value
     held = {name: getattr(value, name) for name in attributes if hasattr(value, name)}

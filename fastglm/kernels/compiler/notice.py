@@ -11,13 +11,13 @@ from time import perf_counter
 
 __all__ = ["CompilationNotice", "notice"]
 
-#: Seconds of compiling, of all kernels together, after which a person is told.
+#: Seconds of compiling, of all kernels together, after which the notice is written.
 PATIENCE = 1.0
 TEXT = "fastglm: compiling kernels, once per installation; `fastglm warmup` does it beforehand\n"
 
 
 class CompilationNotice:
-    """Says once per process that kernels are being compiled, when that takes long.
+    """Writes once per process that kernels are being compiled, when that takes long.
 
     A plain line and no warning: nothing is wrong, and a process that turns warnings into errors
     must not stop. The environment variable FASTGLM_QUIET, set to anything, silences it, and so does
@@ -49,7 +49,7 @@ class CompilationNotice:
 
     @contextmanager
     def silenced(self) -> Iterator[None]:
-        """Nothing is said within: somebody else reports what is compiled."""
+        """No notice within: somebody else reports what is compiled."""
         with self._lock:
             self._n_silent += 1
         try:

@@ -284,7 +284,7 @@ class KernelCache(caching.FunctionCache):
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Machine code, or None where the compiler comes next.
 
-        Numba would first load all that its compiler knows, and much of SciPy with it, which takes
+        Numba would first load all of its compiler, and much of SciPy with it, which takes
         as long as importing this package. Finished code needs no more than the addresses of the
         functions that give it memory.
         """
@@ -313,7 +313,7 @@ class _LazyCache(caching.NullCache):
         self._dispatcher = dispatcher
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Make the real cache and ask it."""
+        """Make the real cache and load from it."""
         self._dispatcher._cache = KernelCache(self._dispatcher.py_func)
         return self._dispatcher._cache.load_overload(sig, target_context)
 

@@ -26,7 +26,7 @@ EVERYWHERE = ("errors", "kernels")
 
 
 def _looks(path: str) -> tuple[int, int, int]:
-    """What tells a file from one that took its place."""
+    """Time, size and inode: different for a file that took the place of another."""
     seen = os.stat(path)
     return seen.st_mtime_ns, seen.st_size, seen.st_ino
 

@@ -1,1 +1,1 @@
-"""What is added up over blocks of rows."""
+"""Sums over blocks of rows."""

@@ -138,7 +138,8 @@ def add_gram_rows(left, j, rows, dense, size, gram, order, block_state):
 
     `left`, `dense` and `gram` are addresses; `left` are the columns j..j+TILE-1, or their weighted
     values, with zeros behind the last row; their buffers and those of `dense` are of `size` bytes a
-    number; `gram` has rows `order` apart. Tiles ask for the memory that is listed at `block_state`.
+    number; `gram` has rows `order` apart. Tiles prefetch the memory that is listed at
+    `block_state`.
     """
     corner, stride = gram + 8 * order * j, 8 * order
     for k in range(0, j, TILE):

@@ -116,7 +116,7 @@ def limits_chunk(table_address, chunk):
         call_row_block(table[INVERSE_ROWS], scratch, rows)
         for i in range(rows):
             low, high = lower[i], mean[i]
-            # Where one end is beyond the domain, the slope at the other tells.
+            # Where one end is beyond the domain, the slope at the other decides.
             is_turned = (low > high) | ((low != low) & (slope[i] < 0.0))
             is_turned |= (high != high) & (upper[i] < 0.0)
             lower[i] = high if is_turned else low

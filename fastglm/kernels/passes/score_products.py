@@ -67,7 +67,7 @@ HC4_EXPONENT = -1
 FULL_LEVERAGE = 1e-10
 #: In single precision, what is left of higher leverages has lost too many digits.
 HALF_LEVERAGE = 0.5
-#: Rows before a row that the memory of its group is asked for.
+#: Rows ahead of a row at which the memory of its group is prefetched.
 PREFETCHED_ROWS = 16
 
 
@@ -96,7 +96,7 @@ def _divide_by_leverage(table, weight, residual, quadratic, rows, full):
 
 @inline
 def _weigh_rows(table, table_address, start, rows, scratch, weight, residual, quadratic, full):
-    """What a block's rows count in the sums, in place of WEIGHT and RESIDUAL.
+    """Weights of a block's rows in the sums, in place of WEIGHT and RESIDUAL.
 
     With the mode MEAT, squared residuals take the place of weights. Both are multiplied by the
     row's own factor: how often it was observed. Returns the rows that have less than `full` left

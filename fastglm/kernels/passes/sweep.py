@@ -86,7 +86,7 @@ def turn_into_working_response(scratch, rows):
 
 @inline
 def count_other_than_one(column, rows):
-    """How many values are not one."""
+    """Number of values that are not one."""
     count = 0
     for i in range(rows):
         count += 1 if column[i] != 1.0 else 0
@@ -97,7 +97,7 @@ def count_other_than_one(column, rows):
 def add_sums(table, rows, scratch, sums):
     """Adds a block's deviance and the like to the chunk's sums."""
     if table[MODE] & FLOAT32:
-        # What only leads on is not asked for a deviance, nor what is certain of the optimum.
+        # No deviance in single precision: such sweeps only lead on, or are sure of the optimum.
         sums[SUM_PEARSON] += sum_buffer(float32_buffer_at(scratch, PEARSON), rows)
         return
     sums[SUM_DEVIANCE] += sum_buffer(buffer_at(scratch, DEVIANCE), rows)

@@ -1,4 +1,4 @@
-"""How often each unit is drawn, when as many units as there are are drawn with replacement.
+"""Counts of units, when as many as there are are drawn with replacement.
 
 Poisson counts of a mean a little below one, given their total, are counts of that many draws; what
 the total lacks is drawn one by one. So hardly any memory is visited out of order.
@@ -71,10 +71,10 @@ def _sum_of_lanes(builder: Any, vector: Any) -> Any:
 def _count_thresholds(
     typing_context: Any, shorts: Any, thresholds: Any, counts: Any, ties: Any
 ) -> Any:
-    """How many thresholds each number of a block is above; returns the total.
+    """Counts the thresholds that each number of a block is above; returns the total.
 
     All arguments are addresses: of 16-bit numbers, of the first 16 bits of LOW_THRESHOLDS, of the
-    counts, and of masks of DRAWN_TOGETHER numbers: for which of them 16 bits do not tell.
+    counts, and of masks of DRAWN_TOGETHER numbers: of those that 16 bits do not decide.
     """
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -110,7 +110,7 @@ def _count_thresholds(
 
 @inline
 def _settle_ties(state, drawn, thresholds, shorts, ties, counts):
-    """Counts of the units for which 16 bits did not tell, by 16 more; returns what that adds."""
+    """Counts of the units that 16 bits did not decide, by 16 more; returns what that adds."""
     added = 0
     for k in range(BLOCK_ROWS // DRAWN_TOGETHER):
         if ties[k] == 0:

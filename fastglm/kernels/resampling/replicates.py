@@ -102,7 +102,7 @@ def _prepare(table, table_address, start, rows, scratch, polynomial, work):
 
 @noinline
 def _move_by_rest(table, start, rows, scratch, r, work):
-    """What steps of sparse columns' coefficients add to the rows of replicates r..r+TILE-1."""
+    """Steps of sparse columns' coefficients, added to the rows of replicates r..r+TILE-1."""
     q = table[N_STORED]
     added = pointer(_float32_at(work, _REST), float32)
     for k in range(TILE * BUFFER):
@@ -275,7 +275,7 @@ def replicate_scores_chunk(table_address, chunk):
             residuals, apart = _find_residuals(
                 table, block, start, rows, scratch, r, score, stride, work
             )
-            # As many as TILE, but the compiler must not know: it would write the loop out.
+            # As many as TILE, but hidden from the compiler, which would unroll the loop.
             for a in range(min(TILE, last - r)):
                 residual = pointer(residuals + apart * a, float32)
                 counted = pointer(_float32_at(work, _COUNTED + a), float32)

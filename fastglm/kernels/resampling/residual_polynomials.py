@@ -39,7 +39,7 @@ from fastglm.kernels.passes.sweep import respond
 POLYNOMIAL_TERMS = 8
 #: Buffers of a block in CURVE: the coefficients, and the lengths of the rows.
 POLYNOMIAL_BUFFERS = POLYNOMIAL_TERMS + 1
-#: Where residuals are evaluated: at two more, whose coefficients tell what is left out.
+#: Where residuals are evaluated: at two more, whose coefficients bound what is left out.
 POLYNOMIAL_POINTS = POLYNOMIAL_TERMS + 2
 
 
@@ -108,7 +108,7 @@ def polynomial_chunk(table_address, chunk):
 
     They are of residuals times the lengths of the rows, |factor x|, over the standard error of an
     estimate whose information is 1, in shares of how far the linear predictor is expected to move.
-    POLYNOMIAL_LENGTH says of each block how many coefficients keep the sum of the errors, which
+    POLYNOMIAL_LENGTH holds for each block how many coefficients keep the sum of the errors, which
     bounds how far they move an estimate in its own standard errors, within the block's share of
     what is allowed. If none are enough it is 0, and there is only the residual itself.
     """

@@ -1,1 +1,1 @@
-"""How many threads run, and the one parallel loop."""
+"""Number of threads, and the one parallel loop."""

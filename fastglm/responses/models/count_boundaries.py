@@ -32,7 +32,7 @@ __all__ = [
 LOG_SMALL_EXCESS = -7.0
 #: Log odds of extra zeros that may be on their way to minus infinity.
 SMALL_LOG_ODDS = -6.0
-#: What to say of counts without alpha, and without extra zeros.
+#: Sentences on counts without alpha, and without extra zeros.
 NO_ALPHA = (
     "The counts vary no more than Poisson counts would: alpha is 0, on the boundary, and the fit "
     "is that of the Poisson family."
@@ -47,7 +47,7 @@ SAME = 1e-5
 
 
 def no_alpha_in(n_rows: int) -> str:
-    """What to say of a fit whose alpha goes to 0 in some rows."""
+    """Sentence on a fit whose alpha goes to 0 in some rows."""
     return (
         f"In {rows_counted(n_rows)} the counts vary no more than Poisson counts would: alpha is 0 "
         "there, on the boundary, and estimates of its part are infinite."
@@ -55,7 +55,7 @@ def no_alpha_in(n_rows: int) -> str:
 
 
 def no_inflation_in(n_rows: int) -> str:
-    """What to say of a fit whose probability of an extra zero goes to 0 in some rows."""
+    """Sentence on a fit whose probability of an extra zero goes to 0 in some rows."""
     return (
         f"In {rows_counted(n_rows)} there are no more zeros than the counts themselves have: the "
         "probability of an extra zero is 0 there, on the boundary, and estimates of its part are "
@@ -84,7 +84,7 @@ def without_parameter(
     slope
         Derivative of the log-likelihood in the parameter, at 0 and at `reduced`.
     text
-        What to say of it.
+        The sentence on it.
     """
     reached = reduced.status in (Status.CONVERGED, Status.BOUNDARY)
     lowest = solution.log_likelihood - SAME * (1.0 + abs(solution.log_likelihood))

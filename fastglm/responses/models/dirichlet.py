@@ -22,7 +22,7 @@ from fastglm.solve.rank_and_scaling import Columns
 
 __all__ = ["DirichletModel", "DirichletResults"]
 
-#: How far from 1 the sum of a row's shares may be.
+#: Largest distance of the sum of a row's shares from 1.
 ROUNDING = 1e-6
 
 

@@ -45,7 +45,7 @@ LOG_NO_INFLATION = -14.0
 
 
 class _CountModel(ResponseModel):
-    """What both models share: reading, names and starting values."""
+    """Base of both models: reading, names and starting values."""
 
     respond_rows: ClassVar[Mapping[str, RowBlock]]
     #: Whether the zero part models a zero, or a positive count.
@@ -274,7 +274,7 @@ class Hurdle(_CountModel):
 
     def _separable_parts(self, blocks: Sequence[PredictorBlock], n_threads: int) -> Iterator[Part]:
         # A positive count of one gains as the mean before the cut falls; other counts bear no
-        # change. Zeros say nothing of it.
+        # change. Zeros do not depend on it.
         rows, y = self.rows, self.rows.response
         sides = np.where(y == 1.0, -1, 0), np.where(y > 0.0, 1, -1)
         for block, side, counts in zip(blocks[:2], sides, (y > 0.0, y >= 0.0), strict=True):

@@ -22,7 +22,7 @@ def estimates_alpha(family: str) -> bool:
 
 
 class _CountResults(ResponseResults):
-    """What both kinds of results share; the coefficients of the count, of the zeros, log alpha."""
+    """Base of both kinds of results; the coefficients of the count, of the zeros, log alpha."""
 
     takes_exposure: ClassVar[bool] = True
     predictions: ClassVar[tuple[str, ...]] = ("mean", "prob-zero", "mean-count")

@@ -42,7 +42,7 @@ DEVIANCE_ROUNDING = 1e-12
 # of its bound settles it as well.
 STANDARD_ERROR_SLACK = 10.0
 NEGLIGIBLE = 1e-4
-# What is predicted may be wrong by a factor: only this share of the target is good enough.
+# The predicted decrement may be wrong by a factor: only this share of the target is good enough.
 PREDICTED_SHARE = 1e-2
 # A refining step after which this share of the decrement is left has reached rounding, if no more
 # is left than this share of the tolerance; else it is slow, and may have far to go.
@@ -60,7 +60,7 @@ CLOSE = 1e-2
 SLOW_CONTRACTION = 1e-3
 # A reused factor that leaves more than this share is not worth keeping.
 MAX_REUSE_CONTRACTION = 0.1
-# What is left of a step and of the precise one after it, as a share of the slack.
+# Remainder of a step and of the precise one after it, as a share of the slack.
 AHEAD_SHARE = 0.1
 # In the place of the number of sweeps to go with a reused factor: the last one was such a sweep.
 LAST_FACTOR_REUSED = -1.0

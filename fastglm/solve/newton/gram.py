@@ -50,7 +50,7 @@ def add_partials(table):
 
 @inline
 def symmetric_entry(total, padded_order, n_dense, a, b):
-    """Entry (a, b) of the whole Gram matrix; `fastglm.kernels.passes.gram` says what is stored."""
+    """Entry (a, b) of the whole Gram matrix; stored as `fastglm.kernels.passes.gram` describes."""
     high, low = max(a, b), min(a, b)
     value = total[high * padded_order + low]
     if low >= n_dense and high > low:

@@ -41,7 +41,7 @@ Progress = Callable[[int, float], None]
 
 
 class SolverOptions(NamedTuple):
-    """What the caller chose about the solver; see `fastglm.GLM.fit`."""
+    """Options of the solver; see `fastglm.GLM.fit`."""
 
     tol: float = 1e-8
     max_iter: int = 50
@@ -144,12 +144,12 @@ class Run:
 
     @property
     def status(self) -> int:
-        """How the run stands, a `Status`."""
+        """A `Status`."""
         return int(self.state[at.STATUS])
 
     @property
     def weight_change(self) -> float:
-        """How much the last step changed the Gram matrix's diagonal, 0 if that is not known."""
+        """Relative change of the Gram matrix's diagonal by the last step; 0 if not known."""
         known = self.state[at.N_SWEEPS] > 1.0 and not self.has_constant_weights
         return float(self.state[at.WEIGHT_CHANGE]) if known else 0.0
 

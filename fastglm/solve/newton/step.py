@@ -172,7 +172,7 @@ factor_kernel = RowBlock(factor, "factor", {})
 
 @inline
 def compare_diagonal(table, state, padded_order):
-    """How much the Gram matrix's diagonal changed since a sweep that knew it; keeps it."""
+    """Relative change of the Gram matrix's diagonal since the last sweep that had it; keeps it."""
     p, with_gram = table[N_DESIGN], table[MODE] & WITH_GRAM
     gram, last = pointer(table[GRAM], float64), vector(table, DIAGONAL)
     scale = vector(table, COLUMN_SCALE)
@@ -233,7 +233,7 @@ def find_step(table, state):
 
 @inline
 def penalty(table, state):
-    """What the ridge adds to the deviance."""
+    """Penalty of the ridge, on the scale of the deviance."""
     trial = vector(table, TRIAL)
     return state[RIDGE] * dot(trial, trial, table[N_DESIGN])
 

@@ -1,12 +1,12 @@
-"""What some chunks of rows tell of all rows, where little is left to tell: it saves a sweep.
+"""Corrections of a sweep's sums, estimated from some chunks of rows: they save a sweep.
 
 Every sweep keeps the sums of each chunk. Some chunks, spread evenly, are swept once more, after the
 step or in double precision, and what this changes of their sums stands for what it would change of
 those of all rows. Before the last sweep that is the remainder of the score which the Gram matrix of
-all rows does not foretell (Jordan, Lee & Yang (2019), "Communication-efficient distributed
+all rows does not predict (Jordan, Lee & Yang (2019), "Communication-efficient distributed
 statistical inference", *JASA* 114, with the second derivative of all rows beside the first); after
 it, what the last step and rounded columns change of the Gram matrix and of Pearson's statistic. The
-chunks differ among each other, which tells how far the estimate may be off.
+spread of the chunks bounds the error of the estimate.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ __all__ = [
     "sampled_gradient_correction",
 ]
 
-#: Chunks that are swept once more to tell a remainder, and how many there must be of all.
+#: Chunks that are swept once more for a remainder, and the fewest that there must be of all.
 CHUNKS, LEAST_OF_ALL = 16, 8
-#: A correction that asks for steps with more than this share of the decrement is not small.
+#: A correction whose step has more than this share of the decrement is not small.
 SMALL = 1e-2
 #: Sums of these chunks, in proportion, may differ from those of all by this share.
 ALIKE = 0.5
@@ -88,13 +88,13 @@ def can_correct(run: Run) -> bool:
 
 
 def can_sample_rounding(run: Run) -> bool:
-    """Whether some chunks can tell rounding errors, as the run's inverse magnifies them."""
+    """Whether some chunks can estimate rounding errors, as the run's inverse magnifies them."""
     run.invert()
     return may_sample_rounding(run.row_table.n_rows, run.inflation)
 
 
 def sampled_gradient_correction(run: Run, start: np.ndarray, options: SolverOptions) -> bool:
-    """Adds what some chunks tell to the step of all rows, if it is little; COEFFICIENTS takes it.
+    """Corrects the step of all rows by some chunks, if by little; COEFFICIENTS takes it.
 
     The run, of dense columns alone, has made one sweep in single precision, with a Gram matrix, at
     the coefficients `start`, (p,), and its link is canonical. Returns whether the chunks will be
@@ -111,7 +111,7 @@ def sampled_gradient_correction(run: Run, start: np.ndarray, options: SolverOpti
     chunks.visit(sweep_kernel, run.table, FLOAT32 | WITH_DIAGONAL, options.n_threads)
     run.set_precision(float32=False)
     remainders = chunks.weight * (chunks.scores - scores + predicted)
-    # The step itself has been rounded: what the Gram matrix foretells is not quite zero.
+    # The step itself has been rounded: what the Gram matrix predicts is not quite zero.
     score = vectors[at.SCORE] - run.gram @ moved + remainders.sum(axis=0)
     errors = (remainders - remainders.mean(axis=0)).T * math.sqrt(k / (k - 1))
     solved = np.linalg.solve(run.gram, np.column_stack([score, errors]))
@@ -121,7 +121,7 @@ def sampled_gradient_correction(run: Run, start: np.ndarray, options: SolverOpti
     if not (further @ score <= SMALL * decrement and (unlike <= ALIKE * diagonal).all()):
         return False
     vectors[at.COEFFICIENTS] = reached + further
-    # What the chunks will be asked after a step as long as the error of this correction.
+    # The chunks will have to estimate what a step as long as this correction's error changes.
     changes = np.diagonal(chunks.grams, axis1=1, axis2=2) - diagonals
     length = math.sqrt((errors * solved[:, 1:]).sum() / decrement)
     error = run.inflation * length * (chunks.error_of(changes) / diagonal).max()
@@ -164,8 +164,8 @@ def finalize_information(run: Run, options: SolverOptions) -> bool:
 def _few_rows_move(run: Run, allowed: float) -> bool:
     """Whether the last step may have changed weights that alone determine a coefficient.
 
-    How fast steps shrink, all together, tells nothing of those rows. They are in one chunk, which
-    has most of what a column tells.
+    The contraction of all steps does not bound those rows. They are in one chunk, which
+    has most of a column's sum of squares.
     """
     if not run.row_table.is_dense or run.has_constant_weights:
         return False
@@ -179,7 +179,7 @@ def _few_rows_move(run: Run, allowed: float) -> bool:
 
 
 class _Correction:
-    """What the last step and double precision change in some chunks."""
+    """Changes of some chunks' sums by the last step and by double precision."""
 
     def __init__(self, run: Run, is_left: bool, has_float32_gram: bool, options: SolverOptions):
         self.run, self.is_left, self.has_float32_gram = run, is_left, has_float32_gram
@@ -203,7 +203,7 @@ class _Correction:
 
     @property
     def _own(self) -> float:
-        """What rows unlike those of the chunks may have of changes and rounding, as a share."""
+        """Largest change and rounding, as a share, of rows unlike those of the chunks."""
         remaining_change = float(self.run.state[at.REMAINING_CHANGE]) if self.is_left else 0.0
         return remaining_change + (FLOAT32_ROUNDING if self.has_float32_gram else 0.0)
 
@@ -216,7 +216,7 @@ class _Correction:
         diagonal = self._errors(self.diagonal)
         if (self.run.inflation * diagonal <= most).all():
             return True
-        # Changed weights alone are not magnified as rounding is: the variances tell by how much.
+        # Changed weights alone are not magnified as rounding is: the variances show by how much.
         is_small = self.run.row_table.n_columns <= MOST_COLUMNS
         return not self.has_float32_gram and is_small and self._error_of_variances(inverse) <= most
 

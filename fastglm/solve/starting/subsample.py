@@ -3,7 +3,7 @@
 Sweeps that only lead to where a precise one starts need not be precise themselves. A sample's
 optimum is about one unit of the decrement per coefficient and share of the rows away from that of
 all rows; sweeps of all rows in single precision take half of the arithmetic and lead to within
-rounding of it, so that the first precise sweep has little left to do but to say so.
+rounding of it, so that the first precise sweep has little left to do but to confirm it.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ REUSE_FROM_DENSE = 48
 #: From this many columns on, it is somewhat cheaper, and only the first sweep does without.
 REUSE_FROM_COLUMNS = 12
 MAX_REUSES = 8
-#: Single precision tells columns of equal length apart if their Gram matrix has no smaller one.
+#: Single precision separates columns of equal length if their Gram matrix has no smaller one.
 LEAST_EIGENVALUE = 1e-4
 FLOAT32_SWEEPS = 12
-#: What sweeps in single precision may leave of steps: less would be lost in its rounding.
+#: Decrement at which sweeps in single precision end: less would be lost in its rounding.
 FLOAT32_SLACK = 1e-7
-#: What may be left of the uncertainty, in units of `tol`, where some chunks may tell the rest.
+#: Largest remaining change of the uncertainty, in units of `tol`, that chunks may estimate.
 FINALIZED_LATER_SLACK = 100.0
 
 
@@ -96,7 +96,7 @@ def _run_on_sample(
 
     0 as well where aliased columns are found: there is no use in going on with these. Begins with
     a still smaller sample where that pays; the `last` one gives the first sweeps of all rows their
-    factor. A weak prior keeps coefficients finite of levels that the sample hardly knows. The
+    factor. A weak prior keeps coefficients finite of levels that are rare in the sample. The
     sample's own error is about one unit of the decrement per coefficient: nothing is gained far
     below it.
     """
@@ -111,7 +111,7 @@ def _run_on_sample(
     tolerance = SUBSAMPLE_TOLERANCE * run.row_table.n_columns / rows
     # A factor for many sweeps must be one from close by, where it changes.
     if run.has_constant_weights or not (last and _factor_reuses(run) > 1):
-        # What a Newton step leaves is about its square.
+        # A Newton step leaves about its square.
         tolerance = math.sqrt(tolerance) if run.is_newton else tolerance / SCORING_LEAVES
     loose = SolverOptions(tolerance, max_iter=15, n_threads=options.n_threads, purpose=SUBSAMPLE)
     for in_float32 in (True, False) if float32 else (False,):
@@ -135,7 +135,7 @@ def _start_from_sample(run: Run, sample: Run, share: float) -> None:
 
 
 def _factor_reuses(run: Run) -> int:
-    """How many sweeps may do with the factor of a sample.
+    """Number of sweeps that may reuse the factor of a sample.
 
     Where no weight changes, the first sweep's own factor serves all that follow, until one in
     double precision.
@@ -159,7 +159,7 @@ def _can_use_float32(run: Run) -> bool:
 
 
 def _is_well_conditioned(sample: Run) -> bool:
-    """Whether single precision can tell the columns apart."""
+    """Whether single precision can separate the columns."""
     return _least_eigenvalue(sample) > LEAST_EIGENVALUE
 
 
