@@ -9,7 +9,7 @@ import scipy
 
 from fastglm.arguments import checked_choice
 from fastglm.errors import ModelError, require_level
-from fastglm.inference.intervals.prediction_intervals import Component, Mixture
+from fastglm.inference.intervals.predictive_mixture import Component, Mixture
 from fastglm.mixed.algebra import Factor, Schur
 from fastglm.mixed.estimate import LinearEstimate
 from fastglm.mixed.prediction import (

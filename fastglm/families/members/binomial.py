@@ -106,6 +106,10 @@ def binomial_distribution() -> ResponseDistribution:
     def tail(y, mu, weight, below):
         trials = np.rint(weight)
         k = count_of(y, 1.0 / trials)
+        if np.all(trials == 1.0):
+            inside = 1.0 - mu if below else mu + 0.0
+            inside = np.where(k >= 1.0, 0.0 * mu + below, inside)
+            return np.where(k < 0.0, 0.0 * mu + (not below), inside)
         more = np.clip(k, 0.0, np.maximum(trials - 1.0, 0.0)) + 1.0
         fewer = np.maximum(trials - more + 1.0, 1.0)
         inside = (

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy
 
 from fastglm.entry import entry_points
 from fastglm.errors import ModelError
-from fastglm.families.distribution import ResponseDistribution, lattice_quantile
 from fastglm.fit.roots import covariance_root
+from fastglm.inference.intervals.predictive_mixture import Mixture, components_of
 from fastglm.inference.rendering import RenderedFrame
 from fastglm.inference.rows.new_rows import NewRows
 from fastglm.kernels.blocks import row_buffers
@@ -23,7 +21,7 @@ from fastglm.rows.vectors import vector
 if TYPE_CHECKING:
     from fastglm.fit.record import Fit
 
-__all__ = ["Component", "Mixture", "Prediction", "get_prediction"]
+__all__ = ["Prediction", "get_prediction"]
 
 #: What the rows kernel gives of a prediction, in the order of `Prediction`.
 _BUFFERS = (
@@ -34,14 +32,6 @@ _BUFFERS = (
 )
 #: Rows that one thread works on at a time.
 SLICE_ROWS = 16_384
-#: Largest standard error of the mean, in standard deviations of a response, for so many nodes.
-NODES = ((0.1, 3), (0.5, 9), (np.inf, 31))
-#: The same for the dispersion, by its residual degrees of freedom.
-DISPERSION_NODES = ((100_000, 1), (300, 3), (30, 7), (8, 15), (0, 31))
-DOUBLINGS = 60
-ILLINOIS_STEPS = 60
-#: Relative error of a quantile; false position leaves far less.
-QUANTILE_TOLERANCE = 1e-8
 
 
 @entry_points
@@ -169,19 +159,25 @@ class Prediction(RenderedFrame):
         if np.isnan(fit.scale):
             # No degree of freedom is left for the spread of observations about their means.
             return np.full((2, eta.size), np.nan)
-        components = _components(fit)
+        components = components_of(fit)
         mean, error_of_mean = np.asarray(self.predicted_mean), np.asarray(self.se_mean)
-        deviation = np.sqrt(family.variance(mean) * fit.response_dispersion / self.weights)
         slices = [slice(k, k + SLICE_ROWS) for k in range(0, eta.size, SLICE_ROWS)]
         limits = np.empty((2, eta.size))
 
         def work(rows: slice) -> None:
+            # One weight for all rows takes one quantile of a standardised response.
+            weights = self.weights[:1] if self.weights.strides == (0,) else self.weights[rows]
+            variance = family.variance(mean[rows]) * fit.response_dispersion / weights
             mixture = Mixture(
                 components,
                 family.link.inverse,
-                # One weight for all rows takes one quantile of a standardised response.
-                self.weights[:1] if self.weights.strides == (0,) else self.weights[rows],
-                *(values[rows] for values in (eta, error, mean, error_of_mean, deviation)),
+                weights,
+                eta[rows],
+                error[rows],
+                mean[rows],
+                error_of_mean[rows],
+                np.sqrt(variance),
+                family.domain.upper,
             )
             limits[0, rows] = mixture.quantile(alpha / 2.0)
             limits[1, rows] = mixture.quantile(1.0 - alpha / 2.0)
@@ -204,8 +200,9 @@ class Prediction(RenderedFrame):
         """
         mean_limits = self._mean_limits(alpha)
         columns = {
-            "mean": np.asarray(self.predicted_mean),
-            "mean_se": np.asarray(self.se_mean),
+            # Copies, so that the frame may be changed; all else is its own already.
+            "mean": np.array(self.predicted_mean),
+            "mean_se": np.array(self.se_mean),
             "mean_ci_lower": mean_limits[0],
             "mean_ci_upper": mean_limits[1],
         }
@@ -225,13 +222,13 @@ class Prediction(RenderedFrame):
     def _shown_frame(self) -> Any:
         # Intervals of new observations take quantiles of each row: a picture of the table does not.
         low, high = self._mean_limits(0.05)
-        mean, error = np.asarray(self.predicted_mean), np.asarray(self.se_mean)
+        mean, error = np.array(self.predicted_mean), np.array(self.se_mean)
         return self._frame({"mean": mean, "mean_se": error, "ci_lower": low, "ci_upper": high})
 
     def _frame(self, columns: dict) -> Any:
         import pandas as pd
 
-        return pd.DataFrame(columns, index=self._rows.index)
+        return pd.DataFrame(columns, index=self._rows.index, copy=False)
 
 
 def get_prediction(
@@ -262,135 +259,3 @@ def get_prediction(
         n_threads,
         rows,
     )
-
-
-@dataclass(frozen=True)
-class Component:
-    """Responses at one dispersion: its probability, and its root in roots of the estimate."""
-
-    mass: float
-    root: float
-    distribution: ResponseDistribution
-
-
-def _components(fit: Fit) -> list[Component]:
-    """Distributions of responses for dispersions that the data allow.
-
-    The estimate times its degrees of freedom is taken to be the dispersion times a chi-squared
-    variable.
-    """
-    dispersion = fit.response_dispersion
-    known = fit.family.distribution(dispersion)
-    if fit.dispersion_known or known.lattice is not None:
-        return [Component(1.0, 1.0, known)]
-    df = fit.df_resid
-    nodes, masses = _hermite(next(count for bound, count in DISPERSION_NODES if df >= bound))
-    below, above = scipy.special.ndtr(nodes), scipy.special.ndtr(-nodes)
-    chi_squared = 2.0 * np.where(
-        nodes < 0.0,
-        scipy.special.gammaincinv(0.5 * df, below),
-        scipy.special.gammainccinv(0.5 * df, above),
-    )
-    return [
-        Component(mass, np.sqrt(ratio), fit.family.distribution(dispersion * ratio))
-        for mass, ratio in zip(masses, df / chi_squared, strict=True)
-    ]
-
-
-def _hermite(n_nodes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Values of a standard normal variable, and probabilities, of Gauss-Hermite quadrature."""
-    nodes, masses = np.polynomial.hermite_e.hermegauss(n_nodes)
-    return nodes, masses / masses.sum()
-
-
-class Mixture:
-    """Distribution of responses averaged over normal linear predictors, row by row."""
-
-    def __init__(
-        self,
-        components: Sequence[Component],
-        inverse_link: Callable[[np.ndarray], np.ndarray],
-        weights: np.ndarray,
-        eta: np.ndarray,
-        error: np.ndarray,
-        mean: np.ndarray,
-        error_of_mean: np.ndarray,
-        deviation: np.ndarray,
-    ):
-        with np.errstate(invalid="ignore", divide="ignore"):
-            largest = np.nanmax(error_of_mean / deviation, initial=0.0)
-        n_nodes = next(count for bound, count in NODES if largest <= bound)
-        nodes, masses = _hermite(n_nodes)
-        self.components, self.weights = components, weights
-        self.masses = masses[:, None]
-        # Errors of linear predictors grow with the root of the dispersion.
-        self.means = [inverse_link(eta + nodes[:, None] * (c.root * error)) for c in components]
-        self.center, self.spread = mean, np.hypot(deviation, error_of_mean)
-
-    def lower_tail(self, y: np.ndarray) -> np.ndarray:
-        """P(Y <= y); linear predictors without a mean are left out of the average."""
-        lower = sum(
-            component.mass * component.distribution.lower(y, means, self.weights)
-            for component, means in zip(self.components, self.means, strict=True)
-        )
-        present = ~np.isnan(lower)
-        if present.all():
-            return np.sum(lower * self.masses, axis=0)
-        total = np.sum(np.where(present, lower, 0.0) * self.masses, axis=0)
-        return total / np.sum(present * self.masses, axis=0)
-
-    def quantile(self, probability: float) -> np.ndarray:
-        """The smallest response whose lower tail reaches the probability."""
-        distribution = self.components[0].distribution
-        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            if distribution.lattice is not None:
-                unit = distribution.lattice(self.weights)
-                guess = (self.center + self.spread * scipy.special.ndtri(probability)) / unit
-                return unit * lattice_quantile(
-                    lambda k: self.lower_tail(k * unit), np.maximum(guess, 0.0), probability
-                )
-            middle = len(self.components) // 2
-            outer = self.means[middle][[0, -1]]
-            means = self.means[middle] if np.isnan(outer).any() else outer
-            ends = self.components[middle].distribution.quantile(probability, means, self.weights)
-            return self._illinois(*self._bracket(ends, probability), probability)
-
-    def _bracket(
-        self, ends: np.ndarray, probability: float
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """An interval about the quantile, from some values near it, and what its ends miss."""
-        low, high = np.fmin.reduce(ends), np.fmax.reduce(ends)
-        f_low, f_high = self.lower_tail(low) - probability, self.lower_tail(high) - probability
-        lowest = self.components[0].distribution.lowest
-        for _ in range(DOUBLINGS):
-            above, below = (f_low > 0.0) & (low > lowest), f_high < 0.0
-            if not (above.any() or below.any()):
-                break
-            width = np.maximum(high - low, 0.1 * self.spread)
-            further = np.maximum(low - width, 0.5 * (low + lowest))
-            low, high = np.where(above, further, low), np.where(below, high + width, high)
-            f_low, f_high = self.lower_tail(low) - probability, self.lower_tail(high) - probability
-        return low, high, f_low, f_high
-
-    def _illinois(
-        self,
-        low: np.ndarray,
-        high: np.ndarray,
-        f_low: np.ndarray,
-        f_high: np.ndarray,
-        probability: float,
-    ) -> np.ndarray:
-        """Safeguarded false position; Dowell & Jarratt (1971), *BIT* 11."""
-        middle = high
-        for _ in range(ILLINOIS_STEPS):
-            middle = high - f_high * (high - low) / (f_high - f_low)
-            middle = np.where(np.isfinite(middle), middle, 0.5 * (low + high))
-            f_middle = self.lower_tail(middle) - probability
-            same = f_middle * f_high > 0.0
-            low, f_low = np.where(same, low, high), np.where(same, 0.5 * f_low, f_high)
-            moved = np.abs(high - middle)
-            high, f_high = middle, f_middle
-            if not (moved > QUANTILE_TOLERANCE * np.abs(middle)).any():
-                break
-        # Without a distribution at any node, such as at a negative mean, there is no quantile.
-        return np.where(np.isnan(f_high), np.nan, middle)

@@ -8,7 +8,7 @@ from r_cases import fit_of, frame_of, matrix, names_with, read_case
 
 import fastglm as fg
 from fastglm.errors import DataError, ModelError
-from fastglm.inference.intervals.prediction_intervals import Mixture, _components
+from fastglm.inference.intervals.predictive_mixture import Mixture, components_of
 
 COLUMNS = ["mean", "mean_se", "mean_ci_lower", "mean_ci_upper", "obs_ci_lower", "obs_ci_upper"]
 
@@ -97,7 +97,7 @@ def test_averaging_over_dispersions_gives_students_t(n):
     eta, error = prediction.linear_predictor, prediction.se_linear_predictor
     deviation = np.full(2, np.sqrt(fit.scale))
     mixture = Mixture(
-        _components(fit), fit.family.link.inverse, np.ones(1), eta, error, eta, error, deviation
+        components_of(fit), fit.family.link.inverse, np.ones(1), eta, error, eta, error, deviation
     )
     for probability, exact in zip((0.025, 0.975), prediction.conf_int(obs=True).T, strict=True):
         np.testing.assert_allclose(mixture.quantile(probability), exact, rtol=3e-4)
@@ -258,3 +258,42 @@ def test_without_degrees_of_freedom_observations_have_no_interval():
     frame = fg.GLM(y, X, "gamma", link="log").fit().get_prediction().summary_frame()
     np.testing.assert_allclose(frame["mean"], y, rtol=1e-6)
     assert frame[["obs_ci_lower", "obs_ci_upper"]].isna().all(axis=None)
+
+
+@pytest.mark.parametrize("error", [0.01, 0.4, 3.0])
+def test_two_valued_responses_have_the_quantiles_of_counts_of_one_trial(error):
+    family = fg.families.Binomial()
+    eta = np.append(np.linspace(-9.0, 9.0, 400), [np.nan, 40.0, -40.0])
+    mean = family.link.inverse(eta)
+    slope = mean * (1.0 - mean)
+    numbers = np.ones(1), eta, np.full(eta.size, error), mean, slope * error, np.sqrt(slope)
+    component = _component(family)
+    counted = Mixture([component], family.link.inverse, *numbers)
+    two_valued = Mixture([component], family.link.inverse, *numbers, family.domain.upper)
+    for probability in (1e-9, 0.025, 0.3, 0.5, 0.975, 1.0 - 1e-9):
+        expected = counted.quantile(probability)
+        np.testing.assert_array_equal(two_valued.quantile(probability), expected)
+    assert {0.0, 1.0} <= set(two_valued.quantile(0.975))
+
+
+def _component(family):
+    fit = fg.GLM(np.arange(9) % 2, np.ones((9, 1)), family).fit()
+    return components_of(fit)[0]
+
+
+def test_tails_of_a_single_trial_are_those_of_any_number_of_trials():
+    distribution = fg.families.Binomial().distribution(1.0)
+    y, mu = np.array([-1.0, 0.0, 0.5, 1.0, 2.0]), np.array([0.3, 1e-20, 0.7, 0.4, 0.2])
+    # With a row of two trials beside them, the general way is taken.
+    weights = np.append(np.ones(5), 2.0)
+    for tail in (distribution.lower, distribution.upper):
+        general = tail(np.append(y, 0.5), np.append(mu, 0.5), weights)[:5]
+        np.testing.assert_allclose(tail(y, mu, np.ones(5)), general, rtol=1e-14)
+
+
+def test_a_frame_of_predictions_may_be_changed(data):
+    X, y = data
+    prediction = fg.GLM(y, X, "poisson").fit().get_prediction(X[:5])
+    frame = prediction.summary_frame()
+    for column, own in (("mean", prediction.predicted_mean), ("mean_se", prediction.se_mean)):
+        assert not np.shares_memory(frame[column].to_numpy(), own)
