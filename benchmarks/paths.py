@@ -1,0 +1,233 @@
+"""Paths beside the plain fit, each against its yardstick: `python -m benchmarks.paths`.
+
+What is asked of each path is a multiple of the yardstick, mostly the plain fit, so that it can be
+judged on a busy machine too; calls of both, and of peers that are installed, take turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import fastglm as fg
+
+Run = Callable[[], Any]
+#: The runs that every path has; all others are peers.
+OURS, YARDSTICK = "fastglm", "yardstick"
+
+
+@dataclass(frozen=True)
+class Path:
+    """One path.
+
+    Attributes
+    ----------
+    title : str
+    yardstick : str
+        What that is.
+    asked : float
+        Most time, in yardsticks.
+    n : int
+        Rows.
+    prepare : callable
+        ``prepare(n)`` gives what to run, by program: `OURS`, `YARDSTICK` and peers.
+    """
+
+    title: str
+    yardstick: str
+    asked: float
+    n: int
+    prepare: Callable[[int], dict[str, Run]]
+
+
+def _dense(n: int, p: int = 20) -> tuple[np.ndarray, np.ndarray]:
+    """A logistic problem with a constant column."""
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(n, p))
+    X[:, 0] = 1.0
+    eta = 0.3 * X[:, 1 : min(p, 6)].sum(axis=1)
+    return X, (rng.random(n) < 1.0 / (1.0 + np.exp(-eta))).astype(float)
+
+
+def _fit(y: np.ndarray, X: np.ndarray) -> Run:
+    return lambda: fg.GLM(y, X, family="binomial").fit()
+
+
+def _scikit_learn(y: np.ndarray, X: np.ndarray) -> dict[str, Run]:
+    if importlib.util.find_spec("sklearn") is None:
+        return {}
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(C=np.inf, fit_intercept=False, solver="newton-cholesky", tol=1e-6)
+    return {"scikit-learn, no standard errors": lambda: model.fit(X, y)}
+
+
+def _aliased(n: int) -> dict[str, Run]:
+    X, y = _dense(n)
+    more = np.column_stack([X, 2.0 * X[:, 3] + X[:, 4]])
+    return {OURS: _fit(y, more), YARDSTICK: _fit(y, X)} | _scikit_learn(y, more)
+
+
+def _nearly_collinear(n: int) -> dict[str, Run]:
+    X, y = _dense(n)
+    near = X.copy()
+    near[:, 7] = X[:, 6] + 1e-5 * X[:, 7]
+    return {OURS: _fit(y, near), YARDSTICK: _fit(y, X)} | _scikit_learn(y, near)
+
+
+def _categories(n: int) -> pd.DataFrame:
+    rng = np.random.default_rng(2)
+    g, h, x = rng.integers(0, 12, n), rng.integers(0, 6, n), rng.normal(size=n)
+    y = rng.random(n) < 1.0 / (1.0 + np.exp(0.5 - 0.3 * x + 0.05 * g))
+    codes = {"g": g, "h": h, "coarse": g // 3}
+    frame = {name: pd.Categorical(values) for name, values in codes.items()}
+    return pd.DataFrame({"y": y.astype(float), "x": x, **frame})
+
+
+def _by_formula(formula: str, frame: pd.DataFrame) -> Run:
+    return lambda: fg.glm(formula, frame, "binomial")
+
+
+def _aliased_codes(n: int) -> dict[str, Run]:
+    frame = _categories(n)
+    full = _by_formula("y ~ g * h + x", frame)
+    return {OURS: _by_formula("y ~ g * h + coarse + x", frame), YARDSTICK: full}
+
+
+def _separated(n: int) -> dict[str, Run]:
+    frame = _categories(n)
+    codes = frame.g.cat.codes.to_numpy().copy()
+    codes[:: n // 20] = 12
+    frame["g"] = pd.Categorical(codes)
+    apart = frame.assign(y=np.where(codes == 12, 0.0, frame.y))
+    mixed = frame.assign(y=np.where(codes == 12, np.arange(n) // (n // 20) % 2, frame.y))
+    return {OURS: _by_formula("y ~ g + x", apart), YARDSTICK: _by_formula("y ~ g + x", mixed)}
+
+
+def _summary(n: int) -> dict[str, Run]:
+    X, y = _dense(n)
+    model = fg.GLM(y, X, family="binomial")
+    fits = []
+
+    def fit() -> None:
+        fits.append(model.fit())
+
+    fit()
+    # A fit keeps its likelihoods: each summary is of a new one.
+    return {YARDSTICK: fit, OURS: lambda: str(fits[-1].summary())}
+
+
+def _prediction(n: int) -> dict[str, Run]:
+    X, y = _dense(n)
+    fit = fg.GLM(y, X, family="binomial").fit()
+    runs: dict[str, Run] = {
+        OURS: lambda: fit.get_prediction(X).summary_frame(),
+        YARDSTICK: lambda: fit.predict(X),
+    }
+    if importlib.util.find_spec("statsmodels") is not None:
+        import statsmodels.api as sm
+
+        theirs = sm.GLM(y, X, family=sm.families.Binomial()).fit()
+        runs["statsmodels, means only"] = lambda: theirs.get_prediction(X).summary_frame()
+    return runs
+
+
+_PROCESS = """
+import numpy as np, fastglm as fg
+X = np.random.default_rng(1).normal(size=({n}, 5))
+str(fg.GLM((X[:, 0] > 0.5 * X[:, 1]) * (X[:, 2] < 1.0) * 1.0, X, family="binomial").fit().summary())
+"""
+_R_PROCESS = """
+X <- matrix(rnorm({n} * 5), {n}); y <- (X[, 1] > 0.5 * X[, 2]) * (X[, 3] < 1)
+print(summary(glm(y ~ X - 1, family = binomial)))
+"""
+
+
+def _new_process(n: int) -> dict[str, Run]:
+    def program(*command: str) -> Run:
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        return lambda: subprocess.run(command, check=True, env=os.environ, **quiet)
+
+    runs = {
+        OURS: program(sys.executable, "-c", _PROCESS.format(n=n)),
+        YARDSTICK: program(sys.executable, "-c", "import numba"),
+    }
+    if shutil.which("Rscript") is not None:
+        runs["R"] = program("Rscript", "-e", _R_PROCESS.format(n=n))
+    return runs
+
+
+#: What is measured, and what is asked of it.
+PATHS = (
+    Path("aliased column, 1e6 x 20", "the fit without it", 1.5, 1_000_000, _aliased),
+    Path("columns 1e-5 apart, 1e6 x 20", "columns apart", 6.0, 1_000_000, _nearly_collinear),
+    Path("g * h and a coarser g, 1e6 rows", "g * h", 1.5, 1_000_000, _aliased_codes),
+    Path("a separated level, 1e6 rows", "with a success in it", 1.5, 1_000_000, _separated),
+    Path("summary() after a fit, 1e6 x 20", "the fit", 0.2, 1_000_000, _summary),
+    Path("intervals of 1e6 predictions", "predictions", 5.0, 1_000_000, _prediction),
+    Path("a new process, 20,000 x 5", "importing numba", 2.0, 20_000, _new_process),
+)
+
+
+def measure(path: Path, n: int, rounds: int) -> dict[str, float]:
+    """Least seconds of each program, in turns; the first call of each is not counted."""
+    runs = path.prepare(n)
+    seconds: dict[str, float] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for number in range(rounds + 1):
+            for program, run in runs.items():
+                begin = time.perf_counter()
+                run()
+                spent = time.perf_counter() - begin
+                if number:
+                    seconds[program] = min(spent, seconds.get(program, spent))
+    return seconds
+
+
+def lines(path: Path, seconds: dict[str, float]) -> list[str]:
+    """A line of the table for each program: seconds, and over the yardstick's."""
+    unit = seconds[YARDSTICK]
+    kept = seconds[OURS] <= path.asked * unit
+    found = []
+    for program, spent in sorted(seconds.items(), key=lambda item: item[0] != OURS):
+        name = f"{YARDSTICK}: {path.yardstick}" if program == YARDSTICK else program
+        verdict = ("met" if kept else "MISSED") if program == OURS else ""
+        asked = f"{path.asked:g}" if program == OURS else ""
+        found.append(
+            f"| {path.title} | {name} | {1e3 * spent:.4g} ms | {spent / unit:.3g} | {asked} | "
+            f"{verdict} |"
+        )
+    return found
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.paths", description=__doc__)
+    parser.add_argument("--only", default="", help="paths with this text in their titles")
+    parser.add_argument("--divisor", type=int, default=1, help="of the rows, for a quick look")
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    print(
+        "| path | program | least time | in yardsticks | asked |  |\n|---|---|---:|---:|---:|---|"
+    )
+    for path in PATHS:
+        if arguments.only in path.title:
+            n = max(1_000, path.n // arguments.divisor)
+            print("\n".join(lines(path, measure(path, n, arguments.rounds))), flush=True)
+
+
+if __name__ == "__main__":
+    main()

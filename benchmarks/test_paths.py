@@ -1,0 +1,29 @@
+"""Every path runs, and its programs answer the same question."""
+
+import numpy as np
+import pytest
+
+from benchmarks.paths import OURS, PATHS, YARDSTICK, lines, measure
+
+FITS = [path for path in PATHS if "level" in path.title or "column" in path.title]
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.title)
+def test_a_path_is_measured_with_its_yardstick(path):
+    seconds = measure(path, 2_000, 1)
+    assert {OURS, YARDSTICK} <= seconds.keys()
+    table = lines(path, seconds)
+    assert len(table) == len(seconds)
+    assert table[0].split("|")[2].strip() == OURS
+    assert ("MISSED" in table[0]) == (seconds[OURS] > path.asked * seconds[YARDSTICK])
+
+
+@pytest.mark.filterwarnings("ignore::fastglm.errors.FastGLMWarning")
+@pytest.mark.parametrize("path", FITS, ids=lambda path: path.title)
+def test_both_fits_of_a_path_converge_to_like_deviances(path):
+    runs = path.prepare(4_000)
+    ours, other = runs[OURS](), runs[YARDSTICK]()
+    assert ours.converged
+    assert other.converged
+    assert ours.deviance == pytest.approx(other.deviance, rel=0.05)
+    assert np.isfinite(ours.llf)
