@@ -158,6 +158,9 @@ MODELS = {
     "quasi": ("claims ~ x", {"family": "quasipoisson"}),
     "tweedie": ("cost ~ x", {"family": fg.families.Tweedie(var_power=1.5)}),
     "spline": ("size ~ bs(year, df=4) + x", {}),
+    "splines": ("size ~ bs(x, df=6, degree=2) + bs(log(cost), df=5, include_intercept=True)", {}),
+    "straight": ("size ~ bs(x, degree=1):flag + bs(year, knots=[2005, 2010])", {}),
+    "nested": ("size ~ bs(center(x), df=4)", {}),
     "natural": ("claims ~ cr(x, df=4)", {"family": "poisson"}),
     "polynomial": ("size ~ poly(x, 3) + scale(year)", {}),
     "contrast": ("size ~ C(g, contr.sum) + C(h, contr.treatment(2)):x", {}),
@@ -175,7 +178,7 @@ def test_the_numbers_are_those_of_a_fit_in_memory(model, table):
     )
 
 
-@pytest.mark.parametrize("model", ["poisson", "levels", "counts", "weights", "spline", "truths"])
+@pytest.mark.parametrize("model", ["poisson", "levels", "counts", "weights", "splines", "truths"])
 def test_rows_with_missing_values_are_left_out_as_in_memory(model, gaps):
     formula, options = MODELS[model]
     options = options | {"missing": "drop"}
@@ -388,3 +391,9 @@ def test_rare_levels_with_events_settle():
     assert_alike(
         fg.glm("claims ~ g", fg.scan(table), "poisson"), fg.glm("claims ~ g", table, "poisson")
     )
+
+
+def test_splines_of_a_column_of_any_name(table):
+    named = table.append_column("my x", table.column("x"))
+    formula = "size ~ bs(`my x`, df=5) + poly(`my x`, 2)"
+    assert_alike(fg.glm(formula, fg.scan(named)), fg.glm(formula, named))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,13 +11,17 @@ from fastglm.design.formula.assemble import Factor, NumericFactor, assemble_with
 from fastglm.design.formula.coding import code_factor, used_levels
 from fastglm.design.formula.contrast_coding import CodedTerm
 from fastglm.design.formula.contrasts import Coding
-from fastglm.design.formula.expressions import Expression, State, Value
+from fastglm.design.formula.expressions import Expression, State, Value, function_name
 from fastglm.design.formula.fitted_formula import FittedFormula
 from fastglm.design.formula.grammar import ParsedFormula, parse_formula
 from fastglm.design.formula.table import Table
+from fastglm.design.formula.transforms import STATEFUL, spline_state
 from fastglm.design.frames.categories import Categories, Column, Level, sorted_categories
 from fastglm.design.matrix.parts import Design
 from fastglm.errors import DataError
+
+#: Of ``bs()``, those of which its knots follow from quantiles alone.
+SPLINE_OPTIONS = {"df", "degree", "include_intercept"}
 
 __all__ = ["DesignMaker", "FormulaLearner", "LevelsSeen"]
 
@@ -96,8 +101,30 @@ class FormulaLearner:
     def learn_state(self, columns: Mapping[str, Column]) -> None:
         """Let functions learn from `stateful_columns`, whole, NaN where values are missing."""
         for expression in self.expressions:
-            if expression.is_stateful:
+            calls = [node for node in ast.walk(expression.tree) if isinstance(node, ast.Call)]
+            stateful = [node for node in calls if function_name(node) in STATEFUL]
+            learned = [self._learn_spline(node, columns) for node in stateful]
+            if not all(learned):
                 expression.evaluate(columns, self.state)
+
+    def _learn_spline(self, call: ast.Call, columns: Mapping[str, Column]) -> bool:
+        """Learns a plain ``bs()`` without making its columns, which would take many times x."""
+        options = {str(k.arg): k.value for k in call.keywords}
+        constants = {k: v.value for k, v in options.items() if isinstance(v, ast.Constant)}
+        is_plain = len(call.args) == 1 and options.keys() == constants.keys() <= SPLINE_OPTIONS
+        if function_name(call) != "bs" or not is_plain:
+            return False
+        # Not parsed anew: the name of a column need not be one of Python.
+        argument = Expression(ast.unparse(call), call.args[0], tuple(columns))
+        values = argument.evaluate(columns, {})
+        sizes = [constants.get("df"), constants.get("degree", 3)]
+        is_known = isinstance(values, np.ndarray) and all(
+            size is None or type(size) is int for size in sizes
+        )
+        if not is_known or not np.isfinite(numbers := np.asarray(values, np.float64)).any():
+            return False
+        self.state.setdefault(ast.unparse(call), spline_state(numbers, **constants))
+        return True
 
     def look(self, columns: Mapping[str, Column]) -> None:
         """Find out from some complete rows what each factor is."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from fastglm.errors import DataError, FormulaError
 
-__all__ = ["ELEMENTWISE", "STATEFUL", "Basis", "apply_stateful"]
+__all__ = ["ELEMENTWISE", "STATEFUL", "Basis", "apply_stateful", "spline_state"]
 
 ELEMENTWISE: dict[str, Callable[..., np.ndarray]] = {
     "abs": np.abs,
@@ -124,6 +124,28 @@ def apply_stateful(
     if not state:
         state.update({key: _plain(value) for key, value in learned.items()})
     return _columns(result) if everywhere else _spread(_columns(result), present)
+
+
+def spline_state(
+    values: np.ndarray, df: int | None = None, degree: int = 3, include_intercept: bool = False
+) -> dict[str, Any]:
+    """What ``bs(values, ...)`` learns, without its columns: bounds, and knots at quantiles.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,), float64
+        NaN where there is none.
+    df, degree, include_intercept
+        As for ``bs``.
+    """
+    values = values[np.isfinite(values)]
+    lower, upper = float(values.min()), float(values.max())
+    n_knots = 0 if df is None else df - degree - (1 if include_intercept else 0)
+    inner: list[float] = []
+    if n_knots > 0:
+        inner = np.quantile(values, np.linspace(0, 1, n_knots + 2))[1:-1].tolist()
+    knots = [lower] * (degree + 1) + inner + [upper] * (degree + 1)
+    return {"lower_bound": lower, "upper_bound": upper, "knots": knots}
 
 
 def _spread(result: np.ndarray | Basis, present: np.ndarray) -> np.ndarray | Basis:
