@@ -395,5 +395,5 @@ def test_rare_levels_with_events_settle():
 
 def test_splines_of_a_column_of_any_name(table):
     named = table.append_column("my x", table.column("x"))
-    formula = "size ~ bs(`my x`, df=5) + poly(`my x`, 2)"
-    assert_alike(fg.glm(formula, fg.scan(named)), fg.glm(formula, named))
+    for formula in ("size ~ bs(`my x`, df=5)", "size ~ poly(`my x`, 2)"):
+        assert_alike(fg.glm(formula, fg.scan(named)), fg.glm(formula, named))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -110,7 +111,9 @@ class FormulaLearner:
     def _learn_spline(self, call: ast.Call, columns: Mapping[str, Column]) -> bool:
         """Learns a plain ``bs()`` without making its columns, which would take many times x."""
         options = {str(k.arg): k.value for k in call.keywords}
-        constants = {k: v.value for k, v in options.items() if isinstance(v, ast.Constant)}
+        constants: dict[str, Any] = {
+            k: v.value for k, v in options.items() if isinstance(v, ast.Constant)
+        }
         is_plain = len(call.args) == 1 and options.keys() == constants.keys() <= SPLINE_OPTIONS
         if function_name(call) != "bs" or not is_plain:
             return False
