@@ -97,7 +97,8 @@ def compare_mixed(fits: Sequence[MixedFit]) -> Table:
     Raises
     ------
     ModelError
-        If the models are not of the same rows, or fits by REML differ in their fixed columns.
+        If the models are not of the same rows and response, fits by REML differ in their fixed
+        columns, or likelihoods were approximated differently.
     """
     fits = sorted(fits, key=lambda fit: fit.n_parameters)
     if len({fit.nobs for fit in fits}) > 1:
@@ -109,6 +110,15 @@ def compare_mixed(fits: Sequence[MixedFit]) -> Table:
         )
     if len({fit.reml for fit in fits}) > 1:
         raise ModelError("some of the models are fitted by REML and others are not.")
+    if len({fit.response_name for fit in fits}) > 1:
+        raise ModelError("the models have different responses: their likelihoods do not compare.")
+    approximations = {fit.method for fit in fits if not fit.is_linear}
+    if len(approximations) > 1:
+        ways = " and ".join(sorted(approximations))
+        raise ModelError(
+            f"the likelihoods were approximated differently, by {ways}: fit all models with the "
+            "same nagq= and laplace=."
+        )
     columns: dict[str, list[float]] = {
         name: [] for name in ("npar", "AIC", "BIC", "logLik", "Chisq", "Df", "Pr(>Chisq)")
     }

@@ -101,3 +101,18 @@ def test_a_model_of_one_term_has_nothing_to_drop_to():
     fit = fg.mixed("y ~ 0 + x + (1 | g)", data)
     with pytest.raises(ModelError, match="no fixed column"):
         fit.drop1()
+
+
+def test_likelihoods_that_do_not_compare_are_refused():
+    rng = np.random.default_rng(0)
+    g, x = np.arange(200) % 20, rng.normal(size=200)
+    data = {"x": x, "g": g, "y": rng.poisson(1.0, 200), "other": rng.poisson(1.0, 200)}
+    laplace = fg.mixed("y ~ x + (1 | g)", data, "poisson")
+    with pytest.raises(ModelError, match="approximated differently"):
+        laplace.anova(fg.mixed("y ~ 1 + (1 | g)", data, "poisson", nagq=9))
+    with pytest.raises(ModelError, match="different responses"):
+        laplace.anova(fg.mixed("other ~ 1 + (1 | g)", data, "poisson"))
+    smaller = fg.mixed("y ~ 1 + (1 | g)", data, "poisson")
+    table = laplace.anova(smaller)
+    statistic = smaller.criterion - laplace.criterion
+    assert table.columns["Chisq"][1] == pytest.approx(statistic, abs=1e-9)
