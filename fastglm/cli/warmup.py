@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 import fastglm
+from fastglm.design.formula.transforms import Basis, apply_stateful
 from fastglm.families import FAMILIES, LINKS, Family, Quasi, Tweedie
 from fastglm.families.members import QUASI_VARIANCES, TWEEDIE_SPECIAL
 from fastglm.kernels.compiler.notice import notice
@@ -109,6 +110,11 @@ def _use_categories() -> None:
     assert MNLogit(np.arange(FEW_ROWS) ** 2 % 3, X).fit().converged
 
 
+def _use_splines() -> None:
+    values = np.linspace(0.0, 1.0, MANY_ROWS)
+    assert isinstance(apply_stateful("cr", [values], {"df": 3}, {}, "cr(x, df=3)"), Basis)
+
+
 def _use_mixed() -> None:
     """Every compiled function of mixed models: one factor, crossed ones, quadrature, intervals."""
     n = 60
@@ -135,5 +141,6 @@ _USES: dict[str, Callable[[], None]] = {
     "parallel loop": lambda: _use_fit(MANY_ROWS),
     "aliased columns": _use_aliases,
     "several predictors": _use_categories,
+    "splines": _use_splines,
     "mixed models": _use_mixed,
 }

@@ -33,21 +33,26 @@ class NumericFactor:
 
     Parameters
     ----------
-    values : ndarray, shape (n,) or (n, k)
-        One column as it lies, or the columns of a basis.
+    values : ndarray, shape (n,), (n, k) or (L, k)
+        One column as it lies, or the columns of a basis, of each code if there are `codes`.
     names : tuple of str
         One per column.
     spans_intercept : bool
         Whether the first column is left out when the factor is reduced.
+    codes : ndarray of int, shape (n,), optional
+        Of a basis of a column of L distinct values.
     """
 
     values: np.ndarray
     names: tuple[str, ...]
     spans_intercept: bool = False
+    codes: np.ndarray | None = None
 
     def columns(self, reduced: bool) -> np.ndarray:
-        """Give the columns as a matrix, (n, k), a view."""
+        """Give the columns as a matrix, (n, k), a view unless they are coded."""
         matrix = self.values[:, None] if self.values.ndim == 1 else self.values
+        if self.codes is not None:
+            matrix = matrix[self.codes]
         return matrix[:, 1:] if reduced else matrix
 
 
@@ -234,6 +239,10 @@ def _parts(product: CodedTerm, factors: Mapping[str, Factor], n_rows: int) -> li
     if not product.factors:
         return [Ones(n_rows)]
     coded = [(factors[factor.text], factor.reduced) for factor in product.factors]
+    table = _coded_basis(coded)
+    if table is not None:
+        codes, values = table
+        return [Indicators((codes,), (len(values),))]
     numeric = [f.columns(reduced) for f, reduced in coded if isinstance(f, NumericFactor)]
     categorical = [f for f, _ in coded if isinstance(f, CategoricalFactor)]
     if len(numeric) == 1 and not categorical and numeric[0].shape[1] > 1:
@@ -241,6 +250,14 @@ def _parts(product: CodedTerm, factors: Mapping[str, Factor], n_rows: int) -> li
     # One part for every choice of a column from each numeric factor.
     choices = itertools.product(*(values.T for values in numeric))
     return [_part(choice, categorical) for choice in choices]
+
+
+def _coded_basis(coded: Sequence[tuple[Factor, bool]]) -> tuple[np.ndarray, np.ndarray] | None:
+    """Codes, (n,), and their columns, (L, k), of a term that is a coded basis by itself."""
+    factor, reduced = coded[0]
+    if len(coded) > 1 or not isinstance(factor, NumericFactor) or factor.codes is None:
+        return None
+    return factor.codes, factor.values[:, 1:] if reduced else factor.values
 
 
 def _part(numeric: tuple[np.ndarray, ...], categorical: list[CategoricalFactor]) -> Part:
@@ -260,6 +277,7 @@ def _columns(coded: Sequence[tuple[Factor, bool]]) -> tuple[list[str], scipy.spa
     fastest; so the column map is the Kronecker product of the factors' codings in that order,
     with its columns put into the order of the names, where the first factor varies fastest.
     """
+    table = _coded_basis(coded)
     names: list[list[str]] = []
     codings: list[scipy.sparse.csc_array] = []
     for factor, reduced in coded:
@@ -268,6 +286,8 @@ def _columns(coded: Sequence[tuple[Factor, bool]]) -> tuple[list[str], scipy.spa
         else:
             columns = list(factor.names[1:] if reduced else factor.names)
             matrix = scipy.sparse.eye_array(len(columns), format="csc")
+            if table is not None:
+                matrix = scipy.sparse.csc_array(table[1])
         names.append(columns)
         codings.append(matrix)
     if len(coded) == 1:

@@ -76,11 +76,13 @@ def code_factor(
             codes = _fill(codes, value.categories, levels, name, nan_rows, unseen)
         return CategoricalFactor(codes, levels, value.contrast, name, value.spans_intercept)
     numbers = value.values if isinstance(value, Basis) else value
-    if finite:
+    of_levels = value.codes if isinstance(value, Basis) else None
+    # Coded columns are finite.
+    if finite and of_levels is None:
         require_finite(numbers, name, nan_rows)
     if isinstance(value, Basis):
         names = tuple(f"{name}[{label}]" for label in value.labels)
-        return NumericFactor(numbers, names, value.spans_intercept)
+        return NumericFactor(numbers, names, value.spans_intercept, of_levels)
     return NumericFactor(numbers, (name,))
 
 

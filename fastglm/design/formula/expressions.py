@@ -136,7 +136,9 @@ class Expression:
         calls = (node for node in ast.walk(self.tree) if isinstance(node, ast.Call))
         return any(function_name(call) in STATEFUL for call in calls)
 
-    def evaluate(self, columns: Mapping[str, Column], state: State) -> Value:
+    def evaluate(
+        self, columns: Mapping[str, Column], state: State, may_code: bool = False
+    ) -> Value:
         """Compute the factor.
 
         Parameters
@@ -145,6 +147,8 @@ class Expression:
             At least the columns in `self.columns`.
         state : dict
             What stateful functions learned, by the text of their call; filled where absent.
+        may_code : bool, default False
+            Whether a `Basis` of a column of few distinct values may have codes.
 
         Returns
         -------
@@ -158,7 +162,7 @@ class Expression:
             If an operation does not fit its operands, such as a sum with a categorical.
         """
         with np.errstate(all="ignore"):
-            value = _Evaluation(columns, state, self.text).value(self.tree)
+            value = _Evaluation(columns, state, self.text, may_code).value(self.tree)
         if not isinstance(value, np.ndarray | Categories | Basis | Coding):
             raise FormulaError(f"'{self.text}' is a constant; a formula needs data columns.")
         return value
@@ -272,8 +276,11 @@ def read_contrast(node: ast.expr, text: str) -> Contrast:
 class _Evaluation:
     """One walk over one tree: the data it reads and the state it fills."""
 
-    def __init__(self, columns: Mapping[str, Column], state: State, text: str) -> None:
+    def __init__(
+        self, columns: Mapping[str, Column], state: State, text: str, may_code: bool
+    ) -> None:
         self.columns = columns
+        self.may_code = may_code
         self.state = state
         self.text = text
 
@@ -362,7 +369,7 @@ class _Evaluation:
         rest = [self.value(argument) for argument in node.args[1:]]
         call = ast.unparse(node)
         state = self.state.setdefault(call, {})
-        return apply_stateful(name, [first, *rest], options, state, call)
+        return apply_stateful(name, [first, *rest], options, state, call, self.may_code)
 
     def code(self, node: ast.Call) -> Coding:
         contrast = contrast_node(node)

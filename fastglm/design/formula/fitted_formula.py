@@ -169,7 +169,7 @@ class FittedFormula:
             _learn_from_all(whole, (*parsed.factors, *parsed.offsets), state)
             _learn_from_all(whole, response, of_response)
         factors = {
-            factor.text: code_factor(factor.evaluate(table.columns, state), factor.text)
+            factor.text: code_factor(factor.evaluate(table.columns, state, True), factor.text)
             for factor in parsed.factors
         }
         fitted_formula = cls.of_factors(parsed, factors, state)
@@ -298,7 +298,7 @@ class FittedFormula:
         factors = {}
         for expression in self.factors:
             text, levels = expression.text, self.levels.get(expression.text)
-            computed = expression.evaluate(table.columns, self.state)
+            computed = expression.evaluate(table.columns, self.state, may_code=True)
             if levels is not None and isinstance(computed, np.ndarray):
                 computed = without_levels(computed)
             factors[text] = code_factor(computed, text, levels, nan_rows, unseen)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from fastglm.design.formula.many_rows import MANY_ROWS, few_values, learn_few, spline_columns
 from fastglm.errors import DataError, FormulaError
 
 __all__ = ["ELEMENTWISE", "STATEFUL", "Basis", "apply_stateful", "spline_state"]
@@ -50,6 +51,8 @@ STATEFUL = {
 }
 
 
+#: Those that give several columns.
+BASES = ("bs", "cc", "cr", "cs", "poly")
 #: Splines whose columns add up to a constant: centred unless the formula has it otherwise, as mgcv
 #: centres them, since beside an intercept one column would be a combination of the others.
 CENTRED = ("cc", "cr", "cs")
@@ -63,20 +66,35 @@ class Basis:
 
     Parameters
     ----------
-    values : ndarray, shape (n, k), float64, Fortran order
+    values : ndarray, shape (n, k) or (L, k), float64
+        Of each row; with `codes`, of each of L distinct values of the column.
     labels : tuple of str
         The text in brackets in each column's name.
     spans_intercept : bool
         Whether the columns sum to a constant, so that the first goes next to an intercept.
+    codes : ndarray of int, shape (n,), optional
+        Which of the distinct values each row has.
     """
 
     values: np.ndarray
     labels: tuple[str, ...]
     spans_intercept: bool = False
+    codes: np.ndarray | None = None
+
+    def written_out(self) -> Basis:
+        """The same with a value of each row."""
+        if self.codes is None:
+            return self
+        return replace(self, values=self.values[self.codes], codes=None)
 
 
 def apply_stateful(
-    name: str, arguments: list[Any], options: dict[str, Any], state: dict[str, Any], call: str
+    name: str,
+    arguments: list[Any],
+    options: dict[str, Any],
+    state: dict[str, Any],
+    call: str,
+    may_code: bool = False,
 ) -> np.ndarray | Basis:
     """Call a function that learns from the data the first time and repeats it afterwards.
 
@@ -90,6 +108,8 @@ def apply_stateful(
         What was learned. Filled in place if empty; plain numbers and lists.
     call : str
         The call as written, for messages.
+    may_code : bool, default False
+        Whether a `Basis` of a column of few distinct values may have codes.
 
     Returns
     -------
@@ -114,16 +134,46 @@ def apply_stateful(
     present = np.isfinite(values)
     everywhere = bool(present.all()) or not present.any()
     try:
-        result = transform(
-            values if everywhere else values[present], *rest, _state=learned, **options
-        )
+        result = None
+        if everywhere and name in BASES and MANY_ROWS <= values.size == np.count_nonzero(present):
+            result = _of_many_rows(name, transform, values, rest, options, learned, may_code)
+        if result is None:
+            some = values if everywhere else values[present]
+            result = _columns(transform(some, *rest, _state=learned, **options))
     except TypeError as error:
         raise FormulaError(f"{call}: {error}") from error
     except ValueError as error:
         raise DataError(f"{call}: {error}") from error
     if not state:
         state.update({key: _plain(value) for key, value in learned.items()})
-    return _columns(result) if everywhere else _spread(_columns(result), present)
+    return result if everywhere else _spread(result, present)
+
+
+def _of_many_rows(
+    name: str,
+    transform: Callable[..., Any],
+    values: np.ndarray,
+    rest: list[Any],
+    options: dict[str, Any],
+    state: dict[str, Any],
+    may_code: bool,
+) -> np.ndarray | Basis | None:
+    """The columns by `fastglm.design.formula.many_rows`, or None."""
+    call = transform, rest, options, state
+    coded = few_values(values)
+    if coded is not None and (state or learn_few(name, *call, values, coded)):
+        result = _columns(transform(coded[0], *rest, _state=state, **options))
+        if not isinstance(result, Basis) or not np.isfinite(result.values).all():
+            return None
+        result = replace(result, codes=coded[1])
+        return result if may_code else result.written_out()
+    columns = spline_columns(name, *call, values)
+    if columns is None:
+        return None
+    # What they are called, and whether they span the intercept, two rows tell as well as all.
+    ends = np.array([values.min(), values.max()])
+    few = _columns(transform(ends, *rest, _state=state, **options))
+    return replace(few, values=columns) if isinstance(few, Basis) else None
 
 
 def spline_state(

@@ -1,0 +1,231 @@
+"""Splines and polynomials of a column of many rows: formulaic's, evaluated at few values.
+
+Formulaic evaluates every function of a basis in every row. A column of few distinct values needs it
+at these only. Any other spline is a polynomial between two knots, which its values at some points
+there determine; compiled code then evaluates it in each row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+__all__ = ["FEW_VALUES", "MANY_ROWS", "few_values", "learn_few", "spline_columns"]
+
+#: From so many rows on it is worth while.
+MANY_ROWS = 10_000
+#: Most distinct values of a column that is coded by them: fewer than the levels of a categorical
+#: that a fit eliminates.
+FEW_VALUES = 120
+#: Values looked at first.
+_GLANCE = 1_000
+#: Highest degree that values at as many points determine to rounding.
+_HIGHEST_DEGREE = 5
+
+_ARGUMENTS = {
+    "bs": ("df", "knots", "degree", "include_intercept", "lower_bound", "upper_bound",
+           "extrapolation"),
+    "cr": ("df", "knots", "lower_bound", "upper_bound", "constraints"),
+    "poly": ("degree", "raw"),
+}  # fmt: skip
+_ARGUMENTS["cc"] = _ARGUMENTS["cs"] = _ARGUMENTS["cr"]
+
+Transform = Callable[..., Any]
+
+
+def few_values(values: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Distinct values, in order, and the code of each row, where there are few; else None."""
+    some = np.unique(values[:: max(1, values.size // _GLANCE)])
+    if some.size > FEW_VALUES:
+        return None
+    levels = some
+    for _ in range(2):
+        codes = np.searchsorted(levels, values).clip(max=levels.size - 1).astype(np.uint8)
+        other = levels[codes] != values
+        if not other.any():
+            return levels, codes
+        levels = np.union1d(levels, values[other])
+        if levels.size > FEW_VALUES:
+            return None
+    return None
+
+
+class _Call(NamedTuple):
+    """A call of a transform with its arguments by name."""
+
+    name: str
+    transform: Transform
+    given: dict[str, Any]
+
+    def at(self, values: np.ndarray, state: dict[str, Any], **changed: Any) -> np.ndarray:
+        """Columns at some values, (n, k)."""
+        given = {k: v for k, v in (self.given | changed).items() if v is not None}
+        result = self.transform(values, **given, _state=state)
+        columns = getattr(result, "__wrapped__", result)
+        if isinstance(columns, dict):
+            return np.stack(list(columns.values())).T
+        return np.asarray(columns)
+
+
+def _call(
+    name: str, transform: Transform, rest: Sequence[Any], options: Mapping[str, Any]
+) -> _Call | None:
+    """The call, if its arguments are all known."""
+    names = _ARGUMENTS.get(name, ())
+    if len(rest) > len(names) or not {*options} <= {*names, "extrapolation"}:
+        return None
+    return _Call(name, transform, dict(zip(names, rest, strict=False)) | dict(options))
+
+
+def learn_few(
+    name: str,
+    transform: Transform,
+    rest: Sequence[Any],
+    options: Mapping[str, Any],
+    state: dict[str, Any],
+    rows: np.ndarray,
+    coded: tuple[np.ndarray, np.ndarray],
+) -> bool:
+    """Fills `state` with what the transform learns from all rows of a coded column, if it can."""
+    levels, codes = coded
+    counts = np.bincount(codes, minlength=levels.size).astype(np.float64)
+    if name == "poly":
+        call = _call(name, transform, rest, options)
+        if call is None or call.given.get("raw"):
+            return False
+        _learn_polynomials(levels, counts, int(call.given.get("degree", 1)), state)
+        return True
+    call = _plain_spline(name, transform, rest, options)
+    if call is None:
+        return False
+
+    def mean(learned: dict[str, Any]) -> np.ndarray:
+        columns = call.at(levels, learned, df=None, constraints=None)
+        return counts @ columns / counts.sum()
+
+    return _learn_spline(call, rows, levels, mean, state)
+
+
+def _plain_spline(
+    name: str, transform: Transform, rest: Sequence[Any], options: Mapping[str, Any]
+) -> _Call | None:
+    """The call of a spline that lies between the least and the greatest value."""
+    call = _call(name, transform, rest, options)
+    if call is None:
+        return None
+    given = call.given
+    is_bounded = given.get("lower_bound") is None and given.get("upper_bound") is None
+    constraints = given.get("constraints")
+    is_plain = constraints is None or (isinstance(constraints, str) and constraints == "center")
+    degree = given.get("degree", 3)
+    is_plain = is_plain and isinstance(degree, int) and 0 <= degree <= _HIGHEST_DEGREE
+    return call if is_bounded and is_plain else None
+
+
+def _learn_polynomials(
+    values: np.ndarray, counts: np.ndarray, degree: int, state: dict[str, Any]
+) -> None:
+    """The recurrence of polynomials that are orthogonal over the rows."""
+    alpha: dict[int, float] = {}
+    norms = {0: float(counts.sum())}
+    before, now = np.zeros(values.size), np.ones(values.size)
+    for k in range(degree):
+        alpha[k] = float(counts @ (values * now**2)) / norms[k]
+        beta = norms[k] / norms[k - 1] if k else 0.0
+        before, now = now, (values - alpha[k]) * now - beta * before
+        norms[k + 1] = float(counts @ now**2)
+    state |= {"alpha": alpha, "norms2": norms}
+
+
+def _learn_spline(
+    call: _Call,
+    rows: np.ndarray,
+    levels: np.ndarray | None,
+    mean: Callable[[dict[str, Any]], np.ndarray],
+    state: dict[str, Any],
+) -> bool:
+    """Fills `state` with bounds, knots and constraints; False to leave errors to formulaic.
+
+    `mean` gives the means of the columns without constraints over all rows, by their state.
+    """
+    given, df = call.given, call.given.get("df")
+    lower, upper = float(rows.min()), float(rows.max())
+    if not lower < upper:
+        return False
+    changed: dict[str, Any] = {"lower_bound": lower, "upper_bound": upper}
+    ends = np.array([lower, upper])
+    if call.name == "bs":
+        if df:
+            n_knots = df - given.get("degree", 3) - bool(given.get("include_intercept"))
+            if n_knots < 0 or given.get("knots") is not None:
+                return False
+            knots = np.quantile(rows, np.linspace(0, 1, n_knots + 2))[1:-1].tolist()
+            changed |= {"df": None, "knots": knots}
+        call.at(ends, state, **changed)
+        return True
+    is_centred = given.get("constraints") is not None
+    if df is not None:
+        n_knots = df - 2 + is_centred + (call.name == "cc")
+        if n_knots < 0 or df < (1 if is_centred or call.name == "cc" else 2):
+            return False
+        if given.get("knots") is not None:
+            return False
+        distinct = np.unique(rows) if levels is None else levels
+        shares = np.linspace(0, 100, n_knots + 2)[1:-1]
+        changed |= {"df": None, "knots": np.percentile(distinct, shares) if n_knots else []}
+    elif given.get("knots") is None:
+        return False
+    learned: dict[str, Any] = {}
+    call.at(ends, learned, **changed, constraints=None)
+    if is_centred:
+        learned["constraints"] = mean(learned)[None, :]
+    state |= learned
+    return True
+
+
+def spline_columns(
+    name: str,
+    transform: Transform,
+    rest: Sequence[Any],
+    options: Mapping[str, Any],
+    state: dict[str, Any],
+    values: np.ndarray,
+) -> np.ndarray | None:
+    """Columns of a spline, (n, k) in Fortran order, learned if `state` is empty.
+
+    None where it is not a polynomial between every two knots, as beyond the outer ones.
+    """
+    from fastglm.kernels.math.pieces import evaluate_pieces, piece_moments
+
+    call = None if name == "poly" else _plain_spline(name, transform, rest, options)
+    if call is None:
+        return None
+    values = np.ascontiguousarray(values, dtype=np.float64)
+
+    def mean(learned: dict[str, Any]) -> np.ndarray:
+        breaks, coefficients = _pieces(call, learned, df=None, constraints=None)
+        moments = piece_moments(values, breaks, coefficients.shape[1])
+        return np.einsum("mp,mpk->k", moments, coefficients) / values.size
+
+    if not state and not _learn_spline(call, values, None, mean, state):
+        return None
+    if values.min() < float(state["lower_bound"]) or values.max() > float(state["upper_bound"]):
+        return None
+    breaks, coefficients = _pieces(call, state)
+    result = np.empty((coefficients.shape[2], values.size))
+    evaluate_pieces(values, breaks, coefficients, result)
+    return result.T
+
+
+def _pieces(call: _Call, state: dict[str, Any], **changed: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Ends of the pieces, (m + 1,), and their polynomials, (m, degree + 1, k), from values."""
+    breaks = np.unique(np.array(state["knots"], dtype=np.float64))
+    n_points = call.given.get("degree", 3) + 1
+    points = -np.cos(np.pi * (np.arange(n_points) + 0.5) / n_points)
+    middle, half = 0.5 * (breaks[1:] + breaks[:-1]), 0.5 * np.diff(breaks)
+    at = middle[:, None] + half[:, None] * points
+    values = call.at(at.ravel(), dict(state), **changed).reshape(middle.size, n_points, -1)
+    to_powers = np.linalg.inv(np.vander(points, increasing=True))
+    return breaks, np.ascontiguousarray(np.einsum("pq,mqk->mpk", to_powers, values))
