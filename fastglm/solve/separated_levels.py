@@ -8,6 +8,7 @@ of the level were not there. So the rest is fitted alone, and the level is put f
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from fastglm.passes.row_table import RowTable, build_row_table
 from fastglm.passes.row_values import evaluate_rows
 from fastglm.passes.scaling import Centering
 from fastglm.solve.fit import solve
+from fastglm.solve.newton.blocked_inverse import BlockedInverse, OnDemand
 from fastglm.solve.newton.run import SolverOptions
 from fastglm.solve.separation import Separation, looks_separated, open_ends, sides
 from fastglm.solve.solution import Solution
@@ -191,27 +193,31 @@ def _with_levels(
     p, k = row_table.n_columns, found.columns.size
     params = np.zeros(p)
     params[kept] = rest.params
-    means, inverse_weight = np.zeros((k, kept.size)), np.zeros(k)
-    deviance, pearson = rest.deviance, rest.pearson_chi2
-    for j, rows in enumerate(found.rows):
-        design = take_rows(row_table.design, rows)
-        weights = None if row_table.weights is None else row_table.weights[rows]
-        offset = None if row_table.offset is None else np.asarray(row_table.offset)[rows]
-        columns = design.to_dense()[:, kept]
-        beside = columns @ rest.params + (0.0 if offset is None else offset)
-        far = _far_out(family, found.signs[j], rows.size, rest.deviance)
-        if far is None:
+    rows, sizes = np.concatenate(found.rows), np.array([rows.size for rows in found.rows])
+    first = np.cumsum(sizes) - sizes
+    design = take_rows(row_table.design, rows)
+    weights = None if row_table.weights is None else row_table.weights[rows]
+    offset = None if row_table.offset is None else np.asarray(row_table.offset)[rows]
+    columns = design.to_dense()[:, kept]
+    beside = columns @ rest.params + (0.0 if offset is None else offset)
+    least, most = np.minimum.reduceat(beside, first), np.maximum.reduceat(beside, first)
+    # Levels of one sign and size go equally far.
+    kinds = sorted(set(zip(found.signs, sizes, strict=True)))
+    far = {kind: _far_out(family, int(kind[0]), int(kind[1]), rest.deviance) for kind in kinds}
+    for j in range(k):
+        level_far = far[found.signs[j], sizes[j]]
+        if level_far is None:
             return None
-        end = beside.min() if found.signs[j] > 0 else beside.max()
-        params[found.columns[j]] = (far - end) / found.values[j]
-        level = build_row_table(design, _response(row_table)[rows], weights, offset)
-        weight, own, chi2 = evaluate_rows(level, family, params, (WEIGHT, DEVIANCE, PEARSON))
-        total = weight.sum()
-        if not 0.0 < total < np.inf:
-            return None
-        means[j] = (weight / total) @ columns / found.values[j]
-        inverse_weight[j] = 1.0 / (total * found.values[j] ** 2)
-        deviance, pearson = deviance + own.sum(), pearson + chi2.sum()
+        end = least[j] if found.signs[j] > 0 else most[j]
+        params[found.columns[j]] = (level_far - end) / found.values[j]
+    of_levels = build_row_table(design, _response(row_table)[rows], weights, offset)
+    weight, own, chi2 = evaluate_rows(of_levels, family, params, (WEIGHT, DEVIANCE, PEARSON))
+    total = np.add.reduceat(weight, first)
+    if not ((total > 0.0) & (total < np.inf)).all():
+        return None
+    means = np.add.reduceat(weight[:, None] * columns, first) / (total * found.values)[:, None]
+    inverse_weight = 1.0 / (total * np.square(found.values))
+    deviance, pearson = rest.deviance + own.sum(), rest.pearson_chi2 + chi2.sum()
     inverse, factor, centering = _covariances(rest, found.columns, kept, means, inverse_weight)
     return replace(
         rest,
@@ -231,9 +237,13 @@ def _covariances(
     kept: np.ndarray,
     means: np.ndarray,
     inverse_weight: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, Centering]:
+) -> tuple[Any, Any, Centering]:
     """The inverse information of all columns, its factor and the centering of that."""
-    p = columns.size + kept.size
+    p, rest_inverse = columns.size + kept.size, rest.information_inverse
+    if isinstance(rest_inverse, OnDemand) and rest_inverse.unknown is None:
+        levels = rest_inverse.blocks.level_column
+        if not means[:, levels].any():
+            return _blocked_covariances(rest, columns, kept, means, inverse_weight)
     both, own = np.ix_(kept, kept), np.ix_(columns, columns)
     inverse, factor, center = np.zeros((p, p)), np.zeros((p, p)), np.zeros(p)
     crossed = means @ rest.information_inverse
@@ -249,6 +259,43 @@ def _covariances(
     moved = None if constant is None else int(kept[constant])
     centering = rest.centering._replace(center=center, constant=moved)
     return inverse, factor, centering
+
+
+def _blocked_covariances(
+    rest: Solution,
+    columns: np.ndarray,
+    kept: np.ndarray,
+    means: np.ndarray,
+    inverse_weight: np.ndarray,
+) -> tuple[OnDemand, OnDemand, Centering]:
+    """As `_covariances`, where no separated level has rows of one that the rest has eliminated.
+
+    Then it is one more of these.
+    """
+    own, center = np.sqrt(inverse_weight), np.zeros(columns.size + kept.size)
+    center[kept] = rest.centering.center
+    constant = rest.centering.constant
+    moved = None if constant is None else int(kept[constant])
+
+    def extended(matrix: OnDemand, means: np.ndarray) -> OnDemand:
+        blocks = matrix.blocks
+        cross = -means[:, blocks.kept_column] @ blocks.root
+        whole = BlockedInverse(
+            np.concatenate([kept[blocks.level_column], columns]),
+            np.concatenate([blocks.own, own]),
+            np.concatenate([blocks.cross, cross]),
+            kept[blocks.kept_column],
+            blocks.root,
+        )
+        return replace(matrix, blocks=whole)
+
+    inverse: Any = rest.information_inverse
+    factor: Any = rest.inverse_information_factor
+    return (
+        extended(inverse, means),
+        extended(factor, rest.centering.combinations(means)),
+        rest.centering._replace(center=center, constant=moved),
+    )
 
 
 def _far_out(family: Family, sign: int, n_rows: int, deviance: float) -> float | None:

@@ -19,18 +19,16 @@ from html import escape
 import numpy as np
 
 from fastglm.design.matrix.parts import Design
-from fastglm.design.matrix.take import take_rows
 from fastglm.errors import Status
-from fastglm.families import Family, Gaussian, ResponseSummary
+from fastglm.families import Family, ResponseSummary
 from fastglm.kernels.blocks.row_buffers import (
-    LINEAR_PREDICTOR,
     PRIOR_WEIGHT,
-    QUADRATIC_FORM,
     WEIGHT,
 )
-from fastglm.passes.row_table import RowTable, build_row_table
+from fastglm.passes.row_table import RowTable
 from fastglm.passes.row_values import evaluate_rows
 from fastglm.solve.aliases import PROVING
+from fastglm.solve.moving_rows import DesignRows, MovingRows
 from fastglm.solve.newton.convergence import MAX_WEIGHT_CHANGE
 from fastglm.solve.separating_direction import ZERO, null_space, separating_direction
 from fastglm.solve.solution import Solution
@@ -180,65 +178,6 @@ def find_separation(
     return separate(DesignRows(design, n_threads), sides(family, response), prior_weights)
 
 
-class MovingRows:
-    """Rows of a linear predictor and how they move along a direction of the coefficients.
-
-    Attributes
-    ----------
-    n_rows, n_columns : int
-        Numbers of rows, n, and of coefficients, p.
-    """
-
-    n_rows: int
-    n_columns: int
-
-    def matrix(self, rows: np.ndarray) -> np.ndarray:
-        """Columns of some rows, by their numbers, (m, p)."""
-        raise NotImplementedError
-
-    def moved(self, direction: np.ndarray) -> np.ndarray:
-        """Change of every row along (p,) `direction`, (n,)."""
-        raise NotImplementedError
-
-    def squares(self, directions: np.ndarray) -> np.ndarray:
-        """Sum over the columns of (p, d) of the squared changes, (n,)."""
-        raise NotImplementedError
-
-
-class DesignRows(MovingRows):
-    """The rows of a design."""
-
-    def __init__(self, design: Design, n_threads: int = 1):
-        self.design, self.row_table, self.n_threads = design, build_row_table(design), n_threads
-        self.n_rows, self.n_columns = design.n_rows, design.n_columns
-
-    def matrix(self, rows: np.ndarray) -> np.ndarray:
-        """See `MovingRows`."""
-        return take_rows(self.design, rows).to_dense()
-
-    def moved(self, direction: np.ndarray) -> np.ndarray:
-        """See `MovingRows`."""
-        return self._evaluate(direction, LINEAR_PREDICTOR)
-
-    def squares(self, directions: np.ndarray) -> np.ndarray:
-        """See `MovingRows`."""
-        origin = np.zeros(self.n_columns)
-        return self._evaluate(origin, QUADRATIC_FORM, np.ascontiguousarray(directions.T))
-
-    def _evaluate(
-        self, direction: np.ndarray, buffer: int, factor: np.ndarray | None = None
-    ) -> np.ndarray:
-        values = evaluate_rows(
-            self.row_table,
-            Gaussian(),
-            direction,
-            (buffer,),
-            factor=factor,
-            n_threads=self.n_threads,
-        )
-        return values[0]
-
-
 def separate(
     rows: MovingRows, side: np.ndarray, prior_weights: np.ndarray | None = None
 ) -> Separation:
@@ -351,35 +290,40 @@ class _Search:
         """A direction that separates rows, (p,), and its linear predictor, (n,), or None."""
         if not (self.side[self.counts] != 0).any():
             return None
-        working = self._first_rows()
+        direction = self.rows.direction_of_levels(self.side, self.counts)
+        if direction is not None:
+            self.tolerance = ZERO
+            return direction, self.rows.moved(direction)
+        rows = self.rows.without_levels(self.side, self.counts)
+        working = self._first_rows(rows)
         while True:
-            matrix = self.rows.matrix(working)
+            matrix = rows.matrix(working)
             scale = np.sqrt(np.mean(matrix * matrix, axis=0))
             scale[scale == 0.0] = 1.0
             matrix /= scale
             direction = separating_direction(matrix, self.side[working])
             if direction is None:
-                more = self._unseen(null_space(matrix) / scale[:, None], working)
+                more = self._unseen(rows, null_space(matrix) / scale[:, None], working)
                 if more.size == 0:
                     return None
             else:
                 self.tolerance = ZERO * max(1.0, float(np.abs(direction).max()))
-                predictor = self.rows.moved(direction / scale)
+                predictor = rows.moved(direction / scale)
                 more = self._violated(predictor, working)
                 if more.size == 0:
-                    return direction / scale, predictor
+                    return rows.of_all(direction / scale), predictor
             working = np.union1d(working, more)
 
-    def _first_rows(self) -> np.ndarray:
-        wanted = max(FIRST_ROWS, 4 * self.rows.n_columns)
+    def _first_rows(self, rows: MovingRows) -> np.ndarray:
+        wanted = max(FIRST_ROWS, 4 * rows.n_columns)
         kinds = [np.flatnonzero(self.counts & (self.side == kind)) for kind in (-1, 0, 1)]
-        return np.sort(np.concatenate([_spread(rows, wanted) for rows in kinds]))
+        return np.sort(np.concatenate([_spread(kind, wanted) for kind in kinds]))
 
-    def _unseen(self, directions: np.ndarray, working: np.ndarray) -> np.ndarray:
-        """Rows that move along directions, columns of (p, d), that `working` leaves open."""
+    def _unseen(self, rows: MovingRows, directions: np.ndarray, working: np.ndarray) -> np.ndarray:
+        """Rows that move along directions, columns of (p, d), of which `working` knows nothing."""
         if directions.shape[1] == 0:
             return np.empty(0, dtype=np.intp)
-        squares = self.rows.squares(directions)
+        squares = rows.squares(directions)
         squares[~self.counts] = 0.0
         squares[working] = 0.0
         return _spread(np.flatnonzero(squares > ZERO * ZERO), MORE_ROWS)
