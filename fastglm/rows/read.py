@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -79,22 +79,23 @@ def read_arrays(
     DataError
         Naming the argument, column or row that cannot be used.
     """
-    checked_choice("missing", missing, _MISSING if isinstance(takes, Family) else _MISSING[:2])
+    of_family = isinstance(takes, Family)
+    if missing not in (_MISSING if of_family else _MISSING[:2]):
+        checked_choice("missing", missing, _MISSING if of_family else _MISSING[:2])
     response, shown_name = read_response(endog)
+    n, read = _n_rows(response), {}
     for name, exog in exogs.items():
         require_same_index(endog, exog, name)
-    n = _n_rows(response)
-    read = {name: _read_design(exog, n, missing) for name, exog in exogs.items()}
-    designs = tuple(built.design for _, built in read.values())
-    n = designs[0].n_rows if n is None else n
-    for name, design in zip(read, designs, strict=True):
-        if design.n_rows != n:
+        read[name] = found = _read_design(exog, n, missing)
+        n = found.design.n_rows if n is None else n
+        if found.design.n_rows != n:
             raise DataError(
-                f"the response has {n} values, but there are {design.n_rows} rows in {name}."
+                f"the response has {n} values, but there are {found.design.n_rows} rows in {name}."
             )
+    designs = tuple([each.design for each in read.values()])
     index, keep = index_of(endog), None
     counts: dict[str, int] = {}
-    if missing == "drop" or not isinstance(takes, Family):
+    if missing == "drop" or not of_family:
         columns = {k: None if v is None else vector(v, k, n) for k, v in columns.items()}
         absent, counts = _absent(response, columns, read)
         keep = _kept(absent, counts, missing)
@@ -112,7 +113,7 @@ def read_arrays(
         columns,
         (None,) * len(designs),
         takes,
-        fitted_formulas=tuple(fitted_formula for fitted_formula, _ in read.values()),
+        fitted_formulas=tuple([each.fitted_formula for each in read.values()]),
         column_names={},
         weights=weights,
         response_name=str(getattr(endog, "name", None) or "y"),
@@ -245,38 +246,45 @@ def _n_rows(response: Column) -> int | None:
     return response.shape[0] if response.ndim else None
 
 
-def _read_design(
-    exog: Any, n: int | None, missing: str
-) -> tuple[FittedFormula | None, FrameDesign]:
-    """A design and its recipe; rows with missing values stay, until all of them are known."""
+class _Read(NamedTuple):
+    """A design, what makes its columns, and its rows and counts of missing values."""
+
+    design: Design
+    fitted_formula: FittedFormula | None = None
+    nan_rows: np.ndarray | None = None
+    missing: Mapping[str, int] = {}
+
+
+def _read_design(exog: Any, n: int | None, missing: str) -> _Read:
+    """A design; rows with missing values stay, until all of them are known."""
     if exog is None:
-        return None, FrameDesign(constant_design(n or 1))
+        return _Read(constant_design(n or 1))
     if not is_frame(exog):
-        return None, FrameDesign(design_from_array(exog))
+        return _Read(design_from_array(exog))
     fitted_formula, built = FittedFormula.from_columns(
         exog, "drop" if missing == "drop" else "raise"
     )
     if built.rows is None:
-        return fitted_formula, built
+        return _Read(built.design, fitted_formula)
     again = fitted_formula.apply(exog, missing="nan")
     design = replace(again.design, constant=built.design.constant)
-    return fitted_formula, FrameDesign(design, missing=built.missing, nan_rows=again.nan_rows)
+    return _Read(design, fitted_formula, again.nan_rows, built.missing)
 
 
 def _absent(
     response: Column,
     columns: Mapping[str, np.ndarray | None],
-    read: Mapping[str, tuple[FittedFormula | None, FrameDesign]],
+    read: Mapping[str, _Read],
 ) -> tuple[list[np.ndarray], dict[str, int]]:
     """Masks of rows without a value, and how many there are by argument or column of a frame."""
     found = {"the response": _response_without(response)}
     found |= {k: missing_rows(v) for k, v in columns.items() if v is not None}
-    masks = [built.nan_rows for _, built in read.values()]
+    masks = [each.nan_rows for each in read.values()]
     counts: dict[str, int] = {}
-    for name, (fitted_formula, built) in read.items():
-        counts |= built.missing
-        if fitted_formula is None:
-            found[name] = missing_design_rows(built.design)
+    for name, each in read.items():
+        counts |= each.missing
+        if each.fitted_formula is None:
+            found[name] = missing_design_rows(each.design)
     masks += list(found.values())
     counts |= {k: int(mask.sum()) for k, mask in found.items() if mask is not None and mask.any()}
     return [mask for mask in masks if mask is not None and mask.any()], counts
@@ -327,14 +335,15 @@ def assembled(
     trials: np.ndarray | None = None
     if family is not None:
         values, trials = _response_and_trials(values, family, n)
-    vectors = {k: None if v is None else vector(v, k, n) for k, v in columns.items()}
-    for name in WEIGHTS:
-        weights = vectors.get(name)
-        if weights is not None:
-            checked(weights, name, 0.0, True)
-    frequencies = vectors.get("freq_weights")
-    variance_weights = product(vectors.get("var_weights"), trials)
-    prior_weights = product(frequencies, variance_weights)
+    vectors = {k: vector(v, k, n) for k, v in columns.items() if v is not None}
+    frequencies = variance_weights = prior_weights = None
+    if vectors or trials is not None:
+        for name in WEIGHTS:
+            if name in vectors:
+                checked(vectors[name], name, 0.0, True)
+        frequencies = vectors.get("freq_weights")
+        variance_weights = product(vectors.get("var_weights"), trials)
+        prior_weights = product(frequencies, variance_weights)
     if are_all and prior_weights is not None and not prior_weights.any():
         raise DataError("all weights are zero: there is nothing to fit.")
     parts = OffsetParts(
@@ -347,10 +356,11 @@ def assembled(
     else:
         values = values if rest["response_levels"] is not None else _finite(values)
         summary = summarize(values.reshape(-1))
+    first = parts.total(Log() if family is None else family.link)
     return ModelRows(
         response=values,
         designs=designs,
-        offsets=(parts.total(Log() if family is None else family.link), *formula_offsets[1:]),
+        offsets=(first,) if len(designs) == 1 else (first, *formula_offsets[1:]),
         offset_parts=parts,
         prior_weights=prior_weights,
         variance_weights=variance_weights,

@@ -17,6 +17,7 @@ from fastglm.errors import DataError, ModelError, OptionError
 from fastglm.passes.row_table import RowTable, build_row_table
 from fastglm.pointers import describe_option
 from fastglm.rows.model_rows import constant_design
+from fastglm.rows.read import index_of
 from fastglm.rows.vectors import OffsetParts, vector
 
 __all__ = ["NewRows", "fitted_designs", "given_vector", "new_designs", "require_unseen"]
@@ -129,35 +130,45 @@ def new_designs(
     ModelError
         If there is no further predictor of that name, or `unseen` is none of the known ones.
     """
-    names, others = fit.names_of_designs, dict(further or {})
-    _require_known(fit, exposure, unseen, others)
+    _require_known(fit, exposure, unseen, further or {})
     exog, given = _one_row(fit, exog), {}
     if with_offset:
         given = {
             "offset": _named_column(fit, "offset", offset, fit.has_offset),
             "exposure": _named_column(fit, "exposure", exposure, fit.has_exposure),
         }
-    built = [
-        _rebuilt(fit, k, exog, others.get(names[k]), unseen, given if k == 0 else {})
-        for k in range(min(len(names), len(fit.fitted_formulas)))
-    ]
-    first = built[0]
+    first = _rebuilt(fit, 0, exog, exog, unseen, given)
     assert first is not None
-    n = first.design.n_rows
-    for name, each in zip(names, built, strict=False):
-        if each is not None and each.design.n_rows != n:
-            raise DataError(f"{name} has {each.design.n_rows} rows, but exog has {n}.")
-    masks = [each.nan_rows for each in built if each is not None and each.nan_rows is not None]
-    nan_rows = np.logical_or.reduce(masks) if masks else None
-    offsets: list[np.ndarray | None] = [None] * len(fit.fitted_formulas)
+    n, nan_rows = first.design.n_rows, first.nan_rows
+    others: list[FrameDesign | None] = []
+    if len(fit.fitted_formulas) > 1:
+        others = _further_designs(fit, exog, unseen, further or {}, n)
+        masks = [each.nan_rows for each in (first, *others) if each is not None]
+        known = [mask for mask in masks if mask is not None]
+        nan_rows = np.logical_or.reduce(known) if known else None
+    offset = None
     if with_offset:
         parts = OffsetParts(first.offset, first.extra.get("offset"), first.extra.get("exposure"))
-        offsets[0] = parts.with_placeholders(nan_rows).total(fit.link_of_offset)
-        offsets[1 : len(built)] = [None if b is None else b.offset for b in built[1:]]
-    constants = (constant_design(n),) * (len(fit.fitted_formulas) - len(built))
-    designs = tuple(constant_design(n) if b is None else b.design for b in built) + constants
-    index = getattr(exog, "index", None)
-    return NewRows(designs, nan_rows, tuple(offsets), index if hasattr(index, "dtype") else None)
+        offset = parts.with_placeholders(nan_rows).total(fit.link_of_offset)
+    return NewRows(
+        (first.design, *[constant_design(n) if o is None else o.design for o in others]),
+        nan_rows,
+        (offset, *[None if o is None or not with_offset else o.offset for o in others]),
+        index_of(exog),
+    )
+
+
+def _further_designs(
+    fit: Any, exog: Any, unseen: str, further: Mapping[str, Any], n: int
+) -> list[FrameDesign | None]:
+    """The designs after the first; None for those that were constants."""
+    names, found = fit.names_of_designs, []
+    for k in range(1, len(fit.fitted_formulas)):
+        own = _rebuilt(fit, k, exog, further.get(names[k]), unseen, {}) if k < len(names) else None
+        if own is not None and own.design.n_rows != n:
+            raise DataError(f"{names[k]} has {own.design.n_rows} rows, but exog has {n}.")
+        found.append(own)
+    return found
 
 
 def given_vector(rows: Any, values: Any, name: str) -> np.ndarray | None:
@@ -185,6 +196,8 @@ def _require_known(fit: Any, exposure: Any, unseen: str, further: Mapping[str, A
         raise ModelError(
             f"{fit.kind} has no exposure: give offset=, on the scale of the linear predictor."
         )
+    if not further:
+        return
     known = fit.names_of_designs[1:]
     unknown = sorted(set(further) - set(known))
     if unknown:
@@ -214,7 +227,7 @@ def _rebuilt(
     fit: Any, k: int, exog: Any, own: Any, unseen: str, extra: Mapping[str, Any]
 ) -> FrameDesign | None:
     """One of the designs on new rows, with `extra` columns; None where it was a constant."""
-    fitted_formula, values = fit.fitted_formulas[k], exog if k == 0 else own
+    fitted_formula, values = fit.fitted_formulas[k], own
     if fitted_formula is not None:
         values = exog if values is None else values
         if not is_frame(values):
