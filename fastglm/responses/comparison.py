@@ -12,10 +12,8 @@ import numpy as np
 from fastglm.design.matrix.arrays import array_names
 from fastglm.design.matrix.select import select_columns
 from fastglm.errors import ModelError, Status
-from fastglm.inference.hypothesis_tests.anova import Term, anova, drop1
+from fastglm.inference.hypothesis_tests.anova import Term
 from fastglm.inference.hypothesis_tests.refits import NestedRefit, term_factors, warn_of_refit
-from fastglm.inference.hypothesis_tests.stepwise import Step, add1, step
-from fastglm.inference.hypothesis_tests.tables import Table
 from fastglm.responses.record import ResponseFit
 from fastglm.rows.model_rows import constant_design
 from fastglm.solve.rank_and_scaling import rank_and_scaling
@@ -29,95 +27,6 @@ class ResponseComparison(ResponseFit):
     The terms are those of all formulas, those of further ones named as their coefficients. A
     deviance is minus twice a log-likelihood.
     """
-
-    def anova(self, type: int = 1, test: str | None = None) -> Table:
-        """Likelihood ratio tests of the terms of the fit.
-
-        Parameters
-        ----------
-        type : {1, 2, 3}, default 1
-            1 adds the terms one after the other, those of further formulas last; 2 and 3 compare
-            each term with the model of all others, as ``Anova`` of R's package car: type 2 leaves
-            out the interactions that contain the term.
-        test : {"Chisq", "LR"}, optional
-            Both are the likelihood ratio.
-
-        Returns
-        -------
-        Table
-
-        Raises
-        ------
-        ModelError
-            If `type` or `test` is none of these.
-        """
-        return anova(self, type, test)
-
-    def drop1(self, test: str | None = None, k: float = 2.0) -> Table:
-        """Each term dropped that no interaction contains, in the table of R's ``drop1``.
-
-        Parameters
-        ----------
-        test : {"Chisq", "LR"}, optional
-        k : float, default 2
-            Price of a parameter in the column AIC; log(nobs) makes it BIC.
-
-        Returns
-        -------
-        Table
-        """
-        return drop1(self, test, k)
-
-    def add1(self, scope: str | Sequence[str], test: str | None = None, k: float = 2.0) -> Table:
-        """Each term of `scope` added to the first formula, as R's ``add1``.
-
-        Parameters
-        ----------
-        scope
-            As for `fastglm.Results.add1`.
-        test, k
-            As for `drop1`.
-
-        Returns
-        -------
-        Table
-
-        Raises
-        ------
-        ModelError
-            If the model was not given by a formula, or there is nothing to add.
-        """
-        return add1(self, scope, test, k)
-
-    def step(
-        self,
-        scope: str | Sequence[str] | None = None,
-        direction: str = "both",
-        k: float | str = 2.0,
-        max_steps: int = 1000,
-    ) -> Step:
-        """Search for the first formula of the smallest AIC, as R's ``step``.
-
-        Further formulas stay as they are.
-
-        Parameters
-        ----------
-        scope, direction, k, max_steps
-            As for `fastglm.Results.step`.
-
-        Returns
-        -------
-        Step
-            With the model found in ``results`` and the path in ``table``.
-
-        Raises
-        ------
-        ModelError
-            As for `add1`.
-        """
-        return step(self, scope, direction, k, max_steps)
-
-    # -- what comparisons need
 
     def terms_of_designs(
         self, model: Any, first_alone: bool = False

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastglm.errors import ModelError, Status
-from fastglm.inference.covariance.bootstrap import Bootstrap, Progress, bootstrap
+from fastglm.inference.covariance.bootstrap import Progress
 from fastglm.responses.record import ResponseFit
 from fastglm.solve.fit import SolverOptions
 
@@ -22,52 +22,6 @@ TOLERANCE = 1e-6
 
 class ResponseResampling(ResponseFit):
     """Mixin of `ResponseResults`."""
-
-    def bootstrap(
-        self,
-        n_replicates: int = 1000,
-        seed: int = 0,
-        kind: str = "pairs",
-        groups: Any = None,
-        progress: Progress | None = None,
-    ) -> Bootstrap:
-        """Estimates of resampled data.
-
-        Parameters
-        ----------
-        n_replicates : int, default 1000
-        seed : int, default 0
-            The replicates depend on nothing else.
-        kind : {"pairs", "parametric"}, default "pairs"
-            Rows drawn with replacement (observations, where there are frequencies), or responses
-            drawn from the fitted model.
-        groups : array_like, shape (n,), or str, optional
-            Draw whole groups of rows; the name of a column of the frame will do.
-        progress : callable, optional
-            Called as ``progress(done, n_replicates)``.
-
-        Returns
-        -------
-        Bootstrap
-            With the replicates, their covariance and intervals.
-
-        Warns
-        -----
-        ConvergenceWarning
-            If samples have no finite estimates; they are left out and counted.
-
-        Raises
-        ------
-        ModelError
-            If an option makes no sense.
-        DataError
-            If there is not a group for each row.
-
-        Notes
-        -----
-        Each sample is fitted by itself.
-        """
-        return bootstrap(self, n_replicates, seed, kind, groups, progress)
 
     def replicates_of_samples(
         self, kind: str, seeds: np.ndarray, codes: np.ndarray | None, progress: Progress | None

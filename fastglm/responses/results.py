@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
 from fastglm.responses.profile import profile_intervals
 from fastglm.responses.record import KINDS, ResponseFit
 from fastglm.responses.saving import describe_response
+from fastglm.results.of_predictors import PredictorMethods
 from fastglm.results.shared import SharedMethods
 
 __all__ = ["CategoricalResults", "ResponseResults"]
@@ -40,6 +39,7 @@ class ResponseResults(
     ResponseComparison,
     ResponseResampling,
     ResponseResiduals,
+    PredictorMethods,
     SharedMethods,
     ResponseFit,
 ):
@@ -111,10 +111,6 @@ class ResponseResults(
         if method == "bootstrap":
             return self._matrix(self.bootstrap().conf_int(alpha), (0, 1))
         return self._wald_intervals(alpha)
-
-    def confint(self, level: float = 0.95, method: str = "profile") -> Any:
-        """`conf_int` in R's spelling: by the level, and by profile likelihood."""
-        return self.conf_int(1.0 - level, method)
 
     def with_covariance(self, cov_type: str, **cov_kwds: Any) -> Self:
         """The same fit with another covariance of its estimates.
@@ -216,52 +212,6 @@ class ResponseResults(
         if data is None and which in (None, "mean"):
             columns |= _by_column(".resid", self.resid_response)
         return columns
-
-    def plot(self, seed: int = 0) -> Any:
-        """Four panels, `fastglm.plots.panels`.
-
-        Quantile residuals against the first linear predictor, their distribution and spread, and
-        calibration, or frequencies of counts. For categories in no order and shares, which have no
-        quantiles: calibration, binned residuals, totals, and Pearson residuals of every outcome.
-
-        Parameters
-        ----------
-        seed : int, default 0
-            Of randomised quantile residuals.
-
-        Returns
-        -------
-        ndarray of matplotlib Axes, shape (2, 2)
-        """
-        from fastglm.plots import panels
-
-        return panels(self, seed)
-
-    def report(
-        self,
-        path: str | Path,
-        title: str | None = None,
-        progress: Callable[[int, int], None] | None = None,
-    ) -> None:
-        """Write one self-contained web page: the fit, tests of its terms, and pictures.
-
-        Parameters
-        ----------
-        path : str or Path
-            Of the HTML file.
-        title : str, optional
-            By default the model and the response.
-        progress : callable, optional
-            Called as ``progress(done, n_steps)`` after the tests and after each picture.
-
-        Raises
-        ------
-        DataError
-            If the result was loaded without its data.
-        """
-        from fastglm.report import write_report
-
-        write_report(self, path, title, progress)
 
     def _summary(self, alpha: float) -> ResponseSummary:
         return ResponseSummary(self, alpha)

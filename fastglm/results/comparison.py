@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from fastglm.fit.record import Fit
@@ -14,121 +13,14 @@ from fastglm.inference.diagnostics.goodness_of_fit import (
     pseudo_rsquared,
     score_test,
 )
-from fastglm.inference.hypothesis_tests.anova import anova, drop1
-from fastglm.inference.hypothesis_tests.stepwise import Step, add1, step
 from fastglm.inference.hypothesis_tests.tables import HypothesisTest, Table
+from fastglm.results.of_predictors import PredictorMethods
 
 __all__ = ["ComparisonMethods"]
 
 
-class ComparisonMethods(Fit):
+class ComparisonMethods(PredictorMethods, Fit):
     """Methods of `fastglm.Results` that compare its model with others."""
-
-    # -- analysis of deviance
-
-    def anova(self, type: int = 1, test: str | None = None) -> Table:
-        """Analysis of deviance of the terms of the fit.
-
-        Parameters
-        ----------
-        type : {1, 2, 3}, default 1
-            1 adds the terms one after the other, as R's ``anova``; 2 and 3 compare each term with
-            the model of all others, as ``Anova`` of R's package car. Type 2 leaves out the
-            interactions that contain the term; type 3 does not, and is meaningful for
-            main effects only with contrasts that sum to zero.
-        test : {"Chisq", "LR", "F", "Rao"}, optional
-            Likelihood ratio ("Chisq" and "LR" are the same), F, or score test. By default F where
-            the dispersion is estimated.
-
-        Returns
-        -------
-        Table
-
-        Raises
-        ------
-        ModelError
-            If `type` or `test` is none of these.
-
-        Notes
-        -----
-        Terms are those of the formula, or single columns. The dispersion is that of this fit.
-        """
-        return anova(self, type, test)
-
-    def drop1(self, test: str | None = None, k: float = 2.0) -> Table:
-        """Each term dropped that no interaction contains, in the table of R's ``drop1``.
-
-        Parameters
-        ----------
-        test : {"Chisq", "LR", "F", "Rao"}, optional
-            As for `anova`. As in R the F test of `drop1` takes the deviance over its degrees of
-            freedom for the dispersion, where that of `anova` takes Pearson's.
-        k : float, default 2
-            Price of a parameter in the column AIC; log(nobs) makes it BIC. The dispersion of this
-            fit is kept, except for the gaussian family.
-
-        Returns
-        -------
-        Table
-        """
-        return drop1(self, test, k)
-
-    def add1(self, scope: str | Sequence[str], test: str | None = None, k: float = 2.0) -> Table:
-        """Each term of `scope` added whose parts are all in the model, as R's ``add1``.
-
-        Parameters
-        ----------
-        scope : str or sequence of str
-            Terms, as in ``"z + x:w"``, or a formula of the largest model, in which a dot stands for
-            the terms that there are, as in ``"~ .^2"``.
-        test, k
-            As for `drop1`.
-
-        Returns
-        -------
-        Table
-
-        Raises
-        ------
-        ModelError
-            If the model was not given by a formula, or there is nothing to add.
-        DataError
-            If a term has missing values in rows that the model uses.
-        """
-        return add1(self, scope, test, k)
-
-    def step(
-        self,
-        scope: str | Sequence[str] | None = None,
-        direction: str = "both",
-        k: float | str = 2.0,
-        max_steps: int = 1000,
-    ) -> Step:
-        """Search for the model of the smallest AIC by dropping and adding terms, as R's ``step``.
-
-        Parameters
-        ----------
-        scope : str or sequence of str, optional
-            What can be added, as for `add1`; by default the terms of this model.
-        direction : {"both", "backward", "forward"}, default "both"
-        k : float, "aic" or "bic", default 2
-            Price of a parameter.
-        max_steps : int, default 1000
-
-        Returns
-        -------
-        Step
-            With the model found in ``results`` and the path in ``table``. The standard errors of a
-            model found are those of the model; its `with_covariance` gives others.
-
-        Raises
-        ------
-        ModelError
-            As for `add1`, and if the family has no likelihood.
-        DataError
-            If a model on the way has values in other rows than this one, as R's ``step``.
-        """
-        return step(self, scope, direction, k, max_steps)
 
     # -- goodness of fit
 

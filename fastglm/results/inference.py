@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fastglm.arguments import checked_choice
-from fastglm.inference.covariance.bootstrap import Bootstrap, Progress, bootstrap
 from fastglm.inference.covariance.registry import COVARIANCES
 from fastglm.inference.covariance.sandwich import covariance_of
 from fastglm.inference.intervals.profile import profile_intervals
@@ -108,55 +107,3 @@ class InferenceMethods(ComparisonMethods):
 
     def _intervals(self, alpha: float, method: str) -> Any:
         return self.conf_int(alpha, method)
-
-    def confint(self, level: float = 0.95, method: str = "profile") -> Any:
-        """`conf_int` in R's spelling: by the level, and by profile likelihood."""
-        return self.conf_int(1.0 - level, method)
-
-    def bootstrap(
-        self,
-        n_replicates: int = 1000,
-        seed: int = 0,
-        kind: str = "pairs",
-        groups: Any = None,
-        progress: Progress | None = None,
-    ) -> Bootstrap:
-        """Estimates of resampled data.
-
-        Parameters
-        ----------
-        n_replicates : int, default 1000
-        seed : int, default 0
-            The replicates depend on nothing else, whatever the number of threads.
-        kind : {"pairs", "parametric"}, default "pairs"
-            Rows drawn with replacement (observations, where there are frequencies), or responses
-            drawn from the fitted model.
-        groups : array_like, shape (n,), or str, optional
-            Draw whole groups of rows; the name of a column of the frame will do.
-        progress : callable, optional
-            Called as ``progress(done, n_replicates)``.
-
-        Returns
-        -------
-        Bootstrap
-            With the replicates, their covariance and intervals. Estimates are within about 1e-5
-            standard errors of those of a refit to the sample.
-
-        Warns
-        -----
-        ConvergenceWarning
-            If samples have no estimates; they are left out and counted.
-
-        Raises
-        ------
-        ModelError
-            If an option makes no sense, or responses cannot be drawn from the family.
-        DataError
-            If there is not a group for each row.
-
-        Notes
-        -----
-        Rows and groups are drawn, and estimates found, for many samples in a few passes over the
-        rows; that takes 36 bytes for each row, and up to 100 MB for the samples.
-        """
-        return bootstrap(self, n_replicates, seed, kind, groups, progress)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from fastglm.results.diagnostics import DiagnosticMethods
 from fastglm.results.effects import EffectMethods
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    pass
 
 __all__ = ["RowMethods"]
 
@@ -279,45 +278,3 @@ class RowMethods(EffectMethods, DiagnosticMethods):
         return row_columns(self, data, which, se_fit)
 
     # -- pictures
-
-    def plot(self, seed: int = 0) -> Any:
-        """The four panels of `fastglm.plots.panels`.
-
-        Parameters
-        ----------
-        seed : int, default 0
-            Of randomised quantile residuals.
-
-        Returns
-        -------
-        ndarray of matplotlib Axes, shape (2, 2)
-        """
-        from fastglm.plots import panels
-
-        return panels(self, seed)
-
-    def report(
-        self,
-        path: str | Path,
-        title: str | None = None,
-        progress: Callable[[int, int], None] | None = None,
-    ) -> None:
-        """Write one self-contained web page: the fit, its checks in plain words, and pictures.
-
-        Parameters
-        ----------
-        path : str or Path
-            Of the HTML file.
-        title : str, optional
-            By default the family and the response.
-        progress : callable, optional
-            Called as ``progress(done, n_steps)`` after the tests and after each picture.
-
-        Raises
-        ------
-        DataError
-            If the result was loaded without its data.
-        """
-        from fastglm.report import write_report
-
-        write_report(self, path, title, progress)

@@ -1,0 +1,229 @@
+"""Methods of fits of one linear predictor and of several: terms, resampling, pictures, the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from fastglm.fit.base import FitBase
+from fastglm.inference.covariance.bootstrap import Bootstrap, Progress, bootstrap
+from fastglm.inference.hypothesis_tests.anova import anova, drop1
+from fastglm.inference.hypothesis_tests.stepwise import Step, add1, step
+from fastglm.inference.hypothesis_tests.tables import Table
+
+__all__ = ["PredictorMethods"]
+
+
+class PredictorMethods(FitBase):
+    """Mixin of `fastglm.Results` and of the results of response models."""
+
+    def conf_int(self, alpha: float = 0.05, method: str = "wald") -> Any:
+        """Intervals of the coefficients; each kind of results says which."""
+        raise NotImplementedError
+
+    def anova(self, type: int = 1, test: str | None = None) -> Table:
+        """Analysis of deviance of the terms of the fit.
+
+        Parameters
+        ----------
+        type : {1, 2, 3}, default 1
+            1 adds the terms one after the other, as R's ``anova``; 2 and 3 compare each term with
+            the model of all others, as ``Anova`` of R's package car. Type 2 leaves out the
+            interactions that contain the term; type 3 does not, and is meaningful for
+            main effects only with contrasts that sum to zero.
+        test : {"Chisq", "LR", "F", "Rao"}, optional
+            Likelihood ratio ("Chisq" and "LR" are the same), F, or score test. By default F where
+            the dispersion is estimated. Fits of several predictors have likelihood ratios alone.
+
+        Returns
+        -------
+        Table
+
+        Raises
+        ------
+        ModelError
+            If `type` or `test` is none of these.
+
+        Notes
+        -----
+        Terms are those of the formula, or single columns. The dispersion is that of this fit. Of
+        several predictors they are those of all formulas, those of further ones named as their
+        coefficients and added last; a deviance is minus twice a log-likelihood.
+        """
+        return anova(self, type, test)
+
+    def drop1(self, test: str | None = None, k: float = 2.0) -> Table:
+        """Each term dropped that no interaction contains, in the table of R's ``drop1``.
+
+        Parameters
+        ----------
+        test : {"Chisq", "LR", "F", "Rao"}, optional
+            As for `anova`. As in R the F test of `drop1` takes the deviance over its degrees of
+            freedom for the dispersion, where that of `anova` takes Pearson's.
+        k : float, default 2
+            Price of a parameter in the column AIC; log(nobs) makes it BIC. The dispersion of this
+            fit is kept, except for the gaussian family.
+
+        Returns
+        -------
+        Table
+        """
+        return drop1(self, test, k)
+
+    def add1(self, scope: str | Sequence[str], test: str | None = None, k: float = 2.0) -> Table:
+        """Each term of `scope` added whose parts are all in the model, as R's ``add1``.
+
+        Of several predictors to the first formula, as in `step`; further ones stay as they are.
+
+        Parameters
+        ----------
+        scope : str or sequence of str
+            Terms, as in ``"z + x:w"``, or a formula of the largest model, in which a dot stands for
+            the terms that there are, as in ``"~ .^2"``.
+        test, k
+            As for `drop1`.
+
+        Returns
+        -------
+        Table
+
+        Raises
+        ------
+        ModelError
+            If the model was not given by a formula, or there is nothing to add.
+        DataError
+            If a term has missing values in rows that the model uses.
+        """
+        return add1(self, scope, test, k)
+
+    def step(
+        self,
+        scope: str | Sequence[str] | None = None,
+        direction: str = "both",
+        k: float | str = 2.0,
+        max_steps: int = 1000,
+    ) -> Step:
+        """Search for the model of the smallest AIC by dropping and adding terms, as R's ``step``.
+
+        Parameters
+        ----------
+        scope : str or sequence of str, optional
+            What can be added, as for `add1`; by default the terms of this model.
+        direction : {"both", "backward", "forward"}, default "both"
+        k : float, "aic" or "bic", default 2
+            Price of a parameter.
+        max_steps : int, default 1000
+
+        Returns
+        -------
+        Step
+            With the model found in ``results`` and the path in ``table``. The standard errors of a
+            model found are those of the model; its `with_covariance` gives others.
+
+        Raises
+        ------
+        ModelError
+            As for `add1`, and if the family has no likelihood.
+        DataError
+            If a model on the way has values in other rows than this one, as R's ``step``.
+        """
+        return step(self, scope, direction, k, max_steps)
+
+    def confint(self, level: float = 0.95, method: str = "profile") -> Any:
+        """`conf_int` in R's spelling: by the level, and by profile likelihood."""
+        return self.conf_int(1.0 - level, method)
+
+    def bootstrap(
+        self,
+        n_replicates: int = 1000,
+        seed: int = 0,
+        kind: str = "pairs",
+        groups: Any = None,
+        progress: Progress | None = None,
+    ) -> Bootstrap:
+        """Estimates of resampled data.
+
+        Parameters
+        ----------
+        n_replicates : int, default 1000
+        seed : int, default 0
+            The replicates depend on nothing else, whatever the number of threads.
+        kind : {"pairs", "parametric"}, default "pairs"
+            Rows drawn with replacement (observations, where there are frequencies), or responses
+            drawn from the fitted model.
+        groups : array_like, shape (n,), or str, optional
+            Draw whole groups of rows; the name of a column of the frame will do.
+        progress : callable, optional
+            Called as ``progress(done, n_replicates)``.
+
+        Returns
+        -------
+        Bootstrap
+            With the replicates, their covariance and intervals. Estimates are within about 1e-5
+            standard errors of those of a refit to the sample.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If samples have no estimates; they are left out and counted.
+
+        Raises
+        ------
+        ModelError
+            If an option makes no sense, or responses cannot be drawn from the family.
+        DataError
+            If there is not a group for each row.
+
+        Notes
+        -----
+        Rows and groups are drawn, and estimates found, for many samples in a few passes over the
+        rows; that takes 36 bytes for each row, and up to 100 MB for the samples.
+        """
+        return bootstrap(self, n_replicates, seed, kind, groups, progress)
+
+    def plot(self, seed: int = 0) -> Any:
+        """The four panels of `fastglm.plots.panels`.
+
+        Residuals, their distribution and spread, and leverage; of several predictors calibration,
+        or frequencies of counts. For categories in no order and shares, which have no quantiles:
+        calibration, binned residuals, totals, and Pearson residuals of every outcome.
+
+        Parameters
+        ----------
+        seed : int, default 0
+            Of randomised quantile residuals.
+
+        Returns
+        -------
+        ndarray of matplotlib Axes, shape (2, 2)
+        """
+        from fastglm.plots import panels
+
+        return panels(self, seed)
+
+    def report(
+        self,
+        path: str | Path,
+        title: str | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """Write one self-contained web page: the fit, its checks in plain words, and pictures.
+
+        Parameters
+        ----------
+        path : str or Path
+            Of the HTML file.
+        title : str, optional
+            By default the family and the response.
+        progress : callable, optional
+            Called as ``progress(done, n_steps)`` after the tests and after each picture.
+
+        Raises
+        ------
+        DataError
+            If the result was loaded without its data.
+        """
+        from fastglm.report import write_report
+
+        write_report(self, path, title, progress)
