@@ -31,7 +31,7 @@ from fastglm.fit.record import Fit
 from fastglm.records import frozen, replaced
 from fastglm.solve.fit import SolverOptions, solve
 from fastglm.solve.newton.blocked_inverse import scaled_matrix
-from fastglm.solve.newton.convergence import MAX_WEIGHT_CHANGE
+from fastglm.solve.newton.constants import MAX_WEIGHT_CHANGE
 from fastglm.solve.separated_levels import find_separated_levels, solve_beside_levels
 from fastglm.solve.separation import (
     Separation,

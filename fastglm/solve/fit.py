@@ -13,7 +13,6 @@ from fastglm.families import Family
 from fastglm.kernels.blocks import table as fields
 from fastglm.kernels.blocks.row_buffers import LINEAR_PREDICTOR, MEAN, PRIOR_WEIGHT
 from fastglm.passes.chunks import count_chunks
-from fastglm.passes.eliminated_levels import find_eliminated_levels
 from fastglm.passes.row_table import RowTable
 from fastglm.passes.row_values import evaluate_rows
 from fastglm.passes.scaling import Inverse, find_scaling
@@ -22,7 +21,7 @@ from fastglm.solve.aliases import PROVING, ProvenAliases, restore_columns
 from fastglm.solve.conditioning import may_use_cholesky
 from fastglm.solve.linear_refinement import refine_linear
 from fastglm.solve.newton import state as at
-from fastglm.solve.newton.convergence import MAX_WEIGHT_CHANGE
+from fastglm.solve.newton.constants import MAX_WEIGHT_CHANGE
 from fastglm.solve.newton.run import Progress, Run, SolverOptions
 from fastglm.solve.outcome import Clock, finish, has_no_valid_start, lost_constant
 from fastglm.solve.qr_refinement import (
@@ -31,9 +30,9 @@ from fastglm.solve.qr_refinement import (
     is_ill_conditioned,
     refine_with_qr,
 )
+from fastglm.solve.shortcuts import Shortcuts
 from fastglm.solve.solution import Solution
 from fastglm.solve.starting.sampled_correction import finalize_information
-from fastglm.solve.starting.subsample import choose_start
 
 __all__ = ["Progress", "SolverOptions", "count_chunks", "solve"]
 
@@ -85,7 +84,8 @@ def solve(
     clock = Clock()
     scaling = find_scaling(row_table, shifted)
     clock.lap("scaling")
-    eliminated = find_eliminated_levels(row_table) if eliminates and not options.exact else None
+    shortcuts = Shortcuts.of(options)
+    eliminated = shortcuts.eliminate(row_table) if eliminates else None
     run = Run(MemoryRows(row_table), scaling, family, binary, eliminated=eliminated)
     clock.lap("setup")
     abort_on_halving, aliases = False, ProvenAliases(run, options.n_threads)
@@ -94,7 +94,7 @@ def solve(
         if math.isfinite(start_decrement):
             run.set_previous_decrement(start_decrement)
     else:
-        started = choose_start(run, options, aliases)
+        started = shortcuts.start(run, options, aliases)
         if started is None:
             kept = aliases.others
             solution = solve(
@@ -165,7 +165,7 @@ def _refine(
             aliases.leave_out_of(run)
             doubtful, inverse = False, run.invert()
             clock.lap(PROVING)
-        if doubtful or options.exact or not may_use_cholesky(run.inflation):
+        if doubtful or not Shortcuts.of(options).may_use_cholesky(run):
             refine_with_qr(run, family, options, doubtful)
             inverse = run.invert()
             clock.lap("orthogonal factor")

@@ -23,7 +23,7 @@ from fastglm.passes.row_values import evaluate_rows
 from fastglm.passes.scaling import Scaling
 from fastglm.passes.triangle import triangle_of_rows
 from fastglm.solve.newton import state as at
-from fastglm.solve.newton.convergence import (
+from fastglm.solve.newton.constants import (
     MAX_CONTRACTION,
     MAX_WEIGHT_CHANGE,
     PREDICTED_SHARE,

@@ -29,7 +29,7 @@ from fastglm.passes.row_table import RowTable
 from fastglm.passes.row_values import evaluate_rows
 from fastglm.solve.aliases import PROVING
 from fastglm.solve.moving_rows import DesignRows, MovingRows
-from fastglm.solve.newton.convergence import MAX_WEIGHT_CHANGE
+from fastglm.solve.newton.constants import MAX_WEIGHT_CHANGE
 from fastglm.solve.separating_direction import ZERO, null_space, separating_direction
 from fastglm.solve.solution import Solution
 

@@ -11,7 +11,7 @@ from fastglm.errors import Status
 from fastglm.kernels.math.cholesky import factorize_and_solve, invert, solve_factored
 from fastglm.passes.several_predictors import LinearPredictors, PredictorSums
 from fastglm.solve.conditioning import cholesky_error, inflation_of_inverse
-from fastglm.solve.newton.convergence import (
+from fastglm.solve.newton.constants import (
     MAX_CONTRACTION,
     MAX_REUSE_CONTRACTION,
     PREDICTED_SHARE,

@@ -23,12 +23,15 @@ from fastglm.passes.scaling import find_scaling
 from fastglm.passes.source import MemoryRows, RowSource
 from fastglm.solve.conditioning import may_use_cholesky
 from fastglm.solve.newton import state as at
-from fastglm.solve.newton.convergence import MAX_WEIGHT_CHANGE, STANDARD_ERROR_SLACK, SUBSAMPLE
+from fastglm.solve.newton.constants import (
+    MAX_WEIGHT_CHANGE,
+    STANDARD_ERROR_SLACK,
+    SUBSAMPLE_TOLERANCE,
+)
 from fastglm.solve.newton.run import Run, SolverOptions
 from fastglm.solve.outcome import Clock, finish, has_no_valid_start, lost_constant
 from fastglm.solve.qr_refinement import DOUBTFUL_PIVOT
 from fastglm.solve.solution import Solution
-from fastglm.solve.starting.subsample import SUBSAMPLE_TOLERANCE
 
 __all__ = ["StreamedSolution", "solve_streamed"]
 
@@ -130,7 +133,9 @@ def _start_from_sample(run: Run, options: SolverOptions) -> bool:
     """
     sample = Run(MemoryRows(run.row_table), run.scaling, run.family, run.binary)
     tolerance = SUBSAMPLE_TOLERANCE * run.row_table.n_columns / run.row_table.n_rows
-    rough = SolverOptions(tolerance, SAMPLE_ITERATIONS, options.n_threads, purpose=SUBSAMPLE)
+    rough = SolverOptions(
+        tolerance, SAMPLE_ITERATIONS, options.n_threads, purpose=at.Purpose.SUBSAMPLE
+    )
     sample.start_from_response(None)
     sample.state[at.RIDGE] = 1.0
     sample.run(rough)

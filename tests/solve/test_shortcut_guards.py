@@ -13,6 +13,7 @@ from spies import answers_of
 import fastglm as fg
 from fastglm.errors import Status
 from fastglm.inference.covariance import sandwich as covariance
+from fastglm.inference.covariance import time_series
 from fastglm.passes import chunks
 from fastglm.solve import fit, score_products
 from fastglm.solve import qr_refinement as orthogonal
@@ -81,7 +82,7 @@ def test_the_exact_path_takes_no_shortcut(monkeypatch):
         (sampled_correction, "_Correction"),
         (covariance, "score_products"),
         (covariance, "group_scores"),
-        (covariance, "hac_products"),
+        (time_series, "hac_products"),
     ):
         monkeypatch.setattr(module, name, taken)
     exact = fg.GLM(y, X, "poisson").fit(exact=True)
@@ -262,7 +263,7 @@ def test_more_chunks_where_rounding_counts_more_often():
 def test_a_sample_that_misled_is_noticed(status, n_aliased, change, failed):
     state = np.zeros(at.STATE_SIZE)
     state[at.N_ALIASED] = n_aliased
-    told = SimpleNamespace(status=status, state=state, weight_change=change)
+    told = SimpleNamespace(status=status, state=state, weight_change=change, eliminated=None)
     aliases = SimpleNamespace(explain=lambda run: False)
     assert fit._subsample_start_failed(told, aliases) is failed
 
@@ -378,6 +379,7 @@ def test_a_row_that_has_most_of_a_column_asks_for_another_sweep(share, decrement
     state[at.DECREMENT] = decrement
     run = SimpleNamespace(
         n_chunks=10,
+        eliminated=None,
         row_table=SimpleNamespace(is_dense=True, n_stored=2, gram_order=2),
         has_constant_weights=False,
         state=state,

@@ -15,7 +15,7 @@ from fastglm.passes.row_table import RowTable, build_row_table
 from fastglm.passes.row_values import evaluate_rows
 from fastglm.rows.model_rows import ModelRows
 from fastglm.solve.fit import SolverOptions, solve
-from fastglm.solve.newton.convergence import SUBSAMPLE
+from fastglm.solve.newton.state import Purpose
 from fastglm.solve.solution import Solution
 
 __all__ = ["Estimator", "FreeParameterEstimate", "Problem"]
@@ -87,7 +87,7 @@ class Problem:
         With `tol` only as good as that; else to the tolerance of the options, and refined.
         """
         loose = self.options._replace(
-            tol=tol or self.options.tol, purpose=SUBSAMPLE if tol else 0.0
+            tol=tol or self.options.tol, purpose=Purpose.SUBSAMPLE if tol else Purpose.RESULT
         )
         if start is not None:
             start = np.where(np.isnan(start), 0.0, start)

@@ -7,11 +7,27 @@ import math
 from fastglm.errors import Status
 from fastglm.kernels.blocks.table import MODE, WITH_GRAM
 from fastglm.kernels.compiler.decorators import inline
+from fastglm.solve.newton.constants import (
+    AHEAD_SHARE,
+    CLOSE,
+    DEVIANCE_ROUNDING,
+    MAX_CONTRACTION,
+    MAX_REUSE_CONTRACTION,
+    MAX_WEIGHT_CHANGE,
+    MIN_CONTRACTION,
+    NEGLIGIBLE,
+    PREDICTED_SHARE,
+    ROUNDING_SHARE,
+    SLOW_CONTRACTION,
+    STANDARD_ERROR_SLACK,
+)
 from fastglm.solve.newton.state import (
     DECREMENT,
     DEVIANCE,
+    FACTOR_WAS_REUSED,
     HAS_CONSTANT_WEIGHTS,
     IS_NEWTON,
+    IS_WEIGHT_CHANGE_UNKNOWN,
     LAST_DECREMENT,
     LEFT_DOMAIN_AT,
     MAX_ITERATIONS,
@@ -27,48 +43,15 @@ from fastglm.solve.newton.state import (
     UNCERTAINTY_SLACK,
     WEIGHT_CHANGE,
     WITHIN_TOLERANCE,
+    Purpose,
 )
 
 RUNNING = int(Status.RUNNING)
 CONVERGED = int(Status.CONVERGED)
 TOO_MANY = int(Status.MAX_ITERATIONS)
 BOUNDARY = int(Status.BOUNDARY)
-
-# A deviance is a sum with rounding errors: a rise by less than this share of it is none.
-DEVIANCE_ROUNDING = 1e-12
-# Standard errors come from weights at the last coefficients that were evaluated. What is left to
-# change of them is about the last change times the ratio of the last two steps; up to this many
-# times tol is good enough, of variances, whose square roots they are. A step as small as this share
-# of its bound settles it as well.
-STANDARD_ERROR_SLACK = 10.0
-NEGLIGIBLE = 1e-4
-# The predicted decrement may be wrong by a factor: only this share of the target is good enough.
-PREDICTED_SHARE = 1e-2
-# A refining step after which this share of the decrement is left has reached rounding, if no more
-# is left than this share of the tolerance; else it is slow, and may have far to go.
-MAX_CONTRACTION = 0.9
-ROUNDING_SHARE = 1e-6
-# Where weights still change by more than this share from step to step, a decrement that does not
-# shrink is no rounding: it is small because the weights are, far from any optimum. So is one that
-# has all but vanished at a stroke. In between, convergence is steady, if only to a supremum.
-MAX_WEIGHT_CHANGE = 0.1
-MIN_CONTRACTION = 1e-6
-# Close to the optimum, where half the decrement is within this share of the deviance, Newton steps
-# leave far less than SLOW_CONTRACTION of the decrement. Where Fisher's information is not the
-# Hessian more is left, and L-BFGS pairs are worth keeping.
-CLOSE = 1e-2
-SLOW_CONTRACTION = 1e-3
-# A reused factor that leaves more than this share is not worth keeping.
-MAX_REUSE_CONTRACTION = 0.1
-# Remainder of a step and of the precise one after it, as a share of the slack.
-AHEAD_SHARE = 0.1
-# In the place of the number of sweeps to go with a reused factor: the last one was such a sweep.
-LAST_FACTOR_REUSED = -1.0
-# What a run that gives no results is for: to start another, of a sample, or all rows in single
-# precision. The latter is done once the step leaves nothing that single precision could see.
-SUBSAMPLE, LOW_PRECISION = 1.0, 2.0
-# In the place of the change of weights: there was nothing to compare with.
-UNKNOWN = 1.0
+SUBSAMPLE = int(Purpose.SUBSAMPLE)
+LOW_PRECISION = int(Purpose.LOW_PRECISION)
 
 
 @inline
@@ -90,7 +73,8 @@ def is_at_boundary(state):
 @inline
 def weights_not_converged(state):
     """Whether the last two Gram matrices, where both are known, differ by more than a little."""
-    known = state[REUSES_LEFT] == 0.0 and state[HAS_CONSTANT_WEIGHTS] == 0.0
+    is_own = state[REUSES_LEFT] == 0.0 and state[FACTOR_WAS_REUSED] == 0.0
+    known = is_own and state[HAS_CONSTANT_WEIGHTS] == 0.0
     return known and state[WEIGHT_CHANGE] > MAX_WEIGHT_CHANGE
 
 
@@ -110,11 +94,11 @@ def judge_convergence(state):
     last = state[LAST_DECREMENT]
     contraction = state[DECREMENT] / last if last > 0.0 and math.isfinite(last) else 1.0
     left = state[UNCERTAINTY_CHANGE] * math.sqrt(contraction)
-    if state[REUSES_LEFT] == LAST_FACTOR_REUSED:
-        if state[WEIGHT_CHANGE] == UNKNOWN:
+    if state[FACTOR_WAS_REUSED] == 1.0:
+        if state[IS_WEIGHT_CHANGE_UNKNOWN] == 1.0:
             # What a step changes where no few rows alone determine a coefficient.
             left = math.sqrt(half / bound)
-            state[WEIGHT_CHANGE] = 0.0
+            state[WEIGHT_CHANGE] = state[IS_WEIGHT_CHANGE_UNKNOWN] = 0.0
         if state[IS_NEWTON] == 1.0:
             # Newton's method leaves the square of the step, whatever steps before have left.
             contraction = half / bound
@@ -165,7 +149,7 @@ def leaves_nothing(state, contraction, slack):
     half = 0.5 * state[DECREMENT]
     if state[IS_NEWTON] == 1.0 and state[REUSES_LEFT] <= 0.0:
         return half <= slack * bound
-    change = state[UNCERTAINTY_CHANGE] if state[WEIGHT_CHANGE] != UNKNOWN else 0.0
+    change = 0.0 if state[IS_WEIGHT_CHANGE_UNKNOWN] == 1.0 else state[UNCERTAINTY_CHANGE]
     return half * contraction <= slack * slack * bound and change * contraction <= slack
 
 
@@ -192,7 +176,7 @@ def is_slow(state):
 def plan_next_sweep(table, state):
     """Whether the next sweep needs its own Gram matrix, or the factor there is will do."""
     if state[REUSES_LEFT] <= 0.0 or table[MODE] & WITH_GRAM:
-        state[REUSES_LEFT] = 0.0
+        state[REUSES_LEFT] = state[FACTOR_WAS_REUSED] = 0.0
         table[MODE] |= WITH_GRAM
         if state[HAS_CONSTANT_WEIGHTS] == 1.0:
             table[MODE] -= WITH_GRAM
@@ -211,4 +195,5 @@ def plan_next_sweep(table, state):
         or state[REUSES_LEFT] <= 0.0
     ):
         table[MODE] |= WITH_GRAM
-        state[REUSES_LEFT] = LAST_FACTOR_REUSED
+        state[REUSES_LEFT] = 0.0
+        state[FACTOR_WAS_REUSED] = 1.0

@@ -51,14 +51,9 @@ from fastglm.kernels.math.cholesky import (
     solve,
 )
 from fastglm.kernels.passes.unscale import unscale_params
+from fastglm.solve.newton.constants import RANK_TOLERANCE
 from fastglm.solve.newton.gram import column_map_of, symmetric_entry
-from fastglm.solve.newton.state import (
-    COEFFICIENTS,
-    COLUMN_SCALE,
-    INFLATION,
-    PIVOT,
-    RANK_TOLERANCE,
-)
+from fastglm.solve.newton.state import COEFFICIENTS, COLUMN_SCALE, INFLATION, PIVOT
 from fastglm.solve.newton.vectors import vector
 
 __all__ = [

@@ -23,9 +23,7 @@ from fastglm.kernels.blocks.table import (
 )
 from fastglm.kernels.compiler.decorators import inline, noinline
 from fastglm.kernels.compiler.intrinsics import pointer
-from fastglm.solve.newton.state import (
-    SCORE,
-)
+from fastglm.solve.newton.state import SCORE
 from fastglm.solve.newton.vectors import vector
 
 __all__ = ["add_partials", "column_map_of", "gram_to_design", "score_to_design", "symmetric_entry"]

@@ -28,9 +28,9 @@ from fastglm.passes.eliminated_levels import EliminatedLevels
 from fastglm.passes.scaling import Inverse, Scaling
 from fastglm.passes.source import RowSource
 from fastglm.solve.newton import state as at
-from fastglm.solve.newton.convergence import LAST_FACTOR_REUSED, STANDARD_ERROR_SLACK
+from fastglm.solve.newton.constants import STANDARD_ERROR_SLACK
 from fastglm.solve.newton.elimination import elimination_size, solve_eliminated_kernel
-from fastglm.solve.newton.state import N_VECTORS, STATE_SIZE
+from fastglm.solve.newton.state import N_VECTORS, STATE_SIZE, Purpose
 from fastglm.solve.newton.step import iterate, step_kernel
 from fastglm.solve.newton.unscale import from_eliminated, from_standardized
 
@@ -47,8 +47,8 @@ class SolverOptions(NamedTuple):
     max_iter: int = 50
     n_threads: int = 1
     progress: Progress | None = None
-    #: Not 0 to stop without refining estimates and standard errors: STARTING or LEADING.
-    purpose: float = 0.0
+    #: Only a run for results refines estimates and standard errors.
+    purpose: Purpose = Purpose.RESULT
     #: True for no shortcut at all: no sample, no single precision, a QR factorisation always.
     exact: bool = False
 
@@ -208,7 +208,7 @@ class Run:
         state[at.DEVIANCE] = math.inf
         state[at.N_LBFGS_PAIRS] = state[at.WITHIN_TOLERANCE] = 0.0
         if state[at.REUSES_LEFT] > 0.0:
-            state[at.REUSES_LEFT] = LAST_FACTOR_REUSED
+            state[at.REUSES_LEFT], state[at.FACTOR_WAS_REUSED] = 0.0, 1.0
         self._evaluate_next(self.vectors[at.COEFFICIENTS])
         if float32_gram:
             self.table[fields.MODE] |= FLOAT32_GRAM
@@ -248,7 +248,7 @@ class Run:
 
     def set_previous_decrement(self, decrement: float) -> None:
         """There was a step before the first, of this decrement, but its Gram matrix is gone."""
-        self.state[at.DECREMENT], self.state[at.REUSES_LEFT] = decrement, LAST_FACTOR_REUSED
+        self.state[at.DECREMENT], self.state[at.FACTOR_WAS_REUSED] = decrement, 1.0
 
     def _reset(self, coefficients: np.ndarray | None) -> None:
         self.state[:] = 0.0

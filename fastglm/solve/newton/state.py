@@ -2,6 +2,19 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
+
+
+class Purpose(IntEnum):
+    """What a run is for."""
+
+    RESULT = 0
+    #: To start another run, from a sample of the rows: estimates need no refining.
+    SUBSAMPLE = 1
+    #: All rows in single precision: done once a step leaves nothing that it could see.
+    LOW_PRECISION = 2
+
+
 # float64 state of a fit.
 (
     STATUS,
@@ -16,15 +29,17 @@ from __future__ import annotations
     STEP_LENGTH,  # share of STEP that is being tried
     WITHIN_TOLERANCE,  # 1 once the decrement met the tolerance: the sweeps after that refine
     REUSES_LEFT,  # sweeps still allowed with the factor of an earlier Gram matrix
+    FACTOR_WAS_REUSED,  # 1 if the last sweep was one of these, the next has its own Gram matrix
     FACTOR_SCALE,  # the reused factor's Gram matrix times this is the estimate for all rows
     N_ALIASED,
     LEAST_PIVOT,  # of the last factor
     UNCERTAINTY_CHANGE,  # of the Gram matrix's diagonal and Pearson's statistic, relative
-    WEIGHT_CHANGE,  # of the Gram matrix's diagonal alone; 1 with none before to compare with
+    WEIGHT_CHANGE,  # of the Gram matrix's diagonal alone, at most 1
+    IS_WEIGHT_CHANGE_UNKNOWN,  # 1 with none before to compare with, and where weights doubled
     RIDGE,  # precision of a normal prior about zero on every coefficient: of samples only
     IS_NEWTON,  # 1 where Fisher's information is the Hessian: the link is canonical
     HAS_CONSTANT_WEIGHTS,  # 1 where no weight, and so no Gram matrix, depends on the coefficients
-    PURPOSE,  # 0 if the run is to give results, else what it is for: STARTING or LEADING
+    PURPOSE,  # a `Purpose`
     PEARSON_WEIGHT,  # of changes in Pearson's statistic, among those of the uncertainty
     LEFT_DOMAIN_AT,  # number of the last accepted step that had been shortened to stay inside
     UNCERTAINTY_SLACK,  # what may be left of the uncertainty at the end, in units of the tolerance
@@ -32,7 +47,7 @@ from __future__ import annotations
     INFLATION,  # of the last inverse: see `fastglm.solve.conditioning`
     N_LBFGS_PAIRS,  # pairs of a move and the change of score it brought, kept in LBFGS_PAIRS
     LBFGS_WEIGHTS,  # the first of MEMORY numbers
-) = range(28)
+) = range(30)
 
 #: Most such pairs.
 MEMORY = 6
@@ -45,9 +60,3 @@ STATE_SIZE = LBFGS_WEIGHTS + MEMORY
     9
 )
 N_VECTORS = LBFGS_PAIRS + 2 * MEMORY
-
-#: Below this share of unexplained variation a Gram matrix cannot tell a column from a combination
-#: of earlier ones: its entries carry rounding errors of about 1e-15.
-RANK_TOLERANCE = 1e-10
-#: Shortest share of a step that is tried.
-SHORTEST_STEP = 2.0**-40

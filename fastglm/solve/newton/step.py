@@ -37,8 +37,8 @@ from fastglm.kernels.compiler.decorators import entry, inline, noinline
 from fastglm.kernels.compiler.intrinsics import call_row_block, pointer
 from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.kernels.math.cholesky import dot, factorize_gram
+from fastglm.solve.newton.constants import RANK_TOLERANCE, SHORTEST_STEP
 from fastglm.solve.newton.convergence import (
-    UNKNOWN,
     is_acceptable,
     is_at_boundary,
     is_slow,
@@ -56,6 +56,7 @@ from fastglm.solve.newton.state import (
     DIAGONAL,
     FACTOR_SCALE,
     IS_NEWTON,
+    IS_WEIGHT_CHANGE_UNKNOWN,
     LAST_DECREMENT,
     LAST_SCORE,
     LEAST_PIVOT,
@@ -67,11 +68,9 @@ from fastglm.solve.newton.state import (
     PEARSON,
     PEARSON_WEIGHT,
     PIVOT,
-    RANK_TOLERANCE,
     REUSES_LEFT,
     RIDGE,
     SCORE,
-    SHORTEST_STEP,
     STATUS,
     STEP,
     STEP_LENGTH,
@@ -189,11 +188,12 @@ def compare_diagonal(table, state, padded_order):
             value = total[j * (padded_order + 1)]
         if not with_gram and table[COLUMN_MAP_START] != 0:
             # What the stored columns add up to takes more than a diagonal.
-            value, change = 0.0, UNKNOWN
+            value, change = 0.0, 1.0
         if value > 0.0:
-            change = max(change, abs(value / last[j] - 1.0) if last[j] > 0.0 else UNKNOWN)
+            change = max(change, abs(value / last[j] - 1.0) if last[j] > 0.0 else 1.0)
         last[j] = value
-    state[WEIGHT_CHANGE] = min(change, UNKNOWN)
+    state[WEIGHT_CHANGE] = min(change, 1.0)
+    state[IS_WEIGHT_CHANGE_UNKNOWN] = 1.0 if state[WEIGHT_CHANGE] == 1.0 else 0.0
     state[UNCERTAINTY_CHANGE] = max(state[UNCERTAINTY_CHANGE], state[WEIGHT_CHANGE])
 
 

@@ -37,7 +37,16 @@ from fastglm.passes.chunks import (
 from fastglm.passes.products import StandardizedColumns, design_gram
 from fastglm.passes.scaling import Inverse
 from fastglm.solve.newton import state as at
-from fastglm.solve.newton.convergence import STANDARD_ERROR_SLACK
+from fastglm.solve.newton.constants import (
+    ALIKE,
+    CHUNKS,
+    ERROR_SHARE,
+    LEAST_OF_ALL,
+    MOST_COLUMNS,
+    MOST_OF_ALL,
+    SMALL,
+    STANDARD_ERROR_SLACK,
+)
 from fastglm.solve.newton.run import Run, SolverOptions
 from fastglm.solve.newton.step import factor_kernel
 
@@ -47,19 +56,6 @@ __all__ = [
     "finalize_information",
     "sampled_gradient_correction",
 ]
-
-#: Chunks that are swept once more for a remainder, and the fewest that there must be of all.
-CHUNKS, LEAST_OF_ALL = 16, 8
-#: A correction whose step has more than this share of the decrement is not small.
-SMALL = 1e-2
-#: Sums of these chunks, in proportion, may differ from those of all by this share.
-ALIKE = 0.5
-#: Share of what standard errors may be off that may be sampling error.
-ERROR_SHARE = 0.35
-#: A chunk with more than this share of a sum of squares has rows unlike all others.
-MOST_OF_ALL = 0.5
-#: With more columns, a sweep costs less than what each chunk changes of every variance.
-MOST_COLUMNS = 128
 
 
 class _Chunks(Chunks):

@@ -17,7 +17,22 @@ from fastglm.kernels.blocks.row_buffers import BLOCK_ROWS
 from fastglm.passes.scaling import read_sample
 from fastglm.solve.aliases import ProvenAliases
 from fastglm.solve.newton import state as at
-from fastglm.solve.newton.convergence import LOW_PRECISION, SUBSAMPLE
+from fastglm.solve.newton.constants import (
+    FEWER_ROWS_PER_COLUMN,
+    FINALIZED_LATER_SLACK,
+    FLOAT32_SLACK,
+    FLOAT32_SWEEPS,
+    LEAST_EIGENVALUE,
+    MAX_REUSES,
+    REUSE_FROM_COLUMNS,
+    REUSE_FROM_DENSE,
+    SAMPLE_FROM_VALUES,
+    SAMPLE_ROWS_PER_COLUMN,
+    SAMPLE_SHARE,
+    SCORING_LEAVES,
+    SMALL_SAMPLE_SHARE,
+    SUBSAMPLE_TOLERANCE,
+)
 from fastglm.solve.newton.run import Run, SolverOptions
 from fastglm.solve.starting.sampled_correction import (
     can_correct,
@@ -27,30 +42,6 @@ from fastglm.solve.starting.sampled_correction import (
 
 __all__ = ["choose_start"]
 
-#: A sample is tried when X has more values than this.
-SAMPLE_FROM_VALUES = 2_000_000
-SAMPLE_SHARE = 8
-#: Where sweeps without a Gram matrix are so cheap that there may be many, fewer rows will do.
-SMALL_SAMPLE_SHARE = 16
-SAMPLE_ROWS_PER_COLUMN = 64
-#: A sample that only another one starts from may do with less.
-FEWER_ROWS_PER_COLUMN = 16
-SUBSAMPLE_TOLERANCE = 0.05
-#: Share of the decrement that a step of Fisher scoring is trusted to leave at most, close by.
-SCORING_LEAVES = 0.01
-#: From this many dense columns on, a sweep without a Gram matrix is much cheaper than one with it.
-REUSE_FROM_DENSE = 48
-#: From this many columns on, it is somewhat cheaper, and only the first sweep does without.
-REUSE_FROM_COLUMNS = 12
-MAX_REUSES = 8
-#: Single precision separates columns of equal length if their Gram matrix has no smaller one.
-LEAST_EIGENVALUE = 1e-4
-FLOAT32_SWEEPS = 12
-#: Decrement at which sweeps in single precision end: less would be lost in its rounding.
-FLOAT32_SLACK = 1e-7
-#: Largest remaining change of the uncertainty, in units of `tol`, that chunks may estimate.
-FINALIZED_LATER_SLACK = 100.0
-
 
 def choose_start(run: Run, options: SolverOptions, aliases: ProvenAliases) -> bool | None:
     """Start from a sample of the rows where that pays, else from the response; whether it did.
@@ -58,7 +49,7 @@ def choose_start(run: Run, options: SolverOptions, aliases: ProvenAliases) -> bo
     None, and no start, where the sample leads to columns that are proved to be aliased: what is
     to be fitted is the model without them.
     """
-    rows = 0 if options.exact else _sample_rows(run)
+    rows = _sample_rows(run)
     if rows:
         of_rows = run.rows, run.scaling, run.family, run.binary
         sample = Run(*of_rows, run.partials, run.eliminated)
@@ -113,7 +104,9 @@ def _run_on_sample(
     if run.has_constant_weights or not (last and _factor_reuses(run) > 1):
         # A Newton step leaves about its square.
         tolerance = math.sqrt(tolerance) if run.is_newton else tolerance / SCORING_LEAVES
-    loose = SolverOptions(tolerance, max_iter=15, n_threads=options.n_threads, purpose=SUBSAMPLE)
+    loose = SolverOptions(
+        tolerance, max_iter=15, n_threads=options.n_threads, purpose=at.Purpose.SUBSAMPLE
+    )
     for in_float32 in (True, False) if float32 else (False,):
         run.start_from(start) if fewer else run.start_from_response(None)
         run.state[at.RIDGE] = 1.0
@@ -175,7 +168,7 @@ def _start_in_float32(run: Run, sample: Run, share: float, options: SolverOption
     deviance = sample.state[at.DEVIANCE] / share
     most = min(FLOAT32_SWEEPS, options.max_iter)
     loose = SolverOptions(
-        FLOAT32_SLACK, most, options.n_threads, options.progress, purpose=LOW_PRECISION
+        FLOAT32_SLACK, most, options.n_threads, options.progress, purpose=at.Purpose.LOW_PRECISION
     )
     if most > 1 and can_correct(run) and run.is_newton and not _is_wide(run):
         start = sample.vectors[at.COEFFICIENTS].astype(np.float32).astype(np.float64)

@@ -9,7 +9,7 @@ import pytest
 import fastglm as fg
 from fastglm.errors import RankWarning
 from fastglm.passes import eliminated_levels
-from fastglm.solve import fit
+from fastglm.solve import fit, shortcuts
 from fastglm.solve.newton.blocked_inverse import OnDemand
 
 N, LEVELS = 6_000, 150
@@ -22,7 +22,7 @@ def in_order(monkeypatch):
 
     def fitted(*args, **kwargs):
         with monkeypatch.context() as patch:
-            patch.setattr(fit, "find_eliminated_levels", lambda row_table: None)
+            patch.setattr(shortcuts, "find_eliminated_levels", lambda row_table: None)
             return fg.glm(*args, **kwargs)
 
     return fitted
@@ -182,7 +182,8 @@ def test_what_a_gram_matrix_cannot_tell_is_left_to_a_qr_factorisation(in_order, 
 
 def test_inflation_decides_whether_an_elimination_may_stand(monkeypatch, in_order, runs):
     data = frame()
-    monkeypatch.setattr(fit, "may_use_cholesky", lambda inflation: False)
+    for module in (fit, shortcuts):
+        monkeypatch.setattr(module, "may_use_cholesky", lambda inflation: False)
     result = fg.glm("poisson ~ z + c", data, family="poisson")
     assert runs == [True, False]
     assert result.orthogonal

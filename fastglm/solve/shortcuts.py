@@ -1,0 +1,51 @@
+"""The door to all shortcuts of a fit, which `exact=True` shuts.
+
+A sample as a start, sweeps in single precision and corrections from some chunks all begin with
+`Shortcuts.start`; the normal equations are trusted by `Shortcuts.may_use_cholesky`. Each has a
+bound on the error of what is reported, checked while it runs, or is given up.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from fastglm.passes.eliminated_levels import EliminatedLevels, find_eliminated_levels
+from fastglm.passes.row_table import RowTable
+from fastglm.solve.aliases import ProvenAliases
+from fastglm.solve.conditioning import may_use_cholesky
+from fastglm.solve.newton.run import Run, SolverOptions
+from fastglm.solve.starting.subsample import choose_start
+
+__all__ = ["Shortcuts"]
+
+
+class Shortcuts(NamedTuple):
+    """What a fit may do to save passes over the rows.
+
+    Attributes
+    ----------
+    allowed : bool
+        False for none of it: all rows in double precision, and a QR factorisation always.
+    """
+
+    allowed: bool
+
+    @classmethod
+    def of(cls, options: SolverOptions) -> Shortcuts:
+        """Those that the options of a fit leave."""
+        return cls(not options.exact)
+
+    def eliminate(self, row_table: RowTable) -> EliminatedLevels | None:
+        """The categorical whose levels are eliminated first; None for all columns in order."""
+        return find_eliminated_levels(row_table) if self.allowed else None
+
+    def start(self, run: Run, options: SolverOptions, aliases: ProvenAliases) -> bool | None:
+        """Start from a sample, if `choose_start` finds one that pays, else from the response."""
+        if self.allowed:
+            return choose_start(run, options, aliases)
+        run.start_from_response(None)
+        return False
+
+    def may_use_cholesky(self, run: Run) -> bool:
+        """Whether the Gram matrix's factor has the digits that a QR factorisation has."""
+        return self.allowed and may_use_cholesky(run.inflation)
