@@ -133,9 +133,7 @@ def cross_validate(
         mean[test], fold[test] = held.row_values(row_buffers.MEAN)[0], k
         fits.append(fit)
         evaluations.append(evaluate(held))
-    return CrossValidation(
-        fold, label_rows(mean, rows.frame, rows.index), tuple(evaluations), tuple(fits)
-    )
+    return CrossValidation(fold, label_rows(mean, rows.labels), tuple(evaluations), tuple(fits))
 
 
 def _of_rows(model: GLM, train: np.ndarray) -> GLM:

@@ -160,7 +160,7 @@ def record_of(model: Any, estimate: Estimates, fit_options: FitOptions, kind: ty
         has_exposure=rows.has_exposure,
         column_names=rows.column_names,
         weights=rows.weights,
-        labelled=rows.index is not None,
+        labelled=rows.has_names,
         n_dropped=rows.n_dropped,
         missing=rows.missing,
         n_separated=0,

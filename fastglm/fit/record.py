@@ -11,6 +11,7 @@ import numpy as np
 
 from fastglm.design.formula.fitted_formula import FittedFormula
 from fastglm.design.frames.categories import Level
+from fastglm.design.frames.labels import label_rows
 from fastglm.errors import Status
 from fastglm.families import Family
 from fastglm.families.links import Link
@@ -265,6 +266,4 @@ class Fit(FitBase, FamilyParameters):
     def _rows(self, values: np.ndarray) -> Any:
         if not self.labelled or self.model is None:
             return values
-        import pandas as pd
-
-        return pd.Series(values, index=self.model.rows.index)
+        return label_rows(values, self.model.rows.labels)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from fastglm.design.frames.output import to_pandas
 from fastglm.inference.number_format import format_cell
 
 __all__ = [
@@ -66,7 +67,7 @@ class RenderedFrame(Rendered):
         return self._heading()
 
     def _shown_frame(self) -> Any:
-        return self.summary_frame()  # type: ignore[attr-defined]
+        return to_pandas(self.summary_frame())  # type: ignore[attr-defined]
 
     def _cells(self) -> list[list[str]]:
         frame = self._shown_frame()

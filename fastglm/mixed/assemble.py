@@ -123,7 +123,7 @@ def _of_rows(rows: Any) -> dict[str, Any]:
         "nobs", "fitted_formula", "response_name", "response_levels", "has_offset", "has_exposure",
         "column_names", "weights", "n_dropped", "missing",
     )  # fmt: skip
-    return {name: getattr(rows, name) for name in same} | {"labelled": rows.index is not None}
+    return {name: getattr(rows, name) for name in same} | {"labelled": rows.has_names}
 
 
 def _covariance(estimate: LinearEstimate | GeneralizedEstimate, block: int) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 import scipy
 
 from fastglm.arguments import checked_choice
+from fastglm.design.frames.labels import frame_of_rows
 from fastglm.errors import ModelError, require_level
 from fastglm.inference.intervals.predictive_mixture import Component, Mixture
 from fastglm.mixed.algebra import Factor, Schur
@@ -75,7 +76,6 @@ def _frame(
     se: np.ndarray,
     limits: tuple[np.ndarray, np.ndarray],
 ) -> Any:
-    import pandas as pd
 
     columns = {
         "mean": fit.family.link.inverse(eta),
@@ -84,9 +84,7 @@ def _frame(
         "lower": limits[0],
         "upper": limits[1],
     }
-    frame = pd.DataFrame(columns, index=rows.index)
-    frame[rows.nan_rows] = np.nan
-    return frame
+    return frame_of_rows(columns, rows.labels, rows.nan_rows)
 
 
 def _fixed(fit: MixedFit, rows: NewRows) -> np.ndarray:
@@ -179,8 +177,6 @@ def _prediction_limits(
 
 def _marginal(fit: MixedFit, rows: NewRows, eta: np.ndarray, alpha: float) -> Any:
     """Means over all levels, with errors of coefficients and covariances by the delta method."""
-    import pandas as pd
-
     link, estimate = fit.family.link, fit.estimate
     sd = effect_sd(fit, rows)
     nodes, weights = quadrature_nodes()
@@ -203,9 +199,8 @@ def _marginal(fit: MixedFit, rows: NewRows, eta: np.ndarray, alpha: float) -> An
     at = link(mean)
     half = scipy.special.ndtri(1.0 - alpha / 2.0) * se / np.abs(link.inverse_deriv(at))
     low, high = np.sort(np.stack([link.inverse(at - half), link.inverse(at + half)]), axis=0)
-    frame = pd.DataFrame({"mean": mean, "mean_se": se, "lower": low, "upper": high}, rows.index)
-    frame[rows.nan_rows] = np.nan
-    return frame
+    columns = {"mean": mean, "mean_se": se, "lower": low, "upper": high}
+    return frame_of_rows(columns, rows.labels, rows.nan_rows)
 
 
 def _sd_slopes(fit: MixedFit, rows: NewRows, sd: np.ndarray) -> np.ndarray:

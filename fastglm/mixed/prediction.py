@@ -11,6 +11,7 @@ import numpy as np
 from fastglm.arguments import checked_choice
 from fastglm.design.formula.table import read_table
 from fastglm.design.frames.frames import Frame, is_frame, read_column
+from fastglm.design.frames.labels import label_rows, row_labels
 from fastglm.design.matrix.arrays import design_from_array
 from fastglm.design.matrix.parts import Design
 from fastglm.errors import DataError, ModelError, UnseenLevelError
@@ -42,7 +43,8 @@ class NewRows:
         Columns of its effects.
     nan_rows : ndarray of bool, shape (n,)
         Rows with missing values.
-    index : pandas.Index or None
+    labels : pandas.Index, data frame or None
+        Of the rows, as `row_labels` gives them.
     """
 
     design: Design
@@ -50,16 +52,11 @@ class NewRows:
     codes: list[np.ndarray]
     columns: list[np.ndarray]
     nan_rows: np.ndarray
-    index: Any
+    labels: Any
 
     def label(self, values: np.ndarray) -> Any:
-        """(n,) numbers, NaN where values are missing; a Series if pandas objects came in."""
-        values = np.where(self.nan_rows, np.nan, values)
-        if self.index is None:
-            return values
-        import pandas as pd
-
-        return pd.Series(values, index=self.index)
+        """(n,) numbers, NaN where values are missing; a Series if a frame came in."""
+        return label_rows(np.where(self.nan_rows, np.nan, values), self.labels)
 
 
 def predict_rows(
@@ -149,8 +146,6 @@ def new_rows(
     if unknown:
         raise ModelError(f"predict does not know {', '.join(sorted(unknown))}.")
     wanted = level != "population"
-    index = getattr(exog, "index", None)
-    index = index if hasattr(index, "dtype") else None
     if results.fitted_formula is None:
         design = design_from_array(exog)
         if design.n_columns != results.estimates.size:
@@ -175,7 +170,7 @@ def new_rows(
             codes.append(one[0])
             columns.append(one[1])
     offset = _offset(results, exog, others, offset, design.n_rows)
-    return NewRows(design, offset, codes, columns, nan_rows, index)
+    return NewRows(design, offset, codes, columns, nan_rows, row_labels(exog))
 
 
 def _fitted_rows(results: MixedFit) -> NewRows:
@@ -189,7 +184,7 @@ def _fitted_rows(results: MixedFit) -> NewRows:
         [block.codes for block in own],
         [block.columns for block in own],
         np.zeros(fixed.n_rows, dtype=bool),
-        fixed.index,
+        fixed.labels,
     )
 
 

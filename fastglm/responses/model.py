@@ -301,7 +301,7 @@ class ResponseModel(Pointing, Estimation):
             has_exposure=rows.offset_parts.exposure is not None,
             column_names=rows.column_names,
             weights=rows.weights,
-            labelled=rows.index is not None,
+            labelled=rows.has_names,
             n_dropped=rows.n_dropped,
             missing=rows.missing,
             n_threads=n_threads,

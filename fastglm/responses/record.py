@@ -199,7 +199,7 @@ class ResponseFit(FitBase):
     def _fitted_rows(self, what: str) -> tuple[NewRows, np.ndarray]:
         """The rows of the fit, and their (K, n) predictors."""
         rows = self._model_with_data(what).rows
-        fitted = NewRows(rows.designs, None, rows.offsets, rows.index)
+        fitted = NewRows(rows.designs, None, rows.offsets, rows.labels)
         return fitted, self._predictors_of(fitted)
 
     def _predictors_of(self, new: NewRows) -> np.ndarray:

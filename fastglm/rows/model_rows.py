@@ -11,6 +11,7 @@ import numpy as np
 
 from fastglm.design.formula.fitted_formula import FittedFormula
 from fastglm.design.frames.frames import Column, Level
+from fastglm.design.frames.labels import row_labels
 from fastglm.design.frames.missing import rows_text
 from fastglm.design.matrix.parts import Design, Ones
 from fastglm.design.matrix.select import join_designs
@@ -106,6 +107,16 @@ class ModelRows:
     def offset(self) -> np.ndarray | None:
         """Its offset, (n,), or None."""
         return self.offsets[0]
+
+    @cached_property
+    def labels(self) -> Any:
+        """What numbers of the rows are labelled by, as `row_labels` gives it."""
+        return row_labels(self.frame) if self.index is None else self.index
+
+    @property
+    def has_names(self) -> bool:
+        """Whether names came in: with a frame, though not with a mapping of arrays."""
+        return self.labels is not None
 
     @property
     def n_rows(self) -> int:

@@ -16,6 +16,7 @@ import numpy as np
 import scipy
 
 from fastglm.arguments import checked_number
+from fastglm.design.frames.labels import label_rows
 from fastglm.design.matrix.dense_slices import dense_slices
 from fastglm.entry import entry_points
 from fastglm.inference.hypothesis_tests.tables import Table
@@ -243,9 +244,7 @@ class Influence(RenderedText):
         values *= np.where(np.isnan(fit.estimates), np.nan, by_column)
         if not fit.labelled or fit.model is None:
             return values
-        import pandas as pd
-
-        return pd.DataFrame(values, index=fit.model.rows.index, columns=list(fit.names))
+        return label_rows(values, fit.model.rows.labels, fit.names)
 
     def outlier_test(self, n_most: int = 10) -> Table:
         """The observations with the largest likelihood residuals, adjusted for the search.

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastglm.design.frames.labels import frame_of_rows, label_rows
+from fastglm.design.frames.output import to_pandas
 from fastglm.entry import entry_points
 from fastglm.errors import ModelError
 from fastglm.fit.roots import covariance_root
@@ -48,22 +50,24 @@ class LinearPrediction(RenderedFrame):
     predicted_mean: Any
     se_mean: Any
     fit: Fit
-    index: Any = None
+    labels: Any = None
 
     def conf_int(self, alpha: float = 0.05) -> Any:
         """Intervals at level 1 - alpha, (n, 2); labelled where pandas came in."""
-        frame = self.summary_frame(alpha).iloc[:, 2:]
-        return frame.to_numpy() if self.index is None else frame.set_axis([0, 1], axis=1)
+        mean, half = self._half_widths(alpha)
+        return label_rows(np.column_stack([mean - half, mean + half]), self.labels, (0, 1))
 
     def summary_frame(self, alpha: float = 0.05) -> Any:
-        """Columns mean, mean_se, mean_ci_lower and mean_ci_upper, a pandas DataFrame of n rows."""
-        import pandas as pd
-
-        eta, error = np.asarray(self.predicted_mean), np.asarray(self.se_mean)
-        half = self.fit.critical_value(alpha) * error
-        columns = {"mean": eta, "mean_se": error}
+        """Columns mean, mean_se, mean_ci_lower and mean_ci_upper, a data frame of n rows."""
+        eta, half = self._half_widths(alpha)
+        columns = {"mean": eta, "mean_se": np.asarray(self.se_mean)}
         limits = {"mean_ci_lower": eta - half, "mean_ci_upper": eta + half}
-        return pd.DataFrame(columns | limits, index=self.index)
+        return frame_of_rows(columns | limits, self.labels)
+
+    def _half_widths(self, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+        """Linear predictors, and half the width of their intervals, (n,) each."""
+        eta, error = np.asarray(self.predicted_mean), np.asarray(self.se_mean)
+        return eta, self.fit.critical_value(alpha) * error
 
 
 @entry_points
@@ -98,7 +102,7 @@ class Prediction(RenderedFrame):
     def linpred(self) -> LinearPrediction:
         """The same on the scale of the linear predictor."""
         return LinearPrediction(
-            self.linear_predictor, self.se_linear_predictor, self.fit, self._rows.index
+            self.linear_predictor, self.se_linear_predictor, self.fit, self._rows.labels
         )
 
     def conf_int(self, alpha: float = 0.05, obs: bool = False) -> Any:
@@ -135,9 +139,7 @@ class Prediction(RenderedFrame):
         *Biometrika* 92.
         """
         limits = self._observation_limits(alpha) if obs else self._mean_limits(alpha)
-        if self._rows.index is None:
-            return limits.T
-        return self._frame({0: limits[0], 1: limits[1]})
+        return label_rows(limits.T, self._rows.labels, (0, 1))
 
     def _mean_limits(self, alpha: float) -> np.ndarray:
         return limits_of_means(
@@ -187,7 +189,7 @@ class Prediction(RenderedFrame):
         return limits
 
     def summary_frame(self, alpha: float = 0.05) -> Any:
-        """Means, standard errors and intervals, a pandas DataFrame of n rows.
+        """Means, standard errors and intervals, a data frame of n rows.
 
         Columns mean, mean_se, mean_ci_lower, mean_ci_upper, obs_ci_lower, obs_ci_upper. The last
         two, for new observations, are left out for families that do not define how responses are
@@ -223,12 +225,16 @@ class Prediction(RenderedFrame):
         # Intervals of new observations take quantiles of each row: a picture of the table does not.
         low, high = self._mean_limits(0.05)
         mean, error = np.array(self.predicted_mean), np.array(self.se_mean)
-        return self._frame({"mean": mean, "mean_se": error, "ci_lower": low, "ci_upper": high})
+        shown = {"mean": mean, "mean_se": error, "ci_lower": low, "ci_upper": high}
+        return to_pandas(self._frame(shown))
 
     def _frame(self, columns: dict) -> Any:
+        labels = self._rows.labels
+        if labels is not None and not hasattr(labels, "dtype"):
+            return frame_of_rows(columns, labels)
         import pandas as pd
 
-        return pd.DataFrame(columns, index=self._rows.index, copy=False)
+        return pd.DataFrame(columns, index=labels, copy=False)
 
 
 def get_prediction(

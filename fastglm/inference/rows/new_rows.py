@@ -11,13 +11,13 @@ import numpy as np
 
 from fastglm.design.formula.fitted_formula import FrameDesign
 from fastglm.design.frames.frames import Categories, is_frame, one_row
+from fastglm.design.frames.labels import label_rows, row_labels
 from fastglm.design.matrix.arrays import design_from_array
 from fastglm.design.matrix.parts import Design
 from fastglm.errors import DataError, ModelError, OptionError
 from fastglm.passes.row_table import RowTable, build_row_table
 from fastglm.pointers import describe_option
 from fastglm.rows.model_rows import constant_design
-from fastglm.rows.read import index_of
 from fastglm.rows.vectors import OffsetParts, vector
 
 __all__ = ["NewRows", "fitted_designs", "given_vector", "new_designs", "require_unseen"]
@@ -34,13 +34,14 @@ class NewRows:
         Rows whose prediction is NaN: a missing value, or an unseen level.
     offsets : tuple of (ndarray, shape (n,), or None)
         One per design, log exposure included.
-    index : pandas.Index or None
+    labels : pandas.Index, data frame or None
+        Of the rows, as `row_labels` gives them.
     """
 
     designs: tuple[Design, ...]
     nan_rows: np.ndarray | None
     offsets: tuple[np.ndarray | None, ...]
-    index: Any
+    labels: Any
 
     @property
     def design(self) -> Design:
@@ -53,18 +54,12 @@ class NewRows:
         return build_row_table(self.designs[0], offset=self.offsets[0])
 
     def label(self, values: np.ndarray, columns: Sequence[Any] = ()) -> Any:
-        """(n,) values as they are, (k, n) as (n, k); labelled if pandas objects came in."""
+        """(n,) values as they are, (k, n) as (n, k); labelled if a frame came in."""
         if self.nan_rows is not None:
             # Whole numbers, levels of a response, have no NaN.
             values = values if values.dtype.kind in "fO" else values.astype(np.float64)
             values[..., self.nan_rows] = np.nan
-        if self.index is None:
-            return values.T
-        import pandas as pd
-
-        if values.ndim == 1:
-            return pd.Series(values, index=self.index)
-        return pd.DataFrame(values.T, index=self.index, columns=list(columns))
+        return label_rows(values.T, self.labels, columns)
 
 
 def fitted_designs(
@@ -102,7 +97,7 @@ def fitted_designs(
         given = given_vector(rows, offset, "offset"), given_vector(rows, exposure, "exposure")
         first = rows.offset_parts.with_given(*given).total(fit.link_of_offset)
         offsets = (first, *offsets[1:])
-    return NewRows(rows.designs, None, offsets, rows.index)
+    return NewRows(rows.designs, None, offsets, rows.labels)
 
 
 def new_designs(
@@ -154,7 +149,7 @@ def new_designs(
         (first.design, *[constant_design(n) if o is None else o.design for o in others]),
         nan_rows,
         (offset, *[None if o is None or not with_offset else o.offset for o in others]),
-        index_of(exog),
+        row_labels(exog),
     )
 
 

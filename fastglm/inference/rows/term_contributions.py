@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastglm.design.frames.labels import label_rows
 from fastglm.inference.hypothesis_tests.refits import intercept_column
 from fastglm.inference.rows.new_rows import fitted_designs
 from fastglm.inference.rows.prediction import new_rows_without_offset
@@ -42,15 +43,11 @@ class TermContributions:
     names: tuple[str, ...]
     values: np.ndarray
     constant: float
-    _index: Any
+    _labels: Any
 
     def labelled(self) -> Any:
-        """The values, as a DataFrame if pandas objects came in."""
-        if self._index is None:
-            return self.values
-        import pandas as pd
-
-        return pd.DataFrame(self.values, index=self._index, columns=list(self.names))
+        """The values, as a frame where one came in."""
+        return label_rows(self.values, self._labels, self.names)
 
 
 def model_terms(fit: Fit) -> list[tuple[str, slice]]:
@@ -81,7 +78,7 @@ def term_contributions(fit: Fit, exog: Any = None) -> TermContributions:
             constant += center
     if rows.nan_rows is not None:
         values[rows.nan_rows] = np.nan
-    return TermContributions(tuple(name for name, _ in terms), values, constant, rows.index)
+    return TermContributions(tuple(name for name, _ in terms), values, constant, rows.labels)
 
 
 def partial_residuals(fit: Fit) -> TermContributions:

@@ -1,0 +1,122 @@
+"""Numbers come back under the names that came in, in the library that they came in."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+import fastglm as fg
+
+rng = np.random.default_rng(4)
+N = 60
+FRAME = pd.DataFrame(
+    {
+        "x": rng.normal(size=N),
+        "z": rng.normal(size=N),
+        "f": rng.choice([*"abc"], N),
+        "g": rng.choice([*"pqrs"], N),
+    }
+)
+FRAME["y"] = rng.poisson(2.0, N).astype(float)
+LIBRARIES = {
+    "polars": (pl.from_pandas, pl.DataFrame, pl.Series),
+    "pyarrow": (
+        lambda frame: pa.Table.from_pandas(frame, preserve_index=False), pa.Table, np.ndarray
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=LIBRARIES)
+def case(request):
+    convert, frame, series = LIBRARIES[request.param]
+    data = convert(FRAME)
+    return data, frame, series, fg.glm("y ~ x + z", data, "poisson")
+
+
+EXPECTED = fg.glm("y ~ x + z", FRAME, "poisson")
+
+
+def test_coefficients_are_named(case):
+    fit = case[3]
+    for name in ("params", "bse", "tvalues", "pvalues"):
+        pd.testing.assert_series_equal(getattr(fit, name), getattr(EXPECTED, name))
+    for found, wanted in (
+        (fit.conf_int(), EXPECTED.conf_int()),
+        (fit.cov_params(), EXPECTED.cov_params()),
+    ):
+        pd.testing.assert_frame_equal(found, wanted)
+
+
+def test_numbers_of_rows_are_of_the_library(case):
+    data, _, series, fit = case
+    for found, wanted in (
+        (fit.predict(data), EXPECTED.predict(FRAME)),
+        (fit.fittedvalues, EXPECTED.fittedvalues),
+        (fit.resid_deviance, EXPECTED.resid_deviance),
+        (fit.get_influence().hat_matrix_diag, EXPECTED.get_influence().hat_matrix_diag),
+    ):
+        assert isinstance(found, series)
+        np.testing.assert_array_equal(np.asarray(found), wanted)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda fit, data: fit.predict_terms(data),
+        lambda fit, data: fit.resid_partial(),
+        lambda fit, data: fit.get_influence().dfbetas,
+        lambda fit, data: fit.get_prediction(data).summary_frame(),
+        lambda fit, data: fit.get_prediction(data).linpred.summary_frame(),
+        lambda fit, data: fit.get_prediction(data).conf_int(),
+        lambda fit, data: fit.get_prediction(data).linpred.conf_int(),
+    ],
+)
+def test_several_numbers_of_rows_are_named_columns(case, call):
+    data, frame, _, fit = case
+    found, wanted = call(fit, data), call(EXPECTED, FRAME)
+    assert isinstance(found, frame)
+    assert list(found.to_pandas().columns) == [str(name) for name in wanted.columns]
+    np.testing.assert_array_equal(found.to_pandas().to_numpy(), wanted.to_numpy())
+    assert "<table" in fit.get_prediction(data)._repr_html_()
+
+
+def test_other_responses_and_mixed_models(case):
+    data, frame, series, _ = case
+    fit = fg.MNLogit.from_formula("f ~ x", data).fit()
+    expected = fg.MNLogit.from_formula("f ~ x", FRAME).fit()
+    pd.testing.assert_frame_equal(fit.params, expected.params)
+    found = fit.predict(data)
+    assert isinstance(found, frame)
+    assert list(found.to_pandas().columns) == ["a", "b", "c"]
+    np.testing.assert_array_equal(found.to_pandas().to_numpy(), expected.predict(FRAME).to_numpy())
+    mixed, wanted = (fg.mixed("y ~ x + (1 | g)", d) for d in (data, FRAME))
+    assert list(mixed.params.index) == ["Intercept", "x"]
+    found = mixed.predict(data)
+    assert isinstance(found, series)
+    np.testing.assert_array_equal(np.asarray(found), wanted.predict(FRAME))
+    assert isinstance(mixed.get_prediction(data), frame)
+
+
+def test_missing_rows_stay_missing(case):
+    _, frame, _, fit = case
+    holes = FRAME.assign(x=FRAME["x"].where(FRAME.index != 3))
+    new = pl.from_pandas(holes) if frame is pl.DataFrame else pa.Table.from_pandas(holes)
+    assert np.isnan(np.asarray(fit.predict(new))[3])
+    assert np.isnan(np.asarray(fit.predict(new))).sum() == 1
+
+
+def test_arrays_and_mappings_of_arrays_give_arrays():
+    fit = fg.glm("y ~ x", {"y": FRAME["y"].to_numpy(), "x": FRAME["x"].to_numpy()}, "poisson")
+    assert isinstance(fit.params, np.ndarray)
+    assert isinstance(fit.predict({"x": [1.0, 2.0]}), np.ndarray)
+    fit = fg.GLM(FRAME["y"].to_numpy(), FRAME[["x"]].to_numpy(), "poisson").fit()
+    assert isinstance(fit.params, np.ndarray)
+
+
+def test_a_saved_fit_keeps_its_names(case, tmp_path):
+    fit = case[3]
+    fit.save(tmp_path / "fit.json")
+    loaded = fg.load(tmp_path / "fit.json")
+    pd.testing.assert_series_equal(loaded.params, fit.params)
+    assert isinstance(loaded.predict(case[0]), case[2])
