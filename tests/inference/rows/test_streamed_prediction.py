@@ -59,7 +59,7 @@ def test_predictions_are_those_of_predict(name, fit, table, new, tmp_path, monke
 def test_intervals_and_linear_predictors(fit, table, new, tmp_path):
     fit.predict_to(tmp_path / "p.parquet", new, interval=True, alpha=0.1)
     found = pq.read_table(tmp_path / "p.parquet")
-    limits = fit.get_prediction(table).conf_int(0.1)
+    limits = fit.get_prediction(table).conf_int(0.1).to_pandas().to_numpy()
     np.testing.assert_allclose(found.column("lower").to_numpy(), limits[:, 0], rtol=1e-14)
     np.testing.assert_allclose(found.column("upper").to_numpy(), limits[:, 1], rtol=1e-14)
     fit.predict_to(tmp_path / "p.parquet", new, which="linear", exposure=1.0)
