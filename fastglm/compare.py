@@ -68,6 +68,13 @@ def compare(
     -----
     AIC compares likelihoods of the same response: Burnham & Anderson (2002), *Model Selection and
     Multimodel Inference*.
+
+    Examples
+    --------
+    >>> import fastglm as fg
+    >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+    >>> fg.compare(data, "y ~ x", families=["poisson", "gaussian"]).names
+    ('poisson, log', 'gaussian, identity')
     """
     found, reason = [], "no family can have any of the links"
     for family, link in _candidates(families, links):

@@ -68,6 +68,13 @@ class GLM(StatsmodelsModel):
     Notes
     -----
     McCullagh & Nelder (1989), *Generalized Linear Models*, 2nd edition.
+
+    Examples
+    --------
+    >>> import fastglm as fg
+    >>> model = fg.GLM([1, 3, 4, 9], fg.add_constant([0, 1, 2, 3]), family="poisson")
+    >>> round(float(model.fit().params[1]), 4)
+    0.6574
     """
 
     def __init__(
@@ -126,6 +133,14 @@ class GLM(StatsmodelsModel):
             If the formula cannot be read.
         DataError, ModelError
             As for `GLM`.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> model = fg.GLM.from_formula("y ~ x", data, family="poisson")
+        >>> model.names
+        ('Intercept', 'x')
         """
         model = cls.__new__(cls)
         model.family = resolve_family(family, link)
@@ -143,6 +158,13 @@ class GLM(StatsmodelsModel):
         ------
         ModelError
             If the model was given as arrays.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> model = fg.GLM.from_formula("y ~ x", {"x": [0, 1, 2], "y": [1, 3, 4]})
+        >>> model.with_formula("y ~ 1").names
+        ('Intercept',)
         """
         if self.source is None:
             raise ModelError("the model was given as arrays: this needs one from a formula.")
@@ -261,6 +283,14 @@ class GLM(StatsmodelsModel):
             If a column of X holds NaN or infinite values.
         ModelError
             If an option is out of range.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> model = fg.GLM.from_formula("y ~ x", data, family="poisson")
+        >>> round(float(model.fit().params[1]), 4)
+        0.5025
         """
         tol, max_iter = read_fit_options("fit", type(self), statsmodels_options, tol, max_iter)
         fit_options = FitOptions(
@@ -293,6 +323,13 @@ class GLM(StatsmodelsModel):
         -----
         A row is separated if its fitted mean reaches 0, or 1 for a probability, on the way to the
         supremum of the likelihood. By linear programming: Konis (2007).
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> model = fg.GLM([0, 0, 1, 1], fg.add_constant([0, 1, 2, 3]), family="binomial")
+        >>> model.check_separation().exists
+        True
         """
         rows = self.rows
         return find_separation(
@@ -300,7 +337,16 @@ class GLM(StatsmodelsModel):
         )
 
     def subset(self, keep: np.ndarray) -> GLM:
-        """The same model of some of its rows, by a (n,) bool mask; the rows are copied."""
+        """The same model of some of its rows, by a (n,) bool mask; the rows are copied.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastglm as fg
+        >>> model = fg.GLM.from_formula("y ~ x", {"x": [0, 1, 2], "y": [1, 3, 4]})
+        >>> model.subset(np.array([True, False, True])).rows.n_rows
+        2
+        """
         model = copy(self)
         for cached in ("row_table", "_columns"):
             model.__dict__.pop(cached, None)

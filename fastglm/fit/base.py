@@ -117,7 +117,16 @@ class FitBase(Pointing):
         return np.array([math.erfc(size) for size in (math.sqrt(0.5) * sizes).tolist()])
 
     def cov_params(self) -> Any:
-        """Covariance of the coefficients, (p, p)."""
+        """Covariance of the coefficients, (p, p).
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> res = fg.glm("y ~ x + g", data, family="poisson")
+        >>> res.cov_params().shape
+        (3, 3)
+        """
         return self._matrix(self.covariance, self.names)
 
     @cached_property

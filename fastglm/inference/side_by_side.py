@@ -158,13 +158,13 @@ def compare_table(
     >>> data = {"x": [0.0, 1.0, 2.0, 3.0], "y": [1.0, 3.0, 4.0, 9.0]}
     >>> small, large = (fg.glm(f, data, family="poisson") for f in ("y ~ 1", "y ~ x"))
     >>> print(fg.compare_table([small, large], below=None, goodness=["nobs"]))
-                       (1)      (2)
-    Response             y        y
-    Model          Poisson  Poisson
-    Link               log      log
-    Intercept         1.45     0.25
-    x                          0.64
-    Observations         4        4
+                      (1)      (2)
+    Response            y        y
+    Model         Poisson  Poisson
+    Link              log      log
+    Intercept       1.447    0.206
+    x                        0.657
+    Observations        4        4
     """
     if isinstance(models, Mapping):
         names, models = names or list(models), list(models.values())

@@ -102,6 +102,15 @@ class StatsmodelsModel(Pointing):
         -------
         float
             NaN for quasi families.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> model = fg.GLM.from_formula("y ~ x", data, family="poisson")
+        >>> fit = model.fit()
+        >>> abs(model.loglike(fit.params) - fit.llf) < 1e-9
+        True
         """
         if not self.family.has_likelihood:
             return float("nan")
@@ -130,6 +139,15 @@ class StatsmodelsModel(Pointing):
         mu : array_like, shape (n,)
         scale : float, default 1
             Dispersion.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> model = fg.GLM.from_formula("y ~ x", data, family="poisson")
+        >>> fit = model.fit()
+        >>> abs(model.loglike_mu(fit.fittedvalues) - fit.llf) < 1e-9
+        True
         """
         return float(
             self.family.loglike(self.rows.response, mu, self.var_weights, self.freq_weights, scale)
@@ -144,6 +162,14 @@ class StatsmodelsModel(Pointing):
         scale : float, optional
             Dispersion. By default 1 where the family fixes it, else Pearson's statistic at `params`
             over the residual degrees of freedom.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> model = fg.GLM.from_formula("y ~ x", data, family="poisson")
+        >>> bool(abs(model.score(model.fit().params)).max() < 1e-4)
+        True
         """
         factor = self.score_factor(params, scale)
         return np.asarray(sum(factor[part] @ X for part, X in dense_slices(self.rows.design)))
@@ -156,6 +182,14 @@ class StatsmodelsModel(Pointing):
         params : array_like, shape (p,)
         scale : float, optional
             As for `score`.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> model = fg.GLM.from_formula("y ~ x", data, family="poisson")
+        >>> model.score_factor(model.fit().params).shape
+        (6,)
         """
         beta = self._checked_params(params)
         (residual,) = self._at(beta, row_buffers.RESIDUAL)
@@ -169,6 +203,14 @@ class StatsmodelsModel(Pointing):
         params : array_like, shape (p,)
         scale : float, optional
             As for `score`.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> model = fg.GLM.from_formula("y ~ x", data, family="poisson")
+        >>> model.score_obs(model.fit().params).shape
+        (6, 2)
         """
         factor = self.score_factor(params, scale)
         blocks = [X * factor[part, None] for part, X in dense_slices(self.rows.design)]
@@ -186,6 +228,14 @@ class StatsmodelsModel(Pointing):
             As for `score`.
         observed : bool, optional
             The derivative itself, by default, or with False its expectation.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> model = fg.GLM.from_formula("y ~ x", data, family="poisson")
+        >>> round(float(model.hessian(model.fit().params)[0, 0]), 3)
+        -45.0
         """
         factor = self.hessian_factor(params, scale, observed)
         total = sum((X.T * factor[part]) @ X for part, X in dense_slices(self.rows.design))
@@ -203,6 +253,14 @@ class StatsmodelsModel(Pointing):
             As for `score`.
         observed : bool, optional
             As for `hessian`.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> model = fg.GLM.from_formula("y ~ x", data, family="poisson")
+        >>> model.hessian_factor(model.fit().params).shape
+        (6,)
         """
         beta = self._checked_params(params)
         weight = self._at(beta, row_buffers.WEIGHT)[0]
@@ -211,7 +269,16 @@ class StatsmodelsModel(Pointing):
         return np.asarray(weight) / self._scale(beta, scale)
 
     def information(self, params: Any, scale: float | None = None) -> np.ndarray:
-        """``hessian(params, scale, observed=False)``, (p, p), with that sign, as in statsmodels."""
+        """``hessian(params, scale, observed=False)``, (p, p), with that sign, as in statsmodels.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> model = fg.GLM.from_formula("y ~ x", data, family="poisson")
+        >>> round(float(model.information(model.fit().params)[0, 0]), 3)
+        -45.0
+        """
         return self.hessian(params, scale, observed=False)
 
     def _observed_share(self, beta: np.ndarray) -> np.ndarray:
@@ -251,6 +318,14 @@ class StatsmodelsModel(Pointing):
             If there is no such prediction, or an offset comes without columns.
         DataError
             If a shape is wrong.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> model = fg.GLM.from_formula("y ~ x", data, family="poisson")
+        >>> round(float(model.predict([0.0, 0.0])[0]), 4)
+        1.0
         """
         checked_choice("which", which, _WHICH)
         beta, row_table = self._checked_params(params), self.row_table

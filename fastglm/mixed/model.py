@@ -281,7 +281,14 @@ class MixedGLM(Pointing):
 
 @entry_points
 class MixedLM(MixedGLM):
-    """`MixedGLM` with a gaussian response: a script of statsmodels' ``mixedlm`` runs with it."""
+    """`MixedGLM` with a gaussian response: a script of statsmodels' ``mixedlm`` runs with it.
+
+    Examples
+    --------
+    >>> import fastglm as fg
+    >>> fg.MixedLM([1, 3, 2, 5, 4, 6], [[1.0]] * 6, [0, 0, 1, 1, 2, 2]).fit().names
+    ('x1',)
+    """
 
     def __init__(
         self, endog: Any, exog: Any, groups: Any = None, exog_re: Any = None, **options: Any

@@ -53,6 +53,12 @@ class Random:
         Of the grouping factor; by default that of `groups`, or "group".
     structure : {"us", "diag", "cs", "ar1"}, optional
         Of the covariance, instead of `correlated`.
+
+    Examples
+    --------
+    >>> import fastglm as fg
+    >>> fg.Random(groups=["a", "a", "b"], name="plant").name
+    'plant'
     """
 
     groups: Any

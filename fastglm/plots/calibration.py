@@ -43,6 +43,14 @@ def binned_residuals(
     ax : Axes, optional
     data : data frame, optional
         New rows with their responses, as for `Results.evaluate`.
+
+    Examples
+    --------
+    >>> import fastglm as fg
+    >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+    >>> res = fg.glm("y ~ x + g", data, family="poisson")
+    >>> fg.plots.binned_residuals(res).get_title()
+    'Binned residuals, ± 2 standard errors'
     """
     fit = on_rows(fit, data)
     ax = new_axes(ax)
@@ -78,6 +86,14 @@ def calibration(fit: Any, n_groups: int = 10, ax: Axes | None = None, data: Any 
     ax : Axes, optional
     data : data frame, optional
         New rows with their responses, as for `Results.evaluate`.
+
+    Examples
+    --------
+    >>> import fastglm as fg
+    >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+    >>> res = fg.glm("y ~ x + g", data, family="poisson")
+    >>> fg.plots.calibration(res).get_title()
+    'Calibration'
     """
     if fit.has_several_predictors:
         require_fitted_rows(data)
@@ -119,6 +135,14 @@ def roc(fit: Fit, ax: Axes | None = None, data: Any = None) -> Axes:
     Notes
     -----
     The interval of the area is that of DeLong, DeLong & Clarke-Pearson (1988), *Biometrics* 44.
+
+    Examples
+    --------
+    >>> import fastglm as fg
+    >>> data = {"x": [0, 1, 2, 3, 4, 5, 6, 7], "y": [0, 0, 1, 0, 1, 0, 1, 1]}
+    >>> res = fg.glm("y ~ x", data, family="binomial")
+    >>> fg.plots.roc(res).get_title()
+    'Receiver operating characteristic'
     """
     if not fit.family.takes_two_columns:
         raise ModelError("a receiver operating characteristic needs a binomial model.")

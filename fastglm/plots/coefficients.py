@@ -59,6 +59,14 @@ def coefficients(
     Notes
     -----
     A hollow mark is the reference level of a factor, which the other levels are compared with.
+
+    Examples
+    --------
+    >>> import fastglm as fg
+    >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+    >>> res = fg.glm("y ~ x + g", data, family="poisson")
+    >>> fg.plots.coefficients(res).get_title()
+    'Coefficients with 95% intervals'
     """
     chosen = _chosen(fit, names)
     scale = _deviations(fit)[chosen] if standardize else np.ones(chosen.size)

@@ -26,6 +26,14 @@ def convergence(fit: Fit, ax: Axes | None = None) -> Axes:
     """Deviance above the optimum after each step of the fit, on a logarithmic axis.
 
     The model is fitted again with ever more steps, since a fit does not keep its history.
+
+    Examples
+    --------
+    >>> import fastglm as fg
+    >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+    >>> res = fg.glm("y ~ x + g", data, family="poisson")
+    >>> fg.plots.convergence(res).get_title()
+    'Convergence: converged'
     """
     from matplotlib.ticker import MaxNLocator
 

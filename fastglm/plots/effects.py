@@ -65,6 +65,14 @@ def effect(fit: Any, variable: str, alpha: float = 0.05, ax: Axes | None = None)
     ------
     ModelError
         If the model has no formula or no such variable.
+
+    Examples
+    --------
+    >>> import fastglm as fg
+    >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+    >>> res = fg.glm("y ~ x + g", data, family="poisson")
+    >>> fg.plots.effect(res, "x").get_title()
+    'Effect of x'
     """
     if fit.has_several_predictors:
         return outcome_effect(fit, variable, alpha, ax)
@@ -145,6 +153,14 @@ def partial_residuals(fit: Fit, term: str, ax: Axes | None = None) -> Axes:
     -----
     Working residuals of single rows may be far out, of binary responses as two bands. The points
     are means of groups of equally many rows, weighted as in the fit, with two standard errors.
+
+    Examples
+    --------
+    >>> import fastglm as fg
+    >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+    >>> res = fg.glm("y ~ x + g", data, family="poisson")
+    >>> fg.plots.partial_residuals(res, "x").get_title()
+    'Partial residuals of x'
     """
     names = [name for name, _ in model_terms(fit)]
     term = _term_named(fit, term, names)

@@ -55,6 +55,14 @@ def lift(fit: Fit, n_groups: int = 10, ax: Axes | None = None, data: Any = None)
     ax : Axes, optional
     data : data frame, optional
         New rows with their responses, as for `Results.evaluate`.
+
+    Examples
+    --------
+    >>> import fastglm as fg
+    >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+    >>> res = fg.glm("y ~ x + g", data, family="poisson")
+    >>> fg.plots.lift(res).get_title()
+    'Lift: highest over lowest group 15'
     """
     ax = new_axes(ax)
     found = observed(on_rows(fit, data))
@@ -96,6 +104,14 @@ def double_lift(
     ------
     DataError
         If the fits are not of the same rows.
+
+    Examples
+    --------
+    >>> import fastglm as fg
+    >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+    >>> res = fg.glm("y ~ x + g", data, family="poisson")
+    >>> fg.plots.double_lift(res, fg.glm("y ~ x", data, family="poisson")).get_title()
+    'Double lift'
     """
     one, two = observed(on_rows(first, data)), observed(on_rows(second, data))
     if one.mean.size != two.mean.size or not np.allclose(one.response, two.response):
@@ -157,6 +173,14 @@ def actual_expected(
     ------
     DataError
         If there is not a value for each row.
+
+    Examples
+    --------
+    >>> import fastglm as fg
+    >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+    >>> res = fg.glm("y ~ x + g", data, family="poisson")
+    >>> fg.plots.actual_expected(res, "g").get_title()
+    'Actual and expected by g'
     """
     fit = on_rows(fit, data)
     found = observed(fit)

@@ -53,6 +53,14 @@ def panels(fit: Any, seed: int = 0) -> np.ndarray:
     Returns
     -------
     ndarray of Axes, shape (2, 2)
+
+    Examples
+    --------
+    >>> import fastglm as fg
+    >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+    >>> res = fg.glm("y ~ x + g", data, family="poisson")
+    >>> fg.plots.panels(res).shape
+    (2, 2)
     """
     if fit.has_several_predictors:
         return outcome_panels(fit, seed)
@@ -89,6 +97,14 @@ def residuals(fit: Fit, ax: Axes | None = None, seed: int = 0) -> Axes:
 
     Randomised quantile residuals have no bands where responses are discrete: Dunn & Smyth (1996).
     A curve that leaves zero is a sign of a wrong link or a missing term.
+
+    Examples
+    --------
+    >>> import fastglm as fg
+    >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+    >>> res = fg.glm("y ~ x + g", data, family="poisson")
+    >>> fg.plots.residuals(res).get_title()
+    'Residuals against fitted'
     """
     values, name = _residuals(fit, seed)
     (eta,) = fit.row_values(row_buffers.LINEAR_PREDICTOR)
@@ -103,6 +119,14 @@ def quantile_quantile(fit: Fit, ax: Axes | None = None, seed: int = 0) -> Axes:
     its noise: their quantile residuals are independent normal variables, whatever the family, so
     the k-th of n has the distribution of a normal quantile at a beta variable. Standardised
     deviance residuals, for families without a distribution, are only nearly normal.
+
+    Examples
+    --------
+    >>> import fastglm as fg
+    >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+    >>> res = fg.glm("y ~ x + g", data, family="poisson")
+    >>> fg.plots.quantile_quantile(res).get_title()
+    'Normal quantiles'
     """
     return draw_quantiles(new_axes(ax), *_residuals(fit, seed))
 
@@ -113,6 +137,14 @@ def scale_location(fit: Fit, ax: Axes | None = None, seed: int = 0) -> Axes:
 
     A level curve means that the variance function is right. The grey line is the mean for normal
     residuals.
+
+    Examples
+    --------
+    >>> import fastglm as fg
+    >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+    >>> res = fg.glm("y ~ x + g", data, family="poisson")
+    >>> fg.plots.scale_location(res).get_title()
+    'Scale and location'
     """
     values, name = _residuals(fit, seed)
     (eta,) = fit.row_values(row_buffers.LINEAR_PREDICTOR)
@@ -129,6 +161,14 @@ def leverage(fit: Fit, ax: Axes | None = None, n_named: int = 3) -> Axes:
     ax : Axes, optional
     n_named : int, default 3
         The rows of largest Cook's distance that are named.
+
+    Examples
+    --------
+    >>> import fastglm as fg
+    >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+    >>> res = fg.glm("y ~ x + g", data, family="poisson")
+    >>> fg.plots.leverage(res).get_title()
+    'Leverage'
     """
     ax = new_axes(ax)
     fit._model_with_data("influence")

@@ -42,6 +42,14 @@ def profile_likelihood(fit: Fit, name: str, alpha: float = 0.05, ax: Axes | None
     ------
     ModelError
         If there is no such coefficient, it is aliased, or its profile did not converge.
+
+    Examples
+    --------
+    >>> import fastglm as fg
+    >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+    >>> res = fg.glm("y ~ x + g", data, family="poisson")
+    >>> fg.plots.profile_likelihood(res, "x").get_title()
+    'Profile likelihood of x, 95% interval'
     """
     if name not in fit.names or name in fit.aliased:
         raise ModelError(f"there is no estimated coefficient {name!r}.")

@@ -37,6 +37,14 @@ class DiagnosticMethods(Fit):
         Notes
         -----
         Fox & Monette (1992), *Journal of the American Statistical Association* 87.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> res = fg.glm("y ~ x + g", data, family="poisson")
+        >>> res.vif().names
+        ('x', 'g')
         """
         return variance_inflation(self)
 
@@ -45,6 +53,14 @@ class DiagnosticMethods(Fit):
 
         Belsley, Kuh & Welsch (1980), *Regression Diagnostics*, chapter 3; with the weights of the
         fit for a generalized model, Lesaffre & Marx (1993), *Communications in Statistics* 22.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> res = fg.glm("y ~ x + g", data, family="poisson")
+        >>> round(float(res.collinearity().condition_index[0]), 4)
+        1.0
         """
         return collinearity(self)
 
@@ -58,6 +74,14 @@ class DiagnosticMethods(Fit):
         ------
         ModelError
             If the square is in the model already.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> res = fg.glm("y ~ x", data, family="poisson")
+        >>> round(float(res.link_test().pvalue), 3)
+        0.95
         """
         return diagnostics.link_test(self)
 
@@ -72,6 +96,14 @@ class DiagnosticMethods(Fit):
         ------
         ModelError
             If what is added is in the model already.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> res = fg.glm("y ~ x", data, family="poisson")
+        >>> int(res.goodness_of_link().df)
+        2
         """
         return diagnostics.goodness_of_link(self)
 
@@ -91,6 +123,14 @@ class DiagnosticMethods(Fit):
         ------
         ModelError
             If the family cannot have power links, or none has an optimum.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> res = fg.glm("y ~ x", data, family="poisson")
+        >>> -2.0 <= res.power_link_profile().best <= 2.0
+        True
         """
         return diagnostics.power_link_profile(self, powers, alpha)
 
@@ -121,6 +161,13 @@ class DiagnosticMethods(Fit):
         ------
         ModelError
             If there is no such variable, or its spline is in the model already.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": list(range(12)), "y": [1, 2, 2, 4, 7, 9, 9, 8, 6, 4, 2, 1]}
+        >>> fg.glm("y ~ x", data, family="poisson").lack_of_fit(df=3).names
+        ('x',)
         """
         return diagnostics.lack_of_fit(self, variables, df, progress)
 
@@ -134,5 +181,13 @@ class DiagnosticMethods(Fit):
         ------
         ModelError
             If the family is not Poisson or negative binomial.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> res = fg.glm("y ~ x + g", data, family="poisson")
+        >>> round(float(res.zero_inflation_test().pvalue), 3)
+        1.0
         """
         return diagnostics.zero_inflation_test(self)

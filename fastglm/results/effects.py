@@ -55,6 +55,14 @@ class AverageMethods(FitBase):
         ModelError
             If the model has no formula, or no such variable or level, or a numeric variable is
             only named.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> res = fg.glm("y ~ x + g", data, family="poisson")
+        >>> round(float(res.avg_predictions().estimate[0]), 4)
+        7.5
         """
         return average_predictions(self, variables, by, which)
 
@@ -81,6 +89,14 @@ class AverageMethods(FitBase):
         ------
         ModelError
             If the model has no formula, or no such variable.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> res = fg.glm("y ~ x + g", data, family="poisson")
+        >>> round(float(res.avg_comparisons("x").estimate[0]), 4)
+        4.292
         """
         return average_comparisons(self, variable, step, by, which)
 
@@ -106,6 +122,14 @@ class AverageMethods(FitBase):
         ------
         ModelError
             If the model has no formula, or the variable is categorical or constant.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> res = fg.glm("y ~ x + g", data, family="poisson")
+        >>> round(float(res.avg_slopes("x").estimate[0]), 3)
+        3.394
         """
         return average_slopes(self, variable, by, which)
 
@@ -151,6 +175,14 @@ class EffectMethods(AverageMethods, Fit):
         -----
         A column of a formula is a column of X here: for a variable that has several use
         `avg_slopes`. Offsets are part of the mean.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> res = fg.glm("y ~ x + g", data, family="poisson")
+        >>> res.get_margeff().names
+        ('x', 'g[T.b]')
         """
         return marginal_effects(self, at, method, atexog, dummy, count)
 
@@ -183,6 +215,14 @@ class EffectMethods(AverageMethods, Fit):
         ------
         ModelError
             If the model has no formula, or no such variable or level.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> res = fg.glm("y ~ x + g", data, family="poisson")
+        >>> res.emmeans("g").names
+        ('g=a', 'g=b')
         """
         return marginal_means(self, specs, at)
 

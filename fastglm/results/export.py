@@ -65,6 +65,14 @@ class ExportMethods(Fit):
             Naming what is wrong with the new rows, or if nothing can be written there.
         ModelError
             If an option is out of range.
+
+        Examples
+        --------
+        >>> import io
+        >>> import fastglm as fg
+        >>> res = fg.glm("y ~ x", {"x": [0.0, 1.0, 2.0], "y": [1.0, 3.0, 4.0]})
+        >>> res.predict_to(io.BytesIO(), {"x": [0.5, 1.5]})
+        2
         """
         return predict_to(
             self,

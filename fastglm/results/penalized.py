@@ -37,5 +37,13 @@ class PenalizedMethods(Fit):
         ------
         ModelError
             As for `penalized_llf`.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5, 6, 7], "y": [0, 0, 1, 0, 1, 0, 1, 1]}
+        >>> res = fg.glm("y ~ x", data, family="binomial", bias_reduction="firth")
+        >>> res.penalized_tests().names
+        ('Intercept', 'x')
         """
         return penalized_tests(self)

@@ -76,6 +76,16 @@ class Results(ExportMethods, StatsmodelsNames, PenalizedMethods):
         nearly collinear columns do, and all with ``exact=True``.
     timings : dict of str to float
         Seconds by stage.
+
+    Examples
+    --------
+    >>> import fastglm as fg
+    >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+    >>> res = fg.glm("y ~ x + g", data, family="poisson")
+    >>> round(float(res.params[1]), 4)
+    0.4525
+    >>> res.converged
+    True
     """
 
     def _summary(self, alpha: float) -> Summary:

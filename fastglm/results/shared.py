@@ -50,6 +50,14 @@ class SharedMethods(FitBase):
             that is not estimable.
         DataError
             If a matrix has the wrong shape.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> res = fg.glm("y ~ x + g", data, family="poisson")
+        >>> round(float(res.t_test("x = 0.5").pvalue[0]), 3)
+        0.667
         """
         return t_test(self, hypothesis)
 
@@ -73,6 +81,14 @@ class SharedMethods(FitBase):
             As for `t_test`, if one equation follows from the others, or if `scalar` is not True.
         DataError
             If a matrix has the wrong shape.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> res = fg.glm("y ~ x + g", data, family="poisson")
+        >>> round(float(res.wald_test("x = 0, g[T.b] = 0").df), 1)
+        2.0
         """
         if not scalar:
             raise ModelError("scalar must be True: the statistic is a number.")
@@ -251,5 +267,17 @@ class SharedMethods(FitBase):
         return self.summary()._repr_html_()
 
     def save(self, path: str | Path) -> None:
-        """Write the fit to a JSON file that `fastglm.load` reads; no data goes with it."""
+        """Write the fit to a JSON file that `fastglm.load` reads; no data goes with it.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> import os, tempfile
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> res = fg.glm("y ~ x + g", data, family="poisson")
+        >>> path = os.path.join(tempfile.mkdtemp(), "model.json")
+        >>> res.save(path)
+        >>> fg.load(path).names == res.names
+        True
+        """
         write_json(self._described(), path)

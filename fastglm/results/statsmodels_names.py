@@ -95,13 +95,29 @@ class StatsmodelsNames(InferenceMethods, RowMethods, SharedMethods):
         ------
         DataError
             If the result was loaded without its data.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> res = fg.glm("y ~ x", {"x": [0, 1, 2, 3], "y": [1, 3, 4, 9]}, family="poisson")
+        >>> res.fit(cov_type="HC1").cov_type
+        'HC1'
         """
         if not options:
             return self
         return self._model_with_data("another fit").fit(**options)
 
     def f_test(self, hypothesis: Any) -> HypothesisTest:
-        """`wald_test` with the F distribution."""
+        """`wald_test` with the F distribution.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> res = fg.glm("y ~ x", data)
+        >>> round(float(res.f_test("x = 0").pvalue), 3)
+        0.015
+        """
         return wald_test(self, hypothesis, use_f=True)
 
     # -- goodness of fit
@@ -148,6 +164,14 @@ class StatsmodelsNames(InferenceMethods, RowMethods, SharedMethods):
         Notes
         -----
         Burnham & Anderson (2002), *Model Selection and Multimodel Inference*.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> res = fg.glm("y ~ x + g", data, family="poisson")
+        >>> abs(res.info_criteria("aic") - res.aic) < 1e-12
+        True
         """
         if not isinstance(crit, str):
             raise ModelError(f'crit must be "aic", "bic" or "qaic", not {crit!r}')
@@ -176,7 +200,16 @@ class StatsmodelsNames(InferenceMethods, RowMethods, SharedMethods):
     # -- tests and summaries
 
     def wald_test_terms(self) -> Table:
-        """Wald tests of all coefficients of each term, chi-squared, or F where the fit uses t."""
+        """Wald tests of all coefficients of each term, chi-squared, or F where the fit uses t.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> res = fg.glm("y ~ x + g", data, family="poisson")
+        >>> res.wald_test_terms().names
+        ('Intercept', 'x', 'g')
+        """
         kept = ~np.isnan(self.estimates)
         terms = {name: np.flatnonzero(kept[term]) + term.start for name, term in self.terms}
         terms = {name: columns for name, columns in terms.items() if columns.size}
@@ -197,13 +230,31 @@ class StatsmodelsNames(InferenceMethods, RowMethods, SharedMethods):
         title: str | None = None,
         alpha: float = 0.05,
     ) -> Summary:
-        """`summary`, with its arguments in statsmodels' order."""
+        """`summary`, with its arguments in statsmodels' order.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> res = fg.glm("y ~ x + g", data, family="poisson")
+        >>> res.summary2().title
+        'Generalized Linear Model Regression Results'
+        """
         return self.summary(alpha, yname, xname, title)
 
     def remove_data(self) -> None:
         """Forget the data of the fit, in place: what needs them is then an error.
 
         What a saved result carries along is computed first.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> res = fg.glm("y ~ x + g", data, family="poisson")
+        >>> res.remove_data()
+        >>> res.model is None
+        True
         """
         if self.model is not None:
             for name in self.lazy_numbers:

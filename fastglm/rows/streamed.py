@@ -57,6 +57,8 @@ class StreamedModelRows:
 
     index = None
     frame = None
+    labels = None
+    has_names = False
     frame_rows = None
 
     def __init__(

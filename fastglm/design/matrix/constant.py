@@ -37,6 +37,12 @@ def add_constant(data: Any, prepend: bool = True, has_constant: str = "skip") ->
         If `data` has more than two dimensions, or a constant that ``has_constant="raise"`` forbids.
     ModelError
         If `has_constant` is none of these.
+
+    Examples
+    --------
+    >>> import fastglm as fg
+    >>> fg.add_constant([[2.0], [3.0]]).tolist()
+    [[1.0, 2.0], [1.0, 3.0]]
     """
     checked_choice("has_constant", has_constant, _HAS_CONSTANT)
     frame = data.to_frame() if hasattr(data, "to_frame") else data

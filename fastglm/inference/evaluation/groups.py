@@ -105,7 +105,9 @@ def quantile_groups(values: np.ndarray, weight: np.ndarray, n_groups: int) -> np
     share = np.cumsum(weight[order])
     share = (share - 0.5 * weight[order]) / share[-1]
     ordered = values[order]
-    cuts = ordered[np.searchsorted(share, np.arange(1, n_groups) / n_groups)]
+    # Of few rows the last may hold several shares.
+    places = np.searchsorted(share, np.arange(1, n_groups) / n_groups)
+    cuts = ordered[np.minimum(places, ordered.size - 1)]
     group = np.searchsorted(np.unique(cuts), values, side="right")
     present = np.bincount(group) > 0
     return (np.cumsum(present) - 1)[group]

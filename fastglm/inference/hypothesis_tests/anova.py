@@ -253,6 +253,15 @@ def anova_models(*fits: Any, test: str | None = None) -> Table:
     ModelError
         If there are fewer than two fits, or they are not fits to the same rows with one family
         and link, or with different parameters of the family and an estimated dispersion.
+
+    Examples
+    --------
+    >>> import fastglm as fg
+    >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+    >>> res = fg.glm("y ~ x + g", data, family="poisson")
+    >>> small = fg.glm("y ~ x", data, family="poisson")
+    >>> round(float(fg.anova(small, res)["Deviance"][1]), 4)
+    1.7437
     """
     if len(fits) < 2:
         raise ModelError("anova compares two or more fits; results.anova() takes one apart.")

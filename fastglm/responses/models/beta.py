@@ -120,6 +120,13 @@ class BetaModel(ResponseModel):
     Notes
     -----
     Ferrari & Cribari-Neto (2004); Cribari-Neto & Zeileis (2010), "Beta regression in R".
+
+    Examples
+    --------
+    >>> import fastglm as fg
+    >>> data = {"y": [0.2, 0.3, 0.55, 0.6, 0.8], "x": [0, 1, 2, 3, 4]}
+    >>> fg.BetaModel.from_formula("y ~ x", data).fit().names
+    ('Intercept', 'x', 'precision-Intercept')
     """
 
     results_class = BetaResults

@@ -95,6 +95,13 @@ class DirichletModel(ResponseModel):
     -----
     The common parametrisation of R's package DirichletReg. Hijazi & Jernigan (2009), "Modelling
     compositional data using Dirichlet regression models".
+
+    Examples
+    --------
+    >>> import fastglm as fg
+    >>> data = {"a": [0.2, 0.4, 0.5, 0.7], "b": [0.8, 0.6, 0.5, 0.3], "x": [0, 1, 3, 2]}
+    >>> fg.DirichletModel.from_formula("cbind(a, b) ~ x", data).fit().shares
+    ('y1', 'y2')
     """
 
     results_class = DirichletResults

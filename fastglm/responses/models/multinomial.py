@@ -96,6 +96,13 @@ class MNLogit(ResponseModel):
     -----
     Agresti (2013), *Categorical Data Analysis*, section 8.1. Equal to R's ``nnet::multinom`` and
     ``VGAM::vglm(multinomial)`` at their optimum.
+
+    Examples
+    --------
+    >>> import fastglm as fg
+    >>> data = {"y": list("abcabcabca"), "x": [0, 1, 2, 3, 4, 5, 4, 3, 2, 1]}
+    >>> fg.MNLogit.from_formula("y ~ x", data).fit().names
+    ('b:Intercept', 'b:x', 'c:Intercept', 'c:x')
     """
 
     results_class = MultinomialResults

@@ -129,6 +129,13 @@ class NegativeBinomialP(ResponseModel):
     errors are from the observed information. Where counts vary no more than Poisson counts, and
     alpha is a constant, it is 0 on the boundary: its logarithm is -inf, the other coefficients are
     those of a Poisson fit, and a `BoundaryWarning` says so.
+
+    Examples
+    --------
+    >>> import fastglm as fg
+    >>> data = {"y": [0, 7, 1, 0, 12, 3, 9, 0], "x": [0, 1, 0, 1, 2, 2, 3, 3]}
+    >>> fg.NegativeBinomialP.from_formula("y ~ x", data).fit().names
+    ('Intercept', 'x', 'log(alpha)-Intercept')
     """
 
     results_class = NegativeBinomialPResults

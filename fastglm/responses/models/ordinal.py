@@ -183,6 +183,13 @@ class OrderedModel(ResponseModel):
     -----
     McCullagh (1980), "Regression models for ordinal data". Equal to R's ``ordinal::clm`` and
     ``MASS::polr``, whose signs it has; standard errors are from the observed information.
+
+    Examples
+    --------
+    >>> import fastglm as fg
+    >>> data = {"y": [0, 1, 2, 1, 0, 2, 1], "x": [0, 1, 2, 3, 1, 3, 0]}
+    >>> fg.OrderedModel.from_formula("y ~ x", data).fit().names
+    ('x', '0|1', '1|2')
     """
 
     results_class = OrdinalResults

@@ -181,6 +181,13 @@ class ZeroInflated(_CountModel):
     Lambert (1992), "Zero-inflated Poisson regression, with an application to defects in
     manufacturing"; Zeileis, Kleiber & Jackman (2008), "Regression models for count data in R": the
     theta of its ``zeroinfl`` is 1/alpha.
+
+    Examples
+    --------
+    >>> import fastglm as fg
+    >>> data = {"y": [0, 0, 1, 4, 2, 0, 3, 5], "x": [0, 1, 0, 3, 2, 2, 3, 1]}
+    >>> fg.ZeroInflated.from_formula("y ~ 1", data).fit().names
+    ('Intercept', 'zero-Intercept')
     """
 
     results_class = ZeroInflatedResults
@@ -263,6 +270,13 @@ class Hurdle(_CountModel):
     Notes
     -----
     Mullahy (1986); Zeileis, Kleiber & Jackman (2008), "Regression models for count data in R".
+
+    Examples
+    --------
+    >>> import fastglm as fg
+    >>> data = {"y": [0, 0, 1, 4, 2, 0, 3, 1], "x": [0, 1, 0, 3, 2, 2, 3, 1]}
+    >>> fg.Hurdle.from_formula("y ~ x", data).fit().names
+    ('Intercept', 'x', 'zero-Intercept')
     """
 
     results_class = HurdleResults

@@ -13,3 +13,9 @@ def test_groups_hold_equal_weight():
     assert all(values[group == g].max() <= values[group == g + 1].min() for g in range(9))
     ties = quantile_groups(np.repeat([1.0, 2.0], [90, 10]), np.ones(100), 10)
     assert set(ties) == {0, 1}
+
+
+def test_fewer_rows_than_groups():
+    group = quantile_groups(np.arange(6.0), np.ones(6), 40)
+    assert group.tolist() == [0, 1, 2, 3, 4, 5]
+    assert quantile_groups(np.array([2.0]), np.ones(1), 10).tolist() == [0]
