@@ -111,23 +111,29 @@ def _run(code: str, scope: dict[str, Any]) -> tuple[str, list[bytes]]:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for statement in ast.parse(code).body:
+    shown: list[tuple[str, str]] = []
+    for statement in ast.parse(code).body:
+        out, source = io.StringIO(), ""
+        with contextlib.redirect_stdout(out), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             if isinstance(statement, ast.Expr):
                 value = eval(compile(ast.Expression(statement.value), "page", "eval"), scope)
                 if value is not None and not _is_drawn(value):
+                    source = f">>> {ast.get_source_segment(code, statement)}\n"
                     print(repr(value))
             else:
                 exec(compile(ast.Module([statement], []), "page", "exec"), scope)
+        shown.append((source, out.getvalue()))
+    # Where several values are shown, each says what it is the value of.
+    several = sum(bool(source) for source, _ in shown) > 1
+    text = "".join((source if several else "") + given for source, given in shown)
     pictures = []
     for number in pyplot.get_fignums():
         target = io.BytesIO()
         pyplot.figure(number).savefig(target, dpi=110, bbox_inches="tight")
         pictures.append(target.getvalue())
     pyplot.close("all")
-    return out.getvalue().rstrip("\n"), pictures
+    return text.rstrip("\n"), pictures
 
 
 def _is_drawn(value: Any) -> bool:

@@ -15,6 +15,7 @@ def test_prints_and_values_are_shown_in_their_order():
     text, pictures = HOOKS["_run"]("x = 2\nprint('first')\nx + 1\nNone\n", scope)
     assert (text, pictures) == ("first\n3", [])
     assert HOOKS["_run"]("x * 10\n", scope)[0] == "20"
+    assert HOOKS["_run"]("x\nx * 10\n", scope)[0] == ">>> x\n2\n>>> x * 10\n20"
 
 
 def test_figures_are_pictures_and_not_text():
