@@ -78,7 +78,7 @@ def test_what_methods_of_results_give_is_described(documented):
     described = {name.rpartition(".")[2] for name in documented}
     for name in dir(fg.Results):
         method = inspect.getattr_static(fg.Results, name)
-        if not getattr(method, "__module__", "").startswith("fastglm.results"):
+        if not str(getattr(method, "__module__", "")).startswith("fastglm.results"):
             continue  # of the record below the methods, which is internal
         given = getattr(method, "__annotations__", {}).get("return", "")
         if not name.startswith("_") and re.fullmatch(r"[A-Z]\w+", given):
