@@ -177,6 +177,7 @@ MODELS: dict[str, str] = {
     "score_test": "fit() first, and res.score_test()",
     "estimate_scale": "fit(scale=) and res.scale",
     "get_distribution": "fg.expfam, which has distributions",
+    "keeping": "model.subset(rows)",
     "weights": _WEIGHTS,
 }
 

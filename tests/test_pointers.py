@@ -12,6 +12,7 @@ import pytest
 import fastglm as fg
 from fastglm import pointers
 from fastglm.errors import OptionError, UnknownNameError
+from fastglm.streamed import StreamedGLM
 
 rng = np.random.default_rng(5)
 FRAME = pd.DataFrame({"x": rng.normal(size=60), "y": rng.poisson(2.0, 60), "g": ["a", "b"] * 30})
@@ -160,7 +161,10 @@ def test_copies_and_pickles(fit, categories):
 def test_glm_spells_out_its_arguments():
     model = inspect.signature(fg.GLM.from_formula).parameters
     of_fit = list(inspect.signature(fg.GLM.fit).parameters.values())[1:]
-    expected = [*model.values(), *of_fit]
+    memory = inspect.signature(StreamedGLM).parameters["memory"]
+    checkpoint = inspect.signature(StreamedGLM.fit).parameters["checkpoint"]
+    *named, others = of_fit
+    expected = [*model.values(), *named, memory, checkpoint, others]
     found = inspect.signature(fg.glm).parameters.values()
     assert [(p.name, p.default) for p in found] == [(p.name, p.default) for p in expected]
 

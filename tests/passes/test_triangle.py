@@ -9,6 +9,7 @@ import scipy.sparse
 
 import fastglm as fg
 from fastglm.passes.scaling import find_scaling
+from fastglm.passes.source import MemoryRows
 from fastglm.passes.triangle import triangle_of_array, triangle_of_rows
 from fastglm.solve.newton.run import Run
 from fastglm.solve.qr_refinement import standardized_rows
@@ -38,7 +39,8 @@ def test_triangle_has_the_gram_matrix_of_the_rows(kind: str, n: int) -> None:
     root[::7] = 0.0
     found = triangle_of_rows(row_table, scaling, root, 2)
     assert (np.tril(found, -1) == 0.0).all()
-    rows = standardized_rows(Run(row_table, scaling, fg.families.Poisson(), False), np.arange(n))
+    run = Run(MemoryRows(row_table), scaling, fg.families.Poisson(), False)
+    rows = standardized_rows(run, np.arange(n))
     rows *= root[:, None]
     norms = np.linalg.norm(rows, axis=0)
     unit = np.outer(norms, norms) + (norms == 0.0)

@@ -12,6 +12,7 @@ import fastglm as fg
 from fastglm.errors import RankWarning
 from fastglm.families import Poisson
 from fastglm.passes.scaling import find_scaling
+from fastglm.passes.source import MemoryRows
 from fastglm.solve import aliases, fit
 from fastglm.solve.newton import state as at
 from fastglm.solve.newton.run import Run
@@ -225,7 +226,7 @@ def test_later_columns_take_no_part_in_a_combination() -> None:
     near = X[:, 3] + 1e-5 * rng.normal(size=(4, FEW))
     Z = np.column_stack([X[:, :3], X[:, 1] - 3.0 * X[:, 2], X[:, 3], *near])
     row_table = fg.GLM(_counts(X), Z).row_table
-    run = Run(row_table, find_scaling(row_table), Poisson(), False)
+    run = Run(MemoryRows(row_table), find_scaling(row_table), Poisson(), False)
     combinations, _ = aliases._candidates(run)
     assert list(combinations) == [3]
     assert (combinations[3][4:] == 0.0).all()

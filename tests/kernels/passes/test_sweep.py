@@ -8,6 +8,7 @@ import fastglm as fg
 from fastglm.kernels.blocks import table as fields
 from fastglm.kernels.blocks.table import FLOAT32, FLOAT32_GRAM, WITH_DIAGONAL, WITH_GRAM
 from fastglm.passes.scaling import find_scaling
+from fastglm.passes.source import MemoryRows
 from fastglm.solve.newton import state as at
 from fastglm.solve.newton.run import Run
 
@@ -49,7 +50,9 @@ LAYOUTS = [
 
 def swept(model, coefficients, mode):
     """A run after one sweep and step from coefficients of the standardised columns."""
-    run = Run(model.row_table, find_scaling(model.row_table), model.family, binary=False)
+    run = Run(
+        MemoryRows(model.row_table), find_scaling(model.row_table), model.family, binary=False
+    )
     run.start_from(coefficients)
     run.table[fields.MODE] = mode & ~FLOAT32
     run.set_precision(float32=bool(mode & FLOAT32))
