@@ -40,7 +40,7 @@ def by_qr(monkeypatch):
     """Makes fits decide by QR alone."""
 
     def without(call):
-        with monkeypatch.table() as patched:
+        with monkeypatch.context() as patched:
             patched.setattr(aliases.ProvenAliases, "_find", lambda self: {})
             return call()
 

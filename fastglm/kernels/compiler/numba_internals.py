@@ -1,6 +1,6 @@
 """All that is taken from inside numba, in one place; everything else uses what numba documents.
 
-Checked with numba 0.62 to 0.69 (the bounds in ``pyproject.toml``); `fastglm.kernels.compiler.plain`
+Run with numba 0.68 (``pyproject.toml`` has the bounds); `fastglm.kernels.compiler.plain`
 does without any of it, more slowly, and gives the same bits (`fastglm.kernels.compiler.backend`).
 
 ===============================================  ==================================================
