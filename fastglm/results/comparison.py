@@ -48,6 +48,14 @@ class ComparisonMethods(PredictorMethods, Fit):
         Notes
         -----
         Rao (1948), *Proceedings of the Cambridge Philosophical Society* 44.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> res = fg.glm("y ~ x", data, family="poisson")
+        >>> round(float(res.score_test([1, 0, 0, 1, 0, 0]).pvalue), 3)
+        0.479
         """
         return score_test(self, exog_extra)
 
@@ -65,6 +73,14 @@ class ComparisonMethods(PredictorMethods, Fit):
         ------
         ModelError
             If there is no such kind, or the family has no likelihood that it needs.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> res = fg.glm("y ~ x + g", data, family="poisson")
+        >>> round(float(res.pseudo_rsquared("deviance")), 4)
+        0.9883
         """
         return pseudo_rsquared(self, kind)
 
@@ -75,6 +91,14 @@ class ComparisonMethods(PredictorMethods, Fit):
         ------
         ModelError
             If there is nothing but an intercept.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> res = fg.glm("y ~ x + g", data, family="poisson")
+        >>> int(res.test_against_null().df)
+        2
         """
         return comparison_with_null(self)
 
@@ -83,6 +107,14 @@ class ComparisonMethods(PredictorMethods, Fit):
 
         Meaningful for known dispersion and responses of large means or many trials (McCullagh &
         Nelder 1989, section 4.4.5).
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> res = fg.glm("y ~ x + g", data, family="poisson")
+        >>> res.goodness_of_fit().names
+        ('Pearson', 'deviance')
         """
         return goodness_of_fit(self)
 
@@ -109,6 +141,15 @@ class ComparisonMethods(PredictorMethods, Fit):
         Notes
         -----
         Hosmer & Lemeshow (1980), *Communications in Statistics* A9.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5, 6, 7], "y": [0, 0, 1, 0, 1, 0, 1, 1]}
+        >>> res = fg.glm("y ~ x", data, family="binomial")
+        >>> test, table = res.hosmer_lemeshow(groups=4)
+        >>> int(test.df)
+        2
         """
         return hosmer_lemeshow(self, groups)
 
@@ -136,5 +177,13 @@ class ComparisonMethods(PredictorMethods, Fit):
         Notes
         -----
         Cameron & Trivedi (1990), *Journal of Econometrics* 46.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> res = fg.glm("y ~ x + g", data, family="poisson")
+        >>> round(float(res.dispersion_test().pvalue), 3)
+        1.0
         """
         return dispersion_test(self, alternative, power)

@@ -58,6 +58,14 @@ class InferenceMethods(ComparisonMethods):
         -----
         A dispersion cancels from all but "nonrobust". References are in
         `fastglm.inference.covariance.sandwich`.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> res = fg.glm("y ~ x + g", data, family="poisson")
+        >>> res.with_covariance("HC1").cov_type
+        'HC1'
         """
         covariance = covariance_of(self, cov_type, cov_kwds, COVARIANCES)
         covariance.matrix.setflags(write=False)
@@ -97,6 +105,14 @@ class InferenceMethods(ComparisonMethods):
         Notes
         -----
         Venzon & Moolgavkar (1988), *Applied Statistics* 37, for the profile likelihood.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> res = fg.glm("y ~ x + g", data, family="poisson")
+        >>> round(float(res.conf_int()[1, 0]), 4)
+        0.2366
         """
         checked_choice("method", method, ("wald", "profile", "bootstrap"))
         if method == "profile":

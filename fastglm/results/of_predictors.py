@@ -50,6 +50,14 @@ class PredictorMethods(FitBase):
         Terms are those of the formula, or single columns. The dispersion is that of this fit. Of
         several predictors they are those of all formulas, those of further ones named as their
         coefficients and added last; a deviance is minus twice a log-likelihood.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> res = fg.glm("y ~ x + g", data, family="poisson")
+        >>> res.anova(type=2).names
+        ('x', 'g')
         """
         return anova(self, type, test)
 
@@ -68,6 +76,14 @@ class PredictorMethods(FitBase):
         Returns
         -------
         Table
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> res = fg.glm("y ~ x + g", data, family="poisson")
+        >>> res.drop1().names
+        ('<none>', 'x', 'g')
         """
         return drop1(self, test, k)
 
@@ -94,6 +110,14 @@ class PredictorMethods(FitBase):
             If the model was not given by a formula, or there is nothing to add.
         DataError
             If a term has missing values in rows that the model uses.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> res = fg.glm("y ~ x", data, family="poisson")
+        >>> res.add1("g").names
+        ('<none>', 'g')
         """
         return add1(self, scope, test, k)
 
@@ -127,11 +151,28 @@ class PredictorMethods(FitBase):
             As for `add1`, and if the family has no likelihood.
         DataError
             If a model on the way has values in other rows than this one, as R's ``step``.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> res = fg.glm("y ~ x + g", data, family="poisson")
+        >>> res.step().results.formula
+        'y ~ 1 + x'
         """
         return step(self, scope, direction, k, max_steps)
 
     def confint(self, level: float = 0.95, method: str = "profile") -> Any:
-        """`conf_int` in R's spelling: by the level, and by profile likelihood."""
+        """`conf_int` in R's spelling: by the level, and by profile likelihood.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> res = fg.glm("y ~ x + g", data, family="poisson")
+        >>> round(float(res.confint()[1, 0]), 3)
+        0.247
+        """
         return self.conf_int(1.0 - level, method)
 
     def bootstrap(
@@ -179,6 +220,14 @@ class PredictorMethods(FitBase):
         -----
         Rows and groups are drawn, and estimates found, for many samples in a few passes over the
         rows; that takes 36 bytes for each row, and up to 100 MB for the samples.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> res = fg.glm("y ~ x + g", data, family="poisson")
+        >>> res.bootstrap(200, kind="parametric").replicates.shape
+        (200, 3)
         """
         return bootstrap(self, n_replicates, seed, kind, groups, progress)
 
@@ -197,6 +246,13 @@ class PredictorMethods(FitBase):
         Returns
         -------
         ndarray of matplotlib Axes, shape (2, 2)
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> res = fg.glm("y ~ x", {"x": [0, 1, 2, 3], "y": [1, 3, 4, 9]}, family="poisson")
+        >>> res.plot().shape
+        (2, 2)
         """
         from fastglm.plots import panels
 
@@ -223,6 +279,16 @@ class PredictorMethods(FitBase):
         ------
         DataError
             If the result was loaded without its data.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> import os, tempfile
+        >>> res = fg.glm("y ~ x", {"x": [0, 1, 2, 3], "y": [1, 3, 4, 9]}, family="poisson")
+        >>> path = os.path.join(tempfile.mkdtemp(), "report.html")
+        >>> res.report(path)
+        >>> os.path.exists(path)
+        True
         """
         from fastglm.report import write_report
 

@@ -75,6 +75,13 @@ class RowMethods(EffectMethods, DiagnosticMethods):
             Naming what is wrong with the new rows.
         ModelError
             If there is no such prediction.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> res = fg.glm("y ~ x", {"x": [0, 1, 2, 3], "y": [1, 3, 4, 9]}, family="poisson")
+        >>> round(float(res.predict({"x": [2.0]})[0]), 4)
+        4.5742
         """
         return predict(self, exog, which, offset, exposure, unseen, n_threads)
 
@@ -125,6 +132,13 @@ class RowMethods(EffectMethods, DiagnosticMethods):
         Notes
         -----
         Dunn & Smyth (1996), *Journal of Computational and Graphical Statistics* 5.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> res = fg.glm("y ~ x", {"x": [0, 1, 2, 3], "y": [1, 3, 4, 9]}, family="poisson")
+        >>> res.resid_quantile(seed=1).shape
+        (4,)
         """
         return self._rows(residuals.quantile_residuals(self, seed))
 
@@ -133,6 +147,13 @@ class RowMethods(EffectMethods, DiagnosticMethods):
 
         Landwehr, Pregibon & Shoemaker (1984), *Journal of the American Statistical Association*
         79.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> res = fg.glm("y ~ x", {"x": [0, 1, 2, 3], "y": [1, 3, 4, 9]}, family="poisson")
+        >>> res.resid_partial().shape
+        (4, 1)
         """
         return partial_residuals(self).labelled()
 
@@ -147,6 +168,13 @@ class RowMethods(EffectMethods, DiagnosticMethods):
         ------
         ModelError
             If there is no such kind.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> res = fg.glm("y ~ x", {"x": [0, 1, 2, 3], "y": [1, 3, 4, 9]}, family="poisson")
+        >>> round(float(res.rstandard()[0]), 3)
+        -0.294
         """
         if kind not in ("deviance", "pearson"):
             raise ModelError(f'kind must be "deviance" or "pearson", not {kind!r}')
@@ -156,11 +184,27 @@ class RowMethods(EffectMethods, DiagnosticMethods):
         return influence.resid_standardized
 
     def rstudent(self) -> Any:
-        """Likelihood residuals of leaving each observation out, (n,), as R's ``rstudent``."""
+        """Likelihood residuals of leaving each observation out, (n,), as R's ``rstudent``.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> res = fg.glm("y ~ x", {"x": [0, 1, 2, 3], "y": [1, 3, 4, 9]}, family="poisson")
+        >>> round(float(res.rstudent()[0]), 3)
+        -0.29
+        """
         return self.get_influence().resid_studentized_external
 
     def get_influence(self) -> Influence:
-        """Leverages, Cook's distances and what else leaving out observations would change."""
+        """Leverages, Cook's distances and what else leaving out observations would change.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> res = fg.glm("y ~ x", {"x": [0, 1, 2, 3], "y": [1, 3, 4, 9]}, family="poisson")
+        >>> round(float(res.get_influence().hat_matrix_diag.sum()), 4)
+        2.0
+        """
         self._model_with_data("influence")
         return Influence(self)
 
@@ -206,7 +250,7 @@ class RowMethods(EffectMethods, DiagnosticMethods):
         >>> data = {"x": [0.0, 1.0, 2.0, 3.0], "y": [1.0, 3.0, 4.0, 9.0]}
         >>> res = fg.glm("y ~ x", data, family="poisson")
         >>> round(res.evaluate({"x": [1.5, 2.5], "y": [3.0, 6.0]}).d2, 3)
-        0.927
+        0.954
         """
         held = on_rows(self, data, response, offset, exposure, freq_weights, var_weights, missing)
         return evaluate(held)
@@ -241,6 +285,13 @@ class RowMethods(EffectMethods, DiagnosticMethods):
         ------
         DataError
             Naming what is wrong with the new rows.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> res = fg.glm("y ~ x", {"x": [0, 1, 2, 3], "y": [1, 3, 4, 9]}, family="poisson")
+        >>> round(float(res.get_prediction().se_mean[0]), 3)
+        0.765
         """
         if exog is None:
             rows = fitted_designs(self, offset, exposure, unseen)
@@ -271,6 +322,13 @@ class RowMethods(EffectMethods, DiagnosticMethods):
         ------
         DataError
             Naming what is wrong with the new rows, or if the data of the fit is not at hand.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> res = fg.glm("y ~ x", {"x": [0, 1, 2, 3], "y": [1, 3, 4, 9]}, family="poisson")
+        >>> res.predict_terms().shape
+        (4, 1)
         """
         return term_contributions(self, exog).labelled()
 
