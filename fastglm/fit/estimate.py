@@ -80,6 +80,7 @@ class Estimates(NamedTuple):
 def fit_model(model: Any, fit_options: FitOptions, kind: type[F]) -> F:
     """Fit a model as planned, and warn of doubtful results; see `fastglm.GLM.fit`."""
     checked_choice("separation", fit_options.separation, SEPARATION)
+    checked_choice("bias_reduction", fit_options.bias_reduction, BIAS_REDUCTION)
     begin = perf_counter()
     known = _beside_separated_levels(model, fit_options)
     estimate, found = known or (_estimate(model, fit_options), None)
@@ -211,7 +212,6 @@ def _require_more_rows_than_rank(model: Any, solution: Solution) -> None:
 
 
 def _estimate(model: Any, fit_options: FitOptions) -> Estimates:
-    checked_choice("bias_reduction", fit_options.bias_reduction, BIAS_REDUCTION)
     if fit_options.bias_reduction != "none":
         return _estimate_with_less_bias(model, fit_options)
     family = model.family

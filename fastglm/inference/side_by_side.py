@@ -191,9 +191,8 @@ def compare_table(
 
 def _heads(models: Sequence[FitBase]) -> list[tuple[str, ...]]:
     """Response, model and link of every fit."""
-    links = [
-        getattr(getattr(getattr(fit, "family", None), "link", None), "name", "") for fit in models
-    ]
+    families = [getattr(fit, "family", None) for fit in models]
+    links = ["" if family is None else family.link.name for family in families]
     heads = [
         ("Response", *(fit.response_name for fit in models)),
         ("Model", *(fit._model_title() for fit in models)),

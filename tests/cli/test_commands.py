@@ -145,7 +145,7 @@ def test_predictions_on_standard_output(folder, run):
     options = ["--which", "linear", "--exposure", "time", "--unseen", "nan"]
     code, out, _ = run("predict", "model.json", "new.csv", *options)
     header, *lines = out.splitlines()
-    params = fg.load("model.json").params
+    params = np.asarray(fg.load("model.json").params)
     assert code == 0
     assert header == '"prediction"'
     assert float(lines[0]) == pytest.approx(params[0] + 0.5 * params[1] + params[3], rel=1e-14)

@@ -80,7 +80,7 @@ def test_every_result_named_exists(name):
 
 
 def test_every_response_model_has_its_row():
-    named, shown = set(), rows("responses.md")[2:]
+    named, shown = set(), [row for row in rows("responses.md")[2:] if row.count("|") == 5]
     for row in shown:
         first, _, second, predictions = row.strip("|").split("|")
         for name in re.findall(r"`(\w+)`", first):

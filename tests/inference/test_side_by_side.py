@@ -107,7 +107,7 @@ def test_models_of_different_kinds(fits):
     assert list(shown.loc["Model"]) == ["Binomial", "MNLogit", "MixedGLM", "Binomial"]
     # A formula's constant and that of an array are one row.
     assert list(shown.loc["Intercept"] != "") == [True, False, True, True]
-    assert list(shown.loc["Deviance"] != "") == [True, False, False, True]
+    assert list(shown.loc["Deviance"] != "") == [True, True, False, True]
     assert "Covariances: nonrobust, nonrobust, nonrobust, HC1." in table.notes
 
 

@@ -8,7 +8,7 @@ import fastglm as fg
 from fastglm.families import Binomial, Poisson
 from fastglm.model import GLM
 from fastglm.passes import eliminated_levels
-from fastglm.solve import fit, separation
+from fastglm.solve import separation, shortcuts
 from fastglm.solve.moving_rows import MovingRows, _LevelFreeRows
 from fastglm.solve.newton.blocked_inverse import OnDemand
 from fastglm.solve.separation import find_separation
@@ -137,7 +137,7 @@ def test_fits_beside_separated_levels_are_those_of_an_elimination_in_order(monke
     with pytest.warns(fg.errors.SeparationWarning):
         found = model.fit()
     assert isinstance(vars(found)["covariance"], OnDemand)
-    monkeypatch.setattr(fit, "find_eliminated_levels", lambda row_table: None)
+    monkeypatch.setattr(shortcuts, "find_eliminated_levels", lambda row_table: None)
     with pytest.warns(fg.errors.SeparationWarning):
         expected = model.fit()
     assert found.infinite == expected.infinite

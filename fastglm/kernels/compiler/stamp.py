@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 __all__ = ["COMPILED", "PACKAGE", "source_stamp"]
@@ -78,16 +79,24 @@ def _place_of(module: str) -> str:
     return name
 
 
-def source_stamp(modules: Iterable[str]) -> str:
+def _source_of(module: str) -> bytes:
+    """The source of a module of the user's, such as a family of their own."""
+    path = getattr(sys.modules.get(module), "__file__", None)
+    return os.urandom(16) if path is None else Path(path).read_bytes()
+
+
+def source_stamp(modules: Collection[str]) -> str:
     """Hash of all sources that machine code of functions of these modules may be made of.
 
     A kernel inlines functions from other files; numba's own stamp, of the kernel's file alone,
     would go on loading machine code of helpers that have changed.
     """
-    places = set(EVERYWHERE)
-    for place in map(_place_of, modules):
+    ours = {name for name in modules if name.partition(".")[0] == PACKAGE.name}
+    others = set(modules) - ours
+    places = {*EVERYWHERE, "families"} if others else set(EVERYWHERE)
+    for place in map(_place_of, ours):
         places |= {place, *COMPILED[place]}
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(b"".join(map(_source_of, sorted(others))))
     for place in sorted(places):
         digest.update(place.encode())
         digest.update(_hash_of(place))
