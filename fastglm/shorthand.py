@@ -10,6 +10,7 @@ from fastglm.errors import ModelError
 from fastglm.model import GLM
 from fastglm.results import Results
 from fastglm.results.statsmodels_names import read_fit_options
+from fastglm.rows.cluster import require_client
 from fastglm.solve.fit import Progress
 from fastglm.sources.scan import is_source
 from fastglm.streamed import StreamedGLM
@@ -43,6 +44,7 @@ def glm(
     exact: bool = False,
     memory: str | int = "1GB",
     checkpoint: str | Path | None = None,
+    client: Any = None,
     **statsmodels_options: Any,
 ) -> Results:
     """Fit a generalized linear model, in R's spelling.
@@ -62,6 +64,9 @@ def glm(
     checkpoint : str or Path, optional
         Of such a fit: a file for the sums of its passes. Where it is there already, because the fit
         was stopped, even by a crash, the fit goes on from it, to the same bits.
+    client : dask.distributed.Client, optional
+        Of such a fit: of a cluster whose workers sweep the rows, to the same bits. They read the
+        source themselves: its files must be where all of them find them.
     **statsmodels_options
         As for `GLM.fit`.
 
@@ -88,9 +93,16 @@ def glm(
         *(tol, max_iter, start_params, cov_type, cov_kwds, scale, use_t, n_threads, progress),
         *(separation, bias_reduction, exact),
     )
+    if client is not None:
+        require_client(client)
     if is_source(data):
         streamed = StreamedGLM(*given, link=link, memory=memory)
-        return streamed.fit(*options, checkpoint=checkpoint)
+        return streamed.fit(*options, checkpoint=checkpoint, client=client)
     if checkpoint is not None:
         raise ModelError("checkpoint is for rows that are read from a source: see fastglm.scan.")
+    if client is not None:
+        raise ModelError(
+            "client is for rows that are read from a source: write them to Parquet files, and give "
+            "their path; see fastglm.scan."
+        )
     return GLM.from_formula(*given, link=link).fit(*options)

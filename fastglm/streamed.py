@@ -14,6 +14,7 @@ from fastglm.fit.estimate import FitOptions
 from fastglm.fit.options import solver_options
 from fastglm.fit.streamed import fit_streamed
 from fastglm.results import Results
+from fastglm.rows.cluster import require_client
 from fastglm.rows.learning import learn_rows
 from fastglm.rows.read import row_columns
 from fastglm.rows.streamed import StreamedModelRows, needs_rows
@@ -92,6 +93,7 @@ class StreamedGLM:
         bias_reduction: str = "none",
         exact: bool = False,
         checkpoint: str | Path | None = None,
+        client: Any = None,
     ) -> Results:
         """Maximise the likelihood; see `fastglm.GLM.fit`.
 
@@ -106,11 +108,17 @@ class StreamedGLM:
         checkpoint : str or Path, optional
             A file for the sums of each pass, written after every pass and every minute, and removed
             at the end. Where it is there already, the fit goes on from it, to the same bits.
+        client : dask.distributed.Client, optional
+            Of a cluster whose workers sweep the rows in every pass, to the same bits. They read the
+            source themselves; the formula is learned, and what takes a pass after the fit is
+            computed, in this process.
 
         Raises
         ------
+        MissingPackageError
+            If there is a client, but no dask.distributed.
         ModelError
-            If an option is out of range or needs rows in memory.
+            If an option is out of range or needs rows in memory, or a cluster loses its workers.
         DataError
             If values cannot be used, or columns are too nearly combinations of each other.
         """
@@ -122,10 +130,12 @@ class StreamedGLM:
         if bias_reduction != "none" or exact:
             what = "exact=True" if exact else "bias_reduction"
             raise ModelError(f"{what} needs the rows in memory: fit a data frame of them.")
+        if client is not None:
+            require_client(client)
         options = solver_options(tol, max_iter, n_threads, progress)
         start = None if start_params is None else np.asarray(start_params, dtype=np.float64)
         fit_options = FitOptions(options, start, scale, use_t, separation, bias_reduction)
-        results = fit_streamed(self, fit_options, Results, checkpoint)
+        results = fit_streamed(self, fit_options, Results, checkpoint, client)
         if cov_type == "nonrobust":
             return results
         return results.with_covariance(cov_type, **(cov_kwds or {}))

@@ -162,9 +162,10 @@ def test_glm_spells_out_its_arguments():
     model = inspect.signature(fg.GLM.from_formula).parameters
     of_fit = list(inspect.signature(fg.GLM.fit).parameters.values())[1:]
     memory = inspect.signature(StreamedGLM).parameters["memory"]
-    checkpoint = inspect.signature(StreamedGLM.fit).parameters["checkpoint"]
+    of_streamed = inspect.signature(StreamedGLM.fit).parameters
     *named, others = of_fit
-    expected = [*model.values(), *named, memory, checkpoint, others]
+    streamed = [of_streamed[name] for name in ("checkpoint", "client")]
+    expected = [*model.values(), *named, memory, *streamed, others]
     found = inspect.signature(fg.glm).parameters.values()
     assert [(p.name, p.default) for p in found] == [(p.name, p.default) for p in expected]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -26,7 +27,10 @@ from fastglm.fit.estimate import (
 )
 from fastglm.fit.record import Fit
 from fastglm.passes.checkpoint import Checkpoint
-from fastglm.solve.streamed import solve_streamed
+from fastglm.passes.source import StreamedRows
+from fastglm.rows.cluster import DaskWorkers
+from fastglm.rows.streamed import KEPT
+from fastglm.solve.streamed import StreamedSolution, solve_streamed
 
 __all__ = ["fit_streamed"]
 
@@ -37,7 +41,11 @@ COLUMNS_NAMED = 10
 
 
 def fit_streamed(
-    model: Any, fit_options: FitOptions, kind: type[F], checkpoint: str | Path | None = None
+    model: Any,
+    fit_options: FitOptions,
+    kind: type[F],
+    checkpoint: str | Path | None = None,
+    client: Any = None,
 ) -> F:
     """Fit a model of streamed rows as planned; see `fastglm.streamed.StreamedGLM.fit`."""
     begin, rows, family = perf_counter(), model.rows, model.family
@@ -50,15 +58,7 @@ def fit_streamed(
     passes = source.n_passes
     if checkpoint is not None:
         source.checkpoint = Checkpoint(checkpoint, _what_is_fitted(model))
-    solution, growing = solve_streamed(
-        source,
-        family,
-        fit_options.options,
-        binary=rows.summary.binary,
-        start_params=_checked_start(fit_options, source.row_table.n_columns),
-        safe_mean=lambda: rows.mean_response,
-        offset_range=rows.totals.offset_range,
-    )
+    solution, growing = _solve(model, source, fit_options, client)
     if solution.status in (Status.NOT_FINITE, Status.NO_START):
         require_a_mean(model)
     if solution.status == Status.NO_START:
@@ -77,6 +77,27 @@ def fit_streamed(
         _warn_of_growing([fit.names[j] for j in growing])
     warn_of(fit)
     return fit
+
+
+def _solve(
+    model: Any, source: StreamedRows, fit_options: FitOptions, client: Any
+) -> StreamedSolution:
+    """The maximum, from sweeps by the workers of a client if there is one."""
+    rows = model.rows
+    with ExitStack() as stack:
+        if client is not None:
+            source.workers = DaskWorkers(client, source, rows.memory // KEPT)
+            stack.callback(source.workers.close)
+            stack.callback(setattr, source, "workers", None)
+        return solve_streamed(
+            source,
+            model.family,
+            fit_options.options,
+            binary=rows.summary.binary,
+            start_params=_checked_start(fit_options, source.row_table.n_columns),
+            safe_mean=lambda: rows.mean_response,
+            offset_range=rows.totals.offset_range,
+        )
 
 
 def _warn_of_growing(names: list[str]) -> None:

@@ -19,7 +19,7 @@ from fastglm.kernels.blocks.table import ELEMENT_CODES, KERNEL_TABLE_SIZE, addre
 from fastglm.kernels.passes.gram import accumulate_stage
 from fastglm.kernels.passes.predict import predict_stage
 
-__all__ = ["MANY_LEVELS", "ColumnMap", "RowTable", "build_row_table"]
+__all__ = ["MANY_LEVELS", "ColumnMap", "RowTable", "build_row_table", "empty_table"]
 
 #: From so many levels on, the indicators of the largest categorical are the last stored columns,
 #: and a fit may eliminate them (`fastglm.passes.eliminated_levels`).
@@ -196,7 +196,7 @@ def build_row_table(
     for part, _ in indicators:
         tables.add_indicators(part)
     n_dense = len(tables.dense_start) - 1
-    table = _empty_table().copy()
+    table = empty_table().copy()
     if response is not None:
         table[fields.RESPONSE_SOURCE] = tables.add_source(response)
     if weights is not None:
@@ -242,7 +242,7 @@ def _move_largest_back(indicators: list[tuple[Indicators, range]]) -> bool:
 
 
 @cache
-def _empty_table() -> np.ndarray:
+def empty_table() -> np.ndarray:
     """The table of a design of nothing."""
     table = np.zeros(KERNEL_TABLE_SIZE, dtype=np.int64)
     table[fields.BLOCK_STEP] = 1

@@ -8,24 +8,23 @@ sums are added as a tree, so that they do not depend on what is read together.
 from __future__ import annotations
 
 import ctypes
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
-from typing import Any, NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 
-from fastglm.errors import DataError
 from fastglm.kernels.blocks import table as fields
 from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.kernels.threads.threads import launch
 from fastglm.passes.checkpoint import Checkpoint
 from fastglm.passes.chunks import count_chunks
-from fastglm.passes.grains import GRAIN_ROWS, TreeSum, count_grains
+from fastglm.passes.grains import TreeSum, count_grains
 from fastglm.passes.row_table import RowTable
+from fastglm.passes.windows import Sweeper, Window, Windows, shape_of
 
-__all__ = ["MemoryRows", "RowSource", "StreamedRows", "Window", "Windows", "grain_sums", "without"]
+__all__ = ["MemoryRows", "RowSource", "StreamedRows", "Workers", "without"]
 
 
 class RowSource(Protocol):
@@ -85,98 +84,13 @@ class MemoryRows:
         launch(kernel, table, len(partials), n_threads)
 
 
-class Window(NamedTuple):
-    """Rows that are in memory for a while: whole grains, but for the last of all.
+class Workers(Protocol):
+    """Who sweeps rows in the place of this process."""
 
-    Attributes
-    ----------
-    first : int
-        Number of the first grain.
-    n_rows : int
-    row_table : RowTable or None
-        None if no row counts.
-    n_bytes : int
-        About what it takes.
-    frequencies : ndarray, shape (n_rows,), or None
-        How often each row was observed, where that is not among its weights.
-    rows : ModelRows or None
-        What it was made of, for whoever asks more than the kernels.
-    groups : ndarray of int64, shape (n_rows,), or None
-        Numbers of the groups of the rows, where these are asked for.
-    """
-
-    first: int
-    n_rows: int
-    row_table: RowTable | None
-    n_bytes: int = 0
-    frequencies: np.ndarray | None = None
-    rows: Any = None
-    groups: np.ndarray | None = None
-
-
-class Windows(Protocol):
-    """What reads windows of a source; it may be asked by several threads at once."""
-
-    n_rows: int
-    #: Seconds of all threads by what they did.
-    seconds: dict[str, float]
-
-    def shares(self) -> list[tuple[int, int]]:
-        """Ranges of grains that can be read by themselves, in order."""
-
-    def require_unchanged(self) -> None:
-        """Raises `DataError` if rows may not be what they were before."""
-
-    def read(self, first: int, last: int, checked: bool = False) -> Iterator[Window]:
-        """Windows of the grains from `first` up to before `last`.
-
-        With `checked`, values that are missing or not finite are errors that name them.
-        """
-
-
-#: What kernels know of rows by their table: all else there is the same for every window.
-ROW_FIELDS = np.array(
-    [
-        fields.N_ROWS,
-        fields.N_BLOCKS,
-        fields.MAX_ENTRIES,
-        fields.SOURCES,
-        fields.DENSE_START,
-        fields.DENSE_FACTOR,
-        fields.INDICATOR_START,
-        fields.INDICATOR_SOURCE,
-        fields.INDICATOR_STRIDE,
-        fields.INDICATOR_OFFSET,
-        fields.INDICATOR_FACTOR_START,
-        fields.INDICATOR_FACTOR,
-        fields.SPARSE_START,
-        fields.SPARSE_INDEX,
-        fields.SPARSE_VALUE,
-        fields.RESPONSE_SOURCE,
-        fields.WEIGHT_SOURCE,
-        fields.OFFSET_SOURCE,
-    ]
-)
-
-
-def grain_sums(
-    kernel: RowBlock, table: np.ndarray, window: Window, size: int, n_threads: int
-) -> np.ndarray:
-    """Sums of each grain of a window, (n_grains, size), by a kernel whose table `table` is."""
-    n_grains = count_grains(window.n_rows)
-    if window.row_table is None:
-        return np.zeros((n_grains, size))
-    sums = np.empty((n_grains, size))
-    own = table.copy()
-    own[ROW_FIELDS] = window.row_table.table[ROW_FIELDS]
-    if window.frequencies is not None:
-        own[fields.ROW_FACTOR] = window.frequencies.ctypes.data
-    if window.groups is not None:
-        own[fields.GROUP] = window.groups.ctypes.data
-    own[fields.N_CHUNKS] = n_grains
-    own[fields.PARTIALS] = sums.ctypes.data
-    launch(kernel, own, n_grains, n_threads)
-    return sums
+    def sweep(
+        self, shares: list[tuple[int, int]], kernel: RowBlock, table: np.ndarray, size: int
+    ) -> Iterator[tuple[int, int, TreeSum]] | None:
+        """Ranges of grains and their sums, (size,); None for a kernel they cannot run."""
 
 
 class StreamedRows:
@@ -203,11 +117,13 @@ class StreamedRows:
         self.windows, self._memory = windows, memory
         self._kept: list[Window] = []
         self._keeping, self._is_kept = memory > 0, False
-        self._explained: set[int] = set()
+        self._sweeper = Sweeper(windows, shape_of(sample))
         self._lock = Lock()
         self.n_passes = 0
         #: Where sums of passes are kept, if anywhere.
         self.checkpoint: Checkpoint | None = None
+        #: Who else sweeps the rows, if anybody.
+        self.workers: Workers | None = None
 
     @property
     def seconds(self) -> dict[str, float]:
@@ -235,8 +151,10 @@ class StreamedRows:
         checkpoint, shares = self.checkpoint, self.windows.shares()
         tree = TreeSum() if checkpoint is None else checkpoint.tree
         if checkpoint is not None and checkpoint.done:
-            # Windows are kept in a pass that reads all of them.
-            shares, self._keeping = without(shares, checkpoint.done), self._is_kept
+            shares = without(shares, checkpoint.done)
+        if self.workers is not None or (checkpoint is not None and checkpoint.done):
+            # Windows are kept in a pass that reads all of them here.
+            self._keeping = self._is_kept
         for first, last, part in self._parts(shares, kernel, table, size, n_threads):
             if checkpoint is None:
                 tree.merge(part)
@@ -258,19 +176,24 @@ class StreamedRows:
         n_threads: int,
     ) -> Iterator[tuple[int, int, TreeSum]]:
         """Ranges of grains and their sums."""
+        workers = self.workers
+        swept = None if workers is None else workers.sweep(shares, kernel, table, size)
+        if swept is not None:
+            yield from swept
+            return
         if self._is_kept or n_threads == 1 or len(shares) < n_threads:
             for window in self._kept if self._is_kept else self._read(shares):
-                part = self._sweep(iter([window]), kernel, table, size, n_threads)
+                part = self._sweeper.sweep(iter([window]), kernel, table, size, n_threads)
                 yield window.first, window.first + count_grains(window.n_rows), part
             return
         # Whoever decodes rows sweeps them: handing them on would cost more than it saves.
         with ThreadPoolExecutor(n_threads) as pool:
-            swept = [
-                pool.submit(self._sweep, self._read([share]), kernel, table, size, 1)
+            futures = [
+                pool.submit(self._sweeper.sweep, self._read([share]), kernel, table, size, 1)
                 for share in shares
             ]
             try:
-                for (first, last), found in zip(shares, swept, strict=True):
+                for (first, last), found in zip(shares, futures, strict=True):
                     yield first, last, found.result()
             finally:
                 pool.shutdown(cancel_futures=True)
@@ -293,51 +216,6 @@ class StreamedRows:
                 self._keeping = False
                 self._kept.clear()
 
-    def _sweep(
-        self,
-        windows: Iterator[Window],
-        kernel: RowBlock,
-        table: np.ndarray,
-        size: int,
-        n_threads: int,
-    ) -> TreeSum:
-        tree, spent = TreeSum(), 0.0
-        for window in windows:
-            begin = time.perf_counter()
-            self._require_alike(window)
-            sums = grain_sums(kernel, table, window, size, n_threads)
-            tree.add_grains(window.first, sums)
-            spent += time.perf_counter() - begin
-            if not np.isfinite(sums).all():
-                self._explain(window)
-        with self._lock:
-            self.windows.seconds["sweep"] += spent
-        return tree
-
-    def _require_alike(self, window: Window) -> None:
-        """Refuses a window whose columns are not laid out as the sample's: kernels count on it."""
-        row_table, known = window.row_table, self.row_table
-        if row_table is not None and (
-            (row_table.n_dense, row_table.n_stored, row_table.n_columns)
-            != (known.n_dense, known.n_stored, known.n_columns)
-            or row_table.table[fields.N_INDICATORS] != known.table[fields.N_INDICATORS]
-        ):
-            raise DataError(
-                f"the columns from row {window.first * GRAIN_ROWS:,} on are not what they were in "
-                "other rows: the source must stay as it is during a fit."
-            )
-
-    def _explain(self, window: Window) -> None:
-        """Raises what is wrong with a window whose sums are not finite; once for each."""
-        with self._lock:
-            if window.first in self._explained:
-                return
-            self._explained.add(window.first)
-        for _ in self.windows.read(
-            window.first, window.first + count_grains(window.n_rows), checked=True
-        ):
-            pass
-
 
 def without(ranges: list[tuple[int, int]], others: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """What ranges have that others do not, in order."""
@@ -354,7 +232,11 @@ def without(ranges: list[tuple[int, int]], others: list[tuple[int, int]]) -> lis
 
 def _question(kernel: RowBlock, table: np.ndarray, row_table: RowTable) -> bytes:
     """All that the sums of a pass depend on, beside its rows."""
-    dense, stored = 8 * row_table.n_dense, 8 * row_table.n_stored
-    sizes = {fields.BETA: stored, fields.SHIFT: dense, fields.SCALE: dense, fields.PARAMETERS: 24}
-    numbers = [ctypes.string_at(int(table[field]), size) for field, size in sizes.items()]
+    sizes = {
+        fields.BETA: row_table.n_stored,
+        fields.SHIFT: row_table.n_dense,
+        fields.SCALE: row_table.n_dense,
+        fields.PARAMETERS: 3,
+    }
+    numbers = [ctypes.string_at(int(table[field]), 8 * size) for field, size in sizes.items()]
     return b"|".join([kernel.name.encode(), str(int(table[fields.MODE])).encode(), *numbers])

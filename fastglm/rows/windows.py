@@ -24,7 +24,7 @@ from fastglm.errors import DataError, FastGLMError
 from fastglm.families import Family
 from fastglm.passes.grains import GRAIN_ROWS, count_grains
 from fastglm.passes.row_table import RowTable, build_row_table
-from fastglm.passes.source import Window
+from fastglm.passes.windows import Window
 from fastglm.rows.model_rows import ModelRows
 from fastglm.rows.read import assembled, rule_of
 from fastglm.rows.vectors import product
@@ -191,7 +191,7 @@ class Groups:
 
 
 class RowReader:
-    """Reads windows of a model's rows; see `fastglm.passes.source.Windows`.
+    """Reads windows of a model's rows; see `fastglm.passes.windows.Windows`.
 
     Parameters
     ----------

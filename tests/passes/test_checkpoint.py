@@ -37,11 +37,11 @@ def path(tmp_path):
 SCRIPT = """
 import os, signal, sys
 import fastglm as fg
-from fastglm.passes import checkpoint, source
+from fastglm.passes import checkpoint, windows
 checkpoint.SECONDS = 0.0
 path, target, kill_pass, kill_share = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 passes, parts = 0, 0
-whole = source.StreamedRows._sweep
+whole = windows.Sweeper.sweep
 def sweep(self, *rest):
     global parts
     found = whole(self, *rest)
@@ -49,7 +49,7 @@ def sweep(self, *rest):
     if kill_share and parts == kill_share:
         os.kill(os.getpid(), signal.SIGKILL)
     return found
-source.StreamedRows._sweep = sweep
+windows.Sweeper.sweep = sweep
 def progress(n, deviance):
     global passes
     passes = n

@@ -1,0 +1,116 @@
+"""What a sweep is asked, as plain values: for a process that has none of this one's addresses."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import NamedTuple
+
+import numpy as np
+
+from fastglm.families import Family, Gaussian
+from fastglm.kernels.blocks import table as fields
+from fastglm.kernels.blocks.table import address_of
+from fastglm.kernels.compiler.templates import RowBlock
+from fastglm.kernels.passes.sweep import sweep_kernel
+from fastglm.passes.row_table import RowTable, empty_table
+
+__all__ = ["SweepRequest", "describe_sweep"]
+
+#: Numbers of the table that are the same for all rows, addresses apart.
+_VALUES = (
+    fields.BLOCK_STEP,
+    fields.BLOCK_LENGTH,
+    fields.CHUNK_STEP,
+    fields.MODE,
+    fields.N_DENSE,
+    fields.N_INDICATORS,
+    fields.N_STORED,
+    fields.N_ELIMINATED,
+    fields.SPARSE_OFFSET,
+    fields.CONSTANT,
+    fields.N_DESIGN,
+    fields.N_KEPT,
+)
+_FUNCTIONS = (fields.FORWARD_ROWS, fields.INVERSE_ROWS, fields.START_ROWS, fields.RESPOND_ROWS)
+
+
+class SweepRequest(NamedTuple):
+    """A sweep that any process can run which knows the family.
+
+    Attributes
+    ----------
+    size : int
+        Of the sums of a grain.
+    values : dict of int to int
+        By field of the kernels' table.
+    arrays : dict of int to ndarray
+        That addresses of the table point to.
+    functions : dict of int to (bool, bool)
+        Row blocks by field: whether it is the model's family's, not the normal distribution's, and
+        whether it is the one for responses of 0 and 1.
+    """
+
+    size: int
+    values: dict[int, int]
+    arrays: dict[int, np.ndarray]
+    functions: dict[int, tuple[bool, bool]]
+
+    def table(self, family: Family) -> np.ndarray:
+        """The kernels' table, which holds as long as the request lives."""
+        table = empty_table().copy()
+        for field, value in self.values.items():
+            table[field] = value
+        for field, array in self.arrays.items():
+            table[field] = address_of(array)
+        for field, (is_own, binary) in self.functions.items():
+            table[field] = _row_block(field, family if is_own else Gaussian(), binary).address
+        return table
+
+
+def describe_sweep(
+    kernel: RowBlock, table: np.ndarray, row_table: RowTable, family: Family, size: int
+) -> SweepRequest | None:
+    """The request that says the same as the table of a sweep; None if there is none.
+
+    Parameters
+    ----------
+    kernel, table, size
+        As for `fastglm.passes.windows.grain_sums`.
+    row_table
+        Of some of the rows.
+    family
+        The model's.
+    """
+    functions = {field: _find_function(field, int(table[field]), family) for field in _FUNCTIONS}
+    known = {field: found for field, found in functions.items() if found is not None}
+    if kernel is not sweep_kernel or len(known) < len(functions):
+        return None
+    sizes = {
+        fields.BETA: row_table.gram_order,
+        fields.SHIFT: row_table.n_dense,
+        fields.SCALE: row_table.n_dense,
+        fields.PARAMETERS: 3,
+    }
+    arrays = {
+        field: np.frombuffer(ctypes.string_at(int(table[field]), 8 * n)).copy()
+        for field, n in sizes.items()
+    }
+    return SweepRequest(size, {field: int(table[field]) for field in _VALUES}, arrays, known)
+
+
+def _row_block(field: int, family: Family, binary: bool) -> RowBlock:
+    if field == fields.FORWARD_ROWS:
+        return family.link.forward_rows
+    if field == fields.INVERSE_ROWS:
+        return family.link.inverse_rows
+    if field == fields.START_ROWS:
+        return family.start_rows
+    return family.respond_rows_for(binary)
+
+
+def _find_function(field: int, address: int, family: Family) -> tuple[bool, bool] | None:
+    """Whose row block an address is."""
+    for is_own, binary in ((True, True), (True, False), (False, False)):
+        if _row_block(field, family if is_own else Gaussian(), binary).address == address:
+            return is_own, binary
+    return None

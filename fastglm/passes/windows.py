@@ -1,0 +1,184 @@
+"""Windows of rows that are read one by one, and how they are swept: sums of each grain."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from threading import Lock
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from fastglm.errors import DataError
+from fastglm.kernels.blocks import table as fields
+from fastglm.kernels.compiler.templates import RowBlock
+from fastglm.kernels.threads.threads import launch
+from fastglm.passes.grains import GRAIN_ROWS, TreeSum, count_grains
+from fastglm.passes.row_table import RowTable
+
+__all__ = ["Shape", "Sweeper", "Window", "Windows", "grain_sums", "shape_of"]
+
+
+class Window(NamedTuple):
+    """Rows that are in memory for a while: whole grains, but for the last of all.
+
+    Attributes
+    ----------
+    first : int
+        Number of the first grain.
+    n_rows : int
+    row_table : RowTable or None
+        None if no row counts.
+    n_bytes : int
+        About what it takes.
+    frequencies : ndarray, shape (n_rows,), or None
+        How often each row was observed, where that is not among its weights.
+    rows : ModelRows or None
+        What it was made of, for whoever asks more than the kernels.
+    groups : ndarray of int64, shape (n_rows,), or None
+        Numbers of the groups of the rows, where these are asked for.
+    """
+
+    first: int
+    n_rows: int
+    row_table: RowTable | None
+    n_bytes: int = 0
+    frequencies: np.ndarray | None = None
+    rows: Any = None
+    groups: np.ndarray | None = None
+
+
+class Windows(Protocol):
+    """What reads windows of a source; it may be asked by several threads at once."""
+
+    n_rows: int
+    #: Seconds of all threads by what they did.
+    seconds: dict[str, float]
+
+    def shares(self) -> list[tuple[int, int]]:
+        """Ranges of grains that can be read by themselves, in order."""
+
+    def require_unchanged(self) -> None:
+        """Raises `DataError` if rows may not be what they were before."""
+
+    def read(self, first: int, last: int, checked: bool = False) -> Iterator[Window]:
+        """Windows of the grains from `first` up to before `last`.
+
+        With `checked`, values that are missing or not finite are errors that name them.
+        """
+
+
+#: What kernels know of rows by their table: all else there is the same for every window.
+ROW_FIELDS = np.array(
+    [
+        fields.N_ROWS,
+        fields.N_BLOCKS,
+        fields.MAX_ENTRIES,
+        fields.SOURCES,
+        fields.DENSE_START,
+        fields.DENSE_FACTOR,
+        fields.INDICATOR_START,
+        fields.INDICATOR_SOURCE,
+        fields.INDICATOR_STRIDE,
+        fields.INDICATOR_OFFSET,
+        fields.INDICATOR_FACTOR_START,
+        fields.INDICATOR_FACTOR,
+        fields.SPARSE_START,
+        fields.SPARSE_INDEX,
+        fields.SPARSE_VALUE,
+        fields.RESPONSE_SOURCE,
+        fields.WEIGHT_SOURCE,
+        fields.OFFSET_SOURCE,
+    ]
+)
+
+
+def grain_sums(
+    kernel: RowBlock, table: np.ndarray, window: Window, size: int, n_threads: int
+) -> np.ndarray:
+    """Sums of each grain of a window, (n_grains, size), by a kernel whose table `table` is."""
+    n_grains = count_grains(window.n_rows)
+    if window.row_table is None:
+        return np.zeros((n_grains, size))
+    sums = np.empty((n_grains, size))
+    own = table.copy()
+    own[ROW_FIELDS] = window.row_table.table[ROW_FIELDS]
+    if window.frequencies is not None:
+        own[fields.ROW_FACTOR] = window.frequencies.ctypes.data
+    if window.groups is not None:
+        own[fields.GROUP] = window.groups.ctypes.data
+    own[fields.N_CHUNKS] = n_grains
+    own[fields.PARTIALS] = sums.ctypes.data
+    launch(kernel, own, n_grains, n_threads)
+    return sums
+
+
+class Shape(NamedTuple):
+    """How columns are laid out, which kernels count on in every window."""
+
+    n_dense: int
+    n_stored: int
+    n_columns: int
+    n_indicators: int
+
+
+def shape_of(row_table: RowTable) -> Shape:
+    """The shape of some rows."""
+    n_indicators = int(row_table.table[fields.N_INDICATORS])
+    return Shape(row_table.n_dense, row_table.n_stored, row_table.n_columns, n_indicators)
+
+
+class Sweeper:
+    """Sweeps windows, all of one shape, and says what is wrong where sums are not finite.
+
+    Parameters
+    ----------
+    windows : Windows
+    shape : Shape
+    """
+
+    def __init__(self, windows: Windows, shape: Shape) -> None:
+        self.windows, self._shape = windows, shape
+        self._explained: set[int] = set()
+        self._lock = Lock()
+
+    def sweep(
+        self,
+        windows: Iterator[Window],
+        kernel: RowBlock,
+        table: np.ndarray,
+        size: int,
+        n_threads: int,
+    ) -> TreeSum:
+        """Sums of the grains of some windows."""
+        tree, spent = TreeSum(), 0.0
+        for window in windows:
+            begin = time.perf_counter()
+            self._require_alike(window)
+            sums = grain_sums(kernel, table, window, size, n_threads)
+            tree.add_grains(window.first, sums)
+            spent += time.perf_counter() - begin
+            if not np.isfinite(sums).all():
+                self._explain(window)
+        with self._lock:
+            self.windows.seconds["sweep"] += spent
+        return tree
+
+    def _require_alike(self, window: Window) -> None:
+        """Refuses a window whose columns are not laid out as the sample's: kernels count on it."""
+        if window.row_table is not None and shape_of(window.row_table) != self._shape:
+            raise DataError(
+                f"the columns from row {window.first * GRAIN_ROWS:,} on are not what they were in "
+                "other rows: the source must stay as it is during a fit."
+            )
+
+    def _explain(self, window: Window) -> None:
+        """Raises what is wrong with a window whose sums are not finite; once for each."""
+        with self._lock:
+            if window.first in self._explained:
+                return
+            self._explained.add(window.first)
+        for _ in self.windows.read(
+            window.first, window.first + count_grains(window.n_rows), checked=True
+        ):
+            pass

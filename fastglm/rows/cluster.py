@@ -1,0 +1,169 @@
+"""The workers of a Dask cluster in the place of threads: they sweep, and sums come back."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from fastglm.errors import ModelError, require_package
+from fastglm.kernels.compiler.templates import RowBlock
+from fastglm.passes.grains import TreeSum
+from fastglm.passes.requests import describe_sweep
+from fastglm.passes.source import StreamedRows
+from fastglm.passes.windows import shape_of
+from fastglm.rows.windows import RowReader
+from fastglm.rows.workers import Job, forget, sweep_ranges
+
+__all__ = ["DaskWorkers", "require_client"]
+
+#: Tasks of a pass for each thread of a worker: few, since each costs the scheduler milliseconds.
+TASKS_PER_THREAD = 3
+#: Seconds to wait for workers when there are none, and between looks whether there are.
+PATIENCE, LOOK = 60.0, 2.0
+_LOST = (
+    "the Dask cluster has lost its workers ({reason}): see their logs, which tell whether memory "
+    "ran out, start new ones, and fit again, with checkpoint= to keep the passes that are done."
+)
+
+
+def require_client(client: Any) -> None:
+    """Refuses what is no client of a Dask cluster.
+
+    Raises
+    ------
+    MissingPackageError
+        Without dask.distributed.
+    ModelError
+        If it is something else, or works with coroutines.
+    """
+    require_package("distributed", "dask", "fits by workers")
+    from distributed import Client
+
+    if not isinstance(client, Client) or client.asynchronous:
+        raise ModelError(
+            "client must be a dask.distributed.Client that is not asynchronous, not "
+            f"{type(client).__name__}: make one with Client(address of the scheduler)."
+        )
+
+
+class DaskWorkers:
+    """Has ranges of grains swept by the workers of a cluster; see `fastglm.passes.source.Workers`.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    rows : StreamedRows
+        Of a `RowReader`, with weights as they are.
+    memory : int
+        Bytes of rows that each process of the cluster may keep.
+    """
+
+    def __init__(self, client: Any, rows: StreamedRows, memory: int) -> None:
+        reader = rows.windows
+        assert isinstance(reader, RowReader)
+        self._client, self._row_table, self._family = client, rows.row_table, reader.model.family
+        self._job = Job(
+            uuid.uuid4().hex,
+            _pickled(reader),
+            reader.window_grains,
+            shape_of(rows.row_table),
+            memory,
+        )
+
+    def sweep(
+        self, shares: list[tuple[int, int]], kernel: RowBlock, table: np.ndarray, size: int
+    ) -> Iterator[tuple[int, int, TreeSum]] | None:
+        """See `Workers.sweep`."""
+        request = describe_sweep(kernel, table, self._row_table, self._family, size)
+        return None if request is None or not shares else self._sums(request, shares)
+
+    def _sums(self, request: Any, shares: list[tuple[int, int]]) -> Iterator[Any]:
+        client, job = self._client, self._job
+        threads = self._threads()
+        parts = _parts(shares, TASKS_PER_THREAD * sum(threads.values()))
+        addresses = sorted(threads)
+        futures = [
+            client.submit(
+                sweep_ranges,
+                job,
+                request,
+                part,
+                key=f"fastglm-{job.token}-{uuid.uuid4().hex}",
+                pure=False,
+                # The worker that keeps these rows from the pass before, or else any.
+                workers=[addresses[k * len(addresses) // len(parts)]],
+                allow_other_workers=True,
+            )
+            for k, part in enumerate(parts)
+        ]
+        try:
+            for k, part in enumerate(parts):
+                tree = TreeSum()
+                for node in self._result(futures[k]):
+                    tree.add_node(*node)
+                yield part[0][0], part[-1][1], tree
+        finally:
+            client.cancel(futures)
+
+    def _threads(self) -> dict[str, int]:
+        """Threads of each worker, when there is any."""
+        end = time.monotonic() + PATIENCE
+        while not (threads := self._client.nthreads()):
+            if time.monotonic() > end:
+                raise ModelError(_LOST.format(reason=f"none for {PATIENCE:.0f} seconds"))
+            time.sleep(min(LOOK, PATIENCE))
+        return threads
+
+    def _result(self, future: Any) -> Any:
+        """What a task gives, however long it takes while there are workers."""
+        from distributed import CancelledError, KilledWorker
+
+        try:
+            while not _is_done(future):
+                self._threads()
+            return future.result()
+        except KilledWorker as error:
+            reason = "a task ended several of them"
+            raise ModelError(_LOST.format(reason=reason)) from error
+        except CancelledError as error:
+            raise ModelError(_LOST.format(reason="its scheduler let the work go")) from error
+
+    def close(self) -> None:
+        """Lets workers forget the rows."""
+        if self._client.status == "running":
+            self._client.run(forget, self._job.token, on_error="ignore")
+
+
+def _is_done(future: Any) -> bool:
+    """Waits a while, and says whether a task is done."""
+    from distributed import TimeoutError, wait
+
+    try:
+        wait(future, timeout=LOOK)
+    except TimeoutError:
+        return False
+    return True
+
+
+def _pickled(reader: RowReader) -> bytes:
+    from distributed.protocol import pickle
+
+    try:
+        return pickle.dumps((reader.source, reader.model))
+    except Exception as error:
+        raise ModelError(
+            f"{reader.source.label} cannot be sent to workers ({type(error).__name__}): write the "
+            "rows to Parquet files that all of them can read, and give their path."
+        ) from error
+
+
+def _parts(shares: list[tuple[int, int]], wanted: int) -> list[list[tuple[int, int]]]:
+    """Neighbouring shares together, in about so many parts, none of which has a gap."""
+    edges = set(np.linspace(0, len(shares), min(wanted, len(shares)) + 1).astype(int).tolist())
+    edges |= {k for k in range(1, len(shares)) if shares[k - 1][1] != shares[k][0]}
+    return [shares[a:b] for a, b in pairwise(sorted(edges))]

@@ -1,0 +1,141 @@
+"""What a process of a cluster does for a fit: it sweeps ranges of grains, as often as it is asked.
+
+Sums depend on the model, the request and the range alone. What a process keeps, decoded windows,
+saves time and nothing else: it may be lost at any moment.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from functools import partial
+from threading import Lock
+from typing import NamedTuple
+
+import numpy as np
+
+from fastglm.kernels.passes.sweep import sweep_kernel
+from fastglm.passes.requests import SweepRequest
+from fastglm.passes.windows import Shape, Sweeper, Window
+from fastglm.rows.windows import RowReader, StreamedModel
+from fastglm.sources.base import Source
+
+__all__ = ["Job", "Nodes", "forget", "sweep_ranges"]
+
+#: Level, number and value of the nodes of a `fastglm.passes.grains.TreeSum`.
+Nodes = list[tuple[int, int, np.ndarray]]
+
+
+class Job(NamedTuple):
+    """A model of streamed rows, for another process.
+
+    Attributes
+    ----------
+    token : str
+        Of this fit alone.
+    pickled : bytes
+        The source and the `StreamedModel`.
+    window_grains : int
+    shape : Shape
+    memory : int
+        Bytes that windows may take that a process keeps.
+    """
+
+    token: str
+    pickled: bytes
+    window_grains: int
+    shape: Shape
+    memory: int
+
+    def open(self) -> tuple[Sweeper, RowReader]:
+        """What sweeps its rows, and reads them."""
+        source, model = pickle.loads(self.pickled)
+        assert isinstance(source, Source)
+        assert isinstance(model, StreamedModel)
+        reader = RowReader(source, model, self.window_grains)
+        return Sweeper(reader, self.shape), reader
+
+
+class _Kept:
+    """Open jobs and windows that were read, those used last, of all threads of a process."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._jobs: OrderedDict[str, tuple[Sweeper, RowReader]] = OrderedDict()
+        self._windows: OrderedDict[tuple[str, int, int], list[Window]] = OrderedDict()
+        self.n_bytes = 0
+
+    def opened(self, job: Job) -> tuple[Sweeper, RowReader]:
+        """The open job; opens it if need be."""
+        with self._lock:
+            found = self._jobs.get(job.token)
+            if found is None:
+                found = self._jobs[job.token] = job.open()
+            return found
+
+    def windows(
+        self, job: Job, first: int, last: int, read: Callable[[], Iterator[Window]]
+    ) -> Iterator[Window]:
+        """Windows of a range of grains: those that are kept, or else from `read`."""
+        key = (job.token, first, last)
+        with self._lock:
+            found = self._windows.get(key)
+            if found is not None:
+                self._windows.move_to_end(key)
+        if found is not None:
+            yield from found
+            return
+        new: list[Window] | None = []
+        n_bytes = 0
+        for window in read():
+            n_bytes += window.n_bytes
+            if new is not None:
+                # What the kernels do not read may go.
+                new.append(window._replace(rows=None))
+            if n_bytes > job.memory:
+                new = None
+            yield window
+        if new is not None:
+            self._keep(key, new, job.memory)
+
+    def _keep(self, key: tuple[str, int, int], windows: list[Window], most: int) -> None:
+        with self._lock:
+            if key in self._windows:
+                return
+            self._windows[key] = windows
+            self.n_bytes += _bytes_of(windows)
+            while self.n_bytes > most:
+                self.n_bytes -= _bytes_of(self._windows.popitem(last=False)[1])
+
+    def forget(self, token: str) -> None:
+        """Lets go of a job and its windows."""
+        with self._lock:
+            self._jobs.pop(token, None)
+            for key in [key for key in self._windows if key[0] == token]:
+                self.n_bytes -= _bytes_of(self._windows.pop(key))
+
+
+_kept = _Kept()
+
+
+def _bytes_of(windows: list[Window]) -> int:
+    return sum(window.n_bytes for window in windows)
+
+
+def sweep_ranges(job: Job, request: SweepRequest, ranges: list[tuple[int, int]]) -> Nodes:
+    """Sums of ranges of grains, by one thread."""
+    sweeper, reader = _kept.opened(job)
+    table = request.table(reader.model.family)
+
+    def windows() -> Iterator[Window]:
+        for first, last in ranges:
+            read = partial(reader.read, first, last)
+            yield from _kept.windows(job, first, last, read)
+
+    return list(sweeper.sweep(windows(), sweep_kernel, table, request.size, 1).nodes())
+
+
+def forget(token: str) -> None:
+    """Lets go of what this process keeps of a job."""
+    _kept.forget(token)
