@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 import os
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from fastglm.errors import ModelError
 __all__ = ["checked_choice", "checked_number", "checked_path"]
 
 
-def checked_choice(name: str, value: Any, choices: Iterable[Any], others: str = "") -> Any:
+def checked_choice(name: str, value: Any, choices: Collection[Any], others: str = "") -> Any:
     """One of a few names, as given.
 
     Arrays and other values that cannot be compared with a name are refused like a wrong name.
@@ -24,10 +24,9 @@ def checked_choice(name: str, value: Any, choices: Iterable[Any], others: str = 
     ModelError
         Naming the argument and its choices.
     """
-    known = tuple(choices)
-    plain = value is None or isinstance(value, str | bool)
-    if not plain or value not in known:
-        raise ModelError(f"{name} must be one of {known}{others}, not {value!r}")
+    plain = type(value) is str or value is None or isinstance(value, str | bool)
+    if not plain or value not in choices:
+        raise ModelError(f"{name} must be one of {tuple(choices)}{others}, not {value!r}")
     return value
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from fastglm.arguments import checked_choice, checked_number
@@ -22,15 +23,22 @@ def solver_options(
     ModelError
         Naming the option that is out of its range.
     """
-    if not checked_number("tol", tol) > 0.0:
-        raise ModelError(f"tol must be positive, not {tol!r}")
-    if not checked_number("max_iter", max_iter) >= 1.0:
-        raise ModelError(f"max_iter must be positive, not {max_iter!r}")
+    _require_positive("tol", tol, float)
+    _require_positive("max_iter", max_iter, int)
     if progress is not None and not callable(progress):
         raise ModelError(
             "progress must be a function of the number of sweeps and the deviance, or None, not "
             f"{progress!r}"
         )
-    checked_choice("exact", exact, (True, False))
+    if exact is not False:
+        checked_choice("exact", exact, (True, False))
     threads = usable_threads(n_threads)
     return SolverOptions(float(tol), int(max_iter), threads, progress, exact=exact)
+
+
+def _require_positive(name: str, value: Any, kind: type[float]) -> None:
+    # The type of the default first: a small fit takes no longer than fifty checks of any type.
+    if type(value) is kind and 0 < value < math.inf:
+        return
+    if not kind(checked_number(name, value)) > 0:
+        raise ModelError(f"{name} must be positive, not {value!r}")

@@ -69,7 +69,9 @@ def find_separated_levels(row_table: RowTable, family: Family) -> SeparatedLevel
     family
         With its link.
     """
-    if not open_ends(family):
+    # The parts first, as small fits of arrays spend more time on anything else.
+    has_levels = any(isinstance(part, Indicators) for part in row_table.design.parts)
+    if not has_levels or not open_ends(family):
         return None
     matrix = row_table.transform_matrix()
     single = np.flatnonzero(np.diff(matrix.indptr) == 1)
