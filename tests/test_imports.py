@@ -82,6 +82,7 @@ def test_no_circles_of_any_kind():
 # Packages that take long to import and that many fits never need.
 HEAVY = [
     "pandas", "polars", "pyarrow", "matplotlib", "formulaic", "statsmodels", "rich", "typer",
+    "dask", "distributed",
     "scipy.linalg", "scipy.optimize", "scipy.special", "scipy.stats",
     "fastglm.expfam", "fastglm.plots", "fastglm.responses.models.ordinal",
     "fastglm.responses.models.multinomial",

@@ -58,7 +58,7 @@ class Job(NamedTuple):
 
 
 class _Kept:
-    """Open jobs and windows that were read, those used last, of all threads of a process."""
+    """Open jobs and windows that were read, as many as may be, of all threads of a process."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -100,20 +100,30 @@ class _Kept:
             self._keep(key, new, job.memory)
 
     def _keep(self, key: tuple[str, int, int], windows: list[Window], most: int) -> None:
+        """Keeps windows, in the place of other jobs' that were not used for longest.
+
+        Those of the same job stay: passes go round, and what was read first is read again first.
+        """
         with self._lock:
-            if key in self._windows:
-                return
-            self._windows[key] = windows
-            self.n_bytes += _bytes_of(windows)
-            while self.n_bytes > most:
-                self.n_bytes -= _bytes_of(self._windows.popitem(last=False)[1])
+            n_bytes = self.n_bytes + _bytes_of(windows)
+            others = [other for other in self._windows if other[0] != key[0]]
+            while n_bytes > most and others:
+                n_bytes -= self._drop(others.pop(0))
+            if n_bytes <= most and key not in self._windows:
+                self._windows[key] = windows
+                self.n_bytes = n_bytes
+
+    def _drop(self, key: tuple[str, int, int]) -> int:
+        n_bytes = _bytes_of(self._windows.pop(key))
+        self.n_bytes -= n_bytes
+        return n_bytes
 
     def forget(self, token: str) -> None:
         """Lets go of a job and its windows."""
         with self._lock:
             self._jobs.pop(token, None)
             for key in [key for key in self._windows if key[0] == token]:
-                self.n_bytes -= _bytes_of(self._windows.pop(key))
+                self._drop(key)
 
 
 _kept = _Kept()

@@ -66,6 +66,9 @@ def test_the_same_bits_by_two_workers(client, path, name):
     swept = fg.glm(formula, path, client=client, **options)
     assert bits(swept) == bits(whole)
     assert swept.n_passes == whole.n_passes
+    # Passes after the fit find all rows here.
+    robust, expected = (results.with_covariance("HC0").bse for results in (swept, whole))
+    assert np.asarray(robust).tobytes() == np.asarray(expected).tobytes()
     # They have let go of what they kept.
     assert set(client.run(lambda: workers._kept.n_bytes).values()) == {0}
 
@@ -143,6 +146,18 @@ def test_one_worker_and_then_none(path, monkeypatch):
             fg.glm("any ~ x", path, "binomial", client=client, progress=lambda *_: local.scale(0))
 
 
+def test_a_task_that_ends_its_workers(path, monkeypatch):
+    def end(*_):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with start(1) as local, distributed.Client(local) as client:
+        local.scheduler.allowed_failures = 0
+        submit = client.submit
+        monkeypatch.setattr(client, "submit", lambda f, *a, **k: submit(end, *a, **k))
+        with pytest.raises(ModelError, match=r"lost its workers .*a task ended.*checkpoint="):
+            fg.glm("any ~ x", path, "binomial", client=client)
+
+
 def test_parts_have_no_gaps():
     assert cluster._parts([(0, 2), (2, 4), (6, 7), (7, 9)], 1) == [
         [(0, 2), (2, 4)],
@@ -155,21 +170,29 @@ def test_parts_have_no_gaps():
 
 def test_what_is_kept_has_a_limit():
     kept, reads = workers._Kept(), []
-    job = workers.Job("a", b"", 1, None, 25)
 
-    def windows(k):
+    def windows(token, k):
         def read():
-            reads.append(k)
+            reads.append((token, k))
             yield Window(k, 1, None, 10)
 
+        job = workers.Job(token, b"", 1, None, 25)
         assert [window.first for window in kept.windows(job, k, k + 1, read)] == [k]
+        assert kept.n_bytes <= 25
 
-    for k in (0, 1, 0, 2, 0, 1):
-        windows(k)
-    # Those used last are there: 2 takes the place of 1.
-    assert reads == [0, 1, 2, 1]
-    assert kept.n_bytes == 20
+    for k in (0, 1, 2, 0, 1, 2):
+        windows("a", k)
+    # A pass goes round: what there is room for stays.
+    assert reads == [("a", 0), ("a", 1), ("a", 2), ("a", 2)]
+    windows("a", 0)
+    windows("b", 7)
+    reads.clear()
+    for token, k in (("b", 7), ("a", 0), ("a", 1)):
+        windows(token, k)
+    # Another job's take the place of those not used for longest.
+    assert reads == [("a", 1)]
     kept.forget("a")
+    kept.forget("b")
     assert kept.n_bytes == 0
 
 
