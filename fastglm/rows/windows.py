@@ -13,7 +13,7 @@ import numpy as np
 
 from fastglm.design.formula.expressions import Expression
 from fastglm.design.formula.fitted_formula import FittedFormula
-from fastglm.design.formula.learning import DesignMaker
+from fastglm.design.formula.learning import design_of_fitted_rows
 from fastglm.design.formula.response import evaluate_response
 from fastglm.design.formula.table import Table, read_table
 from fastglm.design.frames.categories import Categories, Level, recode
@@ -220,7 +220,6 @@ class RowReader:
         self.window_grains = window_grains
         self.groups = groups
         self._fingerprint = source.fingerprint()
-        self._designs = DesignMaker(model.fitted_formula)
         self.names = columns_used(model.expressions, model.columns)
         if groups is not None and groups.name not in self.names:
             self.names = (*self.names, groups.name)
@@ -294,7 +293,9 @@ class RowReader:
         complete = piece_of(piece, self.model.missing, checked)
         if complete is None:
             return None
-        return self.model.rows(*complete, self._designs.design(complete[0], checked))
+        return self.model.rows(
+            *complete, design_of_fitted_rows(self.model.fitted_formula, complete[0], checked)
+        )
 
     def _window(self, position: int, table: pyarrow.Table, checked: bool) -> Window:
         n, first = table.num_rows, position // GRAIN_ROWS

@@ -11,6 +11,7 @@ for generalized linear models".
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -238,7 +239,8 @@ def limiting_deviance(
     return total
 
 
-def open_ends(family: Family) -> list[tuple[int, float, bool]]:
+@functools.lru_cache(maxsize=32)
+def open_ends(family: Family) -> tuple[tuple[int, float, bool], ...]:
     """Ends of the mean's range that are met at an infinite linear predictor: sign, end, is lower.
 
     A response at such an end, or beyond it as a gaussian one may be, gains for ever. None where its
@@ -247,7 +249,7 @@ def open_ends(family: Family) -> list[tuple[int, float, bool]]:
     # The quasi-likelihood of a zero, the integral of 1 / variance times the mean, must converge.
     tiny = 1e-100
     if not tiny * tiny < 0.999 * float(family.variance(tiny)):
-        return []
+        return ()
     ends: list[tuple[int, float, bool]] = []
     for sign in (1, -1):
         near, far = (float(family.link.inverse(sign * size)) for size in (1.0, FAR_OUT))
@@ -256,7 +258,7 @@ def open_ends(family: Family) -> list[tuple[int, float, bool]]:
         is_new = all(end != other for _, other, _ in ends)
         if abs(end) < 1.0 / tiny and family.domain.contains(np.array([near, end])).all() and is_new:
             ends.append((sign, end, near > end))
-    return ends
+    return tuple(ends)
 
 
 def sides(family: Family, response: np.ndarray) -> np.ndarray:

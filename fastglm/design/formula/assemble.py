@@ -17,13 +17,12 @@ from fastglm.design.frames.frames import Level
 from fastglm.design.matrix.parts import Dense, Design, Indicators, Ones, Part, Product
 
 __all__ = [
+    "Assembler",
     "CategoricalFactor",
     "Factor",
     "NumericFactor",
     "ScaledTerm",
     "assemble",
-    "assemble_with_stored",
-    "repeat",
 ]
 
 
@@ -117,21 +116,39 @@ def assemble(terms: Sequence[ScaledTerm], factors: Mapping[str, Factor], n_rows:
         varies fastest. The indicators of a categorical are sums of those of its interactions,
         so a main effect next to its interaction adds no stored columns.
     """
-    return assemble_with_stored(terms, factors, n_rows)[0]
+    return _assemble_with_stored(terms, factors, n_rows)[0]
 
 
-def repeat(
-    design: Design, stored: Sequence[CodedTerm], factors: Mapping[str, Factor], n_rows: int
-) -> Design:
-    """The design of other rows, of which `assemble_with_stored` gave the design and the rest.
+class Assembler:
+    """Designs of several frames by the same terms; what all of them have in common is made once.
 
-    The factors must have the same levels and columns.
+    Parameters
+    ----------
+    terms : sequence of ScaledTerm
     """
-    parts = tuple(part for product in stored for part in _parts(product, factors, n_rows))
-    return replace(design, parts=parts, n_rows=n_rows)
+
+    def __init__(self, terms: Sequence[ScaledTerm]) -> None:
+        self._terms = terms
+        self._known: tuple[Design, tuple[CodedTerm, ...]] | None = None
+
+    def design(self, factors: Mapping[str, Factor], n_rows: int) -> Design:
+        """The design of factors that have the levels and columns of the fit.
+
+        A factor that is codes and a table has the table of its own rows: nothing of such a design
+        is kept.
+        """
+        if any(isinstance(f, NumericFactor) and f.codes is not None for f in factors.values()):
+            return assemble(self._terms, factors, n_rows)
+        if self._known is None:
+            design, stored = _assemble_with_stored(self._terms, factors, n_rows)
+            self._known = replace(design, parts=(Ones(1),), n_rows=1), stored
+            return design
+        known, stored = self._known
+        parts = tuple(part for product in stored for part in _parts(product, factors, n_rows))
+        return replace(known, parts=parts, n_rows=n_rows)
 
 
-def assemble_with_stored(
+def _assemble_with_stored(
     terms: Sequence[ScaledTerm], factors: Mapping[str, Factor], n_rows: int
 ) -> tuple[Design, tuple[CodedTerm, ...]]:
     """The design, and the products of factors whose columns it stores, in their order."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from fastglm.arguments import checked_choice
 from fastglm.design.formula.assemble import (
+    Assembler,
     CategoricalFactor,
     Factor,
     NumericFactor,
@@ -63,8 +65,7 @@ class FrameDesign:
     nan_rows : ndarray of bool, shape (n,), or None
         Rows of new data whose prediction is to be NaN, for an unseen level or a missing value;
         their columns hold placeholders. None if there are none.
-    response_levels : tuple of levels, or None
-        For a categorical or boolean response, the levels coded 0, 1, ...
+    response_levels : tuple of levels coded 0, 1, ..., or None for a response that is numbers
     """
 
     design: Design
@@ -173,7 +174,7 @@ class FittedFormula:
             for factor in parsed.factors
         }
         fitted_formula = cls.of_factors(parsed, factors, state)
-        y, levels = None, None
+        y = levels = None
         if parsed.response is not None:
             y, levels = evaluate_response(parsed.response, table.columns, rule, of_response)
         return fitted_formula, FrameDesign(
@@ -304,11 +305,16 @@ class FittedFormula:
             factors[text] = code_factor(computed, text, levels, nan_rows, unseen)
             require_same_kind(factors[text], was_numeric=levels is None)
         return FrameDesign(
-            design=assemble(self.terms, factors, table.n_rows),
+            design=self.assembler.design(factors, table.n_rows),
             offset=self.offset(table, nan_rows),
             extra=table.extra_numbers(nan_rows),
             nan_rows=nan_rows if nan_rows.any() else None,
         )
+
+    @cached_property
+    def assembler(self) -> Assembler:
+        """What makes the designs of new frames."""
+        return Assembler(self.terms)
 
     def offset(self, table: Table, ignore: np.ndarray | None = None) -> np.ndarray | None:
         """Sum of the ``offset()`` terms, (n,), finite but where it is to be ignored; or None."""

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from fastglm.design.formula.assemble import Factor, NumericFactor, assemble_with_stored, repeat
+from fastglm.design.formula.assemble import Factor, NumericFactor
 from fastglm.design.formula.coding import code_factor, used_levels
-from fastglm.design.formula.contrast_coding import CodedTerm
 from fastglm.design.formula.contrasts import Coding
 from fastglm.design.formula.expressions import Expression, State, Value, function_name
 from fastglm.design.formula.fitted_formula import FittedFormula
@@ -24,7 +23,7 @@ from fastglm.errors import DataError
 #: Of ``bs()``, those of which its knots follow from quantiles alone.
 SPLINE_OPTIONS = {"df", "degree", "include_intercept"}
 
-__all__ = ["DesignMaker", "FormulaLearner", "LevelsSeen"]
+__all__ = ["FormulaLearner", "LevelsSeen", "design_of_fitted_rows"]
 
 
 class LevelsSeen:
@@ -175,34 +174,24 @@ class FormulaLearner:
         return FittedFormula.of_factors(self.parsed, factors, self.state)
 
 
-class DesignMaker:
-    """Designs of pieces of rows by a fitted formula; what all have in common is made once."""
+def design_of_fitted_rows(fitted: FittedFormula, table: Table, finite: bool) -> Design:
+    """The design of complete rows, among those that the formula was fitted to.
 
-    def __init__(self, fitted: FittedFormula) -> None:
-        self._fitted = fitted
-        self._known: tuple[Design, tuple[CodedTerm, ...]] | None = None
-
-    def design(self, table: Table, finite: bool) -> Design:
-        """The design of complete rows, among those that the formula was fitted to.
-
-        Parameters
-        ----------
-        table : Table
-        finite : bool
-            Whether to make sure that numbers are finite; the sums over the rows show it as well,
-            but not where they are not.
-        """
-        fitted = self._fitted
-        factors = {
-            expression.text: code_factor(
-                expression.evaluate(table.columns, fitted.state),
-                expression.text,
-                fitted.levels.get(expression.text),
-                finite=finite,
-            )
-            for expression in fitted.factors
-        }
-        if self._known is None:
-            self._known = assemble_with_stored(fitted.terms, factors, table.n_rows)
-            return self._known[0]
-        return repeat(*self._known, factors, table.n_rows)
+    Parameters
+    ----------
+    fitted : FittedFormula
+    table : Table
+    finite : bool
+        Whether to make sure that numbers are finite; the sums over the rows show it as well,
+        but not where they are not.
+    """
+    factors = {
+        expression.text: code_factor(
+            expression.evaluate(table.columns, fitted.state),
+            expression.text,
+            fitted.levels.get(expression.text),
+            finite=finite,
+        )
+        for expression in fitted.factors
+    }
+    return fitted.assembler.design(factors, table.n_rows)

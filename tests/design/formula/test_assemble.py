@@ -1,9 +1,16 @@
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from fastglm.design.formula.assemble import CategoricalFactor, NumericFactor, ScaledTerm, assemble
+from fastglm.design.formula.assemble import (
+    Assembler,
+    CategoricalFactor,
+    NumericFactor,
+    ScaledTerm,
+    assemble,
+)
 from fastglm.design.formula.contrast_coding import CodedFactor, CodedTerm
 from fastglm.design.formula.contrasts import Contrast
 from fastglm.design.matrix.parts import Dense, Indicators, Ones, Product
@@ -116,3 +123,29 @@ def test_a_term_without_columns_keeps_its_place():
     design = assemble([term(), ScaledTerm("a", ()), term(("x", False))], FACTORS, N)
     assert design.terms == (("", slice(0, 1)), ("a", slice(1, 1)), ("x", slice(1, 2)))
     assert design.names == ("Intercept", "x")
+
+
+def test_an_assembler_gives_every_frame_the_design_of_its_own_rows():
+    terms = [term(), term(("a", True), ("x", False), scale=2.0), term(("s", True)), term(("b", 1))]
+    assembler = Assembler(terms)
+    for rows in (slice(0, N), slice(0, 1), slice(5, 12)):
+        factors = {
+            text: replace(f, values=f.values[rows])
+            if isinstance(f, NumericFactor)
+            else replace(f, codes=f.codes[rows])
+            for text, f in FACTORS.items()
+        }
+        n_rows = rows.stop - rows.start
+        design, alone = assembler.design(factors, n_rows), assemble(terms, factors, n_rows)
+        assert design.names == alone.names
+        assert design.terms == alone.terms
+        np.testing.assert_array_equal(design.to_dense(), alone.to_dense())
+
+
+def test_an_assembler_gives_coded_bases_their_own_tables():
+    assembler = Assembler([term(("t", False))])
+    for table in ([[1.0], [2.0]], [[3.0], [4.0], [5.0]]):
+        codes = np.arange(N) % len(table)
+        factor = NumericFactor(np.array(table), ("t",), codes=codes)
+        design = assembler.design({"t": factor}, N)
+        np.testing.assert_array_equal(design.to_dense(), np.array(table)[codes])
