@@ -144,6 +144,12 @@ def _prediction(n: int) -> dict[str, Run]:
     return runs
 
 
+def _profile(n: int) -> dict[str, Run]:
+    X, y = _dense(n)
+    fit = fg.GLM(y, X, family="binomial").fit()
+    return {OURS: lambda: fit.conf_int(method="profile"), YARDSTICK: _fit(y, X)}
+
+
 _PROCESS = """
 import numpy as np, fastglm as fg
 X = np.random.default_rng(1).normal(size=({n}, 5))
@@ -177,6 +183,7 @@ PATHS = (
     Path("a separated level, 1e6 rows", "with a success in it", 1.5, 1_000_000, _separated),
     Path("summary() after a fit, 1e6 x 20", "the fit", 0.2, 1_000_000, _summary),
     Path("intervals of 1e6 predictions", "predictions", 5.0, 1_000_000, _prediction),
+    Path("profile intervals, 1e6 x 20", "the fit", 35.0, 1_000_000, _profile),
     Path("a new process, 20,000 x 5", "importing numba", 2.0, 20_000, _new_process),
 )
 

@@ -6,8 +6,10 @@ model's coefficients and columns to standardised ones.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import scipy
@@ -15,9 +17,10 @@ import scipy
 from fastglm.families import Family
 from fastglm.kernels.blocks import table as fields
 from fastglm.kernels.blocks.row_buffers import BLOCK_ROWS, TILE
-from fastglm.kernels.blocks.table import N_SUMS, SUM_OUTSIDE, WITH_GRAM
+from fastglm.kernels.blocks.table import N_SUMS, SUM_DEVIANCE, SUM_OUTSIDE, WITH_GRAM
 from fastglm.kernels.passes.hac_windows import hac_products_kernel
 from fastglm.kernels.passes.score_products import group_scores_kernel, score_products_kernel
+from fastglm.kernels.passes.sweep import sweep_kernel
 from fastglm.kernels.threads.threads import launch
 from fastglm.passes.chunks import count_chunks
 from fastglm.passes.row_table import RowTable
@@ -27,6 +30,7 @@ from fastglm.passes.source import MemoryRows, RowSource
 
 __all__ = [
     "CrossProducts",
+    "LikelihoodSums",
     "RowPass",
     "StandardizedColumns",
     "bind_partials",
@@ -35,6 +39,7 @@ __all__ = [
     "hac_products",
     "information",
     "inverse_factor",
+    "likelihood_sums",
     "named_sums",
     "score_pass",
     "streamed_group_scores",
@@ -168,6 +173,56 @@ def information(
     run = score_pass(row_table, family, params, shifted)
     run.table[fields.MODE] = WITH_GRAM if with_gram else 0
     return sum_products(run, MemoryRows(row_table), n_threads)
+
+
+class LikelihoodSums(NamedTuple):
+    """What a sweep adds up at given coefficients.
+
+    Attributes
+    ----------
+    deviance : float
+        Infinite where a row has a mean outside the family's domain.
+    gram : ndarray, shape (p, p)
+        Expected information for a dispersion of 1, on standardised columns.
+    score : ndarray, shape (p,)
+        X'residual, on standardised columns.
+    standard : StandardizedColumns
+    """
+
+    deviance: float
+    gram: np.ndarray
+    score: np.ndarray
+    standard: StandardizedColumns
+
+
+def likelihood_sums(
+    row_table: RowTable,
+    family: Family,
+    params: np.ndarray,
+    *,
+    binary: bool,
+    shifted: bool,
+    n_threads: int,
+    with_gram: bool,
+) -> LikelihoodSums:
+    """Deviance, score and information in one pass over the rows.
+
+    Parameters
+    ----------
+    binary
+        Whether every response is exactly 0 or 1.
+    row_table, family, params, shifted, n_threads, with_gram
+        As for `information`.
+    """
+    run, rows = RowPass(row_table, family, params, shifted), MemoryRows(row_table)
+    run.table[fields.RESPOND_ROWS] = family.respond_rows_for(binary).address
+    run.table[fields.MODE] = WITH_GRAM if with_gram else 0
+    partials = bind_partials(run.table, rows)
+    rows.add_up(sweep_kernel, run.table, partials, n_threads)
+    total = partials.sum(axis=0)
+    found, sums = named_sums(total, run, row_table), total[-N_SUMS:]
+    deviance = math.inf if sums[SUM_OUTSIDE] > 0.0 else float(sums[SUM_DEVIANCE])
+    return LikelihoodSums(deviance, found.gram, found.score, found.standard)
 
 
 def bind_partials(table: np.ndarray, rows: RowSource) -> np.ndarray:

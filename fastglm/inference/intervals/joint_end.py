@@ -4,6 +4,9 @@ At an end the score of the other coefficients is zero and the deviance has risen
 step solves the quadratic that deviance, score and information give there. Venzon & Moolgavkar
 (1988), "A method for computing profile-likelihood-based confidence intervals", *Applied Statistics*
 37. The information may be that of earlier coefficients, as long as steps shrink fast with it.
+
+Of the ends at plus and minus a target the even powers of the target are the same: what one end has
+beyond a straight line is most of what the other has.
 """
 
 from __future__ import annotations
@@ -14,7 +17,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from fastglm.kernels.blocks import row_buffers
-from fastglm.passes.products import CrossProducts, StandardizedColumns, information, inverse_factor
+from fastglm.passes.products import (
+    LikelihoodSums,
+    StandardizedColumns,
+    inverse_factor,
+    likelihood_sums,
+)
 from fastglm.passes.row_table import RowTable
 from fastglm.passes.row_values import evaluate_rows
 from fastglm.passes.scaling import Centering, find_scaling
@@ -22,13 +30,15 @@ from fastglm.passes.scaling import Centering, find_scaling
 if TYPE_CHECKING:
     from fastglm.families import Family
 
-__all__ = ["Optimum", "deviance_inside", "joint_end"]
+__all__ = ["JointEnd", "Optimum", "deviance_inside", "joint_end"]
 
 MAX_STEPS = 30
 #: The last step, in standard errors, of which a quarter at most is left.
 TOLERANCE = 1e-7
 #: A step that is more than this share of the one before needs the information where it is.
 SLOW = 0.25
+#: With the same information steps shrink by the same factor, or by this many times more.
+RATE_SLACK = 10.0
 
 
 class Optimum(NamedTuple):
@@ -50,6 +60,8 @@ class Optimum(NamedTuple):
     scale : float
         Dispersion.
     n_threads : int
+    binary : bool
+        Whether every response is exactly 0 or 1.
     """
 
     family: Family
@@ -61,6 +73,7 @@ class Optimum(NamedTuple):
     shifted: bool
     scale: float
     n_threads: int
+    binary: bool
 
 
 class _Metric(NamedTuple):
@@ -70,40 +83,77 @@ class _Metric(NamedTuple):
     given: np.ndarray
 
 
-def joint_end(optimum: Optimum, column: int, target: float) -> float | None:
+class JointEnd(NamedTuple):
+    """An end that was found.
+
+    Attributes
+    ----------
+    params : ndarray, shape (p,)
+        All coefficients there.
+    value : float
+        The coefficient that the end is of.
+    rate : float
+        The largest share that a step was of the one before.
+    """
+
+    params: np.ndarray
+    value: float
+    rate: float
+
+
+def joint_end(
+    optimum: Optimum, column: int, target: float, opposite: JointEnd | None = None
+) -> JointEnd | None:
     """Where the signed root of the rise of the deviance over the dispersion is `target`.
+
+    Parameters
+    ----------
+    optimum : Optimum
+    column : int
+        Number of the coefficient that is to be as far out as it can.
+    target : float
+    opposite : JointEnd, optional
+        The end of the same coefficient at ``-target``, if it is known: saves steps.
 
     Returns
     -------
-    float or None
+    JointEnd or None
         None where the steps do not lead there: then nothing is known of the end.
     """
-    params = np.nan_to_num(optimum.params)
-    start, sign = params[column], math.copysign(1.0, target)
-    goal = optimum.deviance + target**2 * optimum.scale
-    metric = _first_metric(optimum)
-    deviance, score, before = optimum.deviance, np.zeros_like(params), math.inf
+    centre, sign = np.nan_to_num(optimum.params), math.copysign(1.0, target)
+    rise, metric = target**2 * optimum.scale, _first_metric(optimum)
+    step, _, _ = _step(metric, column, np.zeros_like(centre), -rise, sign)
+    before, rate, with_gram = abs(target), 0.0, False
+    if opposite is not None and opposite.rate <= SLOW:
+        # What bends one end off the straight line bends the other alike.
+        bent = opposite.params - centre + step
+        before, rate = max(abs(target) * opposite.rate, TOLERANCE), opposite.rate
+        step = step + bent
+    params = centre + step
     for _ in range(MAX_STEPS):
-        step, size, rises = _step(metric, column, score, deviance - goal, sign)
+        found = _sums(optimum, params, with_gram)
+        if not math.isfinite(found.deviance):
+            break
+        if with_gram:
+            try:
+                metric = _new_metric(found.gram, found.standard, metric)
+            except np.linalg.LinAlgError:
+                break
+        step, size, rises = _step(
+            metric, column, found.score, found.deviance - (optimum.deviance + rise), sign
+        )
         if not math.isfinite(size):
-            return None
+            break
         params = params + step
         size /= math.sqrt(optimum.scale)
-        if size <= TOLERANCE and before <= 1.0:
-            is_beyond = (params[column] - start) * sign > 0.0
-            return float(params[column]) if is_beyond and rises else None
-        deviance = deviance_inside(optimum.row_table, optimum.family, params, optimum.n_threads)
-        if not math.isfinite(deviance):
-            return None
-        is_slow = size > SLOW * before
-        products = _information(optimum, params, is_slow)
-        if is_slow:
-            try:
-                metric = _new_metric(products.gram, products.standard, metric)
-            except np.linalg.LinAlgError:
-                return None
-        score, before = products.score, size
-    return None
+        rate = max(rate, size / before) if size > 0.0 else rate
+        if min(1.0, RATE_SLACK * rate) * size <= SLOW * TOLERANCE or size <= TOLERANCE:
+            is_beyond = (params[column] - centre[column]) * sign > 0.0
+            return JointEnd(params, float(params[column]), rate) if is_beyond and rises else None
+        with_gram = size > SLOW * before
+        before = size
+    # The opposite end may have led astray.
+    return None if opposite is None else joint_end(optimum, column, target)
 
 
 def _first_metric(optimum: Optimum) -> _Metric:
@@ -114,11 +164,12 @@ def _first_metric(optimum: Optimum) -> _Metric:
     return _Metric(standard.to_standardized_centered(root, centering), centering.to_given(root))
 
 
-def _information(optimum: Optimum, params: np.ndarray, with_gram: bool) -> CrossProducts:
-    return information(
+def _sums(optimum: Optimum, params: np.ndarray, with_gram: bool) -> LikelihoodSums:
+    return likelihood_sums(
         optimum.row_table,
         optimum.family,
         params,
+        binary=optimum.binary,
         shifted=optimum.shifted,
         n_threads=optimum.n_threads,
         with_gram=with_gram,
@@ -144,6 +195,7 @@ def deviance_inside(
     return float(rows.sum())
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def _step(
     metric: _Metric, column: int, score: np.ndarray, excess: float, sign: float
 ) -> tuple[np.ndarray, float, bool]:
@@ -157,8 +209,8 @@ def _step(
     along = metric.given @ metric.given[column]
     variance = float(along[column])
     own = float(whole[column])
-    rest = max(float(projected @ projected) - own**2 / variance, 0.0)
-    square = own**2 - variance * (excess - rest)
+    rest = max(float(projected @ projected) - own * own / variance, 0.0)
+    square = own * own - variance * (excess - rest)
     move = own + sign * math.sqrt(max(square, 0.0))
     step = whole + along * ((move - own) / variance)
-    return step, math.sqrt(rest + move**2 / variance), own * sign < 0.0
+    return step, math.sqrt(rest + move * move / variance), own * sign < 0.0

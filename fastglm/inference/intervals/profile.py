@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy
 
+from fastglm.design.matrix.parts import Design
 from fastglm.design.matrix.select import select_columns
 from fastglm.errors import ConvergenceWarning, ModelError, Status, require_level, warn
 from fastglm.inference.hypothesis_tests.refits import refit
 from fastglm.inference.intervals.held_coefficient import HeldCoefficient, NotConvergedError
 from fastglm.inference.intervals.inside_domain import InsideDomain, NoProgramError
-from fastglm.inference.intervals.joint_end import Optimum, deviance_inside, joint_end
+from fastglm.inference.intervals.joint_end import (
+    JointEnd,
+    Optimum,
+    deviance_inside,
+    joint_end,
+)
 from fastglm.inference.intervals.penalized import PenalizedProfiles
 from fastglm.inference.intervals.supremum import Supremum, find_supremum
 from fastglm.kernels.blocks import row_buffers
@@ -65,22 +71,31 @@ class CoefficientProfile(HeldCoefficient):
         self.weights = self.supremum.weights(~apart)
         self.apart = self.supremum.limiting_deviance(apart) if apart.any() else 0.0
         self._find_estimate(apart)
-        design = self.supremum.design
-        others = self.followers
-        self.design = select_columns(design, others) if others.size else None
-        unit = np.zeros(design.n_columns)
-        unit[self.place] = 1.0
-        # The held column, times its coefficient, is an offset.
-        (self.values,) = evaluate_rows(
-            build_row_table(design),
-            fit.family,
-            unit,
-            (row_buffers.LINEAR_PREDICTOR,),
-            n_threads=fit.n_threads,
-        )
+        #: Ends that were found by steps in all coefficients, by their targets.
+        self.ends: dict[float, JointEnd] = {}
         if self.optimum is None:
             spread = float(np.std(self.values)) or float(np.abs(self.values).max())
             self.unit = 1.0 / spread
+
+    @cached_property
+    def design(self) -> Design | None:
+        """The columns of the other coefficients; None where there are none."""
+        others = self.followers
+        return select_columns(self.supremum.design, others) if others.size else None
+
+    @cached_property
+    def values(self) -> np.ndarray:
+        """The held column, (n,): times its coefficient it is an offset."""
+        unit = np.zeros(self.supremum.design.n_columns)
+        unit[self.place] = 1.0
+        (values,) = evaluate_rows(
+            build_row_table(self.supremum.design),
+            self.fit.family,
+            unit,
+            (row_buffers.LINEAR_PREDICTOR,),
+            n_threads=self.fit.n_threads,
+        )
+        return values
 
     def _find_estimate(self, apart: np.ndarray) -> None:
         """The estimate, and how the others follow it where it is finite."""
@@ -133,6 +148,7 @@ class CoefficientProfile(HeldCoefficient):
             results.has_intercept,
             results.scale,
             results.n_threads,
+            self.rows.summary.binary,
         )
 
     def deviance(self, value: float) -> float:
@@ -226,8 +242,11 @@ class CoefficientProfile(HeldCoefficient):
         """As for every held coefficient, by steps in all coefficients where these lead there."""
         found = None
         if self.optimum is not None:
-            found = joint_end(self.optimum, self.place, target)
-        return super().end(target) if found is None else found
+            found = joint_end(self.optimum, self.place, target, self.ends.get(-target))
+        if found is None:
+            return super().end(target)
+        self.ends[target] = found
+        return found.value
 
 
 def profile_intervals(fit: Fit, alpha: float) -> np.ndarray:

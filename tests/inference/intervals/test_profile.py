@@ -11,6 +11,7 @@ from r_cases import fit_of, matrix, model_of, names_with, read_case
 from scipy import optimize, special, stats
 
 import fastglm as fg
+import fastglm.inference.intervals.joint_end as joint_end_module
 import fastglm.inference.intervals.profile as profile_module
 from fastglm.errors import ModelError, Status
 from fastglm.inference.intervals.held_coefficient import HeldCoefficient
@@ -338,7 +339,54 @@ def test_steps_in_all_coefficients_lead_where_refits_do(name):
             found = joint_end(profile.optimum, profile.place, target)
             by_refits = HeldCoefficient.end(profile, target)
             if found is not None:
-                assert abs(found - by_refits) < 1e-6 * profile.unit
+                assert abs(found.value - by_refits) < 1e-6 * profile.unit
+
+
+@pytest.mark.parametrize("name", names_with("confint_profile_exact"))
+def test_ends_are_as_close_as_the_last_step_promises(name, monkeypatch):
+    fit, root = fit_for_profile(name), 1.96
+    for column in range(min(3, len(fit.names))):
+        profile = CoefficientProfile(fit, column)
+        low = joint_end(profile.optimum, profile.place, -root)
+        high = joint_end(profile.optimum, profile.place, root, low)
+        with monkeypatch.context() as patch:
+            patch.setattr(joint_end_module, "RATE_SLACK", np.inf)
+            patch.setattr(joint_end_module, "TOLERANCE", 1e-10)
+            close = [joint_end(profile.optimum, profile.place, t) for t in (-root, root)]
+        for found, closer in zip((low, high), close, strict=True):
+            if found is not None and closer is not None:
+                assert abs(found.value - closer.value) <= 1e-7 * profile.unit
+
+
+def test_profile_intervals_take_few_passes(monkeypatch):
+    rng = np.random.default_rng(3)
+    X = fg.add_constant(rng.normal(size=(20_000, 4)))
+    y = (rng.random(20_000) < special.expit(X @ [-1.0, 0.5, 0.2, 0.0, -0.3])).astype(float)
+    fit, passes = fg.GLM(y, X, "binomial").fit(), []
+    add_up = joint_end_module.likelihood_sums
+
+    def counted(*arguments, **options):
+        passes.append(options["with_gram"])
+        return add_up(*arguments, **options)
+
+    monkeypatch.setattr(joint_end_module, "likelihood_sums", counted)
+    limits = fit.conf_int(method="profile")
+    assert len(passes) <= 35
+    assert not any(passes)
+    for column in (0, 1):
+        profile = CoefficientProfile(fit, column)
+        for end in limits[column]:
+            rise = profile.deviance(end) - fit.deviance
+            np.testing.assert_allclose(rise, stats.chi2.ppf(0.95, 1), rtol=1e-7)
+
+
+def test_an_opposite_end_that_leads_out_of_the_domain_is_forgotten():
+    y, X = np.array([2.0, 4, 5, 9, 8, 14]), fg.add_constant(np.arange(1.0, 7.0))
+    fit = fg.GLM(y, X, "poisson", link="identity").fit()
+    optimum = CoefficientProfile(fit, 1).optimum
+    alone = joint_end(optimum, 1, 1.96)
+    astray = joint_end(optimum, 1, -1.96)._replace(params=np.array([-1e3, 1.0]), rate=0.0)
+    np.testing.assert_array_equal(joint_end(optimum, 1, 1.96, astray).value, alone.value)
 
 
 def test_a_profile_that_does_not_converge_gives_no_interval(monkeypatch):
