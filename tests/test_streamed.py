@@ -365,18 +365,17 @@ def test_estimates_that_grow_without_end_are_named_after_few_passes():
     x, g = rng.normal(size=n), rng.choice(["a", "b", "c"], n, p=[0.5, 0.4995, 0.0005])
     claims = rng.poisson(np.exp(0.2 * x))
     claims[g == "c"] = 0
-    table = pa.table({"x": x, "g": g, "claims": claims})
+    # A number, of which nobody counts the levels.
+    table = pa.table({"x": x, "b": (g == "b") * 1.0, "c": (g == "c") * 1.0, "claims": claims})
     with (
         pytest.warns(fg.errors.ConvergenceWarning),
-        pytest.warns(
-            fg.errors.SeparationWarning, match=r"The estimates of g\[T\.c\] go on growing"
-        ),
+        pytest.warns(fg.errors.SeparationWarning, match="The estimates of c go on growing"),
     ):
-        streamed = fg.glm("claims ~ x + g", fg.scan(table), "poisson")
+        streamed = fg.glm("claims ~ x + b + c", fg.scan(table), "poisson")
     assert not streamed.converged
     assert streamed.n_passes <= 18
     # What is finite is what the other rows give.
-    rest = fg.glm("claims ~ x + g", table.filter(pa.array(g != "c")), "poisson")
+    rest = fg.glm("claims ~ x + b", table.filter(pa.array(g != "c")), "poisson")
     np.testing.assert_allclose(streamed.params[:3], rest.params, rtol=1e-5)
     np.testing.assert_allclose(streamed.bse[:3], rest.bse, rtol=1e-5)
 

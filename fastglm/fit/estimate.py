@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from time import perf_counter
 from typing import Any, NamedTuple, TypeVar
@@ -49,12 +48,14 @@ __all__ = [
     "require_a_mean",
     "runs_away",
     "warn_of",
+    "with_separation",
 ]
 
 F = TypeVar("F", bound=Fit)
 
 SEPARATION = ("warn", "raise", "drop", "firth", "check", "ignore")
 BIAS_REDUCTION = ("none", "firth", "median")
+_ADVICE = ' bias_reduction="firth" gives finite ones; separation="drop" fits the other rows.'
 
 
 class FitOptions(NamedTuple):
@@ -102,7 +103,9 @@ def fit_model(model: Any, fit_options: FitOptions, kind: type[F]) -> F:
     solution.timings["fit"] = perf_counter() - begin
     fit = record_of(model, estimate, fit_options, kind)
     if found is not None:
-        fit = _with_separation(fit, found, fit_options.separation)
+        fit = with_separation(fit, found.direction, found.n_rows)
+        if fit_options.separation == "raise":
+            raise SeparationError(infinite_text(fit.infinite, fit.n_separated) + _ADVICE)
     warn_of(fit)
     return fit
 
@@ -290,26 +293,17 @@ def _fit_again(model: Any, fit_options: FitOptions, found: Separation, kind: typ
     return replace(fit_model(model, again, kind), n_separated=found.n_rows)
 
 
-def _with_separation(fit: F, found: Separation, separation: str) -> F:
-    """The fit, with which estimates are infinite; raises the error if that was asked for."""
-    signs = zip(fit.names, np.sign(found.direction).astype(int), strict=True)
+def with_separation(fit: F, direction: np.ndarray, n_rows: int) -> F:
+    """The fit, with which estimates are infinite: those that change along a direction, (p,)."""
+    signs = zip(fit.names, np.sign(direction).astype(int), strict=True)
     infinite = {name: int(sign) for name, sign in signs if sign}
-    if separation == "raise":
-        raise SeparationError(_separation_text(infinite, found.n_rows))
-    return replaced(fit, n_separated=found.n_rows, infinite=infinite)
+    return replaced(fit, n_separated=n_rows, infinite=infinite)
 
 
-def _separation_text(infinite: Mapping[str, int], n_rows: int) -> str:
-    return infinite_text(infinite, n_rows) + (
-        ' bias_reduction="firth" gives finite ones; separation="drop" fits the other rows.'
-    )
-
-
-def warn_of(fit: Fit) -> None:
-    """Warn of doubtful results."""
+def warn_of(fit: Fit, advice: str = _ADVICE) -> None:
+    """Warn of doubtful results, with what to do about infinite estimates."""
     if fit.infinite:
-        text = _separation_text(fit.infinite, fit.n_separated)
-        warn(text, SeparationWarning)
+        warn(infinite_text(fit.infinite, fit.n_separated) + advice, SeparationWarning)
     elif fit.status != Status.CONVERGED:
         text = fit.status.advice
         warn(text[0].upper() + text[1:], ConvergenceWarning)

@@ -9,6 +9,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, TypeVar
 
+import numpy as np
+
 from fastglm.errors import (
     DataError,
     ModelError,
@@ -24,13 +26,17 @@ from fastglm.fit.estimate import (
     require_a_mean,
     runs_away,
     warn_of,
+    with_separation,
 )
 from fastglm.fit.record import Fit
 from fastglm.passes.checkpoint import Checkpoint
 from fastglm.passes.source import StreamedRows
 from fastglm.rows.cluster import DaskWorkers
 from fastglm.rows.streamed import KEPT
+from fastglm.solve.separated_levels import direction_of
+from fastglm.solve.solution import Solution
 from fastglm.solve.streamed import StreamedSolution, solve_streamed
+from fastglm.solve.streamed_levels import find_streamed_levels, solve_beside_streamed_levels
 
 __all__ = ["fit_streamed"]
 
@@ -38,6 +44,10 @@ F = TypeVar("F", bound=Fit)
 
 #: How many columns a warning names.
 COLUMNS_NAMED = 10
+_ADVICE = (
+    " Leave the rows of such levels out, or fit a data frame, which has separation= and "
+    "bias_reduction= for them."
+)
 
 
 def fit_streamed(
@@ -56,9 +66,14 @@ def fit_streamed(
         )
     source = rows.row_source(fit_options.options.n_threads)
     passes = source.n_passes
-    if checkpoint is not None:
-        source.checkpoint = Checkpoint(checkpoint, _what_is_fitted(model))
-    solution, growing = _solve(model, source, fit_options, client)
+    saved = None if checkpoint is None else Checkpoint(checkpoint, _what_is_fitted(model))
+    found = None
+    beside = _beside_levels(model, fit_options, client, saved)
+    if beside is None:
+        solution, growing = _solve(model, source, fit_options, client, saved)
+        solution = replace(solution, n_sweeps=source.n_passes - passes)
+    else:
+        solution, found, growing = *beside, ()
     if solution.status in (Status.NOT_FINITE, Status.NO_START):
         require_a_mean(model)
     if solution.status == Status.NO_START:
@@ -68,23 +83,51 @@ def fit_streamed(
         solution = replace(solution, status=Status.MAX_ITERATIONS)
     solution.timings["fit"] = perf_counter() - begin
     solution.timings.update(source.seconds)
-    solution = replace(solution, n_sweeps=source.n_passes - passes)
     fit = record_of(model, Estimates(solution, family, fit_options.scale), fit_options, kind)
-    if source.checkpoint is not None:
-        source.checkpoint.remove()
-        source.checkpoint = None
+    if saved is not None:
+        saved.remove()
+    if found is not None:
+        fit = with_separation(fit, *found)
     if growing and fit_options.separation == "warn":
         _warn_of_growing([fit.names[j] for j in growing])
-    warn_of(fit)
+    warn_of(fit, _ADVICE)
     return fit
 
 
+def _beside_levels(
+    model: Any, fit_options: FitOptions, client: Any, saved: Checkpoint | None
+) -> tuple[Solution, tuple[np.ndarray, int]] | None:
+    """The maximum where levels are all that is separated, their direction and number of rows."""
+    rows, n_threads = model.rows, fit_options.options.n_threads
+    if fit_options.separation == "ignore" or fit_options.start_params is not None:
+        return None
+    levels = find_streamed_levels(rows)
+    if levels is None:
+        return None
+
+    def solve(source: StreamedRows) -> StreamedSolution:
+        return _solve(model, source, fit_options, client, saved)
+
+    beside = solve_beside_streamed_levels(rows, model.family, levels, n_threads, solve)
+    if beside is None:
+        return None
+    solution, n_separated, n_passes = beside
+    direction = direction_of(levels, solution.params.size)
+    return replace(solution, n_sweeps=n_passes), (direction, n_separated)
+
+
 def _solve(
-    model: Any, source: StreamedRows, fit_options: FitOptions, client: Any
+    model: Any,
+    source: StreamedRows,
+    fit_options: FitOptions,
+    client: Any,
+    saved: Checkpoint | None,
 ) -> StreamedSolution:
     """The maximum, from sweeps by the workers of a client if there is one."""
     rows = model.rows
     with ExitStack() as stack:
+        source.checkpoint = saved
+        stack.callback(setattr, source, "checkpoint", None)
         if client is not None:
             source.workers = DaskWorkers(client, source, rows.memory // KEPT)
             stack.callback(source.workers.close)

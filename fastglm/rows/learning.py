@@ -16,18 +16,13 @@ from fastglm.design.frames.categories import Categories, Level
 from fastglm.design.frames.frames import Frame, not_found_text
 from fastglm.errors import ColumnNotFoundError, DataError, FormulaError, ModelError
 from fastglm.families import Family, ResponseSummary
+from fastglm.families.open_ends import open_ends, sides
 from fastglm.passes.grains import GRAIN_ROWS, TreeSum, count_grains
+from fastglm.rows.level_sides import NO_SIDE, LevelSides
 from fastglm.rows.model_rows import ModelRows, constant_design
 from fastglm.rows.read import rule_of
-from fastglm.rows.windows import (
-    StreamedModel,
-    coded_response,
-    columns_used,
-    piece_of,
-    read_pieces,
-    rows_of_piece,
-    telling_rows,
-)
+from fastglm.rows.streamed_model import StreamedModel, coded_response, rows_of_piece
+from fastglm.rows.windows import columns_used, piece_of, read_pieces, telling_rows
 from fastglm.sources.base import Source
 
 __all__ = ["PIECE_GRAINS", "RowTotals", "learn_rows"]
@@ -53,6 +48,9 @@ class RowTotals(NamedTuple):
     n_dropped : int
     missing : dict of str to int
         Missing values by column.
+    level_sides : LevelSides or None
+        On which sides of its range the responses of each level lie; None where no side goes on to
+        infinity.
     """
 
     nobs: float
@@ -63,6 +61,7 @@ class RowTotals(NamedTuple):
     many_trials: bool
     n_dropped: int
     missing: dict[str, int]
+    level_sides: LevelSides | None = None
 
 
 class _Learning:
@@ -170,6 +169,9 @@ class _Learning:
         levelled = set(self.learner.level_columns())
         factors = (e for e in parsed.factors if levelled.issuperset(e.columns))
         lean = (self.response, *parsed.offsets, *factors)
+        by_level = LevelSides(parsed.terms, self.learner.levelled) if levelled else None
+        if not open_ends(self.family):
+            by_level = None
         position = 0
         for position, whole, piece, present in self.pieces(
             lean if self.missing == "raise" else self.every
@@ -181,12 +183,15 @@ class _Learning:
                 totals.add(position, None, n)
                 continue
             with telling_rows(self.source, position, n):
-                self.learner.add(piece.columns)
-                totals.add(position, self._without_columns(piece, present), n)
+                found = self.learner.add(piece.columns)
+                rows = self._without_columns(piece, present)
+                totals.add(position, rows, n)
+                if by_level is not None:
+                    by_level.add(found, _sides_of(rows, self.family))
         position += n
         if self.source.n_rows is None:
             self.source.n_rows = position
-        return totals.all(position)
+        return totals.all(position)._replace(level_sides=by_level)
 
     def _without_columns(self, piece: Table, present: np.ndarray | None) -> ModelRows:
         n = piece.n_rows
@@ -197,6 +202,14 @@ class _Learning:
         response = coded_response(self.response, self.levels, piece, self.family)
         offset = offsets.offset(piece)
         return rows_of_piece(self.family, ones, response, self.columns, piece, offset, present)
+
+
+def _sides_of(rows: ModelRows, family: Family) -> np.ndarray:
+    """As `LevelSides.add` asks."""
+    side = sides(family, rows.response)
+    if rows.prior_weights is not None:
+        side[~(rows.prior_weights > 0.0)] = NO_SIDE
+    return side
 
 
 class _Totals:

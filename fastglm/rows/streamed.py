@@ -13,21 +13,18 @@ import numpy as np
 from fastglm.design.formula.learning import FormulaLearner
 from fastglm.design.frames.frames import not_found_text
 from fastglm.design.matrix.parts import Design
+from fastglm.design.matrix.select import select_columns
 from fastglm.errors import ColumnNotFoundError, DataError, ModelError
 from fastglm.kernels.blocks import table as fields
 from fastglm.passes.grains import GRAIN_ROWS, TreeSum, count_grains
+from fastglm.passes.row_table import build_row_table
 from fastglm.passes.source import StreamedRows
+from fastglm.rows.groups import Groups
 from fastglm.rows.learning import PIECE_GRAINS, RowTotals
 from fastglm.rows.model_rows import ModelRows
 from fastglm.rows.read import weight_sources
-from fastglm.rows.windows import (
-    Groups,
-    RowReader,
-    StreamedModel,
-    bytes_of,
-    read_pieces,
-    telling_rows,
-)
+from fastglm.rows.streamed_model import LeftOut, StreamedModel, level_codes
+from fastglm.rows.windows import RowReader, bytes_of, read_pieces, telling_rows
 from fastglm.sources.base import Source
 
 __all__ = ["StreamedModelRows", "needs_rows"]
@@ -163,6 +160,61 @@ class StreamedModelRows:
         also = fitted_formula.factors if model.missing == "drop" else ()
         model = replace(model, fitted_formula=constant, also=also)
         return StreamedModelRows(self.source, model, self.totals, self.memory)
+
+    def level_counts(self) -> dict[int, np.ndarray]:
+        """Counts of rows by level and side, (k, 3), of each part of the design that is of levels.
+
+        As by `LevelSides.of`; without those that were not counted.
+        """
+        counts, reader = self.totals.level_sides, self.row_source(1).windows
+        assert isinstance(reader, RowReader)
+        if counts is None:
+            return {}
+        levels = self.fitted_formula.levels
+        found = {
+            number: counts.of(texts, levels)
+            for number, texts in enumerate(reader.level_terms)
+            if texts is not None
+        }
+        return {number: some for number, some in found.items() if some is not None}
+
+    def source_without(self, left_out: LeftOut, n_threads: int) -> StreamedRows:
+        """What passes over the rows ask, without some levels and columns."""
+        whole = self.row_source(n_threads)
+        known, sample = whole.windows, whole.row_table
+        assert isinstance(known, RowReader)
+        model = replace(self.streamed, left_out=left_out)
+        reader = RowReader(self.source, model, known.window_grains)
+        counts = left_out.counts(sample.design).astype(np.float64)
+        weights = counts if sample.weights is None else counts * sample.weights
+        design = select_columns(sample.design, left_out.columns)
+        rest = build_row_table(design, sample.response, weights, sample.offset)
+        return StreamedRows(reader, rest, self.memory // KEPT)
+
+    def rows_of_levels(
+        self, places: tuple[tuple[int, int], ...], n_rows: int, n_threads: int
+    ) -> list[tuple[np.ndarray, ModelRows]]:
+        """Rows of some levels, and which of these each has, (m,), from every window with any.
+
+        Takes a pass, up to the last of the `n_rows` that there are.
+        """
+        reader, found, left = self.row_source(n_threads).windows, [], n_rows
+        assert isinstance(reader, RowReader)
+        for window in (w for first, last in reader.shares() for w in reader.read(first, last)):
+            rows = window.rows
+            if rows is None:
+                continue
+            which = np.full(window.n_rows, -1)
+            for k, (part, level) in enumerate(places):
+                which[level_codes(rows.design, part) == level] = k
+            if rows.prior_weights is not None:
+                which[~(rows.prior_weights > 0.0)] = -1
+            if (which >= 0).any():
+                found.append((which[which >= 0], rows.take(np.flatnonzero(which >= 0))))
+                left -= found[-1][0].size
+            if left <= 0:
+                break
+        return found
 
     def sum_values(self, values: Callable[[ModelRows], np.ndarray], n_threads: int) -> float:
         """Sum over all rows of one number each, (n,), of some; takes a pass."""

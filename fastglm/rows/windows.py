@@ -5,189 +5,36 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastglm.design.formula.expressions import Expression
-from fastglm.design.formula.fitted_formula import FittedFormula
 from fastglm.design.formula.learning import design_of_fitted_rows
-from fastglm.design.formula.response import evaluate_response
 from fastglm.design.formula.table import Table, read_table
-from fastglm.design.frames.categories import Categories, Level, recode
 from fastglm.design.frames.frames import Frame
 from fastglm.design.frames.missing import raise_missing
-from fastglm.design.matrix.parts import Design
 from fastglm.errors import DataError, FastGLMError
-from fastglm.families import Family
 from fastglm.passes.grains import GRAIN_ROWS, count_grains
 from fastglm.passes.row_table import RowTable, build_row_table
 from fastglm.passes.windows import Window
+from fastglm.rows.groups import Groups
 from fastglm.rows.model_rows import ModelRows
-from fastglm.rows.read import assembled, rule_of
-from fastglm.rows.vectors import product
+from fastglm.rows.streamed_model import StreamedModel
 from fastglm.sources.base import Source
 
 if TYPE_CHECKING:
     import pyarrow
 
 __all__ = [
-    "Groups",
     "RowReader",
-    "StreamedModel",
     "bytes_of",
-    "coded_response",
     "columns_used",
     "piece_of",
     "read_pieces",
-    "rows_of_piece",
     "telling_rows",
 ]
-
-
-@dataclass(frozen=True, eq=False)
-class StreamedModel:
-    """A model of rows that are read piece by piece, and what was learned from them.
-
-    Attributes
-    ----------
-    family : Family
-    fitted_formula : FittedFormula
-    response : Expression
-    response_levels : tuple of levels, or None
-        Of a response of text, categories or truth values.
-    columns : dict of str to str, number or None
-        Offset, exposure and weights by argument: the name of a column, or a number for all rows.
-    missing : {"raise", "drop"}
-    also : tuple of Expression
-        What rows must have as well to be complete.
-    """
-
-    family: Family
-    fitted_formula: FittedFormula
-    response: Expression
-    response_levels: tuple[Level, ...] | None
-    columns: Mapping[str, Any]
-    missing: str
-    also: tuple[Expression, ...] = ()
-
-    @property
-    def expressions(self) -> tuple[Expression, ...]:
-        """All that rows are computed from."""
-        return (
-            self.response,
-            *self.fitted_formula.factors,
-            *self.fitted_formula.offsets,
-            *self.also,
-        )
-
-    def rows(self, piece: Table, present: np.ndarray | None, design: Design) -> ModelRows:
-        """Some rows of the model.
-
-        Parameters
-        ----------
-        piece : Table
-            Without missing values.
-        present : ndarray of bool, shape (n,), or None
-            Rows that count; the others repeat one that does.
-        design : Design
-            Of these rows.
-        """
-        return rows_of_piece(
-            self.family,
-            design,
-            coded_response(self.response, self.response_levels, piece, self.family),
-            self.columns,
-            piece,
-            self.fitted_formula.offset(piece),
-            present,
-        )
-
-
-def coded_response(
-    response: Expression, levels: tuple[Level, ...] | None, piece: Table, family: Family
-) -> np.ndarray:
-    """The response of some rows as numbers, (n,) or (n, 2).
-
-    `levels` are the two of a response of text or categories, of which the second is 1.
-    """
-    value = None if levels is None else response.evaluate(piece.columns, {})
-    if not isinstance(value, Categories):
-        return evaluate_response(response, piece.columns, rule_of(family))[0]
-    place = {level: k for k, level in enumerate(levels or ())}
-    table = np.array([place.get(level, -1) for level in value.levels], dtype=np.intp)
-    return (recode(value.codes, table, len(place)) == 1).astype(np.uint8)
-
-
-def rows_of_piece(
-    family: Family,
-    design: Design,
-    response: np.ndarray,
-    columns: Mapping[str, Any],
-    piece: Table,
-    offset: np.ndarray | None,
-    present: np.ndarray | None,
-) -> ModelRows:
-    """Rows of a model, checked, of which those that are not `present` have no weight."""
-    extra = piece.extra_numbers()
-    given = {name: extra.get(name) for name in columns}
-    found = assembled(response, (design,), given, (offset,), family, are_all=False)
-    if present is None:
-        return found
-    return replace(
-        found,
-        prior_weights=product(present, found.prior_weights),
-        variance_weights=product(present, found.variance_weights),
-    )
-
-
-class Groups:
-    """Groups of rows by the values of a column, numbered in the order of these.
-
-    Parameters
-    ----------
-    name : str
-        Of the column.
-    """
-
-    def __init__(self, name: str) -> None:
-        self.name, self._found = name, set[Any]()
-        self._values: list[Any] = []
-
-    def _read(self, table: pyarrow.Table, present: np.ndarray | None) -> tuple[Any, np.ndarray]:
-        """Values and, (n,), which of them each row has, -1 for none."""
-        column = Frame(table).column(self.name)
-        if isinstance(column, Categories):
-            values, codes = list(column.levels), column.codes.astype(np.int64)
-        else:
-            found, codes = np.unique(column, return_inverse=True)
-            codes = np.where(np.isnan(column), -1, codes) if column.dtype.kind == "f" else codes
-            values = found.tolist()
-        if ((codes < 0) if present is None else (codes < 0) & present).any():
-            raise DataError(
-                f"groups: '{self.name}' has no value in some rows; every row needs one."
-            )
-        return values, codes
-
-    def add(self, table: pyarrow.Table, present: np.ndarray | None) -> None:
-        """Takes note of the groups of some rows, of which those that are present count."""
-        values, codes = self._read(table, present)
-        used = np.unique(codes if present is None else codes[present])
-        self._found.update(values[k] for k in used)
-
-    def number(self) -> int:
-        """Numbers them, and says how many there are."""
-        self._values = sorted(self._found)
-        return len(self._values)
-
-    def codes(self, table: pyarrow.Table) -> np.ndarray:
-        """Numbers of the groups of some rows, (n,) int64; any for rows that do not count."""
-        values, codes = self._read(table, np.zeros(table.num_rows, dtype=bool))
-        place = {value: k for k, value in enumerate(self._values)}
-        numbers = np.array([place.get(value, 0) for value in values] + [0], dtype=np.int64)
-        return numbers[codes]
 
 
 class RowReader:
@@ -224,6 +71,11 @@ class RowReader:
         if groups is not None and groups.name not in self.names:
             self.names = (*self.names, groups.name)
         self.seconds = {"decode": 0.0, "columns": 0.0, "sweep": 0.0}
+
+    @property
+    def level_terms(self) -> tuple[tuple[str, ...] | None, ...]:
+        """Of each part of the designs, the factors whose levels it has; None for other columns."""
+        return self.model.fitted_formula.assembler.level_terms
 
     def require_unchanged(self) -> None:
         """See `Windows.require_unchanged`."""

@@ -18,7 +18,8 @@ import numpy as np
 from fastglm.kernels.passes.sweep import sweep_kernel
 from fastglm.passes.requests import SweepRequest
 from fastglm.passes.windows import Shape, Sweeper, Window
-from fastglm.rows.windows import RowReader, StreamedModel
+from fastglm.rows.streamed_model import StreamedModel
+from fastglm.rows.windows import RowReader
 from fastglm.sources.base import Source
 
 __all__ = ["Job", "Nodes", "forget", "sweep_ranges"]

@@ -7,27 +7,39 @@ of the level were not there. So the rest is fitted alone, and the level is put f
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastglm.design.matrix.parts import Indicators
+from fastglm.design.matrix.parts import Design, Indicators
 from fastglm.design.matrix.select import select_columns
 from fastglm.design.matrix.take import take_rows
 from fastglm.errors import Status
 from fastglm.families import Family, ResponseSummary
+from fastglm.families.open_ends import open_ends, sides
 from fastglm.kernels.blocks.row_buffers import DEVIANCE, PEARSON, WEIGHT
 from fastglm.passes.row_table import RowTable, build_row_table
 from fastglm.passes.row_values import evaluate_rows
 from fastglm.passes.scaling import Centering
+from fastglm.rows.level_sides import only_side
 from fastglm.solve.fit import solve
 from fastglm.solve.newton.blocked_inverse import BlockedInverse, OnDemand
 from fastglm.solve.newton.run import SolverOptions
-from fastglm.solve.separation import Separation, looks_separated, open_ends, sides
+from fastglm.solve.separation import Separation, looks_separated
 from fastglm.solve.solution import Solution
 
-__all__ = ["SeparatedLevels", "find_separated_levels", "solve_beside_levels"]
+__all__ = [
+    "MOST_VALUES",
+    "LevelRows",
+    "SeparatedLevels",
+    "direction_of",
+    "find_separated_levels",
+    "separated_columns",
+    "solve_beside_levels",
+    "with_levels",
+]
 
 #: Rows that are looked at together: those of the first few tell all of most categoricals.
 LOOK_ROWS = 65_536
@@ -49,14 +61,33 @@ class SeparatedLevels:
         Of the columns in their levels.
     signs : ndarray of int, shape (k,)
         Of the changes of linear predictor along which the likelihood rises for ever.
-    rows : tuple of ndarray of int
-        Numbers of each level's rows.
+    places : tuple of tuple of int
+        Number of the part of the design, and of the level in it.
     """
 
     columns: np.ndarray
     values: np.ndarray
     signs: np.ndarray
-    rows: tuple[np.ndarray, ...]
+    places: tuple[tuple[int, int], ...]
+
+
+class LevelRows(NamedTuple):
+    """The rows of separated levels, one level after the other.
+
+    Attributes
+    ----------
+    design : Design
+    response, weights, offset : ndarray or None
+        Of the rows.
+    sizes : ndarray of int, shape (k,)
+        Rows of each level.
+    """
+
+    design: Design
+    response: np.ndarray
+    weights: np.ndarray | None
+    offset: np.ndarray | None
+    sizes: np.ndarray
 
 
 def find_separated_levels(row_table: RowTable, family: Family) -> SeparatedLevels | None:
@@ -73,19 +104,35 @@ def find_separated_levels(row_table: RowTable, family: Family) -> SeparatedLevel
     has_levels = any(isinstance(part, Indicators) for part in row_table.design.parts)
     if not has_levels or not open_ends(family):
         return None
+    return separated_columns(row_table, lambda _, part: _only_sides(part, row_table, family))
+
+
+def separated_columns(
+    row_table: RowTable, only_sides: Callable[[int, Indicators], np.ndarray]
+) -> SeparatedLevels | None:
+    """Columns that are a separated level each.
+
+    Parameters
+    ----------
+    row_table
+        Whose design tells levels from columns.
+    only_sides
+        From the number of a part and the part, the side of each level on which all its responses
+        lie, -1 or 1; 0 if there is none.
+    """
     matrix = row_table.transform_matrix()
     single = np.flatnonzero(np.diff(matrix.indptr) == 1)
     column_of = np.full(row_table.n_stored, -1)
     column_of[matrix.indices[matrix.indptr[single]]] = single
-    first, columns, values, signs, rows = row_table.n_dense, [], [], [], []
-    for part in row_table.design.parts:
+    first, columns, values, signs, places = row_table.n_dense, [], [], [], []
+    for number, part in enumerate(row_table.design.parts):
         if not isinstance(part, Indicators):
             continue
         own = column_of[first : first + part.n_columns]
         first += part.n_columns
         if part.factors:
             continue
-        only = _only_sides(part, row_table, family)
+        only = only_sides(number, part)
         for level in np.flatnonzero((only != 0) & (own >= 0)):
             column = int(own[level])
             value = float(matrix.data[matrix.indptr[column]])
@@ -93,46 +140,43 @@ def find_separated_levels(row_table: RowTable, family: Family) -> SeparatedLevel
                 columns.append(column)
                 values.append(value)
                 signs.append(int(only[level]))
-                rows.append(_rows_of_level(part, int(level), row_table))
+                places.append((number, int(level)))
     if not columns:
         return None
     order = np.argsort(columns)
     return SeparatedLevels(
         np.array(columns)[order], np.array(values)[order], np.array(signs)[order],
-        tuple(rows[k] for k in order),
+        tuple(places[k] for k in order),
     )  # fmt: skip
 
 
 def _only_sides(part: Indicators, row_table: RowTable, family: Family) -> np.ndarray:
     """Of each level the side on which all its responses lie, -1 or 1; 0 if there is none."""
     # Whether a level has rows on the sides 0, 1 and -1.
-    seen = np.zeros((3, part.n_columns), dtype=bool)
+    seen = np.zeros((part.n_columns, 3), dtype=bool)
     for start in range(0, row_table.n_rows, LOOK_ROWS):
         rows = slice(start, min(start + LOOK_ROWS, row_table.n_rows))
-        side, codes = sides(family, _response(row_table)[rows]), _codes(part, rows)
+        side = sides(family, _response(row_table)[rows])
+        codes = part.combined_codes(rows)
         if row_table.weights is not None:
             present = row_table.weights[rows] > 0.0
             side, codes = side[present], codes[present]
         for which in range(3):
-            seen[which, codes[side == (0, 1, -1)[which]]] = True
-        if (seen[0] | (seen[1] & seen[2])).all():
+            seen[codes[side == (0, 1, -1)[which]], which] = True
+        if (seen[:, 0] | (seen[:, 1] & seen[:, 2])).all():
             return np.zeros(part.n_columns, dtype=np.int8)
-    return (~seen[0] & (seen[1] != seen[2])) * np.where(seen[1], 1, -1).astype(np.int8)
+    return only_side(seen)
 
 
 def _response(row_table: RowTable) -> np.ndarray:
     return np.asarray(row_table.response)
 
 
-def _codes(part: Indicators, rows: slice) -> np.ndarray:
-    codes = np.asarray(part.codes[0][rows])
-    for others, levels in zip(part.codes[1:], part.levels[1:], strict=True):
-        codes = codes.astype(np.intp) * levels + others[rows]
-    return codes
-
-
-def _rows_of_level(part: Indicators, level: int, row_table: RowTable) -> np.ndarray:
-    rows = np.flatnonzero(_codes(part, slice(0, row_table.n_rows)) == level)
+def _rows_of(place: tuple[int, int], row_table: RowTable) -> np.ndarray:
+    """Numbers of the rows of a level that count."""
+    part = row_table.design.parts[place[0]]
+    assert isinstance(part, Indicators)
+    rows = np.flatnonzero(part.combined_codes(slice(None)) == place[1])
     return rows if row_table.weights is None else rows[row_table.weights[rows] > 0.0]
 
 
@@ -162,8 +206,10 @@ def solve_beside_levels(
     """
     n, p = row_table.n_rows, row_table.n_columns
     kept = np.setdiff1d(np.arange(p), found.columns)
+    rows = [_rows_of(place, row_table) for place in found.places]
+    numbers = np.concatenate(rows)
     separated = np.zeros(n, dtype=bool)
-    separated[np.concatenate(found.rows)] = True
+    separated[numbers] = True
     if kept.size == 0 or separated.sum() * p > MOST_VALUES:
         return None
     weights = np.ones(n) if row_table.weights is None else row_table.weights.astype(np.float64)
@@ -176,30 +222,53 @@ def solve_beside_levels(
     uncertain = solution.status != Status.CONVERGED or solution.combinations
     if uncertain or looks_separated(solution, family, summary, rest, options.n_threads):
         return None
-    whole = _with_levels(row_table, family, found, kept, solution)
+    of_levels = LevelRows(
+        take_rows(row_table.design, numbers),
+        _response(row_table)[numbers],
+        None if row_table.weights is None else row_table.weights[numbers],
+        None if row_table.offset is None else np.asarray(row_table.offset)[numbers],
+        np.array([some.size for some in rows]),
+    )
+    whole = with_levels(of_levels, family, found, kept, solution)
     if whole is None:
         return None
+    return whole, Separation(direction_of(found, p), separated)
+
+
+def direction_of(found: SeparatedLevels, p: int) -> np.ndarray:
+    """The direction of p coefficients along which separated levels go to infinity."""
     direction = np.zeros(p)
     direction[found.columns] = found.signs * np.sign(found.values)
-    return whole, Separation(direction, separated)
+    return direction
 
 
-def _with_levels(
-    row_table: RowTable,
+def with_levels(
+    of_levels: LevelRows,
     family: Family,
     found: SeparatedLevels,
     kept: np.ndarray,
     rest: Solution,
 ) -> Solution | None:
-    """The solution of all columns: its information is that of the rest, and next to nothing."""
-    p, k = row_table.n_columns, found.columns.size
+    """The solution of all columns: its information is that of the rest, and next to nothing.
+
+    Parameters
+    ----------
+    of_levels
+        The rows of the levels.
+    family
+        With its link.
+    found
+        The levels.
+    kept
+        Numbers of the other columns.
+    rest
+        The solution of these, of the other rows.
+    """
+    p, k = kept.size + found.columns.size, found.columns.size
     params = np.zeros(p)
     params[kept] = rest.params
-    rows, sizes = np.concatenate(found.rows), np.array([rows.size for rows in found.rows])
+    design, response, weights, offset, sizes = of_levels
     first = np.cumsum(sizes) - sizes
-    design = take_rows(row_table.design, rows)
-    weights = None if row_table.weights is None else row_table.weights[rows]
-    offset = None if row_table.offset is None else np.asarray(row_table.offset)[rows]
     columns = design.to_dense()[:, kept]
     beside = columns @ rest.params + (0.0 if offset is None else offset)
     least, most = np.minimum.reduceat(beside, first), np.maximum.reduceat(beside, first)
@@ -212,8 +281,8 @@ def _with_levels(
             return None
         end = least[j] if found.signs[j] > 0 else most[j]
         params[found.columns[j]] = (level_far - end) / found.values[j]
-    of_levels = build_row_table(design, _response(row_table)[rows], weights, offset)
-    weight, own, chi2 = evaluate_rows(of_levels, family, params, (WEIGHT, DEVIANCE, PEARSON))
+    row_table = build_row_table(design, response, weights, offset)
+    weight, own, chi2 = evaluate_rows(row_table, family, params, (WEIGHT, DEVIANCE, PEARSON))
     total = np.add.reduceat(weight, first)
     if not ((total > 0.0) & (total < np.inf)).all():
         return None

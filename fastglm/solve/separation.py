@@ -11,7 +11,6 @@ for generalized linear models".
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ import numpy as np
 from fastglm.design.matrix.parts import Design
 from fastglm.errors import Status
 from fastglm.families import Family, ResponseSummary
+from fastglm.families.open_ends import open_ends, sides
 from fastglm.kernels.blocks.row_buffers import (
     PRIOR_WEIGHT,
     WEIGHT,
@@ -42,9 +42,7 @@ __all__ = [
     "infinite_text",
     "limiting_deviance",
     "looks_separated",
-    "open_ends",
     "separate",
-    "sides",
 ]
 
 #: Steps of a fit without a maximum gain a constant factor, 1/e for most links, and its square where
@@ -53,8 +51,6 @@ SLOW_CONTRACTION = 0.2
 SLOW_CONTRACTION_BEYOND = 0.1
 #: A decrement below this share of the deviance is rounding, which does not shrink either.
 ROUNDING = 1e-22
-#: A linear predictor at which means have come to the end of their range, but for rounding.
-FAR_OUT = 1e300
 #: A weight below this share of the largest may have shrunk without end.
 SHRUNK = 1e-6
 #: Rows of each kind in the first linear program; it holds them all where there are no more.
@@ -237,36 +233,6 @@ def limiting_deviance(
             weights = 1.0 if prior_weights is None else prior_weights[beyond]
             total += float(np.sum(weights * family.unit_deviance(response[beyond], end)))
     return total
-
-
-@functools.lru_cache(maxsize=32)
-def open_ends(family: Family) -> tuple[tuple[int, float, bool], ...]:
-    """Ends of the mean's range that are met at an infinite linear predictor: sign, end, is lower.
-
-    A response at such an end, or beyond it as a gaussian one may be, gains for ever. None where its
-    deviance is not finite: there is no likelihood to maximise.
-    """
-    # The quasi-likelihood of a zero, the integral of 1 / variance times the mean, must converge.
-    tiny = 1e-100
-    if not tiny * tiny < 0.999 * float(family.variance(tiny)):
-        return ()
-    ends: list[tuple[int, float, bool]] = []
-    for sign in (1, -1):
-        near, far = (float(family.link.inverse(sign * size)) for size in (1.0, FAR_OUT))
-        end = 0.0 if abs(far) < tiny else far
-        # The other branch of 1 / mu has the same end.
-        is_new = all(end != other for _, other, _ in ends)
-        if abs(end) < 1.0 / tiny and family.domain.contains(np.array([near, end])).all() and is_new:
-            ends.append((sign, end, near > end))
-    return tuple(ends)
-
-
-def sides(family: Family, response: np.ndarray) -> np.ndarray:
-    """Sign of the change of linear predictor that each row's likelihood can bear; 0 for none."""
-    side = np.zeros(response.shape[0], dtype=np.int8)
-    for sign, end, is_lower in open_ends(family):
-        side[response <= end if is_lower else response >= end] = sign
-    return side
 
 
 class _Search:

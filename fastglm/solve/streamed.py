@@ -137,7 +137,8 @@ def _start_from_sample(run: Run, options: SolverOptions) -> bool:
         tolerance, SAMPLE_ITERATIONS, options.n_threads, purpose=at.Purpose.SUBSAMPLE
     )
     sample.start_from_response(None)
-    sample.state[at.RIDGE] = 1.0
+    # None where the sample is all rows.
+    sample.state[at.RIDGE] = 1.0 - run.row_table.n_rows / run.rows.n_rows
     sample.run(rough)
     if sample.status != Status.CONVERGED:
         run.start_from_response(None)
@@ -155,6 +156,7 @@ def _run(run: Run, options: SolverOptions, abort_on_halving: bool = False) -> np
     """
     state, last, worst_before = run.state, np.zeros(0), math.inf
     run.expect(options)
+    enough = STANDARD_ERROR_SLACK * options.tol
     while run.status == Status.RUNNING:
         run.sweep_and_step(options.n_threads)
         if options.progress is not None:
@@ -172,8 +174,11 @@ def _run(run: Run, options: SolverOptions, abort_on_halving: bool = False) -> np
                 return np.flatnonzero(changes > MAX_WEIGHT_CHANGE)
             worst_before = worst
             contraction = state[at.DECREMENT] / state[at.LAST_DECREMENT]
-            if is_done and worst * math.sqrt(contraction) > STANDARD_ERROR_SLACK * options.tol:
+            if is_done and worst * math.sqrt(contraction) > enough:
                 run.resume()
+        elif is_done and may_go_on and math.sqrt(state[at.DECREMENT]) > enough:
+            # Nothing to compare with yet: variances change no more than estimates do.
+            run.resume()
         last = variances
     return np.zeros(0, dtype=np.intp)
 

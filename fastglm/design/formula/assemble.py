@@ -130,6 +130,8 @@ class Assembler:
     def __init__(self, terms: Sequence[ScaledTerm]) -> None:
         self._terms = terms
         self._known: tuple[Design, tuple[CodedTerm, ...]] | None = None
+        #: Of each part of the designs, the factors whose levels it has; None for other columns.
+        self.level_terms: tuple[tuple[str, ...] | None, ...] = ()
 
     def design(self, factors: Mapping[str, Factor], n_rows: int) -> Design:
         """The design of factors that have the levels and columns of the fit.
@@ -142,6 +144,7 @@ class Assembler:
         if self._known is None:
             design, stored = _assemble_with_stored(self._terms, factors, n_rows)
             self._known = replace(design, parts=(Ones(1),), n_rows=1), stored
+            self.level_terms = _level_terms(stored, factors, n_rows)
             return design
         known, stored = self._known
         parts = tuple(part for product in stored for part in _parts(product, factors, n_rows))
@@ -181,6 +184,18 @@ def _assemble_with_stored(
         terms=tuple(slices),
     )
     return design, tuple(products[i] for i in stored)
+
+
+def _level_terms(
+    stored: Sequence[CodedTerm], factors: Mapping[str, Factor], n_rows: int
+) -> tuple[tuple[str, ...] | None, ...]:
+    """Of each part of the stored products, the factors of whose levels it is; None for other parts."""
+    found: list[tuple[str, ...] | None] = []
+    for product in stored:
+        texts = tuple(factor.text for factor in product.factors)
+        is_plain = bool(texts) and all(isinstance(factors[t], CategoricalFactor) for t in texts)
+        found += [texts if is_plain else None] * len(_parts(product, factors, n_rows))
+    return tuple(found)
 
 
 def _host(block: _Block, blocks: Sequence[_Block]) -> int:

@@ -139,13 +139,19 @@ class FormulaLearner:
                 assert isinstance(factor, NumericFactor)
                 self._numeric[text] = factor
 
+    @property
+    def levelled(self) -> tuple[str, ...]:
+        """Texts of the factors that have levels."""
+        return tuple(self._seen)
+
     def level_columns(self) -> tuple[str, ...]:
         """The columns of factors that have levels."""
         factors = (e for e in self.parsed.factors if e.text in self._seen)
         return tuple(dict.fromkeys(name for e in factors for name in e.columns))
 
-    def add(self, columns: Mapping[str, Column]) -> None:
-        """Take note of the levels in some more complete rows."""
+    def add(self, columns: Mapping[str, Column]) -> dict[str, Categories]:
+        """Take note of the levels in some more complete rows; gives them by their factor."""
+        found = {}
         for expression in self.parsed.factors:
             seen = self._seen.get(expression.text)
             if seen is None:
@@ -156,6 +162,8 @@ class FormulaLearner:
                 value = value.categories
             assert isinstance(value, Categories)
             seen.add(value)
+            found[expression.text] = value
+        return found
 
     def fitted_formula(self) -> FittedFormula:
         """The fitted formula of what was learned."""

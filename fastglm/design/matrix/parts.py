@@ -111,12 +111,17 @@ class Indicators:
 
     def to_dense(self) -> np.ndarray:
         """Sweep columns written out, (n, n_columns) float64."""
-        code = np.zeros(self.n_rows, dtype=np.intp)
-        for codes, levels in zip(self.codes, self.levels, strict=True):
-            code = code * levels + codes
         columns = np.zeros((self.n_rows, self.n_columns))
-        columns[np.arange(self.n_rows), code] = _multiply(self.factors, self.n_rows)
+        own = (np.arange(self.n_rows), self.combined_codes(slice(None)))
+        columns[own] = _multiply(self.factors, self.n_rows)
         return columns
+
+    def combined_codes(self, rows: slice) -> np.ndarray:
+        """Which stored column each of some rows has, (rows,)."""
+        codes = np.asarray(self.codes[0][rows])
+        for others, levels in zip(self.codes[1:], self.levels[1:], strict=True):
+            codes = codes.astype(np.intp) * levels + others[rows]
+        return codes
 
 
 @dataclass(frozen=True, eq=False)

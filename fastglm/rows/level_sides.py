@@ -1,0 +1,114 @@
+"""On which sides of its range each level's responses lie, counted while rows are learned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from math import prod
+
+import numpy as np
+
+from fastglm.design.formula.grammar import Term
+from fastglm.design.frames.categories import Categories, Level
+
+__all__ = ["NO_SIDE", "LevelSides", "only_side"]
+
+#: Of a row that does not count.
+NO_SIDE = 2
+#: Combinations of levels that are counted at most.
+MOST_CELLS = 2**18
+
+
+class LevelSides:
+    """Counts of rows by level, or combination of levels, and side.
+
+    Parameters
+    ----------
+    terms : iterable of Term
+        Of the formula; those of factors with levels alone are counted, and each such factor.
+    levelled : iterable of str
+        Texts of the factors that have levels.
+    """
+
+    def __init__(self, terms: Iterable[Term], levelled: Iterable[str]) -> None:
+        known = set(levelled)
+        whole = (tuple(sorted(f.text for f in term.factors)) for term in terms)
+        wanted = [(text,) for text in sorted(known)] + [t for t in whole if known.issuperset(t)]
+        self._places: dict[str, dict[Level, int]] = {text: {} for text in known}
+        self._counts = {
+            texts: np.zeros((0,) * len(texts) + (3,), dtype=np.int64)
+            for texts in dict.fromkeys(wanted)
+            if texts
+        }
+
+    def add(self, values: Mapping[str, Categories], side: np.ndarray) -> None:
+        """Counts some rows.
+
+        Parameters
+        ----------
+        values : mapping of str to Categories
+            Of every factor that has levels, by its text.
+        side : ndarray of int8, shape (n,)
+            As by `fastglm.families.open_ends.sides`; NO_SIDE for rows that do not count.
+        """
+        codes = {text: self._numbers(text, values[text]) for text in self._places}
+        counted = side != NO_SIDE
+        all_count = bool(counted.all())
+        which = np.where(side < 0, 2, side) if all_count else np.where(side < 0, 2, side)[counted]
+        for texts in list(self._counts):
+            shape = tuple(len(self._places[text]) for text in texts)
+            if prod(shape) > MOST_CELLS:
+                del self._counts[texts]
+                continue
+            cell = np.zeros(1, dtype=np.int64)
+            for text, size in zip(texts, shape, strict=True):
+                cell = cell * size + (codes[text] if all_count else codes[text][counted])
+            found = np.bincount(cell * 3 + which, minlength=3 * prod(shape)).reshape(*shape, 3)
+            old = self._counts[texts]
+            found[tuple(slice(0, size) for size in old.shape)] += old
+            self._counts[texts] = found
+
+    def _numbers(self, text: str, value: Categories) -> np.ndarray:
+        """Numbers of the levels of some rows, (n,), in the order in which levels were first met."""
+        place = self._places[text]
+        table = np.array([place.setdefault(level, len(place)) for level in value.levels], np.int64)
+        return table[value.codes]
+
+    def of(
+        self, texts: tuple[str, ...], levels: Mapping[str, tuple[Level, ...]]
+    ) -> np.ndarray | None:
+        """Counts of rows by combination of levels: on no side, on side 1 and on side -1.
+
+        Parameters
+        ----------
+        texts : tuple of str
+            Factors, of which the last varies fastest.
+        levels : mapping of str to tuple
+            Of each factor, in their order.
+
+        Returns
+        -------
+        ndarray of int, shape (number of combinations, 3), or None
+            None if these were not counted.
+        """
+        ordered = tuple(sorted(texts))
+        counts = self._counts.get(ordered)
+        if counts is None:
+            return None
+        counts = counts.transpose(*(ordered.index(text) for text in texts), len(texts))
+        # A last row of zeros for levels that do not occur.
+        counts = np.pad(counts, [(0, 1)] * len(texts) + [(0, 0)])
+        own = [[self._places[text].get(level, -1) for level in levels[text]] for text in texts]
+        return counts[np.ix_(*own, range(3))].reshape(-1, 3)
+
+
+def only_side(counts: np.ndarray) -> np.ndarray:
+    """Of each level the side on which all its responses lie, (k,): -1 or 1; 0 if there is none.
+
+    Parameters
+    ----------
+    counts : ndarray, shape (k, 3)
+        Of rows on no side, on side 1 and on side -1; or whether there are any.
+    """
+    seen = counts.astype(bool)
+    one = ~seen[:, 0] & (seen[:, 1] != seen[:, 2])
+    return one * np.where(seen[:, 1], 1, -1).astype(np.int8)
