@@ -189,7 +189,7 @@ def _assemble_with_stored(
 def _level_terms(
     stored: Sequence[CodedTerm], factors: Mapping[str, Factor], n_rows: int
 ) -> tuple[tuple[str, ...] | None, ...]:
-    """Of each part of the stored products, the factors of whose levels it is; None for other parts."""
+    """Of each stored part, the factors whose levels it has; None for other columns."""
     found: list[tuple[str, ...] | None] = []
     for product in stored:
         texts = tuple(factor.text for factor in product.factors)
