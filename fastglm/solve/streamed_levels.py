@@ -81,7 +81,8 @@ def solve_beside_streamed_levels(
     if kept.size == 0 or n_separated * p > MOST_VALUES:
         return None
     source = rows.source_without(LeftOut(found.places, kept), n_threads)
-    if not source.row_table.weights.any():
+    weights = source.row_table.weights
+    if weights is None or not weights.any():
         return None
     rest, growing = solve(source)
     uncertain = rest.status != Status.CONVERGED or rest.combinations or growing
