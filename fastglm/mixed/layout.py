@@ -337,10 +337,13 @@ class Layout:
         parts = zip(self.theta_order, self.split(theta), strict=True)
         return np.concatenate([term.structure.canonical(part) for (_, term), part in parts])
 
+    @cached_property
+    def _widest(self) -> int:
+        return int(self.widths.max())
+
     def factors(self, theta: np.ndarray) -> np.ndarray:
         """Lambda of every block, (b, K, K), padded with zeros."""
-        widest = int(self.widths.max())
-        factors = np.zeros((len(self.blocks), widest, widest))
+        factors = np.zeros((len(self.blocks), self._widest, self._widest))
         for (b, term), part in zip(self.theta_order, self.split(theta), strict=True):
             place = slice(term.start, term.stop)
             factors[b, place, place] = term.structure.factor(part)

@@ -14,7 +14,7 @@ import numpy as np
 
 from fastglm.mixed.algebra import Columns, Factor, Products, Schur, over_chunks
 from fastglm.mixed.layout import Layout
-from fastglm.mixed.linear_levels import add_gradient, eliminate_effects
+from fastglm.mixed.linear_levels import add_gradient, eliminate_effects, profile_columns
 from fastglm.mixed.optimum import Minimum, minimise
 
 __all__ = ["LinearProblem", "LinearState"]
@@ -50,9 +50,12 @@ class LinearProblem:
         reml: bool,
     ):
         self.layout, self.products, self.columns = layout, products, columns
-        self.nobs, self.log_weights, self.reml = nobs, log_weights, reml
-        self.log_scale = log_scale
+        self.nobs, self.reml = nobs, reml
         self.p = columns.own.shape[2] - 1
+        #: What neither theta nor the columns' sums change of the criterion.
+        self.constant = (log_scale if reml else 0.0) - log_weights
+        #: What the residual sum of squares is divided by.
+        self.df = nobs - (self.p if reml else 0)
 
     def at(self, theta: np.ndarray) -> LinearState:
         """The criterion at theta and what it is made of."""
@@ -71,9 +74,9 @@ class LinearProblem:
 
     def _by_level(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """The same for a single factor, by two visits of every level."""
-        layout, p = self.layout, self.p
+        layout = self.layout
         own, columns = self.products.own, self.columns.own
-        k, size, n_chunks = layout.k, p + 1, layout.chunks.size - 1
+        k, size, n_chunks = layout.k, self.p + 1, layout.chunks.size - 1
         factor = np.ascontiguousarray(layout.factors(theta)[0])
         roots, effects = np.empty_like(own), np.empty_like(columns)
         parts, logs = np.zeros((n_chunks, size, size)), np.empty(n_chunks)
@@ -81,37 +84,27 @@ class LinearProblem:
         over_chunks(
             eliminate_effects, layout, threads, own, columns, factor, roots, effects, parts, logs
         )
-        schur = self.columns.gram - parts.sum(axis=0)
-        root = np.linalg.cholesky(schur[:p, :p]) if p else np.empty((0, 0))
-        inverse = np.linalg.inv(root) if p else root
-        half = inverse @ schur[p, :p]
-        residual_sum = float(schur[p, p] - half @ half)
-        value = self.value_of(float(logs.sum()), residual_sum, root)
+        weights, found = np.empty((size, size)), np.empty(1)
+        profile_columns(
+            self.columns.gram, parts, logs, self.df, self.reml, self.constant, weights, found
+        )
+        value = float(found[0])
         if not math.isfinite(value):
             return math.inf, np.zeros_like(theta)
-        contrast = np.append(-(half @ inverse), 1.0)
-        weights = np.outer(contrast, contrast) * (self.df / residual_sum)
-        if self.reml:
-            weights[:p, :p] += inverse.T @ inverse
         totals = np.zeros((n_chunks, k, k))
         over_chunks(
             add_gradient, layout, threads, own, columns, factor, roots, effects, weights, totals
         )
         return value, layout.chain(theta, 2.0 * totals.sum(axis=0)[None])
 
-    @property
-    def df(self) -> float:
-        """What the residual sum of squares is divided by."""
-        return self.nobs - (self.p if self.reml else 0)
-
     def value_of(self, log_determinant: float, residual_sum: float, root: np.ndarray) -> float:
         """The criterion from log det H, residual sum of squares, and the root of X'V^-1 X."""
         if not residual_sum > 0.0:
             return math.inf
-        value = log_determinant - self.log_weights
+        value = log_determinant + self.constant
         value += self.df * (1.0 + math.log(2.0 * math.pi * residual_sum / self.df))
         if self.reml:
-            value += 2.0 * float(np.log(np.diag(root)).sum()) + self.log_scale
+            value += 2.0 * float(np.log(np.diag(root)).sum())
         return value
 
     def fit(self, start: np.ndarray) -> Minimum:

@@ -6,12 +6,14 @@ level: one for the Schur complement of [X y], one, when coefficients are known, 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from fastglm.kernels.compiler.decorators import entry
 from fastglm.mixed.level_algebra import level_factor, level_inverse
 
-__all__ = ["add_gradient", "eliminate_effects"]
+__all__ = ["add_gradient", "eliminate_effects", "profile_columns"]
 
 
 @entry
@@ -53,6 +55,69 @@ def eliminate_effects(first, last, chunk, own, columns, factor, roots, effects, 
             for c in range(size):
                 effects[j, a, c] /= root[a, a]
     logs[chunk] = total
+    return 0
+
+
+@entry
+def profile_columns(gram, parts, logs, df, reml, constant, weights, found):
+    """The criterion, profiled over coefficients and sigma, from what effects explain of [X y].
+
+    `gram`, (p + 1, p + 1), less the chunks' `parts` (lower triangles) is factored; `logs` are the
+    chunks' log determinants and `constant` what is added to the criterion, which goes to `found`:
+    infinite where there is no factor. `weights`, (p + 1, p + 1), get those of the columns in the
+    gradient.
+    """
+    size = gram.shape[0]
+    p = size - 1
+    root, inverse = np.empty((size, size)), np.zeros((p, p))
+    found[0] = math.inf
+    log_root = 0.0
+    for i in range(size):
+        for j in range(i + 1):
+            value = gram[i, j]
+            for chunk in range(parts.shape[0]):
+                value -= parts[chunk, i, j]
+            for m in range(j):
+                value -= root[i, m] * root[j, m]
+            if i > j:
+                root[i, j] = value / root[j, j]
+                continue
+            # Written so that a number that is none ends here as well.
+            if not value > 0.0:
+                return 0
+            root[i, i] = math.sqrt(value)
+            if i < p:
+                log_root += 2.0 * math.log(root[i, i])
+    residual_sum = root[p, p] * root[p, p]
+    value = constant + df * (1.0 + math.log(2.0 * math.pi * residual_sum / df))
+    for chunk in range(logs.size):
+        value += logs[chunk]
+    found[0] = value + log_root if reml else value
+    for j in range(p):
+        inverse[j, j] = 1.0 / root[j, j]
+        for i in range(j + 1, p):
+            value = 0.0
+            for m in range(j, i):
+                value -= root[i, m] * inverse[m, j]
+            inverse[i, j] = value / root[i, i]
+    contrast = np.ones(size)
+    for j in range(p):
+        value = 0.0
+        for m in range(j, p):
+            value -= root[p, m] * inverse[m, j]
+        contrast[j] = value
+    for i in range(size):
+        for j in range(size):
+            weights[i, j] = contrast[i] * contrast[j] * (df / residual_sum)
+    if reml:
+        for i in range(p):
+            for j in range(i + 1):
+                value = 0.0
+                for m in range(i, p):
+                    value += inverse[m, i] * inverse[m, j]
+                weights[i, j] += value
+                if i != j:
+                    weights[j, i] += value
     return 0
 
 

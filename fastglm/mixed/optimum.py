@@ -6,6 +6,7 @@ satisfy the weak Wolfe conditions, and Newton steps with differences of the grad
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -182,12 +183,14 @@ def _quasi_newton(
         moved, change = length * step, new_gradient - gradient
         x, value, gradient = x + moved, new_value, new_gradient
         inner = float(moved @ change)
-        if inner > 1e-12 * np.linalg.norm(moved) * np.linalg.norm(change):
+        if inner > 1e-12 * math.sqrt(float(moved @ moved) * float(change @ change)):
             if not scaled:
                 inverse *= inner / float(change @ inverse @ change)
                 scaled = True
-            turned = np.eye(x.size) - np.outer(moved, change) / inner
-            inverse = turned @ inverse @ turned.T + np.outer(moved, moved) / inner
+            pulled = inverse @ change
+            crossed = np.outer(pulled, moved / inner)
+            scale = (1.0 + float(change @ pulled) / inner) / inner
+            inverse = inverse - crossed - crossed.T + np.outer(scale * moved, moved)
     return x, value, gradient, inverse, max_iter
 
 

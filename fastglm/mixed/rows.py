@@ -208,10 +208,10 @@ def rows_of_formula(
             f"'{formula}' has no random term such as (1 | group): use fastglm.glm instead."
         )
     marker, absent = _mark_missing(data, terms, missing)
-    rows = read_formulas(fixed, (), frame, {**columns, _KEEP: marker}, missing, family)
+    rows = read_formulas(fixed, (), data, {**columns, _KEEP: marker}, missing, family)
     counts = absent | {name: count for name, count in rows.missing.items() if name != _KEEP}
     rows = replace(rows, missing=counts)
-    built = [_build_group(group, own, frame, data, rows) for group, own in _grouped(terms).items()]
+    built = [_build_group(group, own, data, rows) for group, own in _grouped(terms).items()]
     return MixedRows(rows, tuple(b for b, _ in built), tuple(r for _, r in built))
 
 
@@ -244,7 +244,7 @@ def _mark_missing(
 
 
 def _build_group(
-    group: str, terms: list[RandomTerm], frame: Any, data: Frame, rows: ModelRows
+    group: str, terms: list[RandomTerm], data: Frame, rows: ModelRows
 ) -> tuple[Block, FittedGroup]:
     kept = rows.frame_rows
     table = read_table(data, terms[0].factors, None)
@@ -256,7 +256,7 @@ def _build_group(
     matrices, specs, fitted_formulas, start = [], [], [], 0
     for term in terms:
         fitted_formula, built = FittedFormula.fit(
-            term.columns, frame, "raise" if kept is None else "drop", {_KEEP: marker}
+            term.columns, data, "raise" if kept is None else "drop", {_KEEP: marker}
         )
         matrix = built.design.to_dense()
         names = built.design.names

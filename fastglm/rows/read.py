@@ -12,7 +12,7 @@ import numpy as np
 from fastglm.arguments import checked_choice
 from fastglm.design.formula.fitted_formula import FittedFormula, FrameDesign
 from fastglm.design.formula.response import NUMBERS, ResponseRule, read_response
-from fastglm.design.frames.frames import Categories, Column, is_frame
+from fastglm.design.frames.frames import Categories, Column, Frame, is_frame
 from fastglm.design.frames.missing import missing_design_rows, missing_rows, rows_text
 from fastglm.design.matrix.arrays import design_from_array
 from fastglm.design.matrix.parts import Design
@@ -152,12 +152,13 @@ def read_formulas(
     """
     checked_choice("missing", missing, _MISSING[:2], " with a formula" * isinstance(takes, Family))
     rule = rule_of(takes)
-    fits = _fit_formulas(formula, others, data, columns, missing, rule, None)
+    read, data = Frame.of(data), data.native if isinstance(data, Frame) else data
+    fits = _fit_formulas(formula, others, read, columns, missing, rule, None)
     masks = [built.rows for _, built in fits if built is not None]
     present = [mask for mask in masks if mask is not None]
     keep = np.logical_and.reduce(present) if present else None
     if keep is not None and any(mask is None or (mask != keep).any() for mask in masks):
-        fits = _fit_formulas(formula, others, data, columns, missing, rule, keep)
+        fits = _fit_formulas(formula, others, read, columns, missing, rule, keep)
     fitted_formula, built = fits[0]
     if (
         built is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import prod
 from typing import TypeAlias
 
@@ -250,9 +251,15 @@ def _stack(
     return np.concatenate([[0], np.cumsum(widths)]).astype(np.int64), rows, values
 
 
+@lru_cache(maxsize=16)
+def _identity(size: int) -> scipy.sparse.csc_array:
+    """The identity, to be copied: scipy's checks of a new matrix take longer than a small fit."""
+    return scipy.sparse.eye_array(size, format="csc")
+
+
 def _block(product: CodedTerm, factors: Mapping[str, Factor], n_rows: int) -> _Block:
     if not product.factors:
-        return _Block([Ones(n_rows)], scipy.sparse.csc_array(np.ones((1, 1))), ["Intercept"])
+        return _Block([Ones(n_rows)], _identity(1).copy(), ["Intercept"])
     coded = [(factors[factor.text], factor.reduced) for factor in product.factors]
     names, coding = _columns(coded)
     categorical = [f for f, _ in coded if isinstance(f, CategoricalFactor)]
@@ -317,7 +324,7 @@ def _columns(coded: Sequence[tuple[Factor, bool]]) -> tuple[list[str], scipy.spa
             matrix, columns = factor.contrast.columns(factor.levels, reduced, factor.name)
         else:
             columns = list(factor.names[1:] if reduced else factor.names)
-            matrix = scipy.sparse.eye_array(len(columns), format="csc")
+            matrix = _identity(len(columns)).copy()
             if table is not None:
                 matrix = scipy.sparse.csc_array(table[1])
         names.append(columns)

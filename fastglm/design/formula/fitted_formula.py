@@ -152,7 +152,7 @@ class FittedFormula:
             If the data do not fit it; the subclasses `ColumnNotFoundError` and
             `MissingValueError` for unknown columns and for missing or infinite values.
         """
-        data = Frame(frame)
+        data = Frame.of(frame)
         parsed = parse_formula(formula, data.names)
         response = () if parsed.response is None else (parsed.response,)
         used = (*response, *parsed.factors, *parsed.offsets)

@@ -94,6 +94,13 @@ class Frame:
         # pandas numbers the columns of an unnamed array: 0, 1, ...
         self._keys = {str(key): key for key in keys}
         self.names = list(self._keys)
+        self.native = native
+        self._columns: dict[str, Column] = {}
+
+    @classmethod
+    def of(cls, data: Any, allow_empty: bool = False) -> Frame:
+        """The frame itself where it is one already, whose columns are then read once only."""
+        return data if isinstance(data, cls) else cls(data, allow_empty)
 
     def column(self, name: str) -> Column:
         """Read one column.
@@ -109,7 +116,10 @@ class Frame:
             raise DataError(f"a column is called by its name, a text, not by {name!r}.")
         if name not in self._keys:
             raise ColumnNotFoundError(not_found_text(name, self.names))
-        return read_column(self._read(self._keys[name]), name)
+        column = self._columns.get(name)
+        if column is None:
+            column = self._columns[name] = read_column(self._read(self._keys[name]), name)
+        return column
 
 
 def one_row(row: Any) -> Any:
