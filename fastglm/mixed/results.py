@@ -57,7 +57,8 @@ class MixedResults(PopulationMethods, OtherNames, SharedMethods, MixedFit):
         cov_type : {"nonrobust", "conditional", "cluster"}
             "nonrobust" takes account of the estimation of theta where the model is not linear;
             "conditional" is given theta, lme4's ``vcov(use.hessian=FALSE)``;
-            "cluster" is White's for the levels of a factor, of a linear model.
+            "cluster" is White's for the levels of a factor that all others are nested in: of a
+            generalized model from the scores of all parameters together.
         group : str, optional
             That factor; the one with the fewest levels by default.
         use_correction : bool, default False
@@ -167,15 +168,34 @@ class MixedResults(PopulationMethods, OtherNames, SharedMethods, MixedFit):
 
     # -- single levels
 
-    def influence(self) -> LevelInfluence:
-        """Coefficients of a linear model without each level, its variances given.
+    def influence(
+        self, group: str | None = None, refit: bool | None = None, n_threads: int | None = None
+    ) -> LevelInfluence:
+        """Coefficients without each level of a grouping factor.
+
+        Parameters
+        ----------
+        group : str, optional
+            The factor; the one with the fewest levels by default.
+        refit : bool, optional
+            Whether to fit the model to the rows without each level, as lme4's ``influence``, rather
+            than to keep variances as they are, which only a linear model with one factor allows and
+            does by default.
+        n_threads : int, optional
+            Fits at the same time; the results do not depend on it.
 
         Returns
         -------
         LevelInfluence
-            With ``params``, (q, p), ``cooks_distance``, (q,), and ``summary_frame()``.
+            With ``params``, (q, p), ``cooks_distance``, (q,), and ``summary_frame()``; NaN for a
+            level without which the model cannot be fitted.
+
+        Raises
+        ------
+        ModelError
+            If there is no such factor, or ``refit=False`` is not possible.
         """
-        return level_influence(self)
+        return level_influence(self, group, refit, usable_threads(n_threads))
 
     def plot_ranef(self, group: str | None = None, alpha: float = 0.05) -> Any:
         """Caterpillar plot of the modes of a factor, a matplotlib figure."""

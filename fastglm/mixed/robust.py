@@ -1,8 +1,9 @@
-"""What single levels do to a linear mixed model: robust covariance by level, and leaving one out.
+"""What single levels do to a mixed model: robust covariance by level, and leaving one out.
 
-Given theta, the scores of the coefficients add up over rows as X' V^-1 (y - X beta): sums over the
-levels of a factor are those of White's sandwich for clusters (Liang & Zeger 1986), and with the
-level's own information they tell what the coefficients are without it (Demidenko & Stukel 2005).
+In a linear one, given theta, the scores of the coefficients add up over rows as
+X' V^-1 (y - X beta): sums over the levels of a factor are those of White's sandwich for clusters
+(Liang & Zeger 1986), and with the level's own information they tell what the coefficients are
+without it (Demidenko & Stukel 2005).
 """
 
 from __future__ import annotations
@@ -14,18 +15,13 @@ import numpy as np
 
 from fastglm.errors import ModelError
 from fastglm.inference.rendering import RenderedFrame
+from fastglm.mixed.clusters import generalized_cluster_covariance, refit_without
 from fastglm.mixed.estimate import LinearEstimate
+from fastglm.mixed.layout import Block
 from fastglm.mixed.prediction import predict_rows
 from fastglm.mixed.record import MixedFit
 
 __all__ = ["LevelInfluence", "cluster_covariance", "level_influence"]
-
-
-def _linear_estimate(fit: MixedFit, what: str) -> LinearEstimate:
-    fit._model_with_data(what)
-    if not isinstance(fit.estimate, LinearEstimate):
-        raise ModelError(f"{what} is for linear mixed models.")
-    return fit.estimate
 
 
 def _row_scores(fit: MixedFit) -> np.ndarray:
@@ -43,22 +39,31 @@ def cluster_covariance(fit: MixedFit, group: str | None, use_correction: bool) -
 
     By default of the factor with the fewest levels, inside which all others should be.
     """
-    estimate = _linear_estimate(fit, "the covariance by clusters")
-    blocks = {block.group: block for block in fit.model.mixed_rows.blocks}
-    name = min(blocks, key=lambda g: blocks[g].q) if group is None else group
-    if name not in blocks:
-        raise ModelError(f"there is no grouping factor {name!r}; there is {', '.join(blocks)}.")
-    block = blocks[name]
-    scores = estimate.fixed.by_level(_row_scores(fit)[None], block.codes, block.q)[:, 0]
-    bread = estimate.fixed.from_standardized @ estimate.covariance
-    matrix = bread @ (scores.T @ scores) @ bread.T
+    fit._model_with_data("the covariance by clusters")
+    estimate, block = fit.estimate, _block_of(fit, group)
+    back = estimate.fixed.from_standardized
+    if isinstance(estimate, LinearEstimate):
+        scores = estimate.fixed.by_level(_row_scores(fit)[None], block.codes, block.q)[:, 0]
+        bread = back @ estimate.covariance
+        matrix = bread @ (scores.T @ scores) @ bread.T
+    else:
+        matrix = back @ generalized_cluster_covariance(fit, block) @ back.T
     factor = block.q / (block.q - 1.0) if use_correction else 1.0
     return estimate.fixed.spread_out(factor * matrix)
 
 
+def _block_of(fit: MixedFit, group: str | None) -> Block:
+    """The factor of this name, by default that of the fewest levels."""
+    blocks = {block.group: block for block in fit.model.mixed_rows.blocks}
+    name = min(blocks, key=lambda g: blocks[g].q) if group is None else group
+    if name not in blocks:
+        raise ModelError(f"there is no grouping factor {name!r}; there is {', '.join(blocks)}.")
+    return blocks[name]
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class LevelInfluence(RenderedFrame):
-    """What a fit would be without each level, its variances given.
+    """What the coefficients of a fit would be without each level.
 
     Attributes
     ----------
@@ -86,35 +91,53 @@ class LevelInfluence(RenderedFrame):
         return frame.assign(cooks_distance=self.cooks_distance)
 
 
-def level_influence(fit: MixedFit) -> LevelInfluence:
-    """Coefficients without each level of the one grouping factor, theta and sigma as they are.
+def level_influence(
+    fit: MixedFit, group: str | None, refit: bool | None, n_threads: int
+) -> LevelInfluence:
+    """Coefficients without each level of a factor.
+
+    Of a linear model with one factor by default at its variances, otherwise by fits of the rest.
 
     Raises
     ------
     ModelError
-        If there are several factors, whose levels depend on each other.
+        If variances are to stay where coefficients are no linear functions given them, or where
+        levels depend on each other.
     """
-    estimate = _linear_estimate(fit, "influence by level")
+    fit._model_with_data("influence by level")
+    block, estimate = _block_of(fit, group), fit.estimate
+    is_closed = isinstance(estimate, LinearEstimate) and len(estimate.layout.blocks) == 1
+    if refit is False and not is_closed:
+        raise ModelError(
+            "refit=False needs a linear model with a single grouping factor: leave it out."
+        )
+    fixed = estimate.fixed
+    if is_closed and not refit:
+        params = _at_given_variances(fit)
+    else:
+        params = refit_without(fit, block, n_threads)
+    metric = np.linalg.inv(fit.covariance[np.ix_(fixed.kept, fixed.kept)])
+    change = (params - fit.estimates)[:, fixed.kept]
+    distance = np.einsum("ja,ab,jb->j", change, metric, change) / fixed.p
+    return LevelInfluence(block.group, block.levels, fit.names, params, distance)
+
+
+def _at_given_variances(fit: MixedFit) -> np.ndarray:
+    """Coefficients without each level, theta and sigma as they are, (q, all columns)."""
+    estimate: LinearEstimate = fit.estimate
     layout, fixed, state = estimate.layout, estimate.fixed, estimate.state
-    if len(layout.blocks) > 1:
-        raise ModelError("influence by level needs a single grouping factor.")
     given, p = fit.model.rows, fixed.p
     x = given.design.to_dense()[:, fixed.kept] @ fixed.from_standardized
     x, residual = x[layout.order], _row_scores(fit)[layout.order]
     weight = np.ones(len(x)) if given.prior_weights is None else given.prior_weights
     weight = weight[layout.order]
     C, B = state.factor.level_covariances(0), state.problem.columns.own[:, :, :p]
-    params, distance = np.empty((layout.q, p)), np.empty(layout.q)
-    metric = np.linalg.inv(estimate.covariance)
+    whole = np.full((layout.q, fixed.kept.size), np.nan)
     for j in range(layout.q):
         rows = slice(layout.start[j], layout.start[j + 1])
         own = x[rows]
         information = own.T @ (weight[rows, None] * own) - B[j].T @ C[j] @ B[j]
         score = own.T @ residual[rows] * state.sigma2
         change = -np.linalg.solve(state.information - information, score)
-        params[j] = fixed.from_standardized @ (estimate.beta + change)
-        distance[j] = change @ metric @ change / p
-    whole = np.full((layout.q, fixed.kept.size), np.nan)
-    whole[:, fixed.kept] = params
-    block = layout.blocks[0]
-    return LevelInfluence(block.group, block.levels, fit.names, whole, distance)
+        whole[j, fixed.kept] = fixed.from_standardized @ (estimate.beta + change)
+    return whole

@@ -1,4 +1,4 @@
-"""Rows of some levels of the grouping factor, for a fit of all to begin where theirs ends."""
+"""Some of the rows with their levels, and those that a fit of all begins with."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from fastglm.mixed.layout import Block
 from fastglm.mixed.rows import MixedRows
 
-__all__ = ["sampled_levels"]
+__all__ = ["sampled_levels", "take_blocks", "take_rows_of"]
 
 #: Levels of a sample: what they tell of curvatures is right to a thirtieth.
 SAMPLE_LEVELS = 1_000
@@ -24,13 +25,31 @@ def sampled_levels(rows: MixedRows) -> tuple[MixedRows, float] | None:
     if block.q < LEAST_SHARE * SAMPLE_LEVELS:
         return None
     chosen = np.linspace(0, block.q - 1, SAMPLE_LEVELS).astype(np.int64)
-    place = np.full(block.q, -1, dtype=np.int64)
-    place[chosen] = np.arange(chosen.size)
-    codes = place[block.codes]
-    keep = codes >= 0
-    own = replace(
-        block, levels=tuple(block.levels[j] for j in chosen), codes=codes[keep],
-        columns=block.columns[keep],
+    keep = np.zeros(block.q, dtype=bool)
+    keep[chosen] = True
+    rows_kept = keep[block.codes]
+    sample = take_rows_of(rows, rows_kept)
+    return sample, rows.fixed.n_rows / np.count_nonzero(rows_kept)
+
+
+def take_rows_of(rows: MixedRows, which: np.ndarray) -> MixedRows:
+    """Some rows, by a (n,) bool mask or by their numbers, and the levels that occur in them."""
+    return replace(rows, fixed=rows.fixed.take(which), blocks=take_blocks(rows.blocks, which))
+
+
+def take_blocks(blocks: tuple[Block, ...], which: np.ndarray) -> tuple[Block, ...]:
+    """The same for the grouping factors alone."""
+    return tuple(_take_block(block, which) for block in blocks)
+
+
+def _take_block(block: Block, which: np.ndarray) -> Block:
+    codes = block.codes[which]
+    used = np.unique(codes) if codes.size < block.q else np.flatnonzero(np.bincount(codes))
+    place = np.full(block.q, -1, dtype=np.int64) if codes.size >= block.q else None
+    if place is not None:
+        place[used] = np.arange(used.size)
+    return replace(
+        block, levels=tuple(block.levels[j] for j in used),
+        codes=np.searchsorted(used, codes) if place is None else place[codes],
+        columns=block.columns[which],
     )  # fmt: skip
-    sample = replace(rows, fixed=rows.fixed.take(keep), blocks=(own,))
-    return sample, rows.fixed.n_rows / np.count_nonzero(keep)

@@ -18,7 +18,7 @@ from fastglm.mixed.prediction import new_rows
 from fastglm.mixed.record import MixedFit
 from fastglm.responses.designs import linear_predictor
 
-__all__ = ["Bootstrap", "bootstrap", "simulate"]
+__all__ = ["Bootstrap", "bootstrap", "lifted_theta", "simulate"]
 
 
 def simulate(fit: MixedFit, n: int, seed: Any, use_u: bool) -> np.ndarray:
@@ -116,7 +116,7 @@ def bootstrap(fit: MixedFit, n: int, seed: Any, n_threads: int) -> Bootstrap:
     """NestedRefit `n` simulated responses; the same numbers for any number of threads."""
     model = fit._model_with_data("the bootstrap")
     responses = simulate(fit, n, seed, use_u=False)
-    options = dict(fit.fit_options) | {"start_theta": _lifted(fit), "n_threads": 1}
+    options = dict(fit.fit_options) | {"start_theta": lifted_theta(fit), "n_threads": 1}
 
     def refit(k: int) -> np.ndarray:
         again = copy(model)
@@ -138,7 +138,7 @@ def bootstrap(fit: MixedFit, n: int, seed: Any, n_threads: int) -> Bootstrap:
     return Bootstrap(names, estimates, replicates)
 
 
-def _lifted(fit: MixedFit) -> np.ndarray:
+def lifted_theta(fit: MixedFit) -> np.ndarray:
     """Theta to start from, off the boundary: zero is stationary."""
     theta = fit.theta.copy()
     start = fit.estimate.layout.start_theta() if fit.estimate is not None else np.ones(theta.size)
