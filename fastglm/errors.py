@@ -110,6 +110,10 @@ class SeparationWarning(FastGLMWarning):
     """Some estimates are infinite because the regressors separate the responses."""
 
 
+#: What PyPI calls the packages that are imported under another name.
+PYPI_NAMES = {"sklearn": "scikit-learn"}
+
+
 def require_package(package: str, extra: str, what: str) -> None:
     """Raise `MissingPackageError` unless an optional package can be imported.
 
@@ -124,7 +128,7 @@ def require_package(package: str, extra: str, what: str) -> None:
     try:
         import_module(package)
     except ImportError:
-        text = f"{what} need {package}; pip install 'fastglm[{extra}]'."
+        text = f"{what} need {PYPI_NAMES.get(package, package)}; pip install 'fastglm[{extra}]'."
         raise MissingPackageError(text) from None
 
 

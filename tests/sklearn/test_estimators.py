@@ -21,6 +21,7 @@ from fastglm.errors import DataError, FormulaError, MissingPackageError, ModelEr
 from fastglm.sklearn import GLMClassifier, GLMRegressor
 
 ROWS = 240
+SKLEARN_VERSION = tuple(int(part) for part in sklearn.__version__.split(".")[:2])
 
 
 @pytest.fixture(scope="module")
@@ -189,29 +190,48 @@ def test_cross_validation_is_that_by_hand(frame):
     close(scores, by_hand, 1e-8)
 
 
-def test_exposure_and_weights_are_routed(frame):
-    X = frame[["x", "age"]]
+@pytest.fixture
+def routed():
+    """An estimator that asks for weights and exposure, while metadata are routed."""
     asks = {"exposure": True, "sample_weight": True}
     with sklearn.config_context(enable_metadata_routing=True):
         model = GLMRegressor("poisson").set_fit_request(**asks).set_score_request(**asks)
-        model = model.set_predict_request(exposure=True)
-        pipeline = make_pipeline(StandardScaler().set_fit_request(sample_weight=False), model)
-        given = {"exposure": frame.years, "sample_weight": frame.weight}
-        result = cross_validate(pipeline, X, frame.n, params=given, cv=3, return_estimator=True)
-        first = result["estimator"][0]
-        test = np.arange(ROWS) < ROWS // 3
-        expected = GLMRegressor("poisson").fit(
-            X[~test], frame.n[~test], frame.weight[~test], exposure=frame.years[~test]
-        )
-        close(
-            first.predict(X[test], exposure=frame.years[test]),
-            expected.predict(X[test], exposure=frame.years[test]),
-            1e-8,
-        )
-        score = expected.score(
-            X[test], frame.n[test], frame.weight[test], exposure=frame.years[test]
-        )
-        close(result["test_score"][0], score, 1e-8)
+        yield model.set_predict_request(exposure=True)
+
+
+def piped(model):
+    return make_pipeline(StandardScaler().set_fit_request(sample_weight=False), model)
+
+
+def test_exposure_and_weights_are_routed_through_a_pipeline(routed, frame):
+    X = frame[["x", "age"]]
+    given = {"exposure": frame.years, "sample_weight": frame.weight}
+    pipeline = piped(routed).fit(X, frame.n, **given)
+    expected = GLMRegressor("poisson").fit(X, frame.n, **given)
+    rates = pipeline.predict(X, exposure=frame.years)
+    close(rates, expected.predict(X, exposure=frame.years), 1e-8)
+    close(pipeline.score(X, frame.n, **given), expected.score(X, frame.n, **given), 1e-8)
+
+
+@pytest.mark.parametrize("wrap", [lambda model: model, piped], ids=["alone", "pipeline"])
+def test_exposure_and_weights_are_routed_by_cross_validation(wrap, routed, frame):
+    if wrap is piped and SKLEARN_VERSION < (1, 7):
+        pytest.skip("scikit-learn 1.6 hands a Pipeline's score none but sample_weight")
+    X = frame[["x", "age"]]
+    given = {"exposure": frame.years, "sample_weight": frame.weight}
+    result = cross_validate(wrap(routed), X, frame.n, params=given, cv=3, return_estimator=True)
+    first = result["estimator"][0]
+    test = np.arange(ROWS) < ROWS // 3
+    expected = GLMRegressor("poisson").fit(
+        X[~test], frame.n[~test], frame.weight[~test], exposure=frame.years[~test]
+    )
+    close(
+        first.predict(X[test], exposure=frame.years[test]),
+        expected.predict(X[test], exposure=frame.years[test]),
+        1e-8,
+    )
+    score = expected.score(X[test], frame.n[test], frame.weight[test], exposure=frame.years[test])
+    close(result["test_score"][0], score, 1e-8)
 
 
 def test_clones_and_pickles(frame, tmp_path):
@@ -282,6 +302,6 @@ def test_without_scikit_learn_a_sentence_says_so(monkeypatch):
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "sklearn", None)
     with pytest.raises(
-        MissingPackageError, match=r"need sklearn; pip install 'fastglm\[sklearn\]'"
+        MissingPackageError, match=r"need scikit-learn; pip install 'fastglm\[sklearn\]'"
     ):
         import fastglm.sklearn  # noqa: F401
