@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
-from fastglm.errors import DataError, ModelError
+from fastglm.errors import ModelError
 from fastglm.families import Family, resolve_family
 from fastglm.fit.estimate import FitOptions
 from fastglm.fit.options import solver_options
 from fastglm.fit.streamed import fit_streamed
+from fastglm.model import GLM
+from fastglm.passes.row_table import RowTable
 from fastglm.results import Results
 from fastglm.rows.cluster import require_client
 from fastglm.rows.learning import learn_rows
 from fastglm.rows.read import row_columns
-from fastglm.rows.streamed import StreamedModelRows, needs_rows
+from fastglm.rows.streamed import StreamedModelRows
 from fastglm.solve.fit import Progress
 from fastglm.sources.scan import scan
 
@@ -41,6 +43,7 @@ class StreamedGLM:
         As for `fastglm.GLM.from_formula`; the name of a column.
     memory : str or int, default "1GB"
         Bytes that rows may take at a time; rows that fit into a third of it are read only once.
+        What needs all rows, as residuals do, reads them where they fit into all of it.
 
     Raises
     ------
@@ -68,15 +71,31 @@ class StreamedGLM:
         source, limit = scan(data), bytes_of_text(memory)
         model, totals = learn_rows(formula, source, self.family, columns, missing, limit)
         self.rows = StreamedModelRows(source, model, totals, limit)
+        self._in_memory: GLM | None = None
+
+    def in_memory(self, what: str) -> GLM:
+        """The same model with its rows in memory, which `what` needs; takes a pass, once.
+
+        Raises
+        ------
+        DataError
+            If the rows take more than `memory`.
+        """
+        if self._in_memory is None:
+            table, model = self.rows.table(what), self.rows.streamed
+            self._in_memory = GLM.from_formula(
+                self.formula, table, self.family, missing=model.missing, **model.columns
+            )
+        return self._in_memory
 
     @property
-    def row_table(self) -> NoReturn:
+    def row_table(self) -> RowTable:
         """What the kernels read, of rows in memory."""
-        raise DataError(needs_rows(self.rows.source.label))
+        return self.in_memory("the row table").row_table
 
-    def keeping(self, keep: Any) -> NoReturn:
-        """The same model of some of its rows."""
-        raise DataError(needs_rows(self.rows.source.label))
+    def subset(self, keep: np.ndarray) -> GLM:
+        """The same model of some of its rows, in memory; see `fastglm.GLM.subset`."""
+        return self.in_memory("a model of some of the rows").subset(keep)
 
     def fit(
         self,

@@ -22,7 +22,7 @@ MODULES = {
 ORDER = (
     "errors", "arguments", "records", "pointers", "entry", "kernels", "data", "sources", "design",
     "families", "passes", "rows", "expfam", "solve", "fit", "inference", "export", "plots",
-    "report", "results", "streamed", "model", "shorthand", "cross_validation", "responses", "mixed",
+    "report", "results", "model", "streamed", "shorthand", "cross_validation", "responses", "mixed",
     "compare", "load", "sklearn", "", "mlflow", "cli",
     "__main__",
 )  # fmt: skip

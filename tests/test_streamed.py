@@ -237,15 +237,17 @@ def test_large_fits_take_few_passes(table):
     assert dense.timings["decode"] >= 0.0
 
 
-def test_what_needs_rows_in_memory_says_so(table):
-    results = fg.glm("claims ~ x", fg.scan(table), family="poisson")
+def test_what_needs_rows_that_do_not_fit_into_memory_says_so(table):
+    results = fg.glm("claims ~ x", fg.scan(table), family="poisson", memory="600KB")
     for ask in (
         lambda: results.fittedvalues,
         lambda: results.resid_deviance,
         lambda: results.get_influence().hat_matrix_diag,
         lambda: results.model.row_table,
+        lambda: results.step(),
+        lambda: results.anova(test="Rao"),
     ):
-        with pytest.raises(DataError, match="needs the rows in memory"):
+        with pytest.raises(DataError, match=rf"needs? the {N:,} rows of .* in memory, about"):
             ask()
     assert results.predict({"x": [0.0]}).shape == (1,)
     assert "Intercept" in str(results.summary())

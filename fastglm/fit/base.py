@@ -232,12 +232,18 @@ class FitBase(Pointing):
 
     # -- labels and the data behind
 
-    def _model_with_data(self, what: str) -> Any:
+    def _model_of_rows(self, what: str) -> Any:
+        """The model, whose rows may have to be read from a source."""
         if self.model is None:
             raise DataError(
                 f"{what} cannot be computed: this result was loaded without the data of its fit."
             )
         return self.model
+
+    def _model_with_data(self, what: str) -> Any:
+        """The model with its rows in memory, by one more pass where they are not."""
+        model = self._model_of_rows(what)
+        return model.in_memory(what) if hasattr(model, "in_memory") else model
 
     def _vector(self, values: np.ndarray) -> Any:
         if not self.labelled:

@@ -191,7 +191,7 @@ class Fit(FitBase, FamilyParameters):
 
     @cached_property
     def _null(self) -> NullFit:
-        rows = self._model_with_data("the null deviance").rows
+        rows = self._model_of_rows("the null deviance").rows
         return null_fit(rows, self.family, self.has_intercept, self.n_threads)
 
     @cached_property
@@ -214,7 +214,7 @@ class Fit(FitBase, FamilyParameters):
     @cached_property
     def llf(self) -> float:
         """Log-likelihood as R's ``logLik`` counts it; NaN for quasi families."""
-        rows = self._model_with_data("the log-likelihood").rows
+        rows = self._model_of_rows("the log-likelihood").rows
         return self._log_likelihood(rows, self.estimates, self.deviance)
 
     def _log_likelihood(self, rows: Any, params: np.ndarray, deviance: float) -> float:
@@ -247,7 +247,7 @@ class Fit(FitBase, FamilyParameters):
     @cached_property
     def row_source(self) -> RowSource:
         """The same rows, wherever they are."""
-        rows = self._model_with_data("the rows").rows
+        rows = self._model_of_rows("the rows").rows
         if isinstance(rows, StreamedModelRows):
             return rows.row_source(self.n_threads, single=True)
         return MemoryRows(self._row_table)

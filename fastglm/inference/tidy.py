@@ -145,7 +145,7 @@ def augmented(fit: FitBase, data: Any, columns: dict[str, np.ndarray]) -> Any:
     kept = None
     if data is None:
         rows = fit._model_with_data("the rows of the fit").rows
-        data, kept = fit._frame, getattr(rows, "fixed", rows).frame_rows
+        data, kept = rows.frame, getattr(rows, "fixed", rows).frame_rows
         data = _own_columns(fit) if data is None else data
     elif isinstance(data, np.ndarray | list | tuple):
         matrix = np.asarray(data)

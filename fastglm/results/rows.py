@@ -296,7 +296,7 @@ class RowMethods(EffectMethods, DiagnosticMethods):
         if exog is None:
             rows = fitted_designs(self, offset, exposure, unseen)
             if var_weights is None and self.model is not None:
-                var_weights = self.model.rows.variance_weights
+                var_weights = self._model_with_data("predictions").rows.variance_weights
                 if var_weights is not None:
                     # A row of weight 0 has no distribution.
                     var_weights = np.where(var_weights > 0.0, var_weights, np.nan)

@@ -105,7 +105,7 @@ class StatsmodelsNames(InferenceMethods, RowMethods, SharedMethods):
         """
         if not options:
             return self
-        return self._model_with_data("another fit").fit(**options)
+        return self._model_of_rows("another fit").fit(**options)
 
     def f_test(self, hypothesis: Any) -> HypothesisTest:
         """`wald_test` with the F distribution.

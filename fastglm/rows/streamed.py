@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,7 +27,10 @@ from fastglm.rows.streamed_model import LeftOut, StreamedModel, level_codes
 from fastglm.rows.windows import RowReader, bytes_of, read_pieces, telling_rows
 from fastglm.sources.base import Source
 
-__all__ = ["StreamedModelRows", "needs_rows"]
+if TYPE_CHECKING:
+    import pyarrow
+
+__all__ = ["StreamedModelRows"]
 
 #: Grains of a sample, at least, and the runs of neighbours that they come in.
 SAMPLE_GRAINS, SAMPLE_RUNS = 64, 16
@@ -41,7 +44,8 @@ SAMPLE_BYTES, SAMPLE_OTHERS = 2**28, 4
 class StreamedModelRows:
     """What a result of a streamed fit knows of its rows, in the place of `ModelRows`.
 
-    What would need the rows themselves raises `DataError`, which says what to do instead.
+    What would need the rows themselves raises `DataError`: whoever does asks for the model with its
+    rows in memory.
 
     Attributes
     ----------
@@ -77,6 +81,54 @@ class StreamedModelRows:
         self.summary, self.n_dropped = totals.summary, totals.n_dropped
         self.missing = totals.missing
         self._sources: dict[bool, StreamedRows] = {}
+
+    @cached_property
+    def needed_memory(self) -> int:
+        """About what all rows of the model take in memory, in bytes."""
+        reader, sample = self.row_source(1).windows, self.row_source(1).row_table
+        assert isinstance(reader, RowReader)
+        return int(self._raw_bytes(reader.names) + self._n_all * bytes_of(sample) / sample.n_rows)
+
+    @property
+    def fits(self) -> bool:
+        """Whether `memory` has room for all rows."""
+        return self.needed_memory <= self.memory
+
+    @property
+    def _n_all(self) -> int:
+        """Rows of the source, complete or not."""
+        assert self.source.n_rows is not None
+        return self.source.n_rows
+
+    def _raw_bytes(self, names: Sequence[str]) -> float:
+        """About what columns of all rows take, as the first rows have it."""
+        first = next(iter(self.source.read(names, 0, min(GRAIN_ROWS, self._n_all))))
+        return self._n_all * first.nbytes / max(first.num_rows, 1)
+
+    def table(self, what: str) -> pyarrow.Table:
+        """All rows, for `what` needs them, with all columns or those of the model; takes a pass.
+
+        Raises
+        ------
+        DataError
+            If they take more than `memory`.
+        """
+        import pyarrow
+
+        reader, needed = self.row_source(1).windows, self.needed_memory
+        assert isinstance(reader, RowReader)
+        if needed > self.memory:
+            raise DataError(
+                f"{what} needs the {self._n_all:,} rows of {self.source.label} in memory, about "
+                f"{needed / 1e6:,.1f} MB: fit with memory= of at least that, or a sample of the "
+                "rows for it; predictions go to a file with predict_to()."
+            )
+        names: Sequence[str] = self.source.names
+        if needed - self._raw_bytes(reader.names) + self._raw_bytes(names) > self.memory:
+            names = reader.names
+        whole = pyarrow.concat_tables(list(self.source.read(names))).combine_chunks()
+        reader.require_unchanged()
+        return whole
 
     @property
     def mean_response(self) -> float:
@@ -234,7 +286,7 @@ class StreamedModelRows:
     def __getattr__(self, name: str) -> Any:
         if name not in _OF_ROWS:
             raise AttributeError(name)
-        raise DataError(needs_rows(self.source.label))
+        raise DataError(_needs_rows(self.source.label))
 
 
 class ShapeOfDesign:
@@ -247,7 +299,7 @@ class ShapeOfDesign:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        raise DataError(needs_rows(self._label))
+        raise DataError(_needs_rows(self._label))
 
 
 def window_grains(memory: int, row_bytes: float, partial_bytes: int, n_threads: int) -> int:
@@ -294,9 +346,5 @@ def sample_ranges(n_rows: int, n_columns: int, memory: int) -> list[tuple[int, i
 _OF_ROWS = {*ModelRows.__dataclass_fields__, "offset", "layout", "take", "counts", "frame_column"}
 
 
-def needs_rows(label: str) -> str:
-    """What to say of a question that only rows in memory can answer."""
-    return (
-        f"this needs the rows in memory, but the fit read them from {label}: fit a data frame of "
-        "them, or of a sample, for it; predictions go to a file with predict_to()."
-    )
+def _needs_rows(label: str) -> str:
+    return f"this needs the rows in memory, but the fit read them from {label}: fit a data frame."

@@ -118,7 +118,7 @@ def trusted(
 
 def _scores(fit: Fit, power: int) -> ScoreProducts:
     """Sums of products of scores with leverages to that power."""
-    model = fit._model_with_data("a robust covariance")
+    model = fit._model_of_rows("a robust covariance")
     rows, root, centering = fit.row_source, fit.inverse_information_factor, fit.centering
     mean = fit.rank / fit.nobs
     frequencies = model.rows.frequencies if rows.is_in_memory else None
@@ -269,7 +269,7 @@ def _streamed_cluster(
 def _cluster(
     fit: Fit, *, groups: Any = None, use_correction: bool | str = True, df_correction: bool = True
 ) -> Covariance:
-    model = fit._model_with_data("a clustered covariance")
+    model = fit._model_of_rows("a clustered covariance")
     root, centering = fit.inverse_information_factor, fit.centering
 
     def meat(codes: np.ndarray, n_groups: int) -> np.ndarray:

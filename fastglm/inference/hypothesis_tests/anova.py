@@ -83,7 +83,7 @@ class Terms:
 
 def terms_of(fit: Any) -> Terms:
     """The terms of a fit."""
-    model = fit._model_with_data("an analysis of deviance")
+    model = fit._model_of_rows("an analysis of deviance")
     if fit.has_several_predictors:
         return Terms(*fit.terms_of_designs(model))
     return _terms_of_design(fit, fit.terms, intercept_column(fit))
@@ -124,6 +124,13 @@ def full_refit(fit: Any) -> NestedRefit:
     return NestedRefit(np.arange(len(fit.names)), fit.estimates, fit.deviance, fit.rank, fit.status)
 
 
+def _design(fit: Any, test: str) -> Any:
+    """The design; scores of columns that a model lacks need its rows in memory."""
+    if test == "Rao":
+        return fit._model_with_data('test="Rao"').rows.design
+    return fit._model_of_rows("an analysis of deviance").rows.design
+
+
 def anova(fit: Any, type: int, test: str | None) -> Table:
     """Analysis of deviance of one fit; see `Results.anova`."""
     if type not in (1, 2, 3):
@@ -136,7 +143,7 @@ def anova(fit: Any, type: int, test: str | None) -> Table:
 
 def _sequential(fit: Any, test: str) -> Table:
     terms = terms_of(fit)
-    design = fit._model_with_data("an analysis of deviance").rows.design
+    design = _design(fit, test)
     n_terms = len(terms.names)
     # The last of the models is the fit itself.
     models = [refit_columns(fit, terms.of(range(k))) for k in range(n_terms)]
@@ -202,7 +209,7 @@ def _f_columns(
 def _partial(fit: Any, type: int, test: str) -> Table:
     """Types 2 and 3: each term after all others, for type 2 except those that contain it."""
     terms = terms_of(fit)
-    design = fit._model_with_data("an analysis of deviance").rows.design
+    design = _design(fit, test)
     n_terms = len(terms.names)
     statistic, df = np.empty(n_terms), np.empty(n_terms)
     full = full_refit(fit)
@@ -307,7 +314,7 @@ def drop1(fit: Any, test: str | None, k: float) -> Table:
     test = checked_test(fit, test)
     terms = terms_of(fit)
     every = range(len(terms.names))
-    design = fit._model_with_data("drop1").rows.design
+    design = _design(fit, test)
     scope = [t for t in every if not any(terms.contains(j, t) for j in every)]
     models = [refit_columns(fit, terms.of(terms.without(t, list(every)))) for t in scope]
     base = full_refit(fit)

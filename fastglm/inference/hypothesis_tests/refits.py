@@ -16,8 +16,12 @@ from fastglm.passes.products import information
 from fastglm.passes.row_table import RowTable, build_row_table
 from fastglm.passes.row_values import evaluate_rows
 from fastglm.passes.scaling import find_scaling
+from fastglm.rows.model_rows import ModelRows
+from fastglm.rows.streamed import StreamedModelRows
+from fastglm.rows.streamed_model import LeftOut
 from fastglm.solve.fit import SolverOptions, solve
 from fastglm.solve.solution import Solution
+from fastglm.solve.streamed import solve_streamed
 
 if TYPE_CHECKING:
     from fastglm.fit.record import Fit
@@ -136,6 +140,9 @@ def refit_columns(fit: Any, columns: Sequence[int] | np.ndarray, model: Any = No
     """
     if fit.has_several_predictors:
         return fit.refitted(columns, model)
+    known = fit._model_of_rows("another model").rows
+    if model is None and isinstance(known, StreamedModelRows) and not known.fits:
+        return _refit_streamed(fit, known, columns)
     rows = fit._model_with_data("another model").rows
     names = fit.names if model is None else model.rows.design.names
     design = rows.design if model is None else model.rows.design
@@ -157,6 +164,34 @@ def refit_columns(fit: Any, columns: Sequence[int] | np.ndarray, model: Any = No
     return NestedRefit(columns, params, deviance, rank, status)
 
 
+def _refit_streamed(fit: Any, rows: StreamedModelRows, columns: Any) -> NestedRefit:
+    """As `refit_columns`, by passes over rows that do not fit into memory."""
+    require_maximum_likelihood(fit)
+    columns = np.sort(np.asarray(columns, dtype=np.intp))
+    params, family, n_threads = np.zeros(len(fit.names)), fit.family, fit.n_threads
+    if columns.size == 0:
+
+        def deviances(some: ModelRows) -> np.ndarray:
+            row_table = build_row_table(some.design, some.response, some.prior_weights, some.offset)
+            return evaluate_rows(row_table, family, params, (row_buffers.DEVIANCE,))[0]
+
+        deviance = rows.sum_values(deviances, n_threads)
+        return NestedRefit(columns, params, deviance, 0, Status.CONVERGED)
+    solution = solve_streamed(
+        rows.source_without(LeftOut((), columns), n_threads),
+        family,
+        SolverOptions(tol=1e-10, max_iter=200, n_threads=n_threads),
+        binary=rows.summary.binary,
+        safe_mean=lambda: rows.mean_response,
+        offset_range=rows.totals.offset_range,
+    ).solution
+    if solution.status != Status.CONVERGED:
+        warn_of_refit(solution.status, [fit.names[k] for k in columns])
+    params[columns] = solution.params
+    rank = int(np.count_nonzero(~np.isnan(solution.params)))
+    return NestedRefit(columns, params, solution.deviance, rank, solution.status)
+
+
 def warn_of_refit(status: Status, names: Sequence[str]) -> None:
     """Say that a model of these terms or columns did not converge."""
     warn(f"The model of {', '.join(names)}: {status.advice}", ConvergenceWarning)
@@ -164,7 +199,7 @@ def warn_of_refit(status: Status, names: Sequence[str]) -> None:
 
 def intercept_column(fit: Fit) -> int | None:
     """Number of the column of ones, None if there is none."""
-    design = fit._model_with_data("the intercept").rows.design
+    design = fit._model_of_rows("the intercept").rows.design
     if design.constant is not None or not fit.has_intercept:
         return design.constant
     row_table = fit._row_table
