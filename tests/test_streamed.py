@@ -244,7 +244,7 @@ def test_what_needs_rows_that_do_not_fit_into_memory_says_so(table):
         lambda: results.resid_deviance,
         lambda: results.get_influence().hat_matrix_diag,
         lambda: results.model.row_table,
-        lambda: results.step(),
+        results.step,
         lambda: results.anova(test="Rao"),
     ):
         with pytest.raises(DataError, match=rf"needs? the {N:,} rows of .* in memory, about"):

@@ -89,7 +89,9 @@ def test_report_and_pictures(both, tmp_path):
     np.testing.assert_allclose(lines[0].astype(float), lines[1].astype(float), rtol=1e-5)
 
 
-@pytest.mark.parametrize(("formula", "memory"), [(FORMULA, "1800KB"), ("claims ~ x + g - 1", "1MB")])
+@pytest.mark.parametrize(
+    ("formula", "memory"), [(FORMULA, "1800KB"), ("claims ~ x + g - 1", "1MB")]
+)
 def test_terms_are_tested_by_passes_where_rows_do_not_fit(formula, memory, table):
     streamed = fg.glm(formula, fg.scan(table), memory=memory, **OPTIONS)
     assert not streamed.model.rows.fits
