@@ -10,12 +10,20 @@ from typing import NamedTuple
 import numpy as np
 import scipy
 
-from fastglm.design.matrix.parts import Dense, Design, Indicators, Ones, Product, transform_matrix
+from fastglm.design.matrix.parts import (
+    Dense,
+    Design,
+    Indicators,
+    Ones,
+    Piecewise,
+    Product,
+    transform_matrix,
+)
 from fastglm.design.matrix.select import select_columns
 from fastglm.kernels.blocks import table as fields
 from fastglm.kernels.blocks.load import load_stage, widen_stage
 from fastglm.kernels.blocks.row_buffers import BLOCK_ROWS, TILE
-from fastglm.kernels.blocks.table import ELEMENT_CODES, KERNEL_TABLE_SIZE, address_of
+from fastglm.kernels.blocks.table import ELEMENT_CODES, KERNEL_TABLE_SIZE, PIECES, address_of
 from fastglm.kernels.passes.gram import accumulate_stage
 from fastglm.kernels.passes.predict import predict_stage
 
@@ -67,6 +75,15 @@ class _Tables:
         self.sources += columns
         self.dense_factor += range(source, source + p)
         self.dense_start += range(factor + 1, factor + p + 1)
+
+    def add_piecewise(self, part: Piecewise) -> None:
+        """Every piecewise polynomial of a column."""
+        table, arrays = part.kernel_table()
+        self.kept_alive += [table, *arrays]
+        for number in range(part.n_columns):
+            self.dense_factor.append(len(self.sources) // 3)
+            self.dense_start.append(len(self.dense_factor))
+            self.sources += address_of(table), number, PIECES
 
     def add_product(self, part: Product | Ones) -> None:
         """One column, the product of its factors."""
@@ -183,6 +200,9 @@ def build_row_table(
         first = columns.stop
         if isinstance(part, Dense):
             tables.add_dense(part)
+            dense_parts.append(columns)
+        elif isinstance(part, Piecewise):
+            tables.add_piecewise(part)
             dense_parts.append(columns)
         elif isinstance(part, Product | Ones):
             tables.add_product(part)

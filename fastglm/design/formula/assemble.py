@@ -15,7 +15,15 @@ import scipy
 from fastglm.design.formula.contrast_coding import CodedFactor, CodedTerm
 from fastglm.design.formula.contrasts import Contrast
 from fastglm.design.frames.frames import Level
-from fastglm.design.matrix.parts import Dense, Design, Indicators, Ones, Part, Product
+from fastglm.design.matrix.parts import (
+    Dense,
+    Design,
+    Indicators,
+    Ones,
+    Part,
+    Piecewise,
+    Product,
+)
 
 __all__ = [
     "Assembler",
@@ -41,19 +49,32 @@ class NumericFactor:
         Whether the first column is left out when the factor is reduced.
     codes : ndarray of int, shape (n,), optional
         Of a basis of a column of L distinct values.
+    pieces : Piecewise, optional
+        Of a basis of piecewise polynomials that is not written out; `values` are then its column.
     """
 
     values: np.ndarray
     names: tuple[str, ...]
     spans_intercept: bool = False
     codes: np.ndarray | None = None
+    pieces: Piecewise | None = None
 
     def columns(self, reduced: bool) -> np.ndarray:
-        """Give the columns as a matrix, (n, k), a view unless they are coded."""
+        """Give the columns as a matrix, (n, k), a view unless they are coded or pieces."""
+        if self.pieces is not None:
+            return self.kept_pieces(reduced).to_dense()
         matrix = self.values[:, None] if self.values.ndim == 1 else self.values
         if self.codes is not None:
             matrix = matrix[self.codes]
         return matrix[:, 1:] if reduced else matrix
+
+
+    def kept_pieces(self, reduced: bool) -> Piecewise:
+        """The piecewise polynomials that are columns."""
+        assert self.pieces is not None
+        if not reduced:
+            return self.pieces
+        return replace(self.pieces, coefficients=self.pieces.coefficients[1:])
 
 
 @dataclass(frozen=True, eq=False)
@@ -282,6 +303,9 @@ def _parts(product: CodedTerm, factors: Mapping[str, Factor], n_rows: int) -> li
     if table is not None:
         codes, values = table
         return [Indicators((codes,), (len(values),))]
+    factor, is_reduced = coded[0]
+    if len(coded) == 1 and isinstance(factor, NumericFactor) and factor.pieces is not None:
+        return [factor.kept_pieces(is_reduced)]
     numeric = [f.columns(reduced) for f, reduced in coded if isinstance(f, NumericFactor)]
     categorical = [f for f, _ in coded if isinstance(f, CategoricalFactor)]
     if len(numeric) == 1 and not categorical and numeric[0].shape[1] > 1:

@@ -77,12 +77,13 @@ def code_factor(
         return CategoricalFactor(codes, levels, value.contrast, name, value.spans_intercept)
     numbers = value.values if isinstance(value, Basis) else value
     of_levels = value.codes if isinstance(value, Basis) else None
-    # Coded columns are finite.
-    if finite and of_levels is None:
+    pieces = value.pieces if isinstance(value, Basis) else None
+    # Coded columns and those in pieces are finite.
+    if finite and of_levels is None and pieces is None:
         require_finite(numbers, name, nan_rows)
     if isinstance(value, Basis):
         names = tuple(f"{name}[{label}]" for label in value.labels)
-        return NumericFactor(numbers, names, value.spans_intercept, of_levels)
+        return NumericFactor(numbers, names, value.spans_intercept, of_levels, pieces)
     return NumericFactor(numbers, (name,))
 
 

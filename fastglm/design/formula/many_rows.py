@@ -2,7 +2,7 @@
 
 Formulaic evaluates every function of a basis in every row. A column of few distinct values needs it
 at these only. Any other spline is a polynomial between two knots, which its values at some points
-there determine; compiled code then evaluates it in each row.
+there determine; compiled code evaluates it in each row when it reads the row.
 """
 
 from __future__ import annotations
@@ -12,7 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["FEW_VALUES", "MANY_ROWS", "few_values", "learn_few", "spline_columns"]
+from fastglm.design.formula.order_statistics import distinct_quantiles, quantiles
+from fastglm.design.matrix.parts import Piecewise
+from fastglm.kernels.math.pieces import CUBIC, QUINTIC, piece_moments, polynomial_sums
+
+__all__ = ["FEW_VALUES", "MANY_ROWS", "few_values", "learn_few", "piecewise_basis"]
 
 #: From so many rows on it is worth while.
 MANY_ROWS = 10_000
@@ -22,7 +26,7 @@ FEW_VALUES = 120
 #: Values looked at first.
 _GLANCE = 1_000
 #: Highest degree that values at as many points determine to rounding.
-_HIGHEST_DEGREE = 5
+_HIGHEST_DEGREE = QUINTIC - 1
 
 _ARGUMENTS = {
     "bs": ("df", "knots", "degree", "include_intercept", "lower_bound", "upper_bound",
@@ -105,7 +109,8 @@ def learn_few(
         columns = call.at(levels, learned, df=None, constraints=None)
         return counts @ columns / counts.sum()
 
-    return _learn_spline(call, rows, levels, mean, state)
+    bounds = float(levels[0]), float(levels[-1])
+    return bounds[0] < bounds[1] and _learn_spline(call, rows, levels, bounds, mean, state)
 
 
 def _plain_spline(
@@ -127,22 +132,38 @@ def _plain_spline(
 def _learn_polynomials(
     values: np.ndarray, counts: np.ndarray, degree: int, state: dict[str, Any]
 ) -> None:
-    """The recurrence of polynomials that are orthogonal over the rows."""
-    alpha: dict[int, float] = {}
-    norms = {0: float(counts.sum())}
-    before, now = np.zeros(values.size), np.ones(values.size)
-    for k in range(degree):
-        alpha[k] = float(counts @ (values * now**2)) / norms[k]
-        beta = norms[k] / norms[k - 1] if k else 0.0
-        before, now = now, (values - alpha[k]) * now - beta * before
-        norms[k + 1] = float(counts @ now**2)
-    state |= {"alpha": alpha, "norms2": norms}
+    """The recurrence of polynomials that are orthogonal over the rows, from distinct values."""
+
+    def sums(alpha: np.ndarray, beta: np.ndarray, k: int) -> tuple[float, float]:
+        before, now = np.zeros(values.size), np.ones(values.size)
+        for i in range(k):
+            before, now = now, (values - alpha[i]) * now - beta[i] * before
+        return float(counts @ now**2), float(counts @ (values * now**2))
+
+    _learn_recurrence(sums, degree, state)
+
+
+def _learn_recurrence(
+    sums: Callable[[np.ndarray, np.ndarray, int], tuple[float, float]],
+    degree: int,
+    state: dict[str, Any],
+) -> None:
+    """Fills `state` with a recurrence, by the sums of p**2 and x p**2 over the rows."""
+    alpha, beta = np.zeros(degree), np.zeros(degree)
+    norms: dict[int, float] = {}
+    for k in range(degree + 1):
+        norms[k], moment = sums(alpha, beta, k)
+        if k < degree:
+            alpha[k] = moment / norms[k]
+            beta[k] = norms[k] / norms[k - 1] if k else 0.0
+    state |= {"alpha": dict(enumerate(alpha.tolist())), "norms2": norms}
 
 
 def _learn_spline(
     call: _Call,
     rows: np.ndarray,
     levels: np.ndarray | None,
+    bounds: tuple[float, float],
     mean: Callable[[dict[str, Any]], np.ndarray],
     state: dict[str, Any],
 ) -> bool:
@@ -151,9 +172,7 @@ def _learn_spline(
     `mean` gives the means of the columns without constraints over all rows, by their state.
     """
     given, df = call.given, call.given.get("df")
-    lower, upper = float(rows.min()), float(rows.max())
-    if not lower < upper:
-        return False
+    lower, upper = bounds
     changed: dict[str, Any] = {"lower_bound": lower, "upper_bound": upper}
     ends = np.array([lower, upper])
     if call.name == "bs":
@@ -161,7 +180,7 @@ def _learn_spline(
             n_knots = df - given.get("degree", 3) - bool(given.get("include_intercept"))
             if n_knots < 0 or given.get("knots") is not None:
                 return False
-            knots = np.quantile(rows, np.linspace(0, 1, n_knots + 2))[1:-1].tolist()
+            knots = quantiles(rows, np.linspace(0, 1, n_knots + 2)[1:-1]).tolist()
             changed |= {"df": None, "knots": knots}
         call.at(ends, state, **changed)
         return True
@@ -172,9 +191,9 @@ def _learn_spline(
             return False
         if given.get("knots") is not None:
             return False
-        distinct = np.unique(rows) if levels is None else levels
         shares = np.linspace(0, 100, n_knots + 2)[1:-1]
-        changed |= {"df": None, "knots": np.percentile(distinct, shares) if n_knots else []}
+        knots = distinct_quantiles(rows if levels is None else levels, shares / 100.0)
+        changed |= {"df": None, "knots": knots if n_knots else []}
     elif given.get("knots") is None:
         return False
     learned: dict[str, Any] = {}
@@ -185,47 +204,66 @@ def _learn_spline(
     return True
 
 
-def spline_columns(
+def piecewise_basis(
     name: str,
     transform: Transform,
     rest: Sequence[Any],
     options: Mapping[str, Any],
     state: dict[str, Any],
     values: np.ndarray,
-) -> np.ndarray | None:
-    """Columns of a spline, (n, k) in Fortran order, learned if `state` is empty.
+    bounds: tuple[float, float],
+) -> Piecewise | None:
+    """A spline or orthogonal polynomials in pieces, learned if `state` is empty.
 
-    None where it is not a polynomial between every two knots, as beyond the outer ones.
+    `bounds` are the least and the greatest of the values. None where a basis is not a polynomial
+    between every two knots, as a spline is not beyond the outer ones.
     """
-    from fastglm.kernels.math.pieces import evaluate_pieces, piece_moments
-
-    call = None if name == "poly" else _plain_spline(name, transform, rest, options)
-    if call is None:
+    is_known = bool(state)
+    if not bounds[0] < bounds[1]:
         return None
     values = np.ascontiguousarray(values, dtype=np.float64)
+    if name == "poly":
+        call = _call(name, transform, rest, options)
+        degree = 1 if call is None else call.given.get("degree", 1)
+        if call is None or call.given.get("raw") or degree not in range(1, _HIGHEST_DEGREE + 1):
+            return None
+        if not is_known:
+            _learn_recurrence(lambda *known: polynomial_sums(values, *known), degree, state)
+        return Piecewise(values, *_pieces(call, state, np.array(bounds), degree))
+    call = _plain_spline(name, transform, rest, options)
+    if call is None:
+        return None
+    degree = call.given.get("degree", 3)
 
     def mean(learned: dict[str, Any]) -> np.ndarray:
-        breaks, coefficients = _pieces(call, learned, df=None, constraints=None)
-        moments = piece_moments(values, breaks, coefficients.shape[1])
-        return np.einsum("mp,mpk->k", moments, coefficients) / values.size
+        breaks = np.unique(np.array(learned["knots"], dtype=np.float64))
+        breaks, coefficients = _pieces(call, learned, breaks, degree, df=None, constraints=None)
+        moments = piece_moments(values, breaks, coefficients.shape[2])
+        return np.einsum("mp,kmp->k", moments, coefficients) / values.size
 
-    if not state and not _learn_spline(call, values, None, mean, state):
+    if not is_known and not _learn_spline(call, values, None, bounds, mean, state):
         return None
-    if values.min() < float(state["lower_bound"]) or values.max() > float(state["upper_bound"]):
+    if bounds[0] < float(state["lower_bound"]) or bounds[1] > float(state["upper_bound"]):
         return None
-    breaks, coefficients = _pieces(call, state)
-    result = np.empty((coefficients.shape[2], values.size))
-    evaluate_pieces(values, breaks, coefficients, result)
-    return result.T
-
-
-def _pieces(call: _Call, state: dict[str, Any], **changed: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Ends of the pieces, (m + 1,), and their polynomials, (m, degree + 1, k), from values."""
     breaks = np.unique(np.array(state["knots"], dtype=np.float64))
-    n_points = call.given.get("degree", 3) + 1
+    return Piecewise(values, *_pieces(call, state, breaks, degree))
+
+
+def _pieces(
+    call: _Call, state: dict[str, Any], breaks: np.ndarray, degree: int, **changed: Any
+) -> tuple[np.ndarray, np.ndarray]:
+    """The breaks, and coefficients of a `Piecewise`, from values at some points of each piece.
+
+    Values at the points of a piece in which a function is zero are zero themselves, so that the
+    kernel can leave it out.
+    """
+    n_points = degree + 1
     points = -np.cos(np.pi * (np.arange(n_points) + 0.5) / n_points)
     middle, half = 0.5 * (breaks[1:] + breaks[:-1]), 0.5 * np.diff(breaks)
     at = middle[:, None] + half[:, None] * points
     values = call.at(at.ravel(), dict(state), **changed).reshape(middle.size, n_points, -1)
     to_powers = np.linalg.inv(np.vander(points, increasing=True))
-    return breaks, np.ascontiguousarray(np.einsum("pq,mqk->mpk", to_powers, values))
+    n_powers = CUBIC if n_points <= CUBIC else QUINTIC
+    coefficients = np.zeros((values.shape[2], middle.size, n_powers))
+    coefficients[:, :, :n_points] = np.einsum("pq,mqk->kmp", to_powers, values)
+    return breaks, coefficients

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from fastglm.design.formula.many_rows import MANY_ROWS, few_values, learn_few, spline_columns
+from fastglm.design.formula.many_rows import MANY_ROWS, few_values, learn_few, piecewise_basis
+from fastglm.design.matrix.parts import Piecewise
 from fastglm.errors import DataError, FormulaError
 
 __all__ = ["ELEMENTWISE", "STATEFUL", "Basis", "apply_stateful", "spline_state"]
@@ -58,6 +59,8 @@ BASES = ("bs", "cc", "cr", "cs", "poly")
 CENTRED = ("cc", "cr", "cs")
 #: Where `constraints` stands among their arguments.
 CONSTRAINTS_PLACE = 5
+#: Pieces of a column, on average, that are evaluated anew whenever its rows are read.
+MOST_PIECES = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,15 +77,20 @@ class Basis:
         Whether the columns sum to a constant, so that the first goes next to an intercept.
     codes : ndarray of int, shape (n,), optional
         Which of the distinct values each row has.
+    pieces : Piecewise, optional
+        The columns as piecewise polynomials of the column, which `values` then are, (n,).
     """
 
     values: np.ndarray
     labels: tuple[str, ...]
     spans_intercept: bool = False
     codes: np.ndarray | None = None
+    pieces: Piecewise | None = None
 
     def written_out(self) -> Basis:
         """The same with a value of each row."""
+        if self.pieces is not None:
+            return replace(self, values=self.pieces.to_dense(), pieces=None)
         if self.codes is None:
             return self
         return replace(self, values=self.values[self.codes], codes=None)
@@ -109,7 +117,7 @@ def apply_stateful(
     call : str
         The call as written, for messages.
     may_code : bool, default False
-        Whether a `Basis` of a column of few distinct values may have codes.
+        Whether a `Basis` may have codes or be in pieces.
 
     Returns
     -------
@@ -131,22 +139,23 @@ def apply_stateful(
     transform = getattr(importlib.import_module(f"formulaic.transforms.{module}"), function)
     learned = _with_arrays(state)
     values, *rest = arguments
-    present = np.isfinite(values)
-    everywhere = bool(present.all()) or not present.any()
     try:
         result = None
-        if everywhere and name in BASES and MANY_ROWS <= values.size == np.count_nonzero(present):
+        if name in BASES and values.size >= MANY_ROWS:
             result = _of_many_rows(name, transform, values, rest, options, learned, may_code)
         if result is None:
+            present = np.isfinite(values)
+            everywhere = bool(present.all()) or not present.any()
             some = values if everywhere else values[present]
             result = _columns(transform(some, *rest, _state=learned, **options))
+            result = result if everywhere else _spread(result, present)
     except TypeError as error:
         raise FormulaError(f"{call}: {error}") from error
     except ValueError as error:
         raise DataError(f"{call}: {error}") from error
     if not state:
         state.update({key: _plain(value) for key, value in learned.items()})
-    return result if everywhere else _spread(result, present)
+    return result
 
 
 def _of_many_rows(
@@ -159,6 +168,9 @@ def _of_many_rows(
     may_code: bool,
 ) -> np.ndarray | Basis | None:
     """The columns by `fastglm.design.formula.many_rows`, or None."""
+    bounds = float(values.min()), float(values.max())
+    if not np.isfinite(bounds).all():
+        return None
     call = transform, rest, options, state
     coded = few_values(values)
     if coded is not None and (state or learn_few(name, *call, values, coded)):
@@ -167,13 +179,16 @@ def _of_many_rows(
             return None
         result = replace(result, codes=coded[1])
         return result if may_code else result.written_out()
-    columns = spline_columns(name, *call, values)
-    if columns is None:
+    pieces = piecewise_basis(name, *call, values, bounds)
+    if pieces is None:
         return None
     # What they are called, and whether they span the intercept, two rows tell as well as all.
-    ends = np.array([values.min(), values.max()])
-    few = _columns(transform(ends, *rest, _state=state, **options))
-    return replace(few, values=columns) if isinstance(few, Basis) else None
+    few = _columns(transform(np.array(bounds), *rest, _state=state, **options))
+    if not isinstance(few, Basis):
+        return None
+    result = replace(few, values=pieces.values, pieces=pieces)
+    is_cheap = pieces.n_evaluated <= MOST_PIECES * pieces.n_columns
+    return result if may_code and is_cheap else result.written_out()
 
 
 def spline_state(

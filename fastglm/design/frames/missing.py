@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from fastglm.design.frames.frames import Categories, Column
-from fastglm.design.matrix.parts import Dense, Design, Ones, Part, Sparse
+from fastglm.design.matrix.parts import Dense, Design, Ones, Part, Piecewise, Sparse
 from fastglm.errors import MissingValueError
 
 __all__ = [
@@ -151,7 +151,7 @@ def _model_name(design: Design, stored_column: int) -> str:
 
 
 def _stored_numbers(part: Part) -> tuple[np.ndarray, ...]:
-    if isinstance(part, Dense):
+    if isinstance(part, Dense | Piecewise):
         return (part.values,)
     if isinstance(part, Sparse):
         return (part.matrix.data,)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from fastglm.design.matrix.parts import Dense, Design, Indicators, Ones, Part, Product
+from fastglm.design.matrix.parts import Dense, Design, Indicators, Ones, Part, Piecewise, Product
 from fastglm.design.matrix.take import take_rows
 
 __all__ = ["dense_slices", "transposed_product"]
@@ -39,6 +39,9 @@ def _part_product(part: Part, values: np.ndarray) -> np.ndarray:
             return part.values.T @ values
         # One column at a time: as a whole, other types would be widened into a copy of X.
         return np.array([column @ values for column in part.values.T])
+    if isinstance(part, Piecewise):
+        slices = dense_slices(_alone(part))
+        return np.sum([columns.T @ values[rows] for rows, columns in slices], axis=0)
     if isinstance(part, Product):
         return np.array([_times(values, part.factors).sum()])
     if isinstance(part, Indicators):
@@ -48,6 +51,12 @@ def _part_product(part: Part, values: np.ndarray) -> np.ndarray:
             code += codes
         return np.bincount(code, _times(values, part.factors), minlength=part.n_columns)
     return part.matrix.T @ values
+
+
+def _alone(part: Part) -> Design:
+    """The design of one part, each column of which is a design column."""
+    names = tuple(map(str, range(part.n_columns)))
+    return Design((part,), part.n_rows, names, None, None, ())
 
 
 def _times(values: np.ndarray, factors: tuple[np.ndarray, ...]) -> np.ndarray:

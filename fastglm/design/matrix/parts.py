@@ -17,9 +17,21 @@ from typing import Any, TypeAlias
 import numpy as np
 import scipy
 
+from fastglm.kernels.blocks.table import address_of
+from fastglm.kernels.math import pieces
 from fastglm.records import fast_init
 
-__all__ = ["Dense", "Design", "Indicators", "Ones", "Part", "Product", "Sparse", "transform_matrix"]
+__all__ = [
+    "Dense",
+    "Design",
+    "Indicators",
+    "Ones",
+    "Part",
+    "Piecewise",
+    "Product",
+    "Sparse",
+    "transform_matrix",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +86,71 @@ class Product:
     def to_dense(self) -> np.ndarray:
         """Sweep columns written out, (n, 1) float64."""
         return _multiply(self.factors, self.n_rows)[:, None]
+
+
+@dataclass(frozen=True, eq=False)
+class Piecewise:
+    """Piecewise polynomials of one numeric column, evaluated block by block in the kernel.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,), float64
+        The column, contiguous, with finite values.
+    breaks : ndarray, shape (m + 1,), float64
+        Ends of the m pieces, increasing. The first and the last piece go on beyond them.
+    coefficients : ndarray, shape (k, m, 4) or (k, m, 6), float64
+        Of the powers, from 0 on, of the distance from the middle of a piece in halves of its
+        length: one stored column for each of the k.
+    """
+
+    values: np.ndarray
+    breaks: np.ndarray
+    coefficients: np.ndarray
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return self.values.shape[0]
+
+    @property
+    def n_columns(self) -> int:
+        """Number of stored columns."""
+        return self.coefficients.shape[0]
+
+    @property
+    def n_evaluated(self) -> int:
+        """Pieces that are not zero, of all columns: what a row costs to evaluate."""
+        return int(np.diff(self._present()).sum())
+
+    def _present(self) -> np.ndarray:
+        """The first piece of each column that is not zero, and the one after the last, (k, 2)."""
+        is_there = (self.coefficients != 0.0).any(axis=2)
+        ends = is_there.shape[1] - is_there[:, ::-1].argmax(axis=1)
+        rows = np.column_stack([is_there.argmax(axis=1), ends])
+        return np.where(is_there.any(axis=1)[:, None], rows, 0).astype(np.int64)
+
+    def kernel_table(self) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+        """The table of `fastglm.kernels.math.pieces`, and what it has the addresses of."""
+        present = self._present()
+        arrays = tuple(
+            np.ascontiguousarray(array, dtype=np.float64)
+            for array in (self.values, self.breaks, self.coefficients)
+        )
+        table = np.empty(pieces.PIECES_SIZE, dtype=np.int64)
+        table[pieces.PIECES_COLUMN] = address_of(arrays[0])
+        table[pieces.PIECES_BREAKS] = address_of(arrays[1])
+        table[pieces.PIECES_COEFFICIENTS] = address_of(arrays[2])
+        table[pieces.PIECES_PRESENT] = address_of(present)
+        table[pieces.N_PIECES], table[pieces.N_POWERS] = self.coefficients.shape[1:]
+        return table, (*arrays, present)
+
+    def to_dense(self) -> np.ndarray:
+        """Sweep columns written out, (n, n_columns) float64 in Fortran order."""
+        table, kept_alive = self.kernel_table()
+        result = np.empty((self.n_columns, self.n_rows))
+        pieces.evaluate_pieces(table, self.n_rows, self.n_columns, result)
+        del kept_alive
+        return result.T
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,7 +256,7 @@ class Ones:
         return np.ones((self.n, 1))
 
 
-Part: TypeAlias = Dense | Product | Indicators | Sparse | Ones
+Part: TypeAlias = Dense | Product | Piecewise | Indicators | Sparse | Ones
 
 
 @fast_init

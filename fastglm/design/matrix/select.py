@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import scipy
 
-from fastglm.design.matrix.parts import Dense, Design, Part
+from fastglm.design.matrix.parts import Dense, Design, Part, Piecewise
 
 __all__ = ["join_designs", "select_columns"]
 
@@ -45,6 +45,9 @@ def select_columns(design: Design, columns: Sequence[int] | np.ndarray) -> Desig
             continue
         if isinstance(part, Dense):
             parts += [Dense(part.values[:, first:last]) for first, last in _runs(wanted)]
+            numbers = numbers[wanted]
+        elif isinstance(part, Piecewise):
+            parts.append(replace(part, coefficients=part.coefficients[wanted]))
             numbers = numbers[wanted]
         else:
             parts.append(part)

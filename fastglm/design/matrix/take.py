@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 
 from fastglm.design.frames.frames import Column, Frame
-from fastglm.design.matrix.parts import Dense, Design, Indicators, Ones, Part, Product, Sparse
+from fastglm.design.matrix.parts import (
+    Dense,
+    Design,
+    Indicators,
+    Ones,
+    Part,
+    Piecewise,
+    Product,
+    Sparse,
+)
 from fastglm.errors import ModelError
 
 __all__ = ["frame_column", "take_rows"]
@@ -61,6 +70,8 @@ def take_rows(design: Design, rows: np.ndarray) -> Design:
 def _take(part: Part, rows: np.ndarray, n: int) -> Part:
     if isinstance(part, Dense):
         return Dense(part.values[rows])
+    if isinstance(part, Piecewise):
+        return replace(part, values=part.values[rows])
     if isinstance(part, Product):
         return Product(tuple(f[rows] for f in part.factors))
     if isinstance(part, Indicators):

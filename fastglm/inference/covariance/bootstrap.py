@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastglm.design.matrix.parts import Dense, Design, Indicators
+from fastglm.design.matrix.parts import Dense, Design, Indicators, Piecewise
 from fastglm.errors import ConvergenceWarning, ModelError, Status, require_seed, warn
 from fastglm.inference.covariance.groups import group_codes
 from fastglm.inference.covariance.replicated_estimates import Bootstrap
@@ -175,8 +175,9 @@ def _rare_units(design: Design, codes: np.ndarray | None) -> list[np.ndarray]:
                 code = code * levels + one
             sizes = np.bincount(code, minlength=part.n_columns)
             found += [code == k for k in np.flatnonzero((sizes > 0) & (sizes < RARE_ROWS))]
-        elif isinstance(part, Dense):
-            for column in part.values.T:
+        elif isinstance(part, Dense | Piecewise):
+            columns = part.values if isinstance(part, Dense) else part.to_dense()
+            for column in columns.T:
                 # The first rows show that most columns are not nearly constant.
                 first = column[: 2 * RARE_ROWS]
                 near = [v for v in (0, 1) if np.count_nonzero(first != v) < RARE_ROWS]

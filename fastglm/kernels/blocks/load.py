@@ -57,6 +57,7 @@ from fastglm.kernels.blocks.table import (
     N_DENSE,
     N_INDICATORS,
     OFFSET_SOURCE,
+    PIECES,
     RESPONSE_SOURCE,
     SCALE,
     SHIFT,
@@ -85,6 +86,7 @@ from fastglm.kernels.compiler.intrinsics import (
     pointer,
 )
 from fastglm.kernels.compiler.templates import RowBlock
+from fastglm.kernels.math.pieces import PIECES_COLUMN, evaluate_column
 
 # Rows of a strip of columns that is transposed before the next: they stay in the nearest cache.
 STRIP = 128
@@ -94,7 +96,7 @@ PREFETCH_FROM = 5 * TILE
 # such from all over memory come later than as much in a row.
 COLUMN_AHEAD = 2
 # Bytes of an element, by its code in `fastglm.kernels.blocks.table`.
-ELEMENT_SIZES = (8, 4, 1, 2, 4, 8, 1, 2, 4, 8)
+ELEMENT_SIZES = (8, 4, 1, 2, 4, 8, 1, 2, 4, 8, 0)
 # The code of float32; only that of float64 is less.
 FLOAT32_ELEMENT = 1
 
@@ -110,7 +112,7 @@ def _widen(source, stride, start, rows, target, shift, scale):
 def widen(source, block_state, target, shift_bits, scale_bits):
     """One source's rows as (x - shift) * scale into the buffer at address `target`.
 
-    Called by address, so that its ten element types are compiled once. `source` is the address of
+    Called by address, so that its element types are compiled once. `source` is the address of
     the source's entry in SOURCES, `block_state` that of the block's; shift and scale are the bits
     of float64.
     """
@@ -119,6 +121,14 @@ def widen(source, block_state, target, shift_bits, scale_bits):
     start, rows, ahead = block[BLOCK_START], block[BLOCK_N_ROWS], block[NEXT_BLOCK_AHEAD]
     shift, scale = from_bits(shift_bits), from_bits(scale_bits)
     buffer = pointer(target, float64)
+    if element == PIECES:
+        # The stride is the number of the piecewise polynomial; the first asks for the column.
+        pieces = pointer(address, int64)
+        if stride == 0:
+            next_rows = pieces[PIECES_COLUMN] + 8 * (start + COLUMN_AHEAD * ahead)
+            queue_prefetch(block_state, next_rows, 8 * rows)
+        evaluate_column(pieces, start, rows, stride, buffer, shift, scale)
+        return 0
     if stride == 1:
         size = ELEMENT_SIZES[element]
         queue_prefetch(block_state, address + size * (start + COLUMN_AHEAD * ahead), size * rows)

@@ -139,6 +139,10 @@ ELEMENT_CODES = {
     for name in names
 }
 
+#: The element code of piecewise polynomials: their address is that of a table of
+#: `fastglm.kernels.math.pieces`, and their stride is which of these polynomials.
+PIECES = 10
+
 _NO_BYTES = ctypes.c_char * 0
 
 

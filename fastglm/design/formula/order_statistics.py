@@ -1,0 +1,71 @@
+"""Quantiles of a column of many rows, as NumPy's, without sorting or copying it whole."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastglm.kernels.math.pieces import gather_between
+
+__all__ = ["distinct_quantiles", "quantiles"]
+
+#: Values that are sorted to know where a quantile must be.
+_SAMPLE = 4_096
+#: Places in the sorted sample, to either side, where it is looked for: four standard errors.
+_MARGIN = 128
+#: More quantiles are found faster by sorting all values.
+_MOST_SOUGHT = 12
+
+
+def quantiles(values: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """``np.quantile(values, shares)``.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,), float64
+        Contiguous, finite.
+    shares : ndarray, shape (k,)
+        Between 0 and 1.
+    """
+    if values.size < 4 * _SAMPLE or shares.size > _MOST_SOUGHT:
+        return _of_sorted(np.sort(values), shares)
+    sample = np.sort(values[:: values.size // _SAMPLE])
+    return np.array([_quantile(values, sample, share) for share in shares])
+
+
+def distinct_quantiles(values: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """``np.quantile(np.unique(values), shares)``, of the same arguments as `quantiles`."""
+    in_order = np.sort(values)
+    differs = in_order[1:] != in_order[:-1]
+    if not differs.all():
+        in_order = in_order[np.concatenate([[True], differs])]
+    return _of_sorted(in_order, shares)
+
+
+def _quantile(values: np.ndarray, sample: np.ndarray, share: float) -> float:
+    """One quantile, of the values that are collected between two values of a sorted sample."""
+    place = round(share * (sample.size - 1))
+    low, high = sample[max(place - _MARGIN, 0)], sample[min(place + _MARGIN, sample.size - 1)]
+    room = np.empty(values.size // 4)
+    below, count = gather_between(values, low, high, room)
+    rank = share * (values.size - 1)
+    first = int(rank) - below
+    if not (0 <= first < count - 1 and count < room.size):
+        # A sample of every so many rows misleads where rows repeat, and ties may be too many.
+        return float(np.quantile(values, share))
+    room[:count].partition([first, first + 1])
+    return _between(float(room[first]), float(room[first + 1]), rank - int(rank))
+
+
+def _of_sorted(in_order: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    ranks = np.asarray(shares) * (in_order.size - 1)
+    first = np.minimum(ranks.astype(np.intp), in_order.size - 1)
+    after = np.minimum(first + 1, in_order.size - 1)
+    pairs = zip(in_order[first].tolist(), in_order[after].tolist(), ranks - first, strict=True)
+    return np.array([_between(low, high, float(part)) for low, high, part in pairs])
+
+
+def _between(low: float, high: float, part: float) -> float:
+    """A part of the way from one value to the next, with NumPy's rounding."""
+    if part < 0.5:
+        return low + (high - low) * part
+    return high - (high - low) * (1.0 - part)
