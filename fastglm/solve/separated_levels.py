@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy
 
+from fastglm.design.matrix.dense_slices import sparse_columns
 from fastglm.design.matrix.parts import Design, Indicators
 from fastglm.design.matrix.select import select_columns
 from fastglm.design.matrix.take import take_rows
@@ -269,7 +271,7 @@ def with_levels(
     params[kept] = rest.params
     design, response, weights, offset, sizes = of_levels
     first = np.cumsum(sizes) - sizes
-    columns = design.to_dense()[:, kept]
+    columns = sparse_columns(design)[:, kept]
     beside = columns @ rest.params + (0.0 if offset is None else offset)
     least, most = np.minimum.reduceat(beside, first), np.maximum.reduceat(beside, first)
     # Levels of one sign and size go equally far.
@@ -286,7 +288,9 @@ def with_levels(
     total = np.add.reduceat(weight, first)
     if not ((total > 0.0) & (total < np.inf)).all():
         return None
-    means = np.add.reduceat(weight[:, None] * columns, first) / (total * found.values)[:, None]
+    ends = np.append(0, np.cumsum(sizes))
+    by_level = scipy.sparse.csr_array((weight, np.arange(ends[-1]), ends))
+    means = (by_level @ columns).toarray() / (total * found.values)[:, None]
     inverse_weight = 1.0 / (total * np.square(found.values))
     deviance, pearson = rest.deviance + own.sum(), rest.pearson_chi2 + chi2.sum()
     inverse, factor, centering = _covariances(rest, found.columns, kept, means, inverse_weight)

@@ -68,7 +68,6 @@ class NumericFactor:
             matrix = matrix[self.codes]
         return matrix[:, 1:] if reduced else matrix
 
-
     def kept_pieces(self, reduced: bool) -> Piecewise:
         """The piecewise polynomials that are columns."""
         assert self.pieces is not None

@@ -238,7 +238,7 @@ def piecewise_basis(
     def mean(learned: dict[str, Any]) -> np.ndarray:
         breaks = np.unique(np.array(learned["knots"], dtype=np.float64))
         breaks, coefficients = _pieces(call, learned, breaks, degree, df=None, constraints=None)
-        moments = piece_moments(values, breaks, coefficients.shape[2])
+        moments = piece_moments(values, breaks)[:, : coefficients.shape[2]]
         return np.einsum("mp,kmp->k", moments, coefficients) / values.size
 
     if not is_known and not _learn_spline(call, values, None, bounds, mean, state):

@@ -29,7 +29,23 @@ def quantiles(values: np.ndarray, shares: np.ndarray) -> np.ndarray:
     if values.size < 4 * _SAMPLE or shares.size > _MOST_SOUGHT:
         return _of_sorted(np.sort(values), shares)
     sample = np.sort(values[:: values.size // _SAMPLE])
-    return np.array([_quantile(values, sample, share) for share in shares])
+    places = np.rint(shares * (sample.size - 1)).astype(np.intp)
+    low = sample[np.maximum(places - _MARGIN, 0)]
+    high = sample[np.minimum(places + _MARGIN, sample.size - 1)]
+    room = np.empty((shares.size, values.size // 8))
+    counts = np.empty((2, shares.size), dtype=np.int64)
+    gather_between(values, low, high, room, counts)
+    ranks, found = shares * (values.size - 1), np.empty(shares.size)
+    for k, (rank, below, count) in enumerate(zip(ranks.tolist(), *counts.tolist(), strict=True)):
+        first = int(rank) - below
+        if 0 <= first < count - 1 and count < room.shape[1]:
+            some = room[k, :count]
+            some.partition([first, first + 1])
+            found[k] = _between(float(some[first]), float(some[first + 1]), rank - int(rank))
+        else:
+            # A sample of every so many rows misleads where rows repeat; ties may be too many.
+            found[k] = np.quantile(values, shares[k])
+    return found
 
 
 def distinct_quantiles(values: np.ndarray, shares: np.ndarray) -> np.ndarray:
@@ -39,21 +55,6 @@ def distinct_quantiles(values: np.ndarray, shares: np.ndarray) -> np.ndarray:
     if not differs.all():
         in_order = in_order[np.concatenate([[True], differs])]
     return _of_sorted(in_order, shares)
-
-
-def _quantile(values: np.ndarray, sample: np.ndarray, share: float) -> float:
-    """One quantile, of the values that are collected between two values of a sorted sample."""
-    place = round(share * (sample.size - 1))
-    low, high = sample[max(place - _MARGIN, 0)], sample[min(place + _MARGIN, sample.size - 1)]
-    room = np.empty(values.size // 4)
-    below, count = gather_between(values, low, high, room)
-    rank = share * (values.size - 1)
-    first = int(rank) - below
-    if not (0 <= first < count - 1 and count < room.size):
-        # A sample of every so many rows misleads where rows repeat, and ties may be too many.
-        return float(np.quantile(values, share))
-    room[:count].partition([first, first + 1])
-    return _between(float(room[first]), float(room[first + 1]), rank - int(rank))
 
 
 def _of_sorted(in_order: np.ndarray, shares: np.ndarray) -> np.ndarray:

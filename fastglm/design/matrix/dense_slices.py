@@ -1,15 +1,16 @@
-"""Passes over a design in NumPy, a slice of rows or a part of the columns at a time."""
+"""Passes over a design in NumPy and SciPy, a slice of rows or a part of the columns at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import numpy as np
+import scipy
 
 from fastglm.design.matrix.parts import Dense, Design, Indicators, Ones, Part, Piecewise, Product
 from fastglm.design.matrix.take import take_rows
 
-__all__ = ["dense_slices", "transposed_product"]
+__all__ = ["dense_slices", "sparse_columns", "transposed_product"]
 
 #: Values of X that are written out at a time.
 SLICE_VALUES = 1_000_000
@@ -21,6 +22,22 @@ def dense_slices(design: Design) -> Iterator[tuple[slice, np.ndarray]]:
     for start in range(0, design.n_rows, length):
         rows = slice(start, min(start + length, design.n_rows))
         yield rows, take_rows(design, np.arange(rows.start, rows.stop)).to_dense()
+
+
+def sparse_columns(design: Design) -> scipy.sparse.csr_array:
+    """The design columns as a sparse matrix, (n, p): for few rows of many levels."""
+    stored = scipy.sparse.hstack([_sparse(part) for part in design.parts], format="csr")
+    return stored if design.column_map is None else stored @ design.transform_matrix()
+
+
+def _sparse(part: Part) -> scipy.sparse.csr_array:
+    if not isinstance(part, Indicators):
+        return scipy.sparse.csr_array(part.to_dense())
+    values = _times(np.ones(part.n_rows), part.factors)
+    each = np.arange(part.n_rows + 1)
+    return scipy.sparse.csr_array(
+        (values, part.combined_codes(slice(None)), each), (part.n_rows, part.n_columns)
+    )
 
 
 def transposed_product(design: Design, values: np.ndarray) -> np.ndarray:
@@ -45,11 +62,8 @@ def _part_product(part: Part, values: np.ndarray) -> np.ndarray:
     if isinstance(part, Product):
         return np.array([_times(values, part.factors).sum()])
     if isinstance(part, Indicators):
-        code = np.zeros(part.n_rows, dtype=np.intp)
-        for codes, levels in zip(part.codes, part.levels, strict=True):
-            code *= levels
-            code += codes
-        return np.bincount(code, _times(values, part.factors), minlength=part.n_columns)
+        weights = _times(values, part.factors)
+        return np.bincount(part.combined_codes(slice(None)), weights, minlength=part.n_columns)
     return part.matrix.T @ values
 
 

@@ -96,28 +96,44 @@ def evaluate_pieces(table, n_rows, n_columns, result):
             evaluate_column(table, start, rows, j, target, 0.0, 1.0)
 
 
-@inline
-def _find_piece(value, breaks, n_pieces):
-    """The last piece that begins at or before a value; the first for values before all."""
-    piece = 0
-    for m in range(1, n_pieces):
-        piece += 1 if value >= breaks[m] else 0
-    return piece
+@inline_sums
+def _add_powers(x, rows, begin, end, from_value, to_value, sums):
+    """Adds powers of the rows' places in a piece, from `from_value` on and before `to_value`."""
+    unit = 1.0 / (end - begin)
+    s0 = s1 = s2 = s3 = s4 = s5 = 0.0
+    for i in range(rows):
+        u = ((x[i] - begin) - (end - x[i])) * unit
+        p0 = 1.0 if from_value <= x[i] < to_value else 0.0
+        p1 = p0 * u
+        p2 = p1 * u
+        p3 = p2 * u
+        p4 = p3 * u
+        s0 += p0
+        s1 += p1
+        s2 += p2
+        s3 += p3
+        s4 += p4
+        s5 += p4 * u
+    sums[0] += s0
+    sums[1] += s1
+    sums[2] += s2
+    sums[3] += s3
+    sums[4] += s4
+    sums[5] += s5
 
 
 @entry
-def piece_moments(values, breaks, n_powers):
-    """Sums of those powers over the values of each piece, (m, n_powers)."""
+def piece_moments(values, breaks):
+    """Sums of powers, as coefficients are of, over the values of each piece, (m, QUINTIC)."""
     n_pieces = breaks.shape[0] - 1
-    sums = np.zeros((n_pieces, n_powers))
-    for i in range(values.shape[0]):
-        piece = _find_piece(values[i], breaks, n_pieces)
-        begin, end = breaks[piece], breaks[piece + 1]
-        u = ((values[i] - begin) - (end - values[i])) / (end - begin)
-        total = 1.0
-        for power in range(n_powers):
-            sums[piece, power] += total
-            total *= u
+    sums = np.zeros((n_pieces, QUINTIC))
+    for start in range(0, values.shape[0], _SUM_ROWS):
+        rows = min(_SUM_ROWS, values.shape[0] - start)
+        x = values[start : start + rows]
+        for m in range(n_pieces):
+            from_value = breaks[m] if m > 0 else -math.inf
+            to_value = breaks[m + 1] if m < n_pieces - 1 else math.inf
+            _add_powers(x, rows, breaks[m], breaks[m + 1], from_value, to_value, sums[m])
     return sums
 
 
@@ -145,9 +161,9 @@ def _add_squares(values, first, last, alpha, beta, degree, before, now):
 
 @entry
 def polynomial_sums(values, alpha, beta, degree):
-    """Sums over all rows of p(x)**2 and x p(x)**2; p is p_degree of the recurrence
+    """Sums over all rows of p(x)**2 and x p(x)**2, p of some degree in a recurrence.
 
-    p_k+1 = (x - alpha_k) p_k - beta_k p_k-1, with p_0 = 1 and p_-1 = 0.
+    It is p_k+1 = (x - alpha_k) p_k - beta_k p_k-1, with p_0 = 1 and p_-1 = 0.
     """
     before, now = np.empty(_SUM_ROWS), np.empty(_SUM_ROWS)
     squares = moments = 0.0
@@ -159,17 +175,30 @@ def polynomial_sums(values, alpha, beta, degree):
     return squares, moments
 
 
-@entry
-def gather_between(values, low, high, room):
-    """Collects the values from `low` to `high` in `room`, as far as it goes.
-
-    Returns how many values are less than `low`, and how many there are to collect.
-    """
-    below = count = 0
-    last = room.shape[0] - 1
-    for i in range(values.shape[0]):
+@inline
+def _gather(values, first, last, low, high, room, place):
+    """Collects those of some rows' values; returns the next free place, and how many are less."""
+    below, end = 0, room.shape[0] - 1
+    for i in range(first, last):
         value = values[i]
-        room[min(count, last)] = value
         below += 1 if value < low else 0
-        count += 1 if low <= value <= high else 0
-    return below, count
+        room[min(place, end)] = value
+        place += 1 if low <= value <= high else 0
+    return place, below
+
+
+@entry
+def gather_between(values, low, high, room, counts):
+    """Collects the values from `low` to `high` in `room`, as far as it goes, for each of these.
+
+    `low` and `high`, (k,), `room`, (k, any), and `counts`, int64 (2, k): how many values are less
+    than `low`, and how many there are to collect.
+    """
+    for k in range(low.shape[0]):
+        counts[0, k] = counts[1, k] = 0
+    for first in range(0, values.shape[0], _SUM_ROWS):
+        last = min(first + _SUM_ROWS, values.shape[0])
+        for k in range(low.shape[0]):
+            place, below = _gather(values, first, last, low[k], high[k], room[k], counts[1, k])
+            counts[0, k] += below
+            counts[1, k] = place

@@ -1,6 +1,7 @@
 """Splines and polynomials of many rows: formulaic's own values and what it learns."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -8,9 +9,10 @@ import pytest
 
 import fastglm as fg
 from fastglm.design.formula import transforms
+from fastglm.design.formula.fitted_formula import FittedFormula
 from fastglm.design.formula.many_rows import FEW_VALUES, few_values
 from fastglm.design.formula.transforms import Basis, apply_stateful
-from fastglm.design.matrix.parts import Indicators
+from fastglm.design.matrix.parts import Indicators, Piecewise
 from fastglm.errors import DataError, FormulaError
 
 N = 12_000
@@ -127,19 +129,20 @@ def test_few_values_are_all_found():
     assert few_values(hidden) is None
 
 
+@pytest.mark.parametrize("kind", ["continuous", "integer"])
 @pytest.mark.parametrize(
     "terms", ["bs(x, df=5)", "z + cr(x, df=4)", "0 + bs(x, df=6) + z", "poly(x, 3) * g"]
 )
-def test_fits_and_predictions_are_those_of_columns_written_out(terms, monkeypatch):
+def test_fits_and_predictions_are_those_of_columns_written_out(terms, kind, monkeypatch):
     generator = np.random.default_rng(3)
     data = pd.DataFrame(
-        {"x": column("integer"), "z": generator.standard_normal(N), "g": np.arange(N) % 3}
+        {"x": column(kind), "z": generator.standard_normal(N), "g": np.arange(N) % 3}
     )
     data["g"] = data["g"].astype("category")
     data["y"] = generator.poisson(np.exp(0.02 * data["x"] + 0.1 * data["z"]))
     coded = fg.glm(f"y ~ {terms}", data, family="poisson")
-    is_coded = [isinstance(part, Indicators) for part in coded.model.rows.design.parts]
-    assert any(is_coded)
+    stored = Indicators if kind == "integer" else Piecewise
+    assert any(isinstance(part, stored) for part in coded.model.rows.design.parts)
     monkeypatch.setattr(transforms, "MANY_ROWS", 10**9)
     dense = fg.glm(f"y ~ {terms}", data, family="poisson")
     assert coded.names == dense.names
@@ -161,3 +164,62 @@ def test_written_out_is_what_callers_get_who_do_not_ask_for_codes():
     assert isinstance(basis, Basis)
     assert basis.codes is None
     assert basis.values.shape == (N, 4)
+    assert apply_stateful("cr", [column("continuous")], {"df": 4}, {}, "cr").pieces is None
+
+
+def test_splines_of_many_knots_that_are_nowhere_zero_are_written_out():
+    values = column("continuous")
+
+    def basis(name, df):
+        return apply_stateful(name, [values], {"df": df}, {}, name, may_code=True)
+
+    assert basis("cr", 8).pieces is not None
+    # Each of a B-spline's columns is zero but in four pieces.
+    assert basis("bs", 40).pieces is not None
+    assert basis("cr", 40).pieces is None
+
+
+@pytest.mark.parametrize("call", ["bs(x, df=6)", "cr(x, df=5)", "poly(x, 3)"])
+def test_a_fit_holds_no_columns_of_a_spline(call):
+    n, generator = 200_000, np.random.default_rng(9)
+    data = pd.DataFrame({"x": generator.normal(size=n)})
+    data["y"] = (generator.random(n) < 0.5).astype(float)
+    fg.glm(f"y ~ {call}", data.iloc[:20_000], family="binomial").predict(data.iloc[:20_000])
+    tracemalloc.start()
+    try:
+        design = FittedFormula.fit(f"y ~ {call}", data)[1].design
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert isinstance(design.parts[1], Piecewise)
+    # One column is sorted, or collected from, at a time.
+    assert peak < 3.0 * data["x"].nbytes
+
+
+@pytest.mark.parametrize(
+    "call", ["bs(x, df=6)", "bs(x, degree=5)", "cr(x, df=5)", "cc(x, df=4)", "poly(x, 3)"]
+)
+def test_everything_asked_of_a_fit_is_that_of_columns_written_out(call, monkeypatch):
+    generator = np.random.default_rng(4)
+    data = pd.DataFrame({"x": column("continuous"), "z": generator.standard_normal(N)})
+    eta = np.sin(data["x"] / 9.0) + 0.3 * data["z"]
+    data["y"] = (generator.random(N) < 1.0 / (1.0 + np.exp(-eta))).astype(float)
+    formula = f"y ~ {call} + z + {call}:z"
+    found = fg.glm(formula, data, family="binomial")
+    assert any(isinstance(part, Piecewise) for part in found.model.rows.design.parts)
+    monkeypatch.setattr(transforms, "MANY_ROWS", 10**9)
+    expected = fg.glm(formula, data, family="binomial")
+    assert found.names == expected.names
+
+    def asked(fit):
+        monkeypatch.setattr(transforms, "MANY_ROWS", 10_000 if fit is found else 10**9)
+        robust = fit.with_covariance("HC3").standard_errors
+        frame = fit.get_prediction(data).summary_frame()
+        influence = fit.get_influence()
+        return (
+            fit.deviance, robust, influence.hat_matrix_diag, influence.cooks_distance[0],
+            np.asarray(frame), fit.avg_slopes("x").estimate,
+        )  # fmt: skip
+
+    for own, other in zip(asked(found), asked(expected), strict=True):
+        np.testing.assert_allclose(own, other, rtol=2e-7, atol=1e-9)

@@ -8,7 +8,8 @@ import scipy.sparse
 from fastglm.design.formula.fitted_formula import FittedFormula
 from fastglm.design.matrix import dense_slices as slices
 from fastglm.design.matrix.arrays import design_from_array
-from fastglm.design.matrix.dense_slices import dense_slices, transposed_product
+from fastglm.design.matrix.dense_slices import dense_slices, sparse_columns, transposed_product
+from fastglm.design.matrix.parts import Design, Ones, Piecewise
 
 
 @pytest.fixture
@@ -32,6 +33,21 @@ def test_transposed_product_is_that_of_the_dense_matrix(frame, formula):
     design = FittedFormula.fit(formula, frame)[1].design
     v = np.random.default_rng(1).normal(size=50)
     np.testing.assert_allclose(transposed_product(design, v), design.to_dense().T @ v, atol=1e-12)
+
+
+@pytest.mark.parametrize("formula", ["y ~ x + k", "y ~ g * h + x:g", "y ~ 0 + g + x:k"])
+def test_sparse_columns_are_the_dense_matrix(frame, formula):
+    design = FittedFormula.fit(formula, frame)[1].design
+    np.testing.assert_array_equal(sparse_columns(design).toarray(), design.to_dense())
+
+
+def test_transposed_product_of_pieces(monkeypatch):
+    rng = np.random.default_rng(2)
+    basis = Piecewise(rng.normal(size=50), np.array([-9.0, 0.0, 9.0]), rng.normal(size=(3, 2, 6)))
+    design = Design((Ones(50), basis), 50, tuple("1abc"), None, 0, ())
+    monkeypatch.setattr(slices, "SLICE_VALUES", 40)
+    v = rng.normal(size=50)
+    np.testing.assert_allclose(transposed_product(design, v), design.to_dense().T @ v, rtol=1e-11)
 
 
 @pytest.mark.parametrize(

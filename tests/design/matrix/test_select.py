@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from fastglm.design.formula.fitted_formula import FittedFormula
 from fastglm.design.matrix.arrays import design_from_array
+from fastglm.design.matrix.parts import Design, Ones, Piecewise
 from fastglm.design.matrix.select import join_designs, select_columns
 
 
@@ -19,10 +20,20 @@ def designs(frame):
         design_from_array(matrix),
         design_from_array(scipy.sparse.csr_matrix(matrix * (matrix > 0.5))),
         FittedFormula.fit("y ~ 0 + x * z", frame)[1].design,
+        in_pieces(rng),
     ]
 
 
-@given(which=st.integers(0, 3), data=st.data())
+def in_pieces(rng):
+    """Two bases of piecewise polynomials beside ones."""
+    breaks = np.array([-9.0, 0.0, 1.0, 9.0])
+    bases = [Piecewise(rng.normal(size=80), breaks, rng.normal(size=(k, 3, 4))) for k in (4, 2)]
+    return Design(
+        (Ones(80), *bases), 80, tuple("1abcdef"), None, 0, (("u", slice(1, 5)), ("v", slice(5, 7)))
+    )
+
+
+@given(which=st.integers(0, 4), data=st.data())
 def test_selected_columns_are_those_columns(designs, which, data):
     design = designs[which]
     p = design.n_columns
@@ -41,6 +52,7 @@ def test_selected_columns_are_those_columns(designs, which, data):
 def test_unused_columns_are_not_read(designs):
     assert select_columns(designs[1], [0, 1, 4]).n_stored_columns == 3
     assert select_columns(designs[0], [0, 1]).n_stored_columns == 2
+    assert select_columns(designs[4], [2, 3, 5]).n_stored_columns == 3
 
 
 def test_selected_columns_share_memory(designs):

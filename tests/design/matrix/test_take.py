@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from fastglm.design.matrix.parts import Dense, Design, Indicators, Ones, Product, Sparse
+from fastglm.design.matrix.parts import Dense, Design, Indicators, Ones, Piecewise, Product, Sparse
 from fastglm.design.matrix.take import take_rows
 
 RNG = np.random.default_rng(6)
@@ -14,9 +14,10 @@ DESIGN = Design(
         Product((RNG.normal(size=N), RNG.integers(0, 5, N))),
         Indicators((RNG.integers(0, 3, N),), (3,), (RNG.normal(size=N),)),
         Sparse(scipy.sparse.csc_array(np.eye(N)[:, :2])),
+        Piecewise(RNG.normal(size=N), np.array([-9.0, 0.0, 9.0]), RNG.normal(size=(2, 2, 4))),
     ),
     n_rows=N,
-    names=tuple("abcdefghi"),
+    names=tuple("abcdefghijk"),
     column_map=None,
     constant=0,
     terms=(),
