@@ -21,8 +21,10 @@ from fastglm.families import Gaussian
 from fastglm.kernels.blocks.row_buffers import QUADRATIC_FORM
 from fastglm.passes.row_table import RowTable, build_row_table
 from fastglm.passes.row_values import evaluate_rows
-from fastglm.passes.scaling import Centering
+from fastglm.passes.scaling import Centering, find_scaling
+from fastglm.passes.source import MemoryRows
 from fastglm.passes.triangle import triangle_of_array
+from fastglm.solve.coded_aliases import coded_columns, coded_combinations
 from fastglm.solve.newton import state as at
 from fastglm.solve.newton.run import Run
 from fastglm.solve.qr_refinement import (
@@ -48,6 +50,9 @@ NOTHING = 1e-14
 PLACES = 3
 #: A sample's pivots below this may be those of an aliased column; its prior keeps them from zero.
 SUSPICIOUS_PIVOT = 1e-2
+#: Of a level that few rows of the sample have, the prior leaves more: no more than this pivot, and
+#: about itself for each column in the combination, which an eliminated level may be.
+MOST_PRIORS, SUSPICIOUS_LEVEL = 8.0, 0.1
 #: Looking for aliased columns before a fit takes at most this share of its rows.
 SHARE_OF_ROWS = 16
 
@@ -76,7 +81,7 @@ class ProvenAliases:
         """
         begin = perf_counter()
         found = self._find()
-        self.seconds = perf_counter() - begin
+        self.seconds += perf_counter() - begin
         return found
 
     def _find(self) -> dict[int, np.ndarray]:
@@ -91,24 +96,67 @@ class ProvenAliases:
         return {j: c for (j, c), is_sure in zip(candidates.items(), proved, strict=True) if is_sure}
 
     @cached_property
+    def of_few_columns(self) -> dict[int, np.ndarray]:
+        """Such columns, found by their codes or among numeric ones, with (p,) given coefficients.
+
+        There may be others beside them.
+        """
+        begin = perf_counter()
+        row_table = self._run.row_table
+        found = coded_combinations(row_table) or self._among_numeric()
+        self.seconds += perf_counter() - begin
+        return found
+
+    def _among_numeric(self) -> dict[int, np.ndarray]:
+        """Numeric columns that are combinations of numeric ones, and a constant, alone."""
+        row_table = self._run.row_table
+        coded, constant = coded_columns(row_table), self._run.scaling.constant
+        if constant >= 0:
+            coded = coded[coded != row_table.design_column_of[constant]]
+        numeric = np.setdiff1d(np.arange(row_table.n_columns), coded)
+        if not coded.size or numeric.size < 2:
+            return {}
+        few = row_table.of_columns(numeric)
+        run = Run(MemoryRows(few), find_scaling(few), Gaussian(), False)
+        alone = ProvenAliases(run, self._n_threads)
+        p = row_table.n_columns
+        return {
+            int(numeric[j]): _spread(combination, numeric, p, 0.0)
+            for j, combination in alone.given.items()
+        }
+
+    @property
+    def given(self) -> dict[int, np.ndarray]:
+        """What has been found: each column and (p,) coefficients of the columns as they came."""
+        if self.__dict__.get("of_few_columns"):
+            return self.of_few_columns
+        row_table, scaling = self._run.row_table, self._run.scaling
+        return {
+            j: combination_of_given(row_table, scaling, j, combination)
+            for j, combination in self.combinations.items()
+        }
+
+    @property
     def others(self) -> np.ndarray:
-        """Numbers of all other columns."""
-        return np.setdiff1d(np.arange(self._run.row_table.n_columns), list(self.combinations))
+        """Numbers of all columns but those found."""
+        found = self.__dict__.get("of_few_columns") or self.combinations
+        return np.setdiff1d(np.arange(self._run.row_table.n_columns), list(found))
 
     @property
     def found(self) -> bool:
         """Whether such columns have been found so far."""
-        return bool(self.__dict__.get("combinations"))
+        return bool(self.__dict__.get("of_few_columns") or self.__dict__.get("combinations"))
 
     def are_found_after(self, sample: Run) -> bool:
         """Whether there are such columns; looks where a sample's fit makes it worth while."""
+        if not _is_suspicious(sample):
+            return False
+        if self.of_few_columns:
+            return True
         n, p = self._run.row_table.n_rows, self._run.row_table.n_columns
         few = SHARE_OF_ROWS * max(ROWS_PER_COLUMN * p, LEAST_ROWS) <= n
-        if sample.eliminated is not None:
-            # Pivots of an elimination in another order are small without suspicion.
-            return False
-        is_suspicious = sample.state[at.LEAST_PIVOT] < SUSPICIOUS_PIVOT
-        return bool(few and is_suspicious and self.combinations)
+        # Pivots of an elimination in another order are small without much of a reason.
+        return bool(few and sample.eliminated is None and self.combinations)
 
     def explain(self, run: Run) -> bool:
         """Whether they are just the columns that the run's Gram matrix cannot tell from others.
@@ -171,6 +219,14 @@ class ProvenAliases:
         )
         weights = run.row_table.weights
         return float(squares.sum() if weights is None else squares[weights > 0.0].sum())
+
+
+def _is_suspicious(sample: Run) -> bool:
+    """Whether the last factor of a sample's fit may be that of aliased columns."""
+    pivot, scale = sample.vectors[at.PIVOT], sample.vectors[at.COLUMN_SCALE]
+    priors = MOST_PRIORS + sample.levels_met()
+    by_prior = pivot < priors * sample.state[at.RIDGE] * np.square(scale)
+    return bool(((pivot < SUSPICIOUS_PIVOT) | ((pivot < SUSPICIOUS_LEVEL) & by_prior)).any())
 
 
 def _candidates(run: Run) -> tuple[dict[int, np.ndarray], np.ndarray]:
@@ -238,10 +294,7 @@ def _needs_later_constant(run: Run, column: int, combination: np.ndarray) -> boo
 def restore_columns(solution: Solution, run: Run, aliases: ProvenAliases) -> Solution:
     """The solution of all columns of a run, from that of those that are not aliased."""
     p, kept = run.row_table.n_columns, aliases.others
-    found = {
-        j: combination_of_given(run.row_table, run.scaling, j, combination)
-        for j, combination in aliases.combinations.items()
-    }
+    found = dict(aliases.given)
     for j, combination in solution.combinations.items():
         found[int(kept[j])] = _spread(combination, kept, p, 0.0)
     centering, constant = solution.centering, solution.constant
@@ -250,7 +303,7 @@ def restore_columns(solution: Solution, run: Run, aliases: ProvenAliases) -> Sol
     intercept = -1 if own < 0 else int(run.row_table.design_column_of[own])
     if constant is not None:
         constant = int(kept[constant])
-    elif intercept in aliases.combinations:
+    elif intercept in found:
         constant = intercept
     return replace(
         solution,

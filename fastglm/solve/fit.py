@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -81,6 +82,7 @@ def solve(
     Solution
         Also where the fit did not converge: its status says why.
     """
+    again = partial(solve, family=family, options=options, binary=binary, safe_mean=safe_mean)
     clock = Clock()
     scaling = find_scaling(row_table, shifted)
     clock.lap("scaling")
@@ -96,17 +98,8 @@ def solve(
     else:
         started = shortcuts.start(run, options, aliases)
         if started is None:
-            kept = aliases.others
-            solution = solve(
-                row_table.of_columns(kept),
-                family,
-                options,
-                binary=binary,
-                safe_mean=safe_mean,
-                shifted=shifted,
-                eliminates=eliminates,
-            )
-            return restore_columns(solution, run, aliases)
+            others = partial(again, shifted=shifted, eliminates=eliminates)
+            return _solve_others(run, aliases, others, None)
         abort_on_halving = started
     clock.lap("warm start")
     run.run(options, abort_on_halving)
@@ -123,13 +116,11 @@ def solve(
         _backtrack_into_domain(run, family, options)
     clock.lap("sweeps")
     if not _may_eliminate(run):
-        return solve(
+        if aliases.of_few_columns:
+            return _solve_others(run, aliases, partial(again, shifted=shifted), start_params)
+        return again(
             row_table,
-            family,
-            options,
-            binary=binary,
             start_params=start_params,
-            safe_mean=safe_mean,
             start_decrement=start_decrement,
             shifted=shifted,
             eliminates=False,
@@ -137,18 +128,25 @@ def solve(
     inverse = _refine(run, family, options, aliases, clock)
     lost = lost_constant(run)
     if run.status == Status.NOT_CONSTANT or lost is not None:
-        solution = solve(
-            row_table,
-            family,
-            options,
-            binary=binary,
-            start_params=start_params,
-            safe_mean=safe_mean,
-            shifted=False,
-            eliminates=eliminates,
-        )
+        solution = again(row_table, start_params=start_params, shifted=False, eliminates=eliminates)
         return replace(solution, constant=lost)
     return finish(run, inverse, refine_linear(run, family, options), clock)
+
+
+def _solve_others(
+    run: Run,
+    aliases: ProvenAliases,
+    again: Callable[..., Solution],
+    start_params: np.ndarray | None,
+) -> Solution:
+    """The fit without aliased columns; what coefficients they start with goes to the others."""
+    kept, start = aliases.others, None
+    if start_params is not None:
+        start = start_params.astype(np.float64)
+        for j, combination in aliases.given.items():
+            start += start_params[j] * combination
+        start = start[kept]
+    return restore_columns(again(run.row_table.of_columns(kept), start_params=start), run, aliases)
 
 
 def _refine(

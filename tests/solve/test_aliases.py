@@ -42,6 +42,8 @@ def by_qr(monkeypatch):
     def without(call):
         with monkeypatch.context() as patched:
             patched.setattr(aliases.ProvenAliases, "_find", lambda self: {})
+            patched.setattr(aliases, "coded_combinations", lambda row_table: {})
+            patched.setattr(aliases.ProvenAliases, "_among_numeric", lambda self: {})
             return call()
 
     return without

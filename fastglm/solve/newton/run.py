@@ -177,6 +177,15 @@ class Run:
         """By what the last inverse magnifies errors; see `fastglm.solve.conditioning`."""
         return float(self.state[at.INFLATION])
 
+    def levels_met(self) -> np.ndarray:
+        """Number of eliminated levels with which each column has rows in common, (p,)."""
+        met = np.zeros(self.row_table.n_columns)
+        if self.eliminated is not None:
+            n_levels, n_kept = self.eliminated.n_levels, self.eliminated.n_kept
+            cross = self._elimination[: n_levels * n_kept].reshape(n_levels, n_kept)
+            met[self.eliminated.kept_column] = np.count_nonzero(cross, axis=0)
+        return met
+
     @property
     def nothing_aliased(self) -> bool:
         """Whether the last factor left no column out."""

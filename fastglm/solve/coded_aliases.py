@@ -1,0 +1,178 @@
+"""Columns of levels that are combinations of earlier ones: found in the cells of the codes.
+
+What indicators and their products with the same numeric columns are in a row depends on its codes
+alone, but for a factor. So one row of each combination of codes that occurs decides which of these
+columns are combinations of others, exactly: for a few passes over the codes, at the price of a few
+sums each. That holds for rows of any number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import scipy
+
+from fastglm.design.matrix.parts import Dense, Indicators, Ones, Product
+from fastglm.kernels.math.cholesky import factorize_and_solve, solve_factored
+from fastglm.passes.row_table import RowTable
+
+__all__ = ["coded_columns", "coded_combinations"]
+
+#: Combinations of codes that may be looked at, of each row and at least; and columns of one group.
+CELLS_PER_ROW, LEAST_CELLS, MOST_COLUMNS = 4, 1 << 20, 1_000
+#: A pivot, of cells that count alike, below which a column is looked at in every cell.
+NOTHING_LEFT = 1e-12
+#: Weights of a combination so close to whole numbers are these.
+WHOLE = 1e-9
+#: A combination leaves no more than this of a column, as a share of its norm.
+ROUNDING = 1e-13
+
+
+@dataclass
+class _Group:
+    """Stored columns that are an indicator, or 1, times the same factors."""
+
+    factors: tuple[np.ndarray, ...]
+    #: First stored column and categoricals, which are none for a plain column.
+    parts: list[tuple[int, Indicators | None]] = field(default_factory=list)
+
+
+def coded_columns(row_table: RowTable) -> np.ndarray:
+    """Numbers of the design columns that are made of indicators alone, or of ones."""
+    plain = [g for g in _groups(row_table) if not g.factors]
+    return _columns_of(row_table, plain[0])[0] if plain else np.empty(0, dtype=np.intp)
+
+
+def coded_combinations(row_table: RowTable) -> dict[int, np.ndarray]:
+    """Columns of levels that are combinations of earlier ones of the same factors.
+
+    Parameters
+    ----------
+    row_table
+        Design and prior weights; rows of weight 0 do not count.
+
+    Returns
+    -------
+    dict of int to ndarray, shape (p,)
+        Column to coefficients of earlier columns, of the columns as they came. Columns that are
+        not there may be aliased all the same.
+    """
+    found: dict[int, np.ndarray] = {}
+    for group in _groups(row_table):
+        if any(part is not None for _, part in group.parts):
+            found |= _of_group(row_table, group)
+    return dict(sorted(found.items()))
+
+
+def _groups(row_table: RowTable) -> Iterable[_Group]:
+    """Stored columns by the factors that they are multiplied with."""
+    groups: dict[tuple, _Group] = {}
+    first = 0
+    for part in row_table.design.parts:
+        factors: tuple[np.ndarray, ...] | None = None
+        if isinstance(part, Ones):
+            factors = ()
+        elif isinstance(part, Product | Indicators):
+            factors = part.factors
+        elif isinstance(part, Dense) and part.n_columns == 1:
+            factors = (part.values[:, 0],)
+        if factors is not None:
+            place = sorted((f.__array_interface__["data"][0], f.strides[0]) for f in factors)
+            group = groups.setdefault(tuple(place), _Group(factors))
+            group.parts.append((first, part if isinstance(part, Indicators) else None))
+        first += part.n_columns
+    return groups.values()
+
+
+def _columns_of(row_table: RowTable, group: _Group) -> tuple[np.ndarray, scipy.sparse.csr_array]:
+    """Design columns that are made of a group's columns alone, and the map from these to them."""
+    matrix = row_table.design.transform_matrix()
+    own = np.zeros(matrix.shape[0], dtype=bool)
+    for first, part in group.parts:
+        own[first : first + (1 if part is None else part.n_columns)] = True
+    inside = np.bincount(
+        np.repeat(np.arange(matrix.shape[1]), np.diff(matrix.indptr)),
+        own[matrix.indices],
+        minlength=matrix.shape[1],
+    )
+    columns = np.flatnonzero((inside == np.diff(matrix.indptr)) & (inside > 0))
+    return columns, scipy.sparse.csr_array(matrix[:, columns])
+
+
+def _of_group(row_table: RowTable, group: _Group) -> dict[int, np.ndarray]:
+    columns, matrix = _columns_of(row_table, group)
+    if not 1 < columns.size <= MOST_COLUMNS:
+        return {}
+    cells = _cells(row_table, group)
+    if cells is None:
+        return {}
+    design = (cells @ matrix).tocsc()
+    gram = (design.T @ design).toarray()
+    k = columns.size
+    factor, scale, pivot = np.zeros((k, k)), np.zeros(k), np.zeros(k)
+    factorize_and_solve(gram, np.zeros(k), factor, scale, pivot, NOTHING_LEFT, np.zeros(k))
+    left = np.flatnonzero(pivot == 0.0)
+    rests = np.zeros((k, left.size))
+    for place, j in enumerate(left.tolist()):
+        earlier, products = np.where(np.arange(k) < j, pivot, 0.0), np.ascontiguousarray(gram[j])
+        solve_factored(factor, scale, earlier, products, coefficients := np.zeros(k))
+        nearest = np.rint(coefficients)
+        rests[:, place] = np.where(np.abs(coefficients - nearest) < WHOLE, nearest, coefficients)
+        rests[j, place] = -1.0
+    # Whether it is one is seen in every cell, whatever the factor's digits.
+    over = np.abs(design @ rests).max(axis=0, initial=0.0) > ROUNDING * np.abs(rests).sum(axis=0)
+    found = {}
+    for place in np.flatnonzero(~over).tolist():
+        combination = np.zeros(row_table.n_columns)
+        combination[columns] = rests[:, place]
+        combination[columns[left[place]]] = 0.0
+        found[int(columns[left[place]])] = combination
+    return found
+
+
+def _cells(row_table: RowTable, group: _Group) -> scipy.sparse.csr_array | None:
+    """One row of each combination of codes that occurs, (m, n_stored); None if there are many."""
+    categoricals: dict[tuple[int, int], tuple[np.ndarray, int]] = {}
+    of_parts = []
+    for first, part in group.parts:
+        keys = []
+        if part is not None:
+            for codes, levels in zip(part.codes, part.levels, strict=True):
+                keys.append((codes.__array_interface__["data"][0], codes.strides[0]))
+                categoricals[keys[-1]] = codes, levels
+        of_parts.append((first, part, keys))
+    n_cells = np.prod([float(levels) for _, levels in categoricals.values()])
+    if n_cells > max(LEAST_CELLS, CELLS_PER_ROW * row_table.n_rows):
+        return None
+    cell: np.ndarray = np.zeros(row_table.n_rows, dtype=np.int32 if n_cells < 2**31 else np.int64)
+    for codes, levels in categoricals.values():
+        np.multiply(cell, levels, out=cell)
+        np.add(cell, codes, out=cell, casting="unsafe")
+    occurs = np.zeros(int(n_cells), dtype=bool)
+    occurs[cell if (rows := _present(row_table, group)) is None else cell[rows]] = True
+    rest, codes_of = np.flatnonzero(occurs), {}
+    m = rest.size
+    for key, (_, levels) in reversed(categoricals.items()):
+        rest, codes_of[key] = np.divmod(rest, levels)
+    indices = np.empty((m, len(of_parts)), dtype=np.int32)
+    for place, (first, part, keys) in enumerate(of_parts):
+        code = np.zeros(m, dtype=np.int64)
+        if part is not None:
+            for key, levels in zip(keys, part.levels, strict=True):
+                code = code * levels + codes_of[key]
+        indices[:, place] = first + code
+    start = np.arange(m + 1) * len(of_parts)
+    shape = m, row_table.design.n_stored_columns
+    return scipy.sparse.csr_array((np.ones(indices.size), indices.ravel(), start), shape=shape)
+
+
+def _present(row_table: RowTable, group: _Group) -> np.ndarray | None:
+    """Mask of the rows of positive weight where the factors are not 0; None for all."""
+    present = None if row_table.weights is None else row_table.weights > 0.0
+    for factor in group.factors:
+        is_other = factor != 0.0
+        if not is_other.all():
+            present = is_other if present is None else present & is_other
+    return present
