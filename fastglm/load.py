@@ -21,6 +21,8 @@ __all__ = ["load"]
 
 #: Kind of a mixed model, whose module is imported when it is needed.
 MIXED = "MixedGLM"
+#: And of one of several linear predictors.
+MIXED_SEVERAL = "MixedSeveral"
 
 
 @entry
@@ -99,6 +101,10 @@ def _read_by_kind(saved: dict[str, Any]) -> Any:
         from fastglm.mixed.saving import read_mixed
 
         return read_mixed(saved, MixedResults)
+    if saved.get("kind") == MIXED_SEVERAL:
+        from fastglm.mixed.several.saving import read_several
+
+        return read_several(saved)
     return read_response(saved) if "kind" in saved else read_fit(saved, Results)
 
 

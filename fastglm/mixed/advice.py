@@ -11,19 +11,25 @@ from fastglm.mixed.generalized import GeneralizedEstimate
 from fastglm.mixed.record import MixedFit
 from fastglm.solve.separation import infinite_text
 
-__all__ = ["warn_of_fit"]
+__all__ = ["warn_of_fit", "warn_of_several"]
 
 #: Standard deviation of effects on probabilities from which levels hold nothing but 0 or 1.
 LARGEST_SD = 10.0
+#: Coefficients that are logarithms of what may be zero: below these they are on their way there.
+LEAST_LOGARITHMS = {
+    "log(alpha)": (
+        -9.0, "the counts vary no more than Poisson counts would. Use family='poisson'."
+    ),
+    "zero-Intercept": (
+        -14.0, "hardly any zero is more than a count. Leave out ziformula=, unless its columns say "
+        "otherwise."
+    ),
+}  # fmt: skip
 
 
 def warn_of_fit(results: MixedFit, estimate: LinearEstimate | GeneralizedEstimate) -> None:
     """What the reader must know."""
-    if results.infinite:
-        text = infinite_text(results.infinite, results.n_separated)
-        warn(f"{text} Leave out columns, or fit fewer of them.", SeparationWarning)
-    elif not results.converged:
-        warn(_advice(results, still_moving(estimate, results.names)), ConvergenceWarning)
+    _warn_of_end(results, estimate)
     if math.isfinite(results.family.domain.upper):
         for c in results.components:
             if not c.term2 and c.sd > LARGEST_SD:
@@ -39,6 +45,22 @@ def warn_of_fit(results: MixedFit, estimate: LinearEstimate | GeneralizedEstimat
             "0, on the boundary, and the fit is that of the Poisson family.",
             BoundaryWarning,
         )
+
+
+def warn_of_several(results: MixedFit, estimate: GeneralizedEstimate) -> None:
+    """What the reader must know of a model of several linear predictors."""
+    _warn_of_end(results, estimate)
+    for name, value in zip(results.names, results.estimates, strict=True):
+        if name in LEAST_LOGARITHMS and value < LEAST_LOGARITHMS[name][0]:
+            warn(f"{name} is {value:.3g}: {LEAST_LOGARITHMS[name][1]}", BoundaryWarning)
+
+
+def _warn_of_end(results: MixedFit, estimate: LinearEstimate | GeneralizedEstimate) -> None:
+    if results.infinite:
+        text = infinite_text(results.infinite, results.n_separated)
+        warn(f"{text} Leave out columns, or fit fewer of them.", SeparationWarning)
+    elif not results.converged:
+        warn(_advice(results, still_moving(estimate, results.names)), ConvergenceWarning)
 
 
 def _advice(results: MixedFit, moving: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastglm.design.formula.response import ResponseRule
 from fastglm.design.frames.frames import (
     Categories,
     Frame,
@@ -40,7 +41,7 @@ def rows_of_arrays(
     endog: Any,
     exog: Any,
     random: Sequence[Random],
-    family: Family,
+    takes: Family | ResponseRule,
     columns: Mapping[str, Any],
     missing: str,
 ) -> MixedRows:
@@ -51,7 +52,7 @@ def rows_of_arrays(
     if keep is not None:
         endog, exog = _taken(endog, keep), _taken(exog, keep)
         columns = {k: None if v is None else _taken(v, keep) for k, v in columns.items()}
-    rows = read_arrays(endog, {"X": exog}, columns, "raise", family)
+    rows = read_arrays(endog, {"X": exog}, columns, "raise", takes)
     if keep is not None:
         rows = replace(rows, n_dropped=int(keep.size - keep.sum()), missing=counts)
     named: dict[str, list[tuple[Categories, Random]]] = {}

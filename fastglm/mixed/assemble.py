@@ -13,7 +13,7 @@ from fastglm.mixed.estimate import LinearEstimate
 from fastglm.mixed.generalized import GeneralizedEstimate
 from fastglm.mixed.results import MixedResults
 
-__all__ = ["make_results", "still_moving"]
+__all__ = ["covariance_of_block", "make_results", "modes_of_block", "rows_of_fit", "still_moving"]
 
 
 def make_results(
@@ -45,7 +45,7 @@ def make_results(
         formula=model.formula,
         infinite=getattr(estimate, "infinite", {}),
         n_separated=getattr(estimate, "n_separated", 0),
-        **_of_rows(rows),
+        **rows_of_fit(rows),
         n_threads=n_threads,
         model=model,
         estimate=estimate,
@@ -110,14 +110,14 @@ def _groups(
     return tuple(
         GroupEffects(
             block.group, block.levels, block.names, block.terms,
-            scale * _covariance(estimate, b), _modes_of(estimate, b),
+            scale * covariance_of_block(estimate, b), modes_of_block(estimate, b),
             scale * estimate.factor.level_covariances(b), by_group[block.group],
         )
         for b, block in enumerate(estimate.layout.blocks)
     )  # fmt: skip
 
 
-def _of_rows(rows: Any) -> dict[str, Any]:
+def rows_of_fit(rows: Any) -> dict[str, Any]:
     """What results say of the rows."""
     same = (
         "nobs", "fitted_formula", "response_name", "response_levels", "has_offset", "has_exposure",
@@ -126,14 +126,15 @@ def _of_rows(rows: Any) -> dict[str, Any]:
     return {name: getattr(rows, name) for name in same} | {"labelled": rows.has_names}
 
 
-def _covariance(estimate: LinearEstimate | GeneralizedEstimate, block: int) -> np.ndarray:
+def covariance_of_block(estimate: LinearEstimate | GeneralizedEstimate, block: int) -> np.ndarray:
     """Lambda Lambda' of a block."""
     k = int(estimate.layout.widths[block])
     root = estimate.layout.factors(estimate.theta)[block, :k, :k]
     return root @ root.T
 
 
-def _modes_of(estimate: LinearEstimate | GeneralizedEstimate, block: int) -> np.ndarray:
+def modes_of_block(estimate: LinearEstimate | GeneralizedEstimate, block: int) -> np.ndarray:
+    """Conditional modes of a block, (q, k)."""
     own, other = estimate.modes
     return own if block == 0 else other[estimate.layout.columns_of(block)]
 

@@ -25,8 +25,7 @@ __all__ = ["Curvature", "coefficient_hessian", "has_closed_hessian", "schur_of"]
 def has_closed_hessian(problem: LaplaceProblem) -> bool:
     """Whether these derivatives are those of the problem's criterion."""
     one_factor = len(problem.layout.blocks) == 1 and type(problem) is LaplaceProblem
-    canonical = problem.derivatives.family.has_canonical_link
-    return one_factor and (problem.observed or canonical)
+    return one_factor and (problem.observed or problem.derivatives.family.has_canonical_link)
 
 
 class Curvature(NamedTuple):

@@ -26,7 +26,7 @@ from fastglm.mixed.scaling import FixedColumns
 from fastglm.mixed.search import START_SHARE, Begun, Search
 from fastglm.mixed.starting import start_of
 
-__all__ = ["GeneralizedEstimate", "estimate_generalized", "search_of"]
+__all__ = ["SAME_HESSIAN", "GeneralizedEstimate", "estimate_generalized", "search_of", "settled"]
 
 #: Below it a family's parameter is compared with zero, its boundary.
 LEAST_PARAMETER = 1e-4
@@ -180,7 +180,7 @@ def estimate_generalized(
         search, begun.x, begun.metric, max_iter=max_iter, hessian_of=search.hessian,
         same=SAME_HESSIAN,
     )  # fmt: skip
-    estimate = _settled(search, found, begun, max_iter)
+    estimate = settled(search, found, begun, max_iter)
     if problem.extra == "parameter" and found.x[-1] < math.log(LEAST_PARAMETER):
         return _at_zero(rows, estimate, observed, nagq, max_iter, n_threads)
     return estimate
@@ -229,7 +229,7 @@ def search_of(estimate: GeneralizedEstimate) -> Search:
     return Search(estimate.problem, np.zeros(estimate.theta.size, dtype=bool))
 
 
-def _settled(search: Search, found: Minimum, begun: Begun, max_iter: int) -> GeneralizedEstimate:
+def settled(search: Search, found: Minimum, begun: Begun, max_iter: int) -> GeneralizedEstimate:
     """In canonical form; what lies on the boundary is held there."""
     problem, p = search.problem, search.p
     layout = problem.layout

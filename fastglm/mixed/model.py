@@ -14,10 +14,10 @@ from fastglm.errors import (
     DataError,
     ModelError,
 )
-from fastglm.families import Family, resolve_family
+from fastglm.families import resolve_family
 from fastglm.kernels.threads.threads import usable_threads
 from fastglm.mixed.adaptive import MOST_NODES
-from fastglm.mixed.advice import warn_of_fit
+from fastglm.mixed.advice import warn_of_fit, warn_of_several
 from fastglm.mixed.array_rows import rows_of_arrays
 from fastglm.mixed.assemble import make_results
 from fastglm.mixed.estimate import LinearEstimate, estimate_linear
@@ -26,12 +26,18 @@ from fastglm.mixed.generalized import GeneralizedEstimate, estimate_generalized
 from fastglm.mixed.profiled_parameter import estimate_profiled, is_profiled
 from fastglm.mixed.results import MixedResults
 from fastglm.mixed.rows import MixedRows, Random, rows_of_formula
+from fastglm.mixed.several.estimate import estimate_several
+from fastglm.mixed.several.responses import MixedResponse, resolve_response
+from fastglm.mixed.several.results import make_several_results
 from fastglm.pointers import Pointing
 from fastglm.rows.model_rows import ModelRows
 
 __all__ = ["MixedGLM", "MixedLM", "fit_formula"]
 
-_OF_MODEL = {"link", "offset", "exposure", "freq_weights", "var_weights", "weights", "missing"}
+_OF_MODEL = {
+    "link", "offset", "exposure", "freq_weights", "var_weights", "weights", "missing",
+    "ziformula", "dispformula",
+}  # fmt: skip
 
 
 @entry_points
@@ -97,15 +103,15 @@ class MixedGLM(Pointing):
         missing: str = "raise",
         link: Any = None,
     ):
-        self.family: Family = resolve_family(family, link)
+        several = resolve_response(family, link, None, None)
+        self.family: Any = resolve_family(family, link) if several is None else several
         Z = exog_re if Z is None else Z
         if (groups is None) == (random is None):
             raise ModelError("give either groups=, with Z=, or random=.")
         random = [Random(groups, Z)] if random is None else list(random)
         columns = _columns(offset, exposure, freq_weights, var_weights, weights)
-        self.mixed_rows: MixedRows = rows_of_arrays(
-            endog, exog, random, self.family, columns, missing
-        )
+        takes = self.family if several is None else several.takes
+        self.mixed_rows: MixedRows = rows_of_arrays(endog, exog, random, takes, columns, missing)
         self.formula: str | None = None
 
     @classmethod
@@ -125,6 +131,8 @@ class MixedGLM(Pointing):
         weights: Any = None,
         missing: str = "raise",
         link: Any = None,
+        ziformula: str | None = None,
+        dispformula: str | None = None,
     ) -> Any:
         """A model given as a formula and a data frame.
 
@@ -145,6 +153,10 @@ class MixedGLM(Pointing):
         offset, exposure, freq_weights, var_weights, weights : str or array_like, optional
             As for `MixedGLM`, or the name of a column.
         missing : {"raise", "drop"}, default "raise"
+        ziformula : str, optional
+            Of counts, glmmTMB's spelling of the model for extra zeros, ``"~ x"`` or ``"~1"``.
+        dispformula : str, optional
+            Nothing but ``"~1"`` yet.
 
         Raises
         ------
@@ -154,13 +166,16 @@ class MixedGLM(Pointing):
             As for `MixedGLM`.
         """
         model = cls.__new__(cls)
-        model.family = resolve_family(family, link)
+        several = resolve_response(family, link, ziformula, dispformula)
+        model.family = resolve_family(family, link) if several is None else several
         if groups is not None:
             formula = f"{formula} + {_statsmodels_terms(groups, re_formula, vc_formula)}"
         elif re_formula is not None or vc_formula is not None:
             raise ModelError("re_formula= and vc_formula= need groups=.")
         columns = _columns(offset, exposure, freq_weights, var_weights, weights)
-        model.mixed_rows = rows_of_formula(formula, data, model.family, columns, missing)
+        further = (ziformula,) if several is not None and several.has_zero_part else ()
+        takes = model.family if several is None else several.takes
+        model.mixed_rows = rows_of_formula(formula, data, takes, columns, missing, further)
         model.formula = formula
         return model
 
@@ -221,6 +236,8 @@ class MixedGLM(Pointing):
         linear = self.family.is_linear
         if reml and not linear:
             raise ModelError("REML is defined for a gaussian response with identity link only.")
+        if isinstance(self.family, MixedResponse):
+            return self._fit_several(nagq, laplace, start, max_iter, threads)
         estimate: LinearEstimate | GeneralizedEstimate
         if linear:
             self._require_residuals()
@@ -245,6 +262,24 @@ class MixedGLM(Pointing):
         options = {"reml": reml, "nagq": nagq, "laplace": laplace, "max_iter": max_iter}
         results = replace(results, fit_options=options)
         warn_of_fit(results, estimate)
+        return results
+
+    def _fit_several(
+        self, nagq: int, laplace: str, start: np.ndarray | None, max_iter: int, n_threads: int
+    ) -> MixedResults:
+        """The fit of several linear predictors."""
+        if nagq == 0 or laplace != "observed":
+            raise ModelError(
+                "models of several linear predictors have the observed Laplace approximation: "
+                "use nagq=1, or more nodes, and leave out laplace=."
+            )
+        estimate, without_effects = estimate_several(
+            self.mixed_rows, self.family, nagq, start, max_iter, n_threads
+        )
+        method = "Laplace" if nagq == 1 else f"adaptive quadrature, {nagq} nodes"
+        results = make_several_results(self, estimate, without_effects, method, n_threads)
+        results = replace(results, fit_options={"nagq": nagq, "max_iter": max_iter})
+        warn_of_several(results, estimate)
         return results
 
     @property

@@ -163,7 +163,7 @@ class ModeSearch:
             if not math.isfinite(total) or not np.isfinite(now).all():
                 return False
             enough = MODE_TOLERANCE if is_new else REUSED_TOLERANCE
-            last = bool((decrement <= enough * (1.0 + now)).all())
+            last = bool((decrement <= enough * (1.0 + np.abs(now))).all())
             u, rows, now = self._advance(u, rows, now, step, last)
             if last:
                 self.spherical, self.rows = u, rows

@@ -20,7 +20,18 @@ from fastglm.mixed.rows import FittedGroup, as_categories
 from fastglm.responses.designs import linear_predictor
 from fastglm.rows.vectors import OffsetParts, vector
 
-__all__ = ["NewRows", "marginal_mean", "new_rows", "predict_rows"]
+__all__ = [
+    "LEVELS",
+    "NEW_LEVELS",
+    "NewRows",
+    "codes_and_columns",
+    "conditional_part",
+    "effect_sd",
+    "marginal_mean",
+    "new_rows",
+    "predict_rows",
+    "quadrature_nodes",
+]
 
 LEVELS = ("conditional", "population", "marginal")
 NEW_LEVELS = ("raise", "zero", "nan")
@@ -166,7 +177,7 @@ def new_rows(
     codes, columns = [], []
     if wanted:
         for group in results.groups:
-            one = _codes_and_columns(group.fitted_formula, exog, others, design.n_rows, nan_rows)
+            one = codes_and_columns(group.fitted_formula, exog, others, design.n_rows, nan_rows)
             codes.append(one[0])
             columns.append(one[1])
     offset = _offset(results, exog, others, offset, design.n_rows)
@@ -188,7 +199,7 @@ def _fitted_rows(results: MixedFit) -> NewRows:
     )
 
 
-def _codes_and_columns(
+def codes_and_columns(
     fitted_formula: FittedGroup, exog: Any, others: Mapping[str, Any], n: int, nan_rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Levels and columns of one factor for new rows; rows with missing columns are marked."""

@@ -11,6 +11,7 @@ import numpy as np
 from fastglm.design.formula.contrasts import Coding
 from fastglm.design.formula.expressions import Expression
 from fastglm.design.formula.fitted_formula import FittedFormula
+from fastglm.design.formula.response import ResponseRule
 from fastglm.design.formula.table import read_table
 from fastglm.design.frames.frames import (
     Categories,
@@ -188,9 +189,16 @@ def label(parts: tuple[Level, ...]) -> Level:
 
 
 def rows_of_formula(
-    formula: str, frame: Any, family: Family, columns: Mapping[str, Any], missing: str
+    formula: str,
+    frame: Any,
+    takes: Family | ResponseRule,
+    columns: Mapping[str, Any],
+    missing: str,
+    further: Sequence[str | None] = (),
 ) -> MixedRows:
     """Rows of a model given as a formula with random terms and a data frame.
+
+    The response is that of a family, or by a rule; `further` are formulas of further predictors.
 
     Raises
     ------
@@ -208,7 +216,8 @@ def rows_of_formula(
             f"'{formula}' has no random term such as (1 | group): use fastglm.glm instead."
         )
     marker, absent = _mark_missing(data, terms, missing)
-    rows = read_formulas(fixed, (), data, {**columns, _KEEP: marker}, missing, family)
+    columns = {**columns, _KEEP: marker}
+    rows = read_formulas(fixed, further, data, columns, missing, takes)
     counts = absent | {name: count for name, count in rows.missing.items() if name != _KEEP}
     rows = replace(rows, missing=counts)
     built = [_build_group(group, own, data, rows) for group, own in _grouped(terms).items()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
@@ -78,7 +79,11 @@ def _describe_group(group: GroupEffects) -> dict[str, Any]:
     }
 
 
-def read_mixed(saved: dict[str, Any], kind: type[F]) -> F:
+def read_mixed(
+    saved: dict[str, Any],
+    kind: type[F],
+    read_family: Callable[[dict[str, Any]], Any] = Family.from_dict,
+) -> F:
     """The fit that `describe_mixed` described, as a record of that class."""
     numbers: dict[str, Any] = {name: float_from_json(saved[name]) for name in _PLAIN}
     for name in _ARRAYS:
@@ -87,7 +92,7 @@ def read_mixed(saved: dict[str, Any], kind: type[F]) -> F:
     return kind(
         names=tuple(saved["names"]),
         theta_names=tuple(saved["theta_names"]),
-        family=Family.from_dict(saved["family"]),
+        family=read_family(saved["family"]),
         status=Status[saved["status"]],
         formula=saved["formula"],
         response_levels=saved["response_levels"] and tuple(saved["response_levels"]),

@@ -14,11 +14,12 @@ from fastglm.errors import ConvergenceWarning, ModelError
 from fastglm.families import summarize
 from fastglm.inference.rendering import RenderedFrame
 from fastglm.inference.rows.simulate import draw_responses
+from fastglm.mixed.effects import GroupEffects
 from fastglm.mixed.prediction import new_rows
 from fastglm.mixed.record import MixedFit
 from fastglm.responses.designs import linear_predictor
 
-__all__ = ["Bootstrap", "bootstrap", "lifted_theta", "simulate"]
+__all__ = ["Bootstrap", "bootstrap", "draw_effects", "lifted_theta", "simulate"]
 
 
 def simulate(fit: MixedFit, n: int, seed: Any, use_u: bool) -> np.ndarray:
@@ -36,22 +37,20 @@ def simulate(fit: MixedFit, n: int, seed: Any, use_u: bool) -> np.ndarray:
     for k, generator in enumerate(generators):
         eta = fixed.copy()
         for group, codes, columns in zip(fit.groups, rows.codes, rows.columns, strict=True):
-            effects = (
-                group.modes
-                if use_u
-                else _draw_effects(group.covariance, len(group.levels), generator)
-            )
+            effects = draw_effects(group, use_u, generator)
             eta += (effects[codes] * columns).sum(axis=1)
         mean = fit.family.link.inverse(eta)
         drawn[:, k] = draw_responses(fit, mean, weights, generator)  # type: ignore[arg-type]
     return drawn
 
 
-def _draw_effects(covariance: np.ndarray, q: int, generator: np.random.Generator) -> np.ndarray:
-    """Effects of q levels, (q, k); the covariance may be singular."""
-    values, vectors = np.linalg.eigh(covariance)
+def draw_effects(group: GroupEffects, use_u: bool, generator: np.random.Generator) -> np.ndarray:
+    """The modes of the levels of a factor, (q, k), or effects drawn; these may be singular."""
+    if use_u:
+        return group.modes
+    values, vectors = np.linalg.eigh(group.covariance)
     root = vectors * np.sqrt(np.maximum(values, 0.0))
-    return generator.standard_normal((q, len(covariance))) @ root.T
+    return generator.standard_normal((len(group.levels), len(values))) @ root.T
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -115,7 +114,7 @@ def component_names(fit: MixedFit) -> tuple[str, ...]:
 def bootstrap(fit: MixedFit, n: int, seed: Any, n_threads: int) -> Bootstrap:
     """NestedRefit `n` simulated responses; the same numbers for any number of threads."""
     model = fit._model_with_data("the bootstrap")
-    responses = simulate(fit, n, seed, use_u=False)
+    responses = fit.simulate(n, seed)  # type: ignore[attr-defined]
     options = dict(fit.fit_options) | {"start_theta": lifted_theta(fit), "n_threads": 1}
 
     def refit(k: int) -> np.ndarray:

@@ -21,7 +21,7 @@ COMPILED: dict[str, tuple[str, ...]] = {
     "families": (),
     "solve.newton": (),
     "responses.log_likelihoods": ("families",),
-    "mixed": ("families",),
+    "mixed": ("families", "responses.log_likelihoods"),
 }
 EVERYWHERE = ("errors", "kernels")
 

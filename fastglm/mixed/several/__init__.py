@@ -1,0 +1,1 @@
+"""Mixed models of several linear predictors, one of which has the random effects."""

@@ -1,0 +1,80 @@
+"""Coefficients of several linear predictors, and products with the columns of these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy
+
+from fastglm.design.matrix.dense_slices import dense_slices, transposed_product
+from fastglm.design.matrix.parts import Design
+
+__all__ = ["PredictorColumns"]
+
+
+@dataclass(frozen=True, eq=False)
+class PredictorColumns:
+    """The p coefficients of all predictors that are not aliased, standardised.
+
+    Attributes
+    ----------
+    design : Design
+        All columns that any predictor reads.
+    maps : list of sparse matrix, shape (columns of the design, p)
+        From standardised coefficients to those of each predictor.
+    offsets : ndarray, shape (K, n), or None
+    kept : ndarray of bool, shape (all coefficients,)
+    from_standardized : ndarray, shape (p, p)
+    """
+
+    design: Design
+    maps: list[np.ndarray]
+    offsets: np.ndarray | None
+    kept: np.ndarray
+    from_standardized: np.ndarray
+
+    @classmethod
+    def of(cls, model: Any, n_threads: int) -> PredictorColumns:
+        """Those of a model of `fastglm.responses`."""
+        blocks, found = model._blocks(), model._rank_and_scaling(n_threads)
+        kept = ~model._aliased(blocks, found)
+        back = model._from_standardized(blocks, found)[np.ix_(kept, kept)]
+        maps = [scipy.sparse.csr_array(each)[:, kept] @ back for each in model._maps(blocks)]
+        return cls(model._design(), maps, model._offsets(), kept, back)
+
+    @property
+    def p(self) -> int:
+        """Number of coefficients."""
+        return int(self.kept.sum())
+
+    def predict(self, beta: np.ndarray) -> np.ndarray:
+        """Linear predictors, (K, n), offsets included."""
+        coefficients = np.column_stack([each @ beta for each in self.maps])
+        etas = np.empty((len(self.maps), self.design.n_rows))
+        for rows, columns in dense_slices(self.design):
+            etas[:, rows] = (columns @ coefficients).T
+        if self.offsets is not None:
+            etas += self.offsets
+        return etas
+
+    def score(self, residuals: np.ndarray, order: np.ndarray) -> np.ndarray:
+        """Derivatives in the coefficients, (p,), of those in the predictors, (K, n).
+
+        The latter are in the order of levels.
+        """
+        total, given = np.zeros(self.p), np.empty(residuals.shape[1])
+        for each, residual in zip(self.maps, residuals, strict=True):
+            given[order] = residual
+            total += each.T @ transposed_product(self.design, given)
+        return total
+
+    def spread_out(self, values: np.ndarray) -> np.ndarray:
+        """(p,) numbers, or a (p, p) matrix, among all coefficients, NaN for aliased ones."""
+        out = np.full((self.kept.size,) * values.ndim, np.nan)
+        if values.ndim == 1:
+            out[self.kept] = values
+        else:
+            out[np.ix_(self.kept, self.kept)] = values
+        return out

@@ -1,0 +1,90 @@
+"""From rows to the estimates of a mixed model of several linear predictors."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import scipy
+
+from fastglm.mixed.generalized import SAME_HESSIAN, GeneralizedEstimate, settled
+from fastglm.mixed.layout import Layout
+from fastglm.mixed.optimum import minimise
+from fastglm.mixed.rows import MixedRows
+from fastglm.mixed.search import START_SHARE, Begun, Search
+from fastglm.mixed.several.problem import problem_of
+from fastglm.mixed.several.responses import MixedResponse
+from fastglm.mixed.starting import Start
+from fastglm.solve.fit import SolverOptions
+from fastglm.solve.several_predictors import PredictorSolution
+
+__all__ = ["estimate_several"]
+
+#: Where the search begins in coefficients that are infinite without random effects.
+FURTHEST_START = 3.0
+
+
+def estimate_several(
+    rows: MixedRows,
+    response: MixedResponse,
+    nagq: int,
+    start: np.ndarray | None,
+    max_iter: int,
+    n_threads: int,
+) -> tuple[GeneralizedEstimate, Any]:
+    """Fit by maximum likelihood; also the model without random effects.
+
+    Coefficients of all predictors, thresholds and logarithms of parameters are estimated together
+    with theta: they are the estimate's `beta`.
+    """
+    model = response.without_effects(rows.fixed)
+    problem = problem_of(model, response, Layout(rows.blocks), nagq, n_threads)
+    search = Search(problem, np.zeros(problem.layout.n_theta, dtype=bool))
+    begun = _begun(search, model, start, max_iter, n_threads)
+    found = minimise(
+        search, begun.x, begun.metric, max_iter=max_iter, hessian_of=search.hessian,
+        same=SAME_HESSIAN,
+    )  # fmt: skip
+    estimate = settled(search, found, begun, max_iter)
+    p = problem.fixed.p
+    return replace(estimate, information=0.5 * estimate.hessian[:p, :p]), model
+
+
+def _begun(
+    search: Search, model: Any, theta: np.ndarray | None, max_iter: int, n_threads: int
+) -> Begun:
+    """From the maximum without random effects, and the theta that goes best with it."""
+    fixed = search.problem.fixed
+    blocks, options = model._blocks(), SolverOptions(max_iter=100, n_threads=n_threads)
+    solution = model._estimate(blocks, model._rank_and_scaling(n_threads), None, options)
+    params = np.nan_to_num(solution.params, posinf=FURTHEST_START, neginf=-FURTHEST_START)
+    beta = np.linalg.solve(fixed.from_standardized, params[fixed.kept])
+    begin = Start(beta, 0.0, *_separated(model, blocks, solution, n_threads))
+    theta = START_SHARE * search.problem.layout.start_theta() if theta is None else theta
+    theta, _, near = search.theta_at(beta, theta, 0.0, max_iter)
+    metric = scipy.linalg.block_diag(_information(fixed, solution), near.hessian)
+    return Begun(np.concatenate([beta, theta]), metric, begin)
+
+
+def _information(fixed: Any, solution: PredictorSolution) -> np.ndarray:
+    """Twice the information of the standardised coefficients without random effects."""
+    back = fixed.from_standardized
+    covariance = solution.covariance[np.ix_(fixed.kept, fixed.kept)]
+    try:
+        information = 2.0 * back.T @ np.linalg.inv(covariance) @ back
+    except np.linalg.LinAlgError:
+        return np.eye(fixed.p)
+    return information if np.isfinite(information).all() else np.eye(fixed.p)
+
+
+def _separated(
+    model: Any, blocks: Any, solution: PredictorSolution, n_threads: int
+) -> tuple[dict[str, int], int]:
+    """Signs of coefficients without a finite estimate, and how many rows they separate."""
+    found = model._search(blocks, solution, "warn", n_threads)
+    if found is None:
+        return {}, 0
+    names = model._names(blocks, model._column_names(model._rank_and_scaling(n_threads)))
+    signs = zip(names, np.sign(found.direction).astype(int), strict=True)
+    return {name: int(sign) for name, sign in signs if sign}, found.n_rows

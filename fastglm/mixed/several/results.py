@@ -1,0 +1,261 @@
+"""What can be asked of a fitted mixed model of several linear predictors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, NoReturn
+
+import numpy as np
+
+from fastglm.entry import entry_points
+from fastglm.errors import ModelError, Status
+from fastglm.fit.outcomes import named_prediction
+from fastglm.mixed.assemble import covariance_of_block, modes_of_block, rows_of_fit
+from fastglm.mixed.boundary import describe_singular
+from fastglm.mixed.effects import GroupEffects, variance_components
+from fastglm.mixed.generalized import GeneralizedEstimate
+from fastglm.mixed.results import MixedResults
+from fastglm.mixed.several.rows import predict_several, simulate_several
+from fastglm.mixed.summary import MixedSummary
+from fastglm.responses.results import ResponseResults
+from fastglm.solve.several_predictors import PredictorSolution
+
+__all__ = ["MixedSeveralResults", "make_several_results"]
+
+
+class SeveralSummary(MixedSummary):
+    """Printable summary; what the response says of its own parameters is among the notes."""
+
+    def header(self) -> list[tuple[str, str]]:
+        """Names and values of what stands above the table."""
+        header, population = super().header(), self.fit.population  # type: ignore[attr-defined]
+        header[2] = ("Model Family", population.kind)
+        return header
+
+    def setting(self) -> list[tuple[str, str]]:
+        """What the fit was given: formulas, offset, weights, levels in their order."""
+        formula, population = self.fit.formula, self.fit.population  # type: ignore[attr-defined]
+        return [*([("Formula", formula)] if formula else []), *population.setting()]
+
+    def notes(self) -> list[str]:
+        """What a reader must know beside the numbers."""
+        return [*super().notes(), *self.fit.population.notes()]  # type: ignore[attr-defined]
+
+
+@entry_points
+@dataclass(frozen=True, eq=False, repr=False)
+class MixedSeveralResults(MixedResults):
+    """One fitted mixed model of several linear predictors.
+
+    As `MixedResults`; its coefficients are those of all predictors, with thresholds and logarithms
+    of parameters, which were estimated together with theta.
+
+    Attributes
+    ----------
+    population : ResponseResults
+        The model at random effects of zero, with the estimates and covariance of this fit: its
+        ``thresholds`` or ``alpha``, its averages and marginal means.
+    """
+
+    population: Any = None
+
+    kind: ClassVar[str] = "MixedSeveral"
+
+    def outcomes(self, which: str = "mean") -> Any:
+        """What `predict` gives, at random effects of zero."""
+        self.require_all_columns()
+        return self.population.outcomes(which)
+
+    def predict(
+        self,
+        exog: Any = None,
+        level: str = "conditional",
+        which: str = "mean",
+        new_levels: str = "raise",
+        **others: Any,
+    ) -> Any:
+        """Predict new rows, or the fitted ones.
+
+        Parameters
+        ----------
+        exog, level, new_levels
+            As for `MixedResults.predict`.
+        which : str, default "mean"
+            "mean", "linear" for the linear predictor that has the random effects, or what the model
+            without them predicts: "prob", "cumulative" and "class" of ordered categories,
+            "prob-zero" and "mean-count" of counts, "precision" and "variance" of shares.
+        **others
+            ``offset``, ``exposure``, ``groups`` and ``Z`` as there.
+
+        Returns
+        -------
+        ndarray, Series or DataFrame
+            A number to a row, or of ordered categories one for each level.
+        """
+        which = named_prediction(which, (*self.population.predictions, "mean", "linear"))
+        return predict_several(self, exog, level, which, new_levels, others)
+
+    def simulate(self, n: int = 1, seed: Any = None, use_u: bool = False) -> np.ndarray:
+        """Responses drawn from the model for the fitted rows, (rows, n); codes of categories.
+
+        Parameters
+        ----------
+        n, seed, use_u
+            As for `MixedResults.simulate`.
+        """
+        return simulate_several(self, n, seed, use_u)
+
+    @property
+    def resid_response(self) -> Any:
+        """Response less fitted values, (n,)."""
+        rows = self._model_with_data("residuals").rows
+        if rows.response_levels is not None:
+            raise ModelError(
+                "a category less a probability is no residual: use predict(which='prob')."
+            )
+        return rows.response - self.fittedvalues
+
+    # -- at random effects of zero
+
+    def emmeans(self, specs: Any, at: Mapping[str, Any] | None = None) -> Any:
+        """Estimated marginal means at random effects of zero; see `fastglm.Results.emmeans`.
+
+        Parameters
+        ----------
+        specs, at
+            As there.
+        """
+        self.require_all_columns()
+        return self.population.emmeans(specs, at)
+
+    def get_margeff(self, *arguments: Any, **options: Any) -> Any:
+        """Marginal effects at random effects of zero; see `fastglm.Results.get_margeff`.
+
+        Parameters
+        ----------
+        *arguments, **options
+            As there.
+        """
+        self.require_all_columns()
+        return self.population.get_margeff(*arguments, **options)
+
+    # -- what waits
+
+    def get_prediction(self, *arguments: Any, **options: Any) -> NoReturn:
+        """Not there yet for these models."""
+        self._wait("intervals of predictions", "predict(), and bootstrap() for its uncertainty")
+
+    def profile(self, *arguments: Any, **options: Any) -> NoReturn:
+        """Not there yet for these models."""
+        self._wait("profile intervals", "conf_int(), or bootstrap().conf_int()")
+
+    def r2(self) -> NoReturn:
+        """Not there yet for these models."""
+        self._wait("shares of variance", "varcorr")
+
+    def icc(self) -> NoReturn:
+        """Not there yet for these models."""
+        self._wait("intraclass correlations", "varcorr")
+
+    def _wait(self, what: str, instead: str) -> NoReturn:
+        raise ModelError(
+            f"{what} of mixed models with several linear predictors are not there yet: use "
+            f"{instead}."
+        )
+
+    # -- the record itself
+
+    @property
+    def response_dispersion(self) -> float:
+        """Dispersion of the distribution of responses: 1, what there is of it is a coefficient."""
+        return 1.0
+
+    def _ratio_names(self) -> list[str | None]:
+        names: list[str | None] = self.population._ratio_names()
+        return names
+
+    def _augment_columns(self, data: Any, which: str | None, se_fit: bool) -> dict[str, np.ndarray]:
+        if self.response_levels is not None:
+            raise ModelError("augment has one number a row: use predict(which='prob').")
+        return super()._augment_columns(data, which, se_fit)
+
+    def _described(self) -> dict[str, Any]:
+        from fastglm.mixed.several.saving import describe_several
+
+        return describe_several(self)
+
+    def _summary(self, alpha: float) -> SeveralSummary:
+        return SeveralSummary(self, alpha)  # type: ignore[arg-type]
+
+
+def make_several_results(
+    model: Any, estimate: GeneralizedEstimate, without_effects: Any, method: str, n_threads: int
+) -> MixedSeveralResults:
+    """Results of a `MixedGLM`, in the columns as given."""
+    population = _population(estimate, without_effects, n_threads)
+    m, fixed = estimate.theta.size, estimate.fixed
+    back = fixed.from_standardized
+    covariance = estimate.parameter_covariance[:m, :m]
+    by_group = {each.group: each for each in model.mixed_rows.fitted_formulas}
+    layout = estimate.layout
+    groups = tuple(
+        GroupEffects(
+            block.group, block.levels, block.names, block.terms, covariance_of_block(estimate, b),
+            modes_of_block(estimate, b), estimate.factor.level_covariances(b),
+            by_group[block.group],
+        )
+        for b, block in enumerate(layout.blocks)
+    )  # fmt: skip
+    return MixedSeveralResults(
+        names=population.names,
+        estimates=population.estimates,
+        covariance=population.covariance,
+        conditional_covariance=fixed.spread_out(back @ estimate.information_inverse @ back.T),
+        family=model.family,
+        groups=groups,
+        components=variance_components(
+            layout, estimate.theta, 0.0, lambda last: 1.0, None, covariance
+        ),
+        theta=estimate.theta,
+        theta_names=layout.theta_names(),
+        parameter_covariance=covariance,
+        sigma=1.0,
+        criterion=estimate.value,
+        n_parameters=fixed.p + m,
+        reml=False,
+        method=method,
+        rank=fixed.p,
+        status=population.status,
+        gradient=float(np.abs(estimate.slope).max(initial=0.0)),
+        n_evaluations=estimate.n_evaluations,
+        n_iter=estimate.n_iter,
+        singular=describe_singular(layout, layout.factors(estimate.theta)),
+        formula=model.formula,
+        infinite=estimate.infinite,
+        n_separated=estimate.n_separated,
+        **rows_of_fit(without_effects.rows),
+        n_threads=n_threads,
+        model=model,
+        estimate=estimate,
+        population=population,
+    )
+
+
+def _population(estimate: GeneralizedEstimate, model: Any, n_threads: int) -> ResponseResults:
+    """The fit without random effects, with the estimates of that which has them."""
+    fixed, back = estimate.fixed, estimate.fixed.from_standardized
+    solution = PredictorSolution(
+        params=fixed.spread_out(back @ estimate.beta),
+        covariance=fixed.spread_out(back @ estimate.covariance @ back.T),
+        log_likelihood=-0.5 * estimate.value,
+        n_iter=estimate.n_iter,
+        n_sweeps=estimate.n_evaluations,
+        status=Status.CONVERGED if estimate.converged else Status.MAX_ITERATIONS,
+    )
+    blocks = model._blocks()
+    names = model._names(blocks, model._column_names(model._rank_and_scaling(n_threads)))
+    found: ResponseResults = model._results(blocks, names, solution, n_threads)
+    # Of the model without random effects there is no fit to compare this one with.
+    found.__dict__["llnull"] = float("nan")
+    return found

@@ -1,0 +1,115 @@
+"""Rows of a mixed model of several linear predictors: predictions and new responses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fastglm.arguments import checked_choice
+from fastglm.design.frames.frames import is_frame
+from fastglm.errors import DataError, ModelError
+from fastglm.inference.rows import new_rows as population_rows
+from fastglm.mixed.prediction import (
+    LEVELS,
+    NEW_LEVELS,
+    NewRows,
+    codes_and_columns,
+    conditional_part,
+    effect_sd,
+    new_rows,
+    quadrature_nodes,
+)
+from fastglm.mixed.simulation import draw_effects
+
+__all__ = ["predict_several", "simulate_several"]
+
+
+def predict_several(
+    fit: Any, exog: Any, level: str, which: str, new_levels: str, others: Mapping[str, Any]
+) -> Any:
+    """Predictions; arguments as for `MixedSeveralResults.predict`."""
+    checked_choice("level", level, LEVELS)
+    checked_choice("new_levels", new_levels, NEW_LEVELS)
+    if level == "marginal" and which == "linear":
+        raise ModelError("the marginal mean is one of the response: leave out which='linear'.")
+    population = fit.population
+    new, rows = _new_rows(fit, exog, level, others)
+    etas = population._predictors_of(new)
+    if level == "conditional":
+        part = conditional_part(fit, rows, new_levels)
+        _mark(new, np.isnan(part))
+        etas[0] += np.nan_to_num(part)
+    if which == "linear":
+        return new.label(etas[0])
+    if level != "marginal":
+        values, columns = population._prediction(etas, which)
+        return new.label(values, columns)
+    return new.label(*_marginal(fit, etas, effect_sd(fit, rows), which))
+
+
+def _marginal(
+    fit: Any, etas: np.ndarray, sd: np.ndarray, which: str
+) -> tuple[np.ndarray, list[Any]]:
+    """Means over normal random parts, by Gauss-Hermite quadrature; names of columns."""
+    population, is_class = fit.population, which == "class"
+    total: Any = 0.0
+    for node, weight in zip(*quadrature_nodes(), strict=True):
+        moved = etas.copy()
+        moved[0] += node * sd
+        values, columns = population._prediction(moved, "prob" if is_class else which)
+        total = total + weight * values
+    return (population._most_probable(total), []) if is_class else (total, columns)
+
+
+def _new_rows(fit: Any, exog: Any, level: str, others: Mapping[str, Any]) -> tuple[Any, NewRows]:
+    """The rows in the columns of every predictor, and their levels and columns of effects."""
+    given = dict(others)
+    of_effects = {name: given.pop(name) for name in ("groups", "Z") if name in given}
+    population = fit.population
+    if exog is None:
+        if given or of_effects:
+            raise ModelError(f"predict of the fitted rows takes no {', '.join(others)}=.")
+        return population_rows.fitted_designs(population), new_rows(fit, None, {})
+    if fit.fitted_formula is not None and not is_frame(exog):
+        raise DataError(
+            "the model was fitted to a data frame: predict needs a frame with its columns too, "
+            f"not {type(exog).__name__}."
+        )
+    unknown = set(given) - {"offset", "exposure"}
+    if unknown:
+        raise ModelError(f"predict does not know {', '.join(sorted(unknown))}.")
+    new = population_rows.new_designs(population, exog, unseen="raise", **given)
+    n = new.design.n_rows
+    nan_rows = np.zeros(n, dtype=bool) if new.nan_rows is None else new.nan_rows.copy()
+    codes, columns = [], []
+    if level != "population":
+        for group in fit.groups:
+            one = codes_and_columns(group.fitted_formula, exog, of_effects, n, nan_rows)
+            codes.append(one[0])
+            columns.append(one[1])
+    _mark(new, nan_rows)
+    return new, NewRows(new.design, None, codes, columns, nan_rows, new.labels)
+
+
+def _mark(new: Any, rows: np.ndarray) -> None:
+    """Rows without a prediction, beside those known."""
+    if rows.any():
+        known = rows if new.nan_rows is None else new.nan_rows | rows
+        object.__setattr__(new, "nan_rows", known)
+
+
+def simulate_several(fit: Any, n: int, seed: Any, use_u: bool) -> np.ndarray:
+    """Responses of the fitted rows, (n rows, n draws); as `fastglm.mixed.simulation.simulate`."""
+    generators = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(n)]
+    new, rows = _new_rows(fit, None, "conditional", {})
+    fixed = fit.population._predictors_of(new)
+    drawn = np.empty((fixed.shape[1], n))
+    for k, generator in enumerate(generators):
+        etas = fixed.copy()
+        for group, codes, columns in zip(fit.groups, rows.codes, rows.columns, strict=True):
+            effects = draw_effects(group, use_u, generator)
+            etas[0] += (effects[codes] * columns).sum(axis=1)
+        drawn[:, k] = fit.population._draw(etas, generator)
+    return drawn
