@@ -102,9 +102,10 @@ def _read_by_kind(saved: dict[str, Any]) -> Any:
 
         return read_mixed(saved, MixedResults)
     if saved.get("kind") == MIXED_SEVERAL:
+        from fastglm.mixed.several.results import MixedSeveralResults
         from fastglm.mixed.several.saving import read_several
 
-        return read_several(saved)
+        return read_several(saved, MixedSeveralResults)
     return read_response(saved) if "kind" in saved else read_fit(saved, Results)
 
 

@@ -120,7 +120,7 @@ def _use_mixed() -> None:
     n = 60
     x, _ = _columns(n)
     noise = np.cos(np.arange(n) ** 2.0)
-    frame = {"y": x + noise, "b": (noise > 0.0) * 1.0, "x": x}
+    frame = {"y": x + noise, "b": (noise > 0.0) * 1.0, "x": x, "c": np.arange(n) ** 2 % 3}
     frame |= {"g": np.arange(n) % 6, "h": np.arange(n) // 10}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -133,6 +133,7 @@ def _use_mixed() -> None:
         for n_nodes in (0, 3):
             fit_formula("b ~ x + (1 | g)", frame, family="binomial", nagq=n_nodes)
         fit_formula("b ~ x + (1 + x | g)", frame, family="binomial", nagq=3)
+        fit_formula("c ~ x + (1 | g)", frame, family="ordinal")
 
 
 #: What calls the compiled functions that are no row blocks, by what they do.

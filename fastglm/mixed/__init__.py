@@ -22,7 +22,8 @@ def mixed(formula: str, data: Any, family: Any = "gaussian", **options: Any) -> 
         parenthesis for other structures of their covariance.
     data : pandas.DataFrame, polars.DataFrame, pyarrow.Table or mapping of columns
     family : family, class or str, default "gaussian"
-        Gaussian responses with identity link are fitted by REML unless ``reml=False``.
+        Gaussian responses with identity link are fitted by REML unless ``reml=False``. "beta" and
+        "ordinal" are there too, and models of zeros with ``ziformula=``.
     **options
         Any other argument of `MixedGLM.from_formula` or of `MixedGLM.fit`, such as ``weights``,
         ``offset``, ``reml`` or ``nagq``.

@@ -15,16 +15,8 @@ __all__ = ["warn_of_fit", "warn_of_several"]
 
 #: Standard deviation of effects on probabilities from which levels hold nothing but 0 or 1.
 LARGEST_SD = 10.0
-#: Coefficients that are logarithms of what may be zero: below these they are on their way there.
-LEAST_LOGARITHMS = {
-    "log(alpha)": (
-        -9.0, "the counts vary no more than Poisson counts would. Use family='poisson'."
-    ),
-    "zero-Intercept": (
-        -14.0, "hardly any zero is more than a count. Leave out ziformula=, unless its columns say "
-        "otherwise."
-    ),
-}  # fmt: skip
+#: Log odds of extra zeros that are on their way to minus infinity.
+LEAST_LOG_ODDS = -14.0
 
 
 def warn_of_fit(results: MixedFit, estimate: LinearEstimate | GeneralizedEstimate) -> None:
@@ -39,20 +31,32 @@ def warn_of_fit(results: MixedFit, estimate: LinearEstimate | GeneralizedEstimat
                     "equal, and the likelihood hardly tells it from infinity.",
                     BoundaryWarning,
                 )
-    if isinstance(estimate, GeneralizedEstimate) and estimate.at_zero:
+    if isinstance(estimate, GeneralizedEstimate):
+        _warn_of_no_alpha(estimate)
+
+
+def warn_of_several(results: MixedFit, estimate: GeneralizedEstimate) -> None:
+    """What the reader must know of a model of several linear predictors."""
+    zeros = [name for name in results.names if name.startswith("zero-")]
+    odds = dict(zip(results.names, results.estimates, strict=True))
+    if zeros == ["zero-Intercept"] and odds[zeros[0]] < LEAST_LOG_ODDS:
+        warn(
+            f"zero-Intercept is {odds[zeros[0]]:.3g}, on its way to minus infinity: there are no "
+            "more zeros than the counts explain. Leave out ziformula=.",
+            BoundaryWarning,
+        )
+    else:
+        _warn_of_end(results, estimate)
+    _warn_of_no_alpha(estimate)
+
+
+def _warn_of_no_alpha(estimate: GeneralizedEstimate) -> None:
+    if estimate.at_zero:
         warn(
             "Given the random effects the counts vary no more than Poisson counts would: alpha is "
             "0, on the boundary, and the fit is that of the Poisson family.",
             BoundaryWarning,
         )
-
-
-def warn_of_several(results: MixedFit, estimate: GeneralizedEstimate) -> None:
-    """What the reader must know of a model of several linear predictors."""
-    _warn_of_end(results, estimate)
-    for name, value in zip(results.names, results.estimates, strict=True):
-        if name in LEAST_LOGARITHMS and value < LEAST_LOGARITHMS[name][0]:
-            warn(f"{name} is {value:.3g}: {LEAST_LOGARITHMS[name][1]}", BoundaryWarning)
 
 
 def _warn_of_end(results: MixedFit, estimate: LinearEstimate | GeneralizedEstimate) -> None:

@@ -9,14 +9,15 @@ models using lme4", *Journal of Statistical Software* 67.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from fastglm.design.formula.expressions import Expression
 from fastglm.design.formula.grammar import Term, parse_formula
-from fastglm.errors import FormulaError
+from fastglm.errors import FormulaError, ModelError
 
-__all__ = ["RandomTerm", "split_formula"]
+__all__ = ["RandomTerm", "split_formula", "statsmodels_terms"]
 
 _TOKEN = re.compile(r"(\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|`[^`]+`)|(\|\|?|[()\[\]{}+\-~])")
 _TAGGED = re.compile(r"\s*(us|diag|cs|ar1)\s*(?=\()")
@@ -215,3 +216,20 @@ def _without_dot(rest: str, columns: Sequence[str], used: set[str]) -> str:
         return rest
     others = [f"`{name}`" for name in columns if name not in used]
     return _DOT.sub(f"({' + '.join(others) or '1'})", rest)
+
+
+def statsmodels_terms(
+    groups: Any, re_formula: str | None, vc_formula: Mapping[str, str] | None
+) -> str:
+    """Arguments as statsmodels has them, as terms of a formula."""
+    if not isinstance(groups, str):
+        raise ModelError("groups= names a column of the data frame.")
+    terms = []
+    if re_formula is not None or not vc_formula:
+        terms.append(f"({(re_formula or '1').lstrip(' ~')} | {groups})")
+    for formula in (vc_formula or {}).values():
+        inside = formula.lstrip(" ~")
+        inside = inside.removeprefix("0").lstrip(" +")
+        inside = inside[2:-1] if inside.startswith("C(") and inside.endswith(")") else inside
+        terms.append(f"(1 | {groups}:{inside})" if inside != "1" else f"(1 | {groups})")
+    return " + ".join(terms)

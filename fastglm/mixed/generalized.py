@@ -26,7 +26,14 @@ from fastglm.mixed.scaling import FixedColumns
 from fastglm.mixed.search import START_SHARE, Begun, Search
 from fastglm.mixed.starting import start_of
 
-__all__ = ["SAME_HESSIAN", "GeneralizedEstimate", "estimate_generalized", "search_of", "settled"]
+__all__ = [
+    "LEAST_PARAMETER",
+    "SAME_HESSIAN",
+    "GeneralizedEstimate",
+    "estimate_generalized",
+    "search_of",
+    "settled",
+]
 
 #: Below it a family's parameter is compared with zero, its boundary.
 LEAST_PARAMETER = 1e-4

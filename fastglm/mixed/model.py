@@ -22,6 +22,7 @@ from fastglm.mixed.array_rows import rows_of_arrays
 from fastglm.mixed.assemble import make_results
 from fastglm.mixed.estimate import LinearEstimate, estimate_linear
 from fastglm.mixed.fast import estimate_fast
+from fastglm.mixed.formula import statsmodels_terms
 from fastglm.mixed.generalized import GeneralizedEstimate, estimate_generalized
 from fastglm.mixed.profiled_parameter import estimate_profiled, is_profiled
 from fastglm.mixed.results import MixedResults
@@ -56,7 +57,9 @@ class MixedGLM(Pointing):
         Columns whose effects vary between levels; an intercept alone by default.
     family : family, class or str, default "gaussian"
         With a likelihood: gaussian, binomial, poisson, gamma, inverse_gaussian, negative_binomial
-        or tweedie. A parameter of the family that is not given is estimated.
+        or tweedie. A parameter of the family that is not given is estimated. Also "beta" for
+        shares, with links as `fastglm.BetaModel`, and "ordinal" for ordered categories, with links
+        as `fastglm.OrderedModel`.
     random : sequence of Random, optional
         Several grouping factors, instead of `groups` and `Z`.
     offset, exposure, freq_weights, var_weights : array_like, shape (n,), optional
@@ -110,7 +113,7 @@ class MixedGLM(Pointing):
             raise ModelError("give either groups=, with Z=, or random=.")
         random = [Random(groups, Z)] if random is None else list(random)
         columns = _columns(offset, exposure, freq_weights, var_weights, weights)
-        takes = self.family if several is None else several.takes
+        takes: Any = self.family if several is None else several.takes
         self.mixed_rows: MixedRows = rows_of_arrays(endog, exog, random, takes, columns, missing)
         self.formula: str | None = None
 
@@ -154,7 +157,9 @@ class MixedGLM(Pointing):
             As for `MixedGLM`, or the name of a column.
         missing : {"raise", "drop"}, default "raise"
         ziformula : str, optional
-            Of counts, glmmTMB's spelling of the model for extra zeros, ``"~ x"`` or ``"~1"``.
+            glmmTMB's spelling of a model for the zeros of counts, ``"~ x"`` or ``"~1"``: log odds
+            of extra zeros with family "poisson" or "negative_binomial", and of a count at all, as
+            in `fastglm.Hurdle`, with "truncated_poisson" or "truncated_negative_binomial".
         dispformula : str, optional
             Nothing but ``"~1"`` yet.
 
@@ -169,12 +174,12 @@ class MixedGLM(Pointing):
         several = resolve_response(family, link, ziformula, dispformula)
         model.family = resolve_family(family, link) if several is None else several
         if groups is not None:
-            formula = f"{formula} + {_statsmodels_terms(groups, re_formula, vc_formula)}"
+            formula = f"{formula} + {statsmodels_terms(groups, re_formula, vc_formula)}"
         elif re_formula is not None or vc_formula is not None:
             raise ModelError("re_formula= and vc_formula= need groups=.")
         columns = _columns(offset, exposure, freq_weights, var_weights, weights)
         further = (ziformula,) if several is not None and several.has_zero_part else ()
-        takes = model.family if several is None else several.takes
+        takes: Any = model.family if several is None else several.takes
         model.mixed_rows = rows_of_formula(formula, data, takes, columns, missing, further)
         model.formula = formula
         return model
@@ -390,20 +395,3 @@ def _columns(
         "freq_weights": freq_weights,
         "var_weights": var_weights,
     }
-
-
-def _statsmodels_terms(
-    groups: Any, re_formula: str | None, vc_formula: Mapping[str, str] | None
-) -> str:
-    """Arguments as statsmodels has them, as terms of a formula."""
-    if not isinstance(groups, str):
-        raise ModelError("groups= names a column of the data frame.")
-    terms = []
-    if re_formula is not None or not vc_formula:
-        terms.append(f"({(re_formula or '1').lstrip(' ~')} | {groups})")
-    for formula in (vc_formula or {}).values():
-        inside = formula.lstrip(" ~")
-        inside = inside.removeprefix("0").lstrip(" +")
-        inside = inside[2:-1] if inside.startswith("C(") and inside.endswith(")") else inside
-        terms.append(f"(1 | {groups}:{inside})" if inside != "1" else f"(1 | {groups})")
-    return " + ".join(terms)

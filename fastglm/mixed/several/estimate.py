@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import scipy
 
-from fastglm.mixed.generalized import SAME_HESSIAN, GeneralizedEstimate, settled
+from fastglm.mixed.generalized import (
+    LEAST_PARAMETER,
+    SAME_HESSIAN,
+    GeneralizedEstimate,
+    settled,
+)
 from fastglm.mixed.layout import Layout
 from fastglm.mixed.optimum import minimise
 from fastglm.mixed.rows import MixedRows
@@ -48,7 +54,19 @@ def estimate_several(
     )  # fmt: skip
     estimate = settled(search, found, begun, max_iter)
     p = problem.fixed.p
-    return replace(estimate, information=0.5 * estimate.hessian[:p, :p]), model
+    estimate = replace(estimate, information=0.5 * estimate.hessian[:p, :p])
+    simpler = response.without_alpha()
+    last = problem.fixed.from_standardized[-1] @ estimate.beta
+    if simpler is None or last > math.log(LEAST_PARAMETER):
+        return estimate, model
+    # Alpha is on its way to zero, its boundary.
+    theta = np.where(estimate.held, START_SHARE, estimate.theta)
+    poisson, counts = estimate_several(rows, simpler, nagq, theta, max_iter, n_threads)
+    # Log-masses at a small alpha are differences of gamma functions of 1 / alpha.
+    rounding = np.finfo(float).eps * math.exp(-last) * -last * rows.fixed.n_rows
+    if poisson.value > estimate.value + rounding + 1e-8 * (1.0 + 1e-3 * abs(estimate.value)):
+        return estimate, model
+    return replace(poisson, at_zero=True), counts
 
 
 def _begun(

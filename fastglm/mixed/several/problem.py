@@ -145,7 +145,7 @@ class SeveralState(_Several):
     """Laplace's criterion at one point."""
 
 
-class QuadratureProblem(SeveralProblem, AdaptiveProblem):
+class QuadratureProblem(SeveralProblem, AdaptiveProblem):  # type: ignore[misc]
     """The same rows, their likelihood found by quadrature."""
 
     def _state(self, parameters: Parameters, eta: np.ndarray) -> LaplaceState:

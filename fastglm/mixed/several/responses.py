@@ -7,7 +7,7 @@ search, and say what follows from linear predictors.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -54,6 +54,10 @@ class MixedResponse:
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON types."""
         return {"name": self.name, "link": self.link.name}
+
+    def without_alpha(self) -> MixedResponse | None:
+        """The response at an alpha of zero; None where there is no alpha."""
+        return None
 
     def without_effects(self, rows: ModelRows) -> Any:
         """The model of the rows without random effects.
@@ -134,12 +138,16 @@ class ZeroInflatedResponse(MixedResponse):
     name: ClassVar[str] = "zero-inflated"
     has_zero_part: ClassVar[bool] = True
     takes_exposure: ClassVar[bool] = True
-    of_rows: ClassVar[type] = ZeroInflated
+    of_rows: ClassVar[Any] = ZeroInflated
     thirds: ClassVar[dict[str, RowBlock]] = ZERO_INFLATED_THIRDS
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON types."""
         return super().to_dict() | {"counts": self.counts}
+
+    def without_alpha(self) -> MixedResponse | None:
+        """Poisson counts."""
+        return None if self.counts == "poisson" else replace(self, counts="poisson")
 
     def _model_of(self, rows: ModelRows) -> Any:
         model = self.of_rows.__new__(self.of_rows)

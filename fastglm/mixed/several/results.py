@@ -17,6 +17,7 @@ from fastglm.mixed.effects import GroupEffects, variance_components
 from fastglm.mixed.generalized import GeneralizedEstimate
 from fastglm.mixed.results import MixedResults
 from fastglm.mixed.several.rows import predict_several, simulate_several
+from fastglm.mixed.several.saving import describe_several
 from fastglm.mixed.summary import MixedSummary
 from fastglm.responses.results import ResponseResults
 from fastglm.solve.several_predictors import PredictorSolution
@@ -140,6 +141,44 @@ class MixedSeveralResults(MixedResults):
         self.require_all_columns()
         return self.population.get_margeff(*arguments, **options)
 
+    def avg_predictions(self, *arguments: Any, **options: Any) -> Any:
+        """Averages at random effects of zero; see `fastglm.Results.avg_predictions`.
+
+        Parameters
+        ----------
+        *arguments, **options
+            As there.
+        """
+        self.require_all_columns()
+        return self.population.avg_predictions(*arguments, **options)
+
+    def avg_comparisons(self, *arguments: Any, **options: Any) -> Any:
+        """Contrasts at random effects of zero; see `fastglm.Results.avg_comparisons`.
+
+        Parameters
+        ----------
+        *arguments, **options
+            As there.
+        """
+        self.require_all_columns()
+        return self.population.avg_comparisons(*arguments, **options)
+
+    def avg_slopes(self, *arguments: Any, **options: Any) -> Any:
+        """Average slopes at random effects of zero; see `fastglm.Results.avg_slopes`.
+
+        Parameters
+        ----------
+        *arguments, **options
+            As there.
+        """
+        self.require_all_columns()
+        return self.population.avg_slopes(*arguments, **options)
+
+    def coef(self) -> dict[str, Any]:
+        """Coefficients of every level in the predictor that has the effects, by factor."""
+        further = list(self.names[self.population.blocks[0].stop :])
+        return {name: frame.drop(columns=further) for name, frame in super().coef().items()}
+
     # -- what waits
 
     def get_prediction(self, *arguments: Any, **options: Any) -> NoReturn:
@@ -181,8 +220,6 @@ class MixedSeveralResults(MixedResults):
         return super()._augment_columns(data, which, se_fit)
 
     def _described(self) -> dict[str, Any]:
-        from fastglm.mixed.several.saving import describe_several
-
         return describe_several(self)
 
     def _summary(self, alpha: float) -> SeveralSummary:
@@ -212,7 +249,7 @@ def make_several_results(
         estimates=population.estimates,
         covariance=population.covariance,
         conditional_covariance=fixed.spread_out(back @ estimate.information_inverse @ back.T),
-        family=model.family,
+        family=model.family.without_alpha() if estimate.at_zero else model.family,
         groups=groups,
         components=variance_components(
             layout, estimate.theta, 0.0, lambda last: 1.0, None, covariance
@@ -222,7 +259,7 @@ def make_several_results(
         parameter_covariance=covariance,
         sigma=1.0,
         criterion=estimate.value,
-        n_parameters=fixed.p + m,
+        n_parameters=fixed.p + m + estimate.at_zero,
         reml=False,
         method=method,
         rank=fixed.p,

@@ -66,7 +66,9 @@ def _marginal(
 def _new_rows(fit: Any, exog: Any, level: str, others: Mapping[str, Any]) -> tuple[Any, NewRows]:
     """The rows in the columns of every predictor, and their levels and columns of effects."""
     given = dict(others)
-    of_effects = {name: given.pop(name) for name in ("groups", "Z") if name in given}
+    of_effects: dict[str, Any] = {
+        name: given.pop(name) for name in ("groups", "Z") if name in given
+    }
     population = fit.population
     if exog is None:
         if given or of_effects:
