@@ -181,6 +181,20 @@ class MixedSeveralResults(MixedResults):
 
     # -- what waits
 
+    def with_covariance(
+        self, cov_type: str, group: str | None = None, use_correction: bool = False
+    ) -> MixedResults:
+        """The same fit with another covariance, "nonrobust" or "conditional"; not by clusters yet.
+
+        Parameters
+        ----------
+        cov_type, group, use_correction
+            As for `MixedResults.with_covariance`.
+        """
+        if cov_type == "cluster":
+            self._wait("covariances by clusters", "bootstrap()")
+        return super().with_covariance(cov_type, group, use_correction)
+
     def get_prediction(self, *arguments: Any, **options: Any) -> NoReturn:
         """Not there yet for these models."""
         self._wait("intervals of predictions", "predict(), and bootstrap() for its uncertainty")

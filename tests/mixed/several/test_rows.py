@@ -174,3 +174,17 @@ def test_what_waits_says_so(ask):
     _, fit = fitted("beta")
     with pytest.raises(ModelError, match="not there yet"):
         getattr(fit, ask)()
+
+
+def test_covariance_by_clusters_waits():
+    _, fit = fitted("beta")
+    with pytest.raises(ModelError, match="not there yet"):
+        fit.with_covariance("cluster")
+
+
+def test_influence_is_that_of_fits_without_a_level():
+    frame = draw_frame("zip", q=4, n=200)
+    fit = fg.mixed("y ~ x + (1 | g)", frame, **CASES["zip"])
+    found = fit.influence()
+    without = fg.mixed("y ~ x + (1 | g)", frame[frame["g"] != 2], **CASES["zip"])
+    np.testing.assert_allclose(found.params[2], without.params, atol=1e-6)
