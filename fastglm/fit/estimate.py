@@ -31,6 +31,7 @@ from fastglm.records import frozen, replaced
 from fastglm.solve.fit import SolverOptions, solve
 from fastglm.solve.newton.blocked_inverse import scaled_matrix
 from fastglm.solve.newton.constants import MAX_WEIGHT_CHANGE
+from fastglm.solve.rebased_levels import rebase_separated
 from fastglm.solve.separated_levels import find_separated_levels, solve_beside_levels
 from fastglm.solve.separation import (
     Separation,
@@ -243,11 +244,19 @@ def _beside_separated_levels(
     asked = fit_options.separation in ("ignore", "check") or fit_options.start_params is not None
     if asked or options.exact or not is_plain:
         return None
-    levels = find_separated_levels(model.row_table, family)
+    steps = rebase_separated(model.row_table, family)
+    row_table = steps[-1].row_table if steps else model.row_table
+    levels = find_separated_levels(row_table, family)
     if levels is None:
         return None
-    both = solve_beside_levels(model.row_table, family, options, model.rows.summary, levels)
-    return None if both is None else (Estimates(both[0], family, fit_options.scale), both[1])
+    both = solve_beside_levels(row_table, family, options, model.rows.summary, levels)
+    if both is None:
+        return None
+    solution, separation = both
+    for step in reversed(steps):
+        solution = step.solution(solution)
+        separation = replace(separation, direction=step.direction(separation.direction))
+    return Estimates(solution, family, fit_options.scale), separation
 
 
 def _estimate_with_less_bias(model: Any, fit_options: FitOptions) -> Estimates:

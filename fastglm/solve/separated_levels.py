@@ -38,6 +38,7 @@ __all__ = [
     "SeparatedLevels",
     "direction_of",
     "find_separated_levels",
+    "only_sides",
     "separated_columns",
     "solve_beside_levels",
     "with_levels",
@@ -106,7 +107,7 @@ def find_separated_levels(row_table: RowTable, family: Family) -> SeparatedLevel
     has_levels = any(isinstance(part, Indicators) for part in row_table.design.parts)
     if not has_levels or not open_ends(family):
         return None
-    return separated_columns(row_table, lambda _, part: _only_sides(part, row_table, family))
+    return separated_columns(row_table, lambda _, part: only_sides(part, row_table, family))
 
 
 def separated_columns(
@@ -152,7 +153,7 @@ def separated_columns(
     )  # fmt: skip
 
 
-def _only_sides(part: Indicators, row_table: RowTable, family: Family) -> np.ndarray:
+def only_sides(part: Indicators, row_table: RowTable, family: Family) -> np.ndarray:
     """Of each level the side on which all its responses lie, -1 or 1; 0 if there is none."""
     # Whether a level has rows on the sides 0, 1 and -1.
     seen = np.zeros((part.n_columns, 3), dtype=bool)

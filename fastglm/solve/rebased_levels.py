@@ -1,0 +1,147 @@
+"""Another level as the reference of a categorical, and the way back.
+
+A separated level that is the reference has no column of its own: the intercept goes to infinity,
+and all other levels of the categorical the other way. With another level as the reference it is one
+column like any other (`fastglm.solve.separated_levels`). The columns span the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import scipy
+
+from fastglm.design.matrix.parts import Indicators, Ones
+from fastglm.families import Family
+from fastglm.families.open_ends import open_ends
+from fastglm.passes.row_table import RowTable, build_row_table
+from fastglm.solve.separated_levels import only_sides
+from fastglm.solve.solution import Solution
+
+__all__ = ["RebasedLevels", "rebase_separated"]
+
+#: Coefficients up to which covariances are written out.
+MOST_COLUMNS = 2_000
+#: The variance of an infinite estimate is any large number: this many smallest variances, so
+#: that differences of the other levels, in which it cancels, keep their digits.
+MOST_VARIANCE = 1e7
+
+
+class RebasedLevels:
+    """A row table with other references.
+
+    Parameters
+    ----------
+    row_table
+        With them.
+    to_given
+        (p, p) from its coefficients to those of the columns as they came.
+    column
+        That of the reference as it came.
+    """
+
+    def __init__(self, row_table: RowTable, to_given: scipy.sparse.csr_array, column: int):
+        self.row_table, self._to_given, self._column = row_table, to_given, column
+
+    def solution(self, solution: Solution) -> Solution:
+        """The solution of the columns as they came; centred columns are no levels."""
+        back, column = self._to_given, self._column
+        inverse: Any = np.array(solution.information_inverse)
+        factor = np.array(solution.inverse_information_factor)
+        others = np.delete(np.diag(inverse), column)
+        usual = others[np.isfinite(others)].min(initial=np.inf)
+        factor[column, column] = min(factor[column, column], np.sqrt(MOST_VARIANCE * usual))
+        inverse[column, column] = factor[column] @ factor[column]
+        inverse = back @ inverse
+        return replace(
+            solution,
+            params=back @ solution.params,
+            information_inverse=np.ascontiguousarray(back @ inverse.T),
+            inverse_information_factor=back @ factor,
+        )
+
+    def direction(self, direction: np.ndarray) -> np.ndarray:
+        """The direction, (p,), in coefficients of the columns as they came."""
+        direction = direction.copy()
+        # Further than all other levels: no difference of two that are infinite may be 0.
+        direction[self._column] *= 2.0
+        return self._to_given @ direction
+
+
+def rebase_separated(row_table: RowTable, family: Family) -> list[RebasedLevels]:
+    """Steps to a table in which no reference is a separated level, as far as there are any."""
+    steps: list[RebasedLevels] = []
+    plain = [p for p in row_table.design.parts if isinstance(p, Indicators) and not p.factors]
+    if row_table.design.constant is None or not plain or not open_ends(family):
+        return steps
+    for part in plain:
+        step = _rebase(row_table, part, only_sides(part, row_table, family))
+        if step is not None:
+            steps.append(step)
+            row_table = step.row_table
+    return steps
+
+
+def _rebase(row_table: RowTable, part: Indicators, only: np.ndarray) -> RebasedLevels | None:
+    """The table with a level that is not separated in place of a separated reference.
+
+    Parameters
+    ----------
+    row_table
+        Design, response and prior weights.
+    part
+        A categorical of the design.
+    only
+        Of each level the side on which all its responses lie; 0 if there is none.
+
+    Returns
+    -------
+    RebasedLevels or None
+        None where the reference is not one separated level, or the other levels are not each an
+        indicator beside an intercept.
+    """
+    design = row_table.design
+    constant, p = design.constant, design.n_columns
+    if constant is None or design.column_map is None or p > MOST_COLUMNS:
+        return None
+    start, index, value = design.column_map
+    if not only.any():
+        return None
+    first = 0
+    for other in design.parts:
+        if other is part:
+            break
+        first += other.n_columns
+    single = np.flatnonzero(np.diff(start) == 1)
+    stored, is_one = index[start[single]], value[start[single]] == 1.0
+    own = np.full(part.n_columns, -1)
+    inside = is_one & (stored >= first) & (stored < first + part.n_columns)
+    own[stored[inside] - first] = single[inside]
+    reference, others = np.flatnonzero(own < 0), np.flatnonzero((own >= 0) & (only == 0))
+    is_intercept = _ones(row_table)[index[start[constant]]] and value[start[constant]] == 1.0
+    plain = np.diff(start)[constant] == 1 and is_intercept
+    if reference.size != 1 or only[reference[0]] == 0 or not others.size or not plain:
+        return None
+    replaced = int(own[others[0]])
+    index = np.array(index)
+    index[start[replaced]] = first + reference[0]
+    rebased = replace(design, column_map=(start, index, value))
+    # Intercept and other levels, but for the new reference, less what the old one has.
+    levels = own[own >= 0]
+    rows = np.concatenate([np.arange(p), [constant], levels[levels != replaced]])
+    columns = np.concatenate([np.arange(p), np.full(levels.size, replaced)])
+    entries = np.concatenate([np.ones(p + 1), -np.ones(levels.size - 1)])
+    entries[replaced] = -1.0
+    return RebasedLevels(
+        build_row_table(rebased, row_table.response, row_table.weights, row_table.offset),
+        scipy.sparse.csr_array((entries, (rows, columns)), shape=(p, p)),
+        replaced,
+    )
+
+
+def _ones(row_table: RowTable) -> np.ndarray:
+    """Which stored columns of the design are ones."""
+    kinds = [np.full(part.n_columns, isinstance(part, Ones)) for part in row_table.design.parts]
+    return np.concatenate(kinds)
