@@ -103,7 +103,9 @@ def _explained(
     known = [name for name in named if name not in ("self", "cls")]
     wrong = next((name for name in options if name not in named), None)
     if wrong is None:
-        # A positional argument too many, or one that is missing: Python says which.
-        return OptionError(f"{error}.")
+        # A positional argument too many, or one that is missing: Python says which, and names the
+        # class that the method was written in, which may be none that users know.
+        shown = function.__name__ if owner is None else f"{owner.__name__}.{function.__name__}"
+        return OptionError(f"{error}.".replace(function.__qualname__, shown))
     called = owner.__name__ if owner and function.__name__ == "__init__" else function.__name__
     return OptionError(describe_option(called, wrong, known, owner))

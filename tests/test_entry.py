@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+import fastglm as fg
+
 SCRIPT = """
 import fastglm as fg
 data = {"x": [1.0, 2.0, 3.0, 4.0], "y": [1.0, 2.0, 2.0, 5.0]}
@@ -27,6 +29,7 @@ def traceback_of(line, **environment):
 
 
 LINES = [
+    "res.avg_slopes()",
     'fg.glm("y ~ z", data)',
     'fg.GLM.from_formula("y ~ x + (", data)',
     "fg.GLM([1.0, None], [[1.0], [2.0]])",
@@ -52,3 +55,9 @@ def test_a_mistake_has_a_short_traceback(line):
 def test_the_whole_traceback_can_be_had():
     printed = traceback_of(LINES[0], FASTGLM_TRACEBACK="full")
     assert any("fitted_formula.py" in text for text in printed)
+
+
+def test_a_missing_argument_names_the_class_that_users_know():
+    res = fg.glm("y ~ x", {"x": [1.0, 2.0, 3.0, 4.0], "y": [1.0, 2.0, 2.0, 5.0]})
+    with pytest.raises(fg.errors.OptionError, match=r"^Results\.avg_slopes\(\) missing 1 required"):
+        res.avg_slopes()

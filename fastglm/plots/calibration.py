@@ -10,7 +10,7 @@ from fastglm.errors import ModelError
 from fastglm.inference.evaluation.discrimination import area_under_curve, roc_curve
 from fastglm.inference.evaluation.groups import grouped, observed, quantile_groups
 from fastglm.inference.evaluation.held_out import on_rows
-from fastglm.plots.outcomes import outcome_calibration, require_fitted_rows
+from fastglm.plots.outcomes import outcome_calibration
 from fastglm.plots.style import BLUE, GREY, VERMILION, few_ticks, new_axes, picture, tidy
 
 if TYPE_CHECKING:
@@ -96,8 +96,7 @@ def calibration(fit: Any, n_groups: int = 10, ax: Axes | None = None, data: Any 
     'Calibration'
     """
     if fit.has_several_predictors:
-        require_fitted_rows(data)
-        return outcome_calibration(fit, n_groups, ax)
+        return outcome_calibration(fit, n_groups, ax, data)
     fit = on_rows(fit, data)
     ax = new_axes(ax)
     found = observed(fit)

@@ -26,18 +26,12 @@ from fastglm.plots.style import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["outcome_calibration", "outcome_effect", "outcome_panels", "require_fitted_rows"]
+__all__ = ["outcome_calibration", "outcome_effect", "outcome_panels"]
 
 #: Of outcomes, one after the other; more than these share colours.
 COLOURS = (BLUE, ORANGE, GREEN, VERMILION, "#CC79A7", "#56B4E9", "#F0E442", "#000000")
 POINTS = 60
 SHARES = (0.005, 0.995)
-
-
-def require_fitted_rows(data: Any) -> None:
-    """Refuse new rows, of which pictures of one linear predictor alone are drawn."""
-    if data is not None:
-        raise ModelError("data= is for pictures of fits of one linear predictor: leave it out.")
 
 
 class Outcome(NamedTuple):
@@ -50,22 +44,20 @@ class Outcome(NamedTuple):
     colour: str
 
 
-def _outcomes(fit: Any) -> list[Outcome]:
-    rows = fit._model_with_data("observed responses").rows
-    _, etas = fit._fitted_rows("observed responses")
-    mean = np.atleast_2d(fit._moments(etas)[0])
-    response = np.atleast_2d(np.asarray(fit._observed(), np.float64))
+def _outcomes(fit: Any, data: Any = None) -> list[Outcome]:
+    response, mean, weight = fit.observed_and_expected(data)
     names = [str(name) for name in fit._prediction_names()] or [""]
-    weight = np.ones(rows.n_rows) if rows.prior_weights is None else rows.prior_weights
     colours = [COLOURS[k % len(COLOURS)] for k in range(len(names))]
     cells = zip(names, response, mean, colours, strict=True)
     return [Outcome(name, y, mu, weight, colour) for name, y, mu, colour in cells]
 
 
-def outcome_calibration(fit: Any, n_groups: int = 10, ax: Axes | None = None) -> Axes:
+def outcome_calibration(
+    fit: Any, n_groups: int = 10, ax: Axes | None = None, data: Any = None
+) -> Axes:
     """See `fastglm.plots.calibration`: one colour for each outcome."""
     ax, ends = new_axes(ax, (5.2, 4.8)), []
-    for outcome in _outcomes(fit):
+    for outcome in _outcomes(fit, data):
         group = quantile_groups(outcome.mean, outcome.weight, n_groups)
         total = np.bincount(group, outcome.weight)
         actual = np.bincount(group, outcome.weight * outcome.response) / total

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from fastglm.design.formula.response import NUMBERS, ResponseRule
 from fastglm.errors import ModelError
 from fastglm.inference.rows.residuals import normal_quantiles
 from fastglm.responses.record import ResponseFit
@@ -87,7 +88,16 @@ class ResponseResiduals(ResponseFit):
 
     def _observed(self) -> np.ndarray:
         """The responses in the shape of their means."""
-        return self._model_with_data("residuals").rows.response.T
+        return self._observed_of(self._model_with_data("residuals").rows.response)
+
+    def _observed_of(self, response: np.ndarray) -> np.ndarray:
+        """Responses as a model reads them in the shape of their means, (n,) or (k, n)."""
+        return response.T
+
+    #: Whether the response is a category.
+    of_categories: ClassVar[bool] = False
+    #: What new responses may be.
+    _takes: ClassVar[ResponseRule] = NUMBERS
 
     def _prediction_names(self) -> list[Any]:
         """Names of the k means."""

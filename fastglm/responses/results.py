@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from fastglm.arguments import checked_choice
+from fastglm.design.formula.response import CATEGORIES, ResponseRule
 from fastglm.design.frames.frames import Level
 from fastglm.entry import entry_points
 from fastglm.errors import ModelError
@@ -17,8 +18,8 @@ from fastglm.inference.rows.new_rows import fitted_designs, new_designs
 from fastglm.responses.comparison import ResponseComparison
 from fastglm.responses.covariance import ROBUST
 from fastglm.responses.effects import ResponseEffects
+from fastglm.responses.evaluation import ResponseEvaluation
 from fastglm.responses.resampling import ResponseResampling
-from fastglm.responses.residuals import ResponseResiduals
 from fastglm.responses.summary import ResponseSummary
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class ResponseResults(
     ResponseEffects,
     ResponseComparison,
     ResponseResampling,
-    ResponseResiduals,
+    ResponseEvaluation,
     PredictorMethods,
     SharedMethods,
     ResponseFit,
@@ -289,6 +290,8 @@ class CategoricalResults(ResponseResults):
         below = np.cumsum(probability, axis=0)[:-1]
         return (generator.random(etas.shape[1]) > below).sum(axis=0)
 
-    def _observed(self) -> np.ndarray:
-        codes = self._model_with_data("residuals").rows.response
-        return (codes == np.arange(len(self.levels))[:, None]).astype(np.float64)
+    of_categories: ClassVar[bool] = True
+    _takes: ClassVar[ResponseRule] = CATEGORIES
+
+    def _observed_of(self, response: np.ndarray) -> np.ndarray:
+        return (response == np.arange(len(self.levels))[:, None]).astype(np.float64)

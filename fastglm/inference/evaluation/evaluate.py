@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from fastglm.fit.record import Fit
+    from fastglm.rows.model_rows import ModelRows
 
-__all__ = ["Evaluation", "evaluate"]
+__all__ = ["Evaluation", "evaluate", "measures"]
 
 GROUPS = 10
 
@@ -141,13 +142,17 @@ class Evaluation(RenderedFrame):
 
 def evaluate(fit: Fit) -> Evaluation:
     """Measures of a fit on the rows it holds; see `Results.evaluate`."""
-    rows, data = fit._model_with_data("an evaluation").rows, observed(fit)
+    return measures(fit, fit._model_with_data("an evaluation").rows, observed(fit), fit.deviance)
+
+
+def measures(fit: Any, rows: ModelRows, data: Observed, deviance: float) -> Evaluation:
+    """Measures of a fit of a family on rows, from their means and deviance."""
     prior = float(rows.n_rows if rows.prior_weights is None else rows.prior_weights.sum())
     total = float(data.weight.sum())
     used = data.weight > 0.0
     response, mean, weight = data.response[used], data.mean[used], data.weight[used]
     actual, expected = weight @ response / total, weight @ mean / total
-    null = _null_deviance(fit)
+    null = _null_deviance(fit, rows)
     of_own = gini(response, mean, weight)
     with np.errstate(divide="ignore", invalid="ignore"):
         best = gini(response, response, weight)
@@ -157,9 +162,9 @@ def evaluate(fit: Fit) -> Evaluation:
             actual=float(actual),
             expected=float(expected),
             actual_over_expected=float(np.divide(actual, expected)),
-            deviance=fit.deviance,
-            mean_deviance=fit.deviance / prior,
-            d2=1.0 - fit.deviance / null if null > 0.0 else float("nan"),
+            deviance=deviance,
+            mean_deviance=deviance / prior,
+            d2=1.0 - deviance / null if null > 0.0 else float("nan"),
             rmse=float(np.sqrt(weight @ (response - mean) ** 2 / total)),
             mae=float(weight @ np.abs(response - mean) / total),
             **_of_trials(fit, response, mean, weight),
@@ -170,15 +175,14 @@ def evaluate(fit: Fit) -> Evaluation:
         )
 
 
-def _null_deviance(fit: Fit) -> float:
+def _null_deviance(fit: Any, rows: ModelRows) -> float:
     """Deviance of a constant mean, or rate, of the rows; 0 where all responses are at one end."""
-    rows = fit._model_with_data("an evaluation").rows
     inside = fit.family.domain.lower < rows.mean_response < fit.family.domain.upper
     return null_fit(rows, fit.family, True, fit.n_threads).deviance if inside else 0.0
 
 
 def _of_trials(
-    fit: Fit, response: np.ndarray, mean: np.ndarray, weight: np.ndarray
+    fit: Any, response: np.ndarray, mean: np.ndarray, weight: np.ndarray
 ) -> dict[str, float]:
     """Measures of single trials, NaN of other responses."""
     names = ("log_loss", "brier", "auc", "auc_lower", "auc_upper")

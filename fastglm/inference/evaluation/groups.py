@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,8 +11,9 @@ from fastglm.kernels.blocks import row_buffers
 
 if TYPE_CHECKING:
     from fastglm.fit.record import Fit
+    from fastglm.rows.model_rows import ModelRows
 
-__all__ = ["Groups", "Observed", "grouped", "observed", "quantile_groups"]
+__all__ = ["Groups", "Observed", "grouped", "observed", "observed_at", "quantile_groups"]
 
 #: Standard deviations to either side of a mean that hold 95 of 100 draws.
 REACH = 1.959963984540054
@@ -54,8 +55,13 @@ def observed(fit: Fit) -> Observed:
     """Responses and fitted means, as rates where the model has an exposure."""
     rows = fit._model_with_data("observed responses").rows
     (mean,) = fit.row_values(row_buffers.MEAN)
+    return observed_at(rows, mean, fit.response_dispersion * fit.family.variance(mean))
+
+
+def observed_at(rows: ModelRows, mean: np.ndarray, variance: np.ndarray) -> Observed:
+    """Responses of rows beside means, and variances of responses of unit weight, (n,) each."""
     weight = np.ones(rows.n_rows) if rows.prior_weights is None else rows.prior_weights
-    variance = weight * fit.response_dispersion * fit.family.variance(mean)
+    variance = weight * variance
     exposure, response = rows.offset_parts.exposure, np.asarray(rows.response, np.float64)
     if exposure is not None:
         name = "exposure"
@@ -85,7 +91,7 @@ class Groups:
     high: np.ndarray
 
 
-def grouped(fit: Fit, data: Observed, group: np.ndarray, n_groups: int) -> Groups:
+def grouped(fit: Any, data: Observed, group: np.ndarray, n_groups: int) -> Groups:
     """Observed and expected means by group, and where observed ones fall by chance."""
     actual, expected, total = data.by(group, n_groups)
     with np.errstate(invalid="ignore", divide="ignore"):
