@@ -53,7 +53,7 @@ def test_a_mistake_has_a_short_traceback(line):
 
 
 def test_the_whole_traceback_can_be_had():
-    printed = traceback_of(LINES[0], FASTGLM_TRACEBACK="full")
+    printed = traceback_of(LINES[1], FASTGLM_TRACEBACK="full")
     assert any("fitted_formula.py" in text for text in printed)
 
 
