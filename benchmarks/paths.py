@@ -150,6 +150,18 @@ def _profile(n: int) -> dict[str, Run]:
     return {OURS: lambda: fit.conf_int(method="profile"), YARDSTICK: _fit(y, X)}
 
 
+def _tweedie(n: int) -> dict[str, Run]:
+    X, _ = _dense(n)
+    rng = np.random.default_rng(3)
+    number = rng.poisson(np.exp(0.3 * X[:, 1:6].sum(axis=1)))
+    y = np.where(number > 0, rng.gamma(2.0 * np.maximum(number, 1), 0.5), 0.0)
+
+    def fit(power: float | None) -> Run:
+        return lambda: fg.GLM(y, X, family=fg.families.Tweedie(var_power=power)).fit()
+
+    return {OURS: fit(None), YARDSTICK: fit(1.5)}
+
+
 _PROCESS = """
 import numpy as np, fastglm as fg
 X = np.random.default_rng(1).normal(size=({n}, 5))
@@ -184,6 +196,7 @@ PATHS = (
     Path("summary() after a fit, 1e6 x 20", "the fit", 0.2, 1_000_000, _summary),
     Path("intervals of 1e6 predictions", "predictions", 5.0, 1_000_000, _prediction),
     Path("profile intervals, 1e6 x 20", "the fit", 35.0, 1_000_000, _profile),
+    Path("Tweedie with its power, 1e6 x 20", "the power given", 3.0, 1_000_000, _tweedie),
     Path("a new process, 20,000 x 5", "importing numba", 2.0, 20_000, _new_process),
 )
 

@@ -9,20 +9,24 @@ exponential dispersion model densities", section 5.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from fastglm.errors import BoundaryWarning, Status, warn
 from fastglm.families import Family
 from fastglm.fit.free_parameters.problem import FreeParameterEstimate, Problem
-from fastglm.fit.free_parameters.tweedie_likelihood import Likelihood
+from fastglm.fit.free_parameters.tweedie_likelihood import Derivatives, Likelihood
 from fastglm.solve.solution import Solution
 
 __all__ = ["estimate_power"]
 
 MAX_STEPS = 40
-#: Distance of the differences that stand for derivatives, in the coordinates below.
+#: Distance of the differences that stand for derivatives, in the first coordinate below.
 DIFFERENCE = 2e-3
+#: Of the coefficients while the point is further than CLOSE standard errors from the top.
+LOOSE_TOLERANCE = 1e-7
+CLOSE = 0.1
 #: Coordinates beyond which the power is taken to be on the boundary: 1.01 and 1.99, or 1.01 and 11.
 LOWEST, HIGHEST_WITH_ZEROS, HIGHEST = -4.6, 4.6, 2.3
 LONGEST_STEP = 1.0
@@ -72,24 +76,35 @@ class _Profile:
         )
         return np.array([0.0, gradient[1] / abs(hessian[1, 1])]) if leads_out else step
 
-    def derivatives(self, point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Gradient (2,), to fourth order in the differences, and Hessian (2, 2)."""
-        h = DIFFERENCE
+    def derivatives(self, point: np.ndarray) -> Derivatives:
+        """Log-likelihood, gradient (2,) and Hessian (2, 2) in the coordinates."""
+        slope, power = self.slope(point[0]), self.power(point[0])
+        found = self.likelihood.derivatives(
+            self.problem.family.with_estimate, power, math.exp(point[1]), DIFFERENCE * slope
+        )
+        scale = np.array([slope, 1.0])
+        bend = slope * (3.0 - 2.0 * power) if self.has_zeros else slope
+        hessian = found.hessian * np.outer(scale, scale)
+        hessian[0, 0] += bend * found.gradient[0]
+        return Derivatives(found.value, found.gradient * scale, hessian)
 
-        def value(a: float, b: float) -> float:
-            return self.log_likelihood(point + h * np.array([a, b]))
 
-        middle = value(0, 0)
-        gradient, hessian = np.empty(2), np.empty((2, 2))
-        for k, (a, b) in enumerate(((1, 0), (0, 1))):
-            near = value(a, b), value(-a, -b)
-            far = value(2 * a, 2 * b), value(-2 * a, -2 * b)
-            gradient[k] = (8.0 * (near[0] - near[1]) - (far[0] - far[1])) / (12.0 * h)
-            sums = 16.0 * (near[0] + near[1]) - (far[0] + far[1]) - 30.0 * middle
-            hessian[k, k] = sums / (12.0 * h * h)
-        mixed = value(1, 1) + value(-1, -1) - value(1, -1) - value(-1, 1)
-        hessian[0, 1] = hessian[1, 0] = mixed / (4.0 * h * h)
-        return gradient, hessian
+class _Top(NamedTuple):
+    """Where the climb ended.
+
+    Attributes
+    ----------
+    point : ndarray, shape (2,)
+    solution : Solution
+        Coefficients there.
+    hessian : ndarray, shape (2, 2)
+    converged : bool
+    """
+
+    point: np.ndarray
+    solution: Solution
+    hessian: np.ndarray
+    converged: bool
 
 
 def estimate_power(problem: Problem, start: np.ndarray | None) -> FreeParameterEstimate:
@@ -115,13 +130,13 @@ def estimate_power(problem: Problem, start: np.ndarray | None) -> FreeParameterE
     """
     has_zeros = problem.rows.summary.minimum == 0.0
     profile = _Profile(problem, has_zeros)
-    solution = problem.solve(problem.family, start)
-    sample = problem.sample() if solution.status == Status.CONVERGED else None
-    point = _first_point(profile, solution)
-    if sample is not None:
-        # Close to the top for all rows, where every step costs passes over them.
-        point = _ascend(_Profile(sample, has_zeros), point, solution)[0]
-    point, solution, hessian, converged = _ascend(profile, point, solution)
+    sample = problem.sample()
+    # Close to the top for all rows, where every step costs passes over them.
+    close = None if sample is None else _from_first_point(_Profile(sample, has_zeros), start)
+    if close is not None and close.converged:
+        point, solution, hessian, converged = _ascend(profile, close.point, close.solution)
+    if close is None or not (close.converged and converged):
+        point, solution, hessian, converged = _from_first_point(profile, start)
     error = math.nan
     if not LOWEST < point[0] < profile.highest:
         _warn_of_boundary(profile.power(point[0]))
@@ -132,23 +147,32 @@ def estimate_power(problem: Problem, start: np.ndarray | None) -> FreeParameterE
     return FreeParameterEstimate(family, problem.finish(solution, converged), error, None)
 
 
-def _ascend(
-    profile: _Profile, point: np.ndarray, solution: Solution
-) -> tuple[np.ndarray, Solution, np.ndarray, bool]:
-    """Top of the profile: the point, the coefficients there, the Hessian, whether it converged."""
+def _from_first_point(profile: _Profile, start: np.ndarray | None) -> _Top:
+    """Top of the profile from the coefficients of the first power."""
+    solution = profile.problem.solve(profile.problem.family, start)
+    return _ascend(profile, _first_point(profile, solution), solution)
+
+
+def _ascend(profile: _Profile, point: np.ndarray, solution: Solution) -> _Top:
+    """Top of the profile, from a point and coefficients close to those there."""
     problem, hessian = profile.problem, np.full((2, 2), math.nan)
+    loose_tolerance: float | None = LOOSE_TOLERANCE
     for _ in range(MAX_STEPS):
         if solution.status != Status.CONVERGED:
             break
-        solution = problem.solve(profile.family(point[0]), solution.params)
+        solution = problem.solve(profile.family(point[0]), solution.params, loose_tolerance)
         profile.look_at(solution)
-        gradient, hessian = profile.derivatives(point)
+        value, gradient, hessian = profile.derivatives(point)
         step = profile.step(point, gradient, hessian)
+        distance = math.sqrt(abs(step @ hessian @ step))
         # The step in standard errors: far below them, and above the noise of the differences.
-        if math.sqrt(abs(step @ hessian @ step)) <= 0.1 * math.sqrt(problem.options.tol):
-            return point, solution, hessian, True
-        point = _climb(profile, point, step)
-    return point, solution, hessian, False
+        if loose_tolerance is None and distance <= 0.1 * math.sqrt(problem.options.tol):
+            return _Top(point, solution, hessian, True)
+        if distance <= CLOSE:
+            # Coefficients and point are orthogonal: loose ones were good enough so far.
+            loose_tolerance = None
+        point = _climb(profile, point, step, value)
+    return _Top(point, solution, hessian, False)
 
 
 def _first_point(profile: _Profile, solution: Solution) -> np.ndarray:
@@ -182,10 +206,9 @@ def _newton(gradient: np.ndarray, hessian: np.ndarray) -> np.ndarray:
     return vectors @ ((vectors.T @ gradient) / np.maximum(np.abs(values), 1e-8))
 
 
-def _climb(profile: _Profile, point: np.ndarray, step: np.ndarray) -> np.ndarray:
+def _climb(profile: _Profile, point: np.ndarray, step: np.ndarray, before: float) -> np.ndarray:
     """The point after the longest share of the step that does not lower the likelihood."""
     step = step * min(1.0, LONGEST_STEP / np.abs(step).max())
-    before = profile.log_likelihood(point)
     for _ in range(20):
         candidate = point + step
         candidate[0] = min(max(candidate[0], LOWEST), profile.highest)

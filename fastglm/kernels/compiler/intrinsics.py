@@ -16,6 +16,7 @@ __all__ = [
     "offset_pointer",
     "pointer",
     "spread",
+    "take_number",
 ]
 
 
@@ -115,6 +116,18 @@ def set_caller_threads(typing_context: Any, n_threads: Any) -> Any:
         return context.get_dummy_value()
 
     return types.none(types.int64), codegen
+
+
+@intrinsic
+def take_number(typing_context: Any, address: Any) -> Any:
+    """The int64 at `address`, which is one more for whoever asks next, on any thread."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        int64 = context.get_value_type(types.int64)
+        place = builder.inttoptr(args[0], int64.as_pointer())
+        return builder.atomic_rmw("add", place, int64(1), "monotonic")
+
+    return types.int64(types.int64), codegen
 
 
 @intrinsic

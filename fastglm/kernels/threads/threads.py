@@ -23,7 +23,7 @@ from fastglm.errors import ModelError
 from fastglm.kernels.blocks.table import address_of
 from fastglm.kernels.compiler.backend import backend
 from fastglm.kernels.compiler.templates import RowBlock
-from fastglm.kernels.threads.launch import run_parallel, run_serial
+from fastglm.kernels.threads.launch import COUNTER_BYTES, run_parallel, run_serial
 
 __all__ = ["launch", "usable_threads"]
 
@@ -135,4 +135,6 @@ def launch(kernel: RowBlock, table: np.ndarray, n_chunks: int, n_threads: int) -
     with _pool.lock:
         with _pool.query_lock:
             numba.get_num_threads()  # starts them, if nothing has
-        run_parallel(kernel.address, address, n_chunks, n_threads)
+        counters = np.zeros((n_threads, COUNTER_BYTES // 8), dtype=np.int64)
+        counters[:, 0] = np.arange(n_threads) * n_chunks // n_threads
+        run_parallel(kernel.address, address, n_chunks, n_threads, address_of(counters))

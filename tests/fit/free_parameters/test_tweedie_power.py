@@ -5,7 +5,8 @@ from scipy import optimize
 import fastglm as fg
 from fastglm.errors import BoundaryWarning, ModelError
 from fastglm.families import Tweedie
-from fastglm.fit.free_parameters.tweedie_likelihood import Likelihood, interpolated
+from fastglm.fit.free_parameters.problem import Problem
+from fastglm.fit.free_parameters.tweedie_likelihood import Likelihood
 
 
 def claims(n, power=1.6, dispersion=1.5, seed=1):
@@ -177,18 +178,36 @@ def test_the_likelihood_equals_the_sum_of_the_rows_own(power, scale):
     assert likelihood(family, scale) == pytest.approx(expected, rel=1e-12)
 
 
-def test_interpolation_falls_back_on_the_function():
-    points = np.linspace(-3.0, 3.0, 400)
-    calls = []
+@pytest.mark.parametrize("power", [1.05, 1.5, 1.95, 2.4, 6.0])
+@pytest.mark.parametrize("n", [40, 3000])
+def test_derivatives_equal_differences_of_the_likelihood(power, n):
+    rng = np.random.default_rng(5)
+    y, mean = rng.gamma(0.9, 2.0, n) + 0.05, rng.uniform(0.5, 5.0, n)
+    if power < 2.0:
+        y[::4] = 0.0
+    weights = rng.uniform(0.5, 3.0, n)
+    likelihood = Likelihood(fg.GLM(y, np.ones((n, 1)), "tweedie", var_weights=weights).rows)
+    likelihood.look_at(mean)
 
-    def rough(x):
-        calls.append(np.size(x))
-        return np.abs(x - 0.123)
+    def value(at, log_dispersion):
+        return likelihood(Tweedie(var_power=at), np.exp(log_dispersion))
 
-    np.testing.assert_array_equal(interpolated(rough, points), np.abs(points - 0.123))
-    assert sum(calls) < 4 * 400
-    np.testing.assert_allclose(interpolated(np.exp, points), np.exp(points), rtol=1e-11)
-    np.testing.assert_allclose(interpolated(np.exp, np.zeros(50)), np.ones(50), rtol=1e-14)
+    found = likelihood.derivatives(lambda at: Tweedie(var_power=at), power, 0.7, 1e-3)
+    h, s = 1e-3, np.log(0.7)
+    assert found.value == pytest.approx(value(power, s), rel=1e-13)
+    gradient = [
+        (8 * (f(h) - f(-h)) - (f(2 * h) - f(-2 * h))) / (12 * h)
+        for f in (lambda d: value(power + d, s), lambda d: value(power, s + d))
+    ]
+    np.testing.assert_allclose(found.gradient, gradient, rtol=1e-6, atol=1e-7 * n)
+    mixed = [value(power + a * h, s + b * h) * a * b for a in (-1, 1) for b in (-1, 1)]
+    hessian = [
+        (value(power + h, s) + value(power - h, s) - 2 * value(power, s)) / h**2,
+        (value(power, s + h) + value(power, s - h) - 2 * value(power, s)) / h**2,
+        sum(mixed) / (4 * h * h),
+    ]
+    ours = [found.hessian[0, 0], found.hessian[1, 1], found.hessian[0, 1]]
+    np.testing.assert_allclose(ours, hessian, rtol=1e-3, atol=1e-4 * n)
 
 
 def test_a_group_of_zeros_is_named_and_the_others_have_their_estimates():
@@ -201,3 +220,21 @@ def test_a_group_of_zeros_is_named_and_the_others_have_their_estimates():
         fit = fg.GLM(y, design, family="tweedie").fit()
     rest = fg.GLM(y[~group], X[~group], family=Tweedie(var_power=fit.var_power)).fit()
     np.testing.assert_allclose(fit.params[:2], rest.params, rtol=1e-6)
+
+
+def test_the_estimate_of_many_rows_does_not_come_from_the_sample(monkeypatch):
+    y, X = claims(30_000)
+    weights = np.linspace(0.5, 1.5, len(y))
+    fit = fg.GLM(y, X, family="tweedie", var_weights=weights).fit()
+    monkeypatch.setattr(Problem, "sample", lambda self: None)
+    alone = fg.GLM(y, X, family="tweedie", var_weights=weights).fit()
+    assert fit.var_power == pytest.approx(alone.var_power, abs=1e-4 * alone.var_power_se)
+    assert fit.var_power_se == pytest.approx(alone.var_power_se, rel=1e-5)
+    np.testing.assert_allclose(fit.params, alone.params, rtol=1e-7, atol=1e-8)
+
+
+def test_a_group_of_zeros_among_many_rows_is_named():
+    y, X = claims(12_000)
+    group = np.arange(12_000) % 40 == 0
+    with pytest.warns(fg.errors.SeparationWarning, match=r"x2 \(-infinity\)"):
+        fg.GLM(np.where(group, 0.0, y), np.column_stack([X, group]), family="tweedie").fit()
