@@ -33,6 +33,7 @@ from fastglm.kernels.blocks.row_buffers import (
     RESPONSE,
     SLOPE,
 )
+from fastglm.kernels.compiler.decorators import inline
 from fastglm.kernels.compiler.intrinsics import pointer
 
 # Buffers behind those of a sweep.
@@ -109,6 +110,24 @@ def canonical_rows(buffers, rows):
     return outside
 
 
+@inline
+def quotients(d, m1, m2, m3, m4, v1, v2, v3, over):
+    """Q = d mu' / V and its first three derivatives in the linear predictor.
+
+    From the residual d, derivatives of the mean in the linear predictor, those of the variance in
+    the mean, and 1 / V.
+    """
+    n0, n1 = d * m1, d * m2 - m1 * m1
+    n2, n3 = d * m3 - 3.0 * m1 * m2, d * m4 - 4.0 * m1 * m3 - 3.0 * m2 * m2
+    w1, w2 = v1 * m1, v2 * m1 * m1 + v1 * m2
+    w3 = v3 * m1 * m1 * m1 + 3.0 * v2 * m1 * m2 + v1 * m3
+    q0 = n0 * over
+    q1 = (n1 - q0 * w1) * over
+    q2 = (n2 - 2.0 * q1 * w1 - q0 * w2) * over
+    q3 = (n3 - 3.0 * q2 * w1 - 3.0 * q1 * w2 - q0 * w3) * over
+    return q0, q1, q2, q3
+
+
 def derivative_rows(buffers, rows):
     """Derivatives under any link, by the quotient rule."""
     base = pointer(buffers, float64)
@@ -127,14 +146,8 @@ def derivative_rows(buffers, rows):
         s = prior * over_dispersion if present else 0.0
         over = 1.0 / v if present else 0.0
         d = difference(y, mu, complement)
-        n0, n1 = d * m1, d * m2 - m1 * m1
-        n2, n3 = d * m3 - 3.0 * m1 * m2, d * m4 - 4.0 * m1 * m3 - 3.0 * m2 * m2
-        w1, w2 = v1 * m1, v2 * m1 * m1 + v1 * m2
-        w3 = v3 * m1 * m1 * m1 + 3.0 * v2 * m1 * m2 + v1 * m3
-        q0 = n0 * over
-        q1 = (n1 - q0 * w1) * over
-        q2 = (n2 - 2.0 * q1 * w1 - q0 * w2) * over
-        q3 = (n3 - 3.0 * q2 * w1 - 3.0 * q1 * w2 - q0 * w3) * over
+        w1 = v1 * m1
+        q0, q1, q2, q3 = quotients(d, m1, m2, m3, m4, v1, v2, v3, over)
         e0 = m1 * m1 * over
         e1 = (2.0 * m1 * m2 - e0 * w1) * over
         deviance = prior * over_dispersion * unit_deviance(y, mu, complement, parameter)

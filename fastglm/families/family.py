@@ -65,8 +65,7 @@ class Family(Frozen):
     has_likelihood : bool
         False for quasi families, whose log-likelihood is nan.
     deviance_is_likelihood_ratio : bool
-        Whether log-likelihoods at two sets of means differ by half the difference of their
-        deviances over the dispersion, whatever the weights.
+        Whether differences of log-likelihoods are halves of those of scaled deviances.
     n_dispersion_parameters : int
         How many parameters the dispersion adds to the likelihood, for AIC and BIC.
     canonical_link : class or None
@@ -78,7 +77,7 @@ class Family(Frozen):
     custom : bool
         Whether a user defined it.
     takes_two_columns : bool
-        Whether a response may be successes and failures: shares of trials with binomial variance.
+        Whether a response may be successes and failures.
     response_kind : str
         "real", "counts", "proportion" or "positive".
     variance_is_mean : bool
@@ -88,8 +87,7 @@ class Family(Frozen):
     anscombe_integral : callable or None
         The integral of V**(-1/3) up to a constant, of (n,) values; by quadrature where it is None.
     free_parameter : str or None
-        Name of the parameter that a fit is to estimate, None if there is none. Until then
-        `parameter` is the value where the search starts.
+        Parameter that a fit is to estimate, from `parameter` on, None if there is none.
 
     Raises
     ------

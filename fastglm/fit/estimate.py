@@ -117,7 +117,6 @@ def record_of(model: Any, estimate: Estimates, fit_options: FitOptions, kind: ty
     rows, use_t = model.rows, fit_options.use_t
     design, nobs = rows.design, rows.nobs
     names, terms = design.names, design.terms
-    has_intercept = solution.constant is not None or design.constant is not None
     if rows.fitted_formula is None and design.constant is None:
         # Which column of an array is constant is not known before a sweep has read every row.
         names = array_names(len(names), solution.constant)
@@ -125,32 +124,18 @@ def record_of(model: Any, estimate: Estimates, fit_options: FitOptions, kind: ty
     rank = len(names) - len(solution.combinations)
     dispersion = _dispersion(scale, family, solution, nobs - rank)
     inverse: Any = solution.information_inverse
-    covariance = inverse
-    for matrix in (inverse, solution.inverse_information_factor):
-        if isinstance(matrix, np.ndarray):
-            frozen(matrix)
-    if dispersion != 1.0:
-        covariance = scaled_matrix(inverse, dispersion)
+    covariance: Any = inverse if dispersion == 1.0 else scaled_matrix(inverse, dispersion)
     return kind(
+        **_of_solution(solution),
+        **_of_rows(rows),
         family=family,
         names=names,
         terms=terms,
-        estimates=frozen(solution.params),
-        information_inverse=inverse,
         covariance=covariance,
-        inverse_information_factor=solution.inverse_information_factor,
-        centering=solution.centering,
         scale=dispersion,
-        deviance=solution.deviance,
-        pearson_chi2=solution.pearson_chi2,
         nobs=nobs,
-        sum_weights=rows.sum_weights,
         rank=rank,
-        has_intercept=has_intercept,
-        status=solution.status,
-        n_iter=solution.n_iter,
-        n_sweeps=solution.n_sweeps,
-        decrement=solution.decrement,
+        has_intercept=solution.constant is not None or design.constant is not None,
         use_t=_is_estimated(scale, family) if use_t is None else use_t,
         dispersion_known=not _is_estimated(fit_options.scale, family),
         cov_type="nonrobust",
@@ -158,16 +143,6 @@ def record_of(model: Any, estimate: Estimates, fit_options: FitOptions, kind: ty
         df_inference=nobs - rank,
         parameter_se=estimate.parameter_se,
         formula=model.formula,
-        response_name=rows.response_name,
-        response_levels=rows.response_levels,
-        fitted_formula=rows.fitted_formula,
-        has_offset=rows.has_offset,
-        has_exposure=rows.has_exposure,
-        column_names=rows.column_names,
-        weights=rows.weights,
-        labelled=rows.has_names,
-        n_dropped=rows.n_dropped,
-        missing=rows.missing,
         n_separated=0,
         infinite={},
         aliased={
@@ -175,12 +150,48 @@ def record_of(model: Any, estimate: Estimates, fit_options: FitOptions, kind: ty
             for j, parts in solution.combinations.items()
         },
         bias_reduction=fit_options.bias_reduction,
-        numerical_error=solution.numerical_error,
-        orthogonal=solution.orthogonal,
-        timings=solution.timings,
         n_threads=fit_options.options.n_threads,
         model=model,
     )
+
+
+def _of_solution(solution: Solution) -> dict[str, Any]:
+    """Fields of a record that are the solution's, whose arrays nobody writes to from now on."""
+    for matrix in (solution.information_inverse, solution.inverse_information_factor):
+        if isinstance(matrix, np.ndarray):
+            frozen(matrix)
+    return {
+        "estimates": frozen(solution.params),
+        "information_inverse": solution.information_inverse,
+        "inverse_information_factor": solution.inverse_information_factor,
+        "centering": solution.centering,
+        "deviance": solution.deviance,
+        "pearson_chi2": solution.pearson_chi2,
+        "status": solution.status,
+        "n_iter": solution.n_iter,
+        "n_sweeps": solution.n_sweeps,
+        "decrement": solution.decrement,
+        "numerical_error": solution.numerical_error,
+        "orthogonal": solution.orthogonal,
+        "timings": solution.timings,
+    }
+
+
+def _of_rows(rows: Any) -> dict[str, Any]:
+    """Fields of a record that say how the rows came, which new rows must follow."""
+    return {
+        "sum_weights": rows.sum_weights,
+        "response_name": rows.response_name,
+        "response_levels": rows.response_levels,
+        "fitted_formula": rows.fitted_formula,
+        "has_offset": rows.has_offset,
+        "has_exposure": rows.has_exposure,
+        "column_names": rows.column_names,
+        "weights": rows.weights,
+        "labelled": rows.has_names,
+        "n_dropped": rows.n_dropped,
+        "missing": rows.missing,
+    }
 
 
 def require_a_mean(model: Any) -> None:

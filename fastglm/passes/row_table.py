@@ -58,6 +58,34 @@ class _Tables:
         self.sparse: list[scipy.sparse.csr_array | scipy.sparse.csc_array] = []
         self.kept_alive: list[object] = []
 
+    def add_parts(self, design: Design) -> tuple[list[int], bool]:
+        """The design's own columns in the kernels' order, and whether the last have many levels."""
+        dense_parts, sparse_parts = [], []
+        indicators: list[tuple[Indicators, range]] = []
+        first = 0
+        for part in design.parts:
+            columns = range(first, first + part.n_columns)
+            first = columns.stop
+            if isinstance(part, Dense):
+                self.add_dense(part)
+                dense_parts.append(columns)
+            elif isinstance(part, Piecewise):
+                self.add_piecewise(part)
+                dense_parts.append(columns)
+            elif isinstance(part, Product | Ones):
+                self.add_product(part)
+                dense_parts.append(columns)
+            elif isinstance(part, Indicators):
+                indicators.append((part, columns))
+            else:
+                self.sparse.append(part.matrix)
+                sparse_parts.append(columns)
+        has_many_levels = _move_largest_back(indicators)
+        for part, _ in indicators:
+            self.add_indicators(part)
+        order = chain(*dense_parts, *(columns for _, columns in indicators), *sparse_parts)
+        return list(order), has_many_levels
+
     def add_source(self, values: np.ndarray) -> int:
         """One column; its number."""
         values, element = self._readable(values)
@@ -192,29 +220,8 @@ def build_row_table(
     response, weights, offset
         (n,) numeric arrays of any dtype and stride, or None for none, ones and zeros.
     """
-    tables, dense_parts, sparse_parts = _Tables(), [], []
-    indicators: list[tuple[Indicators, range]] = []
-    first = 0
-    for part in design.parts:
-        columns = range(first, first + part.n_columns)
-        first = columns.stop
-        if isinstance(part, Dense):
-            tables.add_dense(part)
-            dense_parts.append(columns)
-        elif isinstance(part, Piecewise):
-            tables.add_piecewise(part)
-            dense_parts.append(columns)
-        elif isinstance(part, Product | Ones):
-            tables.add_product(part)
-            dense_parts.append(columns)
-        elif isinstance(part, Indicators):
-            indicators.append((part, columns))
-        else:
-            tables.sparse.append(part.matrix)
-            sparse_parts.append(columns)
-    has_many_levels = _move_largest_back(indicators)
-    for part, _ in indicators:
-        tables.add_indicators(part)
+    tables = _Tables()
+    order, has_many_levels = tables.add_parts(design)
     n_dense = len(tables.dense_start) - 1
     table = empty_table().copy()
     if response is not None:
@@ -224,8 +231,7 @@ def build_row_table(
     if offset is not None:
         table[fields.OFFSET_SOURCE] = tables.add_source(offset)
     _fill(table, tables, design.n_rows, n_dense)
-    order = list(chain(*dense_parts, *(columns for _, columns in indicators), *sparse_parts))
-    column_map = _reordered(design.column_map, order, first, has_many_levels)
+    column_map = _reordered(design.column_map, order, has_many_levels)
     table[fields.N_DESIGN] = n_columns = design.n_columns
     if column_map[0].size:
         places = (fields.COLUMN_MAP_START, fields.COLUMN_MAP_INDEX, fields.COLUMN_MAP_VALUE)
@@ -243,7 +249,7 @@ def build_row_table(
         design_column_of=design_column_of,
         n_rows=design.n_rows,
         n_dense=n_dense,
-        n_stored=first,
+        n_stored=len(order),
         n_columns=n_columns,
         kept_alive=tuple(tables.kept_alive),
     )
@@ -351,13 +357,13 @@ def _fill_sparse(table: np.ndarray, tables: _Tables) -> None:
 def _reordered(
     column_map: tuple[np.ndarray, np.ndarray, np.ndarray] | None,
     order: list[int],
-    q: int,
     written_out: bool,
 ) -> ColumnMap:
     """The design's column map on the kernels' stored columns: dense, indicators, sparse.
 
     The identity is `IDENTITY` unless it is to be `written_out`.
     """
+    q = len(order)
     if column_map is None:
         if order == list(range(q)) and not written_out:
             return IDENTITY

@@ -18,14 +18,12 @@ from fastglm.design.matrix.arrays import design_from_array
 from fastglm.design.matrix.parts import Design
 from fastglm.design.matrix.take import take_rows
 from fastglm.errors import DataError, MissingValueError
-from fastglm.families import Family, summarize
-from fastglm.families.links import Log
+from fastglm.families import Family
+from fastglm.rows.assemble import WEIGHTS, assembled
 from fastglm.rows.model_rows import ModelRows, constant_design
-from fastglm.rows.vectors import OffsetParts, checked, product, require_same_index, vector
+from fastglm.rows.vectors import require_same_index, vector
 
 __all__ = [
-    "WEIGHTS",
-    "assembled",
     "index_of",
     "read_arrays",
     "read_formulas",
@@ -34,8 +32,6 @@ __all__ = [
     "weight_sources",
 ]
 
-#: Arguments that hold weights.
-WEIGHTS = ("freq_weights", "var_weights")
 #: Name of the extra column that marks rows to leave out by NaN.
 _KEEP = "rows that every formula keeps"
 #: Rules for rows with missing values; the last only for arrays that have none.
@@ -83,16 +79,9 @@ def read_arrays(
     if missing not in (_MISSING if of_family else _MISSING[:2]):
         checked_choice("missing", missing, _MISSING if of_family else _MISSING[:2])
     response, shown_name = read_response(endog)
-    n, read = _n_rows(response), {}
-    for name, exog in exogs.items():
-        require_same_index(endog, exog, name)
-        read[name] = found = _read_design(exog, n, missing)
-        n = found.design.n_rows if n is None else n
-        if found.design.n_rows != n:
-            raise DataError(
-                f"the response has {n} values, but there are {found.design.n_rows} rows in {name}."
-            )
+    read = _read_designs(endog, _n_rows(response), exogs, missing)
     designs = tuple([each.design for each in read.values()])
+    n = designs[0].n_rows
     index, keep = index_of(endog), None
     counts: dict[str, int] = {}
     if missing == "drop" or not of_family:
@@ -272,6 +261,22 @@ def _read_design(exog: Any, n: int | None, missing: str) -> _Read:
     return _Read(design, fitted_formula, again.nan_rows, built.missing)
 
 
+def _read_designs(
+    endog: Any, n: int | None, exogs: Mapping[str, Any], missing: str
+) -> dict[str, _Read]:
+    """The designs by argument, each of as many rows as there are responses."""
+    read: dict[str, _Read] = {}
+    for name, exog in exogs.items():
+        require_same_index(endog, exog, name)
+        read[name] = found = _read_design(exog, n, missing)
+        n = found.design.n_rows if n is None else n
+        if found.design.n_rows != n:
+            raise DataError(
+                f"the response has {n} values, but there are {found.design.n_rows} rows in {name}."
+            )
+    return read
+
+
 def _absent(
     response: Column,
     columns: Mapping[str, np.ndarray | None],
@@ -313,88 +318,3 @@ def _kept(
     if rows.all():
         raise MissingValueError("every row has a missing value: nothing is left to fit.")
     return ~rows
-
-
-# -- both
-
-
-def assembled(
-    values: np.ndarray,
-    designs: tuple[Design, ...],
-    columns: Mapping[str, Any],
-    formula_offsets: tuple[np.ndarray | None, ...],
-    takes: Family | ResponseRule,
-    *,
-    are_all: bool = True,
-    **rest: Any,
-) -> ModelRows:
-    """Checks the row quantities against the first design and each other.
-
-    With `are_all` there are no other rows, so that some of these must have weight.
-    """
-    n, family = designs[0].n_rows, takes if isinstance(takes, Family) else None
-    trials: np.ndarray | None = None
-    if family is not None:
-        values, trials = _response_and_trials(values, family, n)
-    vectors = {k: vector(v, k, n) for k, v in columns.items() if v is not None}
-    frequencies = variance_weights = prior_weights = None
-    if vectors or trials is not None:
-        for name in WEIGHTS:
-            if name in vectors:
-                checked(vectors[name], name, 0.0, True)
-        frequencies = vectors.get("freq_weights")
-        variance_weights = product(vectors.get("var_weights"), trials)
-        prior_weights = product(frequencies, variance_weights)
-    if are_all and prior_weights is not None and not prior_weights.any():
-        raise DataError("all weights are zero: there is nothing to fit.")
-    parts = OffsetParts(
-        formula=formula_offsets[0],
-        offset=vectors.get("offset"),
-        exposure=vectors.get("exposure"),
-    )
-    if family is not None:
-        summary = family.check_response(values, prior_weights)
-    else:
-        values = values if rest["response_levels"] is not None else _finite(values)
-        summary = summarize(values.reshape(-1))
-    first = parts.total(Log() if family is None else family.link)
-    return ModelRows(
-        response=values,
-        designs=designs,
-        offsets=(first,) if len(designs) == 1 else (first, *formula_offsets[1:]),
-        offset_parts=parts,
-        prior_weights=prior_weights,
-        variance_weights=variance_weights,
-        frequencies=None if frequencies is None else frequencies.astype(np.float64),
-        trials=trials,
-        summary=summary,
-        **rest,
-    )
-
-
-def _finite(response: np.ndarray) -> np.ndarray:
-    """Responses as float64, none of them infinite."""
-    response = response.astype(np.float64)
-    bad = ~np.isfinite(response).reshape(len(response), -1).all(axis=1)
-    if bad.any():
-        raise MissingValueError(f"the response is infinite in {rows_text(bad)}.")
-    return response
-
-
-def _response_and_trials(
-    array: np.ndarray, family: Family, n: int
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """The response as one column, and the trials behind it for successes and failures."""
-    if array.ndim != 2:
-        return vector(array, "the response", n), None
-    if array.shape[1] != 2 or not family.takes_two_columns:
-        raise DataError(
-            f"the response has shape {array.shape}; only a binomial response may have two columns "
-            "(successes, failures)."
-        )
-    successes = vector(array[:, 0], "the successes", n).astype(np.float64)
-    failures = vector(array[:, 1], "the failures", n).astype(np.float64)
-    checked(successes, "the number of successes", 0.0, True)
-    checked(failures, "the number of failures", 0.0, True)
-    trials = successes + failures
-    return np.divide(successes, trials, out=np.zeros_like(trials), where=trials > 0), trials

@@ -291,7 +291,7 @@ class BiasSearch:
             return self._evaluate(params)
 
     def _evaluate(self, params: np.ndarray) -> Point | None:
-        problem, family = self.problem, self.problem.family
+        problem = self.problem
         products = self._information(self.row_table, params)
         try:
             standardized = inverse_factor(products.gram, self.kept)
@@ -299,32 +299,15 @@ class BiasSearch:
             return None
         root, centering = products.standard.scaling.to_centered(standardized, self.row_table)
         factor = centering.to_given(root)
-        rows = _Rows(
-            *evaluate_rows(
-                self.row_table,
-                family,
-                params,
-                _BUFFERS,
-                factor=root.T,
-                centering=centering,
-                n_threads=self.options.n_threads,
-            )
-        )
+        rows = self._rows_at(params, root, centering)
         dispersion = problem.dispersion_at(
             float(rows.deviance.sum()), float(rows.pearson.sum()), int(self.kept.sum())
         )
-        curvature = np.where(rows.weight > 0.0, family.link.inverse_deriv2(rows.eta), 0.0)
-        pseudo_response = problem.rows.response + 0.5 * dispersion * rows.quadratic * curvature
-        score = self._information(self._build_row_table(pseudo_response), params, False).score
+        step = self._step(params, rows, standardized, factor, dispersion)
         self.n_sweeps += 3
-        step = factor @ (standardized.T @ score)
-        if problem.kind == "median":
-            step += dispersion * self._median_shift(factor, rows, curvature)
         if self.to_standardized is None:
             self.to_standardized = products.standard.to_standardized(np.eye(params.size))
         kept = standardized[np.ix_(self.kept, self.kept)]
-        if self.fixed.any():
-            step -= _what_moves(factor @ factor.T, self.fixed, step)
         moved = products.standard.to_standardized(step[:, None])[:, 0]
         decrement = float(moved @ products.gram @ moved) / dispersion
         if not math.isfinite(decrement):
@@ -346,6 +329,38 @@ class BiasSearch:
             metric=np.linalg.solve(kept, self.to_standardized[self.kept]),
             inflation=inflation_of_factor(standardized, products.gram),
         )
+
+    def _rows_at(self, params: np.ndarray, root: np.ndarray, centering: Centering) -> _Rows:
+        quantities = evaluate_rows(
+            self.row_table,
+            self.problem.family,
+            params,
+            _BUFFERS,
+            factor=root.T,
+            centering=centering,
+            n_threads=self.options.n_threads,
+        )
+        return _Rows(*quantities)
+
+    def _step(
+        self,
+        params: np.ndarray,
+        rows: _Rows,
+        standardized: np.ndarray,
+        factor: np.ndarray,
+        dispersion: float,
+    ) -> np.ndarray:
+        """Step of quasi Fisher scoring, (p,): the score of responses that bias is taken from."""
+        problem, link = self.problem, self.problem.family.link
+        curvature = np.where(rows.weight > 0.0, link.inverse_deriv2(rows.eta), 0.0)
+        pseudo_response = problem.rows.response + 0.5 * dispersion * rows.quadratic * curvature
+        score = self._information(self._build_row_table(pseudo_response), params, False).score
+        step: np.ndarray = factor @ (standardized.T @ score)
+        if problem.kind == "median":
+            step += dispersion * self._median_shift(factor, rows, curvature)
+        if self.fixed.any():
+            step -= _what_moves(factor @ factor.T, self.fixed, step)
+        return step
 
     def _information(
         self, row_table: RowTable, params: np.ndarray, with_gram: bool = True

@@ -83,6 +83,7 @@ def solve(
         Also where the fit did not converge: its status says why.
     """
     again = partial(solve, family=family, options=options, binary=binary, safe_mean=safe_mean)
+    from_there = partial(again, row_table, start_params=start_params)
     clock = Clock()
     scaling = find_scaling(row_table, shifted)
     clock.lap("scaling")
@@ -102,33 +103,20 @@ def solve(
             return _solve_others(run, aliases, others, None)
         abort_on_halving = started
     clock.lap("warm start")
-    run.run(options, abort_on_halving)
-    if not finalize_information(run, options):
-        run.run(options, abort_on_halving)
-    if abort_on_halving and _subsample_start_failed(run, aliases):
-        run.start_from_response(None)
-        run.run(options)
-    if safe_mean is not None and has_no_valid_start(run):
-        _restart_from_mean(run, family, safe_mean(), options)
-    elif safe_mean is not None and start_params is None and _may_be_in_another_part(run, family):
-        _try_from_mean(run, family, safe_mean(), options)
+    _run_to_the_end(run, options, abort_on_halving, aliases)
+    if safe_mean is not None:
+        _use_the_mean(run, family, safe_mean, options, tries=start_params is None)
     if run.status == Status.CONVERGED and _may_have_left(run, family):
         _backtrack_into_domain(run, family, options)
     clock.lap("sweeps")
     if not _may_eliminate(run):
         if aliases.of_few_columns:
             return _solve_others(run, aliases, partial(again, shifted=shifted), start_params)
-        return again(
-            row_table,
-            start_params=start_params,
-            start_decrement=start_decrement,
-            shifted=shifted,
-            eliminates=False,
-        )
+        return from_there(start_decrement=start_decrement, shifted=shifted, eliminates=False)
     inverse = _refine(run, family, options, aliases, clock)
     lost = lost_constant(run)
     if run.status == Status.NOT_CONSTANT or lost is not None:
-        solution = again(row_table, start_params=start_params, shifted=False, eliminates=eliminates)
+        solution = from_there(shifted=False, eliminates=eliminates)
         return replace(solution, constant=lost)
     return finish(run, inverse, refine_linear(run, family, options), clock)
 
@@ -147,6 +135,28 @@ def _solve_others(
             start += start_params[j] * combination
         start = start[kept]
     return restore_columns(again(run.row_table.of_columns(kept), start_params=start), run, aliases)
+
+
+def _run_to_the_end(
+    run: Run, options: SolverOptions, abort_on_halving: bool, aliases: ProvenAliases
+) -> None:
+    """Runs, and once more from the response where a sample has led astray."""
+    run.run(options, abort_on_halving)
+    if not finalize_information(run, options):
+        run.run(options, abort_on_halving)
+    if abort_on_halving and _subsample_start_failed(run, aliases):
+        run.start_from_response(None)
+        run.run(options)
+
+
+def _use_the_mean(
+    run: Run, family: Family, safe_mean: Callable[[], float], options: SolverOptions, tries: bool
+) -> None:
+    """Starts from a constant mean where no other start will do, or `tries` it where it may win."""
+    if has_no_valid_start(run):
+        _restart_from_mean(run, family, safe_mean(), options)
+    elif tries and _may_be_in_another_part(run, family):
+        _try_from_mean(run, family, safe_mean(), options)
 
 
 def _refine(

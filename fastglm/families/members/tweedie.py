@@ -222,28 +222,29 @@ SPECIAL_DISTRIBUTIONS = {
 }
 
 
+def _compound_poisson_tail(power, y, mu, own, below):
+    """Probability of y or less, or of more, at dispersions `own`: one term a number of events."""
+    y, mu, own = np.broadcast_arrays(np.asarray(y, np.float64), mu, own)
+    shape = (2.0 - power) / (power - 1.0)
+    events = mu ** (2.0 - power) / (own * (2.0 - power))
+    scaled = y / (own * (power - 1.0) * mu ** (power - 1.0))
+    incomplete = scipy.special.gammainc if below else scipy.special.gammaincc
+    total = np.exp(-events) * ((y >= 0.0) if below else (y < 0.0))
+    reach = POISSON_REACH * np.sqrt(events) + POISSON_REACH
+    first = max(1, int(np.nanmin(events - reach, initial=1.0)))
+    for count in range(first, int(np.nanmax(events + reach, initial=1.0)) + 1):
+        mass = np.exp(
+            scipy.special.xlogy(count, events) - events - scipy.special.gammaln(count + 1.0)
+        )
+        total = total + mass * incomplete(count * shape, scaled)
+    return total
+
+
 def compound_poisson_distribution(power: float, dispersion: float) -> ResponseDistribution:
     """Of a sum of a Poisson number of gamma variables; Jorgensen (1997), section 4.2."""
-    shape = (2.0 - power) / (power - 1.0)
-
-    def tail(y, mu, weight, below):
-        own = dispersion / weight
-        y, mu, own = np.broadcast_arrays(np.asarray(y, np.float64), mu, own)
-        events = mu ** (2.0 - power) / (own * (2.0 - power))
-        scaled = y / (own * (power - 1.0) * mu ** (power - 1.0))
-        incomplete = scipy.special.gammainc if below else scipy.special.gammaincc
-        total = np.exp(-events) * ((y >= 0.0) if below else (y < 0.0))
-        reach = POISSON_REACH * np.sqrt(events) + POISSON_REACH
-        first = max(1, int(np.nanmin(events - reach, initial=1.0)))
-        for count in range(first, int(np.nanmax(events + reach, initial=1.0)) + 1):
-            mass = np.exp(
-                scipy.special.xlogy(count, events) - events - scipy.special.gammaln(count + 1.0)
-            )
-            total = total + mass * incomplete(count * shape, scaled)
-        return total
 
     def lower(y, mu, weight):
-        return tail(y, mu, weight, True)
+        return _compound_poisson_tail(power, y, mu, dispersion / weight, True)
 
     def quantile(probability, mu, weight):
         mu, weight = np.broadcast_arrays(np.asarray(mu, np.float64), weight)
@@ -257,7 +258,7 @@ def compound_poisson_distribution(power: float, dispersion: float) -> ResponseDi
         return np.where(lower(np.zeros(mu.shape), mu, weight) >= probability, 0.0, high)
 
     def upper(y, mu, weight):
-        return tail(y, mu, weight, False)
+        return _compound_poisson_tail(power, y, mu, dispersion / weight, False)
 
     def draw(mu, weight, generator):
         own = dispersion / weight

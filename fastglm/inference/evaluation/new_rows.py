@@ -14,8 +14,9 @@ from fastglm.design.frames.frames import Column, Frame, Level, categorize, is_fr
 from fastglm.design.frames.output import take_rows_of
 from fastglm.design.matrix.arrays import design_from_array
 from fastglm.errors import DataError
+from fastglm.rows.assemble import WEIGHTS, assembled
 from fastglm.rows.model_rows import ModelRows
-from fastglm.rows.read import WEIGHTS, assembled, index_of, rule_of
+from fastglm.rows.read import index_of, rule_of
 from fastglm.rows.vectors import product, vector
 
 __all__ = ["NewResponses", "read_held_out", "read_new_responses"]

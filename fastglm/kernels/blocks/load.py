@@ -212,6 +212,22 @@ def _load_down(source, stride, panels, shift, scale, target, from_float32, to_fl
 
 
 @inline
+def _load_last_row(source, count, shift, scale, target, i, from_float32, to_float32):
+    """Row i, behind the last whole panel, value by value."""
+    shifts, scales = pointer(shift, float64), pointer(scale, float64)
+    for k in range(count):
+        if from_float32:
+            value = float64(pointer(source, float32)[k])
+        else:
+            value = pointer(source, float64)[k]
+        value = (value - shifts[k]) * scales[k]
+        if to_float32:
+            pointer(target, float32)[k * BUFFER + i] = float32(value)
+        else:
+            pointer(target, float64)[k * BUFFER + i] = value
+
+
+@inline
 def _load_run(table, which, block_state, j, count, dense):
     """`count` >= PANEL side-by-side columns from j on, by transposed panels and a scalar rest."""
     source = pointer(table[SOURCES] + 24 * which, int64)
@@ -233,34 +249,18 @@ def _load_run(table, which, block_state, j, count, dense):
             for left in range(0, count, PANEL):
                 k = min(left, count - PANEL)
                 here, there = address + stride * i + size * k, first + buffer * k + number * i
-                _load_down(
-                    here,
-                    stride,
-                    panels,
-                    shift + 8 * k,
-                    scale + 8 * k,
-                    there,
-                    from_float32,
-                    to_float32,
-                )
+                shifts, scales = shift + 8 * k, scale + 8 * k
+                _load_down(here, stride, panels, shifts, scales, there, from_float32, to_float32)
     else:
         for i in range(0, whole, PANEL):
             here, there = address + stride * i, first + number * i
             _load_row(
                 here, stride, count, shift, scale, there, here + ahead, from_float32, to_float32
             )
-    shifts, scales = pointer(shift, float64), pointer(scale, float64)
     for i in range(whole, rows):
-        for k in range(count):
-            if from_float32:
-                value = float64(pointer(address + stride * i, float32)[k])
-            else:
-                value = pointer(address + stride * i, float64)[k]
-            value = (value - shifts[k]) * scales[k]
-            if to_float32:
-                pointer(first, float32)[k * BUFFER + i] = float32(value)
-            else:
-                pointer(first, float64)[k * BUFFER + i] = value
+        _load_last_row(
+            address + stride * i, count, shift, scale, first, i, from_float32, to_float32
+        )
 
 
 @inline

@@ -104,32 +104,8 @@ def _rows_at_a_time(table: Any, kind: Any) -> int:
     return TILE_ROWS if kind != _FLOAT64 or "+avx512f" in features else 4
 
 
-def _products(kind: Any, columns: int, *, below: bool = False, prefetches: bool = False) -> Any:
-    """An intrinsic that adds dot products of TILE buffers at `left` and `columns` at `right`.
-
-    All arguments are integers: addresses, except the number of rows and `stride`, bytes between
-    the TILE float64 rows from `corner` on that are added to. From the last row on, up to a multiple
-    of TILE_ROWS, the buffers at `left` hold zeros and those at `right` numbers. With `below`, only
-    products up to the diagonal are added. What `prefetches` has two arguments more, pieces of
-    memory to prefetch meanwhile (`fastglm.kernels.blocks.prefetch`).
-    """
-
-    def products(
-        typing_context: Any, left: Any, right: Any, rows: Any, corner: Any, stride: Any
-    ) -> Any:
-        return types.void(*[types.int64] * 5), codegen
-
-    def prefetching_products(
-        typing_context: Any,
-        left: Any,
-        right: Any,
-        rows: Any,
-        corner: Any,
-        stride: Any,
-        piece: Any,
-        other_piece: Any,
-    ) -> Any:
-        return types.void(*[types.int64] * 7), codegen
+def _products_codegen(kind: Any, columns: int, below: bool) -> Any:
+    """The code of an intrinsic of `_products`."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         left, right, rows, corner, stride, *pieces = args
@@ -165,6 +141,37 @@ def _products(kind: Any, columns: int, *, below: bool = False, prefetches: bool 
             sums = _sums_of_lanes(builder, values)
             store(builder, builder.fadd(load(builder, place, sums.type), sums), place)
         return context.get_dummy_value()
+
+    return codegen
+
+
+def _products(kind: Any, columns: int, *, below: bool = False, prefetches: bool = False) -> Any:
+    """An intrinsic that adds dot products of TILE buffers at `left` and `columns` at `right`.
+
+    All arguments are integers: addresses, except the number of rows and `stride`, bytes between
+    the TILE float64 rows from `corner` on that are added to. From the last row on, up to a multiple
+    of TILE_ROWS, the buffers at `left` hold zeros and those at `right` numbers. With `below`, only
+    products up to the diagonal are added. What `prefetches` has two arguments more, pieces of
+    memory to prefetch meanwhile (`fastglm.kernels.blocks.prefetch`).
+    """
+    codegen = _products_codegen(kind, columns, below)
+
+    def products(
+        typing_context: Any, left: Any, right: Any, rows: Any, corner: Any, stride: Any
+    ) -> Any:
+        return types.void(*[types.int64] * 5), codegen
+
+    def prefetching_products(
+        typing_context: Any,
+        left: Any,
+        right: Any,
+        rows: Any,
+        corner: Any,
+        stride: Any,
+        piece: Any,
+        other_piece: Any,
+    ) -> Any:
+        return types.void(*[types.int64] * 7), codegen
 
     return intrinsic(prefetching_products if prefetches else products)
 

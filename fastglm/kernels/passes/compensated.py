@@ -79,9 +79,10 @@ def standardized(table, dense, j, i, shift, scale):
 
 
 @inline
-def add_to(target, at, high, low):
-    """Adds a pair to the pair at position `at` of an array of pairs."""
-    target[2 * at], target[2 * at + 1] = add(target[2 * at], target[2 * at + 1], high, low)
+def add_product_to(target, at, high, low, other_high, other_low):
+    """Adds the product of two pairs to the pair at position `at` of an array of pairs."""
+    part, part_low = multiply(high, low, other_high, other_low)
+    target[2 * at], target[2 * at + 1] = add(target[2 * at], target[2 * at + 1], part, part_low)
 
 
 def compensated_score_chunk(table_address, chunk):
@@ -126,11 +127,9 @@ def compensated_score_chunk(table_address, chunk):
             high, low = multiply(high, low, weight, 0.0)
             for j in range(n_dense):
                 z, z_low = standardized(table, dense, j, i, shift, scale)
-                part, part_low = multiply(z, z_low, high, low)
-                add_to(score, j, part, part_low)
+                add_product_to(score, j, z, z_low, high, low)
             for e in range(count):
-                part, part_low = multiply(values[e], 0.0, high, low)
-                add_to(score, columns[e], part, part_low)
+                add_product_to(score, columns[e], values[e], 0.0, high, low)
     return scratch_array.size * 0
 
 

@@ -15,6 +15,7 @@ from numba.core.types import float64
 
 from fastglm.families.links import functions as lf
 from fastglm.kernels.blocks.row_buffers import BUFFER
+from fastglm.kernels.compiler.decorators import inline
 from fastglm.kernels.compiler.intrinsics import pointer
 from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.kernels.math import elementary as vm
@@ -33,16 +34,13 @@ inverse: Any
 inverse_deriv2: Any
 
 
-def softmax_block(buffers, rows):
-    """Multinomial logit: category 0 has the linear predictor 0, category k the k-th.
+@inline
+def relative_probabilities(base, n_predictors, eta, weight, total, rows):
+    """Probabilities over that of the likeliest category, and their sums, of which none overflows.
 
-    The second derivatives do not depend on the response: observed information is expected
-    information. McCullagh & Nelder (1989), section 5.2.4.
+    The buffer of the log-likelihood holds the largest linear predictor of each row, 0 included.
     """
-    base = pointer(buffers, float64)
-    n_predictors, _, eta, score, weight = predictor_buffers(base)
     likelihood = ROW_LOG_LIKELIHOOD * BUFFER
-    total = score  # the first score buffer holds the sums until the scores are known
     for i in range(rows):
         base[likelihood + i] = 0.0
     for k in range(n_predictors):
@@ -58,6 +56,19 @@ def softmax_block(buffers, rows):
             relative = vm.exp(base[eta + k * BUFFER + i] - base[likelihood + i])
             base[probability + i] = relative
             base[total + i] += relative
+
+
+def softmax_block(buffers, rows):
+    """Multinomial logit: category 0 has the linear predictor 0, category k the k-th.
+
+    The second derivatives do not depend on the response: observed information is expected
+    information. McCullagh & Nelder (1989), section 5.2.4.
+    """
+    base = pointer(buffers, float64)
+    n_predictors, _, eta, score, weight = predictor_buffers(base)
+    likelihood = ROW_LOG_LIKELIHOOD * BUFFER
+    total = score  # the first score buffer holds the sums until the scores are known
+    relative_probabilities(base, n_predictors, eta, weight, total, rows)
     for i in range(rows):
         log_total = base[likelihood + i] + vm.log(base[total + i])
         base[likelihood + i] = -log_total

@@ -79,6 +79,33 @@ def weights_not_converged(state):
 
 
 @inline
+def contraction_of(state, half, bound):
+    """Ratio of the last two decrements; sets what the step leaves to change in the uncertainty."""
+    last = state[LAST_DECREMENT]
+    contraction = state[DECREMENT] / last if last > 0.0 and math.isfinite(last) else 1.0
+    state[REMAINING_CHANGE] = state[UNCERTAINTY_CHANGE] * math.sqrt(contraction)
+    if state[FACTOR_WAS_REUSED] == 1.0:
+        if state[IS_WEIGHT_CHANGE_UNKNOWN] == 1.0:
+            # What a step changes where no few rows alone determine a coefficient.
+            state[REMAINING_CHANGE] = math.sqrt(half / bound)
+            state[WEIGHT_CHANGE] = state[IS_WEIGHT_CHANGE_UNKNOWN] = 0.0
+        if state[IS_NEWTON] == 1.0:
+            # Newton's method leaves the square of the step, whatever steps before have left.
+            contraction = half / bound
+    return contraction
+
+
+@inline
+def end_at_limits(state):
+    """Ends a run after its last iteration, and names the end of one that stands at the boundary."""
+    if state[STATUS] == RUNNING and state[N_ITERATIONS] >= state[MAX_ITERATIONS]:
+        within = state[WITHIN_TOLERANCE] == 1.0 and not weights_not_converged(state)
+        state[STATUS] = CONVERGED if within else TOO_MANY
+    if state[STATUS] == CONVERGED and is_at_boundary(state):
+        state[STATUS] = BOUNDARY
+
+
+@inline
 def judge_convergence(state):
     """Sets the status from the decrement: met the tolerance, then refined as far as rounding lets.
 
@@ -91,19 +118,8 @@ def judge_convergence(state):
     half = 0.5 * state[DECREMENT]
     tolerance = state[TOLERANCE]
     target = tolerance * tolerance * bound
-    last = state[LAST_DECREMENT]
-    contraction = state[DECREMENT] / last if last > 0.0 and math.isfinite(last) else 1.0
-    left = state[UNCERTAINTY_CHANGE] * math.sqrt(contraction)
-    if state[FACTOR_WAS_REUSED] == 1.0:
-        if state[IS_WEIGHT_CHANGE_UNKNOWN] == 1.0:
-            # What a step changes where no few rows alone determine a coefficient.
-            left = math.sqrt(half / bound)
-            state[WEIGHT_CHANGE] = state[IS_WEIGHT_CHANGE_UNKNOWN] = 0.0
-        if state[IS_NEWTON] == 1.0:
-            # Newton's method leaves the square of the step, whatever steps before have left.
-            contraction = half / bound
-    finalized = left <= state[UNCERTAINTY_SLACK] * tolerance
-    state[REMAINING_CHANGE] = left
+    contraction = contraction_of(state, half, bound)
+    finalized = state[REMAINING_CHANGE] <= state[UNCERTAINTY_SLACK] * tolerance
     # What L-BFGS pairs gain varies from step to step.
     predicted = half * (contraction if state[N_LBFGS_PAIRS] == 0.0 else 1.0)
     # Negligible to all rows, a step may still change the weight of one that alone determines a
@@ -132,11 +148,7 @@ def judge_convergence(state):
                 # Nothing but rounding errors, which weights or L-BFGS pairs have magnified.
                 state[STEP_LENGTH] = 0.0
         state[WITHIN_TOLERANCE] = 1.0
-    if state[STATUS] == RUNNING and state[N_ITERATIONS] >= state[MAX_ITERATIONS]:
-        within = state[WITHIN_TOLERANCE] == 1.0 and not weights_not_converged(state)
-        state[STATUS] = CONVERGED if within else TOO_MANY
-    if state[STATUS] == CONVERGED and is_at_boundary(state):
-        state[STATUS] = BOUNDARY
+    end_at_limits(state)
 
 
 @inline

@@ -266,6 +266,28 @@ def take_last_step(table):
         coefficients[j], trial[j] = trial[j], coefficients[j]
 
 
+@inline
+def judge_trial(table, state, sums):
+    """Whether to go on from the trial, by the sums there; False asks for a shorter step."""
+    deviance = sums[SUM_DEVIANCE] + penalty(table, state)
+    if table[MODE] & FLOAT32:
+        # Not evaluated: an estimate, which stays.
+        deviance = state[DEVIANCE]
+    if sums[SUM_NOT_CONSTANT] > 0.0:
+        state[STATUS] = NOT_CONSTANT
+    elif table[MODE] & FROM_RESPONSE:
+        table[MODE] -= FROM_RESPONSE
+        if math.isnan(deviance):
+            state[STATUS] = NOT_FINITE
+    elif is_acceptable(state, deviance, sums[SUM_OUTSIDE]):
+        accept(table, state, deviance, sums[SUM_PEARSON])
+    else:
+        if sums[SUM_OUTSIDE] > 0.0:
+            state[LEFT_DOMAIN_AT] = state[N_ITERATIONS] + 1.0
+        return False
+    return True
+
+
 def take_step(table_address, unused):
     """Everything between two sweeps: accept or halve, factor, solve, judge, set the next try.
 
@@ -277,22 +299,8 @@ def take_step(table_address, unused):
     sums_at = gram_size(table) + table[N_STORED]
     sums = pointer(table[PARTIALS] + 8 * sums_at, float64)
     state[N_SWEEPS] += 1.0
-    deviance = sums[SUM_DEVIANCE] + penalty(table, state)
-    if table[MODE] & FLOAT32:
-        # Not evaluated: an estimate, which stays.
-        deviance = state[DEVIANCE]
     from_response = table[MODE] & FROM_RESPONSE
-    if sums[SUM_NOT_CONSTANT] > 0.0:
-        state[STATUS] = NOT_CONSTANT
-    elif from_response:
-        table[MODE] -= FROM_RESPONSE
-        if math.isnan(deviance):
-            state[STATUS] = NOT_FINITE
-    elif is_acceptable(state, deviance, sums[SUM_OUTSIDE]):
-        accept(table, state, deviance, sums[SUM_PEARSON])
-    else:
-        if sums[SUM_OUTSIDE] > 0.0:
-            state[LEFT_DOMAIN_AT] = state[N_ITERATIONS] + 1.0
+    if not judge_trial(table, state, sums):
         shorten(table, state)
         return int64(state[STATUS])
     if state[STATUS] == RUNNING:
