@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from fastglm.kernels.compiler.decorators import entry
+from fastglm.kernels.compiler.decorators import entry, inline
 from fastglm.mixed.level_algebra import level_factor, level_inverse
 
 __all__ = ["add_gradient", "eliminate_effects", "profile_columns"]
@@ -58,21 +58,10 @@ def eliminate_effects(first, last, chunk, own, columns, factor, roots, effects, 
     return 0
 
 
-@entry
-def profile_columns(gram, parts, logs, df, reml, constant, weights, found):
-    """The criterion, profiled over coefficients and sigma, from what effects explain of [X y].
-
-    `gram`, (p + 1, p + 1), less the chunks' `parts` (lower triangles) is factored; `logs` are the
-    chunks' log determinants and `constant` what is added to the criterion, which goes to `found`:
-    infinite where there is no factor. `weights`, (p + 1, p + 1), get those of the columns in the
-    gradient.
-    """
-    size = gram.shape[0]
-    p = size - 1
-    root, inverse = np.empty((size, size)), np.zeros((p, p))
-    found[0] = math.inf
-    log_root = 0.0
-    for i in range(size):
+@inline
+def factor_profiled(gram, parts, root):
+    """Cholesky factor of the Gram matrix less the chunks' parts; whether there is one."""
+    for i in range(gram.shape[0]):
         for j in range(i + 1):
             value = gram[i, j]
             for chunk in range(parts.shape[0]):
@@ -84,15 +73,15 @@ def profile_columns(gram, parts, logs, df, reml, constant, weights, found):
                 continue
             # Written so that a number that is none ends here as well.
             if not value > 0.0:
-                return 0
+                return False
             root[i, i] = math.sqrt(value)
-            if i < p:
-                log_root += 2.0 * math.log(root[i, i])
-    residual_sum = root[p, p] * root[p, p]
-    value = constant + df * (1.0 + math.log(2.0 * math.pi * residual_sum / df))
-    for chunk in range(logs.size):
-        value += logs[chunk]
-    found[0] = value + log_root if reml else value
+    return True
+
+
+@inline
+def inverse_lower(root, p):
+    """Inverse of the first p rows and columns of a lower triangle."""
+    inverse = np.zeros((p, p))
     for j in range(p):
         inverse[j, j] = 1.0 / root[j, j]
         for i in range(j + 1, p):
@@ -100,7 +89,33 @@ def profile_columns(gram, parts, logs, df, reml, constant, weights, found):
             for m in range(j, i):
                 value -= root[i, m] * inverse[m, j]
             inverse[i, j] = value / root[i, i]
-    contrast = np.ones(size)
+    return inverse
+
+
+@entry
+def profile_columns(gram, parts, logs, df, reml, constant, weights, found):
+    """The criterion, profiled over coefficients and sigma, from what effects explain of [X y].
+
+    `gram`, (p + 1, p + 1), less the chunks' `parts` (lower triangles) is factored; `logs` are the
+    chunks' log determinants and `constant` what is added to the criterion, which goes to `found`:
+    infinite where there is no factor. `weights`, (p + 1, p + 1), get those of the columns in the
+    gradient.
+    """
+    size = gram.shape[0]
+    p = size - 1
+    root = np.empty((size, size))
+    found[0] = math.inf
+    if not factor_profiled(gram, parts, root):
+        return 0
+    log_root = 0.0
+    for i in range(p):
+        log_root += 2.0 * math.log(root[i, i])
+    residual_sum = root[p, p] * root[p, p]
+    value = constant + df * (1.0 + math.log(2.0 * math.pi * residual_sum / df))
+    for chunk in range(logs.size):
+        value += logs[chunk]
+    found[0] = value + log_root if reml else value
+    inverse, contrast = inverse_lower(root, p), np.ones(size)
     for j in range(p):
         value = 0.0
         for m in range(j, p):

@@ -18,11 +18,12 @@ from fastglm.kernels.passes.row_values import rows_kernel
 from fastglm.kernels.passes.score_products import score_products_kernel
 from fastglm.kernels.threads.threads import launch
 from fastglm.passes.chunks import count_chunks
-from fastglm.passes.products import GROUP_BYTES, StandardizedColumns, bind_partials, design_gram
+from fastglm.passes.products import GROUP_BYTES, bind_partials, design_gram
 from fastglm.passes.row_table import build_row_table
 from fastglm.passes.row_values import to_stored_columns
 from fastglm.passes.scaling import find_scaling
 from fastglm.passes.source import MemoryRows
+from fastglm.passes.standardized import StandardizedColumns
 
 __all__ = ["GivenRows"]
 

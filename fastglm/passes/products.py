@@ -1,14 +1,13 @@
 """Sums of products over rows at given coefficients, on the standardised columns of the kernels.
 
-A column far from zero, such as a year, would cost digits; `StandardizedColumns` leads from the
-model's coefficients and columns to standardised ones.
+A column far from zero, such as a year, would cost digits; `fastglm.passes.standardized` leads from
+the model's coefficients and columns to standardised ones.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -25,14 +24,14 @@ from fastglm.kernels.threads.threads import launch
 from fastglm.passes.chunks import count_chunks
 from fastglm.passes.row_table import RowTable
 from fastglm.passes.row_values import to_stored_columns
-from fastglm.passes.scaling import Centering, Scaling, find_scaling
+from fastglm.passes.scaling import find_scaling
 from fastglm.passes.source import MemoryRows, RowSource
+from fastglm.passes.standardized import StandardizedColumns
 
 __all__ = [
     "CrossProducts",
     "LikelihoodSums",
     "RowPass",
-    "StandardizedColumns",
     "bind_partials",
     "design_gram",
     "group_scores",
@@ -68,52 +67,6 @@ class CrossProducts:
     score: np.ndarray
     n_undefined: int
     standard: StandardizedColumns
-
-
-@dataclass(frozen=True, eq=False)
-class StandardizedColumns:
-    """The standardised columns of a row table.
-
-    Parameters
-    ----------
-    scaling : Scaling
-    row_table : RowTable
-    """
-
-    scaling: Scaling
-    row_table: RowTable
-
-    def to_standardized(self, columns: np.ndarray) -> np.ndarray:
-        """Standardised coefficients from each column of a (p, k) matrix of coefficients."""
-        return np.column_stack([self.scaling.from_params(c, self.row_table) for c in columns.T])
-
-    def to_standardized_centered(self, columns: np.ndarray, centering: Centering) -> np.ndarray:
-        """Standardised coefficients from each column of a (p, k) matrix for centred columns."""
-        scaling, row_table = self.scaling, self.row_table
-        if scaling.constant < 0:
-            return self.to_standardized(centering.to_given(columns))
-        coefficients = columns.astype(np.float64)
-        direct_columns, design_column = row_table.direct_columns
-        coefficients[design_column] /= scaling.scale[direct_columns, None]
-        moved = (scaling.shift[direct_columns] - centering.center[design_column]) @ columns[
-            design_column
-        ]
-        coefficients[row_table.design_column_of[scaling.constant]] += moved
-        return coefficients
-
-    def scores(self, stored_scores: np.ndarray) -> np.ndarray:
-        """Scores of the standardised design columns, (m, p), from those of the sweep's, (m, q)."""
-        return (self.row_table.transform_matrix().T @ stored_scores.T).T
-
-    def to_params(self, coefficients: np.ndarray) -> np.ndarray:
-        """Coefficients from standardised ones, (m, p) each."""
-        return coefficients @ self.from_standardized.T
-
-    @cached_property
-    def from_standardized(self) -> np.ndarray:
-        """The (p, p) matrix from standardised coefficients to coefficients."""
-        unit = np.eye(self.row_table.n_columns)
-        return np.column_stack([self.scaling.to_params(c, self.row_table) for c in unit])
 
 
 class RowPass:

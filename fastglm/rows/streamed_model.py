@@ -16,8 +16,9 @@ from fastglm.design.frames.categories import Categories, Level, recode
 from fastglm.design.matrix.parts import Design, Indicators
 from fastglm.design.matrix.select import select_columns
 from fastglm.families import Family
+from fastglm.rows.assemble import assembled
 from fastglm.rows.model_rows import ModelRows
-from fastglm.rows.read import assembled, rule_of
+from fastglm.rows.read import rule_of
 from fastglm.rows.vectors import product
 
 __all__ = ["LeftOut", "StreamedModel", "coded_response", "level_codes", "rows_of_piece"]

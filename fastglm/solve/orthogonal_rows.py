@@ -18,10 +18,11 @@ from fastglm.design.matrix.dense_slices import dense_slices
 from fastglm.families import Family
 from fastglm.kernels.blocks.row_buffers import QUADRATIC_FORM, RESIDUAL, WEIGHT
 from fastglm.kernels.passes.score_products import FULL_LEVERAGE, HC4_EXPONENT
-from fastglm.passes.products import CrossProducts, StandardizedColumns
+from fastglm.passes.products import CrossProducts
 from fastglm.passes.row_table import RowTable
 from fastglm.passes.row_values import evaluate_rows
 from fastglm.passes.scaling import Centering
+from fastglm.passes.standardized import StandardizedColumns
 from fastglm.solve.conditioning import inflation_of_sandwich
 
 __all__ = ["OrthogonalRows", "ScoreProducts", "lag_products"]

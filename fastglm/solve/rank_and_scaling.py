@@ -10,10 +10,10 @@ from fastglm.design.frames.missing import require_finite_design
 from fastglm.design.matrix.parts import Design
 from fastglm.errors import Status
 from fastglm.families import Gaussian
-from fastglm.passes.products import StandardizedColumns
 from fastglm.passes.row_table import build_row_table
 from fastglm.passes.scaling import find_scaling
 from fastglm.passes.source import MemoryRows
+from fastglm.passes.standardized import StandardizedColumns
 from fastglm.solve.fit import SolverOptions, solve
 from fastglm.solve.newton.run import Run
 from fastglm.solve.qr_refinement import aliased_combinations, is_ill_conditioned

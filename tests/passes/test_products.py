@@ -6,10 +6,11 @@ from spies import answers_of
 
 import fastglm as fg
 from fastglm.kernels.blocks import row_buffers
-from fastglm.passes.products import StandardizedColumns, group_scores, information
+from fastglm.passes.products import group_scores, information
 from fastglm.passes.row_values import evaluate_rows
 from fastglm.passes.scaling import find_scaling
 from fastglm.passes.source import MemoryRows
+from fastglm.passes.standardized import StandardizedColumns
 from fastglm.solve import score_products as products_module
 from fastglm.solve.score_products import score_products
 

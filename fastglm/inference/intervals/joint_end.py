@@ -17,15 +17,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from fastglm.kernels.blocks import row_buffers
-from fastglm.passes.products import (
-    LikelihoodSums,
-    StandardizedColumns,
-    inverse_factor,
-    likelihood_sums,
-)
+from fastglm.passes.products import LikelihoodSums, inverse_factor, likelihood_sums
 from fastglm.passes.row_table import RowTable
 from fastglm.passes.row_values import evaluate_rows
 from fastglm.passes.scaling import Centering, find_scaling
+from fastglm.passes.standardized import StandardizedColumns
 
 if TYPE_CHECKING:
     from fastglm.families import Family

@@ -34,8 +34,9 @@ from fastglm.passes.chunks import (
     enough_chunks,
     may_sample_rounding,
 )
-from fastglm.passes.products import StandardizedColumns, design_gram
+from fastglm.passes.products import design_gram
 from fastglm.passes.scaling import Inverse
+from fastglm.passes.standardized import StandardizedColumns
 from fastglm.solve.newton import state as at
 from fastglm.solve.newton.constants import (
     ALIKE,
