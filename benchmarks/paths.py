@@ -116,6 +116,65 @@ def _separated(n: int) -> dict[str, Run]:
     return {OURS: _by_formula("y ~ g + x", apart), YARDSTICK: _by_formula("y ~ g + x", mixed)}
 
 
+def _glum(y: np.ndarray, frame: pd.DataFrame, formula: str) -> dict[str, Run]:
+    if importlib.util.find_spec("glum") is None:
+        return {}
+    from glum import GeneralizedLinearRegressor
+
+    model = GeneralizedLinearRegressor(
+        family="binomial", alpha=0.0, formula=formula, drop_first=True, gradient_tol=1e-6
+    )
+    return {"glum, no standard errors": lambda: model.fit(frame, y)}
+
+
+def _many_levels(n: int, n_levels: int) -> dict[str, Run]:
+    rng = np.random.default_rng(3)
+    X, y = _dense(n)
+    g = np.concatenate([np.arange(n_levels), rng.integers(0, n_levels, n - n_levels)])
+    columns = {"y": y, "g": pd.Categorical(g), "x1": X[:, 1], "x2": X[:, 2]}
+    frame = pd.DataFrame(columns)
+    runs = {OURS: _by_formula("y ~ g + x1 + x2", frame), YARDSTICK: _fit(y, X)}
+    return runs | _glum(y, frame, "g + x1 + x2")
+
+
+def _interaction(n: int) -> dict[str, Run]:
+    X, y = _dense(n)
+    # Every cell has rows: as many levels as a quick look at few rows can fill.
+    n_levels = min(50, max(2, int((n / 40) ** 0.5)))
+    a, b = np.arange(n) % n_levels, np.arange(n) // n_levels % n_levels
+    frame = pd.DataFrame({"y": y, "a": pd.Categorical(a), "b": pd.Categorical(b), "x": X[:, 1]})
+    runs = {OURS: _by_formula("y ~ a * b + x", frame), YARDSTICK: _fit(y, X)}
+    return runs | _glum(y, frame, "a * b + x")
+
+
+def _bases(n: int, basis: str, whole: bool = False) -> dict[str, Run]:
+    rng = np.random.default_rng(4)
+    x = rng.integers(0, 1_000, (n, 10)) * 1.0 if whole else rng.normal(size=(n, 10))
+    eta = 0.3 * np.sin(x[:, :5] / x.std()).sum(axis=1)
+    y = (rng.random(n) < 1.0 / (1.0 + np.exp(-eta))).astype(float)
+    frame = pd.DataFrame(x, columns=[f"x{k}" for k in range(10)]).assign(y=y)
+    right = " + ".join(basis.format(name) for name in frame.columns[:10])
+    design = fg.GLM.from_formula(f"y ~ {right}", frame, family="binomial").exog
+    runs = {OURS: _by_formula(f"y ~ {right}", frame), YARDSTICK: _fit(y, design)}
+    return runs | _glum(y, frame, right)
+
+
+def _spline_prediction(n: int, with_intervals: bool) -> dict[str, Run]:
+    rng = np.random.default_rng(5)
+    frame = pd.DataFrame({"x": rng.normal(size=n), "z": rng.normal(size=n)})
+    frame["y"] = (rng.random(n) < 1.0 / (1.0 + np.exp(-np.sin(frame.x)))).astype(float)
+    fit = fg.glm("y ~ bs(x, df=5) + z", frame, "binomial")
+    design = fit.model.exog
+    plain = fg.GLM(frame.y.to_numpy(), design, family="binomial").fit()
+
+    def asked(of: Any, rows: Any) -> Run:
+        if with_intervals:
+            return lambda: of.get_prediction(rows).summary_frame()
+        return lambda: of.predict(rows)
+
+    return {OURS: asked(fit, frame), YARDSTICK: asked(plain, design)}
+
+
 def _summary(n: int) -> dict[str, Run]:
     X, y = _dense(n)
     model = fg.GLM(y, X, family="binomial")
@@ -193,6 +252,63 @@ PATHS = (
     Path("columns 1e-5 apart, 1e6 x 20", "columns apart", 6.0, 1_000_000, _nearly_collinear),
     Path("g * h and a coarser g, 1e6 rows", "g * h", 1.5, 1_000_000, _aliased_codes),
     Path("a separated level, 1e6 rows", "with a success in it", 1.5, 1_000_000, _separated),
+    Path(
+        "a factor of 1,000 levels + 2, 1e6 rows",
+        "1e6 x 20 dense",
+        2.7,
+        1_000_000,
+        lambda n: _many_levels(n, min(1_000, n // 20)),
+    ),
+    Path(
+        "a factor of 3,000 levels + 2, 1e6 rows",
+        "1e6 x 20 dense",
+        3.6,
+        1_000_000,
+        lambda n: _many_levels(n, min(3_000, n // 20)),
+    ),
+    Path("levels of a * b, 50 x 50, 1e6 rows", "1e6 x 20 dense", 6.8, 1_000_000, _interaction),
+    Path(
+        "ten bs(df=5), columns of 1e6 rows",
+        "their columns, written out",
+        2.0,
+        1_000_000,
+        lambda n: _bases(n, "bs({}, df=5)"),
+    ),
+    Path(
+        "ten cr(df=5), columns of 1e6 rows",
+        "their columns, written out",
+        2.0,
+        1_000_000,
+        lambda n: _bases(n, "cr({}, df=5, constraints='center')"),
+    ),
+    Path(
+        "ten poly(3), columns of 1e6 rows",
+        "their columns, written out",
+        2.0,
+        1_000_000,
+        lambda n: _bases(n, "poly({}, 3)"),
+    ),
+    Path(
+        "ten poly(3) of whole numbers, columns of 1e6 rows",
+        "their columns, written out",
+        2.0,
+        1_000_000,
+        lambda n: _bases(n, "poly({}, 3)", whole=True),
+    ),
+    Path(
+        "1e6 predictions with a spline",
+        "with its columns written out",
+        2.0,
+        1_000_000,
+        lambda n: _spline_prediction(n, with_intervals=False),
+    ),
+    Path(
+        "intervals of 1e6 predictions with a spline",
+        "with its columns written out",
+        2.0,
+        1_000_000,
+        lambda n: _spline_prediction(n, with_intervals=True),
+    ),
     Path("summary() after a fit, 1e6 x 20", "the fit", 0.2, 1_000_000, _summary),
     Path("intervals of 1e6 predictions", "predictions", 5.0, 1_000_000, _prediction),
     Path("profile intervals, 1e6 x 20", "the fit", 35.0, 1_000_000, _profile),

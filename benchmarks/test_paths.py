@@ -27,3 +27,13 @@ def test_both_fits_of_a_path_converge_to_like_deviances(path):
     assert other.converged
     assert ours.deviance == pytest.approx(other.deviance, rel=0.05)
     assert np.isfinite(ours.llf)
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in FITS if p.title.startswith("ten ")], ids=lambda path: path.title
+)
+def test_splines_have_the_estimates_of_their_columns(path):
+    runs = path.prepare(12_000)
+    ours, other = runs[OURS](), runs[YARDSTICK]()
+    np.testing.assert_allclose(ours.estimates, other.estimates, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(ours.standard_errors, other.standard_errors, rtol=1e-7)
