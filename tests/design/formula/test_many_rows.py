@@ -123,6 +123,16 @@ def test_few_values_are_all_found():
     np.testing.assert_array_equal(levels, [1.5, 2.0, 3.0, 7.0])
     np.testing.assert_array_equal(levels[codes], values)
     assert few_values(np.arange(N) % (FEW_VALUES + 1.0)) is None
+    for apart in (np.arange(N) % 90 - 40.0, np.arange(N) % 7 * 500.0 + 0.5, np.arange(N) % 2 * 1e9):
+        levels, codes = few_values(apart)
+        np.testing.assert_array_equal(levels, np.unique(apart))
+        np.testing.assert_array_equal(levels[codes], apart)
+    # Whole numbers but for one that a glance does not see.
+    apart = np.arange(N) % 90 - 40.0
+    apart[7] += 0.25
+    levels, codes = few_values(apart)
+    np.testing.assert_array_equal(levels, np.unique(apart))
+    np.testing.assert_array_equal(levels[codes], apart)
     # More values than a glance sees.
     hidden = np.zeros(N)
     hidden[1 : 2 * FEW_VALUES : 2] = np.arange(FEW_VALUES) + 1.0
