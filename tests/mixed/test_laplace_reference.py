@@ -31,7 +31,7 @@ def test_optimum_of_glmmtmb(name):
 def test_estimates_of_glmmtmb(name):
     fit = fit_case(name)
     beta, se = glmmtmb_fixed(read_case(name)["results"]["glmmTMB"])
-    np.testing.assert_allclose((fit.params.to_numpy() - beta) / se, 0, atol=1e-5)
+    np.testing.assert_allclose((fit.params.to_numpy() - beta) / se, 0, atol=1e-6)
     np.testing.assert_allclose(fit.bse, se, rtol=1e-5)
 
 
@@ -50,8 +50,8 @@ def test_estimates_of_lme4(name):
         if "se_hessian" in answer
         else np.sqrt(np.diag(numbers(answer["vcov_hessian"])))
     )
-    np.testing.assert_allclose((fit.params.to_numpy() - beta) / se, 0, atol=2e-5)
-    np.testing.assert_allclose(fit.theta, numbers(answer["theta"]), atol=1e-5)
+    np.testing.assert_allclose((fit.params.to_numpy() - beta) / se, 0, atol=1e-5)
+    np.testing.assert_allclose(fit.theta, numbers(answer["theta"]), atol=1e-6)
 
 
 @pytest.mark.parametrize("name", GENERALIZED)
@@ -60,7 +60,7 @@ def test_conditional_covariance_of_lme4(name):
     answer = results.get("nAGQ1") or results["laplace"]
     fit = fit_case(name, laplace="expected").with_covariance("conditional")
     theirs = answer["vcov_rx"] if "vcov_rx" in answer else answer["vcov"]
-    np.testing.assert_allclose(fit.bse, np.sqrt(np.diag(numbers(theirs))), rtol=2e-5)
+    np.testing.assert_allclose(fit.bse, np.sqrt(np.diag(numbers(theirs))), rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", [n for n in GENERALIZED if n.startswith("s_")])
@@ -71,11 +71,11 @@ def test_modes_of_lme4(name):
         ours = fit.ranef(cond_var=True)[factor]
         rows = [list(map(str, ours.levels)).index(str(level)) for level in theirs["levels"]]
         modes = np.array(theirs["modes"], dtype=float).reshape(len(rows), -1)
-        np.testing.assert_allclose(ours.modes[rows], modes, atol=1e-5)
+        np.testing.assert_allclose(ours.modes[rows], modes, atol=1e-6)
         if isinstance(theirs["cond_var"], list):
             variances = np.array(theirs["cond_var"], dtype=float)
             ours_of = ours.variances[rows].reshape(variances.shape)
-            np.testing.assert_allclose(ours_of, variances, atol=1e-5)
+            np.testing.assert_allclose(ours_of, variances, atol=1e-6)
 
 
 def test_alpha_and_its_group_of_glmmtmb():
