@@ -326,6 +326,12 @@ def warn_of(fit: Fit, advice: str = _ADVICE) -> None:
         warn(infinite_text(fit.infinite, fit.n_separated) + advice, SeparationWarning)
     elif fit.status != Status.CONVERGED:
         text = fit.status.advice
+        if fit.status == Status.MAX_ITERATIONS and _kept_leaving(fit):
+            text += (
+                f" Most steps had to be shortened, as they led to means that link "
+                f"'{fit.family.link.name}' does not have: try one without bounds, such as "
+                "link='log'."
+            )
         warn(text[0].upper() + text[1:], ConvergenceWarning)
     if fit.aliased and fit.status != Status.NOT_FINITE:
         warn(
@@ -333,6 +339,11 @@ def warn_of(fit: Fit, advice: str = _ADVICE) -> None:
             f"{aliased_text(fit.aliased)}.",
             RankWarning,
         )
+
+
+def _kept_leaving(fit: Fit) -> bool:
+    """Whether steps were tried more than twice, for want of means where they led."""
+    return not fit.family.is_unbounded and fit.n_sweeps > 2 * fit.n_iter
 
 
 def _is_estimated(scale: float | str | None, family: Family) -> bool:

@@ -199,3 +199,15 @@ def test_a_link_without_such_means_is_named():
     few = np.array([0.0, 1.0, 0.0, 0.0, 2.0])
     fit = fg.GLM(few, np.ones((5, 1)), family).fit()
     assert fit.fittedvalues[0] == pytest.approx(0.6, rel=1e-9)
+
+
+def test_a_link_whose_domain_steps_keep_leaving_is_named():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(3000, 8))
+    X[:, 0] = 1.0
+    y = rng.wald(np.exp(X @ np.full(8, 0.3)), 2.0)
+    with pytest.warns(fg.errors.ConvergenceWarning, match=r"means that link '1/mu\^2' does not"):
+        fg.GLM(y, X, "inverse_gaussian").fit(max_iter=10)
+    with pytest.warns(fg.errors.ConvergenceWarning) as told:
+        fg.GLM(y, X, "inverse_gaussian", link="log").fit(max_iter=1)
+    assert "means that link" not in str(told[0].message)

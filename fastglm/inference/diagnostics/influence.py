@@ -208,23 +208,11 @@ class Influence(RenderedText):
             ratio = (fit.df_resid - 1.0 + external) / fit.df_resid
             return fit._rows(1.0 / (self._remaining * ratio**fit.rank))
 
-    @cached_property
-    def _directions(self) -> np.ndarray:
-        """Inverse information times x of each row, (n, p); zero for aliased coefficients."""
-        fit = self.results
-        design = fit._model_with_data("influence").rows.design
-        root = fit.inverse_information_factor
-        back = fit.centering.to_given(root).T
-        directions = np.empty((design.n_rows, design.n_columns))
-        for rows, columns in dense_slices(design):
-            np.matmul((columns - fit.centering.center) @ root, back, out=directions[rows])
-        return directions
-
     @property
     def d_params(self) -> Any:
         """Estimates less those with the observation left out, (n, p), by one Newton step."""
         step = self.results.row_values(row_buffers.RESIDUAL)[0] / self._remaining
-        return self._by_coefficient(step, np.ones(self._directions.shape[1]))
+        return self._by_coefficient(step, np.ones(len(self.results.names)))
 
     @property
     def dfbetas(self) -> Any:
@@ -239,9 +227,19 @@ class Influence(RenderedText):
         return self._by_coefficient(step, unit)
 
     def _by_coefficient(self, by_row: np.ndarray, by_column: np.ndarray) -> Any:
+        """Inverse information times x of each row, times a number of the row and of the column.
+
+        NaN for aliased coefficients, (n, p).
+        """
         fit = self.results
-        values = self._directions * by_row[:, None]
-        values *= np.where(np.isnan(fit.estimates), np.nan, by_column)
+        design = fit._model_with_data("influence").rows.design
+        root = fit.inverse_information_factor
+        back = fit.centering.to_given(root).T * np.where(np.isnan(fit.estimates), np.nan, by_column)
+        values = np.empty((design.n_rows, design.n_columns))
+        for rows, columns in dense_slices(design):
+            projected = (columns - fit.centering.center) @ root
+            projected *= by_row[rows, None]
+            np.matmul(projected, back, out=values[rows])
         if not fit.labelled or fit.model is None:
             return values
         return label_rows(values, fit.model.rows.labels, fit.names)
