@@ -21,6 +21,7 @@ from fastglm.rows.learning import learn_rows
 from fastglm.rows.read import row_columns
 from fastglm.rows.streamed import StreamedModelRows
 from fastglm.solve.fit import Progress
+from fastglm.solve.streamed import IndistinctColumnsError
 from fastglm.sources.scan import scan
 
 __all__ = ["StreamedGLM"]
@@ -139,7 +140,9 @@ class StreamedGLM:
         ModelError
             If an option is out of range or needs rows in memory, or a cluster loses its workers.
         DataError
-            If values cannot be used, or columns are too nearly combinations of each other.
+            If values cannot be used. Where columns are too nearly combinations of each other for
+            sums of products, or a parameter of the family is estimated, if the rows take more than
+            `memory`: then they are fitted in memory.
         """
         if separation not in ("warn", "ignore"):
             raise ModelError(
@@ -151,10 +154,25 @@ class StreamedGLM:
             raise ModelError(f"{what} needs the rows in memory: fit a data frame of them.")
         if client is not None:
             require_client(client)
+        alone = {
+            "tol": tol, "max_iter": max_iter, "start_params": start_params, "cov_type": cov_type,
+            "cov_kwds": cov_kwds, "scale": scale, "use_t": use_t, "n_threads": n_threads,
+            "progress": progress, "separation": separation,
+        }  # fmt: skip
+        parameter = self.family.free_parameter
+        if parameter is not None:
+            return self.in_memory(f"an estimate of the family's {parameter}").fit(**alone)
         options = solver_options(tol, max_iter, n_threads, progress)
         start = None if start_params is None else np.asarray(start_params, dtype=np.float64)
         fit_options = FitOptions(options, start, scale, use_t, separation, bias_reduction)
-        results = fit_streamed(self, fit_options, Results, checkpoint, client)
+        try:
+            results = fit_streamed(self, fit_options, Results, checkpoint, client)
+        except IndistinctColumnsError:
+            if not self.rows.fits:
+                raise
+            if checkpoint is not None:
+                Path(checkpoint).unlink(missing_ok=True)
+            return self.in_memory("a fit of such columns").fit(**alone)
         if cov_type == "nonrobust":
             return results
         return results.with_covariance(cov_type, **(cov_kwds or {}))

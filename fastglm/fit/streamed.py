@@ -13,7 +13,6 @@ import numpy as np
 
 from fastglm.errors import (
     DataError,
-    ModelError,
     SeparationWarning,
     StartError,
     Status,
@@ -59,11 +58,6 @@ def fit_streamed(
 ) -> F:
     """Fit a model of streamed rows as planned; see `fastglm.streamed.StreamedGLM.fit`."""
     begin, rows, family = perf_counter(), model.rows, model.family
-    if family.free_parameter is not None:
-        raise ModelError(
-            f"the family's {family.free_parameter} cannot be estimated from streamed rows: give "
-            "its value, such as one that a sample in memory estimates."
-        )
     source = rows.row_source(fit_options.options.n_threads)
     passes = source.n_passes
     saved = None if checkpoint is None else Checkpoint(checkpoint, _what_is_fitted(model))

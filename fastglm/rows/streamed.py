@@ -37,8 +37,9 @@ SAMPLE_GRAINS, SAMPLE_RUNS = 64, 16
 SAMPLE_ROWS_PER_COLUMN = 64
 #: What is kept for later passes takes at most this part of the memory.
 KEPT = 3
-#: Bytes that a sample may take, and numbers of a row beside its columns.
-SAMPLE_BYTES, SAMPLE_OTHERS = 2**28, 4
+#: Bytes that a sample may take, and numbers of a row beside its columns. A fit starts from it, so
+#: that last bits are the same for any `memory` of four times as much.
+SAMPLE_BYTES, SAMPLE_OTHERS = 60_000_000, 4
 
 
 class StreamedModelRows:

@@ -21,7 +21,7 @@ from fastglm.kernels.passes.sweep import sweep_kernel
 from fastglm.passes.products import design_gram
 from fastglm.passes.scaling import find_scaling
 from fastglm.passes.source import MemoryRows, RowSource
-from fastglm.solve.conditioning import may_use_cholesky
+from fastglm.solve.conditioning import cholesky_error, may_use_cholesky
 from fastglm.solve.newton import state as at
 from fastglm.solve.newton.constants import (
     MAX_WEIGHT_CHANGE,
@@ -33,7 +33,7 @@ from fastglm.solve.outcome import Clock, finish, has_no_valid_start, lost_consta
 from fastglm.solve.qr_refinement import DOUBTFUL_PIVOT
 from fastglm.solve.solution import Solution
 
-__all__ = ["StreamedSolution", "solve_streamed"]
+__all__ = ["IndistinctColumnsError", "StreamedSolution", "solve_streamed"]
 
 SAMPLE_ITERATIONS = 15
 #: Changes of a variance that shrink by less than this do not settle.
@@ -41,8 +41,15 @@ STEADY = 0.5
 #: From a step of so small a decrement on, a variance that does not settle never will: it is one of
 #: a few thousandths of a standard error, and Newton's method leaves its square.
 NEAR = 2e-5
+#: Of a step that may be the last of a run with constant weights: its share of the deviance, and
+#: its rounding in standard errors as a share of the tolerance.
+SMALL_STEP, ROUNDING_OF_A_STEP = 0.01, 1.0
 #: How many columns a message names.
 COLUMNS_NAMED = 5
+
+
+class IndistinctColumnsError(DataError):
+    """Columns are so nearly combinations of each other that sums of products cannot tell them."""
 
 
 class StreamedSolution(NamedTuple):
@@ -164,6 +171,8 @@ def _run(run: Run, options: SolverOptions, abort_on_halving: bool = False) -> np
         if abort_on_halving and state[at.STEP_LENGTH] < 1.0:
             break
         variances = np.diag(run.invert().inverse)
+        if run.has_constant_weights and run.status == Status.RUNNING:
+            _take_exact_step(run, options)
         may_go_on = state[at.N_ITERATIONS] < options.max_iter and not run.has_constant_weights
         is_done = run.status == Status.CONVERGED
         if may_go_on and last.size and (is_done or state[at.DECREMENT] <= NEAR):
@@ -181,6 +190,28 @@ def _run(run: Run, options: SolverOptions, abort_on_halving: bool = False) -> np
             run.resume()
         last = variances
     return np.zeros(0, dtype=np.intp)
+
+
+def _take_exact_step(run: Run, options: SolverOptions) -> None:
+    """Ends a run with constant weights after a step: it leads to the maximum of a parabola.
+
+    What it leaves is the rounding of its factor, which must be far below the tolerance, in standard
+    errors; and it may change little of the deviance, or that would lose digits.
+    """
+    state = run.state
+    decrement, deviance = state[at.DECREMENT], state[at.DEVIANCE]
+    n = max(run.rows.n_rows, 1)
+    if not 0.0 <= decrement <= SMALL_STEP * deviance or not run.nothing_aliased:
+        return
+    length = math.sqrt(decrement * n / deviance)
+    error = cholesky_error(run.inflation)
+    if length * error > ROUNDING_OF_A_STEP * options.tol:
+        return
+    state[at.STATUS] = Status.CONVERGED
+    run.vectors[at.COEFFICIENTS] = run.vectors[at.TRIAL]
+    state[at.DEVIANCE] = deviance - decrement
+    state[at.PEARSON] -= decrement
+    state[at.LAST_DECREMENT], state[at.DECREMENT] = decrement, decrement * error**2
 
 
 def _changes(variances: np.ndarray, last: np.ndarray) -> np.ndarray:
@@ -256,15 +287,15 @@ def _require_digits(run: Run, options: SolverOptions) -> None:
     if lost.size:
         shown = ", ".join(f"'{names[j]}'" for j in lost[:COLUMNS_NAMED])
         more = f" and {lost.size - COLUMNS_NAMED} more" if lost.size > COLUMNS_NAMED else ""
-        raise DataError(
+        raise IndistinctColumnsError(
             f"{shown}{more} cannot be told from combinations of earlier columns by sums over "
-            "streamed rows: leave these columns out, or fit the rows, or a sample, in memory."
+            "streamed rows: leave these columns out, or raise memory= until the rows fit into it."
         )
     if not may_use_cholesky(run.inflation):
-        raise DataError(
+        raise IndistinctColumnsError(
             "the columns are so nearly combinations of each other that standard errors from sums "
             f"over streamed rows would lose their digits (inflation {run.inflation:.1e}): leave "
-            "columns out, centre them, or fit the rows, or a sample, in memory."
+            "columns out, centre them, or raise memory= until the rows fit into it."
         )
 
 

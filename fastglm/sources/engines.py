@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from fastglm.errors import DataError
 from fastglm.sources.base import Source
+from fastglm.sources.partitions import PartitionSource
 from fastglm.sources.streams import StreamSource
 
 __all__ = ["ENGINES"]
@@ -54,13 +54,6 @@ def _of_delta_table(table: Any) -> Source:
     return source
 
 
-def _of_dask_frame(frame: Any) -> Source:
-    raise DataError(
-        "a Dask data frame does not say which row is the first: write it with "
-        "frame.to_parquet(folder), and give the folder as data."
-    )
-
-
 #: What is opened anew for every pass, by package and name of its type.
 ENGINES: dict[tuple[str, str], Callable[[Any], Source]] = {
     ("polars", "LazyFrame"): _of_lazy_frame,
@@ -68,6 +61,6 @@ ENGINES: dict[tuple[str, str], Callable[[Any], Source]] = {
     ("pyarrow", "FileSystemDataset"): _of_data_set,
     ("pyarrow", "UnionDataset"): _of_data_set,
     ("pyarrow", "InMemoryDataset"): _of_data_set,
-    ("dask", "DataFrame"): _of_dask_frame,
+    ("dask", "DataFrame"): PartitionSource,
     ("deltalake", "DeltaTable"): _of_delta_table,
 }

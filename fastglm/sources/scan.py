@@ -31,8 +31,9 @@ def scan(data: Any, delimiter: str | None = None) -> Source:
         Parquet (``.parquet``, ``.pq``) or Arrow IPC (``.arrow``, ``.feather``, ``.ipc``) files:
         one, a list of them, all that a glob such as ``"claims/*.parquet"`` finds, or all in a
         folder, in the order of their names. Or a polars LazyFrame, a DuckDB relation, a pyarrow
-        data set, a Delta table, an Arrow table or any data frame. Or a function of no arguments
-        that gives an iterable of record batches, tables or data frames, the same rows each time.
+        data set, a Delta table, a Dask data frame, an Arrow table or any data frame. Or a function
+        of no arguments that gives an iterable of record batches, tables or data frames, the same
+        rows each time.
         CSV files are read once, into a temporary Parquet file.
     delimiter : str, optional
         Of CSV files: a character, or "tab". By default the one of comma, semicolon and tab that the

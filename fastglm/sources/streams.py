@@ -11,7 +11,7 @@ from fastglm.sources.base import Source
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["StreamSource"]
+__all__ = ["StreamSource", "as_table"]
 
 #: Opens the stream, from its first row, with these columns or all.
 Opener = Callable[[list[str]], Iterable[Any]]
@@ -55,7 +55,7 @@ class StreamSource(Source):
             ) from None
         if first is None:
             raise DataError(f"{label} has no rows.")
-        names = _as_table(first, label).column_names
+        names = as_table(first, label).column_names
         return cls(lambda columns: function(), names, label)
 
     def read(
@@ -64,7 +64,7 @@ class StreamSource(Source):
         """See `Source.read`; rows before `first` are read and passed over."""
         wanted, position = list(columns), 0
         for batch in self._open(wanted):
-            table = _as_table(batch, self.label)
+            table = as_table(batch, self.label)
             absent = [name for name in wanted if name not in table.column_names]
             if absent:
                 raise DataError(
@@ -99,7 +99,8 @@ def _is_used_up_once(opened: Any) -> bool:
     return hasattr(opened, "__next__") or hasattr(opened, "read_next_batch")
 
 
-def _as_table(batch: Any, label: str) -> pyarrow.Table:
+def as_table(batch: Any, label: str) -> pyarrow.Table:
+    """A table of what a stream may give: batches, tables and data frames."""
     import pyarrow
 
     if isinstance(batch, pyarrow.RecordBatch):

@@ -1,5 +1,6 @@
 import pickle
 
+import dask.dataframe as dd
 import duckdb
 import numpy as np
 import polars as pl
@@ -56,6 +57,7 @@ WAYS = {
         f"select * from '{folder / 'one.parquet'}'"
     ),
     "data set": lambda folder, table: pa.dataset.dataset(folder / "many"),
+    "dask": lambda folder, table: dd.from_pandas(table.to_pandas(), npartitions=7),
     "batches": lambda folder, table: lambda: iter(table.to_batches(max_chunksize=77)),
     "frames": lambda folder, table: lambda: [table.to_pandas()[:100], table.to_pandas()[100:]],
 }
