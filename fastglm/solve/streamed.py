@@ -171,7 +171,8 @@ def _run(run: Run, options: SolverOptions, abort_on_halving: bool = False) -> np
         if abort_on_halving and state[at.STEP_LENGTH] < 1.0:
             break
         variances = np.diag(run.invert().inverse)
-        if run.has_constant_weights and run.status == Status.RUNNING:
+        # Constant weights of another link are Fisher's, and the deviance is no parabola.
+        if run.has_constant_weights and run.is_newton and run.status == Status.RUNNING:
             _take_exact_step(run, options)
         may_go_on = state[at.N_ITERATIONS] < options.max_iter and not run.has_constant_weights
         is_done = run.status == Status.CONVERGED
@@ -193,7 +194,7 @@ def _run(run: Run, options: SolverOptions, abort_on_halving: bool = False) -> np
 
 
 def _take_exact_step(run: Run, options: SolverOptions) -> None:
-    """Ends a run with constant weights after a step: it leads to the maximum of a parabola.
+    """Ends a run with a constant Hessian after a step: it leads to the maximum of a parabola.
 
     What it leaves is the rounding of its factor, which must be far below the tolerance, in standard
     errors; and it may change little of the deviance, or that would lose digits.
