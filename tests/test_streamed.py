@@ -15,6 +15,7 @@ from pyarrow import feather
 import fastglm as fg
 from fastglm.errors import ColumnNotFoundError, DataError, MissingValueError, ModelError
 from fastglm.rows.streamed import sample_ranges
+from fastglm.solve import streamed as solving
 
 N = 60_001
 
@@ -255,6 +256,24 @@ def test_a_linear_fit_takes_a_second_pass_only_where_digits_need_it(shift):
         # So small a sample that a fit starts some standard errors from its end.
         streamed = fg.glm(formula, fg.scan(far), memory="3MB")
         assert_alike(streamed, fg.glm(formula, far, exact=True))
+
+
+def test_the_sample_improves_steps_of_canonical_links(monkeypatch):
+    # A long tail, of which a sixteenth of the rows has its share.
+    rng = np.random.default_rng(2)
+    n = 500_000
+    x, g = rng.lognormal(0.0, 0.7, n), rng.integers(0, 30, n)
+    claims = rng.poisson(0.02 * np.exp(0.2 * np.minimum(x, 8.0)))
+    source = fg.scan(pa.table({"x": x, "g": g.astype(str), "claims": claims}))
+    found = []
+    for correct in (solving._correct_step, lambda run, options: None):
+        monkeypatch.setattr(solving, "_correct_step", correct)
+        streamed = fg.glm("claims ~ x + g", source, "poisson", memory="12MB")
+        found.append(streamed)
+    with_it, without = found
+    assert with_it.n_passes < without.n_passes
+    np.testing.assert_allclose((with_it.params - without.params) / without.bse, 0, atol=1e-7)
+    np.testing.assert_allclose(with_it.bse, without.bse, rtol=1e-7)
 
 
 def test_samples_do_not_depend_on_the_memory():
