@@ -276,6 +276,17 @@ def test_the_sample_improves_steps_of_canonical_links(monkeypatch):
     np.testing.assert_allclose(with_it.bse, without.bse, rtol=1e-7)
 
 
+@pytest.mark.parametrize("formula", ["claims ~ poly(x, 3) + g", "claims ~ bs(x, df=6)"])
+def test_functions_have_the_same_bits_in_windows_of_any_size(formula):
+    source, found = fg.scan(make_table(200_000)), set()
+    for n_threads, memory in ((1, "256MB"), (2, "256MB"), (2, "2GB")):
+        streamed = fg.glm(formula, source, "poisson", memory=memory, n_threads=n_threads)
+        grains = streamed.model.rows.row_source(n_threads).windows.window_grains
+        found.add((grains, *bits(streamed)))
+    assert len({grains for grains, *_ in found}) > 1
+    assert len({tuple(rest) for _, *rest in found}) == 1
+
+
 def test_samples_do_not_depend_on_the_memory():
     for n_rows, columns in ((10**7, 5), (10**8, 20), (10**6, 300)):
         few, many = (sample_ranges(n_rows, columns, memory) for memory in (256 * 10**6, 10**11))

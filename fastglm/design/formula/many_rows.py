@@ -7,6 +7,7 @@ there determine; compiled code evaluates it in each row when it reads the row.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -18,8 +19,11 @@ from fastglm.kernels.math.pieces import CUBIC, QUINTIC, piece_moments, polynomia
 
 __all__ = ["FEW_VALUES", "MANY_ROWS", "few_values", "learn_few", "piecewise_basis"]
 
-#: From so many rows on it is worth while.
-MANY_ROWS = 10_000
+#: From so many rows on it is worth while. No more than a grain of streamed rows has, or values would
+#: depend on how many of these are read together.
+MANY_ROWS = 8_192
+#: Half the length, in standard deviations, of the piece that orthogonal polynomials are written in.
+_REACH = 4.0
 #: Most distinct values of a column that is coded by them: fewer than the levels of a categorical
 #: that a fit eliminates.
 FEW_VALUES = 120
@@ -254,7 +258,10 @@ def piecewise_basis(
             return None
         if not is_known:
             _learn_recurrence(lambda *known: polynomial_sums(values, *known), degree, state)
-        return Piecewise(values, *_pieces(call, state, np.array(bounds), degree))
+        # From what was learned, not from these rows: others give the same values, to the last bit.
+        reach = _REACH * math.sqrt(state["norms2"][1] / state["norms2"][0])
+        ends = state["alpha"][0] + reach * np.array([-1.0, 1.0])
+        return Piecewise(values, *_pieces(call, state, ends, degree))
     call = _plain_spline(name, transform, rest, options)
     if call is None:
         return None
