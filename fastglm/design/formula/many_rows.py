@@ -19,8 +19,8 @@ from fastglm.kernels.math.pieces import CUBIC, QUINTIC, piece_moments, polynomia
 
 __all__ = ["FEW_VALUES", "MANY_ROWS", "few_values", "learn_few", "piecewise_basis"]
 
-#: From so many rows on it is worth while. No more than a grain of streamed rows has, or values would
-#: depend on how many of these are read together.
+#: From so many rows on it is worth while. No more than a grain of streamed rows has, or values
+#: would depend on how many of these are read together.
 MANY_ROWS = 8_192
 #: Half the length, in standard deviations, of the piece that orthogonal polynomials are written in.
 _REACH = 4.0
