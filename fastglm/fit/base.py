@@ -30,7 +30,8 @@ _INTERNAL = frozenset({
     "root_of_combinations", "covariance_of_combinations", "outcomes",
     "model_text", "has_likelihood", "sums_of_weights", "parameter_of_deviance", "same_kind",
     "options_of_refits", "scaled_lack_of_fit", "refitted", "terms_of_designs", "needs_no_column",
-    "has_several_predictors", "expected_counts", "takes_exposure", "names_of_designs",
+    "has_several_predictors", "has_random_effects", "report_pictures", "expected_counts",
+    "takes_exposure", "names_of_designs",
     "link_of_offset", "was_constant", "replicates_of_samples", "row_influences",
     "column_names", "decrement", "header", "notes", "blocks", "terms", "kind", "title",
 })  # fmt: skip
@@ -68,6 +69,8 @@ class FitBase(Pointing):
     lazy_numbers: ClassVar[tuple[str, ...]] = ()
     #: Whether the fit is of several linear predictors: it refits and resamples itself.
     has_several_predictors: ClassVar[bool] = False
+    #: Whether effects vary between levels: its report has sections of its own.
+    has_random_effects: ClassVar[bool] = False
 
     names: tuple[str, ...]
     estimates: np.ndarray

@@ -58,6 +58,16 @@ class Comparable:
         return f"{family.name}, link: {family.link.name}, random effects of {groups}"
 
     @property
+    def fit(self) -> Any:
+        """The fit by maximum likelihood."""
+        return self._fit
+
+    @property
+    def options_of_refits(self) -> dict[str, Any]:
+        """Options of `MixedGLM.fit` for another model."""
+        return {name: value for name, value in self._options.items() if name != "n_threads"}
+
+    @property
     def _n_parameters(self) -> int:
         return int(self._fit.n_parameters)
 
@@ -95,7 +105,7 @@ class Comparable:
                 "another model would have no fixed column: give it an intercept, or leave out the "
                 "test of its only term."
             )
-        other = copy(self._model)
+        other = copy(self._model if model is None else model)
         rows = other.mixed_rows
         design = select_columns(rows.fixed.design, columns)
         other.mixed_rows = replace(rows, fixed=rows.fixed.with_design(design))

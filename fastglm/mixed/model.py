@@ -116,6 +116,7 @@ class MixedGLM(Pointing):
         takes: Any = self.family if several is None else several.takes
         self.mixed_rows: MixedRows = rows_of_arrays(endog, exog, random, takes, columns, missing)
         self.formula: str | None = None
+        self.source: tuple[Any, dict[str, Any], str] | None = None
 
     @classmethod
     def from_formula(
@@ -182,7 +183,21 @@ class MixedGLM(Pointing):
         takes: Any = model.family if several is None else several.takes
         model.mixed_rows = rows_of_formula(formula, data, takes, columns, missing, further)
         model.formula = formula
+        model.source = (data, columns, missing)
         return model
+
+    def with_formula(self, formula: str) -> Any:
+        """The model of another formula on the same frame, and nothing else changed.
+
+        Raises
+        ------
+        ModelError
+            If the model was given as arrays.
+        """
+        if self.source is None:
+            raise ModelError("the model was given as arrays: this needs one from a formula.")
+        data, columns, missing = self.source
+        return type(self).from_formula(formula, data, self.family, missing=missing, **columns)
 
     def fit(
         self,

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from fastglm.design.frames.frames import Frame
+from fastglm.errors import ModelError
 from fastglm.inference.effects.marginal_effects import MarginalEffects, marginal_effects
 from fastglm.inference.effects.marginal_means import MarginalMeans, marginal_means
 from fastglm.inference.hypothesis_tests.anova import anova, drop1
+from fastglm.inference.hypothesis_tests.stepwise import Step, step
 from fastglm.inference.hypothesis_tests.tables import Table
 from fastglm.mixed.comparison import Comparable
+from fastglm.mixed.formula import split_formula
 from fastglm.mixed.record import MixedFit
 from fastglm.results.effects import AverageMethods
 
@@ -87,3 +92,47 @@ class PopulationMethods(AverageMethods, MixedFit):
             If `type` is none of these, or a model would have no fixed column.
         """
         return anova(Comparable(self), type, "Chisq")
+
+    def step(
+        self,
+        scope: str | Sequence[str] | None = None,
+        direction: str = "both",
+        k: float | str = 2.0,
+        max_steps: int = 1000,
+    ) -> Step:
+        """Search for the fixed terms of the smallest AIC; see `fastglm.Results.step`.
+
+        Random effects stay. Fits are by maximum likelihood, that of the result as well: fits by
+        REML do not compare where fixed columns differ.
+
+        Parameters
+        ----------
+        scope, direction, k, max_steps
+            As there.
+
+        Returns
+        -------
+        Step
+            With the model found in ``results`` and the path in ``table``.
+
+        Raises
+        ------
+        ModelError
+            If the model was not given by a formula, or one would have no fixed column.
+
+        Examples
+        --------
+        >>> import numpy as np, fastglm as fg
+        >>> g = np.repeat(np.arange(6), 4)
+        >>> data = {"y": np.arange(24) % 5 + g, "x": np.arange(24) % 4, "g": g}
+        >>> fg.mixed("y ~ x + (1 | g)", data).step().results.formula
+        'y ~ 1 + x + (1 | g)'
+        """
+        model = self._model_with_data("a search over terms")
+        if model.formula is None:
+            raise ModelError("terms can be added to models that were given by a formula.")
+        formula, random = split_formula(model.formula, Frame(model.source[0]).names)
+        kept = tuple(dict.fromkeys(term.text for term in random))
+        base = Comparable(self)
+        found = step(base, scope, direction, k, max_steps, formula, kept, Comparable)
+        return replace(found, results=found.results.fit)

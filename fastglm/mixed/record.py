@@ -112,6 +112,7 @@ class MixedFit(FitBase):
     estimate: Any = None
 
     kind: ClassVar[str] = "MixedGLM"
+    has_random_effects: ClassVar[bool] = True
 
     # -- the likelihood
 

@@ -20,7 +20,7 @@ from fastglm.mixed.explained import intraclass_correlations, r_squared
 from fastglm.mixed.hypotheses import compare_mixed, f_test, freedom_of, linear_tests
 from fastglm.mixed.intervals import predict_intervals
 from fastglm.mixed.other_names import OtherNames
-from fastglm.mixed.plots import plot_normality, plot_ranef
+from fastglm.mixed.pictures import PictureMethods
 from fastglm.mixed.population import PopulationMethods
 from fastglm.mixed.prediction import predict_rows
 from fastglm.mixed.profile import profile_intervals
@@ -36,7 +36,7 @@ __all__ = ["MixedResults"]
 
 
 @entry_points
-class MixedResults(PopulationMethods, OtherNames, SharedMethods, MixedFit):
+class MixedResults(PopulationMethods, PictureMethods, OtherNames, SharedMethods, MixedFit):
     """One fitted mixed model: a `MixedFit` and what follows from it."""
 
     def conf_int(self, alpha: float = 0.05) -> Any:
@@ -198,14 +198,6 @@ class MixedResults(PopulationMethods, OtherNames, SharedMethods, MixedFit):
             If there is no such factor, or ``refit=False`` is not possible.
         """
         return level_influence(self, group, refit, usable_threads(n_threads))
-
-    def plot_ranef(self, group: str | None = None, alpha: float = 0.05) -> Any:
-        """Caterpillar plot of the modes of a factor, a matplotlib figure."""
-        return plot_ranef(self, group, alpha)
-
-    def plot_normality(self, group: str | None = None) -> Any:
-        """Modes of a factor against quantiles of the normal distribution, a matplotlib figure."""
-        return plot_normality(self, group)
 
     # -- shares of variance, and responses from the model
 

@@ -37,6 +37,10 @@ class MixedSummary(Summary):
 
     def model_notes(self) -> list[str]:
         """The random effects, and singular ones."""
+        return [*self.random_lines(), *self.singular_notes()]
+
+    def random_lines(self) -> list[str]:
+        """Lines of the table of random effects."""
         fit = self.fit
         lines = ["Random effects:"]
         rows = [["Groups", "Name", "Variance", "Std.Dev.", "Std.Err.", "Corr"]]
@@ -56,12 +60,15 @@ class MixedSummary(Summary):
             lines.append((" " + "  ".join(cells)).rstrip())
         counts = ", ".join(f"{g.group} {len(g.levels)}" for g in fit.groups)
         lines.append(f"Levels: {counts}.")
-        for group, direction in fit.singular.items():
-            lines.append(
-                f"Singular: the variance of {direction} between levels of {group} is estimated as "
-                "zero; a simpler random term fits as well."
-            )
         return lines
+
+    def singular_notes(self) -> list[str]:
+        """Combinations of effects that do not vary."""
+        return [
+            f"Singular: the variance of {direction} between levels of {group} is estimated as "
+            "zero; a simpler random term fits as well."
+            for group, direction in self.fit.singular.items()
+        ]
 
     def notes(self) -> list[str]:
         """What a reader must know beside the numbers."""

@@ -23,6 +23,7 @@ from fastglm.report.tables import (
     summary_of,
     terms_html,
     tests_of_terms_html,
+    variances_html,
 )
 
 if TYPE_CHECKING:
@@ -98,8 +99,7 @@ def report_html(
     several = fit.has_several_predictors
     heading = title or f"{kind} model of {fit.response_name}"
     model = fit.formula or f"{fit.response_name} on {len(fit.names)} columns"
-    checks = Checks(fit)
-    groups = list(_drawings(fit))
+    groups = list(fit.report_pictures() if fit.has_random_effects else _drawings(fit))
     n_steps = 1 + sum(len(drawings) for _, drawings in groups)
     done = iter(range(1, n_steps + 1))
 
@@ -107,14 +107,7 @@ def report_html(
         if progress is not None:
             progress(next(done), n_steps)
 
-    sections = [
-        ("What to know", _notes(fit) if several else _findings(fit, checks)),
-        ("The fit", _numbers(fit)),
-        ("Coefficients", coefficients_html(fit)),
-        ("Terms", tests_of_terms_html(fit) if several else terms_html(fit)),
-        ("Relativities", "" if several else relativities_html(fit)),
-        ("Checks", "" if several else checks_html(fit, checks)),
-    ]
+    sections = _mixed_sections(fit) if fit.has_random_effects else _sections(fit, several)
     step()
     sections += [(name, _figures(drawings, step)) for name, drawings in groups]
     sections = [(name, text) for name, text in sections if text]
@@ -135,6 +128,30 @@ def report_html(
     )
 
 
+def _sections(fit: Any, several: bool) -> list[tuple[str, str]]:
+    """Headings and texts above the pictures."""
+    checks = Checks(fit)
+    return [
+        ("What to know", _notes(fit) if several else _findings(fit, checks)),
+        ("The fit", _numbers(fit)),
+        ("Coefficients", coefficients_html(fit)),
+        ("Terms", tests_of_terms_html(fit) if several else terms_html(fit)),
+        ("Relativities", "" if several else relativities_html(fit)),
+        ("Checks", "" if several else checks_html(fit, checks)),
+    ]
+
+
+def _mixed_sections(fit: Any) -> list[tuple[str, str]]:
+    """The same of a model with random effects."""
+    return [
+        ("What to know", _notes(fit)),
+        ("The fit", _numbers(fit)),
+        ("Coefficients", coefficients_html(fit)),
+        ("Variances", variances_html(fit)),
+        ("Terms", tests_of_terms_html(fit)),
+    ]
+
+
 def _anchor(name: str) -> str:
     return name.lower().replace(" ", "-")
 
@@ -144,12 +161,19 @@ def _kind(fit: Any) -> tuple[str, str]:
     if fit.has_several_predictors:
         return fit.kind, fit.title.removesuffix(" Results")
     family, link = type(fit.family).__name__, type(fit.family.link).__name__
-    return family, f"{family} family, {link} link"
+    setting = f"{family} family, {link} link"
+    if fit.has_random_effects:
+        groups = ", ".join(group.group for group in fit.groups)
+        return f"Mixed {family}", f"{setting}, random effects of {groups}"
+    return family, setting
 
 
 def _notes(fit: Any) -> str:
-    """What the summary of a fit of several predictors says below its table."""
-    boxes = [f'<div class="finding">{escape(note)}</div>' for note in fit.summary().notes()]
+    """What the summary says below its table, without what has a section of its own."""
+    summary = fit.summary()
+    tabled = summary.random_lines() if fit.has_random_effects else ()
+    shown = [note for note in summary.notes() if note not in tabled]
+    boxes = [f'<div class="finding">{escape(note)}</div>' for note in shown]
     return "".join(boxes) or '<div class="finding none"><b>The fit converged</b></div>'
 
 

@@ -37,6 +37,7 @@ __all__ = [
     "summary_of",
     "terms_html",
     "tests_of_terms_html",
+    "variances_html",
 ]
 
 #: Most coefficients, and most rows of a term of the tariff.
@@ -50,14 +51,16 @@ def scrolled(rows: Rows) -> str:
 
 def summary_of(fit: Any) -> Summary:
     """The summary of any fit."""
-    return fit.summary() if fit.has_several_predictors else Summary(fit)
+    own = fit.has_several_predictors or fit.has_random_effects
+    return fit.summary() if own else Summary(fit)
 
 
 def tests_of_terms_html(fit: Any) -> str:
-    """Likelihood ratio tests of the terms of a fit of several predictors."""
+    """Likelihood ratio tests of the terms of a fit of several predictors or random effects."""
     # Without an intercept there is no model without its only column.
     with suppress(ModelError):
-        return f'<div class="scroll">{fit.anova(type=2)._repr_html_()}</div>'
+        table = fit.term_tests(2) if fit.has_random_effects else fit.anova(type=2)
+        return f'<div class="scroll">{table._repr_html_()}</div>'
     return ""
 
 
@@ -76,6 +79,20 @@ def coefficients_html(fit: Any) -> str:
     more_rows = len(rows) - 1 - MOST_COEFFICIENTS
     note = f"<p>{more_rows} more coefficients are not shown.</p>" if more_rows > 0 else ""
     return scrolled(rows[: MOST_COEFFICIENTS + 1]) + note
+
+
+def variances_html(fit: Any) -> str:
+    """Standard deviations and correlations of random effects, with standard errors and limits."""
+    rows = [["", "effect", "sd or correlation", "std err", "95% from", "to"]]
+    for c in fit.components:
+        numbers = (c.sd, c.se, *c.limits())
+        shown = ["" if np.isnan(value) else format_number(value) for value in numbers]
+        rows.append([c.group, ", ".join(filter(None, (c.term1, c.term2))), *shown])
+    shares = [("R² of the fixed part", "marginal"), ("R² with random effects", "conditional")]
+    with suppress(ModelError):
+        known = fit.r2()
+        rows += [[label, "", f"{known[key]:.3f}", "", "", ""] for label, key in shares]
+    return scrolled(rows)
 
 
 def terms_html(fit: Fit) -> str:

@@ -7,7 +7,7 @@ R's ``add1`` and ``step``: Venables & Ripley (2002), *Modern Applied Statistics 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -38,7 +38,7 @@ class Step:
 
     Attributes
     ----------
-    fit : Fit
+    results : Results
         Of the model that was found.
     table : Table
         What each step changed, and what the model was after it.
@@ -57,12 +57,17 @@ class Step:
 class _Upper:
     """The largest model: its design, and which of its terms a smaller one has."""
 
-    def __init__(self, fit: Any, scope: str | Sequence[str] | None):
+    def __init__(
+        self, fit: Any, scope: str | Sequence[str] | None, formula: str | None = None,
+        kept: Sequence[str] = (),
+    ):  # fmt: skip
         model = fit._model_with_data("a search over terms")
         if model.source is None or model.formula is None:
             raise ModelError("terms can be added to models that were given by a formula.")
-        self.response, self.right = (side.strip() for side in model.formula.split("~", 1))
-        formula = model.formula if scope is None else f"{self.response} ~ {self._right(scope)}"
+        formula = model.formula if formula is None else formula
+        self.kept = kept
+        self.response, self.right = (side.strip() for side in formula.split("~", 1))
+        formula = formula if scope is None else f"{self.response} ~ {self._right(scope)}"
         self.n_rows = model.rows.n_rows
         self.model = self.of_formula(model, formula)
         self.terms = terms_of_formula(fit, self.model)
@@ -79,7 +84,7 @@ class _Upper:
 
     def of_formula(self, model: Any, formula: str) -> Any:
         """The model of another formula on the same rows."""
-        other = model.with_formula(formula)
+        other = model.with_formula(" + ".join([formula, *self.kept]))
         if other.rows.n_rows != self.n_rows:
             raise DataError(
                 f"{formula!r} has no missing values in {other.rows.n_rows} rows, and the model in "
@@ -144,13 +149,20 @@ def step(
     direction: str,
     k: float | str,
     max_steps: int,
+    formula: str | None = None,
+    kept: Sequence[str] = (),
+    comparable: Callable[[Any], Any] | None = None,
 ) -> Step:
-    """The search; see `Results.step`."""
+    """The search; see `Results.step`.
+
+    `kept` are terms beside those of `formula` that every model has, and `comparable` makes of the
+    fit of another model what this one is.
+    """
     checked_choice("direction", direction, ("both", "backward", "forward"))
     if not fit.has_likelihood:
         raise ModelError(f"{fit.family.name} has no likelihood and so no AIC.")
     price = _price(fit, k)
-    upper = _Upper(fit, scope)
+    upper = _Upper(fit, scope, formula, kept)
     steps, fits = [""], [fit]
     for _ in range(max_steps):
         change = _best_change(fits[-1], upper, direction, price)
@@ -159,7 +171,8 @@ def step(
         label, included = change
         steps.append(label)
         model = upper.of_formula(upper.model, upper.formula(included))
-        fits.append(model.fit(n_threads=fit.n_threads, **fit.options_of_refits))
+        found = model.fit(n_threads=fit.n_threads, **fit.options_of_refits)
+        fits.append(found if comparable is None else comparable(found))
     return Step(fits[-1], _path(steps, fits, price))
 
 
