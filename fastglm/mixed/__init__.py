@@ -21,12 +21,16 @@ def mixed(formula: str, data: Any, family: Any = "gaussian", **options: Any) -> 
         ``||`` for independent effects; ``diag(...)``, ``cs(...)`` and ``ar1(...)`` around the
         parenthesis for other structures of their covariance.
     data : pandas.DataFrame, polars.DataFrame, pyarrow.Table or mapping of columns
+        Or what `fastglm.scan` takes, for a linear model: the rows are read piece by piece, once
+        for the formula, once more for each random term of columns, and once for the tables of
+        levels. What needs the rows themselves, such as `simulate`, is refused afterwards.
     family : family, class or str, default "gaussian"
         Gaussian responses with identity link are fitted by REML unless ``reml=False``. "beta" and
         "ordinal" are there too, and models of zeros with ``ziformula=``.
     **options
-        Any other argument of `MixedGLM.from_formula` or of `MixedGLM.fit`, such as ``weights``,
-        ``offset``, ``reml`` or ``nagq``.
+        ``memory``, bytes that columns which are needed as a whole may take, ``"1GB"`` by default,
+        for rows of a source; and any other argument of `MixedGLM.from_formula` or of
+        `MixedGLM.fit`, such as ``weights``, ``offset``, ``reml`` or ``nagq``.
 
     Returns
     -------
@@ -55,6 +59,12 @@ def mixed(formula: str, data: Any, family: Any = "gaussian", **options: Any) -> 
     >>> fit.theta.shape, fit.singular
     ((1,), {})
     """
+    from fastglm.sources.scan import is_source
+
+    if is_source(data):
+        from fastglm.mixed.streamed import fit_streamed
+
+        return fit_streamed(formula, data, family, **options)
     from fastglm.mixed.model import fit_formula
 
     return fit_formula(formula, data, family, **options)

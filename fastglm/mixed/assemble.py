@@ -45,7 +45,7 @@ def make_results(
         formula=model.formula,
         infinite=getattr(estimate, "infinite", {}),
         n_separated=getattr(estimate, "n_separated", 0),
-        **rows_of_fit(rows),
+        **rows_of_fit(rows) | {"nobs": model.mixed_rows.nobs},
         n_threads=n_threads,
         model=model,
         estimate=estimate,

@@ -141,7 +141,7 @@ def estimate_linear(
     for attempt in range(MOST_PASSES):
         columns = Columns(layout, fixed, weight, y - fixed.predict(base))
         problem = LinearProblem(
-            layout, products, columns, given.nobs, _log_weights(rows), fixed.log_scale, reml
+            layout, products, columns, rows.nobs, _log_weights(rows), fixed.log_scale, reml
         )
         found = minimise(problem.criterion, theta, max_iter=max_iter, **PRECISE)
         _require_residuals(found, y)

@@ -119,6 +119,14 @@ class MixedGLM(Pointing):
         self.source: tuple[Any, dict[str, Any], str] | None = None
 
     @classmethod
+    def of_rows(cls, rows: MixedRows, family: Family, formula: str) -> Any:
+        """A model of rows that were read already."""
+        model = cls.__new__(cls)
+        model.family, model.mixed_rows = family, rows
+        model.formula, model.source = formula, None
+        return model
+
+    @classmethod
     def from_formula(
         cls,
         formula: str,
@@ -322,10 +330,10 @@ class MixedGLM(Pointing):
     def _require_residuals(self) -> None:
         """Refuse an effect for every row, which sigma cannot be told from."""
         for block in self.mixed_rows.blocks:
-            if block.q * block.k >= self.rows.nobs:
+            if block.q * block.k >= self.mixed_rows.nobs:
                 raise ModelError(
                     f"'{block.group}' has {block.q * block.k} random effects for "
-                    f"{self.rows.nobs:g} observations: they cannot be told from the "
+                    f"{self.mixed_rows.nobs:g} observations: they cannot be told from the "
                     "residuals. Leave the term out or use a coarser grouping factor."
                 )
 

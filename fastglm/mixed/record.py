@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fastglm.design.formula.fitted_formula import FittedFormula
-from fastglm.errors import ModelError
+from fastglm.errors import DataError, ModelError
 from fastglm.families import Family
 from fastglm.fit.base import FitBase
 from fastglm.fit.outcomes import OneOutcome, named_prediction
@@ -110,9 +110,18 @@ class MixedFit(FitBase):
     fit_options: Mapping[str, Any] = field(default_factory=dict)
     model: Any = None
     estimate: Any = None
+    read_from: str | None = None
 
     kind: ClassVar[str] = "MixedGLM"
     has_random_effects: ClassVar[bool] = True
+
+    def _model_with_data(self, what: str) -> Any:
+        if self.read_from is not None:
+            raise DataError(
+                f"{what} cannot be computed: the rows were read from {self.read_from} and are not "
+                "kept. Fit them in memory."
+            )
+        return super()._model_with_data(what)
 
     # -- the likelihood
 

@@ -128,11 +128,19 @@ class MixedRows:
     blocks : tuple of Block
         In the order of `fitted_formulas`.
     fitted_formulas : tuple of FittedGroup
+    n_observations : float, optional
+        Where the rows stand for that many others, of the same sums.
     """
 
     fixed: ModelRows
     blocks: tuple[Block, ...]
     fitted_formulas: tuple[FittedGroup, ...] = field(default=())
+    n_observations: float | None = None
+
+    @property
+    def nobs(self) -> float:
+        """Number of observations."""
+        return self.fixed.nobs if self.n_observations is None else self.n_observations
 
 
 def combine(columns: Sequence[Categories]) -> tuple[np.ndarray, list[tuple[Level, ...]]]:
@@ -220,11 +228,11 @@ def rows_of_formula(
     rows = read_formulas(fixed, further, data, columns, missing, takes)
     counts = absent | {name: count for name, count in rows.missing.items() if name != _KEEP}
     rows = replace(rows, missing=counts)
-    built = [_build_group(group, own, data, rows) for group, own in _grouped(terms).items()]
+    built = [_build_group(group, own, data, rows) for group, own in grouped_terms(terms).items()]
     return MixedRows(rows, tuple(b for b, _ in built), tuple(r for _, r in built))
 
 
-def _grouped(terms: Sequence[RandomTerm]) -> dict[str, list[RandomTerm]]:
+def grouped_terms(terms: Sequence[RandomTerm]) -> dict[str, list[RandomTerm]]:
     groups: dict[str, list[RandomTerm]] = {}
     for term in terms:
         groups.setdefault(term.group, []).append(term)

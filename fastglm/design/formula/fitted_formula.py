@@ -290,7 +290,7 @@ class FittedFormula:
         """
         for argument, value in (("unseen", unseen), ("missing", missing)):
             checked_choice(argument, value, ("raise", "nan"))
-        table = read_table(Frame(frame, allow_empty=True), (*self.factors, *self.offsets), extra)
+        table = read_table(Frame.of(frame, allow_empty=True), (*self.factors, *self.offsets), extra)
         absent = table.missing()
         if missing == "raise":
             raise_missing(absent)

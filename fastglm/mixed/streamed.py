@@ -1,0 +1,308 @@
+"""A linear mixed model of rows that are read from a source: one pass for the tables of levels.
+
+The criterion depends on the rows through sums alone: X'X, X'y, y'y, and for every combination of
+levels that occurs Z'Z, Z'X and Z'y, the columns of all random terms side by side. A few rows of
+each combination, and some without random effects, have the very same sums: with V D V' = Z'Z,
+
+    z = D^1/2 V',  x = D^-1/2 V' Z'X,
+
+and for what is left of X'X the root of it, with z = 0. These rows are fitted in memory. Columns are
+shifted before they are summed, by means of the first rows.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from fastglm.design.formula.expressions import Expression
+from fastglm.design.formula.fitted_formula import FittedFormula
+from fastglm.design.formula.table import read_table
+from fastglm.design.frames.categories import Level
+from fastglm.design.frames.frames import Frame
+from fastglm.errors import DataError, FastGLMWarning, ModelError
+from fastglm.families import Family, resolve_family
+from fastglm.mixed.advice import warn_of_fit
+from fastglm.mixed.covariances import structure_named
+from fastglm.mixed.formula import RandomTerm, split_formula
+from fastglm.mixed.layout import Term
+from fastglm.mixed.model import MixedGLM
+from fastglm.mixed.results import MixedResults
+from fastglm.mixed.rows import (
+    INTERCEPT,
+    FittedGroup,
+    FittedTerm,
+    MixedRows,
+    as_categories,
+    combine,
+    grouped_terms,
+    label,
+    make_block,
+)
+from fastglm.passes.grains import GRAIN_ROWS
+from fastglm.rows.learning import learn_rows
+from fastglm.rows.read import read_arrays
+from fastglm.rows.streamed_model import StreamedModel
+from fastglm.rows.windows import columns_used, read_pieces
+from fastglm.sources.base import Source
+from fastglm.sources.scan import scan
+from fastglm.streamed import bytes_of_text
+
+__all__ = ["fit_streamed"]
+
+#: Grains that are read together: their products with the columns of random terms are in memory.
+PIECE_GRAINS = 4
+#: Share of a combination's largest eigenvalue below which another is rounding.
+NOTHING = 1e-14
+#: Residual sum of squares as a share of that of the response, below which rounding of the sums
+#: would be seen in what is reported.
+CANCELS = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """A grouping factor: what its levels and columns are made of, and the levels seen."""
+
+    name: str
+    factors: tuple[Expression, ...]
+    terms: tuple[RandomTerm, ...]
+    formulas: tuple[FittedFormula, ...]
+    number: dict[tuple[Level, ...], int]
+
+
+class _Cells:
+    """Sums by combination of levels, and of all rows."""
+
+    def __init__(self, n_effects: int, p: int):
+        self.k, self.p, self.n = n_effects, p, 0
+        self.number: dict[tuple[int, ...], int] = {}
+        self.tables = np.zeros((1024, n_effects, n_effects + p + 1))
+        self.gram = np.zeros((p + 1, p + 1))
+
+    def add(self, codes: np.ndarray, z: np.ndarray, columns: np.ndarray) -> None:
+        """Rows of these levels, (n, factors), columns of effects, and shifted [X y]."""
+        self.n += len(codes)
+        self.gram += columns.T @ columns
+        found, inverse = np.unique(codes, axis=0, return_inverse=True)
+        order = np.argsort(inverse.ravel(), kind="stable")
+        starts = np.searchsorted(inverse.ravel()[order], np.arange(len(found)))
+        both = np.hstack([z, columns])[order]
+        products = z[order][:, :, None] * both[:, None, :]
+        sums = np.add.reduceat(products, starts, axis=0)
+        cells = [self.number.setdefault(tuple(each), len(self.number)) for each in found.tolist()]
+        if len(self.number) > len(self.tables):
+            size = max(2 * len(self.tables), len(self.number))
+            more = np.zeros((size, *self.tables.shape[1:]))
+            more[: len(self.tables)] = self.tables
+            self.tables = more
+        self.tables[cells] += sums
+
+    def rows(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rows with the same sums: levels, columns of effects, and [X y]."""
+        tables = self.tables[: len(self.number)]
+        sizes, vectors = np.linalg.eigh(tables[:, :, : self.k])
+        kept = sizes > NOTHING * np.maximum(sizes[:, -1:], 1e-300)
+        # Every level has a row, of zeros where its columns are.
+        kept[:, -1] = True
+        root = np.sqrt(np.where(kept, np.maximum(sizes, 0.0), 0.0))
+        turned = vectors.transpose(0, 2, 1) @ tables[:, :, self.k :]
+        inverse = np.where(root > 0.0, 1.0 / np.where(root > 0.0, root, 1.0), 0.0)
+        columns = (inverse[:, :, None] * turned)[kept]
+        z = (root[:, :, None] * vectors.transpose(0, 2, 1))[kept]
+        codes = np.array(list(self.number), dtype=np.int64)[np.nonzero(kept)[0]]
+        left = self.gram - columns.T @ columns
+        scale = np.sqrt(np.maximum(np.diag(self.gram), 1e-300))
+        values, directions = np.linalg.eigh(left / np.outer(scale, scale))
+        rest = np.sqrt(np.maximum(values, 0.0))[:, None] * directions.T * scale
+        none = np.zeros((len(rest), self.k))
+        first = np.repeat(codes[:1], len(rest), axis=0)
+        return np.vstack([codes, first]), np.vstack([z, none]), np.vstack([columns, rest])
+
+
+class _Streamed:
+    """The model while its rows are read."""
+
+    def __init__(self, formula: str, source: Source, missing: str, memory: int):
+        self.source, self.missing = source, missing
+        fixed, terms = split_formula(formula, source.names)
+        if not terms:
+            raise ModelError(
+                f"'{formula}' has no random term such as (1 | group): use fastglm.glm instead."
+            )
+        self.family: Family = resolve_family("gaussian")
+        self.model = self._learn(fixed, memory)
+        response = fixed.split("~", 1)[0]
+        self.groups = tuple(
+            self._group(name, tuple(own), response, memory)
+            for name, own in grouped_terms(terms).items()
+        )
+        self.shift = np.zeros(0)
+        self.names: tuple[str, ...] = ()
+        self.constant: int | None = None
+        self.n_dropped = 0
+
+    def _learn(self, formula: str, memory: int) -> StreamedModel:
+        return learn_rows(formula, self.source, self.family, {}, self.missing, memory)[0]
+
+    def _group(
+        self, name: str, terms: tuple[RandomTerm, ...], response: str, memory: int
+    ) -> _Group:
+        formulas = []
+        for term in terms:
+            if term.columns.replace(" ", "") == "~1":
+                formulas.append(FittedFormula.fit(term.columns, {"row": [0.0]})[0])
+            else:
+                formulas.append(self._learn(f"{response} {term.columns}", memory).fitted_formula)
+        return _Group(name, terms[0].factors, terms, tuple(formulas), {})
+
+    def _pieces(self) -> Iterator[Any]:
+        """Columns of [X y], designs of random terms, complete rows and levels of every piece."""
+        factors = [factor for group in self.groups for factor in group.factors]
+        used = [self.model.response, *self.model.fitted_formula.factors, *factors]
+        used += [f for group in self.groups for each in group.formulas for f in each.factors]
+        names = columns_used(tuple(used), {})
+        size = PIECE_GRAINS * GRAIN_ROWS
+        for position, piece in read_pieces(self.source, names, 0, None, size):
+            yield self._read(Frame(piece), position)
+
+    def _read(self, frame: Frame, position: int) -> Any:
+        table = read_table(frame, [self.model.response], None)
+        y = np.asarray(self.model.response.evaluate(table.columns, {}), dtype=np.float64)
+        fixed = self.model.fitted_formula.apply(frame, missing="nan")
+        self.constant, self.names = fixed.design.constant, fixed.design.names
+        built = [[each.apply(frame, missing="nan") for each in g.formulas] for g in self.groups]
+        codes = [self._codes(group, frame) for group in self.groups]
+        absent = ~np.isfinite(y)
+        for each in [fixed, *(one for several in built for one in several)]:
+            absent |= False if each.nan_rows is None else each.nan_rows
+        for own in codes:
+            absent |= own < 0
+        if absent.any() and self.missing == "raise":
+            raise DataError(
+                f"row {position + int(np.argmax(absent))} of {self.source.label} has a missing "
+                'value in a column of the formula. Pass missing="drop" to leave such rows out.'
+            )
+        self.n_dropped += int(absent.sum())
+        designs = [[each.design for each in own] for own in built]
+        return np.column_stack([fixed.design.to_dense(), y]), designs, ~absent, codes
+
+    def _codes(self, group: _Group, frame: Frame) -> np.ndarray:
+        """Numbers of the levels of rows; new ones are numbered as they come."""
+        table = read_table(frame, group.factors, None)
+        columns = [as_categories(f.evaluate(table.columns, {}), f.text) for f in group.factors]
+        codes, parts = combine(columns)
+        numbers = [group.number.setdefault(each, len(group.number)) for each in parts]
+        return np.array([*numbers, -1], dtype=np.int64)[codes]
+
+    def learn(self) -> MixedRows:
+        """The pass over the rows, and the few that stand for them."""
+        cells, names = None, [[()] * len(group.terms) for group in self.groups]
+        for columns, designs, present, codes in self._pieces():
+            for number, own in enumerate(designs):
+                names[number] = [each.names for each in own]
+            z = np.hstack([each.to_dense() for own in designs for each in own])[present]
+            if cells is None:
+                cells = _Cells(z.shape[1], columns.shape[1] - 1)
+                self.shift = self._shift_of(columns[present])
+            if present.any():
+                cells.add(np.column_stack(codes)[present], z, columns[present] - self.shift)
+        if cells is None or cells.n == 0:
+            raise DataError(f"{self.source.label} has no complete row.")
+        return self._rows(cells, names)
+
+    def _shift_of(self, columns: np.ndarray) -> np.ndarray:
+        """Means of the first rows; zero for the constant, and without one for all."""
+        shift = np.zeros(columns.shape[1])
+        if self.constant is not None and len(columns):
+            shift = columns.mean(axis=0)
+            shift[self.constant] = 0.0
+        return shift
+
+    def _rows(self, cells: _Cells, names: list[list[Any]]) -> MixedRows:
+        codes, z, columns = cells.rows()
+        if self.constant is not None:
+            columns = columns + np.outer(columns[:, self.constant], self.shift)
+        rows = read_arrays(columns[:, -1], {"X": columns[:, :-1]}, {}, "raise", self.family)
+        fitted = self.model.fitted_formula
+        design = replace(rows.design, names=self.names, constant=None)
+        named = fitted.response or rows.response_name
+        fixed = replace(
+            rows.with_design(design), fitted_formulas=(fitted,), response_name=named,
+            n_dropped=self.n_dropped,
+        )  # fmt: skip
+        blocks, groups, start = [], [], 0
+        for number, group in enumerate(self.groups):
+            block, known = _block(group, names[number], codes[:, number], z, start)
+            start += block.k
+            blocks.append(block)
+            groups.append(known)
+        return MixedRows(fixed, tuple(blocks), tuple(groups), float(cells.n))
+
+
+def _block(
+    group: _Group, names: Sequence[tuple[str, ...]], codes: np.ndarray, z: np.ndarray, start: int
+) -> Any:
+    """A grouping factor with its levels in order, and how new rows find theirs."""
+    parts = list(group.number)
+    try:
+        order = sorted(range(len(parts)), key=parts.__getitem__)
+    except TypeError:
+        order = list(range(len(parts)))
+    place = np.empty(len(parts), dtype=np.int64)
+    place[order] = np.arange(len(parts))
+    parts = [parts[j] for j in order]
+    terms, matrices, known, at = [], [], [], 0
+    for term, formula, own in zip(group.terms, group.formulas, names, strict=True):
+        terms.append(Term(own, at, structure_named(term.structure, len(own))))
+        matrices.append(z[:, start + at : start + at + len(own)])
+        known.append(FittedTerm(formula, len(own), own == (INTERCEPT,)))
+        at += len(own)
+    levels = tuple(label(each) for each in parts)
+    fitted = FittedGroup(group.name, group.factors, levels, tuple(parts), tuple(known))
+    return make_block(group.name, levels, place[codes], matrices, terms), fitted
+
+
+def fit_streamed(
+    formula: str, data: Any, family: Any, memory: str | int = "1GB", missing: str = "raise",
+    **options: Any,
+) -> MixedResults:  # fmt: skip
+    """Fit a linear mixed model of rows in a source; see `fastglm.mixed`.
+
+    Raises
+    ------
+    ModelError
+        If the model is not linear, or has weights or an offset.
+    """
+    source = scan(data)
+    family = resolve_family(family, options.pop("link", None))
+    if not family.is_linear:
+        raise ModelError(
+            f"random effects of {family!r} need the rows again and again: read them into memory, "
+            "or fit a gaussian response with identity link."
+        )
+    refused = {"offset", "exposure", "freq_weights", "var_weights", "weights"} & {
+        name for name, value in options.items() if value is not None
+    }
+    if refused:
+        raise ModelError(
+            f"{min(refused)} is not read where rows of a mixed model come from a source: read the "
+            "rows into memory."
+        )
+    rows = _Streamed(formula, source, missing, bytes_of_text(memory)).learn()
+    model = MixedGLM.of_rows(rows, family, formula)
+    with warnings.catch_warnings():
+        # Said below, unless the fit is refused.
+        warnings.simplefilter("ignore", FastGLMWarning)
+        fit = model.fit(**options)
+    y = rows.fixed.response
+    if fit.estimate.state.residual_sum < CANCELS * float(y @ y - y.sum() ** 2 / y.size):
+        raise DataError(
+            "the residuals are so small beside the response that sums of a stream do not tell "
+            "them: read the rows into memory."
+        )
+    warn_of_fit(fit, fit.estimate)
+    return replace(fit, model=None, read_from=source.label)
