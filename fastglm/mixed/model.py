@@ -119,14 +119,6 @@ class MixedGLM(Pointing):
         self.source: tuple[Any, dict[str, Any], str] | None = None
 
     @classmethod
-    def of_rows(cls, rows: MixedRows, family: Family, formula: str) -> Any:
-        """A model of rows that were read already."""
-        model = cls.__new__(cls)
-        model.family, model.mixed_rows = family, rows
-        model.formula, model.source = formula, None
-        return model
-
-    @classmethod
     def from_formula(
         cls,
         formula: str,

@@ -293,7 +293,8 @@ def fit_streamed(
             "rows into memory."
         )
     rows = _Streamed(formula, source, missing, bytes_of_text(memory)).learn()
-    model = MixedGLM.of_rows(rows, family, formula)
+    model = MixedGLM.__new__(MixedGLM)
+    model.family, model.mixed_rows, model.formula, model.source = family, rows, formula, None
     with warnings.catch_warnings():
         # Said below, unless the fit is refused.
         warnings.simplefilter("ignore", FastGLMWarning)
