@@ -5,8 +5,10 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+import response_cases
 
 import fastglm as fg
+from fastglm.errors import DataError
 
 rng = np.random.default_rng(4)
 N = 60
@@ -120,3 +122,111 @@ def test_a_saved_fit_keeps_its_names(case, tmp_path):
     loaded = fg.load(tmp_path / "fit.json")
     pd.testing.assert_series_equal(loaded.params, fit.params)
     assert isinstance(loaded.predict(case[0]), case[2])
+
+
+# -- arrays
+
+ROWS = response_cases.frame()
+COLUMNS = ROWS[["x", "z"]]
+GIVEN = {
+    "pandas": (lambda frame: frame, pd.DataFrame, pd.Series),
+    "polars": (pl.from_pandas, pl.DataFrame, pl.Series),
+    "pyarrow": (
+        lambda frame: pa.Table.from_pandas(frame, preserve_index=False), pa.Table, np.ndarray
+    ),
+    "numpy": (lambda frame: frame.to_numpy(), np.ndarray, np.ndarray),
+}  # fmt: skip
+RESPONSES = {
+    "GLM": "counts",
+    "MixedGLM": "counts",
+    "MNLogit": "level",
+    "OrderedModel": "level",
+    "BetaModel": "share",
+    "DirichletModel": ["share", "rest"],
+    "NegativeBinomialP": "counts",
+    "ZeroInflated": "counts",
+    "Hurdle": "counts",
+}
+WIDE = {"MNLogit", "OrderedModel", "DirichletModel"}
+
+
+def test_every_model_is_here():
+    assert set(RESPONSES) == {*response_cases.MODELS, "GLM", "MixedGLM"}
+
+
+def fit_of(name, y, X):
+    more = {"groups": ROWS["g"].to_numpy()} if name == "MixedGLM" else {}
+    return getattr(fg, name)(y, X, **more).fit()
+
+
+@pytest.mark.filterwarnings("ignore::fastglm.errors.FastGLMWarning")
+@pytest.mark.parametrize("name", RESPONSES)
+@pytest.mark.parametrize("library", GIVEN)
+def test_columns_given_beside_an_array_of_responses_name_everything(name, library):
+    convert, table, series = GIVEN[library]
+    columns = COLUMNS.set_axis(COLUMNS.index + 100) if library == "pandas" else COLUMNS
+    y, X = ROWS[RESPONSES[name]].to_numpy(), convert(columns)
+    fit, plain = fit_of(name, y, X), fit_of(name, y, COLUMNS.to_numpy())
+    for what in ("params", "bse", "tvalues", "pvalues"):
+        found = getattr(fit, what)
+        np.testing.assert_array_equal(np.asarray(found), getattr(plain, what))
+        if library == "numpy":
+            assert isinstance(found, np.ndarray)
+        else:
+            names = [f"y1:{each}" for each in "xz"] if name == "DirichletModel" else ["x", "z"]
+            assert list(found.index[:2]) == names
+    for found in (fit.conf_int(), fit.cov_params()):
+        assert isinstance(found, np.ndarray if library == "numpy" else pd.DataFrame)
+    residuals = fit.resid_response if name == "MixedGLM" else fit.resid_pearson
+    for found in (fit.fittedvalues, fit.predict(), residuals):
+        assert isinstance(found, table if name in WIDE else series)
+        if library == "pandas":
+            assert found.index.equals(columns.index)
+    kinds = pd.DataFrame if library == "numpy" else table
+    assert isinstance(fit.augment(), kinds)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_a_column_of_responses_names_arrays(library):
+    y = GIVEN[library][0](ROWS)["counts"]
+    fit = fg.GLM(y, COLUMNS.to_numpy(), "poisson").fit()
+    assert list(fit.params.index) == ["x1", "x2"]
+    assert isinstance(fit.resid_response, GIVEN[library][2])
+
+
+def test_frames_of_columns_in_other_orders_are_refused():
+    y, other = ROWS["share"].to_numpy(), COLUMNS[::-1]
+    with pytest.raises(DataError, match="exog and precision have different indexes: row 0 is 0"):
+        fg.BetaModel(y, COLUMNS, precision=other)
+
+
+@pytest.mark.parametrize("library", GIVEN)
+def test_a_mixed_model_without_incomplete_rows_keeps_its_names(library):
+    convert, _, series = GIVEN[library]
+    X = COLUMNS.assign(x=COLUMNS["x"].where(COLUMNS.index != 3))
+    fit = fg.MixedGLM(
+        ROWS["counts"].to_numpy(), convert(X), groups=ROWS["g"].to_numpy(), missing="drop"
+    ).fit()
+    assert fit.n_dropped == 1
+    assert isinstance(fit.fittedvalues, series)
+    if library == "numpy":
+        assert isinstance(fit.params, np.ndarray)
+    else:
+        assert list(fit.params.index) == ["x", "z"]
+
+
+def test_streamed_fits_are_named():
+    table = pa.Table.from_pandas(FRAME, preserve_index=False)
+    fit = fg.glm("y ~ x + z", fg.scan(table), "poisson")
+    expected = fg.glm("y ~ x + z", table, "poisson")
+    for name in ("params", "bse", "tvalues", "pvalues"):
+        pd.testing.assert_series_equal(getattr(fit, name), getattr(expected, name))
+    pd.testing.assert_frame_equal(fit.conf_int(), expected.conf_int())
+    pd.testing.assert_frame_equal(fit.cov_params(), expected.cov_params())
+    changes = fit.get_influence().dfbetas
+    assert changes.column_names == ["Intercept", "x", "z"]
+    mixed = fg.mixed("y ~ x + (1 | g)", fg.scan(table))
+    wanted = fg.mixed("y ~ x + (1 | g)", table)
+    assert list(mixed.params.index) == list(mixed.bse.index) == ["Intercept", "x"]
+    pd.testing.assert_series_equal(mixed.params, wanted.params, rtol=1e-6)
+    assert list(mixed.conf_int().index) == ["Intercept", "x"]

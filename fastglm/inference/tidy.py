@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastglm.design.frames.frames import one_row
+from fastglm.design.frames.labels import frame_of_rows
 from fastglm.design.frames.output import frame_of, with_columns
 from fastglm.errors import ModelError
 from fastglm.inference.diagnostics.influence import Influence
@@ -120,14 +121,14 @@ def row_columns(fit: Fit, data: Any, which: str | None, se_fit: bool) -> dict[st
 
 
 def _own_columns(fit: FitBase) -> Any:
-    """Response and columns of a model that was given as arrays, a pandas frame."""
+    """Response and columns of a model that was given as arrays, as a frame."""
     rows = fit._model_with_data("the rows of the fit").rows
     rows = getattr(rows, "fixed", rows)
     design = rows.design if hasattr(rows, "design") else rows.designs[0]
     names = fit.names if len(fit.names) == design.n_columns else design.names
     columns = dict(zip(names, design.to_dense().T, strict=True))
     response = {rows.response_name: rows.response} if np.ndim(rows.response) == 1 else {}
-    return frame_of(response | columns, index=rows.index)
+    return frame_of_rows(response | columns, rows.labels)
 
 
 def augmented(fit: FitBase, data: Any, columns: dict[str, np.ndarray]) -> Any:

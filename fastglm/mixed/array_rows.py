@@ -17,6 +17,7 @@ from fastglm.design.frames.frames import (
     with_nan,
 )
 from fastglm.design.frames.missing import missing_rows, raise_missing
+from fastglm.design.frames.output import take_rows_of
 from fastglm.errors import DataError, ModelError
 from fastglm.families import Family
 from fastglm.mixed.covariances import structure_named
@@ -154,4 +155,6 @@ def _taken(values: Any, keep: np.ndarray) -> Any:
         return values
     if hasattr(values, "loc"):
         return values.loc[keep]
+    if is_frame(values):
+        return take_rows_of(values, keep)
     return np.asarray(values)[keep]

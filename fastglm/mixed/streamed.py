@@ -306,4 +306,4 @@ def fit_streamed(
             "them: read the rows into memory."
         )
     warn_of_fit(fit, fit.estimate)
-    return replace(fit, model=None, read_from=source.label)
+    return replace(fit, model=None, labelled=True, read_from=source.label)

@@ -71,6 +71,8 @@ class ModelRows:
         That the formula was read on.
     frame_rows : ndarray of bool, shape (rows of the frame,), or None
         Those that the n rows are, or after `take` their numbers; None for all.
+    named_by : data frame or None
+        Of another library than pandas, where arrays were asked for: names came in with it.
     """
 
     response: np.ndarray
@@ -92,6 +94,7 @@ class ModelRows:
     missing: Mapping[str, int] = field(default_factory=dict)
     frame: Any = None
     frame_rows: np.ndarray | None = None
+    named_by: Any = None
 
     @property
     def design(self) -> Design:
@@ -111,11 +114,13 @@ class ModelRows:
     @cached_property
     def labels(self) -> Any:
         """What numbers of the rows are labelled by, as `row_labels` gives it."""
-        return row_labels(self.frame) if self.index is None else self.index
+        if self.index is not None:
+            return self.index
+        return row_labels(self.frame) if self.named_by is None else self.named_by
 
     @property
     def has_names(self) -> bool:
-        """Whether names came in: with a frame, though not with a mapping of arrays."""
+        """Whether names came in: with a frame or a column, not with a mapping of arrays."""
         return self.labels is not None
 
     @property

@@ -13,6 +13,7 @@ from fastglm.arguments import checked_choice
 from fastglm.design.formula.fitted_formula import FittedFormula, FrameDesign
 from fastglm.design.formula.response import NUMBERS, ResponseRule, read_response
 from fastglm.design.frames.frames import Categories, Column, Frame, is_frame
+from fastglm.design.frames.labels import row_labels
 from fastglm.design.frames.missing import missing_design_rows, missing_rows, rows_text
 from fastglm.design.matrix.arrays import design_from_array
 from fastglm.design.matrix.parts import Design
@@ -82,7 +83,7 @@ def read_arrays(
     read = _read_designs(endog, _n_rows(response), exogs, missing)
     designs = tuple([each.design for each in read.values()])
     n = designs[0].n_rows
-    index, keep = index_of(endog), None
+    (index, named_by), keep = _names_from(endog, *exogs.values()), None
     counts: dict[str, int] = {}
     if missing == "drop" or not of_family:
         columns = {k: None if v is None else vector(v, k, n) for k, v in columns.items()}
@@ -112,6 +113,7 @@ def read_arrays(
         missing=counts,
         frame=None,
         frame_rows=None,
+        named_by=named_by,
     )
 
 
@@ -196,6 +198,19 @@ def index_of(source: Any) -> Any:
     return index if hasattr(index, "dtype") else None
 
 
+def _names_from(*given: Any) -> tuple[Any, Any]:
+    """What labels the rows of arrays, each or both None: an index, or a frame of another library.
+
+    As in statsmodels, columns of pandas name the coefficients of a response that is an array.
+    """
+    for each in given:
+        index = index_of(each)
+        if index is not None:
+            return index, None
+    labels = (row_labels(each) for each in given if not isinstance(each, np.ndarray))
+    return None, next((found for found in labels if found is not None), None)
+
+
 def weight_sources(columns: Mapping[str, Any]) -> dict[str, str]:
     """Where the weights that were given come from, by argument: a column's name, or "array"."""
     return {
@@ -266,8 +281,11 @@ def _read_designs(
 ) -> dict[str, _Read]:
     """The designs by argument, each of as many rows as there are responses."""
     read: dict[str, _Read] = {}
+    known, indexed = "the response", endog
     for name, exog in exogs.items():
-        require_same_index(endog, exog, name)
+        require_same_index(indexed, exog, known, name)
+        if index_of(indexed) is None:
+            known, indexed = name, exog
         read[name] = found = _read_design(exog, n, missing)
         n = found.design.n_rows if n is None else n
         if found.design.n_rows != n:

@@ -60,7 +60,7 @@ class StreamedModelRows:
     index = None
     frame = None
     labels = None
-    has_names = False
+    has_names = True
     frame_rows = None
 
     def __init__(

@@ -57,16 +57,16 @@ def checked(values: np.ndarray, name: str, minimum: float, includes: bool) -> np
     return values
 
 
-def require_same_index(endog: Any, exog: Any, name: str) -> None:
+def require_same_index(one: Any, other: Any, name: str, other_name: str) -> None:
     """Refuses pandas objects of the same length whose rows are not in the same order."""
-    ours: Any = getattr(endog, "index", None)
-    theirs: Any = getattr(exog, "index", None)
+    ours: Any = getattr(one, "index", None)
+    theirs: Any = getattr(other, "index", None)
     if not (hasattr(ours, "equals") and hasattr(theirs, "equals")) or len(ours) != len(theirs):
         return
     if not ours.equals(theirs):
         row = int(np.argmax(np.asarray(ours != theirs)))
         raise DataError(
-            f"the response and {name} have different indexes: row {row} is {_plain(ours[row])!r} "
+            f"{name} and {other_name} have different indexes: row {row} is {_plain(ours[row])!r} "
             f"in the one and {_plain(theirs[row])!r} in the other. Align them, or "
             "pass arrays to take rows in the order they have."
         )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastglm.design.frames.output import frame_of, library_of, series_of
+from fastglm.design.frames.output import as_frame, frame_of, library_of, series_of
 
 __all__ = ["frame_of_rows", "label_rows", "row_labels"]
 
@@ -22,15 +22,15 @@ def row_labels(source: Any) -> Any:
     Returns
     -------
     pandas.Index, data frame or None
-        The index of a pandas object; a frame of another library, whose library the numbers go
-        back to; None for arrays and for mappings of columns.
+        The index of a pandas object; of another library a frame, of a column that column's, whose
+        library the numbers go back to; None for arrays and for mappings of columns.
     """
     if source is None or isinstance(source, np.ndarray | Mapping | list | tuple):
         return None
     index = getattr(source, "index", None)
     if hasattr(index, "dtype"):
         return index
-    return source if library_of(source) is not None else None
+    return as_frame(source) if library_of(source) is not None else None
 
 
 def label_rows(values: np.ndarray, labels: Any, columns: Sequence[Any] | None = None) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 __all__ = [
+    "as_frame",
     "frame_of",
     "is_pandas",
     "library_of",
@@ -19,14 +20,22 @@ __all__ = [
 
 
 def library_of(data: Any) -> Any:
-    """Name of the library of a data frame, None for pandas and for what is no frame."""
+    """Name of the library of a data frame or a column, None for pandas and for what is no frame."""
     import narwhals as nw
 
     try:
-        name = nw.from_native(data, eager_only=True).implementation.value
+        name = nw.from_native(data, eager_only=True, allow_series=True).implementation.value
     except TypeError:
         return None
     return None if name == "pandas" else str(name)
+
+
+def as_frame(data: Any) -> Any:
+    """A data frame as it is, a column as a frame of one."""
+    import narwhals as nw
+
+    found = nw.from_native(data, eager_only=True, allow_series=True)
+    return data if isinstance(found, nw.DataFrame) else found.to_frame().to_native()
 
 
 def is_pandas(data: Any) -> bool:

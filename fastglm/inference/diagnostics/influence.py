@@ -232,7 +232,8 @@ class Influence(RenderedText):
         NaN for aliased coefficients, (n, p).
         """
         fit = self.results
-        design = fit._model_with_data("influence").rows.design
+        model_rows = fit._model_with_data("influence").rows
+        design = model_rows.design
         root = fit.inverse_information_factor
         back = fit.centering.to_given(root).T * np.where(np.isnan(fit.estimates), np.nan, by_column)
         values = np.empty((design.n_rows, design.n_columns))
@@ -240,9 +241,7 @@ class Influence(RenderedText):
             projected = (columns - fit.centering.center) @ root
             projected *= by_row[rows, None]
             np.matmul(projected, back, out=values[rows])
-        if not fit.labelled or fit.model is None:
-            return values
-        return label_rows(values, fit.model.rows.labels, fit.names)
+        return label_rows(values, model_rows.labels, fit.names) if fit.labelled else values
 
     def outlier_test(self, n_most: int = 10) -> Table:
         """The observations with the largest likelihood residuals, adjusted for the search.
