@@ -246,7 +246,8 @@ class FitBase(Pointing):
     def _model_with_data(self, what: str) -> Any:
         """The model with its rows in memory, by one more pass where they are not."""
         model = self._model_of_rows(what)
-        return model.in_memory(what) if hasattr(model, "in_memory") else model
+        # Of the class, where a name that is not there costs no search for one like it.
+        return model.in_memory(what) if hasattr(type(model), "in_memory") else model
 
     def _vector(self, values: np.ndarray) -> Any:
         if not self.labelled:

@@ -9,6 +9,8 @@ import numpy as np
 
 from fastglm.design.formula.reference_levels import reference_levels
 from fastglm.design.matrix.dense_slices import dense_slices
+from fastglm.design.matrix.parts import Design, Indicators, Ones
+from fastglm.design.matrix.select import select_columns
 from fastglm.errors import ModelError
 from fastglm.plots.style import BLUE, GREY, few_ticks, new_axes, picture, tidy
 
@@ -123,15 +125,39 @@ def _deviations(fit: Fit) -> np.ndarray:
     if fit.has_several_predictors:
         raise ModelError("standardize=True is for fits of one linear predictor: leave it out.")
     design = fit._model_with_data("standard deviations of columns").rows.design
-    total, square, n = np.zeros(len(fit.names)), np.zeros(len(fit.names)), 0
-    is_level = np.ones(len(fit.names), dtype=bool)
-    for _, X in dense_slices(design):
+    deviation = np.ones(design.n_columns)
+    numeric = np.flatnonzero(~_are_indicators(design))
+    if not numeric.size:
+        return deviation
+    total, square, n = np.zeros(numeric.size), np.zeros(numeric.size), 0
+    is_level = np.ones(numeric.size, dtype=bool)
+    for _, X in dense_slices(select_columns(design, numeric)):
         total += X.sum(axis=0)
         square += (X**2).sum(axis=0)
         is_level &= ((X == 0.0) | (X == 1.0)).all(axis=0)
         n += len(X)
-    deviation = np.sqrt(np.maximum(square / n - (total / n) ** 2, 0.0))
-    return np.where(is_level, 1.0, deviation)
+    found = np.sqrt(np.maximum(square / n - (total / n) ** 2, 0.0))
+    deviation[numeric] = np.where(is_level, 1.0, found)
+    return deviation
+
+
+def _are_indicators(design: Design) -> np.ndarray:
+    """Which columns are those of one level, or of ones, by what they are stored as: (p,)."""
+    plain = np.concatenate(
+        [
+            np.full(
+                part.n_columns,
+                isinstance(part, Ones) or (isinstance(part, Indicators) and not part.factors),
+            )
+            for part in design.parts
+        ]
+    )
+    columns = design.transform_matrix()
+    single = np.flatnonzero(np.diff(columns.indptr) == 1)
+    stored = columns.indptr[single]
+    found = np.zeros(design.n_columns, dtype=bool)
+    found[single] = plain[columns.indices[stored]] & (columns.data[stored] == 1.0)
+    return found
 
 
 def _of_curves(fit: Fit) -> np.ndarray:

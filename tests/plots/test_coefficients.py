@@ -40,6 +40,20 @@ def test_numeric_columns_per_standard_deviation(counts, frame):
     assert "per standard deviation" in ax.get_xlabel()
 
 
+def test_standard_deviations_are_those_of_columns_written_out(frame):
+    formula = "claims ~ C(region, Sum) + bs(hours, df=4) + age + C(region):age + I(age > 40)"
+    fit = fg.glm(formula, frame.assign(hours=(8 * frame.hours).round()), "poisson")
+    X = fit.model.rows.design.to_dense()
+    expected = np.where(((X == 0.0) | (X == 1.0)).all(axis=0), 1.0, X.std(axis=0))
+    names = [name for name in fit.names if name != "Intercept"]
+    ax = plots.coefficients(fit, names=names, standardize=True)
+    drawn = next(line for line in ax.lines if line.get_marker() == "o").get_xdata()
+    wanted = expected[[fit.names.index(name) for name in names]] * fit.params[names]
+    np.testing.assert_allclose(drawn, wanted, rtol=1e-9)
+    # A level against another is 1, 0 or -1: no indicator.
+    assert (expected[1:3] != 1.0).all()
+
+
 def test_columns_of_splines_are_left_out(frame):
     fit = fg.glm("claims ~ bs(age, df=4) + hours", frame, "poisson")
     names = [label.get_text() for label in plots.coefficients(fit).get_yticklabels()]

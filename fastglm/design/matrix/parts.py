@@ -305,15 +305,23 @@ class Design:
         -------
         ndarray, shape (n, p), float64
         """
-        sweep = np.empty((self.n_rows, self.n_stored_columns))
+        written = np.zeros((self.n_rows, self.n_columns))
+        to_columns = self.transform_matrix().tocsr()
         start = 0
         for part in self.parts:
-            sweep[:, start : start + part.n_columns] = part.to_dense()
+            block = to_columns[start : start + part.n_columns]
             start += part.n_columns
-        if self.column_map is None:
-            return sweep
-        # A sparse product: it wakes no BLAS threads, which would keep the cores from kernels.
-        return np.ascontiguousarray(sweep @ self.transform_matrix())
+            columns = np.unique(block.indices)
+            if isinstance(part, Indicators):
+                # The row of each row's level: the indicators need not be written out.
+                own = block[:, columns][part.combined_codes(slice(None))].toarray()
+                for factor in part.factors:
+                    own *= factor[:, None]
+            else:
+                # A sparse product: it wakes no BLAS threads, which would keep cores from kernels.
+                own = part.to_dense() @ block[:, columns]
+            written[:, columns] += own
+        return written
 
     def transform_matrix(self) -> scipy.sparse.csc_array:
         """The transform as a matrix, (q, p)."""

@@ -18,6 +18,7 @@ from fastglm.design.frames.frames import Categories
 from fastglm.design.matrix.dense_slices import transposed_product
 from fastglm.design.matrix.parts import Dense, Design
 from fastglm.design.matrix.select import join_designs, select_columns
+from fastglm.design.matrix.take import take_rows
 from fastglm.errors import ConvergenceWarning, ModelError, RankWarning, StartError
 from fastglm.families import Family
 from fastglm.families.links import Power
@@ -38,7 +39,7 @@ __all__ = [
     "zero_inflation_test",
 ]
 
-#: Of the largest part, below which rounding explains what a spline has beyond a line.
+#: Of a spline, below which rounding explains what it has beyond the model's own columns.
 BEYOND_ROUNDING = 1e-10
 #: Powers that a profile starts from.
 POWERS = tuple(np.linspace(-2.0, 2.0, 17).tolist())
@@ -75,13 +76,16 @@ def _test_of_columns(fit: Fit, name: str, columns: np.ndarray) -> HypothesisTest
         If they are combinations of those that are there.
     """
     n, k = columns.shape
+    already = f"{name}: what it adds is in the model already."
+    if k == 0:
+        raise ModelError(already)
     names = tuple(f"added {j}" for j in range(k))
     added = Design((Dense(columns),), n, names, None, None, (("added", slice(0, k)),))
     design = fit._model_with_data(name).rows.design
     larger = _other_fit(fit, join_designs(design, added))
     df = larger.rank - fit.rank
     if df == 0:
-        raise ModelError(f"{name}: what it adds is in the model already.")
+        raise ModelError(already)
     drop = fit.deviance - larger.deviance
     if fit.dispersion_known:
         return HypothesisTest.of(name, max(drop, 0.0) / fit.scale, df)
@@ -272,8 +276,7 @@ def _spline_test(
     options = {"df": df, "constraints": None}
     basis = apply_stateful("cr", [values], options, {}, f"cr({name}, df={df})")
     columns = np.ascontiguousarray(basis.values if isinstance(basis, Basis) else basis)
-    if fit.has_intercept and name in fit.names:
-        columns = _beyond_a_line(values, columns)
+    columns = _beyond_the_model(fit, name, values, columns)
     try:
         return _test_of_columns(fit, f"Lack of fit of {name}", columns)
     except ModelError:
@@ -282,12 +285,51 @@ def _spline_test(
         return None
 
 
-def _beyond_a_line(values: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """What a spline has that a line has not: nothing is left to find aliased."""
-    line = np.linalg.qr(np.column_stack([np.ones(values.size), values - values.mean()]))[0]
-    rest = columns - line @ (line.T @ columns)
+def _beyond_the_model(fit: Fit, name: str, values: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """What a spline of a variable has beyond the model's own functions of it, (n, k).
+
+    Nothing is left for a fit to find aliased. Functions of a variable are known by its different
+    values and how often each is there.
+    """
+    import pandas as pd
+
+    code, different = pd.factorize(values)
+    first = np.zeros(different.size, dtype=np.intp)
+    first[code[::-1]] = np.arange(values.size)[::-1]
+    root = np.sqrt(np.bincount(code))[:, None]
+    spline, own = columns[first] * root, _functions_of(fit, name, first) * root
+    if fit.has_intercept:
+        ones = root / np.linalg.norm(root)
+        spline, own = (some - ones * (ones.T @ some) for some in (spline, own))
+    own = own[:, np.abs(own).max(axis=0, initial=0.0) > 0.0]
+    own /= np.linalg.norm(own, axis=0)
+    rest = spline - own @ np.linalg.lstsq(own, spline, rcond=BEYOND_ROUNDING)[0]
     _, sizes, directions = np.linalg.svd(np.linalg.qr(rest, mode="r"))
-    return rest @ directions[sizes > BEYOND_ROUNDING * sizes[0]].T
+    beyond = sizes > BEYOND_ROUNDING * np.linalg.norm(spline)
+    return (rest / root @ directions[: sizes.size][beyond].T)[code]
+
+
+def _functions_of(fit: Fit, name: str, rows: np.ndarray) -> np.ndarray:
+    """The model's columns that are functions of one variable alone, in some rows: (rows, k)."""
+    numbers = _columns_of(fit, name)
+    if not numbers:
+        return np.empty((rows.size, 0))
+    design = fit._model_with_data("lack of fit").rows.design
+    return take_rows(select_columns(design, numbers), rows).to_dense()
+
+
+def _columns_of(fit: Fit, name: str) -> list[int]:
+    """Numbers of the columns made of one variable alone, in order."""
+    formula = fit.fitted_formula
+    if formula is None or len(formula.terms) != len(fit.terms):
+        return [k for k, column in enumerate(fit.names) if column == name]
+    of_name = {factor.text for factor in formula.factors if set(factor.columns) == {name}}
+    numbers: list[int] = []
+    for term, (_, columns) in zip(formula.terms, fit.terms, strict=True):
+        texts = {factor.text for product in term.products for factor in product.factors}
+        if texts and texts <= of_name:
+            numbers += range(columns.start, columns.stop)
+    return numbers
 
 
 def _numeric_variables(fit: Fit) -> dict[str, Any]:

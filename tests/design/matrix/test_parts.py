@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.sparse
@@ -83,3 +85,14 @@ def test_transform_makes_model_columns_of_sweep_columns(rng):
         terms=(),
     )
     np.testing.assert_allclose(design.to_dense(), values @ matrix.toarray(), rtol=1e-15)
+
+
+def test_transform_of_all_kinds_of_parts_is_their_product(rng):
+    design = every_kind(rng)
+    matrix = scipy.sparse.csc_array(rng.normal(size=(9, 5)) * (rng.random((9, 5)) < 0.6))
+    mapped = replace(
+        design, names=tuple("uvwxy"), column_map=(matrix.indptr, matrix.indices, matrix.data)
+    )
+    np.testing.assert_allclose(
+        mapped.to_dense(), design.to_dense() @ matrix.toarray(), rtol=1e-13, atol=1e-14
+    )

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -112,6 +114,44 @@ def test_lack_of_fit_finds_the_bent_variable():
     assert table["chi2"][0] == pytest.approx(smaller.deviance - spline.deviance, rel=1e-5)
     with pytest.raises(ModelError, match="not a numeric variable"):
         smaller.lack_of_fit(["g"])
+
+
+@pytest.fixture
+def curved():
+    rng = np.random.default_rng(7)
+    frame = pd.DataFrame({"x": rng.integers(1, 60, 3000) / 4.0, "z": rng.normal(size=3000)})
+    frame["y"] = rng.poisson(np.exp(np.sin(frame.x) - 0.2 * frame.z))
+    return frame
+
+
+@pytest.mark.parametrize(
+    "own",
+    ["bs(x, df=4)", "np.log(x)", "x + x:z", "x:z", "0 + x", "0 + np.log(x)", "C(x > 5)"],
+)
+def test_lack_of_fit_beside_functions_of_the_variable(own, curved):
+    formula = f"y ~ {own} + z"
+    fit = fg.glm(formula, curved, "poisson")
+    table = fit.lack_of_fit(["x"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RankWarning)
+        larger = fg.glm(f"{formula} + cr(x, df=4, constraints=None)", curved, "poisson", tol=1e-12)
+    assert table["df"][0] == larger.rank - fit.rank
+    assert table["chi2"][0] == pytest.approx(fit.deviance - larger.deviance, rel=1e-8)
+
+
+def test_lack_of_fit_leaves_nothing_to_find_aliased(curved, monkeypatch):
+    fits = []
+    fit = fg.glm("y ~ bs(x, df=4) + z", curved, "poisson")
+    model_fit = fg.GLM.fit
+
+    def remembered(self, **options):
+        fits.append(model_fit(self, **options))
+        return fits[-1]
+
+    monkeypatch.setattr(fg.GLM, "fit", remembered)
+    table = fit.lack_of_fit(["x"])
+    assert not fits[0].aliased
+    assert len(fits[0].names) == len(fit.names) + table["df"][0] == fits[0].rank
 
 
 def test_lack_of_fit_reports_progress_after_each_variable():
