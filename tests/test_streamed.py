@@ -479,3 +479,38 @@ def test_splines_of_a_column_of_any_name(table):
     named = table.append_column("my x", table.column("x"))
     for formula in ("size ~ bs(`my x`, df=5)", "size ~ poly(`my x`, 2)"):
         assert_alike(fg.glm(formula, fg.scan(named)), fg.glm(formula, named))
+
+
+@pytest.mark.parametrize("first", [9_000, N - 3_000])
+@pytest.mark.parametrize("formula", ["claims ~ x + g", "claims ~ bs(x, df=4) + g"])
+def test_files_that_begin_with_incomplete_rows(first, formula, table):
+    # Neither the first grain nor, in the longer case, a sample has a row that is complete.
+    holes = np.arange(N) < first
+    x = pa.array(table.column("x").to_numpy(), mask=holes)
+    gaps = table.set_column(table.schema.get_field_index("x"), "x", x)
+    options = {"family": "poisson", "missing": "drop"}
+    streamed = fg.glm(formula, fg.scan(gaps), memory="2MB", **options)
+    assert streamed.n_dropped == first
+    whole = fg.glm(formula, gaps, **options)
+    bse = np.asarray(whole.bse)
+    np.testing.assert_allclose((streamed.params - np.asarray(whole.params)) / bse, 0, atol=1e-6)
+    np.testing.assert_allclose(streamed.bse, bse, rtol=1e-7)
+    np.testing.assert_allclose(streamed.deviance, whole.deviance, rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.null(), pa.float64()])
+@pytest.mark.parametrize("term", ["g", "C(g)"])
+def test_a_column_of_nulls_alone(kind, term, table):
+    nulls = table.set_column(table.schema.get_field_index("g"), "g", pa.nulls(N, kind))
+    with pytest.raises(MissingValueError, match=r"Missing values: 'g' in .* Pass missing=.drop"):
+        fg.glm(f"claims ~ x + {term}", fg.scan(nulls), family="poisson")
+    with pytest.raises(DataError, match=r"No row of .* by column are \{'g': \d+\}. Leave out"):
+        fg.glm(f"claims ~ x + {term}", fg.scan(nulls), family="poisson", missing="drop")
+
+
+def test_a_number_that_is_missing_has_no_level(table):
+    place = table.schema.get_field_index("year")
+    year = pa.array(table.column("year").to_numpy(), mask=np.arange(N) == 41_234)
+    source = fg.scan(table.set_column(place, "year", year))
+    with pytest.raises(MissingValueError, match="Missing values: 'year' in 1 row"):
+        fg.glm("claims ~ C(year)", source, family="poisson")

@@ -24,6 +24,7 @@ from fastglm.rows.read import rule_of
 from fastglm.rows.streamed_model import StreamedModel, coded_response, rows_of_piece
 from fastglm.rows.windows import columns_used, piece_of, read_pieces, telling_rows
 from fastglm.sources.base import Source
+from fastglm.sources.streams import joined_tables
 
 __all__ = ["PIECE_GRAINS", "RowTotals", "learn_rows"]
 
@@ -110,7 +111,8 @@ class _Learning:
         for position, table in read_pieces(self.source, names, 0, None, grains * GRAIN_ROWS):
             with telling_rows(self.source, position, table.num_rows):
                 whole = read_table(Frame(table), expressions, self.columns)
-                found = piece_of(whole, self.missing, False)
+                # All values are looked at: a number that is missing has no level to be counted by.
+                found = piece_of(whole, self.missing, True)
             complete, present = (None, None) if found is None else found
             yield position, whole, complete, present
 
@@ -129,21 +131,25 @@ class _Learning:
                     "that learn from all values: raise memory=, or give knots, bounds and centres "
                     "in the formula."
                 )
-        import pyarrow
-
-        whole = pyarrow.concat_tables(tables).combine_chunks()
+        whole = joined_tables(tables).combine_chunks()
         stateful = tuple(e for e in self.learner.expressions if e.is_stateful)
         table = read_table(Frame(whole), stateful, None).with_nan()
         self.learner.learn_state(table.columns)
 
     def look(self) -> None:
         """What each factor and the response is, from the first rows that are complete."""
-        for _, _, piece, _ in self.pieces(self.every, 1):
+        counts: dict[str, int] = {}
+        for _, whole, piece, _ in self.pieces(self.every, 1):
             if piece is not None:
                 self.learner.look(piece.columns)
                 self._learn_response(piece)
                 return
-        raise DataError(f"No row of {self.source.label} is complete.")
+            for name, rows in whole.missing().items():
+                counts[name] = counts.get(name, 0) + int(np.count_nonzero(rows))
+        raise DataError(
+            f"No row of {self.source.label} is complete: missing values by column are {counts}. "
+            "Leave out columns that are mostly missing."
+        )
 
     def _learn_response(self, piece: Table) -> None:
         rule, name = rule_of(self.family), f"'{self.response.text}'"
@@ -277,8 +283,6 @@ class _Totals:
         """
         nobs, weights, weighted = self._sums.total(count_grains(n_rows)).tolist()
         if not weights > 0.0:
-            if self._dropped == n_rows:
-                raise DataError(f"No row is complete: missing values by column: {self._missing}.")
             raise DataError("all weights are zero: there is nothing to fit.")
         summary = ResponseSummary(self._least, self._greatest, 0, self._binary)
         return RowTotals(

@@ -26,6 +26,7 @@ from fastglm.rows.read import weight_sources
 from fastglm.rows.streamed_model import LeftOut, StreamedModel, level_codes
 from fastglm.rows.windows import RowReader, bytes_of, read_pieces, telling_rows
 from fastglm.sources.base import Source
+from fastglm.sources.streams import joined_tables
 
 if TYPE_CHECKING:
     import pyarrow
@@ -114,8 +115,6 @@ class StreamedModelRows:
         DataError
             If they take more than `memory`.
         """
-        import pyarrow
-
         reader, needed = self.row_source(1).windows, self.needed_memory
         assert isinstance(reader, RowReader)
         if needed > self.memory:
@@ -127,7 +126,7 @@ class StreamedModelRows:
         names: Sequence[str] = self.source.names
         if needed - self._raw_bytes(reader.names) + self._raw_bytes(names) > self.memory:
             names = reader.names
-        whole = pyarrow.concat_tables(list(self.source.read(names))).combine_chunks()
+        whole = joined_tables(list(self.source.read(names))).combine_chunks()
         reader.require_unchanged()
         return whole
 
@@ -146,7 +145,7 @@ class StreamedModelRows:
 
     def _open(self, n_threads: int, single: bool) -> StreamedRows:
         reader = RowReader(self.source, self.streamed, 1, single)
-        first = reader.sample([(0, 1)])
+        first = reader.first_grain()
         row_bytes = 8 + bytes_of(first) / first.n_rows
         partial = 8 * (first.gram_order**2 + first.gram_order)
         reader.window_grains = window_grains(self.memory, row_bytes, partial, n_threads)

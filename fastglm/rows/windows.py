@@ -23,6 +23,7 @@ from fastglm.rows.groups import Groups
 from fastglm.rows.model_rows import ModelRows
 from fastglm.rows.streamed_model import StreamedModel
 from fastglm.sources.base import Source
+from fastglm.sources.streams import joined_tables
 
 if TYPE_CHECKING:
     import pyarrow
@@ -113,15 +114,13 @@ class RowReader:
             begin = time.perf_counter()
 
     def sample(self, ranges: Sequence[tuple[int, int]]) -> RowTable:
-        """Rows of some ranges of grains, side by side.
+        """Rows of some ranges of grains, side by side; if none of them is complete, `first_grain`.
 
         Raises
         ------
         DataError
-            If none of them counts.
+            If no row of all is complete.
         """
-        import pyarrow
-
         pieces = []
         for first, last in ranges:
             n = min(last * GRAIN_ROWS, self.n_rows) - first * GRAIN_ROWS
@@ -129,15 +128,27 @@ class RowReader:
             # Copies: what a source gives may be a small part of what it keeps alive.
             pieces += [table.take(np.arange(table.num_rows)) for _, table in found]
         try:
-            rows = self.rows(pyarrow.concat_tables(pieces).combine_chunks(), False)
+            rows = self.rows(joined_tables(pieces).combine_chunks(), False)
         except FastGLMError as error:
             raise type(error)(f"in a sample of the rows of {self.source.label}: {error}") from error
-        if rows is None:
-            raise DataError(
-                f"no row in a sample of {self.source.label} is complete: leave out columns that "
-                "are mostly missing."
-            )
-        return self._build_row_table(rows)
+        return self.first_grain() if rows is None else self._build_row_table(rows)
+
+    def first_grain(self) -> RowTable:
+        """Rows of the first grain in which any is complete.
+
+        Raises
+        ------
+        DataError
+            If there is none.
+        """
+        for position, table in read_pieces(self.source, self.names, 0, self.n_rows, GRAIN_ROWS):
+            with telling_rows(self.source, position, table.num_rows):
+                rows = self.rows(table, False)
+            if rows is not None:
+                return self._build_row_table(rows)
+        raise DataError(
+            f"no row of {self.source.label} is complete: leave out columns that are mostly missing."
+        )
 
     def rows(self, table: pyarrow.Table, checked: bool) -> ModelRows | None:
         """Rows of the model; None if none of them is complete."""
@@ -205,8 +216,6 @@ def read_pieces(
     DataError
         If there are fewer rows.
     """
-    import pyarrow
-
     waiting: list[pyarrow.Table] = []
     held, position = 0, first
     last = None if rows is None else first + rows
@@ -214,12 +223,12 @@ def read_pieces(
         waiting.append(table)
         held += table.num_rows
         while held >= most:
-            joined = pyarrow.concat_tables(waiting)
+            joined = joined_tables(waiting)
             yield position, joined.slice(0, most).combine_chunks()
             position, held = position + most, held - most
             waiting = [joined.slice(most)] if held else []
     if held:
-        joined = pyarrow.concat_tables(waiting)
+        joined = joined_tables(waiting)
         whole = held // GRAIN_ROWS * GRAIN_ROWS
         for start, end in ((0, whole), (whole, held)):
             if start < end:

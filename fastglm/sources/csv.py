@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastglm.data.files import csv_options
 from fastglm.errors import DataError, FastGLMWarning, warn
-from fastglm.sources.files import ParquetFiles, size_of
+from fastglm.sources.files import ParquetFiles, label_of, size_of
 
 if TYPE_CHECKING:
     import pyarrow
@@ -45,7 +45,13 @@ class CSVFiles(ParquetFiles):
     """
 
     def __init__(self, paths: Sequence[Path], delimiter: str | None) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="fastglm-"))
+        try:
+            self._folder = Path(tempfile.mkdtemp(prefix="fastglm-"))
+        except OSError as error:
+            raise DataError(
+                f"cannot make a temporary folder for {paths[0]}: {error.strerror}. Set TMPDIR to a "
+                "folder with room that can be written to."
+            ) from error
         weakref.finalize(self, shutil.rmtree, self._folder, True)
         warn(
             f"{paths[0]}{'' if len(paths) == 1 else ' and others'}: CSV is read once, into a "
@@ -61,8 +67,7 @@ class CSVFiles(ParquetFiles):
         ):
             # A column needed a wider type: all files get it.
             pass
-        super().__init__(self._parts)
-        self.label = str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
+        super().__init__(self._parts, label_of(paths))
 
     @property
     def _parts(self) -> list[Path]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from fastglm.sources.base import Source
 from fastglm.sources.partitions import PartitionSource
-from fastglm.sources.streams import StreamSource
+from fastglm.sources.streams import StreamSource, attempt
 
 __all__ = ["ENGINES"]
 
@@ -20,7 +20,9 @@ def _of_lazy_frame(frame: Any) -> Source:
         chosen = frame.select(columns)
         return chosen.collect_batches(chunk_size=Source.batch_rows, maintain_order=True)
 
-    return StreamSource(open_stream, frame.collect_schema().names(), "the LazyFrame")
+    label = "the LazyFrame"
+    names = attempt(label, lambda: frame.collect_schema().names())
+    return StreamSource(open_stream, names, label)
 
 
 def _of_relation(relation: Any) -> Source:

@@ -14,7 +14,7 @@ from fastglm.sources.base import Source
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["ArrowFiles", "FileSource", "ParquetFiles", "size_of"]
+__all__ = ["ArrowFiles", "FileSource", "ParquetFiles", "label_of", "size_of"]
 
 
 class _Unit(NamedTuple):
@@ -33,6 +33,8 @@ class FileSource(Source):
     ----------
     paths : list of Path
         In the order of their rows.
+    label : str, optional
+        What messages call them; by default their paths.
 
     Raises
     ------
@@ -43,9 +45,9 @@ class FileSource(Source):
     #: What messages call a unit.
     unit: str
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(self, paths: Sequence[Path], label: str | None = None) -> None:
         self.paths = [path.resolve() for path in paths]
-        self.label = str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
+        self.label = label or label_of(paths)
         units: list[_Unit] = []
         first, self._sizes = 0, [size_of(path) for path in self.paths]
         for file, path in enumerate(self.paths):
@@ -131,9 +133,9 @@ class ParquetFiles(FileSource):
 
     unit = "row group"
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(self, paths: Sequence[Path], label: str | None = None) -> None:
         self._metadata: dict[Path, Any] = {}
-        super().__init__(paths)
+        super().__init__(paths, label)
 
     def _inspect(self, path: Path) -> tuple[pyarrow.Schema, list[int]]:
         from pyarrow import parquet
@@ -192,12 +194,19 @@ def _is_text(kind: Any) -> bool:
     return bool(pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind))
 
 
+def label_of(paths: Sequence[Path]) -> str:
+    """What messages call some files."""
+    return str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
+
+
 def size_of(path: Path) -> tuple[int, int]:
     """Bytes and time of the last change of a file, in nanoseconds."""
     try:
         found = path.stat()
     except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}.") from error
+        raise DataError(
+            f"cannot read {path}: {error.strerror}. Give the path of a file that is there."
+        ) from error
     return found.st_size, found.st_mtime_ns
 
 

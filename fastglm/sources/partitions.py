@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastglm.errors import DataError
 from fastglm.sources.base import Source
-from fastglm.sources.streams import as_table
+from fastglm.sources.streams import ColumnTypes, as_table, attempt
 
 if TYPE_CHECKING:
     import pyarrow
@@ -30,7 +30,9 @@ class PartitionSource(Source):
     def __init__(self, frame: Any) -> None:
         self._frame, self.label = frame, "the Dask data frame"
         self.names = tuple(frame.columns)
-        sizes = [int(size) for size in frame.map_partitions(len).compute()]
+        self._types = ColumnTypes(self.label)
+        lengths = attempt(self.label, lambda: frame.map_partitions(len).compute())
+        sizes = [int(size) for size in lengths]
         self._edges = [0, *accumulate(sizes)]
         self.n_rows = self._edges[-1]
         if not self.n_rows:
@@ -47,7 +49,8 @@ class PartitionSource(Source):
         for k in range(max(bisect_right(edges, first) - 1, 0), len(edges) - 1):
             if edges[k] >= end:
                 return
-            table = as_table(chosen.partitions[k].compute(), self.label)
+            part = attempt(self.label, chosen.partitions[k].compute)
+            table = as_table(part, self.label)
             if table.num_rows != edges[k + 1] - edges[k]:
                 raise DataError(
                     f"partition {k} of {self.label} had {edges[k + 1] - edges[k]} rows before and "
@@ -56,4 +59,4 @@ class PartitionSource(Source):
             begin = max(first - edges[k], 0)
             rows = table.slice(begin, min(end, edges[k + 1]) - edges[k] - begin)
             if rows.num_rows:
-                yield rows.select(wanted)
+                yield self._types.of_all(rows.select(wanted))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fastglm.errors import DataError
+from fastglm.errors import DataError, FastGLMError
 from fastglm.sources.base import Source
 
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["StreamSource", "as_table"]
+__all__ = ["ColumnTypes", "StreamSource", "as_table", "attempt", "joined_tables"]
 
 #: Opens the stream, from its first row, with these columns or all.
 Opener = Callable[[list[str]], Iterable[Any]]
@@ -31,6 +31,7 @@ class StreamSource(Source):
 
     def __init__(self, open_stream: Opener, names: Sequence[str], label: str) -> None:
         self._open, self.names, self.label = open_stream, tuple(names), label
+        self._types = ColumnTypes(label)
 
     @classmethod
     def from_callable(cls, function: Callable[[], Any], label: str) -> StreamSource:
@@ -41,18 +42,15 @@ class StreamSource(Source):
         DataError
             If it gives the same stream twice, no stream, or one without rows.
         """
-        opened = function()
-        if _is_used_up_once(opened) and function() is opened:
+        opened = attempt(label, function)
+        if _is_used_up_once(opened) and attempt(label, function) is opened:
             raise DataError(
                 f"{label} gives the same stream again, which can be read only once: let it open "
                 "a new one each time it is called."
             )
-        try:
-            first = next(iter(opened), None)
-        except TypeError:
-            raise DataError(
-                f"{label} gives a {type(opened).__name__}; let it give record batches."
-            ) from None
+        if not isinstance(opened, Iterable) and not _is_one_table(opened):
+            raise DataError(f"{label} gives a {type(opened).__name__}; let it give record batches.")
+        first = next(_batches(label, lambda: opened), None)
         if first is None:
             raise DataError(f"{label} has no rows.")
         names = as_table(first, label).column_names
@@ -63,7 +61,7 @@ class StreamSource(Source):
     ) -> Iterator[pyarrow.Table]:
         """See `Source.read`; rows before `first` are read and passed over."""
         wanted, position = list(columns), 0
-        for batch in self._open(wanted):
+        for batch in _batches(self.label, lambda: self._open(wanted)):
             table = as_table(batch, self.label)
             absent = [name for name in wanted if name not in table.column_names]
             if absent:
@@ -75,7 +73,8 @@ class StreamSource(Source):
             end = table.num_rows if last is None else min(last - position, table.num_rows)
             position += table.num_rows
             if begin < end:
-                yield table.select(wanted).slice(begin, end - begin)
+                rows = table.select(wanted).slice(begin, end - begin)
+                yield self._types.of_all(rows)
             if last is not None and position >= last:
                 return
         if last is None and not first:
@@ -97,6 +96,112 @@ class StreamSource(Source):
 def _is_used_up_once(opened: Any) -> bool:
     """Whether an iterable is its own iterator, or a reader, which nothing rewinds."""
     return hasattr(opened, "__next__") or hasattr(opened, "read_next_batch")
+
+
+def _is_one_table(opened: Any) -> bool:
+    """Whether what should give batches is a table, a batch or a data frame by itself."""
+    is_table = hasattr(opened, "schema") or hasattr(opened, "columns")
+    return is_table and not _is_used_up_once(opened)
+
+
+def attempt(label: str, action: Callable[[], Any]) -> Any:
+    """What `action` gives; what goes wrong in it, in whatever library, is one `DataError`."""
+    try:
+        return action()
+    except FastGLMError:
+        raise
+    except Exception as error:
+        lines = str(error).strip().splitlines() or [""]
+        reason = f"{type(error).__name__}: {lines[0]}".rstrip(":. ")
+        raise DataError(
+            f"cannot read {label}: {reason}. Correct what it reads, and start again."
+        ) from error
+
+
+def _batches(label: str, opened: Callable[[], Any]) -> Iterator[Any]:
+    """The batches of a stream, of which a single table or data frame is one."""
+    stream = attempt(label, opened)
+    if _is_one_table(stream):
+        stream = [stream]
+    batches, end = attempt(label, lambda: iter(stream)), object()
+    while (batch := attempt(label, lambda: next(batches, end))) is not end:
+        yield batch
+
+
+class ColumnTypes:
+    """The types of a stream's columns: those of its first batch that has values, for all batches.
+
+    Parameters
+    ----------
+    label : str
+        Of the source, for messages.
+    """
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._known: dict[str, pyarrow.DataType] = {}
+
+    def of_all(self, table: pyarrow.Table) -> pyarrow.Table:
+        """The same rows in these types; columns of nulls alone may have any.
+
+        Raises
+        ------
+        DataError
+            If a column has another type than before.
+        """
+        for place, name in enumerate(table.column_names):
+            column = _with_wide_codes(table.column(name))
+            if column.null_count < len(column) or name in self._known:
+                column = self._cast(name, column)
+            if column is not table.column(name):
+                table = table.set_column(place, name, column)
+        return table
+
+    def _cast(self, name: str, column: pyarrow.ChunkedArray) -> pyarrow.ChunkedArray:
+        import pyarrow
+
+        kind = self._known.setdefault(name, column.type)
+        if column.type == kind:
+            return column
+        if _is_text(column.type) and _is_text(kind):
+            return column.cast(kind)
+        if column.null_count == len(column):
+            return pyarrow.chunked_array([pyarrow.nulls(len(column), kind)], kind)
+        raise DataError(
+            f"column '{name}' of {self._label} is {kind} in some batches and {column.type} in "
+            "others: give it one type in all of them."
+        )
+
+
+def _with_wide_codes(column: pyarrow.ChunkedArray) -> pyarrow.ChunkedArray:
+    """A column whose dictionary, if it has one, has int32 codes, however many levels there are."""
+    import pyarrow
+
+    kind = column.type
+    if not pyarrow.types.is_dictionary(kind) or kind.index_type == pyarrow.int32():
+        return column
+    chunks = [
+        pyarrow.DictionaryArray.from_arrays(
+            chunk.indices.cast(pyarrow.int32()), chunk.dictionary, ordered=kind.ordered
+        )
+        for chunk in column.chunks
+    ]
+    wanted = pyarrow.dictionary(pyarrow.int32(), kind.value_type, kind.ordered)
+    return pyarrow.chunked_array(chunks, wanted)
+
+
+def _is_text(kind: pyarrow.DataType) -> bool:
+    import pyarrow
+
+    types = pyarrow.types
+    return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
+
+
+def joined_tables(tables: Sequence[pyarrow.Table]) -> pyarrow.Table:
+    """Tables below each other; a column of nulls alone takes the type that it has in others."""
+    import pyarrow
+
+    return pyarrow.concat_tables(tables, promote_options="default")
 
 
 def as_table(batch: Any, label: str) -> pyarrow.Table:

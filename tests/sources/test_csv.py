@@ -1,9 +1,11 @@
 import gc
+import tempfile
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pytest
+from limits import files_of_at_most
 
 import fastglm as fg
 from fastglm.errors import DataError, FastGLMWarning
@@ -75,3 +77,24 @@ def test_what_is_wrong_with_a_file(tmp_path):
     (tmp_path / "bad.csv").write_text("a,b\n1,2\n1,2,3\n")
     with pytest.raises(DataError, match=r"cannot read .*bad\.csv into a temporary file: CSV parse"):
         scan(tmp_path / "bad.csv")
+    (tmp_path / "head.csv").write_text("a,b\n")
+    with pytest.raises(DataError, match=r"^.*/head\.csv has no rows"):
+        scan(tmp_path / "head.csv")
+
+
+@pytest.mark.filterwarnings("ignore::fastglm.FastGLMWarning")
+def test_no_room_for_the_temporary_file(table, tmp_path, monkeypatch):
+    write(table, tmp_path / "a.csv")
+    room = tmp_path / "room"
+    room.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(room))
+    with (
+        files_of_at_most(10_000),
+        pytest.raises(DataError, match=r"File too large\. Correct it"),
+    ):
+        scan(tmp_path / "a.csv")
+    gc.collect()
+    assert not list(room.iterdir())
+    monkeypatch.setattr(tempfile, "tempdir", str(room / "absent"))
+    with pytest.raises(DataError, match=r"temporary folder for .*a\.csv: No such .* Set TMPDIR"):
+        scan(tmp_path / "a.csv")

@@ -104,7 +104,18 @@ def same_again(table):
     return lambda: reader
 
 
+def failing(table):
+    yield table
+    raise OSError("the connection is lost\nand more")
+
+
 BAD = {
+    "a function that fails": (lambda f, t: lambda: 1 / 0, "cannot read <lambda>: ZeroDivisionErr"),
+    "a function of arguments": (lambda f, t: lambda x: [t], "missing 1 required positional"),
+    "a lazy frame of no file": (
+        lambda f, t: pl.scan_parquet(f / "absent.parquet"),
+        "cannot read the LazyFrame: FileNotFoundError: .* Correct what it reads",
+    ),
     "no such file": (lambda f, t: f / "absent.parquet", "absent.parquet: No such file"),
     "no files of a glob": (lambda f, t: str(f / "*.pqt"), "there are no files"),
     "unknown ending": (lambda f, t: __file__, "must all end in one of"),
@@ -162,3 +173,65 @@ def test_every_batch_must_have_the_columns(table):
     source = scan(lambda: [table, table.drop_columns(["x"])])
     with pytest.raises(DataError, match=r"a batch of .* lacks the column 'x'"):
         list(source.read(["x"]))
+
+
+def test_what_fails_in_the_midst_of_a_stream_says_why(table, tmp_path):
+    with pytest.raises(DataError, match=r"OSError: the connection is lost\. Correct what"):
+        list(scan(lambda: failing(table)).read(["x"]))
+    path = tmp_path / "rows.parquet"
+    pq.write_table(table, path, row_group_size=1_000)
+    sources = scan(pl.scan_parquet(path)), scan(pa.dataset.dataset(path))
+    column = pq.ParquetFile(path).metadata.row_group(3).column(0)
+    start = column.dictionary_page_offset or column.data_page_offset
+    broken = bytearray(path.read_bytes())
+    broken[start : start + 200] = b"\xff" * 200
+    path.write_bytes(broken)
+    for source in sources:
+        with pytest.raises(DataError, match=f"cannot read {source.label}: "):
+            list(source.read(["x", "g"]))
+
+
+def test_an_interruption_stays_one(table):
+    def interrupted():
+        yield table
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(scan(interrupted).read(["x"]))
+
+
+@pytest.mark.parametrize("make", [lambda t: t, pl.from_arrow, lambda t: t.to_pandas()])
+def test_a_function_may_give_one_table(make, table):
+    source = scan(lambda: make(table))
+    found = pa.concat_tables(list(source.read(["g", "x"])))
+    assert found.column("x").to_pylist() == table.column("x").to_pylist()
+
+
+@pytest.mark.parametrize("engine", ["callable", "dask"])
+def test_batches_must_have_the_same_types(engine, table):
+    other = table.set_column(0, "x", table.column("x").cast(pa.string()))
+    if engine == "dask":
+        frames = [table.to_pandas(), other.to_pandas()]
+        source = scan(dd.from_map(lambda k: frames[k], [0, 1], meta=frames[0][:0]))
+    else:
+        source = scan(lambda: [table, other])
+    with pytest.raises(DataError, match=r"column 'x' of .* is double in some batches and .*string"):
+        list(source.read(["x"]))
+
+
+def test_batches_of_one_kind_are_one_type(table):
+    frame = table.to_pandas()
+    many = [f"level {k % 300}" for k in range(N)]
+    few = pa.table({"g": frame["g"].astype("category")})
+    batches = [few, pa.table({"g": frame.assign(g=many)["g"].astype("category")})]
+    found = pa.concat_tables(list(scan(lambda: batches).read(["g"])))
+    assert found.column("g").to_pylist() == [*frame["g"], *many]
+    texts = [table.select(["g"]), table.select(["g"]).cast(pa.schema([("g", pa.large_string())]))]
+    found = pa.concat_tables(list(scan(lambda: texts).read(["g"])))
+    assert found.column("g").to_pylist() == [*frame["g"], *frame["g"]]
+    # A batch of nulls alone has no type of its own.
+    nulls = pa.table({"g": pa.nulls(3)})
+    for order in ([few, nulls, few], [nulls, few]):
+        source = scan(lambda order=order: order)
+        found = pa.concat_tables(list(source.read(["g"])), promote_options="default")
+        assert found.column("g").null_count == 3
