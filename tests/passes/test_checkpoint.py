@@ -57,7 +57,7 @@ def progress(n, deviance):
         os.kill(os.getpid(), signal.SIGKILL)
 res = fg.glm("claims ~ x + g", path, "poisson", memory="4MB", n_threads=int(sys.argv[5]),
              checkpoint=target, progress=progress)
-print(res.params.tobytes().hex(), res.bse.tobytes().hex(), res.n_passes, parts)
+print(res.estimates.tobytes().hex(), res.standard_errors.tobytes().hex(), res.n_passes, parts)
 """
 
 

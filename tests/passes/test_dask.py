@@ -209,12 +209,6 @@ def test_what_is_no_client_or_no_source_is_refused(client, path):
         fg.glm("y ~ x", {"x": [0.0, 1.0, 2.0], "y": [1.0, 2.0, 4.0]}, client=client)
 
 
-def test_a_dask_frame_is_refused():
-    frame = type("DataFrame", (), {"__module__": "dask.dataframe.core", "columns": ["x", "y"]})()
-    with pytest.raises(DataError, match=r"to_parquet\(folder\)"):
-        fg.glm("y ~ x", frame)
-
-
 def test_a_source_that_cannot_be_sent_is_refused(client):
     import threading
 
