@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from fastglm.data.whole_files import partial_of, remove_partial
 from fastglm.errors import DataError, require_package
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class TableWriter:
 
     def _find_place(self, path: Path) -> None:
         self._path, suffix = path, path.suffix.lower()
-        self._partial = path.with_name(path.name + ".partial")
+        self._partial = partial_of(path)
         self._is_folder = not suffix
         if suffix and suffix not in _WRITERS:
             raise DataError(
@@ -65,7 +66,7 @@ class TableWriter:
 
     def __enter__(self) -> TableWriter:
         if self._stream is None:
-            self._remove_partial()
+            remove_partial(self._path)
             if self._is_folder:
                 self._partial.mkdir()
         return self
@@ -74,16 +75,30 @@ class TableWriter:
         """Writes some more rows; every piece must have the same columns."""
         if self._stream is not None:
             self._writer = self._writer or _csv(self._stream, table.schema)
-        elif self._is_folder and self._writer is not None and self._rows >= FILE_ROWS:
-            self._close()
-        if self._writer is None:
-            target, suffix = self._partial, self._path.suffix.lower()
-            if self._is_folder:
-                target, suffix = target / f"part-{self._files:05d}.parquet", ".parquet"
-            self._writer, self._rows = _WRITERS[suffix](target, table.schema), 0
-            self._files += 1
-        self._writer.write_table(table)
+        try:
+            if self._stream is None and self._is_folder and self._rows >= FILE_ROWS:
+                self._close()
+            if self._writer is None:
+                self._open(table.schema)
+            self._writer.write_table(table)
+        except OSError as error:
+            if self._stream is not None:
+                raise
+            raise self._failure(error) from error
         self._rows += table.num_rows
+
+    def _open(self, schema: pyarrow.Schema) -> None:
+        target, suffix = self._partial, self._path.suffix.lower()
+        if self._is_folder:
+            target, suffix = target / f"part-{self._files:05d}.parquet", ".parquet"
+        self._writer, self._rows = _WRITERS[suffix](target, schema), 0
+        self._files += 1
+
+    def _failure(self, error: OSError) -> DataError:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        return DataError(
+            f"cannot write {self._path}: {reason}. Choose another place, or make room."
+        )
 
     def __exit__(
         self,
@@ -91,26 +106,26 @@ class TableWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._close()
         if self._stream is not None:
+            self._close()
             return
-        if kind is not None or (self._writer is None and not self._files):
-            self._remove_partial()
-            return
-        if self._is_folder and self._path.exists():
-            self._path.rmdir()
-        self._partial.replace(self._path)
+        try:
+            self._close()
+            if kind is None and self._files:
+                if self._is_folder and self._path.exists():
+                    self._path.rmdir()
+                self._partial.replace(self._path)
+        except OSError as failure:
+            # What failed first is what is told.
+            if kind is None:
+                raise self._failure(failure) from failure
+        finally:
+            remove_partial(self._path)
 
     def _close(self) -> None:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
-
-    def _remove_partial(self) -> None:
-        if self._partial.is_dir():
-            shutil.rmtree(self._partial)
-        else:
-            self._partial.unlink(missing_ok=True)
 
 
 def write_table(table: pyarrow.Table, path: str | Path) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from fastglm.arguments import checked_path
+from fastglm.data.whole_files import whole_file
 from fastglm.errors import DataError
 
 __all__ = [
@@ -117,6 +118,5 @@ def write_json(described: Mapping[str, Any], path: str | Path) -> None:
     saved = json.loads(json.dumps({"fastglm": FORMAT} | dict(described)))
     saved["digest"] = digest(saved)
     target = checked_path("path", path)
-    temporary = target.with_name(target.name + ".part")
-    temporary.write_text(json.dumps(saved, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(target)
+    with whole_file(target, str(path)) as partial:
+        partial.write_text(json.dumps(saved, indent=1) + "\n", encoding="utf-8")

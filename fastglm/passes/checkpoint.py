@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import time
 import zipfile
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from fastglm.data.whole_files import whole_file
 from fastglm.errors import DataError
 from fastglm.passes.grains import TreeSum
 
@@ -128,18 +128,8 @@ class Checkpoint:
         arrays |= {f"node {k}": value for k, (_, _, value) in enumerate(nodes)}
         content = io.BytesIO()
         np.savez(content, **arrays)
-        partial = self.path.with_name(self.path.name + ".partial")
-        try:
-            with partial.open("wb") as file:
-                file.write(content.getbuffer())
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(self.path)
-        except OSError as error:
-            raise DataError(
-                f"cannot write the checkpoint {self.path}: {error.strerror}. Choose another place, "
-                "or fit without one."
-            ) from error
+        with whole_file(self.path, f"the checkpoint {self.path}") as partial:
+            partial.write_bytes(content.getbuffer())
         self._written = time.monotonic()
 
     def _read(self) -> None:

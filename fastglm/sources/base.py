@@ -72,6 +72,11 @@ class Source(ABC):
         """
         return {"names": list(self.names), "n_rows": self.n_rows}
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that it reads, where it knows them."""
+        return tuple(self.fingerprint().get("files", ()))
+
     def __repr__(self) -> str:
         rows = "rows not counted yet" if self.n_rows is None else f"{self.n_rows:,} rows"
         return f"<{type(self).__name__} {self.label}, {rows}, {len(self.names)} columns>"

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from limits import files_of_at_most
 
 import fastglm as fg
 from fastglm.errors import DataError, ModelError
@@ -162,6 +163,17 @@ def test_a_place_that_cannot_be_written(path, tmp_path):
     table = make_table()
     with pytest.raises(ModelError, match="checkpoint is for rows"):
         fg.glm(FORMULA, table, "poisson", checkpoint=tmp_path / "fit.ckpt")
+
+
+def test_a_full_disk_leaves_no_checkpoint(path, tmp_path):
+    target = tmp_path / "there" / "fit.ckpt"
+    target.parent.mkdir()
+    with (
+        files_of_at_most(100),
+        pytest.raises(DataError, match=r"cannot write the check.*too"),
+    ):
+        fg.glm(FORMULA, path, "poisson", checkpoint=target)
+    assert not list(target.parent.iterdir())
 
 
 def test_a_file_that_changes_during_a_fit(path):

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import fastglm as fg
-from fastglm.errors import DataError, MissingPackageError, MissingValueError, ModelError
+from fastglm.errors import MissingPackageError, MissingValueError, ModelError
 from fastglm.passes.windows import Window
 from fastglm.rows import cluster, workers
 

@@ -50,6 +50,8 @@ def predict_to(
     if interval and which not in ("mean", "response"):
         raise ModelError(f'interval=True is of means: which must be "mean", not {which!r}.')
     names = _columns(fit, source, kept, offset, exposure)
+    if isinstance(path, str | Path) and str(Path(path).resolve()) in source.files:
+        raise DataError(f"cannot write {path}, whose rows are predicted: choose another name.")
     n_rows, threads = 0, usable_threads(n_threads)
     with TableWriter(path) as writer:
         for position, table in read_pieces(source, names, 0, None, PIECE_ROWS):

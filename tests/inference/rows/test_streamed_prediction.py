@@ -3,6 +3,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
+from limits import files_of_at_most
 from pyarrow import feather
 
 import fastglm as fg
@@ -109,3 +110,39 @@ def test_bad_arguments(fit, table, new, tmp_path):
     renamed = fg.scan(table.rename_columns(["prediction", *table.column_names[1:]]))
     with pytest.raises(DataError, match="'prediction' cannot be kept"):
         fit.predict_to(tmp_path / "p.parquet", renamed, keep="prediction")
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_full_disk_leaves_what_was_there(name, fit, new, tmp_path):
+    (tmp_path / "there").mkdir()
+    target = tmp_path / "there" / name
+    if name != "folder":
+        target.write_text("before")
+    for n_bytes in (3, 20_000):
+        with files_of_at_most(n_bytes), pytest.raises(DataError, match=r"cannot write .*too large"):
+            fit.predict_to(target, new, keep=["id", "x"], interval=True)
+        assert [path.name for path in target.parent.iterdir()] == [name] * (name != "folder")
+        assert name == "folder" or target.read_text() == "before"
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_an_interruption_leaves_what_was_there(name, fit, table, tmp_path):
+    def batches():
+        yield table.slice(0, 20_000)
+        if stop:
+            raise KeyboardInterrupt
+        yield table.slice(20_000)
+
+    stop = False
+    source = fg.scan(batches)
+    stop = True
+    with pytest.raises(KeyboardInterrupt):
+        fit.predict_to(tmp_path / name, source)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_rows_that_are_predicted_are_not_written_over(fit, new):
+    before = new.read_bytes()
+    with pytest.raises(DataError, match="whose rows are predicted: choose another name"):
+        fit.predict_to(str(new), new)
+    assert new.read_bytes() == before
