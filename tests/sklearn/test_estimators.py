@@ -234,6 +234,19 @@ def test_exposure_and_weights_are_routed_by_cross_validation(wrap, routed, frame
     close(result["test_score"][0], score, 1e-8)
 
 
+def test_a_fold_outside_the_knots_says_what_to_write(frame):
+    X = frame.sort_values("age")
+    short = GLMRegressor("poisson", formula="bs(age, df=4)")
+    match = r"outside the outer knots, .*lower_bound= and upper_bound=.*fastglm.cross_validate"
+    with pytest.raises(DataError, match=match):
+        cross_val_score(short, X, X.n, cv=3, error_score="raise")
+    whole = GLMRegressor("poisson", formula="bs(age, df=4, lower_bound=10, upper_bound=90)")
+    assert np.isfinite(cross_val_score(whole, frame, frame.n, cv=3, error_score="raise")).all()
+    folds = np.arange(ROWS) * 3 // ROWS
+    found = fg.cross_validate("n ~ bs(age, df=4)", X, "poisson", folds=folds)
+    assert np.isfinite(np.asarray(found.predictions)).all()
+
+
 def test_clones_and_pickles(frame, tmp_path):
     X = frame[["x", "region"]]
     model = GLMRegressor("poisson", fit_intercept=True, max_iter=30).fit(X, frame.n)

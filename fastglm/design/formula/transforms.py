@@ -152,10 +152,27 @@ def apply_stateful(
     except TypeError as error:
         raise FormulaError(f"{call}: {error}") from error
     except ValueError as error:
-        raise DataError(f"{call}: {error}") from error
+        outside = _outside_text(values, learned)
+        raise DataError(f"{call}: {outside or error}") from error
     if not state:
         state.update({key: _plain(value) for key, value in learned.items()})
     return result
+
+
+def _outside_text(values: np.ndarray, learned: dict[str, Any]) -> str | None:
+    """What to do where values are outside the outer knots of a spline; None where none is."""
+    if "upper_bound" not in learned:
+        return None
+    lower, upper = float(learned["lower_bound"]), float(learned["upper_bound"])
+    outside = values[np.isfinite(values) & ((values < lower) | (values > upper))]
+    if not outside.size:
+        return None
+    return (
+        f"{outside[0]:.6g} is outside the outer knots, {lower:.6g} and {upper:.6g}, which are the "
+        "range of the rows of the fit unless lower_bound= and upper_bound= in the formula say "
+        "otherwise: write bounds that hold all rows, or extrapolation=. For folds, "
+        "fastglm.cross_validate takes the knots from all rows."
+    )
 
 
 def _of_many_rows(

@@ -112,7 +112,9 @@ def test_errors_are_formulaics(name, options, error, kind, formulaic):
 def test_new_rows_beyond_the_knots_are_refused_as_ever():
     state, values = {}, column("continuous")
     apply_stateful("bs", [values], {"df": 5}, state, "bs")
-    with pytest.raises(DataError, match="beyond"):
+    with pytest.raises(
+        DataError, match=r"outside the outer knots, .*lower_bound= and upper_bound="
+    ):
         apply_stateful("bs", [values + 1.0], {"df": 5}, state, "bs")
 
 
