@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Sequence
 from enum import IntEnum
 from importlib import import_module
 from typing import SupportsFloat
@@ -27,11 +28,15 @@ __all__ = [
     "Status",
     "UnknownNameError",
     "UnseenLevelError",
+    "few_of",
     "require_level",
     "require_package",
     "require_seed",
     "warn",
 ]
+
+#: Most names that a message gives.
+MOST_NAMED = 6
 
 #: Modules whose frames stand between a user's line and the warning about it: this package, and what
 #: calls its properties and context managers.
@@ -148,6 +153,13 @@ def require_seed(seed: object) -> None:
         raise ModelError(
             f"seed must be an integer from 0 up, or a sequence of them, not {seed!r}"
         ) from None
+
+
+def few_of(texts: Sequence[str], separator: str = ", ") -> str:
+    """Texts one after the other, as ``a, b, c and 993 others`` where there are many."""
+    shown = separator.join(texts[:MOST_NAMED])
+    more = len(texts) - MOST_NAMED
+    return shown if more <= 0 else f"{shown} and {more} other{'s' if more > 1 else ''}"
 
 
 def warn(text: str, category: type[FastGLMWarning]) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from fastglm.errors import few_of
+
 __all__ = ["MOST_PARTS", "SAME_COMBINATION", "aliased_text", "null_space"]
 
 #: Most columns of a combination that are written out.
@@ -16,7 +18,7 @@ SAME_COMBINATION = 1e-5
 
 def aliased_text(aliased: Mapping[str, Mapping[str, float]]) -> str:
     """Combinations that aliased columns are, as ``x3 = x1 - 2 x2; ...``."""
-    return "; ".join(f"{name} = {_combination(parts)}" for name, parts in aliased.items())
+    return few_of([f"{name} = {_combination(parts)}" for name, parts in aliased.items()], "; ")
 
 
 def _combination(parts: Mapping[str, float]) -> str:

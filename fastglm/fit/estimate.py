@@ -27,6 +27,7 @@ from fastglm.fit.aliased import aliased_text
 from fastglm.fit.free_parameters.estimators import ESTIMATORS
 from fastglm.fit.free_parameters.problem import Problem
 from fastglm.fit.record import Fit
+from fastglm.fit.separation_text import separation_text
 from fastglm.records import frozen, replaced
 from fastglm.solve.fit import SolverOptions, solve
 from fastglm.solve.newton.blocked_inverse import scaled_matrix
@@ -36,7 +37,6 @@ from fastglm.solve.separated_levels import find_separated_levels, solve_beside_l
 from fastglm.solve.separation import (
     Separation,
     find_separation,
-    infinite_text,
     looks_separated,
 )
 from fastglm.solve.solution import Solution
@@ -106,7 +106,7 @@ def fit_model(model: Any, fit_options: FitOptions, kind: type[F]) -> F:
     if found is not None:
         fit = with_separation(fit, found.direction, found.n_rows)
         if fit_options.separation == "raise":
-            raise SeparationError(infinite_text(fit.infinite, fit.n_separated) + _ADVICE)
+            raise SeparationError(separation_text(fit) + _ADVICE)
     warn_of(fit)
     return fit
 
@@ -323,7 +323,7 @@ def with_separation(fit: F, direction: np.ndarray, n_rows: int) -> F:
 def warn_of(fit: Fit, advice: str = _ADVICE) -> None:
     """Warn of doubtful results, with what to do about infinite estimates."""
     if fit.infinite:
-        warn(infinite_text(fit.infinite, fit.n_separated) + advice, SeparationWarning)
+        warn(separation_text(fit) + advice, SeparationWarning)
     elif fit.status != Status.CONVERGED:
         text = fit.status.advice
         if fit.status == Status.MAX_ITERATIONS and _kept_leaving(fit):

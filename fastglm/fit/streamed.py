@@ -16,6 +16,7 @@ from fastglm.errors import (
     SeparationWarning,
     StartError,
     Status,
+    few_of,
     warn,
 )
 from fastglm.fit.estimate import (
@@ -41,8 +42,6 @@ __all__ = ["fit_streamed"]
 
 F = TypeVar("F", bound=Fit)
 
-#: How many columns a warning names.
-COLUMNS_NAMED = 10
 _ADVICE = (
     " Leave the rows of such levels out, or fit a data frame, which has separation= and "
     "bias_reduction= for them."
@@ -138,10 +137,8 @@ def _solve(
 
 
 def _warn_of_growing(names: list[str]) -> None:
-    shown = ", ".join(names[:COLUMNS_NAMED])
-    more = f" and {len(names) - COLUMNS_NAMED} more" if len(names) > COLUMNS_NAMED else ""
     warn(
-        f"The estimates of {shown}{more} go on growing when all else has settled, as those of "
+        f"The estimates of {few_of(names)} go on growing when all else has settled, as those of "
         "levels without events do: they seem to be infinite, and their standard errors mean "
         "nothing. Leave the rows of such levels out, or fit a data frame, which tells which rows "
         "are separated.",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastglm.errors import DataError, Status
+from fastglm.errors import DataError, Status, few_of
 from fastglm.fit.aliased import aliased_text
 from fastglm.inference.number_format import (
     common_decimals,
@@ -319,7 +319,7 @@ def separation_note(fit: Any) -> str:
     n = fit.n_separated
     rows = f"{n} row{' is' if n == 1 else 's are'} separated by the regressors"
     if fit.infinite:
-        signs = ", ".join(f"{n} ({'+' if s > 0 else '-'}inf)" for n, s in fit.infinite.items())
+        signs = few_of([f"{n} ({'+' if s > 0 else '-'}inf)" for n, s in fit.infinite.items()])
         return f"Warning: {rows}; infinite estimates: {signs}."
     return f"{rows}." if fit.bias_reduction != "none" else f"{rows} and left out."
 

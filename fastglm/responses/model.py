@@ -21,6 +21,7 @@ from fastglm.errors import (
     SeparationError,
     SeparationWarning,
     Status,
+    few_of,
     warn,
 )
 from fastglm.fit.options import solver_options
@@ -320,7 +321,7 @@ class ResponseModel(Pointing, Estimation):
         if results is not None and results.aliased:
             warn(
                 "These columns are combinations of earlier ones, and their coefficients are NaN: "
-                f"{', '.join(results.aliased)}.",
+                f"{few_of(list(results.aliased))}.",
                 RankWarning,
             )
 

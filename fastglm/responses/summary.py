@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fastglm.errors import few_of
 from fastglm.inference.summary import Summary, rounding_notes, separation_note
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class ResponseSummary(Summary):
 
     def aliased_columns(self) -> str:
         """Names of the aliased columns."""
-        return ", ".join(self.fit.aliased)
+        return few_of(list(self.fit.aliased))
 
     def advice(self) -> str:
         """Parameters on the boundary, or advice by the status."""

@@ -19,7 +19,7 @@ from html import escape
 import numpy as np
 
 from fastglm.design.matrix.parts import Design
-from fastglm.errors import Status
+from fastglm.errors import Status, few_of
 from fastglm.families import Family, ResponseSummary
 from fastglm.families.open_ends import open_ends, sides
 from fastglm.kernels.blocks.row_buffers import (
@@ -57,8 +57,6 @@ SHRUNK = 1e-6
 FIRST_ROWS = 700
 #: Rows that a round adds to the linear program.
 MORE_ROWS = 1000
-#: Most infinite estimates that a warning names.
-COLUMNS_NAMED = 10
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -317,9 +315,5 @@ def _spread(rows: np.ndarray, wanted: int) -> np.ndarray:
 def infinite_text(infinite: Mapping[str, int], n_rows: int) -> str:
     """Which estimates are infinite, with their signs, and how many rows are separated by them."""
     named = [f"{name} ({'+' if sign > 0 else '-'}infinity)" for name, sign in infinite.items()]
-    more = f" and {len(named) - COLUMNS_NAMED} more" if len(named) > COLUMNS_NAMED else ""
     rows = "1 row is" if n_rows == 1 else f"{n_rows} rows are"
-    return (
-        f"{rows} separated from the others by {', '.join(named[:COLUMNS_NAMED])}{more}: "
-        "these estimates are infinite."
-    )
+    return f"{rows} separated from the others by {few_of(named)}: these estimates are infinite."

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastglm.errors import DataError, Status
+from fastglm.errors import DataError, Status, few_of
 from fastglm.families import Family, Gaussian
 from fastglm.kernels.blocks import table as fields
 from fastglm.kernels.blocks.table import N_SUMS, SUM_OUTSIDE, WITH_GRAM
@@ -46,8 +46,6 @@ NEAR = 2e-5
 SMALL_STEP, ROUNDING_OF_A_STEP = 0.01, 1.0
 #: What the sample adds to a step gains at most this share of what the step does.
 SMALL_CORRECTION = 0.5
-#: How many columns a message names.
-COLUMNS_NAMED = 5
 
 
 class IndistinctColumnsError(DataError):
@@ -319,10 +317,9 @@ def _require_digits(run: Run, options: SolverOptions) -> None:
     names, doubtful = run.row_table.design.names, _doubtful(run)
     lost = np.flatnonzero(doubtful | _lost_weight(run, options))
     if lost.size:
-        shown = ", ".join(f"'{names[j]}'" for j in lost[:COLUMNS_NAMED])
-        more = f" and {lost.size - COLUMNS_NAMED} more" if lost.size > COLUMNS_NAMED else ""
+        shown = few_of([f"'{names[j]}'" for j in lost])
         raise IndistinctColumnsError(
-            f"{shown}{more} cannot be told from combinations of earlier columns by sums over "
+            f"{shown} cannot be told from combinations of earlier columns by sums over "
             "streamed rows: leave these columns out, or raise memory= until the rows fit into it."
         )
     if not may_use_cholesky(run.inflation):

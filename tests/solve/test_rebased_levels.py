@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 
 import fastglm as fg
+from fastglm.errors import SeparationWarning
 from fastglm.fit import estimate as estimating
+from fastglm.fit.separation_text import separated_reference
 
 pytestmark = pytest.mark.filterwarnings("ignore::fastglm.errors.FastGLMWarning")
 
@@ -55,6 +57,57 @@ def test_as_with_another_reference(no_search, formula, options, separated) -> No
     (error,) = np.atleast_1d(found.t_test(contrast).sd)
     assert error == pytest.approx(other.bse[name], rel=1e-5)
     np.testing.assert_allclose(found.predict(), other.predict(), atol=1e-9)
+
+
+def test_the_warning_names_the_reference_level(no_search) -> None:
+    frame = _frame()
+    with pytest.warns(SeparationWarning) as caught:
+        fit = fg.glm("y ~ C(g) + x", frame, family="binomial")
+    (text,) = {str(warning.message) for warning in caught}
+    assert "level 0 of C(g), which all other levels are compared with" in text
+    assert "Intercept (-infinity) and all 7 coefficients of C(g) (+infinity)" in text
+    assert "T.1" not in text
+    # Another level beside it is not told by the signs; another factor's is not all there is.
+    assert separated_reference(fit) == ("C(g)", "0")
+    frame.loc[frame["h"] == 2, "y"] = 0.0
+    with pytest.warns(SeparationWarning, match="and 3 others"):
+        both = fg.glm("y ~ C(g) + C(h) + x", frame, family="binomial")
+    assert separated_reference(both) is None
+
+
+@pytest.mark.parametrize(
+    ("formula", "row"),
+    [
+        ("C(g, Sum) + C(h)", lambda d: d.g == 7),
+        ("C(g, Sum) + C(h)", lambda d: d.g == 0),
+        ("C(g) * x + C(h)", lambda d: d.g == 0),
+        ("C(g) + C(h)", lambda d: d.g == 0),
+        ("C(g) + C(h)", lambda d: d.g == 3),
+        ("C(g):C(h)", lambda d: (d.g == 1) & (d.h == 2)),
+        ("C(g) * C(h)", lambda d: (d.g == 0) & (d.h == 0)),
+        ("C(g) + C(h) + I(maximum(x - 1.5, 0))", lambda d: d.x > 1.5),
+    ],
+)
+@pytest.mark.parametrize("family", ["binomial", "poisson"])
+def test_standard_errors_far_from_separation_are_those_without_it(formula, row, family) -> None:
+    """An infinite estimate's variance is huge: what cancels it keeps its digits."""
+    frame = _frame()
+    generator = np.random.default_rng(5)
+    frame["y"] = generator.binomial(1, 0.4, len(frame)).astype(float)
+    separated = row(frame)
+    frame.loc[separated, "y"] = 0.0
+    whole = fg.glm(f"y ~ {formula} + x", frame, family=family)
+    rest = fg.glm(f"y ~ {formula} + x", frame, family=family, separation="drop")
+    assert whole.n_separated == rest.n_separated == separated.sum()
+    rows = np.flatnonzero(~separated)[:60]
+    X = whole.model.rows.design.to_dense()[rows]
+    differences = np.diff(X, axis=0)
+    for hypotheses in (X, differences[np.abs(differences).max(axis=1) > 0.0]):
+        np.testing.assert_allclose(
+            whole.t_test(hypotheses).sd, rest.t_test(hypotheses).sd, rtol=1e-6
+        )
+    errors = (f.get_prediction(frame.iloc[rows]).summary_frame()["mean_se"] for f in (whole, rest))
+    np.testing.assert_allclose(*errors, rtol=1e-6)
 
 
 def test_of_a_thousand_levels_in_a_few_sweeps(no_search) -> None:
