@@ -287,6 +287,26 @@ def test_functions_have_the_same_bits_in_windows_of_any_size(formula):
     assert len({tuple(rest) for _, *rest in found}) == 1
 
 
+@pytest.mark.parametrize("formula", ["claims ~ poly(k, 3)", "claims ~ bs(k, df=6)"])
+@pytest.mark.parametrize("order", ["mixed", "sorted"])
+def test_functions_of_about_as_many_values_as_are_coded_have_the_same_bits(formula, order):
+    rng, n = np.random.default_rng(0), 150_000
+    # One row in ten thousand has one of the values above 115, which most windows do not have.
+    k = np.where(rng.random(n) < 1e-4, rng.integers(115, 130, n), rng.integers(0, 115, n)) / 8.0
+    k = np.sort(k) if order == "sorted" else k
+    table = pa.table({"k": k, "claims": rng.poisson(np.exp(0.1 * k))})
+    found = set()
+    for memory, n_threads in (("256MB", 2), ("20MB", 2), ("2GB", 1)):
+        streamed = fg.glm(formula, fg.scan(table), "poisson", memory=memory, n_threads=n_threads)
+        design = [
+            window.rows.design.to_dense()
+            for window in streamed.model.rows.row_source(n_threads).windows.read(0, 19)
+        ]
+        found.add((len(design), np.concatenate(design).tobytes()))
+    assert len({n_windows for n_windows, _ in found}) > 1
+    assert len({values for _, values in found}) == 1
+
+
 def test_samples_do_not_depend_on_the_memory():
     for n_rows, columns in ((10**7, 5), (10**8, 20), (10**6, 300)):
         few, many = (sample_ranges(n_rows, columns, memory) for memory in (256 * 10**6, 10**11))

@@ -189,7 +189,9 @@ def _of_many_rows(
     if not np.isfinite(bounds).all():
         return None
     call = transform, rest, options, state
-    coded = few_values(values)
+    # Of a window of rows, how many values there are tells nothing of the others' number, on which
+    # last bits must not depend: what is written out in the end is evaluated in one way.
+    coded = few_values(values) if may_code or not state else None
     if coded is not None and (state or learn_few(name, *call, values, coded)):
         result = _columns(transform(coded[0], *rest, _state=state, **options))
         if not isinstance(result, Basis) or not np.isfinite(result.values).all():
