@@ -142,7 +142,7 @@ def _run_to_the_end(
 ) -> None:
     """Runs, and once more from the response where a sample has led astray."""
     run.run(options, abort_on_halving)
-    if not finalize_information(run, options):
+    while not finalize_information(run, options):
         run.run(options, abort_on_halving)
     if abort_on_halving and _subsample_start_failed(run, aliases):
         run.start_from_response(None)

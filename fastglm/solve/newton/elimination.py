@@ -60,6 +60,7 @@ __all__ = [
     "elimination_size",
     "factorize_eliminated",
     "root_size",
+    "schur_of_given",
     "solve_eliminated",
     "unscale_eliminated_kernel",
 ]
@@ -225,6 +226,14 @@ def factorize_eliminated(table, order, ridge):
         pivot[kept_column[a]] = share if share > RANK_TOLERANCE else 0.0
         aliased += 0 if share > RANK_TOLERANCE else 1
     return aliased
+
+
+@inline
+def schur_of_given(table, a, b):
+    """Entry (a, b) of the Schur complement of columns as long as they are; 0 without any."""
+    scale, kept_column = vector(table, COLUMN_SCALE), pointer(table[KEPT_COLUMN], int64)
+    unit = scale[kept_column[a]] * scale[kept_column[b]]
+    return _schur(table)[a * table[N_KEPT] + b] / unit if unit > 0.0 else 0.0
 
 
 @noinline

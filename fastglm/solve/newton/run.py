@@ -104,7 +104,7 @@ class Run:
         self.n_chunks = table[fields.N_CHUNKS] = self.rows.count_partials(8 * partial)
         sizes = {
             fields.VECTORS: N_VECTORS * p,
-            fields.GRAM: kept * kept,
+            fields.GRAM: 2 * kept * kept,
             fields.TRIANGLE: kept * kept,
             fields.STATE: STATE_SIZE,
             fields.PARAMETERS: 3,
@@ -119,9 +119,10 @@ class Run:
             table[field] = address
             address += 8 * size
         self.vectors, rest = memory[: N_VECTORS * p].reshape(N_VECTORS, p), memory[N_VECTORS * p :]
-        matrices, rest = rest[: 2 * kept * kept].reshape(2, kept, kept), rest[2 * kept * kept :]
-        #: Of the columns that are not eliminated.
-        self.gram, self.factor = matrices
+        matrices, rest = rest[: 3 * kept * kept].reshape(3, kept, kept), rest[3 * kept * kept :]
+        #: Of the columns that are not eliminated. The last one is the information of these in the
+        #: sweep before that had a Gram matrix, in its lower triangle; 0 where not known.
+        self.gram, self.last_information, self.factor = matrices
         self.state, rest = rest[:STATE_SIZE], rest[STATE_SIZE:]
         self._parameters, self.beta = rest[:3], rest[3 : 3 + order]
         self._elimination = rest[3 + order + sizes[fields.GRAM_WORK] :][:more]
@@ -176,6 +177,17 @@ class Run:
     def inflation(self) -> float:
         """By what the last inverse magnifies errors; see `fastglm.solve.conditioning`."""
         return float(self.state[at.INFLATION])
+
+    @property
+    def information(self) -> np.ndarray:
+        """That of columns that are not eliminated, (kept, kept): right in the lower triangle."""
+        if self.eliminated is None:
+            return self.gram
+        n_levels, kept = self.eliminated.n_levels, self.eliminated.n_kept
+        schur = self._elimination[n_levels * kept :][: kept * kept].reshape(kept, kept)
+        scale = self.vectors[at.COLUMN_SCALE][self.eliminated.kept_column]
+        unit = np.divide(1.0, scale, out=np.zeros(kept), where=scale > 0.0)
+        return schur * np.outer(unit, unit)
 
     def levels_met(self) -> np.ndarray:
         """Number of eliminated levels with which each column has rows in common, (p,)."""
@@ -261,6 +273,8 @@ class Run:
 
     def _reset(self, coefficients: np.ndarray | None) -> None:
         self.state[:] = 0.0
+        # Nothing to compare the next Gram matrix with.
+        self.gram[:] = self._elimination[:] = 0.0
         self.state[at.DEVIANCE] = math.inf
         self.state[at.DECREMENT] = math.inf
         self.state[at.STEP_LENGTH] = 1.0

@@ -22,6 +22,7 @@ from fastglm.kernels.blocks.table import (
     MODE,
     N_DESIGN,
     N_ELIMINATED,
+    N_KEPT,
     N_STORED,
     PARTIALS,
     STATE,
@@ -45,7 +46,7 @@ from fastglm.solve.newton.convergence import (
     judge_convergence,
     plan_next_sweep,
 )
-from fastglm.solve.newton.elimination import factorize_eliminated
+from fastglm.solve.newton.elimination import factorize_eliminated, schur_of_given
 from fastglm.solve.newton.gram import add_partials, column_map_of, gram_to_design, score_to_design
 from fastglm.solve.newton.lbfgs import keep_lbfgs_pair, solve_for, solve_lbfgs
 from fastglm.solve.newton.state import (
@@ -55,6 +56,7 @@ from fastglm.solve.newton.state import (
     DEVIANCE,
     DIAGONAL,
     FACTOR_SCALE,
+    FACTOR_WAS_REUSED,
     IS_NEWTON,
     IS_WEIGHT_CHANGE_UNKNOWN,
     LAST_DECREMENT,
@@ -134,12 +136,32 @@ def shorten(table, state):
     try_step(table, state)
 
 
+@noinline
+def keep_information(table, state):
+    """Keeps the last Gram matrix, or Schur complement, to compare the next one with.
+
+    None where the factor that stands is that of a sample.
+    """
+    kept = table[N_KEPT] if table[N_ELIMINATED] > 0 else table[N_DESIGN]
+    gram = pointer(table[GRAM], float64)
+    last = pointer(table[GRAM] + 8 * kept * kept, float64)
+    for a in range(kept):
+        for b in range(a + 1):
+            value = 0.0
+            if state[FACTOR_WAS_REUSED] == 0.0 and table[N_ELIMINATED] > 0:
+                value = schur_of_given(table, a, b)
+            elif state[FACTOR_WAS_REUSED] == 0.0:
+                value = gram[a * kept + b]
+            last[a * kept + b] = value
+
+
 @inline
 def factor_gram(table, state, padded_order):
     """Gram matrix of the model's columns of the sweep that has just been, and its factor."""
     p = table[N_DESIGN]
     gram, scale = pointer(table[GRAM], float64), vector(table, COLUMN_SCALE)
     pivot = vector(table, PIVOT)
+    keep_information(table, state)
     if table[N_ELIMINATED] > 0:
         aliased = factorize_eliminated(table, padded_order, state[RIDGE])
     else:

@@ -43,6 +43,7 @@ from fastglm.solve.newton.constants import (
     CHUNKS,
     ERROR_SHARE,
     LEAST_OF_ALL,
+    MAX_CONTRACTION,
     MOST_COLUMNS,
     MOST_OF_ALL,
     SMALL,
@@ -50,6 +51,7 @@ from fastglm.solve.newton.constants import (
 )
 from fastglm.solve.newton.run import Run, SolverOptions
 from fastglm.solve.newton.step import factor_kernel
+from fastglm.solve.unsettled_weights import remaining_change
 
 __all__ = [
     "can_correct",
@@ -133,12 +135,23 @@ def finalize_information(run: Run, options: SolverOptions) -> bool:
     where its error, as the inverse magnifies it, is a small part of what standard errors may be
     off.
     """
+    state, allowed = run.state, STANDARD_ERROR_SLACK * options.tol
+    has_float32_gram = bool(run.table[fields.MODE] & FLOAT32_GRAM)
+    may_go_on = run.status == Status.CONVERGED and state[at.N_ITERATIONS] < options.max_iter
+    # What does not shrink is rounding, which another sweep does not lessen.
+    stagnates = 0.0 < MAX_CONTRACTION * state[at.LAST_DECREMENT] < state[at.DECREMENT]
+    if may_go_on and not stagnates:
+        left = remaining_change(run, allowed, has_float32_gram)
+        state[at.REMAINING_CHANGE] = max(state[at.REMAINING_CHANGE], left)
+        # Chunks, where there are enough of them, settle what is not too much.
+        most = state[at.UNCERTAINTY_SLACK] * options.tol if can_correct(run) else allowed
+        if left > most and not has_float32_gram:
+            run.resume_double(float32_gram=False)
+            return False
     if not can_correct(run):
         # Then nothing has been left to them.
         return True
-    state, has_float32_gram = run.state, bool(run.table[fields.MODE] & FLOAT32_GRAM)
-    allowed = STANDARD_ERROR_SLACK * options.tol
-    if run.status == Status.CONVERGED and _few_rows_move(run, allowed):
+    if may_go_on and not stagnates and _few_rows_move(run, allowed):
         run.resume_double(float32_gram=False)
         return False
     is_left = (

@@ -1,0 +1,99 @@
+"""What the last step, after which no sweep has been, changes of the variances.
+
+The Gram matrix of a result is that before its last step. Its diagonal does not show few rows that
+determine much: those of a level that others are compared with have no column of their own, and when
+such a level has few events, all variances of the others hang on them. So the inverse decides.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import scipy
+
+from fastglm.solve.coded_aliases import coded_columns
+from fastglm.solve.newton import state as at
+from fastglm.solve.newton.run import Run
+
+__all__ = ["remaining_change"]
+
+
+def remaining_change(run: Run, allowed: float, is_corrected: bool = False) -> float:
+    """Estimate of the largest relative change of any contrast's variance by the last step.
+
+    With the last two Gram matrices A and A + D it is the largest eigenvalue of A^-1 D, which is
+    what the step before has changed, times the ratio of the last two steps; or its square, which
+    is what Newton's method leaves where few rows converge by themselves. After a factor of a
+    sample there is but one: then a variance, whose information is at least that of one event of
+    so many, changes by a step's length, in standard errors, over the square root of their number.
+
+    Parameters
+    ----------
+    run
+        That has converged.
+    allowed
+        Less than this does not count: 0 is returned where a step is shorter.
+    is_corrected
+        True after a step that chunks have corrected, and whose remainder they will settle: then it
+        is shorter than Newton's, and the square tells nothing.
+    """
+    state = run.state
+    decrement, last = float(state[at.DECREMENT]), float(state[at.LAST_DECREMENT])
+    if run.has_constant_weights or not decrement > allowed * allowed:
+        return 0.0
+    if not run.last_information.any():
+        return math.sqrt(decrement) * _largest_error_of_levels(run)
+    ratio = math.sqrt(decrement / last) if math.isfinite(last) else 1.0
+    change, left = _relative_change(run), 0.0
+    # A bound on the eigenvalue, and the eigenvalue itself where that is not enough.
+    for norm in (np.linalg.norm, _largest_eigenvalue):
+        moved = float(norm(change))
+        left = moved * (ratio if is_corrected else max(ratio, moved))
+        if left <= allowed:
+            break
+    return left
+
+
+def _relative_change(run: Run) -> np.ndarray:
+    """L^-1 D L^-T with the factor L of the last Gram matrix and its change D, symmetric."""
+    information, last = run.information, run.last_information
+    known = _told_apart(run)
+    information, last = (np.tril(m)[np.ix_(known, known)] for m in (information, last))
+    change = information - last
+    change += np.tril(change, -1).T
+    root = _inverse_root(information)
+    return root @ change @ root.T
+
+
+def _largest_eigenvalue(change: np.ndarray) -> float:
+    return float(np.abs(np.linalg.eigvalsh(change)).max(initial=0.0))
+
+
+def _told_apart(run: Run) -> np.ndarray:
+    """Numbers, among those that are not eliminated, of the columns that are not aliased."""
+    pivot = run.vectors[at.PIVOT]
+    if run.eliminated is not None:
+        pivot = pivot[run.eliminated.kept_column]
+    return np.flatnonzero(pivot > 0.0)
+
+
+def _inverse_root(information: np.ndarray) -> np.ndarray:
+    """L^-1 of L L', of which the lower triangle is given."""
+    scale = 1.0 / np.sqrt(information.diagonal())
+    lower, _ = scipy.linalg.lapack.dpotrf(information * np.outer(scale, scale), lower=1, clean=1)
+    root, _ = scipy.linalg.lapack.dtrtri(lower, lower=1)
+    return np.asarray(root * scale)
+
+
+def _largest_error_of_levels(run: Run) -> float:
+    """Largest standard error, without dispersion, of the constant and of levels."""
+    coded, constant = coded_columns(run.row_table), run.scaling.constant
+    if constant >= 0:
+        coded = np.union1d(coded, run.row_table.design_column_of[constant])
+    # Those of eliminated levels among themselves, and of others given these.
+    errors, known = run.vectors[at.COLUMN_SCALE].copy(), _told_apart(run)
+    root = _inverse_root(run.information[np.ix_(known, known)])
+    columns = known if run.eliminated is None else run.eliminated.kept_column[known]
+    errors[columns] = np.sqrt(np.square(root).sum(axis=0))
+    return float(errors[coded].max(initial=0.0))

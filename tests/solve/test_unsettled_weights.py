@@ -1,0 +1,105 @@
+"""Standard errors are those of the weights at the result, also where few rows determine them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import fastglm as fg
+from fastglm.passes import chunks
+from fastglm.solve.newton import state as at
+from fastglm.solve.starting import sampled_correction, subsample
+from fastglm.solve.unsettled_weights import remaining_change
+
+N, LEVELS, EVENTS = 30_000, 12, 2
+
+
+def frame(n_levels=LEVELS, seed=0):
+    """A level that others are compared with, and that has two events."""
+    generator = np.random.default_rng(seed)
+    c, x = generator.integers(0, n_levels, N), generator.standard_normal(N)
+    mean = np.exp(0.4 * x - 1.0 + 0.5 * c / n_levels)
+    data = {
+        "poisson": generator.poisson(mean).astype(float),
+        "binomial": (generator.random(N) < mean / (1.0 + mean)).astype(float),
+    }
+    rare = np.flatnonzero(c == 0)
+    for y in data.values():
+        y[rare] = 0.0
+        y[rare[5 : 5 + EVENTS]] = 1.0
+    return pd.DataFrame(data | {"x": x, "c": pd.Categorical(c)})
+
+
+def dense(data):
+    levels = pd.get_dummies(data["c"], drop_first=True).to_numpy(float)
+    return np.column_stack([np.ones(N), levels, data["x"]])
+
+
+def errors_at(X, params, family):
+    """Standard errors by the information at given coefficients."""
+    mean = np.exp(X @ params)
+    weight = mean if family == "poisson" else mean / (1.0 + mean) ** 2
+    return np.sqrt(np.diag(np.linalg.inv((X.T * weight) @ X)))
+
+
+FITS = {
+    "columns of levels": lambda data, family: fg.glm(f"{family} ~ c + x", data, family=family),
+    "dense columns": lambda data, family: fg.GLM(data[family], dense(data), family).fit(),
+}
+
+
+@pytest.mark.parametrize("few_chunks", [True, False])
+@pytest.mark.parametrize("family", ["poisson", "binomial"])
+@pytest.mark.parametrize("how", FITS)
+def test_variances_follow_a_reference_level_of_few_events(monkeypatch, how, family, few_chunks):
+    if not few_chunks:
+        # As with many rows: from a sample, in single precision, and settled by chunks.
+        monkeypatch.setattr(subsample, "SAMPLE_FROM_VALUES", 100_000)
+        monkeypatch.setattr(chunks, "CHUNK_VALUES", 4_096)
+    data = frame()
+    found = FITS[how](data, family)
+    expected = errors_at(dense(data), np.asarray(found.params), family)
+    np.testing.assert_allclose(found.bse, expected, rtol=1e-7)
+
+
+@pytest.mark.parametrize("family", ["poisson", "binomial"])
+def test_so_they_do_where_levels_are_eliminated(family):
+    data = frame(n_levels=150)
+    found = FITS["columns of levels"](data, family)
+    expected = errors_at(dense(data), np.asarray(found.params), family)
+    np.testing.assert_allclose(found.bse, expected, rtol=1e-7)
+
+
+@pytest.fixture
+def judged(monkeypatch):
+    """Runs that converged, with the estimate of what the last step changes."""
+    found = []
+
+    def spy(run, *of):
+        # Its arrays go on.
+        kept = run.information.copy(), run.last_information.copy(), run.state.copy()
+        found.append((remaining_change(run, *of), kept))
+        return found[-1][0]
+
+    monkeypatch.setattr(sampled_correction, "remaining_change", spy)
+    return found
+
+
+def test_the_estimate_is_that_of_the_inverse(judged):
+    data = frame()
+    fg.glm("poisson ~ c + x", data, family="poisson")
+    left, (now, last, state) = judged[0]
+    below = np.tril(now) - np.tril(last)
+    change = below + np.tril(below, -1).T
+    now = np.tril(now) + np.tril(now, -1).T
+    largest = np.abs(np.linalg.eigvals(np.linalg.solve(now, change))).max()
+    ratio = np.sqrt(state[at.DECREMENT] / state[at.LAST_DECREMENT])
+    assert left == pytest.approx(largest * max(ratio, largest), rel=1e-6)
+    # Its diagonal, of which the level has no part of its own, shows next to nothing.
+    assert np.abs(change.diagonal() / now.diagonal()).max() < 0.1 * largest
+
+
+def test_settled_fits_take_no_further_sweep(judged):
+    data = frame()
+    data["c"] = pd.Categorical(data["c"], categories=[5, *range(5), *range(6, LEVELS)])
+    fg.glm("poisson ~ c + x", data[data["c"] != 0], family="poisson")
+    assert [left <= 1e-7 for left, _ in judged] == [True]
