@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import scipy
 
-from fastglm.errors import DataError, Status, require_level
+from fastglm.errors import DataError, ModelError, Status, require_level
 from fastglm.pointers import Pointing
 from fastglm.solve.conditioning import semidefinite_root
 from fastglm.solve.newton.blocked_inverse import variances_of
@@ -248,6 +248,13 @@ class FitBase(Pointing):
         model = self._model_of_rows(what)
         # Of the class, where a name that is not there costs no search for one like it.
         return model.in_memory(what) if hasattr(type(model), "in_memory") else model
+
+    def _observed_on(self, data: Any) -> Any:
+        """Responses beside means, an `Observed`, of the rows of the fit or of `data`."""
+        raise ModelError(
+            f"this picture needs one mean of each row, which {type(self).__name__} does not have: "
+            "fastglm.plots.calibration draws one for each outcome."
+        )
 
     def _vector(self, values: np.ndarray) -> Any:
         if not self.labelled:

@@ -8,8 +8,7 @@ import numpy as np
 
 from fastglm.errors import ModelError
 from fastglm.inference.evaluation.discrimination import area_under_curve, roc_curve
-from fastglm.inference.evaluation.groups import grouped, observed, quantile_groups
-from fastglm.inference.evaluation.held_out import on_rows
+from fastglm.inference.evaluation.groups import grouped, quantile_groups
 from fastglm.plots.outcomes import outcome_calibration
 from fastglm.plots.style import BLUE, GREY, VERMILION, few_ticks, new_axes, picture, tidy
 
@@ -52,9 +51,8 @@ def binned_residuals(
     >>> fg.plots.binned_residuals(res).get_title()
     'Binned residuals, ± 2 standard errors'
     """
-    fit = on_rows(fit, data)
+    found = fit._observed_on(data)
     ax = new_axes(ax)
-    found = observed(fit)
     n = found.mean.size
     count = min(60, max(5, int(np.sqrt(n)))) if n_groups is None else n_groups
     group = quantile_groups(found.mean, found.weight, count)
@@ -97,9 +95,8 @@ def calibration(fit: Any, n_groups: int = 10, ax: Axes | None = None, data: Any 
     """
     if fit.has_several_predictors:
         return outcome_calibration(fit, n_groups, ax, data)
-    fit = on_rows(fit, data)
+    found = fit._observed_on(data)
     ax = new_axes(ax)
-    found = observed(fit)
     group = quantile_groups(found.mean, found.weight, n_groups)
     of = grouped(fit, found, group, int(group.max()) + 1)
     order = np.argsort(of.expected)
@@ -145,7 +142,7 @@ def roc(fit: Fit, ax: Axes | None = None, data: Any = None) -> Axes:
     """
     if not fit.family.takes_two_columns:
         raise ModelError("a receiver operating characteristic needs a binomial model.")
-    found = observed(on_rows(fit, data))
+    found = fit._observed_on(data)
     false, true = roc_curve(found.response, found.mean, found.weight)
     area = area_under_curve(found.response, found.mean, found.weight)
     ax = new_axes(ax)

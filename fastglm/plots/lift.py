@@ -12,10 +12,8 @@ from fastglm.errors import DataError
 from fastglm.inference.evaluation.groups import (
     Observed,
     grouped,
-    observed,
     quantile_groups,
 )
-from fastglm.inference.evaluation.held_out import on_rows
 from fastglm.plots.style import (
     BLUE,
     GREEN,
@@ -65,7 +63,7 @@ def lift(fit: Fit, n_groups: int = 10, ax: Axes | None = None, data: Any = None)
     'Lift: highest over lowest group 15'
     """
     ax = new_axes(ax)
-    found = observed(on_rows(fit, data))
+    found = fit._observed_on(data)
     group = quantile_groups(found.mean, found.weight, n_groups)
     actual, expected, _ = found.by(group, group.max() + 1)
     place = np.arange(1, actual.size + 1)
@@ -113,7 +111,7 @@ def double_lift(
     >>> fg.plots.double_lift(res, fg.glm("y ~ x", data, family="poisson")).get_title()
     'Double lift'
     """
-    one, two = observed(on_rows(first, data)), observed(on_rows(second, data))
+    one, two = first._observed_on(data), second._observed_on(data)
     if one.mean.size != two.mean.size or not np.allclose(one.response, two.response):
         raise DataError("a double lift compares two fits of the same rows and responses.")
     labels = _names(first, second) if labels is None else labels
@@ -182,11 +180,10 @@ def actual_expected(
     >>> fg.plots.actual_expected(res, "g").get_title()
     'Actual and expected by g'
     """
-    fit = on_rows(fit, data)
-    found = observed(fit)
+    found = fit._observed_on(data)
     if isinstance(by, list | tuple) and len(by) == 2 and all(map(_is_factor, by)):
-        return _map(fit, found, by, n_groups, ax)
-    labels, group, name, in_order = _levels(fit, by, found.weight, n_groups)
+        return _map(found, by, n_groups, ax)
+    labels, group, name, in_order = _levels(found, by, n_groups)
     of = grouped(fit, found, group, len(labels))
     ax = new_axes(ax, (max(6.0, 1.5 + 0.32 * len(labels)), 4.4))
     place = np.arange(len(labels))
@@ -215,10 +212,10 @@ def _is_factor(by: Any) -> bool:
     return isinstance(by, str) or np.ndim(by) == 1
 
 
-def _map(fit: Fit, found: Observed, by: Sequence[Any], n_groups: int, ax: Axes | None) -> Axes:
+def _map(found: Observed, by: Sequence[Any], n_groups: int, ax: Axes | None) -> Axes:
     """Actual over expected for each combination of two factors."""
-    first, code, one, _ = _levels(fit, by[0], found.weight, n_groups)
-    second, other, two, _ = _levels(fit, by[1], found.weight, n_groups)
+    first, code, one, _ = _levels(found, by[0], n_groups)
+    second, other, two, _ = _levels(found, by[1], n_groups)
     shape = (len(second), len(first))
     actual, expected, _ = found.by(other * shape[1] + code, shape[0] * shape[1])
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -246,12 +243,11 @@ def _map(fit: Fit, found: Observed, by: Sequence[Any], n_groups: int, ax: Axes |
     return ax
 
 
-def _levels(
-    fit: Fit, by: Any, weight: np.ndarray, n_groups: int
-) -> tuple[list[str], np.ndarray, str, bool]:
+def _levels(found: Observed, by: Any, n_groups: int) -> tuple[list[str], np.ndarray, str, bool]:
     """Labels of levels, the level of each row, the factor's name, and if levels are in order."""
+    weight = found.weight
     if isinstance(by, str):
-        column, name = fit._model_with_data("actual responses").rows.frame_column(by), by
+        column, name = found.rows.frame_column(by), by
     else:
         column, name = np.asarray(by), str(getattr(by, "name", None) or "group")
         if column.shape != weight.shape:

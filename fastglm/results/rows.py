@@ -9,6 +9,7 @@ import numpy as np
 from fastglm.errors import ModelError
 from fastglm.inference.diagnostics.influence import Influence
 from fastglm.inference.evaluation.evaluate import Evaluation, evaluate
+from fastglm.inference.evaluation.groups import Observed, observed
 from fastglm.inference.evaluation.held_out import on_rows
 from fastglm.inference.intervals.prediction_intervals import Prediction, get_prediction
 from fastglm.inference.rows import residuals
@@ -254,6 +255,10 @@ class RowMethods(EffectMethods, DiagnosticMethods):
         """
         held = on_rows(self, data, response, offset, exposure, freq_weights, var_weights, missing)
         return evaluate(held)
+
+    def _observed_on(self, data: Any) -> Observed:
+        """See `FitBase._observed_on`."""
+        return observed(on_rows(self, data))
 
     # -- predictions
 

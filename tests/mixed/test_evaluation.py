@@ -76,3 +76,49 @@ def test_unknown_levels_and_gaps():
     other.loc[6, "x"] = np.nan
     rest = res.evaluate(NEW.drop(index=[4, 6])).rmse
     assert res.evaluate(other, missing="drop").rmse == pytest.approx(rest, rel=1e-12)
+
+
+def drawn_by(ax, label):
+    (line,) = [line for line in ax.lines if line.get_label() == label]
+    return line.get_xydata()
+
+
+def test_pictures_are_of_new_rows_at_their_conditional_means():
+    pytest.importorskip("matplotlib")
+    rng = np.random.default_rng(8)
+    n = 400
+    data = pd.DataFrame({
+        "x": rng.normal(size=n), "g": rng.integers(0, 12, n), "f": rng.choice(list("uvw"), n)
+    })  # fmt: skip
+    data["won"] = (rng.random(n) < 1.0 / (1.0 + np.exp(-data.x - 0.2 * (data.g - 6)))) * 1.0
+    fit = fg.mixed("won ~ x + (1 | g)", data[:240], "binomial")
+    new = data[240:]
+    mean, won = np.asarray(fit.predict(new)), new.won.to_numpy()
+    group = np.argsort(np.argsort(mean)) // 40
+    sizes = np.bincount(group)
+    expected, actual = (np.bincount(group, v) / sizes for v in (mean, won))
+    found = drawn_by(fg.plots.calibration(fit, 4, data=new), "groups")
+    close = {"rtol": 0.0, "atol": 1e-12}
+    np.testing.assert_allclose(found, np.column_stack([expected, actual]), **close)
+    lifted = fg.plots.lift(fit, 4, data=new)
+    np.testing.assert_allclose(drawn_by(lifted, "observed")[:, 1], actual, **close)
+    ax = fg.plots.actual_expected(fit, "f", data=new)
+    by = new.groupby("f").won.mean()
+    np.testing.assert_allclose(drawn_by(ax, "actual")[:, 1], by, **close)
+    other = fg.mixed("won ~ 1 + (1 | g)", data[:240], "binomial")
+    ax = fg.plots.double_lift(fit, other, 4, labels=("a", "b"), data=new)
+    second = np.asarray(other.predict(new))
+    group = np.argsort(np.argsort(mean / second)) // 40
+    np.testing.assert_allclose(
+        drawn_by(ax, "b")[:, 1],
+        np.bincount(group, second) / 40,
+        **close,
+    )
+    binned = fg.plots.binned_residuals(fit, 4, data=new)
+    (points,) = [line for line in binned.lines if line.get_marker() == "o"]
+    np.testing.assert_allclose(points.get_ydata(), actual - expected, **close)
+    area = fit.evaluate(new).auc
+    assert f"AUC {area:.4f}" in fg.plots.roc(fit, data=new).texts[0].get_text()
+    own = drawn_by(fg.plots.calibration(fit, 4), "groups")
+    assert own.shape == found.shape
+    assert not np.allclose(own, found)

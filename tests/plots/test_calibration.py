@@ -75,3 +75,10 @@ def test_most_binned_residuals_of_a_right_model_are_inside(counts):
     band = ax.collections[0].get_paths()[0].vertices
     reach = np.abs(band[:, 1]).mean()
     assert (np.abs(drawn[:, 1]) < 1.2 * reach).mean() > 0.8
+
+
+def test_a_fit_without_one_mean_says_what_draws_it(frame):
+    fit = fg.MNLogit.from_formula("age ~ hours", frame.assign(age=frame.age > 40)).fit()
+    for draw in (plots.lift, plots.binned_residuals):
+        with pytest.raises(ModelError, match=r"needs one mean of each row.*calibration"):
+            draw(fit)

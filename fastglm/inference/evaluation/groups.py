@@ -32,6 +32,7 @@ class Observed:
     weight_name : str
     variance : ndarray, shape (n,)
         Of weight times response, if the fit is right.
+    rows : ModelRows
     """
 
     response: np.ndarray
@@ -39,6 +40,7 @@ class Observed:
     weight: np.ndarray
     weight_name: str
     variance: np.ndarray
+    rows: ModelRows
 
     def by(self, group: np.ndarray, n_groups: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Observed mean, expected mean and total weight of each group, (g,) each."""
@@ -65,9 +67,11 @@ def observed_at(rows: ModelRows, mean: np.ndarray, variance: np.ndarray) -> Obse
     exposure, response = rows.offset_parts.exposure, np.asarray(rows.response, np.float64)
     if exposure is not None:
         name = "exposure"
-        return Observed(response / exposure, mean / exposure, weight * exposure, name, variance)
+        return Observed(
+            response / exposure, mean / exposure, weight * exposure, name, variance, rows
+        )
     name = "rows" if rows.prior_weights is None else "weight"
-    return Observed(response, mean, weight, name, variance)
+    return Observed(response, mean, weight, name, variance, rows)
 
 
 @dataclass(frozen=True, eq=False)
