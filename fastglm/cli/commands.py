@@ -187,6 +187,15 @@ def predict(
     say(_times(watch, n_rows))
 
 
+@app.command(help=text.SUMMARY)
+def summary(model: text.ModelFile, as_json: text.AsJson = False) -> None:
+    """Print the summary of a saved model."""
+    fitted = load(model)
+    if as_json and not isinstance(fitted, Results):
+        raise DataError(f"{model} has several linear predictors: its summary is text alone.")
+    print(json.dumps(as_record(fitted)) if as_json else str(fitted.summary()))
+
+
 @app.command(help=text.EXPORT)
 def export(
     model: text.ModelFile,

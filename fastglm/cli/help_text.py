@@ -61,6 +61,14 @@ Examples:
     fastglm predict model.json 'new/*.parquet' -o scored --keep id --interval
 """
 
+SUMMARY = """
+Print the summary of a model that `fastglm fit -o` saved.
+
+\b
+    fastglm summary model.json
+    fastglm summary model.json --json
+"""
+
 EXPORT = """
 Write a saved model down for another engine: as SQL on standard output, or as an ONNX file.
 

@@ -138,6 +138,12 @@ def test_a_saved_model_predicts_what_the_library_predicts(folder, run, frame):
         assert np.array_equal(predicted["prediction"], fit.predict(frame))
 
 
+@pytest.mark.parametrize("flags", [(), ("--json",)])
+def test_the_summary_of_a_saved_model_is_that_of_the_fit(folder, run, flags):
+    _, fitted, _ = run("fit", "data.parquet", *MODEL, "-o", "model.json", *flags)
+    assert run("summary", "model.json", *flags) == (0, fitted, "")
+
+
 def test_predictions_on_standard_output(folder, run):
     run("fit", "data.csv", *MODEL, "-o", "model.json")
     new = pa.table({"x": [0.5, None, 1.5], "region": ["west", "north", "east"]})
@@ -237,6 +243,7 @@ BAD = {
     ("fit", "data.csv", "x ~ region", "-f", "binomial"): "family Binomial needs a response",
     ("fit", "data.csv", "claims ~ x", "-o", "no/model.json"): "cannot write no/model.json: there",
     ("predict", "nowhere.json", "data.csv"): "nowhere.json: No such file or directory",
+    ("summary", "nowhere.json"): "nowhere.json: No such file or directory",
     ("predict", "data.csv", "data.csv"): "data.csv is not a saved model",
     ("predict", "model.json", "other.csv"): "There is no column 'x' in the data.",
     ("predict", "model.json", "new.csv"): "'region' has the level 'east' in 1 row",
@@ -355,7 +362,7 @@ def taught():
     shown = "".join(page.read_text() for page in sorted(pages.rglob("*.md")))
     texts = re.findall(r"```sh\n(.*?)```", shown, re.DOTALL)
     texts += command_help.PROGRAM, command_help.FIT, command_help.PREDICT
-    texts.append(command_help.EXPORT)
+    texts += command_help.SUMMARY, command_help.EXPORT
     shown = "\n".join(texts)
     lines = shown.replace("\\\n", " ").splitlines()
     found = [line.strip() for line in lines if line.strip().startswith("fastglm ")]
