@@ -9,9 +9,11 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fastglm.errors import ModelError
 
-__all__ = ["checked_choice", "checked_number", "checked_path"]
+__all__ = ["checked_choice", "checked_number", "checked_path", "require_whole"]
 
 
 def checked_choice(name: str, value: Any, choices: Collection[Any], others: str = "") -> Any:
@@ -70,3 +72,11 @@ def checked_path(name: str, value: Any) -> Path:
     if not isinstance(value, str | os.PathLike):
         raise ModelError(f"{name} must be the name of a file, not {value!r}")
     return Path(value)
+
+
+def require_whole(name: str, value: Any, least: int, most: int | None) -> None:
+    """Refuse what is not a whole number between these, ends included."""
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or value < least or (most is not None and value > most):
+        ends = f"from {least} to {most}" if most is not None else f"of at least {least}"
+        raise ModelError(f"{name} must be a whole number {ends}, not {value!r}.")

@@ -15,7 +15,7 @@ from fastglm.mixed.prediction import predict_rows
 from fastglm.mixed.record import MixedFit
 from fastglm.rows.model_rows import ModelRows
 
-__all__ = ["evaluate_mixed", "observed_of_mixed"]
+__all__ = ["EvaluationMethods", "evaluate_mixed"]
 
 
 def evaluate_mixed(
@@ -37,7 +37,7 @@ def evaluate_mixed(
     return measures(results, rows, _observed_at(results, rows, mean), deviance)
 
 
-def observed_of_mixed(results: MixedFit, data: Any) -> Observed:
+def _observed_of(results: MixedFit, data: Any) -> Observed:
     """Responses beside conditional means, of the rows of the fit or of new ones."""
     columns = dict.fromkeys(("offset", "exposure", "freq_weights", "var_weights"))
     found = _rows_and_means(results, data, None, "conditional", "raise", columns, "raise", {})
@@ -79,3 +79,69 @@ def _rows_and_means(
             )
         rows, mean = rows.take(np.flatnonzero(known)), mean[known]
     return rows, mean
+
+
+class EvaluationMethods(MixedFit):
+    """Mixin of `MixedResults`."""
+
+    def evaluate(
+        self,
+        data: Any = None,
+        response: Any = None,
+        level: str = "conditional",
+        new_levels: str = "raise",
+        offset: Any = None,
+        exposure: Any = None,
+        freq_weights: Any = None,
+        var_weights: Any = None,
+        missing: str = "raise",
+        **others: Any,
+    ) -> Evaluation:
+        """How the fit does on rows it has not seen.
+
+        Parameters
+        ----------
+        data : data frame or array_like, optional
+            New rows, as for `predict`, with their responses. By default the rows of the fit.
+        response : array_like or str, optional
+            Responses of the new rows, or a column of the frame; by default the left side of the
+            formula, computed from the frame.
+        level, new_levels
+            Which means, as for `predict`; rows whose mean is NaN are left out with "nan".
+        offset, exposure, freq_weights, var_weights : array_like or str, optional
+            For the new rows, or a column of the frame; by default the columns that the fit had.
+        missing : {"raise", "drop"}, default "raise"
+            What to do with rows that lack a value.
+        **others
+            ``groups`` and ``Z`` of a model given as arrays.
+
+        Returns
+        -------
+        Evaluation
+            As of `Results.evaluate`.
+
+        Raises
+        ------
+        DataError
+            Naming what is wrong with the new rows.
+        UnseenLevelError
+            For an unknown level, with ``new_levels="raise"``.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"y": [1.0, 2.2, 2.9, 4.1, 2.0, 3.2], "x": [0, 1, 2] * 2, "g": list("aaabbb")}
+        >>> res = fg.mixed("y ~ x + (1 | g)", data)
+        >>> round(res.evaluate({"y": [2.0, 3.0], "x": [1, 1], "g": ["a", "b"]}).rmse, 2)
+        0.24
+        """
+        columns = {
+            "offset": offset,
+            "exposure": exposure,
+            "freq_weights": freq_weights,
+            "var_weights": var_weights,
+        }
+        return evaluate_mixed(self, data, response, level, new_levels, columns, missing, others)
+
+    def _observed_on(self, data: Any) -> Observed:
+        return _observed_of(self, data)

@@ -8,12 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from fastglm.arguments import checked_choice
+from fastglm.arguments import checked_choice, require_whole
 from fastglm.entry import entry_points
-from fastglm.errors import (
-    DataError,
-    ModelError,
-)
+from fastglm.errors import DataError, ModelError
 from fastglm.families import resolve_family
 from fastglm.kernels.threads.threads import usable_threads
 from fastglm.mixed.adaptive import MOST_NODES
@@ -32,6 +29,7 @@ from fastglm.mixed.several.responses import MixedResponse, resolve_response
 from fastglm.mixed.several.results import make_several_results
 from fastglm.pointers import Pointing
 from fastglm.rows.model_rows import ModelRows
+from fastglm.rows.read import row_columns
 
 __all__ = ["MixedGLM", "MixedLM", "fit_formula"]
 
@@ -249,8 +247,8 @@ class MixedGLM(Pointing):
             If an option does not go with the model.
         """
         checked_choice("laplace", laplace, ("observed", "expected"))
-        _require_whole("max_iter", max_iter, 1, None)
-        _require_whole("nagq", nagq, 0, MOST_NODES)
+        require_whole("max_iter", max_iter, 1, None)
+        require_whole("nagq", nagq, 0, MOST_NODES)
         threads = usable_threads(n_threads)
         start = self._checked_start(start_theta)
         linear = self.family.is_linear
@@ -389,14 +387,6 @@ def fit_formula(formula: str, data: Any, family: Any = "gaussian", **options: An
     return MixedGLM.from_formula(formula, data, family, **of_model).fit(**options)
 
 
-def _require_whole(name: str, value: Any, least: int, most: int | None) -> None:
-    """Refuse what is not a whole number between these, ends included."""
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or value < least or (most is not None and value > most):
-        ends = f"from {least} to {most}" if most is not None else f"of at least {least}"
-        raise ModelError(f"{name} must be a whole number {ends}, not {value!r}.")
-
-
 def _columns(
     offset: Any, exposure: Any, freq_weights: Any, var_weights: Any, weights: Any
 ) -> dict[str, Any]:
@@ -404,9 +394,4 @@ def _columns(
         if var_weights is not None:
             raise ModelError("weights= and var_weights= are the same: give one of them.")
         var_weights = weights
-    return {
-        "offset": offset,
-        "exposure": exposure,
-        "freq_weights": freq_weights,
-        "var_weights": var_weights,
-    }
+    return row_columns(offset, exposure, freq_weights, var_weights)

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fastglm.inference.evaluation.groups import Observed
-from fastglm.mixed.evaluation import observed_of_mixed
 from fastglm.mixed.plots import plot_normality, plot_ranef, report_pictures
 from fastglm.mixed.record import MixedFit
 from fastglm.report import write_report
@@ -25,9 +23,6 @@ class PictureMethods(MixedFit):
     def plot_normality(self, group: str | None = None) -> Any:
         """Modes of a factor against quantiles of the normal distribution, a matplotlib figure."""
         return plot_normality(self, group)
-
-    def _observed_on(self, data: Any) -> Observed:
-        return observed_of_mixed(self, data)
 
     def report_pictures(self) -> Any:
         """What the report draws, by section."""

@@ -11,11 +11,10 @@ import scipy
 
 from fastglm.entry import entry_points
 from fastglm.errors import ModelError
-from fastglm.inference.evaluation.evaluate import Evaluation
 from fastglm.inference.hypothesis_tests.hypotheses import LinearTests
 from fastglm.inference.hypothesis_tests.tables import HypothesisTest, Table
 from fastglm.kernels.threads.threads import usable_threads
-from fastglm.mixed.evaluation import evaluate_mixed
+from fastglm.mixed.evaluation import EvaluationMethods
 from fastglm.mixed.explained import intraclass_correlations, r_squared
 from fastglm.mixed.hypotheses import compare_mixed, f_test, freedom_of, linear_tests
 from fastglm.mixed.intervals import predict_intervals
@@ -36,7 +35,9 @@ __all__ = ["MixedResults"]
 
 
 @entry_points
-class MixedResults(PopulationMethods, PictureMethods, OtherNames, SharedMethods, MixedFit):
+class MixedResults(
+    PopulationMethods, PictureMethods, EvaluationMethods, OtherNames, SharedMethods, MixedFit
+):
     """One fitted mixed model: a `MixedFit` and what follows from it."""
 
     def conf_int(self, alpha: float = 0.05) -> Any:
@@ -356,65 +357,6 @@ class MixedResults(PopulationMethods, PictureMethods, OtherNames, SharedMethods,
             If an option is none of those above.
         """
         return predict_rows(self, exog, level, which, new_levels, others)
-
-    def evaluate(
-        self,
-        data: Any = None,
-        response: Any = None,
-        level: str = "conditional",
-        new_levels: str = "raise",
-        offset: Any = None,
-        exposure: Any = None,
-        freq_weights: Any = None,
-        var_weights: Any = None,
-        missing: str = "raise",
-        **others: Any,
-    ) -> Evaluation:
-        """How the fit does on rows it has not seen.
-
-        Parameters
-        ----------
-        data : data frame or array_like, optional
-            New rows, as for `predict`, with their responses. By default the rows of the fit.
-        response : array_like or str, optional
-            Responses of the new rows, or a column of the frame; by default the left side of the
-            formula, computed from the frame.
-        level, new_levels
-            Which means, as for `predict`; rows whose mean is NaN are left out with "nan".
-        offset, exposure, freq_weights, var_weights : array_like or str, optional
-            For the new rows, or a column of the frame; by default the columns that the fit had.
-        missing : {"raise", "drop"}, default "raise"
-            What to do with rows that lack a value.
-        **others
-            ``groups`` and ``Z`` of a model given as arrays.
-
-        Returns
-        -------
-        Evaluation
-            As of `Results.evaluate`.
-
-        Raises
-        ------
-        DataError
-            Naming what is wrong with the new rows.
-        UnseenLevelError
-            For an unknown level, with ``new_levels="raise"``.
-
-        Examples
-        --------
-        >>> import fastglm as fg
-        >>> data = {"y": [1.0, 2.2, 2.9, 4.1, 2.0, 3.2], "x": [0, 1, 2] * 2, "g": list("aaabbb")}
-        >>> res = fg.mixed("y ~ x + (1 | g)", data)
-        >>> round(res.evaluate({"y": [2.0, 3.0], "x": [1, 1], "g": ["a", "b"]}).rmse, 2)
-        0.24
-        """
-        columns = {
-            "offset": offset,
-            "exposure": exposure,
-            "freq_weights": freq_weights,
-            "var_weights": var_weights,
-        }
-        return evaluate_mixed(self, data, response, level, new_levels, columns, missing, others)
 
     @property
     def fittedvalues(self) -> Any:
