@@ -23,7 +23,7 @@ _NOTHING: dict[str, Any] = {}
 _FULL = os.environ.get("FASTGLM_TRACEBACK") == "full"
 
 
-def entry(function: F, owner: type | None = None, before: Callable[[], None] | None = None) -> F:
+def entry(function: F, owner: type | None = None, before: Callable[[Any], None] | None = None) -> F:
     """A public function that says of a wrong call what to write instead.
 
     Parameters
@@ -32,7 +32,7 @@ def entry(function: F, owner: type | None = None, before: Callable[[], None] | N
     owner : type, optional
         The class it belongs to: an option of another of its methods is named.
     before : callable, optional
-        Called first: raises what would make the call futile.
+        Called first, with the first argument or `fit`: raises what would make the call futile.
 
     Returns
     -------
@@ -47,7 +47,7 @@ def entry(function: F, owner: type | None = None, before: Callable[[], None] | N
         __tracebackhide__ = True
         try:
             if before is not None:
-                before()
+                before(args[0] if args else options.get("fit"))
             value = function(*args, **options)
             if args and getattr(args[0], "__dict__", _NOTHING).get("_is_edited"):
                 _hand_on(value)

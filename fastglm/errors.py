@@ -28,6 +28,7 @@ __all__ = [
     "Status",
     "UnknownNameError",
     "UnseenLevelError",
+    "counted",
     "few_of",
     "require_level",
     "require_package",
@@ -135,6 +136,11 @@ def require_package(package: str, extra: str, what: str) -> None:
     except ImportError:
         text = f"{what} need {PYPI_NAMES.get(package, package)}; pip install 'fastglm[{extra}]'."
         raise MissingPackageError(text) from None
+
+
+def counted(n: int, noun: str) -> str:
+    """A number of things, as in ``1 coefficient`` and ``2 coefficients``."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def require_level(alpha: float) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 import fastglm as fg
 from fastglm.data import load_flights
+from fastglm.errors import MissingValueError, RankWarning, few_of
 
 PACKAGE = Path(fg.__file__).parent
 
@@ -159,3 +160,16 @@ def test_seeds_are_whole_numbers(seed):
     for ask in (fit.resid_quantile, lambda seed: fit.bootstrap(20, seed=seed)):
         with pytest.raises(fg.errors.ModelError, match="seed must be an integer from 0 up"):
             ask(seed)
+
+
+def test_long_lists_end_with_a_number():
+    assert few_of("abc") == "a, b, c"
+    X = np.random.default_rng(0).normal(size=(200, 80))
+    X = np.hstack([X, X[:, :40] + X[:, 40:]])
+    with pytest.warns(RankWarning, match=r"x86 = x6 \+ x46 and 34 others\.$"):
+        fg.GLM(X[:, 0], X).fit()
+    frame = pd.DataFrame(np.full((20, 40), np.nan), columns=[f"x{k}" for k in range(40)])
+    frame["y"] = 1.0
+    with pytest.raises(MissingValueError, match=r"and 34 others\.") as found:
+        fg.glm("y ~ " + " + ".join(frame.columns[:-1]), frame)
+    assert len(str(found.value)) < 800

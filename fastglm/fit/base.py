@@ -31,6 +31,7 @@ _INTERNAL = frozenset({
     "model_text", "has_likelihood", "sums_of_weights", "parameter_of_deviance", "same_kind",
     "options_of_refits", "scaled_lack_of_fit", "refitted", "terms_of_designs", "needs_no_column",
     "has_several_predictors", "has_random_effects", "report_pictures", "expected_counts",
+    "without_random_effects",
     "takes_exposure", "names_of_designs",
     "link_of_offset", "was_constant", "replicates_of_samples", "row_influences",
     "column_names", "decrement", "header", "notes", "blocks", "terms", "kind", "title",
@@ -88,6 +89,10 @@ class FitBase(Pointing):
     def __dir__(self) -> list[str]:
         """Names for users; the rest is there, but not shown."""
         return [name for name in super().__dir__() if name not in _INTERNAL]
+
+    def without_random_effects(self) -> Any:
+        """The fit whose means are drawn: of a mixed model that at random effects of zero."""
+        return self
 
     # -- estimates and their uncertainty
 

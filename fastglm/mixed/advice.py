@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import math
 
-from fastglm.errors import BoundaryWarning, ConvergenceWarning, SeparationWarning, warn
+from fastglm.errors import (
+    BoundaryWarning,
+    ConvergenceWarning,
+    RankWarning,
+    SeparationWarning,
+    few_of,
+    warn,
+)
 from fastglm.mixed.assemble import still_moving
+from fastglm.mixed.effects import undetermined, undetermined_text
 from fastglm.mixed.estimate import LinearEstimate
 from fastglm.mixed.generalized import GeneralizedEstimate
 from fastglm.mixed.record import MixedFit
@@ -60,6 +68,15 @@ def _warn_of_no_alpha(estimate: GeneralizedEstimate) -> None:
 
 
 def _warn_of_end(results: MixedFit, estimate: LinearEstimate | GeneralizedEstimate) -> None:
+    if results.aliased:
+        warn(
+            "These columns are combinations of earlier ones, and their coefficients are NaN: "
+            f"{few_of(list(results.aliased))}.",
+            RankWarning,
+        )
+    lost = undetermined(results.components, results.singular)
+    if lost and results.converged:
+        warn(f"{undetermined_text(lost)} Leave out one of these random terms.", RankWarning)
     if results.infinite:
         text = infinite_text(results.infinite, results.n_separated)
         warn(f"{text} Leave out columns, or fit fewer of them.", SeparationWarning)

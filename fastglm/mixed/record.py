@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fastglm.design.formula.fitted_formula import FittedFormula
-from fastglm.errors import DataError, ModelError
+from fastglm.errors import DataError, ModelError, counted
 from fastglm.families import Family
 from fastglm.fit.base import FitBase
 from fastglm.fit.outcomes import OneOutcome, named_prediction
 from fastglm.fit.ratios import ratio_name
-from fastglm.mixed.effects import GroupEffects, VarianceComponent
+from fastglm.mixed.effects import GroupEffects, VarianceComponent, determined_part
 from fastglm.passes.row_table import RowTable
 
 __all__ = ["MixedFit"]
@@ -158,8 +158,10 @@ class MixedFit(FitBase):
     @property
     def theta_se(self) -> np.ndarray:
         """Standard errors of theta, (m,); NaN on the boundary."""
-        variances = np.diag(self.parameter_covariance)[: self.theta.size]
-        return np.sqrt(variances)
+        known, flat = determined_part(self.parameter_covariance)
+        variances = np.diag(known)[: self.theta.size]
+        is_lost = (flat != 0.0).any(axis=1)[: self.theta.size]
+        return np.where(is_lost | (variances <= 0.0), np.nan, np.sqrt(np.maximum(variances, 0.0)))
 
     @property
     def varcorr(self) -> Any:
@@ -197,6 +199,11 @@ class MixedFit(FitBase):
                 f"{', '.join(self.aliased)} cannot be told from earlier columns: leave these out "
                 "of the model for averages and marginal means."
             )
+
+    def without_random_effects(self) -> Any:
+        """The fit itself, whose means of the population have random effects of zero."""
+        self.require_all_columns()
+        return self
 
     @property
     def has_intercept(self) -> bool:
@@ -256,7 +263,7 @@ class MixedFit(FitBase):
         factors = ", ".join(f"{g.group} ({len(g.levels)})" for g in self.groups)
         state = "converged" if self.converged else self.status.name.lower()
         return (
-            f"<{type(self).__name__}: {self.rank} coefficients, {factors}, "
+            f"<{type(self).__name__}: {counted(self.rank, 'coefficient')}, {factors}, "
             f"{self.nobs:g} observations, "
             f"{'REML' if self.reml else '-2 log-likelihood'} {self.criterion:.8g}, {state}>"
         )

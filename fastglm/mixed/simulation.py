@@ -119,12 +119,14 @@ def bootstrap(fit: MixedFit, n: int, seed: Any, n_threads: int) -> Bootstrap:
 
     def refit(k: int) -> np.ndarray:
         again = copy(model)
-        y = responses[:, k]
+        y = responses[:, k].astype(model.rows.response.dtype)
         fixed = replace(model.rows, response=y, summary=summarize(y))
         again.mixed_rows = replace(model.mixed_rows, fixed=fixed)
         try:
             found = again.fit(**options)
         except (ModelError, np.linalg.LinAlgError):
+            return np.full(len(names), np.nan)
+        if found.names != fit.names:  # a category that no simulated row has
             return np.full(len(names), np.nan)
         return np.concatenate([found.estimates, [c.sd for c in found.components]])
 

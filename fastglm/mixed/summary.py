@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastglm.inference.summary import Summary, separation_note
+from fastglm.mixed.effects import undetermined, undetermined_text
 from fastglm.mixed.record import MixedFit
 
 __all__ = ["MixedSummary"]
@@ -37,7 +38,7 @@ class MixedSummary(Summary):
 
     def model_notes(self) -> list[str]:
         """The random effects, and singular ones."""
-        return [*self.random_lines(), *self.singular_notes()]
+        return [*self.random_lines(), *self.singular_notes(), *self.undetermined_notes()]
 
     def random_lines(self) -> list[str]:
         """Lines of the table of random effects."""
@@ -69,6 +70,11 @@ class MixedSummary(Summary):
             "zero; a simpler random term fits as well."
             for group, direction in self.fit.singular.items()
         ]
+
+    def undetermined_notes(self) -> list[str]:
+        """Variances that the data do not tell apart."""
+        lost = undetermined(self.fit.components, self.fit.singular)
+        return [undetermined_text(lost)] if lost else []
 
     def notes(self) -> list[str]:
         """What a reader must know beside the numbers."""

@@ -10,7 +10,7 @@ from fastglm.errors import ModelError
 from fastglm.inference.evaluation.discrimination import area_under_curve, roc_curve
 from fastglm.inference.evaluation.groups import grouped, quantile_groups
 from fastglm.plots.outcomes import outcome_calibration
-from fastglm.plots.style import BLUE, GREY, VERMILION, few_ticks, new_axes, picture, tidy
+from fastglm.plots.style import BLUE, GREY, VERMILION, few_ticks, new_axes, picture_of_any_fit, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +26,7 @@ CURVE_POINTS = 2_000
 POLYNOMIAL_POINTS = 2_000
 
 
-@picture
+@picture_of_any_fit
 def binned_residuals(
     fit: Fit, n_groups: int | None = None, ax: Axes | None = None, data: Any = None
 ) -> Axes:
@@ -70,7 +70,7 @@ def binned_residuals(
     return tidy(ax, title, "fitted mean", "mean residual")
 
 
-@picture
+@picture_of_any_fit
 def calibration(fit: Any, n_groups: int = 10, ax: Axes | None = None, data: Any = None) -> Axes:
     """Observed mean against fitted mean of groups of equal weight.
 
@@ -112,7 +112,7 @@ def calibration(fit: Any, n_groups: int = 10, ax: Axes | None = None, data: Any 
     return tidy(ax, "Calibration", "fitted mean", "observed mean")
 
 
-@picture
+@picture_of_any_fit
 def roc(fit: Fit, ax: Axes | None = None, data: Any = None) -> Axes:
     """Receiver operating characteristic of a binomial model, with the area under it.
 

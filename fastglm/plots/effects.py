@@ -26,6 +26,7 @@ from fastglm.plots.style import (
     level_ticks,
     new_axes,
     picture,
+    picture_of_any_fit,
     strip_below,
     tidy,
 )
@@ -44,13 +45,13 @@ SHARES = (0.005, 0.995)
 BINS, MOST_GROUPS = 40, 40
 
 
-@picture
+@picture_of_any_fit
 def effect(fit: Any, variable: str, alpha: float = 0.05, ax: Axes | None = None) -> Axes:
     """Mean response against one variable of the formula, with a pointwise band.
 
     Other numeric variables have their mean, and categorical ones are averaged over their levels on
     the scale of the link, as `Results.emmeans` does. The strip below counts rows. Levels that have
-    no order are sorted by their means.
+    no order are sorted by their means. Random effects are zero.
 
     Parameters
     ----------
@@ -74,6 +75,7 @@ def effect(fit: Any, variable: str, alpha: float = 0.05, ax: Axes | None = None)
     >>> fg.plots.effect(res, "x").get_title()
     'Effect of x'
     """
+    fit = fit.without_random_effects()
     if fit.has_several_predictors:
         return outcome_effect(fit, variable, alpha, ax)
     rows = Counterfactual(fit)

@@ -24,7 +24,7 @@ from fastglm.plots.style import (
     legend_above,
     level_ticks,
     new_axes,
-    picture,
+    picture_of_any_fit,
     strip_below,
     tidy,
 )
@@ -42,7 +42,7 @@ MOST_LEVELS = 40
 MOST_NUMBERS = 120
 
 
-@picture
+@picture_of_any_fit
 def lift(fit: Fit, n_groups: int = 10, ax: Axes | None = None, data: Any = None) -> Axes:
     """Observed and fitted mean of groups of equal weight, from the least fitted mean to the most.
 
@@ -78,7 +78,7 @@ def lift(fit: Fit, n_groups: int = 10, ax: Axes | None = None, data: Any = None)
     return tidy(ax, title, "group by fitted mean", "mean response")
 
 
-@picture
+@picture_of_any_fit
 def double_lift(
     first: Fit, second: Fit, n_groups: int = 10, ax: Axes | None = None,
     labels: tuple[str, str] | None = None, data: Any = None,
@@ -141,7 +141,7 @@ def _names(first: Fit, second: Fit) -> tuple[str, str]:
     return (one, two) if one != two else ("first", "second")
 
 
-@picture
+@picture_of_any_fit
 def actual_expected(
     fit: Fit,
     by: Any,

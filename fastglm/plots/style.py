@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastglm.entry import F, entry
-from fastglm.errors import require_package
+from fastglm.errors import ModelError, require_package
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,6 +25,7 @@ __all__ = [
     "level_ticks",
     "new_axes",
     "picture",
+    "picture_of_any_fit",
     "require_matplotlib",
     "short_number",
     "smooth_line",
@@ -50,8 +51,25 @@ def require_matplotlib() -> None:
 
 
 def picture(function: F) -> F:
-    """An entry point that draws: without matplotlib it raises before it computes."""
-    return entry(function, before=require_matplotlib)
+    """An entry point that draws a fit without random effects.
+
+    Without matplotlib, or of another fit, it raises before it computes.
+    """
+
+    def check(fit: Any) -> None:
+        require_matplotlib()
+        if getattr(fit, "has_random_effects", False):
+            raise ModelError(
+                f"plots.{function.__name__} is not there for mixed models: use plots.effect, "
+                "plot_ranef(), plot_normality() or report()."
+            )
+
+    return entry(function, before=check)
+
+
+def picture_of_any_fit(function: F) -> F:
+    """As `picture`, of fits with random effects too."""
+    return entry(function, before=lambda fit: require_matplotlib())
 
 
 def new_axes(ax: Axes | None, size: tuple[float, float] = (6.0, 4.2)) -> Axes:

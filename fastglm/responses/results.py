@@ -11,7 +11,7 @@ from fastglm.arguments import checked_choice
 from fastglm.design.formula.response import CATEGORIES, ResponseRule
 from fastglm.design.frames.frames import Level
 from fastglm.entry import entry_points
-from fastglm.errors import ModelError
+from fastglm.errors import ModelError, counted
 from fastglm.fit.outcomes import named_prediction
 from fastglm.inference.covariance.sandwich import covariance_of
 from fastglm.inference.rows.new_rows import fitted_designs, new_designs
@@ -219,7 +219,8 @@ class ResponseResults(
 
     def __repr__(self) -> str:
         return (
-            f"<{type(self).__name__}: {self.rank} coefficients, {self.nobs:g} observations, "
+            f"<{type(self).__name__}: {counted(self.rank, 'coefficient')}, "
+            f"{self.nobs:g} observations, "
             f"log-likelihood {self.llf:.8g}, "
             f"{'converged' if self.converged else self.status.name.lower()}>"
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastglm.entry import entry_points
+from fastglm.errors import counted
 from fastglm.fit.saving import describe_fit
 from fastglm.inference.summary import Summary
 from fastglm.results.export import ExportMethods
@@ -94,7 +95,8 @@ class Results(ExportMethods, StatsmodelsNames, PenalizedMethods):
     def __repr__(self) -> str:
         return (
             f"<Results: {type(self.family).__name__}/{type(self.family.link).__name__}, "
-            f"{self.rank} coefficients, {self.nobs:g} observations, deviance {self.deviance:.6g}, "
+            f"{counted(self.rank, 'coefficient')}, {self.nobs:g} observations, "
+            f"deviance {self.deviance:.6g}, "
             f"{'converged' if self.converged else self.status.name.lower()}>"
         )
 

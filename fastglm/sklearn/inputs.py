@@ -81,12 +81,14 @@ def read_fit(estimator: Any, X: Any, y: Any, sample_weight: Any, by_name: bool) 
             f"{type(estimator).__name__} requires y to be passed, but the target y is None."
         )
     if by_name or has_categories(X):
-        if not is_frame(X):
+        if isinstance(X, Mapping) or not is_frame(X):
             raise DataError("a formula needs X as a data frame, whose columns it names.")
         _check_feature_names(estimator, X, reset=True)
         _check_n_features(estimator, X, reset=True)
         y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
         y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+        if len(y) != len(X):
+            raise DataError(f"X has {len(X)} rows and y has {len(y)}: give one response to a row.")
         weights = None if sample_weight is None else row_vector(sample_weight, "sample_weight", y)
         return FitData(X, y, weights, True)
     X, y = validate_data(estimator, X, y, y_numeric=False, **ARRAYS)
@@ -98,7 +100,7 @@ def read_fit(estimator: Any, X: Any, y: Any, sample_weight: Any, by_name: bool) 
 def read_new(estimator: Any, X: Any, by_name: bool) -> Any:
     """Check new rows against what the estimator was fitted on."""
     if by_name:
-        if not is_frame(X):
+        if isinstance(X, Mapping) or not is_frame(X):
             raise DataError("X must be a data frame, as it was for fit.")
         _check_feature_names(estimator, X, reset=False)
         return X

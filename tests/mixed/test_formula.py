@@ -5,7 +5,7 @@ import pytest
 from mixed_cases import case_frame
 
 import fastglm as fg
-from fastglm.errors import DataError, FormulaError, MissingValueError, ModelError
+from fastglm.errors import DataError, FormulaError, MissingValueError, ModelError, RankWarning
 from fastglm.mixed.formula import split_formula
 
 COLUMNS = ["y", "x", "z", "g", "a", "b", "f"]
@@ -184,7 +184,8 @@ def test_offset_and_exposure():
 
 def test_aliased_columns_are_left_out():
     data = small(np.random.default_rng(7))
-    fit = fg.mixed("y ~ x + twice + (1 | g)", data | {"twice": 2 * data["x"]})
+    with pytest.warns(RankWarning, match="twice"):
+        fit = fg.mixed("y ~ x + twice + (1 | g)", data | {"twice": 2 * data["x"]})
     plain = fg.mixed("y ~ x + (1 | g)", data)
     assert np.isnan(np.asarray(fit.params)[2])
     np.testing.assert_allclose(np.asarray(fit.params)[:2], np.asarray(plain.params), atol=1e-7)

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 import fastglm as fg
-from fastglm.errors import DataError, FormulaError, ModelError, SeparationWarning
+from fastglm.errors import DataError, FormulaError, ModelError, RankWarning, SeparationWarning
 from fastglm.mixed import optimum
+from fastglm.mixed.effects import VarianceComponent
 
 
 @pytest.fixture
@@ -137,3 +138,37 @@ def test_a_fit_that_stops_early_names_what_still_moves(frame, monkeypatch):
     message = r"the covariance parameter g\.Intercept still moves"
     with pytest.warns(fg.errors.ConvergenceWarning, match=message):
         fg.mixed("y ~ x + (1 | g)", frame, max_iter=1)
+
+
+@pytest.mark.parametrize("family", ["gaussian", "poisson"])
+def test_variances_of_the_same_levels_have_no_standard_errors(frame, family):
+    if family == "poisson":
+        frame["y"] = np.random.default_rng(2).poisson(np.exp(0.4 * frame["y"]))
+    one = fg.mixed("y ~ x + (1 | g)", frame, family=family)
+    text = "only of sums of these variances.*: Intercept of g; Intercept of named"
+    with pytest.warns(RankWarning, match=text):
+        two = fg.mixed("y ~ x + (1 | g) + (1 | named)", frame, family=family)
+    first, second = two.components[:2]
+    assert first.variance + second.variance == pytest.approx(one.components[0].variance, rel=1e-4)
+    assert np.isnan([first.se, second.se, *two.theta_se]).all()
+    assert text.replace(".*", ", which have no standard error") in str(two.summary())
+    np.testing.assert_allclose(two.bse, one.bse, rtol=1e-4)
+    for same, other in zip(two.components[2:], one.components[1:], strict=True):
+        assert same.se == pytest.approx(other.se, rel=1e-4)
+
+
+def test_a_slope_far_from_zero_keeps_its_standard_error(frame):
+    frame["year"] = 2000.0 + frame["x"]
+    near = fg.mixed("y ~ x + (x | g)", frame)
+    far = fg.mixed("y ~ year + (year | g)", frame)
+    assert far.components[1].se == pytest.approx(near.components[1].se, rel=1e-2)
+
+
+def test_limits_of_a_standard_deviation_of_which_little_is_known():
+    component = VarianceComponent("g", "Intercept", "", 0.01, 0.1, 500.0)
+    assert component.limits() == (0.0, np.inf)
+
+
+def test_one_coefficient_is_one(frame):
+    assert repr(fg.mixed("y ~ 1 + (1 | g)", frame)).startswith("<MixedResults: 1 coefficient, g")
+    assert ", 1 coefficient, 300 observations" in repr(fg.glm("y ~ 1", frame))

@@ -3,10 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from mixed_several_cases import draw_frame
+from scipy.special import expit
 
 import fastglm as fg
 from fastglm import plots
-from fastglm.errors import ModelError
+from fastglm.errors import ModelError, RankWarning
 
 
 def test_effect_of_a_number_is_the_marginal_mean_with_its_band(counts, frame):
@@ -67,3 +69,22 @@ def test_partial_residuals_of_a_column(frame):
     X = np.column_stack([np.ones(800), frame.age])
     ax = plots.partial_residuals(fg.GLM(frame.hours.to_numpy(), X).fit(), "x1")
     assert ax.get_xlabel() == "x1"
+
+
+def test_effect_of_a_mixed_model_of_several_predictors_is_that_of_its_population():
+    data = draw_frame("beta")
+    fit = fg.mixed("y ~ x + (1 | g)", data, family="beta")
+    line = plots.effect(fit, "x").lines[0]
+    at = {"x": line.get_xdata()}
+    expected = fit.emmeans("x", at).estimate
+    np.testing.assert_allclose(line.get_ydata(), expected, rtol=1e-12)
+    a, b = fit.params.iloc[:2]
+    np.testing.assert_allclose(line.get_ydata(), expit(a + b * at["x"]), rtol=1e-12)
+
+
+def test_effect_of_a_mixed_model_with_aliased_columns_is_refused(frame):
+    data = frame.assign(level=np.arange(len(frame)) % 9, twice=2.0 * frame["age"])
+    with pytest.warns(RankWarning, match="combinations of earlier ones.*: twice"):
+        fit = fg.mixed("claims ~ age + twice + (1 | level)", data)
+    with pytest.raises(ModelError, match="twice cannot be told from earlier columns"):
+        plots.effect(fit, "age")

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from matplotlib import pyplot
 
+import fastglm as fg
+from fastglm import plots
+from fastglm.errors import ModelError
 from fastglm.plots.style import cloud, new_axes, smooth_line
 
 
@@ -29,3 +33,21 @@ def test_axes_given_are_used_and_points_not_finite_left_out():
     assert ax is own
     cloud(ax, np.array([0.0, 1.0, np.nan]), np.array([np.inf, 1.0, 1.0]))
     np.testing.assert_array_equal(ax.lines[0].get_xydata(), [[1.0, 1.0]])
+
+
+@pytest.mark.parametrize(
+    "name", ("coefficients", "convergence", "leverage", "panels", "residuals", "quantile_quantile")
+)
+def test_pictures_that_a_mixed_model_does_not_have_say_which_it_has(name, linear_mixed):
+    text = rf"plots\.{name} is not there for mixed models: use plots\.effect, plot_ranef"
+    with pytest.raises(ModelError, match=text):
+        getattr(plots, name)(linear_mixed)
+    with pytest.raises(ModelError, match=text):
+        getattr(plots, name)(fit=linear_mixed)
+
+
+@pytest.fixture(scope="module")
+def linear_mixed():
+    g = np.repeat(np.arange(6), 4)
+    data = {"y": np.arange(24) % 5 + g, "x": np.arange(24) % 4, "g": g}
+    return fg.mixed("y ~ x + (1 | g)", data)

@@ -318,3 +318,14 @@ def test_without_scikit_learn_a_sentence_says_so(monkeypatch):
         MissingPackageError, match=r"need scikit-learn; pip install 'fastglm\[sklearn\]'"
     ):
         import fastglm.sklearn  # noqa: F401
+
+
+def test_a_formula_with_columns_that_are_no_frame_or_too_few_responses():
+    columns = {"a": np.arange(6.0), "b": np.arange(6.0) ** 2}
+    frame, y = pd.DataFrame(columns), np.arange(6.0)
+    with pytest.raises(DataError, match="a formula needs X as a data frame"):
+        GLMRegressor(formula="a").fit(columns, y)
+    with pytest.raises(DataError, match="X must be a data frame"):
+        GLMRegressor(formula="a").fit(frame, y).predict(columns)
+    with pytest.raises(DataError, match="X has 6 rows and y has 4"):
+        GLMRegressor(formula="a").fit(frame, y[:4])

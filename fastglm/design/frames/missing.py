@@ -8,7 +8,7 @@ import numpy as np
 
 from fastglm.design.frames.frames import Categories, Column
 from fastglm.design.matrix.parts import Dense, Design, Ones, Part, Piecewise, Sparse
-from fastglm.errors import MissingValueError
+from fastglm.errors import MissingValueError, few_of
 
 __all__ = [
     "missing_design_rows",
@@ -52,11 +52,11 @@ def raise_missing(missing: Mapping[str, np.ndarray]) -> None:
     Raises
     ------
     MissingValueError
-        Naming every column with its count and first rows.
+        Naming columns with their counts and first rows.
     """
     if not missing:
         return
-    found = "; ".join(f"'{name}' in {rows_text(rows)}" for name, rows in missing.items())
+    found = few_of([f"'{name}' in {rows_text(rows)}" for name, rows in missing.items()], "; ")
     raise MissingValueError(
         f'Missing values: {found}. Pass missing="drop" to leave these rows out.'
     )

@@ -125,8 +125,10 @@ class Counterfactual:
     def column(self, name: str) -> Column:
         """A variable in the rows of the fit."""
         if name not in self.names():
+            known = ", ".join(self.names())
             raise ModelError(
-                f"{name!r} is not in the formula; its variables are {', '.join(self.names())}."
+                f"{name!r} is not in the formula; "
+                + (f"its variables are {known}." if known else "it has no variables.")
             )
         return self.rows.frame_column(name)
 

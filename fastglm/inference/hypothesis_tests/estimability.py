@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastglm.design.matrix.parts import Design
-from fastglm.errors import ModelError, RankWarning, warn
+from fastglm.errors import ModelError, RankWarning, few_of, warn
 from fastglm.fit.aliased import SAME_COMBINATION, aliased_text, null_space
 from fastglm.kernels.blocks import row_buffers
 from fastglm.passes.row_table import build_row_table
@@ -63,7 +63,7 @@ def reason_not_estimable(fit: Fit, names: Sequence[str], estimable: np.ndarray) 
     """
     if estimable.all():
         return ()
-    lost = "; ".join(name for name, is_known in zip(names, estimable, strict=True) if not is_known)
+    lost = few_of([n for n, is_known in zip(names, estimable, strict=True) if not is_known], "; ")
     text = (
         f"Not estimable, and NaN: {lost}. The rows of the fit do not tell of them, as in these "
         f"{aliased_text(fit.aliased)}."

@@ -16,6 +16,7 @@ from fastglm.design.formula.response import NUMBERS, ResponseRule
 from fastglm.errors import ModelError
 from fastglm.families import resolve_family
 from fastglm.families.links import Link, Log, resolve_link
+from fastglm.families.registry import family_class
 from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.mixed.several.third_derivatives import (
     HURDLE_THIRDS,
@@ -226,7 +227,17 @@ def resolve_response(
         )
     if named in NAMED:
         return _named(named, link, zeros)
+    if named is not None and zeros is None:
+        _require_family(named)
     return None if zeros is None else _inflated(family, link)
+
+
+def _require_family(name: str) -> None:
+    """Of an unknown name, say as well which ones mixed models have beside the families."""
+    try:
+        family_class(name)
+    except ModelError as error:
+        raise ModelError(f"{error}; of mixed models also {', '.join(NAMED)}") from None
 
 
 def _named(name: str, link: Any, zeros: str | None) -> MixedResponse:

@@ -63,6 +63,11 @@ class MixedSeveralResults(MixedResults):
 
     kind: ClassVar[str] = "MixedSeveral"
 
+    def without_random_effects(self) -> Any:
+        """The model at random effects of zero."""
+        self.require_all_columns()
+        return self.population
+
     def outcomes(self, which: str = "mean") -> Any:
         """What `predict` gives, at random effects of zero."""
         self.require_all_columns()
@@ -202,6 +207,13 @@ class MixedSeveralResults(MixedResults):
     def profile(self, *arguments: Any, **options: Any) -> NoReturn:
         """Not there yet for these models."""
         self._wait("profile intervals", "conf_int(), or bootstrap().conf_int()")
+
+    def evaluate(self, *arguments: Any, **options: Any) -> NoReturn:
+        """Not there yet for these models."""
+        self._wait("evaluations on new rows", "predict()")
+
+    def _observed_on(self, data: Any) -> NoReturn:
+        self._wait("pictures of calibration and lift", "plots.effect or report()")
 
     def r2(self) -> NoReturn:
         """Not there yet for these models."""

@@ -100,3 +100,40 @@ def test_saturated_levels_end_without_an_error():
     fit = fg.mixed(FORMULA, frame, "beta")
     assert fit.converged
     assert fit.gradient < 1e-6
+
+
+def test_bootstrap_of_categories_refits_what_is_simulated():
+    data = draw_frame("ordinal", q=12, n=200)
+    fit = fg.mixed("y ~ x + (1 | g)", data, family="ordinal")
+    found = fit.bootstrap(2, seed=4)
+    for k, drawn in enumerate(fit.simulate(2, seed=4).T):
+        again = fg.mixed("y ~ x + (1 | g)", data.assign(y=drawn.astype(int)), family="ordinal")
+        estimates = [*again.params, *(c.sd for c in again.components)]
+        np.testing.assert_allclose(found.replicates[k], estimates, rtol=1e-5)
+
+
+def test_a_simulated_response_without_a_category_is_no_replicate(monkeypatch):
+    data = draw_frame("ordinal", q=12, n=200)
+    fit = fg.mixed("y ~ x + (1 | g)", data, family="ordinal")
+    drawn = fit.simulate(2, seed=4)
+    drawn[:, 1] = np.minimum(drawn[:, 1], 2)
+    monkeypatch.setattr(type(fit), "simulate", lambda self, n, seed: drawn)
+    replicates = fit.bootstrap(2, seed=4).replicates
+    assert np.isfinite(replicates[0]).all()
+    assert np.isnan(replicates[1]).all()
+
+
+@pytest.mark.parametrize("case", ["beta", "ordinal", "zip"])
+def test_evaluations_wait(case):
+    data = draw_frame(case, q=12, n=200)
+    options = {"zip": {"family": "poisson", "ziformula": "~1"}}.get(case, {"family": case})
+    fit = fg.mixed("y ~ x + (1 | g)", data, **options)
+    with pytest.raises(ModelError, match=r"evaluations on new rows of mixed models.*predict"):
+        fit.evaluate(data)
+    with pytest.raises(ModelError, match="pictures of calibration and lift of mixed models"):
+        fg.plots.lift(fit)
+
+
+def test_an_unknown_family_names_those_of_mixed_models_too():
+    with pytest.raises(ModelError, match=r"unknown family 'betta'.*of mixed models also beta"):
+        fg.mixed("y ~ x + (1 | g)", draw_frame("beta"), family="betta")
