@@ -36,7 +36,7 @@ def test_axes_given_are_used_and_points_not_finite_left_out():
 
 
 @pytest.mark.parametrize(
-    "name", ("coefficients", "convergence", "leverage", "panels", "residuals", "quantile_quantile")
+    "name", ["coefficients", "convergence", "leverage", "panels", "residuals", "quantile_quantile"]
 )
 def test_pictures_that_a_mixed_model_does_not_have_say_which_it_has(name, linear_mixed):
     text = rf"plots\.{name} is not there for mixed models: use plots\.effect, plot_ranef"
