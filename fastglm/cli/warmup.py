@@ -13,6 +13,7 @@ import fastglm
 from fastglm.design.formula.transforms import Basis, apply_stateful
 from fastglm.families import FAMILIES, LINKS, Family, Quasi, Tweedie
 from fastglm.families.members import QUASI_VARIANCES, TWEEDIE_SPECIAL
+from fastglm.fit.free_parameters.smooth_sums import smooth_sums
 from fastglm.kernels.compiler.notice import notice
 from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.mixed.model import fit_formula
@@ -112,7 +113,15 @@ def _use_categories() -> None:
 
 def _use_splines() -> None:
     values = np.linspace(0.0, 1.0, MANY_ROWS)
-    assert isinstance(apply_stateful("cr", [values], {"df": 3}, {}, "cr(x, df=3)"), Basis)
+    for name, options in (("cr", {"df": 3}), ("bs", {"df": 5}), ("poly", {"degree": 2})):
+        call = f"{name}(x, {options})"
+        assert isinstance(apply_stateful(name, [values], options, {}, call), Basis)
+
+
+def _use_free_parameters() -> None:
+    points = np.linspace(-1.0, 1.0, FEW_ROWS**2)
+    ones = np.ones(points.size)
+    assert smooth_sums(lambda x: np.stack([x]), points, ones, ones).shape[0] == 1
 
 
 def _use_mixed() -> None:
@@ -143,5 +152,6 @@ _USES: dict[str, Callable[[], None]] = {
     "aliased columns": _use_aliases,
     "several predictors": _use_categories,
     "splines": _use_splines,
+    "free parameters": _use_free_parameters,
     "mixed models": _use_mixed,
 }
