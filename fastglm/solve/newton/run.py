@@ -273,8 +273,6 @@ class Run:
 
     def _reset(self, coefficients: np.ndarray | None) -> None:
         self.state[:] = 0.0
-        # Nothing to compare the next Gram matrix with.
-        self.gram[:] = self._elimination[:] = 0.0
         self.state[at.DEVIANCE] = math.inf
         self.state[at.DECREMENT] = math.inf
         self.state[at.STEP_LENGTH] = 1.0

@@ -140,17 +140,18 @@ def shorten(table, state):
 def keep_information(table, state):
     """Keeps the last Gram matrix, or Schur complement, to compare the next one with.
 
-    None where the factor that stands is that of a sample.
+    None where what stands is that of a sample, or of another start.
     """
     kept = table[N_KEPT] if table[N_ELIMINATED] > 0 else table[N_DESIGN]
     gram = pointer(table[GRAM], float64)
     last = pointer(table[GRAM] + 8 * kept * kept, float64)
+    is_own = state[FACTOR_WAS_REUSED] == 0.0 and state[N_ITERATIONS] > 1.0
     for a in range(kept):
         for b in range(a + 1):
             value = 0.0
-            if state[FACTOR_WAS_REUSED] == 0.0 and table[N_ELIMINATED] > 0:
+            if is_own and table[N_ELIMINATED] > 0:
                 value = schur_of_given(table, a, b)
-            elif state[FACTOR_WAS_REUSED] == 0.0:
+            elif is_own:
                 value = gram[a * kept + b]
             last[a * kept + b] = value
 
