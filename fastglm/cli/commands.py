@@ -166,12 +166,11 @@ def predict(
         raise DataError(f"{model} was fitted to arrays without names: predict from Python.")
     with Watch(f"reading {new}") as watch:
         with watch.stage("read", f"reading {new}"):
-            is_text = new.name.lower().endswith(CSV)
-            source = scan(
-                _read_for_model(new, fitted, [offset, exposure, *(keep or ())], delimiter)
-                if is_text
-                else new
-            )
+            if is_many(new) or not new.name.lower().endswith(CSV):
+                source = scan(new, delimiter)
+            else:
+                columns = [offset, exposure, *(keep or ())]
+                source = scan(_read_for_model(new, fitted, columns, delimiter))
         with watch.stage("predict and write", "predicting"):
             n_rows = fitted.predict_to(
                 sys.stdout.buffer if output is None else output,

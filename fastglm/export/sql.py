@@ -66,6 +66,9 @@ DIALECTS: dict[str, Dialect] = {
     "tsql": Dialect("[", "]", log="LOG", booleans=("0", "1"), double="FLOAT"),
 }
 
+#: What the engines are called elsewhere.
+OTHER_NAMES = {"postgresql": "postgres", "databricks": "spark", "sqlserver": "tsql"}
+
 #: Names of the functions that are called alike everywhere.
 _FUNCTIONS = {
     "abs": "ABS",
@@ -94,6 +97,7 @@ def to_sql(
     exposure: str | None,
 ) -> str:
     """A SELECT statement of all columns of a table and the predictions; see `Results.to_sql`."""
+    dialect = OTHER_NAMES.get(dialect, dialect)
     checked_choice("dialect", dialect, DIALECTS)
     if not isinstance(table, str):
         raise ModelError(f"table must be the name of a table, not {table!r}")

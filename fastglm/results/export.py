@@ -101,7 +101,8 @@ class ExportMethods(Fit):
         Parameters
         ----------
         dialect : str, default "duckdb"
-            Or "bigquery", "mysql", "postgres", "snowflake", "spark", "sqlite", "tsql".
+            Or "bigquery", "mysql", "postgres", "snowflake", "spark", "sqlite", "tsql"; also
+            "postgresql", "databricks" and "sqlserver".
         table : str, default "policies"
             The table, whose columns are called as those of the frame, or of X where the fit had no
             formula; ``schema.table`` is split at points.

@@ -440,6 +440,8 @@ def test_other_delimiters_give_the_same_fit(folder, frame, run, separator):
     assert (code, json.loads(found)) == (0, json.loads(expected))
     code, predicted, _ = run("predict", "m.json", "other.csv", *asked)
     assert (code, predicted) == (0, run("predict", "m.json", "data.csv")[1])
+    many = run("predict", "m.json", "oth*.csv", *asked)
+    assert many[:2] == (0, predicted)
 
 
 def test_a_formula_without_a_right_side_is_refused(folder, run):

@@ -11,7 +11,7 @@ from export_cases import FORMULAS, LINK_CASES, link_fit
 import fastglm as fg
 from fastglm.errors import ModelError
 from fastglm.export.links import INVERSES
-from fastglm.export.sql import DIALECTS
+from fastglm.export.sql import DIALECTS, OTHER_NAMES
 from fastglm.families.links import LINKS
 
 CLOSE = {"rtol": 1e-13, "atol": 1e-13}
@@ -135,6 +135,12 @@ def test_every_dialect_is_that_engines_sql(frame, dialect, what):
     assert {"it's", 'a "quoted" one', "back\\slash", "plain"} <= texts
     (table,) = parsed.find_all(sqlglot.exp.Table)
     assert (table.db, table.name) == ("main", "policies")
+
+
+def test_engines_go_by_their_other_names_too(frame):
+    fit = fg.glm("y ~ x", frame, family="gamma", link="log")
+    for other, name in OTHER_NAMES.items():
+        assert fit.to_sql(other, "t") == fit.to_sql(name, "t")
 
 
 def test_what_cannot_be_exported_is_said(frame):

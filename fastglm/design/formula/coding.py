@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from textwrap import shorten
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from fastglm.design.formula.expressions import Value
 from fastglm.design.formula.transforms import Basis
 from fastglm.design.frames.frames import Categories, Level, recode
 from fastglm.design.frames.missing import raise_missing, require_finite, rows_text
-from fastglm.errors import DataError, FastGLMWarning, UnseenLevelError, warn
+from fastglm.errors import DataError, FastGLMWarning, UnseenLevelError, few_of, warn
 
 __all__ = ["code_factor", "require_same_kind", "used_levels"]
 
@@ -136,9 +137,9 @@ def _fill(
     if nan_rows is None or (unseen == "raise" and refused.any()):
         raise_missing({name: rows} if (rows := categories.codes < 0)[refused].any() else {})
         row = int(np.argmax(refused))
-        level = categories.levels[int(categories.codes[row])]
+        level = shorten(repr(categories.levels[int(categories.codes[row])]), 60)
         raise UnseenLevelError(
-            f"'{name}' has the level {level!r} in {rows_text(refused)}, which is not one of the "
+            f"'{name}' has the level {level} in {rows_text(refused)}, which is not one of the "
             f"{len(levels)} levels of the model: {_shown(levels)}. Correct these rows, or "
             'predict with unseen="nan" to give them NaN.'
         )
@@ -147,7 +148,7 @@ def _fill(
 
 
 def _shown(levels: tuple[Level, ...]) -> str:
-    return ", ".join(repr(level) for level in levels[:10]) + (", ..." if len(levels) > 10 else "")
+    return few_of([shorten(repr(level), 60) for level in levels])
 
 
 def require_same_kind(factor: Factor, was_numeric: bool) -> None:

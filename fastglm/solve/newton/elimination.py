@@ -9,8 +9,7 @@ the Gram matrix and the root of its inverse are::
 
 so that L levels and r other columns take L r**2 operations and L r numbers, in place of (L + r)**3
 and (L + r)**2. Elimination in another order loses no more digits than the inflation of the Gram
-matrix tells (`fastglm.solve.conditioning`), which is that of any order. Golub & Van Loan (2013),
-*Matrix Computations*, section 4.2.6.
+matrix tells (`fastglm.solve.conditioning`), as in any order (Golub & Van Loan 2013, section 4.2.6).
 """
 
 from __future__ import annotations
