@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import scipy
 
 from fastglm.solve.coded_aliases import coded_columns
 from fastglm.solve.newton import state as at
@@ -42,10 +41,14 @@ def remaining_change(run: Run, allowed: float, is_corrected: bool = False) -> fl
     decrement, last = float(state[at.DECREMENT]), float(state[at.LAST_DECREMENT])
     if run.has_constant_weights or not decrement > allowed * allowed:
         return 0.0
-    if not run.last_information.any():
-        return math.sqrt(decrement) * _largest_error_of_levels(run)
-    ratio = math.sqrt(decrement / last) if math.isfinite(last) else 1.0
-    change, left = _relative_change(run), 0.0
+    try:
+        if not run.last_information.any():
+            return math.sqrt(decrement) * _largest_error_of_levels(run)
+        change = _relative_change(run)
+    except np.linalg.LinAlgError:
+        # Not positive definite in double precision: the QR that follows judges the weights itself.
+        return 0.0
+    ratio, left = math.sqrt(decrement / last) if math.isfinite(last) else 1.0, 0.0
     # A bound on the eigenvalue, and the eigenvalue itself where that is not enough.
     for norm in (np.linalg.norm, _largest_eigenvalue):
         moved = float(norm(change))
@@ -81,9 +84,9 @@ def _told_apart(run: Run) -> np.ndarray:
 def _inverse_root(information: np.ndarray) -> np.ndarray:
     """L^-1 of L L', of which the lower triangle is given."""
     scale = 1.0 / np.sqrt(information.diagonal())
-    lower, _ = scipy.linalg.lapack.dpotrf(information * np.outer(scale, scale), lower=1, clean=1)
-    root, _ = scipy.linalg.lapack.dtrtri(lower, lower=1)
-    return np.asarray(root * scale)
+    # NumPy's, whose threads are there: importing SciPy's linear algebra starts others.
+    lower = np.linalg.cholesky(information * np.outer(scale, scale))
+    return np.linalg.inv(lower) * scale
 
 
 def _largest_error_of_levels(run: Run) -> float:
