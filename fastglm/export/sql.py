@@ -97,7 +97,8 @@ def to_sql(
     exposure: str | None,
 ) -> str:
     """A SELECT statement of all columns of a table and the predictions; see `Results.to_sql`."""
-    dialect = OTHER_NAMES.get(dialect, dialect)
+    if isinstance(dialect, str):
+        dialect = OTHER_NAMES.get(dialect, dialect)
     checked_choice("dialect", dialect, DIALECTS)
     if not isinstance(table, str):
         raise ModelError(f"table must be the name of a table, not {table!r}")
