@@ -59,9 +59,7 @@ class EliminatedLevels(NamedTuple):
 
     def explain(self, aliased: np.ndarray, weights: np.ndarray | None) -> bool:
         """Whether all aliased columns, a (p,) mask, are levels without a row of positive weight."""
-        code = np.zeros(self.part.n_rows, dtype=np.intp)
-        for codes, levels in zip(self.part.codes, self.part.levels, strict=True):
-            code = code * levels + codes
+        code = self.part.combined_codes(slice(None))
         if weights is not None:
             code = code[weights > 0.0]
         is_empty = np.bincount(code, minlength=self.n_levels) == 0

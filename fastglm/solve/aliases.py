@@ -268,11 +268,8 @@ def _rows_of_levels(row_table: RowTable) -> np.ndarray:
     for part in row_table.design.parts:
         if isinstance(part, Indicators):
             for first, last in pairwise(edges):
-                code = np.zeros(last - first, dtype=np.intp)
-                for codes, levels in zip(part.codes, part.levels, strict=True):
-                    code = code * levels + codes[first:last]
                 rows = np.full(part.n_columns, -1)
-                rows[code] = np.arange(first, last)
+                rows[part.combined_codes(slice(first, last))] = np.arange(first, last)
                 found.append(rows[rows >= 0])
     return np.concatenate(found) if found else np.empty(0, dtype=np.intp)
 

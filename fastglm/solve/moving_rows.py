@@ -80,7 +80,7 @@ class DesignRows(MovingRows):
         """See `MovingRows`."""
         direction, found = np.zeros(self.n_columns), False
         for part, columns in _columns_of_levels(self.design):
-            code = _codes(part)[counts]
+            code = part.combined_codes(slice(None))[counts]
             kinds = (
                 np.bincount(code[side[counts] == s], minlength=columns.size) for s in (-1, 0, 1)
             )
@@ -105,7 +105,7 @@ class DesignRows(MovingRows):
         eliminated = find_eliminated_levels(self.row_table)
         if eliminated is None:
             return self
-        code = _codes(eliminated.part)
+        code = eliminated.part.combined_codes(slice(None))
         fixed = np.full(eliminated.n_levels, -1)
         rows = np.flatnonzero(counts & (side == 0))
         fixed[code[rows]] = rows
@@ -184,14 +184,6 @@ class _LevelFreeRows(MovingRows):
         columns = self._eliminated.level_column[is_relative]
         whole[columns] = -predictor[self._fixed[is_relative]]
         return whole
-
-
-def _codes(part: Indicators) -> np.ndarray:
-    """The combined code of each row."""
-    code = np.zeros(part.n_rows, dtype=np.intp)
-    for codes, levels in zip(part.codes, part.levels, strict=True):
-        code = code * levels + codes
-    return code
 
 
 def _columns_of_levels(design: Design) -> list[tuple[Indicators, np.ndarray]]:

@@ -170,9 +170,7 @@ def _rare_units(design: Design, codes: np.ndarray | None) -> list[np.ndarray]:
     found = []
     for part in design.parts:
         if isinstance(part, Indicators):
-            code = np.zeros(design.n_rows, dtype=np.int64)
-            for one, levels in zip(part.codes, part.levels, strict=True):
-                code = code * levels + one
+            code = part.combined_codes(slice(None))
             sizes = np.bincount(code, minlength=part.n_columns)
             found += [code == k for k in np.flatnonzero((sizes > 0) & (sizes < RARE_ROWS))]
         elif isinstance(part, Dense | Piecewise):
