@@ -33,7 +33,11 @@ from fastglm.solve.fit import SolverOptions, solve
 from fastglm.solve.newton.blocked_inverse import scaled_matrix
 from fastglm.solve.newton.constants import MAX_WEIGHT_CHANGE
 from fastglm.solve.rebased_levels import rebase_separated
-from fastglm.solve.separated_levels import find_separated_levels, solve_beside_levels
+from fastglm.solve.separated_levels import (
+    separated_columns,
+    sides_of_levels,
+    solve_beside_levels,
+)
 from fastglm.solve.separation import (
     Separation,
     find_separation,
@@ -255,9 +259,10 @@ def _beside_separated_levels(
     asked = fit_options.separation in ("ignore", "check") or fit_options.start_params is not None
     if asked or options.exact or not is_plain:
         return None
-    steps = rebase_separated(model.row_table, family)
+    sides_of = sides_of_levels(model.row_table, family)
+    steps = rebase_separated(model.row_table, sides_of)
     row_table = steps[-1].row_table if steps else model.row_table
-    levels = find_separated_levels(row_table, family)
+    levels = separated_columns(row_table, sides_of)
     if levels is None:
         return None
     both = solve_beside_levels(row_table, family, options, model.rows.summary, levels)

@@ -7,6 +7,7 @@ column like any other (`fastglm.solve.separated_levels`). The columns span the s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,10 +15,7 @@ import numpy as np
 import scipy
 
 from fastglm.design.matrix.parts import Indicators, Ones
-from fastglm.families import Family
-from fastglm.families.open_ends import open_ends
 from fastglm.passes.row_table import RowTable, build_row_table
-from fastglm.solve.separated_levels import only_sides
 from fastglm.solve.solution import Solution
 
 __all__ = ["RebasedLevels", "rebase_separated"]
@@ -70,14 +68,24 @@ class RebasedLevels:
         return self._to_given @ direction
 
 
-def rebase_separated(row_table: RowTable, family: Family) -> list[RebasedLevels]:
-    """Steps to a table in which no reference is a separated level, as far as there are any."""
+def rebase_separated(
+    row_table: RowTable, sides_of: Mapping[int, np.ndarray]
+) -> list[RebasedLevels]:
+    """Steps to a table in which no reference is a separated level, as far as there are any.
+
+    Parameters
+    ----------
+    row_table
+        Design, response and prior weights.
+    sides_of
+        As by `fastglm.solve.separated_levels.sides_of_levels`; that of the last table as well.
+    """
     steps: list[RebasedLevels] = []
-    plain = [p for p in row_table.design.parts if isinstance(p, Indicators) and not p.factors]
-    if row_table.design.constant is None or not plain or not open_ends(family):
-        return steps
-    for part in plain:
-        step = _rebase(row_table, part, only_sides(part, row_table, family))
+    parts = row_table.design.parts
+    for number, only in sides_of.items():
+        part = parts[number]
+        assert isinstance(part, Indicators)
+        step = _rebase(row_table, part, only)
         if step is not None:
             steps.append(step)
             row_table = step.row_table

@@ -7,7 +7,7 @@ of the level were not there. So the rest is fitted alone, and the level is put f
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -37,9 +37,8 @@ __all__ = [
     "LevelRows",
     "SeparatedLevels",
     "direction_of",
-    "find_separated_levels",
-    "only_sides",
     "separated_columns",
+    "sides_of_levels",
     "solve_beside_levels",
     "with_levels",
 ]
@@ -93,8 +92,8 @@ class LevelRows(NamedTuple):
     sizes: np.ndarray
 
 
-def find_separated_levels(row_table: RowTable, family: Family) -> SeparatedLevels | None:
-    """What one look at the codes tells of separation; None where it tells nothing.
+def sides_of_levels(row_table: RowTable, family: Family) -> dict[int, np.ndarray]:
+    """What one look at the codes tells of separation.
 
     Parameters
     ----------
@@ -102,27 +101,38 @@ def find_separated_levels(row_table: RowTable, family: Family) -> SeparatedLevel
         Design, response and prior weights.
     family
         With its link.
+
+    Returns
+    -------
+    dict of int to ndarray
+        By number of a part of the design that is of levels alone, the side of each level on which
+        all its responses lie, -1 or 1; 0 if there is none. Empty if no side goes on to infinity.
     """
     # The parts first, as small fits of arrays spend more time on anything else.
-    has_levels = any(isinstance(part, Indicators) for part in row_table.design.parts)
-    if not has_levels or not open_ends(family):
-        return None
-    return separated_columns(row_table, lambda _, part: only_sides(part, row_table, family))
+    levelled = {
+        number: part
+        for number, part in enumerate(row_table.design.parts)
+        if isinstance(part, Indicators) and not part.factors
+    }
+    if not levelled or not open_ends(family):
+        return {}
+    return {number: _only_sides(part, row_table, family) for number, part in levelled.items()}
 
 
 def separated_columns(
-    row_table: RowTable, only_sides: Callable[[int, Indicators], np.ndarray]
+    row_table: RowTable, sides_of: Mapping[int, np.ndarray]
 ) -> SeparatedLevels | None:
-    """Columns that are a separated level each.
+    """Columns that are a separated level each; None if there are none.
 
     Parameters
     ----------
     row_table
         Whose design tells levels from columns.
-    only_sides
-        From the number of a part and the part, the side of each level on which all its responses
-        lie, -1 or 1; 0 if there is none.
+    sides_of
+        As by `sides_of_levels`; parts that it does not have are passed over.
     """
+    if not sides_of:
+        return None
     matrix = row_table.transform_matrix()
     single = np.flatnonzero(np.diff(matrix.indptr) == 1)
     column_of = np.full(row_table.n_stored, -1)
@@ -133,9 +143,9 @@ def separated_columns(
             continue
         own = column_of[first : first + part.n_columns]
         first += part.n_columns
-        if part.factors:
+        if number not in sides_of:
             continue
-        only = only_sides(number, part)
+        only = sides_of[number]
         for level in np.flatnonzero((only != 0) & (own >= 0)):
             column = int(own[level])
             value = float(matrix.data[matrix.indptr[column]])
@@ -153,7 +163,7 @@ def separated_columns(
     )  # fmt: skip
 
 
-def only_sides(part: Indicators, row_table: RowTable, family: Family) -> np.ndarray:
+def _only_sides(part: Indicators, row_table: RowTable, family: Family) -> np.ndarray:
     """Of each level the side on which all its responses lie, -1 or 1; 0 if there is none."""
     # Whether a level has rows on the sides 0, 1 and -1.
     seen = np.zeros((part.n_columns, 3), dtype=bool)
@@ -199,7 +209,7 @@ def solve_beside_levels(
     summary
         Of the response.
     found
-        By `find_separated_levels`.
+        By `separated_columns`.
 
     Returns
     -------

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fastglm.design.matrix.parts import Dense, Design, Indicators
+from fastglm.design.matrix.parts import Dense, Design
 from fastglm.errors import Status
 from fastglm.families import Family
 from fastglm.passes.source import StreamedRows
@@ -28,21 +28,15 @@ __all__ = ["find_streamed_levels", "solve_beside_streamed_levels"]
 
 
 def find_streamed_levels(rows: StreamedModelRows) -> SeparatedLevels | None:
-    """What counts of levels tell of separation, as `find_separated_levels` does for rows in memory.
+    """What counts of levels tell of separation.
 
     Parameters
     ----------
     rows
         Counted while they were learned.
     """
-    counts = rows.level_counts()
-
-    def only_sides(number: int, part: Indicators) -> np.ndarray:
-        if number not in counts:
-            return np.zeros(part.n_columns, dtype=np.int8)
-        return only_side(counts[number])
-
-    return separated_columns(rows.row_source(1).row_table, only_sides) if counts else None
+    sides_of = {number: only_side(counts) for number, counts in rows.level_counts().items()}
+    return separated_columns(rows.row_source(1).row_table, sides_of)
 
 
 def solve_beside_streamed_levels(
