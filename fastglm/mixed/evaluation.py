@@ -14,34 +14,9 @@ from fastglm.inference.evaluation.new_rows import read_held_out
 from fastglm.mixed.prediction import predict_rows
 from fastglm.mixed.record import MixedFit
 from fastglm.rows.model_rows import ModelRows
+from fastglm.rows.read import row_columns
 
-__all__ = ["EvaluationMethods", "evaluate_mixed"]
-
-
-def evaluate_mixed(
-    results: MixedFit,
-    data: Any,
-    response: Any,
-    level: str,
-    new_levels: str,
-    columns: Mapping[str, Any],
-    missing: str,
-    others: Mapping[str, Any],
-) -> Evaluation:
-    """Measures on new rows; arguments as for `MixedResults.evaluate`."""
-    rows, mean = _rows_and_means(
-        results, data, response, level, new_levels, columns, missing, others
-    )
-    weight = 1.0 if rows.prior_weights is None else rows.prior_weights
-    deviance = results.family.deviance(rows.response, mean, weight)
-    return measures(results, rows, _observed_at(results, rows, mean), deviance)
-
-
-def _observed_of(results: MixedFit, data: Any) -> Observed:
-    """Responses beside conditional means, of the rows of the fit or of new ones."""
-    columns = dict.fromkeys(("offset", "exposure", "freq_weights", "var_weights"))
-    found = _rows_and_means(results, data, None, "conditional", "raise", columns, "raise", {})
-    return _observed_at(results, *found)
+__all__ = ["EvaluationMethods"]
 
 
 def _observed_at(results: MixedFit, rows: ModelRows, mean: np.ndarray) -> Observed:
@@ -135,13 +110,18 @@ class EvaluationMethods(MixedFit):
         >>> round(res.evaluate({"y": [2.0, 3.0], "x": [1, 1], "g": ["a", "b"]}).rmse, 2)
         0.24
         """
-        columns = {
-            "offset": offset,
-            "exposure": exposure,
-            "freq_weights": freq_weights,
-            "var_weights": var_weights,
-        }
-        return evaluate_mixed(self, data, response, level, new_levels, columns, missing, others)
+        rows, mean = _rows_and_means(
+            *(self, data, response, level, new_levels),
+            row_columns(offset, exposure, freq_weights, var_weights),
+            missing,
+            others,
+        )
+        weight = 1.0 if rows.prior_weights is None else rows.prior_weights
+        deviance = self.family.deviance(rows.response, mean, weight)
+        return measures(self, rows, _observed_at(self, rows, mean), deviance)
 
     def _observed_on(self, data: Any) -> Observed:
-        return _observed_of(self, data)
+        """See `FitBase._observed_on`; means are conditional."""
+        none = row_columns(None, None, None, None)
+        found = _rows_and_means(self, data, None, "conditional", "raise", none, "raise", {})
+        return _observed_at(self, *found)

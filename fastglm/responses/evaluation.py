@@ -16,14 +16,12 @@ from fastglm.inference.hypothesis_tests.tables import Table
 from fastglm.inference.rendering import RenderedFrame
 from fastglm.inference.rows.new_rows import new_designs
 from fastglm.responses.residuals import ResponseResiduals
+from fastglm.rows.read import row_columns
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["OutcomeEvaluation", "ResponseEvaluation"]
-
-#: Vectors of new rows.
-COLUMNS = ("offset", "exposure", "freq_weights", "var_weights")
 
 
 @entry_points
@@ -116,12 +114,7 @@ class ResponseEvaluation(ResponseResiduals):
         >>> round(res.evaluate({"y": ["a", "c"], "x": [1, 3]}).log_loss, 3)
         0.848
         """
-        columns = {
-            "offset": offset,
-            "exposure": exposure,
-            "freq_weights": freq_weights,
-            "var_weights": var_weights,
-        }
+        columns = row_columns(offset, exposure, freq_weights, var_weights)
         found = self.observed_and_expected(data, response, columns, missing, designs)
         return _evaluation(self, *found)
 
@@ -139,7 +132,7 @@ class ResponseEvaluation(ResponseResiduals):
             _, etas = self._fitted_rows("an evaluation on the rows of the fit")
             values, weight = rows.response, rows.prior_weights
         else:
-            wanted = dict.fromkeys(COLUMNS) | dict(columns or {})
+            wanted = columns or row_columns(None, None, None, None)
             held = read_new_responses(self, data, response, wanted, missing, self._takes)
             given = held.columns["offset"], held.columns["exposure"]
             new = new_designs(self, held.data, *given, "raise", designs)

@@ -12,6 +12,7 @@ from fastglm.inference.evaluation.new_rows import read_held_out
 from fastglm.kernels.blocks import row_buffers
 from fastglm.passes.row_table import RowTable, build_row_table
 from fastglm.rows.model_rows import ModelRows
+from fastglm.rows.read import row_columns
 
 if TYPE_CHECKING:
     from fastglm.fit.record import Fit
@@ -58,12 +59,7 @@ def on_rows(
     if data is None:
         fit._model_with_data("an evaluation on the rows of the fit")
         return fit
-    columns = {
-        "offset": offset,
-        "exposure": exposure,
-        "freq_weights": freq_weights,
-        "var_weights": var_weights,
-    }
+    columns = row_columns(offset, exposure, freq_weights, var_weights)
     return on_those(fit, read_held_out(fit, data, response, columns, missing))
 
 
