@@ -13,7 +13,7 @@ from fastglm.mixed.estimate import LinearEstimate
 from fastglm.mixed.generalized import GeneralizedEstimate
 from fastglm.mixed.results import MixedResults
 
-__all__ = ["covariance_of_block", "make_results", "modes_of_block", "rows_of_fit", "still_moving"]
+__all__ = ["groups_of_fit", "make_results", "rows_of_fit", "still_moving"]
 
 
 def make_results(
@@ -26,7 +26,7 @@ def make_results(
         names=tuple(rows.design.names),
         **_coefficients(estimate),
         family=family,
-        groups=_groups(estimate, model.mixed_rows.fitted_formulas),
+        groups=groups_of_fit(estimate, model.mixed_rows.fitted_formulas),
         components=_components(estimate),
         theta=estimate.theta,
         theta_names=estimate.layout.theta_names(),
@@ -101,7 +101,7 @@ def _coefficients(estimate: LinearEstimate | GeneralizedEstimate) -> dict[str, A
     }
 
 
-def _groups(
+def groups_of_fit(
     estimate: LinearEstimate | GeneralizedEstimate, fitted_formulas: tuple
 ) -> tuple[GroupEffects, ...]:
     """The random effects of every factor."""
@@ -110,7 +110,7 @@ def _groups(
     return tuple(
         GroupEffects(
             block.group, block.levels, block.names, block.terms,
-            scale * covariance_of_block(estimate, b), modes_of_block(estimate, b),
+            scale * _covariance_of_block(estimate, b), _modes_of_block(estimate, b),
             scale * estimate.factor.level_covariances(b), by_group[block.group],
         )
         for b, block in enumerate(estimate.layout.blocks)
@@ -126,14 +126,14 @@ def rows_of_fit(rows: Any) -> dict[str, Any]:
     return {name: getattr(rows, name) for name in same} | {"labelled": rows.has_names}
 
 
-def covariance_of_block(estimate: LinearEstimate | GeneralizedEstimate, block: int) -> np.ndarray:
+def _covariance_of_block(estimate: LinearEstimate | GeneralizedEstimate, block: int) -> np.ndarray:
     """Lambda Lambda' of a block."""
     k = int(estimate.layout.widths[block])
     root = estimate.layout.factors(estimate.theta)[block, :k, :k]
     return root @ root.T
 
 
-def modes_of_block(estimate: LinearEstimate | GeneralizedEstimate, block: int) -> np.ndarray:
+def _modes_of_block(estimate: LinearEstimate | GeneralizedEstimate, block: int) -> np.ndarray:
     """Conditional modes of a block, (q, k)."""
     own, other = estimate.modes
     return own if block == 0 else other[estimate.layout.columns_of(block)]

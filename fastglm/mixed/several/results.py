@@ -11,9 +11,9 @@ import numpy as np
 from fastglm.entry import entry_points
 from fastglm.errors import ModelError, Status
 from fastglm.fit.outcomes import named_prediction
-from fastglm.mixed.assemble import covariance_of_block, modes_of_block, rows_of_fit
+from fastglm.mixed.assemble import groups_of_fit, rows_of_fit
 from fastglm.mixed.boundary import describe_singular
-from fastglm.mixed.effects import GroupEffects, variance_components
+from fastglm.mixed.effects import variance_components
 from fastglm.mixed.generalized import GeneralizedEstimate
 from fastglm.mixed.results import MixedResults
 from fastglm.mixed.several.rows import predict_several, simulate_several
@@ -260,23 +260,14 @@ def make_several_results(
     m, fixed = estimate.theta.size, estimate.fixed
     back = fixed.from_standardized
     covariance = estimate.parameter_covariance[:m, :m]
-    by_group = {each.group: each for each in model.mixed_rows.fitted_formulas}
     layout = estimate.layout
-    groups = tuple(
-        GroupEffects(
-            block.group, block.levels, block.names, block.terms, covariance_of_block(estimate, b),
-            modes_of_block(estimate, b), estimate.factor.level_covariances(b),
-            by_group[block.group],
-        )
-        for b, block in enumerate(layout.blocks)
-    )  # fmt: skip
     return MixedSeveralResults(
         names=population.names,
         estimates=population.estimates,
         covariance=population.covariance,
         conditional_covariance=fixed.spread_out(back @ estimate.information_inverse @ back.T),
         family=model.family.without_alpha() if estimate.at_zero else model.family,
-        groups=groups,
+        groups=groups_of_fit(estimate, model.mixed_rows.fitted_formulas),
         components=variance_components(
             layout, estimate.theta, 0.0, lambda last: 1.0, None, covariance
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ def predict_several(
     etas = population._predictors_of(new)
     if level == "conditional":
         part = conditional_part(fit, rows, new_levels)
-        _mark(new, np.isnan(part))
+        new = _marked(new, np.isnan(part))
         etas[0] += np.nan_to_num(part)
     if which == "linear":
         return new.label(etas[0])
@@ -91,15 +92,15 @@ def _new_rows(fit: Any, exog: Any, level: str, others: Mapping[str, Any]) -> tup
             one = codes_and_columns(group.fitted_formula, exog, of_effects, n, nan_rows)
             codes.append(one[0])
             columns.append(one[1])
-    _mark(new, nan_rows)
+    new = _marked(new, nan_rows)
     return new, NewRows(new.design, None, codes, columns, nan_rows, new.labels)
 
 
-def _mark(new: Any, rows: np.ndarray) -> None:
-    """Rows without a prediction, beside those known."""
-    if rows.any():
-        known = rows if new.nan_rows is None else new.nan_rows | rows
-        object.__setattr__(new, "nan_rows", known)
+def _marked(new: population_rows.NewRows, rows: np.ndarray) -> population_rows.NewRows:
+    """The rows, of which these have no prediction beside those known to have none."""
+    if not rows.any():
+        return new
+    return replace(new, nan_rows=rows if new.nan_rows is None else new.nan_rows | rows)
 
 
 def simulate_several(fit: Any, n: int, seed: Any, use_u: bool) -> np.ndarray:
