@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from fastglm.errors import few_of
+from fastglm.errors import RankWarning, few_of, warn
 
-__all__ = ["MOST_PARTS", "SAME_COMBINATION", "aliased_text", "null_space"]
+__all__ = ["MOST_PARTS", "SAME_COMBINATION", "aliased_text", "null_space", "warn_of_aliased"]
 
 #: Most columns of a combination that are written out.
 MOST_PARTS = 6
@@ -19,6 +19,14 @@ SAME_COMBINATION = 1e-5
 def aliased_text(aliased: Mapping[str, Mapping[str, float]]) -> str:
     """Combinations that aliased columns are, as ``x3 = x1 - 2 x2; ...``."""
     return few_of([f"{name} = {_combination(parts)}" for name, parts in aliased.items()], "; ")
+
+
+def warn_of_aliased(shown: str) -> None:
+    """Warn of aliased columns, as `aliased_text` or their names alone."""
+    warn(
+        f"These columns are combinations of earlier ones, and their coefficients are NaN: {shown}.",
+        RankWarning,
+    )
 
 
 def _combination(parts: Mapping[str, float]) -> str:

@@ -15,7 +15,6 @@ from fastglm.errors import (
     ConvergenceWarning,
     DataError,
     ModelError,
-    RankWarning,
     SeparationError,
     SeparationWarning,
     StartError,
@@ -23,7 +22,7 @@ from fastglm.errors import (
     warn,
 )
 from fastglm.families import Family
-from fastglm.fit.aliased import aliased_text
+from fastglm.fit.aliased import aliased_text, warn_of_aliased
 from fastglm.fit.free_parameters.estimators import ESTIMATORS
 from fastglm.fit.free_parameters.problem import Problem
 from fastglm.fit.record import Fit
@@ -339,11 +338,7 @@ def warn_of(fit: Fit, advice: str = _ADVICE) -> None:
             )
         warn(text[0].upper() + text[1:], ConvergenceWarning)
     if fit.aliased and fit.status != Status.NOT_FINITE:
-        warn(
-            f"These columns are combinations of earlier ones, and their coefficients are NaN: "
-            f"{aliased_text(fit.aliased)}.",
-            RankWarning,
-        )
+        warn_of_aliased(aliased_text(fit.aliased))
 
 
 def _kept_leaving(fit: Fit) -> bool:

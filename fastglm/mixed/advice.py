@@ -12,6 +12,7 @@ from fastglm.errors import (
     few_of,
     warn,
 )
+from fastglm.fit.aliased import warn_of_aliased
 from fastglm.mixed.assemble import still_moving
 from fastglm.mixed.effects import undetermined, undetermined_text
 from fastglm.mixed.estimate import LinearEstimate
@@ -69,11 +70,7 @@ def _warn_of_no_alpha(estimate: GeneralizedEstimate) -> None:
 
 def _warn_of_end(results: MixedFit, estimate: LinearEstimate | GeneralizedEstimate) -> None:
     if results.aliased:
-        warn(
-            "These columns are combinations of earlier ones, and their coefficients are NaN: "
-            f"{few_of(list(results.aliased))}.",
-            RankWarning,
-        )
+        warn_of_aliased(few_of(list(results.aliased)))
     lost = undetermined(results.components, results.singular)
     if lost and results.converged:
         warn(f"{undetermined_text(lost)} Leave out one of these random terms.", RankWarning)

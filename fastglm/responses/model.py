@@ -17,13 +17,13 @@ from fastglm.errors import (
     ConvergenceWarning,
     DataError,
     ModelError,
-    RankWarning,
     SeparationError,
     SeparationWarning,
     Status,
     few_of,
     warn,
 )
+from fastglm.fit.aliased import warn_of_aliased
 from fastglm.fit.options import solver_options
 from fastglm.kernels.threads.threads import usable_threads
 from fastglm.pointers import Pointing
@@ -319,11 +319,7 @@ class ResponseModel(Pointing, Estimation):
             text = solution.status.advice
             warn(text[0].upper() + text[1:], ConvergenceWarning)
         if results is not None and results.aliased:
-            warn(
-                "These columns are combinations of earlier ones, and their coefficients are NaN: "
-                f"{few_of(list(results.aliased))}.",
-                RankWarning,
-            )
+            warn_of_aliased(few_of(list(results.aliased)))
 
     def __repr__(self) -> str:
         what = f"formula={self.formula!r}" if self.formula else ""
