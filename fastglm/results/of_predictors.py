@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from fastglm.fit.base import FitBase
@@ -257,39 +256,3 @@ class PredictorMethods(FitBase):
         from fastglm.plots import panels
 
         return panels(self, seed)
-
-    def report(
-        self,
-        path: str | Path,
-        title: str | None = None,
-        progress: Callable[[int, int], None] | None = None,
-    ) -> None:
-        """Write one self-contained web page: the fit, its checks in plain words, and pictures.
-
-        Parameters
-        ----------
-        path : str or Path
-            Of the HTML file.
-        title : str, optional
-            By default the family and the response.
-        progress : callable, optional
-            Called as ``progress(done, n_steps)`` after the tests and after each picture.
-
-        Raises
-        ------
-        DataError
-            If the result was loaded without its data.
-
-        Examples
-        --------
-        >>> import fastglm as fg
-        >>> import os, tempfile
-        >>> res = fg.glm("y ~ x", {"x": [0, 1, 2, 3], "y": [1, 3, 4, 9]}, family="poisson")
-        >>> path = os.path.join(tempfile.mkdtemp(), "report.html")
-        >>> res.report(path)
-        >>> os.path.exists(path)
-        True
-        """
-        from fastglm.report import write_report
-
-        write_report(self, path, title, progress)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -281,3 +281,41 @@ class SharedMethods(FitBase):
         True
         """
         write_json(self._described(), path)
+
+    def report(
+        self,
+        path: str | Path,
+        title: str | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """Write one self-contained web page: the fit, its checks in plain words, and pictures.
+
+        Of a mixed model it has variances and tests of terms in the place of checks.
+
+        Parameters
+        ----------
+        path : str or Path
+            Of the HTML file.
+        title : str, optional
+            By default the family and the response.
+        progress : callable, optional
+            Called as ``progress(done, n_steps)`` after the tests and after each picture.
+
+        Raises
+        ------
+        DataError
+            If the result was loaded without its data.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> import os, tempfile
+        >>> res = fg.glm("y ~ x", {"x": [0, 1, 2, 3], "y": [1, 3, 4, 9]}, family="poisson")
+        >>> path = os.path.join(tempfile.mkdtemp(), "report.html")
+        >>> res.report(path)
+        >>> os.path.exists(path)
+        True
+        """
+        from fastglm.report import write_report
+
+        write_report(self, path, title, progress)
