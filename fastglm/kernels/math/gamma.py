@@ -10,6 +10,8 @@ from fastglm.kernels.math import elementary as vm
 # The asymptotic series are good to rounding from here on; below, the recurrence leads there.
 LARGE = 10.0
 STEPS = 10
+# That of the tetragamma function from further on.
+TETRAGAMMA_LARGE, TETRAGAMMA_STEPS = 14.0, 14
 HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
@@ -56,3 +58,23 @@ def gamma_functions(x):
     s = 1.0 / 6.0 - s * u
     trigamma = second + r + 0.5 * u + s * u * r
     return log_gamma, digamma, trigamma
+
+
+@inline
+def tetragamma(x):
+    """Second derivative of the digamma function, x > 0; Abramowitz & Stegun (1964), 6.4.14."""
+    below = 0.0
+    for _ in range(TETRAGAMMA_STEPS):
+        small = x < TETRAGAMMA_LARGE
+        below += 2.0 / (x * x * x) if small else 0.0
+        x = x + 1.0 if small else x
+    r = 1.0 / x
+    u = r * r
+    s = 35.0 / 2.0
+    s = 691.0 / 210.0 - s * u
+    s = 5.0 / 6.0 - s * u
+    s = 3.0 / 10.0 - s * u
+    s = 1.0 / 6.0 - s * u
+    s = 1.0 / 6.0 - s * u
+    s = 1.0 / 2.0 - s * u
+    return -(below + u + u * r + s * u * u)

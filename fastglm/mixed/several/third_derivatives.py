@@ -21,7 +21,7 @@ from fastglm.kernels.compiler.decorators import inline
 from fastglm.kernels.compiler.intrinsics import pointer
 from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.kernels.math import elementary as vm
-from fastglm.kernels.math.gamma import gamma_functions
+from fastglm.kernels.math.gamma import gamma_functions, tetragamma
 from fastglm.kernels.passes.several_predictors import (
     HEADER_SHAPE,
     ROW_RESPONSE,
@@ -41,29 +41,6 @@ count: Any
 count_third: Any
 inverse: Any
 link_bends: Any
-
-#: From here on the asymptotic series of the tetragamma function is good to rounding.
-LARGE, STEPS = 14.0, 14
-
-
-@inline
-def tetragamma(x):
-    """Second derivative of the digamma function, x > 0; Abramowitz & Stegun (1964), 6.4.14."""
-    below = 0.0
-    for _ in range(STEPS):
-        small = x < LARGE
-        below += 2.0 / (x * x * x) if small else 0.0
-        x = x + 1.0 if small else x
-    r = 1.0 / x
-    u = r * r
-    s = 35.0 / 2.0
-    s = 691.0 / 210.0 - s * u
-    s = 5.0 / 6.0 - s * u
-    s = 3.0 / 10.0 - s * u
-    s = 1.0 / 6.0 - s * u
-    s = 1.0 / 6.0 - s * u
-    s = 1.0 / 2.0 - s * u
-    return -(below + u + u * r + s * u * u)
 
 
 @inline
