@@ -9,8 +9,8 @@ import numpy as np
 import scipy
 
 from fastglm.design.frames.frames import native_numbers, unmasked
-from fastglm.design.matrix.one_hot import ColumnMap, coded_parts
-from fastglm.design.matrix.parts import Dense, Design, Part, Sparse
+from fastglm.design.matrix.one_hot import coded_parts
+from fastglm.design.matrix.parts import Dense, Design, Sparse
 from fastglm.errors import DataError
 
 __all__ = ["array_names", "as_matrix", "column_terms", "design_from_array"]
@@ -48,7 +48,8 @@ def design_from_array(X: Any, allow_empty: bool = False) -> Design:
     is_sparse = not isinstance(X, np.ndarray)
     constant = _constant_column(X) if is_sparse else None
     names = array_names(n_columns, constant)
-    parts, column_map = _sparse_parts(X) if is_sparse else ((Dense(X),), None)
+    coded = coded_parts(X) if is_sparse else None
+    parts, column_map = coded or ((Sparse(X) if is_sparse else Dense(X),), None)
     return Design(
         parts=parts,
         n_rows=n_rows,
@@ -57,12 +58,6 @@ def design_from_array(X: Any, allow_empty: bool = False) -> Design:
         constant=constant,
         terms=column_terms(names),
     )
-
-
-def _sparse_parts(X: Any) -> tuple[tuple[Part, ...], ColumnMap | None]:
-    """The parts of a sparse matrix: categoricals where it is indicators, else itself."""
-    by_row = X if X.format == "csr" else X.tocsr()
-    return coded_parts(by_row) or ((Sparse(X),), None)
 
 
 @lru_cache(maxsize=64)

@@ -29,7 +29,7 @@ def coded_parts(matrix: Any) -> tuple[tuple[Part, ...], ColumnMap] | None:
 
     Parameters
     ----------
-    matrix : scipy.sparse CSR matrix or array, shape (n, k)
+    matrix : scipy.sparse CSR or CSC matrix or array, shape (n, k)
 
     Returns
     -------
@@ -42,9 +42,10 @@ def coded_parts(matrix: Any) -> tuple[tuple[Part, ...], ColumnMap] | None:
     entries of a row are repeated or not in order, or if one is not finite.
     """
     n_rows, n_columns = matrix.shape
-    if n_columns < MIN_COLUMNS or not matrix.has_canonical_format:
+    if n_columns < MIN_COLUMNS or not np.isfinite(matrix.data).all():
         return None
-    if not np.isfinite(matrix.data).all():
+    matrix = matrix if matrix.format == "csr" else matrix.tocsr()
+    if not matrix.has_canonical_format:
         return None
     first = _first_columns(matrix)
     if len(first) * n_rows > MAX_CODES_PER_ENTRY * matrix.nnz:
