@@ -175,9 +175,9 @@ class _Learning:
         levelled = set(self.learner.level_columns())
         factors = (e for e in parsed.factors if levelled.issuperset(e.columns))
         lean = (self.response, *parsed.offsets, *factors)
-        by_level = LevelSides(parsed.terms, self.learner.levelled) if levelled else None
-        if not open_ends(self.family):
-            by_level = None
+        by_level = None
+        if levelled and open_ends(self.family):
+            by_level = LevelSides(parsed.terms, self.learner.levelled)
         position = 0
         for position, whole, piece, present in self.pieces(
             lean if self.missing == "raise" else self.every

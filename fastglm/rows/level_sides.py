@@ -52,8 +52,10 @@ class LevelSides:
         """
         codes = {text: self._numbers(text, values[text]) for text in self._places}
         counted = side != NO_SIDE
-        all_count = bool(counted.all())
-        which = np.where(side < 0, 2, side) if all_count else np.where(side < 0, 2, side)[counted]
+        if not counted.all():
+            side = side[counted]
+            codes = {text: own[counted] for text, own in codes.items()}
+        which = np.where(side < 0, 2, side)
         for texts in list(self._counts):
             shape = tuple(len(self._places[text]) for text in texts)
             if prod(shape) > MOST_CELLS:
@@ -61,7 +63,7 @@ class LevelSides:
                 continue
             cell = np.zeros(1, dtype=np.int64)
             for text, size in zip(texts, shape, strict=True):
-                cell = cell * size + (codes[text] if all_count else codes[text][counted])
+                cell = cell * size + codes[text]
             found = np.bincount(cell * 3 + which, minlength=3 * prod(shape)).reshape(*shape, 3)
             old = self._counts[texts]
             found[tuple(slice(0, size) for size in old.shape)] += old

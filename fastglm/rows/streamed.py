@@ -87,9 +87,15 @@ class StreamedModelRows:
     @cached_property
     def needed_memory(self) -> int:
         """About what all rows of the model take in memory, in bytes."""
-        reader, sample = self.row_source(1).windows, self.row_source(1).row_table
+        reader = self.row_source(1).windows
         assert isinstance(reader, RowReader)
-        return int(self._raw_bytes(reader.names) + self._n_all * bytes_of(sample) / sample.n_rows)
+        return int(self._raw_bytes(reader.names) + self._built_bytes)
+
+    @property
+    def _built_bytes(self) -> float:
+        """About what the designs and vectors of all rows take."""
+        sample = self.row_source(1).row_table
+        return self._n_all * bytes_of(sample) / sample.n_rows
 
     @property
     def fits(self) -> bool:
@@ -124,7 +130,7 @@ class StreamedModelRows:
                 "rows for it; predictions go to a file with predict_to()."
             )
         names: Sequence[str] = self.source.names
-        if needed - self._raw_bytes(reader.names) + self._raw_bytes(names) > self.memory:
+        if self._built_bytes + self._raw_bytes(names) > self.memory:
             names = reader.names
         whole = joined_tables(list(self.source.read(names))).combine_chunks()
         reader.require_unchanged()

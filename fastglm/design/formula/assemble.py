@@ -163,9 +163,10 @@ class Assembler:
         if any(isinstance(f, NumericFactor) and f.codes is not None for f in factors.values()):
             return assemble(self._terms, factors, n_rows)
         if self._known is None:
-            design, stored = _assemble_with_stored(self._terms, factors, n_rows)
+            design, blocks = _assemble_with_stored(self._terms, factors, n_rows)
+            stored = tuple(product for product, _ in blocks)
             self._known = replace(design, parts=(Ones(1),), n_rows=1), stored
-            self.level_terms = _level_terms(stored, factors, n_rows)
+            self.level_terms = _level_terms(blocks, factors)
             return design
         known, stored = self._known
         parts = tuple(part for product in stored for part in _parts(product, factors, n_rows))
@@ -174,8 +175,8 @@ class Assembler:
 
 def _assemble_with_stored(
     terms: Sequence[ScaledTerm], factors: Mapping[str, Factor], n_rows: int
-) -> tuple[Design, tuple[CodedTerm, ...]]:
-    """The design, and the products of factors whose columns it stores, in their order."""
+) -> tuple[Design, tuple[tuple[CodedTerm, int], ...]]:
+    """The design, and the products of factors whose columns it stores, with how many parts each."""
     blocks: list[_Block] = []
     slices: list[tuple[str, slice]] = []
     products: list[CodedTerm] = []
@@ -204,18 +205,18 @@ def _assemble_with_stored(
         constant=constant,
         terms=tuple(slices),
     )
-    return design, tuple(products[i] for i in stored)
+    return design, tuple((products[i], len(blocks[i].parts)) for i in stored)
 
 
 def _level_terms(
-    stored: Sequence[CodedTerm], factors: Mapping[str, Factor], n_rows: int
+    stored: Sequence[tuple[CodedTerm, int]], factors: Mapping[str, Factor]
 ) -> tuple[tuple[str, ...] | None, ...]:
     """Of each stored part, the factors whose levels it has; None for other columns."""
     found: list[tuple[str, ...] | None] = []
-    for product in stored:
+    for product, n_parts in stored:
         texts = tuple(factor.text for factor in product.factors)
         is_plain = bool(texts) and all(isinstance(factors[t], CategoricalFactor) for t in texts)
-        found += [texts if is_plain else None] * len(_parts(product, factors, n_rows))
+        found += [texts if is_plain else None] * n_parts
     return tuple(found)
 
 
