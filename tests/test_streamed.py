@@ -2,50 +2,17 @@
 
 import re
 
-import dask.dataframe as dd
-import duckdb
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
-from pyarrow import feather
+from streamed_cases import FORMULA, MODELS, SOURCES, N, make_gaps, make_table, write_folder
 
 import fastglm as fg
 from fastglm.errors import ColumnNotFoundError, DataError, MissingValueError, ModelError
 from fastglm.rows.streamed import sample_ranges
 from fastglm.solve import streamed as solving
-
-N = 60_001
-
-
-def make_table(n=N, seed=0):
-    rng = np.random.default_rng(seed)
-    x, year = rng.normal(size=n), 2000.0 + rng.integers(0, 20, n)
-    g, h = rng.choice(["north", "east", "south", "west"], n), rng.integers(0, 5, n)
-    years = rng.uniform(0.2, 1.0, n)
-    rate = np.exp(-0.5 + 0.3 * x + 0.02 * (year - 2010) + 0.3 * (g == "east") - 0.1 * h)
-    claims = rng.poisson(years * rate)
-    trials = rng.integers(1, 6, n)
-    wins = rng.binomial(trials, 1 / (1 + np.exp(-0.3 * x)))
-    columns = {
-        "x": x,
-        "year": year,
-        "g": g,
-        "h": h,
-        "flag": rng.random(n) < 0.3,
-        "years": years,
-        "claims": claims,
-        "any": np.where(claims > 0, "yes", "no"),
-        "cost": rng.gamma(2.0, np.exp(0.1 * x) / 2.0),
-        "size": 1.0 + 2.0 * x + rng.normal(size=n),
-        "wins": wins,
-        "losses": trials - wins,
-        "w": rng.uniform(0.5, 2.0, n),
-        "times": rng.integers(0, 4, n),
-    }
-    return pa.table(columns)
 
 
 @pytest.fixture(scope="module")
@@ -55,50 +22,12 @@ def table():
 
 @pytest.fixture(scope="module")
 def gaps():
-    """As `table`, with missing values of every kind, and rows from 30,000 on without any x."""
-    table, rng = make_table(), np.random.default_rng(1)
-    for name in ("x", "g", "h", "flag", "claims", "years"):
-        mask = rng.random(N) < 0.02
-        if name == "x":
-            mask[30_000:40_000] = True
-        place = table.schema.get_field_index(name)
-        table = table.set_column(
-            place, name, pa.array(table.column(name).to_pylist(), table.field(name).type, mask=mask)
-        )
-    return table
+    return make_gaps()
 
 
 @pytest.fixture(scope="module")
 def folder(table, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("rows")
-    for rows in (5_000, 8_192, 20_000, 1_000_000):
-        pq.write_table(table, folder / f"{rows}.parquet", row_group_size=rows)
-    (folder / "many").mkdir()
-    for k, first in enumerate(range(0, N, 17_000)):
-        pq.write_table(table.slice(first, 17_000), folder / "many" / f"part-{k}.parquet")
-    feather.write_feather(table, folder / "rows.arrow", chunksize=9_999)
-    return folder
-
-
-SOURCES = {
-    "5,000": lambda folder, table: folder / "5000.parquet",
-    "8,192": lambda folder, table: folder / "8192.parquet",
-    "20,000": lambda folder, table: str(folder / "20000.parquet"),
-    "one row group": lambda folder, table: folder / "1000000.parquet",
-    "files": lambda folder, table: folder / "many",
-    "glob": lambda folder, table: str(folder / "many" / "*.parquet"),
-    "arrow": lambda folder, table: folder / "rows.arrow",
-    "memory": lambda folder, table: fg.scan(table),
-    "pandas": lambda folder, table: fg.scan(table.to_pandas()),
-    "lazy": lambda folder, table: pl.scan_parquet(folder / "8192.parquet"),
-    "duckdb": lambda folder, table: duckdb.connect().sql(
-        f"select * from '{folder / '1000000.parquet'}'"
-    ),
-    "dask": lambda folder, table: dd.from_pandas(table.to_pandas(), npartitions=5),
-    "data set": lambda folder, table: pyarrow.dataset.dataset(folder / "many"),
-    "batches": lambda folder, table: lambda: iter(table.to_batches(max_chunksize=4_321)),
-}
-FORMULA = "claims ~ x + year + g + C(h) + flag + x:g"
+    return write_folder(table, tmp_path_factory.mktemp("rows"))
 
 
 def bits(results):
@@ -140,39 +69,6 @@ def assert_alike(streamed, whole):
     ):  # fmt: skip
         assert getattr(streamed, name) == getattr(whole, name), name
     assert streamed.fitted_formula.to_dict() == whole.fitted_formula.to_dict()
-
-
-MODELS = {
-    "poisson": (FORMULA, {"family": "poisson", "exposure": "years"}),
-    "offset": ("claims ~ x + g + offset(log(years))", {"family": "poisson"}),
-    "given offset": ("claims ~ x", {"family": "poisson", "offset": "w"}),
-    "no intercept": ("claims ~ x + g - 1", {"family": "poisson"}),
-    "weights": ("claims ~ x * g", {"family": "poisson", "var_weights": "w"}),
-    "frequencies": (
-        "claims ~ x + flag",
-        {"family": "poisson", "freq_weights": "times", "var_weights": "w"},
-    ),
-    "one weight": ("size ~ x", {"var_weights": 2.0}),
-    "levels": ("any ~ x + g", {"family": "binomial"}),
-    "truths": ("flag ~ x", {"family": "binomial"}),
-    "counts": ("cbind(wins, losses) ~ x + g", {"family": "binomial"}),
-    "probit": ("any ~ x + C(h)", {"family": "binomial", "link": "probit"}),
-    "gaussian": ("size ~ x + year + g", {"family": "gaussian"}),
-    "gamma": ("cost ~ x + g", {"family": "gamma", "link": "log"}),
-    "inverse": ("cost ~ flag", {"family": "gamma"}),
-    "negative binomial": ("claims ~ x", {"family": fg.families.NegativeBinomial(alpha=0.5)}),
-    "quasi": ("claims ~ x", {"family": "quasipoisson"}),
-    "tweedie": ("cost ~ x", {"family": fg.families.Tweedie(var_power=1.5)}),
-    "spline": ("size ~ bs(year, df=4) + x", {}),
-    "splines": ("size ~ bs(x, df=6, degree=2) + bs(log(cost), df=5, include_intercept=True)", {}),
-    "straight": ("size ~ bs(x, degree=1):flag + bs(year, knots=[2005, 2010])", {}),
-    "nested": ("size ~ bs(center(x), df=4)", {}),
-    "natural": ("claims ~ cr(x, df=4)", {"family": "poisson"}),
-    "polynomial": ("size ~ poly(x, 3) + scale(year)", {}),
-    "contrast": ("size ~ C(g, contr.sum) + C(h, contr.treatment(2)):x", {}),
-    "expression": ("log(cost) ~ I(x**2) + exp(x / 9) + I(year > 2010)", {}),
-    "constant": ("claims ~ 1", {"family": "poisson"}),
-}
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -389,68 +285,6 @@ def test_what_cannot_be_fitted(kind, table):
     options = {"family": "poisson"} | options
     with pytest.raises(error, match=match):
         fg.glm(formula, fg.scan(table), **options)
-
-
-@pytest.mark.parametrize("cov_type", ["HC0", "HC1", "HC2", "HC3", "HC4", "jackknife"])
-@pytest.mark.parametrize("model", ["poisson", "frequencies", "gaussian"])
-def test_robust_covariances_take_one_more_pass(cov_type, model, table):
-    formula, options = MODELS[model]
-    streamed = fg.glm(formula, fg.scan(table), memory="20MB", **options)
-    source = streamed.row_source
-    before = source.n_passes
-    robust = streamed.with_covariance(cov_type)
-    assert source.n_passes == before + 1
-    whole = fg.glm(formula, table, **options).with_covariance(cov_type)
-    np.testing.assert_allclose(robust.bse, np.asarray(whole.bse), rtol=3e-7)
-
-
-def test_robust_covariances_have_the_same_bits_however_rows_are_read(folder, table):
-    found = []
-    for name in ("5,000", "one row group", "memory", "batches"):
-        source = SOURCES[name](folder, table)
-        robust = fg.glm(FORMULA, source, "poisson", memory="20MB", cov_type="HC3")
-        found.append(np.asarray(robust.cov_params()).tobytes())
-    assert len(set(found)) == 1
-
-
-@pytest.mark.parametrize("groups", ["g", "year", "h"])
-@pytest.mark.parametrize("use_correction", [True, "groups", False])
-def test_clusters_take_two_more_passes(groups, use_correction, table):
-    table = table.set_column(1, "year", table.column("year").cast(pa.int32()))
-    # Of few clusters, variances follow the last digits of the estimates.
-    options = {"family": "poisson", "freq_weights": "times", "tol": 1e-11}
-    kwds = {"groups": groups, "use_correction": use_correction}
-    source = fg.scan(lambda: iter(table.to_batches(max_chunksize=9_000)))
-    streamed = fg.glm("claims ~ x + flag", source, **options)
-    robust = streamed.with_covariance("cluster", **kwds)
-    whole = fg.glm("claims ~ x + flag", table, **options).with_covariance("cluster", **kwds)
-    np.testing.assert_allclose(robust.bse, np.asarray(whole.bse), rtol=1e-7)
-    assert robust.df_inference == whole.df_inference
-
-
-def test_clusters_of_rows_with_missing_values(gaps):
-    options = {"family": "poisson", "missing": "drop"}
-    whole = fg.glm("claims ~ x + g", gaps, **options).with_covariance("cluster", groups="year")
-    streamed = fg.glm("claims ~ x + g", fg.scan(gaps), memory="20MB", **options)
-    robust = streamed.with_covariance("cluster", groups="year")
-    np.testing.assert_allclose(robust.bse, np.asarray(whole.bse), rtol=1e-7)
-    with pytest.raises(DataError, match="groups: 'h' has no value in some rows"):
-        streamed.with_covariance("cluster", groups="h")
-
-
-def test_clusters_that_cannot_be(table):
-    streamed = fg.glm("claims ~ x", fg.scan(table), "poisson", memory="4MB")
-    for groups, error, match in (
-        (np.zeros(N, dtype=int), ModelError, "the name of a column"),
-        (["g", "h"], ModelError, "the name of a column"),
-        ("absent", ColumnNotFoundError, "no column 'absent'"),
-        ("w", ModelError, "too little for sums over so many columns, or groups"),
-    ):
-        with pytest.raises(error, match=match):
-            streamed.with_covariance("cluster", groups=groups)
-    one = fg.scan(table.append_column("one", pa.array(np.ones(N))))
-    with pytest.raises(DataError, match="only one group"):
-        fg.glm("claims ~ x", one, "poisson").with_covariance("cluster", groups="one")
 
 
 def test_windows_are_kept_where_they_fit_and_small_where_memory_is(table):
