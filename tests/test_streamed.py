@@ -11,7 +11,7 @@ from streamed_cases import FORMULA, MODELS, SOURCES, N, make_gaps, make_table, w
 
 import fastglm as fg
 from fastglm.errors import ColumnNotFoundError, DataError, MissingValueError, ModelError
-from fastglm.rows.streamed import sample_ranges
+from fastglm.rows import streamed as streamed_rows
 from fastglm.solve import streamed as solving
 
 
@@ -141,6 +141,42 @@ def test_large_fits_take_few_passes(table):
     assert dense.timings["decode"] >= 0.0
 
 
+def test_the_sample_has_rows_of_every_grain_where_it_has_a_good_part(monkeypatch):
+    # Sorted by their levels, whose rates differ by far: whole grains would have few of these.
+    rng = np.random.default_rng(3)
+    g = np.sort(rng.integers(0, 12, N))
+    x, claims = rng.normal(size=N), rng.poisson(np.exp(rng.normal(0.0, 2.0, 12))[g])
+    table = pa.table({"g": g.astype(str), "x": x, "claims": claims})
+    monkeypatch.setattr(streamed_rows, "SAMPLE_GRAINS", 2)
+    passes = []
+    for thinnest in (4, 0):
+        monkeypatch.setattr(streamed_rows, "THINNEST", thinnest)
+        streamed = fg.glm("claims ~ x + g", fg.scan(table), family="poisson")
+        assert_alike(streamed, fg.glm("claims ~ x + g", table, family="poisson"))
+        passes.append(streamed.n_passes)
+    assert passes[0] <= 3 < passes[1]
+
+
+def test_the_sample_leads_to_the_end_of_a_long_way(monkeypatch):
+    # A tail so long that weights double on the way from the sample's estimates.
+    rng, n = np.random.default_rng(5), 200_000
+    x, g = rng.lognormal(0.0, 0.7, n), rng.integers(0, 30, n)
+    claims = rng.poisson(0.02 * np.exp(0.2 * np.minimum(x, 8.0)))
+    source, left = fg.scan(pa.table({"x": x, "g": g, "claims": claims})), []
+    for most in (solving.MOST_CORRECTIONS, 1):
+        monkeypatch.setattr(solving, "MOST_CORRECTIONS", most)
+        found = []
+        streamed = fg.glm(
+            "claims ~ x + C(g)",
+            source,
+            "poisson",
+            memory="6MB",
+            progress=lambda n_sweeps, deviance, found=found: found.append(deviance),
+        )
+        left.append(found[1] - streamed.deviance)
+    assert 50.0 * left[0] < left[1]
+
+
 @pytest.mark.parametrize("shift", [0.0, 1e7])
 def test_a_linear_fit_takes_a_second_pass_only_where_digits_need_it(shift):
     table = make_table(100_000)
@@ -204,8 +240,10 @@ def test_functions_of_about_as_many_values_as_are_coded_have_the_same_bits(formu
 
 
 def test_samples_do_not_depend_on_the_memory():
-    for n_rows, columns in ((10**7, 5), (10**8, 20), (10**6, 300)):
-        few, many = (sample_ranges(n_rows, columns, memory) for memory in (256 * 10**6, 10**11))
+    for n_rows, columns in ((10**7, 5), (10**8, 20), (10**6, 300), (10**6, 5)):
+        few, many = (
+            streamed_rows.sampled_rows(n_rows, columns, memory) for memory in (256 * 10**6, 10**11)
+        )
         assert few == many
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -36,6 +36,8 @@ __all__ = ["StreamedModelRows"]
 #: Grains of a sample, at least, and the runs of neighbours that they come in.
 SAMPLE_GRAINS, SAMPLE_RUNS = 64, 16
 SAMPLE_ROWS_PER_COLUMN = 64
+#: One row of so many, where a sample has rows of all grains.
+THINNEST = 4
 #: What is kept for later passes takes at most this part of the memory.
 KEPT = 3
 #: Bytes that a sample may take, and numbers of a row beside its columns. A fit starts from it, so
@@ -158,8 +160,8 @@ class StreamedModelRows:
         most = reader.window_grains * GRAIN_ROWS
         self.source.batch_rows = min(type(self.source).batch_rows, most)
         stored = first.n_dense + int(first.table[fields.N_INDICATORS])
-        ranges = sample_ranges(reader.n_rows, stored, self.memory)
-        return StreamedRows(reader, reader.sample(ranges), self.memory // KEPT)
+        sampled = sampled_rows(reader.n_rows, stored, self.memory)
+        return StreamedRows(reader, reader.sample(*sampled), self.memory // KEPT)
 
     def grouped_source(self, name: str, n_threads: int) -> tuple[StreamedRows, int]:
         """What passes over rows in groups ask, by the name of a column; takes a pass itself.
@@ -329,15 +331,34 @@ def window_grains(memory: int, row_bytes: float, partial_bytes: int, n_threads: 
     return grains
 
 
-def sample_ranges(n_rows: int, n_columns: int, memory: int) -> list[tuple[int, int]]:
-    """Ranges of grains that a sample has: by position alone, spread evenly with some chance."""
+class Sampled(NamedTuple):
+    """Which rows a sample has, by position alone.
+
+    Attributes
+    ----------
+    ranges : list of tuple of int
+        Ranges of grains.
+    every : int
+        One row of so many neighbours in them.
+    """
+
+    ranges: list[tuple[int, int]]
+    every: int = 1
+
+
+def sampled_rows(n_rows: int, n_columns: int, memory: int) -> Sampled:
+    """Rows that a sample has, spread evenly with some chance.
+
+    Files are sorted, and neighbours are alike: where a sample can have a good part of all rows it
+    has some of every grain.
+    """
     n_grains = count_grains(n_rows)
     least = -(-SAMPLE_ROWS_PER_COLUMN * n_columns // GRAIN_ROWS)
     grain = 8 * GRAIN_ROWS * (n_columns + SAMPLE_OTHERS)
     wanted = max(least, min(SAMPLE_GRAINS, SAMPLE_BYTES // grain))
     wanted = max(1, min(wanted, memory // 4 // grain))
-    if wanted >= n_grains:
-        return [(0, n_grains)]
+    if wanted * THINNEST >= n_grains:
+        return Sampled([(0, n_grains)], -(-n_grains // wanted))
     runs = min(SAMPLE_RUNS, wanted)
     length, generator = wanted // runs, np.random.default_rng(0)
     edges = np.linspace(0, n_grains, runs + 1).astype(int)
@@ -345,7 +366,7 @@ def sample_ranges(n_rows: int, n_columns: int, memory: int) -> list[tuple[int, i
     firsts = [
         int(generator.integers(low, max(low, high - length) + 1)) for low, high in pairwise(edges)
     ]
-    return [(first, min(first + length, n_grains)) for first in firsts]
+    return Sampled([(first, min(first + length, n_grains)) for first in firsts])
 
 
 #: What only rows in memory have.

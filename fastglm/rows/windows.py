@@ -113,8 +113,10 @@ class RowReader:
             yield window
             begin = time.perf_counter()
 
-    def sample(self, ranges: Sequence[tuple[int, int]]) -> RowTable:
-        """Rows of some ranges of grains, side by side; if none of them is complete, `first_grain`.
+    def sample(self, ranges: Sequence[tuple[int, int]], every: int) -> RowTable:
+        """One of `every` so many rows of some ranges of grains, side by side.
+
+        If none of them is complete, `first_grain`.
 
         Raises
         ------
@@ -124,9 +126,13 @@ class RowReader:
         pieces = []
         for first, last in ranges:
             n = min(last * GRAIN_ROWS, self.n_rows) - first * GRAIN_ROWS
-            found = read_pieces(self.source, self.names, first * GRAIN_ROWS, n, n)
+            found = read_pieces(
+                self.source, self.names, first * GRAIN_ROWS, n, self.window_grains * GRAIN_ROWS
+            )
             # Copies: what a source gives may be a small part of what it keeps alive.
-            pieces += [table.take(np.arange(table.num_rows)) for _, table in found]
+            pieces += [
+                table.take(_some_of(position, table.num_rows, every)) for position, table in found
+            ]
         try:
             rows = self.rows(joined_tables(pieces).combine_chunks(), False)
         except FastGLMError as error:
@@ -174,6 +180,21 @@ class RowReader:
     def _build_row_table(self, rows: ModelRows) -> RowTable:
         weights = rows.variance_weights if self.single else rows.prior_weights
         return build_row_table(rows.design, rows.response, weights, rows.offset)
+
+
+def _some_of(position: int, n_rows: int, every: int) -> np.ndarray:
+    """Numbers of one row of `every` so many of a piece; a rule by grain, so pieces do not show."""
+    if every == 1:
+        return np.arange(n_rows)
+    chosen = []
+    for start in range(0, n_rows, GRAIN_ROWS):
+        rows = min(GRAIN_ROWS, n_rows - start)
+        firsts = np.arange(0, rows, every)
+        # By chance: what is periodic in the rows must not meet a period of the sample.
+        chance = np.random.default_rng((position + start) // GRAIN_ROWS)
+        within = chance.integers(0, every, firsts.size)
+        chosen.append(start + np.minimum(firsts + within, rows - 1))
+    return np.concatenate(chosen)
 
 
 def bytes_of(row_table: RowTable) -> int:

@@ -46,6 +46,8 @@ NEAR = 2e-5
 SMALL_STEP, ROUNDING_OF_A_STEP = 0.01, 1.0
 #: What the sample adds to a step gains at most this share of what the step does.
 SMALL_CORRECTION = 0.5
+#: Most of them, and the decrement from which on the sample's own error is larger than the next.
+MOST_CORRECTIONS, CORRECTED = 6, 1e-3
 
 
 class IndistinctColumnsError(DataError):
@@ -201,27 +203,51 @@ def _correct_step(run: Run, options: SolverOptions) -> None:
     """Adds to a step what the sample tells of the score that it leaves behind, if that is little.
 
     The score of all rows at the step's end is zero but for the curvature of the likelihood, which
-    the sample has in proportion. The next pass certifies the result: no digit hangs on this.
+    the sample has in proportion: Newton's method for that score, whose sweeps are of the sample
+    alone. The next pass certifies the result: no digit hangs on this.
     Jordan, Lee & Yang (2019), "Communication-efficient distributed statistical inference".
     """
-    coefficients, vectors = run.vectors[at.COEFFICIENTS], run.vectors
+    vectors, decrement = run.vectors, run.state[at.DECREMENT]
     if run.state[at.STEP_LENGTH] < 1.0 or not run.nothing_aliased:
         return
-    moved = vectors[at.TRIAL] - coefficients
+    share = run.rows.n_rows / run.row_table.n_rows
     sample = Run(MemoryRows(run.row_table), run.scaling, run.family, run.binary)
+    start, end = vectors[at.COEFFICIENTS].copy(), vectors[at.TRIAL].copy()
+    score, gram = _derivatives(sample, start, options)
+    whole = _symmetric(run.gram)
+    for _ in range(MOST_CORRECTIONS):
+        score_there, gram_there = _derivatives(sample, end, options)
+        moved = end - start
+        left = vectors[at.SCORE] - whole @ moved + share * (score_there - score + gram @ moved)
+        information = whole + share * (gram_there - gram)
+        try:
+            np.linalg.cholesky(information)
+        except np.linalg.LinAlgError:
+            break
+        further = np.linalg.solve(information, left)
+        if not 0.0 <= further @ left <= SMALL_CORRECTION * decrement:
+            break
+        end, decrement = end + further, further @ left
+        if decrement <= CORRECTED:
+            break
+    vectors[at.STEP] += end - vectors[at.TRIAL]
+    vectors[at.TRIAL] = end
+    run.write_beta(end)
+
+
+def _derivatives(
+    sample: Run, coefficients: np.ndarray, options: SolverOptions
+) -> tuple[np.ndarray, np.ndarray]:
+    """Score, (p,), and information, (p, p), of a sample at some coefficients."""
     sample.start_from(coefficients)
     sample.sweep_and_step(options.n_threads)
-    left = sample.gram @ moved - sample.vectors[at.SCORE]
-    sample.start_from(vectors[at.TRIAL])
-    sample.sweep_and_step(options.n_threads)
-    left += sample.vectors[at.SCORE]
-    left *= run.rows.n_rows / run.row_table.n_rows
-    further = run.solve(left)
-    if not 0.0 <= further @ left <= SMALL_CORRECTION * run.state[at.DECREMENT]:
-        return
-    vectors[at.STEP] += further
-    vectors[at.TRIAL] += further
-    run.write_beta(vectors[at.TRIAL])
+    return sample.vectors[at.SCORE].copy(), _symmetric(sample.gram)
+
+
+def _symmetric(gram: np.ndarray) -> np.ndarray:
+    """The whole of a matrix of which the lower triangle is right."""
+    lower = np.tril(gram)
+    return lower + np.tril(lower, -1).T
 
 
 def _take_exact_step(run: Run, options: SolverOptions) -> None:
