@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fastglm.data.wrong_numbers import warn_of_wrong_numbers
 from fastglm.errors import DataError, require_package
 
 if TYPE_CHECKING:
@@ -49,6 +50,11 @@ def read_table(
     Returns
     -------
     pyarrow.Table
+
+    Warns
+    -----
+    FastGLMWarning
+        Where a few values of a CSV file make a column of numbers one of text.
 
     Raises
     ------
@@ -142,7 +148,10 @@ def _read(path: Path, columns: list[str] | None, delimiter: str | None) -> pyarr
     from pyarrow import csv, feather, parquet
 
     if _ends(path, CSV):
-        return csv.read_csv(path, **csv_options(path, columns, delimiter))
+        options = csv_options(path, columns, delimiter)
+        table = csv.read_csv(path, **options)
+        warn_of_wrong_numbers(table, options["convert_options"].decimal_point, str(path))
+        return table
     if _ends(path, _PARQUET):
         return parquet.read_table(path, columns=columns)
     if _ends(path, _ARROW):

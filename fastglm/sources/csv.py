@@ -6,11 +6,12 @@ import re
 import shutil
 import tempfile
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastglm.data.files import csv_options
+from fastglm.data.wrong_numbers import wrong_numbers
 from fastglm.errors import DataError, FastGLMWarning, warn
 from fastglm.sources.files import ParquetFiles, label_of, size_of
 
@@ -68,6 +69,32 @@ class CSVFiles(ParquetFiles):
             # A column needed a wider type: all files get it.
             pass
         super().__init__(self._parts, label_of(paths))
+        #: What is to be said of columns, once they are read.
+        self._doubts = self._find_doubts(delimiter)
+
+    def read(
+        self, columns: Sequence[str], first: int = 0, last: int | None = None
+    ) -> Iterator[pyarrow.Table]:
+        """See `Source.read`; warns the first time of columns that a few values make text."""
+        for name in columns:
+            for text in self._doubts.pop(name, ()):
+                warn(text, FastGLMWarning)
+        return super().read(columns, first, last)
+
+    def _find_doubts(self, delimiter: str | None) -> dict[str, list[str]]:
+        from pyarrow import parquet, types
+
+        doubts: dict[str, list[str]] = {}
+        texts = [field.name for field in self.schema if types.is_string(field.type)]
+        for path, part in zip(self._originals, self._parts, strict=True):
+            point = csv_options(path, None, delimiter)["convert_options"].decimal_point
+            for name in texts:
+                with parquet.ParquetFile(part) as file:
+                    pieces = (batch.column(0) for batch in file.iter_batches(columns=[name]))
+                    found = wrong_numbers(name, pieces, point, str(path))
+                if found is not None:
+                    doubts.setdefault(name, []).append(found)
+        return doubts
 
     @property
     def _parts(self) -> list[Path]:

@@ -42,7 +42,8 @@ def test_columns_have_the_types_of_all_their_rows(table, tmp_path):
     write(table.set_column(1, "whole", table.column("whole").cast(pa.string())), tmp_path / "a.csv")
     with pytest.warns(FastGLMWarning, match=r"a\.csv: CSV is read once, into a temporary Parquet"):
         source = scan(tmp_path / "a.csv")
-    found = read(source, ["x", "whole", "empty", "text"])
+    with pytest.warns(FastGLMWarning, match="column 'text' of .*row 149,951 .* has 'a1', which"):
+        found = read(source, ["x", "whole", "empty", "text"])
     assert found.schema.field("whole").type == pa.float64()
     assert found.schema.field("empty").type == pa.int64()
     np.testing.assert_allclose(found.column("x").to_numpy(), table.column("x").to_numpy())
@@ -58,7 +59,8 @@ def test_fits_of_csv_and_of_its_table_are_alike(table, tmp_path):
     with pytest.warns(FastGLMWarning, match="and others: CSV is read once"):
         source = fg.scan(tmp_path / "many", delimiter=";")
     formula = "claims ~ x + whole + text"
-    streamed = fg.glm(formula, source, family="poisson")
+    with pytest.warns(FastGLMWarning, match=r"column 'text' of .*b\.csv is text.* 48 more of its"):
+        streamed = fg.glm(formula, source, family="poisson")
     whole = fg.glm(formula, fg.scan(table), family="poisson")
     assert streamed.estimates.tobytes() == whole.estimates.tobytes()
     folder = source._folder
@@ -98,3 +100,19 @@ def test_no_room_for_the_temporary_file(table, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(room / "absent"))
     with pytest.raises(DataError, match=r"temporary folder for .*a\.csv: No such .* Set TMPDIR"):
         scan(tmp_path / "a.csv")
+
+
+@pytest.mark.filterwarnings("ignore:.*CSV is read once")
+def test_a_wrong_value_among_numbers_is_told_where_its_column_is_used(tmp_path):
+    rng, path = np.random.default_rng(1), tmp_path / "a.csv"
+    x = [str(value) for value in rng.integers(0, 9, 5_000)]
+    x[1234], x[4000] = "oops", "1.5.2"
+    lines = [f"{a},{b},{b}{a}" for a, b in zip(x, rng.poisson(1.0, 5_000), strict=True)]
+    path.write_text("\n".join(["x,y,id", *lines]) + "\n")
+    source = scan(path)
+    fg.glm("y ~ 1", source)
+    text = r"'x' of .*row 1,234 .* has 'oops', which is no number, and so are 1 more of its values"
+    with pytest.warns(FastGLMWarning, match=text) as told:
+        read(source, ["x", "y"])
+    assert len(told) == 1
+    read(source, ["x", "y"])

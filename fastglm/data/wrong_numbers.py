@@ -1,0 +1,94 @@
+"""Columns of text files that a few values keep from being numbers, told of where they are used."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from fastglm.errors import FastGLMWarning, warn
+
+if TYPE_CHECKING:
+    import pyarrow
+
+__all__ = ["warn_of_wrong_numbers", "wrong_numbers"]
+
+#: Values at the head of a column that are looked at first.
+HEAD = 1_000
+#: With fewer values, text may well have numbers among them.
+FEWEST = 10
+#: Of all values, those that are no numbers are at most this share, or a single one.
+WRONG_SHARE = 0.05
+
+
+def wrong_numbers(
+    name: str,
+    pieces: Iterable[pyarrow.Array | pyarrow.ChunkedArray],
+    decimal_point: str,
+    label: str,
+) -> str | None:
+    """What is said of a column of text nearly all of whose values are numbers.
+
+    Parameters
+    ----------
+    name : str
+    pieces : iterable of pyarrow.Array or ChunkedArray
+        Its values, in order.
+    decimal_point : str
+    label : str
+        Of the file.
+
+    Returns
+    -------
+    str or None
+        Naming the first row and value that is no number; None where more are none, or there are
+        few.
+    """
+    import pyarrow.compute as pc
+
+    point = re.escape(decimal_point)
+    number = rf"^\s*[-+]?(\d+({point}\d*)?|{point}\d+)([eE][-+]?\d+)?\s*$"
+    first: tuple[int, str] | None = None
+    position = n_values = n_wrong = 0
+    for column in pieces:
+        head = column.slice(0, HEAD)
+        if not position and not _may_be_few(*_counts(head, number)):
+            return None
+        values, wrong = _counts(column, number)
+        if wrong and first is None:
+            row = pc.index(pc.match_substring_regex(column, number), False).as_py()
+            first = position + row, column[row].as_py()
+        position, n_values, n_wrong = position + len(column), n_values + values, n_wrong + wrong
+    if first is None or n_values < FEWEST or not _may_be_few(n_values, n_wrong):
+        return None
+    others = "" if n_wrong == 1 else f", and so are {n_wrong - 1:,} more of its values"
+    return (
+        f"column '{name}' of {label} is text, so that each of its values becomes a level: row "
+        f"{first[0]:,} (counted from 0, without the heading) has {first[1]!r}, which is no "
+        f"number{others}. Correct it, or leave it empty where it stands for a missing value; "
+        "nothing is to be done if these are levels."
+    )
+
+
+def warn_of_wrong_numbers(table: pyarrow.Table, decimal_point: str, label: str) -> None:
+    """Warns of each column of text of a table that a few values keep from being numbers."""
+    import pyarrow
+
+    for name in table.column_names:
+        column = table.column(name)
+        if pyarrow.types.is_string(column.type):
+            text = wrong_numbers(name, [column], decimal_point, label)
+            if text is not None:
+                warn(text, FastGLMWarning)
+
+
+def _counts(column: pyarrow.Array | pyarrow.ChunkedArray, number: str) -> tuple[int, int]:
+    """Values that are not missing, and those that are no numbers."""
+    import pyarrow.compute as pc
+
+    values = len(column) - column.null_count
+    return values, values - (pc.sum(pc.match_substring_regex(column, number)).as_py() or 0)
+
+
+def _may_be_few(n_values: int, n_wrong: int) -> bool:
+    return n_wrong <= max(1.0, WRONG_SHARE * n_values)
