@@ -43,7 +43,7 @@ def remaining_change(run: Run, allowed: float, is_corrected: bool = False) -> fl
         return 0.0
     try:
         if not run.last_information.any():
-            return math.sqrt(decrement) * _largest_error_of_levels(run)
+            return _largest_move_of_levels(run, math.sqrt(decrement))
         change = _relative_change(run)
     except np.linalg.LinAlgError:
         # Not positive definite in double precision: the QR that follows judges the weights itself.
@@ -89,14 +89,33 @@ def _inverse_root(information: np.ndarray) -> np.ndarray:
     return np.linalg.inv(lower) * scale
 
 
-def _largest_error_of_levels(run: Run) -> float:
-    """Largest standard error, without dispersion, of the constant and of levels."""
+def _largest_move_of_levels(run: Run, length: float) -> float:
+    """What the last step, of this length, may move linear predictors of rows of a level by.
+
+    Without categoricals these are the rows at the constant, be it of centred columns or of given
+    ones, of which the step itself tells more than its length.
+    """
     coded, constant = coded_columns(run.row_table), run.scaling.constant
     if constant >= 0:
-        coded = np.union1d(coded, run.row_table.design_column_of[constant])
+        constant = run.row_table.design_column_of[constant]
+    if coded.size:
+        columns = coded if constant < 0 else np.union1d(coded, constant)
+        return length * _largest_error(run, columns)
+    if constant < 0:
+        return 0.0
+    unit = np.zeros(run.row_table.n_columns)
+    unit[constant] = 1.0
+    ends = run.vectors[at.COEFFICIENTS], run.vectors[at.TRIAL]
+    given = [run.scaling.to_params(end, run.row_table)[constant] for end in ends]
+    moved = max(abs(ends[0][constant] - ends[1][constant]), abs(given[0] - given[1]))
+    return float(min(moved, length * math.sqrt(run.solve(unit)[constant])))
+
+
+def _largest_error(run: Run, columns: np.ndarray) -> float:
+    """Largest standard error, without dispersion, of the constant and of levels."""
     # Those of eliminated levels among themselves, and of others given these.
     errors, known = run.vectors[at.COLUMN_SCALE].copy(), _told_apart(run)
     root = _inverse_root(run.information[np.ix_(known, known)])
-    columns = known if run.eliminated is None else run.eliminated.kept_column[known]
-    errors[columns] = np.sqrt(np.square(root).sum(axis=0))
-    return float(errors[coded].max(initial=0.0))
+    kept = known if run.eliminated is None else run.eliminated.kept_column[known]
+    errors[kept] = np.sqrt(np.square(root).sum(axis=0))
+    return float(errors[columns].max(initial=0.0))

@@ -6,6 +6,7 @@ import pytest
 
 import fastglm as fg
 from fastglm.passes import chunks
+from fastglm.solve import fit
 from fastglm.solve.newton import state as at
 from fastglm.solve.starting import sampled_correction, subsample
 from fastglm.solve.unsettled_weights import remaining_change
@@ -103,3 +104,35 @@ def test_settled_fits_take_no_further_sweep(judged):
     data["c"] = pd.Categorical(data["c"], categories=[5, *range(5), *range(6, LEVELS)])
     fg.glm("poisson ~ c + x", data[data["c"] != 0], family="poisson")
     assert [left <= 1e-7 for left, _ in judged] == [True]
+
+
+@pytest.mark.parametrize("mean", [0.0, 50.0])
+def test_without_levels_the_step_itself_is_the_bound(monkeypatch, judged, mean):
+    monkeypatch.setattr(subsample, "SAMPLE_FROM_VALUES", 100_000)
+    monkeypatch.setattr(chunks, "CHUNK_VALUES", 4_096)
+    monkeypatch.setattr(subsample, "REUSE_FROM_DENSE", 12)
+    moves, settles = [], sampled_correction.finalize_information
+
+    def spy(run, options):
+        steps = run.vectors[[at.COEFFICIENTS, at.TRIAL]]
+        given = [run.scaling.to_params(step, run.row_table)[0] for step in steps]
+        information = np.tril(run.information) + np.tril(run.information, -1).T
+        length = np.sqrt(run.state[at.DECREMENT] * np.linalg.inv(information)[0, 0])
+        moves.append((abs(steps[0, 0] - steps[1, 0]), abs(given[0] - given[1]), length))
+        return settles(run, options)
+
+    monkeypatch.setattr(fit, "finalize_information", spy)
+    generator = np.random.default_rng(1)
+    X = generator.standard_normal((N, 16)) + mean
+    X[:, 0] = 1.0
+    linear = (X[:, 1:5] - mean).sum(axis=1) / 4.0
+    y = (generator.random(N) < 1.0 / (1.0 + np.exp(-linear))).astype(float)
+    found = fg.GLM(y, X, "binomial").fit()
+    (left, (_, last, _)), (centered, given, length) = judged[0], moves[0]
+    assert not last.any()
+    assert left == pytest.approx(min(max(centered, given), length), rel=1e-6)
+    # Of columns far from zero the constant moves further than any row.
+    assert (given > length) == (mean > 0.0)
+    np.testing.assert_allclose(
+        found.bse, errors_at(X, np.asarray(found.params), "binomial"), rtol=1e-7
+    )
