@@ -18,6 +18,7 @@ from fastglm.solve.newton.constants import (
     STANDARD_ERROR_SLACK,
 )
 from fastglm.solve.newton.run import SolverOptions
+from fastglm.solve.unsettled_weights import change_left
 
 __all__ = ["PredictorSolution", "newton_maximize"]
 
@@ -179,6 +180,9 @@ class _NewtonIterations:
         self.half_decrement = math.nan
         self.fresh = True
         self.sums = self._sweep(params, True)
+        # The information before the last one, and half the decrement of the step from there.
+        self.last_information: np.ndarray | None = None
+        self.last_half = math.nan
 
     def run(self) -> Status:
         """Climb until the status is known."""
@@ -194,7 +198,8 @@ class _NewtonIterations:
             self._record(half, last)
             bound = 2.0 * abs(sums.log_likelihood) + 0.1
             definite = self.newton.is_definite
-            if self.fresh and definite and self._is_done(half, last, bound):
+            done = self.fresh and definite and self._is_done(half, last, bound)
+            if done and self._is_settled(half, last):
                 self.params = self.params + step
                 return Status.CONVERGED
             if self.fresh and not definite and half <= ROUNDING * bound:
@@ -202,9 +207,11 @@ class _NewtonIterations:
                 # and the log-likelihood would not change: no number of steps is enough.
                 return Status.MAX_ITERATIONS
             keeps = definite and self.system.is_information_costly
-            keeps = keeps and self._keeps_information(half, last, bound)
+            keeps = keeps and not done and self._keeps_information(half, last, bound)
+            if self.fresh:
+                self.last_information, self.last_half = sums.information, half
             if not self._advance(step, bound, with_information=not keeps):
-                return Status.STEP_TOO_SHORT
+                return Status.CONVERGED if done else Status.STEP_TOO_SHORT
             last = half
         return Status.MAX_ITERATIONS
 
@@ -223,6 +230,22 @@ class _NewtonIterations:
         )
         stagnates = half <= tol * bound and contraction > MAX_CONTRACTION
         return half <= target or predicted or stagnates
+
+    def _is_settled(self, half: float, last: float) -> bool:
+        """Whether the last step changes no variance of any contrast by more than is allowed.
+
+        The log-likelihood of all rows does not show few that determine much: see
+        `fastglm.solve.unsettled_weights`.
+        """
+        allowed = STANDARD_ERROR_SLACK * self.options.tol
+        # What does not shrink is rounding, which another step does not lessen.
+        if 2.0 * half <= allowed * allowed or half > MAX_CONTRACTION * last:
+            return True
+        if self.last_information is None:
+            return False
+        ratio = math.sqrt(half / self.last_half)
+        left = change_left(self.sums.information, self.last_information, ratio, allowed)
+        return left <= allowed
 
     def _final_half_decrement(self, bound: float) -> float:
         """Half the decrement of a step that changes standard errors by no more than is allowed.

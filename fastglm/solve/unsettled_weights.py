@@ -15,7 +15,7 @@ from fastglm.solve.coded_aliases import coded_columns
 from fastglm.solve.newton import state as at
 from fastglm.solve.newton.run import Run
 
-__all__ = ["remaining_change"]
+__all__ = ["change_left", "remaining_change"]
 
 
 def remaining_change(run: Run, allowed: float, is_corrected: bool = False) -> float:
@@ -44,11 +44,44 @@ def remaining_change(run: Run, allowed: float, is_corrected: bool = False) -> fl
     try:
         if not run.last_information.any():
             return _largest_move_of_levels(run, math.sqrt(decrement))
-        change = _relative_change(run)
+        known = _told_apart(run)
+        now, before = (m[np.ix_(known, known)] for m in (run.information, run.last_information))
+        ratio = math.sqrt(decrement / last) if math.isfinite(last) else 1.0
+        return change_left(now, before, ratio, allowed, is_corrected)
     except np.linalg.LinAlgError:
         # Not positive definite in double precision: the QR that follows judges the weights itself.
         return 0.0
-    ratio, left = math.sqrt(decrement / last) if math.isfinite(last) else 1.0, 0.0
+
+
+def change_left(
+    information: np.ndarray,
+    last: np.ndarray,
+    ratio: float,
+    allowed: float,
+    is_corrected: bool = False,
+) -> float:
+    """Estimate of the largest relative change of any contrast's variance by a step to come.
+
+    Parameters
+    ----------
+    information, last
+        (p, p) matrices before the step and before the one that led there; lower triangles.
+    ratio
+        Length of the step over that of the one before.
+    allowed, is_corrected
+        As of `remaining_change`.
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If the information is not positive definite.
+    """
+    information, last = np.tril(information), np.tril(last)
+    change = information - last
+    change += np.tril(change, -1).T
+    # L^-1 D L^-T with the factor L of the information and its change D.
+    root, left = _inverse_root(information), 0.0
+    change = root @ change @ root.T
     # A bound on the eigenvalue, and the eigenvalue itself where that is not enough.
     for norm in (np.linalg.norm, _largest_eigenvalue):
         moved = float(norm(change))
@@ -56,17 +89,6 @@ def remaining_change(run: Run, allowed: float, is_corrected: bool = False) -> fl
         if left <= allowed:
             break
     return left
-
-
-def _relative_change(run: Run) -> np.ndarray:
-    """L^-1 D L^-T with the factor L of the last Gram matrix and its change D, symmetric."""
-    information, last = run.information, run.last_information
-    known = _told_apart(run)
-    information, last = (np.tril(m)[np.ix_(known, known)] for m in (information, last))
-    change = information - last
-    change += np.tril(change, -1).T
-    root = _inverse_root(information)
-    return root @ change @ root.T
 
 
 def _largest_eigenvalue(change: np.ndarray) -> float:
