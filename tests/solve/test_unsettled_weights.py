@@ -9,7 +9,7 @@ from fastglm.passes import chunks
 from fastglm.solve import fit
 from fastglm.solve.newton import state as at
 from fastglm.solve.starting import sampled_correction, subsample
-from fastglm.solve.unsettled_weights import remaining_change
+from fastglm.solve.unsettled_weights import change_left, remaining_change
 
 N, LEVELS, EVENTS = 30_000, 12, 2
 
@@ -136,3 +136,44 @@ def test_without_levels_the_step_itself_is_the_bound(monkeypatch, judged, mean):
     np.testing.assert_allclose(
         found.bse, errors_at(X, np.asarray(found.params), "binomial"), rtol=1e-7
     )
+
+
+def several_frame(events, seed=0, n_levels=8):
+    """Responses of several kinds, of which the level that others are compared with has few."""
+    generator = np.random.default_rng(seed)
+    c, x = generator.integers(0, n_levels, N), generator.standard_normal(N)
+    mean = np.exp(0.4 * x - 0.5 + 0.5 * c / n_levels)
+    rare = np.flatnonzero(c == 0)
+    counts = generator.poisson(mean * generator.gamma(2.0, 0.5, N)).astype(float)
+    counts[rare] = 0.0
+    counts[rare[5 : 5 + events]] = 1.0
+    latent = np.outer(x, [0.0, 0.5, -0.5]) + generator.gumbel(size=(N, 3))
+    level = latent.argmax(axis=1)
+    level[rare] = 0
+    level[rare[5 : 5 + events]] = 1
+    level[rare[15 : 15 + events]] = 2
+    return pd.DataFrame({"counts": counts, "level": level, "x": x, "c": pd.Categorical(c)})
+
+
+SEVERAL = {
+    "OrderedModel": ("level", {}, 5),
+    "MNLogit": ("level", {}, 5),
+    "NegativeBinomialP": ("counts", {"dispersion": "~ 1"}, 1),
+}
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_variances_of_several_predictors_follow_it_too(name):
+    response, options, events = SEVERAL[name]
+    model = getattr(fg, name).from_formula(f"{response} ~ c + x", several_frame(events), **options)
+    found, exact = model.fit(), model.fit(tol=1e-14)
+    np.testing.assert_allclose(np.ravel(found.bse), np.ravel(exact.bse), rtol=1e-7)
+
+
+def test_change_left_is_that_of_a_contrast_that_no_diagonal_shows():
+    # Two levels with an intercept, of which the reference has lost half of its little information.
+    now, before = (np.array([[r + 1e6, 1e6], [1e6, 1e6]]) for r in (2.0, 4.0))
+    assert change_left(now, before, 1e-3, 0.0) == pytest.approx(1.0, rel=1e-6)
+    now = np.array([[4.0 + 1e6, 1e6], [1e6, 1e6]]) - np.diag([1e-3, 0.0])
+    assert change_left(now, before, 0.5, 0.0) == pytest.approx(2.5e-4 * 0.5, rel=1e-3)
+    assert change_left(now, before, 0.0, 0.0, is_corrected=True) == 0.0
