@@ -13,7 +13,12 @@ from fastglm.design.frames.output import to_pandas
 from fastglm.entry import entry_points
 from fastglm.errors import ModelError
 from fastglm.fit.roots import covariance_root
-from fastglm.inference.intervals.predictive_mixture import Mixture, components_of
+from fastglm.inference.intervals.predictive_mixture import (
+    Component,
+    Mixture,
+    certain_quantiles,
+    components_of,
+)
 from fastglm.inference.rendering import RenderedFrame
 from fastglm.inference.rows.new_rows import NewRows
 from fastglm.kernels.blocks import row_buffers
@@ -162,31 +167,49 @@ class Prediction(RenderedFrame):
             # No degree of freedom is left for the spread of observations about their means.
             return np.full((2, eta.size), np.nan)
         components = components_of(fit)
-        mean, error_of_mean = np.asarray(self.predicted_mean), np.asarray(self.se_mean)
         slices = [slice(k, k + SLICE_ROWS) for k in range(0, eta.size, SLICE_ROWS)]
-        limits = np.empty((2, eta.size))
+        limits, tails = np.empty((2, eta.size)), (alpha / 2.0, 1.0 - alpha / 2.0)
+        lattice = components[0].distribution.lattice
+        two_valued = lattice is not None and np.all(
+            lattice(self._weights_of(slice(None))) == family.domain.upper
+        )
 
         def work(rows: slice) -> None:
-            # One weight for all rows takes one quantile of a standardised response.
-            weights = self.weights[:1] if self.weights.strides == (0,) else self.weights[rows]
-            variance = family.variance(mean[rows]) * fit.response_dispersion / weights
-            mixture = Mixture(
-                components,
-                family.link.inverse,
-                weights,
-                eta[rows],
-                error[rows],
-                mean[rows],
-                error_of_mean[rows],
-                np.sqrt(variance),
-                family.domain.upper,
-            )
-            limits[0, rows] = mixture.quantile(alpha / 2.0)
-            limits[1, rows] = mixture.quantile(1.0 - alpha / 2.0)
+            if not (two_valued and family.is_unbounded):
+                limits[:, rows] = self._quantiles(components, rows, tails)
+                return
+            unclear = certain_quantiles(family, eta[rows], error[rows], tails, limits[:, rows])
+            if unclear.any():
+                others = rows.start + np.flatnonzero(unclear)
+                limits[:, others] = self._quantiles(components, others, tails)
 
         with ThreadPoolExecutor(self.n_threads) as pool:
             list(pool.map(work, slices))
         return limits
+
+    def _weights_of(self, rows: slice | np.ndarray) -> np.ndarray:
+        # One weight for all rows takes one quantile of a standardised response.
+        return self.weights[:1] if self.weights.strides == (0,) else self.weights[rows]
+
+    def _quantiles(
+        self, components: list[Component], rows: slice | np.ndarray, tails: tuple[float, float]
+    ) -> np.ndarray:
+        """Quantiles of the predictive distributions of rows at these lower tails, (2, rows)."""
+        family, weights = self.fit.family, self._weights_of(rows)
+        mean, error_of_mean = np.asarray(self.predicted_mean)[rows], np.asarray(self.se_mean)[rows]
+        variance = family.variance(mean) * self.fit.response_dispersion / weights
+        mixture = Mixture(
+            components,
+            family.link.inverse,
+            weights,
+            np.asarray(self.linear_predictor)[rows],
+            np.asarray(self.se_linear_predictor)[rows],
+            mean,
+            error_of_mean,
+            np.sqrt(variance),
+            family.domain.upper,
+        )
+        return np.stack([mixture.quantile(tail) for tail in tails])
 
     def summary_frame(self, alpha: float = 0.05) -> Any:
         """Means, standard errors and intervals, a data frame of n rows.

@@ -13,14 +13,19 @@ import scipy
 from fastglm.families.distribution import ResponseDistribution, lattice_quantile
 
 if TYPE_CHECKING:
+    from fastglm.families import Family
     from fastglm.fit.record import Fit
 
-__all__ = ["Component", "Mixture", "components_of"]
+__all__ = ["Component", "Mixture", "certain_quantiles", "components_of"]
 
 #: Largest standard error of the mean, in standard deviations of a response, for so many nodes.
 NODES = ((0.1, 3), (0.5, 9), (np.inf, 31))
 #: The same for the dispersion, by its residual degrees of freedom.
 DISPERSION_NODES = ((100_000, 1), (300, 3), (30, 7), (8, 15), (0, 31))
+#: Outermost of the nodes, in standard errors: those of 31 end at 9.9.
+FARTHEST_NODE = 10.0
+#: Of a linear predictor, relative: nearer than this to a bound it is on neither side of it.
+ROUNDING = 1e-9
 DOUBLINGS = 60
 ILLINOIS_STEPS = 60
 #: Relative error of a quantile; false position leaves far less.
@@ -64,6 +69,44 @@ def _hermite(n_nodes: int) -> tuple[np.ndarray, np.ndarray]:
     """Values of a standard normal variable, and probabilities, of Gauss-Hermite quadrature."""
     nodes, masses = np.polynomial.hermite_e.hermegauss(n_nodes)
     return nodes, masses / masses.sum()
+
+
+def certain_quantiles(
+    family: Family, eta: np.ndarray, error: np.ndarray, tails: Sequence[float], out: np.ndarray
+) -> np.ndarray:
+    """Quantiles of responses that are 0 or the upper end of the domain, where they are certain.
+
+    P(Y = 0) is linear in the mean, so that the averaged mean decides. Where all means that are
+    averaged are on one side of the bound, so is their average: no mean need be known.
+
+    Parameters
+    ----------
+    family
+        Whose link gives every linear predictor a mean.
+    eta, error
+        (n,) linear predictors and their standard errors.
+    tails
+        Probabilities of the lower tails.
+    out
+        (tails, n), overwritten.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+        Rows that are not certain, among them those that are NaN.
+    """
+    upper, link = family.domain.upper, family.link
+    rises = link(0.75 * upper) > link(0.25 * upper)
+    bounds = [float(link(upper * (1.0 - tail))) for tail in tails]
+    reach = FARTHEST_NODE * error
+    reach += ROUNDING * (1.0 + max(abs(bound) for bound in bounds))
+    nearest, farthest = eta - reach, eta + reach
+    unclear = np.isnan(nearest)
+    for bound, quantile in zip(bounds, out, strict=True):
+        above = nearest > bound
+        unclear |= above != (farthest > bound)
+        np.multiply(above if rises else ~above, upper, out=quantile)
+    return unclear
 
 
 class Mixture:

@@ -8,7 +8,12 @@ from r_cases import fit_of, frame_of, matrix, names_with, read_case
 
 import fastglm as fg
 from fastglm.errors import DataError, ModelError
-from fastglm.inference.intervals.predictive_mixture import Mixture, components_of
+from fastglm.inference.intervals import prediction_intervals
+from fastglm.inference.intervals.predictive_mixture import (
+    Mixture,
+    certain_quantiles,
+    components_of,
+)
 
 COLUMNS = ["mean", "mean_se", "mean_ci_lower", "mean_ci_upper", "obs_ci_lower", "obs_ci_upper"]
 
@@ -274,6 +279,41 @@ def test_two_valued_responses_have_the_quantiles_of_counts_of_one_trial(error):
         expected = counted.quantile(probability)
         np.testing.assert_array_equal(two_valued.quantile(probability), expected)
     assert {0.0, 1.0} <= set(two_valued.quantile(0.975))
+
+
+@pytest.mark.parametrize("link", ["logit", "cloglog", "loglog", "cauchit"])
+@pytest.mark.parametrize("error", [0.001, 0.05, 0.4])
+def test_quantiles_that_no_mean_need_decide_are_those_of_the_average(link, error):
+    family = fg.families.Binomial(link=link)
+    tails = (0.025, 0.3, 0.975)
+    ends = [float(family.link(1.0 - tail)) for tail in tails]
+    # Close to each bound, where the average may be on its other side, and far away.
+    near = [end + error * np.linspace(-12.0, 12.0, 301) for end in ends]
+    eta = np.concatenate([*near, np.linspace(-3.0, 3.0, 301), [np.nan]])
+    mean = family.link.inverse(eta)
+    numbers = np.ones(1), eta, np.full(eta.size, error), mean, 0.2 * mean, np.sqrt(mean)
+    mixture = Mixture([_component(family)], family.link.inverse, *numbers, 1.0)
+    found = np.empty((3, eta.size))
+    unclear = certain_quantiles(family, eta, numbers[2], tails, found)
+    assert unclear[-1]
+    assert 0.01 < unclear.mean() < 0.99
+    for quantile, tail in zip(found, tails, strict=True):
+        np.testing.assert_array_equal(quantile[~unclear], mixture.quantile(tail)[~unclear])
+
+
+def test_rows_that_are_not_certain_are_averaged(monkeypatch):
+    rng = np.random.default_rng(2)
+    X = np.column_stack([np.ones(60), 3.0 * rng.standard_normal((60, 2))])
+    y = (X[:, 1] + 2.0 * rng.standard_normal(60) > 0.0).astype(float)
+    fit = fg.GLM(y, X, "binomial").fit()
+    quick = fit.get_prediction().conf_int(obs=True)
+    monkeypatch.setattr(
+        prediction_intervals,
+        "certain_quantiles",
+        lambda family, eta, *of: np.ones(eta.size, dtype=bool),
+    )
+    np.testing.assert_array_equal(quick, fit.get_prediction().conf_int(obs=True))
+    assert {0.0, 1.0} == set(quick[:, 0]) == set(quick[:, 1])
 
 
 def _component(family):
