@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
@@ -17,6 +17,12 @@ from fastglm.fit.saving import read_fit
 from fastglm.responses.saving import read_response
 from fastglm.results import Results
 
+if TYPE_CHECKING:
+    from fastglm.mixed.results import MixedResults
+    from fastglm.responses.results import ResponseResults
+
+    AnyResults: TypeAlias = Results | ResponseResults | MixedResults
+
 __all__ = ["load"]
 
 #: Kind of a mixed model, whose module is imported when it is needed.
@@ -26,7 +32,7 @@ MIXED_SEVERAL = "MixedSeveral"
 
 
 @entry
-def load(path: str | Path, check: bool = True) -> Any:
+def load(path: str | Path, check: bool = True) -> AnyResults:
     """Read a fit that `Results.save` wrote.
 
     Parameters
@@ -79,7 +85,7 @@ def load(path: str | Path, check: bool = True) -> Any:
     return _read(saved, path, is_sure=check and written is not None)
 
 
-def _read(saved: dict[str, Any], path: str | Path, is_sure: bool) -> Any:
+def _read(saved: dict[str, Any], path: str | Path, is_sure: bool) -> AnyResults:
     """The fit; one that is not surely as it was written is tried out first."""
     try:
         results = _read_by_kind(saved)
@@ -95,7 +101,7 @@ def _read(saved: dict[str, Any], path: str | Path, is_sure: bool) -> Any:
     return results
 
 
-def _read_by_kind(saved: dict[str, Any]) -> Any:
+def _read_by_kind(saved: dict[str, Any]) -> AnyResults:
     if saved.get("kind") == MIXED:
         from fastglm.mixed.results import MixedResults
         from fastglm.mixed.saving import read_mixed
@@ -106,7 +112,9 @@ def _read_by_kind(saved: dict[str, Any]) -> Any:
         from fastglm.mixed.several.saving import read_several
 
         return read_several(saved, MixedSeveralResults)
-    return read_response(saved) if "kind" in saved else read_fit(saved, Results)
+    if "kind" in saved:
+        return cast("ResponseResults", read_response(saved))
+    return read_fit(saved, Results)
 
 
 def _try_out(results: Any) -> None:

@@ -21,6 +21,10 @@ from fastglm.results.shared import SharedMethods
 
 if TYPE_CHECKING:
     import pandas as pd
+    from mlflow.models.model import ModelInfo
+
+    from fastglm.load import AnyResults
+    from fastglm.typing import Matrix, Vector
 
 __all__ = ["load_model", "log_model", "save_model"]
 
@@ -92,7 +96,7 @@ def save_model(
 
 
 @entry
-def log_model(results: Any, name: str = "model", **options: Any) -> Any:
+def log_model(results: Any, name: str = "model", **options: Any) -> ModelInfo:
     """Log a fit to the active run of MLflow.
 
     Parameters
@@ -121,7 +125,7 @@ def log_model(results: Any, name: str = "model", **options: Any) -> Any:
 
 
 @entry
-def load_model(model_uri: str, dst_path: str | None = None) -> Any:
+def load_model(model_uri: str, dst_path: str | None = None) -> AnyResults:
     """Load a fit that was logged or saved.
 
     Parameters
@@ -153,11 +157,11 @@ class _Served:
     def __init__(self, results: Any):
         self.results = results
 
-    def predict(self, data: pd.DataFrame, params: dict[str, Any] | None = None) -> Any:
+    def predict(self, data: pd.DataFrame, params: dict[str, Any] | None = None) -> Vector | Matrix:
         """Means of the rows, or what ``params={"which": ...}`` asks for."""
         return self.results.predict(data, **({} if params is None else params))
 
-    def get_raw_model(self) -> Any:
+    def get_raw_model(self) -> AnyResults:
         """The fit."""
         return self.results
 

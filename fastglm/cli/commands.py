@@ -190,9 +190,12 @@ def predict(
 def summary(model: text.ModelFile, as_json: text.AsJson = False) -> None:
     """Print the summary of a saved model."""
     fitted = load(model)
-    if as_json and not isinstance(fitted, Results):
+    if not as_json:
+        print(fitted.summary())
+    elif isinstance(fitted, Results):
+        print(json.dumps(as_record(fitted)))
+    else:
         raise DataError(f"{model} has several linear predictors: its summary is text alone.")
-    print(json.dumps(as_record(fitted)) if as_json else str(fitted.summary()))
 
 
 @app.command(help=text.EXPORT)
@@ -213,7 +216,7 @@ def export(
     if onnx is not None:
         fitted.to_onnx(onnx, what, offset, exposure)
         say(f"saved in {onnx}")
-    else:
+    elif sql is not None:
         print(fitted.to_sql(sql, table, what, offset, exposure))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +11,12 @@ from fastglm.errors import ModelError
 from fastglm.expfam import checks
 from fastglm.expfam.construction import Constructed, class_or_member
 from fastglm.expfam.definition import Array, Symbols
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from fastglm.families import Family
+    from fastglm.families.links.base import Link
 
 __all__ = ["Array", "ExponentialFamily", "Symbols"]
 
@@ -126,14 +132,14 @@ class ExponentialFamily(Constructed):
         return cls.response_names
 
     @classmethod
-    def _link(cls, fixed: dict[str, Any]) -> Any:
+    def _link(cls, fixed: dict[str, Any]) -> Link:
         from fastglm.families import links
 
         name = cls._response_names()[1]
         return getattr(links, name)(**cls._response_options(**fixed))
 
     @property
-    def canonical_link(self) -> Any:
+    def canonical_link(self) -> Link:
         """The link that makes η the linear predictor (up to its sign and scale)."""
         return self._link(self.fixed)
 
@@ -144,7 +150,7 @@ class ExponentialFamily(Constructed):
 
     @class_or_member
     @classmethod
-    def variance_function(cls, mu: Any, **fixed: Any) -> Any:
+    def variance_function(cls, mu: Any, **fixed: Any) -> Array:
         """Return V(μ), the variance of the response at dispersion 1 as a function of its mean.
 
         For the binomial, of the proportion of successes. Raises ModelError for a member that
@@ -156,7 +162,7 @@ class ExponentialFamily(Constructed):
 
     @class_or_member
     @classmethod
-    def glm_family(cls, **fixed: Any) -> Any:
+    def glm_family(cls, **fixed: Any) -> Family:
         """Return the family that `fastglm.GLM` fits, with the canonical link.
 
         Works on the class too, so `GLM(y, X, family=Bernoulli)` is logistic regression.
@@ -175,7 +181,7 @@ class ExponentialFamily(Constructed):
 
     @class_or_member
     @classmethod
-    def plot(cls, etas: Any = None, ax: Any = None, **fixed: Any) -> Any:
+    def plot(cls, etas: Any = None, ax: Any = None, **fixed: Any) -> Axes:
         """Draw the density or mass function as η varies, with T, a and b fixed.
 
         For vectors and matrices that of their first entry.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
@@ -17,22 +17,34 @@ from fastglm.expfam.newton import natural_from_mean
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+#: What a method gives; a class of members.
+R = TypeVar("R")
+M = TypeVar("M")
 
-class class_or_member:  # noqa: N801 (a decorator, spelled like classmethod)
+
+class class_or_member(Generic[R]):  # noqa: N801 (a decorator, spelled like classmethod)
     """Makes a classmethod that, called on a member, is handed the member's known parameters.
 
     So `Binomial.fit(y, n=10)` and `Binomial(n=10, p=0.5).fit(y)` are the same call.
     """
 
-    def __init__(self, method: Any) -> None:
-        self.function: Callable[..., Any] = method.__func__
+    def __init__(self, method: Callable[..., R]) -> None:
+        self.function: Callable[..., R] = method.__func__  # type: ignore[attr-defined]
         self.__doc__ = self.function.__doc__
 
-    def __get__(self, member: Any, owner: type) -> Callable[..., Any]:
+    def __get__(self, member: Any, owner: type) -> Callable[..., R]:
         """Bind the class and, where there is a member, its known parameters."""
         fixed = {} if member is None else member.fixed
         bound = functools.partial(self.function, owner, **fixed)
         return functools.update_wrapper(bound, self.function)
+
+
+class member_of_class(class_or_member[Any]):  # noqa: N801
+    """The same of a method that makes a member: of the class it is called on."""
+
+    if TYPE_CHECKING:
+
+        def __get__(self, member: Any, owner: type[M]) -> Callable[..., M]: ...
 
 
 @dataclass(frozen=True)
@@ -97,9 +109,9 @@ class Constructed(Definition):
         vector = np.broadcast_to(vector, (*shape, vector.shape[-1]))
         return vector, {key: np.broadcast_to(value, shape) for key, value in known.items()}
 
-    @class_or_member
+    @member_of_class
     @classmethod
-    def from_natural_parameter(cls, eta: Any, **fixed: Any) -> Any:
+    def from_natural_parameter(cls, eta: Any, **fixed: Any) -> Self:
         """Return the member whose natural parameter is `eta`.
 
         Parameters
@@ -123,9 +135,9 @@ class Constructed(Definition):
         checks.demand(cls._natural_domain(eta, **checked), eta, message)
         return cls._member(eta, checked)
 
-    @class_or_member
+    @member_of_class
     @classmethod
-    def from_mean_parameter(cls, mu: Any, **fixed: Any) -> Any:
+    def from_mean_parameter(cls, mu: Any, **fixed: Any) -> Self:
         """Return the member for which E[T(y)] is `mu`.
 
         In closed form where there is one, else by Newton's method on a.
@@ -155,9 +167,9 @@ class Constructed(Definition):
         checks.demand(cls._mean_domain(mu, **checked), mu, message)
         return cls._from_mean(mu, **checked)
 
-    @class_or_member
+    @member_of_class
     @classmethod
-    def fit(cls, sample: Any, weights: Any = None, prior: Any = None, **fixed: Any) -> Any:
+    def fit(cls, sample: Any, weights: Any = None, prior: Any = None, **fixed: Any) -> Self:
         """Return the maximum likelihood member: the one whose E[T] is the sample's average T.
 
         Parameters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from onnx import TensorProto, checker, helper, numpy_helper
@@ -27,6 +27,9 @@ from fastglm.export.nodes import (
 )
 from fastglm.export.terms import scoring
 from fastglm.fit.record import Fit
+
+if TYPE_CHECKING:
+    import onnx
 
 __all__ = ["to_onnx"]
 
@@ -55,7 +58,7 @@ _FUNCTIONS = {
 ATAN_DEGREE = 20
 
 
-def to_onnx(fit: Fit, what: str, offset: str | None, exposure: str | None) -> Any:
+def to_onnx(fit: Fit, what: str, offset: str | None, exposure: str | None) -> onnx.ModelProto:
     """The model of one graph; see `Results.to_onnx`."""
     if what not in ("mean", "linear"):
         raise ModelError(f'what must be "mean" or "linear", not {what!r}.')
@@ -127,7 +130,7 @@ class _Builder:
             self.initializers.append(numpy_helper.from_array(array, name))
         return self.constants[key]
 
-    def model(self, output: str) -> Any:
+    def model(self, output: str) -> onnx.ModelProto:
         """The finished model."""
         self.nodes.append(helper.make_node("Identity", [output], ["prediction"]))
         prediction = helper.make_tensor_value_info("prediction", TensorProto.DOUBLE, [ROWS])

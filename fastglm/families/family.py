@@ -6,6 +6,7 @@ import math
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy import ndarray as Array  # noqa: N812
 
 from fastglm.errors import ModelError
 from fastglm.families.anscombe import anscombe_difference
@@ -148,8 +149,7 @@ class Family(Frozen):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON from which `from_dict` makes an equal family."""
-        arguments = self.arguments()
-        del arguments["link"]
+        arguments = {name: value for name, value in self.arguments().items() if name != "link"}
         return {"name": self.name, "arguments": arguments, "link": self.link.to_dict()}
 
     @staticmethod
@@ -251,20 +251,20 @@ class Family(Frozen):
         buffers = buffers | {MEAN: mu, COMPLEMENT: 1.0 - mu}
         return evaluate(block, buffers, output, family=self.parameter, dispersion=scale)
 
-    def variance(self, mu: Any) -> Any:
+    def variance(self, mu: Any) -> Array:
         """Variance function at the mean: the variance of a response is dispersion times it."""
         return self._evaluate(self.functions.variance_rows, {MEAN: mu}, SCRATCH, 1.0)
 
-    def starting_mu(self, y: Any, var_weights: Any = 1.0) -> Any:
+    def starting_mu(self, y: Any, var_weights: Any = 1.0) -> Array:
         """Mean to start from, of the shape of `y`: R's ``mustart``."""
         buffers = {RESPONSE: y, PRIOR_WEIGHT: var_weights}
         return evaluate(self.start_rows, buffers, MEAN, family=self.parameter)
 
-    def unit_deviance(self, endog: Any, mu: Any) -> Any:
+    def unit_deviance(self, endog: Any, mu: Any) -> Array:
         """Deviance of each response at dispersion 1."""
         return self._evaluate(self.respond_rows, {RESPONSE: endog, MEAN: mu}, DEVIANCE, 1.0)
 
-    def resid_dev(self, endog: Any, mu: Any, var_weights: Any = 1.0, scale: float = 1.0) -> Any:
+    def resid_dev(self, endog: Any, mu: Any, var_weights: Any = 1.0, scale: float = 1.0) -> Array:
         """Signed square root of each response's scaled deviance."""
         unit = np.maximum(self.unit_deviance(endog, mu), 0.0)
         return np.sign(np.subtract(endog, mu)) * np.sqrt(unit * var_weights / scale)
@@ -281,7 +281,7 @@ class Family(Frozen):
         weights = np.asarray(var_weights) * np.asarray(freq_weights)
         return float(np.sum(weights * self.unit_deviance(endog, mu)) / scale)
 
-    def loglike_obs(self, endog: Any, mu: Any, var_weights: Any = 1.0, scale: float = 1.0) -> Any:
+    def loglike_obs(self, endog: Any, mu: Any, var_weights: Any = 1.0, scale: float = 1.0) -> Array:
         """Log-likelihood of each response at dispersion `scale`; nan for quasi families."""
         buffers = {RESPONSE: endog, MEAN: mu, PRIOR_WEIGHT: var_weights}
         return self._evaluate(self.log_density_rows, buffers, LOG_LIKELIHOOD, scale)

@@ -18,6 +18,7 @@ from fastglm.solve.newton.blocked_inverse import variances_of
 
 if TYPE_CHECKING:
     from fastglm.fit.outcomes import Outcomes
+    from fastglm.typing import Matrix, Vector
 
 __all__ = ["FitBase"]
 
@@ -90,29 +91,29 @@ class FitBase(Pointing):
         """Names for users; the rest is there, but not shown."""
         return [name for name in super().__dir__() if name not in _INTERNAL]
 
-    def without_random_effects(self) -> Any:
+    def without_random_effects(self) -> FitBase:
         """The fit whose means are drawn: of a mixed model that at random effects of zero."""
         return self
 
     # -- estimates and their uncertainty
 
     @property
-    def params(self) -> Any:
+    def params(self) -> Vector:
         """Coefficients, (p,)."""
         return self._vector(self.estimates)
 
     @property
-    def bse(self) -> Any:
+    def bse(self) -> Vector:
         """Standard errors, (p,)."""
         return self._vector(self.standard_errors)
 
     @property
-    def tvalues(self) -> Any:
+    def tvalues(self) -> Vector:
         """Coefficients over their standard errors, (p,): z or t statistics, see `use_t`."""
         return self._vector(self._statistics)
 
     @property
-    def pvalues(self) -> Any:
+    def pvalues(self) -> Vector:
         """Two-sided p-values of the coefficients being zero, (p,)."""
         return self._vector(self._pvalues)
 
@@ -124,7 +125,7 @@ class FitBase(Pointing):
         # SciPy takes longer to load its functions than a fit takes.
         return np.array([math.erfc(size) for size in (math.sqrt(0.5) * sizes).tolist()])
 
-    def cov_params(self) -> Any:
+    def cov_params(self) -> Matrix:
         """Covariance of the coefficients, (p, p).
 
         Examples
@@ -187,7 +188,7 @@ class FitBase(Pointing):
             return NormalDist().inv_cdf(upper)
         return float(scipy.special.stdtrit(self.df_inference, upper))
 
-    def _wald_intervals(self, alpha: float) -> Any:
+    def _wald_intervals(self, alpha: float) -> Matrix:
         half = self.critical_value(alpha) * self.standard_errors
         limits = np.column_stack([self.estimates - half, self.estimates + half])
         return self._matrix(limits, (0, 1))

@@ -25,6 +25,7 @@ from fastglm.inference.tidy import ratio_of, ratios
 from fastglm.solve.conditioning import significant_digits
 
 if TYPE_CHECKING:
+    import pandas as pd
     from typing_extensions import Self
 
     from fastglm.fit.record import Fit
@@ -248,7 +249,7 @@ class Summary:
         return "\n".join([*lines, *self.notes()])
 
     @property
-    def tables(self) -> list[Any]:
+    def tables(self) -> list[pd.DataFrame]:
         """Two pandas DataFrames: what stands above the table, as text, and the coefficients."""
         import pandas as pd
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy
@@ -13,6 +13,9 @@ from fastglm.errors import few_of
 from fastglm.inference.rendering import RenderedFrame
 from fastglm.mixed.layout import Layout, Term
 from fastglm.mixed.rows import FittedGroup
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "GroupEffects",
@@ -71,14 +74,14 @@ class GroupEffects(RenderedFrame):
     def _heading(self) -> str:
         return repr(self).strip("<>")
 
-    def frame(self) -> Any:
+    def frame(self) -> pd.DataFrame:
         """The modes as a pandas DataFrame, levels by effects."""
         import pandas as pd
 
         index = pd.Index(list(self.levels), name=self.group)
         return pd.DataFrame(self.modes, index=index, columns=list(self.columns))
 
-    def summary_frame(self, alpha: float = 0.05) -> Any:
+    def summary_frame(self, alpha: float = 0.05) -> pd.DataFrame:
         """Mode, conditional standard deviation and limits of every effect, a row each."""
         import pandas as pd
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,6 +30,9 @@ from fastglm.mixed.several.results import make_several_results
 from fastglm.pointers import Pointing
 from fastglm.rows.model_rows import ModelRows
 from fastglm.rows.read import row_columns
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["MixedGLM", "MixedLM", "fit_formula"]
 
@@ -135,7 +138,7 @@ class MixedGLM(Pointing):
         link: Any = None,
         ziformula: str | None = None,
         dispformula: str | None = None,
-    ) -> Any:
+    ) -> Self:
         """A model given as a formula and a data frame.
 
         Parameters
@@ -184,7 +187,7 @@ class MixedGLM(Pointing):
         model.source = (data, columns, missing)
         return model
 
-    def with_formula(self, formula: str) -> Any:
+    def with_formula(self, formula: str) -> Self:
         """The model of another formula on the same frame, and nothing else changed.
 
         Raises

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastglm.mixed.plots import plot_normality, plot_ranef, report_pictures
 from fastglm.mixed.record import MixedFit
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["PictureMethods"]
 
@@ -13,11 +16,11 @@ __all__ = ["PictureMethods"]
 class PictureMethods(MixedFit):
     """Mixin of `MixedResults`."""
 
-    def plot_ranef(self, group: str | None = None, alpha: float = 0.05) -> Any:
+    def plot_ranef(self, group: str | None = None, alpha: float = 0.05) -> Figure:
         """Caterpillar plot of the modes of a factor, a matplotlib figure."""
         return plot_ranef(self, group, alpha)
 
-    def plot_normality(self, group: str | None = None) -> Any:
+    def plot_normality(self, group: str | None = None) -> Figure:
         """Modes of a factor against quantiles of the normal distribution, a matplotlib figure."""
         return plot_normality(self, group)
 

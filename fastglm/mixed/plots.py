@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy
@@ -14,13 +14,16 @@ from fastglm.mixed.effects import GroupEffects
 from fastglm.mixed.record import MixedFit
 from fastglm.plots.effects import effect
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 __all__ = ["plot_normality", "plot_ranef", "report_pictures"]
 
 #: Levels up to this number have their names beside the picture.
 MOST_NAMES = 60
 
 
-def plot_ranef(fit: MixedFit, group: str | None, alpha: float) -> Any:
+def plot_ranef(fit: MixedFit, group: str | None, alpha: float) -> Figure:
     """Caterpillar plot: modes of every effect in order, with conditional intervals."""
     from matplotlib.figure import Figure
 
@@ -46,7 +49,7 @@ def draw_modes(effects: GroupEffects, i: int, alpha: float, axis: Any, named: bo
     axis.set_yticks(np.arange(len(names)), names, fontsize=7)
 
 
-def plot_normality(fit: MixedFit, group: str | None) -> Any:
+def plot_normality(fit: MixedFit, group: str | None) -> Figure:
     """Modes over their spread against quantiles of the normal distribution, by effect."""
     from matplotlib.figure import Figure
 

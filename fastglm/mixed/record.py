@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from fastglm.design.formula.fitted_formula import FittedFormula
-from fastglm.errors import DataError, ModelError, counted
+from fastglm.errors import DataError, ModelError, Status, counted
 from fastglm.families import Family
 from fastglm.fit.base import FitBase
 from fastglm.fit.outcomes import OneOutcome, named_prediction
 from fastglm.fit.ratios import ratio_name
 from fastglm.mixed.effects import GroupEffects, VarianceComponent, determined_part
 from fastglm.passes.row_table import RowTable
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["MixedFit"]
 
@@ -84,7 +87,7 @@ class MixedFit(FitBase):
     method: str
     nobs: float
     rank: int
-    status: Any
+    status: Status
     gradient: float
     n_evaluations: int
     n_iter: int
@@ -164,7 +167,7 @@ class MixedFit(FitBase):
         return np.where(is_lost | (variances <= 0.0), np.nan, np.sqrt(np.maximum(variances, 0.0)))
 
     @property
-    def varcorr(self) -> Any:
+    def varcorr(self) -> pd.DataFrame:
         """Variances, covariances and their roots, as lme4's ``VarCorr``: a pandas DataFrame.
 
         Columns ``group, term1, term2, variance, sd, se, lower, upper``: of a pair of effects,
@@ -200,7 +203,7 @@ class MixedFit(FitBase):
                 "of the model for averages and marginal means."
             )
 
-    def without_random_effects(self) -> Any:
+    def without_random_effects(self) -> FitBase:
         """The fit itself, whose means of the population have random effects of zero."""
         self.require_all_columns()
         return self

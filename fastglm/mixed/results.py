@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 import numpy as np
 import scipy
@@ -14,6 +14,7 @@ from fastglm.errors import ModelError
 from fastglm.inference.hypothesis_tests.hypotheses import LinearTests
 from fastglm.inference.hypothesis_tests.tables import HypothesisTest, Table
 from fastglm.kernels.threads.threads import usable_threads
+from fastglm.mixed.effects import GroupEffects
 from fastglm.mixed.evaluation import EvaluationMethods
 from fastglm.mixed.explained import intraclass_correlations, r_squared
 from fastglm.mixed.hypotheses import compare_mixed, f_test, freedom_of, linear_tests
@@ -31,6 +32,11 @@ from fastglm.mixed.summary import MixedSummary
 from fastglm.mixed.tidy import mixed_rows, with_random_rows
 from fastglm.results.shared import SharedMethods
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fastglm.typing import Matrix, Vector
+
 __all__ = ["MixedResults"]
 
 
@@ -40,7 +46,7 @@ class MixedResults(
 ):
     """One fitted mixed model: a `MixedFit` and what follows from it."""
 
-    def conf_int(self, alpha: float = 0.05) -> Any:
+    def conf_int(self, alpha: float = 0.05) -> Matrix:
         """Wald intervals of the fixed coefficients, (p, 2), at level 1 - alpha.
 
         Raises
@@ -110,7 +116,7 @@ class MixedResults(
             covariance=covariance if method == "kenward-roger" else self.covariance,
         )
 
-    def df(self, method: str = "satterthwaite") -> Any:
+    def df(self, method: str = "satterthwaite") -> Vector:
         """Degrees of freedom of the fixed coefficients, (p,); methods as for `with_df`."""
         return self._vector(np.broadcast_to(self.with_df(method).df_inference, len(self.names)))
 
@@ -150,7 +156,7 @@ class MixedResults(
         """
         return compare_mixed([self, *others])
 
-    def profile(self, alpha: float = 0.05, which: Sequence[str] | None = None) -> Any:
+    def profile(self, alpha: float = 0.05, which: Sequence[str] | None = None) -> pd.DataFrame:
         """Profile likelihood intervals of coefficients, standard deviations and correlations.
 
         Parameters
@@ -255,7 +261,7 @@ class MixedResults(
         new_levels: str = "raise",
         alpha: float = 0.05,
         **others: Any,
-    ) -> Any:
+    ) -> pd.DataFrame:
         """Predictions with standard errors and limits, a pandas DataFrame.
 
         Parameters
@@ -284,7 +290,11 @@ class MixedResults(
 
     # -- random effects
 
-    def ranef(self, cond_var: bool = False) -> dict[str, Any]:
+    @overload
+    def ranef(self, cond_var: Literal[False] = False) -> dict[str, pd.DataFrame]: ...
+    @overload
+    def ranef(self, cond_var: Literal[True]) -> dict[str, GroupEffects]: ...
+    def ranef(self, cond_var: bool = False) -> dict[str, pd.DataFrame] | dict[str, GroupEffects]:
         """Conditional modes of the random effects.
 
         Parameters
@@ -299,9 +309,11 @@ class MixedResults(
             `GroupEffects` with ``modes``, (q, k), ``variances``, (q, k, k), and
             ``summary_frame()``.
         """
-        return {g.group: g if cond_var else g.frame() for g in self.groups}
+        if cond_var:
+            return {effects.group: effects for effects in self.groups}
+        return {effects.group: effects.frame() for effects in self.groups}
 
-    def coef(self) -> dict[str, Any]:
+    def coef(self) -> dict[str, pd.DataFrame]:
         """Coefficients of every level: fixed ones plus modes, a pandas DataFrame by factor."""
         import pandas as pd
 
@@ -323,7 +335,7 @@ class MixedResults(
         which: str = "mean",
         new_levels: str = "raise",
         **others: Any,
-    ) -> Any:
+    ) -> Vector:
         """Predict new rows, or the fitted ones.
 
         Parameters
@@ -359,12 +371,12 @@ class MixedResults(
         return predict_rows(self, exog, level, which, new_levels, others)
 
     @property
-    def fittedvalues(self) -> Any:
+    def fittedvalues(self) -> Vector:
         """Conditional means of the fitted rows, (n,)."""
         return self.predict()
 
     @property
-    def resid_response(self) -> Any:
+    def resid_response(self) -> Vector:
         """Response less fitted values, (n,)."""
         return self._model_with_data("residuals").rows.response - self.fittedvalues
 

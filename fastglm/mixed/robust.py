@@ -9,7 +9,7 @@ without it (Demidenko & Stukel 2005).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from fastglm.mixed.estimate import LinearEstimate
 from fastglm.mixed.layout import Block
 from fastglm.mixed.prediction import predict_rows
 from fastglm.mixed.record import MixedFit
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["LevelInfluence", "cluster_covariance", "level_influence"]
 
@@ -82,7 +85,7 @@ class LevelInfluence(RenderedFrame):
     params: np.ndarray
     cooks_distance: np.ndarray
 
-    def summary_frame(self) -> Any:
+    def summary_frame(self) -> pd.DataFrame:
         """Coefficients and Cook's distance, a pandas DataFrame of one row a level."""
         import pandas as pd
 

@@ -6,7 +6,7 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from fastglm.mixed.effects import GroupEffects
 from fastglm.mixed.prediction import new_rows
 from fastglm.mixed.record import MixedFit
 from fastglm.responses.designs import linear_predictor
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Bootstrap", "bootstrap", "draw_effects", "lifted_theta", "simulate"]
 
@@ -77,14 +80,14 @@ class Bootstrap(RenderedFrame):
     def _heading(self) -> str:
         return repr(self).strip("<>")
 
-    def summary_frame(self, alpha: float = 0.05) -> Any:
+    def summary_frame(self, alpha: float = 0.05) -> pd.DataFrame:
         """Estimates, standard errors and percentile intervals, a pandas DataFrame."""
         frame = self.conf_int(alpha)
         frame.insert(0, "estimate", self.estimates)
         frame.insert(1, "std err", self.bse)
         return frame
 
-    def conf_int(self, alpha: float = 0.05) -> Any:
+    def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
         """Percentile intervals, a pandas DataFrame of one row a parameter."""
         import pandas as pd
 

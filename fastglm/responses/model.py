@@ -6,7 +6,7 @@ import copy
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar, cast
 
 import numpy as np
 
@@ -40,7 +40,10 @@ from fastglm.solve.several_predictors import PredictorSolution
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["FormulaSource", "ResponseModel"]
+__all__ = ["FormulaSource", "R", "ResponseModel"]
+
+#: Results of a model.
+R = TypeVar("R", bound=ResponseResults)
 
 
 class FormulaSource(NamedTuple):
@@ -52,9 +55,10 @@ class FormulaSource(NamedTuple):
     options: dict[str, Any]
 
 
-class ResponseModel(Pointing, Estimation):
+class ResponseModel(Pointing, Estimation, Generic[R]):
     """Base of models with several linear predictors: a model defines what `Estimation` needs."""
 
+    #: Of class R, which no class variable may say.
     results_class: ClassVar[type[ResponseResults]]
     source: FormulaSource | None = None
 
@@ -63,11 +67,12 @@ class ResponseModel(Pointing, Estimation):
 
     def __init_subclass__(cls) -> None:
         """Make its methods entry points; `from_formula` has the arguments of the class."""
+        super().__init_subclass__()
         entry_points(cls)
         own, _, _, *others = inspect.signature(cls.__init__).parameters.values()
         first = [own.replace(name=name) for name in ("cls", "formula", "data")]
         reader: Any = cls.from_formula.__func__  # type: ignore[attr-defined]
-        reader.__signature__ = inspect.Signature([*first, *others])
+        reader.__signature__ = inspect.Signature([*first, *others], return_annotation="Self")
 
     @classmethod
     def from_formula(cls, formula: str, data: Any, *arguments: Any, **options: Any) -> Self:
@@ -129,7 +134,7 @@ class ResponseModel(Pointing, Estimation):
         cov_type: str = "nonrobust",
         cov_kwds: Mapping[str, Any] | None = None,
         separation: str = "warn",
-    ) -> Any:
+    ) -> R:
         """Maximise the likelihood by Newton's method.
 
         Parameters
@@ -192,7 +197,7 @@ class ResponseModel(Pointing, Estimation):
         separated = self._search(blocks, solution, separation, options.n_threads)
         if separated is None and separation != "ignore":
             solution = self._with_boundary(blocks, solution, options.n_threads)
-        results = self._results(blocks, names, solution, options.n_threads)
+        results = cast("R", self._results(blocks, names, solution, options.n_threads))
         if separated is not None:
             signs = zip(names, np.sign(separated.direction).astype(int), strict=True)
             infinite = {name: int(sign) for name, sign in signs if sign}

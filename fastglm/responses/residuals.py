@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -10,6 +10,9 @@ from fastglm.design.formula.response import NUMBERS, ResponseRule
 from fastglm.errors import ModelError
 from fastglm.inference.rows.residuals import normal_quantiles
 from fastglm.responses.record import ResponseFit
+
+if TYPE_CHECKING:
+    from fastglm.typing import Vector
 
 __all__ = ["ResponseResiduals", "Tails"]
 
@@ -24,12 +27,12 @@ class ResponseResiduals(ResponseFit):
     """Mixin of `ResponseResults`."""
 
     @property
-    def resid_response(self) -> Any:
+    def resid_response(self) -> Vector:
         """Response less fitted mean, (n,); of categories and shares one for each, (n, K)."""
         return self._residuals(standardized=False)
 
     @property
-    def resid_pearson(self) -> Any:
+    def resid_pearson(self) -> Vector:
         """Response residuals over the standard deviations of the responses."""
         return self._residuals(standardized=True)
 
@@ -41,7 +44,7 @@ class ResponseResiduals(ResponseFit):
             values = difference / np.sqrt(variance) if standardized else difference
         return fitted.label(values, self._prediction_names())
 
-    def resid_quantile(self, seed: int = 0) -> Any:
+    def resid_quantile(self, seed: int = 0) -> Vector:
         """Randomised quantile residuals, (n,): standard normal if the model is right.
 
         Parameters

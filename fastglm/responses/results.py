@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
 import numpy as np
 
@@ -25,6 +25,8 @@ from fastglm.responses.summary import ResponseSummary
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from fastglm.typing import Matrix, Vector
+
 
 from fastglm.responses.profile import profile_intervals
 from fastglm.responses.record import KINDS, ResponseFit
@@ -32,7 +34,7 @@ from fastglm.responses.saving import describe_response
 from fastglm.results.of_predictors import PredictorMethods
 from fastglm.results.shared import SharedMethods
 
-__all__ = ["CategoricalResults", "ResponseResults"]
+__all__ = ["CategoricalResults", "OutcomeResults", "ResponseResults"]
 
 
 class ResponseResults(
@@ -83,7 +85,7 @@ class ResponseResults(
         """Register the kind."""
         KINDS[cls.kind] = entry_points(cls)
 
-    def conf_int(self, alpha: float = 0.05, method: str = "wald") -> Any:
+    def conf_int(self, alpha: float = 0.05, method: str = "wald") -> Matrix:
         """Intervals of the coefficients at level 1 - alpha, (m, 2).
 
         Parameters
@@ -148,6 +150,11 @@ class ResponseResults(
             self, covariance=covariance.matrix, cov_type=cov_type, df_inference=covariance.df
         )
 
+    @overload
+    def predict(
+        self, exog: Any = None, *, which: Literal["linear", "link"], **more: Any
+    ) -> Matrix: ...
+    @overload
     def predict(
         self,
         exog: Any = None,
@@ -156,7 +163,16 @@ class ResponseResults(
         exposure: Any = None,
         unseen: str = "raise",
         **designs: Any,
-    ) -> Any:
+    ) -> Vector: ...
+    def predict(
+        self,
+        exog: Any = None,
+        which: str = "mean",
+        offset: Any = None,
+        exposure: Any = None,
+        unseen: str = "raise",
+        **designs: Any,
+    ) -> Vector | Matrix:
         """Predict new rows, or the fitted ones.
 
         Parameters
@@ -202,7 +218,7 @@ class ResponseResults(
         return new.label(values, columns)
 
     @property
-    def fittedvalues(self) -> Any:
+    def fittedvalues(self) -> Vector:
         """Predictions of the fitted rows, the first of `predictions`."""
         return self.predict(which=self.predictions[0])
 
@@ -237,10 +253,32 @@ def _by_column(name: str, values: Any) -> dict[str, np.ndarray]:
     return {f"{name}.{label}": v for label, v in zip(labels, np.asarray(values).T, strict=True)}
 
 
-class CategoricalResults(ResponseResults):
+if TYPE_CHECKING:
+
+    class OutcomeResults(ResponseResults):
+        """Results of a model that predicts several numbers of a row."""
+
+        @overload  # type: ignore[override]
+        def predict(
+            self, exog: Any = None, *, which: Literal["class", "precision"], **more: Any
+        ) -> Vector: ...
+        @overload
+        def predict(self, exog: Any = None, which: str = "mean", **more: Any) -> Matrix: ...
+        def predict(self, exog: Any = None, which: str = "mean", **more: Any) -> Vector | Matrix:
+            """See `ResponseResults.predict`."""
+
+        fittedvalues: Matrix  # type: ignore[assignment]
+        resid_response: Matrix  # type: ignore[assignment]
+        resid_pearson: Matrix  # type: ignore[assignment]
+
+else:
+    OutcomeResults = ResponseResults
+
+
+class CategoricalResults(OutcomeResults):
     """A fit of a categorical response."""
 
-    def pred_table(self) -> Any:
+    def pred_table(self) -> Matrix:
         """How often each level was observed, by row, and most probable, by column, (K, K).
 
         Under statsmodels' name; rows count with their weights.
@@ -248,7 +286,7 @@ class CategoricalResults(ResponseResults):
         rows = self._model_with_data("a table of predictions").rows
         _, etas = self._fitted_rows("a table of predictions")
         best = self._prediction(etas, "prob")[0].argmax(axis=0)
-        table = np.zeros((len(self.levels), len(self.levels)))
+        table: Any = np.zeros((len(self.levels), len(self.levels)))
         np.add.at(table, (rows.response, best), 1.0 if rows.prior_weights is None
                   else rows.prior_weights)  # fmt: skip
         if not self.labelled:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from fastglm.arguments import checked_path
 from fastglm.errors import require_package
 from fastglm.fit.record import Fit
 from fastglm.inference.rows.streamed_prediction import predict_to
+
+if TYPE_CHECKING:
+    import onnx
 
 __all__ = ["ExportMethods"]
 
@@ -142,7 +145,7 @@ class ExportMethods(Fit):
         what: str = "mean",
         offset: str | None = None,
         exposure: str | None = None,
-    ) -> Any:
+    ) -> onnx.ModelProto:
         """The fit as an ONNX model in double precision; needs the extra ``fastglm[onnx]``.
 
         Parameters

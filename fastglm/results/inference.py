@@ -14,6 +14,8 @@ from fastglm.results.comparison import ComparisonMethods
 if TYPE_CHECKING:
     from typing import Self
 
+    from fastglm.typing import Matrix
+
 __all__ = ["InferenceMethods"]
 
 
@@ -77,7 +79,7 @@ class InferenceMethods(ComparisonMethods):
             df_inference=covariance.df,
         )
 
-    def conf_int(self, alpha: float = 0.05, method: str = "wald") -> Any:
+    def conf_int(self, alpha: float = 0.05, method: str = "wald") -> Matrix:
         """Intervals of the coefficients at level 1 - alpha, (p, 2).
 
         Parameters

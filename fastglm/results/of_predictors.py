@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastglm.fit.base import FitBase
 from fastglm.inference.covariance.bootstrap import Bootstrap, Progress, bootstrap
@@ -11,13 +11,18 @@ from fastglm.inference.hypothesis_tests.anova import anova, drop1
 from fastglm.inference.hypothesis_tests.stepwise import Step, add1, step
 from fastglm.inference.hypothesis_tests.tables import Table
 
+if TYPE_CHECKING:
+    import numpy as np
+
+    from fastglm.typing import Matrix
+
 __all__ = ["PredictorMethods"]
 
 
 class PredictorMethods(FitBase):
     """Mixin of `fastglm.Results` and of the results of response models."""
 
-    def conf_int(self, alpha: float = 0.05, method: str = "wald") -> Any:
+    def conf_int(self, alpha: float = 0.05, method: str = "wald") -> Matrix:
         """Intervals of the coefficients; each kind of results says which."""
         raise NotImplementedError
 
@@ -161,7 +166,7 @@ class PredictorMethods(FitBase):
         """
         return step(self, scope, direction, k, max_steps)
 
-    def confint(self, level: float = 0.95, method: str = "profile") -> Any:
+    def confint(self, level: float = 0.95, method: str = "profile") -> Matrix:
         """`conf_int` in R's spelling: by the level, and by profile likelihood.
 
         Examples
@@ -230,7 +235,7 @@ class PredictorMethods(FitBase):
         """
         return bootstrap(self, n_replicates, seed, kind, groups, progress)
 
-    def plot(self, seed: int = 0) -> Any:
+    def plot(self, seed: int = 0) -> np.ndarray:
         """The four panels of `fastglm.plots.panels`.
 
         Residuals, their distribution and spread, and leverage; of several predictors calibration,

@@ -23,6 +23,8 @@ from fastglm.results.diagnostics import DiagnosticMethods
 from fastglm.results.effects import EffectMethods
 
 if TYPE_CHECKING:
+    from fastglm.typing import Matrix, Vector
+
     pass
 
 __all__ = ["RowMethods"]
@@ -32,12 +34,12 @@ class RowMethods(EffectMethods, DiagnosticMethods):
     """Mixin of `fastglm.Results`."""
 
     @property
-    def fittedvalues(self) -> Any:
+    def fittedvalues(self) -> Vector:
         """Fitted means, (n,)."""
         return self._rows(self.row_values(row_buffers.MEAN)[0])
 
     @property
-    def linear_predictor(self) -> Any:
+    def linear_predictor(self) -> Vector:
         """Fitted linear predictor, offset included, (n,)."""
         return self._rows(self.row_values(row_buffers.LINEAR_PREDICTOR)[0])
 
@@ -49,7 +51,7 @@ class RowMethods(EffectMethods, DiagnosticMethods):
         exposure: Any = None,
         unseen: str = "raise",
         n_threads: int | None = None,
-    ) -> Any:
+    ) -> Vector:
         """Predict new rows, or the fitted ones.
 
         Parameters
@@ -89,27 +91,27 @@ class RowMethods(EffectMethods, DiagnosticMethods):
     # -- residuals
 
     @property
-    def resid_response(self) -> Any:
+    def resid_response(self) -> Vector:
         """Response less fitted mean, (n,)."""
         return self._rows(residuals.response_residuals(self))
 
     @property
-    def resid_pearson(self) -> Any:
+    def resid_pearson(self) -> Vector:
         """Response residual over the square root of variance function / prior weight, (n,)."""
         return self._rows(residuals.pearson_residuals(self))
 
     @property
-    def resid_deviance(self) -> Any:
+    def resid_deviance(self) -> Vector:
         """Signed square root of each row's part of the deviance, (n,)."""
         return self._rows(residuals.deviance_residuals(self))
 
     @property
-    def resid_working(self) -> Any:
+    def resid_working(self) -> Vector:
         """Response residual on the scale of the linear predictor, (n,)."""
         return self._rows(residuals.working_residuals(self))
 
     @property
-    def resid_anscombe(self) -> Any:
+    def resid_anscombe(self) -> Vector:
         """Residuals on the scale that makes responses most nearly normal, (n,).
 
         Over the root of the dispersion, as statsmodels has them. Anscombe (1953); McCullagh &
@@ -117,7 +119,7 @@ class RowMethods(EffectMethods, DiagnosticMethods):
         """
         return self._rows(residuals.anscombe_residuals(self) / np.sqrt(self.scale))
 
-    def resid_quantile(self, seed: int = 0) -> Any:
+    def resid_quantile(self, seed: int = 0) -> Vector:
         """Randomised quantile residuals, (n,): standard normal if the model is right.
 
         Parameters
@@ -143,7 +145,7 @@ class RowMethods(EffectMethods, DiagnosticMethods):
         """
         return self._rows(residuals.quantile_residuals(self, seed))
 
-    def resid_partial(self) -> Any:
+    def resid_partial(self) -> Matrix:
         """Working residuals plus each term's contribution, (n, terms), as in R.
 
         Landwehr, Pregibon & Shoemaker (1984), *Journal of the American Statistical Association*
@@ -158,7 +160,7 @@ class RowMethods(EffectMethods, DiagnosticMethods):
         """
         return partial_residuals(self).labelled()
 
-    def rstandard(self, kind: str = "deviance") -> Any:
+    def rstandard(self, kind: str = "deviance") -> Vector:
         """Residuals over their estimated standard deviations, (n,), as R's ``rstandard``.
 
         Parameters
@@ -184,7 +186,7 @@ class RowMethods(EffectMethods, DiagnosticMethods):
             return influence.resid_studentized
         return influence.resid_standardized
 
-    def rstudent(self) -> Any:
+    def rstudent(self) -> Vector:
         """Likelihood residuals of leaving each observation out, (n,), as R's ``rstudent``.
 
         Examples
@@ -309,7 +311,7 @@ class RowMethods(EffectMethods, DiagnosticMethods):
             rows = new_rows(self, exog, offset, exposure, unseen)
         return get_prediction(self, rows, var_weights, usable_threads(n_threads))
 
-    def predict_terms(self, exog: Any = None) -> Any:
+    def predict_terms(self, exog: Any = None) -> Matrix:
         """What each term adds to the linear predictor, (n, terms): R's ``predict(type="terms")``.
 
         Parameters

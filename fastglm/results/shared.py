@@ -17,7 +17,10 @@ from fastglm.inference.hypothesis_tests.tables import HypothesisTest
 from fastglm.inference.tidy import augmented, coefficient_columns, glance
 
 if TYPE_CHECKING:
+    import onnx
+
     from fastglm.inference.summary import Summary
+    from fastglm.typing import Frame
 
 __all__ = ["SharedMethods"]
 
@@ -133,7 +136,7 @@ class SharedMethods(FitBase):
 
     def tidy(
         self, exponentiate: bool = False, conf_int: bool | str = False, alpha: float = 0.05
-    ) -> Any:
+    ) -> Frame:
         """A row for each coefficient, as ``tidy`` of R's package broom.
 
         Parameters
@@ -183,7 +186,7 @@ class SharedMethods(FitBase):
             raise ModelError(f'conf_int must be True, False or "wald" here, not {method!r}.')
         return self._wald_intervals(alpha)
 
-    def glance(self) -> Any:
+    def glance(self) -> Frame:
         """One row about the whole fit, as ``glance`` of R's package broom.
 
         Returns
@@ -201,7 +204,7 @@ class SharedMethods(FitBase):
         """
         return glance(self)
 
-    def augment(self, data: Any = None, which: str | None = None, se_fit: bool = False) -> Any:
+    def augment(self, data: Any = None, which: str | None = None, se_fit: bool = False) -> Frame:
         """The rows beside their fitted values and residuals, as ``augment`` of R's package broom.
 
         Parameters
@@ -249,7 +252,7 @@ class SharedMethods(FitBase):
         """Of fits of one linear predictor alone; see `fastglm.Results.to_sql`."""
         raise ModelError(f"a fit of {self._model_name()} cannot be exported: SQL {_EXPORTED}")
 
-    def to_onnx(self, *_: Any, **__: Any) -> Any:
+    def to_onnx(self, *_: Any, **__: Any) -> onnx.ModelProto:
         """Of fits of one linear predictor alone; see `fastglm.Results.to_onnx`."""
         raise ModelError(f"a fit of {self._model_name()} cannot be exported: ONNX {_EXPORTED}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,11 @@ from fastglm.pointers import describe_option
 from fastglm.results.inference import InferenceMethods
 from fastglm.results.rows import RowMethods
 from fastglm.results.shared import SharedMethods
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from fastglm.typing import Matrix, Vector
 
 __all__ = ["StatsmodelsNames", "read_fit_options"]
 
@@ -67,16 +72,16 @@ class StatsmodelsNames(InferenceMethods, RowMethods, SharedMethods):
     """Mixin of `fastglm.Results`."""
 
     @property
-    def mu(self) -> Any:
+    def mu(self) -> Vector:
         """Fitted means, (n,): `fittedvalues`."""
         return self.fittedvalues
 
     @property
-    def normalized_cov_params(self) -> Any:
+    def normalized_cov_params(self) -> Matrix:
         """Inverse of the information at dispersion 1, (p, p)."""
         return self._matrix(self.information_inverse, self.names)
 
-    def fit(self, **options: Any) -> Any:
+    def fit(self, **options: Any) -> Self:
         """Fit the model again with other options; without any, this fit.
 
         So ``fg.glm(formula, data).fit()``, as a script for ``statsmodels.formula.api`` has it, is
@@ -123,7 +128,7 @@ class StatsmodelsNames(InferenceMethods, RowMethods, SharedMethods):
     # -- goodness of fit
 
     @property
-    def null(self) -> Any:
+    def null(self) -> Vector:
         """Means of the null model, (n,): of nothing but an intercept and the offset."""
         rows = self._model_with_data("the null model").rows
         eta = np.zeros(rows.n_rows) if rows.offset is None else rows.offset
@@ -188,12 +193,12 @@ class StatsmodelsNames(InferenceMethods, RowMethods, SharedMethods):
         return -2.0 * model.loglike(np.nan_to_num(self.estimates), scale=1.0) / scale + 2.0 * k
 
     @property
-    def resid_anscombe_scaled(self) -> Any:
+    def resid_anscombe_scaled(self) -> Vector:
         """`resid_anscombe`, (n,)."""
         return self.resid_anscombe
 
     @property
-    def resid_anscombe_unscaled(self) -> Any:
+    def resid_anscombe_unscaled(self) -> Vector:
         """`resid_anscombe` times the root of the dispersion, (n,)."""
         return self._rows(anscombe_residuals(self))
 

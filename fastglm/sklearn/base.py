@@ -36,6 +36,13 @@ class GLMEstimator(BaseEstimator):
     ``n_jobs``, and says which family it fits.
     """
 
+    # What a fit sets.
+    results_: Any
+    coef_: np.ndarray
+    intercept_: float | np.ndarray
+    std_errors_: np.ndarray
+    n_iter_: int
+
     def _family(self) -> Family:
         raise NotImplementedError
 
@@ -97,10 +104,10 @@ class GLMEstimator(BaseEstimator):
         # By its place: a feature may be called as the intercept is.
         is_intercept = np.arange(len(names)) == (0 if self._starts_with_intercept(results) else -1)
         self.results_ = results
-        self.coef_: Any = estimates[~is_intercept]
+        self.coef_ = estimates[~is_intercept]
         self.std_errors_ = errors[~is_intercept]
         self.coef_names_ = np.array(names, dtype=object)[~is_intercept]
-        self.intercept_: Any = float(estimates[is_intercept].sum())
+        self.intercept_ = float(estimates[is_intercept].sum())
         self.n_iter_ = int(results.n_iter)
 
     # -- prediction

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import ClassifierMixin
@@ -18,11 +18,21 @@ from fastglm.sklearn.base import GLMEstimator, array_design
 from fastglm.sklearn.inputs import FitData, read_new
 from fastglm.sklearn.wide import independent_columns
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from fastglm.responses.models.multinomial import MultinomialResults
+    from fastglm.results import Results
+
 __all__ = ["Classifier", "GLMClassifier"]
 
 
 class Classifier(ClassifierMixin, GLMEstimator):
     """Base of the classifiers: labels in, labels and their probabilities out."""
+
+    results_: Results | MultinomialResults
+    intercept_: np.ndarray
+    classes_: np.ndarray
 
     def fit(
         self,
@@ -30,7 +40,7 @@ class Classifier(ClassifierMixin, GLMEstimator):
         y: Any,
         sample_weight: Any = None,
         offset: Any = None,
-    ) -> Any:
+    ) -> Self:
         """Maximise the likelihood.
 
         Parameters
@@ -112,7 +122,8 @@ class Classifier(ClassifierMixin, GLMEstimator):
         """
         eta = self.decision_function(X, offset)
         if eta.ndim == 1:
-            link = self.results_.family.link
+            results: Any = self.results_
+            link = results.family.link
             return np.column_stack([link.complement(eta), link.inverse(eta)])
         shares = np.exp(eta - eta.max(axis=1, keepdims=True))
         return shares / shares.sum(axis=1, keepdims=True)

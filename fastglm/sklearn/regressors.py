@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import RegressorMixin
@@ -11,11 +11,19 @@ from fastglm.families import Family, resolve_family
 from fastglm.sklearn.base import GLMEstimator
 from fastglm.sklearn.inputs import row_vector
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from fastglm.results import Results
+
 __all__ = ["GLMRegressor", "Regressor"]
 
 
 class Regressor(RegressorMixin, GLMEstimator):
     """Base of the regressors: numbers in, means out."""
+
+    results_: Results
+    intercept_: float
 
     def fit(
         self,
@@ -24,7 +32,7 @@ class Regressor(RegressorMixin, GLMEstimator):
         sample_weight: Any = None,
         offset: Any = None,
         exposure: Any = None,
-    ) -> Any:
+    ) -> Self:
         """Maximise the likelihood.
 
         Parameters

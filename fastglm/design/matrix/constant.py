@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastglm.arguments import checked_choice
 from fastglm.errors import DataError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 __all__ = ["add_constant"]
 
 _HAS_CONSTANT = ("skip", "add", "raise")
 
 
-def add_constant(data: Any, prepend: bool = True, has_constant: str = "skip") -> Any:
+def add_constant(
+    data: Any, prepend: bool = True, has_constant: str = "skip"
+) -> np.ndarray | pd.DataFrame:
     """Add a column of ones, as ``statsmodels.api.add_constant`` does.
 
     Parameters

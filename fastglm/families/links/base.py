@@ -57,35 +57,35 @@ class Link(Frozen):
         arguments = ", ".join(f"{key}={value!r}" for key, value in self.arguments().items())
         return f"{type(self).__name__}({arguments})"
 
-    def __call__(self, p: Any) -> Any:
+    def __call__(self, p: Any) -> np.ndarray:
         """Linear predictor at the mean `p`: an array of any shape, or a number."""
         mu = np.asarray(p, dtype=np.float64)
         buffers = {MEAN: mu, COMPLEMENT: 1.0 - mu}
         return evaluate(self.forward_rows, buffers, LINEAR_PREDICTOR, link=self.parameter)
 
-    def inverse(self, z: Any) -> Any:
+    def inverse(self, z: Any) -> np.ndarray:
         """Mean at the linear predictor `z`; NaN where `z` is outside the link's domain."""
         return evaluate(self.inverse_rows, {LINEAR_PREDICTOR: z}, MEAN, link=self.parameter)
 
-    def complement(self, z: Any) -> Any:
+    def complement(self, z: Any) -> np.ndarray:
         """One minus the mean at the linear predictor `z`, accurate where the mean is near one."""
         return evaluate(self.inverse_rows, {LINEAR_PREDICTOR: z}, COMPLEMENT, link=self.parameter)
 
-    def inverse_deriv(self, z: Any) -> Any:
+    def inverse_deriv(self, z: Any) -> np.ndarray:
         """Differentiate the mean in the linear predictor, at the linear predictor `z`."""
         return evaluate(self.inverse_rows, {LINEAR_PREDICTOR: z}, SLOPE, link=self.parameter)
 
-    def inverse_deriv2(self, z: Any) -> Any:
+    def inverse_deriv2(self, z: Any) -> np.ndarray:
         """Second derivative of the mean in the linear predictor, at the linear predictor `z`."""
         return evaluate(
             self.inverse_deriv2_rows, {LINEAR_PREDICTOR: z}, SCRATCH, link=self.parameter
         )
 
-    def deriv(self, p: Any) -> Any:
+    def deriv(self, p: Any) -> np.ndarray:
         """Differentiate the linear predictor in the mean, at the mean `p`."""
         return 1.0 / self.inverse_deriv(self(p))
 
-    def deriv2(self, p: Any) -> Any:
+    def deriv2(self, p: Any) -> np.ndarray:
         """Second derivative of the linear predictor in the mean, at the mean `p`."""
         eta = self(p)
         return -self.inverse_deriv2(eta) / self.inverse_deriv(eta) ** 3

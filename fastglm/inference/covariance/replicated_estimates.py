@@ -16,6 +16,8 @@ from fastglm.kernels.blocks import row_buffers
 from fastglm.passes.row_values import evaluate_rows
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from fastglm.fit.record import Fit
 
 __all__ = ["Bootstrap"]
@@ -125,7 +127,7 @@ class Bootstrap(RenderedFrame):
             limits[j] = np.quantile(usable[:, j], scipy.special.ndtr(moved))
         return limits
 
-    def summary_frame(self, alpha: float = 0.05, method: str = "percentile") -> Any:
+    def summary_frame(self, alpha: float = 0.05, method: str = "percentile") -> pd.DataFrame:
         """Estimates, biases, standard errors and intervals as a pandas DataFrame."""
         import pandas as pd
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from fastglm.inference.rendering import Rendered
 from fastglm.inference.rows.term_contributions import model_terms
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from fastglm.fit.record import Fit
 
 __all__ = ["Collinearity", "collinearity", "variance_inflation"]
@@ -68,7 +70,7 @@ class Collinearity(Rendered):
     condition_index: np.ndarray
     variance_proportions: np.ndarray
 
-    def summary_frame(self) -> Any:
+    def summary_frame(self) -> pd.DataFrame:
         """Indices and proportions, a pandas DataFrame of k rows."""
         import pandas as pd
 

@@ -27,7 +27,10 @@ from fastglm.kernels.passes.score_products import FULL_LEVERAGE
 from fastglm.passes.row_values import evaluate_rows
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from fastglm.fit.record import Fit
+    from fastglm.typing import Matrix, Vector
 
 __all__ = ["CooksDistance", "Influence"]
 
@@ -135,7 +138,7 @@ class Influence(RenderedText):
             return np.sqrt(rest / (fit.df_resid - 1.0))
 
     @property
-    def hat_matrix_diag(self) -> Any:
+    def hat_matrix_diag(self) -> Vector:
         """Leverages, (n,): diagonal of the projection matrix of the weighted regression."""
         return self.results._rows(self._leverage)
 
@@ -158,7 +161,7 @@ class Influence(RenderedText):
         return distance
 
     @property
-    def resid_studentized(self) -> Any:
+    def resid_studentized(self) -> Vector:
         """Pearson residuals over their standard deviations, (n,): R's ``rstandard`` of "pearson".
 
         statsmodels gives them this name; for those of deletion see `resid_studentized_external`.
@@ -167,7 +170,7 @@ class Influence(RenderedText):
         return self.results._rows(self._standardized(pearson))
 
     @property
-    def resid_standardized(self) -> Any:
+    def resid_standardized(self) -> Vector:
         """Deviance residuals over their standard deviations, (n,): R's ``rstandard``."""
         return self.results._rows(self._standardized(self._deviance_residual))
 
@@ -175,7 +178,7 @@ class Influence(RenderedText):
         return residual / np.sqrt(self.results.scale * self._remaining)
 
     @property
-    def resid_studentized_external(self) -> Any:
+    def resid_studentized_external(self) -> Vector:
         """Likelihood residuals, (n,): R's ``rstudent``.
 
         Signed root of the drop of the deviance on leaving the observation out, over the
@@ -194,13 +197,13 @@ class Influence(RenderedText):
         return residual / self.deletion_scale
 
     @property
-    def dffits(self) -> Any:
+    def dffits(self) -> Vector:
         """Change of each fitted value on leaving its observation out, in standard errors, (n,)."""
         root = np.sqrt(self._leverage) / (self.deletion_scale * self._remaining)
         return self.results._rows(self._deviance_residual * root)
 
     @property
-    def cov_ratio(self) -> Any:
+    def cov_ratio(self) -> Vector:
         """Determinant of the covariance without the observation, over that with it, (n,)."""
         fit = self.results
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -209,13 +212,13 @@ class Influence(RenderedText):
             return fit._rows(1.0 / (self._remaining * ratio**fit.rank))
 
     @property
-    def d_params(self) -> Any:
+    def d_params(self) -> Matrix:
         """Estimates less those with the observation left out, (n, p), by one Newton step."""
         step = self.results.row_values(row_buffers.RESIDUAL)[0] / self._remaining
         return self._by_coefficient(step, np.ones(len(self.results.names)))
 
     @property
-    def dfbetas(self) -> Any:
+    def dfbetas(self) -> Matrix:
         """Change of each estimate on leaving an observation out, in standard errors, (n, p).
 
         As in R, from deviance residuals and with the dispersion without the observation.
@@ -291,7 +294,7 @@ class Influence(RenderedText):
         }
         return Table("Outlier test", names, columns)
 
-    def summary_frame(self) -> Any:
+    def summary_frame(self) -> pd.DataFrame:
         """Leverage, Cook's distance and the other measures by observation, a pandas DataFrame."""
         import pandas as pd
 

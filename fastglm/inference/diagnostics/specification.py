@@ -28,6 +28,8 @@ from fastglm.inference.rendering import RenderedText
 from fastglm.kernels.blocks import row_buffers
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from fastglm.fit.record import Fit
 
 __all__ = [
@@ -142,7 +144,7 @@ class PowerLinkProfile(RenderedText):
     best: float
     interval: tuple[float, float]
 
-    def summary_frame(self) -> Any:
+    def summary_frame(self) -> pd.DataFrame:
         """Power and deviance, a pandas DataFrame."""
         import pandas as pd
 

@@ -20,6 +20,8 @@ from fastglm.inference.hypothesis_tests.estimates import Estimates
 from fastglm.inference.hypothesis_tests.refits import intercept_column
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from fastglm.fit.record import Fit
 
 __all__ = [
@@ -74,7 +76,7 @@ class MarginalEffects(Estimates):
         """Effects over standard errors, (k,)."""
         return self.statistic
 
-    def summary_frame(self, alpha: float = 0.05) -> Any:
+    def summary_frame(self, alpha: float = 0.05) -> pd.DataFrame:
         """Effects, tests and intervals, a pandas DataFrame with statsmodels' columns."""
         letter = "z" if np.isinf(self.df) else "t"
         names = [self.method, "Std. Err.", letter, f"Pr(>|{letter}|)"]

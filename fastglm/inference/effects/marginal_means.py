@@ -25,6 +25,8 @@ from fastglm.inference.hypothesis_tests.estimates import (
 )
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from fastglm.families import Link
     from fastglm.fit.record import Fit
 
@@ -56,7 +58,7 @@ class Contrasts(Estimates):
         m = int(np.count_nonzero(~np.isnan(self.estimate)))
         return adjusted_critical_value(self.adjustment, m, self.n_means, self.df, alpha)
 
-    def summary_frame(self, alpha: float = 0.05) -> Any:
+    def summary_frame(self, alpha: float = 0.05) -> pd.DataFrame:
         """Contrasts, tests and intervals, a pandas DataFrame.
 
         Column adjustment names that of p-values, and of intervals where that is another.
@@ -138,7 +140,7 @@ class MarginalMeans(Estimates):
             raise ModelError('adjust="tukey" is for method="pairwise"; use "holm" or "sidak".')
         return matrix, names
 
-    def summary_frame(self, alpha: float = 0.05) -> Any:
+    def summary_frame(self, alpha: float = 0.05) -> pd.DataFrame:
         """Means on both scales with their intervals, a pandas DataFrame.
 
         Columns emmean, std err, ci_lower, ci_upper on the scale of the link, and response,

@@ -27,6 +27,8 @@ from fastglm.inference.effects.marginal_means import (
 from fastglm.rows.model_rows import constant_design
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from fastglm.fit.base import FitBase
 
 __all__ = ["OutcomeMeans", "outcome_means"]
@@ -65,7 +67,7 @@ class OutcomeMeans(MarginalMeans):
             n_means=len(self.cells),
         )
 
-    def summary_frame(self, alpha: float = 0.05) -> Any:
+    def summary_frame(self, alpha: float = 0.05) -> pd.DataFrame:
         """Means and their intervals, a pandas DataFrame: emmean, std err, ci_lower, ci_upper."""
         return super().summary_frame(alpha).iloc[:, :4]
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from fastglm.fit.record import Fit
+    from fastglm.typing import Frame
 
 __all__ = ["RatingTable", "rating_table"]
 
@@ -69,7 +70,7 @@ class RatingTable(RenderedFrame):
 
         return pd.DataFrame(self.columns)
 
-    def to_frame(self) -> Any:
+    def to_frame(self) -> Frame:
         """The rows in the library that the data came in."""
         return frame_of(self.columns, self.like)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy
@@ -11,6 +11,9 @@ import scipy
 from fastglm.entry import entry_points
 from fastglm.errors import require_level
 from fastglm.inference.rendering import RenderedFrame
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["ADJUSTMENTS", "INTERVALS", "Estimates", "adjusted", "adjusted_critical_value"]
 
@@ -77,7 +80,7 @@ class Estimates(RenderedFrame):
         """Standard errors from an estimate to the ends of its interval."""
         return float(scipy.special.stdtrit(self.df, 1.0 - alpha / 2.0))
 
-    def summary_frame(self, alpha: float = 0.05) -> Any:
+    def summary_frame(self, alpha: float = 0.05) -> pd.DataFrame:
         """Estimates, tests and intervals, a pandas DataFrame."""
         import pandas as pd
 

@@ -22,6 +22,8 @@ from fastglm.inference.hypothesis_tests.tables import HypothesisTest
 from fastglm.inference.rendering import RenderedFrame
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from fastglm.fit.base import FitBase
 
 __all__ = ["LinearTests", "read_hypothesis", "t_test", "wald_test"]
@@ -68,7 +70,7 @@ class LinearTests(RenderedFrame):
         half = scipy.special.stdtrit(self.df, 1.0 - alpha / 2.0) * self.sd
         return np.column_stack([self.effect - half, self.effect + half])
 
-    def summary_frame(self, alpha: float = 0.05) -> Any:
+    def summary_frame(self, alpha: float = 0.05) -> pd.DataFrame:
         """The tests as a pandas DataFrame."""
         import pandas as pd
 

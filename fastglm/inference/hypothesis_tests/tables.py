@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy
 
 from fastglm.inference.number_format import SMALLEST_PVALUE, format_cell
 from fastglm.inference.rendering import Rendered, html_table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "HypothesisTest",
@@ -69,7 +72,7 @@ class HypothesisTest:
             return "z"
         return "chi2" if np.isinf(self.df_denominator) else "F"
 
-    def summary_frame(self) -> Any:
+    def summary_frame(self) -> pd.DataFrame:
         """The test as a pandas DataFrame of one row."""
         import pandas as pd
 
@@ -123,7 +126,7 @@ class Table(Rendered):
     def __getitem__(self, column: str) -> np.ndarray:
         return self.columns[column]
 
-    def summary_frame(self) -> Any:
+    def summary_frame(self) -> pd.DataFrame:
         """The table as a pandas DataFrame."""
         import pandas as pd
 

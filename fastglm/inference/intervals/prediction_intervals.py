@@ -27,6 +27,7 @@ from fastglm.rows.vectors import vector
 
 if TYPE_CHECKING:
     from fastglm.fit.record import Fit
+    from fastglm.typing import Frame, Matrix
 
 __all__ = ["Prediction", "get_prediction"]
 
@@ -57,12 +58,12 @@ class LinearPrediction(RenderedFrame):
     fit: Fit
     labels: Any = None
 
-    def conf_int(self, alpha: float = 0.05) -> Any:
+    def conf_int(self, alpha: float = 0.05) -> Matrix:
         """Intervals at level 1 - alpha, (n, 2); labelled where pandas came in."""
         mean, half = self._half_widths(alpha)
         return label_rows(np.column_stack([mean - half, mean + half]), self.labels, (0, 1))
 
-    def summary_frame(self, alpha: float = 0.05) -> Any:
+    def summary_frame(self, alpha: float = 0.05) -> Frame:
         """Columns mean, mean_se, mean_ci_lower and mean_ci_upper, a data frame of n rows."""
         eta, half = self._half_widths(alpha)
         columns = {"mean": eta, "mean_se": np.asarray(self.se_mean)}
@@ -110,7 +111,7 @@ class Prediction(RenderedFrame):
             self.linear_predictor, self.se_linear_predictor, self.fit, self._rows.labels
         )
 
-    def conf_int(self, alpha: float = 0.05, obs: bool = False) -> Any:
+    def conf_int(self, alpha: float = 0.05, obs: bool = False) -> Matrix:
         """Intervals at level 1 - alpha, (n, 2).
 
         Parameters
@@ -211,7 +212,7 @@ class Prediction(RenderedFrame):
         )
         return np.stack([mixture.quantile(tail) for tail in tails])
 
-    def summary_frame(self, alpha: float = 0.05) -> Any:
+    def summary_frame(self, alpha: float = 0.05) -> Frame:
         """Means, standard errors and intervals, a data frame of n rows.
 
         Columns mean, mean_se, mean_ci_lower, mean_ci_upper, obs_ci_lower, obs_ci_upper. The last

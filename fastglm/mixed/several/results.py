@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import numpy as np
 
@@ -21,6 +21,14 @@ from fastglm.mixed.several.saving import describe_several
 from fastglm.mixed.summary import MixedSummary
 from fastglm.responses.results import ResponseResults
 from fastglm.solve.several_predictors import PredictorSolution
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fastglm.inference.effects.outcome_effects import OutcomeEffects
+    from fastglm.inference.effects.outcome_means import OutcomeMeans
+    from fastglm.inference.hypothesis_tests.estimates import Estimates
+    from fastglm.typing import Matrix, Vector
 
 __all__ = ["MixedSeveralResults", "make_several_results"]
 
@@ -59,11 +67,11 @@ class MixedSeveralResults(MixedResults):
         ``thresholds`` or ``alpha``, its averages and marginal means.
     """
 
-    population: Any = None
+    population: ResponseResults = None  # type: ignore[assignment]
 
     kind: ClassVar[str] = "MixedSeveral"
 
-    def without_random_effects(self) -> Any:
+    def without_random_effects(self) -> ResponseResults:
         """The model at random effects of zero."""
         self.require_all_columns()
         return self.population
@@ -73,14 +81,14 @@ class MixedSeveralResults(MixedResults):
         self.require_all_columns()
         return self.population.outcomes(which)
 
-    def predict(
+    def predict(  # type: ignore[override]
         self,
         exog: Any = None,
         level: str = "conditional",
         which: str = "mean",
         new_levels: str = "raise",
         **others: Any,
-    ) -> Any:
+    ) -> Vector | Matrix:
         """Predict new rows, or the fitted ones.
 
         Parameters
@@ -113,7 +121,7 @@ class MixedSeveralResults(MixedResults):
         return simulate_several(self, n, seed, use_u)
 
     @property
-    def resid_response(self) -> Any:
+    def resid_response(self) -> Vector:
         """Response less fitted values, (n,)."""
         rows = self._model_with_data("residuals").rows
         if rows.response_levels is not None:
@@ -124,7 +132,7 @@ class MixedSeveralResults(MixedResults):
 
     # -- at random effects of zero
 
-    def emmeans(self, specs: Any, at: Mapping[str, Any] | None = None) -> Any:
+    def emmeans(self, specs: Any, at: Mapping[str, Any] | None = None) -> OutcomeMeans:
         """Estimated marginal means at random effects of zero; see `fastglm.Results.emmeans`.
 
         Parameters
@@ -135,7 +143,7 @@ class MixedSeveralResults(MixedResults):
         self.require_all_columns()
         return self.population.emmeans(specs, at)
 
-    def get_margeff(self, *arguments: Any, **options: Any) -> Any:
+    def get_margeff(self, *arguments: Any, **options: Any) -> OutcomeEffects:
         """Marginal effects at random effects of zero; see `fastglm.Results.get_margeff`.
 
         Parameters
@@ -146,7 +154,7 @@ class MixedSeveralResults(MixedResults):
         self.require_all_columns()
         return self.population.get_margeff(*arguments, **options)
 
-    def avg_predictions(self, *arguments: Any, **options: Any) -> Any:
+    def avg_predictions(self, *arguments: Any, **options: Any) -> Estimates:
         """Averages at random effects of zero; see `fastglm.Results.avg_predictions`.
 
         Parameters
@@ -157,7 +165,7 @@ class MixedSeveralResults(MixedResults):
         self.require_all_columns()
         return self.population.avg_predictions(*arguments, **options)
 
-    def avg_comparisons(self, *arguments: Any, **options: Any) -> Any:
+    def avg_comparisons(self, *arguments: Any, **options: Any) -> Estimates:
         """Contrasts at random effects of zero; see `fastglm.Results.avg_comparisons`.
 
         Parameters
@@ -168,7 +176,7 @@ class MixedSeveralResults(MixedResults):
         self.require_all_columns()
         return self.population.avg_comparisons(*arguments, **options)
 
-    def avg_slopes(self, *arguments: Any, **options: Any) -> Any:
+    def avg_slopes(self, *arguments: Any, **options: Any) -> Estimates:
         """Average slopes at random effects of zero; see `fastglm.Results.avg_slopes`.
 
         Parameters
@@ -179,7 +187,7 @@ class MixedSeveralResults(MixedResults):
         self.require_all_columns()
         return self.population.avg_slopes(*arguments, **options)
 
-    def coef(self) -> dict[str, Any]:
+    def coef(self) -> dict[str, pd.DataFrame]:
         """Coefficients of every level in the predictor that has the effects, by factor."""
         further = list(self.names[self.population.blocks[0].stop :])
         return {name: frame.drop(columns=further) for name, frame in super().coef().items()}

@@ -84,7 +84,7 @@ class BetaResults(ResponseResults):
         return (betainc(a, b, response), betainc(b, a, 1.0 - response)), None
 
 
-class BetaModel(ResponseModel):
+class BetaModel(ResponseModel[BetaResults]):
     """Beta regression: mean f(x'b), variance mean (1 - mean) / (1 + precision), precision g(z'c).
 
     Parameters

@@ -15,7 +15,7 @@ from fastglm.responses.log_likelihoods.proportions import dirichlet_rows
 from fastglm.responses.model import ResponseModel
 from fastglm.responses.models.beta import check_information
 from fastglm.responses.record import PredictorBlock
-from fastglm.responses.results import ResponseResults
+from fastglm.responses.results import OutcomeResults
 from fastglm.rows.model_rows import ModelRows
 from fastglm.rows.read import row_columns
 from fastglm.solve.rank_and_scaling import Columns
@@ -27,7 +27,7 @@ ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class DirichletResults(ResponseResults):
+class DirichletResults(OutcomeResults):
     """A fitted Dirichlet regression: the coefficients of every share, one after the other.
 
     `predict` gives "mean", the expected shares, (n, K), "shape", the parameters of the
@@ -66,7 +66,7 @@ class DirichletResults(ResponseResults):
         return mean, mean * (1.0 - mean) / (1.0 + precision)
 
 
-class DirichletModel(ResponseModel):
+class DirichletModel(ResponseModel[DirichletResults]):
     """Dirichlet regression: shape_k = exp(x'b_k) for every share.
 
     Parameters

@@ -67,7 +67,7 @@ class MultinomialResults(CategoricalResults):
         return scipy.special.softmax(full, axis=0), self._prediction_names()
 
 
-class MNLogit(ResponseModel):
+class MNLogit(ResponseModel[MultinomialResults]):
     """Multinomial logit: log(P(y = k) / P(y = reference)) = x' b_k.
 
     Parameters

@@ -88,7 +88,7 @@ class NegativeBinomialPResults(ResponseResults):
         return counts.tails(response, mean, one), counts.tails_below(response, mean, one)
 
 
-class NegativeBinomialP(ResponseModel):
+class NegativeBinomialP(ResponseModel[NegativeBinomialPResults]):
     """Counts of mean mu = exp(x'b) and variance mu + alpha mu**power, alpha = exp(z'c).
 
     Parameters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 import scipy
@@ -29,6 +29,9 @@ from fastglm.responses.separation import CombinedRows, Part
 from fastglm.rows.model_rows import ModelRows, constant_design, side_by_side
 from fastglm.rows.read import row_columns
 from fastglm.solve.rank_and_scaling import Columns, rank_and_scaling
+
+if TYPE_CHECKING:
+    from fastglm.typing import Vector
 
 __all__ = ["OrderedModel", "OrdinalResults"]
 
@@ -63,7 +66,7 @@ class OrdinalResults(CategoricalResults):
         return resolve_link(self.settings["link"])
 
     @property
-    def thresholds(self) -> Any:
+    def thresholds(self) -> Vector:
         """Thresholds between the levels, (K - 1,), rising."""
         return self.params[-(len(self.levels) - 1) :]
 
@@ -150,7 +153,7 @@ class OrdinalResults(CategoricalResults):
         return at, (below[response, place], above[response, place])
 
 
-class OrderedModel(ResponseModel):
+class OrderedModel(ResponseModel[OrdinalResults]):
     """Cumulative link model: P(y <= level j) = F(threshold_j - x'b).
 
     Parameters

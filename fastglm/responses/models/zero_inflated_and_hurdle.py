@@ -12,7 +12,7 @@ from fastglm.errors import DataError, ModelError, Status
 from fastglm.families import Binomial, Poisson
 from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.responses.log_likelihoods.count_rows import HURDLE_ROWS, ZERO_INFLATED_ROWS
-from fastglm.responses.model import ResponseModel
+from fastglm.responses.model import R, ResponseModel
 from fastglm.responses.models.count_boundaries import (
     LOG_SMALL_EXCESS,
     NO_ALPHA,
@@ -44,7 +44,7 @@ __all__ = ["Hurdle", "HurdleResults", "ZeroInflated", "ZeroInflatedResults"]
 LOG_NO_INFLATION = -14.0
 
 
-class _CountModel(ResponseModel):
+class _CountModel(ResponseModel[R]):
     """Base of both models: reading, names and starting values."""
 
     respond_rows: ClassVar[Mapping[str, RowBlock]]
@@ -145,7 +145,7 @@ class _CountModel(ResponseModel):
         return np.nan_to_num(np.concatenate([counts.params, zeros.params, alpha]))
 
 
-class ZeroInflated(_CountModel):
+class ZeroInflated(_CountModel[ZeroInflatedResults]):
     """Zero-inflated counts: zero with probability logistic(z'c), else a count of mean exp(x'b).
 
     Parameters
@@ -250,7 +250,7 @@ class ZeroInflated(_CountModel):
             yield part_of_design(own, rows.designs[block.design], side, every, n_threads)
 
 
-class Hurdle(_CountModel):
+class Hurdle(_CountModel[HurdleResults]):
     """Hurdle counts: positive with probability logistic(z'c), then a count without its zeros.
 
     Parameters
