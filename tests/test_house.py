@@ -1,4 +1,4 @@
-"""Files and functions are short, and kernels are launched where rows are passed over."""
+"""Files and functions are short, and kernels are launched through tables that know types."""
 
 import ast
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import fastglm
+from fastglm.kernels.blocks import table
 
 PACKAGE = Path(fastglm.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -19,19 +20,15 @@ TOO_LONG = {
 #: Likewise a file.
 LONG_FILES: set[str] = set()
 
-#: Files outside `passes/` that run a kernel over rows or over the state of a run themselves. The
-#: list may shrink, not grow: a new one belongs behind a function of `passes/`.
-LAUNCH_OUTSIDE_PASSES = {
-    # Sums of one family's parameter, and of replicates, over the table of a run.
-    "fit/free_parameters/alpha.py",
-    "solve/linear_refinement.py",
-    "solve/replicates.py",
-    "solve/score_products.py",
-    # Kernels of one task on the solver's state, which read no row.
-    "solve/newton/run.py",
-    "solve/newton/unscale.py",
-    "solve/starting/sampled_correction.py",
+#: Files that write slots of the kernels' table by index: the two builders, and compiled code, which
+#: knows no methods. All others go by the methods of a `SlotTable`, which know types.
+WRITES_SLOTS = {
+    "passes/kernel_table.py",
+    "passes/row_table.py",
+    "solve/newton/convergence.py",
+    "solve/newton/step.py",
 }
+SLOTS = {name for name in vars(table) if name.isupper()}
 
 
 def name_of(path):
@@ -76,11 +73,29 @@ def test_files_and_functions_are_short(path):
     assert set(long_functions(source)) == TOO_LONG.get(name_of(path), set())
 
 
-def test_kernels_are_launched_inside_passes():
-    outside = {
-        name_of(path)
-        for path in FILES
-        if path.parts[len(PACKAGE.parts)] not in ("passes", "kernels")
-        and calls(path.read_text(encoding="utf-8"), "launch")
+def writes_slots(source):
+    """Whether any index that is written to is the name of a slot of the kernels' table."""
+    stores = (
+        node.slice
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store)
+    )
+    names = (n for store in stores for n in ast.walk(store))
+    return any(getattr(n, "attr", getattr(n, "id", None)) in SLOTS for n in names)
+
+
+def test_the_measure_finds_slots():
+    assert writes_slots("table[fields.BETA] = 1")
+    assert writes_slots("table[MODE] |= 2")
+    assert not writes_slots("x = table[fields.BETA]")
+    assert not writes_slots("x[at.STATUS] = 1")
+
+
+def test_kernels_are_launched_through_a_table():
+    sources = {
+        name_of(p): p.read_text(encoding="utf-8")
+        for p in FILES
+        if p.relative_to(PACKAGE).parts[0] != "kernels"
     }
-    assert outside == LAUNCH_OUTSIDE_PASSES
+    assert {n for n, s in sources.items() if calls(s, "launch")} == {"passes/kernel_table.py"}
+    assert {n for n, s in sources.items() if writes_slots(s)} == WRITES_SLOTS

@@ -6,13 +6,9 @@ import math
 
 import numpy as np
 
-from fastglm.families import Family
 from fastglm.kernels.blocks import table as fields
-from fastglm.kernels.blocks.table import (
-    FLOAT32,
-)
 from fastglm.kernels.compiler.templates import RowBlock
-from fastglm.kernels.threads.threads import launch
+from fastglm.passes.kernel_table import KernelTable
 from fastglm.passes.row_table import RowTable
 
 __all__ = [
@@ -55,11 +51,12 @@ class Chunks:
         #: Chunks there are for each of these.
         self.weight = len(partials) / len(self.sums)
 
-    def visit(self, kernel: RowBlock, table: np.ndarray, mode: int, n_threads: int) -> None:
+    def visit(self, kernel: RowBlock, table: KernelTable, mode: int, n_threads: int) -> None:
         """Finds the sums anew, in this mode."""
         table = table.copy()
-        table[fields.MODE], table[fields.CHUNK_STEP] = mode, self._step
-        launch(kernel, table, len(self.sums), n_threads)
+        table.mode = mode
+        table.set(fields.CHUNK_STEP, self._step)
+        table.launch(kernel, len(self.sums), n_threads)
 
     def error_of(self, numbers: np.ndarray) -> np.ndarray:
         """Standard errors, (m,), of estimates of all rows' sums from (k, m) numbers of these."""
@@ -88,20 +85,9 @@ def clear_of(rounding: np.ndarray, errors: np.ndarray) -> np.ndarray:
 
 #: Values of X in a chunk: less would not repay handing it to a thread.
 CHUNK_VALUES = 65_536
-
-
 MAX_CHUNKS = 128
-
-
 #: Bytes that all partial sums together may take, short of the four chunks that there are at least.
 PARTIAL_BYTES = 32_000_000
-
-
-def bind_float32(table: np.ndarray, family: Family) -> None:
-    """Tell kernels by their table to compute in single precision, without a deviance."""
-    table[fields.MODE] |= FLOAT32
-    table[fields.INVERSE_ROWS] = family.link.inverse_rows.in_float32.address
-    table[fields.RESPOND_ROWS] = family.score_rows.in_float32.address
 
 
 def count_chunks(row_table: RowTable, partial_bytes: int = 1) -> int:

@@ -10,7 +10,7 @@ import scipy
 from fastglm.kernels.blocks import table as fields
 from fastglm.kernels.blocks.row_buffers import BLOCK_ROWS
 from fastglm.kernels.resampling.draws import THRESHOLDS_PER_DRAW, draw_kernel
-from fastglm.kernels.threads.threads import launch
+from fastglm.passes.kernel_table import empty_table
 
 __all__ = ["ResampleCounts", "ResponseShifts"]
 
@@ -68,13 +68,13 @@ class ResampleCounts:
                 self.blocks[:, sample] = _in_blocks(counts)
             return
         thresholds = _thresholds(1.0 - SHORTFALL / math.sqrt(self.n_units))
-        table = np.zeros(fields.KERNEL_TABLE_SIZE, dtype=np.int64)
-        table[fields.N_GROUPS] = self.n_units
-        table[fields.N_DRAWN] = self.blocks.shape[1]
-        table[fields.REPLICATE_SEED] = seeds.ctypes.data
-        table[fields.REPLICATE_COUNT] = self.blocks.ctypes.data
-        table[fields.THRESHOLDS] = thresholds.ctypes.data
-        launch(draw_kernel, table, seeds.size, n_threads)
+        table = empty_table().copy()
+        table.set(fields.N_GROUPS, self.n_units)
+        table.set(fields.N_DRAWN, self.blocks.shape[1])
+        table.point(fields.REPLICATE_SEED, seeds)
+        table.point(fields.REPLICATE_COUNT, self.blocks)
+        table.point(fields.THRESHOLDS, thresholds)
+        table.launch(draw_kernel, seeds.size, n_threads)
 
     def __getitem__(self, sample: int) -> np.ndarray:
         """Of one sample, (n_units,) int64."""

@@ -9,7 +9,7 @@ import numpy as np
 from fastglm.design.matrix.parts import Indicators
 from fastglm.kernels.blocks import table as fields
 from fastglm.kernels.blocks.row_buffers import TILE
-from fastglm.kernels.blocks.table import address_of
+from fastglm.passes.kernel_table import KernelTable
 from fastglm.passes.row_table import MANY_LEVELS, RowTable
 
 __all__ = ["EliminatedLevels", "find_eliminated_levels"]
@@ -50,12 +50,12 @@ class EliminatedLevels(NamedTuple):
         """See `fastglm.kernels.blocks.block.gram_size`."""
         return self.order * self.order + self.n_levels * (self.order + 1)
 
-    def bind(self, table: np.ndarray) -> None:
+    def bind(self, table: KernelTable) -> None:
         """Tell kernels by their table."""
-        table[fields.N_ELIMINATED] = self.n_levels
-        table[fields.N_KEPT] = self.n_kept
-        table[fields.KEPT_COLUMN] = address_of(self.kept_column)
-        table[fields.LEVEL_COLUMN] = address_of(self.level_column)
+        table.set(fields.N_ELIMINATED, self.n_levels)
+        table.set(fields.N_KEPT, self.n_kept)
+        table.point(fields.KEPT_COLUMN, self.kept_column)
+        table.point(fields.LEVEL_COLUMN, self.level_column)
 
     def explain(self, aliased: np.ndarray, weights: np.ndarray | None) -> bool:
         """Whether all aliased columns, a (p,) mask, are levels without a row of positive weight."""

@@ -16,8 +16,8 @@ from fastglm.kernels.passes.given_rows import (
 )
 from fastglm.kernels.passes.row_values import rows_kernel
 from fastglm.kernels.passes.score_products import score_products_kernel
-from fastglm.kernels.threads.threads import launch
 from fastglm.passes.chunks import count_chunks
+from fastglm.passes.kernel_table import KernelTable
 from fastglm.passes.products import GROUP_BYTES, bind_partials, design_gram
 from fastglm.passes.row_table import build_row_table
 from fastglm.passes.row_values import to_stored_columns
@@ -65,27 +65,24 @@ class GivenRows:
         """Number of columns."""
         return self._of_scores.n_columns
 
-    def _context(self, with_weights: bool = False) -> np.ndarray:
+    def _table(self, with_weights: bool = False) -> KernelTable:
         row_table = self._of_products if with_weights else self._of_scores
         table = row_table.table.copy()
         self.standard.scaling.bind(table)
-        table[fields.PARAMETERS] = self._parameters.ctypes.data
-        table[fields.BETA] = self._beta.ctypes.data
-        table[fields.INVERSE_ROWS] = no_rows.address
-        table[fields.RESPOND_ROWS] = given_rows.address
+        table.point(fields.PARAMETERS, self._parameters)
+        table.point(fields.BETA, self._beta)
+        table.bind_respond(no_rows, given_rows, WITH_GRAM if with_weights else 0)
         return table
 
     def predict(self, beta: np.ndarray) -> np.ndarray:
         """X beta, (n,), of coefficients of the standardised columns."""
         row_table = self._of_scores
         coefficients, wanted = to_stored_columns(row_table, beta), np.array([LINEAR_PREDICTOR])
-        output = np.empty((1, row_table.n_rows))
-        table = self._context()
-        table[fields.N_CHUNKS] = count_chunks(row_table)
-        table[fields.BETA] = coefficients.ctypes.data
-        table[fields.N_WANTED], table[fields.WANTED] = 1, wanted.ctypes.data
-        table[fields.OUTPUT] = output.ctypes.data
-        launch(rows_kernel, table, int(table[fields.N_CHUNKS]), self.n_threads)
+        output, n_chunks = np.empty((1, row_table.n_rows)), count_chunks(row_table)
+        table = self._table()
+        table.point(fields.BETA, coefficients)
+        table.bind_output(wanted, output, n_chunks)
+        table.launch(rows_kernel, n_chunks, self.n_threads)
         return output[0]
 
     def score(self, residual: np.ndarray, order: np.ndarray | None = None) -> np.ndarray:
@@ -103,11 +100,10 @@ class GivenRows:
 
     def _sums(self, with_weights: bool) -> tuple[np.ndarray, np.ndarray]:
         row_table = self._of_products if with_weights else self._of_scores
-        table = self._context(with_weights)
-        table[fields.PREDICT] = no_prediction.address
-        table[fields.MODE] = WITH_GRAM if with_weights else 0
+        table = self._table(with_weights)
+        table.call(fields.PREDICT, no_prediction)
         partials = bind_partials(table, MemoryRows(row_table))
-        launch(score_products_kernel, table, len(partials), self.n_threads)
+        table.launch(score_products_kernel, len(partials), self.n_threads)
         total = partials.sum(axis=0)
         q, order = row_table.n_stored, row_table.gram_order
         score = total[order * order : order * order + q]
@@ -136,12 +132,12 @@ class GivenRows:
         worthwhile = row_table.n_rows // (32 * n_groups)
         n_chunks = max(1, min(count_chunks(row_table), worthwhile, GROUP_BYTES // size))
         partials = np.empty((n_chunks, n_groups, m, order))
-        table = self._context()
-        table[fields.N_CHUNKS] = n_chunks
-        table[fields.PARTIALS] = partials.ctypes.data
-        table[fields.GROUP], table[fields.N_GROUPS] = groups.ctypes.data, n_groups
-        table[fields.N_WANTED], table[fields.OUTPUT] = m, values.ctypes.data
-        launch(group_products_kernel, table, n_chunks, self.n_threads)
+        table = self._table()
+        table.bind_partials(partials)
+        table.bind_groups(groups, n_groups)
+        table.set(fields.N_WANTED, m)
+        table.point(fields.OUTPUT, values)
+        table.launch(group_products_kernel, n_chunks, self.n_threads)
         for other in partials[1:]:
             partials[0] += other
         sums = partials[0, :, :, : row_table.n_stored]

@@ -20,8 +20,8 @@ from fastglm.kernels.blocks.table import N_SUMS, SUM_DEVIANCE, SUM_OUTSIDE, WITH
 from fastglm.kernels.passes.hac_windows import hac_products_kernel
 from fastglm.kernels.passes.score_products import group_scores_kernel, score_products_kernel
 from fastglm.kernels.passes.sweep import sweep_kernel
-from fastglm.kernels.threads.threads import launch
 from fastglm.passes.chunks import count_chunks
+from fastglm.passes.kernel_table import KernelTable
 from fastglm.passes.row_table import RowTable
 from fastglm.passes.row_values import to_stored_columns
 from fastglm.passes.scaling import find_scaling
@@ -82,20 +82,17 @@ class RowPass:
         params = np.where(np.isnan(params), 0.0, params)
         self.standard = StandardizedColumns(find_scaling(row_table, shifted), row_table)
         scaling = self.standard.scaling
-        self.beta = to_stored_columns(row_table, scaling.from_params(params, row_table))
-        self.parameters = np.array([family.parameter, 1.0, family.link.parameter])
-        table = row_table.table.copy()
-        table[fields.BETA] = self.beta.ctypes.data
-        scaling.bind(table)
-        table[fields.PARAMETERS] = self.parameters.ctypes.data
-        table[fields.INVERSE_ROWS] = family.link.inverse_rows.address
-        self.table = table
+        self.table = row_table.table.copy()
+        beta = to_stored_columns(row_table, scaling.from_params(params, row_table))
+        self.table.point(fields.BETA, beta)
+        scaling.bind(self.table)
+        self.table.bind_link(family.link, family.parameter)
 
 
 def score_pass(row_table: RowTable, family: Family, params: np.ndarray, shifted: bool) -> RowPass:
     """A pass with score residuals and weights, but no deviance."""
     run = RowPass(row_table, family, params, shifted)
-    run.table[fields.RESPOND_ROWS] = family.score_rows.address
+    run.table.call(fields.RESPOND_ROWS, family.score_rows)
     return run
 
 
@@ -124,7 +121,7 @@ def information(
         False for the score alone; the information is then zero.
     """
     run = score_pass(row_table, family, params, shifted)
-    run.table[fields.MODE] = WITH_GRAM if with_gram else 0
+    run.table.mode = WITH_GRAM if with_gram else 0
     return sum_products(run, MemoryRows(row_table), n_threads)
 
 
@@ -168,8 +165,8 @@ def likelihood_sums(
         As for `information`.
     """
     run, rows = RowPass(row_table, family, params, shifted), MemoryRows(row_table)
-    run.table[fields.RESPOND_ROWS] = family.respond_rows_for(binary).address
-    run.table[fields.MODE] = WITH_GRAM if with_gram else 0
+    run.table.call(fields.RESPOND_ROWS, family.respond_rows_for(binary))
+    run.table.mode = WITH_GRAM if with_gram else 0
     partials = bind_partials(run.table, rows)
     rows.add_up(sweep_kernel, run.table, partials, n_threads)
     total = partials.sum(axis=0)
@@ -178,13 +175,12 @@ def likelihood_sums(
     return LikelihoodSums(deviance, found.gram, found.score, found.standard)
 
 
-def bind_partials(table: np.ndarray, rows: RowSource) -> np.ndarray:
+def bind_partials(table: KernelTable, rows: RowSource) -> np.ndarray:
     """Room for each chunk's Gram matrix, score and sums, (n_chunks, size), bound to a table."""
     order = rows.row_table.gram_order
     size = order * order + rows.row_table.n_stored + N_SUMS
     partials = np.empty((rows.count_partials(8 * size), size))
-    table[fields.N_CHUNKS] = len(partials)
-    table[fields.PARTIALS] = partials.ctypes.data
+    table.bind_partials(partials)
     return partials
 
 
@@ -246,11 +242,9 @@ def group_scores(
     n_chunks = max(1, min(count_chunks(row_table), worthwhile, GROUP_BYTES // size))
     partials = np.empty((n_chunks, n_groups, order))
     groups = np.ascontiguousarray(groups, dtype=np.int64)
-    run.table[fields.N_CHUNKS] = n_chunks
-    run.table[fields.PARTIALS] = partials.ctypes.data
-    run.table[fields.GROUP] = groups.ctypes.data
-    run.table[fields.N_GROUPS] = n_groups
-    launch(group_scores_kernel, run.table, n_chunks, n_threads)
+    run.table.bind_partials(partials)
+    run.table.bind_groups(groups, n_groups)
+    run.table.launch(group_scores_kernel, n_chunks, n_threads)
     for other in partials[1:]:
         partials[0] += other
     return _of_group_scores(partials[0], run, row_table)
@@ -268,7 +262,7 @@ def streamed_group_scores(
     """As `group_scores`, of rows that bring their groups along."""
     run, order = score_pass(rows.row_table, family, params, shifted), rows.row_table.gram_order
     partials = np.empty((1, n_groups * order))
-    run.table[fields.N_GROUPS] = n_groups
+    run.table.bind_groups(None, n_groups)
     rows.add_up(group_scores_kernel, run.table, partials, n_threads)
     return _of_group_scores(partials.reshape(n_groups, order), run, rows.row_table)
 
@@ -339,11 +333,10 @@ def hac_products(
     worthwhile = row_table.n_rows // (8 * (n_lags + BLOCK_ROWS))
     n_chunks = max(1, min(count_chunks(row_table, 8 * order * order), worthwhile))
     partials = np.zeros((n_chunks, order, order))
-    run.table[fields.N_BLOCKS] = -(-(row_table.n_rows + n_lags) // BLOCK_ROWS)
-    run.table[fields.N_CHUNKS] = n_chunks
-    run.table[fields.N_LAGS] = n_lags
-    run.table[fields.PARTIALS] = partials.ctypes.data
-    launch(hac_products_kernel, run.table, n_chunks, n_threads)
+    run.table.set(fields.N_BLOCKS, -(-(row_table.n_rows + n_lags) // BLOCK_ROWS))
+    run.table.set(fields.N_LAGS, n_lags)
+    run.table.bind_partials(partials)
+    run.table.launch(hac_products_kernel, n_chunks, n_threads)
     q = row_table.n_stored
     gram = _symmetric(partials.sum(axis=0)[:q, :q], q)
     column_map = row_table.transform_matrix()

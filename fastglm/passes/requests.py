@@ -9,12 +9,12 @@ import numpy as np
 
 from fastglm.families import Family, Gaussian
 from fastglm.kernels.blocks import table as fields
-from fastglm.kernels.blocks.table import address_of
 from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.kernels.passes.sweep import sweep_kernel
-from fastglm.passes.row_table import RowTable, empty_table
+from fastglm.passes.kernel_table import KernelTable, empty_table
+from fastglm.passes.row_table import RowTable
 
-__all__ = ["SweepRequest", "describe_sweep"]
+__all__ = ["SweepRequest", "describe_sweep", "numbers_read"]
 
 #: Numbers of the table that are the same for all rows, addresses apart.
 _VALUES = (
@@ -55,20 +55,20 @@ class SweepRequest(NamedTuple):
     arrays: dict[int, np.ndarray]
     functions: dict[int, tuple[bool, bool]]
 
-    def table(self, family: Family) -> np.ndarray:
+    def table(self, family: Family) -> KernelTable:
         """The kernels' table, which holds as long as the request lives."""
         table = empty_table().copy()
         for field, value in self.values.items():
-            table[field] = value
+            table.set(field, value)
         for field, array in self.arrays.items():
-            table[field] = address_of(array)
+            table.point(field, array)
         for field, (is_own, binary) in self.functions.items():
-            table[field] = _row_block(field, family if is_own else Gaussian(), binary).address
+            table.call(field, _row_block(field, family if is_own else Gaussian(), binary))
         return table
 
 
 def describe_sweep(
-    kernel: RowBlock, table: np.ndarray, row_table: RowTable, family: Family, size: int
+    kernel: RowBlock, table: KernelTable, row_table: RowTable, family: Family, size: int
 ) -> SweepRequest | None:
     """The request that says the same as the table of a sweep; None if there is none.
 
@@ -81,21 +81,23 @@ def describe_sweep(
     family
         The model's.
     """
-    functions = {field: _find_function(field, int(table[field]), family) for field in _FUNCTIONS}
+    functions = {field: _find_function(field, table[field], family) for field in _FUNCTIONS}
     known = {field: found for field, found in functions.items() if found is not None}
     if kernel is not sweep_kernel or len(known) < len(functions):
         return None
+    arrays = numbers_read(table, row_table)
+    return SweepRequest(size, {field: table[field] for field in _VALUES}, arrays, known)
+
+
+def numbers_read(table: KernelTable, row_table: RowTable) -> dict[int, np.ndarray]:
+    """Copies of the numbers that a sweep reads beside its rows, by field."""
     sizes = {
-        fields.BETA: row_table.gram_order,
+        fields.BETA: row_table.n_stored,
         fields.SHIFT: row_table.n_dense,
         fields.SCALE: row_table.n_dense,
         fields.PARAMETERS: 3,
     }
-    arrays = {
-        field: np.frombuffer(ctypes.string_at(int(table[field]), 8 * n)).copy()
-        for field, n in sizes.items()
-    }
-    return SweepRequest(size, {field: int(table[field]) for field in _VALUES}, arrays, known)
+    return {f: np.frombuffer(ctypes.string_at(table[f], 8 * n)).copy() for f, n in sizes.items()}
 
 
 def _row_block(field: int, family: Family, binary: bool) -> RowBlock:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import array
-from functools import cache, lru_cache
+from functools import lru_cache
 from itertools import accumulate, chain
 from typing import NamedTuple
 
@@ -21,13 +21,11 @@ from fastglm.design.matrix.parts import (
 )
 from fastglm.design.matrix.select import select_columns
 from fastglm.kernels.blocks import table as fields
-from fastglm.kernels.blocks.load import load_stage, widen_stage
 from fastglm.kernels.blocks.row_buffers import BLOCK_ROWS, TILE
-from fastglm.kernels.blocks.table import ELEMENT_CODES, KERNEL_TABLE_SIZE, PIECES, address_of
-from fastglm.kernels.passes.gram import accumulate_stage
-from fastglm.kernels.passes.predict import predict_stage
+from fastglm.kernels.blocks.table import ELEMENT_CODES, PIECES, address_of
+from fastglm.passes.kernel_table import KernelTable, empty_table
 
-__all__ = ["MANY_LEVELS", "ColumnMap", "RowTable", "build_row_table", "empty_table"]
+__all__ = ["MANY_LEVELS", "ColumnMap", "RowTable", "build_row_table"]
 
 #: From so many levels on, the indicators of the largest categorical are the last stored columns,
 #: and a fit may eliminate them (`fastglm.passes.eliminated_levels`).
@@ -154,8 +152,8 @@ class RowTable(NamedTuple):
     design : Design
     response, weights, offset : ndarray, shape (n,), or None
         Of the rows; prior weights are None for all ones.
-    table : ndarray of int64
-        Table of sizes and addresses (`fastglm.kernels.blocks.table`); fits work on copies of it.
+    table : KernelTable
+        Sizes and addresses; fits work on copies of it.
     column_map : tuple of ndarray
         Sweep columns to design columns, in the kernels' order of stored columns.
     design_column_of : ndarray of int, shape (n_dense,)
@@ -170,7 +168,7 @@ class RowTable(NamedTuple):
     response: np.ndarray | None
     weights: np.ndarray | None
     offset: np.ndarray | None
-    table: np.ndarray
+    table: KernelTable
     column_map: ColumnMap
     design_column_of: np.ndarray
     n_rows: int
@@ -187,6 +185,11 @@ class RowTable(NamedTuple):
     def transform_matrix(self) -> scipy.sparse.csc_array:
         """The transform as a matrix, (n_stored, n_columns)."""
         return transform_matrix(self.column_map, self.n_stored, self.n_columns)
+
+    @property
+    def n_indicators(self) -> int:
+        """Number of categorical terms."""
+        return self.table[fields.N_INDICATORS]
 
     @property
     def is_dense(self) -> bool:
@@ -223,7 +226,7 @@ def build_row_table(
     tables = _Tables()
     order, has_many_levels = tables.add_parts(design)
     n_dense = len(tables.dense_start) - 1
-    table = empty_table().copy()
+    table = empty_table().values.copy()
     if response is not None:
         table[fields.RESPONSE_SOURCE] = tables.add_source(response)
     if weights is not None:
@@ -244,7 +247,7 @@ def build_row_table(
         response=response,
         weights=weights,
         offset=offset,
-        table=table,
+        table=KernelTable(table),
         column_map=column_map,
         design_column_of=design_column_of,
         n_rows=design.n_rows,
@@ -265,27 +268,6 @@ def _move_largest_back(indicators: list[tuple[Indicators, range]]) -> bool:
         return False
     indicators.append(indicators.pop(largest))
     return True
-
-
-@cache
-def empty_table() -> np.ndarray:
-    """The table of a design of nothing."""
-    table = np.zeros(KERNEL_TABLE_SIZE, dtype=np.int64)
-    table[fields.BLOCK_STEP] = 1
-    table[fields.BLOCK_LENGTH] = BLOCK_ROWS
-    table[fields.CHUNK_STEP] = 1
-    for field in (
-        fields.CONSTANT,
-        fields.RESPONSE_SOURCE,
-        fields.WEIGHT_SOURCE,
-        fields.OFFSET_SOURCE,
-    ):
-        table[field] = -1
-    table[fields.LOAD] = load_stage.address
-    table[fields.WIDEN] = widen_stage.address
-    table[fields.PREDICT] = predict_stage.address
-    table[fields.ACCUMULATE] = accumulate_stage.address
-    return table
 
 
 def _fill(table: np.ndarray, tables: _Tables, n_rows: int, n_dense: int) -> None:

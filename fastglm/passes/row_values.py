@@ -9,11 +9,10 @@ import numpy as np
 from fastglm.families import Family, Link
 from fastglm.kernels.blocks import table as fields
 from fastglm.kernels.blocks.row_buffers import LOG_LIKELIHOOD, TILE
-from fastglm.kernels.passes.quadratic import quadratic_stage
 from fastglm.kernels.passes.row_sums import row_sums_kernel
 from fastglm.kernels.passes.row_values import limits_kernel, rows_kernel
-from fastglm.kernels.threads.threads import launch
 from fastglm.passes.chunks import count_chunks
+from fastglm.passes.kernel_table import KernelTable
 from fastglm.passes.row_table import RowTable
 from fastglm.passes.scaling import Centering
 
@@ -81,24 +80,12 @@ def evaluate_rows(
     shift, scale = np.zeros(row_table.n_dense), np.ones(row_table.n_dense)
     if centering is not None and factor is not None:
         params, factor = _center(row_table, centering, params, factor, shift)
-    beta = to_stored_columns(row_table, params)
-    parameters = np.array([family.parameter, dispersion, family.link.parameter])
-    wanted = np.array(buffers, dtype=np.int64)
-    output = np.empty((wanted.size, row_table.n_rows))
-    table = _table(row_table, family, LOG_LIKELIHOOD in buffers)
-    table[fields.BETA] = beta.ctypes.data
-    table[fields.SHIFT] = shift.ctypes.data
-    table[fields.SCALE] = scale.ctypes.data
-    table[fields.PARAMETERS] = parameters.ctypes.data
-    table[fields.N_WANTED] = wanted.size
-    table[fields.WANTED] = wanted.ctypes.data
-    table[fields.OUTPUT] = output.ctypes.data
+    table = _table(row_table, family, params, dispersion, buffers, (shift, scale))
     if factor is not None:
-        factor = in_tiles(to_stored_columns(row_table, factor))
-        table[fields.FACTOR] = factor.ctypes.data
-        table[fields.N_FACTOR] = factor.shape[0]
-        table[fields.QUADRATIC] = quadratic_stage.address
-    launch(rows_kernel, table, int(table[fields.N_CHUNKS]), n_threads)
+        table.bind_factor(in_tiles(to_stored_columns(row_table, factor)))
+    output, n_chunks = np.empty((len(buffers), row_table.n_rows)), count_chunks(row_table)
+    table.bind_output(np.array(buffers, dtype=np.int64), output, n_chunks)
+    table.launch(rows_kernel, n_chunks, n_threads)
     return output
 
 
@@ -121,33 +108,33 @@ def sum_rows(
     times
         (n,) how often each row counts; None for once.
     """
-    shift, scale = np.zeros(row_table.n_dense), np.ones(row_table.n_dense)
-    beta = to_stored_columns(row_table, params)
-    parameters = np.array([family.parameter, dispersion, family.link.parameter])
-    wanted = np.array(buffers, dtype=np.int64)
-    table = _table(row_table, family, LOG_LIKELIHOOD in buffers)
-    sums = np.zeros((int(table[fields.N_CHUNKS]), wanted.size))
+    as_given = np.zeros(row_table.n_dense), np.ones(row_table.n_dense)
+    table = _table(row_table, family, params, dispersion, buffers, as_given)
     counts = None if times is None else np.ascontiguousarray(times, dtype=np.float64)
-    table[fields.ROW_FACTOR] = 0 if counts is None else counts.ctypes.data
-    table[fields.BETA] = beta.ctypes.data
-    table[fields.SHIFT] = shift.ctypes.data
-    table[fields.SCALE] = scale.ctypes.data
-    table[fields.PARAMETERS] = parameters.ctypes.data
-    table[fields.N_WANTED] = wanted.size
-    table[fields.WANTED] = wanted.ctypes.data
-    table[fields.OUTPUT] = sums.ctypes.data
-    launch(row_sums_kernel, table, len(sums), n_threads)
+    table.point(fields.ROW_FACTOR, counts)
+    sums = np.zeros((count_chunks(row_table), len(buffers)))
+    table.bind_output(np.array(buffers, dtype=np.int64), sums, len(sums))
+    table.launch(row_sums_kernel, len(sums), n_threads)
     return sums.sum(axis=0)
 
 
-def _table(row_table: RowTable, family: Family, with_likelihood: bool) -> np.ndarray:
-    """A copy of the row table's table that knows the chunks and the family's row blocks."""
+def _table(
+    row_table: RowTable,
+    family: Family,
+    params: np.ndarray,
+    dispersion: float,
+    buffers: Sequence[int],
+    scaling: tuple[np.ndarray, np.ndarray],
+) -> KernelTable:
+    """A copy of the row table's table that knows the model; (shifts, scales) of dense columns."""
     table = row_table.table.copy()
-    table[fields.N_CHUNKS] = count_chunks(row_table)
-    table[fields.INVERSE_ROWS] = family.link.inverse_rows.address
-    table[fields.RESPOND_ROWS] = family.respond_rows.address
-    if with_likelihood:
-        table[fields.LOG_DENSITY_ROWS] = family.log_density_rows.address
+    table.point(fields.BETA, to_stored_columns(row_table, params))
+    table.point(fields.SHIFT, scaling[0])
+    table.point(fields.SCALE, scaling[1])
+    table.bind_link(family.link, family.parameter, dispersion)
+    table.call(fields.RESPOND_ROWS, family.respond_rows)
+    if LOG_LIKELIHOOD in buffers:
+        table.call(fields.LOG_DENSITY_ROWS, family.log_density_rows)
     return table
 
 
@@ -195,15 +182,13 @@ def limits_of_means(
     ndarray, shape (2, n)
         Lower and upper ends; NaN beyond the link's domain.
     """
-    output = np.empty((2, row_table.n_rows))
-    reach, parameters = np.array([critical_value]), np.array([0.0, 1.0, link.parameter])
+    output, n_chunks = np.empty((2, row_table.n_rows)), count_chunks(row_table)
     table = row_table.table.copy()
-    table[fields.N_CHUNKS] = count_chunks(row_table)
-    table[fields.LINEAR_PREDICTORS] = linear_predictor.ctypes.data
-    table[fields.STANDARD_ERRORS] = standard_error.ctypes.data
-    table[fields.CRITICAL_VALUE] = reach.ctypes.data
-    table[fields.PARAMETERS] = parameters.ctypes.data
-    table[fields.INVERSE_ROWS] = link.inverse_rows.address
-    table[fields.OUTPUT] = output.ctypes.data
-    launch(limits_kernel, table, int(table[fields.N_CHUNKS]), n_threads)
+    table.set(fields.N_CHUNKS, n_chunks)
+    table.point(fields.LINEAR_PREDICTORS, linear_predictor)
+    table.point(fields.STANDARD_ERRORS, standard_error)
+    table.point(fields.CRITICAL_VALUE, np.array([critical_value]))
+    table.bind_link(link)
+    table.point(fields.OUTPUT, output)
+    table.launch(limits_kernel, n_chunks, n_threads)
     return output

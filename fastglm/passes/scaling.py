@@ -8,13 +8,10 @@ import numpy as np
 
 from fastglm.kernels.blocks import table as fields
 from fastglm.kernels.blocks.row_buffers import BLOCK_ROWS
-from fastglm.kernels.blocks.table import (
-    SHIFTED,
-    address_of,
-)
+from fastglm.kernels.blocks.table import SHIFTED, address_of
 from fastglm.kernels.passes.standardize import standardize_kernel
 from fastglm.kernels.passes.unscale import unscale_kernel
-from fastglm.kernels.threads.threads import launch
+from fastglm.passes.kernel_table import KernelTable
 from fastglm.passes.row_table import RowTable
 
 #: Rows that are read to find approximate means and spreads.
@@ -105,11 +102,11 @@ class Scaling(NamedTuple):
     constant: int
     address: int
 
-    def bind(self, table: np.ndarray) -> None:
+    def bind(self, table: KernelTable) -> None:
         """Tell kernels by their table."""
-        table[fields.SHIFT] = self.address
-        table[fields.SCALE] = self.address + 8 * self.scale.size
-        table[fields.CONSTANT] = self.constant
+        size = self.scale.size
+        table.point_parts(self.address, ((fields.SHIFT, size), (fields.SCALE, size)))
+        table.set(fields.CONSTANT, self.constant)
 
     def centering(self, center: np.ndarray, row_table: RowTable) -> Centering:
         """Centering of columns at these centres, (p,)."""
@@ -131,8 +128,8 @@ class Scaling(NamedTuple):
         params = coefficients.astype(np.float64)
         table = row_table.table.copy()
         self.bind(table)
-        table[fields.OUTPUT] = address_of(params)
-        launch(unscale_kernel, table, 1, 1)
+        table.point(fields.OUTPUT, params)
+        table.launch(unscale_kernel)
         return params
 
     def from_params(self, params: np.ndarray, row_table: RowTable) -> np.ndarray:
@@ -160,31 +157,30 @@ def find_scaling(row_table: RowTable, shifted: bool = True) -> Scaling:
     # Shifts, scales, means and sums of squares.
     numbers = np.zeros((4, row_table.n_dense))
     numbers[1] = 1.0
-    address, size = address_of(numbers), 8 * row_table.n_dense
+    address, size = address_of(numbers), row_table.n_dense
     table = row_table.table.copy()
-    table[fields.SHIFT] = address
-    table[fields.SCALE] = address + size
-    table[fields.OUTPUT] = address + 2 * size
-    table[fields.MODE] = SHIFTED if shifted else 0
+    parts = (fields.SHIFT, size), (fields.SCALE, size), (fields.OUTPUT, 2 * size)
+    table.point_parts(address, parts)
+    table.mode = SHIFTED if shifted else 0
     read_sample(table, MOMENT_ROWS)
-    launch(standardize_kernel, table, 1, 1)
-    return Scaling(numbers[0], numbers[1], int(table[fields.CONSTANT]), address)
+    table.launch(standardize_kernel)
+    return Scaling(numbers[0], numbers[1], table[fields.CONSTANT], address)
 
 
-def read_sample(table: np.ndarray, rows: int) -> int:
+def read_sample(table: KernelTable, rows: int) -> int:
     """Make kernels read about `rows` rows, spread evenly in short runs; returns how many.
 
     Neighbouring rows are often alike: many short runs hold more than a few long ones.
     """
-    n_rows = int(table[fields.N_ROWS])
+    n_rows = table[fields.N_ROWS]
     if n_rows <= rows:
         return n_rows
     n_blocks = -(-n_rows // BLOCK_ROWS)
     step = max(1, n_blocks * SAMPLE_RUN // max(rows, 1))
     visited = -(-n_blocks // step)
     length = min(BLOCK_ROWS, -(-rows // (visited * SAMPLE_RUN)) * SAMPLE_RUN)
-    table[fields.BLOCK_STEP] = step
-    table[fields.BLOCK_LENGTH] = length
-    table[fields.N_BLOCKS] = visited
+    table.set(fields.BLOCK_STEP, step)
+    table.set(fields.BLOCK_LENGTH, length)
+    table.set(fields.N_BLOCKS, visited)
     in_last = min(length, n_rows - (visited - 1) * step * BLOCK_ROWS)
     return (visited - 1) * length + in_last

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy
@@ -15,8 +15,8 @@ from fastglm.kernels.blocks.table import WITH_GRAM
 from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.kernels.passes import several_predictors as table_of
 from fastglm.kernels.passes.several_predictors import predictors_kernel
-from fastglm.kernels.threads.threads import launch
 from fastglm.passes.chunks import count_chunks
+from fastglm.passes.kernel_table import KernelTable, SlotTable
 from fastglm.passes.row_table import RowTable
 
 __all__ = ["LinearPredictors", "PredictorMaps", "PredictorSums"]
@@ -76,6 +76,27 @@ class PredictorMaps:
         return cls(int(np.count_nonzero(kept)), maps)
 
 
+class _PredictorsTable(SlotTable):
+    """The table of the kernel, which holds those of all predictors."""
+
+    __slots__ = ()
+
+    array_slots: ClassVar = {
+        table_of.PREDICTOR_TABLES: (np.dtype(np.int64),),
+        **dict.fromkeys(
+            (
+                table_of.EXTRA,
+                table_of.OFFSETS,
+                table_of.SHAPE,
+                table_of.PREDICTOR_PARTIALS,
+                table_of.ROW_SCORES,
+            ),
+            (np.dtype(np.float64),),
+        ),
+    }
+    function_slots = frozenset((table_of.RESPOND,))
+
+
 class LinearPredictors:
     """Rows, their response, and how m coefficients make up K linear predictors.
 
@@ -124,28 +145,33 @@ class LinearPredictors:
         self._beta = np.zeros((n_predictors, self._order))
         self._shape = np.zeros(table_of.N_SHAPES)
         self._shape[: len(shape)] = shape
-        self._predictor_tables = self._tabulate(row_table, shift, scale)
-        self._kept_alive = (row_table, shift, scale, extra, offsets)
-        self._table = np.zeros(table_of.TABLE_SIZE, dtype=np.int64)
-        self._table[table_of.PREDICTOR_TABLES] = self._predictor_tables.ctypes.data
-        self._table[table_of.N_PREDICTORS] = n_predictors
-        self._table[table_of.N_EXTRA] = 0 if extra is None else extra.shape[0]
-        self._table[table_of.EXTRA] = 0 if extra is None else extra.ctypes.data
-        self._table[table_of.OFFSETS] = 0 if offsets is None else offsets.ctypes.data
-        self._table[table_of.RESPOND] = respond.address
-        self._table[table_of.SHAPE] = self._shape.ctypes.data
-        self._table[table_of.PREDICTOR_PARTIALS] = self._partials.ctypes.data
+        self._row_table = row_table
+        tables = self._tabulate(shift, scale)
+        #: The kernel takes what is common to all predictors from the first one's.
+        self._first = KernelTable(tables[0])
+        self._table = _PredictorsTable(np.zeros(table_of.TABLE_SIZE, dtype=np.int64))
+        self._table.point(table_of.PREDICTOR_TABLES, tables)
+        self._table.set(table_of.N_PREDICTORS, n_predictors)
+        self._table.set(table_of.N_EXTRA, 0 if extra is None else extra.shape[0])
+        self._table.point(table_of.EXTRA, extra)
+        self._table.point(table_of.OFFSETS, offsets)
+        self._table.call(table_of.RESPOND, respond)
+        self._table.point(table_of.SHAPE, self._shape)
+        self._table.point(table_of.PREDICTOR_PARTIALS, self._partials)
 
-    def _tabulate(self, row_table: RowTable, shift: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    def _tabulate(self, shift: np.ndarray, scale: np.ndarray) -> np.ndarray:
         """The kernels' table of each predictor, alike but for the address of its coefficients."""
-        self._parameters = np.zeros(3)
-        predictor_tables = np.tile(row_table.table, (len(self._beta), 1))
-        predictor_tables[:, fields.N_CHUNKS] = self._n_chunks
-        predictor_tables[:, fields.SHIFT] = shift.ctypes.data
-        predictor_tables[:, fields.SCALE] = scale.ctypes.data
-        predictor_tables[:, fields.PARAMETERS] = self._parameters.ctypes.data
-        predictor_tables[:, fields.BETA] = [beta.ctypes.data for beta in self._beta]
-        return predictor_tables
+        #: Keeps what the tables of all predictors point to.
+        self._common = common = self._row_table.table.copy()
+        common.set(fields.N_CHUNKS, self._n_chunks)
+        common.point(fields.SHIFT, shift)
+        common.point(fields.SCALE, scale)
+        common.point(fields.PARAMETERS, np.zeros(3))
+        tables = []
+        for beta in self._beta:
+            common.point(fields.BETA, beta)
+            tables.append(common.values.copy())
+        return np.array(tables)
 
     @property
     def has_many_rows(self) -> bool:
@@ -161,8 +187,8 @@ class LinearPredictors:
         """One pass over the rows at (m,) coefficients."""
         for beta, (own, matrix) in zip(self._beta, self._maps, strict=True):
             beta[: self._n_stored] = matrix @ params[own]
-        self._predictor_tables[0, fields.MODE] = WITH_GRAM if information else 0
-        launch(predictors_kernel, self._table, self._n_chunks, self.n_threads)
+        self._first.mode = WITH_GRAM if information else 0
+        self._table.launch(predictors_kernel, self._n_chunks, self.n_threads)
         sums = self._partials.sum(axis=0)
         pairs = sums[:-2].reshape(self._n_pairs, -1)
         score = np.zeros(self.n_params)
@@ -175,10 +201,10 @@ class LinearPredictors:
 
     def row_scores(self, params: np.ndarray) -> np.ndarray:
         """Scores of the rows in their predictors, weights included, (K, n)."""
-        scores = np.empty((len(self._maps), int(self._predictor_tables[0, fields.N_ROWS])))
-        self._table[table_of.ROW_SCORES] = scores.ctypes.data
+        scores = np.empty((len(self._maps), self._row_table.n_rows))
+        self._table.point(table_of.ROW_SCORES, scores)
         self.sweep(params, information=False)
-        self._table[table_of.ROW_SCORES] = 0
+        self._table.point(table_of.ROW_SCORES, None)
         return scores
 
     def _information(self, grams: np.ndarray) -> np.ndarray:
@@ -195,10 +221,7 @@ class LinearPredictors:
 
     def _whole(self, gram: np.ndarray) -> np.ndarray:
         """The symmetric matrix of what the kernel stores of it."""
-        lower, sparse = (
-            gram * self._below,
-            slice(int(self._predictor_tables[0, fields.N_DENSE]), None),
-        )
+        lower, sparse = gram * self._below, slice(self._row_table.n_dense, None)
         # Pairs of sparse entries stand on the side that the order of the row's entries gives.
         lower[sparse, sparse] += (gram * self._below.T)[sparse, sparse].T
         whole = lower + lower.T

@@ -7,7 +7,6 @@ sums are added as a tree, so that they do not depend on what is read together.
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
@@ -15,12 +14,12 @@ from typing import Protocol
 
 import numpy as np
 
-from fastglm.kernels.blocks import table as fields
 from fastglm.kernels.compiler.templates import RowBlock
-from fastglm.kernels.threads.threads import launch
 from fastglm.passes.checkpoint import Checkpoint
 from fastglm.passes.chunks import count_chunks
 from fastglm.passes.grains import TreeSum, count_grains
+from fastglm.passes.kernel_table import KernelTable
+from fastglm.passes.requests import numbers_read
 from fastglm.passes.row_table import RowTable
 from fastglm.passes.windows import Sweeper, Window, Windows, shape_of
 
@@ -48,7 +47,7 @@ class RowSource(Protocol):
         """How many partial sums, of so many bytes each, `add_up` gives."""
 
     def add_up(
-        self, kernel: RowBlock, table: np.ndarray, partials: np.ndarray, n_threads: int
+        self, kernel: RowBlock, table: KernelTable, partials: np.ndarray, n_threads: int
     ) -> None:
         """Runs a kernel over all rows.
 
@@ -78,17 +77,17 @@ class MemoryRows:
         return count_chunks(self.row_table, partial_bytes)
 
     def add_up(
-        self, kernel: RowBlock, table: np.ndarray, partials: np.ndarray, n_threads: int
+        self, kernel: RowBlock, table: KernelTable, partials: np.ndarray, n_threads: int
     ) -> None:
         """See `RowSource.add_up`."""
-        launch(kernel, table, len(partials), n_threads)
+        table.launch(kernel, len(partials), n_threads)
 
 
 class Workers(Protocol):
     """Who sweeps rows in the place of this process."""
 
     def sweep(
-        self, shares: list[tuple[int, int]], kernel: RowBlock, table: np.ndarray, size: int
+        self, shares: list[tuple[int, int]], kernel: RowBlock, table: KernelTable, size: int
     ) -> Iterator[tuple[int, int, TreeSum]] | None:
         """Ranges of grains and their sums, (size,); None for a kernel they cannot run."""
 
@@ -135,7 +134,7 @@ class StreamedRows:
         return 1
 
     def add_up(
-        self, kernel: RowBlock, table: np.ndarray, partials: np.ndarray, n_threads: int
+        self, kernel: RowBlock, table: KernelTable, partials: np.ndarray, n_threads: int
     ) -> None:
         """See `RowSource.add_up`."""
         total = None
@@ -146,7 +145,7 @@ class StreamedRows:
         self.n_passes += 1
         partials[0] = total
 
-    def _total(self, kernel: RowBlock, table: np.ndarray, size: int, n_threads: int) -> np.ndarray:
+    def _total(self, kernel: RowBlock, table: KernelTable, size: int, n_threads: int) -> np.ndarray:
         """Sums of all rows, (size,), by a pass over those that no checkpoint has the sums of."""
         checkpoint, shares = self.checkpoint, self.windows.shares()
         tree = TreeSum() if checkpoint is None else checkpoint.tree
@@ -171,7 +170,7 @@ class StreamedRows:
         self,
         shares: list[tuple[int, int]],
         kernel: RowBlock,
-        table: np.ndarray,
+        table: KernelTable,
         size: int,
         n_threads: int,
     ) -> Iterator[tuple[int, int, TreeSum]]:
@@ -230,13 +229,7 @@ def without(ranges: list[tuple[int, int]], others: list[tuple[int, int]]) -> lis
     return left
 
 
-def _question(kernel: RowBlock, table: np.ndarray, row_table: RowTable) -> bytes:
+def _question(kernel: RowBlock, table: KernelTable, row_table: RowTable) -> bytes:
     """All that the sums of a pass depend on, beside its rows."""
-    sizes = {
-        fields.BETA: row_table.n_stored,
-        fields.SHIFT: row_table.n_dense,
-        fields.SCALE: row_table.n_dense,
-        fields.PARAMETERS: 3,
-    }
-    numbers = [ctypes.string_at(int(table[field]), 8 * size) for field, size in sizes.items()]
-    return b"|".join([kernel.name.encode(), str(int(table[fields.MODE])).encode(), *numbers])
+    numbers = (array.tobytes() for array in numbers_read(table, row_table).values())
+    return b"|".join([kernel.name.encode(), str(table.mode).encode(), *numbers])

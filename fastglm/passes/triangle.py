@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastglm.kernels.blocks import table as fields
 from fastglm.kernels.blocks.row_buffers import BLOCK_ROWS
 from fastglm.kernels.math.triangle import append_rows
 from fastglm.kernels.passes.triangle import triangle_kernel
-from fastglm.kernels.threads.threads import launch
 from fastglm.passes.chunks import count_chunks
 from fastglm.passes.row_table import RowTable, build_row_table
 from fastglm.passes.scaling import Scaling
@@ -34,11 +32,9 @@ def triangle_of_rows(
     weighted = build_row_table(row_table.design, weights=root_weight)
     table = weighted.table.copy()
     scaling.bind(table)
-    table[fields.MODE] = 0
     triangles = np.zeros((count_chunks(weighted, 8 * p * p), p, p))
-    table[fields.N_CHUNKS] = len(triangles)
-    table[fields.PARTIALS] = triangles.ctypes.data
-    launch(triangle_kernel, table, len(triangles), n_threads)
+    table.bind_partials(triangles)
+    table.launch(triangle_kernel, len(triangles), n_threads)
     for other in triangles[1:]:
         append_rows(triangles[0], np.ascontiguousarray(other.T))
     return triangles[0]

@@ -12,8 +12,8 @@ import numpy as np
 from fastglm.errors import DataError
 from fastglm.kernels.blocks import table as fields
 from fastglm.kernels.compiler.templates import RowBlock
-from fastglm.kernels.threads.threads import launch
 from fastglm.passes.grains import GRAIN_ROWS, TreeSum, count_grains
+from fastglm.passes.kernel_table import KernelTable
 from fastglm.passes.row_table import RowTable
 
 __all__ = ["Shape", "Sweeper", "Window", "Windows", "grain_sums", "shape_of"]
@@ -68,33 +68,8 @@ class Windows(Protocol):
         """
 
 
-#: What kernels know of rows by their table: all else there is the same for every window.
-ROW_FIELDS = np.array(
-    [
-        fields.N_ROWS,
-        fields.N_BLOCKS,
-        fields.MAX_ENTRIES,
-        fields.SOURCES,
-        fields.DENSE_START,
-        fields.DENSE_FACTOR,
-        fields.INDICATOR_START,
-        fields.INDICATOR_SOURCE,
-        fields.INDICATOR_STRIDE,
-        fields.INDICATOR_OFFSET,
-        fields.INDICATOR_FACTOR_START,
-        fields.INDICATOR_FACTOR,
-        fields.SPARSE_START,
-        fields.SPARSE_INDEX,
-        fields.SPARSE_VALUE,
-        fields.RESPONSE_SOURCE,
-        fields.WEIGHT_SOURCE,
-        fields.OFFSET_SOURCE,
-    ]
-)
-
-
 def grain_sums(
-    kernel: RowBlock, table: np.ndarray, window: Window, size: int, n_threads: int
+    kernel: RowBlock, table: KernelTable, window: Window, size: int, n_threads: int
 ) -> np.ndarray:
     """Sums of each grain of a window, (n_grains, size), by a kernel whose table `table` is."""
     n_grains = count_grains(window.n_rows)
@@ -102,14 +77,13 @@ def grain_sums(
         return np.zeros((n_grains, size))
     sums = np.empty((n_grains, size))
     own = table.copy()
-    own[ROW_FIELDS] = window.row_table.table[ROW_FIELDS]
+    own.take_rows(window.row_table.table)
     if window.frequencies is not None:
-        own[fields.ROW_FACTOR] = window.frequencies.ctypes.data
+        own.point(fields.ROW_FACTOR, window.frequencies)
     if window.groups is not None:
-        own[fields.GROUP] = window.groups.ctypes.data
-    own[fields.N_CHUNKS] = n_grains
-    own[fields.PARTIALS] = sums.ctypes.data
-    launch(kernel, own, n_grains, n_threads)
+        own.point(fields.GROUP, window.groups)
+    own.bind_partials(sums)
+    own.launch(kernel, n_grains, n_threads)
     return sums
 
 
@@ -124,8 +98,8 @@ class Shape(NamedTuple):
 
 def shape_of(row_table: RowTable) -> Shape:
     """The shape of some rows."""
-    n_indicators = int(row_table.table[fields.N_INDICATORS])
-    return Shape(row_table.n_dense, row_table.n_stored, row_table.n_columns, n_indicators)
+    sizes = row_table.n_dense, row_table.n_stored, row_table.n_columns, row_table.n_indicators
+    return Shape(*sizes)
 
 
 class Sweeper:
@@ -146,7 +120,7 @@ class Sweeper:
         self,
         windows: Iterator[Window],
         kernel: RowBlock,
-        table: np.ndarray,
+        table: KernelTable,
         size: int,
         n_threads: int,
     ) -> TreeSum:

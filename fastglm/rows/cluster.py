@@ -13,6 +13,7 @@ import numpy as np
 from fastglm.errors import ModelError, require_package
 from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.passes.grains import TreeSum
+from fastglm.passes.kernel_table import KernelTable
 from fastglm.passes.requests import describe_sweep
 from fastglm.passes.source import StreamedRows
 from fastglm.passes.windows import shape_of
@@ -76,7 +77,7 @@ class DaskWorkers:
         )
 
     def sweep(
-        self, shares: list[tuple[int, int]], kernel: RowBlock, table: np.ndarray, size: int
+        self, shares: list[tuple[int, int]], kernel: RowBlock, table: KernelTable, size: int
     ) -> Iterator[tuple[int, int, TreeSum]] | None:
         """See `Workers.sweep`."""
         request = describe_sweep(kernel, table, self._row_table, self._family, size)

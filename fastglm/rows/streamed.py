@@ -15,7 +15,6 @@ from fastglm.design.frames.frames import not_found_text
 from fastglm.design.matrix.parts import Design
 from fastglm.design.matrix.select import select_columns
 from fastglm.errors import ColumnNotFoundError, DataError, ModelError
-from fastglm.kernels.blocks import table as fields
 from fastglm.passes.grains import GRAIN_ROWS, TreeSum, count_grains
 from fastglm.passes.row_table import build_row_table
 from fastglm.passes.source import StreamedRows
@@ -159,8 +158,7 @@ class StreamedModelRows:
         reader.window_grains = window_grains(self.memory, row_bytes, partial, n_threads)
         most = reader.window_grains * GRAIN_ROWS
         self.source.batch_rows = min(type(self.source).batch_rows, most)
-        stored = first.n_dense + int(first.table[fields.N_INDICATORS])
-        sampled = sampled_rows(reader.n_rows, stored, self.memory)
+        sampled = sampled_rows(reader.n_rows, first.n_dense + first.n_indicators, self.memory)
         return StreamedRows(reader, reader.sample(*sampled), self.memory // KEPT)
 
     def grouped_source(self, name: str, n_threads: int) -> tuple[StreamedRows, int]:

@@ -11,7 +11,6 @@ import numpy as np
 
 from fastglm.errors import Status
 from fastglm.families import Family
-from fastglm.kernels.blocks import table as fields
 from fastglm.kernels.blocks.row_buffers import LINEAR_PREDICTOR, MEAN, PRIOR_WEIGHT
 from fastglm.passes.chunks import count_chunks
 from fastglm.passes.row_table import RowTable
@@ -244,7 +243,7 @@ def _constant_mean(
         intercept = float(family.link(mean)) if constant >= 0 else 0.0
     if not math.isfinite(intercept):
         return None
-    if row_table.table[fields.OFFSET_SOURCE] >= 0 and not family.is_unbounded:
+    if row_table.offset is not None and not family.is_unbounded:
         wanted = LINEAR_PREDICTOR, PRIOR_WEIGHT
         offset, prior = evaluate_rows(
             row_table, family, coefficients, wanted, n_threads=options.n_threads

@@ -13,7 +13,6 @@ from fastglm.families import Family
 from fastglm.kernels.blocks import table as fields
 from fastglm.kernels.blocks.table import address_of
 from fastglm.kernels.passes.compensated import compensated_score_kernel
-from fastglm.kernels.threads.threads import launch
 from fastglm.solve.newton import state as at
 from fastglm.solve.newton.run import Run, SolverOptions
 
@@ -69,12 +68,10 @@ class _CompensatedScore:
         shift, scale = run.scaling.shift, run.scaling.scale
         self.scales = np.concatenate([np.zeros(n), np.ones(n), shift, scale])
         self.table = run.table.copy()
-        address = address_of(self.scales)
-        self.table[fields.SHIFT] = address
-        self.table[fields.SCALE] = address + 8 * n
-        self.table[fields.OUTPUT] = address + 16 * n
-        self.table[fields.BETA] = address_of(self.pairs)
-        self.table[fields.PARTIALS] = address_of(self.partials)
+        parts = (fields.SHIFT, n), (fields.SCALE, n), (fields.OUTPUT, 2 * n)
+        self.table.point_parts(address_of(self.scales), parts)
+        self.table.point(fields.BETA, self.pairs)
+        self.table.bind_partials(self.partials)
 
     def evaluate(self, coefficients: np.ndarray, n_threads: int) -> np.ndarray:
         """At those coefficients, (p,)."""
@@ -86,7 +83,7 @@ class _CompensatedScore:
             np.add.at(sweep, index, value * coefficients[design_column])
         self.pairs[:, 0] = sweep
         self.pairs[:, 1] = sweep - self.pairs[:, 0]
-        launch(compensated_score_kernel, self.table, self.run.n_chunks, n_threads)
+        self.table.launch(compensated_score_kernel, self.run.n_chunks, n_threads)
         score = self.partials.astype(np.longdouble).sum(axis=(0, 2))
         if not start.size:
             return score

@@ -15,7 +15,6 @@ import numpy as np
 from fastglm.design.matrix.take import take_rows
 from fastglm.errors import Status
 from fastglm.families import Family
-from fastglm.kernels.blocks import table as fields
 from fastglm.kernels.blocks.row_buffers import DEVIANCE, PRIOR_WEIGHT, QUADRATIC_FORM, WEIGHT
 from fastglm.kernels.math.cholesky import solve_factored
 from fastglm.passes.row_table import RowTable
@@ -141,7 +140,7 @@ def refine_with_qr(run: Run, family: Family, options: SolverOptions, doubtful: b
 def _take_step(run: Run, options: SolverOptions) -> bool:
     """A sweep, and a step with the factor that there is; whether there are steps to follow."""
     state = run.state
-    run.table[fields.MODE] = 0
+    run.table.mode = 0
     state[at.REUSES_LEFT] = np.inf
     if 0.5 * state[at.DECREMENT] <= options.tol * (abs(state[at.DEVIANCE]) + 0.1):
         # So close, what the deviance rises or falls may be rounding: steps are judged by size.

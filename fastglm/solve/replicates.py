@@ -19,7 +19,6 @@ from fastglm.families import Family
 from fastglm.kernels.blocks import table as fields
 from fastglm.kernels.blocks.row_buffers import BLOCK_ROWS, TILE
 from fastglm.kernels.blocks.table import SAME_COEFFICIENTS
-from fastglm.kernels.passes.quadratic import quadratic_stage
 from fastglm.kernels.resampling.replicates import replicate_scores_kernel
 from fastglm.kernels.resampling.residual_polynomials import (
     POLYNOMIAL_BUFFERS,
@@ -27,7 +26,6 @@ from fastglm.kernels.resampling.residual_polynomials import (
     POLYNOMIAL_TERMS,
     polynomial_kernel,
 )
-from fastglm.kernels.threads.threads import launch
 from fastglm.passes.chunks import count_chunks
 from fastglm.passes.draws import ResampleCounts, ResponseShifts
 from fastglm.passes.products import information, inverse_factor, score_pass
@@ -83,8 +81,8 @@ class Replicates:
         self.run = score_pass(row_table, family, params, shifted)
         self.row_table, self.params, self.groups = row_table, params, groups
         self.n_threads = n_threads
-        standard, table = self.run.standard, self.run.table
-        table[fields.GROUP] = 0 if groups is None else groups.ctypes.data
+        standard = self.run.standard
+        self.run.table.point(fields.GROUP, groups)
         gram = information(reference, family, params, shifted=shifted, n_threads=n_threads).gram
         kept = ~np.isnan(params)
         spread = standard.to_standardized(standard.to_standardized(np.nan_to_num(covariance)).T)
@@ -132,17 +130,16 @@ class Replicates:
         n_blocks = -(-row_table.n_rows // BLOCK_ROWS)
         self.polynomial = np.zeros((n_blocks, POLYNOMIAL_BUFFERS, BLOCK_ROWS), dtype=np.float32)
         self.polynomial_length = np.empty(n_blocks, dtype=np.int64)
-        table[fields.N_CHUNKS] = count_chunks(row_table)
-        table[fields.FACTOR] = self.factor.ctypes.data
-        table[fields.N_FACTOR] = self.factor.shape[0]
-        table[fields.N_DIRECTIONS] = self.n_directions
-        table[fields.QUADRATIC] = quadratic_stage.address
-        table[fields.POLYNOMIAL] = self.polynomial.ctypes.data
-        table[fields.POLYNOMIAL_LENGTH] = self.polynomial_length.ctypes.data
-        table[fields.POLYNOMIAL_NODES] = nodes.ctypes.data
-        table[fields.POLYNOMIAL_POWERS] = powers.ctypes.data
-        table[fields.POLYNOMIAL_LIMITS] = self.limits.ctypes.data
-        launch(polynomial_kernel, table, int(table[fields.N_CHUNKS]), self.n_threads)
+        n_chunks = count_chunks(row_table)
+        table.set(fields.N_CHUNKS, n_chunks)
+        table.bind_factor(self.factor)
+        table.set(fields.N_DIRECTIONS, self.n_directions)
+        table.point(fields.POLYNOMIAL, self.polynomial)
+        table.point(fields.POLYNOMIAL_LENGTH, self.polynomial_length)
+        table.point(fields.POLYNOMIAL_NODES, nodes)
+        table.point(fields.POLYNOMIAL_POWERS, powers)
+        table.point(fields.POLYNOMIAL_LIMITS, self.limits)
+        table.launch(polynomial_kernel, n_chunks, self.n_threads)
 
     @property
     def residual_scale(self) -> np.ndarray:
@@ -229,20 +226,19 @@ class Replicates:
         # All replicates read a block of rows while it is in cache, unless threads would be idle.
         parts = -(-self.n_threads // n_chunks)
         per_chunk = -(-padded.size // (TILE * parts)) * TILE
-        table[fields.N_CHUNKS] = n_chunks
-        table[fields.MODE] = SAME_COEFFICIENTS if same else 0
-        table[fields.REPLICATE_COUNT] = samples.blocks.ctypes.data
-        table[fields.COUNT_BYTES] = samples.blocks.itemsize
-        table[fields.N_DRAWN] = samples.blocks.shape[1]
-        table[fields.REPLICATE_STEP] = steps.ctypes.data
-        table[fields.REPLICATE_REST] = rest.ctypes.data
-        table[fields.N_REST] = n_rest
-        table[fields.PARTIALS] = partials.ctypes.data
-        table[fields.REPLICATE_NUMBER] = padded.ctypes.data
-        table[fields.REPLICATES_PER_CHUNK] = per_chunk
-        table[fields.N_REPLICATES] = padded.size
+        table.mode = SAME_COEFFICIENTS if same else 0
+        table.point(fields.REPLICATE_COUNT, samples.blocks)
+        table.set(fields.COUNT_BYTES, samples.blocks.itemsize)
+        table.set(fields.N_DRAWN, samples.blocks.shape[1])
+        table.point(fields.REPLICATE_STEP, steps)
+        table.point(fields.REPLICATE_REST, rest)
+        table.set(fields.N_REST, n_rest)
+        table.bind_partials(partials)
+        table.point(fields.REPLICATE_NUMBER, padded)
+        table.set(fields.REPLICATES_PER_CHUNK, per_chunk)
+        table.set(fields.N_REPLICATES, padded.size)
         n_parts = -(-padded.size // per_chunk)
-        launch(replicate_scores_kernel, table, n_chunks * n_parts, self.n_threads)
+        table.launch(replicate_scores_kernel, n_chunks * n_parts, self.n_threads)
         total = partials.sum(axis=0)[:n]
         sparse = np.zeros((n, row_table.n_stored))
         sparse[:, row_table.n_stored - n_rest :] = total[:, k:-1]

@@ -11,14 +11,11 @@ import numpy as np
 from fastglm.families import Family
 from fastglm.kernels.blocks import table as fields
 from fastglm.kernels.blocks.table import MEAT, N_SUMS, SUM_OUTSIDE, WITH_GRAM
-from fastglm.kernels.passes.quadratic import quadratic_stage
 from fastglm.kernels.passes.score_products import score_products_kernel
-from fastglm.kernels.threads.threads import launch
 from fastglm.passes.chunks import (
     FLOAT32_ROUNDING,
     SAMPLED_ROUNDING,
     Chunks,
-    bind_float32,
     clear_of,
     enough_chunks,
     may_sample_rounding,
@@ -93,19 +90,17 @@ def score_products(
     row_table = rows.row_table
     run = score_pass(row_table, family, params, shifted)
     table = run.table
-    table[fields.MODE] = WITH_GRAM | MEAT
+    table.mode = WITH_GRAM | MEAT
     if frequencies is not None:
-        table[fields.ROW_FACTOR] = frequencies.ctypes.data
+        table.point(fields.ROW_FACTOR, frequencies)
     factor = np.zeros((0, row_table.n_stored))
     standardized = run.standard.to_standardized_centered(leverage_factor, centering)
     if power:
         factor = in_tiles(to_stored_columns(row_table, standardized.T))
     mean = np.array([mean_leverage, FLOAT32_REACH**2 * dispersion])
-    table[fields.FACTOR] = factor.ctypes.data
-    table[fields.N_FACTOR] = factor.shape[0]
-    table[fields.QUADRATIC] = quadratic_stage.address
-    table[fields.LEVERAGE_POWER] = power
-    table[fields.MEAN_LEVERAGE] = mean.ctypes.data
+    table.bind_factor(factor)
+    table.set(fields.LEVERAGE_POWER, power)
+    table.point(fields.MEAN_LEVERAGE, mean)
     is_large = row_table.n_rows * row_table.n_stored >= FLOAT32_FROM_VALUES
     if rows.is_in_memory and row_table.is_dense and is_large and not exact:
         products = _sum_in_float32(
@@ -131,10 +126,10 @@ def _sum_in_float32(
     standardised columns, (p, p), makes of them.
     """
     partials = bind_partials(run.table, MemoryRows(row_table))
-    float32_table, float32_factor = run.table.copy(), factor.astype(np.float32)
-    bind_float32(float32_table, family)
-    float32_table[fields.FACTOR] = float32_factor.ctypes.data
-    launch(score_products_kernel, float32_table, len(partials), n_threads)
+    float32_table = run.table.copy()
+    float32_table.bind_float32(family)
+    float32_table.bind_factor(factor.astype(np.float32))
+    float32_table.launch(score_products_kernel, len(partials), n_threads)
     total = partials.sum(axis=0)
     if total[SUM_OUTSIDE - N_SUMS] > 0.0:
         return None
@@ -144,7 +139,7 @@ def _sum_in_float32(
         return None
     chunks = Chunks(partials, enough_chunks(len(partials), row_table.n_rows, max(1.0, needed)))
     before = chunks.sums.copy()
-    chunks.visit(score_products_kernel, run.table, int(run.table[fields.MODE]), n_threads)
+    chunks.visit(score_products_kernel, run.table, run.table.mode, n_threads)
     diagonal = np.arange(row_table.n_stored) * (row_table.gram_order + 1)
     with np.errstate(all="ignore"):
         change = chunks.sums - before

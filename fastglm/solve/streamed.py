@@ -15,7 +15,6 @@ import numpy as np
 
 from fastglm.errors import DataError, Status, few_of
 from fastglm.families import Family, Gaussian
-from fastglm.kernels.blocks import table as fields
 from fastglm.kernels.blocks.table import N_SUMS, SUM_OUTSIDE, WITH_GRAM
 from fastglm.kernels.passes.sweep import sweep_kernel
 from fastglm.passes.products import design_gram
@@ -323,7 +322,7 @@ def _restart_from_mean(
 def _backtrack_into_domain(run: Run, options: SolverOptions) -> None:
     """Takes the last step back if it leaves the domain, by one more pass."""
     run.write_beta(run.vectors[at.COEFFICIENTS])
-    run.table[fields.MODE] = 0
+    run.table.mode = 0
     run.rows.add_up(sweep_kernel, run.table, run.partials, options.n_threads)
     if run.partials[0, SUM_OUTSIDE - N_SUMS] > 0.0:
         run.vectors[at.COEFFICIENTS] = run.vectors[at.TRIAL]
@@ -363,10 +362,8 @@ def _lost_weight(run: Run, options: SolverOptions) -> np.ndarray:
         return nothing
     family = Gaussian()
     table, partials = run.table.copy(), run.partials.copy()
-    table[fields.MODE] = WITH_GRAM
-    table[fields.INVERSE_ROWS] = family.link.inverse_rows.address
-    table[fields.RESPOND_ROWS] = family.respond_rows.address
-    table[fields.PARTIALS] = partials.ctypes.data
+    table.bind_respond(family.link.inverse_rows, family.respond_rows, WITH_GRAM)
+    table.bind_partials(partials)
     run.rows.add_up(sweep_kernel, table, partials, options.n_threads)
     order = run.row_table.gram_order
     gram = design_gram(run.row_table, partials[0, : order * order])

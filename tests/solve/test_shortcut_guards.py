@@ -38,9 +38,7 @@ def finalized(monkeypatch):
     answers, settle = [], fit.finalize_information
 
     def spy(run, options):
-        float32_gram = bool(
-            run.table[sampled_correction.fields.MODE] & sampled_correction.FLOAT32_GRAM
-        )
+        float32_gram = bool(run.table.mode & sampled_correction.FLOAT32_GRAM)
         answers.append((float32_gram, settle(run, options)))
         return answers[-1][1]
 
@@ -392,7 +390,7 @@ def test_a_row_that_has_most_of_a_column_asks_for_another_sweep(
         state=state,
         partials=partials,
         status=Status.CONVERGED,
-        table=np.zeros(200, dtype=np.int64),
+        table=SimpleNamespace(mode=0),
         resume_double=lambda **how: went_on.append(how["float32_gram"]),
     )
     assert sampled_correction.finalize_information(run, fit.SolverOptions()) is finalizes

@@ -17,7 +17,6 @@ from fastglm.families import Family
 from fastglm.fit.free_parameters.problem import FreeParameterEstimate, Problem
 from fastglm.kernels.blocks import table as fields
 from fastglm.kernels.passes.nb_alpha_derivatives import N_TERMS, nb_alpha_kernel
-from fastglm.kernels.threads.threads import launch
 from fastglm.passes.products import RowPass
 from fastglm.passes.row_table import RowTable
 from fastglm.solve.fit import count_chunks
@@ -87,9 +86,9 @@ def nb_alpha_sums(
     """Sums of `nb_alpha_kernel` over all rows, (4,); `shifted` as for `RowPass`."""
     over_rows, n_chunks = RowPass(row_table, family, params, shifted), count_chunks(row_table)
     sums = np.empty((n_chunks, N_TERMS))
-    over_rows.table[fields.N_CHUNKS] = n_chunks
-    over_rows.table[fields.OUTPUT] = sums.ctypes.data
-    launch(nb_alpha_kernel, over_rows.table, n_chunks, n_threads)
+    over_rows.table.set(fields.N_CHUNKS, n_chunks)
+    over_rows.table.point(fields.OUTPUT, sums)
+    over_rows.table.launch(nb_alpha_kernel, n_chunks, n_threads)
     return sums.sum(axis=0)
 
 

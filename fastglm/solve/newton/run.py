@@ -22,8 +22,6 @@ from fastglm.kernels.blocks.table import (
 )
 from fastglm.kernels.math.cholesky import solve_factored
 from fastglm.kernels.passes.sweep import sweep_kernel
-from fastglm.kernels.threads.threads import launch
-from fastglm.passes.chunks import bind_float32
 from fastglm.passes.eliminated_levels import EliminatedLevels
 from fastglm.passes.scaling import Inverse, Scaling
 from fastglm.passes.source import RowSource
@@ -71,8 +69,8 @@ class Run:
         self._allocate(partials)
         scaling.bind(table)
         self._parameters[:] = family.parameter, 1.0, family.link.parameter
-        table[fields.FORWARD_ROWS] = family.link.forward_rows.address
-        table[fields.START_ROWS] = family.start_rows.address
+        table.call(fields.FORWARD_ROWS, family.link.forward_rows)
+        table.call(fields.START_ROWS, family.start_rows)
         self.family, self.binary = family, binary
         self.set_precision(float32=False)
         # A dispersion counts as it stands, variances under a square root. Where it is known,
@@ -101,7 +99,8 @@ class Run:
             kept, n_levels = self.eliminated.n_kept, self.eliminated.n_levels
             partial = self.eliminated.gram_size + q + N_SUMS
             more = elimination_size(n_levels, kept)
-        self.n_chunks = table[fields.N_CHUNKS] = self.rows.count_partials(8 * partial)
+        self.n_chunks = self.rows.count_partials(8 * partial)
+        table.set(fields.N_CHUNKS, self.n_chunks)
         sizes = {
             fields.VECTORS: N_VECTORS * p,
             fields.GRAM: 2 * kept * kept,
@@ -114,10 +113,7 @@ class Run:
             fields.PARTIALS: self.n_chunks * partial if partials is None else 0,
         }
         memory = np.zeros(sum(sizes.values()))
-        address = address_of(memory)
-        for field, size in sizes.items():
-            table[field] = address
-            address += 8 * size
+        table.point_parts(address_of(memory), sizes.items())
         self.vectors, rest = memory[: N_VECTORS * p].reshape(N_VECTORS, p), memory[N_VECTORS * p :]
         matrices, rest = rest[: 3 * kept * kept].reshape(3, kept, kept), rest[3 * kept * kept :]
         #: Of the columns that are not eliminated. The last one is the information of these in the
@@ -130,18 +126,17 @@ class Run:
         if partials is None:
             partials = memory[-self.n_chunks * partial :].reshape(self.n_chunks, partial)
         else:
-            table[fields.PARTIALS] = address_of(partials)
+            table.point(fields.PARTIALS, partials)
         self.partials = partials
 
     def set_precision(self, float32: bool) -> None:
         """Lets sweeps compute in single precision, without a deviance, or in double again."""
         table, family = self.table, self.family
         if float32:
-            bind_float32(table, family)
+            table.bind_float32(family)
             return
-        table[fields.MODE] &= ~FLOAT32
-        table[fields.INVERSE_ROWS] = family.link.inverse_rows.address
-        table[fields.RESPOND_ROWS] = family.respond_rows_for(self.binary).address
+        respond = family.respond_rows_for(self.binary)
+        table.bind_respond(family.link.inverse_rows, respond, table.mode & ~FLOAT32)
 
     @property
     def status(self) -> int:
@@ -169,8 +164,8 @@ class Run:
         else:
             solution[0] = right
             table = self.table.copy()
-            table[fields.OUTPUT] = address_of(solution)
-            launch(solve_eliminated_kernel, table, 1, 1)
+            table.point(fields.OUTPUT, solution)
+            table.launch(solve_eliminated_kernel)
         return solution[1]
 
     @property
@@ -211,7 +206,7 @@ class Run:
     def start_from_response(self, safe: np.ndarray | None) -> None:
         """The first sweep takes its linear predictor from the response; `safe` is the way back."""
         self._reset(safe)
-        self.table[fields.MODE] = WITH_GRAM | FROM_RESPONSE
+        self.table.mode = WITH_GRAM | FROM_RESPONSE
 
     def start_from(self, coefficients: np.ndarray) -> None:
         """The first sweep evaluates these coefficients."""
@@ -232,7 +227,7 @@ class Run:
             state[at.REUSES_LEFT], state[at.FACTOR_WAS_REUSED] = 0.0, 1.0
         self._evaluate_next(self.vectors[at.COEFFICIENTS])
         if float32_gram:
-            self.table[fields.MODE] |= FLOAT32_GRAM
+            self.table.mode |= FLOAT32_GRAM
 
     def resume(self) -> None:
         """The next sweep evaluates COEFFICIENTS, wherever the last step led."""
@@ -242,7 +237,7 @@ class Run:
     def _evaluate_next(self, coefficients: np.ndarray) -> None:
         self.vectors[at.TRIAL] = coefficients
         self.write_beta(coefficients)
-        self.table[fields.MODE] = WITH_GRAM
+        self.table.mode = WITH_GRAM
 
     def write_beta(self, coefficients: np.ndarray) -> None:
         """Puts coefficients where sweeps read them."""
@@ -265,7 +260,7 @@ class Run:
         self.state[at.REUSES_LEFT] = sweeps
         # After a single one there is nothing to compare a diagonal with before the Gram matrix.
         changes = sweeps > 1 and not self.has_constant_weights and self.eliminated is None
-        self.table[fields.MODE] = WITH_DIAGONAL if changes else 0
+        self.table.mode = WITH_DIAGONAL if changes else 0
 
     def set_previous_decrement(self, decrement: float) -> None:
         """There was a step before the first, of this decrement, but its Gram matrix is gone."""
@@ -288,7 +283,7 @@ class Run:
     def sweep_and_step(self, n_threads: int) -> None:
         """One pass over the rows, and what follows from its sums."""
         self.rows.add_up(sweep_kernel, self.table, self.partials, n_threads)
-        launch(step_kernel, self.table, 1, 1)
+        self.table.launch(step_kernel)
 
     def expect(self, options: SolverOptions) -> None:
         """Tells the solver when to stop."""
@@ -304,7 +299,7 @@ class Run:
         state, table = self.state, self.table
         self.expect(options)
         if self.n_chunks == 1 and self.rows.is_in_memory:
-            iterate(sweep_kernel.address, step_kernel.address, address_of(table), 1)
+            iterate(sweep_kernel.address, step_kernel.address, table.address, 1)
             return
         while self.status == Status.RUNNING:
             self.sweep_and_step(options.n_threads)

@@ -15,14 +15,13 @@ from fastglm.kernels.blocks.table import (
     SHIFT,
     STATE,
     TRIANGLE,
-    address_of,
 )
 from fastglm.kernels.compiler.intrinsics import pointer
 from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.kernels.math.cholesky import inflation, invert_factor, multiply_root, row
 from fastglm.kernels.passes.unscale import unscale_params
-from fastglm.kernels.threads.threads import launch
 from fastglm.passes.eliminated_levels import EliminatedLevels
+from fastglm.passes.kernel_table import KernelTable
 from fastglm.passes.row_table import RowTable
 from fastglm.passes.scaling import Inverse, Scaling
 from fastglm.solve.newton.blocked_inverse import BlockedInverse, OnDemand
@@ -81,7 +80,7 @@ def unscale_solution(table_address, unused):
 unscale_solution_kernel = RowBlock(unscale_solution, "unscale_solution", {})
 
 
-def from_standardized(scaling: Scaling, table: np.ndarray, row_table: RowTable) -> Inverse:
+def from_standardized(scaling: Scaling, table: KernelTable, row_table: RowTable) -> Inverse:
     """Coefficients and inverse information on the given columns.
 
     Parameters
@@ -95,20 +94,20 @@ def from_standardized(scaling: Scaling, table: np.ndarray, row_table: RowTable) 
     """
     p = row_table.n_columns
     results = np.zeros((2 * p + 4, p))
-    table[OUTPUT] = address_of(results)
-    launch(unscale_solution_kernel, table, 1, 1)
+    table.point(OUTPUT, results)
+    table.launch(unscale_solution_kernel)
     centering = scaling.centering(results[2 * p + 1], row_table)
     return Inverse(results[2 * p], results[:p], results[p : 2 * p], centering)
 
 
 def from_eliminated(
-    scaling: Scaling, table: np.ndarray, row_table: RowTable, eliminated: EliminatedLevels
+    scaling: Scaling, table: KernelTable, row_table: RowTable, eliminated: EliminatedLevels
 ) -> Inverse:
     """As `from_standardized`, of a run that has eliminated levels: matrices are on demand."""
     p, n_levels, n_kept = row_table.n_columns, eliminated.n_levels, eliminated.n_kept
     results = np.zeros(root_size(n_levels, n_kept, p))
-    table[OUTPUT] = address_of(results)
-    launch(unscale_eliminated_kernel, table, 1, 1)
+    table.point(OUTPUT, results)
+    table.launch(unscale_eliminated_kernel)
     params, center, own, rest = np.split(results, [p, 2 * p, 2 * p + n_levels])
     cross, rest = np.split(rest, [n_levels * n_kept])
     root, given = rest[: 2 * n_kept * n_kept].reshape(2, n_kept, n_kept)

@@ -16,7 +16,6 @@ import math
 import numpy as np
 
 from fastglm.errors import Status
-from fastglm.kernels.blocks import table as fields
 from fastglm.kernels.blocks.table import (
     FLOAT32,
     FLOAT32_GRAM,
@@ -26,7 +25,6 @@ from fastglm.kernels.blocks.table import (
     WITH_GRAM,
 )
 from fastglm.kernels.passes.sweep import sweep_kernel
-from fastglm.kernels.threads.threads import launch
 from fastglm.passes.chunks import (
     FLOAT32_ROUNDING,
     Chunks,
@@ -136,7 +134,7 @@ def finalize_information(run: Run, options: SolverOptions) -> bool:
     off.
     """
     state, allowed = run.state, STANDARD_ERROR_SLACK * options.tol
-    has_float32_gram = bool(run.table[fields.MODE] & FLOAT32_GRAM)
+    has_float32_gram = bool(run.table.mode & FLOAT32_GRAM)
     may_go_on = run.status == Status.CONVERGED and state[at.N_ITERATIONS] < options.max_iter
     # What does not shrink is rounding, which another sweep does not lessen.
     stagnates = 0.0 < MAX_CONTRACTION * state[at.LAST_DECREMENT] < state[at.DECREMENT]
@@ -269,4 +267,4 @@ class _Correction:
         self.run.state[at.PEARSON] = total[self.pearson]
         if self.changes_gram:
             total[self.gram] += change[self.gram]
-            launch(factor_kernel, self.run.table, 1, 1)
+            self.run.table.launch(factor_kernel)

@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 import fastglm as fg
-from fastglm.kernels.blocks import table as fields
 from fastglm.kernels.blocks.table import FLOAT32, FLOAT32_GRAM, WITH_DIAGONAL, WITH_GRAM
 from fastglm.passes.scaling import find_scaling
 from fastglm.passes.source import MemoryRows
@@ -54,7 +53,7 @@ def swept(model, coefficients, mode):
         MemoryRows(model.row_table), find_scaling(model.row_table), model.family, binary=False
     )
     run.start_from(coefficients)
-    run.table[fields.MODE] = mode & ~FLOAT32
+    run.table.mode = mode & ~FLOAT32
     run.set_precision(float32=bool(mode & FLOAT32))
     # A deviance to stay below, where none is evaluated, and no end.
     run.state[at.DEVIANCE] = 1e300

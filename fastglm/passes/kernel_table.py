@@ -1,0 +1,233 @@
+"""The kernels' table, written by slot and type: numbers, arrays of one element type, functions.
+
+A kernel reads whatever a slot holds as what its own code takes it for: an array of another element
+type, or with gaps, gives numbers that look like sums. So there is no other way to write than these
+methods, which check both and keep the arrays alive. They cost a few tenths of a microsecond, once
+for each pass over the rows or fewer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import ClassVar
+
+import numpy as np
+
+from fastglm.families import Family, Link
+from fastglm.kernels.blocks import table as fields
+from fastglm.kernels.blocks.load import load_stage, widen_stage
+from fastglm.kernels.blocks.row_buffers import BLOCK_ROWS
+from fastglm.kernels.blocks.table import FLOAT32, address_of
+from fastglm.kernels.compiler.templates import RowBlock
+from fastglm.kernels.passes.gram import accumulate_stage
+from fastglm.kernels.passes.predict import predict_stage
+from fastglm.kernels.passes.quadratic import quadratic_stage
+from fastglm.kernels.threads.threads import launch
+
+__all__ = ["KernelTable", "SlotTable", "empty_table"]
+
+_FLOAT64, _FLOAT32, _INT64 = np.dtype(np.float64), np.dtype(np.float32), np.dtype(np.int64)
+
+
+def _slots(names: str) -> tuple[int, ...]:
+    return tuple(getattr(fields, name) for name in names.split())
+
+
+#: Element types of the arrays whose addresses slots hold.
+_ARRAY_SLOTS: dict[int, tuple[np.dtype, ...]] = {
+    **dict.fromkeys(
+        _slots(
+            """SOURCES DENSE_START DENSE_FACTOR DESIGN_COLUMN_OF INDICATOR_START INDICATOR_SOURCE
+            INDICATOR_STRIDE INDICATOR_OFFSET INDICATOR_FACTOR_START INDICATOR_FACTOR SPARSE_START
+            COLUMN_MAP_START COLUMN_MAP_INDEX KEPT_COLUMN LEVEL_COLUMN WANTED GROUP REPLICATE_NUMBER
+            POLYNOMIAL_LENGTH"""
+        ),
+        (_INT64,),
+    ),
+    **dict.fromkeys(
+        _slots(
+            """SPARSE_VALUE SHIFT SCALE PARAMETERS BETA PARTIALS COLUMN_MAP_VALUE STATE VECTORS GRAM
+            TRIANGLE GRAM_WORK ELIMINATION OUTPUT MEAN_LEVERAGE ROW_FACTOR LINEAR_PREDICTORS
+            STANDARD_ERRORS CRITICAL_VALUE REPLICATE_REST POLYNOMIAL_NODES POLYNOMIAL_POWERS
+            POLYNOMIAL_LIMITS"""
+        ),
+        (_FLOAT64,),
+    ),
+    fields.SPARSE_INDEX: (np.dtype(np.int32),),
+    fields.FACTOR: (_FLOAT64, _FLOAT32),
+    fields.REPLICATE_COUNT: (np.dtype(np.uint8), _INT64, _FLOAT32),
+    fields.REPLICATE_SEED: (np.dtype(np.uint64),),
+    fields.REPLICATE_STEP: (_FLOAT32,),
+    fields.THRESHOLDS: (np.dtype(np.uint32),),
+    fields.POLYNOMIAL: (_FLOAT32,),
+}
+#: Slots that hold the address of a compiled function.
+_FUNCTION_SLOTS = frozenset(
+    _slots(
+        """LOAD WIDEN PREDICT ACCUMULATE FORWARD_ROWS INVERSE_ROWS START_ROWS RESPOND_ROWS
+        LOG_DENSITY_ROWS QUADRATIC"""
+    )
+)
+#: What kernels know of rows by their table: all else there is the same for every window of rows.
+_ROW_SLOTS = np.array(
+    _slots(
+        """N_ROWS N_BLOCKS MAX_ENTRIES SOURCES DENSE_START DENSE_FACTOR INDICATOR_START
+        INDICATOR_SOURCE INDICATOR_STRIDE INDICATOR_OFFSET INDICATOR_FACTOR_START INDICATOR_FACTOR
+        SPARSE_START SPARSE_INDEX SPARSE_VALUE RESPONSE_SOURCE WEIGHT_SOURCE OFFSET_SOURCE"""
+    )
+)
+
+
+class SlotTable:
+    """A table that kernels read; ``table[slot]`` reads a slot.
+
+    Parameters
+    ----------
+    values : ndarray of int64
+        All slots.
+    arrays : dict of int to ndarray, optional
+        Those that slots point to, which live as long as the table.
+    """
+
+    __slots__ = ("_arrays", "values")
+
+    #: Element types of the arrays that slots point to, and the slots that call a function.
+    array_slots: ClassVar[dict[int, tuple[np.dtype, ...]]]
+    function_slots: ClassVar[frozenset[int]]
+
+    def __init__(self, values: np.ndarray, arrays: dict[int, np.ndarray] | None = None):
+        self.values = values
+        self._arrays = {} if arrays is None else arrays
+
+    def __getitem__(self, slot: int) -> int:
+        return int(self.values[slot])
+
+    @property
+    def address(self) -> int:
+        """Where kernels find it."""
+        return address_of(self.values)
+
+    def launch(self, kernel: RowBlock, n_chunks: int = 1, n_threads: int = 1) -> None:
+        """Runs a kernel on so many chunks (`fastglm.kernels.threads.threads.launch`)."""
+        launch(kernel, self.values, n_chunks, n_threads)
+
+    def set(self, slot: int, number: int) -> None:
+        """Writes a size, a flag or the number of a source."""
+        if slot in self.array_slots or slot in self.function_slots:
+            raise TypeError(f"slot {slot} of the kernels' table holds an address")
+        self.values[slot] = number
+
+    def point(self, slot: int, array: np.ndarray | None) -> None:
+        """Points to an array, contiguous and of the slot's element type; None for address 0."""
+        if array is None:
+            self.values[slot] = 0
+            self._arrays.pop(slot, None)
+            return
+        if array.dtype not in self.array_slots[slot] or not array.flags.c_contiguous:
+            raise TypeError(
+                f"slot {slot} of the kernels' table takes contiguous arrays of "
+                f"{self.array_slots[slot]}, not {array.dtype} with strides {array.strides}"
+            )
+        self.values[slot] = address_of(array)
+        self._arrays[slot] = array
+
+    def point_parts(self, address: int, sizes: Iterable[tuple[int, int]]) -> None:
+        """Points to (slot, size) parts of one float64 or int64 array that the caller keeps."""
+        values = self.values
+        for slot, size in sizes:
+            values[slot] = address
+            address += 8 * size
+
+    def call(self, slot: int, function: RowBlock) -> None:
+        """Makes kernels call a compiled function."""
+        if slot not in self.function_slots:
+            raise TypeError(f"slot {slot} of the kernels' table holds no function")
+        self.values[slot] = function.address
+
+
+class KernelTable(SlotTable):
+    """Sizes, addresses and functions by slot (`fastglm.kernels.blocks.table`)."""
+
+    __slots__ = ()
+
+    array_slots = _ARRAY_SLOTS
+    function_slots = _FUNCTION_SLOTS
+
+    def copy(self) -> KernelTable:
+        """A table of its own that points to the same arrays."""
+        return KernelTable(self.values.copy(), self._arrays.copy())
+
+    def take_rows(self, other: KernelTable) -> None:
+        """Reads the rows of another table whose columns are laid out alike."""
+        self.values[_ROW_SLOTS] = other.values[_ROW_SLOTS]
+
+    @property
+    def mode(self) -> int:
+        """Sum of the modes of a sweep."""
+        return int(self.values[fields.MODE])
+
+    @mode.setter
+    def mode(self, mode: int) -> None:
+        self.values[fields.MODE] = mode
+
+    def bind_link(self, link: Link, parameter: float = 0.0, dispersion: float = 1.0) -> None:
+        """The inverse link, and the parameters of family and link."""
+        self.point(fields.PARAMETERS, np.array([parameter, dispersion, link.parameter]))
+        self.values[fields.INVERSE_ROWS] = link.inverse_rows.address
+
+    def bind_respond(self, inverse: RowBlock, respond: RowBlock, mode: int) -> None:
+        """What follows from linear predictors: means, and weights and residuals; and the mode."""
+        values = self.values
+        values[fields.INVERSE_ROWS] = inverse.address
+        values[fields.RESPOND_ROWS] = respond.address
+        values[fields.MODE] = mode
+
+    def bind_float32(self, family: Family) -> None:
+        """Single precision, without a deviance."""
+        inverse, respond = family.link.inverse_rows, family.score_rows
+        self.bind_respond(inverse.in_float32, respond.in_float32, self.mode | FLOAT32)
+
+    def bind_partials(self, partials: np.ndarray) -> None:
+        """Where each chunk leaves its sums, (n_chunks, ...)."""
+        self.values[fields.N_CHUNKS] = len(partials)
+        self.point(fields.PARTIALS, partials)
+
+    def bind_output(self, wanted: np.ndarray, output: np.ndarray, n_chunks: int) -> None:
+        """Which buffers of a row are wanted, and where they or their sums go."""
+        self.values[fields.N_CHUNKS] = n_chunks
+        self.values[fields.N_WANTED] = wanted.size
+        self.point(fields.WANTED, wanted)
+        self.point(fields.OUTPUT, output)
+
+    def bind_groups(self, groups: np.ndarray | None, n_groups: int) -> None:
+        """Which of so many groups each row belongs to, (n,); None where rows bring it along."""
+        self.point(fields.GROUP, groups)
+        self.values[fields.N_GROUPS] = n_groups
+
+    def bind_factor(self, factor: np.ndarray) -> None:
+        """The factor of a quadratic form of each row, (n_factor, n_stored)."""
+        self.point(fields.FACTOR, factor)
+        self.values[fields.N_FACTOR] = len(factor)
+        self.values[fields.QUADRATIC] = quadratic_stage.address
+
+
+@cache
+def empty_table() -> KernelTable:
+    """The table of a design of nothing."""
+    table = KernelTable(np.zeros(fields.KERNEL_TABLE_SIZE, dtype=np.int64))
+    table.set(fields.BLOCK_STEP, 1)
+    table.set(fields.BLOCK_LENGTH, BLOCK_ROWS)
+    table.set(fields.CHUNK_STEP, 1)
+    for field in (
+        fields.CONSTANT,
+        fields.RESPONSE_SOURCE,
+        fields.WEIGHT_SOURCE,
+        fields.OFFSET_SOURCE,
+    ):
+        table.set(field, -1)
+    table.call(fields.LOAD, load_stage)
+    table.call(fields.WIDEN, widen_stage)
+    table.call(fields.PREDICT, predict_stage)
+    table.call(fields.ACCUMULATE, accumulate_stage)
+    return table
