@@ -132,7 +132,7 @@ def calibration_error(fit: Fit, n_groups: int = CALIBRATION_GROUPS) -> float:
 
     Weighted by the groups' weights, in units of the mean response.
     """
-    rows = fit._model_with_data("calibration").rows
+    rows = fit._rows_beside_columns("calibration")
     (mean,) = fit.row_values(row_buffers.MEAN)
     weights = np.ones(rows.n_rows) if rows.prior_weights is None else rows.prior_weights
     edges = np.unique(np.quantile(mean, np.linspace(0.0, 1.0, n_groups + 1)[1:-1]))

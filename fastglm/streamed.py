@@ -18,6 +18,7 @@ from fastglm.passes.row_table import RowTable
 from fastglm.results import Results
 from fastglm.rows.cluster import require_client
 from fastglm.rows.learning import learn_rows
+from fastglm.rows.model_rows import ModelRows
 from fastglm.rows.read import row_columns
 from fastglm.rows.streamed import StreamedModelRows
 from fastglm.solve.fit import Progress
@@ -88,6 +89,18 @@ class StreamedGLM:
                 self.formula, table, self.family, missing=model.missing, **model.columns
             )
         return self._in_memory
+
+    def rows_beside_columns(self, what: str) -> ModelRows:
+        """Responses, weights and offsets of all rows, which `what` needs; takes a pass, once.
+
+        With the columns, where these fit into memory too.
+
+        Raises
+        ------
+        DataError
+            If even a few numbers of each row take more than `memory`.
+        """
+        return self.in_memory(what).rows if self.rows.fits else self.rows.gathered(what)
 
     @property
     def row_table(self) -> RowTable:

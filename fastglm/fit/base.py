@@ -255,6 +255,13 @@ class FitBase(Pointing):
         # Of the class, where a name that is not there costs no search for one like it.
         return model.in_memory(what) if hasattr(type(model), "in_memory") else model
 
+    def _rows_beside_columns(self, what: str) -> Any:
+        """Responses, weights and offsets of the rows, if not also their columns, by one pass."""
+        model = self._model_of_rows(what)
+        if hasattr(type(model), "rows_beside_columns"):
+            return model.rows_beside_columns(what)
+        return self._model_with_data(what).rows
+
     def _observed_on(self, data: Any) -> Any:
         """Responses beside means, an `Observed`, of the rows of the fit or of `data`."""
         raise ModelError(

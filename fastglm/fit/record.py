@@ -26,6 +26,7 @@ from fastglm.passes.row_values import evaluate_rows
 from fastglm.passes.scaling import Centering
 from fastglm.passes.source import MemoryRows, RowSource
 from fastglm.records import fast_init
+from fastglm.rows.gathered import GatheredRows
 from fastglm.rows.streamed import StreamedModelRows
 from fastglm.solve.newton.blocked_inverse import on_demand
 
@@ -257,11 +258,24 @@ class Fit(FitBase, FamilyParameters):
         """Dispersion of the distribution of responses: `scale`, but for an estimated power."""
         return self.family.response_dispersion(self.scale)
 
-    def row_values(self, *which: int) -> np.ndarray:
-        """Planes (`kernels.blocks.row_buffers`) of every row at the estimates, (len(which), n)."""
-        return evaluate_rows(
-            self._row_table, self.family, self.estimates, which, n_threads=self.n_threads
-        )
+    def row_values(self, *which: int, factor: np.ndarray | None = None) -> np.ndarray:
+        """Planes (`kernels.blocks.row_buffers`) of every row at the estimates, (len(which), n).
+
+        With `factor`, of centred columns, as `evaluate_rows` has it. Takes a pass over rows that
+        are not in memory.
+        """
+        centering = None if factor is None else self.centering
+
+        def of(row_table: RowTable) -> np.ndarray:
+            return evaluate_rows(
+                row_table, self.family, self.estimates, which,
+                factor=factor, centering=centering, n_threads=self.n_threads,
+            )  # fmt: skip
+
+        rows = self._rows_beside_columns("the rows")
+        if isinstance(rows, GatheredRows):
+            return rows.values(of, len(which))
+        return of(self._row_table)
 
     def _rows(self, values: np.ndarray) -> Any:
         if not self.labelled or self.model is None:

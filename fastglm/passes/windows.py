@@ -37,6 +37,8 @@ class Window(NamedTuple):
         What it was made of, for whoever asks more than the kernels.
     groups : ndarray of int64, shape (n_rows,), or None
         Numbers of the groups of the rows, where these are asked for.
+    present : ndarray of bool, shape (n_rows,), or None
+        The rows that are complete; None if all are.
     """
 
     first: int
@@ -46,6 +48,7 @@ class Window(NamedTuple):
     frequencies: np.ndarray | None = None
     rows: Any = None
     groups: np.ndarray | None = None
+    present: np.ndarray | None = None
 
 
 class Windows(Protocol):

@@ -171,7 +171,7 @@ def leverage(fit: Fit, ax: Axes | None = None, n_named: int = 3) -> Axes:
     'Leverage'
     """
     ax = new_axes(ax)
-    fit._model_with_data("influence")
+    fit._model_of_rows("influence")
     influence = Influence(fit)
     hat = np.asarray(influence.hat_matrix_diag)
     residual = np.asarray(influence.resid_studentized)

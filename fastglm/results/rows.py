@@ -208,7 +208,7 @@ class RowMethods(EffectMethods, DiagnosticMethods):
         >>> round(float(res.get_influence().hat_matrix_diag.sum()), 4)
         2.0
         """
-        self._model_with_data("influence")
+        self._model_of_rows("influence")
         return Influence(self)
 
     def evaluate(

@@ -13,6 +13,7 @@ from fastglm.design.formula.fitted_formula import FittedFormula
 from fastglm.design.frames.frames import Column, Level
 from fastglm.design.frames.labels import row_labels
 from fastglm.design.frames.missing import rows_text
+from fastglm.design.matrix.dense_slices import transposed_product
 from fastglm.design.matrix.parts import Design, Ones
 from fastglm.design.matrix.select import join_designs
 from fastglm.design.matrix.take import frame_column, take_rows
@@ -185,6 +186,10 @@ class ModelRows:
         """Sum over the rows, (n,) values times the prior weights."""
         weights = self.prior_weights
         return float(values.sum() if weights is None else values @ weights)
+
+    def times_columns(self, factors: np.ndarray) -> np.ndarray:
+        """Sum over the rows of a factor of each, (n,), times its columns: (p,)."""
+        return transposed_product(self.design, factors)
 
     def row_table(self, design: int = 0, response: np.ndarray | None = None) -> RowTable:
         """One of the designs with its offset and the weights; by default with the response."""

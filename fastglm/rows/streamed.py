@@ -18,6 +18,7 @@ from fastglm.errors import ColumnNotFoundError, DataError, ModelError
 from fastglm.passes.grains import GRAIN_ROWS, TreeSum, count_grains
 from fastglm.passes.row_table import build_row_table
 from fastglm.passes.source import StreamedRows
+from fastglm.rows.gathered import VECTORS, GatheredRows, gather_rows
 from fastglm.rows.groups import Groups
 from fastglm.rows.learning import PIECE_GRAINS, RowTotals
 from fastglm.rows.model_rows import ModelRows
@@ -84,6 +85,7 @@ class StreamedModelRows:
         self.summary, self.n_dropped = totals.summary, totals.n_dropped
         self.missing = totals.missing
         self._sources: dict[bool, StreamedRows] = {}
+        self._gathered: GatheredRows | None = None
 
     @cached_property
     def needed_memory(self) -> int:
@@ -136,6 +138,35 @@ class StreamedModelRows:
         whole = joined_tables(list(self.source.read(names))).combine_chunks()
         reader.require_unchanged()
         return whole
+
+    def gathered(self, what: str) -> GatheredRows:
+        """Responses, weights and offsets of all rows, for `what` needs them; takes a pass, once.
+
+        Raises
+        ------
+        DataError
+            If so many numbers take more than `memory`.
+        """
+        needed = 8 * VECTORS * self._n_all
+        if needed > self.memory:
+            raise DataError(
+                f"{what} needs a few numbers of each of the {self._n_all:,} rows of "
+                f"{self.source.label} in memory, about {needed / 1e6:,.1f} MB: fit with memory= of "
+                "at least that, or a sample of the rows for it; predictions go to a file with "
+                "predict_to()."
+            )
+        if self._gathered is None:
+            reader = self.row_source(1, single=True).windows
+            assert isinstance(reader, RowReader)
+            self._gathered = gather_rows(
+                reader,
+                column_names=self.column_names,
+                weights=self.weights,
+                response_name=self.response_name,
+                n_dropped=self.n_dropped,
+                missing=self.missing,
+            )
+        return self._gathered
 
     @property
     def mean_response(self) -> float:

@@ -158,24 +158,31 @@ class RowReader:
 
     def rows(self, table: pyarrow.Table, checked: bool) -> ModelRows | None:
         """Rows of the model; None if none of them is complete."""
+        found = self._complete(table, checked)
+        return None if found is None else found[0]
+
+    def _complete(
+        self, table: pyarrow.Table, checked: bool
+    ) -> tuple[ModelRows, np.ndarray | None] | None:
+        """Rows of the model, and which of them are complete; see `piece_of`."""
         piece = read_table(Frame(table), self.model.expressions, self.model.columns)
         complete = piece_of(piece, self.model.missing, checked)
         if complete is None:
             return None
-        return self.model.rows(
-            *complete, design_of_fitted_rows(self.model.fitted_formula, complete[0], checked)
-        )
+        design = design_of_fitted_rows(self.model.fitted_formula, complete[0], checked)
+        return self.model.rows(*complete, design), complete[1]
 
     def _window(self, position: int, table: pyarrow.Table, checked: bool) -> Window:
         n, first = table.num_rows, position // GRAIN_ROWS
         with telling_rows(self.source, position, n):
-            rows = self.rows(table, checked)
-        if rows is None:
+            found = self._complete(table, checked)
+        if found is None:
             return Window(first, n, None)
+        rows, present = found
         row_table = self._build_row_table(rows)
         frequencies = rows.frequencies if self.single else None
         codes = None if self.groups is None else self.groups.codes(table)
-        return Window(first, n, row_table, bytes_of(row_table), frequencies, rows, codes)
+        return Window(first, n, row_table, bytes_of(row_table), frequencies, rows, codes, present)
 
     def _build_row_table(self, rows: ModelRows) -> RowTable:
         weights = rows.variance_weights if self.single else rows.prior_weights

@@ -85,7 +85,7 @@ def hosmer_lemeshow(fit: Fit, groups: int) -> tuple[HypothesisTest, Table]:
         raise ModelError(f"the Hosmer-Lemeshow test is of binomial models, not {fit.family.name}.")
     if not isinstance(groups, int | np.integer) or groups < 3:
         raise ModelError(f"groups must be a whole number from 3 on, not {groups!r}")
-    rows = fit._model_with_data("a calibration test").rows
+    rows = fit._rows_beside_columns("a calibration test")
     # Rounding must not separate what is equal in the model.
     mean = np.round(fit.row_values(row_buffers.MEAN)[0], SAME_PROBABILITY)
     weights = np.ones(rows.n_rows) if rows.prior_weights is None else rows.prior_weights
@@ -124,7 +124,7 @@ def dispersion_test(fit: Fit, alternative: str, power: float) -> HypothesisTest:
     checked_choice("alternative", alternative, tails)
     if not fit.family.variance_is_mean:
         raise ModelError(f"the dispersion test is of Poisson models, not {fit.family.name}.")
-    rows = fit._model_with_data("a dispersion test").rows
+    rows = fit._rows_beside_columns("a dispersion test")
     (mean,) = fit.row_values(row_buffers.MEAN)
     often = np.ones(rows.n_rows) if rows.frequencies is None else rows.frequencies
     weights = rows.variance_weights

@@ -24,7 +24,6 @@ from fastglm.inference.rendering import RenderedText
 from fastglm.inference.rows.residuals import deviance_residuals, response_residuals
 from fastglm.kernels.blocks import row_buffers
 from fastglm.kernels.passes.score_products import FULL_LEVERAGE
-from fastglm.passes.row_values import evaluate_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,21 +82,16 @@ class Influence(RenderedText):
     results: Fit
 
     def __repr__(self) -> str:
-        n_rows = self.results._model_with_data("influence").rows.n_rows
+        n_rows = self.results._rows_beside_columns("influence").n_rows
         return f"<Influence of {n_rows} observations: summary_frame() has the table>"
 
     @cached_property
     def _leverage_and_pearson(self) -> tuple[np.ndarray, np.ndarray]:
         """Leverages, and squared Pearson residuals."""
         fit = self.results
-        weight, form, pearson = evaluate_rows(
-            fit._row_table,
-            fit.family,
-            fit.estimates,
-            (row_buffers.WEIGHT, row_buffers.QUADRATIC_FORM, row_buffers.PEARSON),
+        weight, form, pearson = fit.row_values(
+            *(row_buffers.WEIGHT, row_buffers.QUADRATIC_FORM, row_buffers.PEARSON),
             factor=fit.inverse_information_factor.T,
-            centering=fit.centering,
-            n_threads=fit.n_threads,
         )
         leverage = np.multiply(weight, form, out=form)
         # As R does: what rounding keeps from 1 is 1.
@@ -131,7 +125,7 @@ class Influence(RenderedText):
     def deletion_scale(self) -> np.ndarray:
         """Root of the deviance over its degrees of freedom, each observation left out in turn."""
         fit, squared = self.results, self._deviance_residual**2
-        frequencies = fit._model_with_data("influence").rows.frequencies
+        frequencies = fit._rows_beside_columns("influence").frequencies
         total = squared.sum() if frequencies is None else squared @ frequencies
         rest = total - squared / self._remaining
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -272,7 +266,7 @@ class Influence(RenderedText):
         n_most = int(checked_number("n_most", n_most, lower=1, whole=True))
         fit, residual = self.results, self._deletion_residual
         size = np.where(np.isnan(residual), -np.inf, np.abs(residual))
-        frequencies = fit._model_with_data("outliers").rows.frequencies
+        frequencies = fit._rows_beside_columns("outliers").frequencies
         if frequencies is not None:
             # What was never observed is no outlier.
             size[frequencies == 0.0] = -np.inf

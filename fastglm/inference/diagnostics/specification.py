@@ -15,7 +15,6 @@ import scipy
 from fastglm.arguments import checked_number
 from fastglm.design.formula.transforms import Basis, apply_stateful
 from fastglm.design.frames.frames import Categories
-from fastglm.design.matrix.dense_slices import transposed_product
 from fastglm.design.matrix.parts import Dense, Design
 from fastglm.design.matrix.select import join_designs, select_columns
 from fastglm.design.matrix.take import take_rows
@@ -102,7 +101,7 @@ def _centered_predictor(fit: Fit) -> np.ndarray:
     (eta,) = fit.row_values(row_buffers.LINEAR_PREDICTOR)
     if fit.family.takes_two_columns:
         return eta - float(fit.family.link(0.5))
-    rows = fit._model_with_data("the mean linear predictor").rows
+    rows = fit._rows_beside_columns("the mean linear predictor")
     often = np.ones(rows.n_rows) if rows.frequencies is None else rows.frequencies
     if rows.prior_weights is not None:
         often = often * (rows.prior_weights > 0.0)
@@ -361,7 +360,7 @@ def zero_inflation_test(fit: Fit) -> HypothesisTest:
     family = fit.family
     if family.response_kind != "counts" or not family.has_likelihood:
         raise ModelError("the test of zero inflation is for Poisson and negative binomial models.")
-    rows = fit._model_with_data("zero inflation").rows
+    rows = fit._rows_beside_columns("zero inflation")
     mean, slope = fit.row_values(row_buffers.MEAN, row_buffers.SLOPE)
     weights = np.ones(rows.n_rows) if rows.prior_weights is None else rows.prior_weights
     zero = family.distribution(1.0).lower(np.zeros(mean.size), mean, np.ones(mean.size))
@@ -369,7 +368,7 @@ def zero_inflation_test(fit: Fit) -> HypothesisTest:
     score = weights @ np.where(rows.response == 0.0, odds, -1.0)
     # d log P(Y = 0) / d mean is minus the mean over the variance; -1 for Poisson counts.
     change = slope / family.relative_variance(mean)
-    cross = transposed_product(rows.design, weights * change)
+    cross = rows.times_columns(weights * change)
     information = weights @ odds - cross @ np.nan_to_num(fit.information_inverse) @ cross
     statistic = score**2 / information
     if score < 0.0:

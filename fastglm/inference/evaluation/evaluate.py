@@ -142,7 +142,7 @@ class Evaluation(RenderedFrame):
 
 def evaluate(fit: Fit) -> Evaluation:
     """Measures of a fit on the rows it holds; see `Results.evaluate`."""
-    return measures(fit, fit._model_with_data("an evaluation").rows, observed(fit), fit.deviance)
+    return measures(fit, fit._rows_beside_columns("an evaluation"), observed(fit), fit.deviance)
 
 
 def measures(fit: Any, rows: ModelRows, data: Observed, deviance: float) -> Evaluation:

@@ -55,7 +55,7 @@ class Observed:
 
 def observed(fit: Fit) -> Observed:
     """Responses and fitted means, as rates where the model has an exposure."""
-    rows = fit._model_with_data("observed responses").rows
+    rows = fit._rows_beside_columns("observed responses")
     (mean,) = fit.row_values(row_buffers.MEAN)
     return observed_at(rows, mean, fit.response_dispersion * fit.family.variance(mean))
 

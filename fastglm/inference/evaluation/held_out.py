@@ -57,7 +57,7 @@ def on_rows(
     are those of `Results.evaluate`.
     """
     if data is None:
-        fit._model_with_data("an evaluation on the rows of the fit")
+        fit._rows_beside_columns("an evaluation on the rows of the fit")
         return fit
     columns = row_columns(offset, exposure, freq_weights, var_weights)
     return on_those(fit, read_held_out(fit, data, response, columns, missing))

@@ -30,11 +30,11 @@ __all__ = [
 
 
 def _response(fit: Fit) -> np.ndarray:
-    return fit._model_with_data("residuals").rows.response
+    return fit._rows_beside_columns("residuals").response
 
 
 def _weights(fit: Fit) -> np.ndarray:
-    rows = fit._model_with_data("residuals").rows
+    rows = fit._rows_beside_columns("residuals")
     return np.ones(rows.n_rows) if rows.variance_weights is None else rows.variance_weights
 
 

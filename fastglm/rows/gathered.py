@@ -1,0 +1,178 @@
+"""A few numbers of every row of a stream, in memory though the columns do not fit there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastglm.design.frames.frames import Column, Frame, not_found_text
+from fastglm.design.matrix.dense_slices import transposed_product
+from fastglm.design.matrix.parts import Design
+from fastglm.errors import ColumnNotFoundError, DataError
+from fastglm.families import summarize
+from fastglm.passes.grains import GRAIN_ROWS
+from fastglm.passes.row_table import RowTable
+from fastglm.passes.windows import Window
+from fastglm.records import fast_init
+from fastglm.rows.model_rows import ModelRows, constant_design
+from fastglm.rows.vectors import OffsetParts
+from fastglm.rows.windows import RowReader
+from fastglm.sources.streams import joined_tables
+
+__all__ = ["VECTORS", "GatheredRows", "gather_rows"]
+
+#: Numbers of a row that a question may hold at a time: what it asks for, and orders and sums of it.
+VECTORS = 12
+
+
+@fast_init
+@dataclass(frozen=True, eq=False)
+class GatheredRows(ModelRows):
+    """Responses, weights and offsets of all complete rows; what columns give takes a pass.
+
+    Attributes
+    ----------
+    reader : RowReader
+    present : ndarray of bool, shape (rows of the source,)
+        The complete rows.
+    """
+
+    reader: Any = None
+    present: Any = None
+
+    @property
+    def n_rows(self) -> int:
+        """Number of complete rows."""
+        return int(self.response.shape[0])
+
+    @property
+    def design(self) -> Design:
+        """The columns are not in memory."""
+        raise _needs_columns(self.reader)
+
+    def take(self, rows: np.ndarray) -> ModelRows:
+        """As for `design`."""
+        raise _needs_columns(self.reader)
+
+    def without_columns(self) -> ModelRows:
+        """The rows of the null model."""
+        plain = {name: getattr(self, name) for name in ModelRows.__dataclass_fields__}
+        return ModelRows(**plain | {"designs": (constant_design(self.n_rows),)})
+
+    def values(self, of: Callable[[RowTable], np.ndarray], k: int) -> np.ndarray:
+        """Numbers of every row, (k, n), from those that `of` gives of the rows of a table."""
+        found, place = np.empty((k, self.n_rows)), 0
+        for window, present in _windows(self.reader):
+            assert window.row_table is not None
+            some = of(window.row_table)[:, present]
+            found[:, place : place + some.shape[1]] = some
+            place += some.shape[1]
+        return found
+
+    def times_columns(self, factors: np.ndarray) -> np.ndarray:
+        """Sum over the rows of a factor of each, (n,), times its columns: (p,)."""
+        total, place = np.zeros(0), 0
+        for window, present in _windows(self.reader):
+            whole = np.zeros(window.n_rows)
+            n = np.count_nonzero(present)
+            whole[present] = factors[place : place + n]
+            sums = transposed_product(window.rows.design, whole)
+            total, place = sums + total if total.size else sums, place + n
+        return total
+
+    def at_places(self, values: np.ndarray) -> np.ndarray:
+        """Numbers of the complete rows, (n, k), at the places of all rows, with zeros between."""
+        whole = np.zeros((self.present.size, values.shape[1]))
+        whole[self.present] = values
+        return whole
+
+    def frame_column(self, name: str) -> Column:
+        """A column of the source, for the n rows; takes a pass."""
+        source = self.reader.source
+        if name not in source.names:
+            raise ColumnNotFoundError(not_found_text(name, source.names))
+        tables = list(source.read([name]))
+        self.reader.require_unchanged()
+        column = Frame(joined_tables(tables).combine_chunks()).column(name)
+        if self.present.all():
+            return column
+        present = self.present
+        return column[present] if isinstance(column, np.ndarray) else column.take(present)
+
+
+def gather_rows(reader: RowReader, **known: Any) -> GatheredRows:
+    """Responses, weights and offsets of all complete rows, by a pass.
+
+    Parameters
+    ----------
+    reader
+        Of the rows, with the weights of single observations.
+    known
+        Fields of `ModelRows` that hold for all rows.
+    """
+    wanted: Mapping[str, Callable[[Any], Any]] = {
+        "response": lambda rows: rows.response,
+        "offset": lambda rows: rows.offset,
+        "prior_weights": lambda rows: rows.prior_weights,
+        "variance_weights": lambda rows: rows.variance_weights,
+        "frequencies": lambda rows: rows.frequencies,
+        "trials": lambda rows: rows.trials,
+        "formula": lambda rows: rows.offset_parts.formula,
+        "given": lambda rows: rows.offset_parts.offset,
+        "exposure": lambda rows: rows.offset_parts.exposure,
+    }
+    pieces: dict[str, list[np.ndarray]] = {name: [] for name in wanted}
+    places = np.zeros(reader.n_rows, dtype=bool)
+    for window, present in _windows(reader):
+        first = window.first * GRAIN_ROWS
+        places[first : first + window.n_rows] = present
+        for name, read in wanted.items():
+            values = read(window.rows)
+            if values is not None:
+                pieces[name].append(values[present])
+    if not pieces["response"]:
+        raise DataError(f"no row of {reader.source.label} is complete.")
+    columns = reader.model.columns
+    varied = columns.get("var_weights") is not None or bool(pieces["trials"])
+    # Rows that are left out have weights, which those of others are ones beside.
+    if not varied:
+        pieces["variance_weights"].clear()
+        if columns.get("freq_weights") is None:
+            pieces["prior_weights"].clear()
+    whole = {name: np.concatenate(some) if some else None for name, some in pieces.items()}
+    response = whole.pop("response")
+    assert response is not None
+    parts = OffsetParts(whole.pop("formula"), whole.pop("given"), whole.pop("exposure"))
+    return GatheredRows(
+        **known,
+        response=response,
+        summary=summarize(response.reshape(-1)),
+        designs=(),
+        fitted_formulas=(reader.model.fitted_formula,),
+        offsets=(whole.pop("offset"),),
+        offset_parts=parts,
+        response_levels=reader.model.response_levels,
+        reader=reader,
+        present=places,
+        **whole,
+    )
+
+
+def _windows(reader: RowReader) -> Iterator[tuple[Window, np.ndarray]]:
+    """Windows with complete rows, and which of their rows these are, (m,) bool."""
+    for first, last in reader.shares():
+        for window in reader.read(first, last):
+            if window.rows is not None:
+                everywhere = np.ones(window.n_rows, dtype=bool)
+                yield window, everywhere if window.present is None else window.present
+    reader.require_unchanged()
+
+
+def _needs_columns(reader: RowReader) -> DataError:
+    return DataError(
+        f"this needs all columns in memory, and those of {reader.source.label} do not fit into "
+        "memory=: raise it, or fit a sample of the rows for this."
+    )
