@@ -153,9 +153,9 @@ class StreamedGLM:
         ModelError
             If an option is out of range or needs rows in memory, or a cluster loses its workers.
         DataError
-            If values cannot be used. Where columns are too nearly combinations of each other for
-            sums of products, or a parameter of the family is estimated, if the rows take more than
-            `memory`: then they are fitted in memory.
+            If values cannot be used. Where columns are nearly, but not quite, combinations of each
+            other, too nearly for sums of products, or a parameter of the family is estimated, if
+            the rows take more than `memory`: then they are fitted in memory.
         """
         if separation not in ("warn", "ignore"):
             raise ModelError(

@@ -257,7 +257,10 @@ def test_what_needs_rows_that_do_not_fit_into_memory_says_so(table):
         results.step,
         lambda: results.anova(test="Rao"),
     ):
-        with pytest.raises(DataError, match=rf"needs? the {N:,} rows of .* in memory, about"):
+        with pytest.raises(
+            DataError,
+            match=rf"needs? (a few numbers of each of )?the {N:,} rows of .* in memory, about",
+        ):
             ask()
     assert results.predict({"x": [0.0]}).shape == (1,)
     assert "Intercept" in str(results.summary())
@@ -268,7 +271,6 @@ def test_what_needs_rows_that_do_not_fit_into_memory_says_so(table):
     [
         ("claims ~ x + g", "negative_binomial"),
         ("cost ~ x", "tweedie"),
-        ("claims ~ x + I(2 * x) + g", "poisson"),
         ("claims ~ x + I(x + 1e-9 * year)", "poisson"),
     ],
 )
@@ -312,7 +314,6 @@ BAD = {
     "little memory": ("claims ~ x", {"memory": 100}, ModelError, "is too little for sums"),
     "spline": ("claims ~ bs(x, df=4)", {"memory": "400KB"}, ModelError, "read as a whole"),
     "start": ("claims ~ x", {"start_params": [1.0]}, DataError, "start_params has shape"),
-    "twice the same": ("claims ~ x + I(2 * x)", LITTLE, DataError, "cannot be told from"),
     "nearly the same": ("claims ~ x + I(x + 1e-9 * year)", LITTLE, DataError, "combinations"),
 }
 

@@ -33,9 +33,10 @@ from fastglm.passes.checkpoint import Checkpoint
 from fastglm.passes.source import StreamedRows
 from fastglm.rows.cluster import DaskWorkers
 from fastglm.rows.streamed import KEPT
+from fastglm.rows.streamed_model import LeftOut
 from fastglm.solve.separated_levels import direction_of
 from fastglm.solve.solution import Solution
-from fastglm.solve.streamed import StreamedSolution, solve_streamed
+from fastglm.solve.streamed import IndistinctColumnsError, StreamedSolution, solve_streamed
 from fastglm.solve.streamed_levels import find_streamed_levels, solve_beside_streamed_levels
 
 __all__ = ["fit_streamed"]
@@ -58,13 +59,11 @@ def fit_streamed(
     """Fit a model of streamed rows as planned; see `fastglm.streamed.StreamedGLM.fit`."""
     begin, rows, family = perf_counter(), model.rows, model.family
     source = rows.row_source(fit_options.options.n_threads)
-    passes = source.n_passes
     saved = None if checkpoint is None else Checkpoint(checkpoint, _what_is_fitted(model))
     found = None
     beside = _beside_levels(model, fit_options, client, saved)
     if beside is None:
         solution, growing = _solve(model, source, fit_options, client, saved)
-        solution = replace(solution, n_sweeps=source.n_passes - passes)
     else:
         solution, found, growing = *beside, ()
     if solution.status in (Status.NOT_FINITE, Status.NO_START):
@@ -101,7 +100,10 @@ def _beside_levels(
     def solve(source: StreamedRows) -> StreamedSolution:
         return _solve(model, source, fit_options, client, saved)
 
-    beside = solve_beside_streamed_levels(rows, model.family, levels, n_threads, solve)
+    try:
+        beside = solve_beside_streamed_levels(rows, model.family, levels, n_threads, solve)
+    except IndistinctColumnsError:
+        return None
     if beside is None:
         return None
     solution, n_separated, n_passes = beside
@@ -117,23 +119,35 @@ def _solve(
     saved: Checkpoint | None,
 ) -> StreamedSolution:
     """The maximum, from sweeps by the workers of a client if there is one."""
-    rows = model.rows
+    rows, n_threads, passes = model.rows, fit_options.options.n_threads, source.n_passes
     with ExitStack() as stack:
-        source.checkpoint = saved
-        stack.callback(setattr, source, "checkpoint", None)
-        if client is not None:
-            source.workers = DaskWorkers(client, source, rows.memory // KEPT)
-            stack.callback(source.workers.close)
-            stack.callback(setattr, source, "workers", None)
-        return solve_streamed(
-            source,
+
+        def prepared(source: StreamedRows) -> StreamedRows:
+            source.checkpoint = saved
+            stack.callback(setattr, source, "checkpoint", None)
+            if client is not None:
+                source.workers = DaskWorkers(client, source, rows.memory // KEPT)
+                stack.callback(source.workers.close)
+                stack.callback(setattr, source, "workers", None)
+            return source
+
+        def without(columns: np.ndarray) -> StreamedRows:
+            others.append(rows.source_without(LeftOut((), columns), n_threads))
+            return prepared(others[-1])
+
+        others: list[StreamedRows] = []
+        found = solve_streamed(
+            prepared(source),
             model.family,
             fit_options.options,
             binary=rows.summary.binary,
             start_params=_checked_start(fit_options, source.row_table.n_columns),
             safe_mean=lambda: rows.mean_response,
             offset_range=rows.totals.offset_range,
+            without=without if source is rows.row_source(n_threads) else None,
         )
+        n_passes = sum(some.n_passes for some in (source, *others)) - passes
+        return found._replace(solution=replace(found.solution, n_sweeps=n_passes))
 
 
 def _warn_of_growing(names: list[str]) -> None:

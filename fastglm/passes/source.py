@@ -197,6 +197,13 @@ class StreamedRows:
             finally:
                 pool.shutdown(cancel_futures=True)
 
+    def each_window(self) -> Iterator[Window]:
+        """All windows one after the other; a pass, but where they are kept."""
+        yield from self._kept if self._is_kept else self._read(self.windows.shares())
+        self._is_kept = self._keeping
+        self.n_passes += 1
+        self.windows.require_unchanged()
+
     def _read(self, shares: list[tuple[int, int]]) -> Iterator[Window]:
         for first, last in shares:
             for window in self.windows.read(first, last):

@@ -77,7 +77,7 @@ class GatheredRows(ModelRows):
         total, place = np.zeros(0), 0
         for window, present in _windows(self.reader):
             whole = np.zeros(window.n_rows)
-            n = np.count_nonzero(present)
+            n = int(np.count_nonzero(present))
             whole[present] = factors[place : place + n]
             sums = transposed_product(window.rows.design, whole)
             total, place = sums + total if total.size else sums, place + n
@@ -103,6 +103,20 @@ class GatheredRows(ModelRows):
         return column[present] if isinstance(column, np.ndarray) else column.take(present)
 
 
+#: What is gathered of the rows of a window.
+_WANTED: Mapping[str, Callable[[ModelRows], Any]] = {
+    "response": lambda rows: rows.response,
+    "offset": lambda rows: rows.offset,
+    "prior_weights": lambda rows: rows.prior_weights,
+    "variance_weights": lambda rows: rows.variance_weights,
+    "frequencies": lambda rows: rows.frequencies,
+    "trials": lambda rows: rows.trials,
+    "formula": lambda rows: rows.offset_parts.formula,
+    "given": lambda rows: rows.offset_parts.offset,
+    "exposure": lambda rows: rows.offset_parts.exposure,
+}
+
+
 def gather_rows(reader: RowReader, **known: Any) -> GatheredRows:
     """Responses, weights and offsets of all complete rows, by a pass.
 
@@ -113,52 +127,44 @@ def gather_rows(reader: RowReader, **known: Any) -> GatheredRows:
     known
         Fields of `ModelRows` that hold for all rows.
     """
-    wanted: Mapping[str, Callable[[Any], Any]] = {
-        "response": lambda rows: rows.response,
-        "offset": lambda rows: rows.offset,
-        "prior_weights": lambda rows: rows.prior_weights,
-        "variance_weights": lambda rows: rows.variance_weights,
-        "frequencies": lambda rows: rows.frequencies,
-        "trials": lambda rows: rows.trials,
-        "formula": lambda rows: rows.offset_parts.formula,
-        "given": lambda rows: rows.offset_parts.offset,
-        "exposure": lambda rows: rows.offset_parts.exposure,
-    }
-    pieces: dict[str, list[np.ndarray]] = {name: [] for name in wanted}
-    places = np.zeros(reader.n_rows, dtype=bool)
-    for window, present in _windows(reader):
-        first = window.first * GRAIN_ROWS
-        places[first : first + window.n_rows] = present
-        for name, read in wanted.items():
-            values = read(window.rows)
-            if values is not None:
-                pieces[name].append(values[present])
-    if not pieces["response"]:
-        raise DataError(f"no row of {reader.source.label} is complete.")
-    columns = reader.model.columns
-    varied = columns.get("var_weights") is not None or bool(pieces["trials"])
-    # Rows that are left out have weights, which those of others are ones beside.
-    if not varied:
-        pieces["variance_weights"].clear()
-        if columns.get("freq_weights") is None:
-            pieces["prior_weights"].clear()
-    whole = {name: np.concatenate(some) if some else None for name, some in pieces.items()}
-    response = whole.pop("response")
-    assert response is not None
-    parts = OffsetParts(whole.pop("formula"), whole.pop("given"), whole.pop("exposure"))
+    vectors, present = _gathered(reader)
+    response = vectors.pop("response")
+    parts = OffsetParts(vectors.pop("formula"), vectors.pop("given"), vectors.pop("exposure"))
     return GatheredRows(
         **known,
         response=response,
         summary=summarize(response.reshape(-1)),
         designs=(),
         fitted_formulas=(reader.model.fitted_formula,),
-        offsets=(whole.pop("offset"),),
+        offsets=(vectors.pop("offset"),),
         offset_parts=parts,
         response_levels=reader.model.response_levels,
         reader=reader,
-        present=places,
-        **whole,
+        present=present,
+        **vectors,
     )
+
+
+def _gathered(reader: RowReader) -> tuple[dict[str, Any], np.ndarray]:
+    """Each of `_WANTED`, (n,) or None, and which rows are complete, (rows of the source,)."""
+    pieces: dict[str, list[np.ndarray]] = {name: [] for name in _WANTED}
+    places = np.zeros(reader.n_rows, dtype=bool)
+    for window, present in _windows(reader):
+        first = window.first * GRAIN_ROWS
+        places[first : first + window.n_rows] = present
+        for name, read in _WANTED.items():
+            values = read(window.rows)
+            if values is not None:
+                pieces[name].append(values[present])
+    if not pieces["response"]:
+        raise DataError(f"no row of {reader.source.label} is complete.")
+    # In windows with incomplete rows, whose weight is 0, the others have ones.
+    columns = reader.model.columns
+    if columns.get("var_weights") is None and not pieces["trials"]:
+        pieces["variance_weights"].clear()
+        if columns.get("freq_weights") is None:
+            pieces["prior_weights"].clear()
+    return {name: np.concatenate(some) if some else None for name, some in pieces.items()}, places
 
 
 def _windows(reader: RowReader) -> Iterator[tuple[Window, np.ndarray]]:

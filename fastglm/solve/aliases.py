@@ -8,6 +8,7 @@ that this does not decide are left to `fastglm.solve.qr_refinement`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
@@ -15,7 +16,7 @@ from time import perf_counter
 
 import numpy as np
 
-from fastglm.design.matrix.parts import Indicators
+from fastglm.design.matrix.parts import Design, Indicators
 from fastglm.design.matrix.select import select_columns
 from fastglm.families import Gaussian
 from fastglm.kernels.blocks.row_buffers import QUADRATIC_FORM
@@ -38,7 +39,7 @@ from fastglm.solve.qr_refinement import (
 )
 from fastglm.solve.solution import Solution
 
-__all__ = ["PROVING", "ProvenAliases", "restore_columns"]
+__all__ = ["PROVING", "ProvenAliases", "is_suspicious", "restore_columns"]
 
 #: The stage of a fit in its timings.
 PROVING = "aliased columns"
@@ -149,7 +150,7 @@ class ProvenAliases:
 
     def are_found_after(self, sample: Run) -> bool:
         """Whether there are such columns; looks where a sample's fit makes it worth while."""
-        if not _is_suspicious(sample):
+        if not is_suspicious(sample):
             return False
         if self.of_few_columns:
             return True
@@ -207,21 +208,28 @@ class ProvenAliases:
         if constant is not None:
             involved = involved | (np.arange(involved.size) == constant)
             constant = int(np.count_nonzero(involved[:constant]))
-        # Without a response, and with a link that costs nothing.
-        (squares,) = evaluate_rows(
-            build_row_table(select_columns(run.row_table.design, np.flatnonzero(involved))),
-            Gaussian(),
-            np.zeros(np.count_nonzero(involved)),
-            (QUADRATIC_FORM,),
-            factor=centered[involved].T,
-            centering=Centering(centering.center[involved], constant, centering.value),
-            n_threads=self._n_threads,
-        )
-        weights = run.row_table.weights
-        return float(squares.sum() if weights is None else squares[weights > 0.0].sum())
+        moved = Centering(centering.center[involved], constant, centering.value)
+        total = 0.0
+        for design, weights in self._designs():
+            # Without a response, and with a link that costs nothing.
+            (squares,) = evaluate_rows(
+                build_row_table(select_columns(design, np.flatnonzero(involved))),
+                Gaussian(),
+                np.zeros(np.count_nonzero(involved)),
+                (QUADRATIC_FORM,),
+                factor=centered[involved].T,
+                centering=moved,
+                n_threads=self._n_threads,
+            )
+            total += float(squares.sum() if weights is None else squares[weights > 0.0].sum())
+        return total
+
+    def _designs(self) -> Iterator[tuple[Design, np.ndarray | None]]:
+        """The columns of all rows, and the weights of these, piece by piece."""
+        yield self._run.row_table.design, self._run.row_table.weights
 
 
-def _is_suspicious(sample: Run) -> bool:
+def is_suspicious(sample: Run) -> bool:
     """Whether the last factor of a sample's fit may be that of aliased columns."""
     pivot, scale = sample.vectors[at.PIVOT], sample.vectors[at.COLUMN_SCALE]
     priors = MOST_PRIORS + sample.levels_met()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +20,8 @@ from fastglm.kernels.blocks.table import N_SUMS, SUM_OUTSIDE, WITH_GRAM
 from fastglm.kernels.passes.sweep import sweep_kernel
 from fastglm.passes.products import design_gram
 from fastglm.passes.scaling import find_scaling
-from fastglm.passes.source import MemoryRows, RowSource
+from fastglm.passes.source import MemoryRows, RowSource, StreamedRows
+from fastglm.solve.aliases import is_suspicious, restore_columns
 from fastglm.solve.conditioning import cholesky_error, may_use_cholesky
 from fastglm.solve.newton import state as at
 from fastglm.solve.newton.constants import (
@@ -31,6 +33,7 @@ from fastglm.solve.newton.run import Run, SolverOptions
 from fastglm.solve.outcome import Clock, finish, has_no_valid_start, lost_constant
 from fastglm.solve.qr_refinement import DOUBTFUL_PIVOT
 from fastglm.solve.solution import Solution
+from fastglm.solve.streamed_aliases import StreamedAliases
 
 __all__ = ["IndistinctColumnsError", "StreamedSolution", "solve_streamed"]
 
@@ -77,6 +80,7 @@ def solve_streamed(
     safe_mean: Callable[[], float] | None = None,
     offset_range: tuple[float, float] = (0.0, 0.0),
     shifted: bool = True,
+    without: Callable[[np.ndarray], RowSource] | None = None,
 ) -> StreamedSolution:
     """Maximise the likelihood of rows that need not be in memory, by Fisher scoring.
 
@@ -88,6 +92,8 @@ def solve_streamed(
         As for `fastglm.solve.fit.solve`.
     offset_range
         Least and greatest offset.
+    without
+        From numbers of columns to the rows with no others, for the fit without aliased ones.
 
     Returns
     -------
@@ -99,13 +105,46 @@ def solve_streamed(
         If columns are so nearly combinations of others that sums of products cannot tell.
     """
     clock = Clock()
+    again = partial(
+        solve_streamed, family=family, options=options, binary=binary, safe_mean=safe_mean,
+        offset_range=offset_range,
+    )  # fmt: skip
     run = Run(rows, find_scaling(rows.row_table, shifted), family, binary)
     abort_on_halving = False
     if start_params is not None:
         run.start_from(run.scaling.from_params(start_params, rows.row_table))
     else:
-        abort_on_halving = _start_from_sample(run, options)
+        abort_on_halving, looks_aliased = _start_from_sample(run, options)
+        others = _without_aliased(run, options, again, without) if looks_aliased else None
+        if others is not None:
+            return others
     clock.lap("sample")
+    growing = _run_to_the_end(run, options, abort_on_halving, safe_mean, offset_range)
+    clock.lap("sweeps")
+    inverse = run.invert()
+    lost = lost_constant(run)
+    if run.status == Status.NOT_CONSTANT or lost is not None:
+        found = again(rows, start_params=start_params, shifted=False, without=without)
+        return found._replace(solution=replace(found.solution, constant=lost))
+    if not growing.size:
+        try:
+            _require_digits(run, options)
+        except IndistinctColumnsError:
+            others = _without_aliased(run, options, again, without)
+            if others is None:
+                raise
+            return others
+    return StreamedSolution(finish(run, inverse, None, clock), tuple(growing.tolist()))
+
+
+def _run_to_the_end(
+    run: Run,
+    options: SolverOptions,
+    abort_on_halving: bool,
+    safe_mean: Callable[[], float] | None,
+    offset_range: tuple[float, float],
+) -> np.ndarray:
+    """Runs, and once more from other starts where one has led astray; columns as by `_run`."""
     growing = _run(run, options, abort_on_halving)
     if abort_on_halving and not growing.size and _subsample_start_failed(run):
         run.start_from_response(None)
@@ -114,28 +153,31 @@ def solve_streamed(
         _restart_from_mean(run, safe_mean(), offset_range, options)
     if run.status == Status.CONVERGED and run.state[at.LEFT_DOMAIN_AT] > 0.0:
         _backtrack_into_domain(run, options)
-    clock.lap("sweeps")
-    inverse = run.invert()
-    lost = lost_constant(run)
-    if run.status == Status.NOT_CONSTANT or lost is not None:
-        again = solve_streamed(
-            rows,
-            family,
-            options,
-            binary=binary,
-            start_params=start_params,
-            safe_mean=safe_mean,
-            offset_range=offset_range,
-            shifted=False,
-        )
-        return again._replace(solution=replace(again.solution, constant=lost))
-    if not growing.size:
-        _require_digits(run, options)
-    return StreamedSolution(finish(run, inverse, None, clock), tuple(growing.tolist()))
+    return growing
 
 
-def _start_from_sample(run: Run, options: SolverOptions) -> bool:
+def _without_aliased(
+    run: Run,
+    options: SolverOptions,
+    again: Callable[..., StreamedSolution],
+    without: Callable[[np.ndarray], RowSource] | None,
+) -> StreamedSolution | None:
+    """The fit without columns that are combinations of earlier ones beyond doubt; None if none."""
+    if without is None or not isinstance(run.rows, StreamedRows):
+        return None
+    aliases = StreamedAliases(run, options.n_threads)
+    if not aliases.combinations:
+        return None
+    others = aliases.others
+    found = again(without(others), without=lambda columns: without(others[columns]))
+    whole = restore_columns(found.solution, run, aliases)
+    return StreamedSolution(whole, tuple(others[list(found.growing)].tolist()))
+
+
+def _start_from_sample(run: Run, options: SolverOptions) -> tuple[bool, bool]:
     """Starts from the coefficients of the sample, or from the response; whether it did.
+
+    And whether some columns of the sample look as if they were combinations of others.
 
     A weak prior keeps coefficients finite of levels without events in the sample.
     """
@@ -148,11 +190,12 @@ def _start_from_sample(run: Run, options: SolverOptions) -> bool:
     # None where the sample is all rows.
     sample.state[at.RIDGE] = 1.0 - run.row_table.n_rows / run.rows.n_rows
     sample.run(rough)
+    looks_aliased = is_suspicious(sample)
     if sample.status != Status.CONVERGED:
         run.start_from_response(None)
-        return False
+        return False, looks_aliased
     run.start_from(sample.vectors[at.COEFFICIENTS])
-    return True
+    return True, looks_aliased
 
 
 def _run(run: Run, options: SolverOptions, abort_on_halving: bool = False) -> np.ndarray:

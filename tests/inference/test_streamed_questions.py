@@ -66,6 +66,84 @@ def test_answers_are_those_of_a_fit_in_memory(asked, both):
     np.testing.assert_allclose(streamed, whole, rtol=1e-5, atol=1e-7)
 
 
+WIDE = "claims ~ x * g + bs(year, df=12) + lx * g + I(lx**2)"
+
+
+@pytest.fixture(scope="module")
+def wide(table):
+    """Rows whose columns do not fit into memory, though a few numbers of each row do."""
+    lx = pa.array(np.random.default_rng(4).normal(size=N))
+    table = table.append_column("lx", lx)
+    streamed = fg.glm(WIDE, fg.scan(table), memory="3MB", **OPTIONS)
+    assert not streamed.model.rows.fits
+    return streamed, fg.glm(WIDE, table, **OPTIONS)
+
+
+def drawn(ax):
+    """Heights of all lines of a picture."""
+    return [line.get_ydata() for line in ax.lines]
+
+
+BESIDE_COLUMNS = {
+    **{name: ASKED[name] for name in ("residuals", "influence", "dispersion", "evaluation")},
+    "calibration": lambda res: drawn(fg.plots.calibration(res)),
+    "lift": lambda res: drawn(fg.plots.lift(res)),
+    "double lift": lambda res: drawn(fg.plots.double_lift(res, res)),
+    "levels": lambda res: drawn(fg.plots.actual_expected(res, "g")),
+    "numbers": lambda res: drawn(fg.plots.actual_expected(res, "lx")),
+    "column beside": lambda res: drawn(fg.plots.actual_expected(res, "other")),
+    "groups": lambda res: [res.evaluate().groups()["actual"], res.evaluate().groups()["upper"]],
+    "zero inflation": lambda res: [[res.zero_inflation_test().statistic]],
+    "outliers": lambda res: list(res.get_influence().outlier_test().columns.values()),
+    "quantiles": lambda res: [res.resid_quantile(seed=1)],
+}
+
+
+@pytest.mark.parametrize("asked", BESIDE_COLUMNS)
+def test_a_few_numbers_of_each_row_take_no_columns_into_memory(asked, wide):
+    streamed, whole = (numbers(BESIDE_COLUMNS[asked](res)) for res in wide)
+    assert streamed.size
+    np.testing.assert_allclose(streamed, whole, rtol=1e-7, atol=1e-9)
+    assert wide[0].model._in_memory is None
+
+
+def test_weights_and_offsets_are_gathered_as_they_are_in_memory(table):
+    rng = np.random.default_rng(5)
+    table = table.append_column("w", pa.array(rng.uniform(0.5, 2.0, N)))
+    table = table.append_column("times", pa.array(rng.integers(0, 3, N)))
+    formula = "claims ~ x * g + bs(year, df=12) + offset(log(years)) + x:bs(year, df=5)"
+    options = {"family": "poisson", "missing": "drop", "offset": "w", "var_weights": "w"}
+    options["freq_weights"] = "times"
+    streamed = fg.glm(formula, fg.scan(table), memory="3MB", **options)
+    assert not streamed.model.rows.fits
+    rows, whole = streamed.model.rows_beside_columns("it"), fg.glm(formula, table, **options)
+    known = whole.model.rows
+    for name in ("response", "offset", "prior_weights", "variance_weights", "frequencies"):
+        assert np.array_equal(getattr(rows, name), getattr(known, name)), name
+    for name in ("formula", "offset"):
+        assert np.array_equal(getattr(rows.offset_parts, name), getattr(known.offset_parts, name))
+    assert (rows.n_rows, rows.nobs, rows.summary) == (known.n_rows, known.nobs, known.summary)
+    for ask in (lambda res: res.resid_deviance, lambda res: res.evaluate().d2):
+        np.testing.assert_allclose(ask(streamed), ask(whole), rtol=1e-7, atol=1e-9)
+
+
+def test_trials_are_gathered_as_they_are_in_memory(table):
+    rng = np.random.default_rng(6)
+    wins, losses = rng.integers(0, 4, N), rng.integers(1, 4, N)
+    table = table.append_column("wins", pa.array(wins)).append_column("losses", pa.array(losses))
+    formula = "cbind(wins, losses) ~ x * g + bs(year, df=12) + x:bs(year, df=5)"
+    options = {"family": "binomial", "missing": "drop"}
+    streamed = fg.glm(formula, fg.scan(table), memory="3MB", **options)
+    assert not streamed.model.rows.fits
+    whole = fg.glm(formula, table, **options)
+    for ask in (
+        lambda res: [res.evaluate().auc, res.evaluate().log_loss, res.evaluate().d2],
+        lambda res: [res.hosmer_lemeshow()[0].statistic],
+        lambda res: drawn(fg.plots.roc(res)),
+    ):
+        np.testing.assert_allclose(numbers(ask(streamed)), numbers(ask(whole)), rtol=1e-6)
+
+
 def test_a_search_over_terms(both):
     streamed, whole = (res.step().results.formula for res in both)
     assert streamed == whole
