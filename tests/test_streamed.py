@@ -11,7 +11,7 @@ from streamed_cases import FORMULA, MODELS, SOURCES, N, make_gaps, make_table, w
 
 import fastglm as fg
 from fastglm.errors import ColumnNotFoundError, DataError, MissingValueError, ModelError
-from fastglm.rows import streamed as streamed_rows
+from fastglm.rows import window_sizes
 from fastglm.solve import streamed as solving
 
 
@@ -147,10 +147,10 @@ def test_the_sample_has_rows_of_every_grain_where_it_has_a_good_part(monkeypatch
     g = np.sort(rng.integers(0, 12, N))
     x, claims = rng.normal(size=N), rng.poisson(np.exp(rng.normal(0.0, 2.0, 12))[g])
     table = pa.table({"g": g.astype(str), "x": x, "claims": claims})
-    monkeypatch.setattr(streamed_rows, "SAMPLE_GRAINS", 2)
+    monkeypatch.setattr(window_sizes, "SAMPLE_GRAINS", 2)
     passes = []
     for thinnest in (4, 0):
-        monkeypatch.setattr(streamed_rows, "THINNEST", thinnest)
+        monkeypatch.setattr(window_sizes, "THINNEST", thinnest)
         streamed = fg.glm("claims ~ x + g", fg.scan(table), family="poisson")
         assert_alike(streamed, fg.glm("claims ~ x + g", table, family="poisson"))
         passes.append(streamed.n_passes)
@@ -242,7 +242,7 @@ def test_functions_of_about_as_many_values_as_are_coded_have_the_same_bits(formu
 def test_samples_do_not_depend_on_the_memory():
     for n_rows, columns in ((10**7, 5), (10**8, 20), (10**6, 300), (10**6, 5)):
         few, many = (
-            streamed_rows.sampled_rows(n_rows, columns, memory) for memory in (256 * 10**6, 10**11)
+            window_sizes.sampled_rows(n_rows, columns, memory) for memory in (256 * 10**6, 10**11)
         )
         assert few == many
 

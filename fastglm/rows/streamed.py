@@ -23,7 +23,7 @@ from fastglm.rows.learning import PIECE_GRAINS, RowTotals
 from fastglm.rows.model_rows import ModelRows
 from fastglm.rows.read import weight_sources
 from fastglm.rows.streamed_model import LeftOut, StreamedModel, level_codes
-from fastglm.rows.window_sizes import window_grains
+from fastglm.rows.window_sizes import sampled_rows, window_grains
 from fastglm.rows.windows import RowReader, bytes_of, read_pieces, telling_rows
 from fastglm.sources.base import Source
 from fastglm.sources.streams import joined_tables

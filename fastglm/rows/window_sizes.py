@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from fastglm.errors import ModelError
 from fastglm.passes.grains import GRAIN_ROWS, count_grains
 from fastglm.rows.learning import PIECE_GRAINS
 
-__all__ = ["sample_ranges", "window_grains"]
+__all__ = ["sampled_rows", "window_grains"]
 
 #: Grains of a sample, at least, and the runs of neighbours that they come in.
 SAMPLE_GRAINS, SAMPLE_RUNS = 64, 16
