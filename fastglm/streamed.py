@@ -22,7 +22,7 @@ from fastglm.rows.model_rows import ModelRows
 from fastglm.rows.read import row_columns
 from fastglm.rows.streamed import StreamedModelRows
 from fastglm.solve.fit import Progress
-from fastglm.solve.streamed import IndistinctColumnsError
+from fastglm.solve.indistinct import IndistinctColumnsError
 from fastglm.sources.scan import scan
 
 __all__ = ["StreamedGLM"]

@@ -34,9 +34,10 @@ from fastglm.passes.source import StreamedRows
 from fastglm.rows.cluster import DaskWorkers
 from fastglm.rows.streamed import KEPT
 from fastglm.rows.streamed_model import LeftOut
+from fastglm.solve.indistinct import IndistinctColumnsError
 from fastglm.solve.separated_levels import direction_of
 from fastglm.solve.solution import Solution
-from fastglm.solve.streamed import IndistinctColumnsError, StreamedSolution, solve_streamed
+from fastglm.solve.streamed import StreamedSolution, solve_streamed
 from fastglm.solve.streamed_levels import find_streamed_levels, solve_beside_streamed_levels
 
 __all__ = ["fit_streamed"]

@@ -14,15 +14,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastglm.errors import DataError, Status, few_of
-from fastglm.families import Family, Gaussian
-from fastglm.kernels.blocks.table import N_SUMS, SUM_OUTSIDE, WITH_GRAM
+from fastglm.errors import Status
+from fastglm.families import Family
+from fastglm.kernels.blocks.table import N_SUMS, SUM_OUTSIDE
 from fastglm.kernels.passes.sweep import sweep_kernel
-from fastglm.passes.products import design_gram
 from fastglm.passes.scaling import find_scaling
 from fastglm.passes.source import MemoryRows, RowSource, StreamedRows
 from fastglm.solve.aliases import is_suspicious, restore_columns
-from fastglm.solve.conditioning import cholesky_error, may_use_cholesky
+from fastglm.solve.conditioning import cholesky_error
+from fastglm.solve.indistinct import IndistinctColumnsError, doubtful, require_digits
 from fastglm.solve.newton import state as at
 from fastglm.solve.newton.constants import (
     MAX_WEIGHT_CHANGE,
@@ -31,11 +31,10 @@ from fastglm.solve.newton.constants import (
 )
 from fastglm.solve.newton.run import Run, SolverOptions
 from fastglm.solve.outcome import Clock, finish, has_no_valid_start, lost_constant
-from fastglm.solve.qr_refinement import DOUBTFUL_PIVOT
 from fastglm.solve.solution import Solution
 from fastglm.solve.streamed_aliases import StreamedAliases
 
-__all__ = ["IndistinctColumnsError", "StreamedSolution", "solve_streamed"]
+__all__ = ["StreamedSolution", "solve_streamed"]
 
 SAMPLE_ITERATIONS = 15
 #: Changes of a variance that shrink by less than this do not settle.
@@ -50,10 +49,6 @@ SMALL_STEP, ROUNDING_OF_A_STEP = 0.01, 1.0
 SMALL_CORRECTION = 0.5
 #: Most of them, and the decrement from which on the sample's own error is larger than the next.
 MOST_CORRECTIONS, CORRECTED = 6, 1e-3
-
-
-class IndistinctColumnsError(DataError):
-    """Columns are so nearly combinations of each other that sums of products cannot tell them."""
 
 
 class StreamedSolution(NamedTuple):
@@ -128,7 +123,7 @@ def solve_streamed(
         return found._replace(solution=replace(found.solution, constant=lost))
     if not growing.size:
         try:
-            _require_digits(run, options)
+            require_digits(run, options)
         except IndistinctColumnsError:
             others = _without_aliased(run, options, again, without)
             if others is None:
@@ -328,7 +323,7 @@ def _subsample_start_failed(run: Run) -> bool:
         return False
     if run.status not in (Status.CONVERGED, Status.NOT_CONSTANT):
         return True
-    return bool(run.weight_change > MAX_WEIGHT_CHANGE or _doubtful(run).any())
+    return bool(run.weight_change > MAX_WEIGHT_CHANGE or doubtful(run).any())
 
 
 def _restart_from_mean(
@@ -370,44 +365,3 @@ def _backtrack_into_domain(run: Run, options: SolverOptions) -> None:
     if run.partials[0, SUM_OUTSIDE - N_SUMS] > 0.0:
         run.vectors[at.COEFFICIENTS] = run.vectors[at.TRIAL]
         run.state[at.STATUS] = Status.BOUNDARY
-
-
-def _doubtful(run: Run) -> np.ndarray:
-    """Columns that look like combinations of earlier ones; those without any weight do not."""
-    pivot, scale = run.vectors[at.PIVOT], run.vectors[at.COLUMN_SCALE]
-    return (pivot < DOUBTFUL_PIVOT) & (scale != 0.0)
-
-
-def _require_digits(run: Run, options: SolverOptions) -> None:
-    """Refuses a run whose Gram matrix cannot tell columns apart, or has lost digits."""
-    if run.status not in (Status.CONVERGED, Status.MAX_ITERATIONS, Status.STEP_TOO_SHORT):
-        return
-    names, doubtful = run.row_table.design.names, _doubtful(run)
-    lost = np.flatnonzero(doubtful | _lost_weight(run, options))
-    if lost.size:
-        shown = few_of([f"'{names[j]}'" for j in lost])
-        raise IndistinctColumnsError(
-            f"{shown} cannot be told from combinations of earlier columns by sums over "
-            "streamed rows: leave these columns out, or raise memory= until the rows fit into it."
-        )
-    if not may_use_cholesky(run.inflation):
-        raise IndistinctColumnsError(
-            "the columns are so nearly combinations of each other that standard errors from sums "
-            f"over streamed rows would lose their digits (inflation {run.inflation:.1e}): leave "
-            "columns out, centre them, or raise memory= until the rows fit into it."
-        )
-
-
-def _lost_weight(run: Run, options: SolverOptions) -> np.ndarray:
-    """Columns without weight that are not zero in all rows that count; takes a pass if any."""
-    nothing = run.vectors[at.COLUMN_SCALE] == 0.0
-    if not nothing.any():
-        return nothing
-    family = Gaussian()
-    table, partials = run.table.copy(), run.partials.copy()
-    table.bind_respond(family.link.inverse_rows, family.respond_rows, WITH_GRAM)
-    table.bind_partials(partials)
-    run.rows.add_up(sweep_kernel, table, partials, options.n_threads)
-    order = run.row_table.gram_order
-    gram = design_gram(run.row_table, partials[0, : order * order])
-    return nothing & (np.diag(gram) > 0.0)
