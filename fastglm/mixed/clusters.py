@@ -16,7 +16,6 @@ from copy import copy
 import numpy as np
 
 from fastglm.errors import DataError, FastGLMWarning, ModelError
-from fastglm.mixed.adaptive import adaptive
 from fastglm.mixed.generalized import GeneralizedEstimate
 from fastglm.mixed.laplace import LaplaceProblem, Parameters
 from fastglm.mixed.layout import Block, Layout
@@ -39,8 +38,7 @@ def generalized_cluster_covariance(fit: MixedFit, block: Block) -> np.ndarray:
         If the criterion is no sum over the levels, or is not stationary in the coefficients.
     """
     estimate: GeneralizedEstimate = fit.estimate
-    nagq = int(fit.fit_options.get("nagq", 1))
-    if nagq == 0:
+    if fit.fit_options.get("nagq", 1) == 0:
         raise ModelError(
             "with nagq=0 the coefficients do not maximise the likelihood, which the covariance by "
             "clusters is derived from: fit with nagq=1."
@@ -52,7 +50,7 @@ def generalized_cluster_covariance(fit: MixedFit, block: Block) -> np.ndarray:
         )
     rows = fit.model.mixed_rows
     _require_nested(rows, block)
-    scores = _ClusterScores(estimate, rows, nagq).of(block)
+    scores = _ClusterScores(estimate, rows).of(block)
     # The criterion is minus twice the log-likelihood, and bread is an inverse Hessian of this.
     bread = np.nan_to_num(estimate.joint_covariance)[: estimate.fixed.p]
     left = bread @ (-0.5 * scores.T)
@@ -73,8 +71,8 @@ def _require_nested(rows: MixedRows, block: Block) -> None:
 class _ClusterScores:
     """The criterion of the rows of one cluster after the other, at the estimates."""
 
-    def __init__(self, estimate: GeneralizedEstimate, rows: MixedRows, nagq: int):
-        self.estimate, self.rows, self.nagq = estimate, rows, nagq
+    def __init__(self, estimate: GeneralizedEstimate, rows: MixedRows):
+        self.estimate, self.rows = estimate, rows
         self.problem, self.at = estimate.problem, estimate.state.parameters
         self.eta = self.problem.fixed_eta(self.at.beta)
         self.y, self.prior = map(self.problem.as_given, (self.problem.y, self.problem.prior))
@@ -83,15 +81,16 @@ class _ClusterScores:
     def of(self, block: Block) -> np.ndarray:
         """Derivatives of the criterion by cluster, (q, parameters)."""
         fixed, search = self.problem.fixed, Search(self.problem, np.zeros(self.at.theta.size, bool))
-        residual = np.empty(self.y.size)
+        residual = np.empty(self.eta.shape)
         others = np.zeros((block.q, self.at.theta.size + search.has_extra))
         order = np.argsort(block.codes, kind="stable")
         ends = np.cumsum(np.bincount(block.codes, minlength=block.q))[:-1]
         for cluster, rows in enumerate(np.split(order, ends)):
             problem, place = self._problem(rows)
             theta = np.array([self.theta_of[name] for name in problem.layout.theta_names()])
-            state = problem.at(Parameters(self.at.beta, theta, self.at.log_extra), self.eta[rows])
-            residual[rows] = problem.as_given(state.working_residual)
+            at = Parameters(self.at.beta, theta, self.at.log_extra)
+            state = problem.at(at, self.eta[..., rows])
+            residual[..., rows] = problem.as_given(state.fixed_residual)
             own = search.extra(state.extra_gradient if search.has_extra else 0.0)
             others[cluster] = np.concatenate([state.theta_gradient[place], own])
         of_beta = fixed.by_level(residual[None], block.codes, block.q)[:, 0]
@@ -102,20 +101,16 @@ class _ClusterScores:
         problem = self.problem
         # The coefficients of all rows: columns that are collinear in these do not matter.
         kept = take_rows_of(self.rows, rows) if problem.extra != "none" else None
-        blocks = take_blocks(self.rows.blocks, rows) if kept is None else kept.blocks
-        layout, derivatives = Layout(blocks), problem.derivatives
+        layout = Layout(take_blocks(self.rows.blocks, rows) if kept is None else kept.blocks)
         names = layout.theta_names()
         place = np.array([names.index(name) for name in self.theta_of], dtype=np.intp)
-        normaliser: object = problem.normaliser
+        own = copy(problem)
+        own.layout, own.n_threads = layout, 1
+        own.y, own.prior = self.y[rows][layout.order], self.prior[rows][layout.order]
+        own.warm, own.warm_factor, own.spare = None, None, []
         if kept is not None:
-            normaliser = normaliser_of(kept, derivatives.family, problem.extra, False)
-        own = LaplaceProblem(
-            layout=layout, fixed=problem.fixed, derivatives=derivatives,
-            y=self.y[rows][layout.order], prior=self.prior[rows][layout.order],
-            offset=problem.offset[rows], observed=problem.observed, extra=problem.extra,
-            normaliser=normaliser, n_threads=1,
-        )  # fmt: skip
-        return adaptive(own, self.nagq), place
+            own.normaliser = normaliser_of(kept, problem.derivatives.family, problem.extra, False)
+        return own, place
 
 
 def refit_without(fit: MixedFit, block: Block, n_threads: int) -> np.ndarray:

@@ -111,9 +111,9 @@ class LaplaceProblem:
         return self.fixed.score(residual, self.layout.order)
 
     def as_given(self, values: np.ndarray) -> np.ndarray:
-        """Numbers of rows, (n,), brought from the order of levels to that of the data."""
+        """Numbers of rows, (..., n), brought from the order of levels to that of the data."""
         out = np.empty_like(values)
-        out[self.layout.order] = values
+        out[..., self.layout.order] = values
         return out
 
     def effect_sums(self, residual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -338,10 +338,20 @@ class LaplaceState(ModeSearch):
                 total[block, :k, :k] += other[columns].T @ effects[1][columns]
         return layout.chain(self.parameters.theta, total)
 
+    @property
+    def fixed_residual(self) -> np.ndarray:
+        """Derivatives of the criterion in what the coefficients give each row, (n,)."""
+        return self.working_residual
+
     @cached_property
     def beta_gradient(self) -> np.ndarray:
         """Of the criterion, in the coefficients of standardised columns."""
-        return self.problem.score_of(self.working_residual)
+        return self.problem.score_of(self.fixed_residual)
+
+    @property
+    def column_weight(self) -> np.ndarray:
+        """Less the derivatives of the rows' scores in what the coefficients give them, (n,)."""
+        return self.rows.observed
 
     @property
     def row_curvature(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

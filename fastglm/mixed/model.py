@@ -117,7 +117,7 @@ class MixedGLM(Pointing):
         takes: Any = self.family if several is None else several.takes
         self.mixed_rows: MixedRows = rows_of_arrays(endog, exog, random, takes, columns, missing)
         self.formula: str | None = None
-        self.source: tuple[Any, dict[str, Any], str] | None = None
+        self.source: tuple[Any, dict[str, Any]] | None = None
 
     @classmethod
     def from_formula(
@@ -184,7 +184,7 @@ class MixedGLM(Pointing):
         takes: Any = model.family if several is None else several.takes
         model.mixed_rows = rows_of_formula(formula, data, takes, columns, missing, further)
         model.formula = formula
-        model.source = (data, columns, missing)
+        model.source = (data, {**columns, "missing": missing, "ziformula": ziformula})
         return model
 
     def with_formula(self, formula: str) -> Self:
@@ -197,8 +197,8 @@ class MixedGLM(Pointing):
         """
         if self.source is None:
             raise ModelError("the model was given as arrays: this needs one from a formula.")
-        data, columns, missing = self.source
-        return type(self).from_formula(formula, data, self.family, missing=missing, **columns)
+        data, options = self.source
+        return type(self).from_formula(formula, data, self.family, **options)
 
     def fit(
         self,

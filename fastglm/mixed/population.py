@@ -8,7 +8,6 @@ from typing import Any
 
 from fastglm.design.frames.frames import Frame
 from fastglm.errors import ModelError
-from fastglm.families import Family
 from fastglm.inference.effects.marginal_effects import MarginalEffects, marginal_effects
 from fastglm.inference.effects.marginal_means import MarginalMeans, marginal_means
 from fastglm.inference.hypothesis_tests.anova import anova, drop1
@@ -132,10 +131,6 @@ class PopulationMethods(AverageMethods, MixedFit):
         model = self._model_with_data("a search over terms")
         if model.formula is None:
             raise ModelError("terms can be added to models that were given by a formula.")
-        if not isinstance(model.family, Family):
-            raise ModelError(
-                "step() is for mixed models of one linear predictor: compare fits by anova()."
-            )
         formula, random = split_formula(model.formula, Frame(model.source[0]).names)
         kept = tuple(dict.fromkeys(term.text for term in random))
         base = Comparable(self)

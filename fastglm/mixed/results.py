@@ -16,7 +16,11 @@ from fastglm.inference.hypothesis_tests.tables import HypothesisTest, Table
 from fastglm.kernels.threads.threads import usable_threads
 from fastglm.mixed.effects import GroupEffects
 from fastglm.mixed.evaluation import EvaluationMethods
-from fastglm.mixed.explained import intraclass_correlations, r_squared
+from fastglm.mixed.explained import (
+    distribution_variance,
+    intraclass_correlations,
+    r_squared,
+)
 from fastglm.mixed.hypotheses import compare_mixed, f_test, freedom_of, linear_tests
 from fastglm.mixed.intervals import predict_intervals
 from fastglm.mixed.other_names import OtherNames
@@ -215,12 +219,17 @@ class MixedResults(
         -----
         Nakagawa, Johnson & Schielzeth (2017): for proportions with the variance of the latent
         variable, for a log link by the log-normal approximation at the mean of the responses.
+        Ordered categories have that of their latent variable; shares by the delta method, as any
+        other link. Counts with a model of their zeros have none.
         """
         return r_squared(self)
 
     def icc(self) -> dict[str, float]:
         """Share of each grouping factor in the variance that the fixed part leaves."""
         return intraclass_correlations(self)
+
+    def _distribution_variance(self, eta: np.ndarray, sd: np.ndarray) -> float:
+        return distribution_variance(self, eta, sd)
 
     def simulate(self, n: int = 1, seed: Any = None, use_u: bool = False) -> np.ndarray:
         """Responses drawn from the model for the fitted rows, (rows, n).
@@ -277,8 +286,9 @@ class MixedResults(
         -------
         DataFrame
             ``mean``, ``linear`` with ``linear_se``, ``lower`` and ``upper``. The uncertainty is
-            that of coefficients and effects together, given theta; a level not seen has all of the
-            variance between levels. For ``level="marginal"`` ``mean``, ``mean_se`` and limits, with
+            that of coefficients and effects together; of a linear model given theta, as by lme4, of
+            others with that of theta, as by glmmTMB. A level not seen has all of the variance
+            between levels. For ``level="marginal"`` ``mean``, ``mean_se`` and limits, with
             the uncertainty of theta as well.
 
         Notes

@@ -1,8 +1,13 @@
 """Intervals of new responses, marginal means and variance parameters."""
 
+import gzip
+import json
+
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.stats
+from mixed_cases import DATA as DATA_OF_R
 
 import fastglm as fg
 from fastglm.errors import ModelError
@@ -46,6 +51,25 @@ def test_limits_of_new_sizes_cover_what_was_drawn():
     frame = fit.get_prediction(level="population", interval="prediction", alpha=0.2)
     inside = (DATA["size"] > frame["lower"]) & (DATA["size"] < frame["upper"])
     assert inside.mean() == pytest.approx(0.8, abs=0.04)
+
+
+def test_errors_of_predictions_have_that_of_theta():
+    """As ``predict(se.fit = TRUE)`` of glmmTMB; see tests/mixed/several/test_after_fit.py."""
+    saved = json.loads(gzip.decompress((DATA_OF_R / "several_glmmtmb.json.gz").read_bytes()))
+    frame, answer = pd.DataFrame(saved["frames"]["zip"]), saved["fits"]["poisson"]
+    fit = fg.mixed("y ~ x + (1 | g)", frame, "poisson")
+    for level, of_r in (("conditional", "link"), ("population", "link_pop")):
+        found = fit.get_prediction(frame.head(6), level)
+        np.testing.assert_allclose(found["linear_se"], answer[of_r]["se"], rtol=1e-5)
+    # Given theta it is smaller; robust covariances are used where there is one for it.
+    given = fit.with_covariance("conditional").get_prediction(frame.head(6))
+    assert (given["linear_se"] < 0.9999 * np.array(answer["link"]["se"])).all()
+    robust = fit.with_covariance("cluster")
+    x = np.array([1.0, frame["x"][0]])
+    found = robust.get_prediction(frame.head(1), "population")["linear_se"][0]
+    assert found == pytest.approx(np.sqrt(x @ np.asarray(robust.cov_params()) @ x))
+    with pytest.raises(ModelError, match="by clusters says nothing of single levels"):
+        robust.get_prediction(frame.head(1))
 
 
 def test_marginal_means_have_the_error_of_every_parameter():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy
@@ -44,6 +44,9 @@ class PredictorColumns:
         maps = [scipy.sparse.csr_array(each)[:, kept] @ back for each in model._maps(blocks)]
         return cls(model._design(), maps, model._offsets(), kept, back)
 
+    #: No column is told apart as the constant: each predictor may have its own.
+    constant: ClassVar[int | None] = None
+
     @property
     def p(self) -> int:
         """Number of coefficients."""
@@ -68,6 +71,19 @@ class PredictorColumns:
         for each, residual in zip(self.maps, residuals, strict=True):
             given[order] = residual
             total += each.T @ transposed_product(self.design, given)
+        return total
+
+    def by_level(self, values: np.ndarray, codes: np.ndarray, q: int) -> np.ndarray:
+        """Sums over levels, (q, m, p), of values, (m, K, n), times the predictors' columns."""
+        total = np.zeros((q, len(values), self.p))
+        for rows, columns in dense_slices(self.design):
+            place, each = codes[rows], np.arange(len(columns) + 1)
+            for k, one in enumerate(self.maps):
+                own = columns @ one
+                for m, value in enumerate(values[:, k, rows]):
+                    # By row: which level, and how much.
+                    by_row = scipy.sparse.csr_array((value, place, each), (len(columns), q))
+                    total[:, m] += by_row.T @ own
         return total
 
     def spread_out(self, values: np.ndarray) -> np.ndarray:

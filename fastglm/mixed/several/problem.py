@@ -135,10 +135,15 @@ class _Several(LaplaceState):
         found += moved * rows.predictor_residual
         return found
 
-    @cached_property
-    def beta_gradient(self) -> np.ndarray:
-        """Of the criterion, in the standardised coefficients of all predictors."""
-        return self.problem.score_of(self.predictor_residuals)
+    @property
+    def fixed_residual(self) -> np.ndarray:
+        """Those, whose products with the columns of all predictors are the gradient."""
+        return self.predictor_residuals
+
+    @property
+    def column_weight(self) -> np.ndarray:
+        """Less the derivatives of l_t in the predictors, (K, n)."""
+        return -cast("PredictorRows", self.rows).predictor_residual  # type: ignore[operator]
 
 
 class SeveralState(_Several):

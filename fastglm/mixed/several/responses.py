@@ -18,6 +18,8 @@ from fastglm.families import resolve_family
 from fastglm.families.links import Link, Log, resolve_link
 from fastglm.families.registry import family_class
 from fastglm.kernels.compiler.templates import RowBlock
+from fastglm.mixed.explained import latent_variance
+from fastglm.mixed.prediction import marginal_mean
 from fastglm.mixed.several.third_derivatives import (
     HURDLE_THIRDS,
     ZERO_INFLATED_THIRDS,
@@ -87,6 +89,20 @@ class MixedResponse:
         """Row block of the third derivatives."""
         raise NotImplementedError
 
+    def distribution_variance(self, population: Any, eta: np.ndarray, sd: np.ndarray) -> float:
+        """Variance of a response around its mean, on the scale of the linear predictor.
+
+        Raises
+        ------
+        ModelError
+            Where there is no such number.
+        """
+        raise ModelError(
+            "shares of variance are not defined for counts with a model of their zeros, whose "
+            "variance is that of two linear predictors: use varcorr, or fit the counts without "
+            "ziformula=."
+        )
+
 
 class BetaResponse(MixedResponse):
     """Shares between 0 and 1; the precision is one number."""
@@ -101,6 +117,13 @@ class BetaResponse(MixedResponse):
     def third_rows(self, model: Any) -> RowBlock:
         """Row block of the third derivatives."""
         return beta_thirds(self.link.name)
+
+    def distribution_variance(self, population: Any, eta: np.ndarray, sd: np.ndarray) -> float:
+        """By the delta method at the mean share."""
+        link, precision = self.link, float(np.mean(population.predict(which="precision")))
+        mean = float(np.mean(marginal_mean(link, eta, sd)))
+        slope = float(link.inverse_deriv(link(mean)))
+        return mean * (1.0 - mean) / (1.0 + precision) / slope**2
 
 
 class OrdinalResponse(MixedResponse):
@@ -122,6 +145,16 @@ class OrdinalResponse(MixedResponse):
     def third_rows(self, model: Any) -> RowBlock:
         """Row block of the third derivatives."""
         return cumulative_thirds(self.link.name)
+
+    def distribution_variance(self, population: Any, eta: np.ndarray, sd: np.ndarray) -> float:
+        """Of the latent variable that the thresholds cut."""
+        found = latent_variance(self.link)
+        if found is None:
+            raise ModelError(
+                f"the latent variable of the link {self.link.name} has no variance, so that there "
+                "are no shares of it: use varcorr."
+            )
+        return found
 
 
 @dataclass(frozen=True)
@@ -212,6 +245,8 @@ def resolve_response(
             "dispformula= is not there yet: the dispersion of a mixed model is one number. Without "
             "random effects, fastglm.BetaModel takes precision=."
         )
+    if isinstance(family, MixedResponse):
+        return family
     named = family.lower() if isinstance(family, str) else None
     if named in _MULTINOMIAL:
         raise ModelError(

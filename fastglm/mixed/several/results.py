@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import numpy as np
@@ -16,6 +16,7 @@ from fastglm.mixed.boundary import describe_singular
 from fastglm.mixed.effects import variance_components
 from fastglm.mixed.generalized import GeneralizedEstimate
 from fastglm.mixed.results import MixedResults
+from fastglm.mixed.several.intervals import predict_several_intervals
 from fastglm.mixed.several.rows import predict_several, simulate_several
 from fastglm.mixed.several.saving import describe_several
 from fastglm.mixed.summary import MixedSummary
@@ -192,29 +193,62 @@ class MixedSeveralResults(MixedResults):
         further = list(self.names[self.population.blocks[0].stop :])
         return {name: frame.drop(columns=further) for name, frame in super().coef().items()}
 
-    # -- what waits
-
     def with_covariance(
         self, cov_type: str, group: str | None = None, use_correction: bool = False
     ) -> MixedResults:
-        """The same fit with another covariance, "nonrobust" or "conditional"; not by clusters yet.
+        """The same fit, and population, with another covariance of its coefficients.
 
         Parameters
         ----------
         cov_type, group, use_correction
             As for `MixedResults.with_covariance`.
         """
-        if cov_type == "cluster":
-            self._wait("covariances by clusters", "bootstrap()")
-        return super().with_covariance(cov_type, group, use_correction)
+        found = super().with_covariance(cov_type, group, use_correction)
+        population = replace(self.population, covariance=found.covariance, cov_type=cov_type)
+        return replace(found, population=population)  # type: ignore[call-arg]
 
-    def get_prediction(self, *arguments: Any, **options: Any) -> NoReturn:
-        """Not there yet for these models."""
-        self._wait("intervals of predictions", "predict(), and bootstrap() for its uncertainty")
+    def get_prediction(  # type: ignore[override]
+        self,
+        exog: Any = None,
+        level: str = "conditional",
+        interval: str = "confidence",
+        new_levels: str = "raise",
+        alpha: float = 0.05,
+        which: str = "mean",
+        **others: Any,
+    ) -> pd.DataFrame:
+        """Predictions with standard errors and limits, a pandas DataFrame.
 
-    def profile(self, *arguments: Any, **options: Any) -> NoReturn:
-        """Not there yet for these models."""
-        self._wait("profile intervals", "conf_int(), or bootstrap().conf_int()")
+        Parameters
+        ----------
+        exog, level, new_levels, **others
+            As for `predict`.
+        interval : {"confidence", "prediction"}
+            Of what is predicted, or of a new response, which is no category; for a population
+            prediction of a new level.
+        alpha : float, default 0.05
+        which : str, default "mean"
+            As for `predict`; no "class".
+
+        Returns
+        -------
+        DataFrame
+            ``mean``, ``mean_se``, ``lower`` and ``upper`` of `which`, with the uncertainty of all
+            estimates by the delta method, as glmmTMB's; of categories a set for each,
+            ``mean.low`` and so on. For "linear" ``linear`` and ``linear_se``.
+
+        Notes
+        -----
+        Limits are symmetrical on the scale of log odds for probabilities and shares, and on that of
+        the logarithm for what is positive. Those of a new response are quantiles of its
+        distribution averaged over the normal predictor with the effects; others are taken as known.
+        """
+        which = named_prediction(which, (*self.population.predictions, "mean", "linear"))
+        return predict_several_intervals(
+            self, exog, level, interval, new_levels, alpha, which, others
+        )
+
+    # -- what waits
 
     def evaluate(self, *arguments: Any, **options: Any) -> NoReturn:
         """Not there yet for these models."""
@@ -223,19 +257,15 @@ class MixedSeveralResults(MixedResults):
     def _observed_on(self, data: Any) -> NoReturn:
         self._wait("pictures of calibration and lift", "plots.effect or report()")
 
-    def r2(self) -> NoReturn:
-        """Not there yet for these models."""
-        self._wait("shares of variance", "varcorr")
-
-    def icc(self) -> NoReturn:
-        """Not there yet for these models."""
-        self._wait("intraclass correlations", "varcorr")
-
     def _wait(self, what: str, instead: str) -> NoReturn:
         raise ModelError(
             f"{what} of mixed models with several linear predictors are not there yet: use "
             f"{instead}."
         )
+
+    def _distribution_variance(self, eta: np.ndarray, sd: np.ndarray) -> float:
+        found: float = self.family.distribution_variance(self.population, eta, sd)
+        return found
 
     # -- the record itself
 

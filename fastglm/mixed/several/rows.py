@@ -24,7 +24,7 @@ from fastglm.mixed.prediction import (
 )
 from fastglm.mixed.simulation import draw_effects
 
-__all__ = ["predict_several", "simulate_several"]
+__all__ = ["predict_several", "several_rows", "simulate_several"]
 
 
 def predict_several(
@@ -36,7 +36,7 @@ def predict_several(
     if level == "marginal" and which == "linear":
         raise ModelError("the marginal mean is one of the response: leave out which='linear'.")
     population = fit.population
-    new, rows = _new_rows(fit, exog, level, others)
+    new, rows = several_rows(fit, exog, level, others)
     etas = population._predictors_of(new)
     if level == "conditional":
         part = conditional_part(fit, rows, new_levels)
@@ -64,7 +64,7 @@ def _marginal(
     return (population._most_probable(total), []) if is_class else (total, columns)
 
 
-def _new_rows(fit: Any, exog: Any, level: str, others: Mapping[str, Any]) -> tuple[Any, NewRows]:
+def several_rows(fit: Any, exog: Any, level: str, others: Mapping[str, Any]) -> tuple[Any, NewRows]:
     """The rows in the columns of every predictor, and their levels and columns of effects."""
     given = dict(others)
     of_effects: dict[str, Any] = {
@@ -106,7 +106,7 @@ def _marked(new: population_rows.NewRows, rows: np.ndarray) -> population_rows.N
 def simulate_several(fit: Any, n: int, seed: Any, use_u: bool) -> np.ndarray:
     """Responses of the fitted rows, (n rows, n draws); as `fastglm.mixed.simulation.simulate`."""
     generators = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(n)]
-    new, rows = _new_rows(fit, None, "conditional", {})
+    new, rows = several_rows(fit, None, "conditional", {})
     fixed = fit.population._predictors_of(new)
     drawn = np.empty((fixed.shape[1], n))
     for k, generator in enumerate(generators):

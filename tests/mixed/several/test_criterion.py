@@ -2,39 +2,12 @@
 
 import numpy as np
 import pytest
-from mixed_several_cases import CASES, draw_frame
-from scipy import special, stats
+from mixed_several_cases import CASES, draw_frame, log_density
 
 import fastglm as fg
-from fastglm.families import links
 from fastglm.mixed.layout import Layout
 from fastglm.mixed.search import Search
 from fastglm.mixed.several.problem import problem_of
-
-
-def log_density(case, fit, eta, rows):
-    """Log-densities of rows at linear predictors (n, nodes), from SciPy and textbooks alone."""
-    y, params = rows["y"].to_numpy()[:, None], fit.params
-    if case.startswith("beta"):
-        link = links.CLogLog() if "cloglog" in case else links.Logit()
-        mean, phi = link.inverse(eta), np.exp(params["precision-Intercept"])
-        return stats.beta.logpdf(y, mean * phi, (1.0 - mean) * phi)
-    if case.startswith("ordinal"):
-        law = stats.norm if "probit" in case else stats.logistic
-        cuts = np.concatenate([[-np.inf], params.to_numpy()[1:], [np.inf]])
-        return np.log(law.cdf(cuts[y + 1] - eta) - law.cdf(cuts[y] - eta))
-    slope = params.get("zero-w", 0.0)
-    odds = special.expit(params["zero-Intercept"] + slope * rows["w"].to_numpy())[:, None]
-    mean = np.exp(eta)
-    if "log(alpha)" in params:
-        size = np.exp(-params["log(alpha)"])
-        law = stats.nbinom(size, size / (size + mean))
-    else:
-        law = stats.poisson(mean)
-    if case.startswith("hurdle"):
-        positive = np.log(odds) + law.logpmf(y) - np.log1p(-law.pmf(0))
-        return np.where(y == 0, np.log1p(-odds), positive)
-    return np.log(np.where(y == 0, odds, 0.0) + (1.0 - odds) * law.pmf(y))
 
 
 def integrated(case, fit, frame):

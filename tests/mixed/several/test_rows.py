@@ -169,19 +169,6 @@ def test_coefficients_of_levels_and_terms():
     assert np.nanmax(ratio["Chisq"]) == pytest.approx(smaller.criterion - fit.criterion)
 
 
-@pytest.mark.parametrize("ask", ["get_prediction", "profile", "r2", "icc"])
-def test_what_waits_says_so(ask):
-    _, fit = fitted("beta")
-    with pytest.raises(ModelError, match="not there yet"):
-        getattr(fit, ask)()
-
-
-def test_covariance_by_clusters_waits():
-    _, fit = fitted("beta")
-    with pytest.raises(ModelError, match="not there yet"):
-        fit.with_covariance("cluster")
-
-
 def test_influence_is_that_of_fits_without_a_level():
     frame = draw_frame("zip", q=4, n=200)
     fit = fg.mixed("y ~ x + (1 | g)", frame, **CASES["zip"])

@@ -1,0 +1,207 @@
+"""How random effects follow the other parameters, and the variance of what is predicted by both.
+
+Henderson (1975), "Best linear unbiased estimation and prediction under a selection model"; with
+the modes' derivatives in the covariance parameters as Kristensen et al. (2016), "TMB: automatic
+differentiation and Laplace approximation".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastglm.errors import ModelError
+from fastglm.mixed.algebra import Factor
+from fastglm.mixed.estimate import LinearEstimate
+from fastglm.mixed.generalized import GeneralizedEstimate, search_of
+from fastglm.mixed.prediction import NewRows
+from fastglm.mixed.record import MixedFit
+
+__all__ = ["RandomParts", "marginal_parts", "random_parts", "variance_of"]
+
+#: Numbers of right sides that are solved for together.
+MOST_NUMBERS = 20_000_000
+#: Of differences of the modes in theta.
+STEP = 1e-5
+#: Of differences of variances in theta.
+SD_STEP = 1e-4
+
+
+@dataclass(frozen=True, eq=False)
+class RandomParts:
+    """How the random parts of n rows are told.
+
+    Attributes
+    ----------
+    of_beta : ndarray, shape (n, p)
+        How much they fall as the standardised coefficients rise.
+    of_theta : ndarray, shape (n, m)
+        How much they rise with the other parameters; m is 0 in a linear model, as in lme4.
+    variance : ndarray, shape (n,)
+        What is left of theirs given all parameters: of a level not seen, all of it.
+    """
+
+    of_beta: np.ndarray
+    of_theta: np.ndarray
+    variance: np.ndarray
+
+
+def random_parts(fit: MixedFit, rows: NewRows) -> RandomParts:
+    """The random parts of rows: Henderson (1975), and in theta by differences of the modes."""
+    estimate, n = fit.estimate, rows.design.n_rows
+    factor, effects, scale = _parts(estimate)
+    layout = estimate.layout
+    slopes = [] if isinstance(estimate, LinearEstimate) else _mode_slopes(estimate)
+    size = layout.q * layout.k + layout.rest_size
+    total, of_beta = np.empty(n), np.empty((n, estimate.fixed.p))
+    of_theta = np.empty((n, len(slopes)))
+    step = max(1, MOST_NUMBERS // size)
+    for first in range(0, n, step):
+        part = slice(first, min(first + step, n))
+        own, other, fresh = _loadings(fit, rows, part)
+        for m, (of_own, of_other) in enumerate(slopes):
+            of_theta[part, m] = np.tensordot(own, of_own, ([0, 1], [0, 1])) + other.T @ of_other
+        right = factor.scale(own, other, transposed=True)
+        solved = factor.solve(*right)
+        quadratic = (right[0] * solved[0]).sum(axis=(0, 1)) + (right[1] * solved[1]).sum(axis=0)
+        of_beta[part] = np.tensordot(right[0], effects[0], ([0, 1], [0, 1]))
+        of_beta[part] += right[1].T @ effects[1]
+        total[part] = scale * quadratic + fresh
+    return RandomParts(of_beta, of_theta, total)
+
+
+def variance_of(
+    fit: MixedFit, gradient: np.ndarray, parts: RandomParts | None = None, slope: Any = 1.0
+) -> np.ndarray:
+    """Variance of functions of the rows' predictors less their estimates, (n,).
+
+    Parameters
+    ----------
+    fit : MixedFit
+    gradient : ndarray, shape (n, p)
+        Derivatives in the standardised coefficients, the random parts fixed.
+    parts : RandomParts, optional
+        The random parts; none at random effects of zero.
+    slope : float or ndarray, shape (n,)
+        Derivatives in these.
+    """
+    covariance = _fixed_covariance(fit)
+    if parts is None:
+        return np.asarray(np.einsum("ni,ij,nj->n", gradient, covariance, gradient))
+    if fit.cov_type == "cluster":
+        raise ModelError(
+            "the covariance by clusters says nothing of single levels: use level='population', or "
+            "the fit without it."
+        )
+    of_row = np.reshape(slope, (-1, 1))
+    d = gradient - of_row * parts.of_beta
+    if parts.of_theta.size and fit.cov_type == "nonrobust":
+        d = np.hstack([d, of_row * parts.of_theta])
+        # What is held on the boundary has no error.
+        joint = np.nan_to_num(fit.estimate.joint_covariance)
+        covariance = joint[: d.shape[1], : d.shape[1]]
+    return np.asarray(np.einsum("ni,ij,nj->n", d, covariance, d) + slope**2 * parts.variance)
+
+
+def _fixed_covariance(fit: MixedFit) -> np.ndarray:
+    """That of the fit's coefficients, standardised, (p, p)."""
+    fixed = fit.estimate.fixed
+    to_standard = np.linalg.inv(fixed.from_standardized)
+    return np.asarray(to_standard @ fit.covariance[np.ix_(fixed.kept, fixed.kept)] @ to_standard.T)
+
+
+def _parts(estimate: Any) -> tuple[Factor, tuple[np.ndarray, np.ndarray], float]:
+    """H, what the effects follow of each column, and the scale of their variance."""
+    if isinstance(estimate, LinearEstimate):
+        state, p = estimate.state, estimate.fixed.p
+        own, other = state.effects
+        return state.factor, (own[:, :, :p], other[:, :p]), state.sigma2
+    return estimate.factor, _column_effects(estimate), 1.0
+
+
+def _column_effects(estimate: GeneralizedEstimate) -> tuple[np.ndarray, np.ndarray]:
+    """Less the derivatives of the spherical modes in the coefficients, (q, k, p) and (R, p)."""
+    state, problem, layout = estimate.state, estimate.problem, estimate.layout
+    weight = problem.as_given(state.column_weight)
+    own = other = np.zeros((layout.rest_size, problem.fixed.p))
+    for number, block in enumerate(layout.blocks):
+        values = np.stack([weight * column for column in block.columns.T])
+        table = problem.fixed.by_level(values, block.codes, block.q)
+        if number == 0:
+            own = table
+        else:
+            other[layout.columns_of(number)] = table
+    factor = state.observed_factor
+    return factor.solve(*factor.scale(own, other, transposed=True))
+
+
+def _mode_slopes(estimate: GeneralizedEstimate) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Derivatives of the modes, (q, k) and (R,), in theta and the extra parameter."""
+    at, problem, search = estimate.state.parameters, estimate.problem, search_of(estimate)
+    x = np.concatenate([at.beta, at.theta, search.extra(at.log_extra)])
+    warm, eta = (problem.warm, problem.warm_factor), estimate.state.given_eta
+    found = []
+    for i in range(at.beta.size, x.size):
+        step = STEP * (np.arange(x.size) == i)
+        up, down = (
+            state._effects(state.spherical)
+            for state in (
+                problem.at(search.parameters(x + side * step), eta) for side in (1.0, -1.0)
+            )
+        )
+        found.append(((up[0] - down[0]) / (2.0 * STEP), (up[1] - down[1]) / (2.0 * STEP)))
+    problem.warm, problem.warm_factor = warm
+    return found
+
+
+def _loadings(
+    fit: MixedFit, rows: NewRows, part: slice
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Z' of some rows, (q, k, m) and (R, m), and what levels not seen add to the variance."""
+    layout = fit.estimate.layout
+    m = part.stop - part.start
+    own, other = np.zeros((layout.q, layout.k, m)), np.zeros((layout.rest_size, m))
+    fresh, number = np.zeros(m), np.arange(m)
+    for b, group in enumerate(fit.groups):
+        codes, columns = rows.codes[b][part], rows.columns[b][part]
+        seen = codes >= 0
+        if b == 0:
+            own[codes[seen], :, number[seen]] = columns[seen]
+        else:
+            places = layout.columns_of(b)[codes[seen]]
+            other[places, number[seen][:, None]] = columns[seen]
+        variance = np.einsum("na,ab,nb->n", columns, group.covariance, columns)
+        fresh += np.where(seen, 0.0, variance)
+    return own, other, fresh
+
+
+def marginal_parts(fit: MixedFit, rows: NewRows, sd: np.ndarray) -> RandomParts:
+    """Standard deviations of the rows' random parts, (n,), in the place of the parts."""
+    slopes = np.empty((sd.size, 0))
+    if not isinstance(fit.estimate, LinearEstimate):
+        slopes = _sd_slopes(fit, rows, sd)
+    return RandomParts(np.zeros((sd.size, fit.estimate.fixed.p)), slopes, np.zeros(sd.size))
+
+
+def _sd_slopes(fit: MixedFit, rows: NewRows, sd: np.ndarray) -> np.ndarray:
+    """Derivatives of the rows' standard deviations between levels in theta, (n, m)."""
+    layout, theta = fit.estimate.layout, fit.theta
+    place = {group.group: columns for group, columns in zip(fit.groups, rows.columns, strict=True)}
+
+    def variance(at: np.ndarray) -> np.ndarray:
+        factors, total = layout.factors(at), np.zeros(sd.size)
+        for b, block in enumerate(layout.blocks):
+            root = factors[b, : block.k, : block.k]
+            total += ((place[block.group] @ root) ** 2).sum(axis=1)
+        return total
+
+    slopes = np.empty((sd.size, theta.size))
+    for m in range(theta.size):
+        step = np.zeros(theta.size)
+        step[m] = SD_STEP
+        # The variance is a polynomial of the second degree in most parameters: no error is made.
+        slopes[:, m] = (variance(theta + step) - variance(theta - step)) / (2.0 * SD_STEP)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(sd[:, None] > 0.0, slopes / (2.0 * sd[:, None]), 0.0)

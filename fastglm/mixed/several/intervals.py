@@ -1,0 +1,176 @@
+"""Standard errors and limits of what mixed models of several linear predictors predict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import scipy
+from scipy import special
+
+from fastglm.arguments import checked_choice
+from fastglm.design.frames.labels import frame_of_rows
+from fastglm.errors import ModelError, require_level
+from fastglm.families.distribution import lattice_quantile
+from fastglm.fit.outcomes import Evaluated, NumericOutcomes
+from fastglm.inference.rows.new_rows import NewRows as PopulationRows
+from fastglm.mixed.following import RandomParts, marginal_parts, random_parts, variance_of
+from fastglm.mixed.prediction import (
+    LEVELS,
+    NEW_LEVELS,
+    NewRows,
+    conditional_part,
+    effect_sd,
+    quadrature_nodes,
+)
+from fastglm.mixed.several.rows import several_rows
+
+__all__ = ["predict_several_intervals"]
+
+#: Halvings of the range of a share.
+HALVINGS = 40
+
+
+def predict_several_intervals(
+    fit: Any, exog: Any, level: str, interval: str, new_levels: str, alpha: float, which: str,
+    others: Mapping[str, Any],
+) -> Any:  # fmt: skip
+    """Predictions with limits, a data frame; see `MixedSeveralResults.get_prediction`."""
+    checked_choice("level", level, LEVELS)
+    checked_choice("new_levels", new_levels, NEW_LEVELS)
+    checked_choice("interval", interval, ("confidence", "prediction"))
+    require_level(alpha)
+    if fit.estimate is None:
+        fit._model_with_data("standard errors of predictions")
+    outcomes = fit.population.outcomes(which)
+    if level == "marginal" and (which == "linear" or interval == "prediction"):
+        raise ModelError(
+            "level='marginal' is for the mean of responses: use level='population' for the linear "
+            "predictor, and for a new response of a new level."
+        )
+    # The random columns tell how much a new level may differ.
+    wanted = "conditional" if interval == "prediction" else level
+    new, rows = several_rows(fit, exog, wanted, others)
+    etas, parts = outcomes.predict(new.designs, new.offsets), None
+    if level == "conditional":
+        etas[0] += conditional_part(fit, rows, new_levels)
+        parts = random_parts(fit, rows)
+    if interval == "prediction":
+        return _new_responses(fit, new, rows, etas, parts, alpha)
+    at, of_sd = outcomes.at(etas), None
+    if level == "marginal":
+        sd = effect_sd(fit, rows)
+        at, of_sd = _averaged(outcomes, etas, sd)
+        parts = marginal_parts(fit, rows, sd)
+    columns: dict[str, np.ndarray] = {}
+    for k, name in enumerate(outcomes.names):
+        weight = at.slopes[0][k] if of_sd is None else of_sd[k]
+        gradient = _gradient(fit, new, outcomes, [slope[k] for slope in at.slopes])
+        se = np.sqrt(np.maximum(variance_of(fit, gradient, parts, weight), 0.0))
+        columns |= _named(fit, which, name, at.values[k], se, alpha)
+        if which == "linear":
+            break  # The predictor with the effects.
+    return frame_of_rows(columns, new.labels, rows.nan_rows | _nan_rows(new))
+
+
+def _nan_rows(new: PopulationRows) -> np.ndarray:
+    return np.zeros(new.design.n_rows, bool) if new.nan_rows is None else new.nan_rows
+
+
+def _gradient(
+    fit: Any, new: PopulationRows, outcomes: NumericOutcomes, slopes: list[np.ndarray]
+) -> np.ndarray:
+    """Derivatives of an outcome in the standardised coefficients, (n, p)."""
+    fixed, whole = fit.estimate.fixed, np.zeros((new.design.n_rows, fit.estimates.size))
+    dense = [design.to_dense() for design in new.designs]
+    for channel, slope in zip(outcomes.channels, slopes, strict=True):
+        x: Any = 1.0 if channel.design is None else dense[channel.design][:, channel.columns]
+        whole[:, channel.places] += slope[:, None] * x
+    return np.asarray(whole[:, fixed.kept] @ fixed.from_standardized)
+
+
+def _averaged(
+    outcomes: NumericOutcomes, etas: np.ndarray, sd: np.ndarray
+) -> tuple[Evaluated, np.ndarray]:
+    """Means over normal random parts with slopes in the predictors, and slopes in `sd`."""
+    total, of_sd = 0.0, 0.0
+    slopes: list[Any] = [0.0] * len(etas)
+    for node, weight in zip(*quadrature_nodes(), strict=True):
+        moved = etas.copy()
+        moved[0] += node * sd
+        at = outcomes.at(moved)
+        total = total + weight * at.values
+        slopes = [all_ + weight * own for all_, own in zip(slopes, at.slopes, strict=True)]
+        of_sd = of_sd + weight * node * at.slopes[0]
+    return Evaluated(etas, np.asarray(total), slopes), np.asarray(of_sd)
+
+
+def _named(
+    fit: Any, which: str, name: str, value: np.ndarray, se: np.ndarray, alpha: float
+) -> dict[str, np.ndarray]:
+    """Columns of one outcome; limits are on the scale of log odds, or of the logarithm."""
+    half = float(scipy.special.ndtri(1.0 - alpha / 2.0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if which == "linear":
+            limits = value - half * se, value + half * se
+        elif which in fit.population.shares:
+            width = half * se / (value * (1.0 - value))
+            middle = special.logit(value)
+            limits = special.expit(middle - width), special.expit(middle + width)
+        else:
+            factor = np.exp(half * se / value)
+            limits = value / factor, value * factor
+    what, end = ("linear", "") if which == "linear" else ("mean", f".{name}" if name else "")
+    return {
+        f"{what}{end}": value, f"{what}_se{end}": se,
+        f"lower{end}": limits[0], f"upper{end}": limits[1],
+    }  # fmt: skip
+
+
+def _new_responses(
+    fit: Any, new: PopulationRows, rows: NewRows, etas: np.ndarray, parts: RandomParts | None,
+    alpha: float,
+) -> Any:  # fmt: skip
+    """Limits of new responses: quantiles averaged over normal linear predictors."""
+    population = fit.population
+    if population.of_categories:
+        raise ModelError(
+            "a new response is a category, which has no limits: use which='prob', or "
+            "predict(which='cumulative')."
+        )
+    linear = population.outcomes("linear")
+    slopes = [np.full(etas.shape[1], float(k == 0)) for k in range(len(linear.channels))]
+    variance = variance_of(fit, _gradient(fit, new, linear, slopes), parts)
+    linear_se = np.sqrt(np.maximum(variance, 0.0))
+    error = np.hypot(linear_se, effect_sd(fit, rows)) if parts is None else linear_se
+    nodes, masses = quadrature_nodes()
+
+    def lower_tail(y: np.ndarray) -> np.ndarray:
+        total = np.zeros(y.size)
+        for node, mass in zip(nodes, masses, strict=True):
+            moved = etas.copy()
+            moved[0] += node * error
+            total += mass * population._tails(y, moved)[0][0]
+        return total
+
+    mean = population._prediction(etas, "mean")[0]
+    low, high = (
+        _quantile(lower_tail, mean, p, population.takes_exposure)
+        for p in (alpha / 2.0, 1.0 - alpha / 2.0)
+    )
+    columns = {"mean": mean, "linear": etas[0], "linear_se": linear_se, "lower": low}
+    columns["upper"] = high
+    return frame_of_rows(columns, new.labels, rows.nan_rows | _nan_rows(new))
+
+
+def _quantile(lower_tail: Any, mean: np.ndarray, probability: float, is_count: bool) -> np.ndarray:
+    """The smallest count, or the share, whose lower tail reaches the probability."""
+    if is_count:
+        return lattice_quantile(lower_tail, mean, probability)
+    low, high = np.zeros(mean.size), np.ones(mean.size)
+    for _ in range(HALVINGS):
+        middle = 0.5 * (low + high)
+        short = lower_tail(middle) < probability
+        low, high = np.where(short, middle, low), np.where(short, high, middle)
+    return np.where(np.isnan(mean), np.nan, high)
