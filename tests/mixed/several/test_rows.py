@@ -6,7 +6,7 @@ from mixed_several_cases import CASES, draw_frame
 from scipy.special import expit
 
 import fastglm as fg
-from fastglm.errors import ModelError, UnseenLevelError
+from fastglm.errors import UnseenLevelError
 
 
 def fitted(case, **options):
