@@ -25,7 +25,6 @@ from fastglm.responses.designs import linear_predictor
 __all__ = ["predict_intervals"]
 
 
-
 def predict_intervals(
     fit: MixedFit,
     exog: Any,
