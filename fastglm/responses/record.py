@@ -214,7 +214,7 @@ class ResponseFit(FitBase):
     #: Quantities of `predict`, the default first.
     predictions: ClassVar[tuple[str, ...]] = ("mean",)
     #: Those of them that lie between 0 and 1.
-    shares: ClassVar[tuple[str, ...]] = ()
+    unit_interval: ClassVar[tuple[str, ...]] = ()
     #: Whether the first predictor is the logarithm of a mean that an exposure multiplies.
     takes_exposure: ClassVar[bool] = False
 

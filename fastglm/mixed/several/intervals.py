@@ -114,7 +114,7 @@ def _named(
     with np.errstate(divide="ignore", invalid="ignore"):
         if which == "linear":
             limits = value - half * se, value + half * se
-        elif which in fit.population.shares:
+        elif which in fit.population.unit_interval:
             width = half * se / (value * (1.0 - value))
             middle = special.logit(value)
             limits = special.expit(middle - width), special.expit(middle + width)

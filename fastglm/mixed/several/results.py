@@ -264,8 +264,8 @@ class MixedSeveralResults(MixedResults):
         )
 
     def _distribution_variance(self, eta: np.ndarray, sd: np.ndarray) -> float:
-        found: float = self.family.distribution_variance(self.population, eta, sd)
-        return found
+        response: Any = self.family
+        return float(response.distribution_variance(self.population, eta, sd))
 
     # -- the record itself
 

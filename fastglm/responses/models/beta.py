@@ -37,7 +37,7 @@ class BetaResults(ResponseResults):
     kind: ClassVar[str] = "BetaModel"
     title: ClassVar[str] = "Beta Regression Results"
     predictions: ClassVar[tuple[str, ...]] = ("mean", "precision", "variance")
-    shares: ClassVar[tuple[str, ...]] = ("mean",)
+    unit_interval: ClassVar[tuple[str, ...]] = ("mean",)
 
     def _ratio_of(self, component: str) -> str | None:
         if component != self.first_component:

@@ -48,7 +48,7 @@ class OrdinalResults(CategoricalResults):
     kind: ClassVar[str] = "OrderedModel"
     title: ClassVar[str] = "Ordinal Regression Results"
     predictions: ClassVar[tuple[str, ...]] = ("prob", "cumulative", "class", "mean")
-    shares: ClassVar[tuple[str, ...]] = ("prob", "cumulative", "mean")
+    unit_interval: ClassVar[tuple[str, ...]] = ("prob", "cumulative", "mean")
     component_column: ClassVar[str] = "coef.type"
     first_component: ClassVar[str] = "coefficient"
     last_component: ClassVar[str] = "scale"

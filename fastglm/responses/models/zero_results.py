@@ -26,7 +26,7 @@ class _CountResults(ResponseResults):
 
     takes_exposure: ClassVar[bool] = True
     predictions: ClassVar[tuple[str, ...]] = ("mean", "prob-zero", "mean-count")
-    shares: ClassVar[tuple[str, ...]] = ("prob-zero",)
+    unit_interval: ClassVar[tuple[str, ...]] = ("prob-zero",)
     #: Whether zeros are cut off from the counts, and all are of their own.
     cuts_zeros: ClassVar[bool] = False
     first_component: ClassVar[str] = "count"
