@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy
@@ -26,6 +26,9 @@ from fastglm.mixed.prediction import (
 )
 from fastglm.mixed.several.rows import several_rows
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 __all__ = ["predict_several_intervals"]
 
 #: Halvings of the range of a share.
@@ -35,7 +38,7 @@ HALVINGS = 40
 def predict_several_intervals(
     fit: Any, exog: Any, level: str, interval: str, new_levels: str, alpha: float, which: str,
     others: Mapping[str, Any],
-) -> Any:  # fmt: skip
+) -> pd.DataFrame:  # fmt: skip
     """Predictions with limits, a data frame; see `MixedSeveralResults.get_prediction`."""
     checked_choice("level", level, LEVELS)
     checked_choice("new_levels", new_levels, NEW_LEVELS)
@@ -71,7 +74,8 @@ def predict_several_intervals(
         columns |= _named(fit, which, name, at.values[k], se, alpha)
         if which == "linear":
             break  # The predictor with the effects.
-    return frame_of_rows(columns, new.labels, rows.nan_rows | _nan_rows(new))
+    found: pd.DataFrame = frame_of_rows(columns, new.labels, rows.nan_rows | _nan_rows(new))
+    return found
 
 
 def _nan_rows(new: PopulationRows) -> np.ndarray:
