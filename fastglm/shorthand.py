@@ -45,6 +45,7 @@ def glm(
     memory: str | int = "1GB",
     checkpoint: str | Path | None = None,
     client: Any = None,
+    compress: str | bool = "auto",
     **statsmodels_options: Any,
 ) -> Results:
     """Fit a generalized linear model, in R's spelling.
@@ -67,6 +68,10 @@ def glm(
     client : dask.distributed.Client, optional
         Of such a fit: of a cluster whose workers sweep the rows, to the same bits. They read the
         source themselves: its files must be where all of them find them.
+    compress : "auto" or bool, default "auto"
+        Whether rows that are alike in all that the model reads, the response among it, become one
+        that counts as many, which is exact. "auto" does so of rows that are read from a source,
+        where there are half a million or more, and at most a tenth of them are distinct.
     **statsmodels_options
         As for `GLM.fit`.
 
@@ -96,10 +101,15 @@ def glm(
     if client is not None:
         require_client(client)
     if is_source(data):
-        streamed = StreamedGLM(*given, link=link, memory=memory)
+        streamed = StreamedGLM(*given, link=link, memory=memory, compress=compress)
         return streamed.fit(*options, checkpoint=checkpoint, client=client)
     if checkpoint is not None:
         raise ModelError("checkpoint is for rows that are read from a source: see fastglm.scan.")
+    if compress is True:
+        raise ModelError(
+            "compress is for rows that are read from a source: give fastglm.scan(data), whose fit "
+            "is of its distinct rows, or the distinct rows with freq_weights."
+        )
     if client is not None:
         raise ModelError(
             "client is for rows that are read from a source: write them to Parquet files, and give "

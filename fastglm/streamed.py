@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 
-from fastglm.errors import ModelError
+from fastglm.errors import DataError, FastGLMWarning, ModelError, warn
 from fastglm.families import Family, resolve_family
 from fastglm.fit.estimate import FitOptions
 from fastglm.fit.options import solver_options
@@ -16,6 +17,7 @@ from fastglm.fit.streamed import fit_streamed
 from fastglm.model import GLM
 from fastglm.passes.row_table import RowTable
 from fastglm.results import Results
+from fastglm.rows.cells import ASKED_SHARE, AUTO_SHARE, LEAST_ROWS, find_cells
 from fastglm.rows.cluster import require_client
 from fastglm.rows.learning import learn_rows
 from fastglm.rows.model_rows import ModelRows
@@ -46,11 +48,21 @@ class StreamedGLM:
     memory : str or int, default "1GB"
         Bytes that rows may take at a time; rows that fit into a third of it are read only once.
         What needs all rows, as residuals do, reads them where they fit into all of it.
+    compress : "auto" or bool, default "auto"
+        Whether rows that are alike in all that the model reads, the response among it, become one
+        that counts as many: the same results, but for rounding, from one pass. "auto" does so where
+        there are half a million rows, and at most a tenth of them are distinct.
 
     Raises
     ------
     FormulaError, DataError, ModelError
         As for `fastglm.GLM.from_formula`.
+
+    Warns
+    -----
+    FastGLMWarning
+        Where ``compress=True`` finds more than half of the rows distinct, and leaves them as they
+        are.
     """
 
     def __init__(
@@ -66,7 +78,10 @@ class StreamedGLM:
         *,
         link: Any = None,
         memory: str | int = "1GB",
+        compress: str | bool = "auto",
     ):
+        if not isinstance(compress, bool) and compress != "auto":
+            raise ModelError(f'compress must be "auto", True or False, not {compress!r}.')
         self.family: Family = resolve_family(family, link)
         self.formula, self.source = formula, None
         columns = row_columns(offset, exposure, freq_weights, var_weights)
@@ -74,6 +89,18 @@ class StreamedGLM:
         model, totals = learn_rows(formula, source, self.family, columns, missing, limit)
         self.rows = StreamedModelRows(source, model, totals, limit)
         self._in_memory: GLM | None = None
+        self.compress_seconds = 0.0
+        self._compress(compress)
+
+    def _compress(self, compress: str | bool) -> None:
+        """Finds the distinct rows, where that is asked for or promises to pay."""
+        if not compress or (compress == "auto" and (self.rows.source.n_rows or 0) < LEAST_ROWS):
+            return
+        begin, share = perf_counter(), ASKED_SHARE if compress is True else AUTO_SHARE
+        self.rows.cells, reason = find_cells(self.rows, share)
+        self.compress_seconds = perf_counter() - begin
+        if reason and compress is True:
+            warn(f"compress=True leaves all rows as they are: {reason}.", FastGLMWarning)
 
     def in_memory(self, what: str) -> GLM:
         """The same model with its rows in memory, which `what` needs; takes a pass, once.
@@ -179,7 +206,7 @@ class StreamedGLM:
         start = None if start_params is None else np.asarray(start_params, dtype=np.float64)
         fit_options = FitOptions(options, start, scale, use_t, separation, bias_reduction)
         try:
-            results = fit_streamed(self, fit_options, Results, checkpoint, client)
+            results = self._fit_by_passes(fit_options, checkpoint, client)
         except IndistinctColumnsError:
             if not self.rows.fits:
                 raise
@@ -190,8 +217,22 @@ class StreamedGLM:
             return results
         return results.with_covariance(cov_type, **(cov_kwds or {}))
 
+    def _fit_by_passes(
+        self, fit_options: FitOptions, checkpoint: str | Path | None, client: Any
+    ) -> Results:
+        if self.rows.cells is not None:
+            try:
+                return fit_streamed(self, fit_options, Results, checkpoint, client)
+            except IndistinctColumnsError:
+                raise
+            except DataError:
+                # All rows tell where something is wrong.
+                self.rows.cells = None
+        return fit_streamed(self, fit_options, Results, checkpoint, client)
+
     def __repr__(self) -> str:
-        return f"<StreamedGLM {self.family!r}, {self.rows.n_rows:,} rows, {self.formula!r}>"
+        cells = "" if self.rows.cells is None else f"{self.rows.cells.n_rows:,} distinct of "
+        return f"<StreamedGLM {self.family!r}, {cells}{self.rows.n_rows:,} rows, {self.formula!r}>"
 
 
 def bytes_of_text(memory: str | int) -> int:

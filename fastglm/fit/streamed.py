@@ -58,7 +58,7 @@ def fit_streamed(
     client: Any = None,
 ) -> F:
     """Fit a model of streamed rows as planned; see `fastglm.streamed.StreamedGLM.fit`."""
-    begin, rows, family = perf_counter(), model.rows, model.family
+    begin, rows, family = perf_counter(), model.rows.swept, model.family
     source = rows.row_source(fit_options.options.n_threads)
     saved = None if checkpoint is None else Checkpoint(checkpoint, _what_is_fitted(model))
     found = None
@@ -67,6 +67,9 @@ def fit_streamed(
         solution, growing = _solve(model, source, fit_options, client, saved)
     else:
         solution, found, growing = *beside, ()
+    if rows is not model.rows:
+        # That which found the distinct rows.
+        solution = replace(solution, n_sweeps=1)
     if solution.status in (Status.NOT_FINITE, Status.NO_START):
         require_a_mean(model)
     if solution.status == Status.NO_START:
@@ -76,6 +79,8 @@ def fit_streamed(
         solution = replace(solution, status=Status.MAX_ITERATIONS)
     solution.timings["fit"] = perf_counter() - begin
     solution.timings.update(source.seconds)
+    if rows is not model.rows:
+        solution.timings["compress"] = model.compress_seconds
     fit = record_of(model, Estimates(solution, family, fit_options.scale), fit_options, kind)
     if saved is not None:
         saved.remove()
@@ -91,7 +96,7 @@ def _beside_levels(
     model: Any, fit_options: FitOptions, client: Any, saved: Checkpoint | None
 ) -> tuple[Solution, tuple[np.ndarray, int]] | None:
     """The maximum where levels are all that is separated, their direction and number of rows."""
-    rows, n_threads = model.rows, fit_options.options.n_threads
+    rows, n_threads = model.rows.swept, fit_options.options.n_threads
     if fit_options.separation == "ignore" or fit_options.start_params is not None:
         return None
     levels = find_streamed_levels(rows)
@@ -120,7 +125,10 @@ def _solve(
     saved: Checkpoint | None,
 ) -> StreamedSolution:
     """The maximum, from sweeps by the workers of a client if there is one."""
-    rows, n_threads, passes = model.rows, fit_options.options.n_threads, source.n_passes
+    rows, n_threads = model.rows.swept, fit_options.options.n_threads
+    passes = source.n_passes
+    # Distinct rows are few, and here.
+    client = client if rows is model.rows else None
     with ExitStack() as stack:
 
         def prepared(source: StreamedRows) -> StreamedRows:
@@ -169,6 +177,7 @@ def _what_is_fitted(model: Any) -> dict[str, Any]:
         "formula": model.formula,
         "family": model.family.to_dict(),
         "missing": streamed.missing,
+        "compressed": model.rows.cells is not None,
         "columns": {name: value for name, value in streamed.columns.items() if value is not None},
         "source": model.rows.source.fingerprint(),
     }

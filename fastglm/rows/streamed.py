@@ -78,18 +78,25 @@ class StreamedModelRows:
         self.missing = totals.missing
         self._sources: dict[bool, StreamedRows] = {}
         self._gathered: GatheredRows | None = None
+        #: The distinct rows, which passes over all rows are made over; None for all rows.
+        self.cells: StreamedModelRows | None = None
+
+    @property
+    def swept(self) -> StreamedModelRows:
+        """The rows that passes are made over: distinct ones with their counts, or all."""
+        return self.cells or self
 
     @cached_property
     def needed_memory(self) -> int:
         """About what all rows of the model take in memory, in bytes."""
-        reader = self.row_source(1).windows
+        reader = self._own_source(1).windows
         assert isinstance(reader, RowReader)
         return int(self._raw_bytes(reader.names) + self._built_bytes)
 
     @property
     def _built_bytes(self) -> float:
         """About what the designs and vectors of all rows take."""
-        sample = self.row_source(1).row_table
+        sample = self._own_source(1).row_table
         return self._n_all * bytes_of(sample) / sample.n_rows
 
     @property
@@ -116,7 +123,7 @@ class StreamedModelRows:
         DataError
             If they take more than `memory`.
         """
-        reader, needed = self.row_source(1).windows, self.needed_memory
+        reader, needed = self._own_source(1).windows, self.needed_memory
         assert isinstance(reader, RowReader)
         if needed > self.memory:
             raise DataError(
@@ -148,7 +155,7 @@ class StreamedModelRows:
                 "predict_to()."
             )
         if self._gathered is None:
-            reader = self.row_source(1, single=True).windows
+            reader = self._own_source(1, single=True).windows
             assert isinstance(reader, RowReader)
             self._gathered = gather_rows(
                 reader,
@@ -167,6 +174,9 @@ class StreamedModelRows:
 
     def row_source(self, n_threads: int, single: bool = False) -> StreamedRows:
         """What passes over the rows ask; `single` for the weights of single observations."""
+        return self.swept._own_source(n_threads, single)
+
+    def _own_source(self, n_threads: int, single: bool = False) -> StreamedRows:
         single = single and self.streamed.columns.get("freq_weights") is not None
         found = self._sources.get(single)
         if found is None:
@@ -203,7 +213,7 @@ class StreamedModelRows:
                 if rows is not None:
                     weights = rows.prior_weights
                     groups.add(table, None if weights is None else weights > 0.0)
-        n_groups, known = groups.number(), self.row_source(n_threads)
+        n_groups, known = groups.number(), self._own_source(n_threads)
         order = known.row_table.gram_order
         partial, row_bytes = 8 * n_groups * order, 8.0 * (order + 4)
         reader.window_grains = window_grains(self.memory, row_bytes, partial, n_threads)
@@ -232,6 +242,8 @@ class StreamedModelRows:
 
     def without_columns(self) -> StreamedModelRows:
         """The rows of the null model, with a constant for all columns."""
+        if self.cells is not None:
+            return self.cells.without_columns()
         model, fitted_formula = self.streamed, self.fitted_formula
         learner = FormulaLearner(f"{model.response.text} ~ 1", self.source.names)
         constant = replace(

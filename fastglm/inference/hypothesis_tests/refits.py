@@ -141,8 +141,9 @@ def refit_columns(fit: Any, columns: Sequence[int] | np.ndarray, model: Any = No
     if fit.has_several_predictors:
         return fit.refitted(columns, model)
     known = fit._model_of_rows("another model").rows
-    if model is None and isinstance(known, StreamedModelRows) and not known.fits:
-        return _refit_streamed(fit, known, columns)
+    streamed = model is None and isinstance(known, StreamedModelRows)
+    if streamed and (known.cells is not None or not known.fits):
+        return _refit_streamed(fit, known.swept, columns)
     rows = fit._model_with_data("another model").rows
     names = fit.names if model is None else model.rows.design.names
     design = rows.design if model is None else model.rows.design
