@@ -185,7 +185,7 @@ def _start_from_sample(run: Run, options: SolverOptions) -> tuple[bool, bool]:
     # None where the sample is all rows.
     sample.state[at.RIDGE] = 1.0 - run.row_table.n_rows / run.rows.n_rows
     sample.run(rough)
-    looks_aliased = is_suspicious(sample)
+    looks_aliased = sample.status != Status.NOT_FINITE and is_suspicious(sample)
     if sample.status != Status.CONVERGED:
         run.start_from_response(None)
         return False, looks_aliased

@@ -132,7 +132,7 @@ def test_what_needs_single_rows_goes_back_to_them(table):
     np.testing.assert_allclose(small[:, :4], whole[:, :4], rtol=1e-9)
     few = fg.glm("claims ~ g + age", fg.scan(table), "poisson", memory="300KB", compress=True)
     assert few.model.rows.cells is not None
-    with pytest.raises(DataError, match=f"needs the {N:,} rows"):
+    with pytest.raises(DataError, match=f"the {N:,} rows of the Table in memory"):
         _ = few.resid_pearson
     table = few.anova().summary_frame()
     np.testing.assert_allclose(table["Deviance"].sum(), few.null_deviance - few.deviance)
