@@ -18,16 +18,19 @@ from fastglm.families import Family, Link
 from fastglm.kernels.blocks import table as fields
 from fastglm.kernels.blocks.load import load_stage, widen_stage
 from fastglm.kernels.blocks.row_buffers import BLOCK_ROWS
-from fastglm.kernels.blocks.table import FLOAT32, address_of
+from fastglm.kernels.blocks.table import FLOAT32, SHIFTED, address_of
 from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.kernels.passes.gram import accumulate_stage
 from fastglm.kernels.passes.predict import predict_stage
 from fastglm.kernels.passes.quadratic import quadratic_stage
+from fastglm.kernels.threads.launch import run_serial
 from fastglm.kernels.threads.threads import launch
 
 __all__ = ["KernelTable", "SlotTable", "empty_table"]
 
 _FLOAT64, _FLOAT32, _INT64 = np.dtype(np.float64), np.dtype(np.float32), np.dtype(np.int64)
+
+_NO_ARRAYS: dict[int, np.ndarray] = {}
 
 
 def _slots(names: str) -> tuple[int, ...]:
@@ -86,7 +89,7 @@ class SlotTable:
     ----------
     values : ndarray of int64
         All slots.
-    arrays : dict of int to ndarray, optional
+    arrays : dict of int to ndarray
         Those that slots point to, which live as long as the table.
     """
 
@@ -96,9 +99,10 @@ class SlotTable:
     array_slots: ClassVar[dict[int, tuple[np.dtype, ...]]]
     function_slots: ClassVar[frozenset[int]]
 
-    def __init__(self, values: np.ndarray, arrays: dict[int, np.ndarray] | None = None):
+    def __init__(self, values: np.ndarray, arrays: dict[int, np.ndarray] = _NO_ARRAYS):
         self.values = values
-        self._arrays = {} if arrays is None else arrays
+        #: Copies of the table share it: `point` makes another.
+        self._arrays = arrays
 
     def __getitem__(self, slot: int) -> int:
         return int(self.values[slot])
@@ -108,9 +112,13 @@ class SlotTable:
         """Where kernels find it."""
         return address_of(self.values)
 
-    def launch(self, kernel: RowBlock, n_chunks: int = 1, n_threads: int = 1) -> None:
+    def launch(self, kernel: RowBlock, n_chunks: int, n_threads: int) -> None:
         """Runs a kernel on so many chunks (`fastglm.kernels.threads.threads.launch`)."""
         launch(kernel, self.values, n_chunks, n_threads)
+
+    def run(self, kernel: RowBlock) -> None:
+        """Runs a kernel of a single task."""
+        run_serial(kernel.address, address_of(self.values), 1)
 
     def set(self, slot: int, number: int) -> None:
         """Writes a size, a flag or the number of a source."""
@@ -122,7 +130,7 @@ class SlotTable:
         """Points to an array, contiguous and of the slot's element type; None for address 0."""
         if array is None:
             self.values[slot] = 0
-            self._arrays.pop(slot, None)
+            self._arrays = {s: a for s, a in self._arrays.items() if s != slot}
             return
         if array.dtype not in self.array_slots[slot] or not array.flags.c_contiguous:
             raise TypeError(
@@ -130,14 +138,7 @@ class SlotTable:
                 f"{self.array_slots[slot]}, not {array.dtype} with strides {array.strides}"
             )
         self.values[slot] = address_of(array)
-        self._arrays[slot] = array
-
-    def point_parts(self, address: int, sizes: Iterable[tuple[int, int]]) -> None:
-        """Points to (slot, size) parts of one float64 or int64 array that the caller keeps."""
-        values = self.values
-        for slot, size in sizes:
-            values[slot] = address
-            address += 8 * size
+        self._arrays = {**self._arrays, slot: array}
 
     def call(self, slot: int, function: RowBlock) -> None:
         """Makes kernels call a compiled function."""
@@ -156,7 +157,18 @@ class KernelTable(SlotTable):
 
     def copy(self) -> KernelTable:
         """A table of its own that points to the same arrays."""
-        return KernelTable(self.values.copy(), self._arrays.copy())
+        return KernelTable(self.values.copy(), self._arrays)
+
+    def point_parts(
+        self, address: int, sizes: Iterable[tuple[int, int]], n_chunks: int | None = None
+    ) -> None:
+        """Points to (slot, size) parts of one float64 array, which the caller keeps."""
+        values = self.values
+        if n_chunks is not None:
+            values[fields.N_CHUNKS] = n_chunks
+        for slot, size in sizes:
+            values[slot] = address
+            address += 8 * size
 
     def take_rows(self, other: KernelTable) -> None:
         """Reads the rows of another table whose columns are laid out alike."""
@@ -170,6 +182,24 @@ class KernelTable(SlotTable):
     @mode.setter
     def mode(self, mode: int) -> None:
         self.values[fields.MODE] = mode
+
+    def bind_scaling(self, address: int, n_dense: int, constant: int) -> None:
+        """Shifts of the dense columns with the scales behind them, and the constant column."""
+        values = self.values
+        values[fields.SHIFT], values[fields.SCALE] = address, address + 8 * n_dense
+        values[fields.CONSTANT] = constant
+
+    def bind_moments(self, address: int, n_dense: int, shifted: bool) -> None:
+        """Shifts and scales that are to be found, from the sums of the columns behind them."""
+        values, size = self.values, 8 * n_dense
+        values[fields.SHIFT], values[fields.SCALE] = address, address + size
+        values[fields.OUTPUT] = address + 2 * size
+        values[fields.MODE] = SHIFTED if shifted else 0
+
+    def bind_start(self, family: Family) -> None:
+        """What makes a linear predictor of the response."""
+        self.values[fields.FORWARD_ROWS] = family.link.forward_rows.address
+        self.values[fields.START_ROWS] = family.start_rows.address
 
     def bind_link(self, link: Link, parameter: float = 0.0, dispersion: float = 1.0) -> None:
         """The inverse link, and the parameters of family and link."""

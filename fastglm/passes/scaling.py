@@ -8,7 +8,7 @@ import numpy as np
 
 from fastglm.kernels.blocks import table as fields
 from fastglm.kernels.blocks.row_buffers import BLOCK_ROWS
-from fastglm.kernels.blocks.table import SHIFTED, address_of
+from fastglm.kernels.blocks.table import address_of
 from fastglm.kernels.passes.standardize import standardize_kernel
 from fastglm.kernels.passes.unscale import unscale_kernel
 from fastglm.passes.kernel_table import KernelTable
@@ -104,9 +104,7 @@ class Scaling(NamedTuple):
 
     def bind(self, table: KernelTable) -> None:
         """Tell kernels by their table."""
-        size = self.scale.size
-        table.point_parts(self.address, ((fields.SHIFT, size), (fields.SCALE, size)))
-        table.set(fields.CONSTANT, self.constant)
+        table.bind_scaling(self.address, self.scale.size, self.constant)
 
     def centering(self, center: np.ndarray, row_table: RowTable) -> Centering:
         """Centering of columns at these centres, (p,)."""
@@ -129,7 +127,7 @@ class Scaling(NamedTuple):
         table = row_table.table.copy()
         self.bind(table)
         table.point(fields.OUTPUT, params)
-        table.launch(unscale_kernel)
+        table.run(unscale_kernel)
         return params
 
     def from_params(self, params: np.ndarray, row_table: RowTable) -> np.ndarray:
@@ -157,13 +155,11 @@ def find_scaling(row_table: RowTable, shifted: bool = True) -> Scaling:
     # Shifts, scales, means and sums of squares.
     numbers = np.zeros((4, row_table.n_dense))
     numbers[1] = 1.0
-    address, size = address_of(numbers), row_table.n_dense
-    table = row_table.table.copy()
-    parts = (fields.SHIFT, size), (fields.SCALE, size), (fields.OUTPUT, 2 * size)
-    table.point_parts(address, parts)
-    table.mode = SHIFTED if shifted else 0
-    read_sample(table, MOMENT_ROWS)
-    table.launch(standardize_kernel)
+    address, table = address_of(numbers), row_table.table.copy()
+    table.bind_moments(address, row_table.n_dense, shifted)
+    if row_table.n_rows > MOMENT_ROWS:
+        read_sample(table, MOMENT_ROWS)
+    table.run(standardize_kernel)
     return Scaling(numbers[0], numbers[1], table[fields.CONSTANT], address)
 
 

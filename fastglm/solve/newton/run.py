@@ -69,8 +69,7 @@ class Run:
         self._allocate(partials)
         scaling.bind(table)
         self._parameters[:] = family.parameter, 1.0, family.link.parameter
-        table.call(fields.FORWARD_ROWS, family.link.forward_rows)
-        table.call(fields.START_ROWS, family.start_rows)
+        table.bind_start(family)
         self.family, self.binary = family, binary
         self.set_precision(float32=False)
         # A dispersion counts as it stands, variances under a square root. Where it is known,
@@ -100,7 +99,6 @@ class Run:
             partial = self.eliminated.gram_size + q + N_SUMS
             more = elimination_size(n_levels, kept)
         self.n_chunks = self.rows.count_partials(8 * partial)
-        table.set(fields.N_CHUNKS, self.n_chunks)
         sizes = {
             fields.VECTORS: N_VECTORS * p,
             fields.GRAM: 2 * kept * kept,
@@ -113,7 +111,7 @@ class Run:
             fields.PARTIALS: self.n_chunks * partial if partials is None else 0,
         }
         memory = np.zeros(sum(sizes.values()))
-        table.point_parts(address_of(memory), sizes.items())
+        table.point_parts(address_of(memory), sizes.items(), self.n_chunks)
         self.vectors, rest = memory[: N_VECTORS * p].reshape(N_VECTORS, p), memory[N_VECTORS * p :]
         matrices, rest = rest[: 3 * kept * kept].reshape(3, kept, kept), rest[3 * kept * kept :]
         #: Of the columns that are not eliminated. The last one is the information of these in the
@@ -135,8 +133,8 @@ class Run:
         if float32:
             table.bind_float32(family)
             return
-        respond = family.respond_rows_for(self.binary)
-        table.bind_respond(family.link.inverse_rows, respond, table.mode & ~FLOAT32)
+        mode, respond = table.mode & ~FLOAT32, family.respond_rows_for(self.binary)
+        table.bind_respond(family.link.inverse_rows, respond, mode)
 
     @property
     def status(self) -> int:
@@ -165,7 +163,7 @@ class Run:
             solution[0] = right
             table = self.table.copy()
             table.point(fields.OUTPUT, solution)
-            table.launch(solve_eliminated_kernel)
+            table.run(solve_eliminated_kernel)
         return solution[1]
 
     @property
@@ -283,7 +281,7 @@ class Run:
     def sweep_and_step(self, n_threads: int) -> None:
         """One pass over the rows, and what follows from its sums."""
         self.rows.add_up(sweep_kernel, self.table, self.partials, n_threads)
-        self.table.launch(step_kernel)
+        self.table.run(step_kernel)
 
     def expect(self, options: SolverOptions) -> None:
         """Tells the solver when to stop."""

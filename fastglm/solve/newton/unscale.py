@@ -15,6 +15,7 @@ from fastglm.kernels.blocks.table import (
     SHIFT,
     STATE,
     TRIANGLE,
+    address_of,
 )
 from fastglm.kernels.compiler.intrinsics import pointer
 from fastglm.kernels.compiler.templates import RowBlock
@@ -94,8 +95,8 @@ def from_standardized(scaling: Scaling, table: KernelTable, row_table: RowTable)
     """
     p = row_table.n_columns
     results = np.zeros((2 * p + 4, p))
-    table.point(OUTPUT, results)
-    table.launch(unscale_solution_kernel)
+    table.point_parts(address_of(results), ((OUTPUT, results.size),))
+    table.run(unscale_solution_kernel)
     centering = scaling.centering(results[2 * p + 1], row_table)
     return Inverse(results[2 * p], results[:p], results[p : 2 * p], centering)
 
@@ -107,7 +108,7 @@ def from_eliminated(
     p, n_levels, n_kept = row_table.n_columns, eliminated.n_levels, eliminated.n_kept
     results = np.zeros(root_size(n_levels, n_kept, p))
     table.point(OUTPUT, results)
-    table.launch(unscale_eliminated_kernel)
+    table.run(unscale_eliminated_kernel)
     params, center, own, rest = np.split(results, [p, 2 * p, 2 * p + n_levels])
     cross, rest = np.split(rest, [n_levels * n_kept])
     root, given = rest[: 2 * n_kept * n_kept].reshape(2, n_kept, n_kept)

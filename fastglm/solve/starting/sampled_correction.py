@@ -267,4 +267,4 @@ class _Correction:
         self.run.state[at.PEARSON] = total[self.pearson]
         if self.changes_gram:
             total[self.gram] += change[self.gram]
-            self.run.table.launch(factor_kernel)
+            self.run.table.run(factor_kernel)
