@@ -52,6 +52,9 @@ ROUNDING_NORM = 1e-15
 MAX_REFINEMENTS = 30
 #: Steps that are hardly shorter than the shortest so far, until they are taken for rounding errors.
 MAX_STALLS = 6
+#: What a step close to the optimum may seem to raise the deviance by, in units of half the largest
+#: decrement of such a step.
+RISE_BY_ROUNDING = 4.0
 #: A factor by QR is made anew where a weight has changed by more than this share since the last.
 NEW_FACTOR = 1e-2
 #: Coefficients of a combination this much smaller than others are rounding errors.
@@ -142,10 +145,17 @@ def _take_step(run: Run, options: SolverOptions) -> bool:
     state = run.state
     run.table.mode = 0
     state[at.REUSES_LEFT] = np.inf
-    if 0.5 * state[at.DECREMENT] <= options.tol * (abs(state[at.DEVIANCE]) + 0.1):
-        # So close, what the deviance rises or falls may be rounding: steps are judged by size.
-        state[at.DEVIANCE] = np.inf
+    deviance = state[at.DEVIANCE]
+    allowed = options.tol * (abs(deviance) + 0.1)
+    if 0.5 * state[at.DECREMENT] <= allowed:
+        # So close, what the deviance rises may be rounding: steps are judged by size. But where
+        # rows have lost all weight a step of no length in standard errors may lead anywhere.
+        state[at.DEVIANCE] += RISE_BY_ROUNDING * allowed
+    raised = state[at.DEVIANCE]
     run.sweep_and_step(options.n_threads)
+    if state[at.DEVIANCE] == raised:
+        # The step was not accepted.
+        state[at.DEVIANCE] = deviance
     return bool(state[at.STATUS] == Status.RUNNING)
 
 

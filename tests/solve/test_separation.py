@@ -7,11 +7,13 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import special
 from scipy.optimize import linprog
 
+import fastglm as fg
 from fastglm import GLM
 from fastglm.design.matrix.arrays import design_from_array
-from fastglm.errors import FastGLMError, Status
+from fastglm.errors import FastGLMError, SeparationWarning, Status
 from fastglm.families import resolve_family
 from fastglm.solve.fit import SolverOptions, solve
 from fastglm.solve.separation import Separation, find_separation, looks_separated
@@ -280,3 +282,24 @@ def test_a_program_that_cannot_be_solved_is_an_error(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(scipy.optimize, "linprog", lambda *a, **k: failed)
     with pytest.raises(FastGLMError, match="numerical difficulties"):
         find(np.array([0.0, 1.0]), np.eye(2), "binomial", "logit")
+
+
+@pytest.mark.parametrize("seed", [1, 3, 5])
+def test_a_polynomial_that_runs_off_leaves_the_errors_of_other_rows_alone(seed):
+    # Its columns are told from combinations of others by a QR factorisation, at whose steps the
+    # separated rows have lost all weight but for rounding.
+    rng = np.random.default_rng(seed)
+    n = 400
+    data = pd.DataFrame({"g": rng.integers(0, 6, n), "x": rng.normal(size=n)})
+    data["y"] = (rng.random(n) < special.expit(0.5 * data.x - 0.2 * (data.g % 3))).astype(float)
+    separated = (data.g == 3).to_numpy()
+    data["u"] = np.where(separated, 1.0 + data.x**2, 0.0)
+    data.loc[separated, "y"] = 0.0
+    with pytest.warns(SeparationWarning):
+        full = fg.glm("y ~ x + C(g) + poly(u, 2)", data, family="binomial")
+    rest = fg.glm("y ~ x + C(g)", data[~separated], family="binomial")
+    rows = np.flatnonzero(~separated)[:40]
+    errors = full.t_test(full.model.rows.design.to_dense()[rows]).sd
+    expected = rest.t_test(rest.model.rows.design.to_dense()[:40]).sd
+    np.testing.assert_allclose(errors, expected, rtol=1e-8)
+    assert full.deviance == pytest.approx(rest.deviance, rel=1e-11)
