@@ -181,8 +181,8 @@ class StreamedGLM:
             If an option is out of range or needs rows in memory, or a cluster loses its workers.
         DataError
             If values cannot be used. Where columns are nearly, but not quite, combinations of each
-            other, too nearly for sums of products, or a parameter of the family is estimated, if
-            the rows take more than `memory`: then they are fitted in memory.
+            other, too nearly for sums of products, if the rows take more than `memory`: then they
+            are fitted in memory.
         """
         if separation not in ("warn", "ignore"):
             raise ModelError(
@@ -199,9 +199,6 @@ class StreamedGLM:
             "cov_kwds": cov_kwds, "scale": scale, "use_t": use_t, "n_threads": n_threads,
             "progress": progress, "separation": separation,
         }  # fmt: skip
-        parameter = self.family.free_parameter
-        if parameter is not None:
-            return self.in_memory(f"an estimate of the family's {parameter}").fit(**alone)
         options = solver_options(tol, max_iter, n_threads, progress)
         start = None if start_params is None else np.asarray(start_params, dtype=np.float64)
         fit_options = FitOptions(options, start, scale, use_t, separation, bias_reduction)

@@ -266,22 +266,12 @@ def test_what_needs_rows_that_do_not_fit_into_memory_says_so(table):
     assert "Intercept" in str(results.summary())
 
 
-@pytest.mark.parametrize(
-    ("formula", "family"),
-    [
-        ("claims ~ x + g", "negative_binomial"),
-        ("cost ~ x", "tweedie"),
-        ("claims ~ x + I(x + 1e-9 * year)", "poisson"),
-    ],
-)
-@pytest.mark.filterwarnings("ignore::fastglm.errors.FastGLMWarning")
-def test_what_sums_of_products_cannot_do_is_done_in_memory(formula, family, table):
+def test_what_sums_of_products_cannot_do_is_done_in_memory(table):
     source = fg.scan(lambda: iter(table.to_batches(max_chunksize=9_000)))
-    streamed, whole = (fg.glm(formula, data, family) for data in (source, table))
+    formula = "claims ~ x + I(x + 1e-9 * year)"
+    streamed, whole = (fg.glm(formula, data, "poisson") for data in (source, table))
     assert np.array_equal(streamed.params, whole.params, equal_nan=True)
-    assert streamed.aliased == whole.aliased
     assert np.array_equal(streamed.cov_params(), whole.cov_params(), equal_nan=True)
-    assert streamed.family == whole.family or family in ("tweedie", "negative_binomial")
 
 
 def test_saved_and_loaded(table, tmp_path):
@@ -301,12 +291,6 @@ BAD = {
     "weights in an array": ("claims ~ x", {"var_weights": np.ones(N)}, ModelError, "the name of a"),
     "no response": ("~ x", {}, DataError, "has no response"),
     "negative response": ("x ~ year", {}, DataError, "needs a response at least 0"),
-    "alpha": (
-        "claims ~ x",
-        {"family": fg.families.NegativeBinomial(), "memory": "600KB"},
-        DataError,
-        "an estimate of the family's alpha needs the",
-    ),
     "separation": ("claims ~ x", {"separation": "drop"}, ModelError, "separation="),
     "bias": ("claims ~ x", {"bias_reduction": "firth"}, ModelError, "bias_reduction needs"),
     "exact": ("claims ~ x", {"exact": True}, ModelError, "exact=True needs"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +20,7 @@ from fastglm.errors import (
     few_of,
     warn,
 )
+from fastglm.families import Family
 from fastglm.fit.estimate import (
     Estimates,
     FitOptions,
@@ -28,6 +30,8 @@ from fastglm.fit.estimate import (
     warn_of,
     with_separation,
 )
+from fastglm.fit.free_parameters.estimators import ESTIMATORS
+from fastglm.fit.free_parameters.streamed_problem import StreamedProblem
 from fastglm.fit.record import Fit
 from fastglm.passes.checkpoint import Checkpoint
 from fastglm.passes.source import StreamedRows
@@ -35,6 +39,7 @@ from fastglm.rows.cluster import DaskWorkers
 from fastglm.rows.streamed import KEPT
 from fastglm.rows.streamed_model import LeftOut
 from fastglm.solve.indistinct import IndistinctColumnsError
+from fastglm.solve.newton.run import SolverOptions
 from fastglm.solve.separated_levels import direction_of
 from fastglm.solve.solution import Solution
 from fastglm.solve.streamed import StreamedSolution, solve_streamed
@@ -61,12 +66,17 @@ def fit_streamed(
     begin, rows, family = perf_counter(), model.rows.swept, model.family
     source = rows.row_source(fit_options.options.n_threads)
     saved = None if checkpoint is None else Checkpoint(checkpoint, _what_is_fitted(model))
-    found = None
-    beside = _beside_levels(model, fit_options, client, saved)
-    if beside is None:
-        solution, growing = _solve(model, source, fit_options, client, saved)
+    found, beside = None, None
+    if family.free_parameter is not None:
+        estimates, growing = _estimate_parameter(model, fit_options, client, saved)
     else:
-        solution, found, growing = *beside, ()
+        beside = _beside_levels(model, fit_options, client, saved)
+        if beside is None:
+            solution, growing = _solve(model, source, fit_options, client, saved)
+        else:
+            solution, found, growing = *beside, ()
+        estimates = Estimates(solution, family, fit_options.scale)
+    solution = estimates.solution
     if rows is not model.rows:
         # That which found the distinct rows.
         solution = replace(solution, n_sweeps=1)
@@ -81,7 +91,7 @@ def fit_streamed(
     solution.timings.update(source.seconds)
     if rows is not model.rows:
         solution.timings["compress"] = model.compress_seconds
-    fit = record_of(model, Estimates(solution, family, fit_options.scale), fit_options, kind)
+    fit = record_of(model, estimates._replace(solution=solution), fit_options, kind)
     if saved is not None:
         saved.remove()
     if found is not None:
@@ -125,8 +135,32 @@ def _solve(
     saved: Checkpoint | None,
 ) -> StreamedSolution:
     """The maximum, from sweeps by the workers of a client if there is one."""
-    rows, n_threads = model.rows.swept, fit_options.options.n_threads
-    passes = source.n_passes
+    start = _checked_start(fit_options, source.row_table.n_columns)
+    with _solver(model, source, client, saved, fit_options.options.n_threads) as solve:
+        return solve(model.family, fit_options.options, start)
+
+
+def _estimate_parameter(
+    model: Any, fit_options: FitOptions, client: Any, saved: Checkpoint | None
+) -> tuple[Estimates, tuple[int, ...]]:
+    """Estimates with that of the family's free parameter, and columns that grow without end."""
+    rows, family, options = model.rows.swept, model.family, fit_options.options
+    source = rows.row_source(options.n_threads)
+    start, passes = _checked_start(fit_options, source.row_table.n_columns), source.n_passes
+    with _solver(model, source, client, saved, options.n_threads) as solve:
+        problem = StreamedProblem(rows, source, family, options, solve)
+        found = ESTIMATORS[family.free_parameter](problem, start)
+    solution = replace(found.solution, n_sweeps=source.n_passes - passes)
+    scale = found.scale if fit_options.scale is None else fit_options.scale
+    return Estimates(solution, found.family, scale, found.standard_error), problem.growing
+
+
+@contextmanager
+def _solver(
+    model: Any, source: StreamedRows, client: Any, saved: Checkpoint | None, n_threads: int
+) -> Iterator[Callable[[Family, SolverOptions, Any], StreamedSolution]]:
+    """What maximises the likelihood of a family, with options and coefficients to start from."""
+    rows, others = model.rows.swept, list[StreamedRows]()
     # Distinct rows are few, and here.
     client = client if rows is model.rows else None
     with ExitStack() as stack:
@@ -144,19 +178,23 @@ def _solve(
             others.append(rows.source_without(LeftOut((), columns), n_threads))
             return prepared(others[-1])
 
-        others: list[StreamedRows] = []
-        found = solve_streamed(
-            prepared(source),
-            model.family,
-            fit_options.options,
-            binary=rows.summary.binary,
-            start_params=_checked_start(fit_options, source.row_table.n_columns),
-            safe_mean=lambda: rows.mean_response,
-            offset_range=rows.totals.offset_range,
-            without=without if source is rows.row_source(n_threads) else None,
-        )
-        n_passes = sum(some.n_passes for some in (source, *others)) - passes
-        return found._replace(solution=replace(found.solution, n_sweeps=n_passes))
+        def solve(family: Family, options: SolverOptions, start: Any) -> StreamedSolution:
+            passes = sum(some.n_passes for some in (source, *others))
+            found = solve_streamed(
+                source,
+                family,
+                options,
+                binary=rows.summary.binary,
+                start_params=start,
+                safe_mean=lambda: rows.mean_response,
+                offset_range=rows.totals.offset_range,
+                without=without if source is rows.row_source(n_threads) else None,
+            )
+            passes = sum(some.n_passes for some in (source, *others)) - passes
+            return found._replace(solution=replace(found.solution, n_sweeps=passes))
+
+        prepared(source)
+        yield solve
 
 
 def _warn_of_growing(names: list[str]) -> None:

@@ -86,6 +86,8 @@ def grain_sums(
     if window.groups is not None:
         own.point(fields.GROUP, window.groups)
     own.bind_partials(sums)
+    # Where kernels leave them that add up numbers of rows alone.
+    own.point(fields.OUTPUT, sums)
     own.launch(kernel, n_grains, n_threads)
     return sums
 

@@ -12,14 +12,13 @@ import math
 
 import numpy as np
 
-from fastglm.errors import BoundaryWarning, DataError, Status, warn
+from fastglm.errors import BoundaryWarning, Status, warn
 from fastglm.families import Family
 from fastglm.fit.free_parameters.problem import FreeParameterEstimate, Problem
 from fastglm.kernels.blocks import table as fields
 from fastglm.kernels.passes.nb_alpha_derivatives import N_TERMS, nb_alpha_kernel
 from fastglm.passes.products import RowPass
-from fastglm.passes.row_table import RowTable
-from fastglm.solve.fit import count_chunks
+from fastglm.passes.source import RowSource
 from fastglm.solve.solution import Solution
 
 __all__ = ["estimate_alpha", "nb_alpha_sums"]
@@ -32,8 +31,6 @@ LOOSE_TOLERANCE = 1e-7
 CLOSE = 0.1
 #: Alpha in standard errors of a sample from which the estimate of all rows may begin.
 FAR = 8.0
-#: Counts are tabulated up to their maximum, which must be below this.
-LARGEST_COUNT = 50_000_000
 
 
 class _AlphaDerivatives:
@@ -41,20 +38,7 @@ class _AlphaDerivatives:
 
     def __init__(self, problem: Problem):
         self.problem = problem
-        rows = problem.rows
-        y, weights = rows.response, rows.prior_weights
-        if weights is not None:
-            y = np.where(weights > 0, y, 0)
-        with np.errstate(invalid="ignore"):
-            count = y.astype(np.int64)
-        if y.max(initial=0) >= LARGEST_COUNT or (count != y).any():
-            row = int(np.argmax((count != y) | (y >= LARGEST_COUNT)))
-            raise DataError(
-                f"alpha is estimated from counts below {LARGEST_COUNT:,}, but the response is "
-                f"{y[row]:g} in row {row}: give NegativeBinomial(alpha=...), or use "
-                "family='quasipoisson'."
-            )
-        counted = np.bincount(count, weights=weights)
+        counted = problem.weights_by_count()
         # Weight of the rows whose response exceeds j, j = 0, 1, ..., max - 1.
         self.exceeding = counted[::-1].cumsum()[::-1][1:]
 
@@ -65,7 +49,7 @@ class _AlphaDerivatives:
         """
         problem = self.problem
         score, curvature, excess, squares = nb_alpha_sums(
-            problem.row_table,
+            problem.source,
             family,
             solution.params,
             solution.constant is not None,
@@ -81,14 +65,14 @@ class _AlphaDerivatives:
 
 
 def nb_alpha_sums(
-    row_table: RowTable, family: Family, params: np.ndarray, shifted: bool, n_threads: int
+    rows: RowSource, family: Family, params: np.ndarray, shifted: bool, n_threads: int
 ) -> np.ndarray:
     """Sums of `nb_alpha_kernel` over all rows, (4,); `shifted` as for `RowPass`."""
-    over_rows, n_chunks = RowPass(row_table, family, params, shifted), count_chunks(row_table)
-    sums = np.empty((n_chunks, N_TERMS))
-    over_rows.table.set(fields.N_CHUNKS, n_chunks)
+    over_rows = RowPass(rows.row_table, family, params, shifted)
+    sums = np.empty((rows.count_partials(8 * N_TERMS), N_TERMS))
+    over_rows.table.set(fields.N_CHUNKS, len(sums))
     over_rows.table.point(fields.OUTPUT, sums)
-    over_rows.table.launch(nb_alpha_kernel, n_chunks, n_threads)
+    rows.add_up(nb_alpha_kernel, over_rows.table, sums, n_threads)
     return sums.sum(axis=0)
 
 

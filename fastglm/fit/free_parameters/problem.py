@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from fastglm.errors import Status
 from fastglm.families import Family
+from fastglm.fit.free_parameters.counts import weights_by_count
 from fastglm.kernels.blocks.row_buffers import MEAN
 from fastglm.passes.row_table import RowTable, build_row_table
 from fastglm.passes.row_values import evaluate_rows
+from fastglm.passes.source import MemoryRows, RowSource
 from fastglm.rows.model_rows import ModelRows
 from fastglm.solve.fit import SolverOptions, solve
 from fastglm.solve.newton.state import Purpose
@@ -68,6 +71,7 @@ class Problem:
         self, row_table: RowTable, rows: ModelRows, family: Family, options: SolverOptions
     ):
         self.row_table = row_table
+        self.source: RowSource = MemoryRows(row_table)
         self.rows = rows
         self.family = family
         self.options = options
@@ -91,20 +95,34 @@ class Problem:
         )
         if start is not None:
             start = np.where(np.isnan(start), 0.0, start)
-        solution = solve(
-            self.row_table,
-            family,
-            loose,
-            binary=self.rows.summary.binary,
-            start_params=start,
-            safe_mean=lambda: self.rows.mean_response,
-            start_decrement=start_decrement,
-        )
+        solution = self._solved(family, loose, start, start_decrement)
         # Later fits begin where they end: only the first one's contraction can show separation.
         self.contraction = solution.contraction if self.contraction is None else self.contraction
         self.n_iter += solution.n_iter
         self.n_sweeps += solution.n_sweeps
         return solution
+
+    def _solved(
+        self, family: Family, options: SolverOptions, start: Any, start_decrement: float
+    ) -> Solution:
+        return solve(
+            self.row_table,
+            family,
+            options,
+            binary=self.rows.summary.binary,
+            start_params=start,
+            safe_mean=lambda: self.rows.mean_response,
+            start_decrement=start_decrement,
+        )
+
+    @property
+    def vectors(self) -> ModelRows:
+        """Responses and weights of all rows."""
+        return self.rows
+
+    def weights_by_count(self) -> np.ndarray:
+        """See `fastglm.fit.free_parameters.counts.weights_by_count`."""
+        return weights_by_count(self.rows.response, self.rows.prior_weights)
 
     def sample(self) -> Problem | None:
         """The same of evenly spaced rows where there are many; None where there are not.

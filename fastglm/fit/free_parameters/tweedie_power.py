@@ -40,7 +40,7 @@ class _Profile:
     """
 
     def __init__(self, problem: Problem, has_zeros: bool):
-        rows = problem.rows
+        rows = problem.vectors
         self.problem = problem
         self.likelihood = Likelihood(rows)
         self.has_zeros = has_zeros
@@ -128,7 +128,7 @@ def estimate_power(problem: Problem, start: np.ndarray | None) -> FreeParameterE
     BoundaryWarning
         If the likelihood rises up to the end of the range of powers.
     """
-    has_zeros = problem.rows.summary.minimum == 0.0
+    has_zeros = problem.vectors.summary.minimum == 0.0
     profile = _Profile(problem, has_zeros)
     sample = problem.sample()
     # Close to the top for all rows, where every step costs passes over them.
@@ -180,7 +180,7 @@ def _first_point(profile: _Profile, solution: Solution) -> np.ndarray:
     problem = profile.problem
     profile.look_at(solution)
     mu = problem.means(problem.family, solution.params)
-    y, weights = problem.rows.response, problem.rows.prior_weights
+    y, weights = problem.vectors.response, problem.vectors.prior_weights
     squares = (
         (y - mu) ** 2 if weights is None else np.where(weights > 0, weights, 0) * (y - mu) ** 2
     )
@@ -191,7 +191,7 @@ def _first_point(profile: _Profile, solution: Solution) -> np.ndarray:
         np.array(
             [
                 profile.coordinate(power),
-                math.log(float((squares / mu**power).sum()) / problem.rows.nobs),
+                math.log(float((squares / mu**power).sum()) / problem.vectors.nobs),
             ]
         )
         for power in FIRST_POWERS

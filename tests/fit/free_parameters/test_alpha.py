@@ -8,6 +8,7 @@ from fastglm.design.matrix.arrays import design_from_array
 from fastglm.errors import BoundaryWarning, DataError, ModelError
 from fastglm.fit.free_parameters.alpha import nb_alpha_sums
 from fastglm.passes.row_table import build_row_table
+from fastglm.passes.source import MemoryRows
 
 CASES = [("v_nb_quine", "log"), ("v_nb_sqrt_quine", "sqrt"), ("v_nb_biochem", "log")]
 
@@ -121,7 +122,7 @@ def test_derivatives_in_alpha_equal_integrals(alpha):
     expected = w @ first, w @ second, w @ ((y - mu) ** 2 - mu), w @ mu**2
     row_table = build_row_table(design_from_array(mu[:, None]), y, w)
     family = fg.families.NegativeBinomial("identity").with_estimate(alpha)
-    sums = nb_alpha_sums(row_table, family, np.ones(1), False, 1)
+    sums = nb_alpha_sums(MemoryRows(row_table), family, np.ones(1), False, 1)
     np.testing.assert_allclose(sums, expected, rtol=1e-10)
 
 
