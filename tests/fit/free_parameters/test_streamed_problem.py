@@ -126,3 +126,17 @@ def test_a_stopped_estimate_goes_on_from_its_checkpoint(table, tmp_path, monkeyp
     # What the checkpoint answers is not read again.
     assert 10**6 - left[0] <= whole.n_passes - 6
     assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("formula", "family"), [("claims ~ g", "negativebinomial"), ("sized ~ g", "tweedie")]
+)
+def test_rows_that_are_alike_count_as_many(formula, family, table):
+    sized = np.round(table.column("cost").to_numpy())
+    table = table.append_column("sized", pa.array(sized))
+    streamed = fg.streamed.StreamedGLM(formula, table, family, compress=True).fit()
+    assert streamed.model.rows.cells is not None
+    whole = fg.glm(formula, table, family)
+    assert streamed.family.parameter == pytest.approx(whole.family.parameter, rel=1e-7)
+    np.testing.assert_allclose(streamed.bse, whole.bse, rtol=1e-7)
+    assert streamed.llf == pytest.approx(whole.llf, rel=1e-9)
