@@ -11,6 +11,7 @@ from fastglm.errors import DataError
 from fastglm.inference.evaluation.evaluate import Evaluation, measures
 from fastglm.inference.evaluation.groups import Observed, observed_at
 from fastglm.inference.evaluation.new_rows import read_held_out
+from fastglm.mixed.explained import intraclass_correlations, r_squared
 from fastglm.mixed.prediction import predict_rows
 from fastglm.mixed.record import MixedFit
 from fastglm.rows.model_rows import ModelRows
@@ -58,6 +59,22 @@ def _rows_and_means(
 
 class EvaluationMethods(MixedFit):
     """Mixin of `MixedResults`."""
+
+    def r2(self) -> dict[str, float]:
+        """R squared, "marginal" of the fixed part and "conditional" with the random one.
+
+        Notes
+        -----
+        Nakagawa, Johnson & Schielzeth (2017): for proportions with the variance of the latent
+        variable, for a log link by the log-normal approximation at the mean of the responses.
+        Ordered categories have that of their latent variable; shares by the delta method, as any
+        other link. Counts with a model of their zeros have none.
+        """
+        return r_squared(self)
+
+    def icc(self) -> dict[str, float]:
+        """Share of each grouping factor in the variance that the fixed part leaves."""
+        return intraclass_correlations(self)
 
     def evaluate(
         self,

@@ -16,11 +16,7 @@ from fastglm.inference.hypothesis_tests.tables import HypothesisTest, Table
 from fastglm.kernels.threads.threads import usable_threads
 from fastglm.mixed.effects import GroupEffects
 from fastglm.mixed.evaluation import EvaluationMethods
-from fastglm.mixed.explained import (
-    distribution_variance,
-    intraclass_correlations,
-    r_squared,
-)
+from fastglm.mixed.explained import distribution_variance
 from fastglm.mixed.hypotheses import compare_mixed, f_test, freedom_of, linear_tests
 from fastglm.mixed.intervals import predict_intervals
 from fastglm.mixed.other_names import OtherNames
@@ -210,23 +206,7 @@ class MixedResults(
         """
         return level_influence(self, group, refit, usable_threads(n_threads))
 
-    # -- shares of variance, and responses from the model
-
-    def r2(self) -> dict[str, float]:
-        """R squared, "marginal" of the fixed part and "conditional" with the random one.
-
-        Notes
-        -----
-        Nakagawa, Johnson & Schielzeth (2017): for proportions with the variance of the latent
-        variable, for a log link by the log-normal approximation at the mean of the responses.
-        Ordered categories have that of their latent variable; shares by the delta method, as any
-        other link. Counts with a model of their zeros have none.
-        """
-        return r_squared(self)
-
-    def icc(self) -> dict[str, float]:
-        """Share of each grouping factor in the variance that the fixed part leaves."""
-        return intraclass_correlations(self)
+    # -- responses from the model
 
     def _distribution_variance(self, eta: np.ndarray, sd: np.ndarray) -> float:
         return distribution_variance(self, eta, sd)

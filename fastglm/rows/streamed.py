@@ -254,6 +254,7 @@ class StreamedModelRows:
         model = replace(model, fitted_formula=constant, also=also)
         return StreamedModelRows(self.source, model, self.totals, self.memory)
 
+    @cached_property
     def level_counts(self) -> dict[int, np.ndarray]:
         """Counts of rows by level and side, (k, 3), of each part of the design that is of levels.
 

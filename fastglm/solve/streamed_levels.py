@@ -35,7 +35,7 @@ def find_streamed_levels(rows: StreamedModelRows) -> SeparatedLevels | None:
     rows
         Counted while they were learned.
     """
-    sides_of = {number: only_side(counts) for number, counts in rows.level_counts().items()}
+    sides_of = {number: only_side(counts) for number, counts in rows.level_counts.items()}
     return separated_columns(rows.row_source(1).row_table, sides_of)
 
 
@@ -69,7 +69,7 @@ def solve_beside_streamed_levels(
     None
         As by `solve_beside_levels`.
     """
-    counts, p = rows.level_counts(), rows.row_source(n_threads).row_table.n_columns
+    counts, p = rows.level_counts, rows.row_source(n_threads).row_table.n_columns
     n_separated = int(sum(counts[part][level].sum() for part, level in found.places))
     kept = np.setdiff1d(np.arange(p), found.columns)
     if kept.size == 0 or n_separated * p > MOST_VALUES:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["Source"]
+__all__ = ["Source", "is_text"]
 
 
 class Source(ABC):
@@ -80,3 +80,11 @@ class Source(ABC):
     def __repr__(self) -> str:
         rows = "rows not counted yet" if self.n_rows is None else f"{self.n_rows:,} rows"
         return f"<{type(self).__name__} {self.label}, {rows}, {len(self.names)} columns>"
+
+
+def is_text(kind: pyarrow.DataType) -> bool:
+    """Whether a type of Arrow is one of strings, however they lie in memory."""
+    import pyarrow
+
+    types = pyarrow.types
+    return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)

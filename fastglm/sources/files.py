@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastglm.errors import DataError
-from fastglm.sources.base import Source
+from fastglm.sources.base import Source, is_text
 
 if TYPE_CHECKING:
     import pyarrow
@@ -150,7 +150,7 @@ class ParquetFiles(FileSource):
         from pyarrow import parquet
 
         path = self.paths[unit.file]
-        texts = [name for name in columns if _is_text(self.schema.field(name).type)]
+        texts = [name for name in columns if is_text(self.schema.field(name).type)]
         with parquet.ParquetFile(
             path, metadata=self._metadata[path], read_dictionary=texts
         ) as file:
@@ -186,12 +186,6 @@ class ArrowFiles(FileSource):
             ipc.open_file(opened, options=options) as file,
         ):
             yield pyarrow.Table.from_batches([file.get_batch(unit.number)]).select(columns)
-
-
-def _is_text(kind: Any) -> bool:
-    import pyarrow
-
-    return bool(pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind))
 
 
 def label_of(paths: Sequence[Path]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fastglm.errors import DataError, FastGLMError
-from fastglm.sources.base import Source
+from fastglm.sources.base import Source, is_text
 
 if TYPE_CHECKING:
     import pyarrow
@@ -163,7 +163,7 @@ class ColumnTypes:
         kind = self._known.setdefault(name, column.type)
         if column.type == kind:
             return column
-        if _is_text(column.type) and _is_text(kind):
+        if is_text(column.type) and is_text(kind):
             return column.cast(kind)
         if column.null_count == len(column):
             return pyarrow.chunked_array([pyarrow.nulls(len(column), kind)], kind)
@@ -188,13 +188,6 @@ def _with_wide_codes(column: pyarrow.ChunkedArray) -> pyarrow.ChunkedArray:
     ]
     wanted = pyarrow.dictionary(pyarrow.int32(), kind.value_type, kind.ordered)
     return pyarrow.chunked_array(chunks, wanted)
-
-
-def _is_text(kind: pyarrow.DataType) -> bool:
-    import pyarrow
-
-    types = pyarrow.types
-    return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
 
 
 def joined_tables(tables: Sequence[pyarrow.Table]) -> pyarrow.Table:
