@@ -114,8 +114,8 @@ def _inverse_root(information: np.ndarray) -> np.ndarray:
 def _largest_move_of_levels(run: Run, length: float) -> float:
     """What the last step, of this length, may move linear predictors of rows of a level by.
 
-    Without categoricals these are the rows at the constant, be it of centred columns or of given
-    ones, of which the step itself tells more than its length.
+    Without categoricals these are the rows at the constant, be it of centred columns or where all
+    dense levels are 0, of which the step itself tells more than its length.
     """
     coded, constant = coded_columns(run.row_table), run.scaling.constant
     if constant >= 0:
@@ -125,12 +125,20 @@ def _largest_move_of_levels(run: Run, length: float) -> float:
         return length * _largest_error(run, columns)
     if constant < 0:
         return 0.0
-    unit = np.zeros(run.row_table.n_columns)
-    unit[constant] = 1.0
-    ends = run.vectors[at.COEFFICIENTS], run.vectors[at.TRIAL]
-    given = [run.scaling.to_params(end, run.row_table)[constant] for end in ends]
-    moved = max(abs(ends[0][constant] - ends[1][constant]), abs(given[0] - given[1]))
-    return float(min(moved, length * math.sqrt(run.solve(unit)[constant])))
+    step = run.vectors[at.COEFFICIENTS] - run.vectors[at.TRIAL]
+    columns, moves = _dense_levels(run)
+    return float(max(abs(step[constant]), abs(step[constant] - moves @ step[columns])))
+
+
+def _dense_levels(run: Run) -> tuple[np.ndarray, np.ndarray]:
+    """Design columns that may be dense levels of 0 and 1, and where 0 is, in standardised units.
+
+    Shifts are means to within a spread: other columns between 0 and 1 are among them.
+    """
+    stored, design_column = run.row_table.direct_columns
+    shift, scale = run.scaling.shift[stored], run.scaling.scale[stored]
+    levels = np.flatnonzero((shift > 0.0) & (shift <= 1.0) & (scale >= 1.0))
+    return design_column[levels], (shift * scale)[levels]
 
 
 def _largest_error(run: Run, columns: np.ndarray) -> float:

@@ -207,7 +207,10 @@ def test_a_link_whose_domain_steps_keep_leaving_is_named():
     X[:, 0] = 1.0
     y = rng.wald(np.exp(X @ np.full(8, 0.3)), 2.0)
     with pytest.warns(fg.errors.ConvergenceWarning, match=r"means that link '1/mu\^2' does not"):
-        fg.GLM(y, X, "inverse_gaussian").fit(max_iter=10)
+        fit = fg.GLM(y, X, "inverse_gaussian").fit(max_iter=10)
+    assert not fit.converged
+    # Sweeps that only shorten steps are bounded as well.
+    assert 20 < fit.n_sweeps <= 40
     with pytest.warns(fg.errors.ConvergenceWarning) as told:
         fg.GLM(y, X, "inverse_gaussian", link="log").fit(max_iter=1)
     assert "means that link" not in str(told[0].message)

@@ -106,36 +106,49 @@ def test_settled_fits_take_no_further_sweep(judged):
     assert [left <= 1e-7 for left, _ in judged] == [True]
 
 
-@pytest.mark.parametrize("mean", [0.0, 50.0])
-def test_without_levels_the_step_itself_is_the_bound(monkeypatch, judged, mean):
+@pytest.mark.parametrize("kind", ["centered", "far from zero", "levels"])
+def test_without_categoricals_the_step_itself_is_the_bound(monkeypatch, judged, kind):
     monkeypatch.setattr(subsample, "SAMPLE_FROM_VALUES", 100_000)
     monkeypatch.setattr(chunks, "CHUNK_VALUES", 4_096)
     monkeypatch.setattr(subsample, "REUSE_FROM_DENSE", 12)
-    moves, settles = [], sampled_correction.finalize_information
+    steps, settles = [], sampled_correction.finalize_information
 
     def spy(run, options):
-        steps = run.vectors[[at.COEFFICIENTS, at.TRIAL]]
-        given = [run.scaling.to_params(step, run.row_table)[0] for step in steps]
-        information = np.tril(run.information) + np.tril(run.information, -1).T
-        length = np.sqrt(run.state[at.DECREMENT] * np.linalg.inv(information)[0, 0])
-        moves.append((abs(steps[0, 0] - steps[1, 0]), abs(given[0] - given[1]), length))
+        ends = run.vectors[[at.COEFFICIENTS, at.TRIAL]]
+        given = [run.scaling.to_params(end, run.row_table) for end in ends]
+        steps.append((abs(ends[0] - ends[1])[0], abs(given[0] - given[1])[0]))
         return settles(run, options)
 
     monkeypatch.setattr(fit, "finalize_information", spy)
     generator = np.random.default_rng(1)
-    X = generator.standard_normal((N, 16)) + mean
+    X = generator.standard_normal((N, 16))
+    if kind == "levels":
+        X[:, 5:8] = generator.random((N, 3)) < 0.95
+    linear = X[:, 1:5].sum(axis=1) / 4.0
+    X += 50.0 if kind == "far from zero" else 0.0
     X[:, 0] = 1.0
-    linear = (X[:, 1:5] - mean).sum(axis=1) / 4.0
     y = (generator.random(N) < 1.0 / (1.0 + np.exp(-linear))).astype(float)
     found = fg.GLM(y, X, "binomial").fit()
-    (left, (_, last, _)), (centered, given, length) = judged[0], moves[0]
+    (left, (_, last, _)), (mean, zero) = judged[0], steps[0]
     assert not last.any()
-    assert left == pytest.approx(min(max(centered, given), length), rel=1e-6)
-    # Of columns far from zero the constant moves further than any row.
-    assert (given > length) == (mean > 0.0)
+    # Far from zero no row is at the constant of the given columns; of levels those of one are.
+    assert kind == "centered" or zero > 1.2 * mean
+    expected = zero if kind == "levels" else mean
+    assert left == pytest.approx(expected, rel=1e-6)
     np.testing.assert_allclose(
         found.bse, errors_at(X, np.asarray(found.params), "binomial"), rtol=1e-7
     )
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("family", ["poisson", "binomial"])
+def test_so_they_do_where_one_gram_matrix_led(monkeypatch, family, seed):
+    monkeypatch.setattr(subsample, "LEAD_FROM_DENSE", 12)
+    monkeypatch.setattr(subsample, "LEAD_FROM_VALUES", 100_000)
+    data = frame(seed=seed)
+    X = dense(data)
+    found = fg.GLM(data[family], X, family).fit()
+    np.testing.assert_allclose(found.bse, errors_at(X, np.asarray(found.params), family), rtol=1e-7)
 
 
 def several_frame(events, seed=0, n_levels=8):

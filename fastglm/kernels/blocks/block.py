@@ -25,7 +25,9 @@ from fastglm.kernels.blocks.table import (
     BLOCK_LENGTH,
     BLOCK_STEP,
     CHUNK_STEP,
+    FLOAT32,
     MAX_ENTRIES,
+    MODE,
     N_BLOCKS,
     N_CHUNKS,
     N_DENSE,
@@ -36,6 +38,8 @@ from fastglm.kernels.blocks.table import (
     N_SUMS,
     PARAMETERS,
     PARTIALS,
+    WITH_DIAGONAL,
+    WITH_GRAM,
 )
 from fastglm.kernels.compiler.decorators import inline
 from fastglm.kernels.compiler.intrinsics import pointer
@@ -90,11 +94,21 @@ def visited_chunk(table, number):
 
 @inline
 def zeroed_partial(table, chunk):
-    """Address of a chunk's Gram matrix and score, and its sums behind them, all made zero."""
-    size = gram_size(table) + table[N_STORED] + N_SUMS
+    """Address of a chunk's Gram matrix and score, and its sums behind them, all made zero.
+
+    But for a Gram matrix that sweeps in single precision only lead past: with many columns, to
+    clear that of all chunks takes longer than such a sweep.
+    """
+    whole = gram_size(table)
+    size = whole + table[N_STORED] + N_SUMS
     address = table[PARTIALS] + 8 * size * chunk
-    partial = pointer(address, float64)
-    for k in range(size):
+    partial, first = pointer(address, float64), 0
+    if table[MODE] & FLOAT32 and not table[MODE] & WITH_GRAM:
+        first = whole
+        if table[MODE] & WITH_DIAGONAL:
+            for k in range(0, whole, padded_size(table)[1] + 1):
+                partial[k] = 0.0
+    for k in range(first, size):
         partial[k] = 0.0
     return address, pointer(address + 8 * (size - N_SUMS), float64)
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 RANK_TOLERANCE = 1e-10
 #: Shortest share of a step that is tried.
 SHORTEST_STEP = 2.0**-40
+#: Most sweeps for each iteration that is allowed, where steps keep being shortened.
+MOST_SWEEPS = 4.0
 
 # -- when a run has converged
 
@@ -76,6 +78,11 @@ FLOAT32_SWEEPS = 12
 FLOAT32_SLACK = 1e-7
 #: Largest remaining change of the uncertainty, in units of `tol`, that chunks may estimate.
 FINALIZED_LATER_SLACK = 100.0
+
+#: Without a sample, a Gram matrix of all rows leads where sweeps without one are this cheap.
+LEAD_FROM_DENSE, LEAD_FROM_VALUES = 128, 1_000_000
+#: Single precision leads on from a matrix whose columns leave this share of each other unexplained.
+LEAST_LEADING_PIVOT = 1e-3
 
 # -- corrections from some chunks
 

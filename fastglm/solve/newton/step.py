@@ -38,7 +38,7 @@ from fastglm.kernels.compiler.decorators import entry, inline, noinline
 from fastglm.kernels.compiler.intrinsics import call_row_block, pointer
 from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.kernels.math.cholesky import dot, factorize_gram
-from fastglm.solve.newton.constants import RANK_TOLERANCE, SHORTEST_STEP
+from fastglm.solve.newton.constants import MOST_SWEEPS, RANK_TOLERANCE, SHORTEST_STEP
 from fastglm.solve.newton.convergence import (
     is_acceptable,
     is_at_boundary,
@@ -63,6 +63,7 @@ from fastglm.solve.newton.state import (
     LAST_SCORE,
     LEAST_PIVOT,
     LEFT_DOMAIN_AT,
+    MAX_ITERATIONS,
     N_ALIASED,
     N_ITERATIONS,
     N_LBFGS_PAIRS,
@@ -85,6 +86,7 @@ from fastglm.solve.newton.vectors import copy_vector, vector
 
 RUNNING = int(Status.RUNNING)
 CONVERGED = int(Status.CONVERGED)
+TOO_MANY = int(Status.MAX_ITERATIONS)
 TOO_SHORT = int(Status.STEP_TOO_SHORT)
 NOT_FINITE = int(Status.NOT_FINITE)
 NOT_CONSTANT = int(Status.NOT_CONSTANT)
@@ -121,7 +123,11 @@ def shorten(table, state):
     """Half of the step that left the domain or raised the deviance.
 
     Where no share of a step is any good, the L-BFGS pairs may be to blame: once more without them.
+    Where most steps must be shortened many times over, sweeps run out before iterations do.
     """
+    if math.isfinite(state[DEVIANCE]) and state[N_SWEEPS] >= MOST_SWEEPS * state[MAX_ITERATIONS]:
+        state[STATUS] = TOO_MANY
+        return
     state[STEP_LENGTH] *= 0.5
     if state[STEP_LENGTH] < SHORTEST_STEP:
         if state[N_LBFGS_PAIRS] == 0.0:

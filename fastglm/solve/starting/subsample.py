@@ -13,7 +13,9 @@ import math
 import numpy as np
 
 from fastglm.errors import Status
+from fastglm.kernels.blocks import table as fields
 from fastglm.kernels.blocks.row_buffers import BLOCK_ROWS
+from fastglm.kernels.blocks.table import FLOAT32_GRAM, N_SUMS, SUM_DEVIANCE
 from fastglm.passes.scaling import read_sample
 from fastglm.solve.aliases import ProvenAliases
 from fastglm.solve.newton import state as at
@@ -22,7 +24,10 @@ from fastglm.solve.newton.constants import (
     FINALIZED_LATER_SLACK,
     FLOAT32_SLACK,
     FLOAT32_SWEEPS,
+    LEAD_FROM_DENSE,
+    LEAD_FROM_VALUES,
     LEAST_EIGENVALUE,
+    LEAST_LEADING_PIVOT,
     MAX_REUSES,
     REUSE_FROM_COLUMNS,
     REUSE_FROM_DENSE,
@@ -66,8 +71,52 @@ def choose_start(run: Run, options: SolverOptions, aliases: ProvenAliases) -> bo
             if can_correct(run):
                 run.state[at.UNCERTAINTY_SLACK] = FINALIZED_LATER_SLACK
             return True
+    elif _is_led_by_one_gram(run, options) and _start_from_one_gram(run, options):
+        return True
     run.start_from_response(None)
     return False
+
+
+def _is_led_by_one_gram(run: Run, options: SolverOptions) -> bool:
+    """Whether many columns and few rows make each Gram matrix dear that is not needed."""
+    n, p = run.row_table.n_rows, run.row_table.n_dense
+    is_wide = p >= LEAD_FROM_DENSE and n * p >= LEAD_FROM_VALUES
+    changes = not run.has_constant_weights and _can_use_float32(run)
+    return is_wide and changes and options.max_iter > FLOAT32_SWEEPS and run.rows.is_in_memory
+
+
+def _start_from_one_gram(run: Run, options: SolverOptions) -> bool:
+    """Takes the run close to the optimum with a single Gram matrix, that of its start.
+
+    It has rounded columns, and is a preconditioner for sweeps in single precision without one. The
+    sweep in double precision that follows has its own, from which results are. Whether it got
+    there.
+    """
+    first = Run(run.rows, run.scaling, run.family, run.binary, run.partials)
+    first.start_from_response(None)
+    first.table[fields.MODE] |= FLOAT32_GRAM
+    first.expect(options)
+    first.sweep_and_step(options.n_threads)
+    may_lead = first.status == Status.RUNNING and first.state[at.N_ALIASED] == 0.0
+    if not may_lead or first.state[at.LEAST_PIVOT] < LEAST_LEADING_PIVOT:
+        return False
+    deviance = float(run.partials[0, SUM_DEVIANCE - N_SUMS])
+    run.start_from(first.vectors[at.TRIAL].astype(np.float32).astype(np.float64))
+    run.state[at.N_SWEEPS] = 1.0
+    run.reuse_factor(first, 1.0, FLOAT32_SWEEPS)
+    run.run_in_float32(_leading(options), deviance)
+    if run.status != Status.CONVERGED or run.state[at.N_ALIASED] > 0.0:
+        return False
+    run.resume_double(float32_gram=False)
+    return True
+
+
+def _leading(options: SolverOptions) -> SolverOptions:
+    """Options of sweeps in single precision."""
+    most = min(FLOAT32_SWEEPS, options.max_iter)
+    return SolverOptions(
+        FLOAT32_SLACK, most, options.n_threads, options.progress, purpose=at.Purpose.LOW_PRECISION
+    )
 
 
 def _sample_rows(run: Run) -> int:
@@ -166,11 +215,8 @@ def _least_eigenvalue(sample: Run) -> float:
 def _start_in_float32(run: Run, sample: Run, share: float, options: SolverOptions) -> bool:
     """Takes the run from the sample's coefficients close to the optimum; whether it got there."""
     deviance = sample.state[at.DEVIANCE] / share
-    most = min(FLOAT32_SWEEPS, options.max_iter)
-    loose = SolverOptions(
-        FLOAT32_SLACK, most, options.n_threads, options.progress, purpose=at.Purpose.LOW_PRECISION
-    )
-    if most > 1 and can_correct(run) and run.is_newton and not _is_wide(run):
+    loose = _leading(options)
+    if loose.max_iter > 1 and can_correct(run) and run.is_newton and not _is_wide(run):
         start = sample.vectors[at.COEFFICIENTS].astype(np.float32).astype(np.float64)
         run.start_from(start)
         run.run_in_float32(loose._replace(max_iter=1), deviance)
