@@ -13,7 +13,6 @@ import math
 import numpy as np
 
 from fastglm.errors import Status
-from fastglm.kernels.blocks import table as fields
 from fastglm.kernels.blocks.row_buffers import BLOCK_ROWS
 from fastglm.kernels.blocks.table import FLOAT32_GRAM, N_SUMS, SUM_DEVIANCE
 from fastglm.passes.scaling import read_sample
@@ -94,7 +93,7 @@ def _start_from_one_gram(run: Run, options: SolverOptions) -> bool:
     """
     first = Run(run.rows, run.scaling, run.family, run.binary, run.partials)
     first.start_from_response(None)
-    first.table[fields.MODE] |= FLOAT32_GRAM
+    first.table.mode |= FLOAT32_GRAM
     first.expect(options)
     first.sweep_and_step(options.n_threads)
     may_lead = first.status == Status.RUNNING and first.state[at.N_ALIASED] == 0.0
