@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 
+from fastglm.kernels.math.cholesky import factorize_and_solve, invert
 from fastglm.solve.coded_aliases import coded_columns
 from fastglm.solve.newton import state as at
 from fastglm.solve.newton.run import Run
@@ -104,11 +105,17 @@ def _told_apart(run: Run) -> np.ndarray:
 
 
 def _inverse_root(information: np.ndarray) -> np.ndarray:
-    """L^-1 of L L', of which the lower triangle is given."""
-    scale = 1.0 / np.sqrt(information.diagonal())
-    # NumPy's, whose threads are there: importing SciPy's linear algebra starts others.
-    lower = np.linalg.cholesky(information * np.outer(scale, scale))
-    return np.linalg.inv(lower) * scale
+    """L^-1 of L L', of which the lower triangle is given.
+
+    By this package's kernels: LAPACK's threads wait for one another where others use the cores.
+    """
+    p, (scale, pivot, right, step) = len(information), np.zeros((4, len(information)))
+    factor, inverse, root = np.zeros((3, p, p))
+    information = np.ascontiguousarray(information)
+    if factorize_and_solve(information, right, factor, scale, pivot, 0.0, step) != 0:
+        raise np.linalg.LinAlgError
+    invert(factor, scale, pivot, inverse, root)
+    return root.T
 
 
 def _largest_move_of_levels(run: Run, length: float) -> float:
