@@ -1,6 +1,7 @@
 """Files and functions are short, and kernels are launched through tables that know types."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -91,3 +92,15 @@ def test_kernels_are_launched_through_a_table():
     }
     assert {n for n, s in sources.items() if calls(s, "launch")} == {"passes/kernel_table.py"}
     assert {n for n, s in sources.items() if writes_slots(s)} == WRITES_SLOTS
+
+
+def test_the_plan_of_the_house_names_files_and_what_is_in_them():
+    text = (PACKAGE / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 150
+    root = PACKAGE.parent
+    files = {p.relative_to(root).as_posix(): p for p in [*FILES, *(root / "tests").rglob("*.py")]}
+    named = re.findall(r"`([\w/]+\.py)(?::\s+(\w+))?`", text)
+    assert len(named) > 30
+    for path, name in named:
+        found = [p for f, p in files.items() if f"/{f}".endswith(f"/{path}")]
+        assert any(name in p.read_text(encoding="utf-8") for p in found), (path, name)
