@@ -89,6 +89,18 @@ class ResponseResiduals(ResponseFit):
         """Mean and variance of the responses from (K, n) predictors, (n,) or (k, n) each."""
         raise NotImplementedError
 
+    def _log_densities(self, response: np.ndarray, etas: np.ndarray) -> np.ndarray:
+        """Log-likelihood of each response, (n,), given (K, n) predictors."""
+        raise NotImplementedError
+
+    def _constant_predictors(self, constants: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+        """Predictors, (K, n), that are constants but for their offsets, (K, n)."""
+        return constants[:, None] + offsets
+
+    def _constants_near(self, etas: np.ndarray) -> np.ndarray:
+        """What `_constant_predictors` takes, of mean predictors, (K,)."""
+        return etas
+
     def _observed(self) -> np.ndarray:
         """The responses in the shape of their means."""
         return self._observed_of(self._model_with_data("residuals").rows.response)
@@ -99,6 +111,8 @@ class ResponseResiduals(ResponseFit):
 
     #: Whether the response is a category.
     of_categories: ClassVar[bool] = False
+    #: Whether its likelihood is of densities, whose logarithms have no upper end.
+    of_densities: ClassVar[bool] = False
     #: What new responses may be.
     _takes: ClassVar[ResponseRule] = NUMBERS
 

@@ -324,6 +324,11 @@ class CategoricalResults(OutcomeResults):
         probability, _ = self._prediction(etas, "prob")
         return probability, probability * (1.0 - probability)
 
+    def _log_densities(self, response: np.ndarray, etas: np.ndarray) -> np.ndarray:
+        probability, _ = self._prediction(etas, "prob")
+        with np.errstate(divide="ignore"):
+            return np.log(probability[response, np.arange(response.size)])
+
     def _draw(self, etas: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         probability, _ = self._prediction(etas, "prob")
         below = np.cumsum(probability, axis=0)[:-1]

@@ -1,14 +1,17 @@
 """Evaluation of fits with several predictors, against measures made by hand and scikit-learn's."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
 import response_cases
+from scipy import special, stats
 from sklearn import metrics
 
 import fastglm as fg
-from fastglm.errors import DataError
+from fastglm.errors import BoundaryWarning, DataError
 
 OLD, NEW = response_cases.frame(240), response_cases.frame(120, seed=5)
 CATEGORIES = ("MNLogit", "OrderedModel")
@@ -50,6 +53,95 @@ def test_numbers_by_hand(name):
     close(table.expected, mean.mean(axis=0), rtol=1e-10)
     close(table.rmse, np.sqrt(((y - mean) ** 2).mean(axis=0)), rtol=1e-10)
     close(table.mae, np.abs(y - mean).mean(axis=0), rtol=1e-10)
+
+
+def log_densities(name, res):
+    """Of the new rows, by SciPy, from what `predict` gives."""
+    y = NEW.counts.to_numpy()
+    if name in CATEGORIES:
+        return np.log(np.asarray(res.predict(NEW))[np.arange(len(NEW)), NEW.level])
+    if name == "BetaModel":
+        mean, precision = res.predict(NEW).to_numpy(), res.predict(NEW, "precision").to_numpy()
+        return stats.beta.logpdf(NEW.share, mean * precision, (1.0 - mean) * precision)
+    if name == "DirichletModel":
+        shape = np.asarray(res.predict(NEW, "shape"))
+        return stats.beta.logpdf(NEW.share, shape[:, 0], shape[:, 1])
+    if name == "NegativeBinomialP":
+        mean, variance = res.predict(NEW).to_numpy(), res.predict(NEW, "variance").to_numpy()
+        size = mean**2 / (variance - mean)
+        return stats.nbinom.logpmf(y, size, size / (size + mean))
+    mean, zero = res.predict(NEW, "mean-count").to_numpy(), res.predict(NEW, "prob-zero").to_numpy()
+    if name == "Hurdle":
+        positive = (1.0 - zero) * stats.poisson.pmf(y, mean) / -np.expm1(-mean)
+        return np.log(np.where(y == 0.0, zero, positive))
+    size = 1.0 / res.alpha
+    extra = special.expit(res.predict(NEW, "linear").to_numpy()[:, 1])
+    counts = (1.0 - extra) * stats.nbinom.pmf(y, size, size / (size + mean))
+    return np.log(counts + np.where(y == 0.0, extra, 0.0))
+
+
+@pytest.mark.parametrize("name", list(response_cases.MODELS))
+@pytest.mark.parametrize("weights", [None, "w"])
+def test_log_likelihood_deviance_and_d2_of_new_rows(name, weights):
+    res = fit(name, freq_weights=weights)
+    found = res.evaluate(NEW)
+    weight = np.ones(len(NEW)) if weights is None else NEW.w.to_numpy()
+    expected = weight @ log_densities(name, res)
+    close = np.testing.assert_allclose
+    close(found.log_likelihood, expected, rtol=1e-11)
+    close(found.deviance, -2.0 * expected, rtol=1e-11)
+    response, options = response_cases.MODELS[name]
+    constants = {key: "~ 1" if str(value)[0] == "~" else value for key, value in options.items()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BoundaryWarning)  # constants may leave no extra zeros
+        model = getattr(fg, name).from_formula
+        null = model(f"{response} ~ 1", NEW, **constants, freq_weights=weights).fit().llf
+    of_densities = name in ("BetaModel", "DirichletModel")
+    cox_snell = 1.0 - np.exp(2.0 * (null - expected) / weight.sum())
+    close(found.d2, cox_snell if of_densities else 1.0 - expected / null, rtol=0.0, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", CATEGORIES)
+def test_d2_of_categories_is_that_of_scikit_learn(name):
+    res = fit(name)
+    expected = metrics.d2_log_loss_score(NEW.level, np.asarray(res.predict(NEW)))
+    assert res.evaluate(NEW).d2 == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", list(response_cases.MODELS))
+@pytest.mark.parametrize("offset", [None, "o"])
+def test_log_likelihood_and_d2_of_the_rows_of_the_fit_are_those_of_the_fit(name, offset):
+    res = fit(name, offset=offset)
+    found = res.evaluate()
+    ratio = 1.0 - res.llf / res.llnull
+    if name in ("BetaModel", "DirichletModel"):
+        ratio = 1.0 - np.exp(2.0 * (res.llnull - res.llf) / len(OLD))
+    assert found.log_likelihood == pytest.approx(res.llf, rel=1e-11)
+    assert found.deviance == pytest.approx(res.deviance, rel=1e-11)
+    assert found.d2 == pytest.approx(ratio, rel=1e-9)
+
+
+def test_a_count_that_cannot_be_has_no_likelihood():
+    found = fit("Hurdle").evaluate(NEW.assign(counts=NEW.counts + 0.5))
+    assert found.log_likelihood == -np.inf
+    assert np.isnan(found.d2)
+    assert "d2" not in found.to_dict()
+
+
+def test_counts_without_alpha_and_of_small_alpha_keep_their_digits():
+    from fastglm.responses.count_density import log_count_density
+
+    y, mean = np.arange(40.0), np.full(40, 7.3)
+    poisson = stats.poisson.logpmf(y, 7.3)
+    np.testing.assert_allclose(log_count_density(y, mean, np.zeros(40)), poisson, rtol=1e-12)
+    # To first order alpha adds half of (y - mean)^2 - y.
+    alpha = 1e-10
+    nearly = poisson + 0.5 * alpha * ((y - mean) ** 2 - y)
+    np.testing.assert_allclose(log_count_density(y, mean, np.full(40, alpha)), nearly, atol=1e-13)
+    some = np.where(y % 2 == 0.0, 0.0, 0.7)
+    size = 1.0 / 0.7
+    expected = np.where(some > 0.0, stats.nbinom.logpmf(y, size, size / (size + 7.3)), poisson)
+    np.testing.assert_allclose(log_count_density(y, mean, some), expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", list(response_cases.MODELS))

@@ -16,11 +16,14 @@ from fastglm.mixed.boundary import describe_singular
 from fastglm.mixed.effects import variance_components
 from fastglm.mixed.generalized import GeneralizedEstimate
 from fastglm.mixed.results import MixedResults
+from fastglm.mixed.several.evaluation import evaluate_several
 from fastglm.mixed.several.intervals import predict_several_intervals
 from fastglm.mixed.several.rows import predict_several, simulate_several
 from fastglm.mixed.several.saving import describe_several
 from fastglm.mixed.summary import MixedSummary
+from fastglm.responses.evaluation import OutcomeEvaluation
 from fastglm.responses.results import ResponseResults
+from fastglm.rows.read import row_columns
 from fastglm.solve.several_predictors import PredictorSolution
 
 if TYPE_CHECKING:
@@ -120,6 +123,38 @@ class MixedSeveralResults(MixedResults):
             As for `MixedResults.simulate`.
         """
         return simulate_several(self, n, seed, use_u)
+
+    def evaluate(  # type: ignore[override]
+        self,
+        data: Any = None,
+        response: Any = None,
+        level: str = "conditional",
+        new_levels: str = "raise",
+        offset: Any = None,
+        exposure: Any = None,
+        freq_weights: Any = None,
+        var_weights: Any = None,
+        missing: str = "raise",
+        **others: Any,
+    ) -> OutcomeEvaluation:
+        """How the fit does on rows it has not seen, outcome by outcome.
+
+        Parameters
+        ----------
+        data, response, offset, exposure, freq_weights, var_weights, missing, **others
+            As for `MixedResults.evaluate`.
+        level, new_levels
+            Which means, as for `predict`. The log-likelihood is that of each row given its random
+            effects, which are zero at "population"; at "marginal", of each row by itself, averaged
+            over the effects. Rows without a mean are left out with ``new_levels="nan"``.
+
+        Returns
+        -------
+        OutcomeEvaluation
+            As of `ResponseResults.evaluate`; D2 is against constants without random effects.
+        """
+        columns = row_columns(offset, exposure, freq_weights, var_weights)
+        return evaluate_several(self, data, response, level, new_levels, columns, missing, others)
 
     @property
     def resid_response(self) -> Vector:
@@ -249,10 +284,6 @@ class MixedSeveralResults(MixedResults):
         )
 
     # -- what waits
-
-    def evaluate(self, *arguments: Any, **options: Any) -> NoReturn:
-        """Not there yet for these models."""
-        self._wait("evaluations on new rows", "predict()")
 
     def _observed_on(self, data: Any) -> NoReturn:
         self._wait("pictures of calibration and lift", "plots.effect or report()")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -24,7 +24,7 @@ from fastglm.mixed.prediction import (
 )
 from fastglm.mixed.simulation import draw_effects
 
-__all__ = ["predict_several", "several_rows", "simulate_several"]
+__all__ = ["predict_several", "predictors_at", "several_rows", "simulate_several"]
 
 
 def predict_several(
@@ -35,33 +35,50 @@ def predict_several(
     checked_choice("new_levels", new_levels, NEW_LEVELS)
     if level == "marginal" and which == "linear":
         raise ModelError("the marginal mean is one of the response: leave out which='linear'.")
-    population = fit.population
+    population, is_class = fit.population, which == "class"
+    new, at = predictors_at(fit, exog, level, new_levels, others)
+    if which == "linear":
+        return new.label(next(at)[1][0])
+    total: Any = 0.0
+    for weight, etas in at:
+        values, columns = population._prediction(etas, "prob" if is_class else which)
+        total = total + weight * values
+    if is_class:
+        return new.label(population._most_probable(total), [])
+    return new.label(total, columns)
+
+
+def predictors_at(
+    fit: Any,
+    exog: Any,
+    level: str,
+    new_levels: str,
+    others: Mapping[str, Any],
+    rule: Callable[[], tuple[np.ndarray, np.ndarray]] = quadrature_nodes,
+) -> tuple[population_rows.NewRows, Iterator[tuple[float, np.ndarray]]]:
+    """Rows, and (K, n) predictors with weights: one, or by quadrature over normal random parts.
+
+    Rows whose predictors are not known are marked by ``nan_rows``.
+    """
     new, rows = several_rows(fit, exog, level, others)
-    etas = population._predictors_of(new)
+    etas = fit.population._predictors_of(new)
+    if level == "marginal":
+        return new, _around(etas, effect_sd(fit, rows), rule)
     if level == "conditional":
         part = conditional_part(fit, rows, new_levels)
         new = _marked(new, np.isnan(part))
         etas[0] += np.nan_to_num(part)
-    if which == "linear":
-        return new.label(etas[0])
-    if level != "marginal":
-        values, columns = population._prediction(etas, which)
-        return new.label(values, columns)
-    return new.label(*_marginal(fit, etas, effect_sd(fit, rows), which))
+    return new, iter([(1.0, etas)])
 
 
-def _marginal(
-    fit: Any, etas: np.ndarray, sd: np.ndarray, which: str
-) -> tuple[np.ndarray, list[Any]]:
-    """Means over normal random parts, by Gauss-Hermite quadrature; names of columns."""
-    population, is_class = fit.population, which == "class"
-    total: Any = 0.0
-    for node, weight in zip(*quadrature_nodes(), strict=True):
+def _around(
+    etas: np.ndarray, sd: np.ndarray, rule: Callable[[], tuple[np.ndarray, np.ndarray]]
+) -> Iterator[tuple[float, np.ndarray]]:
+    """Predictors at the nodes of a rule for a standard normal variable, and its weights."""
+    for node, weight in zip(*rule(), strict=True):
         moved = etas.copy()
         moved[0] += node * sd
-        values, columns = population._prediction(moved, "prob" if is_class else which)
-        total = total + weight * values
-    return (population._most_probable(total), []) if is_class else (total, columns)
+        yield float(weight), moved
 
 
 def several_rows(fit: Any, exog: Any, level: str, others: Mapping[str, Any]) -> tuple[Any, NewRows]:

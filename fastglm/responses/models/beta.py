@@ -71,6 +71,14 @@ class BetaResults(ResponseResults):
         mean, precision = self.link.inverse(etas[0]), self.precision_link.inverse(etas[1])
         return mean, mean * (1.0 - mean) / (1.0 + precision)
 
+    of_densities: ClassVar[bool] = True
+
+    def _log_densities(self, response: np.ndarray, etas: np.ndarray) -> np.ndarray:
+        from fastglm import expfam
+
+        mean, precision = self.link.inverse(etas[0]), self.precision_link.inverse(etas[1])
+        return expfam.Beta(mean * precision, (1.0 - mean) * precision).log_prob(response)
+
     def _draw(self, etas: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         mean, precision = self.link.inverse(etas[0]), self.precision_link.inverse(etas[1])
         drawn = generator.beta(mean * precision, (1.0 - mean) * precision)

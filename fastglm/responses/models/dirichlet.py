@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import scipy
 
 from fastglm.design.frames.missing import rows_text
 from fastglm.errors import DataError
@@ -54,6 +55,16 @@ class DirichletResults(OutcomeResults):
 
     def _prediction_names(self) -> list[Any]:
         return list(self.shares)
+
+    of_densities: ClassVar[bool] = True
+
+    def _log_densities(self, response: np.ndarray, etas: np.ndarray) -> np.ndarray:
+        shape, gammaln = np.exp(etas), scipy.special.gammaln
+        inside = np.all(response > 0.0, axis=1)[:, None]
+        log_shares = np.log(np.where(inside, response, 1.0)).T
+        constant = gammaln(shape.sum(axis=0)) - gammaln(shape).sum(axis=0)
+        density = constant + ((shape - 1.0) * log_shares).sum(axis=0)
+        return np.where(inside[:, 0], density, -np.inf)
 
     def _draw(self, etas: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         drawn = np.maximum(generator.gamma(np.exp(etas)), np.finfo(np.float64).tiny)

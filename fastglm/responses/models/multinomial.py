@@ -66,6 +66,10 @@ class MultinomialResults(CategoricalResults):
             return self._most_probable(full), []
         return scipy.special.softmax(full, axis=0), self._prediction_names()
 
+    def _log_densities(self, response: np.ndarray, etas: np.ndarray) -> np.ndarray:
+        full = np.vstack([np.zeros(etas.shape[1]), etas])
+        return scipy.special.log_softmax(full, axis=0)[response, np.arange(response.size)]
+
 
 class MNLogit(ResponseModel[MultinomialResults]):
     """Multinomial logit: log(P(y = k) / P(y = reference)) = x' b_k.

@@ -15,6 +15,7 @@ from fastglm.kernels.blocks.row_buffers import LOG_LIKELIHOOD
 from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.passes.row_table import build_row_table
 from fastglm.passes.row_values import evaluate_rows
+from fastglm.responses.count_density import log_count_density
 from fastglm.responses.log_likelihoods.count_rows import negative_binomial_p_rows
 from fastglm.responses.model import ResponseModel
 from fastglm.responses.models.count_boundaries import (
@@ -75,6 +76,10 @@ class NegativeBinomialPResults(ResponseResults):
     def _moments(self, etas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         mean, alpha = np.exp(etas)
         return mean, mean + alpha * mean**self.power
+
+    def _log_densities(self, response: np.ndarray, etas: np.ndarray) -> np.ndarray:
+        mean, alpha = np.exp(etas)
+        return log_count_density(response, mean, alpha * mean ** (self.power - 2.0))
 
     def _draw(self, etas: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         mean, alpha = np.exp(etas)

@@ -147,6 +147,15 @@ class OrdinalResults(CategoricalResults):
             return self._most_probable(probability), []
         return probability, self._prediction_names()
 
+    def _constant_predictors(self, constants: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+        # Thresholds that rise, whatever the constants: the first, and logarithms of the steps.
+        thresholds = constants[0] + np.append(0.0, np.cumsum(np.exp(constants[1:])))
+        full = np.broadcast_to(thresholds[:, None], (thresholds.size, offsets.shape[1]))
+        return np.vstack([offsets[:1], full])
+
+    def _constants_near(self, etas: np.ndarray) -> np.ndarray:
+        return np.append(etas[1] - etas[0], np.log(np.diff(etas[1:])))
+
     def _tails(self, response: np.ndarray, etas: np.ndarray) -> tuple[Tails, Tails | None]:
         below, above = self._cumulative(etas)
         place = np.arange(response.size)

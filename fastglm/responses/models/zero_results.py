@@ -10,6 +10,7 @@ from scipy import special
 
 from fastglm.families import resolve_family
 from fastglm.families.members.negative_binomial import negative_binomial_distribution
+from fastglm.responses.count_density import log_count_density
 from fastglm.responses.residuals import Tails
 from fastglm.responses.results import ResponseResults
 
@@ -77,6 +78,10 @@ class _CountResults(ResponseResults):
             drawn = counts.drawn(mean, ones, generator)
         return np.where(is_zero, 0.0, drawn).astype(np.float64)
 
+    def _log_counts(self, response: np.ndarray, etas: np.ndarray) -> np.ndarray:
+        """Logarithms of the probabilities of the count distribution, zeros not cut off."""
+        return log_count_density(response, np.exp(etas[0]), self._alpha_of(etas))
+
     def _share_of_zeros(self, etas: np.ndarray) -> np.ndarray:
         """Probability of a zero that is none of the counts."""
         return special.expit(-etas[1] if self.cuts_zeros else etas[1])
@@ -124,6 +129,11 @@ class ZeroInflatedResults(_CountResults):
         rest = special.expit(-etas[1])
         return rest * mean, rest * square - (rest * mean) ** 2
 
+    def _log_densities(self, response: np.ndarray, etas: np.ndarray) -> np.ndarray:
+        counts = special.log_expit(-etas[1]) + self._log_counts(response, etas)
+        inflated = np.logaddexp(special.log_expit(etas[1]), counts)
+        return np.where(response == 0.0, inflated, counts)
+
     def _tails_at(self, count: np.ndarray, etas: np.ndarray) -> Tails:
         rest = special.expit(-etas[1])
         lower, upper = self._count_tails(count, etas)
@@ -155,6 +165,11 @@ class HurdleResults(_CountResults):
         mean, square = self._raw_moments(etas)
         share = special.expit(etas[1]) / -np.expm1(self._count(etas)[1])
         return share * mean, share * square - (share * mean) ** 2
+
+    def _log_densities(self, response: np.ndarray, etas: np.ndarray) -> np.ndarray:
+        cut = np.log(-np.expm1(self._count(etas)[1]))
+        positive = special.log_expit(etas[1]) + self._log_counts(response, etas) - cut
+        return np.where(response == 0.0, special.log_expit(-etas[1]), positive)
 
     def _tails_at(self, count: np.ndarray, etas: np.ndarray) -> Tails:
         log_zero = self._count(etas)[1]

@@ -124,12 +124,10 @@ def test_a_simulated_response_without_a_category_is_no_replicate(monkeypatch):
 
 
 @pytest.mark.parametrize("case", ["beta", "ordinal", "zip"])
-def test_evaluations_wait(case):
+def test_pictures_of_calibration_wait(case):
     data = draw_frame(case, q=12, n=200)
     options = {"zip": {"family": "poisson", "ziformula": "~1"}}.get(case, {"family": case})
     fit = fg.mixed("y ~ x + (1 | g)", data, **options)
-    with pytest.raises(ModelError, match=r"evaluations on new rows of mixed models.*predict"):
-        fit.evaluate(data)
     with pytest.raises(ModelError, match="pictures of calibration and lift of mixed models"):
         fg.plots.lift(fit)
 
