@@ -1,5 +1,7 @@
 """Fits to export: every link of the registry, and every kind of term."""
 
+import math
+
 import numpy as np
 import pandas as pd
 
@@ -56,3 +58,24 @@ FORMULAS = (
     "sin(x) + abs(z - 1) + I(age // 10) + I((z < 2) & (x > 0)) + log10(years)",
     "Q('odd \"name\" \\'s') + offset(log(z)) + C(smoker)",
 )
+
+#: Formulas of one column, by what has an edge: a pole, an overflow, knots, a period.
+EDGES = (
+    "x", "exp(x)", "log(x)", "log1p(x)", "expm1(x)", "sqrt(x)", "abs(x)", "sin(x)", "tanh(x)",
+    "log2(x)", "log10(x)", "exp2(x)", "square(x)", "power(x, 3)", "power(x, 0.5)", "I(x**-2)",
+    "I(1 / x)", "I(x // 1)", "I(x % 2)", "I(x % -2)", "maximum(x, 1)", "minimum(x, 1)",
+    "I((x > 1) | (x < -1))", "I(~(x >= 1))", "center(x)", "scale(x)", "poly(x, 2)",
+    "bs(x, df=4, extrapolation='clip')", "bs(x, df=4, extrapolation='extend')",
+    "bs(x, df=4, extrapolation='zero')", "bs(x, df=4, extrapolation='na')", "bs(x, df=4)",
+    "cr(x, df=4)", "cs(x, df=5)", "cc(x, df=4)", "cr(x, df=4, extrapolation='clip')",
+)  # fmt: skip
+AT = [0.0, -0.0, -1.0, -0.5, 1.0, 2.5, -2.5, 1e-300, -1.0 - 1e-9, 1e-17, 3.0, 40.0, -40.0, 709.9,
+      -745.2, 1e5, -1e5, np.inf, -np.inf, np.nan]  # fmt: skip
+
+
+def predicted_or_missing(fit, row):
+    """The prediction of a row, NaN where `predict` refuses it."""
+    try:
+        return float(np.asarray(fit.predict(row, unseen="nan"))[0])
+    except fg.errors.DataError:
+        return math.nan

@@ -199,7 +199,9 @@ def _elementwise(name: str, arguments: list[Node]) -> Node:
         return expm1(first)
     if name == "tanh":
         twice = expm1(Binary("*", Number(2.0), first))
-        return Binary("/", twice, Binary("+", twice, Number(2.0)))
+        ratio = Binary("/", twice, Binary("+", twice, Number(2.0)))
+        # Beyond 20 it is 1 to the last bit, and further on the exponential is infinite.
+        return Choice(Comparison(">", first, Number(20.0)), Number(1.0), ratio)
     raise ModelError(f"{name}() cannot be exported.")
 
 

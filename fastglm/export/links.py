@@ -17,6 +17,9 @@ from fastglm.families.links import LINKS
 
 __all__ = ["INVERSES", "mean_of"]
 
+#: Of linear predictors; every engine reads this number.
+LARGEST = 1.79e308
+
 #: Degree at which the tail of the normal distribution has its digits.
 TAIL_DEGREE = 22
 
@@ -99,7 +102,7 @@ INVERSES: dict[str, Callable[[Node, float], Node]] = {
 
 
 def mean_of(link: Link, eta: Node) -> Node:
-    """The mean of a linear predictor.
+    """The mean of a linear predictor; missing where that is infinite, which `predict` refuses.
 
     Raises
     ------
@@ -108,7 +111,8 @@ def mean_of(link: Link, eta: Node) -> Node:
     """
     for name, known in LINKS.items():
         if type(link) is known:
-            return INVERSES[name](eta, link.parameter)
+            is_finite = Comparison("<=", Call("abs", (eta,)), Number(LARGEST))
+            return Choice(is_finite, INVERSES[name](eta, link.parameter), Number(math.nan))
     raise ModelError(
         f"{link!r} is a link of your own, which cannot be exported: use what='linear'."
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -14,6 +14,10 @@ from fastglm.export.nodes import Binary, Call, Choice, Comparison, Node, Number,
 __all__ = ["combined", "transform_nodes"]
 
 NAN = float("nan")
+#: From points, (m,), to values of the columns, (m, k).
+Values: TypeAlias = Callable[[np.ndarray], np.ndarray]
+#: Widths between knots from the end of a natural spline over which its slope beyond is taken.
+FAR = 1024.0
 
 
 def transform_nodes(
@@ -110,25 +114,29 @@ def _spline(
     knots = np.unique(np.array(state["knots"], dtype=np.float64))
     degree = int(options.get("degree", 3)) if name == "bs" else 3
     outside = str(options.get("extrapolation", "raise" if name == "bs" else "extend"))
-    points = 0.5 - 0.5 * np.cos(np.pi * (np.arange(degree + 1) + 0.5) / (degree + 1))
-    to_powers = np.linalg.inv(np.vander(points, increasing=True))
 
-    def piece(origin: float, width: float) -> np.ndarray:
-        at = origin + width * points
+    def basis(at: np.ndarray) -> np.ndarray:
         value = apply_stateful(name, [at, *arguments], options, dict(state), call)
         assert isinstance(value, Basis)
-        return to_powers @ value.values
+        return value.values
 
     origins, widths = knots[:-1], np.diff(knots)
-    pieces = [piece(origin, width) for origin, width in zip(origins, widths, strict=True)]
+    pieces = [
+        _piece(basis, origin, width, degree) for origin, width in zip(origins, widths, strict=True)
+    ]
     origins = np.concatenate([origins[:1], origins, origins[-1:]])
     widths = np.concatenate([widths[:1], widths, widths[-1:]])
     if name == "cc" and outside == "extend":
         variable = _wrapped(variable, lower, upper)
         pieces = [pieces[0], *pieces, pieces[-1]]
+    elif outside == "extend" and name != "bs":
+        origins[0], origins[-1] = knots[0], knots[-1]
+        widths[0] = -widths[0]
+        pieces = [_line(basis, knots[0], widths[0]), *pieces, _line(basis, knots[-1], widths[-1])]
     elif outside == "extend":
         origins[0], origins[-1] = knots[0] - widths[0], knots[-1]
-        pieces = [piece(origins[0], widths[0]), *pieces, piece(origins[-1], widths[-1])]
+        first = _piece(basis, origins[0], widths[0], degree)
+        pieces = [first, *pieces, _piece(basis, origins[-1], widths[-1], degree)]
     else:
         if outside == "clip":
             variable = _clipped(variable, lower, upper)
@@ -144,6 +152,20 @@ def _spline(
         )
         for column in range(pieces[0].shape[1])
     ]
+
+
+def _piece(basis: Values, origin: float, width: float, degree: int) -> np.ndarray:
+    """Coefficients of the polynomials between two knots, from their values at as many points."""
+    points = 0.5 - 0.5 * np.cos(np.pi * (np.arange(degree + 1) + 0.5) / (degree + 1))
+    to_powers = np.linalg.inv(np.vander(points, increasing=True))
+    return np.asarray(to_powers @ basis(origin + width * points))
+
+
+def _line(basis: Values, end: float, width: float) -> np.ndarray:
+    """Coefficients of the lines beyond an end of natural splines; `width` points outwards."""
+    # Over a long way, on which a slope keeps its digits; higher powers are exactly zero.
+    start, stop = basis(np.array([end, end + FAR * width]))
+    return np.vstack([start, (stop - start) / FAR, np.zeros((2, start.size))])
 
 
 def _clipped(variable: Node, lower: float, upper: float) -> Node:

@@ -4,8 +4,9 @@ import sys
 
 import numpy as np
 import onnxruntime
+import pandas as pd
 import pytest
-from export_cases import FORMULAS, link_fit
+from export_cases import AT, EDGES, FORMULAS, link_fit, predicted_or_missing
 
 import fastglm as fg
 from fastglm.errors import MissingPackageError, ModelError
@@ -97,3 +98,23 @@ def test_without_onnx_a_sentence_says_so(frame, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(MissingPackageError, match=r"need onnx; pip install 'fastglm\[onnx\]'"):
         fit.to_onnx()
+
+
+@pytest.mark.parametrize("formula", EDGES)
+def test_edges_of_every_function_are_those_of_predict(formula):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": rng.uniform(0.3, 3.0, 120), "y": rng.normal(size=120)})
+    fit = fg.glm(f"y ~ {formula}", frame)
+    rows = pd.DataFrame({"x": AT})
+    mean = np.array([predicted_or_missing(fit, rows.iloc[[k]]) for k in range(len(rows))])
+    # A period is taken off by another rounding; the runtime's sine is not exact far from zero.
+    rtol = 1e-10 if "cc(" in formula or "sin(" in formula else 1e-12
+    np.testing.assert_allclose(score(fit, rows), mean, rtol=rtol, atol=rtol)
+
+
+def test_an_infinite_predictor_has_no_mean():
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"x": rng.uniform(-0.5, 3.0, 90), "y": rng.integers(0, 2, 90)})
+    fit = fg.glm("y ~ log1p(x)", frame, family="poisson")
+    rows = pd.DataFrame({"x": [-1.0, 1.0, np.inf, -2.0]})
+    assert np.isfinite(score(fit, rows)).tolist() == [False, True, False, False]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sqlglot
-from export_cases import FORMULAS, LINK_CASES, link_fit
+from export_cases import AT, EDGES, FORMULAS, LINK_CASES, link_fit, predicted_or_missing
 
 import fastglm as fg
 from fastglm.errors import ModelError
@@ -166,3 +166,39 @@ def test_other_models_say_that_they_are_not_exported(frame):
         for export in (fit.to_sql, fit.to_onnx):
             with pytest.raises(ModelError, match=r"cannot be exported: .* fits of fastglm.GLM"):
                 export()
+
+
+@pytest.mark.parametrize("formula", EDGES)
+def test_edges_of_every_function_are_those_of_predict(formula, score):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": rng.uniform(0.3, 3.0, 120), "y": rng.normal(size=120)})
+    fit = fg.glm(f"y ~ {formula}", frame)
+    rows = pd.DataFrame({"x": AT})
+    mean = np.array([predicted_or_missing(fit, rows.iloc[[k]]) for k in range(len(rows))])
+    assert np.isfinite(mean).sum() >= 2
+    # A period is taken off by another rounding: 1e5 has lost five digits after the point.
+    rtol = 1e-10 if "cc(" in formula else 1e-12
+    np.testing.assert_allclose(score(fit, rows), mean, rtol=rtol, atol=rtol)
+
+
+@pytest.mark.parametrize(("family", "link"), [("poisson", "log"), ("binomial", "logit")])
+def test_an_infinite_predictor_has_no_mean(family, link, score):
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"x": rng.uniform(-0.5, 3.0, 90), "y": rng.integers(0, 2, 90)})
+    fit = fg.glm("y ~ log1p(x)", frame, family=family, link=link)
+    rows = pd.DataFrame({"x": [-1.0, 1.0, np.inf, -2.0]})
+    with pytest.raises(fg.errors.DataError):
+        fit.predict(rows.iloc[[0]])
+    assert np.isfinite(score(fit, rows)).tolist() == [False, True, False, False]
+
+
+@pytest.mark.parametrize("formula", ["cr(x, df=4)", "cs(x, df=4)", "cr(x, df=6)"])
+def test_natural_splines_are_lines_far_beyond_their_knots(formula, score):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": rng.uniform(0.3, 3.0, 120), "y": rng.normal(size=120)})
+    fit = fg.glm(f"y ~ {formula}", frame)
+    rows = pd.DataFrame({"x": [50.0, 1e6, 1e9, -50.0, -1e6, -1e9]})
+    mean = np.asarray(fit.predict(rows))
+    np.testing.assert_allclose(score(fit, rows), mean, rtol=1e-13)
+    far, step = mean[[1, 2]], np.diff(np.asarray(fit.predict(pd.DataFrame({"x": [1e6, 2e6]}))))
+    np.testing.assert_allclose(np.diff(far), step * 999.0, rtol=1e-9)
