@@ -129,14 +129,10 @@ def _spline(
     if name == "cc" and outside == "extend":
         variable = _wrapped(variable, lower, upper)
         pieces = [pieces[0], *pieces, pieces[-1]]
-    elif outside == "extend" and name != "bs":
-        origins[0], origins[-1] = knots[0], knots[-1]
-        widths[0] = -widths[0]
-        pieces = [_line(basis, knots[0], widths[0]), *pieces, _line(basis, knots[-1], widths[-1])]
     elif outside == "extend":
-        origins[0], origins[-1] = knots[0] - widths[0], knots[-1]
-        first = _piece(basis, origins[0], widths[0], degree)
-        pieces = [first, *pieces, _piece(basis, origins[-1], widths[-1], degree)]
+        origins[0], origins[-1], widths[0] = knots[0], knots[-1], -widths[0]
+        beyond = [_beyond(name, basis, origins[k], widths[k], degree) for k in (0, -1)]
+        pieces = [beyond[0], *pieces, beyond[1]]
     else:
         if outside == "clip":
             variable = _clipped(variable, lower, upper)
@@ -159,6 +155,11 @@ def _piece(basis: Values, origin: float, width: float, degree: int) -> np.ndarra
     points = 0.5 - 0.5 * np.cos(np.pi * (np.arange(degree + 1) + 0.5) / (degree + 1))
     to_powers = np.linalg.inv(np.vander(points, increasing=True))
     return np.asarray(to_powers @ basis(origin + width * points))
+
+
+def _beyond(name: str, basis: Values, end: float, width: float, degree: int) -> np.ndarray:
+    """Coefficients beyond an end; `width` points outwards."""
+    return _piece(basis, end, width, degree) if name == "bs" else _line(basis, end, width)
 
 
 def _line(basis: Values, end: float, width: float) -> np.ndarray:
