@@ -13,6 +13,7 @@ from fastglm.errors import DataError, ModelError
 from fastglm.families import Family, resolve_family
 from fastglm.fit.estimate import FitOptions, fit_model
 from fastglm.fit.options import solver_options
+from fastglm.fit.progress import shown
 from fastglm.inference.statsmodels_model import StatsmodelsModel
 from fastglm.kernels.threads.threads import usable_threads
 from fastglm.passes.row_table import RowTable, build_row_table
@@ -209,7 +210,7 @@ class GLM(StatsmodelsModel):
         scale: float | str | None = None,
         use_t: bool | None = None,
         n_threads: int | None = None,
-        progress: Progress | None = None,
+        progress: Progress | bool | str | None = None,
         separation: str = "warn",
         bias_reduction: str = "none",
         exact: bool = False,
@@ -238,8 +239,10 @@ class GLM(StatsmodelsModel):
             Whether tests use Student's t; by default where the dispersion is estimated.
         n_threads : int, optional
             Threads to use. The results do not depend on it, to the last bit.
-        progress : callable, optional
-            Called as ``progress(n_sweeps, deviance)`` after each sweep over many rows.
+        progress : callable, bool or "lines", optional
+            Called as ``progress(n_sweeps, deviance)`` after each sweep over many rows. True shows a
+            line on standard error where that is a terminal and the fit takes over a second;
+            "lines" writes one for each sweep, wherever that goes.
         separation : str, default "warn"
             What to do where regressors separate the responses, so that estimates are infinite
             (`check_separation`). A fit that shows no symptom of it is not searched.
@@ -293,15 +296,17 @@ class GLM(StatsmodelsModel):
         0.5025
         """
         tol, max_iter = read_fit_options("fit", type(self), statsmodels_options, tol, max_iter)
-        fit_options = FitOptions(
-            options=solver_options(tol, max_iter, n_threads, progress, exact),
-            start_params=self._checked_start(start_params),
-            scale=scale,
-            use_t=use_t,
-            separation=separation,
-            bias_reduction=bias_reduction,
-        )
-        results = fit_model(self, fit_options, Results)
+        start = self._checked_start(start_params)
+        with shown(progress, "fitting") as told:
+            fit_options = FitOptions(
+                options=solver_options(tol, max_iter, n_threads, told, exact),
+                start_params=start,
+                scale=scale,
+                use_t=use_t,
+                separation=separation,
+                bias_reduction=bias_reduction,
+            )
+            results = fit_model(self, fit_options, Results)
         if isinstance(cov_type, str) and cov_type == "nonrobust":
             return results
         return results.with_covariance(cov_type, **(cov_kwds or {}))

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastglm.entry import entry
 from fastglm.errors import ModelError
+from fastglm.fit.progress import shown
 from fastglm.model import GLM
 from fastglm.results import Results
 from fastglm.results.statsmodels_names import read_fit_options
@@ -38,7 +39,7 @@ def glm(
     scale: float | str | None = None,
     use_t: bool | None = None,
     n_threads: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | str | None = None,
     separation: str = "warn",
     bias_reduction: str = "none",
     exact: bool = False,
@@ -101,8 +102,10 @@ def glm(
     if client is not None:
         require_client(client)
     if is_source(data):
-        streamed = StreamedGLM(*given, link=link, memory=memory, compress=compress)
-        return streamed.fit(*options, checkpoint=checkpoint, client=client)
+        with shown(progress, "reading rows to learn the formula") as told:
+            streamed = StreamedGLM(*given, link=link, memory=memory, compress=compress)
+            options = (*options[:8], told, *options[9:])
+            return streamed.fit(*options, checkpoint=checkpoint, client=client)
     if checkpoint is not None:
         raise ModelError("checkpoint is for rows that are read from a source: see fastglm.scan.")
     if compress is True:

@@ -13,6 +13,7 @@ from fastglm.errors import DataError, FastGLMWarning, ModelError, warn
 from fastglm.families import Family, resolve_family
 from fastglm.fit.estimate import FitOptions
 from fastglm.fit.options import solver_options
+from fastglm.fit.progress import shown
 from fastglm.fit.streamed import fit_streamed
 from fastglm.model import GLM
 from fastglm.passes.row_table import RowTable
@@ -148,7 +149,7 @@ class StreamedGLM:
         scale: float | str | None = None,
         use_t: bool | None = None,
         n_threads: int | None = None,
-        progress: Progress | None = None,
+        progress: Progress | bool | str | None = None,
         separation: str = "warn",
         bias_reduction: str = "none",
         exact: bool = False,
@@ -160,7 +161,8 @@ class StreamedGLM:
         Parameters
         ----------
         tol, max_iter, start_params, cov_type, cov_kwds, scale, use_t, n_threads, progress
-            As for `fastglm.GLM.fit`.
+            As for `fastglm.GLM.fit`. A line of `progress` has rows a second, and what limits them:
+            decoding, making columns, or sums.
         separation : {"warn", "ignore"}, default "warn"
             Of rows that are not in memory, only the signs of separation are seen.
         bias_reduction, exact
@@ -199,17 +201,19 @@ class StreamedGLM:
             "cov_kwds": cov_kwds, "scale": scale, "use_t": use_t, "n_threads": n_threads,
             "progress": progress, "separation": separation,
         }  # fmt: skip
-        options = solver_options(tol, max_iter, n_threads, progress)
         start = None if start_params is None else np.asarray(start_params, dtype=np.float64)
-        fit_options = FitOptions(options, start, scale, use_t, separation, bias_reduction)
-        try:
-            results = self._fit_by_passes(fit_options, checkpoint, client)
-        except IndistinctColumnsError:
-            if not self.rows.fits:
-                raise
-            if checkpoint is not None:
-                Path(checkpoint).unlink(missing_ok=True)
-            return self.in_memory("a fit of such columns").fit(**alone)
+        with shown(progress, "fitting") as told:
+            options = solver_options(tol, max_iter, n_threads, told)
+            fit_options = FitOptions(options, start, scale, use_t, separation, bias_reduction)
+            try:
+                results = self._fit_by_passes(fit_options, checkpoint, client)
+            except IndistinctColumnsError:
+                if not self.rows.fits:
+                    raise
+                if checkpoint is not None:
+                    Path(checkpoint).unlink(missing_ok=True)
+                alone["progress"] = told
+                return self.in_memory("a fit of such columns").fit(**alone)
         if cov_type == "nonrobust":
             return results
         return results.with_covariance(cov_type, **(cov_kwds or {}))

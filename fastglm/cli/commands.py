@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ from fastglm import __version__
 from fastglm.cli import help_text as text
 from fastglm.cli.terminal import Watch, as_options, plain_warnings, say
 from fastglm.data.files import CSV, column_names, read_table
+from fastglm.data.standard_input import from_standard_input
 from fastglm.design.formula.expressions import Expression
 from fastglm.design.formula.grammar import parse_formula
 from fastglm.errors import DataError, FastGLMError, ModelError
@@ -96,6 +98,8 @@ def fit(
     memory: text.Memory = None,
     checkpoint: text.Checkpoint = None,
     resume: text.Resume = False,
+    compress: text.Compress = None,
+    progress: text.ShowProgress = False,
     as_json: text.AsJson = False,
     output: text.ModelOut = None,
     report: text.ReportOut = None,
@@ -113,22 +117,23 @@ def fit(
         raise ModelError("--cov-type cluster needs --groups, the column of the groups.")
     if groups is not None:
         of_fit["cov_kwds"] = {"groups": groups}
-    with Watch(f"reading {data}") as watch:
+    with _from_input(data) as data, Watch(f"reading {data}", progress) as watch:
         model: GLM | StreamedGLM
         with watch.stage("read", f"reading {data}"):
-            if memory is not None or checkpoint is not None or is_many(data):
+            if memory is not None or checkpoint is not None or compress or is_many(data):
                 of_fit["checkpoint"] = _checkpoint(checkpoint, resume)
                 model = StreamedGLM(
                     *(formula, scan(data, delimiter), chosen),
                     **columns,
                     missing=missing,
                     memory=memory or "1GB",
+                    compress="auto" if compress is None else compress,
                 )
             else:
                 table = _read_for_formula(data, formula, (*columns.values(), groups), delimiter)
                 model = GLM.from_formula(formula, table, chosen, missing=missing, **columns)
         with watch.stage("fit", "fitting"):
-            results = model.fit(n_threads=threads, progress=watch.sweep, **of_fit)
+            results = model.fit(n_threads=threads, progress=watch, **of_fit)
         with watch.stage("summary", "summing up"):
             shown = json.dumps(as_record(results)) if as_json else str(results.summary())
             if report is not None:
@@ -164,7 +169,7 @@ def predict(
         raise DataError(f"{model} has several linear predictors: predict from Python.")
     if fitted.fitted_formula is None:
         raise DataError(f"{model} was fitted to arrays without names: predict from Python.")
-    with Watch(f"reading {new}") as watch:
+    with _from_input(new) as new, Watch(f"reading {new}") as watch:
         with watch.stage("read", f"reading {new}"):
             if is_many(new) or not new.name.lower().endswith(CSV):
                 source = scan(new, delimiter)
@@ -264,6 +269,11 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _from_input(path: Path) -> AbstractContextManager[Path]:
+    """The path, or for - that of a file with standard input."""
+    return from_standard_input(path, sys.stdin.buffer)
+
+
 def _checkpoint(path: Path | None, resume: bool) -> Path | None:
     """The checkpoint of a fit, which must be there if it is to be resumed."""
     if resume and (path is None or not path.exists()):
@@ -329,4 +339,6 @@ def _times(watch: Watch, n_rows: int, results: Results | None = None) -> str:
     if results is None:
         return f"{n_rows:,} rows: {stages}"
     dropped = f", {results.n_dropped:,} left out" if results.n_dropped else ""
-    return f"{n_rows:,} rows{dropped}, {results.n_sweeps} sweeps: {stages}"
+    cells = getattr(results.model.rows, "cells", None)
+    distinct = "" if cells is None else f", {cells.n_rows:,} distinct"
+    return f"{n_rows:,} rows{dropped}{distinct}, {results.n_sweeps} sweeps: {stages}"

@@ -44,6 +44,8 @@ Examples:
     fastglm fit costs.csv "cost ~ age + sex" -f gamma --link log --report costs.html
     fastglm fit 'claims/*.parquet' "n ~ region" -f poisson --memory 800MB --checkpoint fit.ckpt
 
+    gunzip -c claims.csv.gz | fastglm fit - "n ~ region" -f poisson
+
 Rows of a folder, of a glob or with --memory are read a few at a time, and need not fit into memory.
 """
 
@@ -59,6 +61,7 @@ Examples:
     fastglm predict model.json new.parquet -o predictions.parquet
     fastglm predict model.json new.csv --which linear --unseen nan > predictions.csv
     fastglm predict model.json 'new/*.parquet' -o scored --keep id --interval
+    cat new.csv | fastglm predict model.json - > predictions.csv
 """
 
 SUMMARY = """
@@ -81,7 +84,8 @@ Dialects are bigquery, duckdb, mysql, postgres, snowflake, spark, sqlite and tsq
 
 Text: TypeAlias = str | None
 Data = Annotated[
-    Path, Argument(metavar="DATA", help="File, folder or glob of CSV, Parquet or Arrow.")
+    Path,
+    Argument(metavar="DATA", help="File, folder or glob of CSV, Parquet or Arrow; - for stdin."),
 ]
 Formula = Annotated[str, Argument(metavar="FORMULA", help='Such as "y ~ x + C(group)".')]
 FamilyName = Annotated[
@@ -113,6 +117,16 @@ Checkpoint = Annotated[
     Path | None, Option(help="Keep the sums of passes here: a fit that was stopped goes on.")
 ]
 Resume = Annotated[bool, Option("--resume", help="Go on: the checkpoint must be there.")]
+Compress = Annotated[
+    bool | None,
+    Option(
+        "--compress/--no-compress",
+        help="Fit rows that are alike as one, exactly. [default: where it pays, of many rows]",
+    ),
+]
+ShowProgress = Annotated[
+    bool, Option("--progress", help="Write a line for each pass, also where nobody watches.")
+]
 Keep = Annotated[
     list[str] | None, Option(help="Column to write beside the predictions; may be repeated.")
 ]
@@ -125,7 +139,8 @@ ReportOut = Annotated[
 ]
 ModelFile = Annotated[Path, Argument(metavar="MODEL", help="JSON file of a saved model.")]
 NewData = Annotated[
-    Path, Argument(metavar="NEW", help="File, folder or glob of CSV, Parquet or Arrow.")
+    Path,
+    Argument(metavar="NEW", help="File, folder or glob of CSV, Parquet or Arrow; - for stdin."),
 ]
 PredictionsOut = Annotated[
     Path | None,

@@ -27,8 +27,8 @@ def solver_options(
     _require_positive("max_iter", max_iter, int)
     if progress is not None and not callable(progress):
         raise ModelError(
-            "progress must be a function of the number of sweeps and the deviance, or None, not "
-            f"{progress!r}"
+            'progress must be True, "lines", a function of the number of sweeps and the deviance, '
+            f"or None, not {progress!r}"
         )
     if exact is not False:
         checked_choice("exact", exact, (True, False))

@@ -65,6 +65,7 @@ def fit_streamed(
     """Fit a model of streamed rows as planned; see `fastglm.streamed.StreamedGLM.fit`."""
     begin, rows, family = perf_counter(), model.rows.swept, model.family
     source = rows.row_source(fit_options.options.n_threads)
+    seconds = source.seconds
     saved = None if checkpoint is None else Checkpoint(checkpoint, _what_is_fitted(model))
     found, beside = None, None
     if family.free_parameter is not None:
@@ -88,7 +89,8 @@ def fit_streamed(
     if fit_options.separation != "ignore" and runs_away(solution):
         solution = replace(solution, status=Status.MAX_ITERATIONS)
     solution.timings["fit"] = perf_counter() - begin
-    solution.timings.update(source.seconds)
+    for name, now in source.seconds.items():
+        solution.timings[name] = now - seconds[name]
     if rows is not model.rows:
         solution.timings["compress"] = model.compress_seconds
     fit = record_of(model, estimates._replace(solution=solution), fit_options, kind)
@@ -136,7 +138,7 @@ def _solve(
 ) -> StreamedSolution:
     """The maximum, from sweeps by the workers of a client if there is one."""
     start = _checked_start(fit_options, source.row_table.n_columns)
-    with _solver(model, source, client, saved, fit_options.options.n_threads) as solve:
+    with _solver(model, source, client, saved, fit_options.options) as solve:
         return solve(model.family, fit_options.options, start)
 
 
@@ -147,7 +149,7 @@ def _estimate_parameter(
     rows, family, options = model.rows.swept, model.family, fit_options.options
     source = rows.row_source(options.n_threads)
     start, passes = _checked_start(fit_options, source.row_table.n_columns), source.n_passes
-    with _solver(model, source, client, saved, options.n_threads) as solve:
+    with _solver(model, source, client, saved, options) as solve:
         problem = StreamedProblem(rows, source, family, options, solve)
         found = ESTIMATORS[family.free_parameter](problem, start)
     solution = replace(found.solution, n_sweeps=source.n_passes - passes)
@@ -157,15 +159,17 @@ def _estimate_parameter(
 
 @contextmanager
 def _solver(
-    model: Any, source: StreamedRows, client: Any, saved: Checkpoint | None, n_threads: int
+    model: Any, source: StreamedRows, client: Any, saved: Checkpoint | None, options: SolverOptions
 ) -> Iterator[Callable[[Family, SolverOptions, Any], StreamedSolution]]:
     """What maximises the likelihood of a family, with options and coefficients to start from."""
-    rows, others = model.rows.swept, list[StreamedRows]()
+    rows, others, n_threads = model.rows.swept, list[StreamedRows](), options.n_threads
     # Distinct rows are few, and here.
     client = client if rows is model.rows else None
     with ExitStack() as stack:
 
         def prepared(source: StreamedRows) -> StreamedRows:
+            source.tell = getattr(options.progress, "rows", None)
+            stack.callback(setattr, source, "tell", None)
             source.checkpoint = saved
             stack.callback(setattr, source, "checkpoint", None)
             if client is not None:

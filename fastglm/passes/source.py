@@ -7,9 +7,10 @@ sums are added as a tree, so that they do not depend on what is read together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
+from time import perf_counter
 from typing import Protocol
 
 import numpy as np
@@ -17,10 +18,11 @@ import numpy as np
 from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.passes.checkpoint import Checkpoint
 from fastglm.passes.chunks import count_chunks
-from fastglm.passes.grains import TreeSum, count_grains
+from fastglm.passes.grains import GRAIN_ROWS, TreeSum, count_grains
 from fastglm.passes.kernel_table import KernelTable
 from fastglm.passes.requests import numbers_read
 from fastglm.passes.row_table import RowTable
+from fastglm.passes.told import PassSoFar
 from fastglm.passes.windows import Sweeper, Window, Windows, shape_of
 
 __all__ = ["MemoryRows", "RowSource", "StreamedRows", "Workers", "without"]
@@ -123,6 +125,8 @@ class StreamedRows:
         self.checkpoint: Checkpoint | None = None
         #: Who else sweeps the rows, if anybody.
         self.workers: Workers | None = None
+        #: Who is told how far a pass is, if anybody.
+        self.tell: Callable[[PassSoFar], None] | None = None
 
     @property
     def seconds(self) -> dict[str, float]:
@@ -154,11 +158,17 @@ class StreamedRows:
         if self.workers is not None or (checkpoint is not None and checkpoint.done):
             # Windows are kept in a pass that reads all of them here.
             self._keeping = self._is_kept
+        begin, before, done = perf_counter(), self.seconds, 0
         for first, last, part in self._parts(shares, kernel, table, size, n_threads):
             if checkpoint is None:
                 tree.merge(part)
             else:
                 checkpoint.add(part, first, last)
+            if self.tell is not None:
+                done += min(last * GRAIN_ROWS, self.n_rows) - first * GRAIN_ROWS
+                spent = {name: now - before[name] for name, now in self.seconds.items()}
+                elapsed = perf_counter() - begin
+                self.tell(PassSoFar(self.n_passes + 1, done, self.n_rows, elapsed, spent))
         self._is_kept = self._keeping
         self.windows.require_unchanged()
         total = tree.total(count_grains(self.n_rows))

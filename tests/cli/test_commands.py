@@ -1,3 +1,4 @@
+import io
 import json
 import re
 import shlex
@@ -485,3 +486,48 @@ def test_a_fit_is_resumed_from_a_checkpoint_that_is_there(folder, run):
     code, _, err = run("fit", "data.parquet", "claims ~ x", "--resume", "--checkpoint", "fit.ckpt")
     assert code == 2
     assert err.startswith("error: fit.ckpt is no checkpoint")
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "feather"])
+def test_standard_input(ending, folder, run, monkeypatch):
+    def piped(*arguments):
+        text = io.TextIOWrapper(io.BytesIO((folder / f"data.{ending}").read_bytes()))
+        monkeypatch.setattr(sys, "stdin", text)
+        return run(*arguments)
+
+    _, wanted, _ = run("fit", f"data.{ending}", *MODEL, "-o", "model.json")
+    code, out, err = piped("fit", "-", *MODEL)
+    assert (code, out) == (0, wanted)
+    assert err.startswith("300 rows, ")
+    _, streamed, _ = piped("fit", "-", *MODEL, "--memory", "100MB")
+    assert streamed.splitlines()[-4] == wanted.splitlines()[-4]
+    _, wanted, _ = run("predict", "model.json", f"data.{ending}")
+    code, out, _ = piped("predict", "model.json", "-")
+    assert (code, out) == (0, wanted)
+
+
+def test_standard_input_that_is_empty(folder, run, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+    code, out, err = run("fit", "-", *MODEL)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: standard input is empty: ")
+
+
+def test_rows_alike_are_fitted_as_one(folder, run):
+    options = ("claims ~ region", "--family", "poisson")
+    _, wanted, _ = run("fit", "data.parquet", *options)
+    code, out, err = run("fit", "data.parquet", *options, "--compress")
+    assert code == 0
+    assert [line for line in out.splitlines() if "region" in line] == [
+        line for line in wanted.splitlines() if "region" in line
+    ]
+    assert re.match(r"300 rows, \d\d distinct, 1 sweeps: ", err)
+    _, _, err = run("fit", "data.parquet", *options, "--no-compress", "--memory", "1GB")
+    assert "distinct" not in err
+
+
+def test_a_line_for_each_pass(folder, run):
+    code, _, err = run("fit", "data.parquet", *MODEL, "--memory", "1GB", "--progress")
+    assert code == 0
+    assert err.startswith("pass 1: 300 of 300 rows, ")
+    assert err.splitlines()[-1].startswith("300 rows, ")

@@ -3,6 +3,7 @@ import warnings
 import pytest
 
 from fastglm.cli import terminal
+from fastglm.fit import progress
 
 
 @pytest.fixture
@@ -13,7 +14,7 @@ def person(monkeypatch):
 
 
 def test_a_bar_for_a_person_who_waits(person, monkeypatch, capsys):
-    monkeypatch.setattr(terminal, "PATIENCE", 0.0)
+    monkeypatch.setattr(progress, "PATIENCE", 0.0)
     with terminal.Watch("reading") as watch:
         watch._timer.join()
         watch.sweep(3, 12.5)
@@ -21,14 +22,14 @@ def test_a_bar_for_a_person_who_waits(person, monkeypatch, capsys):
 
 
 def test_no_bar_for_what_is_quick(person, monkeypatch, capsys):
-    monkeypatch.setattr(terminal, "PATIENCE", 60.0)
+    monkeypatch.setattr(progress, "PATIENCE", 60.0)
     with terminal.Watch("reading") as watch:
         watch.sweep(3, 12.5)
     assert capsys.readouterr().err == ""
 
 
 def test_no_bar_for_a_file(monkeypatch, capsys):
-    monkeypatch.setattr(terminal, "PATIENCE", 0.0)
+    monkeypatch.setattr(progress, "PATIENCE", 0.0)
     with terminal.Watch("reading") as watch:
         watch._timer.join()
         watch.sweep(3, 12.5)
