@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
+from spies import answers_of
 
 import fastglm as fg
 from fastglm.errors import ConvergenceWarning
+from fastglm.inference.hypothesis_tests import refits
 from fastglm.inference.hypothesis_tests.refits import intercept_column, refit_columns, term_factors
 
 
@@ -52,3 +55,74 @@ def test_factors_of_terms(fit):
     assert factors[3] == {"bs(x, df=4)", "I(a:b)"}
     assert factors[4] == frozenset()
     assert term_factors(fit, ["a", "a:b"]) == [{"a"}, {"a:b"}]
+
+
+@pytest.fixture
+def starts(monkeypatch):
+    """Where other models started, as with many rows."""
+    monkeypatch.setattr(refits, "PROJECTED_FROM_VALUES", 0)
+    return answers_of(monkeypatch, refits, "_one_step_start")
+
+
+def frame(n=300):
+    rng = np.random.default_rng(6)
+    data = pd.DataFrame(rng.normal(size=(n, 3)), columns=["a", "b", "c"])
+    data["g"] = pd.Categorical(rng.integers(0, 4, n))
+    data["y"] = rng.poisson(np.exp(0.5 * data.a + 0.1 * data.g.cat.codes - 0.2))
+    return data
+
+
+def test_the_start_of_a_linear_model_is_its_optimum(starts):
+    data = frame()
+    fit = fg.glm("y ~ a + b + c", data, "gaussian")
+    refit_columns(fit, [0, 2])
+    X = np.column_stack([np.ones(len(data)), data.b])
+    np.testing.assert_allclose(starts[0], np.linalg.lstsq(X, data.y)[0], rtol=1e-10)
+
+
+@pytest.mark.parametrize("search", ["drop1", "add1", "anova", "step"])
+def test_starts_change_no_number(starts, monkeypatch, search):
+    data, full = frame(), "y ~ a + b + c + g + a:b"
+    fit = fg.glm("y ~ a + b" if search == "add1" else full, data, "poisson")
+
+    def table():
+        if search == "add1":
+            return fit.add1("c + g + a:b")
+        return fit.step().table if search == "step" else getattr(fit, search)()
+
+    sweeps, solve = [], refits.solve
+
+    def counted(*args, **options):
+        solution = solve(*args, **options)
+        sweeps.append(solution.n_sweeps)
+        return solution
+
+    monkeypatch.setattr(refits, "solve", counted)
+    near = table()
+    assert starts
+    assert not any(start is None for start in starts)
+    few = sum(sweeps)
+    sweeps.clear()
+    monkeypatch.setattr(refits, "_one_step_start", lambda *of: None)
+    far = table()
+    for name, column in far.columns.items():
+        np.testing.assert_allclose(near.columns[name], column, rtol=1e-7, atol=1e-9)
+    assert few < 0.8 * sum(sweeps)
+
+
+def test_columns_that_a_fit_does_not_have_start_at_zero(starts):
+    fit = fg.glm("y ~ a + b", frame(), "poisson")
+    fit.add1("c")
+    np.testing.assert_allclose(starts[0], [*fit.params, 0.0], rtol=1e-12)
+
+
+def test_no_start_from_fits_without_an_optimum_or_with_other_domains(starts):
+    data = frame()
+    with pytest.warns(fg.errors.ConvergenceWarning):
+        early = fg.glm("y ~ a + b", data, "poisson", max_iter=1)
+    with pytest.warns(fg.errors.RankWarning):
+        aliased = fg.glm("y ~ a + b + d", data.assign(d=data.a + data.b), "poisson")
+    root = fg.glm("y ~ g", data, fg.families.Poisson(link="sqrt"))
+    for fit in (early, aliased, root):
+        refit_columns(fit, [0])
+    assert starts == [None, None, None]
