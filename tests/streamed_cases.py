@@ -7,6 +7,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.dataset
 import pyarrow.parquet as pq
+import pytest
 from pyarrow import feather
 
 import fastglm as fg
@@ -119,3 +120,30 @@ MODELS = {
     "expression": ("log(cost) ~ I(x**2) + exp(x / 9) + I(year > 2010)", {}),
     "constant": ("claims ~ 1", {"family": "poisson"}),
 }
+
+
+def bits(results):
+    numbers = [results.params, results.bse, results.cov_params(), results.deviance]
+    numbers += [results.pearson_chi2, results.llf, results.null_deviance, results.nobs]
+    return [np.asarray(value, dtype=np.float64).tobytes() for value in numbers]
+
+
+def assert_alike(streamed, whole):
+    assert streamed.names == whole.names
+    assert streamed.terms == whole.terms
+    bse = np.asarray(whole.bse)
+    np.testing.assert_allclose((streamed.params - np.asarray(whole.params)) / bse, 0, atol=1e-6)
+    np.testing.assert_allclose(streamed.bse, bse, rtol=1e-7)
+    np.testing.assert_allclose(streamed.cov_params(), whole.cov_params(), rtol=1e-6, atol=1e-12)
+    for name in ("deviance", "pearson_chi2", "scale", "llf", "null_deviance", "llnull", "aic"):
+        wanted = getattr(whole, name)
+        assert getattr(streamed, name) == pytest.approx(wanted, rel=1e-7, nan_ok=True), name
+    for name in ("nobs", "sum_weights"):
+        assert getattr(streamed, name) == pytest.approx(getattr(whole, name), rel=1e-12), name
+    for name in (
+        "df_resid", "df_model", "df_null", "n_dropped", "missing", "rank", "has_intercept", "use_t",
+        "response_name", "response_levels", "has_offset", "has_exposure", "column_names", "weights",
+        "formula", "status",
+    ):  # fmt: skip
+        assert getattr(streamed, name) == getattr(whole, name), name
+    assert streamed.fitted_formula.to_dict() == whole.fitted_formula.to_dict()

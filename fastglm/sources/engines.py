@@ -35,7 +35,7 @@ def _of_relation(relation: Any) -> Source:
     return StreamSource(open_stream, relation.columns, "the DuckDB relation")
 
 
-def _of_data_set(data_set: Any) -> Source:
+def _of_data_set(data_set: Any) -> StreamSource:
     def open_stream(columns: list[str]) -> Iterable[Any]:
         # Reading further ahead, as it does by default, takes gigabytes.
         return data_set.to_batches(
@@ -53,6 +53,7 @@ def _of_delta_table(table: Any) -> Source:
     # The version that is open now stays the one that is read.
     source = _of_data_set(table.to_pyarrow_dataset())
     source.label = f"version {table.version()} of the Delta table"
+    source.marks = {"version": table.version(), "parts": sorted(table.file_uris())}
     return source
 
 

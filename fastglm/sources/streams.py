@@ -27,11 +27,21 @@ class StreamSource(Source):
         the same order of rows every time.
     names : tuple of str
     label : str
+
+    Attributes
+    ----------
+    marks : dict
+        What else tells whether the rows are still the same, such as a version.
     """
 
     def __init__(self, open_stream: Opener, names: Sequence[str], label: str) -> None:
         self._open, self.names, self.label = open_stream, tuple(names), label
         self._types = ColumnTypes(label)
+        self.marks: dict[str, Any] = {}
+
+    def fingerprint(self) -> dict[str, Any]:
+        """See `Source.fingerprint`."""
+        return super().fingerprint() | self.marks
 
     @classmethod
     def from_callable(cls, function: Callable[[], Any], label: str) -> StreamSource:
