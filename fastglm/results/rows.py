@@ -225,8 +225,9 @@ class RowMethods(EffectMethods, DiagnosticMethods):
 
         Parameters
         ----------
-        data : data frame or array_like, optional
-            New rows, as for `predict`, with their responses. By default the rows of the fit.
+        data : data frame, array_like or source, optional
+            New rows, as for `predict`, with their responses. By default the rows of the fit. Of a
+            path, or whatever else `fastglm.scan` takes, a few numbers of each row are kept.
         response : array_like or str, optional
             Responses of the new rows, or a column of the frame; by default the left side of the
             formula, computed from the frame.

@@ -117,22 +117,24 @@ _WANTED: Mapping[str, Callable[[ModelRows], Any]] = {
 }
 
 
-def gather_rows(reader: RowReader, **known: Any) -> GatheredRows:
+def gather_rows(reader: RowReader, checked: bool = False, **known: Any) -> GatheredRows:
     """Responses, weights and offsets of all complete rows, by a pass.
 
     Parameters
     ----------
     reader
         Of the rows, with the weights of single observations.
+    checked
+        Whether numbers that are missing are looked for.
     known
         Fields of `ModelRows` that hold for all rows.
     """
-    vectors, present = _gathered(reader)
+    vectors, present = _gathered(reader, checked)
     response = vectors.pop("response")
     parts = OffsetParts(vectors.pop("formula"), vectors.pop("given"), vectors.pop("exposure"))
     return GatheredRows(
-        **known,
         response=response,
+        **{"n_dropped": int(present.size - len(response))} | known,
         summary=summarize(response.reshape(-1)),
         designs=(),
         fitted_formulas=(reader.model.fitted_formula,),
@@ -145,11 +147,11 @@ def gather_rows(reader: RowReader, **known: Any) -> GatheredRows:
     )
 
 
-def _gathered(reader: RowReader) -> tuple[dict[str, Any], np.ndarray]:
+def _gathered(reader: RowReader, checked: bool) -> tuple[dict[str, Any], np.ndarray]:
     """Each of `_WANTED`, (n,) or None, and which rows are complete, (rows of the source,)."""
     pieces: dict[str, list[np.ndarray]] = {name: [] for name in _WANTED}
     places = np.zeros(reader.n_rows, dtype=bool)
-    for window, present in _windows(reader):
+    for window, present in _windows(reader, checked):
         first = window.first * GRAIN_ROWS
         places[first : first + window.n_rows] = present
         for name, read in _WANTED.items():
@@ -167,10 +169,10 @@ def _gathered(reader: RowReader) -> tuple[dict[str, Any], np.ndarray]:
     return {name: np.concatenate(some) if some else None for name, some in pieces.items()}, places
 
 
-def _windows(reader: RowReader) -> Iterator[tuple[Window, np.ndarray]]:
+def _windows(reader: RowReader, checked: bool = False) -> Iterator[tuple[Window, np.ndarray]]:
     """Windows with complete rows, and which of their rows these are, (m,) bool."""
     for first, last in reader.shares():
-        for window in reader.read(first, last):
+        for window in reader.read(first, last, checked):
             if window.rows is not None:
                 everywhere = np.ones(window.n_rows, dtype=bool)
                 yield window, everywhere if window.present is None else window.present

@@ -15,6 +15,7 @@ from fastglm.design.formula.table import Table
 from fastglm.design.frames.categories import Categories, Level, recode
 from fastglm.design.matrix.parts import Design, Indicators
 from fastglm.design.matrix.select import select_columns
+from fastglm.errors import DataError
 from fastglm.families import Family
 from fastglm.rows.assemble import assembled
 from fastglm.rows.model_rows import ModelRows
@@ -131,6 +132,13 @@ def coded_response(
     if not isinstance(value, Categories):
         return evaluate_response(response, piece.columns, rule_of(family))[0]
     place = {level: k for k, level in enumerate(levels or ())}
+    present = np.unique(value.codes[value.codes >= 0])
+    unknown = [value.levels[code] for code in present if value.levels[code] not in place]
+    if unknown:
+        raise DataError(
+            f"The response '{response.text}' has the level {unknown[0]!r}, but the fit saw "
+            f"{', '.join(map(repr, place))}."
+        )
     table = np.array([place.get(level, -1) for level in value.levels], dtype=np.intp)
     return (recode(value.codes, table, len(place)) == 1).astype(np.uint8)
 

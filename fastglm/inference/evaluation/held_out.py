@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastglm.inference.evaluation.new_rows import read_held_out
+from fastglm.inference.evaluation.streamed_rows import gather_held_out
 from fastglm.kernels.blocks import row_buffers
 from fastglm.passes.row_table import RowTable, build_row_table
 from fastglm.rows.model_rows import ModelRows
 from fastglm.rows.read import row_columns
+from fastglm.sources.scan import is_source, scan
 
 if TYPE_CHECKING:
     from fastglm.fit.record import Fit
@@ -60,6 +62,8 @@ def on_rows(
         fit._rows_beside_columns("an evaluation on the rows of the fit")
         return fit
     columns = row_columns(offset, exposure, freq_weights, var_weights)
+    if is_source(data):
+        return on_those(fit, gather_held_out(fit, scan(data), response, columns, missing))
     return on_those(fit, read_held_out(fit, data, response, columns, missing))
 
 

@@ -19,7 +19,7 @@ from fastglm.rows.model_rows import ModelRows
 from fastglm.rows.read import index_of, rule_of
 from fastglm.rows.vectors import product, vector
 
-__all__ = ["NewResponses", "read_held_out", "read_new_responses"]
+__all__ = ["NewResponses", "column_given", "read_held_out", "read_new_responses"]
 
 #: Name under which a response that is given is read along.
 _RESPONSE = "the response"
@@ -47,7 +47,7 @@ def read_held_out(
     DataError
         Naming the argument, column or row that cannot be used.
     """
-    columns = {name: _column(fit, name, given) for name, given in columns.items()}
+    columns = {name: column_given(fit, name, given) for name, given in columns.items()}
     fitted_formula = fit.fitted_formula
     if fitted_formula is None or fitted_formula.response is None:
         return _of_columns(fit, data, response, columns)
@@ -134,7 +134,7 @@ def read_new_responses(
 
     Arguments are those of `read_held_out`; `takes` is what the response may be.
     """
-    columns = {name: _column(fit, name, given) for name, given in columns.items()}
+    columns = {name: column_given(fit, name, given) for name, given in columns.items()}
     fitted = tuple(each for each in fit.fitted_formulas if each is not None)
     name = fit.response_name
     if not fitted or fitted[0].response is None:
@@ -206,7 +206,7 @@ def _of_columns(fit: Any, exog: Any, response: Any, columns: Mapping[str, Any]) 
     )
 
 
-def _column(fit: Any, name: str, given: Any) -> Any:
+def column_given(fit: Any, name: str, given: Any) -> Any:
     """What was given, or the column that the fit had."""
     if given is not None:
         return given
