@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Summary", "rounding_notes", "separation_note"]
 
+#: Characters of a line of the printed summary.
 WIDTH = 78
 #: Relative error of standard errors from which on the summary speaks of it.
 PROMISED_ERROR = 1e-6

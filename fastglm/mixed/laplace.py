@@ -90,7 +90,6 @@ class LaplaceProblem:
     n_threads: int
     #: Modes of the last evaluation, where the next begins.
     warm: tuple[np.ndarray, np.ndarray] | None = None
-    n_inner: int = field(default=0)
     #: H there.
     warm_factor: Factor | None = None
     #: Numbers of rows that no state needs any more: new memory costs more than to fill it.

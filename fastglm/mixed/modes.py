@@ -152,7 +152,6 @@ class ModeSearch:
         reuses = layout.rest_size > DEAR
         factor, is_new, before = problem.warm_factor if reuses else None, False, math.inf
         for _ in range(MOST_MODE_STEPS):
-            problem.n_inner += 1
             if factor is None or not reuses:
                 factor, is_new = self._newton_factor(u, rows), True
             step, decrement = self._step(u, rows, factor)

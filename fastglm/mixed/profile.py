@@ -27,6 +27,7 @@ from fastglm.mixed.simulation import component_names
 
 __all__ = ["profile_intervals"]
 
+#: Steps towards a limit.
 MOST_SECANTS = 12
 #: How near the signed root of a limit must come to its critical value.
 CLOSE = 1e-5

@@ -11,11 +11,26 @@ from fastglm.design.matrix.select import select_columns
 from fastglm.passes.given_rows import GivenRows
 from fastglm.solve.rank_and_scaling import rank_and_scaling
 
-__all__ = ["FixedColumns"]
+__all__ = ["FixedColumns", "KeptColumns"]
+
+
+class KeptColumns:
+    """Coefficients that are not aliased, by the mask `kept` among all."""
+
+    kept: np.ndarray
+
+    def spread_out(self, values: np.ndarray) -> np.ndarray:
+        """(p,) numbers, or a (p, p) matrix, among all coefficients, NaN for aliased ones."""
+        out = np.full((self.kept.size,) * values.ndim, np.nan)
+        if values.ndim == 1:
+            out[self.kept] = values
+        else:
+            out[np.ix_(self.kept, self.kept)] = values
+        return out
 
 
 @dataclass(frozen=True, eq=False)
-class FixedColumns:
+class FixedColumns(KeptColumns):
     """The p fixed columns that are not aliased, standardised; rows in the order of the data.
 
     Attributes
@@ -84,12 +99,3 @@ class FixedColumns:
         if self.rows is None:
             return np.empty((q, len(values), 0))
         return self.rows.by_group(values, codes, q)
-
-    def spread_out(self, values: np.ndarray) -> np.ndarray:
-        """(p,) numbers, or a (p, p) matrix, among all columns, NaN for aliased ones."""
-        out = np.full((self.kept.size,) * values.ndim, np.nan)
-        if values.ndim == 1:
-            out[self.kept] = values
-        else:
-            out[np.ix_(self.kept, self.kept)] = values
-        return out

@@ -24,6 +24,7 @@ from fastglm.passes.grains import TreeSum
 
 __all__ = ["Checkpoint"]
 
+#: Of the file, which names it.
 FORMAT = 1
 #: Seconds between two writings inside a pass.
 SECONDS = 60.0

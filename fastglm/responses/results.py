@@ -19,20 +19,18 @@ from fastglm.responses.comparison import ResponseComparison
 from fastglm.responses.covariance import ROBUST
 from fastglm.responses.effects import ResponseEffects
 from fastglm.responses.evaluation import ResponseEvaluation
+from fastglm.responses.profile import profile_intervals
+from fastglm.responses.record import KINDS, ResponseFit
 from fastglm.responses.resampling import ResponseResampling
+from fastglm.responses.saving import describe_response
 from fastglm.responses.summary import ResponseSummary
+from fastglm.results.of_predictors import PredictorMethods
+from fastglm.results.shared import SharedMethods
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from fastglm.typing import Matrix, Vector
-
-
-from fastglm.responses.profile import profile_intervals
-from fastglm.responses.record import KINDS, ResponseFit
-from fastglm.responses.saving import describe_response
-from fastglm.results.of_predictors import PredictorMethods
-from fastglm.results.shared import SharedMethods
 
 __all__ = ["CategoricalResults", "OutcomeResults", "ResponseResults"]
 

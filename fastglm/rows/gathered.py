@@ -83,12 +83,6 @@ class GatheredRows(ModelRows):
             total, place = sums + total if total.size else sums, place + n
         return total
 
-    def at_places(self, values: np.ndarray) -> np.ndarray:
-        """Numbers of the complete rows, (n, k), at the places of all rows, with zeros between."""
-        whole = np.zeros((self.present.size, values.shape[1]))
-        whole[self.present] = values
-        return whole
-
     def frame_column(self, name: str) -> Column:
         """A column of the source, for the n rows; takes a pass."""
         source = self.reader.source

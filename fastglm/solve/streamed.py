@@ -36,6 +36,7 @@ from fastglm.solve.streamed_aliases import StreamedAliases
 
 __all__ = ["StreamedSolution", "solve_streamed"]
 
+#: Of the fit to the sample, which need only lead near the optimum.
 SAMPLE_ITERATIONS = 15
 #: Changes of a variance that shrink by less than this do not settle.
 STEADY = 0.5

@@ -23,6 +23,7 @@ from fastglm.solve.solution import Solution
 
 __all__ = ["estimate_alpha", "nb_alpha_sums"]
 
+#: In log(alpha); a handful is usual.
 MAX_STEPS = 50
 #: Longest step in log(alpha).
 LONGEST_STEP = 3.0

@@ -21,6 +21,7 @@ from fastglm.solve.solution import Solution
 
 __all__ = ["estimate_power"]
 
+#: Of the search for the power.
 MAX_STEPS = 40
 #: Distance of the differences that stand for derivatives, in the first coordinate below.
 DIFFERENCE = 2e-3

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Evaluation", "evaluate", "measures"]
 
+#: Of calibration and lift, by default: tenths of the rows.
 GROUPS = 10
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["JointEnd", "Optimum", "deviance_inside", "joint_end"]
 
+#: Steps to an end of an interval.
 MAX_STEPS = 30
 #: The last step, in standard errors, of which a quarter at most is left.
 TOLERANCE = 1e-7

@@ -187,7 +187,3 @@ def _options(fit: Fit) -> SolverOptions:
 
 def _at_estimates(fit: Fit, problem: BiasProblem) -> Reduced:
     return reduce_bias(problem, _options(fit), np.nan_to_num(fit.estimates))
-
-
-def _penalised_deviance(reduced: Reduced) -> float:
-    return reduced.solution.deviance - 2.0 * reduced.half_log_determinant

@@ -10,12 +10,13 @@ import scipy
 
 from fastglm.design.matrix.dense_slices import dense_slices, transposed_product
 from fastglm.design.matrix.parts import Design
+from fastglm.mixed.scaling import KeptColumns
 
 __all__ = ["PredictorColumns"]
 
 
 @dataclass(frozen=True, eq=False)
-class PredictorColumns:
+class PredictorColumns(KeptColumns):
     """The p coefficients of all predictors that are not aliased, standardised.
 
     Attributes
@@ -85,12 +86,3 @@ class PredictorColumns:
                     by_row = scipy.sparse.csr_array((value, place, each), (len(columns), q))
                     total[:, m] += by_row.T @ own
         return total
-
-    def spread_out(self, values: np.ndarray) -> np.ndarray:
-        """(p,) numbers, or a (p, p) matrix, among all coefficients, NaN for aliased ones."""
-        out = np.full((self.kept.size,) * values.ndim, np.nan)
-        if values.ndim == 1:
-            out[self.kept] = values
-        else:
-            out[np.ix_(self.kept, self.kept)] = values
-        return out
