@@ -107,10 +107,9 @@ def fit(
     """Fit a model to a file."""
     _require_folder(output)
     _require_folder(report)
-    parameters = {"alpha": alpha, "var_power": var_power, "variance": variance}
     columns: dict[str, Any] = {"offset": offset, "exposure": exposure}
     columns |= {"var_weights": weights, "freq_weights": freq_weights}
-    chosen = _family(family, link, parameters)
+    chosen = _family(family, link, {"alpha": alpha, "var_power": var_power, "variance": variance})
     of_fit: dict[str, Any] = {"max_iter": max_iter, "cov_type": cov_type, "separation": separation}
     of_fit["bias_reduction"] = bias_reduction
     if cov_type == "cluster" and groups is None:
