@@ -35,7 +35,7 @@ def group_codes(fit: FitBase, groups: Any) -> tuple[np.ndarray, int]:
 
     rows = fit._model_with_data("groups").rows
     n = rows.n_rows
-    values = _group_column(rows, groups) if isinstance(groups, str) else np.asarray(groups)
+    values = _group_column(rows, groups) if isinstance(groups, str) else _own_codes(groups)
     if values.shape != (n,):
         raise DataError(
             f"groups has shape {values.shape}; it must hold one group for each of the {n} rows of "
@@ -115,9 +115,19 @@ def _group_column(rows: Any, name: str) -> np.ndarray:
     return np.where(column.codes < 0, np.nan, column.codes)
 
 
-def _codes_of_integers(values: np.ndarray) -> tuple[np.ndarray | None, int]:
+def _own_codes(groups: Any) -> Any:
+    """An array, but for pandas' own types, whose dictionaries `pandas.factorize` reads."""
+    import pandas as pd
+
+    columns = pd.Series | pd.Index | pd.api.extensions.ExtensionArray
+    if isinstance(groups, columns) and not isinstance(groups.dtype, np.dtype):
+        return groups
+    return np.asarray(groups)
+
+
+def _codes_of_integers(values: Any) -> tuple[np.ndarray | None, int]:
     """Codes of whole numbers in their order, if they are close enough together to be counted."""
-    if values.dtype.kind not in "iu":
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "iu":
         return None, 0
     lowest, highest = int(values.min()), int(values.max())
     if highest - lowest >= max(values.size, FEW_GROUPS):

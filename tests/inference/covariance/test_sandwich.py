@@ -379,6 +379,22 @@ def test_groups_of_whole_numbers_of_any_type_and_place(fit, mixed, offset):
         np.testing.assert_allclose(far, expected, rtol=1e-12)
 
 
+def test_groups_of_every_type_are_the_same(fit, mixed):
+    numbers = np.random.default_rng(8).integers(0, 12, fit.nobs)
+    text = pd.Series([f"firm {k}" for k in numbers])
+    expected = fit.with_covariance("cluster", groups=numbers).covariance
+    unused = pd.Categorical(text, categories=[*sorted(set(text)), "none"])
+    kinds = text, text.astype("string"), unused, pd.Series(unused), text.to_numpy().astype(str)
+    for groups in (*kinds, pd.array(numbers, dtype="Int64"), text.astype("category")):
+        found = fit.with_covariance("cluster", groups=groups).covariance
+        np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-14)
+    for groups in (unused, pd.array(text, dtype="string"), pd.array(numbers, dtype="Int64")):
+        missing = groups.copy()
+        missing[5] = pd.NA if groups is not unused else np.nan
+        with pytest.raises(DataError, match="groups has no value in row 5;"):
+            fit.with_covariance("cluster", groups=missing)
+
+
 def test_groups_without_weight_do_not_count():
     rng = np.random.default_rng(8)
     n = 90
