@@ -380,7 +380,7 @@ def test_groups_of_whole_numbers_of_any_type_and_place(fit, mixed, offset):
 
 
 def test_groups_of_every_type_are_the_same(fit, mixed):
-    numbers = np.random.default_rng(8).integers(0, 12, fit.nobs)
+    numbers = np.random.default_rng(8).integers(0, 12, len(mixed))
     text = pd.Series([f"firm {k}" for k in numbers])
     expected = fit.with_covariance("cluster", groups=numbers).covariance
     unused = pd.Categorical(text, categories=[*sorted(set(text)), "none"])
