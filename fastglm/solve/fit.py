@@ -19,6 +19,7 @@ from fastglm.passes.scaling import Inverse, find_scaling
 from fastglm.passes.source import MemoryRows
 from fastglm.solve.aliases import PROVING, ProvenAliases, restore_columns
 from fastglm.solve.conditioning import may_use_cholesky
+from fastglm.solve.deviance_units import run_to_share_of_deviance
 from fastglm.solve.linear_refinement import refine_linear
 from fastglm.solve.newton import state as at
 from fastglm.solve.newton.constants import MAX_WEIGHT_CHANGE
@@ -140,12 +141,17 @@ def _run_to_the_end(
     run: Run, options: SolverOptions, abort_on_halving: bool, aliases: ProvenAliases
 ) -> None:
     """Runs, and once more from the response where a sample has led astray."""
-    run.run(options, abort_on_halving)
+    _run(run, options, abort_on_halving)
     while not finalize_information(run, options):
         run.run(options, abort_on_halving)
     if abort_on_halving and _subsample_start_failed(run, aliases):
         run.start_from_response(None)
-        run.run(options)
+        _run(run, options)
+
+
+def _run(run: Run, options: SolverOptions, abort_on_halving: bool = False) -> None:
+    run.run(options, abort_on_halving)
+    run_to_share_of_deviance(run, options)
 
 
 def _use_the_mean(
@@ -223,10 +229,10 @@ def _restart_from_mean(run: Run, family: Family, safe_mean: float, options: Solv
         return
     if run.status == Status.NO_START:
         run.start_from_response(safe)
-        run.run(options)
+        _run(run, options)
     if has_no_valid_start(run):
         run.start_from(safe)
-        run.run(options)
+        _run(run, options)
 
 
 def _constant_mean(
@@ -274,10 +280,10 @@ def _try_from_mean(run: Run, family: Family, mean: float, options: SolverOptions
         return
     coefficients, deviance = run.vectors[at.COEFFICIENTS].copy(), run.state[at.DEVIANCE]
     run.start_from(start)
-    run.run(options)
+    _run(run, options)
     if run.status != Status.CONVERGED or not run.state[at.DEVIANCE] < deviance:
         run.start_from(coefficients)
-        run.run(options)
+        _run(run, options)
 
 
 def _may_have_left(run: Run, family: Family) -> bool:

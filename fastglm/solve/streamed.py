@@ -22,6 +22,7 @@ from fastglm.passes.scaling import find_scaling
 from fastglm.passes.source import MemoryRows, RowSource, StreamedRows
 from fastglm.solve.aliases import is_suspicious, restore_columns
 from fastglm.solve.conditioning import cholesky_error
+from fastglm.solve.deviance_units import is_within_share_of_deviance, unit_of_deviance
 from fastglm.solve.indistinct import IndistinctColumnsError, doubtful, require_digits
 from fastglm.solve.newton import state as at
 from fastglm.solve.newton.constants import (
@@ -185,6 +186,7 @@ def _start_from_sample(run: Run, options: SolverOptions) -> tuple[bool, bool]:
     sample.start_from_response(None)
     # None where the sample is all rows.
     sample.state[at.RIDGE] = 1.0 - run.row_table.n_rows / run.rows.n_rows
+    sample.state[at.RIDGE] *= unit_of_deviance(sample)
     sample.run(rough)
     looks_aliased = sample.status != Status.NOT_FINITE and is_suspicious(sample)
     if sample.status != Status.CONVERGED:
@@ -228,7 +230,8 @@ def _run(run: Run, options: SolverOptions, abort_on_halving: bool = False) -> np
                 return np.flatnonzero(changes > MAX_WEIGHT_CHANGE)
             worst_before = worst
             contraction = state[at.DECREMENT] / state[at.LAST_DECREMENT]
-            if is_done and worst * math.sqrt(contraction) > enough:
+            left = 0.0 if is_within_share_of_deviance(run, options) else contraction
+            if is_done and (worst * math.sqrt(contraction) > enough or 0.0 < left < 0.5):
                 run.resume()
         elif is_done and may_go_on and math.sqrt(state[at.DECREMENT]) > enough:
             # Nothing to compare with yet: variances change no more than estimates do.

@@ -31,7 +31,7 @@ def test_proportional_odds_need_an_estimate_of_each_threshold():
     # No row below the second level has a positive regressor.
     data["one"] = np.where(data.level == 0, -np.abs(data.x), np.abs(data.x))
     fit = fg.OrderedModel.from_formula("level ~ one + z", data).fit(separation="ignore")
-    with pytest.raises(ModelError, match="first 1 levels .* no unique estimate"):
+    with pytest.raises(ModelError, match=r"first 1 levels .* no unique estimate"):
         fit.proportional_odds_test()
 
 

@@ -1,11 +1,14 @@
 """Fits that begin with a sample of the rows, against Newton's method written out in NumPy."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import special
 
 import fastglm as fg
 from fastglm.errors import RankWarning, SeparationWarning
+from fastglm.passes import chunks
+from fastglm.solve.starting import subsample
 
 FAMILIES = {
     "binomial": fg.families.Binomial(),
@@ -155,3 +158,70 @@ def test_a_log_link_without_an_intercept_starts_from_coefficients_of_zero(seed):
     fit = fg.GLM(y, x[:, None], "gaussian", link="log").fit()
     assert fit.converged
     assert abs(fit.params[0] - 0.6) < 4.0 * fit.bse[0]
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1e-9, 1e-12, 1e-20, 1e12])
+@pytest.mark.parametrize("name", ["gaussian log", "gaussian inverse", "inverse gaussian log"])
+def test_results_do_not_depend_on_the_unit_of_the_response(name, unit):
+    # The deviance is in its square, or inverse: far below, or above, any fixed number.
+    rng = np.random.default_rng(0)
+    X = np.column_stack([np.ones(300), rng.normal(size=(300, 2))])
+    noise, mean = rng.normal(size=300), np.exp(0.3 + 0.8 * X[:, 1])
+    family, y = {
+        "gaussian log": (fg.families.Gaussian("log"), mean + 0.3 + 0.1 * noise),
+        "gaussian inverse": (
+            fg.families.Gaussian("inverse"),
+            1.0 / (2.0 + 0.3 * X[:, 1] + 0.05 * noise),
+        ),
+        "inverse gaussian log": (fg.families.InverseGaussian("log"), mean * np.exp(0.3 * noise)),
+    }[name]
+    fit, other = fg.GLM(y, X, family).fit(tol=1e-12), fg.GLM(y * unit, X, family).fit()
+    back = unit if name == "gaussian inverse" else 1.0
+    assert other.converged
+    np.testing.assert_allclose(other.bse * back, fit.bse, rtol=1e-7)
+    off = np.abs(other.params[1:] * back - fit.params[1:]) / fit.bse[1:]
+    assert off.max() < 1e-7
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1e-20, 1e-100])
+def test_results_do_not_depend_on_the_unit_of_weights(unit):
+    rng = np.random.default_rng(0)
+    X = np.column_stack([np.ones(300), rng.normal(size=(300, 2))])
+    y = np.exp(0.3 + 0.8 * X[:, 1] + 0.3 * rng.normal(size=300))
+    weights, family = rng.uniform(0.5, 2.0, 300), fg.families.Gamma("log")
+    fit = fg.GLM(y, X, family, var_weights=weights).fit(tol=1e-12)
+    other = fg.GLM(y, X, family, var_weights=unit * weights).fit()
+    np.testing.assert_allclose(other.bse, fit.bse, rtol=1e-7)
+    assert (np.abs(other.params - fit.params) / fit.bse).max() < 1e-7
+
+
+def test_a_perfect_fit_in_small_units_converges():
+    x = np.linspace(-1.0, 1.0, 40)
+    y = 1e-9 * np.exp(0.3 + 0.8 * x)
+    fit = fg.GLM(y, np.column_stack([np.ones(40), x]), fg.families.Gaussian("log")).fit()
+    assert fit.converged
+    np.testing.assert_allclose(fit.params, [0.3 + np.log(1e-9), 0.8], rtol=1e-9)
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1e-9, 1e-12])
+@pytest.mark.parametrize("how", ["sample", "stream"])
+def test_starts_from_a_sample_know_the_unit(monkeypatch, tmp_path, how, unit):
+    monkeypatch.setattr(subsample, "SAMPLE_FROM_VALUES", 50_000)
+    monkeypatch.setattr(chunks, "CHUNK_VALUES", 4_096)
+    rng = np.random.default_rng(0)
+    n = 20_000
+    data = pd.DataFrame(rng.normal(size=(n, 3)), columns=list("abc"))
+    data["y"] = np.exp(0.3 + 0.8 * data.a) + 0.3 + 0.1 * rng.normal(size=n)
+    family = fg.families.Gaussian("log")
+    fit = fg.GLM.from_formula("y ~ a + b + c", data, family=family).fit(tol=1e-12, exact=True)
+    small = data.assign(y=data.y * unit)
+    if how == "stream":
+        path = tmp_path / "rows.parquet"
+        small.to_parquet(path, row_group_size=2_048)
+        other = fg.glm("y ~ a + b + c", str(path), family=family, memory=100_000)
+    else:
+        other = fg.glm("y ~ a + b + c", small, family=family)
+    assert other.converged
+    assert other.n_sweeps <= 6
+    np.testing.assert_allclose(other.bse, fit.bse, rtol=1e-7)
+    assert (np.abs(other.params - fit.params) / fit.bse)[1:].max() < 1e-6

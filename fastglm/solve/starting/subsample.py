@@ -17,6 +17,7 @@ from fastglm.kernels.blocks.row_buffers import BLOCK_ROWS
 from fastglm.kernels.blocks.table import FLOAT32_GRAM, N_SUMS, SUM_DEVIANCE
 from fastglm.passes.scaling import read_sample
 from fastglm.solve.aliases import ProvenAliases
+from fastglm.solve.deviance_units import unit_of_deviance
 from fastglm.solve.newton import state as at
 from fastglm.solve.newton.constants import (
     FEWER_ROWS_PER_COLUMN,
@@ -157,7 +158,7 @@ def _run_on_sample(
     )
     for in_float32 in (True, False) if float32 else (False,):
         run.start_from(start) if fewer else run.start_from_response(None)
-        run.state[at.RIDGE] = 1.0
+        run.state[at.RIDGE] = unit_of_deviance(run)
         if in_float32:
             run.run_in_float32(loose, deviance)
         else:
