@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-__all__ = ["fast_init", "frozen", "replaced"]
+__all__ = ["fast_init", "filled", "frozen", "replaced"]
 
 T = TypeVar("T")
 
@@ -28,6 +28,16 @@ def fast_init(cls: type[T]) -> type[T]:
     fill.__wrapped__ = set_one_by_one  # type: ignore[attr-defined]
     cls.__init__ = fill  # type: ignore[assignment, method-assign]
     return cls
+
+
+def filled(cls: type[T], values: dict[str, Any]) -> T:
+    """The record whose fields are all in `values`, a dict that is nobody else's: it is kept.
+
+    Calling the class would take it apart into arguments and put it together again.
+    """
+    record = object.__new__(cls)
+    object.__setattr__(record, "__dict__", values)
+    return record
 
 
 def frozen(array: np.ndarray) -> np.ndarray:

@@ -27,7 +27,7 @@ from fastglm.fit.free_parameters.estimators import ESTIMATORS
 from fastglm.fit.free_parameters.problem import Problem
 from fastglm.fit.record import Fit
 from fastglm.fit.separation_text import separation_text
-from fastglm.records import frozen, replaced
+from fastglm.records import filled, frozen, replaced
 from fastglm.solve.fit import SolverOptions, solve
 from fastglm.solve.newton.blocked_inverse import scaled_matrix
 from fastglm.solve.newton.constants import MAX_WEIGHT_CHANGE
@@ -128,34 +128,35 @@ def record_of(model: Any, estimate: Estimates, fit_options: FitOptions, kind: ty
     dispersion = _dispersion(scale, family, solution, nobs - rank)
     inverse: Any = solution.information_inverse
     covariance: Any = inverse if dispersion == 1.0 else scaled_matrix(inverse, dispersion)
-    return kind(
+    values = {
         **_of_solution(solution),
         **_of_rows(rows),
-        family=family,
-        names=names,
-        terms=terms,
-        covariance=covariance,
-        scale=dispersion,
-        nobs=nobs,
-        rank=rank,
-        has_intercept=solution.constant is not None or design.constant is not None,
-        use_t=_is_estimated(scale, family) if use_t is None else use_t,
-        dispersion_known=not _is_estimated(fit_options.scale, family),
-        cov_type="nonrobust",
-        covariance_root=None,
-        df_inference=nobs - rank,
-        parameter_se=estimate.parameter_se,
-        formula=model.formula,
-        n_separated=0,
-        infinite={},
-        aliased={
+        "family": family,
+        "names": names,
+        "terms": terms,
+        "covariance": covariance,
+        "scale": dispersion,
+        "nobs": nobs,
+        "rank": rank,
+        "has_intercept": solution.constant is not None or design.constant is not None,
+        "use_t": _is_estimated(scale, family) if use_t is None else use_t,
+        "dispersion_known": not _is_estimated(fit_options.scale, family),
+        "cov_type": "nonrobust",
+        "covariance_root": None,
+        "df_inference": nobs - rank,
+        "parameter_se": estimate.parameter_se,
+        "formula": model.formula,
+        "n_separated": 0,
+        "infinite": {},
+        "aliased": {
             names[j]: {names[k]: float(parts[k]) for k in np.flatnonzero(parts)}
             for j, parts in solution.combinations.items()
         },
-        bias_reduction=fit_options.bias_reduction,
-        n_threads=fit_options.options.n_threads,
-        model=model,
-    )
+        "bias_reduction": fit_options.bias_reduction,
+        "n_threads": fit_options.options.n_threads,
+        "model": model,
+    }
+    return filled(kind, values)
 
 
 def _of_solution(solution: Solution) -> dict[str, Any]:

@@ -9,11 +9,15 @@ import numpy as np
 
 from fastglm.errors import Status
 from fastglm.passes.scaling import Inverse
+from fastglm.records import filled
 from fastglm.solve.conditioning import cholesky_error, qr_error
 from fastglm.solve.newton import state as at
 from fastglm.solve.newton.run import Run
 from fastglm.solve.qr_refinement import aliased_combinations
 from fastglm.solve.solution import Solution
+
+#: By number: calling the class takes longer.
+STATUSES = tuple(Status)
 
 __all__ = ["Clock", "finish", "has_no_valid_start", "lost_constant"]
 
@@ -65,25 +69,26 @@ def finish(run: Run, inverted: Inverse, refined: np.ndarray | None, clock: Clock
             inverse[unknown] = np.nan
             inverse[:, unknown] = np.nan
     clock.lap("covariance")
-    return Solution(
-        params=params,
-        information_inverse=inverse,
-        inverse_information_factor=root,
-        centering=centering,
-        deviance=state[at.DEVIANCE],
-        pearson_chi2=state[at.PEARSON],
-        n_iter=int(state[at.N_ITERATIONS]),
-        n_sweeps=int(state[at.N_SWEEPS]),
-        status=Status(state[at.STATUS]),
-        decrement=state[at.DECREMENT],
-        weight_change=run.weight_change,
-        contraction=_contraction(state[at.DECREMENT], state[at.LAST_DECREMENT]),
-        constant=centering.constant,
-        numerical_error=_numerical_error(run),
-        orthogonal=run.is_orthogonal,
-        combinations=combinations,
-        timings=clock.laps,
-    )
+    values = {
+        "params": params,
+        "information_inverse": inverse,
+        "inverse_information_factor": root,
+        "centering": centering,
+        "deviance": state[at.DEVIANCE],
+        "pearson_chi2": state[at.PEARSON],
+        "n_iter": int(state[at.N_ITERATIONS]),
+        "n_sweeps": int(state[at.N_SWEEPS]),
+        "status": STATUSES[int(state[at.STATUS])],
+        "decrement": state[at.DECREMENT],
+        "weight_change": run.weight_change,
+        "contraction": _contraction(state[at.DECREMENT], state[at.LAST_DECREMENT]),
+        "constant": centering.constant,
+        "numerical_error": _numerical_error(run),
+        "orthogonal": run.is_orthogonal,
+        "combinations": combinations,
+        "timings": clock.laps,
+    }
+    return filled(Solution, values)
 
 
 def _numerical_error(run: Run) -> float:
