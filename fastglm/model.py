@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from copy import copy
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from fastglm.fit.progress import shown
 from fastglm.inference.statsmodels_model import StatsmodelsModel
 from fastglm.kernels.threads.threads import usable_threads
 from fastglm.passes.row_table import RowTable, build_row_table
+from fastglm.records import made_once
 from fastglm.results import Results
 from fastglm.results.statsmodels_names import read_fit_options
 from fastglm.rows.model_rows import ModelRows
@@ -194,7 +194,7 @@ class GLM(StatsmodelsModel):
         """Columns written out, (n, p): a large array where the data is large."""
         return self.rows.design.to_dense()
 
-    @cached_property
+    @made_once
     def row_table(self) -> RowTable:
         """What the kernels read."""
         rows = self.rows
@@ -296,16 +296,10 @@ class GLM(StatsmodelsModel):
         0.5025
         """
         tol, max_iter = read_fit_options("fit", type(self), statsmodels_options, tol, max_iter)
-        start = self._checked_start(start_params)
+        start = None if start_params is None else self._checked_start(start_params)
         with shown(progress, "fitting") as told:
-            fit_options = FitOptions(
-                options=solver_options(tol, max_iter, n_threads, told, exact),
-                start_params=start,
-                scale=scale,
-                use_t=use_t,
-                separation=separation,
-                bias_reduction=bias_reduction,
-            )
+            options = solver_options(tol, max_iter, n_threads, told, exact)
+            fit_options = FitOptions(options, start, scale, use_t, separation, bias_reduction)
             results = fit_model(self, fit_options, Results)
         if isinstance(cov_type, str) and cov_type == "nonrobust":
             return results
@@ -358,9 +352,7 @@ class GLM(StatsmodelsModel):
         model.rows = self.rows.take(keep)
         return model
 
-    def _checked_start(self, start_params: Any) -> np.ndarray | None:
-        if start_params is None:
-            return None
+    def _checked_start(self, start_params: Any) -> np.ndarray:
         start = np.asarray(start_params, dtype=np.float64)
         p = self.rows.design.n_columns
         if start.shape != (p,):

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
 
-__all__ = ["fast_init", "filled", "frozen", "replaced"]
+__all__ = ["fast_init", "filled", "frozen", "made_once", "replaced"]
 
 T = TypeVar("T")
+
+
+class made_once(cached_property[T]):
+    """A cached property without the lock that it has before Python 3.12."""
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        value = instance.__dict__[self.attrname] = self.func(instance)
+        return value
 
 
 def fast_init(cls: type[T]) -> type[T]:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numba.core.types import int64
 
 from fastglm.errors import DataError, MissingValueError
+from fastglm.kernels.blocks.table import address_of
 from fastglm.kernels.compiler.decorators import entry, inline
-from fastglm.kernels.compiler.intrinsics import from_bits
+from fastglm.kernels.compiler.intrinsics import from_bits, pointer
 from fastglm.kernels.math.elementary import BITS_ONE
 
 # Most offending rows that an error names.
@@ -45,17 +47,18 @@ def _value_of(key):
 
 
 @entry
-def _summarize(bits):
-    """Extremes over the finite values, and the counts of the others, from the bits.
+def _summarize(address, n):
+    """Extremes over the n finite float64 values, and the counts of the others, from their bits.
 
     As integers, since a loop that compares floats that may be NaN stays scalar. The key of a
     float64 is its bits, the lower 63 flipped where it is negative: keys are ordered as values are.
     """
+    bits = pointer(address, int64)
     least = LARGEST_INTEGER
     greatest = -LARGEST_INTEGER
     n_not_finite = 0
     n_not_binary = 0
-    for i in range(bits.shape[0]):
+    for i in range(n):
         pattern = bits[i]
         key = pattern ^ ((pattern >> 63) & LARGEST_INTEGER)
         magnitude = pattern & LARGEST_INTEGER
@@ -64,7 +67,7 @@ def _summarize(bits):
         greatest = max(greatest, key if finite else -LARGEST_INTEGER)
         n_not_finite += 0 if finite else 1
         n_not_binary += 0 if (magnitude == 0) | (pattern == BITS_ONE) else 1
-    if n_not_finite == bits.shape[0]:
+    if n_not_finite == n:
         return math.inf, -math.inf, n_not_finite, n_not_binary == 0
     return _value_of(least), _value_of(greatest), n_not_finite, n_not_binary == 0
 
@@ -72,7 +75,7 @@ def _summarize(bits):
 def summarize(y: np.ndarray) -> ResponseSummary:
     """Summarize a response of shape (n,) and any numeric dtype, in one pass."""
     values = np.ascontiguousarray(y, dtype=np.float64)
-    return ResponseSummary(*_summarize(values.view(np.int64)))
+    return ResponseSummary(*_summarize(address_of(values), values.size))
 
 
 @dataclass(frozen=True)

@@ -260,6 +260,8 @@ def _beside_separated_levels(
     if asked or options.exact or not is_plain:
         return None
     sides_of = sides_of_levels(model.row_table, family)
+    if not sides_of:
+        return None
     steps = rebase_separated(model.row_table, sides_of)
     row_table = steps[-1].row_table if steps else model.row_table
     levels = separated_columns(row_table, sides_of)

@@ -9,6 +9,7 @@ from fastglm.arguments import checked_choice, checked_number
 from fastglm.errors import ModelError
 from fastglm.kernels.threads.threads import usable_threads
 from fastglm.solve.newton.run import SolverOptions
+from fastglm.solve.newton.state import Purpose
 
 __all__ = ["solver_options"]
 
@@ -33,7 +34,7 @@ def solver_options(
     if exact is not False:
         checked_choice("exact", exact, (True, False))
     threads = usable_threads(n_threads)
-    return SolverOptions(float(tol), int(max_iter), threads, progress, exact=exact)
+    return SolverOptions(float(tol), int(max_iter), threads, progress, Purpose.RESULT, exact)
 
 
 def _require_positive(name: str, value: Any, kind: type[float]) -> None:

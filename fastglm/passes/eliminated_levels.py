@@ -74,8 +74,10 @@ def find_eliminated_levels(row_table: RowTable) -> EliminatedLevels | None:
     levels other columns are made. There must be more of the former.
     """
     start, index, value = row_table.column_map
+    if not start.size:
+        return None
     parts = [part for part in row_table.design.parts if isinstance(part, Indicators)]
-    if not start.size or not parts or row_table.table[fields.SPARSE_START] != 0:
+    if not parts or row_table.table[fields.SPARSE_START] != 0:
         return None
     part = max(parts, key=lambda part: part.n_columns)
     n_levels = part.n_columns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import accumulate, chain
 from typing import NamedTuple
@@ -56,8 +57,11 @@ class _Tables:
         self.sparse: list[scipy.sparse.csr_array | scipy.sparse.csc_array] = []
         self.kept_alive: list[object] = []
 
-    def add_parts(self, design: Design) -> tuple[list[int], bool]:
+    def add_parts(self, design: Design) -> tuple[Sequence[int], bool]:
         """The design's own columns in the kernels' order, and whether the last have many levels."""
+        if len(design.parts) == 1 and isinstance(design.parts[0], Dense):
+            self.add_dense(design.parts[0])
+            return range(len(self.dense_factor)), False
         dense_parts, sparse_parts = [], []
         indicators: list[tuple[Indicators, range]] = []
         first = 0
@@ -86,14 +90,14 @@ class _Tables:
 
     def add_source(self, values: np.ndarray) -> int:
         """One column; its number."""
-        values, element = self._readable(values)
-        self.sources += address_of(values), values.strides[0] // values.itemsize, element
+        values, address, element = self._readable(values)
+        self.sources += address, values.strides[0] // values.itemsize, element
         return len(self.sources) // 3 - 1
 
     def add_dense(self, part: Dense) -> None:
         """Every column of a matrix."""
-        values, element = self._readable(part.values)
-        address, (down, across) = address_of(values), values.strides
+        values, address, element = self._readable(part.values)
+        down, across = values.strides
         p, stride = values.shape[1], down // values.itemsize
         source, factor = len(self.sources) // 3, len(self.dense_factor)
         columns = [0, stride, element] * p
@@ -129,8 +133,8 @@ class _Tables:
         self.indicator_factor.extend([self.add_source(factor) for factor in part.factors])
         self.indicator_factor_start.append(len(self.indicator_factor))
 
-    def _readable(self, values: np.ndarray) -> tuple[np.ndarray, int]:
-        """The array, or a copy if kernels cannot read it where it lies, and its element type."""
+    def _readable(self, values: np.ndarray) -> tuple[np.ndarray, int, int]:
+        """The array, or a copy if kernels cannot read it there; its address and element type."""
         values = np.asarray(values)
         element = ELEMENT_CODES.get(values.dtype)
         if element is None:
@@ -141,7 +145,7 @@ class _Tables:
             if not (whole and flags.aligned):
                 values = np.ascontiguousarray(values)
         self.kept_alive.append(values)
-        return values, element
+        return values, address_of(values), element
 
 
 class RowTable(NamedTuple):
@@ -240,21 +244,19 @@ def build_row_table(
         places = (fields.COLUMN_MAP_START, fields.COLUMN_MAP_INDEX, fields.COLUMN_MAP_VALUE)
         for field, values in zip(places, column_map, strict=True):
             table[field] = address_of(values)
-    design_column_of = _design_columns_of(column_map, n_dense)
-    table[fields.DESIGN_COLUMN_OF] = address_of(design_column_of)
+    design_column_of, table[fields.DESIGN_COLUMN_OF] = _design_columns_of(column_map, n_dense)
+    sizes = design.n_rows, n_dense, len(order), n_columns
+    owners = tuple(tables.kept_alive)
     return RowTable(
-        design=design,
-        response=response,
-        weights=weights,
-        offset=offset,
-        table=KernelTable(table),
-        column_map=column_map,
-        design_column_of=design_column_of,
-        n_rows=design.n_rows,
-        n_dense=n_dense,
-        n_stored=len(order),
-        n_columns=n_columns,
-        kept_alive=tuple(tables.kept_alive),
+        design,
+        response,
+        weights,
+        offset,
+        KernelTable(table),
+        column_map,
+        design_column_of,
+        *sizes,
+        owners,
     )
 
 
@@ -338,7 +340,7 @@ def _fill_sparse(table: np.ndarray, tables: _Tables) -> None:
 
 def _reordered(
     column_map: tuple[np.ndarray, np.ndarray, np.ndarray] | None,
-    order: list[int],
+    order: Sequence[int],
     written_out: bool,
 ) -> ColumnMap:
     """The design's column map on the kernels' stored columns: dense, indicators, sparse.
@@ -347,12 +349,12 @@ def _reordered(
     """
     q = len(order)
     if column_map is None:
-        if order == list(range(q)) and not written_out:
+        if not written_out and (isinstance(order, range) or order == list(range(q))):
             return IDENTITY
         column_map = (np.arange(q + 1), np.arange(q), np.ones(q))
     start, index, value = column_map
     position = np.empty(q, dtype=np.int64)
-    position[order] = np.arange(q)
+    position[list(order)] = np.arange(q)
     return (
         np.ascontiguousarray(start, dtype=np.int64),
         position[np.asarray(index, dtype=np.int64)],
@@ -361,12 +363,14 @@ def _reordered(
 
 
 @lru_cache(maxsize=64)
-def _identity(n: int) -> np.ndarray:
+def _identity(n: int) -> tuple[np.ndarray, int]:
     # Shared by all layouts, and written to by none.
-    return np.arange(n)
+    numbers = np.arange(n)
+    return numbers, address_of(numbers)
 
 
-def _design_columns_of(column_map: ColumnMap, n_dense: int) -> np.ndarray:
+def _design_columns_of(column_map: ColumnMap, n_dense: int) -> tuple[np.ndarray, int]:
+    """The design column that is each dense one, or -1, and the address of these numbers."""
     start, index, value = column_map
     if not start.size:
         return _identity(n_dense)
@@ -377,4 +381,4 @@ def _design_columns_of(column_map: ColumnMap, n_dense: int) -> np.ndarray:
     plain = (stored_column < n_dense) & (value[start[single]] == 1.0)
     design_column[stored_column[plain]] = single[plain]
     design_column[used != 1] = -1
-    return design_column
+    return design_column, address_of(design_column)

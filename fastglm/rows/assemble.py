@@ -13,11 +13,14 @@ from fastglm.design.matrix.parts import Design
 from fastglm.errors import DataError, MissingValueError
 from fastglm.families import Family, summarize
 from fastglm.families.links import Log
+from fastglm.records import filled
 from fastglm.rows.model_rows import ModelRows
 from fastglm.rows.vectors import OffsetParts, checked, product, vector
 
 __all__ = ["WEIGHTS", "assembled"]
 
+#: Of most models.
+NO_OFFSETS = OffsetParts()
 #: Arguments that hold weights.
 WEIGHTS = ("freq_weights", "var_weights")
 
@@ -51,29 +54,28 @@ def assembled(
         prior_weights = product(frequencies, variance_weights)
     if are_all and prior_weights is not None and not prior_weights.any():
         raise DataError("all weights are zero: there is nothing to fit.")
-    parts = OffsetParts(
-        formula=formula_offsets[0],
-        offset=vectors.get("offset"),
-        exposure=vectors.get("exposure"),
-    )
+    parts = NO_OFFSETS
+    if vectors or formula_offsets[0] is not None:
+        given = vectors.get("offset"), vectors.get("exposure")
+        parts = OffsetParts(formula=formula_offsets[0], offset=given[0], exposure=given[1])
     if family is not None:
         summary = family.check_response(values, prior_weights)
     else:
         values = values if rest["response_levels"] is not None else _finite(values)
         summary = summarize(values.reshape(-1))
     first = parts.total(Log() if family is None else family.link)
-    return ModelRows(
-        response=values,
-        designs=designs,
-        offsets=(first,) if len(designs) == 1 else (first, *formula_offsets[1:]),
-        offset_parts=parts,
-        prior_weights=prior_weights,
-        variance_weights=variance_weights,
-        frequencies=None if frequencies is None else frequencies.astype(np.float64),
-        trials=trials,
-        summary=summary,
-        **rest,
-    )
+    known = {
+        "response": values,
+        "designs": designs,
+        "offsets": (first,) if len(designs) == 1 else (first, *formula_offsets[1:]),
+        "offset_parts": parts,
+        "prior_weights": prior_weights,
+        "variance_weights": variance_weights,
+        "frequencies": None if frequencies is None else frequencies.astype(np.float64),
+        "trials": trials,
+        "summary": summary,
+    }
+    return filled(ModelRows, known | rest)
 
 
 def _finite(response: np.ndarray) -> np.ndarray:

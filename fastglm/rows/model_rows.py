@@ -122,6 +122,8 @@ class ModelRows:
     @property
     def has_names(self) -> bool:
         """Whether names came in: with a frame or a column, not with a mapping of arrays."""
+        if self.index is None and self.frame is None and self.named_by is None:
+            return False
         return self.labels is not None
 
     @property

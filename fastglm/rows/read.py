@@ -80,14 +80,15 @@ def read_arrays(
     if missing not in (_MISSING if of_family else _MISSING[:2]):
         checked_choice("missing", missing, _MISSING if of_family else _MISSING[:2])
     response, shown_name = read_response(endog)
-    read = _read_designs(endog, _n_rows(response), exogs, missing)
-    designs = tuple([each.design for each in read.values()])
+    by_name = _read_designs(endog, _n_rows(response), exogs, missing)
+    read = by_name.values()
+    designs = tuple([each.design for each in read])
     n = designs[0].n_rows
     (index, named_by), keep = _names_from(endog, *exogs.values()), None
     counts: dict[str, int] = {}
     if missing == "drop" or not of_family:
         columns = {k: None if v is None else vector(v, k, n) for k, v in columns.items()}
-        absent, counts = _absent(response, columns, read)
+        absent, counts = _absent(response, columns, by_name)
         keep = _kept(absent, counts, missing)
     weights, n_dropped = weight_sources(columns), 0
     if keep is not None:
@@ -103,7 +104,7 @@ def read_arrays(
         columns,
         (None,) * len(designs),
         takes,
-        fitted_formulas=tuple([each.fitted_formula for each in read.values()]),
+        fitted_formulas=tuple([each.fitted_formula for each in read]),
         column_names={},
         weights=weights,
         response_name=str(getattr(endog, "name", None) or "y"),
@@ -203,11 +204,14 @@ def _names_from(*given: Any) -> tuple[Any, Any]:
 
     As in statsmodels, columns of pandas name the coefficients of a response that is an array.
     """
+    given = tuple([each for each in given if type(each) is not np.ndarray])
+    if not given:
+        return None, None
     for each in given:
         index = index_of(each)
         if index is not None:
             return index, None
-    labels = (row_labels(each) for each in given if not isinstance(each, np.ndarray))
+    labels = (row_labels(each) for each in given)
     return None, next((found for found in labels if found is not None), None)
 
 
@@ -283,9 +287,11 @@ def _read_designs(
     read: dict[str, _Read] = {}
     known, indexed = "the response", endog
     for name, exog in exogs.items():
-        require_same_index(indexed, exog, known, name)
-        if index_of(indexed) is None:
-            known, indexed = name, exog
+        # Arrays have no index, which is soon said.
+        if type(exog) is not np.ndarray:
+            require_same_index(indexed, exog, known, name)
+            if index_of(indexed) is None:
+                known, indexed = name, exog
         read[name] = found = _read_design(exog, n, missing)
         n = found.design.n_rows if n is None else n
         if found.design.n_rows != n:

@@ -20,6 +20,8 @@ __all__ = ["OffsetParts", "checked", "product", "require_same_index", "vector"]
 def vector(values: Any, name: str, n: int | None = None) -> np.ndarray:
     """A one-dimensional numeric array, of `n` values if given; strings and objects are refused."""
     array = with_nan(values)
+    if array.ndim == 1 and array.dtype.kind in "fiu" and array.shape[0] == n:
+        return native_numbers(array)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.dtype.kind == "O":

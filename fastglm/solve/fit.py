@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -82,8 +83,11 @@ def solve(
     Solution
         Also where the fit did not converge: its status says why.
     """
-    again = partial(solve, family=family, options=options, binary=binary, safe_mean=safe_mean)
-    from_there = partial(again, row_table, start_params=start_params)
+    def again(row_table: RowTable, **changed: Any) -> Solution:
+        return solve(
+            row_table, family, options, binary=binary, safe_mean=safe_mean, **changed
+        )
+
     clock = Clock()
     scaling = find_scaling(row_table, shifted)
     clock.lap("scaling")
@@ -112,11 +116,13 @@ def solve(
     if not _may_eliminate(run):
         if aliases.of_few_columns:
             return _solve_others(run, aliases, partial(again, shifted=shifted), start_params)
-        return from_there(start_decrement=start_decrement, shifted=shifted, eliminates=False)
+        there = {"start_params": start_params, "start_decrement": start_decrement}
+        return again(row_table, **there, shifted=shifted, eliminates=False)
     inverse = _refine(run, family, options, aliases, clock)
     lost = lost_constant(run)
     if run.status == Status.NOT_CONSTANT or lost is not None:
-        solution = from_there(shifted=False, eliminates=eliminates)
+        there = {"start_params": start_params, "eliminates": eliminates}
+        solution = again(row_table, **there, shifted=False)
         return replace(solution, constant=lost)
     return finish(run, inverse, refine_linear(run, family, options), clock)
 

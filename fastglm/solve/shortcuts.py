@@ -33,7 +33,7 @@ class Shortcuts(NamedTuple):
     @classmethod
     def of(cls, options: SolverOptions) -> Shortcuts:
         """Those that the options of a fit leave."""
-        return cls(not options.exact)
+        return _NONE if options.exact else _ALL
 
     def eliminate(self, row_table: RowTable) -> EliminatedLevels | None:
         """The categorical whose levels are eliminated first; None for all columns in order."""
@@ -49,3 +49,6 @@ class Shortcuts(NamedTuple):
     def may_use_cholesky(self, run: Run) -> bool:
         """Whether the Gram matrix's factor has the digits that a QR factorisation has."""
         return self.allowed and may_use_cholesky(run.inflation)
+
+
+_ALL, _NONE = Shortcuts(True), Shortcuts(False)

@@ -15,6 +15,7 @@ from fastglm.design.frames.frames import (
     categorize,
     is_frame,
     is_series,
+    native_numbers,
     read_column,
     unmasked,
     with_nan,
@@ -192,7 +193,7 @@ def read_response(endog: Any) -> tuple[Column, str]:
         If the values are neither numbers nor categories.
     """
     if isinstance(endog, np.ndarray) and endog.ndim == 1 and endog.dtype.kind in "fiu":
-        return read_column(endog, "y"), "'y'"
+        return native_numbers(unmasked(endog)), "'y'"
     if is_frame(endog):
         frame = Frame(endog)
         if len(frame.names) == 1:

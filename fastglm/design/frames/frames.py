@@ -259,9 +259,10 @@ def _read_array(values: np.ndarray, name: str) -> Column:
 
 def native_numbers(values: np.ndarray) -> np.ndarray:
     """Numbers as the kernels read them: of the machine's byte order, floats of 4 or 8 bytes."""
-    if values.dtype.kind == "f" and values.dtype.itemsize not in (4, 8):
+    dtype = values.dtype
+    if dtype.kind == "f" and dtype.itemsize not in (4, 8):
         return values.astype(np.float64)
-    return values if values.dtype.isnative else values.astype(values.dtype.newbyteorder("="))
+    return values if dtype.isnative else values.astype(dtype.newbyteorder("="))
 
 
 def _read_categories(series: nw.Series[Any], name: str) -> Column:
@@ -344,7 +345,7 @@ def _factorize(values: np.ndarray | pandas.Series, name: str) -> Categories:
 
 def unmasked(values: Any) -> Any:
     """A masked array as an ordinary one with NaN, or None, where it is masked; else `values`."""
-    if not isinstance(values, np.ma.MaskedArray):
+    if type(values) is np.ndarray or not isinstance(values, np.ma.MaskedArray):
         return values
     if not np.ma.is_masked(values):
         return values.data

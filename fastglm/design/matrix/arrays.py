@@ -12,6 +12,7 @@ from fastglm.design.frames.frames import native_numbers, unmasked
 from fastglm.design.matrix.one_hot import coded_parts
 from fastglm.design.matrix.parts import Dense, Design, Sparse
 from fastglm.errors import DataError
+from fastglm.records import filled
 
 __all__ = ["array_names", "as_matrix", "column_terms", "design_from_array"]
 
@@ -50,14 +51,15 @@ def design_from_array(X: Any, allow_empty: bool = False) -> Design:
     names = array_names(n_columns, constant)
     coded = coded_parts(X) if is_sparse else None
     parts, column_map = coded or ((Sparse(X) if is_sparse else Dense(X),), None)
-    return Design(
-        parts=parts,
-        n_rows=n_rows,
-        names=names,
-        column_map=column_map,
-        constant=constant,
-        terms=column_terms(names),
-    )
+    values = {
+        "parts": parts,
+        "n_rows": n_rows,
+        "names": names,
+        "column_map": column_map,
+        "constant": constant,
+        "terms": column_terms(names),
+    }
+    return filled(Design, values)
 
 
 @lru_cache(maxsize=64)

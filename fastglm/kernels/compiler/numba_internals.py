@@ -19,6 +19,9 @@ flags, `insert_user_function`                    machine code of its own before 
 `FunctionCache`, `NullCache`, `_cache`           alone: an edited helper would not be noticed.
 `_load_overload`, `c_helpers`                    Finished code loads without numba's compiler.
 `CFunc`                                          ``numba.cfunc`` takes no cache of ours.
+`parallel._get_num_threads`                      `numba.get_num_threads` takes two locks between
+                                                 processes to see that threads run: 3 % of a fit of
+                                                 100 rows.
 `global_compiler_lock`                           A fork must not leave a compiler locked behind.
 ===============================================  ==================================================
 """
@@ -50,6 +53,7 @@ from numba.core.typed_passes import (
     PreLowerStripPhis,
 )
 from numba.core.untyped_passes import FixupArgs, IRProcessing, ReconstructSSA, TranslateByteCode
+from numba.np.ufunc import parallel
 
 from fastglm.kernels.compiler.cache import cache_folder
 from fastglm.kernels.compiler.float32 import with_float32_constants
@@ -59,12 +63,18 @@ from fastglm.kernels.compiler.stamp import PACKAGE, source_stamp
 __all__ = [
     "KernelCache",
     "c_function",
+    "caller_threads",
     "compiler_lock",
     "entry",
     "helper",
     "parallel_entry",
     "user_helper",
 ]
+
+
+def caller_threads() -> int:
+    """Threads that the calling thread uses, where numba's threads run."""
+    return int(parallel._get_num_threads())
 
 
 class _HelperLibrary(JITCodeLibrary):

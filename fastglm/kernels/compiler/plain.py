@@ -18,7 +18,18 @@ from numba.extending import overload
 
 from fastglm.kernels.compiler.float32 import with_float32_constants
 
-__all__ = ["c_function", "compiler_lock", "entry", "helper", "parallel_entry", "user_helper"]
+__all__ = [
+    "c_function",
+    "caller_threads",
+    "compiler_lock",
+    "entry",
+    "helper",
+    "parallel_entry",
+    "user_helper",
+]
+
+#: Threads that the calling thread uses, where numba's threads run.
+caller_threads = numba.get_num_threads
 
 #: Stands for the lock of numba's compiler, which is not documented.
 compiler_lock = threading.RLock()

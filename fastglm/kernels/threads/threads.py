@@ -33,6 +33,8 @@ class _Pool:
 
     def __init__(self) -> None:
         self.inherited = False
+        #: Whether numba's threads are known to run in this process: then asking needs no lock.
+        self.started = False
         self._new_locks()
 
     def _new_locks(self) -> None:
@@ -104,8 +106,12 @@ def usable_threads(n_threads: int | None) -> int:
     if n_threads is None:
         if _pool.inherited or multiprocessing.parent_process() is not None:
             return 1
+        if _pool.started:
+            return backend.caller_threads()
         with _pool.query_lock:
-            return numba.get_num_threads()
+            n_threads = numba.get_num_threads()
+        _pool.started = True
+        return n_threads
     if not isinstance(n_threads, int | np.integer) or isinstance(n_threads, bool) or n_threads < 1:
         raise ModelError(f"n_threads must be a positive whole number or None, not {n_threads!r}")
     return min(int(n_threads), numba.config.NUMBA_NUM_THREADS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +34,24 @@ from fastglm.solve.newton.step import iterate, step_kernel
 from fastglm.solve.newton.unscale import from_eliminated, from_standardized
 
 __all__ = ["Progress", "Run", "SolverOptions"]
+
+#: Pieces of a run's memory, in their order.
+_PIECES = (
+    fields.STATE,
+    fields.PARAMETERS,
+    fields.VECTORS,
+    fields.GRAM,
+    fields.TRIANGLE,
+    fields.BETA,
+    fields.GRAM_WORK,
+    fields.ELIMINATION,
+    fields.PARTIALS,
+)
+#: The state before the first sweep.
+_FIRST_STATE = np.zeros(STATE_SIZE)
+_FIRST_STATE[[at.DEVIANCE, at.DECREMENT]] = math.inf
+_FIRST_STATE[at.STEP_LENGTH] = 1.0
+_FIRST_STATE[at.UNCERTAINTY_SLACK] = STANDARD_ERROR_SLACK
 
 #: Called after each sweep with the number of sweeps so far and the deviance.
 Progress = Callable[[int, float], None]
@@ -99,33 +118,58 @@ class Run:
             partial = self.eliminated.gram_size + q + N_SUMS
             more = elimination_size(n_levels, kept)
         self.n_chunks = self.rows.count_partials(8 * partial)
-        sizes = {
-            fields.VECTORS: N_VECTORS * p,
-            fields.GRAM: 2 * kept * kept,
-            fields.TRIANGLE: kept * kept,
-            fields.STATE: STATE_SIZE,
-            fields.PARAMETERS: 3,
-            fields.BETA: order,
-            fields.GRAM_WORK: q * kept if row_table.column_map[0].size else 0,
-            fields.ELIMINATION: more,
-            fields.PARTIALS: self.n_chunks * partial if partials is None else 0,
-        }
-        memory = np.zeros(sum(sizes.values()))
-        table.point_parts(address_of(memory), sizes.items(), self.n_chunks)
-        self.vectors, rest = memory[: N_VECTORS * p].reshape(N_VECTORS, p), memory[N_VECTORS * p :]
-        matrices, rest = rest[: 3 * kept * kept].reshape(3, kept, kept), rest[3 * kept * kept :]
-        #: Of the columns that are not eliminated. The last one is the information of these in the
-        #: sweep before that had a Gram matrix, in its lower triangle; 0 where not known.
-        self.gram, self.last_information, self.factor = matrices
-        self.state, rest = rest[:STATE_SIZE], rest[STATE_SIZE:]
-        self._parameters, self.beta = rest[:3], rest[3 : 3 + order]
-        self._elimination = rest[3 + order + sizes[fields.GRAM_WORK] :][:more]
-        #: Gram matrix, (order, order), score and sums of each chunk; of all chunks in the first.
-        if partials is None:
-            partials = memory[-self.n_chunks * partial :].reshape(self.n_chunks, partial)
-        else:
+        work = q * kept if row_table.column_map[0].size else 0
+        sums = self.n_chunks * partial if partials is None else 0
+        self._kept, self._sizes = kept, (order, more, self.n_chunks, partial)
+        sizes = STATE_SIZE, 3, N_VECTORS * p, 2 * kept * kept, kept * kept, order, work, more, sums
+        self._memory = memory = np.zeros(sum(sizes))
+        self._begin = address_of(memory)
+        table.point_parts(self._begin, zip(_PIECES, sizes, strict=True), self.n_chunks)
+        self.state, self._parameters = memory[:STATE_SIZE], memory[STATE_SIZE : STATE_SIZE + 3]
+        first = STATE_SIZE + 3
+        self.vectors = memory[first : first + N_VECTORS * p].reshape(N_VECTORS, p)
+        if partials is not None:
+            self.partials = partials
             table.point(fields.PARTIALS, partials)
-        self.partials = partials
+
+    # Most fits of few rows read none of these: they are made when they are asked for.
+
+    def _piece(self, field: int, *shape: int) -> np.ndarray:
+        """The array of that shape whose address is in a field of the table."""
+        first = (self.table[field] - self._begin) // 8
+        return self._memory[first : first + math.prod(shape)].reshape(shape)
+
+    @cached_property
+    def gram(self) -> np.ndarray:
+        """Gram matrix of the columns that are not eliminated, (kept, kept)."""
+        return self._piece(fields.GRAM, 2, self._kept, self._kept)[0]
+
+    @cached_property
+    def last_information(self) -> np.ndarray:
+        """Information of these in the sweep before that had a Gram matrix, (kept, kept).
+
+        In its lower triangle; 0 where not known.
+        """
+        return self._piece(fields.GRAM, 2, self._kept, self._kept)[1]
+
+    @cached_property
+    def factor(self) -> np.ndarray:
+        """The last factor, (kept, kept)."""
+        return self._piece(fields.TRIANGLE, self._kept, self._kept)
+
+    @cached_property
+    def beta(self) -> np.ndarray:
+        """Coefficients of stored columns, as sweeps read them."""
+        return self._piece(fields.BETA, self._sizes[0])
+
+    @cached_property
+    def _elimination(self) -> np.ndarray:
+        return self._piece(fields.ELIMINATION, self._sizes[1])
+
+    @cached_property
+    def partials(self) -> np.ndarray:
+        """Gram matrix, (order, order), score and sums of each chunk; of all chunks in the first."""
+        return self._piece(fields.PARTIALS, *self._sizes[2:])
 
     def set_precision(self, float32: bool) -> None:
         """Lets sweeps compute in single precision, without a deviance, or in double again."""
@@ -265,14 +309,10 @@ class Run:
         self.state[at.DECREMENT], self.state[at.FACTOR_WAS_REUSED] = decrement, 1.0
 
     def _reset(self, coefficients: np.ndarray | None) -> None:
-        self.state[:] = 0.0
-        self.state[at.DEVIANCE] = math.inf
-        self.state[at.DECREMENT] = math.inf
-        self.state[at.STEP_LENGTH] = 1.0
+        self.state[:] = _FIRST_STATE
         self.state[at.IS_NEWTON] = self.is_newton
         self.state[at.HAS_CONSTANT_WEIGHTS] = self.has_constant_weights
         self.state[at.PEARSON_WEIGHT] = self.pearson_weight
-        self.state[at.UNCERTAINTY_SLACK] = STANDARD_ERROR_SLACK
         # Nothing of a start that was given up may stay.
         self.vectors[:] = 0.0
         if coefficients is not None:
@@ -294,10 +334,10 @@ class Run:
 
         It has failed once a step must be shortened: Newton's method is far from its optimum.
         """
-        state, table = self.state, self.table
+        state = self.state
         self.expect(options)
         if self.n_chunks == 1 and self.rows.is_in_memory:
-            iterate(sweep_kernel.address, step_kernel.address, table.address, 1)
+            iterate(sweep_kernel.address, step_kernel.address, self.table.address, 1)
             return
         while self.status == Status.RUNNING:
             self.sweep_and_step(options.n_threads)

@@ -134,6 +134,9 @@ def finalize_information(run: Run, options: SolverOptions) -> bool:
     off.
     """
     state, allowed = run.state, STANDARD_ERROR_SLACK * options.tol
+    if not can_correct(run) and state[at.DECREMENT] <= allowed * allowed:
+        # The last step has changed nothing that counts, and chunks have had nothing to settle.
+        return True
     has_float32_gram = bool(run.table.mode & FLOAT32_GRAM)
     may_go_on = run.status == Status.CONVERGED and state[at.N_ITERATIONS] < options.max_iter
     # What does not shrink is rounding, which another sweep does not lessen.
