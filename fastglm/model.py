@@ -16,7 +16,7 @@ from fastglm.fit.progress import shown
 from fastglm.inference.statsmodels_model import StatsmodelsModel
 from fastglm.kernels.threads.threads import usable_threads
 from fastglm.passes.row_table import RowTable, build_row_table
-from fastglm.records import made_once
+from fastglm.records import MadeOnce
 from fastglm.results import Results
 from fastglm.results.statsmodels_names import read_fit_options
 from fastglm.rows.model_rows import ModelRows
@@ -194,7 +194,7 @@ class GLM(StatsmodelsModel):
         """Columns written out, (n, p): a large array where the data is large."""
         return self.rows.design.to_dense()
 
-    @made_once
+    @MadeOnce
     def row_table(self) -> RowTable:
         """What the kernels read."""
         rows = self.rows

@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-__all__ = ["fast_init", "filled", "frozen", "made_once", "replaced"]
+__all__ = ["MadeOnce", "fast_init", "filled", "frozen", "replaced"]
 
 T = TypeVar("T")
 
 
-class made_once(cached_property[T]):
+class MadeOnce(cached_property[T]):
     """A cached property without the lock that it has before Python 3.12."""
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:

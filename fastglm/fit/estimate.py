@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from time import perf_counter
 from typing import Any, NamedTuple, TypeVar
 
@@ -57,6 +57,12 @@ __all__ = [
 
 F = TypeVar("F", bound=Fit)
 
+#: The fields of a record; of those that `record_of` does not set, what they are after any fit.
+_EVERY_FIELD: dict[str, Any] = dict.fromkeys([field.name for field in fields(Fit)]) | {
+    "cov_type": "nonrobust",
+    "covariance_root": None,
+    "n_separated": 0,
+}
 SEPARATION = ("warn", "raise", "drop", "firth", "check", "ignore")
 BIAS_REDUCTION = ("none", "firth", "median")
 _ADVICE = ' bias_reduction="firth" gives finite ones; separation="drop" fits the other rows.'
@@ -128,34 +134,26 @@ def record_of(model: Any, estimate: Estimates, fit_options: FitOptions, kind: ty
     dispersion = _dispersion(scale, family, solution, nobs - rank)
     inverse: Any = solution.information_inverse
     covariance: Any = inverse if dispersion == 1.0 else scaled_matrix(inverse, dispersion)
-    values = {
-        **_of_solution(solution),
-        **_of_rows(rows),
-        "family": family,
-        "names": names,
-        "terms": terms,
-        "covariance": covariance,
-        "scale": dispersion,
-        "nobs": nobs,
-        "rank": rank,
-        "has_intercept": solution.constant is not None or design.constant is not None,
-        "use_t": _is_estimated(scale, family) if use_t is None else use_t,
-        "dispersion_known": not _is_estimated(fit_options.scale, family),
-        "cov_type": "nonrobust",
-        "covariance_root": None,
-        "df_inference": nobs - rank,
-        "parameter_se": estimate.parameter_se,
-        "formula": model.formula,
-        "n_separated": 0,
-        "infinite": {},
-        "aliased": {
-            names[j]: {names[k]: float(parts[k]) for k in np.flatnonzero(parts)}
-            for j, parts in solution.combinations.items()
-        },
-        "bias_reduction": fit_options.bias_reduction,
-        "n_threads": fit_options.options.n_threads,
-        "model": model,
+    values = _EVERY_FIELD.copy()
+    values |= _of_solution(solution)
+    values |= _of_rows(rows)
+    values["family"] = family
+    values["names"], values["terms"] = names, terms
+    values["covariance"], values["scale"] = covariance, dispersion
+    values["nobs"], values["rank"], values["df_inference"] = nobs, rank, nobs - rank
+    values["has_intercept"] = solution.constant is not None or design.constant is not None
+    values["use_t"] = _is_estimated(scale, family) if use_t is None else use_t
+    values["dispersion_known"] = not _is_estimated(fit_options.scale, family)
+    values["parameter_se"] = estimate.parameter_se
+    values["formula"] = model.formula
+    values["infinite"] = {}
+    values["aliased"] = {
+        names[j]: {names[k]: float(parts[k]) for k in np.flatnonzero(parts)}
+        for j, parts in solution.combinations.items()
     }
+    values["bias_reduction"] = fit_options.bias_reduction
+    values["n_threads"] = fit_options.options.n_threads
+    values["model"] = model
     return filled(kind, values)
 
 

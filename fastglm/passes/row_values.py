@@ -27,6 +27,11 @@ def to_stored_columns(row_table: RowTable, values: np.ndarray) -> np.ndarray:
     values = np.where(np.isnan(values), 0.0, values)
     if not row_table.column_map[0].size:
         return np.ascontiguousarray(values)
+    start, index, value = row_table.column_map
+    if values.ndim == 1:
+        # As the product with the matrix below, which takes longer to make than few rows to predict.
+        each = value * np.repeat(values, np.diff(start))
+        return np.bincount(index, each, minlength=row_table.n_stored)
     return np.ascontiguousarray((row_table.transform_matrix() @ values.T).T)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -152,15 +153,21 @@ def find_scaling(row_table: RowTable, shifted: bool = True) -> Scaling:
     shifted
         False to leave out shifts: no column is constant after all.
     """
-    # Shifts, scales, means and sums of squares.
-    numbers = np.zeros((4, row_table.n_dense))
-    numbers[1] = 1.0
+    numbers = _no_scaling(row_table.n_dense).copy()
     address, table = address_of(numbers), row_table.table.copy()
     table.bind_moments(address, row_table.n_dense, shifted)
     if row_table.n_rows > MOMENT_ROWS:
         read_sample(table, MOMENT_ROWS)
     table.run(standardize_kernel)
     return Scaling(numbers[0], numbers[1], table[fields.CONSTANT], address)
+
+
+@lru_cache(maxsize=64)
+def _no_scaling(n_dense: int) -> np.ndarray:
+    """Shifts, scales, means and sums of squares, (4, n_dense), before any row is read."""
+    numbers = np.zeros((4, n_dense))
+    numbers[1] = 1.0
+    return numbers
 
 
 def read_sample(table: KernelTable, rows: int) -> int:

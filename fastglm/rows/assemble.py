@@ -43,7 +43,9 @@ def assembled(
     trials: np.ndarray | None = None
     if family is not None:
         values, trials = _response_and_trials(values, family, n)
-    vectors = {k: vector(v, k, n) for k, v in columns.items() if v is not None}
+    vectors = {}
+    if columns:
+        vectors = {k: vector(v, k, n) for k, v in columns.items() if v is not None}
     frequencies = variance_weights = prior_weights = None
     if vectors or trials is not None:
         for name in WEIGHTS:

@@ -85,9 +85,10 @@ def read_arrays(
     designs = tuple([each.design for each in read])
     n = designs[0].n_rows
     (index, named_by), keep = _names_from(endog, *exogs.values()), None
+    columns = {k: v for k, v in columns.items() if v is not None}
     counts: dict[str, int] = {}
     if missing == "drop" or not of_family:
-        columns = {k: None if v is None else vector(v, k, n) for k, v in columns.items()}
+        columns = {k: vector(v, k, n) for k, v in columns.items()}
         absent, counts = _absent(response, columns, by_name)
         keep = _kept(absent, counts, missing)
     weights, n_dropped = weight_sources(columns), 0
@@ -95,7 +96,7 @@ def read_arrays(
         n_dropped = int(n - keep.sum())
         designs = tuple(take_rows(design, keep) for design in designs)
         response = response.take(keep) if isinstance(response, Categories) else response[keep]
-        columns = {k: None if v is None else v[keep] for k, v in columns.items()}
+        columns = {k: v[keep] for k, v in columns.items()}
         index = None if index is None else index[keep]
     values, levels = rule_of(takes).coded(response, shown_name)
     return assembled(
@@ -217,6 +218,8 @@ def _names_from(*given: Any) -> tuple[Any, Any]:
 
 def weight_sources(columns: Mapping[str, Any]) -> dict[str, str]:
     """Where the weights that were given come from, by argument: a column's name, or "array"."""
+    if not columns:
+        return {}
     return {
         name: value if isinstance(value, str) else "array"
         for name in WEIGHTS
@@ -303,12 +306,12 @@ def _read_designs(
 
 def _absent(
     response: Column,
-    columns: Mapping[str, np.ndarray | None],
+    columns: Mapping[str, np.ndarray],
     read: Mapping[str, _Read],
 ) -> tuple[list[np.ndarray], dict[str, int]]:
     """Masks of rows without a value, and how many there are by argument or column of a frame."""
     found = {"the response": _response_without(response)}
-    found |= {k: missing_rows(v) for k, v in columns.items() if v is not None}
+    found |= {k: missing_rows(v) for k, v in columns.items()}
     masks = [each.nan_rows for each in read.values()]
     counts: dict[str, int] = {}
     for name, each in read.items():

@@ -83,10 +83,9 @@ def solve(
     Solution
         Also where the fit did not converge: its status says why.
     """
+
     def again(row_table: RowTable, **changed: Any) -> Solution:
-        return solve(
-            row_table, family, options, binary=binary, safe_mean=safe_mean, **changed
-        )
+        return solve(row_table, family, options, binary=binary, safe_mean=safe_mean, **changed)
 
     clock = Clock()
     scaling = find_scaling(row_table, shifted)
@@ -275,7 +274,7 @@ def _may_be_in_another_part(run: Run, family: Family) -> bool:
 
     As with means 1 / eta of either sign: responses of both signs start rows on both sides.
     """
-    in_parts = family.link.mean_range is None and math.isinf(family.domain.lower)
+    in_parts = math.isinf(family.domain.lower) and family.link.mean_range is None
     return in_parts and run.status == Status.CONVERGED
 
 

@@ -189,7 +189,8 @@ def _assemble_with_stored(
                 continue
             if not product.factors and term.scale == 1:
                 constant = start + width
-            block.column_map.data *= term.scale
+            if term.scale != 1:
+                block = replace(block, column_map=block.column_map * term.scale)
             blocks.append(block)
             products.append(product)
             width += len(block.names)
@@ -274,13 +275,13 @@ def _stack(
 
 @lru_cache(maxsize=16)
 def _identity(size: int) -> scipy.sparse.csc_array:
-    """The identity, to be copied: scipy's checks of a new matrix take longer than a small fit."""
+    """The identity, not to be changed: scipy takes as long to make one as a small fit takes."""
     return scipy.sparse.eye_array(size, format="csc")
 
 
 def _block(product: CodedTerm, factors: Mapping[str, Factor], n_rows: int) -> _Block:
     if not product.factors:
-        return _Block([Ones(n_rows)], _identity(1).copy(), ["Intercept"])
+        return _Block([Ones(n_rows)], _identity(1), ["Intercept"])
     coded = [(factors[factor.text], factor.reduced) for factor in product.factors]
     names, coding = _columns(coded)
     categorical = [f for f, _ in coded if isinstance(f, CategoricalFactor)]
@@ -348,10 +349,10 @@ def _columns(coded: Sequence[tuple[Factor, bool]]) -> tuple[list[str], scipy.spa
             matrix, columns = factor.contrast.columns(factor.levels, reduced, factor.name)
         else:
             columns = list(factor.names[1:] if reduced else factor.names)
-            matrix = _identity(len(columns)).copy()
+            matrix = _identity(len(columns))
             if table is not None:
                 matrix = scipy.sparse.csc_array(table[1])
-        names.append(columns)
+        names.append(list(columns))
         codings.append(matrix)
     if len(coded) == 1:
         return names[0], codings[0]

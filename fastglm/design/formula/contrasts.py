@@ -7,6 +7,7 @@ calls them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import scipy
@@ -15,6 +16,9 @@ from fastglm.design.frames.frames import Categories, Level
 from fastglm.errors import FormulaError
 
 __all__ = ["CONTRASTS", "Coding", "Contrast"]
+
+#: Codings of so many levels are kept.
+FEW_LEVELS = 64
 
 # The spellings of R, of formulaic and of patsy, by the name of formulaic's class.
 CONTRASTS = {
@@ -67,6 +71,7 @@ class Contrast:
         Returns
         -------
         matrix : csc_array, shape (len(levels), k)
+            Not to be changed: it may be given again.
         names : list of k str
 
         Raises
@@ -76,6 +81,21 @@ class Contrast:
         """
         if len(levels) == 1 and reduced:
             return scipy.sparse.csc_array((1, 0)), []
+        if len(levels) <= FEW_LEVELS:
+            # 1, 1.0 and True are one key, but three labels.
+            given = *levels, *self.arguments, *[value for _, value in self.options]
+            kinds = tuple([type(value) for value in given])
+            try:
+                return _made_before(self, levels, reduced, factor, kinds)
+            except TypeError:
+                # An option is a list or an array.
+                pass
+        return self._make(levels, reduced, factor)
+
+    def _make(
+        self, levels: tuple[Level, ...], reduced: bool, factor: str
+    ) -> tuple[scipy.sparse.csc_array, list[str]]:
+        """See `columns`."""
         try:
             coding = self._formulaic()
             matrix = coding.get_coding_matrix(list(levels), reduced_rank=reduced, sparse=True)
@@ -93,6 +113,18 @@ class Contrast:
         if self.name == "Treatment" and "reference" in options:
             options["base"] = options.pop("reference")
         return getattr(contrasts, CONTRASTS[self.name])(*self.arguments, **options)
+
+
+@lru_cache(maxsize=256)
+def _made_before(
+    contrast: Contrast,
+    levels: tuple[Level, ...],
+    reduced: bool,
+    factor: str,
+    kinds: tuple[type, ...],
+) -> tuple[scipy.sparse.csc_array, list[str]]:
+    """Of few levels, whose coding takes longer to make than a small fit."""
+    return contrast._make(levels, reduced, factor)
 
 
 @dataclass(frozen=True, eq=False)

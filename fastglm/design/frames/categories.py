@@ -18,6 +18,7 @@ __all__ = [
     "plain_levels",
     "recode",
     "sorted_categories",
+    "with_values",
     "without_levels",
 ]
 
@@ -122,6 +123,11 @@ def sorted_categories(
     rank[order] = np.arange(len(levels))
     ordered = tuple(levels[i] for i in order)
     return Categories(recode(codes, rank, len(levels)), ordered, declared)
+
+
+def with_values(found: Categories) -> Column:
+    """Categories, or NaN if every value is missing: a column of no kind."""
+    return found if len(found.levels) else np.full(len(found.codes), np.nan)
 
 
 def plain_levels(levels: Iterable[Any]) -> tuple[Level, ...]:

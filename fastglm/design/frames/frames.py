@@ -23,12 +23,18 @@ from fastglm.design.frames.categories import (
     plain_levels,
     recode,
     sorted_categories,
+    with_values,
+)
+from fastglm.design.frames.pandas_columns import (
+    categories_of,
+    factorize,
+    is_pandas_frame,
+    read_pandas,
 )
 from fastglm.errors import ColumnNotFoundError, DataError, require_package
 
 if TYPE_CHECKING:
     import narwhals as nw
-    import pandas
 
 __all__ = [
     "Categories",
@@ -78,6 +84,9 @@ class Frame:
                 sizes = ", ".join(f"'{name}' {size}" for name, size in lengths.items())
                 raise DataError(f"The columns of the data differ in length: {sizes}.")
             self.n_rows = next(iter(lengths.values()), 0)
+        elif is_pandas_frame(native):
+            self._read, keys = native.__getitem__, native.columns.tolist()
+            self.n_rows = len(native)
         else:
             import narwhals as nw
 
@@ -173,6 +182,9 @@ def read_column(column: Any, name: str) -> Column:
     if isinstance(column, np.ndarray):
         # narwhals takes longer to find that an array is no series than a small fit takes.
         return _read_array(unmasked(column), name)
+    found = read_pandas(column, name)
+    if found is not None:
+        return native_numbers(found) if isinstance(found, np.ndarray) else found
     import narwhals as nw
 
     if not isinstance(column, nw.Series):
@@ -242,7 +254,7 @@ def categorize(column: Column, name: str) -> Categories:
     """Any column as categories; the levels of a numeric column are its sorted distinct values."""
     if isinstance(column, Categories):
         return column
-    return _factorize(column, name)
+    return factorize(column, name)
 
 
 def _read_array(values: np.ndarray, name: str) -> Column:
@@ -253,7 +265,7 @@ def _read_array(values: np.ndarray, name: str) -> Column:
     if values.dtype.kind == "O":
         return _read_objects(values, name)
     if values.dtype.kind in "UT":
-        return _factorize(values, name)
+        return factorize(values, name)
     raise _unusable(name, values.dtype)
 
 
@@ -267,21 +279,14 @@ def native_numbers(values: np.ndarray) -> np.ndarray:
 
 def _read_categories(series: nw.Series[Any], name: str) -> Column:
     if series.implementation.is_pandas_like() and hasattr(series.to_native().array, "codes"):
-        native = series.to_native().array
-        levels = plain_levels(native.categories.tolist())
-        return _with_values(Categories(native.codes, levels, ordered=bool(native.ordered)))
+        return categories_of(series.to_native())
     require_package("pyarrow", "polars", "categories of such a frame")
     found = _from_arrow(series.to_arrow())
     # Without an order, the levels are in the order in which they were met: sort them, or the
     # reference level would depend on the order of the rows.
     if not found.ordered:
         found = sorted_categories(found.codes, found.levels, name)
-    return _with_values(found)
-
-
-def _with_values(found: Categories) -> Column:
-    """A column in which every value is missing is of no kind: NaN."""
-    return found if len(found.levels) else np.full(len(found.codes), np.nan)
+    return with_values(found)
 
 
 def _from_arrow(encoded: Any) -> Categories:
@@ -303,10 +308,10 @@ def _from_arrow(encoded: Any) -> Categories:
 
 def _read_strings(series: nw.Series[Any], name: str) -> Column:
     if series.implementation.is_pandas_like():
-        return _with_values(_factorize(series.to_native(), name))
+        return with_values(factorize(series.to_native(), name))
     require_package("pyarrow", "polars", "text columns of such a frame")
     found = _from_arrow(series.to_arrow().dictionary_encode())
-    return _with_values(sorted_categories(found.codes, found.levels, name))
+    return with_values(sorted_categories(found.codes, found.levels, name))
 
 
 def _read_objects(values: np.ndarray, name: str) -> Column:
@@ -334,13 +339,6 @@ def _truths(numbers: np.ndarray) -> Column:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, Real | Decimal) and not isinstance(value, bool)
-
-
-def _factorize(values: np.ndarray | pandas.Series, name: str) -> Categories:
-    import pandas
-
-    codes, levels = pandas.factorize(values)
-    return sorted_categories(codes, plain_levels(levels.tolist()), name)
 
 
 def unmasked(values: Any) -> Any:
