@@ -17,6 +17,8 @@ __all__ = ["CSV", "column_names", "csv_options", "read_table"]
 
 #: Endings of text files.
 CSV = (".csv", ".csv.gz", ".csv.bz2", ".csv.zst", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
+#: Those that are not compressed.
+PLAIN = (".csv", ".tsv", ".txt")
 _PARQUET = (".parquet", ".pq")
 _ARROW = (".feather", ".arrow", ".ipc")
 _KNOWN = f"{', '.join(CSV)}; {', '.join(_PARQUET)}; {', '.join(_ARROW)}"
@@ -27,6 +29,7 @@ _MISSING = "."
 _DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "space": " "}
 #: Bytes of a CSV file that are looked at to tell its delimiter.
 _HEAD = 65536
+_BLOCK = 1 << 20
 _QUOTED = re.compile(r'"[^"]*"')
 _DECIMAL_COMMA = re.compile(r"[-+]?\d*,(\d{1,2}|\d{4,})([eE][-+]?\d+)?")
 
@@ -145,11 +148,14 @@ def _has_decimal_commas(lines: list[str], delimiter: str) -> bool:
 
 
 def _read(path: Path, columns: list[str] | None, delimiter: str | None) -> pyarrow.Table:
-    from pyarrow import csv, feather, parquet
+    from pyarrow import feather, parquet
 
     if _ends(path, CSV):
         options = csv_options(path, columns, delimiter)
-        table = csv.read_csv(path, **options)
+        if not _has_quotes(path):
+            # No value holds the end of a line: then blocks of lines are parsed side by side.
+            options["parse_options"].newlines_in_values = False
+        table = _read_csv(path, options)
         warn_of_wrong_numbers(table, options["convert_options"].decimal_point, str(path))
         return table
     if _ends(path, _PARQUET):
@@ -157,6 +163,44 @@ def _read(path: Path, columns: list[str] | None, delimiter: str | None) -> pyarr
     if _ends(path, _ARROW):
         return feather.read_table(path, columns=columns)
     raise DataError(f"cannot tell what {path} is: its name must end in one of {_KNOWN}.")
+
+
+def _has_quotes(path: Path) -> bool:
+    """Whether a text file has a quotation mark anywhere; compressed ones count as if they had."""
+    if not _ends(path, PLAIN):
+        return True
+    block = bytearray(_BLOCK)
+    with path.open("rb", buffering=0) as file:
+        while n := file.readinto(block):
+            if block.find(b'"', 0, n) >= 0:
+                return True
+    return False
+
+
+def _read_csv(path: Path, options: dict[str, Any]) -> pyarrow.Table:
+    """A CSV file with one piece of memory for each column, which NumPy reads where it lies.
+
+    Made so column by column: many pieces are given back before the next column is copied.
+    """
+    import pyarrow
+    from pyarrow import csv
+
+    # Types are tried in an order: that of the first block is that of all if all values have it.
+    # While they are unknown, pyarrow keeps the text of all blocks.
+    with csv.open_csv(path, **options) as reader:
+        types = {each.name: each.type for each in reader.schema if each.type != pyarrow.null()}
+    conversion = options["convert_options"]
+    try:
+        conversion.column_types = types
+        table = csv.read_csv(path, **options)
+    except pyarrow.ArrowInvalid:
+        conversion.column_types = {}
+        table = csv.read_csv(path, **options)
+    names, columns = table.column_names, table.columns
+    del table
+    for number, column in enumerate(columns):
+        columns[number] = column.combine_chunks()
+    return pyarrow.table(columns, names)
 
 
 def _names(path: Path, delimiter: str | None) -> list[str]:

@@ -94,3 +94,28 @@ def test_a_point_is_a_missing_value(tmp_path):
     path = written(tmp_path / "data.csv", "x,g\n1.5,a\n.,.\n,b\nNA,c\n")
     table = read_table(path).to_pydict()
     assert table == {"x": [1.5, None, None, None], "g": ["a", None, "b", "c"]}
+
+
+#: More than one block of those that pyarrow reads.
+MANY = 200_000
+
+
+@pytest.mark.parametrize(
+    ("last", "kind"),
+    [("2.5", pa.float64()), ("many", pa.string()), ("2020-01-01", pa.string()), ("", pa.int64())],
+)
+def test_the_type_of_a_column_is_that_of_all_its_rows(tmp_path, last, kind):
+    path = written(tmp_path / "data.csv", "x,g\n" + "12345,a\n" * MANY + f"{last},b\n")
+    table = read_table(path)
+    assert table.schema.types == [kind, pa.string()]
+    assert table["x"][0].as_py() == ("12345" if kind == pa.string() else 12345)
+    assert str(table["x"][MANY]) in (last, "None")
+    assert [column.num_chunks for column in table.columns] == [1, 1]
+
+
+def test_a_quoted_value_may_hold_the_end_of_a_line_in_any_block(tmp_path):
+    path = written(tmp_path / "data.csv", "g,x\n" + '"one\n \n two",1\n' * MANY)
+    table = read_table(path)
+    assert table["x"].unique().to_pylist() == [1]
+    assert table["g"].unique().to_pylist() == ["one\n \n two"]
+    assert table.num_rows == MANY
