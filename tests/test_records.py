@@ -3,11 +3,16 @@
 import copy
 import inspect
 import pickle
-from dataclasses import FrozenInstanceError, dataclass, field, replace
+from dataclasses import FrozenInstanceError, dataclass, field, fields, replace
 
 import pytest
 
-from fastglm.records import fast_init
+from fastglm import GLM, add_constant
+from fastglm.records import MadeOnce, fast_init, filled
+from fastglm.results import Results
+from fastglm.rows.model_rows import ModelRows
+from fastglm.solve.fit import SolverOptions, solve
+from fastglm.solve.solution import Solution
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,3 +66,37 @@ def test_it_is_frozen_and_can_be_replaced_copied_and_pickled():
 
 def test_the_signature_is_that_of_the_dataclass():
     assert str(inspect.signature(Quick)) == str(inspect.signature(Plain))
+
+
+def test_a_record_filled_from_a_dict_is_the_record_of_these_fields():
+    values = {"first": 1, "second": [2], "third": "3"}
+    record = filled(Quick, values)
+    assert vars(record) == vars(Quick(1, [2], "3"))
+    with pytest.raises(FrozenInstanceError):
+        record.first = 2
+    assert vars(replace(record, first=4)) == {"first": 4, "second": [2], "third": "3"}
+
+
+def test_what_is_made_once_is_made_once_by_each_object():
+    made = []
+
+    class Owner:
+        @MadeOnce
+        def value(self):
+            made.append(self)
+            return object()
+
+    one, other = Owner(), Owner()
+    assert one.value is one.value
+    assert one.value is not other.value
+    assert made == [one, other]
+    assert isinstance(Owner.value, MadeOnce)
+
+
+@pytest.mark.parametrize("kind", [Results, Solution, ModelRows])
+def test_records_that_are_filled_have_every_field(kind):
+    y, X = [0, 1, 0, 1], add_constant([0, 1, 2, 4])
+    fit = GLM(y, X, family="binomial").fit()
+    solution = solve(fit.model.row_table, fit.family, SolverOptions())
+    record = {Results: fit, Solution: solution, ModelRows: fit.model.rows}[kind]
+    assert {each.name for each in fields(kind)} <= vars(record).keys()

@@ -82,3 +82,24 @@ def test_many_levels_stay_sparse():
 def test_options_that_do_not_fit(contrast, match):
     with pytest.raises(FormulaError, match=match):
         coded(contrast)
+
+
+def test_levels_that_are_equal_but_of_another_type_keep_their_own_names():
+    contrast = Contrast()
+    names = [
+        contrast.columns(levels, True, "g")[1] for levels in [(0, 1), (0.0, 1.0), (False, True)]
+    ]
+    assert names == [["g[T.1]"], ["g[T.1.0]"], ["g[T.True]"]]
+
+
+def test_a_coding_is_made_once_unless_its_options_cannot_be_compared(monkeypatch):
+    made = []
+    formulaic = Contrast._formulaic
+    monkeypatch.setattr(Contrast, "_formulaic", lambda self: made.append(self) or formulaic(self))
+    for _ in range(3):
+        Contrast("Treatment", ("only here",)).columns(("a", "only here"), True, "g")
+    assert len(made) == 1
+    weights = Contrast("contr.poly", options=(("scores", [1, 2, 4]),))
+    for _ in range(2):
+        weights.columns(("a", "b", "c"), True, "g")
+    assert len(made) == 3
