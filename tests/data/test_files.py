@@ -105,7 +105,7 @@ MANY = 200_000
     [("2.5", pa.float64()), ("many", pa.string()), ("2020-01-01", pa.string()), ("", pa.int64())],
 )
 def test_the_type_of_a_column_is_that_of_all_its_rows(tmp_path, last, kind):
-    path = written(tmp_path / "data.csv", "x,g\n" + "12345,a\n" * MANY + f"{last},b\n")
+    path = written(tmp_path / "data.csv", "x,g\n" + "12345,a\n" * MANY + f"{last},b\n" * MANY)
     table = read_table(path)
     assert table.schema.types == [kind, pa.string()]
     assert table["x"][0].as_py() == ("12345" if kind == pa.string() else 12345)

@@ -26,8 +26,8 @@ FEW = 32
 
 def is_pandas_frame(data: Any) -> bool:
     """Whether it is a pandas data frame whose columns have one name each, all different."""
-    pandas = sys.modules.get("pandas")
-    if pandas is None or not isinstance(data, getattr(pandas, "DataFrame", ())):
+    kind: Any = getattr(sys.modules.get("pandas"), "DataFrame", None)
+    if kind is None or not isinstance(data, kind):
         return False
     names = data.columns
     return names.nlevels == 1 and names.is_unique
@@ -38,8 +38,9 @@ def read_pandas(column: Any, name: str) -> Column | None:
 
     Numbers are as they lie, of whatever byte order and size.
     """
-    pandas = sys.modules.get("pandas")
-    if pandas is None or not isinstance(column, getattr(pandas, "Series", ())):
+    pandas: Any = sys.modules.get("pandas")
+    kind: Any = getattr(pandas, "Series", None)
+    if kind is None or not isinstance(column, kind):
         return None
     dtype = column.dtype
     if isinstance(dtype, np.dtype):
