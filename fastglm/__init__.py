@@ -2,7 +2,6 @@
 
 import sys
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from fastglm import errors, families
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from fastglm.responses.models.ordinal import OrderedModel
     from fastglm.responses.models.zero_inflated_and_hurdle import Hurdle, ZeroInflated
 
-__version__ = version("fastglm")
+__version__: str
 
 __all__ = [
     "GLM",
@@ -76,6 +75,12 @@ _LATER = MODELS | {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        # Looking it up takes milliseconds of every new process, which seldom asks.
+        from importlib.metadata import version
+
+        globals()[name] = version("fastglm")
+        return globals()[name]
     if name not in _LATER:
         if name.startswith("_"):
             raise AttributeError(f"module 'fastglm' has no attribute {name!r}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fastglm import __version__
+import fastglm
 from fastglm.cli import help_text as text
 from fastglm.cli.terminal import Watch, as_options, plain_warnings, say
 from fastglm.data.files import CSV, column_names, read_table
@@ -58,7 +58,7 @@ def main() -> None:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"fastglm {__version__}")
+        print(f"fastglm {fastglm.__version__}")
         raise typer.Exit
 
 
