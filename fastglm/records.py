@@ -38,14 +38,18 @@ def fast_init(cls: type[T]) -> type[T]:
 
     fill.__wrapped__ = set_one_by_one  # type: ignore[attr-defined]
     cls.__init__ = fill  # type: ignore[assignment, method-assign]
+    cls._n_fields = n_fields  # type: ignore[attr-defined]
     return cls
 
 
 def filled(cls: type[T], values: dict[str, Any]) -> T:
-    """The record whose fields are all in `values`, a dict that is nobody else's: it is kept.
+    """The record, of a class with `fast_init`, of fields in a dict that is nobody else's.
 
-    Calling the class would take it apart into arguments and put it together again.
+    Where these are all fields, the dict is kept: calling the class would take it apart into
+    arguments and put it together again.
     """
+    if len(values) != cls._n_fields:  # type: ignore[attr-defined]
+        return cls(**values)
     record = object.__new__(cls)
     object.__setattr__(record, "__dict__", values)
     return record

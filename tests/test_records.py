@@ -93,6 +93,12 @@ def test_what_is_made_once_is_made_once_by_each_object():
     assert isinstance(Owner.value, MadeOnce)
 
 
+def test_a_dict_of_some_fields_leaves_the_others_to_their_defaults():
+    assert vars(filled(Quick, {"first": 1})) == vars(Plain(1))
+    with pytest.raises(TypeError):
+        filled(Quick, {"second": []})
+
+
 @pytest.mark.parametrize("kind", [Results, Solution, ModelRows])
 def test_records_that_are_filled_have_every_field(kind):
     y, X = [0, 1, 0, 1], add_constant([0, 1, 2, 4])
