@@ -5,7 +5,7 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command line: the entry point that installing creates."""
-    # Reading a table's formats and drawing its texts take long to import; `-m` needs neither.
+    # Imported here: the commands' libraries take long, and `fastglm.cli.warmup` needs none of them.
     from fastglm.cli.commands import main as run
 
     run()

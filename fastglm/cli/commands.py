@@ -44,7 +44,7 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run the command `fastglm`: bad input is one line on standard error and exit code 2."""
+    """Run the command `fastglm`; bad input prints one line on standard error, exit code 2."""
     try:
         with plain_warnings():
             app(prog_name="fastglm")
@@ -242,7 +242,7 @@ def warmup() -> None:
 
 
 def as_record(results: Results) -> dict[str, Any]:
-    """A fit for machines: plain JSON types, with null for what is not finite."""
+    """A fit as types of JSON; numbers that are not finite become null."""
     summary = results.summary()
     fields = ("coef", "std_err", "statistic", "p_value", "conf_low", "conf_high")
     scalars = (
@@ -269,12 +269,12 @@ def _plain(value: Any) -> Any:
 
 
 def _from_input(path: Path) -> AbstractContextManager[Path]:
-    """The path, or for - that of a file with standard input."""
+    """The path, or for "-" the path of a temporary file with standard input."""
     return from_standard_input(path, sys.stdin.buffer)
 
 
 def _checkpoint(path: Path | None, resume: bool) -> Path | None:
-    """The checkpoint of a fit, which must be there if it is to be resumed."""
+    """Path of the checkpoint, which must exist if the fit is to be resumed."""
     if resume and (path is None or not path.exists()):
         where = "--checkpoint" if path is None else str(path)
         raise ModelError(f"--resume needs a checkpoint, but there is no {where}.")
@@ -282,13 +282,13 @@ def _checkpoint(path: Path | None, resume: bool) -> Path | None:
 
 
 def _require_folder(output: Path | None) -> None:
-    """Refuse an output that cannot be written before anything is computed."""
+    """Raise for an output whose folder does not exist, before anything is computed."""
     if output is not None and not output.parent.is_dir():
         raise DataError(f"cannot write {output}: there is no folder {output.parent}.")
 
 
 def _family(name: str, link: str | None, options: dict[str, Any]) -> Family:
-    """The family of that name, with those of its options that were given."""
+    """The family of a name, with the link and options given on the command line."""
     given = {key: value for key, value in options.items() if value is not None}
     try:
         return family_class(name)(link=link, **given)
@@ -328,7 +328,7 @@ def _read_columns(
 ) -> pyarrow.Table:
     used = {column for expression in expressions for column in expression.columns}
     used |= {name for name in others if name is not None}
-    # With all columns at hand the model can say which names are close to one that is not there.
+    # If a name is missing all columns are read, so that the error can suggest similar names.
     wanted = [name for name in names if name in used] if used <= {*names} else None
     return read_table(path, wanted, delimiter)
 

@@ -16,7 +16,7 @@ from fastglm.results import Results
 from fastglm.shorthand import glm
 
 FORMULA = "late ~ carrier + origin + C(month) + hour + bs(distance, df=4) + bs(departure, df=4)"
-#: A smaller model of the same kind, on rows enough for the parallel path.
+#: A smaller model that compiles the same kernels; its rows are enough for the parallel path.
 SMALL_FORMULA = "late ~ origin + bs(distance, df=4)"
 FEW_ROWS = slice(None, None, 10)
 
@@ -30,8 +30,8 @@ def main() -> None:
     frame = load_flights()
     clock["read the Parquet file"] = perf_counter() - begin
     _heading(f"{len(frame):,} flights from New York City in 2013: which arrive over 30 min late?")
-    # statsmodels' splines cannot be computed where values are missing, and fastglm would learn
-    # knots from every row that has the variable: both get the complete rows.
+    # Both libraries get complete rows only: patsy's splines refuse missing values, and fastglm
+    # would take knots from every row in which the variable itself is present.
     complete = frame.dropna()
     console.print(f'glm("{FORMULA}",\n    flights.dropna(), family="binomial")\n', markup=False)
     kernels, seconds = _ready_kernels(frame)
@@ -51,7 +51,7 @@ def _heading(text: str) -> None:
 
 
 def _ready_kernels(frame: Any) -> tuple[str, float]:
-    """Fit a few of the rows, which compiles the kernels or loads them; says which, and seconds."""
+    """Fit a few rows, which compiles or loads the kernels; returns which of these, and seconds."""
     before = set(cache_folder().glob("*.nbc"))
     begin = perf_counter()
     few = glm(SMALL_FORMULA, frame.iloc[FEW_ROWS], family="binomial", missing="drop")

@@ -1,4 +1,4 @@
-"""What `fastglm --help` teaches, and the arguments and options of the commands."""
+"""Text of `fastglm --help`, and the arguments and options of the commands."""
 
 from __future__ import annotations
 

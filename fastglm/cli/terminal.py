@@ -1,4 +1,4 @@
-"""What a person at a terminal sees on standard error: progress, times, warnings, reasons."""
+"""Output to standard error at a terminal: progress, times, warnings and error messages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ARGUMENT = re.compile(r'\b(missing|unseen|separation|bias_reduction)="(\w+)"')
 
 
 def say(text: str) -> None:
-    """One line on standard error, in which nothing is markup."""
+    """Print one line on standard error, without interpreting rich's markup in it."""
     standard_error().print(" ".join(text.split()), markup=False)
 
 
@@ -26,7 +26,7 @@ def as_options(advice: str) -> str:
 
 
 class Watch(Line):
-    """A line of progress that times stages as well."""
+    """A progress line that also times the stages of a fit."""
 
     def __init__(self, task: str, is_kept: bool = False):
         super().__init__(task, is_kept)
@@ -41,13 +41,13 @@ class Watch(Line):
         self.seconds[name] = perf_counter() - begin
 
     def picture(self, done: int, total: int) -> None:
-        """Progress of a report, as `Results.report` reports it."""
+        """Show the progress of a report; called by `Results.report` after each picture."""
         self.update("drawing the report", done, total)
 
 
 @contextmanager
 def plain_warnings() -> Iterator[None]:
-    """Warnings as one line each on standard error, without the line of code that gave them."""
+    """Print warnings as one line each on standard error, without file name and line of code."""
     with warnings.catch_warnings():
         warnings.simplefilter("default")
         warnings.showwarning = lambda message, *_, **__: say(as_options(f"warning: {message}"))

@@ -1,4 +1,4 @@
-"""Compiling ahead: every kernel once, so that no later fit waits for the compiler."""
+"""Compilation of all kernels ahead of time, so that no later fit waits for the compiler."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from fastglm.responses.models.multinomial import MNLogit
 
 __all__ = ["every_family", "every_row_block", "warm_up"]
 
-#: Enough rows for several chunks: these take the parallel path.
+#: Rows of data that are divided into several chunks, which compiles the parallel path.
 MANY_ROWS = 70_000
 FEW_ROWS = 40
 
 
 def every_family() -> list[Family]:
-    """One family of each kind, each with row blocks of its own."""
+    """Instances of all families such that each compiled row block belongs to one of them."""
     several: dict[type[Family], list[Family]] = {
         Tweedie: [Tweedie(var_power=power) for power in (*TWEEDIE_SPECIAL, 1.5)],
         Quasi: [Quasi(variance=variance) for variance in QUASI_VARIANCES],
@@ -37,7 +37,7 @@ def every_family() -> list[Family]:
 
 
 def every_row_block() -> list[RowBlock]:
-    """Every compiled block of rows: of the sweeps, of the links and of the families."""
+    """All row blocks: those of sweeps, links and families."""
     blocks = [*_module_blocks(), *_link_blocks()]
     for family in every_family():
         functions = family.functions
@@ -61,7 +61,7 @@ def _link_blocks() -> Iterator[RowBlock]:
 
 
 def warm_up(report: Callable[[int, int, str], None] | None = None) -> int:
-    """Compile and cache every kernel of the package; those in the cache are only loaded.
+    """Compile and cache every kernel of the package; cached ones are only loaded.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def _use_free_parameters() -> None:
 
 
 def _use_mixed() -> None:
-    """Every compiled function of mixed models: one factor, crossed ones, quadrature, intervals."""
+    """Fits that compile all functions of mixed models: one factor, crossed, quadrature, bounds."""
     n = 60
     x, _ = _columns(n)
     noise = np.cos(np.arange(n) ** 2.0)
@@ -145,7 +145,7 @@ def _use_mixed() -> None:
         fit_formula("c ~ x + (1 | g)", frame, family="ordinal")
 
 
-#: What calls the compiled functions that are no row blocks, by what they do.
+#: Calls that compile the functions which are not row blocks, by name shown in the progress.
 _USES: dict[str, Callable[[], None]] = {
     "solver": lambda: _use_fit(FEW_ROWS),
     "parallel loop": lambda: _use_fit(MANY_ROWS),

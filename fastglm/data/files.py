@@ -1,4 +1,4 @@
-"""Tables from files: CSV, Parquet and Arrow, read by pyarrow, only the columns that are needed."""
+"""Reading the needed columns of CSV, Parquet and Arrow files, by pyarrow."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ __all__ = ["CSV", "column_names", "csv_options", "read_table"]
 
 #: Endings of text files.
 CSV = (".csv", ".csv.gz", ".csv.bz2", ".csv.zst", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
-#: Those that are not compressed.
+#: Endings of text files that are not compressed.
 PLAIN = (".csv", ".tsv", ".txt")
 _PARQUET = (".parquet", ".pq")
 _ARROW = (".feather", ".arrow", ".ipc")
 _KNOWN = f"{', '.join(CSV)}; {', '.join(_PARQUET)}; {', '.join(_ARROW)}"
 
 
-#: What an empty cell is beside pyarrow's own words for it: a point, as SAS and Stata write it.
+#: A missing value in addition to pyarrow's own (empty, "NA", ...): a point, as in SAS and Stata.
 _MISSING = "."
 _DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "space": " "}
-#: Bytes of a CSV file that are looked at to tell its delimiter.
+#: Bytes at the start of a CSV file from which its delimiter is inferred.
 _HEAD = 65536
 _BLOCK = 1 << 20
 _QUOTED = re.compile(r'"[^"]*"')
@@ -42,13 +42,13 @@ def read_table(
     Parameters
     ----------
     path : str or Path
-        Its ending says what it is: CSV (``.csv``, ``.tsv``, ``.txt``, also compressed), Parquet
+        Its ending gives the format: CSV (``.csv``, ``.tsv``, ``.txt``, also compressed), Parquet
         (``.parquet``, ``.pq``) or Arrow (``.feather``, ``.arrow``, ``.ipc``).
     columns : iterable of str, optional
         The columns to read; all of them by default.
     delimiter : str, optional
-        What separates the columns of a CSV file: a character, or "tab". By default the one of
-        comma, semicolon and tab that its first line has most of.
+        Separator of the columns of a CSV file: a character, or "tab". By default the most frequent
+        of comma, semicolon and tab in its first line.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def read_table(
     Warns
     -----
     FastGLMWarning
-        Where a few values of a CSV file make a column of numbers one of text.
+        If a column of a CSV file is read as text because a few of its values are not numbers.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def _attempt(path: Path, action: Callable[[], Any]) -> Any:
 
 
 def _existing(path: str | Path) -> Path:
-    """`path`, after a try to open it: the system's own words are clearer than pyarrow's."""
+    """`path`, opened once before pyarrow does: the system's error message is the clearer one."""
     Path(path).open("rb").close()
     return Path(path)
 
@@ -96,7 +96,7 @@ def _ends(path: Path, endings: tuple[str, ...]) -> bool:
 
 
 def csv_options(path: Path, columns: list[str] | None, delimiter: str | None) -> dict[str, Any]:
-    """What pyarrow's readers of CSV are to be told of a file; arguments as for `read_table`."""
+    """Keyword arguments of pyarrow's CSV readers for a file; arguments as for `read_table`."""
     from pyarrow import csv
 
     lines = _first_lines(path)
@@ -131,15 +131,15 @@ def _first_lines(path: Path) -> list[str]:
 
 
 def _guessed(lines: list[str], usual: str) -> str:
-    """The delimiter that the first line has most of; the usual one where it has none."""
+    """The most frequent delimiter of the first line; `usual` if the line has none."""
     first = _QUOTED.sub("", lines[0]) if lines else ""
     return max((usual, ",", ";", "\t"), key=first.count)
 
 
 def _has_decimal_commas(lines: list[str], delimiter: str) -> bool:
-    """Whether numbers have a decimal comma, as they do where semicolons separate them.
+    """Whether numbers have a decimal comma, as is usual where semicolons separate the columns.
 
-    Three digits after a comma may be thousands: alone they tell nothing.
+    A comma before exactly three digits may separate thousands and is no evidence.
     """
     if delimiter != ";":
         return False
@@ -153,7 +153,7 @@ def _read(path: Path, columns: list[str] | None, delimiter: str | None) -> pyarr
     if _ends(path, CSV):
         options = csv_options(path, columns, delimiter)
         if not _has_quotes(path):
-            # No value holds the end of a line: then blocks of lines are parsed side by side.
+            # Without line ends inside values, pyarrow parses blocks of lines in parallel.
             options["parse_options"].newlines_in_values = False
         table = _read_csv(path, options)
         warn_of_wrong_numbers(table, options["convert_options"].decimal_point, str(path))
@@ -178,15 +178,16 @@ def _has_quotes(path: Path) -> bool:
 
 
 def _read_csv(path: Path, options: dict[str, Any]) -> pyarrow.Table:
-    """A CSV file with one piece of memory for each column, which NumPy reads where it lies.
+    """A CSV file as a table of one contiguous chunk a column, which NumPy reads without a copy.
 
-    Made so column by column: many pieces are given back before the next column is copied.
+    Columns are joined one at a time, so that the chunks of each are freed before the next is
+    copied.
     """
     import pyarrow
     from pyarrow import csv
 
-    # Types are tried in an order: that of the first block is that of all if all values have it.
-    # While they are unknown, pyarrow keeps the text of all blocks.
+    # Types inferred from the first block are given to pyarrow: without them it keeps the text of
+    # all blocks in memory until it knows them. A later value that does not fit costs a second read.
     with csv.open_csv(path, **options) as reader:
         types = {each.name: each.type for each in reader.schema if each.type != pyarrow.null()}
     conversion = options["convert_options"]

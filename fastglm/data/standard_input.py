@@ -13,7 +13,7 @@ from fastglm.errors import DataError, require_package
 
 __all__ = ["from_standard_input"]
 
-#: How a file begins, and the ending that says what it is.
+#: First bytes of a file, and the file ending of its format.
 _BEGINNINGS = {
     b"PAR1": ".parquet",
     b"ARROW1": ".arrow",
@@ -26,18 +26,18 @@ _BEGINNINGS = {
 
 @contextmanager
 def from_standard_input(path: Path, stream: BinaryIO) -> Iterator[Path]:
-    """A path, or for "-" that of a temporary file with all that a stream gives.
+    """`path`, or for "-" the path of a temporary file with the contents of a stream.
 
     Parameters
     ----------
     path : Path
     stream : binary file
-        Parquet, an Arrow file or stream, or CSV, also compressed: told by its first bytes.
+        Parquet, an Arrow file or stream, or CSV, also compressed; its first bytes give the format.
 
     Raises
     ------
     DataError
-        If it is a terminal or empty, or there is no room for the file.
+        If the stream is a terminal or empty, or the disk has no room for the file.
     """
     if str(path) != "-":
         yield path
@@ -71,7 +71,7 @@ def _kept(stream: BinaryIO, folder: Path) -> Path:
 
 
 def _as_file(path: Path) -> Path:
-    """An Arrow stream as a Parquet file, which can be read from any row on."""
+    """Converts an Arrow stream to Parquet, which can be read from any row group on."""
     require_package("pyarrow", "parquet", "cannot read standard input: Arrow streams")
     import pyarrow
     from pyarrow import ipc, parquet

@@ -1,4 +1,4 @@
-"""Files and folders that are there whole or not at all."""
+"""Writing files and folders atomically: complete under their name, or absent."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["partial_of", "remove_partial", "whole_file"]
 
 
 def partial_of(path: Path) -> Path:
-    """Where a file or folder is written until all of it is there."""
+    """Temporary path beside `path`, under which it is written until it is complete."""
     return path.with_name(path.name + ".partial")
 
 
 def remove_partial(path: Path) -> None:
-    """Removes what was written of a file or a folder."""
+    """Removes the incomplete file or folder at `partial_of(path)`."""
     partial = partial_of(path)
     if partial.is_dir():
         shutil.rmtree(partial)
@@ -29,23 +29,25 @@ def remove_partial(path: Path) -> None:
 
 @contextmanager
 def whole_file(path: Path, what: str) -> Iterator[Path]:
-    """A path to write to, which becomes `path` at the end, unless something fails.
+    """Context manager of a temporary path to write to, renamed to `path` at the end.
+
+    After an exception the temporary file is removed and `path` is as before.
 
     Parameters
     ----------
     path : Path
     what : str
-        What messages call it, such as "the checkpoint fit.ckpt".
+        Name of the file in messages, such as "the checkpoint fit.ckpt".
 
     Raises
     ------
     DataError
-        If it cannot be written, as on a disk that is full.
+        If the file cannot be written, for example on a full disk.
     """
     partial = partial_of(path)
     try:
         yield partial
-        # On the disk before it takes its name, or a crash could leave an empty file of that name.
+        # Flushed to disk before the renaming: a crash could otherwise leave an empty `path`.
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
         partial.replace(path)

@@ -1,4 +1,4 @@
-"""Tables written piece by piece, to one file or a folder, whole or not at all."""
+"""Writing tables piece by piece and atomically, to one file or a folder of files."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ if TYPE_CHECKING:
 
 __all__ = ["TableWriter", "write_table"]
 
-#: Rows of a file of a folder.
+#: Rows of each file in a folder.
 FILE_ROWS = 1_048_576
 
 
 class TableWriter:
-    """Writes pieces of a table; where they go there is nothing until all of it is there.
+    """Writes a table piece by piece; its path does not exist until the table is complete.
 
     Parameters
     ----------
     path : str, Path or binary stream
-        A file that ends in ``.parquet``, ``.arrow``, ``.feather`` or ``.csv``; a name without an
-        ending is a folder of Parquet files, which must not be there or be empty. A stream gets
-        CSV.
+        A file that ends in ``.parquet``, ``.arrow``, ``.feather`` or ``.csv``. A name without an
+        ending is a folder of Parquet files, which must be empty or not exist. A stream is written
+        as CSV.
 
     Raises
     ------
     DataError
-        If it cannot be written.
+        If the path cannot be written.
     MissingPackageError
-        Without pyarrow.
+        If pyarrow is not installed.
     """
 
     def __init__(self, path: str | Path | BinaryIO) -> None:
@@ -116,7 +116,7 @@ class TableWriter:
                     self._path.rmdir()
                 self._partial.replace(self._path)
         except OSError as failure:
-            # What failed first is what is told.
+            # An error while closing must not replace the one that came first.
             if kind is None:
                 raise self._failure(failure) from failure
         finally:

@@ -1,4 +1,4 @@
-"""Columns of text files that a few values keep from being numbers, told of where they are used."""
+"""Warnings of columns of text files that are read as text because of a few values."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 __all__ = ["warn_of_wrong_numbers", "wrong_numbers"]
 
-#: Values at the head of a column that are looked at first.
+#: Values at the start of a column that are checked before the rest.
 HEAD = 1_000
-#: With fewer values, text may well have numbers among them.
+#: Fewest values of a column that is reported: short text columns often contain numbers.
 FEWEST = 10
-#: Of all values, those that are no numbers are at most this share, or a single one.
+#: Largest share of values that are not numbers in a reported column; a single one always passes.
 WRONG_SHARE = 0.05
 
 
@@ -27,22 +27,23 @@ def wrong_numbers(
     decimal_point: str,
     label: str,
 ) -> str | None:
-    """What is said of a column of text nearly all of whose values are numbers.
+    """Warning for a text column nearly all of whose values are numbers.
 
     Parameters
     ----------
     name : str
+        Name of the column.
     pieces : iterable of pyarrow.Array or ChunkedArray
         Its values, in order.
     decimal_point : str
     label : str
-        Of the file.
+        Name of the file in the warning.
 
     Returns
     -------
     str or None
-        Naming the first row and value that is no number; None where more are none, or there are
-        few.
+        Text with the first row and value that is not a number. None if all values are numbers, too
+        many are not (`WRONG_SHARE`), or there are fewer values than `FEWEST`.
     """
     import pyarrow.compute as pc
 
@@ -71,7 +72,7 @@ def wrong_numbers(
 
 
 def warn_of_wrong_numbers(table: pyarrow.Table, decimal_point: str, label: str) -> None:
-    """Warns of each column of text of a table that a few values keep from being numbers."""
+    """Warns of each text column of a table that would be numeric but for a few values."""
     import pyarrow
 
     for name in table.column_names:
@@ -83,7 +84,7 @@ def warn_of_wrong_numbers(table: pyarrow.Table, decimal_point: str, label: str) 
 
 
 def _counts(column: pyarrow.Array | pyarrow.ChunkedArray, number: str) -> tuple[int, int]:
-    """Values that are not missing, and those that are no numbers."""
+    """Number of values that are not missing, and how many of them are not numbers."""
     import pyarrow.compute as pc
 
     values = len(column) - column.null_count

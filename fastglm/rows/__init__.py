@@ -1,1 +1,1 @@
-"""Response, weights, offsets and designs, checked at the door."""
+"""The rows of a model: response, weights, offsets and designs, read and checked."""

@@ -1,4 +1,4 @@
-"""Response, weights, offsets and designs made the rows of a model, each checked with the others."""
+"""Assembles the rows of a model from response, weights, offsets and designs, and checks them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fastglm.rows.vectors import OffsetParts, checked, product, vector
 
 __all__ = ["WEIGHTS", "assembled"]
 
-#: Of most models.
+#: Offset parts of a model without offset, which most are: one shared object.
 NO_OFFSETS = OffsetParts()
 #: Arguments that hold weights.
 WEIGHTS = ("freq_weights", "var_weights")
@@ -35,9 +35,9 @@ def assembled(
     are_all: bool = True,
     **rest: Any,
 ) -> ModelRows:
-    """Checks the row quantities against the first design and each other.
+    """Rows of a model, after checks of the vectors against the first design and each other.
 
-    With `are_all` there are no other rows, so that some of these must have weight.
+    With `are_all` these are all rows of the model, and some must have positive weight.
     """
     n, family = designs[0].n_rows, takes if isinstance(takes, Family) else None
     trials: np.ndarray | None = None
@@ -81,7 +81,7 @@ def assembled(
 
 
 def _finite(response: np.ndarray) -> np.ndarray:
-    """Responses as float64, none of them infinite."""
+    """Responses as float64; raises if any is infinite."""
     response = response.astype(np.float64)
     bad = ~np.isfinite(response).reshape(len(response), -1).all(axis=1)
     if bad.any():
@@ -92,7 +92,7 @@ def _finite(response: np.ndarray) -> np.ndarray:
 def _response_and_trials(
     array: np.ndarray, family: Family, n: int
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """The response as one column, and the trials behind it for successes and failures."""
+    """The response as one column, and the numbers of trials of a response of two columns."""
     if array.ndim != 2:
         return vector(array, "the response", n), None
     if array.shape[1] != 2 or not family.takes_two_columns:

@@ -1,8 +1,8 @@
-"""Compression of rows: those that are alike in all that a model reads become one, with a count.
+"""Compression of rows: rows with equal values in all columns of a model become one with a count.
 
-A count is a frequency weight, so that estimates, standard errors, likelihoods, deviances and robust
-covariances are those of the single rows. Responses are among what must be alike: means of responses
-would do for the estimates, but not for deviance, dispersion and robust covariances.
+The count is a frequency weight, so that estimates, standard errors, likelihoods, deviances and
+robust covariances are those of the single rows. Responses must be equal as well: means of responses
+would suffice for the estimates, but not for deviance, dispersion and robust covariances.
 """
 
 from __future__ import annotations
@@ -28,20 +28,21 @@ if TYPE_CHECKING:
 
 __all__ = ["ASKED_SHARE", "AUTO_SHARE", "LEAST_ROWS", "Cells", "find_cells"]
 
-#: Rows from which on they are compressed without being asked for: reading fewer takes no time.
+#: Fewest rows that are compressed by default: passes over fewer take too little time to save any.
 LEAST_ROWS = 64 * GRAIN_ROWS
-#: Distinct rows among all, at most, where they are compressed unasked, and where that is asked for.
+#: Largest share of distinct rows with which compression is used: by default, and on request.
 AUTO_SHARE, ASKED_SHARE = 0.1, 0.5
 
 
 class Cells(NamedTuple):
-    """Distinct rows of a source, or why there are none.
+    """Distinct rows of a source, or the reason why it is not compressed.
 
     Attributes
     ----------
     rows : StreamedModelRows or None
+        The distinct rows with their counts; None if the source is not compressed.
     reason : str
-        Empty where there are rows.
+        Why it is not; empty if `rows` is given.
     """
 
     rows: StreamedModelRows | None
@@ -49,16 +50,16 @@ class Cells(NamedTuple):
 
 
 def find_cells(rows: StreamedModelRows, most_share: float) -> Cells:
-    """The distinct rows of a model, each as often as it counts; takes a pass, or its beginning.
+    """The distinct rows of a model with their counts, by one pass, which may end early.
 
     Parameters
     ----------
     rows : StreamedModelRows
-        All of them. The distinct ones take a third of their memory at most.
+        All rows. The distinct ones may take a third of `rows.memory`.
     most_share : float
-        Of all rows, those that may be distinct. The pass ends as soon as there are more, or those
-        so far promise more: with m rows read, f of which are like no other, the next one is new
-        with a probability of about f / m (Good, 1953).
+        Largest share of distinct rows among all. The pass ends as soon as there are more, or more
+        are to be expected: if f of the first m rows occur once, the next row is new with a
+        probability of about f / m (Good, 1953).
     """
     import pyarrow
 
@@ -97,9 +98,9 @@ def _complete(piece: pyarrow.Table, model: StreamedModel) -> np.ndarray | None:
 
 
 class _Collected:
-    """Distinct rows so far: tables with a column of counts, joined when there are many.
+    """Distinct rows so far: tables with a column of counts, which are merged when there are many.
 
-    Their columns have names of their own, since sums get some too.
+    Columns are renamed "key 0", "key 1", ..., so that no name equals that of a column of sums.
     """
 
     def __init__(self, names: Sequence[str], model: StreamedModel) -> None:
@@ -133,7 +134,7 @@ class _Collected:
             self._join()
 
     def promised(self, n_all: int) -> float:
-        """Distinct rows of all, as those joined so far promise."""
+        """Expected number of distinct rows among all `n_all`, from the rows merged so far."""
         if not self._n_joined:
             return 0.0
         counts = self._parts[0].column("count").to_numpy()
@@ -142,11 +143,11 @@ class _Collected:
 
     @property
     def n_bytes(self) -> int:
-        """Of the distinct rows so far."""
+        """Bytes of the distinct rows so far."""
         return sum(part.nbytes for part in self._parts)
 
     def table(self) -> pyarrow.Table:
-        """All of them, in an order of their own, with what each counts as."""
+        """All distinct rows, sorted by their values, with their counts as frequency weights."""
         import pyarrow
 
         self._join()
@@ -170,7 +171,7 @@ class _Collected:
         self._n_joined = self._parts[0].num_rows if self._parts else 0
 
     def _grouped(self, table: pyarrow.Table) -> pyarrow.Table:
-        """Each distinct row once, with the sums of those alike."""
+        """Each distinct row once, with the sums of count and weight over its duplicates."""
         groups = table.group_by(self._keys, use_threads=False)
         found = groups.aggregate([(name, "sum") for name in self._sums])
         return found.select([*self._keys, *(f"{name}_sum" for name in self._sums)]).rename_columns(
@@ -178,7 +179,7 @@ class _Collected:
         )
 
     def _plain(self, table: pyarrow.Table) -> pyarrow.Table:
-        """With values in the place of codes, which differ from piece to piece."""
+        """With dictionary codes replaced by their values, as dictionaries differ between pieces."""
         import pyarrow
 
         for place, name in enumerate(table.column_names):
@@ -190,7 +191,7 @@ class _Collected:
 
 
 def _comparable(column: pyarrow.ChunkedArray) -> pyarrow.ChunkedArray:
-    """A column of a type that can be compared."""
+    """The column in a type that Arrow can group by."""
     import pyarrow
 
     types, kind = pyarrow.types, column.type
@@ -200,7 +201,7 @@ def _comparable(column: pyarrow.ChunkedArray) -> pyarrow.ChunkedArray:
 
 
 def _unlike(name: str, others: Sequence[str]) -> str:
-    """A name that no other column has."""
+    """`name`, changed until it differs from all `others`."""
     while name in others:
         name += "'"
     return name

@@ -1,4 +1,4 @@
-"""The workers of a Dask cluster in the place of threads: they sweep, and sums come back."""
+"""Passes by the workers of a Dask cluster instead of threads; only sums are sent back."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from fastglm.rows.workers import Job, forget, sweep_ranges
 
 __all__ = ["DaskWorkers", "require_client"]
 
-#: Tasks of a pass for each thread of a worker: few, since each costs the scheduler milliseconds.
+#: Tasks of a pass for each thread of a worker; few, as each costs the scheduler milliseconds.
 TASKS_PER_THREAD = 3
-#: Seconds to wait for workers when there are none, and between looks whether there are.
+#: Seconds to wait for a first worker, and between checks for one.
 PATIENCE, LOOK = 60.0, 2.0
 _LOST = (
     "the Dask cluster has lost its workers ({reason}): see their logs, which tell whether memory "
@@ -33,14 +33,14 @@ _LOST = (
 
 
 def require_client(client: Any) -> None:
-    """Refuses what is no client of a Dask cluster.
+    """Raises unless `client` is a synchronous client of a Dask cluster.
 
     Raises
     ------
     MissingPackageError
-        Without dask.distributed.
+        If dask.distributed is not installed.
     ModelError
-        If it is something else, or works with coroutines.
+        If `client` is something else, or an asynchronous client.
     """
     require_package("distributed", "dask", "fits by workers")
     from distributed import Client
@@ -53,15 +53,15 @@ def require_client(client: Any) -> None:
 
 
 class DaskWorkers:
-    """Has ranges of grains swept by the workers of a cluster; see `fastglm.passes.source.Workers`.
+    """Sums over ranges of grains by the workers of a cluster; see `fastglm.passes.source.Workers`.
 
     Parameters
     ----------
     client : distributed.Client
     rows : StreamedRows
-        Of a `RowReader`, with weights as they are.
+        Rows of a `RowReader`, with the weights of the source.
     memory : int
-        Bytes of rows that each process of the cluster may keep.
+        Bytes of rows that each process of the cluster may keep in memory.
     """
 
     def __init__(self, client: Any, rows: StreamedRows, memory: int) -> None:
@@ -96,7 +96,7 @@ class DaskWorkers:
                 part,
                 key=f"fastglm-{job.token}-{uuid.uuid4().hex}",
                 pure=False,
-                # The worker that keeps these rows from the pass before, or else any.
+                # Preferably the worker that has these rows in memory from the previous pass.
                 workers=[addresses[k * len(addresses) // len(parts)]],
                 allow_other_workers=True,
             )
@@ -112,7 +112,7 @@ class DaskWorkers:
             client.cancel(futures)
 
     def _threads(self) -> dict[str, int]:
-        """Threads of each worker, when there is any."""
+        """Number of threads by worker address; waits until there is a worker."""
         end = time.monotonic() + PATIENCE
         while not (threads := self._client.nthreads()):
             if time.monotonic() > end:
@@ -121,7 +121,7 @@ class DaskWorkers:
         return threads
 
     def _result(self, future: Any) -> Any:
-        """What a task gives, however long it takes while there are workers."""
+        """Result of a task; waits without limit as long as there are workers."""
         from distributed import CancelledError, KilledWorker
 
         try:
@@ -135,13 +135,13 @@ class DaskWorkers:
             raise ModelError(_LOST.format(reason="its scheduler let the work go")) from error
 
     def close(self) -> None:
-        """Lets workers forget the rows."""
+        """Makes the workers release the rows."""
         if self._client.status == "running":
             self._client.run(forget, self._job.token, on_error="ignore")
 
 
 def _is_done(future: Any) -> bool:
-    """Waits a while, and says whether a task is done."""
+    """Waits up to `LOOK` seconds; returns whether the task is done."""
     from distributed import TimeoutError, wait
 
     try:
@@ -164,7 +164,7 @@ def _pickled(reader: RowReader) -> bytes:
 
 
 def _parts(shares: list[tuple[int, int]], wanted: int) -> list[list[tuple[int, int]]]:
-    """Neighbouring shares together, in about so many parts, none of which has a gap."""
+    """Groups consecutive shares into about `wanted` parts, none with a gap between its shares."""
     edges = set(np.linspace(0, len(shares), min(wanted, len(shares)) + 1).astype(int).tolist())
     edges |= {k for k in range(1, len(shares)) if shares[k - 1][1] != shares[k][0]}
     return [shares[a:b] for a, b in pairwise(sorted(edges))]

@@ -1,4 +1,4 @@
-"""A few numbers of every row of a stream, in memory though the columns do not fit there."""
+"""Streamed rows with response, weights and offsets in memory, but not the columns of the design."""
 
 from __future__ import annotations
 
@@ -24,20 +24,21 @@ from fastglm.sources.streams import joined_tables
 
 __all__ = ["VECTORS", "GatheredRows", "gather_rows"]
 
-#: Numbers of a row that a question may hold at a time: what it asks for, and orders and sums of it.
+#: Numbers of a row that a method may hold in memory at a time: results, sort orders and sums.
 VECTORS = 12
 
 
 @fast_init
 @dataclass(frozen=True, eq=False)
 class GatheredRows(ModelRows):
-    """Responses, weights and offsets of all complete rows; what columns give takes a pass.
+    """Responses, weights and offsets of all complete rows; anything else is read by a pass.
 
     Attributes
     ----------
     reader : RowReader
+        Reads the columns.
     present : ndarray of bool, shape (rows of the source,)
-        The complete rows.
+        True for rows without missing values.
     """
 
     reader: Any = None
@@ -50,11 +51,11 @@ class GatheredRows(ModelRows):
 
     @property
     def design(self) -> Design:
-        """The columns are not in memory."""
+        """Raises: the columns are not in memory."""
         raise _needs_columns(self.reader)
 
     def take(self, rows: np.ndarray) -> ModelRows:
-        """As for `design`."""
+        """Raises, as `design` does."""
         raise _needs_columns(self.reader)
 
     def without_columns(self) -> ModelRows:
@@ -63,7 +64,7 @@ class GatheredRows(ModelRows):
         return ModelRows(**plain | {"designs": (constant_design(self.n_rows),)})
 
     def values(self, of: Callable[[RowTable], np.ndarray], k: int) -> np.ndarray:
-        """Numbers of every row, (k, n), from those that `of` gives of the rows of a table."""
+        """The function `of`, which returns (k, m) for m rows, of all n rows: (k, n); by a pass."""
         found, place = np.empty((k, self.n_rows)), 0
         for window, present in _windows(self.reader):
             assert window.row_table is not None
@@ -73,7 +74,7 @@ class GatheredRows(ModelRows):
         return found
 
     def times_columns(self, factors: np.ndarray) -> np.ndarray:
-        """Sum over the rows of a factor of each, (n,), times its columns: (p,)."""
+        """Product X' factors, (p,), with one factor a row, (n,); takes a pass."""
         total, place = np.zeros(0), 0
         for window, present in _windows(self.reader):
             whole = np.zeros(window.n_rows)
@@ -84,7 +85,7 @@ class GatheredRows(ModelRows):
         return total
 
     def frame_column(self, name: str) -> Column:
-        """A column of the source, for the n rows; takes a pass."""
+        """A column of the source at the n complete rows; takes a pass."""
         source = self.reader.source
         if name not in source.names:
             raise ColumnNotFoundError(not_found_text(name, source.names))
@@ -97,7 +98,7 @@ class GatheredRows(ModelRows):
         return column[present] if isinstance(column, np.ndarray) else column.take(present)
 
 
-#: What is gathered of the rows of a window.
+#: Vectors that are kept in memory, by name, each computed from the rows of a window.
 _WANTED: Mapping[str, Callable[[ModelRows], Any]] = {
     "response": lambda rows: rows.response,
     "offset": lambda rows: rows.offset,
@@ -112,16 +113,16 @@ _WANTED: Mapping[str, Callable[[ModelRows], Any]] = {
 
 
 def gather_rows(reader: RowReader, checked: bool = False, **known: Any) -> GatheredRows:
-    """Responses, weights and offsets of all complete rows, by a pass.
+    """Responses, weights and offsets of all complete rows; takes a pass.
 
     Parameters
     ----------
     reader
-        Of the rows, with the weights of single observations.
+        Reads the rows; frequencies must be kept apart from the weights (`single=True`).
     checked
-        Whether numbers that are missing are looked for.
+        Whether to look for missing values in numeric columns too.
     known
-        Fields of `ModelRows` that hold for all rows.
+        Further fields of `ModelRows`.
     """
     vectors, present = _gathered(reader, checked)
     response = vectors.pop("response")
@@ -142,7 +143,7 @@ def gather_rows(reader: RowReader, checked: bool = False, **known: Any) -> Gathe
 
 
 def _gathered(reader: RowReader, checked: bool) -> tuple[dict[str, Any], np.ndarray]:
-    """Each of `_WANTED`, (n,) or None, and which rows are complete, (rows of the source,)."""
+    """Vectors of `_WANTED`, (n,) or None, and the mask of complete rows, (rows of the source,)."""
     pieces: dict[str, list[np.ndarray]] = {name: [] for name in _WANTED}
     places = np.zeros(reader.n_rows, dtype=bool)
     for window, present in _windows(reader, checked):
@@ -154,7 +155,7 @@ def _gathered(reader: RowReader, checked: bool) -> tuple[dict[str, Any], np.ndar
                 pieces[name].append(values[present])
     if not pieces["response"]:
         raise DataError(f"no row of {reader.source.label} is complete.")
-    # In windows with incomplete rows, whose weight is 0, the others have ones.
+    # Windows with incomplete rows have weights of 0 and 1 even where the model has no weights.
     columns = reader.model.columns
     if columns.get("var_weights") is None and not pieces["trials"]:
         pieces["variance_weights"].clear()
@@ -164,7 +165,7 @@ def _gathered(reader: RowReader, checked: bool) -> tuple[dict[str, Any], np.ndar
 
 
 def _windows(reader: RowReader, checked: bool = False) -> Iterator[tuple[Window, np.ndarray]]:
-    """Windows with complete rows, and which of their rows these are, (m,) bool."""
+    """Windows with at least one complete row, each with the mask of its complete rows, (m,)."""
     for first, last in reader.shares():
         for window in reader.read(first, last, checked):
             if window.rows is not None:

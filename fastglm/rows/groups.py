@@ -17,12 +17,12 @@ __all__ = ["Groups"]
 
 
 class Groups:
-    """Groups of rows by the values of a column, numbered in the order of these.
+    """Groups of rows by the values of a column, numbered in the order of the sorted values.
 
     Parameters
     ----------
     name : str
-        Of the column.
+        Name of the column.
     """
 
     def __init__(self, name: str) -> None:
@@ -30,7 +30,7 @@ class Groups:
         self._values: list[Any] = []
 
     def _read(self, table: pyarrow.Table, present: np.ndarray | None) -> tuple[Any, np.ndarray]:
-        """Values and, (n,), which of them each row has, -1 for none."""
+        """Distinct values, and the index of each row's value in them, (n,), -1 if missing."""
         column = Frame(table).column(self.name)
         if isinstance(column, Categories):
             values, codes = list(column.levels), column.codes.astype(np.int64)
@@ -45,18 +45,18 @@ class Groups:
         return values, codes
 
     def add(self, table: pyarrow.Table, present: np.ndarray | None) -> None:
-        """Takes note of the groups of some rows, of which those that are present count."""
+        """Adds the groups of some rows; `present` masks the rows that count, None for all."""
         values, codes = self._read(table, present)
         used = np.unique(codes if present is None else codes[present])
         self._found.update(values[k] for k in used)
 
     def number(self) -> int:
-        """Numbers them, and says how many there are."""
+        """Numbers the groups after all rows were added; returns how many there are."""
         self._values = sorted(self._found)
         return len(self._values)
 
     def codes(self, table: pyarrow.Table) -> np.ndarray:
-        """Numbers of the groups of some rows, (n,) int64; any for rows that do not count."""
+        """Group numbers of some rows, (n,) int64; arbitrary for rows that do not count."""
         values, codes = self._read(table, np.zeros(table.num_rows, dtype=bool))
         place = {value: k for k, value in enumerate(self._values)}
         numbers = np.array([place.get(value, 0) for value in values] + [0], dtype=np.int64)

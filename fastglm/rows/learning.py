@@ -1,4 +1,4 @@
-"""A formula and sums over the rows, learned from a stream before it is fitted."""
+"""The pass before a streamed fit: levels and knots that a formula learns, and sums over rows."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from fastglm.sources.streams import joined_tables
 
 __all__ = ["PIECE_GRAINS", "RowTotals", "learn_rows"]
 
-#: Grains that are read together while learning.
+#: Grains in a piece of rows while learning.
 PIECE_GRAINS = 32
 
 
 class RowTotals(NamedTuple):
-    """Sums over the rows, but for those of the columns.
+    """Sums over the rows that do not involve the columns of the design.
 
     Attributes
     ----------
@@ -42,16 +42,18 @@ class RowTotals(NamedTuple):
     weighted_response : float
         Sum of weight times response.
     summary : ResponseSummary
+        Of all responses.
     offset_range : tuple of float
-        Least and greatest offset of a row that counts.
+        Smallest and largest offset of a row of positive weight.
     many_trials : bool
         Whether any row has more than one trial.
     n_dropped : int
+        Number of rows left out because of missing values.
     missing : dict of str to int
-        Missing values by column.
+        Number of missing values by column.
     level_sides : LevelSides or None
-        On which sides of its range the responses of each level lie; None where no side goes on to
-        infinity.
+        Counts of responses of each level at the ends of the response's range, which show
+        separation; None if the family cannot separate.
     """
 
     nobs: float
@@ -66,7 +68,7 @@ class RowTotals(NamedTuple):
 
 
 class _Learning:
-    """One model of a source's rows while it is learned."""
+    """State of learning one model from the rows of a source."""
 
     def __init__(
         self,
@@ -106,18 +108,21 @@ class _Learning:
     def pieces(
         self, expressions: tuple[Expression, ...], grains: int = PIECE_GRAINS
     ) -> Iterator[tuple[int, Table, Table | None, np.ndarray | None]]:
-        """Position, the rows as read, complete ones in their place, and which these are."""
+        """Pieces of rows: position, rows as read, rows without missing values, and their mask.
+
+        The last two are as returned by `piece_of`.
+        """
         names = columns_used(expressions, self.columns)
         for position, table in read_pieces(self.source, names, 0, None, grains * GRAIN_ROWS):
             with telling_rows(self.source, position, table.num_rows):
                 whole = read_table(Frame(table), expressions, self.columns)
-                # All values are looked at: a number that is missing has no level to be counted by.
+                # Numeric columns are checked too: a row with a missing number must not be counted.
                 found = piece_of(whole, self.missing, True)
             complete, present = (None, None) if found is None else found
             yield position, whole, complete, present
 
     def learn_state(self, memory: int) -> None:
-        """What splines and the like learn from whole columns: these are read on their own."""
+        """Learns the state of splines and similar functions, which need a column as a whole."""
         names = self.learner.stateful_columns()
         if not names:
             return
@@ -137,7 +142,7 @@ class _Learning:
         self.learner.learn_state(table.columns)
 
     def look(self) -> None:
-        """What each factor and the response is, from the first rows that are complete."""
+        """Learns the types of the factors and the response from the first complete rows."""
         counts: dict[str, int] = {}
         for _, whole, piece, _ in self.pieces(self.every, 1):
             if piece is not None:
@@ -170,7 +175,7 @@ class _Learning:
         self.levels = rule.coded(seen.whole(), name)[1]
 
     def learn_all(self) -> RowTotals:
-        """Levels of the factors, and sums over all rows."""
+        """Learns the levels of the factors, and returns the sums over all rows."""
         totals, parsed = _Totals(), self.learner.parsed
         levelled = set(self.learner.level_columns())
         factors = (e for e in parsed.factors if levelled.issuperset(e.columns))
@@ -211,7 +216,7 @@ class _Learning:
 
 
 def _sides_of(rows: ModelRows, family: Family) -> np.ndarray:
-    """As `LevelSides.add` asks."""
+    """Side of each response, (n,) int8, as `LevelSides.add` takes it."""
     side = sides(family, rows.response)
     if rows.prior_weights is not None:
         side[~(rows.prior_weights > 0.0)] = NO_SIDE
@@ -219,7 +224,7 @@ def _sides_of(rows: ModelRows, family: Family) -> np.ndarray:
 
 
 class _Totals:
-    """Sums over rows as they come; made by grain, so that pieces do not matter."""
+    """Sums over rows, accumulated by grain: the division into pieces does not change a bit."""
 
     def __init__(self) -> None:
         self._sums = TreeSum()
@@ -230,7 +235,7 @@ class _Totals:
         self._missing: dict[str, int] = {}
 
     def count_missing(self, whole: Table, present: np.ndarray | None, piece: Table | None) -> None:
-        """Counts what is missing in rows, of which some are complete or none is."""
+        """Counts missing values and incomplete rows of a piece; arguments as of `pieces`."""
         for name, rows in whole.missing().items():
             self._missing[name] = self._missing.get(name, 0) + int(np.count_nonzero(rows))
         if piece is None:
@@ -239,7 +244,7 @@ class _Totals:
             self._dropped += int(whole.n_rows - np.count_nonzero(present))
 
     def add(self, position: int, rows: ModelRows | None, n: int) -> None:
-        """Adds consecutive rows from a position on, the first of a grain; None counts nothing."""
+        """Adds n rows from `position`, the start of a grain; None if none of them is complete."""
         sums = np.zeros((count_grains(n), 3))
         if rows is not None:
             self._look(rows)
@@ -274,12 +279,12 @@ class _Totals:
         )
 
     def all(self, n_rows: int) -> RowTotals:
-        """Of all rows.
+        """Totals of all rows.
 
         Raises
         ------
         DataError
-            If none counts.
+            If no row has positive weight.
         """
         nobs, weights, weighted = self._sums.total(count_grains(n_rows)).tolist()
         if not weights > 0.0:
@@ -330,7 +335,7 @@ def learn_rows(
         Offset, exposure and weights by argument.
     missing : {"raise", "drop"}
     memory : int
-        Bytes that columns may take which are needed as a whole.
+        Bytes that columns may take which must be read as a whole.
 
     Raises
     ------

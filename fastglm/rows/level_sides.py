@@ -1,4 +1,8 @@
-"""On which sides of its range each level's responses lie, counted while rows are learned."""
+"""Counts of responses by level and side, which show levels that are separated.
+
+A side is an end of the response's range that an infinite linear predictor reaches: -1 and 1, or 0
+for a response at neither end (`fastglm.families.open_ends.sides`).
+"""
 
 from __future__ import annotations
 
@@ -12,9 +16,9 @@ from fastglm.design.frames.categories import Categories, Level
 
 __all__ = ["NO_SIDE", "LevelSides", "only_side"]
 
-#: Of a row that does not count.
+#: Side of a row that does not count, as its weight is 0.
 NO_SIDE = 2
-#: Combinations of levels that are counted at most.
+#: Largest number of combinations of levels that are counted.
 MOST_CELLS = 2**18
 
 
@@ -24,9 +28,10 @@ class LevelSides:
     Parameters
     ----------
     terms : iterable of Term
-        Of the formula; those of factors with levels alone are counted, and each such factor.
+        Terms of the formula. Counts are by each categorical factor, and by each term of categorical
+        factors alone.
     levelled : iterable of str
-        Texts of the factors that have levels.
+        Texts of the categorical factors.
     """
 
     def __init__(self, terms: Iterable[Term], levelled: Iterable[str]) -> None:
@@ -41,14 +46,14 @@ class LevelSides:
         }
 
     def add(self, values: Mapping[str, Categories], side: np.ndarray) -> None:
-        """Counts some rows.
+        """Adds n rows to the counts.
 
         Parameters
         ----------
         values : mapping of str to Categories
-            Of every factor that has levels, by its text.
+            Values of every categorical factor, by its text.
         side : ndarray of int8, shape (n,)
-            As by `fastglm.families.open_ends.sides`; NO_SIDE for rows that do not count.
+            Sides by `fastglm.families.open_ends.sides`; NO_SIDE for rows that do not count.
         """
         codes = {text: self._numbers(text, values[text]) for text in self._places}
         counted = side != NO_SIDE
@@ -70,7 +75,7 @@ class LevelSides:
             self._counts[texts] = found
 
     def _numbers(self, text: str, value: Categories) -> np.ndarray:
-        """Numbers of the levels of some rows, (n,), in the order in which levels were first met."""
+        """Level numbers of some rows, (n,), in the order of first occurrence in the stream."""
         place = self._places[text]
         table = np.array([place.setdefault(level, len(place)) for level in value.levels], np.int64)
         return table[value.codes]
@@ -78,38 +83,38 @@ class LevelSides:
     def of(
         self, texts: tuple[str, ...], levels: Mapping[str, tuple[Level, ...]]
     ) -> np.ndarray | None:
-        """Counts of rows by combination of levels: on no side, on side 1 and on side -1.
+        """Counts of rows by combination of levels.
 
         Parameters
         ----------
         texts : tuple of str
-            Factors, of which the last varies fastest.
+            Texts of the factors; the last one varies fastest.
         levels : mapping of str to tuple
-            Of each factor, in their order.
+            Levels of each factor, in order.
 
         Returns
         -------
         ndarray of int, shape (number of combinations, 3), or None
-            None if these were not counted.
+            Rows on sides 0, 1 and -1; None if these factors were not counted.
         """
         ordered = tuple(sorted(texts))
         counts = self._counts.get(ordered)
         if counts is None:
             return None
         counts = counts.transpose(*(ordered.index(text) for text in texts), len(texts))
-        # A last row of zeros for levels that do not occur.
+        # Levels that do not occur have number -1: the zeros added at the end.
         counts = np.pad(counts, [(0, 1)] * len(texts) + [(0, 0)])
         own = [[self._places[text].get(level, -1) for level in levels[text]] for text in texts]
         return counts[np.ix_(*own, range(3))].reshape(-1, 3)
 
 
 def only_side(counts: np.ndarray) -> np.ndarray:
-    """Of each level the side on which all its responses lie, (k,): -1 or 1; 0 if there is none.
+    """The side on which all responses of a level lie, -1 or 1, for each of k levels; else 0.
 
     Parameters
     ----------
     counts : ndarray, shape (k, 3)
-        Of rows on no side, on side 1 and on side -1; or whether there are any.
+        Numbers of rows on sides 0, 1 and -1, or whether there are any.
     """
     seen = counts.astype(bool)
     one = ~seen[:, 0] & (seen[:, 1] != seen[:, 2])

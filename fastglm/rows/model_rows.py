@@ -1,4 +1,4 @@
-"""The rows of a model: response, designs, weights and offsets, checked and brought to one form."""
+"""The rows of a model: response, designs, weights and offsets, checked and in one form."""
 
 from __future__ import annotations
 
@@ -29,51 +29,50 @@ __all__ = ["ModelRows", "constant_design", "side_by_side"]
 @fast_init
 @dataclass(frozen=True, eq=False)
 class ModelRows:
-    """Everything a fit reads of its n rows.
+    """The data of a fit, n rows.
 
     Attributes
     ----------
     response : ndarray, shape (n,) or (n, k)
-        For two columns of successes and failures, the proportion; codes from 0 of categories.
+        Proportions for a response of successes and failures; codes from 0 for categories.
     summary : ResponseSummary
-        Of all numbers of the response.
+        Summary of all numbers of the response.
     designs : tuple of Design
-        One, or one for each formula of a model of several linear predictors.
+        One for each formula: more than one in a model of several linear predictors.
     fitted_formulas : tuple of FittedFormula or None
-        How to rebuild each design on new data; None for arrays.
+        Formulas that rebuild each design on new data; None for arrays.
     offsets : tuple of (ndarray, shape (n,), or None)
-        One per design, on the scale of the linear predictors on it; log exposure included.
+        One per design, on the scale of its linear predictor; log exposure included.
     offset_parts : OffsetParts
-        What that of the first design adds up.
+        Terms of which the first offset is the sum.
     prior_weights : ndarray, shape (n,), or None
         Product of frequency weights, variance weights and numbers of trials; None for all ones.
     variance_weights : ndarray, shape (n,), or None
-        Without the frequencies.
+        Product of variance weights and numbers of trials, without frequencies.
     frequencies : ndarray, shape (n,), or None
-        Numbers of identical rows.
+        Frequency weights: the number of identical rows that each row stands for.
     trials : ndarray, shape (n,), or None
-        Of two columns of successes and failures.
+        Numbers of trials of a response of successes and failures.
     column_names : dict of str to str
-        The frame's columns that "offset" and "exposure" came from, where they were named.
+        Columns of the frame given as "offset" and "exposure"; without arguments given as arrays.
     weights : dict of str to str
-        Of the arguments "freq_weights" and "var_weights" those that were given: the frame's column,
-        or "array".
+        Origin of "freq_weights" and "var_weights", where given: a column of the frame, or "array".
     response_name : str
     response_levels : tuple of levels, or None
-        Of a response of text, categories or truth values, by code; of a family those two that are
-        0 and 1.
+        Levels, in the order of their codes, of a response of text, categories or truth values. For
+        a family there are two, coded 0 and 1.
     index : pandas.Index or None
-        Of the rows, when pandas objects came in.
+        Labels of the rows, if the data were pandas objects.
     n_dropped : int
-        Rows left out because of missing values.
+        Number of rows left out because of missing values.
     missing : dict of str to int
-        Missing values by column.
+        Number of missing values by column.
     frame : data frame or None
-        That the formula was read on.
+        The data of the formula.
     frame_rows : ndarray of bool, shape (rows of the frame,), or None
-        Those that the n rows are, or after `take` their numbers; None for all.
+        Mask of the frame's rows that are in the model, or after `take` their numbers; None for all.
     named_by : data frame or None
-        Of another library than pandas, where arrays were asked for: names came in with it.
+        A frame of another library than pandas given in place of an array, which named the columns.
     """
 
     response: np.ndarray
@@ -104,24 +103,24 @@ class ModelRows:
 
     @property
     def fitted_formula(self) -> FittedFormula | None:
-        """Rebuilds its columns on new data; None for arrays."""
+        """Rebuilds the columns of `design` on new data; None for arrays."""
         return self.fitted_formulas[0]
 
     @property
     def offset(self) -> np.ndarray | None:
-        """Its offset, (n,), or None."""
+        """Offset of the first linear predictor, (n,), or None."""
         return self.offsets[0]
 
     @cached_property
     def labels(self) -> Any:
-        """What numbers of the rows are labelled by, as `row_labels` gives it."""
+        """Labels for results with one number a row, as returned by `row_labels`."""
         if self.index is not None:
             return self.index
         return row_labels(self.frame) if self.named_by is None else self.named_by
 
     @property
     def has_names(self) -> bool:
-        """Whether names came in: with a frame or a column, not with a mapping of arrays."""
+        """Whether the data had names: a frame or a named column, not a mapping of arrays."""
         if self.index is None and self.frame is None and self.named_by is None:
             return False
         return self.labels is not None
@@ -133,17 +132,17 @@ class ModelRows:
 
     @property
     def has_offset(self) -> bool:
-        """Whether new data must bring an offset along."""
+        """Whether predictions of new data need an offset."""
         return self.offset_parts.offset is not None
 
     @property
     def has_exposure(self) -> bool:
-        """Whether new data must bring an exposure along."""
+        """Whether predictions of new data need an exposure."""
         return self.offset_parts.exposure is not None
 
     @property
     def nobs(self) -> float:
-        """Number of observations: rows, or the sum of their frequencies; none of weight 0."""
+        """Number of rows of positive weight, or the sum of their frequencies."""
         return float(self.n_rows) if self.prior_weights is None else self._sums[0]
 
     @property
@@ -153,7 +152,7 @@ class ModelRows:
 
     @cached_property
     def _sums(self) -> tuple[float, float]:
-        """`nobs` and `sum_weights`, where there are weights."""
+        """`nobs` and `sum_weights` of rows with weights."""
         weights = self.prior_weights
         assert weights is not None
         present = weights > 0
@@ -171,12 +170,12 @@ class ModelRows:
 
     @property
     def any_offset(self) -> bool:
-        """Whether linear predictors on the first design have an offset, of whatever origin."""
+        """Whether the first linear predictor has an offset, from an argument or the formula."""
         return self.offsets[0] is not None
 
     @property
     def any_variance_weights(self) -> bool:
-        """Whether rows differ in variance, be it by numbers of trials."""
+        """Whether there are variance weights or numbers of trials."""
         return self.variance_weights is not None
 
     @property
@@ -185,28 +184,31 @@ class ModelRows:
         return self.trials is not None and bool((self.trials > 1).any())
 
     def weighted_sum(self, values: np.ndarray) -> float:
-        """Sum over the rows, (n,) values times the prior weights."""
+        """Sum over the rows of (n,) values times the prior weights."""
         weights = self.prior_weights
         return float(values.sum() if weights is None else values @ weights)
 
     def times_columns(self, factors: np.ndarray) -> np.ndarray:
-        """Sum over the rows of a factor of each, (n,), times its columns: (p,)."""
+        """Product X' factors, (p,), with one factor a row, (n,)."""
         return transposed_product(self.design, factors)
 
     def row_table(self, design: int = 0, response: np.ndarray | None = None) -> RowTable:
-        """One of the designs with its offset and the weights; by default with the response."""
+        """Row table of a design, by number, with its offset, the weights and a response.
+
+        By default the response of the model.
+        """
         response = self.response if response is None else response
         return build_row_table(
             self.designs[design], response, self.prior_weights, self.offsets[design]
         )
 
     def counts(self) -> np.ndarray:
-        """The response, (n,), checked to hold counts.
+        """The response, (n,), if it consists of counts.
 
         Raises
         ------
         DataError
-            Naming the rows that do not.
+            If it does not; the message names the rows.
         """
         y = self.response
         if y.ndim != 1:
@@ -217,7 +219,7 @@ class ModelRows:
         return y
 
     def take(self, rows: np.ndarray) -> ModelRows:
-        """Some of the rows, by a (n,) bool mask or by their numbers; they are copied."""
+        """A copy of some rows, given as a mask, (n,) bool, or as row numbers."""
 
         def taken(values: Any) -> Any:
             return None if values is None else values[rows]
@@ -249,11 +251,11 @@ class ModelRows:
         return known
 
     def with_design(self, design: Design) -> ModelRows:
-        """The rows with another first design."""
+        """The rows with the first design replaced."""
         return replace(self, designs=(design, *self.designs[1:]))
 
     def with_designs(self, *numbers: int) -> ModelRows:
-        """The rows with those of their designs, in that order."""
+        """The rows with the designs of these numbers, in that order."""
 
         def chosen(values: tuple[Any, ...]) -> tuple[Any, ...]:
             return tuple(values[k] for k in numbers)
@@ -266,7 +268,7 @@ class ModelRows:
         )
 
     def with_constant_design(self) -> ModelRows:
-        """The rows with one more design, of nothing but an intercept."""
+        """The rows with a further design: an intercept alone."""
         return replace(
             self,
             designs=(*self.designs, constant_design(self.n_rows)),
@@ -275,7 +277,7 @@ class ModelRows:
         )
 
     def without_columns(self) -> ModelRows:
-        """The rows of the null model: every design is a constant."""
+        """The rows of the null model: every design is an intercept alone."""
         return replace(self, designs=tuple(constant_design(self.n_rows) for _ in self.designs))
 
     def frame_column(self, name: str) -> Column:
@@ -292,12 +294,12 @@ class ModelRows:
 
 
 def constant_design(n_rows: int) -> Design:
-    """Nothing but an intercept."""
+    """A design of an intercept alone."""
     return Design((Ones(n_rows),), n_rows, ("Intercept",), None, 0, (("Intercept", slice(0, 1)),))
 
 
 def side_by_side(designs: Sequence[Design]) -> Design:
-    """One design with the columns of all, in order; one that occurs twice is stored once."""
+    """One design with the columns of all, in order; a design that occurs twice is stored once."""
     if len(designs) == 1:
         return designs[0]
     return replace(reduce(join_designs, designs), constant=None, terms=())

@@ -1,4 +1,4 @@
-"""Reading the rows of any model, from arrays or from formulas and a data frame."""
+"""Reading the rows of a model of any kind, from arrays or from formulas and a data frame."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ __all__ = [
     "weight_sources",
 ]
 
-#: Name of the extra column that marks rows to leave out by NaN.
+#: Name of an added column that is NaN in rows to be left out.
 _KEEP = "rows that every formula keeps"
 #: Rules for rows with missing values; the last only for arrays that have none.
 _MISSING = ("raise", "drop", "none")
 
 
 def row_columns(offset: Any, exposure: Any, freq_weights: Any, var_weights: Any) -> dict[str, Any]:
-    """Vectors of a model beside its response and its columns, as `read_arrays` reads them."""
+    """Offset, exposure and weights by name, as `read_arrays` takes them."""
     return {
         "offset": offset,
         "exposure": exposure,
@@ -56,20 +56,21 @@ def read_arrays(
     missing: str,
     takes: Family | ResponseRule = NUMBERS,
 ) -> ModelRows:
-    """Rows of a model given as arrays or frames of columns, to take as they are.
+    """Rows of a model given as arrays, or as frames whose columns are those of the design.
 
     Parameters
     ----------
     endog : array_like, shape (n,) or (n, k)
     exogs
-        By argument name, array, sparse matrix or frame; None is a constant.
+        Array, sparse matrix or frame of each linear predictor, by argument name; None stands for
+        an intercept alone.
     columns
         ``freq_weights``, ``var_weights``, ``offset`` and ``exposure``, each (n,) or None.
     missing
-        "raise" or "drop"; for a family also "none". Missing values of a family's rows are looked
-        for only to leave them out: its check of the response and its solver notice them.
+        "raise" or "drop"; for a family also "none". For a family, rows are searched for missing
+        values only with "drop": its check of the response and the solver detect them otherwise.
     takes
-        What the response may be: that of a family, or by a rule.
+        The family, or a rule for responses that are allowed.
 
     Raises
     ------
@@ -132,11 +133,13 @@ def read_formulas(
     Parameters
     ----------
     formula
-        With the response on its left side.
+        Formula of the first linear predictor, with the response on its left side.
     others
-        Formulas of further predictors, ``"~ x"``; None is a constant.
-    data, columns, missing, takes
-        As for `read_arrays`; the name of a column of the frame will do for `columns`.
+        Formulas of further predictors, ``"~ x"``; None stands for an intercept alone.
+    data
+        Data frame.
+    columns, missing, takes
+        As for `read_arrays`; `columns` may also be names of columns of the frame.
 
     Raises
     ------
@@ -166,7 +169,7 @@ def read_formulas(
         built.y,
         tuple(constant_design(n) if other is None else other.design for _, other in fits),
         {name: built.extra.get(name) for name in columns},
-        # An offset() in a formula is rebuilt from new data by the fitted formula, not required.
+        # offset() of a formula: new data need not give it, the fitted formula computes it.
         tuple(None if other is None else other.offset for _, other in fits),
         takes,
         fitted_formulas=tuple(each for each, _ in fits),
@@ -183,7 +186,7 @@ def read_formulas(
 
 
 def rule_of(takes: Family | ResponseRule) -> ResponseRule:
-    """Responses that a family takes, or the rule itself."""
+    """The rule for responses of a family, or the given rule."""
     if isinstance(takes, Family):
         return _rule_of(type(takes).__name__, takes.takes_two_levels)
     return takes
@@ -201,9 +204,9 @@ def index_of(source: Any) -> Any:
 
 
 def _names_from(*given: Any) -> tuple[Any, Any]:
-    """What labels the rows of arrays, each or both None: an index, or a frame of another library.
+    """Labels of the rows of arrays: a pandas index and a frame of another library, each or None.
 
-    As in statsmodels, columns of pandas name the coefficients of a response that is an array.
+    As in statsmodels, columns of pandas name the coefficients even if the response is an array.
     """
     given = tuple([each for each in given if type(each) is not np.ndarray])
     if not given:
@@ -217,7 +220,7 @@ def _names_from(*given: Any) -> tuple[Any, Any]:
 
 
 def weight_sources(columns: Mapping[str, Any]) -> dict[str, str]:
-    """Where the weights that were given come from, by argument: a column's name, or "array"."""
+    """Origin of the given weights, by argument: the name of a column, or "array"."""
     if not columns:
         return {}
     return {
@@ -252,14 +255,14 @@ def _fit_formulas(
 
 
 def _n_rows(response: Column) -> int | None:
-    """Number of responses; None for a single number, which counts for every row."""
+    """Number of responses; None for a single number, which is the response of every row."""
     if isinstance(response, Categories):
         return len(response.codes)
     return response.shape[0] if response.ndim else None
 
 
 class _Read(NamedTuple):
-    """A design, what makes its columns, and its rows and counts of missing values."""
+    """A design, its fitted formula, and its rows with missing values and their counts by column."""
 
     design: Design
     fitted_formula: FittedFormula | None = None
@@ -268,7 +271,7 @@ class _Read(NamedTuple):
 
 
 def _read_design(exog: Any, n: int | None, missing: str) -> _Read:
-    """A design; rows with missing values stay, until all of them are known."""
+    """A design with all rows; those with missing values are left out later, with the others'."""
     if exog is None:
         return _Read(constant_design(n or 1))
     if not is_frame(exog):
@@ -286,11 +289,11 @@ def _read_design(exog: Any, n: int | None, missing: str) -> _Read:
 def _read_designs(
     endog: Any, n: int | None, exogs: Mapping[str, Any], missing: str
 ) -> dict[str, _Read]:
-    """The designs by argument, each of as many rows as there are responses."""
+    """The designs by argument, each checked to have as many rows as the response."""
     read: dict[str, _Read] = {}
     known, indexed = "the response", endog
     for name, exog in exogs.items():
-        # Arrays have no index, which is soon said.
+        # NumPy arrays have no index: no need to compare.
         if type(exog) is not np.ndarray:
             require_same_index(indexed, exog, known, name)
             if index_of(indexed) is None:
@@ -309,7 +312,7 @@ def _absent(
     columns: Mapping[str, np.ndarray],
     read: Mapping[str, _Read],
 ) -> tuple[list[np.ndarray], dict[str, int]]:
-    """Masks of rows without a value, and how many there are by argument or column of a frame."""
+    """Masks of rows with missing values, and their numbers by argument or column of a frame."""
     found = {"the response": _response_without(response)}
     found |= {k: missing_rows(v) for k, v in columns.items()}
     masks = [each.nan_rows for each in read.values()]
@@ -324,7 +327,7 @@ def _absent(
 
 
 def _response_without(response: Column) -> np.ndarray | None:
-    """Rows without a response, or without one of several, (n,); None if there are none."""
+    """Mask of rows with a missing response in any column, (n,); None if there are none."""
     if isinstance(response, Categories) or response.ndim == 1:
         return missing_rows(response)
     return np.any(response != response, axis=1) if response.ndim else None
@@ -333,7 +336,7 @@ def _response_without(response: Column) -> np.ndarray | None:
 def _kept(
     absent: Sequence[np.ndarray], counts: Mapping[str, int], missing: str
 ) -> np.ndarray | None:
-    """The rows that have every value; None if all have."""
+    """Mask of the rows without missing values; None if that is all rows."""
     if not absent:
         return None
     rows = np.logical_or.reduce(absent)

@@ -1,4 +1,4 @@
-"""Rows of a stream in the place of rows in memory: what is known of them, and how they are read."""
+"""The rows of a streamed model, in place of `ModelRows`: their totals, and passes over them."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ if TYPE_CHECKING:
 
 __all__ = ["StreamedModelRows"]
 
-#: What is kept for later passes takes at most this part of the memory.
+#: Rows kept for later passes take at most `memory` divided by this.
 KEPT = 3
 
 
 class StreamedModelRows:
-    """What a result of a streamed fit knows of its rows, in the place of `ModelRows`.
+    """The rows of the result of a streamed fit, in place of `ModelRows`.
 
-    What would need the rows themselves raises `DataError`: whoever does asks for the model with its
-    rows in memory.
+    Attributes of `ModelRows` that need the rows in memory raise `DataError`.
 
     Attributes
     ----------
     source : Source
     streamed : StreamedModel
     totals : RowTotals
+        Sums over all rows.
     memory : int
-        Bytes that reading may take.
+        Bytes of memory that reading may use.
     """
 
     index = None
@@ -78,50 +78,52 @@ class StreamedModelRows:
         self.missing = totals.missing
         self._sources: dict[bool, StreamedRows] = {}
         self._gathered: GatheredRows | None = None
-        #: The distinct rows, which passes over all rows are made over; None for all rows.
+        #: The distinct rows with counts, which passes read instead; None without compression.
         self.cells: StreamedModelRows | None = None
 
     @property
     def swept(self) -> StreamedModelRows:
-        """The rows that passes are made over: distinct ones with their counts, or all."""
+        """The rows that passes read: distinct ones with their counts, or all."""
         return self.cells or self
 
     @cached_property
     def needed_memory(self) -> int:
-        """About what all rows of the model take in memory, in bytes."""
+        """Approximate bytes of all rows of the model in memory: columns, designs and vectors."""
         reader = self._own_source(1).windows
         assert isinstance(reader, RowReader)
         return int(self._raw_bytes(reader.names) + self._built_bytes)
 
     @property
     def _built_bytes(self) -> float:
-        """About what the designs and vectors of all rows take."""
+        """Approximate bytes of the designs and vectors of all rows."""
         sample = self._own_source(1).row_table
         return self._n_all * bytes_of(sample) / sample.n_rows
 
     @property
     def fits(self) -> bool:
-        """Whether `memory` has room for all rows."""
+        """Whether all rows fit into `memory`."""
         return self.needed_memory <= self.memory
 
     @property
     def _n_all(self) -> int:
-        """Rows of the source, complete or not."""
+        """Number of rows of the source, complete or not."""
         assert self.source.n_rows is not None
         return self.source.n_rows
 
     def _raw_bytes(self, names: Sequence[str]) -> float:
-        """About what columns of all rows take, as the first rows have it."""
+        """Approximate bytes of columns of all rows, extrapolated from the first rows."""
         first = next(iter(self.source.read(names, 0, min(GRAIN_ROWS, self._n_all))))
         return self._n_all * first.nbytes / max(first.num_rows, 1)
 
     def table(self, what: str) -> pyarrow.Table:
-        """All rows, for `what` needs them, with all columns or those of the model; takes a pass.
+        """All rows as a table, with all columns or those of the model; takes a pass.
+
+        `what` names the method that needs them, for the message of an error.
 
         Raises
         ------
         DataError
-            If they take more than `memory`.
+            If the rows take more than `memory`.
         """
         reader, needed = self._own_source(1).windows, self.needed_memory
         assert isinstance(reader, RowReader)
@@ -139,12 +141,14 @@ class StreamedModelRows:
         return whole
 
     def gathered(self, what: str) -> GatheredRows:
-        """Responses, weights and offsets of all rows, for `what` needs them; takes a pass, once.
+        """Responses, weights and offsets of all rows; takes a pass the first time.
+
+        `what` names the method that needs them, for the message of an error.
 
         Raises
         ------
         DataError
-            If so many numbers take more than `memory`.
+            If the vectors take more than `memory`.
         """
         needed = 8 * VECTORS * self._n_all
         if needed > self.memory:
@@ -173,7 +177,7 @@ class StreamedModelRows:
         return self.totals.weighted_response / self.totals.sum_weights
 
     def row_source(self, n_threads: int, single: bool = False) -> StreamedRows:
-        """What passes over the rows ask; `single` for the weights of single observations."""
+        """Source of passes over the rows; with `single`, weights do not include frequencies."""
         return self.swept._own_source(n_threads, single)
 
     def _own_source(self, n_threads: int, single: bool = False) -> StreamedRows:
@@ -195,12 +199,16 @@ class StreamedModelRows:
         return StreamedRows(reader, reader.sample(*sampled), self.memory // KEPT)
 
     def grouped_source(self, name: str, n_threads: int) -> tuple[StreamedRows, int]:
-        """What passes over rows in groups ask, by the name of a column; takes a pass itself.
+        """Source of passes over rows grouped by a column, and the number of groups; takes a pass.
 
         Raises
         ------
-        ColumnNotFoundError, DataError, ModelError
-            If there is no such column, a row has no group, or there are too many for the memory.
+        ColumnNotFoundError
+            If there is no such column.
+        DataError
+            If a row has no group.
+        ModelError
+            If there are too many groups for `memory`.
         """
         if name not in self.source.names:
             raise ColumnNotFoundError(not_found_text(name, self.source.names))
@@ -221,12 +229,12 @@ class StreamedModelRows:
 
     @cached_property
     def design(self) -> ShapeOfDesign:
-        """Names and terms of the columns."""
+        """Names and terms of the columns, without their values."""
         return ShapeOfDesign(self.row_source(1).row_table.design, self.source.label)
 
     @property
     def any_variance_weights(self) -> bool:
-        """Whether rows differ in variance, be it by numbers of trials."""
+        """Whether there are variance weights or numbers of trials."""
         given = self.streamed.columns.get("var_weights") is not None
         return given or self.streamed.response.called("cbind") is not None
 
@@ -237,11 +245,11 @@ class StreamedModelRows:
 
     @property
     def any_offset(self) -> bool:
-        """Whether linear predictors have an offset, of whatever origin."""
+        """Whether linear predictors have an offset, from an argument or the formula."""
         return bool(self.has_offset or self.has_exposure or self.fitted_formula.offsets)
 
     def without_columns(self) -> StreamedModelRows:
-        """The rows of the null model, with a constant for all columns."""
+        """The rows of the null model: an intercept alone."""
         if self.cells is not None:
             return self.cells.without_columns()
         model, fitted_formula = self.streamed, self.fitted_formula
@@ -249,16 +257,16 @@ class StreamedModelRows:
         constant = replace(
             learner.fitted_formula(), offsets=fitted_formula.offsets, state=fitted_formula.state
         )
-        # What leaves rows out stays the same.
+        # The same rows are left out: variables of the dropped columns must still be present.
         also = fitted_formula.factors if model.missing == "drop" else ()
         model = replace(model, fitted_formula=constant, also=also)
         return StreamedModelRows(self.source, model, self.totals, self.memory)
 
     @cached_property
     def level_counts(self) -> dict[int, np.ndarray]:
-        """Counts of rows by level and side, (k, 3), of each part of the design that is of levels.
+        """Counts of rows by level and side, (k, 3), by number of a categorical part of the design.
 
-        As by `LevelSides.of`; without those that were not counted.
+        Parts that were not counted are missing; see `LevelSides.of`.
         """
         counts, reader = self.totals.level_sides, self.row_source(1).windows
         assert isinstance(reader, RowReader)
@@ -273,7 +281,7 @@ class StreamedModelRows:
         return {number: some for number, some in found.items() if some is not None}
 
     def source_without(self, left_out: LeftOut, n_threads: int) -> StreamedRows:
-        """What passes over the rows ask, without some levels and columns."""
+        """Source of passes over the rows without some levels and columns."""
         whole = self.row_source(n_threads)
         known, sample = whole.windows, whole.row_table
         assert isinstance(known, RowReader)
@@ -288,9 +296,10 @@ class StreamedModelRows:
     def rows_of_levels(
         self, places: tuple[tuple[int, int], ...], n_rows: int, n_threads: int
     ) -> list[tuple[np.ndarray, ModelRows]]:
-        """Rows of some levels, and which of these each has, (m,), from every window with any.
+        """Rows of some levels: a list of the index in `places` of each row, (m,), and the rows.
 
-        Takes a pass, up to the last of the `n_rows` that there are.
+        One entry for each window with such rows. Takes a pass, which ends when the `n_rows` rows
+        that there are have been found.
         """
         reader, found, left = self.row_source(n_threads).windows, [], n_rows
         assert isinstance(reader, RowReader)
@@ -311,7 +320,7 @@ class StreamedModelRows:
         return found
 
     def sum_values(self, values: Callable[[ModelRows], np.ndarray], n_threads: int) -> float:
-        """Sum over all rows of one number each, (n,), of some; takes a pass."""
+        """Sum over all rows of a function that returns one number a row, (n,); takes a pass."""
         tree, source = TreeSum(), self.row_source(n_threads)
         reader = source.windows
         assert isinstance(reader, RowReader)
@@ -344,7 +353,7 @@ class ShapeOfDesign:
         raise DataError(_needs_rows(self._label))
 
 
-#: What only rows in memory have.
+#: Attributes of `ModelRows` that are not available without the rows in memory.
 _OF_ROWS = {*ModelRows.__dataclass_fields__, "offset", "layout", "take", "counts", "frame_column"}
 
 

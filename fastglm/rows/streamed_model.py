@@ -1,4 +1,4 @@
-"""A model of rows that are read piece by piece, and the rows of a piece."""
+"""A model whose rows are read piece by piece, and how the rows of a piece are made."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ __all__ = ["LeftOut", "StreamedModel", "coded_response", "level_codes", "rows_of
 
 
 class LeftOut(NamedTuple):
-    """Levels whose rows do not count, and what is left of the columns.
+    """Levels whose rows are left out of a fit, and the remaining columns.
 
     Attributes
     ----------
     places : tuple of tuple of int
-        Number of the part of the design, and of the level in it.
+        For each level the number of the part of the design, and the level's number in it.
     columns : ndarray of int
-        Numbers of the design columns that stay.
+        Numbers of the remaining design columns.
     """
 
     places: tuple[tuple[int, int], ...]
     columns: np.ndarray
 
     def counts(self, design: Design) -> np.ndarray:
-        """Which rows of a design have none of the levels, (n,) bool."""
+        """Mask of the rows of a design with none of the levels, (n,) bool."""
         left = np.ones(design.n_rows, dtype=bool)
         for part in {part for part, _ in self.places}:
             levels = [level for other, level in self.places if other == part]
@@ -49,7 +49,7 @@ class LeftOut(NamedTuple):
 
 
 def level_codes(design: Design, number: int) -> np.ndarray:
-    """Which level of a part of a design, of indicators, each row has, (n,)."""
+    """Level of each row in a part of a design that consists of indicators, (n,)."""
     part = design.parts[number]
     assert isinstance(part, Indicators)
     return part.combined_codes(slice(None))
@@ -57,7 +57,7 @@ def level_codes(design: Design, number: int) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class StreamedModel:
-    """A model of rows that are read piece by piece, and what was learned from them.
+    """A model whose rows are read piece by piece, with the formula learned from all of them.
 
     Attributes
     ----------
@@ -65,14 +65,14 @@ class StreamedModel:
     fitted_formula : FittedFormula
     response : Expression
     response_levels : tuple of levels, or None
-        Of a response of text, categories or truth values.
+        Levels of a response of text, categories or truth values.
     columns : dict of str to str, number or None
         Offset, exposure and weights by argument: the name of a column, or a number for all rows.
     missing : {"raise", "drop"}
     also : tuple of Expression
-        What rows must have as well to be complete.
+        Further expressions without which a row counts as incomplete.
     left_out : LeftOut, optional
-        Rows and columns that are not of the model.
+        Rows and columns that are left out of the model.
     """
 
     family: Family
@@ -86,7 +86,7 @@ class StreamedModel:
 
     @property
     def expressions(self) -> tuple[Expression, ...]:
-        """All that rows are computed from."""
+        """All expressions that are evaluated on a piece of rows."""
         return (
             self.response,
             *self.fitted_formula.factors,
@@ -100,11 +100,11 @@ class StreamedModel:
         Parameters
         ----------
         piece : Table
-            Without missing values.
+            Values of n rows, none missing.
         present : ndarray of bool, shape (n,), or None
-            Rows that count; the others repeat one that does.
+            Mask of the rows that count; the others repeat one that does. None for all.
         design : Design
-            Of these rows, with all columns.
+            Design of these rows, with all columns.
         """
         if self.left_out is not None:
             counts = self.left_out.counts(design)
@@ -126,7 +126,7 @@ def coded_response(
 ) -> np.ndarray:
     """The response of some rows as numbers, (n,) or (n, 2).
 
-    `levels` are the two of a response of text or categories, of which the second is 1.
+    A response of text or categories has two `levels`, coded 0 and 1.
     """
     value = None if levels is None else response.evaluate(piece.columns, {})
     if not isinstance(value, Categories):
@@ -152,7 +152,7 @@ def rows_of_piece(
     offset: np.ndarray | None,
     present: np.ndarray | None,
 ) -> ModelRows:
-    """Rows of a model, checked, of which those that are not `present` have no weight."""
+    """Checked rows of a model; those outside the mask `present` have weight 0."""
     extra = piece.extra_numbers()
     given = {name: extra.get(name) for name in columns}
     found = assembled(response, (design,), given, (offset,), family, are_all=False)

@@ -1,4 +1,4 @@
-"""Vectors of one number a row: weights, offsets, exposures, and what they must hold."""
+"""Vectors of one number a row (weights, offsets, exposures) and the checks of their values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["OffsetParts", "checked", "product", "require_same_index", "vector"]
 
 
 def vector(values: Any, name: str, n: int | None = None) -> np.ndarray:
-    """A one-dimensional numeric array, of `n` values if given; strings and objects are refused."""
+    """`values` as a numeric array, (n,); raises for other shapes, strings and objects."""
     array = with_nan(values)
     if array.ndim == 1 and array.dtype.kind in "fiu" and array.shape[0] == n:
         return native_numbers(array)
@@ -43,7 +43,7 @@ def vector(values: Any, name: str, n: int | None = None) -> np.ndarray:
 
 
 def checked(values: np.ndarray, name: str, minimum: float, includes: bool) -> np.ndarray:
-    """Refuses values that are not finite or not above `minimum`."""
+    """`values`, if all are finite and above `minimum` (or equal to it, with `includes`)."""
     summary = summarize(values)
     if summary.n_not_finite:
         wrong = ~np.isfinite(values.astype(np.float64))
@@ -60,7 +60,7 @@ def checked(values: np.ndarray, name: str, minimum: float, includes: bool) -> np
 
 
 def require_same_index(one: Any, other: Any, name: str, other_name: str) -> None:
-    """Refuses pandas objects of the same length whose rows are not in the same order."""
+    """Raises for two pandas objects of the same length with different indices."""
     ours: Any = getattr(one, "index", None)
     theirs: Any = getattr(other, "index", None)
     if not (hasattr(ours, "equals") and hasattr(theirs, "equals")) or len(ours) != len(theirs):
@@ -75,12 +75,12 @@ def require_same_index(one: Any, other: Any, name: str, other_name: str) -> None
 
 
 def _plain(label: Any) -> Any:
-    """A label as Python prints it, without NumPy's type."""
+    """A label as a plain Python object: NumPy's scalars print with their type."""
     return label.item() if isinstance(label, np.generic) else label
 
 
 def product(*weights: np.ndarray | None) -> np.ndarray | None:
-    """Product of those weights that are there."""
+    """Product of the weights that are not None."""
     result = None
     for factor in weights:
         if factor is not None:
@@ -98,9 +98,9 @@ class OffsetParts:
     formula : ndarray or None
         Sum of the ``offset()`` terms of a formula.
     offset : ndarray or None
-        As given by the caller.
+        Argument `offset`.
     exposure : ndarray or None
-        Its logarithm is part of the offset.
+        Argument `exposure`, on the scale of the response: its logarithm is added.
     """
 
     formula: np.ndarray | None = None
@@ -108,12 +108,12 @@ class OffsetParts:
     exposure: np.ndarray | None = None
 
     def take(self, rows: np.ndarray) -> OffsetParts:
-        """Those of some rows, by a mask or by their numbers."""
+        """The parts of some rows, given as a mask or as row numbers."""
         parts = (self.formula, self.offset, self.exposure)
         return OffsetParts(*(None if part is None else part[rows] for part in parts))
 
     def with_given(self, offset: np.ndarray | None, exposure: np.ndarray | None) -> OffsetParts:
-        """With another offset and another exposure, where these are given."""
+        """The parts with offset and exposure replaced by the arguments that are not None."""
         return OffsetParts(
             formula=self.formula,
             offset=self.offset if offset is None else offset,
@@ -121,7 +121,7 @@ class OffsetParts:
         )
 
     def with_placeholders(self, rows: np.ndarray | None) -> OffsetParts:
-        """Without what is given for some rows, a mask or None, whose prediction will be NaN."""
+        """The parts with valid placeholders in masked rows, whose predictions become NaN."""
         if rows is None:
             return self
         return OffsetParts(
@@ -131,7 +131,7 @@ class OffsetParts:
         )
 
     def total(self, link: Link) -> np.ndarray | None:
-        """Sum of all, (n,) on the scale of the linear predictor; None if there is nothing.
+        """Sum of all parts, (n,), on the scale of the linear predictor; None if there are none.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""How many rows are read at a time, and which of them are a sample: by the memory there is."""
+"""Number of rows read at a time, and the rows of the sample, chosen by the memory allowed."""
 
 from __future__ import annotations
 
@@ -13,23 +13,34 @@ from fastglm.rows.learning import PIECE_GRAINS
 
 __all__ = ["sampled_rows", "window_grains"]
 
-#: Grains of a sample, at least, and the runs of neighbours that they come in.
+#: Grains of a sample of few columns, and the number of runs of consecutive grains they form.
 SAMPLE_GRAINS, SAMPLE_RUNS = 64, 16
 SAMPLE_ROWS_PER_COLUMN = 64
-#: One row of so many, where a sample has rows of all grains.
+#: Where a sample takes at least one row in so many of all, it takes them from every grain.
 THINNEST = 4
-#: Bytes that a sample may take, and numbers of a row beside its columns. A fit starts from it, so
-#: that last bits are the same for any `memory` of four times as much.
+#: Bytes of a sample, and numbers of a row beside its columns. The limit does not depend on `memory`
+#: from four times as much on: the fit starts from the sample, which decides the last bits.
 SAMPLE_BYTES, SAMPLE_OTHERS = 60_000_000, 4
 
 
 def window_grains(memory: int, row_bytes: float, partial_bytes: int, n_threads: int) -> int:
-    """Grains of a window, a power of two, so that those in work take a part of the memory.
+    """Number of grains in a window: a power of two such that all open windows fit in a quarter.
+
+    Parameters
+    ----------
+    memory : int
+        Bytes allowed in all; windows may take a quarter.
+    row_bytes : float
+        Bytes of a row.
+    partial_bytes : int
+        Bytes of the sums of a grain.
+    n_threads : int
+        Each thread has a window open.
 
     Raises
     ------
     ModelError
-        If the sums of the columns alone take more.
+        If the sums alone take more than an eighth of `memory`.
     """
     if 8 * partial_bytes * n_threads > memory:
         raise ModelError(
@@ -45,14 +56,14 @@ def window_grains(memory: int, row_bytes: float, partial_bytes: int, n_threads: 
 
 
 class Sampled(NamedTuple):
-    """Which rows a sample has, by position alone.
+    """The rows of a sample, chosen by position alone.
 
     Attributes
     ----------
     ranges : list of tuple of int
         Ranges of grains.
     every : int
-        One row of so many neighbours in them.
+        The sample has one of every so many consecutive rows in these.
     """
 
     ranges: list[tuple[int, int]]
@@ -60,10 +71,10 @@ class Sampled(NamedTuple):
 
 
 def sampled_rows(n_rows: int, n_columns: int, memory: int) -> Sampled:
-    """Rows that a sample has, spread evenly with some chance.
+    """Choose the rows of a sample: runs of grains at random, one in each equal part of the rows.
 
-    Files are sorted, and neighbours are alike: where a sample can have a good part of all rows it
-    has some of every grain.
+    Where the sample may hold a good part of all rows (`THINNEST`), it takes rows of every grain
+    instead: files are often sorted, so that neighbouring rows are alike.
     """
     n_grains = count_grains(n_rows)
     least = -(-SAMPLE_ROWS_PER_COLUMN * n_columns // GRAIN_ROWS)
@@ -75,7 +86,7 @@ def sampled_rows(n_rows: int, n_columns: int, memory: int) -> Sampled:
     runs = min(SAMPLE_RUNS, wanted)
     length, generator = wanted // runs, np.random.default_rng(0)
     edges = np.linspace(0, n_grains, runs + 1).astype(int)
-    # The last grain may have few rows, and must end the sample's if it is there.
+    # Ranges increase: the last grain, which may be incomplete, can only be the sample's last.
     firsts = [
         int(generator.integers(low, max(low, high - length) + 1)) for low, high in pairwise(edges)
     ]

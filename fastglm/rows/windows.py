@@ -1,4 +1,4 @@
-"""Windows of a source's rows: read by position, checked like rows in memory, and laid out."""
+"""Windows of a source's rows: read by position, checked like rows in memory, as row tables."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ class RowReader:
     Parameters
     ----------
     source : Source
-        Whose number of rows is known by now.
+        The source; its number of rows must be known.
     model : StreamedModel
     window_grains : int
-        Grains of a window.
+        Number of grains in a window.
     single : bool, default False
-        Whether rows have the weights of single observations, with their frequencies beside.
+        Whether weights are those of single observations, with frequencies kept apart.
     groups : Groups, optional
-        Of the rows.
+        Groups of the rows, for sums by group.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class RowReader:
 
     @property
     def level_terms(self) -> tuple[tuple[str, ...] | None, ...]:
-        """Of each part of the designs, the factors whose levels it has; None for other columns."""
+        """Categorical factors of each part of the designs, by text; None for other parts."""
         return self.model.fitted_formula.assembler.level_terms
 
     def require_unchanged(self) -> None:
@@ -86,7 +86,7 @@ class RowReader:
             )
 
     def shares(self) -> list[tuple[int, int]]:
-        """See `Windows.shares`: grains that begin in the same units of the source."""
+        """See `Windows.shares`; each share is the grains that begin in one unit of the source."""
         n_grains = count_grains(self.n_rows)
         if self.source.starts is None:
             return [(0, n_grains)]
@@ -114,14 +114,14 @@ class RowReader:
             begin = time.perf_counter()
 
     def sample(self, ranges: Sequence[tuple[int, int]], every: int) -> RowTable:
-        """One of `every` so many rows of some ranges of grains, side by side.
+        """Row table of one of `every` so many rows in ranges of grains.
 
-        If none of them is complete, `first_grain`.
+        If none of these is complete, that of `first_grain`.
 
         Raises
         ------
         DataError
-            If no row of all is complete.
+            If no row of the source is complete.
         """
         pieces = []
         for first, last in ranges:
@@ -129,7 +129,7 @@ class RowReader:
             found = read_pieces(
                 self.source, self.names, first * GRAIN_ROWS, n, self.window_grains * GRAIN_ROWS
             )
-            # Copies: what a source gives may be a small part of what it keeps alive.
+            # Copied: a slice would keep the whole batch of the source in memory.
             pieces += [
                 table.take(_some_of(position, table.num_rows, every)) for position, table in found
             ]
@@ -140,7 +140,7 @@ class RowReader:
         return self.first_grain() if rows is None else self._build_row_table(rows)
 
     def first_grain(self) -> RowTable:
-        """Rows of the first grain in which any is complete.
+        """Row table of the first grain with a complete row.
 
         Raises
         ------
@@ -157,14 +157,14 @@ class RowReader:
         )
 
     def rows(self, table: pyarrow.Table, checked: bool) -> ModelRows | None:
-        """Rows of the model; None if none of them is complete."""
+        """Rows of the model from a table; None if none of them is complete."""
         found = self._complete(table, checked)
         return None if found is None else found[0]
 
     def _complete(
         self, table: pyarrow.Table, checked: bool
     ) -> tuple[ModelRows, np.ndarray | None] | None:
-        """Rows of the model, and which of them are complete; see `piece_of`."""
+        """Rows of the model and the mask of complete ones; see `piece_of`."""
         piece = read_table(Frame(table), self.model.expressions, self.model.columns)
         complete = piece_of(piece, self.model.missing, checked)
         if complete is None:
@@ -190,14 +190,14 @@ class RowReader:
 
 
 def _some_of(position: int, n_rows: int, every: int) -> np.ndarray:
-    """Numbers of one row of `every` so many of a piece; a rule by grain, so pieces do not show."""
+    """Numbers, in a piece, of one in `every` so many rows; chosen grain by grain."""
     if every == 1:
         return np.arange(n_rows)
     chosen = []
     for start in range(0, n_rows, GRAIN_ROWS):
         rows = min(GRAIN_ROWS, n_rows - start)
         firsts = np.arange(0, rows, every)
-        # By chance: what is periodic in the rows must not meet a period of the sample.
+        # Random, so that a period in the rows cannot coincide with a period of the sample.
         chance = np.random.default_rng((position + start) // GRAIN_ROWS)
         within = chance.integers(0, every, firsts.size)
         chosen.append(start + np.minimum(firsts + within, rows - 1))
@@ -205,12 +205,12 @@ def _some_of(position: int, n_rows: int, every: int) -> np.ndarray:
 
 
 def bytes_of(row_table: RowTable) -> int:
-    """Bytes of the arrays that the kernels read of some rows."""
+    """Bytes of all arrays that kernels read through a row table."""
     return sum(getattr(array, "nbytes", 0) for array in row_table.kept_alive)
 
 
 def columns_used(expressions: Sequence[Expression], columns: Mapping[str, Any]) -> tuple[str, ...]:
-    """Names of the columns that expressions and arguments read."""
+    """Names of the columns that expressions and arguments refer to."""
     named = [name for e in expressions for name in e.columns]
     return tuple(dict.fromkeys([*named, *(v for v in columns.values() if isinstance(v, str))]))
 
@@ -218,31 +218,32 @@ def columns_used(expressions: Sequence[Expression], columns: Mapping[str, Any]) 
 def read_pieces(
     source: Source, names: Sequence[str], first: int, rows: int | None, most: int
 ) -> Iterator[tuple[int, pyarrow.Table]]:
-    """Rows of a source from a position on, in pieces of so many rows, of whole grains.
+    """Rows of a source from a position on, in pieces of whole grains.
 
     Parameters
     ----------
     source : Source
     names : sequence of str
+        Columns to read.
     first : int
-        A multiple of the rows of a grain.
+        Position of the first row, a multiple of the rows of a grain.
     rows : int or None
-        How many; None for all that there are.
+        Number of rows; None for all up to the end.
     most : int
-        Rows of a piece.
+        Largest number of rows of a piece.
 
     Yields
     ------
     position : int
-        Of the first row.
+        Position of the first row of the piece.
     table : pyarrow.Table
-        Of one chunk. Only the last row of all ends a piece inside a grain, and then the piece has
-        no more than that grain.
+        The piece, one chunk a column. Only at the end of the source may a grain be incomplete; it
+        is then a piece by itself.
 
     Raises
     ------
     DataError
-        If there are fewer rows.
+        If the source has fewer rows.
     """
     waiting: list[pyarrow.Table] = []
     held, position = 0, first
@@ -269,19 +270,19 @@ def read_pieces(
 
 
 def piece_of(piece: Table, missing: str, checked: bool) -> tuple[Table, np.ndarray | None] | None:
-    """Rows without missing values, at their places.
+    """A piece of rows with incomplete rows replaced by a complete one, and their mask.
 
     Returns
     -------
     table : Table
-        In which a row with a missing value repeats one without.
+        The n rows; every row with a missing value is replaced by a copy of a complete row.
     present : ndarray of bool, shape (n,), or None
-        The rows that have no missing value; None if all have none.
+        Mask of the complete rows; None if all are.
     None
-        In the place of both if there is no such row.
+        Instead of both, if no row is complete.
     """
     if missing == "raise":
-        # Numbers that are missing show in the sums of the rows.
+        # Missing numbers need no search of their own: they make sums over the rows NaN.
         found = piece.missing() if checked else piece.missing_categories()
         raise_missing(found)
         return piece, None
@@ -296,7 +297,7 @@ def piece_of(piece: Table, missing: str, checked: bool) -> tuple[Table, np.ndarr
 
 @contextmanager
 def telling_rows(source: Source, position: int, n_rows: int) -> Iterator[None]:
-    """Says of which rows an error counts its own."""
+    """Adds the range of rows to errors raised inside: they count rows from 0 in each piece."""
     try:
         yield
     except FastGLMError as error:

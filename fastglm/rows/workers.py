@@ -1,7 +1,7 @@
-"""What a process of a cluster does for a fit: it sweeps ranges of grains, as often as it is asked.
+"""Work of a process of a cluster for a fit: sums over ranges of grains, one call for each pass.
 
-Sums depend on the model, the request and the range alone. What a process keeps, decoded windows,
-saves time and nothing else: it may be lost at any moment.
+Sums depend on the model, the request and the range alone. Decoded windows that a process keeps only
+save time and may be lost at any moment.
 """
 
 from __future__ import annotations
@@ -34,13 +34,14 @@ class Job(NamedTuple):
     Attributes
     ----------
     token : str
-        Of this fit alone.
+        Unique name of the fit.
     pickled : bytes
         The source and the `StreamedModel`.
     window_grains : int
+        Number of grains in a window.
     shape : Shape
     memory : int
-        Bytes that windows may take that a process keeps.
+        Bytes of windows that a process may keep.
     """
 
     token: str
@@ -50,7 +51,7 @@ class Job(NamedTuple):
     memory: int
 
     def open(self) -> tuple[Sweeper, RowReader]:
-        """What sweeps its rows, and reads them."""
+        """The sweeper of the rows, and their reader."""
         source, model = pickle.loads(self.pickled)
         assert isinstance(source, Source)
         assert isinstance(model, StreamedModel)
@@ -59,7 +60,7 @@ class Job(NamedTuple):
 
 
 class _Kept:
-    """Open jobs and windows that were read, as many as may be, of all threads of a process."""
+    """Cache of open jobs and decoded windows, shared by all threads of a process."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -68,7 +69,7 @@ class _Kept:
         self.n_bytes = 0
 
     def opened(self, job: Job) -> tuple[Sweeper, RowReader]:
-        """The open job; opens it if need be."""
+        """Sweeper and reader of a job, opened at the first call."""
         with self._lock:
             found = self._jobs.get(job.token)
             if found is None:
@@ -78,7 +79,7 @@ class _Kept:
     def windows(
         self, job: Job, first: int, last: int, read: Callable[[], Iterator[Window]]
     ) -> Iterator[Window]:
-        """Windows of a range of grains: those that are kept, or else from `read`."""
+        """Windows of a range of grains, from the cache or else from `read`."""
         key = (job.token, first, last)
         with self._lock:
             found = self._windows.get(key)
@@ -92,7 +93,7 @@ class _Kept:
         for window in read():
             n_bytes += window.n_bytes
             if new is not None:
-                # What the kernels do not read may go.
+                # Only the row table is kept: kernels read nothing else.
                 new.append(window._replace(rows=None))
             if n_bytes > job.memory:
                 new = None
@@ -101,9 +102,10 @@ class _Kept:
             self._keep(key, new, job.memory)
 
     def _keep(self, key: tuple[str, int, int], windows: list[Window], most: int) -> None:
-        """Keeps windows, in the place of other jobs' that were not used for longest.
+        """Caches windows; those of other jobs are dropped for them, least recently used first.
 
-        Those of the same job stay: passes go round, and what was read first is read again first.
+        Windows of the same job are never dropped: each pass reads them in the same order, so that
+        the oldest is the one needed next.
         """
         with self._lock:
             n_bytes = self.n_bytes + _bytes_of(windows)
@@ -120,7 +122,7 @@ class _Kept:
         return n_bytes
 
     def forget(self, token: str) -> None:
-        """Lets go of a job and its windows."""
+        """Drops a job and its windows."""
         with self._lock:
             self._jobs.pop(token, None)
             for key in [key for key in self._windows if key[0] == token]:
@@ -148,5 +150,5 @@ def sweep_ranges(job: Job, request: SweepRequest, ranges: list[tuple[int, int]])
 
 
 def forget(token: str) -> None:
-    """Lets go of what this process keeps of a job."""
+    """Drops a job and its windows from the cache of this process."""
     _kept.forget(token)

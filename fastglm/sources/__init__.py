@@ -1,1 +1,1 @@
-"""Where rows come from that need not fit into memory: files, streams and tables, by position."""
+"""Sources of rows that need not fit into memory: files, streams and tables, read by position."""

@@ -1,4 +1,4 @@
-"""What a source of rows is: columns in a fixed order of rows, read a few rows at a time, often."""
+"""Base class of sources: columns with rows in a fixed order, read repeatedly in pieces."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ __all__ = ["Source", "is_text"]
 class Source(ABC):
     """Rows that need not fit into memory.
 
-    A fit reads them several times, each time in the same order; where a row stands among all rows
-    is its position, which decides how sums are made, so that results do not depend on how a
-    source cuts its rows into batches.
+    A fit reads them several times, each time in the same order. The position of a row, its number
+    among all rows, decides the order of summation, so that results do not depend on how a source
+    divides its rows into batches.
 
     Attributes
     ----------
     label : str
-        What messages call it.
+        Name of the source in messages.
     names : tuple of str
-        Of its columns.
+        Names of the columns.
     n_rows : int or None
-        Rows, where that is known without reading them.
+        Number of rows; None if it is not known before they are read.
     starts : tuple of int or None
-        Positions from which it can be read without reading what comes before, such as those of
-        Parquet's row groups, in increasing order; None if it can only be read from its first row.
+        Positions at which reading can begin without decoding earlier rows, such as the first rows
+        of Parquet's row groups, increasing. None if reading always begins at the first row.
     batch_rows : int
-        Most rows that are decoded together, where the source has a choice.
+        Largest number of rows decoded at a time, where the source has a choice.
     """
 
     label: str
@@ -44,14 +44,15 @@ class Source(ABC):
     def read(
         self, columns: Sequence[str], first: int = 0, last: int | None = None
     ) -> Iterator[pyarrow.Table]:
-        """The rows from position `first` on, up to before `last` or to the end, piece by piece.
+        """The rows at positions `first` to `last` - 1, piece by piece.
 
         Parameters
         ----------
         columns : sequence of str
-            Those that are needed, of `names`.
+            The needed ones of `names`.
         first : int, default 0
         last : int, optional
+            By default the rows up to the end.
 
         Yields
         ------
@@ -65,16 +66,16 @@ class Source(ABC):
         """
 
     def fingerprint(self) -> dict[str, Any]:
-        """What tells whether the rows are still the same, as plain JSON types.
+        """Properties that change when the rows change, in types of JSON.
 
-        Names of columns and, where they are known, the number of rows and the files' sizes and
-        times.
+        Names of columns and, where known, the number of rows and the sizes and modification times
+        of files. A resumed fit compares them with those of its checkpoint.
         """
         return {"names": list(self.names), "n_rows": self.n_rows}
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The files that it reads, where it knows them."""
+        """Paths of the files that the source reads; empty if it is not made of files."""
         return tuple(self.fingerprint().get("files", ()))
 
     def __repr__(self) -> str:
@@ -83,7 +84,7 @@ class Source(ABC):
 
 
 def is_text(kind: pyarrow.DataType) -> bool:
-    """Whether a type of Arrow is one of strings, however they lie in memory."""
+    """Whether an Arrow type is a string type of any memory layout."""
     import pyarrow
 
     types = pyarrow.types

@@ -1,4 +1,4 @@
-"""CSV files as sources: read once, into a temporary Parquet file that passes read."""
+"""CSV files as sources: converted once to a temporary Parquet file, which all passes read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CSVFiles"]
 
-#: Types that a column is tried with, one after another, where its first rows told another.
+#: Next wider type of a column in which a value does not fit the type inferred from its first rows.
 _WIDER = {
     "null": "int64",
     "int64": "bool",
@@ -35,7 +35,7 @@ _FAILED = re.compile(r"In CSV column #(\d+): .*?CSV conversion error to ([\w\[\]
 
 
 class CSVFiles(ParquetFiles):
-    """CSV files, converted to Parquet in a temporary folder that goes with the source.
+    """CSV files, converted to Parquet in a temporary folder that is deleted with the source.
 
     Parameters
     ----------
@@ -66,16 +66,16 @@ class CSVFiles(ParquetFiles):
             _converted(path, target, delimiter, types)
             for path, target in zip(self._originals, self._parts, strict=True)
         ):
-            # A column needed a wider type: all files get it.
+            # A column needs a wider type: all files are converted again, with that type.
             pass
         super().__init__(self._parts, label_of(paths))
-        #: What is to be said of columns, once they are read.
+        #: Warning by column, given when the column is first read.
         self._doubts = self._find_doubts(delimiter)
 
     def read(
         self, columns: Sequence[str], first: int = 0, last: int | None = None
     ) -> Iterator[pyarrow.Table]:
-        """See `Source.read`; warns the first time of columns that a few values make text."""
+        """See `Source.read`; the first read of a column gives its warning of `wrong_numbers`."""
         for name in columns:
             for text in self._doubts.pop(name, ()):
                 warn(text, FastGLMWarning)
@@ -111,7 +111,7 @@ class CSVFiles(ParquetFiles):
 
 
 def _converted(path: Path, target: Path, delimiter: str | None, types: dict[str, Any]) -> bool:
-    """Writes a file as Parquet; False where a column needed a wider type, now in `types`."""
+    """Writes a file as Parquet; False if a column needed a wider type, which is now in `types`."""
     import pyarrow
 
     try:

@@ -1,6 +1,6 @@
-"""Streams out of other engines: polars, DuckDB, pyarrow data sets and Delta tables.
+"""Sources from polars, DuckDB, pyarrow data sets and Delta tables.
 
-None of them is imported here: an object brings its library along.
+The libraries are not imported here: whoever has such an object has imported its library.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def _of_relation(relation: Any) -> Source:
 
 def _of_data_set(data_set: Any) -> StreamSource:
     def open_stream(columns: list[str]) -> Iterable[Any]:
-        # Reading further ahead, as it does by default, takes gigabytes.
+        # pyarrow's default read-ahead takes gigabytes.
         return data_set.to_batches(
             columns=columns,
             batch_size=Source.batch_rows,
@@ -50,14 +50,14 @@ def _of_data_set(data_set: Any) -> StreamSource:
 
 
 def _of_delta_table(table: Any) -> Source:
-    # The version that is open now stays the one that is read.
+    # All passes read the version of the table that is current now.
     source = _of_data_set(table.to_pyarrow_dataset())
     source.label = f"version {table.version()} of the Delta table"
     source.marks = {"version": table.version(), "parts": sorted(table.file_uris())}
     return source
 
 
-#: What is opened anew for every pass, by package and name of its type.
+#: Function that makes a source, by package and name of the type of the object.
 ENGINES: dict[tuple[str, str], Callable[[Any], Source]] = {
     ("polars", "LazyFrame"): _of_lazy_frame,
     ("duckdb", "DuckDBPyRelation"): _of_relation,

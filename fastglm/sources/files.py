@@ -1,4 +1,4 @@
-"""Rows in files: Parquet by row group and Arrow IPC by record batch, one file or many."""
+"""Sources of one or several files: Parquet by row group, Arrow IPC by record batch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["ArrowFiles", "FileSource", "ParquetFiles", "label_of", "size_of"]
 
 
 class _Unit(NamedTuple):
-    """Rows that a file stores together: a row group or a record batch."""
+    """A row group or record batch: the smallest part of a file that is decoded by itself."""
 
     file: int
     number: int
@@ -34,15 +34,15 @@ class FileSource(Source):
     paths : list of Path
         In the order of their rows.
     label : str, optional
-        What messages call them; by default their paths.
+        Name of the source in messages; by default the paths.
 
     Raises
     ------
     DataError
-        If a file cannot be read, holds no rows, or its columns are not those of the first.
+        If a file cannot be read, has no rows, or has other columns than the first file.
     """
 
-    #: What messages call a unit.
+    #: Word for a unit in messages.
     unit: str
 
     def __init__(self, paths: Sequence[Path], label: str | None = None) -> None:
@@ -107,7 +107,7 @@ class FileSource(Source):
             )
 
     def _attempt(self, path: Path, where: str, action: Any) -> Any:
-        """What `action` gives, with failures of file or library as one `DataError`."""
+        """Result of `action`; failures of the file or the library become a `DataError`."""
         import pyarrow
 
         try:
@@ -129,7 +129,7 @@ class FileSource(Source):
 
 
 class ParquetFiles(FileSource):
-    """Parquet: columns of text stay dictionaries, and only the columns asked for are decoded."""
+    """Parquet files; text stays dictionary-encoded, and only requested columns are decoded."""
 
     unit = "row group"
 
@@ -154,7 +154,7 @@ class ParquetFiles(FileSource):
         with parquet.ParquetFile(
             path, metadata=self._metadata[path], read_dictionary=texts
         ) as file:
-            # The thread that decodes is the one that sweeps: rows are shared out, not columns.
+            # One thread decodes and sums up a range of rows: threads share the rows, not columns.
             for batch in file.iter_batches(
                 self.batch_rows, row_groups=[unit.number], columns=columns, use_threads=False
             ):
@@ -170,7 +170,7 @@ class ArrowFiles(FileSource):
         import pyarrow
         from pyarrow import ipc
 
-        # Mapped, so that counting rows reads no columns.
+        # Memory-mapped: counting rows then reads no columns.
         with pyarrow.memory_map(str(path)) as mapped, ipc.open_file(mapped) as file:
             return file.schema, [file.get_batch(k).num_rows for k in range(file.num_record_batches)]
 
@@ -180,7 +180,7 @@ class ArrowFiles(FileSource):
 
         places = sorted(self.schema.get_field_index(name) for name in columns)
         options = ipc.IpcReadOptions(included_fields=places, use_threads=False)
-        # Read, not mapped: pages of a mapped file count as memory in use until they are let go.
+        # Not memory-mapped: mapped pages count as memory of the process until they are released.
         with (
             pyarrow.OSFile(str(self.paths[unit.file])) as opened,
             ipc.open_file(opened, options=options) as file,
@@ -189,12 +189,12 @@ class ArrowFiles(FileSource):
 
 
 def label_of(paths: Sequence[Path]) -> str:
-    """What messages call some files."""
+    """Name of several files in messages."""
     return str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
 
 
 def size_of(path: Path) -> tuple[int, int]:
-    """Bytes and time of the last change of a file, in nanoseconds."""
+    """Size of a file in bytes, and time of its last modification in nanoseconds."""
     try:
         found = path.stat()
     except OSError as error:
@@ -207,7 +207,7 @@ def size_of(path: Path) -> tuple[int, int]:
 def _require_alike(
     first: pyarrow.Schema, other: pyarrow.Schema, first_path: Path, other_path: Path
 ) -> None:
-    """Refuse files that do not have the same columns of the same types, in whatever order."""
+    """Raises `DataError` unless files have the same columns and types; their order may differ."""
     kinds, others = ({f.name: f.type for f in schema} for schema in (first, other))
     for name in kinds | others:
         mine, theirs = kinds.get(name), others.get(name)

@@ -20,7 +20,8 @@ __all__ = ["PartitionSource"]
 class PartitionSource(Source):
     """The partitions of a Dask data frame, one after the other.
 
-    Counting the rows of each takes a pass; then any of them is computed by itself.
+    A first pass counts the rows of each partition; later reads compute only the partitions that
+    they need.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""`fastglm.scan`: from a path, a glob, a table or what can be opened again to a source of rows."""
+"""`fastglm.scan` makes a source of rows from a path, glob, table or function."""
 
 from __future__ import annotations
 
@@ -22,39 +22,39 @@ _MAGIC = frozenset("*?[")
 def scan(data: Any, delimiter: str | None = None) -> Source:
     """Take rows that need not fit into memory as the data of a fit.
 
-    Nothing but the files' footers is read before the fit; it reads the rows a few times, in
+    Before the fit only the footers of files are read; the fit reads the rows a few times, in
     bounded memory. The same rows give the same results to the last bit, however they are stored.
 
     Parameters
     ----------
     data : path, glob, folder, list of paths, table, data frame, stream or callable
         Parquet (``.parquet``, ``.pq``) or Arrow IPC (``.arrow``, ``.feather``, ``.ipc``) files:
-        one, a list of them, all that a glob such as ``"claims/*.parquet"`` finds, or all in a
+        one, a list of them, all that match a glob such as ``"claims/*.parquet"``, or all in a
         folder, in the order of their names. Or a polars LazyFrame, a DuckDB relation, a pyarrow
         data set, a Delta table, a Dask data frame, an Arrow table or any data frame. Or a function
-        of no arguments that gives an iterable of record batches, tables or data frames, the same
-        rows each time.
-        CSV files are read once, into a temporary Parquet file.
+        without arguments that returns an iterable of record batches, tables or data frames, with
+        the same rows each time.
+        CSV files are converted once, to a temporary Parquet file.
     delimiter : str, optional
-        Of CSV files: a character, or "tab". By default the one of comma, semicolon and tab that the
-        first line has most of.
+        Separator of CSV files: a character, or "tab". By default the most frequent of comma,
+        semicolon and tab in the first line.
 
     Returns
     -------
     Source
-        To be given to `fastglm.glm` in the place of a data frame. A path works as well.
+        Pass it to `fastglm.glm` in place of a data frame. A path can also be passed directly.
 
     Raises
     ------
     DataError
         If there are no such files, their columns differ, or `data` can be read only once.
     MissingPackageError
-        Without pyarrow.
+        If pyarrow is not installed.
 
     Warns
     -----
     FastGLMWarning
-        Where CSV files are converted.
+        If CSV files are converted.
 
     Examples
     --------
@@ -78,7 +78,7 @@ def scan(data: Any, delimiter: str | None = None) -> Source:
 
 
 def is_source(data: Any) -> bool:
-    """Whether `data` is read as a stream: a source, a path, or what gives rows when asked."""
+    """Whether `data` is streamed: a source, a path, a function or an object of `ENGINES`."""
     return (
         isinstance(data, Source | str | Path)
         or _kind(data) in ENGINES
@@ -125,7 +125,7 @@ def _of_files(paths: Iterable[Path], label: str, delimiter: str | None) -> Sourc
 
 
 def _kind(data: Any) -> tuple[str, str]:
-    """Package and name of the type of an object, without importing the package."""
+    """Package and name of the type of an object; the package is not imported."""
     kind = type(data)
     return kind.__module__.partition(".")[0].lstrip("_"), kind.__name__
 

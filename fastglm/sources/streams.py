@@ -1,4 +1,4 @@
-"""Rows that come as a stream which is opened anew for every pass."""
+"""Sources of streams, which are opened again for every pass."""
 
 from __future__ import annotations
 
@@ -13,25 +13,27 @@ if TYPE_CHECKING:
 
 __all__ = ["ColumnTypes", "StreamSource", "as_table", "attempt", "joined_tables"]
 
-#: Opens the stream, from its first row, with these columns or all.
+#: Opens the stream at its first row, with at least the given columns.
 Opener = Callable[[list[str]], Iterable[Any]]
 
 
 class StreamSource(Source):
-    """Record batches, tables or data frames from what can be opened again and again.
+    """Record batches, tables or data frames of a stream that can be opened repeatedly.
 
     Parameters
     ----------
     open_stream : callable
-        Takes a list of names of columns; gives an iterable of batches that have at least these, in
-        the same order of rows every time.
+        Takes a list of column names; returns an iterable of batches with at least these columns,
+        in the same order of rows every time.
     names : tuple of str
+        Names of the columns.
     label : str
+        Name of the stream in messages.
 
     Attributes
     ----------
     marks : dict
-        What else tells whether the rows are still the same, such as a version.
+        Further entries of `fingerprint`, such as the version of a table.
     """
 
     def __init__(self, open_stream: Opener, names: Sequence[str], label: str) -> None:
@@ -45,12 +47,12 @@ class StreamSource(Source):
 
     @classmethod
     def from_callable(cls, function: Callable[[], Any], label: str) -> StreamSource:
-        """A stream from a function of no arguments.
+        """A stream that a function without arguments opens.
 
         Raises
         ------
         DataError
-            If it gives the same stream twice, no stream, or one without rows.
+            If the function returns the same iterator twice, no iterable, or a stream without rows.
         """
         opened = attempt(label, function)
         if _is_used_up_once(opened) and attempt(label, function) is opened:
@@ -69,7 +71,7 @@ class StreamSource(Source):
     def read(
         self, columns: Sequence[str], first: int = 0, last: int | None = None
     ) -> Iterator[pyarrow.Table]:
-        """See `Source.read`; rows before `first` are read and passed over."""
+        """See `Source.read`; rows before `first` are read and discarded."""
         wanted, position = list(columns), 0
         for batch in _batches(self.label, lambda: self._open(wanted)):
             table = as_table(batch, self.label)
@@ -91,7 +93,7 @@ class StreamSource(Source):
             self._require_same_length(position)
 
     def _require_same_length(self, rows: int) -> None:
-        """Keeps the number of rows of the first reading, and refuses any other later."""
+        """Keeps the number of rows of the first read, and raises if a later one differs."""
         if self.n_rows is None:
             if not rows:
                 raise DataError(f"{self.label} has no rows.")
@@ -104,18 +106,18 @@ class StreamSource(Source):
 
 
 def _is_used_up_once(opened: Any) -> bool:
-    """Whether an iterable is its own iterator, or a reader, which nothing rewinds."""
+    """Whether an iterable can be read only once: an iterator, or a pyarrow reader."""
     return hasattr(opened, "__next__") or hasattr(opened, "read_next_batch")
 
 
 def _is_one_table(opened: Any) -> bool:
-    """Whether what should give batches is a table, a batch or a data frame by itself."""
+    """Whether an object is a single table, batch or data frame, not an iterable of these."""
     is_table = hasattr(opened, "schema") or hasattr(opened, "columns")
     return is_table and not _is_used_up_once(opened)
 
 
 def attempt(label: str, action: Callable[[], Any]) -> Any:
-    """What `action` gives; what goes wrong in it, in whatever library, is one `DataError`."""
+    """Result of `action`; exceptions of any library become a `DataError`."""
     try:
         return action()
     except FastGLMError:
@@ -129,7 +131,7 @@ def attempt(label: str, action: Callable[[], Any]) -> Any:
 
 
 def _batches(label: str, opened: Callable[[], Any]) -> Iterator[Any]:
-    """The batches of a stream, of which a single table or data frame is one."""
+    """The batches of a stream; a single table or data frame is one batch."""
     stream = attempt(label, opened)
     if _is_one_table(stream):
         stream = [stream]
@@ -139,12 +141,12 @@ def _batches(label: str, opened: Callable[[], Any]) -> Iterator[Any]:
 
 
 class ColumnTypes:
-    """The types of a stream's columns: those of its first batch that has values, for all batches.
+    """Types of a stream's columns: each from the first batch with values of it, for all batches.
 
     Parameters
     ----------
     label : str
-        Of the source, for messages.
+        Name of the source in messages.
     """
 
     def __init__(self, label: str) -> None:
@@ -152,7 +154,7 @@ class ColumnTypes:
         self._known: dict[str, pyarrow.DataType] = {}
 
     def of_all(self, table: pyarrow.Table) -> pyarrow.Table:
-        """The same rows in these types; columns of nulls alone may have any.
+        """The table cast to these types; a column of nothing but nulls may have any type.
 
         Raises
         ------
@@ -184,7 +186,7 @@ class ColumnTypes:
 
 
 def _with_wide_codes(column: pyarrow.ChunkedArray) -> pyarrow.ChunkedArray:
-    """A column whose dictionary, if it has one, has int32 codes, however many levels there are."""
+    """A column with its dictionary codes, if any, as int32: batches then have one type."""
     import pyarrow
 
     kind = column.type
@@ -201,14 +203,14 @@ def _with_wide_codes(column: pyarrow.ChunkedArray) -> pyarrow.ChunkedArray:
 
 
 def joined_tables(tables: Sequence[pyarrow.Table]) -> pyarrow.Table:
-    """Tables below each other; a column of nulls alone takes the type that it has in others."""
+    """Concatenated tables; a column of nothing but nulls takes its type from the other tables."""
     import pyarrow
 
     return pyarrow.concat_tables(tables, promote_options="default")
 
 
 def as_table(batch: Any, label: str) -> pyarrow.Table:
-    """A table of what a stream may give: batches, tables and data frames."""
+    """A batch of a stream (record batch, table or data frame) as an Arrow table."""
     import pyarrow
 
     if isinstance(batch, pyarrow.RecordBatch):

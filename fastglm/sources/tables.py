@@ -1,4 +1,4 @@
-"""Rows of a table in memory, taken as a source."""
+"""A table in memory as a source."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["TableSource"]
 
 
 class TableSource(Source):
-    """An Arrow table, or what one can be made of: a data frame or a mapping of columns."""
+    """An Arrow table, or a data frame or mapping of columns converted to one."""
 
     def __init__(self, table: Any) -> None:
         self._table = _as_arrow(table)
