@@ -62,8 +62,7 @@ def read_arrays(
     ----------
     endog : array_like, shape (n,) or (n, k)
     exogs
-        Array, sparse matrix or frame of each linear predictor, by argument name; None stands for
-        an intercept alone.
+        Array, sparse matrix or frame by argument name; None stands for an intercept alone.
     columns
         ``freq_weights``, ``var_weights``, ``offset`` and ``exposure``, each (n,) or None.
     missing
