@@ -84,14 +84,13 @@ def read_arrays(
     read = by_name.values()
     designs = tuple([each.design for each in read])
     n = designs[0].n_rows
-    (index, named_by), keep = _names_from(endog, *exogs.values()), None
+    (index, named_by), keep, n_dropped = _names_from(endog, *exogs.values()), None, 0
     columns = {k: v for k, v in columns.items() if v is not None}
     counts: dict[str, int] = {}
     if missing == "drop" or not of_family:
         columns = {k: vector(v, k, n) for k, v in columns.items()}
         absent, counts = _absent(response, columns, by_name)
         keep = _kept(absent, counts, missing)
-    weights, n_dropped = weight_sources(columns), 0
     if keep is not None:
         n_dropped = int(n - keep.sum())
         designs = tuple(take_rows(design, keep) for design in designs)
@@ -107,7 +106,7 @@ def read_arrays(
         takes,
         fitted_formulas=tuple([each.fitted_formula for each in read]),
         column_names={},
-        weights=weights,
+        weights=weight_sources(columns),
         response_name=str(getattr(endog, "name", None) or "y"),
         response_levels=levels,
         index=index,
