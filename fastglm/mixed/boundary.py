@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fastglm.mixed.covariances import Diagonal, Unstructured
+from fastglm.mixed.covariances import Correlated, Diagonal, Unstructured
 from fastglm.mixed.layout import Layout
 
 __all__ = ["describe_singular", "semidefinite_theta", "settle"]
@@ -40,7 +40,8 @@ def semidefinite_theta(
             stays = np.abs(part) < small
             new = np.where(stays, 0.0, part)
         else:
-            new, stays = part, np.zeros(part.size, dtype=bool)
+            assert isinstance(structure, Correlated)
+            new, stays = structure.semidefinite(part, small)
         parts.append(new)
         held.append(stays)
     return np.concatenate(parts), np.concatenate(held)
@@ -143,7 +144,10 @@ def _inside(
     Zero is stationary, so that a search may end there by chance: the curvature of the criterion in
     what is held says where it falls, if it does.
     """
-    places = np.flatnonzero(held)
+    # A correlation at its end has been searched for from inside.
+    places = np.flatnonzero(held & (theta == 0.0))
+    if not places.size:
+        return None
     curvature = np.empty((places.size, places.size))
     for row, place in enumerate(places):
         step = theta.copy()

@@ -15,7 +15,12 @@ import numpy as np
 
 from fastglm.errors import ModelError
 
-__all__ = ["STRUCTURES", "Structure"]
+__all__ = ["STRUCTURES", "Correlated", "Structure"]
+
+#: Where a correlation, on its unbounded scale, is at the end of its range to 1e-13.
+END = 15.0
+#: The same of a start: about 0.96 of the range.
+LIFTED = 2.0
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,10 @@ class Structure:
     def names(self, columns: tuple[str, ...]) -> list[str]:
         """Of the parameters, given those of the columns."""
         raise NotImplementedError
+
+    def lifted(self, theta: np.ndarray, least: float) -> np.ndarray:
+        """Parameters nearby whose standard deviations are not zero."""
+        return np.where((self.start() > 0.0) & (np.abs(theta) < least), least, theta)
 
     def canonical(self, theta: np.ndarray) -> np.ndarray:
         """The parameters of the same covariance whose standard deviations are not negative."""
@@ -156,19 +165,47 @@ class Diagonal(Structure):
         return np.abs(theta)
 
 
-class _Correlated(Structure):
+class Correlated(Structure):
     """Standard deviations times the Cholesky factor of a correlation matrix of one parameter.
 
-    theta holds the standard deviations and then t, a correlation on an unbounded scale.
+    theta holds the standard deviations, whose signs do not matter, and then t, a correlation on an
+    unbounded scale.
     """
+
+    def semidefinite(self, theta: np.ndarray, small: float) -> tuple[np.ndarray, np.ndarray]:
+        """Theta with small standard deviations at zero and t at its end if the correlation is.
+
+        Also which of its entries that holds there, (m,) bool.
+        """
+        new = theta.copy()
+        held = np.append(np.abs(theta[:-1]) < small, False)
+        new[held] = 0.0
+        if np.count_nonzero(self._deviations(new)[0]) < 2:
+            new[-1], held[-1] = 0.0, True
+            return new, held
+        least = np.linalg.eigvalsh(self._bounded(theta[-1])[0])[0]
+        if least < small:
+            new[-1], held[-1] = np.copysign(END, theta[-1]), True
+        return new, held
+
+    def lifted(self, theta: np.ndarray, least: float) -> np.ndarray:
+        """The correlation is not at its end either."""
+        lifted = super().lifted(theta, least)
+        lifted[-1] = np.clip(lifted[-1], -LIFTED, LIFTED)
+        return lifted
 
     def _deviations(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Standard deviations, (k,), and their derivatives in those of theta, (m - 1, k)."""
-        return theta[:-1], np.eye(self.k)
+        return np.abs(theta[:-1]), np.diag(np.sign(theta[:-1]))
 
     def _correlation(self, t: float) -> tuple[np.ndarray, np.ndarray]:
         """The correlation matrix at t, and its derivative."""
         raise NotImplementedError
+
+    def _bounded(self, t: float) -> tuple[np.ndarray, np.ndarray]:
+        """The same; at its end the matrix still has a Cholesky factor, beyond it all is alike."""
+        correlation, slope = self._correlation(min(max(t, -END), END))
+        return correlation, slope if abs(t) < END else np.zeros_like(slope)
 
     @property
     def n_theta(self) -> int:
@@ -181,12 +218,12 @@ class _Correlated(Structure):
 
     def factor(self, theta: np.ndarray) -> np.ndarray:
         """Rows of the Cholesky factor times standard deviations."""
-        correlation, _ = self._correlation(theta[-1])
+        correlation, _ = self._bounded(theta[-1])
         return self._deviations(theta)[0][:, None] * np.linalg.cholesky(correlation)
 
     def jacobian(self, theta: np.ndarray) -> np.ndarray:
         """By the derivative of a Cholesky factor: L Phi(L^-1 dR L^-T), Phi halving the diagonal."""
-        correlation, slope = self._correlation(theta[-1])
+        correlation, slope = self._bounded(theta[-1])
         root = np.linalg.cholesky(correlation)
         deviations, weights = self._deviations(theta)
         inner = np.linalg.solve(root, np.linalg.solve(root, slope).T)
@@ -194,12 +231,11 @@ class _Correlated(Structure):
         return np.stack([*(w[:, None] * root for w in weights), deviations[:, None] * of_root])
 
     def canonical(self, theta: np.ndarray) -> np.ndarray:
-        """Standard deviations without sign: only all of them can change it at once."""
-        sign = -1.0 if theta[0] < 0.0 else 1.0
-        return np.append(sign * theta[:-1], theta[-1])
+        """Standard deviations without sign."""
+        return np.append(np.abs(theta[:-1]), theta[-1])
 
 
-class CompoundSymmetry(_Correlated):
+class CompoundSymmetry(Correlated):
     """A standard deviation for each column and one correlation for all pairs, above -1/(k-1)."""
 
     name = "cs"
@@ -216,7 +252,7 @@ class CompoundSymmetry(_Correlated):
         return [*columns, "cor"]
 
 
-class Autoregressive(_Correlated):
+class Autoregressive(Correlated):
     """One standard deviation, and correlations rho to the power of the distance of columns."""
 
     name = "ar1"
@@ -227,7 +263,7 @@ class Autoregressive(_Correlated):
         return 2
 
     def _deviations(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return np.full(self.k, theta[0]), np.ones((1, self.k))
+        return np.full(self.k, abs(theta[0])), np.full((1, self.k), np.sign(theta[0]))
 
     def _correlation(self, t: float) -> tuple[np.ndarray, np.ndarray]:
         rho = np.tanh(t)

@@ -294,6 +294,7 @@ def _errors(
     known, flat = determined_part(covariance)
     changes = np.nan_to_num(jacobian)
     variances = np.einsum("ij,jk,ik->i", changes, known, changes)
-    bad = np.isnan(jacobian).any(axis=1) | (jacobian[:, unknown] != 0.0).any(axis=1)
+    bad = ~(jacobian != 0.0).any(axis=1)
+    bad |= np.isnan(jacobian).any(axis=1) | (jacobian[:, unknown] != 0.0).any(axis=1)
     bad |= (np.abs(changes @ flat) > MOVED * (np.abs(changes) @ np.abs(flat))).any(axis=1)
     return np.where(bad, np.nan, np.sqrt(np.maximum(variances, 0.0)))

@@ -224,6 +224,8 @@ def statsmodels_terms(
     """Arguments as statsmodels has them, as terms of a formula."""
     if not isinstance(groups, str):
         raise ModelError("groups= names a column of the data frame.")
+    if not (groups.isidentifier() or groups.startswith("`")):
+        groups = f"`{groups}`"
     terms = []
     if re_formula is not None or not vc_formula:
         terms.append(f"({(re_formula or '1').lstrip(' ~')} | {groups})")

@@ -254,7 +254,7 @@ def settled(search: Search, found: Minimum, begun: Begun, max_iter: int) -> Gene
         )
         n_evaluations, n_iter = n_evaluations + found.n_evaluations, n_iter + found.n_iter
     if held.any() or not np.array_equal(theta, at.theta):
-        search = Search(problem, held)
+        search = Search(problem, held, theta)
         problem.warm = problem.warm_factor = None
         free = np.concatenate([np.ones(p, bool), ~held, np.ones(int(search.has_extra), bool)])
         first = np.concatenate([at.beta, theta[~held], search.extra(at.log_extra)])

@@ -87,7 +87,7 @@ def _derivatives(
 ) -> tuple[float, np.ndarray, float]:
     """First derivative in the parameter, those of the gradient, and the second."""
     problem, at = found.problem, found.state.parameters
-    search = Search(problem, found.held)
+    search = Search(problem, found.held, found.theta)
     x = np.concatenate([at.beta, at.theta[~found.held], search.extra(at.log_extra)])
     values, gradients = [], []
     for near in (value + STEP, value - STEP):
@@ -97,7 +97,7 @@ def _derivatives(
             problem, derivatives=derivatives, warm=found.state.spherical,
             normaliser=normaliser_of(rows, law, problem.extra, False),
         )  # fmt: skip
-        one, gradient = Search(other, found.held)(x)
+        one, gradient = Search(other, found.held, found.theta)(x)
         values.append(one)
         gradients.append(gradient)
     curvature = (values[0] + values[1] - 2.0 * found.value) / STEP**2

@@ -327,8 +327,10 @@ def _require_independent(group: str, term: Term, columns: np.ndarray) -> None:
         if term.structure.name == "us" and (
             np.linalg.eigvalsh(gram[: last + 1, : last + 1])[0] < COLLINEAR
         ):
+            weights = np.linalg.lstsq(gram[:last, :last], gram[:last, last])[0]
+            others = [term.columns[k] for k in np.flatnonzero(np.abs(weights) > 1e-6)]
             raise DataError(
                 f"'{term.columns[last]}' in a random term of '{group}' is a combination of "
-                f"{', '.join(term.columns[:last])}: its effects cannot be told from theirs. "
+                f"{', '.join(others)}: its effects cannot be told from theirs. "
                 "Leave it out, or one of the others."
             )

@@ -41,8 +41,10 @@ class Begun:
 class Search:
     """The criterion as a function of one vector: beta, the free theta and the extra parameter."""
 
-    def __init__(self, problem: LaplaceProblem, held: np.ndarray):
+    def __init__(self, problem: LaplaceProblem, held: np.ndarray, theta: np.ndarray | None = None):
         self.problem, self.held = problem, held
+        #: What is held has these values, zero but for correlations at their end.
+        self.theta = np.zeros(held.size) if theta is None else theta
         self.p = problem.fixed.p
         #: Schur complement at the last Hessian.
         self.information: np.ndarray | None = None
@@ -54,8 +56,8 @@ class Search:
         return [log_extra] if self.has_extra else []
 
     def parameters(self, x: np.ndarray) -> Parameters:
-        """From the vector; what is held is zero."""
-        theta = np.zeros(self.held.size)
+        """From the vector, and what is held."""
+        theta = self.theta.copy()
         free = ~self.held
         theta[free] = x[self.p : self.p + free.sum()]
         return Parameters(x[: self.p], theta, float(x[-1]) if self.has_extra else 0.0)

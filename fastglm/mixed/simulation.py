@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Bootstrap", "bootstrap", "draw_effects", "lifted_theta", "simulate"]
 
+#: Least standard deviation to start another fit from.
+LIFTED = 0.1
+
 
 def simulate(fit: MixedFit, n: int, seed: Any, use_u: bool) -> np.ndarray:
     """Responses of the fitted rows, (n rows, n draws).
@@ -143,9 +146,10 @@ def bootstrap(fit: MixedFit, n: int, seed: Any, n_threads: int) -> Bootstrap:
 
 
 def lifted_theta(fit: MixedFit) -> np.ndarray:
-    """Theta to start from, off the boundary: zero is stationary."""
-    theta = fit.theta.copy()
-    start = fit.estimate.layout.start_theta() if fit.estimate is not None else np.ones(theta.size)
-    on_diagonal = start > 0.0
-    theta[on_diagonal & (np.abs(theta) < 0.1)] = 0.1
-    return theta
+    """Theta to start from, off the boundary: zero is stationary, and so is the end of a t."""
+    estimate = fit.estimate
+    if estimate is None:
+        return np.where(np.abs(fit.theta) < LIFTED, LIFTED, fit.theta)
+    layout = estimate.layout
+    parts = zip(layout.theta_order, layout.split(fit.theta), strict=True)
+    return np.concatenate([term.structure.lifted(part, LIFTED) for (_, term), part in parts])

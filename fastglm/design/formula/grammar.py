@@ -110,9 +110,9 @@ def _parse(text: str, columns: tuple[str, ...]) -> ParsedFormula:
             f"The formula '{text}' has nothing right of '~': write 1 there for a mean alone."
         )
     sides = _formulaic(text, columns)
-    lhs = list(getattr(sides, "lhs", None) or [])
-    rhs = getattr(sides, "rhs", sides)
-    if isinstance(rhs, tuple):
+    left, rhs = getattr(sides, "lhs", None) or [], getattr(sides, "rhs", sides)
+    lhs = list(left)
+    if isinstance(rhs, tuple) or isinstance(left, tuple):
         raise FormulaError(f"'{text}': formulas with several parts, '|', are not supported.")
     terms, offsets = [], []
     for term in rhs:

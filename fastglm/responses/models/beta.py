@@ -175,6 +175,10 @@ class BetaModel(ResponseModel[BetaResults]):
             raise DataError(
                 f"BetaModel needs responses strictly between 0 and 1: {rows_text(outside)} are not."
             )
+        if (rows.response == rows.response[0]).all():
+            raise DataError(
+                f"the response is {rows.response[0]:g} in every row: no precision is large enough."
+            )
         self.rows = rows
 
     def _predictors(self) -> list[tuple[str, int]]:
