@@ -27,6 +27,8 @@ DIFFERENCE = 2e-4
 #: Most Newton steps.
 MOST_POLISHING = 8
 LEAST_STEP = 1e-10
+#: Least share of a step that failed to be tried next.
+SHORTEST = 0.02
 #: Longest first step where nothing is known of the curvature.
 FIRST_STEP = 0.45
 
@@ -205,6 +207,11 @@ def _line_search(
         new_value, new_gradient = function(x + length * step)
         if not np.isfinite(new_value) or new_value > value + 1e-4 * length * slope + noise:
             high = length
+            if np.isfinite(new_value) and low == 0.0 and length > LEAST_STEP:
+                # The minimum of the parabola through both values, as far as it can be trusted.
+                bend = new_value - value - length * slope
+                length *= min(max(-0.5 * slope * length / bend, SHORTEST), 0.5)
+                continue
         elif float(new_gradient @ step) < 0.9 * slope and length < 64.0:
             best = (length, new_value, new_gradient)
             low = length
