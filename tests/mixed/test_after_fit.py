@@ -45,9 +45,6 @@ def test_step_adds_terms_of_a_scope_and_keeps_random_ones():
     arrays = fg.MixedGLM(DATA["y"], DATA["x"][:, None], groups=DATA["g"]).fit()
     with pytest.raises(ModelError, match="given by a formula"):
         arrays.step()
-    share = {"s": RNG.beta(2.0, 2.0, N), **DATA}
-    with pytest.raises(ModelError, match="one linear predictor"):
-        fg.mixed("s ~ x + (1 | g)", share, family="beta").step()
 
 
 def test_report_holds_variances_terms_and_every_picture(tmp_path):
