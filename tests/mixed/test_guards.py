@@ -31,9 +31,9 @@ def test_rows_of_a_level_far_from_the_others_need_halved_steps(monkeypatch):
     # Counts in the millions beside zeros: a full Newton step would overflow.
     g = np.repeat(np.arange(6), 4)
     y = np.where(g == 0, 2e6, 1.0) + (np.arange(24) % 2)
+    problem = fg.mixed("y ~ 1 + (1 | g)", {"y": y, "g": g}, "poisson").estimate.problem
     # Level by level: the other search does not come to help.
     monkeypatch.setattr(modes.ModeSearch, "_search_together", lambda self: False)
-    problem = fg.mixed("y ~ 1 + (1 | g)", {"y": y, "g": g}, "poisson").estimate.problem
     problem.warm = None
     state = problem.at(Parameters(np.zeros(1), np.ones(1)))
     assert np.isfinite(state.value)
