@@ -1,9 +1,9 @@
-"""Columns of levels that are combinations of earlier ones: found in the cells of the codes.
+"""Aliased columns among indicators, found exactly from the combinations of levels that occur.
 
-What indicators and their products with the same numeric columns are in a row depends on its codes
-alone, but for a factor. So one row of each combination of codes that occurs decides which of these
-columns are combinations of others, exactly: for a few passes over the codes, at the price of a few
-sums each. That holds for rows of any number.
+The values of indicators in a row, and of their products with one numeric column, depend only on the
+row's level codes, up to a common factor. One row of each combination of codes that occurs therefore
+decides which of these columns are combinations of others, however many rows there are; finding the
+combinations takes a few passes over the codes.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from fastglm.passes.row_table import RowTable
 
 __all__ = ["coded_columns", "coded_combinations"]
 
-#: Combinations of codes that may be looked at, of each row and at least; and columns of one group.
+#: Largest number of combinations of codes, for each row and in any case; and of columns of a group.
 CELLS_PER_ROW, LEAST_CELLS, MOST_COLUMNS = 4, 1 << 20, 1_000
-#: A pivot, of cells that count alike, below which a column is looked at in every cell.
+#: Pivot, over equally weighted combinations of codes, below which a column is checked further.
 NOTHING_LEFT = 1e-12
-#: Weights of a combination so close to whole numbers are these.
+#: Coefficients of a combination this close to a whole number are rounded to it.
 WHOLE = 1e-9
-#: A combination leaves no more than this of a column, as a share of its norm.
+#: Largest remainder of an aliased column after its combination is subtracted, relative to its norm.
 ROUNDING = 1e-13
 
 
 @dataclass
 class _Group:
-    """Stored columns that are an indicator, or 1, times the same factors."""
+    """Stored columns that are indicators, or ones, multiplied by the same numeric columns."""
 
     factors: tuple[np.ndarray, ...]
     #: First stored column and categoricals, which are none for a plain column.
@@ -46,7 +46,7 @@ def coded_columns(row_table: RowTable) -> np.ndarray:
 
 
 def coded_combinations(row_table: RowTable) -> dict[int, np.ndarray]:
-    """Columns of levels that are combinations of earlier ones of the same factors.
+    """Columns of indicators that are combinations of earlier ones with the same numeric factors.
 
     Parameters
     ----------
@@ -56,8 +56,8 @@ def coded_combinations(row_table: RowTable) -> dict[int, np.ndarray]:
     Returns
     -------
     dict of int to ndarray, shape (p,)
-        Column to coefficients of earlier columns, of the columns as they came. Columns that are
-        not there may be aliased all the same.
+        Coefficients of the earlier columns, on the given scale, for each aliased column found.
+        Other columns may be aliased too: only those of a group are compared.
     """
     found: dict[int, np.ndarray] = {}
     for group in _groups(row_table):
@@ -67,7 +67,7 @@ def coded_combinations(row_table: RowTable) -> dict[int, np.ndarray]:
 
 
 def _groups(row_table: RowTable) -> Iterable[_Group]:
-    """Stored columns by the factors that they are multiplied with."""
+    """Stored columns grouped by the numeric columns that they are multiplied by."""
     groups: dict[tuple, _Group] = {}
     first = 0
     for part in row_table.design.parts:
@@ -87,7 +87,7 @@ def _groups(row_table: RowTable) -> Iterable[_Group]:
 
 
 def _columns_of(row_table: RowTable, group: _Group) -> tuple[np.ndarray, scipy.sparse.csr_array]:
-    """Design columns that are made of a group's columns alone, and the map from these to them."""
+    """Design columns made of a group's stored columns alone, and the map from stored to design."""
     matrix = row_table.design.transform_matrix()
     own = np.zeros(matrix.shape[0], dtype=bool)
     for first, part in group.parts:
@@ -121,7 +121,7 @@ def _of_group(row_table: RowTable, group: _Group) -> dict[int, np.ndarray]:
         nearest = np.rint(coefficients)
         rests[:, place] = np.where(np.abs(coefficients - nearest) < WHOLE, nearest, coefficients)
         rests[j, place] = -1.0
-    # Whether it is one is seen in every cell, whatever the factor's digits.
+    # Checked in every combination of codes, where values are exact whatever the numeric factor.
     over = np.abs(design @ rests).max(axis=0, initial=0.0) > ROUNDING * np.abs(rests).sum(axis=0)
     found = {}
     for place in np.flatnonzero(~over).tolist():

@@ -1,8 +1,8 @@
-"""Deviances far below, or above, one: the unit of a response, or of weights, must not show.
+"""Independence of a fit from the units of its response and weights, in which deviances scale.
 
-The tolerance adds 0.1 to the deviance, and samples have a prior of precision one on coefficients.
-Both are in units of a known dispersion. Where it is estimated, the deviance is in that of the
-response and its weights.
+The convergence test adds 0.1 to the deviance, and fits to samples have a prior of precision one on
+the coefficients. Both suit deviances in units of the dispersion. Where the dispersion is estimated,
+the deviance is in units of the response instead, and may be far below one.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from fastglm.solve.newton.run import Run, SolverOptions
 
 __all__ = ["is_within_share_of_deviance", "run_to_share_of_deviance", "unit_of_deviance"]
 
-#: What the tolerance adds to a deviance (`fastglm.solve.newton.convergence`), and most steps after
-#: it was met to a share of that.
+#: Constant that the convergence test adds to a deviance (`fastglm.solve.newton.convergence`), and
+#: largest number of further steps where that constant decided the test.
 FLOOR_OF_DEVIANCE, MORE_STEPS = 0.1, 20
-#: Rows of which the unit is told.
+#: Rows from which the unit is estimated.
 ROWS = 1024
 
 
 def unit_of_deviance(run: Run) -> float:
-    """Mean deviance of some rows from their mean, at most 1; 1 where the dispersion is known."""
+    """Mean null deviance of a sample of rows, at most 1; 1 if the dispersion is known."""
     rows, family = run.row_table, run.family
     if family.dispersion_known or rows.response is None:
         return 1.0
@@ -42,7 +42,7 @@ def unit_of_deviance(run: Run) -> float:
 
 
 def is_within_share_of_deviance(run: Run, options: SolverOptions) -> bool:
-    """Whether the step of a run that has converged leaves no more than a share of the deviance."""
+    """Whether a converged run meets the tolerance relative to the deviance alone."""
     state, deviance = run.state, float(run.state[at.DEVIANCE])
     is_linear = run.has_constant_weights and run.is_newton
     if run.family.dispersion_known or is_linear or not 0.0 < deviance < FLOOR_OF_DEVIANCE:
@@ -54,7 +54,7 @@ def is_within_share_of_deviance(run: Run, options: SolverOptions) -> bool:
 
 
 def run_to_share_of_deviance(run: Run, options: SolverOptions) -> None:
-    """More steps where the tolerance was met because of what it adds, as far as rounding lets."""
+    """Takes further steps, until rounding stops them, if the tolerance's constant ended the run."""
     if run.status != Status.CONVERGED or is_within_share_of_deviance(run, options):
         return
     state = run.state
@@ -66,5 +66,5 @@ def run_to_share_of_deviance(run: Run, options: SolverOptions) -> None:
     state[at.UNCERTAINTY_SLACK] *= share
     run.expect(options)
     if run.status in (Status.MAX_ITERATIONS, Status.STEP_TOO_SHORT):
-        # Rounding is larger than that: what was enough before still is.
+        # Rounding errors are larger than the tolerance: the earlier convergence stands.
         state[at.STATUS] = Status.CONVERGED

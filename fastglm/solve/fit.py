@@ -1,4 +1,4 @@
-"""The loop: sweep, step, until it converges; a sample of rows goes first where there are many."""
+"""The loop of sweeps and steps until convergence; large fits start from a sample of rows."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ from fastglm.solve.starting.sampled_correction import finalize_information
 
 __all__ = ["Progress", "SolverOptions", "count_chunks", "solve"]
 
-# A run that ended otherwise has no coefficients to refine, or stands on the boundary of the domain,
-# where weights without bound make any design look ill-conditioned.
+# Statuses after which coefficients are refined. A run that ended otherwise has no coefficients, or
+# lies on the boundary of the domain, where unbounded weights make any design look ill-conditioned.
 _REFINABLE = (Status.CONVERGED, Status.MAX_ITERATIONS, Status.STEP_TOO_SHORT)
 
 
@@ -72,11 +72,12 @@ def solve(
     safe_mean
         Gives a mean inside the domain, from which an intercept can start if all else fails.
     start_decrement
-        Of the step that led to `start_params`: gives the first step its contraction.
+        Newton decrement of the step that led to `start_params`, for the contraction of the first
+        step.
     shifted
-        False to leave columns where they are, though one seems to be constant.
+        False to leave columns uncentred even if there is a constant.
     eliminates
-        Whether the levels of a categorical of many may be eliminated first.
+        Whether a categorical with many levels may be eliminated first.
 
     Returns
     -------
@@ -132,7 +133,7 @@ def _solve_others(
     again: Callable[..., Solution],
     start_params: np.ndarray | None,
 ) -> Solution:
-    """The fit without aliased columns; what coefficients they start with goes to the others."""
+    """The fit without aliased columns; start values of these are moved to the other columns."""
     kept, start = aliases.others, None
     if start_params is not None:
         start = start_params.astype(np.float64)
@@ -145,7 +146,7 @@ def _solve_others(
 def _run_to_the_end(
     run: Run, options: SolverOptions, abort_on_halving: bool, aliases: ProvenAliases
 ) -> None:
-    """Runs, and once more from the response where a sample has led astray."""
+    """Runs the fit, and again from the response if the start from a sample failed."""
     _run(run, options, abort_on_halving)
     while not finalize_information(run, options):
         run.run(options, abort_on_halving)
@@ -162,7 +163,7 @@ def _run(run: Run, options: SolverOptions, abort_on_halving: bool = False) -> No
 def _use_the_mean(
     run: Run, family: Family, safe_mean: Callable[[], float], options: SolverOptions, tries: bool
 ) -> None:
-    """Starts from a constant mean where no other start will do, or `tries` it where it may win."""
+    """Starts from a constant mean if no other start works; `tries` it as well where it may win."""
     if has_no_valid_start(run):
         _restart_from_mean(run, family, safe_mean(), options)
     elif tries and _may_be_in_another_part(run, family):
@@ -172,9 +173,9 @@ def _use_the_mean(
 def _refine(
     run: Run, family: Family, options: SolverOptions, aliases: ProvenAliases, clock: Clock
 ) -> Inverse:
-    """The inverse of the run's information, from a QR factorisation where the Gram matrix fails.
+    """The inverse of the run's information, from a QR factorisation if the Gram matrix fails.
 
-    That is where it cannot separate columns, or has lost the digits that variances need.
+    It fails if it cannot separate columns, or has lost the digits that variances need.
     """
     inverse = run.invert()
     if run.status in _REFINABLE and run.eliminated is None:
@@ -194,10 +195,11 @@ def _refine(
 
 
 def _may_eliminate(run: Run) -> bool:
-    """Whether a run may stand that has eliminated levels, if it has.
+    """Whether the result of a run that eliminated levels is valid; True if it eliminated none.
 
-    It cannot say which of some collinear columns comes last, and knows no QR factorisation: those
-    are left to a run that eliminates columns in their order. Levels without rows are no such case.
+    Such a run takes columns in another order, so that it may alias the wrong one of several
+    collinear columns, and it has no QR factorisation. Such designs are fitted again in the order of
+    the columns; levels without rows are not a reason for it.
     """
     if run.eliminated is None or run.status == Status.NOT_CONSTANT:
         return True
@@ -209,7 +211,7 @@ def _may_eliminate(run: Run) -> bool:
 
 
 def _subsample_start_failed(run: Run, aliases: ProvenAliases) -> bool:
-    """Whether the run from a sample's coefficients must be done again from the response.
+    """Whether the run from a sample's coefficients failed and must start from the response.
 
     A level that is rare in the sample may have a huge coefficient there. Its rows then have weights
     near zero: Newton steps overshoot, or its column looks like a combination of others, or the
@@ -243,9 +245,9 @@ def _restart_from_mean(run: Run, family: Family, safe_mean: float, options: Solv
 def _constant_mean(
     run: Run, family: Family, mean: float, options: SolverOptions
 ) -> np.ndarray | None:
-    """Coefficients, (p,), that give the mean to every row but for its offset, if any do.
+    """Coefficients, (p,), with which every row has the given mean before its offset is added.
 
-    Where offsets lead out of the domain, the intercept makes up for the least or greatest of them;
+    Where offsets lead out of the domain, the intercept compensates the smallest or largest of them;
     without an intercept all coefficients are 0.
     """
     row_table, constant = run.row_table, run.scaling.constant
@@ -270,16 +272,17 @@ def _constant_mean(
 
 
 def _may_be_in_another_part(run: Run, family: Family) -> bool:
-    """Whether a better optimum may lie beyond linear predictors that have no mean.
+    """Whether a better optimum may lie on the other side of linear predictors without a mean.
 
-    As with means 1 / eta of either sign: responses of both signs start rows on both sides.
+    An example are means 1 / eta of either sign: responses of both signs start rows on both sides
+    of eta = 0, which no step can cross.
     """
     in_parts = math.isinf(family.domain.lower) and family.link.mean_range is None
     return in_parts and run.status == Status.CONVERGED
 
 
 def _try_from_mean(run: Run, family: Family, mean: float, options: SolverOptions) -> None:
-    """Looks for a better optimum from a constant mean; returns to where the run stood if none."""
+    """Searches a better optimum from a constant mean; restores the run's state if there is none."""
     start = _constant_mean(run, family, mean, options)
     if start is None:
         return
@@ -294,14 +297,15 @@ def _try_from_mean(run: Run, family: Family, mean: float, options: SolverOptions
 def _may_have_left(run: Run, family: Family) -> bool:
     """Whether the last step, which no sweep has evaluated, can lead out of the domain.
 
-    It is tiny. Where there are many rows, an optimum so close to the edge has had steps shortened.
+    The step is tiny. With many rows only a fit with shortened steps is checked: steps near an
+    optimum that close to the boundary have been shortened.
     """
     close = run.n_chunks == 1 or run.state[at.LEFT_DOMAIN_AT] > 0.0
     return close and not family.is_unbounded
 
 
 def _backtrack_into_domain(run: Run, family: Family, options: SolverOptions) -> None:
-    """Takes the last step back if it leaves the domain."""
+    """Undoes the last step if it leaves the domain."""
     params = run.scaling.to_params(run.vectors[at.COEFFICIENTS], run.row_table)
     mean, prior = evaluate_rows(
         run.row_table, family, params, (MEAN, PRIOR_WEIGHT), n_threads=options.n_threads

@@ -1,4 +1,4 @@
-"""Columns that sums of products over streamed rows cannot tell from combinations of others."""
+"""Refusal of streamed designs that are too collinear for the normal equations."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ __all__ = ["IndistinctColumnsError", "doubtful", "require_digits"]
 
 
 class IndistinctColumnsError(DataError):
-    """Columns are so nearly combinations of each other that sums of products cannot tell them."""
+    """Columns are so nearly collinear that the Gram matrix cannot separate them."""
 
 
 def doubtful(run: Run) -> np.ndarray:
-    """Columns that look like combinations of earlier ones; those without any weight do not."""
+    """Mask of columns that look like combinations of earlier ones, without columns of no weight."""
     pivot, scale = run.vectors[at.PIVOT], run.vectors[at.COLUMN_SCALE]
     return (pivot < DOUBTFUL_PIVOT) & (scale != 0.0)
 
 
 def require_digits(run: Run, options: SolverOptions) -> None:
-    """Refuses a run whose Gram matrix cannot tell columns apart, or has lost digits."""
+    """Raises if a run's Gram matrix cannot separate columns, or has lost too many digits."""
     if run.status not in (Status.CONVERGED, Status.MAX_ITERATIONS, Status.STEP_TOO_SHORT):
         return
     names = run.row_table.design.names
@@ -48,7 +48,7 @@ def require_digits(run: Run, options: SolverOptions) -> None:
 
 
 def _lost_weight(run: Run, options: SolverOptions) -> np.ndarray:
-    """Columns without weight that are not zero in all rows that count; takes a pass if any."""
+    """Mask of columns whose weights have all vanished though they are not zero; may take a pass."""
     nothing = run.vectors[at.COLUMN_SCALE] == 0.0
     if not nothing.any():
         return nothing

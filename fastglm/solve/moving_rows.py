@@ -1,4 +1,4 @@
-"""Rows of linear predictors and how they move along directions of the coefficients."""
+"""Changes of linear predictors along directions of the coefficients, to search for separation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["DesignRows", "MovingRows"]
 
 
 class MovingRows:
-    """Rows of a linear predictor and how they move along a direction of the coefficients.
+    """Changes of n linear predictors along a direction of p coefficients.
 
     Attributes
     ----------
@@ -29,26 +29,26 @@ class MovingRows:
     n_columns: int
 
     def matrix(self, rows: np.ndarray) -> np.ndarray:
-        """Columns of some rows, by their numbers, (m, p)."""
+        """Design matrix of m rows, given by number, (m, p)."""
         raise NotImplementedError
 
     def moved(self, direction: np.ndarray) -> np.ndarray:
-        """Change of every row along (p,) `direction`, (n,)."""
+        """Change of every linear predictor along `direction`, (p,): (n,)."""
         raise NotImplementedError
 
     def squares(self, directions: np.ndarray) -> np.ndarray:
-        """Sum over the columns of (p, d) of the squared changes, (n,)."""
+        """Sum of the squared changes of every row along d directions, (p, d): (n,)."""
         raise NotImplementedError
 
     def direction_of_levels(self, side: np.ndarray, counts: np.ndarray) -> np.ndarray | None:
-        """Direction, (p,), of all levels whose rows gain on one side alike; None if there is none.
+        """Direction, (p,), that separates all levels whose rows lie on one side; None without any.
 
         `side` and `counts`, (n,), are those of the search for separation.
         """
         return None
 
     def without_levels(self, side: np.ndarray, counts: np.ndarray) -> MovingRows:
-        """Rows of fewer coefficients along which the same rows that count can be separated."""
+        """The rows with the coefficients of many levels eliminated; separation is the same."""
         return self
 
     def of_all(self, direction: np.ndarray) -> np.ndarray:
@@ -93,7 +93,7 @@ class DesignRows(MovingRows):
             reference = np.flatnonzero(gains & (columns < 0))
             constant = self.design.constant
             if not found and constant is not None and np.count_nonzero(columns < 0) == 1:
-                # The constant less all other levels is the indicator of the reference level.
+                # The indicator of the reference level is the constant minus all other levels.
                 for level in reference:
                     direction[constant] = sign[level]
                     direction[columns[columns >= 0]] = -sign[level]
@@ -131,19 +131,21 @@ class DesignRows(MovingRows):
 
 
 class _LevelFreeRows(MovingRows):
-    """Rows relative to one of their level that must stand still: its coefficient follows.
+    """Rows with the coefficients of levels eliminated, by differences from one row of each level.
+
+    That row's linear predictor must not change, which determines the coefficient of its level.
 
     Parameters
     ----------
     rows
-        Of all coefficients.
+        The rows with all coefficients.
     eliminated
         The levels.
     code
         (n,) level of each row.
     fixed
-        (n_levels,) number of such a row, -1 for a level without rows that count, or without a
-        coefficient.
+        (n_levels,) number of the row that must not change; -1 for a level without coefficient or
+        without rows that count.
     """
 
     def __init__(
@@ -187,7 +189,7 @@ class _LevelFreeRows(MovingRows):
 
 
 def _columns_of_levels(design: Design) -> list[tuple[Indicators, np.ndarray]]:
-    """Each categorical, and the design column that is the indicator of each level, or -1."""
+    """Categorical parts, each with the design column of every level's indicator, -1 without one."""
     column_map = design.transform_matrix()
     single = np.flatnonzero(np.diff(column_map.indptr) == 1)
     entry = column_map.indptr[single]

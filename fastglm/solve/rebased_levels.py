@@ -1,8 +1,9 @@
-"""Another level as the reference of a categorical, and the way back.
+"""Change of the reference level of a categorical, and of the solution back to the given one.
 
-A separated level that is the reference has no column of its own: the intercept goes to infinity,
-and all other levels of the categorical the other way. With another level as the reference it is one
-column like any other (`fastglm.solve.separated_levels`). The columns span the same.
+A separated reference level has no column of its own: the intercept goes to infinity, and the
+coefficients of all other levels to infinity with the opposite sign. With another reference the
+separated level is a column like any other (`fastglm.solve.separated_levels`). The column space is
+the same.
 """
 
 from __future__ import annotations
@@ -20,31 +21,31 @@ from fastglm.solve.solution import Solution
 
 __all__ = ["RebasedLevels", "rebase_separated"]
 
-#: Coefficients up to which covariances are written out.
+#: Largest number of coefficients for which the dense covariance is transformed.
 MOST_COLUMNS = 2_000
-#: The variance of an infinite estimate is any large number: this many smallest variances, so
-#: that differences of the other levels, in which it cancels, keep their digits.
+#: Variance of an infinite estimate, as a multiple of the smallest variance: any large number would
+#: do, and with this one differences of other levels, in which it cancels, keep their digits.
 MOST_VARIANCE = 1e7
 
 
 class RebasedLevels:
-    """A row table with other references.
+    """A row table in which a categorical has another reference level.
 
     Parameters
     ----------
     row_table
-        With them.
+        The table with the new reference.
     to_given
-        (p, p) from its coefficients to those of the columns as they came.
+        (p, p) matrix from coefficients with the new reference to those of the given columns.
     column
-        That of the reference as it came.
+        Design column, in `row_table`, of the level that was the reference.
     """
 
     def __init__(self, row_table: RowTable, to_given: scipy.sparse.csr_array, column: int):
         self.row_table, self._to_given, self._column = row_table, to_given, column
 
     def solution(self, solution: Solution) -> Solution:
-        """The solution of the columns as they came; centred columns are no levels."""
+        """The solution in terms of the given columns; centred ones are not levels and stay."""
         back, column = self._to_given, self._column
         inverse: Any = np.array(solution.information_inverse)
         factor = np.array(solution.inverse_information_factor)
@@ -61,9 +62,9 @@ class RebasedLevels:
         )
 
     def direction(self, direction: np.ndarray) -> np.ndarray:
-        """The direction, (p,), in coefficients of the columns as they came."""
+        """A direction of separation, (p,), in coefficients of the given columns."""
         direction = direction.copy()
-        # Further than all other levels: no difference of two that are infinite may be 0.
+        # Doubled, so that the difference of two infinite coefficients is never 0.
         direction[self._column] *= 2.0
         return self._to_given @ direction
 
@@ -71,14 +72,14 @@ class RebasedLevels:
 def rebase_separated(
     row_table: RowTable, sides_of: Mapping[int, np.ndarray]
 ) -> list[RebasedLevels]:
-    """Steps to a table in which no reference is a separated level, as far as there are any.
+    """Changes of reference levels after which no reference is separated, where possible.
 
     Parameters
     ----------
     row_table
         Design, response and prior weights.
     sides_of
-        As by `fastglm.solve.separated_levels.sides_of_levels`; that of the last table as well.
+        Result of `fastglm.solve.separated_levels.sides_of_levels`; valid for the last table too.
     """
     steps: list[RebasedLevels] = []
     parts = row_table.design.parts
@@ -93,16 +94,16 @@ def rebase_separated(
 
 
 def _rebase(row_table: RowTable, part: Indicators, only: np.ndarray) -> RebasedLevels | None:
-    """The table with a level that is not separated in place of a separated reference.
+    """Replaces a separated reference by a level that is not separated.
 
     Parameters
     ----------
     row_table
         Design, response and prior weights.
     part
-        A categorical of the design.
+        A categorical part of the design.
     only
-        Of each level the side on which all its responses lie; 0 if there is none.
+        The side on which all responses of each level lie; 0 if there is none.
 
     Returns
     -------

@@ -1,8 +1,9 @@
-"""Levels of categoricals that are separated: found by looking, before a fit chases infinity.
+"""Separated levels of categoricals, found before a fit by comparing responses with codes.
 
 Where every response of a level lies at the end of its range, the level's coefficient has no finite
-estimate: a fit would go a constant further in each of dozens of sweeps. All else is as if the rows
-of the level were not there. So the rest is fitted alone, and the level is put far out at once.
+estimate, and a fit would add a constant to it in each of dozens of sweeps. All other estimates are
+as if the rows of the level were not there. So the other rows are fitted alone, and the level gets a
+coefficient so large that its rows add nothing to the deviance.
 """
 
 from __future__ import annotations
@@ -43,28 +44,29 @@ __all__ = [
     "with_levels",
 ]
 
-#: Rows that are looked at together: those of the first few tell all of most categoricals.
+#: Rows checked at a time: the first ones usually show that no level is separated.
 LOOK_ROWS = 65_536
-#: Values of separated rows that may be written out.
+#: Largest number of values of a dense matrix of separated rows.
 MOST_VALUES = 20_000_000
-#: Of the deviance, what separated rows may still add to it; and how far their linear predictors may
-#: have to go for that.
+#: Largest contribution of separated rows to the deviance, as a share of it; and the largest linear
+#: predictor that may be needed for that.
 NEGLIGIBLE, FARTHEST = 1e-16, 60
 
 
 @dataclass(frozen=True, eq=False)
 class SeparatedLevels:
-    """Design columns that are one separated level each, and no more.
+    """Design columns each of which is the indicator of one separated level, up to a factor.
 
     Attributes
     ----------
     columns : ndarray of int, shape (k,)
+        Numbers of the columns.
     values : ndarray, shape (k,)
-        Of the columns in their levels.
+        Value of each column in the rows of its level.
     signs : ndarray of int, shape (k,)
-        Of the changes of linear predictor along which the likelihood rises for ever.
+        Direction, 1 or -1, in which the linear predictor of the level goes to infinity.
     places : tuple of tuple of int
-        Number of the part of the design, and of the level in it.
+        For each column the number of the part of the design, and the level's number in it.
     """
 
     columns: np.ndarray
@@ -80,9 +82,9 @@ class LevelRows(NamedTuple):
     ----------
     design : Design
     response, weights, offset : ndarray or None
-        Of the rows.
+        Those of the rows, (m,).
     sizes : ndarray of int, shape (k,)
-        Rows of each level.
+        Number of rows of each level.
     """
 
     design: Design
@@ -93,7 +95,7 @@ class LevelRows(NamedTuple):
 
 
 def sides_of_levels(row_table: RowTable, family: Family) -> dict[int, np.ndarray]:
-    """What one look at the codes tells of separation.
+    """The side on which all responses of a level lie, for all levels of all categoricals.
 
     Parameters
     ----------
@@ -105,10 +107,10 @@ def sides_of_levels(row_table: RowTable, family: Family) -> dict[int, np.ndarray
     Returns
     -------
     dict of int to ndarray
-        By number of a part of the design that is of levels alone, the side of each level on which
-        all its responses lie, -1 or 1; 0 if there is none. Empty if no side goes on to infinity.
+        By number of a categorical part of the design, the side of each level, -1 or 1; 0 if its
+        responses lie on no or several sides. Empty if the family cannot separate.
     """
-    # The parts first, as small fits of arrays spend more time on anything else.
+    # The parts first: without categoricals nothing else is computed, which small fits would notice.
     levelled = {
         number: part
         for number, part in enumerate(row_table.design.parts)
@@ -122,14 +124,14 @@ def sides_of_levels(row_table: RowTable, family: Family) -> dict[int, np.ndarray
 def separated_columns(
     row_table: RowTable, sides_of: Mapping[int, np.ndarray]
 ) -> SeparatedLevels | None:
-    """Columns that are a separated level each; None if there are none.
+    """Columns that are indicators of separated levels; None if there are none.
 
     Parameters
     ----------
     row_table
-        Whose design tells levels from columns.
+        Its design maps levels to columns.
     sides_of
-        As by `sides_of_levels`; parts that it does not have are passed over.
+        Result of `sides_of_levels`; parts that are not in it are ignored.
     """
     if not sides_of:
         return None
@@ -164,7 +166,7 @@ def separated_columns(
 
 
 def _only_sides(part: Indicators, row_table: RowTable, family: Family) -> np.ndarray:
-    """Of each level the side on which all its responses lie, -1 or 1; 0 if there is none."""
+    """The side on which all responses of each level lie, -1 or 1; 0 if there is none."""
     # Whether a level has rows on the sides 0, 1 and -1.
     seen = np.zeros((part.n_columns, 3), dtype=bool)
     for start in range(0, row_table.n_rows, LOOK_ROWS):
@@ -186,7 +188,7 @@ def _response(row_table: RowTable) -> np.ndarray:
 
 
 def _rows_of(place: tuple[int, int], row_table: RowTable) -> np.ndarray:
-    """Numbers of the rows of a level that count."""
+    """Numbers of the rows of positive weight of a level."""
     part = row_table.design.parts[place[0]]
     assert isinstance(part, Indicators)
     rows = np.flatnonzero(part.combined_codes(slice(None)) == place[1])
@@ -200,7 +202,7 @@ def solve_beside_levels(
     summary: ResponseSummary,
     found: SeparatedLevels,
 ) -> tuple[Solution, Separation] | None:
-    """The fit of all columns, with separated levels far out, and what is separated.
+    """The fit of all columns, with huge coefficients of separated levels, and the separation.
 
     Parameters
     ----------
@@ -214,8 +216,8 @@ def solve_beside_levels(
     Returns
     -------
     tuple or None
-        None where the rest is not certain to have a maximum of full rank, or levels need not go far
-        for their means to come to an end.
+        None if the other rows may have no maximum of full rank, or the means of the levels reach
+        the end of their range at finite linear predictors.
     """
     n, p = row_table.n_rows, row_table.n_columns
     kept = np.setdiff1d(np.arange(p), found.columns)
@@ -249,7 +251,7 @@ def solve_beside_levels(
 
 
 def direction_of(found: SeparatedLevels, p: int) -> np.ndarray:
-    """The direction of p coefficients along which separated levels go to infinity."""
+    """The direction, (p,), along which the coefficients of separated levels go to infinity."""
     direction = np.zeros(p)
     direction[found.columns] = found.signs * np.sign(found.values)
     return direction
@@ -262,7 +264,7 @@ def with_levels(
     kept: np.ndarray,
     rest: Solution,
 ) -> Solution | None:
-    """The solution of all columns: its information is that of the rest, and next to nothing.
+    """The solution of all columns: separated rows add next to nothing to the information.
 
     Parameters
     ----------
@@ -285,7 +287,7 @@ def with_levels(
     columns = sparse_columns(design)[:, kept]
     beside = columns @ rest.params + (0.0 if offset is None else offset)
     least, most = np.minimum.reduceat(beside, first), np.maximum.reduceat(beside, first)
-    # Levels of one sign and size go equally far.
+    # Levels with the same sign and number of rows get the same linear predictor.
     kinds = sorted(set(zip(found.signs, sizes, strict=True)))
     far = {kind: _far_out(family, int(kind[0]), int(kind[1]), rest.deviance) for kind in kinds}
     for j in range(k):
@@ -354,9 +356,9 @@ def _blocked_covariances(
     means: np.ndarray,
     inverse_weight: np.ndarray,
 ) -> tuple[OnDemand, OnDemand, Centering]:
-    """As `_covariances`, where no separated level has rows of one that the rest has eliminated.
+    """Result of `_covariances` if no separated level shares rows with a level that was eliminated.
 
-    Then it is one more of these.
+    The separated level is then added to the eliminated ones.
     """
     own, center = np.sqrt(inverse_weight), np.zeros(columns.size + kept.size)
     center[kept] = rest.centering.center
@@ -385,7 +387,7 @@ def _blocked_covariances(
 
 
 def _far_out(family: Family, sign: int, n_rows: int, deviance: float) -> float | None:
-    """A linear predictor at which rows at the end of their range add nothing to a deviance."""
+    """A linear predictor at which responses at the end of their range add nothing to a deviance."""
     end = next(end for side, end, _ in open_ends(family) if side == sign)
     sizes = np.arange(1.0, FARTHEST + 1.0)
     with np.errstate(all="ignore"):

@@ -22,11 +22,11 @@ from fastglm.solve.unsettled_weights import change_left
 
 __all__ = ["PredictorSolution", "newton_maximize"]
 
-#: A negative second derivative below this share of the diagonal is as good as none.
+#: A negative second derivative that is smaller than this share of the diagonal counts as zero.
 RANK_TOLERANCE = 1e-12
 SHORTEST_STEP = 2.0**-30
-#: Half the decrement, relative to twice the log-likelihood, between which steps keep information
-#: of a step before, where that is costly.
+#: Limits of half the Newton decrement, relative to twice the log-likelihood, between which a step
+#: reuses the information of the previous one, if computing it is costly.
 KEEP_BELOW, KEEP_ABOVE = 1e-2, 1e-9
 #: Weights of several predictors are sums and differences of products, whose roundings add to those
 #: of the Gram matrix: at most 3.6 times, measured with condition numbers of 1e2 to 1e5.
@@ -53,9 +53,9 @@ class PredictorSolution:
     half_decrement : float
         Half the decrement of the last step.
     boundary : str
-        What lies on the boundary of the domain, in a sentence, if anything does.
+        Sentence that names what lies on the boundary of the domain; empty if nothing does.
     numerical_error : float
-        Bound on the relative error of standard errors that rounding may have left.
+        Bound on the relative error of standard errors by rounding.
     """
 
     params: np.ndarray
@@ -71,13 +71,13 @@ class PredictorSolution:
 
 
 class _Newton:
-    """Steps from one information matrix, and its inverse."""
+    """Newton steps with an information matrix, and its inverse."""
 
     def __init__(self, m: int):
         self.factor, self.scale, self.pivot = np.zeros((m, m)), np.zeros(m), np.zeros(m)
 
     def step(self, sums: PredictorSums) -> np.ndarray:
-        """Newton step; where the information is not positive definite, one that still climbs."""
+        """Newton step, or an ascent direction where the information is not positive definite."""
         step = np.empty_like(sums.score)
         failed = factorize_and_solve(
             sums.information,
@@ -91,7 +91,7 @@ class _Newton:
         return step if failed == 0 else modified_newton_direction(sums)
 
     def same_step(self, sums: PredictorSums) -> np.ndarray:
-        """The step of the last information matrix."""
+        """Step for another score with the last information matrix."""
         step = np.empty_like(sums.score)
         solve_factored(self.factor, self.scale, self.pivot, sums.score, step)
         return step
@@ -109,7 +109,7 @@ class _Newton:
 
 
 def modified_newton_direction(sums: PredictorSums) -> np.ndarray:
-    """The step of the information with its eigenvalues made positive, on unit diagonal."""
+    """Step with the absolute eigenvalues of the information, scaled to unit diagonal."""
     diagonal = np.abs(np.diag(sums.information))
     scale = 1.0 / np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
     values, vectors = np.linalg.eigh(sums.information * scale * scale[:, None])
@@ -128,13 +128,13 @@ def newton_maximize(
     Parameters
     ----------
     system
-        What is to be fitted.
+        The log-likelihood and its derivatives.
     start
         (m,) coefficients inside the domain.
     options
         Tolerance on half the Newton decrement, relative to twice the log-likelihood; most steps.
     abort_on_halving
-        Whether to give up as soon as a step must be shortened: `start` was not close.
+        Whether to stop at the first step that must be shortened: `start` was not close.
 
     Returns
     -------
@@ -154,7 +154,7 @@ def newton_maximize(
         n_iter=iterations.n_iter,
         n_sweeps=iterations.n_sweeps,
         status=status,
-        # Of two, as rounding may make the last one small.
+        # The larger of the last two: rounding may make the last one small.
         contraction=max(iterations.contractions[-2:], default=math.nan),
         half_decrement=iterations.half_decrement,
         numerical_error=WEIGHT_ROUNDINGS
@@ -163,7 +163,7 @@ def newton_maximize(
 
 
 class _NewtonIterations:
-    """Steps up from a start: where they stand, and the sums there."""
+    """State of the iterations: coefficients, and log-likelihood and derivatives there."""
 
     def __init__(
         self,
@@ -180,12 +180,12 @@ class _NewtonIterations:
         self.half_decrement = math.nan
         self.fresh = True
         self.sums = self._sweep(params, True)
-        # The information before the last one, and half the decrement of the step from there.
+        # The previous information matrix, and half the decrement of the step with it.
         self.last_information: np.ndarray | None = None
         self.last_half = math.nan
 
     def run(self) -> Status:
-        """Climb until the status is known."""
+        """Iterate until there is a status."""
         if not math.isfinite(self.sums.log_likelihood):
             return Status.NO_START
         last = math.inf
@@ -203,8 +203,8 @@ class _NewtonIterations:
                 self.params = self.params + step
                 return Status.CONVERGED
             if self.fresh and not definite and half <= ROUNDING * bound:
-                # Separated rows leave no information. What a step would do now is up to rounding,
-                # and the log-likelihood would not change: no number of steps is enough.
+                # Separated rows have no information left. A step would consist of rounding errors
+                # and not change the log-likelihood: no number of steps would be enough.
                 return Status.MAX_ITERATIONS
             keeps = definite and self.system.is_information_costly
             keeps = keeps and not done and self._keeps_information(half, last, bound)
@@ -221,7 +221,7 @@ class _NewtonIterations:
             self.contractions.append(half / last)
 
     def _is_done(self, half: float, last: float, bound: float) -> bool:
-        """Whether half the decrement is negligible after this step, or steps gain no longer."""
+        """Whether half the decrement is negligible after this step, or steps no longer shrink."""
         tol = self.options.tol
         target, contraction = tol * tol * bound, half / last if last < math.inf else 1.0
         predicted = (
@@ -232,13 +232,13 @@ class _NewtonIterations:
         return half <= target or predicted or stagnates
 
     def _is_settled(self, half: float, last: float) -> bool:
-        """Whether the last step changes no variance of any contrast by more than is allowed.
+        """Whether the last step changes the variance of every contrast by an allowed amount only.
 
-        The log-likelihood of all rows does not show few that determine much: see
+        The log-likelihood does not show this for a few influential rows; see
         `fastglm.solve.unsettled_weights`.
         """
         allowed = STANDARD_ERROR_SLACK * self.options.tol
-        # What does not shrink is rounding, which another step does not lessen.
+        # Steps that do not shrink are rounding errors, which another step does not reduce.
         if 2.0 * half <= allowed * allowed or half > MAX_CONTRACTION * last:
             return True
         if self.last_information is None:

@@ -1,4 +1,4 @@
-"""The door to all shortcuts of a fit, which `exact=True` shuts.
+"""The one place through which a fit takes its shortcuts, all disabled by `exact=True`.
 
 A sample as a start, sweeps in single precision and corrections from some chunks all begin with
 `Shortcuts.start`; the normal equations are trusted by `Shortcuts.may_use_cholesky`. Each has a
@@ -20,19 +20,19 @@ __all__ = ["Shortcuts"]
 
 
 class Shortcuts(NamedTuple):
-    """What a fit may do to save passes over the rows.
+    """Shortcuts that save passes over the rows.
 
     Attributes
     ----------
     allowed : bool
-        False for none of it: all rows in double precision, and a QR factorisation always.
+        False: every pass reads all rows in double precision, and the factor comes from a QR.
     """
 
     allowed: bool
 
     @classmethod
     def of(cls, options: SolverOptions) -> Shortcuts:
-        """Those that the options of a fit leave."""
+        """The shortcuts that the options of a fit allow."""
         return _NONE if options.exact else _ALL
 
     def eliminate(self, row_table: RowTable) -> EliminatedLevels | None:
@@ -47,7 +47,7 @@ class Shortcuts(NamedTuple):
         return False
 
     def may_use_cholesky(self, run: Run) -> bool:
-        """Whether the Gram matrix's factor has the digits that a QR factorisation has."""
+        """Whether the factor of the Gram matrix is as accurate as needed, so that no QR follows."""
         return self.allowed and may_use_cholesky(run.inflation)
 
 

@@ -1,7 +1,7 @@
-"""The loop over rows that are not in memory: a sample gives the start, and passes do the rest.
+"""The fit of rows that are not in memory: a start from a sample, then passes over all rows.
 
-Every pass is exact: in double precision, over all rows. What would ask single rows again, as a QR
-factorisation does, is refused with what to do instead.
+Every pass is exact: in double precision, over all rows. There is no QR factorisation; designs that
+need one raise `IndistinctColumnsError`, whose message says what to do instead.
 """
 
 from __future__ import annotations
@@ -37,30 +37,31 @@ from fastglm.solve.streamed_aliases import StreamedAliases
 
 __all__ = ["StreamedSolution", "solve_streamed"]
 
-#: Of the fit to the sample, which need only lead near the optimum.
+#: Largest number of iterations of the fit to the sample, which only has to come near the optimum.
 SAMPLE_ITERATIONS = 15
-#: Changes of a variance that shrink by less than this do not settle.
+#: Changes of a variance from pass to pass converge if their ratio is below this.
 STEADY = 0.5
-#: From a step of so small a decrement on, a variance that does not settle never will: it is one of
-#: a few thousandths of a standard error, and Newton's method leaves its square.
+#: Newton decrement below which variances must converge: such a step is a few thousandths of a
+#: standard error long, and Newton's method squares that. Others belong to infinite estimates.
 NEAR = 2e-5
-#: Of a step that may be the last of a run with constant weights: its share of the deviance, and
-#: its rounding in standard errors as a share of the tolerance.
+#: Limits for a step that ends a run with constant weights: its reduction of the deviance as a share
+#: of it, and its rounding error, in standard errors, as a share of the tolerance.
 SMALL_STEP, ROUNDING_OF_A_STEP = 0.01, 1.0
-#: What the sample adds to a step gains at most this share of what the step does.
+#: Largest gain of a correction by the sample, as a share of the gain of the step it corrects.
 SMALL_CORRECTION = 0.5
-#: Most of them, and the decrement from which on the sample's own error is larger than the next.
+#: Largest number of corrections of a step, and the decrement below which the sampling error of a
+#: correction is larger than the correction.
 MOST_CORRECTIONS, CORRECTED = 6, 1e-3
 
 
 class StreamedSolution(NamedTuple):
-    """A maximum, or the best point reached, and which estimates seem to be infinite.
+    """A maximum, or the best point reached, and the estimates that seem to be infinite.
 
     Attributes
     ----------
     solution : Solution
     growing : tuple of int
-        Columns whose variances grew by a constant factor when all else had settled.
+        Columns whose variances still grew by a constant factor when all others had converged.
     """
 
     solution: Solution
@@ -84,13 +85,13 @@ def solve_streamed(
     Parameters
     ----------
     rows
-        Whose layout is a sample of them.
+        Source of passes over the rows; its row table is a sample of them.
     family, options, binary, start_params, safe_mean, shifted
         As for `fastglm.solve.fit.solve`.
     offset_range
-        Least and greatest offset.
+        Smallest and largest offset.
     without
-        From numbers of columns to the rows with no others, for the fit without aliased ones.
+        Function that returns the rows with some columns only, for the fit without aliased ones.
 
     Returns
     -------
@@ -99,7 +100,7 @@ def solve_streamed(
     Raises
     ------
     DataError
-        If columns are so nearly combinations of others that sums of products cannot tell.
+        If columns are too nearly collinear for the Gram matrix.
     """
     clock = Clock()
     again = partial(
@@ -141,7 +142,7 @@ def _run_to_the_end(
     safe_mean: Callable[[], float] | None,
     offset_range: tuple[float, float],
 ) -> np.ndarray:
-    """Runs, and once more from other starts where one has led astray; columns as by `_run`."""
+    """Runs the fit, again from another start if one fails; returns columns as `_run` does."""
     growing = _run(run, options, abort_on_halving)
     if abort_on_halving and not growing.size and _subsample_start_failed(run):
         run.start_from_response(None)
@@ -159,7 +160,7 @@ def _without_aliased(
     again: Callable[..., StreamedSolution],
     without: Callable[[np.ndarray], RowSource] | None,
 ) -> StreamedSolution | None:
-    """The fit without columns that are combinations of earlier ones beyond doubt; None if none."""
+    """The fit without columns that are verified to be aliased; None if there are none."""
     if without is None or not isinstance(run.rows, StreamedRows):
         return None
     aliases = StreamedAliases(run, options.n_threads)
@@ -172,11 +173,10 @@ def _without_aliased(
 
 
 def _start_from_sample(run: Run, options: SolverOptions) -> tuple[bool, bool]:
-    """Starts from the coefficients of the sample, or from the response; whether it did.
+    """Starts a run from the coefficients of the sample, or from the response if that fails.
 
-    And whether some columns of the sample look as if they were combinations of others.
-
-    A weak prior keeps coefficients finite of levels without events in the sample.
+    Returns whether it started from the sample, and whether columns of the sample look aliased. A
+    weak prior keeps coefficients of levels without events in the sample finite.
     """
     sample = Run(MemoryRows(run.row_table), run.scaling, run.family, run.binary)
     tolerance = SUBSAMPLE_TOLERANCE * run.row_table.n_columns / run.row_table.n_rows
@@ -184,7 +184,7 @@ def _start_from_sample(run: Run, options: SolverOptions) -> tuple[bool, bool]:
         tolerance, SAMPLE_ITERATIONS, options.n_threads, purpose=at.Purpose.SUBSAMPLE
     )
     sample.start_from_response(None)
-    # None where the sample is all rows.
+    # No prior where the sample is all rows.
     sample.state[at.RIDGE] = 1.0 - run.row_table.n_rows / run.rows.n_rows
     sample.state[at.RIDGE] *= unit_of_deviance(sample)
     sample.run(rough)
@@ -197,15 +197,15 @@ def _start_from_sample(run: Run, options: SolverOptions) -> tuple[bool, bool]:
 
 
 def _run(run: Run, options: SolverOptions, abort_on_halving: bool = False) -> np.ndarray:
-    """`Run.run`, and passes until the variances have settled as well; columns that never settle.
+    """Iterates until coefficients and variances have converged; returns columns that do not.
 
-    The solver watches the diagonal of the Gram matrix. The few rows of a level that others are
-    compared with do not show there, though all variances may depend on them. Where an estimate is
-    infinite, a variance grows by a constant factor: then there is no use in going on.
+    The solver itself checks the diagonal of the Gram matrix, where the few rows of a reference
+    level do not show, though all variances may depend on them. The variance of an infinite estimate
+    grows by a constant factor with every pass: the run then ends.
     """
     state, last, worst_before = run.state, np.zeros(0), math.inf
     run.expect(options)
-    # Another link's Hessian is not what is summed, and a step cannot be improved by it.
+    # Only for Newton steps: with other links the summed matrix is not the Hessian of the sample.
     corrects = abort_on_halving and run.is_newton and not run.has_constant_weights
     enough = STANDARD_ERROR_SLACK * options.tol
     while run.status == Status.RUNNING:
@@ -234,18 +234,18 @@ def _run(run: Run, options: SolverOptions, abort_on_halving: bool = False) -> np
             if is_done and (worst * math.sqrt(contraction) > enough or 0.0 < left < 0.5):
                 run.resume()
         elif is_done and may_go_on and math.sqrt(state[at.DECREMENT]) > enough:
-            # Nothing to compare with yet: variances change no more than estimates do.
+            # The first variances have none to compare with: they change by no more than estimates.
             run.resume()
         last = variances
     return np.zeros(0, dtype=np.intp)
 
 
 def _correct_step(run: Run, options: SolverOptions) -> None:
-    """Adds to a step what the sample tells of the score that it leaves behind, if that is little.
+    """Adds to a step a correction estimated from the sample, if it is small.
 
-    The score of all rows at the step's end is zero but for the curvature of the likelihood, which
-    the sample has in proportion: Newton's method for that score, whose sweeps are of the sample
-    alone. The next pass certifies the result: no digit hangs on this.
+    At the end of a Newton step the score of all rows is what the quadratic approximation of the
+    likelihood missed. The sample's score, scaled to all rows, estimates it, and Newton steps on the
+    sample reduce it. The next pass over all rows verifies the result, which does not depend on it.
     Jordan, Lee & Yang (2019), "Communication-efficient distributed statistical inference".
     """
     vectors, decrement = run.vectors, run.state[at.DECREMENT]
@@ -279,23 +279,23 @@ def _correct_step(run: Run, options: SolverOptions) -> None:
 def _derivatives(
     sample: Run, coefficients: np.ndarray, options: SolverOptions
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Score, (p,), and information, (p, p), of a sample at some coefficients."""
+    """Score, (p,), and information, (p, p), of the sample at given coefficients."""
     sample.start_from(coefficients)
     sample.sweep_and_step(options.n_threads)
     return sample.vectors[at.SCORE].copy(), _symmetric(sample.gram)
 
 
 def _symmetric(gram: np.ndarray) -> np.ndarray:
-    """The whole of a matrix of which the lower triangle is right."""
+    """The symmetric matrix with the given lower triangle."""
     lower = np.tril(gram)
     return lower + np.tril(lower, -1).T
 
 
 def _take_exact_step(run: Run, options: SolverOptions) -> None:
-    """Ends a run with a constant Hessian after a step: it leads to the maximum of a parabola.
+    """Ends a run with a constant Hessian after one step, which reaches the maximum of a parabola.
 
-    What it leaves is the rounding of its factor, which must be far below the tolerance, in standard
-    errors; and it may change little of the deviance, or that would lose digits.
+    Two conditions: the rounding error of the step must be far below the tolerance, in standard
+    errors, and the step must change little of the deviance, which would otherwise lose digits.
     """
     state = run.state
     decrement, deviance = state[at.DECREMENT], state[at.DEVIANCE]
@@ -314,16 +314,16 @@ def _take_exact_step(run: Run, options: SolverOptions) -> None:
 
 
 def _changes(variances: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """Relative changes of the variances since the pass before, (p,)."""
+    """Relative changes of the variances since the previous pass, (p,)."""
     known = (variances > 0.0) & (last > 0.0)
     ratio = np.divide(variances, last, out=np.ones_like(last), where=known)
     return np.abs(ratio - 1.0)
 
 
 def _subsample_start_failed(run: Run) -> bool:
-    """Whether to begin again from the response: see `fastglm.solve.fit`."""
+    """Whether to start again from the response; see `fastglm.solve.fit`."""
     if run.status == Status.MAX_ITERATIONS:
-        # As many passes as there may be: more would lead no further.
+        # The passes are used up: another start would not have any.
         return False
     if run.status not in (Status.CONVERGED, Status.NOT_CONSTANT):
         return True
@@ -335,7 +335,7 @@ def _restart_from_mean(
 ) -> None:
     """Starts again from a constant mean, where the model has an intercept.
 
-    Where offsets lead out of the domain, the intercept makes up for the least or greatest of them.
+    Where offsets lead out of the domain, the intercept compensates the smallest or largest of them.
     """
     family, constant = run.family, run.scaling.constant
     offsets = np.array(offset_range)
@@ -362,7 +362,7 @@ def _restart_from_mean(
 
 
 def _backtrack_into_domain(run: Run, options: SolverOptions) -> None:
-    """Takes the last step back if it leaves the domain, by one more pass."""
+    """Undoes the last step if it leaves the domain, which takes a pass."""
     run.write_beta(run.vectors[at.COEFFICIENTS])
     run.table.mode = 0
     run.rows.add_up(sweep_kernel, run.table, run.partials, options.n_threads)

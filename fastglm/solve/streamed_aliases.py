@@ -1,6 +1,6 @@
-"""Columns of streamed rows that are combinations of earlier ones: found in a sample, proved on all.
+"""Aliased columns of streamed rows: found in a sample of rows, then verified on all rows.
 
-The proof is that of rows in memory, `fastglm.solve.aliases`, and takes a pass.
+The verification is that of `fastglm.solve.aliases` for rows in memory, and takes a pass.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ __all__ = ["StreamedAliases"]
 
 
 class StreamedAliases(ProvenAliases):
-    """The columns of a run over streamed rows that are proved to be combinations of earlier ones.
+    """Columns of a streamed run that are verified to be combinations of earlier ones.
 
     Parameters
     ----------
     run
-        Over the stream.
+        The run over the stream.
     n_threads
         From `usable_threads`.
     """

@@ -1,4 +1,4 @@
-"""Levels of streamed rows that are separated: known before the fit, which leaves them out."""
+"""Separated levels of streamed rows: found before the fit, from counts, and left out of it."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ __all__ = ["find_streamed_levels", "solve_beside_streamed_levels"]
 
 
 def find_streamed_levels(rows: StreamedModelRows) -> SeparatedLevels | None:
-    """What counts of levels tell of separation.
+    """Separated levels, from the counts of responses by level made while rows were learned.
 
     Parameters
     ----------
     rows
-        Counted while they were learned.
+        The streamed rows of the model.
     """
     sides_of = {number: only_side(counts) for number, counts in rows.level_counts.items()}
     return separated_columns(rows.row_source(1).row_table, sides_of)
@@ -46,28 +46,28 @@ def solve_beside_streamed_levels(
     n_threads: int,
     solve: Callable[[StreamedRows], StreamedSolution],
 ) -> tuple[Solution, int, int] | None:
-    """The fit of all columns, with separated levels far out; see `solve_beside_levels`.
+    """The fit of all columns, separated levels with huge coefficients; see `solve_beside_levels`.
 
     Parameters
     ----------
     rows, family
-        Of the model.
+        Those of the model.
     found
-        By `find_streamed_levels`.
+        Result of `find_streamed_levels`.
     n_threads
         From `usable_threads`.
     solve
-        Of the rows without those of the levels.
+        Fits the model without the rows of the levels.
 
     Returns
     -------
     solution : Solution
     n_separated : int
-        Rows of the levels.
+        Number of rows of the levels.
     n_passes : int
-        Taken over all rows.
+        Number of passes taken over all rows.
     None
-        As by `solve_beside_levels`.
+        Instead of all three, as for `solve_beside_levels`.
     """
     counts, p = rows.level_counts, rows.row_source(n_threads).row_table.n_columns
     n_separated = int(sum(counts[part][level].sum() for part, level in found.places))
@@ -95,7 +95,7 @@ def _of_levels(
     order = np.argsort(which, kind="stable")
 
     def joined(values: list[np.ndarray | None]) -> np.ndarray | None:
-        # Some windows may have no weights, for ones.
+        # None in a window stands for weights of one.
         if all(some is None for some in values):
             return None
         whole = [

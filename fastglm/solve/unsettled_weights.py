@@ -1,8 +1,9 @@
-"""What the last step, after which no sweep has been, changes of the variances.
+"""Change of the variances by the last step of a fit, which no sweep follows.
 
-The Gram matrix of a result is that before its last step. Its diagonal does not show few rows that
-determine much: those of a level that others are compared with have no column of their own, and when
-such a level has few events, all variances of the others hang on them. So the inverse decides.
+The Gram matrix of a result is that before its last step. Whether the step still changes variances
+is judged by the inverse of that matrix, not by its diagonal, which hides influential rows. Those of
+a reference level, for example, have no column of their own, but if the level has few events, the
+variances of all other levels depend on them.
 """
 
 from __future__ import annotations
@@ -22,21 +23,22 @@ __all__ = ["change_left", "remaining_change"]
 def remaining_change(run: Run, allowed: float, is_corrected: bool = False) -> float:
     """Estimate of the largest relative change of any contrast's variance by the last step.
 
-    With the last two Gram matrices A and A + D it is the largest eigenvalue of A^-1 D, which is
-    what the step before has changed, times the ratio of the last two steps; or its square, which
-    is what Newton's method leaves where few rows converge by themselves. After a factor of a
-    sample there is but one: then a variance, whose information is at least that of one event of
-    so many, changes by a step's length, in standard errors, over the square root of their number.
+    Let A and A + D be the last two Gram matrices. The step before the last changed variances by at
+    most the largest eigenvalue of A^-1 D. The last one changes them by that times the ratio of the
+    lengths of the two steps, or by the square of the eigenvalue, which is what Newton's method
+    leaves where few rows converge by themselves; the larger counts. After a start with the factor
+    of a sample there is only one Gram matrix. The estimate is then the largest move of the linear
+    predictor of a level, to which the change of its weights is proportional.
 
     Parameters
     ----------
     run
-        That has converged.
+        A converged run.
     allowed
-        Less than this does not count: 0 is returned where a step is shorter.
+        Largest negligible change: 0 is returned for a step of at most this many standard errors.
     is_corrected
-        True after a step that chunks have corrected, and whose remainder they will settle: then it
-        is shorter than Newton's, and the square tells nothing.
+        True after a step corrected by chunks (`fastglm.solve.starting.sampled_correction`), which
+        will correct its remainder too: it is shorter than Newton's, so that the square is not used.
     """
     state = run.state
     decrement, last = float(state[at.DECREMENT]), float(state[at.LAST_DECREMENT])
@@ -50,7 +52,7 @@ def remaining_change(run: Run, allowed: float, is_corrected: bool = False) -> fl
         ratio = math.sqrt(decrement / last) if math.isfinite(last) else 1.0
         return change_left(now, before, ratio, allowed, is_corrected)
     except np.linalg.LinAlgError:
-        # Not positive definite in double precision: the QR that follows judges the weights itself.
+        # Not positive definite in double precision: a QR factorisation follows, with its own check.
         return 0.0
 
 
@@ -61,16 +63,16 @@ def change_left(
     allowed: float,
     is_corrected: bool = False,
 ) -> float:
-    """Estimate of the largest relative change of any contrast's variance by a step to come.
+    """Estimate of the largest relative change of any contrast's variance by the next step.
 
     Parameters
     ----------
     information, last
-        (p, p) matrices before the step and before the one that led there; lower triangles.
+        Information matrices, (p, p), before the step and before the previous one; lower triangles.
     ratio
-        Length of the step over that of the one before.
+        Length of the step divided by that of the previous one.
     allowed, is_corrected
-        As of `remaining_change`.
+        As for `remaining_change`.
 
     Raises
     ------
@@ -97,7 +99,7 @@ def _largest_eigenvalue(change: np.ndarray) -> float:
 
 
 def _told_apart(run: Run) -> np.ndarray:
-    """Numbers, among those that are not eliminated, of the columns that are not aliased."""
+    """Numbers of the columns that are not aliased, counted among those that are not eliminated."""
     pivot = run.vectors[at.PIVOT]
     if run.eliminated is not None:
         pivot = pivot[run.eliminated.kept_column]
@@ -105,9 +107,9 @@ def _told_apart(run: Run) -> np.ndarray:
 
 
 def _inverse_root(information: np.ndarray) -> np.ndarray:
-    """L^-1 of L L', of which the lower triangle is given.
+    """L^-1 of a matrix L L' given by its lower triangle.
 
-    By this package's kernels: LAPACK's threads wait for one another where others use the cores.
+    Computed by this package's kernels: LAPACK's threads are slow when other work uses the cores.
     """
     p, (scale, pivot, right, step) = len(information), np.zeros((4, len(information)))
     factor, inverse, root = np.zeros((3, p, p))
@@ -119,10 +121,11 @@ def _inverse_root(information: np.ndarray) -> np.ndarray:
 
 
 def _largest_move_of_levels(run: Run, length: float) -> float:
-    """What the last step, of this length, may move linear predictors of rows of a level by.
+    """Bound on the move of any level's linear predictor by the last step, of the given length.
 
-    Without categoricals these are the rows at the constant, be it of centred columns or where all
-    dense levels are 0, of which the step itself tells more than its length.
+    The length is in standard errors. Without categoricals the levels are two: the row at the means
+    of the columns, and the row where all dense 0/1 columns are 0; their moves are computed from the
+    step itself, which is sharper.
     """
     coded, constant = coded_columns(run.row_table), run.scaling.constant
     if constant >= 0:
@@ -138,9 +141,9 @@ def _largest_move_of_levels(run: Run, length: float) -> float:
 
 
 def _dense_levels(run: Run) -> tuple[np.ndarray, np.ndarray]:
-    """Design columns that may be dense levels of 0 and 1, and where 0 is, in standardised units.
+    """Design columns that may be dense 0/1 indicators, and the position of 0 in standard units.
 
-    Shifts are means to within a spread: other columns between 0 and 1 are among them.
+    They are recognised by shift and scale, so that other columns within 0 and 1 may be among them.
     """
     stored, design_column = run.row_table.direct_columns
     shift, scale = run.scaling.shift[stored], run.scaling.scale[stored]
@@ -149,8 +152,8 @@ def _dense_levels(run: Run) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _largest_error(run: Run, columns: np.ndarray) -> float:
-    """Largest standard error, without dispersion, of the constant and of levels."""
-    # Those of eliminated levels among themselves, and of others given these.
+    """Largest standard error, at dispersion 1, of some columns."""
+    # Eliminated levels first: their standard errors with all other coefficients fixed.
     errors, known = run.vectors[at.COLUMN_SCALE].copy(), _told_apart(run)
     root = _inverse_root(run.information[np.ix_(known, known)])
     kept = known if run.eliminated is None else run.eliminated.kept_column[known]

@@ -1,9 +1,10 @@
-"""Where a fit of many rows starts: from a sample of them, then from all in single precision.
+"""Start of a fit of many rows: from a sample of them, then by sweeps in single precision.
 
-Sweeps that only lead to where a precise one starts need not be precise themselves. A sample's
-optimum is about one unit of the decrement per coefficient and share of the rows away from that of
-all rows; sweeps of all rows in single precision take half of the arithmetic and lead to within
-rounding of it, so that the first precise sweep has little left to do but to confirm it.
+Sweeps before the first one in double precision only provide its start and need not be exact. With a
+share s of the rows in the sample, the squared distance of its optimum from that of all rows is
+about 1 / s per coefficient, in standard errors. Sweeps of all rows in single precision cost half as
+much as in double and come within rounding of the optimum, so that the first sweep in double
+precision mostly confirms it.
 """
 
 from __future__ import annotations
@@ -49,10 +50,10 @@ __all__ = ["choose_start"]
 
 
 def choose_start(run: Run, options: SolverOptions, aliases: ProvenAliases) -> bool | None:
-    """Start from a sample of the rows where that pays, else from the response; whether it did.
+    """Start from a sample of the rows if that saves time, else from the response.
 
-    None, and no start, where the sample leads to columns that are proved to be aliased: what is
-    to be fitted is the model without them.
+    Returns whether it started from a sample; None, without a start, if aliased columns were found
+    on the way: the model without them is to be fitted.
     """
     rows = _sample_rows(run)
     if rows:
@@ -78,7 +79,7 @@ def choose_start(run: Run, options: SolverOptions, aliases: ProvenAliases) -> bo
 
 
 def _is_led_by_one_gram(run: Run, options: SolverOptions) -> bool:
-    """Whether many columns and few rows make each Gram matrix dear that is not needed."""
+    """Whether the columns are so many, for the rows, that saving Gram matrices saves time."""
     n, p = run.row_table.n_rows, run.row_table.n_dense
     is_wide = p >= LEAD_FROM_DENSE and n * p >= LEAD_FROM_VALUES
     changes = not run.has_constant_weights and _can_use_float32(run)
@@ -86,11 +87,11 @@ def _is_led_by_one_gram(run: Run, options: SolverOptions) -> bool:
 
 
 def _start_from_one_gram(run: Run, options: SolverOptions) -> bool:
-    """Takes the run close to the optimum with a single Gram matrix, that of its start.
+    """Takes the run close to the optimum with one Gram matrix, that at its start.
 
-    It has rounded columns, and is a preconditioner for sweeps in single precision without one. The
-    sweep in double precision that follows has its own, from which results are. Whether it got
-    there.
+    That matrix, in single precision, is the preconditioner of single precision sweeps that compute
+    none. Results come from the sweep in double precision that follows, with its own Gram matrix.
+    Returns whether the sweeps converged.
     """
     first = Run(run.rows, run.scaling, run.family, run.binary, run.partials)
     first.start_from_response(None)
@@ -120,7 +121,7 @@ def _leading(options: SolverOptions) -> SolverOptions:
 
 
 def _sample_rows(run: Run) -> int:
-    """Rows of a sample that is worth fitting first, 0 if none is."""
+    """Number of rows of a sample that is worth fitting first, 0 if none is."""
     n, p = run.row_table.n_rows, run.row_table.n_stored
     if n * p < SAMPLE_FROM_VALUES:
         return 0
@@ -132,13 +133,13 @@ def _sample_rows(run: Run) -> int:
 def _run_on_sample(
     run: Run, rows: int, options: SolverOptions, aliases: ProvenAliases, last: bool = True
 ) -> int:
-    """Fits the run's model roughly to about so many rows; how many, or 0 if it did not converge.
+    """Fits the run's model to a sample of about so many rows, with a loose tolerance.
 
-    0 as well where aliased columns are found: there is no use in going on with these. Begins with
-    a still smaller sample where that pays; the `last` one gives the first sweeps of all rows their
-    factor. A weak prior keeps coefficients finite of levels that are rare in the sample. The
-    sample's own error is about one unit of the decrement per coefficient: nothing is gained far
-    below it.
+    Returns the number of rows, or 0 if the fit did not converge or aliased columns were found.
+    Starts from a smaller sample where that saves time; the factor of the `last` sample is used by
+    the first sweeps of all rows. A weak prior keeps coefficients of levels that are rare in the
+    sample finite. The sampling error is about one unit of the decrement per coefficient: a
+    tolerance far below it would gain nothing.
     """
     fewer = max(rows // SAMPLE_SHARE, FEWER_ROWS_PER_COLUMN * run.row_table.n_stored)
     fewer = _run_on_sample(run, fewer, options, aliases, last=False) if 4 * fewer <= rows else 0
@@ -149,9 +150,9 @@ def _run_on_sample(
     deviance = run.state[at.DEVIANCE] * rows / max(fewer, 1)
     rows = read_sample(run.table, rows)
     tolerance = SUBSAMPLE_TOLERANCE * run.row_table.n_columns / rows
-    # A factor for many sweeps must be one from close by, where it changes.
+    # A factor reused for many sweeps must be from near the optimum, unless weights are constant.
     if run.has_constant_weights or not (last and _factor_reuses(run) > 1):
-        # A Newton step leaves about its square.
+        # A Newton step squares the distance.
         tolerance = math.sqrt(tolerance) if run.is_newton else tolerance / SCORING_LEAVES
     loose = SolverOptions(
         tolerance, max_iter=15, n_threads=options.n_threads, purpose=at.Purpose.SUBSAMPLE
@@ -195,7 +196,7 @@ def _is_wide(run: Run) -> bool:
 
 
 def _can_use_float32(run: Run) -> bool:
-    """Whether sweeps in single precision lead anywhere that one precise sweep would not."""
+    """Whether sweeps in single precision save a sweep in double precision."""
     is_linear = run.is_newton and run.has_constant_weights
     return run.row_table.is_dense and not is_linear
 
@@ -206,14 +207,14 @@ def _is_well_conditioned(sample: Run) -> bool:
 
 
 def _least_eigenvalue(sample: Run) -> float:
-    """Bound on that of the sample's Gram matrix of columns of equal length, without its prior."""
+    """Lower bound on the smallest eigenvalue of the sample's Gram matrix without its prior."""
     prior = sample.state[at.RIDGE] * sample.vectors[at.COLUMN_SCALE].max() ** 2
     sample.invert()
     return 1.0 / sample.inflation - prior
 
 
 def _start_in_float32(run: Run, sample: Run, share: float, options: SolverOptions) -> bool:
-    """Takes the run from the sample's coefficients close to the optimum; whether it got there."""
+    """Takes the run from the sample's coefficients to near the optimum; returns whether it did."""
     deviance = sample.state[at.DEVIANCE] / share
     loose = _leading(options)
     if loose.max_iter > 1 and can_correct(run) and run.is_newton and not _is_wide(run):
