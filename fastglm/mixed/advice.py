@@ -1,4 +1,4 @@
-"""What is said of a fit that a reader must know more of than its numbers."""
+"""Warnings and notes of a fit: boundaries, separation and failed convergence."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from fastglm.solve.separation import infinite_text
 
 __all__ = ["warn_of_fit", "warn_of_several"]
 
-#: Standard deviation of effects on probabilities from which levels hold nothing but 0 or 1.
+#: Standard deviation of effects on log odds above which nearly all responses of a level are equal.
 LARGEST_SD = 10.0
-#: Log odds of extra zeros that are on their way to minus infinity.
+#: Log odds of extra zeros below which they are taken to go to minus infinity.
 LEAST_LOG_ODDS = -14.0
 
 
 def warn_of_fit(results: MixedFit, estimate: LinearEstimate | GeneralizedEstimate) -> None:
-    """What the reader must know."""
+    """Gives the warnings of a fit."""
     _warn_of_end(results, estimate)
     if math.isfinite(results.family.domain.upper):
         for c in results.components:
@@ -45,7 +45,7 @@ def warn_of_fit(results: MixedFit, estimate: LinearEstimate | GeneralizedEstimat
 
 
 def warn_of_several(results: MixedFit, estimate: GeneralizedEstimate) -> None:
-    """What the reader must know of a model of several linear predictors."""
+    """Gives the warnings of a fit of several linear predictors."""
     zeros = [name for name in results.names if name.startswith("zero-")]
     odds = dict(zip(results.names, results.estimates, strict=True))
     if zeros == ["zero-Intercept"] and odds[zeros[0]] < LEAST_LOG_ODDS:

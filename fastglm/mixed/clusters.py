@@ -1,9 +1,9 @@
-"""Scores of clusters of a generalized linear mixed model, and fits without one level.
+"""Cluster-robust covariance of generalized linear mixed models, and fits without one level.
 
-Where no random effect reaches beyond its cluster, the criterion is a sum over clusters, and so are
-its derivatives in coefficients, covariance parameters and the family's parameter together. Their
-outer products are the meat of White's sandwich: Liang & Zeger (1986); for mixed models by maximum
-likelihood White (1982), R's ``merDeriv`` and ``clubSandwich``.
+If every level of a random effect lies in one cluster, the criterion is a sum over clusters, and so
+are its derivatives in coefficients, covariance parameters and the family's parameter. Their outer
+products are the meat of the sandwich: Liang & Zeger (1986); for mixed models by maximum likelihood
+White (1982), R's ``merDeriv`` and ``clubSandwich``.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ __all__ = ["generalized_cluster_covariance", "refit_without"]
 
 
 def generalized_cluster_covariance(fit: MixedFit, block: Block) -> np.ndarray:
-    """Sandwich of the standardised coefficients by the levels of a factor, (p, p).
+    """Sandwich covariance of the standardised coefficients, (p, p), clustered by a factor.
 
     Raises
     ------
     ModelError
-        If the criterion is no sum over the levels, or is not stationary in the coefficients.
+        If the criterion is not a sum over the levels, or not stationary in the coefficients.
     """
     estimate: GeneralizedEstimate = fit.estimate
     if fit.fit_options.get("nagq", 1) == 0:
@@ -51,14 +51,14 @@ def generalized_cluster_covariance(fit: MixedFit, block: Block) -> np.ndarray:
     rows = fit.model.mixed_rows
     _require_nested(rows, block)
     scores = _ClusterScores(estimate, rows).of(block)
-    # The criterion is minus twice the log-likelihood, and bread is an inverse Hessian of this.
+    # Bread is the inverse Hessian of the log-likelihood; the criterion is -2 log-likelihood.
     bread = np.nan_to_num(estimate.joint_covariance)[: estimate.fixed.p]
     left = bread @ (-0.5 * scores.T)
     return np.asarray(left @ left.T)
 
 
 def _require_nested(rows: MixedRows, block: Block) -> None:
-    """Refuse factors of which a level meets several clusters."""
+    """Raise if a level of another factor has rows in several clusters."""
     for other in rows.blocks:
         pairs = np.unique(other.codes * np.int64(block.q) + block.codes)
         if np.unique(pairs // block.q).size != pairs.size:
@@ -69,7 +69,7 @@ def _require_nested(rows: MixedRows, block: Block) -> None:
 
 
 class _ClusterScores:
-    """The criterion of the rows of one cluster after the other, at the estimates."""
+    """Derivatives of the criterion at the estimates, from the rows of one cluster at a time."""
 
     def __init__(self, estimate: GeneralizedEstimate, rows: MixedRows):
         self.estimate, self.rows = estimate, rows
@@ -97,9 +97,9 @@ class _ClusterScores:
         return np.hstack([of_beta, others])
 
     def _problem(self, rows: np.ndarray) -> tuple[LaplaceProblem, np.ndarray]:
-        """Some rows, and where the whole's theta stands in theirs."""
+        """The problem of some rows, and the positions of their parameters in the full theta."""
         problem = self.problem
-        # The coefficients of all rows: columns that are collinear in these do not matter.
+        # The columns of all rows are kept, though they may be collinear in these.
         kept = take_rows_of(self.rows, rows) if problem.extra != "none" else None
         layout = Layout(take_blocks(self.rows.blocks, rows) if kept is None else kept.blocks)
         names = layout.theta_names()
@@ -135,7 +135,7 @@ def refit_without(fit: MixedFit, block: Block, n_threads: int) -> np.ndarray:
 def _each_quietly(
     function: Callable[[int], np.ndarray], n: int, n_threads: int
 ) -> list[np.ndarray]:
-    """Results for 0 to n - 1, on threads; what a fit of fewer rows warns of is not said."""
+    """Results of a function for 0 to n - 1, on threads; warnings of fits are suppressed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FastGLMWarning)
         with ThreadPoolExecutor(n_threads) as pool:

@@ -1,4 +1,4 @@
-"""Terms of the fixed part dropped and tested by likelihood ratios, in the tables of the GLM."""
+"""Likelihood ratio tests of fixed terms, by the functions that test the terms of a GLM."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ __all__ = ["Comparable"]
 
 
 class Comparable:
-    """A mixed fit as one model among others of the same random effects, fitted by likelihood.
+    """A mixed fit compared with others that have the same random effects, by maximum likelihood.
 
-    Fits by REML are refitted by maximum likelihood, as in lme4's ``drop1``: their criteria do not
-    compare where fixed columns differ. A deviance is minus twice a log-likelihood.
+    Fits by REML are refitted by maximum likelihood, as in lme4's ``drop1``: REML criteria of models
+    with different fixed columns are not comparable. The deviance is -2 log-likelihood.
 
     Parameters
     ----------
     fit : MixedResults
     """
 
-    #: Compared by likelihood ratios alone, and refitted by itself, as models of several predictors.
+    #: As models of several predictors: only likelihood ratio tests, and refits by its own methods.
     has_several_predictors: ClassVar[bool] = True
     dispersion_known: ClassVar[bool] = True
     has_likelihood: ClassVar[bool] = True
@@ -72,7 +72,7 @@ class Comparable:
         return int(self._fit.n_parameters)
 
     def scaled_lack_of_fit(self, deviance: np.ndarray) -> np.ndarray:
-        """Deviances as they are."""
+        """The deviances unchanged: the log-likelihood includes the dispersion."""
         return deviance
 
     def terms_of_designs(

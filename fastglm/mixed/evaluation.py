@@ -1,4 +1,4 @@
-"""How a mixed model does on rows, be they those of the fit or new ones."""
+"""Evaluation of the predictions of a mixed model, on the rows of the fit or new ones."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _rows_and_means(
     missing: str,
     others: Mapping[str, Any],
 ) -> tuple[ModelRows, np.ndarray]:
-    """Rows with a mean, and the means, (n,)."""
+    """The rows whose mean is known, and their means, (n,); arguments as for `evaluate`."""
     if data is None:
         rows = results._model_with_data("an evaluation on the rows of the fit").mixed_rows.fixed
         mean = predict_rows(results, None, level, "mean", new_levels, others)
@@ -61,19 +61,22 @@ class EvaluationMethods(MixedFit):
     """Mixin of `MixedResults`."""
 
     def r2(self) -> dict[str, float]:
-        """R squared, "marginal" of the fixed part and "conditional" with the random one.
+        """R squared: "marginal" of the fixed effects, "conditional" with the random effects.
 
         Notes
         -----
-        Nakagawa, Johnson & Schielzeth (2017): for proportions with the variance of the latent
-        variable, for a log link by the log-normal approximation at the mean of the responses.
-        Ordered categories have that of their latent variable; shares by the delta method, as any
-        other link. Counts with a model of their zeros have none.
+        Method of Nakagawa, Johnson & Schielzeth (2017). The variance of the responses on the scale
+        of the linear predictor is that of the latent variable for proportions and ordered
+        categories, the log-normal approximation at the mean response for a log link, and by the
+        delta method otherwise. It is not defined for counts with a model of their zeros.
         """
         return r_squared(self)
 
     def icc(self) -> dict[str, float]:
-        """Share of each grouping factor in the variance that the fixed part leaves."""
+        """Intraclass correlation: share of each grouping factor in the variance of the responses.
+
+        The variance is that given the fixed effects, on the scale of the linear predictor.
+        """
         return intraclass_correlations(self)
 
     def evaluate(
@@ -89,35 +92,29 @@ class EvaluationMethods(MixedFit):
         missing: str = "raise",
         **others: Any,
     ) -> Evaluation:
-        """How the fit does on rows it has not seen.
+        """Measure how well the fit predicts new rows, or those it was fitted to.
 
         Parameters
         ----------
-        data : data frame or array_like, optional
-            New rows, as for `predict`, with their responses. By default the rows of the fit.
-        response : array_like or str, optional
-            Responses of the new rows, or a column of the frame; by default the left side of the
-            formula, computed from the frame.
+        data, response, offset, exposure, freq_weights, var_weights, missing
+            As for `fastglm.Results.evaluate`; `data` must be in memory.
         level, new_levels
-            Which means, as for `predict`; rows whose mean is NaN are left out with "nan".
-        offset, exposure, freq_weights, var_weights : array_like or str, optional
-            For the new rows, or a column of the frame; by default the columns that the fit had.
-        missing : {"raise", "drop"}, default "raise"
-            What to do with rows that lack a value.
+            Which means are compared with the responses, as for `predict`. With
+            ``new_levels="nan"`` rows of unknown levels, whose mean is NaN, are left out.
         **others
             ``groups`` and ``Z`` of a model given as arrays.
 
         Returns
         -------
         Evaluation
-            As of `Results.evaluate`.
+            As returned by `fastglm.Results.evaluate`.
 
         Raises
         ------
         DataError
-            Naming what is wrong with the new rows.
+            If the new rows cannot be used; the message names the column, row or argument.
         UnseenLevelError
-            For an unknown level, with ``new_levels="raise"``.
+            If a level is unknown, with ``new_levels="raise"``.
 
         Examples
         --------

@@ -1,8 +1,9 @@
-"""How random effects follow the other parameters, and the variance of what is predicted by both.
+"""Prediction variances of mixed models: derivatives of random effects in the other parameters.
 
-Henderson (1975), "Best linear unbiased estimation and prediction under a selection model"; with
-the modes' derivatives in the covariance parameters as Kristensen et al. (2016), "TMB: automatic
-differentiation and Laplace approximation".
+The variance of a prediction combines that of the random effects given the parameters with that of
+the parameters, on which the effects depend: Henderson (1975), "Best linear unbiased estimation and
+prediction under a selection model". Derivatives of the modes in the covariance parameters are added
+as by Kristensen et al. (2016), "TMB: automatic differentiation and Laplace approximation".
 """
 
 from __future__ import annotations
@@ -21,26 +22,26 @@ from fastglm.mixed.record import MixedFit
 
 __all__ = ["RandomParts", "marginal_parts", "random_parts", "variance_of"]
 
-#: Numbers of right sides that are solved for together.
+#: Largest number of values of right-hand sides that are solved for together.
 MOST_NUMBERS = 20_000_000
-#: Of differences of the modes in theta.
+#: Step of numerical derivatives of the modes in theta.
 STEP = 1e-5
-#: Of differences of variances in theta.
+#: Step of numerical derivatives of variances in theta.
 SD_STEP = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
 class RandomParts:
-    """How the random parts of n rows are told.
+    """Derivatives and variances of the random parts of the linear predictors of n rows.
 
     Attributes
     ----------
     of_beta : ndarray, shape (n, p)
-        How much they fall as the standardised coefficients rise.
+        Minus the derivatives in the standardised coefficients.
     of_theta : ndarray, shape (n, m)
-        How much they rise with the other parameters; m is 0 in a linear model, as in lme4.
+        Derivatives in the other parameters; m is 0 in a linear model, as in lme4.
     variance : ndarray, shape (n,)
-        What is left of theirs given all parameters: of a level not seen, all of it.
+        Variance given all parameters and the data; for a level not in the data, the full variance.
     """
 
     of_beta: np.ndarray
@@ -49,7 +50,7 @@ class RandomParts:
 
 
 def random_parts(fit: MixedFit, rows: NewRows) -> RandomParts:
-    """The random parts of rows: Henderson (1975), and in theta by differences of the modes."""
+    """Derivatives and variances of rows: Henderson (1975), in theta by numerical derivatives."""
     estimate, n = fit.estimate, rows.design.n_rows
     factor, effects, scale = _parts(estimate)
     layout = estimate.layout
@@ -75,17 +76,17 @@ def random_parts(fit: MixedFit, rows: NewRows) -> RandomParts:
 def variance_of(
     fit: MixedFit, gradient: np.ndarray, parts: RandomParts | None = None, slope: Any = 1.0
 ) -> np.ndarray:
-    """Variance of functions of the rows' predictors less their estimates, (n,).
+    """Variance of the prediction error of functions of the rows' linear predictors, (n,).
 
     Parameters
     ----------
     fit : MixedFit
     gradient : ndarray, shape (n, p)
-        Derivatives in the standardised coefficients, the random parts fixed.
+        Derivatives of the functions in the standardised coefficients, with random parts fixed.
     parts : RandomParts, optional
-        The random parts; none at random effects of zero.
+        The random parts; None for predictions at random effects of zero.
     slope : float or ndarray, shape (n,)
-        Derivatives in these.
+        Derivatives of the functions in the random parts.
     """
     covariance = _fixed_covariance(fit)
     if parts is None:
@@ -99,21 +100,21 @@ def variance_of(
     d = gradient - of_row * parts.of_beta
     if parts.of_theta.size and fit.cov_type == "nonrobust":
         d = np.hstack([d, of_row * parts.of_theta])
-        # What is held on the boundary has no error.
+        # Parameters held on the boundary count as known: their NaN becomes 0.
         joint = np.nan_to_num(fit.estimate.joint_covariance)
         covariance = joint[: d.shape[1], : d.shape[1]]
     return np.asarray(np.einsum("ni,ij,nj->n", d, covariance, d) + slope**2 * parts.variance)
 
 
 def _fixed_covariance(fit: MixedFit) -> np.ndarray:
-    """That of the fit's coefficients, standardised, (p, p)."""
+    """Covariance of the standardised coefficients, (p, p)."""
     fixed = fit.estimate.fixed
     to_standard = np.linalg.inv(fixed.from_standardized)
     return np.asarray(to_standard @ fit.covariance[np.ix_(fixed.kept, fixed.kept)] @ to_standard.T)
 
 
 def _parts(estimate: Any) -> tuple[Factor, tuple[np.ndarray, np.ndarray], float]:
-    """H, what the effects follow of each column, and the scale of their variance."""
+    """Factor of H, minus derivatives of the effects in the coefficients, and scale of H^-1."""
     if isinstance(estimate, LinearEstimate):
         state, p = estimate.state, estimate.fixed.p
         own, other = state.effects
@@ -122,7 +123,7 @@ def _parts(estimate: Any) -> tuple[Factor, tuple[np.ndarray, np.ndarray], float]
 
 
 def _column_effects(estimate: GeneralizedEstimate) -> tuple[np.ndarray, np.ndarray]:
-    """Less the derivatives of the spherical modes in the coefficients, (q, k, p) and (R, p)."""
+    """Minus the derivatives of the spherical modes in the coefficients, (q, k, p) and (R, p)."""
     state, problem, layout = estimate.state, estimate.problem, estimate.layout
     weight = problem.as_given(state.column_weight)
     own = other = np.zeros((layout.rest_size, problem.fixed.p))
@@ -159,7 +160,7 @@ def _mode_slopes(estimate: GeneralizedEstimate) -> list[tuple[np.ndarray, np.nda
 def _loadings(
     fit: MixedFit, rows: NewRows, part: slice
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Z' of some rows, (q, k, m) and (R, m), and what levels not seen add to the variance."""
+    """Z' of m rows, (q, k, m) and (R, m), and the variance of levels not in the data, (m,)."""
     layout = fit.estimate.layout
     m = part.stop - part.start
     own, other = np.zeros((layout.q, layout.k, m)), np.zeros((layout.rest_size, m))
@@ -178,7 +179,10 @@ def _loadings(
 
 
 def marginal_parts(fit: MixedFit, rows: NewRows, sd: np.ndarray) -> RandomParts:
-    """Standard deviations of the rows' random parts, (n,), in the place of the parts."""
+    """`RandomParts` for marginal means: derivatives of the rows' standard deviations `sd`, (n,).
+
+    They take the place of derivatives of the random parts themselves.
+    """
     slopes = np.empty((sd.size, 0))
     if not isinstance(fit.estimate, LinearEstimate):
         slopes = _sd_slopes(fit, rows, sd)
@@ -201,7 +205,7 @@ def _sd_slopes(fit: MixedFit, rows: NewRows, sd: np.ndarray) -> np.ndarray:
     for m in range(theta.size):
         step = np.zeros(theta.size)
         step[m] = SD_STEP
-        # The variance is a polynomial of the second degree in most parameters: no error is made.
+        # The variance is quadratic in most parameters, for which central differences are exact.
         slopes[:, m] = (variance(theta + step) - variance(theta - step)) / (2.0 * SD_STEP)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(sd[:, None] > 0.0, slopes / (2.0 * sd[:, None]), 0.0)

@@ -1,4 +1,4 @@
-"""What a fitted mixed model has under the names of lme4 and statsmodels."""
+"""Names of lme4 and statsmodels for attributes of a fitted mixed model."""
 
 from __future__ import annotations
 

@@ -25,5 +25,5 @@ class PictureMethods(MixedFit):
         return plot_normality(self, group)
 
     def report_pictures(self) -> Any:
-        """What the report draws, by section."""
+        """Functions that draw the pictures of a report, by section."""
         return report_pictures(self)

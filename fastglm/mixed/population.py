@@ -1,4 +1,4 @@
-"""What is asked about effects on the mean of the population: at random effects of zero."""
+"""Effects on population means (at random effects of zero), and tests of fixed terms."""
 
 from __future__ import annotations
 
@@ -61,19 +61,20 @@ class PopulationMethods(AverageMethods, MixedFit):
         return marginal_means(self, specs, at)  # type: ignore[arg-type]
 
     def drop1(self, k: float = 2.0) -> Table:
-        """Each fixed term dropped that no interaction contains, in the table of R's ``drop1``.
+        """Test every fixed term by dropping it, with the table of R's ``drop1``.
 
-        Random effects stay. Fits by REML are refitted by maximum likelihood.
+        Terms contained in an interaction are not dropped. Random effects stay. Fits by REML are
+        refitted by maximum likelihood.
 
         Parameters
         ----------
         k : float, default 2
-            Price of a parameter in the column AIC; log(nobs) makes it BIC.
+            Penalty per parameter in the column AIC; log(nobs) gives BIC.
 
         Raises
         ------
         ModelError
-            If a model would have no fixed column.
+            If a model without the term would have no fixed column.
         """
         return drop1(Comparable(self), "Chisq", k)
 
@@ -102,8 +103,8 @@ class PopulationMethods(AverageMethods, MixedFit):
     ) -> Step:
         """Search for the fixed terms of the smallest AIC; see `fastglm.Results.step`.
 
-        Random effects stay. Fits are by maximum likelihood, that of the result as well: fits by
-        REML do not compare where fixed columns differ.
+        Random effects stay. All fits, including that of the result, are by maximum likelihood: REML
+        criteria of models with different fixed columns are not comparable.
 
         Parameters
         ----------
@@ -113,12 +114,12 @@ class PopulationMethods(AverageMethods, MixedFit):
         Returns
         -------
         Step
-            With the model found in ``results`` and the path in ``table``.
+            The selected model is in ``results``, the path in ``table``.
 
         Raises
         ------
         ModelError
-            If the model was not given by a formula, or one would have no fixed column.
+            If the model was not given by a formula, or a model would have no fixed column.
 
         Examples
         --------

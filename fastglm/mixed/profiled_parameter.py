@@ -1,8 +1,8 @@
-"""A family's parameter without derivatives of its own, such as the power of a Tweedie law.
+"""Estimation of a family's parameter by profiling, such as the power of the Tweedie distribution.
 
-The criterion is minimised over everything else at each value. By the envelope theorem its slope is
-that at fixed estimates, a difference of two evaluations; with the other derivatives it has the
-curvature of the profile as well, so that a few fits find the minimum.
+At each value of the parameter the criterion is minimised over all other parameters. By the envelope
+theorem the slope of this profile is the derivative at fixed estimates, a difference of two
+evaluations. Its curvature follows from the second derivatives, so that a few fits find the minimum.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from fastglm.mixed.search import Search
 
 __all__ = ["estimate_profiled", "is_profiled"]
 
-#: Distance of the values from which slopes and curvatures are told.
+#: Step of the numerical derivatives in the parameter.
 STEP = 1e-4
 MOST_FITS = 25
-#: Of the last step, in standard errors.
+#: Largest last step, in standard errors.
 TOLERANCE = 1e-6
-#: Longest step, as a share of the way to an end of the range.
+#: Longest step, as a share of the distance to the end of the parameter's range.
 LONGEST = 0.7
 
 
 def is_profiled(family: Family) -> bool:
-    """Whether the family has such a parameter to estimate."""
+    """Whether the family has a parameter that is estimated by profiling."""
     return family.free_parameter is not None and family.functions.of_parameter is None
 
 
@@ -85,7 +85,7 @@ def estimate_profiled(
 def _derivatives(
     rows: MixedRows, found: GeneralizedEstimate, family: Family, value: float
 ) -> tuple[float, np.ndarray, float]:
-    """First derivative in the parameter, those of the gradient, and the second."""
+    """First and second derivative in the parameter, and derivatives of the gradient in it."""
     problem, at = found.problem, found.state.parameters
     search = Search(problem, found.held, found.theta)
     x = np.concatenate([at.beta, at.theta[~found.held], search.extra(at.log_extra)])

@@ -1,13 +1,13 @@
-"""A linear mixed model of rows that are read from a source: one pass for the tables of levels.
+"""Linear mixed models of rows read from a source, by one pass that sums up tables by level.
 
 The criterion depends on the rows through sums alone: X'X, X'y, y'y, and for every combination of
-levels that occurs Z'Z, Z'X and Z'y, the columns of all random terms side by side. A few rows of
-each combination, and some without random effects, have the very same sums: with V D V' = Z'Z,
+levels that occurs Z'Z, Z'X and Z'y, where Z has the columns of all random terms side by side. All
+rows can be replaced by a few with the same sums. For each combination, with V D V' = Z'Z, these are
 
     z = D^1/2 V',  x = D^-1/2 V' Z'X,
 
-and for what is left of X'X the root of it, with z = 0. These rows are fitted in memory. Columns are
-shifted before they are summed, by means of the first rows.
+and a root of the remainder of X'X gives further rows with z = 0. These rows are fitted in memory.
+Before columns are summed, the means of the first rows are subtracted.
 """
 
 from __future__ import annotations
@@ -54,18 +54,18 @@ from fastglm.streamed import bytes_of_text
 
 __all__ = ["fit_streamed"]
 
-#: Grains that are read together: their products with the columns of random terms are in memory.
+#: Grains in a piece; few, as products of its rows with the columns of random terms are in memory.
 PIECE_GRAINS = 4
-#: Share of a combination's largest eigenvalue below which another is rounding.
+#: Eigenvalues of Z'Z below this share of the largest one are rounding errors.
 NOTHING = 1e-14
-#: Residual sum of squares as a share of that of the response, below which rounding of the sums
-#: would be seen in what is reported.
+#: Smallest residual sum of squares, as a share of that of the response, for which rounding errors
+#: of the sums do not show in the results.
 CANCELS = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
 class _Group:
-    """A grouping factor: what its levels and columns are made of, and the levels seen."""
+    """A grouping factor: expressions of its levels, formulas of its columns, and levels so far."""
 
     name: str
     factors: tuple[Expression, ...]
@@ -75,7 +75,7 @@ class _Group:
 
 
 class _Cells:
-    """Sums by combination of levels, and of all rows."""
+    """Sums over the rows of each combination of levels, and over all rows."""
 
     def __init__(self, n_effects: int, p: int):
         self.k, self.p, self.n = n_effects, p, 0
@@ -84,7 +84,7 @@ class _Cells:
         self.gram = np.zeros((p + 1, p + 1))
 
     def add(self, codes: np.ndarray, z: np.ndarray, columns: np.ndarray) -> None:
-        """Rows of these levels, (n, factors), columns of effects, and shifted [X y]."""
+        """Adds n rows: level numbers, (n, factors), columns of effects, and shifted [X y]."""
         self.n += len(codes)
         self.gram += columns.T @ columns
         found, inverse = np.unique(codes, axis=0, return_inverse=True)
@@ -102,11 +102,11 @@ class _Cells:
         self.tables[cells] += sums
 
     def rows(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Rows with the same sums: levels, columns of effects, and [X y]."""
+        """Few rows with the same sums as all: level numbers, columns of effects, and [X y]."""
         tables = self.tables[: len(self.number)]
         sizes, vectors = np.linalg.eigh(tables[:, :, : self.k])
         kept = sizes > NOTHING * np.maximum(sizes[:, -1:], 1e-300)
-        # Every level has a row, of zeros where its columns are.
+        # Every combination keeps a row, even if its columns are zeros: no level may disappear.
         kept[:, -1] = True
         root = np.sqrt(np.where(kept, np.maximum(sizes, 0.0), 0.0))
         turned = vectors.transpose(0, 2, 1) @ tables[:, :, self.k :]
@@ -124,7 +124,7 @@ class _Cells:
 
 
 class _Streamed:
-    """The model while its rows are read."""
+    """State of a model while its rows are read."""
 
     def __init__(self, formula: str, source: Source, missing: str, memory: int):
         self.source, self.missing = source, missing
@@ -191,7 +191,7 @@ class _Streamed:
         return np.column_stack([fixed.design.to_dense(), y]), designs, ~absent, codes
 
     def _codes(self, group: _Group, frame: Frame) -> np.ndarray:
-        """Numbers of the levels of rows; new ones are numbered as they come."""
+        """Level numbers of rows; new levels are numbered in the order of occurrence."""
         table = read_table(frame, group.factors, None)
         columns = [as_categories(f.evaluate(table.columns, {}), f.text) for f in group.factors]
         codes, parts = combine(columns)
@@ -199,7 +199,7 @@ class _Streamed:
         return np.array([*numbers, -1], dtype=np.int64)[codes]
 
     def learn(self) -> MixedRows:
-        """The pass over the rows, and the few that stand for them."""
+        """Takes the pass over the rows; returns the few rows with the same sums."""
         cells, names = None, [[()] * len(group.terms) for group in self.groups]
         for columns, designs, present, codes in self._pieces():
             for number, own in enumerate(designs):
@@ -215,7 +215,7 @@ class _Streamed:
         return self._rows(cells, names)
 
     def _shift_of(self, columns: np.ndarray) -> np.ndarray:
-        """Means of the first rows; zero for the constant, and without one for all."""
+        """Means of the columns over the first rows; 0 for the constant, and for all without one."""
         shift = np.zeros(columns.shape[1])
         if self.constant is not None and len(columns):
             shift = columns.mean(axis=0)
@@ -246,7 +246,7 @@ class _Streamed:
 def _block(
     group: _Group, names: Sequence[tuple[str, ...]], codes: np.ndarray, z: np.ndarray, start: int
 ) -> Any:
-    """A grouping factor with its levels in order, and how new rows find theirs."""
+    """A grouping factor with its sorted levels, and the formulas that evaluate it on new rows."""
     parts = list(group.number)
     try:
         order = sorted(range(len(parts)), key=parts.__getitem__)
@@ -296,7 +296,7 @@ def fit_streamed(
     model = MixedGLM.__new__(MixedGLM)
     model.family, model.mixed_rows, model.formula, model.source = family, rows, formula, None
     with warnings.catch_warnings():
-        # Said below, unless the fit is refused.
+        # Warnings are given below, if the fit is accepted.
         warnings.simplefilter("ignore", FastGLMWarning)
         fit = model.fit(**options)
     y = rows.fixed.response

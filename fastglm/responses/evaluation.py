@@ -104,21 +104,14 @@ class ResponseEvaluation(ResponseResiduals):
         missing: str = "raise",
         **designs: Any,
     ) -> OutcomeEvaluation:
-        """How the fit does on rows it has not seen.
+        """Measure how well the fit predicts new rows, or those it was fitted to.
 
         Parameters
         ----------
-        data : data frame or array_like, optional
-            New rows, as for `predict`, with their responses. By default the rows of the fit.
-        response : array_like or str, optional
-            Responses of the new rows, or a column of the frame; by default the left side of the
-            formula, computed from the frame.
-        offset, exposure, freq_weights, var_weights : array_like or str, optional
-            For the new rows, or a column of the frame; by default the columns that the fit had.
-        missing : {"raise", "drop"}, default "raise"
-            What to do with rows that lack a value.
+        data, response, offset, exposure, freq_weights, var_weights, missing
+            As for `fastglm.Results.evaluate`; `data` must be in memory.
         **designs
-            Columns of further predictors, as for `predict`.
+            Columns of further linear predictors, as for `predict`.
 
         Returns
         -------
@@ -127,7 +120,7 @@ class ResponseEvaluation(ResponseResiduals):
         Raises
         ------
         DataError
-            Naming what is wrong with the new rows.
+            If the new rows cannot be used; the message names the column, row or argument.
 
         Examples
         --------

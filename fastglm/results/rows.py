@@ -221,32 +221,35 @@ class RowMethods(EffectMethods, DiagnosticMethods):
         var_weights: Any = None,
         missing: str = "raise",
     ) -> Evaluation:
-        """How the fit does on rows it has not seen.
+        """Measure how well the fit predicts new rows, or those it was fitted to.
 
         Parameters
         ----------
         data : data frame, array_like or source, optional
-            New rows, as for `predict`, with their responses. By default the rows of the fit. Of a
-            path, or whatever else `fastglm.scan` takes, a few numbers of each row are kept.
+            New rows, as for `predict`, with their responses. By default the rows of the fit. A path
+            or anything else that `fastglm.scan` takes is read piece by piece, and only a few
+            numbers of each row are kept in memory.
         response : array_like or str, optional
-            Responses of the new rows, or a column of the frame; by default the left side of the
-            formula, computed from the frame.
+            Responses of the new rows, (n,), or a column of the frame; by default the left side of
+            the formula, computed from the frame.
         offset, exposure, freq_weights, var_weights : array_like or str, optional
-            For the new rows, or a column of the frame; by default the columns that the fit had.
+            Values for the new rows, (n,), or a column of the frame; by default the columns with the
+            names that the fit used.
         missing : {"raise", "drop"}, default "raise"
-            What to do with rows that lack a value.
+            Whether rows with missing values are an error or left out.
 
         Returns
         -------
         Evaluation
-            Deviance and the share of it that is explained, errors, of binomial models log loss,
-            Brier's score and the area under the curve with DeLong's interval, Gini's index with
-            exposure, and with ``groups()`` and ``lorenz()`` calibration, lift and Lorenz curve.
+            Deviance and the share of it that is explained (D squared); errors; for binomial models
+            log loss, Brier score and area under the ROC curve with DeLong's interval; the Gini
+            index, with exposure; and by ``groups()`` and ``lorenz()`` calibration, lift and Lorenz
+            curve.
 
         Raises
         ------
         DataError
-            Naming what is wrong with the new rows.
+            If the new rows cannot be used; the message names the column, row or argument.
 
         Examples
         --------

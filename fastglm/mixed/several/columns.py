@@ -1,4 +1,4 @@
-"""Coefficients of several linear predictors, and products with the columns of these."""
+"""Columns of several linear predictors that share one vector of coefficients."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ __all__ = ["PredictorColumns"]
 
 @dataclass(frozen=True, eq=False)
 class PredictorColumns(KeptColumns):
-    """The p coefficients of all predictors that are not aliased, standardised.
+    """Columns of all predictors as functions of the p standardised coefficients not aliased.
 
     Attributes
     ----------
     design : Design
-        All columns that any predictor reads.
+        All columns that occur in any predictor.
     maps : list of sparse matrix, shape (columns of the design, p)
         From standardised coefficients to those of each predictor.
     offsets : ndarray, shape (K, n), or None
@@ -64,9 +64,9 @@ class PredictorColumns(KeptColumns):
         return etas
 
     def score(self, residuals: np.ndarray, order: np.ndarray) -> np.ndarray:
-        """Derivatives in the coefficients, (p,), of those in the predictors, (K, n).
+        """Derivatives in the coefficients, (p,), from those in the predictors, (K, n).
 
-        The latter are in the order of levels.
+        Rows of the latter are sorted by level.
         """
         total, given = np.zeros(self.p), np.empty(residuals.shape[1])
         for each, residual in zip(self.maps, residuals, strict=True):

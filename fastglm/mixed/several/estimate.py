@@ -27,7 +27,7 @@ from fastglm.solve.several_predictors import PredictorSolution
 
 __all__ = ["estimate_several"]
 
-#: Where the search begins in coefficients that are infinite without random effects.
+#: Largest start of a coefficient whose estimate without random effects is infinite.
 FURTHEST_START = 3.0
 
 
@@ -39,7 +39,7 @@ def estimate_several(
     max_iter: int,
     n_threads: int,
 ) -> tuple[GeneralizedEstimate, Any]:
-    """Fit by maximum likelihood; also the model without random effects.
+    """Fit by maximum likelihood; returns the model without random effects as well.
 
     Coefficients of all predictors, thresholds and logarithms of parameters are estimated together
     with theta: they are the estimate's `beta`.

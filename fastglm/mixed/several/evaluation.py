@@ -1,4 +1,4 @@
-"""How a mixed model of several linear predictors does on rows."""
+"""Evaluation of the predictions of a mixed model of several linear predictors."""
 
 from __future__ import annotations
 
@@ -23,15 +23,16 @@ from fastglm.responses.evaluation import (
 __all__ = ["evaluate_several"]
 
 
-#: Step and end of the trapezoidal rule, in standard deviations.
+#: Step and largest node of the trapezoidal rule, in standard deviations.
 STEP, END = 0.05, 8.5
 
 
 def fine_nodes() -> tuple[np.ndarray, np.ndarray]:
-    """Nodes and weights of a standard normal variable for what has a peak, as a likelihood has.
+    """Nodes and weights of the trapezoidal rule for a standard normal variable.
 
-    The trapezoidal rule: its error falls with the exponential of the square of peak over step,
-    where Gauss's nodes, which are nine times as far apart, would miss the peak of a large count.
+    For integrands with a narrow peak, as likelihoods of large counts: the error decreases
+    exponentially with the square of the width of the peak over the step. Gauss-Hermite nodes are
+    nine times as far apart and could miss the peak.
     """
     nodes = np.arange(-END, END + STEP / 2.0, STEP)
     weights = np.exp(-0.5 * nodes**2)
@@ -48,7 +49,7 @@ def evaluate_several(
     missing: str,
     others: Mapping[str, Any],
 ) -> OutcomeEvaluation:
-    """Measures of rows; arguments as for `MixedSeveralResults.evaluate`."""
+    """Measures of the predictions of rows; arguments as for `MixedSeveralResults.evaluate`."""
     checked_choice("level", level, LEVELS)
     checked_choice("new_levels", new_levels, NEW_LEVELS)
     population = fit.population

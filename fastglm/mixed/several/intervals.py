@@ -1,4 +1,4 @@
-"""Standard errors and limits of what mixed models of several linear predictors predict."""
+"""Standard errors and limits of predictions of mixed models of several linear predictors."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["predict_several_intervals"]
 
-#: Halvings of the range of a share.
+#: Bisections of the interval (0, 1) to find a quantile of a share.
 HALVINGS = 40
 
 
@@ -52,7 +52,7 @@ def predict_several_intervals(
             "level='marginal' is for the mean of responses: use level='population' for the linear "
             "predictor, and for a new response of a new level."
         )
-    # The random columns tell how much a new level may differ.
+    # For the limits of a new response the random columns give the variance of a new level.
     wanted = "conditional" if interval == "prediction" else level
     new, rows = several_rows(fit, exog, wanted, others)
     etas, parts = outcomes.predict(new.designs, new.offsets), None
@@ -97,7 +97,7 @@ def _gradient(
 def _averaged(
     outcomes: NumericOutcomes, etas: np.ndarray, sd: np.ndarray
 ) -> tuple[Evaluated, np.ndarray]:
-    """Means over normal random parts with slopes in the predictors, and slopes in `sd`."""
+    """Outcomes averaged over normal random parts, with derivatives in the predictors and `sd`."""
     total, of_sd = 0.0, 0.0
     slopes: list[Any] = [0.0] * len(etas)
     for node, weight in zip(*quadrature_nodes(), strict=True):
@@ -113,7 +113,7 @@ def _averaged(
 def _named(
     fit: Any, which: str, name: str, value: np.ndarray, se: np.ndarray, alpha: float
 ) -> dict[str, np.ndarray]:
-    """Columns of one outcome; limits are on the scale of log odds, or of the logarithm."""
+    """Columns of one outcome; limits are computed on the scale of log odds or logarithms."""
     half = float(scipy.special.ndtri(1.0 - alpha / 2.0))
     with np.errstate(divide="ignore", invalid="ignore"):
         if which == "linear":
@@ -169,7 +169,7 @@ def _new_responses(
 
 
 def _quantile(lower_tail: Any, mean: np.ndarray, probability: float, is_count: bool) -> np.ndarray:
-    """The smallest count, or the share, whose lower tail reaches the probability."""
+    """Quantile: the smallest count, or the share, whose lower tail reaches `probability`."""
     if is_count:
         return lattice_quantile(lower_tail, mean, probability)
     low, high = np.zeros(mean.size), np.ones(mean.size)

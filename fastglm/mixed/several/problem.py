@@ -1,8 +1,8 @@
-"""Laplace's approximation, and quadrature, where a row has several linear predictors.
+"""Laplace's approximation, and quadrature, for rows with several linear predictors.
 
-The random part t of a row moves its predictors by d_k t: one of them, or the thresholds on both
-sides of an ordered category together. All there is of random effects is that of
-`fastglm.mixed.laplace`, with derivatives in t; the gradient in the coefficients takes the
+The random part t of a row adds d_k t to its predictor k: to one predictor, or to the thresholds on
+both sides of an ordered category together. Random effects are treated as in
+`fastglm.mixed.laplace`, with derivatives in t; the gradient in the coefficients needs the
 derivatives of each row's l, l_t and l_tt in every predictor.
 """
 
@@ -28,7 +28,7 @@ __all__ = ["SeveralProblem", "problem_of"]
 
 @dataclass(frozen=True, eq=False)
 class PredictorRows(Rows):
-    """What the response says of the rows, (n,), and in their predictors, (K, n)."""
+    """Deviances and derivatives of the rows in t, (n,), and in their predictors, (K, n)."""
 
     predictor_score: np.ndarray | None = None
     predictor_residual: np.ndarray | None = None
@@ -46,7 +46,7 @@ class SeveralProblem(LaplaceProblem):
     shape : ndarray
         Parameters of the response.
     direction : ndarray, shape (K,)
-        What the random part moves each predictor by.
+        Factors d_k of the random part in each predictor.
     """
 
     blocks: np.ndarray = None  # type: ignore[assignment]
@@ -74,7 +74,7 @@ class SeveralProblem(LaplaceProblem):
         return SeveralState(self, parameters, eta)
 
     def respond(self, eta: np.ndarray, log_extra: float, whole: bool = True) -> PredictorRows:
-        """Deviances and derivatives of all rows; without `whole` what the modes need."""
+        """Deviances and derivatives of all rows; without `whole` those needed for the modes."""
         layout, k = self.layout, self.direction.size
         size = N_OF_MODES + (1 + 3 * k if whole else 0)
         fits = [m for m, each in enumerate(self.spare) if len(each) == size]
@@ -88,7 +88,7 @@ class SeveralProblem(LaplaceProblem):
         if not whole:
             return PredictorRows(inside, *values)
         deviance, residual, observed, slope, *_ = values
-        # Where observed weights are negative nothing is better than them in a step to the modes.
+        # Negative observed weights are set to 0 in steps to the modes.
         positive = np.maximum(observed, 0.0)
         first = N_OF_MODES + 1
         parts = (values[first + m * k : first + (m + 1) * k] for m in range(3))
@@ -100,7 +100,7 @@ class SeveralProblem(LaplaceProblem):
 
 
 class _Several(LaplaceState):
-    """What is different where the fixed part is that of several predictors."""
+    """Methods of a state that differ if the fixed part consists of several predictors."""
 
     problem: SeveralProblem
     by_level: ClassVar[bool] = False
@@ -127,7 +127,7 @@ class _Several(LaplaceState):
 
     @cached_property
     def predictor_residuals(self) -> np.ndarray:
-        """Derivatives of the criterion in the predictors, (K, n), in the order of levels."""
+        """Derivatives of the criterion in the predictors, (K, n), rows sorted by level."""
         rows = cast("PredictorRows", self.rows)
         _, _, moved, _ = self._pull
         found = -2.0 * self._predictor_score()
@@ -137,12 +137,12 @@ class _Several(LaplaceState):
 
     @property
     def fixed_residual(self) -> np.ndarray:
-        """Those, whose products with the columns of all predictors are the gradient."""
+        """The same derivatives: their products with the predictors' columns are the gradient."""
         return self.predictor_residuals
 
     @property
     def column_weight(self) -> np.ndarray:
-        """Less the derivatives of l_t in the predictors, (K, n)."""
+        """Minus the derivatives of l_t in the predictors, (K, n)."""
         return -cast("PredictorRows", self.rows).predictor_residual  # type: ignore[operator]
 
 
@@ -197,5 +197,5 @@ def problem_of(
 
 
 def _nothing(log_extra: float) -> tuple[float, float]:
-    """The log-likelihoods of the rows are whole."""
+    """No constant: the log-likelihoods of the rows are complete."""
     return 0.0, 0.0

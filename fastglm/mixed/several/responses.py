@@ -46,9 +46,9 @@ class MixedResponse:
 
     link: Link
 
-    #: What a saved fit is read back by.
+    #: Name of the response in saved fits.
     name: ClassVar[str] = ""
-    #: What the response may be.
+    #: Rule for allowed responses.
     takes: ClassVar[ResponseRule] = NUMBERS
     has_zero_part: ClassVar[bool] = False
     takes_exposure: ClassVar[bool] = False
@@ -68,7 +68,7 @@ class MixedResponse:
         Raises
         ------
         DataError
-            If the response is none of that model.
+            If the model does not allow the response.
         """
         if rows.offset_parts.exposure is not None and not self.takes_exposure:
             raise ModelError(
@@ -81,7 +81,7 @@ class MixedResponse:
         raise NotImplementedError
 
     def direction(self, model: Any) -> np.ndarray:
-        """What the random part moves each predictor by, (K,)."""
+        """Factors of the random part in each predictor, (K,)."""
         size = len(model._maps(model._blocks()))
         return np.eye(size)[0]
 
@@ -95,7 +95,7 @@ class MixedResponse:
         Raises
         ------
         ModelError
-            Where there is no such number.
+            If it is not defined.
         """
         raise ModelError(
             "shares of variance are not defined for counts with a model of their zeros, whose "
@@ -139,7 +139,7 @@ class OrdinalResponse(MixedResponse):
         return model
 
     def direction(self, model: Any) -> np.ndarray:
-        """Both thresholds of a row are less the random part."""
+        """The random part is subtracted from both thresholds of a row."""
         return np.array([-1.0, -1.0])
 
     def third_rows(self, model: Any) -> RowBlock:
@@ -147,7 +147,7 @@ class OrdinalResponse(MixedResponse):
         return cumulative_thirds(self.link.name)
 
     def distribution_variance(self, population: Any, eta: np.ndarray, sd: np.ndarray) -> float:
-        """Of the latent variable that the thresholds cut."""
+        """Variance of the latent variable that the thresholds divide."""
         found = latent_variance(self.link)
         if found is None:
             raise ModelError(
@@ -205,7 +205,7 @@ def _hurdle(counts: str) -> Callable[[Link], MixedResponse]:
     return lambda link: HurdleResponse(link, counts)
 
 
-#: By what users of glmmTMB, ordinal and brms write; the link is logit, or log of the hurdles.
+#: Responses by names of glmmTMB, ordinal and brms; the link is logit, or log for hurdle models.
 NAMED: dict[str, Callable[[Link], MixedResponse]] = {
     "beta": BetaResponse,
     "beta_family": BetaResponse,
@@ -238,7 +238,7 @@ def resolve_response(
     Raises
     ------
     ModelError
-        For what is not there, naming what to use.
+        If mixed models do not have the response; the message names what to use.
     """
     if dispformula is not None and dispformula.replace(" ", "") != "~1":
         raise ModelError(
@@ -268,7 +268,7 @@ def resolve_response(
 
 
 def _require_family(name: str) -> None:
-    """Of an unknown name, say as well which ones mixed models have beside the families."""
+    """Add the names of responses that mixed models have beside the families to an error."""
     try:
         family_class(name)
     except ModelError as error:

@@ -1,4 +1,4 @@
-"""What can be asked of a fitted mixed model of several linear predictors."""
+"""Results of a mixed model of several linear predictors."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ __all__ = ["MixedSeveralResults", "make_several_results"]
 
 
 class SeveralSummary(MixedSummary):
-    """Printable summary; what the response says of its own parameters is among the notes."""
+    """Printable summary, with notes on the parameters of the response."""
 
     def header(self) -> list[tuple[str, str]]:
-        """Names and values of what stands above the table."""
+        """Names and values above the table."""
         header, population = super().header(), self.fit.population  # type: ignore[attr-defined]
         header[2] = ("Model Family", population.kind)
         return header
 
     def setting(self) -> list[tuple[str, str]]:
-        """What the fit was given: formulas, offset, weights, levels in their order."""
+        """Notes on the model: formulas, offset, weights, levels in their order."""
         formula, population = self.fit.formula, self.fit.population  # type: ignore[attr-defined]
         return [*([("Formula", formula)] if formula else []), *population.setting()]
 
     def notes(self) -> list[str]:
-        """What a reader must know beside the numbers."""
+        """Warnings about the fit."""
         return [*super().notes(), *self.fit.population.notes()]  # type: ignore[attr-defined]
 
 
@@ -81,7 +81,7 @@ class MixedSeveralResults(MixedResults):
         return self.population
 
     def outcomes(self, which: str = "mean") -> Any:
-        """What `predict` gives, at random effects of zero."""
+        """Outcomes of `predict` at random effects of zero."""
         self.require_all_columns()
         return self.population.outcomes(which)
 
@@ -137,21 +137,23 @@ class MixedSeveralResults(MixedResults):
         missing: str = "raise",
         **others: Any,
     ) -> OutcomeEvaluation:
-        """How the fit does on rows it has not seen, outcome by outcome.
+        """Measure how well the fit predicts new rows, outcome by outcome.
 
         Parameters
         ----------
         data, response, offset, exposure, freq_weights, var_weights, missing, **others
             As for `MixedResults.evaluate`.
         level, new_levels
-            Which means, as for `predict`. The log-likelihood is that of each row given its random
-            effects, which are zero at "population"; at "marginal", of each row by itself, averaged
-            over the effects. Rows without a mean are left out with ``new_levels="nan"``.
+            Which means are compared with the responses, as for `predict`. The log-likelihood is
+            that of each row given its random effects, which are zero at "population"; at
+            "marginal" the likelihood of each row is averaged over the effects. Rows of unknown
+            levels are left out with ``new_levels="nan"``.
 
         Returns
         -------
         OutcomeEvaluation
-            As of `ResponseResults.evaluate`; D2 is against constants without random effects.
+            As returned by `ResponseResults.evaluate`; D2 is relative to a model of constants
+            without random effects.
         """
         columns = row_columns(offset, exposure, freq_weights, var_weights)
         return evaluate_several(self, data, response, level, new_levels, columns, missing, others)
@@ -259,31 +261,33 @@ class MixedSeveralResults(MixedResults):
         exog, level, new_levels, **others
             As for `predict`.
         interval : {"confidence", "prediction"}
-            Of what is predicted, or of a new response, which is no category; for a population
-            prediction of a new level.
+            Limits of the predicted quantity, or of a new response; the latter not for categories.
+            At "population" the new response is one of a new level.
         alpha : float, default 0.05
+            The limits have level 1 - alpha.
         which : str, default "mean"
-            As for `predict`; no "class".
+            As for `predict`, but for "class".
 
         Returns
         -------
         DataFrame
             ``mean``, ``mean_se``, ``lower`` and ``upper`` of `which`, with the uncertainty of all
-            estimates by the delta method, as glmmTMB's; of categories a set for each,
+            estimates by the delta method, as in glmmTMB; for categories one set of columns each,
             ``mean.low`` and so on. For "linear" ``linear`` and ``linear_se``.
 
         Notes
         -----
-        Limits are symmetrical on the scale of log odds for probabilities and shares, and on that of
-        the logarithm for what is positive. Those of a new response are quantiles of its
-        distribution averaged over the normal predictor with the effects; others are taken as known.
+        Limits are symmetrical on the scale of log odds for probabilities and shares, and on the log
+        scale for other positive quantities. Limits of a new response are quantiles of its
+        distribution, averaged over a normal distribution of the predictor with the effects; the
+        other predictors are taken as known.
         """
         which = named_prediction(which, (*self.population.predictions, "mean", "linear"))
         return predict_several_intervals(
             self, exog, level, interval, new_levels, alpha, which, others
         )
 
-    # -- what waits
+    # -- not available for several predictors
 
     def _observed_on(self, data: Any) -> NoReturn:
         self._wait("pictures of calibration and lift", "plots.effect or report()")
@@ -302,7 +306,7 @@ class MixedSeveralResults(MixedResults):
 
     @property
     def response_dispersion(self) -> float:
-        """Dispersion of the distribution of responses: 1, what there is of it is a coefficient."""
+        """Dispersion of the responses' distribution: 1, as such parameters are coefficients."""
         return 1.0
 
     def _ratio_names(self) -> list[str | None]:
@@ -324,7 +328,7 @@ class MixedSeveralResults(MixedResults):
 def make_several_results(
     model: Any, estimate: GeneralizedEstimate, without_effects: Any, method: str, n_threads: int
 ) -> MixedSeveralResults:
-    """Results of a `MixedGLM`, in the columns as given."""
+    """Results of a `MixedGLM` in terms of the given columns."""
     population = _population(estimate, without_effects, n_threads)
     m, fixed = estimate.theta.size, estimate.fixed
     back = fixed.from_standardized
@@ -366,7 +370,7 @@ def make_several_results(
 
 
 def _population(estimate: GeneralizedEstimate, model: Any, n_threads: int) -> ResponseResults:
-    """The fit without random effects, with the estimates of that which has them."""
+    """Results of the model without random effects, with the estimates of the mixed model."""
     fixed, back = estimate.fixed, estimate.fixed.from_standardized
     solution = PredictorSolution(
         params=fixed.spread_out(back @ estimate.beta),
@@ -379,6 +383,6 @@ def _population(estimate: GeneralizedEstimate, model: Any, n_threads: int) -> Re
     blocks = model._blocks()
     names = model._names(blocks, model._column_names(model._rank_and_scaling(n_threads)))
     found: ResponseResults = model._results(blocks, names, solution, n_threads)
-    # Of the model without random effects there is no fit to compare this one with.
+    # No null model: the estimates are not those of a fit without random effects.
     found.__dict__["llnull"] = float("nan")
     return found

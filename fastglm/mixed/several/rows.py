@@ -56,9 +56,10 @@ def predictors_at(
     others: Mapping[str, Any],
     rule: Callable[[], tuple[np.ndarray, np.ndarray]] = quadrature_nodes,
 ) -> tuple[population_rows.NewRows, Iterator[tuple[float, np.ndarray]]]:
-    """Rows, and (K, n) predictors with weights: one, or by quadrature over normal random parts.
+    """The rows, and pairs of predictors, (K, n), and weights.
 
-    Rows whose predictors are not known are marked by ``nan_rows``.
+    One pair of weight 1, or those of a quadrature over normal random parts. Rows with unknown
+    predictors are marked by ``nan_rows``.
     """
     new, rows = several_rows(fit, exog, level, others)
     etas = fit.population._predictors_of(new)
@@ -82,7 +83,7 @@ def _around(
 
 
 def several_rows(fit: Any, exog: Any, level: str, others: Mapping[str, Any]) -> tuple[Any, NewRows]:
-    """The rows in the columns of every predictor, and their levels and columns of effects."""
+    """The rows' designs of every predictor, their levels and their columns of effects."""
     given = dict(others)
     of_effects: dict[str, Any] = {
         name: given.pop(name) for name in ("groups", "Z") if name in given
@@ -114,7 +115,7 @@ def several_rows(fit: Any, exog: Any, level: str, others: Mapping[str, Any]) -> 
 
 
 def _marked(new: population_rows.NewRows, rows: np.ndarray) -> population_rows.NewRows:
-    """The rows, of which these have no prediction beside those known to have none."""
+    """The rows, with further ones marked as having no prediction."""
     if not rows.any():
         return new
     return replace(new, nan_rows=rows if new.nan_rows is None else new.nan_rows | rows)
