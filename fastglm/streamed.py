@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -22,6 +23,7 @@ from fastglm.rows.cells import ASKED_SHARE, AUTO_SHARE, LEAST_ROWS, find_cells
 from fastglm.rows.cluster import require_client
 from fastglm.rows.learning import learn_rows
 from fastglm.rows.model_rows import ModelRows
+from fastglm.rows.names import names_of_rows
 from fastglm.rows.read import row_columns
 from fastglm.rows.streamed import StreamedModelRows
 from fastglm.solve.fit import Progress
@@ -116,6 +118,9 @@ class StreamedGLM:
             self._in_memory = GLM.from_formula(
                 self.formula, table, self.family, missing=model.missing, **model.columns
             )
+            rows = self._in_memory.rows
+            names = names_of_rows(self.rows.source, rows.frame_rows)
+            self._in_memory.rows = replace(rows, **names)
         return self._in_memory
 
     def rows_beside_columns(self, what: str) -> ModelRows:

@@ -4,11 +4,14 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.dataset
+import pyarrow.parquet as pq
 import pytest
 import response_cases
 
 import fastglm as fg
 from fastglm.errors import DataError
+from fastglm.rows.streamed import StreamedModelRows
 
 rng = np.random.default_rng(4)
 N = 60
@@ -230,3 +233,65 @@ def test_streamed_fits_are_named():
     assert list(mixed.params.index) == list(mixed.bse.index) == ["Intercept", "x"]
     pd.testing.assert_series_equal(mixed.params, wanted.params, rtol=1e-6)
     assert list(mixed.conf_int().index) == ["Intercept", "x"]
+
+
+GAPS = FRAME.assign(x=FRAME["x"].where(np.arange(N) % 7 != 3))
+STREAMS = {
+    "file": (lambda folder: str(folder / "rows.parquet"), pd.DataFrame, pd.Series),
+    "function": (lambda _: lambda: iter([to_arrow(GAPS)]), pd.DataFrame, pd.Series),
+    "pandas": (lambda _: fg.scan(GAPS.set_axis(range(100, 100 + N))), pd.DataFrame, pd.Series),
+    "polars": (lambda _: fg.scan(pl.from_pandas(GAPS)), pl.DataFrame, pl.Series),
+    "LazyFrame": (lambda _: pl.from_pandas(GAPS).lazy(), pl.DataFrame, pl.Series),
+    "pyarrow": (lambda _: fg.scan(to_arrow(GAPS)), pa.Table, np.ndarray),
+    "data set": (lambda _: pyarrow.dataset.dataset(to_arrow(GAPS)), pa.Table, np.ndarray),
+}
+#: Whether all rows fit into memory, or but a few numbers of each.
+SIZES = {"all": True, "a few numbers": False}
+
+
+def to_arrow(frame):
+    return pa.Table.from_pandas(frame, preserve_index=False)
+
+
+@pytest.mark.parametrize("fits", SIZES.values(), ids=SIZES)
+@pytest.mark.parametrize("name", STREAMS)
+def test_numbers_of_streamed_rows_are_those_of_rows_in_memory(name, fits, tmp_path, monkeypatch):
+    pq.write_table(to_arrow(GAPS), tmp_path / "rows.parquet")
+    give, frame, series = STREAMS[name]
+    in_memory = GAPS.set_axis(range(100, 100 + N)) if name == "pandas" else GAPS
+    wanted = fg.glm("y ~ x + f", in_memory, "poisson", missing="drop")
+    fit = fg.glm("y ~ x + f", give(tmp_path), "poisson", missing="drop")
+    monkeypatch.setattr(StreamedModelRows, "fits", fits)
+    influence, expected = fit.get_influence(), wanted.get_influence()
+    vectors = [
+        (getattr(fit, each), getattr(wanted, each))
+        for each in ("fittedvalues", "linear_predictor", "resid_response", "resid_deviance")
+    ]
+    vectors += [
+        (fit.resid_quantile(seed=1), wanted.resid_quantile(seed=1)),
+        (fit.rstudent(), wanted.rstudent()),
+        (influence.hat_matrix_diag, expected.hat_matrix_diag),
+        (influence.cooks_distance[0], expected.cooks_distance[0]),
+    ]
+    for found, there in vectors:
+        assert type(found) is series
+        np.testing.assert_allclose(np.asarray(found), np.asarray(there), rtol=1e-5, atol=1e-6)
+        if series is pd.Series:
+            pd.testing.assert_index_equal(found.index, there.index, exact="equiv")
+    assert type(fit.tidy()) is type(fit.glance()) is frame
+    if frame is pd.DataFrame:
+        names = [str(label) for label in wanted.fittedvalues.index]
+        assert set(influence.outlier_test(3).names) <= set(names)
+        assert influence.outlier_test(3).names == expected.outlier_test(3).names
+        pd.testing.assert_index_equal(
+            influence.summary_frame().index, expected.summary_frame().index, exact="equiv"
+        )
+    if fits:
+        rows = fit.augment()
+        assert type(rows) is type(fit.predict_terms()) is type(influence.dfbetas) is frame
+        if frame is pd.DataFrame:
+            text = {"f": str, "g": str}  # which may come as categories
+            pd.testing.assert_frame_equal(
+                rows.astype(text), wanted.augment().astype(text), rtol=1e-5, atol=1e-6,
+                check_index_type="equiv",
+            )  # fmt: skip

@@ -239,6 +239,15 @@ class FitBase(Pointing):
         """The data frame that the formula was read on, if it is at hand."""
         return None if self.model is None else self.model.rows.frame
 
+    @property
+    def _like(self) -> Any:
+        """A frame of the library that tables go back to, None for pandas."""
+        if self.model is None:
+            return None
+        rows = self.model.rows
+        named_by = getattr(rows, "fixed", rows).named_by
+        return self._frame if named_by is None else named_by
+
     # -- labels and the data behind
 
     def _model_of_rows(self, what: str) -> Any:

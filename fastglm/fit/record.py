@@ -280,4 +280,4 @@ class Fit(FitBase, FamilyParameters):
     def _rows(self, values: np.ndarray) -> Any:
         if not self.labelled or self.model is None:
             return values
-        return label_rows(values, self.model.rows.labels)
+        return label_rows(values, self._rows_beside_columns("the rows").labels)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastglm.design.frames.frames import one_row
-from fastglm.design.frames.labels import frame_of_rows
-from fastglm.design.frames.output import frame_of, with_columns
+from fastglm.design.frames.labels import frame_of_rows, labelled_rows
+from fastglm.design.frames.output import frame_of, is_arrow, with_columns
 from fastglm.errors import ModelError
 from fastglm.inference.diagnostics.influence import Influence
 from fastglm.inference.intervals.prediction_intervals import get_prediction
@@ -93,7 +93,7 @@ def glance(fit: FitBase) -> Any:
         name: np.array([getattr(fit, attribute)], dtype=np.float64)
         for name, attribute in fit._glance_columns()
     }
-    return frame_of(columns, fit._frame)
+    return frame_of(columns, fit._like)
 
 
 def row_columns(fit: Fit, data: Any, which: str | None, se_fit: bool) -> dict[str, np.ndarray]:
@@ -148,6 +148,9 @@ def augmented(fit: FitBase, data: Any, columns: dict[str, np.ndarray]) -> Any:
         rows = fit._model_with_data("the rows of the fit").rows
         data, kept = rows.frame, getattr(rows, "fixed", rows).frame_rows
         data = _own_columns(fit) if data is None else data
+        if is_arrow(data):
+            # The rows of a source, which may be that of another library.
+            data, kept = labelled_rows(data, kept, rows.labels), None
     elif isinstance(data, np.ndarray | list | tuple):
         matrix = np.asarray(data)
         data = frame_of(dict(zip(fit.names, np.atleast_2d(matrix).T, strict=True)))

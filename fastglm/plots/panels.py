@@ -188,7 +188,7 @@ def leverage(fit: Fit, ax: Axes | None = None, n_named: int = 3) -> Axes:
     negative = np.nan_to_num(-distance)
     named = np.argpartition(negative, min(n_named, negative.size) - 1)[:n_named]
     order = named[np.argsort(negative[named])]
-    index = None if fit.model is None else fit.model.rows.index
+    index = fit._rows_beside_columns("the picture").index
     names = [str(row if index is None else index[row]) for row in order]
     _name_points(ax, hat[order], residual[order], names)
     return tidy(ax, "Leverage", "leverage", "standardised Pearson residual")

@@ -312,11 +312,18 @@ class CategoricalResults(OutcomeResults):
         return list(self.levels)
 
     def _most_probable(self, probability: np.ndarray) -> np.ndarray:
-        """The level of the largest of (K, n) probabilities, (n,): numbers of numeric levels."""
+        """The level of the largest of (K, n) probabilities, (n,): numbers of numeric levels.
+
+        NaN where a probability is.
+        """
         levels = np.array(self.levels)
         if levels.dtype.kind not in "iufb":
             levels = np.array(self.levels, dtype=object)
-        return levels[probability.argmax(axis=0)]
+        found, unknown = levels[probability.argmax(axis=0)], np.isnan(probability).any(axis=0)
+        if unknown.any():
+            found = found.astype(object if found.dtype == object else np.float64)
+            found[unknown] = np.nan
+        return found
 
     def _moments(self, etas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         probability, _ = self._prediction(etas, "prob")

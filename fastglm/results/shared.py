@@ -170,7 +170,7 @@ class SharedMethods(FitBase):
         >>> list(res.tidy(conf_int=True).columns)
         ['term', 'estimate', 'std.error', 'statistic', 'p.value', 'conf.low', 'conf.high']
         """
-        return frame_of(self._tidy_columns(exponentiate, conf_int, alpha), self._frame)
+        return frame_of(self._tidy_columns(exponentiate, conf_int, alpha), self._like)
 
     def _tidy_columns(
         self, exponentiate: bool, conf_int: bool | str, alpha: float

@@ -18,6 +18,7 @@ from fastglm.passes.row_table import RowTable
 from fastglm.passes.windows import Window
 from fastglm.records import fast_init
 from fastglm.rows.model_rows import ModelRows, constant_design
+from fastglm.rows.names import names_of_rows
 from fastglm.rows.vectors import OffsetParts
 from fastglm.rows.windows import RowReader
 from fastglm.sources.streams import joined_tables
@@ -138,6 +139,7 @@ def gather_rows(reader: RowReader, checked: bool = False, **known: Any) -> Gathe
         response_levels=reader.model.response_levels,
         reader=reader,
         present=present,
+        **names_of_rows(reader.source, present),
         **vectors,
     )
 

@@ -52,9 +52,7 @@ class StreamedModelRows:
         Bytes of memory that reading may use.
     """
 
-    index = None
     frame = None
-    labels = None
     has_names = True
     frame_rows = None
 
@@ -80,6 +78,11 @@ class StreamedModelRows:
         self._gathered: GatheredRows | None = None
         #: The distinct rows with counts, which passes read instead; None without compression.
         self.cells: StreamedModelRows | None = None
+
+    @property
+    def named_by(self) -> Any:
+        """What the library of tables of results is taken from: None for pandas."""
+        return self.source.given
 
     @property
     def swept(self) -> StreamedModelRows:

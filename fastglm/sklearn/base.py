@@ -18,7 +18,6 @@ from fastglm.model import GLM
 from fastglm.results import Results
 from fastglm.sklearn.inputs import (
     FitData,
-    model_formula,
     read_fit,
     read_new,
     row_vector,
@@ -76,13 +75,10 @@ class GLMEstimator(BaseEstimator):
         return results
 
     def _model_by_name(self, data: FitData, family: Family, rows: dict[str, Any]) -> GLM:
-        if self.formula is None:
-            if self.fit_intercept:
-                columns, response = with_response(data.X, data.y)
-                return GLM.from_formula(f"{response} ~ .", columns, family, **rows)
+        if self.formula is None and not self.fit_intercept:
             return GLM(data.y, data.X, family, **rows)
-        columns, response = with_response(data.X, data.y)
-        return GLM.from_formula(model_formula(self.formula, response), columns, family, **rows)
+        columns, formula = with_response(data, "." if self.formula is None else self.formula)
+        return GLM.from_formula(formula, columns, family, **rows)
 
     def _starts_with_intercept(self, results: Results) -> bool:
         if not self._by_name:

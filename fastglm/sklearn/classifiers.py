@@ -10,8 +10,9 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
+from fastglm.design.frames.missing import rows_text
 from fastglm.design.matrix.select import select_columns
-from fastglm.errors import DataError, ModelError, RankWarning
+from fastglm.errors import DataError, MissingValueError, ModelError, RankWarning
 from fastglm.families import Binomial, Family
 from fastglm.responses.models.multinomial import MNLogit
 from fastglm.sklearn.base import GLMEstimator, array_design
@@ -140,9 +141,20 @@ class Classifier(ClassifierMixin, GLMEstimator):
         ----------
         X, offset
             As for `decision_function`.
+
+        Raises
+        ------
+        MissingValueError
+            If a row of a data frame has a missing value.
         """
-        most_probable = self.predict_proba(X, offset).argmax(axis=1)
-        return self.classes_[most_probable]
+        probabilities = self.predict_proba(X, offset)
+        unknown = np.isnan(probabilities).any(axis=1)
+        if unknown.any():
+            raise MissingValueError(
+                f"X has missing values in {rows_text(unknown)}, whose class cannot be told: leave "
+                "these rows out or fill them; predict_proba gives them NaN."
+            )
+        return self.classes_[probabilities.argmax(axis=1)]
 
 
 class GLMClassifier(Classifier):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -25,8 +26,9 @@ ARRAYS: dict[str, Any] = {
     "accept_sparse": ["csr", "csc"],
     "dtype": [np.float64, np.float32],
 }
-#: The name of the response beside the columns of a frame.
-RESPONSE = "y"
+#: Names of a response that has none of its own beside the columns of a frame: the second where the
+#: first is a column or stands in the formula.
+RESPONSE = ("y", "y given to fit")
 
 
 class FitData(NamedTuple):
@@ -39,12 +41,15 @@ class FitData(NamedTuple):
     sample_weight : ndarray, shape (n,), or None
     is_frame : bool
         Whether the columns go by name: with a formula, or with categories among them.
+    name : str or None
+        Of y, where it is a column with a name.
     """
 
     X: Any
     y: np.ndarray
     sample_weight: np.ndarray | None
     is_frame: bool
+    name: str | None = None
 
 
 def _columns(X: Any) -> dict[str, nw.Series]:
@@ -85,12 +90,13 @@ def read_fit(estimator: Any, X: Any, y: Any, sample_weight: Any, by_name: bool) 
             raise DataError("a formula needs X as a data frame, whose columns it names.")
         _check_feature_names(estimator, X, reset=True)
         _check_n_features(estimator, X, reset=True)
+        name = getattr(y, "name", None)
         y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
         y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
         if len(y) != len(X):
             raise DataError(f"X has {len(X)} rows and y has {len(y)}: give one response to a row.")
         weights = None if sample_weight is None else row_vector(sample_weight, "sample_weight", y)
-        return FitData(X, y, weights, True)
+        return FitData(X, y, weights, True, name if isinstance(name, str) else None)
     X, y = validate_data(estimator, X, y, y_numeric=False, **ARRAYS)
     if sample_weight is not None:
         sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
@@ -115,21 +121,32 @@ def row_vector(values: Any, name: str, rows: Any) -> np.ndarray:
     return array
 
 
-def with_response(X: Any, y: np.ndarray) -> tuple[dict[str, Any], str]:
-    """The columns of a frame and the response beside them, under a name of its own."""
-    columns = {name: column.to_native() for name, column in _columns(X).items()}
-    name = RESPONSE
-    while name in columns:
-        name += "_"
-    return {**columns, name: y}, name
+def with_response(data: FitData, right: str) -> tuple[dict[str, Any], str]:
+    """The columns of a frame with the response among them, and the formula with its left side.
 
+    Parameters
+    ----------
+    data : FitData
+    right : str
+        The right side.
 
-def model_formula(right: str, response: str) -> str:
-    """The formula with its response: ``fit`` gets that as y."""
+    Raises
+    ------
+    FormulaError
+        If it has a left side: ``fit`` gets that as y.
+    """
     left, tilde, after = right.rpartition("~")
+    right = after.strip()
     if tilde and left.strip():
         raise FormulaError(
-            f"the formula {right!r} names a response, but y is given to fit: write "
-            f"'~ {after.strip()}'."
+            f"the formula {(left + tilde + after)!r} names a response, but y is given to fit: "
+            f"write '~ {right}'."
         )
-    return f"{response} ~ {after.strip() if tilde else right.strip()}"
+    columns = {name: column.to_native() for name, column in _columns(data.X).items()}
+    names = [name for name in (data.name, *RESPONSE) if name and "`" not in name]
+    taken = {*columns, *re.findall(r"\w+", right)}
+    response = next((name for name in names if name not in taken), names[-1])
+    while response in columns:
+        response += "_"
+    written = response if response.isidentifier() else f"`{response}`"
+    return {**columns, response: data.y}, f"{written} ~ {right}"

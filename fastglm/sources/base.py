@@ -25,6 +25,9 @@ class Source(ABC):
         Name of the source in messages.
     names : tuple of str
         Names of the columns.
+    given : data frame or None
+        A frame in whose library numbers of its rows come back, of the same rows where it is one of
+        pandas; None for pandas by position, as for files.
     n_rows : int or None
         Number of rows; None if it is not known before they are read.
     starts : tuple of int or None
@@ -36,6 +39,7 @@ class Source(ABC):
 
     label: str
     names: tuple[str, ...]
+    given: Any = None
     n_rows: int | None = None
     starts: tuple[int, ...] | None = None
     batch_rows: int = 131_072

@@ -1,11 +1,12 @@
 """Sources from polars, DuckDB, pyarrow data sets and Delta tables.
 
-The libraries are not imported here: whoever has such an object has imported its library.
+The libraries are not imported with this file: whoever has such an object has imported its library.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from typing import Any
 
 from fastglm.sources.base import Source
@@ -22,7 +23,9 @@ def _of_lazy_frame(frame: Any) -> Source:
 
     label = "the LazyFrame"
     names = attempt(label, lambda: frame.collect_schema().names())
-    return StreamSource(open_stream, names, label)
+    source = StreamSource(open_stream, names, label)
+    source.given = import_module("polars").DataFrame()
+    return source
 
 
 def _of_relation(relation: Any) -> Source:
@@ -46,7 +49,9 @@ def _of_data_set(data_set: Any) -> StreamSource:
             use_threads=True,
         )
 
-    return StreamSource(open_stream, data_set.schema.names, "the data set")
+    source = StreamSource(open_stream, data_set.schema.names, "the data set")
+    source.given = import_module("pyarrow").table({})
+    return source
 
 
 def _of_delta_table(table: Any) -> Source:

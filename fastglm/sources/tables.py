@@ -21,7 +21,7 @@ class TableSource(Source):
 
     def __init__(self, table: Any) -> None:
         self._table = _as_arrow(table)
-        self.label = f"the {type(table).__name__}"
+        self.label, self.given = f"the {type(table).__name__}", table
         self.names, self.n_rows = tuple(self._table.column_names), self._table.num_rows
         if not self.n_rows:
             raise DataError(f"{self.label} has no rows.")

@@ -121,3 +121,18 @@ def test_a_category_that_samples_lack():
     fit = fg.OrderedModel(y, x[:, None]).fit()
     assert fit.converged
     assert len(fit.thresholds) == 3
+
+
+@pytest.mark.parametrize("model", [fg.MNLogit, fg.OrderedModel])
+@pytest.mark.parametrize("response", [[1, 2, 3], ["a", "b", "c"]], ids=["numbers", "text"])
+def test_rows_of_arrays_with_a_missing_value_are_of_no_class(model, response):
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(90, 1))
+    levels = {} if model is fg.MNLogit else {"levels": response}
+    X = np.column_stack([np.ones(90), X]) if model is fg.MNLogit else X
+    fit = model(np.array(response * 30), X, **levels).fit()
+    new = X[:3].copy()
+    new[1, -1] = np.nan
+    found, whole = fit.predict(new, which="class"), fit.predict(X[:3], which="class")
+    assert [value != value for value in found] == [False, True, False]
+    assert [found[0], found[2]] == [whole[0], whole[2]]

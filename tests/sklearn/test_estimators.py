@@ -17,7 +17,14 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, SplineTransformer, StandardScaler
 
 import fastglm as fg
-from fastglm.errors import DataError, FormulaError, MissingPackageError, ModelError
+from fastglm.errors import (
+    ColumnNotFoundError,
+    DataError,
+    FormulaError,
+    MissingPackageError,
+    MissingValueError,
+    ModelError,
+)
 from fastglm.sklearn import GLMClassifier, GLMRegressor
 
 ROWS = 240
@@ -329,3 +336,32 @@ def test_a_formula_with_columns_that_are_no_frame_or_too_few_responses():
         GLMRegressor(formula="a").fit(frame, y).predict(columns)
     with pytest.raises(DataError, match="X has 6 rows and y has 4"):
         GLMRegressor(formula="a").fit(frame, y[:4])
+
+
+def test_the_response_has_its_own_name_or_one_that_says_what_it_is():
+    X = pd.DataFrame({"a": [0.0, 1.0, 2.0, 3.0], "y": [1.0, 0.0, 2.0, 5.0]})
+    y = pd.Series([1.0, 2.0, 2.0, 4.0], name="my claims")
+    named = GLMRegressor(formula="~ a").fit(X, y)
+    assert named.results_.formula == "`my claims` ~ a"
+    beside = X.assign(**{"my claims": y})
+    np.testing.assert_allclose(
+        named.results_.evaluate(beside).deviance, named.results_.deviance, rtol=1e-12
+    )
+    with pytest.raises(ColumnNotFoundError, match="The columns are 'a', 'y', 'y given to fit'"):
+        GLMRegressor(formula="~ a + qqqq").fit(X, y.to_numpy())
+    # Not the response, which stands under a name that no column has.
+    with pytest.raises(ColumnNotFoundError, match="no column 'y'"):
+        GLMRegressor(formula="~ a + y").fit(X[["a"]], y.to_numpy())
+    with pytest.raises(ColumnNotFoundError, match="no column 'y given to fit'"):
+        GLMRegressor(formula="~ a + y").fit(X, y.to_numpy()).results_.evaluate(X)
+    odd = GLMRegressor(formula="~ a").fit(X.rename(columns={"y": "y given to fit"}), y.rename("a"))
+    assert odd.results_.response_name == "y"
+
+
+def test_a_missing_value_is_of_no_class():
+    X = pd.DataFrame({"a": [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]})
+    fit = GLMClassifier(formula="~ a").fit(X, ["no", "yes", "no", "yes", "no", "yes"])
+    new = pd.DataFrame({"a": [1.0, np.nan, 9.0]})
+    assert np.isnan(fit.predict_proba(new)[:, 0]).tolist() == [False, True, False]
+    with pytest.raises(MissingValueError, match=r"X has missing values in 1 row \(1, "):
+        fit.predict(new)

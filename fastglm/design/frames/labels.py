@@ -7,9 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from fastglm.design.frames.output import as_frame, frame_of, library_of, series_of
+from fastglm.design.frames.output import (
+    as_frame,
+    frame_of,
+    library_of,
+    series_of,
+    take_rows_of,
+    to_pandas,
+)
 
-__all__ = ["frame_of_rows", "label_rows", "row_labels"]
+__all__ = ["frame_of_rows", "label_rows", "labelled_rows", "row_labels"]
 
 
 def row_labels(source: Any) -> Any:
@@ -83,3 +90,23 @@ def frame_of_rows(
     if labels is None or hasattr(labels, "dtype"):
         return frame_of(columns, None, labels)
     return frame_of(columns, labels)
+
+
+def labelled_rows(table: Any, kept: np.ndarray | None, labels: Any) -> Any:
+    """Rows of a pyarrow Table as a frame of the library of their labels.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+    kept : ndarray of bool or None
+        Which rows; None for all.
+    labels
+        Of these rows, as `row_labels` gives them.
+    """
+    import narwhals as nw
+
+    table = table if kept is None else take_rows_of(table, kept)
+    if hasattr(labels, "dtype"):
+        return to_pandas(table).set_axis(labels)
+    library = library_of(labels)
+    return table if library is None else nw.from_arrow(table, backend=library).to_native()

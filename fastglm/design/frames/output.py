@@ -10,6 +10,7 @@ import numpy as np
 __all__ = [
     "as_frame",
     "frame_of",
+    "is_arrow",
     "is_pandas",
     "library_of",
     "series_of",
@@ -43,6 +44,13 @@ def is_pandas(data: Any) -> bool:
     import narwhals as nw
 
     return bool(nw.dependencies.is_pandas_dataframe(data))
+
+
+def is_arrow(data: Any) -> bool:
+    """Whether something is a pyarrow Table."""
+    import narwhals as nw
+
+    return bool(nw.dependencies.is_pyarrow_table(data))
 
 
 def frame_of(columns: Mapping[str, Any], like: Any = None, index: Any = None) -> Any:

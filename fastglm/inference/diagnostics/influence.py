@@ -278,7 +278,7 @@ class Influence(RenderedText):
         pvalue = 2.0 * (
             scipy.special.ndtr(tail) if known else scipy.special.stdtr(fit.df_resid - 1.0, tail)
         )
-        index = None if fit.model is None else fit.model.rows.index
+        index = fit._rows_beside_columns("outliers").index
         names = tuple(str(row if index is None else index[row]) for row in first)
         columns = {
             "row": first.astype(np.float64),
@@ -301,4 +301,4 @@ class Influence(RenderedText):
             "dffits": np.asarray(self.dffits),
             "cov_ratio": np.asarray(self.cov_ratio),
         }
-        return pd.DataFrame(columns, index=None if fit.model is None else fit.model.rows.index)
+        return pd.DataFrame(columns, index=fit._rows_beside_columns("the table").index)
