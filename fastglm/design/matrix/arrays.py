@@ -9,7 +9,7 @@ import numpy as np
 import scipy
 
 from fastglm.design.frames.frames import native_numbers, unmasked
-from fastglm.design.matrix.one_hot import coded_parts
+from fastglm.design.matrix.one_hot import MIN_COLUMNS, coded_parts
 from fastglm.design.matrix.parts import Dense, Design, Sparse
 from fastglm.errors import DataError
 from fastglm.records import filled
@@ -26,9 +26,10 @@ def design_from_array(X: Any, allow_empty: bool = False) -> Design:
     Parameters
     ----------
     X : array_like, sparse matrix or Design, shape (n, p) or (n,)
-        A design is taken as it is. Any layout; float64, float32, any integer or boolean dtype is
-        not copied, and neither is a CSR or CSC matrix. One dimension is one column. Values are not
-        looked at, except for a constant column of a sparse matrix.
+        A design is returned unchanged. Arrays of any layout and of any float, integer or boolean
+        dtype are not copied, nor are CSR matrices. CSC matrices of many columns are converted to
+        CSR. One dimension is one column. Values are not checked, but a sparse matrix is searched
+        for a constant column, and one of many columns for categories written as zeros and ones.
     allow_empty : bool, default False
         Whether there may be no rows.
 
@@ -49,6 +50,9 @@ def design_from_array(X: Any, allow_empty: bool = False) -> Design:
     is_sparse = not isinstance(X, np.ndarray)
     constant = _constant_column(X) if is_sparse else None
     names = array_names(n_columns, constant)
+    if is_sparse and n_columns >= MIN_COLUMNS:
+        # Converted once: the search for categories reads rows, as kernels do afterwards.
+        X = X.tocsr()
     coded = coded_parts(X) if is_sparse else None
     parts, column_map = coded or ((Sparse(X) if is_sparse else Dense(X),), None)
     values = {

@@ -13,7 +13,7 @@ import numpy as np
 
 from fastglm.design.matrix.parts import Indicators, Part, Product
 
-__all__ = ["coded_parts"]
+__all__ = ["MIN_COLUMNS", "coded_parts"]
 
 #: Codes per row that may take the place of one stored entry per row, on average: a code without an
 #: entry costs as much as one with it.
@@ -29,7 +29,7 @@ def coded_parts(matrix: Any) -> tuple[tuple[Part, ...], ColumnMap] | None:
 
     Parameters
     ----------
-    matrix : scipy.sparse CSR or CSC matrix or array, shape (n, k)
+    matrix : scipy.sparse CSR matrix or array, shape (n, k)
 
     Returns
     -------
@@ -44,7 +44,6 @@ def coded_parts(matrix: Any) -> tuple[tuple[Part, ...], ColumnMap] | None:
     n_rows, n_columns = matrix.shape
     if n_columns < MIN_COLUMNS or not np.isfinite(matrix.data).all():
         return None
-    matrix = matrix if matrix.format == "csr" else matrix.tocsr()
     if not matrix.has_canonical_format:
         return None
     first = _first_columns(matrix)

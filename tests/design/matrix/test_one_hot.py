@@ -11,6 +11,7 @@ from fastglm.design.matrix.arrays import design_from_array
 from fastglm.design.matrix.one_hot import coded_parts
 from fastglm.design.matrix.parts import Indicators, Product, Sparse
 from fastglm.errors import DataError
+from fastglm.passes.row_table import build_row_table
 
 RNG = np.random.default_rng(3)
 N = 400
@@ -71,6 +72,18 @@ def test_text_like_entries_stay_sparse():
     matrix = scipy.sparse.random_array((N, 60), density=0.1, rng=RNG, format="csr")
     assert coded_parts(matrix) is None
     assert isinstance(design_from_array(matrix).parts[0], Sparse)
+
+
+def test_columns_are_turned_to_rows_once():
+    # The kernels read the rows that the search for categories has read.
+    matrix = scipy.sparse.random_array((N, 60), density=0.1, rng=RNG, format="csc")
+    part = design_from_array(matrix).parts[0]
+    assert isinstance(part, Sparse)
+    assert part.matrix.format == "csr"
+    np.testing.assert_array_equal(part.to_dense(), matrix.toarray())
+    read = build_row_table(design_from_array(part.matrix)).kept_alive
+    arrays = [each for each in read if isinstance(each, np.ndarray)]
+    assert any(np.shares_memory(part.matrix.data, each) for each in arrays)
 
 
 def test_few_columns_and_repeated_entries_stay_sparse():
