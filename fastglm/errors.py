@@ -60,6 +60,10 @@ class UnseenLevelError(DataError):
     """A categorical column holds a level that the fitted model has never seen."""
 
 
+class MemoryLimitError(DataError):
+    """Something needs more of a source's rows in memory than ``memory=`` has room for."""
+
+
 class ColumnNotFoundError(DataError, KeyError):
     """A column named in a formula or an argument is not in the data frame."""
 

@@ -110,7 +110,7 @@ class StreamedGLM:
 
         Raises
         ------
-        DataError
+        MemoryLimitError
             If the rows take more than `memory`.
         """
         if self._in_memory is None:
@@ -130,7 +130,7 @@ class StreamedGLM:
 
         Raises
         ------
-        DataError
+        MemoryLimitError
             If even a few numbers of each row take more than `memory`.
         """
         return self.in_memory(what).rows if self.rows.fits else self.rows.gathered(what)

@@ -124,18 +124,21 @@ def _deviations(fit: Fit) -> np.ndarray:
     """Standard deviations of numeric columns, 1 for those of levels, (p,)."""
     if fit.has_several_predictors:
         raise ModelError("standardize=True is for fits of one linear predictor: leave it out.")
-    design = fit._model_with_data("standard deviations of columns").rows.design
-    deviation = np.ones(design.n_columns)
-    numeric = np.flatnonzero(~_are_indicators(design))
-    if not numeric.size:
-        return deviation
-    total, square, n = np.zeros(numeric.size), np.zeros(numeric.size), 0
-    is_level = np.ones(numeric.size, dtype=bool)
-    for _, X in dense_slices(select_columns(design, numeric)):
-        total += X.sum(axis=0)
-        square += (X**2).sum(axis=0)
-        is_level &= ((X == 0.0) | (X == 1.0)).all(axis=0)
-        n += len(X)
+    rows, p = fit._rows_beside_columns("standard deviations of columns"), len(fit.names)
+    deviation, numeric = np.ones(p), np.arange(p)
+    total, square, n = np.zeros(p), np.zeros(p), 0
+    is_level = np.ones(p, dtype=bool)
+    for design in rows.each_design():
+        if not n:
+            numeric = np.flatnonzero(~_are_indicators(design))
+            if not numeric.size:
+                return deviation
+            total, square, is_level = total[numeric], square[numeric], is_level[numeric]
+        for _, X in dense_slices(select_columns(design, numeric)):
+            total += X.sum(axis=0)
+            square += (X**2).sum(axis=0)
+            is_level &= ((X == 0.0) | (X == 1.0)).all(axis=0)
+            n += len(X)
     found = np.sqrt(np.maximum(square / n - (total / n) ** 2, 0.0))
     deviation[numeric] = np.where(is_level, 1.0, found)
     return deviation

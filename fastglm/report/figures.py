@@ -12,6 +12,8 @@ from collections.abc import Callable
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from fastglm.errors import MemoryLimitError
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -37,9 +39,16 @@ def figure_html(draw: Drawing, caption: str) -> str:
     draw : callable
         Called with axes to draw into.
     caption : str
+
+    Raises
+    ------
+    MemoryLimitError
+        If it needs rows in memory that do not fit there.
     """
     try:
         data = base64.b64encode(_png(draw)).decode("ascii")
+    except MemoryLimitError:
+        raise
     except Exception as error:
         # Whatever it is: a page without one picture still tells the rest.
         reason = f"This picture could not be drawn: {str(error) or type(error).__name__}"

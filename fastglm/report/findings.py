@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastglm.errors import ModelError
+from fastglm.errors import MemoryLimitError, ModelError
 from fastglm.inference.summary import Summary
 
 if TYPE_CHECKING:
@@ -66,8 +66,9 @@ def findings(fit: Fit, checks: Checks) -> list[Finding]:
     """Everything found; empty where nothing speaks against the model."""
     found: list[Finding] = []
     for check in _CHECKS:
-        # Not every question has a meaning for every model, such as zeros of a gamma response.
-        with suppress(ModelError):
+        # Not every question has a meaning for every model, such as zeros of a gamma response, and
+        # the table of checks tells which ones there is no memory for.
+        with suppress(ModelError, MemoryLimitError):
             found += check(fit, checks)
     return sorted(found, key=lambda finding: not finding.serious)
 

@@ -15,7 +15,8 @@ from fastglm.inference.effects.counterfactual import Counterfactual
 from fastglm.plots.style import require_matplotlib
 from fastglm.report.checks import Checks
 from fastglm.report.figures import Drawing, figure_html
-from fastglm.report.findings import findings
+from fastglm.report.findings import Finding, findings
+from fastglm.report.left_out import LeftOut
 from fastglm.report.tables import (
     checks_html,
     coefficients_html,
@@ -94,12 +95,13 @@ def report_html(
     DataError
         If the result was loaded without its data.
     """
-    fit._model_with_data("a report")
+    fit._model_of_rows("a report")
+    left_out = LeftOut(fit)
     kind, setting = _kind(fit)
     several = fit.has_several_predictors
     heading = title or f"{kind} model of {fit.response_name}"
     model = fit.formula or f"{fit.response_name} on {len(fit.names)} columns"
-    groups = list(fit.report_pictures() if fit.has_random_effects else _drawings(fit))
+    groups = list(fit.report_pictures() if fit.has_random_effects else _drawings(fit, left_out))
     n_steps = 1 + sum(len(drawings) for _, drawings in groups)
     done = iter(range(1, n_steps + 1))
 
@@ -107,9 +109,16 @@ def report_html(
         if progress is not None:
             progress(next(done), n_steps)
 
-    sections = _mixed_sections(fit) if fit.has_random_effects else _sections(fit, several)
+    tells_in_notes = several or fit.has_random_effects
+    checks = Checks(fit)
+    found = [] if tells_in_notes else findings(fit, checks)
+    make = _mixed_sections if fit.has_random_effects else _sections
+    sections = make(fit, checks, left_out)
     step()
-    sections += [(name, _figures(drawings, step)) for name, drawings in groups]
+    sections += [(name, _figures(name, drawings, step, left_out)) for name, drawings in groups]
+    found += left_out.findings()
+    known = _notes(fit) + _boxes(found) if tells_in_notes else _findings_html(found)
+    sections = [("What to know", known), *sections]
     sections = [(name, text) for name, text in sections if text]
     today = datetime.date.today().isoformat()
     contents = "".join(f'<a href="#{_anchor(n)}">{escape(n)}</a>' for n, _ in sections)
@@ -128,23 +137,24 @@ def report_html(
     )
 
 
-def _sections(fit: Any, several: bool) -> list[tuple[str, str]]:
-    """Headings and texts above the pictures."""
-    checks = Checks(fit)
+def _sections(fit: Any, checks: Checks, left_out: LeftOut) -> list[tuple[str, str]]:
+    """Headings and texts between what to know and the pictures."""
+    several, relativities = fit.has_several_predictors, ""
+    if not several:
+        with left_out.part("relativities"):
+            relativities = relativities_html(fit)
     return [
-        ("What to know", _notes(fit) if several else _findings(fit, checks)),
         ("The fit", _numbers(fit)),
         ("Coefficients", coefficients_html(fit)),
         ("Terms", tests_of_terms_html(fit) if several else terms_html(fit)),
-        ("Relativities", "" if several else relativities_html(fit)),
-        ("Checks", "" if several else checks_html(fit, checks)),
+        ("Relativities", relativities),
+        ("Checks", "" if several else checks_html(fit, checks, left_out)),
     ]
 
 
-def _mixed_sections(fit: Any) -> list[tuple[str, str]]:
+def _mixed_sections(fit: Any, checks: Checks, left_out: LeftOut) -> list[tuple[str, str]]:
     """The same of a model with random effects."""
     return [
-        ("What to know", _notes(fit)),
         ("The fit", _numbers(fit)),
         ("Coefficients", coefficients_html(fit)),
         ("Variances", variances_html(fit)),
@@ -177,17 +187,20 @@ def _notes(fit: Any) -> str:
     return "".join(boxes) or '<div class="finding none"><b>The fit converged</b></div>'
 
 
-def _findings(fit: Fit, checks: Checks) -> str:
-    found = findings(fit, checks)
-    parts = [
+def _boxes(found: Sequence[Finding]) -> str:
+    return "".join(
         f'<div class="finding{" serious" if f.serious else ""}"><b>{escape(f.title)}</b>'
         f"{escape(f.text)}</div>"
         for f in found
-    ]
-    if not parts:
-        parts = ['<div class="finding none"><b>Nothing speaks against this model</b>The fit '
-                 "converged, and no check below found anything large.</div>"]  # fmt: skip
-    return "".join(parts)
+    )
+
+
+def _findings_html(found: Sequence[Finding]) -> str:
+    none = (
+        '<div class="finding none"><b>Nothing speaks against this model</b>The fit '
+        "converged, and no check below found anything large.</div>"
+    )
+    return _boxes(found) or none
 
 
 def _numbers(fit: Any) -> str:
@@ -204,16 +217,24 @@ def _numbers(fit: Any) -> str:
     return f'<dl class="numbers">{cells}</dl>'
 
 
-def _figures(drawings: Sequence[tuple[Drawing, str]], step: Callable[[], None]) -> str:
-    """Pictures beside each other; `step` is called after each."""
+def _figures(
+    name: str,
+    drawings: Sequence[tuple[Drawing, str]],
+    step: Callable[[], None],
+    left_out: LeftOut,
+) -> str:
+    """Pictures of a section beside each other; `step` is called after each."""
     parts = []
     for draw, caption in drawings:
-        parts.append(figure_html(draw, caption))
+        with left_out.part(f"the picture of {caption[0].lower()}{caption[1:].rstrip('.')}"):
+            parts.append(figure_html(draw, caption))
         step()
+    if not parts:
+        return ""
     return f'<div class="pictures">{"".join(parts)}</div>'
 
 
-def _drawings(fit: Fit) -> Iterator[tuple[str, list[tuple[Drawing, str]]]]:
+def _drawings(fit: Fit, left_out: LeftOut) -> Iterator[tuple[str, list[tuple[Drawing, str]]]]:
     """Sections, and what they draw with which caption."""
     from fastglm import plots
 
@@ -236,16 +257,25 @@ def _drawings(fit: Fit) -> Iterator[tuple[str, list[tuple[Drawing, str]]]]:
     residuals = [(partial(panels.draw, k), text) for k, text in enumerate(captions)]
     yield "Residuals", residuals
     if fit.formula:
-        rows = Counterfactual(fit)
         effects: list[tuple[Drawing, str]] = []
-        for name in rows.names()[:MOST_VARIABLES]:
-            if rows.levels(name) is None:
-                # Those of levels are in the table of relativities.
-                held = f"Fitted mean by {name}, other variables held."
-                effects.append((partial(_call, plots.effect, fit, name), held))
-            seen = f"Observed and fitted means by {name}."
-            effects.append((partial(_call, plots.actual_expected, fit, name), seen))
+        with left_out.part("the pictures by variable"):
+            effects = _effects(fit)
         yield "Variables", effects
+
+
+def _effects(fit: Fit) -> list[tuple[Drawing, str]]:
+    """Pictures by variable, with their captions."""
+    from fastglm import plots
+
+    rows, effects = Counterfactual(fit), list[tuple[Drawing, str]]()
+    for name in rows.names()[:MOST_VARIABLES]:
+        if rows.levels(name) is None:
+            # Those of levels are in the table of relativities.
+            held = f"Fitted mean by {name}, other variables held."
+            effects.append((partial(_call, plots.effect, fit, name), held))
+        seen = f"Observed and fitted means by {name}."
+        effects.append((partial(_call, plots.actual_expected, fit, name), seen))
+    return effects
 
 
 def _outcome_drawings(fit: Any) -> Iterator[tuple[str, list[tuple[Drawing, str]]]]:

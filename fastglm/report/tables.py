@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from fastglm.fit.record import Fit
     from fastglm.inference.hypothesis_tests.tables import HypothesisTest
     from fastglm.report.checks import Checks
+    from fastglm.report.left_out import LeftOut
 
 __all__ = [
     "checks_html",
@@ -149,16 +150,6 @@ class _Check(NamedTuple):
     test: str
 
 
-def checks_html(fit: Fit, checks: Checks) -> str:
-    """Every check that the model can have, with a verdict in words and the size of the effect."""
-    rows = [["check", "verdict", "size of the effect", "test"]]
-    for check in (_spread, _link, _tails, _lines, _zeros, _collinear, _influence, _outliers):
-        # Not every question has a meaning for every model.
-        with suppress(ModelError):
-            rows += [list(line) for line in check(fit, checks)]
-    return scrolled(rows) if len(rows) > 1 else ""
-
-
 def _words(test: HypothesisTest) -> str:
     return str(test).splitlines()[0].partition(": ")[2]
 
@@ -229,3 +220,25 @@ def _outliers(fit: Fit, checks: Checks) -> Iterator[_Check]:
     effect = f"furthest: row {row}, residual {size:.3g}"
     text = f"p = {format_pvalue(float(table['bonferroni'][0]))}, of the largest of all rows"
     yield _Check("Outliers", verdict, effect, text)
+
+
+_CHECKS = {
+    "the dispersion": _spread,
+    "the test of the link": _link,
+    "the test of the link's tails": _tails,
+    "the tests of straight lines": _lines,
+    "the test of zeros": _zeros,
+    "collinearity": _collinear,
+    "influence": _influence,
+    "outliers": _outliers,
+}
+
+
+def checks_html(fit: Fit, checks: Checks, left_out: LeftOut) -> str:
+    """Every check that the model can have, with a verdict in words and the size of the effect."""
+    rows = [["check", "verdict", "size of the effect", "test"]]
+    for name, check in _CHECKS.items():
+        # Not every question has a meaning for every model.
+        with suppress(ModelError), left_out.part(name):
+            rows += [list(line) for line in check(fit, checks)]
+    return scrolled(rows) if len(rows) > 1 else ""

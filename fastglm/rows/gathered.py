@@ -11,7 +11,8 @@ import numpy as np
 from fastglm.design.frames.frames import Column, Frame, not_found_text
 from fastglm.design.matrix.dense_slices import transposed_product
 from fastglm.design.matrix.parts import Design
-from fastglm.errors import ColumnNotFoundError, DataError
+from fastglm.design.matrix.take import take_rows
+from fastglm.errors import ColumnNotFoundError, DataError, MemoryLimitError
 from fastglm.families import summarize
 from fastglm.passes.grains import GRAIN_ROWS
 from fastglm.passes.row_table import RowTable
@@ -84,6 +85,17 @@ class GatheredRows(ModelRows):
             sums = transposed_product(window.rows.design, whole)
             total, place = sums + total if total.size else sums, place + n
         return total
+
+    def each_design(self) -> Iterator[Design]:
+        """The columns, some rows after the other; takes a pass."""
+        for window, present in _windows(self.reader):
+            design = window.rows.design
+            yield design if present.all() else take_rows(design, np.flatnonzero(present))
+
+    @property
+    def has_frame(self) -> bool:
+        """Whether columns have names: those of a source do."""
+        return True
 
     def frame_column(self, name: str) -> Column:
         """A column of the source at the n complete rows; takes a pass."""
@@ -176,8 +188,8 @@ def _windows(reader: RowReader, checked: bool = False) -> Iterator[tuple[Window,
     reader.require_unchanged()
 
 
-def _needs_columns(reader: RowReader) -> DataError:
-    return DataError(
+def _needs_columns(reader: RowReader) -> MemoryLimitError:
+    return MemoryLimitError(
         f"this needs all columns in memory, and those of {reader.source.label} do not fit into "
         "memory=: raise it, or fit a sample of the rows for this."
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, reduce
 from typing import Any
@@ -124,6 +124,15 @@ class ModelRows:
         if self.index is None and self.frame is None and self.named_by is None:
             return False
         return self.labels is not None
+
+    @property
+    def has_frame(self) -> bool:
+        """Whether `frame_column` gives columns by name: a formula was read on a frame."""
+        return self.frame is not None
+
+    def each_design(self) -> Iterator[Design]:
+        """The first design, some rows after the other: here all at once."""
+        yield self.design
 
     @property
     def n_rows(self) -> int:

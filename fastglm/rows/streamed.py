@@ -13,7 +13,7 @@ from fastglm.design.formula.learning import FormulaLearner
 from fastglm.design.frames.frames import not_found_text
 from fastglm.design.matrix.parts import Design
 from fastglm.design.matrix.select import select_columns
-from fastglm.errors import ColumnNotFoundError, DataError
+from fastglm.errors import ColumnNotFoundError, MemoryLimitError
 from fastglm.passes.grains import GRAIN_ROWS, TreeSum, count_grains
 from fastglm.passes.row_table import build_row_table
 from fastglm.passes.source import StreamedRows
@@ -125,13 +125,13 @@ class StreamedModelRows:
 
         Raises
         ------
-        DataError
+        MemoryLimitError
             If the rows take more than `memory`.
         """
         reader, needed = self._own_source(1).windows, self.needed_memory
         assert isinstance(reader, RowReader)
         if needed > self.memory:
-            raise DataError(
+            raise MemoryLimitError(
                 f"{what} needs the {self._n_all:,} rows of {self.source.label} in memory, about "
                 f"{needed / 1e6:,.1f} MB: fit with memory= of at least that, or a sample of the "
                 "rows for it; predictions go to a file with predict_to()."
@@ -150,12 +150,12 @@ class StreamedModelRows:
 
         Raises
         ------
-        DataError
+        MemoryLimitError
             If the vectors take more than `memory`.
         """
         needed = 8 * VECTORS * self._n_all
         if needed > self.memory:
-            raise DataError(
+            raise MemoryLimitError(
                 f"{what} needs a few numbers of each of the {self._n_all:,} rows of "
                 f"{self.source.label} in memory, about {needed / 1e6:,.1f} MB: fit with memory= of "
                 "at least that, or a sample of the rows for it; predictions go to a file with "
@@ -340,7 +340,7 @@ class StreamedModelRows:
     def __getattr__(self, name: str) -> Any:
         if name not in _OF_ROWS:
             raise AttributeError(name)
-        raise DataError(_needs_rows(self.source.label))
+        raise MemoryLimitError(_needs_rows(self.source.label))
 
 
 class ShapeOfDesign:
@@ -353,7 +353,7 @@ class ShapeOfDesign:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        raise DataError(_needs_rows(self._label))
+        raise MemoryLimitError(_needs_rows(self._label))
 
 
 #: Attributes of `ModelRows` that are not available without the rows in memory.

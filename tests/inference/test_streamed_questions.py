@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -96,6 +98,11 @@ BESIDE_COLUMNS = {
     "zero inflation": lambda res: [[res.zero_inflation_test().statistic]],
     "outliers": lambda res: list(res.get_influence().outlier_test().columns.values()),
     "quantiles": lambda res: [res.resid_quantile(seed=1)],
+    "deviations": lambda res: drawn(fg.plots.coefficients(res, standardize=True)),
+    "effect": lambda res: drawn(fg.plots.effect(res, "x")),
+    "effect of levels": lambda res: drawn(fg.plots.effect(res, "g")),
+    "marginal means": lambda res: [res.emmeans("g").estimate, res.emmeans("g").standard_error],
+    "tariff": lambda res: [res.rating_table().summary_frame().iloc[:, 3:].to_numpy()],
 }
 
 
@@ -105,6 +112,41 @@ def test_a_few_numbers_of_each_row_take_no_columns_into_memory(asked, wide):
     assert streamed.size
     np.testing.assert_allclose(streamed, whole, rtol=1e-7, atol=1e-9)
     assert wide[0].model._in_memory is None
+
+
+def sections(fit, path):
+    """Texts of a report by heading, of pictures what stands below them."""
+    fit.report(path)
+    page = re.sub(r'src="[^"]*"', "", path.read_text())
+    found = re.findall(r"<section id=\"([^\"]*)\"><h2>.*?</h2>(.*?)</section>", page)
+    return {name: " ".join(re.sub(r"<[^>]+>", " ", text).split()) for name, text in found}
+
+
+def test_a_report_has_all_but_what_needs_the_columns(wide, tmp_path):
+    streamed, whole = (sections(fit, tmp_path / "report.html") for fit in wide)
+    assert list(streamed) == list(whole)
+    for name in ("fit-on-these-rows", "residuals", "variables", "relativities"):
+        assert streamed[name] == whole[name], name
+    note = streamed["what-to-know"].partition("Left out of this page")[2]
+    assert note.split(" need the ")[0].strip() == (
+        "The test of the link, the test of the link&#x27;s tails, the tests of straight lines"
+    )
+    assert f"about {wide[0].model.rows.needed_memory / 1e6:,.1f} MB" in note
+    assert "Left out of this page" not in whole["what-to-know"]
+    assert "Single rows" in streamed["checks"] and "Shape of x" not in streamed["checks"]
+    assert "could not be drawn" not in " ".join(streamed.values())
+    assert wide[0].model._in_memory is None
+
+
+def test_a_report_without_room_for_a_number_of_each_row_has_its_tables(table, tmp_path):
+    fit = fg.glm(FORMULA, fg.scan(table), memory="1800KB", **OPTIONS)
+    assert 96 * N > fit.model.rows.memory
+    found = sections(fit, tmp_path / "report.html")
+    assert {"the-fit", "coefficients", "terms"} <= set(found)
+    assert not {"residuals", "variables", "relativities"} & set(found)
+    note = found["what-to-know"].partition("Left out of this page")[2]
+    assert "The pictures by variable, relativities, the test of the link" in note
+    assert "the picture of how far the model tells rows apart" in note
 
 
 def test_weights_and_offsets_are_gathered_as_they_are_in_memory(table):

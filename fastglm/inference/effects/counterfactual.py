@@ -88,8 +88,8 @@ class Counterfactual:
 
     @property
     def rows(self) -> ModelRows:
-        """The rows of the fit."""
-        return self.fit._model_with_data("averages over the rows").rows
+        """The rows of the fit, perhaps without their columns."""
+        return self.fit._rows_beside_columns("averages over the rows")
 
     @property
     def fitted_formulas(self) -> tuple[FittedFormula, ...]:
@@ -105,7 +105,7 @@ class Counterfactual:
             for fitted_formula in self.rows.fitted_formulas
             if fitted_formula is not None
         )
-        if not fitted_formulas or self.rows.frame is None:
+        if not fitted_formulas or not self.rows.has_frame:
             raise ModelError(
                 "averages over the values of a variable need a model from a formula and a data "
                 "frame; for the columns of an array use get_margeff()."
@@ -166,7 +166,7 @@ class Counterfactual:
 
     def at(self, values: Mapping[str, Any]) -> tuple[Designs, Offsets]:
         """Designs and offsets where these variables have other values: one, or (n,) of them."""
-        rows = self.rows
+        rows = self.fit._model_with_data("averages over the rows").rows
         if not values:
             return rows.designs, rows.offsets
         n, own = rows.n_rows, {name: native(self.column(name)) for name in self.names()}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastglm.errors import ModelError
-from fastglm.inference.effects.counterfactual import Counterfactual, native
+from fastglm.inference.effects.counterfactual import Counterfactual
 from fastglm.inference.effects.grid import average_over_grid
 from fastglm.inference.hypothesis_tests.estimability import LinearCombinations, reason_not_estimable
 from fastglm.inference.hypothesis_tests.estimates import (
@@ -236,10 +236,8 @@ def given_offset(rows: Counterfactual) -> float:
     offset, frequencies = rows.rows.offset, rows.rows.frequencies
     if offset is None:
         return 0.0
-    if rows.fitted_formula.offsets:
-        own = rows.fitted_formula.apply(
-            {name: native(rows.column(name)) for name in rows.names()}
-        ).offset
+    own = rows.rows.offset_parts.formula
+    if own is not None:
         offset = offset - own
     return float(np.average(offset, weights=frequencies))
 

@@ -187,10 +187,11 @@ def _codes(rows: Counterfactual, name: str, values: list[Any]) -> np.ndarray:
     if isinstance(column, Categories):
         place = {level: k for k, level in enumerate(values)}
         table = np.array([place.get(level, -1) for level in column.levels])
-        return table[column.codes]
+        return table.astype(np.min_scalar_type(-len(values)))[column.codes]
     numbers, order = np.asarray(values, dtype=np.float64), np.argsort(values)
     ordered = numbers[order]
     between = 0.5 * (ordered[1:] + ordered[:-1])
+    order = order.astype(np.min_scalar_type(-len(values)))
     return order[np.searchsorted(between, np.asarray(column, dtype=np.float64))]
 
 
