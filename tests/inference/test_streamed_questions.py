@@ -133,14 +133,15 @@ def test_a_report_has_all_but_what_needs_the_columns(wide, tmp_path):
     )
     assert f"about {wide[0].model.rows.needed_memory / 1e6:,.1f} MB" in note
     assert "Left out of this page" not in whole["what-to-know"]
-    assert "Single rows" in streamed["checks"] and "Shape of x" not in streamed["checks"]
+    assert "Single rows" in streamed["checks"]
+    assert "Shape of x" not in streamed["checks"]
     assert "could not be drawn" not in " ".join(streamed.values())
     assert wide[0].model._in_memory is None
 
 
 def test_a_report_without_room_for_a_number_of_each_row_has_its_tables(table, tmp_path):
     fit = fg.glm(FORMULA, fg.scan(table), memory="1800KB", **OPTIONS)
-    assert 96 * N > fit.model.rows.memory
+    assert fit.model.rows.memory < 96 * N
     found = sections(fit, tmp_path / "report.html")
     assert {"the-fit", "coefficients", "terms"} <= set(found)
     assert not {"residuals", "variables", "relativities"} & set(found)
