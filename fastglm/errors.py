@@ -17,6 +17,7 @@ __all__ = [
     "FastGLMError",
     "FastGLMWarning",
     "FormulaError",
+    "MemoryLimitError",
     "MissingPackageError",
     "MissingValueError",
     "ModelError",

@@ -15,7 +15,7 @@ from fastglm.families import Family, resolve_family
 from fastglm.fit.estimate import FitOptions
 from fastglm.fit.options import solver_options
 from fastglm.fit.progress import shown
-from fastglm.fit.streamed import fit_streamed
+from fastglm.fit.streamed import SuspectedSeparationError, fit_streamed
 from fastglm.model import GLM
 from fastglm.passes.row_table import RowTable
 from fastglm.results import Results
@@ -169,7 +169,8 @@ class StreamedGLM:
             As for `fastglm.GLM.fit`. A line of `progress` has rows a second, and what limits them:
             decoding, making columns, or sums.
         separation : {"warn", "ignore"}, default "warn"
-            Of rows that are not in memory, only the signs of separation are seen.
+            Levels that are separated are found by passes; other separation is looked for in memory
+            where the rows fit there, and elsewhere only its signs are seen.
         bias_reduction, exact
             None of these where rows are not in memory.
         checkpoint : str or Path, optional
@@ -212,13 +213,13 @@ class StreamedGLM:
             fit_options = FitOptions(options, start, scale, use_t, separation, bias_reduction)
             try:
                 results = self._fit_by_passes(fit_options, checkpoint, client)
-            except IndistinctColumnsError:
+            except (IndistinctColumnsError, SuspectedSeparationError):
                 if not self.rows.fits:
                     raise
                 if checkpoint is not None:
                     Path(checkpoint).unlink(missing_ok=True)
                 alone["progress"] = told
-                return self.in_memory("a fit of such columns").fit(**alone)
+                return self.in_memory("this fit").fit(**alone)
         if cov_type == "nonrobust":
             return results
         return results.with_covariance(cov_type, **(cov_kwds or {}))

@@ -314,7 +314,7 @@ def test_estimates_that_grow_without_end_are_named_after_few_passes():
         pytest.warns(fg.errors.ConvergenceWarning),
         pytest.warns(fg.errors.SeparationWarning, match="The estimates of c go on growing"),
     ):
-        streamed = fg.glm("claims ~ x + b + c", fg.scan(table), "poisson")
+        streamed = fg.glm("claims ~ x + b + c", fg.scan(table), "poisson", memory="700KB")
     assert not streamed.converged
     assert streamed.n_passes <= 18
     # What is finite is what the other rows give.

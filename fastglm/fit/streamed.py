@@ -40,12 +40,11 @@ from fastglm.rows.streamed import KEPT
 from fastglm.rows.streamed_model import LeftOut
 from fastglm.solve.indistinct import IndistinctColumnsError
 from fastglm.solve.newton.run import SolverOptions
-from fastglm.solve.separated_levels import direction_of
 from fastglm.solve.solution import Solution
 from fastglm.solve.streamed import StreamedSolution, solve_streamed
 from fastglm.solve.streamed_levels import find_streamed_levels, solve_beside_streamed_levels
 
-__all__ = ["fit_streamed"]
+__all__ = ["SuspectedSeparationError", "fit_streamed"]
 
 F = TypeVar("F", bound=Fit)
 
@@ -55,6 +54,10 @@ _ADVICE = (
 )
 
 
+class SuspectedSeparationError(Exception):
+    """Some estimates seem to be infinite, and a fit of the rows in memory can tell which rows."""
+
+
 def fit_streamed(
     model: Any,
     fit_options: FitOptions,
@@ -62,7 +65,13 @@ def fit_streamed(
     checkpoint: str | Path | None = None,
     client: Any = None,
 ) -> F:
-    """Fit a model of streamed rows as planned; see `fastglm.streamed.StreamedGLM.fit`."""
+    """Fit a model of streamed rows as planned; see `fastglm.streamed.StreamedGLM.fit`.
+
+    Raises
+    ------
+    SuspectedSeparationError
+        If all rows fit into memory, and separation must be looked for there.
+    """
     begin, rows, family = perf_counter(), model.rows.swept, model.family
     source = rows.row_source(fit_options.options.n_threads)
     seconds = source.seconds
@@ -86,7 +95,10 @@ def fit_streamed(
     if solution.status == Status.NO_START:
         advice = solution.status.advice
         raise StartError(advice[0].upper() + advice[1:])
-    if fit_options.separation != "ignore" and runs_away(solution):
+    asks = fit_options.separation != "ignore"
+    if asks and (growing or runs_away(solution)) and model.rows.fits:
+        raise SuspectedSeparationError
+    if asks and runs_away(solution):
         solution = replace(solution, status=Status.MAX_ITERATIONS)
     solution.timings["fit"] = perf_counter() - begin
     for name, now in source.seconds.items():
@@ -111,21 +123,21 @@ def _beside_levels(
     rows, n_threads = model.rows.swept, fit_options.options.n_threads
     if fit_options.separation == "ignore" or fit_options.start_params is not None:
         return None
-    levels = find_streamed_levels(rows)
-    if levels is None:
+    found = find_streamed_levels(rows)
+    if found is None:
         return None
 
     def solve(source: StreamedRows) -> StreamedSolution:
         return _solve(model, source, fit_options, client, saved)
 
     try:
-        beside = solve_beside_streamed_levels(rows, model.family, levels, n_threads, solve)
+        beside = solve_beside_streamed_levels(found, model.family, n_threads, solve)
     except IndistinctColumnsError:
         return None
     if beside is None:
         return None
     solution, n_separated, n_passes = beside
-    direction = direction_of(levels, solution.params.size)
+    solution, direction = found.as_given(solution)
     return replace(solution, n_sweeps=n_passes), (direction, n_separated)
 
 

@@ -283,6 +283,11 @@ class StreamedModelRows:
         }
         return {number: some for number, some in found.items() if some is not None}
 
+    def with_references(self, design: Design) -> StreamedModelRows:
+        """The same rows with the reference levels that a design of the sample has."""
+        model = replace(self.streamed, column_map=design.column_map)
+        return StreamedModelRows(self.source, model, self.totals, self.memory)
+
     def source_without(self, left_out: LeftOut, n_threads: int) -> StreamedRows:
         """Source of passes over the rows without some levels and columns."""
         whole = self.row_source(n_threads)

@@ -73,6 +73,8 @@ class StreamedModel:
         Further expressions without which a row counts as incomplete.
     left_out : LeftOut, optional
         Rows and columns that are left out of the model.
+    column_map : tuple of ndarray, optional
+        Map from stored to design columns that replaces the formula's: of other reference levels.
     """
 
     family: Family
@@ -83,6 +85,7 @@ class StreamedModel:
     missing: str
     also: tuple[Expression, ...] = ()
     left_out: LeftOut | None = None
+    column_map: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
     @property
     def expressions(self) -> tuple[Expression, ...]:
@@ -106,6 +109,8 @@ class StreamedModel:
         design : Design
             Design of these rows, with all columns.
         """
+        if self.column_map is not None:
+            design = replace(design, column_map=self.column_map)
         if self.left_out is not None:
             counts = self.left_out.counts(design)
             present = counts if present is None else present & counts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,10 +14,12 @@ from fastglm.passes.source import StreamedRows
 from fastglm.rows.level_sides import only_side
 from fastglm.rows.streamed import StreamedModelRows
 from fastglm.rows.streamed_model import LeftOut
+from fastglm.solve.rebased_levels import RebasedLevels, rebase_separated
 from fastglm.solve.separated_levels import (
     MOST_VALUES,
     LevelRows,
     SeparatedLevels,
+    direction_of,
     separated_columns,
     with_levels,
 )
@@ -24,25 +27,48 @@ from fastglm.solve.separation import looks_separated
 from fastglm.solve.solution import Solution
 from fastglm.solve.streamed import StreamedSolution
 
-__all__ = ["find_streamed_levels", "solve_beside_streamed_levels"]
+__all__ = ["StreamedLevels", "find_streamed_levels", "solve_beside_streamed_levels"]
 
 
-def find_streamed_levels(rows: StreamedModelRows) -> SeparatedLevels | None:
+class StreamedLevels(NamedTuple):
     """Separated levels, from the counts of responses by level made while rows were learned.
 
-    Parameters
+    Attributes
     ----------
-    rows
-        The streamed rows of the model.
+    rows : StreamedModelRows
+        The streamed rows, with reference levels that are not separated.
+    levels : SeparatedLevels
+    steps : list of RebasedLevels
+        Steps from the given reference levels to these.
     """
+
+    rows: StreamedModelRows
+    levels: SeparatedLevels
+    steps: list[RebasedLevels]
+
+    def as_given(self, solution: Solution) -> tuple[Solution, np.ndarray]:
+        """A solution and the direction, (p,), in terms of the given reference levels."""
+        direction = direction_of(self.levels, solution.params.size)
+        for step in reversed(self.steps):
+            solution, direction = step.solution(solution), step.direction(direction)
+        return solution, direction
+
+
+def find_streamed_levels(rows: StreamedModelRows) -> StreamedLevels | None:
+    """The separated levels by their counts; None if there are none."""
     sides_of = {number: only_side(counts) for number, counts in rows.level_counts.items()}
-    return separated_columns(rows.row_source(1).row_table, sides_of)
+    sample = rows.row_source(1).row_table
+    steps = rebase_separated(sample, sides_of)
+    if steps:
+        sample = steps[-1].row_table
+        rows = rows.with_references(sample.design)
+    found = separated_columns(sample, sides_of)
+    return None if found is None else StreamedLevels(rows, found, steps)
 
 
 def solve_beside_streamed_levels(
-    rows: StreamedModelRows,
+    found: StreamedLevels,
     family: Family,
-    found: SeparatedLevels,
     n_threads: int,
     solve: Callable[[StreamedRows], StreamedSolution],
 ) -> tuple[Solution, int, int] | None:
@@ -50,10 +76,10 @@ def solve_beside_streamed_levels(
 
     Parameters
     ----------
-    rows, family
-        Those of the model.
     found
         Result of `find_streamed_levels`.
+    family
+        That of the model.
     n_threads
         From `usable_threads`.
     solve
@@ -62,6 +88,7 @@ def solve_beside_streamed_levels(
     Returns
     -------
     solution : Solution
+        With the references of `found`.
     n_separated : int
         Number of rows of the levels.
     n_passes : int
@@ -69,12 +96,13 @@ def solve_beside_streamed_levels(
     None
         Instead of all three, as for `solve_beside_levels`.
     """
+    rows, levels = found.rows, found.levels
     counts, p = rows.level_counts, rows.row_source(n_threads).row_table.n_columns
-    n_separated = int(sum(counts[part][level].sum() for part, level in found.places))
-    kept = np.setdiff1d(np.arange(p), found.columns)
+    n_separated = int(sum(counts[part][level].sum() for part, level in levels.places))
+    kept = np.setdiff1d(np.arange(p), levels.columns)
     if kept.size == 0 or n_separated * p > MOST_VALUES:
         return None
-    source = rows.source_without(LeftOut(found.places, kept), n_threads)
+    source = rows.source_without(LeftOut(levels.places, kept), n_threads)
     weights = source.row_table.weights
     if weights is None or not weights.any():
         return None
@@ -82,7 +110,8 @@ def solve_beside_streamed_levels(
     uncertain = rest.status != Status.CONVERGED or rest.combinations or growing
     if uncertain or looks_separated(rest, family, rows.summary, source.row_table, n_threads):
         return None
-    whole = with_levels(_of_levels(rows, found, n_separated, n_threads), family, found, kept, rest)
+    of_levels = _of_levels(rows, levels, n_separated, n_threads)
+    whole = with_levels(of_levels, family, levels, kept, rest)
     return None if whole is None else (whole, n_separated, source.n_passes + 1)
 
 

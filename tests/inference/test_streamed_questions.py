@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from matplotlib import pyplot
 
 import fastglm as fg
 
@@ -82,7 +83,8 @@ def wide(table):
 
 
 def drawn(ax):
-    """Heights of all lines of a picture."""
+    """Heights of all lines of a picture, which is closed."""
+    pyplot.close(ax.figure)
     return [line.get_ydata() for line in ax.lines]
 
 

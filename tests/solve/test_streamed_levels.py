@@ -50,15 +50,23 @@ CASES = {
     "weights": ("counts ~ z + g", {"family": "poisson", "freq_weights": "w"}),
     "gaps": ("counts ~ gaps + g", {"family": "poisson", "missing": "drop"}),
     "declared": ("counts ~ z + C(g, levels=GIVEN)", {"family": "poisson"}),
+    "reference": ("binary ~ x + C(g, levels=FIRST)", {"family": "binomial"}),
+    "reference and gaps": (
+        "counts ~ gaps + h + C(g, levels=FIRST)",
+        {"family": "poisson", "missing": "drop", "exposure": "t", "freq_weights": "w"},
+    ),
     "gamma": ("counts ~ z + g", {"family": fg.families.NegativeBinomial(alpha=0.3)}),
 }
 GIVEN = [f"g{k:02d}" for k in reversed(range(20))]
+#: The reference has no events.
+FIRST = ["g07", *(name for name in GIVEN if name != "g07")]
 
 
 def fitted(formula, data, **options):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        found = fg.glm(formula.replace("GIVEN", repr(GIVEN)), data, **options)
+        formula = formula.replace("GIVEN", repr(GIVEN)).replace("FIRST", repr(FIRST))
+        found = fg.glm(formula, data, **options)
     return found, [(w.category, str(w.message).partition(" Leave ")[0]) for w in caught]
 
 
@@ -101,6 +109,26 @@ def test_an_event_in_the_last_row_is_seen(table):
     assert streamed.estimates[-1] > -15.0
 
 
+def test_other_separation_is_found_where_rows_fit_into_memory(tmp_path):
+    rng = np.random.default_rng(2)
+    x, z = rng.normal(size=(2, 12_000))
+    far = np.where(z > 2.0, z - 2.0, 0.0)
+    y = np.where(far > 0.0, 1.0, rng.random(12_000) < 1.0 / (1.0 + np.exp(-x))).astype(float)
+    table = pa.table({"x": x, "far": far, "y": y})
+    whole, told = fitted("y ~ x + far", table, family="binomial")
+    saved = tmp_path / "fit.ckpt"
+    streamed, said = fitted("y ~ x + far", fg.scan(table), family="binomial", checkpoint=saved)
+    assert streamed.infinite == whole.infinite == {"far": 1}
+    assert streamed.n_separated == whole.n_separated == (far > 0.0).sum()
+    assert said == told
+    np.testing.assert_array_equal(streamed.estimates, whole.estimates)
+    assert not saved.exists()
+    # Not in memory, only signs of it are seen.
+    streamed, said = fitted("y ~ x + far", fg.scan(table), family="binomial", memory="300KB")
+    assert not streamed.model.rows.fits
+    assert "far go on growing" in said[0][1]
+
+
 def test_separation_that_is_ignored_is_not_looked_for(table):
     options = {"family": "binomial", "separation": "ignore"}
     streamed, said = fitted("binary ~ x + g", fg.scan(table), **options)
@@ -110,7 +138,9 @@ def test_separation_that_is_ignored_is_not_looked_for(table):
 
 def test_rows_beside_which_nothing_has_a_maximum_are_fitted_whole(table):
     # Without the rows of g07 its products with x have nothing to be estimated from.
-    streamed, said = fitted("binary ~ x * g", fg.scan(table), family="binomial", max_iter=20)
+    options = {"family": "binomial", "max_iter": 20, "memory": "900KB"}
+    streamed, said = fitted("binary ~ x * g", fg.scan(table), **options)
+    assert not streamed.model.rows.fits
     assert not streamed.infinite
     assert fg.errors.SeparationWarning in [kind for kind, _ in said]
     assert "go on growing" in said[0][1]
