@@ -87,6 +87,15 @@ class Source(ABC):
         return f"<{type(self).__name__} {self.label}, {rows}, {len(self.names)} columns>"
 
 
+def is_coded_text(kind: pyarrow.DataType) -> bool:
+    """Whether an Arrow type is one of strings, or of dictionaries of strings without an order."""
+    import pyarrow
+
+    if pyarrow.types.is_dictionary(kind):
+        return is_text(kind.value_type) and not kind.ordered
+    return is_text(kind)
+
+
 def is_text(kind: pyarrow.DataType) -> bool:
     """Whether an Arrow type is a string type of any memory layout."""
     import pyarrow

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastglm.errors import DataError
-from fastglm.sources.base import Source, is_text
+from fastglm.sources.base import Source, is_coded_text, is_text
+from fastglm.sources.streams import coded_text
 
 if TYPE_CHECKING:
     import pyarrow
@@ -49,13 +50,15 @@ class FileSource(Source):
         self.paths = [path.resolve() for path in paths]
         self.label = label or label_of(paths)
         units: list[_Unit] = []
+        #: Columns of strings that are laid out differently in some of the files.
+        self._mixed: set[str] = set()
         first, self._sizes = 0, [size_of(path) for path in self.paths]
         for file, path in enumerate(self.paths):
             schema, rows = self._attempt(path, "", lambda path=path: self._inspect(path))
             if not file:
                 self.schema = schema
             else:
-                _require_alike(self.schema, schema, self.paths[0], path)
+                self._mixed |= _require_alike(self.schema, schema, self.paths[0], path)
             for number, count in enumerate(rows):
                 if count:
                     units.append(_Unit(file, number, first, count))
@@ -99,12 +102,22 @@ class FileSource(Source):
         done = 0
         while (piece := self._attempt(path, where, lambda: next(pieces, None))) is not None:
             done += piece.num_rows
-            yield piece
+            yield self._coded(piece)
         if done != unit.rows:
             raise DataError(
                 f"{where}{path} had {unit.rows} rows and has {done} now: the file has changed. "
                 "Start again when it is complete."
             )
+
+    def _coded(self, piece: pyarrow.Table) -> pyarrow.Table:
+        """The piece with one layout of strings for all files."""
+        import pyarrow
+
+        for place, name in enumerate(piece.column_names):
+            if name in self._mixed:
+                column = coded_text(piece.column(place), pyarrow.large_string())
+                piece = piece.set_column(place, name, column)
+        return piece
 
     def _attempt(self, path: Path, where: str, action: Any) -> Any:
         """Result of `action`; failures of the file or the library become a `DataError`."""
@@ -150,7 +163,7 @@ class ParquetFiles(FileSource):
         from pyarrow import parquet
 
         path = self.paths[unit.file]
-        texts = [name for name in columns if is_text(self.schema.field(name).type)]
+        texts = [n for n in columns if n in self._mixed or is_text(self.schema.field(n).type)]
         with parquet.ParquetFile(
             path, metadata=self._metadata[path], read_dictionary=texts
         ) as file:
@@ -206,14 +219,26 @@ def size_of(path: Path) -> tuple[int, int]:
 
 def _require_alike(
     first: pyarrow.Schema, other: pyarrow.Schema, first_path: Path, other_path: Path
-) -> None:
-    """Raises `DataError` unless files have the same columns and types; their order may differ."""
+) -> set[str]:
+    """Columns of strings whose layout differs between two files; their order may differ too.
+
+    Raises
+    ------
+    DataError
+        If the files do not have the same columns, of the same types.
+    """
+    mixed = set()
     kinds, others = ({f.name: f.type for f in schema} for schema in (first, other))
     for name in kinds | others:
         mine, theirs = kinds.get(name), others.get(name)
-        if mine != theirs:
+        if mine == theirs:
+            continue
+        if None not in (mine, theirs) and is_coded_text(mine) and is_coded_text(theirs):
+            mixed.add(name)
+        else:
             was, found = ("missing" if kind is None else str(kind) for kind in (mine, theirs))
             raise DataError(
                 f"column '{name}' is {was} in {first_path} and {found} in {other_path}: write the "
                 "files with the same columns, or leave one out."
             )
+    return mixed

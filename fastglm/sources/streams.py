@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fastglm.errors import DataError, FastGLMError
-from fastglm.sources.base import Source, is_text
+from fastglm.sources.base import Source, is_coded_text, is_text
 
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["ColumnTypes", "StreamSource", "as_table", "attempt", "joined_tables"]
+__all__ = ["ColumnTypes", "StreamSource", "as_table", "attempt", "coded_text", "joined_tables"]
 
 #: Opens the stream at its first row, with at least the given columns.
 Opener = Callable[[list[str]], Iterable[Any]]
@@ -175,8 +175,8 @@ class ColumnTypes:
         kind = self._known.setdefault(name, column.type)
         if column.type == kind:
             return column
-        if is_text(column.type) and is_text(kind):
-            return column.cast(kind)
+        if is_coded_text(column.type) and is_coded_text(kind):
+            return column.cast(kind) if is_text(kind) else coded_text(column, kind.value_type)
         if column.null_count == len(column):
             return pyarrow.chunked_array([pyarrow.nulls(len(column), kind)], kind)
         raise DataError(
@@ -199,6 +199,22 @@ def _with_wide_codes(column: pyarrow.ChunkedArray) -> pyarrow.ChunkedArray:
         for chunk in column.chunks
     ]
     wanted = pyarrow.dictionary(pyarrow.int32(), kind.value_type, kind.ordered)
+    return pyarrow.chunked_array(chunks, wanted)
+
+
+def coded_text(column: pyarrow.ChunkedArray, values: pyarrow.DataType) -> pyarrow.ChunkedArray:
+    """A column of strings, or of a dictionary of them, as one with a dictionary of `values`."""
+    import pyarrow
+
+    if is_text(column.type):
+        column = column.dictionary_encode()
+    wanted = pyarrow.dictionary(pyarrow.int32(), values)
+    chunks = [
+        pyarrow.DictionaryArray.from_arrays(
+            chunk.indices.cast(pyarrow.int32()), chunk.dictionary.cast(values)
+        )
+        for chunk in column.chunks
+    ]
     return pyarrow.chunked_array(chunks, wanted)
 
 

@@ -235,3 +235,30 @@ def test_batches_of_one_kind_are_one_type(table):
         source = scan(lambda order=order: order)
         found = pa.concat_tables(list(source.read(["g"])), promote_options="default")
         assert found.column("g").null_count == 3
+
+
+@pytest.mark.parametrize("first", [0, 1, 2])
+def test_files_may_lay_out_their_strings_differently(table, first, tmp_path):
+    plain = table.select(["g", "x"])
+    place = plain.schema.get_field_index("g")
+    layouts = [
+        plain,
+        plain.set_column(place, "g", plain.column("g").cast(pa.large_string())),
+        plain.set_column(place, "g", plain.column("g").dictionary_encode()),
+    ]
+    layouts = layouts[first:] + layouts[:first]
+    for k, some in enumerate(layouts):
+        pq.write_table(some, tmp_path / f"part {k}.v1.parquet")
+    for source in (scan(tmp_path), scan(lambda: layouts)):
+        found = pa.concat_tables(list(source.read(["g", "x"])))
+        assert found.column("g").to_pylist() == 3 * table.column("g").to_pylist()
+        assert found.column("x").to_pylist() == 3 * table.column("x").to_pylist()
+
+
+def test_ordered_categories_and_strings_are_not_mixed(table, tmp_path):
+    codes = table.column("g").combine_chunks().dictionary_encode()
+    ordered = pa.DictionaryArray.from_arrays(codes.indices, codes.dictionary, ordered=True)
+    pq.write_table(table.select(["g"]), tmp_path / "a.parquet")
+    pq.write_table(pa.table({"g": ordered}), tmp_path / "b.parquet")
+    with pytest.raises(DataError, match=r"column 'g' is .*string in .* and dictionary"):
+        scan(tmp_path)
