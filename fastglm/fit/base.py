@@ -254,7 +254,8 @@ class FitBase(Pointing):
         """The model, whose rows may have to be read from a source."""
         if self.model is None:
             raise DataError(
-                f"{what} cannot be computed: this result was loaded without the data of its fit."
+                f"{what} cannot be computed: this result was loaded without the data of its fit. "
+                "Fit the model to its data again."
             )
         return self.model
 

@@ -71,7 +71,10 @@ def split_formula(text: str, columns: Sequence[str]) -> tuple[str, tuple[RandomT
     Raises
     ------
     FormulaError
-        If a bar stands outside parentheses of its own, or a side of it cannot be read.
+        If a bar stands outside parentheses of its own, a side of it cannot be read, or no fixed
+        term is left.
+    ModelError
+        If there is no random term.
     """
     if not isinstance(text, str):
         raise FormulaError(f"The formula must be a string, not a {type(text).__name__}.")
@@ -87,11 +90,21 @@ def split_formula(text: str, columns: Sequence[str]) -> tuple[str, tuple[RandomT
             )
         else:
             random += _write_out(*term, columns)
+    if not random:
+        raise ModelError(
+            f"'{text}' has no random term such as (1 | group): use fastglm.glm instead."
+        )
     used = {name for term in random for factor in term.factors for name in factor.columns}
     rest = " ".join(fixed).lstrip("+ ") or "1"
     response = parse_formula(f"{left} ~ 1", columns).response
     used |= set(() if response is None else response.columns)
-    return f"{left}{tilde} {_without_dot(rest, columns, used)}", tuple(random)
+    without = f"{left}{tilde} {_without_dot(rest, columns, used)}"
+    # lme4 and glmmTMB take this; the passes over rows need a column.
+    if not parse_formula(without, columns).terms:
+        raise FormulaError(
+            f"'{text}' has no fixed term, and a mixed model needs one: leave the intercept in."
+        )
+    return without, tuple(random)
 
 
 def _cut_tilde(text: str) -> tuple[str, str, str]:

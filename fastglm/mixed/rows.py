@@ -211,7 +211,7 @@ def rows_of_formula(
     Raises
     ------
     FormulaError
-        If the formula cannot be read.
+        If the formula cannot be read, or has no fixed term.
     ModelError
         If it has no random term.
     DataError
@@ -219,10 +219,6 @@ def rows_of_formula(
     """
     data = Frame(frame)
     fixed, terms = split_formula(formula, data.names)
-    if not terms:
-        raise ModelError(
-            f"'{formula}' has no random term such as (1 | group): use fastglm.glm instead."
-        )
     marker, absent = _mark_missing(data, terms, missing)
     columns = {**columns, _KEEP: marker}
     rows = read_formulas(fixed, further, data, columns, missing, takes)

@@ -129,10 +129,6 @@ class _Streamed:
     def __init__(self, formula: str, source: Source, missing: str, memory: int):
         self.source, self.missing = source, missing
         fixed, terms = split_formula(formula, source.names)
-        if not terms:
-            raise ModelError(
-                f"'{formula}' has no random term such as (1 | group): use fastglm.glm instead."
-            )
         self.family: Family = resolve_family("gaussian")
         self.model = self._learn(fixed, memory)
         response = fixed.split("~", 1)[0]

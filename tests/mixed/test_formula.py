@@ -1,6 +1,7 @@
 """Random terms of formulas, and what is refused."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from mixed_cases import case_frame
 
@@ -54,6 +55,29 @@ def test_terms(text, fixed, terms):
 def test_what_cannot_be_read(text, words):
     with pytest.raises(FormulaError, match=words):
         split_formula(text, COLUMNS)
+
+
+@pytest.mark.parametrize(
+    "text", ["y ~ 0 + (1 | g)", "y ~ (1 | g) - 1", "y ~ 0 + offset(z) + (1 | g)"]
+)
+@pytest.mark.parametrize(
+    "options", [{}, {"family": "poisson"}, {"family": "poisson", "ziformula": "~1"}]
+)
+def test_no_fixed_term_is_refused(text, options):
+    data = {"y": np.arange(20) % 5, "g": np.arange(20) % 4, "z": np.ones(20)}
+    with pytest.raises(FormulaError, match="has no fixed term, and a mixed model needs one"):
+        fg.mixed(text, data, **options)
+
+
+def test_no_fixed_term_of_a_source_is_refused(tmp_path):
+    data = pd.DataFrame({"y": np.arange(20.0) % 5, "g": np.arange(20) % 4})
+    data.to_parquet(tmp_path / "rows.parquet")
+    for formula, error, words in (
+        ("y ~ 0 + (1 | g)", FormulaError, "has no fixed term, and a mixed model needs one"),
+        ("y ~ 1", ModelError, "has no random term"),
+    ):
+        with pytest.raises(error, match=words):
+            fg.mixed(formula, str(tmp_path / "rows.parquet"))
 
 
 def small(rng, n=120):

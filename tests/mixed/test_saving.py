@@ -27,6 +27,9 @@ def test_a_saved_fit_reads_back(name, tmp_path):
         )
     with pytest.raises(DataError, match="loaded without the data"):
         back.predict()
+    for level in ("conditional", "population", "marginal"):
+        with pytest.raises(DataError, match=r"predictions cannot be .* Fit the model to its"):
+            back.get_prediction(new, level=level)
 
 
 def test_a_pickled_fit_reads_back():
