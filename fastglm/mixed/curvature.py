@@ -46,45 +46,51 @@ class Curvature(NamedTuple):
 def coefficient_hessian(problem: LaplaceProblem, state: LaplaceState) -> Curvature:
     """Second derivatives in the coefficients at a point."""
     layout, fixed = problem.layout, problem.fixed
-    weight, slope, bend = state.row_curvature
+    rows = state.row_curvature
     block, k = layout.blocks[0], layout.k
-    z = block.columns.T
     pairs = [(a, b) for a in range(k) for b in range(a + 1)]
+    weight, slope, bend = problem.as_given(rows)
     # Sums of x times w z, c z and w' z z of the levels.
+    z = np.ascontiguousarray(block.columns.T)
     values = np.empty((2 * k + len(pairs), layout.n_rows))
     np.multiply(weight, z, out=values[:k])
     np.multiply(bend, z, out=values[k : 2 * k])
-    of_pairs = values[2 * k :]
-    for m, (a, b) in enumerate(pairs):
-        np.multiply(slope, z[a], out=of_pairs[m])
-        of_pairs[m] *= z[b]
+    for m, (a, b) in enumerate(pairs, 2 * k):
+        np.multiply(slope, z[a], out=values[m])
+        values[m] *= z[b]
     tables = fixed.by_level(values, block.codes, block.q)
     with_weight, with_bend, with_slope = np.split(tables, [k, 2 * k], axis=1)
-    own = _level_sums(layout, bend, pairs)
+    own, cubes = _level_sums(layout, rows[1:], pairs)
     covariance = state.factor.level_covariances(0)
     fit = covariance @ with_weight
     schur = fixed.products(weight, weight)[0] - np.tensordot(with_weight, fit, ([0, 1], [0, 1]))
     hessian = 2.0 * schur + fixed.products(bend, bend)[0]
-    crossed = np.tensordot(with_bend, fit, ([0, 1], [0, 1]))
-    hessian += np.tensordot(fit, own @ fit, ([0, 1], [0, 1])) - crossed - crossed.T
+    # What is not symmetric is made so at the end.
+    hessian += np.tensordot(fit, own @ fit - 2.0 * with_bend, ([0, 1], [0, 1]))
     left = np.empty((layout.q, k, k, fixed.p))
     for m, (a, b) in enumerate(pairs):
-        sums = (np.bincount(block.codes, of_pairs[m] * z[c], minlength=block.q) for c in range(k))
-        cubes = np.column_stack(list(sums))
-        left[:, a, b] = left[:, b, a] = with_slope[:, m] - np.einsum("jc,jcp->jp", cubes, fit)
+        left[:, a, b] = left[:, b, a] = with_slope[:, m] - (cubes[m][:, None, :] @ fit)[:, 0]
     moved = np.einsum("jac,jbd,jcdp->jabp", covariance, covariance, left, optimize=True)
     hessian -= np.tensordot(left, moved, ([0, 1, 2], [0, 1, 2]))
     return Curvature(0.5 * (hessian + hessian.T), 0.5 * (schur + schur.T))
 
 
-def _level_sums(layout: Layout, values: np.ndarray, pairs: list[tuple[int, int]]) -> np.ndarray:
-    """Sums of values times z z' of the levels of the first block, (q, k, k)."""
-    block = layout.blocks[0]
-    sums = np.empty((block.q, block.k, block.k))
+def _level_sums(
+    layout: Layout, rows: np.ndarray, pairs: list[tuple[int, int]]
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Of the levels of the first block: sums of c z z', (q, k, k), and w' z z z', (q, k) a pair.
+
+    `rows`, (2, n), are w' and c in the order of levels, whose sums are of neighbours.
+    """
+    slope, bend = rows
+    z, begin = layout.z_planes, layout.start[:-1]
+    own, cubes = np.empty((layout.q, layout.k, layout.k)), []
     for a, b in pairs:
-        products = values * block.columns[:, a] * block.columns[:, b]
-        sums[:, a, b] = sums[:, b, a] = np.bincount(block.codes, products, minlength=block.q)
-    return sums
+        products = z[a] * z[b]
+        own[:, a, b] = own[:, b, a] = np.add.reduceat(bend * products, begin)
+        products *= slope
+        cubes.append(np.column_stack([np.add.reduceat(products * each, begin) for each in z]))
+    return own, cubes
 
 
 def schur_of(problem: LaplaceProblem, state: LaplaceState, observed: bool = False) -> Schur:

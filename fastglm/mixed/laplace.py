@@ -112,7 +112,9 @@ class LaplaceProblem:
     def as_given(self, values: np.ndarray) -> np.ndarray:
         """Numbers of rows, (..., n), brought from the order of levels to that of the data."""
         out = np.empty_like(values)
-        out[..., self.layout.order] = values
+        # A row of memory at a time: all at once costs twice that.
+        for one, to in zip(np.atleast_2d(values), np.atleast_2d(out), strict=True):
+            to[self.layout.order] = one
         return out
 
     def effect_sums(self, residual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -353,18 +355,15 @@ class LaplaceState(ModeSearch):
         return self.rows.observed
 
     @property
-    def row_curvature(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Weights, their derivatives, and w'' v - w' z' Lambda lambda, in the order of the data."""
+    def row_curvature(self) -> np.ndarray:
+        """Weights, their derivatives, and w'' v - w' z' Lambda lambda, (3, n), by level."""
         sums = self._sum_levels(True) if self.level_sums is not None else None
-        problem = self.problem
         if sums is not None:
-            weight, slope, bend = sums.curvature
-        else:
-            rows = self.rows
-            _, _, moved, _ = self._pull
-            weight, slope = rows.observed, cast("np.ndarray", rows.observed_slope)
-            bend = problem.respond_bend(self) * self.leverages - slope * moved
-        return problem.as_given(weight), problem.as_given(slope), problem.as_given(bend)
+            return sums.curvature
+        rows = self.rows
+        slope = cast("np.ndarray", rows.observed_slope)
+        bend = self.problem.respond_bend(self) * self.leverages - slope * self._pull[2]
+        return np.stack([rows.observed, slope, bend])
 
     @cached_property
     def extra_gradient(self) -> float:
