@@ -211,6 +211,12 @@ class RowTable(NamedTuple):
         design = select_columns(self.design, columns)
         return build_row_table(design, self.response, self.weights, self.offset)
 
+    def in_unit(self, unit: float) -> RowTable:
+        """The same rows with weights in another unit."""
+        assert self.weights is not None
+        weights = np.asarray(self.weights, dtype=np.float64) / unit
+        return build_row_table(self.design, self.response, weights, self.offset)
+
 
 def build_row_table(
     design: Design,

@@ -20,7 +20,11 @@ from fastglm.passes.scaling import Inverse, find_scaling
 from fastglm.passes.source import MemoryRows
 from fastglm.solve.aliases import PROVING, ProvenAliases, restore_columns
 from fastglm.solve.conditioning import may_use_cholesky
-from fastglm.solve.deviance_units import run_to_share_of_deviance
+from fastglm.solve.deviance_units import (
+    in_unit_of_weights,
+    run_to_share_of_deviance,
+    unit_of_weights,
+)
 from fastglm.solve.linear_refinement import refine_linear
 from fastglm.solve.newton import state as at
 from fastglm.solve.newton.constants import MAX_WEIGHT_CHANGE
@@ -88,6 +92,11 @@ def solve(
     def again(row_table: RowTable, **changed: Any) -> Solution:
         return solve(row_table, family, options, binary=binary, safe_mean=safe_mean, **changed)
 
+    unit = unit_of_weights(row_table.weights)
+    if unit != 1.0:
+        there = {"start_params": start_params, "start_decrement": start_decrement / unit}
+        others = {"shifted": shifted, "eliminates": eliminates}
+        return in_unit_of_weights(again(row_table.in_unit(unit), **there, **others), unit)
     clock = Clock()
     scaling = find_scaling(row_table, shifted)
     clock.lap("scaling")

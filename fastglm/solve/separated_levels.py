@@ -27,6 +27,7 @@ from fastglm.passes.row_table import RowTable, build_row_table
 from fastglm.passes.row_values import evaluate_rows
 from fastglm.passes.scaling import Centering
 from fastglm.rows.level_sides import only_side
+from fastglm.solve.deviance_units import largest_weight
 from fastglm.solve.fit import solve
 from fastglm.solve.newton.blocked_inverse import BlockedInverse, OnDemand
 from fastglm.solve.newton.run import SolverOptions
@@ -289,7 +290,8 @@ def with_levels(
     least, most = np.minimum.reduceat(beside, first), np.maximum.reduceat(beside, first)
     # Levels with the same sign and number of rows get the same linear predictor.
     kinds = sorted(set(zip(found.signs, sizes, strict=True)))
-    far = {kind: _far_out(family, int(kind[0]), int(kind[1]), rest.deviance) for kind in kinds}
+    deviance = rest.deviance / largest_weight(weights)
+    far = {kind: _far_out(family, int(kind[0]), int(kind[1]), deviance) for kind in kinds}
     for j in range(k):
         level_far = far[found.signs[j], sizes[j]]
         if level_far is None:

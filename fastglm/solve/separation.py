@@ -29,6 +29,7 @@ from fastglm.kernels.blocks.row_buffers import (
 from fastglm.passes.row_table import RowTable
 from fastglm.passes.row_values import evaluate_rows
 from fastglm.solve.aliases import PROVING
+from fastglm.solve.deviance_units import FLOOR_OF_DEVIANCE, unit_of_weights
 from fastglm.solve.moving_rows import DesignRows, MovingRows
 from fastglm.solve.newton.constants import MAX_WEIGHT_CHANGE
 from fastglm.solve.separating_direction import ZERO, null_space, separating_direction
@@ -109,7 +110,8 @@ def looks_separated(
     it, and then a pass over the rows.
     """
     stopped = solution.status != Status.CONVERGED
-    rounding = ROUNDING * (abs(solution.deviance) + 0.1)
+    floor = FLOOR_OF_DEVIANCE * unit_of_weights(row_table.weights)
+    rounding = ROUNDING * (abs(solution.deviance) + floor)
     slow_contraction = (
         SLOW_CONTRACTION if math.isfinite(family.domain.lower) else SLOW_CONTRACTION_BEYOND
     )

@@ -225,3 +225,68 @@ def test_starts_from_a_sample_know_the_unit(monkeypatch, tmp_path, how, unit):
     assert other.n_sweeps <= 6
     np.testing.assert_allclose(other.bse, fit.bse, rtol=1e-7)
     assert (np.abs(other.params - fit.params) / fit.bse)[1:].max() < 1e-6
+
+
+@pytest.mark.parametrize("unit", [1e-10, 1e-20, 1e-50, 1e-100, 1e-150, 1e20, 1e100, 1e150])
+@pytest.mark.parametrize("name", ["poisson", "binomial", "negative binomial"])
+@pytest.mark.parametrize("kind", ["freq_weights", "var_weights"])
+def test_results_do_not_depend_on_the_unit_of_weights_of_known_dispersion(name, unit, kind):
+    rng = np.random.default_rng(0)
+    X = np.column_stack([np.ones(300), rng.normal(size=(300, 2))])
+    mean = np.exp(X @ [0.3, 0.5, -0.4])
+    family, y = {
+        "poisson": (fg.families.Poisson(), rng.poisson(mean)),
+        "binomial": (fg.families.Binomial(), rng.random(300) < mean / (1.0 + mean)),
+        "negative binomial": (fg.families.NegativeBinomial(), rng.poisson(rng.gamma(2, mean / 2))),
+    }[name]
+    weights = rng.uniform(0.5, 2.0, 300)
+    fit = fg.GLM(y, X, family, **{kind: weights}).fit(tol=1e-12)
+    other = fg.GLM(y, X, family, **{kind: unit * weights}).fit()
+    assert other.converged
+    np.testing.assert_allclose(other.bse * np.sqrt(unit), fit.bse, rtol=1e-7)
+    assert (np.abs(other.params - fit.params) / fit.bse).max() < 1e-7
+    np.testing.assert_allclose(other.deviance / unit, fit.deviance, rtol=1e-7)
+    np.testing.assert_allclose(other.pearson_chi2 / unit, fit.pearson_chi2, rtol=1e-6)
+
+
+@pytest.mark.parametrize("unit", [1e-50, 1e200])
+def test_levels_without_counts_do_not_depend_on_the_unit_of_weights(unit):
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({"g": rng.integers(0, 6, 300), "x": rng.normal(size=300)})
+    data["y"] = rng.poisson(1.0, 300) * (data.g != 3)
+    with pytest.warns(SeparationWarning):
+        fit = fg.glm("y ~ C(g) + x", data, family="poisson")
+    with pytest.warns(SeparationWarning):
+        other = fg.glm("y ~ C(g) + x", data, family="poisson", var_weights=np.full(300, unit))
+    np.testing.assert_allclose(other.params, fit.params, rtol=1e-9)
+    finite = np.arange(7) != 3
+    np.testing.assert_allclose((other.bse * np.sqrt(unit))[finite], fit.bse[finite], rtol=1e-7)
+
+
+@pytest.mark.parametrize("unit", [1e-50, 1e200])
+def test_many_levels_do_not_depend_on_the_unit_of_weights(unit):
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({"g": rng.integers(0, 300, 3_000), "x": rng.normal(size=3_000)})
+    data["y"] = rng.poisson(2.0, 3_000) + 1
+    fit = fg.glm("y ~ C(g) + x", data, family="poisson")
+    other = fg.glm("y ~ C(g) + x", data, family="poisson", var_weights=np.full(3_000, unit))
+    np.testing.assert_allclose(other.params, fit.params, rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(other.bse * np.sqrt(unit), fit.bse, rtol=1e-7)
+    there = np.array([0, 7, -1])
+    mine, theirs = (np.asarray(f.cov_params())[np.ix_(there, there)] for f in (fit, other))
+    np.testing.assert_allclose(theirs * unit, mine, rtol=1e-6)
+
+
+@pytest.mark.parametrize("unit", [1e-20, 1e-50])
+def test_streams_do_not_depend_on_the_unit_of_weights_of_known_dispersion(tmp_path, unit):
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame(rng.normal(size=(20_000, 2)), columns=["a", "b"])
+    data["y"] = rng.poisson(np.exp(0.3 + 0.5 * data.a))
+    data["w"] = unit * rng.uniform(0.5, 2.0, 20_000)
+    fit = fg.glm("y ~ a + b", data, family="poisson", var_weights=data.w / unit)
+    data.to_parquet(tmp_path / "rows.parquet", row_group_size=2_048)
+    path = str(tmp_path / "rows.parquet")
+    other = fg.glm("y ~ a + b", path, family="poisson", var_weights="w", memory=100_000)
+    assert other.converged
+    np.testing.assert_allclose(other.bse * np.sqrt(unit), fit.bse, rtol=1e-7)
+    assert (np.abs(other.params - fit.params) / fit.bse).max() < 1e-7
