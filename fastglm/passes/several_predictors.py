@@ -179,6 +179,11 @@ class LinearPredictors:
         return self._n_chunks > 1
 
     @property
+    def weights(self) -> np.ndarray | None:
+        """Prior weights of the rows, (n,); None for ones."""
+        return self._row_table.weights
+
+    @property
     def is_information_costly(self) -> bool:
         """Whether most of the time of a sweep goes into its information matrix."""
         return self._n_pairs * self._order * (self._order + 1) // 2 >= COSTLY_PRODUCTS

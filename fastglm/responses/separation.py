@@ -111,7 +111,7 @@ def looks_separated(solution: PredictorSolution) -> bool:
     """Whether a fit has a symptom of separation: its last steps gained but a constant factor."""
     if solution.status != Status.CONVERGED or np.isnan(solution.contraction):
         return True
-    bound = 2.0 * abs(solution.log_likelihood) + 0.1
+    bound = 2.0 * abs(solution.log_likelihood) / solution.unit + 0.1
     return solution.contraction > SLOW_CONTRACTION and solution.half_decrement > ROUNDING * bound
 
 

@@ -94,9 +94,9 @@ def solve(
 
     unit = unit_of_weights(row_table.weights)
     if unit != 1.0:
-        there = {"start_params": start_params, "start_decrement": start_decrement / unit}
-        others = {"shifted": shifted, "eliminates": eliminates}
-        return in_unit_of_weights(again(row_table.in_unit(unit), **there, **others), unit)
+        as_asked = partial(again, shifted=shifted, eliminates=eliminates)
+        start = {"start_params": start_params, "start_decrement": start_decrement / unit}
+        return in_unit_of_weights(as_asked(row_table.in_unit(unit), **start), unit)
     clock = Clock()
     scaling = find_scaling(row_table, shifted)
     clock.lap("scaling")

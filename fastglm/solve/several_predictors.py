@@ -11,6 +11,7 @@ from fastglm.errors import Status
 from fastglm.kernels.math.cholesky import factorize_and_solve, invert, solve_factored
 from fastglm.passes.several_predictors import LinearPredictors, PredictorSums
 from fastglm.solve.conditioning import cholesky_error, inflation_of_inverse
+from fastglm.solve.deviance_units import unit_of_weights
 from fastglm.solve.newton.constants import (
     MAX_CONTRACTION,
     MAX_REUSE_CONTRACTION,
@@ -51,7 +52,9 @@ class PredictorSolution:
         Half the decrement of a step over that of the step before, the larger of the last two; NaN
         where there was but one step.
     half_decrement : float
-        Half the decrement of the last step.
+        Half the decrement of the last step, for weights of about one: over `unit`.
+    unit : float
+        Of the weights.
     boundary : str
         Sentence that names what lies on the boundary of the domain; empty if nothing does.
     numerical_error : float
@@ -68,6 +71,7 @@ class PredictorSolution:
     half_decrement: float = math.nan
     boundary: str = ""
     numerical_error: float = math.nan
+    unit: float = 1.0
 
 
 class _Newton:
@@ -149,14 +153,15 @@ def newton_maximize(
     information = np.diag(iterations.sums.information)
     return PredictorSolution(
         params=iterations.params,
-        covariance=covariance,
-        log_likelihood=iterations.sums.log_likelihood,
+        covariance=covariance / iterations.unit,
+        log_likelihood=iterations.sums.log_likelihood * iterations.unit,
         n_iter=iterations.n_iter,
         n_sweeps=iterations.n_sweeps,
         status=status,
         # The larger of the last two: rounding may make the last one small.
         contraction=max(iterations.contractions[-2:], default=math.nan),
         half_decrement=iterations.half_decrement,
+        unit=iterations.unit,
         numerical_error=WEIGHT_ROUNDINGS
         * cholesky_error(inflation_of_inverse(covariance, information)),
     )
@@ -175,6 +180,8 @@ class _NewtonIterations:
         self.system, self.params, self.options = system, params, options
         self.shortest = 1.0 if abort_on_halving else SHORTEST_STEP
         self.newton = _Newton(params.size)
+        #: What the tolerance adds to the log-likelihood is for weights of about one.
+        self.unit = unit_of_weights(system.weights)
         self.n_iter = self.n_sweeps = 0
         self.contractions: list[float] = []
         self.half_decrement = math.nan
@@ -282,4 +289,9 @@ class _NewtonIterations:
 
     def _sweep(self, params: np.ndarray, information: bool) -> PredictorSums:
         self.n_sweeps += 1
-        return self.system.sweep(params, information)
+        sums = self.system.sweep(params, information)
+        if self.unit == 1.0:
+            return sums
+        return PredictorSums(
+            sums.log_likelihood / self.unit, sums.score / self.unit, sums.information / self.unit
+        )
