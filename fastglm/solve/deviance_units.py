@@ -68,7 +68,7 @@ def in_unit_of_weights(solution: Solution, unit: float) -> Solution:
 
 
 def unit_of_deviance(run: Run) -> float:
-    """Mean null deviance of a sample of rows, or largest weight of a known dispersion; at most 1."""
+    """Mean null deviance of some rows, or largest weight if the dispersion is known; at most 1."""
     rows, family = run.row_table, run.family
     if rows.response is None or (family.dispersion_known and rows.weights is None):
         return 1.0
