@@ -12,7 +12,7 @@ from fastglm.design.matrix.dense_slices import dense_slices
 from fastglm.design.matrix.parts import Design, Indicators, Ones
 from fastglm.design.matrix.select import select_columns
 from fastglm.errors import ModelError
-from fastglm.plots.style import BLUE, GREY, few_ticks, new_axes, picture, tidy
+from fastglm.plots.style import BLUE, GREY, few_ticks, new_axes, picture, short_label, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,6 +23,8 @@ __all__ = ["coefficients"]
 
 #: Most coefficients in one picture.
 MOST = 60
+#: Most letters of a name.
+LONGEST_NAME = 36
 
 
 @picture
@@ -89,7 +91,8 @@ def coefficients(
         np.full(len(bases), nothing), bases, "o", color=GREY, markerfacecolor="white", markersize=5
     )
     size = 9 if len(texts) < 30 else 7
-    ax.set_yticks(np.arange(len(texts)), texts[::-1], fontsize=size)
+    shown = [short_label(text, LONGEST_NAME) for text in texts]
+    ax.set_yticks(np.arange(len(texts)), shown[::-1], fontsize=size)
     ax.set_ylim(-0.7, len(texts) - 0.3)
     if exponentiate:
         ax.set_xscale("log")

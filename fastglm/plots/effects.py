@@ -25,6 +25,7 @@ from fastglm.plots.style import (
     legend_above,
     level_ticks,
     new_axes,
+    per_exposure,
     picture,
     picture_of_any_fit,
     strip_below,
@@ -50,8 +51,9 @@ def effect(fit: Any, variable: str, alpha: float = 0.05, ax: Axes | None = None)
     """Mean response against one variable of the formula, with a pointwise band.
 
     Other numeric variables have their mean, and categorical ones are averaged over their levels on
-    the scale of the link, as `Results.emmeans` does. The strip below counts rows. Levels that have
-    no order are sorted by their means. Random effects are zero.
+    the scale of the link, as `Results.emmeans` does. Of a model with an exposure it is the mean for
+    one unit of exposure. The strip below counts rows. Levels that have no order are sorted by their
+    means. Random effects are zero.
 
     Parameters
     ----------
@@ -86,11 +88,11 @@ def effect(fit: Any, variable: str, alpha: float = 0.05, ax: Axes | None = None)
     values = np.asarray(rows.column(variable), dtype=np.float64)
     least, most = np.quantile(values, SHARES)
     grid = np.linspace(least, most, POINTS)
-    table = marginal_means(fit, variable, {variable: grid}).summary_frame(alpha)
+    table, unit = _means(rows, variable, {variable: grid}, alpha)
     band = (table["response_lower"], table["response_upper"])
     ax.fill_between(grid, *band, color=BLUE, alpha=0.2, linewidth=0)
     ax.plot(grid, table["response"], color=BLUE, linewidth=2)
-    tidy(ax, f"Effect of {variable}", "", f"mean of {fit.response_name}")
+    tidy(ax, f"Effect of {variable}", "", unit)
     ax.set_xlim(least, most)
     few_ticks(ax, "y")
     strip = strip_below(ax, "rows")
@@ -103,12 +105,26 @@ def effect(fit: Any, variable: str, alpha: float = 0.05, ax: Axes | None = None)
     return ax
 
 
+def _means(
+    rows: Counterfactual, variable: str, at: dict[str, Any] | None, alpha: float
+) -> tuple[Any, str]:
+    """Marginal means with their limits, for a unit of exposure, and what they are."""
+    fit: Any = rows.fit
+    table = marginal_means(fit, variable, at).summary_frame(alpha)
+    exposure = rows.rows.offset_parts.exposure
+    if exposure is None:
+        return table, f"mean of {fit.response_name}"
+    # Marginal means are at the mean of the offset; the link of a rate is the logarithm.
+    typical = np.exp(np.average(np.log(exposure), weights=rows.rows.frequencies))
+    shown = ["response", "response_lower", "response_upper"]
+    return table.assign(**{name: table[name] / typical for name in shown}), per_exposure(fit)
+
+
 def _effect_of_levels(ax: Axes, rows: Counterfactual, variable: str, alpha: float) -> Axes:
     """Means by level: in the order of an ordered factor and of numbers, others by their means."""
-    fit: Any = rows.fit
     column = rows.column(variable)
     levels = rows.levels(variable) or ()
-    table = marginal_means(fit, variable, None).summary_frame(alpha)
+    table, unit = _means(rows, variable, None, alpha)
     counts = _rows_by_level(column, levels)
     in_order = not isinstance(column, Categories) or column.ordered
     order = np.arange(len(levels)) if in_order else np.argsort(table["response"], kind="stable")
@@ -116,7 +132,7 @@ def _effect_of_levels(ax: Axes, rows: Counterfactual, variable: str, alpha: floa
     place, table = np.arange(len(levels)), table.iloc[order]
     ax.vlines(place, table["response_lower"], table["response_upper"], color=BLUE, linewidth=2)
     ax.plot(place, table["response"], "o", color=BLUE, markersize=6)
-    tidy(ax, f"Effect of {variable}", "", f"mean of {fit.response_name}")
+    tidy(ax, f"Effect of {variable}", "", unit)
     ax.set_xlim(-0.6, len(levels) - 0.4)
     few_ticks(ax, "y")
     strip = strip_below(ax, "rows")

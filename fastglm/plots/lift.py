@@ -24,7 +24,9 @@ from fastglm.plots.style import (
     legend_above,
     level_ticks,
     new_axes,
+    per_exposure,
     picture_of_any_fit,
+    short_label,
     strip_below,
     tidy,
 )
@@ -75,7 +77,7 @@ def lift(fit: Fit, n_groups: int = 10, ax: Axes | None = None, data: Any = None)
     few_ticks(ax, "y")
     ratio = expected[-1] / expected[0]
     title = f"Lift: highest over lowest group {ratio:.3g}" if expected[0] > 0 else "Lift"
-    return tidy(ax, title, "group by fitted mean", "mean response")
+    return tidy(ax, title, "group by fitted mean", _unit(fit, found))
 
 
 @picture_of_any_fit
@@ -127,7 +129,7 @@ def double_lift(
     ax.legend(frameon=False, fontsize=8)
     ax.set_xticks(place)
     few_ticks(ax, "y")
-    return tidy(ax, "Double lift", "group by ratio of both fitted means", "mean response")
+    return tidy(ax, "Double lift", "group by ratio of both fitted means", _unit(first, one))
 
 
 def _names(first: Fit, second: Fit) -> tuple[str, str]:
@@ -198,7 +200,7 @@ def actual_expected(
         markersize=7, markerfacecolor="white", markeredgewidth=1.8, label="actual",
     )  # fmt: skip
     few_ticks(ax, "y")
-    tidy(ax, f"Actual and expected by {name}", "", "mean response")
+    tidy(ax, f"Actual and expected by {name}", "", _unit(fit, found))
     legend_above(ax)
     ax.set_xlim(-0.6, len(labels) - 0.4)
     strip = strip_below(ax, found.weight_name)
@@ -206,6 +208,11 @@ def actual_expected(
     level_ticks(strip, labels)
     strip.set_xlabel(name)
     return ax
+
+
+def _unit(fit: Any, found: Observed) -> str:
+    """What the means of a picture are, for its axis."""
+    return per_exposure(fit) if found.weight_name == "exposure" else "mean response"
 
 
 def _is_factor(by: Any) -> bool:
@@ -237,7 +244,7 @@ def _map(found: Observed, by: Sequence[Any], n_groups: int, ax: Axes | None) -> 
                 ax.text(j + 0.5, i + 0.5, f"{value:.2f}", ha="center", va="center",
                         fontsize=8, color=color)  # fmt: skip
     level_ticks(ax, first, shift=0.5)
-    ax.set_yticks(np.arange(shape[0]) + 0.5, second, fontsize=8)
+    ax.set_yticks(np.arange(shape[0]) + 0.5, [short_label(name) for name in second], fontsize=8)
     tidy(ax, f"Actual over expected by {one} and {two}", one, two)
     ax.spines[["left", "bottom"]].set_visible(False)
     return ax

@@ -24,9 +24,11 @@ __all__ = [
     "legend_above",
     "level_ticks",
     "new_axes",
+    "per_exposure",
     "picture",
     "picture_of_any_fit",
     "require_matplotlib",
+    "short_label",
     "short_number",
     "smooth_line",
     "strip_below",
@@ -38,8 +40,11 @@ BLUE, ORANGE, GREEN, VERMILION, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00
 #: More points than this are counted in hexagons.
 MOST_POINTS = 3_000
 HEXAGONS = 60
-#: Letters that fit below an axis.
-MOST_LETTERS = 60
+#: Letters that fit below an axis, and those of one name of a level.
+MOST_LETTERS, LONGEST_NAME = 60, 24
+#: Heights of its letters that a slanted label takes along the axis, and the smallest readable
+#: letters, in points.
+SLANTED_HEIGHT, SMALLEST = 1.45, 6.0
 #: Groups of equally many points that a smooth curve is fitted to, and points in each at least.
 SMOOTH_GROUPS = 100
 GROUP_POINTS = 5
@@ -134,11 +139,34 @@ def short_number(value: float, _: Any = None) -> str:
 
 
 def level_ticks(ax: Axes, labels: Sequence[str], shift: float = 0.0) -> None:
-    """Names of levels at 0, 1, ..., slanted where they would run into each other."""
-    ax.set_xticks(np.arange(len(labels)) + shift, labels)
-    if max(len(label) for label in labels) * len(labels) > MOST_LETTERS:
-        for label in ax.get_xticklabels():
-            label.set(rotation=45, ha="right")
+    """Names of levels at 0, 1, ..., slanted where they would run into each other.
+
+    Many are written smaller; of more than can be read every second, third, ... has its name.
+    """
+    names, place = [short_label(label) for label in labels], np.arange(len(labels)) + shift
+    if max(len(name) for name in names) * len(names) <= MOST_LETTERS:
+        ax.set_xticks(place, names)
+        return
+    inches = ax.figure.get_figwidth() * ax.get_position().width / len(names)  # type: ignore[union-attr]
+    room = 72.0 * inches / SLANTED_HEIGHT
+    step = max(int(np.ceil(SMALLEST / room)), 1)
+    ax.set_xticks(place, [name if k % step == 0 else "" for k, name in enumerate(names)])
+    for text in ax.get_xticklabels():
+        text.set(rotation=45, ha="right", fontsize=min(float(text.get_size()), room * step))
+
+
+def per_exposure(fit: Any) -> str:
+    """The unit of a rate: the response for a unit of exposure, by its name if it is a column."""
+    name = getattr(fit, "column_names", {}).get("exposure", "exposure")
+    return f"{fit.response_name} per {short_label(name)}"
+
+
+def short_label(text: str, longest: int = LONGEST_NAME) -> str:
+    """A name of at most so many letters: both ends of a longer one, which tell most names apart."""
+    if len(text) <= longest:
+        return text
+    end = (longest - 1) // 3
+    return f"{text[: longest - 1 - end]}…{text[-end:]}"
 
 
 def cloud(ax: Axes, x: np.ndarray, y: np.ndarray) -> None:

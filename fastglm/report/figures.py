@@ -26,9 +26,10 @@ SIZE, DPI = (6.0, 4.3), 110
 MARGINS = (0.13, 0.13, 0.97, 0.9)
 #: Of the height, for slanted labels and for a strip below.
 SLANTED, STRIP = 0.14, 0.26
-#: Width of a letter of a label at the left, and height of a row of the forest, as shares.
+#: Width of a letter of a label at the left, as a share, and height of a row of the forest in
+#: heights of its letters.
 LETTER = 0.0125
-ROW = 0.2
+ROW = 1.25
 
 
 def figure_html(draw: Drawing, caption: str) -> str:
@@ -114,9 +115,8 @@ def _fit_margins(ax: Axes) -> None:
     if labels and labels[0].get_rotation():
         bottom += min(SLANTED, 0.012 * max(len(label.get_text()) for label in labels))
     rows = len(names) if longest else 0
-    height = SIZE[1]
-    if rows > 2 * height / ROW:
-        height = rows * ROW / 2.0 + 1.0
+    size = float(ax.get_yticklabels()[0].get_size()) if rows else 0.0
+    height = max(SIZE[1], rows * ROW * size / 72.0 / (top - bottom))
     figure.set_size_inches(SIZE[0], height)  # type: ignore[union-attr]
     ax.set_position((left, bottom, right - left, top - bottom))
 

@@ -57,7 +57,8 @@ nav a, summary { color: #0072B2; } summary { cursor: pointer; padding: .25rem 0;
 th, td { padding: .22rem .6rem; text-align: right; border-bottom: 1px solid #e5e5e5; }
 th:first-child { text-align: left; font-weight: 500; } thead th { border-bottom: 2px solid #999; }
 tbody tr:hover { background: #f6f7f9; }
-#checks td { text-align: left; }
+td, th:not(:first-child) { white-space: nowrap; }
+#checks td, #checks th { text-align: left; white-space: normal; }
 .pictures { display: grid; gap: 1rem; align-items: start;
   grid-template-columns: repeat(auto-fill, minmax(min(26rem, 100%), 1fr)); }
 figure { margin: 0; } figure img { width: 100%; height: auto; }

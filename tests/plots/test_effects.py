@@ -16,15 +16,22 @@ def test_effect_of_a_number_is_the_marginal_mean_with_its_band(counts, frame):
     x, y = ax.lines[0].get_data()
     assert x[0] == pytest.approx(frame.age.quantile(0.005))
     table = counts.emmeans("age", at={"age": x}).summary_frame()
-    np.testing.assert_allclose(y, table["response"])
+    # The offset of marginal means is at its mean; the picture is of a unit of exposure.
+    hours = np.exp(np.log(frame.hours).mean())
+    np.testing.assert_allclose(y, table["response"] / hours)
     band = ax.collections[0].get_paths()[0].vertices[:, 1]
-    assert band.min() == pytest.approx(table["response_lower"].min())
+    assert band.min() == pytest.approx(table["response_lower"].min() / hours)
+    new = frame.assign(age=x[7]).drop_duplicates("region")
+    means = np.log(counts.predict(new, exposure=np.ones(3)))
+    assert y[7] == pytest.approx(np.exp(means.mean()))
+    assert ax.get_ylabel() == "claims per hours"
 
 
 def test_effect_of_a_factor_shows_its_levels_by_mean_over_counts(counts, frame):
     ax = plots.effect(counts, "region")
     table = counts.emmeans("region").summary_frame()["response"].sort_values()
-    np.testing.assert_allclose(ax.lines[0].get_ydata(), table)
+    hours = np.exp(np.log(frame.hours).mean())
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), table / hours)
     (strip,) = ax.child_axes
     labels = [label.get_text() for label in strip.get_xticklabels()]
     assert [f"region={label}" for label in labels] == list(table.index)
@@ -37,6 +44,7 @@ def test_levels_in_order_stay_in_order(frame):
     ax = plots.effect(fg.glm("claims ~ region", ordered, "poisson"), "region")
     labels = [label.get_text() for label in ax.child_axes[0].get_xticklabels()]
     assert labels == ["west", "south", "north"]
+    assert ax.get_ylabel() == "mean of claims"
 
 
 def test_partial_residuals_of_a_term(counts):

@@ -23,6 +23,7 @@ def test_actual_and_expected_rates_by_level(counts, frame):
     (strip,) = ax.child_axes
     np.testing.assert_allclose([bar.get_height() for bar in strip.patches], exposure)
     assert [label.get_text() for label in strip.get_xticklabels()] == ["north", "south", "west"]
+    assert ax.get_ylabel() == plots.lift(counts).get_ylabel() == "claims per hours"
     # Nothing joins levels that have no order, and the axis is that of the means alone.
     assert all(line.get_linestyle() == "None" or line.get_marker() == "_" for line in ax.lines)
     assert ax.get_ylim()[0] > 0.0

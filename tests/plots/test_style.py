@@ -7,7 +7,7 @@ from matplotlib import pyplot
 import fastglm as fg
 from fastglm import plots
 from fastglm.errors import ModelError
-from fastglm.plots.style import cloud, new_axes, smooth_line
+from fastglm.plots.style import cloud, level_ticks, new_axes, short_label, smooth_line
 
 
 def test_a_smooth_line_follows_the_mean():
@@ -33,6 +33,36 @@ def test_axes_given_are_used_and_points_not_finite_left_out():
     assert ax is own
     cloud(ax, np.array([0.0, 1.0, np.nan]), np.array([np.inf, 1.0, 1.0]))
     np.testing.assert_array_equal(ax.lines[0].get_xydata(), [[1.0, 1.0]])
+
+
+def overlaps(axis_labels, figure):
+    """Labels beside each other that are closer than their letters are high, across the slant."""
+    figure.canvas.draw()
+    shown = [text for text in axis_labels if text.get_text()]
+    ends = np.array([text.get_window_extent().x1 for text in shown])
+    heights = np.array([text.get_size() * figure.dpi / 72.0 for text in shown])
+    return int((np.diff(ends) * np.sin(np.pi / 4) < 0.9 * heights[1:]).sum())
+
+
+@pytest.mark.parametrize("n", [12, 33, 200])
+def test_slanted_names_of_many_levels_do_not_touch(n):
+    figure, ax = pyplot.subplots(figsize=(6.0, 4.0))
+    ax.set_xlim(-0.6, n - 0.4)
+    level_ticks(ax, [f"level {k}" for k in range(n)])
+    labels = ax.get_xticklabels()
+    assert overlaps(labels, figure) == 0
+    assert all(text.get_size() >= 6.0 for text in labels)
+    assert sum(bool(text.get_text()) for text in labels) == (n if n < 40 else 34)
+
+
+def test_long_names_of_levels_keep_both_ends():
+    long = "all the other brands of vehicles"
+    assert short_label("short") == "short"
+    assert short_label(long) == "all the other br…ehicles"
+    assert len(short_label(long)) == 24
+    _, ax = pyplot.subplots()
+    level_ticks(ax, ["B1", long])
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["B1", short_label(long)]
 
 
 @pytest.mark.parametrize(

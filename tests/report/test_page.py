@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import pyplot
+from matplotlib.figure import Figure
 
 import fastglm as fg
 from fastglm.errors import DataError
+from fastglm.report.figures import DPI, SIZE, _fit_margins
 from fastglm.report.page import report_html
 
 matplotlib.use("Agg")
@@ -167,3 +169,14 @@ def test_pictures_are_of_one_width(frame):
     page = report_html(fg.glm("claims ~ age + `<zone>`", frame, "poisson"))
     images = [base64.b64decode(data) for data in re.findall(r"base64,([^\"]*)", page)]
     assert len({Image.open(io.BytesIO(each)).size[0] for each in images}) == 1
+
+
+@pytest.mark.parametrize(("n", "size"), [(28, 9), (62, 7)])
+def test_rows_of_a_forest_are_higher_than_their_letters(n, size):
+    figure = Figure(figsize=SIZE, dpi=DPI)
+    ax = figure.add_axes((0.13, 0.13, 0.84, 0.77))
+    ax.set_yticks(np.arange(n), [f"Region[T.R{k}]" for k in range(n)], fontsize=size)
+    ax.set_ylim(-0.7, n - 0.3)
+    _fit_margins(ax)
+    inches = ax.get_position().height * figure.get_figheight() / n
+    assert inches > 1.15 * size / 72
