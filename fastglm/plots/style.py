@@ -152,7 +152,7 @@ def level_ticks(ax: Axes, labels: Sequence[str], shift: float = 0.0) -> None:
     step = max(int(np.ceil(SMALLEST / room)), 1)
     ax.set_xticks(place, [name if k % step == 0 else "" for k, name in enumerate(names)])
     for text in ax.get_xticklabels():
-        text.set(rotation=45, ha="right", fontsize=min(float(text.get_size()), room * step))
+        text.set(rotation=45, ha="right", fontsize=min(float(text.get_fontsize()), room * step))
 
 
 def per_exposure(fit: Any) -> str:

@@ -115,7 +115,7 @@ def _fit_margins(ax: Axes) -> None:
     if labels and labels[0].get_rotation():
         bottom += min(SLANTED, 0.012 * max(len(label.get_text()) for label in labels))
     rows = len(names) if longest else 0
-    size = float(ax.get_yticklabels()[0].get_size()) if rows else 0.0
+    size = float(ax.get_yticklabels()[0].get_fontsize()) if rows else 0.0
     height = max(SIZE[1], rows * ROW * size / 72.0 / (top - bottom))
     figure.set_size_inches(SIZE[0], height)  # type: ignore[union-attr]
     ax.set_position((left, bottom, right - left, top - bottom))
