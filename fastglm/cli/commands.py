@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,10 +19,11 @@ from fastglm.data.files import CSV, column_names, read_table
 from fastglm.data.standard_input import from_standard_input
 from fastglm.design.formula.expressions import Expression
 from fastglm.design.formula.grammar import parse_formula
-from fastglm.errors import DataError, FastGLMError, ModelError
+from fastglm.errors import DataError, FastGLMError, ModelError, require_package
 from fastglm.families.resolve import family_class
 from fastglm.load import load
 from fastglm.model import GLM
+from fastglm.plots.style import require_matplotlib
 from fastglm.results import Results
 from fastglm.sources.scan import is_many, scan
 from fastglm.streamed import StreamedGLM
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     from fastglm.families import Family
 
 GOOD, NOT_CONVERGED, BAD_INPUT = 0, 1, 2
+EXCEL = ".xlsx"
+#: How a line on standard error names the files of a fit.
+SAID = {"model": "saved", "report": "report", "rating table": "rating table"}
 
 app = typer.Typer(
     help=text.PROGRAM,
@@ -103,10 +108,11 @@ def fit(
     as_json: text.AsJson = False,
     output: text.ModelOut = None,
     report: text.ReportOut = None,
+    rating_table: text.TariffOut = None,
 ) -> None:
     """Fit a model to a file."""
-    _require_folder(output)
-    _require_folder(report)
+    files = {"model": output, "report": report, "rating table": rating_table}
+    _require_writable(files)
     columns: dict[str, Any] = {"offset": offset, "exposure": exposure}
     columns |= {"var_weights": weights, "freq_weights": freq_weights}
     chosen = _family(family, link, {"alpha": alpha, "var_power": var_power, "variance": variance})
@@ -135,15 +141,12 @@ def fit(
             results = model.fit(n_threads=threads, progress=watch, **of_fit)
         with watch.stage("summary", "summing up"):
             shown = json.dumps(as_record(results)) if as_json else str(results.summary())
-            if report is not None:
-                results.report(report, progress=watch.picture)
+            _write(results, files, watch)
     print(shown)
     say(_times(watch, results.model.rows.n_rows + results.n_dropped, results))
-    if output is not None:
-        results.save(output)
-        say(f"saved in {output}")
-    if report is not None:
-        say(f"report in {report}")
+    for what, path in files.items():
+        if path is not None:
+            say(f"{SAID[what]} in {path}")
     raise typer.Exit(GOOD if results.converged else NOT_CONVERGED)
 
 
@@ -279,6 +282,30 @@ def _checkpoint(path: Path | None, resume: bool) -> Path | None:
         where = "--checkpoint" if path is None else str(path)
         raise ModelError(f"--resume needs a checkpoint, but there is no {where}.")
     return path
+
+
+def _require_writable(files: Mapping[str, Path | None]) -> None:
+    """Refuse files of a fit that cannot be written, or for which a package is missing."""
+    for path in files.values():
+        _require_folder(path)
+    if files["report"] is not None:
+        require_matplotlib()
+    table = files["rating table"]
+    if table is not None and table.suffix.lower() == EXCEL:
+        require_package("openpyxl", "excel", "Excel files")
+
+
+def _write(results: Results, files: Mapping[str, Path | None], watch: Watch) -> None:
+    """The files of a fit, before its summary: whoever reads that may close the pipe."""
+    model, report, table = files["model"], files["report"], files["rating table"]
+    if model is not None:
+        results.save(model)
+    if table is not None:
+        relativities = results.rating_table()
+        is_excel = table.suffix.lower() == EXCEL
+        (relativities.to_excel if is_excel else relativities.to_csv)(table)
+    if report is not None:
+        results.report(report, progress=watch.picture)
 
 
 def _require_folder(output: Path | None) -> None:

@@ -137,6 +137,10 @@ ModelOut = Annotated[Path | None, Option("-o", "--output", help="Save the model 
 ReportOut = Annotated[
     Path | None, Option("--report", help="Write a web page of the fit here: checks and pictures.")
 ]
+TariffOut = Annotated[
+    Path | None,
+    Option("--rating-table", help="Write relativities of a log or logit link here: CSV or .xlsx."),
+]
 ModelFile = Annotated[Path, Argument(metavar="MODEL", help="JSON file of a saved model.")]
 NewData = Annotated[
     Path,

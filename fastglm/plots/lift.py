@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastglm.design.frames.frames import Categories
 from fastglm.errors import DataError
 from fastglm.inference.evaluation.groups import (
     Observed,
     grouped,
     quantile_groups,
 )
+from fastglm.inference.evaluation.levels import levels_of
 from fastglm.plots.style import (
     BLUE,
     GREEN,
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = ["actual_expected", "double_lift", "lift"]
 
-#: Levels of a factor beyond these, those of least weight, are drawn as one.
-MOST_LEVELS = 40
 #: Cells of a map up to which each has its number written in.
 MOST_NUMBERS = 120
 
@@ -185,7 +183,7 @@ def actual_expected(
     found = fit._observed_on(data)
     if isinstance(by, list | tuple) and len(by) == 2 and all(map(_is_factor, by)):
         return _map(found, by, n_groups, ax)
-    labels, group, name, in_order = _levels(found, by, n_groups)
+    labels, group, name, in_order = levels_of(found, by, n_groups)
     of = grouped(fit, found, group, len(labels))
     ax = new_axes(ax, (max(6.0, 1.5 + 0.32 * len(labels)), 4.4))
     place = np.arange(len(labels))
@@ -221,8 +219,8 @@ def _is_factor(by: Any) -> bool:
 
 def _map(found: Observed, by: Sequence[Any], n_groups: int, ax: Axes | None) -> Axes:
     """Actual over expected for each combination of two factors."""
-    first, code, one, _ = _levels(found, by[0], n_groups)
-    second, other, two, _ = _levels(found, by[1], n_groups)
+    first, code, one, _ = levels_of(found, by[0], n_groups)
+    second, other, two, _ = levels_of(found, by[1], n_groups)
     shape = (len(second), len(first))
     actual, expected, _ = found.by(other * shape[1] + code, shape[0] * shape[1])
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -248,57 +246,3 @@ def _map(found: Observed, by: Sequence[Any], n_groups: int, ax: Axes | None) -> 
     tidy(ax, f"Actual over expected by {one} and {two}", one, two)
     ax.spines[["left", "bottom"]].set_visible(False)
     return ax
-
-
-def _levels(found: Observed, by: Any, n_groups: int) -> tuple[list[str], np.ndarray, str, bool]:
-    """Labels of levels, the level of each row, the factor's name, and if levels are in order."""
-    weight = found.weight
-    if isinstance(by, str):
-        column, name = found.rows.frame_column(by), by
-    else:
-        column, name = np.asarray(by), str(getattr(by, "name", None) or "group")
-        if column.shape != weight.shape:
-            raise DataError(f"by has shape {column.shape}, but the fit has {weight.size} rows.")
-    if isinstance(column, Categories):
-        labels, codes = [str(v) for v in column.levels], np.asarray(column.codes, np.intp)
-        return *_largest(labels, codes, weight), name, bool(column.ordered)
-    values, code = np.unique(column, return_inverse=True)
-    is_number = values.dtype.kind in "fiu"
-    if values.size <= MOST_LEVELS or not is_number:
-        labels = [f"{v:.6g}" if values.dtype.kind == "f" else str(v) for v in values]
-        return *_largest(labels, code, weight), name, is_number
-    numbers = np.asarray(column, np.float64)
-    group = quantile_groups(numbers, weight, n_groups)
-    return _intervals(numbers, group), group, name, True
-
-
-def _intervals(values: np.ndarray, group: np.ndarray) -> list[str]:
-    """Names of groups of numbers by their ends, in no more digits than distinguish them."""
-    n = int(group.max()) + 1
-    low, high = np.full(n, np.inf), np.full(n, -np.inf)
-    np.minimum.at(low, group, values)
-    np.maximum.at(high, group, values)
-    for digits in range(2, 9):
-        ends = [(f"{a:.{digits}g}", f"{b:.{digits}g}") for a, b in zip(low, high, strict=True)]
-        edges = [float(b) for _, b in ends]
-        if len(set(edges)) == n and all(float(a) <= float(b) for a, b in ends):
-            break
-    return [a if a == b else f"{_plain(a)} – {_plain(b)}" for a, b in ends]
-
-
-def _plain(text: str) -> str:
-    value = float(text)
-    return f"{value:.0f}" if abs(value) >= 100 and value.is_integer() else text
-
-
-def _largest(
-    labels: list[str], code: np.ndarray, weight: np.ndarray
-) -> tuple[list[str], np.ndarray]:
-    """The levels of most weight; the others as one."""
-    if len(labels) <= MOST_LEVELS:
-        return labels, code
-    total = np.bincount(code, weight, minlength=len(labels))
-    kept = np.sort(np.argsort(-total)[: MOST_LEVELS - 1])
-    new = np.full(len(labels), MOST_LEVELS - 1)
-    new[kept] = np.arange(kept.size)
-    return [*(labels[k] for k in kept), "others"], new[code]

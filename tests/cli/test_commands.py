@@ -1,3 +1,4 @@
+import errno
 import io
 import json
 import re
@@ -203,6 +204,43 @@ def test_a_report_is_one_page_that_needs_no_network(folder, run):
     assert "data:image" in page
     assert "claims ~ x + region" in page
     assert not re.search(r"(src|href)=.https?:", page)
+
+
+def test_a_rating_table_is_that_of_the_library(folder, run, frame):
+    flags = ["-f", "poisson", "--exposure", "years"]
+    code, _, err = run("fit", "data.csv", "claims ~ region + x", *flags, "--rating-table", "t.csv")
+    assert code == 0
+    assert "rating table in t.csv" in err
+    fit = fg.glm("claims ~ region + x", frame, "poisson", exposure="years")
+    written, table = pd.read_csv("t.csv"), fit.rating_table()
+    np.testing.assert_allclose(written["relativity"], [table.base, *table.columns["relativity"]])
+    assert list(written["level"][1:4]) == ["north", "south", "west"]
+
+
+@pytest.mark.parametrize(
+    ("package", "flags"),
+    [("matplotlib", ["--report", "r.html"]), ("openpyxl", ["--rating-table", "t.xlsx"])],
+)
+def test_a_missing_package_is_told_before_anything_is_read(
+    folder, run, monkeypatch, package, flags
+):
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.setattr(cli, "_from_input", lambda path: pytest.fail("read"))
+    code, _, err = run("fit", "data.csv", "claims ~ x", *flags)
+    assert code == 2
+    assert f"need {package}; pip install" in err
+
+
+def test_the_model_is_saved_though_the_reader_of_the_summary_left(folder, run, monkeypatch):
+    class Closed(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr(sys, "stdout", Closed())
+    monkeypatch.setattr(sys, "argv", ["fastglm", "fit", "data.csv", "claims ~ x", "-o", "m.json"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert fg.load("m.json").nobs == ROWS
 
 
 def test_a_fit_that_does_not_converge(folder, run):

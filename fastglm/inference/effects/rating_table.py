@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
@@ -53,12 +53,15 @@ class RatingTable(RenderedFrame):
         Of the rows, as `summary_frame` has them.
     like : data frame or None
         Of the data.
+    values : list
+        The levels as they are, numbers as numbers: `to_excel` writes these.
     """
 
     base: float
     kind: str
     columns: dict[str, Any]
     like: Any = None
+    values: Sequence[Any] = ()
 
     def summary_frame(self) -> pd.DataFrame:
         """The rows, a pandas DataFrame.
@@ -84,6 +87,8 @@ class RatingTable(RenderedFrame):
     def to_excel(self, path: str | Path) -> None:
         """Write an Excel file, a sheet for each term and one of all; needs the package openpyxl.
 
+        Levels that are numbers are cells of numbers; text is text, also where it begins with "=".
+
         Raises
         ------
         MissingPackageError
@@ -93,12 +98,15 @@ class RatingTable(RenderedFrame):
         import pandas as pd
 
         whole = self._with_base()
+        whole["level"] = ["", *self.values]
         with pd.ExcelWriter(path, engine="openpyxl") as file:
             whole.to_excel(file, sheet_name="all", index=False)
             for k, (name, rows) in enumerate(whole.groupby("term", sort=False)):
                 # Names of sheets have at most 31 characters, and none of these.
                 plain = "".join(" " if c in r"[]:*?/\\" else c for c in str(name))
                 rows.to_excel(file, sheet_name=f"{k} {plain}"[:31], index=False)
+            for cell in _formulas(file.sheets.values()):
+                cell.data_type = "s"
 
     def _with_base(self) -> pd.DataFrame:
         import pandas as pd
@@ -121,6 +129,7 @@ def rating_table(
     fit: Fit, at: Mapping[str, Sequence[Any]] | None, base: Any, n_values: int, alpha: float
 ) -> RatingTable:
     """Relativities of every term; see `Results.rating_table`."""
+    fit._model_of_rows("the rating table")
     kind, rows = ratio_of(ratios(fit)), Counterfactual(fit)
     values = {name: _values(rows, name, (at or {}).get(name), n_values) for name in rows.names()}
     unknown = [name for name in (at or {}) if name not in values]
@@ -130,12 +139,13 @@ def rating_table(
     for name, levels in values.items():
         codes[name] = _codes(rows, name, levels)
     bases = {name: _base(fit, name, values[name], codes[name], data, base) for name in values}
-    parts, log_base = [], _constant(fit)
+    parts, log_base, shown = [], _constant(fit), list[Any]()
     for term, (_, columns) in zip(rows.fitted_formula.terms, fit.terms, strict=True):
         names = _variables(rows, term)
         if names:
             part, shift = _term_rows(rows, term, columns, names, values, bases, alpha)
             parts.append(part | _totals(data, names, values, codes))
+            shown += map(_number, values[names[0]]) if len(names) == 1 else part["level"]
             log_base += shift
     joined = {
         name: (
@@ -145,7 +155,7 @@ def rating_table(
         )
         for name in (parts[0] if parts else ())
     }
-    return RatingTable(float(np.exp(log_base)), kind, joined, rows.rows.frame)
+    return RatingTable(float(np.exp(log_base)), kind, joined, rows.rows.frame, shown)
 
 
 def _constant(fit: Fit) -> float:
@@ -256,7 +266,23 @@ def _term_rows(
 
 
 def _text(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    # Whole numbers, such as codes of regions, keep their digits.
+    return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:.6g}"
+
+
+def _number(value: Any) -> Any:
+    """A level for a cell: a number as it is, all else as text."""
+    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    return value if is_number else str(value)
+
+
+def _formulas(sheets: Iterable[Any]) -> Iterator[Any]:
+    """Cells that a spreadsheet would compute."""
+    for sheet in sheets:
+        for row in sheet.iter_rows():
+            yield from (cell for cell in row if cell.data_type == "f")
 
 
 def _totals(

@@ -17,6 +17,7 @@ from fastglm.inference.evaluation.discrimination import (
     lorenz_curve,
 )
 from fastglm.inference.evaluation.groups import Observed, grouped, observed, quantile_groups
+from fastglm.inference.evaluation.levels import levels_of
 from fastglm.inference.hypothesis_tests.tables import Table
 from fastglm.inference.rendering import RenderedFrame
 
@@ -81,12 +82,17 @@ class Evaluation(RenderedFrame):
     _fit: Any
     _data: Observed
 
-    def groups(self, n_groups: int = GROUPS) -> Table:
+    def groups(self, n_groups: int = GROUPS, by: Any = None) -> Table:
         """Calibration and lift: rows in groups of equal weight, from the least fitted mean.
+
+        With `by`, actual against expected by the levels of a factor instead.
 
         Parameters
         ----------
         n_groups : int, default 10
+        by : str or array_like of shape (n,), optional
+            A column of the rows, in the model or not, or a value for each row. Numbers of more
+            than 40 values are cut into `n_groups` groups of equal weight.
 
         Returns
         -------
@@ -99,12 +105,28 @@ class Evaluation(RenderedFrame):
         ------
         ModelError
             If `n_groups` is not positive.
+        DataError
+            If there is no such column, or not a value for each row.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> res = fg.glm("y ~ x", data, family="poisson")
+        >>> res.evaluate(data).groups(by="g").summary_frame()["weight"].to_dict()
+        {'a': 3.0, 'b': 3.0}
         """
         if n_groups < 1:
             raise ModelError(f"n_groups must be at least 1, not {n_groups!r}.")
         data = self._data
-        group = quantile_groups(data.mean, data.weight, n_groups)
-        found = grouped(self._fit, data, group, int(group.max()) + 1)
+        if by is None:
+            title = "Groups by fitted mean"
+            group = quantile_groups(data.mean, data.weight, n_groups)
+            names = tuple(str(k) for k in range(1, int(group.max()) + 2))
+        else:
+            labels, group, name, _ = levels_of(data, by, n_groups)
+            title, names = f"Actual and expected by {name}", tuple(labels)
+        found = grouped(self._fit, data, group, len(names))
         with np.errstate(divide="ignore", invalid="ignore"):
             columns = {
                 "weight": found.weight,
@@ -115,8 +137,7 @@ class Evaluation(RenderedFrame):
                 "upper": found.high,
                 "lift": found.actual / self.actual,
             }
-        names = tuple(str(k) for k in range(1, found.actual.size + 1))
-        return Table("Groups by fitted mean", names, columns)
+        return Table(title, names, columns)
 
     def lorenz(self) -> pd.DataFrame:
         """The Lorenz curve, a pandas DataFrame: shares of the weight and of the responses."""

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 import fastglm as fg
-from fastglm.errors import ModelError
+from fastglm.errors import DataError, ModelError
 
 
 def draw(n=600):
@@ -130,6 +130,38 @@ def test_excel(fit, tmp_path):
     assert len(book.sheetnames) == 2 + len(set(table.columns["term"]))
     whole = pd.read_excel(tmp_path / "tariff.xlsx", sheet_name="all")
     np.testing.assert_allclose(whole["relativity"][1:], table.summary_frame()["relativity"])
+
+
+def test_levels_in_excel_are_numbers_and_text_never_a_formula(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    frame = FRAME.assign(zone=FRAME["zone"].replace({"a": "=1+1", "b": "10-12"}))
+    res = fg.glm(
+        "claims ~ zone + age + C(age > 25)", frame.assign(age=frame["age"] * 1.0), "poisson"
+    )
+    res.rating_table(at={"age": [18.5, 20]}).to_excel(tmp_path / "tariff.xlsx")
+    for sheet in openpyxl.load_workbook(tmp_path / "tariff.xlsx").worksheets:
+        cells = {row[0].value: [] for row in sheet.iter_rows(min_row=2)}
+        for row in sheet.iter_rows(min_row=2):
+            cells[row[0].value].append((row[1].value, row[1].data_type))
+        if "zone" in cells:
+            assert cells["zone"][:2] == [("10-12", "s"), ("=1+1", "s")]
+        if "age" in cells:
+            assert cells["age"] == [(18.5, "n"), (20, "n")]
+
+
+def test_whole_numbers_keep_their_digits():
+    codes = np.tile([75001234.0, 75001235.0], 50)
+    data = {"place": codes, "claims": np.tile([1.0, 2.0], 50)}
+    table = fg.glm("claims ~ C(place)", data, "poisson").rating_table()
+    assert table.columns["level"] == ["75001234", "75001235"]
+    assert table.values == [75001234.0, 75001235.0]
+
+
+def test_a_loaded_fit_says_what_is_missing(fit, tmp_path):
+    fit.save(tmp_path / "model.json")
+    message = "the rating table cannot be computed: .* Fit the model"
+    with pytest.raises(DataError, match=message):
+        fg.load(tmp_path / "model.json").rating_table()
 
 
 def test_odds():

@@ -208,3 +208,23 @@ def test_levels_of_the_response_are_those_of_the_fit():
         fit.evaluate(NEW.assign(won="maybe"))
     with pytest.raises(DataError, match="freq_weights"):
         fg.glm("won ~ x", OLD, "binomial", freq_weights=OLD["w"].to_numpy()).evaluate(NEW)
+
+
+def test_actual_and_expected_by_a_factor_or_a_number():
+    fit = fg.glm(f"count ~ {RIGHT}", OLD, "poisson", exposure="e")
+    found, mean = fit.evaluate(NEW), fit.predict(NEW)
+    for by, values in (("f", NEW["f"]), (NEW["w"].to_numpy(), NEW["w"])):
+        table = found.groups(by=by).summary_frame()
+        weight = NEW["e"].groupby(values).sum()
+        assert list(table.index) == [str(level) for level in weight.index]
+        np.testing.assert_allclose(table["weight"], weight)
+        np.testing.assert_allclose(table["actual"], NEW["count"].groupby(values).sum() / weight)
+        np.testing.assert_allclose(table["expected"], mean.groupby(values).sum() / weight)
+    table = found.groups(4, by="x").summary_frame()
+    assert len(table) == 4
+    assert table["weight"].sum() == pytest.approx(NEW["e"].sum())
+    assert table["weight"].max() < 0.3 * NEW["e"].sum()
+    with pytest.raises(DataError, match="by has shape"):
+        found.groups(by=[1, 2])
+    with pytest.raises(DataError, match="nothing"):
+        found.groups(by="nothing")
