@@ -14,7 +14,7 @@ from fastglm.inference.side_by_side import compare_table
 from fastglm.load import load
 from fastglm.mixed import mixed
 from fastglm.model import GLM
-from fastglm.pointers import PACKAGE, describe_name
+from fastglm.pointers import describe_name_of_package
 from fastglm.responses import MODELS
 from fastglm.results import Results
 from fastglm.shorthand import glm
@@ -84,7 +84,7 @@ def __getattr__(name: str) -> Any:
     if name not in _LATER:
         if name.startswith("_"):
             raise AttributeError(f"module 'fastglm' has no attribute {name!r}")
-        text = describe_name("fastglm", name, PACKAGE, __all__)
+        text = describe_name_of_package(name, __all__, Results)
         raise errors.UnknownNameError(text, name=name, obj=sys.modules[__name__])
     module = import_module(_LATER[name])
     value = getattr(module, name, module)

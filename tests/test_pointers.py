@@ -45,12 +45,12 @@ ALL_OPTIONS = {
 
 
 @pytest.mark.parametrize(
-    "table", [pointers.OPTIONS, pointers.RESULTS, pointers.MODELS, pointers.PACKAGE]
+    "table", [pointers.OPTIONS, pointers.RESULTS, pointers.MODELS, pointers.PACKAGE, pointers.PLOTS]
 )
 def test_what_is_pointed_to_exists(fit, table):
     for name, text in table.items():
         for attribute in re.findall(r"\bres\.(\w+)", text):
-            assert hasattr(fit, attribute), (name, text)
+            assert hasattr(fit, attribute) or "mixed model" in text, (name, text)
         for attribute in re.findall(r"\bmodel\.(\w+)", text):
             assert hasattr(fit.model, attribute), (name, text)
         for path in re.findall(r"\bfg\.([\w.]*\w)", text):
@@ -71,7 +71,7 @@ def test_no_pointer_hides_what_there_is(fit):
 @pytest.mark.parametrize("name", pointers.RESULTS)
 def test_names_of_results(fit, categories, name):
     for results in (fit, categories):
-        if name == "prsquared" and results is categories:
+        if name in ("prsquared", "pred_table") and results is categories:
             continue
         assert not hasattr(results, name)
         with pytest.raises(UnknownNameError, match=f"has no '{name}'") as caught:
@@ -161,11 +161,12 @@ def test_copies_and_pickles(fit, categories):
 def test_glm_spells_out_its_arguments():
     model = inspect.signature(fg.GLM.from_formula).parameters
     of_fit = list(inspect.signature(fg.GLM.fit).parameters.values())[1:]
-    memory = inspect.signature(StreamedGLM).parameters["memory"]
+    of_source = inspect.signature(StreamedGLM).parameters
+    memory, compress = of_source["memory"], of_source["compress"]
     of_streamed = inspect.signature(StreamedGLM.fit).parameters
     *named, others = of_fit
     streamed = [of_streamed[name] for name in ("checkpoint", "client")]
-    expected = [*model.values(), *named, memory, *streamed, others]
+    expected = [*model.values(), *named, memory, *streamed, compress, others]
     found = inspect.signature(fg.glm).parameters.values()
     assert [(p.name, p.default) for p in found] == [(p.name, p.default) for p in expected]
 
@@ -198,3 +199,62 @@ def test_a_misspelt_option_of_another_step_is_found(fit):
         fit.model.fit(familiy="poisson")
     with pytest.raises(OptionError, match=r"give max_iter= to fit\(\)"):
         fg.GLM(FRAME.y, FRAME[["x"]], max_iters=5)
+
+
+@pytest.mark.parametrize("name", ["coef", "AIC", "residuals", "simulate", "stepAIC", "vcovHC"])
+def test_functions_of_r_lead_to_results(name):
+    with pytest.raises(UnknownNameError, match=re.escape(pointers.RESULTS[name])):
+        getattr(fg, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("predict", "use res.predict()."), ("deviance", "use res.deviance.")]
+)
+def test_names_of_results_are_told_where_the_package_is_asked(name, text):
+    with pytest.raises(UnknownNameError, match=re.escape(f"fastglm has no '{name}': {text}")):
+        getattr(fg, name)
+
+
+@pytest.mark.parametrize("name", pointers.PLOTS)
+def test_names_of_pictures(name):
+    assert name not in fg.plots.__all__
+    with pytest.raises(UnknownNameError, match=re.escape(pointers.PLOTS[name])):
+        getattr(fg.plots, name)
+    with pytest.raises(UnknownNameError, match=r"\.plots has no 'lft': did you mean 'lift'"):
+        _ = fg.plots.lft
+
+
+def returned(fit):
+    yield from (fit.get_influence(), fit.get_prediction(), fit.t_test("x = 0"), fit.anova())
+    yield from (fit.wald_test("x = 0"), fit.summary(), fit.emmeans("x"), fit.get_margeff())
+    yield from (fit.evaluate(FRAME), fit.collinearity(), fit.bootstrap(5, seed=1), fit.step())
+
+
+def test_what_methods_give_says_what_it_has(fit):
+    for value in returned(fit):
+        with pytest.raises(UnknownNameError, match=f"{type(value).__name__} has no 'qqq': it has"):
+            _ = value.qqq
+        assert not hasattr(value, "_nothing")
+        assert repr(copy.copy(value)) == repr(value)
+        assert type(pickle.loads(pickle.dumps(value))) is type(value)
+    with pytest.raises(UnknownNameError, match=r"use fg.plots.leverage\(res\)"):
+        fit.get_influence().plot_index()
+    with pytest.raises(UnknownNameError, match=r"use contrasts\(\)"):
+        fit.emmeans("x").pairs()
+    with pytest.raises(UnknownNameError, match="'pvalue'"):
+        _ = fit.wald_test("x = 0").p_value
+    with pytest.raises(UnknownNameError, match="has no 'pairs'") as caught:
+        fit.get_influence().pairs()
+    assert "contrasts" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", pointers.MIXED)
+def test_names_of_mixed_results(fit, name):
+    mixed = fg.mixed("x ~ 1 + (1 | g)", FRAME.assign(g=list("abcdef") * 10))
+    with pytest.raises(UnknownNameError, match=re.escape(pointers.MIXED[name])):
+        getattr(mixed, name)
+    for attribute in re.findall(r"\bres\.(\w+)", pointers.MIXED[name]):
+        assert hasattr(mixed, attribute)
+    for picture in re.findall(r"fg\.plots\.(\w+)", pointers.MIXED[name]):
+        draw = getattr(fg.plots, picture)
+        draw(mixed) if picture == "calibration" else None

@@ -9,6 +9,7 @@ from typing import Any
 
 from fastglm.design.frames.output import to_pandas
 from fastglm.inference.number_format import format_cell
+from fastglm.pointers import Returned
 
 __all__ = [
     "Rendered",
@@ -34,7 +35,7 @@ _LATEX = {
 }  # fmt: skip
 
 
-class Rendered:
+class Rendered(Returned):
     """Mixin of what is a table of cells: its text, and an HTML form with the same content."""
 
     def _cells(self) -> Rows:
@@ -84,7 +85,7 @@ class RenderedFrame(Rendered):
         return [] if n_rows <= MOST_ROWS else [f"The first {MOST_ROWS} of {n_rows} rows."]
 
 
-class RenderedText:
+class RenderedText(Returned):
     """Mixin of what is a line or two of text."""
 
     def _repr_html_(self) -> str:

@@ -22,6 +22,7 @@ from fastglm.inference.number_format import (
 from fastglm.inference.rendering import escape_latex, html_table, latex_table
 from fastglm.inference.summary_setting import family_parameters, model_setting
 from fastglm.inference.tidy import ratio_of, ratios
+from fastglm.pointers import Returned
 from fastglm.solve.conditioning import significant_digits
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ PROMISED_ERROR = 1e-6
 DIGITS = 4
 
 
-class Summary:
+class Summary(Returned):
     """Printable summary of a fit.
 
     Parameters

@@ -5,6 +5,8 @@ can be distinguished by colour-blind readers (Okabe & Ito). matplotlib is import
 drawn.
 """
 
+from typing import TYPE_CHECKING
+
 from fastglm.plots.calibration import binned_residuals, calibration, roc
 from fastglm.plots.coefficients import coefficients
 from fastglm.plots.convergence import convergence
@@ -12,6 +14,7 @@ from fastglm.plots.effects import effect, partial_residuals
 from fastglm.plots.lift import actual_expected, double_lift, lift
 from fastglm.plots.panels import leverage, panels, quantile_quantile, residuals, scale_location
 from fastglm.plots.profile import profile_likelihood
+from fastglm.pointers import PLOTS, pointing_module
 
 __all__ = [
     "actual_expected",
@@ -31,3 +34,6 @@ __all__ = [
     "roc",
     "scale_location",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = pointing_module(__name__, __all__, PLOTS)

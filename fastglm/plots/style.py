@@ -66,7 +66,7 @@ def picture(function: F) -> F:
         if getattr(fit, "has_random_effects", False):
             raise ModelError(
                 f"plots.{function.__name__} is not there for mixed models: use plots.effect, "
-                "plot_ranef(), plot_normality() or report()."
+                "plots.calibration, plot_ranef(), plot_normality() or report()."
             )
 
     return entry(function, before=check)

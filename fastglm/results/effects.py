@@ -67,14 +67,19 @@ class AverageMethods(FitBase):
         return average_predictions(self, variables, by, which)
 
     def avg_comparisons(
-        self, variable: str, step: float = 1.0, by: str | None = None, which: str = "mean"
+        self,
+        variable: str | None = None,
+        step: float = 1.0,
+        by: str | None = None,
+        which: str = "mean",
     ) -> Estimates:
         """Average changes of the mean when a variable changes and nothing else does.
 
         Parameters
         ----------
-        variable : str
-            Of the formula. Categorical: each level against the first. Numeric: `step` more.
+        variable : str, optional
+            Of the formula, by default each of them. Categorical: each level against the first.
+            Numeric: `step` more.
         step : float, default 1
         by : str, optional
             A column of the frame: an average for each of its values.
@@ -100,13 +105,16 @@ class AverageMethods(FitBase):
         """
         return average_comparisons(self, variable, step, by, which)
 
-    def avg_slopes(self, variable: str, by: str | None = None, which: str = "mean") -> Estimates:
+    def avg_slopes(
+        self, variable: str | None = None, by: str | None = None, which: str = "mean"
+    ) -> Estimates:
         """Average derivatives of the mean in a numeric variable, through all its terms.
 
         Parameters
         ----------
-        variable : str
-            Of the formula.
+        variable : str, optional
+            Of the formula. By default each of them: levels of a categorical one are compared with
+            the first, as R's marginaleffects does.
         by : str, optional
             A column of the frame: an average for each of its values.
         which : str, default "mean"

@@ -58,7 +58,7 @@ _FUNCTIONS = {*ELEMENTWISE, *STATEFUL, "C", "I", "Q"}
 #: Names here of functions of R, patsy and NumPy.
 _ELSEWHERE = {
     "factor": "R's factor(x) is C(x).",
-    "as.factor": "R's as.factor(x) is C(x).",
+    "c": "R's c(0, 1) is [0, 1].",
     "relevel": "R's relevel(x, 'a') is C(x, contr.treatment('a')).",
     "ns": "R's ns(x, df=4) is cr(x, df=4), a natural cubic spline by its values at the knots.",
     "s": "A spline is bs(x, df=4) or cr(x, df=4); smooths of a penalty are not fitted.",

@@ -148,6 +148,8 @@ def _why_not(text: str, message: str) -> str:
     hint = ""
     if faulty and faulty[1].strip() in ("=", "==", "!=", "<", "<=", ">", ">=", "&", "%", "//"):
         hint = " Comparisons and arithmetic between columns go inside I(), as in I(x > 30)."
+    if re.search(r"\bas\.\w+\(", text):
+        hint = " R's as.factor(x) is C(x); other types are given to columns beforehand."
     if "|" in text and not hint:
         hint = " Random terms such as (1 | group) are for fastglm.mixed."
     return f"Cannot parse the formula '{text}': {reason}{place}.{hint}"

@@ -376,8 +376,13 @@ def _not_a_frame(native: Any) -> str:
     )
 
 
+_R_CONSTANTS = {"TRUE": "True", "FALSE": "False", "NULL": "None"}
+
+
 def not_found_text(name: str, names: Sequence[str]) -> str:
     """Sentence on a column that is not there, with the closest names."""
+    if name in _R_CONSTANTS:
+        return f"There is no column '{name}' in the data. R's {name} is {_R_CONSTANTS[name]}."
     close = [other for other in names if other.lower() == name.lower()]
     close = close or difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     if close:

@@ -7,13 +7,13 @@ exact derivatives in the coefficients.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastglm.errors import ModelError
-from fastglm.inference.effects.counterfactual import Counterfactual
+from fastglm.inference.effects.counterfactual import Averages, Counterfactual, cell_name
 from fastglm.inference.hypothesis_tests.estimates import Estimates
 
 if TYPE_CHECKING:
@@ -54,16 +54,53 @@ def average_predictions(
     groups, _, _ = rows.groups(by)
     for setting in settings:
         parts.append(rows.average(setting, by))
-        text = ", ".join(f"{name}={value}" for name, value in setting.items())
+        text = cell_name(setting.items())
         names += [name or "all rows" for name in rows.labels(text, groups)]
     return rows.estimates(names, parts, "Average predictions")
 
 
 def average_comparisons(
-    fit: FitBase, variable: str, step: float, by: str | None, which: str = "mean"
+    fit: FitBase, variable: str | None, step: float, by: str | None, which: str = "mean"
 ) -> Estimates:
     """See `Results.avg_comparisons`."""
     rows = Counterfactual(fit, which)
+    found = [_comparisons(rows, each, step, by) for each in _variables(rows, variable)]
+    return _joined(rows, found, "Average comparisons")
+
+
+def average_slopes(
+    fit: FitBase, variable: str | None, by: str | None, which: str = "mean"
+) -> Estimates:
+    """See `Results.avg_slopes`."""
+    rows = Counterfactual(fit, which)
+    if variable is not None and rows.levels(variable) is not None:
+        raise ModelError(f"{variable!r} is categorical: use avg_comparisons() for its levels.")
+    found = [
+        _slopes(rows, each, by) if rows.levels(each) is None else _comparisons(rows, each, 1.0, by)
+        for each in _variables(rows, variable)
+    ]
+    return _joined(rows, found, "Average slopes")
+
+
+#: Names of averages, and the averages.
+_Named = tuple[list[str], list[Averages]]
+
+
+def _variables(rows: Counterfactual, variable: str | None) -> list[str]:
+    """The one that is asked for, or all of the formula."""
+    names = [variable] if variable is not None else rows.names()
+    if not names:
+        raise ModelError("the formula has no variables.")
+    return names
+
+
+def _joined(rows: Counterfactual, found: Sequence[_Named], heading: str) -> Estimates:
+    names = [name for some, _ in found for name in some]
+    return rows.estimates(names, [part for _, parts in found for part in parts], heading)
+
+
+def _comparisons(rows: Counterfactual, variable: str, step: float, by: str | None) -> _Named:
+    """Changes of the mean with a variable, from the first level or by a step."""
     levels = rows.levels(variable)
     groups, _, _ = rows.groups(by)
     pairs: list[tuple[str, Any, Any]]
@@ -79,21 +116,18 @@ def average_comparisons(
     for text, high, _ in pairs:
         parts.append(rows.average({variable: high}, by).less(below))
         names += rows.labels(f"{variable}: {text}", groups)
-    return rows.estimates(names, parts, "Average comparisons")
+    return names, parts
 
 
-def average_slopes(fit: FitBase, variable: str, by: str | None, which: str = "mean") -> Estimates:
-    """See `Results.avg_slopes`."""
-    rows = Counterfactual(fit, which)
-    if rows.levels(variable) is not None:
-        raise ModelError(f"{variable!r} is categorical: use avg_comparisons() for its levels.")
+def _slopes(rows: Counterfactual, variable: str, by: str | None) -> _Named:
+    """Derivatives of the mean in a numeric variable."""
     column = np.asarray(rows.column(variable), dtype=np.float64)
     least, most = column.min(), column.max()
     if least == most:
         raise ModelError(f"{variable!r} is {least:g} in every row: it has no slope.")
     averages = rows.average_change(variable, *_three_points(column, least, most), by)
     groups, _, _ = rows.groups(by)
-    return rows.estimates(rows.labels(variable, groups), [averages], "Average slopes")
+    return rows.labels(variable, groups), [averages]
 
 
 def _three_points(

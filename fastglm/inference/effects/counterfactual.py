@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from fastglm.fit.base import FitBase
     from fastglm.fit.outcomes import Outcomes
 
-__all__ = ["Averages", "Counterfactual", "native"]
+__all__ = ["Averages", "Counterfactual", "cell_name", "native"]
 
 #: Designs and their offsets, one for each formula of the model.
 Designs = Sequence[Design]
@@ -36,6 +36,16 @@ Offsets = Sequence["np.ndarray | None"]
 
 #: Distance of the points that tell whether a slope is estimable, in ranges of the variable.
 ASIDE = 0.01
+
+
+def cell_name(values: Iterable[tuple[str, Any]]) -> str:
+    """Variables and their values, long numbers to six digits."""
+    return ", ".join(f"{name}={_short(value)}" for name, value in values)
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return f"{value:.6g}" if isinstance(value, float) and len(text) > 8 else text
 
 
 class Averages(NamedTuple):

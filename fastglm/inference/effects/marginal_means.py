@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastglm.errors import ModelError
-from fastglm.inference.effects.counterfactual import Counterfactual
+from fastglm.inference.effects.counterfactual import Counterfactual, cell_name
 from fastglm.inference.effects.grid import average_over_grid
 from fastglm.inference.hypothesis_tests.estimability import LinearCombinations, reason_not_estimable
 from fastglm.inference.hypothesis_tests.estimates import (
@@ -84,7 +84,7 @@ class MarginalMeans(Estimates):
     combinations: Any = field(kw_only=True)
 
     def contrasts(
-        self, method: str | Mapping[str, Sequence[float]] = "pairwise", adjust: str = "tukey"
+        self, method: str | Mapping[str, Sequence[float]] = "pairwise", adjust: str | None = None
     ) -> Contrasts:
         """Contrasts of the means.
 
@@ -92,8 +92,9 @@ class MarginalMeans(Estimates):
         ----------
         method : "pairwise", "trt.vs.ctrl", "eff", or mapping of str to (k,) numbers
             All pairs; all against the first; all against the mean of all; or by name.
-        adjust : {"tukey", "bonferroni", "sidak", "holm", "none"}, default "tukey"
-            Of p-values and intervals, for the number of contrasts. Tukey's is for all pairs;
+        adjust : {"tukey", "bonferroni", "sidak", "holm", "none"}, optional
+            Of p-values and intervals, for the number of contrasts. Tukey's is for all pairs, and
+            the default there; Sidak's is the default of others;
             beside Holm's p-values stand Bonferroni's intervals, as in R's package emmeans.
 
         Returns
@@ -112,6 +113,7 @@ class MarginalMeans(Estimates):
         ModelError
             If there is no such method, or "tukey" is not for pairs.
         """
+        adjust = adjust or ("tukey" if method == "pairwise" else "sidak")
         matrix, names = self._checked_matrix(method, adjust, self.names)
         combinations = self.combinations.combined(matrix)
         estimate, covariance, estimable = combinations.estimate()
@@ -214,10 +216,7 @@ def marginal_means(
         fit, grid.columns, grid.offset + given_offset(rows), grid.sizes
     )
     estimate, covariance, estimable = combinations.estimate()
-    names = tuple(
-        ", ".join(f"{name}={value}" for name, value in zip(chosen, cell, strict=True))
-        for cell in grid.cells
-    )
+    names = tuple(cell_name(zip(chosen, cell, strict=True)) for cell in grid.cells)
     df = fit.df_inference if fit.use_t else np.inf
     return MarginalMeans(
         names,

@@ -16,7 +16,7 @@ import numpy as np
 
 from fastglm.errors import ModelError
 from fastglm.families.links import Identity
-from fastglm.inference.effects.counterfactual import Counterfactual
+from fastglm.inference.effects.counterfactual import Counterfactual, cell_name
 from fastglm.inference.effects.grid import MOST_POINTS, require_few
 from fastglm.inference.effects.marginal_means import (
     Contrasts,
@@ -48,12 +48,13 @@ class OutcomeMeans(MarginalMeans):
     outcomes: tuple[str, ...] = field(kw_only=True)
 
     def contrasts(
-        self, method: str | Mapping[str, Sequence[float]] = "pairwise", adjust: str = "tukey"
+        self, method: str | Mapping[str, Sequence[float]] = "pairwise", adjust: str | None = None
     ) -> Contrasts:
         """Contrasts of the cells for each outcome; see `MarginalMeans.contrasts`.
 
         Tukey's adjustment is for the cells of one outcome, the others are for all contrasts.
         """
+        adjust = adjust or ("tukey" if method == "pairwise" else "sidak")
         one, names = self._checked_matrix(method, adjust, self.cells)
         matrix = np.kron(np.eye(len(self.outcomes)), one)
         labels = [_labelled(name, outcome) for outcome in self.outcomes for name in names]
@@ -97,10 +98,7 @@ def outcome_means(
     means = np.array([np.bincount(group, share * v, minlength=len(number)) for v in found.values])
     slopes = [share * slope for slope in found.slopes]
     gradient = rows.gradient(designs, slopes, group, len(number))
-    cells = tuple(
-        ", ".join(f"{name}={value}" for name, value in zip(chosen, cell, strict=True))
-        for cell in number
-    )
+    cells = tuple(cell_name(zip(chosen, cell, strict=True)) for cell in number)
     outcomes = rows.outcomes.names
     return OutcomeMeans(
         tuple(_labelled(cell, outcome) for outcome in outcomes for cell in cells),

@@ -133,6 +133,7 @@ def _design(fit: Any, test: str) -> Any:
 
 def anova(fit: Any, type: int, test: str | None) -> Table:
     """Analysis of deviance of one fit; see `Results.anova`."""
+    type = {"I": 1, "II": 2, "III": 3}.get(str(type), type)
     if type not in (1, 2, 3):
         raise ModelError(f"type must be 1, 2 or 3, not {type!r}")
     test = checked_test(fit, test)

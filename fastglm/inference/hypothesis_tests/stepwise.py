@@ -25,6 +25,7 @@ from fastglm.inference.hypothesis_tests.anova import (
 )
 from fastglm.inference.hypothesis_tests.refits import refit_columns, score_statistic
 from fastglm.inference.hypothesis_tests.tables import Table
+from fastglm.pointers import Returned
 
 __all__ = ["Step", "add1", "step"]
 
@@ -33,7 +34,7 @@ SMALLEST_GAIN = 1e-7
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class Step(Returned):
     """The end of a search.
 
     Attributes

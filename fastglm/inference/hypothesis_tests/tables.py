@@ -11,6 +11,7 @@ import scipy
 
 from fastglm.inference.number_format import SMALLEST_PVALUE, format_cell
 from fastglm.inference.rendering import Rendered, html_table
+from fastglm.pointers import Returned
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +24,7 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class HypothesisTest:
+class HypothesisTest(Returned):
     """One test.
 
     Attributes

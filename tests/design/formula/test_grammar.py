@@ -2,8 +2,9 @@ import keyword
 
 import pytest
 
+import fastglm as fg
 from fastglm.design.formula.grammar import parse_formula
-from fastglm.errors import FormulaError
+from fastglm.errors import FastGLMError, FormulaError
 
 
 def names(text, columns=()):
@@ -120,3 +121,17 @@ def test_a_response_is_no_regressor():
     assert [term.name for term in parsed.terms] == ["Intercept", "x", "y"]
     assert parsed.response_dropped
     assert not parse_formula("y ~ x", ["x", "y"]).response_dropped
+
+
+@pytest.mark.parametrize(
+    ("formula", "text"),
+    [
+        ("y ~ as.factor(g)", r"R's as.factor\(x\) is C\(x\)"),
+        ("y ~ bs(x, knots=c(0, 1))", r"R's c\(0, 1\) is \[0, 1\]"),
+        ("y ~ poly(x, 2, raw=TRUE)", "R's TRUE is True"),
+    ],
+)
+def test_words_of_r_are_translated(formula, text):
+    data = {"x": [0.0, 1.0, 2.0, 3.0], "g": [*"abab"], "y": [1.0, 2.0, 4.0, 5.0]}
+    with pytest.raises(FastGLMError, match=text):
+        fg.glm(formula, data)

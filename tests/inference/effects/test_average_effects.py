@@ -216,3 +216,17 @@ def test_columns_are_called_by_text(frame, by):
     for wrong in ({"specs": None}, {"specs": "group", "at": 1}, {"specs": "group", "at": "x"}):
         with pytest.raises(ModelError, match="emmeans takes a name or a list of names"):
             fit.emmeans(**wrong)
+
+
+def test_without_a_variable_all_are_told(frame):
+    fit = fg.glm("y ~ x + group", frame, "poisson")
+    slopes, slope, changes = fit.avg_slopes(), fit.avg_slopes("x"), fit.avg_comparisons("group")
+    assert slopes.names == (*slope.names, *changes.names)
+    np.testing.assert_allclose(slopes.estimate, [*slope.estimate, *changes.estimate], rtol=1e-12)
+    errors = [*slope.standard_error, *changes.standard_error]
+    np.testing.assert_allclose(slopes.standard_error, errors, rtol=1e-10)
+    both, step = fit.avg_comparisons(by="zone"), fit.avg_comparisons("x", by="zone")
+    assert len(both.names) == 3 * len(step.names)
+    np.testing.assert_allclose(both.estimate[: len(step.names)], step.estimate, rtol=1e-12)
+    with pytest.raises(ModelError, match="the formula has no variables"):
+        fg.glm("y ~ 1", frame, "poisson").avg_slopes()

@@ -88,3 +88,18 @@ def test_marginal_means_of_counted_rows_are_those_of_repeated_rows(frame):
     ours, theirs = counted.emmeans("group"), repeated.emmeans("group")
     np.testing.assert_allclose(ours.estimate, theirs.estimate, rtol=1e-6)
     np.testing.assert_allclose(ours.standard_error, theirs.standard_error, rtol=1e-6)
+
+
+def test_contrasts_that_are_not_all_pairs_have_an_adjustment_of_their_own(frame):
+    means = fg.glm("y ~ group", frame, "poisson").emmeans("group")
+    for method in ("trt.vs.ctrl", "eff", {"a - b": [1, -1, 0]}):
+        found, wanted = means.contrasts(method), means.contrasts(method, adjust="sidak")
+        np.testing.assert_array_equal(found.pvalues, wanted.pvalues)
+        assert found.adjustment == "sidak"
+    assert means.contrasts().adjustment == "tukey"
+
+
+def test_a_mean_is_told_in_six_digits(frame):
+    fit = fg.glm("y ~ x", frame, "poisson")
+    assert fit.emmeans("x").names == (f"x={frame.x.mean():.6g}",)
+    assert fit.emmeans("x", at={"x": [1.0, 0.25]}).names == ("x=1.0", "x=0.25")

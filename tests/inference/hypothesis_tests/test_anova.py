@@ -215,6 +215,8 @@ def test_aliased_terms_have_no_degrees_of_freedom(frame):
 
 def test_questions_that_make_no_sense(frame):
     fit = fg.glm("y ~ x", frame, "poisson")
+    assert str(fit.anova(type="II")) == str(fit.anova(type=2))
+    assert str(fit.anova(type="III")) == str(fit.anova(type=3)) != str(fit.anova(type="I"))
     with pytest.raises(ModelError, match="type must be"):
         fit.anova(type=4)
     with pytest.raises(ModelError, match="test must be"):

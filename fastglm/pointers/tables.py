@@ -1,21 +1,11 @@
-"""What users of statsmodels, R, scikit-learn and glum look for, and what stands for it here.
+"""The tables of names: of other libraries, and what stands for them here.
 
 In the texts ``res`` is a result, ``model`` a model, and ``fg`` this package.
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
-
-from fastglm.errors import UnknownNameError
-
-__all__ = ["Pointing", "describe_name", "describe_option"]
-
-#: How like a name another must be to be suggested.
-ALIKE = 0.6
+__all__ = ["MIXED", "MODELS", "OPTIONS", "PACKAGE", "PLOTS", "RESULTS", "RETURNED"]
 
 _WEIGHTS = "R's weights are var_weights=, and numbers of identical rows freq_weights="
 _NO_PENALTY = 'estimates are not penalised but by bias_reduction="firth" or "median"'
@@ -58,6 +48,9 @@ OPTIONS: dict[str, str] = {
     "new_data": "new rows are the first argument, exog",
     "params": "another fit has other coefficients: give them to fit(start_params=)",
     "transform": "new rows as a frame always go through the formula",
+    "conf_level": "give alpha = 1 - level",
+    "emmeans.type": "means are given on both scales",
+    "predict.se.fit": "standard errors are in res.get_prediction()",
     "predict.type": 'give which="mean" or which="linear"; terms are res.predict_terms()',
     "predict.linear": 'give which="linear"',
     "predict.se_fit": "standard errors are in res.get_prediction()",
@@ -113,6 +106,12 @@ RESULTS: dict[str, str] = {
     "plot_ceres_residuals": "fg.plots.partial_residuals(res, variable)",
     "fit_history": "res.n_iter and res.status; fit(progress=) sees each sweep",
     "get_distribution": "fg.expfam, which has distributions",
+    "pred_table": "res.evaluate(data), or res.fittedvalues cut where you choose",
+    "mle_retvals": "res.status and res.n_iter",
+    "eigenvals": "res.collinearity()",
+    "estimate_scale": "res.scale",
+    "scaletype": "res.scale",
+    "load": "fg.load(path)",
     # R
     "coef": "res.params",
     "coefficients": "res.params",
@@ -150,6 +149,28 @@ RESULTS: dict[str, str] = {
     "marginaleffects": "res.avg_slopes(), res.avg_comparisons() or res.avg_predictions()",
     "margins": "res.get_margeff()",
     "step_aic": "res.step()",
+    "stepAIC": "res.step()",
+    "hypotheses": "res.t_test(), or res.wald_test() for several together",
+    "glht": "res.t_test(), or res.emmeans().contrasts()",
+    "linear_hypothesis": "res.wald_test()",
+    "coeftest": 'res.with_covariance("HC3").summary()',
+    "vcovHC": 'res.with_covariance("HC3").cov_params()',
+    "vcovCL": 'res.with_covariance("cluster", groups=...).cov_params()',
+    "r2": 'res.pseudo_rsquared("nagelkerke")',
+    "nagelkerke": 'res.pseudo_rsquared("nagelkerke")',
+    "check_model": "res.report() or res.plot()",
+    "simulateResiduals": "res.resid_quantile()",
+    "simulate_residuals": "res.resid_quantile()",
+    "influence_measures": "res.get_influence().summary_frame()",
+    "iter": "res.n_iter",
+    "call": "res.formula and res.family",
+    "data": "res.augment(), the rows beside what the fit says of them",
+    "y": "res.model.endog",
+    "model_frame": "res.augment(), the rows beside what the fit says of them",
+    "model_matrix": "res.model.exog",
+    "plot_predictions": "fg.plots.effect(res, variable)",
+    "slopes": "res.avg_slopes()",
+    "comparisons": "res.avg_comparisons()",
     # scikit-learn and glum
     "coef_": "res.params",
     "intercept_": "res.params, whose name is Intercept or const",
@@ -164,6 +185,41 @@ RESULTS: dict[str, str] = {
     "covariance_matrix": "res.cov_params()",
     "se": "res.bse",
     "std_err": "res.bse",
+}
+
+#: Attributes of results of mixed models, beside those of all results.
+MIXED: dict[str, str] = {
+    "plot": "res.plot_ranef(), res.plot_normality(), res.report(), or "
+    "fg.plots.effect(res, variable) and fg.plots.calibration(res)",
+    "isSingular": "res.singular",
+    "rePCA": "res.singular and res.varcorr",
+}
+
+#: Attributes of what methods of results give.
+RETURNED: dict[str, str] = {
+    "plot_influence": "fg.plots.leverage(res)",
+    "plot_index": "fg.plots.leverage(res)",
+    "hatvalues": "hat_matrix_diag",
+    "leverage": "hat_matrix_diag",
+    "dfbeta": "dfbetas",
+    "pairs": "contrasts()",
+    "contrast": "contrasts()",
+}
+
+#: Pictures.
+PLOTS: dict[str, str] = {
+    "predictions": "fg.plots.effect(res, variable)",
+    "plot_predictions": "fg.plots.effect(res, variable)",
+    "partial_dependence": "fg.plots.effect(res, variable)",
+    "added_variable": "fg.plots.partial_residuals(res, variable)",
+    "influence": "fg.plots.leverage(res)",
+    "cooks_distance": "fg.plots.leverage(res)",
+    "qqplot": "fg.plots.quantile_quantile(res)",
+    "forest": "fg.plots.coefficients(res)",
+    "gains": "fg.plots.lift(res)",
+    "lorenz": "res.evaluate(data).lorenz(), a table",
+    "ranef": "res.plot_ranef(), of a mixed model",
+    "caterpillar": "res.plot_ranef(), of a mixed model",
 }
 
 #: Attributes of models.
@@ -218,10 +274,25 @@ PACKAGE: dict[str, str] = {
     "glmer": "fg.mixed(formula, data, family=...)",
     "GAM": "fg.glm, with bs() or cr() in the formula",
     "GLMGam": "fg.glm, with bs() or cr() in the formula",
+    "mixedlm": "fg.mixed(formula, data)",
+    "glmmTMB": "fg.mixed(formula, data, family=...)",
+    "clmm": 'fg.mixed(formula, data, family="ordinal")',
+    "gam": "fg.glm, with bs() or cr() in the formula",
+    "logistf": 'fg.glm(formula, data, family="binomial", bias_reduction="firth")',
     "polr": "fg.OrderedModel.from_formula",
     "clm": "fg.OrderedModel.from_formula",
     "betareg": "fg.BetaModel.from_formula",
     "GEE": 'fg.GLM, and fit(cov_type="cluster", cov_kwds={"groups": ...}) for robust errors',
+    "gee": 'fg.glm(formula, data, cov_type="cluster", cov_kwds={"groups": ...}) for robust errors',
+    "Lasso": _NO_PENALTY,
+    "Ridge": _NO_PENALTY,
+    "ElasticNet": _NO_PENALTY,
+    "glmnet": _NO_PENALTY,
+    "formula": "fg.glm(formula, data), or fg.GLM.from_formula",
+    "api": "fg itself",
+    "iolib": "fg.compare_table([first, second]) or res.summary().tables",
+    "cross_val_score": "fg.cross_validate",
+    "load_pickle": "fg.load",
     "summary_col": "fg.compare_table([first, second], stars=True)",
     "modelsummary": "fg.compare_table([first, second])",
     "stargazer": "fg.compare_table([first, second], stars=True).as_latex()",
@@ -239,132 +310,3 @@ PACKAGE: dict[str, str] = {
     "InverseGaussian": "fg.families.InverseGaussian",
     "Tweedie": "fg.families.Tweedie",
 }
-
-
-def describe_option(called: str, name: str, known: Iterable[str], owner: type | None = None) -> str:
-    """What to write instead of an option that a function does not have.
-
-    Parameters
-    ----------
-    called : str
-        Name of the function, or of the class whose constructor was called.
-    name : str
-        The option.
-    known : iterable of str
-        Options that the function has.
-    owner : type, optional
-        Class of the function.
-    """
-    known = list(known)
-    text = OPTIONS.get(f"{called}.{name}", OPTIONS.get(name))
-    if text and "var_weights=" in text and not _takes_variance_weights(known, owner):
-        text = "numbers of identical rows are freq_weights=" if _is_model(owner) else None
-    if text is None:
-        elsewhere, near = _of_another_step(called, name, owner), _alike(name, known)
-        is_there = elsewhere is not None and elsewhere.startswith("give it")
-        text = f"did you mean {near}=?" if near and not is_there else elsewhere
-    if text is None:
-        text = f"its options are {', '.join(known)}"
-    return _sentence(f"{called}() has no option {name!r}: {text}")
-
-
-def _is_model(owner: type | None) -> bool:
-    return hasattr(owner, "from_formula")
-
-
-def _takes_variance_weights(known: list[str], owner: type | None) -> bool:
-    """Whether the function has the option, or the model of which it is a method."""
-    options = list(known)
-    if _is_model(owner):
-        for method in ("__init__", "from_formula"):
-            options += inspect.signature(getattr(owner, method)).parameters
-    return "var_weights" in options or owner is None
-
-
-def _of_another_step(called: str, name: str, owner: type | None) -> str | None:
-    """Where a model has the option, or one like it, if it is asked of the fit, or the other way."""
-    if owner is None or not _is_model(owner):
-        return None
-    fit, constructor = owner.fit, owner.__init__  # type: ignore[attr-defined, misc]
-    if called == "fit":
-        found = _named(name, inspect.signature(constructor).parameters)
-        return found and f"give {found} to {owner.__name__}() or {owner.__name__}.from_formula()"
-    if called in (owner.__name__, "from_formula"):
-        found = _named(name, inspect.signature(fit).parameters)
-        return found and f"give {found} to fit()"
-    return None
-
-
-def _named(name: str, known: Iterable[str]) -> str | None:
-    """What to call an option of this name, or of one like it."""
-    known = [option for option in known if option not in ("self", "endog", "exog")]
-    if name in known:
-        return "it"
-    near = _alike(name, known)
-    return f"{near}=" if near else None
-
-
-def describe_name(
-    of: str, name: str, table: Mapping[str, str], known: Iterable[str], has: Any = None
-) -> str:
-    """What to ask for instead of a name that there is not.
-
-    Parameters
-    ----------
-    of : str
-        What was asked.
-    name : str
-    table : mapping
-        Other names.
-    known : iterable of str
-        Names that there are.
-    has : type, optional
-        A pointer to something that it lacks is not given.
-    """
-    text = table.get(name)
-    if text is not None and has is not None and not _holds(text, has):
-        text = None
-    if text is None:
-        near = _alike(name, known)
-        text = f"did you mean {near!r}?" if near else None
-    elif text.startswith(("res.", "fg.", "model.")):
-        text = f"use {text}"
-    return _sentence(f"{of} has no {name!r}" + (f": {text}" if text else ""))
-
-
-def _holds(text: str, cls: type) -> bool:
-    """Whether a class has the first method or attribute of ``res`` that a text names."""
-    _, found, rest = text.partition("res.")
-    word = rest.replace("(", " ").replace(",", " ").replace(".", " ").split()
-    fields = getattr(cls, "__dataclass_fields__", {})
-    return not found or hasattr(cls, word[0]) or word[0] in fields
-
-
-def _alike(name: str, known: Iterable[str]) -> str | None:
-    """The name that was probably meant, whatever its case."""
-    by_lower = {other.lower(): other for other in known if not other.startswith("_")}
-    near = get_close_matches(name.lower(), by_lower, n=1, cutoff=ALIKE)
-    return by_lower[near[0]] if near else None
-
-
-def _sentence(text: str) -> str:
-    return text if text.endswith("?") else f"{text}."
-
-
-class Pointing:
-    """Base of models and results: a name of another library's leads to the one here."""
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            """Called for what Python does not find."""
-            if name.startswith("_"):
-                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            if hasattr(type(self), name):
-                # A property failed with an AttributeError of its own: let it say so.
-                return object.__getattribute__(self, name)
-            cls = type(self)
-            is_model = hasattr(cls, "from_formula")
-            table, has = (MODELS, None) if is_model else (RESULTS, cls)
-            text = describe_name(cls.__name__, name, table, dir(self), has)
-            raise UnknownNameError(text, name=name, obj=self)

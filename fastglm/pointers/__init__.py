@@ -1,0 +1,27 @@
+"""What users of statsmodels, R, scikit-learn and glum look for, and what stands for it here."""
+
+from fastglm.pointers.describe import (
+    Pointing,
+    Returned,
+    describe_name,
+    describe_name_of_package,
+    describe_option,
+    pointing_module,
+)
+from fastglm.pointers.tables import MIXED, MODELS, OPTIONS, PACKAGE, PLOTS, RESULTS, RETURNED
+
+__all__ = [
+    "MIXED",
+    "MODELS",
+    "OPTIONS",
+    "PACKAGE",
+    "PLOTS",
+    "RESULTS",
+    "RETURNED",
+    "Pointing",
+    "Returned",
+    "describe_name",
+    "describe_name_of_package",
+    "describe_option",
+    "pointing_module",
+]
