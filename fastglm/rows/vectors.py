@@ -9,6 +9,7 @@ import numpy as np
 
 from fastglm.design.frames.frames import native_numbers, with_nan
 from fastglm.design.frames.missing import rows_text
+from fastglm.design.frames.whole_numbers import require_exact
 from fastglm.errors import DataError, MissingValueError, ModelError
 from fastglm.families import summarize
 from fastglm.families.links import Link
@@ -21,6 +22,7 @@ def vector(values: Any, name: str, n: int | None = None) -> np.ndarray:
     """`values` as a numeric array, (n,); raises for other shapes, strings and objects."""
     array = with_nan(values)
     if array.ndim == 1 and array.dtype.kind in "fiu" and array.shape[0] == n:
+        require_exact(array, name)
         return native_numbers(array)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]

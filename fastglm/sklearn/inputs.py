@@ -17,6 +17,7 @@ from sklearn.utils.validation import (
 )
 
 from fastglm.design.frames.frames import is_frame
+from fastglm.design.frames.whole_numbers import require_exact
 from fastglm.errors import DataError, FormulaError
 
 __all__ = ["ARRAYS", "FitData", "has_categories", "read_fit", "read_new", "row_vector"]
@@ -97,6 +98,7 @@ def read_fit(estimator: Any, X: Any, y: Any, sample_weight: Any, by_name: bool) 
             raise DataError(f"X has {len(X)} rows and y has {len(y)}: give one response to a row.")
         weights = None if sample_weight is None else row_vector(sample_weight, "sample_weight", y)
         return FitData(X, y, weights, True, name if isinstance(name, str) else None)
+    _require_exact(X)
     X, y = validate_data(estimator, X, y, y_numeric=False, **ARRAYS)
     if sample_weight is not None:
         sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
@@ -110,7 +112,18 @@ def read_new(estimator: Any, X: Any, by_name: bool) -> Any:
             raise DataError("X must be a data frame, as it was for fit.")
         _check_feature_names(estimator, X, reset=False)
         return X
+    _require_exact(X)
     return validate_data(estimator, X, reset=False, **ARRAYS)
+
+
+def _require_exact(X: Any) -> None:
+    """Refuse whole numbers that lose their differences where scikit-learn makes them floats."""
+    if isinstance(X, np.ndarray):
+        require_exact(X, "X")
+    elif is_frame(X):
+        for name, column in _columns(X).items():
+            if column.dtype.is_integer():
+                require_exact(column.to_numpy(), f"Column '{name}'")
 
 
 def row_vector(values: Any, name: str, rows: Any) -> np.ndarray:

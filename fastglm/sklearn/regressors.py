@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.base import RegressorMixin
 
+from fastglm.design.frames.whole_numbers import as_double
 from fastglm.families import Family, resolve_family
 from fastglm.sklearn.base import GLMEstimator
 from fastglm.sklearn.inputs import row_vector
@@ -54,7 +55,7 @@ class Regressor(RegressorMixin, GLMEstimator):
         self
         """
         data = self._read(X, y, sample_weight)
-        self._fit_glm(data._replace(y=np.asarray(data.y, dtype=np.float64)), offset, exposure)
+        self._fit_glm(data._replace(y=as_double(np.asarray(data.y), "y")), offset, exposure)
         return self
 
     def predict(self, X: Any, offset: Any = None, exposure: Any = None) -> np.ndarray:

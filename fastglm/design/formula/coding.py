@@ -13,6 +13,7 @@ from fastglm.design.formula.expressions import Value
 from fastglm.design.formula.transforms import Basis
 from fastglm.design.frames.frames import Categories, Level, recode
 from fastglm.design.frames.missing import raise_missing, require_finite, rows_text
+from fastglm.design.frames.whole_numbers import require_exact
 from fastglm.errors import DataError, FastGLMWarning, UnseenLevelError, few_of, warn
 
 __all__ = ["code_factor", "require_same_kind", "used_levels"]
@@ -85,6 +86,7 @@ def code_factor(
     if isinstance(value, Basis):
         names = tuple(f"{name}[{label}]" for label in value.labels)
         return NumericFactor(numbers, names, value.spans_intercept, of_levels, pieces)
+    require_exact(numbers, f"Column '{name}'")
     return NumericFactor(numbers, (name,))
 
 

@@ -21,6 +21,7 @@ from fastglm.design.formula.contrasts import CONTRASTS, Coding, Contrast
 from fastglm.design.formula.transforms import ELEMENTWISE, STATEFUL, Basis, apply_stateful
 from fastglm.design.frames.categories import Categories, Column, without_levels
 from fastglm.design.frames.frames import categorize
+from fastglm.design.frames.whole_numbers import as_double
 from fastglm.errors import FormulaError
 
 __all__ = ["Expression", "State", "Value", "expression_from_dict", "expression_to_dict"]
@@ -153,8 +154,7 @@ class Expression:
         Returns
         -------
         ndarray of shape (n,), Categories, Basis or Coding
-            A column by itself is returned as it lies, whatever its dtype. Inside arithmetic,
-            numbers are float64.
+            A column by itself is returned as it lies, of any dtype; arithmetic takes float64.
 
         Raises
         ------
@@ -306,7 +306,7 @@ class _Evaluation:
         """Evaluate a node to float64 numbers: int8 must not overflow in x**2."""
         value = self.value(node)
         if isinstance(value, np.ndarray):
-            return value.astype(np.float64, copy=False)
+            return as_double(value, f"'{self.text}'")
         if isinstance(value, bool | int | float):
             return value
         raise FormulaError(

@@ -21,6 +21,7 @@ from fastglm.design.frames.frames import (
     with_nan,
 )
 from fastglm.design.frames.missing import require_finite
+from fastglm.design.frames.whole_numbers import require_exact
 from fastglm.errors import DataError, FormulaError
 
 __all__ = ["CATEGORIES", "NUMBERS", "ResponseRule", "evaluate_response", "read_response"]
@@ -88,6 +89,7 @@ class ResponseRule:
             return _indicator(found, name, self.taker)
         if column.dtype.kind not in "fiub":
             raise DataError(f"The response {name} has dtype {column.dtype}; it must be numeric.")
+        require_exact(column, f"The response {name}")
         if column.dtype.kind != "b" or column.ndim == 2:
             return column, None
         if not self.two_levels:

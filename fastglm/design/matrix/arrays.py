@@ -9,6 +9,7 @@ import numpy as np
 import scipy
 
 from fastglm.design.frames.frames import native_numbers, unmasked
+from fastglm.design.frames.whole_numbers import require_exact
 from fastglm.design.matrix.one_hot import MIN_COLUMNS, coded_parts
 from fastglm.design.matrix.parts import Dense, Design, Sparse
 from fastglm.errors import DataError
@@ -141,4 +142,6 @@ def as_matrix(X: Any, allow_empty: bool = False) -> Any:
             f"X has dtype {X.dtype}; it must be numeric. Pass a data frame for mixed columns, or "
             "use a formula for categories."
         )
+    if isinstance(X, np.ndarray):
+        require_exact(X, "X")
     return native_numbers(X)
