@@ -90,11 +90,7 @@ def fit_streamed(
     if rows is not model.rows:
         # That which found the distinct rows.
         solution = replace(solution, n_sweeps=1)
-    if solution.status in (Status.NOT_FINITE, Status.NO_START):
-        require_a_mean(model)
-    if solution.status == Status.NO_START:
-        advice = solution.status.advice
-        raise StartError(advice[0].upper() + advice[1:])
+    _require_a_start(model, solution.status)
     asks = fit_options.separation != "ignore"
     if asks and (growing or runs_away(solution)) and model.rows.fits:
         raise SuspectedSeparationError
@@ -114,6 +110,14 @@ def fit_streamed(
         _warn_of_growing([fit.names[j] for j in growing])
     warn_of(fit, _ADVICE)
     return fit
+
+
+def _require_a_start(model: Any, status: Status) -> None:
+    """Raise if nothing was fitted because no coefficients gave a valid mean."""
+    if status in (Status.NOT_FINITE, Status.NO_START):
+        require_a_mean(model)
+    if status == Status.NO_START:
+        raise StartError(status.advice[0].upper() + status.advice[1:])
 
 
 def _beside_levels(

@@ -100,21 +100,14 @@ def solve(
     clock = Clock()
     scaling = find_scaling(row_table, shifted)
     clock.lap("scaling")
-    shortcuts = Shortcuts.of(options)
-    eliminated = shortcuts.eliminate(row_table) if eliminates else None
+    eliminated = Shortcuts.of(options).eliminate(row_table) if eliminates else None
     run = Run(MemoryRows(row_table), scaling, family, binary, eliminated=eliminated)
     clock.lap("setup")
-    abort_on_halving, aliases = False, ProvenAliases(run, options.n_threads)
-    if start_params is not None:
-        run.start_from(scaling.from_params(start_params, row_table))
-        if math.isfinite(start_decrement):
-            run.set_previous_decrement(start_decrement)
-    else:
-        started = shortcuts.start(run, options, aliases)
-        if started is None:
-            others = partial(again, shifted=shifted, eliminates=eliminates)
-            return _solve_others(run, aliases, others, None)
-        abort_on_halving = started
+    aliases = ProvenAliases(run, options.n_threads)
+    abort_on_halving = _start(run, options, aliases, start_params, start_decrement)
+    if abort_on_halving is None:
+        others = partial(again, shifted=shifted, eliminates=eliminates)
+        return _solve_others(run, aliases, others, None)
     clock.lap("warm start")
     _run_to_the_end(run, options, abort_on_halving, aliases)
     if safe_mean is not None:
@@ -134,6 +127,22 @@ def solve(
         solution = again(row_table, **there, shifted=False)
         return replace(solution, constant=lost)
     return finish(run, inverse, refine_linear(run, family, options), clock)
+
+
+def _start(
+    run: Run,
+    options: SolverOptions,
+    aliases: ProvenAliases,
+    start_params: np.ndarray | None,
+    start_decrement: float,
+) -> bool | None:
+    """Set the start; whether halved steps abort the run, or None if columns proved aliased."""
+    if start_params is None:
+        return Shortcuts.of(options).start(run, options, aliases)
+    run.start_from(run.scaling.from_params(start_params, run.row_table))
+    if math.isfinite(start_decrement):
+        run.set_previous_decrement(start_decrement)
+    return False
 
 
 def _solve_others(
