@@ -236,3 +236,7 @@ _ADVICE = {
         "start_params that do, add an intercept, or use a link whose domain has no bounds."
     ),
 }
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

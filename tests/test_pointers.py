@@ -1,6 +1,7 @@
 """Names of other libraries lead to the right ones, and every name that is pointed to exists."""
 
 import copy
+import importlib
 import inspect
 import pickle
 import re
@@ -171,8 +172,16 @@ def test_glm_spells_out_its_arguments():
     assert [(p.name, p.default) for p in found] == [(p.name, p.default) for p in expected]
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["", ".plots", ".data", ".errors", ".families", ".families.links", ".expfam", ".sklearn"],
+)
+def test_modules_show_what_is_public(name):
+    module = importlib.import_module(f"fastglm{name}")
+    assert set(dir(module)) == set(module.__all__)
+
+
 def test_what_is_shown_is_public(fit):
-    assert set(dir(fg)) == set(fg.__all__)
     assert not {"centering", "fitted_formula", "row_values", "from_estimate"} & set(dir(fit))
     assert {"params", "deviance", "summary", "model", "aliased"} <= set(dir(fit))
 

@@ -49,3 +49,7 @@ def load_flights() -> pandas.DataFrame:
         hour=np.floor(departure).astype("category").cat.rename_categories(int),
         late=raw["arr_delay"].gt(LATE).where(raw["arr_delay"].notna()).astype("float64"),
     )
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

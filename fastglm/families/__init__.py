@@ -47,3 +47,7 @@ __all__ = [
     "resolve_link",
     "summarize",
 ]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from fastglm.families import Family
 
-__all__ = ["ratio_name"]
+__all__ = ["ratio_name", "to_ratio"]
 
 #: Ratios of two means, by the kind of the response.
 _OF_MEANS = {"counts": "rate ratio", "proportion": "risk ratio", "positive": "relativity"}
@@ -23,3 +27,12 @@ def ratio_name(family: Family) -> str | None:
     if of == "mean":
         return _OF_MEANS.get(family.response_kind, "ratio of means")
     return None if of is None else f"{of} ratio"
+
+
+def to_ratio(coefficient: Any) -> Any:
+    """The exponential of coefficients or their limits.
+
+    Limits of infinite estimates overflow to infinity, which is what they are.
+    """
+    with np.errstate(over="ignore"):
+        return np.exp(coefficient)

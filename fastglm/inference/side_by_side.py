@@ -10,6 +10,8 @@ import numpy as np
 
 from fastglm.entry import entry, entry_points
 from fastglm.errors import ModelError
+from fastglm.fit.base import FitBase
+from fastglm.fit.ratios import to_ratio
 from fastglm.inference.number_format import (
     STARS,
     common_decimals,
@@ -29,8 +31,6 @@ from fastglm.inference.tidy import ratio_of, ratios
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from fastglm.fit.base import FitBase
 
 __all__ = ["ModelTable", "compare_table"]
 
@@ -105,7 +105,7 @@ class ModelTable(Rendered):
 
 @entry
 def compare_table(
-    models: Sequence[Any] | Mapping[str, Any],
+    models: Sequence[Any] | Mapping[str, Any] | FitBase,
     names: Sequence[str] | None = None,
     *,
     below: str | None = "std err",
@@ -119,7 +119,7 @@ def compare_table(
 
     Parameters
     ----------
-    models : sequence of results, or mapping of names to results
+    models : sequence of results, mapping of names to results, or one result
     names : sequence of str, optional
         Of the fits; by default their keys, or (1), (2), ...
     below : {"std err", "interval", "statistic", "p-value"} or None, default "std err"
@@ -168,6 +168,7 @@ def compare_table(
     """
     if isinstance(models, Mapping):
         names, models = names or list(models), list(models.values())
+    models = [models] if isinstance(models, FitBase) else list(models)
     if not models:
         raise ModelError("give compare_table at least one fit.")
     names = list(names or [f"({k})" for k in range(1, len(models) + 1)])
@@ -208,9 +209,9 @@ def _column(
     limits = np.array(fit._wald_intervals(alpha), dtype=np.float64).reshape(-1, 2)
     if exponentiate:
         which = np.array([name is not None for name in ratios(fit)])
-        estimate[which] = np.exp(estimate[which])
+        estimate[which] = to_ratio(estimate[which])
         error[which] *= estimate[which]
-        limits[which] = np.exp(limits[which])
+        limits[which] = to_ratio(limits[which])
     decimals = common_decimals([*estimate, *error], DIGITS)
 
     def shown(value: float) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 
 from fastglm.errors import DataError, Status, few_of
 from fastglm.fit.aliased import aliased_text
+from fastglm.fit.ratios import to_ratio
 from fastglm.inference.number_format import (
     common_decimals,
     format_at,
@@ -150,7 +151,7 @@ class Summary(Returned):
         table = np.column_stack([*statistics, np.asarray(fit._wald_intervals(self.alpha))])
         which = np.array([name is not None for name in self.ratios], dtype=bool)
         for column in (0, 4, 5):
-            table[which, column] = np.exp(table[which, column])
+            table[which, column] = to_ratio(table[which, column])
         table[which, 1] *= table[which, 0]
         return table
 

@@ -15,6 +15,7 @@ from fastglm.design.frames.frames import one_row
 from fastglm.design.frames.labels import frame_of_rows, labelled_rows
 from fastglm.design.frames.output import frame_of, is_arrow, with_columns
 from fastglm.errors import ModelError
+from fastglm.fit.ratios import to_ratio
 from fastglm.inference.diagnostics.influence import Influence
 from fastglm.inference.intervals.prediction_intervals import get_prediction
 from fastglm.inference.rows.new_rows import fitted_designs
@@ -83,7 +84,7 @@ def coefficient_columns(
         which = np.array([name is not None for name in ratios(fit)])
         for name in ("estimate", "conf.low", "conf.high"):
             if name in columns:
-                columns[name][which] = np.exp(columns[name][which])
+                columns[name][which] = to_ratio(columns[name][which])
     return columns
 
 

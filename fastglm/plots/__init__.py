@@ -37,3 +37,7 @@ __all__ = [
 
 if not TYPE_CHECKING:
     __getattr__ = pointing_module(__name__, __all__, PLOTS)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

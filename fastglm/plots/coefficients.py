@@ -12,6 +12,7 @@ from fastglm.design.matrix.dense_slices import dense_slices
 from fastglm.design.matrix.parts import Design, Indicators, Ones
 from fastglm.design.matrix.select import select_columns
 from fastglm.errors import ModelError
+from fastglm.fit.ratios import to_ratio
 from fastglm.plots.style import BLUE, GREY, few_ticks, new_axes, picture, short_label, tidy
 
 if TYPE_CHECKING:
@@ -78,15 +79,18 @@ def coefficients(
     low, high = np.asarray(fit._wald_intervals(alpha))[chosen].T * scale
     label = "coefficient per standard deviation" if standardize else "coefficient"
     if exponentiate:
-        estimate, low, high = np.exp(estimate), np.exp(low), np.exp(high)
+        estimate, low, high = to_ratio(estimate), to_ratio(low), to_ratio(high)
         kinds = {kind for kind in fit._ratio_names() if kind}
         label = kinds.pop() if len(kinds) == 1 else "exp(coefficient)"
     texts, place, bases = _places(fit, chosen, given=names is not None)
     ax = new_axes(ax, (6.5, 1.2 + 0.24 * max(len(texts), 4)))
     nothing = 1.0 if exponentiate else 0.0
     ax.axvline(nothing, color=GREY, linewidth=1.0)
-    ax.hlines(place, low, high, color=BLUE, linewidth=2.0)
-    ax.plot(estimate, place, "o", color=BLUE, markersize=6 if len(texts) < 30 else 4)
+    sign = np.array([fit.infinite.get(fit.names[k], 0) for k in chosen])
+    finite = sign == 0
+    ax.hlines(place[finite], low[finite], high[finite], color=BLUE, linewidth=2.0)
+    size = 6 if len(texts) < 30 else 4
+    ax.plot(estimate[finite], place[finite], "o", color=BLUE, markersize=size)
     ax.plot(
         np.full(len(bases), nothing), bases, "o", color=GREY, markerfacecolor="white", markersize=5
     )
@@ -99,7 +103,19 @@ def coefficients(
         _plain_ticks(ax)
     else:
         few_ticks(ax)
+    if not finite.all():
+        _mark_infinite(ax, place[~finite], sign[~finite])
+        label += " (arrows: infinite)"
     return tidy(ax, f"Coefficients with {1 - alpha:.0%} intervals", label, "")
+
+
+def _mark_infinite(ax: Axes, places: np.ndarray, signs: np.ndarray) -> None:
+    """Arrows at the edges, where the others keep their scale."""
+    low, high = ax.get_xlim()
+    for edge, sign, marker in ((low, -1, "<"), (high, 1, ">")):
+        there = places[signs == sign]
+        ax.plot(np.full(there.size, edge), there, marker, color=BLUE, clip_on=False)
+    ax.set_xlim(low, high)
 
 
 def _places(fit: Fit, chosen: np.ndarray, given: bool) -> tuple[list[str], np.ndarray, np.ndarray]:
@@ -129,7 +145,7 @@ def _deviations(fit: Fit) -> np.ndarray:
         raise ModelError("standardize=True is for fits of one linear predictor: leave it out.")
     rows, p = fit._rows_beside_columns("standard deviations of columns"), len(fit.names)
     deviation, numeric = np.ones(p), np.arange(p)
-    total, square, n = np.zeros(p), np.zeros(p), 0
+    total, square, near, n = np.zeros(p), np.zeros(p), np.zeros(p), 0
     is_level = np.ones(p, dtype=bool)
     for design in rows.each_design():
         if not n:
@@ -138,9 +154,11 @@ def _deviations(fit: Fit) -> np.ndarray:
                 return deviation
             total, square, is_level = total[numeric], square[numeric], is_level[numeric]
         for _, X in dense_slices(select_columns(design, numeric)):
-            total += X.sum(axis=0)
-            square += (X**2).sum(axis=0)
             is_level &= ((X == 0.0) | (X == 1.0)).all(axis=0)
+            # Sums of squares about a value near the mean keep the digits of the deviation.
+            near = near if n else X.mean(axis=0)
+            total += (X - near).sum(axis=0)
+            square += ((X - near) ** 2).sum(axis=0)
             n += len(X)
     found = np.sqrt(np.maximum(square / n - (total / n) ** 2, 0.0))
     deviation[numeric] = np.where(is_level, 1.0, found)

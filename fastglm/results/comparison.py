@@ -6,6 +6,7 @@ from typing import Any
 
 from fastglm.fit.record import Fit
 from fastglm.inference.diagnostics.goodness_of_fit import (
+    HosmerLemeshow,
     comparison_with_null,
     dispersion_test,
     goodness_of_fit,
@@ -118,7 +119,7 @@ class ComparisonMethods(PredictorMethods, Fit):
         """
         return goodness_of_fit(self)
 
-    def hosmer_lemeshow(self, groups: int = 10) -> tuple[HypothesisTest, Table]:
+    def hosmer_lemeshow(self, groups: int = 10) -> HosmerLemeshow:
         """Hosmer & Lemeshow's test of calibration of a binomial model.
 
         Parameters
@@ -128,10 +129,9 @@ class ComparisonMethods(PredictorMethods, Fit):
 
         Returns
         -------
-        HypothesisTest
-            Chi-squared on the groups less two degrees of freedom.
-        Table
-            Trials, observed and expected successes by group.
+        HosmerLemeshow
+            A pair: ``test``, chi-squared on the groups less two degrees of freedom, and ``groups``,
+            a table of trials, observed and expected successes by group.
 
         Raises
         ------

@@ -21,3 +21,7 @@ __all__ = [
     "PoissonRegressor",
     "TweedieRegressor",
 ]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

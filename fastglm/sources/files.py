@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastglm.errors import DataError
 from fastglm.sources.base import Source, is_coded_text, is_text
+from fastglm.sources.hive import HiveColumns
 from fastglm.sources.streams import coded_text
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class _Unit(NamedTuple):
 class FileSource(Source):
     """One file or several with the same columns, one after another.
 
+    Folders named ``column=value`` give a further column.
+
     Parameters
     ----------
     paths : list of Path
@@ -43,8 +46,9 @@ class FileSource(Source):
         If a file cannot be read, has no rows, or has other columns than the first file.
     """
 
-    #: Word for a unit in messages.
+    #: Word for a unit in messages, and pyarrow's for the files.
     unit: str
+    file_format: str
 
     def __init__(self, paths: Sequence[Path], label: str | None = None) -> None:
         self.paths = [path.resolve() for path in paths]
@@ -65,7 +69,9 @@ class FileSource(Source):
                     first += count
         if not first:
             raise DataError(f"{self.label} has no rows.")
-        self.names, self.n_rows = tuple(self.schema.names), first
+        stored = tuple(self.schema.names)
+        self._hive = HiveColumns(self.paths, self.file_format, stored)
+        self.names, self.n_rows = stored + self._hive.names, first
         self._units, self.starts = units, tuple(unit.first for unit in units)
 
     @abstractmethod
@@ -98,11 +104,12 @@ class FileSource(Source):
 
     def _decoded(self, unit: _Unit, columns: list[str]) -> Iterator[pyarrow.Table]:
         path, where = self.paths[unit.file], f"{self.unit} {unit.number} of "
-        pieces = self._decode(unit, columns)
-        done = 0
+        stored = [name for name in columns if name not in self._hive.names]
+        # Some column tells how many rows there are.
+        pieces, done = self._decode(unit, stored or self.schema.names[:1]), 0
         while (piece := self._attempt(path, where, lambda: next(pieces, None))) is not None:
             done += piece.num_rows
-            yield self._coded(piece)
+            yield self._hive.append_to(self._coded(piece), path).select(columns)
         if done != unit.rows:
             raise DataError(
                 f"{where}{path} had {unit.rows} rows and has {done} now: the file has changed. "
@@ -144,7 +151,7 @@ class FileSource(Source):
 class ParquetFiles(FileSource):
     """Parquet files; text stays dictionary-encoded, and only requested columns are decoded."""
 
-    unit = "row group"
+    unit, file_format = "row group", "parquet"
 
     def __init__(self, paths: Sequence[Path], label: str | None = None) -> None:
         self._metadata: dict[Path, Any] = {}
@@ -177,7 +184,7 @@ class ParquetFiles(FileSource):
 class ArrowFiles(FileSource):
     """Arrow IPC, also known as Feather, version 2."""
 
-    unit = "record batch"
+    unit, file_format = "record batch", "ipc"
 
     def _inspect(self, path: Path) -> tuple[pyarrow.Schema, list[int]]:
         import pyarrow

@@ -5,7 +5,7 @@ import pytest
 
 import fastglm as fg
 from fastglm import plots
-from fastglm.errors import ModelError
+from fastglm.errors import ModelError, SeparationWarning
 
 
 def test_forest_of_estimates_and_intervals(counts):
@@ -52,6 +52,30 @@ def test_standard_deviations_are_those_of_columns_written_out(frame):
     np.testing.assert_allclose(drawn, wanted, rtol=1e-9)
     # A level against another is 1, 0 or -1: no indicator.
     assert (expected[1:3] != 1.0).all()
+
+
+def test_standard_deviations_far_from_zero_keep_their_digits(frame):
+    far = frame.assign(age=frame.age + 2.0**27)
+    fit = fg.glm("hours ~ age", far)
+    ax = plots.coefficients(fit, standardize=True)
+    drawn = next(line for line in ax.lines if line.get_marker() == "o").get_xdata()
+    assert drawn[0] == pytest.approx(fit.params["age"] * frame.age.std(ddof=0), rel=1e-9)
+
+
+@pytest.mark.parametrize("exponentiate", [False, True])
+def test_infinite_estimates_are_arrows_beside_the_others(frame, exponentiate):
+    never = frame.assign(won=((frame.age > frame.age.median()) & (frame.region != "north")) * 1)
+    with pytest.warns(SeparationWarning):
+        fit = fg.glm("won ~ hours + C(region, Treatment('west'))", never, "binomial")
+    (name,) = fit.infinite
+    finite = [n for n in fit.names if n != name]
+    expected = plots.coefficients(fit, names=finite, exponentiate=exponentiate).get_xlim()
+    ax = plots.coefficients(fit, names=list(fit.names), exponentiate=exponentiate)
+    assert ax.get_xlim() == pytest.approx(expected)
+    arrow = next(line for line in ax.lines if line.get_marker() == "<" and len(line.get_xdata()))
+    assert arrow.get_xdata()[0] == pytest.approx(expected[0])
+    assert arrow.get_ydata()[0] == len(fit.names) - 1 - fit.names.index(name)
+    assert "infinite" in ax.get_xlabel()
 
 
 def test_columns_of_splines_are_left_out(frame):

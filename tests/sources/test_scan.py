@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import feather
 
+import fastglm as fg
 from fastglm.errors import DataError
 from fastglm.sources.scan import is_source, scan
 
@@ -253,6 +254,47 @@ def test_files_may_lay_out_their_strings_differently(table, first, tmp_path):
         found = pa.concat_tables(list(source.read(["g", "x"])))
         assert found.column("g").to_pylist() == 3 * table.column("g").to_pylist()
         assert found.column("x").to_pylist() == 3 * table.column("x").to_pylist()
+
+
+@pytest.mark.parametrize("write", [pq.write_table, feather.write_feather])
+def test_folders_give_columns(table, write, tmp_path):
+    ending = "parquet" if write is pq.write_table else "arrow"
+    for k, (year, region) in enumerate([(2023, "north"), (2023, "the south"), (2024, "north")]):
+        folder = tmp_path / f"year={year}" / f"region={region}"
+        folder.mkdir(parents=True)
+        write(table.slice(1_000 * k, 1_000), folder / f"part.{ending}")
+    source = scan(tmp_path)
+    assert source.names == ("x", "g", "k", "year", "region")
+    whole = pa.concat_tables(source.read(["region", "x", "year"]))
+    assert whole.column_names == ["region", "x", "year"]
+    assert whole["x"].to_pylist() == table["x"].to_pylist()[:3_000]
+    assert whole["year"].to_pylist() == [2023] * 2_000 + [2024] * 1_000
+    regions = ["north"] * 1_000 + ["the south"] * 1_000 + ["north"] * 1_000
+    assert whole["region"].to_pylist() == regions
+    alone = pa.concat_tables(source.read(["year"], 1_999, 2_001))
+    assert alone.column_names == ["year"]
+    assert alone["year"].to_pylist() == [2023, 2024]
+
+
+def test_columns_of_files_go_before_those_of_folders(table, tmp_path):
+    (tmp_path / "g=z").mkdir()
+    pq.write_table(table, tmp_path / "g=z" / "part.parquet")
+    source = scan(tmp_path)
+    assert source.names == ("x", "g", "k")
+    assert pa.concat_tables(source.read(["g"]))["g"].to_pylist() == table["g"].to_pylist()
+
+
+def test_a_fit_knows_the_columns_of_folders(table, tmp_path):
+    frames = []
+    for year in (2023, 2024):
+        part = table.slice(2_000 * (year - 2023), 2_000)
+        (tmp_path / f"year={year}").mkdir()
+        pq.write_table(part, tmp_path / f"year={year}" / "part.parquet")
+        frames.append(part.append_column("year", pa.array([year] * 2_000)))
+    formula = "x ~ C(year) + g"
+    streamed, there = fg.glm(formula, tmp_path), fg.glm(formula, pa.concat_tables(frames))
+    assert streamed.names == there.names
+    np.testing.assert_allclose(streamed.params, there.params, rtol=1e-10)
 
 
 def test_ordered_categories_and_strings_are_not_mixed(table, tmp_path):

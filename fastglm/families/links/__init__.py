@@ -48,3 +48,7 @@ __all__ = [
 identity, log, logit, probit, cloglog, loglog = Identity, Log, Logit, Probit, CLogLog, LogLog
 cauchy, inverse_power, inverse_squared, sqrt = Cauchy, InversePower, InverseSquared, Sqrt
 logc, nbinom = LogC, NegativeBinomial
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import scipy
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fastglm.fit.record import Fit
 
 __all__ = [
+    "HosmerLemeshow",
     "comparison_with_null",
     "dispersion_test",
     "goodness_of_fit",
@@ -35,6 +36,27 @@ __all__ = [
 SAME_PROBABILITY = 10
 
 _KINDS = ("cs", "nagelkerke", "mcf", "deviance")
+
+
+class HosmerLemeshow(NamedTuple):
+    """A test of calibration and the groups that it compares.
+
+    Attributes
+    ----------
+    test : HypothesisTest
+        Chi-squared on the groups less two degrees of freedom.
+    groups : Table
+        Trials, observed and expected successes by group.
+    """
+
+    test: HypothesisTest
+    groups: Table
+
+    def __repr__(self) -> str:
+        return f"{self.test}\n\n{self.groups}"
+
+    def _repr_html_(self) -> str:
+        return self.test._repr_html_() + self.groups._repr_html_()
 
 
 def pseudo_rsquared(fit: Fit, kind: str) -> float:
@@ -79,7 +101,7 @@ def goodness_of_fit(fit: Fit) -> Table:
     return Table("Goodness of fit", ("Pearson", "deviance"), columns)
 
 
-def hosmer_lemeshow(fit: Fit, groups: int) -> tuple[HypothesisTest, Table]:
+def hosmer_lemeshow(fit: Fit, groups: int) -> HosmerLemeshow:
     """Observed and expected successes by groups of fitted probability."""
     if not fit.family.takes_two_columns:
         raise ModelError(f"the Hosmer-Lemeshow test is of binomial models, not {fit.family.name}.")
@@ -107,7 +129,7 @@ def hosmer_lemeshow(fit: Fit, groups: int) -> tuple[HypothesisTest, Table]:
         tuple(str(k) for k in range(1, trials.size + 1)),
         {"trials": trials, "observed": observed, "expected": expected},
     )
-    return test, table
+    return HosmerLemeshow(test, table)
 
 
 def _weighted_quantiles(values: np.ndarray, weights: np.ndarray, groups: int) -> np.ndarray:

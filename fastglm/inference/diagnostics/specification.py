@@ -18,7 +18,13 @@ from fastglm.design.frames.frames import Categories
 from fastglm.design.matrix.parts import Dense, Design
 from fastglm.design.matrix.select import join_designs, select_columns
 from fastglm.design.matrix.take import take_rows
-from fastglm.errors import ConvergenceWarning, ModelError, RankWarning, StartError
+from fastglm.errors import (
+    ConvergenceWarning,
+    ModelError,
+    RankWarning,
+    SeparationWarning,
+    StartError,
+)
 from fastglm.families import Family
 from fastglm.families.links import Power
 from fastglm.inference.hypothesis_tests.refits import intercept_column
@@ -59,6 +65,9 @@ def _other_fit(fit: Fit, design: Design | None = None, family: Family | None = N
         start = np.append(np.nan_to_num(fit.estimates), np.zeros(more))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RankWarning)
+        if fit.infinite:
+            # The fit itself has told it.
+            warnings.simplefilter("ignore", SeparationWarning)
         return model.fit(
             tol=1e-10,
             max_iter=200,

@@ -17,6 +17,7 @@ from fastglm.design.frames.frames import Categories
 from fastglm.design.frames.output import frame_of
 from fastglm.entry import entry_points
 from fastglm.errors import ModelError, require_package
+from fastglm.fit.ratios import to_ratio
 from fastglm.inference.effects.counterfactual import Counterfactual
 from fastglm.inference.evaluation.groups import Observed, observed
 from fastglm.inference.hypothesis_tests.refits import intercept_column
@@ -155,7 +156,7 @@ def rating_table(
         )
         for name in (parts[0] if parts else ())
     }
-    return RatingTable(float(np.exp(log_base)), kind, joined, rows.rows.frame, shown)
+    return RatingTable(float(to_ratio(log_base)), kind, joined, rows.rows.frame, shown)
 
 
 def _constant(fit: Fit) -> float:
@@ -258,9 +259,9 @@ def _term_rows(
         "term": [term.name] * n_cells,
         "level": [" × ".join(_text(v) for v in cell) for cell in cells],
         "is_base": np.array([cell == base for cell in cells]),
-        "relativity": np.exp(log_ratio),
-        "lower": np.exp(log_ratio - half),
-        "upper": np.exp(log_ratio + half),
+        "relativity": to_ratio(log_ratio),
+        "lower": to_ratio(log_ratio - half),
+        "upper": to_ratio(log_ratio + half),
     }
     return part, float(X[-1] @ np.nan_to_num(beta))
 

@@ -84,6 +84,15 @@ def test_hosmer_lemeshow_equals_its_definition(frame):
     np.testing.assert_array_equal(table["trials"], 60)
 
 
+def test_hosmer_lemeshow_prints_its_test_above_its_groups(frame):
+    found = fg.glm("b ~ x", frame, "binomial").hosmer_lemeshow()
+    test, groups = found
+    assert repr(found) == f"{test}\n\n{groups}"
+    html = found._repr_html_()
+    assert html.startswith(test._repr_html_())
+    assert html.endswith(groups._repr_html_())
+
+
 def test_hosmer_lemeshow_counts_repeated_rows(frame):
     counted = fg.glm("b ~ x", frame, "binomial", freq_weights="f").hosmer_lemeshow(6)
     frame = frame.loc[frame.index.repeat(frame.f)]
