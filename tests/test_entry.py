@@ -29,7 +29,7 @@ def traceback_of(line, **environment):
 
 
 LINES = [
-    "res.avg_slopes()",
+    "res.t_test()",
     'fg.glm("y ~ z", data)',
     'fg.GLM.from_formula("y ~ x + (", data)',
     "fg.GLM([1.0, None], [[1.0], [2.0]])",
@@ -59,5 +59,5 @@ def test_the_whole_traceback_can_be_had():
 
 def test_a_missing_argument_names_the_class_that_users_know():
     res = fg.glm("y ~ x", {"x": [1.0, 2.0, 3.0, 4.0], "y": [1.0, 2.0, 2.0, 5.0]})
-    with pytest.raises(fg.errors.OptionError, match=r"^Results\.avg_slopes\(\) missing 1 required"):
-        res.avg_slopes()
+    with pytest.raises(fg.errors.OptionError, match=r"^Results\.t_test\(\) missing 1 required"):
+        res.t_test()

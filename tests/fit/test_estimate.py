@@ -203,7 +203,7 @@ def test_a_link_without_such_means_is_named():
 
 def test_a_link_whose_domain_steps_keep_leaving_is_named():
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(3000, 8))
+    X = rng.normal(size=(30_000, 8))
     X[:, 0] = 1.0
     y = rng.wald(np.exp(X @ np.full(8, 0.3)), 2.0)
     with pytest.warns(fg.errors.ConvergenceWarning, match=r"means that link '1/mu\^2' does not"):

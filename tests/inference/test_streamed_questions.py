@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -41,6 +42,8 @@ def numbers(found):
         found = [column for column in found.to_pydict().values() if isinstance(column[0], float)]
     elif isinstance(getattr(found, "columns", None), dict):
         found = list(found.columns.values())
+    elif isinstance(found, pd.DataFrame):
+        found = [found[name] for name in found.select_dtypes("float")]
     return np.concatenate([np.ravel(np.asarray(column, dtype=float)) for column in found])
 
 

@@ -13,8 +13,10 @@ from __future__ import annotations
 RANK_TOLERANCE = 1e-10
 #: Shortest share of a step that is tried.
 SHORTEST_STEP = 2.0**-40
-#: Most sweeps for each iteration that is allowed, where steps keep being shortened.
-MOST_SWEEPS = 4.0
+#: Most sweeps for each iteration that is allowed, where steps keep being shortened, if they read
+#: more than this many rows. Optima at the boundary of the domain take 20 sweeps an iteration, which
+#: cost nothing if rows are few.
+MOST_SWEEPS, FEW_ROWS_SWEPT = 4.0, 1e6
 
 # -- when a run has converged
 

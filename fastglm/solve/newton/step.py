@@ -23,6 +23,7 @@ from fastglm.kernels.blocks.table import (
     N_DESIGN,
     N_ELIMINATED,
     N_KEPT,
+    N_ROWS,
     N_STORED,
     PARTIALS,
     STATE,
@@ -38,7 +39,12 @@ from fastglm.kernels.compiler.decorators import entry, inline, noinline
 from fastglm.kernels.compiler.intrinsics import call_row_block, pointer
 from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.kernels.math.cholesky import dot, factorize_gram
-from fastglm.solve.newton.constants import MOST_SWEEPS, RANK_TOLERANCE, SHORTEST_STEP
+from fastglm.solve.newton.constants import (
+    FEW_ROWS_SWEPT,
+    MOST_SWEEPS,
+    RANK_TOLERANCE,
+    SHORTEST_STEP,
+)
 from fastglm.solve.newton.convergence import (
     is_acceptable,
     is_at_boundary,
@@ -125,7 +131,9 @@ def shorten(table, state):
     Where no share of a step is any good, the L-BFGS pairs may be to blame: once more without them.
     Where most steps must be shortened many times over, sweeps run out before iterations do.
     """
-    if math.isfinite(state[DEVIANCE]) and state[N_SWEEPS] >= MOST_SWEEPS * state[MAX_ITERATIONS]:
+    sweeps = state[N_SWEEPS]
+    too_many = sweeps >= MOST_SWEEPS * state[MAX_ITERATIONS]
+    if too_many and sweeps * table[N_ROWS] > FEW_ROWS_SWEPT and math.isfinite(state[DEVIANCE]):
         state[STATUS] = TOO_MANY
         return
     state[STEP_LENGTH] *= 0.5
