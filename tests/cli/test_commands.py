@@ -3,7 +3,6 @@ import io
 import json
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+from cli_cases import MODEL, ROWS
 
 import fastglm as fg
 from fastglm.cli import commands as cli
@@ -20,53 +20,6 @@ from fastglm.cli import help_text as command_help
 from fastglm.data.files import read_table
 from fastglm.data.writing import write_table
 from fastglm.sources.files import ParquetFiles
-
-ROWS = 300
-
-
-@pytest.fixture(scope="module")
-def frame():
-    rng = np.random.default_rng(11)
-    x, years = rng.normal(size=ROWS), rng.uniform(0.2, 2, ROWS)
-    region = rng.choice(["north", "south", "west"], ROWS)
-    return pd.DataFrame(
-        {
-            "claims": rng.poisson(years * np.exp(0.3 * x - 0.2)),
-            "x": x,
-            "region": region,
-            "years": years,
-            "log_years": np.log(years),
-            "count": rng.integers(1, 4, ROWS),
-            "weight": rng.uniform(0.5, 2, ROWS),
-            "unused": "text",
-        }
-    )
-
-
-@pytest.fixture
-def folder(frame, tmp_path, monkeypatch):
-    """A folder to work in, with the frame as a file of each kind."""
-    for ending in ("csv", "parquet", "feather"):
-        write_table(pa.Table.from_pandas(frame), tmp_path / f"data.{ending}")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run the command as a shell would: exit code, standard output and standard error."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["fastglm", *arguments])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        captured = capsys.readouterr()
-        return stopped.value.code, captured.out, captured.err
-
-    return run
-
-
-MODEL = ("claims ~ x + region", "--family", "poisson", "--exposure", "years")
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet", "feather"])
@@ -494,78 +447,3 @@ def test_text_is_no_response_of_numbers(folder, run):
         code, _, said = run("fit", file, "region ~ x")
         assert code == 2
         assert "The response 'region' holds text" in said
-
-
-def test_files_of_a_folder_are_fitted_and_predicted_a_few_rows_at_a_time(folder, run, frame):
-    Path("many").mkdir()
-    table = pa.Table.from_pandas(frame)
-    write_table(table.slice(0, 20), "many/a.parquet")
-    write_table(table.slice(20), "many/b.parquet")
-    formula = "claims ~ x + region"
-    asked = ("-f", "poisson", "--memory", "50MB", "--checkpoint", "fit.ckpt", "-o", "m.json")
-    for data in ("many", "many/*.parquet", "data.parquet"):
-        code, _, err = run("fit", data, formula, *asked)
-        assert code == 0, err
-        assert not Path("fit.ckpt").exists()
-        assert f"{len(frame)} rows" in err
-        code, _, _ = run("predict", "m.json", data, "-o", "scored", "--keep", "x", "--interval")
-        assert code == 0
-        scored = pyarrow.parquet.read_table("scored")
-        assert scored.column_names == ["x", "prediction", "lower", "upper"]
-        fit = fg.glm(formula, frame, "poisson")
-        np.testing.assert_allclose(scored["prediction"], fit.predict(frame), rtol=1e-6)
-        shutil.rmtree("scored")
-
-
-def test_a_fit_is_resumed_from_a_checkpoint_that_is_there(folder, run):
-    code, _, err = run("fit", "data.parquet", "claims ~ x", "--resume", "--checkpoint", "fit.ckpt")
-    assert (code, err) == (2, "error: --resume needs a checkpoint, but there is no fit.ckpt.\n")
-    Path("fit.ckpt").write_text("nothing")
-    code, _, err = run("fit", "data.parquet", "claims ~ x", "--resume", "--checkpoint", "fit.ckpt")
-    assert code == 2
-    assert err.startswith("error: fit.ckpt is no checkpoint")
-
-
-@pytest.mark.parametrize("ending", ["csv", "parquet", "feather"])
-def test_standard_input(ending, folder, run, monkeypatch):
-    def piped(*arguments):
-        text = io.TextIOWrapper(io.BytesIO((folder / f"data.{ending}").read_bytes()))
-        monkeypatch.setattr(sys, "stdin", text)
-        return run(*arguments)
-
-    _, wanted, _ = run("fit", f"data.{ending}", *MODEL, "-o", "model.json")
-    code, out, err = piped("fit", "-", *MODEL)
-    assert (code, out) == (0, wanted)
-    assert err.startswith("300 rows, ")
-    _, streamed, _ = piped("fit", "-", *MODEL, "--memory", "100MB")
-    assert streamed.splitlines()[-4] == wanted.splitlines()[-4]
-    _, wanted, _ = run("predict", "model.json", f"data.{ending}")
-    code, out, _ = piped("predict", "model.json", "-")
-    assert (code, out) == (0, wanted)
-
-
-def test_standard_input_that_is_empty(folder, run, monkeypatch):
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
-    code, out, err = run("fit", "-", *MODEL)
-    assert (code, out) == (2, "")
-    assert err.startswith("error: standard input is empty: ")
-
-
-def test_rows_alike_are_fitted_as_one(folder, run):
-    options = ("claims ~ region", "--family", "poisson")
-    _, wanted, _ = run("fit", "data.parquet", *options)
-    code, out, err = run("fit", "data.parquet", *options, "--compress")
-    assert code == 0
-    assert [line for line in out.splitlines() if "region" in line] == [
-        line for line in wanted.splitlines() if "region" in line
-    ]
-    assert re.match(r"300 rows, \d\d distinct, 1 sweeps: ", err)
-    _, _, err = run("fit", "data.parquet", *options, "--no-compress", "--memory", "1GB")
-    assert "distinct" not in err
-
-
-def test_a_line_for_each_pass(folder, run):
-    code, _, err = run("fit", "data.parquet", *MODEL, "--memory", "1GB", "--progress")
-    assert code == 0
-    assert err.startswith("pass 1: 300 of 300 rows, ")
-    assert err.splitlines()[-1].startswith("300 rows, ")
