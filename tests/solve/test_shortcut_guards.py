@@ -409,3 +409,47 @@ def test_the_factor_of_a_sample_that_lost_columns_is_not_used(monkeypatch, n_ali
     )
     subsample._start_from_sample(run, sample, 0.125)
     assert taken == frozen
+
+
+def test_rounding_of_rows_that_no_chunk_is_like_is_magnified():
+    correction = object.__new__(sampled_correction._Correction)
+    correction.run = SimpleNamespace(inflation=10.0)
+    correction.diagonal = np.arange(3)
+    correction.total = np.array([100.0, 100.0, 0.0])
+    correction.before = np.array([[10.0, 8.0, 0.0], [10.0, 8.0, 0.0]])
+    correction.chunks = SimpleNamespace(weight=5.0)
+    correction.has_float32_gram = True
+    np.testing.assert_allclose(
+        correction._rounding_elsewhere(), 10.0 * chunks.FLOAT32_ROUNDING * 0.2
+    )
+    correction.has_float32_gram = False
+    assert correction._rounding_elsewhere() == 0.0
+
+
+def test_the_variances_decide_between_a_correction_and_a_sweep(monkeypatch):
+    """Weights correlate the columns: a bound by the inflation alone would ask for one more sweep."""
+    monkeypatch.setattr(sampled_correction, "may_sample_rounding", lambda rows, inflation: True)
+    # As of many more rows, which chunks are more like.
+    monkeypatch.setattr(sampled_correction, "FLOAT32_ROUNDING", 1e-9)
+    judged, judge = [], sampled_correction._Correction.is_certain
+
+    def spy(self, inverse, most):
+        by_inflation = (self.run.inflation * self._errors(self.diagonal)).max()
+        parts = self._error_of_variances(inverse), self._rounding_elsewhere()
+        judged.append((by_inflation, *parts, self.has_float32_gram))
+        between = np.sqrt(by_inflation * sum(parts))
+        assert judge(self, inverse, between)
+        assert not judge(self, inverse, 0.99 * sum(parts))
+        return judge(self, inverse, most)
+
+    monkeypatch.setattr(sampled_correction._Correction, "is_certain", spy)
+    generator = np.random.default_rng(10)
+    X = generator.standard_normal((ROWS, 6))
+    X[:, 0] = 1.0
+    y = generator.poisson(np.exp(X @ np.full(6, 0.45))).astype(float)
+    found = fg.GLM(y, X, "poisson").fit()
+    ((by_inflation, of_variances, elsewhere, float32),) = judged
+    assert float32
+    assert elsewhere > 0.0
+    assert of_variances + elsewhere < 0.7 * by_inflation
+    check(found, y, X)

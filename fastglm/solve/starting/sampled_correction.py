@@ -21,7 +21,6 @@ from fastglm.kernels.blocks.table import (
     FLOAT32_GRAM,
     N_SUMS,
     SUM_PEARSON,
-    WITH_DIAGONAL,
     WITH_GRAM,
 )
 from fastglm.kernels.passes.sweep import sweep_kernel
@@ -98,14 +97,15 @@ def sampled_gradient_correction(run: Run, start: np.ndarray, options: SolverOpti
     able to settle a sweep that follows.
     """
     chunks, vectors = _Chunks(run, CHUNKS), run.vectors
-    k, below, scores = len(chunks.sums), np.tril(chunks.grams), chunks.scores.copy()
+    k, before = len(chunks.sums), chunks.sums.copy()
+    below, scores = np.tril(chunks.grams), chunks.scores.copy()
     vectors[at.COEFFICIENTS] = reached = vectors[at.TRIAL].astype(np.float32).astype(np.float64)
     moved = reached - start
     diagonals = np.diagonal(below, axis1=1, axis2=2)
     predicted = below @ moved + np.swapaxes(below, 1, 2) @ moved - diagonals * moved
     run.write_beta(reached)
     run.set_precision(float32=True)
-    chunks.visit(sweep_kernel, run.table, FLOAT32 | WITH_DIAGONAL, options.n_threads)
+    chunks.visit(sweep_kernel, run.table, FLOAT32 | WITH_GRAM, options.n_threads)
     run.set_precision(float32=False)
     remainders = chunks.weight * (chunks.scores - scores + predicted)
     # The step itself has been rounded: what the Gram matrix predicts is not quite zero.
@@ -119,9 +119,9 @@ def sampled_gradient_correction(run: Run, start: np.ndarray, options: SolverOpti
         return False
     vectors[at.COEFFICIENTS] = reached + further
     # The chunks will have to estimate what a step as long as this correction's error changes.
-    changes = np.diagonal(chunks.grams, axis1=1, axis2=2) - diagonals
     length = math.sqrt((errors * solved[:, 1:]).sum() / decrement)
-    error = run.inflation * length * (chunks.error_of(changes) / diagonal).max()
+    variances = _Variances(run, run.invert(), run.partials[0])
+    error = length * variances.error_of(chunks, before, chunks.sums - before, 0.0)
     return bool(error <= ERROR_SHARE * STANDARD_ERROR_SLACK * options.tol)
 
 
@@ -213,10 +213,9 @@ class _Correction:
         self.change = chunks.sums - self.before
 
     @property
-    def _own(self) -> float:
-        """Largest change and rounding, as a share, of rows unlike those of the chunks."""
-        remaining_change = float(self.run.state[at.REMAINING_CHANGE]) if self.is_left else 0.0
-        return remaining_change + (FLOAT32_ROUNDING if self.has_float32_gram else 0.0)
+    def _remaining_change(self) -> float:
+        """Largest change of a weight, as a share, that is left."""
+        return float(self.run.state[at.REMAINING_CHANGE]) if self.is_left else 0.0
 
     def is_certain(self, inverse: Inverse, most: float) -> bool:
         """Whether the error is below `most`, as a share, of every variance and the dispersion."""
@@ -227,38 +226,34 @@ class _Correction:
         diagonal = self._errors(self.diagonal)
         if (self.run.inflation * diagonal <= most).all():
             return True
-        # Changed weights alone are not magnified as rounding is: the variances show by how much.
-        is_small = self.run.row_table.n_columns <= MOST_COLUMNS
-        return not self.has_float32_gram and is_small and self._error_of_variances(inverse) <= most
+        # Few changes are magnified as much as any could be: the variances show by how much.
+        if self.run.row_table.n_columns > MOST_COLUMNS:
+            return False
+        return self._error_of_variances(inverse) + self._rounding_elsewhere() <= most
 
     def _errors(self, watched: np.ndarray) -> np.ndarray:
         """Errors of those of all rows' sums, as shares of them."""
-        chunks, size = self.chunks, self.total[watched]
-        errors = chunks.error_of(self.change[:, watched])
-        unlike = np.abs(chunks.weight * self.before[:, watched].sum(axis=0) - size)
-        known = size > 0.0
-        return np.maximum(errors, self._own * unlike)[known] / size[known]
+        known = watched[self.total[watched] > 0.0]
+        errors = self.chunks.error_of(self.change[:, known]) / self.total[known]
+        own = self._remaining_change + (FLOAT32_ROUNDING if self.has_float32_gram else 0.0)
+        return np.maximum(errors, own * self._unlike(known))
+
+    def _unlike(self, watched: np.ndarray) -> np.ndarray:
+        """Shares of these sums that the chunks, in proportion, have too much or too little."""
+        size = self.total[watched]
+        return np.abs(self.chunks.weight * self.before[:, watched].sum(axis=0) / size - 1.0)
+
+    def _rounding_elsewhere(self) -> float:
+        """Largest share of a variance that the rounding of rows unlike the chunks' may be."""
+        known = self.diagonal[self.total[self.diagonal] > 0.0]
+        if not self.has_float32_gram:
+            return 0.0
+        return float(self.run.inflation * FLOAT32_ROUNDING * self._unlike(known).max(initial=0.0))
 
     def _error_of_variances(self, inverse: Inverse) -> float:
-        """Largest error of a coefficient's variance, as a share, by what each chunk changes of it.
-
-        That of coefficient j is u'Gu, with the column u of the inverse G^-1.
-        """
-        run, chunks = self.run, self.chunks
-        standard = StandardizedColumns(run.scaling, run.row_table)
-        root = standard.to_standardized_centered(inverse.root, inverse.centering)
-        columns = (root @ inverse.root.T)[:, run.vectors[at.PIVOT] > 0.0]
-
-        def parts(sums: np.ndarray) -> np.ndarray:
-            gram = design_gram(run.row_table, sums[self.gram])
-            return np.asarray(np.einsum("ij,ij->j", columns, gram @ columns))
-
-        whole = parts(self.total)
-        errors = chunks.error_of(np.array([parts(change) for change in self.change]))
-        unlike = np.abs(chunks.weight * parts(self.before.sum(axis=0)) - whole)
-        with np.errstate(all="ignore"):
-            shares = np.maximum(errors, self._own * unlike) / whole
-        return float(shares.max(initial=0.0)) if np.isfinite(shares).all() else math.inf
+        """Largest error of a coefficient's variance, as a share; see `_Variances`."""
+        variances = _Variances(self.run, inverse, self.total)
+        return variances.error_of(self.chunks, self.before, self.change, self._remaining_change)
 
     def add(self) -> None:
         """Adds it to the sums of all rows, in proportion, and factors their Gram matrix anew."""
@@ -271,3 +266,32 @@ class _Correction:
         if self.changes_gram:
             total[self.gram] += change[self.gram]
             self.run.table.run(factor_kernel)
+
+
+class _Variances:
+    """Variances of coefficients as sums over rows: u'Gu for the column u of the inverse G^-1."""
+
+    def __init__(self, run: Run, inverse: Inverse, total: np.ndarray) -> None:
+        self._row_table = run.row_table
+        standard = StandardizedColumns(run.scaling, run.row_table)
+        root = standard.to_standardized_centered(inverse.root, inverse.centering)
+        self._columns = (root @ inverse.root.T)[:, run.vectors[at.PIVOT] > 0.0]
+        self._whole = self._parts(total)
+
+    def _parts(self, sums: np.ndarray) -> np.ndarray:
+        """Parts of the variances that come from rows with these sums."""
+        gram = design_gram(self._row_table, sums[: self._row_table.gram_order**2])
+        return np.asarray(np.einsum("ij,ij->j", self._columns, gram @ self._columns))
+
+    def error_of(
+        self, chunks: Chunks, before: np.ndarray, change: np.ndarray, elsewhere: float
+    ) -> float:
+        """Largest error, as a share, where chunks' changes stand for those of all rows.
+
+        Weights of rows unlike the chunks' change by a share `elsewhere` at most.
+        """
+        errors = chunks.error_of(np.array([self._parts(part) for part in change]))
+        unlike = np.abs(chunks.weight * self._parts(before.sum(axis=0)) - self._whole)
+        with np.errstate(all="ignore"):
+            shares = np.maximum(errors, elsewhere * unlike) / self._whole
+        return float(shares.max(initial=0.0)) if np.isfinite(shares).all() else math.inf
