@@ -14,6 +14,7 @@ import typer
 
 import fastglm
 from fastglm.cli import help_text as text
+from fastglm.cli.cluster import dask_client
 from fastglm.cli.terminal import Watch, as_options, plain_warnings, say
 from fastglm.data.files import CSV, column_names, read_table
 from fastglm.data.standard_input import from_standard_input
@@ -104,6 +105,7 @@ def fit(
     checkpoint: text.Checkpoint = None,
     resume: text.Resume = False,
     compress: text.Compress = None,
+    dask: text.Dask = None,
     progress: text.ShowProgress = False,
     as_json: text.AsJson = False,
     output: text.ModelOut = None,
@@ -116,17 +118,17 @@ def fit(
     columns: dict[str, Any] = {"offset": offset, "exposure": exposure}
     columns |= {"var_weights": weights, "freq_weights": freq_weights}
     chosen = _family(family, link, {"alpha": alpha, "var_power": var_power, "variance": variance})
-    of_fit: dict[str, Any] = {"max_iter": max_iter, "cov_type": cov_type, "separation": separation}
-    of_fit["bias_reduction"] = bias_reduction
-    if cov_type == "cluster" and groups is None:
-        raise ModelError("--cov-type cluster needs --groups, the column of the groups.")
-    if groups is not None:
-        of_fit["cov_kwds"] = {"groups": groups}
-    with _from_input(data) as data, Watch(f"reading {data}", progress) as watch:
+    of_fit: dict[str, Any] = {"max_iter": max_iter, "separation": separation}
+    of_fit |= {"bias_reduction": bias_reduction} | _covariance(cov_type, groups)
+    with (
+        dask_client(dask, threads) as client,
+        _from_input(data) as data,
+        Watch(f"reading {data}", progress) as watch,
+    ):
         model: GLM | StreamedGLM
         with watch.stage("read", f"reading {data}"):
-            if memory is not None or checkpoint is not None or compress or is_many(data):
-                of_fit["checkpoint"] = _checkpoint(checkpoint, resume)
+            if is_many(data) or compress or not (memory is checkpoint is client is None):
+                of_fit |= {"checkpoint": _checkpoint(checkpoint, resume), "client": client}
                 model = StreamedGLM(
                     *(formula, scan(data, delimiter), chosen),
                     **columns,
@@ -163,6 +165,7 @@ def predict(
     interval: text.Interval = False,
     delimiter: text.Delimiter = None,
     threads: text.Threads = None,
+    dask: text.Dask = None,
 ) -> None:
     """Predict the rows of a file."""
     _require_folder(output)
@@ -171,9 +174,13 @@ def predict(
         raise DataError(f"{model} has several linear predictors: predict from Python.")
     if fitted.fitted_formula is None:
         raise DataError(f"{model} was fitted to arrays without names: predict from Python.")
-    with _from_input(new) as new, Watch(f"reading {new}") as watch:
+    with (
+        dask_client(dask, threads) as client,
+        _from_input(new) as new,
+        Watch(f"reading {new}") as watch,
+    ):
         with watch.stage("read", f"reading {new}"):
-            if is_many(new) or not new.name.lower().endswith(CSV):
+            if client is not None or is_many(new) or not new.name.lower().endswith(CSV):
                 source = scan(new, delimiter)
             else:
                 columns = [offset, exposure, *(keep or ())]
@@ -189,6 +196,7 @@ def predict(
                 exposure=exposure,
                 unseen=unseen,
                 n_threads=threads,
+                client=client,
             )
     say(_times(watch, n_rows))
 
@@ -282,6 +290,14 @@ def _checkpoint(path: Path | None, resume: bool) -> Path | None:
         where = "--checkpoint" if path is None else str(path)
         raise ModelError(f"--resume needs a checkpoint, but there is no {where}.")
     return path
+
+
+def _covariance(cov_type: str, groups: str | None) -> dict[str, Any]:
+    """Arguments of `fit` for the covariance of the estimates."""
+    if cov_type == "cluster" and groups is None:
+        raise ModelError("--cov-type cluster needs --groups, the column of the groups.")
+    grouped = {} if groups is None else {"cov_kwds": {"groups": groups}}
+    return {"cov_type": cov_type} | grouped
 
 
 def _require_writable(files: Mapping[str, Path | None]) -> None:

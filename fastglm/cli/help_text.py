@@ -43,6 +43,7 @@ Examples:
     fastglm fit claims.parquet "n ~ region" -f poisson --exposure years -o model.json
     fastglm fit costs.csv "cost ~ age + sex" -f gamma --link log --report costs.html
     fastglm fit 'claims/*.parquet' "n ~ region" -f poisson --memory 800MB --checkpoint fit.ckpt
+    fastglm fit 'claims/*.parquet' "n ~ region" -f poisson --dask tcp://host:8786
 
     gunzip -c claims.csv.gz | fastglm fit - "n ~ region" -f poisson
 
@@ -61,6 +62,7 @@ Examples:
     fastglm predict model.json new.parquet -o predictions.parquet
     fastglm predict model.json new.csv --which linear --unseen nan > predictions.csv
     fastglm predict model.json 'new/*.parquet' -o scored --keep id --interval
+    fastglm predict model.json 'new/*.parquet' -o scored --dask tcp://host:8786
     cat new.csv | fastglm predict model.json - > predictions.csv
 """
 
@@ -117,6 +119,14 @@ Checkpoint = Annotated[
     Path | None, Option(help="Keep the sums of passes here: a fit that was stopped goes on.")
 ]
 Resume = Annotated[bool, Option("--resume", help="Go on: the checkpoint must be there.")]
+Dask = Annotated[
+    Text,
+    Option(
+        metavar="ADDRESS",
+        help='Of the scheduler of a Dask cluster, such as "tcp://host:8786"; or "local": one of '
+        "processes here.",
+    ),
+]
 Compress = Annotated[
     bool | None,
     Option(

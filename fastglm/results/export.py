@@ -32,6 +32,7 @@ class ExportMethods(Fit):
         exposure: Any = None,
         unseen: str = "raise",
         n_threads: int | None = None,
+        client: Any = None,
     ) -> int:
         """Predict rows that need not fit into memory, into a file or a folder.
 
@@ -55,6 +56,10 @@ class ExportMethods(Fit):
         unseen : {"raise", "nan"}, default "raise"
             What to do with rows that hold a level the fit has not seen.
         n_threads : int, optional
+        client : dask.distributed.Client, optional
+            Of a cluster whose workers read and predict the rows; they are written here, in their
+            order. A source that can be read from its first row alone, such as a function, is
+            predicted here.
 
         Returns
         -------
@@ -67,7 +72,9 @@ class ExportMethods(Fit):
         DataError
             Naming what is wrong with the new rows, or if nothing can be written there.
         ModelError
-            If an option is out of range.
+            If an option is out of range, or a cluster loses its workers.
+        MissingPackageError
+            If there is a client, but no dask.distributed.
 
         Examples
         --------
@@ -89,6 +96,7 @@ class ExportMethods(Fit):
             exposure=exposure,
             unseen=unseen,
             n_threads=n_threads,
+            client=client,
         )
 
     def to_sql(

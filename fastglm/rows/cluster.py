@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -20,7 +20,7 @@ from fastglm.passes.windows import shape_of
 from fastglm.rows.windows import RowReader
 from fastglm.rows.workers import Job, forget, sweep_ranges
 
-__all__ = ["DaskWorkers", "require_client"]
+__all__ = ["DaskWorkers", "Tasks", "pickled", "require_client"]
 
 #: Tasks of a pass for each thread of a worker; few, as each costs the scheduler milliseconds.
 TASKS_PER_THREAD = 3
@@ -52,6 +52,52 @@ def require_client(client: Any) -> None:
         )
 
 
+class Tasks:
+    """Tasks of a Dask cluster, whose loss of workers is an error that says what to do.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    """
+
+    def __init__(self, client: Any) -> None:
+        self.client, self._token = client, uuid.uuid4().hex
+
+    def submit(self, function: Callable[..., Any], *arguments: Any, address: str) -> Any:
+        """Future of a call by a worker, preferably that of an address."""
+        return self.client.submit(
+            function,
+            *arguments,
+            key=f"fastglm-{self._token}-{uuid.uuid4().hex}",
+            pure=False,
+            workers=[address],
+            allow_other_workers=True,
+        )
+
+    def threads(self) -> dict[str, int]:
+        """Number of threads by worker address; waits until there is a worker."""
+        end = time.monotonic() + PATIENCE
+        while not (threads := self.client.nthreads()):
+            if time.monotonic() > end:
+                raise ModelError(_LOST.format(reason=f"none for {PATIENCE:.0f} seconds"))
+            time.sleep(min(LOOK, PATIENCE))
+        return threads
+
+    def result(self, future: Any) -> Any:
+        """Result of a task; waits without limit as long as there are workers."""
+        from distributed import CancelledError, KilledWorker
+
+        try:
+            while not _is_done(future):
+                self.threads()
+            return future.result()
+        except KilledWorker as error:
+            reason = "a task ended several of them"
+            raise ModelError(_LOST.format(reason=reason)) from error
+        except CancelledError as error:
+            raise ModelError(_LOST.format(reason="its scheduler let the work go")) from error
+
+
 class DaskWorkers:
     """Sums over ranges of grains by the workers of a cluster; see `fastglm.passes.source.Workers`.
 
@@ -67,10 +113,14 @@ class DaskWorkers:
     def __init__(self, client: Any, rows: StreamedRows, memory: int) -> None:
         reader = rows.windows
         assert isinstance(reader, RowReader)
-        self._client, self._row_table, self._family = client, rows.row_table, reader.model.family
+        self._tasks, self._row_table, self._family = (
+            Tasks(client),
+            rows.row_table,
+            reader.model.family,
+        )
         self._job = Job(
             uuid.uuid4().hex,
-            _pickled(reader),
+            pickled((reader.source, reader.model), reader.source.label),
             reader.window_grains,
             shape_of(rows.row_table),
             memory,
@@ -84,60 +134,35 @@ class DaskWorkers:
         return None if request is None or not shares else self._sums(request, shares)
 
     def _sums(self, request: Any, shares: list[tuple[int, int]]) -> Iterator[Any]:
-        client, job = self._client, self._job
-        threads = self._threads()
+        tasks = self._tasks
+        threads = tasks.threads()
         parts = _parts(shares, TASKS_PER_THREAD * sum(threads.values()))
         addresses = sorted(threads)
         futures = [
-            client.submit(
+            # Preferably the worker that has these rows in memory from the previous pass.
+            tasks.submit(
                 sweep_ranges,
-                job,
+                self._job,
                 request,
                 part,
-                key=f"fastglm-{job.token}-{uuid.uuid4().hex}",
-                pure=False,
-                # Preferably the worker that has these rows in memory from the previous pass.
-                workers=[addresses[k * len(addresses) // len(parts)]],
-                allow_other_workers=True,
+                address=addresses[k * len(addresses) // len(parts)],
             )
             for k, part in enumerate(parts)
         ]
         try:
             for k, part in enumerate(parts):
                 tree = TreeSum()
-                for node in self._result(futures[k]):
+                for node in tasks.result(futures[k]):
                     tree.add_node(*node)
                 yield part[0][0], part[-1][1], tree
         finally:
-            client.cancel(futures)
-
-    def _threads(self) -> dict[str, int]:
-        """Number of threads by worker address; waits until there is a worker."""
-        end = time.monotonic() + PATIENCE
-        while not (threads := self._client.nthreads()):
-            if time.monotonic() > end:
-                raise ModelError(_LOST.format(reason=f"none for {PATIENCE:.0f} seconds"))
-            time.sleep(min(LOOK, PATIENCE))
-        return threads
-
-    def _result(self, future: Any) -> Any:
-        """Result of a task; waits without limit as long as there are workers."""
-        from distributed import CancelledError, KilledWorker
-
-        try:
-            while not _is_done(future):
-                self._threads()
-            return future.result()
-        except KilledWorker as error:
-            reason = "a task ended several of them"
-            raise ModelError(_LOST.format(reason=reason)) from error
-        except CancelledError as error:
-            raise ModelError(_LOST.format(reason="its scheduler let the work go")) from error
+            tasks.client.cancel(futures)
 
     def close(self) -> None:
         """Makes the workers release the rows."""
-        if self._client.status == "running":
-            self._client.run(forget, self._job.token, on_error="ignore")
+        client = self._tasks.client
+        if client.status == "running":
+            client.run(forget, self._job.token, on_error="ignore")
 
 
 def _is_done(future: Any) -> bool:
@@ -151,14 +176,21 @@ def _is_done(future: Any) -> bool:
     return True
 
 
-def _pickled(reader: RowReader) -> bytes:
+def pickled(what: tuple[Any, ...], label: str) -> bytes:
+    """A source and what is asked of it as bytes for other processes.
+
+    Raises
+    ------
+    ModelError
+        If the source, called `label`, cannot be sent.
+    """
     from distributed.protocol import pickle
 
     try:
-        return pickle.dumps((reader.source, reader.model))
+        return bytes(pickle.dumps(what))
     except Exception as error:
         raise ModelError(
-            f"{reader.source.label} cannot be sent to workers ({type(error).__name__}): write the "
+            f"{label} cannot be sent to workers ({type(error).__name__}): write the "
             "rows to Parquet files that all of them can read, and give their path."
         ) from error
 

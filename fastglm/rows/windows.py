@@ -34,6 +34,7 @@ __all__ = [
     "columns_used",
     "piece_of",
     "read_pieces",
+    "shares_of",
     "telling_rows",
 ]
 
@@ -87,16 +88,7 @@ class RowReader:
 
     def shares(self) -> list[tuple[int, int]]:
         """See `Windows.shares`; each share is the grains that begin in one unit of the source."""
-        n_grains = count_grains(self.n_rows)
-        if self.source.starts is None:
-            return [(0, n_grains)]
-        edges = [0]
-        for start in self.source.starts:
-            grain = count_grains(start)
-            if grain - edges[-1] >= self.window_grains:
-                edges.append(grain)
-        edges.append(n_grains)
-        return [(a, b) for a, b in pairwise(edges) if a < b]
+        return shares_of(self.source, self.window_grains)
 
     def read(self, first: int, last: int, checked: bool = False) -> Iterator[Window]:
         """See `Windows.read`."""
@@ -187,6 +179,22 @@ class RowReader:
     def _build_row_table(self, rows: ModelRows) -> RowTable:
         weights = rows.variance_weights if self.single else rows.prior_weights
         return build_row_table(rows.design, rows.response, weights, rows.offset)
+
+
+def shares_of(source: Source, least: int) -> list[tuple[int, int]]:
+    """Ranges of grains of a source that can be read by themselves, of `least` grains or more.
+
+    Its number of rows must be known.
+    """
+    assert source.n_rows is not None
+    n_grains = count_grains(source.n_rows)
+    edges = [0]
+    for start in source.starts or ():
+        grain = count_grains(start)
+        if grain - edges[-1] >= least:
+            edges.append(grain)
+    edges.append(n_grains)
+    return [(a, b) for a, b in pairwise(edges) if a < b]
 
 
 def _some_of(position: int, n_rows: int, every: int) -> np.ndarray:

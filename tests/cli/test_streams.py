@@ -13,6 +13,7 @@ import pytest
 from cli_cases import MODEL
 
 import fastglm as fg
+from fastglm.cli import cluster
 from fastglm.data.writing import write_table
 
 
@@ -44,6 +45,52 @@ def test_a_fit_is_resumed_from_a_checkpoint_that_is_there(folder, run):
     code, _, err = run("fit", "data.parquet", "claims ~ x", "--resume", "--checkpoint", "fit.ckpt")
     assert code == 2
     assert err.startswith("error: fit.ckpt is no checkpoint")
+
+
+@pytest.fixture(scope="module")
+def scheduler():
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None
+    ) as cluster:
+        yield cluster.scheduler_address
+
+
+def test_rows_are_fitted_and_predicted_by_a_cluster(folder, run, frame, scheduler):
+    table = pa.concat_tables([pa.Table.from_pandas(frame)] * 120)
+    pyarrow.parquet.write_table(table, "long.parquet", row_group_size=9_000)
+    for name, options in (("a.json", ()), ("b.json", ("--dask", scheduler))):
+        code, out, _ = run("fit", "long.parquet", *MODEL, "--memory", "1GB", "-o", name, *options)
+        assert code == 0
+    here, there = (fg.load(name) for name in ("a.json", "b.json"))
+    assert np.asarray(there.params).tobytes() == np.asarray(here.params).tobytes()
+    for data in ("long.parquet", "data.csv"):
+        asked = ("predict", "a.json", data, "--keep", "x", "--interval")
+        _, wanted, _ = run(*asked)
+        code, found, err = run(*asked, "--dask", scheduler)
+        assert code == 0, err
+        assert found == wanted
+    assert len(found.splitlines()) == len(frame) + 1
+
+
+def test_a_fit_by_processes_here(folder, run):
+    asked = ("fit", "data.parquet", *MODEL)
+    _, wanted, _ = run(*asked, "--memory", "1GB")
+    code, out, _ = run(*asked, "--dask", "local", "--threads", "1")
+    assert (code, out) == (0, wanted)
+
+
+def test_a_cluster_that_is_not_there(folder, run, monkeypatch):
+    monkeypatch.setattr(cluster, "PATIENCE", 0.5)
+    for address in ("tcp://127.0.0.1:9", "nowhere"):
+        code, out, err = run("fit", "data.parquet", *MODEL, "--dask", address)
+        assert (code, out) == (2, "")
+        assert f"no Dask scheduler answers at {address} (" in err
+        assert "--dask local" in err
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    code, _, err = run("fit", "data.parquet", *MODEL, "--dask", "local")
+    assert code == 2
+    assert "need distributed; pip install 'fastglm[dask]'" in err
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet", "feather"])

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import pickle
+from collections import deque
+from collections.abc import Iterator, Sequence
+from itertools import cycle
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -15,7 +18,8 @@ from fastglm.inference.intervals.prediction_intervals import get_prediction
 from fastglm.inference.rows.prediction import new_rows, predict
 from fastglm.kernels.threads.threads import usable_threads
 from fastglm.passes.grains import GRAIN_ROWS
-from fastglm.rows.windows import read_pieces, telling_rows
+from fastglm.rows.cluster import Tasks, pickled, require_client
+from fastglm.rows.windows import read_pieces, shares_of, telling_rows
 from fastglm.sources.scan import scan
 
 if TYPE_CHECKING:
@@ -28,6 +32,45 @@ __all__ = ["predict_to"]
 
 #: Rows that are predicted at a time.
 PIECE_ROWS = 16 * GRAIN_ROWS
+#: Ranges of rows for each thread of a cluster that are scored, or waiting to be written.
+WAITING = 2
+
+
+class Scorer(NamedTuple):
+    """What `predict_to` writes of some rows; plain values, for this process or another.
+
+    Attributes
+    ----------
+    fit : Fit
+    kept : list of str
+        Columns beside the predictions.
+    which, interval, alpha, offset, exposure, unseen
+        As for `fastglm.Results.predict_to`.
+    """
+
+    fit: Fit
+    kept: list[str]
+    which: str
+    interval: bool
+    alpha: float
+    offset: Any
+    exposure: Any
+    unseen: str
+
+    def score(self, source: Source, position: int, table: pyarrow.Table, threads: int) -> Any:
+        """The table to write for the rows of a source from a position on."""
+        fit, offset, exposure, unseen = self.fit, self.offset, self.exposure, self.unseen
+        with telling_rows(source, position, table.num_rows):
+            if self.interval:
+                rows = new_rows(fit, table, offset, exposure, unseen)
+                found = get_prediction(fit, rows, None, threads)
+                limits = np.asarray(found.conf_int(self.alpha))
+                values = {"prediction": np.asarray(found.predicted_mean)}
+                values |= {"lower": limits[:, 0], "upper": limits[:, 1]}
+            else:
+                mean = predict(fit, table, self.which, offset, exposure, unseen, threads)
+                values = {"prediction": np.asarray(mean)}
+        return _with_kept(table.select(self.kept), values)
 
 
 def predict_to(
@@ -43,6 +86,7 @@ def predict_to(
     exposure: Any = None,
     unseen: str = "raise",
     n_threads: int | None = None,
+    client: Any = None,
 ) -> int:
     """Predict the rows of a source and write them; see `fastglm.Results.predict_to`."""
     source = scan(data)
@@ -53,21 +97,47 @@ def predict_to(
     if isinstance(path, str | Path) and str(Path(path).resolve()) in source.files:
         raise DataError(f"cannot write {path}, whose rows are predicted: choose another name.")
     n_rows, threads = 0, usable_threads(n_threads)
+    scorer = Scorer(fit, kept, which, interval, alpha, offset, exposure, unseen)
+    if client is not None:
+        require_client(client)
     with TableWriter(path) as writer:
-        for position, table in read_pieces(source, names, 0, None, PIECE_ROWS):
-            with telling_rows(source, position, table.num_rows):
-                if interval:
-                    rows = new_rows(fit, table, offset, exposure, unseen)
-                    found = get_prediction(fit, rows, None, threads)
-                    limits = np.asarray(found.conf_int(alpha))
-                    values = {"prediction": np.asarray(found.predicted_mean)}
-                    values |= {"lower": limits[:, 0], "upper": limits[:, 1]}
-                else:
-                    mean = predict(fit, table, which, offset, exposure, unseen, threads)
-                    values = {"prediction": np.asarray(mean)}
-            writer.write(_with_kept(table.select(kept), values))
+        if client is None or source.starts is None:
+            pieces = read_pieces(source, names, 0, None, PIECE_ROWS)
+            tables = (scorer.score(source, *piece, threads) for piece in pieces)
+        else:
+            tables = _scored_by_workers(client, source, names, scorer)
+        for table in tables:
+            writer.write(table)
             n_rows += table.num_rows
     return n_rows
+
+
+def _scored_by_workers(
+    client: Any, source: Source, names: list[str], scorer: Scorer
+) -> Iterator[pyarrow.Table]:
+    """What the workers of a cluster make of ranges of rows, in the order of the rows."""
+    tasks = Tasks(client)
+    job = pickled((source, names, scorer), source.label)
+    threads, waiting = tasks.threads(), deque[Any]()
+    addresses, most = cycle(sorted(threads)), WAITING * sum(threads.values())
+    try:
+        for share in shares_of(source, PIECE_ROWS // GRAIN_ROWS):
+            waiting.append(tasks.submit(score_range, job, share, address=next(addresses)))
+            # Not all at once: what is scored waits in the memory of workers until it is written.
+            if len(waiting) > most:
+                yield from tasks.result(waiting.popleft())
+        while waiting:
+            yield from tasks.result(waiting.popleft())
+    finally:
+        client.cancel(list(waiting))
+
+
+def score_range(job: bytes, share: tuple[int, int]) -> list[pyarrow.Table]:
+    """What a worker makes of a range of grains, by one thread."""
+    source, names, scorer = pickle.loads(job)
+    first, last = share[0] * GRAIN_ROWS, min(share[1] * GRAIN_ROWS, source.n_rows)
+    pieces = read_pieces(source, names, first, last - first, PIECE_ROWS)
+    return [scorer.score(source, *piece, 1) for piece in pieces]
 
 
 def _columns(
