@@ -60,7 +60,7 @@ def test_rows_are_fitted_and_predicted_by_a_cluster(folder, run, frame, schedule
     table = pa.concat_tables([pa.Table.from_pandas(frame)] * 120)
     pyarrow.parquet.write_table(table, "long.parquet", row_group_size=9_000)
     for name, options in (("a.json", ()), ("b.json", ("--dask", scheduler))):
-        code, out, _ = run("fit", "long.parquet", *MODEL, "--memory", "1GB", "-o", name, *options)
+        code, _, _ = run("fit", "long.parquet", *MODEL, "--memory", "1GB", "-o", name, *options)
         assert code == 0
     here, there = (fg.load(name) for name in ("a.json", "b.json"))
     assert np.asarray(there.params).tobytes() == np.asarray(here.params).tobytes()

@@ -427,7 +427,7 @@ def test_rounding_of_rows_that_no_chunk_is_like_is_magnified():
 
 
 def test_the_variances_decide_between_a_correction_and_a_sweep(monkeypatch):
-    """Weights correlate the columns: a bound by the inflation alone would ask for one more sweep."""
+    """Weights correlate the columns: a bound by the inflation alone asks for one more sweep."""
     monkeypatch.setattr(sampled_correction, "may_sample_rounding", lambda rows, inflation: True)
     # As of many more rows, which chunks are more like.
     monkeypatch.setattr(sampled_correction, "FLOAT32_ROUNDING", 1e-9)
