@@ -101,6 +101,7 @@ def predict_to(
     if client is not None:
         require_client(client)
     with TableWriter(path) as writer:
+        tables: Iterator[pyarrow.Table]
         if client is None or source.starts is None:
             pieces = read_pieces(source, names, 0, None, PIECE_ROWS)
             tables = (scorer.score(source, *piece, threads) for piece in pieces)
