@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pytest
 
 import fastglm
+from fastglm.kernels.compiler.notice import TEXT
 
 PACKAGE = Path(fastglm.__file__).parent
 
@@ -25,6 +26,9 @@ x = np.linspace(-1, 1, 30)
 fit = fg.GLM(np.round(np.exp(1 + x)), np.column_stack([x**0, x]), family="poisson").fit()
 print(fit.deviance.hex(), fit.params[1].hex())
 """
+#: It says early that it compiles, where it may; warnings are errors.
+STRICT = {"FASTGLM_QUIET": "", "PYTHONWARNINGS": "error"}
+LOUD = "import fastglm.kernels.compiler.notice as notice\nnotice.PATIENCE = 0.2\n" + FIT
 
 
 def start(code, folder, **environment):
@@ -63,11 +67,12 @@ def copied(tmp_path):
 
 
 class Fitted(NamedTuple):
-    """A copy of the package, the cache of its first fit, and what that printed after how long."""
+    """A copy of the package, the cache of its first fit, what that printed and said, how long."""
 
     site: Path
     cache: Path
     printed: str
+    said: str
     seconds: float
 
 
@@ -76,8 +81,8 @@ def fitted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fitted")
     site, cache = copy_package(folder), folder / "cache"
     begin = time.perf_counter()
-    printed, _ = finish(start(FIT, site, NUMBA_CACHE_DIR=str(cache)))
-    return Fitted(site, cache, printed, time.perf_counter() - begin)
+    printed, said = finish(start(LOUD, site, NUMBA_CACHE_DIR=str(cache), **STRICT))
+    return Fitted(site, cache, printed, said, time.perf_counter() - begin)
 
 
 def test_a_new_process_loads_all_of_a_fit(fitted):
@@ -89,6 +94,12 @@ def test_a_new_process_loads_all_of_a_fit(fitted):
     assert second == fitted.printed
     assert kernels(fitted.cache) == compiled
     assert warm < fitted.seconds / 2
+
+
+def test_the_first_fit_says_that_it_compiles_and_the_next_does_not(fitted):
+    assert fitted.said == TEXT
+    _, said = finish(start(LOUD, fitted.site, NUMBA_CACHE_DIR=str(fitted.cache), **STRICT))
+    assert said == ""
 
 
 HEAVY = ["scipy.linalg", "scipy.special", "narwhals", "numba.np.arrayobj"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import threading
 import time
@@ -12,36 +10,6 @@ import pytest
 
 from fastglm.kernels.compiler import notice as module
 from fastglm.kernels.compiler.notice import TEXT, CompilationNotice
-
-#: A fit with an empty cache, in a process of its own that turns warnings into errors.
-FIT = """
-import numpy as np, fastglm as fg
-from fastglm.kernels.compiler import notice
-notice.PATIENCE = {patience}
-x = np.linspace(-1.0, 1.0, 50)
-fit = fg.GLM((x > 0.1 * np.cos(9.0 * x)).astype(float), np.column_stack([x**0, np.cos(x)])).fit()
-assert np.isfinite(fit.deviance)
-"""
-
-
-def _loud() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name != "FASTGLM_QUIET"}
-
-
-def _fit(cache, patience: float) -> str:
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", FIT.format(patience=patience)],
-        env=_loud() | {"NUMBA_CACHE_DIR": str(cache)},
-        stderr=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return done.stderr
-
-
-def test_the_first_fit_says_that_it_compiles_and_the_next_does_not(tmp_path):
-    assert _fit(tmp_path, 0.2) == TEXT
-    assert _fit(tmp_path, 0.2) == ""
 
 
 @pytest.fixture
