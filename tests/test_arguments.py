@@ -13,7 +13,16 @@ from fastglm.arguments import checked_choice, checked_number, checked_path
 from fastglm.errors import FastGLMError, ModelError
 
 SERIES = pd.Series([1, 2])
-WRONG = [SERIES, np.array(["x", "y"]), [], {}, object(), float("nan")]
+
+
+class Something:
+    """Of no use as an argument; its text does not differ from process to process."""
+
+    def __repr__(self) -> str:
+        return "something"
+
+
+WRONG = [SERIES, np.array(["x", "y"]), [], {}, Something(), float("nan")]
 
 
 @pytest.fixture(scope="module")
