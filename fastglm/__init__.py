@@ -22,7 +22,8 @@ from fastglm.sources.scan import scan
 
 if TYPE_CHECKING:
     from fastglm import expfam, plots
-    from fastglm.mixed.model import MixedGLM, MixedLM
+    from fastglm.mixed.mixed_lm import MixedLM
+    from fastglm.mixed.model import MixedGLM
     from fastglm.mixed.rows import Random
     from fastglm.responses.models.beta import BetaModel
     from fastglm.responses.models.dirichlet import DirichletModel
@@ -67,7 +68,7 @@ __all__ = [
 # Imported when first asked for.
 _LATER = MODELS | {
     "MixedGLM": "fastglm.mixed.model",
-    "MixedLM": "fastglm.mixed.model",
+    "MixedLM": "fastglm.mixed.mixed_lm",
     "Random": "fastglm.mixed.rows",
     "expfam": "fastglm.expfam",
     "plots": "fastglm.plots",

@@ -15,6 +15,7 @@ CASES: dict[str, dict] = {
     "beta cloglog": {"family": "beta", "link": "cloglog"},
     "ordinal": {"family": "ordinal"},
     "ordinal probit": {"family": "ordinal", "link": "probit"},
+    "nb": {"family": "nbinom2", "dispformula": "~ w"},
     "zip": {"family": "poisson", "ziformula": "~ w"},
     "zinb": {"family": "negative_binomial", "ziformula": "~1"},
     "hurdle": {"family": "truncated_poisson", "ziformula": "~ w"},
@@ -53,6 +54,10 @@ def log_density(case, fit, eta, rows):
         law = stats.norm if "probit" in case else stats.logistic
         cuts = np.concatenate([[-np.inf], params.to_numpy()[1:], [np.inf]])
         return np.log(law.cdf(cuts[y + 1] - eta) - law.cdf(cuts[y] - eta))
+    if case == "nb":
+        log_alpha = params["log(alpha)-Intercept"] + params["log(alpha)-w"] * rows["w"].to_numpy()
+        size = np.exp(-log_alpha)[:, None]
+        return stats.nbinom.logpmf(y, size, size / (size + np.exp(eta)))
     slope = params.get("zero-w", 0.0)
     odds = special.expit(params["zero-Intercept"] + slope * rows["w"].to_numpy())[:, None]
     mean = np.exp(eta)

@@ -11,7 +11,6 @@ import numpy as np
 from fastglm.arguments import checked_choice, require_whole
 from fastglm.entry import entry_points
 from fastglm.errors import DataError, ModelError
-from fastglm.families import resolve_family
 from fastglm.kernels.threads.threads import usable_threads
 from fastglm.mixed.adaptive import MOST_NODES
 from fastglm.mixed.advice import warn_of_fit, warn_of_several
@@ -25,7 +24,8 @@ from fastglm.mixed.profiled_parameter import estimate_profiled, is_profiled
 from fastglm.mixed.results import MixedResults
 from fastglm.mixed.rows import MixedRows, Random, rows_of_formula
 from fastglm.mixed.several.estimate import estimate_several
-from fastglm.mixed.several.responses import MixedResponse, resolve_response
+from fastglm.mixed.several.resolve import family_of, resolve_response
+from fastglm.mixed.several.responses import MixedResponse
 from fastglm.mixed.several.results import make_several_results
 from fastglm.pointers import Pointing
 from fastglm.rows.model_rows import ModelRows
@@ -34,7 +34,7 @@ from fastglm.rows.read import row_columns
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["MixedGLM", "MixedLM", "fit_formula"]
+__all__ = ["MixedGLM", "fit_formula"]
 
 _OF_MODEL = {
     "link", "offset", "exposure", "freq_weights", "var_weights", "weights", "missing",
@@ -108,7 +108,7 @@ class MixedGLM(Pointing):
         link: Any = None,
     ):
         several = resolve_response(family, link, None, None)
-        self.family: Any = resolve_family(family, link) if several is None else several
+        self.family: Any = family_of(family, link) if several is None else several
         Z = exog_re if Z is None else Z
         if (groups is None) == (random is None):
             raise ModelError("give either groups=, with Z=, or random=.")
@@ -163,7 +163,8 @@ class MixedGLM(Pointing):
             of extra zeros with family "poisson" or "negative_binomial", and of a count at all, as
             in `fastglm.Hurdle`, with "truncated_poisson" or "truncated_negative_binomial".
         dispformula : str, optional
-            Nothing but ``"~1"`` yet.
+            glmmTMB's spelling of a model for the dispersion: logarithm of the precision of family
+            "beta", and of alpha of "negative_binomial", with or without `ziformula`.
 
         Raises
         ------
@@ -174,17 +175,20 @@ class MixedGLM(Pointing):
         """
         model = cls.__new__(cls)
         several = resolve_response(family, link, ziformula, dispformula)
-        model.family = resolve_family(family, link) if several is None else several
+        model.family = family_of(family, link) if several is None else several
         if groups is not None:
             formula = f"{formula} + {statsmodels_terms(groups, re_formula, vc_formula)}"
         elif re_formula is not None or vc_formula is not None:
             raise ModelError("re_formula= and vc_formula= need groups=.")
         columns = _columns(offset, exposure, freq_weights, var_weights, weights)
-        further = (ziformula,) if several is not None and several.has_zero_part else ()
+        further = () if several is None else several.further(ziformula, dispformula)
         takes: Any = model.family if several is None else several.takes
         model.mixed_rows = rows_of_formula(formula, data, takes, columns, missing, further)
         model.formula = formula
-        model.source = (data, {**columns, "missing": missing, "ziformula": ziformula})
+        model.source = (
+            data,
+            {**columns, "missing": missing, "ziformula": ziformula, "dispformula": dispformula},
+        )
         return model
 
     def with_formula(self, formula: str) -> Self:
@@ -333,55 +337,6 @@ class MixedGLM(Pointing):
     def __repr__(self) -> str:
         what = f", formula={self.formula!r}" if self.formula else ""
         return f"<{type(self).__name__} {self.family!r}, {self.rows.n_rows} rows{what}>"
-
-
-@entry_points
-class MixedLM(MixedGLM):
-    """`MixedGLM` with a gaussian response: a script of statsmodels' ``mixedlm`` runs with it.
-
-    Examples
-    --------
-    >>> import fastglm as fg
-    >>> fg.MixedLM([1, 3, 2, 5, 4, 6], [[1.0]] * 6, [0, 0, 1, 1, 2, 2]).fit().names
-    ('x1',)
-    """
-
-    def __init__(
-        self, endog: Any, exog: Any, groups: Any = None, exog_re: Any = None, **options: Any
-    ):
-        super().__init__(endog, exog, groups, exog_re, **options)
-
-    def fit(  # type: ignore[override]
-        self,
-        start_params: None = None,
-        reml: bool = True,
-        method: Any = None,
-        maxiter: int | None = None,
-        do_cg: bool = True,
-        niter_sa: int = 0,
-        full_output: bool = False,
-        disp: bool = False,
-        **options: Any,
-    ) -> MixedResults:
-        """Maximise the (restricted) likelihood; see `MixedGLM.fit`.
-
-        Parameters
-        ----------
-        start_params : None
-            statsmodels' starts mix coefficients and covariances: none are needed here.
-        reml : bool, default True
-        method, do_cg, niter_sa, full_output, disp
-            statsmodels' choice of an optimiser; there is one here, and they change nothing.
-        maxiter : int, optional
-            `max_iter`, in statsmodels' spelling.
-        **options
-            Those of `MixedGLM.fit`.
-        """
-        if start_params is not None:
-            raise ModelError("start_params is not read: give start_theta= or leave it out.")
-        if maxiter is not None:
-            options.setdefault("max_iter", maxiter)
-        return super().fit(reml=reml, **options)
 
 
 def fit_formula(formula: str, data: Any, family: Any = "gaussian", **options: Any) -> MixedResults:

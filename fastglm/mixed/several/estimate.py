@@ -57,7 +57,7 @@ def estimate_several(
     estimate = replace(estimate, information=0.5 * estimate.hessian[:p, :p])
     simpler = response.without_alpha()
     last = problem.fixed.from_standardized[-1] @ estimate.beta
-    if simpler is None or last > math.log(LEAST_PARAMETER):
+    if simpler is None or model.has_columns_of_alpha or last > math.log(LEAST_PARAMETER):
         return estimate, model
     # Alpha is on its way to zero, its boundary.
     theta = np.where(estimate.held, START_SHARE, estimate.theta)

@@ -6,7 +6,6 @@ search, and say what follows from linear predictors.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -14,9 +13,7 @@ import numpy as np
 
 from fastglm.design.formula.response import NUMBERS, ResponseRule
 from fastglm.errors import ModelError
-from fastglm.families import resolve_family
-from fastglm.families.links import Link, Log, resolve_link
-from fastglm.families.registry import family_class
+from fastglm.families.links import Link
 from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.mixed.explained import latent_variance
 from fastglm.mixed.prediction import marginal_mean
@@ -25,13 +22,23 @@ from fastglm.mixed.several.third_derivatives import (
     ZERO_INFLATED_THIRDS,
     beta_thirds,
     cumulative_thirds,
+    negative_binomial_thirds,
 )
 from fastglm.responses.models.beta import BetaModel
+from fastglm.responses.models.negative_binomial_p import NegativeBinomialP
 from fastglm.responses.models.ordinal import OrderedModel
 from fastglm.responses.models.zero_inflated_and_hurdle import Hurdle, ZeroInflated
 from fastglm.rows.model_rows import ModelRows
 
-__all__ = ["MixedResponse", "resolve_response", "response_from_dict"]
+__all__ = [
+    "BetaResponse",
+    "HurdleResponse",
+    "MixedResponse",
+    "NegativeBinomialResponse",
+    "OrdinalResponse",
+    "ZeroInflatedResponse",
+    "is_constant",
+]
 
 
 @dataclass(frozen=True)
@@ -51,12 +58,19 @@ class MixedResponse:
     #: Rule for allowed responses.
     takes: ClassVar[ResponseRule] = NUMBERS
     has_zero_part: ClassVar[bool] = False
+    #: Whether `dispformula` may have columns.
+    has_dispersion_part: ClassVar[bool] = False
     takes_exposure: ClassVar[bool] = False
     is_linear: ClassVar[bool] = False
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON types."""
         return {"name": self.name, "link": self.link.name}
+
+    def further(self, ziformula: str | None, dispformula: str | None) -> tuple[str | None, ...]:
+        """Formulas of the predictors beside the first that have columns."""
+        zeros = (ziformula,) if self.has_zero_part else ()
+        return zeros if is_constant(dispformula) else (*zeros, dispformula)
 
     def without_alpha(self) -> MixedResponse | None:
         """The response at an alpha of zero; None where there is no alpha."""
@@ -105,13 +119,15 @@ class MixedResponse:
 
 
 class BetaResponse(MixedResponse):
-    """Shares between 0 and 1; the precision is one number."""
+    """Shares between 0 and 1; the logarithm of the precision may have columns of its own."""
 
     name = "beta"
+    has_dispersion_part = True
 
     def _model_of(self, rows: ModelRows) -> Any:
         model = BetaModel.__new__(BetaModel)
-        model._take(rows.with_constant_design(), self.link, "log", "observed")
+        rows = rows if len(rows.designs) > 1 else rows.with_constant_design()
+        model._take(rows, self.link, "log", "observed")
         return model
 
     def third_rows(self, model: Any) -> RowBlock:
@@ -157,6 +173,27 @@ class OrdinalResponse(MixedResponse):
         return found
 
 
+class NegativeBinomialResponse(MixedResponse):
+    """Counts of variance mu + alpha mu**2; the logarithm of alpha has columns of its own."""
+
+    name = "negative_binomial"
+    counts: ClassVar[str] = "negative_binomial"
+    takes_exposure = True
+    has_dispersion_part = True
+
+    def _model_of(self, rows: ModelRows) -> Any:
+        return NegativeBinomialP.of_rows(rows, power=2.0)
+
+    def third_rows(self, model: Any) -> RowBlock:
+        """Row block of the third derivatives."""
+        return negative_binomial_thirds
+
+    def distribution_variance(self, population: Any, eta: np.ndarray, sd: np.ndarray) -> float:
+        """By the delta method at the mean rate, alpha averaged over the rows."""
+        mean = float(np.mean(marginal_mean(self.link, eta, sd)))
+        return 1.0 / mean + float(np.mean(population.predict(which="alpha")))
+
+
 @dataclass(frozen=True)
 class ZeroInflatedResponse(MixedResponse):
     """Counts with a model for extra zeros.
@@ -174,6 +211,11 @@ class ZeroInflatedResponse(MixedResponse):
     takes_exposure: ClassVar[bool] = True
     of_rows: ClassVar[Any] = ZeroInflated
     thirds: ClassVar[dict[str, RowBlock]] = ZERO_INFLATED_THIRDS
+
+    @property
+    def has_dispersion_part(self) -> bool:  # type: ignore[override]
+        """Whether `dispformula` may have columns: those of log alpha."""
+        return self.counts != "poisson"
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON types."""
@@ -201,116 +243,6 @@ class HurdleResponse(ZeroInflatedResponse):
     thirds = HURDLE_THIRDS
 
 
-def _hurdle(counts: str) -> Callable[[Link], MixedResponse]:
-    return lambda link: HurdleResponse(link, counts)
-
-
-#: Responses by names of glmmTMB, ordinal and brms; the link is logit, or log for hurdle models.
-NAMED: dict[str, Callable[[Link], MixedResponse]] = {
-    "beta": BetaResponse,
-    "beta_family": BetaResponse,
-    "ordinal": OrdinalResponse,
-    "cumulative": OrdinalResponse,
-    "truncated_poisson": _hurdle("poisson"),
-    "truncated_negative_binomial": _hurdle("negative_binomial"),
-    "truncated_nbinom2": _hurdle("negative_binomial"),
-}
-_MULTINOMIAL = ("multinomial", "categorical", "mnlogit")
-
-
-_BY_NAME: dict[str, type[MixedResponse]] = {
-    each.name: each
-    for each in (BetaResponse, OrdinalResponse, ZeroInflatedResponse, HurdleResponse)
-}
-
-
-def response_from_dict(saved: dict[str, Any]) -> MixedResponse:
-    """The response that `MixedResponse.to_dict` described."""
-    options = {name: saved[name] for name in ("counts",) if name in saved}
-    return _BY_NAME[saved["name"]](resolve_link(saved["link"]), **options)
-
-
-def resolve_response(
-    family: Any, link: Any, ziformula: str | None, dispformula: str | None
-) -> MixedResponse | None:
-    """The response that a family names, or None for a family of one linear predictor.
-
-    Raises
-    ------
-    ModelError
-        If mixed models do not have the response; the message names what to use.
-    """
-    if dispformula is not None and dispformula.replace(" ", "") != "~1":
-        raise ModelError(
-            "dispformula= is not there yet: the dispersion of a mixed model is one number. Without "
-            "random effects, fastglm.BetaModel takes precision=."
-        )
-    if isinstance(family, MixedResponse):
-        return family
-    named = family.lower() if isinstance(family, str) else None
-    if named in _MULTINOMIAL:
-        raise ModelError(
-            "a multinomial response with random effects is not there yet: use "
-            "fastglm.MNLogit without them, family='ordinal' if the categories have an "
-            "order, or a binomial mixed model of each category against the first."
-        )
-    zeros = None if ziformula is None or ziformula.replace(" ", "") == "~0" else ziformula
-    if zeros is not None and "|" in zeros:
-        raise ModelError(
-            "random effects of the zero part are not there yet: write ziformula= without a bar; "
-            "effects in the formula itself are those of the counts."
-        )
-    if named in NAMED:
-        return _named(named, link, zeros)
-    if named is not None and zeros is None:
-        _require_family(named)
-    return None if zeros is None else _inflated(family, link)
-
-
-def _require_family(name: str) -> None:
-    """Add the names of responses that mixed models have beside the families to an error."""
-    try:
-        family_class(name)
-    except ModelError as error:
-        raise ModelError(f"{error}; of mixed models also {', '.join(NAMED)}") from None
-
-
-def _named(name: str, link: Any, zeros: str | None) -> MixedResponse:
-    default = "log" if name.startswith("truncated") else "logit"
-    found = NAMED[name](resolve_link(default if link is None else link))
-    if found.has_zero_part:
-        if zeros is None:
-            raise ModelError(
-                f"family={name!r} needs ziformula=, the model of whether there is a count at all: "
-                "'~1' for a constant."
-            )
-        _require_log(found.link)
-    elif zeros is not None:
-        raise ModelError(
-            f"ziformula= is for counts, not family={name!r}: leave it out, or use family='poisson' "
-            "or 'negative_binomial'."
-        )
-    return found
-
-
-def _inflated(family: Any, link: Any) -> MixedResponse:
-    family = {"nbinom2": "negative_binomial"}.get(family, family) if isinstance(
-        family, str
-    ) else family  # fmt: skip
-    counts = resolve_family(family, link)
-    if counts.name not in ZERO_INFLATED_THIRDS:
-        raise ModelError(
-            f"ziformula= is for family='poisson' or 'negative_binomial', not {counts!r}."
-        )
-    _require_log(counts.link)
-    estimated = counts.free_parameter is not None or not counts.parameter
-    if not estimated:
-        raise ModelError(
-            "with ziformula= alpha is estimated: give family='negative_binomial' without alpha."
-        )
-    return ZeroInflatedResponse(counts.link, counts.name)
-
-
-def _require_log(link: Link) -> None:
-    if not isinstance(link, Log):
-        raise ModelError(f"counts with a model of their zeros have the log link, not {link!r}.")
+def is_constant(formula: str | None) -> bool:
+    """Whether a formula of the dispersion is left out, or an intercept alone."""
+    return formula is None or formula.replace(" ", "") == "~1"

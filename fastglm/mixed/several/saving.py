@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from fastglm.mixed.record import MixedFit
 from fastglm.mixed.saving import describe_mixed, read_mixed
-from fastglm.mixed.several.responses import response_from_dict
+from fastglm.mixed.several.resolve import response_from_dict
 from fastglm.responses.saving import describe_response, read_response
 
 __all__ = ["describe_several", "read_several"]

@@ -34,7 +34,13 @@ from fastglm.responses.log_likelihoods.count_rows import (
     poisson_count,
 )
 
-__all__ = ["HURDLE_THIRDS", "ZERO_INFLATED_THIRDS", "beta_thirds", "cumulative_thirds"]
+__all__ = [
+    "HURDLE_THIRDS",
+    "ZERO_INFLATED_THIRDS",
+    "beta_thirds",
+    "cumulative_thirds",
+    "negative_binomial_thirds",
+]
 
 # Bound by RowBlock.
 count: Any
@@ -118,6 +124,19 @@ def hurdle_thirds(buffers, rows):
     return 0
 
 
+def negative_binomial_thirds_block(buffers, rows):
+    """For `fastglm.responses.log_likelihoods.count_rows.negative_binomial_p_block`, power 2."""
+    base = pointer(buffers, float64)
+    n_predictors, _, eta, _, weight = predictor_buffers(base)
+    bend = bend_buffer(n_predictors, weight)
+    for i in range(rows):
+        y, log_mu = base[ROW_RESPONSE * BUFFER + i], base[eta + i]
+        own, mixed = negative_binomial_third(y, log_mu, base[eta + BUFFER + i])
+        base[bend + i] = -own
+        base[bend + BUFFER + i] = -mixed
+    return 0
+
+
 def beta_thirds_block(buffers, rows):
     """For `fastglm.responses.log_likelihoods.proportions.beta_block`, precision exp(eta_1)."""
     base = pointer(buffers, float64)
@@ -189,6 +208,8 @@ HURDLE_THIRDS: dict[str, RowBlock] = {
     name: RowBlock(hurdle_thirds, f"hurdle_{name}_thirds", functions)
     for name, functions in _COUNTS.items()
 }
+
+negative_binomial_thirds = RowBlock(negative_binomial_thirds_block, "negative_binomial_thirds", {})
 
 
 def _of_link(link: str) -> dict[str, Any]:

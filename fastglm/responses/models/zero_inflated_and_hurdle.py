@@ -29,6 +29,7 @@ from fastglm.responses.models.zero_results import (
     HurdleResults,
     ZeroInflatedResults,
     estimates_alpha,
+    log_zero_count,
 )
 from fastglm.responses.record import PredictorBlock
 from fastglm.responses.separation import Part, part_of_design
@@ -63,8 +64,11 @@ class _CountModel(ResponseModel[R]):
         exposure: Any = None,
         var_weights: Any = None,
         missing: str = "raise",
+        dispersion: Any = None,
     ):
         exogs = {"exog": exog, "zeros": zeros}
+        if dispersion is not None:
+            exogs["dispersion"] = dispersion
         columns = row_columns(offset, exposure, freq_weights, var_weights)
         self._take(self._read(endog, exogs, columns, missing), family)
 
@@ -76,26 +80,31 @@ class _CountModel(ResponseModel[R]):
         y = rows.counts()
         if (y > 0.0).all() or not y.any():
             raise DataError("the response needs zeros and positive counts.")
-        self.family = family
-        if estimates_alpha(family):
+        self.family, self.has_columns_of_alpha = family, len(rows.designs) > 2
+        if estimates_alpha(family) and not self.has_columns_of_alpha:
             rows = rows.with_constant_design()
+        elif self.has_columns_of_alpha and not estimates_alpha(family):
+            raise ModelError(f"dispersion= is for family='negative_binomial', not {family!r}.")
         self.rows = rows
 
     def _predictors(self) -> list[tuple[str, int]]:
-        alpha = [("log(alpha)", 2)] if estimates_alpha(self.family) else []
+        name = "log(alpha)-" if self.has_columns_of_alpha else "log(alpha)"
+        alpha = [(name, 2)] if estimates_alpha(self.family) else []
         return [("", 0), ("zero-", 1), *alpha]
 
     def _names(
         self, blocks: Sequence[PredictorBlock], columns: Sequence[Sequence[str]]
     ) -> list[str]:
-        names = super()._names(blocks[:2], columns)
-        return [*names, "log(alpha)"] if len(blocks) > 2 else names
+        if self.has_columns_of_alpha or len(blocks) < 3:
+            return super()._names(blocks, columns)
+        return [*super()._names(blocks[:2], columns), "log(alpha)"]
 
     def _respond(self) -> RowBlock:
         return self.respond_rows[self.family]
 
     def _settings(self) -> dict[str, Any]:
-        return {"family": self.family, "exogs": ["zeros"]}
+        dispersion = ["dispersion"] if self.has_columns_of_alpha else []
+        return {"family": self.family, "exogs": ["zeros", *dispersion]}
 
     def _estimate(
         self,
@@ -116,7 +125,7 @@ class _CountModel(ResponseModel[R]):
     ) -> PredictorSolution | None:
         """The fit without alpha, if its likelihood falls from there on as alpha rises."""
         rows = self.rows
-        if self.family == "poisson":
+        if self.family == "poisson" or not self._is_constant(2, column_info):
             return None
         excess = solution.params[-1] + np.log(rows.mean_response)
         if solution.status == Status.CONVERGED and excess > LOG_SMALL_EXCESS:
@@ -128,6 +137,11 @@ class _CountModel(ResponseModel[R]):
         etas = self._etas(blocks[:2], reduced.params, options.n_threads)
         slope = rows.weighted_sum(self._alpha_slope(rows.response, etas))
         return without_parameter(solution, reduced, blocks[2].start, slope, NO_ALPHA)
+
+    def _is_constant(self, design: int, column_info: Sequence[Columns]) -> bool:
+        """Whether a design is an intercept alone."""
+        of_design = column_info[design].constant
+        return self.rows.designs[design].n_columns == 1 and of_design is not None
 
     def _alpha_slope(self, response: np.ndarray, etas: np.ndarray) -> np.ndarray:
         """Derivative of each row's log-likelihood in alpha, at 0, (n,)."""
@@ -141,8 +155,8 @@ class _CountModel(ResponseModel[R]):
         counts = solve(rows.row_table(0), Poisson(), quick, safe_mean=lambda: rows.mean_response)
         one = (rows.response == 0.0) if self.models_zero else (rows.response > 0.0)
         zeros = solve(rows.row_table(1, one.astype(np.float64)), Binomial(), quick, binary=True)
-        alpha = np.zeros(len(blocks) - 2)
-        return np.nan_to_num(np.concatenate([counts.params, zeros.params, alpha]))
+        alpha = [self._constant_on(2, 0.0, column_info)] if len(blocks) > 2 else []
+        return np.nan_to_num(np.concatenate([counts.params, zeros.params, *alpha]))
 
 
 class ZeroInflated(_CountModel[ZeroInflatedResults]):
@@ -168,6 +182,9 @@ class ZeroInflated(_CountModel[ZeroInflatedResults]):
     var_weights : array_like, shape (n,), optional
         What the log-likelihood of each row is multiplied by, as R's ``weights``.
     missing : {"raise", "drop"}, default "raise"
+    dispersion : array_like or data frame, shape (n, k), optional
+        Columns of the logarithm of alpha, with family "negative_binomial"; by default alpha is a
+        constant.
 
     Raises
     ------
@@ -205,32 +222,29 @@ class ZeroInflated(_CountModel[ZeroInflatedResults]):
         options: SolverOptions,
     ) -> PredictorSolution | None:
         at_boundary = super()._at_boundary(solution, blocks, column_info, options)
-        if at_boundary is not None or not self._has_constant_zeros(column_info):
+        if at_boundary is not None or not self._is_constant(1, column_info):
             return at_boundary
         rows, zeros = self.rows, blocks[1]
         if solution.status == Status.CONVERGED and solution.params[zeros.start] > SMALL_LOG_ODDS:
             return None
         reduced, alpha = self._counts_alone(options)
         mean = np.exp(self._etas(blocks[:1], reduced.params, options.n_threads)[0])
-        log_zero = -np.log1p(alpha * mean) / alpha if alpha else -mean
+        log_zero = log_zero_count(mean, alpha)
         slopes = inflation_slope(rows.response, log_zero)
         if rows.offsets[1] is not None:
             slopes = slopes * np.exp(rows.offsets[1])
         slope = rows.weighted_sum(slopes)
         return without_parameter(solution, reduced, zeros.start, slope, NO_INFLATION)
 
-    def _has_constant_zeros(self, column_info: Sequence[Columns]) -> bool:
-        return self.rows.designs[1].n_columns == 1 and column_info[1].constant is not None
-
-    def _counts_alone(self, options: SolverOptions) -> tuple[PredictorSolution, float]:
-        """The fit of all counts without extra zeros, and its alpha."""
+    def _counts_alone(self, options: SolverOptions) -> tuple[PredictorSolution, np.ndarray]:
+        """The fit of all counts without extra zeros, and its alpha in every row, (n,)."""
         if self.family == "poisson":
             alone = NegativeBinomialP.of_rows(self.rows.with_designs(0, 1), power=2.0)
-            return alone.poisson_fit(options), 0.0
+            return alone.poisson_fit(options), np.zeros(self.rows.n_rows)
         alone = NegativeBinomialP.of_rows(self.rows.with_designs(0, 2), power=2.0)
         blocks, column_info = alone._blocks(), alone._rank_and_scaling(options.n_threads)
         solution = alone._estimate(blocks, column_info, None, options)
-        return solution, float(np.exp(solution.params[-1]))
+        return solution, np.exp(alone._etas(blocks, solution.params, options.n_threads)[1])
 
     def _boundary_of_rows(
         self, blocks: Sequence[PredictorBlock], solution: PredictorSolution, n_threads: int
@@ -255,7 +269,7 @@ class Hurdle(_CountModel[HurdleResults]):
 
     Parameters
     ----------
-    endog, exog, family, offset, exposure, freq_weights, var_weights, missing
+    endog, exog, family, offset, exposure, freq_weights, var_weights, missing, dispersion
         As for `ZeroInflated`.
     zeros : array_like or data frame, shape (n, k), optional
         Columns of the hurdle, the log odds of a positive count; by default it is a constant.

@@ -8,13 +8,14 @@ from typing import ClassVar
 import numpy as np
 from scipy import special
 
+from fastglm.errors import ModelError
 from fastglm.families import resolve_family
 from fastglm.families.members.negative_binomial import negative_binomial_distribution
 from fastglm.responses.count_density import log_count_density
 from fastglm.responses.residuals import Tails
 from fastglm.responses.results import ResponseResults
 
-__all__ = ["HurdleResults", "ZeroInflatedResults", "estimates_alpha"]
+__all__ = ["HurdleResults", "ZeroInflatedResults", "estimates_alpha", "log_zero_count"]
 
 
 def estimates_alpha(family: str) -> bool:
@@ -22,11 +23,17 @@ def estimates_alpha(family: str) -> bool:
     return resolve_family(family).free_parameter == "alpha"
 
 
+def log_zero_count(mean: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Logarithms of the probability that a count is zero, (n,); alpha is 0 for Poisson counts."""
+    positive = np.where(alpha > 0.0, alpha, 1.0)
+    return np.where(alpha > 0.0, -np.log1p(positive * mean) / positive, -mean)
+
+
 class _CountResults(ResponseResults):
     """Base of both kinds of results; the coefficients of the count, of the zeros, log alpha."""
 
     takes_exposure: ClassVar[bool] = True
-    predictions: ClassVar[tuple[str, ...]] = ("mean", "prob-zero", "mean-count")
+    predictions: ClassVar[tuple[str, ...]] = ("mean", "prob-zero", "mean-count", "alpha")
     unit_interval: ClassVar[tuple[str, ...]] = ("prob-zero",)
     #: Whether zeros are cut off from the counts, and all are of their own.
     cuts_zeros: ClassVar[bool] = False
@@ -37,9 +44,21 @@ class _CountResults(ResponseResults):
 
     @property
     def alpha(self) -> float:
-        """The negative binomial's alpha; 0 for Poisson counts."""
+        """The negative binomial's alpha; 0 for Poisson counts.
+
+        Raises
+        ------
+        ModelError
+            If alpha has columns of its own.
+        """
+        if self._has_columns_of_alpha:
+            raise ModelError("alpha differs between rows: use predict(which='alpha').")
         has_alpha = estimates_alpha(self.settings["family"])
         return float(np.exp(self.estimates[-1])) if has_alpha else 0.0
+
+    @property
+    def _has_columns_of_alpha(self) -> bool:
+        return "dispersion" in self.names_of_designs
 
     @property
     def alpha_se(self) -> float:
@@ -54,7 +73,9 @@ class _CountResults(ResponseResults):
 
     def notes(self) -> list[str]:
         """Alpha itself, beside its logarithm in the table."""
-        return [f"alpha = {self.alpha:.6g} (std err {self.alpha_se:.4g})."] if self.alpha else []
+        if self._has_columns_of_alpha or not self.alpha:
+            return []
+        return [f"alpha = {self.alpha:.6g} (std err {self.alpha_se:.4g})."]
 
     def _alpha_of(self, etas: np.ndarray) -> np.ndarray:
         """Alpha of each row, from the predictor that is its logarithm; 0 for Poisson counts."""
@@ -101,9 +122,8 @@ class _CountResults(ResponseResults):
 
     def _count(self, etas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean of the count distribution, and the logarithm of its probability of zero."""
-        mean, alpha = np.exp(etas[0]), self._alpha_of(etas)
-        positive = np.where(alpha > 0.0, alpha, 1.0)
-        return mean, np.where(alpha > 0.0, -np.log1p(positive * mean) / positive, -mean)
+        mean = np.exp(etas[0])
+        return mean, log_zero_count(mean, self._alpha_of(etas))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -111,13 +131,15 @@ class ZeroInflatedResults(_CountResults):
     """A fitted zero-inflated regression.
 
     `predict` gives "mean", the mean of the response, "prob-zero", the probability that it is zero,
-    or "mean-count", the mean of the count distribution alone.
+    "alpha", or "mean-count", the mean of the count distribution alone.
     """
 
     kind: ClassVar[str] = "ZeroInflated"
     title: ClassVar[str] = "Zero-Inflated Regression Results"
 
     def _prediction(self, etas: np.ndarray, which: str) -> tuple[np.ndarray, list[str]]:
+        if which == "alpha":
+            return self._alpha_of(etas), []
         mean, log_zero = self._count(etas)
         rest = special.expit(-etas[1])
         if which == "prob-zero":
@@ -146,7 +168,7 @@ class HurdleResults(_CountResults):
     """A fitted hurdle regression.
 
     `predict` gives "mean", the mean of the response, "prob-zero", the probability that it is zero,
-    or "mean-count", the mean of the count distribution before its zeros are cut off.
+    "alpha", or "mean-count", the mean of the count distribution before its zeros are cut off.
     """
 
     kind: ClassVar[str] = "Hurdle"
@@ -154,6 +176,8 @@ class HurdleResults(_CountResults):
     cuts_zeros: ClassVar[bool] = True
 
     def _prediction(self, etas: np.ndarray, which: str) -> tuple[np.ndarray, list[str]]:
+        if which == "alpha":
+            return self._alpha_of(etas), []
         mean, log_zero = self._count(etas)
         if which == "prob-zero":
             return special.expit(-etas[1]), []

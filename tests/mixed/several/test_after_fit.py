@@ -267,3 +267,38 @@ def test_errors_and_parameters_of_the_reference():
         np.testing.assert_allclose((fit.params - expected) / error[:-1], 0.0, atol=1e-5)
         np.testing.assert_allclose(fit.bse, error[:-1], rtol=1e-5)
         assert np.log(fit.theta[0]) == pytest.approx(log_sd, abs=1e-5)
+
+
+DISPERSIONS = {
+    "beta_disp": ("y ~ x + (1 + x | g) + (1 | h)", {"family": "beta"}, 1.0),
+    # The parameter of glmmTMB is 1 / alpha.
+    "nb_disp": ("y ~ x + (1 | g)", {"family": "nbinom2"}, -1.0),
+    "zinb_disp": ("y ~ x + (1 | g)", {"family": "nbinom2", "ziformula": "~ w"}, -1.0),
+}
+
+
+@pytest.mark.parametrize("name", DISPERSIONS)
+def test_a_model_of_the_dispersion(name):
+    """``dispformula=`` of glmmTMB."""
+    formula, options, sign = DISPERSIONS[name]
+    frame = pd.DataFrame(reference()["frames"]["beta" if name == "beta_disp" else "zinb"])
+    answer = reference()["fits"][name]
+    fit = fg.mixed(formula, frame, dispformula="~ w", **options)
+    assert fit.converged
+    assert fit.criterion == pytest.approx(answer["m2ll"], abs=1e-6)
+    number = len(fit.names)
+    signs = np.where(np.array(answer["names"][:number]) == "betad", sign, 1.0)
+    expected, error = numbers(answer["par"])[:number], np.sqrt(np.diag(numbers(answer["vcov"])))
+    np.testing.assert_allclose((signs * fit.params - expected) / error[:number], 0.0, atol=1e-5)
+    # Its Hessian is one of differences.
+    np.testing.assert_allclose(fit.bse, error[:number], rtol=1e-4)
+    for level, kind in (("conditional", "response"), ("population", "response_pop")):
+        found = fit.get_prediction(frame.head(6), level)
+        np.testing.assert_allclose(found["mean"], answer[kind]["fit"], rtol=1e-5)
+        np.testing.assert_allclose(found["mean_se"], answer[kind]["se"], rtol=2e-5)
+    which, first = ("precision", "precision-") if sign > 0 else ("alpha", "log(alpha)-")
+    by_hand = np.exp(fit.params[f"{first}Intercept"] + fit.params[f"{first}w"] * frame["w"])
+    np.testing.assert_allclose(fit.predict(which=which), by_hand)
+    assert f"{first}w" in str(fit.summary())
+    smaller = fg.mixed(formula.replace("y ~ x", "y ~ 1"), frame, dispformula="~ w", **options)
+    assert fit.drop1()["LRT"][-1] == pytest.approx(smaller.criterion - fit.criterion, abs=1e-6)

@@ -16,8 +16,16 @@ FORMULA = "y ~ x + (1 | g)"
     ("case", "options", "words"),
     [
         ("ordinal", {"family": "multinomial"}, "use fastglm.MNLogit"),
-        ("beta", {"family": "beta", "dispformula": "~ x"}, "fastglm.BetaModel takes precision="),
-        ("zip", {"family": "poisson", "dispformula": "~ x"}, "dispformula= is not there yet"),
+        ("beta", {"family": "beta", "dispformula": "~ (1 | g)"}, "dispformula= without a bar"),
+        ("zip", {"family": "poisson", "dispformula": "~ x"}, "'poisson' has no dispersion that"),
+        ("ordinal", {"family": "ordinal", "dispformula": "~ x"}, "'ordinal' has no dispersion"),
+        ("zip", {"family": "poisson", "ziformula": "~1", "dispformula": "~x"}, "'poisson' has no"),
+        ("zip", {"family": "nbinom2", "link": "sqrt", "dispformula": "~x"}, "have the log link"),
+        (
+            "zip",
+            {"family": fg.families.NegativeBinomial(alpha=0.5), "dispformula": "~x"},
+            "with dispformula= alpha is estimated",
+        ),
         ("beta", {"family": "beta", "ziformula": "~1"}, "ziformula= is for counts"),
         ("zip", {"family": "poisson", "ziformula": "~ (1 | g)"}, "zero part are not there yet"),
         ("zip", {"family": "gamma", "ziformula": "~1"}, "ziformula= is for family='poisson'"),

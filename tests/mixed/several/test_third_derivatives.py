@@ -7,7 +7,11 @@ from scipy import special
 from fastglm.mixed.several import third_derivatives as td
 from fastglm.mixed.several.row_pass import respond_along
 from fastglm.responses.log_likelihoods.categories import CUMULATIVE_ROWS
-from fastglm.responses.log_likelihoods.count_rows import HURDLE_ROWS, ZERO_INFLATED_ROWS
+from fastglm.responses.log_likelihoods.count_rows import (
+    HURDLE_ROWS,
+    ZERO_INFLATED_ROWS,
+    negative_binomial_p_rows,
+)
 from fastglm.responses.log_likelihoods.proportions import MEAN_LINKS, beta_rows
 
 RNG = np.random.default_rng(0)
@@ -29,6 +33,9 @@ CASES = {
         f"hurdle {name}": (rows, td.HURDLE_THIRDS[name], [], COUNTS, ETAS[:size])
         for (name, rows), size in zip(HURDLE_ROWS.items(), (2, 3), strict=True)
     },
+    "negative binomial": (
+        negative_binomial_p_rows, td.negative_binomial_thirds, [2.0], COUNTS, ETAS[:2],
+    ),
     **{
         f"beta {link}": (beta_rows(link, "log"), td.beta_thirds(link), [0.0], SHARES, LOW)
         for link in MEAN_LINKS
@@ -37,7 +44,7 @@ CASES = {
         f"cumulative {link}": (rows, td.cumulative_thirds(link), [3.0], CODES, THRESHOLDS)
         for link, rows in CUMULATIVE_ROWS.items()
     },
-}
+}  # fmt: skip
 
 
 def derivatives(case, etas, direction):

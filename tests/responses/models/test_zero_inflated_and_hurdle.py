@@ -164,3 +164,37 @@ def test_what_cannot_be_used_is_named():
         fg.Hurdle([1.0, 2.0, 2.0, 3.0], X)
     with pytest.raises(ModelError, match="poisson, negative_binomial"):
         fg.Hurdle([0.0, 2.0, 2.0, 3.0], X, family="gamma")
+
+
+@pytest.mark.parametrize("model", [fg.ZeroInflated, fg.Hurdle])
+def test_columns_of_alpha(model, tmp_path):
+    """With everything different between two halves of the rows, it is a fit to each."""
+    rng = np.random.default_rng(8)
+    n = 600
+    data = pd.DataFrame({"x": rng.normal(size=n), "half": np.resize(["a", "b"], n)})
+    size = np.where(data["half"] == "a", 0.5, 2.0)
+    counts = rng.poisson(np.exp(1.0 + 0.5 * data["x"]) * rng.gamma(size, 1.0 / size))
+    data["y"] = np.where(rng.random(n) < 0.3, 0, counts)
+    right = "~ 0 + half"
+    fit = model.from_formula(
+        "y ~ 0 + half + half:x", data, right, "negative_binomial", dispersion=right
+    ).fit()
+    parts = [
+        model.from_formula("y ~ x", own, family="negative_binomial").fit()
+        for _, own in data.groupby("half")
+    ]
+    assert fit.llf == pytest.approx(sum(part.llf for part in parts), abs=1e-8)
+    assert fit.names[-2:] == ("log(alpha)-half[a]", "log(alpha)-half[b]")
+    log_alpha = [np.log(part.alpha) for part in parts]
+    np.testing.assert_allclose(fit.params.to_numpy()[-2:], log_alpha, atol=1e-6)
+    errors = [part.bse["log(alpha)"] for part in parts]
+    np.testing.assert_allclose(fit.bse.to_numpy()[-2:], errors, rtol=1e-6)
+    expected = np.where(data["half"] == "a", parts[0].alpha, parts[1].alpha)
+    np.testing.assert_allclose(fit.predict(which="alpha"), expected, rtol=1e-6)
+    fit.save(tmp_path / "fit.json")
+    again = fg.load(tmp_path / "fit.json")
+    np.testing.assert_array_equal(again.predict(data, "alpha"), fit.predict(data, "alpha"))
+    with pytest.raises(ModelError, match="alpha differs between rows"):
+        _ = fit.alpha
+    with pytest.raises(ModelError, match="dispersion= is for family='negative_binomial'"):
+        model.from_formula("y ~ x", data, dispersion="~ x")
