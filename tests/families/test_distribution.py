@@ -81,3 +81,28 @@ def test_negative_binomial_tails_of_an_alpha_for_each_row():
     assert upper[3] == pytest.approx(-np.expm1(-0.5 * np.log1p(2e-12)), rel=1e-13)
     below = negative_binomial_distribution(alpha).tails_below(np.zeros(4), mean, ones)
     np.testing.assert_array_equal(below, [np.zeros(4), np.ones(4)])
+
+
+@pytest.mark.parametrize("alpha", [1e-4, 1e-7, 1e-10, 1e-14, 1e-99, 1e-101, 1e-300])
+def test_negative_binomial_tails_of_a_small_alpha_keep_their_digits(alpha):
+    """Against sums of masses in which no digit is lost; the Poisson distribution is the limit."""
+    mean, counts = 7.0, np.arange(60)
+    rising = np.concatenate([[0.0], np.cumsum(np.log1p(alpha * counts[:-1]))])
+    log_zero = -mean if alpha * mean < 1e-16 else -np.log1p(alpha * mean) / alpha
+    log_mass = rising + counts * (np.log(mean) - np.log1p(alpha * mean)) + log_zero
+    mass = np.exp(log_mass - np.concatenate([[0.0], np.cumsum(np.log(counts[1:]))]))
+    distribution = fg.families.NegativeBinomial(alpha=alpha).distribution(1.0)
+    ones = np.ones(31)
+    found = distribution.lower(counts[:31], mean * ones, ones)
+    np.testing.assert_allclose(found, np.cumsum(mass)[:31], rtol=1e-11)
+    found = distribution.upper(counts[:31], mean * ones, ones)
+    # SciPy's own function has ten digits where 1 / alpha is a large whole number.
+    np.testing.assert_allclose(found, np.cumsum(mass[::-1])[::-1][1:32], rtol=1e-9)
+
+
+def test_binomial_tails_of_a_small_probability_keep_its_digits():
+    # Of 1e12 trials: Poisson's distribution but for terms of the size of the probability.
+    trials, mean, counts = np.full(9, 1e12), np.full(9, 3.3e-12), np.arange(9.0)
+    distribution = fg.families.Binomial().distribution(1.0)
+    found = distribution.lower(counts / trials, mean, trials)
+    np.testing.assert_allclose(found, stats.poisson.cdf(counts, 3.3), rtol=1e-11)

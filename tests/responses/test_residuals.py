@@ -94,3 +94,25 @@ def test_what_cannot_be_asked(tmp_path):
     fit.save(tmp_path / "fit.json")
     with pytest.raises(DataError, match="without the data"):
         _ = fg.load(tmp_path / "fit.json").resid_response
+
+
+@pytest.mark.parametrize("family", ["poisson", "negative_binomial"])
+def test_tails_of_a_hurdle_whose_counts_are_rarely_above_one(family):
+    """P(Y <= 1) = P(0) + P(positive) P(1) / P(1 or more): digits of tiny means are there."""
+    y = np.array([0, 1, 1, 2, 3, 0, 1, 2, 5, 1.0])
+    fit = fg.Hurdle(y, np.ones((10, 1)), family=family).fit()
+    log_mean = np.log([1e-12, 1e-9, 1e-5, 0.1, 2.0, 30.0])
+    one = np.ones(6)
+    etas = np.vstack([log_mean, 0.4 * one, np.log(0.5) * one])[: 2 + (family != "poisson")]
+    positive, size = special.expit(0.4), 2.0
+    for count in (1.0, 2.0, 4.0):
+        above = {
+            "poisson": lambda k: stats.poisson.sf(k, np.exp(log_mean)),
+            "negative_binomial": lambda k: special.betainc(
+                k + 1.0, size, np.exp(log_mean) / (size + np.exp(log_mean))
+            ),
+        }[family]
+        share = above(count) / above(0.0)
+        lower, upper = fit._tails(count * one, etas)[0]
+        np.testing.assert_allclose(upper, positive * share, rtol=1e-12)
+        np.testing.assert_allclose(lower, 1.0 - positive * share, rtol=1e-12)

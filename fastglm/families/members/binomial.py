@@ -112,11 +112,8 @@ def binomial_distribution() -> ResponseDistribution:
             return np.where(k < 0.0, 0.0 * mu + (not below), inside)
         more = np.clip(k, 0.0, np.maximum(trials - 1.0, 0.0)) + 1.0
         fewer = np.maximum(trials - more + 1.0, 1.0)
-        inside = (
-            scipy.special.betainc(fewer, more, 1.0 - mu)
-            if below
-            else scipy.special.betainc(more, fewer, mu)
-        )
+        incomplete = scipy.special.betaincc if below else scipy.special.betainc
+        inside = incomplete(more, fewer, mu)
         end = 0.0 * inside
         inside = np.where(k >= trials, end + below, inside)
         return np.where(k < 0.0, end + (not below), inside)

@@ -28,6 +28,10 @@ from fastglm.kernels.compiler.decorators import inline, inline_any_precision
 from fastglm.kernels.math import elementary as vm
 
 
+#: Probabilities are Poisson's below it.
+SMALLEST_ALPHA = 1e-100
+
+
 @inline_any_precision
 def negative_binomial_sd(mu, complement, parameter):
     # Two roots: the variance mu + alpha mu**2 would overflow first.
@@ -87,8 +91,8 @@ NEGATIVE_BINOMIAL = ResponseFunctions(
 
 
 def negative_binomial_distribution(alpha: float | np.ndarray) -> ResponseDistribution:
-    """Of one alpha, or of one for each row; Poisson where it is 0."""
-    is_poisson = np.equal(alpha, 0.0)
+    """Of one alpha, or of one for each row; Poisson where it is 0 or not told from 0."""
+    is_poisson = np.less(alpha, SMALLEST_ALPHA)
     poisson = poisson_distribution(1.0)
     if is_poisson.all():
         return poisson
@@ -96,7 +100,8 @@ def negative_binomial_distribution(alpha: float | np.ndarray) -> ResponseDistrib
 
     def lower(y, mu, weight):
         k = count_of(y, 1.0)
-        tail = scipy.special.betainc(size, np.maximum(k, 0.0) + 1.0, size / (size + mu))
+        # By the probability of a success: that of a failure is rounded to 1 where alpha is small.
+        tail = scipy.special.betaincc(np.maximum(k, 0.0) + 1.0, size, mu / (size + mu))
         tail = np.where(k < 0.0, 0.0 * tail, tail)
         return (
             np.where(is_poisson, poisson.lower(y, mu, weight), tail) if is_poisson.any() else tail

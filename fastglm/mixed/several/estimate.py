@@ -62,9 +62,7 @@ def estimate_several(
     # Alpha is on its way to zero, its boundary.
     theta = np.where(estimate.held, START_SHARE, estimate.theta)
     poisson, counts = estimate_several(rows, simpler, nagq, theta, max_iter, n_threads)
-    # Log-masses at a small alpha are differences of gamma functions of 1 / alpha.
-    rounding = np.finfo(float).eps * math.exp(-last) * -last * rows.fixed.n_rows
-    if poisson.value > estimate.value + rounding + 1e-8 * (1.0 + 1e-3 * abs(estimate.value)):
+    if poisson.value > estimate.value + 1e-8 * (1.0 + 1e-3 * abs(estimate.value)):
         return estimate, model
     return replace(poisson, at_zero=True), counts
 

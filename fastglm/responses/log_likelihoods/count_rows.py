@@ -19,7 +19,7 @@ from fastglm.kernels.compiler.decorators import inline
 from fastglm.kernels.compiler.intrinsics import pointer
 from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.kernels.math import elementary as vm
-from fastglm.kernels.math.gamma import gamma_functions
+from fastglm.kernels.math.gamma import gamma_functions, rising_factorial
 from fastglm.kernels.passes.several_predictors import (
     HEADER_SHAPE,
     ROW_LOG_LIKELIHOOD,
@@ -32,8 +32,8 @@ __all__ = ["HURDLE_ROWS", "ZERO_INFLATED_ROWS", "negative_binomial_p_rows"]
 # Bound by RowBlock; named here for the reader and the linter.
 count: Any
 
-# Below this, alpha mu is so small that the negative binomial is a Poisson distribution to rounding.
-SMALLEST_ALPHA = 1e-9
+# Poisson's distribution to rounding; the square of its reciprocal is still a number.
+SMALLEST_ALPHA = 1e-100
 
 
 @inline
@@ -53,28 +53,34 @@ def poisson_count(y, eta, log_alpha):
 
 
 @inline
-def negative_binomial_count(y, eta, log_alpha):
-    """As `poisson_count`, for variance mu + alpha mu**2."""
-    mu, alpha = vm.exp(eta), max(vm.exp(log_alpha), SMALLEST_ALPHA)
-    size, m = 1.0 / alpha, alpha * mu
+def negative_binomial_terms(y, eta, size):
+    """As `poisson_count`, for variance mu + mu**2 / size; alpha is 1 / size.
+
+    In sums that go to 0 with alpha: all digits are there at the smallest.
+    """
+    mu = vm.exp(eta)
+    m = mu / size
     rising = 1.0 + m
-    log_rising = vm.log1p(m)
-    log_sum, psi_sum, curve_sum = gamma_functions(y + size)
-    log_size, psi_size, curve_size = gamma_functions(size)
-    value = log_sum - log_size - log_factorial(y)
-    value += y * (vm.log(alpha) + eta) - (y + size) * log_rising
+    total, slope, curve = rising_factorial(y, size)
+    value = total + y * eta - (y + size) * vm.log1p(m) - log_factorial(y)
     residual = (y - mu) / rising
-    excess = size * (psi_sum - psi_size - log_rising)
-    bend = size * size * (curve_sum - curve_size) + mu / rising
+    # size (log(1 + m) - m / (1 + m))
+    excess = size * vm.relative_entropy(rising, 1.0, m) / rising
     tilt = -residual * m / rising
     return (
         value,
         residual,
-        residual - excess,
-        -mu * (1.0 + alpha * y) / (rising * rising),
+        slope + excess - y * (m / rising),
+        -mu * (1.0 + y / size) / (rising * rising),
         tilt,
-        excess + bend + tilt,
+        curve - excess + tilt,
     )
+
+
+@inline
+def negative_binomial_count(y, eta, log_alpha):
+    """As `poisson_count`, for variance mu + alpha mu**2."""
+    return negative_binomial_terms(y, eta, 1.0 / max(vm.exp(log_alpha), SMALLEST_ALPHA))
 
 
 def zero_inflated_block(buffers, rows):
@@ -157,28 +163,15 @@ def negative_binomial_p_block(buffers, rows):
     for i in range(rows):
         y, log_mu = base[ROW_RESPONSE * BUFFER + i], base[eta + i]
         log_alpha = base[eta + BUFFER + i]
-        mu = vm.exp(log_mu)
         size = min(vm.exp(rate * log_mu - log_alpha), 1.0 / SMALLEST_ALPHA)
-        m = mu / size
-        rising = 1.0 + m
-        log_rising = vm.log1p(m)
-        log_sum, psi_sum, curve_sum = gamma_functions(y + size)
-        log_size, psi_size, curve_size = gamma_functions(size)
-        value = log_sum - log_size - log_factorial(y)
-        value += y * (log_mu - vm.log(size)) - (y + size) * log_rising
-        # First and second derivatives in the logarithms of mean and size.
-        by_mean = (y - mu) / rising
-        by_size = size * (psi_sum - psi_size - log_rising) - by_mean
-        mean_mean = -mu * (1.0 + y / size) / (rising * rising)
-        mean_size = by_mean * m / rising
-        curve = size * size * (curve_sum - curve_size) + mu / rising
-        size_size = by_size + curve + by_mean / rising
+        # Derivatives in the logarithms of the mean and of 1 / size.
+        value, s_0, s_2, h_00, h_20, h_22 = negative_binomial_terms(y, log_mu, size)
         base[ROW_LOG_LIKELIHOOD * BUFFER + i] = value
-        base[score + i] = by_mean + rate * by_size
-        base[score + BUFFER + i] = -by_size
-        base[weight + i] = -(mean_mean + 2.0 * rate * mean_size + rate * rate * size_size)
-        base[weight + BUFFER + i] = mean_size + rate * size_size
-        base[weight + 2 * BUFFER + i] = -size_size
+        base[score + i] = s_0 - rate * s_2
+        base[score + BUFFER + i] = s_2
+        base[weight + i] = -(h_00 - 2.0 * rate * h_20 + rate * rate * h_22)
+        base[weight + BUFFER + i] = rate * h_22 - h_20
+        base[weight + 2 * BUFFER + i] = -h_22
     return 0
 
 

@@ -89,8 +89,8 @@ class BetaResults(ResponseResults):
     def _tails(self, response: np.ndarray, etas: np.ndarray) -> tuple[Tails, Tails | None]:
         mean, precision = self.link.inverse(etas[0]), self.precision_link.inverse(etas[1])
         a, b = mean * precision, (1.0 - mean) * precision
-        betainc = scipy.special.betainc
-        return (betainc(a, b, response), betainc(b, a, 1.0 - response)), None
+        special = scipy.special
+        return (special.betainc(a, b, response), special.betaincc(a, b, response)), None
 
 
 class BetaModel(ResponseModel[BetaResults]):

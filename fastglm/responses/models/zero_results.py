@@ -197,8 +197,11 @@ class HurdleResults(_CountResults):
 
     def _tails_at(self, count: np.ndarray, etas: np.ndarray) -> Tails:
         log_zero = self._count(etas)[1]
-        share = special.expit(etas[1]) / -np.expm1(log_zero)
+        kept = -np.expm1(log_zero)
         lower, upper = self._count_tails(count, etas)
-        zero = np.where(count < 0.0, 0.0, special.expit(-etas[1]))
-        positive = share * np.maximum(lower - np.exp(log_zero), 0.0)
-        return zero + positive, np.where(count < 0.0, 1.0, share * upper)
+        above = np.minimum(upper / kept, 1.0)
+        # Of counts that are rarely positive, what lies above tells how many are not.
+        between = np.where(lower < 0.5, (lower - np.exp(log_zero)) / kept, 1.0 - above)
+        zero, positive = special.expit(-etas[1]), special.expit(etas[1])
+        below = np.where(count < 0.0, 0.0, zero + positive * np.maximum(between, 0.0))
+        return below, np.where(count < 0.0, 1.0, positive * above)
