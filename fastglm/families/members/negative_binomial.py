@@ -27,7 +27,6 @@ from fastglm.families.shared_functions import (
 from fastglm.kernels.compiler.decorators import inline, inline_any_precision
 from fastglm.kernels.math import elementary as vm
 
-
 #: Probabilities are Poisson's below it.
 SMALLEST_ALPHA = 1e-100
 
