@@ -8,13 +8,18 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from fastglm.design.formula.fitted_formula import FittedFormula
-from fastglm.errors import DataError, Status
+from fastglm.errors import DataError
 from fastglm.families import Family
-from fastglm.fit.json_numbers import float_from_json, json_numbers, require_kinds
+from fastglm.fit.json_numbers import float_from_json, json_numbers
 from fastglm.fit.record import Fit
 from fastglm.fit.saved_covariance import describe_covariance, read_covariance
-from fastglm.kernels.threads.threads import usable_threads
+from fastglm.fit.saved_fields import (
+    SavedFields,
+    formula_from_json,
+    formula_to_json,
+    restore_lazy_numbers,
+    vector_from_json,
+)
 from fastglm.passes.scaling import Centering
 from fastglm.records import frozen
 
@@ -23,36 +28,24 @@ __all__ = ["describe_fit", "read_fit"]
 F = TypeVar("F", bound=Fit)
 
 
-#: Fields as they are, and what they hold.
-_KINDS: dict[str, type] = {
-    "deviance": float, "pearson_chi2": float, "scale": float, "nobs": float, "sum_weights": float,
-    "rank": int, "has_intercept": bool, "n_iter": int, "n_sweeps": int, "decrement": float,
-    "use_t": bool, "dispersion_known": bool, "cov_type": str, "df_inference": float,
-    "parameter_se": float, "response_name": str, "has_offset": bool, "has_exposure": bool,
-    "labelled": bool, "n_dropped": int, "n_threads": int, "n_separated": int,
-    "bias_reduction": str, "numerical_error": float, "orthogonal": bool,
-}  # fmt: skip
-
-
-#: Fields that files of the first versions do not have.
-_LATER: dict[str, Any] = {
-    "numerical_error": None,
-    "orthogonal": False,
-    "weights": {},
-    "response_levels": None,
-}
-
-
-_DICTS = ("column_names", "missing", "infinite", "aliased", "timings", "weights")
+_FIELDS = SavedFields(
+    {
+        "deviance": float, "pearson_chi2": float, "scale": float, "nobs": float,
+        "sum_weights": float, "rank": int, "has_intercept": bool, "n_iter": int, "n_sweeps": int,
+        "decrement": float, "use_t": bool, "dispersion_known": bool, "cov_type": str,
+        "df_inference": float, "parameter_se": float, "response_name": str, "has_offset": bool,
+        "has_exposure": bool, "labelled": bool, "n_dropped": int, "n_threads": int,
+        "n_separated": int, "bias_reduction": str, "numerical_error": float, "orthogonal": bool,
+    },
+    tables=("column_names", "missing", "infinite", "aliased", "timings", "weights"),
+    labels=("response_levels",),
+    later={"numerical_error": None, "orthogonal": False, "weights": {}, "response_levels": None},
+)  # fmt: skip
 
 
 def describe_fit(fit: Fit) -> dict[str, Any]:
     """A fit as plain JSON types. NaN is null; floats are written so that they read back exactly."""
-    saved: dict[str, Any] = {
-        name: json_numbers(getattr(fit, name)) for name in (*_KINDS, *fit.lazy_numbers)
-    }
-    saved |= {name: dict(getattr(fit, name)) for name in _DICTS}
-    saved["estimates"] = json_numbers(fit.estimates.tolist())
+    saved = _FIELDS.describe(fit)
     centering, root = fit.centering, fit.covariance_root
     saved["centring"] = {
         "centre": json_numbers(centering.center.tolist()),
@@ -67,14 +60,9 @@ def describe_fit(fit: Fit) -> dict[str, Any]:
         if root is None
         else describe_covariance(root, fit.covariance, centering, fit.orthogonal)
     )
-    saved["names"] = list(fit.names)
     saved["terms"] = [[name, term.start, term.stop] for name, term in fit.terms]
-    saved["status"] = fit.status.name
     saved["family"] = fit.family.to_dict()
-    saved["formula"] = fit.formula
-    levels = fit.response_levels
-    saved["response_levels"] = None if levels is None else list(levels)
-    saved["recipe"] = None if fit.fitted_formula is None else fit.fitted_formula.to_dict()
+    saved["recipe"] = formula_to_json(fit.fitted_formula)
     return saved
 
 
@@ -86,39 +74,24 @@ def read_fit(saved: Mapping[str, Any], kind: type[F]) -> F:
     DataError
         If something does not hold what it should.
     """
-    saved = _LATER | dict(saved)
-    require_kinds(saved, _KINDS | dict.fromkeys(_DICTS, dict))
-    if not all(math.isfinite(float_from_json(saved[name])) for name in ("nobs", "sum_weights")):
+    arguments = _FIELDS.read(saved)
+    if not all(math.isfinite(arguments[name]) for name in ("nobs", "sum_weights")):
         raise DataError("the saved model has no number of observations.")
-    arguments: dict[str, Any] = {name: float_from_json(saved[name]) for name in _KINDS}
-    arguments["n_threads"] = max(1, min(arguments["n_threads"], usable_threads(None)))
-    arguments |= {name: saved[name] for name in _DICTS}
-    names, p = tuple(saved["names"]), len(saved["names"])
-    centering, estimates = _read_centering(saved["centring"], p), _vector(saved["estimates"], p)
+    p = len(arguments["names"])
+    centering = _read_centering(saved["centring"], p)
     terms = tuple((str(name), slice(start, stop)) for name, start, stop in saved["terms"])
-    if not all(isinstance(name, str) for name in names):
-        raise DataError("a name of the saved model is not text.")
     if any(not 0 <= term.start <= term.stop <= p for _, term in terms):
         raise DataError("a term of the saved model has columns that there are not.")
     covariances = _first_format(saved, p) if saved["fastglm"] == 1 else _triangles(saved, centering)
-    levels = saved["response_levels"]
-    arguments["response_levels"] = None if levels is None else tuple(levels)
     arguments |= {name: None if m is None else frozen(m) for name, m in covariances.items()}
     fit = kind(
         family=Family.from_dict(saved["family"]),
-        names=names,
         terms=terms,
-        estimates=estimates,
         centering=centering,
-        status=Status[saved["status"]],
-        formula=saved["formula"],
-        fitted_formula=None
-        if saved["recipe"] is None
-        else FittedFormula.from_dict(saved["recipe"]),
+        fitted_formula=formula_from_json(saved["recipe"]),
         **arguments,
     )
-    require_kinds(saved, dict.fromkeys(kind.lazy_numbers, float))
-    fit.__dict__.update({name: float_from_json(saved[name]) for name in kind.lazy_numbers})
+    restore_lazy_numbers(fit, saved)
     return fit
 
 
@@ -162,11 +135,4 @@ def _read_centering(saved: Mapping[str, Any], p: int) -> Centering:
     constant, value = saved["constant"], float(saved["value"])
     if constant is not None and not (type(constant) is int and 0 <= constant < p and value):
         raise DataError("the constant column of the saved model is none of its columns.")
-    return Centering(_vector(saved["centre"], p), constant, value)
-
-
-def _vector(values: Any, p: int) -> np.ndarray:
-    vector = np.array([float_from_json(value) for value in values], dtype=np.float64)
-    if vector.shape != (p,):
-        raise DataError(f"the saved model has {p} names, but {vector.size} estimates or centres.")
-    return frozen(vector)
+    return Centering(vector_from_json(saved["centre"], p), constant, value)

@@ -11,6 +11,8 @@ __all__ = [
     "common_decimals",
     "format_at",
     "format_cell",
+    "format_level",
+    "format_levels",
     "format_number",
     "format_pvalue",
     "format_significant",
@@ -23,6 +25,10 @@ SMALLEST_PVALUE = 2.220446049250313e-16
 MOST_DIGITS = 7
 #: Stars of p-values below these.
 STARS = ((0.001, "***"), (0.01, "**"), (0.05, "*"), (0.1, "."))
+#: Significant digits of levels, as R prints numbers, and those that distinguish all floats.
+LEVEL_DIGITS, DIGITS_OF_FLOAT = 7, 17
+#: Whole numbers of floats below this have no rounded digit.
+WHOLE_BELOW = 1e15
 #: Characters of an exponent of two digits, and of three.
 EXPONENT, LONG_EXPONENT = 4, 5
 
@@ -86,6 +92,31 @@ def format_at(value: float, decimals: int | None, digits: int = 4) -> str:
     if decimals is None or not np.isfinite(value):
         return format_significant(value, digits)
     return f"{value:.{decimals}f}"
+
+
+def format_level(value: Any, digits: int = LEVEL_DIGITS) -> str:
+    """A level of a factor or a value of a regressor; a float as R's ``format``.
+
+    Whole numbers, such as codes of regions, keep all their digits.
+    """
+    if not isinstance(value, float | np.floating):
+        return str(value)
+    number = float(value)
+    if number.is_integer() and abs(number) < WHOLE_BELOW:
+        return f"{number:.0f}" if number else "0"
+    decimals = common_decimals([number], digits) if np.isfinite(number) else None
+    return f"{number:.{digits}g}" if decimals is None else f"{number:.{decimals}f}"
+
+
+def format_levels(values: Iterable[Any]) -> list[str]:
+    """Levels as `format_level` writes them, with more digits where they distinguish levels."""
+    values = list(values)
+    different = len(set(values))
+    for digits in range(LEVEL_DIGITS, DIGITS_OF_FLOAT):
+        labels = [format_level(value, digits) for value in values]
+        if len(set(labels)) == different:
+            return labels
+    return [format_level(value, DIGITS_OF_FLOAT) for value in values]
 
 
 def format_cell(title: str, value: Any) -> str:

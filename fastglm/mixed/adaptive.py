@@ -15,6 +15,7 @@ from typing import cast
 import numpy as np
 
 from fastglm.errors import ModelError
+from fastglm.inference.intervals.predictive_mixture import normal_quadrature
 from fastglm.mixed.laplace import LaplaceProblem, LaplaceState, Parameters
 
 __all__ = ["MOST_NODES", "AdaptiveProblem", "AdaptiveState"]
@@ -46,8 +47,7 @@ class AdaptiveProblem(LaplaceProblem):
                 "use nagq=1, Laplace's approximation."
             )
         found = cls(**{name: getattr(problem, name) for name in problem.__dataclass_fields__})
-        nodes, weights = np.polynomial.hermite_e.hermegauss(nagq)
-        weights = weights / weights.sum()
+        nodes, weights = normal_quadrature(nagq)
         found.nodes = np.array(list(itertools.product(nodes, repeat=layout.k)))
         grid = itertools.product(np.log(weights), repeat=layout.k)
         found.log_weights = np.array([sum(each) for each in grid])

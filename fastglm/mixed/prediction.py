@@ -15,6 +15,7 @@ from fastglm.design.frames.labels import label_rows, row_labels
 from fastglm.design.matrix.arrays import design_from_array
 from fastglm.design.matrix.parts import Design
 from fastglm.errors import DataError, ModelError, UnseenLevelError
+from fastglm.inference.intervals.predictive_mixture import normal_quadrature
 from fastglm.mixed.record import MixedFit
 from fastglm.mixed.rows import FittedGroup, as_categories
 from fastglm.responses.designs import linear_predictor
@@ -126,8 +127,7 @@ def effect_sd(results: MixedFit, rows: NewRows) -> np.ndarray:
 
 def quadrature_nodes() -> tuple[np.ndarray, np.ndarray]:
     """Nodes and weights of a standard normal variable."""
-    nodes, weights = np.polynomial.hermite_e.hermegauss(N_NODES)
-    return nodes, weights / weights.sum()
+    return normal_quadrature(N_NODES)
 
 
 def marginal_mean(link: Any, eta: np.ndarray, sd: np.ndarray) -> np.ndarray:

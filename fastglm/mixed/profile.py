@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import scipy
 
-from fastglm.errors import ModelError
+from fastglm.errors import ModelError, require_level
 from fastglm.mixed.effects import components_of
 from fastglm.mixed.estimate import LinearEstimate
 from fastglm.mixed.generalized import GeneralizedEstimate, search_of
@@ -187,8 +187,7 @@ def profile_intervals(fit: MixedFit, alpha: float, which: Sequence[str] | None) 
     """Limits by parameter, a pandas DataFrame; see `MixedResults.profile`."""
     import pandas as pd
 
-    if not 0.0 < alpha < 1.0:
-        raise ModelError(f"alpha must be between 0 and 1, not {alpha!r}")
+    require_level(alpha)
     model = fit._model_with_data("a profile")
     if fit.reml:
         fit = model.fit(**{**fit.fit_options, "reml": False}, n_threads=fit.n_threads)

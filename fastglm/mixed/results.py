@@ -10,7 +10,7 @@ import numpy as np
 import scipy
 
 from fastglm.entry import entry_points
-from fastglm.errors import ModelError
+from fastglm.errors import ModelError, require_level
 from fastglm.inference.hypothesis_tests.hypotheses import LinearTests
 from fastglm.inference.hypothesis_tests.tables import HypothesisTest, Table
 from fastglm.kernels.threads.threads import usable_threads
@@ -35,7 +35,7 @@ from fastglm.results.shared import SharedMethods
 if TYPE_CHECKING:
     import pandas as pd
 
-    from fastglm.typing import Matrix, Vector
+    from fastglm.typing import Vector
 
 __all__ = ["MixedResults"]
 
@@ -46,15 +46,11 @@ class MixedResults(
 ):
     """One fitted mixed model: a `MixedFit` and what follows from it."""
 
-    def conf_int(self, alpha: float = 0.05) -> Matrix:
-        """Wald intervals of the fixed coefficients, (p, 2), at level 1 - alpha.
+    def _profile_limits(self, alpha: float) -> np.ndarray:
+        return self.profile(alpha, self.names).to_numpy()
 
-        Raises
-        ------
-        ModelError
-            If `alpha` is not between 0 and 1.
-        """
-        return self._wald_intervals(alpha)
+    def _bootstrap_limits(self, alpha: float) -> np.ndarray:
+        return self.bootstrap().conf_int(alpha).to_numpy()[: len(self.names)]
 
     def with_covariance(
         self, cov_type: str, group: str | None = None, use_correction: bool = False
@@ -124,8 +120,7 @@ class MixedResults(
         """Two-sided critical values of the coefficients' reference distributions."""
         if np.ndim(self.df_inference) == 0:
             return super().critical_value(alpha)
-        if not 0.0 < alpha < 1.0:
-            raise ModelError(f"alpha must be between 0 and 1, not {alpha!r}")
+        require_level(alpha)
         return scipy.special.stdtrit(self.df_inference, 1.0 - alpha / 2.0)
 
     def t_test(self, hypothesis: Any) -> LinearTests:

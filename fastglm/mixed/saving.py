@@ -8,44 +8,42 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fastglm.design.formula.expressions import expression_from_dict, expression_to_dict
-from fastglm.design.formula.fitted_formula import FittedFormula
-from fastglm.errors import Status
 from fastglm.families import Family
 from fastglm.fit.json_numbers import float_from_json, json_numbers, pack, unpack
+from fastglm.fit.saved_fields import SavedFields, formula_from_json, formula_to_json
 from fastglm.mixed.covariances import structure_named
 from fastglm.mixed.effects import GroupEffects, VarianceComponent
 from fastglm.mixed.layout import Term
 from fastglm.mixed.record import MixedFit
 from fastglm.mixed.rows import FittedGroup, FittedTerm, label
+from fastglm.records import frozen
 
 __all__ = ["describe_mixed", "read_mixed"]
 
 F = TypeVar("F", bound=MixedFit)
 
-_PLAIN = (
-    "sigma", "criterion", "n_parameters", "reml", "method", "nobs", "rank", "gradient",
-    "n_evaluations", "n_iter", "cov_type", "use_t", "df_inference", "response_name", "has_offset",
-    "has_exposure", "labelled", "n_dropped", "n_threads",
+_FIELDS = SavedFields(
+    {
+        "sigma": float, "criterion": float, "n_parameters": int, "reml": bool, "method": str,
+        "nobs": float, "rank": int, "gradient": float, "n_evaluations": int, "n_iter": int,
+        "cov_type": str, "use_t": bool, "df_inference": float, "response_name": str,
+        "has_offset": bool, "has_exposure": bool, "labelled": bool, "n_dropped": int,
+        "n_threads": int, "n_separated": int,
+    },
+    tables=("singular", "column_names", "weights", "missing", "infinite"),
+    labels=("response_levels",),
+    later={"infinite": {}, "n_separated": 0},
 )  # fmt: skip
-_ARRAYS = ("estimates", "covariance", "conditional_covariance", "theta", "parameter_covariance")
-_DICTS = ("singular", "column_names", "weights", "missing")
-#: Not in files of earlier versions.
-_LATER = {"infinite": {}, "n_separated": 0}
+_ARRAYS = ("covariance", "conditional_covariance", "theta", "parameter_covariance")
 
 
 def describe_mixed(results: MixedFit) -> dict[str, Any]:
     """A fit as plain JSON types."""
-    saved: dict[str, Any] = {"kind": results.kind}
-    saved |= {name: json_numbers(getattr(results, name)) for name in _PLAIN}
+    saved = {"kind": results.kind} | _FIELDS.describe(results)
     saved |= {name: json_numbers(getattr(results, name).tolist()) for name in _ARRAYS}
-    saved |= {name: dict(getattr(results, name)) for name in _DICTS}
-    saved |= {name: json_numbers(getattr(results, name)) for name in _LATER}
-    saved["names"], saved["theta_names"] = list(results.names), list(results.theta_names)
-    saved["family"], saved["status"] = results.family.to_dict(), results.status.name
-    saved["formula"] = results.formula
-    levels = results.response_levels
-    saved["response_levels"] = None if levels is None else list(levels)
-    saved["recipe"] = None if results.fitted_formula is None else results.fitted_formula.to_dict()
+    saved["theta_names"] = list(results.theta_names)
+    saved["family"] = results.family.to_dict()
+    saved["recipe"] = formula_to_json(results.fitted_formula)
     saved["components"] = [
         [c.group, c.term1, c.term2, *(json_numbers(v) for v in (c.variance, c.sd, c.se))]
         for c in results.components
@@ -69,11 +67,7 @@ def _describe_group(group: GroupEffects) -> dict[str, Any]:
         "variances": pack(group.variances[(slice(None), *np.tril_indices(k))]),
         "factors": [expression_to_dict(factor) for factor in fitted_formula.factors],
         "recipes": [
-            [
-                None if t.fitted_formula is None else t.fitted_formula.to_dict(),
-                t.width,
-                t.is_intercept,
-            ]
+            [formula_to_json(t.fitted_formula), t.width, t.is_intercept]
             for t in fitted_formula.terms
         ],
     }
@@ -85,29 +79,19 @@ def read_mixed(
     read_family: Callable[[dict[str, Any]], Any] = Family.from_dict,
 ) -> F:
     """The fit that `describe_mixed` described, as a record of that class."""
-    numbers: dict[str, Any] = {name: float_from_json(saved[name]) for name in _PLAIN}
-    for name in _ARRAYS:
-        numbers[name] = np.array(saved[name], dtype=np.float64)
-        numbers[name].setflags(write=False)
+    arguments = _FIELDS.read(saved)
+    arguments |= {name: frozen(np.array(saved[name], dtype=np.float64)) for name in _ARRAYS}
     return kind(
-        names=tuple(saved["names"]),
         theta_names=tuple(saved["theta_names"]),
         family=read_family(saved["family"]),
-        status=Status[saved["status"]],
-        formula=saved["formula"],
-        response_levels=saved["response_levels"] and tuple(saved["response_levels"]),
-        fitted_formula=None
-        if saved["recipe"] is None
-        else FittedFormula.from_dict(saved["recipe"]),
+        fitted_formula=formula_from_json(saved["recipe"]),
         components=tuple(
             VarianceComponent(*names, *(float_from_json(v) for v in values))
             for *names, a, b, c in saved["components"]
             for values in [(a, b, c)]
         ),
         groups=tuple(_read_group(group) for group in saved["groups"]),
-        **{name: saved[name] for name in _DICTS},
-        **{name: saved.get(name, value) for name, value in _LATER.items()},
-        **numbers,
+        **arguments,
     )
 
 
@@ -125,7 +109,7 @@ def _read_group(saved: dict[str, Any]) -> GroupEffects:
         levels,
         tuple(parts),
         tuple(
-            FittedTerm(None if r is None else FittedFormula.from_dict(r), width, is_intercept)
+            FittedTerm(formula_from_json(r), width, is_intercept)
             for r, width, is_intercept in saved["recipes"]
         ),
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastglm.errors import ConvergenceWarning, ModelError
+from fastglm.errors import ConvergenceWarning, ModelError, require_level
 from fastglm.families import summarize
 from fastglm.inference.rendering import RenderedFrame
 from fastglm.inference.rows.simulate import draw_responses
@@ -94,8 +94,7 @@ class Bootstrap(RenderedFrame):
         """Percentile intervals, a pandas DataFrame of one row a parameter."""
         import pandas as pd
 
-        if not 0.0 < alpha < 1.0:
-            raise ModelError(f"alpha must be between 0 and 1, not {alpha!r}")
+        require_level(alpha)
         limits = np.nanquantile(self.replicates, [alpha / 2.0, 1.0 - alpha / 2.0], axis=0)
         return pd.DataFrame(limits.T, index=list(self.names), columns=["lower", "upper"])
 

@@ -22,9 +22,6 @@ __all__ = ["binned_residuals", "calibration", "roc"]
 #: Most points of a curve.
 CURVE_POINTS = 2_000
 
-#: Most points of a curve.
-POLYNOMIAL_POINTS = 2_000
-
 
 @picture_of_any_fit
 def binned_residuals(

@@ -13,6 +13,7 @@ from fastglm.errors import ModelError
 from fastglm.inference.effects.counterfactual import Counterfactual
 from fastglm.inference.effects.marginal_means import marginal_means
 from fastglm.inference.evaluation.groups import quantile_groups
+from fastglm.inference.number_format import format_levels
 from fastglm.inference.rows.residuals import working_residuals
 from fastglm.inference.rows.term_contributions import model_terms, term_contributions
 from fastglm.kernels.blocks import row_buffers
@@ -201,7 +202,7 @@ def partial_residuals(fit: Fit, term: str, ax: Axes | None = None) -> Axes:
     if isinstance(x, Categories):
         first = np.unique(group, return_index=True)[1]
         ax.plot(centre, contribution[first], "_", color=BLUE, markersize=18, mew=2, label="fitted")
-        level_ticks(ax, [str(each) for each in x.levels])
+        level_ticks(ax, format_levels(x.levels))
     else:
         order = np.argsort(x, kind="stable")
         order = order[np.linspace(0, order.size - 1, min(order.size, 500)).astype(int)]

@@ -11,6 +11,7 @@ from fastglm.errors import ModelError
 from fastglm.inference.effects.counterfactual import Counterfactual
 from fastglm.inference.effects.outcome_means import outcome_means
 from fastglm.inference.evaluation.groups import quantile_groups
+from fastglm.inference.number_format import format_levels
 from fastglm.plots.residual_panels import draw_quantiles, draw_residuals, draw_sizes, new_panels
 from fastglm.plots.style import (
     BLUE,
@@ -100,7 +101,7 @@ def outcome_effect(
         ax.vlines(beside, *limits[k].T, color=colour, linewidth=2)
         ax.plot(beside, estimate, "o", color=colour, markersize=6, label=name or None)
     if levels is not None:
-        level_ticks(ax, [str(level) for level in levels])
+        level_ticks(ax, format_levels(levels))
         ax.set_xlim(-0.6, len(levels) - 0.4)
     if any(means.outcomes):
         ax.legend(frameon=False, fontsize=8)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
 import numpy as np
 
-from fastglm.arguments import checked_choice
 from fastglm.design.formula.response import CATEGORIES, ResponseRule
 from fastglm.design.frames.frames import Level
 from fastglm.entry import entry_points
@@ -25,7 +24,6 @@ from fastglm.responses.resampling import ResponseResampling
 from fastglm.responses.saving import describe_response
 from fastglm.responses.summary import ResponseSummary
 from fastglm.results.of_predictors import PredictorMethods
-from fastglm.results.shared import SharedMethods
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -41,7 +39,6 @@ class ResponseResults(
     ResponseResampling,
     ResponseEvaluation,
     PredictorMethods,
-    SharedMethods,
     ResponseFit,
 ):
     """One fitted model with several linear predictors.
@@ -83,35 +80,8 @@ class ResponseResults(
         """Register the kind."""
         KINDS[cls.kind] = entry_points(cls)
 
-    def conf_int(self, alpha: float = 0.05, method: str = "wald") -> Matrix:
-        """Intervals of the coefficients at level 1 - alpha, (m, 2).
-
-        Parameters
-        ----------
-        alpha : float, default 0.05
-        method : {"wald", "profile", "bootstrap"}, default "wald"
-            "wald" is the estimate and so many standard errors, of the covariance of this fit.
-            "profile" is where twice the log-likelihood of the best model with that coefficient
-            falls by the chi-squared quantile, as R's ``confint`` of ``polr``; it takes refits.
-            "bootstrap" are quantiles of `bootstrap`.
-
-        Raises
-        ------
-        ModelError
-            If `alpha` is not between 0 and 1, there is no such method, or a profile has an estimate
-            that is infinite or on the boundary.
-
-        Warns
-        -----
-        ConvergenceWarning
-            If an end of a profile is not reached, which is then NaN.
-        """
-        checked_choice("method", method, ("wald", "profile", "bootstrap"))
-        if method == "profile":
-            return self._matrix(profile_intervals(self, alpha), (0, 1))
-        if method == "bootstrap":
-            return self._matrix(self.bootstrap().conf_int(alpha), (0, 1))
-        return self._wald_intervals(alpha)
+    def _profile_limits(self, alpha: float) -> np.ndarray:
+        return profile_intervals(self, alpha)
 
     def with_covariance(self, cov_type: str, **cov_kwds: Any) -> Self:
         """The same fit with another covariance of its estimates.

@@ -8,45 +8,41 @@ from typing import Any
 import numpy as np
 
 from fastglm.design.formula.fitted_formula import FittedFormula
-from fastglm.errors import DataError, Status
-from fastglm.fit.json_numbers import (
-    float_from_json,
-    json_numbers,
-    pack_triangle,
-    require_kinds,
-    unpack_triangle,
+from fastglm.errors import DataError
+from fastglm.fit.json_numbers import pack_triangle, unpack_triangle
+from fastglm.fit.saved_fields import (
+    SavedFields,
+    formula_from_json,
+    formula_to_json,
+    restore_lazy_numbers,
 )
-from fastglm.kernels.threads.threads import usable_threads
+from fastglm.records import frozen
 from fastglm.responses import MODELS
 from fastglm.responses.record import KINDS, PredictorBlock, ResponseFit
 
 __all__ = ["describe_response", "read_response"]
 
-#: Fields as they are, and what they hold.
-_KINDS: dict[str, type] = {
-    "llf": float, "nobs": float, "rank": int, "n_iter": int, "n_sweeps": int, "response_name": str,
-    "has_offset": bool, "has_exposure": bool, "labelled": bool, "n_dropped": int, "n_threads": int,
-    "n_separated": int, "boundary": str,
-    "cov_type": str, "df_inference": float, "numerical_error": float,
-}  # fmt: skip
-_DICTS = ("settings", "missing", "column_names", "weights", "infinite")
+_FIELDS = SavedFields(
+    {
+        "llf": float, "nobs": float, "rank": int, "n_iter": int, "n_sweeps": int,
+        "response_name": str, "has_offset": bool, "has_exposure": bool, "labelled": bool,
+        "n_dropped": int, "n_threads": int, "n_separated": int, "boundary": str, "cov_type": str,
+        "df_inference": float, "numerical_error": float,
+    },
+    tables=("settings", "missing", "column_names", "weights", "infinite"),
+    later={"numerical_error": None},
+)  # fmt: skip
 
 
 def describe_response(fit: ResponseFit) -> dict[str, Any]:
     """A fit as plain JSON types."""
-    saved: dict[str, Any] = {"kind": fit.kind}
-    saved |= {name: json_numbers(getattr(fit, name)) for name in (*_KINDS, *fit.lazy_numbers)}
-    saved["names"] = list(fit.names)
+    saved = {"kind": fit.kind} | _FIELDS.describe(fit)
     saved["blocks"] = [[b.name, b.design, b.start, b.stop] for b in fit.blocks]
-    saved["estimates"] = json_numbers(fit.estimates.tolist())
     saved["information"] = pack_triangle(fit.information_inverse)
     is_robust = fit.covariance is not fit.information_inverse
     saved["robust"] = pack_triangle(fit.covariance) if is_robust else None
-    saved["status"] = fit.status.name
-    saved |= {name: dict(getattr(fit, name)) for name in _DICTS}
     saved["n_columns"] = list(fit.n_columns)
-    saved["formula"] = fit.formula
-    saved["recipes"] = [None if r is None else r.to_dict() for r in fit.fitted_formulas]
+    saved["recipes"] = [formula_to_json(formula) for formula in fit.fitted_formulas]
     return saved
 
 
@@ -63,37 +59,23 @@ def read_response(saved: dict[str, Any]) -> ResponseFit:
         raise DataError(f"unknown kind of model {kind!r}; known: {', '.join(MODELS)}.")
     import_module(MODELS[kind])
     cls = KINDS[kind]
-    fitted_formulas = tuple(
-        None if r is None else FittedFormula.from_dict(r) for r in saved["recipes"]
-    )
+    fitted_formulas = tuple(formula_from_json(recipe) for recipe in saved["recipes"])
     if "column_names" not in saved:
         saved = _of_first_version(saved, fitted_formulas)
-    # Files of earlier versions do not have it.
-    saved = {"numerical_error": None} | saved
-    require_kinds(saved, _KINDS | dict.fromkeys(_DICTS, dict))
-    numbers = {name: float_from_json(saved[name]) for name in _KINDS}
-    numbers["n_threads"] = max(1, min(numbers["n_threads"], usable_threads(None)))
-    numbers |= _read_matrices(saved, len(saved["names"]))
-    for array in (numbers["estimates"], numbers["information_inverse"], numbers["covariance"]):
-        array.setflags(write=False)
+    arguments = _FIELDS.read(saved)
+    arguments |= _read_matrices(saved, len(arguments["names"]))
     results = cls(
-        names=tuple(saved["names"]),
         blocks=tuple(PredictorBlock(*block) for block in saved["blocks"]),
-        status=Status[saved["status"]],
-        **{name: saved[name] for name in _DICTS},
         n_columns=tuple(saved["n_columns"]),
-        formula=saved["formula"],
         fitted_formulas=fitted_formulas,
-        **numbers,
+        **arguments,
     )
-    require_kinds(saved, dict.fromkeys(cls.lazy_numbers, float))
-    results.__dict__.update({name: float_from_json(saved[name]) for name in cls.lazy_numbers})
+    restore_lazy_numbers(results, saved)
     return results
 
 
 def _read_matrices(saved: dict[str, Any], p: int) -> dict[str, np.ndarray]:
-    """Estimates, (p,), and covariances, (p, p)."""
-    estimates = np.array([float_from_json(value) for value in saved["estimates"]], np.float64)
+    """Covariances, (p, p)."""
     if saved["fastglm"] == 1:
         inverse = np.array(saved["information_inverse"], np.float64)
         covariance = np.array(saved["covariance"], np.float64)
@@ -101,9 +83,9 @@ def _read_matrices(saved: dict[str, Any], p: int) -> dict[str, np.ndarray]:
         inverse = covariance = unpack_triangle(saved["information"], p, symmetric=True)
         if saved["robust"] is not None:
             covariance = unpack_triangle(saved["robust"], p, symmetric=True)
-    if estimates.shape != (p,) or inverse.shape != (p, p) or covariance.shape != (p, p):
-        raise DataError(f"the saved model has {p} names, but not as many estimates.")
-    return {"estimates": estimates, "information_inverse": inverse, "covariance": covariance}
+    if inverse.shape != (p, p) or covariance.shape != (p, p):
+        raise DataError(f"the saved model has {p} names, but not as many variances.")
+    return {"information_inverse": frozen(inverse), "covariance": frozen(covariance)}
 
 
 def _of_first_version(

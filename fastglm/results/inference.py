@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from fastglm.arguments import checked_choice
 from fastglm.inference.covariance.registry import COVARIANCES
 from fastglm.inference.covariance.sandwich import covariance_of
 from fastglm.inference.intervals.profile import profile_intervals
@@ -14,7 +13,7 @@ from fastglm.results.comparison import ComparisonMethods
 if TYPE_CHECKING:
     from typing import Self
 
-    from fastglm.typing import Matrix
+    import numpy as np
 
 __all__ = ["InferenceMethods"]
 
@@ -79,49 +78,5 @@ class InferenceMethods(ComparisonMethods):
             df_inference=covariance.df,
         )
 
-    def conf_int(self, alpha: float = 0.05, method: str = "wald") -> Matrix:
-        """Intervals of the coefficients at level 1 - alpha, (p, 2).
-
-        Parameters
-        ----------
-        alpha : float, default 0.05
-        method : {"wald", "profile", "bootstrap"}, default "wald"
-            "wald" is the estimate and so many standard errors, of the covariance of this fit.
-            "profile" is where the deviance of the best model with that coefficient rises by the
-            chi-squared quantile times the dispersion, as R's ``confint``; it takes refits, does
-            not use the covariance, and can be infinite, as one end is where regressors separate
-            the responses. With ``bias_reduction="firth"`` it is the
-            deviance less the penalty (`penalized_llf`), as R's package logistf.
-
-        Raises
-        ------
-        ModelError
-            If `alpha` is not between 0 and 1, there is no such method, or a profile has no
-            dispersion to measure the deviance in: no degree of freedom is left to estimate it.
-
-        Warns
-        -----
-        ConvergenceWarning
-            If a profile did not converge: its end of the interval is then NaN.
-
-        Notes
-        -----
-        Venzon & Moolgavkar (1988), *Applied Statistics* 37, for the profile likelihood.
-
-        Examples
-        --------
-        >>> import fastglm as fg
-        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
-        >>> res = fg.glm("y ~ x + g", data, family="poisson")
-        >>> round(float(res.conf_int()[1, 0]), 4)
-        0.2366
-        """
-        checked_choice("method", method, ("wald", "profile", "bootstrap"))
-        if method == "profile":
-            return self._matrix(profile_intervals(self, alpha), (0, 1))
-        if method == "bootstrap":
-            return self._matrix(self.bootstrap().conf_int(alpha), (0, 1))
-        return self._wald_intervals(alpha)
-
-    def _intervals(self, alpha: float, method: str) -> Any:
-        return self.conf_int(alpha, method)
+    def _profile_limits(self, alpha: float) -> np.ndarray:
+        return profile_intervals(self, alpha)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from fastglm.fit.base import FitBase
 from fastglm.inference.covariance.bootstrap import Bootstrap, Progress, bootstrap
 from fastglm.inference.hypothesis_tests.anova import anova, drop1
 from fastglm.inference.hypothesis_tests.stepwise import Step, add1, step
 from fastglm.inference.hypothesis_tests.tables import Table
+from fastglm.results.shared import SharedMethods
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,12 +19,11 @@ if TYPE_CHECKING:
 __all__ = ["PredictorMethods"]
 
 
-class PredictorMethods(FitBase):
+class PredictorMethods(SharedMethods):
     """Mixin of `fastglm.Results` and of the results of response models."""
 
-    def conf_int(self, alpha: float = 0.05, method: str = "wald") -> Matrix:
-        """Intervals of the coefficients; each kind of results says which."""
-        raise NotImplementedError
+    def _bootstrap_limits(self, alpha: float) -> np.ndarray:
+        return self.bootstrap().conf_int(alpha)
 
     def anova(self, type: int = 1, test: str | None = None) -> Table:
         """Analysis of deviance of the terms of the fit.

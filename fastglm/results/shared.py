@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastglm.arguments import checked_choice
 from fastglm.design.frames.output import frame_of
-from fastglm.errors import ModelError
+from fastglm.errors import ModelError, require_level
 from fastglm.fit.base import FitBase
 from fastglm.fit.json_numbers import write_json
 from fastglm.inference.hypothesis_tests.hypotheses import LinearTests, t_test, wald_test
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import onnx
 
     from fastglm.inference.summary import Summary
-    from fastglm.typing import Frame
+    from fastglm.typing import Frame, Matrix
 
 __all__ = ["SharedMethods"]
 
@@ -134,6 +135,66 @@ class SharedMethods(FitBase):
         summary = self._summary(alpha).renamed(yname, xname, title)
         return summary.exponentiated() if exponentiate else summary
 
+    def conf_int(self, alpha: float = 0.05, method: str = "wald") -> Matrix:
+        """Intervals of the coefficients at level 1 - alpha, (p, 2).
+
+        Parameters
+        ----------
+        alpha : float, default 0.05
+        method : {"wald", "profile", "bootstrap"}, default "wald"
+            "wald" is the estimate and so many standard errors, of the covariance of this fit.
+            "profile" is where the deviance, or minus twice the log-likelihood, of the best model
+            with that coefficient rises by the chi-squared quantile times the dispersion, as R's
+            ``confint``; it takes refits, does not use the covariance, and can be infinite, as one
+            end is where regressors separate the responses. With ``bias_reduction="firth"`` it is
+            the deviance less the penalty (`Results.penalized_llf`), as R's package logistf.
+            "bootstrap" are quantiles of the replicates of `bootstrap`.
+
+        Returns
+        -------
+        ndarray or DataFrame of shape (p, 2)
+            Of a mixed model the fixed coefficients; `MixedResults.profile` has the others too.
+
+        Raises
+        ------
+        ModelError
+            If `alpha` is not between 0 and 1, there is no such method, or a profile has no
+            dispersion to measure the deviance in, or an estimate that is infinite or on the
+            boundary.
+        DataError
+            If a method that needs refits is asked of a result that was loaded without its data.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If an end of a profile is not reached, which is then NaN.
+
+        Notes
+        -----
+        Venzon & Moolgavkar (1988), *Applied Statistics* 37, for the profile likelihood.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
+        >>> res = fg.glm("y ~ x + g", data, family="poisson")
+        >>> round(float(res.conf_int()[1, 0]), 4)
+        0.2366
+        """
+        checked_choice("method", method, ("wald", "profile", "bootstrap"))
+        if method == "wald":
+            return self._wald_intervals(alpha)
+        require_level(alpha)
+        is_profile = method == "profile"
+        limits = self._profile_limits(alpha) if is_profile else self._bootstrap_limits(alpha)
+        return self._matrix(limits, (0, 1))
+
+    def _profile_limits(self, alpha: float) -> np.ndarray:
+        raise NotImplementedError
+
+    def _bootstrap_limits(self, alpha: float) -> np.ndarray:
+        raise NotImplementedError
+
     def tidy(
         self, exponentiate: bool = False, conf_int: bool | str = False, alpha: float = 0.05
     ) -> Frame:
@@ -178,13 +239,8 @@ class SharedMethods(FitBase):
         limits = None
         if conf_int is not False:
             method = "wald" if conf_int is True else conf_int
-            limits = np.asarray(self._intervals(alpha, method), dtype=np.float64)
+            limits = np.asarray(self.conf_int(alpha, method), dtype=np.float64)
         return coefficient_columns(self, limits, exponentiate)
-
-    def _intervals(self, alpha: float, method: str) -> Any:
-        if method != "wald":
-            raise ModelError(f'conf_int must be True, False or "wald" here, not {method!r}.')
-        return self._wald_intervals(alpha)
 
     def glance(self) -> Frame:
         """One row about the whole fit, as ``glance`` of R's package broom.

@@ -253,8 +253,9 @@ def test_mixed_models_have_broom_mixeds_columns():
 
 def test_methods_of_intervals_are_those_of_the_model():
     fit = fg.MNLogit.from_formula("c ~ x", FRAME).fit()
-    with pytest.raises(ModelError, match="not 'profile'"):
-        fit.tidy(conf_int="profile")
+    table = fit.tidy(conf_int="profile")
+    np.testing.assert_array_equal(table[["conf.low", "conf.high"]], fit.conf_int(0.05, "profile"))
+    assert (table["conf.low"] != fit.tidy(conf_int=True)["conf.low"]).all()
     glm = fg.glm("y ~ x", FRAME, "poisson")
     with pytest.raises(ModelError, match="wald"):
         glm.tidy(conf_int="likelihood")

@@ -17,6 +17,7 @@ def test_profile_intervals_of_lme4(name):
     theirs = read_case(name)["results"]["ML"]["confint_profile_ML"]
     fit = fit_case(name, reml=True)
     ours = fit.profile()
+    np.testing.assert_array_equal(fit.conf_int(method="profile"), ours.loc[list(fit.names)])
     order = {
         "s_lmer_sleepstudy_inference": [
             "sd(Intercept | Subject)", "cor(Intercept, Days | Subject)", "sd(Days | Subject)",

@@ -1,5 +1,7 @@
 """Saved mixed models predict the same numbers."""
 
+import json
+import os
 import pickle
 
 import numpy as np
@@ -75,3 +77,25 @@ def test_files_grow_with_levels_and_not_with_rows(formula, tmp_path):
     assert abs(rows - few) < 200
     # Of a level its label, and at most five numbers of eleven characters.
     assert levels - rows < 1_000 * 90
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("sigma", "large", "'sigma' of the saved model is not a number"),
+        ("missing", [], "'missing' of the saved model is not a table"),
+        ("estimates", [1.0], "names, but 1 estimates"),
+        ("n_threads", 10_000, None),
+    ],
+)
+def test_fields_of_files_are_checked_as_those_of_other_models(tmp_path, name, value, message):
+    fit = fit_case("s_lmer_machines_nested", reml=True)
+    path = tmp_path / "model.json"
+    fit.save(path)
+    saved = json.loads(path.read_text())
+    path.write_text(json.dumps(saved | {name: value}))
+    if message is None:
+        assert fg.load(path, check=False).n_threads <= os.cpu_count()
+        return
+    with pytest.raises(DataError, match=message):
+        fg.load(path, check=False)

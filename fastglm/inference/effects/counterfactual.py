@@ -21,6 +21,7 @@ from fastglm.inference.hypothesis_tests.estimability import (
     rows_apart,
 )
 from fastglm.inference.hypothesis_tests.estimates import Estimates
+from fastglm.inference.number_format import format_level
 from fastglm.rows.model_rows import ModelRows, constant_design
 
 if TYPE_CHECKING:
@@ -39,13 +40,8 @@ ASIDE = 0.01
 
 
 def cell_name(values: Iterable[tuple[str, Any]]) -> str:
-    """Variables and their values, long numbers to six digits."""
-    return ", ".join(f"{name}={_short(value)}" for name, value in values)
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return f"{value:.6g}" if isinstance(value, float) and len(text) > 8 else text
+    """Variables and their values."""
+    return ", ".join(f"{name}={format_level(value)}" for name, value in values)
 
 
 class Averages(NamedTuple):

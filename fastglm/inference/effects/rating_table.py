@@ -21,6 +21,7 @@ from fastglm.fit.ratios import to_ratio
 from fastglm.inference.effects.counterfactual import Counterfactual
 from fastglm.inference.evaluation.groups import Observed, observed
 from fastglm.inference.hypothesis_tests.refits import intercept_column
+from fastglm.inference.number_format import format_level
 from fastglm.inference.rendering import RenderedFrame
 from fastglm.inference.tidy import ratio_of, ratios
 
@@ -257,20 +258,13 @@ def _term_rows(
     half = fit.critical_value(alpha) * np.sqrt(np.maximum(variance, 0.0))
     part = {
         "term": [term.name] * n_cells,
-        "level": [" × ".join(_text(v) for v in cell) for cell in cells],
+        "level": [" × ".join(format_level(v) for v in cell) for cell in cells],
         "is_base": np.array([cell == base for cell in cells]),
         "relativity": to_ratio(log_ratio),
         "lower": to_ratio(log_ratio - half),
         "upper": to_ratio(log_ratio + half),
     }
     return part, float(X[-1] @ np.nan_to_num(beta))
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, float):
-        return str(value)
-    # Whole numbers, such as codes of regions, keep their digits.
-    return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:.6g}"
 
 
 def _number(value: Any) -> Any:

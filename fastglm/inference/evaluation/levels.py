@@ -9,6 +9,7 @@ import numpy as np
 from fastglm.design.frames.frames import Categories
 from fastglm.errors import DataError
 from fastglm.inference.evaluation.groups import Observed, quantile_groups
+from fastglm.inference.number_format import format_level, format_levels
 
 __all__ = ["levels_of"]
 
@@ -40,13 +41,12 @@ def levels_of(found: Observed, by: Any, n_groups: int) -> tuple[list[str], np.nd
         if column.shape != weight.shape:
             raise DataError(f"by has shape {column.shape}, but there are {weight.size} rows.")
     if isinstance(column, Categories):
-        labels, codes = [str(v) for v in column.levels], np.asarray(column.codes, np.intp)
+        labels, codes = format_levels(column.levels), np.asarray(column.codes, np.intp)
         return *_largest(labels, codes, weight), name, bool(column.ordered)
     values, code = np.unique(column, return_inverse=True)
     is_number = values.dtype.kind in "fiu"
     if values.size <= MOST_LEVELS or not is_number:
-        labels = [f"{v:.6g}" if values.dtype.kind == "f" else str(v) for v in values]
-        return *_largest(labels, code, weight), name, is_number
+        return *_largest(format_levels(values), code, weight), name, is_number
     numbers = np.asarray(column, np.float64)
     group = quantile_groups(numbers, weight, n_groups)
     return _intervals(numbers, group), group, name, True
@@ -63,12 +63,8 @@ def _intervals(values: np.ndarray, group: np.ndarray) -> list[str]:
         edges = [float(b) for _, b in ends]
         if len(set(edges)) == n and all(float(a) <= float(b) for a, b in ends):
             break
-    return [a if a == b else f"{_plain(a)} – {_plain(b)}" for a, b in ends]
-
-
-def _plain(text: str) -> str:
-    value = float(text)
-    return f"{value:.0f}" if abs(value) >= 100 and value.is_integer() else text
+    shown = [(format_level(float(a)), format_level(float(b))) for a, b in ends]
+    return [a if a == b else f"{a} – {b}" for a, b in shown]
 
 
 def _largest(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fastglm.families import Family
     from fastglm.fit.record import Fit
 
-__all__ = ["Component", "Mixture", "certain_quantiles", "components_of"]
+__all__ = ["Component", "Mixture", "certain_quantiles", "components_of", "normal_quadrature"]
 
 #: Largest standard error of the mean, in standard deviations of a response, for so many nodes.
 NODES = ((0.1, 3), (0.5, 9), (np.inf, 31))
@@ -52,7 +52,8 @@ def components_of(fit: Fit) -> list[Component]:
     if fit.dispersion_known or known.lattice is not None:
         return [Component(1.0, 1.0, known)]
     df = fit.df_resid
-    nodes, masses = _hermite(next(count for bound, count in DISPERSION_NODES if df >= bound))
+    count = next(count for bound, count in DISPERSION_NODES if df >= bound)
+    nodes, masses = normal_quadrature(count)
     below, above = scipy.special.ndtr(nodes), scipy.special.ndtr(-nodes)
     chi_squared = 2.0 * np.where(
         nodes < 0.0,
@@ -65,7 +66,7 @@ def components_of(fit: Fit) -> list[Component]:
     ]
 
 
-def _hermite(n_nodes: int) -> tuple[np.ndarray, np.ndarray]:
+def normal_quadrature(n_nodes: int) -> tuple[np.ndarray, np.ndarray]:
     """Values of a standard normal variable, and probabilities, of Gauss-Hermite quadrature."""
     nodes, masses = np.polynomial.hermite_e.hermegauss(n_nodes)
     return nodes, masses / masses.sum()
@@ -127,7 +128,7 @@ class Mixture:
         with np.errstate(invalid="ignore", divide="ignore"):
             largest = np.nanmax(error_of_mean / deviation, initial=0.0)
         n_nodes = next(count for bound, count in NODES if largest <= bound)
-        nodes, masses = _hermite(n_nodes)
+        nodes, masses = normal_quadrature(n_nodes)
         self.components, self.weights = components, weights
         self.masses = masses[:, None]
         # Errors of linear predictors grow with the root of the dispersion.
