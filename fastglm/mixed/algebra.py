@@ -17,39 +17,41 @@ from fastglm.mixed.layout import Layout
 from fastglm.mixed.level_sums import sum_products
 from fastglm.mixed.scaling import FixedColumns
 
-__all__ = ["Columns", "Factor", "Products", "Schur", "over_chunks", "scale"]
+__all__ = ["Columns", "Factor", "Products", "Schur", "over_chunks", "over_rows", "scale"]
 
 #: Components of the remainder up to this size are factored by the library's own loops.
 SMALL = 32
-#: Rows from which threads are worth their start.
+#: Rows from which threads are worth their start: of kernels that visit levels, and rows.
 PARALLEL_ROWS = 200_000
+PARALLEL_VISITS = 50_000
 
 
 def over_chunks(kernel: Callable, layout: Layout, n_threads: int, *arguments: Any) -> None:
     """Run a kernel over the levels of every chunk, each with sums of its own."""
-    cuts = layout.chunks
-    n_chunks = cuts.size - 1
-    if n_threads == 1 or n_chunks == 1 or layout.n_rows < PARALLEL_ROWS:
-        for chunk in range(n_chunks):
+    _share(kernel, layout, n_threads if layout.n_rows >= PARALLEL_ROWS else 1, arguments)
+
+
+def over_rows(kernel: Callable, layout: Layout, n_threads: int, *arguments: Any) -> None:
+    """The same of a kernel that visits every row, and so is worth threads earlier."""
+    _share(kernel, layout, n_threads if layout.n_rows >= PARALLEL_VISITS else 1, arguments)
+
+
+def _share(kernel: Callable, layout: Layout, n_threads: int, arguments: tuple[Any, ...]) -> None:
+    """Every thread takes the next chunk that nobody has; kernels raise nothing."""
+    cuts, chunks = layout.chunks, iter(range(layout.chunks.size - 1))
+
+    def work() -> None:
+        for chunk in chunks:
             kernel(cuts[chunk], cuts[chunk + 1], chunk, *arguments)
-        return
+
     others = [
-        threading.Thread(target=_every, args=(kernel, cuts, k, n_threads, arguments))
-        for k in range(1, min(n_threads, n_chunks))
+        threading.Thread(target=work) for _ in range(1, min(n_threads, layout.chunks.size - 1))
     ]
     for thread in others:
         thread.start()
-    _every(kernel, cuts, 0, n_threads, arguments)
+    work()
     for thread in others:
         thread.join()
-
-
-def _every(
-    kernel: Callable, cuts: np.ndarray, first: int, step: int, arguments: tuple[Any, ...]
-) -> None:
-    """Every so-manieth chunk; kernels raise nothing."""
-    for chunk in range(first, cuts.size - 1, step):
-        kernel(cuts[chunk], cuts[chunk + 1], chunk, *arguments)
 
 
 class Products:

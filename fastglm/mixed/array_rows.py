@@ -30,7 +30,7 @@ from fastglm.mixed.rows import (
     Random,
     as_categories,
     combine,
-    label,
+    levels_of,
     make_block,
 )
 from fastglm.rows.read import read_arrays
@@ -79,7 +79,7 @@ def _group_of_arrays(
         fitted_formulas.append(FittedTerm(None, len(names), each.Z is None))
         matrices.append(matrix)
         start += len(names)
-    levels = tuple(label(each) for each in parts)
+    levels = levels_of(parts)
     fitted_formula = FittedGroup(name, (), levels, tuple(parts), tuple(fitted_formulas))
     return make_block(name, levels, codes, matrices, terms), fitted_formula
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from fastglm.mixed.algebra import Columns, Schur
 from fastglm.mixed.laplace import LaplaceProblem, LaplaceState
-from fastglm.mixed.layout import Layout
+from fastglm.mixed.row_passes import sum_products_of_columns, weigh_products
 
 __all__ = ["Curvature", "coefficient_hessian", "has_closed_hessian", "schur_of"]
 
@@ -49,18 +49,9 @@ def coefficient_hessian(problem: LaplaceProblem, state: LaplaceState) -> Curvatu
     rows = state.row_curvature
     block, k = layout.blocks[0], layout.k
     pairs = [(a, b) for a in range(k) for b in range(a + 1)]
-    weight, slope, bend = problem.as_given(rows)
-    # Sums of x times w z, c z and w' z z of the levels.
-    z = np.ascontiguousarray(block.columns.T)
-    values = np.empty((2 * k + len(pairs), layout.n_rows))
-    np.multiply(weight, z, out=values[:k])
-    np.multiply(bend, z, out=values[k : 2 * k])
-    for m, (a, b) in enumerate(pairs, 2 * k):
-        np.multiply(slope, z[a], out=values[m])
-        values[m] *= z[b]
+    (weight, bend), values, own, cubes = _products_of_columns(problem, rows, len(pairs))
     tables = fixed.by_level(values, block.codes, block.q)
     with_weight, with_bend, with_slope = np.split(tables, [k, 2 * k], axis=1)
-    own, cubes = _level_sums(layout, rows[1:], pairs)
     covariance = state.factor.level_covariances(0)
     fit = covariance @ with_weight
     schur = fixed.products(weight, weight)[0] - np.tensordot(with_weight, fit, ([0, 1], [0, 1]))
@@ -69,28 +60,26 @@ def coefficient_hessian(problem: LaplaceProblem, state: LaplaceState) -> Curvatu
     hessian += np.tensordot(fit, own @ fit - 2.0 * with_bend, ([0, 1], [0, 1]))
     left = np.empty((layout.q, k, k, fixed.p))
     for m, (a, b) in enumerate(pairs):
-        left[:, a, b] = left[:, b, a] = with_slope[:, m] - (cubes[m][:, None, :] @ fit)[:, 0]
+        left[:, a, b] = left[:, b, a] = with_slope[:, m] - (cubes[:, m, None, :] @ fit)[:, 0]
     moved = np.einsum("jac,jbd,jcdp->jabp", covariance, covariance, left, optimize=True)
     hessian -= np.tensordot(left, moved, ([0, 1, 2], [0, 1, 2]))
     return Curvature(0.5 * (hessian + hessian.T), 0.5 * (schur + schur.T))
 
 
-def _level_sums(
-    layout: Layout, rows: np.ndarray, pairs: list[tuple[int, int]]
-) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Of the levels of the first block: sums of c z z', (q, k, k), and w' z z z', (q, k) a pair.
+def _products_of_columns(
+    problem: LaplaceProblem, rows: np.ndarray, n_pairs: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Weights of rows, (2, n), and values of `row_passes.weigh_products`, and sums by level.
 
-    `rows`, (2, n), are w' and c in the order of levels, whose sums are of neighbours.
+    `rows`, (n, 3), are by level.
     """
-    slope, bend = rows
-    z, begin = layout.z_planes, layout.start[:-1]
-    own, cubes = np.empty((layout.q, layout.k, layout.k)), []
-    for a, b in pairs:
-        products = z[a] * z[b]
-        own[:, a, b] = own[:, b, a] = np.add.reduceat(bend * products, begin)
-        products *= slope
-        cubes.append(np.column_stack([np.add.reduceat(products * each, begin) for each in z]))
-    return own, cubes
+    layout, k = problem.layout, problem.layout.k
+    given, values = np.empty((2, layout.n_rows)), np.empty((2 * k + n_pairs, layout.n_rows))
+    columns = layout.blocks[0].columns
+    problem.run(weigh_products, layout.start, layout.place, columns, rows, given, values)
+    own, cubes = np.empty((layout.q, k, k)), np.empty((layout.q, n_pairs, k))
+    problem.run(sum_products_of_columns, layout.start, layout.z_planes, rows, own, cubes)
+    return given, values, own, cubes
 
 
 def schur_of(problem: LaplaceProblem, state: LaplaceState, observed: bool = False) -> Schur:

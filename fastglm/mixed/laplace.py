@@ -23,7 +23,7 @@ from fastglm.families import derivative_templates as dv
 from fastglm.families.derivatives import LikelihoodDerivatives
 from fastglm.kernels.blocks.row_buffers import DEVIANCE, RESIDUAL
 from fastglm.mixed import row_passes
-from fastglm.mixed.algebra import Factor, Products, over_chunks
+from fastglm.mixed.algebra import Factor, Products, over_rows
 from fastglm.mixed.layout import Layout
 from fastglm.mixed.level_pass import LevelSums
 from fastglm.mixed.level_sums import sum_scores
@@ -95,26 +95,31 @@ class LaplaceProblem:
     #: Numbers of rows that no state needs any more: new memory costs more than to fill it.
     spare: list[np.ndarray] = field(default_factory=list)
 
+    @cached_property
+    def has_offset(self) -> bool:
+        """Whether any offset is not zero."""
+        return bool(self.offset.any())
+
     def run(self, kernel, *arguments) -> None:  # type: ignore[no-untyped-def]
         """A kernel over all chunks of levels."""
-        over_chunks(kernel, self.layout, self.n_threads, *arguments)
+        over_rows(kernel, self.layout, self.n_threads, *arguments)
 
     def fixed_eta(self, beta: np.ndarray) -> np.ndarray:
         """Fixed part of the linear predictors, (n,), offset included, in the order of the data."""
         eta = self.fixed.predict(beta)
-        eta += self.offset
+        if self.has_offset:
+            eta += self.offset
         return eta
 
     def score_of(self, residual: np.ndarray) -> np.ndarray:
         """X' residual, (p,), of numbers in the order of levels."""
-        return self.fixed.score(residual, self.layout.order)
+        return self.fixed.score(self.as_given(residual, self.fixed.room(residual)))
 
-    def as_given(self, values: np.ndarray) -> np.ndarray:
+    def as_given(self, values: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         """Numbers of rows, (..., n), brought from the order of levels to that of the data."""
-        out = np.empty_like(values)
-        # A row of memory at a time: all at once costs twice that.
-        for one, to in zip(np.atleast_2d(values), np.atleast_2d(out), strict=True):
-            to[self.layout.order] = one
+        out = np.empty_like(values) if out is None else out
+        planes, to = np.atleast_2d(values), np.atleast_2d(out)
+        self.run(row_passes.as_given, self.layout.start, self.layout.place, planes, to)
         return out
 
     def effect_sums(self, residual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -222,7 +227,7 @@ class LaplaceState(ModeSearch):
         sums.fill(
             layout, np.ascontiguousarray(self.factors[0]), self.given_eta, blocks.addresses,
             blocks.parameters(*problem.constants(self.log_extra)), problem.y, problem.prior,
-            problem.observed, problem.n_threads,
+            problem.observed, problem.extra != "none", problem.n_threads,
         )  # fmt: skip
         return sums if sums.found else None
 
@@ -356,14 +361,14 @@ class LaplaceState(ModeSearch):
 
     @property
     def row_curvature(self) -> np.ndarray:
-        """Weights, their derivatives, and w'' v - w' z' Lambda lambda, (3, n), by level."""
+        """Weights, their derivatives, and w'' v - w' z' Lambda lambda, (n, 3), by level."""
         sums = self._sum_levels(True) if self.level_sums is not None else None
         if sums is not None:
             return sums.curvature
         rows = self.rows
         slope = cast("np.ndarray", rows.observed_slope)
         bend = self.problem.respond_bend(self) * self.leverages - slope * self._pull[2]
-        return np.stack([rows.observed, slope, bend])
+        return np.stack([rows.observed, slope, bend], axis=1)
 
     @cached_property
     def extra_gradient(self) -> float:

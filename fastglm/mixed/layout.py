@@ -22,8 +22,10 @@ from fastglm.mixed.covariances import Structure
 
 __all__ = ["Block", "Layout", "Term"]
 
-#: Rows of a chunk: chunks depend on the data alone, and sums are added in their order.
-CHUNK_ROWS = 65_536
+#: Rows of a chunk: chunks depend on the data alone, and sums are added in their order. Of several
+#: factors there are fewer, as each has sums over the remainder of its own.
+CHUNK_ROWS = 16_384
+CHUNK_ROWS_OF_SEVERAL = 65_536
 #: Most bytes for the sums over the remainder that each chunk has of its own.
 CHUNK_BYTES = 64_000_000
 #: Most entries of the remainder's matrix, three of which are held: 2.4 GB.
@@ -183,6 +185,13 @@ class Layout:
         """Effects of a level of the first block."""
         return self.blocks[0].k
 
+    @cached_property
+    def place(self) -> np.ndarray:
+        """Where each row of the data is in the order of levels, (n,)."""
+        place = np.empty_like(self.order)
+        place[self.order] = np.arange(self.n_rows)
+        return place
+
     def _number_columns(self, others: Sequence[Block]) -> None:
         """Columns of the remainder, those of a component side by side."""
         code = self.blocks[0].codes[self.order]
@@ -265,7 +274,8 @@ class Layout:
     def _cut_chunks(self) -> np.ndarray:
         """Levels where chunks begin: about as many rows each, and few enough for their sums."""
         bytes_each = 8 * max(self.n_entries + self.rest_size, 1)
-        most = max(1, min(self.n_rows // CHUNK_ROWS, CHUNK_BYTES // bytes_each))
+        rows_each = CHUNK_ROWS_OF_SEVERAL if self.rest_size else CHUNK_ROWS
+        most = max(1, min(self.n_rows // rows_each, CHUNK_BYTES // bytes_each))
         cuts = np.searchsorted(self.start, np.arange(1, most) * self.n_rows // most)
         return np.unique(np.concatenate([[0], cuts, [self.q]])).astype(np.int64)
 

@@ -134,12 +134,12 @@ def leave_residuals(begin, rows, kept, residual, curvature):
     for i in range(rows):
         rho[i] = slope[i] * form[i] - 2.0 * score[i] - weight[i] * moved[i]
         target[i] = rho[i]
-    if curvature.shape[1] > 0:
+    if curvature.shape[0] > 0:
         own, bend = kept_at(kept, DETERMINANT), kept_at(kept, BEND)
         for i in range(rows):
-            curvature[0, begin + i] = own[i]
-            curvature[1, begin + i] = slope[i]
-            curvature[2, begin + i] = bend[i] * form[i] - slope[i] * moved[i]
+            curvature[begin + i, 0] = own[i]
+            curvature[begin + i, 1] = slope[i]
+            curvature[begin + i, 2] = bend[i] * form[i] - slope[i] * moved[i]
 
 
 @inline
@@ -177,18 +177,18 @@ def finish_level(begin, rows, factor, observed, data, deviance, kept, u, space, 
 @entry
 def sum_criterion(
     first, last, chunk, start, order, z, factor, eta, blocks, parameters, y, prior, tolerance,
-    observed, modes, products, residual, curvature, values, totals, extras, failed,
+    observed, with_extras, modes, products, residual, curvature, values, totals, extras, failed,
 ):  # fmt: skip
     """Criterion and derivatives of the levels of a chunk.
 
     `modes`, (q, k), are where the search begins, and where it ends; `products`, (q, k, k), get Z'WZ
     of the determinant's weights; `residual`, (n,), gets the
-    derivative in every linear predictor; `curvature`, (3, n) or of no columns, the weights, their
+    derivative in every linear predictor; `curvature`, (n, 3) or of no rows, the weights, their
     derivative, and what multiplies products of columns in second derivatives, both by level;
     `values`, `totals`, (k, k), and `extras`, (2,), the chunk's sums: criterion, derivatives in
-    Lambda, and those in a dispersion or the family's parameter.
+    Lambda, and, with `with_extras`, those in a dispersion or the family's parameter.
     """
-    k = z.shape[0]
+    k, with_bend = z.shape[0], curvature.shape[0] > 0
     scratch, space, data = family_scratch(parameters), work_space(k), (z, blocks, y, prior)
     more = (
         np.empty((k, k)), np.empty((k, k)), np.empty((k, k)), np.empty((k, k)), np.empty(k)
@@ -205,7 +205,9 @@ def sum_criterion(
             begin, end, factor, kept_at(kept, ETA), data, tolerance, scratch, u, space
         ):  # fmt: skip
             scale_effects(factor, k, u, effects)
-            deviance = keep_level(begin, end, observed, data, scratch, kept, effects)
+            deviance = keep_level(
+                begin, end, observed, with_bend, with_extras, data, scratch, kept, effects
+            )
         if not math.isfinite(deviance):
             count += 1
             continue
@@ -217,6 +219,7 @@ def sum_criterion(
             score[a] = dot(kept_at(kept, SCORE), column, rows)
             sums[a] = dot(kept_at(kept, RHO), column, rows)
         add_totals(factor, k, weighted, inverse, sums, u, score, pull, work, totals[chunk])
-        add_extras(deviance, rows, kept, extras[chunk])
+        if with_extras:
+            add_extras(deviance, rows, kept, extras[chunk])
     values[chunk], failed[chunk] = value, count
     return 0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastglm.mixed.algebra import over_chunks
+from fastglm.mixed.algebra import over_rows
 from fastglm.mixed.layout import Layout
 from fastglm.mixed.level_criterion import sum_criterion
 from fastglm.mixed.modes import MODE_TOLERANCE
@@ -25,15 +25,15 @@ class LevelSums:
         Z'WZ of the determinant's weights.
     residual : ndarray, shape (n,)
         Derivatives in the linear predictors, in the order of levels.
-    curvature : ndarray, shape (3, n)
+    curvature : ndarray, shape (n, 3)
         Likewise: weights, their derivatives, and weights of products of columns in second
-        derivatives; (3, 0) where they were not asked for.
+        derivatives; (0, 3) where they were not asked for.
     values : ndarray, shape (n_chunks,)
         The criterion.
     totals : ndarray, shape (n_chunks, k, k)
         Its derivatives in Lambda.
     extras : ndarray, shape (n_chunks, 2)
-        And in the logarithms of a dispersion and of the family's parameter.
+        And in the logarithms of a dispersion and of the family's parameter, where asked for.
     failed : ndarray, shape (n_chunks,)
         Levels whose mode was not found.
     """
@@ -53,7 +53,7 @@ class LevelSums:
         n, k, n_chunks = layout.n_rows, layout.k, layout.chunks.size - 1
         return cls(
             modes, np.zeros((layout.q, k, k)), np.empty(n),
-            np.empty((3, n if with_curvature else 0)), np.zeros(n_chunks),
+            np.empty((n if with_curvature else 0, 3)), np.zeros(n_chunks),
             np.zeros((n_chunks, k, k)), np.zeros((n_chunks, 2)), np.zeros(n_chunks, dtype=np.int64),
         )  # fmt: skip
 
@@ -77,6 +77,7 @@ class LevelSums:
         y: np.ndarray,
         prior: np.ndarray,
         observed: bool,
+        with_extras: bool,
         n_threads: int,
     ) -> None:
         """Visit every level.
@@ -94,10 +95,13 @@ class LevelSums:
             In the order of levels.
         observed : bool
             Whether the determinant is of observed weights.
+        with_extras : bool
+            Whether derivatives in a dispersion or the family's parameter are asked for.
         n_threads : int
         """
-        over_chunks(
+        over_rows(
             sum_criterion, layout, n_threads, layout.start, layout.order, layout.z_planes, factor,
-            eta, blocks, parameters, y, prior, MODE_TOLERANCE, observed, self.modes, self.products,
-            self.residual, self.curvature, self.values, self.totals, self.extras, self.failed,
+            eta, blocks, parameters, y, prior, MODE_TOLERANCE, observed, with_extras, self.modes,
+            self.products, self.residual, self.curvature, self.values, self.totals, self.extras,
+            self.failed,
         )  # fmt: skip

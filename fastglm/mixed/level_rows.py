@@ -285,8 +285,12 @@ def copy_buffer(scratch, buffer, rows, kept, which, at):
 
 
 @noinline
-def keep_level(begin, end, observed, data, scratch, kept, effects):
-    """Everything of a level into its buffers; the deviance, infinite outside the domain."""
+def keep_level(begin, end, observed, with_bend, with_extras, data, scratch, kept, effects):
+    """A level's rows into its buffers; the deviance, infinite outside the domain.
+
+    Second derivatives of the weights and derivatives in the family's parameter only where asked
+    for.
+    """
     deviance, buffers = 0.0, scratch.ctypes.data
     for first in range(begin, end, BLOCK_ROWS):
         rows, at = min(BLOCK_ROWS, end - first), first - begin
@@ -299,9 +303,11 @@ def keep_level(begin, end, observed, data, scratch, kept, effects):
         copy_buffer(buffers, OBSERVED if observed else EXPECTED, rows, kept, DETERMINANT, at)
         slope = OBSERVED_SLOPE if observed else EXPECTED_SLOPE
         copy_buffer(buffers, slope, rows, kept, SLOPE, at)
-        copy_buffer(buffers, OBSERVED_BEND, rows, kept, BEND, at)
-        copy_buffer(buffers, PARAMETER_SCORE, rows, kept, OF_SCORE, at)
-        copy_buffer(buffers, PARAMETER_RESIDUAL, rows, kept, OF_RESIDUAL, at)
-        weight = PARAMETER_OBSERVED if observed else PARAMETER_EXPECTED
-        copy_buffer(buffers, weight, rows, kept, OF_WEIGHT, at)
+        if with_bend:
+            copy_buffer(buffers, OBSERVED_BEND, rows, kept, BEND, at)
+        if with_extras:
+            copy_buffer(buffers, PARAMETER_SCORE, rows, kept, OF_SCORE, at)
+            copy_buffer(buffers, PARAMETER_RESIDUAL, rows, kept, OF_RESIDUAL, at)
+            weight = PARAMETER_OBSERVED if observed else PARAMETER_EXPECTED
+            copy_buffer(buffers, weight, rows, kept, OF_WEIGHT, at)
     return deviance

@@ -17,7 +17,14 @@ from fastglm.kernels.blocks.row_buffers import (
 from fastglm.kernels.compiler.decorators import entry
 from fastglm.kernels.compiler.intrinsics import call_row_block
 
-__all__ = ["add_effects", "find_leverages", "respond"]
+__all__ = [
+    "add_effects",
+    "as_given",
+    "find_leverages",
+    "respond",
+    "sum_products_of_columns",
+    "weigh_products",
+]
 
 
 @entry
@@ -37,6 +44,65 @@ def add_effects(
                     eta += rest[i, at + b] * other_effects[column[i, t] + b]
                 at += widths[t + 1]
             target[i] = eta
+    return 0
+
+
+@entry
+def as_given(first, last, chunk, start, place, values, target):
+    """Numbers of the rows, (m, n), from the order of levels to that of the data.
+
+    The chunk's share are as many rows of the data as it has: `place` says where those are.
+    """
+    for m in range(values.shape[0]):
+        for i in range(start[first], start[last]):
+            target[m, i] = values[m, place[i]]
+    return 0
+
+
+@entry
+def weigh_products(first, last, chunk, start, place, columns, rows, given, values):
+    """What second derivatives in the coefficients need of the rows, in the order of the data.
+
+    `rows`, (n, 3), are w, w' and c in the order of levels, and `columns`, (n, k), those of effects.
+    `given`, (2, n), gets w and c, and `values`, (2 k + pairs, n), w z, c z and w' z z of every pair
+    of columns. The chunk's share is that of `as_given`.
+    """
+    k = columns.shape[1]
+    for i in range(start[first], start[last]):
+        at = place[i]
+        weight, slope, bend = rows[at, 0], rows[at, 1], rows[at, 2]
+        given[0, i], given[1, i] = weight, bend
+        m = 2 * k
+        for a in range(k):
+            z = columns[i, a]
+            values[a, i], values[k + a, i] = weight * z, bend * z
+            for b in range(a + 1):
+                values[m, i] = slope * z * columns[i, b]
+                m += 1
+    return 0
+
+
+@entry
+def sum_products_of_columns(first, last, chunk, start, z, rows, own, cubes):
+    """Sums over the levels' rows of c z z', (q, k, k), and of w' z z z, (q, pairs, k).
+
+    `rows`, (n, 3), are w, w' and c, and `z`, (k, n), the columns, in the order of levels.
+    """
+    k = z.shape[0]
+    for j in range(first, last):
+        m = 0
+        for a in range(k):
+            for b in range(a + 1):
+                total = 0.0
+                for i in range(start[j], start[j + 1]):
+                    total += rows[i, 2] * z[a, i] * z[b, i]
+                own[j, a, b] = own[j, b, a] = total
+                for c in range(k):
+                    total = 0.0
+                    for i in range(start[j], start[j + 1]):
+                        total += rows[i, 1] * z[a, i] * z[b, i] * z[c, i]
+                    cubes[j, m, c] = total
+                m += 1
     return 0
 
 

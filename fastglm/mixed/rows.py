@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -33,6 +33,8 @@ __all__ = ["FittedGroup", "MixedRows", "Random", "rows_of_formula"]
 #: Name of the extra column that marks rows to leave out by NaN.
 _KEEP = "columns of random terms"
 INTERCEPT = "Intercept"
+#: What a level is: the value of its factor, or values of several whose combination it is.
+Parts: TypeAlias = Level | tuple[Level, ...]
 #: Smallest eigenvalue of the correlations about zero of independent columns: rounding is 1e-16.
 COLLINEAR = 1e-14
 
@@ -99,15 +101,15 @@ class FittedGroup:
         Whose combinations are the levels; empty for arrays.
     levels : tuple
         Labels of the q levels.
-    parts : tuple of tuple
-        What each level is a combination of, one value a factor.
+    parts : tuple
+        What each level is: a value, or a tuple with one value a factor.
     terms : tuple of FittedTerm
     """
 
     group: str
     factors: tuple[Expression, ...]
     levels: tuple[Level, ...]
-    parts: tuple[tuple[Level, ...], ...]
+    parts: tuple[Parts, ...]
     terms: tuple[FittedTerm, ...]
 
     def codes(self, columns: Sequence[Categories]) -> np.ndarray:
@@ -143,21 +145,25 @@ class MixedRows:
         return self.fixed.nobs if self.n_observations is None else self.n_observations
 
 
-def combine(columns: Sequence[Categories]) -> tuple[np.ndarray, list[tuple[Level, ...]]]:
+def combine(columns: Sequence[Categories]) -> tuple[np.ndarray, list[Parts]]:
     """Codes of the combinations that occur, (n,), -1 where one is missing, and the combinations.
 
-    Pair by pair, so that no product of numbers of levels overflows.
+    Pair by pair, so that no product of numbers of levels overflows. Those of one column are its
+    values: ten thousand tuples would set off a search for garbage that takes longer than a pass.
     """
     codes = columns[0].codes.astype(np.int64)
     used, codes = _renumber(codes)
-    parts: list[tuple[Level, ...]] = [(columns[0].levels[i],) for i in used]
+    values = [columns[0].levels[i] for i in used]
+    if len(columns) == 1:
+        return codes, list(values)
+    parts: list[tuple[Level, ...]] = [(value,) for value in values]
     for column in columns[1:]:
         own = column.codes.astype(np.int64)
         size = len(column.levels) + 1
         both = np.where((codes < 0) | (own < 0), -1, codes * size + own)
         used, codes = _renumber(both)
         parts = [(*parts[i // size], column.levels[i % size]) for i in used]
-    return codes, parts
+    return codes, list(parts)
 
 
 def _renumber(codes: np.ndarray) -> tuple[list[int], np.ndarray]:
@@ -192,8 +198,9 @@ def as_categories(value: Any, name: str) -> Categories:
     return categorize(value, name)
 
 
-def label(parts: tuple[Level, ...]) -> Level:
-    return parts[0] if len(parts) == 1 else ":".join(str(part) for part in parts)
+def levels_of(parts: Sequence[Parts]) -> tuple[Level, ...]:
+    """Labels of levels."""
+    return tuple([":".join(map(str, p)) if isinstance(p, tuple) else p for p in parts])
 
 
 def rows_of_formula(
@@ -277,7 +284,7 @@ def _build_group(
         fitted_formulas.append(FittedTerm(fitted_formula, len(names), names == (INTERCEPT,)))
         matrices.append(matrix)
         start += len(names)
-    levels = tuple(label(each) for each in parts)
+    levels = levels_of(parts)
     fitted_group = FittedGroup(
         group, terms[0].factors, levels, tuple(parts), tuple(fitted_formulas)
     )

@@ -15,7 +15,7 @@ from fastglm.mixed.covariances import structure_named
 from fastglm.mixed.effects import GroupEffects, VarianceComponent
 from fastglm.mixed.layout import Term
 from fastglm.mixed.record import MixedFit
-from fastglm.mixed.rows import FittedGroup, FittedTerm, label
+from fastglm.mixed.rows import FittedGroup, FittedTerm, levels_of
 from fastglm.records import frozen
 
 __all__ = ["describe_mixed", "read_mixed"]
@@ -55,7 +55,7 @@ def describe_mixed(results: MixedFit) -> dict[str, Any]:
 def _describe_group(group: GroupEffects) -> dict[str, Any]:
     """A factor; what there is of every level is written once, and its numbers packed."""
     fitted_formula, k = group.fitted_formula, len(group.columns)
-    is_single = len(fitted_formula.parts[0]) == 1
+    is_single = not isinstance(fitted_formula.parts[0], tuple)
     return {
         "group": group.group,
         "levels": None if not is_single else list(group.levels),
@@ -101,8 +101,8 @@ def _read_group(saved: dict[str, Any]) -> GroupEffects:
         for columns, start, name in saved["terms"]
     )
     parts = saved["parts"]
-    parts = [(level,) for level in saved["levels"]] if parts is None else [tuple(p) for p in parts]
-    levels = tuple(label(each) for each in parts)
+    parts = saved["levels"] if parts is None else [tuple(p) for p in parts]
+    levels = levels_of(parts)
     fitted_formula = FittedGroup(
         saved["group"],
         tuple(expression_from_dict(factor) for factor in saved["factors"]),

@@ -84,9 +84,13 @@ class FixedColumns(KeptColumns):
         """X beta, (n,)."""
         return np.zeros(self.n_rows) if self.rows is None else self.rows.predict(beta)
 
-    def score(self, residual: np.ndarray, order: np.ndarray | None = None) -> np.ndarray:
-        """X' residual, (p,); see `GivenRows.score`."""
-        return np.empty(0) if self.rows is None else self.rows.score(residual, order)
+    def room(self, like: np.ndarray) -> np.ndarray:
+        """Where to put residuals, (n,), for `score`, which then copies nothing."""
+        return np.empty_like(like) if self.rows is None else self.rows.residual
+
+    def score(self, residual: np.ndarray) -> np.ndarray:
+        """X' residual, (p,)."""
+        return np.empty(0) if self.rows is None else self.rows.score(residual)
 
     def products(self, weight: np.ndarray, residual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """X' diag(weight) X, (p, p), and X' residual, (p,)."""

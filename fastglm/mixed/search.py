@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -118,12 +119,12 @@ class Search:
     def of_theta(
         self, beta: np.ndarray, log_extra: float
     ) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
-        """The criterion and its gradient as a function of theta alone: X is read once."""
-        eta = self.problem.fixed_eta(beta)
+        """The criterion and its gradient as a function of theta alone: X is read once, if ever."""
+        eta = cache(lambda: self.problem.fixed_eta(beta))
 
         def function(theta: np.ndarray) -> tuple[float, np.ndarray]:
             with np.errstate(all="ignore"):
-                state = self.problem.at(Parameters(beta, theta, log_extra), eta)
+                state = self.problem.at(Parameters(beta, theta, log_extra), eta())
                 if not math.isfinite(state.value):
                     return math.inf, np.zeros_like(theta)
                 return state.value, state.theta_gradient

@@ -40,7 +40,7 @@ from fastglm.mixed.rows import (
     as_categories,
     combine,
     grouped_terms,
-    label,
+    levels_of,
     make_block,
 )
 from fastglm.passes.grains import GRAIN_ROWS
@@ -257,7 +257,7 @@ def _block(
         matrices.append(z[:, start + at : start + at + len(own)])
         known.append(FittedTerm(formula, len(own), own == (INTERCEPT,)))
         at += len(own)
-    levels = tuple(label(each) for each in parts)
+    levels = levels_of(parts)
     fitted = FittedGroup(group.name, group.factors, levels, tuple(parts), tuple(known))
     return make_block(group.name, levels, place[codes], matrices, terms), fitted
 

@@ -45,13 +45,15 @@ class GivenRows:
         How columns are standardised.
     constant : int or None
         The column that is constant, one when standardised.
+    residual : ndarray, shape (n,)
+        What `score` sums up, to be written to by those who would save it a copy.
     """
 
     def __init__(self, design: Design, shifted: bool, n_threads: int):
         self.n_threads = n_threads
-        self._residual, self._weight = np.zeros(design.n_rows), np.ones(design.n_rows)
-        self._of_scores = build_row_table(design, self._residual)
-        self._of_products = build_row_table(design, self._residual, self._weight)
+        self.residual, self._weight = np.zeros(design.n_rows), np.ones(design.n_rows)
+        self._of_scores = build_row_table(design, self.residual)
+        self._of_products = build_row_table(design, self.residual, self._weight)
         scaling = find_scaling(self._of_scores, shifted)
         self.standard = StandardizedColumns(scaling, self._of_scores)
         design_column = (
@@ -85,17 +87,15 @@ class GivenRows:
         table.launch(rows_kernel, n_chunks, self.n_threads)
         return output[0]
 
-    def score(self, residual: np.ndarray, order: np.ndarray | None = None) -> np.ndarray:
-        """X' residual, (p,); residuals are those of the rows `order`, (n,), if that is given."""
-        if order is None:
-            self._residual[:] = residual
-        else:
-            self._residual[order] = residual
+    def score(self, residual: np.ndarray) -> np.ndarray:
+        """X' residual, (p,); nothing is copied if that is `self.residual`."""
+        if residual is not self.residual:
+            self.residual[:] = residual
         return self._sums(False)[1]
 
     def products(self, weight: np.ndarray, residual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """X' diag(weight) X, (p, p), and X' residual, (p,)."""
-        self._residual[:], self._weight[:] = residual, weight
+        self.residual[:], self._weight[:] = residual, weight
         return self._sums(True)
 
     def _sums(self, with_weights: bool) -> tuple[np.ndarray, np.ndarray]:

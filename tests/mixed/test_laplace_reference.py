@@ -113,8 +113,10 @@ def test_observed_and_expected_weights_differ_where_the_link_is_not_canonical():
 @pytest.mark.parametrize("kind", ["laplace", "linear", "crossed"])
 def test_threads_change_no_bit(kind, monkeypatch):
     # As for many rows: several chunks, each thread with its share.
-    monkeypatch.setattr(algebra, "PARALLEL_ROWS", 0)
-    monkeypatch.setattr(layout, "CHUNK_ROWS", 256)
+    for name in ("PARALLEL_ROWS", "PARALLEL_VISITS"):
+        monkeypatch.setattr(algebra, name, 0)
+    for name in ("CHUNK_ROWS", "CHUNK_ROWS_OF_SEVERAL"):
+        monkeypatch.setattr(layout, name, 256)
     frame = case_frame("s_glmer_generated_nested3")
     formula, family = {
         "laplace": ("pass ~ x + (x | class:school)", "binomial"),
@@ -129,4 +131,5 @@ def test_threads_change_no_bit(kind, monkeypatch):
     assert np.array_equal(one.theta, two.theta)
     assert one.criterion == two.criterion
     monkeypatch.setattr(layout, "CHUNK_ROWS", 65_536)
+    monkeypatch.setattr(layout, "CHUNK_ROWS_OF_SEVERAL", 65_536)
     assert fg.mixed(formula, frame, family).criterion == pytest.approx(one.criterion, abs=1e-8)

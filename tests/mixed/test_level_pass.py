@@ -104,7 +104,8 @@ def test_a_sample_that_is_odd_is_not_begun_from(monkeypatch):
 
 @pytest.mark.parametrize("family", ["binomial", "gaussian"])
 def test_any_number_of_threads_gives_the_same_bits(family, monkeypatch):
-    monkeypatch.setattr(algebra, "PARALLEL_ROWS", 1_000)
+    for name in ("PARALLEL_ROWS", "PARALLEL_VISITS"):
+        monkeypatch.setattr(algebra, name, 1_000)
     monkeypatch.setattr(layout, "CHUNK_ROWS", 1_000)
     data = grouped(8_000, 400, slope=True)
     formula = f"{'s' if family == 'binomial' else 'w'} ~ x + f + (x | g)"

@@ -63,15 +63,15 @@ class PredictorColumns(KeptColumns):
             etas += self.offsets
         return etas
 
-    def score(self, residuals: np.ndarray, order: np.ndarray) -> np.ndarray:
-        """Derivatives in the coefficients, (p,), from those in the predictors, (K, n).
+    def room(self, like: np.ndarray) -> np.ndarray:
+        """Where to put residuals, (K, n), for `score`."""
+        return np.empty_like(like)
 
-        Rows of the latter are sorted by level.
-        """
-        total, given = np.zeros(self.p), np.empty(residuals.shape[1])
+    def score(self, residuals: np.ndarray) -> np.ndarray:
+        """Derivatives in the coefficients, (p,), from those in the predictors, (K, n)."""
+        total = np.zeros(self.p)
         for each, residual in zip(self.maps, residuals, strict=True):
-            given[order] = residual
-            total += each.T @ transposed_product(self.design, given)
+            total += each.T @ transposed_product(self.design, residual)
         return total
 
     def by_level(self, values: np.ndarray, codes: np.ndarray, q: int) -> np.ndarray:
