@@ -38,15 +38,17 @@ def over_rows(kernel: Callable, layout: Layout, n_threads: int, *arguments: Any)
 
 def _share(kernel: Callable, layout: Layout, n_threads: int, arguments: tuple[Any, ...]) -> None:
     """Every thread takes the next chunk that nobody has; kernels raise nothing."""
-    cuts, chunks = layout.chunks, iter(range(layout.chunks.size - 1))
+    cuts, n_chunks = layout.chunks, layout.chunks.size - 1
+    if n_chunks == 1:
+        kernel(0, layout.q, 0, *arguments)
+        return
+    chunks = iter(range(n_chunks))
 
     def work() -> None:
         for chunk in chunks:
             kernel(cuts[chunk], cuts[chunk + 1], chunk, *arguments)
 
-    others = [
-        threading.Thread(target=work) for _ in range(1, min(n_threads, layout.chunks.size - 1))
-    ]
+    others = [threading.Thread(target=work) for _ in range(1, min(n_threads, n_chunks))]
     for thread in others:
         thread.start()
     work()

@@ -143,9 +143,9 @@ def _components(estimate: LinearEstimate | GeneralizedEstimate) -> tuple:
     """Variance components with standard errors."""
     layout, theta, covariance = estimate.layout, estimate.theta, estimate.parameter_covariance
     if isinstance(estimate, LinearEstimate):
-        return variance_components(
-            layout, theta, estimate.sigma, lambda s: s, lambda s: s, covariance
-        )
-    problem, log_extra = estimate.problem, estimate.state.parameters.log_extra
-    residual = (lambda e: float(np.exp(0.5 * e))) if problem.extra == "dispersion" else None
-    return variance_components(layout, theta, log_extra, lambda e: 1.0, residual, covariance)
+        sigma = (estimate.sigma, 1.0)
+        return variance_components(layout, theta, sigma, sigma, covariance)
+    residual = None
+    if estimate.problem.extra == "dispersion":
+        residual = (estimate.sigma, 0.5 * estimate.sigma)
+    return variance_components(layout, theta, (1.0, 0.0), residual, covariance)

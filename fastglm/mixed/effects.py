@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import scipy
@@ -27,8 +27,6 @@ __all__ = [
     "variance_components",
 ]
 
-#: Steps of numerical derivatives of standard deviations and correlations in theta.
-STEP = 1e-6
 #: Curvature that is rounding, with ones on the Hessian's diagonal; an intercept and the slope of a
 #: year 2000 have 5e-7 left.
 FLAT = 1e-7
@@ -137,18 +135,6 @@ class VarianceComponent:
         return self.sd / factor, self.sd * factor
 
 
-def _standard(covariance: np.ndarray, places: Sequence[tuple[int, int]]) -> np.ndarray:
-    """Standard deviations and correlations at these places of a covariance."""
-    deviations = np.sqrt(np.diag(covariance))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.array(
-            [
-                deviations[i] if i == j else covariance[i, j] / (deviations[i] * deviations[j])
-                for i, j in places
-            ]
-        )
-
-
 def _places(terms: Sequence[Term]) -> list[tuple[int, int]]:
     """Variances of a block, then the covariances that its terms have."""
     found = []
@@ -168,9 +154,8 @@ def components_of(layout: Layout) -> list[tuple[int, list[tuple[int, int]]]]:
 def variance_components(
     layout: Layout,
     theta: np.ndarray,
-    last: float,
-    scale_of: Callable[[float], float],
-    residual_of: Callable[[float], float] | None,
+    scale: tuple[float, float],
+    residual: tuple[float, float] | None,
     covariance: np.ndarray,
 ) -> tuple[VarianceComponent, ...]:
     """Variances and covariances with standard errors by the delta method.
@@ -179,62 +164,83 @@ def variance_components(
     ----------
     layout : Layout
     theta : ndarray, shape (m,)
-    last : float
-        The parameter behind theta, such as sigma.
-    scale_of
-        From that parameter to what multiplies Lambda.
-    residual_of
-        From that parameter to the residual standard deviation; None if there is none.
+    scale : tuple of float
+        What multiplies Lambda, and its derivative in the parameter behind theta, such as sigma.
+    residual : tuple of float or None
+        Likewise the residual standard deviation; None if there is none.
     covariance : ndarray
         Of theta and, where it has one more row, that parameter.
     """
-    blocks = components_of(layout)
-
-    def all_of(x: np.ndarray) -> np.ndarray:
-        factors, scale = layout.factors(x[:-1]), scale_of(x[-1])
-        parts = []
-        for b, places in blocks:
-            k = int(layout.widths[b])
-            root = scale * factors[b, :k, :k]
-            parts.append(_standard(root @ root.T, places))
-        if residual_of is not None:
-            parts.append(np.array([residual_of(x[-1])]))
-        return np.concatenate(parts)
-
-    x = np.append(theta, last)
-    values = all_of(x)
-    errors = _errors(all_of, x, covariance)
-    labels = [
-        (
-            layout.blocks[b].group,
-            layout.blocks[b].names[i],
-            "" if i == j else layout.blocks[b].names[j],
-        )
-        for b, places in blocks
-        for i, j in places
-    ]
-    if residual_of is not None:
+    parts = {
+        (b, term.start): (theta[place], place)
+        for (b, term), place in zip(layout.theta_order, layout.theta_places, strict=True)
+    }
+    labels, variances, values, slopes = [], [], [], []
+    for b, block in enumerate(layout.blocks):
+        for term in block.terms:
+            part, place = parts[b, term.start]
+            found = _of_term(term, part, scale)
+            jacobian = np.zeros((found.values.size, theta.size + 1))
+            jacobian[:, place], jacobian[:, -1] = found.slopes, found.last
+            labels += [
+                (block.group, term.columns[i], "" if i == j else term.columns[j])
+                for i, j in found.places
+            ]
+            variances.append(found.variances)
+            values.append(found.values)
+            slopes.append(jacobian)
+    if residual is not None:
         labels.append(("Residual", "", ""))
-    variances = _variances(layout, theta, scale_of(last), blocks)
-    if residual_of is not None:
-        variances.append(values[-1] ** 2)
-    rows = zip(labels, variances, values, errors, strict=True)
+        variances.append(np.array([residual[0] ** 2]))
+        values.append(residual[:1])
+        slopes.append(np.append(np.zeros(theta.size), residual[1])[None])
+    errors = _errors(np.concatenate(slopes)[:, : len(covariance)], covariance)
+    rows = zip(labels, np.concatenate(variances), np.concatenate(values), errors, strict=True)
     return tuple(
         VarianceComponent(*label, float(variance), float(value), float(error))
         for label, variance, value, error in rows
     )
 
 
-def _variances(
-    layout: Layout, theta: np.ndarray, scale: float, blocks: list[tuple[int, list]]
-) -> list[float]:
-    factors, found = layout.factors(theta), []
-    for b, places in blocks:
-        k = int(layout.widths[b])
-        root = scale * factors[b, :k, :k]
-        whole = root @ root.T
-        found += [float(whole[i, j]) for i, j in places]
-    return found
+class _Components(NamedTuple):
+    """Of a term: standard deviations, then correlations, and their derivatives.
+
+    `slopes`, (c, m), are those in its parameters, `last` those in the parameter behind theta, and
+    `variances` the variances and covariances; NaN where a standard deviation is zero.
+    """
+
+    places: list[tuple[int, int]]
+    variances: np.ndarray
+    values: np.ndarray
+    slopes: np.ndarray
+    last: np.ndarray
+
+
+def _of_term(term: Term, theta: np.ndarray, scale: tuple[float, float]) -> _Components:
+    """Variance components of a term."""
+    structure = term.structure
+    factor, moves = structure.factor(theta), structure.jacobian(theta)
+    whole = factor @ factor.T
+    half = moves @ factor.T
+    change = half + half.transpose(0, 2, 1)
+    deviations = np.sqrt(np.diag(whole))
+    places = [(i - term.start, j - term.start) for i, j in _places([term])]
+    i, j = np.array(places).T
+    k = structure.k
+    with np.errstate(divide="ignore", invalid="ignore"):
+        of_deviation = 0.5 * change[:, range(k), range(k)] / deviations
+        size = deviations[i[k:]] * deviations[j[k:]]
+        correlation = whole[i[k:], j[k:]] / size
+        relative = of_deviation / deviations
+        of_correlation = change[:, i[k:], j[k:]] / size
+        of_correlation -= correlation * (relative[:, i[k:]] + relative[:, j[k:]])
+    return _Components(
+        places,
+        scale[0] ** 2 * whole[i, j],
+        np.concatenate([scale[0] * deviations, correlation]),
+        np.vstack([scale[0] * of_deviation.T, of_correlation.T]),
+        np.concatenate([scale[1] * deviations, np.zeros(correlation.size)]),
+    )
 
 
 def determined_part(covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -277,18 +283,8 @@ def undetermined_text(names: Sequence[str]) -> str:
     )
 
 
-def _errors(
-    function: Callable[[np.ndarray], np.ndarray], x: np.ndarray, covariance: np.ndarray
-) -> np.ndarray:
-    """Standard errors of a function of parameters; NaN where one of those is not known."""
-    size = len(covariance)
-    jacobian = np.zeros((function(x).size, size))
-    with np.errstate(invalid="ignore"):
-        for i in range(size):
-            up, down = x.copy(), x.copy()
-            up[i] += STEP
-            down[i] -= STEP
-            jacobian[:, i] = (function(up) - function(down)) / (2.0 * STEP)
+def _errors(jacobian: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """Standard errors of functions of parameters; NaN where one of those is not known."""
     jacobian[np.abs(jacobian) < 1e-9] = 0.0
     unknown = np.isnan(np.diag(covariance))
     known, flat = determined_part(covariance)

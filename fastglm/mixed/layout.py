@@ -323,10 +323,11 @@ class Layout:
 
     def split(self, theta: np.ndarray) -> list[np.ndarray]:
         """Parameters of each term in `theta_order`."""
-        return [theta[place] for place in self._theta_places]
+        return [theta[place] for place in self.theta_places]
 
     @cached_property
-    def _theta_places(self) -> list[slice]:
+    def theta_places(self) -> list[slice]:
+        """Where the parameters of each term in `theta_order` are."""
         ends = np.cumsum([0, *(term.structure.n_theta for _, term in self.theta_order)]).tolist()
         return [slice(a, b) for a, b in itertools.pairwise(ends)]
 
@@ -353,6 +354,8 @@ class Layout:
 
     def factors(self, theta: np.ndarray) -> np.ndarray:
         """Lambda of every block, (b, K, K), padded with zeros."""
+        if len(self.theta_order) == 1:
+            return self.theta_order[0][1].structure.factor(theta)[None]
         factors = np.zeros((len(self.blocks), self._widest, self._widest))
         for (b, term), part in zip(self.theta_order, self.split(theta), strict=True):
             place = slice(term.start, term.stop)
@@ -361,8 +364,10 @@ class Layout:
 
     def chain(self, theta: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         """Derivatives in theta, (m,), from those in the entries of every Lambda, (b, K, K)."""
+        if len(self.theta_order) == 1:
+            return self.theta_order[0][1].structure.chain(theta, gradient[0])
         found = []
         for (b, term), part in zip(self.theta_order, self.split(theta), strict=True):
             place = slice(term.start, term.stop)
             found.append(term.structure.chain(part, gradient[b, place, place]))
-        return found[0] if len(found) == 1 else np.concatenate(found)
+        return np.concatenate(found)

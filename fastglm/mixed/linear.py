@@ -95,7 +95,8 @@ class LinearProblem:
         over_chunks(
             add_gradient, layout, threads, own, columns, factor, roots, effects, weights, totals
         )
-        return value, layout.chain(theta, 2.0 * totals.sum(axis=0)[None])
+        total = totals if n_chunks == 1 else totals.sum(axis=0)[None]
+        return value, layout.chain(theta, 2.0 * total)
 
     def value_of(self, log_determinant: float, residual_sum: float, root: np.ndarray) -> float:
         """The criterion from log det H, residual sum of squares, and the root of X'V^-1 X."""

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fastglm.kernels.compiler.decorators import entry
+
 __all__ = ["Minimum", "difference_columns", "difference_hessian", "minimise"]
 
 #: Decrement below which quasi-Newton steps end and Newton steps begin, and the share of the value
@@ -62,6 +64,36 @@ class Minimum:
     n_evaluations: int
     n_iter: int
     decrement: float
+
+
+@entry
+def update_inverse(inverse, moved, change, scaled):
+    """The inverse Hessian after a step of BFGS, in place; whether it was changed.
+
+    `moved` is the step, `change` that of the gradient. Where the inverse is not `scaled` yet, it
+    gets the size that the step says first. In one call: as NumPy's it would take longer than the
+    function of a small model.
+    """
+    m = moved.size
+    inner, squared, other = 0.0, 0.0, 0.0
+    for i in range(m):
+        inner += moved[i] * change[i]
+        squared += moved[i] * moved[i]
+        other += change[i] * change[i]
+    if not inner > 1e-12 * math.sqrt(squared * other):
+        return False
+    pulled, form = np.zeros(m), 0.0
+    for i in range(m):
+        for j in range(m):
+            pulled[i] += inverse[i, j] * change[j]
+        form += change[i] * pulled[i]
+    size = 1.0 if scaled else inner / form
+    scale = (1.0 + size * form / inner) / inner
+    for i in range(m):
+        for j in range(m):
+            crossed = size * (pulled[i] * moved[j] + pulled[j] * moved[i]) / inner
+            inverse[i, j] = size * inverse[i, j] - crossed + scale * moved[i] * moved[j]
+    return True
 
 
 class _Counted:
@@ -152,7 +184,7 @@ def minimise(
         counted, start, metric, max_iter, near, rounding
     )
     if not polish:
-        hessian = np.linalg.pinv(inverse)
+        hessian = _inverse(inverse)
         decrement = float(0.5 * gradient @ inverse @ gradient)
         return Minimum(x, value, gradient, hessian, n_iter < max_iter, counted.n, n_iter, decrement)
     return _newton(counted, x, value, gradient, inverse, n_iter, hessian_of, same)
@@ -184,15 +216,7 @@ def _quasi_newton(
             return x, value, gradient, inverse, n_iter
         moved, change = length * step, new_gradient - gradient
         x, value, gradient = x + moved, new_value, new_gradient
-        inner = float(moved @ change)
-        if inner > 1e-12 * math.sqrt(float(moved @ moved) * float(change @ change)):
-            if not scaled:
-                inverse *= inner / float(change @ inverse @ change)
-                scaled = True
-            pulled = inverse @ change
-            crossed = np.outer(pulled, moved / inner)
-            scale = (1.0 + float(change @ pulled) / inner) / inner
-            inverse = inverse - crossed - crossed.T + np.outer(scale * moved, moved)
+        scaled |= update_inverse(inverse, moved, change, scaled)
     return x, value, gradient, inverse, max_iter
 
 
@@ -238,7 +262,7 @@ def _newton(
     A Hessian serves for another step, and is that of the minimum, if the gradient that a step
     leaves says that it has hardly changed on the way.
     """
-    hessian, drift = np.linalg.pinv(inverse), np.inf
+    hessian, drift = _inverse(inverse), np.inf
     converged, decrement = False, np.inf
     for _ in range(MOST_POLISHING):
         if drift > same:
@@ -270,6 +294,13 @@ def _newton(
             converged = True
             break
     return Minimum(x, value, gradient, hessian, converged, function.n, n_iter, decrement)
+
+
+def _inverse(matrix: np.ndarray) -> np.ndarray:
+    try:
+        return np.linalg.inv(matrix)
+    except np.linalg.LinAlgError:
+        return np.linalg.pinv(matrix)
 
 
 def positive_definite(matrix: np.ndarray) -> np.ndarray:

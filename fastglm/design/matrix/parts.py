@@ -305,6 +305,8 @@ class Design:
         -------
         ndarray, shape (n, p), float64
         """
+        if self.column_map is None or not self.column_map[0].size:
+            return self._stored_columns()
         written = np.zeros((self.n_rows, self.n_columns))
         to_columns = self.transform_matrix().tocsr()
         start = 0
@@ -321,6 +323,14 @@ class Design:
                 # A sparse product: it wakes no BLAS threads, which would keep cores from kernels.
                 own = part.to_dense() @ block[:, columns]
             written[:, columns] += own
+        return written
+
+    def _stored_columns(self) -> np.ndarray:
+        """The columns that kernels read, written out, (n, q)."""
+        written, start = np.empty((self.n_rows, self.n_stored_columns)), 0
+        for part in self.parts:
+            written[:, start : start + part.n_columns] = part.to_dense()
+            start += part.n_columns
         return written
 
     def transform_matrix(self) -> scipy.sparse.csc_array:

@@ -341,9 +341,7 @@ def make_several_results(
         conditional_covariance=fixed.spread_out(back @ estimate.information_inverse @ back.T),
         family=model.family.without_alpha() if estimate.at_zero else model.family,
         groups=groups_of_fit(estimate, model.mixed_rows.fitted_formulas),
-        components=variance_components(
-            layout, estimate.theta, 0.0, lambda last: 1.0, None, covariance
-        ),
+        components=variance_components(layout, estimate.theta, (1.0, 0.0), None, covariance),
         theta=estimate.theta,
         theta_names=layout.theta_names(),
         parameter_covariance=covariance,
