@@ -192,7 +192,7 @@ def variance_components(
     if residual is not None:
         labels.append(("Residual", "", ""))
         variances.append(np.array([residual[0] ** 2]))
-        values.append(residual[:1])
+        values.append(np.array(residual[:1]))
         slopes.append(np.append(np.zeros(theta.size), residual[1])[None])
     errors = _errors(np.concatenate(slopes)[:, : len(covariance)], covariance)
     rows = zip(labels, np.concatenate(variances), np.concatenate(values), errors, strict=True)

@@ -55,11 +55,11 @@ def describe_mixed(results: MixedFit) -> dict[str, Any]:
 def _describe_group(group: GroupEffects) -> dict[str, Any]:
     """A factor; what there is of every level is written once, and its numbers packed."""
     fitted_formula, k = group.fitted_formula, len(group.columns)
-    is_single = not isinstance(fitted_formula.parts[0], tuple)
+    combined = [list(parts) for parts in fitted_formula.parts if isinstance(parts, tuple)]
     return {
         "group": group.group,
-        "levels": None if not is_single else list(group.levels),
-        "parts": None if is_single else [list(parts) for parts in fitted_formula.parts],
+        "levels": None if combined else list(group.levels),
+        "parts": combined or None,
         "columns": list(group.columns),
         "terms": [[list(t.columns), t.start, t.structure.name] for t in group.terms],
         "covariance": json_numbers(group.covariance.tolist()),

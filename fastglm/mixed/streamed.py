@@ -22,7 +22,6 @@ import numpy as np
 from fastglm.design.formula.expressions import Expression
 from fastglm.design.formula.fitted_formula import FittedFormula
 from fastglm.design.formula.table import read_table
-from fastglm.design.frames.categories import Level
 from fastglm.design.frames.frames import Frame
 from fastglm.errors import DataError, FastGLMWarning, ModelError
 from fastglm.families import Family, resolve_family
@@ -37,6 +36,7 @@ from fastglm.mixed.rows import (
     FittedGroup,
     FittedTerm,
     MixedRows,
+    Parts,
     as_categories,
     combine,
     grouped_terms,
@@ -71,7 +71,7 @@ class _Group:
     factors: tuple[Expression, ...]
     terms: tuple[RandomTerm, ...]
     formulas: tuple[FittedFormula, ...]
-    number: dict[tuple[Level, ...], int]
+    number: dict[Parts, int]
 
 
 class _Cells:
