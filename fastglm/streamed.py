@@ -15,7 +15,7 @@ from fastglm.families import Family, resolve_family
 from fastglm.fit.estimate import FitOptions
 from fastglm.fit.options import solver_options
 from fastglm.fit.progress import shown
-from fastglm.fit.streamed import SuspectedSeparationError, fit_streamed
+from fastglm.fit.streamed import RowsNeededError, fit_streamed
 from fastglm.model import GLM
 from fastglm.passes.row_table import RowTable
 from fastglm.results import Results
@@ -213,7 +213,7 @@ class StreamedGLM:
             fit_options = FitOptions(options, start, scale, use_t, separation, bias_reduction)
             try:
                 results = self._fit_by_passes(fit_options, checkpoint, client)
-            except (IndistinctColumnsError, SuspectedSeparationError):
+            except (IndistinctColumnsError, RowsNeededError):
                 if not self.rows.fits:
                     raise
                 if checkpoint is not None:

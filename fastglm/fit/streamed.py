@@ -44,7 +44,7 @@ from fastglm.solve.solution import Solution
 from fastglm.solve.streamed import StreamedSolution, solve_streamed
 from fastglm.solve.streamed_levels import find_streamed_levels, solve_beside_streamed_levels
 
-__all__ = ["SuspectedSeparationError", "fit_streamed"]
+__all__ = ["RowsNeededError", "fit_streamed"]
 
 F = TypeVar("F", bound=Fit)
 
@@ -54,8 +54,8 @@ _ADVICE = (
 )
 
 
-class SuspectedSeparationError(Exception):
-    """Some estimates seem to be infinite, and a fit of the rows in memory can tell which rows."""
+class RowsNeededError(Exception):
+    """Estimates seem infinite or on the boundary, which a fit of the rows in memory can tell."""
 
 
 def fit_streamed(
@@ -69,8 +69,9 @@ def fit_streamed(
 
     Raises
     ------
-    SuspectedSeparationError
-        If all rows fit into memory, and separation must be looked for there.
+    RowsNeededError
+        If all rows fit into memory, and must be there for separation, or an optimum on the boundary
+        of the domain, to be looked for.
     """
     begin, rows, family = perf_counter(), model.rows.swept, model.family
     source = rows.row_source(fit_options.options.n_threads)
@@ -93,7 +94,9 @@ def fit_streamed(
     _require_a_start(model, solution.status)
     asks = fit_options.separation != "ignore"
     if asks and (growing or runs_away(solution)) and model.rows.fits:
-        raise SuspectedSeparationError
+        raise RowsNeededError
+    if _may_end_at_boundary(solution, family) and model.rows.fits:
+        raise RowsNeededError
     if asks and runs_away(solution):
         solution = replace(solution, status=Status.MAX_ITERATIONS)
     solution.timings["fit"] = perf_counter() - begin
@@ -110,6 +113,13 @@ def fit_streamed(
         _warn_of_growing([fit.names[j] for j in growing])
     warn_of(fit, _ADVICE)
     return fit
+
+
+def _may_end_at_boundary(solution: Solution, family: Family) -> bool:
+    """Whether the optimum may lie where linear predictors end, which sums alone cannot tell."""
+    shortened = solution.n_sweeps > 2 * solution.n_iter
+    stopped = solution.status == Status.STEP_TOO_SHORT
+    return not family.is_unbounded and (stopped or shortened)
 
 
 def _require_a_start(model: Any, status: Status) -> None:

@@ -25,6 +25,7 @@ from fastglm.solve.deviance_units import (
     run_to_share_of_deviance,
     unit_of_weights,
 )
+from fastglm.solve.domain_boundary import ends_at_boundary, settle_at_boundary
 from fastglm.solve.linear_refinement import refine_linear
 from fastglm.solve.newton import state as at
 from fastglm.solve.newton.constants import MAX_WEIGHT_CHANGE
@@ -115,7 +116,7 @@ def solve(
     if run.status == Status.CONVERGED and _may_have_left(run, family):
         _backtrack_into_domain(run, family, options)
     clock.lap("sweeps")
-    if not _may_eliminate(run):
+    if not _may_eliminate(run, family):
         if aliases.of_few_columns:
             return _solve_others(run, aliases, partial(again, shifted=shifted), start_params)
         there = {"start_params": start_params, "start_decrement": start_decrement}
@@ -195,6 +196,11 @@ def _refine(
 
     It fails if it cannot separate columns, or has lost the digits that variances need.
     """
+    if ends_at_boundary(run, family):
+        settle_at_boundary(run, family, options)
+        clock.lap("boundary")
+        if run.is_orthogonal:
+            return run.invert()
     inverse = run.invert()
     if run.status in _REFINABLE and run.eliminated is None:
         doubtful = is_ill_conditioned(run, family, options)
@@ -212,7 +218,7 @@ def _refine(
     return inverse
 
 
-def _may_eliminate(run: Run) -> bool:
+def _may_eliminate(run: Run, family: Family) -> bool:
     """Whether the result of a run that eliminated levels is valid; True if it eliminated none.
 
     Such a run takes columns in another order, so that it may alias the wrong one of several
@@ -221,6 +227,8 @@ def _may_eliminate(run: Run) -> bool:
     """
     if run.eliminated is None or run.status == Status.NOT_CONSTANT:
         return True
+    if ends_at_boundary(run, family):
+        return False
     run.invert()
     if run.status not in _REFINABLE or not may_use_cholesky(run.inflation):
         return False

@@ -34,6 +34,7 @@ __all__ = [
     "aliased_combinations",
     "combination_of_given",
     "eliminate",
+    "factor_with_qr",
     "finalize_aliased",
     "is_ill_conditioned",
     "refine_with_qr",
@@ -119,14 +120,14 @@ def refine_with_qr(run: Run, family: Family, options: SolverOptions, doubtful: b
     state[at.N_ITERATIONS], state[at.N_SWEEPS] = n_iter - 1.0, n_sweeps
     state[at.TOLERANCE], state[at.MAX_ITERATIONS] = options.tol, np.inf
     (factored,) = _rows_at(run, family, options, WEIGHT)
-    _factor_with_qr(run, factored, options)
+    factor_with_qr(run, factored, options)
     stalled, least = 0, np.inf
     for refinement in range(MAX_REFINEMENTS):
         if refinement and not family.has_constant_weights:
             (weight,) = _rows_at(run, family, options, WEIGHT)
             if _weights_differ_by(NEW_FACTOR, weight, factored):
                 factored = weight
-                _factor_with_qr(run, weight, options)
+                factor_with_qr(run, weight, options)
                 state[at.N_LBFGS_PAIRS] = 0.0
         if state[at.STATUS] == Status.NOT_FINITE or not _take_step(run, options):
             return
@@ -190,7 +191,7 @@ def _judge(run: Run, family: Family, options: SolverOptions, weight: np.ndarray)
         return Status.MAX_ITERATIONS
     if _weights_differ_by(STANDARD_ERROR_SLACK * options.tol, now, weight):
         # Standard errors are those of the weights at the estimates, not of weights close by.
-        _factor_with_qr(run, now, options)
+        factor_with_qr(run, now, options)
     return Status.CONVERGED
 
 
@@ -213,7 +214,7 @@ def _rows_at(run: Run, family: Family, options: SolverOptions, *which: int) -> n
     return evaluate_rows(run.row_table, family, params, which, n_threads=options.n_threads)
 
 
-def _factor_with_qr(run: Run, weight: np.ndarray, options: SolverOptions) -> None:
+def factor_with_qr(run: Run, weight: np.ndarray, options: SolverOptions) -> None:
     """Put the triangle of the weighted, standardised design where the solver looks for a factor."""
     if not np.isfinite(weight).all():
         run.state[at.STATUS] = Status.NOT_FINITE

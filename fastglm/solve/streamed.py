@@ -23,6 +23,7 @@ from fastglm.passes.source import MemoryRows, RowSource, StreamedRows
 from fastglm.solve.aliases import is_suspicious, restore_columns
 from fastglm.solve.conditioning import cholesky_error
 from fastglm.solve.deviance_units import is_within_share_of_deviance, unit_of_deviance
+from fastglm.solve.domain_boundary import ends_at_boundary
 from fastglm.solve.indistinct import IndistinctColumnsError, doubtful, require_digits
 from fastglm.solve.newton import state as at
 from fastglm.solve.newton.constants import (
@@ -120,11 +121,14 @@ def solve_streamed(
     growing = _run_to_the_end(run, options, abort_on_halving, safe_mean, offset_range)
     clock.lap("sweeps")
     inverse = run.invert()
-    lost = lost_constant(run)
+    lost = None if ends_at_boundary(run, family) else lost_constant(run)
     if run.status == Status.NOT_CONSTANT or lost is not None:
         found = again(rows, start_params=start_params, shifted=False, without=without)
         return found._replace(solution=replace(found.solution, constant=lost))
-    if not growing.size:
+    if ends_at_boundary(run, family):
+        # Which needs all rows at once, as weights without bound make any columns look alike.
+        run.state[at.STATUS], run.state[at.N_ALIASED] = Status.STEP_TOO_SHORT, 0.0
+    elif not growing.size:
         try:
             require_digits(run, options)
         except IndistinctColumnsError:

@@ -91,7 +91,9 @@ def test_no_fit_of_all_rows_is_in_vain(monkeypatch, formula: str) -> None:
     frame, runs = _frame(300_000), []
     model = fg.GLM.from_formula(f"y ~ {formula}", frame, family="binomial")
     may_eliminate = fit._may_eliminate
-    monkeypatch.setattr(fit, "_may_eliminate", lambda run: runs.append(run) or may_eliminate(run))
+    monkeypatch.setattr(
+        fit, "_may_eliminate", lambda run, family: runs.append(run) or may_eliminate(run, family)
+    )
     triangle, sizes = aliases.triangle_of_array, []
     monkeypatch.setattr(
         aliases, "triangle_of_array", lambda rows: sizes.append(rows.shape[1]) or triangle(rows)

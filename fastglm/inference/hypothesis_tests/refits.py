@@ -107,10 +107,10 @@ def refit(
             start_params=first,
             safe_mean=lambda: rows.mean_response,
         )
-        if solution.status == Status.CONVERGED:
+        if solution.status in (Status.CONVERGED, Status.BOUNDARY):
             best = solution
             break
-        if best is None or (best.status != Status.BOUNDARY and solution.deviance < best.deviance):
+        if best is None or solution.deviance < best.deviance:
             best = solution
     assert best is not None
     return best.params, best.deviance, best.status

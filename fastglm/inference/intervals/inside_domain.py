@@ -1,14 +1,10 @@
 """Coefficients that give every row a mean inside the family's domain, by linear programming.
 
-Where a link lets linear predictors leave the domain, a fit has to start inside, and may end on the
-boundary short of the optimum. A linear program decides both: whether there is anything inside, and
-by how much a concave likelihood can still rise. Frank & Wolfe (1956), "An algorithm for quadratic
-programming", *Naval Research Logistics* 3.
+Where a link lets linear predictors leave the domain, a fit has to start inside. A linear program
+decides whether there is anything inside, and where it is farthest from the ends.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import numpy as np
 import scipy
@@ -22,10 +18,6 @@ __all__ = ["InsideDomain", "NoProgramError"]
 MOST_VALUES = 2_000_000
 #: In units of the predictors' distance from the ends: less is outside, to the program's tolerance.
 LEAST_MARGIN = 1e-7
-#: Share of the way inside that is gone back from constraints that are met to rounding.
-BACK = 1e-10
-#: In place of infinity, which the search does not take.
-LARGE = 1e300
 
 
 class NoProgramError(Exception):
@@ -80,41 +72,6 @@ class InsideDomain:
         goal = np.append(np.zeros(self._size.size), -1.0)
         found = self._solve(goal, np.hstack([self._rows, margin]), 1.0)
         return None if found[-1] <= LEAST_MARGIN else self._given(found[:-1])
-
-    def promise(self, params: np.ndarray, slope: np.ndarray) -> float:
-        """By how much a convex function with this slope, (p,), may at most be lower inside.
-
-        Raises
-        ------
-        NoProgramError
-            If there is no bound, or the program was not solved.
-        """
-        goal = slope / self._size
-        size = float(np.abs(goal).max(initial=0.0)) or 1.0
-        return float(slope @ (params - self._given(self._solve(goal / size, self._rows, None))))
-
-    def minimise(
-        self,
-        function: Callable[[np.ndarray], float],
-        slope: Callable[[np.ndarray], np.ndarray],
-        params: np.ndarray,
-        start: np.ndarray,
-    ) -> np.ndarray:
-        """Where a function is least, from (p,) `params` on; `start` is well inside."""
-        scale = self._unit / self._size
-        found = scipy.optimize.minimize(
-            lambda scaled: min(function(scaled * scale), LARGE),
-            params / scale,
-            jac=lambda scaled: slope(scaled * scale) * scale,
-            method="SLSQP",
-            constraints={
-                "type": "ineq",
-                "fun": lambda scaled: self._room - self._rows @ scaled,
-                "jac": lambda _: -self._rows,
-            },
-            options={"ftol": 1e-14, "maxiter": 200},
-        )
-        return start + (1.0 - BACK) * (found.x * scale - start)
 
     def _given(self, found: np.ndarray) -> np.ndarray:
         return found * self._unit / self._size

@@ -29,7 +29,6 @@ from fastglm.inference.intervals.joint_end import (
 from fastglm.inference.intervals.penalized import PenalizedProfiles
 from fastglm.inference.intervals.supremum import Supremum, find_supremum
 from fastglm.kernels.blocks import row_buffers
-from fastglm.passes.products import information
 from fastglm.passes.row_table import RowTable, build_row_table
 from fastglm.passes.row_values import evaluate_rows
 
@@ -41,8 +40,6 @@ __all__ = ["CoefficientProfile", "profile_intervals", "profiles_of"]
 
 #: How a refit ends at its optimum.
 REACHED = (Status.CONVERGED, Status.BOUNDARY)
-#: Of the deviance over the dispersion, the fall that may be left on the boundary.
-NOTHING_LEFT = 1e-6
 
 
 class CoefficientProfile(HeldCoefficient):
@@ -185,51 +182,16 @@ class CoefficientProfile(HeldCoefficient):
     def _refit_inside(
         self, row_table: RowTable, offset: np.ndarray
     ) -> tuple[np.ndarray, float, Status]:
-        """As `refit`, from a start inside the domain, and on from where it stops on the boundary.
-
-        A concave likelihood rises by no more than its score promises anywhere inside.
-        """
+        """As `refit`, from a start inside the domain."""
         assert self.design is not None
-        results, limit = self.fit, NOTHING_LEFT * self.fit.scale
         try:
-            inside = InsideDomain(self.design, results.family, self.weights, offset)
+            inside = InsideDomain(self.design, self.fit.family, self.weights, offset)
             start = inside.start()
-            if start is None:
-                return np.zeros(self.followers.size), math.inf, Status.NO_START
-            found = refit(results, row_table, start, tol=1e-12)
-            params = np.nan_to_num(found[0])
-            if (
-                found[2] in REACHED
-                or inside.promise(params, self._slope(row_table, params)) <= limit
-            ):
-                return found if found[2] in REACHED else (found[0], found[1], Status.BOUNDARY)
-            params = inside.minimise(
-                lambda b: deviance_inside(row_table, results.family, b, results.n_threads),
-                lambda b: self._slope(row_table, b),
-                params,
-                start,
-            )
-            if inside.promise(params, self._slope(row_table, params)) <= limit:
-                deviance = deviance_inside(row_table, results.family, params, results.n_threads)
-                return params, deviance, Status.BOUNDARY
         except NoProgramError:
-            pass
-        raise NotConvergedError
-
-    def _slope(self, row_table: RowTable, params: np.ndarray) -> np.ndarray:
-        """Of the deviance, in the other coefficients."""
-        results = self.fit
-        return (
-            -2.0
-            * information(
-                row_table,
-                results.family,
-                params,
-                shifted=False,
-                n_threads=results.n_threads,
-                with_gram=False,
-            ).score
-        )
+            raise NotConvergedError from None
+        if start is None:
+            return np.zeros(self.followers.size), math.inf, Status.NO_START
+        return refit(self.fit, row_table, start, tol=1e-12)
 
     def rise(self, value: float) -> float:
         """Rise of the deviance over the dispersion with the coefficient held."""
