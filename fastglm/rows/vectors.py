@@ -9,7 +9,7 @@ import numpy as np
 
 from fastglm.design.frames.frames import native_numbers, with_nan
 from fastglm.design.frames.missing import rows_text
-from fastglm.design.frames.whole_numbers import require_exact
+from fastglm.design.frames.whole_numbers import require_exact, require_exact_objects
 from fastglm.errors import DataError, MissingValueError, ModelError
 from fastglm.families import summarize
 from fastglm.families.links import Link
@@ -27,6 +27,7 @@ def vector(values: Any, name: str, n: int | None = None) -> np.ndarray:
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.dtype.kind == "O":
+        require_exact_objects(array, name)
         try:
             array = array.astype(np.float64)
         except (TypeError, ValueError) as error:
@@ -41,6 +42,7 @@ def vector(values: Any, name: str, n: int | None = None) -> np.ndarray:
         raise DataError(f"{name} has shape {array.shape}; it must have one dimension.")
     if n is not None and array.shape[0] != n:
         raise DataError(f"{name} has {array.shape[0]} values, but there are {n} rows.")
+    require_exact(array, name)
     return native_numbers(array)
 
 

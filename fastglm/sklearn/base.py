@@ -16,6 +16,7 @@ from fastglm.errors import DataError, RankWarning
 from fastglm.families import Family
 from fastglm.model import GLM
 from fastglm.results import Results
+from fastglm.rows.vectors import OffsetParts
 from fastglm.sklearn.inputs import (
     FitData,
     read_fit,
@@ -119,10 +120,10 @@ class GLMEstimator(BaseEstimator):
             )
         self._require(offset, exposure)
         eta = np.asarray(X @ np.ravel(self.coef_), dtype=np.float64) + np.ravel(self.intercept_)
-        if offset is not None:
-            eta += row_vector(offset, "offset", eta)
-        if exposure is not None:
-            eta += np.log(row_vector(exposure, "exposure", eta))
+        given = {"offset": offset, "exposure": exposure}
+        vectors = {k: row_vector(v, k, eta) for k, v in given.items() if v is not None}
+        if vectors:
+            eta += OffsetParts(**vectors).total(results.family.link)
         return eta
 
     def _require(self, offset: Any, exposure: Any) -> None:

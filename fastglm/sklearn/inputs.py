@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import narwhals as nw
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils.validation import (
     _check_feature_names,
     _check_n_features,
@@ -17,7 +19,7 @@ from sklearn.utils.validation import (
 )
 
 from fastglm.design.frames.frames import is_frame
-from fastglm.design.frames.whole_numbers import require_exact
+from fastglm.design.frames.whole_numbers import require_exact, require_exact_objects
 from fastglm.errors import DataError, FormulaError
 
 __all__ = ["ARRAYS", "FitData", "has_categories", "read_fit", "read_new", "row_vector"]
@@ -118,12 +120,18 @@ def read_new(estimator: Any, X: Any, by_name: bool) -> Any:
 
 def _require_exact(X: Any) -> None:
     """Refuse whole numbers that lose their differences where scikit-learn makes them floats."""
-    if isinstance(X, np.ndarray):
-        require_exact(X, "X")
-    elif is_frame(X):
+    if is_frame(X):
         for name, column in _columns(X).items():
             if column.dtype.is_integer():
-                require_exact(column.to_numpy(), f"Column '{name}'")
+                require_exact(column.drop_nulls().to_numpy(), f"Column '{name}'")
+        return
+    if isinstance(X, list | tuple):
+        with contextlib.suppress(ValueError):
+            X = np.asarray(X)
+    if getattr(X, "ndim", 0) == 2:
+        for j in range(X.shape[1]) if X.dtype == object else ():
+            require_exact_objects(X[:, j], f"Column {j} of X")
+        require_exact(X.tocsc() if issparse(X) else X, "X")
 
 
 def row_vector(values: Any, name: str, rows: Any) -> np.ndarray:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.base import RegressorMixin
 
-from fastglm.design.frames.whole_numbers import as_double
 from fastglm.families import Family, resolve_family
+from fastglm.rows.vectors import vector
 from fastglm.sklearn.base import GLMEstimator
 from fastglm.sklearn.inputs import row_vector
 
@@ -55,7 +55,8 @@ class Regressor(RegressorMixin, GLMEstimator):
         self
         """
         data = self._read(X, y, sample_weight)
-        self._fit_glm(data._replace(y=as_double(np.asarray(data.y), "y")), offset, exposure)
+        y = np.asarray(vector(data.y, "y"), dtype=np.float64)
+        self._fit_glm(data._replace(y=y), offset, exposure)
         return self
 
     def predict(self, X: Any, offset: Any = None, exposure: Any = None) -> np.ndarray:

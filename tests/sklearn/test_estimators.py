@@ -365,3 +365,24 @@ def test_a_missing_value_is_of_no_class():
     assert np.isnan(fit.predict_proba(new)[:, 0]).tolist() == [False, True, False]
     with pytest.raises(MissingValueError, match=r"X has missing values in 1 row \(1, "):
         fit.predict(new)
+
+
+def test_exposures_of_new_rows_are_positive_and_of_a_log_link():
+    X, y = np.arange(12.0)[:, None], np.array([1, 0, 2, 1, 3, 1, 2, 4, 3, 5, 4, 6.0])
+    fit = GLMRegressor("poisson").fit(X, y, exposure=np.ones(12))
+    doubled = fit.predict(X, exposure=np.full(12, 2.0))
+    np.testing.assert_allclose(doubled, 2.0 * fit.predict(X, exposure=np.ones(12)), rtol=1e-14)
+    for wrong in (0.0, -1.0):
+        with pytest.raises(DataError, match="exposure must be positive, but it is not in 12 rows"):
+            fit.predict(X, exposure=np.full(12, wrong))
+    with pytest.raises(ModelError, match="exposure needs a log link"):
+        GLMRegressor().fit(X, y).predict(X, exposure=np.ones(12))
+
+
+@pytest.mark.parametrize("kind", ["datetime64[ns]", "timedelta64[ns]", str])
+def test_responses_of_a_regressor_are_numbers(kind):
+    X, y = np.arange(12.0)[:, None], np.arange(12).astype(kind)
+    with pytest.raises(DataError, match=r"y has dtype .*; it must be numeric"):
+        GLMRegressor().fit(X, y)
+    with pytest.raises(DataError, match=r"y has dtype .*; it must be numeric"):
+        GLMRegressor(formula="x").fit(pd.DataFrame(X, columns=["x"]), y)

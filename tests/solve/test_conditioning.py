@@ -25,8 +25,11 @@ ROBUST = {
     "HC4": {},
     "cluster": {},
     "HAC": {"maxlags": 3},
+    "hac-panel": {"maxlags": 2},
+    "hac-groupsum": {"maxlags": 2},
     "jackknife": {},
 }
+OPTION_OF_GROUPS = {"cluster": "groups", "hac-panel": "groups", "hac-groupsum": "time"}
 FAMILIES = {
     "gaussian": ("identity", lambda g, mean: mean + g.standard_normal(mean.size)),
     "poisson": ("log", lambda g, mean: g.poisson(mean).astype(float)),
@@ -57,7 +60,7 @@ def check_all(mixed, plain, T, X, U, tolerance=1e-6, default=1e-6):
     np.testing.assert_allclose((mixed.params - back @ plain.params) / size, 0.0, atol=tolerance)
     np.testing.assert_allclose(mixed.bse, size, rtol=default)
     for name, given in ROBUST.items():
-        options = {"groups": groups} if name == "cluster" else given
+        options = given | {OPTION_OF_GROUPS[name]: groups} if name in OPTION_OF_GROUPS else given
         robust, known = (f.with_covariance(name, **options) for f in (mixed, plain))
         want = np.sqrt(np.diag(back @ np.asarray(known.cov_params()) @ back.T))
         np.testing.assert_allclose(robust.bse, want, rtol=tolerance, err_msg=name)
@@ -93,6 +96,45 @@ def test_mixed_columns(family, condition, n):
         assert mixed.orthogonal == (condition >= 1e6)
     assert mixed.numerical_error < 1e-6
     check_all(mixed, plain, T, U @ T, U)
+
+
+def negative_binomial(generator, mean):
+    return generator.poisson(mean * generator.gamma(2.0, 0.5, mean.size)).astype(float)
+
+
+def tweedie(generator, mean):
+    return generator.poisson(mean) * generator.gamma(2.0, 0.5, mean.size)
+
+
+#: Families with a parameter that is given, or estimated with the coefficients; quasi-families.
+WITH_PARAMETERS = {
+    "alpha": (lambda: fg.families.NegativeBinomial(alpha=0.5), "poisson", negative_binomial),
+    "alpha estimated": (fg.families.NegativeBinomial, "poisson", negative_binomial),
+    "power": (lambda: fg.families.Tweedie("log", 1.5), "poisson", tweedie),
+    "power estimated": (lambda: fg.families.Tweedie("log"), "poisson", tweedie),
+    "quasipoisson": (lambda: "quasipoisson", "poisson", None),
+    "quasibinomial": (lambda: "quasibinomial", "binomial", None),
+}
+
+
+@pytest.mark.parametrize("name", list(WITH_PARAMETERS))
+@pytest.mark.parametrize("condition", [2e4, 1e8])
+def test_mixed_columns_of_families_with_parameters(name, condition):
+    family, like, response = WITH_PARAMETERS[name]
+    generator = np.random.default_rng([300, int(np.log10(condition)), len(name)])
+    U = generator.standard_normal((300, 4))
+    T = triangle(generator, 4, condition)
+    y = draw(generator, like, U)[0]
+    if response is not None:
+        y = response(generator, np.exp(0.3 * U[:, 1] - 0.2 * U[:, 2]))
+    plain = fg.GLM(y, U, family()).fit(tol=1e-10, exact=True)
+    mixed = fg.GLM(y, U @ T, family()).fit()
+    assert mixed.converged
+    assert mixed.numerical_error < 1e-6
+    check_all(mixed, plain, T, U @ T, U)
+    if name.endswith("estimated"):
+        parameter = (f.family.parameter for f in (mixed, plain))
+        np.testing.assert_allclose(*parameter, rtol=1e-6)
 
 
 @pytest.mark.parametrize("condition", [1e9, 1e11])

@@ -31,6 +31,7 @@ from fastglm.design.frames.pandas_columns import (
     is_pandas_frame,
     read_pandas,
 )
+from fastglm.design.frames.whole_numbers import require_exact, require_exact_objects
 from fastglm.errors import ColumnNotFoundError, DataError, require_package
 
 if TYPE_CHECKING:
@@ -201,6 +202,8 @@ def read_column(column: Any, name: str) -> Column:
     if dtype == nw.Decimal or dtype == nw.Int128 or dtype == nw.UInt128:
         return column.cast(nw.Float64).to_numpy()
     if dtype.is_numeric():
+        if dtype.is_integer() and column.null_count():
+            require_exact(column.drop_nulls().to_numpy(), f"Column '{name}'")
         return _read_array(column.to_numpy(), name)
     if dtype == nw.Boolean:
         return (
@@ -324,6 +327,7 @@ def _read_objects(values: np.ndarray, name: str) -> Column:
         return _truths(truths.to_numpy(np.float64, na_value=np.nan))
     if not all(map(_is_number, levels)):
         return sorted_categories(codes, plain_levels(levels.tolist()), name)
+    require_exact_objects(levels, f"Column '{name}'")
     if len(levels) and (codes >= 0).all() and all(isinstance(v, Integral) for v in levels):
         return levels.astype(np.int64)[codes]
     return np.append(levels.astype(np.float64), np.nan)[codes]
@@ -348,6 +352,7 @@ def unmasked(values: Any) -> Any:
     if not np.ma.is_masked(values):
         return values.data
     is_number = values.dtype.kind in "biuf"
+    require_exact(values.compressed(), "A masked array")
     plain: np.ndarray = values.data.astype(np.float64 if is_number else object)
     plain[np.ma.getmaskarray(values)] = np.nan if is_number else None
     return plain

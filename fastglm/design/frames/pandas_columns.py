@@ -17,6 +17,7 @@ from fastglm.design.frames.categories import (
 
 if TYPE_CHECKING:
     import pandas
+from fastglm.design.frames.whole_numbers import require_told_apart
 
 __all__ = ["categories_of", "factorize", "is_pandas_frame", "read_pandas"]
 
@@ -69,4 +70,6 @@ def factorize(values: np.ndarray | pandas.Series, name: str) -> Categories:
         ]
         return sorted_categories(np.array(found, dtype=np.intp), tuple(numbers), name)
     codes, levels = pandas.factorize(values)
+    if isinstance(levels, np.ndarray):
+        require_told_apart(levels, f"Column '{name}'")
     return sorted_categories(codes, plain_levels(levels.tolist()), name)

@@ -142,6 +142,5 @@ def as_matrix(X: Any, allow_empty: bool = False) -> Any:
             f"X has dtype {X.dtype}; it must be numeric. Pass a data frame for mixed columns, or "
             "use a formula for categories."
         )
-    if isinstance(X, np.ndarray):
-        require_exact(X, "X")
+    require_exact(X, "X")
     return native_numbers(X)

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import scipy
 
 import fastglm as fg
 from fastglm.design.frames.whole_numbers import require_exact
@@ -17,6 +18,7 @@ LARGE = 2**60 + SMALL
 Y = 1.0 + 0.5 * SMALL + RNG.normal(size=N)
 ONES = np.ones(N, dtype=np.int64)
 FRAME = pd.DataFrame({"y": Y, "t": LARGE, "x": SMALL})
+WITH_MISSING = FRAME.assign(t=FRAME.t.astype("Int64").where(FRAME.index > 2))
 
 REFUSED = {
     "array": lambda: fg.GLM(Y, np.column_stack([ONES, LARGE]), "gaussian"),
@@ -37,6 +39,19 @@ REFUSED = {
     "estimator": lambda: GLMRegressor().fit(LARGE[:, None], Y),
     "estimator, frame": lambda: GLMRegressor().fit(FRAME[["x", "t"]], Y),
     "estimator, response": lambda: GLMRegressor().fit(SMALL[:, None], LARGE),
+    "sparse rows": lambda: fg.GLM(Y, scipy.sparse.csr_array(np.column_stack([ONES, LARGE]))),
+    "sparse columns": lambda: fg.GLM(Y, scipy.sparse.csc_matrix(np.column_stack([ONES, LARGE]))),
+    "nullable, missing": lambda: fg.glm("y ~ t", WITH_MISSING, missing="drop"),
+    "nullable, missing, levels": lambda: fg.glm("y ~ C(t)", WITH_MISSING, missing="drop"),
+    "polars, missing": lambda: fg.glm("y ~ t", pl.from_pandas(WITH_MISSING), missing="drop"),
+    "objects, missing": lambda: fg.glm("y ~ t", WITH_MISSING.astype(object), missing="drop"),
+    "masked": lambda: fg.GLM(Y, np.ma.masked_less(LARGE, LARGE[0]), missing="drop"),
+    "objects of a response": lambda: fg.GLM(LARGE.astype(object), SMALL),
+    "mixed, levels": lambda: fg.mixed("y ~ x + (1 | t)", WITH_MISSING, missing="drop"),
+    "estimator, list": lambda: GLMRegressor().fit(LARGE[:, None].tolist(), Y),
+    "estimator, objects": lambda: GLMRegressor().fit(LARGE[:, None].astype(object), Y),
+    "estimator, sparse": lambda: GLMRegressor().fit(scipy.sparse.csr_array(LARGE[:, None]), Y),
+    "estimator, coordinates": lambda: GLMRegressor().fit(scipy.sparse.coo_array(LARGE[:, None]), Y),
 }
 
 
@@ -44,6 +59,15 @@ REFUSED = {
 def test_differences_that_would_be_lost_are_refused(way):
     with pytest.raises(DataError, match=r"rounds to multiples of 256.*Subtract"):
         REFUSED[way]()
+
+
+def test_levels_that_are_doubles_too_large_to_tell_apart_are_refused():
+    """As pandas and CSV files give whole numbers with missing values, or of twenty digits."""
+    accounts = FRAME.assign(t=2.0**60 + 256.0 * SMALL)
+    for formula in ("y ~ C(t)", "y ~ x + (1 | t)"):
+        with pytest.raises(DataError, match=r"t\)?' holds numbers such as 1152921504606\d+ in do"):
+            (fg.mixed if "|" in formula else fg.glm)(formula, accounts)
+    assert len(fg.glm("y ~ C(t)", FRAME.assign(t=2.0**40 + SMALL)).params) == np.unique(SMALL).size
 
 
 def test_new_rows_are_refused_as_well():
