@@ -13,6 +13,7 @@ from fastglm.families import Family, resolve_family
 from fastglm.fit.estimate import FitOptions, fit_model
 from fastglm.fit.options import solver_options
 from fastglm.fit.progress import shown
+from fastglm.inference.hypothesis_tests.constrained import fit_constrained
 from fastglm.inference.statsmodels_model import StatsmodelsModel
 from fastglm.kernels.threads.threads import usable_threads
 from fastglm.passes.row_table import RowTable, build_row_table
@@ -21,6 +22,7 @@ from fastglm.results import Results
 from fastglm.results.statsmodels_names import read_fit_options
 from fastglm.rows.model_rows import ModelRows
 from fastglm.rows.read import read_arrays, read_formulas, row_columns
+from fastglm.rows.subset import chosen_rows
 from fastglm.solve.fit import Progress
 from fastglm.solve.separation import Separation, find_separation
 
@@ -61,10 +63,6 @@ class GLM(StatsmodelsModel):
         If anything in the data cannot be used; the text names the argument, column or row.
     ModelError
         If family, link and other options do not go together.
-
-    See Also
-    --------
-    GLM.from_formula : The same from a formula and a data frame.
 
     Notes
     -----
@@ -110,6 +108,7 @@ class GLM(StatsmodelsModel):
         missing: str = "raise",
         *,
         link: Any = None,
+        subset: Any = None,
     ) -> GLM:
         """A model given as a formula and a data frame.
 
@@ -127,13 +126,13 @@ class GLM(StatsmodelsModel):
             As for `GLM`, or the name of a column.
         missing : {"raise", "drop"}, default "raise"
             As for `GLM`, over all columns in use.
+        subset : str or array_like of bool, shape (n,), optional
+            The rows to read: a condition such as ``"(age > 18) & (zone == 'a')"``, or its truth.
 
         Raises
         ------
-        FormulaError
-            If the formula cannot be read.
-        DataError, ModelError
-            As for `GLM`.
+        FormulaError, DataError, ModelError
+            If the formula cannot be read, and as for `GLM`.
 
         Examples
         --------
@@ -146,14 +145,15 @@ class GLM(StatsmodelsModel):
         model = cls.__new__(cls)
         model.family = resolve_family(family, link)
         columns = row_columns(offset, exposure, freq_weights, var_weights)
+        data, columns = chosen_rows(data, columns, subset)
         model.rows = read_formulas(formula, (), data, columns, missing, model.family)
         model.formula = formula
         # Other formulas, such as those that `step` tries, read the same frame.
         model.source = (data, columns, missing)
         return model
 
-    def with_formula(self, formula: str) -> GLM:
-        """The model of another formula on the same frame, and nothing else changed.
+    def with_formula(self, formula: str, data: Any = None, **options: Any) -> GLM:
+        """The model of another formula, data or options, and nothing else changed.
 
         Raises
         ------
@@ -169,8 +169,9 @@ class GLM(StatsmodelsModel):
         """
         if self.source is None:
             raise ModelError("the model was given as arrays: this needs one from a formula.")
-        data, columns, missing = self.source
-        return type(self).from_formula(formula, data, self.family, missing=missing, **columns)
+        known, columns, missing = self.source
+        given: dict[str, Any] = {"family": self.family, "missing": missing} | columns | options
+        return type(self).from_formula(formula, known if data is None else data, **given)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -273,10 +274,8 @@ class GLM(StatsmodelsModel):
         -----
         ConvergenceWarning
             If the fit stopped early; ``results.status`` says why.
-        RankWarning
-            If columns are combinations of earlier ones; their coefficients are NaN.
-        SeparationWarning
-            If estimates are infinite.
+        RankWarning, SeparationWarning
+            If columns are combinations of earlier ones, or estimates are infinite.
 
         Raises
         ------
@@ -304,6 +303,39 @@ class GLM(StatsmodelsModel):
         if isinstance(cov_type, str) and cov_type == "nonrobust":
             return results
         return results.with_covariance(cov_type, **(cov_kwds or {}))
+
+    def fit_constrained(
+        self, constraints: Any, start_params: Any = None, **fit_options: Any
+    ) -> Results:
+        """Maximise the likelihood under linear equations of the coefficients.
+
+        Parameters
+        ----------
+        constraints : str, list of str, array_like, or tuple of two array_like
+            ``"x1 = x2, x3 = 0.5"``, or (R, q) for ``R params = q``; as for `Results.t_test`.
+        start_params, **fit_options
+            As for `fit`, but for ``bias_reduction`` and ``separation="drop"`` or "firth".
+
+        Returns
+        -------
+        Results
+            Of all p coefficients, whose covariance is singular; degrees of freedom count those left
+            free. What fits other models, as profiles do, is refused; ``fg.anova(it, large)`` works.
+
+        Raises
+        ------
+        ModelError
+            If the equations cannot be read or do not go together, or leave a coefficient unknown.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"a": [0, 1, 0, 1, 2], "b": [1, 0, 0, 2, 1], "y": [2.0, 2.0, 1.0, 4.0, 5.0]}
+        >>> res = fg.GLM.from_formula("y ~ a + b", data).fit_constrained("a = b")
+        >>> float(res.params[1] - res.params[2])
+        0.0
+        """
+        return fit_constrained(self, constraints, start_params, fit_options)
 
     def check_separation(self, n_threads: int | None = None) -> Separation:
         """Search for rows that regressors separate from the others, whatever a fit looks like.

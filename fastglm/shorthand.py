@@ -31,6 +31,7 @@ def glm(
     missing: str = "raise",
     *,
     link: Any = None,
+    subset: Any = None,
     tol: float = 1e-8,
     max_iter: int = 50,
     start_params: Any = None,
@@ -53,7 +54,7 @@ def glm(
 
     Parameters
     ----------
-    formula, data, family, offset, exposure, freq_weights, var_weights, missing, link
+    formula, data, family, offset, exposure, freq_weights, var_weights, missing, link, subset
         As for `GLM.from_formula`. The data may also be a path, a glob or a folder of files, or
         whatever else `fastglm.scan` takes: its rows are then read a few at a time.
     tol, max_iter, start_params, cov_type, cov_kwds, scale, use_t, n_threads, progress
@@ -102,6 +103,8 @@ def glm(
     if client is not None:
         require_client(client)
     if is_source(data):
+        if subset is not None:
+            raise ModelError("subset is for rows in memory: choose those of a source beforehand.")
         with shown(progress, "reading rows to learn the formula") as told:
             streamed = StreamedGLM(*given, link=link, memory=memory, compress=compress)
             options = (*options[:8], told, *options[9:])
@@ -118,4 +121,4 @@ def glm(
             "client is for rows that are read from a source: write them to Parquet files, and give "
             "their path; see fastglm.scan."
         )
-    return GLM.from_formula(*given, link=link).fit(*options)
+    return GLM.from_formula(*given, link=link, subset=subset).fit(*options)

@@ -101,7 +101,7 @@ def test_names_of_the_package(name):
 WRONG_OPTIONS = [
     (lambda fit: fg.glm("y ~ x", FRAME, weights=FRAME["x"]), r"glm\(\).*'weights'.*var_weights="),
     (lambda fit: fg.glm("y ~ x", FRAME, sample_weight=1), "var_weights="),
-    (lambda fit: fg.glm("y ~ x", FRAME, subset=FRAME["x"] > 0), "select the rows"),
+    (lambda fit: fit.predict(FRAME, subset="x > 0"), "choose the rows"),
     (lambda fit: fg.glm("y ~ x", FRAME, alpha=1.0), "not penalised"),
     (lambda fit: fg.glm("y ~ x", FRAME, maxit=3), "max_iter="),
     (lambda fit: fg.glm("y ~ x", FRAME, exposre="x"), "did you mean exposure="),
@@ -210,7 +210,7 @@ def test_a_misspelt_option_of_another_step_is_found(fit):
         fg.GLM(FRAME.y, FRAME[["x"]], max_iters=5)
 
 
-@pytest.mark.parametrize("name", ["coef", "AIC", "residuals", "simulate", "stepAIC", "vcovHC"])
+@pytest.mark.parametrize("name", ["coef", "AIC", "residuals", "lrtest", "stepAIC", "vcovHC"])
 def test_functions_of_r_lead_to_results(name):
     with pytest.raises(UnknownNameError, match=re.escape(pointers.RESULTS[name])):
         getattr(fg, name)

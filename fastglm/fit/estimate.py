@@ -62,6 +62,7 @@ _EVERY_FIELD: dict[str, Any] = dict.fromkeys([field.name for field in fields(Fit
     "cov_type": "nonrobust",
     "covariance_root": None,
     "n_separated": 0,
+    "constraints": (),
 }
 SEPARATION = ("warn", "raise", "drop", "firth", "check", "ignore")
 BIAS_REDUCTION = ("none", "firth", "median")

@@ -81,6 +81,7 @@ class Fit(FitBase, FamilyParameters):
     infinite: Mapping[str, int] = field(default_factory=dict)
     aliased: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     bias_reduction: str = "none"
+    constraints: tuple[str, ...] = ()
     numerical_error: float = float("nan")
     orthogonal: bool = False
     timings: Mapping[str, float] = field(default_factory=dict)

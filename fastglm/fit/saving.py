@@ -38,8 +38,11 @@ _FIELDS = SavedFields(
         "n_separated": int, "bias_reduction": str, "numerical_error": float, "orthogonal": bool,
     },
     tables=("column_names", "missing", "infinite", "aliased", "timings", "weights"),
-    labels=("response_levels",),
-    later={"numerical_error": None, "orthogonal": False, "weights": {}, "response_levels": None},
+    labels=("response_levels", "constraints"),
+    later={
+        "numerical_error": None, "orthogonal": False, "weights": {}, "response_levels": None,
+        "constraints": (),
+    },
 )  # fmt: skip
 
 

@@ -186,6 +186,8 @@ class Summary(Returned):
         if fit.bias_reduction != "none":
             of = {"firth": "mean (Firth)", "median": "median"}[fit.bias_reduction]
             notes.append(f"Estimates with less bias of their {of}, by adjusted scores.")
+        if getattr(fit, "constraints", ()):
+            notes.append(f"Estimated under {', '.join(fit.constraints)}.")
         notes += rounding_notes(fit.numerical_error)
         if fit.n_separated:
             notes.append(separation_note(fit))

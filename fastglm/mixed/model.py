@@ -30,6 +30,7 @@ from fastglm.mixed.several.results import make_several_results
 from fastglm.pointers import Pointing
 from fastglm.rows.model_rows import ModelRows
 from fastglm.rows.read import row_columns
+from fastglm.rows.subset import chosen_rows
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -38,7 +39,7 @@ __all__ = ["MixedGLM", "fit_formula"]
 
 _OF_MODEL = {
     "link", "offset", "exposure", "freq_weights", "var_weights", "weights", "missing",
-    "ziformula", "dispformula",
+    "ziformula", "dispformula", "subset",
 }  # fmt: skip
 
 
@@ -63,19 +64,15 @@ class MixedGLM(Pointing):
         as `fastglm.OrderedModel`.
     random : sequence of Random, optional
         Several grouping factors, instead of `groups` and `Z`.
-    offset, exposure, freq_weights, var_weights : array_like, shape (n,), optional
+    offset, exposure, freq_weights, var_weights, weights : array_like, shape (n,), optional
+        As for `fastglm.GLM`; the last is R's name for `var_weights`.
+    missing, link
         As for `fastglm.GLM`.
-    weights : array_like, shape (n,), optional
-        R's name for `var_weights`.
-    missing : {"raise", "drop"}, default "raise"
-    link : link, class or str, optional
 
     Raises
     ------
-    DataError
-        If anything in the data cannot be used.
-    ModelError
-        If options do not go together.
+    DataError, ModelError
+        If anything in the data cannot be used, or options do not go together.
 
     Examples
     --------
@@ -138,6 +135,7 @@ class MixedGLM(Pointing):
         link: Any = None,
         ziformula: str | None = None,
         dispformula: str | None = None,
+        subset: Any = None,
     ) -> Self:
         """A model given as a formula and a data frame.
 
@@ -157,7 +155,6 @@ class MixedGLM(Pointing):
             ``{"item": "0 + C(item)"}``.
         offset, exposure, freq_weights, var_weights, weights : str or array_like, optional
             As for `MixedGLM`, or the name of a column.
-        missing : {"raise", "drop"}, default "raise"
         ziformula : str, optional
             glmmTMB's spelling of a model for the zeros of counts, ``"~ x"`` or ``"~1"``: log odds
             of extra zeros with family "poisson" or "negative_binomial", and of a count at all, as
@@ -165,13 +162,13 @@ class MixedGLM(Pointing):
         dispformula : str, optional
             glmmTMB's spelling of a model for the dispersion: logarithm of the precision of family
             "beta", and of alpha of "negative_binomial", with or without `ziformula`.
+        missing, subset
+            As for `fastglm.GLM.from_formula`.
 
         Raises
         ------
-        FormulaError
-            If the formula cannot be read.
-        DataError, ModelError
-            As for `MixedGLM`.
+        FormulaError, DataError, ModelError
+            If the formula cannot be read, and as for `MixedGLM`.
         """
         model = cls.__new__(cls)
         several = resolve_response(family, link, ziformula, dispformula)
@@ -181,6 +178,7 @@ class MixedGLM(Pointing):
         elif re_formula is not None or vc_formula is not None:
             raise ModelError("re_formula= and vc_formula= need groups=.")
         columns = _columns(offset, exposure, freq_weights, var_weights, weights)
+        data, columns = chosen_rows(data, columns, subset)
         further = () if several is None else several.further(ziformula, dispformula)
         takes: Any = model.family if several is None else several.takes
         model.mixed_rows = rows_of_formula(formula, data, takes, columns, missing, further)
@@ -191,8 +189,8 @@ class MixedGLM(Pointing):
         )
         return model
 
-    def with_formula(self, formula: str) -> Self:
-        """The model of another formula on the same frame, and nothing else changed.
+    def with_formula(self, formula: str, data: Any = None, **options: Any) -> Self:
+        """The model of another formula, data or options, and nothing else changed.
 
         Raises
         ------
@@ -201,8 +199,9 @@ class MixedGLM(Pointing):
         """
         if self.source is None:
             raise ModelError("the model was given as arrays: this needs one from a formula.")
-        data, options = self.source
-        return type(self).from_formula(formula, data, self.family, **options)
+        known, known_options = self.source
+        options = {"family": self.family} | known_options | options
+        return type(self).from_formula(formula, known if data is None else data, **options)
 
     def fit(
         self,

@@ -7,6 +7,7 @@ drawn.
 
 from typing import TYPE_CHECKING
 
+from fastglm.plots.added_variables import added_variable, ceres_residuals, influence
 from fastglm.plots.calibration import binned_residuals, calibration, roc
 from fastglm.plots.coefficients import coefficients
 from fastglm.plots.convergence import convergence
@@ -18,12 +19,15 @@ from fastglm.pointers import PLOTS, pointing_module
 
 __all__ = [
     "actual_expected",
+    "added_variable",
     "binned_residuals",
     "calibration",
+    "ceres_residuals",
     "coefficients",
     "convergence",
     "double_lift",
     "effect",
+    "influence",
     "leverage",
     "lift",
     "panels",

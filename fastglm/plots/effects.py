@@ -31,6 +31,7 @@ from fastglm.plots.style import (
     picture_of_any_fit,
     strip_below,
     tidy,
+    weighted_means,
 )
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ def partial_residuals(fit: Fit, term: str, ax: Axes | None = None) -> Axes:
     else:
         group = quantile_groups(x, np.ones(x.size), MOST_GROUPS)
         centre = np.bincount(group, x) / np.bincount(group)
-    level, error = _weighted_means(values, weight, group)
+    level, error = weighted_means(values, weight, group)
     ax.errorbar(
         centre, level, yerr=2.0 * error, fmt="o", color=VERMILION, markersize=4.5, linewidth=1.0,
         label="mean residuals, ± 2 standard errors",
@@ -211,19 +212,6 @@ def partial_residuals(fit: Fit, term: str, ax: Axes | None = None) -> Axes:
     few_ticks(ax, "y")
     legend_above(ax)
     return ax
-
-
-def _weighted_means(
-    values: np.ndarray, weight: np.ndarray, group: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Means of groups and their standard errors, (g,) each."""
-    use = np.isfinite(values) & (weight > 0.0)
-    values, weight, group = values[use], weight[use], group[use]
-    total = np.bincount(group, weight)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.bincount(group, weight * values) / total
-        spread = np.bincount(group, (weight * (values - mean[group])) ** 2)
-        return mean, np.sqrt(spread) / total
 
 
 def _term_named(fit: Fit, term: str, names: Sequence[str]) -> str:

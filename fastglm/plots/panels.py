@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from fastglm.plots.style import (
     VERMILION,
     cloud,
     few_ticks,
+    name_points,
     new_axes,
     picture,
     tidy,
@@ -190,7 +191,7 @@ def leverage(fit: Fit, ax: Axes | None = None, n_named: int = 3) -> Axes:
     order = named[np.argsort(negative[named])]
     index = fit._rows_beside_columns("the picture").index
     names = [str(row if index is None else index[row]) for row in order]
-    _name_points(ax, hat[order], residual[order], names)
+    name_points(ax, hat[order], residual[order], names)
     return tidy(ax, "Leverage", "leverage", "standardised Pearson residual")
 
 
@@ -213,27 +214,3 @@ def _cooks_contours(
     if not drawn:
         text = f"Cook's distances: all below {COOKS[0]:g}, at most {largest:.2g}"
         ax.text(0.98, 0.02, text, ha="right", transform=ax.transAxes, color=VERMILION, fontsize=8)
-
-
-def _name_points(ax: Axes, x: np.ndarray, y: np.ndarray, names: Sequence[str]) -> None:
-    """Names beside points; those that would lie on another are moved, or share its place."""
-    left, right = ax.get_xlim()
-    low, high = ax.get_ylim()
-    # Points and letters as shares of the picture.
-    u, v = (x - left) / (right - left), (y - low) / (high - low)
-    taken: list[tuple[float, float, float, Any]] = []
-    for across, up, name in zip(u, v, names, strict=True):
-        width, to_left = 0.022 * len(name) + 0.02, across > 0.75
-        start = across - width if to_left else across
-        for step in (0, -1, 1, -2, 2):
-            place = up + 0.055 * step
-            free = all(
-                abs(place - b) > 0.05 or start > a + w or start + width < a for a, b, w, _ in taken
-            )
-            if free and 0.0 < place < 0.96:
-                break
-        mark = ax.annotate(
-            name, (across, up), xytext=(-4 if to_left else 4, 3 + 14 * step), fontsize=8,
-            xycoords="axes fraction", textcoords="offset points", ha="right" if to_left else "left",
-        )  # fmt: skip
-        taken.append((start, place, width, mark))

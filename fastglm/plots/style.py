@@ -23,6 +23,7 @@ __all__ = [
     "few_ticks",
     "legend_above",
     "level_ticks",
+    "name_points",
     "new_axes",
     "per_exposure",
     "picture",
@@ -33,6 +34,7 @@ __all__ = [
     "smooth_line",
     "strip_below",
     "tidy",
+    "weighted_means",
 ]
 
 #: Okabe & Ito's colours.
@@ -212,3 +214,40 @@ def smooth_line(ax: Axes, x: np.ndarray, y: np.ndarray, **style: Any) -> None:
     at = np.linspace(0.0, 1.0, 200)
     shown: dict[str, Any] = {"color": VERMILION, "linewidth": 1.8} | style
     ax.plot(center[0] + span * at, curve(at), **shown)
+
+
+def weighted_means(
+    values: np.ndarray, weight: np.ndarray, group: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Means of groups and their standard errors, (g,) each."""
+    use = np.isfinite(values) & (weight > 0.0)
+    values, weight, group = values[use], weight[use], group[use]
+    total = np.bincount(group, weight)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.bincount(group, weight * values) / total
+        spread = np.bincount(group, (weight * (values - mean[group])) ** 2)
+        return mean, np.sqrt(spread) / total
+
+
+def name_points(ax: Axes, x: np.ndarray, y: np.ndarray, names: Sequence[str]) -> None:
+    """Names beside points; those that would lie on another are moved, or share its place."""
+    left, right = ax.get_xlim()
+    low, high = ax.get_ylim()
+    # Points and letters as shares of the picture.
+    u, v = (x - left) / (right - left), (y - low) / (high - low)
+    taken: list[tuple[float, float, float, Any]] = []
+    for across, up, name in zip(u, v, names, strict=True):
+        width, to_left = 0.022 * len(name) + 0.02, across > 0.75
+        start = across - width if to_left else across
+        for step in (0, -1, 1, -2, 2):
+            place = up + 0.055 * step
+            free = all(
+                abs(place - b) > 0.05 or start > a + w or start + width < a for a, b, w, _ in taken
+            )
+            if free and 0.0 < place < 0.96:
+                break
+        mark = ax.annotate(
+            name, (across, up), xytext=(-4 if to_left else 4, 3 + 14 * step), fontsize=8,
+            xycoords="axes fraction", textcoords="offset points", ha="right" if to_left else "left",
+        )  # fmt: skip
+        taken.append((start, place, width, mark))

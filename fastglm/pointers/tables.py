@@ -18,7 +18,7 @@ OPTIONS: dict[str, str] = {
     "prior_weights": "give var_weights=",
     "n_trials": "give proportions with var_weights= the numbers of trials, or two columns",
     "trials": "give proportions with var_weights= the numbers of trials, or two columns",
-    "subset": "select the rows of the data first",
+    "subset": "choose the rows of the data first; fg.glm and every from_formula take it",
     "alpha": _NO_PENALTY,
     "l1_ratio": _NO_PENALTY,
     "L1_wt": _NO_PENALTY,
@@ -101,9 +101,6 @@ RESULTS: dict[str, str] = {
     "compare_lr_test": "fg.anova(small, large)",
     "compare_f_test": 'fg.anova(small, large, test="F")',
     "t_test_pairwise": "res.emmeans().contrasts()",
-    "plot_partial_residuals": "fg.plots.partial_residuals(res, variable)",
-    "plot_added_variable": "fg.plots.partial_residuals(res, variable)",
-    "plot_ceres_residuals": "fg.plots.partial_residuals(res, variable)",
     "fit_history": "res.n_iter and res.status; fit(progress=) sees each sweep",
     "get_distribution": "fg.expfam, which has distributions",
     "pred_table": "res.evaluate(data), or res.fittedvalues cut where you choose",
@@ -123,7 +120,6 @@ RESULTS: dict[str, str] = {
     "loglike": "res.llf",
     "eta": "res.linear_predictor",
     "zvalues": "res.tvalues",
-    "simulate": 'res.bootstrap(kind="parametric")',
     "emtrends": "res.avg_slopes()",
     "deviance_explained": 'res.pseudo_rsquared("deviance")',
     "residuals": "res.resid_deviance, res.resid_pearson, res.resid_response or res.resid_working",
@@ -140,7 +136,6 @@ RESULTS: dict[str, str] = {
     "dfbetas": "res.get_influence().dfbetas",
     "dffits": "res.get_influence().dffits",
     "influence": "res.get_influence()",
-    "update": "fg.glm with the new formula, or res.add1(), res.drop1() and res.step()",
     "lrtest": "fg.anova(small, large)",
     "waldtest": "res.wald_test()",
     "linearHypothesis": "res.wald_test()",
@@ -197,7 +192,7 @@ MIXED: dict[str, str] = {
 
 #: Attributes of what methods of results give.
 RETURNED: dict[str, str] = {
-    "plot_influence": "fg.plots.leverage(res)",
+    "plot_influence": "fg.plots.influence(res)",
     "plot_index": "fg.plots.leverage(res)",
     "hatvalues": "hat_matrix_diag",
     "leverage": "hat_matrix_diag",
@@ -210,9 +205,14 @@ RETURNED: dict[str, str] = {
 PLOTS: dict[str, str] = {
     "predictions": "fg.plots.effect(res, variable)",
     "plot_predictions": "fg.plots.effect(res, variable)",
+    "av_plots": "fg.plots.added_variable(res, column)",
+    "avPlots": "fg.plots.added_variable(res, column)",
+    "ceres_plots": "fg.plots.ceres_residuals(res, column)",
+    "ceresPlots": "fg.plots.ceres_residuals(res, column)",
+    "cr_plots": "fg.plots.partial_residuals(res, variable)",
+    "crPlots": "fg.plots.partial_residuals(res, variable)",
+    "influencePlot": "fg.plots.influence(res)",
     "partial_dependence": "fg.plots.effect(res, variable)",
-    "added_variable": "fg.plots.partial_residuals(res, variable)",
-    "influence": "fg.plots.leverage(res)",
     "cooks_distance": "fg.plots.leverage(res)",
     "qqplot": "fg.plots.quantile_quantile(res)",
     "forest": "fg.plots.coefficients(res)",
@@ -225,7 +225,6 @@ PLOTS: dict[str, str] = {
 #: Attributes of models.
 MODELS: dict[str, str] = {
     "fit_regularized": _NO_PENALTY,
-    "fit_constrained": "leave the columns out, or give them as an offset",
     "summary": "fit() first, and ask its result",
     "params": "fit() first, and ask its result",
     "coef_": "fit() first, and res.params",
@@ -239,6 +238,12 @@ MODELS: dict[str, str] = {
 
 _GLM = "fg.GLM(y, X, family={0!r}), or fg.glm(formula, data, family={0!r})"
 _BINOMIAL, _COUNTS = _GLM.format("binomial"), _GLM.format("poisson")
+
+#: Estimating equations are not fitted: with working independence they are this, but for a factor.
+_CLUSTERS = (
+    'fg.glm(formula, data, cov_type="cluster", cov_kwds={"groups": "id"}) for errors that hold '
+    "whatever the correlation in a group, or fg.mixed(formula, data) for effects of groups"
+)
 
 #: Attributes of the package.
 PACKAGE: dict[str, str] = {
@@ -282,8 +287,7 @@ PACKAGE: dict[str, str] = {
     "polr": "fg.OrderedModel.from_formula",
     "clm": "fg.OrderedModel.from_formula",
     "betareg": "fg.BetaModel.from_formula",
-    "GEE": 'fg.GLM, and fit(cov_type="cluster", cov_kwds={"groups": ...}) for robust errors',
-    "gee": 'fg.glm(formula, data, cov_type="cluster", cov_kwds={"groups": ...}) for robust errors',
+    **dict.fromkeys(("GEE", "gee", "geeglm", "NominalGEE", "OrdinalGEE"), _CLUSTERS),
     "Lasso": _NO_PENALTY,
     "Ridge": _NO_PENALTY,
     "ElasticNet": _NO_PENALTY,

@@ -33,6 +33,7 @@ from fastglm.responses.results import ResponseResults
 from fastglm.responses.separation import looks_separated, require_choice, separation_of
 from fastglm.rows.model_rows import ModelRows
 from fastglm.rows.read import read_arrays, read_formulas
+from fastglm.rows.subset import chosen_rows
 from fastglm.solve.fit import Progress, SolverOptions
 from fastglm.solve.separation import Separation, infinite_text
 from fastglm.solve.several_predictors import PredictorSolution
@@ -72,10 +73,14 @@ class ResponseModel(Pointing, Estimation, Generic[R]):
         own, _, _, *others = inspect.signature(cls.__init__).parameters.values()
         first = [own.replace(name=name) for name in ("cls", "formula", "data")]
         reader: Any = cls.from_formula.__func__  # type: ignore[attr-defined]
+        kind = inspect.Parameter.KEYWORD_ONLY
+        others.append(inspect.Parameter("subset", kind, default=None, annotation="Any"))
         reader.__signature__ = inspect.Signature([*first, *others], return_annotation="Self")
 
     @classmethod
-    def from_formula(cls, formula: str, data: Any, *arguments: Any, **options: Any) -> Self:
+    def from_formula(
+        cls, formula: str, data: Any, *arguments: Any, subset: Any = None, **options: Any
+    ) -> Self:
         """A model given as a formula and a data frame, with an intercept.
 
         Parameters
@@ -88,7 +93,14 @@ class ResponseModel(Pointing, Estimation, Generic[R]):
         *arguments, **options
             As for the class, with formulas such as ``"~ z"`` in the place of the columns of further
             predictors; a name of a column will do for weights, offset and exposure.
+        subset : str or array_like of bool, shape (n,), optional
+            The rows to read, as for `fastglm.GLM.from_formula`.
         """
+        if subset is not None:
+            whole = data
+            data, options = chosen_rows(whole, options, subset)
+            numbered = {str(k): value for k, value in enumerate(arguments)}
+            arguments = tuple(chosen_rows(whole, numbered, subset)[1].values())
         return cls(FormulaSource(formula, data, arguments, options), None, *arguments, **options)
 
     @property
@@ -96,8 +108,8 @@ class ResponseModel(Pointing, Estimation, Generic[R]):
         """Of the response and the first predictor; None for arrays."""
         return None if self.source is None else self.source.formula
 
-    def with_formula(self, formula: str) -> Self:
-        """The model of another formula on the same frame, and nothing else changed.
+    def with_formula(self, formula: str, data: Any = None, **options: Any) -> Self:
+        """The model of another formula, data or options, and nothing else changed.
 
         Raises
         ------
@@ -106,7 +118,9 @@ class ResponseModel(Pointing, Estimation, Generic[R]):
         """
         if self.source is None:
             raise ModelError("the model was given as arrays: this needs one from a formula.")
-        _, data, arguments, options = self.source
+        _, known, arguments, known_options = self.source
+        options = known_options | options
+        data = known if data is None else data
         return type(self).from_formula(formula, data, *arguments, **options)
 
     def _read(

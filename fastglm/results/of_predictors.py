@@ -9,6 +9,7 @@ from fastglm.inference.covariance.bootstrap import Bootstrap, Progress, bootstra
 from fastglm.inference.hypothesis_tests.anova import anova, drop1
 from fastglm.inference.hypothesis_tests.stepwise import Step, add1, step
 from fastglm.inference.hypothesis_tests.tables import Table
+from fastglm.inference.rows.simulate import simulate
 from fastglm.results.shared import SharedMethods
 
 if TYPE_CHECKING:
@@ -233,6 +234,37 @@ class PredictorMethods(SharedMethods):
         (200, 3)
         """
         return bootstrap(self, n_replicates, seed, kind, groups, progress)
+
+    def simulate(self, n: int = 1, seed: Any = None) -> np.ndarray:
+        """Responses drawn from the model for the fitted rows, as R's ``simulate``.
+
+        Parameters
+        ----------
+        n : int, default 1
+            Draws of all rows.
+        seed : optional
+            As for `numpy.random.SeedSequence`.
+
+        Returns
+        -------
+        ndarray, shape (rows, n)
+            As the fit holds responses: proportions where it was given successes and failures, and
+            codes of categories; of shares (rows, shares, n).
+
+        Raises
+        ------
+        ModelError
+            If `n` is no such number, the family defines no distribution, or rows stand for
+            several observations by ``freq_weights``.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> res = fg.glm("y ~ x", {"x": [0, 1, 2, 3], "y": [1, 3, 4, 9]}, family="poisson")
+        >>> res.simulate(100, seed=1).shape
+        (4, 100)
+        """
+        return simulate(self, n, seed)
 
     def plot(self, seed: int = 0) -> np.ndarray:
         """The four panels of `fastglm.plots.panels`.

@@ -68,6 +68,8 @@ class Results(ExportMethods, StatsmodelsNames, PenalizedMethods):
         coefficients of the earlier columns that add up to it.
     bias_reduction : str
         "none", "firth" or "median".
+    constraints : tuple of str
+        Linear equations that the coefficients had to fulfil; see `GLM.fit_constrained`.
     numerical_error : float
         Bound on the relative error of any standard error that rounding may have left, magnified by
         collinear columns: 1e-7 or less but for condition numbers above about 1e8. NaN in a fit that

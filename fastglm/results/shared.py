@@ -11,11 +11,11 @@ import numpy as np
 from fastglm.arguments import checked_choice
 from fastglm.design.frames.output import frame_of
 from fastglm.errors import ModelError, require_level
-from fastglm.fit.base import FitBase
 from fastglm.fit.json_numbers import write_json
 from fastglm.inference.hypothesis_tests.hypotheses import LinearTests, t_test, wald_test
 from fastglm.inference.hypothesis_tests.tables import HypothesisTest
 from fastglm.inference.tidy import augmented, coefficient_columns, glance
+from fastglm.results.updating import UpdateMethods
 
 if TYPE_CHECKING:
     import onnx
@@ -29,7 +29,7 @@ __all__ = ["SharedMethods"]
 _EXPORTED = "is written for fits of fastglm.GLM alone; use predict, or GLM."
 
 
-class SharedMethods(FitBase):
+class SharedMethods(UpdateMethods):
     """Methods of all results."""
 
     def t_test(self, hypothesis: Any) -> LinearTests:

@@ -10,6 +10,7 @@ import numpy as np
 
 from fastglm.errors import ModelError, OptionError
 from fastglm.inference.hypothesis_tests.hypotheses import wald_test
+from fastglm.inference.hypothesis_tests.refits import require_unconstrained
 from fastglm.inference.hypothesis_tests.tables import HypothesisTest, Table
 from fastglm.inference.rows.residuals import anscombe_residuals
 from fastglm.inference.summary import Summary
@@ -19,6 +20,7 @@ from fastglm.results.rows import RowMethods
 from fastglm.results.shared import SharedMethods
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from typing_extensions import Self
 
     from fastglm.typing import Matrix, Vector
@@ -110,6 +112,7 @@ class StatsmodelsNames(InferenceMethods, RowMethods, SharedMethods):
         """
         if not options:
             return self
+        require_unconstrained(self)
         return self._model_of_rows("another fit").fit(**options)
 
     def f_test(self, hypothesis: Any) -> HypothesisTest:
@@ -202,6 +205,74 @@ class StatsmodelsNames(InferenceMethods, RowMethods, SharedMethods):
         """`resid_anscombe` times the root of the dispersion, (n,)."""
         return self._rows(anscombe_residuals(self))
 
+    # -- pictures
+
+    def plot_added_variable(
+        self, focus_exog: str | int, resid_type: str = "resid_deviance", ax: Any = None
+    ) -> Figure:
+        """`fastglm.plots.added_variable` of a coefficient; returns the figure.
+
+        Parameters
+        ----------
+        focus_exog : str or int
+            The coefficient, by its name or number.
+        resid_type : str, default "resid_deviance"
+            "resid_pearson", "resid_working", ...
+        ax : matplotlib Axes, optional
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> res = fg.glm("y ~ x", {"x": [0, 1, 2, 3], "y": [1, 3, 4, 9]}, family="poisson")
+        >>> res.plot_added_variable("x").axes[0].get_xlabel()
+        'x | others'
+        """
+        from fastglm.plots import added_variable
+
+        kind = str(resid_type).removeprefix("resid_")
+        return _figure(added_variable(self, focus_exog, ax, kind))
+
+    def plot_partial_residuals(self, focus_exog: str | int, ax: Any = None) -> Figure:
+        """`fastglm.plots.partial_residuals` of a term or variable; returns the figure.
+
+        Parameters
+        ----------
+        focus_exog : str or int
+            Its name, or the number of a coefficient.
+        ax : matplotlib Axes, optional
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> res = fg.glm("y ~ x", {"x": [0, 1, 2, 3], "y": [1, 3, 4, 9]}, family="poisson")
+        >>> res.plot_partial_residuals("x").axes[0].get_xlabel()
+        'x'
+        """
+        from fastglm.plots import partial_residuals
+
+        name = focus_exog if isinstance(focus_exog, str) else self.names[int(focus_exog)]
+        return _figure(partial_residuals(self, name, ax))
+
+    def plot_ceres_residuals(self, focus_exog: str | int, ax: Any = None) -> Figure:
+        """`fastglm.plots.ceres_residuals` of a coefficient; returns the figure.
+
+        Parameters
+        ----------
+        focus_exog : str or int
+            The coefficient, by its name or number.
+        ax : matplotlib Axes, optional
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"x": list(range(12)), "y": [1, 2, 2, 4, 3, 5] * 2}
+        >>> fg.glm("y ~ x", data, "poisson").plot_ceres_residuals("x").axes[0].get_xlabel()
+        'x'
+        """
+        from fastglm.plots import ceres_residuals
+
+        return _figure(ceres_residuals(self, focus_exog, ax))
+
     # -- tests and summaries
 
     def wald_test_terms(self) -> Table:
@@ -266,3 +337,9 @@ class StatsmodelsNames(InferenceMethods, RowMethods, SharedMethods):
                 getattr(self, name)
             self.__dict__["model"] = None
             self.__dict__.pop("_row_table", None)
+
+
+def _figure(ax: Any) -> Figure:
+    """The whole figure that axes belong to, which notebooks draw."""
+    figure: Figure = ax.get_figure()
+    return figure

@@ -1,4 +1,4 @@
-"""Some of the design columns of a design, and designs side by side; no data is copied."""
+"""Some columns of a design, combinations of them, and designs side by side; no data is copied."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import scipy
 
 from fastglm.design.matrix.parts import Dense, Design, Part, Piecewise
 
-__all__ = ["join_designs", "select_columns"]
+__all__ = ["combine_columns", "join_designs", "select_columns"]
 
 
 def select_columns(design: Design, columns: Sequence[int] | np.ndarray) -> Design:
@@ -31,7 +31,45 @@ def select_columns(design: Design, columns: Sequence[int] | np.ndarray) -> Desig
         that none needs.
     """
     columns = np.asarray(columns)
-    column_map = design.transform_matrix()[:, columns]
+    position = {int(old): new for new, old in enumerate(columns)}
+    return _mapped(
+        design,
+        design.transform_matrix()[:, columns],
+        tuple(design.names[k] for k in columns),
+        None if design.constant is None else position.get(design.constant),
+        _terms(design, columns),
+    )
+
+
+def combine_columns(
+    design: Design, combination: np.ndarray, names: Sequence[str], constant: int | None
+) -> Design:
+    """The design of linear combinations of the design columns.
+
+    Parameters
+    ----------
+    design
+        Of p columns.
+    combination
+        (p, k), a combination in each column.
+    names
+        Of the k combinations.
+    constant
+        The combination that is constant, None if there is none.
+    """
+    column_map = design.transform_matrix() @ scipy.sparse.csc_array(combination)
+    terms = tuple((name, slice(k, k + 1)) for k, name in enumerate(names))
+    return _mapped(design, column_map.tocsc(), tuple(names), constant, terms)
+
+
+def _mapped(
+    design: Design,
+    column_map: scipy.sparse.csc_array,
+    names: tuple[str, ...],
+    constant: int | None,
+    terms: tuple[tuple[str, slice], ...],
+) -> Design:
+    """The design of other columns, on those parts and stored columns that a map, (q, k), needs."""
     needed = np.zeros(design.n_stored_columns, dtype=bool)
     needed[column_map.indices[column_map.data != 0.0]] = True
     parts: list[Part] = []
@@ -52,15 +90,13 @@ def select_columns(design: Design, columns: Sequence[int] | np.ndarray) -> Desig
         else:
             parts.append(part)
         kept.append(numbers)
-    position = {int(old): new for new, old in enumerate(columns)}
-    constant = None if design.constant is None else position.get(design.constant)
     return Design(
         parts=tuple(parts),
         n_rows=design.n_rows,
-        names=tuple(design.names[k] for k in columns),
+        names=names,
         column_map=_arrays(column_map.tocsr()[np.concatenate(kept)].tocsc()),
         constant=constant,
-        terms=_terms(design, columns),
+        terms=terms,
     )
 
 

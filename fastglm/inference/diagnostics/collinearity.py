@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastglm.errors import ModelError
+from fastglm.inference.hypothesis_tests.refits import require_unconstrained
 from fastglm.inference.hypothesis_tests.tables import Table
 from fastglm.inference.rendering import Rendered
 from fastglm.inference.rows.term_contributions import model_terms
@@ -22,6 +23,7 @@ __all__ = ["Collinearity", "collinearity", "variance_inflation"]
 
 def variance_inflation(fit: Fit) -> Table:
     """Generalised variance inflation factors of the terms; see `Results.vif`."""
+    require_unconstrained(fit)
     kept = np.flatnonzero(~np.isnan(fit.estimates))
     terms = [
         (name, np.intersect1d(np.arange(columns.start, columns.stop), kept))
@@ -88,6 +90,7 @@ class Collinearity(Rendered):
 
 def collinearity(fit: Fit) -> Collinearity:
     """Of the weighted columns, scaled to unit length; see `Results.collinearity`."""
+    require_unconstrained(fit)
     kept = np.flatnonzero(~np.isnan(fit.estimates))
     inverse = fit.information_inverse[np.ix_(kept, kept)]
     length = np.sqrt(np.diag(np.linalg.inv(inverse)))

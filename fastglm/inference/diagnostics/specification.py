@@ -27,7 +27,7 @@ from fastglm.errors import (
 )
 from fastglm.families import Family
 from fastglm.families.links import Power
-from fastglm.inference.hypothesis_tests.refits import intercept_column
+from fastglm.inference.hypothesis_tests.refits import intercept_column, require_unconstrained
 from fastglm.inference.hypothesis_tests.tables import HypothesisTest, Table
 from fastglm.inference.rendering import RenderedText
 from fastglm.kernels.blocks import row_buffers
@@ -54,6 +54,7 @@ POWERS = tuple(np.linspace(-2.0, 2.0, 17).tolist())
 
 def _other_fit(fit: Fit, design: Design | None = None, family: Family | None = None) -> Fit:
     """The fit of the same rows with another design or family; aliased columns are no surprise."""
+    require_unconstrained(fit)
     model = copy(fit._model_with_data("another model"))
     model.__dict__.pop("row_table", None)
     model.family = fit.family if family is None else family
@@ -159,10 +160,13 @@ class PowerLinkProfile(RenderedText):
         return pd.DataFrame({"power": self.powers, "deviance": self.deviance})
 
     def __str__(self) -> str:
-        low, high = self.interval
+        known = self.powers[~np.isnan(self.deviance)]
+        least, most = (f"beyond {end:.4g}" for end in (known.min(), known.max()))
+        low, high = (f"{end:.4g}" for end in self.interval)
+        low, high = low.replace("nan", least), high.replace("nan", most)
         return (
-            f"Power of the link: {self.best:.4g}, interval {low:.4g} to {high:.4g} (1 is the "
-            "identity, 0 the logarithm, -1 the inverse)"
+            f"Power of the link: {self.best:.4g}, interval {low} to {high} (1 is the identity, 0 "
+            "the logarithm, -1 the inverse)"
         )
 
     __repr__ = __str__
@@ -247,6 +251,7 @@ def lack_of_fit(
     progress: Callable[[int, int], None] | None = None,
 ) -> Table:
     """Splines of each numeric variable as more columns; see `Results.lack_of_fit`."""
+    require_unconstrained(fit)
     numeric = _numeric_variables(fit)
     chosen = list(numeric) if variables is None else list(variables)
     unknown = [name for name in chosen if name not in numeric]

@@ -299,6 +299,11 @@ def _why_singular(fit: FitBase, matrix: np.ndarray) -> str:
             "the equations of the hypothesis are not independent of each other: leave out those "
             "that follow from the others."
         )
+    if getattr(fit, "constraints", ()):
+        return (
+            "the constraints of this fit determine combinations that the hypothesis is about: test "
+            "them by fg.anova(this fit, the fit without constraints)."
+        )
     return (
         f"the {fit.cov_type!r} covariance of these {len(matrix)} combinations is singular, as "
         "that of fewer clusters than equations is: test fewer at a time."

@@ -32,6 +32,7 @@ __all__ = [
     "refit",
     "refit_columns",
     "require_maximum_likelihood",
+    "require_unconstrained",
     "score_statistic",
     "term_factors",
     "warn_of_refit",
@@ -117,17 +118,34 @@ def refit(
 
 
 def require_maximum_likelihood(fit: Fit) -> None:
-    """Refuse fits whose bias was reduced: other models would be fitted by another criterion.
+    """Refuse fits by another criterion, or under constraints, than other models would be fitted by.
 
     Raises
     ------
     ModelError
-        If the bias was reduced.
+        If the bias was reduced, or coefficients were constrained.
     """
+    require_unconstrained(fit)
     if fit.bias_reduction != "none":
         raise ModelError(
             "other models are fitted by maximum likelihood, and this fit reduced its bias: fit it "
             'with bias_reduction="none", or use penalized_tests.'
+        )
+
+
+def require_unconstrained(fit: Any) -> None:
+    """Refuse fits of `fastglm.GLM.fit_constrained`, whose constraints other models would not have.
+
+    Raises
+    ------
+    ModelError
+        If there are constraints.
+    """
+    constraints = getattr(fit, "constraints", ())
+    if constraints:
+        raise ModelError(
+            f"this needs other models, which would not be under the constraints of this fit "
+            f"({', '.join(constraints)}): compare fits by fg.anova(small, large), or use fit()."
         )
 
 
@@ -269,6 +287,7 @@ def score_statistic(
     -------
     The score of the larger model in units of its information, at the estimates of the smaller.
     """
+    require_unconstrained(fit)
     rows = fit._model_with_data("a score test").rows
     chosen = select_columns(design, columns)
     products = information(

@@ -25,6 +25,7 @@ from fastglm.inference.hypothesis_tests.anova import (
 )
 from fastglm.inference.hypothesis_tests.refits import refit_columns, score_statistic
 from fastglm.inference.hypothesis_tests.tables import Table
+from fastglm.inference.hypothesis_tests.updated import with_dots
 from fastglm.pointers import Returned
 
 __all__ = ["Step", "add1", "step"]
@@ -81,7 +82,7 @@ class _Upper:
         if "~" not in scope:
             return f"{self.right} + {scope}"
         # A dot stands for the terms that there are, as in R.
-        return re.sub(r"(?<![\w.)\]])\.(?![\w.(])", f"({self.right})", scope.split("~", 1)[1])
+        return with_dots(scope.split("~", 1)[1], self.right)
 
     def of_formula(self, model: Any, formula: str) -> Any:
         """The model of another formula on the same rows."""

@@ -17,7 +17,7 @@ import scipy
 from fastglm.design.matrix.parts import Design
 from fastglm.design.matrix.select import select_columns
 from fastglm.errors import ConvergenceWarning, ModelError, Status, require_level, warn
-from fastglm.inference.hypothesis_tests.refits import refit
+from fastglm.inference.hypothesis_tests.refits import refit, require_unconstrained
 from fastglm.inference.intervals.held_coefficient import HeldCoefficient, NotConvergedError
 from fastglm.inference.intervals.inside_domain import InsideDomain, NoProgramError
 from fastglm.inference.intervals.joint_end import (
@@ -259,6 +259,7 @@ def _end(profiles: Callable[[int], HeldCoefficient], column: int, target: float)
 
 def profiles_of(fit: Fit) -> Callable[[int], HeldCoefficient]:
     """From the number of a coefficient to its profile: of the criterion that the fit maximises."""
+    require_unconstrained(fit)
     if fit.bias_reduction != "none":
         return PenalizedProfiles(fit)
     supremum = find_supremum(fit)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from fastglm.errors import ModelError
+from fastglm.kernels.blocks import row_buffers
 
 if TYPE_CHECKING:
     from fastglm.fit.record import Fit
 
-__all__ = ["draw_responses"]
+__all__ = ["draw_responses", "simulate"]
 
 
 def draw_responses(
@@ -39,3 +42,24 @@ def draw_responses(
     response = mean.copy()
     response[present] = family.draw(mean[present], weights[present], dispersion, generator)
     return response
+
+
+def simulate(fit: Any, n: int, seed: Any) -> np.ndarray:
+    """Responses of the fitted rows, (rows, n draws); see `PredictorMethods.simulate`."""
+    if not isinstance(n, int | np.integer) or isinstance(n, bool) or n < 1:
+        raise ModelError(f"n must be a whole number from 1 on, not {n!r}.")
+    rows = fit._model_with_data("simulations").rows
+    if rows.frequencies is not None:
+        raise ModelError(
+            "simulate draws a response for each observation: repeat the rows instead of counting "
+            "them by freq_weights."
+        )
+    generators = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(int(n))]
+    if fit.has_several_predictors:
+        _, etas = fit._fitted_rows("simulations")
+        draws = [fit._draw(etas, generator) for generator in generators]
+    else:
+        (mean,) = fit.row_values(row_buffers.MEAN)
+        weights = np.ones(mean.size) if rows.variance_weights is None else rows.variance_weights
+        draws = [draw_responses(fit, mean, weights, generator) for generator in generators]
+    return np.stack(draws, axis=-1)
