@@ -9,6 +9,7 @@ from fastglm.compare import compare
 from fastglm.cross_validation import cross_validate
 from fastglm.design.matrix.constant import add_constant
 from fastglm.errors import FastGLMError, FastGLMWarning
+from fastglm.inference.evaluation.pure_premium import PurePremium
 from fastglm.inference.hypothesis_tests.anova import anova_models as anova
 from fastglm.inference.side_by_side import compare_table
 from fastglm.load import load
@@ -46,6 +47,7 @@ __all__ = [
     "MixedLM",
     "NegativeBinomialP",
     "OrderedModel",
+    "PurePremium",
     "Random",
     "Results",
     "ZeroInflated",

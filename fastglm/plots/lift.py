@@ -13,7 +13,7 @@ from fastglm.inference.evaluation.groups import (
     grouped,
     quantile_groups,
 )
-from fastglm.inference.evaluation.levels import levels_of
+from fastglm.inference.evaluation.levels import is_factor, levels_of
 from fastglm.plots.style import (
     BLUE,
     GREEN,
@@ -181,7 +181,7 @@ def actual_expected(
     'Actual and expected by g'
     """
     found = fit._observed_on(data)
-    if isinstance(by, list | tuple) and len(by) == 2 and all(map(_is_factor, by)):
+    if isinstance(by, list | tuple) and len(by) == 2 and all(map(is_factor, by)):
         return _map(found, by, n_groups, ax)
     labels, group, name, in_order = levels_of(found, by, n_groups)
     of = grouped(fit, found, group, len(labels))
@@ -211,10 +211,6 @@ def actual_expected(
 def _unit(fit: Any, found: Observed) -> str:
     """What the means of a picture are, for its axis."""
     return per_exposure(fit) if found.weight_name == "exposure" else "mean response"
-
-
-def _is_factor(by: Any) -> bool:
-    return isinstance(by, str) or np.ndim(by) == 1
 
 
 def _map(found: Observed, by: Sequence[Any], n_groups: int, ax: Axes | None) -> Axes:

@@ -240,6 +240,7 @@ class EffectMethods(AverageMethods, Fit):
         base: str | Mapping[str, Any] = "reference",
         n_values: int = 11,
         alpha: float = 0.05,
+        data: Any = None,
     ) -> RatingTable:
         """The fit as a tariff: a relativity for every level of every term, exposure and claims.
 
@@ -254,6 +255,9 @@ class EffectMethods(AverageMethods, Fit):
         n_values : int, default 11
         alpha : float, default 0.05
             Intervals are at level 1 - alpha.
+        data : data frame, optional
+            New rows with their responses, as for `evaluate`, whose exposures and responses are
+            shown beside the relativities; a result that was loaded needs them.
 
         Returns
         -------
@@ -268,6 +272,8 @@ class EffectMethods(AverageMethods, Fit):
         ModelError
             If the model has no formula, or no coefficient is the logarithm of a ratio, or there is
             no such variable or value.
+        DataError
+            If the rows cannot be used, or there are none.
 
         Examples
         --------
@@ -277,4 +283,4 @@ class EffectMethods(AverageMethods, Fit):
         >>> [round(float(value), 6) for value in res.rating_table().summary_frame()["relativity"]]
         [1.0, 2.0]
         """
-        return rating_table(self, at, base, n_values, alpha)
+        return rating_table(self, at, base, n_values, alpha, data)

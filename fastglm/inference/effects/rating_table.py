@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +16,11 @@ from fastglm.design.formula.reference_levels import reference_levels
 from fastglm.design.frames.frames import Categories
 from fastglm.design.frames.output import frame_of
 from fastglm.entry import entry_points
-from fastglm.errors import ModelError, require_package
+from fastglm.errors import DataError, ModelError, require_package
 from fastglm.fit.ratios import to_ratio
 from fastglm.inference.effects.counterfactual import Counterfactual
 from fastglm.inference.evaluation.groups import Observed, observed
+from fastglm.inference.evaluation.held_out import on_rows
 from fastglm.inference.hypothesis_tests.refits import intercept_column
 from fastglm.inference.number_format import format_level
 from fastglm.inference.rendering import RenderedFrame
@@ -57,6 +58,12 @@ class RatingTable(RenderedFrame):
         Of the data.
     values : list
         The levels as they are, numbers as numbers: `to_excel` writes these.
+    bases : dict of str to a value
+        The base value of each variable.
+    levels : dict of str to list
+        The values of each variable that there are rows for.
+    variables : sequence of tuple of str
+        The variables of the term of each row.
     """
 
     base: float
@@ -64,6 +71,9 @@ class RatingTable(RenderedFrame):
     columns: dict[str, Any]
     like: Any = None
     values: Sequence[Any] = ()
+    bases: Mapping[str, Any] = field(default_factory=dict)
+    levels: Mapping[str, list[Any]] = field(default_factory=dict)
+    variables: Sequence[tuple[str, ...]] = ()
 
     def summary_frame(self) -> pd.DataFrame:
         """The rows, a pandas DataFrame.
@@ -128,10 +138,17 @@ class RatingTable(RenderedFrame):
 
 
 def rating_table(
-    fit: Fit, at: Mapping[str, Sequence[Any]] | None, base: Any, n_values: int, alpha: float
-) -> RatingTable:
+    fit: Fit, at: Mapping[str, Sequence[Any]] | None, base: Any, n_values: int, alpha: float,
+    data: Any = None,
+) -> RatingTable:  # fmt: skip
     """Relativities of every term; see `Results.rating_table`."""
-    fit._model_of_rows("the rating table")
+    if data is not None:
+        fit = on_rows(fit, data)
+    if fit.model is None:
+        raise DataError(
+            "the rating table needs rows, for exposures and values, and this result was loaded "
+            "without those of its fit: give data=, with the responses."
+        )
     kind, rows = ratio_of(ratios(fit)), Counterfactual(fit)
     values = {name: _values(rows, name, (at or {}).get(name), n_values) for name in rows.names()}
     unknown = [name for name in (at or {}) if name not in values]
@@ -141,13 +158,14 @@ def rating_table(
     for name, levels in values.items():
         codes[name] = _codes(rows, name, levels)
     bases = {name: _base(fit, name, values[name], codes[name], data, base) for name in values}
-    parts, log_base, shown = [], _constant(fit), list[Any]()
+    parts, log_base, shown, variables = [], _constant(fit), list[Any](), list[tuple[str, ...]]()
     for term, (_, columns) in zip(rows.fitted_formula.terms, fit.terms, strict=True):
         names = _variables(rows, term)
         if names:
             part, shift = _term_rows(rows, term, columns, names, values, bases, alpha)
             parts.append(part | _totals(data, names, values, codes))
             shown += map(_number, values[names[0]]) if len(names) == 1 else part["level"]
+            variables += [tuple(names)] * len(part["level"])
             log_base += shift
     joined = {
         name: (
@@ -157,7 +175,8 @@ def rating_table(
         )
         for name in (parts[0] if parts else ())
     }
-    return RatingTable(float(to_ratio(log_base)), kind, joined, rows.rows.frame, shown)
+    base_mean, like = float(to_ratio(log_base)), rows.rows.frame
+    return RatingTable(base_mean, kind, joined, like, shown, bases, values, variables)
 
 
 def _constant(fit: Fit) -> float:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy
 
+from fastglm.arguments import checked_choice
 from fastglm.entry import entry_points
 from fastglm.errors import ModelError
 from fastglm.fit.likelihood import null_fit
@@ -17,7 +18,7 @@ from fastglm.inference.evaluation.discrimination import (
     lorenz_curve,
 )
 from fastglm.inference.evaluation.groups import Observed, grouped, observed, quantile_groups
-from fastglm.inference.evaluation.levels import levels_of
+from fastglm.inference.evaluation.levels import is_factor, levels_of
 from fastglm.inference.hypothesis_tests.tables import Table
 from fastglm.inference.rendering import RenderedFrame
 
@@ -27,10 +28,60 @@ if TYPE_CHECKING:
     from fastglm.fit.record import Fit
     from fastglm.rows.model_rows import ModelRows
 
-__all__ = ["Evaluation", "evaluate", "measures"]
+__all__ = ["Evaluation", "TwoWayTable", "evaluate", "measures", "measures_of_means"]
 
 #: Of calibration and lift, by default: tenths of the rows.
 GROUPS = 10
+_OF_TRIALS = ("log_loss", "brier", "auc", "auc_lower", "auc_upper")
+_OF_LIKELIHOODS = ("deviance", "mean_deviance", "d2", *_OF_TRIALS)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TwoWayTable(Table):
+    """Actual against expected by two factors, a row for each pair of levels that occurs.
+
+    Attributes
+    ----------
+    heading, names, columns
+        As of `Table`.
+    factors : pair of str
+        Their names.
+    cells : pair of tuple of str
+        The level of either factor in each row.
+    levels : pair of tuple of str
+        All levels of either, in order.
+    """
+
+    factors: tuple[str, str]
+    cells: tuple[tuple[str, ...], tuple[str, ...]]
+    levels: tuple[tuple[str, ...], tuple[str, ...]]
+
+    def wide(self, column: str = "ratio") -> pd.DataFrame:
+        """One column as a pandas frame, levels of the first factor by those of the second.
+
+        Parameters
+        ----------
+        column : str, default "ratio"
+            "weight", "actual", "expected", "ratio", "lower", "upper" or "lift"; NaN where a pair
+            does not occur.
+
+        Raises
+        ------
+        ModelError
+            If there is no such column.
+        """
+        import pandas as pd
+
+        checked_choice("column", column, self.columns)
+        place = [{level: k for k, level in enumerate(levels)} for levels in self.levels]
+        values = np.full(tuple(map(len, self.levels)), np.nan)
+        at = tuple([p[v] for v in c] for p, c in zip(place, self.cells, strict=True))
+        values[at] = self.columns[column]
+        index, columns = (
+            pd.Index(levels, name=name)
+            for name, levels in zip(self.factors, self.levels, strict=True)
+        )
+        return pd.DataFrame(values, index=index, columns=columns)
 
 
 @entry_points
@@ -90,9 +141,11 @@ class Evaluation(RenderedFrame):
         Parameters
         ----------
         n_groups : int, default 10
-        by : str or array_like of shape (n,), optional
+        by : str or array_like of shape (n,), or a list of two of these, optional
             A column of the rows, in the model or not, or a value for each row. Numbers of more
-            than 40 values are cut into `n_groups` groups of equal weight.
+            than 40 values are cut into `n_groups` groups of equal weight. Of two, there is a row
+            for each pair of levels that occurs, in a `TwoWayTable`, whose ``wide("ratio")`` is a
+            frame of levels by levels.
 
         Returns
         -------
@@ -119,6 +172,8 @@ class Evaluation(RenderedFrame):
         if n_groups < 1:
             raise ModelError(f"n_groups must be at least 1, not {n_groups!r}.")
         data = self._data
+        if isinstance(by, list | tuple) and len(by) == 2 and all(map(is_factor, by)):
+            return self._pairs(by, n_groups)
         if by is None:
             title = "Groups by fitted mean"
             group = quantile_groups(data.mean, data.weight, n_groups)
@@ -126,9 +181,28 @@ class Evaluation(RenderedFrame):
         else:
             labels, group, name, _ = levels_of(data, by, n_groups)
             title, names = f"Actual and expected by {name}", tuple(labels)
-        found = grouped(self._fit, data, group, len(names))
+        return Table(title, names, self._columns(group, len(names)))
+
+    def _pairs(self, by: Any, n_groups: int) -> TwoWayTable:
+        (first, one, name, _), (second, two, other, _) = (
+            levels_of(self._data, each, n_groups) for each in by
+        )
+        code, group = np.unique(one * len(second) + two, return_inverse=True)
+        rows = tuple(first[k] for k in code // len(second))
+        columns = tuple(second[k] for k in code % len(second))
+        return TwoWayTable(
+            f"Actual and expected by {name} and {other}",
+            tuple(f"{a} × {b}" for a, b in zip(rows, columns, strict=True)),
+            self._columns(group, code.size),
+            (name, other),
+            (rows, columns),
+            (tuple(first), tuple(second)),
+        )
+
+    def _columns(self, group: np.ndarray, n_groups: int) -> dict[str, np.ndarray]:
+        found = grouped(self._fit, self._data, group, n_groups)
         with np.errstate(divide="ignore", invalid="ignore"):
-            columns = {
+            return {
                 "weight": found.weight,
                 "actual": found.actual,
                 "expected": found.expected,
@@ -137,7 +211,6 @@ class Evaluation(RenderedFrame):
                 "upper": found.high,
                 "lift": found.actual / self.actual,
             }
-        return Table(title, names, columns)
 
     def lorenz(self) -> pd.DataFrame:
         """The Lorenz curve, a pandas DataFrame: shares of the weight and of the responses."""
@@ -170,28 +243,38 @@ def evaluate(fit: Fit) -> Evaluation:
 def measures(fit: Any, rows: ModelRows, data: Observed, deviance: float) -> Evaluation:
     """Measures of a fit of a family on rows, from their means and deviance."""
     prior = float(rows.n_rows if rows.prior_weights is None else rows.prior_weights.sum())
+    null = _null_deviance(fit, rows)
+    used = data.weight > 0.0
+    of_trials: Any = _of_trials(fit, data.response[used], data.mean[used], data.weight[used])
+    return replace(
+        measures_of_means(fit, data),
+        deviance=deviance,
+        mean_deviance=deviance / prior,
+        d2=1.0 - deviance / null if null > 0.0 else float("nan"),
+        **of_trials,
+    )
+
+
+def measures_of_means(fit: Any, data: Observed) -> Evaluation:
+    """Measures of means alone, without a likelihood: of a fit, or of what pictures take as one."""
     total = float(data.weight.sum())
     used = data.weight > 0.0
     response, mean, weight = data.response[used], data.mean[used], data.weight[used]
     actual, expected = weight @ response / total, weight @ mean / total
-    null = _null_deviance(fit, rows)
     of_own = gini(response, mean, weight)
     with np.errstate(divide="ignore", invalid="ignore"):
         best = gini(response, response, weight)
         return Evaluation(
-            n_rows=rows.n_rows,
+            n_rows=data.response.size,
             weight=total,
             actual=float(actual),
             expected=float(expected),
             actual_over_expected=float(np.divide(actual, expected)),
-            deviance=deviance,
-            mean_deviance=deviance / prior,
-            d2=1.0 - deviance / null if null > 0.0 else float("nan"),
             rmse=float(np.sqrt(weight @ (response - mean) ** 2 / total)),
             mae=float(weight @ np.abs(response - mean) / total),
-            **_of_trials(fit, response, mean, weight),
             gini=of_own,
             gini_normalized=float(np.divide(of_own, best)),
+            **dict.fromkeys(_OF_LIKELIHOODS, float("nan")),
             _fit=fit,
             _data=data,
         )
@@ -206,13 +289,12 @@ def _null_deviance(fit: Any, rows: ModelRows) -> float:
 def _of_trials(
     fit: Any, response: np.ndarray, mean: np.ndarray, weight: np.ndarray
 ) -> dict[str, float]:
-    """Measures of single trials, NaN of other responses."""
-    names = ("log_loss", "brier", "auc", "auc_lower", "auc_upper")
+    """Measures of single trials; none of other responses."""
     if not fit.family.takes_two_columns:
-        return dict.fromkeys(names, float("nan"))
+        return {}
     loss = -scipy.special.xlogy(response, mean) - scipy.special.xlog1py(1.0 - response, -mean)
     square = response * (1.0 - mean) ** 2 + (1.0 - response) * mean**2
     area = area_under_curve(response, mean, weight)
     total = weight.sum()
     values = (weight @ loss / total, weight @ square / total, area.area, *area.interval())
-    return dict(zip(names, map(float, values), strict=True))
+    return dict(zip(_OF_TRIALS, map(float, values), strict=True))

@@ -17,6 +17,8 @@ __all__ = ["Groups", "Observed", "grouped", "observed", "observed_at", "quantile
 
 #: Standard deviations to either side of a mean that hold 95 of 100 draws.
 REACH = 1.959963984540054
+#: Relative difference up to which fitted rates are the same.
+TIED = 1e-13
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,11 +69,24 @@ def observed_at(rows: ModelRows, mean: np.ndarray, variance: np.ndarray) -> Obse
     exposure, response = rows.offset_parts.exposure, np.asarray(rows.response, np.float64)
     if exposure is not None:
         name = "exposure"
-        return Observed(
-            response / exposure, mean / exposure, weight * exposure, name, variance, rows
-        )
+        rate = _tied(mean / exposure)
+        return Observed(response / exposure, rate, weight * exposure, name, variance, rows)
     name = "rows" if rows.prior_weights is None else "weight"
     return Observed(response, mean, weight, name, variance, rows)
+
+
+def _tied(values: np.ndarray) -> np.ndarray:
+    """Values that differ by rounding alone, made equal.
+
+    A mean over its exposure is not quite that of another row of the same rate, and curves over
+    ordered rows, such as Lorenz's, would depend on which of them comes first.
+    """
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    apart = np.append(True, np.diff(ordered) > TIED * np.abs(ordered[1:]))
+    result = np.empty_like(values)
+    result[order] = ordered[apart][np.cumsum(apart) - 1]
+    return result
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from fastglm.errors import DataError
 from fastglm.inference.evaluation.groups import Observed, quantile_groups
 from fastglm.inference.number_format import format_level, format_levels
 
-__all__ = ["levels_of"]
+__all__ = ["is_factor", "levels_of"]
 
 #: Levels of a factor beyond these, those of least weight, are one.
 MOST_LEVELS = 40
@@ -78,3 +78,8 @@ def _largest(
     new = np.full(len(labels), MOST_LEVELS - 1)
     new[kept] = np.arange(kept.size)
     return [*(labels[k] for k in kept), "others"], new[code]
+
+
+def is_factor(by: Any) -> bool:
+    """Whether something is one factor: the name of a column, or a value for each row."""
+    return isinstance(by, str) or np.ndim(by) == 1

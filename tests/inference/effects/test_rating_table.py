@@ -159,9 +159,23 @@ def test_whole_numbers_keep_their_digits():
 
 def test_a_loaded_fit_says_what_is_missing(fit, tmp_path):
     fit.save(tmp_path / "model.json")
-    message = "the rating table cannot be computed: .* Fit the model"
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(DataError, match="loaded without those of its fit: give data="):
         fg.load(tmp_path / "model.json").rating_table()
+
+
+def test_rows_of_other_data_stand_beside_the_relativities(fit, tmp_path):
+    """Of a loaded fit and of one with its rows: exposures and responses are those of `data`."""
+    fit.save(tmp_path / "model.json")
+    loaded = fg.load(tmp_path / "model.json")
+    whole, again = fit.rating_table(), loaded.rating_table(data=FRAME)
+    pd.testing.assert_frame_equal(whole.summary_frame(), again.summary_frame())
+    part = FRAME.iloc[::3]
+    for res in (fit, loaded):
+        table = res.rating_table(data=part)
+        assert table.base == pytest.approx(whole.base)
+        rows = table.summary_frame()
+        first = rows[rows.term == rows.term.iloc[0]]
+        assert first["total"].sum() == part["claims"].sum()
 
 
 def test_odds():

@@ -7,7 +7,7 @@ import pytest
 from sklearn import metrics
 
 import fastglm as fg
-from fastglm.errors import DataError
+from fastglm.errors import DataError, ModelError
 from fastglm.inference.evaluation.discrimination import area_under_curve, gini, roc_curve
 
 
@@ -228,3 +228,22 @@ def test_actual_and_expected_by_a_factor_or_a_number():
         found.groups(by=[1, 2])
     with pytest.raises(DataError, match="nothing"):
         found.groups(by="nothing")
+
+
+def test_two_factors_have_a_row_for_each_pair_that_occurs():
+    fit = fg.glm(f"count ~ {RIGHT}", OLD, "poisson", exposure="e")
+    new = NEW[(NEW["f"] != "a") | (NEW["w"] != 2)]
+    table = fit.evaluate(new).groups(by=["f", "w"])
+    by = new.assign(expected=fit.predict(new)).groupby(["f", "w"])[["count", "expected", "e"]].sum()
+    assert table.names == tuple(f"{f} × {w}" for f, w in by.index)
+    np.testing.assert_allclose(table["ratio"], by["count"] / by["expected"])
+    np.testing.assert_allclose(table["weight"], by["e"])
+    wide = table.wide()
+    assert (wide.index.name, wide.columns.name, wide.shape) == ("f", "w", (3, 4))
+    assert np.isnan(wide.loc["a", "2"])
+    assert wide.loc["c", "3"] == pytest.approx(
+        by.loc[("c", 3), "count"] / by.loc[("c", 3), "expected"]
+    )
+    np.testing.assert_allclose(table.wide("weight").sum(axis=1), new.groupby("f")["e"].sum())
+    with pytest.raises(ModelError, match="column"):
+        table.wide("claims")
