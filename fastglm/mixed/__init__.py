@@ -21,15 +21,17 @@ def mixed(formula: str, data: Any, family: Any = "gaussian", **options: Any) -> 
         ``||`` for independent effects; ``diag(...)``, ``cs(...)`` and ``ar1(...)`` around the
         parenthesis for other structures of their covariance.
     data : pandas.DataFrame, polars.DataFrame, pyarrow.Table or mapping of columns
-        Or what `fastglm.scan` takes, for a linear model: the rows are read piece by piece, once
-        for the formula, once more for each random term of columns, and once for the tables of
-        levels. What needs the rows themselves, such as `simulate`, is refused afterwards.
+        Or what `fastglm.scan` takes: the rows are read piece by piece. Of a linear model once for
+        the formula, once more for each random term of columns, and once for the tables of levels;
+        of a generalized one about twice for each step, and some 40 numbers of every row are kept
+        in memory, but no fixed column. What needs the rows themselves, such as `simulate`, is
+        refused afterwards.
     family : family, class or str, default "gaussian"
         Gaussian responses with identity link are fitted by REML unless ``reml=False``. "beta" and
         "ordinal" are there too, and models of zeros with ``ziformula=``.
     **options
-        ``memory``, bytes that columns which are needed as a whole may take, ``"1GB"`` by default,
-        for rows of a source; and any other argument of `MixedGLM.from_formula` or of
+        ``memory``, bytes that columns and numbers of rows which are needed as a whole may take,
+        ``"1GB"`` by default, for rows of a source; and any other argument of `MixedGLM.from_formula` or of
         `MixedGLM.fit`, such as ``weights``, ``offset``, ``reml`` or ``nagq``.
 
     Returns

@@ -298,7 +298,10 @@ def make_problem(rows: MixedRows, family: Family, observed: bool, n_threads: int
             "negative_binomial and tweedie with a link of fastglm.families.links."
         )
     given, layout = rows.fixed, Layout(rows.blocks)
-    fixed = FixedColumns.of(given.design, given.prior_weights, n_threads)
+    if rows.elsewhere is None:
+        fixed = FixedColumns.of(given.design, given.prior_weights, n_threads)
+    else:
+        fixed = rows.elsewhere.columns
     y = given.response.astype(np.float64)
     prior = np.ones(y.size) if given.prior_weights is None else given.prior_weights
     offset = np.zeros(y.size) if given.offset is None else given.offset

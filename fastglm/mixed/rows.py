@@ -132,12 +132,16 @@ class MixedRows:
     fitted_formulas : tuple of FittedGroup
     n_observations : float, optional
         Where the rows stand for that many others, of the same sums.
+    elsewhere : optional
+        Of a source, what reads the fixed columns, which are not in memory, and where to begin:
+        `fastglm.mixed.streamed_generalized.Elsewhere`.
     """
 
     fixed: ModelRows
     blocks: tuple[Block, ...]
     fitted_formulas: tuple[FittedGroup, ...] = field(default=())
     n_observations: float | None = None
+    elsewhere: Any = None
 
     @property
     def nobs(self) -> float:

@@ -19,7 +19,7 @@ LEAST_SHARE = 4
 
 def sampled_levels(rows: MixedRows) -> tuple[MixedRows, float] | None:
     """Rows of levels spread evenly, and how many there are for each; None if that is too few."""
-    if len(rows.blocks) != 1:
+    if len(rows.blocks) != 1 or rows.elsewhere is not None:
         return None
     block = rows.blocks[0]
     if block.q < LEAST_SHARE * SAMPLE_LEVELS:

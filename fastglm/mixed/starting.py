@@ -47,6 +47,8 @@ def start_of(rows: MixedRows, problem: LaplaceProblem) -> Start:
     A direction of the coefficients that separates the rows does so whatever the random effects
     are: the likelihood of both models rises along it without end.
     """
+    if rows.elsewhere is not None:
+        return rows.elsewhere.start(problem)
     given, fixed = rows.fixed, problem.fixed
     family = problem.derivatives.family
     row_table = build_row_table(given.design, given.response, given.prior_weights, given.offset)

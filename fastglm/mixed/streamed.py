@@ -1,4 +1,4 @@
-"""Linear mixed models of rows read from a source, by one pass that sums up tables by level.
+"""Mixed models of rows read from a source: linear ones by a pass that sums up tables by level.
 
 The criterion depends on the rows through sums alone: X'X, X'y, y'y, and for every combination of
 levels that occurs Z'Z, Z'X and Z'y, where Z has the columns of all random terms side by side. All
@@ -13,39 +13,28 @@ Before columns are summed, the means of the first rows are subtracted.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from fastglm.design.formula.expressions import Expression
-from fastglm.design.formula.fitted_formula import FittedFormula
 from fastglm.design.formula.table import read_table
 from fastglm.design.frames.frames import Frame
 from fastglm.errors import DataError, FastGLMWarning, ModelError
 from fastglm.families import Family, resolve_family
+from fastglm.kernels.threads.threads import usable_threads
 from fastglm.mixed.advice import warn_of_fit
-from fastglm.mixed.covariances import structure_named
-from fastglm.mixed.formula import RandomTerm, split_formula
-from fastglm.mixed.layout import Term
+from fastglm.mixed.formula import split_formula
 from fastglm.mixed.model import MixedGLM
 from fastglm.mixed.results import MixedResults
-from fastglm.mixed.rows import (
-    INTERCEPT,
-    FittedGroup,
-    FittedTerm,
-    MixedRows,
-    Parts,
-    as_categories,
-    combine,
-    grouped_terms,
-    levels_of,
-    make_block,
-)
+from fastglm.mixed.rows import MixedRows, grouped_terms
+from fastglm.mixed.several.resolve import resolve_response
+from fastglm.mixed.source_groups import block_of, group_of
+from fastglm.mixed.streamed_generalized import rows_of_source
 from fastglm.passes.grains import GRAIN_ROWS
 from fastglm.rows.learning import learn_rows
-from fastglm.rows.read import read_arrays
+from fastglm.rows.read import read_arrays, row_columns
 from fastglm.rows.streamed_model import StreamedModel
 from fastglm.rows.windows import columns_used, read_pieces
 from fastglm.sources.base import Source
@@ -54,6 +43,8 @@ from fastglm.streamed import bytes_of_text
 
 __all__ = ["fit_streamed"]
 
+#: Arguments that are columns of the source, or one number for all rows.
+_COLUMNS = ("offset", "exposure", "freq_weights", "var_weights", "weights")
 #: Grains in a piece; few, as products of its rows with the columns of random terms are in memory.
 PIECE_GRAINS = 4
 #: Eigenvalues of Z'Z below this share of the largest one are rounding errors.
@@ -61,17 +52,6 @@ NOTHING = 1e-14
 #: Smallest residual sum of squares, as a share of that of the response, for which rounding errors
 #: of the sums do not show in the results.
 CANCELS = 1e-9
-
-
-@dataclass(frozen=True, eq=False)
-class _Group:
-    """A grouping factor: expressions of its levels, formulas of its columns, and levels so far."""
-
-    name: str
-    factors: tuple[Expression, ...]
-    terms: tuple[RandomTerm, ...]
-    formulas: tuple[FittedFormula, ...]
-    number: dict[Parts, int]
 
 
 class _Cells:
@@ -133,7 +113,9 @@ class _Streamed:
         self.model = self._learn(fixed, memory)
         response = fixed.split("~", 1)[0]
         self.groups = tuple(
-            self._group(name, tuple(own), response, memory)
+            group_of(
+                name, tuple(own), response, lambda text: self._learn(text, memory).fitted_formula
+            )
             for name, own in grouped_terms(terms).items()
         )
         self.shift = np.zeros(0)
@@ -144,22 +126,10 @@ class _Streamed:
     def _learn(self, formula: str, memory: int) -> StreamedModel:
         return learn_rows(formula, self.source, self.family, {}, self.missing, memory)[0]
 
-    def _group(
-        self, name: str, terms: tuple[RandomTerm, ...], response: str, memory: int
-    ) -> _Group:
-        formulas = []
-        for term in terms:
-            if term.columns.replace(" ", "") == "~1":
-                formulas.append(FittedFormula.fit(term.columns, {"row": [0.0]})[0])
-            else:
-                formulas.append(self._learn(f"{response} {term.columns}", memory).fitted_formula)
-        return _Group(name, terms[0].factors, terms, tuple(formulas), {})
-
     def _pieces(self) -> Iterator[Any]:
         """Columns of [X y], designs of random terms, complete rows and levels of every piece."""
-        factors = [factor for group in self.groups for factor in group.factors]
-        used = [self.model.response, *self.model.fitted_formula.factors, *factors]
-        used += [f for group in self.groups for each in group.formulas for f in each.factors]
+        used = [self.model.response, *self.model.fitted_formula.factors]
+        used += [f for group in self.groups for f in group.expressions]
         names = columns_used(tuple(used), {})
         size = PIECE_GRAINS * GRAIN_ROWS
         for position, piece in read_pieces(self.source, names, 0, None, size):
@@ -170,8 +140,8 @@ class _Streamed:
         y = np.asarray(self.model.response.evaluate(table.columns, {}), dtype=np.float64)
         fixed = self.model.fitted_formula.apply(frame, missing="nan")
         self.constant, self.names = fixed.design.constant, fixed.design.names
-        built = [[each.apply(frame, missing="nan") for each in g.formulas] for g in self.groups]
-        codes = [self._codes(group, frame) for group in self.groups]
+        built = [group.built(frame) for group in self.groups]
+        codes = [group.codes(frame) for group in self.groups]
         absent = ~np.isfinite(y)
         for each in [fixed, *(one for several in built for one in several)]:
             absent |= False if each.nan_rows is None else each.nan_rows
@@ -185,14 +155,6 @@ class _Streamed:
         self.n_dropped += int(absent.sum())
         designs = [[each.design for each in own] for own in built]
         return np.column_stack([fixed.design.to_dense(), y]), designs, ~absent, codes
-
-    def _codes(self, group: _Group, frame: Frame) -> np.ndarray:
-        """Level numbers of rows; new levels are numbered in the order of occurrence."""
-        table = read_table(frame, group.factors, None)
-        columns = [as_categories(f.evaluate(table.columns, {}), f.text) for f in group.factors]
-        codes, parts = combine(columns)
-        numbers = [group.number.setdefault(each, len(group.number)) for each in parts]
-        return np.array([*numbers, -1], dtype=np.int64)[codes]
 
     def learn(self) -> MixedRows:
         """Takes the pass over the rows; returns the few rows with the same sums."""
@@ -232,74 +194,70 @@ class _Streamed:
         )  # fmt: skip
         blocks, groups, start = [], [], 0
         for number, group in enumerate(self.groups):
-            block, known = _block(group, names[number], codes[:, number], z, start)
+            block, known = block_of(group, names[number], codes[:, number], z, start)
             start += block.k
             blocks.append(block)
             groups.append(known)
         return MixedRows(fixed, tuple(blocks), tuple(groups), float(cells.n))
 
 
-def _block(
-    group: _Group, names: Sequence[tuple[str, ...]], codes: np.ndarray, z: np.ndarray, start: int
-) -> Any:
-    """A grouping factor with its sorted levels, and the formulas that evaluate it on new rows."""
-    parts = list(group.number)
-    try:
-        order = sorted(range(len(parts)), key=parts.__getitem__)
-    except TypeError:
-        order = list(range(len(parts)))
-    place = np.empty(len(parts), dtype=np.int64)
-    place[order] = np.arange(len(parts))
-    parts = [parts[j] for j in order]
-    terms, matrices, known, at = [], [], [], 0
-    for term, formula, own in zip(group.terms, group.formulas, names, strict=True):
-        terms.append(Term(own, at, structure_named(term.structure, len(own))))
-        matrices.append(z[:, start + at : start + at + len(own)])
-        known.append(FittedTerm(formula, len(own), own == (INTERCEPT,)))
-        at += len(own)
-    levels = levels_of(parts)
-    fitted = FittedGroup(group.name, group.factors, levels, tuple(parts), tuple(known))
-    return make_block(group.name, levels, place[codes], matrices, terms), fitted
-
-
 def fit_streamed(
     formula: str, data: Any, family: Any, memory: str | int = "1GB", missing: str = "raise",
     **options: Any,
 ) -> MixedResults:  # fmt: skip
-    """Fit a linear mixed model of rows in a source; see `fastglm.mixed`.
+    """Fit a mixed model of rows in a source; see `fastglm.mixed`.
 
     Raises
     ------
     ModelError
-        If the model is not linear, or has weights or an offset.
+        If a linear model has weights or an offset, or the response has several predictors.
     """
-    source = scan(data)
-    family = resolve_family(family, options.pop("link", None))
-    if not family.is_linear:
+    source, link = scan(data), options.pop("link", None)
+    formulas = options.pop("ziformula", None), options.pop("dispformula", None)
+    if resolve_response(family, link, *formulas) is not None:
         raise ModelError(
             f"random effects of {family!r} need the rows again and again: read them into memory, "
-            "or fit a gaussian response with identity link."
+            "or fit a family with one linear predictor."
         )
-    refused = {"offset", "exposure", "freq_weights", "var_weights", "weights"} & {
-        name for name, value in options.items() if value is not None
-    }
-    if refused:
-        raise ModelError(
-            f"{min(refused)} is not read where rows of a mixed model come from a source: read the "
-            "rows into memory."
-        )
-    rows = _Streamed(formula, source, missing, bytes_of_text(memory)).learn()
+    family, limit = resolve_family(family, link), bytes_of_text(memory)
+    given = {name: options.pop(name, None) for name in _COLUMNS}
     model = MixedGLM.__new__(MixedGLM)
-    model.family, model.mixed_rows, model.formula, model.source = family, rows, formula, None
+    model.family, model.formula, model.source = family, formula, None
+    if family.is_linear:
+        model.mixed_rows = _rows_of_linear(formula, source, given, missing, limit)
+    else:
+        if given["weights"] is not None:
+            given["var_weights"] = given["weights"]
+        columns = row_columns(*(given[name] for name in _COLUMNS[:4]))
+        threads = usable_threads(options.get("n_threads"))
+        model.mixed_rows = rows_of_source(formula, source, family, columns, missing, limit, threads)
     with warnings.catch_warnings():
         # Warnings are given below, if the fit is accepted.
         warnings.simplefilter("ignore", FastGLMWarning)
         fit = model.fit(**options)
-    y = rows.fixed.response
+    if family.is_linear:
+        _require_residuals(fit, model.rows.response)
+    warn_of_fit(fit, fit.estimate)
+    return replace(fit, model=None, labelled=True, read_from=source.label)
+
+
+def _rows_of_linear(
+    formula: str, source: Source, given: dict[str, Any], missing: str, memory: int
+) -> MixedRows:
+    """The few rows that stand for those of a linear model."""
+    refused = [name for name, value in given.items() if value is not None]
+    if refused:
+        raise ModelError(
+            f"{min(refused)} is not read where rows of a linear mixed model come from a source: "
+            "read the rows into memory."
+        )
+    return _Streamed(formula, source, missing, memory).learn()
+
+
+def _require_residuals(fit: MixedResults, y: np.ndarray) -> None:
+    """Refuse a fit whose residuals are lost in the rounding of the sums."""
     if fit.estimate.state.residual_sum < CANCELS * float(y @ y - y.sum() ** 2 / y.size):
         raise DataError(
             "the residuals are so small beside the response that sums of a stream do not tell "
             "them: read the rows into memory."
         )
-    warn_of_fit(fit, fit.estimate)
-    return replace(fit, model=None, labelled=True, read_from=source.label)
