@@ -31,8 +31,9 @@ def mixed(formula: str, data: Any, family: Any = "gaussian", **options: Any) -> 
         "ordinal" are there too, and models of zeros with ``ziformula=``.
     **options
         ``memory``, bytes that columns and numbers of rows which are needed as a whole may take,
-        ``"1GB"`` by default, for rows of a source; and any other argument of `MixedGLM.from_formula` or of
-        `MixedGLM.fit`, such as ``weights``, ``offset``, ``reml`` or ``nagq``.
+        ``"1GB"`` by default, for rows of a source; and any other argument of
+        `MixedGLM.from_formula` or of `MixedGLM.fit`, such as ``weights``, ``offset``, ``reml`` or
+        ``nagq``.
 
     Returns
     -------

@@ -109,7 +109,7 @@ def test_separated_levels_are_named(tmp_path):
 def test_what_is_refused(path):
     with pytest.raises(MemoryLimitError, match=r"keeps 36 numbers .* about 0\.006 GB"):
         fg.mixed("s ~ x + (1 | g)", path, "binomial", memory="5MB")
-    with pytest.raises(ModelError, match="not estimated where rows .* come from a source"):
+    with pytest.raises(ModelError, match=r"not estimated where rows .* come from a source"):
         fg.mixed("w ~ x + (1 | g)", path, "tweedie")
     with pytest.raises(ModelError, match="need the rows again and again"):
         fg.mixed("w ~ x + (1 | g)", path, "beta")
