@@ -1,6 +1,7 @@
 """The cache of machine code, seen from fresh processes."""
 
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -108,10 +109,25 @@ HEAVY = ["scipy.linalg", "scipy.special", "narwhals", "numba.np.arrayobj"]
 def test_a_fit_and_its_summary_load_nothing_that_takes_longer_than_they_do(fitted, tmp_path):
     place = {"NUMBA_CACHE_DIR": str(shutil.copytree(fitted.cache, tmp_path / "cache"))}
     code = FIT + f"str(fit.summary())\nimport sys\nprint([m for m in {HEAVY} if m in sys.modules])"
+    # Nor are all installed packages searched for numba's extensions.
+    code += "\nfrom numba.core import entrypoints\nprint(entrypoints._already_initialized)"
     first, _ = finish(start(code, fitted.site, **place))
     assert first.splitlines()[0] == fitted.printed
     second, _ = finish(start(code, fitted.site, **place))
-    assert second.splitlines() == [fitted.printed, "[]"]
+    assert second.splitlines() == [fitted.printed, "[]", "False"]
+
+
+def test_the_cache_has_machine_code_and_no_intermediate_code(fitted):
+    for path in fitted.cache.rglob("*.nbc"):
+        _, ((_, _, (machine_code, intermediate)), *_) = pickle.loads(path.read_bytes())
+        assert len(intermediate) < 2_000 < len(machine_code)
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_an_import_leaves_the_garbage_collection_as_it_was(collects):
+    code = "import gc\n" + "gc.disable()\n" * (not collects) + "import fastglm\n"
+    printed, _ = finish(start(code + "print(gc.isenabled())", PACKAGE.parent))
+    assert printed == str(collects)
 
 
 def test_what_is_not_in_the_cache_is_compiled_beside_what_is(fitted, tmp_path):
