@@ -294,7 +294,8 @@ class GLM(StatsmodelsModel):
         >>> round(float(model.fit().params[1]), 4)
         0.5025
         """
-        tol, max_iter = read_fit_options("fit", type(self), statsmodels_options, tol, max_iter)
+        if statsmodels_options:
+            tol, max_iter = read_fit_options("fit", type(self), statsmodels_options, tol, max_iter)
         start = None if start_params is None else self._checked_start(start_params)
         with shown(progress, "fitting") as told:
             options = solver_options(tol, max_iter, n_threads, told, exact)

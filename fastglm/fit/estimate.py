@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from time import perf_counter
 from typing import Any, NamedTuple, TypeVar
 
@@ -57,13 +57,6 @@ __all__ = [
 
 F = TypeVar("F", bound=Fit)
 
-#: The fields of a record; of those that `record_of` does not set, what they are after any fit.
-_EVERY_FIELD: dict[str, Any] = dict.fromkeys([field.name for field in fields(Fit)]) | {
-    "cov_type": "nonrobust",
-    "covariance_root": None,
-    "n_separated": 0,
-    "constraints": (),
-}
 SEPARATION = ("warn", "raise", "drop", "firth", "check", "ignore")
 BIAS_REDUCTION = ("none", "firth", "median")
 _ADVICE = ' bias_reduction="firth" gives finite ones; separation="drop" fits the other rows.'
@@ -91,9 +84,9 @@ class Estimates(NamedTuple):
 
 def fit_model(model: Any, fit_options: FitOptions, kind: type[F]) -> F:
     """Fit a model as planned, and warn of doubtful results; see `fastglm.GLM.fit`."""
+    begin = perf_counter()
     checked_choice("separation", fit_options.separation, SEPARATION)
     checked_choice("bias_reduction", fit_options.bias_reduction, BIAS_REDUCTION)
-    begin = perf_counter()
     known = _beside_separated_levels(model, fit_options)
     estimate, found = known or (_estimate(model, fit_options), None)
     solution = estimate.solution
@@ -104,7 +97,8 @@ def fit_model(model: Any, fit_options: FitOptions, kind: type[F]) -> F:
     if solution.status == Status.NO_START:
         advice = solution.status.advice
         raise StartError(advice[0].upper() + advice[1:])
-    _require_more_rows_than_rank(model, solution)
+    if solution.combinations:
+        _require_more_rows_than_rank(model, solution)
     if found is None:
         found = _search(model, fit_options, estimate)
     if found is None and fit_options.separation != "ignore" and runs_away(solution):
@@ -135,27 +129,41 @@ def record_of(model: Any, estimate: Estimates, fit_options: FitOptions, kind: ty
     dispersion = _dispersion(scale, family, solution, nobs - rank)
     inverse: Any = solution.information_inverse
     covariance: Any = inverse if dispersion == 1.0 else scaled_matrix(inverse, dispersion)
-    values = _EVERY_FIELD.copy()
+    values = _of_rows(rows)
     values |= _of_solution(solution)
-    values |= _of_rows(rows)
-    values["family"] = family
-    values["names"], values["terms"] = names, terms
-    values["covariance"], values["scale"] = covariance, dispersion
-    values["nobs"], values["rank"], values["df_inference"] = nobs, rank, nobs - rank
-    values["has_intercept"] = solution.constant is not None or design.constant is not None
-    values["use_t"] = _is_estimated(scale, family) if use_t is None else use_t
-    values["dispersion_known"] = not _is_estimated(fit_options.scale, family)
-    values["parameter_se"] = estimate.parameter_se
-    values["formula"] = model.formula
-    values["infinite"] = {}
-    values["aliased"] = {
+    values |= {
+        "family": family,
+        "names": names,
+        "terms": terms,
+        "covariance": covariance,
+        "covariance_root": None,
+        "cov_type": "nonrobust",
+        "scale": dispersion,
+        "nobs": nobs,
+        "rank": rank,
+        "df_inference": nobs - rank,
+        "has_intercept": solution.constant is not None or design.constant is not None,
+        "use_t": _is_estimated(scale, family) if use_t is None else use_t,
+        "dispersion_known": not _is_estimated(fit_options.scale, family),
+        "parameter_se": estimate.parameter_se,
+        "formula": model.formula,
+        "n_separated": 0,
+        "constraints": (),
+        "infinite": {},
+        "aliased": _aliased(solution, names) if solution.combinations else {},
+        "bias_reduction": fit_options.bias_reduction,
+        "n_threads": fit_options.options.n_threads,
+        "model": model,
+    }
+    return filled(kind, values)
+
+
+def _aliased(solution: Solution, names: tuple[str, ...]) -> dict[str, dict[str, float]]:
+    """Each aliased coefficient, and the combination of earlier columns that its column is."""
+    return {
         names[j]: {names[k]: float(parts[k]) for k in np.flatnonzero(parts)}
         for j, parts in solution.combinations.items()
     }
-    values["bias_reduction"] = fit_options.bias_reduction
-    values["n_threads"] = fit_options.options.n_threads
-    values["model"] = model
-    return filled(kind, values)
 
 
 def _of_solution(solution: Solution) -> dict[str, Any]:
@@ -218,7 +226,7 @@ def _require_more_rows_than_rank(model: Any, solution: Solution) -> None:
 
     Columns that are combinations of others, as sets of fixed effects have, do not count.
     """
-    if not solution.combinations or solution.status == Status.NOT_FINITE:
+    if solution.status == Status.NOT_FINITE:
         return
     weights, p = model.rows.prior_weights, solution.params.size
     n = model.rows.n_rows if weights is None else int(np.count_nonzero(weights > 0.0))
@@ -256,7 +264,7 @@ def _beside_separated_levels(
     family, options = model.family, fit_options.options
     is_plain = fit_options.bias_reduction == "none" and family.free_parameter is None
     asked = fit_options.separation in ("ignore", "check") or fit_options.start_params is not None
-    if asked or options.exact or not is_plain:
+    if asked or options.exact or not is_plain or model.row_table.is_dense:
         return None
     sides_of = sides_of_levels(model.row_table, family)
     if not sides_of:

@@ -24,8 +24,11 @@ def solver_options(
     ModelError
         Naming the option that is out of its range.
     """
-    _require_positive("tol", tol, float)
-    _require_positive("max_iter", max_iter, int)
+    # The types of the defaults need no further look.
+    if not (type(tol) is float and 0.0 < tol < math.inf):
+        _require_positive("tol", tol, float)
+    if not (type(max_iter) is int and max_iter > 0):
+        _require_positive("max_iter", max_iter, int)
     if progress is not None and not callable(progress):
         raise ModelError(
             'progress must be True, "lines", a function of the number of sweeps and the deviance, '
@@ -38,8 +41,5 @@ def solver_options(
 
 
 def _require_positive(name: str, value: Any, kind: type[float]) -> None:
-    # The type of the default first: a small fit takes no longer than fifty checks of any type.
-    if type(value) is kind and 0 < value < math.inf:
-        return
     if not kind(checked_number(name, value)) > 0:
         raise ModelError(f"{name} must be positive, not {value!r}")

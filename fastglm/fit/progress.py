@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from fastglm.passes.told import PassSoFar
@@ -18,6 +17,8 @@ __all__ = ["PATIENCE", "Line", "shown", "standard_error"]
 
 #: Seconds after which a line appears.
 PATIENCE = 1.0
+#: Of fits that tell nothing.
+_NOTHING = nullcontext()
 
 
 def standard_error() -> Console:
@@ -85,11 +86,10 @@ class Line:
             self._bar.stop()
 
 
-@contextmanager
-def shown(progress: Any, task: str) -> Iterator[Any]:
+def shown(progress: Any, task: str) -> AbstractContextManager[Any]:
     """What a fit tells of its progress: a function as it is, and a line for True or "lines"."""
+    if progress is None or progress is False:
+        return _NOTHING
     if progress is True or (isinstance(progress, str) and progress == "lines"):
-        with Line(task, progress is not True) as line:
-            yield line
-    else:
-        yield None if progress is False else progress
+        return Line(task, progress is not True)
+    return nullcontext(progress)

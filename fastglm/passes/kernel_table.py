@@ -8,7 +8,6 @@ for each pass over the rows or fewer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import cache
 from typing import ClassVar
 
@@ -93,7 +92,7 @@ class SlotTable:
         Those that slots point to, which live as long as the table.
     """
 
-    __slots__ = ("_arrays", "values")
+    __slots__ = ("_address", "_arrays", "values")
 
     #: Element types of the arrays that slots point to, and the slots that call a function.
     array_slots: ClassVar[dict[int, tuple[np.dtype, ...]]]
@@ -101,6 +100,7 @@ class SlotTable:
 
     def __init__(self, values: np.ndarray, arrays: dict[int, np.ndarray] = _NO_ARRAYS):
         self.values = values
+        self._address = 0
         #: Copies of the table share it: `point` makes another.
         self._arrays = arrays
 
@@ -110,7 +110,9 @@ class SlotTable:
     @property
     def address(self) -> int:
         """Where kernels find it."""
-        return address_of(self.values)
+        if not self._address:
+            self._address = address_of(self.values)
+        return self._address
 
     def launch(self, kernel: RowBlock, n_chunks: int, n_threads: int) -> None:
         """Runs a kernel on so many chunks (`fastglm.kernels.threads.threads.launch`)."""
@@ -118,7 +120,7 @@ class SlotTable:
 
     def run(self, kernel: RowBlock) -> None:
         """Runs a kernel of a single task."""
-        run_serial(kernel.address, address_of(self.values), 1)
+        run_serial(kernel.address, self._address or self.address, 1)
 
     def set(self, slot: int, number: int) -> None:
         """Writes a size, a flag or the number of a source."""
@@ -159,16 +161,14 @@ class KernelTable(SlotTable):
         """A table of its own that points to the same arrays."""
         return KernelTable(self.values.copy(), self._arrays)
 
-    def point_parts(
-        self, address: int, sizes: Iterable[tuple[int, int]], n_chunks: int | None = None
-    ) -> None:
-        """Points to (slot, size) parts of one float64 array, which the caller keeps."""
-        values = self.values
-        if n_chunks is not None:
-            values[fields.N_CHUNKS] = n_chunks
-        for slot, size in sizes:
-            values[slot] = address
-            address += 8 * size
+    def point_pieces(self, slots: np.ndarray, addresses: np.ndarray, n_chunks: int) -> None:
+        """Points to pieces of one float64 array, which the caller keeps, one of them of chunks."""
+        self.values[slots] = addresses
+        self.values[fields.N_CHUNKS] = n_chunks
+
+    def point_output(self, results: np.ndarray) -> None:
+        """Where results go, float64 and contiguous, which the caller keeps."""
+        self.values[fields.OUTPUT] = address_of(results)
 
     def take_rows(self, other: KernelTable) -> None:
         """Reads the rows of another table whose columns are laid out alike."""
@@ -196,10 +196,18 @@ class KernelTable(SlotTable):
         values[fields.OUTPUT] = address + 2 * size
         values[fields.MODE] = SHIFTED if shifted else 0
 
-    def bind_start(self, family: Family) -> None:
-        """What makes a linear predictor of the response."""
-        self.values[fields.FORWARD_ROWS] = family.link.forward_rows.address
-        self.values[fields.START_ROWS] = family.start_rows.address
+    def bind_family(self, family: Family, binary: bool) -> None:
+        """All that a sweep asks family and link for, in double precision.
+
+        The start, which makes a linear predictor of the response, and what follows from linear
+        predictors, of responses that are all 0 or 1 if `binary`.
+        """
+        values, link = self.values, family.link
+        values[fields.FORWARD_ROWS] = link.forward_rows.address
+        values[fields.START_ROWS] = family.functions.start_rows.address
+        values[fields.INVERSE_ROWS] = link.inverse_rows.address
+        values[fields.RESPOND_ROWS] = family.respond_rows_for(binary).address
+        values[fields.MODE] = int(values[fields.MODE]) & ~FLOAT32
 
     def bind_link(self, link: Link, parameter: float = 0.0, dispersion: float = 1.0) -> None:
         """The inverse link, and the parameters of family and link."""

@@ -133,6 +133,12 @@ class _Tables:
         self.indicator_factor.extend([self.add_source(factor) for factor in part.factors])
         self.indicator_factor_start.append(len(self.indicator_factor))
 
+    def keep_numbers(self, numbers: list[int]) -> int:
+        """Store numbers for the kernels; their address."""
+        stored = array.array("q", numbers)
+        self.kept_alive.append(stored)
+        return stored.buffer_info()[0]
+
     def _readable(self, values: np.ndarray) -> tuple[np.ndarray, int, int]:
         """The array, or a copy if kernels cannot read it there; its address and element type."""
         values = np.asarray(values)
@@ -287,15 +293,15 @@ def _fill(table: np.ndarray, tables: _Tables, n_rows: int, n_dense: int) -> None
     table[fields.N_INDICATORS] = n_indicators
     table[fields.N_STORED] = n_dense + sum(tables.indicator_levels)
     table[fields.MAX_ENTRIES] = n_indicators
-    lists = {
-        fields.SOURCES: tables.sources,
-        fields.DENSE_START: tables.dense_start,
-        fields.DENSE_FACTOR: tables.dense_factor,
-        # Zeros until a fit puts its own there.
-        fields.PARAMETERS: [0, 0, 0],
-    }
+    sources, start, factor = tables.sources, tables.dense_start, tables.dense_factor
+    # Three zeros for the parameters, until a fit puts its own there.
+    address = tables.keep_numbers([*sources, *start, *factor, 0, 0, 0])
+    table[fields.SOURCES] = address
+    table[fields.DENSE_START] = address = address + 8 * len(sources)
+    table[fields.DENSE_FACTOR] = address = address + 8 * len(start)
+    table[fields.PARAMETERS] = address + 8 * len(factor)
     if n_indicators:
-        lists |= {
+        lists = {
             fields.INDICATOR_START: tables.indicator_start,
             fields.INDICATOR_SOURCE: tables.indicator_source,
             fields.INDICATOR_STRIDE: tables.indicator_stride,
@@ -305,22 +311,10 @@ def _fill(table: np.ndarray, tables: _Tables, n_rows: int, n_dense: int) -> None
             fields.INDICATOR_FACTOR_START: tables.indicator_factor_start,
             fields.INDICATOR_FACTOR: tables.indicator_factor,
         }
-    _put(table, tables, lists)
+        for field, numbers in lists.items():
+            table[field] = tables.keep_numbers(numbers)
     if tables.sparse:
         _fill_sparse(table, tables)
-
-
-def _put(table: np.ndarray, tables: _Tables, lists: dict[int, list[int]]) -> None:
-    """Store all lists in one array and their addresses in the table."""
-    numbers: list[int] = []
-    for values in lists.values():
-        numbers += values
-    lists_array = array.array("q", numbers)
-    tables.kept_alive.append(lists_array)
-    address, _ = lists_array.buffer_info()
-    for field, values in lists.items():
-        table[field] = address
-        address += 8 * len(values)
 
 
 def _fill_sparse(table: np.ndarray, tables: _Tables) -> None:

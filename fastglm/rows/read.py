@@ -12,7 +12,7 @@ import numpy as np
 from fastglm.arguments import checked_choice
 from fastglm.design.formula.fitted_formula import FittedFormula, FrameDesign
 from fastglm.design.formula.response import NUMBERS, ResponseRule, read_response
-from fastglm.design.frames.frames import Categories, Column, Frame, is_frame
+from fastglm.design.frames.frames import Categories, Column, Frame, is_frame, is_plain
 from fastglm.design.frames.labels import row_labels
 from fastglm.design.frames.missing import missing_design_rows, missing_rows, rows_text
 from fastglm.design.matrix.arrays import design_from_array
@@ -97,7 +97,10 @@ def read_arrays(
         response = response.take(keep) if isinstance(response, Categories) else response[keep]
         columns = {k: v[keep] for k, v in columns.items()}
         index = None if index is None else index[keep]
-    values, levels = rule_of(takes).coded(response, shown_name)
+    if of_family and isinstance(response, np.ndarray) and is_plain(response):
+        values, levels = response, None
+    else:
+        values, levels = rule_of(takes).coded(response, shown_name)
     return assembled(
         values,
         designs,

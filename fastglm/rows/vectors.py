@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastglm.design.frames.frames import native_numbers, with_nan
+from fastglm.design.frames.frames import is_plain, native_numbers, with_nan
 from fastglm.design.frames.missing import rows_text
 from fastglm.design.frames.whole_numbers import require_exact, require_exact_objects
 from fastglm.errors import DataError, MissingValueError, ModelError
@@ -20,6 +20,8 @@ __all__ = ["OffsetParts", "checked", "product", "require_same_index", "vector"]
 
 def vector(values: Any, name: str, n: int | None = None) -> np.ndarray:
     """`values` as a numeric array, (n,); raises for other shapes, strings and objects."""
+    if is_plain(values) and values.shape == (n,):
+        return values
     array = with_nan(values)
     if array.ndim == 1 and array.dtype.kind in "fiu" and array.shape[0] == n:
         require_exact(array, name)

@@ -97,11 +97,12 @@ def _multiplied(matrix: Any, factor: float, twice: bool = False) -> Any:
 def is_within_share_of_deviance(run: Run, options: SolverOptions) -> bool:
     """Whether a converged run meets the tolerance relative to the deviance alone."""
     state, deviance = run.state, float(run.state[at.DEVIANCE])
-    is_linear = run.has_constant_weights and run.is_newton
+    if (run.has_constant_weights and run.is_newton) or deviance >= FLOOR_OF_DEVIANCE:
+        return True
     if run.family.dispersion_known:
         # Small for its weights, or because the fit is perfect: up to the floor there as well.
         deviance += FLOOR_OF_DEVIANCE * unit_of_deviance(run)
-    if is_linear or not 0.0 < deviance < FLOOR_OF_DEVIANCE:
+    if not 0.0 < deviance < FLOOR_OF_DEVIANCE:
         return True
     last = float(state[at.LAST_DECREMENT])
     contraction = float(state[at.DECREMENT]) / last if 0.0 < last < math.inf else 1.0

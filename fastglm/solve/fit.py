@@ -93,7 +93,7 @@ def solve(
     def again(row_table: RowTable, **changed: Any) -> Solution:
         return solve(row_table, family, options, binary=binary, safe_mean=safe_mean, **changed)
 
-    unit = unit_of_weights(row_table.weights)
+    unit = 1.0 if row_table.weights is None else unit_of_weights(row_table.weights)
     if unit != 1.0:
         as_asked = partial(again, shifted=shifted, eliminates=eliminates)
         start = {"start_params": start_params, "start_decrement": start_decrement / unit}
@@ -101,7 +101,9 @@ def solve(
     clock = Clock()
     scaling = find_scaling(row_table, shifted)
     clock.lap("scaling")
-    eliminated = Shortcuts.of(options).eliminate(row_table) if eliminates else None
+    eliminated = None
+    if eliminates and not row_table.is_dense:
+        eliminated = Shortcuts.of(options).eliminate(row_table)
     run = Run(MemoryRows(row_table), scaling, family, binary, eliminated=eliminated)
     clock.lap("setup")
     aliases = ProvenAliases(run, options.n_threads)
@@ -116,7 +118,7 @@ def solve(
     if run.status == Status.CONVERGED and _may_have_left(run, family):
         _backtrack_into_domain(run, family, options)
     clock.lap("sweeps")
-    if not _may_eliminate(run, family):
+    if eliminated is not None and not _may_eliminate(run, family):
         if aliases.of_few_columns:
             return _solve_others(run, aliases, partial(again, shifted=shifted), start_params)
         there = {"start_params": start_params, "start_decrement": start_decrement}
@@ -219,13 +221,14 @@ def _refine(
 
 
 def _may_eliminate(run: Run, family: Family) -> bool:
-    """Whether the result of a run that eliminated levels is valid; True if it eliminated none.
+    """Whether the result of a run that eliminated levels is valid.
 
     Such a run takes columns in another order, so that it may alias the wrong one of several
     collinear columns, and it has no QR factorisation. Such designs are fitted again in the order of
     the columns; levels without rows are not a reason for it.
     """
-    if run.eliminated is None or run.status == Status.NOT_CONSTANT:
+    assert run.eliminated is not None
+    if run.status == Status.NOT_CONSTANT:
         return True
     if ends_at_boundary(run, family):
         return False

@@ -23,6 +23,7 @@ __all__ = ["refine_linear"]
 SMALL_VALUES = 20_000
 REFINED_FROM = 1e4
 MAX_REFINEMENTS = 8
+_SCALES = np.array([fields.SHIFT, fields.SCALE, fields.OUTPUT])
 
 
 def refine_linear(run: Run, family: Family, options: SolverOptions) -> np.ndarray | None:
@@ -68,8 +69,8 @@ class _CompensatedScore:
         shift, scale = run.scaling.shift, run.scaling.scale
         self.scales = np.concatenate([np.zeros(n), np.ones(n), shift, scale])
         self.table = run.table.copy()
-        parts = (fields.SHIFT, n), (fields.SCALE, n), (fields.OUTPUT, 2 * n)
-        self.table.point_parts(address_of(self.scales), parts)
+        addresses = address_of(self.scales) + 8 * n * np.arange(3)
+        self.table.point_pieces(_SCALES, addresses, run.n_chunks)
         self.table.point(fields.BETA, self.pairs)
         self.table.bind_partials(self.partials)
 

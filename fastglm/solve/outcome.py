@@ -59,7 +59,7 @@ def finish(run: Run, inverted: Inverse, refined: np.ndarray | None, clock: Clock
     combinations = aliased_combinations(run) if state[at.N_ALIASED] > 0.0 else {}
     params, root, inverse, centering = inverted
     params = params if refined is None else refined
-    if state[at.N_ALIASED] > 0.0:
+    if combinations:
         params[run.aliased] = np.nan
     if not run.nothing_aliased:
         unknown = vectors[at.PIVOT] == 0.0
@@ -69,6 +69,7 @@ def finish(run: Run, inverted: Inverse, refined: np.ndarray | None, clock: Clock
             inverse[unknown] = np.nan
             inverse[:, unknown] = np.nan
     clock.lap("covariance")
+    decrement, last = state[at.DECREMENT], state[at.LAST_DECREMENT]
     values = {
         "params": params,
         "information_inverse": inverse,
@@ -79,9 +80,9 @@ def finish(run: Run, inverted: Inverse, refined: np.ndarray | None, clock: Clock
         "n_iter": int(state[at.N_ITERATIONS]),
         "n_sweeps": int(state[at.N_SWEEPS]),
         "status": STATUSES[int(state[at.STATUS])],
-        "decrement": state[at.DECREMENT],
+        "decrement": decrement,
         "weight_change": run.weight_change,
-        "contraction": _contraction(state[at.DECREMENT], state[at.LAST_DECREMENT]),
+        "contraction": decrement / last if 0.0 < last < math.inf else 1.0,
         "constant": centering.constant,
         "numerical_error": _numerical_error(run),
         "orthogonal": run.is_orthogonal,
@@ -94,10 +95,6 @@ def finish(run: Run, inverted: Inverse, refined: np.ndarray | None, clock: Clock
 def _numerical_error(run: Run) -> float:
     bound = qr_error if run.is_orthogonal else cholesky_error
     return bound(run.inflation)
-
-
-def _contraction(decrement: float, last: float) -> float:
-    return decrement / last if 0.0 < last < math.inf else 1.0
 
 
 class Clock:

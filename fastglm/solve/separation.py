@@ -95,6 +95,15 @@ class Separation:
         return int(self.rows.sum())
 
 
+def _is_slow(solution: Solution, family: Family, row_table: RowTable) -> bool:
+    """Whether the last step gained no more than a constant factor, and more than rounding."""
+    bounded = math.isfinite(family.domain.lower)
+    if solution.contraction <= (SLOW_CONTRACTION if bounded else SLOW_CONTRACTION_BEYOND):
+        return False
+    floor = FLOOR_OF_DEVIANCE * unit_of_weights(row_table.weights)
+    return solution.decrement > ROUNDING * (abs(solution.deviance) + floor)
+
+
 def looks_separated(
     solution: Solution,
     family: Family,
@@ -110,12 +119,7 @@ def looks_separated(
     it, and then a pass over the rows.
     """
     stopped = solution.status != Status.CONVERGED
-    floor = FLOOR_OF_DEVIANCE * unit_of_weights(row_table.weights)
-    rounding = ROUNDING * (abs(solution.deviance) + floor)
-    slow_contraction = (
-        SLOW_CONTRACTION if math.isfinite(family.domain.lower) else SLOW_CONTRACTION_BEYOND
-    )
-    slow = solution.contraction > slow_contraction and solution.decrement > rounding
+    slow = _is_slow(solution, family, row_table)
     unproved = len(solution.combinations) > 0 and PROVING not in solution.timings
     alike = "orthogonal factor" in solution.timings or unproved
     weights_not_converged = solution.weight_change > MAX_WEIGHT_CHANGE

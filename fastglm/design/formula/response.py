@@ -14,6 +14,7 @@ from fastglm.design.frames.frames import (
     Frame,
     categorize,
     is_frame,
+    is_plain,
     is_series,
     native_numbers,
     read_column,
@@ -194,6 +195,8 @@ def read_response(endog: Any) -> tuple[Column, str]:
     DataError
         If the values are neither numbers nor categories.
     """
+    if is_plain(endog) and endog.ndim == 1:
+        return endog, "'y'"
     if isinstance(endog, np.ndarray) and endog.ndim == 1 and endog.dtype.kind in "fiu":
         return native_numbers(unmasked(endog)), "'y'"
     if is_frame(endog):

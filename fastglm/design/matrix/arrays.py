@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import scipy
 
-from fastglm.design.frames.frames import native_numbers, unmasked
+from fastglm.design.frames.frames import is_plain, native_numbers, unmasked
 from fastglm.design.frames.whole_numbers import require_exact
 from fastglm.design.matrix.one_hot import MIN_COLUMNS, coded_parts
 from fastglm.design.matrix.parts import Dense, Design, Sparse
@@ -125,6 +125,8 @@ def as_matrix(X: Any, allow_empty: bool = False) -> Any:
     ndarray or CSR or CSC matrix, shape (n, p)
         `X` itself or a view of it, where its type allows.
     """
+    if is_plain(X) and X.ndim == 2 and X.size:
+        return X
     X = unmasked(X)
     # SciPy's sparse matrices take long to import: only for what is no array.
     if isinstance(X, np.ndarray) or not scipy.sparse.issparse(X):

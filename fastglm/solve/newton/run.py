@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +13,6 @@ from fastglm.errors import Status
 from fastglm.families import Family
 from fastglm.kernels.blocks import table as fields
 from fastglm.kernels.blocks.table import (
-    FLOAT32,
     FLOAT32_GRAM,
     FROM_RESPONSE,
     N_SUMS,
@@ -36,16 +35,18 @@ from fastglm.solve.newton.unscale import from_eliminated, from_standardized
 __all__ = ["Progress", "Run", "SolverOptions"]
 
 #: Pieces of a run's memory, in their order.
-_PIECES = (
-    fields.STATE,
-    fields.PARAMETERS,
-    fields.VECTORS,
-    fields.GRAM,
-    fields.TRIANGLE,
-    fields.BETA,
-    fields.GRAM_WORK,
-    fields.ELIMINATION,
-    fields.PARTIALS,
+_PIECES = np.array(
+    [
+        fields.STATE,
+        fields.PARAMETERS,
+        fields.VECTORS,
+        fields.GRAM,
+        fields.TRIANGLE,
+        fields.BETA,
+        fields.GRAM_WORK,
+        fields.ELIMINATION,
+        fields.PARTIALS,
+    ]
 )
 #: The state before the first sweep.
 _FIRST_STATE = np.zeros(STATE_SIZE)
@@ -55,6 +56,16 @@ _FIRST_STATE[at.UNCERTAINTY_SLACK] = STANDARD_ERROR_SLACK
 
 #: Called after each sweep with the number of sweeps so far and the deviance.
 Progress = Callable[[int, float], None]
+
+
+@lru_cache(maxsize=64)
+def _starts(
+    p: int, kept: int, order: int, work: int, more: int, sums: int
+) -> tuple[int, np.ndarray]:
+    """Numbers in a run's memory, and bytes before each of its pieces."""
+    sizes = STATE_SIZE, 3, N_VECTORS * p, 2 * kept * kept, kept * kept, order, work, more, sums
+    ends = np.cumsum(sizes)
+    return int(ends[-1]), 8 * (ends - sizes)
 
 
 class SolverOptions(NamedTuple):
@@ -86,11 +97,10 @@ class Run:
         self.scaling = scaling
         self.table = table = rows.row_table.table.copy()
         self._allocate(partials)
-        scaling.bind(table)
+        table.bind_scaling(scaling.address, scaling.scale.size, scaling.constant)
         self._parameters[:] = family.parameter, 1.0, family.link.parameter
-        table.bind_start(family)
+        table.bind_family(family, binary)
         self.family, self.binary = family, binary
-        self.set_precision(float32=False)
         # A dispersion counts as it stands, variances under a square root. Where it is known,
         # Pearson's statistic is only reported: worth no further sweep over many rows.
         has_many_rows = self.n_chunks > 1 or not rows.is_in_memory
@@ -121,10 +131,10 @@ class Run:
         work = q * kept if row_table.column_map[0].size else 0
         sums = self.n_chunks * partial if partials is None else 0
         self._kept, self._sizes = kept, (order, more, self.n_chunks, partial)
-        sizes = STATE_SIZE, 3, N_VECTORS * p, 2 * kept * kept, kept * kept, order, work, more, sums
-        self._memory = memory = np.zeros(sum(sizes))
-        self._begin = address_of(memory)
-        table.point_parts(self._begin, zip(_PIECES, sizes, strict=True), self.n_chunks)
+        size, starts = _starts(p, kept, order, work, more, sums)
+        self._memory = memory = np.zeros(size)
+        self._begin = begin = address_of(memory)
+        table.point_pieces(_PIECES, begin + starts, self.n_chunks)
         self.state, self._parameters = memory[:STATE_SIZE], memory[STATE_SIZE : STATE_SIZE + 3]
         first = STATE_SIZE + 3
         self.vectors = memory[first : first + N_VECTORS * p].reshape(N_VECTORS, p)
@@ -173,12 +183,10 @@ class Run:
 
     def set_precision(self, float32: bool) -> None:
         """Lets sweeps compute in single precision, without a deviance, or in double again."""
-        table, family = self.table, self.family
         if float32:
-            table.bind_float32(family)
-            return
-        mode, respond = table.mode & ~FLOAT32, family.respond_rows_for(self.binary)
-        table.bind_respond(family.link.inverse_rows, respond, mode)
+            self.table.bind_float32(self.family)
+        else:
+            self.table.bind_family(self.family, self.binary)
 
     @property
     def status(self) -> int:

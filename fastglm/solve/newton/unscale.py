@@ -15,7 +15,6 @@ from fastglm.kernels.blocks.table import (
     SHIFT,
     STATE,
     TRIANGLE,
-    address_of,
 )
 from fastglm.kernels.compiler.intrinsics import pointer
 from fastglm.kernels.compiler.templates import RowBlock
@@ -95,7 +94,7 @@ def from_standardized(scaling: Scaling, table: KernelTable, row_table: RowTable)
     """
     p = row_table.n_columns
     results = np.zeros((2 * p + 4, p))
-    table.point_parts(address_of(results), ((OUTPUT, results.size),))
+    table.point_output(results)
     table.run(unscale_solution_kernel)
     centering = scaling.centering(results[2 * p + 1], row_table)
     return Inverse(results[2 * p], results[:p], results[p : 2 * p], centering)

@@ -55,6 +55,10 @@ def choose_start(run: Run, options: SolverOptions, aliases: ProvenAliases) -> bo
     Returns whether it started from a sample; None, without a start, if aliased columns were found
     on the way: the model without them is to be fitted.
     """
+    n_values = run.row_table.n_rows * run.row_table.n_stored
+    if n_values < SAMPLE_FROM_VALUES and n_values < LEAD_FROM_VALUES:
+        run.start_from_response(None)
+        return False
     rows = _sample_rows(run)
     if rows:
         of_rows = run.rows, run.scaling, run.family, run.binary
