@@ -31,6 +31,8 @@ CLOSE = 0.1
 #: Coordinates beyond which the power is taken to be on the boundary: 1.01 and 1.99, or 1.01 and 11.
 LOWEST, HIGHEST_WITH_ZEROS, HIGHEST = -4.6, 4.6, 2.3
 LONGEST_STEP = 1.0
+#: Of steps so short that the curvature hardly changes along them: Newton's do not lead down.
+SHORT_STEP = 0.1
 FIRST_POWERS = (1.1, 1.3, 1.5, 1.7, 1.9)
 
 
@@ -133,7 +135,7 @@ def estimate_power(problem: Problem, start: np.ndarray | None) -> FreeParameterE
     profile = _Profile(problem, has_zeros)
     sample = problem.sample()
     # Close to the top for all rows, where every step costs passes over them.
-    close = None if sample is None else _from_first_point(_Profile(sample, has_zeros), start)
+    close = None if sample is None else _from_first_point(_Profile(sample, has_zeros), start, CLOSE)
     if close is not None and close.converged:
         point, solution, hessian, converged = _ascend(profile, close.point, close.solution)
     if close is None or not (close.converged and converged):
@@ -148,14 +150,21 @@ def estimate_power(problem: Problem, start: np.ndarray | None) -> FreeParameterE
     return FreeParameterEstimate(family, problem.finish(solution, converged), error, None)
 
 
-def _from_first_point(profile: _Profile, start: np.ndarray | None) -> _Top:
+def _from_first_point(
+    profile: _Profile, start: np.ndarray | None, enough: float | None = None
+) -> _Top:
     """Top of the profile from the coefficients of the first power."""
     solution = profile.problem.solve(profile.problem.family, start)
-    return _ascend(profile, _first_point(profile, solution), solution)
+    return _ascend(profile, _first_point(profile, solution), solution, enough)
 
 
-def _ascend(profile: _Profile, point: np.ndarray, solution: Solution) -> _Top:
-    """Top of the profile, from a point and coefficients close to those there."""
+def _ascend(
+    profile: _Profile, point: np.ndarray, solution: Solution, enough: float | None = None
+) -> _Top:
+    """Top of the profile, from a point and coefficients close to those there.
+
+    With `enough` the point after a step of as many standard errors, and the coefficients before it.
+    """
     problem, hessian = profile.problem, np.full((2, 2), math.nan)
     loose_tolerance: float | None = LOOSE_TOLERANCE
     for _ in range(MAX_STEPS):
@@ -173,6 +182,8 @@ def _ascend(profile: _Profile, point: np.ndarray, solution: Solution) -> _Top:
             # Coefficients and point are orthogonal: loose ones were good enough so far.
             loose_tolerance = None
         point = _climb(profile, point, step, value)
+        if enough is not None and distance <= enough:
+            return _Top(point, solution, hessian, True)
     return _Top(point, solution, hessian, False)
 
 
@@ -209,11 +220,13 @@ def _newton(gradient: np.ndarray, hessian: np.ndarray) -> np.ndarray:
 
 def _climb(profile: _Profile, point: np.ndarray, step: np.ndarray, before: float) -> np.ndarray:
     """The point after the longest share of the step that does not lower the likelihood."""
-    step = step * min(1.0, LONGEST_STEP / np.abs(step).max())
+    longest = np.abs(step).max()
+    step = step * min(1.0, LONGEST_STEP / longest)
     for _ in range(20):
         candidate = point + step
         candidate[0] = min(max(candidate[0], LOWEST), profile.highest)
-        if profile.log_likelihood(candidate) >= before - 1e-12 * abs(before):
+        is_short = longest <= SHORT_STEP
+        if is_short or profile.log_likelihood(candidate) >= before - 1e-12 * abs(before):
             return candidate
         step = 0.5 * step
     return point

@@ -133,6 +133,9 @@ def finalize_information(run: Run, options: SolverOptions) -> bool:
     where its error, as the inverse magnifies it, is a small part of what standard errors may be
     off.
     """
+    if options.purpose != at.Purpose.RESULT:
+        # Nothing of its uncertainty is reported.
+        return True
     state, allowed = run.state, STANDARD_ERROR_SLACK * options.tol
     if not can_correct(run) and state[at.DECREMENT] <= allowed * allowed:
         # The last step has changed nothing that counts, and chunks have had nothing to settle.
