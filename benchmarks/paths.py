@@ -14,55 +14,14 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 import fastglm as fg
-
-Run = Callable[[], Any]
-#: The runs that every path has; all others are peers.
-OURS, YARDSTICK = "fastglm", "yardstick"
-
-
-@dataclass(frozen=True)
-class Path:
-    """One path.
-
-    Attributes
-    ----------
-    title : str
-    yardstick : str
-        What that is.
-    asked : float
-        Most time, in yardsticks.
-    n : int
-        Rows.
-    prepare : callable
-        ``prepare(n)`` gives what to run, by program: `OURS`, `YARDSTICK` and peers.
-    """
-
-    title: str
-    yardstick: str
-    asked: float
-    n: int
-    prepare: Callable[[int], dict[str, Run]]
-
-
-def _dense(n: int, p: int = 20) -> tuple[np.ndarray, np.ndarray]:
-    """A logistic problem with a constant column."""
-    rng = np.random.default_rng(1)
-    X = rng.normal(size=(n, p))
-    X[:, 0] = 1.0
-    eta = 0.3 * X[:, 1 : min(p, 6)].sum(axis=1)
-    return X, (rng.random(n) < 1.0 / (1.0 + np.exp(-eta))).astype(float)
-
-
-def _fit(y: np.ndarray, X: np.ndarray) -> Run:
-    return lambda: fg.GLM(y, X, family="binomial").fit()
+from benchmarks.path import OURS, YARDSTICK, Path, Run, by_arrays, by_formula, dense
+from benchmarks.paths_of_storage import PATHS_OF_STORAGE
 
 
 def _scikit_learn(y: np.ndarray, X: np.ndarray) -> dict[str, Run]:
@@ -75,23 +34,23 @@ def _scikit_learn(y: np.ndarray, X: np.ndarray) -> dict[str, Run]:
 
 
 def _middle(n: int, p: int) -> dict[str, Run]:
-    X, y = _dense(n, p)
-    fit = _fit(y, X)
+    X, y = dense(n, p)
+    fit = by_arrays(y, X)
     # Without scikit-learn the fit is its own yardstick, and misses what is asked.
     return {OURS: fit, YARDSTICK: next(iter(_scikit_learn(y, X).values()), fit)}
 
 
 def _aliased(n: int) -> dict[str, Run]:
-    X, y = _dense(n)
+    X, y = dense(n)
     more = np.column_stack([X, 2.0 * X[:, 3] + X[:, 4]])
-    return {OURS: _fit(y, more), YARDSTICK: _fit(y, X)} | _scikit_learn(y, more)
+    return {OURS: by_arrays(y, more), YARDSTICK: by_arrays(y, X)} | _scikit_learn(y, more)
 
 
 def _nearly_collinear(n: int) -> dict[str, Run]:
-    X, y = _dense(n)
+    X, y = dense(n)
     near = X.copy()
     near[:, 7] = X[:, 6] + 1e-5 * X[:, 7]
-    return {OURS: _fit(y, near), YARDSTICK: _fit(y, X)} | _scikit_learn(y, near)
+    return {OURS: by_arrays(y, near), YARDSTICK: by_arrays(y, X)} | _scikit_learn(y, near)
 
 
 def _categories(n: int) -> pd.DataFrame:
@@ -103,14 +62,10 @@ def _categories(n: int) -> pd.DataFrame:
     return pd.DataFrame({"y": y.astype(float), "x": x, **frame})
 
 
-def _by_formula(formula: str, frame: pd.DataFrame) -> Run:
-    return lambda: fg.glm(formula, frame, "binomial")
-
-
 def _aliased_codes(n: int) -> dict[str, Run]:
     frame = _categories(n)
-    full = _by_formula("y ~ g * h + x", frame)
-    return {OURS: _by_formula("y ~ g * h + coarse + x", frame), YARDSTICK: full}
+    full = by_formula("y ~ g * h + x", frame)
+    return {OURS: by_formula("y ~ g * h + coarse + x", frame), YARDSTICK: full}
 
 
 def _separated(n: int) -> dict[str, Run]:
@@ -120,7 +75,7 @@ def _separated(n: int) -> dict[str, Run]:
     frame["g"] = pd.Categorical(codes)
     apart = frame.assign(y=np.where(codes == 12, 0.0, frame.y))
     mixed = frame.assign(y=np.where(codes == 12, np.arange(n) // (n // 20) % 2, frame.y))
-    return {OURS: _by_formula("y ~ g + x", apart), YARDSTICK: _by_formula("y ~ g + x", mixed)}
+    return {OURS: by_formula("y ~ g + x", apart), YARDSTICK: by_formula("y ~ g + x", mixed)}
 
 
 def _glum(y: np.ndarray, frame: pd.DataFrame, formula: str) -> dict[str, Run]:
@@ -136,21 +91,21 @@ def _glum(y: np.ndarray, frame: pd.DataFrame, formula: str) -> dict[str, Run]:
 
 def _many_levels(n: int, n_levels: int) -> dict[str, Run]:
     rng = np.random.default_rng(3)
-    X, y = _dense(n)
+    X, y = dense(n)
     g = np.concatenate([np.arange(n_levels), rng.integers(0, n_levels, n - n_levels)])
     columns = {"y": y, "g": pd.Categorical(g), "x1": X[:, 1], "x2": X[:, 2]}
     frame = pd.DataFrame(columns)
-    runs = {OURS: _by_formula("y ~ g + x1 + x2", frame), YARDSTICK: _fit(y, X)}
+    runs = {OURS: by_formula("y ~ g + x1 + x2", frame), YARDSTICK: by_arrays(y, X)}
     return runs | _glum(y, frame, "g + x1 + x2")
 
 
 def _interaction(n: int) -> dict[str, Run]:
-    X, y = _dense(n)
+    X, y = dense(n)
     # Every cell has rows: as many levels as a quick look at few rows can fill.
     n_levels = min(50, max(2, int((n / 40) ** 0.5)))
     a, b = np.arange(n) % n_levels, np.arange(n) // n_levels % n_levels
     frame = pd.DataFrame({"y": y, "a": pd.Categorical(a), "b": pd.Categorical(b), "x": X[:, 1]})
-    runs = {OURS: _by_formula("y ~ a * b + x", frame), YARDSTICK: _fit(y, X)}
+    runs = {OURS: by_formula("y ~ a * b + x", frame), YARDSTICK: by_arrays(y, X)}
     return runs | _glum(y, frame, "a * b + x")
 
 
@@ -162,7 +117,7 @@ def _bases(n: int, basis: str, whole: bool = False) -> dict[str, Run]:
     frame = pd.DataFrame(x, columns=[f"x{k}" for k in range(10)]).assign(y=y)
     right = " + ".join(basis.format(name) for name in frame.columns[:10])
     design = fg.GLM.from_formula(f"y ~ {right}", frame, family="binomial").exog
-    runs = {OURS: _by_formula(f"y ~ {right}", frame), YARDSTICK: _fit(y, design)}
+    runs = {OURS: by_formula(f"y ~ {right}", frame), YARDSTICK: by_arrays(y, design)}
     return runs | _glum(y, frame, right)
 
 
@@ -183,7 +138,7 @@ def _spline_prediction(n: int, with_intervals: bool) -> dict[str, Run]:
 
 
 def _summary(n: int) -> dict[str, Run]:
-    X, y = _dense(n)
+    X, y = dense(n)
     model = fg.GLM(y, X, family="binomial")
     fits = []
 
@@ -196,7 +151,7 @@ def _summary(n: int) -> dict[str, Run]:
 
 
 def _prediction(n: int) -> dict[str, Run]:
-    X, y = _dense(n)
+    X, y = dense(n)
     fit = fg.GLM(y, X, family="binomial").fit()
     runs: dict[str, Run] = {
         OURS: lambda: fit.get_prediction(X).summary_frame(),
@@ -211,20 +166,20 @@ def _prediction(n: int) -> dict[str, Run]:
 
 
 def _profile(n: int) -> dict[str, Run]:
-    X, y = _dense(n)
+    X, y = dense(n)
     fit = fg.GLM(y, X, family="binomial").fit()
-    return {OURS: lambda: fit.conf_int(method="profile"), YARDSTICK: _fit(y, X)}
+    return {OURS: lambda: fit.conf_int(method="profile"), YARDSTICK: by_arrays(y, X)}
 
 
 def _dropped_terms(n: int) -> dict[str, Run]:
-    X, y = _dense(n, 9)
+    X, y = dense(n, 9)
     frame = pd.DataFrame(X[:, 1:], columns=[f"x{k}" for k in range(8)]).assign(y=y)
     fit = fg.glm("y ~ " + " + ".join(frame.columns[:8]), frame, "binomial")
     return {OURS: fit.drop1, YARDSTICK: fit.model.fit}
 
 
 def _tweedie(n: int) -> dict[str, Run]:
-    X, _ = _dense(n)
+    X, _ = dense(n)
     rng = np.random.default_rng(3)
     number = rng.poisson(np.exp(0.3 * X[:, 1:6].sum(axis=1)))
     y = np.where(number > 0, rng.gamma(2.0 * np.maximum(number, 1), 0.5), 0.0)
@@ -343,6 +298,7 @@ PATHS = (
     Path("drop1 of 8 terms, 1e6 rows", "the fit", 6.0, 1_000_000, _dropped_terms),
     Path("Tweedie with its power, 1e6 x 20", "the power given", 3.0, 1_000_000, _tweedie),
     Path("a new process, 20,000 x 5", "importing numba", 2.0, 20_000, _new_process),
+    *PATHS_OF_STORAGE,
 )
 
 
@@ -390,7 +346,7 @@ def main() -> None:
     )
     for path in PATHS:
         if arguments.only in path.title:
-            n = max(1_000, path.n // arguments.divisor)
+            n = min(path.n, max(1_000, path.n // arguments.divisor))
             print("\n".join(lines(path, measure(path, n, arguments.rounds))), flush=True)
 
 
