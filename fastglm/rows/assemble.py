@@ -65,9 +65,8 @@ def assembled(
     else:
         values = values if rest["response_levels"] is not None else _finite(values)
         summary = summarize(values.reshape(-1))
-    first = None
-    if parts is not NO_OFFSETS:
-        first = parts.total(Log() if family is None else family.link)
+    link = Log() if family is None else family.link
+    first = None if parts is NO_OFFSETS else parts.total(link)
     known = {
         "response": values,
         "designs": designs,

@@ -97,10 +97,7 @@ def read_arrays(
         response = response.take(keep) if isinstance(response, Categories) else response[keep]
         columns = {k: v[keep] for k, v in columns.items()}
         index = None if index is None else index[keep]
-    if of_family and isinstance(response, np.ndarray) and is_plain(response):
-        values, levels = response, None
-    else:
-        values, levels = rule_of(takes).coded(response, shown_name)
+    values, levels = _coded(response, shown_name, takes)
     return assembled(
         values,
         designs,
@@ -191,6 +188,15 @@ def rule_of(takes: Family | ResponseRule) -> ResponseRule:
     if isinstance(takes, Family):
         return _rule_of(type(takes).__name__, takes.takes_two_levels)
     return takes
+
+
+def _coded(
+    response: Column, name: str, takes: Family | ResponseRule
+) -> tuple[np.ndarray, tuple[Any, ...] | None]:
+    """The numbers that the model reads, and the levels they stand for or None."""
+    if isinstance(takes, Family) and isinstance(response, np.ndarray) and is_plain(response):
+        return response, None
+    return rule_of(takes).coded(response, name)
 
 
 @lru_cache(maxsize=64)
