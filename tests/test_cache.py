@@ -120,7 +120,8 @@ def test_a_fit_and_its_summary_load_nothing_that_takes_longer_than_they_do(fitte
 def test_the_cache_has_machine_code_and_no_intermediate_code(fitted):
     for path in fitted.cache.rglob("*.nbc"):
         _, ((_, _, (machine_code, intermediate)), *_) = pickle.loads(path.read_bytes())
-        assert len(intermediate) < 2_000 < len(machine_code)
+        assert machine_code
+        assert len(intermediate) < 2_000
 
 
 @pytest.mark.parametrize("collects", [True, False])

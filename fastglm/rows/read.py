@@ -12,9 +12,10 @@ import numpy as np
 from fastglm.arguments import checked_choice
 from fastglm.design.formula.fitted_formula import FittedFormula, FrameDesign
 from fastglm.design.formula.response import NUMBERS, ResponseRule, read_response
-from fastglm.design.frames.frames import Categories, Column, Frame, is_frame, is_plain
+from fastglm.design.frames.frames import Categories, Column, Frame, is_frame
 from fastglm.design.frames.labels import row_labels
 from fastglm.design.frames.missing import missing_design_rows, missing_rows, rows_text
+from fastglm.design.frames.whole_numbers import is_plain
 from fastglm.design.matrix.arrays import design_from_array
 from fastglm.design.matrix.parts import Design
 from fastglm.design.matrix.take import take_rows

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from fastglm.design.frames.frames import is_plain, native_numbers, with_nan
+from fastglm.design.frames.frames import native_numbers, with_nan
 from fastglm.design.frames.missing import rows_text
-from fastglm.design.frames.whole_numbers import require_exact, require_exact_objects
+from fastglm.design.frames.whole_numbers import is_plain, require_exact, require_exact_objects
 from fastglm.errors import DataError, MissingValueError, ModelError
 from fastglm.families import summarize
 from fastglm.families.links import Link

@@ -14,7 +14,6 @@ from fastglm.design.frames.frames import (
     Frame,
     categorize,
     is_frame,
-    is_plain,
     is_series,
     native_numbers,
     read_column,
@@ -22,7 +21,7 @@ from fastglm.design.frames.frames import (
     with_nan,
 )
 from fastglm.design.frames.missing import require_finite
-from fastglm.design.frames.whole_numbers import require_exact
+from fastglm.design.frames.whole_numbers import is_plain, require_exact
 from fastglm.errors import DataError, FormulaError
 
 __all__ = ["CATEGORIES", "NUMBERS", "ResponseRule", "evaluate_response", "read_response"]

@@ -44,7 +44,6 @@ __all__ = [
     "Level",
     "categorize",
     "is_frame",
-    "is_plain",
     "is_series",
     "native_numbers",
     "not_found_text",
@@ -271,11 +270,6 @@ def _read_array(values: np.ndarray, name: str) -> Column:
     if values.dtype.kind in "UT":
         return factorize(values, name)
     raise _unusable(name, values.dtype)
-
-
-def is_plain(values: Any) -> bool:
-    """Whether it is an array of float64 as kernels read them, not masked and of no other type."""
-    return type(values) is np.ndarray and values.dtype == np.float64
 
 
 def native_numbers(values: np.ndarray) -> np.ndarray:

@@ -9,12 +9,23 @@ import numpy as np
 
 from fastglm.errors import DataError
 
-__all__ = ["as_double", "require_exact", "require_exact_objects", "require_told_apart"]
+__all__ = [
+    "as_double",
+    "is_plain",
+    "require_exact",
+    "require_exact_objects",
+    "require_told_apart",
+]
 
 #: Up to here every whole number is a double; half of it, so that rounding does not matter.
 LARGE = 2**52
 #: Distances between neighbouring doubles that values must span for rounding not to show.
 ENOUGH_SPACINGS = 1e8
+
+
+def is_plain(values: Any) -> bool:
+    """Whether it is an array of float64 as kernels read them, not masked and of no other type."""
+    return type(values) is np.ndarray and values.dtype == np.float64
 
 
 def require_exact(values: Any, name: str) -> None:

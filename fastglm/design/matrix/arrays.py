@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import scipy
 
-from fastglm.design.frames.frames import is_plain, native_numbers, unmasked
-from fastglm.design.frames.whole_numbers import require_exact
+from fastglm.design.frames.frames import native_numbers, unmasked
+from fastglm.design.frames.whole_numbers import is_plain, require_exact
 from fastglm.design.matrix.one_hot import MIN_COLUMNS, coded_parts
 from fastglm.design.matrix.parts import Dense, Design, Sparse
 from fastglm.errors import DataError
