@@ -1,5 +1,7 @@
 """Families and links, their compiled row blocks, and the registries of both."""
 
+from typing import TYPE_CHECKING
+
 from fastglm.families import links
 from fastglm.families.catalogue import FAMILIES
 from fastglm.families.custom import CustomFamily
@@ -21,6 +23,7 @@ from fastglm.families.members import (
     Tweedie,
 )
 from fastglm.families.resolve import resolve_family
+from fastglm.pointers import FAMILY_NAMES, pointing_module
 
 __all__ = [
     "FAMILIES",
@@ -47,6 +50,9 @@ __all__ = [
     "resolve_link",
     "summarize",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = pointing_module(__name__, __all__, FAMILY_NAMES)
 
 
 def __dir__() -> list[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
 from fastglm.errors import ModelError
+from fastglm.pointers import OTHER_FAMILIES
 
 __all__ = [
     "CUSTOM_FAMILIES",
@@ -29,6 +30,8 @@ FAMILY_SYNONYMS = {
     "nb": "negative_binomial",
     "negbin": "negative_binomial",
     "bernoulli": "binomial",
+    "negbinomial": "negative_binomial",
+    "nbinom": "negative_binomial",
 }
 #: Every link, a class, by the name R gives it.
 LINKS: dict[str, Any] = {}
@@ -54,10 +57,28 @@ def family_class(name: str) -> Any:
     asked = plain_name(name)
     found = {plain_name(known): known for known in FAMILIES} | FAMILY_SYNONYMS
     if asked not in found:
-        close = get_close_matches(asked, found, n=1)
-        hint = f"did you mean {found[close[0]]!r}? " if close else ""
+        hint = _other_family(name, asked) or _like(asked, found)
         raise ModelError(f"unknown family {name!r}; {hint}known families: {', '.join(FAMILIES)}")
     return FAMILIES[found[asked]]
+
+
+def _like(asked: str, found: Mapping[str, str]) -> str:
+    close = get_close_matches(asked, found, n=1)
+    return f"did you mean {found[close[0]]!r}? " if close else ""
+
+
+def _other_family(name: str, asked: str) -> str:
+    """What to give for another library's name of a model, a link, or a family with arguments."""
+    if asked in OTHER_FAMILIES:
+        return f"{OTHER_FAMILIES[asked]}; "
+    called, _, arguments = name.partition("(")
+    of = {plain_name(known): family for known, family in FAMILIES.items()}.get(plain_name(called))
+    if of is not None and arguments.strip(" )"):
+        return f"give arguments to the family itself, as fastglm.families.{of.__name__}(...); "
+    links = {plain_name(link): link for link in LINKS}
+    if asked in links:
+        return f"that is a link: give the family, and link={links[asked]!r}; "
+    return ""
 
 
 def link_class(name: str) -> Any:
@@ -72,7 +93,8 @@ def link_class(name: str) -> Any:
     found = {plain_name(link.__name__): link for link in LINKS.values()}
     found |= {plain_name(known): link for known, link in LINKS.items()}
     if asked not in found:
-        raise ModelError(f"unknown link {name!r}; known links: {', '.join(LINKS)}")
+        hint = _like(asked, {plain_name(known): known for known in LINKS})
+        raise ModelError(f"unknown link {name!r}; {hint}known links: {', '.join(LINKS)}")
     return found[asked]
 
 

@@ -22,6 +22,7 @@ from fastglm.plots.style import (
     BLUE,
     GREY,
     MOST_POINTS,
+    ORANGE,
     VERMILION,
     cloud,
     few_ticks,
@@ -30,7 +31,6 @@ from fastglm.plots.style import (
     new_axes,
     picture,
     short_label,
-    smooth_line,
     tidy,
     weighted_means,
 )
@@ -56,7 +56,8 @@ def added_variable(
 
     Both axes are what the other columns leave: of the column, by a regression with the weights of
     the fit, and of the response, by the model without it. The line is the least-squares line; rows
-    far to either side decide what the coefficient is. R's package car calls it ``avPlots``.
+    far to either side decide what the coefficient is. Many rows are drawn as means of groups, with
+    two standard errors. R's package car calls it ``avPlots``.
 
     Parameters
     ----------
@@ -88,8 +89,11 @@ def added_variable(
     number = column_named(fit, column)
     x, y = added(fit, number, kind)
     ax = new_axes(ax)
-    cloud(ax, x, y)
     use = np.isfinite(x) & np.isfinite(y)
+    if x.size <= MOST_POINTS:
+        cloud(ax, x, y)
+    else:
+        _means_by(ax, x[use], y[use], np.ones(int(use.sum())))
     slope = float(x[use] @ y[use] / (x[use] @ x[use]))
     ends = np.array([x[use].min(), x[use].max()])
     ax.plot(ends, slope * ends, color=VERMILION, linewidth=1.8)
@@ -138,24 +142,28 @@ def ceres_residuals(fit: Fit, column: str | int, ax: Axes | None = None) -> Axes
     x, values = values_of_column(fit, number), residuals_by_ceres(fit, number)
     (weight,) = fit.row_values(row_buffers.WEIGHT)
     values = values - np.average(values, weights=weight)
-    group = quantile_groups(x, np.ones(x.size), MOST_GROUPS)
-    centre = np.bincount(group, x) / np.bincount(group)
-    level, error = weighted_means(values, weight, group)
     ax = new_axes(ax)
-    ax.errorbar(
-        centre, level, yerr=2.0 * error, fmt="o", color=VERMILION, markersize=4.5, linewidth=1.0,
-        label="mean residuals, ± 2 standard errors",
-    )  # fmt: skip
+    _means_by(ax, x, values, weight)
     ends = np.array([x.min(), x.max()])
     line = float(fit.estimates[number]) * (ends - np.average(x, weights=weight))
     ax.plot(ends, line, color=BLUE, linewidth=2, label="fitted")
-    smooth_line(ax, x, values, color=GREY, linewidth=1.2, linestyle="--", label="smooth")
     few_ticks(ax)
     few_ticks(ax, "y")
     name = short_label(fit.names[number])
     tidy(ax, f"CERES residuals of {name}", name, "effect + residual")
     legend_above(ax)
     return ax
+
+
+def _means_by(ax: Axes, x: np.ndarray, values: np.ndarray, weight: np.ndarray) -> None:
+    """Means of groups of equally many rows by x, with two standard errors."""
+    group = quantile_groups(x, np.ones(x.size), MOST_GROUPS)
+    centre = np.bincount(group, x) / np.bincount(group)
+    level, error = weighted_means(values, weight, group)
+    ax.errorbar(
+        centre, level, yerr=2.0 * error, fmt="o", color=ORANGE, markersize=4.5, linewidth=1.0,
+        label="mean residuals, ± 2 standard errors",
+    )  # fmt: skip
 
 
 @picture

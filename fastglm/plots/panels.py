@@ -207,9 +207,11 @@ def _cooks_contours(
             drawn = True
             for side in (contour, -contour):
                 ax.plot(at, side, "--", color=VERMILION, linewidth=1.0)
+            # A contour that ends at the upper edge has its name below it.
+            is_high = contour[-1] > 0.93 * limits[1]
             ax.annotate(
-                f"Cook {level:g}", (at[-1], contour[-1]), xytext=(-3, 3), ha="right",
-                textcoords="offset points", color=VERMILION, fontsize=8,
+                f"Cook {level:g}", (at[-1], contour[-1]), xytext=(-3, -12 if is_high else 3),
+                ha="right", textcoords="offset points", color=VERMILION, fontsize=8,
             )  # fmt: skip
     if not drawn:
         text = f"Cook's distances: all below {COOKS[0]:g}, at most {largest:.2g}"

@@ -8,12 +8,24 @@ from fastglm.pointers.describe import (
     describe_option,
     pointing_module,
 )
-from fastglm.pointers.tables import MIXED, MODELS, OPTIONS, PACKAGE, PLOTS, RESULTS, RETURNED
+from fastglm.pointers.tables import (
+    FAMILY_NAMES,
+    MIXED,
+    MODELS,
+    OPTIONS,
+    OTHER_FAMILIES,
+    PACKAGE,
+    PLOTS,
+    RESULTS,
+    RETURNED,
+)
 
 __all__ = [
+    "FAMILY_NAMES",
     "MIXED",
     "MODELS",
     "OPTIONS",
+    "OTHER_FAMILIES",
     "PACKAGE",
     "PLOTS",
     "RESULTS",

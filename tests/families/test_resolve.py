@@ -101,3 +101,43 @@ def test_a_misspelt_family_is_suggested(typo, meant):
         resolve_family(typo)
     with pytest.raises(ModelError, match="unknown family 'zzz'; known families: gaussian"):
         resolve_family("zzz")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("logit", 'give family="binomial", whose link is the logit'),
+        ("Probit", 'give family="binomial" and link="probit"'),
+        ("ols", 'give family="gaussian"'),
+        ("multinomial", "that is fastglm.MNLogit"),
+        ("beta", "that is fastglm.BetaModel"),
+        ("log", "that is a link: give the family, and link='log'"),
+        (
+            "Tweedie(1.5)",
+            r"to the family itself, as fastglm.families.Tweedie\(...\)",
+        ),
+        ("binomial(link='probit')", r"as fastglm.families.Binomial\(...\)"),
+    ],
+)
+def test_names_of_models_and_links_lead_to_families(name, told):
+    with pytest.raises(ModelError, match=f"unknown family .*{told}; known families: gaussian"):
+        resolve_family(name)
+
+
+def test_a_misspelt_link_is_suggested():
+    with pytest.raises(ModelError, match="unknown link 'logitt'; did you mean 'logit'"):
+        resolve_family("binomial", "logitt")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("poisson", "use fg.families.Poisson"),
+        ("Normal", "use fg.families.Gaussian"),
+        ("logit", "use fg.families.links.Logit"),
+        ("Binomal", "did you mean 'Binomial'"),
+    ],
+)
+def test_other_names_in_the_module_of_families(name, told):
+    with pytest.raises(AttributeError, match=f"fastglm.families has no '{name}': {told}"):
+        getattr(families, name)

@@ -6,6 +6,7 @@ import pytest
 import fastglm as fg
 from fastglm import plots
 from fastglm.errors import ModelError
+from fastglm.inference.evaluation.groups import quantile_groups
 from fastglm.inference.rows.added_variables import added_variable, ceres_residuals
 
 
@@ -51,6 +52,15 @@ def test_many_rows_have_few_bubbles(frame):
     many = fg.glm("won ~ age", frame.loc[np.tile(frame.index, 5)].reset_index(), "binomial")
     ax = plots.influence(many)
     assert sorted(len(each.get_offsets()) for each in ax.collections)[0] == 50
+
+
+def test_many_rows_are_means_of_groups(frame):
+    many = fg.glm("won ~ age", frame.loc[np.tile(frame.index, 5)].reset_index(), "binomial")
+    ax = plots.added_variable(many, "age")
+    x, y = added_variable(many, 1)
+    (points,) = [line for line in ax.lines if line.get_marker() == "o"]
+    group = quantile_groups(x, np.ones(x.size), 40)
+    np.testing.assert_allclose(points.get_ydata(), np.bincount(group, y) / np.bincount(group))
 
 
 def test_statsmodels_names_give_the_figure(counts):
