@@ -227,7 +227,8 @@ def _figures(
     """Pictures of a section beside each other; `step` is called after each."""
     parts = []
     for draw, caption in drawings:
-        with left_out.part(f"the picture of {caption[0].lower()}{caption[1:].rstrip('.')}"):
+        shown = caption.partition(":")[0].rstrip(".")
+        with left_out.part(f"the picture of {shown[0].lower()}{shown[1:]}"):
             parts.append(figure_html(draw, caption))
         step()
     if not parts:
@@ -244,15 +245,22 @@ def _drawings(fit: Fit, left_out: LeftOut) -> Iterator[tuple[str, list[tuple[Dra
         return
 
     yield "Fit on these rows", [
-        (partial(_call, plots.calibration, fit), "Groups of rows of similar fitted mean."),
-        (partial(_call, plots.lift, fit), "How far the model tells rows apart."),
-        (partial(_call, plots.binned_residuals, fit), "Mean residuals of finer groups."),
+        (partial(_call, plots.calibration, fit),
+         "Groups of rows of similar fitted mean: on the line, in the band."),
+        (partial(_call, plots.lift, fit), "How far the model tells rows apart: both curves agree."),
+        (partial(_call, plots.binned_residuals, fit),
+         "Mean residuals of finer groups: 19 of 20 are in the band."),
         *([(partial(_call, plots.roc, fit), "Successes found at the price of false alarms.")]
           if fit.family.takes_two_columns else []),
         (partial(_call, plots.coefficients, fit, standardize=True),
          "Estimates with 95% intervals, of numbers per standard deviation."),
     ]  # fmt: skip
-    captions = ("Residuals.", "Their distribution.", "Their spread.", "Leverage.")
+    captions = (
+        "Residuals: no pattern is left if the model is right.",
+        "Their distribution: points in the band are as the model has them.",
+        "Their spread: the curve is level if variances are right.",
+        "Leverage: rows beyond a contour decide the fit by themselves.",
+    )
     panels = _Panels(fit)
     residuals: list[tuple[Drawing, str]]
     residuals = [(partial(panels.draw, k), text) for k, text in enumerate(captions)]
