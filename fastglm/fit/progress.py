@@ -6,7 +6,7 @@ import threading
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from fastglm.passes.told import PassSoFar
+from fastglm.passes.pass_progress import PassSoFar
 
 if TYPE_CHECKING:
     from typing import Self

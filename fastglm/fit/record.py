@@ -14,10 +14,10 @@ from fastglm.design.frames.categories import Level
 from fastglm.design.frames.labels import label_rows
 from fastglm.errors import Status
 from fastglm.families import Family
-from fastglm.families.links import Link
 from fastglm.fit.base import FitBase
 from fastglm.fit.family_parameters import FamilyParameters
 from fastglm.fit.likelihood import NullFit, log_likelihood, null_fit
+from fastglm.fit.one_design import OneDesign
 from fastglm.fit.outcomes import OneOutcome, named_prediction
 from fastglm.fit.ratios import ratio_name
 from fastglm.fit.roots import covariance_root, trusted_root
@@ -36,7 +36,7 @@ __all__ = ["Fit"]
 @on_demand("information_inverse", "covariance", "inverse_information_factor")
 @fast_init
 @dataclass(frozen=True, eq=False)
-class Fit(FitBase, FamilyParameters):
+class Fit(FitBase, FamilyParameters, OneDesign):
     """The record of one fitted model, whose fields `fastglm.Results` explains."""
 
     lazy_numbers: ClassVar[tuple[str, ...]] = ("null_deviance", "llf", "llnull")
@@ -120,27 +120,6 @@ class Fit(FitBase, FamilyParameters):
     def outcomes(self, which: str = "mean") -> OneOutcome:
         """See `FitBase.outcomes`."""
         return OneOutcome(self, named_prediction(which, ("mean", "linear")) == "mean")
-
-    # -- what new rows need to know
-
-    #: Whether an exposure can be given: a link other than the logarithm refuses it.
-    takes_exposure: ClassVar[bool] = True
-    names_of_designs: ClassVar[tuple[str, ...]] = ("X",)
-
-    @property
-    def fitted_formulas(self) -> tuple[FittedFormula | None, ...]:
-        """That of the one design."""
-        return (self.fitted_formula,)
-
-    @property
-    def n_columns(self) -> tuple[int, ...]:
-        """Columns of the one design."""
-        return (len(self.names),)
-
-    @property
-    def link_of_offset(self) -> Link:
-        """On whose scale an offset is."""
-        return self.family.link
 
     # -- what comparisons of models need to know
 

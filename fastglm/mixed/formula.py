@@ -1,4 +1,4 @@
-"""Random terms of a formula, ``(1 + x | g)``, cut out before the rest goes to formulaic's parser.
+"""Random terms of a formula, ``(1 + x | g)``, removed before formulaic parses the rest.
 
 formulaic has no bar inside parentheses. A small tokenizer splits the right side at its top-level
 plus signs; a piece that is one parenthesis with a bar in it is a random term, and both sides of its
@@ -33,7 +33,7 @@ class RandomTerm:
     columns : str
         Their formula, ``"~ 1 + x"``.
     factors : tuple of Expression
-        Whose combinations that occur are the levels.
+        The levels are the combinations that occur in the data.
     structure : {"us", "diag", "cs", "ar1"}
         Of their covariance: unstructured, diagonal, compound symmetry, first-order autoregressive.
     text : str
@@ -99,7 +99,7 @@ def split_formula(text: str, columns: Sequence[str]) -> tuple[str, tuple[RandomT
     response = parse_formula(f"{left} ~ 1", columns).response
     used |= set(() if response is None else response.columns)
     without = f"{left}{tilde} {_without_dot(rest, columns, used)}"
-    # lme4 and glmmTMB take this; the passes over rows need a column.
+    # lme4 and glmmTMB accept this; the passes over rows need a column.
     if not parse_formula(without, columns).terms:
         raise FormulaError(
             f"'{text}' has no fixed term, and a mixed model needs one: leave the intercept in."
@@ -179,7 +179,7 @@ def _bars(piece: str) -> list[tuple[int, int, str]]:
 
 
 def _closes_at(piece: str) -> int:
-    """Where the parenthesis that opens the piece is closed."""
+    """Position of the parenthesis that closes the one at the start of the piece."""
     depth = 0
     for match in _TOKEN.finditer(piece):
         token = match.group(2)
@@ -195,7 +195,7 @@ def _closes_at(piece: str) -> int:
 def _write_out(
     structure: str, left: str, right: str, correlated: bool, text: str, columns: Sequence[str]
 ) -> list[RandomTerm]:
-    """A term for each grouping factor, and for ``||`` for each summand of the left side.
+    """A term for each grouping factor; with ``||`` one for each summand of the left side too.
 
     As in lme4, a categorical column left of ``||`` keeps correlations between its levels; `diag`
     has none.
@@ -224,7 +224,7 @@ def _written(term: Term) -> str:
 
 
 def _without_dot(rest: str, columns: Sequence[str], used: set[str]) -> str:
-    """The fixed part with ``.`` written out: every column that nothing else uses."""
+    """The fixed part with ``.`` replaced by all columns that are not used elsewhere."""
     if not _DOT.search(rest):
         return rest
     others = [f"`{name}`" for name in columns if name not in used]
@@ -234,7 +234,7 @@ def _without_dot(rest: str, columns: Sequence[str], used: set[str]) -> str:
 def statsmodels_terms(
     groups: Any, re_formula: str | None, vc_formula: Mapping[str, str] | None
 ) -> str:
-    """Arguments as statsmodels has them, as terms of a formula."""
+    """Terms of a formula from statsmodels' arguments."""
     if not isinstance(groups, str):
         raise ModelError("groups= names a column of the data frame.")
     if not (groups.isidentifier() or groups.startswith("`")):

@@ -40,7 +40,7 @@ BUFFERS = (
 
 @dataclass(frozen=True)
 class Parameters:
-    """What the criterion is a function of.
+    """Arguments of the criterion.
 
     Attributes
     ----------
@@ -88,11 +88,11 @@ class LaplaceProblem:
     extra: str
     normaliser: object
     n_threads: int
-    #: Modes of the last evaluation, where the next begins.
+    #: Modes of the last evaluation, the start of the next.
     warm: tuple[np.ndarray, np.ndarray] | None = None
-    #: H there.
+    #: H at these modes.
     warm_factor: Factor | None = None
-    #: Numbers of rows that no state needs any more: new memory costs more than to fill it.
+    #: Arrays of rows that no state needs any more: allocation costs more than filling them.
     spare: list[np.ndarray] = field(default_factory=list)
 
     @cached_property
@@ -101,7 +101,7 @@ class LaplaceProblem:
         return bool(self.offset.any())
 
     def run(self, kernel, *arguments) -> None:  # type: ignore[no-untyped-def]
-        """A kernel over all chunks of levels."""
+        """Run a kernel over all chunks of levels."""
         over_rows(kernel, self.layout, self.n_threads, *arguments)
 
     def fixed_eta(self, beta: np.ndarray) -> np.ndarray:
@@ -116,7 +116,7 @@ class LaplaceProblem:
         return self.fixed.score(self.as_given(residual, self.fixed.room(residual)))
 
     def as_given(self, values: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-        """Numbers of rows, (..., n), brought from the order of levels to that of the data."""
+        """Values of rows, (..., n), from the order of levels to that of the data."""
         out = np.empty_like(values) if out is None else out
         planes, to = np.atleast_2d(values), np.atleast_2d(out)
         self.run(row_passes.as_given, self.layout.start, self.layout.place, planes, to)
@@ -162,7 +162,7 @@ class LaplaceProblem:
         return Rows(inside, *values)
 
     def give_back(self, rows: Rows) -> None:
-        """Let others use the memory of numbers that are of no use any more."""
+        """Release arrays that are not needed any more for reuse."""
         self.spare.append(rows.deviance.base)  # type: ignore[arg-type]
 
     def respond_bend(self, state: LaplaceState) -> np.ndarray:
@@ -187,7 +187,7 @@ class LaplaceProblem:
 
 
 class LaplaceState(ModeSearch):
-    """The criterion and all that follows from it at one point.
+    """Criterion, gradient and their parts at one point.
 
     Parameters
     ----------
@@ -232,7 +232,7 @@ class LaplaceState(ModeSearch):
         return sums if sums.found else None
 
     def _finite(self, value: float) -> float:
-        """The criterion, without what is constant so far."""
+        """The criterion without its constant terms."""
         constant, _ = self.problem.normaliser(self.parameters.log_extra)  # type: ignore[operator]
         value -= 2.0 * constant
         return value if math.isfinite(value) else math.inf
@@ -258,7 +258,7 @@ class LaplaceState(ModeSearch):
 
     @cached_property
     def observed_factor(self) -> Factor:
-        """H of observed weights, which say how modes move."""
+        """H of observed weights, which gives the derivatives of the modes."""
         if self.problem.observed or self.problem.derivatives.family.has_canonical_link:
             return self.factor
         products = Products(self.layout, self.rows.observed, self.problem.n_threads)
@@ -281,7 +281,7 @@ class LaplaceState(ModeSearch):
         )  # fmt: skip
         return target
 
-    # What quadrature replaces: derivatives of the determinant in Z'WZ, of the sum over nodes in
+    # Quadrature overrides these: derivatives of the determinant in Z'WZ, of the sum over nodes in
     # the modes, and the rows' scores.
 
     def _determinant_inverse(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -346,7 +346,7 @@ class LaplaceState(ModeSearch):
 
     @property
     def fixed_residual(self) -> np.ndarray:
-        """Derivatives of the criterion in what the coefficients give each row, (n,)."""
+        """Derivatives of the criterion in the fixed part of each row's linear predictor, (n,)."""
         return self.working_residual
 
     @cached_property
@@ -356,7 +356,7 @@ class LaplaceState(ModeSearch):
 
     @property
     def column_weight(self) -> np.ndarray:
-        """Less the derivatives of the rows' scores in what the coefficients give them, (n,)."""
+        """Negative derivatives of the rows' scores in their fixed part, (n,)."""
         return self.rows.observed
 
     @property

@@ -1,9 +1,9 @@
-"""Random effects as the kernels read them: rows by level of the largest factor, and a remainder.
+"""Arrays of random effects for the kernels: rows by level of the largest factor, and a remainder.
 
 The factor with most effects is eliminated level by level; the effects of all others, the
 remainder, are columns of a symmetric matrix that is dense inside each of its components, sets of
 levels that share rows. Nested factors have a component for every level of the outermost, so that
-nothing fills in. Bates & DebRoy (2004), "Linear mixed models and penalized least squares".
+there is no fill-in. Bates & DebRoy (2004), "Linear mixed models and penalized least squares".
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from fastglm.mixed.covariances import Structure
 
 __all__ = ["Block", "Layout", "Term"]
 
-#: Rows of a chunk: chunks depend on the data alone, and sums are added in their order. Of several
-#: factors there are fewer, as each has sums over the remainder of its own.
+#: Rows of a chunk. Chunks depend on the data alone and are added in order. With several factors
+#: they are larger, as each has partial sums over the remainder of its own.
 CHUNK_ROWS = 16_384
 CHUNK_ROWS_OF_SEVERAL = 65_536
-#: Most bytes for the sums over the remainder that each chunk has of its own.
+#: Most bytes of the partial sums over the remainder, one set a chunk.
 CHUNK_BYTES = 64_000_000
-#: Most entries of the remainder's matrix, three of which are held: 2.4 GB.
+#: Most entries of the remainder's matrix; three copies take 2.4 GB.
 MOST_ENTRIES = 100_000_000
 
 
 @entry
 def sort_rows(codes, start, order):
-    """Numbers of rows by code into `order`, and where those of each code begin into `start`."""
+    """Write row numbers sorted by code into `order`, the first place of each code into `start`."""
     for i in range(codes.size):
         start[codes[i] + 1] += 1
     for j in range(1, start.size):
@@ -82,7 +82,7 @@ class Block:
     codes : ndarray, shape (n,), int64
         Of the rows; every level has one.
     columns : ndarray, shape (n, k)
-        What the effects of a level are multiplied by.
+        Multipliers of the effects of a level.
     terms : tuple of Term
     """
 
@@ -241,7 +241,7 @@ class Layout:
         return n_components, found[self.q :].astype(np.int64)
 
     def _find_pairs(self, others: Sequence[Block]) -> None:
-        """Which levels of the other blocks meet which of the first, and where rows find them."""
+        """Pairs of levels, of the first block and another, that share rows, and their places."""
         code = self.blocks[0].codes[self.order]
         self.local = np.empty((self.n_rows, len(others)), dtype=np.int64)
         found, base = [], np.zeros(self.q, dtype=np.int64)
@@ -272,7 +272,7 @@ class Layout:
         self.cross_column = np.repeat(self.pair_column, width) + within
 
     def _cut_chunks(self) -> np.ndarray:
-        """Levels where chunks begin: about as many rows each, and few enough for their sums."""
+        """Levels where chunks begin: about as many rows each, and few enough for partial sums."""
         bytes_each = 8 * max(self.n_entries + self.rest_size, 1)
         rows_each = CHUNK_ROWS_OF_SEVERAL if self.rest_size else CHUNK_ROWS
         most = max(1, min(self.n_rows // rows_each, CHUNK_BYTES // bytes_each))
@@ -296,7 +296,7 @@ class Layout:
         return np.diff(self.component_first)
 
     def large_components(self, small: int) -> list[tuple[slice, int]]:
-        """Places in the flat matrix, and sizes, of components of more than `small` columns."""
+        """Offsets in the flat matrix and sizes of components of more than `small` columns."""
         area = np.concatenate([[0], np.cumsum(self._sizes**2)])
         return [
             (slice(int(area[c]), int(area[c + 1])), int(self._sizes[c]))
@@ -332,7 +332,7 @@ class Layout:
         return [slice(a, b) for a, b in itertools.pairwise(ends)]
 
     def start_theta(self) -> np.ndarray:
-        """Where every Lambda is the identity, (m,)."""
+        """Theta for which every Lambda is the identity, (m,)."""
         return np.concatenate([term.structure.start() for _, term in self.theta_order])
 
     def theta_names(self) -> tuple[str, ...]:
@@ -344,7 +344,7 @@ class Layout:
         )
 
     def canonical(self, theta: np.ndarray) -> np.ndarray:
-        """The same covariances with standard deviations that are not negative."""
+        """Theta of the same covariances with non-negative standard deviations."""
         parts = zip(self.theta_order, self.split(theta), strict=True)
         return np.concatenate([term.structure.canonical(part) for (_, term), part in parts])
 

@@ -35,7 +35,7 @@ class LinearProblem:
     log_weights : float
         Sum of the logarithms of the prior weights.
     log_scale : float
-        What log det X' V^-1 X of the columns as given is more than that of standardised ones.
+        log det X' V^-1 X of the columns as given, less that of standardised ones.
     reml : bool
     """
 
@@ -52,13 +52,13 @@ class LinearProblem:
         self.layout, self.products, self.columns = layout, products, columns
         self.nobs, self.reml = nobs, reml
         self.p = columns.own.shape[2] - 1
-        #: What neither theta nor the columns' sums change of the criterion.
+        #: Constant part of the criterion.
         self.constant = (log_scale if reml else 0.0) - log_weights
-        #: What the residual sum of squares is divided by.
+        #: Divisor of the residual sum of squares.
         self.df = nobs - (self.p if reml else 0)
 
     def at(self, theta: np.ndarray) -> LinearState:
-        """The criterion at theta and what it is made of."""
+        """The criterion at theta, with its parts."""
         return LinearState(self, theta)
 
     def criterion(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
@@ -73,7 +73,7 @@ class LinearProblem:
                 return math.inf, np.zeros_like(theta)
 
     def _by_level(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
-        """The same for a single factor, by two visits of every level."""
+        """Criterion and gradient for a single factor, in two passes over the levels."""
         layout = self.layout
         own, columns = self.products.own, self.columns.own
         k, size, n_chunks = layout.k, self.p + 1, layout.chunks.size - 1
@@ -132,7 +132,7 @@ class LinearState:
         self.factors = problem.layout.factors(self.theta)
         self.factor = Factor(problem.products, self.factors)
         found = Schur.of(self.factor, problem.columns)
-        #: Spherical effects that fit each column of [X y].
+        #: Spherical effects of each column of [X y].
         self.effects, schur = found.effects, found.matrix
         self.information = schur[:p, :p]
         #: Cholesky factor of X' V^-1 X sigma**2.
@@ -173,7 +173,7 @@ class LinearState:
 
     @cached_property
     def column_residuals(self) -> tuple[np.ndarray, np.ndarray]:
-        """Z'W of what random effects leave of each column, (q, k, p + 1) and (R, p + 1)."""
+        """Z'W times the residual of each column after random effects, (q, k, p + 1), (R, p + 1)."""
         columns = self.problem.columns
         taken = self.factor.scale(*self.effects)
         return self.problem.products.residuals(columns.own, columns.other, *taken)

@@ -308,7 +308,7 @@ class MixedGLM(Pointing):
 
     @property
     def rows(self) -> ModelRows:
-        """What the fixed part reads of its rows."""
+        """Rows of the fixed part."""
         return self.mixed_rows.fixed
 
     def _checked_start(self, start_theta: Any) -> np.ndarray | None:
@@ -324,7 +324,7 @@ class MixedGLM(Pointing):
         return start
 
     def _require_residuals(self) -> None:
-        """Refuse an effect for every row, which sigma cannot be told from."""
+        """Refuse an effect for every row: its variance and sigma are not separately identified."""
         for block in self.mixed_rows.blocks:
             if block.q * block.k >= self.mixed_rows.nobs:
                 raise ModelError(

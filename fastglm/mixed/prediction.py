@@ -10,28 +10,29 @@ import numpy as np
 
 from fastglm.arguments import checked_choice
 from fastglm.design.formula.table import read_table
-from fastglm.design.frames.frames import Frame, is_frame, read_column
-from fastglm.design.frames.labels import label_rows, row_labels
-from fastglm.design.matrix.arrays import design_from_array
+from fastglm.design.frames.frames import Frame, read_column
+from fastglm.design.frames.labels import label_rows
 from fastglm.design.matrix.parts import Design
 from fastglm.errors import DataError, ModelError, UnseenLevelError
 from fastglm.inference.intervals.predictive_mixture import normal_quadrature
+from fastglm.inference.rows import new_rows as population_rows
+from fastglm.inference.rows.new_rows import as_rows, new_designs
 from fastglm.mixed.record import MixedFit
 from fastglm.mixed.rows import FittedGroup, as_categories
 from fastglm.responses.designs import linear_predictor
-from fastglm.rows.vectors import OffsetParts, vector
 
 __all__ = [
     "LEVELS",
     "NEW_LEVELS",
     "NewRows",
-    "codes_and_columns",
     "conditional_part",
     "effect_sd",
     "marginal_mean",
     "new_rows",
     "predict_rows",
     "quadrature_nodes",
+    "split_options",
+    "with_effects",
 ]
 
 LEVELS = ("conditional", "population", "marginal")
@@ -150,38 +151,47 @@ def new_rows(
     DataError
         If columns are missing or cannot be used.
     """
-    others = dict(others)
+    given, of_effects = split_options(others, exog)
     if exog is None:
         return _fitted_rows(results)
+    exog = as_rows(results, exog)
+    fixed = new_designs(results, exog, **given)
+    return with_effects(results, fixed, exog, of_effects, level)
+
+
+def split_options(others: Mapping[str, Any], exog: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Options of predictions: those of the fixed part, and those of the random one.
+
+    Raises
+    ------
+    ModelError
+        If there is no such option, or one is given for the fitted rows.
+    """
     unknown = set(others) - {"offset", "exposure", "groups", "Z"}
     if unknown:
         raise ModelError(f"predict does not know {', '.join(sorted(unknown))}.")
-    wanted = level != "population"
-    if results.fitted_formula is None:
-        design = design_from_array(exog)
-        if design.n_columns != results.estimates.size:
-            raise DataError(
-                f"exog has {design.n_columns} columns, but the model has {results.estimates.size}."
-            )
-        nan_rows = np.zeros(design.n_rows, dtype=bool)
-        offset = None
-    else:
-        if not is_frame(exog):
-            raise DataError(
-                "the model was fitted to a data frame: predict needs a frame with its columns too, "
-                f"not {type(exog).__name__}."
-            )
-        built = results.fitted_formula.apply(exog, missing="nan")
-        design, offset = built.design, built.offset
-        nan_rows = np.zeros(design.n_rows, bool) if built.nan_rows is None else built.nan_rows
+    if exog is None and others:
+        raise ModelError(f"predict of the fitted rows takes no {', '.join(others)}=.")
+    given = {name: value for name, value in others.items() if name in ("offset", "exposure")}
+    return given, {name: value for name, value in others.items() if name not in given}
+
+
+def with_effects(
+    results: MixedFit,
+    fixed: population_rows.NewRows,
+    exog: Any,
+    of_effects: Mapping[str, Any],
+    level: str,
+) -> NewRows:
+    """Rows with the levels and columns of every grouping factor, unless `level` needs none."""
+    n = fixed.design.n_rows
+    nan_rows = np.zeros(n, dtype=bool) if fixed.nan_rows is None else fixed.nan_rows.copy()
     codes, columns = [], []
-    if wanted:
-        for group in results.groups:
-            one = codes_and_columns(group.fitted_formula, exog, others, design.n_rows, nan_rows)
-            codes.append(one[0])
-            columns.append(one[1])
-    offset = _offset(results, exog, others, offset, design.n_rows)
-    return NewRows(design, offset, codes, columns, nan_rows, row_labels(exog))
+    for group in results.groups if level != "population" else ():
+        one = _codes_and_columns(group.fitted_formula, exog, of_effects, n, nan_rows)
+        codes.append(one[0])
+        columns.append(one[1])
+    return NewRows(fixed.design, fixed.offsets[0], codes, columns, nan_rows, fixed.labels)
 
 
 def _fitted_rows(results: MixedFit) -> NewRows:
@@ -199,7 +209,7 @@ def _fitted_rows(results: MixedFit) -> NewRows:
     )
 
 
-def codes_and_columns(
+def _codes_and_columns(
     fitted_formula: FittedGroup, exog: Any, others: Mapping[str, Any], n: int, nan_rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Levels and columns of one factor for new rows; rows with missing columns are marked."""
@@ -246,25 +256,3 @@ def _from_arrays(
             f"Z has {matrix.shape[1]} columns, but '{fitted_formula.group}' has {width}."
         )
     return codes, matrix
-
-
-def _offset(
-    results: MixedFit,
-    exog: Any,
-    others: Mapping[str, Any],
-    formula_offset: np.ndarray | None,
-    n: int,
-) -> np.ndarray | None:
-    """Offsets of new rows: as given, or the frame's columns of the fit."""
-    given: dict[str, np.ndarray | None] = {}
-    for name, needed in (("offset", results.has_offset), ("exposure", results.has_exposure)):
-        value = others.get(name)
-        if value is None and needed:
-            value = results.column_names.get(name)
-            if value is None:
-                raise DataError(f"the model was fitted with {name}=: predict needs {name}= too.")
-        if isinstance(value, str):
-            value = Frame(exog).column(value)
-        given[name] = None if value is None else vector(value, name, n)
-    parts = OffsetParts(formula=formula_offset, offset=given["offset"], exposure=given["exposure"])
-    return parts.total(results.family.link)

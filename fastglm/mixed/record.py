@@ -12,6 +12,7 @@ from fastglm.design.formula.fitted_formula import FittedFormula
 from fastglm.errors import DataError, ModelError, Status, counted
 from fastglm.families import Family
 from fastglm.fit.base import FitBase
+from fastglm.fit.one_design import OneDesign
 from fastglm.fit.outcomes import OneOutcome, named_prediction
 from fastglm.fit.ratios import ratio_name
 from fastglm.mixed.effects import GroupEffects, VarianceComponent, determined_part
@@ -24,7 +25,7 @@ __all__ = ["MixedFit"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MixedFit(FitBase):
+class MixedFit(FitBase, OneDesign):
     """One fitted mixed model.
 
     Attributes

@@ -1,4 +1,4 @@
-"""What can be asked of a fitted mixed model."""
+"""`MixedResults`: a fitted mixed model with its methods."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ __all__ = ["MixedResults"]
 class MixedResults(
     PopulationMethods, PictureMethods, EvaluationMethods, OtherNames, SharedMethods, MixedFit
 ):
-    """One fitted mixed model: a `MixedFit` and what follows from it."""
+    """One fitted mixed model: a `MixedFit` with tests, intervals, predictions and pictures."""
 
     def _profile_limits(self, alpha: float) -> np.ndarray:
         return self.profile(alpha, self.names).to_numpy()
@@ -126,7 +126,7 @@ class MixedResults(
     def t_test(self, hypothesis: Any) -> LinearTests:
         """Tests of combinations of the fixed coefficients, as `fastglm.Results.t_test`.
 
-        Each has degrees of freedom of its own where `with_df` asked for them.
+        Each has degrees of freedom of its own after `with_df`.
         """
         return linear_tests(self, hypothesis, self.df_method)
 
@@ -329,8 +329,8 @@ class MixedResults(
             New rows: a frame with the columns of the formula, or an array of the fixed columns. By
             default the rows of the fit.
         level : {"conditional", "population", "marginal"}
-            With the modes of the rows' levels; at random effects of zero; or the mean over all
-            levels there might be, by quadrature in one dimension.
+            With the modes of the rows' levels; at random effects of zero; or the mean over the
+            distribution of levels, by quadrature in one dimension.
         which : {"mean", "linear"}
             On the scale of the response or of the linear predictor.
         new_levels : {"raise", "zero", "nan"}

@@ -1,4 +1,4 @@
-"""The criterion of a generalized mixed model as a function of one vector, and where to begin."""
+"""The criterion of a generalized mixed model as a function of one vector, and its start."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from fastglm.mixed.starting import Start
 
 __all__ = ["START_SHARE", "Begun", "Search"]
 
-#: Where the search for theta begins: Lambda is this share of the identity.
+#: Start of the search for theta: Lambda is this share of the identity.
 START_SHARE = 0.7
 
 
 @dataclass(frozen=True, eq=False)
 class Begun:
-    """Where the search over everything begins.
+    """Start of the search over all parameters.
 
     Attributes
     ----------
@@ -44,10 +44,10 @@ class Search:
 
     def __init__(self, problem: LaplaceProblem, held: np.ndarray, theta: np.ndarray | None = None):
         self.problem, self.held = problem, held
-        #: What is held has these values, zero but for correlations at their end.
+        #: Values of parameters that are held: zero but for correlations at their end.
         self.theta = np.zeros(held.size) if theta is None else theta
         self.p = problem.fixed.p
-        #: Schur complement at the last Hessian.
+        #: Schur complement of the last Hessian.
         self.information: np.ndarray | None = None
         self._last: tuple[np.ndarray, LaplaceState] | None = None
         self.has_extra = problem.extra != "none"
@@ -57,7 +57,7 @@ class Search:
         return [log_extra] if self.has_extra else []
 
     def parameters(self, x: np.ndarray) -> Parameters:
-        """From the vector, and what is held."""
+        """Parameters from the vector and the held values."""
         theta = self.theta.copy()
         free = ~self.held
         theta[free] = x[self.p : self.p + free.sum()]
@@ -73,7 +73,7 @@ class Search:
         return np.concatenate([state.theta_gradient[~self.held], extra])
 
     def at(self, x: np.ndarray) -> LaplaceState:
-        """The criterion at a point, which may be the last that was asked for."""
+        """The criterion at a point; kept for the next call at the same point."""
         if self._last is None or not np.array_equal(self._last[0], x):
             self._last = x.copy(), self.problem.at(self.parameters(x))
         return self._last[1]
@@ -104,7 +104,7 @@ class Search:
         hessian[:p, :p], self.information = curvature
 
         def change(up: np.ndarray, down: np.ndarray) -> np.ndarray:
-            # X is read once, for what the rows' derivatives differ by.
+            # X is read once, for the differences of the rows' derivatives.
             states = [self.problem.at(self.parameters(point), eta) for point in (up, down)]
             rows = states[0].working_residual - states[1].working_residual
             rest = [self.gradient_of_theta(state) for state in states]

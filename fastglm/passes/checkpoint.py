@@ -1,8 +1,8 @@
-"""Sums of passes kept in a file, so that a fit that was stopped goes on where it was.
+"""Sums of passes kept in a file, so that a fit that was stopped can be resumed.
 
-A fit is what its passes give: started again, it asks the same questions, and those that a file has
-answers to take no pass. So a checkpoint holds sums, not the state of whoever asked for them, and a
-fit that goes on has the same bits as one that was never stopped.
+A fit depends on its rows only by the sums of its passes. Started again, it requests the same sums,
+and those in the file need no pass. A checkpoint therefore holds sums, not the state of the solver,
+and a resumed fit has the same bits as one that was never stopped.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from fastglm.passes.grains import TreeSum
 
 __all__ = ["Checkpoint"]
 
-#: Of the file, which names it.
+#: Format that the file names.
 FORMAT = 1
-#: Seconds between two writings inside a pass.
+#: Seconds between two writes inside a pass.
 SECONDS = 60.0
 
 
@@ -38,8 +38,7 @@ class Checkpoint:
     path : str or Path
         Where it is, or will be.
     fit : mapping
-        What tells this fit from others, of plain JSON types: formula, options, fingerprint of the
-        source.
+        Identity of the fit, of plain JSON types: formula, options, fingerprint of the source.
 
     Raises
     ------
@@ -92,18 +91,18 @@ class Checkpoint:
 
     @property
     def done(self) -> list[tuple[int, int]]:
-        """Which these are, as ranges."""
+        """Ranges of these grains."""
         return list(self._done)
 
     def add(self, tree: TreeSum, first: int, last: int) -> None:
-        """Takes note of the sums of some more grains; writes them after a while."""
+        """Add the sums of some more grains; writes the file after a while."""
         self._tree.merge(tree)
         self._done.append((first, last))
         if time.monotonic() - self._written >= SECONDS:
             self._write()
 
     def complete(self, total: np.ndarray) -> None:
-        """Takes note of the sums of all rows, and writes them."""
+        """Store the sums of all rows, and write the file."""
         self._questions.append(self._question)
         self._totals.append(total.copy())
         self._asked += 1
@@ -111,7 +110,7 @@ class Checkpoint:
         self._write()
 
     def remove(self) -> None:
-        """Removes the file: the fit is done."""
+        """Remove the file of a finished fit."""
         self.path.unlink(missing_ok=True)
 
     def _write(self) -> None:

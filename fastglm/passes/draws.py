@@ -15,7 +15,7 @@ from fastglm.passes.kernel_table import empty_table
 __all__ = ["ResampleCounts", "ResponseShifts"]
 
 NEVER = np.uint32(2**32 - 1)
-#: The total of Poisson counts is to fall short of the draws by so many standard deviations.
+#: Standard deviations by which the expected total of Poisson counts is below the draws.
 SHORTFALL = 2.5
 
 
@@ -52,7 +52,7 @@ class ResampleCounts:
         self.blocks = np.empty((-(-n_units // BLOCK_ROWS), n_samples, BLOCK_ROWS), dtype=kind)
 
     def draw(self, seeds: np.ndarray, n_threads: int) -> None:
-        """Draws new samples in place of the first.
+        """Draw new samples in place of the last ones.
 
         Parameters
         ----------
@@ -77,7 +77,7 @@ class ResampleCounts:
         table.launch(draw_kernel, seeds.size, n_threads)
 
     def __getitem__(self, sample: int) -> np.ndarray:
-        """Of one sample, (n_units,) int64."""
+        """Counts of one sample, (n_units,) int64."""
         return self.blocks[:, sample].ravel()[: self.n_units].astype(np.int64)
 
     def include(self, units: np.ndarray) -> np.ndarray:
@@ -107,7 +107,7 @@ class ResponseShifts:
         self.blocks = np.empty((len(scale), n_samples, BLOCK_ROWS), dtype=np.float32)
 
     def __setitem__(self, sample: int, added: np.ndarray) -> None:
-        """Of one sample, (n,)."""
+        """Set the shifts of one sample, (n,)."""
         self.blocks[:, sample] = _in_blocks(added) * self.scale
 
 
@@ -117,7 +117,7 @@ def _in_blocks(values: np.ndarray) -> np.ndarray:
 
 
 def _thresholds(mean: float) -> np.ndarray:
-    """Numbers of 32 bits that are above the k-th of these have a Poisson count above k."""
+    """Thresholds: a random number of 32 bits above the k-th has a Poisson count above k."""
     if mean <= 0.0:
         return np.full(THRESHOLDS_PER_DRAW, NEVER)
     cumulative = scipy.special.pdtr(np.arange(THRESHOLDS_PER_DRAW), mean)

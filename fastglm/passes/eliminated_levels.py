@@ -1,4 +1,4 @@
-"""The categorical whose levels a fit eliminates first, if a design has one of many levels."""
+"""The categorical of many levels, if any, whose coefficients a fit eliminates first."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["EliminatedLevels", "find_eliminated_levels"]
 
 
 class EliminatedLevels(NamedTuple):
-    """Levels of one categorical, the last stored columns, of which a row has just one.
+    """Levels of one categorical, the last stored columns, exactly one of which a row has.
 
     Attributes
     ----------
@@ -70,8 +70,8 @@ class EliminatedLevels(NamedTuple):
 def find_eliminated_levels(row_table: RowTable) -> EliminatedLevels | None:
     """The last categorical of a row table, if it has many levels.
 
-    Levels that are a design column and nothing else are eliminated, of reference levels and sums of
-    levels other columns are made. There must be more of the former.
+    Levels that are one design column, and part of no other, are eliminated; other columns are made
+    of reference levels and sums of levels. There must be more levels of the first kind.
     """
     start, index, value = row_table.column_map
     if not start.size:

@@ -1,4 +1,4 @@
-"""Sums over the rows of a design with weights and residuals that are given, not a family's."""
+"""Sums over the rows of a design with given weights and residuals instead of a family's."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["GivenRows"]
 
 
 class GivenRows:
-    """The rows of a design on standardised columns, read where they lie.
+    """The rows of a design on standardised columns, without a copy.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ class GivenRows:
         m, order = len(values), row_table.gram_order
         values = np.ascontiguousarray(values)
         size = 8 * n_groups * m * order
-        # Clearing and adding up the chunks' sums must cost less than the rows themselves.
+        # Clearing and adding the partial sums must cost less than the pass itself.
         worthwhile = row_table.n_rows // (32 * n_groups)
         n_chunks = max(1, min(count_chunks(row_table), worthwhile, GROUP_BYTES // size))
         partials = np.empty((n_chunks, n_groups, m, order))

@@ -1,8 +1,8 @@
 """Sums of grains, which are rows cut by position, added as a binary tree.
 
-A grain is so many rows by their position among all rows, whoever reads them and in whatever
-pieces. Its sums are made by themselves, and pairs of neighbours are added, then pairs of pairs, so
-that the result is the same to the last bit for any batches, row groups, threads or machines.
+A grain is a fixed number of consecutive rows, by their position among all rows. Each grain is
+summed alone, then neighbouring pairs are added, then pairs of pairs, so that the result is the same
+to the last bit for any batches, row groups, threads or machines.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ import numpy as np
 
 __all__ = ["GRAIN_ROWS", "TreeSum", "count_grains"]
 
-#: Rows of a grain, 32 blocks: it divides the row groups that libraries write by default.
+#: Rows of a grain, 32 blocks; divides the row groups that libraries write by default.
 GRAIN_ROWS = 8_192
 
 
 def count_grains(n_rows: int) -> int:
-    """Grains that so many rows have, the last of which may have fewer rows."""
+    """Number of grains of so many rows; the last may have fewer rows."""
     return -(-n_rows // GRAIN_ROWS)
 
 
 class TreeSum:
-    """Sums of the grains met so far: each node of the tree whose grains are all there.
+    """Sums of the grains added so far: the nodes of the tree whose grains are complete.
 
     A node is named by its level and its number on that level; one of level 0 is a grain, and the
     children of node k are 2 k and 2 k + 1.
@@ -33,7 +33,7 @@ class TreeSum:
         self._nodes: dict[tuple[int, int], np.ndarray] = {}
 
     def add_grains(self, first: int, sums: np.ndarray) -> None:
-        """Adds consecutive grains from number `first` on, (k, m); each at most once in all."""
+        """Add consecutive grains from number `first` on, (k, m); each grain at most once."""
         done = 0
         while done < len(sums):
             start = first + done
@@ -48,19 +48,19 @@ class TreeSum:
             done += 1 << level
 
     def add_node(self, level: int, number: int, value: np.ndarray) -> None:
-        """Adds a node, (m,), and whatever that completes."""
+        """Add a node, (m,), and the parents that it completes."""
         while (sibling := self._nodes.pop((level, number ^ 1), None)) is not None:
             value = sibling + value
             level, number = level + 1, number >> 1
         self._nodes[level, number] = value
 
     def nodes(self) -> Iterator[tuple[int, int, np.ndarray]]:
-        """Level, number and value of each node, in no order: what another sum can take over."""
+        """Level, number and value of each node, in no order, for `merge` of another sum."""
         for (level, number), value in self._nodes.items():
             yield level, number, value
 
     def merge(self, other: TreeSum) -> None:
-        """Takes over the grains of another sum, none of which may be there yet."""
+        """Add the grains of another sum, which must all be new."""
         for level, number, value in other.nodes():
             self.add_node(level, number, value)
 

@@ -1,9 +1,8 @@
 """The kernels' table, written by slot and type: numbers, arrays of one element type, functions.
 
-A kernel reads whatever a slot holds as what its own code takes it for: an array of another element
-type, or with gaps, gives numbers that look like sums. So there is no other way to write than these
-methods, which check both and keep the arrays alive. They cost a few tenths of a microsecond, once
-for each pass over the rows or fewer.
+A kernel cannot check what a slot holds: an array of another element type, or with gaps, would give
+wrong sums in silence. All writes therefore go through these methods, which check both and keep the
+arrays alive. They cost a few tenths of a microsecond, at most once for each pass over the rows.
 """
 
 from __future__ import annotations
@@ -71,7 +70,7 @@ _FUNCTION_SLOTS = frozenset(
         LOG_DENSITY_ROWS QUADRATIC"""
     )
 )
-#: What kernels know of rows by their table: all else there is the same for every window of rows.
+#: Slots that depend on the rows; all others are the same for every window of rows.
 _ROW_SLOTS = np.array(
     _slots(
         """N_ROWS N_BLOCKS MAX_ENTRIES SOURCES DENSE_START DENSE_FACTOR INDICATOR_START
@@ -89,7 +88,7 @@ class SlotTable:
     values : ndarray of int64
         All slots.
     arrays : dict of int to ndarray
-        Those that slots point to, which live as long as the table.
+        Arrays that slots point to; they live as long as the table.
     """
 
     __slots__ = ("_address", "_arrays", "values")
@@ -101,7 +100,7 @@ class SlotTable:
     def __init__(self, values: np.ndarray, arrays: dict[int, np.ndarray] = _NO_ARRAYS):
         self.values = values
         self._address = 0
-        #: Copies of the table share it: `point` makes another.
+        #: Shared by copies of the table: `point` replaces it.
         self._arrays = arrays
 
     def __getitem__(self, slot: int) -> int:
@@ -109,27 +108,27 @@ class SlotTable:
 
     @property
     def address(self) -> int:
-        """Where kernels find it."""
+        """Address of the table."""
         if not self._address:
             self._address = address_of(self.values)
         return self._address
 
     def launch(self, kernel: RowBlock, n_chunks: int, n_threads: int) -> None:
-        """Runs a kernel on so many chunks (`fastglm.kernels.threads.threads.launch`)."""
+        """Run a kernel on so many chunks (`fastglm.kernels.threads.threads.launch`)."""
         launch(kernel, self.values, n_chunks, n_threads)
 
     def run(self, kernel: RowBlock) -> None:
-        """Runs a kernel of a single task."""
+        """Run a kernel of a single task."""
         run_serial(kernel.address, self._address or self.address, 1)
 
     def set(self, slot: int, number: int) -> None:
-        """Writes a size, a flag or the number of a source."""
+        """Write a size, a flag or the number of a source."""
         if slot in self.array_slots or slot in self.function_slots:
             raise TypeError(f"slot {slot} of the kernels' table holds an address")
         self.values[slot] = number
 
     def point(self, slot: int, array: np.ndarray | None) -> None:
-        """Points to an array, contiguous and of the slot's element type; None for address 0."""
+        """Point to an array, contiguous and of the slot's element type; None for address 0."""
         if array is None:
             self.values[slot] = 0
             self._arrays = {s: a for s, a in self._arrays.items() if s != slot}
@@ -143,7 +142,7 @@ class SlotTable:
         self._arrays = {**self._arrays, slot: array}
 
     def call(self, slot: int, function: RowBlock) -> None:
-        """Makes kernels call a compiled function."""
+        """Set the compiled function that kernels call."""
         if slot not in self.function_slots:
             raise TypeError(f"slot {slot} of the kernels' table holds no function")
         self.values[slot] = function.address
@@ -158,11 +157,11 @@ class KernelTable(SlotTable):
     function_slots = _FUNCTION_SLOTS
 
     def copy(self) -> KernelTable:
-        """A table of its own that points to the same arrays."""
+        """A copy that points to the same arrays."""
         return KernelTable(self.values.copy(), self._arrays)
 
     def point_pieces(self, slots: np.ndarray, addresses: np.ndarray, n_chunks: int) -> None:
-        """Points to pieces of one float64 array, which the caller keeps, one of them of chunks."""
+        """Point to pieces of one float64 array, which the caller keeps, one of them of chunks."""
         self.values[slots] = addresses
         self.values[fields.N_CHUNKS] = n_chunks
 
@@ -171,7 +170,7 @@ class KernelTable(SlotTable):
         self.values[fields.OUTPUT] = address_of(results)
 
     def take_rows(self, other: KernelTable) -> None:
-        """Reads the rows of another table whose columns are laid out alike."""
+        """Point to the rows of another table with the same layout of columns."""
         self.values[_ROW_SLOTS] = other.values[_ROW_SLOTS]
 
     @property
@@ -190,7 +189,7 @@ class KernelTable(SlotTable):
         values[fields.CONSTANT] = constant
 
     def bind_moments(self, address: int, n_dense: int, shifted: bool) -> None:
-        """Shifts and scales that are to be found, from the sums of the columns behind them."""
+        """Output of shifts and scales, and the sums of the columns behind them."""
         values, size = self.values, 8 * n_dense
         values[fields.SHIFT], values[fields.SCALE] = address, address + size
         values[fields.OUTPUT] = address + 2 * size
@@ -215,7 +214,7 @@ class KernelTable(SlotTable):
         self.values[fields.INVERSE_ROWS] = link.inverse_rows.address
 
     def bind_respond(self, inverse: RowBlock, respond: RowBlock, mode: int) -> None:
-        """What follows from linear predictors: means, and weights and residuals; and the mode."""
+        """The functions of linear predictors, for means and for weights and residuals; the mode."""
         values = self.values
         values[fields.INVERSE_ROWS] = inverse.address
         values[fields.RESPOND_ROWS] = respond.address
@@ -227,19 +226,19 @@ class KernelTable(SlotTable):
         self.bind_respond(inverse.in_float32, respond.in_float32, self.mode | FLOAT32)
 
     def bind_partials(self, partials: np.ndarray) -> None:
-        """Where each chunk leaves its sums, (n_chunks, ...)."""
+        """Partial sums of each chunk, (n_chunks, ...)."""
         self.values[fields.N_CHUNKS] = len(partials)
         self.point(fields.PARTIALS, partials)
 
     def bind_output(self, wanted: np.ndarray, output: np.ndarray, n_chunks: int) -> None:
-        """Which buffers of a row are wanted, and where they or their sums go."""
+        """Buffers of a row to write, and the array for them or their sums."""
         self.values[fields.N_CHUNKS] = n_chunks
         self.values[fields.N_WANTED] = wanted.size
         self.point(fields.WANTED, wanted)
         self.point(fields.OUTPUT, output)
 
     def bind_groups(self, groups: np.ndarray | None, n_groups: int) -> None:
-        """Which of so many groups each row belongs to, (n,); None where rows bring it along."""
+        """Number of the group of each row, (n,), and of all groups; None if rows have their own."""
         self.point(fields.GROUP, groups)
         self.values[fields.N_GROUPS] = n_groups
 
@@ -252,7 +251,7 @@ class KernelTable(SlotTable):
 
 @cache
 def empty_table() -> KernelTable:
-    """The table of a design of nothing."""
+    """The table of an empty design."""
     table = KernelTable(np.zeros(fields.KERNEL_TABLE_SIZE, dtype=np.int64))
     table.set(fields.BLOCK_STEP, 1)
     table.set(fields.BLOCK_LENGTH, BLOCK_ROWS)

@@ -1,7 +1,7 @@
 """Sums of products over rows at given coefficients, on the standardised columns of the kernels.
 
-A column far from zero, such as a year, would cost digits; `fastglm.passes.standardized` leads from
-the model's coefficients and columns to standardised ones.
+A column far from zero, such as a year, would cost digits; `fastglm.passes.standardized` converts
+coefficients and columns to standardised ones.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ __all__ = [
     "sum_products",
 ]
 
-#: Bytes that the chunks' sums of scores by group may take together, unless one alone takes more.
+#: Most bytes of all partial sums of scores by group, unless a single one takes more.
 GROUP_BYTES = 16_000_000
 
 
@@ -60,7 +60,7 @@ class CrossProducts:
     score : ndarray, shape (p,)
         Sum of score residual times x, on standardised columns.
     n_undefined : int
-        Rows of leverage 1 where the weights needed them to be less.
+        Rows of leverage 1, for which the weights are undefined.
     """
 
     gram: np.ndarray
@@ -126,7 +126,7 @@ def information(
 
 
 class LikelihoodSums(NamedTuple):
-    """What a sweep adds up at given coefficients.
+    """Sums of a sweep at given coefficients.
 
     Attributes
     ----------
@@ -176,7 +176,7 @@ def likelihood_sums(
 
 
 def bind_partials(table: KernelTable, rows: RowSource) -> np.ndarray:
-    """Room for each chunk's Gram matrix, score and sums, (n_chunks, size), bound to a table."""
+    """Memory of each chunk's Gram matrix, score and sums, (n_chunks, size), bound to a table."""
     order = rows.row_table.gram_order
     size = order * order + rows.row_table.n_stored + N_SUMS
     partials = np.empty((rows.count_partials(8 * size), size))
@@ -237,7 +237,7 @@ def group_scores(
     run = score_pass(row_table, family, params, shifted)
     order = row_table.gram_order
     size = 8 * n_groups * order
-    # Clearing and adding up the chunks' sums must cost less than the rows themselves.
+    # Clearing and adding the partial sums must cost less than the pass itself.
     worthwhile = row_table.n_rows // (32 * n_groups)
     n_chunks = max(1, min(count_chunks(row_table), worthwhile, GROUP_BYTES // size))
     partials = np.empty((n_chunks, n_groups, order))
@@ -259,7 +259,7 @@ def streamed_group_scores(
     shifted: bool,
     n_threads: int,
 ) -> CrossProducts:
-    """As `group_scores`, of rows that bring their groups along."""
+    """As `group_scores`, of windows of rows with their own groups."""
     run, order = score_pass(rows.row_table, family, params, shifted), rows.row_table.gram_order
     partials = np.empty((1, n_groups * order))
     run.table.bind_groups(None, n_groups)
@@ -292,8 +292,8 @@ def inverse_factor(gram: np.ndarray, kept: np.ndarray) -> np.ndarray:
     if not (np.isfinite(gram).all() and (scale > 0.0).all()):
         raise np.linalg.LinAlgError("a Gram matrix without an inverse")
     lower = np.linalg.cholesky(gram[block] / np.outer(scale, scale))
-    # Not `solve_triangular`: for however small a matrix it wakes the threads of OpenBLAS, and these
-    # keep the cores from ours for a tenth of a second.
+    # Not `solve_triangular`: even for a small matrix it starts the threads of OpenBLAS, which
+    # occupy the cores for a tenth of a second.
     inverse, _ = scipy.linalg.lapack.dtrtri(lower.T, lower=0)
     factor = np.zeros_like(gram)
     factor[block] = inverse / scale[:, None]
@@ -318,7 +318,7 @@ def hac_products(
     row_table, family, params, shifted, n_threads
         As for `information`.
     n_lags
-        Rows of a window but one.
+        Rows of a window less one.
 
     Returns
     -------
@@ -329,7 +329,7 @@ def hac_products(
     """
     run = score_pass(row_table, family, params, shifted)
     order = -(-row_table.n_stored // TILE) * TILE
-    # A chunk reads the rows of a window again that the chunk before it has read.
+    # Windows across the start of a chunk read rows of the chunk before again.
     worthwhile = row_table.n_rows // (8 * (n_lags + BLOCK_ROWS))
     n_chunks = max(1, min(count_chunks(row_table, 8 * order * order), worthwhile))
     partials = np.zeros((n_chunks, order, order))

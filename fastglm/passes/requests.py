@@ -1,4 +1,4 @@
-"""What a sweep is asked, as plain values: for a process that has none of this one's addresses."""
+"""A sweep described by plain values, for a process with other addresses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fastglm.passes.row_table import RowTable
 
 __all__ = ["SweepRequest", "describe_sweep", "numbers_read"]
 
-#: Numbers of the table that are the same for all rows, addresses apart.
+#: Slots of numbers, not addresses, that are the same for all rows.
 _VALUES = (
     fields.BLOCK_STEP,
     fields.BLOCK_LENGTH,
@@ -35,7 +35,7 @@ _FUNCTIONS = (fields.FORWARD_ROWS, fields.INVERSE_ROWS, fields.START_ROWS, field
 
 
 class SweepRequest(NamedTuple):
-    """A sweep that any process can run which knows the family.
+    """A sweep that any process with the family can run.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class SweepRequest(NamedTuple):
     functions: dict[int, tuple[bool, bool]]
 
     def table(self, family: Family) -> KernelTable:
-        """The kernels' table, which holds as long as the request lives."""
+        """The kernels' table, valid as long as the request lives."""
         table = empty_table().copy()
         for field, value in self.values.items():
             table.set(field, value)
@@ -70,7 +70,7 @@ class SweepRequest(NamedTuple):
 def describe_sweep(
     kernel: RowBlock, table: KernelTable, row_table: RowTable, family: Family, size: int
 ) -> SweepRequest | None:
-    """The request that says the same as the table of a sweep; None if there is none.
+    """The request equivalent to the table of a sweep; None if there is none.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def describe_sweep(
 
 
 def numbers_read(table: KernelTable, row_table: RowTable) -> dict[int, np.ndarray]:
-    """Copies of the numbers that a sweep reads beside its rows, by field."""
+    """Copies of the arrays that a sweep reads beside its rows, by field."""
     sizes = {
         fields.BETA: row_table.n_stored,
         fields.SHIFT: row_table.n_dense,

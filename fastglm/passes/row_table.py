@@ -1,4 +1,4 @@
-"""From a design to the table of addresses that the kernels read; nothing is copied on the way."""
+"""From a design to the table of addresses that the kernels read, without copies of the data."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from fastglm.passes.kernel_table import KernelTable, empty_table
 
 __all__ = ["MANY_LEVELS", "ColumnMap", "RowTable", "build_row_table"]
 
-#: From so many levels on, the indicators of the largest categorical are the last stored columns,
-#: and a fit may eliminate them (`fastglm.passes.eliminated_levels`).
+#: Number of levels from which the indicators of the largest categorical are the last stored
+#: columns, which a fit may eliminate (`fastglm.passes.eliminated_levels`).
 MANY_LEVELS = 128
 #: CSC arrays of a (stored columns x design columns) matrix; empty arrays are the identity.
 ColumnMap = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -58,7 +58,7 @@ class _Tables:
         self.kept_alive: list[object] = []
 
     def add_parts(self, design: Design) -> tuple[Sequence[int], bool]:
-        """The design's own columns in the kernels' order, and whether the last have many levels."""
+        """Add the design's columns in the kernels' order; whether the last have many levels."""
         if len(design.parts) == 1 and isinstance(design.parts[0], Dense):
             self.add_dense(design.parts[0])
             return range(len(self.dense_factor)), False
@@ -89,13 +89,13 @@ class _Tables:
         return list(order), has_many_levels
 
     def add_source(self, values: np.ndarray) -> int:
-        """One column; its number."""
+        """Add one column; returns its number."""
         values, address, element = self._readable(values)
         self.sources += address, values.strides[0] // values.itemsize, element
         return len(self.sources) // 3 - 1
 
     def add_dense(self, part: Dense) -> None:
-        """Every column of a matrix."""
+        """Add every column of a matrix."""
         values, address, element = self._readable(part.values)
         down, across = values.strides
         p, stride = values.shape[1], down // values.itemsize
@@ -107,7 +107,7 @@ class _Tables:
         self.dense_start += range(factor + 1, factor + p + 1)
 
     def add_piecewise(self, part: Piecewise) -> None:
-        """Every piecewise polynomial of a column."""
+        """Add every piecewise polynomial of a column."""
         table, arrays = part.kernel_table()
         self.kept_alive += [table, *arrays]
         for number in range(part.n_columns):
@@ -116,13 +116,13 @@ class _Tables:
             self.sources += address_of(table), number, PIECES
 
     def add_product(self, part: Product | Ones) -> None:
-        """One column, the product of its factors."""
+        """Add one column, the product of its factors."""
         if isinstance(part, Product):
             self.dense_factor.extend([self.add_source(factor) for factor in part.factors])
         self.dense_start.append(len(self.dense_factor))
 
     def add_indicators(self, part: Indicators) -> None:
-        """The levels of crossed categoricals."""
+        """Add the levels of crossed categoricals."""
         code_stride = part.n_columns
         for codes, levels in zip(part.codes, part.levels, strict=True):
             code_stride //= levels
@@ -140,7 +140,7 @@ class _Tables:
         return stored.buffer_info()[0]
 
     def _readable(self, values: np.ndarray) -> tuple[np.ndarray, int, int]:
-        """The array, or a copy if kernels cannot read it there; its address and element type."""
+        """The array, or a copy if kernels cannot read it, with its address and element type."""
         values = np.asarray(values)
         element = ELEMENT_CODES.get(values.dtype)
         if element is None:
@@ -155,7 +155,7 @@ class _Tables:
 
 
 class RowTable(NamedTuple):
-    """What the kernels read of a design, its response, weights and offset.
+    """Design, response, weights and offset as the kernels read them.
 
     Attributes
     ----------
@@ -193,7 +193,7 @@ class RowTable(NamedTuple):
         return max(self.n_stored, -(-self.n_dense // TILE) * TILE)
 
     def transform_matrix(self) -> scipy.sparse.csc_array:
-        """The transform as a matrix, (n_stored, n_columns)."""
+        """The column map as a matrix, (n_stored, n_columns)."""
         return transform_matrix(self.column_map, self.n_stored, self.n_columns)
 
     @property
@@ -203,12 +203,12 @@ class RowTable(NamedTuple):
 
     @property
     def is_dense(self) -> bool:
-        """Whether the model's columns are dense columns of the sweep, and no others."""
+        """Whether all design columns are dense stored columns."""
         return self.n_dense == self.n_stored and not self.column_map[0].size
 
     @property
     def direct_columns(self) -> tuple[np.ndarray, np.ndarray]:
-        """Dense stored columns that are design columns themselves, and which these are."""
+        """Dense stored columns that are design columns themselves, and the numbers of these."""
         columns = np.flatnonzero(self.design_column_of >= 0)
         return columns, self.design_column_of[columns]
 
@@ -273,7 +273,7 @@ def build_row_table(
 
 
 def _move_largest_back(indicators: list[tuple[Indicators, range]]) -> bool:
-    """Puts the categorical of most levels last if these are many; whether they are."""
+    """Move the categorical of most levels to the end if these are many; whether they are."""
     if not indicators:
         return False
     sizes = [part.n_columns for part, _ in indicators]
@@ -364,7 +364,7 @@ def _reordered(
 
 @lru_cache(maxsize=64)
 def _identity(n: int) -> tuple[np.ndarray, int]:
-    # Shared by all layouts, and written to by none.
+    # Shared by all row tables, and never written to.
     numbers = np.arange(n)
     return numbers, address_of(numbers)
 

@@ -29,7 +29,7 @@ def to_stored_columns(row_table: RowTable, values: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(values)
     start, index, value = row_table.column_map
     if values.ndim == 1:
-        # As the product with the matrix below, which takes longer to make than few rows to predict.
+        # The product with the matrix below, which takes longer to build than few rows to predict.
         each = value * np.repeat(values, np.diff(start))
         return np.bincount(index, each, minlength=row_table.n_stored)
     return np.ascontiguousarray((row_table.transform_matrix() @ values.T).T)
@@ -38,7 +38,7 @@ def to_stored_columns(row_table: RowTable, values: np.ndarray) -> np.ndarray:
 def in_tiles(factor: np.ndarray) -> np.ndarray:
     """The factor of a quadratic form as a triangle, with rows of zeros up to a multiple of TILE.
 
-    The kernel leaves out what is zero at either end of a tile's rows.
+    The kernel skips zeros at either end of a tile's rows.
     """
     triangle = np.asarray(np.linalg.qr(factor, mode="r"))
     return np.pad(triangle, ((0, -triangle.shape[0] % TILE), (0, 0)))
@@ -74,7 +74,7 @@ def evaluate_rows(
         (k, p) matrix for the quadratic form |factor x|**2, and the standard errors of which that
         is the variance.
     centering
-        What the columns that `factor` is for are less than those of the row table.
+        Centering of the columns that `factor` is for, relative to those of the row table.
     n_threads
         From `usable_threads`.
 
@@ -131,7 +131,7 @@ def _table(
     buffers: Sequence[int],
     scaling: tuple[np.ndarray, np.ndarray],
 ) -> KernelTable:
-    """A copy of the row table's table that knows the model; (shifts, scales) of dense columns."""
+    """A copy of the kernel table with the model set; (shifts, scales) of dense columns."""
     table = row_table.table.copy()
     table.point(fields.BETA, to_stored_columns(row_table, params))
     table.point(fields.SHIFT, scaling[0])
@@ -150,7 +150,7 @@ def _center(
     factor: np.ndarray,
     shift: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients and factor for the columns that the kernels can centre; fills their shifts."""
+    """Coefficients and factor for the columns that kernels centre; sets their shifts."""
     direct_columns, design_column = row_table.direct_columns
     dense = np.zeros(row_table.n_columns, dtype=bool)
     dense[design_column] = True

@@ -1,4 +1,4 @@
-"""Shifts and scales that the sweep applies to dense columns, and how they are undone."""
+"""Shifts and scales that sweeps apply to dense columns, and the way back."""
 
 from __future__ import annotations
 
@@ -15,17 +15,16 @@ from fastglm.kernels.passes.unscale import unscale_kernel
 from fastglm.passes.kernel_table import KernelTable
 from fastglm.passes.row_table import RowTable
 
-#: Rows that are read to find approximate means and spreads.
+#: Number of rows read for approximate means and spreads.
 MOMENT_ROWS = 4_096
-#: Neighbouring rows that are read together.
+#: Number of neighbouring rows read together.
 SAMPLE_RUN = 64
 
 
 class Centering(NamedTuple):
-    """Columns less multiples of a constant one, ``x - centre``: what is large of them is gone.
+    """Columns less multiples of a constant one, ``x - centre``.
 
-    Squares of coefficients on such columns keep the digits that those of the intercept, far from
-    all data, would cost.
+    The variance of the intercept, which may lie far from all data, then costs no digits.
 
     Attributes
     ----------
@@ -66,7 +65,7 @@ class Centering(NamedTuple):
 
 
 class Inverse(NamedTuple):
-    """Where a run stands, on the given columns.
+    """Coefficients and inverse information of a run, on the given columns.
 
     Attributes
     ----------
@@ -93,7 +92,7 @@ class Scaling(NamedTuple):
     ----------
     shift, scale : ndarray, shape (n_dense,)
     constant : int
-        Dense stored column that is taken to be constant, -1 if there is none.
+        Dense stored column that is constant, -1 if there is none.
     address : int
         Of the shifts, with the scales behind them.
     """
@@ -151,7 +150,7 @@ def find_scaling(row_table: RowTable, shifted: bool = True) -> Scaling:
     row_table
         The design.
     shifted
-        False to leave out shifts: no column is constant after all.
+        False for no shifts: no column is constant.
     """
     numbers = _no_scaling(row_table.n_dense).copy()
     address, table = address_of(numbers), row_table.table.copy()
@@ -171,9 +170,9 @@ def _no_scaling(n_dense: int) -> np.ndarray:
 
 
 def read_sample(table: KernelTable, rows: int) -> int:
-    """Make kernels read about `rows` rows, spread evenly in short runs; returns how many.
+    """Restrict kernels to about `rows` rows, spread evenly in short runs; returns how many.
 
-    Neighbouring rows are often alike: many short runs hold more than a few long ones.
+    Neighbouring rows are often alike: many short runs have more information than a few long ones.
     """
     n_rows = table[fields.N_ROWS]
     if n_rows <= rows:

@@ -21,10 +21,10 @@ from fastglm.passes.row_table import RowTable
 
 __all__ = ["LinearPredictors", "PredictorMaps", "PredictorSums"]
 
-#: Entries of a map up to which it is not worth being sparse.
+#: Entries of a map up to which it is dense.
 SMALL_MAP = 100_000
-#: Products of columns in a row, over all pairs of predictors, from which on sweeps without them are
-#: so much cheaper that several may take the place of one.
+#: Products of columns in a row, over all pairs of predictors, from which sweeps without them are so
+#: much cheaper that several may replace one.
 COSTLY_PRODUCTS = 1000
 
 
@@ -55,8 +55,8 @@ class PredictorMaps:
     n_params : int
         Number of coefficients, m.
     of_predictors : list of tuple
-        The coefficients that each predictor has, and the (n_stored, own) matrix of what those of
-        the stored columns are.
+        The coefficients of each predictor, and the (n_stored, own) matrix from these to those of
+        the stored columns.
     """
 
     n_params: int
@@ -77,7 +77,7 @@ class PredictorMaps:
 
 
 class _PredictorsTable(SlotTable):
-    """The table of the kernel, which holds those of all predictors."""
+    """The table of the kernel, with the tables of all predictors."""
 
     __slots__ = ()
 
@@ -98,14 +98,14 @@ class _PredictorsTable(SlotTable):
 
 
 class LinearPredictors:
-    """Rows, their response, and how m coefficients make up K linear predictors.
+    """Rows, their response, and the maps of m coefficients to K linear predictors.
 
     Parameters
     ----------
     row_table
         Design, response and prior weights; no offset.
     maps
-        What the coefficients of the stored columns are in each predictor.
+        From coefficients to those of the stored columns of each predictor.
     respond
         Row block of the response (`fastglm.kernels.passes.several_predictors`).
     extra
@@ -147,7 +147,7 @@ class LinearPredictors:
         self._shape[: len(shape)] = shape
         self._row_table = row_table
         tables = self._tabulate(shift, scale)
-        #: The kernel takes what is common to all predictors from the first one's.
+        #: The kernel reads fields common to all predictors from the first table.
         self._first = KernelTable(tables[0])
         self._table = _PredictorsTable(np.zeros(table_of.TABLE_SIZE, dtype=np.int64))
         self._table.point(table_of.PREDICTOR_TABLES, tables)
@@ -161,7 +161,7 @@ class LinearPredictors:
 
     def _tabulate(self, shift: np.ndarray, scale: np.ndarray) -> np.ndarray:
         """The kernels' table of each predictor, alike but for the address of its coefficients."""
-        #: Keeps what the tables of all predictors point to.
+        #: Owners of the arrays that the tables point to.
         self._common = common = self._row_table.table.copy()
         common.set(fields.N_CHUNKS, self._n_chunks)
         common.point(fields.SHIFT, shift)
@@ -175,7 +175,7 @@ class LinearPredictors:
 
     @property
     def has_many_rows(self) -> bool:
-        """Whether there is enough to do for several threads."""
+        """Whether the rows are enough for several threads."""
         return self._n_chunks > 1
 
     @property
@@ -185,7 +185,7 @@ class LinearPredictors:
 
     @property
     def is_information_costly(self) -> bool:
-        """Whether most of the time of a sweep goes into its information matrix."""
+        """Whether the information matrix takes most of the time of a sweep."""
         return self._n_pairs * self._order * (self._order + 1) // 2 >= COSTLY_PRODUCTS
 
     def sweep(self, params: np.ndarray, information: bool = True) -> PredictorSums:
@@ -225,9 +225,9 @@ class LinearPredictors:
         return total
 
     def _whole(self, gram: np.ndarray) -> np.ndarray:
-        """The symmetric matrix of what the kernel stores of it."""
+        """The symmetric matrix from the part that the kernel stores."""
         lower, sparse = gram * self._below, slice(self._row_table.n_dense, None)
-        # Pairs of sparse entries stand on the side that the order of the row's entries gives.
+        # Products of sparse entries are on either side, by the order of the row's entries.
         lower[sparse, sparse] += (gram * self._below.T)[sparse, sparse].T
         whole = lower + lower.T
         np.fill_diagonal(whole, gram.diagonal())

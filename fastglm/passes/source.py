@@ -1,8 +1,8 @@
-"""Where the rows of a pass come from: memory, or windows of a source that are read one by one.
+"""Sources of the rows of a pass: memory, or windows that are read one by one.
 
-The solver sees neither: it asks a `RowSource` to add up what a kernel gives, and gets sums of all
-rows. Rows in memory are one table, cut into chunks. Rows of a stream are windows of grains, whose
-sums are added as a tree, so that they do not depend on what is read together.
+The solver depends on neither: a `RowSource` runs a kernel and returns sums over all rows. Rows in
+memory are one table, cut into chunks. Rows of a stream are windows of grains, whose sums are added
+as a tree, so that they do not depend on the size of the windows.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from fastglm.passes.checkpoint import Checkpoint
 from fastglm.passes.chunks import count_chunks
 from fastglm.passes.grains import GRAIN_ROWS, TreeSum, count_grains
 from fastglm.passes.kernel_table import KernelTable
+from fastglm.passes.pass_progress import PassSoFar
 from fastglm.passes.requests import numbers_read
 from fastglm.passes.row_table import RowTable
-from fastglm.passes.told import PassSoFar
 from fastglm.passes.windows import Sweeper, Window, Windows, shape_of
 
 __all__ = ["MemoryRows", "RowSource", "StreamedRows", "Workers", "without"]
@@ -34,7 +34,7 @@ class RowSource(Protocol):
     Attributes
     ----------
     row_table : RowTable
-        What all rows have in common, and some of them: all those in memory, a sample of others.
+        Layout of all rows, with the rows themselves if in memory, else with a sample of them.
     n_rows : int
         All.
     is_in_memory : bool
@@ -46,19 +46,19 @@ class RowSource(Protocol):
     is_in_memory: bool
 
     def count_partials(self, partial_bytes: int) -> int:
-        """How many partial sums, of so many bytes each, `add_up` gives."""
+        """Number of partial sums, of so many bytes each, that `add_up` returns."""
 
     def add_up(
         self, kernel: RowBlock, table: KernelTable, partials: np.ndarray, n_threads: int
     ) -> None:
-        """Runs a kernel over all rows.
+        """Run a kernel over all rows.
 
         Parameters
         ----------
         kernel
-            Adds up each chunk of rows in a partial of its own.
+            Kernel that adds up each chunk of rows in a partial sum of its own.
         table
-            Its table; what it says of rows is that of `row_table`.
+            Its table, with the rows of `row_table`.
         partials
             (n_partials, m) sums that add up to those of all rows, where the table says they are.
         n_threads
@@ -86,7 +86,7 @@ class MemoryRows:
 
 
 class Workers(Protocol):
-    """Who sweeps rows in the place of this process."""
+    """Other processes that sweep rows for this one."""
 
     def sweep(
         self, shares: list[tuple[int, int]], kernel: RowBlock, table: KernelTable, size: int
@@ -103,12 +103,12 @@ class StreamedRows:
     sample : RowTable
         Of some of the rows, spread by position.
     memory : int
-        Bytes that windows may take that are kept for later passes.
+        Most bytes of windows that are kept for later passes.
 
     Attributes
     ----------
     n_passes : int
-        How often all rows have been swept.
+        Number of passes over all rows.
     """
 
     is_in_memory = False
@@ -121,16 +121,16 @@ class StreamedRows:
         self._sweeper = Sweeper(windows, shape_of(sample))
         self._lock = Lock()
         self.n_passes = 0
-        #: Where sums of passes are kept, if anywhere.
+        #: File with the sums of passes, if any.
         self.checkpoint: Checkpoint | None = None
-        #: Who else sweeps the rows, if anybody.
+        #: Other processes that sweep rows, if any.
         self.workers: Workers | None = None
-        #: Who is told how far a pass is, if anybody.
+        #: Callback for the progress of a pass, if any.
         self.tell: Callable[[PassSoFar], None] | None = None
 
     @property
     def seconds(self) -> dict[str, float]:
-        """Seconds of all threads so far by what they did."""
+        """Seconds of all threads so far by kind of work."""
         return dict(self.windows.seconds)
 
     def count_partials(self, partial_bytes: int) -> int:
@@ -150,7 +150,7 @@ class StreamedRows:
         partials[0] = total
 
     def _total(self, kernel: RowBlock, table: KernelTable, size: int, n_threads: int) -> np.ndarray:
-        """Sums of all rows, (size,), by a pass over those that no checkpoint has the sums of."""
+        """Sums of all rows, (size,), by a pass over the rows whose sums no checkpoint has."""
         checkpoint, shares = self.checkpoint, self.windows.shares()
         tree = TreeSum() if checkpoint is None else checkpoint.tree
         if checkpoint is not None and checkpoint.done:
@@ -195,7 +195,7 @@ class StreamedRows:
                 part = self._sweeper.sweep(iter([window]), kernel, table, size, n_threads)
                 yield window.first, window.first + count_grains(window.n_rows), part
             return
-        # Whoever decodes rows sweeps them: handing them on would cost more than it saves.
+        # The thread that decodes rows sweeps them: handing them on costs more than it saves.
         with ThreadPoolExecutor(n_threads) as pool:
             futures = [
                 pool.submit(self._sweeper.sweep, self._read([share]), kernel, table, size, 1)
@@ -208,7 +208,7 @@ class StreamedRows:
                 pool.shutdown(cancel_futures=True)
 
     def each_window(self) -> Iterator[Window]:
-        """All windows one after the other; a pass, but where they are kept."""
+        """All windows one after the other; a pass, unless they are kept."""
         yield from self._kept if self._is_kept else self._read(self.windows.shares())
         self._is_kept = self._keeping
         self.n_passes += 1
@@ -222,7 +222,7 @@ class StreamedRows:
                 yield window
 
     def _keep(self, window: Window) -> None:
-        """Keeps a window for later passes, or lets go of all if they are too many."""
+        """Keep a window for later passes, or drop all windows if they are too many."""
         with self._lock:
             if not self._keeping:
                 return
@@ -234,7 +234,7 @@ class StreamedRows:
 
 
 def without(ranges: list[tuple[int, int]], others: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """What ranges have that others do not, in order."""
+    """Ranges less other ranges, in order."""
     left = ranges
     for start, end in others:
         left = [
@@ -247,6 +247,6 @@ def without(ranges: list[tuple[int, int]], others: list[tuple[int, int]]) -> lis
 
 
 def _question(kernel: RowBlock, table: KernelTable, row_table: RowTable) -> bytes:
-    """All that the sums of a pass depend on, beside its rows."""
+    """Identity of a pass: all that its sums depend on beside the rows."""
     numbers = (array.tobytes() for array in numbers_read(table, row_table).values())
     return b"|".join([kernel.name.encode(), str(table.mode).encode(), *numbers])

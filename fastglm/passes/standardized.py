@@ -45,7 +45,7 @@ class StandardizedColumns:
         return coefficients
 
     def scores(self, stored_scores: np.ndarray) -> np.ndarray:
-        """Scores of the standardised design columns, (m, p), from those of the sweep's, (m, q)."""
+        """Scores of the standardised design columns, (m, p), from those of stored ones, (m, q)."""
         return (self.row_table.transform_matrix().T @ stored_scores.T).T
 
     def to_params(self, coefficients: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Windows of rows that are read one by one, and how they are swept: sums of each grain."""
+"""Windows of rows that are read one by one, and the sums of their grains."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Shape", "Sweeper", "Window", "Windows", "grain_sums", "shape_of"]
 
 
 class Window(NamedTuple):
-    """Rows that are in memory for a while: whole grains, but for the last of all.
+    """Rows that are in memory for a while: whole grains, but for the last grain of all.
 
     Attributes
     ----------
@@ -30,13 +30,13 @@ class Window(NamedTuple):
     row_table : RowTable or None
         None if no row counts.
     n_bytes : int
-        About what it takes.
+        Approximate size in memory.
     frequencies : ndarray, shape (n_rows,), or None
         How often each row was observed, where that is not among its weights.
     rows : ModelRows or None
-        What it was made of, for whoever asks more than the kernels.
+        The rows before they became a table, for what kernels do not read.
     groups : ndarray of int64, shape (n_rows,), or None
-        Numbers of the groups of the rows, where these are asked for.
+        Numbers of the groups of the rows, if requested.
     present : ndarray of bool, shape (n_rows,), or None
         The rows that are complete; None if all are.
     """
@@ -52,20 +52,20 @@ class Window(NamedTuple):
 
 
 class Windows(Protocol):
-    """What reads windows of a source; it may be asked by several threads at once."""
+    """Reader of windows of a source, for several threads at once."""
 
     n_rows: int
-    #: Seconds of all threads by what they did.
+    #: Seconds of all threads by kind of work.
     seconds: dict[str, float]
 
     def shares(self) -> list[tuple[int, int]]:
-        """Ranges of grains that can be read by themselves, in order."""
+        """Ranges of grains that can be read separately, in order."""
 
     def require_unchanged(self) -> None:
-        """Raises `DataError` if rows may not be what they were before."""
+        """Raise `DataError` if the rows may have changed since the first pass."""
 
     def read(self, first: int, last: int, checked: bool = False) -> Iterator[Window]:
-        """Windows of the grains from `first` up to before `last`.
+        """Windows of the grains from `first` to `last` - 1.
 
         With `checked`, values that are missing or not finite are errors that name them.
         """
@@ -86,14 +86,14 @@ def grain_sums(
     if window.groups is not None:
         own.point(fields.GROUP, window.groups)
     own.bind_partials(sums)
-    # Where kernels leave them that add up numbers of rows alone.
+    # Kernels that add up numbers of rows alone write them here.
     own.point(fields.OUTPUT, sums)
     own.launch(kernel, n_grains, n_threads)
     return sums
 
 
 class Shape(NamedTuple):
-    """How columns are laid out, which kernels count on in every window."""
+    """Layout of the columns, which must be the same in every window."""
 
     n_dense: int
     n_stored: int
@@ -108,7 +108,7 @@ def shape_of(row_table: RowTable) -> Shape:
 
 
 class Sweeper:
-    """Sweeps windows, all of one shape, and says what is wrong where sums are not finite.
+    """Sweeps windows of one shape, and names the fault where sums are not finite.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ class Sweeper:
         return tree
 
     def _require_alike(self, window: Window) -> None:
-        """Refuses a window whose columns are not laid out as the sample's: kernels count on it."""
+        """Refuse a window whose columns are not laid out as the sample's, as kernels assume."""
         if window.row_table is not None and shape_of(window.row_table) != self._shape:
             raise DataError(
                 f"the columns from row {window.first * GRAIN_ROWS:,} on are not what they were in "
@@ -152,7 +152,7 @@ class Sweeper:
             )
 
     def _explain(self, window: Window) -> None:
-        """Raises what is wrong with a window whose sums are not finite; once for each."""
+        """Raise the fault of a window whose sums are not finite; once for each window."""
         with self._lock:
             if window.first in self._explained:
                 return

@@ -1,9 +1,9 @@
-"""Columns that are combinations of earlier ones beyond doubt: found on some rows, proved on all.
+"""Aliased columns, combinations of earlier ones: found on some rows, proved on all.
 
-A QR factorisation of all rows finds every such column, but it takes as long as dozens of sweeps. A
-combination that holds in some rows is instead evaluated in every row, in one pass: where what it
-leaves of a column is within the tolerance of the QR factorisation, the answer is the same. Columns
-that this does not decide are left to `fastglm.solve.qr_refinement`.
+A QR factorisation of all rows finds every such column, but it takes as long as dozens of sweeps.
+Here a combination that holds in some rows is evaluated in every row, in one pass: where its
+residual is within the tolerance of the QR factorisation, the answer is the same. Columns that this
+does not decide are left to `fastglm.solve.qr_refinement`.
 """
 
 from __future__ import annotations
@@ -43,18 +43,19 @@ __all__ = ["PROVING", "ProvenAliases", "is_suspicious", "restore_columns"]
 
 #: The stage of a fit in its timings.
 PROVING = "aliased columns"
-#: Rows on which combinations are found, of each column and at least.
+#: Rows on which combinations are found: for each column, and in all at least.
 ROWS_PER_COLUMN, LEAST_ROWS = 4, 1_024
-#: Shares of a column that are left out of its combination, far below what it may leave.
+#: Coefficients below this share of a column are left out of its combination; far below what the
+#: residual may be.
 NOTHING = 1e-14
-#: Places of each level from which rows are taken where those are too few to have all levels.
+#: Rows taken from each level where the sample is too small to contain all levels.
 PLACES = 3
-#: A sample's pivots below this may be those of an aliased column; its prior keeps them from zero.
+#: Pivots of a sample below this may be those of an aliased column; the prior keeps them from zero.
 SUSPICIOUS_PIVOT = 1e-2
-#: Of a level that few rows of the sample have, the prior leaves more: no more than this pivot, and
-#: about itself for each column in the combination, which an eliminated level may be.
+#: Largest pivot that the prior leaves of a level with few rows in the sample: about the prior
+#: itself for each column in the combination, one of which may be an eliminated level.
 MOST_PRIORS, SUSPICIOUS_LEVEL = 8.0, 0.1
-#: Looking for aliased columns before a fit takes at most this share of its rows.
+#: Largest share of the rows that the search for aliased columns before a fit may read.
 SHARE_OF_ROWS = 16
 
 
@@ -76,7 +77,7 @@ class ProvenAliases:
 
     @cached_property
     def combinations(self) -> dict[int, np.ndarray]:
-        """Each such column, and (p,) coefficients of the earlier ones, all standardised.
+        """Each aliased column, and (p,) coefficients of the earlier ones, all standardised.
 
         Empty where nothing is proved, which leaves other columns open.
         """
@@ -98,9 +99,9 @@ class ProvenAliases:
 
     @cached_property
     def of_few_columns(self) -> dict[int, np.ndarray]:
-        """Such columns, found by their codes or among numeric ones, with (p,) given coefficients.
+        """Columns found aliased by their codes or among numeric ones, with (p,) given coefficients.
 
-        There may be others beside them.
+        There may be others.
         """
         begin = perf_counter()
         row_table = self._run.row_table
@@ -128,7 +129,7 @@ class ProvenAliases:
 
     @property
     def given(self) -> dict[int, np.ndarray]:
-        """What has been found: each column and (p,) coefficients of the columns as they came."""
+        """Each column found so far, and (p,) coefficients of the columns as they came."""
         if self.__dict__.get("of_few_columns"):
             return self.of_few_columns
         row_table, scaling = self._run.row_table, self._run.scaling
@@ -145,24 +146,24 @@ class ProvenAliases:
 
     @property
     def found(self) -> bool:
-        """Whether such columns have been found so far."""
+        """Whether aliased columns have been found so far."""
         return bool(self.__dict__.get("of_few_columns") or self.__dict__.get("combinations"))
 
     def are_found_after(self, sample: Run) -> bool:
-        """Whether there are such columns; looks where a sample's fit makes it worth while."""
+        """Whether there are aliased columns; searches where a sample's fit makes it likely."""
         if not is_suspicious(sample):
             return False
         if self.of_few_columns:
             return True
         n, p = self._run.row_table.n_rows, self._run.row_table.n_columns
         few = SHARE_OF_ROWS * max(ROWS_PER_COLUMN * p, LEAST_ROWS) <= n
-        # Pivots of an elimination in another order are small without much of a reason.
+        # Pivots of an elimination in another order are often small without aliased columns.
         return bool(few and sample.eliminated is None and self.combinations)
 
     def explain(self, run: Run) -> bool:
-        """Whether they are just the columns that the run's Gram matrix cannot tell from others.
+        """Whether these are exactly the columns that the factor of the run leaves out.
 
-        Then the factor that the run has left them out of is as good as one without them.
+        Then that factor is as good as one of a design without them.
         """
         pivot = run.vectors[at.PIVOT]
         doubtful = pivot < DOUBTFUL_PIVOT
@@ -171,9 +172,9 @@ class ProvenAliases:
         return set(np.flatnonzero(doubtful).tolist()) == set(self.combinations)
 
     def leave_out_of(self, run: Run) -> None:
-        """Leaves them out of a run that they explain; what coefficients they have goes to others.
+        """Leave these columns out of a run that they explain; their coefficients go to others.
 
-        They may have some from the start.
+        The start may have given them coefficients.
         """
         coefficients = run.vectors[at.COEFFICIENTS]
         for j, combination in self.combinations.items():
@@ -183,13 +184,13 @@ class ProvenAliases:
         run.kept[list(self.combinations)] = False
 
     def _prove(self, rests: np.ndarray, allowed: np.ndarray) -> np.ndarray:
-        """Whether each combination, (p, k), is no longer over all rows than allowed, (k,)."""
+        """Whether the norm of each combination, (p, k), over all rows is within its limit, (k,)."""
         proved = np.zeros(allowed.size, dtype=bool)
         zero = allowed == 0.0
         for group in (np.flatnonzero(~zero), np.flatnonzero(zero)):
             if not group.size:
                 continue
-            # All at once first, in proportion to what each may leave: one pass settles most.
+            # All combinations at once, in proportion to their limits: one pass decides most cases.
             unit = np.where(allowed[group] > 0.0, allowed[group], 1.0)
             bound = 0.0 if zero[group[0]] else 1.0
             if self._squares(rests[:, group] / unit) <= bound:
@@ -211,7 +212,7 @@ class ProvenAliases:
         moved = Centering(centering.center[involved], constant, centering.value)
         total = 0.0
         for design, weights in self._designs():
-            # Without a response, and with a link that costs nothing.
+            # No response is needed, and the identity link costs nothing.
             (squares,) = evaluate_rows(
                 build_row_table(select_columns(design, np.flatnonzero(involved))),
                 Gaussian(),
@@ -225,7 +226,7 @@ class ProvenAliases:
         return total
 
     def _designs(self) -> Iterator[tuple[Design, np.ndarray | None]]:
-        """The columns of all rows, and the weights of these, piece by piece."""
+        """Columns and weights of all rows, piece by piece."""
         yield self._run.row_table.design, self._run.row_table.weights
 
 
@@ -255,14 +256,14 @@ def _candidates(run: Run) -> tuple[dict[int, np.ndarray], np.ndarray]:
     coefficients[np.abs(coefficients) < NOTHING] = 0.0
     unscaled = np.divide(1.0, scale[left], out=np.zeros(left.size), where=scale[left] > 0.0)
     coefficients[kept] *= scale[kept, None] * unscaled
-    # By rounding alone do later columns take part.
+    # Later columns take part by rounding alone.
     coefficients[np.arange(p)[:, None] > left] = 0.0
     sizes = np.divide(1.0, scale, out=np.zeros(p), where=scale > 0.0)
     return dict(zip(left.tolist(), coefficients.T, strict=True)), sizes
 
 
 def _some_rows(row_table: RowTable) -> np.ndarray:
-    """Numbers of rows, in order, drawn with a fixed seed: no period of the data can hide."""
+    """Numbers of rows, in order, drawn with a fixed seed, so that no period of the data matters."""
     n, wanted = row_table.n_rows, max(ROWS_PER_COLUMN * row_table.n_columns, LEAST_ROWS)
     if n <= 2 * wanted:
         return np.arange(n)
@@ -283,9 +284,9 @@ def _rows_of_levels(row_table: RowTable) -> np.ndarray:
 
 
 def _needs_later_constant(run: Run, column: int, combination: np.ndarray) -> bool:
-    """Whether a combination of shifted columns is one with the constant, which comes later.
+    """Whether a combination of shifted columns contains the constant, which comes later.
 
-    Then that is to be left out, and not this column.
+    Then the constant is aliased, and not this column.
     """
     constant = run.scaling.constant
     design_column = -1 if constant < 0 else int(run.row_table.design_column_of[constant])
@@ -297,7 +298,7 @@ def _needs_later_constant(run: Run, column: int, combination: np.ndarray) -> boo
 
 
 def restore_columns(solution: Solution, run: Run, aliases: ProvenAliases) -> Solution:
-    """The solution of all columns of a run, from that of those that are not aliased."""
+    """The solution of all columns of a run, from that of the columns that are not aliased."""
     p, kept = run.row_table.n_columns, aliases.others
     found = dict(aliases.given)
     for j, combination in solution.combinations.items():

@@ -72,7 +72,7 @@ class BiasProblem:
 
 
 def _dispersion_weights(rows: ModelRows) -> tuple[np.ndarray, np.ndarray]:
-    """Weights that divide the dispersion, and how many observations have each."""
+    """Weights that divide the dispersion, and the number of observations with each."""
     counts = np.ones(rows.response.size) if rows.frequencies is None else rows.frequencies
     if rows.variance_weights is None:
         return np.ones(1), np.array([counts.sum()])
@@ -80,7 +80,7 @@ def _dispersion_weights(rows: ModelRows) -> tuple[np.ndarray, np.ndarray]:
 
 
 def off_the_boundary(problem: BiasProblem) -> tuple[np.ndarray, np.ndarray]:
-    """Responses, and weights, for which the maximum of the likelihood exists."""
+    """Responses and weights with a maximum of the likelihood: moved off the boundary."""
     y, domain = problem.rows.response.astype(np.float64), problem.family.domain
     n, p = y.size, problem.rows.design.n_columns
     weights = np.ones(n) if problem.rows.prior_weights is None else problem.rows.prior_weights
@@ -97,8 +97,8 @@ def off_the_boundary(problem: BiasProblem) -> tuple[np.ndarray, np.ndarray]:
 def log_variance_slope(family: Family, mean: np.ndarray) -> np.ndarray:
     """Derivative of the logarithm of the variance function in the mean; 0 where the variance is.
 
-    By central differences of the sixth order, so that it holds for any family. The relative error
-    is about 1e-13, and for a probability that over the distance from 1, where weights are as small.
+    By central differences of the sixth order, for any family. The relative error is about 1e-13,
+    over the distance from 1 for a probability close to 1, where weights are as small.
     """
     room = np.abs(mean)
     if math.isfinite(family.domain.upper):

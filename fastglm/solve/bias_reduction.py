@@ -1,9 +1,9 @@
-"""Bias-reduced estimates: the score is adjusted so that the estimate is less biased, and finite.
+"""Bias-reduced estimates: adjusted scores, whose root is less biased and finite.
 
 The mean bias-reducing adjustment replaces each response by ``y + dispersion * q * d / 2``, where q
 is the row's quadratic form in the inverse information and d the second derivative of its mean in
 the linear predictor; the score of these pseudo-responses is set to zero by quasi Fisher scoring,
-accelerated by the secants of earlier steps. For canonical links that maximises the likelihood times
+accelerated by differences of earlier steps. For canonical links it maximises the likelihood times
 Jeffreys' prior. Firth (1993), *Biometrika* 80; Kosmidis & Firth (2009), *Biometrika* 96; Kosmidis,
 Kenne Pagui & Sartori (2020), *Statistics and Computing* 30, for median bias and for the dispersion.
 """
@@ -68,7 +68,7 @@ def reduce_bias(
     Returns
     -------
     Reduced
-        Also where it did not converge: the solution's status says so.
+        Also without convergence, which the status of the solution reports.
     """
     begin = perf_counter()
     search = BiasSearch(problem, options, fixed)

@@ -1,7 +1,7 @@
-"""The search for coefficients at which adjusted scores are zero.
+"""Search for coefficients at which adjusted scores are zero.
 
-Quasi Fisher scoring converges at a constant rate, which is close to 1 for separated responses; a
-combination of a few earlier steps takes that away. Walker & Ni (2011), "Anderson acceleration for
+Quasi Fisher scoring converges at a constant rate, close to 1 for separated responses; combinations
+of a few earlier steps accelerate it. Walker & Ni (2011), "Anderson acceleration for
 fixed-point iterations", *SIAM Journal on Numerical Analysis* 49. Where the root maximises a
 penalised likelihood, every step raises it.
 """
@@ -28,22 +28,24 @@ from fastglm.solve.solution import Solution
 
 __all__ = ["BiasSearch", "Climb", "Point"]
 
-#: The estimate is within this share of `tol` standard errors of the root: steps shrink by a
-#: constant factor only, and so bound what is left less tightly than Newton's.
+#: Distance of the estimate from the root, as a share of `tol` standard errors: steps contract by a
+#: constant factor only, and bound the remaining distance less tightly than Newton's.
 SHARE_OF_TOLERANCE = 0.01
 #: Most halvings of a step that does not bring the adjusted score closer to zero.
 MAX_HALVINGS = 12
-#: Steps that are remembered for their L-BFGS pairs.
+#: Number of earlier steps that are kept for the acceleration.
 MEMORY = 8
-#: A step must bring this share of what the slope promises, or as much nearer without a likelihood.
+#: Share of the predicted decrease, of the penalised deviance or without a likelihood of the
+#: decrement, that a step must reach.
 SUFFICIENT = 1e-4
-#: Of the penalised deviance, below which a change is rounding.
+#: Share of the penalised deviance below which a change is rounding.
 ROUNDING = 1e-13
-#: Shares of the rows whose linear predictors starts of a search put at zero, where rows weigh most.
+#: Quantiles of the rows whose linear predictor a further start moves to zero, where weights are
+#: largest.
 START_QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
-#: Multiples of the first estimate that starts of a search are.
+#: Multiples of the first estimate that further searches start from.
 START_FACTORS = (0.0, 2.5, 5.0)
-#: Values of the design up to which other maxima are looked for.
+#: Size of the design, in values, up to which other maxima are searched for.
 FEW_VALUES = 100_000
 
 
@@ -87,7 +89,7 @@ class Point:
     penalised_deviance : float
         Over the dispersion, with the log-determinant of the information of standardised columns.
     metric : ndarray, shape (k, p)
-        The Euclidean length of what it makes of a step is the step's in the information here.
+        Maps a step to a vector whose Euclidean length is that of the step in the information.
     inflation : float
         By which the inverse magnifies errors of the information.
     """
@@ -166,9 +168,9 @@ class BiasSearch:
         return np.where(self.kept, params, 0.0), solution
 
     def highest(self, params: np.ndarray) -> Climb:
-        """The end of a search from these coefficients, or the highest of searches from others.
+        """End of the search from these coefficients, or the highest of searches from other starts.
 
-        A higher end has starts of its own, until none of them leads higher.
+        A higher end has further starts of its own, until none of them leads higher.
         """
         best = self.climb(params)
         if not self._may_have_several_maxima():
@@ -200,7 +202,7 @@ class BiasSearch:
         return Climb(point, n_iter, last, status)
 
     def _may_have_several_maxima(self) -> bool:
-        """Whether other starts are worth their while.
+        """Whether the penalised likelihood may have several maxima, so that it takes other starts.
 
         Jeffreys' penalty can have a maximum for each group of rows whose offsets, or fixed parts,
         are far from those of others. Where there are many rows, the concave likelihood of a
@@ -210,7 +212,7 @@ class BiasSearch:
         return self.problem.has_likelihood and design.n_rows * design.n_columns <= FEW_VALUES
 
     def _other_starts(self, point: Point) -> Iterator[np.ndarray]:
-        """Coefficients further out, and by which one row after another has a mean in the middle."""
+        """Multiples of the coefficients, and some with a middle mean in one row after another."""
         for factor in START_FACTORS:
             yield np.where(self.fixed, point.params, factor * point.params)
         if self.constant is None or self.fixed[self.constant]:
@@ -227,19 +229,19 @@ class BiasSearch:
         return than.penalised_deviance - found.penalised_deviance > self._rounding(than)
 
     def _rounding(self, point: Point) -> float:
-        """Error of a penalised deviance: of its sum, and of the determinant of the information."""
+        """Rounding error of a penalised deviance: of its sum and of the determinant."""
         of_determinant = np.finfo(np.float64).eps * point.inflation * np.count_nonzero(self.kept)
         return ROUNDING * (abs(point.penalised_deviance) + 1.0) + float(of_determinant)
 
     def advance(self, point: Point) -> Point | None:
-        """The next point: by secants, by a whole step, or by the first half of a half that will."""
+        """The next point: by acceleration, by a whole step, or by the first acceptable halving."""
         by_secants = self._by_secants(point) if self.earlier else None
         self.earlier = [point, *self.earlier][:MEMORY]
         if by_secants is not None:
             found = self._try(point.params + by_secants)
             if found is not None and self._is_better(found, point, 1.0):
                 return found
-            # Secants that mislead are forgotten.
+            # Earlier steps that mislead are dropped.
             del self.earlier[1:]
         length, nearest = 1.0, None
         for _ in range(MAX_HALVINGS):
@@ -249,7 +251,7 @@ class BiasSearch:
                 return found
             length *= 0.5
         if self.problem.has_likelihood and not self._is_alike(nearest, point):
-            # No point near this one has a higher likelihood, though it is not a maximum either.
+            # No point nearby has a higher likelihood, although this one is no maximum.
             return point
         return nearest
 
@@ -275,9 +277,9 @@ class BiasSearch:
         return fall >= SUFFICIENT * length * point.decrement / point.dispersion
 
     def _by_secants(self, point: Point) -> np.ndarray:
-        """The step by which a combination of this point and earlier ones would have none.
+        """Step of Anderson acceleration: to the combination of points whose own steps cancel.
 
-        Least squares in the metric of the information here.
+        Least squares in the metric of the information at this point.
         """
         moves = np.column_stack([point.params - other.params for other in self.earlier])
         changes = np.column_stack([point.step - other.step for other in self.earlier])
@@ -285,8 +287,8 @@ class BiasSearch:
         return point.step - (moves + changes) @ shares
 
     def evaluate(self, params: np.ndarray) -> Point | None:
-        """The adjusted score's step at these coefficients; None outside the family's domain."""
-        # A step may lead where means are beyond the range of floating point: that is no point.
+        """Step by the adjusted score at these coefficients; None outside the family's domain."""
+        # Means may overflow at the end of a step, which is then outside the domain.
         with np.errstate(all="ignore"):
             return self._evaluate(params)
 
@@ -350,7 +352,7 @@ class BiasSearch:
         factor: np.ndarray,
         dispersion: float,
     ) -> np.ndarray:
-        """Step of quasi Fisher scoring, (p,): the score of responses that bias is taken from."""
+        """Step of quasi Fisher scoring, (p,), by the score of the pseudo-responses."""
         problem, link = self.problem, self.problem.family.link
         curvature = np.where(rows.weight > 0.0, link.inverse_deriv2(rows.eta), 0.0)
         pseudo_response = problem.rows.response + 0.5 * dispersion * rows.quadratic * curvature
@@ -375,7 +377,7 @@ class BiasSearch:
         )
 
     def _median_shift(self, factor: np.ndarray, rows: _Rows, curvature: np.ndarray) -> np.ndarray:
-        """Difference of the median's step from the mean's at dispersion 1, (p,)."""
+        """Step for median bias less that for mean bias at dispersion 1, (p,)."""
         family, present = self.problem.family, rows.weight > 0.0
         bend = np.divide(curvature, rows.slope, out=np.zeros_like(curvature), where=present)
         skewness = rows.slope * log_variance_slope(family, rows.mean) / 6.0 - 0.5 * bend
@@ -395,5 +397,5 @@ class BiasSearch:
 
 
 def _what_moves(inverse: np.ndarray, fixed: np.ndarray, step: np.ndarray) -> np.ndarray:
-    """Correction of a step by which fixed coefficients stay and the others take their place."""
+    """Correction of a step that holds fixed coefficients and lets the others compensate."""
     return inverse[:, fixed] @ np.linalg.solve(inverse[np.ix_(fixed, fixed)], step[fixed])

@@ -33,11 +33,11 @@ class MovingRows:
         raise NotImplementedError
 
     def moved(self, direction: np.ndarray) -> np.ndarray:
-        """Change of every linear predictor along `direction`, (p,): (n,)."""
+        """Change of every linear predictor along `direction`, (p,), as (n,)."""
         raise NotImplementedError
 
     def squares(self, directions: np.ndarray) -> np.ndarray:
-        """Sum of the squared changes of every row along d directions, (p, d): (n,)."""
+        """Sum of squared changes of every row along d directions, (p, d), as (n,)."""
         raise NotImplementedError
 
     def direction_of_levels(self, side: np.ndarray, counts: np.ndarray) -> np.ndarray | None:
@@ -48,7 +48,7 @@ class MovingRows:
         return None
 
     def without_levels(self, side: np.ndarray, counts: np.ndarray) -> MovingRows:
-        """The rows with the coefficients of many levels eliminated; separation is the same."""
+        """These rows with the coefficients of many levels eliminated, which keeps separation."""
         return self
 
     def of_all(self, direction: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Ill-conditioned designs: a factor from a streamed QR, and steps with it.
 
-A Gram matrix squares the condition of its design, so that its factor cannot tell a column that is
-nearly a combination of others from one that is. The triangle of a QR factorisation can. Blocks of
+A Gram matrix squares the condition number of its design, so that its factor does not distinguish a
+column that is nearly a combination of others from one that is. A QR factorisation does. Blocks of
 rows are factored one after another, each stacked below the triangle so far (the sequential
 tall-skinny QR of Demmel, Grigori, Hoemmen & Langou, 2012), so that memory does not grow with n. The
 step then solves the seminormal equations R'R step = score, which is as good as the score: for a
@@ -45,32 +45,32 @@ __all__ = [
 
 #: Pivots (shares of unexplained variation) below this make a Gram matrix's factor doubtful.
 DOUBTFUL_PIVOT = 1e-7
-#: R's own tolerance, of norms: a column whose part outside the span of earlier ones is smaller
-#: than this share of it is aliased.
+#: A column is aliased if the norm of its part outside the span of earlier ones is below this share
+#: of its own; the tolerance of R's ``glm``.
 ALIASED_NORM = 1e-11
 #: Norm that rounding leaves of a column of unit norm.
 ROUNDING_NORM = 1e-15
 MAX_REFINEMENTS = 30
-#: Steps that are hardly shorter than the shortest so far, until they are taken for rounding errors.
+#: Number of steps hardly shorter than the shortest so far after which steps count as rounding.
 MAX_STALLS = 6
-#: What a step close to the optimum may seem to raise the deviance by, in units of half the largest
-#: decrement of such a step.
+#: Apparent rise of the deviance that is allowed in a step close to the optimum, in units of half
+#: the largest decrement of such a step.
 RISE_BY_ROUNDING = 4.0
-#: A factor by QR is made anew where a weight has changed by more than this share since the last.
+#: A factor by QR is computed again once a weight has changed by more than this share.
 NEW_FACTOR = 1e-2
-#: Coefficients of a combination this much smaller than others are rounding errors.
+#: Coefficients of a combination below this share of the largest are rounding errors.
 NOTHING = 1e-6
 
 
 def is_ill_conditioned(run: Run, family: Family, options: SolverOptions) -> bool:
-    """Whether the run's Gram matrix cannot be trusted to tell its columns apart."""
+    """Whether the run's Gram matrix is too inaccurate to decide which columns are aliased."""
     if run.state[at.LEAST_PIVOT] >= DOUBTFUL_PIVOT:
         return False
     pivot = run.vectors[at.PIVOT]
     nothing = run.vectors[at.COLUMN_SCALE] == 0.0
     if np.any((pivot < DOUBTFUL_PIVOT) & ~nothing):
         return True
-    # Columns of zeros are aliased beyond doubt; those whose rows have lost all weight are not.
+    # Columns of zeros are certainly aliased; those whose rows have lost all weight are not.
     squares, prior = evaluate_rows(
         run.row_table,
         family,
@@ -103,10 +103,10 @@ def finalize_aliased(run: Run, n_threads: int) -> None:
 
 
 def refine_with_qr(run: Run, family: Family, options: SolverOptions, doubtful: bool = True) -> None:
-    """Newton steps with the triangle of a QR factorisation, from where the run stands.
+    """Newton steps with the triangle of a QR factorisation, from the coefficients of the run.
 
-    Decides again which columns are aliased, if that is `doubtful`. Leaves a run alone that has not
-    found its domain.
+    Decides again which columns are aliased, if that is `doubtful`. Does nothing to a run without
+    coefficients inside the domain.
     """
     if not np.isfinite(run.state[at.DEVIANCE]):
         return
@@ -133,7 +133,7 @@ def refine_with_qr(run: Run, family: Family, options: SolverOptions, doubtful: b
             return
         if state[at.STEP_LENGTH] == 1.0 and _is_small(state, options.tol):
             break
-        # Secants of moves that are hardly more than rounding errors may mislead for a while.
+        # L-BFGS pairs of moves that are mostly rounding errors mislead the next steps.
         stalled = stalled + 1 if state[at.DECREMENT] > MAX_CONTRACTION * least else 0
         least = min(least, state[at.DECREMENT])
         if stalled == MAX_STALLS:
@@ -142,15 +142,15 @@ def refine_with_qr(run: Run, family: Family, options: SolverOptions, doubtful: b
 
 
 def _take_step(run: Run, options: SolverOptions) -> bool:
-    """A sweep, and a step with the factor that there is; whether there are steps to follow."""
+    """A sweep, and a step with the current factor; returns whether the run goes on."""
     state = run.state
     run.table.mode = 0
     state[at.REUSES_LEFT] = np.inf
     deviance = state[at.DEVIANCE]
     allowed = options.tol * (abs(deviance) + 0.1)
     if 0.5 * state[at.DECREMENT] <= allowed:
-        # So close, what the deviance rises may be rounding: steps are judged by size. But where
-        # rows have lost all weight a step of no length in standard errors may lead anywhere.
+        # Close to the optimum a rise of the deviance may be rounding: steps are judged by size. But
+        # where rows have lost all weight, a step of length 0 in standard errors may lead anywhere.
         state[at.DEVIANCE] += RISE_BY_ROUNDING * allowed
     raised = state[at.DEVIANCE]
     run.sweep_and_step(options.n_threads)
@@ -161,7 +161,7 @@ def _take_step(run: Run, options: SolverOptions) -> bool:
 
 
 def _weights_differ_by(share: float, weight: np.ndarray, other: np.ndarray) -> bool:
-    """Whether any weight differs by more than a share: no variance differs by more than that."""
+    """Whether any weight differs by more than a share, which bounds that of the variances."""
     return not bool((np.abs(weight - other) <= share * other).all())
 
 
@@ -180,8 +180,8 @@ def _judge(run: Run, family: Family, options: SolverOptions, weight: np.ndarray)
         return Status.STEP_TOO_SHORT
     if not 0.5 * state[at.DECREMENT] <= slack:
         return Status.MAX_ITERATIONS
-    # A column that is no combination of others, but whose rows have lost all weight or still lose
-    # it, is on its way to infinity, or has brought means to the end of their range.
+    # A column that is no combination of others, but whose rows have lost or still lose all weight,
+    # has a coefficient that diverges, or means at the end of their range.
     lost = np.any(run.kept & (vectors[at.PIVOT] == 0.0))
     if lost and _has_reachable_end(family):
         return Status.BOUNDARY
@@ -223,8 +223,8 @@ def factor_with_qr(run: Run, weight: np.ndarray, options: SolverOptions) -> None
     triangle, scale = unit_columns(
         triangle_of_rows(run.row_table, run.scaling, root, options.n_threads)
     )
-    # Which columns are aliased is settled, whatever the weights make of them: a kept column whose
-    # rows have lost all weight only stays where it is.
+    # The aliased columns are decided, whatever the weights: a kept column whose rows have lost all
+    # weight only keeps its coefficient.
     factor, pivot = eliminate(triangle * ~run.aliased, ROUNDING_NORM)
     run.factor[:] = factor
     run.vectors[at.COLUMN_SCALE] = scale
@@ -258,12 +258,12 @@ def eliminate(
     """Lower factor and pivots of columns of unit norm, taken from left to right.
 
     A column is aliased if its part outside the span of earlier ones is not above `tolerance`. It
-    must not enter the basis, where its rounding errors would stand for a direction; so the columns
-    are orthogonalised one by one (twice is enough: Kahan and Parlett). Its row of the factor is
-    zero, or with `keep_inside` what it is in the basis of the columns before it.
+    must not enter the basis, where its rounding errors would count as a direction; so the columns
+    are orthogonalised one by one, each twice (Kahan and Parlett: that is enough). Its row of the
+    factor is zero, or with `keep_inside` its coordinates in the basis of the columns before it.
     """
     n_rows, p = triangle.shape
-    # Of fewer rows than columns there are fewer in R, too.
+    # With fewer rows than columns, R has fewer rows too.
     basis = np.zeros((n_rows, p))
     factor, pivot = np.zeros((p, p)), np.zeros(p)
     for j in range(p):
@@ -292,7 +292,7 @@ def solve_upper(triangle: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 def aliased_combinations(run: Run) -> dict[int, np.ndarray]:
-    """Combinations of earlier columns that aliased columns are.
+    """For each aliased column, the combination of earlier columns that it equals.
 
     Returns
     -------
@@ -305,7 +305,7 @@ def aliased_combinations(run: Run) -> dict[int, np.ndarray]:
     combinations = {}
     for j in np.flatnonzero(run.aliased):
         if run.eliminated is not None:
-            # That has found no others than columns of zeros.
+            # The Gram matrix has found columns of zeros alone.
             combinations[int(j)] = np.zeros(pivot.size)
             continue
         earlier = pivot.copy()
@@ -322,7 +322,7 @@ def aliased_combinations(run: Run) -> dict[int, np.ndarray]:
 def combination_of_given(
     row_table: RowTable, scaling: Scaling, column: int, coefficients: np.ndarray
 ) -> np.ndarray:
-    """Combination that a column is, (p,), on the scale of the columns as they came.
+    """Combination that equals a column, (p,), on the scale of the columns as they came.
 
     `coefficients`, (p,), are those of the standardised columns. Values that are rounding errors
     become 0.
@@ -334,7 +334,7 @@ def combination_of_given(
             coefficients[row_table.design_column_of[scaling.constant]] += scaling.shift[k]
     weights = _rounded(scaling.to_params(coefficients, row_table))
     if scaling.constant >= 0:
-        # A small difference of large numbers, unless taken with the rounded weights.
+        # With weights that are not rounded this is a small difference of large numbers.
         intercept = row_table.design_column_of[scaling.constant]
         weights[intercept] = 0.0
         weights[intercept] = (
@@ -345,7 +345,7 @@ def combination_of_given(
 
 
 def _rounded(weights: np.ndarray) -> np.ndarray:
-    """Weights of a combination without their rounding errors: zeros and whole numbers are exact."""
+    """Weights of a combination, where those near zero or whole numbers are rounded to these."""
     weights = np.where(np.abs(weights) < NOTHING * np.abs(weights).max(initial=0.0), 0.0, weights)
     nearest = np.rint(weights)
     return np.where(np.abs(weights - nearest) < NOTHING, nearest, weights)

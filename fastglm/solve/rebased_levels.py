@@ -23,8 +23,8 @@ __all__ = ["RebasedLevels", "rebase_separated"]
 
 #: Largest number of coefficients for which the dense covariance is transformed.
 MOST_COLUMNS = 2_000
-#: Variance of an infinite estimate, as a multiple of the smallest variance: any large number would
-#: do, and with this one differences of other levels, in which it cancels, keep their digits.
+#: Variance of an infinite estimate, as a multiple of the smallest variance. Any large number would
+#: do; with this one the differences of other levels, in which it cancels, keep their digits.
 MOST_VARIANCE = 1e7
 
 
@@ -45,7 +45,7 @@ class RebasedLevels:
         self.row_table, self._to_given, self._column = row_table, to_given, column
 
     def solution(self, solution: Solution) -> Solution:
-        """The solution in terms of the given columns; centred ones are not levels and stay."""
+        """Solution in terms of the given columns; centred ones are not levels and do not change."""
         back, column = self._to_given, self._column
         inverse: Any = np.array(solution.information_inverse)
         factor = np.array(solution.inverse_information_factor)
@@ -64,7 +64,7 @@ class RebasedLevels:
     def direction(self, direction: np.ndarray) -> np.ndarray:
         """A direction of separation, (p,), in coefficients of the given columns."""
         direction = direction.copy()
-        # Doubled, so that the difference of two infinite coefficients is never 0.
+        # Twice as large, so that the difference of two infinite coefficients is never 0.
         direction[self._column] *= 2.0
         return self._to_given @ direction
 
@@ -137,7 +137,7 @@ def _rebase(row_table: RowTable, part: Indicators, only: np.ndarray) -> RebasedL
     index = np.array(index)
     index[start[replaced]] = first + reference[0]
     rebased = replace(design, column_map=(start, index, value))
-    # Intercept and other levels, but for the new reference, less what the old one has.
+    # Intercept and other levels but the new reference, less the coefficient of the old one.
     levels = own[own >= 0]
     rows = np.concatenate([np.arange(p), [constant], levels[levels != replaced]])
     columns = np.concatenate([np.arange(p), np.full(levels.size, replaced)])
@@ -151,6 +151,6 @@ def _rebase(row_table: RowTable, part: Indicators, only: np.ndarray) -> RebasedL
 
 
 def _ones(row_table: RowTable) -> np.ndarray:
-    """Which stored columns of the design are ones."""
+    """Mask of the stored columns of the design that are ones."""
     kinds = [np.full(part.n_columns, isinstance(part, Ones)) for part in row_table.design.parts]
     return np.concatenate(kinds)

@@ -1,9 +1,9 @@
-"""Separation: whether the regressors push estimates to infinity, decided by linear programming.
+"""Separation: whether estimates are infinite, decided by linear programming.
 
-A direction of the coefficients along which no row's likelihood falls and some row's rises leaves
-the likelihood without a maximum. Only rows whose response lies on the boundary of its domain can
-gain for ever, and each of them only on one side; the linear predictor of every other row must stand
-still. That is a system of linear inequalities in the direction, which has a solution or has none.
+The likelihood has no maximum if along some direction of the coefficients it falls in no row and
+rises in some row without end. Only rows whose response lies on the boundary of its domain can gain
+without end, each on one side only; the linear predictor of every other row must not change. These
+are linear inequalities in the direction.
 Albert & Anderson (1984); Konis (2007), "Linear programming algorithms for detecting separated
 data"; Correia, Guimaraes & Zylkin (2019), "Verifying the existence of maximum likelihood estimates
 for generalized linear models".
@@ -46,15 +46,15 @@ __all__ = [
     "separate",
 ]
 
-#: Steps of a fit without a maximum gain a constant factor, 1/e for most links, and its square where
-#: responses may be beyond the mean's range; Newton's method at a maximum gains ever more.
+#: Contraction of steps from which a fit may have no maximum. Without one it is constant, 1/e for
+#: most links and its square where responses may lie beyond the mean's range; else it goes to zero.
 SLOW_CONTRACTION = 0.2
 SLOW_CONTRACTION_BEYOND = 0.1
-#: A decrement below this share of the deviance is rounding, which does not shrink either.
+#: A decrement below this share of the deviance is rounding, which does not contract either.
 ROUNDING = 1e-22
-#: A weight below this share of the largest may have shrunk without end.
+#: A weight below this share of the largest may go to zero.
 SHRUNK = 1e-6
-#: Rows of each kind in the first linear program; it holds them all where there are no more.
+#: Rows of each kind in the first linear program; it has all rows where there are no more.
 FIRST_ROWS = 700
 #: Rows that a round adds to the linear program.
 MORE_ROWS = 1000
@@ -62,16 +62,16 @@ MORE_ROWS = 1000
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Separation:
-    """What keeps the maximum of a likelihood at infinity, if anything does.
+    """The rows that regressors separate, and a direction that does so, if any.
 
     Attributes
     ----------
     direction : ndarray, shape (p,)
-        Along it the likelihood rises for ever; all zero where the maximum exists. An estimate goes
-        to plus or minus infinity with the sign of its entry.
+        The likelihood rises along it without end; all zero where the maximum exists. An estimate
+        is plus or minus infinity by the sign of its entry.
     rows : ndarray of bool, shape (n,)
-        The separated rows: those whose fitted mean reaches the boundary of its domain. What is left
-        without them has a maximum, which gives the finite part of the estimates.
+        The separated rows: those whose fitted mean reaches the boundary of its domain. The other
+        rows have a maximum, which gives the finite estimates.
     """
 
     direction: np.ndarray
@@ -111,12 +111,12 @@ def looks_separated(
     row_table: RowTable,
     n_threads: int = 1,
 ) -> bool:
-    """Whether a fit shows a symptom of separation; no verdict, but reason enough for a search.
+    """Whether a fit shows a symptom of separation, so that a search is needed.
 
-    Without a maximum the fit stops early, or its last step gained no more than a constant factor,
-    or a column's weights were still changing, or have shrunk until columns look alike. Costs
-    nothing unless columns do look alike, or aliased without proof that no weights have to do with
-    it, and then a pass over the rows.
+    Without a maximum the fit stops early, or its last steps contracted by a constant factor, or
+    the weights of a column were still changing, or have shrunk until columns look collinear. This
+    costs a pass over the rows where columns look collinear, or are aliased for a reason that may
+    be their weights, and nothing else.
     """
     stopped = solution.status != Status.CONVERGED
     slow = _is_slow(solution, family, row_table)
@@ -172,9 +172,9 @@ def find_separation(
 
     Notes
     -----
-    The verdict is exact but for rounding: a linear program in the direction, over some of the rows
-    to begin with. Rows that its solution violates, or that its rows leave open, join it
-    until there are none, so that few rows decide however many there are.
+    The result is exact but for rounding: a linear program in the direction, over some of the rows
+    at first. Rows that its solution violates, or that its rows do not determine, are added until
+    there are none, so that few rows decide however many there are.
     """
     return separate(DesignRows(design, n_threads), sides(family, response), prior_weights)
 
@@ -216,7 +216,7 @@ def separate(
         predictor += step * moved
         now = search.counts & (search.side * moved > search.tolerance)
         separated |= now
-        # A larger multiple of the direction makes up for anything these rows lose later.
+        # A larger multiple of the direction outweighs what these rows lose by later ones.
         search.counts &= ~now
 
 
@@ -226,9 +226,9 @@ def limiting_deviance(
     prior_weights: np.ndarray | None,
     separated: np.ndarray,
 ) -> float:
-    """Deviance of the separated rows, (n,) bool, where their means are at the end of their range.
+    """Deviance of the separated rows, (n,) bool, with their means at the end of the range.
 
-    Zero, but where responses are beyond that end, as gaussian ones may be.
+    Zero, unless responses are beyond that end, as gaussian ones may be.
     """
     total = 0.0
     for _, end, is_lower in open_ends(family):
@@ -240,7 +240,7 @@ def limiting_deviance(
 
 
 class _Search:
-    """The search for one direction at a time, over the rows that still count.
+    """Search for one direction at a time, over the rows that are not separated yet.
 
     Attributes
     ----------
@@ -292,7 +292,7 @@ class _Search:
         return np.sort(np.concatenate([_spread(kind, wanted) for kind in kinds]))
 
     def _unseen(self, rows: MovingRows, directions: np.ndarray, working: np.ndarray) -> np.ndarray:
-        """Rows that move along directions, columns of (p, d), of which `working` knows nothing."""
+        """Rows that directions, columns of (p, d), change and that are not among `working`."""
         if directions.shape[1] == 0:
             return np.empty(0, dtype=np.intp)
         squares = rows.squares(directions)
@@ -301,7 +301,7 @@ class _Search:
         return _spread(np.flatnonzero(squares > ZERO * ZERO), MORE_ROWS)
 
     def _violated(self, predictor: np.ndarray, working: np.ndarray) -> np.ndarray:
-        """The rows that lose most from a change of linear predictor."""
+        """Rows whose likelihood falls most by a change of linear predictor."""
         loss = np.where(self.side == 0, np.abs(predictor), -self.side * predictor)
         loss[~self.counts] = 0.0
         loss[working] = 0.0
@@ -319,7 +319,7 @@ def _spread(rows: np.ndarray, wanted: int) -> np.ndarray:
 
 
 def infinite_text(infinite: Mapping[str, int], n_rows: int) -> str:
-    """Which estimates are infinite, with their signs, and how many rows are separated by them."""
+    """Text that names infinite estimates with their signs, and the number of separated rows."""
     named = [f"{name} ({'+' if sign > 0 else '-'}infinity)" for name, sign in infinite.items()]
     rows = "1 row is" if n_rows == 1 else f"{n_rows} rows are"
     return f"{rows} separated from the others by {few_of(named)}: these estimates are infinite."

@@ -9,7 +9,7 @@ from rich.console import Console
 import fastglm as fg
 from fastglm.errors import ModelError, SeparationWarning
 from fastglm.fit import progress
-from fastglm.passes.told import PassSoFar
+from fastglm.passes.pass_progress import PassSoFar
 from fastglm.streamed import StreamedGLM
 
 

@@ -178,3 +178,25 @@ def test_a_constant_share_is_refused():
         options = {"family": "beta"} if fit is fg.mixed else {}
         with pytest.raises(DataError, match=r"response is 0\.5 in every row"):
             fit(formula, frame, **options)
+
+
+@pytest.fixture(scope="module")
+def counts():
+    rng = np.random.default_rng(3)
+    frame = {"x": rng.normal(size=60), "g": np.repeat(np.arange(6.0), 10)}
+    frame["y"] = rng.poisson(np.exp(0.3 * frame["x"] + 0.2 * frame["g"]))
+    return fg.mixed("y ~ x + (1 | g)", frame, "poisson"), frame
+
+
+def test_options_of_new_rows_are_refused_for_the_fitted_ones(counts):
+    fit, frame = counts
+    with pytest.raises(ModelError, match="predict of the fitted rows takes no offset="):
+        fit.predict(offset=np.zeros(60))
+    moved = fit.predict(frame, which="linear", offset=np.ones(60))
+    np.testing.assert_allclose(moved, fit.predict(frame, which="linear") + 1.0, rtol=1e-14)
+
+
+def test_a_single_row_is_a_frame_of_one_row(counts):
+    fit, frame = counts
+    row = {"x": float(frame["x"][3]), "g": 0.0}
+    np.testing.assert_array_equal(fit.predict(row), fit.predict(frame)[3:4])

@@ -20,7 +20,7 @@ from fastglm.pointers import describe_option
 from fastglm.rows.model_rows import constant_design
 from fastglm.rows.vectors import OffsetParts, vector
 
-__all__ = ["NewRows", "fitted_designs", "given_vector", "new_designs", "require_unseen"]
+__all__ = ["NewRows", "as_rows", "fitted_designs", "given_vector", "new_designs", "require_unseen"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +126,7 @@ def new_designs(
         If there is no further predictor of that name, or `unseen` is none of the known ones.
     """
     _require_known(fit, exposure, unseen, further or {})
-    exog, given = _one_row(fit, exog), {}
+    exog, given = as_rows(fit, exog), {}
     if with_offset:
         given = {
             "offset": _named_column(fit, "offset", offset, fit.has_offset),
@@ -200,7 +200,7 @@ def _require_known(fit: Any, exposure: Any, unseen: str, further: Mapping[str, A
         raise OptionError(describe_option("predict", unknown[0], takes))
 
 
-def _one_row(fit: Any, exog: Any) -> Any:
+def as_rows(fit: Any, exog: Any) -> Any:
     """A single row, given as p values or by column, as a matrix or frame."""
     exog = np.asarray(exog) if isinstance(exog, list | tuple) else exog
     if fit.fitted_formulas[0] is not None:

@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 
 from fastglm.arguments import checked_choice
-from fastglm.design.frames.frames import is_frame
-from fastglm.errors import DataError, ModelError
+from fastglm.errors import ModelError
 from fastglm.inference.rows import new_rows as population_rows
 from fastglm.mixed.prediction import (
     LEVELS,
     NEW_LEVELS,
     NewRows,
-    codes_and_columns,
     conditional_part,
     effect_sd,
     new_rows,
     quadrature_nodes,
+    split_options,
+    with_effects,
 )
 from fastglm.mixed.simulation import draw_effects
 
@@ -84,34 +84,14 @@ def _around(
 
 def several_rows(fit: Any, exog: Any, level: str, others: Mapping[str, Any]) -> tuple[Any, NewRows]:
     """The rows' designs of every predictor, their levels and their columns of effects."""
-    given = dict(others)
-    of_effects: dict[str, Any] = {
-        name: given.pop(name) for name in ("groups", "Z") if name in given
-    }
+    given, of_effects = split_options(others, exog)
     population = fit.population
     if exog is None:
-        if given or of_effects:
-            raise ModelError(f"predict of the fitted rows takes no {', '.join(others)}=.")
         return population_rows.fitted_designs(population), new_rows(fit, None, {})
-    if fit.fitted_formula is not None and not is_frame(exog):
-        raise DataError(
-            "the model was fitted to a data frame: predict needs a frame with its columns too, "
-            f"not {type(exog).__name__}."
-        )
-    unknown = set(given) - {"offset", "exposure"}
-    if unknown:
-        raise ModelError(f"predict does not know {', '.join(sorted(unknown))}.")
-    new = population_rows.new_designs(population, exog, unseen="raise", **given)
-    n = new.design.n_rows
-    nan_rows = np.zeros(n, dtype=bool) if new.nan_rows is None else new.nan_rows.copy()
-    codes, columns = [], []
-    if level != "population":
-        for group in fit.groups:
-            one = codes_and_columns(group.fitted_formula, exog, of_effects, n, nan_rows)
-            codes.append(one[0])
-            columns.append(one[1])
-    new = _marked(new, nan_rows)
-    return new, NewRows(new.design, None, codes, columns, nan_rows, new.labels)
+    exog = population_rows.as_rows(population, exog)
+    new = population_rows.new_designs(population, exog, **given)
+    rows = with_effects(fit, new, exog, of_effects, level)
+    return _marked(new, rows.nan_rows), rows
 
 
 def _marked(new: population_rows.NewRows, rows: np.ndarray) -> population_rows.NewRows:

@@ -1,12 +1,12 @@
-"""Corrections of a sweep's sums, estimated from some chunks of rows: they save a sweep.
+"""Corrections of a sweep's sums, estimated from some chunks of rows, that save a sweep.
 
 Every sweep keeps the sums of each chunk. Some chunks, spread evenly, are swept once more, after the
-step or in double precision, and what this changes of their sums stands for what it would change of
-those of all rows. Before the last sweep that is the remainder of the score which the Gram matrix of
-all rows does not predict (Jordan, Lee & Yang (2019), "Communication-efficient distributed
-statistical inference", *JASA* 114, with the second derivative of all rows beside the first); after
-it, what the last step and rounded columns change of the Gram matrix and of Pearson's statistic. The
-spread of the chunks bounds the error of the estimate.
+step or in double precision; the change of their sums estimates that of the sums of all rows. Before
+the last sweep it is the remainder of the score that the Gram matrix of all rows does not predict
+(Jordan, Lee & Yang (2019), "Communication-efficient distributed statistical inference", *JASA* 114,
+with the second derivative of all rows beside the first); after it, the change of the Gram matrix
+and of Pearson's statistic by the last step and by rounded columns. The spread of the chunks bounds
+the error of the estimate.
 """
 
 from __future__ import annotations
@@ -79,22 +79,22 @@ class _Chunks(Chunks):
 
 
 def can_correct(run: Run) -> bool:
-    """Whether there are chunks enough."""
+    """Whether there are enough chunks."""
     return run.n_chunks >= LEAST_OF_ALL and run.eliminated is None
 
 
 def can_sample_rounding(run: Run) -> bool:
-    """Whether some chunks can estimate rounding errors, as the run's inverse magnifies them."""
+    """Whether some chunks can estimate rounding errors after magnification by the run's inverse."""
     run.invert()
     return may_sample_rounding(run.row_table.n_rows, run.inflation)
 
 
 def sampled_gradient_correction(run: Run, start: np.ndarray, options: SolverOptions) -> bool:
-    """Corrects the step of all rows by some chunks, if by little; COEFFICIENTS takes it.
+    """Correct the step of all rows by some chunks, in COEFFICIENTS, if the correction is small.
 
     The run, of dense columns alone, has made one sweep in single precision, with a Gram matrix, at
-    the coefficients `start`, (p,), and its link is canonical. Returns whether the chunks will be
-    able to settle a sweep that follows.
+    the coefficients `start`, (p,), and its link is canonical. Returns whether the chunks
+    suffice to finalize the information after the sweep that follows.
     """
     chunks, vectors = _Chunks(run, CHUNKS), run.vectors
     k, before = len(chunks.sums), chunks.sums.copy()
@@ -108,7 +108,7 @@ def sampled_gradient_correction(run: Run, start: np.ndarray, options: SolverOpti
     chunks.visit(sweep_kernel, run.table, FLOAT32 | WITH_GRAM, options.n_threads)
     run.set_precision(float32=False)
     remainders = chunks.weight * (chunks.scores - scores + predicted)
-    # The step itself has been rounded: what the Gram matrix predicts is not quite zero.
+    # The step itself has been rounded: the score that the Gram matrix predicts is not quite zero.
     score = vectors[at.SCORE] - run.gram @ moved + remainders.sum(axis=0)
     errors = (remainders - remainders.mean(axis=0)).T * math.sqrt(k / (k - 1))
     solved = np.linalg.solve(run.gram, np.column_stack([score, errors]))
@@ -118,7 +118,7 @@ def sampled_gradient_correction(run: Run, start: np.ndarray, options: SolverOpti
     if not (further @ score <= SMALL * decrement and (unlike <= ALIKE * diagonal).all()):
         return False
     vectors[at.COEFFICIENTS] = reached + further
-    # The chunks will have to estimate what a step as long as this correction's error changes.
+    # The chunks must later estimate the change by a step as long as the error of this one.
     length = math.sqrt((errors * solved[:, 1:]).sum() / decrement)
     variances = _Variances(run, run.invert(), run.partials[0])
     error = length * variances.error_of(chunks, before, chunks.sums - before, 0.0)
@@ -126,34 +126,33 @@ def sampled_gradient_correction(run: Run, start: np.ndarray, options: SolverOpti
 
 
 def finalize_information(run: Run, options: SolverOptions) -> bool:
-    """Brings the uncertainty of a run that has converged to its result; False if a sweep must.
+    """Bring the information of a converged run to its result; False if that takes a sweep.
 
-    Its sums are those before the last step, and its Gram matrix may be narrowed. What the step and
-    double precision change in some chunks is added in proportion, where that is certain enough:
-    where its error, as the inverse magnifies it, is a small part of what standard errors may be
-    off.
+    Its sums are those before the last step, and its Gram matrix may be of float32 columns. The
+    changes of some chunks by the step and by double precision are added in proportion, if their
+    error, magnified by the inverse, is a small part of the allowed error of standard errors.
     """
     if options.purpose != at.Purpose.RESULT:
         # Nothing of its uncertainty is reported.
         return True
     state, allowed = run.state, STANDARD_ERROR_SLACK * options.tol
     if not can_correct(run) and state[at.DECREMENT] <= allowed * allowed:
-        # The last step has changed nothing that counts, and chunks have had nothing to settle.
+        # The last step has changed too little to matter, and no chunk is needed.
         return True
     has_float32_gram = bool(run.table.mode & FLOAT32_GRAM)
     may_go_on = run.status == Status.CONVERGED and state[at.N_ITERATIONS] < options.max_iter
-    # What does not shrink is rounding, which another sweep does not lessen.
+    # A remainder that does not contract is rounding, which another sweep does not reduce.
     stagnates = 0.0 < MAX_CONTRACTION * state[at.LAST_DECREMENT] < state[at.DECREMENT]
     if may_go_on and not stagnates:
         left = remaining_change(run, allowed, has_float32_gram)
         state[at.REMAINING_CHANGE] = max(state[at.REMAINING_CHANGE], left)
-        # Chunks, where there are enough of them, settle what is not too much.
+        # Enough chunks can estimate a change that is not too large.
         most = state[at.UNCERTAINTY_SLACK] * options.tol if can_correct(run) else allowed
         if left > most and not has_float32_gram:
             run.resume_double(float32_gram=False)
             return False
     if not can_correct(run):
-        # Then nothing has been left to them.
+        # No change is left for chunks to estimate.
         return True
     if may_go_on and not stagnates and _few_rows_move(run, allowed):
         run.resume_double(float32_gram=False)
@@ -178,15 +177,15 @@ def finalize_information(run: Run, options: SolverOptions) -> bool:
 def _few_rows_move(run: Run, allowed: float) -> bool:
     """Whether the last step may have changed weights that alone determine a coefficient.
 
-    The contraction of all steps does not bound those rows. They are in one chunk, which
-    has most of a column's sum of squares.
+    The contraction of steps does not bound those rows. They are in one chunk, which has most of a
+    column's sum of squares.
     """
     if not run.row_table.is_dense or run.has_constant_weights:
         return False
     if run.state[at.DECREMENT] <= allowed * allowed:
         return False
     diagonal = np.arange(run.row_table.n_stored) * (run.row_table.gram_order + 1)
-    # The first chunk has the sums of all.
+    # The partial sums of the first chunk are those of all rows.
     total, others = run.partials[0, diagonal], run.partials[1:, diagonal]
     most = np.maximum(others.max(axis=0), total - others.sum(axis=0))
     return bool((most > MOST_OF_ALL * total).any())
@@ -205,7 +204,7 @@ class _Correction:
         self.changes_gram = has_float32_gram or not run.has_constant_weights
         self.diagonal = np.arange(q) * (order + 1)
         if has_float32_gram and not self.total[self.gram].any():
-            # Weights are constant: a sweep before the last had the Gram matrix.
+            # Weights are constant: the Gram matrix is that of an earlier sweep.
             self.total[self.gram].reshape(order, order)[:q, :q] = run.gram
             run.write_beta(run.vectors[at.TRIAL])
             chunks.visit(sweep_kernel, table, WITH_GRAM | FLOAT32_GRAM, options.n_threads)
@@ -217,7 +216,7 @@ class _Correction:
 
     @property
     def _remaining_change(self) -> float:
-        """Largest change of a weight, as a share, that is left."""
+        """Largest remaining change of a weight, as a share."""
         return float(self.run.state[at.REMAINING_CHANGE]) if self.is_left else 0.0
 
     def is_certain(self, inverse: Inverse, most: float) -> bool:
@@ -229,25 +228,25 @@ class _Correction:
         diagonal = self._errors(self.diagonal)
         if (self.run.inflation * diagonal <= most).all():
             return True
-        # Few changes are magnified as much as any could be: the variances show by how much.
+        # Few changes are magnified as much as the inverse could: variances give the actual factor.
         if self.run.row_table.n_columns > MOST_COLUMNS:
             return False
         return self._error_of_variances(inverse) + self._rounding_elsewhere() <= most
 
     def _errors(self, watched: np.ndarray) -> np.ndarray:
-        """Errors of those of all rows' sums, as shares of them."""
+        """Errors of the changes of all rows' sums, as shares of the sums."""
         known = watched[self.total[watched] > 0.0]
         errors = self.chunks.error_of(self.change[:, known]) / self.total[known]
         own = self._remaining_change + (FLOAT32_ROUNDING if self.has_float32_gram else 0.0)
         return np.maximum(errors, own * self._unlike(known))
 
     def _unlike(self, watched: np.ndarray) -> np.ndarray:
-        """Shares of these sums that the chunks, in proportion, have too much or too little."""
+        """Differences of the chunks' sums, in proportion, from these sums, as shares."""
         size = self.total[watched]
         return np.abs(self.chunks.weight * self.before[:, watched].sum(axis=0) / size - 1.0)
 
     def _rounding_elsewhere(self) -> float:
-        """Largest share of a variance that the rounding of rows unlike the chunks' may be."""
+        """Largest error of a variance, as a share, by rounding of rows unlike those of chunks."""
         known = self.diagonal[self.total[self.diagonal] > 0.0]
         if not self.has_float32_gram:
             return 0.0
@@ -259,7 +258,7 @@ class _Correction:
         return variances.error_of(self.chunks, self.before, self.change, self._remaining_change)
 
     def add(self) -> None:
-        """Adds it to the sums of all rows, in proportion, and factors their Gram matrix anew."""
+        """Add the correction, in proportion, to the sums of all rows; factor their Gram matrix."""
         chunks, total = self.chunks, self.total
         change = chunks.weight * self.change.sum(axis=0)
         if not self.is_left:
@@ -282,16 +281,16 @@ class _Variances:
         self._whole = self._parts(total)
 
     def _parts(self, sums: np.ndarray) -> np.ndarray:
-        """Parts of the variances that come from rows with these sums."""
+        """Parts of the variances that rows with these sums contribute."""
         gram = design_gram(self._row_table, sums[: self._row_table.gram_order**2])
         return np.asarray(np.einsum("ij,ij->j", self._columns, gram @ self._columns))
 
     def error_of(
         self, chunks: Chunks, before: np.ndarray, change: np.ndarray, elsewhere: float
     ) -> float:
-        """Largest error, as a share, where chunks' changes stand for those of all rows.
+        """Largest error, as a share, of changes of all rows estimated by those of chunks.
 
-        Weights of rows unlike the chunks' change by a share `elsewhere` at most.
+        Weights of rows unlike those of chunks change by at most a share `elsewhere`.
         """
         errors = chunks.error_of(np.array([self._parts(part) for part in change]))
         unlike = np.abs(chunks.weight * self._parts(before.sum(axis=0)) - self._whole)

@@ -1,4 +1,4 @@
-"""How far a pass over the rows of a source is, and what takes its time."""
+"""Progress of a pass over the rows of a source, and what takes its time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _DOING = {"decode": "decoding", "columns": "making columns", "sweep": "sums"}
 
 
 class PassSoFar(NamedTuple):
-    """A pass that is on its way.
+    """Progress of a pass.
 
     Attributes
     ----------
@@ -22,7 +22,7 @@ class PassSoFar(NamedTuple):
     elapsed : float
         Seconds since it began.
     spent : mapping of str to float
-        Seconds of all threads in it, by what they did.
+        Seconds of all threads in it, by kind of work.
     """
 
     number: int
@@ -43,7 +43,7 @@ class PassSoFar(NamedTuple):
         return most if self.spent[most] > 0.0 else None
 
     def text(self) -> str:
-        """In a line."""
+        """The progress in one line."""
         limit = "" if self.limit is None else f", limited by {_DOING[self.limit]}"
         return (
             f"pass {self.number}: {self.done:,} of {self.n_rows:,} rows, "
