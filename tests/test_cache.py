@@ -97,7 +97,7 @@ def test_a_new_process_loads_all_of_a_fit(fitted):
     assert warm < fitted.seconds / 2
 
 
-def test_the_first_fit_says_that_it_compiles_and_the_next_does_not(fitted):
+def test_the_first_fit_gives_notice_of_compiling_and_the_next_does_not(fitted):
     assert fitted.said == TEXT
     _, said = finish(start(LOUD, fitted.site, NUMBA_CACHE_DIR=str(fitted.cache), **STRICT))
     assert said == ""
@@ -166,7 +166,7 @@ def test_an_upgrade_under_a_running_process_leaves_no_old_code(copied, tmp_path)
     assert float(after) == 7.0
 
 
-def test_a_read_only_installation_falls_back_and_says_so_once(copied, tmp_path):
+def test_a_read_only_installation_falls_back_with_one_notice(copied, tmp_path):
     # A file where the folder of the cache would be stops the superuser, too.
     (copied / "fastglm" / "__pycache__").write_text("")
     place = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "PYTHONDONTWRITEBYTECODE": "1"}

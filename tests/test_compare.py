@@ -33,7 +33,7 @@ def test_compare_ranks_by_aic():
     assert table["calibration"][0] == pytest.approx(means.abs().sum() / frame.y.sum(), rel=1e-2)
 
 
-def test_compare_says_why_nothing_could_be_fitted():
+def test_compare_names_the_reason_if_nothing_could_be_fitted():
     frame = pd.DataFrame({"x": [1.0, 2.0, 3.0], "y": [-1.0, 2.0, 3.0]})
     with pytest.raises(ModelError, match="could be fitted"):
         fg.compare(frame, "y ~ x", families=["gamma"])

@@ -337,7 +337,7 @@ def test_interrupts_leave_a_model_usable(tmp_path: Path, layer: str) -> None:
 
 
 @needs_proc
-def test_no_more_threads_work_than_were_asked_for(tmp_path: Path, layer: str) -> None:
+def test_no_more_threads_work_than_requested(tmp_path: Path, layer: str) -> None:
     run(BUSY, tmp_path, layer)
 
 

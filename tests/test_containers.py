@@ -197,7 +197,7 @@ def test_unused_levels_do_not_count():
     np.testing.assert_allclose(fit.params, np.log(1 / 2), rtol=1e-9)
 
 
-def test_truth_values_are_numbers_where_the_formula_says_so():
+def test_truth_values_are_numbers_where_the_formula_converts_them():
     frame = rows(30, 2, False)
     late = np.array(frame["late"], dtype=float)
     for response in ("I(1 * late)", "I(late + 0)"):

@@ -57,7 +57,7 @@ def test_the_whole_traceback_can_be_had():
     assert any("fitted_formula.py" in text for text in printed)
 
 
-def test_a_missing_argument_names_the_class_that_users_know():
+def test_a_missing_argument_names_the_public_class():
     res = fg.glm("y ~ x", {"x": [1.0, 2.0, 3.0, 4.0], "y": [1.0, 2.0, 2.0, 5.0]})
     with pytest.raises(fg.errors.OptionError, match=r"^Results\.t_test\(\) missing 1 required"):
         res.t_test()

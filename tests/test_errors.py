@@ -92,7 +92,7 @@ class Fit:
 """
 
 
-def test_a_property_is_not_taken_for_the_line_that_asked_for_it():
+def test_a_property_is_not_taken_for_the_line_that_reads_it():
     scope = {"__name__": "fastglm.anything"}
     exec(IN_THE_PACKAGE, scope)
     fit = scope["Fit"]()
@@ -120,7 +120,7 @@ def no_extras(monkeypatch):
         monkeypatch.setitem(sys.modules, name, None)
 
 
-def test_pictures_without_matplotlib_say_so_before_they_compute(frame, no_extras, monkeypatch):
+def test_pictures_without_matplotlib_are_an_error_before_computing(frame, no_extras, monkeypatch):
     fit = fg.glm("count ~ x", frame, family="poisson")
 
     def compute(*buffers):

@@ -188,7 +188,7 @@ def test_scale_of_the_response_is_immaterial(size: float) -> None:
     np.testing.assert_allclose(scaled.bse, plain.bse, rtol=1e-7)
 
 
-def test_aliased_columns_say_what_they_are() -> None:
+def test_aliased_columns_have_their_combinations() -> None:
     rng = np.random.default_rng(0)
     a, year = rng.normal(size=300), 2000 + rng.normal(size=300)
     zero, seven = np.zeros(300), np.full(300, 7.0)

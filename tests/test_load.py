@@ -101,7 +101,7 @@ def test_every_field_comes_back(fit, path):
     assert loaded.model is None
 
 
-def test_what_the_fit_says_comes_back(fit, path):
+def test_results_come_back(fit, path):
     loaded = fg.load(path)
     assert str(loaded.summary()) == str(fit.summary())
     assert loaded._repr_html_() == fit._repr_html_()
@@ -232,7 +232,7 @@ def test_a_file_of_something_else_is_refused(tmp_path, text):
         fg.load(path)
 
 
-def test_a_changed_file_is_refused_unless_it_is_asked_for(path):
+def test_a_changed_file_is_refused_unless_unchecked(path):
     def halve(saved):
         saved["estimates"][0] *= 0.5
 

@@ -19,7 +19,7 @@ def fits():
     yield fg.mixed("y ~ x + (1 | f)", FRAME)
 
 
-def test_without_mlflow_it_says_so(monkeypatch):
+def test_without_mlflow_the_error_names_the_package(monkeypatch):
     import sys
 
     import fastglm.mlflow

@@ -142,7 +142,7 @@ def test_a_type_error_from_within_is_left_alone(fit):
     assert not isinstance(caught.value, fg.FastGLMError)
 
 
-def test_a_property_that_fails_says_so_itself(fit, monkeypatch):
+def test_a_property_that_fails_raises_its_own_error(fit, monkeypatch):
     def fails(self):
         raise AttributeError("no such thing inside")
 
@@ -219,7 +219,7 @@ def test_functions_of_r_lead_to_results(name):
 @pytest.mark.parametrize(
     ("name", "text"), [("predict", "use res.predict()."), ("deviance", "use res.deviance.")]
 )
-def test_names_of_results_are_told_where_the_package_is_asked(name, text):
+def test_names_of_results_are_named_for_attributes_of_the_package(name, text):
     with pytest.raises(UnknownNameError, match=re.escape(f"fastglm has no '{name}': {text}")):
         getattr(fg, name)
 
@@ -239,7 +239,7 @@ def returned(fit):
     yield from (fit.evaluate(FRAME), fit.collinearity(), fit.bootstrap(5, seed=1), fit.step())
 
 
-def test_what_methods_give_says_what_it_has(fit):
+def test_results_of_methods_name_their_attributes(fit):
     for value in returned(fit):
         with pytest.raises(UnknownNameError, match=f"{type(value).__name__} has no 'qqq': it has"):
             _ = value.qqq

@@ -180,7 +180,7 @@ MODELS = dict(models())
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_what_predict_does_not_know_is_refused(name):
+def test_unknown_options_of_predict_are_refused(name):
     fit = MODELS[name].fit()
     X = MODELS[name].rows.design.to_dense() if name == "GLM" else MODELS[name].rows.designs[0]
     X = X if name == "GLM" else X.to_dense()

@@ -194,7 +194,7 @@ def check_rows(case: Case, results: fg.Results) -> None:
 
 @CASES
 @given(case=cases())
-def test_a_fit_is_a_verified_optimum_or_says_why_not(case: Case):
+def test_a_fit_is_a_verified_optimum_or_has_a_status(case: Case):
     with warnings.catch_warnings(record=True) as given_warnings:
         warnings.simplefilter("always")
         try:

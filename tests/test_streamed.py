@@ -230,7 +230,7 @@ def test_samples_do_not_depend_on_the_memory():
         assert few == many
 
 
-def test_what_needs_rows_that_do_not_fit_into_memory_says_so(table):
+def test_what_needs_rows_that_do_not_fit_into_memory_is_an_error(table):
     results = fg.glm("claims ~ x", fg.scan(table), family="poisson", memory="600KB")
     for ask in (
         lambda: results.fittedvalues,
@@ -323,7 +323,7 @@ def test_estimates_that_grow_without_end_are_named_after_few_passes():
     np.testing.assert_allclose(streamed.bse[:3], rest.bse, rtol=1e-5)
 
 
-def test_rare_levels_with_events_settle():
+def test_rare_levels_with_events_converge():
     rng = np.random.default_rng(1)
     n = 30_000
     g = rng.choice(["a", "b", "c"], n, p=[0.5, 0.4997, 0.0003])

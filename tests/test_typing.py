@@ -203,20 +203,20 @@ def members(protocol):
 
 
 @pytest.mark.parametrize("kind", [np.ndarray, pd.Series, pl.Series])
-def test_vectors_of_every_library_have_what_the_type_says(kind):
+def test_vectors_of_every_library_have_the_methods_of_the_type(kind):
     names = members(typing.Vector)
     assert len(names) > 30
     assert [name for name in names if not hasattr(kind, name)] == []
 
 
 @pytest.mark.parametrize("kind", [np.ndarray, pd.DataFrame, pl.DataFrame])
-def test_matrices_of_every_library_have_what_the_type_says(kind):
+def test_matrices_of_every_library_have_the_methods_of_the_type(kind):
     lacking = {pl.DataFrame: {"__radd__", "__rsub__", "__rmul__", "__rtruediv__"}}
     names = set(members(typing.Matrix))
     assert {name for name in names if not hasattr(kind, name)} <= lacking.get(kind, set())
 
 
-def test_frames_of_every_library_have_what_the_type_says():
+def test_frames_of_every_library_have_the_methods_of_the_type():
     pa = pytest.importorskip("pyarrow")
     for kind in (pd.DataFrame, pl.DataFrame, pa.Table):
         assert [name for name in members(typing.Frame) if not hasattr(kind, name)] == []

@@ -14,7 +14,7 @@ import numpy as np
 from fastglm.mixed.covariances import Correlated, Diagonal, Unstructured
 from fastglm.mixed.layout import Layout
 
-__all__ = ["describe_singular", "semidefinite_theta", "settle"]
+__all__ = ["describe_singular", "hold_at_boundary", "semidefinite_theta"]
 
 #: Pivots of Lambda below this share of its largest, or of one, are taken for zero if the criterion
 #: is no worse for it.
@@ -92,13 +92,13 @@ def describe_singular(layout: Layout, factors: np.ndarray) -> dict[str, str]:
     return found
 
 
-def settle(
+def hold_at_boundary(
     layout: Layout,
     theta: np.ndarray,
     value: float,
     function: Callable[[np.ndarray], tuple[float, np.ndarray]],
 ) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Theta in canonical form, with what belongs on the boundary put there.
+    """Theta in canonical form, with singular covariances exactly on the boundary.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastglm.errors import DataError
 from fastglm.mixed.algebra import Columns, Factor, Products
-from fastglm.mixed.boundary import settle
+from fastglm.mixed.boundary import hold_at_boundary
 from fastglm.mixed.layout import Layout
 from fastglm.mixed.linear import LinearProblem, LinearState, products_by_block
 from fastglm.mixed.optimum import Minimum, minimise
@@ -149,7 +149,7 @@ def estimate_linear(
         if state.residual_sum > CANCELS * columns.gram[-1, -1] or attempt == MOST_PASSES - 1:
             break
         base, theta = base + state.beta, found.x
-    return _settled(layout, fixed, problem, base, found)
+    return _at_boundary(layout, fixed, problem, base, found)
 
 
 def _require_residuals(found: Minimum, y: np.ndarray) -> None:
@@ -175,10 +175,10 @@ def _log_weights(rows: MixedRows) -> float:
     return float(np.sum(counts * np.log(weights[present])))
 
 
-def _settled(layout, fixed, problem, base, found) -> LinearEstimate:  # type: ignore[no-untyped-def]
+def _at_boundary(layout, fixed, problem, base, found) -> LinearEstimate:  # type: ignore[no-untyped-def]
     """The estimate in canonical form; what lies on the boundary is held there."""
     for _ in range(MOST_PASSES):
-        theta, held, is_minimum = settle(layout, found.x, found.value, problem.criterion)
+        theta, held, is_minimum = hold_at_boundary(layout, found.x, found.value, problem.criterion)
         if is_minimum:
             break
         found = minimise(problem.criterion, theta, **PRECISE)

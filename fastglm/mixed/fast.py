@@ -10,7 +10,7 @@ import numpy as np
 
 from fastglm.errors import ModelError
 from fastglm.families import Family
-from fastglm.mixed.boundary import settle
+from fastglm.mixed.boundary import hold_at_boundary
 from fastglm.mixed.curvature import schur_of
 from fastglm.mixed.generalized import (
     MOST_RETURNS,
@@ -91,7 +91,7 @@ def estimate_fast(
     theta = START_SHARE * problem.layout.start_theta() if start is None else start
     found = minimise(joint, theta, max_iter=max_iter)
     for _ in range(MOST_RETURNS):
-        theta, held, is_minimum = settle(problem.layout, found.x, found.value, joint)
+        theta, held, is_minimum = hold_at_boundary(problem.layout, found.x, found.value, joint)
         if is_minimum:
             break
         found = minimise(joint, theta, max_iter=max_iter)

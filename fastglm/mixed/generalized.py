@@ -14,7 +14,7 @@ from fastglm.families import Family
 from fastglm.families.derivatives import LikelihoodDerivatives, supports_derivatives
 from fastglm.mixed.adaptive import adaptive
 from fastglm.mixed.algebra import Factor, Schur
-from fastglm.mixed.boundary import settle
+from fastglm.mixed.boundary import hold_at_boundary
 from fastglm.mixed.curvature import schur_of
 from fastglm.mixed.laplace import LaplaceProblem, LaplaceState
 from fastglm.mixed.layout import Layout
@@ -30,9 +30,9 @@ __all__ = [
     "LEAST_PARAMETER",
     "SAME_HESSIAN",
     "GeneralizedEstimate",
+    "at_boundary",
     "estimate_generalized",
     "search_of",
-    "settled",
 ]
 
 #: Below it a family's parameter is compared with zero, its boundary.
@@ -187,7 +187,7 @@ def estimate_generalized(
         search, begun.x, begun.metric, max_iter=max_iter, hessian_of=search.hessian,
         same=SAME_HESSIAN,
     )  # fmt: skip
-    estimate = settled(search, found, begun, max_iter)
+    estimate = at_boundary(search, found, begun, max_iter)
     if problem.extra == "parameter" and found.x[-1] < math.log(LEAST_PARAMETER):
         return _at_zero(rows, estimate, observed, nagq, max_iter, n_threads)
     return estimate
@@ -236,14 +236,14 @@ def search_of(estimate: GeneralizedEstimate) -> Search:
     return Search(estimate.problem, np.zeros(estimate.theta.size, dtype=bool))
 
 
-def settled(search: Search, found: Minimum, begun: Begun, max_iter: int) -> GeneralizedEstimate:
+def at_boundary(search: Search, found: Minimum, begun: Begun, max_iter: int) -> GeneralizedEstimate:
     """In canonical form; what lies on the boundary is held there."""
     problem, p = search.problem, search.p
     layout = problem.layout
     n_evaluations, n_iter = found.n_evaluations, found.n_iter
     for _ in range(MOST_RETURNS):
         at = search.parameters(found.x)
-        theta, held, is_minimum = settle(
+        theta, held, is_minimum = hold_at_boundary(
             layout, at.theta, found.value, search.of_theta(at.beta, at.log_extra)
         )
         if is_minimum:

@@ -40,8 +40,7 @@ MEMORY = 8
 SUFFICIENT = 1e-4
 #: Share of the penalised deviance below which a change is rounding.
 ROUNDING = 1e-13
-#: Quantiles of the rows whose linear predictor a further start moves to zero, where weights are
-#: largest.
+#: Quantiles of the rows that further starts move to a linear predictor of zero, the largest weight.
 START_QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 #: Multiples of the first estimate that further searches start from.
 START_FACTORS = (0.0, 2.5, 5.0)

@@ -118,7 +118,7 @@ def refine_with_qr(run: Run, family: Family, options: SolverOptions, doubtful: b
         run.kept = ~run.aliased
     run.start_from(run.vectors[at.COEFFICIENTS].copy())
     state[at.N_ITERATIONS], state[at.N_SWEEPS] = n_iter - 1.0, n_sweeps
-    state[at.TOLERANCE], state[at.MAX_ITERATIONS] = options.tol, np.inf
+    state[at.TOLERANCE], state[at.MAX_ITERATIONS] = options.tol, at.UNLIMITED
     (factored,) = _rows_at(run, family, options, WEIGHT)
     factor_with_qr(run, factored, options)
     stalled, least = 0, np.inf
@@ -145,7 +145,7 @@ def _take_step(run: Run, options: SolverOptions) -> bool:
     """A sweep, and a step with the current factor; returns whether the run goes on."""
     state = run.state
     run.table.mode = 0
-    state[at.REUSES_LEFT] = np.inf
+    state[at.REUSES_LEFT] = at.UNLIMITED
     deviance = state[at.DEVIANCE]
     allowed = options.tol * (abs(deviance) + 0.1)
     if 0.5 * state[at.DECREMENT] <= allowed:

@@ -19,7 +19,7 @@ from fastglm.solve.newton.constants import (
     STANDARD_ERROR_SLACK,
 )
 from fastglm.solve.newton.run import SolverOptions
-from fastglm.solve.unsettled_weights import change_left
+from fastglm.solve.remaining_weight_change import variance_change
 
 __all__ = ["PredictorSolution", "newton_maximize"]
 
@@ -206,7 +206,7 @@ class _NewtonIterations:
             bound = 2.0 * abs(sums.log_likelihood) + 0.1
             definite = self.newton.is_definite
             done = self.fresh and definite and self._is_done(half, last, bound)
-            if done and self._is_settled(half, last):
+            if done and self._variances_converged(half, last):
                 self.params = self.params + step
                 return Status.CONVERGED
             if self.fresh and not definite and half <= ROUNDING * bound:
@@ -238,11 +238,11 @@ class _NewtonIterations:
         stagnates = half <= tol * bound and contraction > MAX_CONTRACTION
         return half <= target or predicted or stagnates
 
-    def _is_settled(self, half: float, last: float) -> bool:
+    def _variances_converged(self, half: float, last: float) -> bool:
         """Whether the last step changes the variance of every contrast by an allowed amount only.
 
         The log-likelihood does not show this for a few influential rows; see
-        `fastglm.solve.unsettled_weights`.
+        `fastglm.solve.remaining_weight_change`.
         """
         allowed = STANDARD_ERROR_SLACK * self.options.tol
         # Steps that do not shrink are rounding errors, which another step does not reduce.
@@ -251,7 +251,7 @@ class _NewtonIterations:
         if self.last_information is None:
             return False
         ratio = math.sqrt(half / self.last_half)
-        left = change_left(self.sums.information, self.last_information, ratio, allowed)
+        left = variance_change(self.sums.information, self.last_information, ratio, allowed)
         return left <= allowed
 
     def _final_half_decrement(self, bound: float) -> float:

@@ -174,7 +174,7 @@ def test_a_rating_table_is_that_of_the_library(folder, run, frame):
     ("package", "flags"),
     [("matplotlib", ["--report", "r.html"]), ("openpyxl", ["--rating-table", "t.xlsx"])],
 )
-def test_a_missing_package_is_told_before_anything_is_read(
+def test_a_missing_package_is_an_error_before_anything_is_read(
     folder, run, monkeypatch, package, flags
 ):
     monkeypatch.setitem(sys.modules, package, None)

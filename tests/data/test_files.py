@@ -64,7 +64,7 @@ def written(path, text):
 
 @pytest.mark.parametrize("ending", [".csv", ".tsv", ".txt"])
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
-def test_the_first_line_tells_the_delimiter(tmp_path, separator, ending):
+def test_the_delimiter_is_that_of_the_first_line(tmp_path, separator, ending):
     lines = ['x|"y;y,y"|g', "1.5|2|a", "2.5|3|b"]
     text = "\n".join(lines).replace("|", separator) + "\n"
     path = written(tmp_path / f"data{ending}", text)

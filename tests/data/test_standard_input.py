@@ -33,7 +33,7 @@ WAYS = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_what_it_is_is_told_by_its_first_bytes(way):
+def test_the_format_is_recognized_by_its_first_bytes(way):
     file = io.BytesIO()
     WAYS[way](TABLE, file)
     with from_standard_input("-", io.BytesIO(file.getvalue())) as path:

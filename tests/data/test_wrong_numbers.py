@@ -39,11 +39,11 @@ def test_decimal_commas_are_numbers_where_they_are_written():
         [None, None],
     ],
 )
-def test_nothing_is_said_of_text(values):
+def test_text_columns_give_no_error(values):
     assert said(values) is None
 
 
-def test_files_in_memory_tell_as_well(tmp_path):
+def test_files_in_memory_give_the_same_errors(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("y;x\n" + "".join(f"{k};{k},5\n" for k in range(30)) + "3;?\n")
     with pytest.warns(FastGLMWarning, match=r"column 'x' of .*a\.csv is text.*row 30 .* has '\?'"):

@@ -199,7 +199,7 @@ def test_unused_declared_levels_are_dropped_as_r_drops_them(frame, expected, lib
         fitted_formula.apply({"b": np.array(["never"])})
 
 
-def test_levels_that_were_asked_for_are_kept(frame):
+def test_levels_named_by_the_user_are_kept(frame):
     names = FittedFormula.fit("y ~ C(c, levels=['one', 'two', 'three', 'four', 'never'])", frame)[
         1
     ].design.names

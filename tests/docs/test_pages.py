@@ -51,7 +51,7 @@ def test_its_links_lead_to_files(page):
         assert ((PAGES / page).parent / link.partition("#")[0]).exists(), link
 
 
-def test_the_family_and_link_of_the_user_are_what_they_say(read):
+def test_the_family_and_link_of_the_user_are_right(read):
     scope = read("families.md")[0]
     own, policies = scope["own"], scope["policies"]
     cubic = fg.families.Quasi(link="log", variance=lambda mu: mu + 0.5 * mu**3, domain=(0, np.inf))
@@ -93,13 +93,13 @@ def test_every_response_model_has_its_row():
     assert named == set(fg.responses.MODELS)
 
 
-def test_every_exception_and_warning_is_told():
+def test_every_exception_and_warning_is_documented():
     named = set(re.findall(r"`(\w+(?:Error|Warning))`", text("errors.md")))
     own = {name for name in fg.errors.__all__ if name.endswith(("Error", "Warning"))}
     assert named - {"ValueError", "KeyError", "TypeError", "AttributeError", "ImportError"} == own
 
 
-def test_every_picture_is_told():
+def test_every_picture_is_documented():
     for name in fg.plots.__all__:
         assert f"`{name}`" in text("pictures.md") or name == "panels"
 

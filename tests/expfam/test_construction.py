@@ -171,7 +171,7 @@ def test_missing_values_are_named():
         expfam.Poisson.fit([1.0, 2.0, np.nan])
 
 
-def test_known_parameters_are_asked_for():
+def test_known_parameters_are_required():
     with pytest.raises(ModelError, match="Binomial needs its known parameter: pass n="):
         expfam.Binomial.fit([1, 2])
     with pytest.raises(ModelError, match="Poisson has no known parameter named n"):

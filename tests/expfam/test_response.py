@@ -68,7 +68,7 @@ def test_variance_function(member, mean, variance, dispersion):
     np.testing.assert_allclose(dispersion * member.variance_function(mean), variance)
 
 
-def test_members_that_are_no_response_say_so():
+def test_members_that_are_no_response_are_an_error():
     for member in (expfam.Beta(1.0, 2.0), expfam.Geometric(0.4), expfam.ChiSquared(3.0)):
         with pytest.raises(ModelError, match="not the response"):
             member.glm_family()

@@ -40,7 +40,7 @@ def scalar_member(member):
     return member
 
 
-def test_symbols_say_what_the_code_does(scalar_member):
+def test_symbols_agree_with_the_code(scalar_member):
     member, symbols = scalar_member, type(scalar_member).symbols
     values = parameters(member)
     np.testing.assert_allclose(

@@ -87,13 +87,13 @@ def test_a_file_is_the_model(frame, new, tmp_path):
     assert (tmp_path / "model.onnx").read_bytes() == model.SerializeToString()
 
 
-def test_what_cannot_be_exported_is_said(frame):
+def test_what_cannot_be_exported_is_an_error(frame):
     fit = fg.glm("y ~ x", frame, family="gamma", link="log")
     with pytest.raises(ModelError, match='what must be "mean" or "linear"'):
         fit.to_onnx(what="terms")
 
 
-def test_without_onnx_a_sentence_says_so(frame, monkeypatch):
+def test_without_onnx_the_error_names_the_package(frame, monkeypatch):
     fit = fg.glm("y ~ x", frame, family="gamma", link="log")
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(MissingPackageError, match=r"need onnx; pip install 'fastglm\[onnx\]'"):

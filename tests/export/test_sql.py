@@ -143,7 +143,7 @@ def test_engines_go_by_their_other_names_too(frame):
         assert fit.to_sql(other, "t") == fit.to_sql(name, "t")
 
 
-def test_what_cannot_be_exported_is_said(frame):
+def test_what_cannot_be_exported_is_an_error(frame):
     fit = fg.glm("y ~ x", frame, family="gamma", link="log")
     with pytest.raises(ModelError, match=r"dialect must be one of .'bigquery', 'duckdb'"):
         fit.to_sql("oracle")
@@ -158,7 +158,7 @@ def test_what_cannot_be_exported_is_said(frame):
         fit.to_sql(what="median")
 
 
-def test_other_models_say_that_they_are_not_exported(frame):
+def test_other_models_are_an_error(frame):
     for fit in (
         fg.MNLogit.from_formula("kind ~ x", frame).fit(),
         fg.mixed("y ~ x + (1 | kind)", frame),

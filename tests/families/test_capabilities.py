@@ -42,7 +42,7 @@ def questions_by_name(source):
 
 
 @pytest.mark.parametrize("path", OUTSIDE, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_no_family_is_asked_for_by_name(path):
+def test_no_branch_depends_on_the_name_of_a_family(path):
     assert list(questions_by_name(path.read_text())) == []
 
 

@@ -121,7 +121,7 @@ def test_quasi_with_a_variance_of_the_user_equals_the_named_one():
         ({"domain": (1.0, 1.0)}, "domain must be a pair"),
     ],
 )
-def test_an_error_says_which_function_is_wrong(functions, match):
+def test_an_error_names_the_wrong_function(functions, match):
     given = {"variance": lambda mu: mu, "domain": POSITIVE} | functions
     with pytest.raises(ModelError, match=match):
         CustomFamily("wrong", **given)
@@ -136,7 +136,7 @@ def test_an_error_says_which_function_is_wrong(functions, match):
         ((math.log, math.exp, math.sqrt), r"inverse_deriv\(-2\.7\) raises ValueError"),
     ],
 )
-def test_an_error_says_which_function_of_a_link_is_wrong(functions, match):
+def test_an_error_names_the_wrong_function_of_a_link(functions, match):
     with pytest.raises(ModelError, match=match):
         CustomLink("wrong", *functions)
 
@@ -164,7 +164,7 @@ def test_a_saved_fit_finds_family_and_link_by_name(tmp_path):
         fg.load(tmp_path / "other.json", check=False)
 
 
-def test_a_saved_fit_says_which_link_to_define(tmp_path):
+def test_an_error_of_a_saved_fit_names_the_link_to_define(tmp_path):
     y, X = counts(50)
     link = CustomLink("log again", math.log, math.exp, math.exp, domain=POSITIVE)
     fit = fg.GLM(y + 1.0, X, family="gamma", link=link).fit()

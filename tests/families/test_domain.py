@@ -72,6 +72,6 @@ def test_rows_of_weight_zero_are_not_checked():
         families.Poisson().check_response(y, np.array([1.0, 2.0, 0.0]))
 
 
-def test_the_summary_tells_a_binary_response():
+def test_the_summary_recognizes_a_binary_response():
     assert families.Binomial().check_response(np.array([0, 1, 1])).binary
     assert not families.Binomial().check_response(np.array([0, 0.5, 1])).binary

@@ -39,7 +39,7 @@ def test_the_link_replaces_the_familys_own():
     assert kept == families.NegativeBinomial(links.Sqrt(), alpha=2.0)
 
 
-def test_an_object_that_knows_its_family():
+def test_an_object_with_a_family():
     class Member:
         @classmethod
         def glm_family(cls):

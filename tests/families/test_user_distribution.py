@@ -162,7 +162,7 @@ def test_a_probability_of_zero_itself():
     assert (own.get_prediction().summary_frame()["obs_ci_lower"] == 0.0).any()
 
 
-def test_without_a_distribution_an_error_says_what_to_give():
+def test_without_a_distribution_an_error_names_the_argument():
     _, X, mean = data()
     family = CustomFamily("no law", lambda mu: mu * mu, link="log", domain=POSITIVE)
     fit = fg.GLM(mean, X, family=family).fit()
@@ -200,7 +200,7 @@ def test_the_report_shows_quantile_residuals(tmp_path):
         ({"log_density": lambda y, mu, w, d: -y / mu}, "cdf and log_density disagree"),
     ],
 )
-def test_an_error_says_which_function_is_wrong(functions, match):
+def test_an_error_names_the_wrong_function(functions, match):
     with pytest.raises(ModelError, match=match):
         gamma_family("wrong", **functions)
 

@@ -141,7 +141,7 @@ def test_what_was_separated_is_saved(endometrial: pd.DataFrame, tmp_path: Path):
 
 
 @pytest.mark.parametrize("path", sorted((DATA / "separation").glob("*.csv")), ids=lambda p: p.stem)
-def test_separated_counts_are_dropped_as_their_truth_says(path: Path):
+def test_separated_counts_are_dropped_as_by_their_true_means(path: Path):
     frame = pd.read_csv(path)
     columns = [c for c in frame if c not in ("y", "separated")]
     terms = [f"C({c})" if c.startswith("id") else c for c in columns]

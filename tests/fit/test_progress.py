@@ -30,7 +30,7 @@ def table():
     return pa.table({"x": x, "y": rng.poisson(np.exp(0.3 * x))})
 
 
-def test_a_line_tells_rows_a_second_and_what_limits(error, table):
+def test_a_line_has_rows_a_second_and_the_slowest_work(error, table):
     source = fg.scan(table)
     quiet = fg.glm("y ~ x", source, "poisson", memory="3MB")
     before = error.getvalue()
@@ -61,7 +61,7 @@ def test_nothing_is_written_where_nobody_watches(quiet, table, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_what_is_told_of_a_pass():
+def test_numbers_of_a_pass():
     spent = {"decode": 1.0, "columns": 3.0, "sweep": 2.0}
     so_far = PassSoFar(2, 3_000_000, 9_000_000, 1.5, spent)
     assert so_far.rows_per_second == 2e6
@@ -72,7 +72,7 @@ def test_what_is_told_of_a_pass():
     assert PassSoFar(1, 1, 2, 1.0, dict.fromkeys(spent, 0.0)).text().endswith("1 a second")
 
 
-def test_a_pass_tells_all_of_its_rows(table):
+def test_a_pass_ends_at_all_of_its_rows(table):
     told = []
 
     def watch(n_sweeps, deviance):
@@ -87,7 +87,7 @@ def test_a_pass_tells_all_of_its_rows(table):
         assert not done or done[-1] == 20_000
 
 
-def test_timings_say_what_passes_took(table):
+def test_timings_have_those_of_passes(table):
     model = StreamedGLM("y ~ x", fg.scan(table), "poisson", memory="3MB")
     first, second = model.fit().timings, model.fit().timings
     for timings in (first, second):

@@ -74,7 +74,7 @@ def test_no_repr_is_a_dump_of_internals(name):
     assert " at 0x" not in page
 
 
-def test_long_frames_are_cut_and_say_so():
+def test_long_frames_are_cut_with_a_note():
     page = FIT.get_prediction()._repr_html_()
     assert page.count("<tr>") == 21
     assert f"The first 20 of {N} rows." in page

@@ -77,7 +77,7 @@ def test_ratios_and_intervals(fits, others):
     assert number(errors.iloc[place + 1]) == pytest.approx(wanted, rel=6e-3)
 
 
-def test_every_form_says_the_same(fits):
+def test_every_format_has_the_same_numbers(fits):
     table = fg.compare_table(fits, names=["a_1", "b|2", "c<3"], title="Cars & gears", stars=True)
     cells = [cell for row in table.rows for cell in row if cell]
     text, page = table.as_text(), table.as_html()

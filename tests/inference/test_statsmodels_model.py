@@ -122,7 +122,7 @@ def test_predictions(both):
         )
 
 
-def test_at_the_estimates_it_is_what_the_fit_says(both):
+def test_at_the_estimates_it_is_that_of_the_fit(both):
     ours, _, _ = both
     fit = ours.fit(tol=1e-12)
     assert ours.loglike(fit.params) == pytest.approx(fit.llf, rel=1e-12)
@@ -132,7 +132,7 @@ def test_at_the_estimates_it_is_what_the_fit_says(both):
     )
 
 
-def test_exposure_and_offsets_are_told_apart():
+def test_exposure_and_offsets_are_distinguished():
     y, exposure, offset = FAMILIES["poisson"][0], rng.uniform(0.5, 2.0, N), WEIGHTS["offset"]
     theirs = sm.GLM(y, X, sm.families.Poisson(), exposure=exposure, offset=offset)
     ours = fg.GLM(y, X, "poisson", exposure=exposure, offset=offset)

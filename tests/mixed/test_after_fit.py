@@ -67,7 +67,7 @@ def test_report_holds_variances_terms_and_every_picture(tmp_path):
     assert all(f"{value:.4g}"[:5] in text for value in sd)
 
 
-def test_report_tells_of_a_singular_fit(tmp_path):
+def test_the_report_names_a_singular_fit(tmp_path):
     pytest.importorskip("matplotlib")
     fit = fit_case("s_lmer_dyestuff2_singular")
     path = tmp_path / "report.html"

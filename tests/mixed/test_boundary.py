@@ -70,7 +70,7 @@ def test_counts_that_are_poisson_have_alpha_zero():
     np.testing.assert_allclose(fit.params, poisson.params, atol=1e-7)
 
 
-def test_levels_of_equal_responses_are_told():
+def test_levels_of_equal_responses_give_a_warning():
     g = np.repeat(np.arange(30), 10)
     with pytest.warns(BoundaryWarning, match="standard deviation of Intercept between levels of g"):
         fg.mixed("y ~ 1 + (1 | g)", {"y": g % 2, "g": g}, "binomial")

@@ -83,7 +83,7 @@ def test_counts_have_no_power_between():
         fg.mixed("y ~ 1 + (1 | g)", data, "tweedie")
 
 
-def test_modes_that_are_not_found_are_told(monkeypatch):
+def test_modes_that_are_not_found_give_a_warning(monkeypatch):
     monkeypatch.setattr(ModeSearch, "_search_together", lambda self: False)
     monkeypatch.setattr(LaplaceState, "_sum_levels", lambda self, _: None)
     monkeypatch.setattr(ModeSearch, "_search_levels", lambda self: False)

@@ -41,7 +41,7 @@ def test_a_pickled_fit_reads_back():
     assert back.model is None
 
 
-def test_new_levels_are_refused_or_predicted_as_asked():
+def test_new_levels_are_refused_or_predicted():
     fit = fit_case("s_lmer_machines_nested")
     new = case_frame("s_lmer_machines_nested").head(2).copy()
     new["Worker"] = "nobody"

@@ -87,7 +87,7 @@ def test_rows_without_a_value_are_named_or_left_out(tmp_path):
     np.testing.assert_allclose(ours.estimates, memory.estimates, rtol=1e-7)
 
 
-def test_what_a_stream_does_not_tell_is_refused(path, tmp_path):
+def test_what_a_stream_does_not_have_is_refused(path, tmp_path):
     with pytest.raises(ModelError, match="need the rows again and again"):
         fg.mixed("y ~ x + (1 | g)", str(path), family="ordinal")
     with pytest.raises(ModelError, match="var_weights is not read"):

@@ -108,7 +108,7 @@ def test_the_same_bits_when_a_worker_is_killed(client, path, tmp_path, monkeypat
     assert bits(swept) == bits(whole)
 
 
-def test_what_is_wrong_with_rows_is_said_as_without_workers(client, tmp_path):
+def test_errors_of_rows_are_those_without_workers(client, tmp_path):
     x = np.linspace(0.0, 1.0, 20_000)
     y = x**2
     x[15_000] = np.nan

@@ -48,7 +48,7 @@ def test_numbers_and_functions_keep_to_their_slots(table):
         table[fields.MODE] = 1
 
 
-def test_slots_take_what_the_comments_of_the_kernels_say():
+def test_slots_have_the_types_in_the_comments_of_the_kernels():
     # "BETA,  # float64 (n_stored,)"; a line without an element type is of numbers or functions.
     lines = re.findall(r"^    ([A-Z_0-9]+),(?:  # (.*))?$", inspect.getsource(fields), re.MULTILINE)
     kinds = {getattr(fields, n): text.split()[0].strip(":") for n, text in lines if text}

@@ -77,7 +77,7 @@ def test_most_binned_residuals_of_a_right_model_are_inside(counts):
     assert (np.abs(drawn[:, 1]) < 1.2 * reach).mean() > 0.8
 
 
-def test_a_fit_without_one_mean_says_what_draws_it(frame):
+def test_a_fit_without_one_mean_is_an_error_that_names_the_picture(frame):
     fit = fg.MNLogit.from_formula("age ~ hours", frame.assign(age=frame.age > 40)).fit()
     for draw in (plots.lift, plots.binned_residuals):
         with pytest.raises(ModelError, match=r"needs one mean of each row.*calibration"):

@@ -83,7 +83,7 @@ def test_contours_are_of_cooks_distance(frame):
     assert min(abs(distance[0] - 0.5), abs(distance[0] - 1.0)) < 1e-9
 
 
-def test_where_no_contour_is_in_the_picture_it_says_so(counts):
+def test_a_picture_without_contours_has_a_note(counts):
     ax = plots.leverage(counts)
     largest = float(np.max(counts.get_influence().cooks_distance[0]))
     assert f"all below 0.5, at most {largest:.2g}" in next(t.get_text() for t in ax.texts)

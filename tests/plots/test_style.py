@@ -68,7 +68,7 @@ def test_long_names_of_levels_keep_both_ends():
 @pytest.mark.parametrize(
     "name", ["coefficients", "convergence", "leverage", "panels", "residuals", "quantile_quantile"]
 )
-def test_pictures_that_a_mixed_model_does_not_have_say_which_it_has(name, linear_mixed):
+def test_pictures_that_a_mixed_model_lacks_are_an_error_that_names_others(name, linear_mixed):
     text = rf"plots\.{name} is not there for mixed models: use plots\.effect, plots\.calib"
     with pytest.raises(ModelError, match=text):
         getattr(plots, name)(linear_mixed)

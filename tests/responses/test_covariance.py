@@ -118,7 +118,7 @@ def test_survives_saving(tmp_path):
         again.with_covariance("HC0")
 
 
-def test_what_cannot_be_asked():
+def test_methods_that_are_refused():
     y, X = sample(60)
     fit = fg.MNLogit(y, X).fit()
     with pytest.raises(ModelError, match="cov_type must be one of"):

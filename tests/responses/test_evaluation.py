@@ -198,7 +198,7 @@ def test_arrays():
         fg.BetaModel(OLD.share.to_numpy(), X).fit().evaluate(new, np.full(len(new), np.nan))
 
 
-def test_text_and_html_say_the_measures():
+def test_text_and_html_have_the_measures():
     found = fit("MNLogit").evaluate(NEW)
     assert "log_loss" in str(found)
     assert "auc_lower" in str(found)

@@ -86,7 +86,7 @@ def test_residuals_of_categories_and_shares():
     np.testing.assert_allclose((fit.resid_pearson**2).mean(axis=0), np.ones(3), atol=0.1)
 
 
-def test_what_cannot_be_asked(tmp_path):
+def test_methods_that_are_refused(tmp_path):
     y, X, _ = draw("OrderedModel", 100)
     fit = fg.MNLogit(y, np.column_stack([np.ones(100), X])).fit()
     with pytest.raises(ModelError, match="no order"):

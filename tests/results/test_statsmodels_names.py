@@ -71,7 +71,7 @@ def theirs(frame):
     return smf.glm("y ~ x + z", frame, family=sm.families.Poisson()).fit(tol=1e-13)
 
 
-def test_what_is_asked_of_a_result(frame, fit, theirs):
+def test_attributes_are_those_of_statsmodels(frame, fit, theirs):
     np.testing.assert_allclose(fit.null, theirs.null, rtol=1e-9)
     for name in ("bic_llf", "bic_deviance"):
         np.testing.assert_allclose(getattr(fit, name), getattr(theirs, name), rtol=1e-9)

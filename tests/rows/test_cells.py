@@ -242,7 +242,7 @@ def test_a_fit_goes_on_from_its_checkpoint(table, tmp_path):
     assert not path.exists()
 
 
-def test_values_that_are_not_finite_are_told_by_their_rows(table):
+def test_errors_of_values_that_are_not_finite_name_their_rows(table):
     age = np.asarray(table.column("age")).copy()
     age[12_345] = np.inf
     table = table.set_column(table.schema.get_field_index("age"), "age", pa.array(age))

@@ -241,7 +241,7 @@ def test_exposure_and_weights_are_routed_by_cross_validation(wrap, routed, frame
     close(result["test_score"][0], score, 1e-8)
 
 
-def test_a_fold_outside_the_knots_says_what_to_write(frame):
+def test_a_fold_outside_the_knots_is_an_error_with_advice(frame):
     X = frame.sort_values("age")
     short = GLMRegressor("poisson", formula="bs(age, df=4)")
     match = r"outside the outer knots, .*lower_bound= and upper_bound=.*fastglm.cross_validate"
@@ -317,7 +317,7 @@ def test_weights_are_repetitions_where_classes_are_saturated(seed):
     assert np.array_equal(weighted.predict(X[present]), y[present])
 
 
-def test_without_scikit_learn_a_sentence_says_so(monkeypatch):
+def test_without_scikit_learn_the_error_names_the_package(monkeypatch):
     for name in [name for name in sys.modules if name.startswith("fastglm.sklearn")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "sklearn", None)
@@ -338,7 +338,7 @@ def test_a_formula_with_columns_that_are_no_frame_or_too_few_responses():
         GLMRegressor(formula="a").fit(frame, y[:4])
 
 
-def test_the_response_has_its_own_name_or_one_that_says_what_it_is():
+def test_the_response_has_its_own_name_or_a_default():
     X = pd.DataFrame({"a": [0.0, 1.0, 2.0, 3.0], "y": [1.0, 0.0, 2.0, 5.0]})
     y = pd.Series([1.0, 2.0, 2.0, 4.0], name="my claims")
     named = GLMRegressor(formula="~ a").fit(X, y)

@@ -243,13 +243,13 @@ def test_a_given_dispersion_is_used():
     assert np.abs(score).max() < 1e-8
 
 
-def test_too_few_iterations_say_so():
+def test_too_few_iterations_give_a_warning():
     fit = reduced(model_of("gamma", "log"), "firth", max_iter=2)
     assert fit.solution.status == Status.MAX_ITERATIONS
     assert fit.solution.n_iter == 2
 
 
-def test_progress_is_told_sweeps_and_deviance():
+def test_progress_has_sweeps_and_deviance():
     told = []
     fit = reduced(model_of("gamma", "log"), "firth", progress=lambda *values: told.append(values))
     assert len(told) == fit.solution.n_iter

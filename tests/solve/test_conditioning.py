@@ -138,7 +138,7 @@ def test_mixed_columns_of_families_with_parameters(name, condition):
 
 
 @pytest.mark.parametrize("condition", [1e9, 1e11])
-def test_the_fit_says_how_many_digits_are_left(condition):
+def test_the_fit_reports_the_digits_that_are_left(condition):
     generator = np.random.default_rng(5)
     U = generator.standard_normal((400, 4))
     T = triangle(generator, 4, condition)
@@ -162,7 +162,7 @@ def kahan(p, sine):
     return np.diag(sine ** np.arange(p)) @ (np.eye(p) - cosine * np.triu(np.ones((p, p)), 1))
 
 
-def test_no_pivot_tells_of_a_matrix_like_kahans():
+def test_no_pivot_reveals_a_matrix_like_kahans():
     generator = np.random.default_rng(6)
     T = kahan(18, 0.6)
     U = generator.standard_normal((2000, 18))
@@ -206,7 +206,7 @@ def test_the_inflation_of_a_sandwich():
     assert not may_use_cholesky(1e10)
 
 
-def test_a_root_knows_what_has_no_variance():
+def test_a_root_marks_what_has_no_variance():
     generator = np.random.default_rng(2)
     half = generator.standard_normal((6, 4)) * 10.0 ** generator.integers(-8, 8, (6, 1))
     half[2] = 0.0

@@ -94,7 +94,7 @@ def test_a_start_from_the_response_costs_no_digits(kind: str):
 
 @pytest.mark.parametrize("kind", ["binomial", "poisson"])
 @pytest.mark.parametrize("p", [20, 50])
-def test_levels_that_a_sample_does_not_know_are_found_separated(kind: str, p: int):
+def test_levels_absent_from_a_sample_are_found_separated(kind: str, p: int):
     y, X = _problem(kind, 2_400_000 // p, p)
     y[X[:, -1] == 1.0] = 0.0
     with pytest.warns(SeparationWarning):
@@ -205,7 +205,7 @@ def test_a_perfect_fit_in_small_units_converges():
 
 @pytest.mark.parametrize("unit", [1e-6, 1e-9, 1e-12])
 @pytest.mark.parametrize("how", ["sample", "stream"])
-def test_starts_from_a_sample_know_the_unit(monkeypatch, tmp_path, how, unit):
+def test_starts_from_a_sample_use_the_unit(monkeypatch, tmp_path, how, unit):
     monkeypatch.setattr(subsample, "SAMPLE_FROM_VALUES", 50_000)
     monkeypatch.setattr(chunks, "CHUNK_VALUES", 4_096)
     rng = np.random.default_rng(0)

@@ -122,7 +122,7 @@ def test_rows_of_no_weight_do_not_count(chased, looked) -> None:
 
 
 @pytest.mark.parametrize("response", ["dropped", "raised"])
-def test_what_is_asked_for_on_separation(response: str) -> None:
+def test_results_on_separation(response: str) -> None:
     if response == "raised":
         with pytest.raises(fg.errors.SeparationError, match=r"g\[T.7\]"):
             fg.glm("binary ~ x + g", FRAME, "binomial", separation="raise")

@@ -195,7 +195,7 @@ def test_a_rare_level_among_many_rows_is_found():
     np.testing.assert_array_equal(found.direction != 0, [False, False, True])
 
 
-def test_a_direction_that_only_few_rows_of_many_know():
+def test_a_direction_that_few_rows_of_many_determine():
     """Separated only along a combination in which the first rows looked at do not move."""
     generator = np.random.default_rng(8)
     n = 30_000

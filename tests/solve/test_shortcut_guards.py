@@ -120,7 +120,7 @@ def test_rounding_that_counts_often_is_not_sampled(monkeypatch, finalized):
     check(found, y, X)
 
 
-def test_a_correction_knows_that_rounding_counts_often(monkeypatch, finalized):
+def test_a_correction_allows_for_magnified_rounding(monkeypatch, finalized):
     # Though the run was let in: the inverse of all rows decides.
     monkeypatch.setattr(subsample, "can_sample_rounding", lambda run: True)
     monkeypatch.setattr(subsample, "sampled_gradient_correction", lambda run, start, options: False)
@@ -229,7 +229,7 @@ def test_a_step_is_corrected_by_chunks_like_all_rows_and_by_little(monkeypatch, 
     check(found, y, X)
 
 
-def test_a_corrected_step_must_leave_little_to_settle(monkeypatch):
+def test_a_corrected_step_must_leave_little_change(monkeypatch):
     monkeypatch.setattr(sampled_correction, "ERROR_SHARE", 0.0)
     corrected = answers_of(monkeypatch, subsample, "sampled_gradient_correction")
     y, X, _ = problem(9)
@@ -358,7 +358,7 @@ def test_a_factor_of_weights_close_by_is_made_anew(monkeypatch):
     assert not orthogonal._weights_differ_by(0.1, np.array([1.0, 1.05]), np.ones(2))
 
 
-def test_a_row_that_alone_determines_a_coefficient_is_settled():
+def test_a_row_that_alone_determines_a_coefficient_variances_converged():
     y, X, _ = problem(16)
     X[ROWS // 3, 4], y[ROWS // 3] = 1e6, 0.0
     found = fg.GLM(y, X, "poisson").fit()
@@ -371,7 +371,7 @@ def test_a_row_that_alone_determines_a_coefficient_is_settled():
     ("share", "decrement", "finalizes"),
     [(0.9, 1e-10, False), (0.4, 1e-10, True), (0.9, 1e-15, True)],
 )
-def test_a_row_that_has_most_of_a_column_asks_for_another_sweep(
+def test_a_row_that_has_most_of_a_column_takes_another_sweep(
     monkeypatch, share, decrement, finalizes
 ):
     monkeypatch.setattr(sampled_correction, "remaining_change", lambda *of: 0.0)

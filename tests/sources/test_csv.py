@@ -103,7 +103,7 @@ def test_no_room_for_the_temporary_file(table, tmp_path, monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore:.*CSV is read once")
-def test_a_wrong_value_among_numbers_is_told_where_its_column_is_used(tmp_path):
+def test_a_wrong_value_among_numbers_is_an_error_if_its_column_is_used(tmp_path):
     rng, path = np.random.default_rng(1), tmp_path / "a.csv"
     x = [str(value) for value in rng.integers(0, 9, 5_000)]
     x[1234], x[4000] = "oops", "1.5.2"

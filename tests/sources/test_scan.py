@@ -86,7 +86,7 @@ def test_what_a_path_or_an_engine_gives_is_a_source_and_a_frame_is_not(folder, t
         assert is_source(make(folder, table)) == (way not in frames), way
 
 
-def test_a_source_says_whether_its_rows_are_the_same(folder, table, tmp_path):
+def test_a_source_detects_whether_its_rows_are_the_same(folder, table, tmp_path):
     path = tmp_path / "rows.parquet"
     pq.write_table(table, path)
     before = scan(path).fingerprint()
@@ -176,7 +176,7 @@ def test_every_batch_must_have_the_columns(table):
         list(source.read(["x"]))
 
 
-def test_what_fails_in_the_midst_of_a_stream_says_why(table, tmp_path):
+def test_a_failure_in_the_middle_of_a_stream_names_its_cause(table, tmp_path):
     with pytest.raises(DataError, match=r"OSError: the connection is lost\. Correct what"):
         list(scan(lambda: failing(table)).read(["x"]))
     path = tmp_path / "rows.parquet"
@@ -284,7 +284,7 @@ def test_columns_of_files_go_before_those_of_folders(table, tmp_path):
     assert pa.concat_tables(source.read(["g"]))["g"].to_pylist() == table["g"].to_pylist()
 
 
-def test_a_fit_knows_the_columns_of_folders(table, tmp_path):
+def test_a_fit_has_the_columns_of_folders(table, tmp_path):
     frames = []
     for year in (2023, 2024):
         part = table.slice(2_000 * (year - 2023), 2_000)

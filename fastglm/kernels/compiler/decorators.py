@@ -32,7 +32,6 @@ inline_sums = backend.helper({**_SUM_OPTIONS, "forceinline": True})
 inline_any_precision = backend.helper({**_OPTIONS, "forceinline": True}, any_precision=True)
 # Helpers of which one copy is enough: large ones, called from several places.
 noinline = backend.helper(_OPTIONS)
-noinline_sums = backend.helper(_SUM_OPTIONS)
 # Functions of users, which may need any of numba's passes.
 inline_from_user = backend.user_helper({**_OPTIONS, "forceinline": True})
 

@@ -109,7 +109,7 @@ def _count_thresholds(
 
 
 @inline
-def _settle_ties(state, drawn, thresholds, shorts, ties, counts):
+def _resolve_ties(state, drawn, thresholds, shorts, ties, counts):
     """Counts of the units that 16 bits did not decide, by 16 more; returns what that adds."""
     added = 0
     for k in range(BLOCK_ROWS // DRAWN_TOGETHER):
@@ -142,7 +142,7 @@ def _draw_block(state, drawn, thresholds, work, units, counts_address):
     high = ties + 4 * BLOCK_ROWS // DRAWN_TOGETHER
     counts = pointer(counts_address, uint8)
     total = _count_thresholds(work, high, counts_address, ties)
-    total += _settle_ties(
+    total += _resolve_ties(
         state, drawn, thresholds, pointer(work, uint16), pointer(ties, uint32), counts
     )
     for k in range(units, BLOCK_ROWS):

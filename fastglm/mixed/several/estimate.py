@@ -13,7 +13,7 @@ from fastglm.mixed.generalized import (
     LEAST_PARAMETER,
     SAME_HESSIAN,
     GeneralizedEstimate,
-    settled,
+    at_boundary,
 )
 from fastglm.mixed.layout import Layout
 from fastglm.mixed.optimum import minimise
@@ -52,7 +52,7 @@ def estimate_several(
         search, begun.x, begun.metric, max_iter=max_iter, hessian_of=search.hessian,
         same=SAME_HESSIAN,
     )  # fmt: skip
-    estimate = settled(search, found, begun, max_iter)
+    estimate = at_boundary(search, found, begun, max_iter)
     p = problem.fixed.p
     estimate = replace(estimate, information=0.5 * estimate.hessian[:p, :p])
     simpler = response.without_alpha()

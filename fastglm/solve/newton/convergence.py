@@ -33,6 +33,7 @@ from fastglm.solve.newton.state import (
     MAX_ITERATIONS,
     N_ITERATIONS,
     N_LBFGS_PAIRS,
+    NO_STEP,
     PURPOSE,
     REMAINING_CHANGE,
     REUSES_LEFT,
@@ -123,7 +124,7 @@ def judge_convergence(state):
     # What L-BFGS pairs gain varies from step to step.
     predicted = half * (contraction if state[N_LBFGS_PAIRS] == 0.0 else 1.0)
     # Negligible to all rows, a step may still change the weight of one that alone determines a
-    # coefficient: where steps shrink fast, one more sweep settles that.
+    # coefficient: where steps shrink fast, one more sweep decides.
     negligible = half <= NEGLIGIBLE * target and (
         contraction > SLOW_CONTRACTION or half <= tolerance * target
     )
@@ -195,7 +196,7 @@ def plan_next_sweep(table, state):
         return
     is_low_precision = state[PURPOSE] == LOW_PRECISION
     slack = state[TOLERANCE] * (1.0 if is_low_precision else STANDARD_ERROR_SLACK)
-    is_first = math.isinf(state[LAST_DECREMENT])
+    is_first = state[LAST_DECREMENT] == NO_STEP
     contraction = state[DECREMENT] / state[LAST_DECREMENT]
     is_done = not is_first and leaves_nothing(state, contraction, slack)
     state[REUSES_LEFT] -= 1.0

@@ -50,7 +50,7 @@ _PIECES = np.array(
 )
 #: The state before the first sweep.
 _FIRST_STATE = np.zeros(STATE_SIZE)
-_FIRST_STATE[[at.DEVIANCE, at.DECREMENT]] = math.inf
+_FIRST_STATE[at.DEVIANCE], _FIRST_STATE[at.DECREMENT] = at.NO_DEVIANCE, at.NO_STEP
 _FIRST_STATE[at.STEP_LENGTH] = 1.0
 _FIRST_STATE[at.UNCERTAINTY_SLACK] = STANDARD_ERROR_SLACK
 
@@ -271,7 +271,7 @@ class Run:
         """
         state = self.state
         state[at.STATUS] = Status.RUNNING
-        state[at.DEVIANCE] = math.inf
+        state[at.DEVIANCE] = at.NO_DEVIANCE
         state[at.N_LBFGS_PAIRS] = state[at.WITHIN_TOLERANCE] = 0.0
         if state[at.REUSES_LEFT] > 0.0:
             state[at.REUSES_LEFT], state[at.FACTOR_WAS_REUSED] = 0.0, 1.0

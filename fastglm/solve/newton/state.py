@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import IntEnum
 
 
@@ -14,6 +15,13 @@ class Purpose(IntEnum):
     #: All rows in single precision: done once a step leaves nothing that it could see.
     LOW_PRECISION = 2
 
+
+#: DEVIANCE of a run that has evaluated no coefficients yet: any deviance is lower.
+NO_DEVIANCE = math.inf
+#: DECREMENT and LAST_DECREMENT before the first step.
+NO_STEP = math.inf
+#: REUSES_LEFT and MAX_ITERATIONS of a run whose caller decides when to end it.
+UNLIMITED = math.inf
 
 # float64 state of a fit.
 (

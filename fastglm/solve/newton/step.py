@@ -74,6 +74,8 @@ from fastglm.solve.newton.state import (
     N_ITERATIONS,
     N_LBFGS_PAIRS,
     N_SWEEPS,
+    NO_DEVIANCE,
+    NO_STEP,
     PEARSON,
     PEARSON_WEIGHT,
     PIVOT,
@@ -139,7 +141,7 @@ def shorten(table, state):
     state[STEP_LENGTH] *= 0.5
     if state[STEP_LENGTH] < SHORTEST_STEP:
         if state[N_LBFGS_PAIRS] == 0.0:
-            state[STATUS] = NO_START if math.isinf(state[DEVIANCE]) else TOO_SHORT
+            state[STATUS] = NO_START if state[DEVIANCE] == NO_DEVIANCE else TOO_SHORT
             if state[WITHIN_TOLERANCE] == 1.0 and is_at_boundary(state):
                 state[STATUS] = BOUNDARY
             return
@@ -292,7 +294,7 @@ def measure_from_start(table, state):
     step, coefficients = vector(table, STEP), vector(table, COEFFICIENTS)
     for j in range(table[N_DESIGN]):
         step[j] -= coefficients[j]
-    state[DECREMENT] = math.inf
+    state[DECREMENT] = NO_STEP
 
 
 @inline

@@ -48,7 +48,7 @@ from fastglm.solve.newton.constants import (
 )
 from fastglm.solve.newton.run import Run, SolverOptions
 from fastglm.solve.newton.step import factor_kernel
-from fastglm.solve.unsettled_weights import remaining_change
+from fastglm.solve.remaining_weight_change import remaining_change
 
 __all__ = [
     "can_correct",

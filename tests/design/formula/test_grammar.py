@@ -96,7 +96,7 @@ def test_a_column_named_by_a_number_is_refused():
         ("", "The formula '' has nothing right of '~': write 1 there for a mean alone."),
     ],
 )
-def test_messages_say_what_is_wrong_and_where(text, message):
+def test_messages_name_the_fault_and_its_place(text, message):
     with pytest.raises(FormulaError) as caught:
         parse_formula(text, ["x", "y", "z"])
     assert str(caught.value) == message

@@ -171,7 +171,7 @@ def test_fits_and_predictions_are_those_of_columns_written_out(terms, kind, monk
     np.testing.assert_allclose(predicted[6:], np.asarray(dense.predict(data))[6:], rtol=1e-9)
 
 
-def test_written_out_is_what_callers_get_who_do_not_ask_for_codes():
+def test_columns_are_written_out_unless_codes_are_requested():
     basis = apply_stateful("cr", [column("integer")], {"df": 4}, {}, "cr")
     assert isinstance(basis, Basis)
     assert basis.codes is None
@@ -211,7 +211,7 @@ def test_a_fit_holds_no_columns_of_a_spline(call):
 @pytest.mark.parametrize(
     "call", ["bs(x, df=6)", "bs(x, degree=5)", "cr(x, df=5)", "cc(x, df=4)", "poly(x, 3)"]
 )
-def test_everything_asked_of_a_fit_is_that_of_columns_written_out(call, monkeypatch):
+def test_all_results_are_those_of_columns_written_out(call, monkeypatch):
     generator = np.random.default_rng(4)
     data = pd.DataFrame({"x": column("continuous"), "z": generator.standard_normal(N)})
     eta = np.sin(data["x"] / 9.0) + 0.3 * data["z"]

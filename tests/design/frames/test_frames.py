@@ -289,7 +289,7 @@ def test_names_of_another_case_are_suggested():
         Frame({"Y": [1.0], "yy": [2.0]}).column("y")
 
 
-def test_frames_that_are_to_be_computed_say_so():
+def test_lazy_frames_are_an_error_that_names_collect():
     class DataFrame:
         """As Dask's, which narwhals takes for lazy."""
 

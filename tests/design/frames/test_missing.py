@@ -38,7 +38,7 @@ def test_missing_categories_have_negative_codes():
     assert missing_rows(Categories(np.array([255], dtype=np.uint8), ("a",) * 256)) is None
 
 
-def test_require_finite_says_where():
+def test_require_finite_names_the_place():
     require_finite(np.array([1e300, -1e300]), "x")
     require_finite(np.array([1, 2]), "x")
     values = np.ones((9, 2))

@@ -62,7 +62,7 @@ def test_frequency_weights_are_repeated_rows():
     np.testing.assert_allclose(weighted.bse, repeated.bse, rtol=1e-6)
 
 
-def test_says_when_counts_vary_less_than_poisson_counts():
+def test_counts_that_vary_less_than_poisson_counts_give_a_warning():
     y = np.tile([2, 3, 3, 4], 20)
     X = np.ones((80, 1))
     with pytest.warns(BoundaryWarning, match="alpha is 0"):

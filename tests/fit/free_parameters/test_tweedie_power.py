@@ -153,7 +153,7 @@ def test_a_sample_of_many_rows_goes_first():
     assert abs(0.05 * (below - above) / (below - 2 * at + above)) < 1e-3
 
 
-def test_says_when_the_power_reaches_the_end_of_its_range():
+def test_a_power_at_the_end_of_its_range_gives_a_warning():
     rng = np.random.default_rng(2)
     X = np.ones((300, 1))
     with pytest.warns(BoundaryWarning, match=r"end of the range of powers, 1\.01"):

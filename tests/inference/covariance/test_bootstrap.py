@@ -325,7 +325,7 @@ def test_intervals_and_the_frame(frame):
     assert "300 replicates (pairs), seed 9" in repr(boot)
 
 
-def test_progress_is_told(frame):
+def test_progress_is_reported(frame):
     calls = []
     fit = fg.glm("y ~ z", frame, "poisson")
     fit.bootstrap(5, progress=lambda done, total: calls.append((done, total)))

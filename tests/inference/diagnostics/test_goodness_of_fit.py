@@ -156,7 +156,7 @@ def test_questions_that_make_no_sense(frame):
         fit.score_test([1.0, 2.0, 3.0])
 
 
-def test_rows_of_weight_zero_say_nothing_of_the_dispersion(frame):
+def test_rows_of_weight_zero_do_not_enter_the_dispersion(frame):
     weights = (frame.index % 3 > 0).astype(float)
     seen = frame[weights > 0]
     for power in (1.0, 2.0):

@@ -57,7 +57,7 @@ def test_link_test_with_estimated_dispersion_is_f(linear):
     assert fit.link_test().pvalue == pytest.approx(pvalue, rel=1e-6)
 
 
-def test_two_values_of_the_predictor_say_nothing_about_the_link():
+def test_two_values_of_the_predictor_do_not_test_the_link():
     y, X = logistic("logit", 200)
     X[:, 1] = X[:, 1] > 0
     with pytest.raises(ModelError, match="already"):
@@ -226,7 +226,7 @@ def test_link_tests_count_every_observation_as_often_as_it_was_seen(counts, test
         assert ours.statistic == pytest.approx(theirs.statistic, rel=1e-6)
 
 
-def test_tests_of_more_columns_know_the_dispersion_of_the_fit(counts):
+def test_tests_of_more_columns_use_the_dispersion_of_the_fit(counts):
     model = fg.GLM.from_formula("y ~ x", counts, "poisson", exposure="hours")
     quasi = fg.glm("y ~ x", counts, "quasipoisson", exposure="hours")
     one, two, estimated = model.fit(), model.fit(scale=2.0), model.fit(scale="X2")

@@ -218,7 +218,7 @@ def test_columns_are_called_by_text(frame, by):
             fit.emmeans(**wrong)
 
 
-def test_without_a_variable_all_are_told(frame):
+def test_without_a_variable_all_are_in_the_table(frame):
     fit = fg.glm("y ~ x + group", frame, "poisson")
     slopes, slope, changes = fit.avg_slopes(), fit.avg_slopes("x"), fit.avg_comparisons("group")
     assert slopes.names == (*slope.names, *changes.names)

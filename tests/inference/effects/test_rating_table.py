@@ -65,7 +65,7 @@ def test_base_and_relativities_make_up_every_mean(fit, base):
     assert rows.groupby("term")["is_base"].sum().eq(1).all()
 
 
-def test_bases_are_those_asked_for(fit):
+def test_bases_are_those_given(fit):
     def bases(**options):
         rows = fit.rating_table(**options).summary_frame()
         return dict(rows.loc[rows["is_base"], ["term", "level"]].to_numpy())
@@ -95,7 +95,7 @@ def test_relativities_of_a_factor_are_ratios_with_wald_intervals():
     np.testing.assert_allclose(rows["relativity"] * fit.rating_table().base, rows["actual"])
 
 
-def test_numbers_have_rows_at_quantiles_or_where_asked(fit):
+def test_numbers_have_rows_at_quantiles_or_given_values(fit):
     straight = fg.glm("claims ~ power", FRAME, "poisson", exposure="years")
     rows = straight.rating_table(n_values=5).summary_frame()
     assert len(rows) == 5
@@ -157,7 +157,7 @@ def test_whole_numbers_keep_their_digits():
     assert table.values == [75001234.0, 75001235.0]
 
 
-def test_a_loaded_fit_says_what_is_missing(fit, tmp_path):
+def test_a_loaded_fit_is_an_error_that_names_what_is_missing(fit, tmp_path):
     fit.save(tmp_path / "model.json")
     with pytest.raises(DataError, match="loaded without those of its fit: give data="):
         fg.load(tmp_path / "model.json").rating_table()

@@ -48,7 +48,7 @@ def test_tukeys_intervals_are_those_of_r():
 
 @pytest.mark.parametrize("family", ["gaussian", "poisson"])
 @pytest.mark.parametrize("method", ["none", "bonferroni", "sidak", "tukey"])
-def test_intervals_hold_zero_where_the_pvalue_says_so(frame, method, family):
+def test_intervals_contain_zero_where_the_pvalue_is_large(frame, method, family):
     """The level at which an interval just reaches zero is the adjusted p-value."""
     contrasts = (
         fg.glm("y ~ x + group + C(zone)", frame, family).emmeans("zone").contrasts(adjust=method)

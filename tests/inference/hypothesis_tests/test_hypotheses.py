@@ -188,7 +188,7 @@ def test_without_degrees_of_freedom_nothing_is_significant():
         fit.wald_test(np.eye(3))
 
 
-def test_fewer_clusters_than_equations_are_said_to_be_so():
+def test_fewer_clusters_than_equations_are_an_error():
     rng = np.random.default_rng(5)
     X, groups = rng.normal(size=(60, 4)), np.arange(60) % 3
     fit = fg.GLM(rng.normal(size=60), X).fit(cov_type="cluster", cov_kwds={"groups": groups})

@@ -166,7 +166,7 @@ def test_a_group_of_zeros_has_a_closed_form():
     assert limits[1, 0] == -np.inf
 
 
-def test_two_regressors_that_each_separate_tell_nothing_of_either():
+def test_two_regressors_that_each_separate_determine_neither():
     y, X = np.array([0.0, 0, 1, 1]), np.column_stack([X4, [1.0, 2.0, 4.0, 3.0]])
     _, limits = separated_interval({}, y, X, "binomial")
     np.testing.assert_array_equal(limits[1:], [[-np.inf, np.inf]] * 2)

@@ -30,7 +30,7 @@ def test_the_function_itself_stays_as_it_is():
     assert type(math.pi) is float
 
 
-def test_names_and_what_was_said_about_the_function_go_with_it():
+def test_names_and_docstrings_of_functions_are_kept():
     def template():
         return 0.5
 

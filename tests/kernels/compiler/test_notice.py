@@ -18,7 +18,7 @@ def patience(monkeypatch):
     monkeypatch.setattr(module, "PATIENCE", 0.1)
 
 
-def test_nothing_is_said_where_it_is_not_wanted(patience, monkeypatch, capsys):
+def test_no_notice_where_it_is_not_wanted(patience, monkeypatch, capsys):
     monkeypatch.setenv("FASTGLM_QUIET", "1")
     notice = CompilationNotice()
     notice.begin()
@@ -27,7 +27,7 @@ def test_nothing_is_said_where_it_is_not_wanted(patience, monkeypatch, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_it_is_said_while_a_kernel_compiles_and_once(patience, capsys):
+def test_the_notice_is_written_once_while_kernels_compile(patience, capsys):
     notice = CompilationNotice()
     for _ in range(2):
         notice.begin()
@@ -51,7 +51,7 @@ def test_short_compilations_are_added_up(patience, capsys):
     assert capsys.readouterr().err == TEXT
 
 
-def test_it_is_said_once_for_all_threads(patience, capsys):
+def test_the_notice_is_written_once_for_all_threads(patience, capsys):
     notice = CompilationNotice()
 
     def compile_for_long():
@@ -67,7 +67,7 @@ def test_it_is_said_once_for_all_threads(patience, capsys):
     assert capsys.readouterr().err == TEXT
 
 
-def test_nothing_is_said_when_silenced_or_without_standard_error(patience, capsys, monkeypatch):
+def test_no_notice_when_silenced_or_without_standard_error(patience, capsys, monkeypatch):
     notice = CompilationNotice()
     with notice.silenced():
         notice.begin()

@@ -57,7 +57,7 @@ def test_alpha_may_depend_on_columns(tmp_path):
     np.testing.assert_array_equal(again.predict(X, dispersion=Z), mean)
 
 
-def test_what_cannot_be_used_is_said():
+def test_what_cannot_be_used_is_an_error():
     X = np.ones((4, 1))
     with pytest.raises(ModelError, match="power"):
         fg.NegativeBinomialP([0, 1, 2, 9], X, power=np.nan)

@@ -187,7 +187,7 @@ def test_cells_without_rows_are_eliminated_all_the_same(in_order, runs):
     assert len(result.aliased) == 2
 
 
-def test_what_a_gram_matrix_cannot_tell_is_left_to_a_qr_factorisation(in_order, runs):
+def test_what_a_gram_matrix_cannot_decide_is_left_to_a_qr_factorisation(in_order, runs):
     data = frame()
     data["near"] = data["z"] + 1e-6 * data["gaussian"]
     result = fg.glm("poisson ~ z + near + c", data, family="poisson")

@@ -54,7 +54,7 @@ def test_a_fit_without_shortcuts_is_not_led(led):
     check(fit, y, X)
 
 
-def test_columns_that_single_precision_does_not_tell_apart(led):
+def test_columns_that_are_alike_in_single_precision(led):
     X, y = problem()
     X[:, 12] = X[:, 11] + 1e-3 * X[:, 12]
     fit = fg.GLM(y, X, "binomial").fit()

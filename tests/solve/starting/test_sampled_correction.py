@@ -87,7 +87,7 @@ def uncorrected(run, start, options):
     return True
 
 
-def test_settling_follows_the_last_step(monkeypatch):
+def test_finalized_information_follows_the_last_step(monkeypatch):
     # A fit that may stop far from settled: what its chunks tell makes most of the difference.
     generator = np.random.default_rng(11)
     X = design(generator)
@@ -130,7 +130,7 @@ def test_the_corrected_step_leaves_little(monkeypatch):
 
 
 @pytest.mark.parametrize("where", [slice(-400, None), slice(0, None, 5_000)])
-def test_what_few_chunks_know_costs_no_digits(where):
+def test_corrections_by_few_chunks_cost_no_digits(where):
     # Rows that none of the chunks has, or hardly any.
     generator = np.random.default_rng(13)
     X = design(generator)

@@ -66,7 +66,7 @@ def test_threads_do_not_matter(led, p):
     np.testing.assert_array_equal(one.bse, two.bse)
 
 
-def test_columns_that_single_precision_cannot_tell_apart(led):
+def test_columns_that_are_equal_in_single_precision(led):
     generator = np.random.default_rng(3)
     X = design(generator)
     X[:, 5] = X[:, 4] + 1e-3 * X[:, 5]

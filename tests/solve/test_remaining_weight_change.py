@@ -8,8 +8,8 @@ import fastglm as fg
 from fastglm.passes import chunks
 from fastglm.solve import fit
 from fastglm.solve.newton import state as at
+from fastglm.solve.remaining_weight_change import remaining_change, variance_change
 from fastglm.solve.starting import sampled_correction, subsample
-from fastglm.solve.unsettled_weights import change_left, remaining_change
 
 N, LEVELS, EVENTS = 30_000, 12, 2
 
@@ -99,7 +99,7 @@ def test_the_estimate_is_that_of_the_inverse(judged):
     assert np.abs(change.diagonal() / now.diagonal()).max() < 0.1 * largest
 
 
-def test_settled_fits_take_no_further_sweep(judged):
+def test_fits_with_final_weights_take_no_further_sweep(judged):
     data = frame()
     data["c"] = pd.Categorical(data["c"], categories=[5, *range(5), *range(6, LEVELS)])
     fg.glm("poisson ~ c + x", data[data["c"] != 0], family="poisson")
@@ -186,7 +186,7 @@ def test_variances_of_several_predictors_follow_it_too(name):
 def test_change_left_is_that_of_a_contrast_that_no_diagonal_shows():
     # Two levels with an intercept, of which the reference has lost half of its little information.
     now, before = (np.array([[r + 1e6, 1e6], [1e6, 1e6]]) for r in (2.0, 4.0))
-    assert change_left(now, before, 1e-3, 0.0) == pytest.approx(1.0, rel=1e-6)
+    assert variance_change(now, before, 1e-3, 0.0) == pytest.approx(1.0, rel=1e-6)
     now = np.array([[4.0 + 1e6, 1e6], [1e6, 1e6]]) - np.diag([1e-3, 0.0])
-    assert change_left(now, before, 0.5, 0.0) == pytest.approx(2.5e-4 * 0.5, rel=1e-3)
-    assert change_left(now, before, 0.0, 0.0, is_corrected=True) == 0.0
+    assert variance_change(now, before, 0.5, 0.0) == pytest.approx(2.5e-4 * 0.5, rel=1e-3)
+    assert variance_change(now, before, 0.0, 0.0, is_corrected=True) == 0.0

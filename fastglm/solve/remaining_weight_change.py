@@ -17,7 +17,7 @@ from fastglm.solve.coded_aliases import coded_columns
 from fastglm.solve.newton import state as at
 from fastglm.solve.newton.run import Run
 
-__all__ = ["change_left", "remaining_change"]
+__all__ = ["remaining_change", "variance_change"]
 
 
 def remaining_change(run: Run, allowed: float, is_corrected: bool = False) -> float:
@@ -50,13 +50,13 @@ def remaining_change(run: Run, allowed: float, is_corrected: bool = False) -> fl
         known = _told_apart(run)
         now, before = (m[np.ix_(known, known)] for m in (run.information, run.last_information))
         ratio = math.sqrt(decrement / last) if math.isfinite(last) else 1.0
-        return change_left(now, before, ratio, allowed, is_corrected)
+        return variance_change(now, before, ratio, allowed, is_corrected)
     except np.linalg.LinAlgError:
         # Not positive definite in double precision: a QR factorisation follows, with its own check.
         return 0.0
 
 
-def change_left(
+def variance_change(
     information: np.ndarray,
     last: np.ndarray,
     ratio: float,
