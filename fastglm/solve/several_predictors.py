@@ -74,14 +74,14 @@ class PredictorSolution:
     unit: float = 1.0
 
 
-class _Newton:
-    """Newton steps with an information matrix, and its inverse."""
+class _NewtonDirections:
+    """Directions by the factor of an information matrix, and its inverse."""
 
     def __init__(self, m: int):
         self.factor, self.scale, self.pivot = np.zeros((m, m)), np.zeros(m), np.zeros(m)
 
-    def step(self, sums: PredictorSums) -> np.ndarray:
-        """Newton step, or an ascent direction where the information is not positive definite."""
+    def of_current_information(self, sums: PredictorSums) -> np.ndarray:
+        """Newton direction; the modified one where the information is not positive definite."""
         step = np.empty_like(sums.score)
         failed = factorize_and_solve(
             sums.information,
@@ -94,8 +94,8 @@ class _Newton:
         )
         return step if failed == 0 else modified_newton_direction(sums)
 
-    def same_step(self, sums: PredictorSums) -> np.ndarray:
-        """Step for another score with the last information matrix."""
+    def of_last_information(self, sums: PredictorSums) -> np.ndarray:
+        """Direction for a new score by the factor of the last information matrix."""
         step = np.empty_like(sums.score)
         solve_factored(self.factor, self.scale, self.pivot, sums.score, step)
         return step
@@ -113,7 +113,7 @@ class _Newton:
 
 
 def modified_newton_direction(sums: PredictorSums) -> np.ndarray:
-    """Step with the absolute eigenvalues of the information, scaled to unit diagonal."""
+    """Ascent direction: the information, scaled to unit diagonal, by its absolute eigenvalues."""
     diagonal = np.abs(np.diag(sums.information))
     scale = 1.0 / np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
     values, vectors = np.linalg.eigh(sums.information * scale * scale[:, None])
@@ -147,9 +147,9 @@ def newton_maximize(
     """
     iterations = _NewtonIterations(system, start.astype(np.float64), options, abort_on_halving)
     status = iterations.run()
-    m, newton = start.size, iterations.newton
-    known = newton.is_definite and status in (Status.CONVERGED, Status.MAX_ITERATIONS)
-    covariance = newton.inverse() if known else np.full((m, m), np.nan)
+    m, directions = start.size, iterations.directions
+    known = directions.is_definite and status in (Status.CONVERGED, Status.MAX_ITERATIONS)
+    covariance = directions.inverse() if known else np.full((m, m), np.nan)
     information = np.diag(iterations.sums.information)
     return PredictorSolution(
         params=iterations.params,
@@ -179,13 +179,13 @@ class _NewtonIterations:
     ):
         self.system, self.params, self.options = system, params, options
         self.shortest = 1.0 if abort_on_halving else SHORTEST_STEP
-        self.newton = _Newton(params.size)
+        self.directions = _NewtonDirections(params.size)
         #: What the tolerance adds to the log-likelihood is for weights of about one.
         self.unit = unit_of_weights(system.weights)
         self.n_iter = self.n_sweeps = 0
         self.contractions: list[float] = []
         self.half_decrement = math.nan
-        self.fresh = True
+        self.has_current_information = True
         self.sums = self._sweep(params, True)
         # The previous information matrix, and half the decrement of the step with it.
         self.last_information: np.ndarray | None = None
@@ -200,27 +200,32 @@ class _NewtonIterations:
             sums = self.sums
             if not np.isfinite(sums.information).all() or not np.isfinite(sums.score).all():
                 return Status.NOT_FINITE
-            step = self.newton.step(sums) if self.fresh else self.newton.same_step(sums)
+            step = self._direction(sums)
             half = 0.5 * float(step @ sums.score)
             self._record(half, last)
             bound = 2.0 * abs(sums.log_likelihood) + 0.1
-            definite = self.newton.is_definite
-            done = self.fresh and definite and self._is_done(half, last, bound)
+            definite = self.directions.is_definite
+            done = self.has_current_information and definite and self._is_done(half, last, bound)
             if done and self._variances_converged(half, last):
                 self.params = self.params + step
                 return Status.CONVERGED
-            if self.fresh and not definite and half <= ROUNDING * bound:
+            if self.has_current_information and not definite and half <= ROUNDING * bound:
                 # Separated rows have no information left. A step would consist of rounding errors
                 # and not change the log-likelihood: no number of steps would be enough.
                 return Status.MAX_ITERATIONS
             keeps = definite and self.system.is_information_costly
             keeps = keeps and not done and self._keeps_information(half, last, bound)
-            if self.fresh:
+            if self.has_current_information:
                 self.last_information, self.last_half = sums.information, half
             if not self._advance(step, bound, with_information=not keeps):
                 return Status.CONVERGED if done else Status.STEP_TOO_SHORT
             last = half
         return Status.MAX_ITERATIONS
+
+    def _direction(self, sums: PredictorSums) -> np.ndarray:
+        if self.has_current_information:
+            return self.directions.of_current_information(sums)
+        return self.directions.of_last_information(sums)
 
     def _record(self, half: float, last: float) -> None:
         self.half_decrement = half
@@ -264,7 +269,7 @@ class _NewtonIterations:
 
     def _keeps_information(self, half: float, last: float, bound: float) -> bool:
         """Whether the next step may be one with this information: it will not be the last."""
-        if self.fresh:
+        if self.has_current_information:
             return KEEP_ABOVE * bound < half <= KEEP_BELOW * bound
         contraction = half / last
         return (
@@ -279,7 +284,11 @@ class _NewtonIterations:
             trial = self.params + length * step
             tried = self._sweep(trial, with_information)
             if tried.log_likelihood >= self.sums.log_likelihood - ROUNDING * bound:
-                self.params, self.sums, self.fresh = trial, tried, with_information
+                self.params, self.sums, self.has_current_information = (
+                    trial,
+                    tried,
+                    with_information,
+                )
                 self.n_iter += 1
                 if self.options.progress is not None:
                     self.options.progress(self.n_sweeps, -2.0 * tried.log_likelihood)

@@ -1,7 +1,11 @@
 """The constants of Newton's method and of its shortcuts, each with its reason.
 
-Those of shortcuts cost sweeps, if they are off, and no digits: `fastglm.solve.shortcuts` does
-without them, and ``tests/solve/test_shortcut_guards.py`` holds what each of them guards.
+Constants of shortcuts change the number of sweeps, but no digits: `fastglm.solve.shortcuts` does
+without them, and ``tests/solve/test_shortcut_guards.py`` tests what each of them guards.
+
+Measured: sweeps of all rows, in fits to 200,000 rows of 20 normal columns (logistic: 3, Poisson: 5,
+gamma with log link and probit: 4, logistic with 1 % events: 5, one of each in double precision) and
+to 60,000 rows of 80 columns ("wide": logistic 6, Poisson 7, gamma 8), with other values.
 """
 
 from __future__ import annotations
@@ -37,8 +41,8 @@ ROUNDING_SHARE = 1e-6
 #: Where weights still change by more than this share from step to step, a decrement that does not
 #: shrink is no rounding: it is small because the weights are, far from any optimum.
 MAX_WEIGHT_CHANGE = 0.1
-#: So is one that has all but vanished at a stroke, to less than this share. In between,
-#: convergence is steady, if only to a supremum.
+#: So is one that has all but vanished at a stroke, to less than this share. In between, convergence
+#: is steady, if only to a supremum.
 MIN_CONTRACTION = 1e-6
 #: An optimum is close where half the decrement is within this share of the deviance.
 CLOSE = 1e-2
@@ -55,16 +59,22 @@ AHEAD_SHARE = 0.1
 #: A sample is tried when X has more values than this.
 SAMPLE_FROM_VALUES = 2_000_000
 #: One row in so many is in it: its sweeps cost less than the one of all rows that it saves.
+#: Measured: with 4, gamma takes a second sweep in double precision; with 16, 1 % events take a
+#: sixth sweep.
 SAMPLE_SHARE = 8
 #: Where sweeps without a Gram matrix are so cheap that there may be many, fewer rows will do.
 SMALL_SAMPLE_SHARE = 16
 #: With fewer rows for each column, a sample's optimum is too far away to be worth fitting.
+#: Measured: 16 changes no sweep. With 256 the wide fits take 5, 5 and 7 sweeps of all rows after a
+#: larger sample, together 3 % more (logistic) to 10 % fewer (gamma) weighted passes.
 SAMPLE_ROWS_PER_COLUMN = 64
 #: A sample that only another one starts from may do with less.
 FEWER_ROWS_PER_COLUMN = 16
-#: Of a sample, in units of its own error: about one of the decrement per coefficient.
+#: Of a sample, in units of its own error: about one of the decrement per coefficient. Measured:
+#: with a tenth or ten times of it there are as many sweeps of all rows.
 SUBSAMPLE_TOLERANCE = 0.05
-#: Share of the decrement that a step of Fisher scoring is trusted to leave at most, close by.
+#: Largest share of the decrement that a step of Fisher scoring is assumed to leave close by.
+#: Measured: with 0.1 gamma and probit take one more sweep of the sample, with 0.001 none less.
 SCORING_LEAVES = 0.01
 #: From this many dense columns on, a sweep without a Gram matrix is much cheaper than one with it.
 REUSE_FROM_DENSE = 48
@@ -72,13 +82,17 @@ REUSE_FROM_DENSE = 48
 REUSE_FROM_COLUMNS = 12
 #: Most sweeps with the factor of a sample.
 MAX_REUSES = 8
-#: Single precision separates columns of equal length if their Gram matrix has no smaller one.
+#: Single precision separates columns of equal length if their Gram matrix has no smaller
+#: eigenvalue: a thousand times the relative rounding error of its entries.
 LEAST_EIGENVALUE = 1e-4
 #: Most sweeps in single precision: a fit that needs more goes on in double.
 FLOAT32_SWEEPS = 12
-#: Decrement at which sweeps in single precision end: less would be lost in its rounding.
+#: Decrement at which sweeps in single precision end: less would be lost in its rounding. Measured:
+#: with 1e-9 the wide fits take 3 to 6 more sweeps; with 1e-5 Poisson and gamma take a second one in
+#: double precision, which costs twice as much.
 FLOAT32_SLACK = 1e-7
 #: Largest remaining change of the uncertainty, in units of `tol`, that chunks may estimate.
+#: Measured: with 10, 1 % events take a second sweep in double precision; 1000 saves none.
 FINALIZED_LATER_SLACK = 100.0
 
 #: Without a sample, a Gram matrix of all rows leads where sweeps without one are this cheap.
@@ -90,11 +104,13 @@ LEAST_LEADING_PIVOT = 1e-3
 
 #: Chunks that are swept once more for a remainder, and the fewest that there must be of all.
 CHUNKS, LEAST_OF_ALL = 16, 8
-#: A correction whose step has more than this share of the decrement is not small.
+#: A correction whose step has more than this share of the decrement is not small. Measured: 1e-4
+#: and 0.1 change no sweep of these fits.
 SMALL = 1e-2
 #: Sums of these chunks, in proportion, may differ from those of all by this share.
 ALIKE = 0.5
-#: Share of what standard errors may be off that may be sampling error.
+#: Share of the allowed error of standard errors that may be sampling error. Measured: 0.1 changes
+#: no sweep, and with 0.7 the logistic fit takes a second one in double precision.
 ERROR_SHARE = 0.35
 #: A chunk with more than this share of a sum of squares has rows unlike all others.
 MOST_OF_ALL = 0.5
