@@ -105,6 +105,19 @@ class StreamedGLM:
         if reason and compress is True:
             warn(f"compress=True leaves all rows as they are: {reason}.", FastGLMWarning)
 
+    def with_formula(self, formula: str) -> StreamedGLM:
+        """The same model with another formula; see `fastglm.GLM.with_formula`."""
+        rows = self.rows
+        return StreamedGLM(
+            formula,
+            rows.source,
+            self.family,
+            missing=rows.streamed.missing,
+            memory=rows.memory,
+            compress=rows.cells is not None,
+            **rows.streamed.columns,
+        )
+
     def in_memory(self, what: str) -> GLM:
         """The same model with its rows in memory, which `what` needs; takes a pass, once.
 

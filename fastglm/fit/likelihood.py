@@ -12,6 +12,7 @@ from fastglm.passes.row_table import RowTable, build_row_table
 from fastglm.passes.row_values import evaluate_rows, sum_rows
 from fastglm.rows.model_rows import ModelRows
 from fastglm.rows.streamed import StreamedModelRows
+from fastglm.rows.streamed_passes import sum_values
 from fastglm.rows.vectors import product
 from fastglm.solve.fit import SolverOptions, solve
 from fastglm.solve.streamed import solve_streamed
@@ -82,9 +83,10 @@ def log_likelihood(
         return saturated - 0.5 * deviance / dispersion
     if isinstance(rows, StreamedModelRows):
         many = rows.many_trials
-        return rows.sum_values(
-            lambda some: _row_values(some, many, family, params, dispersion), n_threads
+        total = sum_values(
+            rows, lambda some: _row_values(some, many, family, params, dispersion), n_threads
         )
+        return float(total[0])
     weights, times = _weights_and_times(rows, rows.many_trials)
 
     def summed(row_table: RowTable, at: np.ndarray, *wanted: int) -> list[float]:

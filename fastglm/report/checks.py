@@ -8,9 +8,9 @@ from functools import cached_property
 from fastglm.fit.record import Fit
 from fastglm.inference.diagnostics.collinearity import variance_inflation
 from fastglm.inference.diagnostics.influence import Influence
+from fastglm.inference.diagnostics.lack_of_fit import lack_of_fit
 from fastglm.inference.diagnostics.specification import (
     goodness_of_link,
-    lack_of_fit,
     link_test,
     zero_inflation_test,
 )

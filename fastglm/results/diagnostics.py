@@ -11,6 +11,7 @@ from fastglm.inference.diagnostics.collinearity import (
     collinearity,
     variance_inflation,
 )
+from fastglm.inference.diagnostics.lack_of_fit import lack_of_fit
 from fastglm.inference.diagnostics.specification import PowerLinkProfile
 from fastglm.inference.hypothesis_tests.tables import HypothesisTest, Table
 
@@ -169,7 +170,7 @@ class DiagnosticMethods(Fit):
         >>> fg.glm("y ~ x", data, family="poisson").lack_of_fit(df=3).names
         ('x',)
         """
-        return diagnostics.lack_of_fit(self, variables, df, progress)
+        return lack_of_fit(self, variables, df, progress)
 
     def zero_inflation_test(self) -> HypothesisTest:
         """Score test of more zeros than the family has, one-sided.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from fastglm.design.frames.frames import not_found_text
 from fastglm.design.matrix.parts import Design
 from fastglm.design.matrix.select import select_columns
 from fastglm.errors import ColumnNotFoundError, MemoryLimitError
-from fastglm.passes.grains import GRAIN_ROWS, TreeSum, count_grains
+from fastglm.passes.grains import GRAIN_ROWS
 from fastglm.passes.row_table import build_row_table
 from fastglm.passes.source import StreamedRows
 from fastglm.rows.gathered import VECTORS, GatheredRows, gather_rows
@@ -92,14 +92,14 @@ class StreamedModelRows:
     @cached_property
     def needed_memory(self) -> int:
         """Approximate bytes of all rows of the model in memory: columns, designs and vectors."""
-        reader = self._own_source(1).windows
+        reader = self.own_source(1).windows
         assert isinstance(reader, RowReader)
         return int(self._raw_bytes(reader.names) + self._built_bytes)
 
     @property
     def _built_bytes(self) -> float:
         """Approximate bytes of the designs and vectors of all rows."""
-        sample = self._own_source(1).row_table
+        sample = self.own_source(1).row_table
         return self._n_all * bytes_of(sample) / sample.n_rows
 
     @property
@@ -128,7 +128,7 @@ class StreamedModelRows:
         MemoryLimitError
             If the rows take more than `memory`.
         """
-        reader, needed = self._own_source(1).windows, self.needed_memory
+        reader, needed = self.own_source(1).windows, self.needed_memory
         assert isinstance(reader, RowReader)
         if needed > self.memory:
             raise MemoryLimitError(
@@ -162,7 +162,7 @@ class StreamedModelRows:
                 "predict_to()."
             )
         if self._gathered is None:
-            reader = self._own_source(1, single=True).windows
+            reader = self.own_source(1, single=True).windows
             assert isinstance(reader, RowReader)
             self._gathered = gather_rows(
                 reader,
@@ -181,9 +181,10 @@ class StreamedModelRows:
 
     def row_source(self, n_threads: int, single: bool = False) -> StreamedRows:
         """Source of passes over the rows; with `single`, weights do not include frequencies."""
-        return self.swept._own_source(n_threads, single)
+        return self.swept.own_source(n_threads, single)
 
-    def _own_source(self, n_threads: int, single: bool = False) -> StreamedRows:
+    def own_source(self, n_threads: int, single: bool = False) -> StreamedRows:
+        """As `row_source`, of all rows also where distinct ones are swept."""
         single = single and self.streamed.columns.get("freq_weights") is not None
         found = self._sources.get(single)
         if found is None:
@@ -224,7 +225,7 @@ class StreamedModelRows:
                 if rows is not None:
                     weights = rows.prior_weights
                     groups.add(table, None if weights is None else weights > 0.0)
-        n_groups, known = groups.number(), self._own_source(n_threads)
+        n_groups, known = groups.number(), self.own_source(n_threads)
         order = known.row_table.gram_order
         partial, row_bytes = 8 * n_groups * order, 8.0 * (order + 4)
         reader.window_grains = window_grains(self.memory, row_bytes, partial, n_threads)
@@ -327,20 +328,12 @@ class StreamedModelRows:
                 break
         return found
 
-    def sum_values(self, values: Callable[[ModelRows], np.ndarray], n_threads: int) -> float:
-        """Sum over all rows of a function that returns one number a row, (n,); takes a pass."""
-        tree, source = TreeSum(), self.row_source(n_threads)
-        reader = source.windows
-        assert isinstance(reader, RowReader)
-        for first, last in reader.shares():
-            for window in reader.read(first, last):
-                sums = np.zeros((count_grains(window.n_rows), 1))
-                if window.rows is not None:
-                    found = values(window.rows)
-                    starts = range(0, found.size, GRAIN_ROWS)
-                    sums[:, 0] = [found[k : k + GRAIN_ROWS].sum() for k in starts]
-                tree.add_grains(window.first, sums)
-        return float(tree.total(count_grains(reader.n_rows))[0])
+    def changed(self, **changes: Any) -> StreamedModelRows:
+        """The same rows with some fields of `streamed` changed."""
+        model = replace(self.streamed, **changes)
+        found = StreamedModelRows(self.source, model, self.totals, self.memory)
+        found.cells = None if self.cells is None else self.cells.changed(**changes)
+        return found
 
     def __getattr__(self, name: str) -> Any:
         if name not in _OF_ROWS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -13,8 +13,8 @@ from fastglm.design.formula.fitted_formula import FittedFormula
 from fastglm.design.formula.response import evaluate_response
 from fastglm.design.formula.table import Table
 from fastglm.design.frames.categories import Categories, Level, recode
-from fastglm.design.matrix.parts import Design, Indicators
-from fastglm.design.matrix.select import select_columns
+from fastglm.design.matrix.parts import Dense, Design, Indicators
+from fastglm.design.matrix.select import join_designs, select_columns
 from fastglm.errors import DataError
 from fastglm.families import Family
 from fastglm.rows.assemble import assembled
@@ -22,7 +22,14 @@ from fastglm.rows.model_rows import ModelRows
 from fastglm.rows.read import rule_of
 from fastglm.rows.vectors import product
 
-__all__ = ["LeftOut", "StreamedModel", "coded_response", "level_codes", "rows_of_piece"]
+__all__ = [
+    "LeftOut",
+    "StreamedModel",
+    "coded_response",
+    "level_codes",
+    "rows_of_piece",
+    "with_columns",
+]
 
 
 class LeftOut(NamedTuple):
@@ -75,6 +82,8 @@ class StreamedModel:
         Rows and columns that are left out of the model.
     column_map : tuple of ndarray, optional
         Map from stored to design columns that replaces the formula's: of other reference levels.
+    added : callable, optional
+        Returns further columns, (n, k), from rows of the model and the values of the piece.
     """
 
     family: Family
@@ -86,6 +95,7 @@ class StreamedModel:
     also: tuple[Expression, ...] = ()
     left_out: LeftOut | None = None
     column_map: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+    added: Callable[[ModelRows, Table], np.ndarray] | None = None
 
     @property
     def expressions(self) -> tuple[Expression, ...]:
@@ -114,8 +124,7 @@ class StreamedModel:
         if self.left_out is not None:
             counts = self.left_out.counts(design)
             present = counts if present is None else present & counts
-            design = select_columns(design, self.left_out.columns)
-        return rows_of_piece(
+        rows = rows_of_piece(
             self.family,
             design,
             coded_response(self.response, self.response_levels, piece, self.family),
@@ -124,6 +133,19 @@ class StreamedModel:
             self.fitted_formula.offset(piece),
             present,
         )
+        if self.added is not None:
+            rows = rows.with_design(with_columns(rows.design, self.added(rows, piece)))
+        if self.left_out is not None:
+            rows = rows.with_design(select_columns(rows.design, self.left_out.columns))
+        return rows
+
+
+def with_columns(design: Design, columns: np.ndarray) -> Design:
+    """A design and further columns, (n, k), which are one term."""
+    n, k = columns.shape
+    names = tuple(f"added {j}" for j in range(k))
+    added = Design((Dense(columns),), n, names, None, None, (("added", slice(0, k)),))
+    return join_designs(design, added)
 
 
 def coded_response(

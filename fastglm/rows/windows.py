@@ -150,10 +150,10 @@ class RowReader:
 
     def rows(self, table: pyarrow.Table, checked: bool) -> ModelRows | None:
         """Rows of the model from a table; None if none of them is complete."""
-        found = self._complete(table, checked)
+        found = self.complete(table, checked)
         return None if found is None else found[0]
 
-    def _complete(
+    def complete(
         self, table: pyarrow.Table, checked: bool
     ) -> tuple[ModelRows, np.ndarray | None] | None:
         """Rows of the model and the mask of complete ones; see `piece_of`."""
@@ -167,7 +167,7 @@ class RowReader:
     def _window(self, position: int, table: pyarrow.Table, checked: bool) -> Window:
         n, first = table.num_rows, position // GRAIN_ROWS
         with telling_rows(self.source, position, n):
-            found = self._complete(table, checked)
+            found = self.complete(table, checked)
         if found is None:
             return Window(first, n, None)
         rows, present = found

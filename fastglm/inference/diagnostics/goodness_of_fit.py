@@ -184,7 +184,7 @@ def score_test(fit: Fit, exog_extra: Any) -> HypothesisTest:
     params = np.concatenate([fit.estimates, zeros])
     kept = np.flatnonzero(~np.isnan(params))
     base = NestedRefit(kept, params, fit.deviance, fit.rank, fit.status)
-    statistic, rank = score_statistic(fit, base, design, kept)
+    statistic, rank = score_statistic(fit, base, rows.with_design(design), kept)
     if rank <= fit.rank:
         raise ModelError("exog_extra is in the model already: there is nothing to test.")
     return HypothesisTest.of(

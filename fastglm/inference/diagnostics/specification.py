@@ -1,11 +1,10 @@
-"""Is the model right: tests of the link, of straight lines, and of the number of zeros."""
+"""Is the model right: tests of the link, and of the number of zeros."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,24 +12,25 @@ import numpy as np
 import scipy
 
 from fastglm.arguments import checked_number
-from fastglm.design.formula.transforms import Basis, apply_stateful
-from fastglm.design.frames.frames import Categories
-from fastglm.design.matrix.parts import Dense, Design
-from fastglm.design.matrix.select import join_designs, select_columns
-from fastglm.design.matrix.take import take_rows
 from fastglm.errors import (
     ConvergenceWarning,
     ModelError,
-    RankWarning,
-    SeparationWarning,
     StartError,
 )
 from fastglm.families import Family
 from fastglm.families.links import Power
-from fastglm.inference.hypothesis_tests.refits import intercept_column, require_unconstrained
-from fastglm.inference.hypothesis_tests.tables import HypothesisTest, Table
+from fastglm.inference.diagnostics.added_columns import (
+    Added,
+    other_fit,
+    predictor_of_rows,
+    test_of_columns,
+)
+from fastglm.inference.hypothesis_tests.refits import streamed_rows
+from fastglm.inference.hypothesis_tests.tables import HypothesisTest
 from fastglm.inference.rendering import RenderedText
 from fastglm.kernels.blocks import row_buffers
+from fastglm.rows.model_rows import ModelRows
+from fastglm.rows.streamed_passes import sum_values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,67 +40,13 @@ if TYPE_CHECKING:
 __all__ = [
     "PowerLinkProfile",
     "goodness_of_link",
-    "lack_of_fit",
     "link_test",
     "power_link_profile",
     "zero_inflation_test",
 ]
 
-#: Of a spline, below which rounding explains what it has beyond the model's own columns.
-BEYOND_ROUNDING = 1e-10
 #: Powers that a profile starts from.
 POWERS = tuple(np.linspace(-2.0, 2.0, 17).tolist())
-
-
-def _other_fit(fit: Fit, design: Design | None = None, family: Family | None = None) -> Fit:
-    """The fit of the same rows with another design or family; aliased columns are no surprise."""
-    require_unconstrained(fit)
-    model = copy(fit._model_with_data("another model"))
-    model.__dict__.pop("row_table", None)
-    model.family = fit.family if family is None else family
-    start = None
-    if design is not None:
-        model.rows = model.rows.with_design(design)
-        # More columns: a model that has this fit in it cannot end above its deviance.
-        more = design.n_columns - fit.estimates.size
-        start = np.append(np.nan_to_num(fit.estimates), np.zeros(more))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RankWarning)
-        if fit.infinite:
-            # The fit itself has told it.
-            warnings.simplefilter("ignore", SeparationWarning)
-        return model.fit(
-            tol=1e-10,
-            max_iter=200,
-            start_params=start,
-            scale=fit.scale if fit.dispersion_known else "X2",
-            n_threads=fit.n_threads,
-        )
-
-
-def _test_of_columns(fit: Fit, name: str, columns: np.ndarray) -> HypothesisTest:
-    """Likelihood ratio test of more columns, or F where the dispersion is estimated.
-
-    Raises
-    ------
-    ModelError
-        If they are combinations of those that are there.
-    """
-    n, k = columns.shape
-    already = f"{name}: what it adds is in the model already."
-    if k == 0:
-        raise ModelError(already)
-    names = tuple(f"added {j}" for j in range(k))
-    added = Design((Dense(columns),), n, names, None, None, (("added", slice(0, k)),))
-    design = fit._model_with_data(name).rows.design
-    larger = _other_fit(fit, join_designs(design, added))
-    df = larger.rank - fit.rank
-    if df == 0:
-        raise ModelError(already)
-    drop = fit.deviance - larger.deviance
-    if fit.dispersion_known:
-        return HypothesisTest.of(name, max(drop, 0.0) / fit.scale, df)
-    return HypothesisTest.of(name, max(drop, 0.0) / larger.scale, df, larger.df_resid)
 
 
 # -- the link
@@ -112,24 +58,69 @@ def _centered_predictor(fit: Fit) -> np.ndarray:
     if fit.family.takes_two_columns:
         return eta - float(fit.family.link(0.5))
     rows = fit._rows_beside_columns("the mean linear predictor")
+    return eta - np.average(eta, weights=_times_observed(rows))
+
+
+def _times_observed(rows: ModelRows) -> np.ndarray:
+    """How often each row was observed, (n,); 0 where it has no weight."""
     often = np.ones(rows.n_rows) if rows.frequencies is None else rows.frequencies
-    if rows.prior_weights is not None:
-        often = often * (rows.prior_weights > 0.0)
-    return eta - np.average(eta, weights=often)
+    return often if rows.prior_weights is None else often * (rows.prior_weights > 0.0)
+
+
+@dataclass(frozen=True)
+class _OfPredictor:
+    """Functions of the linear predictor as columns of rows that are read from a source."""
+
+    fit: Fit
+    functions: Sequence[Callable[[np.ndarray], np.ndarray]]
+    center: float
+
+    def __call__(self, rows: ModelRows, piece: Any = None) -> np.ndarray:
+        """The columns, (n, k)."""
+        eta = predictor_of_rows(self.fit, rows) - self.center
+        return np.column_stack([function(eta) for function in self.functions])
+
+
+def _test_of_functions(
+    fit: Fit, name: str, functions: Sequence[Callable[[np.ndarray], np.ndarray]]
+) -> HypothesisTest:
+    """Test of functions of the centred linear predictor as more columns, but for those of 0."""
+    rows = streamed_rows(fit)
+    if rows is None:
+        eta = _centered_predictor(fit)
+        columns = np.column_stack([function(eta) for function in functions])
+        return test_of_columns(fit, name, columns[:, np.abs(columns).max(axis=0) > 0.0])
+    if fit.family.takes_two_columns:
+        center = float(fit.family.link(0.5))
+    else:
+
+        def sums(some: ModelRows) -> np.ndarray:
+            times = _times_observed(some)
+            seen = np.where(times > 0.0, predictor_of_rows(fit, some), 0.0)
+            return np.column_stack([times, times * seen])
+
+        total, weighted = sum_values(rows, sums, fit.n_threads)
+        center = float(weighted / total)
+    added = _OfPredictor(fit, functions, center)
+    if len(functions) > 1:
+        sizes = sum_values(rows, lambda some: np.abs(added(some)), fit.n_threads)
+        there = [f for f, size in zip(functions, sizes, strict=True) if size > 0.0]
+        added = replace(added, functions=there)
+    return test_of_columns(fit, name, Added(len(added.functions), added))
 
 
 def link_test(fit: Fit) -> HypothesisTest:
     """Square of the linear predictor as one more column; see `Results.link_test`."""
-    eta = _centered_predictor(fit)
-    return _test_of_columns(fit, "Link test", (eta**2)[:, None])
+    return _test_of_functions(fit, "Link test", [np.square])
 
 
 def goodness_of_link(fit: Fit) -> HypothesisTest:
     """Bends of either tail of the link; see `Results.goodness_of_link`."""
-    eta = _centered_predictor(fit)
-    tails = np.column_stack([0.5 * eta**2 * (eta >= 0.0), -0.5 * eta**2 * (eta < 0.0)])
-    tails = tails[:, np.abs(tails).max(axis=0) > 0.0]
-    return _test_of_columns(fit, "Goodness of link", tails)
+    tails = [
+        lambda eta: 0.5 * eta**2 * (eta >= 0.0),
+        lambda eta: -0.5 * eta**2 * (eta < 0.0),
+    ]
+    return _test_of_functions(fit, "Goodness of link", tails)
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,7 +174,7 @@ def power_link_profile(
         with warnings.catch_warnings():
             # Where a power has no optimum the profile has a gap.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            return _other_fit(fit, family=fit.family.with_link(Power(power)))
+            return other_fit(fit, family=fit.family.with_link(Power(power)))
 
     def deviance(power: float) -> float:
         try:
@@ -239,131 +230,6 @@ def _crossing(
             )
         inner = power
     return float("nan")
-
-
-# -- straight lines
-
-
-def lack_of_fit(
-    fit: Fit,
-    variables: Sequence[str] | None = None,
-    df: int = 4,
-    progress: Callable[[int, int], None] | None = None,
-) -> Table:
-    """Splines of each numeric variable as more columns; see `Results.lack_of_fit`."""
-    require_unconstrained(fit)
-    numeric = _numeric_variables(fit)
-    chosen = list(numeric) if variables is None else list(variables)
-    unknown = [name for name in chosen if name not in numeric]
-    if unknown:
-        raise ModelError(
-            f"{unknown[0]!r} is not a numeric variable of the model; those are "
-            f"{', '.join(numeric)}."
-        )
-    names, tests = [], []
-    for k, name in enumerate(chosen):
-        test = _spline_test(fit, name, numeric[name](), df, was_asked=variables is not None)
-        if test is not None:
-            names.append(name)
-            tests.append(test)
-        if progress is not None:
-            progress(k + 1, len(chosen))
-    if not tests:
-        raise ModelError("the model has no numeric variable of which a spline could be added.")
-    return Table(
-        "Lack of fit against splines",
-        tuple(names),
-        {
-            "df": np.array([test.df for test in tests]),
-            tests[0].distribution: np.array([test.statistic for test in tests]),
-            "pvalue": np.array([test.pvalue for test in tests]),
-        },
-    )
-
-
-def _spline_test(
-    fit: Fit, name: str, values: np.ndarray, df: int, was_asked: bool
-) -> HypothesisTest | None:
-    """The test of one variable, (n,) values; None where it has none and nobody asked for it."""
-    # Knots at quantiles need enough different values.
-    if not was_asked and np.unique(values[:10_000]).size <= df + 2:
-        return None
-    options = {"df": df, "constraints": None}
-    basis = apply_stateful("cr", [values], options, {}, f"cr({name}, df={df})")
-    columns = np.ascontiguousarray(basis.values if isinstance(basis, Basis) else basis)
-    columns = _beyond_the_model(fit, name, values, columns)
-    try:
-        return _test_of_columns(fit, f"Lack of fit of {name}", columns)
-    except ModelError:
-        if was_asked:
-            raise
-        return None
-
-
-def _beyond_the_model(fit: Fit, name: str, values: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """What a spline of a variable has beyond the model's own functions of it, (n, k).
-
-    Nothing is left for a fit to find aliased. Functions of a variable are known by its different
-    values and how often each is there.
-    """
-    import pandas as pd
-
-    code, different = pd.factorize(values)
-    first = np.zeros(different.size, dtype=np.intp)
-    first[code[::-1]] = np.arange(values.size)[::-1]
-    root = np.sqrt(np.bincount(code))[:, None]
-    spline, own = columns[first] * root, _functions_of(fit, name, first) * root
-    if fit.has_intercept:
-        ones = root / np.linalg.norm(root)
-        spline, own = (some - ones * (ones.T @ some) for some in (spline, own))
-    own = own[:, np.abs(own).max(axis=0, initial=0.0) > 0.0]
-    own /= np.linalg.norm(own, axis=0)
-    rest = spline - own @ np.linalg.lstsq(own, spline, rcond=BEYOND_ROUNDING)[0]
-    _, sizes, directions = np.linalg.svd(np.linalg.qr(rest, mode="r"))
-    beyond = sizes > BEYOND_ROUNDING * np.linalg.norm(spline)
-    return (rest / root @ directions[: sizes.size][beyond].T)[code]
-
-
-def _functions_of(fit: Fit, name: str, rows: np.ndarray) -> np.ndarray:
-    """The model's columns that are functions of one variable alone, in some rows: (rows, k)."""
-    numbers = _columns_of(fit, name)
-    if not numbers:
-        return np.empty((rows.size, 0))
-    design = fit._model_with_data("lack of fit").rows.design
-    return take_rows(select_columns(design, numbers), rows).to_dense()
-
-
-def _columns_of(fit: Fit, name: str) -> list[int]:
-    """Numbers of the columns made of one variable alone, in order."""
-    formula = fit.fitted_formula
-    if formula is None or len(formula.terms) != len(fit.terms):
-        return [k for k, column in enumerate(fit.names) if column == name]
-    of_name = {factor.text for factor in formula.factors if set(factor.columns) == {name}}
-    numbers: list[int] = []
-    for term, (_, columns) in zip(formula.terms, fit.terms, strict=True):
-        texts = {factor.text for product in term.products for factor in product.factors}
-        if texts and texts <= of_name:
-            numbers += range(columns.start, columns.stop)
-    return numbers
-
-
-def _numeric_variables(fit: Fit) -> dict[str, Any]:
-    """Readers of the numeric variables: of the frame for a formula, else columns of X."""
-    rows = fit._model_with_data("lack of fit").rows
-    if fit.fitted_formula is None or rows.frame is None:
-        constant = intercept_column(fit)
-        return {
-            name: lambda k=k: select_columns(rows.design, [k]).to_dense()[:, 0]
-            for k, name in enumerate(fit.names)
-            if k != constant
-        }
-    names = dict.fromkeys(name for f in fit.fitted_formula.factors for name in f.columns)
-    columns = {name: rows.frame_column(name) for name in names}
-    return {
-        name: lambda column=column: np.asarray(column, dtype=np.float64)
-        for name, column in columns.items()
-        if not isinstance(column, Categories) and column.dtype.kind in "fiu"
-    }
 
 
 # -- zeros

@@ -8,6 +8,7 @@ exact derivatives in the coefficients.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,15 +48,12 @@ def average_predictions(
 ) -> Estimates:
     """See `Results.avg_predictions`."""
     rows = Counterfactual(fit, which)
-    names, parts = [], []
     settings: list[dict[str, Any]] = [{}]
     for name, chosen in _values_of(rows, variables).items():
         settings = [s | {name: value} for s in settings for value in np.atleast_1d(chosen).tolist()]
-    groups, _, _ = rows.groups(by)
-    for setting in settings:
-        parts.append(rows.average(setting, by))
-        text = cell_name(setting.items())
-        names += [name or "all rows" for name in rows.labels(text, groups)]
+    groups, parts = rows.averages(settings, by)
+    texts = (cell_name(setting.items()) for setting in settings)
+    names = [name or "all rows" for text in texts for name in rows.labels(text, groups)]
     return rows.estimates(names, parts, "Average predictions")
 
 
@@ -102,31 +100,29 @@ def _joined(rows: Counterfactual, found: Sequence[_Named], heading: str) -> Esti
 def _comparisons(rows: Counterfactual, variable: str, step: float, by: str | None) -> _Named:
     """Changes of the mean with a variable, from the first level or by a step."""
     levels = rows.levels(variable)
-    groups, _, _ = rows.groups(by)
-    pairs: list[tuple[str, Any, Any]]
+    # What each average is called, and where: the first is what the others are compared with.
+    settings: list[tuple[str, Any]]
     if levels is None:
-        column = np.asarray(rows.column(variable), dtype=np.float64)
-        pairs = [(f"+{step:g}", column + step, column)]
+        settings = [("", lambda column: column), (f"+{step:g}", lambda column: column + step)]
     else:
-        pairs = [(f"{level} - {levels[0]}", level, levels[0]) for level in levels[1:]]
-    if not pairs:
+        settings = [("", levels[0])]
+        settings += [(f"{level} - {levels[0]}", level) for level in levels[1:]]
+    if len(settings) == 1:
         raise ModelError(f"{variable!r} has one level only: there is nothing to compare.")
-    names, parts = [], []
-    below = rows.average({variable: pairs[0][2]}, by)
-    for text, high, _ in pairs:
-        parts.append(rows.average({variable: high}, by).less(below))
-        names += rows.labels(f"{variable}: {text}", groups)
-    return names, parts
+    groups, (below, *others) = rows.averages([{variable: value} for _, value in settings], by)
+    names = [
+        name for text, _ in settings[1:] for name in rows.labels(f"{variable}: {text}", groups)
+    ]
+    return names, [other.less(below) for other in others]
 
 
 def _slopes(rows: Counterfactual, variable: str, by: str | None) -> _Named:
     """Derivatives of the mean in a numeric variable."""
-    column = np.asarray(rows.column(variable), dtype=np.float64)
-    least, most = column.min(), column.max()
-    if least == most:
-        raise ModelError(f"{variable!r} is {least:g} in every row: it has no slope.")
-    averages = rows.average_change(variable, *_three_points(column, least, most), by)
-    groups, _, _ = rows.groups(by)
+    known = rows.variable(variable)
+    if known.least == known.most:
+        raise ModelError(f"{variable!r} is {known.least:g} in every row: it has no slope.")
+    points = partial(_three_points, least=known.least, most=known.most)
+    groups, averages = rows.average_change(variable, points, by)
     return rows.labels(variable, groups), [averages]
 
 

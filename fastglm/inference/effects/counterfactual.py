@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,16 +13,18 @@ import numpy as np
 from fastglm.design.frames.frames import Categories, Column, Level
 from fastglm.design.matrix.dense_slices import transposed_product
 from fastglm.design.matrix.parts import Design
-from fastglm.errors import DataError, ModelError
-from fastglm.inference.covariance.groups import renumbered
+from fastglm.errors import ModelError
+from fastglm.inference.effects.pieces import AllRows, Piece, Pieces, StreamedPieces, Variable
 from fastglm.inference.hypothesis_tests.estimability import (
     LinearCombinations,
     reason_not_estimable,
     rows_apart,
 )
 from fastglm.inference.hypothesis_tests.estimates import Estimates
+from fastglm.inference.hypothesis_tests.refits import streamed_rows
 from fastglm.inference.number_format import format_level
 from fastglm.rows.model_rows import ModelRows, constant_design
+from fastglm.rows.streamed import StreamedModelRows
 
 if TYPE_CHECKING:
     from fastglm.design.formula.fitted_formula import FittedFormula
@@ -73,6 +75,22 @@ class Averages(NamedTuple):
         )
 
 
+class Sums:
+    """Sums over rows that averages are made of."""
+
+    def __init__(self) -> None:
+        self.values: Any = 0.0
+        self.gradient: Any = 0.0
+        self.apart: Any = False
+
+    def averages(self, totals: np.ndarray) -> Averages:
+        """Averages over so many rows by group, (g,)."""
+        k = len(self.values)
+        gradient = self.gradient / np.tile(totals, k)[:, None]
+        apart = np.tile(np.broadcast_to(self.apart, totals.size), k)
+        return Averages((self.values / totals).ravel(), gradient, apart, np.abs(gradient))
+
+
 @dataclass(frozen=True, eq=False)
 class Counterfactual:
     """The rows of a fit, with some variables of its frame set to other values.
@@ -97,6 +115,18 @@ class Counterfactual:
         """The rows of the fit, perhaps without their columns."""
         return self.fit._rows_beside_columns("averages over the rows")
 
+    @cached_property
+    def _streamed(self) -> StreamedModelRows | None:
+        """The rows of the fit, if they are read from a source and do not fit into memory."""
+        return streamed_rows(self.fit)
+
+    @cached_property
+    def pieces(self) -> Pieces:
+        """The rows of the fit, as averages are taken over them."""
+        if self._streamed is not None:
+            return StreamedPieces(self._streamed, self.names())
+        return AllRows(self.fit._model_with_data("averages over the rows").rows)
+
     @property
     def fitted_formulas(self) -> tuple[FittedFormula, ...]:
         """What makes columns of variables, for every design that a formula was given for.
@@ -106,6 +136,9 @@ class Counterfactual:
         ModelError
             If the model was given as arrays.
         """
+        streamed = self._streamed
+        if streamed is not None:
+            return (streamed.fitted_formula,)
         fitted_formulas = tuple(
             fitted_formula
             for fitted_formula in self.rows.fitted_formulas
@@ -130,13 +163,27 @@ class Counterfactual:
 
     def column(self, name: str) -> Column:
         """A variable in the rows of the fit."""
+        self.require(name)
+        return self.rows.frame_column(name)
+
+    def require(self, name: str) -> None:
+        """Refuse what is no variable of the formulas."""
         if name not in self.names():
             known = ", ".join(self.names())
             raise ModelError(
                 f"{name!r} is not in the formula; "
                 + (f"its variables are {known}." if known else "it has no variables.")
             )
-        return self.rows.frame_column(name)
+
+    def variable(self, name: str) -> Variable:
+        """What a variable holds in the rows of the fit."""
+        self.require(name)
+        is_coded = any(
+            factor.columns == (name,) and factor.text in fitted_formula.levels
+            for fitted_formula in self.fitted_formulas
+            for factor in fitted_formula.factors
+        )
+        return self.pieces.variable(name, is_coded)
 
     def as_column(self, name: str, values: list[Any]) -> Any:
         """Values of a variable as a fitted formula reads them.
@@ -146,37 +193,30 @@ class Counterfactual:
         ModelError
             If one is no level of a categorical variable.
         """
-        column = self.column(name)
-        if not isinstance(column, Categories):
+        levels = self.variable(name).levels
+        if levels is None:
             return np.array(values)
-        position = {level: k for k, level in enumerate(column.levels)}
+        position = {level: k for k, level in enumerate(levels)}
         unknown = sorted((value for value in set(values) if value not in position), key=str)
         if unknown:
-            raise ModelError(
-                f"{name!r} has no level {unknown[0]!r}; its levels are {column.levels}."
-            )
-        return native(Categories(np.array([position[value] for value in values]), column.levels))
+            raise ModelError(f"{name!r} has no level {unknown[0]!r}; its levels are {levels}.")
+        return native(Categories(np.array([position[value] for value in values]), levels))
 
     def levels(self, name: str) -> tuple[Level, ...] | None:
         """The values of a categorical variable, None for a numeric one."""
-        column = self.column(name)
-        if isinstance(column, Categories):
-            return column.levels
-        if column.dtype == bool:
-            return False, True
-        for fitted_formula in self.fitted_formulas:
-            for factor in fitted_formula.factors:
-                if factor.columns == (name,) and factor.text in fitted_formula.levels:
-                    return tuple(np.unique(column).tolist())
-        return None
+        variable = self.variable(name)
+        return variable.values if variable.levels is None else variable.levels
 
-    def at(self, values: Mapping[str, Any]) -> tuple[Designs, Offsets]:
-        """Designs and offsets where these variables have other values: one, or (n,) of them."""
-        rows = self.fit._model_with_data("averages over the rows").rows
+    def at(self, piece: Piece, values: Mapping[str, Any]) -> tuple[Designs, Offsets]:
+        """Designs and offsets of some rows where variables have other values.
+
+        A value is that of all rows, or a function that makes (n,) of the (n,) that there are.
+        """
+        rows = piece.rows
         if not values:
             return rows.designs, rows.offsets
-        n, own = rows.n_rows, {name: native(self.column(name)) for name in self.names()}
-        columns = own | {name: native(_filled(self, name, v, n)) for name, v in values.items()}
+        own = {name: native(piece.column(name)) for name in self.names()}
+        columns = own | {name: native(self._filled(piece, name, v)) for name, v in values.items()}
         designs, offsets = list(rows.designs), list(rows.offsets)
         for k, fitted_formula in enumerate(rows.fitted_formulas):
             if fitted_formula is not None:
@@ -186,45 +226,51 @@ class Counterfactual:
                     offsets[k] = offsets[k] + (built.offset - fitted_formula.apply(own).offset)
         return designs, offsets
 
-    def groups(self, by: str | None) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
-        """Names of the groups of a variable, the group of each row, and how often it counts.
+    def _filled(self, piece: Piece, name: str, value: Any) -> Column:
+        """A value in all rows, as a level where the variable is categorical."""
+        if callable(value):
+            return np.asarray(value(np.asarray(piece.column(name), dtype=np.float64)))
+        n, levels = piece.rows.n_rows, self.variable(name).levels
+        if levels is None:
+            return np.broadcast_to(np.asarray(value), (n,))
+        if value not in levels:
+            raise ModelError(f"{name!r} has no level {value!r}; its levels are {levels}.")
+        return Categories(np.full(n, levels.index(value)), levels)
 
-        Groups without observations are left out.
+    def mean(self, values: Callable[[Piece], Any]) -> float:
+        """Mean over the rows of numbers of a piece, (n,), each as often as it was observed."""
+        total = weighted = 0.0
+        for piece in self.pieces.each():
+            times = piece.times
+            total += float(times.sum())
+            weighted += float(times @ np.asarray(values(piece), dtype=np.float64))
+        return weighted / total
+
+    def averages(
+        self, settings: Sequence[Mapping[str, Any]], by: str | None
+    ) -> tuple[tuple[str, ...], list[Averages]]:
+        """Names of the groups, and averages of the outcomes by group for each of some settings.
+
+        Groups without observations are left out. A pass over rows that are not in memory.
         """
-        n = self.rows.n_rows
-        frequencies = self.rows.frequencies
-        weights = np.ones(n) if frequencies is None else frequencies
-        if by is None:
-            return ("",), np.zeros(n, dtype=np.intp), weights
-        column = self.rows.frame_column(by)
-        if isinstance(column, Categories):
-            names, codes = column.levels, np.asarray(column.codes, dtype=np.intp)
-        else:
-            found, codes = np.unique(column, return_inverse=True)
-            names = tuple(found.tolist())
-            codes = np.where(column == column, codes, -1)
-        if (codes < 0).any():
-            raise DataError(
-                f"{by!r} has no value in row {int(np.argmin(codes))}; every row needs a group."
-            )
-        present = np.bincount(codes, weights, minlength=len(names)) > 0.0
-        kept = tuple(f"{by}={name}" for name, used in zip(names, present, strict=True) if used)
-        return kept, renumbered(codes, present)[0], weights
-
-    def average(self, values: Mapping[str, Any], by: str | None) -> Averages:
-        """Averages of the outcomes by group."""
-        designs, offsets = self.at(values)
-        names, codes, weights = self.groups(by)
-        found = self.outcomes.evaluate(designs, offsets)
-        totals = np.bincount(codes, weights, minlength=len(names))
-        share = weights / totals[codes]
-        # A row that was never observed may have no mean there.
-        value = np.where(weights == 0.0, 0.0, found.values)
-        averages = np.array([np.bincount(codes, weights * v, minlength=len(names)) for v in value])
-        slopes = [np.where(weights == 0.0, 0.0, slope) for slope in found.slopes]
-        gradient = self.gradient(designs, [share * slope for slope in slopes], codes, len(names))
-        apart = np.tile(self._apart(designs if values else [], by), len(averages))
-        return Averages((averages / totals).ravel(), gradient, apart, np.abs(gradient))
+        groups = self.pieces.groups(by)
+        totals, sums = np.zeros(len(groups.names)), [Sums() for _ in settings]
+        for piece in self.pieces.each(by):
+            codes, times = groups.codes(piece), piece.times
+            totals += np.bincount(codes, times, minlength=totals.size)
+            for values, found in zip(settings, sums, strict=True):
+                designs, offsets = self.at(piece, values)
+                outcome = self.outcomes.evaluate(designs, offsets)
+                # A row that was never observed may have no mean there.
+                value = np.where(times == 0.0, 0.0, outcome.values)
+                found.values += np.array(
+                    [np.bincount(codes, times * v, minlength=totals.size) for v in value]
+                )
+                slopes = [times * np.where(times == 0.0, 0.0, s) for s in outcome.slopes]
+                found.gradient += self.gradient(designs, slopes, codes, totals.size)
+                if values:
+                    found.apart |= self._apart(designs, codes, times, totals.size)
+        return groups.names, [found.averages(totals) for found in sums]
 
     def gradient(
         self, designs: Designs, slopes: Sequence[np.ndarray], codes: np.ndarray, n_groups: int
@@ -244,63 +290,79 @@ class Counterfactual:
                     gradient[j, g, channel.places] += total[channel.columns]
         return gradient.reshape(k * n_groups, -1)
 
-    def _apart(self, designs: Sequence[Design], by: str | None) -> np.ndarray:
+    def _apart(
+        self, designs: Sequence[Design], codes: np.ndarray, times: np.ndarray, n_groups: int
+    ) -> np.ndarray:
         """Groups, (g,) bool, with rows of which the rows of the fit do not tell."""
-        names, codes, weights = self.groups(by)
         fit: Any = self.fit
-        if not fit.aliased or not designs:
-            return np.zeros(len(names), dtype=bool)
+        if not fit.aliased:
+            return np.zeros(n_groups, dtype=bool)
         apart = np.any([rows_apart(fit, design) for design in designs], axis=0)
-        return np.bincount(codes, weights * apart, minlength=len(names)) > 0.0
+        return np.bincount(codes, times * apart, minlength=n_groups) > 0.0
 
     def average_change(
         self,
         variable: str,
-        points: Sequence[np.ndarray],
-        shares: Sequence[np.ndarray],
+        points: Callable[[np.ndarray], tuple[list[np.ndarray], list[np.ndarray]]],
         by: str | None,
-    ) -> Averages:
-        """Averages of the outcomes' derivatives in a variable by group.
+    ) -> tuple[tuple[str, ...], Averages]:
+        """Names of the groups, and averages of the outcomes' derivatives in a variable by group.
 
         Parameters
         ----------
         variable
             Numeric.
-        points, shares
-            (n,) values of it, and their weights in the derivative of a row's linear predictors. The
-            rest, of the outcomes in the linear predictors and of all in the coefficients, is exact.
+        points
+            Makes of (n,) values those, (n,) each, at which linear predictors are computed, and
+            their weights in the derivative. The rest, of the outcomes in the linear predictors and
+            of all in the coefficients, is exact.
         by
-            As for `groups`.
+            As for `averages`.
         """
-        names, codes, weights = self.groups(by)
-        weights = weights / np.bincount(codes, weights, minlength=len(names))[codes]
-        moved = [self.at({variable: point}) for point in points]
+        groups, sums = self.pieces.groups(by), Sums()
+        totals = np.zeros(len(groups.names))
+        for piece in self.pieces.each(by):
+            codes, times = groups.codes(piece), piece.times
+            totals += np.bincount(codes, times, minlength=totals.size)
+            self._add_change(sums, piece, variable, points, codes, totals.size)
+        return groups.names, sums.averages(totals)
+
+    def _add_change(
+        self,
+        sums: Sums,
+        piece: Piece,
+        variable: str,
+        points: Callable[[np.ndarray], tuple[list[np.ndarray], list[np.ndarray]]],
+        codes: np.ndarray,
+        n_groups: int,
+    ) -> None:
+        """Adds the derivatives of some rows."""
+        column, times = np.asarray(piece.column(variable), dtype=np.float64), piece.times
+        at, shares = points(column)
+        moved = [self.at(piece, {variable: lambda _, point=point: point}) for point in at]
         change = sum(
             share * self.outcomes.evaluate(*built).predictors
             for built, share in zip(moved, shares, strict=True)
         )
-        designs, offsets = self.at({})
+        designs, offsets = self.at(piece, {})
         found = self.outcomes.evaluate(designs, offsets)
         bent = self.outcomes.along(found, np.asarray(change))
-        averages = np.array(
-            [np.bincount(codes, weights * v, minlength=len(names)) for v in bent.values]
+        sums.values += np.array(
+            [np.bincount(codes, times * v, minlength=n_groups) for v in bent.values]
         )
-        gradient = self.gradient(designs, [weights * b for b in bent.slopes], codes, len(names))
+        sums.gradient += self.gradient(designs, [times * b for b in bent.slopes], codes, n_groups)
         for (others, _), share in zip(moved, shares, strict=True):
-            slopes = [weights * slope * share for slope in found.slopes]
-            gradient = gradient + self.gradient(others, slopes, codes, len(names))
+            slopes = [times * slope * share for slope in found.slopes]
+            sums.gradient += self.gradient(others, slopes, codes, n_groups)
         fit: Any = self.fit
-        aside = self._aside(variable) if fit.aliased else []
-        apart = np.any([self._apart(each, by) for each in aside], axis=0) if aside else False
-        apart = np.tile(np.broadcast_to(apart, len(names)), len(averages))
-        return Averages(averages.ravel(), gradient, apart, np.abs(gradient))
-
-    def _aside(self, variable: str) -> list[Designs]:
-        """Designs where a numeric variable is a little to either side of what it is, or one."""
-        column = np.asarray(self.column(variable), dtype=np.float64)
-        step = ASIDE * (column.max() - column.min())
-        sides = (np.clip(column + s, column.min(), column.max()) for s in (-step, step))
-        return [self.at({variable: side})[0] for side in sides]
+        if fit.aliased:
+            # Where the variable is a little to either side of what it is, or one.
+            known = self.variable(variable)
+            step = ASIDE * (known.most - known.least)
+            for aside in (-step, step):
+                side = np.clip(column + aside, known.least, known.most)
+                others, _ = self.at(piece, {variable: lambda _, side=side: side})
+                sums.apart |= self._apart(others, codes, times, n_groups)
 
     def labels(self, text: str, groups: Sequence[str]) -> list[str]:
         """Names of the averages of each outcome and group."""
@@ -331,13 +393,3 @@ def native(column: Column) -> Any:
     import pandas as pd
 
     return pd.Series(pd.Categorical.from_codes(column.codes, list(column.levels)))
-
-
-def _filled(rows: Counterfactual, name: str, value: Any, n: int) -> Column:
-    """One value in all rows, as a level where the variable is categorical."""
-    column = rows.column(name)
-    if isinstance(column, Categories):
-        if value not in column.levels:
-            raise ModelError(f"{name!r} has no level {value!r}; its levels are {column.levels}.")
-        return Categories(np.full(n, column.levels.index(value)), column.levels)
-    return np.broadcast_to(np.asarray(value), (n,))

@@ -5,7 +5,7 @@ Greene (2012), *Econometric Analysis*, 7th edition, section 17.3.2, for the delt
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,9 @@ from fastglm.design.matrix.parts import Design
 from fastglm.design.matrix.select import select_columns
 from fastglm.errors import DataError
 from fastglm.inference.hypothesis_tests.estimates import Estimates
-from fastglm.inference.hypothesis_tests.refits import intercept_column
+from fastglm.inference.hypothesis_tests.refits import intercept_column, streamed_rows
+from fastglm.rows.model_rows import ModelRows
+from fastglm.rows.streamed_passes import complete_pieces
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,8 +116,7 @@ def marginal_effects(
     columns = [k for k in range(p) if k != intercept and fit.estimates[k] == fit.estimates[k]]
     kinds = np.full(p, "", dtype=object)
     if dummy or count:
-        design = fit._model_with_data("marginal effects").rows.design
-        kinds = column_kinds(design, dummy, count)
+        kinds = column_kinds((rows.design for rows in _pieces(fit)), p, dummy, count)
     fixed = {named_column(fit.names, key): float(value) for key, value in (atexog or {}).items()}
     sums = _Sums(np.zeros(p), np.zeros((p, p)))
     for X, offset, weights in _rows_at(fit, at):
@@ -148,27 +149,45 @@ def named_column(names: Sequence[str], key: Any) -> int:
 
 def _rows_at(fit: Fit, at: str) -> Iterator[tuple[np.ndarray, Any, np.ndarray]]:
     """Rows to average over: columns, offset and how often each was observed."""
-    rows = fit._model_with_data("marginal effects").rows
-    n, p = rows.design.n_rows, rows.design.n_columns
-    times = np.ones(n) if rows.frequencies is None else rows.frequencies
-    offset = np.zeros(n) if rows.offset is None else rows.offset
     if at == "overall":
-        for part, X in dense_slices(rows.design):
-            # A row that was never observed may have no mean where a column is moved to.
-            seen = times[part] > 0.0
-            yield X[seen], offset[part][seen], times[part][seen]
+        for rows in _pieces(fit):
+            offset, times = _offset_and_times(rows)
+            for part, X in dense_slices(rows.design):
+                # A row that was never observed may have no mean where a column is moved to.
+                seen = times[part] > 0.0
+                yield X[seen], offset[part][seen], times[part][seen]
         return
+    p, total, offsets = len(fit.names), 0.0, 0.0
     point = np.zeros(p)
-    if at == "mean":
-        for part, X in dense_slices(rows.design):
+    if at == "median":
+        whole = fit._model_with_data("the median of each column").rows
+        point = median_of_columns(whole.design, _offset_and_times(whole)[1])
+    for rows in _pieces(fit):
+        offset, times = _offset_and_times(rows)
+        total, offsets = total + float(times.sum()), offsets + float(times @ offset)
+        for part, X in dense_slices(rows.design) if at == "mean" else ():
             point += times[part] @ X
-        point /= times.sum()
-    elif at == "median":
-        point = median_of_columns(rows.design, times)
+    if at == "mean":
+        point /= total
     intercept = intercept_column(fit)
     if intercept is not None:
         point[intercept] = 1.0
-    yield point[None, :], np.average(offset, weights=times, keepdims=True), np.ones(1)
+    yield point[None, :], np.array([offsets / total]), np.ones(1)
+
+
+def _pieces(fit: Fit) -> Iterator[ModelRows]:
+    """The rows: all at once, or as they are read where they do not fit into memory."""
+    rows = streamed_rows(fit)
+    if rows is None:
+        yield fit._model_with_data("marginal effects").rows
+    else:
+        yield from (piece for piece, _ in complete_pieces(rows))
+
+
+def _offset_and_times(rows: ModelRows) -> tuple[np.ndarray, np.ndarray]:
+    """Offset of each row, and how often it was observed: (n,) each."""
+    offset = np.zeros(rows.n_rows) if rows.offset is None else rows.offset
+    return offset, np.ones(rows.n_rows) if rows.frequencies is None else rows.frequencies
 
 
 def _columns(design: Any) -> Iterator[np.ndarray]:
@@ -182,14 +201,16 @@ def median_of_columns(design: Design, times: np.ndarray) -> np.ndarray:
     return np.array([np.median(c.repeat(times.astype(int))) for c in _columns(design)])
 
 
-def column_kinds(design: Design, dummy: bool, count: bool) -> np.ndarray:
+def column_kinds(designs: Iterable[Design], n_columns: int, dummy: bool, count: bool) -> np.ndarray:
     """Which columns change by a step: "dummy" for 0 and 1 alone, "count" for whole numbers."""
-    kinds = np.full(design.n_columns, "", dtype=object)
-    for k, column in enumerate(_columns(design)):
-        if ((column == 0.0) | (column == 1.0)).all():
-            kinds[k] = "dummy" if dummy else ""
-        elif count and (column == np.rint(column)).all():
-            kinds[k] = "count"
+    truths, whole = (np.ones(n_columns, dtype=bool) for _ in range(2))
+    for design in designs:
+        for k, column in enumerate(_columns(design)):
+            truths[k] &= bool(((column == 0.0) | (column == 1.0)).all())
+            whole[k] &= bool((column == np.rint(column)).all())
+    kinds = np.full(n_columns, "", dtype=object)
+    kinds[whole] = "count" if count else ""
+    kinds[truths] = "dummy" if dummy else ""
     return kinds
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import methodcaller
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from fastglm.errors import ModelError
 from fastglm.inference.effects.counterfactual import Counterfactual, cell_name
 from fastglm.inference.effects.grid import average_over_grid
+from fastglm.inference.effects.pieces import Piece
 from fastglm.inference.hypothesis_tests.estimability import LinearCombinations, reason_not_estimable
 from fastglm.inference.hypothesis_tests.estimates import (
     ADJUSTMENTS,
@@ -201,7 +203,7 @@ def chosen_values(
     chosen = [specs] if isinstance(specs, str) else list(specs)
     values = _grid_values(rows, at or {})
     for name in [*chosen, *(at or {})]:
-        rows.column(name)
+        rows.require(name)
     return chosen, values
 
 
@@ -232,13 +234,14 @@ def marginal_means(
 
 def given_offset(rows: Counterfactual) -> float:
     """Mean of the first offset beside that of the formula, which follows the values of the grid."""
-    offset, frequencies = rows.rows.offset, rows.rows.frequencies
-    if offset is None:
-        return 0.0
-    own = rows.rows.offset_parts.formula
-    if own is not None:
-        offset = offset - own
-    return float(np.average(offset, weights=frequencies))
+
+    def beside_formula(piece: Piece) -> np.ndarray:
+        offset, own = piece.rows.offset, piece.rows.offset_parts.formula
+        if offset is None:
+            return np.zeros(piece.rows.n_rows)
+        return offset if own is None else offset - own
+
+    return rows.mean(beside_formula)
 
 
 def _grid_values(rows: Counterfactual, at: Mapping[str, Any]) -> dict[str, list[Any]]:
@@ -251,6 +254,5 @@ def _grid_values(rows: Counterfactual, at: Mapping[str, Any]) -> dict[str, list[
         elif levels is not None:
             values[name] = list(levels)
         else:
-            column = np.asarray(rows.column(name), dtype=np.float64)
-            values[name] = [float(np.average(column, weights=rows.rows.frequencies))]
+            values[name] = [rows.mean(methodcaller("column", name))]
     return values

@@ -94,7 +94,7 @@ def outcome_effects(
     fixed = {named_column(names, key): float(value) for key, value in (atexog or {}).items()}
     kinds = np.full(len(names), "", dtype=object)
     if dummy or count:
-        kinds = column_kinds(rows.designs[0], dummy, count)
+        kinds = column_kinds([rows.designs[0]], len(names), dummy, count)
     designs, offsets, weights = _rows_at(rows, at, constants, fixed)
     room = _Effects(fit.estimates, outcomes, designs, offsets, weights / weights.sum())
     columns = [c for c in range(len(names)) if c != constants[0]]

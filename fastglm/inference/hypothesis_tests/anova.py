@@ -20,6 +20,7 @@ from fastglm.inference.hypothesis_tests.refits import (
     NestedRefit,
     intercept_column,
     refit_columns,
+    rows_of_columns,
     score_statistic,
     term_factors,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "terms_of_formula",
 ]
 
+RAO = 'test="Rao"'
 TESTS = ("Chisq", "F", "Rao")
 
 
@@ -124,13 +126,6 @@ def full_refit(fit: Any) -> NestedRefit:
     return NestedRefit(np.arange(len(fit.names)), fit.estimates, fit.deviance, fit.rank, fit.status)
 
 
-def _design(fit: Any, test: str) -> Any:
-    """The design; scores of columns that a model lacks need its rows in memory."""
-    if test == "Rao":
-        return fit._model_with_data('test="Rao"').rows.design
-    return fit._model_of_rows("an analysis of deviance").rows.design
-
-
 def anova(fit: Any, type: int, test: str | None) -> Table:
     """Analysis of deviance of one fit; see `Results.anova`."""
     type = {"I": 1, "II": 2, "III": 3}.get(str(type), type)
@@ -144,15 +139,14 @@ def anova(fit: Any, type: int, test: str | None) -> Table:
 
 def _sequential(fit: Any, test: str) -> Table:
     terms = terms_of(fit)
-    design = _design(fit, test)
     n_terms = len(terms.names)
     # The last of the models is the fit itself.
     models = [refit_columns(fit, terms.of(range(k))) for k in range(n_terms)]
     models.append(full_refit(fit))
     rao = None
     if test == "Rao":
-        steps = range(1, n_terms + 1)
-        rao = [score_statistic(fit, models[k - 1], design, terms.of(range(k)))[0] for k in steps]
+        rows, steps = rows_of_columns(fit, RAO), range(1, n_terms + 1)
+        rao = [score_statistic(fit, models[k - 1], rows, terms.of(range(k)))[0] for k in steps]
     heading = (
         f"Analysis of Deviance Table\n\nModel: {fit.model_text}\n\n"
         f"Response: {fit.response_name}\n\n"
@@ -210,7 +204,6 @@ def _f_columns(
 def _partial(fit: Any, type: int, test: str) -> Table:
     """Types 2 and 3: each term after all others, for type 2 except those that contain it."""
     terms = terms_of(fit)
-    design = _design(fit, test)
     n_terms = len(terms.names)
     statistic, df = np.empty(n_terms), np.empty(n_terms)
     full = full_refit(fit)
@@ -220,7 +213,9 @@ def _partial(fit: Any, type: int, test: str) -> Table:
         smaller = refit_columns(fit, terms.of(terms.without(k, among)))
         df[k] = larger.rank - smaller.rank
         if test == "Rao":
-            statistic[k], _ = score_statistic(fit, smaller, design, terms.of(among))
+            statistic[k], _ = score_statistic(
+                fit, smaller, rows_of_columns(fit, RAO), terms.of(among)
+            )
         else:
             # Of models of the same columns there is nothing but rounding.
             statistic[k] = smaller.deviance - larger.deviance if df[k] else 0.0
@@ -315,13 +310,13 @@ def drop1(fit: Any, test: str | None, k: float) -> Table:
     test = checked_test(fit, test)
     terms = terms_of(fit)
     every = range(len(terms.names))
-    design = _design(fit, test)
     scope = [t for t in every if not any(terms.contains(j, t) for j in every)]
     models = [refit_columns(fit, terms.of(terms.without(t, list(every)))) for t in scope]
     base = full_refit(fit)
     rao = None
     if test == "Rao":
-        rao = [score_statistic(fit, model, design, base.columns)[0] for model in models]
+        rows = rows_of_columns(fit, RAO)
+        rao = [score_statistic(fit, model, rows, base.columns)[0] for model in models]
     heading = f"Single term deletions\n\nModel: {_described(fit)}"
     names = [terms.names[t] for t in scope]
     return drop_table(fit, base, names, models, test, rao, k, heading)

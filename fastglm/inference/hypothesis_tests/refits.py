@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastglm.design.matrix.parts import Design
 from fastglm.design.matrix.select import select_columns
 from fastglm.errors import ConvergenceWarning, ModelError, Status, warn
 from fastglm.kernels.blocks import row_buffers
-from fastglm.passes.products import information
+from fastglm.passes.products import WITH_GRAM, score_pass, sum_products
 from fastglm.passes.row_table import RowTable, build_row_table
 from fastglm.passes.row_values import evaluate_rows
 from fastglm.passes.scaling import find_scaling
+from fastglm.passes.source import MemoryRows, RowSource
 from fastglm.rows.model_rows import ModelRows
 from fastglm.rows.streamed import StreamedModelRows
 from fastglm.rows.streamed_model import LeftOut
+from fastglm.rows.streamed_passes import sum_values
 from fastglm.solve.fit import SolverOptions, solve
 from fastglm.solve.solution import Solution
 from fastglm.solve.streamed import solve_streamed
@@ -149,6 +150,18 @@ def require_unconstrained(fit: Any) -> None:
         )
 
 
+def streamed_rows(fit: Any) -> StreamedModelRows | None:
+    """The rows of a fit that are read from a source and do not fit into memory; None of others."""
+    rows = fit._model_of_rows("another model").rows
+    return rows if isinstance(rows, StreamedModelRows) and not rows.fits else None
+
+
+def rows_of_columns(fit: Any, what: str) -> ModelRows | StreamedModelRows:
+    """The rows with their columns: in memory, or those of a source that do not fit there."""
+    found: ModelRows | StreamedModelRows = streamed_rows(fit) or fit._model_with_data(what).rows
+    return found
+
+
 def refit_columns(fit: Any, columns: Sequence[int] | np.ndarray, model: Any = None) -> NestedRefit:
     """The fit of some of the columns of a model, by default that of the fit itself.
 
@@ -165,6 +178,8 @@ def refit_columns(fit: Any, columns: Sequence[int] | np.ndarray, model: Any = No
     streamed = model is None and isinstance(known, StreamedModelRows)
     if streamed and (known.cells is not None or not known.fits):
         return _refit_streamed(fit, known.swept, columns)
+    if model is not None and isinstance(model.rows, StreamedModelRows):
+        return _refit_streamed(fit, model.rows.swept, columns)
     rows = fit._model_with_data("another model").rows
     names = fit.names if model is None else model.rows.design.names
     design = rows.design if model is None else model.rows.design
@@ -228,14 +243,15 @@ def _refit_streamed(fit: Any, rows: StreamedModelRows, columns: Any) -> NestedRe
     """As `refit_columns`, by passes over rows that do not fit into memory."""
     require_maximum_likelihood(fit)
     columns = np.sort(np.asarray(columns, dtype=np.intp))
-    params, family, n_threads = np.zeros(len(fit.names)), fit.family, fit.n_threads
+    names, family, n_threads = rows.design.names, fit.family, fit.n_threads
+    params = np.zeros(len(names))
     if columns.size == 0:
 
         def deviances(some: ModelRows) -> np.ndarray:
             row_table = build_row_table(some.design, some.response, some.prior_weights, some.offset)
             return evaluate_rows(row_table, family, params, (row_buffers.DEVIANCE,))[0]
 
-        deviance = rows.sum_values(deviances, n_threads)
+        deviance = float(sum_values(rows, deviances, n_threads)[0])
         return NestedRefit(columns, params, deviance, 0, Status.CONVERGED)
     solution = solve_streamed(
         rows.source_without(LeftOut((), columns), n_threads),
@@ -246,7 +262,7 @@ def _refit_streamed(fit: Any, rows: StreamedModelRows, columns: Any) -> NestedRe
         offset_range=rows.totals.offset_range,
     ).solution
     if solution.status != Status.CONVERGED:
-        warn_of_refit(solution.status, [fit.names[k] for k in columns])
+        warn_of_refit(solution.status, [names[k] for k in columns])
     params[columns] = solution.params
     rank = int(np.count_nonzero(~np.isnan(solution.params)))
     return NestedRefit(columns, params, solution.deviance, rank, solution.status)
@@ -268,18 +284,18 @@ def intercept_column(fit: Fit) -> int | None:
 
 
 def score_statistic(
-    fit: Fit, model: NestedRefit, design: Design, columns: np.ndarray
+    fit: Fit, model: NestedRefit, rows: ModelRows | StreamedModelRows, columns: np.ndarray
 ) -> tuple[float, int]:
     """Rao's statistic of adding columns to a model, for a dispersion of 1, and the larger's rank.
 
     Parameters
     ----------
     fit
-        The fit; its family, rows and threads.
+        The fit; its family and threads.
     model
-        The model without them, on `design`.
-    design
-        Holds the columns of both models.
+        The model without them, on `rows`.
+    rows
+        With the columns of both models; a pass over those of a source.
     columns
         Of the model with them.
 
@@ -288,15 +304,16 @@ def score_statistic(
     The score of the larger model in units of its information, at the estimates of the smaller.
     """
     require_unconstrained(fit)
-    rows = fit._model_with_data("a score test").rows
-    chosen = select_columns(design, columns)
-    products = information(
-        build_row_table(chosen, rows.response, rows.prior_weights, rows.offset),
-        fit.family,
-        model.params[columns],
-        shifted=bool(fit.has_intercept),
-        n_threads=fit.n_threads,
+    if isinstance(rows, StreamedModelRows):
+        source: RowSource = rows.source_without(LeftOut((), np.asarray(columns)), fit.n_threads)
+    else:
+        chosen = select_columns(rows.design, columns)
+        source = MemoryRows(build_row_table(chosen, rows.response, rows.prior_weights, rows.offset))
+    run = score_pass(
+        source.row_table, fit.family, model.params[columns], shifted=bool(fit.has_intercept)
     )
+    run.table.mode = WITH_GRAM
+    products = sum_products(run, source, fit.n_threads)
     diagonal = np.diag(products.gram)
     scale = 1.0 / np.sqrt(np.where(diagonal > 0.0, diagonal, np.inf))
     values, vectors = np.linalg.eigh(products.gram * np.outer(scale, scale))

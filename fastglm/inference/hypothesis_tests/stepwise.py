@@ -23,7 +23,7 @@ from fastglm.inference.hypothesis_tests.anova import (
     full_refit,
     terms_of_formula,
 )
-from fastglm.inference.hypothesis_tests.refits import refit_columns, score_statistic
+from fastglm.inference.hypothesis_tests.refits import refit_columns, score_statistic, streamed_rows
 from fastglm.inference.hypothesis_tests.tables import Table
 from fastglm.inference.hypothesis_tests.updated import with_dots
 from fastglm.pointers import Returned
@@ -56,6 +56,15 @@ class Step(Returned):
         return f"{self.table._repr_html_()}<p><code>{escape(self.results.formula or '')}</code></p>"
 
 
+def _model_of(fit: Any) -> Any:
+    """The model, with its rows in memory where they fit."""
+    what = "a search over terms"
+    model = fit._model_of_rows(what)
+    # Rows of several predictors are in memory.
+    several = fit.has_several_predictors
+    return model if not several and streamed_rows(fit) else fit._model_with_data(what)
+
+
 class _Upper:
     """The largest model: its design, and which of its terms a smaller one has."""
 
@@ -63,8 +72,8 @@ class _Upper:
         self, fit: Any, scope: str | Sequence[str] | None, formula: str | None = None,
         kept: Sequence[str] = (),
     ):  # fmt: skip
-        model = fit._model_with_data("a search over terms")
-        if model.source is None or model.formula is None:
+        model = _model_of(fit)
+        if model.formula is None:
             raise ModelError("terms can be added to models that were given by a formula.")
         formula = model.formula if formula is None else formula
         self.kept = kept
@@ -97,7 +106,7 @@ class _Upper:
 
     def included(self, fit: Any) -> list[int]:
         """The terms of a fit, as numbers of terms of the largest model."""
-        present = terms_of_formula(fit, fit._model_with_data("a search over terms")).factors
+        present = terms_of_formula(fit, _model_of(fit)).factors
         known = set(self.terms.factors)
         if not set(present) <= known:
             raise ModelError("scope must hold every term of the model.")
@@ -137,9 +146,8 @@ def add1(fit: Any, scope: str | Sequence[str], test: str | None, k: float) -> Ta
     models = [refit_columns(fit, chosen, upper.model) for chosen in columns]
     rao = None
     if test == "Rao":
-        design = upper.model.rows.design
         base = refit_columns(fit, upper.terms.of(included), upper.model)
-        rao = [score_statistic(fit, base, design, chosen)[0] for chosen in columns]
+        rao = [score_statistic(fit, base, upper.model.rows, chosen)[0] for chosen in columns]
     heading = f"Single term additions\n\nModel: {fit.formula}"
     names = [upper.terms.names[t] for t in added]
     return drop_table(fit, full_refit(fit), names, models, test, rao, k, heading, True)
