@@ -136,7 +136,7 @@ class StreamedModelRows:
                 f"{needed / 1e6:,.1f} MB: fit with memory= of at least that, or a sample of the "
                 "rows for it; predictions go to a file with predict_to()."
             )
-        names: Sequence[str] = self.source.names
+        names: Sequence[str] = [n for n in self.source.names if n not in self.source.unlike]
         if self._built_bytes + self._raw_bytes(names) > self.memory:
             names = reader.names
         whole = joined_tables(list(self.source.read(names))).combine_chunks()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class Source(ABC):
         of Parquet's row groups, increasing. None if reading always begins at the first row.
     batch_rows : int
         Largest number of rows decoded at a time, where the source has a choice.
+    unlike : dict of str to str
+        What is wrong with columns of `names` that cannot be read, as they differ between files.
     """
 
     label: str
@@ -43,6 +46,7 @@ class Source(ABC):
     n_rows: int | None = None
     starts: tuple[int, ...] | None = None
     batch_rows: int = 131_072
+    unlike: Mapping[str, str] = MappingProxyType({})
 
     @abstractmethod
     def read(

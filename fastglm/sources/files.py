@@ -43,7 +43,7 @@ class FileSource(Source):
     Raises
     ------
     DataError
-        If a file cannot be read, has no rows, or has other columns than the first file.
+        If a file cannot be read, or has no rows.
     """
 
     #: Word for a unit in messages, and pyarrow's for the files.
@@ -54,6 +54,7 @@ class FileSource(Source):
         self.paths = [path.resolve() for path in paths]
         self.label = label or label_of(paths)
         units: list[_Unit] = []
+        self.unlike: dict[str, str] = {}
         #: Columns of strings that are laid out differently in some of the files.
         self._mixed: set[str] = set()
         first, self._sizes = 0, [size_of(path) for path in self.paths]
@@ -62,14 +63,17 @@ class FileSource(Source):
             if not file:
                 self.schema = schema
             else:
-                self._mixed |= _require_alike(self.schema, schema, self.paths[0], path)
+                mixed, unlike = _differences(self.schema, schema, self.paths[0], path)
+                self._mixed |= mixed
+                self.unlike = unlike | self.unlike
             for number, count in enumerate(rows):
                 if count:
                     units.append(_Unit(file, number, first, count))
                     first += count
         if not first:
             raise DataError(f"{self.label} has no rows.")
-        stored = tuple(self.schema.names)
+        # In the order of the first file; others that some files have are named for messages.
+        stored = tuple(dict.fromkeys([*self.schema.names, *self.unlike]))
         self._hive = HiveColumns(self.paths, self.file_format, stored)
         self.names, self.n_rows = stored + self._hive.names, first
         self._units, self.starts = units, tuple(unit.first for unit in units)
@@ -89,6 +93,9 @@ class FileSource(Source):
         assert self.n_rows is not None
         assert self.starts is not None
         last, wanted = self.n_rows if last is None else last, list(columns)
+        for name in wanted:
+            if name in self.unlike:
+                raise DataError(self.unlike[name])
         for unit in self._units[max(0, bisect_right(self.starts, first) - 1) :]:
             if unit.first >= last:
                 return
@@ -106,7 +113,8 @@ class FileSource(Source):
         path, where = self.paths[unit.file], f"{self.unit} {unit.number} of "
         stored = [name for name in columns if name not in self._hive.names]
         # Some column tells how many rows there are.
-        pieces, done = self._decode(unit, stored or self.schema.names[:1]), 0
+        alike = [name for name in self.schema.names if name not in self.unlike]
+        pieces, done = self._decode(unit, stored or alike[:1]), 0
         while (piece := self._attempt(path, where, lambda: next(pieces, None))) is not None:
             done += piece.num_rows
             yield self._hive.append_to(self._coded(piece), path).select(columns)
@@ -224,17 +232,19 @@ def size_of(path: Path) -> tuple[int, int]:
     return found.st_size, found.st_mtime_ns
 
 
-def _require_alike(
+def _differences(
     first: pyarrow.Schema, other: pyarrow.Schema, first_path: Path, other_path: Path
-) -> set[str]:
-    """Columns of strings whose layout differs between two files; their order may differ too.
+) -> tuple[set[str], dict[str, str]]:
+    """How the columns of two files differ, whose order may differ too.
 
-    Raises
-    ------
-    DataError
-        If the files do not have the same columns, of the same types.
+    Returns
+    -------
+    mixed : set of str
+        Columns of strings that are laid out differently.
+    unlike : dict of str to str
+        What to say to whoever asks for a column that is missing in one of them, or of another type.
     """
-    mixed = set()
+    mixed, unlike = set(), {}
     kinds, others = ({f.name: f.type for f in schema} for schema in (first, other))
     for name in kinds | others:
         mine, theirs = kinds.get(name), others.get(name)
@@ -244,8 +254,8 @@ def _require_alike(
             mixed.add(name)
         else:
             was, found = ("missing" if kind is None else str(kind) for kind in (mine, theirs))
-            raise DataError(
+            unlike[name] = (
                 f"column '{name}' is {was} in {first_path} and {found} in {other_path}: write the "
                 "files with the same columns, or leave one out."
             )
-    return mixed
+    return mixed, unlike

@@ -47,7 +47,8 @@ def scan(data: Any, delimiter: str | None = None) -> Source:
     Raises
     ------
     DataError
-        If there are no such files, their columns differ, or `data` can be read only once.
+        If there are no such files, or `data` can be read only once. Columns that differ between
+        files are refused when they are used.
     MissingPackageError
         If pyarrow is not installed.
 

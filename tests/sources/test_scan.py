@@ -138,14 +138,28 @@ def test_what_cannot_be_read(kind, folder, table):
         scan(make(folder, table))
 
 
-def test_files_must_have_the_same_columns(table, tmp_path):
+def test_columns_that_differ_between_files_are_refused_when_they_are_used(table, tmp_path):
     pq.write_table(table, tmp_path / "a.parquet")
     pq.write_table(table.set_column(0, "x", table.column("k")), tmp_path / "b.parquet")
+    source = scan(tmp_path)
     with pytest.raises(DataError, match=r"column 'x' is double in .*a.parquet and int64 in"):
-        scan(tmp_path)
+        list(source.read(["k", "x"]))
+    with pytest.raises(DataError, match=r"column 'x' is double in .*write the files with"):
+        fg.glm("k ~ x", source)
+    assert sum(len(some) for some in source.read(["k"])) == 2 * len(table)
+    # Rows that fit into memory are brought there without it.
+    both = pa.concat_tables(2 * [table])
+    streamed, whole = (fg.glm("k ~ g", data, missing="drop") for data in (tmp_path, both))
+    np.testing.assert_allclose(streamed.resid_response, whole.resid_response, atol=1e-9)
     pq.write_table(table.drop_columns(["k"]), tmp_path / "b.parquet")
     with pytest.raises(DataError, match=r"column 'k' is int64 .* and missing in"):
-        scan(tmp_path)
+        fg.glm("x ~ k", tmp_path)
+    assert fg.glm("x ~ g", tmp_path).nobs == 2 * len(table)
+    # So is a column that the first file has not.
+    (tmp_path / "b.parquet").rename(tmp_path / "0.parquet")
+    with pytest.raises(DataError, match=r"column 'k' is missing in .*0.parquet and int64 in"):
+        fg.glm("x ~ k", tmp_path)
+    assert fg.glm("x ~ g", tmp_path).nobs == 2 * len(table)
 
 
 def test_a_broken_row_group_is_named(table, tmp_path):
@@ -303,4 +317,54 @@ def test_ordered_categories_and_strings_are_not_mixed(table, tmp_path):
     pq.write_table(table.select(["g"]), tmp_path / "a.parquet")
     pq.write_table(pa.table({"g": ordered}), tmp_path / "b.parquet")
     with pytest.raises(DataError, match=r"column 'g' is .*string in .* and dictionary"):
-        scan(tmp_path)
+        list(scan(tmp_path).read(["g"]))
+
+
+#: Columns of 50 whole numbers, or of what they stand for.
+TYPES = {
+    "int8": lambda x: pa.array(x.astype("i1")),
+    "int32": lambda x: pa.array(x.astype("i4")),
+    "uint64": lambda x: pa.array(x.astype("u8")),
+    "float32": lambda x: pa.array(x.astype("f4")),
+    "decimal": lambda x: pa.array(x.astype("i4")).cast(pa.decimal128(12, 2)),
+    "truth": lambda x: pa.array(x > 20),
+    "truth with gaps": lambda x: pa.array(x > 20, mask=x == 3),
+    "int with gaps": lambda x: pa.array(x.astype("i4"), mask=x == 3),
+    "large string": lambda x: pa.array([f"g{k % 3}" for k in x], pa.large_string()),
+    "string view": lambda x: pa.array([f"g{k % 3}" for k in x], pa.string_view()),
+    "dictionary": lambda x: pa.array([f"g{k % 3}" for k in x]).dictionary_encode(),
+    "string with gaps": lambda x: pa.array([None if k == 3 else f"g{k % 3}" for k in x]),
+    "timestamp": lambda x: pa.array(x * 10**9, pa.timestamp("us")),
+    "zoned": lambda x: pa.array(x * 10**9, pa.timestamp("us", "UTC")),
+    "date": lambda x: pa.array(x.astype("i4")).cast(pa.date32()),
+    "duration": lambda x: pa.array(x, pa.duration("s")),
+    "binary": lambda x: pa.array([b"g%d" % (k % 3) for k in x]),
+    "list": lambda x: pa.array([[k] for k in x]),
+    "nulls": lambda x: pa.nulls(x.size),
+}
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_a_type_of_column_is_taken_as_from_memory_or_refused_in_its_sentence(kind, tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 50, 1_500)
+    table = pa.table({"x": TYPES[kind](x), "y": rng.poisson(np.exp(0.01 * x))})
+    path = tmp_path / "rows.parquet"
+    pq.write_table(table, path, row_group_size=400)
+
+    def fitted(data):
+        try:
+            return fg.glm("y ~ x", data, "poisson", missing="drop"), ""
+        except DataError as error:
+            return None, str(error)
+
+    (streamed, refusal), (whole, wanted) = fitted(path), fitted(table)
+    if whole is None:
+        assert wanted.partition(" is complete")[0] in refusal or wanted.startswith("No row")
+        assert "Column 'x' holds" in refusal or "No row of" in refusal
+        assert "convert it to numbers or to strings" in refusal or "Leave out" in refusal
+        return
+    assert streamed.names == whole.names
+    assert streamed.nobs == whole.nobs
+    np.testing.assert_allclose(streamed.params, whole.params, rtol=1e-9, atol=1e-10)
+    np.testing.assert_allclose(streamed.bse, whole.bse, rtol=1e-7)
