@@ -42,7 +42,7 @@ OF_EVERY_ROW = {
     "predict", "predict_terms", "resid_anscombe", "resid_anscombe_scaled",
     "resid_anscombe_unscaled", "resid_deviance", "resid_partial", "resid_pearson", "resid_quantile",
     "resid_response", "resid_working", "row_values", "rstandard", "rstudent", "dispersion_test",
-    "evaluate", "rating_table", "zero_inflation_test",
+    "evaluate", "rating_table", "simulate", "zero_inflation_test",
 }  # fmt: skip
 #: What fits many models, or a model of given rows.
 OF_ALL_ROWS = {"bootstrap", "confint", "score_test", "penalized_llf", "penalized_tests"}
