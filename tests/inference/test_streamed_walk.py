@@ -49,7 +49,7 @@ OF_ALL_ROWS = {"bootstrap", "confint", "score_test", "penalized_llf", "penalized
 #: Objects that hold the rows, and what writes files, fits again, or has a test of its own.
 ELSEWHERE = {
     "fit", "model", "outcomes", "plot", "power_link_profile", "predict_to", "remove_data", "report",
-    "row_source", "same_kind", "save", "to_onnx", "to_sql", "without_random_effects",
+    "row_source", "same_kind", "save", "to_onnx", "to_sql", "update", "without_random_effects",
 }  # fmt: skip
 NAMES = sorted(name for name in dir(Results) if name[0] != "_" and name not in ELSEWHERE)
 
