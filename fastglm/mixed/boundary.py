@@ -74,7 +74,8 @@ def describe_singular(layout: Layout, factors: np.ndarray) -> dict[str, str]:
     for number, block in enumerate(layout.blocks):
         for term in block.terms:
             place = slice(term.start, term.stop)
-            factor = factors[number, place, place]
+            units = block.units[place]
+            factor = factors[number, place, place] / units[:, None]
             lengths = np.sqrt((factor**2).sum(axis=1))
             if lengths.max() == 0.0:
                 found[block.group] = ", ".join(term.columns)
@@ -82,11 +83,13 @@ def describe_singular(layout: Layout, factors: np.ndarray) -> dict[str, str]:
             left, sizes, _ = np.linalg.svd(factor)
             if sizes[-1] > SINGULAR * max(1.0, sizes[0]) and np.diag(factor).min() >= SINGULAR:
                 continue
-            direction = left[:, -1] / left[np.argmax(np.abs(left[:, -1])), -1]
+            largest = np.argmax(np.abs(left[:, -1]))
+            direction = left[:, -1] / left[largest, -1]
+            weights = direction * (units[largest] / units)
             pieces = [
                 name if abs(weight - 1.0) < 1e-12 else f"{weight:.3g} {name}"
-                for name, weight in zip(term.columns, direction, strict=True)
-                if abs(weight) > 1e-6
+                for name, weight, own in zip(term.columns, weights, direction, strict=True)
+                if abs(own) > 1e-6
             ]
             found[block.group] = " + ".join(pieces).replace("+ -", "- ")
     return found

@@ -15,12 +15,14 @@ import numpy as np
 
 from fastglm.errors import ModelError
 
-__all__ = ["STRUCTURES", "Correlated", "Structure"]
+__all__ = ["STRUCTURES", "Correlated", "Structure", "unit_of_effects"]
 
 #: Where a correlation, on its unbounded scale, is at the end of its range to 1e-13.
 END = 15.0
 #: The same of a start: about 0.96 of the range.
 LIFTED = 2.0
+#: Power of two of a column's values, in root mean square, from which they have another unit.
+FAR_FROM_ONE = 5
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,14 @@ class Structure:
         """Parameters nearby whose standard deviations are not zero."""
         return np.where((self.start() > 0.0) & (np.abs(theta) < least), least, theta)
 
+    def column_units(self, units: np.ndarray) -> np.ndarray:
+        """Units of the columns' effects, (k,), that the structure allows, given the best."""
+        return units
+
+    def theta_units(self, units: np.ndarray) -> np.ndarray:
+        """Units of the parameters, (m,), where the columns' effects have these, (k,)."""
+        return units
+
     def canonical(self, theta: np.ndarray) -> np.ndarray:
         """The parameters of the same covariance whose standard deviations are not negative."""
         raise NotImplementedError
@@ -107,6 +117,10 @@ class Unstructured(Structure):
         jacobian = np.zeros((theta.size, self.k, self.k))
         jacobian[np.arange(theta.size), row, column] = 1.0
         return jacobian
+
+    def theta_units(self, units: np.ndarray) -> np.ndarray:
+        """Those of the rows."""
+        return units[self._places()[0]]
 
     def chain(self, theta: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         """Those of the entries that the parameters are."""
@@ -194,6 +208,10 @@ class Correlated(Structure):
         lifted[-1] = np.clip(lifted[-1], -LIFTED, LIFTED)
         return lifted
 
+    def theta_units(self, units: np.ndarray) -> np.ndarray:
+        """Those of the standard deviations; the correlation has none."""
+        return np.append(units[: self.n_theta - 1], 1.0)
+
     def _deviations(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Standard deviations, (k,), and their derivatives in those of theta, (m - 1, k)."""
         return np.abs(theta[:-1]), np.diag(np.sign(theta[:-1]))
@@ -257,6 +275,10 @@ class Autoregressive(Correlated):
 
     name = "ar1"
 
+    def column_units(self, units: np.ndarray) -> np.ndarray:
+        """The same for all, as there is one standard deviation."""
+        return np.full(self.k, units.min())
+
     @property
     def n_theta(self) -> int:
         """A standard deviation and a correlation."""
@@ -275,6 +297,15 @@ class Autoregressive(Correlated):
     def names(self, columns: tuple[str, ...]) -> list[str]:
         """Standard deviation and correlation."""
         return ["sd", "rho"]
+
+
+def unit_of_effects(column: np.ndarray) -> float:
+    """A power of two by which values are about one; 1 where they are not far from that."""
+    squares, n = float(column @ column), np.count_nonzero(column)
+    if not 0.0 < squares < np.inf:
+        return 1.0
+    exponent = round(0.5 * np.log2(squares / n))
+    return 1.0 if abs(exponent) < FAR_FROM_ONE else 2.0**-exponent
 
 
 STRUCTURES: dict[str, type[Structure]] = {

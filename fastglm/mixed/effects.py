@@ -194,7 +194,10 @@ def variance_components(
         variances.append(np.array([residual[0] ** 2]))
         values.append(np.array(residual[:1]))
         slopes.append(np.append(np.zeros(theta.size), residual[1])[None])
-    errors = _errors(np.concatenate(slopes)[:, : len(covariance)], covariance)
+    units = np.append(layout.theta_units(), 1.0)[: len(covariance)]
+    # In units of the parameters, in which what is small can be told.
+    jacobian = np.concatenate(slopes)[:, : len(covariance)] * units
+    errors = _errors(jacobian, covariance / np.outer(units, units))
     rows = zip(labels, np.concatenate(variances), np.concatenate(values), errors, strict=True)
     return tuple(
         VarianceComponent(*label, float(variance), float(value), float(error))
@@ -285,7 +288,7 @@ def undetermined_text(names: Sequence[str]) -> str:
 
 def _errors(jacobian: np.ndarray, covariance: np.ndarray) -> np.ndarray:
     """Standard errors of functions of parameters; NaN where one of those is not known."""
-    jacobian[np.abs(jacobian) < 1e-9] = 0.0
+    jacobian[np.abs(jacobian) < 1e-9 * np.abs(jacobian).max(axis=1, keepdims=True)] = 0.0
     unknown = np.isnan(np.diag(covariance))
     known, flat = determined_part(covariance)
     changes = np.nan_to_num(jacobian)

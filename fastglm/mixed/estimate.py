@@ -17,7 +17,7 @@ from fastglm.mixed.optimum import Minimum, minimise
 from fastglm.mixed.rows import MixedRows
 from fastglm.mixed.scaling import FixedColumns
 
-__all__ = ["LinearEstimate", "estimate_linear"]
+__all__ = ["LinearEstimate", "estimate_linear", "log_weights", "weights_and_response"]
 
 #: Residual sum of squares, as a share of that of the response, below which the tables are made
 #: anew of what the coefficients leave: rounding of the larger would be seen.
@@ -127,12 +127,8 @@ def estimate_linear(
 ) -> LinearEstimate:
     """Fit by maximum likelihood or REML."""
     layout = Layout(rows.blocks)
-    given = rows.fixed
-    fixed = FixedColumns.of(given.design, given.prior_weights, n_threads)
-    n = layout.n_rows
-    weight = np.ones(n) if given.prior_weights is None else given.prior_weights
-    y = given.response.astype(np.float64)
-    y = y if given.offset is None else y - given.offset
+    fixed = FixedColumns.of(rows.fixed.design, rows.fixed.prior_weights, n_threads)
+    weight, y = weights_and_response(rows)
     products = Products(layout, weight[layout.order], n_threads)
     base = np.zeros(fixed.p)
     if fixed.constant is not None:
@@ -141,7 +137,7 @@ def estimate_linear(
     for attempt in range(MOST_PASSES):
         columns = Columns(layout, fixed, weight, y - fixed.predict(base))
         problem = LinearProblem(
-            layout, products, columns, rows.nobs, _log_weights(rows), fixed.log_scale, reml
+            layout, products, columns, rows.nobs, log_weights(rows), fixed.log_scale, reml
         )
         found = minimise(problem.criterion, theta, max_iter=max_iter, **PRECISE)
         _require_residuals(found, y)
@@ -164,7 +160,15 @@ def _require_residuals(found: Minimum, y: np.ndarray) -> None:
         )
 
 
-def _log_weights(rows: MixedRows) -> float:
+def weights_and_response(rows: MixedRows) -> tuple[np.ndarray, np.ndarray]:
+    """Prior weights and the response less its offset, (n,) each, in the order of the data."""
+    given = rows.fixed
+    y = given.response.astype(np.float64)
+    weight = np.ones(y.size) if given.prior_weights is None else given.prior_weights
+    return weight, y if given.offset is None else y - given.offset
+
+
+def log_weights(rows: MixedRows) -> float:
     """Sum of the logarithms of the weights that divide variances, over observations."""
     given = rows.fixed
     if given.variance_weights is None:

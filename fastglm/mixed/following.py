@@ -142,17 +142,20 @@ def _mode_slopes(estimate: GeneralizedEstimate) -> list[tuple[np.ndarray, np.nda
     """Derivatives of the modes, (q, k) and (R,), in theta and the extra parameter."""
     at, problem, search = estimate.state.parameters, estimate.problem, search_of(estimate)
     x = np.concatenate([at.beta, at.theta, search.extra(at.log_extra)])
+    units = np.ones(x.size)
+    units[at.beta.size : at.beta.size + at.theta.size] = estimate.layout.theta_units()
     warm, eta = (problem.warm, problem.warm_factor), estimate.state.given_eta
     found = []
     for i in range(at.beta.size, x.size):
-        step = STEP * (np.arange(x.size) == i)
+        width = STEP * units[i]
+        step = width * (np.arange(x.size) == i)
         up, down = (
             state._effects(state.spherical)
             for state in (
                 problem.at(search.parameters(x + side * step), eta) for side in (1.0, -1.0)
             )
         )
-        found.append(((up[0] - down[0]) / (2.0 * STEP), (up[1] - down[1]) / (2.0 * STEP)))
+        found.append(((up[0] - down[0]) / (2.0 * width), (up[1] - down[1]) / (2.0 * width)))
     problem.warm, problem.warm_factor = warm
     return found
 
@@ -201,11 +204,11 @@ def _sd_slopes(fit: MixedFit, rows: NewRows, sd: np.ndarray) -> np.ndarray:
             total += ((place[block.group] @ root) ** 2).sum(axis=1)
         return total
 
-    slopes = np.empty((sd.size, theta.size))
-    for m in range(theta.size):
+    slopes, widths = np.empty((sd.size, theta.size)), SD_STEP * layout.theta_units()
+    for m, width in enumerate(widths):
         step = np.zeros(theta.size)
-        step[m] = SD_STEP
+        step[m] = width
         # The variance is quadratic in most parameters, for which central differences are exact.
-        slopes[:, m] = (variance(theta + step) - variance(theta - step)) / (2.0 * SD_STEP)
+        slopes[:, m] = (variance(theta + step) - variance(theta - step)) / (2.0 * width)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(sd[:, None] > 0.0, slopes / (2.0 * sd[:, None]), 0.0)

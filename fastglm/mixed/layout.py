@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -18,7 +18,7 @@ import scipy
 
 from fastglm.errors import ModelError
 from fastglm.kernels.compiler.decorators import entry
-from fastglm.mixed.covariances import Structure
+from fastglm.mixed.covariances import Structure, unit_of_effects
 
 __all__ = ["Block", "Layout", "Term"]
 
@@ -106,6 +106,17 @@ class Block:
     def names(self) -> tuple[str, ...]:
         """Of the k columns."""
         return tuple(name for term in self.terms for name in term.columns)
+
+    @cached_property
+    def units(self) -> np.ndarray:
+        """Of the columns' effects, (k,): powers of two, 1 where values are not far from that."""
+        best = np.array([unit_of_effects(column) for column in self.columns.T])
+        parts = [t.structure.column_units(best[t.start : t.stop]) for t in self.terms]
+        return np.concatenate(parts)
+
+    def in_own_units(self) -> Block:
+        """The block with columns whose values are about one."""
+        return replace(self, columns=self.columns * self.units)
 
 
 class Layout:
@@ -330,6 +341,14 @@ class Layout:
         """Where the parameters of each term in `theta_order` are."""
         ends = np.cumsum([0, *(term.structure.n_theta for _, term in self.theta_order)]).tolist()
         return [slice(a, b) for a, b in itertools.pairwise(ends)]
+
+    def theta_units(self) -> np.ndarray:
+        """Units of theta, (m,), that go with those of the blocks."""
+        parts = [
+            term.structure.theta_units(self.blocks[b].units[term.start : term.stop])
+            for b, term in self.theta_order
+        ]
+        return np.concatenate(parts)
 
     def start_theta(self) -> np.ndarray:
         """Theta for which every Lambda is the identity, (m,)."""

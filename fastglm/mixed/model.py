@@ -16,7 +16,7 @@ from fastglm.mixed.adaptive import MOST_NODES
 from fastglm.mixed.advice import warn_of_fit, warn_of_several
 from fastglm.mixed.array_rows import rows_of_arrays
 from fastglm.mixed.assemble import make_results
-from fastglm.mixed.estimate import LinearEstimate, estimate_linear
+from fastglm.mixed.estimate import estimate_linear
 from fastglm.mixed.fast import estimate_fast
 from fastglm.mixed.formula import statsmodels_terms
 from fastglm.mixed.generalized import GeneralizedEstimate, estimate_generalized
@@ -27,6 +27,7 @@ from fastglm.mixed.several.estimate import estimate_several
 from fastglm.mixed.several.resolve import family_of, resolve_response
 from fastglm.mixed.several.responses import MixedResponse
 from fastglm.mixed.several.results import make_several_results
+from fastglm.mixed.units import fit_in_own_units
 from fastglm.pointers import Pointing
 from fastglm.rows.model_rows import ModelRows
 from fastglm.rows.read import row_columns
@@ -262,26 +263,27 @@ class MixedGLM(Pointing):
             raise ModelError("REML is defined for a gaussian response with identity link only.")
         if isinstance(self.family, MixedResponse):
             return self._fit_several(nagq, laplace, start, max_iter, threads)
-        estimate: LinearEstimate | GeneralizedEstimate
         if linear:
             self._require_residuals()
             reml = True if reml is None else bool(reml)
-            estimate = estimate_linear(self.mixed_rows, reml, start, max_iter, threads)
+
+            def fit(rows: MixedRows, start: np.ndarray | None) -> Any:
+                return estimate_linear(rows, reml, start, max_iter, threads)
+
             method = "REML" if reml else "ML"
         else:
             observed = laplace == "observed"
-            if nagq == 0:
-                estimate = estimate_fast(
-                    self.mixed_rows, self.family, observed, start, max_iter, threads
-                )
-            else:
-                fit = estimate_profiled if is_profiled(self.family) else estimate_generalized
-                estimate = fit(
-                    self.mixed_rows, self.family, observed, nagq, start, max_iter, threads
-                )
+
+            def fit(rows: MixedRows, start: np.ndarray | None) -> Any:
+                if nagq == 0:
+                    return estimate_fast(rows, self.family, observed, start, max_iter, threads)
+                by = estimate_profiled if is_profiled(self.family) else estimate_generalized
+                return by(rows, self.family, observed, nagq, start, max_iter, threads)
+
             method = {0: "nAGQ = 0", 1: "Laplace"}.get(nagq, f"adaptive quadrature, {nagq} nodes")
             if not self.family.has_canonical_link:
                 method += f" ({laplace})"
+        estimate = fit_in_own_units(fit, self.mixed_rows, start, threads)
         results = make_results(self, estimate, method, threads)
         options = {"reml": reml, "nagq": nagq, "laplace": laplace, "max_iter": max_iter}
         results = replace(results, fit_options=options)
@@ -297,9 +299,16 @@ class MixedGLM(Pointing):
                 "models of several linear predictors have the observed Laplace approximation: "
                 "use nagq=1, or more nodes, and leave out laplace=."
             )
-        estimate, without_effects = estimate_several(
-            self.mixed_rows, self.family, nagq, start, max_iter, n_threads
-        )
+        without_effects: Any = None
+
+        def fit(rows: MixedRows, start: np.ndarray | None) -> GeneralizedEstimate:
+            nonlocal without_effects
+            found, without_effects = estimate_several(
+                rows, self.family, nagq, start, max_iter, n_threads
+            )
+            return found
+
+        estimate = fit_in_own_units(fit, self.mixed_rows, start, n_threads)
         method = "Laplace" if nagq == 1 else f"adaptive quadrature, {nagq} nodes"
         results = make_several_results(self, estimate, without_effects, method, n_threads)
         results = replace(results, fit_options={"nagq": nagq, "max_iter": max_iter})

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from fastglm.mixed.linear import products_by_block
 from fastglm.mixed.optimum import minimise
 from fastglm.mixed.record import MixedFit
 from fastglm.mixed.simulation import component_names
+from fastglm.mixed.units import in_own_units, in_units_of
 
 __all__ = ["profile_intervals"]
 
@@ -197,9 +199,30 @@ def profile_intervals(fit: MixedFit, alpha: float, which: Sequence[str] | None) 
     if unknown:
         raise ModelError(f"there is no parameter {', '.join(sorted(unknown))}; known: {names}.")
     critical = float(scipy.special.ndtri(1.0 - alpha / 2.0))
+    fit, units = _in_own_units(fit, model)
     profile = _LinearProfile(fit) if fit.is_linear else _GeneralizedProfile(fit)
-    rows = [profile.limits(names.index(name), critical) for name in wanted]
+    numbers = [names.index(name) for name in wanted]
+    rows = [np.multiply(profile.limits(k, critical), units[k]) for k in numbers]
     return pd.DataFrame(rows, index=wanted, columns=["lower", "upper"])
+
+
+def _in_own_units(fit: MixedFit, model: Any) -> tuple[MixedFit, np.ndarray]:
+    """The fit in the units that it was found in, and those of its coefficients and components."""
+    units, rows = np.ones(len(fit.names) + len(fit.components)), in_own_units(model.mixed_rows)
+    if rows is model.mixed_rows:
+        return fit, units
+    estimate = fit.estimate
+    size = estimate.layout.theta_units()
+    scaled = in_units_of(estimate, rows, Layout(rows.blocks), 1.0 / size, fit.n_threads)
+    blocks, components = {block.group: block for block in model.mixed_rows.blocks}, []
+    for number, each in enumerate(fit.components, len(fit.names)):
+        block = blocks.get(each.group)
+        if block is not None and not each.term2:
+            units[number] = block.units[block.names.index(each.term1)]
+        unit = units[number]
+        components.append(replace(each, sd=each.sd / unit, se=each.se / unit))
+    own = replace(fit, estimate=scaled, theta=scaled.theta, components=tuple(components))
+    return own, units
 
 
 class _Profile:

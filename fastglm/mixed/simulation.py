@@ -150,5 +150,7 @@ def lifted_theta(fit: MixedFit) -> np.ndarray:
     if estimate is None:
         return np.where(np.abs(fit.theta) < LIFTED, LIFTED, fit.theta)
     layout = estimate.layout
-    parts = zip(layout.theta_order, layout.split(fit.theta), strict=True)
-    return np.concatenate([term.structure.lifted(part, LIFTED) for (_, term), part in parts])
+    units = layout.theta_units()
+    parts = zip(layout.theta_order, layout.split(fit.theta / units), strict=True)
+    lifted = np.concatenate([term.structure.lifted(part, LIFTED) for (_, term), part in parts])
+    return np.asarray(lifted * units)
