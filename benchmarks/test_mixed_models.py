@@ -26,5 +26,26 @@ def test_peers_that_are_absent_are_skipped(monkeypatch, capsys):
     monkeypatch.setattr(mixed_models, "PROBLEMS", problems)
     mixed_models.main()
     lines = capsys.readouterr().out.splitlines()
-    assert "small | glmmTMB | skipped: not installed" in lines
+    assert "small | glmmTMB | skipped: not installed, or too slow" in lines
     assert lines[1].startswith("small | fastglm | ")
+
+
+def test_the_table_goes_between_its_marks(monkeypatch, tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{mixed_models.BEGIN}\nold\n{mixed_models.END}\nafter\n")
+    monkeypatch.setattr(mixed_models, "PAGE", page)
+    rows = [
+        mixed_models.Row("p", "fastglm", 0.5, 1.0, 2.0),
+        mixed_models.Row("p", "R", *[None] * 3),
+    ]
+    monkeypatch.setattr(mixed_models, "KNOWN", {"p": None})
+    monkeypatch.setattr(mixed_models, "PROBLEMS", {})
+    monkeypatch.setattr(mixed_models, "known_rows", lambda name: rows)
+    monkeypatch.setattr(mixed_models.sys, "argv", ["", "--write"])
+    mixed_models.main()
+    text = page.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("\nafter\n")
+    assert "| p | fastglm | 0.5 | 1 | 2.000000 |" in text
+    assert "old" not in text
+    assert "| R |" not in text
