@@ -19,6 +19,7 @@ from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.passes.row_table import build_row_table
 from fastglm.passes.several_predictors import LinearPredictors, PredictorMaps
 from fastglm.responses.designs import linear_predictor
+from fastglm.responses.orthogonal import Coordinates, orthogonal_design
 from fastglm.responses.parameter_space import ParameterSpace
 from fastglm.responses.record import PredictorBlock
 from fastglm.responses.separation import Part
@@ -173,6 +174,58 @@ class Estimation:
 
         From `start`, or the maximum for a sample of the rows, if that leads anywhere.
         """
+        orthogonal = self._orthogonal(blocks, column_info)
+        if orthogonal is not None:
+            other, coordinates = orthogonal
+            of_other = other._rank_and_scaling(options.n_threads)
+            if start is not None:
+                start = coordinates.orthogonal(start)
+            return coordinates.given(other._maximum_from(blocks, of_other, start, options))
+        return self._maximum_from(blocks, column_info, start, options)
+
+    def _orthogonal(
+        self, blocks: Sequence[PredictorBlock], column_info: Sequence[Columns]
+    ) -> tuple[Estimation, Coordinates] | None:
+        """The same model of orthogonal columns; None where those that came are far from collinear.
+
+        Also None where they are too many to be written out.
+        """
+        if not any(columns.is_collinear for columns in column_info):
+            return None
+        rows, aliased = self.rows, self._aliased(blocks, column_info)
+        designs = [
+            orthogonal_design(design, rows.prior_weights, *self._rank_of_design(k, column_info))
+            if column_info[k].is_collinear
+            else None
+            for k, design in enumerate(rows.designs)
+        ]
+        if all(design is None for design in designs):
+            return None
+        other = copy.copy(self)
+        used = (
+            given if design is None else design.design
+            for given, design in zip(rows.designs, designs, strict=True)
+        )
+        other.rows = replace(rows, designs=tuple(used))
+        return other, Coordinates.of(blocks, designs, aliased.size)
+
+    def _rank_of_design(
+        self, design: int, column_info: Sequence[Columns]
+    ) -> tuple[np.ndarray, int | None]:
+        """Which columns of a design are aliased, (p,), and its constant, as `orthogonal_design`."""
+        columns = column_info[design]
+        constant = columns.constant
+        is_kept = constant is not None and not columns.aliased[constant]
+        return columns.aliased, constant if is_kept else None
+
+    def _maximum_from(
+        self,
+        blocks: Sequence[PredictorBlock],
+        column_info: Sequence[Columns],
+        start: np.ndarray | None,
+        options: SolverOptions,
+    ) -> PredictorSolution:
+        """As `_estimate`, by the columns as they are."""
         space = self._parameter_space(blocks, column_info, ~self._aliased(blocks, column_info))
         by_sample = start is None
         if by_sample:
@@ -272,9 +325,14 @@ class Estimation:
             Some rows and their scores, (c, m).
         """
         blocks, column_info = self._blocks(), self._rank_and_scaling(n_threads)
+        finite = np.nan_to_num(params, neginf=LOG_OF_NOTHING)
+        orthogonal = self._orthogonal(blocks, column_info)
+        if orthogonal is not None:
+            other, coordinates = orthogonal
+            back, scores_of = other.row_scores(coordinates.orthogonal(finite), n_threads)
+            return coordinates.transform @ back, scores_of
         space = self._parameter_space(blocks, column_info, np.ones(params.size, dtype=bool))
         system, from_standardized = self._system(space, n_threads), space.from_standardized
-        finite = np.nan_to_num(params, neginf=LOG_OF_NOTHING)
         of_predictors = system.row_scores(np.linalg.solve(from_standardized, finite))
         maps, design = self._maps(blocks), self._design()
 

@@ -20,6 +20,9 @@ from fastglm.solve.qr_refinement import aliased_combinations, is_ill_conditioned
 
 __all__ = ["Columns", "rank_and_scaling"]
 
+#: From here on columns are looked at more closely: weights of a fit may inflate variances further.
+MOST_INFLATION = 1e6
+
 
 @dataclass(frozen=True, eq=False)
 class Columns:
@@ -35,12 +38,15 @@ class Columns:
         Which are combinations of earlier ones.
     constant : int or None
         The one that is constant, if there is one.
+    is_collinear : bool
+        Whether columns that are not aliased may be too nearly so for sums of their products.
     """
 
     standard: StandardizedColumns
     from_standardized: np.ndarray
     aliased: np.ndarray
     constant: int | None
+    is_collinear: bool
 
     def constant_at(self, value: float) -> np.ndarray | None:
         """Coefficients, (p,), of a linear predictor of that value; None without a constant."""
@@ -81,7 +87,10 @@ def rank_and_scaling(design: Design, weights: np.ndarray | None, n_threads: int)
         require_finite_design(design)
     aliased = run.aliased
     options = SolverOptions(n_threads=n_threads)
+    run.invert()
+    is_collinear = not run.inflation <= MOST_INFLATION
     if is_ill_conditioned(run, Gaussian(), options):
+        is_collinear = True
         exact = solve(row_table, Gaussian(), options)
         aliased = np.isnan(exact.params)
     standard = StandardizedColumns(run.scaling, row_table)
@@ -91,4 +100,4 @@ def rank_and_scaling(design: Design, weights: np.ndarray | None, n_threads: int)
         from_standardized = from_standardized + np.outer(
             aliased_combinations(run)[design_column], from_standardized[design_column]
         )
-    return Columns(standard, from_standardized, aliased, design_column)
+    return Columns(standard, from_standardized, aliased, design_column, is_collinear)

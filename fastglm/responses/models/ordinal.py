@@ -274,6 +274,14 @@ class OrderedModel(ResponseModel[OrdinalResults]):
         thresholds = np.zeros(len(self.levels) - 1, dtype=bool)
         return np.concatenate([np.delete(column_info[0].aliased, constant), thresholds])
 
+    def _rank_of_design(
+        self, design: int, column_info: Sequence[Columns]
+    ) -> tuple[np.ndarray, int | None]:
+        aliased = column_info[design].aliased
+        if self._constant is not None:
+            return aliased, self._constant
+        return np.delete(aliased, self._with_constant()[1]), -1
+
     def _from_standardized(
         self, blocks: Sequence[PredictorBlock], column_info: Sequence[Columns]
     ) -> np.ndarray:
