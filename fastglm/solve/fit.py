@@ -212,6 +212,8 @@ def _refine(
             clock.lap(PROVING)
         if doubtful or not Shortcuts.of(options).may_use_cholesky(run):
             refine_with_qr(run, family, options, doubtful)
+            if ends_at_boundary(run, family):
+                settle_at_boundary(run, family, options)
             inverse = run.invert()
             clock.lap("orthogonal factor")
     elif run.status == Status.BOUNDARY and run.state[at.N_ALIASED] > 0.0:

@@ -90,9 +90,9 @@ def rank_and_scaling(design: Design, weights: np.ndarray | None, n_threads: int)
     run.invert()
     is_collinear = not run.inflation <= MOST_INFLATION
     if is_ill_conditioned(run, Gaussian(), options):
-        is_collinear = True
         exact = solve(row_table, Gaussian(), options)
         aliased = np.isnan(exact.params)
+        is_collinear |= bool((aliased != run.aliased).any())
     standard = StandardizedColumns(run.scaling, row_table)
     from_standardized = standard.from_standardized
     if design_column is not None and aliased[design_column]:

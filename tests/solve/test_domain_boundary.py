@@ -197,3 +197,21 @@ def test_an_optimum_inside_is_left_as_it_is() -> None:
     again = fg.GLM(y, X, "poisson", link=links.Identity()).fit(start_params=fit.params)
     np.testing.assert_allclose(fit.params, again.params, rtol=1e-8)
     np.testing.assert_allclose(fit.bse, again.bse, rtol=1e-7)
+
+
+@pytest.mark.parametrize("family", ["binomial", "poisson"])
+def test_a_group_without_events_has_a_mean_of_zero(family: str) -> None:
+    # Fisher scoring does not leave the domain on its way there, and creeps for good.
+    group = np.array([float(digit) for digit in "110110001001110101111010001"])
+    weights = np.array([float(digit) for digit in "233221322231211232112213232"])
+    y = np.zeros(27)
+    y[[11, 22]] = 1.0
+    fit = fit_quietly(y, fg.add_constant(group), family, "identity", freq_weights=weights)
+    assert fit.converged
+    others = group == 1.0
+    mean = float(np.average(y[others], weights=weights[others]))
+    np.testing.assert_allclose(fit.params, [0.0, mean], rtol=1e-6, atol=1e-9)
+    alone = fit.family.deviance(
+        y[others], np.full(int(others.sum()), mean), freq_weights=weights[others]
+    )
+    np.testing.assert_allclose(fit.deviance, alone, rtol=1e-9)
