@@ -17,6 +17,8 @@ __all__ = ["warn_of_wrong_numbers", "wrong_numbers"]
 HEAD = 1_000
 #: Fewest values of a column that is reported: short text columns often contain numbers.
 FEWEST = 10
+#: Numbers with marks of thousands, currency or percent, or with another decimal point.
+OTHERWISE = r"^\s*[$€£]?\s*[-+]?(\d{1,3}([ ',.]\d{3})+|\d+)([.,]\d+)?\s*[%€]?\s*$"
 #: Largest share of values that are not numbers in a reported column; a single one always passes.
 WRONG_SHARE = 0.05
 
@@ -42,8 +44,9 @@ def wrong_numbers(
     Returns
     -------
     str or None
-        Text with the first row and value that is not a number. None if all values are numbers, too
-        many are not (`WRONG_SHARE`), or there are fewer values than `FEWEST`.
+        Text with the first row and value that is not a number, or that the numbers are written in
+        another way. None if all values are numbers, too many are not (`WRONG_SHARE`), or there are
+        fewer values than `FEWEST`.
     """
     import pyarrow.compute as pc
 
@@ -54,7 +57,7 @@ def wrong_numbers(
     for column in pieces:
         head = column.slice(0, HEAD)
         if not position and not _may_be_few(*_counts(head, number)):
-            return None
+            return _written_otherwise(name, head, decimal_point, label)
         values, wrong = _counts(column, number)
         if wrong and first is None:
             row = pc.index(pc.match_substring_regex(column, number), False).as_py()
@@ -81,6 +84,22 @@ def warn_of_wrong_numbers(table: pyarrow.Table, decimal_point: str, label: str) 
             text = wrong_numbers(name, [column], decimal_point, label)
             if text is not None:
                 warn(text, FastGLMWarning)
+
+
+def _written_otherwise(
+    name: str, head: pyarrow.Array | pyarrow.ChunkedArray, decimal_point: str, label: str
+) -> str | None:
+    """Warning for a text column whose first values are numbers as people write them."""
+    n_values, n_wrong = _counts(head, OTHERWISE)
+    if n_values < FEWEST or not _may_be_few(n_values, n_wrong):
+        return None
+    first = next(value for value in head.to_pylist() if value is not None)
+    return (
+        f"column '{name}' of {label} is text, so that each of its values becomes a level, though "
+        f"they look like numbers, such as {first!r}. Write those with {decimal_point!r} before "
+        "decimals, and without marks of thousands, currency or percent; nothing is to be done if "
+        "these are levels."
+    )
 
 
 def _counts(column: pyarrow.Array | pyarrow.ChunkedArray, number: str) -> tuple[int, int]:

@@ -49,3 +49,19 @@ def test_files_in_memory_give_the_same_errors(tmp_path):
     with pytest.warns(FastGLMWarning, match=r"column 'x' of .*a\.csv is text.*row 30 .* has '\?'"):
         table = read_table(path)
     assert table.column("y").to_pylist()[-1] == 3
+
+
+@pytest.mark.parametrize(
+    "way", ["{},5", "1,{:03}.5", "$ {}", "{}%", "1 {:03}", "-{},25", "1.{:03},5"]
+)
+def test_numbers_written_in_another_way_are_named(way):
+    values = [way.format(k) for k in range(20)]
+    found = wrong_numbers("x", [pa.array(values)], ".", "a.csv")
+    assert "column 'x' of a.csv is text" in found
+    assert f"such as {values[0]!r}. Write those with '.' before decimals" in found
+
+
+@pytest.mark.parametrize("way", ["2024-01-{:02}", "{}-20", "1.2.{}", "12:{:02}", "a{}", "{} km"])
+def test_nothing_is_said_of_dates_ranges_and_units(way):
+    values = [way.format(k) for k in range(20)]
+    assert wrong_numbers("x", [pa.array(values)], ".", "a.csv") is None

@@ -1,5 +1,7 @@
 """Standard errors are those of the weights at the result, also where few rows determine them."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -190,3 +192,28 @@ def test_change_left_is_that_of_a_contrast_that_no_diagonal_shows():
     now = np.array([[4.0 + 1e6, 1e6], [1e6, 1e6]]) - np.diag([1e-3, 0.0])
     assert variance_change(now, before, 0.5, 0.0) == pytest.approx(2.5e-4 * 0.5, rel=1e-3)
     assert variance_change(now, before, 0.0, 0.0, is_corrected=True) == 0.0
+
+
+def run_of(information, last, pivot):
+    """What `remaining_change` reads of a run after two steps, the second of a tenth the length."""
+    state = np.zeros(at.STATE_SIZE)
+    state[[at.DECREMENT, at.LAST_DECREMENT]] = 1e-4, 1e-2
+    vectors = np.zeros((at.N_VECTORS, len(pivot)))
+    vectors[at.PIVOT] = pivot
+    return SimpleNamespace(
+        state=state, has_constant_weights=False, information=information,
+        last_information=last, vectors=vectors, eliminated=None,
+    )  # fmt: skip
+
+
+def test_aliased_columns_do_not_hide_what_is_left():
+    information, last = np.diag([4.0, 0.0, 2.0]), np.diag([3.9, 0.0, 1.9])
+    known = np.ix_([0, 2], [0, 2])
+    want = variance_change(information[known], last[known], 0.1, 1e-9)
+    assert want > 1e-3
+    assert remaining_change(run_of(information, last, [1.0, 0.0, 1.0]), 1e-9) == want
+
+
+def test_an_information_that_is_singular_is_left_to_the_qr_factorisation():
+    singular = np.ones((2, 2))
+    assert remaining_change(run_of(singular, 0.9 * singular, [1.0, 1.0]), 1e-9) == 0.0
