@@ -143,6 +143,7 @@ def _use_mixed() -> None:
             fit_formula("b ~ x + (1 | g)", frame, family="binomial", nagq=n_nodes)
         fit_formula("b ~ x + (1 + x | g)", frame, family="binomial", nagq=3)
         fit_formula("c ~ x + (1 | g)", frame, family="ordinal")
+        fit_formula("c ~ x + (1 | g)", frame, family="poisson", ziformula="~ 1 + (1 | g)")
 
 
 #: Calls that compile the functions which are not row blocks, by name shown in the progress.

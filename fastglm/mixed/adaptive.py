@@ -16,7 +16,8 @@ import numpy as np
 
 from fastglm.errors import ModelError
 from fastglm.inference.intervals.predictive_mixture import normal_quadrature
-from fastglm.mixed.laplace import LaplaceProblem, LaplaceState, Parameters
+from fastglm.mixed.laplace import LaplaceProblem, LaplaceState
+from fastglm.mixed.parameters import Parameters
 
 __all__ = ["MOST_NODES", "AdaptiveProblem", "AdaptiveState"]
 

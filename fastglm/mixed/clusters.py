@@ -17,9 +17,10 @@ import numpy as np
 
 from fastglm.errors import DataError, FastGLMWarning, ModelError
 from fastglm.mixed.generalized import GeneralizedEstimate
-from fastglm.mixed.laplace import LaplaceProblem, Parameters
-from fastglm.mixed.layout import Block, Layout
+from fastglm.mixed.laplace import LaplaceProblem
+from fastglm.mixed.layout import Block
 from fastglm.mixed.normaliser import normaliser_of
+from fastglm.mixed.parameters import Parameters
 from fastglm.mixed.record import MixedFit
 from fastglm.mixed.rows import MixedRows
 from fastglm.mixed.sampling import take_blocks, take_rows_of
@@ -101,12 +102,13 @@ class _ClusterScores:
         problem = self.problem
         # The columns of all rows are kept, though they may be collinear in these.
         kept = take_rows_of(self.rows, rows) if problem.extra != "none" else None
-        layout = Layout(take_blocks(self.rows.blocks, rows) if kept is None else kept.blocks)
+        blocks = take_blocks(self.rows.blocks, rows) if kept is None else kept.blocks
+        layout = problem.layout_of(blocks)
         names = layout.theta_names()
         place = np.array([names.index(name) for name in self.theta_of], dtype=np.intp)
         own = copy(problem)
         own.layout, own.n_threads = layout, 1
-        own.y, own.prior = self.y[rows][layout.order], self.prior[rows][layout.order]
+        own.y, own.prior = own.in_order(self.y[rows]), own.in_order(self.prior[rows])
         own.warm, own.warm_factor, own.spare = None, None, []
         if kept is not None:
             own.normaliser = normaliser_of(kept, problem.derivatives.family, problem.extra, False)

@@ -11,7 +11,7 @@ import scipy
 
 from fastglm.errors import few_of
 from fastglm.inference.rendering import RenderedFrame
-from fastglm.mixed.layout import Layout, Term
+from fastglm.mixed.layout import Layout, Term, predictors_of
 from fastglm.mixed.rows import FittedGroup
 
 if TYPE_CHECKING:
@@ -64,6 +64,11 @@ class GroupEffects(RenderedFrame):
     modes: np.ndarray
     variances: np.ndarray
     fitted_formula: FittedGroup
+
+    @property
+    def predictors(self) -> np.ndarray:
+        """Which linear predictor each of the k effects belongs to."""
+        return predictors_of(self.terms)
 
     def __repr__(self) -> str:
         of = ", ".join(self.columns)

@@ -17,8 +17,9 @@ from fastglm.mixed.generalized import (
     GeneralizedEstimate,
     make_problem,
 )
-from fastglm.mixed.laplace import LaplaceProblem, LaplaceState, Parameters
+from fastglm.mixed.laplace import LaplaceProblem, LaplaceState
 from fastglm.mixed.optimum import minimise
+from fastglm.mixed.parameters import Parameters
 from fastglm.mixed.rows import MixedRows
 from fastglm.mixed.search import START_SHARE
 from fastglm.mixed.starting import start_of

@@ -20,7 +20,7 @@ from fastglm.mixed.generalized import GeneralizedEstimate, search_of
 from fastglm.mixed.prediction import NewRows
 from fastglm.mixed.record import MixedFit
 
-__all__ = ["RandomParts", "marginal_parts", "random_parts", "variance_of"]
+__all__ = ["RandomParts", "marginal_parts", "random_parts", "sd_slopes", "variance_of"]
 
 #: Largest number of values of right-hand sides that are solved for together.
 MOST_NUMBERS = 20_000_000
@@ -125,11 +125,9 @@ def _parts(estimate: Any) -> tuple[Factor, tuple[np.ndarray, np.ndarray], float]
 def _column_effects(estimate: GeneralizedEstimate) -> tuple[np.ndarray, np.ndarray]:
     """Minus the derivatives of the spherical modes in the coefficients, (q, k, p) and (R, p)."""
     state, problem, layout = estimate.state, estimate.problem, estimate.layout
-    weight = problem.as_given(state.column_weight)
     own = other = np.zeros((layout.rest_size, problem.fixed.p))
     for number, block in enumerate(layout.blocks):
-        values = np.stack([weight * column for column in block.columns.T])
-        table = problem.fixed.by_level(values, block.codes, block.q)
+        table = problem.column_table(state, block)
         if number == 0:
             own = table
         else:
@@ -188,14 +186,17 @@ def marginal_parts(fit: MixedFit, rows: NewRows, sd: np.ndarray) -> RandomParts:
     """
     slopes = np.empty((sd.size, 0))
     if not isinstance(fit.estimate, LinearEstimate):
-        slopes = _sd_slopes(fit, rows, sd)
+        slopes = sd_slopes(fit, rows, sd)
     return RandomParts(np.zeros((sd.size, fit.estimate.fixed.p)), slopes, np.zeros(sd.size))
 
 
-def _sd_slopes(fit: MixedFit, rows: NewRows, sd: np.ndarray) -> np.ndarray:
-    """Derivatives of the rows' standard deviations between levels in theta, (n, m)."""
+def sd_slopes(fit: MixedFit, rows: NewRows, sd: np.ndarray, predictor: int = 0) -> np.ndarray:
+    """Derivatives of the standard deviations of a predictor's random part in theta, (n, m)."""
     layout, theta = fit.estimate.layout, fit.theta
-    place = {group.group: columns for group, columns in zip(fit.groups, rows.columns, strict=True)}
+    place = {
+        group.group: columns * (group.predictors == predictor)
+        for group, columns in zip(fit.groups, rows.columns, strict=True)
+    }
 
     def variance(at: np.ndarray) -> np.ndarray:
         factors, total = layout.factors(at), np.zeros(sd.size)

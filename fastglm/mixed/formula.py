@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fastglm.design.formula.expressions import Expression
 from fastglm.design.formula.grammar import Term, parse_formula
 from fastglm.errors import FormulaError, ModelError
 
-__all__ = ["RandomTerm", "split_formula", "statsmodels_terms"]
+__all__ = ["RandomTerm", "split_formula", "split_further", "statsmodels_terms"]
 
 _TOKEN = re.compile(r"(\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|`[^`]+`)|(\|\|?|[()\[\]{}+\-~])")
 _TAGGED = re.compile(r"\s*(us|diag|cs|ar1)\s*(?=\()")
@@ -38,12 +38,15 @@ class RandomTerm:
         Of their covariance: unstructured, diagonal, compound symmetry, first-order autoregressive.
     text : str
         As written.
+    predictor : int
+        Which linear predictor has the effects; 1 is that of the zeros of counts.
     """
 
     columns: str
     factors: tuple[Expression, ...]
     structure: str
     text: str
+    predictor: int = 0
 
     @property
     def group(self) -> str:
@@ -51,7 +54,9 @@ class RandomTerm:
         return ":".join(factor.text for factor in self.factors)
 
 
-def split_formula(text: str, columns: Sequence[str]) -> tuple[str, tuple[RandomTerm, ...]]:
+def split_formula(
+    text: str, columns: Sequence[str], required: bool = True
+) -> tuple[str, tuple[RandomTerm, ...]]:
     """Take the random terms out of a formula.
 
     Parameters
@@ -60,6 +65,8 @@ def split_formula(text: str, columns: Sequence[str]) -> tuple[str, tuple[RandomT
         Such as ``"y ~ x + (1 + x | g)"``.
     columns : sequence of str
         The columns of the data, for ``.``, which leaves out those used after a bar.
+    required : bool
+        Whether there must be a random term.
 
     Returns
     -------
@@ -90,7 +97,7 @@ def split_formula(text: str, columns: Sequence[str]) -> tuple[str, tuple[RandomT
             )
         else:
             random += _write_out(*term, columns)
-    if not random:
+    if not random and required:
         raise ModelError(
             f"'{text}' has no random term such as (1 | group): use fastglm.glm instead."
         )
@@ -105,6 +112,22 @@ def split_formula(text: str, columns: Sequence[str]) -> tuple[str, tuple[RandomT
             f"'{text}' has no fixed term, and a mixed model needs one: leave the intercept in."
         )
     return without, tuple(random)
+
+
+def split_further(
+    formulas: Sequence[str | None], columns: Sequence[str]
+) -> tuple[list[str | None], list[RandomTerm]]:
+    """Take the random terms out of the formulas of further predictors, from the second on."""
+    without: list[str | None] = []
+    found: list[RandomTerm] = []
+    for number, text in enumerate(formulas):
+        if text is None or "|" not in text:
+            without.append(text)
+            continue
+        fixed, terms = split_formula(text, columns)
+        without.append(fixed)
+        found += [replace(term, predictor=number + 1) for term in terms]
+    return without, found
 
 
 def _cut_tilde(text: str) -> tuple[str, str, str]:

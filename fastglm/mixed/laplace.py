@@ -24,36 +24,19 @@ from fastglm.families.derivatives import LikelihoodDerivatives
 from fastglm.kernels.blocks.row_buffers import DEVIANCE, RESIDUAL
 from fastglm.mixed import row_passes
 from fastglm.mixed.algebra import Factor, Products, over_rows
-from fastglm.mixed.layout import Layout
+from fastglm.mixed.layout import Block, Layout
 from fastglm.mixed.level_pass import LevelSums
 from fastglm.mixed.level_sums import sum_scores
 from fastglm.mixed.modes import ModeSearch, Rows
+from fastglm.mixed.parameters import Parameters
 from fastglm.mixed.scaling import FixedColumns
 
-__all__ = ["LaplaceProblem", "LaplaceState", "Parameters"]
+__all__ = ["LaplaceProblem", "LaplaceState"]
 
 BUFFERS = (
     DEVIANCE, RESIDUAL, dv.OBSERVED, dv.OBSERVED_SLOPE, dv.EXPECTED, dv.EXPECTED_SLOPE,
     dv.PARAMETER_SCORE, dv.PARAMETER_RESIDUAL, dv.PARAMETER_OBSERVED, dv.PARAMETER_EXPECTED,
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Parameters:
-    """Arguments of the criterion.
-
-    Attributes
-    ----------
-    beta : ndarray, shape (p,)
-        Of standardised columns.
-    theta : ndarray, shape (m,)
-    log_extra : float
-        Logarithm of the dispersion, or of the family's parameter; 0 where there is neither.
-    """
-
-    beta: np.ndarray
-    theta: np.ndarray
-    log_extra: float = 0.0
 
 
 @dataclass(eq=False)
@@ -94,6 +77,8 @@ class LaplaceProblem:
     warm_factor: Factor | None = None
     #: Arrays of rows that no state needs any more: allocation costs more than filling them.
     spare: list[np.ndarray] = field(default_factory=list)
+    #: Of other rows of the model.
+    layout_of: ClassVar[type[Layout]] = Layout
 
     @cached_property
     def has_offset(self) -> bool:
@@ -114,6 +99,16 @@ class LaplaceProblem:
     def score_of(self, residual: np.ndarray) -> np.ndarray:
         """X' residual, (p,), of numbers in the order of levels."""
         return self.fixed.score(self.as_given(residual, self.fixed.room(residual)))
+
+    def in_order(self, values: np.ndarray) -> np.ndarray:
+        """Numbers of rows, (n,), brought from the order of the data to that of levels."""
+        return values[self.layout.order]
+
+    def column_table(self, state: LaplaceState, block: Block) -> np.ndarray:
+        """Less the derivatives of the levels' scores in the coefficients, (q, k, p)."""
+        weight = self.as_given(state.column_weight)
+        values = np.stack([weight * column for column in block.columns.T])
+        return self.fixed.by_level(values, block.codes, block.q)
 
     def as_given(self, values: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         """Values of rows, (..., n), from the order of levels to that of the data."""
@@ -281,7 +276,13 @@ class LaplaceState(ModeSearch):
         )  # fmt: skip
         return target
 
-    # Quadrature overrides these: derivatives of the determinant in Z'WZ, of the sum over nodes in
+    def _determinant_slope(self) -> np.ndarray:
+        """Derivatives of the log determinant in the random parts of the rows, modes fixed, (n,)."""
+        rows = self.rows
+        slope = rows.observed_slope if self.problem.observed else rows.expected_slope
+        return cast("np.ndarray", slope * self.leverages)
+
+    # What quadrature replaces: derivatives of the determinant in Z'WZ, of the sum over nodes in
     # the modes, and the rows' scores.
 
     def _determinant_inverse(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -301,9 +302,7 @@ class LaplaceState(ModeSearch):
     @cached_property
     def _pull(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """lambda, (q, k) and (R,), Lambda lambda in the rows, (n,), and c = w' v, (n,)."""
-        rows, problem = self.rows, self.problem
-        slope = rows.observed_slope if problem.observed else rows.expected_slope
-        pulled = slope * self.leverages
+        problem, pulled = self.problem, self._determinant_slope()
         own, other = problem.effect_sums(pulled)
         right, below = self.factor.scale(own[:, :, None], other[:, None], transposed=True)
         right[:, :, 0] += self._extra_pull()

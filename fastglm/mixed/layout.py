@@ -20,7 +20,7 @@ from fastglm.errors import ModelError
 from fastglm.kernels.compiler.decorators import entry
 from fastglm.mixed.covariances import Structure, unit_of_effects
 
-__all__ = ["Block", "Layout", "Term"]
+__all__ = ["Block", "Layout", "Term", "predictors_of"]
 
 #: Rows of a chunk. Chunks depend on the data alone and are added in order. With several factors
 #: they are larger, as each has partial sums over the remainder of its own.
@@ -58,11 +58,14 @@ class Term:
     start : int
         Its first column in the block.
     structure : Structure
+    predictor : int
+        Which linear predictor has its effects.
     """
 
     columns: tuple[str, ...]
     start: int
     structure: Structure
+    predictor: int = 0
 
     @property
     def stop(self) -> int:
@@ -103,6 +106,11 @@ class Block:
         return len(self.levels)
 
     @property
+    def predictors(self) -> np.ndarray:
+        """Which linear predictor each of the k columns belongs to."""
+        return predictors_of(self.terms)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Of the k columns."""
         return tuple(name for term in self.terms for name in term.columns)
@@ -117,6 +125,11 @@ class Block:
     def in_own_units(self) -> Block:
         """The block with columns whose values are about one."""
         return replace(self, columns=self.columns * self.units)
+
+
+def predictors_of(terms: Sequence[Term]) -> np.ndarray:
+    """Which linear predictor each column of some terms belongs to, (k,)."""
+    return np.repeat([t.predictor for t in terms], [len(t.columns) for t in terms])
 
 
 class Layout:

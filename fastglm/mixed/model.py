@@ -157,8 +157,9 @@ class MixedGLM(Pointing):
         offset, exposure, freq_weights, var_weights, weights : str or array_like, optional
             As for `MixedGLM`, or the name of a column.
         ziformula : str, optional
-            glmmTMB's spelling of a model for the zeros of counts, ``"~ x"`` or ``"~1"``: log odds
-            of extra zeros with family "poisson" or "negative_binomial", and of a count at all, as
+            glmmTMB's spelling of a model for the zeros of counts, ``"~ x"`` or ``"~1"``, with
+            random terms of its own, ``"~ x + (1 | g)"``, independent of the others: log odds of
+            extra zeros with family "poisson" or "negative_binomial", and of a count at all, as
             in `fastglm.Hurdle`, with "truncated_poisson" or "truncated_negative_binomial".
         dispformula : str, optional
             glmmTMB's spelling of a model for the dispersion: logarithm of the precision of family

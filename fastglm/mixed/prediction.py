@@ -101,8 +101,10 @@ def predict_rows(
     return rows.label(eta if which == "linear" else link.inverse(eta))
 
 
-def conditional_part(results: MixedFit, rows: NewRows, new_levels: str) -> np.ndarray:
-    """What the modes of the rows' levels add to the linear predictor, (n,)."""
+def conditional_part(
+    results: MixedFit, rows: NewRows, new_levels: str, predictor: int = 0
+) -> np.ndarray:
+    """What the modes of the rows' levels add to a linear predictor, (n,)."""
     total = np.zeros(rows.design.n_rows)
     for group, codes, columns in zip(results.groups, rows.codes, rows.columns, strict=True):
         unseen = (codes < 0) & ~rows.nan_rows
@@ -112,17 +114,19 @@ def conditional_part(results: MixedFit, rows: NewRows, new_levels: str) -> np.nd
                 f"row {row} has a level of '{group.group}' that the fit has not seen: pass "
                 "new_levels='zero' to predict it with random effects of zero, or 'nan'."
             )
-        part = (group.modes[codes] * columns).sum(axis=1)
+        own = group.predictors == predictor
+        part = (group.modes[codes] * columns)[:, own].sum(axis=1)
         part[codes < 0] = 0.0 if new_levels == "zero" else np.nan
         total += part
     return total
 
 
-def effect_sd(results: MixedFit, rows: NewRows) -> np.ndarray:
-    """Standard deviation of the random part of the rows over all levels, (n,)."""
+def effect_sd(results: MixedFit, rows: NewRows, predictor: int = 0) -> np.ndarray:
+    """Standard deviation of the random part of a predictor over all levels, (n,)."""
     variance = np.zeros(rows.design.n_rows)
     for group, columns in zip(results.groups, rows.columns, strict=True):
-        variance += np.einsum("na,ab,nb->n", columns, group.covariance, columns)
+        own = columns * (group.predictors == predictor)
+        variance += np.einsum("na,ab,nb->n", own, group.covariance, own)
     return np.sqrt(variance)
 
 

@@ -23,7 +23,7 @@ from fastglm.design.frames.missing import raise_missing
 from fastglm.errors import DataError, ModelError
 from fastglm.families import Family
 from fastglm.mixed.covariances import structure_named
-from fastglm.mixed.formula import RandomTerm, split_formula
+from fastglm.mixed.formula import RandomTerm, split_formula, split_further
 from fastglm.mixed.layout import Block, Term
 from fastglm.rows.model_rows import ModelRows
 from fastglm.rows.read import read_formulas
@@ -35,6 +35,8 @@ _KEEP = "columns of random terms"
 INTERCEPT = "Intercept"
 #: What a level is: the value of its factor, or values of several whose combination it is.
 Parts: TypeAlias = Level | tuple[Level, ...]
+#: Before the names of effects, as before those of coefficients: of the mean, and of zeros.
+PREFIXES = ("", "zero-")
 #: Smallest eigenvalue of the correlations about zero of independent columns: rounding is 1e-16.
 COLLINEAR = 1e-14
 
@@ -229,7 +231,9 @@ def rows_of_formula(
         Naming the column or row that cannot be used.
     """
     data = Frame(frame)
-    fixed, terms = split_formula(formula, data.names)
+    further, more_terms = split_further(further, data.names)
+    fixed, own_terms = split_formula(formula, data.names, required=not more_terms)
+    terms = (*own_terms, *more_terms)
     marker, absent = _mark_missing(data, terms, missing)
     columns = {**columns, _KEEP: marker}
     rows = read_formulas(fixed, further, data, columns, missing, takes)
@@ -284,7 +288,9 @@ def _build_group(
         )
         matrix = built.design.to_dense()
         names = built.design.names
-        specs.append(Term(names, start, structure_named(term.structure, len(names))))
+        shown = tuple(PREFIXES[term.predictor] + name for name in names)
+        structure = structure_named(term.structure, len(names))
+        specs.append(Term(shown, start, structure, term.predictor))
         fitted_formulas.append(FittedTerm(fitted_formula, len(names), names == (INTERCEPT,)))
         matrices.append(matrix)
         start += len(names)

@@ -61,7 +61,10 @@ def _describe_group(group: GroupEffects) -> dict[str, Any]:
         "levels": None if combined else list(group.levels),
         "parts": combined or None,
         "columns": list(group.columns),
-        "terms": [[list(t.columns), t.start, t.structure.name] for t in group.terms],
+        "terms": [
+            [list(t.columns), t.start, t.structure.name, *([t.predictor] if t.predictor else [])]
+            for t in group.terms
+        ],
         "covariance": json_numbers(group.covariance.tolist()),
         "modes": pack(group.modes),
         "variances": pack(group.variances[(slice(None), *np.tril_indices(k))]),
@@ -97,8 +100,8 @@ def read_mixed(
 
 def _read_group(saved: dict[str, Any]) -> GroupEffects:
     terms = tuple(
-        Term(tuple(columns), start, structure_named(name, len(columns)))
-        for columns, start, name in saved["terms"]
+        Term(tuple(columns), start, structure_named(name, len(columns)), *predictor)
+        for columns, start, name, *predictor in saved["terms"]
     )
     parts = saved["parts"]
     parts = saved["levels"] if parts is None else [tuple(p) for p in parts]

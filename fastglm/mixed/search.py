@@ -11,8 +11,9 @@ import numpy as np
 
 from fastglm.errors import StartError
 from fastglm.mixed.curvature import coefficient_hessian, has_closed_hessian, schur_of
-from fastglm.mixed.laplace import LaplaceProblem, LaplaceState, Parameters
+from fastglm.mixed.laplace import LaplaceProblem, LaplaceState
 from fastglm.mixed.optimum import Minimum, difference_columns, difference_hessian, minimise
+from fastglm.mixed.parameters import Parameters
 from fastglm.mixed.starting import Start
 
 __all__ = ["START_SHARE", "Begun", "Search"]

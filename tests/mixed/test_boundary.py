@@ -6,7 +6,7 @@ import pytest
 import fastglm as fg
 from fastglm.errors import BoundaryWarning
 from fastglm.mixed import boundary
-from fastglm.mixed.laplace import Parameters
+from fastglm.mixed.parameters import Parameters
 
 GRID = np.linspace(0.0, 0.6, 31)
 

@@ -8,7 +8,7 @@ from mixed_cases import case_frame, fit_case, numbers, read_case
 import fastglm as fg
 from fastglm.errors import ModelError
 from fastglm.mixed import layout, modes, search
-from fastglm.mixed.laplace import Parameters
+from fastglm.mixed.parameters import Parameters
 from fastglm.mixed.layout import Layout
 
 

@@ -5,7 +5,8 @@ import pytest
 
 import fastglm as fg
 from fastglm.mixed import algebra, generalized, laplace, layout, sampling
-from fastglm.mixed.laplace import LaplaceState, Parameters
+from fastglm.mixed.laplace import LaplaceState
+from fastglm.mixed.parameters import Parameters
 
 links = fg.families.links
 

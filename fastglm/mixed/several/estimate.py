@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import scipy
 
+from fastglm.errors import ModelError
 from fastglm.mixed.generalized import (
     LEAST_PARAMETER,
     SAME_HESSIAN,
     GeneralizedEstimate,
     at_boundary,
 )
-from fastglm.mixed.layout import Layout
+from fastglm.mixed.layout import Block, Layout
 from fastglm.mixed.optimum import minimise
 from fastglm.mixed.rows import MixedRows
 from fastglm.mixed.search import START_SHARE, Begun, Search
-from fastglm.mixed.several.problem import problem_of
+from fastglm.mixed.several.problem import SeveralProblem, problem_of
 from fastglm.mixed.several.responses import MixedResponse
+from fastglm.mixed.several.two_parts import TripledLayout, TwoPartProblem, has_two_parts
 from fastglm.mixed.starting import Start
 from fastglm.solve.fit import SolverOptions
 from fastglm.solve.several_predictors import PredictorSolution
@@ -45,7 +48,7 @@ def estimate_several(
     with theta: they are the estimate's `beta`.
     """
     model = response.without_effects(rows.fixed)
-    problem = problem_of(model, response, Layout(rows.blocks), nagq, n_threads)
+    problem = _problem(model, response, rows.blocks, nagq, n_threads)
     search = Search(problem, np.zeros(problem.layout.n_theta, dtype=bool))
     begun = _begun(search, model, start, max_iter, n_threads)
     found = minimise(
@@ -65,6 +68,19 @@ def estimate_several(
     if poisson.value > estimate.value + 1e-8 * (1.0 + 1e-3 * abs(estimate.value)):
         return estimate, model
     return replace(poisson, at_zero=True), counts
+
+
+def _problem(
+    model: Any, response: MixedResponse, blocks: Sequence[Block], nagq: int, n_threads: int
+) -> SeveralProblem:
+    if not has_two_parts(blocks):
+        return problem_of(model, response, Layout(blocks), nagq, n_threads)
+    if nagq != 1:
+        raise ModelError(
+            "quadrature is for random effects of one linear predictor: use nagq=1, Laplace's "
+            "approximation, where ziformula= has a bar."
+        )
+    return problem_of(model, response, TripledLayout(blocks), 1, n_threads, TwoPartProblem)
 
 
 def _begun(

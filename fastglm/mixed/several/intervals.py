@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from fastglm.errors import ModelError, require_level
 from fastglm.families.distribution import lattice_quantile
 from fastglm.fit.outcomes import Evaluated, NumericOutcomes
 from fastglm.inference.rows.new_rows import NewRows as PopulationRows
-from fastglm.mixed.following import RandomParts, marginal_parts, random_parts, variance_of
+from fastglm.mixed.following import RandomParts, random_parts, sd_slopes, variance_of
 from fastglm.mixed.prediction import (
     LEVELS,
     NEW_LEVELS,
@@ -24,12 +25,22 @@ from fastglm.mixed.prediction import (
     effect_sd,
     quadrature_nodes,
 )
-from fastglm.mixed.several.rows import several_rows
+from fastglm.mixed.several.rows import (
+    around,
+    effect_sds,
+    nodes_around,
+    predictors_with_effects,
+    several_rows,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["predict_several_intervals"]
+
+#: From the number of an outcome, and its derivatives in the predictors, to the random parts and its
+#: derivatives in these.
+PartsOf = Callable[[int, Sequence[Any]], tuple[RandomParts | None, Any]]
 
 #: Bisections of the interval (0, 1) to find a quantile of a share.
 HALVINGS = 40
@@ -55,22 +66,21 @@ def predict_several_intervals(
     # For the limits of a new response the random columns give the variance of a new level.
     wanted = "conditional" if interval == "prediction" else level
     new, rows = several_rows(fit, exog, wanted, others)
-    etas, parts = outcomes.predict(new.designs, new.offsets), None
+    etas = outcomes.predict(new.designs, new.offsets)
     if level == "conditional":
-        etas[0] += conditional_part(fit, rows, new_levels)
-        parts = random_parts(fit, rows)
+        for k in predictors_with_effects(fit):
+            etas[k] += conditional_part(fit, rows, new_levels, k)
     if interval == "prediction":
-        return _new_responses(fit, new, rows, etas, parts, alpha)
-    at, of_sd = outcomes.at(etas), None
+        return _new_responses(fit, new, rows, etas, level, alpha)
     if level == "marginal":
-        sd = effect_sd(fit, rows)
-        at, of_sd = _averaged(outcomes, etas, sd)
-        parts = marginal_parts(fit, rows, sd)
+        at, parts_of = _averaged(fit, rows, outcomes, etas)
+    else:
+        at, parts_of = outcomes.at(etas), _parts_of(fit, rows, level)
     columns: dict[str, np.ndarray] = {}
     for k, name in enumerate(outcomes.names):
-        weight = at.slopes[0][k] if of_sd is None else of_sd[k]
-        gradient = _gradient(fit, new, outcomes, [slope[k] for slope in at.slopes])
-        se = np.sqrt(np.maximum(variance_of(fit, gradient, parts, weight), 0.0))
+        slopes = [slope[k] for slope in at.slopes]
+        gradient = _gradient(fit, new, outcomes, slopes)
+        se = np.sqrt(np.maximum(variance_of(fit, gradient, *parts_of(k, slopes)), 0.0))
         columns |= _named(fit, which, name, at.values[k], se, alpha)
         if which == "linear":
             break  # The predictor with the effects.
@@ -94,20 +104,49 @@ def _gradient(
     return np.asarray(whole[:, fixed.kept] @ fixed.from_standardized)
 
 
+def _parts_of(fit: Any, rows: NewRows, level: str) -> PartsOf:
+    """Random parts of predictions at the modes, and derivatives of an outcome in them."""
+    if level == "population":
+        return lambda k, slopes: (None, 1.0)
+    if predictors_with_effects(fit) == [0]:
+        parts = random_parts(fit, rows)
+        return lambda k, slopes: (parts, slopes[0])
+    # Effects of several predictors: their columns times what the outcome changes by.
+    return lambda k, slopes: (random_parts(fit, _weighted(fit, rows, slopes)), 1.0)
+
+
+def _weighted(fit: Any, rows: NewRows, slopes: Sequence[Any]) -> NewRows:
+    """The rows, columns of effects times a number for each row and predictor."""
+    by_predictor = [np.broadcast_to(slope, rows.design.n_rows) for slope in slopes]
+    columns = [
+        own * np.stack([by_predictor[k] for k in group.predictors], axis=1)
+        for group, own in zip(fit.groups, rows.columns, strict=True)
+    ]
+    return replace(rows, columns=columns)
+
+
 def _averaged(
-    outcomes: NumericOutcomes, etas: np.ndarray, sd: np.ndarray
-) -> tuple[Evaluated, np.ndarray]:
-    """Outcomes averaged over normal random parts, with derivatives in the predictors and `sd`."""
-    total, of_sd = 0.0, 0.0
+    fit: Any, rows: NewRows, outcomes: NumericOutcomes, etas: np.ndarray
+) -> tuple[Evaluated, PartsOf]:
+    """Outcomes averaged over normal random parts, with derivatives, and how theta changes them."""
+    sds = effect_sds(fit, rows)
+    total: Any = 0.0
+    of_sd: dict[int, Any] = dict.fromkeys(sds, 0.0)
     slopes: list[Any] = [0.0] * len(etas)
-    for node, weight in zip(*quadrature_nodes(), strict=True):
-        moved = etas.copy()
-        moved[0] += node * sd
+    for weight, moved, nodes in nodes_around(etas, sds, quadrature_nodes):
         at = outcomes.at(moved)
         total = total + weight * at.values
         slopes = [all_ + weight * own for all_, own in zip(slopes, at.slopes, strict=True)]
-        of_sd = of_sd + weight * node * at.slopes[0]
-    return Evaluated(etas, np.asarray(total), slopes), np.asarray(of_sd)
+        for node, p in zip(nodes, sds, strict=True):
+            of_sd[p] = of_sd[p] + weight * node * at.slopes[p]
+    in_theta = {p: sd_slopes(fit, rows, sd, p) for p, sd in sds.items()}
+    nothing = np.zeros((rows.design.n_rows, fit.estimate.fixed.p))
+
+    def parts_of(k: int, slopes: Sequence[Any]) -> tuple[RandomParts, float]:
+        of_theta = sum(of_sd[p][k][:, None] * in_theta[p] for p in sds)
+        return RandomParts(nothing, np.asarray(of_theta), np.zeros(len(nothing))), 1.0
+
+    return Evaluated(etas, np.asarray(total), slopes), parts_of
 
 
 def _named(
@@ -133,8 +172,7 @@ def _named(
 
 
 def _new_responses(
-    fit: Any, new: PopulationRows, rows: NewRows, etas: np.ndarray, parts: RandomParts | None,
-    alpha: float,
+    fit: Any, new: PopulationRows, rows: NewRows, etas: np.ndarray, level: str, alpha: float
 ) -> Any:  # fmt: skip
     """Limits of new responses: quantiles averaged over normal linear predictors."""
     population = fit.population
@@ -143,18 +181,19 @@ def _new_responses(
             "a new response is a category, which has no limits: use which='prob', or "
             "predict(which='cumulative')."
         )
-    linear = population.outcomes("linear")
-    slopes = [np.full(etas.shape[1], float(k == 0)) for k in range(len(linear.channels))]
-    variance = variance_of(fit, _gradient(fit, new, linear, slopes), parts)
-    linear_se = np.sqrt(np.maximum(variance, 0.0))
-    error = np.hypot(linear_se, effect_sd(fit, rows)) if parts is None else linear_se
-    nodes, masses = quadrature_nodes()
+    linear, parts_of = population.outcomes("linear"), _parts_of(fit, rows, level)
+    errors: dict[int, np.ndarray] = {}
+    for p in predictors_with_effects(fit):
+        slopes = [np.full(etas.shape[1], float(k == p)) for k in range(len(linear.channels))]
+        gradient = _gradient(fit, new, linear, slopes)
+        errors[p] = np.sqrt(np.maximum(variance_of(fit, gradient, *parts_of(0, slopes)), 0.0))
+    linear_se = errors[0]
+    if level == "population":
+        errors = {p: np.hypot(se, effect_sd(fit, rows, p)) for p, se in errors.items()}
 
     def lower_tail(y: np.ndarray) -> np.ndarray:
         total = np.zeros(y.size)
-        for node, mass in zip(nodes, masses, strict=True):
-            moved = etas.copy()
-            moved[0] += node * error
+        for mass, moved in around(etas, errors, quadrature_nodes):
             total += mass * population._tails(y, moved)[0][0]
         return total
 

@@ -16,9 +16,10 @@ import numpy as np
 
 from fastglm.mixed import row_passes
 from fastglm.mixed.adaptive import AdaptiveProblem, AdaptiveState
-from fastglm.mixed.laplace import LaplaceProblem, LaplaceState, Parameters
+from fastglm.mixed.laplace import LaplaceProblem, LaplaceState
 from fastglm.mixed.layout import Layout
 from fastglm.mixed.modes import Rows
+from fastglm.mixed.parameters import Parameters
 from fastglm.mixed.several.columns import PredictorColumns
 from fastglm.mixed.several.responses import MixedResponse
 from fastglm.mixed.several.row_pass import N_OF_MODES, respond_along
@@ -179,20 +180,26 @@ class QuadratureState(_Several, AdaptiveState):
 
 
 def problem_of(
-    model: Any, response: MixedResponse, layout: Layout, nagq: int, n_threads: int
+    model: Any,
+    response: MixedResponse,
+    layout: Layout,
+    nagq: int,
+    n_threads: int,
+    kind: type[SeveralProblem] = SeveralProblem,
 ) -> SeveralProblem:
     """The rows of a model of `fastglm.responses` with the random effects of a layout."""
-    rows, order = model.rows, layout.order
+    rows = model.rows
     prior = np.ones(rows.n_rows) if rows.prior_weights is None else rows.prior_weights
     shape = np.array(model._shape(), dtype=np.float64)
     blocks = np.array([model._respond().address, response.third_rows(model).address])
-    problem = SeveralProblem(
+    problem = kind(
         layout=layout, fixed=PredictorColumns.of(model, n_threads),  # type: ignore[arg-type]
         derivatives=None,  # type: ignore[arg-type]
-        y=rows.response[order].astype(np.float64), prior=prior[order].astype(np.float64),
+        y=rows.response.astype(np.float64), prior=prior.astype(np.float64),
         offset=np.zeros(0), observed=True, extra="none", normaliser=_nothing, n_threads=n_threads,
         blocks=blocks, shape=shape, direction=response.direction(model),
     )  # fmt: skip
+    problem.y, problem.prior = problem.in_order(problem.y), problem.in_order(problem.prior)
     return problem if nagq == 1 else QuadratureProblem.of(problem, nagq)  # type: ignore[return-value]
 
 

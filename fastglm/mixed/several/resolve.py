@@ -98,11 +98,6 @@ def _resolved(
             "order, or a binomial mixed model of each category against the first."
         )
     zeros = None if ziformula is None or ziformula.replace(" ", "") == "~0" else ziformula
-    if zeros is not None and "|" in zeros:
-        raise ModelError(
-            "random effects of the zero part are not there yet: write ziformula= without a bar; "
-            "effects in the formula itself are those of the counts."
-        )
     if named in NAMED:
         return _named(named, link, zeros)
     if named is not None and zeros is None:

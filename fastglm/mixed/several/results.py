@@ -18,7 +18,7 @@ from fastglm.mixed.generalized import GeneralizedEstimate
 from fastglm.mixed.results import MixedResults
 from fastglm.mixed.several.evaluation import evaluate_several
 from fastglm.mixed.several.intervals import predict_several_intervals
-from fastglm.mixed.several.rows import predict_several, simulate_several
+from fastglm.mixed.several.rows import predict_several, predictors_with_effects, simulate_several
 from fastglm.mixed.several.saving import describe_several
 from fastglm.mixed.summary import MixedSummary
 from fastglm.responses.evaluation import OutcomeEvaluation
@@ -226,8 +226,9 @@ class MixedSeveralResults(MixedResults):
         return self.population.avg_slopes(*arguments, **options)
 
     def coef(self) -> dict[str, pd.DataFrame]:
-        """Coefficients of every level in the predictor that has the effects, by factor."""
-        further = list(self.names[self.population.blocks[0].stop :])
+        """Coefficients of every level in the predictors that have effects, by factor."""
+        last = max(predictors_with_effects(self))
+        further = list(self.names[self.population.blocks[last].stop :])
         return {name: frame.drop(columns=further) for name, frame in super().coef().items()}
 
     def with_covariance(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastglm.kernels.blocks.row_buffers import BLOCK_ROWS, BUFFER
-from fastglm.kernels.compiler.decorators import entry, inline
+from fastglm.kernels.compiler.decorators import entry, inline, noinline
 from fastglm.kernels.compiler.intrinsics import call_row_block
 from fastglm.kernels.passes.several_predictors import (
     FIRST_EXTRA,
@@ -15,10 +15,25 @@ from fastglm.kernels.passes.several_predictors import (
     pair_index,
 )
 
-__all__ = ["N_OF_MODES", "respond_along"]
+__all__ = ["N_OF_MODES", "N_OF_MODES_OF_BOTH", "respond_along", "respond_in_both"]
 
 #: Numbers of a row that the search for the modes needs: deviance, l_t and -l_tt.
 N_OF_MODES = 3
+#: The same where two predictors have random parts: deviance, l_0, l_1, -l_00, -l_01 and -l_11.
+N_OF_MODES_OF_BOTH = 6
+#: Second derivatives of the two, by numbers of predictors.
+PAIRS = ((0, 0), (0, 1), (1, 1))
+
+
+@noinline
+def make_scratch(n_predictors, shape):
+    """Buffers of a block of rows, with room for derivatives of three second ones."""
+    n_pairs = pair_index(n_predictors, 0)
+    scratch = np.zeros((FIRST_EXTRA + 5 * n_predictors + n_pairs) * BUFFER)
+    scratch[0] = n_predictors
+    for m in range(shape.size):
+        scratch[HEADER_SHAPE + m] = shape[m]
+    return scratch
 
 
 @inline
@@ -65,11 +80,7 @@ def respond_along(
     and for all k the derivatives in eta_k of l, l_t and -l_tt. Weights are multiplied in.
     """
     n_predictors = direction.size
-    n_pairs = pair_index(n_predictors, 0)
-    scratch = np.zeros((FIRST_EXTRA + 3 * n_predictors + n_pairs) * BUFFER)
-    scratch[0] = n_predictors
-    for m in range(shape.size):
-        scratch[HEADER_SHAPE + m] = shape[m]
+    scratch = make_scratch(n_predictors, shape)
     count = 0
     stop = start[last]
     for begin in range(start[first], stop, BLOCK_ROWS):
@@ -89,4 +100,58 @@ def respond_along(
                 target[0, begin + i] = -2.0 * p * log_likelihood
                 put_derivatives(target, begin + i, i, p, direction, scratch)
     outside[chunk] = count
+    return 0
+
+
+@inline
+def put_of_both(target, at, i, p, n_predictors, scratch):
+    """Derivatives of the row `at`, the i-th of its block, of weight p > 0."""
+    score = FIRST_EXTRA + n_predictors
+    weight = score + n_predictors
+    bend = weight + pair_index(n_predictors, 0)
+    for k in range(2):
+        target[1 + k, at] = p * scratch[(score + k) * BUFFER + i]
+    for s, (a, b) in enumerate(PAIRS):
+        target[3 + s, at] = p * scratch[(weight + pair_index(b, a)) * BUFFER + i]
+    if target.shape[0] > N_OF_MODES_OF_BOTH:
+        for k in range(n_predictors):
+            to = N_OF_MODES_OF_BOTH + k
+            target[to, at] = p * scratch[(score + k) * BUFFER + i]
+            for a in range(2):
+                place = weight + pair_index(max(k, a), min(k, a))
+                target[to + (1 + a) * n_predictors, at] = p * scratch[place * BUFFER + i]
+            for s in range(3):
+                place = bend + s * n_predictors + k
+                target[to + (3 + s) * n_predictors, at] = p * scratch[place * BUFFER + i]
+
+
+@entry
+def respond_in_both(first, last, starts, blocks, shape, y, prior, etas, target, outside):
+    """Log-likelihoods and derivatives of rows with random parts in the first two predictors.
+
+    Row of `target`, (6 or 6 + 6 K, n): deviance, l_0, l_1, -l_00, -l_01, -l_11; and if there are
+    more of them, for all k the derivatives in eta_k of l, -l_0, -l_1, and -l_00, -l_01, -l_11.
+    Weights are multiplied in.
+    """
+    n_predictors = etas.shape[0]
+    scratch = make_scratch(n_predictors, shape)
+    for chunk in range(first, last):
+        count = 0
+        for begin in range(starts[chunk], starts[chunk + 1], BLOCK_ROWS):
+            rows = min(BLOCK_ROWS, starts[chunk + 1] - begin)
+            load_rows(begin, rows, y, etas, scratch)
+            call_row_block(blocks[0], scratch.ctypes.data, rows)
+            if target.shape[0] > N_OF_MODES_OF_BOTH:
+                call_row_block(blocks[1], scratch.ctypes.data, rows)
+            for i in range(rows):
+                p = prior[begin + i]
+                log_likelihood = scratch[ROW_LOG_LIKELIHOOD * BUFFER + i]
+                for m in range(target.shape[0]):
+                    target[m, begin + i] = 0.0
+                if p > 0.0:
+                    if not np.isfinite(log_likelihood):
+                        count += 1
+                    target[0, begin + i] = -2.0 * p * log_likelihood
+                    put_of_both(target, begin + i, i, p, n_predictors, scratch)
+        outside[chunk] = count
     return 0

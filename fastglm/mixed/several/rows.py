@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -24,7 +25,19 @@ from fastglm.mixed.prediction import (
 )
 from fastglm.mixed.simulation import draw_effects
 
-__all__ = ["predict_several", "predictors_at", "several_rows", "simulate_several"]
+__all__ = [
+    "around",
+    "effect_sds",
+    "nodes_around",
+    "predict_several",
+    "predictors_at",
+    "predictors_with_effects",
+    "several_rows",
+    "simulate_several",
+]
+
+#: Nodes of the quadrature over random parts of log odds.
+N_NODES_OF_ODDS = 31
 
 
 def predict_several(
@@ -64,22 +77,54 @@ def predictors_at(
     new, rows = several_rows(fit, exog, level, others)
     etas = fit.population._predictors_of(new)
     if level == "marginal":
-        return new, _around(etas, effect_sd(fit, rows), rule)
+        return new, around(etas, effect_sds(fit, rows), rule)
     if level == "conditional":
-        part = conditional_part(fit, rows, new_levels)
-        new = _marked(new, np.isnan(part))
-        etas[0] += np.nan_to_num(part)
+        for k in predictors_with_effects(fit):
+            part = conditional_part(fit, rows, new_levels, k)
+            new = _marked(new, np.isnan(part))
+            etas[k] += np.nan_to_num(part)
     return new, iter([(1.0, etas)])
 
 
-def _around(
-    etas: np.ndarray, sd: np.ndarray, rule: Callable[[], tuple[np.ndarray, np.ndarray]]
+def predictors_with_effects(fit: Any) -> list[int]:
+    """Numbers of the linear predictors that have random effects, the first one among them."""
+    return sorted({0, *(int(k) for group in fit.groups for k in group.predictors)})
+
+
+def effect_sds(fit: Any, rows: NewRows) -> dict[int, np.ndarray]:
+    """Standard deviations of the random parts of the rows, (n,), by predictor."""
+    return {k: effect_sd(fit, rows, k) for k in predictors_with_effects(fit)}
+
+
+def around(
+    etas: np.ndarray,
+    sds: Mapping[int, np.ndarray],
+    rule: Callable[[], tuple[np.ndarray, np.ndarray]],
 ) -> Iterator[tuple[float, np.ndarray]]:
-    """Predictors at the nodes of a rule for a standard normal variable, and its weights."""
-    for node, weight in zip(*rule(), strict=True):
-        moved = etas.copy()
-        moved[0] += node * sd
-        yield float(weight), moved
+    """Predictors at the nodes of a rule for independent normal random parts, and its weights."""
+    for weight, moved, _ in nodes_around(etas, sds, rule):
+        yield weight, moved
+
+
+def nodes_around(
+    etas: np.ndarray,
+    sds: Mapping[int, np.ndarray],
+    rule: Callable[[], tuple[np.ndarray, np.ndarray]],
+) -> Iterator[tuple[float, np.ndarray, tuple[float, ...]]]:
+    """As `around`, with the nodes themselves; parts beside the first have few nodes."""
+    rules = [rule() if k == 0 else _few_nodes() for k in sds]
+    for at in itertools.product(*(zip(*each, strict=True) for each in rules)):
+        moved, weight = etas.copy(), 1.0
+        for (k, sd), (node, share) in zip(sds.items(), at, strict=True):
+            moved[k] += node * sd
+            weight *= float(share)
+        yield weight, moved, tuple(float(node) for node, _ in at)
+
+
+def _few_nodes() -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights for log odds, in which all means are smooth."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(N_NODES_OF_ODDS)
+    return nodes, weights / weights.sum()
 
 
 def several_rows(fit: Any, exog: Any, level: str, others: Mapping[str, Any]) -> tuple[Any, NewRows]:
@@ -111,6 +156,8 @@ def simulate_several(fit: Any, n: int, seed: Any, use_u: bool) -> np.ndarray:
         etas = fixed.copy()
         for group, codes, columns in zip(fit.groups, rows.codes, rows.columns, strict=True):
             effects = draw_effects(group, use_u, generator)
-            etas[0] += (effects[codes] * columns).sum(axis=1)
+            part = effects[codes] * columns
+            for predictor in set(group.predictors.tolist()):
+                etas[predictor] += part[:, group.predictors == predictor].sum(axis=1)
         drawn[:, k] = fit.population._draw(etas, generator)
     return drawn

@@ -4,7 +4,8 @@
 The random part t of a row moves its linear predictors by d_k t. The blocks of
 `fastglm.responses.log_likelihoods` give the log-likelihood l, its first derivatives in the
 predictors and its second ones; these here give minus the derivatives of the second derivative in t,
-d l_tt / d eta_k, in the buffers behind. That in t itself is their sum with weights d_k.
+d l_tt / d eta_k, in the buffers behind. That in t itself is their sum with weights d_k. Counts with
+a model of their zeros may have random parts in both: of these, derivatives of l_01 and l_11 follow.
 """
 
 from __future__ import annotations
@@ -71,6 +72,15 @@ def negative_binomial_third(y, eta, log_alpha):
     return -whole * (1.0 - m) * cube, -(alpha * y * rising - 2.0 * whole * m) * cube
 
 
+@inline
+def logistic_third(eta):
+    """Third derivative of log(1 + exp(eta))."""
+    small = vm.exp(-abs(eta))
+    share = 1.0 / (1.0 + small)
+    size = small * share * share * (1.0 - small) * share
+    return size if eta < 0.0 else -size
+
+
 def zero_inflated_thirds(buffers, rows):
     """For `fastglm.responses.log_likelihoods.count_rows.zero_inflated_block`."""
     base = pointer(buffers, float64)
@@ -92,9 +102,16 @@ def zero_inflated_thirds(buffers, rows):
         square = s_0 * s_0
         base[bend + i] = -(own * h_000 + 3.0 * both * s_0 * h_00 + tilt * square * s_0)
         base[bend + BUFFER + i] = both * h_00 + tilt * square
+        crossed = bend + n_predictors * BUFFER
+        of_zeros = crossed + n_predictors * BUFFER
+        base[crossed + i] = both * h_00 + tilt * square
+        base[crossed + BUFFER + i] = base[of_zeros + i] = -tilt * s_0
+        base[of_zeros + BUFFER + i] = tilt + logistic_third(base[eta + BUFFER + i])
         if has_alpha:
             mixed = both * (s_2 * h_00 + 2.0 * s_0 * h_20)
             base[bend + 2 * BUFFER + i] = -(own * h_002 + mixed + tilt * s_2 * square)
+            base[crossed + 2 * BUFFER + i] = tilt * s_0 * s_2 + both * h_20
+            base[of_zeros + 2 * BUFFER + i] = -tilt * s_2
     return 0
 
 
@@ -117,6 +134,10 @@ def hurdle_thirds(buffers, rows):
         third = h_000 + odds * g_000 + 3.0 * spread * z_0 * g_00 + tilt * square * z_0
         base[bend + i] = -third if y > 0.0 else 0.0
         base[bend + BUFFER + i] = 0.0
+        for k in range(n_predictors, 3 * n_predictors):
+            base[bend + k * BUFFER + i] = 0.0
+        of_hurdle = bend + (2 * n_predictors + 1) * BUFFER
+        base[of_hurdle + i] = logistic_third(base[eta + BUFFER + i])
         if has_alpha:
             mixed = spread * (z_2 * g_00 + 2.0 * z_0 * g_20)
             third = h_002 + odds * g_002 + mixed + tilt * z_2 * square

@@ -27,7 +27,6 @@ FORMULA = "y ~ x + (1 | g)"
             "with dispformula= alpha is estimated",
         ),
         ("beta", {"family": "beta", "ziformula": "~1"}, "ziformula= is for counts"),
-        ("zip", {"family": "poisson", "ziformula": "~ (1 | g)"}, "zero part are not there yet"),
         ("zip", {"family": "gamma", "ziformula": "~1"}, "ziformula= is for family='poisson'"),
         ("zip", {"family": "poisson", "link": "sqrt", "ziformula": "~1"}, "have the log link"),
         ("zip", {"family": "truncated_poisson"}, "needs ziformula="),
