@@ -9,8 +9,8 @@ from fastglm.families.derivatives import LikelihoodDerivatives
 from fastglm.mixed.covariances import STRUCTURES, structure_named
 from fastglm.mixed.curvature import coefficient_hessian
 from fastglm.mixed.laplace import LaplaceProblem
-from fastglm.mixed.parameters import Parameters
 from fastglm.mixed.layout import Block, Layout, Term
+from fastglm.mixed.parameters import Parameters
 from fastglm.mixed.scaling import FixedColumns
 
 links = fg.families.links

@@ -8,8 +8,8 @@ from mixed_cases import case_frame, fit_case, numbers, read_case
 import fastglm as fg
 from fastglm.errors import ModelError
 from fastglm.mixed import layout, modes, search
-from fastglm.mixed.parameters import Parameters
 from fastglm.mixed.layout import Layout
+from fastglm.mixed.parameters import Parameters
 
 
 def test_more_effects_than_memory_are_refused_with_their_size(monkeypatch):
