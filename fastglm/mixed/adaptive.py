@@ -47,7 +47,7 @@ class AdaptiveProblem(LaplaceProblem):
                 f"nagq={nagq} needs one grouping factor with at most {MOST_EFFECTS} effects: "
                 "use nagq=1, Laplace's approximation."
             )
-        found = cls(**{name: getattr(problem, name) for name in problem.__dataclass_fields__})
+        found = cls(**{each.name: getattr(problem, each.name) for each in fields(problem)})
         nodes, weights = normal_quadrature(nagq)
         found.nodes = np.array(list(itertools.product(nodes, repeat=layout.k)))
         grid = itertools.product(np.log(weights), repeat=layout.k)
