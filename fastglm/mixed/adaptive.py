@@ -9,6 +9,7 @@ nonlinear mixed-effects model".
 from __future__ import annotations
 
 import itertools
+from dataclasses import fields
 from functools import cached_property
 from typing import cast
 
