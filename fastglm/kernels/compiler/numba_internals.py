@@ -345,8 +345,21 @@ class _LazyCache(caching.NullCache):
         return self._dispatcher._cache.load_overload(sig, target_context)
 
 
+class _Entry(CPUDispatcher):
+    """A kernel that Python calls, and compiled code never does.
+
+    Code of a kernel that came from the cache is not linked into a caller: the caller would work in
+    this process, and jump to nowhere in the next one that loads it.
+    """
+
+    def get_call_template(self, args: Any, kws: Any) -> Any:
+        """Refuse a call from compiled code."""
+        raise TypeError(f"{self.__name__} is an entry for Python: compiled code calls a helper")
+
+
 def _cached(dispatcher: Any) -> Any:
     if not numba.config.DISABLE_JIT:
+        dispatcher.__class__ = _Entry
         dispatcher._cache = _LazyCache(dispatcher)
         # Numba's extensions, which the first call would look for among all installed packages,
         # are of no use to functions of plain numbers.

@@ -203,5 +203,12 @@ def factorize_and_solve(information, score, factor, scale, pivot, tolerance, ste
     """Solve information step = score; returns the number of pivots that are not positive."""
     failed = factorize(information, factor, scale, pivot, tolerance)
     if failed == 0:
-        solve_factored(factor, scale, pivot, score, step)
+        solve(
+            _pointer_to(factor),
+            _pointer_to(scale),
+            _pointer_to(pivot),
+            _pointer_to(score),
+            _pointer_to(step),
+            score.shape[0],
+        )
     return failed

@@ -12,6 +12,7 @@ from numba.core.types import float64
 import fastglm
 from fastglm.kernels.compiler.decorators import inline, inline_any_precision, noinline
 from fastglm.kernels.compiler.intrinsics import pointer
+from fastglm.kernels.math.cholesky import solve_factored
 
 
 @inline
@@ -96,3 +97,13 @@ def test_the_inside_of_numba_is_imported_in_one_module():
         if set(numba_modules(ast.parse(path.read_text()))) - DOCUMENTED
     }
     assert found == {str(Path("kernels", "compiler", "numba_internals.py"))}
+
+
+def test_an_entry_is_not_called_by_compiled_code():
+    """Linked to code from the cache, its caller would crash the next process that loads it."""
+
+    def _calling(values):
+        solve_factored(values, values[0], values[0], values[0], values[0])
+
+    with pytest.raises(Exception, match="solve_factored is an entry for Python"):
+        as_entry(noinline(_calling))(np.eye(2))
