@@ -38,10 +38,7 @@ _ARITHMETIC: dict[type, Callable[[Any, Any], Any]] = {
     ast.Mod: operator.mod,
     ast.Pow: operator.pow,
 }
-_LOGIC: dict[type, Callable[[Any, Any], Any]] = {
-    ast.BitAnd: np.logical_and,
-    ast.BitOr: np.logical_or,
-}
+_LOGIC: dict[type, Any] = {ast.BitAnd: np.logical_and, ast.BitOr: np.logical_or}
 _COMPARISONS: dict[type, Callable[[Any, Any], Any]] = {
     ast.Lt: operator.lt,
     ast.LtE: operator.le,
@@ -201,13 +198,15 @@ def _check(node: ast.expr, columns: dict[str, None], text: str) -> None:
         for element in node.elts:
             _check(element, columns, text)
     elif isinstance(node, ast.BinOp) and type(node.op) in {**_ARITHMETIC, **_LOGIC}:
-        _check(node.left, columns, text)
-        _check(node.right, columns, text)
+        for side in (node.left, node.right):
+            _check(side, columns, text)
     elif isinstance(node, ast.UnaryOp) and type(node.op) in _SIGNS:
         _check(node.operand, columns, text)
     elif isinstance(node, ast.Compare) and all(type(op) in _COMPARISONS for op in node.ops):
         for side in (node.left, *node.comparators):
             _check(side, columns, text)
+            if isinstance(getattr(side, "op", None), ast.BitAnd | ast.BitOr | ast.Invert):
+                raise FormulaError(f"'{text}': a comparison beside &, | or ~ needs parentheses.")
     elif not (isinstance(node, ast.Constant) and _is_plain(node.value)):
         raise FormulaError(f"'{ast.unparse(node)}' in '{text}' cannot be used in a formula.")
 

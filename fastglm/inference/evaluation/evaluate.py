@@ -143,7 +143,8 @@ class Evaluation(RenderedFrame):
         n_groups : int, default 10
         by : str or array_like of shape (n,), or a list of two of these, optional
             A column of the rows, in the model or not, or a value for each row. Numbers of more
-            than 40 values are cut into `n_groups` groups of equal weight. Of two, there is a row
+            than 40 values are cut into `n_groups` groups of equal weight. Rows in which it is
+            missing are the last group. Of two, there is a row
             for each pair of levels that occurs, in a `TwoWayTable`, whose ``wide("ratio")`` is a
             frame of levels by levels.
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from fastglm.design.frames.frames import Categories
+from fastglm.design.frames.categories import Column
+from fastglm.design.frames.frames import Categories, categorize
 from fastglm.errors import DataError
 from fastglm.inference.evaluation.groups import Observed, quantile_groups
 from fastglm.inference.number_format import format_level, format_levels
@@ -15,6 +17,8 @@ __all__ = ["is_factor", "levels_of"]
 
 #: Levels of a factor beyond these, those of least weight, are one.
 MOST_LEVELS = 40
+#: Name of the group of rows whose factor is missing.
+MISSING = "missing"
 
 
 def levels_of(found: Observed, by: Any, n_groups: int) -> tuple[list[str], np.ndarray, str, bool]:
@@ -25,6 +29,7 @@ def levels_of(found: Observed, by: Any, n_groups: int) -> tuple[list[str], np.nd
     found : Observed
     by : str or array_like of shape (n,)
         A column of the frame, or a value for each row.
+        Rows in which it is missing are a level of their own, the last.
     n_groups : int
         Of equal weight, that numbers of more than 40 values are cut into.
 
@@ -33,23 +38,48 @@ def levels_of(found: Observed, by: Any, n_groups: int) -> tuple[list[str], np.nd
     DataError
         If there is not a value for each row.
     """
-    weight = found.weight
+    if isinstance(by, list | tuple) and len(by) == 1:
+        by = by[0]
     if isinstance(by, str):
         column, name = found.rows.frame_column(by), by
     else:
         column, name = np.asarray(by), str(getattr(by, "name", None) or "group")
-        if column.shape != weight.shape:
-            raise DataError(f"by has shape {column.shape}, but there are {weight.size} rows.")
+        if column.shape != found.weight.shape:
+            raise DataError(
+                f"by has shape {column.shape}, but there are {found.weight.size} rows: give the "
+                "name of a column, a value for each row, or a list of two of these."
+            )
+        if column.dtype.kind in "OUT":
+            column = categorize(column, name).in_order()
+    codes = column.codes if isinstance(column, Categories) else np.where(column != column, -1, 0)
+    absent = np.asarray(codes) < 0
+    if not absent.any():
+        return *_named(column, found.weight, n_groups), name, _in_order(column)
+    labels, group = list[str](), np.zeros(absent.size, dtype=np.intp)
+    if not absent.all():
+        rest = column.codes[~absent] if isinstance(column, Categories) else column[~absent]
+        known = replace(column, codes=rest) if isinstance(column, Categories) else rest
+        labels, group[~absent] = _named(known, found.weight[~absent], n_groups)
+    group[absent] = len(labels)
+    return [*labels, MISSING], group, name, _in_order(column)
+
+
+def _in_order(column: Column) -> bool:
     if isinstance(column, Categories):
-        labels, codes = format_levels(column.levels), np.asarray(column.codes, np.intp)
-        return *_largest(labels, codes, weight), name, bool(column.ordered)
+        return bool(column.ordered)
+    return column.dtype.kind in "fiu"
+
+
+def _named(column: Column, weight: np.ndarray, n_groups: int) -> tuple[list[str], np.ndarray]:
+    """Labels of the levels or groups of values that are all there, and that of each row."""
+    if isinstance(column, Categories):
+        return _largest(format_levels(column.levels), np.asarray(column.codes, np.intp), weight)
     values, code = np.unique(column, return_inverse=True)
-    is_number = values.dtype.kind in "fiu"
-    if values.size <= MOST_LEVELS or not is_number:
-        return *_largest(format_levels(values), code, weight), name, is_number
+    if values.size <= MOST_LEVELS or values.dtype.kind not in "fiu":
+        return _largest(format_levels(values), code, weight)
     numbers = np.asarray(column, np.float64)
     group = quantile_groups(numbers, weight, n_groups)
-    return _intervals(numbers, group), group, name, True
+    return _intervals(numbers, group), group
 
 
 def _intervals(values: np.ndarray, group: np.ndarray) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -39,7 +39,7 @@ class PurePremium:
     frequency : Results
         Of numbers of claims with an exposure, or of claims a year with weights.
     severity : Results
-        Of the mean cost of a claim.
+        Of the mean cost of a claim, or of total costs with the numbers of claims as exposure.
     cost : str
         The column of the data that holds what the claims of a row cost in all.
 
@@ -120,17 +120,28 @@ class PurePremium:
             Naming what is wrong with the new rows.
         """
         frame = self._frame() if exog is None else exog
-        return self.frequency.predict(exog, exposure=exposure) * np.asarray(
-            self.severity.predict(frame)
-        )
+        return self.frequency.predict(exog, exposure=exposure) * self._sizes(frame)
 
-    def evaluate(self, data: Any = None) -> Evaluation:
+    def _sizes(self, frame: Any) -> np.ndarray:
+        """Mean costs of one claim, also by a severity of total costs with claims as exposure."""
+        one = 1.0 if self.severity.has_exposure else None
+        return np.asarray(self.severity.predict(frame, exposure=one), dtype=np.float64)
+
+    def evaluate(
+        self, data: Any = None, exposure: Any = None, var_weights: Any = None,
+        missing: str = "raise",
+    ) -> Evaluation:  # fmt: skip
         """Measure how well premiums are what claims cost.
 
         Parameters
         ----------
         data : data frame, optional
             New rows with claims, exposure and costs; by default those of the frequency.
+        exposure, var_weights : array_like or str, optional
+            As for `Results.evaluate`, of the frequency.
+        missing : {"raise", "drop"}, default "raise"
+            Whether rows in which the response, a cost or a column of either model is missing are
+            an error or left out.
 
         Returns
         -------
@@ -144,7 +155,9 @@ class PurePremium:
         DataError
             If the rows cannot be used, or have no costs.
         """
-        return measures_of_means(self, self._observed_on(data))
+        if missing not in ("raise", "drop"):
+            raise ModelError(f'missing must be "raise" or "drop", not {missing!r}.')
+        return measures_of_means(self, self._observed_on(data, exposure, var_weights, missing))
 
     def rating_table(
         self,
@@ -176,27 +189,35 @@ class PurePremium:
 
     def _frame(self) -> Any:
         """The rows of the frequency as they came."""
-        rows = self.frequency._model_with_data("premiums").rows
-        if rows.frame is None:
-            raise ModelError("premiums need models that were given as formulas and a data frame.")
-        return rows.frame if rows.frame_rows is None else take_rows_of(rows.frame, rows.frame_rows)
+        return _frame_of(self.frequency._model_with_data("premiums").rows, None)
 
-    def _observed_on(self, data: Any) -> Observed:
+    def _observed_on(
+        self, data: Any, exposure: Any = None, var_weights: Any = None, missing: str = "raise"
+    ) -> Observed:
         """Costs beside premiums, for a unit of exposure; see `FitBase._observed_on`.
 
         The variance of the cost of a row is E(N) Var(X) + Var(N) E(X)^2.
         """
-        frequency = on_rows(self.frequency, data)
-        found = observed(frequency)
-        size = np.asarray(self.severity.predict(self._frame() if data is None else data), float)
-        cost = found.rows.frame_column(self.cost)
+        given = {"exposure": exposure, "var_weights": var_weights, "missing": missing}
+        found = observed(on_rows(self.frequency, data, **given))
+        size, cost = self._sizes(_frame_of(found.rows, data)), found.rows.frame_column(self.cost)
         if isinstance(cost, Categories):
             raise DataError(f"the column {self.cost!r} of costs holds text, not numbers.")
         cost = np.asarray(cost, dtype=np.float64)
         for name, values in (("cost", cost), ("severity", size)):
-            if not np.isfinite(values).all():
-                row = int(np.argmin(np.isfinite(values)))
+            used = ~np.isnan(values) if missing == "drop" else np.ones(values.size, dtype=bool)
+            if not np.isfinite(values[used]).all():
+                row = int(np.argmax(used & ~np.isfinite(values)))
                 raise DataError(f"the {name} of row {row}, counted from 0, is {values[row]}.")
+        known = ~(np.isnan(cost) | np.isnan(size))
+        if not known.any():
+            raise DataError("no row has a cost and a severity: premiums cannot be measured.")
+        if not known.all():
+            found, size, cost = _taken(found, known), size[known], cost[known]
+        return self._of_costs(found, size, cost)
+
+    def _of_costs(self, found: Observed, size: np.ndarray, cost: np.ndarray) -> Observed:
+        """Costs beside premiums, from claims beside their means."""
         exposure, weights = found.rows.offset_parts.exposure, found.rows.variance_weights
         per = exposure if exposure is not None else 1.0 if weights is None else weights
         expected = found.weight * found.mean
@@ -210,3 +231,20 @@ class PurePremium:
 
     def __repr__(self) -> str:
         return f"<PurePremium {self.formula}>"
+
+
+def _frame_of(rows: Any, data: Any) -> Any:
+    """The frame of rows that were read, without those that were left out."""
+    frame = getattr(rows, "frame", None)
+    if frame is None:
+        if data is None:
+            raise ModelError("premiums need models that were given as formulas and a data frame.")
+        return data
+    return frame if rows.frame_rows is None else take_rows_of(frame, rows.frame_rows)
+
+
+def _taken(found: Observed, rows: np.ndarray) -> Observed:
+    """Some of the rows, given as a mask."""
+    names = ("response", "mean", "weight", "variance")
+    of_rows = {name: getattr(found, name)[rows] for name in names}
+    return replace(found, **of_rows, rows=found.rows.take(rows))

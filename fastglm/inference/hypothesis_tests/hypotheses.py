@@ -133,6 +133,11 @@ def read_hypothesis(
             f"the hypothesis has shape {matrix.shape}, but there are {len(names)} coefficients: it "
             "needs one column for each."
         )
+    if values.ndim > 1 or values.size not in (1, len(matrix)):
+        raise DataError(
+            f"the hypothesis has {len(matrix)} rows, but values of shape {values.shape}: give one "
+            "for each row."
+        )
     values = np.broadcast_to(values, matrix.shape[:1])
     if not (np.isfinite(matrix).all() and np.isfinite(values).all()):
         raise DataError("the hypothesis holds values that are not finite.")

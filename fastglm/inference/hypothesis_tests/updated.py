@@ -42,7 +42,7 @@ def updated(fit: Any, formula: str | None, data: Any, options: Mapping[str, Any]
     if formula is not None and _DOT.search(formula) and "|" not in text:
         # With the terms written out, as R has it.
         new = model.with_formula(_written_out(text, new.rows.frame), data, **chosen)
-    return new.fit(**(_kept_options(fit, chosen) | rest))
+    return new.fit(**(_kept_options(fit, chosen, rest) | rest))
 
 
 def _expanded(formula: str, known: str) -> str:
@@ -64,14 +64,15 @@ def _written_out(text: str, frame: Any) -> str:
     return f"{text.partition('~')[0].strip()} ~ {' + '.join([*terms, *offsets])}"
 
 
-def _kept_options(fit: Any, changed: Mapping[str, Any]) -> dict[str, Any]:
+def _kept_options(fit: Any, changed: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
     """How the fit was fitted, as far as its record says."""
     kept = dict(getattr(fit, "fit_options", None) or getattr(fit, "options_of_refits", {}))
     if "family" in changed:
         kept.pop("scale", None)
     if getattr(fit, "bias_reduction", "none") != "none":
         kept["bias_reduction"] = fit.bias_reduction
-    if fit.cov_type != "nonrobust" and hasattr(fit, "information_inverse"):
+    is_told = "cov_type" in told
+    if fit.cov_type != "nonrobust" and hasattr(fit, "information_inverse") and not is_told:
         if fit.cov_type not in _OF_ROWS:
             raise ModelError(
                 f"update cannot know the options of the covariance {fit.cov_type!r}: give "

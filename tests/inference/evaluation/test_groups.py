@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
+import pytest
 
 import fastglm as fg
+from fastglm.errors import DataError
 from fastglm.inference.evaluation.discrimination import gini
 from fastglm.inference.evaluation.groups import observed, quantile_groups
 
@@ -36,3 +39,34 @@ def test_rates_of_alike_rows_are_equal_whatever_their_exposures():
     np.testing.assert_allclose(rates, exact, rtol=1e-12)
     y = data["y"] / data["e"]
     assert fit.evaluate().gini == gini(y, np.round(exact, 12), data["e"])
+
+
+@pytest.mark.parametrize("kind", ["text", "numbers", "array"])
+def test_rows_whose_factor_is_missing_are_a_group_of_their_own(kind):
+    """The code of a missing level is -1: it is not the last level, nor of the cell before."""
+    n = 240
+    frame = pd.DataFrame({"x": np.arange(n) / n, "y": np.arange(n) % 4})
+    frame["h"] = frame.y.map({0: "u", 1: "v", 2: None, 3: "v"})
+    if kind == "numbers":
+        frame["h"] = (frame.index.to_numpy() % 60).astype(float)
+        frame.loc[frame.y == 2, "h"] = np.nan
+    frame["g"] = np.where(np.arange(n) % 3 == 0, "a", "b")
+    evaluation = fg.glm("y ~ x", frame, "poisson").evaluate(frame)
+    of_one = evaluation.groups(by=frame.h if kind == "array" else "h").summary_frame()
+    assert of_one.index[-1] == "missing"
+    assert of_one["weight"].iloc[-1] == n / 4
+    assert of_one["actual"].iloc[-1] == 2.0
+    assert of_one["weight"].sum() == n
+    pairs = evaluation.groups(by=["g", frame.h if kind == "array" else "h"]).summary_frame()
+    for level in "ab":
+        rows = (frame.g == level) & (frame.y == 2)
+        assert pairs.loc[f"{level} × missing", "weight"] == rows.sum()
+        assert pairs.loc[f"{level} × missing", "actual"] == 2.0
+
+
+def test_a_list_of_one_factor_is_that_factor():
+    frame = {"x": [0.0, 1.0, 2.0, 3.0], "y": [1.0, 3.0, 4.0, 9.0], "g": list("abab")}
+    evaluation = fg.glm("y ~ x", frame, "poisson").evaluate(frame)
+    assert str(evaluation.groups(by=["g"])) == str(evaluation.groups(by="g"))
+    with pytest.raises(DataError, match="a list of two of these"):
+        evaluation.groups(by=["g", "x", "y"])

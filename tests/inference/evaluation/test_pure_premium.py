@@ -180,3 +180,35 @@ def test_what_makes_no_premium(parts, frame):
     odds = fg.glm("I(claims > 0) ~ age + region", frame, "binomial")
     with pytest.raises(ModelError, match="log links"):
         fg.PurePremium(odds, severity, "cost").rating_table()
+
+
+def test_a_severity_of_totals_counts_claims_once(parts, frame):
+    """Its own predictions are of all claims of a row, which the frequency has counted."""
+    claimed = frame[frame.claims > 0]
+    totals = fg.glm("cost ~ power + region", claimed, "gamma", link="log", exposure="claims")
+    premium = fg.PurePremium(parts[0], totals, "cost")
+    sizes = np.asarray(totals.predict(frame, exposure=1.0))
+    np.testing.assert_allclose(premium.predict(frame), parts[0].predict(frame) * sizes)
+    one = premium.predict(claimed, exposure=1.0)
+    table = premium.rating_table(at={"age": [20], "power": [4], "region": ["city"]},
+                                 base={"age": 20, "power": 4, "region": "city"})  # fmt: skip
+    rows = ((claimed.age == 20) & (claimed.power == 4) & (claimed.region == "city")).to_numpy()
+    np.testing.assert_allclose(np.asarray(one)[rows], table.base, rtol=1e-12)
+
+
+@pytest.mark.parametrize("column", ["age", "power", "cost"])
+def test_rows_with_a_gap_are_an_error_or_left_out(premium, frame, column):
+    gap, rows = frame.astype({column: float}), [3, 8]
+    gap.loc[rows, column] = np.nan
+    with pytest.raises(DataError, match=r"'age' in 2 rows \(3, 8|of row 3"):
+        premium.evaluate(gap)
+    kept, whole = premium.evaluate(gap, missing="drop"), premium.evaluate(frame.drop(index=rows))
+    assert kept.to_dict() == whole.to_dict()
+    assert str(kept.groups(by="region")) == str(whole.groups(by="region"))
+
+
+def test_exposures_of_no_column_are_given(parts, premium, frame):
+    frequency = fg.glm("claims ~ age + region", frame, "poisson", exposure=frame["exposure"])
+    other = fg.PurePremium(frequency, parts[1], "cost")
+    measured = other.evaluate(frame, exposure="exposure")
+    assert measured.to_dict() == premium.evaluate(frame).to_dict()

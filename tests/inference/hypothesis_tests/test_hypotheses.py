@@ -55,6 +55,7 @@ def test_the_text_of_a_matrix_reads_back_as_the_matrix():
         (np.ones(3), DataError, "8 coefficients"),
         (np.full(8, np.nan), DataError, "not finite"),
         ((1, 2, 3), DataError, "matrix, values"),
+        ((np.ones((1, 8)), [1.0, 2.0]), DataError, "1 rows, but values of shape"),
     ],
 )
 def test_what_cannot_be_read_has_one_clear_error(hypothesis, error, text):

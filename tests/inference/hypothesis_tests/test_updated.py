@@ -88,3 +88,10 @@ def test_what_cannot_be_known_is_asked_for(data):
         fg.glm("y ~ x", data).update("z")
     with pytest.raises(ModelError, match="a formula and a frame"):
         fg.GLM(data.y, data[["x"]]).fit().update(". ~ x")
+
+
+def test_a_covariance_that_is_told_is_taken(data):
+    res = fg.glm("y ~ x", data, "poisson").with_covariance("cluster", groups="id")
+    new = res.update(". ~ . + z", cov_type="cluster", cov_kwds={"groups": "id"})
+    whole = fg.glm("y ~ x + z", data, "poisson").with_covariance("cluster", groups="id")
+    np.testing.assert_allclose(new.bse, whole.bse, rtol=1e-12)
