@@ -20,7 +20,15 @@ from fastglm.mixed.generalized import GeneralizedEstimate, search_of
 from fastglm.mixed.prediction import NewRows
 from fastglm.mixed.record import MixedFit
 
-__all__ = ["RandomParts", "marginal_parts", "random_parts", "sd_slopes", "variance_of"]
+__all__ = [
+    "RandomParts",
+    "columns_of_estimates",
+    "marginal_parts",
+    "random_parts",
+    "require_estimate",
+    "sd_slopes",
+    "variance_of",
+]
 
 #: Largest number of values of right-hand sides that are solved for together.
 MOST_NUMBERS = 20_000_000
@@ -106,8 +114,39 @@ def variance_of(
     return np.asarray(np.einsum("ni,ij,nj->n", d, covariance, d) + slope**2 * parts.variance)
 
 
+def columns_of_estimates(fit: MixedFit, x: np.ndarray) -> np.ndarray:
+    """Columns that are not aliased, (n, p), standardised as the estimates of the fit are.
+
+    A loaded copy has no standardised estimates: it has the columns as they are.
+    """
+    if fit.estimate is None:
+        return np.asarray(x[:, ~np.isnan(fit.estimates)])
+    fixed = fit.estimate.fixed
+    return np.asarray(x[:, fixed.kept] @ fixed.from_standardized)
+
+
+def require_estimate(fit: MixedFit, level: str) -> None:
+    """Refuse predictions whose errors need more than a loaded copy has.
+
+    Raises
+    ------
+    ModelError
+        If the fit is such a copy.
+    """
+    # Marginal means of a linear model are those of the population.
+    of_fixed = level == "population" or (fit.is_linear and level == "marginal")
+    if fit.estimate is None and not of_fixed:
+        raise ModelError(
+            f"standard errors at level='{level}' need the data of the fit, which a loaded or "
+            "pickled copy is without: use level='population', or fit the model again."
+        )
+
+
 def _fixed_covariance(fit: MixedFit) -> np.ndarray:
-    """Covariance of the standardised coefficients, (p, p)."""
+    """Covariance of the coefficients that go with `columns_of_estimates`, (p, p)."""
+    if fit.estimate is None:
+        kept = ~np.isnan(fit.estimates)
+        return np.asarray(fit.covariance[np.ix_(kept, kept)])
     fixed = fit.estimate.fixed
     to_standard = np.linalg.inv(fixed.from_standardized)
     return np.asarray(to_standard @ fit.covariance[np.ix_(fixed.kept, fixed.kept)] @ to_standard.T)

@@ -13,8 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from fastglm.design.formula.expressions import Expression
 from fastglm.design.formula.grammar import Term, parse_formula
+from fastglm.design.frames.frames import Frame
 from fastglm.errors import FormulaError, ModelError
 
 __all__ = ["RandomTerm", "split_formula", "split_further", "statsmodels_terms"]
@@ -55,7 +58,7 @@ class RandomTerm:
 
 
 def split_formula(
-    text: str, columns: Sequence[str], required: bool = True
+    text: str, columns: Sequence[str], required: bool = True, may_be_empty: bool = False
 ) -> tuple[str, tuple[RandomTerm, ...]]:
     """Take the random terms out of a formula.
 
@@ -67,6 +70,8 @@ def split_formula(
         The columns of the data, for ``.``, which leaves out those used after a bar.
     required : bool
         Whether there must be a random term.
+    may_be_empty : bool
+        Whether the fixed part may have no term.
 
     Returns
     -------
@@ -106,10 +111,10 @@ def split_formula(
     response = parse_formula(f"{left} ~ 1", columns).response
     used |= set(() if response is None else response.columns)
     without = f"{left}{tilde} {_without_dot(rest, columns, used)}"
-    # lme4 and glmmTMB accept this; the passes over rows need a column.
-    if not parse_formula(without, columns).terms:
+    if not may_be_empty and not parse_formula(without, columns).terms:
         raise FormulaError(
-            f"'{text}' has no fixed term, and a mixed model needs one: leave the intercept in."
+            f"'{text}' has no fixed term, which is for models of one linear predictor in memory: "
+            "leave the intercept in."
         )
     return without, tuple(random)
 
@@ -255,7 +260,7 @@ def _without_dot(rest: str, columns: Sequence[str], used: set[str]) -> str:
 
 
 def statsmodels_terms(
-    groups: Any, re_formula: str | None, vc_formula: Mapping[str, str] | None
+    groups: Any, re_formula: str | None, vc_formula: Mapping[str, str] | None, data: Frame
 ) -> str:
     """Terms of a formula from statsmodels' arguments."""
     if not isinstance(groups, str):
@@ -265,9 +270,26 @@ def statsmodels_terms(
     terms = []
     if re_formula is not None or not vc_formula:
         terms.append(f"({(re_formula or '1').lstrip(' ~')} | {groups})")
-    for formula in (vc_formula or {}).values():
-        inside = formula.lstrip(" ~")
-        inside = inside.removeprefix("0").lstrip(" +")
-        inside = inside[2:-1] if inside.startswith("C(") and inside.endswith(")") else inside
-        terms.append(f"(1 | {groups}:{inside})" if inside != "1" else f"(1 | {groups})")
+    for name, formula in (vc_formula or {}).items():
+        terms.append(_variance_component(name, formula, groups, data))
     return " + ".join(terms)
+
+
+def _variance_component(name: str, formula: str, groups: str, data: Frame) -> str:
+    """Independent effects of the columns of a formula in each level: of a number, a slope."""
+    inside = formula.lstrip(" ~")
+    if inside.replace(" ", "") in ("1", "0+1"):
+        return f"(1 | {groups})"
+    start = re.match(r"0\s*\+\s*", inside)
+    if start is None or "+" in inside[start.end() :]:
+        raise ModelError(
+            f"vc_formula of '{name}' must be '0 + ' and one term, as '0 + C(item)': write further "
+            "ones under names of their own."
+        )
+    inside = inside[start.end() :].strip()
+    if inside in data.names:
+        column = data.column(inside)
+        if isinstance(column, np.ndarray) and column.dtype.kind in "fiu":
+            return f"(0 + `{inside}` | {groups})"
+    inside = inside[2:-1] if inside.startswith("C(") and inside.endswith(")") else inside
+    return f"(1 | {groups}:{inside})"

@@ -11,7 +11,13 @@ from fastglm.arguments import checked_choice
 from fastglm.design.frames.labels import frame_of_rows
 from fastglm.errors import ModelError, require_level
 from fastglm.inference.intervals.predictive_mixture import Component, Mixture
-from fastglm.mixed.following import marginal_parts, random_parts, variance_of
+from fastglm.mixed.following import (
+    columns_of_estimates,
+    marginal_parts,
+    random_parts,
+    require_estimate,
+    variance_of,
+)
 from fastglm.mixed.prediction import (
     NewRows,
     conditional_part,
@@ -38,9 +44,8 @@ def predict_intervals(
     checked_choice("level", level, ("conditional", "population", "marginal"))
     checked_choice("interval", interval, ("confidence", "prediction"))
     require_level(alpha)
-    if fit.estimate is None:
-        fit._model_with_data("standard errors of predictions")
-    rows = new_rows(fit, exog, others)
+    require_estimate(fit, level)
+    rows = new_rows(fit, exog, others, level if interval == "confidence" else "conditional")
     eta = linear_predictor(rows.design, fit.estimates, fit.n_threads)
     eta = eta if rows.offset is None else eta + rows.offset
     if level == "marginal":
@@ -83,9 +88,7 @@ def _frame(
 
 def _fixed(fit: MixedFit, rows: NewRows) -> np.ndarray:
     """Standardised columns of the rows that are not aliased, (n, p)."""
-    fixed = fit.estimate.fixed
-    x = rows.design.to_dense()[:, fixed.kept]
-    return np.asarray(x @ fixed.from_standardized)
+    return columns_of_estimates(fit, rows.design.to_dense())
 
 
 def _prediction_limits(
@@ -121,7 +124,8 @@ def _marginal(fit: MixedFit, rows: NewRows, eta: np.ndarray, alpha: float) -> An
         slope += slopes
         of_sd += node * slopes
     gradient = slope[:, None] * _fixed(fit, rows)
-    se = np.sqrt(np.maximum(variance_of(fit, gradient, marginal_parts(fit, rows, sd), of_sd), 0.0))
+    parts = None if fit.is_linear else marginal_parts(fit, rows, sd)
+    se = np.sqrt(np.maximum(variance_of(fit, gradient, parts, of_sd), 0.0))
     at = link(mean)
     half = scipy.special.ndtri(1.0 - alpha / 2.0) * se / np.abs(link.inverse_deriv(at))
     low, high = np.sort(np.stack([link.inverse(at - half), link.inverse(at + half)]), axis=0)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastglm.arguments import checked_choice, require_whole
+from fastglm.design.frames.frames import Frame
 from fastglm.entry import entry_points
 from fastglm.errors import DataError, ModelError
 from fastglm.kernels.threads.threads import usable_threads
@@ -176,7 +177,8 @@ class MixedGLM(Pointing):
         several = resolve_response(family, link, ziformula, dispformula)
         model.family = family_of(family, link) if several is None else several
         if groups is not None:
-            formula = f"{formula} + {statsmodels_terms(groups, re_formula, vc_formula)}"
+            terms = statsmodels_terms(groups, re_formula, vc_formula, Frame(data))
+            formula = f"{formula} + {terms}"
         elif re_formula is not None or vc_formula is not None:
             raise ModelError("re_formula= and vc_formula= need groups=.")
         columns = _columns(offset, exposure, freq_weights, var_weights, weights)
@@ -295,10 +297,15 @@ class MixedGLM(Pointing):
         self, nagq: int, laplace: str, start: np.ndarray | None, max_iter: int, n_threads: int
     ) -> MixedResults:
         """The fit of several linear predictors."""
-        if nagq == 0 or laplace != "observed":
+        if nagq == 0:
             raise ModelError(
-                "models of several linear predictors have the observed Laplace approximation: "
-                "use nagq=1, or more nodes, and leave out laplace=."
+                "nagq=0 is lme4's, for models of one linear predictor: with several, thresholds "
+                "or precisions would be biased as much as the coefficients are. Use nagq=1."
+            )
+        if laplace != "observed":
+            raise ModelError(
+                "laplace='expected' is lme4's, for models of one linear predictor; those of "
+                "several are glmmTMB's, with observed weights: leave out laplace=."
             )
         without_effects: Any = None
 

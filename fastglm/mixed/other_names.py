@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from fastglm.mixed.effects import GroupEffects
 from fastglm.mixed.record import MixedFit
 
 if TYPE_CHECKING:
@@ -38,15 +41,41 @@ class OtherNames(MixedFit):
         return self.varcorr
 
     @property
+    def _outer(self) -> GroupEffects:
+        """The factor that all others are nested in by their names, statsmodels' groups.
+
+        The first of several if there is none.
+        """
+
+        def names(group: GroupEffects) -> set[str]:
+            factors = group.fitted_formula.factors
+            return {factor.text for factor in factors} or {group.group}
+
+        nested = [g for g in self.groups if all(names(g) <= names(other) for other in self.groups)]
+        return nested[0] if nested else self.groups[0]
+
+    @property
     def cov_re(self) -> pd.DataFrame:
-        """Covariance of the effects of the first factor, (k, k), statsmodels' name."""
+        """Covariance of the effects of the groups, (k, k), statsmodels' name.
+
+        Of several factors that of the one which the others are nested in, or of the first.
+        """
         import pandas as pd
 
-        first = self.groups[0]
-        return pd.DataFrame(first.covariance, first.columns, first.columns)
+        outer = self._outer
+        return pd.DataFrame(outer.covariance, outer.columns, outer.columns)
+
+    @property
+    def vcomp(self) -> Vector:
+        """Variances of the effects of all other factors, by their names, statsmodels' name."""
+        outer = self._outer
+        others = sorted((g for g in self.groups if g is not outer), key=lambda g: g.group)
+        variances = [value for g in others for value in np.diag(g.covariance).tolist()]
+        found: Any = np.array(variances, dtype=np.float64)
+        return found
 
     @property
     def random_effects(self) -> dict[Level, pd.Series]:
-        """Modes of the first factor by level, statsmodels' name."""
-        frame = self.groups[0].frame()
+        """Modes of the groups by level, statsmodels' name; of the factor as for `cov_re`."""
+        frame = self._outer.frame()
         return {level: frame.loc[level] for level in frame.index}

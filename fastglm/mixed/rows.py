@@ -11,6 +11,7 @@ import numpy as np
 from fastglm.design.formula.contrasts import Coding
 from fastglm.design.formula.expressions import Expression
 from fastglm.design.formula.fitted_formula import FittedFormula
+from fastglm.design.formula.grammar import parse_formula
 from fastglm.design.formula.response import ResponseRule
 from fastglm.design.formula.table import read_table
 from fastglm.design.frames.frames import (
@@ -20,6 +21,7 @@ from fastglm.design.frames.frames import (
     categorize,
 )
 from fastglm.design.frames.missing import raise_missing
+from fastglm.design.matrix.parts import empty_design
 from fastglm.errors import DataError, ModelError
 from fastglm.families import Family
 from fastglm.mixed.covariances import structure_named
@@ -224,7 +226,7 @@ def rows_of_formula(
     Raises
     ------
     FormulaError
-        If the formula cannot be read, or has no fixed term.
+        If the formula cannot be read, or has no fixed term and `takes` is no family.
     ModelError
         If it has no random term.
     DataError
@@ -232,15 +234,28 @@ def rows_of_formula(
     """
     data = Frame(frame)
     further, more_terms = split_further(further, data.names)
-    fixed, own_terms = split_formula(formula, data.names, required=not more_terms)
+    fixed, own_terms = split_formula(
+        formula, data.names, required=not more_terms, may_be_empty=isinstance(takes, Family)
+    )
     terms = (*own_terms, *more_terms)
     marker, absent = _mark_missing(data, terms, missing)
     columns = {**columns, _KEEP: marker}
-    rows = read_formulas(fixed, further, data, columns, missing, takes)
+    if parse_formula(fixed, data.names).terms:
+        rows = read_formulas(fixed, further, data, columns, missing, takes)
+    else:
+        rows = _without_columns(read_formulas(f"{fixed} + 1", (), data, columns, missing, takes))
     counts = absent | {name: count for name, count in rows.missing.items() if name != _KEEP}
     rows = replace(rows, missing=counts)
     built = [_build_group(group, own, data, rows) for group, own in grouped_terms(terms).items()]
     return MixedRows(rows, tuple(b for b, _ in built), tuple(r for _, r in built))
+
+
+def _without_columns(rows: ModelRows) -> ModelRows:
+    """The rows without the constant that they were read with."""
+    fitted_formula = rows.fitted_formula
+    assert fitted_formula is not None
+    bare = replace(fitted_formula, formula=fitted_formula.formula.removesuffix(" + 1"), terms=())
+    return replace(rows, designs=(empty_design(rows.n_rows),), fitted_formulas=(bare,))
 
 
 def grouped_terms(terms: Sequence[RandomTerm]) -> dict[str, list[RandomTerm]]:
@@ -257,8 +272,6 @@ def _mark_missing(
 
     Also how many rows each of these columns has without a value.
     """
-    from fastglm.design.formula.grammar import parse_formula
-
     used = [factor for term in terms for factor in term.factors]
     for term in terms:
         used += parse_formula(term.columns, data.names).factors

@@ -54,6 +54,8 @@ class FixedColumns(KeptColumns):
             return cls(None, design.n_rows, kept)
         found = rank_and_scaling(design, weights, n_threads)
         kept = ~found.aliased
+        if not kept.any():
+            return cls(None, design.n_rows, kept)
         if found.constant is not None and kept[found.constant]:
             constant = found.constant
         if not kept.all():

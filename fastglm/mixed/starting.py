@@ -51,6 +51,8 @@ def start_of(rows: MixedRows, problem: LaplaceProblem) -> Start:
         return rows.elsewhere.start(problem)
     given, fixed = rows.fixed, problem.fixed
     family = problem.derivatives.family
+    if not given.design.n_columns:
+        return Start(np.empty(0), _log_dispersion(rows, problem))
     row_table = build_row_table(given.design, given.response, given.prior_weights, given.offset)
     solution = solve(row_table, family, SolverOptions(n_threads=problem.n_threads))
     params = np.nan_to_num(solution.params)[fixed.kept]
@@ -61,6 +63,16 @@ def start_of(rows: MixedRows, problem: LaplaceProblem) -> Start:
         log_extra = math.log(max(solution.pearson_chi2 / df, 1e-8))
     infinite, n_separated = _separated(rows, row_table, solution, family, problem.n_threads)
     return Start(beta, log_extra, infinite, n_separated)
+
+
+def _log_dispersion(rows: MixedRows, problem: LaplaceProblem) -> float:
+    """Logarithm of Pearson's estimate at linear predictors that are the offsets."""
+    if problem.extra != "dispersion":
+        return 0.0
+    given, family = rows.fixed, problem.derivatives.family
+    mean = family.link.inverse(problem.offset)
+    squares = (given.response - mean) ** 2 / family.variance(mean)
+    return math.log(max(given.weighted_sum(squares) / given.nobs, 1e-8))
 
 
 def _separated(

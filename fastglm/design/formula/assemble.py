@@ -23,6 +23,7 @@ from fastglm.design.matrix.parts import (
     Part,
     Piecewise,
     Product,
+    empty_design,
 )
 
 __all__ = [
@@ -160,6 +161,8 @@ class Assembler:
         A factor that is codes and a table has the table of its own rows: nothing of such a design
         is kept.
         """
+        if not self._terms:
+            return empty_design(n_rows)
         if any(isinstance(f, NumericFactor) and f.codes is not None for f in factors.values()):
             return assemble(self._terms, factors, n_rows)
         if self._known is None:

@@ -30,6 +30,7 @@ __all__ = [
     "Piecewise",
     "Product",
     "Sparse",
+    "empty_design",
     "transform_matrix",
 ]
 
@@ -336,6 +337,12 @@ class Design:
     def transform_matrix(self) -> scipy.sparse.csc_array:
         """The transform as a matrix, (q, p)."""
         return transform_matrix(self.column_map, self.n_stored_columns, self.n_columns)
+
+
+def empty_design(n_rows: int) -> Design:
+    """A design without columns; the ones that it stores are read by none."""
+    nothing = np.zeros(1, np.int64), np.zeros(0, np.int64), np.zeros(0)
+    return Design((Ones(n_rows),), n_rows, (), nothing, None, ())
 
 
 def transform_matrix(

@@ -16,7 +16,14 @@ from fastglm.errors import ModelError, require_level
 from fastglm.families.distribution import lattice_quantile
 from fastglm.fit.outcomes import Evaluated, NumericOutcomes
 from fastglm.inference.rows.new_rows import NewRows as PopulationRows
-from fastglm.mixed.following import RandomParts, random_parts, sd_slopes, variance_of
+from fastglm.mixed.following import (
+    RandomParts,
+    columns_of_estimates,
+    random_parts,
+    require_estimate,
+    sd_slopes,
+    variance_of,
+)
 from fastglm.mixed.prediction import (
     LEVELS,
     NEW_LEVELS,
@@ -55,8 +62,7 @@ def predict_several_intervals(
     checked_choice("new_levels", new_levels, NEW_LEVELS)
     checked_choice("interval", interval, ("confidence", "prediction"))
     require_level(alpha)
-    if fit.estimate is None:
-        fit._model_with_data("standard errors of predictions")
+    require_estimate(fit, level)
     outcomes = fit.population.outcomes(which)
     if level == "marginal" and (which == "linear" or interval == "prediction"):
         raise ModelError(
@@ -96,12 +102,12 @@ def _gradient(
     fit: Any, new: PopulationRows, outcomes: NumericOutcomes, slopes: list[np.ndarray]
 ) -> np.ndarray:
     """Derivatives of an outcome in the standardised coefficients, (n, p)."""
-    fixed, whole = fit.estimate.fixed, np.zeros((new.design.n_rows, fit.estimates.size))
+    whole = np.zeros((new.design.n_rows, fit.estimates.size))
     dense = [design.to_dense() for design in new.designs]
     for channel, slope in zip(outcomes.channels, slopes, strict=True):
         x: Any = 1.0 if channel.design is None else dense[channel.design][:, channel.columns]
         whole[:, channel.places] += slope[:, None] * x
-    return np.asarray(whole[:, fixed.kept] @ fixed.from_standardized)
+    return columns_of_estimates(fit, whole)
 
 
 def _parts_of(fit: Any, rows: NewRows, level: str) -> PartsOf:

@@ -30,7 +30,7 @@ FORMULA = "y ~ x + (1 | g)"
         ("zip", {"family": "gamma", "ziformula": "~1"}, "ziformula= is for family='poisson'"),
         ("zip", {"family": "poisson", "link": "sqrt", "ziformula": "~1"}, "have the log link"),
         ("zip", {"family": "truncated_poisson"}, "needs ziformula="),
-        ("beta", {"family": "beta", "nagq": 0}, "use nagq=1"),
+        ("beta", {"family": "beta", "nagq": 0}, "Use nagq=1"),
         ("beta", {"family": "beta", "laplace": "expected"}, "leave out laplace="),
         ("beta", {"family": "beta", "reml": True}, "REML is defined for"),
         ("beta", {"family": "beta", "link": "identity"}, "the link must be one of"),
