@@ -20,8 +20,8 @@ from fastglm.design.frames.missing import missing_rows, raise_missing
 from fastglm.design.frames.output import take_rows_of
 from fastglm.errors import DataError, ModelError
 from fastglm.families import Family
+from fastglm.mixed.blocks import Block, Term
 from fastglm.mixed.covariances import structure_named
-from fastglm.mixed.layout import Block, Term
 from fastglm.mixed.rows import (
     INTERCEPT,
     FittedGroup,

@@ -16,9 +16,9 @@ from copy import copy
 import numpy as np
 
 from fastglm.errors import DataError, FastGLMWarning, ModelError
+from fastglm.mixed.blocks import Block
 from fastglm.mixed.generalized import GeneralizedEstimate
 from fastglm.mixed.laplace import LaplaceProblem
-from fastglm.mixed.layout import Block
 from fastglm.mixed.normaliser import normaliser_of
 from fastglm.mixed.parameters import Parameters
 from fastglm.mixed.record import MixedFit

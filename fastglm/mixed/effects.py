@@ -11,7 +11,8 @@ import scipy
 
 from fastglm.errors import few_of
 from fastglm.inference.rendering import RenderedFrame
-from fastglm.mixed.layout import Layout, Term, predictors_of
+from fastglm.mixed.blocks import Term, predictors_of
+from fastglm.mixed.layout import Layout
 from fastglm.mixed.rows import FittedGroup
 
 if TYPE_CHECKING:

@@ -24,7 +24,8 @@ from fastglm.families.derivatives import LikelihoodDerivatives
 from fastglm.kernels.blocks.row_buffers import DEVIANCE, RESIDUAL
 from fastglm.mixed import row_passes
 from fastglm.mixed.algebra import Factor, Products, over_rows
-from fastglm.mixed.layout import Block, Layout
+from fastglm.mixed.blocks import Block
+from fastglm.mixed.layout import Layout
 from fastglm.mixed.level_pass import LevelSums
 from fastglm.mixed.level_sums import sum_scores
 from fastglm.mixed.modes import ModeSearch, Rows

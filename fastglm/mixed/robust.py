@@ -15,9 +15,9 @@ import numpy as np
 
 from fastglm.errors import ModelError
 from fastglm.inference.rendering import RenderedFrame
+from fastglm.mixed.blocks import Block
 from fastglm.mixed.clusters import generalized_cluster_covariance, refit_without
 from fastglm.mixed.estimate import LinearEstimate
-from fastglm.mixed.layout import Block
 from fastglm.mixed.prediction import predict_rows
 from fastglm.mixed.record import MixedFit
 

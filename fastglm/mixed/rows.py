@@ -24,9 +24,9 @@ from fastglm.design.frames.missing import raise_missing
 from fastglm.design.matrix.parts import empty_design
 from fastglm.errors import DataError, ModelError
 from fastglm.families import Family
+from fastglm.mixed.blocks import Block, Term
 from fastglm.mixed.covariances import structure_named
 from fastglm.mixed.formula import RandomTerm, split_formula, split_further
-from fastglm.mixed.layout import Block, Term
 from fastglm.rows.model_rows import ModelRows
 from fastglm.rows.read import read_formulas
 

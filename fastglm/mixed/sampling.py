@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from fastglm.mixed.layout import Block
+from fastglm.mixed.blocks import Block
 from fastglm.mixed.rows import MixedRows
 
 __all__ = ["sampled_levels", "take_blocks", "take_rows_of"]

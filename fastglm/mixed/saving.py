@@ -11,9 +11,9 @@ from fastglm.design.formula.expressions import expression_from_dict, expression_
 from fastglm.families import Family
 from fastglm.fit.json_numbers import float_from_json, json_numbers, pack, unpack
 from fastglm.fit.saved_fields import SavedFields, formula_from_json, formula_to_json
+from fastglm.mixed.blocks import Term
 from fastglm.mixed.covariances import structure_named
 from fastglm.mixed.effects import GroupEffects, VarianceComponent
-from fastglm.mixed.layout import Term
 from fastglm.mixed.record import MixedFit
 from fastglm.mixed.rows import FittedGroup, FittedTerm, levels_of
 from fastglm.records import frozen

@@ -12,9 +12,9 @@ from fastglm.design.formula.fitted_formula import FittedFormula, FrameDesign
 from fastglm.design.formula.table import read_table
 from fastglm.design.frames.frames import Frame
 from fastglm.design.matrix.parts import Design
+from fastglm.mixed.blocks import Block, Term
 from fastglm.mixed.covariances import structure_named
 from fastglm.mixed.formula import RandomTerm
-from fastglm.mixed.layout import Block, Term
 from fastglm.mixed.rows import (
     INTERCEPT,
     FittedGroup,

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from fastglm.mixed.blocks import Term
 from fastglm.mixed.covariances import structure_named
 from fastglm.mixed.effects import _of_term
-from fastglm.mixed.layout import Term
 
 PARAMETERS = {
     "us": [1.3, -0.4, 0.2, 0.7, 0.3, 0.5],

@@ -6,10 +6,11 @@ import pytest
 import fastglm as fg
 from fastglm.design.matrix.arrays import design_from_array
 from fastglm.families.derivatives import LikelihoodDerivatives
+from fastglm.mixed.blocks import Block, Term
 from fastglm.mixed.covariances import STRUCTURES, structure_named
 from fastglm.mixed.curvature import coefficient_hessian
 from fastglm.mixed.laplace import LaplaceProblem
-from fastglm.mixed.layout import Block, Layout, Term
+from fastglm.mixed.layout import Layout
 from fastglm.mixed.parameters import Parameters
 from fastglm.mixed.scaling import FixedColumns
 

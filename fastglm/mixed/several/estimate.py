@@ -11,13 +11,14 @@ import numpy as np
 import scipy
 
 from fastglm.errors import ModelError
+from fastglm.mixed.blocks import Block
 from fastglm.mixed.generalized import (
     LEAST_PARAMETER,
     SAME_HESSIAN,
     GeneralizedEstimate,
     at_boundary,
 )
-from fastglm.mixed.layout import Block, Layout
+from fastglm.mixed.layout import Layout
 from fastglm.mixed.optimum import minimise
 from fastglm.mixed.rows import MixedRows
 from fastglm.mixed.search import START_SHARE, Begun, Search

@@ -15,8 +15,9 @@ from typing import ClassVar, cast
 import numpy as np
 
 from fastglm.mixed import row_passes
+from fastglm.mixed.blocks import Block
 from fastglm.mixed.laplace import LaplaceState
-from fastglm.mixed.layout import CHUNK_ROWS, Block, Layout
+from fastglm.mixed.layout import CHUNK_ROWS, Layout
 from fastglm.mixed.modes import Rows
 from fastglm.mixed.parameters import Parameters
 from fastglm.mixed.several.problem import SeveralProblem, SeveralState
