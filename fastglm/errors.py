@@ -150,7 +150,8 @@ def counted(n: int, noun: str) -> str:
 
 def require_level(alpha: float) -> None:
     """Raise `ModelError` unless intervals can be at level 1 - alpha, a number."""
-    if not (isinstance(alpha, SupportsFloat) and 0.0 < float(alpha) < 1.0):
+    shape = getattr(alpha, "shape", ())  # arrays have __float__, of any shape
+    if not (isinstance(alpha, SupportsFloat) and shape == () and 0.0 < float(alpha) < 1.0):
         raise ModelError(f"alpha must be between 0 and 1, not {alpha!r}")
 
 

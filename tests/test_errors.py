@@ -146,7 +146,7 @@ def test_files_and_polars_frames_without_pyarrow(no_extras):
         fg.glm("y ~ g", data)
 
 
-@pytest.mark.parametrize("alpha", [None, "x", 0.0, 1.0, -0.1, [0.05], float("nan")])
+@pytest.mark.parametrize("alpha", [None, "x", 0.0, 1.0, -0.1, [0.05], float("nan"), np.ones(2)])
 def test_levels_are_numbers_between_zero_and_one(alpha):
     fit = fg.GLM([1.0, 0.0, 3.0, 2.0], [[1.0, 1.0], [1.0, 2.0], [1.0, 3.0], [1.0, 5.0]]).fit()
     for ask in (fit.conf_int, fit.t_test("x1").conf_int, fit.bootstrap(20, seed=1).conf_int):

@@ -185,25 +185,41 @@ def _secant(
     return estimate + sign * distance
 
 
-def profile_intervals(fit: MixedFit, alpha: float, which: Sequence[str] | None) -> Any:
+def profile_intervals(fit: MixedFit, alpha: float, which: str | Sequence[str] | None) -> Any:
     """Limits by parameter, a pandas DataFrame; see `MixedResults.profile`."""
     import pandas as pd
 
-    require_level(alpha)
-    model = fit._model_with_data("a profile")
-    if fit.reml:
-        fit = model.fit(**{**fit.fit_options, "reml": False}, n_threads=fit.n_threads)
     names = [*fit.names, *component_names(fit)]
-    wanted = names if which is None else list(which)
+    first = _listed(alpha)
+    if first and set(first) <= set(names):
+        raise ModelError(f"alpha must be a number, and names are given as which={first}.")
+    require_level(alpha)
+    wanted = names if which is None else _listed(which)
+    if wanted is None:
+        raise ModelError(f"which must be names of parameters, not {which!r}; known: {names}.")
     unknown = set(wanted) - set(names)
     if unknown:
         raise ModelError(f"there is no parameter {', '.join(sorted(unknown))}; known: {names}.")
+    model = fit._model_with_data("a profile")
+    if fit.reml:
+        fit = model.fit(**{**fit.fit_options, "reml": False}, n_threads=fit.n_threads)
     critical = float(scipy.special.ndtri(1.0 - alpha / 2.0))
     fit, units = _in_own_units(fit, model)
     profile = _LinearProfile(fit) if fit.is_linear else _GeneralizedProfile(fit)
     numbers = [names.index(name) for name in wanted]
     rows = [np.multiply(profile.limits(k, critical), units[k]) for k in numbers]
     return pd.DataFrame(rows, index=wanted, columns=["lower", "upper"])
+
+
+def _listed(names: Any) -> list[str] | None:
+    """One name or several as a list, None of anything else."""
+    if isinstance(names, str):
+        return [names]
+    try:
+        found = list(names)
+    except TypeError:
+        return None
+    return found if all(isinstance(name, str) for name in found) else None
 
 
 def _in_own_units(fit: MixedFit, model: Any) -> tuple[MixedFit, np.ndarray]:

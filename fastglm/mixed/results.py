@@ -151,14 +151,16 @@ class MixedResults(
         """
         return compare_mixed([self, *others])
 
-    def profile(self, alpha: float = 0.05, which: Sequence[str] | None = None) -> pd.DataFrame:
+    def profile(
+        self, alpha: float = 0.05, which: str | Sequence[str] | None = None
+    ) -> pd.DataFrame:
         """Profile likelihood intervals of coefficients, standard deviations and correlations.
 
         Parameters
         ----------
         alpha : float, default 0.05
             They are at level 1 - alpha.
-        which : sequence of str, optional
+        which : str or sequence of str, optional
             Names of parameters: coefficients, ``sd(x | g)``, ``cor(x, z | g)`` and ``sigma``; all
             of them by default.
 
@@ -197,7 +199,7 @@ class MixedResults(
         Raises
         ------
         ModelError
-            If there is no such factor, or ``refit=False`` is not possible.
+            If there is no such factor, no coefficient, or ``refit=False`` is not possible.
         """
         return level_influence(self, group, refit, usable_threads(n_threads))
 

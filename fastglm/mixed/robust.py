@@ -105,10 +105,12 @@ def level_influence(
     ------
     ModelError
         If variances are to stay where coefficients are no linear functions given them, or where
-        levels depend on each other.
+        levels depend on each other; or if there is no coefficient.
     """
     fit._model_with_data("influence by level")
     block, estimate = _block_of(fit, group), fit.estimate
+    if not estimate.fixed.p:
+        raise ModelError("influence by level is on coefficients, and the model estimates none.")
     is_closed = isinstance(estimate, LinearEstimate) and len(estimate.layout.blocks) == 1
     if refit is False and not is_closed:
         raise ModelError(

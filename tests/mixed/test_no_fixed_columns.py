@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.optimize
 from mixed_cases import DATA
 
 import fastglm as fg
-from fastglm.errors import FormulaError, RankWarning
+from fastglm.errors import FormulaError, ModelError, RankWarning
 
 
 def dyestuff():
@@ -85,6 +86,31 @@ def test_columns_that_are_zero_are_no_columns():
         fit = fg.mixed("c ~ 0 + z + (1 | Batch)", data.assign(c=np.arange(30) % 4), "poisson")
     bare = fg.mixed("c ~ 0 + (1 | Batch)", data.assign(c=np.arange(30) % 4), "poisson")
     assert fit.criterion == pytest.approx(bare.criterion, abs=1e-9)
+
+
+def test_profiles_and_influence():
+    """One parameter is held where the rest are fitted again; nothing is on coefficients."""
+    fit = fg.mixed("Y ~ 0 + (1 | Batch)", dyestuff(), reml=False)
+    limits = fit.profile()
+    assert list(limits.index) == ["sd(Intercept | Batch)", "sigma"]
+    # Balanced groups: the sums of squares within them and of their means are all of the deviance.
+    y = dyestuff()["Y"].to_numpy().reshape(6, 5)
+    within, between = ((y - y.mean(1, keepdims=True)) ** 2).sum(), 5.0 * (y.mean(1) ** 2).sum()
+
+    def deviance(sd, sigma):
+        total = sigma**2 + 5.0 * sd**2
+        logs = 24 * np.log(sigma**2) + 6 * np.log(total) + 30 * np.log(2 * np.pi)
+        return logs + within / sigma**2 + between / total
+
+    assert deviance(fit.theta[0] * fit.sigma, fit.sigma) == pytest.approx(fit.criterion, abs=1e-9)
+    for end in limits.loc["sigma"]:
+        lowest = scipy.optimize.minimize_scalar(
+            lambda sd, at=end: deviance(sd, at), bounds=(1.0, 300.0), method="bounded"
+        )
+        assert lowest.fun - fit.criterion == pytest.approx(3.841459, abs=1e-3)
+    assert fit.conf_int(method="profile").shape == (0, 2)
+    with pytest.raises(ModelError, match="influence by level is on coefficients"):
+        fit.influence()
 
 
 def test_several_predictors_and_sources_need_one():

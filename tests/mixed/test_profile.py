@@ -49,6 +49,25 @@ def test_a_standard_deviation_that_may_be_zero():
         fit_case("s_lmer_dyestuff2_singular", reml=False).profile(which=["nothing"])
 
 
+def test_names_of_profiles():
+    """Names in the place of alpha ended in an error of alpha alone, one name in its letters."""
+    fit = fit_case("s_lmer_dyestuff2_singular", reml=False)
+    one = fit.profile(which="sigma")
+    assert list(one.index) == ["sigma"]
+    np.testing.assert_array_equal(one, fit.profile(which=["sigma"]))
+    for names in (["sigma"], ("sigma",)):
+        with pytest.raises(ModelError, match=r"names are given as which=\['sigma'\]"):
+            fit.profile(names)
+    with pytest.raises(ModelError, match=r"names are given as which=\['sigma'\]"):
+        fit.profile("sigma")
+    for other in (3, [3], np.array(3)):
+        with pytest.raises(ModelError, match="which must be names of parameters"):
+            fit.profile(which=other)
+    for alpha in (["nothing"], [0.05], np.array([0.05, 0.1]), None):
+        with pytest.raises(ModelError, match="alpha must be between 0 and 1"):
+            fit.profile(alpha)
+
+
 def test_profile_of_a_dispersion():
     rng = np.random.default_rng(1)
     g = np.repeat(np.arange(15), 10)
