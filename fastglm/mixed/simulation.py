@@ -13,7 +13,7 @@ import numpy as np
 from fastglm.errors import ConvergenceWarning, ModelError, require_level
 from fastglm.families import summarize
 from fastglm.inference.rendering import RenderedFrame
-from fastglm.inference.rows.simulate import draw_responses
+from fastglm.inference.rows.simulate import draw_responses, spawned_generators
 from fastglm.mixed.effects import GroupEffects
 from fastglm.mixed.prediction import new_rows
 from fastglm.mixed.record import MixedFit
@@ -33,7 +33,7 @@ def simulate(fit: MixedFit, n: int, seed: Any, use_u: bool) -> np.ndarray:
 
     With `use_u` at the conditional modes; otherwise each draw has random effects of its own.
     """
-    generators = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(n)]
+    generators = spawned_generators(n, seed)
     rows = new_rows(fit, None, {})
     fixed = linear_predictor(rows.design, fit.estimates, fit.n_threads)
     fixed = fixed if rows.offset is None else fixed + rows.offset

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastglm.arguments import checked_choice
+from fastglm.errors import ModelError
 from fastglm.inference.diagnostics.influence import Influence
 from fastglm.inference.evaluation.groups import quantile_groups
 from fastglm.inference.rows.added_variables import (
@@ -188,6 +189,8 @@ def influence(fit: Fit, ax: Axes | None = None, n_named: int = 5) -> Axes:
     >>> fg.plots.influence(res).get_title()
     'Influence'
     """
+    if fit.has_several_predictors:
+        raise ModelError("plots.influence is for models of one linear predictor.")
     fit._model_of_rows("influence")
     of = Influence(fit)
     hat, distance = np.asarray(of.hat_matrix_diag), np.nan_to_num(np.asarray(of.cooks_distance[0]))

@@ -23,7 +23,7 @@ from fastglm.errors import DataError, MissingValueError
 from fastglm.families import Family
 from fastglm.rows.assemble import WEIGHTS, assembled
 from fastglm.rows.model_rows import ModelRows, constant_design
-from fastglm.rows.vectors import require_same_index, vector
+from fastglm.rows.vectors import require_same_index, require_same_rows, vector
 
 __all__ = [
     "index_of",
@@ -86,7 +86,7 @@ def read_arrays(
     designs = tuple([each.design for each in read])
     n = designs[0].n_rows
     (index, named_by), keep, n_dropped = _names_from(endog, *exogs.values()), None, 0
-    columns = {k: v for k, v in columns.items() if v is not None}
+    columns = require_same_rows((endog, *exogs.values()), columns, "the response or columns")
     counts: dict[str, int] = {}
     if missing == "drop" or not of_family:
         columns = {k: vector(v, k, n) for k, v in columns.items()}
@@ -148,6 +148,7 @@ def read_formulas(
     checked_choice("missing", missing, _MISSING[:2], " with a formula" * isinstance(takes, Family))
     rule = rule_of(takes)
     read, data = Frame.of(data), data.native if isinstance(data, Frame) else data
+    require_same_rows((data,), columns, "the data")
     fits = _fit_formulas(formula, others, read, columns, missing, rule, None)
     masks = [built.rows for _, built in fits if built is not None]
     present = [mask for mask in masks if mask is not None]

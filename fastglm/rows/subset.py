@@ -12,7 +12,7 @@ from fastglm.design.formula.table import read_table
 from fastglm.design.frames.frames import Frame
 from fastglm.design.frames.output import take_rows_of
 from fastglm.errors import DataError
-from fastglm.rows.vectors import require_same_index
+from fastglm.rows.vectors import require_same_index, require_same_rows
 
 __all__ = ["chosen_rows"]
 
@@ -38,6 +38,7 @@ def chosen_rows(data: Any, columns: Mapping[str, Any], subset: Any) -> tuple[Any
     """
     if subset is None:
         return data, dict(columns)
+    require_same_rows((data,), columns, "the data")
     frame = Frame(data)
     if isinstance(subset, str):
         mask = _where(frame, subset)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from fastglm.families import summarize
 from fastglm.families.links import Link
 from fastglm.records import fast_init
 
-__all__ = ["OffsetParts", "checked", "product", "require_same_index", "vector"]
+__all__ = ["OffsetParts", "checked", "product", "require_same_index", "require_same_rows", "vector"]
 
 
 def vector(values: Any, name: str, n: int | None = None) -> np.ndarray:
@@ -78,6 +79,19 @@ def require_same_index(one: Any, other: Any, name: str, other_name: str) -> None
             f"in the one and {_plain(theirs[row])!r} in the other. Align them, or "
             "pass arrays to take rows in the order they have."
         )
+
+
+def require_same_rows(
+    given: Sequence[Any], columns: Mapping[str, Any], name: str
+) -> dict[str, Any]:
+    """The offset, exposure and weights that there are, each of the same rows as what was given."""
+    columns = {key: values for key, values in columns.items() if values is not None}
+    for key, values in columns.items():
+        # NumPy arrays and names of columns have no index: no need to compare.
+        if hasattr(values, "index") and not isinstance(values, str | list | tuple):
+            for data in given:
+                require_same_index(data, values, name, key)
+    return columns
 
 
 def _plain(label: Any) -> Any:

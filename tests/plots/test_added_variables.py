@@ -76,3 +76,11 @@ def test_what_is_no_column(counts):
         plots.added_variable(counts, "hours")
     with pytest.raises(ModelError, match="kind"):
         plots.added_variable(counts, "age", kind="raw")
+
+
+def test_what_has_no_such_picture():
+    data = {"x": [0.0, 1.0, 2.0, 3.0, 4.0, 5.0], "y": [1, 3, 4, 9, 8, 20], "g": list("ababab")}
+    with pytest.raises(ModelError, match="the only column"):
+        plots.ceres_residuals(fg.glm("y ~ 0 + x", data, "poisson"), "x")
+    with pytest.raises(ModelError, match="one linear predictor"):
+        plots.influence(fg.MNLogit.from_formula("g ~ x", data).fit())

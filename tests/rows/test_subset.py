@@ -84,3 +84,18 @@ def test_rows_of_a_source_are_chosen_beforehand(data, tmp_path):
     data.to_csv(tmp_path / "d.csv", index=False)
     with pytest.raises(ModelError, match="subset is for rows in memory"):
         fg.glm("y ~ t", str(tmp_path / "d.csv"), subset="t > 1")
+
+
+@pytest.mark.parametrize("subset", [None, "x > 0"])
+def test_weights_of_other_rows_are_refused(data, subset):
+    """As a response is beside columns: by position they would be those of other rows."""
+    frame = pd.DataFrame(data)
+    turned = pd.Series(np.arange(1.0, 61.0), index=frame.index)[::-1]
+    for name in ("exposure", "var_weights"):
+        with pytest.raises(DataError, match=f"{name} have different indexes"):
+            fg.glm("y ~ t", frame, "poisson", subset=subset, **{name: turned})
+        with pytest.raises(DataError, match=f"{name} have different indexes"):
+            fg.GLM(np.asarray(frame["y"]), frame[["t"]], family="poisson", **{name: turned})
+    ours = fg.glm("y ~ t", frame, "poisson", subset=subset, var_weights=turned[::-1])
+    whole = fg.glm("y ~ t", frame, "poisson", subset=subset, var_weights=turned.to_numpy()[::-1])
+    np.testing.assert_array_equal(ours.params, whole.params)

@@ -108,6 +108,10 @@ def ceres_residuals(
     """
     rows = fit._model_with_data("partial residuals").rows
     others = np.setdiff1d(np.flatnonzero(~np.isnan(fit.estimates)), [number])
+    if not others.size:
+        raise ModelError(
+            "CERES residuals of the only column are its partial residuals: draw those instead."
+        )
     means = _conditional_means(fit, number, others)
     if conditional_means is not None:
         means = np.asarray(conditional_means, dtype=np.float64).reshape(rows.n_rows, -1)

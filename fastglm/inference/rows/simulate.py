@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastglm.errors import ModelError
+from fastglm.errors import ModelError, require_seed
 from fastglm.kernels.blocks import row_buffers
 
 if TYPE_CHECKING:
     from fastglm.fit.record import Fit
 
-__all__ = ["draw_responses", "simulate"]
+__all__ = ["draw_responses", "simulate", "spawned_generators"]
 
 
 def draw_responses(
@@ -44,17 +44,29 @@ def draw_responses(
     return response
 
 
-def simulate(fit: Any, n: int, seed: Any) -> np.ndarray:
-    """Responses of the fitted rows, (rows, n draws); see `PredictorMethods.simulate`."""
+def spawned_generators(n: int, seed: Any) -> list[np.random.Generator]:
+    """Of random numbers, one for each draw, so that further draws leave the first as they are.
+
+    Raises
+    ------
+    ModelError
+        If `n` is no number of draws, or `seed` no seed.
+    """
     if not isinstance(n, int | np.integer) or isinstance(n, bool) or n < 1:
         raise ModelError(f"n must be a whole number from 1 on, not {n!r}.")
+    require_seed(seed)
+    return [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(int(n))]
+
+
+def simulate(fit: Any, n: int, seed: Any) -> np.ndarray:
+    """Responses of the fitted rows, (rows, n draws); see `PredictorMethods.simulate`."""
+    generators = spawned_generators(n, seed)
     rows = fit._model_with_data("simulations").rows
     if rows.frequencies is not None:
         raise ModelError(
             "simulate draws a response for each observation: repeat the rows instead of counting "
             "them by freq_weights."
         )
-    generators = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(int(n))]
     if fit.has_several_predictors:
         _, etas = fit._fitted_rows("simulations")
         draws = [fit._draw(etas, generator) for generator in generators]

@@ -12,6 +12,7 @@ import numpy as np
 from fastglm.arguments import checked_choice
 from fastglm.errors import ModelError
 from fastglm.inference.rows import new_rows as population_rows
+from fastglm.inference.rows.simulate import spawned_generators
 from fastglm.mixed.prediction import (
     LEVELS,
     NEW_LEVELS,
@@ -148,7 +149,7 @@ def _marked(new: population_rows.NewRows, rows: np.ndarray) -> population_rows.N
 
 def simulate_several(fit: Any, n: int, seed: Any, use_u: bool) -> np.ndarray:
     """Responses of the fitted rows, (n rows, n draws); as `fastglm.mixed.simulation.simulate`."""
-    generators = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(n)]
+    generators = spawned_generators(n, seed)
     new, rows = several_rows(fit, None, "conditional", {})
     fixed = fit.population._predictors_of(new)
     drawn = np.empty((fixed.shape[1], n))

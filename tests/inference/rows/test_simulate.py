@@ -94,3 +94,13 @@ def test_rows_that_stand_for_several_are_refused(data):
     quasi = fg.families.Quasi(variance="mu", link=fg.families.links.Log())
     with pytest.raises(ModelError, match="how responses are distributed"):
         fg.glm("y ~ x", data, quasi).simulate()
+
+
+@pytest.mark.parametrize("seed", ["a", -1, np.random.default_rng(1)])
+def test_what_is_no_seed(data, seed):
+    for res in (
+        fg.glm("y ~ x", data, "poisson"),
+        fg.MixedGLM.from_formula("cost ~ x + (1 | kind)", data).fit(),
+    ):
+        with pytest.raises(ModelError, match="seed must be an integer"):
+            res.simulate(2, seed=seed)
