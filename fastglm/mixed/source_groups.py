@@ -89,12 +89,14 @@ def block_of(
     `z` has the columns of all factors side by side, those of this one from `start` on.
     """
     parts = list(group.number)
+    # A level all of whose rows were dropped has no effect.
+    occurring = np.unique(codes).tolist()
     try:
-        order = sorted(range(len(parts)), key=parts.__getitem__)
+        order = sorted(occurring, key=parts.__getitem__)
     except TypeError:
-        order = list(range(len(parts)))
-    place = np.empty(len(parts), dtype=np.int64)
-    place[order] = np.arange(len(parts))
+        order = occurring
+    place = np.full(len(parts), -1, dtype=np.int64)
+    place[order] = np.arange(len(order))
     parts = [parts[j] for j in order]
     terms, matrices, known, at = [], [], [], 0
     for term, formula, own in zip(group.terms, group.formulas, names, strict=True):

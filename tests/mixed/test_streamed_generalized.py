@@ -97,6 +97,19 @@ def test_rows_without_a_value_are_left_out_or_named(tmp_path):
         fg.mixed("s ~ f + (1 | g)", source, "binomial")
 
 
+@pytest.mark.parametrize("family", ["binomial", "gaussian"])
+def test_a_level_whose_rows_are_all_dropped_is_none(tmp_path, family):
+    rows = FRAME.head(600).assign(s=lambda d: d["c"].clip(upper=1), g=lambda d: d["g"] % 12)
+    rows.loc[rows["g"] == 4, "x"] = np.nan
+    rows.to_parquet(tmp_path / "rows.parquet")
+    formula, source = "s ~ x + (1 | g/f)", str(tmp_path / "rows.parquet")
+    ours = fg.mixed(formula, source, family, missing="drop")
+    memory = fg.mixed(formula, rows, family, missing="drop")
+    assert ours.criterion == pytest.approx(memory.criterion, rel=1e-9)
+    for name, effects in memory.ranef().items():
+        assert list(ours.ranef()[name].index) == list(effects.index)
+
+
 def test_separated_levels_are_named(tmp_path):
     rows = FRAME.head(9_000).assign(rare=lambda d: np.where(d.index < 12, "r", "o"))
     rows.loc[rows["rare"] == "r", "s"] = "yes"

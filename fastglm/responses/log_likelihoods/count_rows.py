@@ -19,7 +19,13 @@ from fastglm.kernels.compiler.decorators import inline
 from fastglm.kernels.compiler.intrinsics import pointer
 from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.kernels.math import elementary as vm
-from fastglm.kernels.math.gamma import gamma_functions, rising_factorial
+from fastglm.kernels.math.gamma import (
+    HALF_LOG_2PI,
+    LARGE,
+    gamma_functions,
+    rising_factorial,
+    stirling_terms,
+)
 from fastglm.kernels.passes.several_predictors import (
     HEADER_SHAPE,
     ROW_LOG_LIKELIHOOD,
@@ -34,6 +40,8 @@ count: Any
 
 # Poisson's distribution to rounding; the square of its reciprocal is still a number.
 SMALLEST_ALPHA = 1e-100
+# From here on Stirling's series is good to rounding.
+MANY = 16.0
 
 
 @inline
@@ -49,12 +57,18 @@ def log_factorial(y):
 def poisson_count(y, eta, log_alpha):
     """Log-mass and its derivatives: in eta, in log_alpha, then second ones (00, 20, 22)."""
     mu = vm.exp(eta)
-    return y * eta - mu - log_factorial(y), y - mu, 0.0, -mu, 0.0, 0.0
+    many = y >= MANY
+    safe = y if many else MANY
+    # In the distance from the mean: y log(y), which cancels, would leave its rounding.
+    saturated = -stirling_terms(1.0 / safe)[0] - 0.5 * vm.log(safe) - HALF_LOG_2PI
+    far = saturated - vm.relative_entropy(safe, mu, safe - mu)
+    value = far if many else y * eta - mu - log_factorial(y)
+    return value, y - mu, 0.0, -mu, 0.0, 0.0
 
 
 @inline
-def negative_binomial_terms(y, eta, size):
-    """As `poisson_count`, for variance mu + mu**2 / size; alpha is 1 / size.
+def few_terms(y, eta, size):
+    """Log-mass, and its first and second derivative in log(alpha), for a small count.
 
     In sums that go to 0 with alpha: all digits are there at the smallest.
     """
@@ -63,17 +77,62 @@ def negative_binomial_terms(y, eta, size):
     rising = 1.0 + m
     total, slope, curve = rising_factorial(y, size)
     value = total + y * eta - (y + size) * vm.log1p(m) - log_factorial(y)
-    residual = (y - mu) / rising
     # size (log(1 + m) - m / (1 + m))
     excess = size * vm.relative_entropy(rising, 1.0, m) / rising
-    tilt = -residual * m / rising
+    tilt = -(y - mu) / rising * (m / rising)
+    return value, slope + excess - y * (m / rising), curve - excess + tilt
+
+
+@inline
+def many_terms(y, mu, size):
+    """As `few_terms`, for a count of `MANY` or more.
+
+    In the distance from the mean. The terms of `few_terms` are of the size of y log(y), and leave
+    its rounding. Loader (2000), "Fast and accurate computation of binomial probabilities".
+    """
+    residual = size * ((y - mu) / (size + mu))
+    growth = residual / size
+    whole = y + size
+    share = size / whole
+    end = stirling_terms(1.0 / whole)
+    small = size < LARGE
+    start = stirling_terms(1.0 / (LARGE if small else size))
+    low = size if small else 1.0
+    log_low = vm.log(low)
+    log_gamma, digamma, trigamma = gamma_functions(low)
+    # Of the size: log(size!) less Stirling's formula, then two sums that vanish with alpha.
+    error = log_gamma - (low - 0.5) * log_low + low - HALF_LOG_2PI
+    error = error if small else start[0]
+    near = low * (digamma - log_low) + share * 0.5 if small else -0.5 * (y / whole) - start[1]
+    near += share * end[1]
+    bend = 0.5 * share * share - low * (low * trigamma - 1.0)
+    bend = bend if small else -0.5 * (1.0 + share) * (y / whole) - start[2]
+    bend += share * share * end[2]
+    successes = vm.relative_entropy(y, mu * (1.0 + growth), residual)
+    failures = vm.relative_entropy(size, size * (1.0 + growth), -residual)
+    value = end[0] - error - stirling_terms(1.0 / y)[0] - HALF_LOG_2PI - 0.5 * vm.log(y)
+    value -= 0.5 * vm.log1p(y / size) + (successes + failures)
+    # size (growth - log(1 + growth))
+    gap = size * vm.relative_entropy(1.0, 1.0 + growth, -growth)
+    return value, gap + near, residual * (residual / whole) - gap - near + bend
+
+
+@inline
+def negative_binomial_terms(y, eta, size):
+    """As `poisson_count`, for variance mu + mu**2 / size; alpha is 1 / size."""
+    mu = vm.exp(eta)
+    m = mu / size
+    rising = 1.0 + m
+    many = y >= MANY
+    few, far = few_terms(y, eta, size), many_terms(y if many else MANY, mu, size)
+    residual = (y - mu) / rising
     return (
-        value,
+        far[0] if many else few[0],
         residual,
-        slope + excess - y * (m / rising),
+        far[1] if many else few[1],
         -mu * (1.0 + y / size) / (rising * rising),
-        tilt,
-        curve - excess + tilt,
+        -residual * m / rising,
+        far[2] if many else few[2],
     )
 
 

@@ -145,6 +145,7 @@ def alpha_slope_of_zero_inflated(response: np.ndarray, etas: np.ndarray) -> np.n
 def alpha_slope_of_hurdle(response: np.ndarray, etas: np.ndarray) -> np.ndarray:
     """Derivative of each row's log-likelihood in alpha, at 0, (n,); arguments as above."""
     mean = np.exp(etas[0])
-    with np.errstate(invalid="ignore", divide="ignore"):
+    # A zero that is never drawn cuts nothing off: infinite where the mean is large.
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         cut = 0.5 * mean**2 / np.expm1(mean)
     return np.where(response > 0.0, alpha_slope(response, mean) + cut, 0.0)
