@@ -31,7 +31,8 @@ def to_stored_columns(row_table: RowTable, values: np.ndarray) -> np.ndarray:
     if values.ndim == 1:
         # The product with the matrix below, which takes longer to build than few rows to predict.
         each = value * np.repeat(values, np.diff(start))
-        return np.bincount(index, each, minlength=row_table.n_stored)
+        # Sums of no values are whole numbers to NumPy.
+        return np.bincount(index, each, minlength=row_table.n_stored).astype(np.float64, copy=False)
     return np.ascontiguousarray((row_table.transform_matrix() @ values.T).T)
 
 

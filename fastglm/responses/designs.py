@@ -20,8 +20,6 @@ __all__ = ["linear_predictor"]
 
 def linear_predictor(design: Design, params: np.ndarray, n_threads: int) -> np.ndarray:
     """X params, (n,); NaN parameters, of aliased columns, count as zero."""
-    if not design.n_columns:
-        return np.zeros(design.n_rows)
     (values,) = evaluate_rows(
         build_row_table(design), Gaussian(), params, (LINEAR_PREDICTOR,), n_threads=n_threads
     )

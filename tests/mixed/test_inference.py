@@ -7,7 +7,7 @@ import scipy.stats
 from mixed_cases import LINEAR, case_frame, fit_case, numbers, read_case
 
 import fastglm as fg
-from fastglm.errors import ModelError
+from fastglm.errors import ModelError, RankWarning
 
 CASES = [
     (name, kind)
@@ -47,6 +47,27 @@ def test_tests_use_their_own_degrees_of_freedom():
     one = fit.t_test("age = 0")
     assert one.pvalue[0] == pytest.approx(fit.pvalues["age"])
     assert fit.wald_test("age = 0").pvalue == pytest.approx(fit.pvalues["age"], rel=1e-6)
+
+
+@pytest.mark.parametrize("df", ["inf", "residual", "satterthwaite", "kenward-roger"])
+def test_hypotheses_of_aliased_columns(df):
+    """A test of x + w was that of x alone, without a word."""
+    rng = np.random.default_rng(4)
+    data = pd.DataFrame({"g": np.repeat(np.arange(9), 6), "x": rng.normal(size=54)})
+    data = data.assign(w=2.0 * data["x"], y=data["x"] + rng.normal(size=9)[data["g"]])
+    data["y"] += rng.normal(size=54)
+    plain = fg.mixed("y ~ x + (1 | g)", data).with_df(df)
+    with pytest.warns(RankWarning):
+        fit = fg.mixed("y ~ x + w + (1 | g)", data).with_df(df)
+    ours, theirs = fit.t_test("x = 0.3"), plain.t_test("x = 0.3")
+    for name in ("effect", "sd", "statistic", "pvalue"):
+        np.testing.assert_allclose(getattr(ours, name), getattr(theirs, name), rtol=1e-6)
+    p_value = plain.wald_test("x = 0.3").pvalue
+    np.testing.assert_allclose(fit.wald_test("x = 0.3").pvalue, p_value, rtol=1e-6)
+    for test in (fit.t_test, fit.wald_test):
+        for hypothesis in ("w", "x + w"):
+            with pytest.raises(ModelError, match="involves w, which the data cannot tell apart"):
+                test(hypothesis)
 
 
 def test_degrees_of_freedom_of_balanced_designs():

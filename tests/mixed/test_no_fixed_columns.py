@@ -36,6 +36,8 @@ def test_linear(reml, tmp_path):
     fit.save(tmp_path / "fit.json")
     again = fg.load(tmp_path / "fit.json")
     np.testing.assert_array_equal(again.predict(data.head(3)), fit.predict(data.head(3)))
+    average = fit.avg_predictions()
+    assert average.estimate.tolist() == average.standard_error.tolist() == [0.0]
     drawn = fit.simulate(2, seed=1)
     assert drawn.shape == (30, 2)
 

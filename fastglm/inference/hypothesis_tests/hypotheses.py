@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from fastglm.fit.base import FitBase
 
-__all__ = ["LinearTests", "read_hypothesis", "t_test", "wald_test"]
+__all__ = ["LinearTests", "estimable_equations", "read_hypothesis", "t_test", "wald_test"]
 
 #: Below this share of its largest eigenvalue, a constraint's variance is none of its own.
 RANK_TOLERANCE = 1e-11
@@ -228,13 +228,17 @@ def _text(row: np.ndarray, value: float, names: Sequence[str]) -> str:
     return f"{terms or '0'} = {value:.12g}"
 
 
-def _combinations(
+def estimable_equations(
     fit: FitBase, hypothesis: Any
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, tuple[str, ...]]:
-    """R, q, estimates of the combinations, a root of their covariance, and their texts.
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """R, q and texts of the equations R b = q, where R is zero at aliased coefficients.
 
-    R is that of the coefficients that are not aliased: where a combination is estimable, any value
-    of the others gives the same.
+    Where a combination is estimable, any value of these gives the same.
+
+    Raises
+    ------
+    ModelError
+        If a combination is not estimable.
     """
     matrix, values, texts = read_hypothesis(hypothesis, fit.names)
     aliased = np.isnan(fit.estimates)
@@ -246,7 +250,14 @@ def _combinations(
             f"the hypothesis involves {', '.join(touched)}, which the data cannot tell apart from "
             "earlier columns, in another combination than they tell of."
         )
-    matrix = np.where(aliased, 0.0, matrix)
+    return np.where(aliased, 0.0, matrix), values, texts
+
+
+def _combinations(
+    fit: FitBase, hypothesis: Any
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, tuple[str, ...]]:
+    """R, q, estimates of the combinations, a root of their covariance, and their texts."""
+    matrix, values, texts = estimable_equations(fit, hypothesis)
     effect = matrix @ np.nan_to_num(fit.estimates)
     return matrix, values, effect, fit.root_of_combinations(matrix), texts
 
