@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fastglm.errors import ModelError
+from fastglm.errors import DataError, ModelError
 from fastglm.mixed.algebra import Factor
 from fastglm.mixed.estimate import LinearEstimate
 from fastglm.mixed.generalized import GeneralizedEstimate, search_of
@@ -130,13 +130,13 @@ def require_estimate(fit: MixedFit, level: str) -> None:
 
     Raises
     ------
-    ModelError
+    DataError
         If the fit is such a copy.
     """
     # Marginal means of a linear model are those of the population.
     of_fixed = level == "population" or (fit.is_linear and level == "marginal")
     if fit.estimate is None and not of_fixed:
-        raise ModelError(
+        raise DataError(
             f"standard errors at level='{level}' need the data of the fit, which a loaded or "
             "pickled copy is without: use level='population', or fit the model again."
         )

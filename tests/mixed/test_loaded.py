@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mixed_several_cases import draw_frame
 
 import fastglm as fg
-from fastglm.errors import ModelError, RankWarning
+from fastglm.errors import DataError, RankWarning
 
 FITS = {
     "linear": ("beta", "y ~ x + (1 + x | g)", {}),
@@ -77,7 +77,7 @@ def test_errors_of_population_means(name, folder):
             expected = fit.get_prediction(new, "population", "prediction")
             found = other.get_prediction(new, "population", "prediction")
             np.testing.assert_allclose(found, expected, rtol=1e-9)
-        with pytest.raises(ModelError, match="use level='population', or fit the model again"):
+        with pytest.raises(DataError, match="use level='population', or fit the model again"):
             other.get_prediction(new, "conditional")
     # Grouping columns say nothing of population means.
     bare = new.drop(columns=["g", "h"])
