@@ -6,6 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, settings
+
+# On a busy machine inputs are slow to come, which says nothing of the code.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 # On a busy machine kernels compile for more than a second; tests of that line ask for it.
 os.environ["FASTGLM_QUIET"] = "1"
