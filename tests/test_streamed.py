@@ -237,8 +237,6 @@ def test_what_needs_rows_that_do_not_fit_into_memory_is_an_error(table):
         lambda: results.resid_deviance,
         lambda: results.get_influence().hat_matrix_diag,
         lambda: results.model.row_table,
-        results.step,
-        lambda: results.anova(test="Rao"),
     ):
         with pytest.raises(
             DataError,

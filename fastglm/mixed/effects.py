@@ -33,6 +33,8 @@ __all__ = [
 FLAT = 1e-7
 #: A parameter or component that moves by a smaller share along a flat direction stays.
 MOVED = 1e-3
+#: A difference of two terms below this share of them is none.
+ROUNDING = 1e-13
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -241,8 +243,11 @@ def _of_term(term: Term, theta: np.ndarray, scale: tuple[float, float]) -> _Comp
         size = deviations[i[k:]] * deviations[j[k:]]
         correlation = whole[i[k:], j[k:]] / size
         relative = of_deviation / deviations
-        of_correlation = change[:, i[k:], j[k:]] / size
-        of_correlation -= correlation * (relative[:, i[k:]] + relative[:, j[k:]])
+        direct = change[:, i[k:], j[k:]] / size
+        scaled = correlation * (relative[:, i[k:]] + relative[:, j[k:]])
+        of_correlation = direct - scaled
+        # What rounding leaves of two equal terms would be an error of a correlation at its end.
+        of_correlation[np.abs(of_correlation) < ROUNDING * (np.abs(direct) + np.abs(scaled))] = 0.0
     return _Components(
         places,
         scale[0] ** 2 * whole[i, j],

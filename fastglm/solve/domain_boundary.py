@@ -251,7 +251,7 @@ class _Search:
         try:
             for _ in range(MAX_STEPS):
                 step, promise = self._step(eta)
-                is_last = promise <= NOTHING_LEFT * (abs(self.deviance) + 0.1)
+                is_last = self._leaves_nothing(step, promise)
                 found = self._shortened(step, promise, is_last)
                 if found is not None:
                     self.place, self.deviance = found
@@ -261,6 +261,12 @@ class _Search:
         except NoStepError:
             pass
         return False
+
+    def _leaves_nothing(self, step: np.ndarray, promise: float) -> bool:
+        """Whether a step promises no rise, or one that is lost within a hair of the ends."""
+        share = promise / (abs(self.deviance) + 0.1)
+        moved = np.abs(self.columns @ step).max(initial=0.0)
+        return share <= (AS_GOOD if moved <= HAIR * self.unit else NOTHING_LEFT)
 
     def _shortened(
         self, step: np.ndarray, promise: float, is_last: bool

@@ -67,7 +67,7 @@ def test_a_power_is_a_finite_number(power):
     ("changed", "message"),
     [
         ({"kind": "Betamodel"}, "unknown kind of model 'Betamodel'"),
-        ({"estimates": [0.1]}, "4 names, but not as many estimates"),
+        ({"estimates": [0.1]}, "has 4 names, but 1 estimates"),
     ],
 )
 def test_edited_files_of_another_model_or_size_are_refused(tmp_path, changed, message):

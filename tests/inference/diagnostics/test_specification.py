@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.optimize
 import statsmodels.api as sm
 from scipy import stats
 
@@ -242,12 +243,25 @@ def test_tests_of_more_columns_use_the_dispersion_of_the_fit(counts):
     assert gaussian.fit().link_test().distribution == "F"
 
 
-def test_powers_without_an_optimum_leave_gaps_and_no_warnings():
+def test_powers_whose_optimum_lies_on_the_boundary_have_its_deviance_and_no_warnings():
     rng = np.random.default_rng(28)
     X = np.column_stack([np.ones(6), rng.normal(size=(6, 2))])
-    profile = fg.GLM(np.exp(rng.normal(size=6)), X).fit().power_link_profile()
-    assert np.isnan(profile.deviance).any()
+    y = np.exp(rng.normal(size=6))
+    profile = fg.GLM(y, X).fit().power_link_profile()
     assert np.isfinite(profile.best)
+    for power, deviance in zip(profile.powers, profile.deviance, strict=True):
+        if power > 0.5:
+            found = scipy.optimize.minimize(
+                lambda beta, power=power: np.sum(
+                    (y - np.maximum(X @ beta, 0.0) ** (1 / power)) ** 2
+                ),
+                [2.0, 0.0, 0.0],
+                constraints={"type": "ineq", "fun": lambda beta: X @ beta},
+                method="SLSQP",
+                options={"ftol": 1e-14, "maxiter": 1000},
+            )
+            assert deviance <= found.fun * (1.0 + 1e-9)
+            assert (X @ found.x).min() < 1e-2
 
 
 def test_power_links_of_probabilities_by_their_own_grid():
