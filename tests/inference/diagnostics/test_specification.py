@@ -243,7 +243,7 @@ def test_tests_of_more_columns_use_the_dispersion_of_the_fit(counts):
     assert gaussian.fit().link_test().distribution == "F"
 
 
-def test_powers_whose_optimum_lies_on_the_boundary_have_its_deviance_and_no_warnings():
+def test_powers_whose_optimum_is_near_the_ends_of_the_domain_reach_it_without_warnings():
     rng = np.random.default_rng(28)
     X = np.column_stack([np.ones(6), rng.normal(size=(6, 2))])
     y = np.exp(rng.normal(size=6))
@@ -261,7 +261,6 @@ def test_powers_whose_optimum_lies_on_the_boundary_have_its_deviance_and_no_warn
                 options={"ftol": 1e-14, "maxiter": 1000},
             )
             assert deviance <= found.fun * (1.0 + 1e-9)
-            assert (X @ found.x).min() < 1e-2
 
 
 def test_power_links_of_probabilities_by_their_own_grid():
