@@ -182,6 +182,22 @@ def test_a_read_only_installation_falls_back_with_one_notice(copied, tmp_path):
     assert kernels(folder) == compiled
 
 
+@pytest.mark.parametrize("suffix", [".nbi", ".nbc"])
+def test_a_damaged_cache_is_made_anew(copied, tmp_path, suffix):
+    place = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    first, _ = finish(start(LIGHT, copied, **place))
+    damaged = [path for path in kernels(tmp_path / "cache") if path.suffix == suffix]
+    assert damaged
+    for path in damaged:
+        path.write_bytes(path.read_bytes()[:-40])
+    second, said = finish(start(LIGHT, copied, **place))
+    assert (second, said) == (first, "")
+    compiled = kernels(tmp_path / "cache")
+    third, _ = finish(start(LIGHT, copied, **place))
+    assert third == first
+    assert kernels(tmp_path / "cache") == compiled
+
+
 def test_three_processes_may_compile_at_once(copied, tmp_path):
     place = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
     results = [finish(p) for p in [start(LIGHT, copied, **place) for _ in range(3)]]

@@ -313,11 +313,17 @@ class KernelCache(caching.FunctionCache):
 
         Numba would first load all of its compiler, and much of SciPy with it, which takes
         as long as importing this package. Finished code needs no more than the addresses of the
-        functions that give it memory.
+        functions that give it memory. Files that cannot be read, such as those of a full disk, are
+        removed.
         """
         _name_memory_functions()
-        with self._guard_against_spurious_io_errors():
-            found = self._load_overload(sig, target_context)
+        found = None
+        try:
+            with self._guard_against_spurious_io_errors():
+                found = self._load_overload(sig, target_context)
+        except Exception:  # pickle raises any kind
+            for path in cache_folder().glob(f"{glob.escape(self._impl.filename_base)}.*"):
+                path.unlink(missing_ok=True)
         if found is None:
             notice.begin()
         return found
