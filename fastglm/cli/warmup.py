@@ -18,6 +18,7 @@ from fastglm.kernels.compiler.notice import notice
 from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.mixed.model import fit_formula
 from fastglm.model import GLM
+from fastglm.records import frozen
 from fastglm.responses.models.multinomial import MNLogit
 
 __all__ = ["every_family", "every_row_block", "warm_up"]
@@ -115,7 +116,9 @@ def _use_splines() -> None:
     values = np.linspace(0.0, 1.0, MANY_ROWS)
     for name, options in (("cr", {"df": 3}), ("bs", {"df": 5}), ("poly", {"degree": 2})):
         call = f"{name}(x, {options})"
-        assert isinstance(apply_stateful(name, [values], options, {}, call), Basis)
+        # Columns of frames are read-only, which is another type for the compiler.
+        for column in (values, frozen(values.copy())):
+            assert isinstance(apply_stateful(name, [column], options, {}, call), Basis)
 
 
 def _use_free_parameters() -> None:
