@@ -14,7 +14,6 @@ try:
     from fastglm.cross_validation import cross_validate
     from fastglm.design.matrix.constant import add_constant
     from fastglm.errors import FastGLMError, FastGLMWarning
-    from fastglm.inference.evaluation.pure_premium import PurePremium
     from fastglm.inference.hypothesis_tests.anova import anova_models as anova
     from fastglm.inference.side_by_side import compare_table
     from fastglm.load import load
@@ -31,6 +30,7 @@ finally:
 
 if TYPE_CHECKING:
     from fastglm import expfam, plots
+    from fastglm.inference.evaluation.pure_premium import PurePremium
     from fastglm.mixed.mixed_lm import MixedLM
     from fastglm.mixed.model import MixedGLM
     from fastglm.mixed.rows import Random
@@ -77,6 +77,7 @@ __all__ = [
 
 # Imported when first asked for.
 _LATER = MODELS | {
+    "PurePremium": "fastglm.inference.evaluation.pure_premium",
     "MixedGLM": "fastglm.mixed.model",
     "MixedLM": "fastglm.mixed.mixed_lm",
     "Random": "fastglm.mixed.rows",

@@ -309,12 +309,7 @@ class LaplaceState(ModeSearch):
         right[:, :, 0] += self._extra_pull()
         first, rest = self.observed_factor.solve(right, below)
         pull = first[:, :, 0], rest[:, 0]
-        layout, moved = self.layout, np.empty(self.layout.n_rows)
-        problem.run(
-            row_passes.add_effects, layout.start, layout.z, layout.rest, layout.widths,
-            layout.column, np.zeros(layout.n_rows), *self._effects(pull), moved,
-        )  # fmt: skip
-        return (*pull, moved, pulled)
+        return (*pull, self._with_effects(pull), pulled)
 
     @cached_property
     def working_residual(self) -> np.ndarray:

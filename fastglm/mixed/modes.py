@@ -89,13 +89,20 @@ class ModeSearch:
         own, other = scale(self.layout, self.factors, u[0][:, :, None], u[1][:, None], False)
         return own[:, :, 0], other[:, 0]
 
-    def _predictor(self, u: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-        layout, eta = self.layout, np.empty(self.layout.n_rows)
+    def _with_effects(
+        self, u: tuple[np.ndarray, np.ndarray], fixed: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Random parts of the rows, (n,), in the order of levels, added to a fixed part or none."""
+        layout, total = self.layout, np.empty(self.layout.n_rows)
+        fixed = np.zeros(layout.n_rows) if fixed is None else fixed
         self.problem.run(
             row_passes.add_effects, layout.start, layout.z, layout.rest, layout.widths,
-            layout.column, self.fixed_eta, *self._effects(u), eta,
+            layout.column, fixed, *self._effects(u), total,
         )  # fmt: skip
-        return eta
+        return total
+
+    def _predictor(self, u: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        return self._with_effects(u, self.fixed_eta)
 
     def _by_component(self, own: np.ndarray, other: np.ndarray) -> np.ndarray:
         """Sums over levels of the first block, (q,), and columns of the remainder, (R,)."""

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastglm.arguments import checked_choice
 from fastglm.design.formula.expressions import Expression
 from fastglm.design.formula.fitted_formula import FittedFormula
 from fastglm.design.formula.learning import FormulaLearner, LevelsSeen
@@ -342,8 +343,7 @@ def learn_rows(
     DataError, FormulaError, ModelError
         Naming the column, rows or piece of the formula that cannot be used.
     """
-    if missing not in ("raise", "drop"):
-        raise ModelError(f'missing must be "raise" or "drop" with a formula, not {missing!r}')
+    checked_choice("missing", missing, ("raise", "drop"), " with a formula")
     learning = _Learning(formula, source, family, columns, missing)
     learning.learn_state(memory)
     learning.look()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from fastglm.arguments import checked_choice
 from fastglm.design.frames.frames import Categories
 from fastglm.design.frames.output import take_rows_of
 from fastglm.entry import entry_points
@@ -155,8 +156,7 @@ class PurePremium:
         DataError
             If the rows cannot be used, or have no costs.
         """
-        if missing not in ("raise", "drop"):
-            raise ModelError(f'missing must be "raise" or "drop", not {missing!r}.')
+        checked_choice("missing", missing, ("raise", "drop"))
         return measures_of_means(self, self._observed_on(data, exposure, var_weights, missing))
 
     def rating_table(

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastglm.arguments import checked_choice
 from fastglm.design.formula.grammar import parse_formula
 from fastglm.design.frames.frames import not_found_text
 from fastglm.errors import ColumnNotFoundError, DataError, ModelError
@@ -44,8 +45,7 @@ def gather_held_out(
     fitted = fit.fitted_formula
     if fitted is None or fitted.response is None:
         raise DataError("rows of a source are evaluated by a fit of a formula: give a data frame.")
-    if missing not in ("raise", "drop"):
-        raise ModelError(f'missing must be "raise" or "drop", not {missing!r}')
+    checked_choice("missing", missing, ("raise", "drop"))
     if response is not None and not isinstance(response, str):
         raise ModelError("response must be the name of a column where rows come from a source.")
     columns = {name: column_given(fit, name, given) for name, given in columns.items()}

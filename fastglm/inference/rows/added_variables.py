@@ -56,6 +56,11 @@ def values_of_column(fit: Fit, number: int) -> np.ndarray:
     return np.asarray(select_columns(design, [number]).to_dense()[:, 0])
 
 
+def _other_columns(fit: Fit, number: int) -> np.ndarray:
+    """Numbers of the other columns that are not aliased."""
+    return np.setdiff1d(np.flatnonzero(~np.isnan(fit.estimates)), [number])
+
+
 def added_variable(fit: Fit, number: int, kind: str = "pearson") -> tuple[np.ndarray, np.ndarray]:
     """What other columns leave of a column, and of the response, (n,) each.
 
@@ -84,8 +89,7 @@ def added_variable(fit: Fit, number: int, kind: str = "pearson") -> tuple[np.nda
         (row_buffers.LINEAR_PREDICTOR,),
         n_threads=fit.n_threads,
     )[0]
-    others = np.setdiff1d(np.flatnonzero(~np.isnan(fit.estimates)), [number])
-    without = refit_columns(fit, others)
+    without = refit_columns(fit, _other_columns(fit, number))
     return np.asarray(left), np.asarray(RESIDUALS[kind](replace(fit, estimates=without.params)))
 
 
@@ -107,7 +111,7 @@ def ceres_residuals(
         (n, k); by default those by a natural spline of the column.
     """
     rows = fit._model_with_data("partial residuals").rows
-    others = np.setdiff1d(np.flatnonzero(~np.isnan(fit.estimates)), [number])
+    others = _other_columns(fit, number)
     if not others.size:
         raise ModelError(
             "CERES residuals of the only column are its partial residuals: draw those instead."

@@ -14,7 +14,6 @@ from typing import Any, ClassVar, cast
 
 import numpy as np
 
-from fastglm.mixed import row_passes
 from fastglm.mixed.adaptive import AdaptiveProblem, AdaptiveState
 from fastglm.mixed.laplace import LaplaceProblem, LaplaceState
 from fastglm.mixed.layout import Layout
@@ -112,12 +111,7 @@ class _Several(LaplaceState):
         return np.take(self.given_eta, self.layout.order, axis=1)
 
     def _predictor(self, u: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-        layout, random = self.layout, np.empty(self.layout.n_rows)
-        self.problem.run(
-            row_passes.add_effects, layout.start, layout.z, layout.rest, layout.widths,
-            layout.column, np.zeros(layout.n_rows), *self._effects(u), random,
-        )  # fmt: skip
-        return self.fixed_eta + self.problem.direction[:, None] * random
+        return self.fixed_eta + self.problem.direction[:, None] * self._with_effects(u)
 
     def _find_modes(self) -> bool:
         return self._search_together()

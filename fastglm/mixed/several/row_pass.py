@@ -47,6 +47,29 @@ def load_rows(begin, rows, y, etas, scratch):
 
 
 @inline
+def evaluate_block(begin, rows, y, prior, etas, blocks, with_bends, target, scratch):
+    """What the family says of a block of rows: deviances into `target`, zeros into what follows.
+
+    Returns how many rows of positive weight have no finite log-likelihood.
+    """
+    load_rows(begin, rows, y, etas, scratch)
+    call_row_block(blocks[0], scratch.ctypes.data, rows)
+    if with_bends:
+        call_row_block(blocks[1], scratch.ctypes.data, rows)
+    count = 0
+    for i in range(rows):
+        p = prior[begin + i]
+        log_likelihood = scratch[ROW_LOG_LIKELIHOOD * BUFFER + i]
+        for m in range(target.shape[0]):
+            target[m, begin + i] = 0.0
+        if p > 0.0:
+            if not np.isfinite(log_likelihood):
+                count += 1
+            target[0, begin + i] = -2.0 * p * log_likelihood
+    return count
+
+
+@inline
 def put_derivatives(target, at, i, p, direction, scratch):
     """Derivatives of the row `at`, the i-th of its block, of weight p > 0."""
     n_predictors, whole = direction.size, target.shape[0] > N_OF_MODES
@@ -85,20 +108,11 @@ def respond_along(
     stop = start[last]
     for begin in range(start[first], stop, BLOCK_ROWS):
         rows = min(BLOCK_ROWS, stop - begin)
-        load_rows(begin, rows, y, etas, scratch)
-        call_row_block(blocks[0], scratch.ctypes.data, rows)
-        if target.shape[0] > N_OF_MODES:
-            call_row_block(blocks[1], scratch.ctypes.data, rows)
+        whole = target.shape[0] > N_OF_MODES
+        count += evaluate_block(begin, rows, y, prior, etas, blocks, whole, target, scratch)
         for i in range(rows):
-            p = prior[begin + i]
-            log_likelihood = scratch[ROW_LOG_LIKELIHOOD * BUFFER + i]
-            for m in range(target.shape[0]):
-                target[m, begin + i] = 0.0
-            if p > 0.0:
-                if not np.isfinite(log_likelihood):
-                    count += 1
-                target[0, begin + i] = -2.0 * p * log_likelihood
-                put_derivatives(target, begin + i, i, p, direction, scratch)
+            if prior[begin + i] > 0.0:
+                put_derivatives(target, begin + i, i, prior[begin + i], direction, scratch)
     outside[chunk] = count
     return 0
 
@@ -139,19 +153,10 @@ def respond_in_both(first, last, starts, blocks, shape, y, prior, etas, target, 
         count = 0
         for begin in range(starts[chunk], starts[chunk + 1], BLOCK_ROWS):
             rows = min(BLOCK_ROWS, starts[chunk + 1] - begin)
-            load_rows(begin, rows, y, etas, scratch)
-            call_row_block(blocks[0], scratch.ctypes.data, rows)
-            if target.shape[0] > N_OF_MODES_OF_BOTH:
-                call_row_block(blocks[1], scratch.ctypes.data, rows)
+            whole = target.shape[0] > N_OF_MODES_OF_BOTH
+            count += evaluate_block(begin, rows, y, prior, etas, blocks, whole, target, scratch)
             for i in range(rows):
-                p = prior[begin + i]
-                log_likelihood = scratch[ROW_LOG_LIKELIHOOD * BUFFER + i]
-                for m in range(target.shape[0]):
-                    target[m, begin + i] = 0.0
-                if p > 0.0:
-                    if not np.isfinite(log_likelihood):
-                        count += 1
-                    target[0, begin + i] = -2.0 * p * log_likelihood
-                    put_of_both(target, begin + i, i, p, n_predictors, scratch)
+                if prior[begin + i] > 0.0:
+                    put_of_both(target, begin + i, i, prior[begin + i], n_predictors, scratch)
         outside[chunk] = count
     return 0

@@ -14,7 +14,6 @@ from typing import ClassVar, cast
 
 import numpy as np
 
-from fastglm.mixed import row_passes
 from fastglm.mixed.blocks import Block
 from fastglm.mixed.laplace import LaplaceState
 from fastglm.mixed.layout import CHUNK_ROWS, Layout
@@ -154,13 +153,8 @@ class TwoPartState(SeveralState):
         return self.given_eta
 
     def _predictor(self, u: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-        layout, random = self.layout, np.empty(self.layout.n_rows)
-        self.problem.run(
-            row_passes.add_effects, layout.start, layout.z, layout.rest, layout.widths,
-            layout.column, np.zeros(layout.n_rows), *self._effects(u), random,
-        )  # fmt: skip
         eta = self.fixed_eta.copy()
-        eta[:2] += random[self.problem.layout.kinds[:2]]
+        eta[:2] += self._with_effects(u)[self.problem.layout.kinds[:2]]
         return eta
 
     @cached_property
