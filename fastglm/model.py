@@ -301,7 +301,7 @@ class GLM(StatsmodelsModel):
             options = solver_options(tol, max_iter, n_threads, told, exact)
             fit_options = FitOptions(options, start, scale, use_t, separation, bias_reduction)
             results = fit_model(self, fit_options, Results)
-        if isinstance(cov_type, str) and cov_type == "nonrobust":
+        if isinstance(cov_type, str) and cov_type == "nonrobust" and not cov_kwds:
             return results
         return results.with_covariance(cov_type, **(cov_kwds or {}))
 

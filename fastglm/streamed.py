@@ -233,7 +233,7 @@ class StreamedGLM:
                     Path(checkpoint).unlink(missing_ok=True)
                 alone["progress"] = told
                 return self.in_memory("this fit").fit(**alone)
-        if cov_type == "nonrobust":
+        if cov_type == "nonrobust" and not cov_kwds:
             return results
         return results.with_covariance(cov_type, **(cov_kwds or {}))
 

@@ -296,6 +296,8 @@ def _covariance(cov_type: str, groups: str | None) -> dict[str, Any]:
     """Arguments of `fit` for the covariance of the estimates."""
     if cov_type == "cluster" and groups is None:
         raise ModelError("--cov-type cluster needs --groups, the column of the groups.")
+    if cov_type == "nonrobust" and groups is not None:
+        raise ModelError("--groups needs --cov-type cluster: give both, or neither.")
     grouped = {} if groups is None else {"cov_kwds": {"groups": groups}}
     return {"cov_type": cov_type} | grouped
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from fastglm.errors import DataError, require_package
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["CSV", "column_names", "csv_options", "read_table"]
+__all__ = ["CSV", "column_names", "csv_options", "read_table", "refuse_repeated"]
 
 #: Endings of text files.
 CSV = (".csv", ".csv.gz", ".csv.bz2", ".csv.zst", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
@@ -71,6 +71,16 @@ def read_table(
 def column_names(path: str | Path, delimiter: str | None = None) -> list[str]:
     """Names of a file's columns, from its head; arguments and errors as for `read_table`."""
     return _attempt(Path(path), lambda: _names(_existing(path), delimiter))
+
+
+def refuse_repeated(names: Sequence[str], wanted: Iterable[str], label: str | Path) -> None:
+    """Raises `DataError` for a column in use whose name two columns of the data have."""
+    for name in wanted:
+        if names.count(name) > 1:
+            raise DataError(
+                f"{label} has {names.count(name)} columns with the name {name!r}: rename all but "
+                "one of them."
+            )
 
 
 def _attempt(path: Path, action: Callable[[], Any]) -> Any:
@@ -150,6 +160,8 @@ def _has_decimal_commas(lines: list[str], delimiter: str) -> bool:
 def _read(path: Path, columns: list[str] | None, delimiter: str | None) -> pyarrow.Table:
     from pyarrow import feather, parquet
 
+    if columns is not None:
+        refuse_repeated(_names(path, delimiter), columns, path)
     if _ends(path, CSV):
         options = csv_options(path, columns, delimiter)
         if not _has_quotes(path):

@@ -78,8 +78,7 @@ def warn_of_wrong_numbers(table: pyarrow.Table, decimal_point: str, label: str) 
     """Warns of each text column of a table that would be numeric but for a few values."""
     import pyarrow
 
-    for name in table.column_names:
-        column = table.column(name)
+    for name, column in zip(table.column_names, table.columns, strict=True):
         if pyarrow.types.is_string(column.type):
             text = wrong_numbers(name, [column], decimal_point, label)
             if text is not None:

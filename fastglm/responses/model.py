@@ -219,7 +219,7 @@ class ResponseModel(Pointing, Estimation, Generic[R]):
                 raise SeparationError(infinite_text(infinite, separated.n_rows))
             results = replace(results, n_separated=separated.n_rows, infinite=infinite)
         self._warn(solution, results)
-        if cov_type == "nonrobust":
+        if cov_type == "nonrobust" and not cov_kwds:
             return results
         return results.with_covariance(cov_type, **(cov_kwds or {}))
 

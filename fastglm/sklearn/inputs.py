@@ -19,8 +19,9 @@ from sklearn.utils.validation import (
 )
 
 from fastglm.design.frames.frames import is_frame
+from fastglm.design.frames.missing import rows_text
 from fastglm.design.frames.whole_numbers import require_exact, require_exact_objects
-from fastglm.errors import DataError, FormulaError
+from fastglm.errors import DataError, FormulaError, MissingValueError
 
 __all__ = ["ARRAYS", "FitData", "has_categories", "read_fit", "read_new", "row_vector"]
 
@@ -88,6 +89,7 @@ def read_fit(estimator: Any, X: Any, y: Any, sample_weight: Any, by_name: bool) 
         raise DataError(
             f"{type(estimator).__name__} requires y to be passed, but the target y is None."
         )
+    _require_plain_labels(y)
     if by_name or has_categories(X):
         if isinstance(X, Mapping) or not is_frame(X):
             raise DataError("a formula needs X as a data frame, whose columns it names.")
@@ -132,6 +134,36 @@ def _require_exact(X: Any) -> None:
         for j in range(X.shape[1]) if X.dtype == object else ():
             require_exact_objects(X[:, j], f"Column {j} of X")
         require_exact(X.tocsc() if issparse(X) else X, "X")
+
+
+def _require_plain_labels(y: Any) -> None:
+    """Refuse missing values, and text beside numbers, in a response of objects.
+
+    scikit-learn compares them, which fails or, in a list beside text, makes "nan" a class.
+    """
+    if isinstance(y, list | tuple) or getattr(y, "dtype", None) == np.dtype("O"):
+        values = np.empty(len(y), dtype=object)
+        values[:] = list(y)
+    elif not hasattr(y, "dtype") or isinstance(y.dtype, np.dtype) or getattr(y, "ndim", 1) != 1:
+        return
+    else:
+        values = np.asarray(y, dtype=object)
+    import pandas
+
+    missing = pandas.isna(values)
+    if missing.any():
+        # scikit-learn's own words, by which its checks know this error.
+        raise MissingValueError(
+            f"Input y contains NaN or other missing values in {rows_text(missing)}: leave these "
+            "rows out of X and y."
+        )
+    is_text = np.array([isinstance(value, str) for value in values])
+    if is_text.any() and not is_text.all():
+        row = int(np.argmin(is_text == is_text[0]))
+        raise DataError(
+            f"y has text and other values, such as {values[0]!r} in row 0 and {values[row]!r} in "
+            f"row {row}, counted from 0: give labels of one type."
+        )
 
 
 def row_vector(values: Any, name: str, rows: Any) -> np.ndarray:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from fastglm.data.files import refuse_repeated
 from fastglm.errors import DataError
 from fastglm.sources.base import Source, is_coded_text, is_text
 from fastglm.sources.hive import HiveColumns
@@ -93,6 +94,7 @@ class FileSource(Source):
         assert self.n_rows is not None
         assert self.starts is not None
         last, wanted = self.n_rows if last is None else last, list(columns)
+        refuse_repeated(self.schema.names, wanted, self.label)
         for name in wanted:
             if name in self.unlike:
                 raise DataError(self.unlike[name])

@@ -418,6 +418,9 @@ def test_clusters(folder, run, frame):
     code, _, err = run("fit", "data.csv", *options)
     assert code == 2
     assert "--groups" in err
+    code, _, err = run("fit", "data.csv", *options[:3], "--groups", "region")
+    assert code == 2
+    assert "--groups needs --cov-type cluster" in err
     code, out, _ = run("fit", "data.csv", *options, "--groups", "region", "--json")
     kwds = {"groups": frame["region"]}
     expected = fg.glm("claims ~ x", frame, family="poisson", cov_type="cluster", cov_kwds=kwds)

@@ -1,11 +1,13 @@
 import gzip
+import warnings
 
 import pyarrow as pa
 import pytest
 
 from fastglm.data.files import column_names, read_table
 from fastglm.data.writing import write_table
-from fastglm.errors import DataError
+from fastglm.errors import DataError, FastGLMWarning
+from fastglm.sources.scan import scan
 
 TABLE = pa.table({"n": [1, 2, 3], "x": [0.5, None, -1.25], "city": ["Ulm", None, "Köln"]})
 
@@ -119,3 +121,24 @@ def test_a_quoted_value_may_hold_the_end_of_a_line_in_any_block(tmp_path):
     assert table["x"].unique().to_pylist() == [1]
     assert table["g"].unique().to_pylist() == ["one\n \n two"]
     assert table.num_rows == MANY
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet", ".feather"])
+def test_a_name_of_two_columns_is_refused_where_it_is_used(tmp_path, ending):
+    path = tmp_path / f"twice{ending}"
+    twice = pa.table(
+        [pa.array([1.0, 2.0, 4.0]), pa.array([1, 2, 3]), pa.array([9, 9, 9])], list("xyx")
+    )
+    if ending == ".csv":
+        path.write_text("x,y,x\n1.0,1,9\n2.0,2,9\n4.0,3,9\n")
+    else:
+        write_table(twice, path)
+    assert read_table(path, ["y"]).equals(twice.select(["y"]))
+    with pytest.raises(DataError, match=f"{path.name} has 2 columns with the name 'x': rename"):
+        read_table(path, ["y", "x"])
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*CSV is read once", category=FastGLMWarning)
+        source = scan(path)
+        assert next(iter(source.read(["y"]))).column("y").to_pylist() == [1, 2, 3]
+        with pytest.raises(DataError, match=f"{path.name} has 2 columns with the name 'x': rename"):
+            next(iter(source.read(["y", "x"])))

@@ -367,6 +367,33 @@ def test_a_missing_value_is_of_no_class():
         fit.predict(new)
 
 
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, pd.NaT], ids=repr)
+@pytest.mark.parametrize("wrap", [list, np.array, pd.Series, "category", "string"], ids=str)
+def test_missing_labels_are_no_class_of_their_own(missing, wrap):
+    X = np.arange(12.0)[:, None]
+    labels = np.array(list("abababbabaab"), dtype=object)
+    whole = GLMClassifier().fit(X, list(labels))
+    assert list(whole.classes_) == ["a", "b"]
+    labels[[3, 7]] = missing
+    y = pd.Series(labels).astype(wrap) if isinstance(wrap, str) else wrap(labels)
+    text = r"y contains NaN or other missing values in 2 rows \(3, 7, counted from 0\)"
+    for estimator, columns in (
+        (GLMClassifier(), X),
+        (GLMClassifier(formula="x"), pd.DataFrame(X, columns=["x"])),
+        (GLMRegressor(), X),
+    ):
+        with pytest.raises(MissingValueError, match=text):
+            estimator.fit(columns, y)
+
+
+@pytest.mark.parametrize("wrap", [list, np.array, pd.Series])
+def test_labels_are_of_one_type(wrap):
+    labels = np.array(list("abababbabaab"), dtype=object)
+    labels[4] = np.inf
+    with pytest.raises(DataError, match="such as 'a' in row 0 and inf in row 4, counted from 0"):
+        GLMClassifier().fit(np.arange(12.0)[:, None], wrap(labels))
+
+
 def test_exposures_of_new_rows_are_positive_and_of_a_log_link():
     X, y = np.arange(12.0)[:, None], np.array([1, 0, 2, 1, 3, 1, 2, 4, 3, 5, 4, 6.0])
     fit = GLMRegressor("poisson").fit(X, y, exposure=np.ones(12))

@@ -158,4 +158,8 @@ def require_same_kind(factor: Factor, was_numeric: bool) -> None:
     if isinstance(factor, NumericFactor) != was_numeric:
         before, now = ("numeric", "categorical") if was_numeric else ("categorical", "numeric")
         name = factor.names[0] if isinstance(factor, NumericFactor) else factor.name
-        raise DataError(f"'{name}' was {before} when the model was fitted and is {now} now.")
+        wanted = "numbers" if now == "categorical" else "text or categories"
+        raise DataError(
+            f"'{name}' was {before} when the model was fitted and is {now} now: convert it to "
+            f"{wanted}, as the rows of the fit had it."
+        )

@@ -78,12 +78,20 @@ def covariance_of(
         If there is no covariance of that name, or it does not take these options.
     """
     checked_choice("cov_type", cov_type, covariances)
-    known = covariances[cov_type].__kwdefaults__ or {}
+    known = _options(covariances[cov_type])
     unknown = sorted(cov_kwds.keys() - known.keys())
     if unknown:
         takes = ", ".join(known) or "nothing"
-        raise ModelError(f"covariance {cov_type!r} does not take {unknown}; it takes {takes}.")
+        others = [name for name, of in covariances.items() if {*unknown} <= {*_options(of)}]
+        advice = f" Give cov_type={others[0]!r}, or leave the option out." if others else ""
+        raise ModelError(
+            f"covariance {cov_type!r} does not take {unknown}; it takes {takes}.{advice}"
+        )
     return covariances[cov_type](fit, **cov_kwds)
+
+
+def _options(covariance: Callable[..., Covariance]) -> dict[str, Any]:
+    return covariance.__kwdefaults__ or {}
 
 
 # -- the classical covariance, and White's

@@ -132,7 +132,9 @@ def fit_constrained(
     if start_params is not None:
         options["start_params"] = model._checked_start(start_params)[restriction.free]
     found = _lifted(model, restriction, smaller.fit(**options))
-    return found if cov_type == "nonrobust" else found.with_covariance(cov_type, **(cov_kwds or {}))
+    if cov_type == "nonrobust" and not cov_kwds:
+        return found
+    return found.with_covariance(cov_type, **(cov_kwds or {}))
 
 
 def _refuse(options: Mapping[str, Any]) -> None:

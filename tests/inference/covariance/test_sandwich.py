@@ -319,7 +319,7 @@ def test_few_clusters_have_wide_intervals(mixed):
     ("cov_type", "options", "error", "text"),
     [
         ("HC9", {}, ModelError, "cov_type must be one of"),
-        ("HC3", {"groups": 1}, ModelError, "does not take"),
+        ("HC3", {"groups": 1}, ModelError, "does not take.* Give cov_type='cluster'"),
         ("cluster", {}, ModelError, "groups"),
         ("cluster", {"groups": [1, 2]}, DataError, "one group for each of the 700 rows"),
         ("cluster", {"groups": np.ones(700)}, DataError, "only one group"),
@@ -331,6 +331,20 @@ def test_few_clusters_have_wide_intervals(mixed):
 def test_bad_options_have_one_clear_error(fit, cov_type, options, error, text):
     with pytest.raises(error, match=text):
         fit.with_covariance(cov_type, **options)
+
+
+def test_options_without_their_covariance_are_never_dropped(mixed):
+    kwds = {"cov_kwds": {"groups": "h"}}
+    match = "'nonrobust' does not take.* Give cov_type='cluster'"
+    model = fg.GLM.from_formula("y ~ z", mixed, "poisson")
+    ordered = fg.OrderedModel.from_formula("h ~ z", mixed)
+    for each in (model, ordered):
+        with pytest.raises(ModelError, match=match):
+            each.fit(**kwds)
+    with pytest.raises(ModelError, match=match):
+        fg.glm("y ~ z", fg.scan(mixed[["y", "z"]]), "poisson", **kwds)
+    with pytest.raises(ModelError, match=match):
+        model.fit_constrained("z = 0", **kwds)
 
 
 def test_every_covariance_is_symmetric_and_positive(fit, mixed):
