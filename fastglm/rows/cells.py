@@ -68,12 +68,16 @@ def find_cells(rows: StreamedModelRows, most_share: float) -> Cells:
     assert source.n_rows is not None
     n_all = source.n_rows
     names = columns_used(model.expressions, model.columns)
+    too_many = f"more than {most_share:.0%} of the rows are like no other"
     try:
         for _, piece in read_pieces(source, names, 0, n_all, PIECE_GRAINS * GRAIN_ROWS):
             present = _complete(piece, model)
             if present is not None and model.missing == "raise":
                 return Cells(None, "values are missing")
-            collected.add(piece if present is None else piece.filter(pyarrow.array(present)))
+            whole = piece if present is None else piece.filter(pyarrow.array(present))
+            if not collected.n_read and collected.is_hopeless(whole, n_all, most_share * n_all):
+                return Cells(None, too_many)
+            collected.add(whole)
             if collected.promised(n_all) > most_share * n_all:
                 break
             if KEPT * collected.n_bytes > memory:
@@ -82,7 +86,7 @@ def find_cells(rows: StreamedModelRows, most_share: float) -> Cells:
     except pyarrow.ArrowException as error:
         return Cells(None, (str(error).splitlines() or ["a column cannot be compared"])[0])
     if collected.promised(n_all) > most_share * n_all:
-        return Cells(None, f"more than {most_share:.0%} of the rows are like no other")
+        return Cells(None, too_many)
     distinct = TableSource(table)
     distinct.label = f"the distinct rows of {source.label}"
     columns = {**model.columns, "freq_weights": collected.times}
@@ -133,13 +137,27 @@ class _Collected:
         if sum(part.num_rows for part in self._parts) >= 2 * self._n_joined:
             self._join()
 
+    def is_hopeless(self, piece: pyarrow.Table, n_all: int, most: float) -> bool:
+        """Whether one column of numbers alone promises more than `most` distinct rows.
+
+        Rows differ where a column does, and one column is cheap to look at.
+        """
+        import pyarrow
+
+        for name in self._names:
+            column = piece.column(name)
+            if not pyarrow.types.is_floating(column.type):
+                continue
+            counts = column.value_counts().field("counts").to_numpy()
+            if _expected(counts, n_all - piece.num_rows) > most:
+                return True
+        return False
+
     def promised(self, n_all: int) -> float:
         """Expected number of distinct rows among all `n_all`, from the rows merged so far."""
         if not self._n_joined:
             return 0.0
-        counts = self._parts[0].column("count").to_numpy()
-        alone = np.count_nonzero(counts == 1) / max(int(counts.sum()), 1)
-        return counts.size + (n_all - self.n_read) * alone
+        return _expected(self._parts[0].column("count").to_numpy(), n_all - self.n_read)
 
     @property
     def n_bytes(self) -> int:
@@ -188,6 +206,12 @@ class _Collected:
                 self._categories.add(name)
                 table = table.set_column(place, name, table.column(name).cast(kind.value_type))
         return table
+
+
+def _expected(counts: np.ndarray, n_more: int) -> float:
+    """Expected number of distinct rows after `n_more`, from the counts of those so far."""
+    alone = np.count_nonzero(counts == 1) / max(int(counts.sum()), 1)
+    return counts.size + n_more * alone
 
 
 def _comparable(column: pyarrow.ChunkedArray) -> pyarrow.ChunkedArray:

@@ -15,6 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastglm.design.frames.arrow_columns import (
+    categories_of_arrow,
+    is_arrow_table,
+    read_arrow_numbers,
+)
 from fastglm.design.frames.categories import (
     TRUTHS,
     Categories,
@@ -88,6 +93,12 @@ class Frame:
         elif is_pandas_frame(native):
             self._read, keys = native.__getitem__, native.columns.tolist()
             self.n_rows = len(native)
+        elif is_arrow_table(native):
+            self._read, keys = native.column, native.column_names
+            if len(set(keys)) < len(keys):
+                twice = next(key for k, key in enumerate(keys) if key in keys[:k])
+                raise DataError(f"Columns of the data share a name: {twice!r} is there twice.")
+            self.n_rows = native.num_rows
         else:
             import narwhals as nw
 
@@ -184,6 +195,8 @@ def read_column(column: Any, name: str) -> Column:
         # narwhals takes longer to find that an array is no series than a small fit takes.
         return _read_array(unmasked(column), name)
     found = read_pandas(column, name)
+    if found is None:
+        found = read_arrow_numbers(column)
     if found is not None:
         return native_numbers(found) if isinstance(found, np.ndarray) else found
     import narwhals as nw
@@ -284,7 +297,7 @@ def _read_categories(series: nw.Series[Any], name: str) -> Column:
     if series.implementation.is_pandas_like() and hasattr(series.to_native().array, "codes"):
         return categories_of(series.to_native())
     require_package("pyarrow", "polars", "categories of such a frame")
-    found = _from_arrow(series.to_arrow())
+    found = categories_of_arrow(series.to_arrow())
     # Without an order, the levels are in the order in which they were met: sort them, or the
     # reference level would depend on the order of the rows.
     if not found.ordered:
@@ -292,28 +305,11 @@ def _read_categories(series: nw.Series[Any], name: str) -> Column:
     return with_values(found)
 
 
-def _from_arrow(encoded: Any) -> Categories:
-    import pyarrow
-
-    if isinstance(encoded, pyarrow.ChunkedArray):
-        encoded = encoded.unify_dictionaries().combine_chunks()
-    indices, values = encoded.indices, encoded.dictionary
-    if indices.null_count:
-        indices = indices.cast(pyarrow.int64()).fill_null(-1)
-    codes = indices.to_numpy(zero_copy_only=False)
-    if values.null_count:
-        place = np.cumsum(values.is_valid()) - 1
-        codes = recode(codes, np.where(values.is_valid(), place, -1), len(values))
-        values = values.drop_null()
-    ordered = bool(encoded.type.ordered)
-    return Categories(codes, plain_levels(values.to_pylist()), ordered=ordered)
-
-
 def _read_strings(series: nw.Series[Any], name: str) -> Column:
     if series.implementation.is_pandas_like():
         return with_values(factorize(series.to_native(), name))
     require_package("pyarrow", "polars", "text columns of such a frame")
-    found = _from_arrow(series.to_arrow().dictionary_encode())
+    found = categories_of_arrow(series.to_arrow().dictionary_encode())
     return with_values(sorted_categories(found.codes, found.levels, name))
 
 

@@ -233,6 +233,7 @@ def test_frame_lists_columns_when_no_name_is_close():
         ({}, "no rows"),
         (pd.DataFrame({"x": []}), "no rows"),
         (pd.DataFrame([[1, 2]], columns=["x", "x"]), "share a name"),
+        (pa.table([[1], [2]], names=["x", "x"]), "share a name: 'x'"),
         (np.zeros((2, 2)), "is a ndarray"),
         ("text", "is a str"),
     ],
@@ -240,6 +241,16 @@ def test_frame_lists_columns_when_no_name_is_close():
 def test_frames_that_cannot_be_used(native, match):
     with pytest.raises(DataError, match=match):
         Frame(native)
+
+
+@pytest.mark.parametrize("kind", ["float64", "float32", "float16", "int8", "uint64"])
+def test_arrow_numbers_in_one_piece_are_read_where_they_lie(kind):
+    column = pa.array(np.arange(5), kind)
+    found = Frame(pa.table({"x": column})).column("x")
+    np.testing.assert_array_equal(found, np.arange(5))
+    assert found.dtype == ("float64" if kind == "float16" else kind)
+    lies = column.buffers()[1].address
+    assert (found.ctypes.data == lies) == (kind != "float16")
 
 
 def test_numbered_columns_are_named_by_their_number():
