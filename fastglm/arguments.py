@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,20 @@ import numpy as np
 
 from fastglm.errors import ModelError
 
-__all__ = ["checked_choice", "checked_number", "checked_path", "require_whole"]
+__all__ = ["checked_choice", "checked_number", "checked_path", "require_new_rows", "require_whole"]
+
+
+def require_new_rows(data: str, given: Mapping[str, Any]) -> None:
+    """Refuse columns of new rows where none were given.
+
+    Raises
+    ------
+    ModelError
+        Naming the arguments, and `data`, that of the new rows.
+    """
+    names = ", ".join(f"{name}=" for name, value in given.items() if value is not None)
+    if names:
+        raise ModelError(f"{names} goes with new rows: give {data} too.")
 
 
 def checked_choice(name: str, value: Any, choices: Collection[Any], others: str = "") -> Any:

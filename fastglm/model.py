@@ -22,7 +22,7 @@ from fastglm.results import Results
 from fastglm.results.statsmodels_names import read_fit_options
 from fastglm.rows.model_rows import ModelRows
 from fastglm.rows.read import read_arrays, read_formulas, row_columns
-from fastglm.rows.subset import chosen_rows
+from fastglm.rows.subset import RowsChosen, chosen_rows, conditions_of
 from fastglm.solve.fit import Progress
 from fastglm.solve.separation import Separation, find_separation
 
@@ -30,7 +30,7 @@ __all__ = ["GLM"]
 
 
 @entry_points
-class GLM(StatsmodelsModel):
+class GLM(RowsChosen, StatsmodelsModel):
     """A generalized linear model of a response on columns.
 
     Parameters
@@ -147,7 +147,7 @@ class GLM(StatsmodelsModel):
         columns = row_columns(offset, exposure, freq_weights, var_weights)
         data, columns = chosen_rows(data, columns, subset)
         model.rows = read_formulas(formula, (), data, columns, missing, model.family)
-        model.formula = formula
+        model.formula, model.chosen_by = formula, conditions_of(subset)
         # Other formulas, such as those that `step` tries, read the same frame.
         model.source = (data, columns, missing)
         return model
@@ -171,7 +171,7 @@ class GLM(StatsmodelsModel):
             raise ModelError("the model was given as arrays: this needs one from a formula.")
         known, columns, missing = self.source
         given: dict[str, Any] = {"family": self.family, "missing": missing} | columns | options
-        return type(self).from_formula(formula, known if data is None else data, **given)
+        return self._with_formula(formula, known, data, **given)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import fields
 from functools import cached_property
 from statistics import NormalDist
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import scipy
 
+from fastglm.arguments import require_new_rows
 from fastglm.errors import DataError, ModelError, Status, require_level
 from fastglm.pointers import Pointing
 from fastglm.solve.conditioning import semidefinite_root
@@ -258,6 +260,14 @@ class FitBase(Pointing):
                 "Fit the model to its data again."
             )
         return self.model
+
+    def _require_own_rows(self, given: Mapping[str, Any]) -> None:
+        """Refuse, where rows are those of the fit, columns of new ones, and a fit without rows."""
+        require_new_rows("data", given)
+        if self.model is None:
+            raise DataError(
+                "this result was loaded without the rows of its fit: give data=, with responses."
+            )
 
     def _model_with_data(self, what: str) -> Any:
         """The model with its rows in memory, by one more pass where they are not."""

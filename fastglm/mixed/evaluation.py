@@ -36,6 +36,7 @@ def _rows_and_means(
 ) -> tuple[ModelRows, np.ndarray]:
     """The rows whose mean is known, and their means, (n,); arguments as for `evaluate`."""
     if data is None:
+        results._require_own_rows({"response": response, **columns})
         rows = results._model_with_data("an evaluation on the rows of the fit").mixed_rows.fixed
         mean = predict_rows(results, None, level, "mean", new_levels, others)
     else:

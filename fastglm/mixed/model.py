@@ -32,7 +32,7 @@ from fastglm.mixed.units import fit_in_own_units
 from fastglm.pointers import Pointing
 from fastglm.rows.model_rows import ModelRows
 from fastglm.rows.read import row_columns
-from fastglm.rows.subset import chosen_rows
+from fastglm.rows.subset import RowsChosen, chosen_rows, conditions_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -46,7 +46,7 @@ _OF_MODEL = {
 
 
 @entry_points
-class MixedGLM(Pointing):
+class MixedGLM(RowsChosen, Pointing):
     """A generalized linear model with random effects.
 
     Parameters
@@ -186,7 +186,7 @@ class MixedGLM(Pointing):
         further = () if several is None else several.further(ziformula, dispformula)
         takes: Any = model.family if several is None else several.takes
         model.mixed_rows = rows_of_formula(formula, data, takes, columns, missing, further)
-        model.formula = formula
+        model.formula, model.chosen_by = formula, conditions_of(subset)
         model.source = (
             data,
             {**columns, "missing": missing, "ziformula": ziformula, "dispformula": dispformula},
@@ -205,7 +205,7 @@ class MixedGLM(Pointing):
             raise ModelError("the model was given as arrays: this needs one from a formula.")
         known, known_options = self.source
         options = {"family": self.family} | known_options | options
-        return type(self).from_formula(formula, known if data is None else data, **options)
+        return self._with_formula(formula, known, data, **options)
 
     def fit(
         self,

@@ -40,6 +40,8 @@ __all__ = ["actual_expected", "double_lift", "lift"]
 
 #: Cells of a map up to which each has its number written in.
 MOST_NUMBERS = 120
+#: Smallest actual over expected that has a colour of its own is one over this.
+MOST_RATIO = 1e3
 
 
 @picture_of_any_fit
@@ -222,8 +224,10 @@ def _map(found: Observed, by: Sequence[Any], n_groups: int, ax: Axes | None) -> 
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = (actual / expected).reshape(shape)
     ax = new_axes(ax, (max(6.0, 2.5 + 0.45 * shape[1]), max(4.2, 1.5 + 0.32 * shape[0])))
-    reach = max(float(np.nanquantile(np.abs(np.log(np.maximum(ratio, 1e-3))), 0.9)), 0.05)
-    shown = np.log(np.maximum(ratio, 1e-3))
+    # Cells without events are of the darkest colour, whatever the others are.
+    shown = np.log(np.maximum(ratio, 1.0 / MOST_RATIO))
+    some = np.abs(shown[ratio > 0.0])
+    reach = max(float(np.quantile(some, 0.9)) if some.size else 0.0, 0.05)
     drawn = ax.pcolormesh(shown, cmap="RdBu_r", vmin=-reach, vmax=reach, edgecolors="white")
     bar = ax.figure.colorbar(drawn, ax=ax, pad=0.02, aspect=30)
     ticks = np.linspace(-reach, reach, 5)

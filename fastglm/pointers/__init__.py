@@ -8,12 +8,11 @@ from fastglm.pointers.describe import (
     describe_option,
     pointing_module,
 )
+from fastglm.pointers.families import FAMILY_NAMES, OTHER_FAMILIES
 from fastglm.pointers.tables import (
-    FAMILY_NAMES,
     MIXED,
     MODELS,
     OPTIONS,
-    OTHER_FAMILIES,
     PACKAGE,
     PLOTS,
     RESULTS,

@@ -6,11 +6,9 @@ In the texts ``res`` is a result, ``model`` a model, and ``fg`` this package.
 from __future__ import annotations
 
 __all__ = [
-    "FAMILY_NAMES",
     "MIXED",
     "MODELS",
     "OPTIONS",
-    "OTHER_FAMILIES",
     "PACKAGE",
     "PLOTS",
     "RESULTS",
@@ -111,7 +109,7 @@ RESULTS: dict[str, str] = {
     "compare_lr_test": "fg.anova(small, large)",
     "compare_f_test": 'fg.anova(small, large, test="F")',
     "t_test_pairwise": "res.emmeans().contrasts()",
-    "fit_history": "res.n_iter and res.status; fit(progress=) sees each sweep",
+    "fit_history": "fg.plots.convergence(res), or fit(progress=), which sees each sweep",
     "get_distribution": "fg.expfam, which has distributions",
     "pred_table": "res.evaluate(data), or res.fittedvalues cut where you choose",
     "mle_retvals": "res.status and res.n_iter",
@@ -239,7 +237,7 @@ MODELS: dict[str, str] = {
     "params": "fit() first, and ask its result",
     "coef_": "fit() first, and res.params",
     "data": "model.endog and model.exog",
-    "score_test": "fit() first, and res.score_test()",
+    "score_test": "fit() the smaller model, and res.score_test(columns)",
     "estimate_scale": "fit(scale=) and res.scale",
     "get_distribution": "fg.expfam, which has distributions",
     "keeping": "model.subset(rows)",
@@ -253,6 +251,11 @@ _BINOMIAL, _COUNTS = _GLM.format("binomial"), _GLM.format("poisson")
 _CLUSTERS = (
     'fg.glm(formula, data, cov_type="cluster", cov_kwds={"groups": "id"}) for errors that hold '
     "whatever the correlation in a group, or fg.mixed(formula, data) for effects of groups"
+)
+
+_GROUPS = (
+    "fg.glm(formula, data, family=...) with C(group) in the formula, or fg.mixed(formula, data, "
+    "family=...)"
 )
 
 #: Attributes of the package.
@@ -291,6 +294,27 @@ PACKAGE: dict[str, str] = {
     "GLMGam": "fg.glm, with bs() or cr() in the formula",
     "mixedlm": "fg.mixed(formula, data)",
     "glmmTMB": "fg.mixed(formula, data, family=...)",
+    **dict.fromkeys(
+        ("BayesMixedGLM", "BinomialBayesMixedGLM", "PoissonBayesMixedGLM"),
+        "fg.mixed(formula, data, family=...), by maximum likelihood",
+    ),
+    **dict.fromkeys(("ConditionalLogit", "ConditionalPoisson", "clogit"), _GROUPS),
+    **dict.fromkeys(
+        ("PHReg", "coxph", "phreg"),
+        'fg.glm(formula, data, family="poisson", exposure=...) on times split into intervals',
+    ),
+    **dict.fromkeys(
+        ("RLM", "rlm", "QuantReg", "quantreg", "GLS", "gls", "GLSAR", "glsar"),
+        'statsmodels, or fg.glm(formula, data, cov_type="HC3" or "HAC")',
+    ),
+    **dict.fromkeys(
+        ("TruncatedLFPoisson", "TruncatedLFNegativeBinomialP", "ZeroInflatedGeneralizedPoisson"),
+        "fg.Hurdle or fg.ZeroInflated",
+    ),
+    "cov_struct": _CLUSTERS,
+    "datasets": "fg.data.load_flights()",
+    "stats": "methods of results: res.t_test(), res.anova(), res.get_influence(), ...",
+    "graphics": "fg.plots",
     "clmm": 'fg.mixed(formula, data, family="ordinal")',
     "gam": "fg.glm, with bs() or cr() in the formula",
     "logistf": 'fg.glm(formula, data, family="binomial", bias_reduction="firth")',
@@ -327,64 +351,4 @@ PACKAGE: dict[str, str] = {
     "Gamma": "fg.families.Gamma",
     "InverseGaussian": "fg.families.InverseGaussian",
     "Tweedie": "fg.families.Tweedie",
-}
-
-#: What to give for ``family=`` where people write the name of a model or a link; names plain.
-_BINARY = 'give family="binomial"'
-OTHER_FAMILIES: dict[str, str] = {
-    "logit": f"{_BINARY}, whose link is the logit",
-    "logistic": f"{_BINARY}, whose link is the logit",
-    "logisticregression": f"{_BINARY}, whose link is the logit",
-    "logistf": f'{_BINARY} and bias_reduction="firth"',
-    "probit": f'{_BINARY} and link="probit"',
-    "cloglog": f'{_BINARY} and link="cloglog"',
-    "loglog": f'{_BINARY} and link="loglog"',
-    "cauchit": f'{_BINARY} and link="cauchit"',
-    "binary": _BINARY,
-    "ols": 'give family="gaussian"',
-    "lm": 'give family="gaussian"',
-    "linear": 'give family="gaussian"',
-    "count": 'give family="poisson" or "negative_binomial"',
-    "counts": 'give family="poisson" or "negative_binomial"',
-    "lognormal": 'take the logarithm of the response, or give family="gamma" and link="log"',
-    "exponential": 'give family="gamma", link="log" and scale=1.0',
-    "multinomial": "that is fastglm.MNLogit",
-    "multinom": "that is fastglm.MNLogit",
-    "categorical": "that is fastglm.MNLogit",
-    "softmax": "that is fastglm.MNLogit",
-    "ordinal": "that is fastglm.OrderedModel",
-    "ordered": "that is fastglm.OrderedModel",
-    "cumulative": "that is fastglm.OrderedModel",
-    "beta": "that is fastglm.BetaModel",
-    "dirichlet": "that is fastglm.DirichletModel",
-    "zip": "that is fastglm.ZeroInflated",
-    "zinb": 'that is fastglm.ZeroInflated with family="negative_binomial"',
-    "zeroinflatedpoisson": "that is fastglm.ZeroInflated",
-    "zeroinflated": "that is fastglm.ZeroInflated",
-    "hurdle": "that is fastglm.Hurdle",
-}
-
-#: Names in the module of families.
-FAMILY_NAMES: dict[str, str] = {
-    "Normal": "fg.families.Gaussian",
-    "gaussian": "fg.families.Gaussian",
-    "Bernoulli": "fg.families.Binomial",
-    "NB": "fg.families.NegativeBinomial",
-    "NegBinomial": "fg.families.NegativeBinomial",
-    "negative_binomial": "fg.families.NegativeBinomial",
-    "inverse_gaussian": "fg.families.InverseGaussian",
-    "quasi": "fg.families.Quasi",
-    "quasipoisson": "fg.families.QuasiPoisson",
-    "quasibinomial": "fg.families.QuasiBinomial",
-    "poisson": "fg.families.Poisson",
-    "binomial": "fg.families.Binomial",
-    "gamma": "fg.families.Gamma",
-    "tweedie": "fg.families.Tweedie",
-    "logit": "fg.families.links.Logit",
-    "Logit": "fg.families.links.Logit",
-    "probit": "fg.families.links.Probit",
-    "Probit": "fg.families.links.Probit",
-    "log": "fg.families.links.Log",
-    "identity": "fg.families.links.Identity",
-    "family": "fg.families, whose classes these are",
 }

@@ -165,6 +165,7 @@ class ResponseEvaluation(ResponseResiduals):
         designs: Mapping[str, Any] | None,
     ) -> RowsWithPredictors:
         if data is None:
+            self._require_own_rows({"response": response, **(columns or {}), **(designs or {})})
             rows = self._model_with_data("an evaluation on the rows of the fit").rows
             new, etas = self._fitted_rows("an evaluation on the rows of the fit")
             values, weight = rows.response, rows.prior_weights

@@ -33,7 +33,7 @@ from fastglm.responses.results import ResponseResults
 from fastglm.responses.separation import looks_separated, require_choice, separation_of
 from fastglm.rows.model_rows import ModelRows
 from fastglm.rows.read import read_arrays, read_formulas
-from fastglm.rows.subset import chosen_rows
+from fastglm.rows.subset import RowsChosen, chosen_rows, conditions_of
 from fastglm.solve.fit import Progress, SolverOptions
 from fastglm.solve.separation import Separation, infinite_text
 from fastglm.solve.several_predictors import PredictorSolution
@@ -56,7 +56,7 @@ class FormulaSource(NamedTuple):
     options: dict[str, Any]
 
 
-class ResponseModel(Pointing, Estimation, Generic[R]):
+class ResponseModel(RowsChosen, Pointing, Estimation, Generic[R]):
     """Base of models with several linear predictors: a model defines what `Estimation` needs."""
 
     #: Of class R, which no class variable may say.
@@ -101,7 +101,10 @@ class ResponseModel(Pointing, Estimation, Generic[R]):
             data, options = chosen_rows(whole, options, subset)
             numbered = {str(k): value for k, value in enumerate(arguments)}
             arguments = tuple(chosen_rows(whole, numbered, subset)[1].values())
-        return cls(FormulaSource(formula, data, arguments, options), None, *arguments, **options)
+        source = FormulaSource(formula, data, arguments, options)
+        model = cls(source, None, *arguments, **options)
+        model.chosen_by = conditions_of(subset)
+        return model
 
     @property
     def formula(self) -> str | None:
@@ -119,9 +122,7 @@ class ResponseModel(Pointing, Estimation, Generic[R]):
         if self.source is None:
             raise ModelError("the model was given as arrays: this needs one from a formula.")
         _, known, arguments, known_options = self.source
-        options = known_options | options
-        data = known if data is None else data
-        return type(self).from_formula(formula, data, *arguments, **options)
+        return self._with_formula(formula, known, data, *arguments, **(known_options | options))
 
     def _read(
         self,

@@ -15,6 +15,7 @@ from fastglm.inference.effects.average_effects import (
 from fastglm.inference.effects.marginal_effects import MarginalEffects, marginal_effects
 from fastglm.inference.effects.marginal_means import MarginalMeans, marginal_means
 from fastglm.inference.effects.rating_table import RatingTable, rating_table
+from fastglm.inference.evaluation.held_out import on_rows
 from fastglm.inference.hypothesis_tests.estimates import Estimates
 
 __all__ = ["AverageMethods", "EffectMethods"]
@@ -241,6 +242,12 @@ class EffectMethods(AverageMethods, Fit):
         n_values: int = 11,
         alpha: float = 0.05,
         data: Any = None,
+        response: Any = None,
+        offset: Any = None,
+        exposure: Any = None,
+        freq_weights: Any = None,
+        var_weights: Any = None,
+        missing: str = "raise",
     ) -> RatingTable:
         """The fit as a tariff: a relativity for every level of every term, exposure and claims.
 
@@ -257,7 +264,10 @@ class EffectMethods(AverageMethods, Fit):
             Intervals are at level 1 - alpha.
         data : data frame, optional
             New rows with their responses, as for `evaluate`, whose exposures and responses are
-            shown beside the relativities; a result that was loaded needs them.
+            shown beside the relativities; a result that was loaded needs them. Levels of the fit
+            that they lack have rows without exposure.
+        response, offset, exposure, freq_weights, var_weights, missing
+            Of `data`, as for `evaluate`.
 
         Returns
         -------
@@ -283,4 +293,5 @@ class EffectMethods(AverageMethods, Fit):
         >>> [round(float(value), 6) for value in res.rating_table().summary_frame()["relativity"]]
         [1.0, 2.0]
         """
-        return rating_table(self, at, base, n_values, alpha, data)
+        given = (response, offset, exposure, freq_weights, var_weights, missing)
+        return rating_table(on_rows(self, data, *given), at, base, n_values, alpha)

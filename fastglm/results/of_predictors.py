@@ -26,12 +26,13 @@ class PredictorMethods(SharedMethods):
     def _bootstrap_limits(self, alpha: float) -> np.ndarray:
         return self.bootstrap().conf_int(alpha)
 
-    def anova(self, type: int = 1, test: str | None = None) -> Table:
+    def anova(self, type: int | PredictorMethods = 1, test: str | None = None) -> Table:
         """Analysis of deviance of the terms of the fit.
 
         Parameters
         ----------
-        type : {1, 2, 3}, default 1
+        type : {1, 2, 3} or results, default 1
+            Another fit is compared with this one, as by `fastglm.anova`, which takes several.
             1 adds the terms one after the other, as R's ``anova``; 2 and 3 compare each term with
             the model of all others, as ``Anova`` of R's package car. Type 2 leaves out the
             interactions that contain the term; type 3 does not, and is meaningful for

@@ -25,6 +25,7 @@ class UpdateMethods(FitBase):
             A formula in which a dot stands for that side of the one there is, such as
             ``". ~ . - x"`` or ``"log(.) ~ . + z"``.
         data : data frame, optional
+            A condition that chose the rows of this fit chooses among these too.
         **options
             Arguments of the model's ``from_formula`` and of its ``fit``, such as ``family``,
             ``subset``, which chooses among the rows of this fit if there is no `data`, or
@@ -39,7 +40,10 @@ class UpdateMethods(FitBase):
         ------
         ModelError
             If the model was not given as a formula and a frame in memory, was fitted under
-            constraints, or has a covariance, such as of clusters, that needs to be told anew.
+            constraints, or has a covariance, such as of clusters, that needs to be told anew, or
+            its rows were chosen by truth values, which other data do not have.
+        DataError
+            If the result was loaded, without its model.
 
         Examples
         --------

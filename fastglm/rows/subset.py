@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,10 +11,57 @@ from fastglm.design.formula.expressions import Expression
 from fastglm.design.formula.table import read_table
 from fastglm.design.frames.frames import Frame
 from fastglm.design.frames.output import take_rows_of
-from fastglm.errors import DataError
+from fastglm.errors import DataError, ModelError
 from fastglm.rows.vectors import require_same_index, require_same_rows
 
-__all__ = ["chosen_rows"]
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["RowsChosen", "chosen_rows", "conditions_of"]
+
+
+class Conditions(tuple[Any, ...]):
+    """Conditions by which rows were chosen, each among those that the ones before had left."""
+
+    __slots__ = ()
+
+
+class RowsChosen:
+    """Mixin of models of a formula, whose rows may have been chosen by conditions."""
+
+    chosen_by: Conditions = Conditions()
+
+    def _with_formula(
+        self, formula: str, known: Any, data: Any, *arguments: Any, **options: Any
+    ) -> Self:
+        """The model of another formula: of the rows it has, or of data in which it chooses anew.
+
+        Raises
+        ------
+        ModelError
+            If the choice was truth values of rows, which other data do not have.
+        """
+        reader: Any = type(self)
+        if data is None:
+            model: Self = reader.from_formula(formula, known, *arguments, **options)
+            model.chosen_by = Conditions((*self.chosen_by, *model.chosen_by))
+            return model
+        if "subset" not in options:
+            if not all(isinstance(condition, str) for condition in self.chosen_by):
+                raise ModelError(
+                    "the rows were chosen by truth values, which other data do not have: give "
+                    "subset= for these, or subset=None for all rows."
+                )
+            options["subset"] = self.chosen_by
+        again: Self = reader.from_formula(formula, data, *arguments, **options)
+        return again
+
+
+def conditions_of(subset: Any) -> Conditions:
+    """The conditions of an argument."""
+    if isinstance(subset, Conditions):
+        return subset
+    return Conditions(() if subset is None else (subset,))
 
 
 def chosen_rows(data: Any, columns: Mapping[str, Any], subset: Any) -> tuple[Any, dict[str, Any]]:
@@ -36,8 +83,13 @@ def chosen_rows(data: Any, columns: Mapping[str, Any], subset: Any) -> tuple[Any
     DataError
         If it is not one truth value a row, or holds for no row.
     """
-    if subset is None:
-        return data, dict(columns)
+    found = dict(columns)
+    for condition in conditions_of(subset):
+        data, found = _chosen(data, found, condition)
+    return data, found
+
+
+def _chosen(data: Any, columns: Mapping[str, Any], subset: Any) -> tuple[Any, dict[str, Any]]:
     require_same_rows((data,), columns, "the data")
     frame = Frame(data)
     if isinstance(subset, str):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import fastglm as fg
-from fastglm.errors import DataError, UnseenLevelError
+from fastglm.errors import DataError, ModelError, UnseenLevelError
 
 
 def frame(seed, n=300):
@@ -59,6 +59,8 @@ def test_text_of_two_levels():
 def test_the_rows_of_the_fit():
     res = fg.mixed("y ~ x + (1 | g)", OLD)
     assert res.evaluate().to_dict() == pytest.approx(res.evaluate(OLD).to_dict(), rel=1e-10)
+    with pytest.raises(ModelError, match="response= goes with new rows: give data too"):
+        res.evaluate(response=OLD["y"])
 
 
 def test_unknown_levels_and_gaps():

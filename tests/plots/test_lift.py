@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import fastglm as fg
@@ -48,6 +49,17 @@ def test_two_factors_are_a_map_of_ratios(counts, frame):
     texts = [text.get_text() for text in ax.texts]
     assert texts == [f"{value:.2f}" for value in ratio]
     assert ax.get_title() == "Actual over expected by region and years"
+
+
+def test_cells_without_events_do_not_stretch_the_colours(counts, frame):
+    """Of a few cells with none the scale was 0.001 to 1000, and all others were white."""
+    code = np.arange(len(frame)) % 8
+    none = frame.claims.to_numpy() == 0
+    part = pd.Series(np.where(none & (code < 3), code, 3 + code % 4), name="part")
+    ax = plots.actual_expected(counts, ["region", part])
+    values = np.exp(np.asarray(ax.collections[0].get_array()))
+    assert (values < 0.01).sum() >= 9
+    assert 1.05 < np.exp(ax.collections[0].get_clim()[1]) < values.max() * 1.01
 
 
 def test_actual_and_expected_of_new_rows(counts, frame):

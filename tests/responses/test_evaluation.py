@@ -11,7 +11,7 @@ from scipy import special, stats
 from sklearn import metrics
 
 import fastglm as fg
-from fastglm.errors import BoundaryWarning, DataError
+from fastglm.errors import BoundaryWarning, DataError, ModelError
 
 OLD, NEW = response_cases.frame(240), response_cases.frame(120, seed=5)
 CATEGORIES = ("MNLogit", "OrderedModel")
@@ -149,7 +149,11 @@ def test_the_rows_of_the_fit_and_a_loaded_fit(name, tmp_path):
     res = fit(name)
     own, again = res.evaluate(), res.evaluate(OLD)
     pd.testing.assert_frame_equal(own.summary_frame(), again.summary_frame(), rtol=1e-12)
+    with pytest.raises(ModelError, match="response= goes with new rows: give data too"):
+        res.evaluate(response=np.ones(len(OLD)))
     res.save(tmp_path / "fit.json")
+    with pytest.raises(DataError, match="loaded without the rows of its fit: give data="):
+        fg.load(tmp_path / "fit.json").evaluate()
     loaded = fg.load(tmp_path / "fit.json").evaluate(pl.from_pandas(NEW))
     expected = res.evaluate(NEW)
     pd.testing.assert_frame_equal(loaded.summary_frame(), expected.summary_frame(), rtol=1e-12)

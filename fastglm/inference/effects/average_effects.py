@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastglm.errors import ModelError
-from fastglm.inference.effects.counterfactual import Averages, Counterfactual, cell_name
+from fastglm.inference.effects.averages import Averages
+from fastglm.inference.effects.counterfactual import Counterfactual, cell_name
 from fastglm.inference.hypothesis_tests.estimates import Estimates
 
 if TYPE_CHECKING:

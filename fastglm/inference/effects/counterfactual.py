@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from fastglm.design.frames.frames import Categories, Column, Level
 from fastglm.design.matrix.dense_slices import transposed_product
 from fastglm.design.matrix.parts import Design
 from fastglm.errors import ModelError
+from fastglm.inference.effects.averages import Averages, Sums
 from fastglm.inference.effects.pieces import AllRows, Piece, Pieces, StreamedPieces, Variable
 from fastglm.inference.hypothesis_tests.estimability import (
     LinearCombinations,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from fastglm.fit.base import FitBase
     from fastglm.fit.outcomes import Outcomes
 
-__all__ = ["Averages", "Counterfactual", "cell_name", "native"]
+__all__ = ["Counterfactual", "cell_name", "native"]
 
 #: Designs and their offsets, one for each formula of the model.
 Designs = Sequence[Design]
@@ -44,51 +45,6 @@ ASIDE = 0.01
 def cell_name(values: Iterable[tuple[str, Any]]) -> str:
     """Variables and their values."""
     return ", ".join(f"{name}={format_level(value)}" for name, value in values)
-
-
-class Averages(NamedTuple):
-    """Averages of k outcomes by group, the groups of each outcome one after the other.
-
-    Attributes
-    ----------
-    value : ndarray, shape (k g,)
-    gradient : ndarray, shape (k g, p)
-        Its derivatives in the coefficients.
-    apart : ndarray of bool, shape (k g,)
-        Whether some row is one of which the rows of the fit do not tell.
-    size : ndarray, shape (k g, p)
-        Sums of the sizes of what was added up to `gradient`.
-    """
-
-    value: np.ndarray
-    gradient: np.ndarray
-    apart: np.ndarray
-    size: np.ndarray
-
-    def less(self, other: Averages) -> Averages:
-        """The differences from those of `other`."""
-        return Averages(
-            self.value - other.value,
-            self.gradient - other.gradient,
-            self.apart | other.apart,
-            self.size + other.size,
-        )
-
-
-class Sums:
-    """Sums over rows that averages are made of."""
-
-    def __init__(self) -> None:
-        self.values: Any = 0.0
-        self.gradient: Any = 0.0
-        self.apart: Any = False
-
-    def averages(self, totals: np.ndarray) -> Averages:
-        """Averages over so many rows by group, (g,)."""
-        k = len(self.values)
-        gradient = self.gradient / np.tile(totals, k)[:, None]
-        apart = np.tile(np.broadcast_to(self.apart, totals.size), k)
-        return Averages((self.values / totals).ravel(), gradient, apart, np.abs(gradient))
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,7 +149,7 @@ class Counterfactual:
         ModelError
             If one is no level of a categorical variable.
         """
-        levels = self.variable(name).levels
+        levels = self._known_levels(name)
         if levels is None:
             return np.array(values)
         position = {level: k for k, level in enumerate(levels)}
@@ -201,6 +157,20 @@ class Counterfactual:
         if unknown:
             raise ModelError(f"{name!r} has no level {unknown[0]!r}; its levels are {levels}.")
         return native(Categories(np.array([position[value] for value in values]), levels))
+
+    def _known_levels(self, name: str) -> tuple[Level, ...] | None:
+        """Levels of the rows and of the fit, whose rows they need not be; None for numbers."""
+        levels = self.variable(name).levels
+        if levels is None:
+            return None
+        learned = (
+            level
+            for fitted_formula in self.fitted_formulas
+            for factor in fitted_formula.factors
+            if factor.columns == (name,)
+            for level in fitted_formula.levels.get(factor.text, ())
+        )
+        return tuple(dict.fromkeys((*levels, *learned)))
 
     def levels(self, name: str) -> tuple[Level, ...] | None:
         """The values of a categorical variable, None for a numeric one."""
@@ -230,7 +200,7 @@ class Counterfactual:
         """A value in all rows, as a level where the variable is categorical."""
         if callable(value):
             return np.asarray(value(np.asarray(piece.column(name), dtype=np.float64)))
-        n, levels = piece.rows.n_rows, self.variable(name).levels
+        n, levels = piece.rows.n_rows, self._known_levels(name)
         if levels is None:
             return np.broadcast_to(np.asarray(value), (n,))
         if value not in levels:

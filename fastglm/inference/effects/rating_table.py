@@ -16,11 +16,10 @@ from fastglm.design.formula.reference_levels import reference_levels
 from fastglm.design.frames.frames import Categories
 from fastglm.design.frames.output import frame_of
 from fastglm.entry import entry_points
-from fastglm.errors import DataError, ModelError, require_package
+from fastglm.errors import ModelError, require_package
 from fastglm.fit.ratios import to_ratio
 from fastglm.inference.effects.counterfactual import Counterfactual
 from fastglm.inference.evaluation.groups import Observed, observed
-from fastglm.inference.evaluation.held_out import on_rows
 from fastglm.inference.hypothesis_tests.refits import intercept_column
 from fastglm.inference.number_format import format_level
 from fastglm.inference.rendering import RenderedFrame
@@ -139,16 +138,8 @@ class RatingTable(RenderedFrame):
 
 def rating_table(
     fit: Fit, at: Mapping[str, Sequence[Any]] | None, base: Any, n_values: int, alpha: float,
-    data: Any = None,
 ) -> RatingTable:  # fmt: skip
-    """Relativities of every term; see `Results.rating_table`."""
-    if data is not None:
-        fit = on_rows(fit, data)
-    if fit.model is None:
-        raise DataError(
-            "the rating table needs rows, for exposures and values, and this result was loaded "
-            "without those of its fit: give data=, with the responses."
-        )
+    """Relativities of every term on the rows of a fit; see `Results.rating_table`."""
     kind, rows = ratio_of(ratios(fit)), Counterfactual(fit)
     values = {name: _values(rows, name, (at or {}).get(name), n_values) for name in rows.names()}
     unknown = [name for name in (at or {}) if name not in values]

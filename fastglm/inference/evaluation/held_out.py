@@ -58,10 +58,11 @@ def on_rows(
     Whatever of it depends on rows, such as residuals, is of the new ones. Arguments
     are those of `Results.evaluate`.
     """
+    columns = row_columns(offset, exposure, freq_weights, var_weights)
     if data is None:
+        fit._require_own_rows({"response": response, **columns})
         fit._rows_beside_columns("an evaluation on the rows of the fit")
         return fit
-    columns = row_columns(offset, exposure, freq_weights, var_weights)
     if is_source(data):
         return on_those(fit, gather_held_out(fit, scan(data), response, columns, missing))
     return on_those(fit, read_held_out(fit, data, response, columns, missing))

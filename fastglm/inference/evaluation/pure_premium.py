@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from fastglm.arguments import checked_choice
-from fastglm.design.frames.frames import Categories
+from fastglm.design.frames.frames import Categories, Frame
 from fastglm.design.frames.output import take_rows_of
 from fastglm.entry import entry_points
 from fastglm.errors import DataError, ModelError
@@ -165,6 +165,10 @@ class PurePremium:
         base: str | Mapping[str, Any] = "reference",
         n_values: int = 11,
         alpha: float = 0.05,
+        data: Any = None,
+        exposure: Any = None,
+        var_weights: Any = None,
+        missing: str = "raise",
     ) -> RatingTable:
         """Relativities of the premium: those of both models, multiplied by variable.
 
@@ -172,6 +176,8 @@ class PurePremium:
         ----------
         at, base, n_values, alpha
             As for `Results.rating_table`; intervals take the two models to be independent.
+        data, exposure, var_weights, missing
+            New rows whose exposures are shown, as for `evaluate`.
 
         Returns
         -------
@@ -185,7 +191,15 @@ class PurePremium:
         ModelError
             As for `Results.rating_table`.
         """
-        return joined_tables(self.frequency, self.severity, at, base, n_values, alpha)
+        given = {"exposure": exposure, "var_weights": var_weights, "missing": missing}
+        frequency, severity = on_rows(self.frequency, data, **given), self.severity
+        if severity.model is None:
+            # For the values of its variables alone: rows without claims have no mean cost.
+            one = np.ones(Frame(data).n_rows)
+            names = [name for name in ("freq_weights", "var_weights") if name in severity.weights]
+            names += ["response", *(["exposure"] if severity.has_exposure else [])]
+            severity = on_rows(severity, data, **dict.fromkeys(names, one), missing="drop")
+        return joined_tables(frequency, severity, at, base, n_values, alpha)
 
     def _frame(self) -> Any:
         """The rows of the frequency as they came."""

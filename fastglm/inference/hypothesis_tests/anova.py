@@ -16,6 +16,7 @@ import scipy
 
 from fastglm.arguments import checked_choice, checked_number
 from fastglm.errors import ModelError
+from fastglm.fit.base import FitBase
 from fastglm.inference.hypothesis_tests.refits import (
     NestedRefit,
     intercept_column,
@@ -126,11 +127,13 @@ def full_refit(fit: Any) -> NestedRefit:
     return NestedRefit(np.arange(len(fit.names)), fit.estimates, fit.deviance, fit.rank, fit.status)
 
 
-def anova(fit: Any, type: int, test: str | None) -> Table:
+def anova(fit: Any, type: Any, test: str | None) -> Table:
     """Analysis of deviance of one fit; see `Results.anova`."""
+    if isinstance(type, FitBase):
+        return anova_models(fit, type, test=test)
     type = {"I": 1, "II": 2, "III": 3}.get(str(type), type)
     if type not in (1, 2, 3):
-        raise ModelError(f"type must be 1, 2 or 3, not {type!r}")
+        raise ModelError(f"type must be 1, 2 or 3, or another fit, not {type!r}")
     test = checked_test(fit, test)
     if type == 1:
         return _sequential(fit, test)

@@ -9,7 +9,7 @@ from typing import Any
 
 from fastglm.design.formula.grammar import parse_formula
 from fastglm.design.frames.frames import Frame
-from fastglm.errors import ModelError
+from fastglm.errors import DataError, ModelError
 from fastglm.inference.hypothesis_tests.refits import require_unconstrained
 
 __all__ = ["updated", "with_dots"]
@@ -31,7 +31,9 @@ def with_dots(text: str, stands_for: str) -> str:
 def updated(fit: Any, formula: str | None, data: Any, options: Mapping[str, Any]) -> Any:
     """The new fit; see `SharedMethods.update`."""
     require_unconstrained(fit)
-    model = fit._model_of_rows("another fit")
+    if fit.model is None:
+        raise DataError(_of_loaded(fit, formula))
+    model = fit.model
     if getattr(model, "source", None) is None or model.formula is None:
         raise ModelError("update needs a model that was given as a formula and a frame in memory.")
     of_model = inspect.signature(type(model).from_formula).parameters
@@ -43,6 +45,18 @@ def updated(fit: Any, formula: str | None, data: Any, options: Mapping[str, Any]
         # With the terms written out, as R has it.
         new = model.with_formula(_written_out(text, new.rows.frame), data, **chosen)
     return new.fit(**(_kept_options(fit, chosen, rest) | rest))
+
+
+def _of_loaded(fit: Any, formula: str | None) -> str:
+    """Why a result that was loaded is not fitted again, and what to write instead."""
+    text = getattr(fit, "formula", None)
+    told = "update needs the model of a fit, and this result was loaded without it"
+    if text is None:
+        return f"{told}: fit the model to its data again."
+    if formula is not None:
+        text = _expanded(formula, text)
+    given = "".join(f", {name}={column!r}" for name, column in fit.column_names.items())
+    return f"{told}: fit the formula {text!r} to data again{f' with {given[2:]}' if given else ''}."
 
 
 def _expanded(formula: str, known: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fastglm.arguments import require_new_rows
 from fastglm.design.formula.fitted_formula import FrameDesign
 from fastglm.design.frames.frames import Categories, is_frame, one_row
 from fastglm.design.frames.labels import label_rows, row_labels
@@ -88,9 +89,7 @@ def fitted_designs(
         If columns are given for a further predictor, or an option is none of the known ones.
     """
     _require_known(fit, exposure, unseen, further or {})
-    if further:
-        names = ", ".join(f"{name}=" for name in sorted(further))
-        raise ModelError(f"{names} goes with new rows: give exog too.")
+    require_new_rows("exog", dict.fromkeys(sorted(further or {}), True))
     rows = fit._model_with_data("a prediction of the fitted rows").rows
     offsets = rows.offsets
     if offset is not None or exposure is not None:

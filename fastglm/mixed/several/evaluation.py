@@ -54,6 +54,7 @@ def evaluate_several(
     checked_choice("new_levels", new_levels, NEW_LEVELS)
     population = fit.population
     if data is None:
+        fit._require_own_rows({"response": response, **columns})
         rows = fit._model_with_data("an evaluation on the rows of the fit").rows
         values, weight, exog, given = rows.response, rows.prior_weights, None, dict(others)
     else:

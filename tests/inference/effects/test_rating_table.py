@@ -159,7 +159,7 @@ def test_whole_numbers_keep_their_digits():
 
 def test_a_loaded_fit_is_an_error_that_names_what_is_missing(fit, tmp_path):
     fit.save(tmp_path / "model.json")
-    with pytest.raises(DataError, match="loaded without those of its fit: give data="):
+    with pytest.raises(DataError, match="loaded without the rows of its fit: give data="):
         fg.load(tmp_path / "model.json").rating_table()
 
 
@@ -176,6 +176,33 @@ def test_rows_of_other_data_stand_beside_the_relativities(fit, tmp_path):
         rows = table.summary_frame()
         first = rows[rows.term == rows.term.iloc[0]]
         assert first["total"].sum() == part["claims"].sum()
+
+
+def test_a_level_that_the_rows_lack_keeps_its_relativity(fit, tmp_path):
+    """It has no exposure there; the first, of relativity 1, may be lacking as well."""
+    whole = fit.rating_table(at={"age": [18, 24]}).summary_frame()
+    fit.save(tmp_path / "model.json")
+    for lacking in "ab":
+        rest = FRAME[FRAME["zone"] != lacking]
+        for res in (fit, fg.load(tmp_path / "model.json")):
+            table = res.rating_table(at={"age": [18, 24]}, base={"age": 18}, data=rest)
+            rows = table.summary_frame()
+            is_zone = rows["term"] == "zone"
+            np.testing.assert_allclose(rows["relativity"][is_zone], whole["relativity"][is_zone])
+            weight = rows[is_zone].set_index("level")["weight"]
+            assert weight[lacking] == 0.0
+            np.testing.assert_allclose(weight.sum(), rest["years"].sum())
+
+
+def test_columns_of_other_rows_are_given_as_to_evaluate(fit):
+    gap = FRAME.assign(age=FRAME["age"].astype(float).where(FRAME.index > 0))
+    given = fit.rating_table(data=gap, exposure=2.0 * FRAME["years"], missing="drop")
+    rows = given.summary_frame()
+    of_zone = rows[rows["term"] == "zone"]
+    np.testing.assert_allclose(of_zone["weight"].sum(), 2.0 * FRAME["years"][1:].sum())
+    assert of_zone["total"].sum() == FRAME["claims"][1:].sum()
+    with pytest.raises(ModelError, match="exposure= goes with new rows: give data too"):
+        fit.rating_table(exposure="years")
 
 
 def test_odds():

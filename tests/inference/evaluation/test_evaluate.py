@@ -157,6 +157,9 @@ def test_the_rows_of_the_fit_give_its_own_deviance():
     assert own.deviance == fit.deviance
     assert own.d2 == pytest.approx(1 - fit.deviance / fit.null_deviance, rel=1e-10)
     assert again.to_dict() == pytest.approx(own.to_dict(), rel=1e-10)
+    for name in ("response", "offset", "exposure", "freq_weights", "var_weights"):
+        with pytest.raises(ModelError, match=f"{name}= goes with new rows: give data too"):
+            fit.evaluate(**{name: np.ones(len(OLD))})
 
 
 def test_a_loaded_fit_and_other_libraries(tmp_path):

@@ -131,6 +131,23 @@ def test_bases_are_those_of_both(premium):
     np.testing.assert_allclose(largest.base, premium.predict(cell, exposure=1.0)[0], rtol=1e-9)
 
 
+def test_exposures_of_a_rating_table_are_those_of_other_rows(premium, parts, frame, tmp_path):
+    """Of loaded models too, whose own rows are not at hand."""
+    part = frame[frame["region"] != "hills"]
+    for k, fit in enumerate(parts):
+        fit.save(tmp_path / f"{k}.json")
+    loaded = fg.PurePremium(*(fg.load(tmp_path / f"{k}.json") for k in (0, 1)), premium.cost)
+    whole = premium.rating_table().summary_frame().set_index(["term", "level"])
+    for one in (premium, loaded):
+        rows = one.rating_table(data=part).summary_frame().set_index(["term", "level"])
+        assert rows.loc[("region", "hills"), "weight"] == 0.0
+        assert rows.loc["region"].weight.sum() == pytest.approx(part["exposure"].sum())
+        found, expected = (t.loc["region"].relativity for t in (rows, whole))
+        np.testing.assert_allclose(found[expected.index], expected, rtol=1e-9)
+    with pytest.raises(DataError, match="loaded without the rows of its fit: give data="):
+        loaded.rating_table()
+
+
 def test_a_variable_of_several_terms_is_not_multiplied_twice(parts, frame):
     frequency = fg.glm("claims ~ age + I(age**2) + region", frame, "poisson", exposure="exposure")
     severity = fg.glm("I(cost / claims) ~ age + region", frame[frame.claims > 0], "gamma",

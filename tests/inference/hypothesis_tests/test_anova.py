@@ -165,6 +165,7 @@ def test_models_compared_one_with_the_next(frame):
     table = fg.anova(*fits)
     np.testing.assert_array_equal(table["Df"][1:], [1, 3])
     np.testing.assert_allclose(table["Deviance"][1:], -np.diff([f.deviance for f in fits]))
+    assert str(fits[0].anova(fits[1])) == str(fg.anova(fits[0], fits[1]))
     downwards = fg.anova(*fits[::-1])
     np.testing.assert_allclose(downwards["Pr(>Chi)"][1:], table["Pr(>Chi)"][:0:-1], rtol=1e-12)
     assert "Model 3: y ~ x + a + b" in str(table)

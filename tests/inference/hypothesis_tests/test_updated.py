@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import fastglm as fg
-from fastglm.errors import ModelError
+from fastglm.errors import DataError, ModelError
 from fastglm.inference.hypothesis_tests.updated import with_dots
 
 
@@ -95,3 +95,33 @@ def test_a_covariance_that_is_told_is_taken(data):
     new = res.update(". ~ . + z", cov_type="cluster", cov_kwds={"groups": "id"})
     whole = fg.glm("y ~ x + z", data, "poisson").with_covariance("cluster", groups="id")
     np.testing.assert_allclose(new.bse, whole.bse, rtol=1e-12)
+
+
+def test_a_condition_chooses_among_other_rows_too(data):
+    """As the call of R's ``update`` is read again; by truth values there is nothing to read."""
+    twice = pd.concat([data, data], ignore_index=True)
+    n = float((data.x > 0).sum())
+    hurdle = fg.Hurdle.from_formula("y ~ x", data, subset="x > 0").fit()
+    mixed = fg.mixed("y ~ x + (1 | id)", data, subset="x > 0")
+    res = fg.glm("y ~ x + z", data, "poisson", subset="x > 0")
+    for fit in (res, hurdle, mixed, res.step().results, res.update(". ~ . - z")):
+        assert fit.nobs == n
+        assert fit.update(data=twice).nobs == 2.0 * n
+    again = res.update(subset="g == 'a'")
+    assert again.nobs == float(((data.x > 0) & (data.g == "a")).sum())
+    assert again.update(data=twice).nobs == 2.0 * again.nobs
+    assert res.update(data=twice, subset="x < 0").nobs == float((twice.x < 0).sum())
+    assert res.update(data=twice, subset=None).nobs == 240.0
+    masked = fg.glm("y ~ x", data, "poisson", subset=(data.x > 0).to_numpy())
+    assert masked.update(". ~ 1").nobs == n
+    with pytest.raises(ModelError, match="other data do not have: give subset="):
+        masked.update(data=data)
+
+
+def test_a_loaded_result_says_what_to_fit(data, tmp_path):
+    fg.glm("y ~ x", data, "poisson", exposure="t").save(tmp_path / "fit.json")
+    loaded = fg.load(tmp_path / "fit.json")
+    with pytest.raises(
+        DataError, match=r"the formula 'y ~ x \+ z' to data again with exposure='t'"
+    ):
+        loaded.update(". ~ . + z", data)

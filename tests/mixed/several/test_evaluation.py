@@ -8,7 +8,7 @@ from scipy import stats
 from scipy.special import expit
 
 import fastglm as fg
-from fastglm.errors import DataError
+from fastglm.errors import DataError, ModelError
 
 SOME = ["beta", "ordinal", "zip", "hurdle nb"]
 
@@ -92,6 +92,8 @@ def test_the_rows_of_the_fit_and_a_loaded_fit(case, tmp_path):
     pd.testing.assert_frame_equal(
         fit.evaluate().summary_frame(), fit.evaluate(data).summary_frame(), rtol=1e-12
     )
+    with pytest.raises(ModelError, match="exposure= goes with new rows: give data too"):
+        fit.evaluate(exposure=np.ones(240))
     fit.save(tmp_path / "fit.json")
     loaded = fg.load(tmp_path / "fit.json").evaluate(new)
     assert loaded.to_dict() == pytest.approx(fit.evaluate(new).to_dict(), rel=1e-12)
