@@ -51,14 +51,16 @@ BUBBLES, LARGEST_BUBBLE = 50, 700.0
 
 @picture
 def added_variable(
-    fit: Fit, column: str | int, ax: Axes | None = None, kind: str = "pearson"
+    fit: Fit, column: str | int, ax: Axes | None = None, kind: str | None = None
 ) -> Axes:
     """What a column adds beside the others: residuals without it against what is its own.
 
     Both axes are what the other columns leave: of the column, by a regression with the weights of
     the fit, and of the response, by the model without it. The line is the least-squares line; rows
     far to either side decide what the coefficient is. Many rows are drawn as means of groups, with
-    two standard errors. R's package car calls it ``avPlots``.
+    two standard errors: of working residuals with the weights of the fit, unless `kind` says
+    otherwise, so that the slope is the coefficient to first order, and rows of little exposure
+    count for little. R's package car calls it ``avPlots``.
 
     Parameters
     ----------
@@ -66,8 +68,9 @@ def added_variable(
     column : str or int
         A coefficient, by its name or number.
     ax : Axes, optional
-    kind : {"pearson", "deviance", "response", "working", "anscombe"}, default "pearson"
-        Of the residuals of the response; statsmodels takes "deviance".
+    kind : {"pearson", "deviance", "response", "working", "anscombe"}, optional
+        Of the residuals of the response: by default "pearson" for points, "working" for groups;
+        statsmodels takes "deviance".
 
     Raises
     ------
@@ -86,17 +89,20 @@ def added_variable(
     >>> fg.plots.added_variable(res, "x").get_title()
     'Added variable x'
     """
-    checked_choice("kind", kind, RESIDUALS)
     number = column_named(fit, column)
-    x, y = added(fit, number, kind)
+    are_points = fit._model_with_data("an added variable").rows.n_rows <= MOST_POINTS
+    kind = ("pearson" if are_points else "working") if kind is None else kind
+    checked_choice("kind", kind, RESIDUALS)
+    x, y, weight = added(fit, number, kind)
     ax = new_axes(ax)
     use = np.isfinite(x) & np.isfinite(y)
-    if x.size <= MOST_POINTS:
+    x, y, weight = x[use], y[use], weight[use] if kind == "working" else np.ones(int(use.sum()))
+    if are_points:
         cloud(ax, x, y)
     else:
-        _means_by(ax, x[use], y[use], np.ones(int(use.sum())))
-    slope = float(x[use] @ y[use] / (x[use] @ x[use]))
-    ends = np.array([x[use].min(), x[use].max()])
+        _means_by(ax, x, y, weight)
+    slope = float((weight * x) @ y / ((weight * x) @ x))
+    ends = np.array([x.min(), x.max()])
     ax.plot(ends, slope * ends, color=VERMILION, linewidth=1.8)
     ax.axhline(0.0, color=GREY, linewidth=0.8)
     few_ticks(ax)
@@ -159,7 +165,7 @@ def ceres_residuals(fit: Fit, column: str | int, ax: Axes | None = None) -> Axes
 def _means_by(ax: Axes, x: np.ndarray, values: np.ndarray, weight: np.ndarray) -> None:
     """Means of groups of equally many rows by x, with two standard errors."""
     group = quantile_groups(x, np.ones(x.size), MOST_GROUPS)
-    centre = np.bincount(group, x) / np.bincount(group)
+    centre, _ = weighted_means(x, weight, group)
     level, error = weighted_means(values, weight, group)
     ax.errorbar(
         centre, level, yerr=2.0 * error, fmt="o", color=ORANGE, markersize=4.5, linewidth=1.0,

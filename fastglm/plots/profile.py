@@ -70,7 +70,7 @@ def profile_likelihood(fit: Fit, name: str, alpha: float = 0.05, ax: Axes | None
     shown = np.isfinite(fall)
     if np.isfinite(profile.estimate):
         wald = -0.5 * ((at - profile.estimate) / profile.unit) ** 2
-        ax.plot(at, wald, "--", color=ORANGE, label="Wald")
+        ax.plot(at, wald, "--", color=ORANGE, label="Wald", zorder=3)
     ax.plot(at[shown], fall[shown], "-", color=BLUE, linewidth=2, label="profile")
     ax.axhline(-0.5 * root**2, color=GREY, linewidth=1.0)
     finite = ends[np.isfinite(ends)]

@@ -230,7 +230,7 @@ def weighted_means(
 
 
 def name_points(ax: Axes, x: np.ndarray, y: np.ndarray, names: Sequence[str]) -> None:
-    """Names beside points; those that would lie on another are moved, or share its place."""
+    """Names beside points; those without room beside the ones before are left out."""
     left, right = ax.get_xlim()
     low, high = ax.get_ylim()
     # Points and letters as shares of the picture.
@@ -246,6 +246,8 @@ def name_points(ax: Axes, x: np.ndarray, y: np.ndarray, names: Sequence[str]) ->
             )
             if free and 0.0 < place < 0.96:
                 break
+        else:
+            continue
         mark = ax.annotate(
             name, (across, up), xytext=(-4 if to_left else 4, 3 + 14 * step), fontsize=8,
             xycoords="axes fraction", textcoords="offset points", ha="right" if to_left else "left",

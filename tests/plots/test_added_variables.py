@@ -8,11 +8,12 @@ from fastglm import plots
 from fastglm.errors import ModelError
 from fastglm.inference.evaluation.groups import quantile_groups
 from fastglm.inference.rows.added_variables import added_variable, ceres_residuals
+from fastglm.plots.style import name_points
 
 
 def test_the_line_of_an_added_variable_is_least_squares(counts):
     ax = plots.added_variable(counts, "age")
-    x, y = added_variable(counts, counts.names.index("age"))
+    x, y, _ = added_variable(counts, counts.names.index("age"))
     np.testing.assert_allclose(ax.lines[0].get_xydata(), np.column_stack([x, y]))
     ends = ax.lines[1].get_xydata()
     np.testing.assert_allclose(ends[:, 1], ends[:, 0] * (x @ y) / (x @ x))
@@ -56,11 +57,44 @@ def test_many_rows_have_few_bubbles(frame):
 
 def test_many_rows_are_means_of_groups(frame):
     many = fg.glm("won ~ age", frame.loc[np.tile(frame.index, 5)].reset_index(), "binomial")
-    ax = plots.added_variable(many, "age")
-    x, y = added_variable(many, 1)
-    (points,) = [line for line in ax.lines if line.get_marker() == "o"]
-    group = quantile_groups(x, np.ones(x.size), 40)
-    np.testing.assert_allclose(points.get_ydata(), np.bincount(group, y) / np.bincount(group))
+    for kind in (None, "pearson"):
+        ax = plots.added_variable(many, "age", kind=kind)
+        x, y, weight = added_variable(many, 1, kind or "working")
+        weight = np.ones(x.size) if kind else weight
+        (points,) = [line for line in ax.lines if line.get_marker() == "o"]
+        group = quantile_groups(x, np.ones(x.size), 40)
+        total = np.bincount(group, weight)
+        np.testing.assert_allclose(points.get_ydata(), np.bincount(group, weight * y) / total)
+        np.testing.assert_allclose(points.get_xdata(), np.bincount(group, weight * x) / total)
+
+
+def test_rows_of_little_exposure_do_not_lift_the_groups(frame):
+    """Groups stand around the line whose slope is nearly the coefficient, whatever the exposure."""
+    rng = np.random.default_rng(1)
+    n = 4000
+    years = rng.choice([0.01, 1.0], n)
+    x = rng.normal(size=n)
+    claims = rng.poisson(np.where(years < 0.1, 5.0, 1.0) * years * np.exp(0.1 * x))
+    fit = fg.glm("claims ~ x", {"claims": claims, "x": x, "years": years}, "poisson",
+                 exposure="years")  # fmt: skip
+    ax = plots.added_variable(fit, "x")
+    (line,) = [each for each in ax.lines if each.get_linewidth() == 1.8]
+    (x0, y0), (x1, y1) = line.get_xydata()
+    slope = fit.params[fit.names.index("x")]
+    np.testing.assert_allclose((y1 - y0) / (x1 - x0), slope, rtol=0.05)
+    (points,) = [each for each in ax.lines if each.get_marker() == "o"]
+    off = points.get_ydata() - (y1 - y0) / (x1 - x0) * points.get_xdata()
+    assert abs(off.mean()) < 0.02
+
+
+def test_names_without_room_are_left_out():
+    import matplotlib.pyplot as plt
+
+    _, ax = plt.subplots()
+    ax.set(xlim=(0.0, 1.0), ylim=(0.0, 1.0))
+    name_points(ax, np.full(9, 0.5), np.full(9, 0.5), [str(k) for k in range(9)])
+    heights = [mark.xyann[1] for mark in ax.texts]
+    assert 2 <= len(heights) == len(set(heights)) <= 5
 
 
 def test_statsmodels_names_give_the_figure(counts):

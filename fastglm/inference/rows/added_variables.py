@@ -61,8 +61,10 @@ def _other_columns(fit: Fit, number: int) -> np.ndarray:
     return np.setdiff1d(np.flatnonzero(~np.isnan(fit.estimates)), [number])
 
 
-def added_variable(fit: Fit, number: int, kind: str = "pearson") -> tuple[np.ndarray, np.ndarray]:
-    """What other columns leave of a column, and of the response, (n,) each.
+def added_variable(
+    fit: Fit, number: int, kind: str = "pearson"
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What other columns leave of a column, and of the response, and weights, (n,) each.
 
     Parameters
     ----------
@@ -76,8 +78,8 @@ def added_variable(fit: Fit, number: int, kind: str = "pearson") -> tuple[np.nda
     Returns
     -------
     Residuals of the column from the regression on the others, with the weights of the fit, and
-    residuals of the model without it. Wang (1985), *Technometrics* 27; Cook & Weisberg (1999),
-    *Applied Regression Including Computing and Graphics*, chapter 16.
+    residuals of the model without it, and its weights. Wang (1985), *Technometrics* 27; Cook &
+    Weisberg (1999), *Applied Regression Including Computing and Graphics*, chapter 16.
     """
     rows = fit._model_with_data("an added variable").rows
     # Coefficients of the other columns, for this one, are in its column of the inverse.
@@ -90,7 +92,9 @@ def added_variable(fit: Fit, number: int, kind: str = "pearson") -> tuple[np.nda
         n_threads=fit.n_threads,
     )[0]
     without = refit_columns(fit, _other_columns(fit, number))
-    return np.asarray(left), np.asarray(RESIDUALS[kind](replace(fit, estimates=without.params)))
+    smaller = replace(fit, estimates=without.params)
+    (weight,) = smaller.row_values(row_buffers.WEIGHT)
+    return np.asarray(left), np.asarray(RESIDUALS[kind](smaller)), np.asarray(weight)
 
 
 def ceres_residuals(
