@@ -14,7 +14,7 @@ from fastglm.inference.evaluation.held_out import on_rows
 from fastglm.inference.intervals.prediction_intervals import Prediction, get_prediction
 from fastglm.inference.rows import residuals
 from fastglm.inference.rows.new_rows import fitted_designs
-from fastglm.inference.rows.prediction import new_rows, predict
+from fastglm.inference.rows.prediction import new_rows, predict, warn_of_means_outside
 from fastglm.inference.rows.term_contributions import partial_residuals, term_contributions
 from fastglm.inference.tidy import row_columns
 from fastglm.kernels.blocks import row_buffers
@@ -78,6 +78,12 @@ class RowMethods(EffectMethods, DiagnosticMethods):
             Naming what is wrong with the new rows.
         ModelError
             If there is no such prediction.
+
+        Warns
+        -----
+        FastGLMWarning
+            Naming rows whose mean no response of the family can have, such as one below 0 of a
+            Poisson model with identity link.
 
         Examples
         --------
@@ -313,7 +319,9 @@ class RowMethods(EffectMethods, DiagnosticMethods):
                     var_weights = np.where(var_weights > 0.0, var_weights, np.nan)
         else:
             rows = new_rows(self, exog, offset, exposure, unseen)
-        return get_prediction(self, rows, var_weights, usable_threads(n_threads))
+        found = get_prediction(self, rows, var_weights, usable_threads(n_threads))
+        warn_of_means_outside(self, found.predicted_mean)
+        return found
 
     def predict_terms(self, exog: Any = None) -> Matrix:
         """What each term adds to the linear predictor, (n, terms): R's ``predict(type="terms")``.

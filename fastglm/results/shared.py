@@ -10,7 +10,7 @@ import numpy as np
 
 from fastglm.arguments import checked_choice
 from fastglm.design.frames.output import frame_of
-from fastglm.errors import ModelError, require_level
+from fastglm.errors import FastGLMWarning, ModelError, require_level, warn
 from fastglm.fit.json_numbers import write_json
 from fastglm.inference.hypothesis_tests.hypotheses import LinearTests, t_test, wald_test
 from fastglm.inference.hypothesis_tests.tables import HypothesisTest
@@ -168,6 +168,8 @@ class SharedMethods(UpdateMethods):
         -----
         ConvergenceWarning
             If an end of a profile is not reached, which is then NaN.
+        FastGLMWarning
+            If a profile is asked of a fit with another covariance than that of the likelihood.
 
         Notes
         -----
@@ -186,6 +188,12 @@ class SharedMethods(UpdateMethods):
             return self._wald_intervals(alpha)
         require_level(alpha)
         is_profile = method == "profile"
+        if is_profile and self.cov_type != "nonrobust":
+            warn(
+                f"Profile intervals are those of the likelihood: they do not use the covariance "
+                f"{self.cov_type} of this fit. method='wald' does.",
+                FastGLMWarning,
+            )
         limits = self._profile_limits(alpha) if is_profile else self._bootstrap_limits(alpha)
         return self._matrix(limits, (0, 1))
 

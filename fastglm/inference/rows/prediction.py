@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from fastglm.design.frames.missing import rows_text
-from fastglm.errors import RankWarning, warn
+from fastglm.errors import FastGLMWarning, RankWarning, warn
 from fastglm.fit.aliased import aliased_text
 from fastglm.fit.outcomes import named_prediction
 from fastglm.inference.hypothesis_tests.estimability import rows_apart
@@ -17,9 +19,20 @@ from fastglm.passes.row_values import evaluate_rows
 if TYPE_CHECKING:
     from fastglm.fit.record import Fit
 
-__all__ = ["new_rows", "new_rows_without_offset", "predict", "predict_rows"]
+__all__ = [
+    "PREDICTIONS",
+    "means_outside",
+    "new_rows",
+    "new_rows_without_offset",
+    "outside_text",
+    "predict",
+    "predict_rows",
+    "warn_of_means_outside",
+]
 
 _BUFFERS = {"mean": row_buffers.MEAN, "linear": row_buffers.LINEAR_PREDICTOR}
+#: What can be predicted of a row.
+PREDICTIONS = tuple(_BUFFERS)
 
 
 def new_rows(
@@ -80,13 +93,44 @@ def predict(
     n_threads: int | None,
 ) -> Any:
     """Predictions for new rows, or the fitted ones; see `Results.predict`."""
-    which = named_prediction(which, tuple(_BUFFERS))
+    which = named_prediction(which, PREDICTIONS)
     if exog is None:
         rows = fitted_designs(fit, offset, exposure, unseen)
     else:
         rows = new_rows(fit, exog, offset, exposure, unseen)
     n_threads = fit.n_threads if n_threads is None else usable_threads(n_threads)
-    return predict_rows(fit, rows, which, n_threads)
+    values = predict_rows(fit, rows, which, n_threads)
+    if which == "mean":
+        warn_of_means_outside(fit, values)
+    return values
+
+
+def means_outside(fit: Fit, means: Any) -> np.ndarray:
+    """Which predicted means, (n,) bool, no response of the family can have; NaN is none of them.
+
+    Outside the rows of the fit nothing keeps linear predictors within what the link allows.
+    """
+    values = np.asarray(means)
+    if fit.family.is_unbounded:
+        return np.zeros(values.shape, dtype=bool)
+    return ~fit.family.domain.contains(values) & ~np.isnan(values)
+
+
+def outside_text(fit: Fit, where: str) -> str:
+    """What is wrong with predicted means outside the domain."""
+    family = fit.family
+    return (
+        f"The predicted mean is outside the domain of family {type(family).__name__}, "
+        f"{family.domain}, in {where}: its {type(family.link).__name__} link has no bound there. A "
+        "link such as log or logit has."
+    )
+
+
+def warn_of_means_outside(fit: Fit, means: Any) -> None:
+    """Say in which rows a predicted mean is none that the family can have."""
+    outside = means_outside(fit, means)
+    if outside.any():
+        warn(outside_text(fit, rows_text(outside)), FastGLMWarning)
 
 
 def predict_rows(fit: Fit, rows: NewRows, which: str, n_threads: int) -> Any:

@@ -13,9 +13,23 @@ import numpy as np
 
 from fastglm.data.writing import TableWriter
 from fastglm.design.frames.frames import not_found_text
-from fastglm.errors import ColumnNotFoundError, DataError, ModelError
+from fastglm.errors import (
+    ColumnNotFoundError,
+    DataError,
+    FastGLMWarning,
+    ModelError,
+    counted,
+    warn,
+)
+from fastglm.fit.outcomes import named_prediction
 from fastglm.inference.intervals.prediction_intervals import get_prediction
-from fastglm.inference.rows.prediction import new_rows, predict
+from fastglm.inference.rows.prediction import (
+    PREDICTIONS,
+    means_outside,
+    new_rows,
+    outside_text,
+    predict_rows,
+)
 from fastglm.kernels.threads.threads import usable_threads
 from fastglm.passes.grains import GRAIN_ROWS
 from fastglm.rows.cluster import Tasks, pickled, require_client
@@ -61,15 +75,14 @@ class Scorer(NamedTuple):
         """The table to write for the rows of a source from a position on."""
         fit, offset, exposure, unseen = self.fit, self.offset, self.exposure, self.unseen
         with telling_rows(source, position, table.num_rows):
+            rows = new_rows(fit, table, offset, exposure, unseen)
             if self.interval:
-                rows = new_rows(fit, table, offset, exposure, unseen)
                 found = get_prediction(fit, rows, None, threads)
                 limits = np.asarray(found.conf_int(self.alpha))
                 values = {"prediction": np.asarray(found.predicted_mean)}
                 values |= {"lower": limits[:, 0], "upper": limits[:, 1]}
             else:
-                mean = predict(fit, table, self.which, offset, exposure, unseen, threads)
-                values = {"prediction": np.asarray(mean)}
+                values = {"prediction": np.asarray(predict_rows(fit, rows, self.which, threads))}
         return _with_kept(table.select(self.kept), values)
 
 
@@ -91,12 +104,13 @@ def predict_to(
     """Predict the rows of a source and write them; see `fastglm.Results.predict_to`."""
     source = scan(data)
     kept = [keep] if isinstance(keep, str) else list(keep)
-    if interval and which not in ("mean", "response"):
+    which = named_prediction(which, PREDICTIONS)
+    if interval and which != "mean":
         raise ModelError(f'interval=True is of means: which must be "mean", not {which!r}.')
     names = _columns(fit, source, kept, offset, exposure)
     if isinstance(path, str | Path) and str(Path(path).resolve()) in source.files:
         raise DataError(f"cannot write {path}, whose rows are predicted: choose another name.")
-    n_rows, threads = 0, usable_threads(n_threads)
+    n_rows, n_outside, threads = 0, 0, usable_threads(n_threads)
     scorer = Scorer(fit, kept, which, interval, alpha, offset, exposure, unseen)
     if client is not None:
         require_client(client)
@@ -110,6 +124,11 @@ def predict_to(
         for table in tables:
             writer.write(table)
             n_rows += table.num_rows
+            if which == "mean":
+                n_outside += int(means_outside(fit, table.column("prediction")).sum())
+    if n_outside:
+        where = f"{counted(n_outside, 'row')} of {source.label}"
+        warn(outside_text(fit, where), FastGLMWarning)
     return n_rows
 
 

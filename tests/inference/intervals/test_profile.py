@@ -13,7 +13,7 @@ from scipy import optimize, special, stats
 import fastglm as fg
 import fastglm.inference.intervals.joint_end as joint_end_module
 import fastglm.inference.intervals.profile as profile_module
-from fastglm.errors import ModelError, Status
+from fastglm.errors import FastGLMWarning, ModelError, Status
 from fastglm.inference.intervals.held_coefficient import HeldCoefficient
 from fastglm.inference.intervals.joint_end import joint_end
 from fastglm.inference.intervals.profile import CoefficientProfile
@@ -397,3 +397,15 @@ def test_a_profile_that_does_not_converge_gives_no_interval(monkeypatch):
     with pytest.warns(fg.errors.ConvergenceWarning, match="did not converge"):
         limits = fit.conf_int(method="profile")
     assert np.isnan(np.asarray(limits)).all()
+
+
+def test_a_profile_of_a_fit_with_a_robust_covariance_says_whose_it_is():
+    rng = np.random.default_rng(1)
+    X = np.column_stack([np.ones(60), rng.normal(size=60)])
+    y = rng.poisson(np.exp(X @ [0.5, 0.3])).astype(float)
+    fit = fg.GLM(y, X, "poisson").fit()
+    known = fit.conf_int(method="profile")
+    robust = fit.with_covariance("HC1")
+    with pytest.warns(FastGLMWarning, match="they do not use the covariance HC1 of this fit"):
+        np.testing.assert_array_equal(robust.conf_int(method="profile"), known)
+    assert not np.allclose(robust.conf_int(), known, rtol=1e-3)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import fastglm as fg
-from fastglm.errors import RankWarning
+from fastglm.errors import FastGLMWarning, RankWarning
 
 
 @pytest.fixture
@@ -44,3 +44,29 @@ def test_a_cell_that_was_empty_in_the_fit(frame):
     fit.predict(frame)
     with pytest.warns(RankWarning, match=r"In 1 row \(0, "):
         fit.predict({"g": np.array(["a", "b"]), "h": np.array(["q", "q"])})
+
+
+@pytest.mark.parametrize(
+    ("family", "link", "bad", "text"),
+    [
+        ("poisson", "identity", -4.0, "Poisson, at least 0"),
+        ("gamma", "inverse", 9.0, "Gamma, greater than 0"),
+        ("binomial", "identity", 9.0, "Binomial, between 0 and 1"),
+    ],
+)
+def test_means_that_the_family_cannot_have_are_named(family, link, bad, text, tmp_path):
+    x = np.linspace(0.0, 1.0, 40)
+    y = {"poisson": 1 + np.arange(40) // 10, "gamma": 2.0 / (3.0 - 2.0 * x)}.get(
+        family, (np.arange(40) % 4 > 0).astype(float) * (x > 0.1)
+    )
+    fit = fg.GLM.from_formula("y ~ x", {"x": x, "y": y}, family, link=link).fit()
+    fit.predict()
+    new = pd.DataFrame({"x": [0.5, bad, np.nan]})
+    linear = fit.predict(new, which="linear")
+    mean = np.asarray(linear) if link == "identity" else 1.0 / np.asarray(linear)
+    for ask in (fit.predict, lambda new: fit.get_prediction(new).predicted_mean):
+        with pytest.warns(FastGLMWarning, match=text + r", in 1 row \(1, counted from 0\)"):
+            np.testing.assert_allclose(ask(new), mean, rtol=1e-12)
+    with pytest.warns(FastGLMWarning, match="in 1 row of .*: its .* link has no bound there"):
+        fit.predict_to(tmp_path / "means.csv", new)
+    fit.predict_to(tmp_path / "linear.csv", new, which="link")
