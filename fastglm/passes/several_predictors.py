@@ -89,7 +89,7 @@ class _PredictorsTable(SlotTable):
                 table_of.OFFSETS,
                 table_of.SHAPE,
                 table_of.PREDICTOR_PARTIALS,
-                table_of.ROW_SCORES,
+                table_of.ROW_DERIVATIVES,
             ),
             (np.dtype(np.float64),),
         ),
@@ -204,13 +204,28 @@ class LinearPredictors:
         log_likelihood = float(sums[-2]) if sums[-1] == 0.0 else -math.inf
         return PredictorSums(log_likelihood, score, self._information(grams))
 
-    def row_scores(self, params: np.ndarray) -> np.ndarray:
-        """Scores of the rows in their predictors, weights included, (K, n)."""
-        scores = np.empty((len(self._maps), self._row_table.n_rows))
-        self._table.point(table_of.ROW_SCORES, scores)
+    def row_derivatives(self, params: np.ndarray, second: bool = False) -> np.ndarray:
+        """Derivatives of the rows' log-likelihoods in their predictors, weights included.
+
+        Parameters
+        ----------
+        params
+            (m,) coefficients.
+        second
+            Whether the negative second derivatives follow the scores.
+
+        Returns
+        -------
+        ndarray, shape (K, n) or (K + K (K + 1) / 2, n)
+            Scores; then W_ab, a >= b, in the order (0, 0), (1, 0), (1, 1), (2, 0), ...
+        """
+        n_values = len(self._maps) + (self._n_pairs if second else 0)
+        values = np.empty((n_values, self._row_table.n_rows))
+        self._table.set(table_of.N_ROW_DERIVATIVES, n_values)
+        self._table.point(table_of.ROW_DERIVATIVES, values)
         self.sweep(params, information=False)
-        self._table.point(table_of.ROW_SCORES, None)
-        return scores
+        self._table.point(table_of.ROW_DERIVATIVES, None)
+        return values
 
     def _information(self, grams: np.ndarray) -> np.ndarray:
         total, q = np.zeros((self.n_params, self.n_params)), self._n_stored

@@ -12,13 +12,21 @@ import numpy as np
 import scipy
 
 from fastglm.inference.covariance.bootstrap import bootstrap
-from fastglm.inference.covariance.sandwich import Covariance, clustered, over_df
+from fastglm.inference.covariance.sandwich import (
+    Covariance,
+    clustered,
+    jackknife_meat,
+    over_df,
+    require_leverage,
+)
 from fastglm.inference.covariance.time_series import (
     Kernel,
     lag_weights,
     number_of_lags,
     rows_in_time,
 )
+from fastglm.kernels.passes.score_products import HC4_EXPONENT
+from fastglm.solve.conditioning import semidefinite_root
 
 if TYPE_CHECKING:
     from fastglm.responses.record import ResponseFit
@@ -33,11 +41,11 @@ def _nonrobust(fit: ResponseFit) -> Covariance:
 def _sandwich(fit: ResponseFit, groups: tuple[np.ndarray, int] | None) -> np.ndarray:
     """``B M B``: inverse information, and products of scores of rows, or of sums over groups."""
     model = fit._model_with_data("a robust covariance")
-    back, scores_of = model.row_scores(fit.estimates, fit.n_threads)
-    m, frequencies = back.shape[0], model.rows.frequencies
+    rows = model.row_scores(fit.estimates, fit.n_threads)
+    m, frequencies = fit.estimates.size, model.rows.frequencies
     meat = np.zeros((m, m))
     sums = np.zeros((0 if groups is None else groups[1], m))
-    for numbers, scores in scores_of:
+    for numbers, scores in rows.scores():
         if groups is not None:
             n = len(scores)
             place, shape = (groups[0][numbers], np.arange(n)), (groups[1], n)
@@ -49,12 +57,29 @@ def _sandwich(fit: ResponseFit, groups: tuple[np.ndarray, int] | None) -> np.nda
         meat += (scores / f).T @ scores
     if groups is not None:
         meat = sums.T @ sums
-    bread = np.linalg.solve(back, np.nan_to_num(fit.information_inverse))
+    bread = np.linalg.solve(rows.back, np.nan_to_num(fit.information_inverse))
     matrix = bread.T @ meat @ bread
+    return _unknown_where_aliased(fit, 0.5 * (matrix + matrix.T))
+
+
+def _unknown_where_aliased(fit: ResponseFit, matrix: np.ndarray) -> np.ndarray:
     unknown = np.isnan(fit.information_inverse.diagonal())
     matrix[unknown] = np.nan
     matrix[:, unknown] = np.nan
-    return 0.5 * (matrix + matrix.T)
+    return matrix
+
+
+def _adjusted(fit: ResponseFit, power: int, is_jackknife: bool = False) -> Covariance:
+    """The sandwich of scores of rows from which a power of their leverage is divided out."""
+    model = fit._model_with_data("a robust covariance")
+    rows = model.row_scores(fit.estimates, fit.n_threads, second=True)
+    bread = np.linalg.solve(rows.back, np.nan_to_num(fit.information_inverse))
+    root = semidefinite_root(np.linalg.solve(rows.back, bread.T))
+    products = rows.adjusted_products(root, power, fit.rank / fit.nobs, model.rows.frequencies)
+    require_leverage(products.n_undefined)
+    meat = jackknife_meat(products, fit.nobs) if is_jackknife else products.meat
+    half = rows.back @ root
+    return Covariance(_unknown_where_aliased(fit, half @ meat @ half.T), fit.df_resid)
 
 
 def _hc0(fit: ResponseFit) -> Covariance:
@@ -66,6 +91,22 @@ def _hc1(fit: ResponseFit) -> Covariance:
     return Covariance(factor * _sandwich(fit, None), fit.df_resid)
 
 
+def _hc2(fit: ResponseFit) -> Covariance:
+    return _adjusted(fit, 1)
+
+
+def _hc3(fit: ResponseFit) -> Covariance:
+    return _adjusted(fit, 2)
+
+
+def _hc4(fit: ResponseFit) -> Covariance:
+    return _adjusted(fit, HC4_EXPONENT)
+
+
+def _jackknife(fit: ResponseFit) -> Covariance:
+    return _adjusted(fit, 2, is_jackknife=True)
+
+
 def _cluster(
     fit: ResponseFit, *, groups: Any = None, use_correction: bool | str = True
 ) -> Covariance:
@@ -73,7 +114,7 @@ def _cluster(
 
 
 def _hac(
-    fit: Any,
+    fit: ResponseFit,
     *,
     maxlags: int | None = None,
     kernel: Kernel = "bartlett",
@@ -88,10 +129,8 @@ def _hac(
     for lag in range(1, n_lags + 1):
         product = influence[lag:].T @ influence[:-lag]
         matrix += weights[lag] * (product + product.T)
-    unknown = np.isnan(fit.information_inverse.diagonal())
-    matrix[unknown] = np.nan
-    matrix[:, unknown] = np.nan
-    return Covariance(matrix * (over_df(fit, fit.nobs) if use_correction else 1.0), fit.df_resid)
+    factor = over_df(fit, fit.nobs) if use_correction else 1.0
+    return Covariance(_unknown_where_aliased(fit, matrix * factor), fit.df_resid)
 
 
 def _bootstrap(
@@ -111,7 +150,11 @@ ROBUST: dict[str, Callable[..., Covariance]] = {
     "nonrobust": _nonrobust,
     "HC0": _hc0,
     "HC1": _hc1,
+    "HC2": _hc2,
+    "HC3": _hc3,
+    "HC4": _hc4,
     "cluster": _cluster,
     "HAC": _hac,
+    "jackknife": _jackknife,
     "bootstrap": _bootstrap,
 }

@@ -11,7 +11,6 @@ import numpy as np
 import scipy
 
 from fastglm.design.matrix.arrays import array_names
-from fastglm.design.matrix.dense_slices import dense_slices
 from fastglm.design.matrix.parts import Design
 from fastglm.errors import Status
 from fastglm.families import Gaussian
@@ -22,6 +21,7 @@ from fastglm.responses.designs import linear_predictor
 from fastglm.responses.orthogonal import Coordinates, orthogonal_design
 from fastglm.responses.parameter_space import ParameterSpace
 from fastglm.responses.record import PredictorBlock
+from fastglm.responses.row_scores import RowScores
 from fastglm.responses.separation import Part
 from fastglm.rows.model_rows import ModelRows, side_by_side
 from fastglm.solve.fit import SolverOptions, solve
@@ -306,45 +306,23 @@ class Estimation:
             n_threads=n_threads,
         )
 
-    def row_scores(
-        self, params: np.ndarray, n_threads: int
-    ) -> tuple[np.ndarray, Iterator[tuple[slice, np.ndarray]]]:
-        """Scores of the rows in standardised coefficients, weights included.
+    def row_scores(self, params: np.ndarray, n_threads: int, second: bool = False) -> RowScores:
+        """Scores of the rows at (m,) coefficients, NaN where aliased.
 
-        Parameters
-        ----------
-        params : ndarray, shape (m,)
-            Coefficients; NaN where aliased.
-        n_threads : int
-
-        Returns
-        -------
-        back : ndarray, shape (m, m)
-            From standardised coefficients to coefficients.
-        scores : iterator of tuple of slice and ndarray
-            Some rows and their scores, (c, m).
+        `second` for those that can be adjusted for leverage.
         """
         blocks, column_info = self._blocks(), self._rank_and_scaling(n_threads)
         finite = np.nan_to_num(params, neginf=LOG_OF_NOTHING)
         orthogonal = self._orthogonal(blocks, column_info)
         if orthogonal is not None:
             other, coordinates = orthogonal
-            back, scores_of = other.row_scores(coordinates.orthogonal(finite), n_threads)
-            return coordinates.transform @ back, scores_of
+            found = other.row_scores(coordinates.orthogonal(finite), n_threads, second)
+            return replace(found, back=coordinates.transform @ found.back)
         space = self._parameter_space(blocks, column_info, np.ones(params.size, dtype=bool))
-        system, from_standardized = self._system(space, n_threads), space.from_standardized
-        of_predictors = system.row_scores(np.linalg.solve(from_standardized, finite))
-        maps, design = self._maps(blocks), self._design()
-
-        def slices() -> Iterator[tuple[slice, np.ndarray]]:
-            for numbers, columns in dense_slices(design):
-                scores = sum(
-                    (columns * each[numbers, None]) @ matrix
-                    for each, matrix in zip(of_predictors, maps, strict=True)
-                )
-                yield numbers, np.asarray(scores) @ from_standardized
-
-        return from_standardized, slices()
+        back = space.from_standardized
+        standardized = np.linalg.solve(back, finite)
+        values = self._system(space, n_threads).row_derivatives(standardized, second)
+        return RowScores(self._design(), self._maps(blocks), back, back, values)
 
     def _offsets(self) -> np.ndarray | None:
         """Offsets of the predictors, (K, n): each has that of its design."""

@@ -83,7 +83,7 @@ class ResponseResampling(ResponseFit):
     def row_influences(self) -> Iterator[tuple[slice, np.ndarray]]:
         """What each row adds to the estimates, (c, m) of some rows, all observations of it."""
         model = self._model_with_data("accelerations")
-        from_standardized, slices = model.row_scores(self.estimates, self.n_threads)
-        bread = np.linalg.solve(from_standardized, np.nan_to_num(self.information_inverse))
-        for numbers, scores in slices:
+        rows = model.row_scores(self.estimates, self.n_threads)
+        bread = np.linalg.solve(rows.back, np.nan_to_num(self.information_inverse))
+        for numbers, scores in rows.scores():
             yield numbers, scores @ bread

@@ -90,12 +90,14 @@ class ResponseResults(
         ----------
         cov_type : str
             - "nonrobust": inverse information.
-            - "HC0", "HC1": from the products of the rows' own scores, right where the likelihood
-              is not quite that of the data; "HC1" times n/(n-p).
+            - "HC0", ..., "HC4": from the products of the rows' own scores, right where the
+              likelihood is not quite that of the data; "HC1" times n/(n-p), "HC2", "HC3" and "HC4"
+              with scores made larger by what the row has of the information.
             - "cluster": responses may depend on each other within groups. ``groups`` and
               ``use_correction`` as for `fastglm.Results.with_covariance`.
             - "HAC": responses may depend on those up to ``maxlags`` rows before; options as for
               `fastglm.Results.with_covariance`.
+            - "jackknife": each observation left out in turn, by one Newton step.
             - "bootstrap": of the replicates of `bootstrap`, whose options it takes.
         **cov_kwds
             Options of that covariance.
@@ -105,12 +107,16 @@ class ResponseResults(
         ModelError
             If there is no such covariance, or an option it does not take.
         DataError
-            If the result was loaded without its data, or there is not a group for each row.
+            If the result was loaded without its data, there is not a group for each row, or a row
+            has leverage 1, which leaves nothing to HC2, HC3, HC4 and the jackknife.
 
         Notes
         -----
         White (1982), "Maximum likelihood estimation of misspecified models". Equal to ``sandwich``
-        and ``vcovCL`` of R's package sandwich.
+        and ``vcovCL`` of R's package sandwich. The leverage of a row is a matrix, its share P of
+        the information (observed, as are standard errors): scores are times ``(I - P)^(-1/2)`` for
+        HC2 (Kauermann & Carroll 2001) and ``(I - P)^-1`` for HC3 (Mancl & DeRouen 2001), and P's
+        trace is HC4's leverage. Of a single predictor these are the numbers of a GLM.
         """
         covariance = covariance_of(self, cov_type, cov_kwds, ROBUST)
         covariance.matrix.setflags(write=False)

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import response_cases as cases
+import scipy
 import statsmodels.api as sm
 
 import fastglm as fg
@@ -122,7 +123,7 @@ def test_methods_that_are_refused():
     y, X = sample(60)
     fit = fg.MNLogit(y, X).fit()
     with pytest.raises(ModelError, match="cov_type must be one of"):
-        fit.with_covariance("HC3")
+        fit.with_covariance("HC5")
     with pytest.raises(ModelError, match="does not take"):
         fit.with_covariance("HC0", groups=y)
 
@@ -164,3 +165,78 @@ def test_a_row_must_be_one_time():
     fit = cases.model("BetaModel", cases.frame(), "x", freq_weights="w").fit()
     with pytest.raises(ModelError, match="one row per time"):
         fit.with_covariance("HAC")
+
+
+ADJUSTED = ("HC2", "HC3", "HC4", "jackknife")
+
+
+@pytest.mark.parametrize("weights", [{}, {"freq_weights": "w"}, {"var_weights": "w"}])
+def test_leverage_of_two_levels_is_that_of_a_binomial_fit(weights):
+    """The binomial's are tested against R's package sandwich."""
+    data = cases.frame(60).assign(two=lambda d: (d.level > 0).astype(int))
+    several = fg.MNLogit.from_formula("two ~ x + g", data, **weights).fit()
+    one = fg.glm("two ~ x + g", data, "binomial", tol=1e-12, **weights)
+    for name in ADJUSTED:
+        expected = one.with_covariance(name).covariance
+        found = several.with_covariance(name).covariance
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-10)
+
+
+def derivatives(fit, step=1e-4):
+    """First and negative second derivatives of the rows in their predictors, by differences."""
+    _, etas = fit._fitted_rows("a test")
+    response, k = fit.model.rows.response, len(etas)
+
+    def at(*moves):
+        moved = etas.copy()
+        for position, by in moves:
+            moved[position] += by
+        return fit._log_densities(response, moved)
+
+    signs = ((1, 1), (1, -1), (-1, 1), (-1, -1))
+    first = [(at((a, step)) - at((a, -step))) / (2.0 * step) for a in range(k)]
+    second = [
+        [-sum(s * t * at((a, s * step), (b, t * step)) for s, t in signs) for b in range(k)]
+        for a in range(k)
+    ]
+    return np.array(first).T, np.moveaxis(np.array(second), 2, 0) / (4.0 * step**2)
+
+
+@pytest.mark.parametrize("name", [name for name in cases.MODELS if name != "OrderedModel"])
+def test_leverage_is_the_share_of_the_information(name):
+    """By roots of (m, m) matrices and differences of the density, row by row."""
+    fit = cases.model(name, cases.frame(80), "x + z").fit()
+    first, second = derivatives(fit)
+    columns = [design.to_dense() for design in fit.model.rows.designs]
+    channels, m = fit._channels(), len(fit.names)
+    forms = np.zeros((80, len(channels), m))
+    for k, channel in enumerate(channels):
+        own = np.ones((80, 1)) if channel.design is None else columns[channel.design]
+        forms[:, k, channel.places] = own[:, channel.columns]
+    root = np.linalg.cholesky(fit.information_inverse)
+    scores = np.einsum("ikm,ik->im", forms, first) @ root
+    shares = root.T @ np.einsum("ika,ikl,ilb->iab", forms, second, forms) @ root
+    np.testing.assert_allclose(shares.sum(axis=0), np.eye(m), atol=1e-3)
+    remaining = np.eye(m) - shares
+    leverage = np.trace(shares, axis1=1, axis2=2)
+    powers = {"HC2": np.full(80, 0.5), "HC3": np.ones(80)}
+    powers["HC4"] = 0.5 * np.clip(80 * leverage / m, 0.0, 4.0)
+    for kind, power in powers.items():
+        adjusted = [
+            scipy.linalg.fractional_matrix_power(each, -by) @ score
+            for each, by, score in zip(remaining, power, scores, strict=True)
+        ]
+        expected = root @ np.array(adjusted).T @ np.array(adjusted) @ root.T
+        scale = np.sqrt(np.diag(expected))
+        found = fit.with_covariance(kind).covariance
+        np.testing.assert_allclose(
+            found / np.outer(scale, scale), expected / np.outer(scale, scale), atol=2e-4
+        )
+
+
+def test_rows_that_are_fitted_whatever_their_response_are_refused():
+    data = cases.frame(60)
+    data["alone"] = (data.index == 7).astype(float)
+    fit = cases.model("BetaModel", data, "x + alone").fit(separation="ignore")
+    with pytest.raises(DataError, match=r'1 rows have leverage 1.*"HC0"'):
+        fit.with_covariance("HC3")

@@ -37,8 +37,10 @@ __all__ = [
     "Covariance",
     "clustered",
     "covariance_of",
+    "jackknife_meat",
     "orthogonal_rows",
     "over_df",
+    "require_leverage",
     "sandwich",
     "trusted",
 ]
@@ -151,12 +153,17 @@ def _scores(fit: Fit, power: int) -> ScoreProducts:
         return orthogonal_rows(fit, fit._row_table).score_products(power, mean, frequencies)
 
     products = trusted(fit, by_sums, by_rows)
-    if products.n_undefined:
+    require_leverage(products.n_undefined)
+    return products
+
+
+def require_leverage(n_undefined: int) -> None:
+    """Refuse residuals over a power of one less leverage where that is 0."""
+    if n_undefined:
         raise DataError(
-            f"{products.n_undefined} rows have leverage 1: the fit passes through them whatever "
+            f"{n_undefined} rows have leverage 1: the fit passes through them whatever "
             'their response is, and their residuals say nothing. Use "HC0" or "HC1".'
         )
-    return products
 
 
 def sandwich(fit: Fit, meat: np.ndarray, df: float) -> Covariance:
@@ -323,9 +330,13 @@ def _jackknife(fit: Fit) -> Covariance:
     Exact for linear models. Efron (1982), *The Jackknife, the Bootstrap and Other Resampling
     Plans*; Pregibon (1981), *Annals of Statistics* 9, for the step.
     """
-    products = _scores(fit, 2)
-    meat = products.meat - np.outer(products.score, products.score) / fit.nobs
-    return sandwich(fit, meat * ((fit.nobs - 1.0) / fit.nobs), fit.df_resid)
+    return sandwich(fit, jackknife_meat(_scores(fit, 2), fit.nobs), fit.df_resid)
+
+
+def jackknife_meat(products: ScoreProducts, nobs: float) -> np.ndarray:
+    """Spread of the scores of HC3 about their mean, times (n-1)/n of their number."""
+    meat = products.meat - np.outer(products.score, products.score) / nobs
+    return meat * ((nobs - 1.0) / nobs)
 
 
 #: Those that need no replicates, by name. Options are keyword arguments with defaults.

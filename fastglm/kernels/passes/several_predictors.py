@@ -53,9 +53,10 @@ from fastglm.kernels.passes.gram import sum_buffer
     RESPOND,  # address of a row block of responses
     SHAPE,  # float64 (N_SHAPES,): parameters of the response
     PREDICTOR_PARTIALS,  # float64 (n_chunks, partial size)
-    ROW_SCORES,  # float64 (K, n): where the scores of the rows go, address 0 if nowhere
+    N_ROW_DERIVATIVES,  # K for the scores of the rows, K + K (K + 1) / 2 for their W as well
+    ROW_DERIVATIVES,  # float64 (N_ROW_DERIVATIVES, n): where these go, address 0 if nowhere
     TABLE_SIZE,
-) = range(10)
+) = range(11)
 
 N_SHAPES = 4
 
@@ -139,12 +140,12 @@ def weigh(base, prior, rows):
 
 
 @inline
-def write_scores(table, start, rows, base):
-    """Writes the weighted scores of a block's rows out."""
-    n_predictors, _, _, first, _ = predictor_buffers(base)
+def write_derivatives(table, start, rows, base):
+    """Writes the weighted scores of a block's rows out, and then their W_ab, pair by pair."""
+    _, _, _, first, _ = predictor_buffers(base)
     n_rows = pointer(table[PREDICTOR_TABLES], int64)[N_ROWS]
-    for k in range(n_predictors):
-        target = pointer(table[ROW_SCORES] + 8 * (n_rows * k + start), float64)
+    for k in range(table[N_ROW_DERIVATIVES]):
+        target = pointer(table[ROW_DERIVATIVES] + 8 * (n_rows * k + start), float64)
         copy_buffer(offset_pointer(base, first + k * BUFFER), target, rows)
 
 
@@ -205,8 +206,8 @@ def predictors_chunk(table_address, chunk):
         call_row_block(table[RESPOND], base_array.ctypes.data, rows)
         sums[size - 1] += weigh(base, buffer_at(scratch, PRIOR_WEIGHT), rows)
         sums[size - 2] += sum_buffer(offset_pointer(base, ROW_LOG_LIKELIHOOD * BUFFER), rows)
-        if table[ROW_SCORES] != 0:
-            write_scores(table, start, rows, base)
+        if table[ROW_DERIVATIVES] != 0:
+            write_derivatives(table, start, rows, base)
         add_products(predictor_table_address, start, rows, scratch, base, partial)
     # Arrays live until their last use: addresses do not count.
     return (scratch_array.size + base_array.size) * 0
