@@ -9,6 +9,7 @@ from fastglm.pointers.describe import (
     pointing_module,
 )
 from fastglm.pointers.families import FAMILY_NAMES, OTHER_FAMILIES
+from fastglm.pointers.several import SEVERAL
 from fastglm.pointers.tables import (
     MIXED,
     MODELS,
@@ -29,6 +30,7 @@ __all__ = [
     "PLOTS",
     "RESULTS",
     "RETURNED",
+    "SEVERAL",
     "Pointing",
     "Returned",
     "describe_name",

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from fastglm.errors import UnknownNameError
+from fastglm.pointers.several import SEVERAL
 from fastglm.pointers.tables import MIXED, MODELS, OPTIONS, PACKAGE, RESULTS, RETURNED
 
 __all__ = [
@@ -203,6 +204,8 @@ class Pointing:
                 table, has = MODELS, None
             elif getattr(cls, "has_random_effects", False):
                 table = RESULTS | MIXED
+            elif getattr(cls, "has_several_predictors", False):
+                table = RESULTS | SEVERAL
             text = describe_name(cls.__name__, name, table, dir(self), has, lists=is_returned)
             raise UnknownNameError(text, name=name, obj=self)
 

@@ -59,6 +59,24 @@ class ResponseComparison(ResponseFit):
             start += design.n_columns
         return terms, np.array(always, dtype=np.intp)
 
+    def _coefficients_of_terms(self) -> list[tuple[str, np.ndarray]]:
+        """Name of each term and places of its coefficients, in every predictor of its design."""
+        model = self._model_with_data("the terms")
+        found, channels = [], self._channels()
+        sizes = [0, *(design.n_columns for design in model.rows.designs)]
+        starts = np.cumsum(sizes)
+        for term in self.terms_of_designs(model)[0]:
+            own = [
+                channel.places[np.isin(channel.columns + starts[channel.design], term.columns)]
+                for channel in channels
+                if channel.design is not None
+            ]
+            found.append((term.name, np.concatenate(own)))
+        return found
+
+    def _log_likelihood_at_unit_scale(self) -> float:
+        return self.llf
+
     def refitted(self, columns: Sequence[int] | np.ndarray, model: Any = None) -> NestedRefit:
         """The fit of some of the columns of all designs of a model, by default that of this fit.
 

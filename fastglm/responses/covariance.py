@@ -114,7 +114,7 @@ def _cluster(
 
 
 def _hac(
-    fit: ResponseFit,
+    fit: Any,
     *,
     maxlags: int | None = None,
     kernel: Kernel = "bartlett",

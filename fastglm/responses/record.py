@@ -119,6 +119,24 @@ class ResponseFit(FitBase):
         """Log-likelihood of the model whose predictors are constants."""
         return self._model_with_data("the null model").null_log_likelihood(self.n_threads)
 
+    #: Coefficients of a linear predictor in the null model.
+    own_constants: ClassVar[int] = 1
+
+    @property
+    def _rank_of_null(self) -> int:
+        of_blocks = sum(block.stop - block.start for block in self.blocks)
+        return len(self.names) - of_blocks + self.own_constants * len(self.blocks)
+
+    @property
+    def df_null(self) -> float:
+        """Residual degrees of freedom of the model whose predictors are constants."""
+        return self.nobs - self._rank_of_null
+
+    @property
+    def df_model(self) -> float:
+        """Coefficients beside those of the model whose predictors are constants."""
+        return float(self.rank - self._rank_of_null)
+
     # -- what new rows need to know
 
     #: An exposure, where a model takes one, multiplies a mean of a logarithmic link.
@@ -149,6 +167,11 @@ class ResponseFit(FitBase):
     def deviance(self) -> float:
         """Minus twice the log-likelihood, as R has it for these models."""
         return -2.0 * self.llf
+
+    @property
+    def null_deviance(self) -> float:
+        """Minus twice the log-likelihood of the model whose predictors are constants."""
+        return -2.0 * self.llnull
 
     @property
     def model_text(self) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from fastglm.fit.record import Fit
 from fastglm.inference.diagnostics.goodness_of_fit import (
     HosmerLemeshow,
-    comparison_with_null,
     dispersion_test,
     goodness_of_fit,
     hosmer_lemeshow,
-    pseudo_rsquared,
     score_test,
 )
 from fastglm.inference.hypothesis_tests.tables import HypothesisTest, Table
@@ -22,6 +22,13 @@ __all__ = ["ComparisonMethods"]
 
 class ComparisonMethods(PredictorMethods, Fit):
     """Methods of `fastglm.Results` that compare its model with others."""
+
+    def _coefficients_of_terms(self) -> list[tuple[str, np.ndarray]]:
+        return [(name, np.arange(term.start, term.stop)) for name, term in self.terms]
+
+    def _log_likelihood_at_unit_scale(self) -> float:
+        model = self._model_with_data("the quasi-likelihood")
+        return float(model.loglike(np.nan_to_num(self.estimates), scale=1.0))
 
     # -- goodness of fit
 
@@ -59,49 +66,6 @@ class ComparisonMethods(PredictorMethods, Fit):
         0.479
         """
         return score_test(self, exog_extra)
-
-    def pseudo_rsquared(self, kind: str = "cs") -> float:
-        """Share of explained variation.
-
-        Parameters
-        ----------
-        kind : {"cs", "nagelkerke", "mcf", "deviance"}, default "cs"
-            Cox & Snell's, 1 - (L0/L)^(2/n); the same over its largest possible value (Nagelkerke
-            1991, *Biometrika* 78); McFadden's, 1 - log L / log L0; or 1 - deviance over null
-            deviance.
-
-        Raises
-        ------
-        ModelError
-            If there is no such kind, or the family has no likelihood that it needs.
-
-        Examples
-        --------
-        >>> import fastglm as fg
-        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
-        >>> res = fg.glm("y ~ x + g", data, family="poisson")
-        >>> round(float(res.pseudo_rsquared("deviance")), 4)
-        0.9883
-        """
-        return pseudo_rsquared(self, kind)
-
-    def test_against_null(self) -> HypothesisTest:
-        """All coefficients but the intercept are zero: likelihood ratio, or F.
-
-        Raises
-        ------
-        ModelError
-            If there is nothing but an intercept.
-
-        Examples
-        --------
-        >>> import fastglm as fg
-        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
-        >>> res = fg.glm("y ~ x + g", data, family="poisson")
-        >>> int(res.test_against_null().df)
-        2
-        """
-        return comparison_with_null(self)
 
     def goodness_of_fit(self) -> Table:
         """Pearson's statistic and the deviance as chi-squared on the residual degrees of freedom.

@@ -10,7 +10,7 @@ from fastglm.inference.hypothesis_tests.anova import anova, drop1
 from fastglm.inference.hypothesis_tests.stepwise import Step, add1, step
 from fastglm.inference.hypothesis_tests.tables import Table
 from fastglm.inference.rows.simulate import simulate
-from fastglm.results.shared import SharedMethods
+from fastglm.results.null_comparison import NullComparisonMethods
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["PredictorMethods"]
 
 
-class PredictorMethods(SharedMethods):
+class PredictorMethods(NullComparisonMethods):
     """Mixin of `fastglm.Results` and of the results of response models."""
 
     def _bootstrap_limits(self, alpha: float) -> np.ndarray:

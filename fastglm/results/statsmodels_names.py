@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastglm.errors import ModelError, OptionError
-from fastglm.inference.hypothesis_tests.hypotheses import wald_test
+from fastglm.errors import OptionError
 from fastglm.inference.hypothesis_tests.refits import require_unconstrained
-from fastglm.inference.hypothesis_tests.tables import HypothesisTest, Table
 from fastglm.inference.rows.residuals import anscombe_residuals
-from fastglm.inference.summary import Summary
 from fastglm.pointers import describe_option
 from fastglm.results.inference import InferenceMethods
 from fastglm.results.rows import RowMethods
@@ -23,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from typing_extensions import Self
 
-    from fastglm.typing import Matrix, Vector
+    from fastglm.typing import Vector
 
 __all__ = ["StatsmodelsNames", "read_fit_options"]
 
@@ -78,11 +75,6 @@ class StatsmodelsNames(InferenceMethods, RowMethods, SharedMethods):
         """Fitted means, (n,): `fittedvalues`."""
         return self.fittedvalues
 
-    @property
-    def normalized_cov_params(self) -> Matrix:
-        """Inverse of the information at dispersion 1, (p, p)."""
-        return self._matrix(self.information_inverse, self.names)
-
     def fit(self, **options: Any) -> Self:
         """Fit the model again with other options; without any, this fit.
 
@@ -115,19 +107,6 @@ class StatsmodelsNames(InferenceMethods, RowMethods, SharedMethods):
         require_unconstrained(self)
         return self._model_of_rows("another fit").fit(**options)
 
-    def f_test(self, hypothesis: Any) -> HypothesisTest:
-        """`wald_test` with the F distribution.
-
-        Examples
-        --------
-        >>> import fastglm as fg
-        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
-        >>> res = fg.glm("y ~ x", data)
-        >>> round(float(res.f_test("x = 0").pvalue), 3)
-        0.015
-        """
-        return wald_test(self, hypothesis, use_f=True)
-
     # -- goodness of fit
 
     @property
@@ -138,62 +117,9 @@ class StatsmodelsNames(InferenceMethods, RowMethods, SharedMethods):
         return self._rows(self.family.link.inverse(self._null.params[0] + eta))
 
     @property
-    def llr_pvalue(self) -> float:
-        """p-value of `test_against_null`: likelihood ratio, or F for estimated dispersions."""
-        return self.test_against_null().pvalue
-
-    @property
-    def bic_llf(self) -> float:
-        """``info_criteria("bic")``: `bic` without a parameter for the dispersion."""
-        return self.info_criteria("bic")
-
-    @property
     def bic_deviance(self) -> float:
         """Deviance less `df_resid` log(nobs)."""
         return self.deviance - self.df_resid * float(np.log(self.nobs))
-
-    def info_criteria(self, crit: str, scale: float | None = None, dk_params: float = 0.0) -> float:
-        """An information criterion that counts the coefficients alone.
-
-        Parameters
-        ----------
-        crit : {"aic", "bic", "qaic"}
-            "qaic" is -2 log L / scale + 2 (parameters).
-        scale : float, optional
-            Dispersion of the largest model; "qaic" needs it.
-        dk_params : float, default 0
-            Further parameters: 1 for an estimated dispersion gives `aic` and `bic`.
-
-        Raises
-        ------
-        ModelError
-            If there is no such criterion, or "qaic" has no scale.
-
-        Notes
-        -----
-        Burnham & Anderson (2002), *Model Selection and Multimodel Inference*.
-
-        Examples
-        --------
-        >>> import fastglm as fg
-        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
-        >>> res = fg.glm("y ~ x + g", data, family="poisson")
-        >>> abs(res.info_criteria("aic") - res.aic) < 1e-12
-        True
-        """
-        if not isinstance(crit, str):
-            raise ModelError(f'crit must be "aic", "bic" or "qaic", not {crit!r}')
-        k = self.rank + dk_params
-        if crit.lower() == "aic":
-            return -2.0 * self.llf + 2.0 * k
-        if crit.lower() == "bic":
-            return -2.0 * self.llf + k * float(np.log(self.nobs))
-        if crit.lower() != "qaic":
-            raise ModelError(f'crit must be "aic", "bic" or "qaic", not {crit!r}')
-        if scale is None:
-            raise ModelError('crit="qaic" needs scale=, the dispersion of the largest model.')
-        model = self._model_with_data("the quasi-likelihood")
-        return -2.0 * model.loglike(np.nan_to_num(self.estimates), scale=1.0) / scale + 2.0 * k
 
     @property
     def resid_anscombe_scaled(self) -> Vector:
@@ -272,71 +198,6 @@ class StatsmodelsNames(InferenceMethods, RowMethods, SharedMethods):
         from fastglm.plots import ceres_residuals
 
         return _figure(ceres_residuals(self, focus_exog, ax))
-
-    # -- tests and summaries
-
-    def wald_test_terms(self) -> Table:
-        """Wald tests of all coefficients of each term, chi-squared, or F where the fit uses t.
-
-        Examples
-        --------
-        >>> import fastglm as fg
-        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
-        >>> res = fg.glm("y ~ x + g", data, family="poisson")
-        >>> res.wald_test_terms().names
-        ('Intercept', 'x', 'g')
-        """
-        kept = ~np.isnan(self.estimates)
-        terms = {name: np.flatnonzero(kept[term]) + term.start for name, term in self.terms}
-        terms = {name: columns for name, columns in terms.items() if columns.size}
-        identity = np.eye(kept.size)
-        tests = [wald_test(self, identity[columns], None) for columns in terms.values()]
-        kind = "F" if self.use_t else "chi2"
-        columns = {
-            kind: np.array([test.statistic for test in tests]),
-            f"P>{kind}": np.array([test.pvalue for test in tests]),
-            "df constraint": np.array([float(columns.size) for columns in terms.values()]),
-        }
-        return Table("Wald tests of the terms", tuple(terms), columns)
-
-    def summary2(
-        self,
-        yname: str | None = None,
-        xname: Sequence[str] | None = None,
-        title: str | None = None,
-        alpha: float = 0.05,
-    ) -> Summary:
-        """`summary`, with its arguments in statsmodels' order.
-
-        Examples
-        --------
-        >>> import fastglm as fg
-        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
-        >>> res = fg.glm("y ~ x + g", data, family="poisson")
-        >>> res.summary2().title
-        'Generalized Linear Model Regression Results'
-        """
-        return self.summary(alpha, yname, xname, title)
-
-    def remove_data(self) -> None:
-        """Forget the data of the fit, in place: what needs them is then an error.
-
-        What a saved result carries along is computed first.
-
-        Examples
-        --------
-        >>> import fastglm as fg
-        >>> data = {"x": [0, 1, 2, 3, 4, 5], "g": list("ababab"), "y": [1, 3, 4, 9, 8, 20]}
-        >>> res = fg.glm("y ~ x + g", data, family="poisson")
-        >>> res.remove_data()
-        >>> res.model is None
-        True
-        """
-        if self.model is not None:
-            for name in self.lazy_numbers:
-                getattr(self, name)
-            self.__dict__["model"] = None
-            self.__dict__.pop("_row_table", None)
 
 
 def _figure(ax: Any) -> Figure:

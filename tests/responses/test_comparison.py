@@ -1,10 +1,12 @@
 """Terms dropped, added and tested: by fits of the formulas without them, and R's tables."""
 
+import copy
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import response_cases as cases
+import statsmodels.api as sm
 from scipy import stats
 
 import fastglm as fg
@@ -132,3 +134,45 @@ def test_what_does_not_compare(fits):
     fit = cases.model("BetaModel", data, "x", missing="drop").fit()
     with pytest.raises(DataError, match="missing values"):
         fit.add1("z")
+
+
+@pytest.mark.parametrize("name", cases.MODELS)
+def test_the_null_model_has_constants_alone(fits, name):
+    fit = fits[name]
+    null = fit.model.rows.without_columns()
+    other = copy.copy(fit.model)
+    other.rows = null
+    rank = np.count_nonzero(~np.isnan(other.maximum(1).params))
+    assert fit.nobs - fit.df_null == rank
+    test = fit.test_against_null()
+    lr = 2.0 * (fit.llf - fit.llnull)
+    assert (test.statistic, test.df) == (pytest.approx(lr), fit.rank - rank)
+    assert fit.llr_pvalue == pytest.approx(stats.chi2.sf(lr, fit.rank - rank))
+    assert fit.pseudo_rsquared("mcf") == fit.pseudo_rsquared("deviance")
+    assert fit.pseudo_rsquared() == pytest.approx(1.0 - np.exp(-lr / fit.nobs))
+    assert fit.info_criteria("bic") == pytest.approx(fit.bic)
+    assert fit.info_criteria("qaic", 2.0) == pytest.approx(-fit.llf + 2.0 * fit.rank)
+
+
+def test_several_levels_have_the_numbers_of_statsmodels():
+    data = cases.frame()
+    fit = cases.model("MNLogit", data, "x + z").fit()
+    X = sm.add_constant(data[["x", "z"]])
+    other = sm.MNLogit(data.level, X).fit(disp=0, tol=1e-12)
+    assert fit.llr_pvalue == pytest.approx(other.llr_pvalue, rel=1e-6)
+    assert fit.df_model == other.df_model
+    assert fit.pseudo_rsquared("mcf") == pytest.approx(other.prsquared, rel=1e-8)
+
+
+@pytest.mark.parametrize("name", cases.MODELS)
+def test_terms_have_the_tests_of_their_coefficients(fits, name):
+    fit = fits[name]
+    table = fit.wald_test_terms()
+    assert {"x", "z", "x:g"} <= set(table.names)
+    of_first = [b for b in fit.blocks if b.design == 0]
+    for term in ("x", "z"):
+        row = table.names.index(term)
+        own = [k for b in of_first for k in range(b.start, b.stop) if fit.names[k] == b.name + term]
+        b, V = fit.estimates[own], fit.covariance[np.ix_(own, own)]
+        assert table["df constraint"][row] == len(own)
+        assert table["chi2"][row] == pytest.approx(b @ np.linalg.solve(V, b))

@@ -59,12 +59,12 @@ class HosmerLemeshow(NamedTuple):
         return self.test._repr_html_() + self.groups._repr_html_()
 
 
-def pseudo_rsquared(fit: Fit, kind: str) -> float:
+def pseudo_rsquared(fit: Any, kind: str) -> float:
     """A share of explained variation; see `Results.pseudo_rsquared`."""
     checked_choice("kind", kind, _KINDS)
     if kind == "deviance":
         return 1.0 - fit.deviance / fit.null_deviance
-    if not fit.family.has_likelihood:
+    if not fit.has_likelihood:
         raise ModelError(f'{fit.family.name} has no likelihood: only kind="deviance" is defined.')
     if kind == "mcf":
         return 1.0 - fit.llf / fit.llnull
@@ -77,7 +77,7 @@ def pseudo_rsquared(fit: Fit, kind: str) -> float:
     return float(cox_snell / largest)
 
 
-def comparison_with_null(fit: Fit) -> HypothesisTest:
+def comparison_with_null(fit: Any) -> HypothesisTest:
     """Likelihood-ratio test against the model of the intercept; F if dispersion is estimated."""
     change = (fit.null_deviance - fit.deviance) / fit.scale
     known = fit.dispersion_known

@@ -52,6 +52,8 @@ class OrdinalResults(CategoricalResults):
     component_column: ClassVar[str] = "coef.type"
     first_component: ClassVar[str] = "coefficient"
     last_component: ClassVar[str] = "scale"
+    #: The thresholds take the place of the constant.
+    own_constants: ClassVar[int] = 0
 
     def _ratio_of(self, component: str) -> str | None:
         # Of a cumulative probability only the odds are multiplied whichever way it is read.
