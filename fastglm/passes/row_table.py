@@ -6,7 +6,7 @@ import array
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import accumulate, chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy
@@ -15,12 +15,11 @@ from fastglm.design.matrix.parts import (
     Dense,
     Design,
     Indicators,
-    Ones,
     Piecewise,
-    Product,
     transform_matrix,
 )
 from fastglm.design.matrix.select import select_columns
+from fastglm.design.matrix.stored_columns import Place
 from fastglm.kernels.blocks import table as fields
 from fastglm.kernels.blocks.row_buffers import BLOCK_ROWS, TILE
 from fastglm.kernels.blocks.table import ELEMENT_CODES, PIECES, address_of
@@ -62,31 +61,17 @@ class _Tables:
         if len(design.parts) == 1 and isinstance(design.parts[0], Dense):
             self.add_dense(design.parts[0])
             return range(len(self.dense_factor)), False
-        dense_parts, sparse_parts = [], []
-        indicators: list[tuple[Indicators, range]] = []
+        places: list[list[tuple[Any, range]]] = [[] for _ in Place]
         first = 0
         for part in design.parts:
             columns = range(first, first + part.n_columns)
             first = columns.stop
-            if isinstance(part, Dense):
-                self.add_dense(part)
-                dense_parts.append(columns)
-            elif isinstance(part, Piecewise):
-                self.add_piecewise(part)
-                dense_parts.append(columns)
-            elif isinstance(part, Product | Ones):
-                self.add_product(part)
-                dense_parts.append(columns)
-            elif isinstance(part, Indicators):
-                indicators.append((part, columns))
-            else:
-                self.sparse.append(part.matrix)
-                sparse_parts.append(columns)
-        has_many_levels = _move_largest_back(indicators)
-        for part, _ in indicators:
-            self.add_indicators(part)
-        order = chain(*dense_parts, *(columns for _, columns in indicators), *sparse_parts)
-        return list(order), has_many_levels
+            places[part.place].append((part, columns))
+        has_many_levels = _move_largest_back(places[Place.INDICATORS])
+        in_order = list(chain(*places))
+        for part, _ in in_order:
+            part.add_to(self)
+        return list(chain(*(columns for _, columns in in_order))), has_many_levels
 
     def add_source(self, values: np.ndarray) -> int:
         """Add one column; returns its number."""
@@ -115,10 +100,9 @@ class _Tables:
             self.dense_start.append(len(self.dense_factor))
             self.sources += address_of(table), number, PIECES
 
-    def add_product(self, part: Product | Ones) -> None:
-        """Add one column, the product of its factors."""
-        if isinstance(part, Product):
-            self.dense_factor.extend([self.add_source(factor) for factor in part.factors])
+    def add_product(self, factors: Sequence[np.ndarray]) -> None:
+        """Add one column, the product of factors."""
+        self.dense_factor.extend([self.add_source(factor) for factor in factors])
         self.dense_start.append(len(self.dense_factor))
 
     def add_indicators(self, part: Indicators) -> None:

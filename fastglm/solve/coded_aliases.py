@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import scipy
 
-from fastglm.design.matrix.parts import Dense, Indicators, Ones, Product
+from fastglm.design.matrix.parts import Indicators
 from fastglm.kernels.math.cholesky import factorize_and_solve, solve_factored
 from fastglm.passes.row_table import RowTable
 
@@ -71,13 +71,7 @@ def _groups(row_table: RowTable) -> Iterable[_Group]:
     groups: dict[tuple, _Group] = {}
     first = 0
     for part in row_table.design.parts:
-        factors: tuple[np.ndarray, ...] | None = None
-        if isinstance(part, Ones):
-            factors = ()
-        elif isinstance(part, Product | Indicators):
-            factors = part.factors
-        elif isinstance(part, Dense) and part.n_columns == 1:
-            factors = (part.values[:, 0],)
+        factors = part.multipliers
         if factors is not None:
             place = sorted((f.__array_interface__["data"][0], f.strides[0]) for f in factors)
             group = groups.setdefault(tuple(place), _Group(factors))

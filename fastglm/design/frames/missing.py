@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from fastglm.design.frames.frames import Categories, Column
-from fastglm.design.matrix.parts import Dense, Design, Ones, Part, Piecewise, Sparse
+from fastglm.design.matrix.parts import Design, Part
 from fastglm.errors import MissingValueError, few_of
 
 __all__ = [
@@ -110,9 +110,9 @@ def missing_design_rows(design: Design) -> np.ndarray | None:
     """
     rows = np.zeros(design.n_rows, dtype=bool)
     for part in design.parts:
-        for values in _stored_numbers(part):
+        for values in part.stored_numbers:
             if not _all_finite(values):
-                rows |= _any_by_row(np.isnan(values), part)
+                rows |= part.rows_of(np.isnan(values))
     return rows if rows.any() else None
 
 
@@ -128,7 +128,7 @@ def require_finite_design(design: Design) -> None:
         Naming the first such column, the count and the first rows.
     """
     for part in design.parts:
-        for values in _stored_numbers(part):
+        for values in part.stored_numbers:
             if not _all_finite(values):
                 _refuse_column(design, part)
 
@@ -148,23 +148,6 @@ def _model_name(design: Design, stored_column: int) -> str:
     indptr, indices, _ = design.column_map
     stored = int(np.flatnonzero(indices == stored_column)[0])
     return design.names[int(np.searchsorted(indptr, stored, side="right")) - 1]
-
-
-def _stored_numbers(part: Part) -> tuple[np.ndarray, ...]:
-    if isinstance(part, Dense | Piecewise):
-        return (part.values,)
-    if isinstance(part, Sparse):
-        return (part.matrix.data,)
-    return () if isinstance(part, Ones) else part.factors
-
-
-def _any_by_row(mask: np.ndarray, part: Part) -> np.ndarray:
-    if isinstance(part, Sparse):
-        entries = part.matrix.tocoo()
-        rows = np.zeros(part.n_rows, dtype=bool)
-        rows[entries.row[mask]] = True
-        return rows
-    return np.asarray(mask.reshape(len(mask), -1).any(axis=1))
 
 
 def _all_finite(values: np.ndarray) -> bool:

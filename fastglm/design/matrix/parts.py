@@ -8,17 +8,16 @@ transform leaves its reference level out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
-from math import prod
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import scipy
 
-from fastglm.kernels.blocks.table import address_of
-from fastglm.kernels.math import pieces
+from fastglm.design.matrix.indicators import Indicators, multiply
+from fastglm.design.matrix.piecewise import Piecewise
+from fastglm.design.matrix.stored_columns import Place, StoredColumns
 from fastglm.records import fast_init
 
 __all__ = [
@@ -36,7 +35,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, eq=False)
-class Dense:
+class Dense(StoredColumns):
     """Numeric columns stored as one matrix: one stored column each.
 
     Parameters
@@ -57,13 +56,44 @@ class Dense:
         """Number of stored columns."""
         return self.values.shape[1]
 
+    @property
+    def stored_numbers(self) -> tuple[np.ndarray, ...]:
+        """The matrix."""
+        return (self.values,)
+
+    @property
+    def multipliers(self) -> tuple[np.ndarray, ...] | None:
+        """A single column itself."""
+        return (self.values[:, 0],) if self.n_columns == 1 else None
+
     def to_dense(self) -> np.ndarray:
         """Sweep columns written out, (n, n_columns) float64."""
         return self.values.astype(np.float64)
 
+    def take(self, rows: np.ndarray, n: int) -> Dense:
+        """The columns of some rows."""
+        return Dense(self.values[rows])
+
+    def select(self, wanted: np.ndarray) -> tuple[list[Dense], np.ndarray]:
+        """A part for each run of columns of a mask, none of them copied."""
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], wanted, [False]])))
+        runs = edges.reshape(-1, 2).tolist()
+        return [Dense(self.values[:, first:last]) for first, last in runs], wanted
+
+    def transposed_product(self, values: np.ndarray) -> np.ndarray:
+        """X'v."""
+        if self.values.dtype == np.float64:
+            return self.values.T @ values
+        # One column at a time: as a whole, other types would be widened into a copy of X.
+        return np.array([column @ values for column in self.values.T])
+
+    def add_to(self, tables: Any) -> None:
+        """A source for each column."""
+        tables.add_dense(self)
+
 
 @dataclass(frozen=True, eq=False)
-class Product:
+class Product(StoredColumns):
     """One stored column: the product of numeric columns, formed block by block in the kernel.
 
     Parameters
@@ -86,124 +116,33 @@ class Product:
 
     def to_dense(self) -> np.ndarray:
         """Sweep columns written out, (n, 1) float64."""
-        return _multiply(self.factors, self.n_rows)[:, None]
+        return multiply(self.factors, self.n_rows)[:, None]
+
+    @property
+    def stored_numbers(self) -> tuple[np.ndarray, ...]:
+        """The factors."""
+        return self.factors
+
+    @property
+    def multipliers(self) -> tuple[np.ndarray, ...]:
+        """The factors."""
+        return self.factors
+
+    def take(self, rows: np.ndarray, n: int) -> Product:
+        """The column of some rows."""
+        return Product(tuple(f[rows] for f in self.factors))
+
+    def transposed_product(self, values: np.ndarray) -> np.ndarray:
+        """X'v."""
+        return np.array([reduce(np.multiply, self.factors, values).sum()])
+
+    def add_to(self, tables: Any) -> None:
+        """One column of all factors."""
+        tables.add_product(self.factors)
 
 
 @dataclass(frozen=True, eq=False)
-class Piecewise:
-    """Piecewise polynomials of one numeric column, evaluated block by block in the kernel.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n,), float64
-        The column, contiguous, with finite values.
-    breaks : ndarray, shape (m + 1,), float64
-        Ends of the m pieces, increasing. The first and the last piece go on beyond them.
-    coefficients : ndarray, shape (k, m, 4) or (k, m, 6), float64
-        Of the powers, from 0 on, of the distance from the middle of a piece in halves of its
-        length: one stored column for each of the k.
-    """
-
-    values: np.ndarray
-    breaks: np.ndarray
-    coefficients: np.ndarray
-
-    @property
-    def n_rows(self) -> int:
-        """Number of rows."""
-        return self.values.shape[0]
-
-    @property
-    def n_columns(self) -> int:
-        """Number of stored columns."""
-        return self.coefficients.shape[0]
-
-    @property
-    def n_evaluated(self) -> int:
-        """Pieces that are not zero, of all columns: what a row costs to evaluate."""
-        return int(np.diff(self._present()).sum())
-
-    def _present(self) -> np.ndarray:
-        """The first piece of each column that is not zero, and the one after the last, (k, 2)."""
-        is_there = (self.coefficients != 0.0).any(axis=2)
-        ends = is_there.shape[1] - is_there[:, ::-1].argmax(axis=1)
-        rows = np.column_stack([is_there.argmax(axis=1), ends])
-        return np.where(is_there.any(axis=1)[:, None], rows, 0).astype(np.int64)
-
-    def kernel_table(self) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
-        """The table of `fastglm.kernels.math.pieces`, and what it has the addresses of."""
-        present = self._present()
-        arrays = tuple(
-            np.ascontiguousarray(array, dtype=np.float64)
-            for array in (self.values, self.breaks, self.coefficients)
-        )
-        table = np.empty(pieces.PIECES_SIZE, dtype=np.int64)
-        table[pieces.PIECES_COLUMN] = address_of(arrays[0])
-        table[pieces.PIECES_BREAKS] = address_of(arrays[1])
-        table[pieces.PIECES_COEFFICIENTS] = address_of(arrays[2])
-        table[pieces.PIECES_PRESENT] = address_of(present)
-        table[pieces.N_PIECES], table[pieces.N_POWERS] = self.coefficients.shape[1:]
-        return table, (*arrays, present)
-
-    def to_dense(self) -> np.ndarray:
-        """Sweep columns written out, (n, n_columns) float64 in Fortran order."""
-        table, kept_alive = self.kernel_table()
-        result = np.empty((self.n_columns, self.n_rows))
-        pieces.evaluate_pieces(table, self.n_rows, self.n_columns, result)
-        del kept_alive
-        return result.T
-
-
-@dataclass(frozen=True, eq=False)
-class Indicators:
-    """The indicators of one or more crossed categoricals, times numeric columns.
-
-    Parameters
-    ----------
-    codes : tuple of ndarray, each shape (n,)
-        Integer codes from 0 to levels - 1, any integer dtype.
-    levels : tuple of int
-        Number of levels of each categorical.
-    factors : tuple of ndarray, each shape (n,)
-        Numeric columns that multiply every indicator; empty for the plain indicators.
-
-    Notes
-    -----
-    There are ``prod(levels)`` stored columns, one per combination of levels; the last categorical
-    varies fastest.
-    """
-
-    codes: tuple[np.ndarray, ...]
-    levels: tuple[int, ...]
-    factors: tuple[np.ndarray, ...] = ()
-
-    @property
-    def n_rows(self) -> int:
-        """Number of rows."""
-        return self.codes[0].shape[0]
-
-    @property
-    def n_columns(self) -> int:
-        """Number of stored columns."""
-        return prod(self.levels)
-
-    def to_dense(self) -> np.ndarray:
-        """Sweep columns written out, (n, n_columns) float64."""
-        columns = np.zeros((self.n_rows, self.n_columns))
-        own = (np.arange(self.n_rows), self.combined_codes(slice(None)))
-        columns[own] = _multiply(self.factors, self.n_rows)
-        return columns
-
-    def combined_codes(self, rows: slice) -> np.ndarray:
-        """Which stored column each of some rows has, (rows,)."""
-        codes = np.asarray(self.codes[0][rows])
-        for others, levels in zip(self.codes[1:], self.levels[1:], strict=True):
-            codes = codes.astype(np.intp) * levels + others[rows]
-        return codes
-
-
-@dataclass(frozen=True, eq=False)
-class Sparse:
+class Sparse(StoredColumns):
     """Numeric columns stored as a sparse matrix: one stored column each.
 
     Parameters
@@ -213,7 +152,14 @@ class Sparse:
         one with unsorted or repeated entries, fits keep a copy by rows: 12 bytes per entry.
     """
 
+    place: ClassVar[Place] = Place.SPARSE
+
     matrix: Any
+
+    @property
+    def stored_numbers(self) -> tuple[np.ndarray, ...]:
+        """The entries."""
+        return (self.matrix.data,)
 
     @property
     def n_rows(self) -> int:
@@ -229,9 +175,27 @@ class Sparse:
         """Sweep columns written out, (n, n_columns) float64."""
         return self.matrix.toarray().astype(np.float64)
 
+    def take(self, rows: np.ndarray, n: int) -> Sparse:
+        """The columns of some rows."""
+        return Sparse(self.matrix.tocsr()[rows])
+
+    def transposed_product(self, values: np.ndarray) -> np.ndarray:
+        """X'v."""
+        return np.asarray(self.matrix.T @ values)
+
+    def rows_of(self, mask: np.ndarray) -> np.ndarray:
+        """Rows of the entries that a mask chooses."""
+        rows = np.zeros(self.n_rows, dtype=bool)
+        rows[self.matrix.tocoo().row[mask]] = True
+        return rows
+
+    def add_to(self, tables: Any) -> None:
+        """The whole matrix."""
+        tables.sparse.append(self.matrix)
+
 
 @dataclass(frozen=True)
-class Ones:
+class Ones(StoredColumns):
     """The intercept: one stored column of ones that takes no storage.
 
     Parameters
@@ -255,6 +219,23 @@ class Ones:
     def to_dense(self) -> np.ndarray:
         """Sweep columns written out, (n, 1) float64."""
         return np.ones((self.n, 1))
+
+    @property
+    def multipliers(self) -> tuple[np.ndarray, ...]:
+        """None but ones."""
+        return ()
+
+    def take(self, rows: np.ndarray, n: int) -> Ones:
+        """Fewer ones."""
+        return Ones(n)
+
+    def transposed_product(self, values: np.ndarray) -> np.ndarray:
+        """The sum."""
+        return np.array([values.sum()])
+
+    def add_to(self, tables: Any) -> None:
+        """A column of no factors."""
+        tables.add_product(())
 
 
 Part: TypeAlias = Dense | Product | Piecewise | Indicators | Sparse | Ones
@@ -315,15 +296,7 @@ class Design:
             block = to_columns[start : start + part.n_columns]
             start += part.n_columns
             columns = np.unique(block.indices)
-            if isinstance(part, Indicators):
-                # The row of each row's level: the indicators need not be written out.
-                own = block[:, columns][part.combined_codes(slice(None))].toarray()
-                for factor in part.factors:
-                    own *= factor[:, None]
-            else:
-                # A sparse product: it wakes no BLAS threads, which would keep cores from kernels.
-                own = part.to_dense() @ block[:, columns]
-            written[:, columns] += own
+            written[:, columns] += part.product(block[:, columns])
         return written
 
     def _stored_columns(self) -> np.ndarray:
@@ -353,7 +326,3 @@ def transform_matrix(
         return scipy.sparse.eye_array(n_stored, format="csc")
     indptr, indices, data = column_map
     return scipy.sparse.csc_array((data, indices, indptr), shape=(n_stored, n_columns))
-
-
-def _multiply(factors: Sequence[np.ndarray], n_rows: int) -> np.ndarray:
-    return reduce(np.multiply, factors, np.ones(n_rows))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import scipy
 
-from fastglm.design.matrix.parts import Dense, Design, Part, Piecewise
+from fastglm.design.matrix.parts import Design, Part
 
 __all__ = ["combine_columns", "join_designs", "select_columns"]
 
@@ -81,15 +80,9 @@ def _mapped(
         wanted = needed[numbers]
         if not wanted.any():
             continue
-        if isinstance(part, Dense):
-            parts += [Dense(part.values[:, first:last]) for first, last in _runs(wanted)]
-            numbers = numbers[wanted]
-        elif isinstance(part, Piecewise):
-            parts.append(replace(part, coefficients=part.coefficients[wanted]))
-            numbers = numbers[wanted]
-        else:
-            parts.append(part)
-        kept.append(numbers)
+        own, has = part.select(wanted)
+        parts += own
+        kept.append(numbers[has])
     return Design(
         parts=tuple(parts),
         n_rows=design.n_rows,
@@ -121,12 +114,6 @@ def join_designs(first: Design, second: Design) -> Design:
         column_map=column_map,
         terms=(*first.terms, *moved),
     )
-
-
-def _runs(wanted: np.ndarray) -> list[tuple[int, int]]:
-    """First and last-plus-one of each run of true values."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], wanted, [False]])))
-    return list(pairwise(edges.tolist()))[::2]
 
 
 def _terms(design: Design, columns: np.ndarray) -> tuple[tuple[str, slice], ...]:

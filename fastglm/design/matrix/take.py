@@ -8,16 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastglm.design.frames.frames import Column, Frame
-from fastglm.design.matrix.parts import (
-    Dense,
-    Design,
-    Indicators,
-    Ones,
-    Part,
-    Piecewise,
-    Product,
-    Sparse,
-)
+from fastglm.design.matrix.parts import Design
 from fastglm.errors import ModelError
 
 __all__ = ["frame_column", "take_rows"]
@@ -64,19 +55,4 @@ def take_rows(design: Design, rows: np.ndarray) -> Design:
         (n,) bool mask, or row numbers in any order, repeated or not.
     """
     n = int(rows.sum()) if rows.dtype == bool else rows.size
-    return replace(design, parts=tuple(_take(part, rows, n) for part in design.parts), n_rows=n)
-
-
-def _take(part: Part, rows: np.ndarray, n: int) -> Part:
-    if isinstance(part, Dense):
-        return Dense(part.values[rows])
-    if isinstance(part, Piecewise):
-        return replace(part, values=part.values[rows])
-    if isinstance(part, Product):
-        return Product(tuple(f[rows] for f in part.factors))
-    if isinstance(part, Indicators):
-        codes = tuple(c[rows] for c in part.codes)
-        return Indicators(codes, part.levels, tuple(f[rows] for f in part.factors))
-    if isinstance(part, Sparse):
-        return Sparse(part.matrix.tocsr()[rows])
-    return Ones(n)
+    return replace(design, parts=tuple(part.take(rows, n) for part in design.parts), n_rows=n)
