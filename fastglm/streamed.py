@@ -28,6 +28,7 @@ from fastglm.rows.read import row_columns
 from fastglm.rows.streamed import StreamedModelRows
 from fastglm.solve.fit import Progress
 from fastglm.solve.indistinct import IndistinctColumnsError
+from fastglm.sources.base import Source
 from fastglm.sources.scan import scan
 
 __all__ = ["StreamedGLM"]
@@ -86,10 +87,11 @@ class StreamedGLM:
         if not isinstance(compress, bool) and compress != "auto":
             raise ModelError(f'compress must be "auto", True or False, not {compress!r}.')
         self.family: Family = resolve_family(family, link)
-        self.formula, self.source = formula, None
+        self.formula = formula
         columns = row_columns(offset, exposure, freq_weights, var_weights)
         source, limit = scan(data), bytes_of_text(memory)
         model, totals = learn_rows(formula, source, self.family, columns, missing, limit)
+        self.source: Source | None = source
         self.rows = StreamedModelRows(source, model, totals, limit)
         self._in_memory: GLM | None = None
         self.compress_seconds = 0.0
@@ -105,18 +107,17 @@ class StreamedGLM:
         if reason and compress is True:
             warn(f"compress=True leaves all rows as they are: {reason}.", FastGLMWarning)
 
-    def with_formula(self, formula: str) -> StreamedGLM:
-        """The same model with another formula; see `fastglm.GLM.with_formula`."""
+    def with_formula(self, formula: str, data: Any = None, **options: Any) -> StreamedGLM:
+        """The model of another formula, source or options; see `fastglm.GLM.with_formula`."""
         rows = self.rows
-        return StreamedGLM(
-            formula,
-            rows.source,
-            self.family,
-            missing=rows.streamed.missing,
-            memory=rows.memory,
-            compress=rows.cells is not None,
-            **rows.streamed.columns,
-        )
+        given: dict[str, Any] = {
+            "family": self.family,
+            "missing": rows.streamed.missing,
+            "memory": rows.memory,
+            "compress": rows.cells is not None,
+        }
+        given |= {**rows.streamed.columns, **options}
+        return StreamedGLM(formula, rows.source if data is None else data, **given)
 
     def in_memory(self, what: str) -> GLM:
         """The same model with its rows in memory, which `what` needs; takes a pass, once.

@@ -24,7 +24,7 @@ class UpdateMethods(FitBase):
         formula : str, optional
             A formula in which a dot stands for that side of the one there is, such as
             ``". ~ . - x"`` or ``"log(.) ~ . + z"``.
-        data : data frame, optional
+        data : data frame, or source of rows where the fit read one, optional
             A condition that chose the rows of this fit chooses among these too.
         **options
             Arguments of the model's ``from_formula`` and of its ``fit``, such as ``family``,
@@ -39,9 +39,9 @@ class UpdateMethods(FitBase):
         Raises
         ------
         ModelError
-            If the model was not given as a formula and a frame in memory, was fitted under
-            constraints, or has a covariance, such as of clusters, that needs to be told anew, or
-            its rows were chosen by truth values, which other data do not have.
+            If the model was not given as a formula and data for it, was fitted under constraints,
+            or has a covariance, such as of clusters, that needs to be told anew, or its rows were
+            chosen by truth values, which other data do not have.
         DataError
             If the result was loaded, without its model.
 

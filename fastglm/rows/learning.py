@@ -25,7 +25,7 @@ from fastglm.rows.read import rule_of
 from fastglm.rows.streamed_model import StreamedModel, coded_response, rows_of_piece
 from fastglm.rows.windows import columns_used, piece_of, read_pieces, telling_rows
 from fastglm.sources.base import Source
-from fastglm.sources.streams import joined_tables
+from fastglm.sources.streams import whole_columns
 
 __all__ = ["PIECE_GRAINS", "RowTotals", "learn_rows"]
 
@@ -137,7 +137,7 @@ class _Learning:
                     "that learn from all values: raise memory=, or give knots, bounds and centres "
                     "in the formula."
                 )
-        whole = joined_tables(tables).combine_chunks()
+        whole = whole_columns(tables)
         stateful = tuple(e for e in self.learner.expressions if e.is_stateful)
         table = read_table(Frame(whole), stateful, None).with_nan()
         self.learner.learn_state(table.columns)

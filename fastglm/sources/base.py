@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["Source", "is_text"]
+__all__ = ["Source", "is_coded_text", "is_plain_number", "is_text"]
 
 
 class Source(ABC):
@@ -98,6 +98,13 @@ def is_coded_text(kind: pyarrow.DataType) -> bool:
     if pyarrow.types.is_dictionary(kind):
         return is_text(kind.value_type) and not kind.ordered
     return is_text(kind)
+
+
+def is_plain_number(kind: pyarrow.DataType) -> bool:
+    """Whether an Arrow type is one of integers or floats that NumPy has, too."""
+    import pyarrow
+
+    return bool(pyarrow.types.is_integer(kind) or pyarrow.types.is_floating(kind))
 
 
 def is_text(kind: pyarrow.DataType) -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastglm.data.files import refuse_repeated
 from fastglm.errors import DataError
-from fastglm.sources.base import Source, is_coded_text, is_text
+from fastglm.sources.base import Source, is_coded_text, is_plain_number, is_text
 from fastglm.sources.hive import HiveColumns
 from fastglm.sources.streams import coded_text
 
@@ -58,14 +58,18 @@ class FileSource(Source):
         self.unlike: dict[str, str] = {}
         #: Columns of strings that are laid out differently in some of the files.
         self._mixed: set[str] = set()
+        #: One type for the columns of numbers whose types differ between files.
+        self._common: dict[str, pyarrow.DataType] = {}
         first, self._sizes = 0, [size_of(path) for path in self.paths]
         for file, path in enumerate(self.paths):
             schema, rows = self._attempt(path, "", lambda path=path: self._inspect(path))
             if not file:
                 self.schema = schema
             else:
-                mixed, unlike = _differences(self.schema, schema, self.paths[0], path)
+                known = {f.name: f.type for f in self.schema} | self._common
+                mixed, common, unlike = _differences(known, schema, self.paths[0], path)
                 self._mixed |= mixed
+                self._common |= common
                 self.unlike = unlike | self.unlike
             for number, count in enumerate(rows):
                 if count:
@@ -119,7 +123,8 @@ class FileSource(Source):
         pieces, done = self._decode(unit, stored or alike[:1]), 0
         while (piece := self._attempt(path, where, lambda: next(pieces, None))) is not None:
             done += piece.num_rows
-            yield self._hive.append_to(self._coded(piece), path).select(columns)
+            whole = self._attempt(path, where, lambda piece=piece: self._coded(piece))
+            yield self._hive.append_to(whole, path).select(columns)
         if done != unit.rows:
             raise DataError(
                 f"{where}{path} had {unit.rows} rows and has {done} now: the file has changed. "
@@ -127,13 +132,19 @@ class FileSource(Source):
             )
 
     def _coded(self, piece: pyarrow.Table) -> pyarrow.Table:
-        """The piece with one layout of strings for all files."""
+        """The piece with one layout of strings, and one type of numbers, for all files."""
         import pyarrow
 
         for place, name in enumerate(piece.column_names):
+            column = piece.column(place)
             if name in self._mixed:
-                column = coded_text(piece.column(place), pyarrow.large_string())
-                piece = piece.set_column(place, name, column)
+                column = coded_text(column, pyarrow.large_string())
+            elif name in self._common:
+                # What the common type does not have, as numbers beyond 2**53, is an error.
+                column = column.cast(self._common[name])
+            else:
+                continue
+            piece = piece.set_column(place, name, column)
         return piece
 
     def _attempt(self, path: Path, where: str, action: Any) -> Any:
@@ -143,6 +154,10 @@ class FileSource(Source):
         try:
             return action()
         except (OSError, pyarrow.ArrowException) as error:
+            if where and size_of(path) != self._sizes[self.paths.index(path)]:
+                raise DataError(
+                    f"{path} has changed during the fit: start again when it is complete."
+                ) from error
             reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
             raise DataError(
                 f"cannot read {where}{path}: {reason}. Write the file again, or leave it out."
@@ -208,14 +223,14 @@ class ArrowFiles(FileSource):
         import pyarrow
         from pyarrow import ipc
 
-        places = sorted(self.schema.get_field_index(name) for name in columns)
-        options = ipc.IpcReadOptions(included_fields=places, use_threads=False)
         # Not memory-mapped: mapped pages count as memory of the process until they are released.
-        with (
-            pyarrow.OSFile(str(self.paths[unit.file])) as opened,
-            ipc.open_file(opened, options=options) as file,
-        ):
-            yield pyarrow.Table.from_batches([file.get_batch(unit.number)]).select(columns)
+        with pyarrow.OSFile(str(self.paths[unit.file])) as opened:
+            with ipc.open_file(opened) as file:
+                # Files need not have the columns in the same order.
+                places = sorted(file.schema.get_field_index(name) for name in columns)
+            options = ipc.IpcReadOptions(included_fields=places, use_threads=False)
+            with ipc.open_file(opened, options=options) as file:
+                yield pyarrow.Table.from_batches([file.get_batch(unit.number)]).select(columns)
 
 
 def label_of(paths: Sequence[Path]) -> str:
@@ -235,29 +250,49 @@ def size_of(path: Path) -> tuple[int, int]:
 
 
 def _differences(
-    first: pyarrow.Schema, other: pyarrow.Schema, first_path: Path, other_path: Path
-) -> tuple[set[str], dict[str, str]]:
-    """How the columns of two files differ, whose order may differ too.
+    kinds: Mapping[str, pyarrow.DataType],
+    other: pyarrow.Schema,
+    first_path: Path,
+    other_path: Path,
+) -> tuple[set[str], dict[str, pyarrow.DataType], dict[str, str]]:
+    """How the columns of a file differ from the types known so far; their order may differ too.
 
     Returns
     -------
     mixed : set of str
         Columns of strings that are laid out differently.
+    common : dict of str to DataType
+        Columns of numbers of different types, and a type that has all of these.
     unlike : dict of str to str
         What to say to whoever asks for a column that is missing in one of them, or of another type.
     """
-    mixed, unlike = set(), {}
-    kinds, others = ({f.name: f.type for f in schema} for schema in (first, other))
-    for name in kinds | others:
+    mixed, common, unlike = set(), {}, {}
+    others = {f.name: f.type for f in other}
+    for name in {**kinds, **others}:
         mine, theirs = kinds.get(name), others.get(name)
         if mine == theirs:
             continue
         if None not in (mine, theirs) and is_coded_text(mine) and is_coded_text(theirs):
             mixed.add(name)
+        elif None not in (mine, theirs) and (shared := _common_number(mine, theirs)) is not None:
+            common[name] = shared
         else:
             was, found = ("missing" if kind is None else str(kind) for kind in (mine, theirs))
             unlike[name] = (
                 f"column '{name}' is {was} in {first_path} and {found} in {other_path}: write the "
                 "files with the same columns, or leave one out."
             )
-    return mixed, unlike
+    return mixed, common, unlike
+
+
+def _common_number(mine: pyarrow.DataType, theirs: pyarrow.DataType) -> pyarrow.DataType | None:
+    """A type that has the numbers of two, one of which may be of nulls alone; None without."""
+    import pyarrow
+
+    kinds = [kind for kind in (mine, theirs) if not pyarrow.types.is_null(kind)]
+    if not kinds or not all(map(is_plain_number, kinds)):
+        return None
+    if len({pyarrow.types.is_floating(kind) for kind in kinds}) > 1:
+        return pyarrow.float64()
+    schemas = [pyarrow.schema([("x", kind)]) for kind in kinds]
+    return pyarrow.unify_schemas(schemas, promote_options="permissive").field(0).type

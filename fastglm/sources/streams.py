@@ -5,13 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from fastglm.errors import DataError, FastGLMError
-from fastglm.sources.base import Source, is_coded_text, is_text
+from fastglm.sources.base import Source, is_coded_text, is_plain_number, is_text
 
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["ColumnTypes", "StreamSource", "as_table", "attempt", "coded_text", "joined_tables"]
+__all__ = [
+    "ColumnTypes",
+    "StreamSource",
+    "as_table",
+    "attempt",
+    "coded_text",
+    "joined_tables",
+    "whole_columns",
+]
 
 #: Opens the stream at its first row, with at least the given columns.
 Opener = Callable[[list[str]], Iterable[Any]]
@@ -223,6 +233,29 @@ def joined_tables(tables: Sequence[pyarrow.Table]) -> pyarrow.Table:
     import pyarrow
 
     return pyarrow.concat_tables(tables, promote_options="default")
+
+
+def whole_columns(tables: list[pyarrow.Table]) -> pyarrow.Table | dict[str, np.ndarray]:
+    """All rows of some tables, whose list is emptied.
+
+    Numbers move to arrays one piece after the other: copies of all would take twice their memory.
+    """
+    whole = joined_tables(tables)
+    tables.clear()
+    if any(not is_plain_number(c.type) or c.null_count for c in whole.columns):
+        return whole.combine_chunks()
+    pieces = {name: whole.column(name).chunks for name in whole.column_names}
+    n_rows, arrays = whole.num_rows, {}
+    del whole
+    for name, chunks in pieces.items():
+        done, dtype = 0, chunks[0].to_numpy().dtype
+        arrays[name] = np.empty(n_rows, dtype=dtype)
+        chunks.reverse()
+        while chunks:
+            values = chunks.pop().to_numpy()
+            arrays[name][done : done + values.size] = values
+            done += values.size
+    return arrays
 
 
 def as_table(batch: Any, label: str) -> pyarrow.Table:

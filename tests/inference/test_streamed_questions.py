@@ -12,6 +12,7 @@ import pytest
 from matplotlib import pyplot
 
 import fastglm as fg
+from fastglm.errors import ModelError
 from fastglm.families.links import Power
 from fastglm.inference.diagnostics.added_columns import other_fit
 
@@ -295,3 +296,19 @@ def test_terms_are_tested_by_passes_where_rows_do_not_fit(formula, memory, table
     for ask in (lambda res: res.anova(), lambda res: res.anova(type=3), lambda res: res.drop1()):
         np.testing.assert_allclose(numbers(ask(streamed)), numbers(ask(whole)), rtol=1e-6)
     assert streamed.model._in_memory is None
+
+
+def test_a_fit_is_made_again_with_a_change(both, table):
+    streamed, whole = both
+    for change, options in ((". ~ . - g", {}), (". ~ . + other", {"family": "quasipoisson"})):
+        new, wanted = (res.update(change, **options) for res in both)
+        assert type(new.model) is type(streamed.model)
+        assert new.formula == wanted.formula
+        assert new.family.same_kind(wanted.family)
+        np.testing.assert_allclose(new.params, wanted.params, rtol=1e-6, atol=1e-9)
+    robust = streamed.with_covariance("HC1").update(data=fg.scan(table.slice(0, 9_000)))
+    wanted = whole.with_covariance("HC1").update(data=table.slice(0, 9_000))
+    assert robust.cov_type == "HC1"
+    np.testing.assert_allclose(robust.bse, wanted.bse, rtol=1e-6)
+    with pytest.raises(ModelError, match="choose those of a source beforehand"):
+        streamed.update(subset="x > 0")

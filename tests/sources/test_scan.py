@@ -13,6 +13,7 @@ from pyarrow import feather
 import fastglm as fg
 from fastglm.errors import DataError
 from fastglm.sources.scan import is_source, scan
+from fastglm.sources.streams import whole_columns
 
 N = 5_000
 
@@ -140,9 +141,10 @@ def test_what_cannot_be_read(kind, folder, table):
 
 def test_columns_that_differ_between_files_are_refused_when_they_are_used(table, tmp_path):
     pq.write_table(table, tmp_path / "a.parquet")
-    pq.write_table(table.set_column(0, "x", table.column("k")), tmp_path / "b.parquet")
+    truths = pa.array(np.arange(len(table)) % 2 == 0)
+    pq.write_table(table.set_column(0, "x", truths), tmp_path / "b.parquet")
     source = scan(tmp_path)
-    with pytest.raises(DataError, match=r"column 'x' is double in .*a.parquet and int64 in"):
+    with pytest.raises(DataError, match=r"column 'x' is double in .*a.parquet and bool in"):
         list(source.read(["k", "x"]))
     with pytest.raises(DataError, match=r"column 'x' is double in .*write the files with"):
         fg.glm("k ~ x", source)
@@ -165,14 +167,59 @@ def test_columns_that_differ_between_files_are_refused_when_they_are_used(table,
 def test_a_broken_row_group_is_named(table, tmp_path):
     path = tmp_path / "rows.parquet"
     pq.write_table(table, path, row_group_size=1_000, compression="zstd")
-    source = scan(path)
     place = pq.ParquetFile(path).metadata.row_group(3).column(0)
     start = place.dictionary_page_offset or place.data_page_offset
     broken = bytearray(path.read_bytes())
     broken[start : start + place.total_compressed_size] = bytes(place.total_compressed_size)
     path.write_bytes(broken)
+    source = scan(path)
     with pytest.raises(DataError, match=r"cannot read row group 3 of .*rows.parquet"):
         list(source.read(["x"]))
+    # A file that was written meanwhile is not called broken.
+    pq.write_table(table.slice(0, 2_500), path, row_group_size=500)
+    with pytest.raises(DataError, match=r"rows.parquet has changed during the fit: start again"):
+        list(source.read(["x"]))
+
+
+@pytest.mark.parametrize(
+    ("write", "ending"), [(pq.write_table, "parquet"), (feather.write_feather, "arrow")]
+)
+def test_numbers_of_files_take_a_type_that_has_them_all(write, ending, table, tmp_path):
+    n = len(table)
+    kinds = {
+        "a": ("int32", "int8", "null"),
+        "b": ("int64", "float32", "float64"),
+        "c": ("int8",) * 3,
+    }
+    small = np.arange(n) % 100
+    rows = {"k": small, "x": small[::-1], "z": small**2 % 89}
+    for name, some in kinds.items():
+        values = zip(rows.items(), some, strict=True)
+        columns = {
+            key: pa.nulls(n) if kind == "null" else pa.array(column, kind)
+            for (key, column), kind in values
+        }
+        order = list(columns) if name == "a" else list(columns)[::-1]
+        write(pa.table(columns).select(order), tmp_path / f"{name}.{ending}")
+    source = scan([tmp_path / f"{name}.{ending}" for name in kinds])
+    found = pa.concat_tables(list(source.read(["x", "k", "z"])))
+    assert [str(kind) for kind in found.schema.types] == ["double", "int64", "double"]
+    np.testing.assert_array_equal(found["k"], np.tile(small, 3))
+    np.testing.assert_array_equal(found["x"], np.tile(small[::-1], 3))
+    assert found["z"].null_count == n
+    # The order of the columns differs, too.
+    assert pa.concat_tables(list(source.read(["k"]))).equals(found.select(["k"]))
+    streamed = fg.glm("k ~ x + z", source, missing="drop")
+    whole = fg.glm("k ~ x + z", fg.scan(found), missing="drop")
+    assert streamed.estimates.tobytes() == whole.estimates.tobytes()
+
+
+def test_numbers_that_a_common_type_has_not_are_refused(table, tmp_path):
+    large = table.set_column(0, "x", pa.array(2**53 + 1 + np.arange(len(table))))
+    pq.write_table(table, tmp_path / "a.parquet")
+    pq.write_table(large, tmp_path / "b.parquet")
+    with pytest.raises(DataError, match=r"cannot read row group 0 of .*b.parquet: Integer value"):
+        fg.glm("k ~ x", tmp_path)
 
 
 def test_a_stream_that_ends_early_the_second_time_is_refused(table):
@@ -368,3 +415,26 @@ def test_a_type_of_column_is_taken_as_from_memory_or_refused_in_its_sentence(kin
     assert streamed.nobs == whole.nobs
     np.testing.assert_allclose(streamed.params, whole.params, rtol=1e-9, atol=1e-10)
     np.testing.assert_allclose(streamed.bse, whole.bse, rtol=1e-7)
+
+
+@pytest.mark.parametrize("kind", ["numbers", "nulls", "text"])
+def test_whole_columns_are_those_of_all_pieces(kind):
+    values = {"numbers": np.arange(10.0), "nulls": [1, None] * 5, "text": list("ababababab")}
+    whole = pa.table({"x": values[kind], "k": np.arange(10, dtype=np.int16)})
+    pieces = [whole.slice(0, 3), whole.slice(3, 3), whole.slice(6)]
+    found = whole_columns(pieces)
+    assert pieces == []
+    if kind == "numbers":
+        assert {name: column.dtype for name, column in found.items()} == {"x": "f8", "k": "i2"}
+        found = pa.table(found)
+    assert found.equals(whole)
+
+
+def test_the_pieces_of_whole_columns_are_given_back():
+    before = pa.total_allocated_bytes()
+    pieces = [pa.table({"x": pa.array(np.arange(1e5)).filter(np.ones(100_000, bool))})]
+    pieces *= 2
+    assert pa.total_allocated_bytes() > before
+    found = whole_columns(pieces)
+    assert found["x"].size == 200_000
+    assert pa.total_allocated_bytes() <= before

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastglm.design.formula.many_rows import MANY_ROWS, few_values, learn_few, piecewise_basis
+from fastglm.design.formula.order_statistics import quantiles
 from fastglm.design.matrix.parts import Piecewise
 from fastglm.errors import DataError, FormulaError
 
@@ -222,12 +223,13 @@ def spline_state(
     df, degree, include_intercept
         As for ``bs``.
     """
-    values = values[np.isfinite(values)]
+    finite = np.isfinite(values)
+    values = np.ascontiguousarray(values) if finite.all() else values[finite]
     lower, upper = float(values.min()), float(values.max())
     n_knots = 0 if df is None else df - degree - (1 if include_intercept else 0)
     inner: list[float] = []
     if n_knots > 0:
-        inner = np.quantile(values, np.linspace(0, 1, n_knots + 2))[1:-1].tolist()
+        inner = quantiles(values, np.linspace(0, 1, n_knots + 2)[1:-1]).tolist()
     knots = [lower] * (degree + 1) + inner + [upper] * (degree + 1)
     return {"lower_bound": lower, "upper_bound": upper, "knots": knots}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastglm.design.formula.grammar import parse_formula
@@ -35,15 +35,17 @@ def updated(fit: Any, formula: str | None, data: Any, options: Mapping[str, Any]
         raise DataError(_of_loaded(fit, formula))
     model = fit.model
     if getattr(model, "source", None) is None or model.formula is None:
-        raise ModelError("update needs a model that was given as a formula and a frame in memory.")
-    of_model = inspect.signature(type(model).from_formula).parameters
+        raise ModelError("update needs a model that was given as a formula and data for it.")
+    of_model = inspect.signature(getattr(type(model), "from_formula", type(model))).parameters
+    if "subset" in options and "subset" not in of_model:
+        raise ModelError("subset is for rows in memory: choose those of a source beforehand.")
     chosen = {name: options[name] for name in options if name in of_model}
     rest = {name: options[name] for name in options if name not in of_model}
     text = model.formula if formula is None else _expanded(formula, model.formula)
     new = model.with_formula(text, data, **chosen)
     if formula is not None and _DOT.search(formula) and "|" not in text:
         # With the terms written out, as R has it.
-        new = model.with_formula(_written_out(text, new.rows.frame), data, **chosen)
+        new = model.with_formula(_written_out(text, _names_of(new.rows)), data, **chosen)
     return new.fit(**(_kept_options(fit, chosen, rest) | rest))
 
 
@@ -68,8 +70,13 @@ def _expanded(formula: str, known: str) -> str:
     return f"{left.strip()} ~ {with_dots(right, terms).strip()}"
 
 
-def _written_out(text: str, frame: Any) -> str:
-    parsed = parse_formula(text, Frame(frame).names)
+def _names_of(rows: Any) -> Sequence[str]:
+    """Names of the columns of a frame, or of a source of rows."""
+    return rows.source.names if rows.frame is None else Frame(rows.frame).names
+
+
+def _written_out(text: str, columns: Sequence[str]) -> str:
+    parsed = parse_formula(text, columns)
     names = [term.name for term in parsed.terms]
     constant = "1" if "1" in names or "Intercept" in names else "0"
     terms = [name for name in names if name not in ("1", "Intercept")]

@@ -86,7 +86,7 @@ def test_what_cannot_be_known_is_asked_for(data):
         res.update(". ~ . + z")
     with pytest.raises(ModelError, match=r"'\. ~ \. - x'"):
         fg.glm("y ~ x", data).update("z")
-    with pytest.raises(ModelError, match="a formula and a frame"):
+    with pytest.raises(ModelError, match="a formula and data for it"):
         fg.GLM(data.y, data[["x"]]).fit().update(". ~ x")
 
 
