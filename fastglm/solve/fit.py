@@ -179,6 +179,9 @@ def _run_to_the_end(
 def _run(run: Run, options: SolverOptions, abort_on_halving: bool = False) -> None:
     run.run(options, abort_on_halving)
     run_to_share_of_deviance(run, options)
+    if run.status == Status.BOUNDARY and run.family.is_unbounded:
+        # Within the tolerance, after a step to means that overflow: there is no boundary.
+        run.state[at.STATUS] = Status.CONVERGED
 
 
 def _use_the_mean(

@@ -116,8 +116,6 @@ def _rebase(row_table: RowTable, part: Indicators, only: np.ndarray) -> RebasedL
     if constant is None or design.column_map is None or p > MOST_COLUMNS:
         return None
     start, index, value = design.column_map
-    if not only.any():
-        return None
     first = 0
     for other in design.parts:
         if other is part:

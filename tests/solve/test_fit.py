@@ -6,7 +6,7 @@ import pytest
 from scipy import special
 
 import fastglm as fg
-from fastglm.errors import RankWarning, SeparationWarning
+from fastglm.errors import RankWarning, SeparationWarning, Status
 from fastglm.passes import chunks
 from fastglm.solve.starting import subsample
 
@@ -201,6 +201,38 @@ def test_a_perfect_fit_in_small_units_converges():
     fit = fg.GLM(y, np.column_stack([np.ones(40), x]), fg.families.Gaussian("log")).fit()
     assert fit.converged
     np.testing.assert_allclose(fit.params, [0.3 + np.log(1e-9), 0.8], rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("family", "noise", "seed"),
+    # The gamma fits take steps to means that overflow, which is no boundary of the domain.
+    [("gaussian", 1e-8, 4), ("gamma", 1e-15, 21), ("gamma", 3e-16, 16)],
+)
+def test_steps_that_rounding_stops_leave_the_fit_converged(family, noise, seed):
+    """All but perfect, in large units: further steps than those to the tolerance cannot be made."""
+    rng = np.random.default_rng(seed)
+    X = np.column_stack([np.ones(200), rng.normal(size=(200, 2))])
+    mean = 1e6 * np.exp(X @ [0.2, 0.5, -0.3])
+    for _ in range(6):
+        y = mean * (1.0 + noise * rng.normal(size=200))
+        fit = fg.GLM(y, X, family, link="log").fit()
+        assert fit.status == Status.CONVERGED
+        np.testing.assert_allclose(fit.params[1:], [0.5, -0.3], atol=10 * noise + 1e-13)
+
+
+def test_weights_times_a_power_of_four_give_the_same_bits():
+    """Small ones are fitted in a unit of their own, as the tolerance has a constant."""
+    rng = np.random.default_rng(0)
+    X = np.column_stack([np.ones(300), rng.normal(size=(300, 2))])
+    y = rng.gamma(2.0, np.exp(X @ [0.2, 0.5, -0.3]) / 2.0)
+    weights = rng.uniform(0.5, 2.0, 300)
+    fits = [
+        fg.GLM(y, X, "gamma", link="log", var_weights=weights * 4.0**-k).fit()
+        for k in (3, 15, 60, 400)
+    ]
+    for fit in fits[1:]:
+        np.testing.assert_array_equal(fit.params, fits[0].params)
+        np.testing.assert_array_equal(fit.bse, fits[0].bse)
 
 
 @pytest.mark.parametrize("unit", [1e-6, 1e-9, 1e-12])

@@ -1,5 +1,7 @@
 """Separation by levels: found by counts, and by a program without the levels."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -152,3 +154,40 @@ def test_fits_beside_separated_levels_are_those_of_an_elimination_in_order(monke
     factor, other = found.inverse_information_factor, expected.inverse_information_factor
     np.testing.assert_allclose(factor @ factor.T / unit, other @ other.T / unit, atol=1e-9)
     assert found.deviance == pytest.approx(expected.deviance, rel=1e-12)
+
+
+def levels_of(formula, scaled=1.0):
+    """Rows of which those of level "a" are zeros, by a design of a formula, and their sides."""
+    generator = np.random.default_rng(4)
+    g, x = np.repeat(list("abc"), 8), generator.standard_normal(24)
+    y = np.where(g == "a", 0.0, generator.permutation(24) % 2 + 1.0)
+    design = GLM.from_formula(formula, {"y": y, "g": g, "x": x}, family=Poisson()).rows.design
+    if scaled != 1.0:
+        start, index, value = design.column_map
+        value = np.where(np.arange(value.size) == start[design.constant], value, scaled * value)
+        design = replace(design, column_map=(start, index, value))
+    return separation.DesignRows(design), np.where(y == 0.0, -1, 0).astype(np.int8)
+
+
+@pytest.mark.parametrize(
+    ("formula", "scaled", "is_found"),
+    [
+        ("y ~ g", 1.0, True),
+        # The reference level is not the constant less the columns of the others.
+        ("y ~ C(g, Sum)", 1.0, False),
+        ("y ~ g", 2.0, False),
+        # A column that is x in the rows of a level moves them both ways.
+        ("y ~ x:g", 1.0, False),
+        ("y ~ g - 1", 1.0, True),
+    ],
+)
+def test_levels_are_told_by_counts_where_their_columns_are_their_indicators(
+    formula, scaled, is_found
+):
+    rows, side = levels_of(formula, scaled)
+    direction = rows.direction_of_levels(side, np.ones(side.size, dtype=bool))
+    assert (direction is not None) == is_found
+    if is_found:
+        moved = rows.moved(direction)
+        assert moved[side < 0].max() < 0.0
+        assert np.abs(moved[side == 0]).max() < 1e-12

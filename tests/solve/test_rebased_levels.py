@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import fastglm as fg
+from fastglm.design.matrix.parts import Indicators
 from fastglm.errors import SeparationWarning
 from fastglm.fit import estimate as estimating
 from fastglm.fit.separation_text import separated_reference
+from fastglm.passes.row_table import build_row_table
+from fastglm.solve import rebased_levels
+from fastglm.solve.rebased_levels import rebase_separated
 
 pytestmark = pytest.mark.filterwarnings("ignore::fastglm.errors.FastGLMWarning")
 
@@ -28,6 +34,43 @@ def _frame() -> pd.DataFrame:
 def no_search(monkeypatch):
     """A search by linear programs would take minutes for a factor of many levels."""
     monkeypatch.setattr(estimating, "find_separation", lambda *args: pytest.fail("searched"))
+
+
+def _bases(formula, separated, scaled=None):
+    """Changes of the reference of g, whose `separated` levels are zeros, in a design."""
+    g = np.repeat(np.arange(4), 6)
+    y = np.where(np.isin(g, separated), 0.0, 1.0 + np.arange(24) % 2)
+    design = fg.GLM.from_formula(formula, {"y": y, "g": g.astype(str)}, "poisson").rows.design
+    if scaled is not None:
+        start, index, value = design.column_map
+        design = replace(design, column_map=(start, index, value * scaled))
+    number = next(k for k, part in enumerate(design.parts) if isinstance(part, Indicators))
+    only = np.where(np.isin(np.arange(4), separated), -1, 0)
+    return rebase_separated(build_row_table(design, y), {number: only})
+
+
+def test_references_that_are_separated_are_replaced(monkeypatch):
+    (step,) = _bases("y ~ g", [0])
+    # Columns of ones and of levels 1, 2 and 3, of which 1 has made way for 0.
+    of_levels = np.eye(4)[np.repeat(np.arange(4), 6)]
+    theta = np.array([0.5, -1.0, 0.3, 0.7])
+    rebased = theta[0] + of_levels[:, [0, 2, 3]] @ theta[1:]
+    np.testing.assert_allclose(step.row_table.design.to_dense() @ theta, rebased, atol=1e-14)
+    back = step._to_given @ theta
+    np.testing.assert_allclose(back[0] + of_levels[:, 1:] @ back[1:], rebased, atol=1e-14)
+    assert _bases("y ~ g", [0, 2]) != []
+    # The reference has rows of both kinds; no other level has.
+    assert _bases("y ~ g", [1]) == []
+    assert _bases("y ~ g", [0, 1, 2, 3]) == []
+    # No level is the one without a column, none is, and columns that are no indicators.
+    assert _bases("y ~ C(g, Sum)", [0]) == []
+    assert _bases("y ~ g - 1", [0]) == []
+    assert _bases("y ~ g", [0], scaled=[1.0, 2.0, 2.0, 2.0]) == []
+    assert _bases("y ~ g", [0], scaled=[1.0, 1.0, 2.0, 1.0]) == []
+    # An intercept of twos.
+    assert _bases("y ~ g", [0], scaled=[2.0, 1.0, 1.0, 1.0]) == []
+    monkeypatch.setattr(rebased_levels, "MOST_COLUMNS", 3)
+    assert _bases("y ~ g", [0]) == []
 
 
 @pytest.mark.parametrize("formula", ["C(g) + x", "x + C(h) + C(g)"])
