@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 import fastglm as fg
+from fastglm.solve import streamed_levels
 
 N = 60_000
 
@@ -144,3 +145,19 @@ def test_rows_beside_which_nothing_has_a_maximum_are_fitted_whole(table):
     assert not streamed.infinite
     assert fg.errors.SeparationWarning in [kind for kind, _ in said]
     assert "go on growing" in said[0][1]
+
+
+@pytest.mark.parametrize("guard", ["looks_separated", "MOST_VALUES"])
+def test_levels_beside_which_the_rest_is_in_doubt_are_fitted_in_memory(guard, table, monkeypatch):
+    small, options = table.slice(0, 6_000), {"family": "binomial"}
+    whole, _ = fitted("binary ~ x + g", small, **options)
+    beside, _ = fitted("binary ~ x + g", fg.scan(small), **options)
+    assert beside.n_passes > 0
+    asked = []
+    doubtful = 10 if guard == "MOST_VALUES" else lambda *given: asked.append(given) or True
+    monkeypatch.setattr(streamed_levels, guard, doubtful)
+    streamed, _ = fitted("binary ~ x + g", fg.scan(small), **options)
+    assert bool(asked) == (guard == "looks_separated")
+    assert streamed.infinite == whole.infinite
+    np.testing.assert_array_equal(streamed.estimates, whole.estimates)
+    assert (beside.estimates != whole.estimates).any()
