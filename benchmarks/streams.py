@@ -12,10 +12,12 @@ share standard errors differ. With `--write` the table goes to the site's page o
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -349,14 +351,18 @@ PROBLEMS = {
 def measured(python: str, problem: str, program: str, path: Path) -> Run | None:
     """A fit in a process of its own; None if it fails."""
     command = [python, "-m", "benchmarks.streams", "--run", problem, program, str(path)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=PATIENCE,
-        cwd=PAGE.parents[3], start_new_session=True,
-    )  # fmt: skip
-    if done.returncode:
-        print(f"{problem} | {program} | skipped: {done.stderr.strip().splitlines()[-1:]}")
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=PAGE.parents[3], start_new_session=True, **pipes) as fit:
+        try:
+            found, told = fit.communicate(timeout=PATIENCE)
+        finally:
+            # Servers that a fit has started, too.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(fit.pid, signal.SIGKILL)
+    if fit.returncode:
+        print(f"{problem} | {program} | skipped: {told.strip().splitlines()[-1:]}")
         return None
-    return Run(**json.loads(done.stdout.splitlines()[-1]))
+    return Run(**json.loads(found.splitlines()[-1]))
 
 
 def lines_of(name: str, folder: Path, divide: int, python: str) -> Iterator[str]:
