@@ -14,6 +14,7 @@ import numpy as np
 
 from fastglm.design.matrix.parts import Design
 from fastglm.errors import ModelError
+from fastglm.families.links import Identity
 from fastglm.kernels.blocks import row_buffers
 from fastglm.passes.row_table import build_row_table
 from fastglm.passes.row_values import evaluate_rows
@@ -103,7 +104,7 @@ class OneOutcome:
     @property
     def is_linear(self) -> bool:
         """Whether that is the linear predictor."""
-        return not self.is_mean or self.fit.family.link.name == "identity"
+        return not self.is_mean or isinstance(self.fit.family.link, Identity)
 
     @property
     def channels(self) -> tuple[Channel, ...]:

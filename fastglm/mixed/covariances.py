@@ -37,6 +37,14 @@ class Structure:
 
     k: int
     name: ClassVar[str] = ""
+    #: Whether the parameters are entries of Lambda, and its covariance is any that there can be.
+    is_linear: ClassVar[bool] = False
+    #: Whether the effects of two columns may be correlated.
+    is_correlated: ClassVar[bool] = True
+
+    def from_factor(self, factor: np.ndarray) -> np.ndarray:
+        """Parameters of a Lambda, (k, k), where they are entries of it."""
+        raise NotImplementedError
 
     @property
     def n_theta(self) -> int:
@@ -91,6 +99,11 @@ class Unstructured(Structure):
     """Any covariance: theta is the lower triangle of Lambda, column by column."""
 
     name = "us"
+    is_linear = True
+
+    def from_factor(self, factor: np.ndarray) -> np.ndarray:
+        """The triangle."""
+        return factor[self._places()]
 
     @property
     def n_theta(self) -> int:
@@ -145,6 +158,12 @@ class Diagonal(Structure):
     """Independent effects: theta is the diagonal of Lambda."""
 
     name = "diag"
+    is_linear = True
+    is_correlated = False
+
+    def from_factor(self, factor: np.ndarray) -> np.ndarray:
+        """The diagonal."""
+        return np.diag(factor)
 
     @property
     def n_theta(self) -> int:

@@ -149,7 +149,7 @@ def _places(terms: Sequence[Term]) -> list[tuple[int, int]]:
     for term in terms:
         index = range(term.start, term.stop)
         found += [(i, i) for i in index]
-        if term.structure.name != "diag":
+        if term.structure.is_correlated:
             found += [(i, j) for i in index for j in range(i + 1, term.stop)]
     return found
 

@@ -86,7 +86,7 @@ def _tables(estimate: LinearEstimate) -> _Tables:
     problem, p = state.problem, state.problem.p
     for block in layout.blocks:
         for term in block.terms:
-            if term.structure.name not in ("us", "diag"):
+            if not term.structure.is_linear:
                 raise ModelError(
                     "Kenward and Roger's degrees of freedom need covariances that are linear in "
                     f"their parameters: '{block.group}' has {term.structure.name}(). Use "
@@ -119,7 +119,7 @@ def _entries(terms: tuple) -> list[tuple[int, int]]:
     found = []
     for term in terms:
         index = range(term.start, term.stop)
-        full = term.structure.name == "us"
+        full = term.structure.is_correlated
         found += [(i, j) for i in index for j in range(i, term.stop) if full or i == j]
     return found
 

@@ -49,7 +49,7 @@ class _Components:
         self.layout = layout
         for block in layout.blocks:
             for term in block.terms:
-                if term.structure.name not in ("us", "diag"):
+                if not term.structure.is_linear:
                     raise ModelError(
                         f"variances of {term.structure.name}() cannot be profiled: use bootstrap()."
                     )
@@ -74,8 +74,7 @@ class _Components:
         parts = []
         for b, term in layout.theta_order:
             factor = factors[b][term.start : term.stop, term.start : term.stop]
-            lower = np.triu_indices(len(factor))
-            parts.append(np.diag(factor) if term.structure.name == "diag" else factor.T[lower])
+            parts.append(term.structure.from_factor(factor))
         return np.concatenate(parts)
 
     def jacobian(self, values: np.ndarray) -> np.ndarray:

@@ -350,9 +350,8 @@ def _require_independent(group: str, term: Term, columns: np.ndarray) -> None:
     size = np.sqrt(np.diag(gram))
     gram /= np.outer(size, size)
     for last in range(1, columns.shape[1]):
-        if term.structure.name == "us" and (
-            np.linalg.eigvalsh(gram[: last + 1, : last + 1])[0] < COLLINEAR
-        ):
+        is_free = term.structure.is_linear and term.structure.is_correlated
+        if is_free and np.linalg.eigvalsh(gram[: last + 1, : last + 1])[0] < COLLINEAR:
             weights = np.linalg.lstsq(gram[:last, :last], gram[:last, last])[0]
             others = [term.columns[k] for k in np.flatnonzero(np.abs(weights) > 1e-6)]
             raise DataError(

@@ -13,7 +13,7 @@ from fastglm.design.frames.missing import rows_text
 from fastglm.design.frames.whole_numbers import is_plain, require_exact, require_exact_objects
 from fastglm.errors import DataError, MissingValueError, ModelError
 from fastglm.families import summarize
-from fastglm.families.links import Link
+from fastglm.families.links import Link, Log
 from fastglm.records import fast_init
 
 __all__ = ["OffsetParts", "checked", "product", "require_same_index", "require_same_rows", "vector"]
@@ -166,7 +166,7 @@ class OffsetParts:
             offset = given if offset is None else offset + given
         if self.exposure is None:
             return offset
-        if link.name != "log":
+        if not isinstance(link, Log):
             raise ModelError(
                 f"exposure needs a log link, but the link is {link!r}; pass an offset on the "
                 "scale of the linear predictor instead."

@@ -41,9 +41,27 @@ def questions_by_name(source):
                 yield node.lineno
 
 
+def compared_names(source):
+    """Lines that compare the name of a link, or of the covariance of random effects."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Compare):
+            left = node.left
+            owner = ast.unparse(left.value) if isinstance(left, ast.Attribute) else ""
+            is_name = isinstance(left, ast.Attribute) and left.attr == "name"
+            if is_name and owner.split(".")[-1] in ("link", "structure"):
+                yield node.lineno
+
+
 @pytest.mark.parametrize("path", OUTSIDE, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_no_branch_depends_on_the_name_of_a_family(path):
-    assert list(questions_by_name(path.read_text())) == []
+    source = path.read_text()
+    assert [*questions_by_name(source), *compared_names(source)] == []
+
+
+def test_compared_names_are_found():
+    assert list(compared_names('if fit.family.link.name == "log": pass')) == [1]
+    assert list(compared_names('x = term.structure.name not in ("us", "diag")')) == [1]
+    assert list(compared_names("x = f'{link.name}'")) == []
 
 
 @pytest.mark.parametrize(
