@@ -42,13 +42,12 @@ def questions_by_name(source):
 
 
 def compared_names(source):
-    """Lines that compare the name of a link, or of the covariance of random effects."""
+    """Lines that compare the name of a link, or of the covariance of random effects, with text."""
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Compare):
-            left = node.left
-            owner = ast.unparse(left.value) if isinstance(left, ast.Attribute) else ""
-            is_name = isinstance(left, ast.Attribute) and left.attr == "name"
-            if is_name and owner.split(".")[-1] in ("link", "structure"):
+        if isinstance(node, ast.Compare) and isinstance(node.left, ast.Attribute):
+            owner = ast.unparse(node.left.value).split(".")[-1]
+            with_text = any(isinstance(part, ast.Constant) for part in ast.walk(node))
+            if node.left.attr == "name" and owner in ("link", "structure") and with_text:
                 yield node.lineno
 
 
