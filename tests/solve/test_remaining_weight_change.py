@@ -55,7 +55,7 @@ FITS = {
 @pytest.mark.parametrize("how", FITS)
 def test_variances_follow_a_reference_level_of_few_events(monkeypatch, how, family, few_chunks):
     if not few_chunks:
-        # As with many rows: from a sample, in single precision, and settled by chunks.
+        # As with many rows: from a sample, in single precision, and finalized by chunks.
         monkeypatch.setattr(subsample, "SAMPLE_FROM_VALUES", 100_000)
         monkeypatch.setattr(chunks, "CHUNK_VALUES", 4_096)
     data = frame()
@@ -113,13 +113,13 @@ def test_without_categoricals_the_step_itself_is_the_bound(monkeypatch, judged, 
     monkeypatch.setattr(subsample, "SAMPLE_FROM_VALUES", 100_000)
     monkeypatch.setattr(chunks, "CHUNK_VALUES", 4_096)
     monkeypatch.setattr(subsample, "REUSE_FROM_DENSE", 12)
-    steps, settles = [], sampled_correction.finalize_information
+    steps, finalizes = [], sampled_correction.finalize_information
 
     def spy(run, options):
         ends = run.vectors[[at.COEFFICIENTS, at.TRIAL]]
         given = [run.scaling.to_params(end, run.row_table) for end in ends]
         steps.append((abs(ends[0] - ends[1])[0], abs(given[0] - given[1])[0]))
-        return settles(run, options)
+        return finalizes(run, options)
 
     monkeypatch.setattr(fit, "finalize_information", spy)
     generator = np.random.default_rng(1)

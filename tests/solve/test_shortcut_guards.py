@@ -34,12 +34,12 @@ def small_thresholds(monkeypatch):
 
 @pytest.fixture
 def finalized(monkeypatch):
-    """What `settle` returned, with whether it had a narrowed Gram matrix to settle."""
-    answers, settle = [], fit.finalize_information
+    """What `finalize_information` returned, with whether it had a float32 Gram matrix."""
+    answers, finalize = [], fit.finalize_information
 
     def spy(run, options):
         float32_gram = bool(run.table.mode & sampled_correction.FLOAT32_GRAM)
-        answers.append((float32_gram, settle(run, options)))
+        answers.append((float32_gram, finalize(run, options)))
         return answers[-1][1]
 
     monkeypatch.setattr(fit, "finalize_information", spy)
@@ -126,7 +126,7 @@ def test_a_correction_allows_for_magnified_rounding(monkeypatch, finalized):
     monkeypatch.setattr(subsample, "sampled_gradient_correction", lambda run, start, options: False)
     y, X, _ = problem(4, 0.05)
     found = fg.GLM(y, X, "poisson").fit()
-    # The sweep that it asks for leaves nothing to settle.
+    # The sweep that it asks for leaves nothing to finalize.
     assert finalized == [(True, False), (False, True)]
     check(found, y, X)
 
@@ -137,7 +137,7 @@ def test_a_correction_is_judged_by_its_error_times_the_inflation(monkeypatch, fi
     monkeypatch.setattr(sampled_correction, "may_sample_rounding", lambda rows, inflation: True)
     y, X, _ = problem(4, 0.05)
     found = fg.GLM(y, X, "poisson").fit()
-    # The sweep that it asks for leaves nothing to settle.
+    # The sweep that it asks for leaves nothing to finalize.
     assert finalized == [(True, False), (False, True)]
     check(found, y, X)
 
@@ -147,7 +147,7 @@ def test_a_correction_by_too_few_chunks_is_refused(monkeypatch, finalized):
     monkeypatch.setattr(sampled_correction, "CHUNKS", 3)
     y, X, _ = problem(5)
     found = fg.GLM(y, X, "poisson").fit()
-    # The sweep that it asks for leaves nothing to settle.
+    # The sweep that it asks for leaves nothing to finalize.
     assert finalized == [(True, False), (False, True)]
     check(found, y, X)
 

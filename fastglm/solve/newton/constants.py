@@ -83,7 +83,8 @@ REUSE_FROM_COLUMNS = 12
 #: Most sweeps with the factor of a sample.
 MAX_REUSES = 8
 #: Single precision separates columns of equal length if their Gram matrix has no smaller
-#: eigenvalue: a thousand times the relative rounding error of its entries.
+#: eigenvalue: a thousand times the relative rounding error of its entries. Measured: 1e-6 changes
+#: no sweep; with 1e-3 Poisson with columns that correlate by 0.999 takes 3 instead of 4.
 LEAST_EIGENVALUE = 1e-4
 #: Most sweeps in single precision: a fit that needs more goes on in double.
 FLOAT32_SWEEPS = 12
@@ -103,11 +104,15 @@ LEAST_LEADING_PIVOT = 1e-3
 # -- corrections from some chunks
 
 #: Chunks that are swept once more for a remainder, and the fewest that there must be of all.
+#: Measured: with 8, the logistic fit takes 3 sweeps instead of 2, with 4 that of half the rows;
+#: with 64, which cost half a sweep, Poisson takes 2 instead of 3 and no other fit fewer.
 CHUNKS, LEAST_OF_ALL = 16, 8
 #: A correction whose step has more than this share of the decrement is not small. Measured: 1e-4
 #: and 0.1 change no sweep of these fits.
 SMALL = 1e-2
-#: Sums of these chunks, in proportion, may differ from those of all by this share.
+#: Sums of these chunks, in proportion, may differ from those of all by this share. Measured: from
+#: 0.05 to 5 it changes no sweep of these fits, nor of fits with a column that 3 % of the rows, side
+#: by side, have alone: bounds on the errors decide before it does.
 ALIKE = 0.5
 #: Share of the allowed error of standard errors that may be sampling error. Measured: 0.1 changes
 #: no sweep, and with 0.7 the logistic fit takes a second one in double precision.

@@ -267,7 +267,7 @@ class Run:
         """Leaves single precision, in which the run has converged, for a sweep that certifies it.
 
         The last step and sums remain to compare with, but for a factor that was reused. Gram
-        matrices are to be `float32_gram`, if they will be settled, or precise as well.
+        matrices are to be `float32_gram`, if they will be finalized, or precise as well.
         """
         state = self.state
         state[at.STATUS] = Status.RUNNING

@@ -50,11 +50,11 @@ def scoring(family, y, X, weights, start):
 def told(monkeypatch):
     """What settling returned, for each run that came so far; None where it had nothing to do."""
     returned = []
-    settle = sampled_correction.finalize_information
+    finalize = sampled_correction.finalize_information
 
     def spy(run, options):
         before = run.partials[0].copy()
-        answer = settle(run, options)
+        answer = finalize(run, options)
         is_changed = not np.array_equal(before, run.partials[0])
         returned.append(answer if is_changed or not answer else None)
         return answer
