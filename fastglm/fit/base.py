@@ -37,6 +37,8 @@ _INTERNAL = frozenset({
     "without_random_effects",
     "takes_exposure", "names_of_designs",
     "link_of_offset", "was_constant", "replicates_of_samples", "row_influences",
+    "row_source", "setting", "estimate", "read_from", "require_all_columns",
+    "observed_and_expected",
     "column_names", "decrement", "header", "notes", "blocks", "terms", "kind", "title",
 })  # fmt: skip
 

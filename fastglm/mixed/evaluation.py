@@ -70,6 +70,14 @@ class EvaluationMethods(MixedFit):
         of the linear predictor is that of the latent variable for proportions and ordered
         categories, the log-normal approximation at the mean response for a log link, and by the
         delta method otherwise. It is not defined for counts with a model of their zeros.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"y": [1, 3, 2, 5, 4, 7, 2, 4], "x": [0, 1, 2, 3] * 2, "g": list("aabbccdd")}
+        >>> res = fg.mixed("y ~ x + (1 | g)", data)
+        >>> sorted(res.r2())
+        ['conditional', 'marginal']
         """
         return r_squared(self)
 
@@ -77,6 +85,14 @@ class EvaluationMethods(MixedFit):
         """Intraclass correlation: share of each grouping factor in the variance of the responses.
 
         The variance is that given the fixed effects, on the scale of the linear predictor.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"y": [1, 3, 2, 5, 4, 7, 2, 4], "x": [0, 1, 2, 3] * 2, "g": list("aabbccdd")}
+        >>> res = fg.mixed("y ~ x + (1 | g)", data)
+        >>> list(res.icc())
+        ['g']
         """
         return intraclass_correlations(self)
 
@@ -123,7 +139,7 @@ class EvaluationMethods(MixedFit):
         >>> data = {"y": [1.0, 2.2, 2.9, 4.1, 2.0, 3.2], "x": [0, 1, 2] * 2, "g": list("aaabbb")}
         >>> res = fg.mixed("y ~ x + (1 | g)", data)
         >>> round(res.evaluate({"y": [2.0, 3.0], "x": [1, 1], "g": ["a", "b"]}).rmse, 2)
-        0.24
+        0.37
         """
         rows, mean = _rows_and_means(
             *(self, data, response, level, new_levels),

@@ -172,6 +172,13 @@ class MixedGLM(RowsChosen, Pointing):
         ------
         FormulaError, DataError, ModelError
             If the formula cannot be read, and as for `MixedGLM`.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"y": [1, 3, 2, 5, 4, 7], "x": [0, 1, 2, 3, 0, 1], "g": list("aabbcc")}
+        >>> fg.MixedGLM.from_formula("y ~ x + (1 | g)", data).formula
+        'y ~ x + (1 | g)'
         """
         model = cls.__new__(cls)
         several = resolve_response(family, link, ziformula, dispformula)
@@ -255,6 +262,13 @@ class MixedGLM(RowsChosen, Pointing):
         ------
         ModelError
             If an option does not go with the model.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"y": [1, 3, 2, 5, 4, 7], "x": [0, 1, 2, 3, 0, 1], "g": list("aabbcc")}
+        >>> fg.MixedGLM.from_formula("y ~ x + (1 | g)", data).fit().names
+        ('Intercept', 'x')
         """
         checked_choice("laplace", laplace, ("observed", "expected"))
         require_whole("max_iter", max_iter, 1, None)

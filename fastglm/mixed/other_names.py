@@ -37,7 +37,16 @@ class OtherNames(MixedFit):
         return self.bse
 
     def VarCorr(self) -> pd.DataFrame:
-        """`varcorr`, lme4's name."""
+        """`varcorr`, lme4's name.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"y": [1, 3, 2, 5, 4, 7, 2, 4], "x": [0, 1, 2, 3] * 2, "g": list("aabbccdd")}
+        >>> res = fg.mixed("y ~ x + (1 | g)", data)
+        >>> type(res.VarCorr()).__name__
+        'DataFrame'
+        """
         return self.varcorr
 
     @property

@@ -38,6 +38,14 @@ class PopulationMethods(AverageMethods, MixedFit):
         ----------
         at, method, atexog, dummy, count
             As there.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"y": [1, 3, 2, 5, 4, 7, 2, 4], "x": [0, 1, 2, 3] * 2, "g": list("aabbccdd")}
+        >>> res = fg.mixed("y ~ x + (1 | g)", data)
+        >>> res.get_margeff().names
+        ('x',)
         """
         self.require_all_columns()
         return marginal_effects(self, at, method, atexog, dummy, count)  # type: ignore[arg-type]
@@ -56,6 +64,14 @@ class PopulationMethods(AverageMethods, MixedFit):
         ------
         ModelError
             If the model has no formula, or no such variable or level, or has aliased columns.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"y": [1, 3, 2, 5, 4, 7, 2, 4], "x": [0, 1, 2, 3] * 2, "g": list("aabbccdd")}
+        >>> res = fg.mixed("y ~ x + (1 | g)", data)
+        >>> res.emmeans("x", at={"x": [0, 1]}).names
+        ('x=0', 'x=1')
         """
         self.require_all_columns()
         return marginal_means(self, specs, at)  # type: ignore[arg-type]
@@ -75,6 +91,14 @@ class PopulationMethods(AverageMethods, MixedFit):
         ------
         ModelError
             If a model without the term would have no fixed column.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"y": [1, 3, 2, 5, 4, 7, 2, 4], "x": [0, 1, 2, 3] * 2, "g": list("aabbccdd")}
+        >>> res = fg.mixed("y ~ x + (1 | g)", data)
+        >>> res.drop1().names
+        ('<none>', 'x')
         """
         return drop1(Comparable(self), "Chisq", k)
 
@@ -91,6 +115,14 @@ class PopulationMethods(AverageMethods, MixedFit):
         ------
         ModelError
             If `type` is none of these, or a model would have no fixed column.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"y": [1, 3, 2, 5, 4, 7, 2, 4], "x": [0, 1, 2, 3] * 2, "g": list("aabbccdd")}
+        >>> res = fg.mixed("y ~ x + (1 | g)", data)
+        >>> res.term_tests().names
+        ('x',)
         """
         return anova(Comparable(self), type, "Chisq")
 
@@ -127,7 +159,7 @@ class PopulationMethods(AverageMethods, MixedFit):
         >>> g = np.repeat(np.arange(6), 4)
         >>> data = {"y": np.arange(24) % 5 + g, "x": np.arange(24) % 4, "g": g}
         >>> fg.mixed("y ~ x + (1 | g)", data).step().results.formula
-        'y ~ 1 + x + (1 | g)'
+        'y ~ 1 + (1 | g)'
         """
         model = self._model_with_data("a search over terms")
         if model.formula is None:

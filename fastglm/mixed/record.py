@@ -250,7 +250,16 @@ class MixedFit(FitBase, OneDesign):
         return None if self.model is None else self.model.rows.frame
 
     def group(self, name: str) -> GroupEffects:
-        """The random effects of a grouping factor."""
+        """The random effects of a grouping factor.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"y": [1, 3, 2, 5, 4, 7, 2, 4], "x": [0, 1, 2, 3] * 2, "g": list("aabbccdd")}
+        >>> res = fg.mixed("y ~ x + (1 | g)", data)
+        >>> res.group("g").levels
+        ('a', 'b', 'c', 'd')
+        """
         for each in self.groups:
             if each.group == name:
                 return each

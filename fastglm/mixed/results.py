@@ -354,6 +354,14 @@ class MixedResults(
             Naming what is wrong with the new rows.
         ModelError
             If an option is none of those above.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"y": [1, 3, 2, 5, 4, 7, 2, 4], "x": [0, 1, 2, 3] * 2, "g": list("aabbccdd")}
+        >>> res = fg.mixed("y ~ x + (1 | g)", data)
+        >>> len(res.predict({"x": [1], "g": ["a"]}))
+        1
         """
         return predict_rows(self, exog, level, which, new_levels, others)
 

@@ -59,6 +59,14 @@ class ResponseEffects(AverageMethods, ResponseFit):
         -----
         A column of a formula is a column of X here, and columns of further predictors stay as they
         are: for a variable that has several use `avg_slopes`.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"y": list("abcabcabca"), "x": [1, 3, 2, 2, 1, 3, 1, 2, 3, 2]}
+        >>> res = fg.MNLogit.from_formula("y ~ x", data).fit()
+        >>> res.get_margeff().summary_frame().shape[0]
+        3
         """
         model = self._model_with_data("marginal effects")
         rows = model.rows
@@ -105,5 +113,13 @@ class ResponseEffects(AverageMethods, ResponseFit):
         Notes
         -----
         Equal to ``emmeans`` of R with ``mode = "prob"`` for categories, "response" for others.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"y": [0, 0, 1, 3, 0, 2, 4, 0], "g": list("ababbaab")}
+        >>> res = fg.Hurdle.from_formula("y ~ g", data).fit()
+        >>> res.emmeans("g").names
+        ('g=a', 'g=b')
         """
         return outcome_means(self, specs, at, which)

@@ -95,6 +95,13 @@ class ResponseModel(RowsChosen, Pointing, Estimation, Generic[R]):
             predictors; a name of a column will do for weights, offset and exposure.
         subset : str or array_like of bool, shape (n,), optional
             The rows to read, as for `fastglm.GLM.from_formula`.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"y": list("abcabcabca"), "x": [1, 3, 2, 2, 1, 3, 1, 2, 3, 2]}
+        >>> fg.MNLogit.from_formula("y ~ x", data).formula
+        'y ~ x'
         """
         if subset is not None:
             whole = data
@@ -118,6 +125,13 @@ class ResponseModel(RowsChosen, Pointing, Estimation, Generic[R]):
         ------
         ModelError
             If the model was given as arrays.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"y": list("abcabcabca"), "x": [1, 3, 2, 2, 1, 3, 1, 2, 3, 2]}
+        >>> fg.MNLogit.from_formula("y ~ x", data).with_formula("y ~ 1").formula
+        'y ~ 1'
         """
         if self.source is None:
             raise ModelError("the model was given as arrays: this needs one from a formula.")
@@ -199,6 +213,13 @@ class ResponseModel(RowsChosen, Pointing, Estimation, Generic[R]):
             With ``separation="raise"``.
         ModelError
             If an option is out of range.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"y": list("abcabcabca"), "x": [1, 3, 2, 2, 1, 3, 1, 2, 3, 2]}
+        >>> fg.MNLogit.from_formula("y ~ x", data).fit().status.name
+        'CONVERGED'
         """
         require_choice(separation)
         options = solver_options(tol, max_iter, n_threads, progress)

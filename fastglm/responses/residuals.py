@@ -60,6 +60,14 @@ class ResponseResiduals(ResponseFit):
         Notes
         -----
         Dunn & Smyth (1996), *Journal of Computational and Graphical Statistics* 5.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"y": list("abcabcabca"), "x": [1, 3, 2, 2, 1, 3, 1, 2, 3, 2]}
+        >>> res = fg.OrderedModel.from_formula("y ~ x", data, levels=list("abc")).fit()
+        >>> res.resid_quantile(seed=1).shape
+        (10,)
         """
         fitted, etas = self._fitted_rows("residuals")
         tails, below = self._tails(self._model_with_data("residuals").rows.response, etas)

@@ -117,6 +117,14 @@ class ResponseResults(
         the information (observed, as are standard errors): scores are times ``(I - P)^(-1/2)`` for
         HC2 (Kauermann & Carroll 2001) and ``(I - P)^-1`` for HC3 (Mancl & DeRouen 2001), and P's
         trace is HC4's leverage. Of a single predictor these are the numbers of a GLM.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"y": list("abcabcabca"), "x": [1, 3, 2, 2, 1, 3, 1, 2, 3, 2]}
+        >>> res = fg.MNLogit.from_formula("y ~ x", data).fit()
+        >>> res.with_covariance("HC0").cov_type
+        'HC0'
         """
         covariance = covariance_of(self, cov_type, cov_kwds, ROBUST)
         covariance.matrix.setflags(write=False)
@@ -179,6 +187,14 @@ class ResponseResults(
             Naming what is wrong with the new rows.
         ModelError
             If there is no such prediction or argument.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"y": list("abcabcabca"), "x": [1, 3, 2, 2, 1, 3, 1, 2, 3, 2]}
+        >>> res = fg.MNLogit.from_formula("y ~ x", data).fit()
+        >>> res.predict({"x": [1, 3]}).shape
+        (2, 3)
         """
         which = named_prediction(which, (*self.predictions, "mean", "linear"))
         if exog is None:
@@ -256,6 +272,14 @@ class CategoricalResults(OutcomeResults):
         """How often each level was observed, by row, and most probable, by column, (K, K).
 
         Under statsmodels' name; rows count with their weights.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"y": list("abcabcabca"), "x": [1, 3, 2, 2, 1, 3, 1, 2, 3, 2]}
+        >>> res = fg.MNLogit.from_formula("y ~ x", data).fit()
+        >>> float(res.pred_table().sum())
+        10.0
         """
         rows = self._model_with_data("a table of predictions").rows
         _, etas = self._fitted_rows("a table of predictions")

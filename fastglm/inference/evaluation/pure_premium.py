@@ -119,6 +119,16 @@ class PurePremium:
         ------
         DataError
             Naming what is wrong with the new rows.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"zone": list("aabb"), "n": [1, 1, 2, 4], "cost": [9.0, 11.0, 30.0, 60.0]}
+        >>> claims = fg.glm("n ~ zone", data, family="poisson")
+        >>> sizes = fg.glm("I(cost / n) ~ zone", data, family="gamma", link="log", var_weights="n")
+        >>> premium = fg.PurePremium(claims, sizes, "cost")
+        >>> round(float(premium.predict({"zone": ["b"]})[0]), 6)
+        45.0
         """
         frame = self._frame() if exog is None else exog
         return self.frequency.predict(exog, exposure=exposure) * self._sizes(frame)
@@ -155,6 +165,16 @@ class PurePremium:
         ------
         DataError
             If the rows cannot be used, or have no costs.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"zone": list("aabb"), "n": [1, 1, 2, 4], "cost": [9.0, 11.0, 30.0, 60.0]}
+        >>> claims = fg.glm("n ~ zone", data, family="poisson")
+        >>> sizes = fg.glm("I(cost / n) ~ zone", data, family="gamma", link="log", var_weights="n")
+        >>> premium = fg.PurePremium(claims, sizes, "cost")
+        >>> round(premium.evaluate().actual_over_expected, 6)
+        1.0
         """
         checked_choice("missing", missing, ("raise", "drop"))
         return measures_of_means(self, self._observed_on(data, exposure, var_weights, missing))
@@ -190,6 +210,16 @@ class PurePremium:
         ------
         ModelError
             As for `Results.rating_table`.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"zone": list("aabb"), "n": [1, 1, 2, 4], "cost": [9.0, 11.0, 30.0, 60.0]}
+        >>> claims = fg.glm("n ~ zone", data, family="poisson")
+        >>> sizes = fg.glm("I(cost / n) ~ zone", data, family="gamma", link="log", var_weights="n")
+        >>> premium = fg.PurePremium(claims, sizes, "cost")
+        >>> [round(float(value), 6) for value in premium.rating_table().columns["relativity"]]
+        [1.0, 4.5]
         """
         given = {"exposure": exposure, "var_weights": var_weights, "missing": missing}
         frequency, severity = on_rows(self.frequency, data, **given), self.severity

@@ -95,6 +95,14 @@ class OrdinalResults(CategoricalResults):
         -----
         Brant (1990), "Assessing proportionality in the proportional odds model for ordinal logistic
         regression", for any link.
+
+        Examples
+        --------
+        >>> import fastglm as fg
+        >>> data = {"y": list("abcabcabca"), "x": [1, 3, 2, 2, 1, 3, 1, 2, 3, 2]}
+        >>> res = fg.OrderedModel.from_formula("y ~ x", data, levels=["a", "b", "c"]).fit()
+        >>> int(res.proportional_odds_test().df)
+        1
         """
         model = cast("OrderedModel", self._model_with_data("the test of proportional odds"))
         return proportional_odds_test(model.rows, model.rows.response, len(self.levels), self.link)
