@@ -313,7 +313,7 @@ PACKAGE: dict[str, str] = {
     ),
     "cov_struct": _CLUSTERS,
     "datasets": "fg.data.load_flights()",
-    "stats": "methods of results: res.t_test(), res.anova(), res.get_influence(), ...",
+    "stats": "res.t_test(), res.anova(), res.get_influence() and other methods of results",
     "graphics": "fg.plots",
     "clmm": 'fg.mixed(formula, data, family="ordinal")',
     "gam": "fg.glm, with bs() or cr() in the formula",
