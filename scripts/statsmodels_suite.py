@@ -1,9 +1,10 @@
 #!/usr/bin/env python
 """Run statsmodels' own tests of GLM on fastglm, with nothing but the imports changed.
 
-The tests of GLM, weights, families, links, sandwich covariances, influence and score tests come
-with its wheel. They are copied to a temporary folder, their imports of GLM, families and links
-turned to those of fastglm, and pytest counts. Failures are listed by reason, most frequent first.
+The tests of GLM, weights, families, links, sandwich covariances, influence, score tests and mixed
+linear models come with its wheel. They are copied to a temporary folder, their imports of models,
+families and links turned to those of fastglm, and pytest counts. Failures are listed by reason,
+most frequent first.
 
     python scripts/statsmodels_suite.py [arguments of pytest]
 """
@@ -26,6 +27,7 @@ TESTS = (
     "genmod/families/tests/test_link.py",
     "stats/tests/test_influence.py",
     "discrete/tests/test_sandwich_cov.py",
+    "regression/tests/test_lme.py",
 )
 IMPORTS = (
     (r"^(\s*)import statsmodels\.api as sm\s*$", r"\1from .replaced import sm"),
@@ -36,6 +38,10 @@ IMPORTS = (
     (r"import statsmodels\.genmod\.families as F", "import fastglm.families as F"),
     (r"from statsmodels\.genmod\.families\.family import", "from fastglm.families import"),
     (r"from statsmodels\.genmod\.families import links", "from fastglm.families import links"),
+    (
+        r"from statsmodels\.regression\.mixed_linear_model import \(\n    MixedLM,",
+        "from fastglm import MixedLM\nfrom statsmodels.regression.mixed_linear_model import (",
+    ),
     (r"from \.test_diagnostic", "from statsmodels.stats.tests.test_diagnostic"),
 )
 REPLACED = """
@@ -55,8 +61,10 @@ class Replaced(types.ModuleType):
         return getattr(self._module, name)
 
 
-smf = Replaced(statsmodels.formula.api, glm=fg.glm)
-sm = Replaced(statsmodels.api, GLM=fg.GLM, families=fg.families, formula=smf)
+smf = Replaced(statsmodels.formula.api, glm=fg.glm, mixedlm=fg.MixedLM.from_formula)
+sm = Replaced(
+    statsmodels.api, GLM=fg.GLM, MixedLM=fg.MixedLM, families=fg.families, formula=smf
+)
 """
 CONFTEST = """
 import pytest

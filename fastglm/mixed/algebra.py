@@ -236,9 +236,8 @@ class Factor:
     def _factor_remainder(self) -> float:
         layout, products = self.layout, self.products
         remainder.scale_remainder(
-            layout.widths, self.factors, layout.rest_first, layout.rest_block,
-            layout.component_first, layout.column_component, layout.row_start, products.other,
-            self._matrix,
+            layout.widths, self.factors, layout.rest_first, layout.rest_block, *layout.shared,
+            layout.row_start, products.other, self._matrix,
         )  # fmt: skip
         total = remainder.factor_small(
             layout.component_first, layout.row_start, SMALL, self._matrix
@@ -288,8 +287,7 @@ class Factor:
             block = inverse[place].reshape(size, size)
             block[:] = self._matrix[place].reshape(size, size)
             lapack.dpotri(block.T, lower=0, overwrite_c=1)
-            above = np.triu_indices(size, 1)
-            block[above] = block.T[above]
+            remainder.mirror(block)
         return inverse
 
     @cached_property
@@ -315,9 +313,8 @@ class Factor:
         total = parts.sum(axis=0)
         if layout.rest_size:
             remainder.trace_remainder(
-                layout.widths, self.factors, layout.rest_first, layout.rest_block,
-                layout.component_first, layout.column_component, layout.row_start, products.other,
-                self.remainder_inverse, total,
+                layout.widths, self.factors, layout.rest_first, layout.rest_block, *layout.shared,
+                layout.row_start, products.other, self.remainder_inverse, total,
             )  # fmt: skip
         return total
 

@@ -102,6 +102,11 @@ def split_formula(
             )
         else:
             random += _write_out(*term, columns)
+    if _bars(left):
+        raise FormulaError(
+            f"'{text}': '|' stands left of '~', where the response is; a random term is added on "
+            "the right, as '(1 + x | group)'."
+        )
     if not random and required:
         raise ModelError(
             f"'{text}' has no random term such as (1 | group): use fastglm.glm instead."

@@ -19,7 +19,7 @@ from fastglm.mixed.curvature import schur_of
 from fastglm.mixed.laplace import LaplaceProblem, LaplaceState
 from fastglm.mixed.layout import Layout
 from fastglm.mixed.normaliser import normaliser_of
-from fastglm.mixed.optimum import Minimum, minimise
+from fastglm.mixed.optimum import Minimum
 from fastglm.mixed.rows import MixedRows
 from fastglm.mixed.sampling import sampled_levels
 from fastglm.mixed.scaling import FixedColumns
@@ -28,7 +28,6 @@ from fastglm.mixed.starting import start_of
 
 __all__ = [
     "LEAST_PARAMETER",
-    "SAME_HESSIAN",
     "GeneralizedEstimate",
     "at_boundary",
     "estimate_generalized",
@@ -37,8 +36,6 @@ __all__ = [
 
 #: Below it a family's parameter is compared with zero, its boundary.
 LEAST_PARAMETER = 1e-4
-#: Relative change that a Hessian may have on the last step: standard errors have half of it.
-SAME_HESSIAN = 4e-6
 #: Most times that a search which ended on the boundary by chance is sent inwards.
 MOST_RETURNS = 3
 
@@ -183,10 +180,7 @@ def estimate_generalized(
         begun = _from_sample(search, some, sample[1])
     if begun is None:
         begun = search.from_start(start_of(rows, problem), start, max_iter)
-    found = minimise(
-        search, begun.x, begun.metric, max_iter=max_iter, hessian_of=search.hessian,
-        same=SAME_HESSIAN,
-    )  # fmt: skip
+    found = search.minimum(begun.x, begun.metric, max_iter)
     estimate = at_boundary(search, found, begun, max_iter)
     if problem.extra == "parameter" and found.x[-1] < math.log(LEAST_PARAMETER):
         return _at_zero(rows, estimate, observed, nagq, max_iter, n_threads)
@@ -249,20 +243,20 @@ def at_boundary(search: Search, found: Minimum, begun: Begun, max_iter: int) -> 
         if is_minimum:
             break
         first = np.concatenate([at.beta, theta, search.extra(at.log_extra)])
-        found = minimise(
-            search, first, max_iter=max_iter, hessian_of=search.hessian, same=SAME_HESSIAN
-        )
+        found = search.minimum(first, None, max_iter)
         n_evaluations, n_iter = n_evaluations + found.n_evaluations, n_iter + found.n_iter
     if held.any() or not np.array_equal(theta, at.theta):
-        search = Search(problem, held, theta)
+        known, search = search.information, Search(problem, held, theta)
         problem.warm = problem.warm_factor = None
         free = np.concatenate([np.ones(p, bool), ~held, np.ones(int(search.has_extra), bool)])
         first = np.concatenate([at.beta, theta[~held], search.extra(at.log_extra)])
         metric = _turned(layout, found.hessian, at.theta, theta, p)[np.ix_(free, free)]
-        found = minimise(
-            search, first, metric, max_iter=max_iter, hessian_of=search.hessian, same=SAME_HESSIAN
-        )
-        n_evaluations, n_iter = n_evaluations + found.n_evaluations, n_iter + found.n_iter
+        if np.array_equal(np.abs(theta), np.abs(at.theta)):
+            # The same point by another name: only signs have changed.
+            found, search.information = replace(found, x=first, hessian=metric), known
+        else:
+            found = search.minimum(first, metric, max_iter)
+            n_evaluations, n_iter = n_evaluations + found.n_evaluations, n_iter + found.n_iter
     state = search.at(found.x)
     gradient = search.gradient(state)
     return GeneralizedEstimate(

@@ -13,7 +13,7 @@ rows and the third derivatives of the log-likelihood. Tierney & Kadane (1986); S
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import ClassVar, cast
 
@@ -104,6 +104,12 @@ class LaplaceProblem:
     def in_order(self, values: np.ndarray) -> np.ndarray:
         """Numbers of rows, (n,), brought from the order of the data to that of levels."""
         return values[self.layout.order]
+
+    def of_block(self, number: int) -> LaplaceProblem:
+        """The same rows with the effects of one factor."""
+        layout = Layout((self.layout.blocks[number],))
+        y, prior = (self.as_given(values)[layout.order] for values in (self.y, self.prior))
+        return replace(self, layout=layout, y=y, prior=prior, warm=None, warm_factor=None, spare=[])
 
     def column_table(self, state: LaplaceState, block: Block) -> np.ndarray:
         """Less the derivatives of the levels' scores in the coefficients, (q, k, p)."""

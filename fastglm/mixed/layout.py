@@ -210,6 +210,25 @@ class Layout:
         within = np.arange(int(width.sum())) - np.repeat(np.cumsum(width) - width, width)
         self.cross_column = np.repeat(self.pair_column, width) + within
 
+    @cached_property
+    def shared(self) -> tuple[np.ndarray, np.ndarray]:
+        """Levels of the remainder, in the order of its columns, that share rows with later ones.
+
+        Where those of each level, which is among them itself, begin, (levels + 1,); and which.
+        """
+        n_levels, rank = self.rest_block.size, np.empty_like(self.column_of_level)
+        rank[np.argsort(self.column_of_level)] = np.arange(n_levels)
+        ranks = [rank[level] for level in self._levels]
+        own = np.arange(n_levels)
+        low, high = [own], [own]
+        for one, two in itertools.combinations(ranks, 2):
+            low.append(np.minimum(one, two))
+            high.append(np.maximum(one, two))
+        places = np.concatenate(high), np.concatenate(low)
+        links = scipy.sparse.coo_array((np.ones(places[0].size, bool), places), (n_levels,) * 2)
+        found = links.tocsr()
+        return found.indptr.astype(np.int64), found.indices.astype(np.int64)
+
     def _cut_chunks(self) -> np.ndarray:
         """Levels where chunks begin: about as many rows each, and few enough for partial sums."""
         bytes_each = 8 * max(self.n_entries + self.rest_size, 1)
@@ -270,6 +289,12 @@ class Layout:
         ends = np.cumsum([0, *(term.structure.n_theta for _, term in self.theta_order)]).tolist()
         return [slice(a, b) for a, b in itertools.pairwise(ends)]
 
+    def theta_of_block(self, block: int) -> np.ndarray:
+        """Which entries of theta are those of a block, in their order."""
+        parts = zip(self.theta_order, self.theta_places, strict=True)
+        own = [np.arange(place.start, place.stop) for (b, _), place in parts if b == block]
+        return np.concatenate(own)
+
     def theta_units(self) -> np.ndarray:
         """Units of theta, (m,), that go with those of the blocks."""
         parts = [
@@ -294,6 +319,11 @@ class Layout:
         """Theta of the same covariances with non-negative standard deviations."""
         parts = zip(self.theta_order, self.split(theta), strict=True)
         return np.concatenate([term.structure.canonical(part) for (_, term), part in parts])
+
+    def lifted(self, theta: np.ndarray, least: float) -> np.ndarray:
+        """Theta to start from, off the boundary, where it would stay."""
+        parts = zip(self.theta_order, self.split(theta), strict=True)
+        return np.concatenate([term.structure.lifted(part, least) for (_, term), part in parts])
 
     @cached_property
     def _widest(self) -> int:

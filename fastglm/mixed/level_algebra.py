@@ -83,19 +83,17 @@ def scale_cross(j, k, factors, pairs, pair_start, cross, base, nnz, root, target
 
 @inline
 def subtract_products(j, k, cross_start, cross_column, row_start, cross, base, nnz, other):
-    """Subtracts a level's (L^-1 M)'(L^-1 M) from the lower triangle of the remainder."""
+    """Subtracts a level's (L^-1 M)'(L^-1 M) from the lower triangle of the remainder.
+
+    Columns of a level ascend.
+    """
     at = cross_start[j]
     for x in range(nnz):
-        r = cross_column[at + x]
-        for y in range(x + 1):
-            c = cross_column[at + y]
-            total = 0.0
-            for a in range(k):
-                total += cross[base + a * nnz + x] * cross[base + a * nnz + y]
-            if r >= c:
-                other[row_start[r] + c] -= total
-            else:
-                other[row_start[c] + r] -= total
+        row = row_start[cross_column[at + x]]
+        for a in range(k):
+            value = cross[base + a * nnz + x]
+            for y in range(x + 1):
+                other[row + cross_column[at + y]] -= value * cross[base + a * nnz + y]
 
 
 @entry
@@ -209,8 +207,11 @@ def invert_levels(
             row = row_start[cross_column[at + c]]
             for a in range(k):
                 total = 0.0
-                for x in range(nnz):
-                    total += spread[a, x] * inverse[row + cross_column[at + x]]
+                for x in range(c):
+                    value = inverse[row + cross_column[at + x]]
+                    total += spread[a, x] * value
+                    cross[base + a * nnz + x] -= spread[a, c] * value
+                total += spread[a, c] * inverse[row + cross_column[at + c]]
                 cross[base + a * nnz + c] = -total
         for a in range(k):
             for b in range(k):

@@ -70,6 +70,11 @@ class MixedLM(MixedGLM):
             )
         super().__init__(endog, exog, groups, exog_re, missing=_rule(missing), **options)
 
+    @property
+    def k_fe(self) -> int:
+        """Number of fixed columns."""
+        return int(self.rows.design.n_columns)
+
     @classmethod
     def from_formula(  # type: ignore[override]
         cls,

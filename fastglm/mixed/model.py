@@ -280,8 +280,9 @@ class MixedGLM(RowsChosen, Pointing):
             raise ModelError("REML is defined for a gaussian response with identity link only.")
         if isinstance(self.family, MixedResponse):
             return self._fit_several(nagq, laplace, start, max_iter, threads)
+        if not self.family.dispersion_known:
+            self._require_residuals("residuals" if linear else "dispersion")
         if linear:
-            self._require_residuals()
             reml = True if reml is None else bool(reml)
 
             def fit(rows: MixedRows, start: np.ndarray | None) -> Any:
@@ -354,14 +355,14 @@ class MixedGLM(RowsChosen, Pointing):
             raise DataError(f"start_theta must be {m} finite numbers.")
         return start
 
-    def _require_residuals(self) -> None:
+    def _require_residuals(self, what: str) -> None:
         """Refuse an effect for every row: its variance and sigma are not separately identified."""
         for block in self.mixed_rows.blocks:
             if block.q * block.k >= self.mixed_rows.nobs:
                 raise ModelError(
                     f"'{block.group}' has {block.q * block.k} random effects for "
                     f"{self.mixed_rows.nobs:g} observations: they cannot be told from the "
-                    "residuals. Leave the term out or use a coarser grouping factor."
+                    f"{what}. Leave the term out or use a coarser grouping factor."
                 )
 
     def __repr__(self) -> str:

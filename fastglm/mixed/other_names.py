@@ -36,6 +36,11 @@ class OtherNames(MixedFit):
         """`bse`, statsmodels' name."""
         return self.bse
 
+    @property
+    def k_fe(self) -> int:
+        """Number of fixed coefficients, statsmodels' name."""
+        return len(self.names)
+
     def VarCorr(self) -> pd.DataFrame:
         """`varcorr`, lme4's name.
 
@@ -88,3 +93,14 @@ class OtherNames(MixedFit):
         """Modes of the groups by level, statsmodels' name; of the factor as for `cov_re`."""
         frame = self._outer.frame()
         return {level: frame.loc[level] for level in frame.index}
+
+    @property
+    def random_effects_cov(self) -> dict[Level, pd.DataFrame]:
+        """Conditional covariances of the groups' effects by level, (k, k), statsmodels' name."""
+        import pandas as pd
+
+        outer = self._outer
+        return {
+            level: pd.DataFrame(variance, outer.columns, outer.columns)
+            for level, variance in zip(outer.levels, outer.variances, strict=True)
+        }

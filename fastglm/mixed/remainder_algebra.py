@@ -8,36 +8,43 @@ from __future__ import annotations
 
 import math
 
-from fastglm.kernels.compiler.decorators import entry
+from fastglm.kernels.compiler.decorators import entry, inline
 
 __all__ = [
     "factor_small",
     "invert_small",
+    "mirror",
     "remainder_residuals",
     "scale_remainder",
     "solve_small",
     "trace_remainder",
 ]
 
+#: Rows and columns of a tile.
+TILE = 32
+
 
 @entry
-def scale_remainder(widths, factors, rest_first, rest_block, component_first, column_component,
-                    row_start, other, target):  # fmt: skip
-    """Adds I + F' P F to the lower triangle of `target`, P the remainder's products."""
+def scale_remainder(widths, factors, rest_first, rest_block, shared_start, shared, row_start, other,
+                    target):  # fmt: skip
+    """Adds I + F' P F to the lower triangle of `target`, P the remainder's products.
+
+    Levels that share no row have products of zero, which are not visited.
+    """
     for s in range(rest_block.size):
         r, ks, fs = rest_first[s], widths[rest_block[s]], factors[rest_block[s]]
-        low = component_first[column_component[r]]
-        t = s
-        while t >= 0 and rest_first[t] >= low:
+        for a in range(ks):
+            target[row_start[r + a] + r + a] += 1.0
+        for m in range(shared_start[s], shared_start[s + 1]):
+            t = shared[m]
             c, kt, ft = rest_first[t], widths[rest_block[t]], factors[rest_block[t]]
             for a in range(ks):
                 for b in range(kt if t < s else a + 1):
-                    total = 1.0 if r + a == c + b else 0.0
+                    total = 0.0
                     for d in range(a, ks):
                         for e in range(b, kt):
                             total += fs[d, a] * other[row_start[r + d] + c + e] * ft[e, b]
                     target[row_start[r + a] + c + b] += total
-            t -= 1
     return 0
 
 
@@ -82,6 +89,18 @@ def invert_small(component_first, row_start, largest, roots, inverse):
 
 
 @entry
+def mirror(matrix):
+    """Copies the lower triangle of a large matrix to the upper one, by tiles that stay in cache."""
+    n = matrix.shape[0]
+    for first in range(0, n, TILE):
+        for second in range(0, first + 1, TILE):
+            for a in range(first, min(first + TILE, n)):
+                for b in range(second, min(second + TILE, a)):
+                    matrix[b, a] = matrix[a, b]
+    return 0
+
+
+@entry
 def solve_small(component_first, row_start, largest, roots, right):
     """Solves for (R, c) right sides of small components, in place."""
     for component in range(component_first.size - 1):
@@ -102,27 +121,33 @@ def solve_small(component_first, row_start, largest, roots, right):
     return 0
 
 
+@inline
+def add_trace_of_pair(r, c, kt, kv, factor, row_start, other, inverse, trace):
+    """Adds (H^-1 F' P)' of one pair of levels, at columns r and c, to that of the first's block."""
+    for b in range(kt):
+        for d in range(kv):
+            total = 0.0
+            for e in range(kv):
+                total += inverse[row_start[r + b] + c + e] * factor[d, e]
+            for a in range(kt):
+                trace[a, b] += total * other[row_start[r + a] + c + d]
+
+
 @entry
-def trace_remainder(widths, factors, rest_first, rest_block, component_first, column_component,
-                    row_start, other, inverse, traces):  # fmt: skip
-    """The remainder's own part of the same sums."""
+def trace_remainder(widths, factors, rest_first, rest_block, shared_start, shared, row_start, other,
+                    inverse, traces):  # fmt: skip
+    """The remainder's own part of the same sums, over levels that share rows."""
     for s in range(rest_block.size):
         r, t = rest_first[s], rest_block[s]
-        low = component_first[column_component[r]]
-        high = component_first[column_component[r] + 1]
-        u = s
-        while u > 0 and rest_first[u - 1] >= low:
-            u -= 1
-        while u < rest_block.size and rest_first[u] < high:
-            c, v = rest_first[u], rest_block[u]
-            for b in range(widths[t]):
-                for d in range(widths[v]):
-                    factor = 0.0
-                    for e in range(widths[v]):
-                        factor += inverse[row_start[r + b] + c + e] * factors[v, d, e]
-                    for a in range(widths[t]):
-                        traces[t, a, b] += factor * other[row_start[r + a] + c + d]
-            u += 1
+        for m in range(shared_start[s], shared_start[s + 1]):
+            c, v = rest_first[shared[m]], rest_block[shared[m]]
+            add_trace_of_pair(
+                r, c, widths[t], widths[v], factors[v], row_start, other, inverse, traces[t]
+            )
+            if c != r:
+                add_trace_of_pair(
+                    c, r, widths[v], widths[t], factors[t], row_start, other, inverse, traces[v]
+                )
     return 0
 
 

@@ -20,6 +20,13 @@ __all__ = ["START_SHARE", "Begun", "Search"]
 
 #: Start of the search for theta: Lambda is this share of the identity.
 START_SHARE = 0.7
+#: Least standard deviation to start from, of several factors.
+LEAST_START = 0.05
+#: Relative change that a Hessian may have on the last step: standard errors have half of it.
+SAME_HESSIAN = 4e-6
+#: Decrement, and its share of the criterion, before a Hessian by differences in all parameters:
+#: from there the last step does not change it, so that it need not be found twice.
+NEAR_ENOUGH, SHARE = 1e-12, 1e-17
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,12 +94,48 @@ class Search:
                 return math.inf, np.zeros_like(x)
             return state.value, self.gradient(state)
 
+    def minimum(self, start: np.ndarray, metric: np.ndarray | None, max_iter: int) -> Minimum:
+        """The minimum over all parameters."""
+        sharp = {} if has_closed_hessian(self.problem) else {"near": NEAR_ENOUGH, "rounding": SHARE}
+        return minimise(
+            self, start, metric, max_iter=max_iter, hessian_of=self.hessian, same=SAME_HESSIAN,
+            **sharp,
+        )  # fmt: skip
+
     def from_start(self, begin: Start, theta: np.ndarray | None, max_iter: int) -> Begun:
-        """From coefficients without random effects, and the theta that goes best with them."""
-        theta = START_SHARE * self.problem.layout.start_theta() if theta is None else theta
+        """From coefficients without random effects, and the theta that goes best with them.
+
+        Of several factors the theta that each would have alone: a factor of all costs more.
+        """
+        layout = self.problem.layout
+        if theta is None and len(layout.blocks) > 1 and type(self.problem) is LaplaceProblem:
+            theta, log_extra, curvature = self._each_alone(begin, max_iter)
+            first = np.concatenate([begin.beta, theta, self.extra(log_extra)])
+            return Begun(first, self.metric(first, curvature), begin)
+        theta = START_SHARE * layout.start_theta() if theta is None else theta
         theta, log_extra, near = self.theta_at(begin.beta, theta, begin.log_extra, max_iter)
         first = np.concatenate([begin.beta, theta, self.extra(log_extra)])
-        return Begun(first, self.metric(first, near), begin)
+        return Begun(first, self.metric(first, near.hessian), begin)
+
+    def _each_alone(self, begin: Start, max_iter: int) -> tuple[np.ndarray, float, np.ndarray]:
+        """Theta, the extra parameter and their curvature from models of each factor alone."""
+        layout = self.problem.layout
+        size = layout.n_theta + self.has_extra
+        theta, curvature = np.empty(layout.n_theta), np.zeros((size, size))
+        log_extra = np.inf
+        for number in range(len(layout.blocks)):
+            alone = self.problem.of_block(number)
+            first = START_SHARE * alone.layout.start_theta()
+            search = Search(alone, np.zeros(first.size, dtype=bool))
+            own, own_extra, near = search.theta_at(begin.beta, first, begin.log_extra, max_iter)
+            places = layout.theta_of_block(number)
+            theta[places] = alone.layout.lifted(alone.layout.canonical(own), LEAST_START)
+            m = own.size
+            curvature[np.ix_(places, places)] = near.hessian[:m, :m]
+            if self.has_extra and own_extra < log_extra:
+                # What other factors explain is scatter in the model of one.
+                log_extra, curvature[-1, -1] = own_extra, near.hessian[-1, -1]
+        return theta, log_extra if self.has_extra else 0.0, curvature
 
     def hessian(self, x: np.ndarray, near: np.ndarray) -> np.ndarray:
         """Second derivatives: in the coefficients by their closed form where there is one."""
@@ -151,8 +194,8 @@ class Search:
         found = minimise(function, first, max_iter=max_iter, polish=False, near=1e-2)
         return found.x[:m], float(found.x[-1]) if self.has_extra else 0.0, found
 
-    def metric(self, x: np.ndarray, near: Minimum) -> np.ndarray:
-        """About the Hessian: twice the Schur complement, and that of the search over theta."""
+    def metric(self, x: np.ndarray, curvature: np.ndarray) -> np.ndarray:
+        """About the Hessian: twice the Schur complement, and a curvature in what is not beta."""
         state = self.at(x)
         if not state.found:
             raise StartError(
@@ -163,5 +206,5 @@ class Search:
         size, p = x.size, self.p
         metric = np.zeros((size, size))
         metric[:p, :p] = 2.0 * schur_of(self.problem, state).matrix[:p, :p]
-        metric[p:, p:] = near.hessian
+        metric[p:, p:] = curvature
         return metric

@@ -151,6 +151,4 @@ def lifted_theta(fit: MixedFit) -> np.ndarray:
         return np.where(np.abs(fit.theta) < LIFTED, LIFTED, fit.theta)
     layout = estimate.layout
     units = layout.theta_units()
-    parts = zip(layout.theta_order, layout.split(fit.theta / units), strict=True)
-    lifted = np.concatenate([term.structure.lifted(part, LIFTED) for (_, term), part in parts])
-    return np.asarray(lifted * units)
+    return np.asarray(layout.lifted(fit.theta / units, LIFTED) * units)

@@ -73,6 +73,8 @@ def test_no_fixed_term_of_a_source_is_refused(tmp_path):
     for formula, error, words in (
         ("y ~ 0 + (1 | g)", FormulaError, "has no fixed term, which is for models"),
         ("y ~ 1", ModelError, "has no random term"),
+        ("y | g ~ 1", FormulaError, "stands left of '~'"),
+        ("(1 | g) ~ 1 + (1 | g)", FormulaError, "stands left of '~'"),
     ):
         with pytest.raises(error, match=words):
             fg.mixed(formula, str(tmp_path / "rows.parquet"))
@@ -93,6 +95,9 @@ def test_bad_grouping_factors_are_refused():
         fg.mixed("y ~ x + (1 | one)", data | {"one": np.zeros(120)})
     with pytest.raises(ModelError, match="cannot be told from the residuals"):
         fg.mixed("y ~ x + (1 | row)", data | {"row": np.arange(120)})
+    shape = data | {"row": np.arange(120), "y": np.exp(data["y"])}
+    with pytest.raises(ModelError, match="cannot be told from the dispersion"):
+        fg.mixed("y ~ x + (1 | row)", shape, "gamma")
     with pytest.raises(ModelError, match="no random term"):
         fg.mixed("y ~ x", data)
     with pytest.raises(ModelError, match="Intercept twice"):

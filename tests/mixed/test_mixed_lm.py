@@ -126,3 +126,20 @@ def test_arguments_of_theirs():
         fg.MixedLM.from_formula("y ~ x", data, groups="g", vc_formula={"item": "C(item)"})
     # Other formulas keep the family by its name.
     assert "x" in str(first.drop1())
+
+
+def test_conditional_covariances_by_level_are_theirs():
+    statsmodels = pytest.importorskip("statsmodels.formula.api")
+    data = nested()
+    ours = fg.MixedLM.from_formula("y ~ x", data, "~ x", groups="g")
+    theirs = statsmodels.mixedlm("y ~ x", data, re_formula="~ x", groups="g")
+    assert ours.k_fe == theirs.k_fe == 2
+    with warnings.catch_warnings():
+        # Its search stops near a boundary.
+        warnings.simplefilter("ignore")
+        theirs = theirs.fit(method="powell")
+    ours = ours.fit()
+    assert ours.k_fe == 2
+    assert list(ours.random_effects_cov) == list(theirs.random_effects_cov)
+    for level, covariance in theirs.random_effects_cov.items():
+        np.testing.assert_allclose(ours.random_effects_cov[level], covariance, atol=1e-4)

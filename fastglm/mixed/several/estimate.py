@@ -14,12 +14,10 @@ from fastglm.errors import ModelError
 from fastglm.mixed.blocks import Block
 from fastglm.mixed.generalized import (
     LEAST_PARAMETER,
-    SAME_HESSIAN,
     GeneralizedEstimate,
     at_boundary,
 )
 from fastglm.mixed.layout import Layout
-from fastglm.mixed.optimum import minimise
 from fastglm.mixed.rows import MixedRows
 from fastglm.mixed.search import START_SHARE, Begun, Search
 from fastglm.mixed.several.problem import SeveralProblem, problem_of
@@ -52,10 +50,7 @@ def estimate_several(
     problem = _problem(model, response, rows.blocks, nagq, n_threads)
     search = Search(problem, np.zeros(problem.layout.n_theta, dtype=bool))
     begun = _begun(search, model, start, max_iter, n_threads)
-    found = minimise(
-        search, begun.x, begun.metric, max_iter=max_iter, hessian_of=search.hessian,
-        same=SAME_HESSIAN,
-    )  # fmt: skip
+    found = search.minimum(begun.x, begun.metric, max_iter)
     estimate = at_boundary(search, found, begun, max_iter)
     p = problem.fixed.p
     estimate = replace(estimate, information=0.5 * estimate.hessian[:p, :p])
