@@ -14,7 +14,14 @@ import numpy as np
 
 from fastglm.kernels.compiler.decorators import entry
 
-__all__ = ["Minimum", "difference_columns", "difference_hessian", "minimise"]
+__all__ = [
+    "NEAR",
+    "ROUNDING",
+    "Minimum",
+    "difference_columns",
+    "difference_hessian",
+    "minimise",
+]
 
 #: Decrement below which quasi-Newton steps end and Newton steps begin, and the share of the value
 #: below which rounding would hide it.

@@ -12,7 +12,14 @@ import numpy as np
 from fastglm.errors import StartError
 from fastglm.mixed.curvature import coefficient_hessian, has_closed_hessian, schur_of
 from fastglm.mixed.laplace import LaplaceProblem, LaplaceState
-from fastglm.mixed.optimum import Minimum, difference_columns, difference_hessian, minimise
+from fastglm.mixed.optimum import (
+    NEAR,
+    ROUNDING,
+    Minimum,
+    difference_columns,
+    difference_hessian,
+    minimise,
+)
 from fastglm.mixed.parameters import Parameters
 from fastglm.mixed.starting import Start
 
@@ -96,10 +103,10 @@ class Search:
 
     def minimum(self, start: np.ndarray, metric: np.ndarray | None, max_iter: int) -> Minimum:
         """The minimum over all parameters."""
-        sharp = {} if has_closed_hessian(self.problem) else {"near": NEAR_ENOUGH, "rounding": SHARE}
+        closed = has_closed_hessian(self.problem)
         return minimise(
             self, start, metric, max_iter=max_iter, hessian_of=self.hessian, same=SAME_HESSIAN,
-            **sharp,
+            near=NEAR if closed else NEAR_ENOUGH, rounding=ROUNDING if closed else SHARE,
         )  # fmt: skip
 
     def from_start(self, begin: Start, theta: np.ndarray | None, max_iter: int) -> Begun:
