@@ -20,8 +20,12 @@ from fastglm.passes.row_table import RowTable
 
 __all__ = ["coded_columns", "coded_combinations"]
 
-#: Largest number of combinations of codes, for each row and in any case; and of columns of a group.
+#: Largest number of combinations of codes, for each row and in any case; and of columns of a group
+#: that no combination of codes tells apart at once.
 CELLS_PER_ROW, LEAST_CELLS, MOST_COLUMNS = 4, 1 << 20, 1_000
+#: Rounds in which columns are told apart: three for an intercept, main effects and an interaction
+#: in treatment coding.
+MOST_ROUNDS = 8
 #: Pivot, over equally weighted combinations of codes, below which a column is checked further.
 NOTHING_LEFT = 1e-12
 #: Coefficients of a combination this close to a whole number are rounded to it.
@@ -97,12 +101,14 @@ def _columns_of(row_table: RowTable, group: _Group) -> tuple[np.ndarray, scipy.s
 
 def _of_group(row_table: RowTable, group: _Group) -> dict[int, np.ndarray]:
     columns, matrix = _columns_of(row_table, group)
-    if not 1 < columns.size <= MOST_COLUMNS:
-        return {}
-    cells = _cells(row_table, group)
+    cells = _cells(row_table, group) if columns.size > 1 else None
     if cells is None:
         return {}
     design = (cells @ matrix).tocsc()
+    open_columns = _may_be_combinations(design)
+    columns, design = columns[open_columns], design[:, open_columns]
+    if not 0 < columns.size <= MOST_COLUMNS:
+        return {}
     gram = (design.T @ design).toarray()
     k = columns.size
     factor, scale, pivot = np.zeros((k, k)), np.zeros(k), np.zeros(k)
@@ -124,6 +130,27 @@ def _of_group(row_table: RowTable, group: _Group) -> dict[int, np.ndarray]:
         combination[columns[left[place]]] = 0.0
         found[int(columns[left[place]])] = combination
     return found
+
+
+def _may_be_combinations(design: scipy.sparse.csc_array) -> np.ndarray:
+    """Columns that may take part in a combination that is zero; all others are out of it for sure.
+
+    A row with one value that is not zero leaves the column of that value no part in any. Without
+    these columns other rows have but one such value: in treatment coding, where every combination
+    of codes occurs, the row of reference levels has the intercept alone, and then those of one
+    other level have that level's column alone.
+    """
+    values = design.tocoo()
+    row, column = values.row[values.data != 0.0], values.col[values.data != 0.0]
+    is_open = np.ones(design.shape[1], dtype=bool)
+    for _ in range(MOST_ROUNDS):
+        left = is_open[column]
+        row, column = row[left], column[left]
+        alone = np.bincount(row, minlength=design.shape[0])[row] == 1
+        if not alone.any():
+            break
+        is_open[column[alone]] = False
+    return np.flatnonzero(is_open)
 
 
 def _cells(row_table: RowTable, group: _Group) -> scipy.sparse.csr_array | None:

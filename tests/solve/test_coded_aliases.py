@@ -146,5 +146,35 @@ def test_too_many_combinations_are_left_to_others(monkeypatch) -> None:
     codes = np.arange(400) % 4
     table = build_row_table(_design(codes, np.array([[0.0, 0.0], [1.0, 1.0], [0.0, 0.0], [0, 0]])))
     assert coded_combinations(table)
-    monkeypatch.setattr(coded_aliases, "MOST_COLUMNS", 2)
+    monkeypatch.setattr(coded_aliases, "MOST_COLUMNS", 1)
     assert coded_combinations(table) == {}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_telling_columns_apart_at_once_changes_nothing(monkeypatch, seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    codes = generator.integers(0, 4 - (seed % 2), 200)
+    contrasts = generator.integers(-1, 2, (4, 5)) * (generator.random((4, 5)) < 0.6)
+    table = build_row_table(_design(codes, contrasts.astype(float)))
+    found = coded_combinations(table)
+    aliased = _aliased_from_the_left(table.design.to_dense())
+    # The design keeps zeros of contrasts as values.
+    assert list(found) == aliased
+    monkeypatch.setattr(coded_aliases, "MOST_ROUNDS", 0)
+    others = coded_combinations(table)
+    assert list(others) == aliased
+    for j, combination in found.items():
+        np.testing.assert_array_equal(combination, others[j])
+
+
+def test_levels_that_occur_are_told_apart_without_a_factorisation(monkeypatch) -> None:
+    n_levels = 1_500
+    frame = pd.DataFrame(
+        {"g": np.arange(3 * n_levels) % n_levels, "h": np.arange(3 * n_levels) % 7}
+    )
+    frame["y"] = (np.arange(3 * n_levels) % 2).astype(float)
+    for formula in ("y ~ C(g)", "y ~ C(g) - 1", "y ~ C(g) + C(h)", "y ~ C(h) * C(g % 2)"):
+        table = build_row_table(fg.GLM.from_formula(formula, frame, family="binomial").rows.design)
+        with monkeypatch.context() as patched:
+            patched.setattr(coded_aliases, "factorize_and_solve", None)
+            assert coded_combinations(table) == {}
