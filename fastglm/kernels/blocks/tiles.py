@@ -104,12 +104,13 @@ def _rows_at_a_time(table: Any, kind: Any) -> int:
     return TILE_ROWS if kind != _FLOAT64 or "+avx512f" in features else 4
 
 
-def _products_codegen(kind: Any, columns: int, below: bool) -> Any:
-    """The code of an intrinsic of `_products`."""
+def _products_codegen(kind: Any, columns: int, below: bool, spaced: bool = False) -> Any:
+    """The code of an intrinsic of `_products`, or with buffers `spaced` by a sixth argument."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         left, right, rows, corner, stride, *pieces = args
         lanes, size = _rows_at_a_time(context, kind), size_of(kind)
+        spacing = pieces.pop() if spaced else size * BUFFER
         vector = ir.VectorType(kind, lanes)
         zero = ir.Constant(vector, [0.0] * lanes)
         wanted = [[not below or j <= i for j in range(columns)] for i in range(TILE)]
@@ -122,10 +123,7 @@ def _products_codegen(kind: Any, columns: int, below: bool) -> Any:
             for piece in pieces:
                 prefetch_line(builder, address_at(builder, piece, 8 * lanes, loop.index))
             a, b = (
-                [
-                    load(builder, address_at(builder, base, size * BUFFER, k), vector)
-                    for k in range(count)
-                ]
+                [load(builder, address_at(builder, base, spacing, k), vector) for k in range(count)]
                 for base, count in (
                     (address_at(builder, left, size * lanes, loop.index), TILE),
                     (address_at(builder, right, size * lanes, loop.index), columns),
@@ -174,6 +172,20 @@ def _products(kind: Any, columns: int, *, below: bool = False, prefetches: bool 
         return types.void(*[types.int64] * 7), codegen
 
     return intrinsic(prefetching_products if prefetches else products)
+
+
+@intrinsic
+def add_spaced_tile(
+    typing_context: Any,
+    left: Any,
+    right: Any,
+    count: Any,
+    corner: Any,
+    stride: Any,
+    spacing: Any,
+) -> Any:
+    """As `add_tile`, of rows of matrices, `spacing` bytes apart; `count` is a multiple of 8."""
+    return types.void(*[types.int64] * 6), _products_codegen(_FLOAT64, TILE, False, spaced=True)
 
 
 _FLOAT32 = ir.FloatType()

@@ -8,6 +8,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 __all__ = [
+    "address_in",
     "bits_of",
     "call_row_block",
     "call_stage",
@@ -30,6 +31,16 @@ def pointer(typing_context: Any, address: Any, element: Any) -> Any:
         return builder.inttoptr(args[0], context.get_value_type(result))
 
     return signature, codegen
+
+
+@intrinsic
+def address_in(typing_context: Any, base: Any) -> Any:
+    """The integer address that a pointer holds."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.ptrtoint(args[0], context.get_value_type(types.int64))
+
+    return types.int64(base), codegen
 
 
 def spread(builder: Any, value: Any, lanes: int) -> Any:

@@ -6,20 +6,18 @@ import math
 
 from numba.core.types import float64
 
-from fastglm.kernels.compiler.decorators import entry, inline, inline_sums, noinline
+from fastglm.kernels.compiler.decorators import entry, inline, noinline
 from fastglm.kernels.compiler.intrinsics import offset_pointer, pointer
+from fastglm.kernels.math.blocked_cholesky import (
+    BLOCKED_FROM,
+    dot,
+    factorize_in_panels,
+    invert_in_panels,
+    multiply_in_panels,
+)
 
 #: Of the power method, for a condition estimate that is right to a third or so.
 POWER_STEPS = 8
-
-
-@inline_sums
-def dot(a, b, n):
-    """Dot product of the first n elements."""
-    total = 0.0
-    for k in range(n):
-        total += a[k] * b[k]
-    return total
 
 
 @inline
@@ -44,6 +42,8 @@ def factorize_gram(gram, factor, scale, pivot, p, tolerance):
         if not math.isfinite(diagonal):
             return -1
         scale[j] = 1.0 / math.sqrt(diagonal) if diagonal > 0.0 else 0.0
+    if p >= BLOCKED_FROM:
+        return factorize_in_panels(gram, factor, scale, pivot, p, tolerance)
     for j in range(p):
         this = row(factor, j, p)
         for k in range(j):
@@ -91,6 +91,9 @@ def invert_factor(factor, scale, pivot, root, p):
     Pointers. Row j of the root is column j of L^-1 times `scale`, so that all loops run along
     contiguous memory.
     """
+    if p >= BLOCKED_FROM:
+        invert_in_panels(factor, scale, pivot, root, p)
+        return
     for j in range(p):
         this = row(root, j, p)
         for k in range(p):
@@ -150,6 +153,9 @@ def inflation(root, scale, work, p):
 @noinline
 def multiply_root(root, product, p):
     """Root root' of an upper triangular root; a sum of squares is never negative. Pointers."""
+    if p >= BLOCKED_FROM:
+        multiply_in_panels(root, product, p)
+        return
     for j in range(p):
         this = offset_pointer(root, (p + 1) * j)
         for k in range(j + 1):

@@ -100,6 +100,9 @@ FINALIZED_LATER_SLACK = 100.0
 LEAD_FROM_DENSE, LEAD_FROM_VALUES = 128, 1_000_000
 #: Single precision leads on from a matrix whose columns leave this share of each other unexplained.
 LEAST_LEADING_PIVOT = 1e-3
+#: So does one of sparse columns as many as these, whose factor takes far longer than a sweep.
+#: Measured: with 3,000 columns three factors in place of five.
+LEAD_FROM_SPARSE = 512
 
 # -- corrections from some chunks
 

@@ -312,6 +312,11 @@ class Run:
         changes = sweeps > 1 and not self.has_constant_weights and self.eliminated is None
         self.table.mode = WITH_DIAGONAL if changes else 0
 
+    def lead_on(self, sweeps: int) -> None:
+        """Keep the factor of the sweep that has just been for so many more."""
+        self.state[at.REUSES_LEFT] = sweeps
+        self.table.mode = WITH_DIAGONAL
+
     def set_previous_decrement(self, decrement: float) -> None:
         """There was a step before the first, of this decrement, but its Gram matrix is gone."""
         self.state[at.DECREMENT], self.state[at.FACTOR_WAS_REUSED] = decrement, 1.0

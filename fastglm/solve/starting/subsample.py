@@ -26,6 +26,7 @@ from fastglm.solve.newton.constants import (
     FLOAT32_SLACK,
     FLOAT32_SWEEPS,
     LEAD_FROM_DENSE,
+    LEAD_FROM_SPARSE,
     LEAD_FROM_VALUES,
     LEAST_EIGENVALUE,
     LEAST_LEADING_PIVOT,
@@ -78,6 +79,8 @@ def choose_start(run: Run, options: SolverOptions, aliases: ProvenAliases) -> bo
             return True
     elif _is_led_by_one_gram(run, options) and _start_from_one_gram(run, options):
         return True
+    elif _is_led_by_one_factor(run, options):
+        return _start_with_one_factor(run, options)
     run.start_from_response(None)
     return False
 
@@ -114,6 +117,34 @@ def _start_from_one_gram(run: Run, options: SolverOptions) -> bool:
         return False
     run.resume_double(float32_gram=False)
     return True
+
+
+def _is_led_by_one_factor(run: Run, options: SolverOptions) -> bool:
+    """Whether sparse columns are so many that factors take most of the time.
+
+    They must be the model's own: the diagonal of others, which says what a step changes, is not
+    known without a Gram matrix.
+    """
+    many = run.row_table.n_columns - run.row_table.n_dense >= LEAD_FROM_SPARSE
+    changes = not run.row_table.column_map[0].size and not run.has_constant_weights
+    return many and changes and options.max_iter > FLOAT32_SWEEPS and run.rows.is_in_memory
+
+
+def _start_with_one_factor(run: Run, options: SolverOptions) -> bool:
+    """Makes the first sweep from the response; its factor leads until steps no longer gain.
+
+    The sweep after these has its own Gram matrix again, so that results do not depend on it.
+    Returns whether the run goes on with that factor.
+    """
+    run.start_from_response(None)
+    run.expect(options)
+    run.sweep_and_step(options.n_threads)
+    may_lead = run.status == Status.RUNNING and run.state[at.N_ALIASED] == 0.0
+    if may_lead and run.state[at.LEAST_PIVOT] >= LEAST_LEADING_PIVOT:
+        run.lead_on(FLOAT32_SWEEPS)
+        return True
+    run.start_from_response(None)
+    return False
 
 
 def _leading(options: SolverOptions) -> SolverOptions:
