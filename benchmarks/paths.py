@@ -21,6 +21,7 @@ import pandas as pd
 
 import fastglm as fg
 from benchmarks.path import OURS, YARDSTICK, Path, Run, by_arrays, by_formula, dense
+from benchmarks.paths_of_data import PATHS_OF_DATA
 from benchmarks.paths_of_storage import PATHS_OF_STORAGE
 
 
@@ -298,6 +299,7 @@ PATHS = (
     Path("drop1 of 8 terms, 1e6 rows", "the fit", 6.0, 1_000_000, _dropped_terms),
     Path("Tweedie with its power, 1e6 x 20", "the power given", 3.0, 1_000_000, _tweedie),
     Path("a new process, 20,000 x 5", "importing numba", 2.0, 20_000, _new_process),
+    *PATHS_OF_DATA,
     *PATHS_OF_STORAGE,
 )
 

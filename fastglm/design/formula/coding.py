@@ -9,14 +9,15 @@ import numpy as np
 
 from fastglm.design.formula.assemble import CategoricalFactor, Factor, NumericFactor
 from fastglm.design.formula.contrasts import Coding
-from fastglm.design.formula.expressions import Value
+from fastglm.design.formula.expressions import Expression, State, Value
+from fastglm.design.formula.table import Table
 from fastglm.design.formula.transforms import Basis
 from fastglm.design.frames.frames import Categories, Level, recode
 from fastglm.design.frames.missing import raise_missing, require_finite, rows_text
 from fastglm.design.frames.whole_numbers import require_exact
 from fastglm.errors import DataError, FastGLMWarning, UnseenLevelError, few_of, warn
 
-__all__ = ["code_factor", "require_same_kind", "used_levels"]
+__all__ = ["code_factor", "factor_of", "require_same_kind", "used_levels"]
 
 ROWS_AT_ONCE = 50_000
 #: A column of text with so many levels, of which at most this share are words, looks like numbers.
@@ -88,6 +89,15 @@ def code_factor(
         return NumericFactor(numbers, names, value.spans_intercept, of_levels, pieces)
     require_exact(numbers, f"Column '{name}'")
     return NumericFactor(numbers, (name,))
+
+
+def factor_of(expression: Expression, table: Table, state: State, may_code: bool = False) -> Factor:
+    """Evaluate an expression on complete rows, and make a factor of it.
+
+    Numbers that the table knows to be finite are not read again.
+    """
+    value = expression.evaluate(table.columns, state, may_code)
+    return code_factor(value, expression.text, finite=not table.is_finite(value))
 
 
 def used_levels(categories: Categories) -> tuple[Level, ...]:

@@ -23,7 +23,7 @@ from fastglm.design.formula.assemble import (
     ScaledTerm,
     assemble,
 )
-from fastglm.design.formula.coding import code_factor, require_same_kind
+from fastglm.design.formula.coding import code_factor, factor_of, require_same_kind
 from fastglm.design.formula.contrast_coding import CodedFactor, CodedTerm, code_contrasts
 from fastglm.design.formula.expressions import (
     Expression,
@@ -169,10 +169,7 @@ class FittedFormula:
         if rows is not None:
             _learn_from_all(whole, (*parsed.factors, *parsed.offsets), state)
             _learn_from_all(whole, response, of_response)
-        factors = {
-            factor.text: code_factor(factor.evaluate(table.columns, state, True), factor.text)
-            for factor in parsed.factors
-        }
+        factors = {f.text: factor_of(f, table, state, may_code=True) for f in parsed.factors}
         fitted_formula = cls.of_factors(parsed, factors, state)
         y = levels = None
         if parsed.response is not None:
@@ -216,7 +213,7 @@ class FittedFormula:
         data = Frame(frame)
         columns = tuple(Expression.column(name) for name in data.names)
         table, rows, counts = read_table(data, columns, extra).complete(missing)
-        factors = {c.text: code_factor(c.evaluate(table.columns, {}), c.text) for c in columns}
+        factors = {column.text: factor_of(column, table, {}) for column in columns}
         levels = _levels(factors)
         terms = tuple(
             ScaledTerm(text, (CodedTerm((CodedFactor(text, text in levels),)),)) for text in factors
@@ -302,7 +299,8 @@ class FittedFormula:
             computed = expression.evaluate(table.columns, self.state, may_code=True)
             if levels is not None and isinstance(computed, np.ndarray):
                 computed = without_levels(computed)
-            factors[text] = code_factor(computed, text, levels, nan_rows, unseen)
+            finite = not table.is_finite(computed)
+            factors[text] = code_factor(computed, text, levels, nan_rows, unseen, finite)
             require_same_kind(factors[text], was_numeric=levels is None)
         return FrameDesign(
             design=self.assembler.design(factors, table.n_rows),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,12 @@ import numpy as np
 from fastglm.arguments import checked_choice
 from fastglm.design.formula.expressions import Expression
 from fastglm.design.frames.frames import Categories, Column, Frame, read_column
-from fastglm.design.frames.missing import missing_rows, raise_missing, require_finite
+from fastglm.design.frames.missing import (
+    all_finite,
+    missing_rows,
+    raise_missing,
+    require_finite,
+)
 from fastglm.errors import ColumnNotFoundError, DataError
 
 __all__ = ["Table", "read_table"]
@@ -33,11 +38,20 @@ class Table:
     columns: dict[str, Column]
     extra: dict[str, Column]
     n_rows: int
+    #: Numbers, by `id`, of the columns of which `missing` has seen that all are finite.
+    _finite: set[int] = field(default_factory=set, init=False, repr=False)
+
+    def is_finite(self, value: object) -> bool:
+        """Whether this is one of the columns, as it lies, and known to be finite."""
+        return id(value) in self._finite
 
     def missing(self) -> dict[str, np.ndarray]:
         """Masks of the rows without a value, (n,) each, for the columns that have such rows."""
         found = {}
         for name, column in {**self.extra, **self.columns}.items():
+            if isinstance(column, np.ndarray) and all_finite(column):
+                self._finite.add(id(column))
+                continue
             rows = missing_rows(column)
             if rows is not None:
                 found[name] = rows
@@ -67,11 +81,15 @@ class Table:
 
     def with_nan(self) -> Table:
         """Truth values of which some are missing as numbers, with NaN."""
-        return Table(
+        table = Table(
             {name: _with_nan(column) for name, column in self.columns.items()},
             {name: _with_nan(column) for name, column in self.extra.items()},
             self.n_rows,
         )
+        # Numbers are the same columns, which this table keeps alive.
+        kept = map(id, (*table.columns.values(), *table.extra.values()))
+        table._finite.update(self._finite.intersection(kept))
+        return table
 
     def complete(self, missing: str) -> tuple[Table, np.ndarray | None, dict[str, int]]:
         """Leave out the rows with missing values, or refuse them.

@@ -11,6 +11,7 @@ from fastglm.design.matrix.parts import Design, Part
 from fastglm.errors import MissingValueError, few_of
 
 __all__ = [
+    "all_finite",
     "missing_design_rows",
     "missing_rows",
     "raise_missing",
@@ -39,6 +40,20 @@ def missing_rows(column: Column) -> np.ndarray | None:
     if column.dtype.kind != "f" or not np.isnan(column.min(initial=0.0)):
         return None
     return np.isnan(column)
+
+
+def all_finite(values: np.ndarray) -> bool:
+    """Whether all values are finite.
+
+    So they are where their sum is: one pass without a temporary. A sum of finite values may be
+    beyond the largest number; then the extremes decide, which are both NaN where a value is.
+    """
+    if values.dtype.kind != "f" or values.size == 0:
+        return True
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(values.sum()):
+            return True
+    return bool(np.isfinite(values.min()) and np.isfinite(values.max()))
 
 
 def raise_missing(missing: Mapping[str, np.ndarray]) -> None:
@@ -78,7 +93,7 @@ def require_finite(values: np.ndarray, name: str, ignore: np.ndarray | None = No
     MissingValueError
         With the count and the first rows.
     """
-    if _all_finite(values):
+    if all_finite(values):
         return
     rows = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
     if ignore is not None:
@@ -111,7 +126,7 @@ def missing_design_rows(design: Design) -> np.ndarray | None:
     rows = np.zeros(design.n_rows, dtype=bool)
     for part in design.parts:
         for values in part.stored_numbers:
-            if not _all_finite(values):
+            if not all_finite(values):
                 rows |= part.rows_of(np.isnan(values))
     return rows if rows.any() else None
 
@@ -129,7 +144,7 @@ def require_finite_design(design: Design) -> None:
     """
     for part in design.parts:
         for values in part.stored_numbers:
-            if not _all_finite(values):
+            if not all_finite(values):
                 _refuse_column(design, part)
 
 
@@ -148,10 +163,3 @@ def _model_name(design: Design, stored_column: int) -> str:
     indptr, indices, _ = design.column_map
     stored = int(np.flatnonzero(indices == stored_column)[0])
     return design.names[int(np.searchsorted(indptr, stored, side="right")) - 1]
-
-
-def _all_finite(values: np.ndarray) -> bool:
-    """Whether all values are finite, without a temporary: both extremes of a NaN are NaN."""
-    if values.dtype.kind != "f" or values.size == 0:
-        return True
-    return bool(np.isfinite(values.min()) and np.isfinite(values.max()))

@@ -2,8 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import fastglm as fg
 from fastglm.design.formula.expressions import Expression
-from fastglm.design.formula.table import read_table
+from fastglm.design.formula.table import Table, read_table
 from fastglm.design.frames.frames import Frame
 from fastglm.errors import ColumnNotFoundError, DataError, MissingValueError, ModelError
 
@@ -51,3 +52,32 @@ def test_what_cannot_be_used():
 def test_a_column_of_an_argument_that_is_not_there():
     with pytest.raises(ColumnNotFoundError, match=r"no column 'years'.* of exposure=: add it, or"):
         read_table(Frame({"x": [1.0]}), (), {"exposure": "years"})
+
+
+def test_only_columns_that_are_finite_are_known_to_be():
+    columns = {
+        "whole": np.arange(3),
+        "finite": np.array([1.0, 2.0, 3.0]),
+        "infinite": np.array([1.0, np.inf, 3.0]),
+        "missing": np.array([1.0, np.nan, 3.0]),
+    }
+    table = Table(columns, {}, 3)
+    assert not any(map(table.is_finite, columns.values()))
+    assert list(table.missing()) == ["missing"]
+    known = {name: table.is_finite(column) for name, column in columns.items()}
+    assert known == {"whole": True, "finite": True, "infinite": False, "missing": False}
+    assert table.with_nan().is_finite(columns["finite"])
+    assert not table.is_finite(columns["finite"] + 1.0)
+    assert not table.take(np.array([True, False, True])).is_finite(columns["infinite"][::2])
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+@pytest.mark.parametrize("right", ["x", "x + z", "I(2 * x)", "poly(x, 2)", "z + log(x)"])
+def test_infinite_values_are_named_when_fitted_and_predicted(value, right):
+    frame = pd.DataFrame({"x": np.arange(1.0, 9.0), "z": np.arange(8) % 3 * 1.0})
+    frame["y"] = np.arange(8) % 2 * 1.0
+    fit = fg.glm(f"y ~ {right}", frame, "gaussian")
+    wrong = frame.assign(x=np.where(np.arange(8) == 5, value, frame.x))
+    for call in (lambda: fg.glm(f"y ~ {right}", wrong, "gaussian"), lambda: fit.predict(wrong)):
+        with pytest.raises(fg.errors.DataError, match=r"(x|log)"):
+            call()

@@ -4,6 +4,7 @@ import scipy.sparse
 
 from fastglm.design.frames.frames import Categories
 from fastglm.design.frames.missing import (
+    all_finite,
     missing_design_rows,
     missing_rows,
     raise_missing,
@@ -30,6 +31,18 @@ def test_huge_numbers_and_infinities_are_not_missing():
     assert missing_rows(np.array([np.inf, -np.inf])) is None
     assert missing_rows(np.array([1, 2])) is None
     assert missing_rows(np.array([True])) is None
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+def test_finite_values_may_have_a_sum_that_is_not(dtype):
+    most = np.finfo(dtype).max
+    assert all_finite(np.full(9, most, dtype=dtype))
+    assert all_finite(np.array([most, most, -most, -most], dtype=dtype))
+    for value in (np.nan, np.inf, -np.inf):
+        assert not all_finite(np.array([1.0, value, 2.0], dtype=dtype))
+        assert not all_finite(np.array([most, most, value], dtype=dtype))
+    assert not all_finite(np.array([np.inf, -np.inf], dtype=dtype))
+    assert all_finite(np.array([], dtype=dtype))
 
 
 def test_missing_categories_have_negative_codes():
