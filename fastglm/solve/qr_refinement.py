@@ -48,6 +48,8 @@ DOUBTFUL_PIVOT = 1e-7
 #: A column is aliased if the norm of its part outside the span of earlier ones is below this share
 #: of its own; the tolerance of R's ``glm``.
 ALIASED_NORM = 1e-11
+#: So many times that share are more than rounding makes of it.
+CLEARLY = 100.0
 #: Norm that rounding leaves of a column of unit norm.
 ROUNDING_NORM = 1e-15
 MAX_REFINEMENTS = 30
@@ -111,16 +113,12 @@ def refine_with_qr(run: Run, family: Family, options: SolverOptions, doubtful: b
     if not np.isfinite(run.state[at.DEVIANCE]):
         return
     state = run.state
-    n_iter, n_sweeps = state[at.N_ITERATIONS], state[at.N_SWEEPS]
-    if doubtful:
+    done = state[at.N_ITERATIONS] - 1.0, state[at.N_SWEEPS]
+    run.kept = np.ones(run.row_table.n_columns, dtype=bool) if doubtful else ~run.aliased
+    factored = _start_with_qr(run, family, options, done)
+    if doubtful and not _none_is_aliased(run, factored):
         finalize_aliased(run, options.n_threads)
-    else:
-        run.kept = ~run.aliased
-    run.start_from(run.vectors[at.COEFFICIENTS].copy())
-    state[at.N_ITERATIONS], state[at.N_SWEEPS] = n_iter - 1.0, n_sweeps
-    state[at.TOLERANCE], state[at.MAX_ITERATIONS] = options.tol, at.UNLIMITED
-    (factored,) = _rows_at(run, family, options, WEIGHT)
-    factor_with_qr(run, factored, options)
+        factored = _start_with_qr(run, family, options, done)
     stalled, least = 0, np.inf
     for refinement in range(MAX_REFINEMENTS):
         if refinement and not family.has_constant_weights:
@@ -139,6 +137,37 @@ def refine_with_qr(run: Run, family: Family, options: SolverOptions, doubtful: b
         if stalled == MAX_STALLS:
             break
     state[at.STATUS] = _judge(run, family, options, factored)
+
+
+def _start_with_qr(
+    run: Run, family: Family, options: SolverOptions, done: tuple[float, float]
+) -> np.ndarray:
+    """Start from the run's coefficients with a factor there; returns the weights, (n,).
+
+    So many iterations and sweeps are `done`.
+    """
+    state = run.state
+    run.start_from(run.vectors[at.COEFFICIENTS].copy())
+    state[at.N_ITERATIONS], state[at.N_SWEEPS] = done
+    state[at.TOLERANCE], state[at.MAX_ITERATIONS] = options.tol, at.UNLIMITED
+    (weight,) = _rows_at(run, family, options, WEIGHT)
+    factor_with_qr(run, weight, options)
+    return weight
+
+
+def _none_is_aliased(run: Run, weight: np.ndarray) -> bool:
+    """Whether the factor with these weights shows that no column is a combination of others.
+
+    Over rows that all count once, the part of a column outside the span of others is at least as
+    long as with these weights over the root of the largest, and the column itself at most as long
+    as with them over the root of the least.
+    """
+    if run.state[at.STATUS] == Status.NOT_FINITE:
+        return False
+    if run.row_table.weights is not None:
+        weight = weight[run.row_table.weights > 0.0]
+    outside = np.sqrt(run.vectors[at.PIVOT].min() * weight.min() / weight.max())
+    return bool(outside > CLEARLY * ALIASED_NORM)
 
 
 def _take_step(run: Run, options: SolverOptions) -> bool:
