@@ -74,6 +74,7 @@ def test_rows_are_fitted_and_predicted_by_a_cluster(folder, run, frame, schedule
 
 
 def test_a_fit_by_processes_here(folder, run):
+    pytest.importorskip("distributed")
     asked = ("fit", "data.parquet", *MODEL)
     _, wanted, _ = run(*asked, "--memory", "1GB")
     code, out, _ = run(*asked, "--dask", "local", "--threads", "1")
@@ -81,6 +82,7 @@ def test_a_fit_by_processes_here(folder, run):
 
 
 def test_a_cluster_that_is_not_there(folder, run, monkeypatch):
+    pytest.importorskip("distributed")
     monkeypatch.setattr(cluster, "PATIENCE", 0.5)
     for address in ("tcp://127.0.0.1:9", "nowhere"):
         code, out, err = run("fit", "data.parquet", *MODEL, "--dask", address)
