@@ -156,6 +156,13 @@ def _splits(
         return [(code != k, code == k) for k in range(int(folds))]
     if groups is not None:
         raise ModelError("groups goes with a number of folds: the folds given hold the rows.")
+    if hasattr(folds, "split") and not isinstance(folds, str):
+        raise ModelError(
+            f"folds is a {type(folds).__name__}: give the pairs of row numbers that it makes, "
+            "folds=list(splitter.split(data))."
+        )
+    if not np.iterable(folds):
+        raise ModelError(f"folds must be a whole number, or hold folds of rows, not {folds!r}.")
     pairs = folds if isinstance(folds, np.ndarray) and folds.ndim == 1 else list(folds)
     if len(pairs) and all(map(_is_pair, pairs)):
         return [(_mask(train, n), _mask(test, n)) for train, test in pairs]

@@ -120,6 +120,8 @@ def test_rows_that_no_fold_holds():
             DataError,
             "no value",
         ),
+        ({"folds": 2.5}, ModelError, "a whole number, or hold folds of rows, not 2.5"),
+        ({"folds": KFold(3)}, ModelError, "KFold: give the pairs of row numbers that it makes"),
         ({"folds": 3, "seed": -1}, ModelError, "seed must be"),
     ],
 )

@@ -87,9 +87,33 @@ def test_names_of_results(fit, categories, name):
 
 @pytest.mark.parametrize("name", pointers.MODELS)
 def test_names_of_models(fit, categories, name):
-    for model in (fit.model, categories.model):
+    of_glm = any(each in pointers.MODELS[name] for each in ("model.exog", "model.subset"))
+    for model in (fit.model,) if of_glm else (fit.model, categories.model):
         with pytest.raises(UnknownNameError, match=re.escape(pointers.MODELS[name])):
             getattr(model, name)
+
+
+def test_models_are_not_led_to_what_they_lack(fit, categories):
+    assert "use model.endog and model.exog" in message_of(fit.model, "data")
+    assert "use model.formula" in message_of(fit.model, "equation")
+    assert "exog" not in message_of(categories.model, "data")
+    assert "use model.formula" in message_of(categories.model, "equation")
+
+
+def test_pictures_and_measures_are_found_from_results(fit, categories):
+    assert "use res.formula" in message_of(fit, "equation")
+    assert "use res.model.exog" in message_of(fit, "exog")
+    assert "use res.augment()" in message_of(categories, "exog")
+    assert "use res.evaluate()" in message_of(fit, "auc")
+    assert "outcome by outcome" in message_of(categories, "auc")
+    assert "groups()" in message_of(fit.evaluate(), "lift")
+    assert message_of(fit, "roc") == "Results has no 'roc': use fg.plots.roc(res)."
+
+
+def message_of(asked, name):
+    with pytest.raises(UnknownNameError) as found:
+        getattr(asked, name)
+    return str(found.value)
 
 
 @pytest.mark.parametrize("name", pointers.PACKAGE)

@@ -85,6 +85,9 @@ class _Builder:
     """A graph that grows node by node."""
 
     def __init__(self, columns: Any):
+        # Columns keep their names, so what is computed must have others.
+        leading = (len(name) - len(name.lstrip("_")) for name in columns)
+        self.inner = "_" * (1 + max(leading, default=0))
         self.nodes: list[Any] = []
         self.constants: dict[Any, str] = {}
         self.initializers: list[Any] = []
@@ -116,7 +119,7 @@ class _Builder:
 
     def op(self, kind: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
         """A node of the graph; the name of what it gives."""
-        output = f"v{len(self.nodes)}"
+        output = f"{self.inner}v{len(self.nodes)}"
         made = helper.make_node(kind, list(inputs), [output], domain=domain, **attributes)
         self.nodes.append(made)
         return output
@@ -126,14 +129,15 @@ class _Builder:
         array = np.asarray(value)
         key = (array.dtype.str, array.tobytes(), array.shape)
         if key not in self.constants:
-            name = self.constants[key] = f"c{len(self.constants)}"
+            name = self.constants[key] = f"{self.inner}c{len(self.constants)}"
             self.initializers.append(numpy_helper.from_array(array, name))
         return self.constants[key]
 
     def model(self, output: str) -> onnx.ModelProto:
         """The finished model."""
-        self.nodes.append(helper.make_node("Identity", [output], ["prediction"]))
-        prediction = helper.make_tensor_value_info("prediction", TensorProto.DOUBLE, [ROWS])
+        name = f"{self.inner}prediction" if "prediction" in self.names else "prediction"
+        self.nodes.append(helper.make_node("Identity", [output], [name]))
+        prediction = helper.make_tensor_value_info(name, TensorProto.DOUBLE, [ROWS])
         graph = helper.make_graph(
             self.nodes, "fastglm", self.inputs, [prediction], self.initializers
         )

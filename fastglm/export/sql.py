@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from fastglm.arguments import checked_choice
@@ -44,6 +46,9 @@ class Dialect(NamedTuple):
         The type of double precision: every numeric column is cast to it.
     backslash : bool
         Whether a backslash in a text stands for what follows it.
+    text, text_and_end : str
+        A column of text equal to a literal whatever the collation of the table, which may take
+        "a" for "A"; the second also where texts end in blanks, which such collations do not see.
     """
 
     open: str = '"'
@@ -53,17 +58,34 @@ class Dialect(NamedTuple):
     power: str = "POWER"
     double: str = "DOUBLE PRECISION"
     backslash: bool = False
+    text: str = "{} = {}"
+    text_and_end: str = "{} = {}"
 
 
 DIALECTS: dict[str, Dialect] = {
     "bigquery": Dialect("`", "`", double="FLOAT64", backslash=True),
     "duckdb": Dialect(double="DOUBLE"),
-    "mysql": Dialect("`", "`", double="DOUBLE", backslash=True),
+    "mysql": Dialect(
+        "`",
+        "`",
+        double="DOUBLE",
+        backslash=True,
+        text="CONVERT({} USING utf8mb4) COLLATE utf8mb4_bin = {}",
+        text_and_end="CONCAT(CONVERT({} USING utf8mb4), '|') COLLATE utf8mb4_bin = CONCAT({}, '|')",
+    ),
     "postgres": Dialect(),
     "snowflake": Dialect(double="DOUBLE", backslash=True),
     "spark": Dialect("`", "`", double="DOUBLE", backslash=True),
     "sqlite": Dialect(booleans=("0", "1"), double="REAL"),
-    "tsql": Dialect("[", "]", log="LOG", booleans=("0", "1"), double="FLOAT"),
+    "tsql": Dialect(
+        "[",
+        "]",
+        log="LOG",
+        booleans=("0", "1"),
+        double="FLOAT",
+        text="{} COLLATE Latin1_General_BIN2 = N{}",
+        text_and_end="CONCAT({}, N'|') COLLATE Latin1_General_BIN2 = CONCAT(N{}, N'|')",
+    ),
 }
 
 #: What the engines are called elsewhere.
@@ -84,8 +106,9 @@ _FUNCTIONS = {
 MOST_NESTED = 8
 #: Before the names of terms, which are otherwise those of columns.
 TERM = "term "
-#: The linear predictor inside the statement, where the table has columns of its own.
-PREDICTOR = "fastglm_linear_predictor"
+#: The linear predictor inside the statement. What follows tells models apart: a table may hold
+#: the scores of another, and most engines take the first of two columns of a name.
+PREDICTOR = "fastglm_linear_predictor_"
 
 
 def to_sql(
@@ -103,7 +126,7 @@ def to_sql(
     if not isinstance(table, str):
         raise ModelError(f"table must be the name of a table, not {table!r}")
     model = scoring(fit, offset, exposure)
-    writer = _Writer(DIALECTS[dialect])
+    writer = _Writer(DIALECTS[dialect], columns_of(model.linear_predictor))
     source = ".".join(writer.name(part) for part in table.split("."))
     columns = writer.complete(model.linear_predictor)
     if what == "terms":
@@ -117,18 +140,24 @@ def to_sql(
         return f"SELECT t.*,\n  {eta} AS prediction\nFROM {source} AS t"
     if what != "mean":
         raise ModelError(f'what must be "mean", "linear" or "terms", not {what!r}.')
-    mean = writer.text(mean_of(fit.family.link, Column(PREDICTOR)))
+    predictor = PREDICTOR + hashlib.sha256(eta.encode()).hexdigest()[:12]
+    mean = writer.text(mean_of(fit.family.link, Column(predictor)))
     return (
         f"SELECT s.*,\n  {mean} AS prediction\nFROM (\n"
-        f"SELECT t.*,\n  {eta} AS {writer.name(PREDICTOR)}\nFROM {source} AS t\n) AS s"
+        f"SELECT t.*,\n  {eta} AS {writer.name(predictor)}\nFROM {source} AS t\n) AS s"
     )
 
 
 class _Writer:
     """Writes nodes in one dialect."""
 
-    def __init__(self, dialect: Dialect):
+    def __init__(self, dialect: Dialect, columns: Mapping[str, tuple[Level, ...] | None]):
         self.dialect = dialect
+        self.ends_in_blanks = {
+            name
+            for name, levels in columns.items()
+            if any(isinstance(level, str) and level.endswith(" ") for level in levels or ())
+        }
 
     def name(self, name: str) -> str:
         """A quoted name."""
@@ -144,6 +173,14 @@ class _Writer:
                 return "'" + level.replace("\\", "\\\\").replace("'", "\\'") + "'"
             return "'" + level.replace("'", "''") + "'"
         return repr(level)
+
+    def is_level(self, column: str, level: Level) -> str:
+        """The condition that a column has a level."""
+        pattern = "{} = {}"
+        if isinstance(level, str):
+            has_blanks = column in self.ends_in_blanks
+            pattern = self.dialect.text_and_end if has_blanks else self.dialect.text
+        return pattern.format(self.name(column), self.literal(level))
 
     def complete(self, node: Node) -> str:
         """The condition that no column that a node reads is missing."""
@@ -202,7 +239,7 @@ class _Writer:
             case Comparison(operator, left, right):
                 return f"{self.text(left)} {operator} {self.text(right)}"
             case IsLevel(column, level):
-                return f"{self.name(column)} = {self.literal(level)}"
+                return self.is_level(column, level)
         return f"{self.text(node)} <> 0e0"
 
     def lookup(self, node: Lookup) -> str:
@@ -210,11 +247,9 @@ class _Writer:
         combinations: list[tuple[Any, ...]] = [()]
         for levels in node.levels:
             combinations = [(*before, level) for before in combinations for level in levels]
-        names = [self.name(column) for column in node.columns]
         cases = []
         for combination, value in zip(combinations, node.values, strict=True):
-            pairs = zip(names, combination, strict=True)
-            test = " AND ".join(f"{name} = {self.literal(level)}" for name, level in pairs)
+            test = " AND ".join(map(self.is_level, node.columns, combination))
             cases.append(f"WHEN {test} THEN {self.number(value)}")
         return f"CASE {' '.join(cases)} END"
 

@@ -258,8 +258,8 @@ class FitBase(Pointing):
         """The model, whose rows may have to be read from a source."""
         if self.model is None:
             raise DataError(
-                f"{what} cannot be computed: this result was loaded without the data of its fit. "
-                "Fit the model to its data again."
+                f"{what} cannot be computed: remove_data() was called, or this result was loaded "
+                "without the data of its fit. Fit the model to its data again."
             )
         return self.model
 
@@ -268,7 +268,8 @@ class FitBase(Pointing):
         require_new_rows("data", given)
         if self.model is None:
             raise DataError(
-                "this result was loaded without the rows of its fit: give data=, with responses."
+                "remove_data() was called, or this result was loaded without the rows of its fit: "
+                "give data=, with responses."
             )
 
     def _model_with_data(self, what: str) -> Any:

@@ -47,7 +47,7 @@ def named_prediction(which: str, known: Sequence[str]) -> str:
     """
     word = WORDS_OF_R.get(which, which) if isinstance(which, str) else which
     if word not in known:
-        raise ModelError(f"which must be one of {tuple(known)}, not {which!r}")
+        raise ModelError(f"which must be one of {tuple(dict.fromkeys(known))}, not {which!r}")
     return word
 
 

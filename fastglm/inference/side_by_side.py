@@ -171,6 +171,17 @@ def compare_table(
     models = [models] if isinstance(models, FitBase) else list(models)
     if not models:
         raise ModelError("give compare_table at least one fit.")
+    for fit in models:
+        if not isinstance(fit, FitBase):
+            raise ModelError(
+                f"compare_table takes results of fits, not a {type(fit).__name__}: give what "
+                "fit() returned."
+            )
+    if names is not None and (isinstance(names, str | FitBase) or not np.iterable(names)):
+        raise ModelError(
+            f"names must be a list of texts, not a {type(names).__name__}: give several fits as "
+            "one list."
+        )
     names = list(names or [f"({k})" for k in range(1, len(models) + 1)])
     if len(names) != len(models):
         raise ModelError(f"there are {len(names)} names for {len(models)} fits.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
@@ -201,7 +202,7 @@ class Pointing:
             if is_returned:
                 table, has = {k: v for k, v in RETURNED.items() if _is_of(v, cls)}, None
             elif hasattr(cls, "from_formula"):
-                table, has = MODELS, None
+                table, has = {k: v for k, v in MODELS.items() if _is_of_model(v, self)}, None
             elif getattr(cls, "has_random_effects", False):
                 table = RESULTS | MIXED
             elif getattr(cls, "has_several_predictors", False):
@@ -212,6 +213,12 @@ class Pointing:
 
 class Returned(Pointing):
     """Base of what methods of results give."""
+
+
+def _is_of_model(text: str, model: Any) -> bool:
+    """Whether a model has the attributes that a text names."""
+    names = re.findall(r"\bmodel\.(\w+)", text)
+    return all(_has(type(model), name) or name in vars(model) for name in names)
 
 
 def _is_of(text: str, cls: type) -> bool:

@@ -4,11 +4,17 @@ __all__ = ["SEVERAL"]
 
 _LINKS = "res.aic of fits with other links"
 _RESIDUALS = "res.resid_quantile() or res.resid_pearson"
+_OUTCOMES = "res.evaluate(), which measures outcome by outcome, or fg.plots.calibration(res)"
 _EFFECT = "fg.plots.effect(res, variable)"
 
 #: Attributes of results of models of several predictors, beside those of all results: what a GLM's
 #: have that says nothing of these models, or has another name.
 SEVERAL: dict[str, str] = {
+    **dict.fromkeys(("auc", "gini", "lift", "lorenz", "roc"), _OUTCOMES),
+    **dict.fromkeys(("endog", "exog"), "res.augment(), the rows beside what the fit says of them"),
+    "confusion_matrix": "res.pred_table()",
+    "hat": 'res.with_covariance("HC3"), as the leverage of a row is a matrix here',
+    "cooks": 'res.with_covariance("HC3"), as the leverage of a row is a matrix here',
     "alpha": "res.tidy(), where it is a row if the model has one",
     "bias_reduction": "there is none of several predictors",
     "bic_deviance": "res.bic",

@@ -9,10 +9,11 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from fastglm.design.frames.missing import DROP
 from fastglm.design.matrix.arrays import array_names, column_terms
 from fastglm.design.matrix.parts import Dense, Design, Ones, Sparse
 from fastglm.design.matrix.select import select_columns
-from fastglm.errors import DataError, RankWarning
+from fastglm.errors import DataError, MissingValueError, RankWarning
 from fastglm.families import Family
 from fastglm.model import GLM
 from fastglm.results import Results
@@ -79,7 +80,12 @@ class GLMEstimator(BaseEstimator):
         if self.formula is None and not self.fit_intercept:
             return GLM(data.y, data.X, family, **rows)
         columns, formula = with_response(data, "." if self.formula is None else self.formula)
-        return GLM.from_formula(formula, columns, family, **rows)
+        try:
+            return GLM.from_formula(formula, columns, family, **rows)
+        except MissingValueError as error:
+            # An estimator has no missing=: it gets as many rows as there are responses.
+            text = str(error).replace(DROP, "Leave these rows out of X and y, or fill them.")
+            raise MissingValueError(text) from None
 
     def _starts_with_intercept(self, results: Results) -> bool:
         if not self._by_name:

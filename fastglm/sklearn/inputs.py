@@ -168,6 +168,11 @@ def _require_plain_labels(y: Any) -> None:
 
 def row_vector(values: Any, name: str, rows: Any) -> np.ndarray:
     """One finite number for each of the rows, (n,)."""
+    if isinstance(values, str):
+        raise DataError(
+            f"{name} is the text {values!r}; give its numbers, one for each row, such as "
+            f"X[{values!r}]."
+        )
     array = check_array(values, ensure_2d=False, dtype=np.float64, input_name=name)
     if array.shape != (len(rows),):
         raise DataError(f"{name} has shape {array.shape}; it must be ({len(rows)},).")

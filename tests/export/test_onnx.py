@@ -39,6 +39,7 @@ def expected(fit, new, which="mean", **options):
     return np.asarray(fit.predict(new, which, unseen="nan", **options))
 
 
+@pytest.mark.filterwarnings("ignore:The predicted mean is outside the domain")
 @pytest.mark.parametrize("name", sorted(LINKS))
 def test_means_of_every_link(name):
     fit, table = link_fit(name)
@@ -79,6 +80,14 @@ def test_splines_go_on_or_end_as_in_predict(frame, new):
     inside = beyond.age.between(frame.age.min(), frame.age.max()).to_numpy()
     values = score(fg.glm("y ~ bs(age, df=4)", frame, family="gamma", link="log"), beyond)
     assert np.array_equal(np.isfinite(values), inside)
+
+
+def test_columns_may_be_called_as_what_is_computed(new):
+    names = ["c0", "c1", "v0", "v1", "_v2", "prediction", "linear_predictor"]
+    rng = np.random.default_rng(3)
+    table = pd.DataFrame(rng.normal(size=(80, len(names))), columns=names)
+    fit = fg.glm(f"y ~ {' + '.join(names)}", table.assign(y=rng.poisson(2.0, 80)), "poisson")
+    np.testing.assert_allclose(score(fit, table), expected(fit, table), **CLOSE)
 
 
 def test_a_file_is_the_model(frame, new, tmp_path):

@@ -1,6 +1,7 @@
 """SQL against predict, run by DuckDB and SQLite; the other dialects are parsed."""
 
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,7 @@ def test_every_link_of_the_registry_has_an_export():
     assert INVERSES.keys() == LINKS.keys() == LINK_CASES.keys()
 
 
+@pytest.mark.filterwarnings("ignore:The predicted mean is outside the domain")
 @pytest.mark.parametrize("name", sorted(LINKS))
 def test_means_of_every_link(name, score):
     fit, table = link_fit(name)
@@ -62,6 +64,30 @@ def test_the_table_may_have_columns_called_as_what_is_computed(frame, new, score
     fit = fg.glm("y ~ x", frame, family="gamma", link="log")
     table = new.assign(linear_predictor=7.0, mean=7.0)
     np.testing.assert_allclose(score(fit, table), expected(fit, new), **CLOSE)
+
+
+def test_a_table_may_hold_the_scores_of_another_model(frame, new, score):
+    first = fg.glm("y ~ x", frame, family="gamma", link="log")
+    second = fg.glm("y ~ z", frame, family="gamma", link="log")
+    inside = re.findall(r'AS "(fastglm_linear_predictor\w*)"', first.to_sql())
+    assert len(inside) == 1
+    scored = new.assign(**{inside[0]: 7.0})
+    np.testing.assert_allclose(score(second, scored), expected(second, new), **CLOSE)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "text", "collation"), [("tsql", "N", "Latin1_General_BIN2"), ("mysql", "", "bin")]
+)
+def test_levels_are_told_apart_whatever_the_collation(frame, dialect, text, collation):
+    # Both engines take "a" for "A" unless told otherwise, and blanks at the end for nothing.
+    for levels, end in ((["a", "A", "é"], "é"), (["a", "a ", "A"], "a ")):
+        table = frame.assign(kind=np.resize(levels, len(frame)))
+        sql = fg.glm("y ~ kind", table, family="gamma", link="log").to_sql(dialect, "t")
+        tests = [each for each in sql.split("WHEN ") if "THEN" in each and "kind" in each][1:]
+        assert len(tests) == 3
+        assert all(collation in each for each in tests)
+        assert f"{text}'{end}'" in sql
+        assert all(("CONCAT" in each) == (end == "a ") for each in tests)
 
 
 @pytest.mark.parametrize("name", ["cr", "cc", "cs"])
@@ -132,6 +158,7 @@ def test_every_dialect_is_that_engines_sql(frame, dialect, what):
     names = {column.name for column in parsed.find_all(sqlglot.exp.Column)}
     assert {"region", "x", "age", "smoker", 'odd "name" \'s'} <= names
     texts = {each.this for each in parsed.find_all(sqlglot.exp.Literal) if each.is_string}
+    texts |= {each.this for each in parsed.find_all(sqlglot.exp.National)}
     assert {"it's", 'a "quoted" one', "back\\slash", "plain"} <= texts
     (table,) = parsed.find_all(sqlglot.exp.Table)
     assert (table.db, table.name) == ("main", "policies")

@@ -122,6 +122,8 @@ def test_aliased_coefficients_stay_empty():
     [
         (([],), "at least one fit"),
         (("fits", ["a"]), "1 names for 3 fits"),
+        (("fits", 3), "names must be a list of texts, not a int"),
+        ((["a"],), "takes results of fits, not a str"),
         (("fits", None, "stars"), "below must be one of"),
     ],
 )

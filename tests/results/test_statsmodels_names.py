@@ -175,7 +175,7 @@ def test_data_are_forgotten(frame):
     assert fit.model is None
     assert fit.predict(frame[:3]).equals(before)
     assert str(fit.summary()) == text
-    with pytest.raises(DataError, match="without the data"):
+    with pytest.raises(DataError, match=r"remove_data.. was called, or .* without the data"):
         _ = fit.resid_response
     fit.remove_data()
 

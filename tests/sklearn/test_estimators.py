@@ -358,6 +358,15 @@ def test_the_response_has_its_own_name_or_a_default():
     assert odd.results_.response_name == "y"
 
 
+def test_errors_name_what_an_estimator_has():
+    frame = pd.DataFrame({"x": [0.0, 1.0, np.nan, 3.0], "g": list("abab")})
+    model = GLMRegressor("poisson", formula="x + g")
+    with pytest.raises(MissingValueError, match=r"'x' in 1 row .* Leave these rows out of X and y"):
+        model.fit(frame, [0, 1, 2, 3])
+    with pytest.raises(DataError, match=r"exposure is the text 'x'; .* such as X\['x'\]"):
+        model.fit(frame, [0, 1, 2, 3], exposure="x")
+
+
 def test_a_missing_value_is_of_no_class():
     X = pd.DataFrame({"a": [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]})
     fit = GLMClassifier(formula="~ a").fit(X, ["no", "yes", "no", "yes", "no", "yes"])

@@ -11,6 +11,7 @@ from fastglm.design.matrix.parts import Design, Part
 from fastglm.errors import MissingValueError, few_of
 
 __all__ = [
+    "DROP",
     "all_finite",
     "missing_design_rows",
     "missing_rows",
@@ -19,6 +20,9 @@ __all__ = [
     "require_finite_design",
     "rows_text",
 ]
+
+#: What to do about rows with a missing value where an option leaves them out.
+DROP = 'Pass missing="drop" to leave these rows out.'
 
 
 def missing_rows(column: Column) -> np.ndarray | None:
@@ -72,9 +76,7 @@ def raise_missing(missing: Mapping[str, np.ndarray]) -> None:
     if not missing:
         return
     found = few_of([f"'{name}' in {rows_text(rows)}" for name, rows in missing.items()], "; ")
-    raise MissingValueError(
-        f'Missing values: {found}. Pass missing="drop" to leave these rows out.'
-    )
+    raise MissingValueError(f"Missing values: {found}. {DROP}")
 
 
 def require_finite(values: np.ndarray, name: str, ignore: np.ndarray | None = None) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastglm.arguments import checked_number
 from fastglm.errors import ModelError
 from fastglm.inference.effects.averages import Averages
 from fastglm.inference.effects.counterfactual import Counterfactual, cell_name
@@ -62,6 +63,7 @@ def average_comparisons(
     fit: FitBase, variable: str | None, step: float, by: str | None, which: str = "mean"
 ) -> Estimates:
     """See `Results.avg_comparisons`."""
+    checked_number("step", step)
     rows = Counterfactual(fit, which)
     found = [_comparisons(rows, each, step, by) for each in _variables(rows, variable)]
     return _joined(rows, found, "Average comparisons")

@@ -210,7 +210,13 @@ def _codes(rows: Counterfactual, name: str, values: list[Any]) -> np.ndarray:
         place = {level: k for k, level in enumerate(values)}
         table = np.array([place.get(level, -1) for level in column.levels])
         return table.astype(np.min_scalar_type(-len(values)))[column.codes]
-    numbers, order = np.asarray(values, dtype=np.float64), np.argsort(values)
+    try:
+        numbers = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ModelError(
+            f"at has {values!r} for {name!r}, whose values are numbers or truth values."
+        ) from None
+    order = np.argsort(numbers)
     ordered = numbers[order]
     between = 0.5 * (ordered[1:] + ordered[:-1])
     order = order.astype(np.min_scalar_type(-len(values)))

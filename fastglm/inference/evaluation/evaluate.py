@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy
 
-from fastglm.arguments import checked_choice
+from fastglm.arguments import checked_choice, require_whole
 from fastglm.entry import entry_points
-from fastglm.errors import ModelError
 from fastglm.fit.likelihood import null_fit
 from fastglm.inference.evaluation.discrimination import (
     area_under_curve,
@@ -33,6 +32,8 @@ __all__ = ["Evaluation", "TwoWayTable", "evaluate", "measures", "measures_of_mea
 #: Of calibration and lift, by default: tenths of the rows.
 GROUPS = 10
 _OF_TRIALS = ("log_loss", "brier", "auc", "auc_lower", "auc_upper")
+#: A null deviance that is less of the deviance is 0 but for rounding.
+EQUAL = 1e-12
 _OF_LIKELIHOODS = ("deviance", "mean_deviance", "d2", *_OF_TRIALS)
 
 
@@ -170,8 +171,7 @@ class Evaluation(RenderedFrame):
         >>> res.evaluate(data).groups(by="g").summary_frame()["weight"].to_dict()
         {'a': 3.0, 'b': 3.0}
         """
-        if n_groups < 1:
-            raise ModelError(f"n_groups must be at least 1, not {n_groups!r}.")
+        require_whole("n_groups", n_groups, 1, None)
         data = self._data
         if isinstance(by, list | tuple) and len(by) == 2 and all(map(is_factor, by)):
             return self._pairs(by, n_groups)
@@ -251,7 +251,8 @@ def measures(fit: Any, rows: ModelRows, data: Observed, deviance: float) -> Eval
         measures_of_means(fit, data),
         deviance=deviance,
         mean_deviance=deviance / prior,
-        d2=1.0 - deviance / null if null > 0.0 else float("nan"),
+        # Of equal responses the null deviance is 0 but for rounding.
+        d2=1.0 - deviance / null if null > EQUAL * deviance and used.sum() > 1 else float("nan"),
         **of_trials,
     )
 
@@ -274,7 +275,8 @@ def measures_of_means(fit: Any, data: Observed) -> Evaluation:
             rmse=float(np.sqrt(weight @ (response - mean) ** 2 / total)),
             mae=float(weight @ np.abs(response - mean) / total),
             gini=of_own,
-            gini_normalized=float(np.divide(of_own, best)),
+            # Of equal responses the best order is no order, and its Gini is rounding.
+            gini_normalized=float(of_own / best) if np.ptp(response) > 0.0 else float("nan"),
             **dict.fromkeys(_OF_LIKELIHOODS, float("nan")),
             _fit=fit,
             _data=data,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastglm.arguments import require_whole
 from fastglm.kernels.blocks import row_buffers
 
 if TYPE_CHECKING:
@@ -126,6 +127,7 @@ def quantile_groups(values: np.ndarray, weight: np.ndarray, n_groups: int) -> np
 
     Equal values are in one group, so there may be fewer groups.
     """
+    require_whole("n_groups", n_groups, 1, None)
     order = np.argsort(values, kind="stable")
     share = np.cumsum(weight[order])
     share = (share - 0.5 * weight[order]) / share[-1]

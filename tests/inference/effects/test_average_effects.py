@@ -230,3 +230,10 @@ def test_without_a_variable_all_are_in_the_table(frame):
     np.testing.assert_allclose(both.estimate[: len(step.names)], step.estimate, rtol=1e-12)
     with pytest.raises(ModelError, match="the formula has no variables"):
         fg.glm("y ~ 1", frame, "poisson").avg_slopes()
+
+
+@pytest.mark.parametrize("step", ["sd", None, np.inf])
+def test_a_step_is_a_number(step):
+    data = {"x": np.arange(20.0), "y": np.arange(20.0) % 3}
+    with pytest.raises(ModelError, match="step must be a number, not "):
+        fg.glm("y ~ x", data, family="poisson").avg_comparisons("x", step=step)

@@ -149,6 +149,14 @@ def test_levels_in_excel_are_numbers_and_text_never_a_formula(tmp_path):
             assert cells["age"] == [(18.5, "n"), (20, "n")]
 
 
+def test_values_that_a_variable_cannot_have_are_refused():
+    data = {"late": [True, False] * 20, "x": np.arange(40.0), "y": np.arange(40.0) % 3}
+    fit = fg.glm("y ~ late + x", data, "poisson")
+    for name in ("late", "x"):
+        with pytest.raises(ModelError, match=f"at has .'maybe'. for '{name}', whose values are"):
+            fit.rating_table(at={name: ["maybe"]})
+
+
 def test_whole_numbers_keep_their_digits():
     codes = np.tile([75001234.0, 75001235.0], 50)
     data = {"place": codes, "claims": np.tile([1.0, 2.0], 50)}

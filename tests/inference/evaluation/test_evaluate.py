@@ -138,6 +138,28 @@ def test_the_area_of_perfect_separation_stays_inside():
     assert gini(y, np.ones(4), np.ones(4)) == pytest.approx(0.0)
 
 
+def test_equal_responses_have_no_order_and_no_deviance_to_explain():
+    fit = fg.glm(f"won ~ {RIGHT}", OLD, "binomial")
+    wins = fit.evaluate(OLD[OLD["won"] == "yes"])
+    assert wins.gini == pytest.approx(0.0, abs=1e-12)
+    assert np.isnan(wins.gini_normalized)
+    counts = fg.glm(f"count ~ {RIGHT}", OLD, "poisson", exposure="e")
+    one = OLD[OLD["count"] > 0][:1]
+    assert np.isnan(counts.evaluate(one).d2)
+    # Two rows of one rate: their null deviance is 0 but for rounding.
+    same = counts.evaluate(pd.concat([one, one, one]))
+    assert np.isnan(same.d2)
+    assert np.isnan(same.gini_normalized)
+
+
+@pytest.mark.parametrize("n_groups", [0, "g", 2.5])
+def test_groups_are_counted_in_whole_numbers(n_groups):
+    fit = fg.glm(f"count ~ {RIGHT}", OLD, "poisson", exposure="e")
+    for ask in (fit.evaluate().groups, lambda n: fg.plots.lift(fit, n_groups=n)):
+        with pytest.raises(ModelError, match="n_groups must be a whole number"):
+            ask(n_groups)
+
+
 def test_groups_add_up_and_hold_the_right_ones():
     fit = fg.glm(f"count ~ {RIGHT}", OLD, "poisson", exposure="e")
     found = fit.evaluate(NEW)
