@@ -18,6 +18,8 @@ from fastglm.streamed import StreamedGLM
 
 __all__ = ["glm"]
 
+_MEMORY = "1GB"
+
 
 @entry
 def glm(
@@ -44,7 +46,7 @@ def glm(
     separation: str = "warn",
     bias_reduction: str = "none",
     exact: bool = False,
-    memory: str | int = "1GB",
+    memory: str | int = _MEMORY,
     checkpoint: str | Path | None = None,
     client: Any = None,
     compress: str | bool = "auto",
@@ -94,7 +96,7 @@ def glm(
     >>> round(float(res.params[1]), 4)
     0.6931
     """
-    tol, max_iter = read_fit_options("glm", GLM, statsmodels_options, tol, max_iter)
+    tol, max_iter = read_fit_options(glm, GLM, statsmodels_options, tol, max_iter)
     given = (formula, data, family, offset, exposure, freq_weights, var_weights, missing)
     options = (
         *(tol, max_iter, start_params, cov_type, cov_kwds, scale, use_t, n_threads, progress),
@@ -109,6 +111,17 @@ def glm(
             streamed = StreamedGLM(*given, link=link, memory=memory, compress=compress)
             options = (*options[:8], told, *options[9:])
             return streamed.fit(*options, checkpoint=checkpoint, client=client)
+    _require_source(memory, checkpoint, client, compress)
+    return GLM.from_formula(*given, link=link, subset=subset).fit(*options)
+
+
+def _require_source(memory: Any, checkpoint: Any, client: Any, compress: Any) -> None:
+    """Refuse what rows in memory would leave without effect."""
+    if memory != _MEMORY:
+        raise ModelError(
+            "memory is for rows that are read from a source: give fastglm.scan(data), or leave it "
+            "out, since a fit of a data frame takes little beside the frame."
+        )
     if checkpoint is not None:
         raise ModelError("checkpoint is for rows that are read from a source: see fastglm.scan.")
     if compress is True:
@@ -121,4 +134,3 @@ def glm(
             "client is for rows that are read from a source: write them to Parquet files, and give "
             "their path; see fastglm.scan."
         )
-    return GLM.from_formula(*given, link=link, subset=subset).fit(*options)

@@ -89,7 +89,8 @@ class StreamedGLM:
         self.family: Family = resolve_family(family, link)
         self.formula = formula
         columns = row_columns(offset, exposure, freq_weights, var_weights)
-        source, limit = scan(data), bytes_of_text(memory)
+        limit = bytes_of_text(memory)
+        source = scan(data)
         model, totals = learn_rows(formula, source, self.family, columns, missing, limit)
         self.source: Source | None = source
         self.rows = StreamedModelRows(source, model, totals, limit)

@@ -129,6 +129,7 @@ WRONG_OPTIONS = [
     (lambda fit: fg.glm("y ~ x", FRAME, alpha=1.0), "not penalised"),
     (lambda fit: fg.glm("y ~ x", FRAME, maxit=3), "max_iter="),
     (lambda fit: fg.glm("y ~ x", FRAME, exposre="x"), "did you mean exposure="),
+    (lambda fit: fg.glm("y ~ x", FRAME, memmory="1GB"), "did you mean memory="),
     (lambda fit: fg.glm("y ~ x", FRAME, zzz="x"), "its options are formula, data, family, offset"),
     (lambda fit: fg.GLM(FRAME["y"], FRAME[["x"]], cov_type="HC0"), r"GLM\(\).*give it to fit\(\)"),
     (lambda fit: fit.model.fit(offset=1.0), r"fit\(\) has no option 'offset': give it to GLM"),

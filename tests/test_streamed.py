@@ -372,3 +372,23 @@ def test_a_number_that_is_missing_has_no_level(table):
     source = fg.scan(table.set_column(place, "year", year))
     with pytest.raises(MissingValueError, match="Missing values: 'year' in 1 row"):
         fg.glm("claims ~ C(year)", source, family="poisson")
+
+
+def test_an_exposure_beside_another_link_is_refused_before_rows_are_read(table):
+    rows = pa.concat_tables([table] * 3)
+    assert rows.num_rows > 16_384  # more than a piece, of which errors tell the rows
+    with pytest.raises(ModelError, match=r"^exposure needs a log link, but the link is Sqrt"):
+        fg.glm("claims ~ x", fg.scan(rows), "poisson", exposure="x", link="sqrt")
+
+
+def test_memory_beside_a_frame_is_refused(table):
+    with pytest.raises(ModelError, match=r"memory is for rows that are read from a source"):
+        fg.glm("claims ~ x", table, "poisson", memory="400MB")
+
+
+def test_memory_that_is_no_size_is_refused_before_rows_are_opened():
+    def rows():
+        raise AssertionError("opened")
+
+    with pytest.raises(ModelError, match="memory must be a number of bytes"):
+        fg.glm("claims ~ x", rows, "poisson", memory="much")

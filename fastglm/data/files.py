@@ -143,7 +143,7 @@ def _first_lines(path: Path) -> list[str]:
 def _guessed(lines: list[str], usual: str) -> str:
     """The most frequent delimiter of the first line; `usual` if the line has none."""
     first = _QUOTED.sub("", lines[0]) if lines else ""
-    return max((usual, ",", ";", "\t"), key=first.count)
+    return max((usual, ",", ";", "\t", "|"), key=first.count)
 
 
 def _has_decimal_commas(lines: list[str], delimiter: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,16 +34,16 @@ _OTHER_SEARCH = frozenset({
 
 
 def read_fit_options(
-    called: str, model: type, options: Mapping[str, Any], tol: float, max_iter: int
+    function: Callable[..., Any], model: type, options: Mapping[str, Any], tol: float, max_iter: int
 ) -> tuple[float, int]:
     """Tolerance and most steps, from the options of statsmodels' ``GLM.fit`` that are not ours.
 
     Parameters
     ----------
-    called : str
-        The function that was given them.
+    function : callable
+        What was given them, whose own options are known.
     model : type
-        Class of the model, whose options are known.
+        Class of the model.
     options : mapping of str to object
         ``maxiter`` is `max_iter`, and ``rtol`` a `tol`. Those that choose another way to the same
         optimum change nothing.
@@ -59,10 +59,9 @@ def read_fit_options(
         return tol, max_iter
     for name in options:
         if name not in _OTHER_SEARCH and name not in ("maxiter", "rtol"):
-            methods = [model.fit] if called == "fit" else [model.from_formula, model.fit]  # type: ignore[attr-defined]
-            known = [p for method in methods for p in inspect.signature(method).parameters]
-            known = [p for p in known if p not in ("self", "statsmodels_options")]
-            raise OptionError(describe_option(called, name, known, model))
+            own = inspect.signature(function).parameters
+            known = [p for p in own if p not in ("self", "statsmodels_options")]
+            raise OptionError(describe_option(function.__name__, name, known, model))
     rtol = options.get("rtol")
     return min(tol, rtol) if rtol else tol, options.get("maxiter", max_iter)
 

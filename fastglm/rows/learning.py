@@ -23,6 +23,7 @@ from fastglm.rows.level_sides import NO_SIDE, LevelSides
 from fastglm.rows.model_rows import ModelRows, constant_design
 from fastglm.rows.read import rule_of
 from fastglm.rows.streamed_model import StreamedModel, coded_response, rows_of_piece
+from fastglm.rows.vectors import require_log_link
 from fastglm.rows.windows import columns_used, piece_of, read_pieces, telling_rows
 from fastglm.sources.base import Source
 from fastglm.sources.streams import whole_columns
@@ -93,6 +94,8 @@ class _Learning:
         self.response: Expression = response
         self.every = (response, *self.learner.expressions)
         self._require_columns()
+        if columns.get("exposure") is not None:
+            require_log_link(family.link)
         self.levels: tuple[Level, ...] | None = None
 
     def _require_columns(self) -> None:

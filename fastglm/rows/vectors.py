@@ -166,11 +166,21 @@ class OffsetParts:
             offset = given if offset is None else offset + given
         if self.exposure is None:
             return offset
-        if not isinstance(link, Log):
-            raise ModelError(
-                f"exposure needs a log link, but the link is {link!r}; pass an offset on the "
-                "scale of the linear predictor instead."
-            )
+        require_log_link(link)
         exposure = checked(self.exposure, "exposure", 0.0, False)
         log_exposure = np.log(exposure, dtype=np.float64)
         return log_exposure if offset is None else log_exposure + offset
+
+
+def require_log_link(link: Link) -> None:
+    """Refuse an exposure beside another link.
+
+    Raises
+    ------
+    ModelError
+    """
+    if not isinstance(link, Log):
+        raise ModelError(
+            f"exposure needs a log link, but the link is {link!r}; pass an offset on the "
+            "scale of the linear predictor instead."
+        )

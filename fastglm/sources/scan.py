@@ -75,6 +75,8 @@ def scan(data: Any, delimiter: str | None = None) -> Source:
         return _of_files(_found(data), str(data), delimiter)
     if isinstance(data, list | tuple) and data and all(isinstance(p, str | Path) for p in data):
         return _of_files([path for item in data for path in _found(item)], str(data[0]), delimiter)
+    if isinstance(data, list | tuple) and not data:
+        raise DataError("there are no files in an empty list: give paths of files.")
     return _of_object(data)
 
 
@@ -122,7 +124,9 @@ def _of_files(paths: Iterable[Path], label: str, delimiter: str | None) -> Sourc
             size_of(path)
         return CSVFiles(paths, delimiter)
     known = ", ".join((*_PARQUET, *_ARROW, *CSV))
-    raise DataError(f"cannot stream {label}: files must all end in one of {known}.")
+    raise DataError(
+        f"cannot stream {label}: files must all be of one kind, and end in one of {known}."
+    )
 
 
 def _kind(data: Any) -> tuple[str, str]:

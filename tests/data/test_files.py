@@ -65,7 +65,7 @@ def written(path, text):
 
 
 @pytest.mark.parametrize("ending", [".csv", ".tsv", ".txt"])
-@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
 def test_the_delimiter_is_that_of_the_first_line(tmp_path, separator, ending):
     lines = ['x|"y;y,y"|g', "1.5|2|a", "2.5|3|b"]
     text = "\n".join(lines).replace("|", separator) + "\n"

@@ -120,7 +120,7 @@ BAD = {
     ),
     "no such file": (lambda f, t: f / "absent.parquet", "absent.parquet: No such file"),
     "no files of a glob": (lambda f, t: str(f / "*.pqt"), "there are no files"),
-    "unknown ending": (lambda f, t: __file__, "must all end in one of"),
+    "unknown ending": (lambda f, t: __file__, "must all be of one kind, and end in one of"),
     "a reader": (lambda f, t: t.to_reader(), "can be read only once"),
     "a generator": (lambda f, t: (b for b in t.to_batches()), "can be read only once"),
     "the same reader": (lambda f, t: same_again(t), "gives the same stream again"),
@@ -128,6 +128,7 @@ BAD = {
     "no stream": (lambda f, t: lambda: 1, "gives a int; let it give record batches"),
     "no tables": (lambda f, t: lambda: [1, 2], "gives a int"),
     "a number": (lambda f, t: 1, "cannot stream a int"),
+    "an empty list": (lambda f, t: [], "no files in an empty list"),
     "an empty table": (lambda f, t: t.slice(0, 0), "has no rows"),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -225,9 +226,11 @@ def _rebuilt(
     if fitted_formula is not None:
         values = exog if values is None else values
         if not is_frame(values):
+            files = isinstance(values, str | Path)
             raise DataError(
                 "the model was fitted to a data frame: predict needs a frame with its columns "
-                f"too, not {type(values).__name__}."
+                f"too, not {type(values).__name__}"
+                + (": read the file first, or use predict_to of a GLM's results." if files else ".")
             )
         return fitted_formula.apply(values, unseen=unseen, missing="nan", extra=extra)
     name, n_columns = fit.names_of_designs[k], fit.n_columns[k]

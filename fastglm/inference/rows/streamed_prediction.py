@@ -105,6 +105,13 @@ def predict_to(
     source = scan(data)
     kept = [keep] if isinstance(keep, str) else list(keep)
     which = named_prediction(which, PREDICTIONS)
+    for name in kept:
+        if kept.count(name) > 1:
+            raise DataError(f"keep has the column '{name}' {kept.count(name)} times: name it once.")
+    if not isinstance(interval, bool | np.bool_):
+        raise ModelError(
+            f"interval must be True or False, not {interval!r}: its level is 1 - alpha."
+        )
     if interval and which != "mean":
         raise ModelError(f'interval=True is of means: which must be "mean", not {which!r}.')
     names = _columns(fit, source, kept, offset, exposure)

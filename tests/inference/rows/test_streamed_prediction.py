@@ -101,12 +101,16 @@ def test_bad_arguments(fit, table, new, tmp_path):
         ("p.parquet", {"exposure": np.ones(N)}, ModelError, "exposure must be the name"),
         ("full", {}, DataError, "it is there already"),
         ("absent/p.parquet", {}, DataError, "there is no folder"),
+        ("p.parquet", {"keep": ["id", "x", "id"]}, DataError, "keep has the column 'id' 2 times"),
+        ("p.parquet", {"interval": 0.9}, ModelError, "True or False, not 0.9: its level is 1 - a"),
     ):
         with pytest.raises(error, match=match):
             fit.predict_to(tmp_path / path, new, **options)
     arrays = fg.GLM(table.column("claims").to_numpy(), np.ones((N, 1)), "poisson").fit()
     with pytest.raises(DataError, match="needs a fit of a formula"):
         arrays.predict_to(tmp_path / "p.parquet", new)
+    with pytest.raises(DataError, match="read the file first, or use predict_to"):
+        fit.predict(str(new))
     renamed = fg.scan(table.rename_columns(["prediction", *table.column_names[1:]]))
     with pytest.raises(DataError, match="'prediction' cannot be kept"):
         fit.predict_to(tmp_path / "p.parquet", renamed, keep="prediction")
