@@ -295,9 +295,7 @@ class GLM(RowsChosen, StatsmodelsModel):
         0.5025
         """
         if statsmodels_options:
-            tol, max_iter = read_fit_options(
-                self.fit, type(self), statsmodels_options, tol, max_iter
-            )
+            tol, max_iter = read_fit_options(self.fit, GLM, statsmodels_options, tol, max_iter)
         start = None if start_params is None else self._checked_start(start_params)
         with shown(progress, "fitting") as told:
             options = solver_options(tol, max_iter, n_threads, told, exact)
