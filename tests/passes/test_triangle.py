@@ -63,3 +63,28 @@ def test_fewer_rows_than_columns() -> None:
     found = triangle_of_array(X)
     np.testing.assert_allclose(found.T @ found, X.T @ X, atol=1e-13)
     assert np.abs(found[4:]).max() < 1e-15
+
+
+@pytest.mark.parametrize(("n_distinct", "p"), [(1, 40), (3, 80), (20, 400)])
+def test_columns_after_as_many_as_distinct_rows_are_zero(n_distinct: int, p: int) -> None:
+    """All that rounding leaves of them shrinks with every column, to squares below any number."""
+    X = np.random.default_rng(3).normal(size=(n_distinct, p))[np.arange(120) % n_distinct]
+    found = triangle_of_array(X)
+    np.testing.assert_allclose(found.T @ found, X.T @ X, atol=1e-11)
+    assert np.abs(found[n_distinct:]).max() < 1e-13
+
+
+@pytest.mark.parametrize("many", ["columns", "rows that are alike"])
+def test_chunks_of_few_distinct_rows_alias_no_column(many: str) -> None:
+    generator = np.random.default_rng(3)
+    n, p = (6 * 256 + 3, 300) if many == "columns" else (40_000, 25)
+    X = generator.normal(size=(n if many == "columns" else 40, p))
+    X[:, 0], X[:, 5] = 1.0, X[:, 6] + 1e-4 * X[:, 5]
+    X = X[np.sort(np.arange(n) % len(X))]
+    y = X[:, 1] + generator.normal(size=n)
+    fit = fg.GLM(y, X).fit()
+    orthogonal, triangle = np.linalg.qr(X)
+    inverse = np.linalg.inv(triangle)
+    error = np.linalg.norm(inverse, axis=1) * np.sqrt(fit.scale)
+    assert np.abs((fit.params - inverse @ (orthogonal.T @ y)) / error).max() < 1e-7
+    np.testing.assert_allclose(fit.bse, error, rtol=1e-7)

@@ -16,6 +16,11 @@ from fastglm.kernels.math.cholesky import dot
 
 __all__ = ["append_columns", "append_rows"]
 
+#: Squares of norms below this are nothing: their reciprocals could overflow. Rounding leaves them
+#: where a block has few distinct rows, each of which takes one column of the triangle: all later
+#: columns of the block are rounding errors of rounding errors.
+NOTHING = 2.0**-1000
+
 
 @inline_sums
 def _two_dots(reflector, a, b, rows):
@@ -44,7 +49,7 @@ def append_columns(triangle, columns, stride, rows, p):
     for j in range(p):
         reflector, row = offset_pointer(columns, stride * j), offset_pointer(triangle, p * j)
         square = dot(reflector, reflector, rows)
-        if square == 0.0:
+        if square < NOTHING:
             continue
         old = row[j]
         norm = math.sqrt(old * old + square)
