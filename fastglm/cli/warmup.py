@@ -17,6 +17,7 @@ from fastglm.fit.free_parameters.smooth_sums import smooth_sums
 from fastglm.kernels.compiler.notice import notice
 from fastglm.kernels.compiler.templates import RowBlock
 from fastglm.mixed.model import fit_formula
+from fastglm.mixed.remainder_algebra import mirror
 from fastglm.model import GLM
 from fastglm.records import frozen
 from fastglm.responses.models.multinomial import MNLogit
@@ -147,6 +148,8 @@ def _use_mixed() -> None:
         fit_formula("b ~ x + (1 + x | g)", frame, family="binomial", nagq=3)
         fit_formula("c ~ x + (1 | g)", frame, family="ordinal")
         fit_formula("c ~ x + (1 | g)", frame, family="poisson", ziformula="~ 1 + (1 | g)")
+    # Of components of the remainder that are too large for these fits.
+    mirror(np.eye(2))
 
 
 #: Calls that compile the functions which are not row blocks, by name shown in the progress.
