@@ -1,13 +1,17 @@
-"""Mixed models against lme4, glmmTMB and statsmodels: `python -m benchmarks.mixed_models`.
+"""Mixed models against lme4, glmmTMB, GPBoost and statsmodels: `python -m benchmarks.mixed_models`.
 
 Every fit is timed in its own program, after the program has started and read its data: processor
 seconds of all threads, as the machine may be busy, and R has one thread. A peer's criterion is
-printed beside ours: a time is worth nothing without the optimum that it reached. With `--write` the
-table goes to the site's page of benchmarks.
+printed beside ours: a time is worth nothing without the optimum that it reached. Where lme4
+takes too long for a fit, one evaluation of its criterion at our estimates stands in the table.
+`--only TEXT` takes the problems with TEXT in their names; with `--write` the table goes to the
+site's page of benchmarks.
 """
 
 from __future__ import annotations
 
+import argparse
+import importlib.util
 import shutil
 import subprocess
 import sys
@@ -172,6 +176,122 @@ PROBLEMS = {
 }
 
 
+class Factors(NamedTuple):
+    """Rows, levels of each factor (the coarse one last), whether nested, and the family."""
+
+    n: int
+    levels: tuple[int, ...]
+    nested: bool
+    family: str
+
+    @property
+    def terms(self) -> str:
+        """Random terms of the formula."""
+        return " + ".join(f"(1 | g{i})" for i in range(len(self.levels)))
+
+
+SEVERAL_FACTORS = {
+    "logistic 1e6 x 20, 1e5 groups, an evaluation": Factors(
+        1_000_000, (100_000,), False, "binomial"
+    ),
+    "logistic 1e6 x 20, crossed 1e4 x 1e3": Factors(1_000_000, (10_000, 1_000), False, "binomial"),
+    "linear 1e6 x 20, crossed 1e4 x 1e3": Factors(1_000_000, (10_000, 1_000), False, "gaussian"),
+    "logistic 1e6 x 20, nested 2e4 in 500": Factors(1_000_000, (20_000, 500), True, "binomial"),
+    "linear 1e6 x 20, nested 2e4 in 500": Factors(1_000_000, (20_000, 500), True, "gaussian"),
+}
+
+_GPBOOST = """
+import sys, time
+import gpboost
+import numpy as np
+data = np.load(sys.argv[1])
+start = time.process_time()
+model = gpboost.GPModel(group_data=data["groups"], likelihood=sys.argv[2])
+model.fit(y=data["y"], X=data["X"])
+model.get_coef(std_err=True)
+print(time.process_time() - start, 2.0 * model.get_current_neg_log_likelihood())
+"""
+
+
+def simulate_factors(problem: Factors) -> dict[str, Any]:
+    """Rows with 20 columns, an intercept first, and effects of each factor's levels."""
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(problem.n, 20))
+    X[:, 0] = 1.0
+    groups = [rng.integers(0, q, problem.n) for q in problem.levels]
+    if problem.nested:
+        groups[1:] = [groups[0] % q for q in problem.levels[1:]]
+    eta = X @ np.r_[-0.5, rng.normal(size=19) * 0.2]
+    for codes, q, spread in zip(groups, problem.levels, (0.8, 0.5), strict=False):
+        eta += rng.normal(size=q)[codes] * spread
+    happens = rng.random(problem.n) < 1.0 / (1.0 + np.exp(-eta))
+    y = happens * 1.0 if problem.family == "binomial" else eta + rng.normal(size=problem.n)
+    return {"X": X, "y": y, "groups": np.column_stack(groups)}
+
+
+def frame_of(data: dict[str, Any]) -> Any:
+    """The rows as a pandas frame, for formulas and for R."""
+    import pandas as pd
+
+    groups = {f"g{i}": codes for i, codes in enumerate(data["groups"].T)}
+    columns = {f"x{i}": data["X"][:, i] for i in range(1, 20)}
+    return pd.DataFrame({"y": data["y"], **groups, **columns})
+
+
+def evaluation_in_lme4(problem: Factors, frame: Any, theta: np.ndarray) -> Found:
+    """Seconds and value of one evaluation of lme4's criterion (nAGQ = 0) at given parameters."""
+    family = "binomial, nAGQ = 0, " if problem.family == "binomial" else "REML = FALSE, "
+    call = "glmer" if problem.family == "binomial" else "lmer"
+    formula = f"y ~ {FIXED} + {problem.terms}"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "data.csv"
+        frame.to_csv(path, index=False)
+        read = f'd <- read.csv("{path}")'
+        made = f"f <- {call}({formula}, d, {family}devFunOnly = TRUE)"
+        values = ", ".join(f"{value:.17g}" for value in theta)
+        return in_r(f"{{ {read}; {made}; d }}", f"v <- f(c({values}))", "v")
+
+
+def in_gpboost(problem: Factors, data: dict[str, Any]) -> Found:
+    """Seconds and criterion of GPBoost, standard errors included; None where it is not there."""
+    if importlib.util.find_spec("gpboost") is None:
+        return None
+    likelihood = "bernoulli_logit" if problem.family == "binomial" else "gaussian"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "data.npz"
+        np.savez(path, **data)
+        command = [sys.executable, "-c", _GPBOOST, str(path), likelihood]
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, check=False, timeout=PATIENCE
+            )
+        except subprocess.TimeoutExpired:
+            return None
+    if done.returncode:
+        return None
+    seconds, value = done.stdout.split()[-2:]
+    return float(seconds), float(value)
+
+
+def factor_rows(name: str) -> list[Row]:
+    """Lines of a problem with several factors."""
+    problem = SEVERAL_FACTORS[name]
+    data = simulate_factors(problem)
+    frame = frame_of(data)
+    formula = f"y ~ {FIXED} + {problem.terms}"
+    options: dict[str, Any] = {"reml": False} if problem.family == "gaussian" else {}
+    seconds, found = seconds_of(lambda: fg.mixed(formula, frame, problem.family, **options))
+    own = glm(data, problem.family)
+    return [
+        Row(name, "fastglm", seconds, 1.0, found.criterion),
+        Row(name, "fastglm.GLM", own, own / seconds, None),
+        _row(
+            name, "lme4, one evaluation", evaluation_in_lme4(problem, frame, found.theta), seconds
+        ),
+        _row(name, "GPBoost", in_gpboost(problem, data), seconds),
+    ]
+
+
 class Known(NamedTuple):
     """Data of lme4: what R makes of them, both formulas, the family and the peers' calls."""
 
@@ -245,14 +365,23 @@ def table(rows: list[Row]) -> str:
 
 def main() -> None:
     """Print a line for every problem and program; peers that are not installed are skipped."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.mixed_models", description=__doc__)
+    parser.add_argument("--only", default="", help="problems with this text in their names")
+    parser.add_argument("--write", action="store_true", help="the table goes to the site's page")
+    arguments = parser.parse_args()
     print("problem | program | CPU seconds | over our time | -2 log-likelihood")
     rows: list[Row] = []
-    for make, names in ((known_rows, KNOWN), (simulated_rows, PROBLEMS)):
-        for name in names:
+    makers: tuple[tuple[Callable[[str], list[Row]], Any], ...] = (
+        (known_rows, KNOWN),
+        (simulated_rows, PROBLEMS),
+        (factor_rows, SEVERAL_FACTORS),
+    )
+    for make, names in makers:
+        for name in (name for name in names if arguments.only in name):
             for row in make(name):
                 print(row, flush=True)
                 rows.append(row)
-    if "--write" in sys.argv:
+    if arguments.write:
         before, _, rest = PAGE.read_text().partition(BEGIN)
         _, _, after = rest.partition(END)
         PAGE.write_text(f"{before}{BEGIN}\n{table(rows)}\n{END}{after}")

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import fastglm as fg
 from benchmarks import mixed_models
 
 
@@ -19,11 +20,30 @@ def test_a_problem_is_fitted(family, monkeypatch):
     assert mixed_models.glm(data, family) > 0.0
 
 
+@pytest.mark.parametrize("family", ["binomial", "gaussian"])
+def test_a_problem_of_several_factors_is_fitted(family, monkeypatch):
+    monkeypatch.setattr(mixed_models, "REPEATS", 1)
+    monkeypatch.setattr(mixed_models.shutil, "which", lambda name: None)
+    monkeypatch.setattr(mixed_models.importlib.util, "find_spec", lambda name: None)
+    problem = mixed_models.Factors(600, (30, 5), True, family)
+    monkeypatch.setattr(mixed_models, "SEVERAL_FACTORS", {"small": problem})
+    ours, glm, *peers = mixed_models.factor_rows("small")
+    data = mixed_models.simulate_factors(problem)
+    # Each level of the first factor lies in one of the second.
+    assert len(np.unique(data["groups"], axis=0)) == 30
+    alone = fg.GLM(data["y"], data["X"], family=family).fit().llf
+    assert ours.criterion <= -2.0 * alone + 1e-6
+    assert glm.criterion is None
+    assert [peer.seconds for peer in peers] == [None, None]
+
+
 def test_peers_that_are_absent_are_skipped(monkeypatch, capsys):
     monkeypatch.setattr(mixed_models.shutil, "which", lambda name: None)
     monkeypatch.setattr(mixed_models, "REPEATS", 1)
     problems = {"small": (400, 20, "binomial", False, True)}
     monkeypatch.setattr(mixed_models, "PROBLEMS", problems)
+    monkeypatch.setattr(mixed_models, "SEVERAL_FACTORS", {})
+    monkeypatch.setattr(mixed_models.sys, "argv", [""])
     mixed_models.main()
     lines = capsys.readouterr().out.splitlines()
     assert "small | glmmTMB | skipped: not installed, or too slow" in lines
@@ -40,6 +60,7 @@ def test_the_table_goes_between_its_marks(monkeypatch, tmp_path):
     ]
     monkeypatch.setattr(mixed_models, "KNOWN", {"p": None})
     monkeypatch.setattr(mixed_models, "PROBLEMS", {})
+    monkeypatch.setattr(mixed_models, "SEVERAL_FACTORS", {})
     monkeypatch.setattr(mixed_models, "known_rows", lambda name: rows)
     monkeypatch.setattr(mixed_models.sys, "argv", ["", "--write"])
     mixed_models.main()
