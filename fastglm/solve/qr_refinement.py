@@ -166,6 +166,9 @@ def _none_is_aliased(run: Run, weight: np.ndarray) -> bool:
         return False
     if run.row_table.weights is not None:
         weight = weight[run.row_table.weights > 0.0]
+    if not weight.min() > 0.0:
+        # Rows fitted exactly on a boundary may have none, all of them too.
+        return False
     outside = np.sqrt(run.vectors[at.PIVOT].min() * weight.min() / weight.max())
     return bool(outside > CLEARLY * ALIASED_NORM)
 

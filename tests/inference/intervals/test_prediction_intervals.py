@@ -7,7 +7,7 @@ import statsmodels.api as sm
 from r_cases import fit_of, frame_of, matrix, names_with, read_case
 
 import fastglm as fg
-from fastglm.errors import DataError, ModelError
+from fastglm.errors import DataError, FastGLMWarning, ModelError
 from fastglm.inference.intervals import prediction_intervals
 from fastglm.inference.intervals.predictive_mixture import (
     Mixture,
@@ -233,7 +233,8 @@ def test_extreme_and_impossible_means_have_no_made_up_intervals(data):
     assert np.isnan(table["obs_ci_upper"][1])
     gamma = fg.GLM(y + 1.0, np.abs(X), "gamma", link="identity").fit()
     new = np.array([[-9.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
-    below = gamma.get_prediction(new).summary_frame()
+    with pytest.warns(FastGLMWarning, match=r"outside the domain .* in 1 row \(0,"):
+        below = gamma.get_prediction(new).summary_frame()
     assert below["mean"][0] < 0
     assert np.isnan(below["obs_ci_lower"][0])
     assert below["obs_ci_lower"][1] > 0

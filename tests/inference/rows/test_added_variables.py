@@ -44,7 +44,11 @@ def test_added_variables_are_those_of_statsmodels(data, family, kind):
 
     res = fg.glm(FORMULA, data, family)
     for number in (1, 3, 5):
-        x, y = added_variable(res, number, kind)
+        x, y, weight = added_variable(res, number, kind)
+        # Of the model without the column: of log and identity links, their means and 1.
+        without = np.delete(res.model.exog, number, axis=1)
+        means = type(other.model)(res.model.endog, without, other.model.family).fit().fittedvalues
+        np.testing.assert_allclose(weight, means if family == "poisson" else 1.0, rtol=1e-6)
         y_theirs, x_theirs = added_variable_resids(other, number, resid_type=f"resid_{kind}")[:2]
         np.testing.assert_allclose(x, x_theirs, atol=1e-9)
         np.testing.assert_allclose(y, np.asarray(y_theirs), atol=1e-9)
