@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastglm.entry import F, entry
 from fastglm.errors import ModelError, require_package
+from fastglm.fit.base import FitBase
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,7 +65,7 @@ def picture(function: F) -> F:
     """
 
     def check(fit: Any) -> None:
-        require_matplotlib()
+        _require_fit(fit, function)
         if getattr(fit, "has_random_effects", False):
             raise ModelError(
                 f"plots.{function.__name__} is not there for mixed models: use plots.effect, "
@@ -76,12 +77,24 @@ def picture(function: F) -> F:
 
 def picture_of_any_fit(function: F) -> F:
     """As `picture`, of fits with random effects too."""
-    return entry(function, before=lambda fit: require_matplotlib())
+    return entry(function, before=lambda fit: _require_fit(fit, function))
+
+
+def _require_fit(fit: Any, function: Callable[..., Any]) -> None:
+    """Raise where nothing could be drawn, or what is given is no fit; None is one given by name."""
+    require_matplotlib()
+    if fit is not None and not isinstance(fit, FitBase):
+        raise ModelError(
+            f"plots.{function.__name__} draws a fitted model, as fg.glm(...) or fit() returns it, "
+            f"not a {type(fit).__name__}."
+        )
 
 
 def new_axes(ax: Axes | None, size: tuple[float, float] = (6.0, 4.2)) -> Axes:
     """The axes given, or those of a new figure."""
     if ax is not None:
+        if not hasattr(ax, "plot"):
+            raise ModelError(f"ax must be axes of matplotlib, not a {type(ax).__name__}.")
         return ax
     from matplotlib import pyplot
 

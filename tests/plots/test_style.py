@@ -81,3 +81,15 @@ def linear_mixed():
     g = np.repeat(np.arange(6), 4)
     data = {"y": np.arange(24) % 5 + g, "x": np.arange(24) % 4, "g": g}
     return fg.mixed("y ~ x + (1 | g)", data)
+
+
+@pytest.mark.parametrize("name", plots.__all__)
+def test_only_fits_are_drawn_on_axes(name):
+    with pytest.raises(ModelError, match=rf"plots\.{name} draws a fitted model.* not a str"):
+        getattr(plots, name)("model")
+
+
+def test_axes_are_of_matplotlib():
+    fit = fg.glm("y ~ x", {"y": [1, 3, 2, 5, 4], "x": [0, 1, 2, 3, 4]})
+    with pytest.raises(ModelError, match="ax must be axes of matplotlib, not a str"):
+        plots.lift(fit, ax="left")
