@@ -20,9 +20,12 @@ from fastglm.passes.row_table import RowTable
 
 __all__ = ["coded_columns", "coded_combinations"]
 
-#: Largest number of combinations of codes, for each row and in any case; and of columns of a group
-#: that no combination of codes tells apart at once.
-CELLS_PER_ROW, LEAST_CELLS, MOST_COLUMNS = 4, 1 << 20, 1_000
+#: Largest number of combinations of codes that a table holds, for each row and in any case.
+CELLS_PER_ROW, LEAST_CELLS = 4, 1 << 20
+#: More combinations are sorted instead, if there are as many columns: a fit's QR costs more then.
+SORTED_FROM, MOST_SORTED = 256, 2.0**62
+#: Most columns of a group that no combination of codes tells apart at once.
+MOST_COLUMNS = 4_000
 #: Rounds in which columns are told apart: three for an intercept, main effects and an interaction
 #: in treatment coding.
 MOST_ROUNDS = 8
@@ -165,15 +168,19 @@ def _cells(row_table: RowTable, group: _Group) -> scipy.sparse.csr_array | None:
                 categoricals[keys[-1]] = codes, levels
         of_parts.append((first, part, keys))
     n_cells = np.prod([float(levels) for _, levels in categoricals.values()])
-    if n_cells > max(LEAST_CELLS, CELLS_PER_ROW * row_table.n_rows):
-        return None
+    is_sorted = n_cells > max(LEAST_CELLS, CELLS_PER_ROW * row_table.n_rows)
+    if is_sorted:
+        n_levels = sum(levels for _, levels in categoricals.values())
+        if n_levels < SORTED_FROM or n_cells > MOST_SORTED:
+            return None
     cell: np.ndarray = np.zeros(row_table.n_rows, dtype=np.int32 if n_cells < 2**31 else np.int64)
     for codes, levels in categoricals.values():
         np.multiply(cell, levels, out=cell)
         np.add(cell, codes, out=cell, casting="unsafe")
-    occurs = np.zeros(int(n_cells), dtype=bool)
-    occurs[cell if (rows := _present(row_table, group)) is None else cell[rows]] = True
-    rest, codes_of = np.flatnonzero(occurs), {}
+    if (rows := _present(row_table, group)) is not None:
+        cell = cell[rows]
+    rest = np.unique(cell) if is_sorted else _occurring(cell, int(n_cells))
+    codes_of = {}
     m = rest.size
     for key, (_, levels) in reversed(categoricals.items()):
         rest, codes_of[key] = np.divmod(rest, levels)
@@ -187,6 +194,13 @@ def _cells(row_table: RowTable, group: _Group) -> scipy.sparse.csr_array | None:
     start = np.arange(m + 1) * len(of_parts)
     shape = m, row_table.design.n_stored_columns
     return scipy.sparse.csr_array((np.ones(indices.size), indices.ravel(), start), shape=shape)
+
+
+def _occurring(cell: np.ndarray, n_cells: int) -> np.ndarray:
+    """Numbers of the cells that occur, in order, by a table of all."""
+    occurs = np.zeros(n_cells, dtype=bool)
+    occurs[cell] = True
+    return np.flatnonzero(occurs)
 
 
 def _present(row_table: RowTable, group: _Group) -> np.ndarray | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import scipy
 
 import fastglm as fg
 from fastglm.design.matrix.parts import Design, Indicators, Ones
@@ -178,3 +179,36 @@ def test_levels_that_occur_are_told_apart_without_a_factorisation(monkeypatch) -
         with monkeypatch.context() as patched:
             patched.setattr(coded_aliases, "factorize_and_solve", None)
             assert coded_combinations(table) == {}
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("formula", [f for f in FORMULAS if "C(" in f])
+def test_combinations_are_the_same_from_a_table_and_sorted(monkeypatch, formula, weighted) -> None:
+    frame = _frame(600)
+    weights = np.where(frame.h == 1, 0.0, 1.0) if weighted else None
+    model = fg.GLM.from_formula(f"y ~ {formula}", frame, family="binomial")
+    table = build_row_table(model.rows.design, weights=weights)
+    found = coded_combinations(table)
+    for name in ("CELLS_PER_ROW", "LEAST_CELLS"):
+        monkeypatch.setattr(coded_aliases, name, 0)
+    assert coded_combinations(table) == {}
+    monkeypatch.setattr(coded_aliases, "SORTED_FROM", 0)
+    others = coded_combinations(table)
+    assert list(found) == list(others)
+    for j, combination in found.items():
+        np.testing.assert_array_equal(combination, others[j])
+
+
+def test_one_hot_columns_of_many_levels_have_their_combinations() -> None:
+    """More combinations of levels than a table holds: 102^3."""
+    n, k = 4_000, 102
+    generator = np.random.default_rng(8)
+    codes = np.column_stack([generator.permutation(np.arange(n) % k) for _ in range(3)])
+    X = np.zeros((n, 3 * k))
+    X[np.arange(n)[:, None], codes + k * np.arange(3)] = 1.0
+    model = fg.GLM(np.arange(n) % 2, scipy.sparse.csr_array(X), family="binomial")
+    found = coded_combinations(build_row_table(model.rows.design))
+    assert len(found) == 2
+    for j, combination in found.items():
+        assert not combination[j:].any()
+        np.testing.assert_array_equal(X @ combination, X[:, j])
