@@ -5,7 +5,12 @@ import pytest
 
 from benchmarks.paths import OURS, PATHS, YARDSTICK, lines, measure
 
-FITS = [path for path in PATHS if "level" in path.title or "column" in path.title]
+#: Both programs fit the same responses, but for counts, whose yardstick is the dense fit.
+FITS = [
+    path
+    for path in PATHS
+    if ("level" in path.title or "column" in path.title) and "counts" not in path.title
+]
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.title)

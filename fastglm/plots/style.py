@@ -10,6 +10,7 @@ import numpy as np
 from fastglm.entry import F, entry
 from fastglm.errors import ModelError, require_package
 from fastglm.fit.base import FitBase
+from fastglm.inference.evaluation.pure_premium import PurePremium
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,7 +84,7 @@ def picture_of_any_fit(function: F) -> F:
 def _require_fit(fit: Any, function: Callable[..., Any]) -> None:
     """Raise where nothing could be drawn, or what is given is no fit; None is one given by name."""
     require_matplotlib()
-    if fit is not None and not isinstance(fit, FitBase):
+    if fit is not None and not isinstance(fit, FitBase | PurePremium):
         raise ModelError(
             f"plots.{function.__name__} draws a fitted model, as fg.glm(...) or fit() returns it, "
             f"not a {type(fit).__name__}."

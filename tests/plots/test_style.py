@@ -89,6 +89,14 @@ def test_only_fits_are_drawn_on_axes(name):
         getattr(plots, name)("model")
 
 
+def test_premiums_are_drawn_as_fits_are():
+    data = {"y": [1, 3, 2, 5, 4, 6], "x": [0, 1, 2, 3, 4, 5], "cost": [2.0, 9, 5, 20, 12, 40]}
+    counts, sizes = (fg.glm("y ~ x", data, family) for family in ("poisson", "gamma"))
+    premium = fg.PurePremium(counts, sizes, cost="cost")
+    observed = plots.lift(premium, n_groups=2, data=data).lines[0].get_ydata()
+    np.testing.assert_allclose(observed, [16 / 3, 24.0])
+
+
 def test_axes_are_of_matplotlib():
     fit = fg.glm("y ~ x", {"y": [1, 3, 2, 5, 4], "x": [0, 1, 2, 3, 4]})
     with pytest.raises(ModelError, match="ax must be axes of matplotlib, not a str"):
