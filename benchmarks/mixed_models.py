@@ -112,9 +112,14 @@ def in_r(data: str, fit: str, criterion: str = _LOGLIK) -> Found:
     if shutil.which("Rscript") is None:
         return None
     script = _R.format(data=data, fit=fit, criterion=criterion)
+    return _printed_by(["Rscript", "-e", script])
+
+
+def _printed_by(command: list[str]) -> Found:
+    """Seconds and criterion, the last two words that a program prints; None if it fails."""
     try:
         done = subprocess.run(
-            ["Rscript", "-e", script], capture_output=True, text=True, check=False, timeout=PATIENCE
+            command, capture_output=True, text=True, check=False, timeout=PATIENCE
         )
     except subprocess.TimeoutExpired:
         return None
@@ -260,17 +265,7 @@ def in_gpboost(problem: Factors, data: dict[str, Any]) -> Found:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "data.npz"
         np.savez(path, **data)
-        command = [sys.executable, "-c", _GPBOOST, str(path), likelihood]
-        try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, check=False, timeout=PATIENCE
-            )
-        except subprocess.TimeoutExpired:
-            return None
-    if done.returncode:
-        return None
-    seconds, value = done.stdout.split()[-2:]
-    return float(seconds), float(value)
+        return _printed_by([sys.executable, "-c", _GPBOOST, str(path), likelihood])
 
 
 def factor_rows(name: str) -> list[Row]:

@@ -14,6 +14,7 @@ from numba.core.types import float64
 
 from fastglm.kernels.compiler.decorators import entry, inline, noinline
 from fastglm.kernels.compiler.intrinsics import pointer
+from fastglm.kernels.math.blocked_cholesky import dot
 from fastglm.mixed.level_algebra import level_factor, level_inverse
 from fastglm.mixed.level_rows import (
     BEND,
@@ -30,7 +31,6 @@ from fastglm.mixed.level_rows import (
     SLOPE,
     WEIGHT,
     column_at,
-    dot,
     dot_three,
     family_scratch,
     find_mode,

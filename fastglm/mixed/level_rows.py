@@ -41,12 +41,12 @@ from fastglm.kernels.blocks.row_buffers import (
 )
 from fastglm.kernels.compiler.decorators import inline, inline_sums, noinline
 from fastglm.kernels.compiler.intrinsics import call_row_block, offset_pointer, pointer
+from fastglm.kernels.math.blocked_cholesky import dot
 from fastglm.mixed.level_algebra import level_factor
 
 __all__ = [
     "N_KEPT",
     "column_at",
-    "dot",
     "dot_three",
     "family_scratch",
     "find_mode",
@@ -128,15 +128,6 @@ def total_of(buffer, rows):
     total = 0.0
     for i in range(rows):
         total += buffer[i]
-    return total
-
-
-@inline_sums
-def dot(left, right, rows):
-    """Sum of products."""
-    total = 0.0
-    for i in range(rows):
-        total += left[i] * right[i]
     return total
 
 

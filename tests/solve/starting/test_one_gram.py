@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from logistic_optimum import check_optimum as check
 from spies import answers_of
 
 import fastglm as fg
@@ -24,19 +25,6 @@ def problem(seed=0, slope=0.3):
     X[:, 0] = 1.0
     linear = slope * X[:, 1:9].sum(axis=1)
     return X, (generator.random(ROWS) < 1.0 / (1.0 + np.exp(-linear))).astype(float)
-
-
-def check(fit, y, X):
-    """Estimates and standard errors against NumPy's, from close by."""
-    beta = np.asarray(fit.params)
-    for _ in range(3):
-        mean = 1.0 / (1.0 + np.exp(-X @ beta))
-        information = (X.T * (mean * (1.0 - mean))) @ X
-        beta = beta + np.linalg.solve(information, X.T @ (y - mean))
-    errors = np.sqrt(np.diag(np.linalg.inv(information)))
-    assert fit.converged
-    np.testing.assert_allclose((fit.params - beta) / errors, 0.0, atol=1e-8)
-    np.testing.assert_allclose(fit.bse, errors, rtol=1e-7)
 
 
 @pytest.mark.parametrize("slope", [0.05, 0.3, 1.0])
